@@ -1,0 +1,211 @@
+// Package dataplane defines what a node needs from the thing that moves its
+// packets. Package bpf implements it with TCX programs; dataplane/model is the
+// Go model that specifies what those programs do, packet by packet.
+//
+// The contract, in the terms of one flow: a packet to a VIP is forwarded only
+// while the lease holds; otherwise it is dropped and counted, and never reaches
+// the host's stack. The first packet of a flow (TCP SYN, or any UDP datagram)
+// creates an entry; a mid-flow TCP segment without an entry is dropped and
+// counted (MissDrop). Both directions of an entry appear and disappear together.
+package dataplane
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+)
+
+// Mode says how a service's packets are translated.
+type Mode uint8
+
+const (
+	// FullNAT rewrites the destination to the backend and the source to the
+	// service's backend-side VIP with a port of the node's half of the range.
+	FullNAT Mode = iota + 1
+	// DNAT rewrites only the destination; backends route their replies through
+	// the backend-side VIP.
+	DNAT
+)
+
+func (m Mode) String() string {
+	switch m {
+	case FullNAT:
+		return "fullnat"
+	case DNAT:
+		return "dnat"
+	}
+	return fmt.Sprintf("mode%d", uint8(m))
+}
+
+// Balance says how a new flow chooses its backend.
+type Balance uint8
+
+const (
+	RoundRobin Balance = iota + 1
+	Maglev             // consistent hashing; the same choice on both nodes
+)
+
+func (b Balance) String() string {
+	switch b {
+	case RoundRobin:
+		return "rr"
+	case Maglev:
+		return "maglev"
+	}
+	return fmt.Sprintf("balance%d", uint8(b))
+}
+
+// Service is one balanced service.
+type Service struct {
+	flow.Service
+	Name     string
+	Mode     Mode
+	Balance  Balance
+	SNAT     flow.Addr // the backend-side VIP: source of fullnat flows, gateway of dnat backends
+	Backends []Backend
+}
+
+// Backend is one real server. Order in the list is part of the configuration,
+// not of a flow's identity.
+type Backend struct {
+	Addr flow.Addr
+	Port uint16
+}
+
+// PortRange is an inclusive range of SNAT ports. The two nodes of a pair use
+// disjoint halves, so that a new MASTER cannot collide with a flow that it has
+// not heard of.
+type PortRange struct{ First, Last uint16 }
+
+// Lower and Upper return the two halves of a range.
+func (r PortRange) Lower() PortRange { return PortRange{r.First, r.First + (r.Last-r.First)/2} }
+func (r PortRange) Upper() PortRange { return PortRange{r.First + (r.Last-r.First)/2 + 1, r.Last} }
+
+// VIP is an address that this node answers ARP for on one link while it holds the lease.
+type VIP struct {
+	Addr netip.Addr
+	Link string
+}
+
+// Timeouts is how long an entry outlives its last packet, by state.
+type Timeouts struct {
+	SynSent, Established, FinWait, Closed, Unreplied, Assured time.Duration
+}
+
+// DefaultTimeouts are those of netfilter where it has the state.
+func DefaultTimeouts() Timeouts {
+	return Timeouts{
+		SynSent: 60 * time.Second, Established: 2 * time.Hour, FinWait: 120 * time.Second,
+		Closed: 10 * time.Second, Unreplied: 30 * time.Second, Assured: 120 * time.Second,
+	}
+}
+
+// Of returns the timeout of a state.
+func (t Timeouts) Of(s flow.State) time.Duration {
+	switch s {
+	case flow.SynSent:
+		return t.SynSent
+	case flow.Established:
+		return t.Established
+	case flow.FinWait:
+		return t.FinWait
+	case flow.Closed:
+		return t.Closed
+	case flow.Assured:
+		return t.Assured
+	}
+	return t.Unreplied
+}
+
+// Config is all that the dataplane must know before it may forward.
+type Config struct {
+	ClientLink, BackendLink string // interface names, in the caller's namespace
+	Services                []Service
+	VIPs                    []VIP
+	SNATPorts               PortRange // this node's half
+	Timeouts                Timeouts
+	MaxFlows                int // capacity of the table; 0 means 1<<20
+}
+
+// MissPolicy is what happens to a mid-flow TCP segment that finds no entry.
+type MissPolicy uint8
+
+const (
+	// MissDrop drops and counts it: the state may still arrive, and TCP retransmits.
+	MissDrop MissPolicy = iota
+	// MissAdopt takes it for a new flow and chooses a backend. Harmless only once
+	// the table is complete and both nodes choose alike; before that it is the bug
+	// in which a restored MASTER resets its clients.
+	MissAdopt
+)
+
+// Drop is a reason for which a packet was dropped.
+type Drop uint8
+
+const (
+	DropNoLease    Drop = iota // to a VIP while the lease does not hold
+	DropMiss                   // mid-flow segment without an entry
+	DropNoService              // to a VIP, but to no service of it
+	DropNoBackend              // the service has no backends
+	DropNoPort                 // no free SNAT port
+	DropTableFull              // the connection table is full
+	DropMalformed              // truncated or inconsistent headers
+	DropFragment               // IP fragments are not balanced
+	DropOtherProto             // to a VIP, neither TCP nor UDP nor ARP
+	DropKinds                  // the number of reasons
+)
+
+var dropNames = [DropKinds]string{"no-lease", "miss", "no-service", "no-backend", "no-port", "table-full",
+	"malformed", "fragment", "other-proto"}
+
+func (d Drop) String() string { return dropNames[d] }
+
+// Counters are monotonic since Configure.
+type Counters struct {
+	Forwarded  [2]uint64 // packets: original direction, reply direction
+	Bytes      [2]uint64
+	Created    uint64 // entries opened by first packets
+	Adopted    uint64 // entries created by mid-flow segments
+	ARPReplies uint64
+	Dropped    [DropKinds]uint64
+	EventsLost uint64 // flow events that found the ring buffer full
+}
+
+// Dataplane moves packets. Its methods are called from one goroutine, except
+// Events, which another may range over.
+type Dataplane interface {
+	// Lease allows forwarding until the given instant of CLOCK_MONOTONIC; an
+	// instant in the past forbids it at once.
+	Lease(until clock.Instant) error
+	// SetMiss chooses what a mid-flow segment without an entry meets.
+	SetMiss(MissPolicy) error
+	// SetServices replaces the services. Entries of a service that was unknown
+	// when Apply received them take hold now.
+	SetServices([]Service) error
+
+	// Apply makes the entries hold, replacing those with the same original tuple.
+	// It writes in batches; on error none, some or all hold.
+	Apply([]flow.Entry) error
+	// Delete removes entries, both directions. Absent ones are no error.
+	Delete([]flow.Tuple) error
+	// Lookup returns the entry of an original tuple.
+	Lookup(flow.Tuple) (flow.Entry, bool, error)
+	// Dump calls f with each entry until f returns false. The order is unspecified.
+	Dump(f func(flow.Entry) bool) error
+	// Sweep deletes the entries whose timeout has run at now and returns them.
+	// Entries count as touched no earlier than since: the instant at which this
+	// node became MASTER, before which it saw none of their packets.
+	Sweep(now, since clock.Instant) ([]flow.Entry, error)
+
+	// Poll hands over the flow events that are pending, without blocking, in the
+	// order in which they happened, and returns how many there were.
+	Poll(f func(flow.Event)) (int, error)
+	// Wait blocks until an event is pending or the dataplane is closed (io.EOF).
+	Wait() error
+
+	Counters() (Counters, error)
+	Close() error
+}

@@ -1,0 +1,177 @@
+// Package flow holds the vocabulary of the connection table that the dataplane,
+// its model, the sync protocol and the node share: conntrack tuples, states,
+// entries and the events that report their changes. It is plain data; it does no
+// IO and holds no pointers, so that a table of a million entries costs the
+// garbage collector nothing.
+package flow
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Addr is an IPv4 address in network byte order.
+type Addr [4]byte
+
+// AddrFrom converts an IPv4 netip.Addr; it panics on any other kind, since
+// configuration has refused those before.
+func AddrFrom(a netip.Addr) Addr { return Addr(a.As4()) }
+
+func (a Addr) String() string { return netip.AddrFrom4(a).String() }
+
+// Proto is an IP protocol number.
+type Proto uint8
+
+// The protocols that are balanced.
+const (
+	TCP Proto = 6
+	UDP Proto = 17
+)
+
+func (p Proto) String() string {
+	switch p {
+	case TCP:
+		return "tcp"
+	case UDP:
+		return "udp"
+	}
+	return fmt.Sprintf("proto%d", uint8(p))
+}
+
+// Tuple is a conntrack tuple: one direction of a flow as a packet shows it.
+// Ports are in host byte order.
+type Tuple struct {
+	Src, Dst         Addr
+	SrcPort, DstPort uint16
+	Proto            Proto
+}
+
+func (t Tuple) String() string {
+	return fmt.Sprintf("%s %s:%d>%s:%d", t.Proto, t.Src, t.SrcPort, t.Dst, t.DstPort)
+}
+
+// Reverse returns the tuple of a packet that travels the other way.
+func (t Tuple) Reverse() Tuple {
+	return Tuple{Src: t.Dst, Dst: t.Src, SrcPort: t.DstPort, DstPort: t.SrcPort, Proto: t.Proto}
+}
+
+// Compare orders tuples, for outputs that must not depend on map order.
+func (t Tuple) Compare(u Tuple) int {
+	a, b := t.Bytes(), u.Bytes()
+	for i := range a {
+		if a[i] != b[i] {
+			return int(a[i]) - int(b[i])
+		}
+	}
+	return 0
+}
+
+// TupleLen is the length of Tuple.Bytes.
+const TupleLen = 13
+
+// Bytes is the canonical encoding of a tuple, the same on the sync wire, in
+// digests and for hashing: source, destination, ports big-endian, protocol.
+func (t Tuple) Bytes() [TupleLen]byte {
+	var b [TupleLen]byte
+	copy(b[0:], t.Src[:])
+	copy(b[4:], t.Dst[:])
+	b[8], b[9] = byte(t.SrcPort>>8), byte(t.SrcPort)
+	b[10], b[11] = byte(t.DstPort>>8), byte(t.DstPort)
+	b[12] = byte(t.Proto)
+	return b
+}
+
+// TupleFrom is the inverse of Tuple.Bytes.
+func TupleFrom(b [TupleLen]byte) Tuple {
+	return Tuple{
+		Src: Addr(b[0:4]), Dst: Addr(b[4:8]),
+		SrcPort: uint16(b[8])<<8 | uint16(b[9]), DstPort: uint16(b[10])<<8 | uint16(b[11]),
+		Proto: Proto(b[12]),
+	}
+}
+
+// Service is the stable identity of a balanced service. A flow names its service
+// by its original tuple's destination, never by an index into a table that the
+// two nodes may hold in different order.
+type Service struct {
+	VIP   Addr
+	Port  uint16
+	Proto Proto
+}
+
+func (s Service) String() string { return fmt.Sprintf("%s %s:%d", s.Proto, s.VIP, s.Port) }
+
+// State is a flow's connection-tracking state, after netfilter's.
+type State uint8
+
+// TCP flows walk SynSent → Established → FinWait → Closed; a RST closes from any
+// state. UDP flows are Unreplied until the backend answers, then Assured.
+const (
+	SynSent State = iota + 1
+	Established
+	FinWait // a FIN was seen in one direction
+	Closed  // both directions closed, or reset: the entry lingers for its short timeout
+	Unreplied
+	Assured
+)
+
+var stateNames = [...]string{SynSent: "syn-sent", Established: "established", FinWait: "fin-wait",
+	Closed: "closed", Unreplied: "unreplied", Assured: "assured"}
+
+func (s State) String() string {
+	if int(s) < len(stateNames) && stateNames[s] != "" {
+		return stateNames[s]
+	}
+	return fmt.Sprintf("state%d", uint8(s))
+}
+
+// Valid reports whether s is one of the states above.
+func (s State) Valid() bool { return s >= SynSent && s <= Assured }
+
+// Origin says how an entry came to be in a node's table: evidence for attributing a RST.
+type Origin uint8
+
+const (
+	Opened  Origin = iota + 1 // by the flow's first packet (TCP SYN, first UDP datagram)
+	Synced                    // received from the peer
+	Adopted                   // by a mid-flow segment that found no entry
+)
+
+func (o Origin) String() string {
+	switch o {
+	case Opened:
+		return "opened"
+	case Synced:
+		return "synced"
+	case Adopted:
+		return "adopted"
+	}
+	return fmt.Sprintf("origin%d", uint8(o))
+}
+
+// Entry is one flow of the connection table, both directions of it.
+type Entry struct {
+	Original Tuple // client → VIP
+	Reply    Tuple // backend → SNAT address (fullnat), or backend → client (dnat)
+	State    State
+	Origin   Origin
+	// Remaining is the lifetime left if no packet comes, as of when the entry was
+	// read. Lifetimes travel as remaining time because clocks do not compare.
+	Remaining time.Duration
+}
+
+// Service returns the service that the flow belongs to.
+func (e Entry) Service() Service {
+	return Service{VIP: e.Original.Dst, Port: e.Original.DstPort, Proto: e.Original.Proto}
+}
+
+// Backend returns the backend's address and port.
+func (e Entry) Backend() (Addr, uint16) { return e.Reply.Src, e.Reply.SrcPort }
+
+// Event reports that the dataplane changed an entry: created it, moved its
+// State, or deleted it. Ordinary packets cause none.
+type Event struct {
+	Entry   Entry
+	Deleted bool
+}

@@ -1,0 +1,144 @@
+package node
+
+import (
+	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/impl/trace"
+)
+
+// Input is what happens to a node. Exactly the types below implement it.
+type Input interface{ input() }
+
+type (
+	// Timer says that the instant of Deadline has come.
+	Timer struct{}
+
+	// Packet is a BFD control packet received on a path.
+	Packet struct {
+		Path int // index into Config.Paths
+		Data []byte
+		TTL  uint8
+	}
+
+	// Link reports the carrier of a service link (client or backend side).
+	Link struct {
+		Name string
+		Up   bool
+	}
+
+	// Dataplane reports whether programs are attached and maps writable.
+	Dataplane struct {
+		Ready bool
+		Why   string // when not ready
+	}
+
+	// Flows are flow events of the dataplane, in order.
+	Flows struct{ Events []flow.Event }
+
+	// Stream reports that the sync stream to the peer was established or lost.
+	// Any earlier stream is gone.
+	Stream struct {
+		Up  bool
+		Why string // when lost
+	}
+
+	// Message is one frame of the sync stream.
+	Message struct{ Data []byte }
+
+	// Handover is the operator's request to give the MASTER role to the peer.
+	Handover struct{}
+
+	// Stop asks the node to leave: a MASTER hands over first. The Exit effect answers it.
+	Stop struct{}
+
+	// Done says that the effect with this ID has taken hold, or why it has not.
+	Done struct {
+		ID      uint64
+		Err     string
+		Entries []flow.Entry // what a Dump found
+	}
+)
+
+func (Timer) input()     {}
+func (Packet) input()    {}
+func (Link) input()      {}
+func (Dataplane) input() {}
+func (Flows) input()     {}
+func (Stream) input()    {}
+func (Message) input()   {}
+func (Handover) input()  {}
+func (Stop) input()      {}
+func (Done) input()      {}
+
+// Effect is what a node wants done. Exactly the types below implement it. Effects
+// are carried out in the order in which Ready returns them; one with an ID is
+// answered by Done, and what must follow it waits for that.
+type Effect interface{ effect() }
+
+type (
+	// SendBFD transmits a BFD control packet on a path.
+	SendBFD struct {
+		Path int
+		Data []byte
+	}
+
+	// SendSync writes one frame to the sync stream. Without a stream it is dropped.
+	SendSync struct{ Data []byte }
+
+	// ResetStream closes the sync stream; a new one is dialled or accepted.
+	ResetStream struct{ Why string }
+
+	// Apply writes replicated entries and deletions into the dataplane.
+	Apply struct {
+		ID      uint64
+		Entries []flow.Entry
+		Deletes []flow.Tuple
+	}
+
+	// Lease allows forwarding until the instant, counted from the clock reading of
+	// the Step that asked for it; one in the past forbids forwarding. ID 0 is a
+	// renewal that nobody waits for.
+	Lease struct {
+		ID    uint64
+		Until clock.Instant
+	}
+
+	// Miss chooses what the dataplane does with mid-flow segments without an entry.
+	Miss struct{ Adopt bool }
+
+	// Drain asks that every flow event that is pending in the dataplane be stepped
+	// in (as Flows) before the Done.
+	Drain struct{ ID uint64 }
+
+	// Dump asks for all entries of the dataplane, in Done.
+	Dump struct{ ID uint64 }
+
+	// Announce sends one gratuitous ARP for each VIP, all of them together.
+	Announce struct{ Count int } // 1 for the first of a burst
+
+	// Expire turns the ageing of entries on (on a MASTER) or off. Entries count as
+	// touched no earlier than Since.
+	Expire struct {
+		On    bool
+		Since clock.Instant
+	}
+
+	// Trace records an event.
+	Trace struct{ Event trace.Event }
+
+	// Exit says that the node has left and the process may end.
+	Exit struct{}
+)
+
+func (SendBFD) effect()     {}
+func (SendSync) effect()    {}
+func (ResetStream) effect() {}
+func (Apply) effect()       {}
+func (Lease) effect()       {}
+func (Miss) effect()        {}
+func (Drain) effect()       {}
+func (Dump) effect()        {}
+func (Announce) effect()    {}
+func (Expire) effect()      {}
+func (Trace) effect()       {}
+func (Exit) effect()        {}

@@ -1,0 +1,262 @@
+// Package trace is the schema of what happened: the one record that nodes,
+// worlds, traffic generators and captures write and that checks and reports
+// read. A trace is a file of JSON lines, one Event each. Events are plain data;
+// the package reads no clock and judges nothing.
+package trace
+
+import (
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+)
+
+// Version is the version of the schema; the first event of a trace, KindMeta, carries it.
+const Version = 1
+
+// Kind names the payload of an Event: exactly the pointer of the same name is set.
+type Kind string
+
+const (
+	KindMeta      Kind = "meta"      // first event: what ran
+	KindRole      Kind = "role"      // a node changed its role, or refused to
+	KindGate      Kind = "gate"      // a gate of a node opened or closed
+	KindBFD       Kind = "bfd"       // a BFD session changed
+	KindSync      Kind = "sync"      // progress of connection sync
+	KindLease     Kind = "lease"     // forwarding allowed until, or forbidden
+	KindAnnounce  Kind = "announce"  // a node sent gratuitous ARPs
+	KindFault     Kind = "fault"     // the world did something to a node or link
+	KindStep      Kind = "step"      // a step of the scenario began or ended
+	KindTraffic   Kind = "traffic"   // a session, connect or probe began, failed or ended
+	KindGap       Kind = "gap"       // one flow got no answer for a while
+	KindTotals    Kind = "totals"    // running totals of one traffic line
+	KindRST       Kind = "rst"       // a RST on the wire, attributed
+	KindGARP      Kind = "garp"      // a gratuitous ARP on the wire
+	KindForwarder Kind = "forwarder" // another node began to carry a VIP's packets, as seen on the wire
+	KindStall     Kind = "stall"     // the host itself stood still: measurements around it prove nothing
+	KindReplica   Kind = "replica"   // digest of a node's connection table
+	KindLeak      Kind = "leak"      // something was left behind after teardown
+	KindNote      Kind = "note"      // anything else worth a line in the report
+)
+
+// Event is one line of a trace.
+type Event struct {
+	// At is when it happened. All events of a trace share one time axis:
+	// CLOCK_MONOTONIC of the host, or the simulator's true time.
+	At clock.Instant `json:"t"`
+	// Node is who it concerns: a node ("lb1"), a host ("client1"), or "" for the world.
+	Node string `json:"node,omitempty"`
+	Kind Kind   `json:"kind"`
+
+	Meta      *Meta      `json:"meta,omitempty"`
+	Role      *Role      `json:"role,omitempty"`
+	Gate      *Gate      `json:"gate,omitempty"`
+	BFD       *BFD       `json:"bfd,omitempty"`
+	Sync      *Sync      `json:"sync,omitempty"`
+	Lease     *Lease     `json:"lease,omitempty"`
+	Announce  *Announce  `json:"announce,omitempty"`
+	Fault     *Fault     `json:"fault,omitempty"`
+	Step      *Step      `json:"step,omitempty"`
+	Traffic   *Traffic   `json:"traffic,omitempty"`
+	Gap       *Gap       `json:"gap,omitempty"`
+	Totals    *Totals    `json:"totals,omitempty"`
+	RST       *RST       `json:"rst,omitempty"`
+	GARP      *GARP      `json:"garp,omitempty"`
+	Forwarder *Forwarder `json:"forwarder,omitempty"`
+	Stall     *Stall     `json:"stall,omitempty"`
+	Replica   *Replica   `json:"replica,omitempty"`
+	Leak      *Leak      `json:"leak,omitempty"`
+	Note      string     `json:"note,omitempty"`
+}
+
+// Meta says what ran.
+type Meta struct {
+	Version  int    `json:"version"`
+	Scenario string `json:"scenario"`
+	World    string `json:"world"` // "netns" or "sim"
+	SUT      string `json:"sut"`   // "reference"
+	Seed     uint64 `json:"seed"`
+	Detect   Dur    `json:"detect"` // configured BFD detection time
+}
+
+// Role is a role change (From ≠ To), or a refusal (From = To, Refused set).
+type Role struct {
+	From   string   `json:"from"`
+	To     string   `json:"to"`
+	Reason string   `json:"reason"`
+	Epoch  uint32   `json:"epoch"`
+	Gates  []string `json:"gates"`            // the gates that are open
+	Closed []string `json:"closed,omitempty"` // the gates that are not
+	// Refused names the gate because of which a claim was refused.
+	Refused  string `json:"refused,omitempty"`
+	Degraded bool   `json:"degraded,omitempty"` // claimed without InSync, on purpose, and said so
+}
+
+// Gate is a change of one gate.
+type Gate struct {
+	Name string `json:"name"`
+	Open bool   `json:"open"`
+	Why  string `json:"why"`
+}
+
+// BFD is a state change of the session on one path.
+type BFD struct {
+	Path   string `json:"path"`
+	From   string `json:"from"`
+	To     string `json:"to"`
+	Diag   string `json:"diag,omitempty"`
+	Detect Dur    `json:"detect,omitempty"` // negotiated detection time
+}
+
+// Sync is the progress of connection sync at the receiver, or of the sender's
+// acknowledged stream.
+type Sync struct {
+	Phase   string  `json:"phase"` // idle, hello, snapshot, live, insync, lost
+	Entries int     `json:"entries"`
+	Total   int     `json:"total,omitempty"`
+	Percent float64 `json:"percent"`
+	Lag     uint64  `json:"lag"`            // changes not yet applied by the receiver
+	Rate    float64 `json:"rate,omitempty"` // entries applied per second
+	Digest  string  `json:"digest,omitempty"`
+	Why     string  `json:"why,omitempty"`
+	Took    Dur     `json:"took,omitempty"` // from stream established to insync
+}
+
+// Lease is the dataplane lease as the node wrote it. Until in the past forbids forwarding.
+type Lease struct {
+	Until clock.Instant `json:"until"`
+}
+
+// Announce is one GARP burst member as sent by a node, for all VIPs together.
+type Announce struct {
+	Count int `json:"count"` // 1 is the first of a burst
+}
+
+// Fault is something that the world did. Phase "begin" is just before it,
+// "receipt" is the proof that it took hold, "failed" that it did not.
+type Fault struct {
+	Verb    string `json:"verb"` // crash, kill, stop, restore, freeze, thaw, cut, heal, handover
+	Target  string `json:"target"`
+	Phase   string `json:"phase"`
+	Receipt string `json:"receipt,omitempty"` // what was seen: "process gone; carrier down on eth0"
+}
+
+// Step is a step of the scenario; checks anchor their windows at its begin.
+type Step struct {
+	Index int    `json:"index"` // into Plan.Steps
+	Text  string `json:"text"`
+	Phase string `json:"phase"` // begin, end, timeout
+}
+
+// Traffic is one event of one flow of a traffic line.
+type Traffic struct {
+	Name    string `json:"name"` // the traffic line's name
+	Flow    string `json:"flow"` // identifies the flow within the line
+	Event   string `json:"event"`
+	Why     string `json:"why,omitempty"`
+	Backend string `json:"backend,omitempty"`
+	Tuple   string `json:"tuple,omitempty"`
+}
+
+// Events of Traffic.
+const (
+	TrafficOpened  = "opened"         // a long-lived session was established
+	TrafficLost    = "lost"           // a session that was established died before its end
+	TrafficCorrupt = "corrupt"        // an echo had the wrong bytes, sequence or checksum
+	TrafficMoved   = "moved"          // a session's echo came from another backend than before
+	TrafficFailed  = "connect-failed" // a connect was refused, reset or timed out
+	TrafficDone    = "done"           // ended in order
+)
+
+// Gap says that one flow of a traffic line got no answer to what it meant to
+// send between From and To. Only gaps above the generator's threshold appear.
+// For a session it is the stall: from the intended send time of the delayed
+// message to the arrival of its echo.
+type Gap struct {
+	Name   string        `json:"name"`
+	Flow   string        `json:"flow"`
+	Proto  string        `json:"proto"` // tcp, udp
+	From   clock.Instant `json:"from"`
+	To     clock.Instant `json:"to"`
+	Missed int           `json:"missed,omitempty"` // probes without an answer
+}
+
+// Totals are counted since the traffic line began; written once a second and at the end.
+type Totals struct {
+	Name     string  `json:"name"`
+	Kind     string  `json:"kind"` // sessions, connects, probe, flows
+	Proto    string  `json:"proto"`
+	Final    bool    `json:"final,omitempty"`
+	Sessions int     `json:"sessions"` // flows open now
+	Opened   int     `json:"opened"`
+	Lost     int     `json:"lost"`
+	Failed   int     `json:"failed"` // connects that failed
+	Corrupt  int     `json:"corrupt"`
+	Moved    int     `json:"moved"`
+	Sent     uint64  `json:"sent"`
+	Received uint64  `json:"received"`
+	Bytes    uint64  `json:"bytes"` // received
+	RTTp50   float64 `json:"rtt_p50_ms,omitempty"`
+	RTTp99   float64 `json:"rtt_p99_ms,omitempty"`
+	RTTMax   float64 `json:"rtt_max_ms,omitempty"`
+}
+
+// RST is a TCP segment with RST set, captured at one edge.
+type RST struct {
+	Edge   string     `json:"edge"` // clients, backends
+	Tuple  flow.Tuple `json:"-"`
+	Flow   string     `json:"flow"`
+	Sender string     `json:"sender"` // the host whose MAC sent the frame here
+	Origin string     `json:"origin"` // the host that made it: a backend, a client, or the sender
+	// Role is the role of the load balancer that the segment passed or came from;
+	// Entry how its table knew the flow: opened, synced, adopted, none.
+	LB    string `json:"lb"`
+	Role  string `json:"role"`
+	Entry string `json:"entry"`
+	Fault string `json:"fault"` // the last fault before it
+	Seq   uint32 `json:"seq"`
+}
+
+// GARP is a gratuitous ARP as captured.
+type GARP struct {
+	Edge string `json:"edge"`
+	VIP  string `json:"vip"`
+}
+
+// Forwarder marks a change of the node whose frames carry a VIP's packets at an edge.
+type Forwarder struct {
+	Edge string `json:"edge"`
+	From string `json:"from"` // "" for the first
+	// Last is when From's last frame was seen, and Frames how many it sent in its turn.
+	Last   clock.Instant `json:"last,omitempty"`
+	Frames uint64        `json:"frames,omitempty"`
+}
+
+// Stall says that the host did not schedule a watchdog for Took longer than asked.
+type Stall struct {
+	Took Dur `json:"took"`
+}
+
+// Replica is the digest of a node's connection table.
+type Replica struct {
+	Entries int    `json:"entries"`
+	Digest  string `json:"digest"`
+}
+
+// Leak names something that outlived its run.
+type Leak struct {
+	What string `json:"what"`
+}
+
+// Dur is a duration that is written as Go prints it ("150ms").
+type Dur time.Duration
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Dur) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Dur) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Dur(v)
+	return err
+}

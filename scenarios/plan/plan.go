@@ -1,0 +1,204 @@
+// Package plan turns a scenario file into a Plan: plain data that any world can
+// execute and that can be linted, printed back, diffed, and shrunk by deleting
+// lines. It knows no world and does no IO beyond the bytes it is given.
+package plan
+
+import "time"
+
+// Plan is a parsed scenario.
+type Plan struct {
+	File     string
+	Name     string
+	Doc      string
+	Topo     Topo
+	Config   []Setting
+	Services []Service
+	Traffic  []Traffic
+	Always   []Always
+	Control  []string // the checks that must fail, and no others; empty for an ordinary scenario
+	Steps    []Step
+	Captures []Capture
+	Tolerate time.Duration // a host stall longer than this makes the run INCONCLUSIVE
+}
+
+// Pos is where a piece of the plan stands in its file. Lines and columns count from 1.
+type Pos struct{ Line, Column int }
+
+// Guard restricts a line to one world: "netns", "sim", or "" for both.
+type Guard string
+
+// Topo is the shape of the network. Pair is the only kind: clients – switch –
+// lb1, lb2 – switch – backends, and a sync link between lb1 and lb2.
+type Topo struct {
+	Kind              string
+	Clients, Backends int
+	Pos               Pos
+}
+
+// Setting is one configuration value of one node, or of both where Node is "".
+// Key is canonical: bfd.tx, bfd.mult, ha.hold, ha.priority, ha.preempt, ha.gates, ….
+type Setting struct {
+	Node, Key, Value string
+	Guard            Guard
+	Pos              Pos
+}
+
+// Service is a balanced service.
+type Service struct {
+	Name    string
+	Proto   string // tcp, udp
+	VIP     string
+	Port    uint16
+	Mode    string // fullnat, dnat
+	Balance string // rr, maglev
+	Guard   Guard
+	Pos     Pos
+}
+
+// Kinds of traffic.
+const (
+	Sessions = "sessions" // long-lived TCP sessions that echo numbered, checksummed messages
+	Connects = "connects" // short TCP connections at a rate: connect, one echo, close
+	Probe    = "probe"    // one UDP flow that is echoed at a rate
+	Flows    = "flows"    // many idle flows, to fill the table
+)
+
+// Traffic is one line of load on one service, from all clients.
+type Traffic struct {
+	Name    string // labels it in checks: gap(web)
+	Kind    string
+	Proto   string
+	Service string        // name of a Service
+	Count   int           // sessions, flows
+	Every   time.Duration // sessions: between two messages of one session
+	Rate    float64       // connects, probe: per second
+	Guard   Guard
+	Pos     Pos
+}
+
+// Always is a condition that holds from the first step to the end.
+type Always struct {
+	Cond  Cond
+	Guard Guard
+	Pos   Pos
+}
+
+// Step is one entry of the timeline: a wait, a fault, an expectation or the end.
+// At counts on the scenario's clock, which starts with the first step and stands
+// still while a Wait is waiting. Traffic starts once the waits at 0s have passed.
+type Step struct {
+	At    time.Duration
+	Verb  string // one of the verbs below
+	Fault *Fault // crash … handover
+	Wait  *Wait
+	// Expect is judged against the fault or wait most recently begun before it.
+	Expect *Expect
+	Guard  Guard
+	Pos    Pos
+	Text   string // as written, without time and guard
+}
+
+// Verbs of a Step.
+const (
+	VerbWait   = "wait"
+	VerbExpect = "expect"
+	VerbEnd    = "end"
+
+	VerbCrash    = "crash"    // process killed, links down, tables gone
+	VerbKill     = "kill"     // SIGKILL of the daemon alone
+	VerbStop     = "stop"     // SIGTERM
+	VerbRestore  = "restore"  // links up, process started anew
+	VerbFreeze   = "freeze"   // SIGSTOP
+	VerbThaw     = "thaw"     // SIGCONT
+	VerbCut      = "cut"      // drop frames from A to B
+	VerbHeal     = "heal"     // undo cuts
+	VerbHandover = "handover" // baton handover on a node
+)
+
+// Fault is something done to nodes or links.
+type Fault struct {
+	Verb  string
+	Nodes []string // crash, kill, stop, restore, freeze, thaw, handover
+	Cut   *Cut     // cut, heal; nil with heal undoes all
+}
+
+// Links of a pair.
+const (
+	LinkClients  = "clients"
+	LinkBackends = "backends"
+	LinkSync     = "sync"
+)
+
+// Cut drops the frames that From sends to To (and back if Both) on the link Via,
+// or on every link that joins them where Via is "". From and To are nodes,
+// hosts (client1), or groups (clients, backends).
+type Cut struct {
+	From, To string
+	Both     bool
+	Via      string
+}
+
+// Wait holds the timeline until all conditions hold at once.
+type Wait struct {
+	Conds  []Cond
+	Within Expr
+}
+
+// Expect is a claim about what follows the step that it belongs to.
+type Expect struct {
+	Conds []Cond
+	// Within: the conditions become true together, at the latest after this time.
+	// Throughout: they are true from the anchor on for this time. With neither, a
+	// comparison is judged over the time from the anchor to the next fault or the
+	// end, and a state at that end.
+	Within, Throughout *Expr
+	// Eventually marks the expectation of the end step: the run goes on until it
+	// holds or Within has passed.
+	Eventually bool
+}
+
+// Cond is one condition; exactly one of its fields is set.
+type Cond struct {
+	Role    *RoleIs
+	InSync  *InSync
+	Compare *Compare
+	Named   string // converged
+}
+
+// RoleIs is "lb1 is Master", "lb1 is not Master".
+type RoleIs struct {
+	Node, Role string
+	Not        bool
+}
+
+// InSync is "lb1 insync", "lb1 not insync".
+type InSync struct {
+	Node string
+	Not  bool
+}
+
+// Compare is "rst == 0", "gap(web) < detect+300ms".
+type Compare struct {
+	Metric string // masters, forwarders, rst, lost, corrupt, gap, connects_failed, moved, …
+	Arg    string // the traffic line, for gap(web)
+	Op     string // < <= == >= > !=
+	Value  Expr
+}
+
+// Expr is a sum of numbers, durations and named values (detect, hold), each with
+// a factor: detect+50ms, 2*detect.
+type Expr struct{ Terms []Term }
+
+// Term is Factor times Name, or times Unit where Name is "". A plain number has Unit 0.
+type Term struct {
+	Factor float64
+	Name   string        // detect, hold
+	Unit   time.Duration // time.Millisecond for "50ms", 0 for a plain number
+}
+
+// Capture keeps evidence of a failed run.
+type Capture struct {
+	Where string // clients, backends, sync
+	Guard Guard
+	Pos   Pos
+}

@@ -1,0 +1,47 @@
+// Package scenarios runs a Plan in a World and judges what happened. It knows no
+// world: package netns (real kernel) and package sim (virtual time) implement
+// the interface, and the command line hands one in.
+package scenarios
+
+import (
+	"context"
+	"errors"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// World executes the verbs of a Plan. The runner calls its methods from one
+// goroutine; the events that it records may come from others.
+type World interface {
+	// Name is "netns" or "sim".
+	Name() string
+	// Up builds the topology and starts every node. Traffic does not run yet.
+	Up(ctx context.Context) error
+	// StartTraffic starts every traffic line of the plan.
+	StartTraffic(ctx context.Context) error
+	// Do carries out a fault and returns once its receipt, or the lack of one, is
+	// in the trace. The error is for what makes the rest of the run pointless; a
+	// missing receipt is not that.
+	Do(ctx context.Context, fault plan.Fault) error
+	// Now is the present instant on the trace's time axis.
+	Now() clock.Instant
+	// Until lets time pass until the instant, or until done reports true. It calls
+	// done after each event that is recorded, and once at the beginning.
+	Until(ctx context.Context, at clock.Instant, done func() bool) error
+	// StopTraffic lets the generators finish and write their totals.
+	StopTraffic(ctx context.Context) error
+	// Down takes everything away and records what could not be (trace.Leak).
+	Down(ctx context.Context) error
+}
+
+// Recorder collects the events of a run. Implementations are safe for
+// concurrent use.
+type Recorder interface {
+	Record(trace.Event)
+}
+
+// ErrUnsupported is wrapped by the error of a World that lacks what a plan asks
+// for; the run is then a skip with that reason.
+var ErrUnsupported = errors.New("not supported by this world")
