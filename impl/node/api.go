@@ -35,21 +35,32 @@ type (
 	// Flows are flow events of the dataplane, in order.
 	Flows struct{ Events []flow.Event }
 
-	// Stream reports that the sync stream to the peer was established or lost.
-	// Any earlier stream is gone.
+	// Stream reports that a sync stream to the peer was established or lost. Each
+	// stream of a process has an ID of its own, larger than those before; when one
+	// is established any earlier one is gone.
 	Stream struct {
+		ID  uint64
 		Up  bool
 		Why string // when lost
 	}
 
-	// Message is one frame of the sync stream.
-	Message struct{ Data []byte }
+	// Message is one frame of the sync stream with the given ID. Frames of any
+	// stream but the present one are ignored: they may have waited in a buffer
+	// through a pause, and what they grant is no longer theirs to give.
+	Message struct {
+		Stream uint64
+		Data   []byte
+	}
 
 	// Handover is the operator's request to give the MASTER role to the peer.
 	Handover struct{}
 
 	// Stop asks the node to leave: a MASTER hands over first. The Exit effect answers it.
 	Stop struct{}
+
+	// Lost reports that the dataplane had to drop flow events; the node answers
+	// with a Dump and reconciles.
+	Lost struct{}
 
 	// Done says that the effect with this ID has taken hold, or why it has not.
 	Done struct {
@@ -68,6 +79,7 @@ func (Stream) input()    {}
 func (Message) input()   {}
 func (Handover) input()  {}
 func (Stop) input()      {}
+func (Lost) input()      {}
 func (Done) input()      {}
 
 // Effect is what a node wants done. Exactly the types below implement it. Effects

@@ -1,0 +1,80 @@
+package ha
+
+import "strings"
+
+// Gates is a set of open gates: conditions that a node must meet to claim the
+// MASTER role.
+type Gates uint16
+
+const (
+	// LinksUp: the service links have carrier.
+	LinksUp Gates = 1 << iota
+	// DataplaneReady: programs attached, maps writable.
+	DataplaneReady
+	// Reachable: the targets that the configuration tracks answer.
+	Reachable
+	// Arbitrated: the external lease is held, where an arbiter is configured.
+	Arbitrated
+	// NoMaster: every BFD path to the peer is silent, or the peer is heard, says
+	// that it is not MASTER, and ranks below this node.
+	NoMaster
+	// HoldDown: the recovery delay since boot, fault or demotion has run.
+	HoldDown
+	// InSync: this node's table is what the last MASTER's was.
+	InSync
+	// Degraded: the table is not complete and nobody is left who could complete it.
+	Degraded
+	// Granted: the MASTER has handed its role over to this node.
+	Granted
+	// PeerReady: the peer is able to serve and holds the whole table, so that the
+	// role can be handed to it. The one gate that concerns a MASTER's leaving.
+	PeerReady
+
+	gateEnd
+)
+
+// AllGates is the set of all gates.
+const AllGates = gateEnd - 1
+
+var gateNames = []string{"LinksUp", "DataplaneReady", "Reachable", "Arbitrated", "NoMaster", "HoldDown",
+	"InSync", "Degraded", "Granted", "PeerReady"}
+
+// Has reports whether all gates of h are open in g.
+func (g Gates) Has(h Gates) bool { return g&h == h }
+
+// With returns g with the gates of h open or closed.
+func (g Gates) With(h Gates, open bool) Gates {
+	if open {
+		return g | h
+	}
+	return g &^ h
+}
+
+// Each returns the single gates of g in their order.
+func (g Gates) Each() []Gates {
+	var each []Gates
+	for gate := Gates(1); gate < gateEnd; gate <<= 1 {
+		if g.Has(gate) {
+			each = append(each, gate)
+		}
+	}
+	return each
+}
+
+// Names returns the names of the gates of g in their order.
+func (g Gates) Names() []string {
+	names := []string{}
+	for i, name := range gateNames {
+		if g.Has(1 << i) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (g Gates) String() string {
+	if g == 0 {
+		return "none"
+	}
+	return strings.Join(g.Names(), "+")
+}

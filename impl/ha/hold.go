@@ -1,0 +1,42 @@
+package ha
+
+import (
+	"time"
+
+	"baton/impl/clock"
+)
+
+// Hold is the recovery delay that a node waits after boot, fault or demotion
+// before it may claim. A node that flaps waits longer: each restart within
+// flapWindow delays of the one before doubles the delay, up to holdFactorMax
+// times the configured one (the damping that RFC 5882 section 3.2 asks clients of BFD for).
+type Hold struct {
+	delay  time.Duration
+	factor int
+	began  clock.Instant
+}
+
+const (
+	flapWindow    = 10
+	holdFactorMax = 16
+)
+
+// NewHold starts the delay at boot.
+func NewHold(now clock.Instant, delay time.Duration) Hold {
+	return Hold{delay: delay, factor: 1, began: now}
+}
+
+// Restart starts the delay anew.
+func (h *Hold) Restart(now clock.Instant) {
+	if now.Sub(h.began) < flapWindow*h.length() {
+		h.factor = min(2*h.factor, holdFactorMax)
+	} else {
+		h.factor = 1
+	}
+	h.began = now
+}
+
+// Ends returns the instant from which on the delay has run.
+func (h *Hold) Ends() clock.Instant { return h.began.Add(h.length()) }
+
+func (h *Hold) length() time.Duration { return time.Duration(h.factor) * h.delay }

@@ -1,0 +1,93 @@
+package ha
+
+// A rule applies if every gate of open is open and, unless shut is empty, at
+// least one gate of shut is closed.
+type rule struct {
+	open, shut Gates
+	to         Role
+	actions    []Action
+	reason     string
+	degraded   bool
+}
+
+func (r rule) matches(gates Gates) bool {
+	return gates.Has(r.open) && (r.shut == 0 || !gates.Has(r.shut))
+}
+
+const (
+	// healthy is what every role but Init and Fault needs.
+	healthy = LinksUp | DataplaneReady
+	// able is what a claim needs, however the role became free.
+	able = healthy | Reachable | Arbitrated
+)
+
+// Promotion is: what was received last takes hold → the epoch rises → forwarding
+// is allowed → the node announces. Demotion is: forwarding is forbidden → say so
+// → the rest. The order within these lists is a contract; so is the order of the
+// rules of one event, of which the first that matches applies.
+var (
+	claim   = []Action{Install, Tell}
+	take    = []Action{RaiseEpoch, TakeLease}
+	lead    = []Action{Lead, Announce, Tell}
+	demote  = []Action{Release, Tell, Follow, RestartHold}
+	yield   = []Action{Release, Tell, Drain}
+	dismiss = []Action{Grant, Tell, Follow, RestartHold}
+)
+
+var table = [roles][events][]rule{
+	Init: {
+		GatesChanged: {{open: healthy, to: Backup, actions: []Action{Follow, Tell}, reason: "links and dataplane ready"}},
+	},
+
+	Backup: {
+		GatesChanged: {
+			{shut: healthy, to: Fault, actions: []Action{RestartHold, Tell}, reason: "links or dataplane failed"},
+			{open: able | Granted, to: Claiming, actions: claim, reason: "granted by the MASTER"},
+			{open: able | NoMaster | HoldDown | InSync, to: Claiming, actions: claim, reason: "no MASTER, table in sync"},
+			{open: able | NoMaster | HoldDown | Degraded, to: Claiming, actions: claim,
+				reason: "no MASTER, degraded: peer lost before sync was complete", degraded: true},
+		},
+	},
+
+	Claiming: {
+		GatesChanged: {
+			{shut: healthy, to: Fault, actions: demote, reason: "links or dataplane failed"},
+			{shut: able, to: Backup, actions: demote, reason: "no longer able to serve"},
+		},
+		Installed:    {{to: Claiming, actions: take, reason: "table installed"}},
+		LeaseHeld:    {{to: Master, actions: lead, reason: "forwarding"}},
+		LeaseFailed:  {{to: Fault, actions: demote, reason: "dataplane refused the lease"}},
+		LeaseExpired: {{to: Backup, actions: demote, reason: "lease expired"}},
+		Outranked:    {{to: Backup, actions: demote, reason: "peer is MASTER and ranks above"}},
+		StopAsked:    {{to: Backup, actions: demote, reason: "stopping"}},
+	},
+
+	Master: {
+		GatesChanged: {
+			{shut: healthy, to: Fault, actions: demote, reason: "links or dataplane failed"},
+			{shut: Arbitrated, to: Backup, actions: demote, reason: "arbiter's lease lost"},
+			{open: PeerReady, shut: Reachable, to: Yielding, actions: yield, reason: "tracked targets unreachable"},
+		},
+		LeaseFailed:   {{to: Fault, actions: demote, reason: "dataplane refused the lease"}},
+		LeaseExpired:  {{to: Backup, actions: demote, reason: "lease expired"}},
+		HandoverAsked: {{open: PeerReady, to: Yielding, actions: yield, reason: "handover asked for"}},
+		Outranked:     {{to: Backup, actions: demote, reason: "peer is MASTER and ranks above"}},
+		Outranks:      {{to: Master, actions: []Action{Announce, Tell}, reason: "peer is MASTER and ranks below: announced again"}},
+		StopAsked: {
+			{open: PeerReady, to: Yielding, actions: yield, reason: "stopping"},
+			{to: Backup, actions: demote, reason: "stopping: no peer to hand over to"},
+		},
+	},
+
+	Yielding: {
+		GatesChanged:   {{shut: healthy, to: Fault, actions: demote, reason: "links or dataplane failed"}},
+		HandedOver:     {{to: Backup, actions: dismiss, reason: "handed over"}},
+		HandoverFailed: {{to: Claiming, actions: claim, reason: "handover failed: role taken back"}},
+		Outranked:      {{to: Backup, actions: demote, reason: "peer is MASTER and ranks above"}},
+		Abandoned:      {{to: Backup, actions: demote, reason: "stopping: nobody took over"}},
+	},
+
+	Fault: {
+		GatesChanged: {{open: healthy, to: Backup, actions: []Action{Follow, RestartHold, Tell}, reason: "recovered"}},
+	},
+}
