@@ -1,0 +1,210 @@
+package config
+
+import (
+	"math"
+	"net/netip"
+	"regexp"
+	"strings"
+	"time"
+
+	"baton/impl/dataplane"
+)
+
+// idPattern is a DNS label: a node's id is the name in its certificate.
+var idPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+
+func checkNode(d *document, c *Config) error {
+	for _, id := range []struct{ path, value string }{{"node", c.Node}, {"peer", c.Peer}} {
+		if !idPattern.MatchString(id.value) {
+			return d.fail(id.path, "%q is not a node id; use lower-case letters, digits and dashes, as in lb1", id.value)
+		}
+	}
+	if c.Node == c.Peer {
+		return d.fail("peer", "%q is this node itself; name the other one", c.Peer)
+	}
+	if c.Priority < 1 || c.Priority > 254 {
+		return d.fail("priority", "%d is out of range; use 1 to 254", c.Priority)
+	}
+	if err := checkLink(d, "links.client", c.Links.Client); err != nil {
+		return err
+	}
+	if err := checkLink(d, "links.backend", c.Links.Backend); err != nil {
+		return err
+	}
+	if c.Links.Client == c.Links.Backend {
+		return d.fail("links.backend", "%q is the client link too; the two links must be two interfaces", c.Links.Backend)
+	}
+	if c.Control == "" {
+		return d.fail("control", "is empty; give the path of the control socket, such as /run/baton/%s.sock", c.Node)
+	}
+	if _, err := netip.ParseAddrPort(c.Metrics); c.Metrics != "" && err != nil {
+		return d.fail("metrics", "%q is not an address and port; write it as 127.0.0.1:9100", c.Metrics)
+	}
+	return nil
+}
+
+// checkLink applies the kernel's own rule for interface names (dev_valid_name).
+func checkLink(d *document, path, name string) error {
+	if name == "" || len(name) > 15 || name == "." || name == ".." || strings.ContainsAny(name, "/: \t\n\v\f\r") {
+		return d.fail(path, "%q is not an interface name; use 1 to 15 characters without space, slash or colon", name)
+	}
+	return nil
+}
+
+// A BFD interval is 32 bits of microseconds on the wire (RFC 5880 4.1); below a
+// millisecond no process on a general-purpose kernel keeps it.
+const (
+	minInterval = time.Millisecond
+	maxInterval = math.MaxUint32 * time.Microsecond
+)
+
+func checkBFD(d *document, c *Config) error {
+	for _, t := range []struct {
+		path  string
+		value Duration
+	}{{"bfd.tx", c.BFD.TX}, {"bfd.rx", c.BFD.RX}} {
+		v := time.Duration(t.value)
+		if v < minInterval || v > maxInterval {
+			return d.fail(t.path, "%v is out of range; use %v to %v", v, minInterval, maxInterval)
+		}
+		if v%time.Microsecond != 0 {
+			return d.fail(t.path, "%v is finer than BFD counts; use whole microseconds, such as %v", v, v.Round(time.Microsecond))
+		}
+	}
+	if c.BFD.Mult == 0 {
+		return d.fail("bfd.mult", "0 is out of range; use 1 to 255 (RFC 5880 6.8.6 discards packets with 0)")
+	}
+	if len(c.BFD.Paths) == 0 {
+		return d.fail("bfd.paths", "is empty; add at least one path: name, link, local and peer")
+	}
+	names := map[string]int{}
+	ends := map[Path]int{}
+	for i, p := range c.BFD.Paths {
+		at := index("bfd.paths", i)
+		if err := checkPath(d, at, p); err != nil {
+			return err
+		}
+		if first, twice := names[p.Name]; twice {
+			return d.fail(at+".name", "%q names the path on line %d too; paths need names of their own", p.Name, first)
+		}
+		names[p.Name] = d.line(at + ".name")
+		p.Name = ""
+		if first, twice := ends[p]; twice {
+			return d.fail(at, "is the same session as the path on line %d; one session per link and pair of addresses (RFC 5881 2)", first)
+		}
+		ends[p] = d.line(at)
+	}
+	return nil
+}
+
+func checkPath(d *document, at string, p Path) error {
+	if p.Name == "" || strings.ContainsAny(p.Name, " \t\n") {
+		return d.fail(at+".name", "%q is not a name; use one word, such as sync", p.Name)
+	}
+	if err := checkLink(d, at+".link", p.Link); err != nil {
+		return err
+	}
+	if err := checkUnicast(d, at+".local", p.Local); err != nil {
+		return err
+	}
+	if err := checkUnicast(d, at+".peer", p.Peer); err != nil {
+		return err
+	}
+	if p.Local == p.Peer {
+		return d.fail(at+".peer", "%v is the local address; give the peer's", p.Peer)
+	}
+	return nil
+}
+
+func checkHA(opts Options) func(*document, *Config) error {
+	return func(d *document, c *Config) error {
+		if hold, detect := time.Duration(c.HA.Hold), c.BFD.Detect(); hold < detect {
+			return d.fail("ha.hold", "%v is shorter than the detection time %v (bfd.mult × the slower of tx and rx); use at least %v",
+				hold, detect, detect)
+		}
+		if opts.AllowUnsafe {
+			return nil
+		}
+		for _, u := range []struct {
+			path, value string
+			unsafe      bool
+			safe        []string
+		}{
+			{"ha.preempt", string(c.HA.Preempt), c.HA.Preempt == PreemptImmediate, c.HA.Preempt.offered()},
+			{"ha.gates", string(c.HA.Gates), c.HA.Gates == GatesOff, c.HA.Gates.offered()},
+			{"ha.announce", string(c.HA.Announce), c.HA.Announce == AnnounceBeforeInstall, c.HA.Announce.offered()},
+		} {
+			if u.unsafe {
+				return d.fail(u.path, "%q is unsafe: it brings a known bug back, for tests; use %s, or start with --allow-unsafe",
+					u.value, or(u.safe))
+			}
+		}
+		return nil
+	}
+}
+
+func checkSync(d *document, c *Config) error {
+	if err := checkUnicast(d, "sync.local", c.Sync.Local.Addr()); err != nil {
+		return err
+	}
+	if err := checkUnicast(d, "sync.peer", c.Sync.Peer.Addr()); err != nil {
+		return err
+	}
+	if c.Sync.Local.Addr() == c.Sync.Peer.Addr() {
+		return d.fail("sync.peer", "%v is the local address; give the peer's", c.Sync.Peer.Addr())
+	}
+	return nil
+}
+
+func checkDataplane(d *document, c *Config) error {
+	r := c.SNATPorts
+	if r.First < 1024 || r.Last <= r.First {
+		return d.fail("snat_ports", "%v is not a range that two nodes can share; use two or more ports from 1024 on, such as 20000-59999", r)
+	}
+	if c.MaxFlows < 0 || c.MaxFlows > maxFlows {
+		return d.fail("max_flows", "%d is out of range; use 0 (the dataplane's own choice) to %d", c.MaxFlows, maxFlows)
+	}
+	for _, t := range c.Timeouts.each() {
+		if *t.value < 0 || t.value.IsZero() && d.lines["timeouts."+t.name] != 0 {
+			return d.fail("timeouts."+t.name, "%v is out of range; use more than 0s", *t.value)
+		}
+	}
+	return nil
+}
+
+// maxFlows bounds the table to what 64 GiB of kernel memory could hold.
+const maxFlows = 1 << 28
+
+type namedTimeout struct {
+	name   string
+	value  *Duration
+	target *time.Duration
+}
+
+func (t *Timeouts) each() []namedTimeout { return t.against(&dataplane.Timeouts{}) }
+
+func (t *Timeouts) against(to *dataplane.Timeouts) []namedTimeout {
+	return []namedTimeout{
+		{"syn_sent", &t.SynSent, &to.SynSent}, {"established", &t.Established, &to.Established},
+		{"fin_wait", &t.FinWait, &to.FinWait}, {"closed", &t.Closed, &to.Closed},
+		{"unreplied", &t.Unreplied, &to.Unreplied}, {"assured", &t.Assured, &to.Assured},
+	}
+}
+
+// Dataplane returns the timeouts with the dataplane's defaults where none is given.
+func (t Timeouts) Dataplane() dataplane.Timeouts {
+	out := dataplane.DefaultTimeouts()
+	for _, n := range t.against(&out) {
+		if !n.value.IsZero() {
+			*n.target = time.Duration(*n.value)
+		}
+	}
+	return out
+}
+
+func checkUnicast(d *document, path string, a netip.Addr) error {
+	if !a.IsValid() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return d.fail(path, "%v is not an address of a host; use a unicast address", a)
+	}
+	return nil
+}

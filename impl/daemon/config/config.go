@@ -1,0 +1,144 @@
+// Package config reads, checks and writes the configuration file of a node. It
+// opens no socket and starts nothing: all it touches are the file itself and the
+// certificate files that it names. The daemon reads it, and whoever sets up nodes
+// (an operator's tool, the namespace world) writes it through the same types, so
+// that the two cannot disagree about a key.
+//
+// Reading is strict. The first mistake, whatever its kind, becomes one line with
+// the file, the line and what would be right:
+//
+//	lb1.yaml:14: ha.preempt: "allways" is not a policy; use never or after-sync
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	yaml "go.yaml.in/yaml/v4"
+
+	"baton/impl/dataplane"
+)
+
+// Config is the whole configuration of one node. The tag "need" says, in the
+// words of the error message, what a missing key should be.
+type Config struct {
+	Node string `yaml:"node" need:"this node's id, such as lb1"`
+	Peer string `yaml:"peer" need:"the other node's id, such as lb2"`
+	// Priority breaks ties between equal claims and marks the preferred node;
+	// VRRP's range, 1 to 254.
+	Priority uint8 `yaml:"priority"`
+
+	Links     Links     `yaml:"links" need:"the service links: client and backend"`
+	BFD       BFD       `yaml:"bfd" need:"the heartbeat: tx, rx, mult and paths"`
+	HA        HA        `yaml:"ha"`
+	Sync      Sync      `yaml:"sync" need:"the connection sync: local, peer, ca, cert and key"`
+	SNATPorts PortRange `yaml:"snat_ports"`
+	// MaxFlows is the capacity of the connection table; 0 leaves it to the dataplane.
+	MaxFlows int       `yaml:"max_flows,omitempty"`
+	Timeouts Timeouts  `yaml:"timeouts,omitempty"`
+	Services []Service `yaml:"services" need:"the balanced services"`
+
+	// Control is the path of the control socket.
+	Control string `yaml:"control" need:"the path of the control socket, such as /run/baton/lb1.sock"`
+	// Metrics is the address and port where Prometheus may scrape; none if empty.
+	Metrics string `yaml:"metrics,omitempty"`
+}
+
+// Links are the interfaces that carry the services' packets.
+type Links struct {
+	Client  string `yaml:"client" need:"the interface that faces the clients"`
+	Backend string `yaml:"backend" need:"the interface that faces the backends"`
+}
+
+// BFD is the heartbeat: the same timing on every path (RFC 5880).
+type BFD struct {
+	TX    Duration `yaml:"tx"`   // bfd.DesiredMinTxInterval
+	RX    Duration `yaml:"rx"`   // bfd.RequiredMinRxInterval
+	Mult  uint8    `yaml:"mult"` // bfd.DetectMult
+	Paths []Path   `yaml:"paths" need:"at least one path: name, link, local and peer"`
+}
+
+// Path is one BFD session: single-hop, bound to an interface (RFC 5881).
+type Path struct {
+	Name  string     `yaml:"name" need:"a name for the path, such as sync"`
+	Link  string     `yaml:"link" need:"the interface of the path"`
+	Local netip.Addr `yaml:"local" need:"this node's address on the link"`
+	Peer  netip.Addr `yaml:"peer" need:"the peer's address on the link"`
+}
+
+// HA is how the node claims and gives up the MASTER role.
+type HA struct {
+	// Hold is the recovery delay before a claim after boot, fault or demotion.
+	Hold     Duration `yaml:"hold"`
+	Preempt  Preempt  `yaml:"preempt"`
+	Gates    Gates    `yaml:"gates"`
+	Announce Announce `yaml:"announce"`
+}
+
+// Sync is the connection sync stream: TCP with mutual TLS 1.3.
+type Sync struct {
+	Local netip.AddrPort `yaml:"local" need:"this node's address and port, such as 198.18.2.1:3790"`
+	Peer  netip.AddrPort `yaml:"peer" need:"the peer's address and port, such as 198.18.2.2:3790"`
+	CA    string         `yaml:"ca" need:"the file of the authority that signed both nodes' certificates"`
+	Cert  string         `yaml:"cert" need:"the file of this node's certificate"`
+	Key   string         `yaml:"key" need:"the file of this node's private key"`
+}
+
+// Service is one balanced service.
+type Service struct {
+	Name     string           `yaml:"name" need:"a name for the service, such as web"`
+	Proto    Proto            `yaml:"proto" need:"tcp or udp"`
+	VIP      netip.Addr       `yaml:"vip" need:"the address that clients connect to"`
+	Port     uint16           `yaml:"port" need:"the port that clients connect to"`
+	Mode     Mode             `yaml:"mode" need:"fullnat or dnat"`
+	Balance  Balance          `yaml:"balance"`
+	SNAT     netip.Addr       `yaml:"snat" need:"the backend-side VIP: source of fullnat flows, gateway of dnat backends"`
+	Backends []netip.AddrPort `yaml:"backends" need:"at least one backend, such as 198.18.1.11:80"`
+}
+
+// Timeouts is how long an entry outlives its last packet; those left out are the
+// dataplane's defaults.
+type Timeouts struct {
+	SynSent     Duration `yaml:"syn_sent,omitempty"`
+	Established Duration `yaml:"established,omitempty"`
+	FinWait     Duration `yaml:"fin_wait,omitempty"`
+	Closed      Duration `yaml:"closed,omitempty"`
+	Unreplied   Duration `yaml:"unreplied,omitempty"`
+	Assured     Duration `yaml:"assured,omitempty"`
+}
+
+// Default is what holds for keys that a file leaves out.
+func Default() Config {
+	return Config{
+		Priority:  100,
+		BFD:       BFD{TX: Duration(50 * time.Millisecond), RX: Duration(50 * time.Millisecond), Mult: 3},
+		HA:        HA{Hold: Duration(500 * time.Millisecond), Preempt: PreemptNever, Gates: GatesOn, Announce: AnnounceAfterInstall},
+		SNATPorts: PortRange{First: 20000, Last: 59999},
+	}
+}
+
+// Detect is the detection time that these values come to if the peer has the
+// same: DetectMult × the slower of its sending and our receiving (RFC 5880 6.8.4).
+func (b BFD) Detect() time.Duration {
+	return time.Duration(b.Mult) * time.Duration(max(b.TX, b.RX))
+}
+
+// SNATHalf is the half of the SNAT ports that this node opens flows with: the
+// lexically smaller id takes the lower one.
+func (c *Config) SNATHalf() PortRange {
+	whole := dataplane.PortRange(c.SNATPorts)
+	if c.Node < c.Peer {
+		return PortRange(whole.Lower())
+	}
+	return PortRange(whole.Upper())
+}
+
+// Marshal returns the configuration as a file that Load accepts.
+func (c *Config) Marshal() ([]byte, error) {
+	b, err := yaml.Dump(c)
+	if err != nil {
+		return nil, fmt.Errorf("config: marshal node %s: %w", c.Node, err)
+	}
+	return b, nil
+}

@@ -1,0 +1,66 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Options change what Load accepts.
+type Options struct {
+	// AllowUnsafe accepts the settings that bring the historical bugs back.
+	AllowUnsafe bool
+}
+
+// Load reads and checks a configuration file and the certificate files that it
+// names. Relative paths in it count from its folder. Every error is an *Error.
+func Load(file string, opts Options) (*Config, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, &Error{File: file, Text: "cannot read the configuration: " + reason(err)}
+	}
+	return parse(file, text, opts)
+}
+
+func parse(file string, text []byte, opts Options) (*Config, error) {
+	d := &document{file: filepath.Base(file), lines: map[string]int{}}
+	cfg := Default()
+	if err := d.parse(bytes.NewReader(text), &cfg); err != nil {
+		return nil, err
+	}
+	cfg.resolve(filepath.Dir(file))
+	for i := range cfg.Services {
+		if cfg.Services[i].Balance == "" {
+			cfg.Services[i].Balance = RoundRobin
+		}
+	}
+	for _, check := range []func(*document, *Config) error{
+		checkNode, checkBFD, checkHA(opts), checkSync, checkDataplane, checkServices, checkAddresses, checkCertificates,
+	} {
+		if err := check(d, &cfg); err != nil {
+			return nil, err
+		}
+	}
+	return &cfg, nil
+}
+
+// resolve makes the paths of a configuration count from its file's folder.
+func (c *Config) resolve(dir string) {
+	for _, p := range []*string{&c.Sync.CA, &c.Sync.Cert, &c.Sync.Key, &c.Control} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+}
+
+// reason is what an error of the file system says, without the path that the
+// message around it names anyway.
+func reason(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,159 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
+
+func checkServices(d *document, c *Config) error {
+	if len(c.Services) == 0 {
+		return d.fail("services", "is empty; add at least one service")
+	}
+	names := map[string]int{}
+	identities := map[string]int{}
+	for i, s := range c.Services {
+		at := index("services", i)
+		if err := checkService(d, at, s); err != nil {
+			return err
+		}
+		if first, twice := names[s.Name]; twice {
+			return d.fail(at+".name", "%q names the service on line %d too; services need names of their own", s.Name, first)
+		}
+		names[s.Name] = d.line(at + ".name")
+		identity := fmt.Sprintf("%s %v:%d", s.Proto, s.VIP, s.Port)
+		if first, twice := identities[identity]; twice {
+			return d.fail(at+".vip", "%s is the service on line %d already; use another VIP or port", identity, first)
+		}
+		identities[identity] = d.line(at + ".vip")
+	}
+	return nil
+}
+
+func checkService(d *document, at string, s Service) error {
+	if s.Name == "" || strings.ContainsAny(s.Name, " \t\n") {
+		return d.fail(at+".name", "%q is not a name; use one word, such as web", s.Name)
+	}
+	if s.Port == 0 {
+		return d.fail(at+".port", "0 is out of range; use 1 to 65535")
+	}
+	if err := checkUnicast(d, at+".vip", s.VIP); err != nil {
+		return err
+	}
+	if err := checkUnicast(d, at+".snat", s.SNAT); err != nil {
+		return err
+	}
+	if len(s.Backends) == 0 {
+		return d.fail(at+".backends", "is empty; add at least one backend, such as 198.18.1.11:80")
+	}
+	seen := map[netip.AddrPort]int{}
+	for i, b := range s.Backends {
+		path := index(at+".backends", i)
+		if err := checkUnicast(d, path, b.Addr()); err != nil {
+			return err
+		}
+		if first, twice := seen[b]; twice {
+			return d.fail(path, "%v is the backend on line %d already; name each backend once", b, first)
+		}
+		seen[b] = d.line(path)
+	}
+	return nil
+}
+
+// checkAddresses refuses an address in two parts: a VIP that a host also owns is
+// answered by two machines, and one VIP on both links has two owners.
+func checkAddresses(d *document, c *Config) error {
+	type user struct {
+		what string
+		line int
+	}
+	hosts, vips := map[netip.Addr]user{}, map[netip.Addr]user{}
+	for i, p := range c.BFD.Paths {
+		at := index("bfd.paths", i)
+		hosts[p.Local] = user{"this node's address on path " + p.Name, d.line(at + ".local")}
+		hosts[p.Peer] = user{"the peer's address on path " + p.Name, d.line(at + ".peer")}
+	}
+	hosts[c.Sync.Local.Addr()] = user{"sync.local", d.line("sync.local")}
+	hosts[c.Sync.Peer.Addr()] = user{"sync.peer", d.line("sync.peer")}
+	for i, s := range c.Services {
+		for j, b := range s.Backends {
+			path := index(index("services", i)+".backends", j)
+			if _, taken := hosts[b.Addr()]; !taken {
+				hosts[b.Addr()] = user{"a backend of service " + s.Name, d.line(path)}
+			}
+		}
+		vips[s.VIP] = user{"the VIP of service " + s.Name, d.line(index("services", i) + ".vip")}
+	}
+	for i, s := range c.Services {
+		at := index("services", i)
+		if u, taken := hosts[s.VIP]; taken {
+			return d.fail(at+".vip", "%v is %s (line %d); a VIP must be no host's address", s.VIP, u.what, u.line)
+		}
+		if u, taken := hosts[s.SNAT]; taken {
+			return d.fail(at+".snat", "%v is %s (line %d); the backend-side VIP must be no host's address", s.SNAT, u.what, u.line)
+		}
+		if u, taken := vips[s.SNAT]; taken {
+			return d.fail(at+".snat", "%v is %s (line %d); use another address, on the backend link", s.SNAT, u.what, u.line)
+		}
+	}
+	return nil
+}
+
+// Dataplane returns what the dataplane must know of this configuration.
+func (c *Config) Dataplane() dataplane.Config {
+	out := dataplane.Config{
+		ClientLink: c.Links.Client, BackendLink: c.Links.Backend,
+		SNATPorts: dataplane.PortRange(c.SNATHalf()),
+		Timeouts:  c.Timeouts.Dataplane(),
+		MaxFlows:  c.MaxFlows,
+		VIPs:      c.VIPs(),
+	}
+	for _, s := range c.Services {
+		out.Services = append(out.Services, s.dataplane())
+	}
+	return out
+}
+
+// VIPs returns each virtual address once, with the link on which the MASTER
+// answers for it: the services' VIPs face the clients, their SNAT VIPs the backends.
+func (c *Config) VIPs() []dataplane.VIP {
+	var vips []dataplane.VIP
+	seen := map[netip.Addr]bool{}
+	add := func(a netip.Addr, link string) {
+		if !seen[a] {
+			seen[a] = true
+			vips = append(vips, dataplane.VIP{Addr: a, Link: link})
+		}
+	}
+	for _, s := range c.Services {
+		add(s.VIP, c.Links.Client)
+		add(s.SNAT, c.Links.Backend)
+	}
+	return vips
+}
+
+func (s Service) dataplane() dataplane.Service {
+	out := dataplane.Service{
+		Service: flow.Service{VIP: flow.AddrFrom(s.VIP), Port: s.Port, Proto: flow.TCP},
+		Name:    s.Name, Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin,
+		SNAT: flow.AddrFrom(s.SNAT),
+	}
+	if s.Proto == UDP {
+		out.Proto = flow.UDP
+	}
+	if s.Mode == DNAT {
+		out.Mode = dataplane.DNAT
+	}
+	if s.Balance == Maglev {
+		out.Balance = dataplane.Maglev
+	}
+	for _, b := range s.Backends {
+		out.Backends = append(out.Backends, dataplane.Backend{Addr: flow.AddrFrom(b.Addr()), Port: b.Port()})
+	}
+	return out
+}

@@ -1,0 +1,125 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"baton/impl/dataplane"
+)
+
+// Duration is a time.Duration that is written as Go prints it ("50ms").
+type Duration time.Duration
+
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// IsZero lets a duration that was left out stay out of a written file.
+func (d Duration) IsZero() bool { return d == 0 }
+
+// PortRange is an inclusive range of ports, written "20000-59999".
+type PortRange dataplane.PortRange
+
+func (r PortRange) String() string { return fmt.Sprintf("%d-%d", r.First, r.Last) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (r PortRange) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+func parsePortRange(s string) (PortRange, bool) {
+	first, last, ok := strings.Cut(s, "-")
+	if !ok {
+		return PortRange{}, false
+	}
+	f, errFirst := strconv.ParseUint(strings.TrimSpace(first), 10, 16)
+	l, errLast := strconv.ParseUint(strings.TrimSpace(last), 10, 16)
+	if errFirst != nil || errLast != nil {
+		return PortRange{}, false
+	}
+	return PortRange{First: uint16(f), Last: uint16(l)}, true
+}
+
+// choice is a string of which only some values are meant.
+type choice interface {
+	noun() string      // what the value should have been: "a policy"
+	allowed() []string // every value that is understood
+	offered() []string // those that an error message proposes
+}
+
+// Preempt is what a preferred node does about a MASTER of lower priority.
+type Preempt string
+
+// Policies of preemption. Immediate is unsafe: it seizes the role without waiting
+// for sync, the bug that this project exists for.
+const (
+	PreemptNever     Preempt = "never"
+	PreemptAfterSync Preempt = "after-sync"
+	PreemptImmediate Preempt = "immediate"
+)
+
+func (Preempt) noun() string      { return "a policy" }
+func (Preempt) allowed() []string { return []string{"never", "after-sync", "immediate"} }
+func (Preempt) offered() []string { return []string{"never", "after-sync"} }
+
+// Gates says whether the gates before a claim are heeded. Off is unsafe.
+type Gates string
+
+const (
+	GatesOn  Gates = "on"
+	GatesOff Gates = "off"
+)
+
+func (Gates) noun() string      { return "a setting" }
+func (Gates) allowed() []string { return []string{"on", "off"} }
+func (Gates) offered() []string { return []string{"on"} }
+
+// Announce is when the VIPs are announced. BeforeInstall is unsafe: packets
+// arrive before forwarding works.
+type Announce string
+
+const (
+	AnnounceAfterInstall  Announce = "after-install"
+	AnnounceBeforeInstall Announce = "before-install"
+)
+
+func (Announce) noun() string      { return "a setting" }
+func (Announce) allowed() []string { return []string{"after-install", "before-install"} }
+func (Announce) offered() []string { return []string{"after-install"} }
+
+// Proto is the protocol of a service.
+type Proto string
+
+const (
+	TCP Proto = "tcp"
+	UDP Proto = "udp"
+)
+
+func (Proto) noun() string        { return "a protocol" }
+func (Proto) allowed() []string   { return []string{"tcp", "udp"} }
+func (p Proto) offered() []string { return p.allowed() }
+
+// Mode is how a service's packets are translated.
+type Mode string
+
+const (
+	FullNAT Mode = "fullnat"
+	DNAT    Mode = "dnat"
+)
+
+func (Mode) noun() string        { return "a mode" }
+func (Mode) allowed() []string   { return []string{"fullnat", "dnat"} }
+func (m Mode) offered() []string { return m.allowed() }
+
+// Balance is how a new flow chooses its backend; round robin where it is left out.
+type Balance string
+
+const (
+	RoundRobin Balance = "rr"
+	Maglev     Balance = "maglev"
+)
+
+func (Balance) noun() string        { return "a way to choose a backend" }
+func (Balance) allowed() []string   { return []string{"rr", "maglev"} }
+func (b Balance) offered() []string { return b.allowed() }

@@ -1,0 +1,126 @@
+package pki
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Identity is what a node proves itself with and checks its peer against.
+type Identity struct {
+	id    string
+	roots *x509.CertPool
+	pair  tls.Certificate
+}
+
+// FileError says which of a node's files is wrong, and what would be right.
+type FileError struct {
+	Part string // "ca", "cert" or "key", as the configuration names them
+	Text string
+}
+
+func (e *FileError) Error() string { return fmt.Sprintf("pki: %s: %s", e.Part, e.Text) }
+
+// Load reads a node's files and checks that they fit each other and the node's
+// id. Every error is a *FileError.
+func Load(files Files, id string) (*Identity, error) {
+	ca, err := read("ca", files.CA, "certificate")
+	if err != nil {
+		return nil, err
+	}
+	cert, err := read("cert", files.Cert, "certificate")
+	if err != nil {
+		return nil, err
+	}
+	key, err := read("key", files.Key, "private key")
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(ca) {
+		return nil, &FileError{"ca", fmt.Sprintf("%s holds no PEM certificate; name the authority's", files.CA)}
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, pairError(files, cert, err)
+	}
+	if err := verify(pair.Leaf, roots, id); err != nil {
+		return nil, &FileError{"cert", fmt.Sprintf("%s: %v", files.Cert, err)}
+	}
+	return &Identity{id: id, roots: roots, pair: pair}, nil
+}
+
+// Peer returns the TLS settings for a connection with the peer, good for both
+// ends: TLS 1.3 only, certificates required of both, and the other end's must
+// name the peer's id.
+func (i *Identity) Peer(peer string) *tls.Config {
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS13,
+		Certificates: []tls.Certificate{i.pair},
+		RootCAs:      i.roots,
+		ServerName:   peer,
+		ClientCAs:    i.roots,
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		VerifyConnection: func(state tls.ConnectionState) error {
+			if len(state.PeerCertificates) == 0 {
+				return errors.New("the other end sent no certificate")
+			}
+			return named(state.PeerCertificates[0], peer)
+		},
+	}
+}
+
+// read reads a file that must be there.
+func read(part, file, what string) ([]byte, error) {
+	content, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, &FileError{part, fmt.Sprintf("%s does not exist; name the file of the %s", file, what)}
+	case err != nil:
+		return nil, &FileError{part, err.Error()}
+	}
+	return content, nil
+}
+
+// pairError tells a bad certificate from a bad key.
+func pairError(files Files, cert []byte, err error) error {
+	if strings.Contains(err.Error(), "does not match public key") {
+		return &FileError{"key", fmt.Sprintf("%s is not the key of %s; name the key that belongs to it", files.Key, files.Cert)}
+	}
+	if pool := x509.NewCertPool(); !pool.AppendCertsFromPEM(cert) {
+		return &FileError{"cert", fmt.Sprintf("%s holds no PEM certificate", files.Cert)}
+	}
+	return &FileError{"key", fmt.Sprintf("%s holds no PEM private key", files.Key)}
+}
+
+// verify checks a node's own certificate as its peer will.
+func verify(leaf *x509.Certificate, roots *x509.CertPool, id string) error {
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {
+		return errors.New("is not signed by the authority in sync.ca; use one that is")
+	}
+	if invalid := (x509.CertificateInvalidError{}); errors.As(err, &invalid) && invalid.Reason == x509.Expired {
+		return fmt.Errorf("is valid from %s to %s; renew it or set the clock",
+			leaf.NotBefore.UTC().Format("2006-01-02"), leaf.NotAfter.UTC().Format("2006-01-02"))
+	}
+	if err != nil {
+		return err
+	}
+	return named(leaf, id)
+}
+
+// named checks that a certificate names a node, by a DNS name. A common name alone
+// does not count (RFC 9525 2).
+func named(leaf *x509.Certificate, id string) error {
+	if leaf.VerifyHostname(id) == nil {
+		return nil
+	}
+	names := leaf.DNSNames
+	if len(names) == 0 {
+		names = []string{"no DNS name"}
+	}
+	return fmt.Errorf("names %s, not %s", strings.Join(names, ", "), id)
+}

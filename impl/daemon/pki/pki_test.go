@@ -1,0 +1,73 @@
+package pki
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestInitWritesWhatLoadAccepts(t *testing.T) {
+	dir := t.TempDir()
+	if err := Init(dir, "lb1", "lb2"); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"lb1", "lb2"} {
+		if _, err := Load(FilesIn(dir, id), id); err != nil {
+			t.Errorf("Load(%s): %v", id, err)
+		}
+		info, err := os.Stat(FilesIn(dir, id).Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("key of %s has mode %v, want 0600: others must not read it", id, info.Mode().Perm())
+		}
+	}
+}
+
+func TestLoadNamesTheWrongFile(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	for _, d := range []string{dir, other} {
+		if err := Init(d, "lb1", "lb2"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	garbage := filepath.Join(dir, "garbage")
+	if err := os.WriteFile(garbage, []byte("not PEM"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good := FilesIn(dir, "lb1")
+	with := func(change func(*Files)) Files {
+		f := good
+		change(&f)
+		return f
+	}
+	for _, tt := range []struct {
+		name       string
+		files      Files
+		part, text string
+	}{
+		{"no authority", with(func(f *Files) { f.CA = dir + "/none" }), "ca", "does not exist"},
+		{"no certificate", with(func(f *Files) { f.Cert = dir + "/none" }), "cert", "does not exist"},
+		{"no key", with(func(f *Files) { f.Key = dir + "/none" }), "key", "does not exist"},
+		{"authority is not PEM", with(func(f *Files) { f.CA = garbage }), "ca", "holds no PEM certificate"},
+		{"certificate is not PEM", with(func(f *Files) { f.Cert = garbage }), "cert", "holds no PEM certificate"},
+		{"key is not PEM", with(func(f *Files) { f.Key = garbage }), "key", "holds no PEM private key"},
+		{"key of another certificate", with(func(f *Files) { f.Key = FilesIn(dir, "lb2").Key }), "key", "is not the key of"},
+		{"certificate of another node", FilesIn(dir, "lb2"), "cert", "names lb2, not lb1"},
+		{"signed by another authority", with(func(f *Files) { f.CA = FilesIn(other, "lb1").CA }), "cert", "not signed by the authority"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Load(tt.files, "lb1")
+			var fe *FileError
+			if !errors.As(err, &fe) {
+				t.Fatalf("Load = %v, want a FileError", err)
+			}
+			if fe.Part != tt.part || !strings.Contains(fe.Text, tt.text) {
+				t.Errorf("Load = %q about %q, want %q about %q", fe.Text, fe.Part, tt.text, tt.part)
+			}
+		})
+	}
+}
