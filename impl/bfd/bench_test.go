@@ -1,0 +1,84 @@
+package bfd
+
+import (
+	"testing"
+
+	"baton/impl/clock"
+)
+
+// BenchmarkReceive is one accepted packet in state Up, with Ready. Aim: 300 ns and
+// no allocation.
+func BenchmarkReceive(b *testing.B) {
+	s, packet, now := benchSession(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		now++
+		if err := s.Receive(now, packet, maxTTL); err != nil {
+			b.Fatal(err)
+		}
+		s.Ready()
+	}
+}
+
+// BenchmarkReceiveHostile is one discarded packet.
+func BenchmarkReceiveHostile(b *testing.B) {
+	s, packet, now := benchSession(b)
+	packet[11]++ // Your Discriminator
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Receive(now, packet, maxTTL); err == nil {
+			b.Fatal("accepted")
+		}
+		s.Ready()
+	}
+}
+
+// BenchmarkTransmit is one periodic packet: Deadline, Advance and Ready.
+func BenchmarkTransmit(b *testing.B) {
+	s, _, _ := benchSession(b)
+	s.peer.detectMult, s.peer.minTx = 255, 1<<55 // never expires
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Advance(s.Deadline())
+		if len(s.Ready().Packets) != 1 {
+			b.Fatal("nothing transmitted")
+		}
+	}
+}
+
+// TestHotPathAllocates: receiving and transmitting allocate nothing, whether the
+// packet is good or not.
+func TestHotPathAllocates(t *testing.T) {
+	s, packet, now := benchSession(t)
+	bad := append([]byte(nil), packet...)
+	bad[0] = 0
+	if n := testing.AllocsPerRun(1000, func() {
+		now = now.Add(10 * ms)
+		_ = s.Receive(now, packet, maxTTL)
+		s.Ready()
+		_ = s.Receive(now, bad, maxTTL)
+		s.Advance(now)
+		s.Ready()
+	}); n != 0 {
+		t.Errorf("%v allocations for a good packet, a bad one and a transmission, want 0", n)
+	}
+	if s.State() != Up || s.Stats().Sent < 100 {
+		t.Errorf("state %v, %d sent: the hot path was not measured", s.State(), s.Stats().Sent)
+	}
+}
+
+// benchSession returns a session that is Up and a packet that it accepts.
+func benchSession(tb testing.TB) (*Session, []byte, clock.Instant) {
+	tb.Helper()
+	s, err := New(testConfig(), 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p := peerPacket(Init)
+	if err := s.Receive(0, p.AppendTo(nil), maxTTL); err != nil {
+		tb.Fatal(err)
+	}
+	s.Ready()
+	p = peerPacket(Up)
+	return s, p.AppendTo(nil), 0
+}

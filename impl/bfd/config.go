@@ -1,0 +1,80 @@
+package bfd
+
+import (
+	"fmt"
+	"time"
+)
+
+// slowTxInterval is the least bfd.DesiredMinTxInterval of a session that is not
+// Up (RFC 5880 section 6.8.3).
+const slowTxInterval = time.Second
+
+// maxTTL is what a single-hop peer sends with and what therefore arrives (RFC 5881 section 5).
+const maxTTL = 255
+
+// Config is what a session's owner chooses.
+type Config struct {
+	// LocalDiscr identifies the session among all of this system. It is nonzero,
+	// unique, and best random (RFC 5880 section 6.8.1).
+	LocalDiscr uint32
+
+	// DesiredMinTxInterval and RequiredMinRxInterval hold while the session is Up;
+	// until then it transmits once a second at most. Whole microseconds.
+	DesiredMinTxInterval  time.Duration
+	RequiredMinRxInterval time.Duration
+
+	// DetectMult is how many packets in a row the *peer* has to miss to declare
+	// this session down.
+	DetectMult uint8
+
+	// Passive sessions transmit nothing until they have heard the peer (RFC 5880 section 6.1).
+	Passive bool
+
+	// ControlPlaneIndependent sets the C bit: BFD survives the control plane's restart.
+	ControlPlaneIndependent bool
+
+	// MinTTL is the least TTL or hop limit that a received packet may have: 0
+	// stands for 255, the single-hop rule of RFC 5881 section 5. A multihop owner
+	// sets 255 minus the greatest number of routers that it expects in between.
+	MinTTL uint8
+
+	// Seed starts the session's own generator, which draws the jitter.
+	Seed uint64
+}
+
+// Validate reports the first value that the RFC does not allow, by name and section.
+func (c Config) Validate() error {
+	if c.LocalDiscr == 0 {
+		return fmt.Errorf("bfd: config: LocalDiscr is 0 (RFC 5880 6.8.1)")
+	}
+	if c.DetectMult == 0 {
+		return fmt.Errorf("bfd: config: DetectMult is 0 (RFC 5880 6.8.1)")
+	}
+	return validateIntervals(c.DesiredMinTxInterval, c.RequiredMinRxInterval)
+}
+
+// validateIntervals refuses a RequiredMinRxInterval of 0 too: on the wire it means
+// "send me nothing", which leaves nothing to detect a failure by.
+func validateIntervals(tx, rx time.Duration) error {
+	if err := validateInterval("DesiredMinTxInterval", tx); err != nil {
+		return err
+	}
+	return validateInterval("RequiredMinRxInterval", rx)
+}
+
+func validateInterval(name string, d time.Duration) error {
+	if d < time.Microsecond || d > MaxInterval {
+		return fmt.Errorf("bfd: config: %s %v is not between 1µs and %v (RFC 5880 4.1)", name, d, MaxInterval)
+	}
+	if d%time.Microsecond != 0 {
+		return fmt.Errorf("bfd: config: %s %v is not a whole number of microseconds (RFC 5880 4.1)", name, d)
+	}
+	return nil
+}
+
+func (c Config) minTTL() uint8 {
+	if c.MinTTL == 0 {
+		return maxTTL
+	}
+	return c.MinTTL
+}

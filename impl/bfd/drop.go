@@ -1,0 +1,81 @@
+package bfd
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Drop is the reason for which a received packet was discarded, in the order of
+// RFC 5880 section 6.8.6.
+type Drop uint8
+
+const (
+	DropVersion        Drop = iota // protocol version other than 1
+	DropLength                     // Length below that of the mandatory section
+	DropTruncated                  // Length beyond the datagram
+	DropDetectMult                 // Detect Mult of zero
+	DropMultipoint                 // M bit set
+	DropMyDiscr                    // My Discriminator of zero
+	DropYourDiscr                  // Your Discriminator is not this session's
+	DropState                      // Your Discriminator of zero in state Init or Up
+	DropTTL                        // TTL or hop limit below the least allowed (RFC 5881 section 5)
+	DropAuthUnexpected             // A bit set, no authentication in use
+	DropAuthMissing                // A bit clear, authentication in use
+	DropAdminDown                  // this session is held in AdminDown
+	dropKinds
+)
+
+// DropKinds is the number of drop reasons.
+const DropKinds = int(dropKinds)
+
+// drops describes each reason: a stable key for metrics, what was wrong, and the
+// rule. Where the text has verbs, they print Got and Want of the DropError.
+var drops = [dropKinds]struct{ key, text, rule string }{
+	DropVersion:        {"version", "version %d is not %d", "RFC 5880 6.8.6"},
+	DropLength:         {"length", "length %d < %d", "RFC 5880 6.8.6"},
+	DropTruncated:      {"truncated", "length %d > %d bytes received", "RFC 5880 6.8.6"},
+	DropDetectMult:     {"detect_mult", "Detect Mult is 0", "RFC 5880 6.8.6"},
+	DropMultipoint:     {"multipoint", "Multipoint bit is set", "RFC 5880 6.8.6"},
+	DropMyDiscr:        {"my_discr", "My Discriminator is 0", "RFC 5880 6.8.6"},
+	DropYourDiscr:      {"your_discr", "Your Discriminator %d is not this session's %d", "RFC 5880 6.8.6"},
+	DropState:          {"state", "Your Discriminator is 0 in state %d, which is above %d", "RFC 5880 6.8.6"},
+	DropTTL:            {"ttl", "TTL %d < %d", "RFC 5881 5"},
+	DropAuthUnexpected: {"auth_unexpected", "authenticated, but no authentication is in use", "RFC 5880 6.8.6"},
+	DropAuthMissing:    {"auth_missing", "not authenticated, but authentication is in use", "RFC 5880 6.8.6"},
+	DropAdminDown:      {"admin_down", "session is AdminDown", "RFC 5880 6.8.6"},
+}
+
+// String returns a short stable key, fit for a metric's label.
+func (d Drop) String() string {
+	if d < dropKinds {
+		return drops[d].key
+	}
+	return "Drop(" + strconv.Itoa(int(d)) + ")"
+}
+
+// DropError says why a received packet was discarded.
+type DropError struct {
+	Reason Drop
+	// Got and Want are what the packet held and what it was compared with, where
+	// the reason is about a number (see the text of Error).
+	Got, Want uint32
+}
+
+func (e *DropError) Error() string {
+	if e.Reason >= dropKinds {
+		return "bfd: receive control packet: " + e.Reason.String()
+	}
+	d := drops[e.Reason]
+	text := d.text
+	if strings.Contains(text, "%") {
+		text = fmt.Sprintf(text, e.Got, e.Want)
+	}
+	return "bfd: receive control packet: " + text + " (" + d.rule + ")"
+}
+
+// set fills in the error and returns false, for the decoder's sake.
+func (e *DropError) set(reason Drop, got, want int) bool {
+	*e = DropError{Reason: reason, Got: uint32(got), Want: uint32(want)}
+	return false
+}

@@ -1,0 +1,107 @@
+package bfd
+
+import (
+	"time"
+
+	"baton/impl/clock"
+)
+
+// intervals are bfd.DesiredMinTxInterval and bfd.RequiredMinRxInterval as they are
+// transmitted, and as they are in force: while the session is Up the slower
+// transmission and the shorter detection wait for the end of a Poll Sequence, so
+// that each side changes only once the other knows (RFC 5880 section 6.8.3).
+type intervals struct {
+	desiredMinTx, requiredMinRx time.Duration
+	txInForce, rxInForce        time.Duration
+}
+
+// adopt sets intervals that are in force at once.
+func (i *intervals) adopt(tx, rx time.Duration) {
+	*i = intervals{desiredMinTx: tx, requiredMinRx: rx, txInForce: tx, rxInForce: rx}
+}
+
+// settle puts what was announced in force.
+func (i *intervals) settle() { i.adopt(i.desiredMinTx, i.requiredMinRx) }
+
+// intervalsFor returns the intervals that the configuration asks for in a state.
+func (s *Session) intervalsFor(state State) (tx, rx time.Duration) {
+	tx, rx = s.cfg.DesiredMinTxInterval, s.cfg.RequiredMinRxInterval
+	if state != Up {
+		tx = max(tx, slowTxInterval)
+	}
+	return tx, rx
+}
+
+// setIntervals follows a change of state or of configuration. Whatever changes is
+// announced by a Poll Sequence.
+func (s *Session) setIntervals() {
+	i := &s.intervals
+	tx, rx := s.intervalsFor(s.state)
+	if tx != i.desiredMinTx || rx != i.requiredMinRx {
+		i.desiredMinTx, i.requiredMinRx = tx, rx
+		s.poll.request()
+	}
+	if s.state != Up {
+		i.settle()
+		return
+	}
+	i.txInForce = min(i.txInForce, tx)
+	i.rxInForce = max(i.rxInForce, rx)
+}
+
+// SetIntervals changes the two intervals of the configuration (RFC 5880 sections
+// 6.8.3, 6.8.10 and 6.8.11). The peer learns of it by a Poll Sequence. It refuses
+// what Config.Validate refuses, and then changes nothing.
+func (s *Session) SetIntervals(now clock.Instant, tx, rx time.Duration) error {
+	if err := validateIntervals(tx, rx); err != nil {
+		return err
+	}
+	s.begin()
+	s.expire(now)
+	s.cfg.DesiredMinTxInterval, s.cfg.RequiredMinRxInterval = tx, rx
+	s.setIntervals()
+	s.transmit(now)
+	return nil
+}
+
+// TransmitInterval returns the negotiated transmit interval, before jitter: the
+// greater of bfd.DesiredMinTxInterval and bfd.RemoteMinRxInterval (RFC 5880 section 6.8.7).
+func (s *Session) TransmitInterval() time.Duration {
+	return max(s.intervals.txInForce, s.peer.minRx)
+}
+
+// DetectionTime returns how long the peer may be silent: its Detect Mult times the
+// greater of bfd.RequiredMinRxInterval and its Desired Min TX Interval (RFC 5880
+// section 6.8.4). Before the peer was ever heard it is what two peers with this
+// configuration would agree on.
+func (s *Session) DetectionTime() time.Duration {
+	if !s.peer.heard {
+		return time.Duration(s.cfg.DetectMult) * max(s.cfg.DesiredMinTxInterval, s.cfg.RequiredMinRxInterval)
+	}
+	return time.Duration(s.peer.detectMult) * max(s.intervals.rxInForce, s.peer.minTx)
+}
+
+// detectionDeadline is when the peer's silence will have lasted a Detection Time.
+// It is Never once the peer has been forgotten.
+func (s *Session) detectionDeadline() clock.Instant {
+	if !s.Heard() {
+		return clock.Never
+	}
+	return s.peer.lastRx.Add(s.DetectionTime())
+}
+
+// expire declares the session down if the Detection Time has passed, and in every
+// state forgets the peer's discriminator and receive interval (RFC 5880 sections
+// 6.8.1, 6.8.4, 6.8.18). Every call that brings an instant begins with it, so a
+// packet that comes after the deadline finds the session down already, whether or
+// not Advance was called in time.
+func (s *Session) expire(now clock.Instant) {
+	if now.Before(s.detectionDeadline()) {
+		return
+	}
+	s.peer.discr = 0
+	s.peer.minRx = initialRemoteMinRx
+	if s.state == Init || s.state == Up {
+		s.enter(now, Down, DiagDetectionTimeExpired)
+	}
+}

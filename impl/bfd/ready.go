@@ -1,0 +1,55 @@
+package bfd
+
+import "baton/impl/clock"
+
+// Ready is what a session wants done, in this order: transmit the packets, with a
+// TTL of 255, then act on the changes.
+type Ready struct {
+	Packets [][]byte
+	Changes []Change
+}
+
+// Change is a change of bfd.SessionState.
+type Change struct {
+	From, To State
+	Diag     Diag          // why, where the session went down; else DiagNone
+	At       clock.Instant // the instant of the call that made it
+}
+
+// Ready returns what the calls since the last Ready produced. It is valid until
+// the next call that takes an instant, and has to be taken before that: a session
+// keeps room for a few packets only.
+func (s *Session) Ready() Ready {
+	s.begin()
+	s.out.taken = true
+	return Ready{Packets: s.out.packets[:s.out.n], Changes: s.out.changes}
+}
+
+// begin makes room for the effects of a call.
+func (s *Session) begin() {
+	if s.out.taken {
+		s.out.taken, s.out.n, s.out.changes = false, 0, s.out.changes[:0]
+	}
+}
+
+// outboxLen is more than any one call produces: a Final and a packet of its own.
+const outboxLen = 4
+
+// outbox holds effects until Ready hands them out. Its buffers are reused.
+type outbox struct {
+	packets [outboxLen][]byte
+	buffers [outboxLen][maxPacketLen]byte
+	n       int
+	changes []Change
+	taken   bool
+}
+
+// add copies a packet in. When the owner has not taken what was there, the newest
+// gives way, since the new one tells the peer more.
+func (o *outbox) add(packet []byte) {
+	if o.n == outboxLen {
+		o.n--
+	}
+	o.packets[o.n] = append(o.buffers[o.n][:0], packet...)
+	o.n++
+}

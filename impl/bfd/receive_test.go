@@ -1,0 +1,243 @@
+package bfd
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"baton/impl/clock"
+)
+
+// violations are the rules of section 6.8.6, in its order, each with a way to
+// break it in an encoded packet. They are such that all can be broken at once.
+var violations = []struct {
+	reason Drop
+	name   string
+	apply  func(b []byte, ttl *uint8)
+}{
+	{DropVersion, "Version", func(b []byte, _ *uint8) { b[0] = b[0]&0x1f | 2<<5 }},
+	{DropLength, "Length", func(b []byte, _ *uint8) { b[3] = 23 }},
+	{DropDetectMult, "DetectMult", func(b []byte, _ *uint8) { b[2] = 0 }},
+	{DropMultipoint, "Multipoint", func(b []byte, _ *uint8) { b[1] |= flagMultipoint }},
+	{DropMyDiscr, "MyDiscriminator", func(b []byte, _ *uint8) { clear(b[4:8]) }},
+	{DropYourDiscr, "YourDiscriminator", func(b []byte, _ *uint8) { b[11]++ }},
+	{DropTTL, "TTL", func(_ []byte, ttl *uint8) { *ttl = 254 }},
+	{DropAuthUnexpected, "Authentication", func(b []byte, _ *uint8) {
+		b[1] |= flagAuth
+		if b[3] == 24 {
+			b[3] = 26
+		}
+	}},
+}
+
+// TestRFC5880_6_8_6_DiscardOrder breaks each rule together with all the later
+// ones: the reason has to be the earliest rule's.
+func TestRFC5880_6_8_6_DiscardOrder(t *testing.T) {
+	for i, first := range violations {
+		t.Run(first.name, func(t *testing.T) {
+			r := newRig(t)
+			r.up()
+			p := peerPacket(Down)
+			b := append(p.AppendTo(nil), 0, 0)
+			ttl := uint8(maxTTL)
+			for _, v := range violations[i:] {
+				v.apply(b, &ttl)
+			}
+			wantDrop(t, r, b, ttl, first.reason)
+		})
+	}
+}
+
+// TestRFC5880_6_8_6_Discard has the rules that do not fit into one chain.
+func TestRFC5880_6_8_6_Discard(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		reason Drop
+		edit   func(b []byte) []byte
+	}{
+		{"LengthBelow26WithAuthentication", DropLength, func(b []byte) []byte { b[1] |= flagAuth; b[3] = 25; return append(b, 0, 0) }},
+		{"LengthBeyondPayload", DropTruncated, func(b []byte) []byte { b[3] = 25; return b }},
+		{"Empty", DropLength, func(b []byte) []byte { return nil }},
+		{"ThreeBytes", DropLength, func(b []byte) []byte { return b[:3] }},
+		{"FourBytes", DropTruncated, func(b []byte) []byte { return b[:4] }},
+		{"YourDiscriminatorZeroInInit", DropState, func(b []byte) []byte { clear(b[8:12]); b[1] = b[1]&0x3f | byte(Init)<<6; return b }},
+		{"YourDiscriminatorZeroInUp", DropState, func(b []byte) []byte { clear(b[8:12]); b[1] = b[1]&0x3f | byte(Up)<<6; return b }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t)
+			r.up()
+			p := peerPacket(Down)
+			wantDrop(t, r, c.edit(p.AppendTo(nil)), maxTTL, c.reason)
+		})
+	}
+}
+
+// wantDrop receives a bad packet and compares the session with one that saw only
+// time pass.
+func wantDrop(t *testing.T, r *rig, b []byte, ttl uint8, reason Drop) {
+	t.Helper()
+	before := snapshot(r.s)
+	err := r.s.Receive(r.now, b, ttl)
+	var drop *DropError
+	if !errors.As(err, &drop) {
+		t.Fatalf("Receive = %v, want a DropError", err)
+	}
+	if drop.Reason != reason {
+		t.Fatalf("dropped for %v (%v), want %v", drop.Reason, drop, reason)
+	}
+	stats := r.s.Stats()
+	if stats.Drops[reason] != 1 || stats.Dropped() != 1 {
+		t.Errorf("counted as %v", stats.Drops)
+	}
+	if after := snapshot(r.s); !reflect.DeepEqual(before, after) {
+		t.Errorf("the dropped packet changed the session:\nbefore %+v\nafter  %+v", before, after)
+	}
+}
+
+// snapshot is all of a session's state but its counters and its outbox.
+func snapshot(s *Session) Session {
+	c := *s
+	c.stats, c.drop, c.out = Stats{}, DropError{}, outbox{}
+	return c
+}
+
+// TestRFC5880_6_8_6_AcceptLongerPayload: bytes after Length are no reason to
+// discard, they are ignored.
+func TestRFC5880_6_8_6_AcceptLongerPayload(t *testing.T) {
+	r := newRig(t)
+	r.run(0)
+	p := peerPacket(Down)
+	if err := r.s.Receive(r.now, append(p.AppendTo(nil), 1, 2, 3), maxTTL); err != nil {
+		t.Fatal(err)
+	}
+	r.wantState(Init, DiagNone)
+}
+
+// TestRFC5880_6_8_6_AcceptUnknownDiscriminator: a peer that has just started does
+// not know our discriminator; its Down and AdminDown count all the same.
+func TestRFC5880_6_8_6_AcceptUnknownDiscriminator(t *testing.T) {
+	for _, state := range []State{Down, AdminDown} {
+		r := newRig(t)
+		r.up()
+		p := peerPacket(state)
+		p.MyDiscr, p.YourDiscr = 0x33333333, 0
+		r.receive(p)
+		r.wantState(Down, DiagNeighborDown)
+		if r.s.RemoteDiscr() != 0x33333333 {
+			t.Errorf("RemoteDiscr %#x, want the new one", r.s.RemoteDiscr())
+		}
+	}
+}
+
+// TestRFC5880_6_8_6_StateVariables: an accepted packet sets what mirrors the peer.
+func TestRFC5880_6_8_6_StateVariables(t *testing.T) {
+	r := newRig(t)
+	r.run(0)
+	p := peerPacket(Down)
+	p.Diag, p.RequiredMinRxInterval = DiagPathDown, 2*time.Second
+	r.receive(p)
+	if r.s.RemoteDiscr() != peerDiscr || r.s.RemoteState() != Down || r.s.RemoteDiag() != DiagPathDown || !r.s.Heard() {
+		t.Errorf("discr %#x state %v diag %v heard %v", r.s.RemoteDiscr(), r.s.RemoteState(), r.s.RemoteDiag(), r.s.Heard())
+	}
+	if got := r.s.TransmitInterval(); got != 2*time.Second {
+		t.Errorf("TransmitInterval %v, want bfd.RemoteMinRxInterval", got)
+	}
+	if got := r.s.DetectionTime(); got != 3*time.Second {
+		t.Errorf("DetectionTime %v, want 3 x the received Desired Min TX Interval", got)
+	}
+}
+
+// TestRFC5880_6_8_6_LateAdvance: a packet that comes after the Detection Time finds
+// the session down, though Advance was not called in between.
+func TestRFC5880_6_8_6_LateAdvance(t *testing.T) {
+	for _, c := range []struct {
+		state State
+		want  State
+	}{{Up, Down}, {Down, Init}} {
+		r := newRig(t)
+		r.up()
+		r.now = r.now.Add(150 * ms)
+		r.receive(peerPacket(c.state))
+		if len(r.changes) == 0 || r.changes[0].To != Down || r.changes[0].Diag != DiagDetectionTimeExpired {
+			t.Fatalf("changes %v, want expiry first", r.changes)
+		}
+		r.wantState(c.want, DiagDetectionTimeExpired)
+	}
+}
+
+// TestRFC5881_5_TTL: single hop accepts 255 only, a lower MinTTL is for multihop.
+func TestRFC5881_5_TTL(t *testing.T) {
+	for _, c := range []struct {
+		min, ttl uint8
+		ok       bool
+	}{{0, 255, true}, {0, 254, false}, {0, 0, false}, {250, 250, true}, {250, 249, false}, {1, 1, true}} {
+		r := newRig(t, func(c2 *Config) { c2.MinTTL = c.min })
+		p := peerPacket(Down)
+		if err := r.s.Receive(r.now, p.AppendTo(nil), c.ttl); (err == nil) != c.ok {
+			t.Errorf("MinTTL %d, TTL %d: %v", c.min, c.ttl, err)
+		}
+	}
+}
+
+// FuzzReceive feeds a session any bytes at any pace. A dropped packet leaves it
+// exactly as the passing of time alone would have; nothing panics; what it
+// transmits is well formed.
+func FuzzReceive(f *testing.F) {
+	add := func(state State, edit func(b []byte) []byte) {
+		p := peerPacket(state)
+		f.Add(uint8(state), edit(p.AppendTo(nil)), uint8(maxTTL), uint32(10_000))
+	}
+	same := func(b []byte) []byte { return b }
+	for state := AdminDown; state <= Up; state++ {
+		add(state, same)
+	}
+	for _, v := range violations {
+		ttl := uint8(maxTTL)
+		add(Up, func(b []byte) []byte { b = append(b, 0, 0); v.apply(b, &ttl); return b })
+	}
+	add(Up, func(b []byte) []byte { b[1] |= flagPoll; return b })
+	add(Up, func(b []byte) []byte { b[1] |= flagFinal | flagPoll; return b })
+	add(Up, func(b []byte) []byte { clear(b[12:24]); return b })
+	f.Fuzz(func(t *testing.T, local uint8, b []byte, ttl uint8, wait uint32) {
+		s, twin := sessionIn(t, State(local%4)), sessionIn(t, State(local%4))
+		now := clock.Instant(1_000_000).Add(time.Duration(wait) * time.Microsecond)
+		err := s.Receive(now, b, ttl)
+		var drop *DropError
+		if errors.As(err, &drop) && drop.Reason != DropAdminDown {
+			twin.Advance(now)
+			if a, b := snapshot(s), snapshot(twin); !reflect.DeepEqual(a, b) {
+				t.Fatalf("%v changed the session:\ngot  %+v\nwant %+v", err, a, b)
+			}
+		}
+		for _, packet := range s.Ready().Packets {
+			if _, err := Parse(packet); err != nil {
+				t.Fatalf("transmitted %x: %v", packet, err)
+			}
+		}
+		if !s.Deadline().After(now) {
+			t.Fatalf("deadline %v is not after %v", s.Deadline(), now)
+		}
+	})
+}
+
+// sessionIn returns a session in the given state, which heard the peer just now.
+func sessionIn(t *testing.T, state State) *Session {
+	r := newRig(t)
+	r.run(0)
+	switch state {
+	case AdminDown:
+		r.receive(peerPacket(AdminDown))
+		r.s.SetAdminDown(r.now, true)
+	case Down:
+		r.receive(peerPacket(AdminDown))
+	case Init:
+		r.receive(peerPacket(Down))
+	case Up:
+		r.receive(peerPacket(Init))
+	}
+	if r.s.State() != state {
+		t.Fatalf("state %v, want %v", r.s.State(), state)
+	}
+	return r.s
+}

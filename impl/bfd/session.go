@@ -1,0 +1,131 @@
+package bfd
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"baton/impl/clock"
+)
+
+// Session is one BFD session. It is not safe for concurrent use. Instants passed
+// to it must not go back.
+type Session struct {
+	cfg Config
+
+	state State
+	diag  Diag // bfd.LocalDiag
+	peer  peer
+
+	intervals intervals
+	poll      pollSequence
+	tx        transmitter
+	out       outbox
+
+	stats Stats
+	drop  DropError // what Receive returns; here so that a flood of bad packets allocates nothing
+}
+
+// peer is what the last accepted control packet said.
+type peer struct {
+	heard      bool   // a packet was accepted at some time
+	discr      uint32 // bfd.RemoteDiscr
+	state      State  // bfd.RemoteSessionState
+	diag       Diag
+	demand     bool          // bfd.RemoteDemandMode
+	minRx      time.Duration // bfd.RemoteMinRxInterval
+	minTx      time.Duration // its Desired Min TX Interval
+	minEchoRx  time.Duration
+	detectMult uint8
+	lastRx     clock.Instant // when it came
+}
+
+// initialRemoteMinRx is bfd.RemoteMinRxInterval before the peer has said anything
+// and after it has been silent for a Detection Time (RFC 5880 sections 6.8.1, 6.8.18).
+const initialRemoteMinRx = time.Microsecond
+
+// New returns a session in state Down whose first packet is due at once, unless it
+// is Passive.
+func New(cfg Config, now clock.Instant) (*Session, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Session{
+		cfg:   cfg,
+		state: Down,
+		peer:  peer{state: Down, minRx: initialRemoteMinRx},
+	}
+	s.tx.random = *rand.NewPCG(cfg.Seed, uint64(cfg.LocalDiscr))
+	s.tx.due = now
+	s.intervals.adopt(s.intervalsFor(Down))
+	s.out.changes = make([]Change, 0, outboxLen)
+	return s, nil
+}
+
+// State returns bfd.SessionState.
+func (s *Session) State() State { return s.state }
+
+// LocalDiag returns bfd.LocalDiag: why the session last went down. It survives
+// the session's coming up again, so that the peer can read it.
+func (s *Session) LocalDiag() Diag { return s.diag }
+
+// RemoteDiscr returns bfd.RemoteDiscr, 0 where it is unknown or forgotten.
+func (s *Session) RemoteDiscr() uint32 { return s.peer.discr }
+
+// RemoteState returns bfd.RemoteSessionState, the state the peer last reported.
+func (s *Session) RemoteState() State { return s.peer.state }
+
+// RemoteDiag returns the diagnostic that the peer last reported.
+func (s *Session) RemoteDiag() Diag { return s.peer.diag }
+
+// Heard reports whether a valid packet came within the last Detection Time.
+func (s *Session) Heard() bool { return s.peer.discr != 0 }
+
+// LastSent returns when the last control packet was handed out, the zero Instant
+// before the first.
+func (s *Session) LastSent() clock.Instant { return s.tx.lastSent }
+
+// Stats returns the counters.
+func (s *Session) Stats() Stats { return s.stats }
+
+// SetAdminDown holds the session in AdminDown with diagnostic 7, or releases it
+// into Down (RFC 5880 section 6.8.16). In AdminDown packets still go out, so that
+// the peer knows and keeps its own session's state.
+func (s *Session) SetAdminDown(now clock.Instant, down bool) {
+	s.begin()
+	s.expire(now)
+	switch {
+	case down && s.state != AdminDown:
+		s.enter(now, AdminDown, DiagAdminDown)
+	case !down && s.state == AdminDown:
+		s.enter(now, Down, DiagNone)
+	}
+	s.transmit(now)
+}
+
+// Advance does what is due at now: it declares the session down when the Detection
+// Time has run out, and transmits. Called late, it transmits once for all that was
+// missed. Call it at Deadline.
+func (s *Session) Advance(now clock.Instant) {
+	if s.state == Up {
+		s.stats.AdvanceLateMax = max(s.stats.AdvanceLateMax, now.Sub(s.Deadline()))
+	}
+	s.begin()
+	s.expire(now)
+	s.transmit(now)
+}
+
+// Deadline returns when Advance is wanted next.
+func (s *Session) Deadline() clock.Instant {
+	return min(s.detectionDeadline(), s.transmitDeadline())
+}
+
+// enter changes the state. A diagnostic of DiagNone leaves bfd.LocalDiag as it is.
+func (s *Session) enter(now clock.Instant, to State, why Diag) {
+	if why != DiagNone {
+		s.diag = why
+	}
+	s.stats.count(s.state, to)
+	s.out.changes = append(s.out.changes, Change{From: s.state, To: to, Diag: why, At: now})
+	s.state = to
+	s.setIntervals()
+}

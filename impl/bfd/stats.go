@@ -1,0 +1,36 @@
+package bfd
+
+import "time"
+
+// Stats are a session's counters since it was created.
+type Stats struct {
+	Sent     uint64 // control packets handed out
+	Received uint64 // control packets accepted
+	Drops    [DropKinds]uint64
+
+	Ups   uint64 // times the session came up
+	Downs uint64 // times it left Up
+
+	// ReceiveGapMax is the longest time between two accepted packets while Up.
+	ReceiveGapMax time.Duration
+	// AdvanceLateMax is how long after Deadline the owner called Advance at worst while Up.
+	AdvanceLateMax time.Duration
+}
+
+// Dropped returns how many packets were discarded, for whatever reason.
+func (s Stats) Dropped() uint64 {
+	var n uint64
+	for _, d := range s.Drops {
+		n += d
+	}
+	return n
+}
+
+func (s *Stats) count(from, to State) {
+	if to == Up {
+		s.Ups++
+	}
+	if from == Up {
+		s.Downs++
+	}
+}
