@@ -1,6 +1,11 @@
 // Package plan turns a scenario file into a Plan: plain data that any world can
 // execute and that can be linted, printed back, diffed, and shrunk by deleting
 // lines. It knows no world and does no IO beyond the bytes it is given.
+//
+// Parse reads and checks a file, Lint checks a Plan that was made or changed by
+// other means, Print writes one back. The runner and the worlds execute a Plan,
+// package check judges what came of it. docs/scenarios.md is the reference of
+// the language for those who write scenarios.
 package plan
 
 import "time"
@@ -18,8 +23,17 @@ type Plan struct {
 	Control  []string // the checks that must fail, and no others; empty for an ordinary scenario
 	Steps    []Step
 	Captures []Capture
-	Tolerate time.Duration // a host stall longer than this makes the run INCONCLUSIVE
+	// Tolerate is the longest host stall that a judged window may contain; a
+	// longer one makes the run INCONCLUSIVE. DefaultTolerate if the file says nothing.
+	Tolerate time.Duration
+
+	ControlGuard, TolerateGuard Guard
+	NamePos, ControlPos         Pos
 }
+
+// DefaultTolerate is the stall that a scenario tolerates if it says nothing: two
+// thirds of the default detection time.
+const DefaultTolerate = 100 * time.Millisecond
 
 // Pos is where a piece of the plan stands in its file. Lines and columns count from 1.
 type Pos struct{ Line, Column int }
@@ -86,12 +100,17 @@ type Always struct {
 // Step is one entry of the timeline: a wait, a fault, an expectation or the end.
 // At counts on the scenario's clock, which starts with the first step and stands
 // still while a Wait is waiting. Traffic starts once the waits at 0s have passed.
+//
+// A line without a time belongs to the step above it and has its At. The runner
+// begins steps of one At in their order, each once the one before it has ended;
+// an expectation takes no time.
 type Step struct {
 	At    time.Duration
 	Verb  string // one of the verbs below
 	Fault *Fault // crash … handover
 	Wait  *Wait
-	// Expect is judged against the fault or wait most recently begun before it.
+	// Expect is judged from its anchor on: the begin of the step that it belongs
+	// to, see Plan.Anchor. The end step has one if it waits for something eventually.
 	Expect *Expect
 	Guard  Guard
 	Pos    Pos
@@ -162,7 +181,8 @@ type Cond struct {
 	Role    *RoleIs
 	InSync  *InSync
 	Compare *Compare
-	Named   string // converged
+	Named   string // converged, replica, gates, announce, sticky
+	Pos     Pos
 }
 
 // RoleIs is "lb1 is Master", "lb1 is not Master".
@@ -190,6 +210,7 @@ type Compare struct {
 type Expr struct{ Terms []Term }
 
 // Term is Factor times Name, or times Unit where Name is "". A plain number has Unit 0.
+// Parse keeps durations in the largest unit from seconds down in which Factor is whole.
 type Term struct {
 	Factor float64
 	Name   string        // detect, hold

@@ -1,0 +1,305 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// builder makes a Plan of parsed lines. It judges single words; what concerns
+// several lines is for lint.
+type builder struct {
+	plan  *Plan
+	found Diagnostics
+	// broken remembers the directives of which a line could not be understood, so
+	// that lint does not report what follows from that.
+	broken map[string]bool
+	once   map[string]Pos // where a directive that may stand once stands
+}
+
+var defaultTopo = Topo{Kind: "pair", Clients: 1, Backends: 2}
+
+// maxHosts is how many clients, or backends, fit the lab's addresses below the VIPs.
+const maxHosts = 80
+
+var scenarioName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
+func (b *builder) errorf(at Pos, suggestion, format string, args ...any) {
+	b.found = append(b.found, Diagnostic{Pos: at, Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
+}
+
+// refuse reports an error of the quantity and key parsers.
+func (b *builder) refuse(at lexer.Position, what string, err error) {
+	suggestion := ""
+	var w *wrong
+	if errors.As(err, &w) {
+		suggestion = w.suggestion
+	}
+	if what != "" {
+		what += ": "
+	}
+	b.errorf(position(at), suggestion, "%s%v", what, err)
+}
+
+// pick returns the word if it is one of the allowed ones.
+func (b *builder) pick(w *word, kind string, allowed []string) (string, bool) {
+	if slices.Contains(allowed, w.Text) {
+		return w.Text, true
+	}
+	b.errorf(position(w.Pos), nearest(w.Text, allowed), "unknown %s %q", kind, w.Text)
+	return "", false
+}
+
+func (b *builder) statement(s *statement, d directive, text string, at Pos) {
+	guard := b.guard(s.Guard)
+	if s.At != nil && !d.step {
+		b.errorf(position(s.At.Pos), "", "%q has no time: it holds for the whole run", d.word)
+	}
+	switch {
+	case s.Scenario != nil:
+		b.unguarded(s, d)
+		b.scenario(s.Scenario)
+	case s.Doc != nil:
+		b.unguarded(s, d)
+		b.plan.Doc = strings.TrimSpace(b.plan.Doc + " " + strings.Join(strings.Fields(s.Doc.Text), " "))
+	case s.Topo != nil:
+		b.unguarded(s, d)
+		b.topo(s.Topo, at)
+	case s.Config != nil:
+		b.config(s.Config, guard)
+	case s.Service != nil:
+		b.service(s.Service, guard)
+	case s.Traffic != nil:
+		b.traffic(s.Traffic, guard)
+	case s.Always != nil:
+		for _, c := range b.conditions(s.Always) {
+			b.plan.Always = append(b.plan.Always, Always{Cond: c, Guard: guard, Pos: c.Pos})
+		}
+	case s.Control != nil:
+		b.control(s.Control, guard, at)
+	case s.Capture != nil:
+		b.captures(s.Capture, guard)
+	case s.Tolerate != nil:
+		b.tolerate(s.Tolerate, guard, at)
+	default:
+		b.step(s, guard, text, at)
+	}
+}
+
+func (b *builder) guard(g *bracket) Guard {
+	if g == nil {
+		return ""
+	}
+	world := strings.TrimSpace(strings.Trim(g.Text, "[]"))
+	if !slices.Contains(worlds, world) {
+		b.errorf(position(g.Pos), nearest(world, worlds), "unknown world %q in a guard", world)
+		return ""
+	}
+	return Guard(world)
+}
+
+// unguarded refuses a guard where a difference between worlds would make two
+// scenarios of one.
+func (b *builder) unguarded(s *statement, d directive) {
+	if s.Guard != nil {
+		b.errorf(position(s.Guard.Pos), "", "%q cannot be guarded: it is the same in all worlds", d.word)
+	}
+}
+
+// single reports the second line of a directive that may stand once.
+func (b *builder) single(directive string, at Pos) {
+	if b.once == nil {
+		b.once = map[string]Pos{}
+	}
+	if first, ok := b.once[directive]; ok {
+		b.errorf(at, "", "a second %q line; the first is line %d", directive, first.Line)
+		return
+	}
+	b.once[directive] = at
+}
+
+func (b *builder) scenario(s *prose) {
+	at := position(s.Pos)
+	b.single("scenario", at)
+	name, _, _ := strings.Cut(s.Text, "#")
+	name = strings.TrimSpace(name)
+	if !scenarioName.MatchString(name) {
+		b.errorf(at, "", "scenario name %q: only letters, digits, and - . _ after the first, since it names a directory", name)
+	}
+	b.plan.Name, b.plan.NamePos = name, at
+}
+
+func (b *builder) topo(t *topoLine, at Pos) {
+	b.single("topo", at)
+	b.plan.Topo.Pos = at
+	b.pick(t.Kind, "topology", []string{"pair"})
+	b.pairs(t.Args, map[string]func(*value) error{
+		"clients":  func(v *value) (err error) { b.plan.Topo.Clients, err = parseCount(v.Text, 1, maxHosts); return },
+		"backends": func(v *value) (err error) { b.plan.Topo.Backends, err = parseCount(v.Text, 1, maxHosts); return },
+	})
+}
+
+// pairs hands each key's value to the function of that key.
+func (b *builder) pairs(args []*pair, keys map[string]func(*value) error) {
+	allowed := make([]string, 0, len(keys))
+	for key := range keys {
+		allowed = append(allowed, key)
+	}
+	slices.Sort(allowed)
+	seen := map[string]bool{}
+	for _, arg := range args {
+		key, ok := b.pick(arg.Key, "key", allowed)
+		if !ok {
+			continue
+		}
+		if seen[key] {
+			b.errorf(position(arg.Key.Pos), "", "%s is set twice in this line", key)
+		}
+		seen[key] = true
+		if err := keys[key](arg.Value); err != nil {
+			b.refuse(arg.Value.Pos, key, err)
+		}
+	}
+}
+
+func (b *builder) config(c *configLine, guard Guard) {
+	node := ""
+	if c.Node != nil {
+		node, _ = b.pick(c.Node, "node", nodes)
+	}
+	for _, arg := range c.Args {
+		key, ok := KeyOf(arg.Key.Text)
+		if !ok {
+			b.errorf(position(arg.Key.Pos), nearest(arg.Key.Text, keyWords()), "unknown configuration key %q", arg.Key.Text)
+			continue
+		}
+		canonical, err := key.parse(arg.Value.Text)
+		if err != nil {
+			b.refuse(arg.Value.Pos, key.Name, err)
+			continue
+		}
+		b.plan.Config = append(b.plan.Config, Setting{Node: node, Key: key.Name, Value: canonical, Guard: guard, Pos: position(arg.Key.Pos)})
+	}
+}
+
+func (b *builder) service(s *serviceLine, guard Guard) {
+	svc := Service{Name: s.Name.Text, Mode: "fullnat", Balance: "maglev", Guard: guard, Pos: position(s.Name.Pos)}
+	svc.Proto, _ = b.pick(s.Proto, "protocol", protocols)
+	vip, err := netip.ParseAddr(strings.Trim(s.VIP.Host, "[]"))
+	switch {
+	case err != nil:
+		b.errorf(position(s.VIP.Pos), "", "%q is not an IP address", s.VIP.Host)
+	case !vip.Is4():
+		b.errorf(position(s.VIP.Pos), "", "VIP %s: only IPv4 is balanced", s.VIP.Host)
+	default:
+		svc.VIP = vip.String()
+	}
+	port, err := parseCount(s.VIP.Port.Text, 1, 65535)
+	if err != nil {
+		b.refuse(s.VIP.Port.Pos, "port", err)
+	}
+	svc.Port = uint16(port)
+	b.pairs(s.Args, map[string]func(*value) error{
+		"mode":    func(v *value) (err error) { svc.Mode, err = choice(modes...)(alias(v.Text)); return },
+		"balance": func(v *value) (err error) { svc.Balance, err = choice(balances...)(alias(v.Text)); return },
+	})
+	b.plan.Services = append(b.plan.Services, svc)
+}
+
+// alias maps the usual other spellings of modes and schedulers.
+func alias(text string) string {
+	switch text {
+	case "full-nat":
+		return "fullnat"
+	case "round-robin", "roundrobin":
+		return "rr"
+	}
+	return text
+}
+
+func (b *builder) control(w *words, guard Guard, at Pos) {
+	b.single("control", at)
+	b.plan.ControlGuard, b.plan.ControlPos = guard, at
+	for _, w := range w.Words {
+		if name, ok := b.pick(w, "check", CheckNames()); ok {
+			if slices.Contains(b.plan.Control, name) {
+				b.errorf(position(w.Pos), "", "check %q is named twice", name)
+			}
+			b.plan.Control = append(b.plan.Control, name)
+		}
+	}
+}
+
+func (b *builder) captures(w *words, guard Guard) {
+	for _, w := range w.Words {
+		text := *w
+		if text.Text == "client" || text.Text == "backend" {
+			text.Text += "s"
+		}
+		if where, ok := b.pick(&text, "link", links); ok {
+			b.plan.Captures = append(b.plan.Captures, Capture{Where: where, Guard: guard, Pos: position(w.Pos)})
+		}
+	}
+}
+
+func (b *builder) tolerate(t *tolerateLine, guard Guard, at Pos) {
+	b.single("tolerate", at)
+	b.pick(t.What, "thing to tolerate", []string{"stall"})
+	d, err := parseDuration(t.Time.Text)
+	if err != nil {
+		b.refuse(t.Time.Pos, "", err)
+		return
+	}
+	b.plan.Tolerate, b.plan.TolerateGuard = d, guard
+}
+
+// finish fills in what depends on several lines.
+func (b *builder) finish() {
+	for i := range b.plan.Traffic {
+		b.plan.Traffic[i].Service = b.plan.serviceFor(b.plan.Traffic[i])
+	}
+}
+
+// serviceFor returns the service that a line of traffic names, or the only one
+// that it can mean: the one of its protocol. Otherwise it is for lint to ask.
+func (p *Plan) serviceFor(t Traffic) string {
+	if t.Service != "" {
+		return t.Service
+	}
+	var found []string
+	for _, s := range p.Services {
+		if s.Proto == t.Proto && (s.Guard == "" || t.Guard == "" || s.Guard == t.Guard) {
+			found = append(found, s.Name)
+		}
+	}
+	if len(found) == 1 {
+		return found[0]
+	}
+	return ""
+}
+
+// clock is the time of a line: its own, or that of the step above.
+func (b *builder) clock(at *timeAt) (time.Duration, bool) {
+	if at != nil {
+		d, err := parseDuration(at.Time.Text)
+		if err != nil {
+			var w *wrong
+			if errors.As(err, &w) && w.suggestion != "" && strings.HasSuffix(err.Error(), "has no unit") {
+				w.suggestion = at.Time.Text + "s"
+			}
+			b.refuse(at.Time.Pos, "", err)
+			return 0, false
+		}
+		return d, true
+	}
+	if n := len(b.plan.Steps); n > 0 {
+		return b.plan.Steps[n-1].At, true
+	}
+	return 0, false
+}

@@ -1,0 +1,88 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Severity says whether a scenario can run in spite of a Diagnostic.
+type Severity uint8
+
+const (
+	Error   Severity = iota // the scenario must not run
+	Warning                 // it can run, but probably does not say what was meant
+)
+
+// Diagnostic is one problem of a scenario.
+type Diagnostic struct {
+	File     string
+	Pos      Pos
+	Severity Severity
+	Message  string
+	// Suggestion is the word that was probably meant, "" if none is near.
+	Suggestion string
+	// Unsafe marks a setting that re-creates a historical bug in a scenario that
+	// is not a control. Callers that were told to allow those may drop it.
+	Unsafe bool
+
+	word string // the word at fault; Check moves Pos onto it
+}
+
+// String prints the diagnostic as compilers do:
+//
+//	crash.scn:9:10: unknown node "lb3"; did you mean "lb1"?
+func (d Diagnostic) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:%d:%d: ", d.File, d.Pos.Line, d.Pos.Column)
+	if d.Severity == Warning {
+		b.WriteString("warning: ")
+	}
+	b.WriteString(d.Message)
+	if d.Suggestion != "" {
+		fmt.Fprintf(&b, "; did you mean %q?", d.Suggestion)
+	}
+	return b.String()
+}
+
+// Diagnostics are the problems of a scenario in the order of their positions.
+type Diagnostics []Diagnostic
+
+// Error prints one diagnostic a line.
+func (d Diagnostics) Error() string {
+	lines := make([]string, len(d))
+	for i := range d {
+		lines[i] = d[i].String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Errors returns those of severity Error, without the unsafe settings if these are allowed.
+func (d Diagnostics) Errors(allowUnsafe bool) Diagnostics {
+	var errs Diagnostics
+	for _, one := range d {
+		if one.Severity == Error && !(one.Unsafe && allowUnsafe) {
+			errs = append(errs, one)
+		}
+	}
+	return errs
+}
+
+// err returns d as an error, nil if it is empty.
+func (d Diagnostics) err() error {
+	if len(d) == 0 {
+		return nil
+	}
+	return d
+}
+
+// sorted orders by position, then text, and drops repetitions: the same line may
+// be found wrong once for each world.
+func (d Diagnostics) sorted() Diagnostics {
+	slices.SortStableFunc(d, func(a, b Diagnostic) int {
+		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column),
+			cmp.Compare(a.Message, b.Message))
+	})
+	return slices.Compact(d)
+}

@@ -1,0 +1,241 @@
+package plan
+
+import (
+	"github.com/alecthomas/participle/v2"
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// The grammar of one line. Words that only a later stage can judge (nodes, roles,
+// keys, metrics, check names) are taken as they come, so that the message about
+// a wrong one can name its kind and the nearest right one.
+type statement struct {
+	Pos   lexer.Position
+	Guard *bracket `parser:"@@?"`
+	At    *timeAt  `parser:"@@?"`
+
+	Scenario *prose         `parser:"(  Scenario @@"`
+	Doc      *prose         `parser:" | Doc @@"`
+	Topo     *topoLine      `parser:" | 'topo' @@"`
+	Config   *configLine    `parser:" | 'config' @@"`
+	Service  *serviceLine   `parser:" | 'service' @@"`
+	Traffic  *trafficLine   `parser:" | 'traffic' @@"`
+	Always   *conditions    `parser:" | 'always' @@"`
+	Control  *words         `parser:" | 'control' @@"`
+	Capture  *words         `parser:" | 'on-failure' 'capture' @@"`
+	Tolerate *tolerateLine  `parser:" | 'tolerate' @@"`
+	Wait     *claim         `parser:" | 'wait' @@"`
+	Expect   *claim         `parser:" | 'expect' @@"`
+	Late     *claim         `parser:" | 'eventually' @@"`
+	End      bool           `parser:" | ( @'end'"`
+	EndClaim *claim         `parser:"     ( 'eventually'? @@ )? )"`
+	Cut      *cutLine       `parser:" | @@"`
+	Fault    *nodeFaultLine `parser:" | @@ )"`
+}
+
+type bracket struct {
+	Pos  lexer.Position
+	Text string `parser:"@Guard"`
+}
+
+type timeAt struct {
+	Pos  lexer.Position
+	Time *quantity `parser:"'@' @@"`
+}
+
+type quantity struct {
+	Pos  lexer.Position
+	Text string `parser:"@Number"`
+}
+
+type prose struct {
+	Pos  lexer.Position
+	Text string `parser:"@Text"`
+}
+
+type word struct {
+	Pos  lexer.Position
+	Text string `parser:"@Word"`
+}
+
+// words is a list: with commas, with "and", or with spaces alone.
+type words struct {
+	Words []*word `parser:"@@ ( (',' | 'and')? @@ )*"`
+}
+
+// pair is key=value, or key: value as in a configuration file.
+type pair struct {
+	Key   *word  `parser:"@@ ('=' | ':')"`
+	Value *value `parser:"@@ ','?"`
+}
+
+type value struct {
+	Pos  lexer.Position
+	Text string `parser:"@('-'? (Number | Word))"`
+}
+
+type topoLine struct {
+	Kind *word   `parser:"@@"`
+	Args []*pair `parser:"@@*"`
+}
+
+type configLine struct {
+	Node *word   `parser:"( @@ ':'? (?= Word ('=' | ':')) )?"`
+	Args []*pair `parser:"@@+"`
+}
+
+type serviceLine struct {
+	Name  *word    `parser:"@@"`
+	Proto *word    `parser:"@@"`
+	VIP   *address `parser:"@@"`
+	Args  []*pair  `parser:"@@*"`
+}
+
+type address struct {
+	Pos  lexer.Position
+	Host string    `parser:"@(Number | Guard)"`
+	Port *quantity `parser:"':' @@"`
+}
+
+// trafficLine is NAME KIND [PROTO] and then keys; which word is which is told by
+// their number, since a line may be named like its kind.
+type trafficLine struct {
+	Words []*word `parser:"( (?! Word ('=' | ':')) @@ )+"`
+	Args  []*pair `parser:"@@*"`
+}
+
+type tolerateLine struct {
+	What *word     `parser:"@@"`
+	Time *quantity `parser:"@@"`
+}
+
+// claim is a list of conditions and the time that they have or must hold.
+type claim struct {
+	Conds  *conditions `parser:"@@"`
+	Window *window     `parser:"@@?"`
+}
+
+type window struct {
+	Pos  lexer.Position
+	Kind string `parser:"@('within' | 'throughout')"`
+	Time *sum   `parser:"@@"`
+}
+
+type conditions struct {
+	Conds []*condition `parser:"@@ ( (';' | ',' | 'and') @@ )* ';'?"`
+}
+
+// condition is a metric compared, a node and its state, or one word. A word alone
+// in front of a node's state is another node that shares it: lb1 and lb2 insync.
+type condition struct {
+	Pos   lexer.Position
+	Name  string     `parser:"@Word"`
+	Arg   *word      `parser:"( '(' @@ ')' )?"`
+	Op    string     `parser:"( @('<=' | '>=' | '==' | '!=' | '<' | '>' | '=')"`
+	Value *sum       `parser:"  @@"`
+	State *predicate `parser:"| @@ )?"`
+}
+
+type predicate struct {
+	Not   bool   `parser:"'is'? @'not'?"`
+	State *state `parser:"(?! 'within' | 'throughout' | 'and') @@"`
+}
+
+type state struct {
+	Pos  lexer.Position
+	Text string `parser:"@('in' 'sync') | @Word"`
+}
+
+type sum struct {
+	Pos   lexer.Position
+	First *product  `parser:"@@"`
+	Rest  []*addend `parser:"@@*"`
+}
+
+type addend struct {
+	Op   string   `parser:"@('+' | '-')"`
+	Term *product `parser:"@@"`
+}
+
+type product struct {
+	Left  *factor `parser:"@@"`
+	Right *factor `parser:"( '*' @@ )?"`
+}
+
+type factor struct {
+	Pos  lexer.Position
+	Text string `parser:"@(Number | Word)"`
+}
+
+type cutLine struct {
+	Pos   lexer.Position
+	Verb  string `parser:"@('cut' | 'heal')"`
+	Link  *word  `parser:"( (?! 'via') @@ (?! Arrow) )?"`
+	From  *word  `parser:"( @@"`
+	Arrow string `parser:"  @Arrow"`
+	To    *word  `parser:"  @@ )?"`
+	Via   *word  `parser:"( 'via' @@ )?"`
+}
+
+type nodeFaultLine struct {
+	Pos   lexer.Position
+	Verb  string `parser:"@('crash' | 'kill' | 'stop' | 'restore' | 'freeze' | 'thaw' | 'handover')"`
+	Nodes *words `parser:"@@"`
+}
+
+// lookahead is how many tokens an alternative may read before it must be right.
+const lookahead = 6
+
+var grammar = participle.MustBuild[statement](participle.Lexer(definition), participle.UseLookahead(lookahead))
+
+// directive is a word that a line may begin with.
+type directive struct {
+	word  string
+	usage string
+	step  bool     // it may have a time
+	words []string // what may stand further on, for suggestions
+}
+
+var claimWords = []string{"is", "not", "and", "within", "throughout", "insync"}
+
+var directives = []directive{
+	{word: "scenario", usage: "scenario NAME"},
+	{word: "doc", usage: "doc TEXT"},
+	{word: "topo", usage: "topo pair [clients=N] [backends=N]"},
+	{word: "config", usage: "config [NODE] KEY=VALUE..."},
+	{word: "service", usage: "service NAME tcp|udp VIP:PORT [mode=fullnat|dnat] [balance=maglev|rr]"},
+	{word: "traffic", usage: "traffic NAME sessions|connects|probe|flows [tcp|udp] [KEY=VALUE...]"},
+	{word: "always", usage: "always CONDITION [; CONDITION]...", words: []string{"is", "not", "and"}},
+	{word: "control", usage: "control CHECK [, CHECK]..."},
+	{word: "on-failure", usage: "on-failure capture clients|backends|sync", words: []string{"capture"}},
+	{word: "tolerate", usage: "tolerate stall DURATION"},
+	{word: VerbWait, usage: "wait CONDITION [and CONDITION]... [within DURATION]", step: true, words: claimWords},
+	{word: VerbExpect, usage: "expect CONDITION [and CONDITION]... [within DURATION | throughout DURATION]", step: true, words: claimWords},
+	{word: "eventually", usage: "end eventually CONDITION [and CONDITION]... [within DURATION]", step: true, words: claimWords},
+	{word: VerbEnd, usage: "end [eventually CONDITION [and CONDITION]... [within DURATION]]", step: true, words: append(claimWords, "eventually")},
+	{word: VerbCrash, usage: "crash NODE...", step: true},
+	{word: VerbKill, usage: "kill NODE...", step: true},
+	{word: VerbStop, usage: "stop NODE...", step: true},
+	{word: VerbRestore, usage: "restore NODE...", step: true},
+	{word: VerbFreeze, usage: "freeze NODE...", step: true},
+	{word: VerbThaw, usage: "thaw NODE...", step: true},
+	{word: VerbHandover, usage: "handover NODE", step: true},
+	{word: VerbCut, usage: "cut sync | cut FROM->TO [via LINK] | cut FROM<->TO [via LINK]", step: true, words: []string{"via"}},
+	{word: VerbHeal, usage: "heal | heal sync | heal FROM->TO [via LINK]", step: true, words: []string{"via"}},
+}
+
+func directiveOf(word string) (directive, bool) {
+	for _, d := range directives {
+		if d.word == word {
+			return d, true
+		}
+	}
+	return directive{}, false
+}
+
+func directiveWords() []string {
+	words := make([]string, len(directives))
+	for i, d := range directives {
+		words[i] = d.word
+	}
+	return words
+}

@@ -1,0 +1,100 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Key is a configuration key that a config line may set.
+type Key struct {
+	Name    string // canonical; the last component alone will do where it is unique
+	Default string // what holds if no line sets it; per node where NodeDefault says so
+	// NodeDefault overrides Default for single nodes.
+	NodeDefault map[string]string
+	// Unsafe values re-create historical bugs: they exist for control scenarios.
+	Unsafe []string
+	Doc    string
+
+	parse func(text string) (canonical string, err error)
+}
+
+// Keys is the table of configuration keys: one line adds one.
+var Keys = []Key{
+	{Name: "bfd.tx", Default: "50ms", parse: span(time.Millisecond, 10*time.Second), Doc: "DesiredMinTxInterval"},
+	{Name: "bfd.rx", Default: "50ms", parse: span(time.Millisecond, 10*time.Second), Doc: "RequiredMinRxInterval"},
+	{Name: "bfd.mult", Default: "3", parse: whole(1, 255), Doc: "DetectMult"},
+	{Name: "ha.hold", Default: "500ms", parse: span(0, 10*time.Minute), Doc: "recovery delay before a claim after boot, fault or demotion"},
+	{Name: "ha.priority", Default: "100", NodeDefault: map[string]string{"lb1": "150"}, parse: whole(1, 254), Doc: "VRRP's: the higher is preferred between equals"},
+	{Name: "ha.preempt", Default: "never", Unsafe: []string{"immediate"}, parse: choice("never", "after-sync", "immediate"), Doc: "whether the preferred node asks for the role back"},
+	{Name: "ha.gates", Default: "on", Unsafe: []string{"off"}, parse: choice("on", "off"), Doc: "whether a claim waits for its gates"},
+	{Name: "ha.announce", Default: "after-install", Unsafe: []string{"before-install"}, parse: choice("after-install", "before-install"), Doc: "when a new Master sends gratuitous ARPs"},
+	{Name: "max_flows", Default: "1048576", parse: whole(1, maxCount), Doc: "capacity of the connection table"},
+	{Name: "timeouts.syn_sent", Default: "60s", parse: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
+	{Name: "timeouts.established", Default: "7200s", parse: span(time.Second, maxDuration), Doc: "the same"},
+	{Name: "timeouts.fin_wait", Default: "120s", parse: span(time.Second, maxDuration), Doc: "the same"},
+	{Name: "timeouts.closed", Default: "10s", parse: span(time.Second, maxDuration), Doc: "the same"},
+	{Name: "timeouts.unreplied", Default: "30s", parse: span(time.Second, maxDuration), Doc: "the same"},
+	{Name: "timeouts.assured", Default: "120s", parse: span(time.Second, maxDuration), Doc: "the same"},
+}
+
+// KeyOf finds a key by its name or by a last component that only it has.
+func KeyOf(name string) (Key, bool) {
+	for _, k := range Keys {
+		if k.Name == name || strings.HasSuffix(k.Name, "."+name) {
+			return k, true
+		}
+	}
+	return Key{}, false
+}
+
+// keyWords lists all spellings of keys, for suggestions.
+func keyWords() []string {
+	var words []string
+	for _, k := range Keys {
+		words = append(words, k.Name)
+		if _, last, ok := strings.Cut(k.Name, "."); ok {
+			words = append(words, last)
+		}
+	}
+	return words
+}
+
+// IsUnsafe reports whether the setting re-creates a historical bug.
+func (s Setting) IsUnsafe() bool {
+	k, ok := KeyOf(s.Key)
+	return ok && slices.Contains(k.Unsafe, s.Value)
+}
+
+func span(low, high time.Duration) func(string) (string, error) {
+	return func(text string) (string, error) {
+		d, err := parseDuration(text)
+		if err != nil {
+			return "", err
+		}
+		if d < low || d > high {
+			return "", &wrong{message: fmt.Sprintf("%s is not from %s to %s", text, formatDuration(low), formatDuration(high))}
+		}
+		return formatDuration(d), nil
+	}
+}
+
+func whole(low, high int) func(string) (string, error) {
+	return func(text string) (string, error) {
+		n, err := parseCount(text, low, high)
+		return fmt.Sprint(n), err
+	}
+}
+
+func choice(values ...string) func(string) (string, error) {
+	return func(text string) (string, error) {
+		if slices.Contains(values, text) {
+			return text, nil
+		}
+		return "", &wrong{
+			message:    fmt.Sprintf("%q is not %s", text, oneOf(values)),
+			suggestion: nearest(text, values),
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package plan
+
+import (
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// definition splits a file into tokens. It never fails: what no rule knows is a
+// token Other, and the grammar says where it is. Each line begins in the state
+// Root; "scenario" and "doc" are followed by prose, everything else by words.
+//
+// A Number is whatever begins with a digit, so that a wrong unit is reported as
+// such and not as two strange tokens: 50mss, 100/s, 198.18.0.100.
+var definition = lexer.MustStateful(lexer.Rules{
+	"Root": {
+		{Name: "EOL", Pattern: `\n`},
+		{Name: "Doc", Pattern: `doc[ \t]`, Action: lexer.Push("Prose")},
+		{Name: "Scenario", Pattern: `scenario[ \t]`, Action: lexer.Push("Prose")},
+		lexer.Include("Anywhere"),
+		{Name: "Word", Pattern: name, Action: lexer.Push("Words")},
+		{Name: "Other", Pattern: other, Action: lexer.Push("Words")},
+	},
+	"Prose": {
+		{Name: "EOL", Pattern: `\n`, Action: lexer.Pop()},
+		{Name: "Space", Pattern: `[ \t\r]+`},
+		{Name: "Text", Pattern: `[^\n]+`},
+	},
+	"Words": {
+		{Name: "EOL", Pattern: `\n`, Action: lexer.Pop()},
+		{Name: "Arrow", Pattern: `<->|->`},
+		{Name: "Op", Pattern: `<=|>=|==|!=|<|>|=`},
+		lexer.Include("Anywhere"),
+		{Name: "Word", Pattern: name},
+		{Name: "Other", Pattern: other},
+	},
+	"Anywhere": {
+		{Name: "Space", Pattern: `[ \t\r]+`},
+		{Name: "Comment", Pattern: `#[^\n]*`},
+		{Name: "Guard", Pattern: `\[[^\]\n]*\]`},
+		{Name: "Number", Pattern: number},
+		{Name: "Punct", Pattern: `[@;:,()+*-]`},
+	},
+})
+
+const (
+	number = `[0-9][0-9A-Za-z_.%µμ]*(?:/[A-Za-z]+)?`
+	name   = `[A-Za-z_][A-Za-z0-9_]*(?:[-.][A-Za-z0-9_]+)*`
+	other  = `[^ \t\r\n]`
+)
+
+var (
+	symbols      = definition.Symbols()
+	tokenEOL     = symbols["EOL"]
+	tokenSpace   = symbols["Space"]
+	tokenComment = symbols["Comment"]
+	tokenWord    = symbols["Word"]
+)
+
+// split returns the tokens of each line that has any, without spaces and comments.
+func split(src string) ([][]lexer.Token, error) {
+	lex, err := definition.LexString("", src)
+	if err != nil {
+		return nil, err
+	}
+	var lines [][]lexer.Token
+	var line []lexer.Token
+	for {
+		token, err := lex.Next()
+		if err != nil {
+			return lines, err
+		}
+		switch token.Type {
+		case tokenSpace, tokenComment:
+			continue
+		case tokenEOL, lexer.EOF:
+			if len(line) > 0 {
+				end := line[len(line)-1].Pos
+				end.Advance(line[len(line)-1].Value)
+				lines = append(lines, append(line, lexer.EOFToken(end)))
+				line = nil
+			}
+			if token.EOF() {
+				return lines, nil
+			}
+		default:
+			line = append(line, token)
+		}
+	}
+}
+
+// replay is a lexer.Lexer over the tokens of one line; the last is EOF.
+type replay struct{ tokens []lexer.Token }
+
+func (r *replay) Next() (lexer.Token, error) {
+	token := r.tokens[0]
+	if len(r.tokens) > 1 {
+		r.tokens = r.tokens[1:]
+	}
+	return token, nil
+}

@@ -1,0 +1,165 @@
+package plan
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/alecthomas/participle/v2"
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// maxSource is the longest file that Parse reads. Scenarios are a screen long.
+const maxSource = 1 << 20
+
+// Parse reads a scenario and checks it. The error, if any, is a Diagnostics with
+// every problem of severity Error, in the order of their positions. Whether unsafe
+// settings may be used is not its business, see Plan.Unsafe.
+func Parse(file string, src []byte) (*Plan, error) {
+	p, found := Check(file, src)
+	if err := found.Errors(true).err(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Check reads a scenario and returns all that there is to say about it. Where
+// something is wrong the plan is what could be understood.
+func Check(file string, src []byte) (*Plan, Diagnostics) {
+	b := &builder{plan: &Plan{File: file, Topo: defaultTopo, Tolerate: DefaultTolerate}, broken: map[string]bool{}}
+	src = bytes.TrimPrefix(src, []byte("\ufeff"))
+	if len(src) > maxSource {
+		b.errorf(Pos{1, 1}, "", "the file is longer than %d bytes", maxSource)
+		return b.plan, b.found
+	}
+	if !utf8.Valid(src) {
+		b.errorf(invalidAt(src), "", "the text is not UTF-8")
+		return b.plan, b.found
+	}
+	lines, err := split(string(src))
+	if err != nil {
+		b.errorf(Pos{1, 1}, "", "cannot be split into words: %v", err)
+		return b.plan, b.found
+	}
+	for _, line := range lines {
+		b.line(string(src), line)
+	}
+	b.finish()
+	found := append(b.found, lint(b.plan, b.broken)...)
+	for i := range found {
+		found[i].File = file
+		found[i].Pos = sharpen(lines, found[i])
+	}
+	return b.plan, found.sorted()
+}
+
+// line parses one line and adds what it says to the plan.
+func (b *builder) line(src string, tokens []lexer.Token) {
+	head := slices.IndexFunc(tokens, func(t lexer.Token) bool {
+		return t.Type == tokenWord || t.Type == symbols["Doc"] || t.Type == symbols["Scenario"]
+	})
+	first := 0 // the first token that is neither guard nor time
+	for first < len(tokens) && tokens[first].Type == symbols["Guard"] {
+		first++
+	}
+	if tokens[first].Value == "@" {
+		first = min(first+2, len(tokens)-1)
+	}
+	d, known := directive{}, false
+	if head == first {
+		d, known = directiveOf(strings.TrimSpace(tokens[head].Value))
+	}
+	if !known {
+		b.unknownDirective(tokens[first])
+		return
+	}
+	before := len(b.found)
+	peeker, err := lexer.Upgrade(&replay{tokens})
+	if err == nil {
+		var s *statement
+		if s, err = grammar.ParseFromLexer(peeker); err == nil {
+			last := tokens[len(tokens)-1]
+			text := src[tokens[first].Pos.Offset:last.Pos.Offset]
+			b.statement(s, d, strings.Join(strings.Fields(text), " "), position(tokens[first].Pos))
+		}
+	}
+	if err != nil {
+		b.syntax(d, err)
+	}
+	if len(b.found) > before {
+		b.broken[d.word] = true
+		if d.step {
+			b.broken["step"] = true
+		}
+	}
+}
+
+func (b *builder) unknownDirective(token lexer.Token) {
+	switch {
+	case token.EOF():
+		b.errorf(position(token.Pos), "", "the line says when, but not what")
+	case token.Type == symbols["Number"]:
+		b.found = append(b.found, Diagnostic{Pos: position(token.Pos), Message: fmt.Sprintf("a line cannot begin with %q", token.Value), Suggestion: "@" + token.Value})
+	default:
+		word := strings.TrimSpace(token.Value)
+		b.errorf(position(token.Pos), nearest(word, directiveWords()), "unknown word %q at the begin of a line", word)
+	}
+	b.broken["step"] = true
+	for _, d := range directives {
+		b.broken[d.word] = true
+	}
+}
+
+// syntax reports a line that the grammar refuses, with the form that it should have.
+func (b *builder) syntax(d directive, err error) {
+	var unexpected *participle.UnexpectedTokenError
+	var any participle.Error
+	switch {
+	case errors.As(err, &unexpected) && unexpected.Unexpected.EOF():
+		b.errorf(position(unexpected.Unexpected.Pos), "", "the line ends too early; its form is: %s", d.usage)
+	case errors.As(err, &unexpected):
+		token := unexpected.Unexpected
+		b.errorf(position(token.Pos), nearest(token.Value, d.words), "unexpected %q; the form is: %s", token.Value, d.usage)
+	case errors.As(err, &any):
+		b.errorf(position(any.Position()), "", "%s; the form is: %s", any.Message(), d.usage)
+	default:
+		b.errorf(Pos{1, 1}, "", "%v", err)
+	}
+}
+
+func position(p lexer.Position) Pos { return Pos{Line: p.Line, Column: p.Column} }
+
+// invalidAt is the position of the first byte that is not UTF-8.
+func invalidAt(src []byte) Pos {
+	at := Pos{Line: 1, Column: 1}
+	for len(src) > 0 {
+		r, size := utf8.DecodeRune(src)
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		at.Column++
+		if r == '\n' {
+			at = Pos{Line: at.Line + 1, Column: 1}
+		}
+		src = src[size:]
+	}
+	return at
+}
+
+// sharpen moves a diagnostic from the begin of its item onto the word at fault.
+func sharpen(lines [][]lexer.Token, d Diagnostic) Pos {
+	if d.word == "" {
+		return d.Pos
+	}
+	for _, line := range lines {
+		for _, token := range line {
+			if token.Pos.Line == d.Pos.Line && token.Pos.Column >= d.Pos.Column && token.Value == d.word {
+				return position(token.Pos)
+			}
+		}
+	}
+	return d.Pos
+}

@@ -1,0 +1,169 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Print writes the plan as canonical scenario text, which Parse reads back as the
+// same plan: defaults spelled out, one setting after another, one form of each thing.
+func Print(p *Plan) string {
+	var b strings.Builder
+	line := func(guard Guard, word, format string, args ...any) {
+		prefix := ""
+		if guard != "" {
+			prefix = fmt.Sprintf("%-9s", "["+string(guard)+"]")
+		}
+		fmt.Fprintln(&b, strings.TrimRight(fmt.Sprintf("%s%-8s %s", prefix, word, fmt.Sprintf(format, args...)), " "))
+	}
+	line("", "scenario", "%s", p.Name)
+	if p.Doc != "" {
+		line("", "doc", "%s", p.Doc)
+	}
+	line("", "topo", "%s clients=%d backends=%d", p.Topo.Kind, p.Topo.Clients, p.Topo.Backends)
+	for _, s := range p.Config {
+		line(s.Guard, "config", "%s", strings.TrimSpace(s.Node+" "+s.Key+"="+s.Value))
+	}
+	for _, s := range p.Services {
+		line(s.Guard, "service", "%s %s %s:%d mode=%s balance=%s", s.Name, s.Proto, s.VIP, s.Port, s.Mode, s.Balance)
+	}
+	for _, t := range p.Traffic {
+		line(t.Guard, "traffic", "%s", t)
+	}
+	for _, a := range p.Always {
+		line(a.Guard, "always", "%s", a.Cond)
+	}
+	if len(p.Control) > 0 {
+		line(p.ControlGuard, "control", "%s", strings.Join(p.Control, ", "))
+	}
+	line(p.TolerateGuard, "tolerate", "stall %s", formatDuration(p.Tolerate))
+	for i, s := range p.Steps {
+		at := "@" + formatDuration(s.At)
+		if s.Verb == VerbExpect && i > 0 && p.Steps[i-1].At == s.At && p.Steps[p.Anchor(i)].Guard == s.Guard {
+			at = ""
+		}
+		line(s.Guard, at, "%s", s)
+	}
+	for _, c := range p.Captures {
+		line(c.Guard, "on-failure", "capture %s", c.Where)
+	}
+	return b.String()
+}
+
+// String writes the traffic line without its directive and guard.
+func (t Traffic) String() string {
+	s := fmt.Sprintf("%s %s %s", t.Name, t.Kind, t.Proto)
+	if t.Service != "" {
+		s += " service=" + t.Service
+	}
+	if t.Count != 0 {
+		s += fmt.Sprintf(" count=%d", t.Count)
+	}
+	if t.Every != 0 {
+		s += " every=" + formatDuration(t.Every)
+	}
+	if t.Rate != 0 {
+		s += " rate=" + formatRate(t.Rate)
+	}
+	return s
+}
+
+// String writes the step without its time and guard.
+func (s Step) String() string {
+	switch {
+	case s.Wait != nil:
+		return "wait " + joinConds(s.Wait.Conds) + " within " + s.Wait.Within.String()
+	case s.Fault != nil:
+		return strings.TrimSpace(s.Verb + " " + s.Fault.Target())
+	case s.Expect != nil && s.Expect.Eventually:
+		return "end eventually " + s.Expect.String()
+	case s.Expect != nil:
+		return "expect " + s.Expect.String()
+	}
+	return s.Verb
+}
+
+// String writes the expectation without its verb.
+func (e Expect) String() string {
+	s := joinConds(e.Conds)
+	if e.Within != nil {
+		s += " within " + e.Within.String()
+	}
+	if e.Throughout != nil {
+		s += " throughout " + e.Throughout.String()
+	}
+	return s
+}
+
+func joinConds(conds []Cond) string {
+	words := make([]string, len(conds))
+	for i, c := range conds {
+		words[i] = c.String()
+	}
+	return strings.Join(words, " and ")
+}
+
+// String writes the condition as Parse reads it.
+func (c Cond) String() string {
+	not := func(n bool, then string) string {
+		if n {
+			return "not " + then
+		}
+		return then
+	}
+	switch {
+	case c.Role != nil:
+		return c.Role.Node + " is " + not(c.Role.Not, c.Role.Role)
+	case c.InSync != nil:
+		return c.InSync.Node + " " + not(c.InSync.Not, "insync")
+	case c.Compare != nil:
+		return c.Compare.Name() + " " + c.Compare.Op + " " + c.Compare.Value.String()
+	}
+	return c.Named
+}
+
+// Name is the metric with the line of traffic that it is asked of: gap(web).
+func (c Compare) Name() string {
+	if c.Arg == "" {
+		return c.Metric
+	}
+	return c.Metric + "(" + c.Arg + ")"
+}
+
+// Target is what the fault is done to: its nodes, or its cut. Worlds write it
+// into trace.Fault.Target; for a fault of several nodes each has an event of its own.
+func (f Fault) Target() string {
+	if f.Cut != nil {
+		return f.Cut.String()
+	}
+	return strings.Join(f.Nodes, " ")
+}
+
+// String writes the cut as Parse reads it, and ParseCut.
+func (c Cut) String() string {
+	arrow := "->"
+	if c.Both {
+		arrow = "<->"
+	}
+	s := c.From + arrow + c.To
+	if c.Via != "" {
+		s += " via " + c.Via
+	}
+	return s
+}
+
+// ParseCut reads what Cut.String wrote: the target of a cut or heal in a trace.
+func ParseCut(target string) (Cut, bool) {
+	ends, via, hasVia := strings.Cut(target, " via ")
+	if hasVia && via == "" {
+		return Cut{}, false
+	}
+	from, to, both := strings.Cut(ends, "<->")
+	if !both {
+		var ok bool
+		if from, to, ok = strings.Cut(ends, "->"); !ok {
+			return Cut{}, false
+		}
+	}
+	return Cut{From: strings.TrimSpace(from), To: strings.TrimSpace(to), Both: both, Via: strings.TrimSpace(via)}, true
+}

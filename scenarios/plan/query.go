@@ -1,0 +1,130 @@
+package plan
+
+import (
+	"strconv"
+	"time"
+)
+
+// In reports whether a line with this guard belongs to the world.
+func (g Guard) In(world string) bool { return g == "" || string(g) == world }
+
+// Skipped lists the lines that the world does not execute, as canonical text:
+// reports show them as skips.
+func (p *Plan) Skipped(world string) []string {
+	var skipped []string
+	add := func(g Guard, text string) {
+		if !g.In(world) {
+			skipped = append(skipped, "["+string(g)+"] "+text)
+		}
+	}
+	for _, s := range p.Config {
+		add(s.Guard, "config "+s.Key+"="+s.Value)
+	}
+	for _, s := range p.Services {
+		add(s.Guard, "service "+s.Name)
+	}
+	for _, t := range p.Traffic {
+		add(t.Guard, "traffic "+t.Name)
+	}
+	for _, a := range p.Always {
+		add(a.Guard, "always "+a.Cond.String())
+	}
+	if len(p.Control) > 0 {
+		add(p.ControlGuard, "control")
+	}
+	for _, s := range p.Steps {
+		add(s.Guard, "@"+formatDuration(s.At)+" "+s.String())
+	}
+	return skipped
+}
+
+// Anchor returns the index of the step from whose begin an expectation counts: the
+// nearest step above it that is no expectation and has the same time, else itself.
+// For other steps it is the step itself.
+func (p *Plan) Anchor(i int) int {
+	s := p.Steps[i]
+	if s.Verb != VerbExpect {
+		return i
+	}
+	first := i
+	for j := i - 1; j >= 0 && p.Steps[j].At == s.At; j-- {
+		other := p.Steps[j]
+		if other.Guard != "" && other.Guard != s.Guard {
+			continue
+		}
+		if other.Verb != VerbExpect {
+			return j
+		}
+		first = j
+	}
+	return first
+}
+
+// Unsafe lists the settings that re-create historical bugs. A control scenario
+// is expected to have them; any other is refused unless unsafe settings are allowed.
+func (p *Plan) Unsafe() []Setting {
+	var unsafe []Setting
+	for _, s := range p.Config {
+		if s.IsUnsafe() {
+			unsafe = append(unsafe, s)
+		}
+	}
+	return unsafe
+}
+
+// IsControl reports whether the scenario reproduces a bug on purpose in that world.
+func (p *Plan) IsControl(world string) bool { return len(p.Control) > 0 && p.ControlGuard.In(world) }
+
+// Value is what a key is set to for a node in a world, its default if no line
+// sets it. The last line wins, one for the node over one for both.
+func (p *Plan) Value(world, node, key string) string {
+	k, _ := KeyOf(key)
+	value := k.Default
+	if v, ok := k.NodeDefault[node]; ok {
+		value = v
+	}
+	for _, scope := range []string{"", node} {
+		for _, s := range p.Config {
+			if s.Key == key && s.Node == scope && s.Guard.In(world) {
+				value = s.Value
+			}
+		}
+	}
+	return value
+}
+
+// Detect is the detection time that the configured values come to (RFC 5880
+// 6.8.4), the longer of the two nodes'. What the nodes negotiate is in the trace.
+func (p *Plan) Detect(world string) time.Duration {
+	var detect time.Duration
+	for i, node := range nodes {
+		peer := nodes[1-i]
+		mult, _ := strconv.Atoi(p.Value(world, peer, "bfd.mult"))
+		interval := max(p.span(world, peer, "bfd.tx"), p.span(world, node, "bfd.rx"))
+		detect = max(detect, time.Duration(mult)*interval)
+	}
+	return detect
+}
+
+// Hold is the longer of the two nodes' configured recovery delays.
+func (p *Plan) Hold(world string) time.Duration {
+	return max(p.span(world, nodes[0], "ha.hold"), p.span(world, nodes[1], "ha.hold"))
+}
+
+func (p *Plan) span(world, node, key string) time.Duration {
+	d, _ := time.ParseDuration(p.Value(world, node, key))
+	return d
+}
+
+// Env gives expressions their configured values.
+func (p *Plan) Env(world string) Env {
+	return func(name string) (time.Duration, bool) {
+		switch name {
+		case "detect":
+			return p.Detect(world), true
+		case "hold":
+			return p.Hold(world), true
+		}
+		return 0, false
+	}
+}

@@ -1,0 +1,282 @@
+package plan
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// DefaultWithin bounds a wait, or an eventually, that names no time.
+const DefaultWithin = 10 * time.Second
+
+// step adds a line of the timeline.
+func (b *builder) step(s *statement, guard Guard, text string, pos Pos) {
+	at, ok := b.clock(s.At)
+	if s.At == nil {
+		if !ok {
+			b.errorf(pos, "", "the line has no time, and there is no step above that it could belong to")
+			return
+		}
+		guard = b.inherit(s, guard)
+	}
+	step := Step{At: at, Guard: guard, Pos: pos, Text: text}
+	switch {
+	case s.Wait != nil:
+		step.Verb = VerbWait
+		step.Wait = b.wait(s.Wait)
+	case s.Expect != nil:
+		step.Verb = VerbExpect
+		step.Expect = b.expect(s.Expect)
+	case s.Late != nil:
+		b.late(s.Late, pos)
+		return
+	case s.End:
+		step.Verb = VerbEnd
+		if s.EndClaim != nil {
+			step.Expect = b.eventually(s.EndClaim)
+		}
+	case s.Cut != nil:
+		step.Verb = s.Cut.Verb
+		step.Fault = b.cut(s.Cut)
+	case s.Fault != nil:
+		step.Verb = s.Fault.Verb
+		step.Fault = &Fault{Verb: s.Fault.Verb, Nodes: b.nodes(s.Fault.Nodes)}
+	}
+	b.plan.Steps = append(b.plan.Steps, step)
+}
+
+// inherit gives a line that belongs to the step above that step's guard: where
+// the step is skipped, there is nothing to expect of it.
+func (b *builder) inherit(s *statement, guard Guard) Guard {
+	if len(b.plan.Steps) == 0 {
+		return guard
+	}
+	above := b.plan.Steps[len(b.plan.Steps)-1].Guard
+	if i := b.plan.Anchor(len(b.plan.Steps) - 1); i >= 0 {
+		above = b.plan.Steps[i].Guard
+	}
+	switch {
+	case guard == "":
+		return above
+	case above != "" && above != guard:
+		b.errorf(position(s.Pos), "", "the line is for [%s], but the step above it is for [%s]", guard, above)
+	}
+	return guard
+}
+
+func (b *builder) wait(c *claim) *Wait {
+	w := &Wait{Conds: b.conditions(c.Conds), Within: Expr{Terms: []Term{durationTerm(DefaultWithin)}}}
+	if c.Window != nil {
+		if c.Window.Kind != "within" {
+			b.errorf(position(c.Window.Pos), "within", "a wait ends when its conditions hold; it cannot last %s a time", c.Window.Kind)
+		}
+		w.Within = b.duration(c.Window.Time)
+	}
+	for _, cond := range w.Conds {
+		b.instant(cond)
+	}
+	return w
+}
+
+// instant refuses a condition that is not true of an instant.
+func (b *builder) instant(c Cond) {
+	if c.Named != "" && !IsState(c.Named) {
+		b.errorf(c.Pos, "", "%q is judged over a stretch of time and cannot be waited for", c.Named)
+	}
+}
+
+func (b *builder) expect(c *claim) *Expect {
+	e := &Expect{Conds: b.conditions(c.Conds)}
+	if c.Window != nil {
+		time := b.duration(c.Window.Time)
+		if c.Window.Kind == "within" {
+			e.Within = &time
+			for _, cond := range e.Conds {
+				b.instant(cond)
+			}
+		} else {
+			e.Throughout = &time
+		}
+	}
+	return e
+}
+
+func (b *builder) eventually(c *claim) *Expect {
+	w := b.wait(c)
+	return &Expect{Conds: w.Conds, Within: &w.Within, Eventually: true}
+}
+
+// late is "eventually …" on a line of its own below the end.
+func (b *builder) late(c *claim, pos Pos) {
+	last := len(b.plan.Steps) - 1
+	if last < 0 || b.plan.Steps[last].Verb != VerbEnd {
+		b.errorf(pos, VerbExpect, "only the end waits for what holds eventually")
+		return
+	}
+	if b.plan.Steps[last].Expect != nil {
+		b.errorf(pos, "", "the end already waits for something; join the conditions with and")
+		return
+	}
+	b.plan.Steps[last].Expect = b.eventually(c)
+}
+
+func (b *builder) nodes(w *words) []string {
+	var list []string
+	for _, w := range w.Words {
+		if node, ok := b.pick(w, "node", nodes); ok {
+			if slices.Contains(list, node) {
+				b.errorf(position(w.Pos), "", "node %q is named twice", node)
+				continue
+			}
+			list = append(list, node)
+		}
+	}
+	return list
+}
+
+func (b *builder) cut(c *cutLine) *Fault {
+	f := &Fault{Verb: c.Verb}
+	via := ""
+	for _, w := range []*word{c.Link, c.Via} {
+		if w == nil {
+			continue
+		}
+		link, ok := b.pick(w, "link", links)
+		if ok && via != "" {
+			b.errorf(position(w.Pos), "", "the link is named twice")
+		}
+		via = link
+	}
+	switch {
+	case c.From != nil:
+		f.Cut = &Cut{From: c.From.Text, To: c.To.Text, Both: c.Arrow == "<->", Via: via}
+	case via == LinkSync:
+		f.Cut = &Cut{From: nodes[0], To: nodes[1], Both: true, Via: via}
+	case via != "":
+		b.errorf(position(c.Pos), "", "%s %s: between whom? Its form is: %s", c.Verb, via, mustDirective(c.Verb).usage)
+	case c.Verb == VerbCut:
+		b.errorf(position(c.Pos), "", "cut what? The form is: %s", mustDirective(c.Verb).usage)
+	}
+	return f
+}
+
+// conditions resolves a list. A node without a state shares the next one's.
+func (b *builder) conditions(list *conditions) []Cond {
+	var conds []Cond
+	var sharing []*condition
+	for _, c := range list.Conds {
+		if c.Op == "" && c.State == nil && c.Arg == nil && slices.Contains(nodes, c.Name) {
+			sharing = append(sharing, c)
+			continue
+		}
+		for _, node := range sharing {
+			if c.State == nil {
+				b.errorf(position(node.Pos), "", "node %q is what? Say its role or insync", node.Name)
+				continue
+			}
+			conds = append(conds, b.nodeState(node, c.State)...)
+		}
+		sharing = nil
+		conds = append(conds, b.condition(c)...)
+	}
+	for _, node := range sharing {
+		b.errorf(position(node.Pos), "", "node %q is what? Say its role or insync", node.Name)
+	}
+	return conds
+}
+
+// condition returns one condition, none if it makes no sense.
+func (b *builder) condition(c *condition) []Cond {
+	switch {
+	case c.Op != "":
+		return b.comparison(c)
+	case c.State != nil:
+		return b.nodeState(c, c.State)
+	case c.Arg == nil && slices.Contains(named, c.Name):
+		return []Cond{{Named: c.Name, Pos: position(c.Pos)}}
+	}
+	if _, ok := MetricOf(c.Name); ok {
+		b.errorf(position(c.Pos), "", "%q is compared with nothing; say for example %s == 0", c.Name, c.Name)
+		return nil
+	}
+	b.errorf(position(c.Pos), nearest(c.Name, slices.Concat(named, nodes)), "unknown condition %q", c.Name)
+	return nil
+}
+
+func (b *builder) nodeState(c *condition, p *predicate) []Cond {
+	at := position(c.Pos)
+	if c.Arg != nil || !slices.Contains(nodes, c.Name) {
+		b.errorf(at, nearest(c.Name, nodes), "unknown node %q", c.Name)
+		return nil
+	}
+	if strings.EqualFold(strings.ReplaceAll(p.State.Text, "-", ""), "insync") {
+		return []Cond{{InSync: &InSync{Node: c.Name, Not: p.Not}, Pos: at}}
+	}
+	for _, role := range roles {
+		if strings.EqualFold(role, p.State.Text) {
+			return []Cond{{Role: &RoleIs{Node: c.Name, Role: role, Not: p.Not}, Pos: at}}
+		}
+	}
+	b.errorf(position(p.State.Pos), nearest(p.State.Text, append(slices.Clone(roles), "insync")), "unknown role or state %q", p.State.Text)
+	return nil
+}
+
+func (b *builder) comparison(c *condition) []Cond {
+	at := position(c.Pos)
+	m, ok := MetricOf(c.Name)
+	if !ok {
+		b.errorf(at, nearest(c.Name, metricNames()), "unknown metric %q", c.Name)
+		return nil
+	}
+	cmp := &Compare{Metric: c.Name, Op: c.Op}
+	if c.Op == "=" {
+		cmp.Op = "=="
+	}
+	if c.Arg != nil {
+		if !m.PerLine {
+			b.errorf(position(c.Arg.Pos), "", "metric %q is not measured for single lines of traffic", c.Name)
+		}
+		cmp.Arg = c.Arg.Text
+	}
+	value, ok := b.sum(c.Value)
+	if !ok {
+		return nil
+	}
+	switch {
+	case m.Unit == Count && value.IsDuration():
+		b.errorf(position(c.Value.Pos), "", "%s is a number and cannot be compared with the time %s", c.Name, value)
+		return nil
+	case m.Unit == Duration && !value.IsDuration() && !value.zero():
+		b.errorf(position(c.Value.Pos), value.String()+"ms", "%s is a time, and %s has no unit", c.Name, value)
+		return nil
+	}
+	cmp.Value = value
+	return []Cond{{Compare: cmp, Pos: at}}
+}
+
+func metricNames() []string {
+	names := make([]string, len(Metrics))
+	for i, m := range Metrics {
+		names[i] = m.Name
+	}
+	return names
+}
+
+// duration is a sum that must be a time.
+func (b *builder) duration(s *sum) Expr {
+	e, ok := b.sum(s)
+	switch {
+	case !ok, e.IsDuration(), e.zero():
+	case len(e.Terms) == 1 && e.Terms[0].Factor == math.Trunc(e.Terms[0].Factor):
+		b.errorf(position(s.Pos), e.String()+"s", "a time is needed, and %s has no unit", e)
+	default:
+		b.errorf(position(s.Pos), "", "a time is needed, and %s has no unit", e)
+	}
+	return e
+}
+
+// zero reports whether the expression is the number 0, which is also a time.
+func (e Expr) zero() bool {
+	return len(e.Terms) == 1 && e.Terms[0] == Term{}
+}

@@ -1,0 +1,115 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// sum turns a parsed sum into an Expr, false if it makes no sense.
+func (b *builder) sum(s *sum) (Expr, bool) {
+	before := len(b.found)
+	terms := b.product(s.First, 1)
+	for _, a := range s.Rest {
+		sign := 1.0
+		if a.Op == "-" {
+			sign = -1
+		}
+		terms = append(terms, b.product(a.Term, sign)...)
+	}
+	if len(b.found) > before {
+		return Expr{}, false
+	}
+	times := 0
+	for _, t := range terms {
+		if t.Name != "" || t.Unit != 0 {
+			times++
+		}
+	}
+	if times != 0 && times != len(terms) {
+		b.errorf(position(s.Pos), "", "%s adds times and plain numbers", Expr{terms})
+		return Expr{}, false
+	}
+	return Expr{terms}, true
+}
+
+// product is one factor, or a number times something.
+func (b *builder) product(p *product, sign float64) []Term {
+	terms := b.factor(p.Left, sign)
+	if p.Right == nil {
+		return terms
+	}
+	right := b.factor(p.Right, 1)
+	if len(terms) != 1 || len(right) != 1 {
+		return nil // reported
+	}
+	left, other := terms[0], right[0]
+	if other.Name == "" && other.Unit == 0 {
+		left, other = other, left
+	}
+	if left.Name != "" || left.Unit != 0 {
+		b.errorf(position(p.Left.Pos), "", "%s times %s is no time", p.Left.Text, p.Right.Text)
+		return nil
+	}
+	other.Factor *= left.Factor
+	return []Term{other.whole()}
+}
+
+// factor reads a number, a duration or a name. The lexer takes detect-10ms for
+// one word, since words may contain hyphens; here it is a difference.
+func (b *builder) factor(f *factor, sign float64) []Term {
+	var terms []Term
+	at := f.Pos
+	for i, part := range strings.Split(f.Text, "-") {
+		if i > 0 {
+			sign = -1
+		}
+		if t, ok := b.term(part, at); ok {
+			t.Factor *= sign
+			terms = append(terms, t)
+		}
+		at.Column += len(part) + 1
+	}
+	return terms
+}
+
+func (b *builder) term(text string, at lexer.Position) (Term, bool) {
+	if slices.Contains(exprNames, text) {
+		return Term{Factor: 1, Name: text}, true
+	}
+	if text == "" || text[0] < '0' || text[0] > '9' {
+		b.errorf(position(at), nearest(text, exprNames), "unknown value %q", text)
+		return Term{}, false
+	}
+	if last := text[len(text)-1]; last >= '0' && last <= '9' || last == 'k' || last == 'M' {
+		n, err := parseNumber(text)
+		if err != nil {
+			b.refuse(at, "", err)
+			return Term{}, false
+		}
+		return Term{Factor: n}, true
+	}
+	d, err := parseDuration(text)
+	if err != nil {
+		b.refuse(at, "", err)
+		return Term{}, false
+	}
+	return durationTerm(d), true
+}
+
+// whole returns the term with its duration in the largest unit in which its
+// factor is whole.
+func (t Term) whole() Term {
+	if t.Unit == 0 {
+		return t
+	}
+	sign := 1.0
+	if t.Factor < 0 {
+		sign = -1
+	}
+	w := durationTerm(time.Duration(sign * t.Factor * float64(t.Unit)))
+	w.Factor *= sign
+	return w
+}

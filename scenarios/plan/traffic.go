@@ -1,0 +1,131 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Defaults of traffic lines.
+const (
+	DefaultSessions    = 100
+	DefaultEvery       = 100 * time.Millisecond
+	DefaultConnectRate = 100  // a second
+	DefaultProbeRate   = 1000 // a second: gaps are measured to a millisecond
+	DefaultFlows       = 10_000
+)
+
+// trafficKeys are the keys that each kind of traffic takes.
+var trafficKeys = map[string][]string{
+	Sessions: {"count", "every", "service"},
+	Connects: {"every", "rate", "service"},
+	Probe:    {"every", "rate", "service"},
+	Flows:    {"count", "service"},
+}
+
+// traffic reads NAME KIND [PROTO] KEY=VALUE…. A line without a name is named like
+// its kind.
+func (b *builder) traffic(line *trafficLine, guard Guard) {
+	words := line.Words
+	if len(words) == 1 || len(words) == 2 && slices.Contains(protocols, words[1].Text) {
+		words = append([]*word{{Pos: words[0].Pos, Text: words[0].Text}}, words...)
+	}
+	if len(words) > 3 {
+		b.errorf(position(words[3].Pos), "", "unexpected %q; the form is: %s", words[3].Text, mustDirective("traffic").usage)
+		return
+	}
+	t := Traffic{Name: words[0].Text, Guard: guard, Pos: position(words[0].Pos)}
+	var ok bool
+	if t.Kind, ok = b.pick(words[1], "kind of traffic", kinds); !ok {
+		return
+	}
+	t.defaults()
+	if len(words) == 3 {
+		if t.Proto, ok = b.pick(words[2], "protocol", protocols); !ok {
+			return
+		}
+	}
+	if !slices.Contains(t.protocols(), t.Proto) {
+		b.errorf(position(words[len(words)-1].Pos), t.protocols()[0], "%s cannot be %s", t.Kind, t.Proto)
+	}
+	b.trafficArgs(&t, line.Args)
+	b.plan.Traffic = append(b.plan.Traffic, t)
+}
+
+func (b *builder) trafficArgs(t *Traffic, args []*pair) {
+	all := map[string]func(*value) error{
+		"count": func(v *value) (err error) { t.Count, err = parseCount(v.Text, 1, maxCount); return },
+		"rate":  func(v *value) (err error) { t.Rate, err = parseRate(v.Text); return },
+		"every": func(v *value) error {
+			every, err := parseDuration(v.Text)
+			if err == nil && every < 100*time.Microsecond {
+				err = &wrong{message: fmt.Sprintf("%s is shorter than 100us", v.Text)}
+			}
+			if t.Kind == Sessions {
+				t.Every = every
+			} else if err == nil {
+				t.Rate = float64(time.Second) / float64(every)
+			}
+			return err
+		},
+		"service": func(v *value) error { t.Service = v.Text; return nil },
+	}
+	for key := range all {
+		if !slices.Contains(trafficKeys[t.Kind], key) {
+			delete(all, key)
+		}
+	}
+	if _, ok := all["rate"]; ok && b.both(args, "rate", "every") {
+		return
+	}
+	b.pairs(args, all)
+}
+
+// both refuses two keys that say the same in two ways.
+func (b *builder) both(args []*pair, one, other string) bool {
+	var seen []*pair
+	for _, arg := range args {
+		if arg.Key.Text == one || arg.Key.Text == other {
+			seen = append(seen, arg)
+		}
+	}
+	if len(seen) < 2 || seen[0].Key.Text == seen[1].Key.Text {
+		return false
+	}
+	b.errorf(position(seen[1].Key.Pos), "", "%s and %s say the same; one is enough", one, other)
+	return true
+}
+
+// protocols lists what traffic of this kind can be, the usual one first.
+func (t Traffic) protocols() []string {
+	switch t.Kind {
+	case Probe:
+		return []string{"udp"}
+	case Flows:
+		return []string{"tcp", "udp"}
+	}
+	return []string{"tcp"}
+}
+
+// defaults sets what a line of this kind need not say.
+func (t *Traffic) defaults() {
+	t.Proto = t.protocols()[0]
+	switch t.Kind {
+	case Sessions:
+		t.Count, t.Every = DefaultSessions, DefaultEvery
+	case Connects:
+		t.Rate = DefaultConnectRate
+	case Probe:
+		t.Rate = DefaultProbeRate
+	case Flows:
+		t.Count = DefaultFlows
+	}
+}
+
+func mustDirective(word string) directive {
+	d, ok := directiveOf(word)
+	if !ok {
+		panic("plan: no directive " + word)
+	}
+	return d
+}
