@@ -1,0 +1,213 @@
+// Package transport carries the sync stream between the two nodes of a pair: TCP
+// with mutual TLS 1.3, in frames of a bounded length. The node with the lexically
+// smaller id dials and the other listens, so that one stream comes about and not
+// two. The package knows nothing of what it carries, and it does not judge whether
+// the peer is alive: that is BFD's matter, and the daemon's loop resets a stream
+// that the core has given up.
+//
+// Send and Reset never block; they are called from the loop that also keeps the
+// heartbeat.
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Config is what a Transport must know. Zero durations and limits take the
+// defaults named here.
+type Config struct {
+	ID, Peer string
+	// Local and Remote are the two ends on the sync link. The dialling end uses
+	// Local's address with a port of the kernel's choice.
+	Local, Remote netip.AddrPort
+	// TLS serves for both ends, see pki.Identity.Peer.
+	TLS *tls.Config
+	Log *slog.Logger
+
+	// Retry is the pause between two attempts to dial. Default 50 ms.
+	Retry time.Duration
+	// DialTimeout bounds the TCP handshake. It is short, because a lost SYN is
+	// repeated only after a second: dialling anew is faster. Default 250 ms.
+	DialTimeout time.Duration
+	// HandshakeTimeout bounds the TLS handshake. Default 2 s.
+	HandshakeTimeout time.Duration
+	// MaxFrame is the longest payload of a frame, in bytes. Default 1 MiB.
+	MaxFrame int
+	// MaxQueued is how many bytes may wait to be written before the stream is given
+	// up: the peer does not read, and a sender that blocks would miss its
+	// heartbeat. Default 32 MiB.
+	MaxQueued int
+}
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.Retry, 50*time.Millisecond)
+	setDefault(&c.DialTimeout, 250*time.Millisecond)
+	setDefault(&c.HandshakeTimeout, 2*time.Second)
+	setDefault(&c.MaxFrame, 1<<20)
+	setDefault(&c.MaxQueued, 32<<20)
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// alpn is the protocol that both ends must speak; another version of the framing
+// would be another name.
+const alpn = "baton-sync/1"
+
+// Handler is told what happens to streams. Its methods may block, which slows the
+// stream down and nothing else. Each stream has an id larger than those before.
+type Handler interface {
+	StreamUp(id uint64)
+	StreamDown(id uint64, why string)
+	StreamFrame(id uint64, payload []byte)
+}
+
+// Transport keeps one stream with the peer.
+type Transport struct {
+	cfg      Config
+	tls      *tls.Config
+	handler  Handler
+	listener net.Listener // nil at the dialling end
+
+	current atomic.Pointer[stream]
+	lastID  atomic.Uint64
+	streams sync.WaitGroup
+	install sync.Mutex // one stream replaces another at a time
+
+	failureMu sync.Mutex
+	failure   string // the last failure that was logged, so that a repetition is not
+}
+
+// New returns a transport; at the listening end, the port is bound when it
+// returns. Nothing is dialled or accepted before Run.
+func New(cfg Config, handler Handler) (*Transport, error) {
+	t := &Transport{cfg: cfg.withDefaults(), handler: handler}
+	t.tls = t.cfg.TLS.Clone()
+	t.tls.NextProtos = []string{alpn}
+	if t.dials() {
+		return t, nil
+	}
+	// The sync link may come up after the node: FREEBIND lets it listen on an
+	// address that is not there yet.
+	lc := net.ListenConfig{KeepAliveConfig: keepAlive, Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		if cerr := c.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_FREEBIND, 1)
+		}); cerr != nil {
+			return cerr
+		}
+		return err
+	}}
+	listener, err := lc.Listen(context.Background(), "tcp4", cfg.Local.String())
+	if err != nil {
+		return nil, fmt.Errorf("transport: listen for peer %s: %w", cfg.Peer, err)
+	}
+	t.listener = listener
+	return t, nil
+}
+
+// keepAlive finds a dead stream in the end even if nobody resets it. It is far too
+// slow to matter for a failover.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
+
+// dials reports whether this end dials.
+func (t *Transport) dials() bool { return t.cfg.ID < t.cfg.Peer }
+
+// Run dials or accepts until ctx is done, and returns when every stream has ended.
+func (t *Transport) Run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		t.Reset("shutting down")
+		if t.listener != nil {
+			t.listener.Close()
+		}
+	})
+	defer stop()
+	if t.dials() {
+		t.dialLoop(ctx)
+	} else {
+		t.acceptLoop(ctx)
+	}
+	t.Reset("shutting down")
+	t.streams.Wait()
+}
+
+// Send queues one frame on the present stream. Without a stream the frame is
+// dropped. It does not copy the payload.
+func (t *Transport) Send(payload []byte) {
+	if s := t.current.Load(); s != nil {
+		s.send(payload)
+	}
+}
+
+// Reset closes the present stream; another is dialled or accepted.
+func (t *Transport) Reset(why string) {
+	if s := t.current.Load(); s != nil {
+		s.close(why)
+	}
+}
+
+// Flush waits until what was sent has been given to the kernel, for at most the
+// given time.
+func (t *Transport) Flush(limit time.Duration) {
+	if s := t.current.Load(); s != nil {
+		s.flush(limit)
+	}
+}
+
+// fail logs why no stream comes about, once for each new reason.
+func (t *Transport) fail(text string, err error) {
+	t.failureMu.Lock()
+	defer t.failureMu.Unlock()
+	if line := text + ": " + err.Error(); line != t.failure {
+		t.failure = line
+		t.cfg.Log.Warn("sync stream: "+text, "peer", t.cfg.Peer, "error", err)
+	}
+}
+
+func (t *Transport) succeeded() {
+	t.failureMu.Lock()
+	defer t.failureMu.Unlock()
+	t.failure = ""
+}
+
+// start makes a connection the present stream; any earlier one is gone.
+func (t *Transport) start(ctx context.Context, conn *tls.Conn) *stream {
+	t.install.Lock()
+	defer t.install.Unlock()
+	s := newStream(t.lastID.Add(1), conn, t.cfg)
+	if old := t.current.Swap(s); old != nil {
+		old.close("replaced by a new stream")
+	}
+	if ctx.Err() != nil {
+		s.close("shutting down") // Run has reset the stream before this one
+	}
+	t.succeeded()
+	t.handler.StreamUp(s.id)
+	t.streams.Go(func() { s.write() })
+	t.streams.Go(func() {
+		s.read(t.handler)
+		t.current.CompareAndSwap(s, nil)
+		t.handler.StreamDown(s.id, s.reason())
+	})
+	return s
+}
+
+// errPeer wraps what the peer's end did wrong.
+var errPeer = errors.New("transport: not the peer")

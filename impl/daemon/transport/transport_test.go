@@ -1,0 +1,439 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"baton/impl/daemon/pki"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 10 * time.Second
+
+// recorder is a Handler that remembers.
+type recorder struct {
+	mu     sync.Mutex
+	events []string
+	change chan struct{}
+}
+
+func newRecorder() *recorder { return &recorder{change: make(chan struct{}, 1)} }
+
+func (r *recorder) add(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, fmt.Sprintf(format, args...))
+	select {
+	case r.change <- struct{}{}:
+	default:
+	}
+}
+
+func (r *recorder) StreamUp(id uint64)               { r.add("up %d", id) }
+func (r *recorder) StreamDown(id uint64, why string) { r.add("down %d: %s", id, why) }
+func (r *recorder) StreamFrame(id uint64, p []byte)  { r.add("frame %d: %s", id, p) }
+func (r *recorder) has(prefix string) bool           { return r.count(prefix) > 0 }
+func (r *recorder) wait(t testing.TB, prefix string) { r.waitFor(t, prefix, 1) }
+func (r *recorder) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(r.events, "; ")
+}
+func (r *recorder) count(prefix string) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.events {
+		if strings.HasPrefix(e, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *recorder) waitFor(t testing.TB, prefix string, n int) {
+	t.Helper()
+	deadline := time.After(patience)
+	for r.count(prefix) < n {
+		select {
+		case <-r.change:
+		case <-deadline:
+			t.Fatalf("no %q (%d times) within %v; got: %s", prefix, n, patience, r)
+		}
+	}
+}
+
+// log collects what a transport logs.
+type log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+	new chan struct{}
+}
+
+func newLog() *log { return &log{new: make(chan struct{}, 1)} }
+
+func (l *log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case l.new <- struct{}{}:
+	default:
+	}
+	return l.buf.Write(b)
+}
+
+func (l *log) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.buf.String() }
+
+func (l *log) wait(t *testing.T, text string) {
+	t.Helper()
+	deadline := time.After(patience)
+	for !strings.Contains(l.String(), text) {
+		select {
+		case <-l.new:
+		case <-deadline:
+			t.Fatalf("no %q in the log within %v:\n%s", text, patience, l)
+		}
+	}
+}
+
+// certificates are the folders of one authority's certificates.
+func certificates(t testing.TB, ids ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := pki.Init(dir, ids...); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func identity(t testing.TB, dir, id string) *pki.Identity {
+	t.Helper()
+	identity, err := pki.Load(pki.FilesIn(dir, id), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return identity
+}
+
+// freePort returns a loopback address with a port that is free now.
+func freePort(t testing.TB, host string) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp4", host+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return netip.MustParseAddrPort(l.Addr().String())
+}
+
+// end is one end of a pair under test.
+type end struct {
+	*Transport
+	*recorder
+	log  *log
+	stop func()
+}
+
+func start(t testing.TB, cfg Config) *end {
+	t.Helper()
+	e := &end{recorder: newRecorder(), log: newLog()}
+	cfg.Log = slog.New(slog.NewTextHandler(e.log, nil))
+	cfg.Retry = 5 * time.Millisecond
+	tr, err := New(cfg, e.recorder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Transport = tr
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); tr.Run(ctx) }()
+	e.stop = func() {
+		cancel()
+		select {
+		case <-ended:
+		case <-time.After(patience):
+			t.Error("Run did not return after its context was done")
+		}
+	}
+	t.Cleanup(e.stop)
+	return e
+}
+
+// ends of a pair: lb1 dials from 127.0.0.1, lb2 listens on 127.0.0.2.
+func configs(t testing.TB) (dialler, listener Config) {
+	t.Helper()
+	dir := certificates(t, "lb1", "lb2")
+	one, two := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.2")
+	return Config{ID: "lb1", Peer: "lb2", Local: one, Remote: two, TLS: identity(t, dir, "lb1").Peer("lb2")},
+		Config{ID: "lb2", Peer: "lb1", Local: two, Remote: one, TLS: identity(t, dir, "lb2").Peer("lb1")}
+}
+
+func TestFramesArriveInOrderBothWays(t *testing.T) {
+	d, l := configs(t)
+	dialler := start(t, d) // first, so that it has to try again
+	listener := start(t, l)
+	dialler.wait(t, "up 1")
+	listener.wait(t, "up 1")
+	for i := range 1000 {
+		dialler.Send(fmt.Appendf(nil, "d%03d", i))
+		listener.Send(fmt.Appendf(nil, "l%03d", i))
+	}
+	dialler.waitFor(t, "frame 1: l", 1000)
+	listener.waitFor(t, "frame 1: d", 1000)
+	for i, e := range listener.events[1:] {
+		if want := fmt.Sprintf("frame 1: d%03d", i); e != want {
+			t.Fatalf("event %d is %q, want %q", i, e, want)
+		}
+	}
+}
+
+func TestResetIsReportedAtBothEndsAndHeals(t *testing.T) {
+	d, l := configs(t)
+	listener, dialler := start(t, l), start(t, d)
+	for round := 1; round <= 3; round++ {
+		dialler.wait(t, fmt.Sprintf("up %d", round))
+		listener.wait(t, fmt.Sprintf("up %d", round))
+		if round%2 == 1 {
+			dialler.Reset("BFD path sync is down")
+			dialler.wait(t, fmt.Sprintf("down %d: BFD path sync is down", round))
+			listener.wait(t, fmt.Sprintf("down %d: closed by the peer", round))
+		} else {
+			listener.Reset("BFD path sync is down")
+			listener.wait(t, fmt.Sprintf("down %d: BFD path sync is down", round))
+			dialler.wait(t, fmt.Sprintf("down %d: closed by the peer", round))
+		}
+	}
+}
+
+func TestTheListenersPeerMayRestart(t *testing.T) {
+	d, l := configs(t)
+	listener := start(t, l)
+	first := start(t, d)
+	first.wait(t, "up 1")
+	listener.wait(t, "up 1")
+	// A second connection of the authenticated peer while the first still stands:
+	// the first is from before a crash that this end has not noticed.
+	second := start(t, d)
+	second.wait(t, "up 1")
+	listener.wait(t, "up 2")
+	listener.wait(t, "down 1: replaced by a new stream")
+	first.wait(t, "down 1")
+}
+
+func TestTheDiallersPeerMayRestart(t *testing.T) {
+	d, l := configs(t)
+	listener := start(t, l)
+	dialler := start(t, d)
+	dialler.wait(t, "up 1")
+	listener.stop()
+	dialler.wait(t, "down 1")
+	again := start(t, l) // the same port: SO_REUSEADDR
+	again.wait(t, "up 1")
+	dialler.wait(t, "up 2")
+}
+
+func TestSendWithoutAStreamIsDropped(t *testing.T) {
+	d, _ := configs(t)
+	dialler := start(t, d)
+	dialler.Send([]byte("nobody listens"))
+	dialler.Reset("nothing to reset")
+	dialler.Flush(time.Second)
+}
+
+func TestFlushWaitsForWhatWasSent(t *testing.T) {
+	d, l := configs(t)
+	listener, dialler := start(t, l), start(t, d)
+	dialler.wait(t, "up 1")
+	dialler.Send([]byte("the last word"))
+	dialler.Flush(patience)
+	dialler.stop()
+	listener.wait(t, "frame 1: the last word")
+}
+
+// blocking is a Handler whose frames never end: a peer that does not read.
+type blocking struct {
+	*recorder
+	release chan struct{}
+}
+
+func (b blocking) StreamFrame(uint64, []byte) { <-b.release }
+
+func TestSendNeverBlocks(t *testing.T) {
+	d, l := configs(t)
+	d.MaxQueued = 4 << 20
+	slow := blocking{newRecorder(), make(chan struct{})}
+	l.Log = slog.New(slog.DiscardHandler)
+	tr, err := New(l, slow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); tr.Run(ctx) }()
+	dialler := start(t, d)
+	dialler.wait(t, "up 1")
+	payload := make([]byte, 64<<10)
+	for range 4096 { // 256 MiB, more than all buffers between the two
+		dialler.Send(payload)
+		if dialler.has("down 1") {
+			break
+		}
+	}
+	dialler.wait(t, "down 1: send queue overflow")
+	close(slow.release)
+	cancel()
+	<-ended
+}
+
+func TestATooLongFrameEndsTheStream(t *testing.T) {
+	d, l := configs(t)
+	d.MaxFrame, l.MaxFrame = 1<<20, 1000
+	listener, dialler := start(t, l), start(t, d)
+	dialler.wait(t, "up 1")
+	dialler.Send(make([]byte, 1001))
+	listener.wait(t, "down 1: read: transport: frame of 1001 bytes is longer than 1000")
+	dialler.wait(t, "down 1")
+}
+
+// TestWhoIsRefused pins that a stream comes up only with the peer itself.
+func TestWhoIsRefused(t *testing.T) {
+	dir, other := certificates(t, "lb1", "lb2", "lb3"), certificates(t, "lb1", "lb2")
+	as := func(dir, id, peer string) *tls.Config { return identity(t, dir, id).Peer(peer) }
+	for _, tt := range []struct {
+		name                  string
+		dialler               func() *tls.Config
+		atListener, atDialler string
+		dialFrom              string
+	}{
+		{name: "certificate of another authority", dialler: func() *tls.Config {
+			cfg := as(other, "lb1", "lb2")
+			cfg.RootCAs = as(dir, "lb1", "lb2").RootCAs
+			return cfg
+		}, atListener: "certificate signed by unknown authority", atDialler: "refused by the peer"},
+		{name: "the other node is not of our authority", dialler: func() *tls.Config {
+			cfg := as(dir, "lb1", "lb2")
+			cfg.RootCAs = as(other, "lb1", "lb2").RootCAs
+			return cfg
+		}, atListener: "bad certificate", atDialler: "certificate signed by unknown authority"},
+		{name: "certificate of another node", dialler: func() *tls.Config { return as(dir, "lb3", "lb2") },
+			atListener: "names lb3, not lb1", atDialler: "refused by the peer"},
+		{name: "no certificate", dialler: func() *tls.Config {
+			cfg := as(dir, "lb1", "lb2")
+			cfg.Certificates = nil
+			return cfg
+		}, atListener: "client didn't provide a certificate", atDialler: "refused by the peer"},
+		{name: "TLS 1.2", dialler: func() *tls.Config {
+			cfg := as(dir, "lb1", "lb2")
+			cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
+			return cfg
+		}, atListener: "unsupported versions", atDialler: "protocol version not supported"},
+		{name: "connection from another address", dialler: func() *tls.Config { return as(dir, "lb1", "lb2") },
+			atListener: "connection from 127.0.0.3", dialFrom: "127.0.0.3"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			one, two := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.2")
+			l := Config{ID: "lb2", Peer: "lb1", Local: two, Remote: one, TLS: as(dir, "lb2", "lb1")}
+			d := Config{ID: "lb1", Peer: "lb2", Local: one, Remote: two, TLS: tt.dialler()}
+			if tt.dialFrom != "" {
+				d.Local = netip.MustParseAddrPort(tt.dialFrom + ":1")
+			}
+			listener, dialler := start(t, l), start(t, d)
+			listener.log.wait(t, tt.atListener)
+			dialler.log.wait(t, tt.atDialler)
+			if listener.has("up") || dialler.has("up") {
+				t.Errorf("a stream came up: listener %s; dialler %s", listener, dialler)
+			}
+		})
+	}
+}
+
+// TestAListenerThatIsNotThePeerIsRefused is the other direction: the dialler
+// checks the name too.
+func TestAListenerThatIsNotThePeerIsRefused(t *testing.T) {
+	dir := certificates(t, "lb1", "lb2", "lb3")
+	one, two := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.2")
+	listener := start(t, Config{ID: "lb3", Peer: "lb1", Local: two, Remote: one, TLS: identity(t, dir, "lb3").Peer("lb1")})
+	dialler := start(t, Config{ID: "lb1", Peer: "lb2", Local: one, Remote: two, TLS: identity(t, dir, "lb1").Peer("lb2")})
+	dialler.log.wait(t, "lb3")
+	if listener.has("up") || dialler.has("up") {
+		t.Errorf("a stream came up: listener %s; dialler %s", listener, dialler)
+	}
+}
+
+func TestARepeatedFailureIsLoggedOnce(t *testing.T) {
+	log := newLog()
+	tr := &Transport{cfg: Config{Log: slog.New(slog.NewTextHandler(log, nil))}}
+	refused, unreachable := errors.New("refused"), errors.New("unreachable")
+	for _, err := range []error{refused, refused, unreachable, unreachable, refused} {
+		tr.fail("dial", err)
+	}
+	if n := strings.Count(log.String(), "\n"); n != 3 {
+		t.Errorf("%d lines, want 3: one for each change\n%s", n, log)
+	}
+	tr.succeeded()
+	tr.fail("dial", refused)
+	if n := strings.Count(log.String(), "\n"); n != 4 {
+		t.Errorf("%d lines, want 4: a failure after a success is news\n%s", n, log)
+	}
+}
+
+// counter is a Handler that counts bytes up to a goal.
+type counter struct {
+	left int
+	up   chan struct{}
+	done chan struct{}
+}
+
+func (c *counter) StreamUp(uint64)           { close(c.up) }
+func (c *counter) StreamDown(uint64, string) {}
+func (c *counter) StreamFrame(_ uint64, p []byte) {
+	if c.left -= len(p); c.left == 0 {
+		close(c.done)
+	}
+}
+
+// BenchmarkFrames compares frame sizes: the throughput of one stream over the
+// loopback, TLS included.
+func BenchmarkFrames(b *testing.B) {
+	for _, size := range []int{64, 1 << 10, 16 << 10} {
+		b.Run(fmt.Sprintf("%dB", size), func(b *testing.B) {
+			d, l := configs(b)
+			l.Log = slog.New(slog.DiscardHandler)
+			sink := &counter{left: b.N * size, up: make(chan struct{}), done: make(chan struct{})}
+			tr, err := New(l, sink)
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			ended := make(chan struct{})
+			go func() { defer close(ended); tr.Run(ctx) }()
+			dialler := start(b, d)
+			dialler.wait(b, "up 1")
+			payload := make([]byte, size)
+			b.SetBytes(int64(size))
+			b.ResetTimer()
+			for range b.N {
+				dialler.Send(payload)
+				if s := dialler.current.Load(); s != nil && s.queued.Load() > 8<<20 {
+					dialler.Flush(time.Second) // the core's window, in the place of the core
+				}
+				for s := dialler.current.Load(); s != nil && len(s.queue) > maxFrames/2; {
+					dialler.Flush(time.Second)
+				}
+			}
+			<-sink.done
+			b.StopTimer()
+			cancel()
+			<-ended
+		})
+	}
+}
