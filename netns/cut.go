@@ -1,0 +1,195 @@
+package netns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+
+	"baton/scenarios/plan"
+)
+
+// rule drops what one host sends to another on one link.
+type rule struct {
+	link, from, to string
+	*dropper
+}
+
+func (r *rule) String() string { return fmt.Sprintf("%s>%s on %s", r.from, r.to, r.link) }
+
+func (r *rule) same(other *rule) bool {
+	return r.link == other.link && r.from == other.from && r.to == other.to
+}
+
+func (r *rule) remove() error {
+	if err := r.close(); err != nil {
+		return fmt.Errorf("netns: heal %s: %w", r, err)
+	}
+	return nil
+}
+
+// Cut drops the frames that cut describes, at the edge of each receiver, and
+// waits until frames have been dropped in each direction: the receipt. If none
+// comes before ctx ends, the cut stays and there is no receipt. What is cut
+// already stays cut.
+func (p *Pair) Cut(ctx context.Context, cut plan.Cut) (receipt string, err error) {
+	directions, err := p.directions(cut)
+	if err != nil {
+		return "", err
+	}
+	base := map[*rule]uint64{}
+	for d := range directions {
+		for i, r := range directions[d] {
+			if directions[d][i], err = p.attach(r); err != nil {
+				return "", noReceipt("cut %s: %w", r, err)
+			}
+			r = directions[d][i]
+			if base[r], err = r.dropped(); err != nil {
+				return "", noReceipt("cut %s: %w", r, err)
+			}
+		}
+	}
+	err = poll(ctx, func() (bool, string, error) {
+		all := true
+		var seen []string
+		for _, rules := range directions {
+			any := false
+			for _, r := range rules {
+				n, err := r.dropped()
+				if err != nil {
+					return false, "", err
+				}
+				any = any || n > base[r]
+				seen = append(seen, fmt.Sprintf("%s: %d dropped", r, n-base[r]))
+			}
+			all = all && any
+		}
+		receipt = strings.Join(seen, ", ")
+		return all, receipt, nil
+	})
+	if err != nil {
+		return "", noReceipt("cut: %w", err)
+	}
+	return receipt, nil
+}
+
+// Heal undoes cuts: those that cut describes, or all of them if it is nil. The
+// receipt says how many frames each had dropped.
+func (p *Pair) Heal(cut *plan.Cut) (receipt string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	wanted := slices.Clone(p.cuts)
+	if cut != nil {
+		directions, err := p.directions(*cut)
+		if err != nil {
+			return "", err
+		}
+		wanted = slices.DeleteFunc(wanted, func(r *rule) bool {
+			return !slices.ContainsFunc(slices.Concat(directions...), r.same)
+		})
+	}
+	if len(wanted) == 0 {
+		return "", noReceipt("heal: nothing of it is cut")
+	}
+	var seen []string
+	var errs []error
+	for _, r := range wanted {
+		n, err := r.dropped()
+		errs = append(errs, err, r.remove())
+		seen = append(seen, fmt.Sprintf("%s healed: %d had been dropped", r, n))
+	}
+	p.cuts = slices.DeleteFunc(p.cuts, func(r *rule) bool { return slices.Contains(wanted, r) })
+	if err := errors.Join(errs...); err != nil {
+		return "", noReceipt("heal: %w", err)
+	}
+	return strings.Join(seen, ", "), nil
+}
+
+// directions resolves a cut into the rules of each of its directions, not attached.
+func (p *Pair) directions(cut plan.Cut) ([][]*rule, error) {
+	from, err := p.members(cut.From)
+	if err != nil {
+		return nil, fmt.Errorf("netns: cut %s>%s: %w", cut.From, cut.To, err)
+	}
+	to, err := p.members(cut.To)
+	if err != nil {
+		return nil, fmt.Errorf("netns: cut %s>%s: %w", cut.From, cut.To, err)
+	}
+	there, back := rules(from, to, cut.Via), rules(to, from, cut.Via)
+	if len(there) == 0 {
+		return nil, fmt.Errorf("netns: cut %s>%s: no link %q joins them", cut.From, cut.To, cut.Via)
+	}
+	if !cut.Both {
+		return [][]*rule{there}, nil
+	}
+	return [][]*rule{there, back}, nil
+}
+
+// members resolves the name of a host or of a group of hosts.
+func (p *Pair) members(name string) ([]*Host, error) {
+	role := map[string]Role{plan.LinkClients: RoleClient, plan.LinkBackends: RoleBackend}[name]
+	var hosts []*Host
+	for _, h := range p.hosts {
+		if h.role == role || h.name == name && h.role != RoleSwitch {
+			hosts = append(hosts, h)
+		}
+	}
+	if len(hosts) == 0 {
+		return nil, fmt.Errorf("no host or group %q", name)
+	}
+	return hosts, nil
+}
+
+// rules lists what to drop so that nothing sent by one of from reaches one of to
+// over the link via, or over any link.
+func rules(from, to []*Host, via string) []*rule {
+	var list []*rule
+	for _, receiver := range to {
+		for _, i := range receiver.interfaces {
+			if via != "" && via != i.Link {
+				continue
+			}
+			for _, sender := range from {
+				if _, joined := sender.Interface(i.Link); joined && sender != receiver {
+					list = append(list, &rule{link: i.Link, from: sender.name, to: receiver.name})
+				}
+			}
+		}
+	}
+	return list
+}
+
+// attach makes a rule hold and returns it, or the one that already does the same.
+func (p *Pair) attach(r *rule) (*rule, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.IndexFunc(p.cuts, r.same); i >= 0 {
+		return p.cuts[i], nil
+	}
+	sender, _ := p.byName[r.from].Interface(r.link)
+	receiver, _ := p.byName[r.to].Interface(r.link)
+	// On a switch the port that faces the receiver drops what leaves by it, so that
+	// the receiver's own programs are untouched. The cable has no such place.
+	where, ifindex, hook := p.byName[r.link], receiver.PortIndex, ebpf.AttachTCXEgress
+	if r.link == plan.LinkSync {
+		where, hook = p.byName[r.to], ebpf.AttachTCXIngress
+		link, err := where.links.LinkByName(SyncSide)
+		if err != nil {
+			return nil, fmt.Errorf("find %s/%s: %w", r.to, SyncSide, err)
+		}
+		ifindex = link.Attrs().Index
+	}
+	err := where.Do(func() (err error) {
+		r.dropper, err = attachDropper(ifindex, hook, sender.MAC)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.cuts = append(p.cuts, r)
+	p.programs = append(p.programs, r.id)
+	return r, nil
+}

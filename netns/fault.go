@@ -1,0 +1,241 @@
+package netns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"baton/scenarios/plan"
+)
+
+// ErrNoReceipt is wrapped by the error of a fault that was done but not seen to
+// take hold. The run then proves nothing about what follows.
+var ErrNoReceipt = errors.New("no receipt")
+
+func noReceipt(format string, args ...any) error {
+	return fmt.Errorf("netns: %w: %w", ErrNoReceipt, fmt.Errorf(format, args...))
+}
+
+// Crash is a power failure: the node stops between two instructions, its links
+// lose carrier, and its memory is gone, with it the tables of its dataplane and
+// its kernel's connections. It is stopped first, since a process that is killed
+// while its links are up can still say good-bye.
+func (p *Pair) Crash(ctx context.Context, process *Process) (receipt string, err error) {
+	h := process.host
+	if err := process.alive(); err != nil {
+		return "", noReceipt("crash %s: %w", h.name, err)
+	}
+	if _, err := process.Freeze(ctx); err != nil {
+		return "", err
+	}
+	carrier, err := p.setLinks(ctx, h, false)
+	if err != nil {
+		return "", noReceipt("crash %s: %w", h.name, err)
+	}
+	exit, err := process.Kill(ctx)
+	if err != nil {
+		return "", noReceipt("crash %s: %w", h.name, err)
+	}
+	if err := h.destroySockets(); err != nil {
+		return "", noReceipt("crash %s: %w", h.name, err)
+	}
+	return fmt.Sprintf("process %d gone (%s); %s", process.pid, exit, carrier), nil
+}
+
+// Kill is SIGKILL of the node's process alone: links and kernel stay.
+func (p *Pair) Kill(ctx context.Context, process *Process) (receipt string, err error) {
+	if err := process.alive(); err != nil {
+		return "", noReceipt("kill %s: %w", process.host.name, err)
+	}
+	exit, err := process.Kill(ctx)
+	if err != nil {
+		return "", noReceipt("kill %s: %w", process.host.name, err)
+	}
+	return fmt.Sprintf("process %d gone (%s)", process.pid, exit), nil
+}
+
+// Stop is SIGTERM, and the wait until the process has ended by itself. If it does
+// not before ctx ends, it still runs afterwards.
+func (p *Pair) Stop(ctx context.Context, process *Process) (receipt string, err error) {
+	if err := process.alive(); err != nil {
+		return "", noReceipt("stop %s: %w", process.host.name, err)
+	}
+	asked := Now()
+	if err := process.Signal(unix.SIGTERM); err != nil {
+		return "", err
+	}
+	exit, err := process.Wait(ctx)
+	if err != nil {
+		return "", noReceipt("stop %s: %w", process.host.name, err)
+	}
+	return fmt.Sprintf("process %d ended %v after SIGTERM (%s)", process.pid, exit.At.Sub(asked), exit), nil
+}
+
+// Freeze is SIGSTOP.
+func (p *Pair) Freeze(ctx context.Context, process *Process) (receipt string, err error) {
+	return process.Freeze(ctx)
+}
+
+// Thaw is SIGCONT.
+func (p *Pair) Thaw(ctx context.Context, process *Process) (receipt string, err error) {
+	return process.Thaw(ctx)
+}
+
+// Restore powers a crashed node up: links with carrier, addresses as built,
+// neighbours and foreign addresses forgotten, and then the process that start
+// starts. Of a node whose links are up only the process is started.
+func (p *Pair) Restore(ctx context.Context, node string, start func(*Host) (*Process, error)) (process *Process, receipt string, err error) {
+	h := p.byName[node]
+	if h == nil || h.role != RoleLB {
+		return nil, "", fmt.Errorf("netns: restore %s: no such node", node)
+	}
+	carrier := "links were up"
+	down, err := h.anyLinkDown()
+	if err != nil {
+		return nil, "", err
+	}
+	if down {
+		if err := h.reset(); err != nil {
+			return nil, "", noReceipt("restore %s: %w", node, err)
+		}
+		if carrier, err = p.setLinks(ctx, h, true); err != nil {
+			return nil, "", noReceipt("restore %s: %w", node, err)
+		}
+	}
+	if process, err = start(h); err != nil {
+		return nil, "", noReceipt("restore %s: %w", node, err)
+	}
+	return process, fmt.Sprintf("%s; process %d started", carrier, process.pid), nil
+}
+
+// alive tells the ended process, to which nothing more can be done, by an error.
+func (p *Process) alive() error {
+	select {
+	case <-p.done:
+		return fmt.Errorf("process %d had ended before (%s)", p.pid, p.exit)
+	default:
+		return nil
+	}
+}
+
+// setLinks sets all interfaces of a host up or down, waits until the other ends
+// notice, and returns what was seen there.
+func (p *Pair) setLinks(ctx context.Context, h *Host, up bool) (seen string, err error) {
+	for _, i := range h.interfaces {
+		link, err := h.links.LinkByName(i.Name)
+		if err != nil {
+			return "", fmt.Errorf("find %s/%s: %w", h.name, i.Name, err)
+		}
+		set, what := h.links.LinkSetUp, "up"
+		if !up {
+			set, what = h.links.LinkSetDown, "down"
+		}
+		if err := set(link); err != nil {
+			return "", fmt.Errorf("set %s/%s %s: %w", h.name, i.Name, what, err)
+		}
+	}
+	var ends []string
+	for _, i := range h.interfaces {
+		far, name := p.otherEnd(i)
+		end := far.name + "/" + name
+		err := poll(ctx, func() (bool, string, error) {
+			link, err := far.links.LinkByName(name)
+			if err != nil {
+				return false, "", fmt.Errorf("find %s: %w", end, err)
+			}
+			carries := link.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
+			// A switch port forwards once the operational state is up, not before.
+			ready := !up || link.Attrs().OperState == netlink.OperUp
+			return carries == up && ready, fmt.Sprintf("%s: carrier %v, state %v", end, carries, link.Attrs().OperState), nil
+		})
+		if err != nil {
+			return "", err
+		}
+		ends = append(ends, end)
+	}
+	state := "down"
+	if up {
+		state = "up"
+	}
+	return fmt.Sprintf("carrier %s on %s", state, strings.Join(ends, ", ")), nil
+}
+
+// otherEnd returns host and name of the far end of an interface's cable.
+func (p *Pair) otherEnd(i Interface) (*Host, string) {
+	if i.Link != plan.LinkSync {
+		return p.byName[i.Link], i.Host
+	}
+	lbs := p.Names(RoleLB)
+	far := lbs[0]
+	if far == i.Host {
+		far = lbs[1]
+	}
+	return p.byName[far], SyncSide
+}
+
+func (h *Host) anyLinkDown() (bool, error) {
+	for _, i := range h.interfaces {
+		link, err := h.links.LinkByName(i.Name)
+		if err != nil {
+			return false, fmt.Errorf("netns: find %s/%s: %w", h.name, i.Name, err)
+		}
+		if link.Attrs().Flags&unix.IFF_UP == 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// reset undoes what a node's process may have left in the kernel and a reboot
+// clears: addresses that are not the host's own, and all neighbour entries, the
+// permanent ones too.
+func (h *Host) reset() error {
+	for _, i := range h.interfaces {
+		link, err := h.links.LinkByName(i.Name)
+		if err != nil {
+			return fmt.Errorf("find %s: %w", i.Name, err)
+		}
+		own, err := addressOf(i.Addr)
+		if err != nil {
+			return err
+		}
+		addresses, err := h.links.AddrList(link, netlink.FAMILY_ALL)
+		if err != nil {
+			return fmt.Errorf("list addresses of %s: %w", i.Name, err)
+		}
+		for _, a := range addresses {
+			if a.Equal(*own) {
+				continue
+			}
+			if err := h.links.AddrDel(link, &a); err != nil {
+				return fmt.Errorf("delete address %s of %s: %w", a.IPNet, i.Name, err)
+			}
+		}
+		if err := h.links.AddrReplace(link, own); err != nil {
+			return fmt.Errorf("add address %s to %s: %w", i.Addr, i.Name, err)
+		}
+		if err := h.forgetNeighbours(link); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *Host) forgetNeighbours(link netlink.Link) error {
+	neighbours, err := h.links.NeighList(link.Attrs().Index, netlink.FAMILY_ALL)
+	if err != nil {
+		return fmt.Errorf("list neighbours of %s: %w", link.Attrs().Name, err)
+	}
+	neighbours = slices.DeleteFunc(neighbours, func(n netlink.Neigh) bool { return n.State == netlink.NUD_NOARP })
+	for _, n := range neighbours {
+		if err := h.links.NeighDel(&n); err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("delete neighbour %s of %s: %w", n.IP, link.Attrs().Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package netns
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/vishvananda/netlink"
+	nshandle "github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// Host is one namespace of a pair. Its methods may be called from several
+// goroutines.
+type Host struct {
+	name       string
+	role       Role
+	interfaces []Interface
+
+	space  ns.NetNS
+	links  *netlink.Handle
+	thread *thread
+	id     identity
+
+	mu        sync.Mutex
+	processes []*Process
+	programs  []uint32 // ids of the BPF programs that its processes were seen to hold
+}
+
+// newHost makes the namespace and what the harness keeps in it. The namespace
+// has no name anywhere: it lives as long as a file descriptor, a socket or a
+// thread of this process, or a child, is in it.
+func newHost(b blueprint) (_ *Host, err error) {
+	h := &Host{name: b.name, role: b.role, interfaces: b.interfaces}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("netns: make namespace %s: %w", b.name, err), h.release())
+		}
+	}()
+	if h.space, err = ns.TempNetNS(); err != nil {
+		return nil, err
+	}
+	if h.id, err = identify(h.space); err != nil {
+		return nil, err
+	}
+	if h.links, err = netlink.NewHandleAt(nshandle.NsHandle(h.space.Fd()), unix.NETLINK_ROUTE); err != nil {
+		return nil, fmt.Errorf("open netlink: %w", err)
+	}
+	if h.thread, err = startThread(h.space); err != nil {
+		return nil, err
+	}
+	h.thread.do(func() { err = writeSysctls() })
+	if err != nil {
+		return nil, err
+	}
+	return h, h.linkUp("lo")
+}
+
+// Name is the host's name in the scenario: lb1, client1, backend2, clients, backends.
+func (h *Host) Name() string { return h.name }
+
+// Role is what the host stands for.
+func (h *Host) Role() Role { return h.role }
+
+// Interfaces are the host's interfaces, without loopback. A switch has none.
+func (h *Host) Interfaces() []Interface { return slices.Clone(h.interfaces) }
+
+// Interface returns the host's interface on a link of the plan.
+func (h *Host) Interface(link string) (Interface, bool) {
+	i := slices.IndexFunc(h.interfaces, func(i Interface) bool { return i.Link == link })
+	if i < 0 {
+		return Interface{}, false
+	}
+	return h.interfaces[i], true
+}
+
+// Inode identifies the host's namespace, as in the link text "net:[4026532281]".
+func (h *Host) Inode() uint64 { return h.id.inode }
+
+// Netlink is a rtnetlink handle bound to the host's namespace. It belongs to the host.
+func (h *Host) Netlink() *netlink.Handle { return h.links }
+
+// Do runs f inside the namespace, on a locked thread and another goroutine than
+// the caller's, and returns its error. What f opens stays in the namespace, and
+// keeps it alive until it is closed; so open sockets in f and use them outside.
+func (h *Host) Do(f func() error) error {
+	result := errors.New("the function ended its goroutine instead of returning")
+	if err := h.space.Do(func(ns.NetNS) error { result = f(); return nil }); err != nil {
+		return fmt.Errorf("netns: enter %s: %w", h.name, err)
+	}
+	if result != nil {
+		return fmt.Errorf("netns: in %s: %w", h.name, result)
+	}
+	return nil
+}
+
+// Processes are the processes that were started in the host and have not ended.
+func (h *Host) Processes() []*Process {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.processes)
+}
+
+// release gives up everything that holds the namespace. It is idempotent.
+func (h *Host) release() error {
+	if h.thread != nil {
+		h.thread.stop()
+		h.thread = nil
+	}
+	if h.links != nil {
+		h.links.Close()
+		h.links = nil
+	}
+	if h.space == nil {
+		return nil
+	}
+	space := h.space
+	h.space = nil
+	if err := space.Close(); err != nil {
+		return fmt.Errorf("netns: close namespace %s: %w", h.name, err)
+	}
+	return nil
+}
+
+func (h *Host) linkUp(name string) error {
+	link, err := h.links.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", name, err)
+	}
+	if err := h.links.LinkSetUp(link); err != nil {
+		return fmt.Errorf("set %s up: %w", name, err)
+	}
+	return nil
+}
+
+// addressOf converts to what netlink wants.
+func addressOf(p netip.Prefix) (*netlink.Addr, error) { return netlink.ParseAddr(p.String()) }
+
+// writeSysctls sets the kernel parameters that a pair depends on. It runs inside
+// the namespace, before there are interfaces, which inherit conf/default.
+//
+// A new namespace copies IPv4's conf values from the initial one, where a
+// distribution may have changed them (rp_filter above all), so they are put back
+// to the kernel's own defaults: no host routes, filters by reverse path or
+// answers ARP in a way of its own. IPv6 is off: its router solicitations and
+// multicast reports would be noise in captures and counters. The neighbour and
+// TCP parameters are the kernel's: how clients and backends react to a takeover
+// with those is what is measured.
+func writeSysctls() error {
+	for _, sysctl := range sysctls {
+		for _, scope := range []string{"all", "default"} {
+			path := fmt.Sprintf("/proc/sys/net/%s", fmt.Sprintf(sysctl.key, scope))
+			err := os.WriteFile(path, []byte(sysctl.value), 0)
+			if errors.Is(err, os.ErrNotExist) && strings.Contains(path, "/ipv6/") {
+				continue // a kernel without IPv6
+			}
+			if err != nil {
+				return fmt.Errorf("write sysctl: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+var sysctls = []struct{ key, value string }{
+	{"ipv6/conf/%s/disable_ipv6", "1"},
+	{"ipv4/conf/%s/rp_filter", "0"},
+	{"ipv4/conf/%s/forwarding", "0"},
+	{"ipv4/conf/%s/arp_accept", "0"},
+	{"ipv4/conf/%s/arp_announce", "0"},
+	{"ipv4/conf/%s/arp_filter", "0"},
+	{"ipv4/conf/%s/arp_ignore", "0"},
+	{"ipv4/conf/%s/arp_notify", "0"},
+}

@@ -1,0 +1,195 @@
+// Package netns is the lower half of the real world: a pair of load balancers
+// with their clients and backends in network namespaces of this kernel, node
+// processes in them, the faults done to both, each with its receipt, and the
+// proof that nothing stays behind.
+//
+// The namespaces have no names: they are held by file descriptors, so that pairs
+// side by side cannot meet and the death of the harness, however sudden, ends
+// them. The package never touches the initial namespace, reaches a node only as
+// a process, and judges nothing. The world that executes scenarios calls it.
+package netns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sync/errgroup"
+
+	"baton/scenarios/plan"
+)
+
+// PairConfig is the shape of a pair.
+type PairConfig struct {
+	Clients, Backends int // 1 to 89 each
+}
+
+// Pair is a running topology: clients – switch – lb1, lb2 – switch – backends,
+// and a cable between lb1 and lb2. Its methods may be called from several
+// goroutines, but none after Close.
+type Pair struct {
+	hosts  []*Host
+	byName map[string]*Host
+
+	mu   sync.Mutex
+	cuts []*rule
+	// programs are the ids of the drop programs that cuts ever loaded.
+	programs []uint32
+}
+
+// NewPair builds a pair. On error nothing is left.
+func NewPair(cfg PairConfig) (*Pair, error) {
+	for what, n := range map[string]int{plan.LinkClients: cfg.Clients, plan.LinkBackends: cfg.Backends} {
+		if n < 1 || n > maxHosts {
+			return nil, fmt.Errorf("netns: build pair: %d %s, want 1 to %d", n, what, maxHosts)
+		}
+	}
+	p := &Pair{byName: map[string]*Host{}}
+	if err := p.build(layout(cfg)); err != nil {
+		for _, leak := range p.Close(context.Background()) {
+			err = errors.Join(err, errors.New(leak.What))
+		}
+		return nil, err
+	}
+	return p, nil
+}
+
+// Host returns the host of that name, nil if there is none.
+func (p *Pair) Host(name string) *Host { return p.byName[name] }
+
+// Hosts returns the hosts in their order: the switches, lb1, lb2, clients, backends.
+func (p *Pair) Hosts() []*Host { return append([]*Host(nil), p.hosts...) }
+
+// Names returns the names of the hosts with the role, in order.
+func (p *Pair) Names(role Role) []string {
+	var names []string
+	for _, h := range p.hosts {
+		if h.role == role {
+			names = append(names, h.name)
+		}
+	}
+	return names
+}
+
+// Owner returns the interface that has a MAC address: whose frame is this.
+func (p *Pair) Owner(mac net.HardwareAddr) (Interface, bool) {
+	for _, h := range p.hosts {
+		for _, i := range h.interfaces {
+			if i.MAC.String() == mac.String() {
+				return i, true
+			}
+		}
+	}
+	return Interface{}, false
+}
+
+// build makes the namespaces side by side, then the links: each of the switches'
+// halves on its own too, though the kernel's rtnl lock lets little of it overlap.
+func (p *Pair) build(blueprints []blueprint) error {
+	p.hosts = make([]*Host, len(blueprints))
+	var spaces errgroup.Group
+	for i, b := range blueprints {
+		spaces.Go(func() (err error) {
+			p.hosts[i], err = newHost(b)
+			return err
+		})
+	}
+	err := spaces.Wait()
+	made := p.hosts[:0]
+	for _, h := range p.hosts {
+		if h != nil {
+			made = append(made, h)
+			p.byName[h.name] = h
+		}
+	}
+	p.hosts = made
+	if err != nil {
+		return err
+	}
+	var links errgroup.Group
+	links.Go(func() error { return p.buildSwitch(plan.LinkClients) })
+	links.Go(func() error { return p.buildSwitch(plan.LinkBackends) })
+	links.Go(p.buildCable)
+	if err := links.Wait(); err != nil {
+		return fmt.Errorf("netns: build pair: %w", err)
+	}
+	return nil
+}
+
+// buildSwitch makes the bridge of a link and plugs the hosts in.
+func (p *Pair) buildSwitch(link string) error {
+	sw := p.byName[link]
+	// A plain switch: no spanning tree by default, and no multicast snooping,
+	// whose queries nobody here would answer.
+	snooping := false
+	bridge := &netlink.Bridge{MulticastSnooping: &snooping, LinkAttrs: netlink.LinkAttrs{
+		Name: Bridge, Index: bridgeIndex, HardwareAddr: mac(link, RoleSwitch, 0), Flags: net.FlagUp, TxQLen: -1}}
+	if err := sw.links.LinkAdd(bridge); err != nil {
+		return fmt.Errorf("add bridge of switch %s: %w", link, err)
+	}
+	for _, h := range p.hosts {
+		i, ok := h.Interface(link)
+		if !ok {
+			continue
+		}
+		port := netlink.LinkAttrs{Name: h.name, Index: i.PortIndex, MasterIndex: bridgeIndex,
+			HardwareAddr: mac(link, RoleSwitch, i.PortIndex), Flags: net.FlagUp, TxQLen: -1}
+		if err := connect(sw, port, h, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// buildCable connects lb1 and lb2 directly.
+func (p *Pair) buildCable() error {
+	a, b := p.byName["lb1"], p.byName["lb2"]
+	near, _ := a.Interface(plan.LinkSync)
+	far, _ := b.Interface(plan.LinkSync)
+	end := netlink.LinkAttrs{Name: near.Name, Index: syncIndex, HardwareAddr: near.MAC, TxQLen: -1}
+	if err := connect(a, end, b, far); err != nil {
+		return err
+	}
+	return a.configure(near)
+}
+
+// connect makes a veth with one end in each namespace; the far end is configured.
+func connect(near *Host, end netlink.LinkAttrs, far *Host, i Interface) error {
+	veth := &netlink.Veth{LinkAttrs: end, PeerName: i.Name, PeerHardwareAddr: i.MAC,
+		PeerNamespace: netlink.NsFd(int(far.space.Fd()))}
+	if err := near.links.LinkAdd(veth); err != nil {
+		return fmt.Errorf("add veth %s/%s - %s/%s: %w", near.name, end.Name, far.name, i.Name, err)
+	}
+	return far.configure(i)
+}
+
+// configure gives an interface its address and sets it up. A backend's default
+// route leads to the backend-side VIP: in dnat mode its replies must pass the
+// load balancer; in fullnat mode the route is never used.
+func (h *Host) configure(i Interface) error {
+	link, err := h.links.LinkByName(i.Name)
+	if err != nil {
+		return fmt.Errorf("find %s/%s: %w", h.name, i.Name, err)
+	}
+	addr, err := addressOf(i.Addr)
+	if err != nil {
+		return err
+	}
+	if err := h.links.AddrReplace(link, addr); err != nil {
+		return fmt.Errorf("add address %s to %s/%s: %w", i.Addr, h.name, i.Name, err)
+	}
+	if err := h.links.LinkSetUp(link); err != nil {
+		return fmt.Errorf("set %s/%s up: %w", h.name, i.Name, err)
+	}
+	if h.role != RoleBackend {
+		return nil
+	}
+	route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: backendGateway.AsSlice()}
+	if err := h.links.RouteReplace(route); err != nil {
+		return fmt.Errorf("add default route via %s to %s: %w", backendGateway, h.name, err)
+	}
+	return nil
+}

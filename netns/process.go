@@ -1,0 +1,318 @@
+package netns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+// ProcessConfig says what to run in a host.
+type ProcessConfig struct {
+	// Args is the command line. Args[0] is looked up in PATH if it has no slash.
+	Args []string
+	// Env is added to the harness's own environment.
+	Env []string
+	// Dir is the working directory, "" for the harness's own.
+	Dir string
+	// Log is the file that standard output and error are appended to, so that a
+	// restarted node goes on in the same file. "" discards them.
+	Log string
+	// Trace receives the events that the process writes as JSON lines to file
+	// descriptor 3, in order and from one goroutine. The process never waits for
+	// it. A line that is no event comes as a note. Without Trace there is no
+	// descriptor 3.
+	Trace func(trace.Event)
+	// Died is called once if the process ends though nobody here asked it to, after
+	// the last of its trace. May be nil.
+	Died func(*Process, Exit)
+}
+
+// Exit is how a process ended.
+type Exit struct {
+	At     clock.Instant // when it was noticed
+	Code   int           // exit status, if Signal is 0
+	Signal unix.Signal   // what killed it
+}
+
+func (e Exit) String() string {
+	if e.Signal != 0 {
+		return "killed by " + unix.SignalName(e.Signal)
+	}
+	return "exit status " + strconv.Itoa(e.Code)
+}
+
+// Process is a program that runs in a host, in a process group of its own. It
+// dies with the harness, even while it is stopped.
+type Process struct {
+	host  *Host
+	pid   int
+	pidfd int
+	died  func(*Process, Exit)
+
+	mu      sync.Mutex
+	ended   bool // it has been reaped: its pid may belong to another
+	asked   bool // its end was asked for
+	exit    Exit
+	done    chan struct{}
+	drained chan struct{}
+	pipe    *os.File
+}
+
+// Start runs a program in the host.
+func (h *Host) Start(cfg ProcessConfig) (*Process, error) {
+	p, err := h.start(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("netns: start %s in %s: %w", strings.Join(cfg.Args, " "), h.name, err)
+	}
+	return p, nil
+}
+
+func (h *Host) start(cfg ProcessConfig) (_ *Process, err error) {
+	if len(cfg.Args) == 0 {
+		return nil, errors.New("no command line")
+	}
+	path, err := exec.LookPath(cfg.Args[0])
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{host: h, died: cfg.Died, done: make(chan struct{}), drained: make(chan struct{})}
+	files, err := openFiles(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer files.closeChildEnds()
+	attr := &syscall.ProcAttr{Dir: cfg.Dir, Env: append(os.Environ(), cfg.Env...), Files: files.child,
+		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL, PidFD: &p.pidfd}}
+	if err := h.spawn(func() error {
+		p.pid, err = syscall.ForkExec(path, cfg.Args, attr)
+		return err
+	}); err != nil {
+		files.closeTrace()
+		return nil, err
+	}
+	p.pipe = files.trace
+	h.mu.Lock()
+	h.processes = append(h.processes, p)
+	h.mu.Unlock()
+	if p.pipe == nil {
+		close(p.drained)
+	} else {
+		go pump(p.pipe, h.name, cfg.Trace, p.drained)
+	}
+	go p.reap()
+	return p, nil
+}
+
+// spawn runs f, which forks, on the host's own thread.
+func (h *Host) spawn(f func() error) (err error) {
+	if h.thread == nil {
+		return errors.New("the host is closed")
+	}
+	h.thread.do(func() { err = f() })
+	return err
+}
+
+// Host is where the process runs.
+func (p *Process) Host() *Host { return p.host }
+
+// PID is the process's id.
+func (p *Process) PID() int { return p.pid }
+
+// Done is closed when the process has ended and its trace has been delivered.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Wait waits for the end of the process and of its trace.
+func (p *Process) Wait(ctx context.Context) (Exit, error) {
+	select {
+	case <-p.done:
+		return p.exit, nil
+	case <-ctx.Done():
+		return Exit{}, fmt.Errorf("netns: wait for the end of process %d in %s: %w", p.pid, p.host.name, ctx.Err())
+	}
+}
+
+// Signal sends a signal to the process. An end that follows counts as asked for
+// if the signal is SIGTERM, SIGINT or SIGKILL. That it has ended already is no error.
+func (p *Process) Signal(sig unix.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return nil
+	}
+	if sig == unix.SIGTERM || sig == unix.SIGINT || sig == unix.SIGKILL {
+		p.asked = true
+		p.rememberPrograms()
+	}
+	if err := unix.PidfdSendSignal(p.pidfd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("netns: send %s to process %d in %s: %w", unix.SignalName(sig), p.pid, p.host.name, err)
+	}
+	return nil
+}
+
+// signalGroup sends a signal to the process and whatever it started in its group.
+// The group's id cannot have been reused, because its leader is not reaped yet.
+func (p *Process) signalGroup(sig unix.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return nil
+	}
+	if sig == unix.SIGKILL {
+		p.asked = true
+		p.rememberPrograms()
+	}
+	if err := unix.Kill(-p.pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("netns: send %s to process group %d in %s: %w", unix.SignalName(sig), p.pid, p.host.name, err)
+	}
+	return nil
+}
+
+// Kill kills the process with its group and waits until it is really gone.
+func (p *Process) Kill(ctx context.Context) (Exit, error) {
+	if err := p.signalGroup(unix.SIGKILL); err != nil {
+		return Exit{}, err
+	}
+	return p.Wait(ctx)
+}
+
+// Freeze stops the process with its group and returns what was seen: every
+// thread of it stopped.
+func (p *Process) Freeze(ctx context.Context) (string, error) {
+	if err := p.signalGroup(unix.SIGSTOP); err != nil {
+		return "", err
+	}
+	threads, err := p.awaitStopped(ctx, true)
+	if err != nil {
+		return "", noReceipt("freeze %s: %w", p.host.name, err)
+	}
+	return fmt.Sprintf("process %d stopped: %d threads in state T", p.pid, threads), nil
+}
+
+// Thaw lets the process go on and returns what was seen.
+func (p *Process) Thaw(ctx context.Context) (string, error) {
+	if err := p.signalGroup(unix.SIGCONT); err != nil {
+		return "", err
+	}
+	if _, err := p.awaitStopped(ctx, false); err != nil {
+		return "", noReceipt("thaw %s: %w", p.host.name, err)
+	}
+	return fmt.Sprintf("process %d goes on: no thread in state T", p.pid), nil
+}
+
+// awaitStopped waits until all threads of the process are stopped, or none is,
+// and returns their number.
+func (p *Process) awaitStopped(ctx context.Context, stopped bool) (threads int, err error) {
+	err = poll(ctx, func() (bool, string, error) {
+		states, err := threadStates(p.pid)
+		if err != nil {
+			return false, "", err
+		}
+		threads = len(states)
+		inT := strings.Count(states, "T")
+		want := 0
+		if stopped {
+			want = threads
+		}
+		return inT == want, fmt.Sprintf("threads of process %d are in states %s", p.pid, states), nil
+	})
+	return threads, err
+}
+
+// threadStates returns the state letter of each thread of a process
+// (proc_pid_stat(5)). It fails if the process is gone or is a zombie.
+func threadStates(pid int) (string, error) {
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return "", fmt.Errorf("process %d is gone: %w", pid, err)
+	}
+	var states []byte
+	for _, task := range tasks {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/stat", pid, task.Name()))
+		if err != nil {
+			continue // the thread ended meanwhile
+		}
+		// The name before the state is in parentheses and may hold any character.
+		_, rest, ok := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " ")
+		if !ok {
+			return "", fmt.Errorf("stat of process %d: %q", pid, stat)
+		}
+		states = append(states, rest[0])
+	}
+	if len(states) == 0 || slices.Contains(states, 'Z') {
+		return "", fmt.Errorf("process %d has ended", pid)
+	}
+	return string(states), nil
+}
+
+// reap waits for the end, takes what is left of the group along, and tells.
+func (p *Process) reap() {
+	// The first wait leaves the process a zombie: as long as it is one, its group
+	// is nobody else's.
+	for errors.Is(unix.Waitid(unix.P_PIDFD, p.pidfd, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
+	}
+	at := Now()
+	p.mu.Lock()
+	_ = unix.Kill(-p.pid, unix.SIGKILL) // nothing but the zombie itself is the rule
+	var status unix.WaitStatus
+	for {
+		if _, err := unix.Wait4(p.pid, &status, 0, nil); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	p.ended = true
+	unix.Close(p.pidfd)
+	p.mu.Unlock()
+
+	p.exit = Exit{At: at, Code: status.ExitStatus()}
+	if status.Signaled() {
+		p.exit = Exit{At: at, Signal: status.Signal()}
+	}
+	p.drain()
+	p.host.mu.Lock()
+	p.host.processes = slices.DeleteFunc(p.host.processes, func(q *Process) bool { return q == p })
+	p.host.mu.Unlock()
+	close(p.done)
+	if p.died != nil && !p.asked {
+		p.died(p, p.exit)
+	}
+}
+
+// drain waits for the rest of the trace. The pipe ends with the process, unless a
+// descendant that left the group holds it too; that one gets no more than a second.
+func (p *Process) drain() {
+	if p.pipe != nil {
+		_ = p.pipe.SetReadDeadline(time.Now().Add(time.Second))
+	}
+	<-p.drained
+}
+
+// poll calls f until it reports true or an error, or ctx ends. Then the error
+// says what f saw last.
+func poll(ctx context.Context, f func() (ok bool, seen string, err error)) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, seen, err := f()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%s (%w)", seen, ctx.Err())
+		}
+	}
+}
