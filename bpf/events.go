@@ -1,0 +1,94 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/flow"
+)
+
+// Poll implements dataplane.Dataplane.
+func (d *Dataplane) Poll(f func(flow.Event)) (int, error) {
+	for n := 0; ; n++ {
+		if d.reader.AvailableBytes() == 0 {
+			return n, nil
+		}
+		err := d.reader.ReadInto(&d.record)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, nil
+		}
+		if err != nil {
+			return n, fmt.Errorf("bpf: read event ring: %w", err)
+		}
+		if len(d.record.RawSample) < int(unsafe.Sizeof(lbEvent{})) {
+			return n, fmt.Errorf("bpf: read event ring: record of %d bytes", len(d.record.RawSample))
+		}
+		e := (*lbEvent)(unsafe.Pointer(&d.record.RawSample[0]))
+		state := flow.State(e.State)
+		f(flow.Event{Entry: flow.Entry{
+			Original: fromTuple(&e.Original), Reply: fromTuple(&e.Reply),
+			State: state, Origin: flow.Origin(e.Origin), Remaining: d.cfg.Timeouts.Of(state),
+		}})
+	}
+}
+
+// Wait implements dataplane.Dataplane. It consumes nothing: as long as events are
+// pending it returns at once.
+func (d *Dataplane) Wait() error { return d.waiter.wait() }
+
+// waiter blocks on the event ring until it has data or the dataplane closes.
+type waiter struct {
+	mu     sync.RWMutex // held for reading while waiting: close must not pull the descriptor away
+	closed bool
+	ring   int
+	wakeup int // eventfd that close signals
+}
+
+func (w *waiter) open(ring int) error {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return fmt.Errorf("bpf: eventfd: %w", err)
+	}
+	w.ring, w.wakeup = ring, fd
+	return nil
+}
+
+func (w *waiter) wait() error {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	for !w.closed {
+		fds := []unix.PollFd{{Fd: int32(w.ring), Events: unix.POLLIN}, {Fd: int32(w.wakeup), Events: unix.POLLIN}}
+		_, err := unix.Poll(fds, -1)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return fmt.Errorf("bpf: wait for events: %w", err)
+		case fds[1].Revents != 0:
+			return io.EOF
+		case fds[0].Revents != 0:
+			return nil
+		}
+	}
+	return io.EOF
+}
+
+func (w *waiter) close() error {
+	if w.wakeup == 0 {
+		return nil
+	}
+	if _, err := unix.Write(w.wakeup, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+		return fmt.Errorf("bpf: wake waiter: %w", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	fd := w.wakeup
+	w.wakeup = 0
+	return unix.Close(fd)
+}

@@ -1,0 +1,119 @@
+package bpf
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+
+	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/vishvananda/netlink"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// needRoot skips a test that loads programs where that cannot be. Where it should
+// be possible, and is not, the test fails instead.
+func needRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: loads eBPF programs and makes network namespaces")
+	}
+}
+
+func newNamespace(t testing.TB) ns.NetNS {
+	t.Helper()
+	n, err := ns.TempNetNS()
+	if err != nil {
+		t.Fatalf("make a network namespace: %v", err)
+	}
+	t.Cleanup(func() { n.Close() })
+	inside(t, n, func() error {
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(lo)
+	})
+	return n
+}
+
+// inside runs f on a thread in the namespace.
+func inside(t testing.TB, n ns.NetNS, f func() error) {
+	t.Helper()
+	if err := n.Do(func(ns.NetNS) error { return f() }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wire joins two namespaces by a veth pair with an address on each end.
+func wire(t testing.TB, a ns.NetNS, aName, aAddr string, b ns.NetNS, bName, bAddr string) {
+	t.Helper()
+	inside(t, a, func() error {
+		err := netlink.LinkAdd(&netlink.Veth{
+			LinkAttrs: netlink.LinkAttrs{Name: aName}, PeerName: bName, PeerNamespace: netlink.NsFd(b.Fd()),
+		})
+		if err != nil {
+			return fmt.Errorf("add veth %s: %w", aName, err)
+		}
+		return raise(aName, aAddr)
+	})
+	inside(t, b, func() error { return raise(bName, bAddr) })
+}
+
+func raise(name, addr string) error {
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	a, err := netlink.ParseAddr(addr)
+	if err != nil {
+		return err
+	}
+	if err := netlink.AddrAdd(l, a); err != nil {
+		return fmt.Errorf("add %s to %s: %w", addr, name, err)
+	}
+	return netlink.LinkSetUp(l)
+}
+
+func defaultRoute(gateway string) error {
+	return netlink.RouteAdd(&netlink.Route{Gw: net.ParseIP(gateway)})
+}
+
+func address(s string) flow.Addr { return flow.AddrFrom(netip.MustParseAddr(s)) }
+
+// The lab's addresses.
+const (
+	vipAddr     = "198.18.0.100"
+	snatAddr    = "198.18.1.100"
+	clientAddr  = "198.18.0.11"
+	backendAddr = "198.18.1.11"
+)
+
+// labConfig is a configuration with the given services on the VIP.
+func labConfig(services ...dataplane.Service) dataplane.Config {
+	return dataplane.Config{
+		ClientLink: "client0", BackendLink: "backend0",
+		VIPs: []dataplane.VIP{
+			{Addr: netip.MustParseAddr(vipAddr), Link: "client0"},
+			{Addr: netip.MustParseAddr(snatAddr), Link: "backend0"},
+		},
+		Services:  services,
+		SNATPorts: dataplane.PortRange{First: 20000, Last: 39999},
+		Timeouts:  dataplane.DefaultTimeouts(),
+	}
+}
+
+// labService balances the VIP's port over backend ports of the lab's backend.
+func labService(proto flow.Proto, port uint16, mode dataplane.Mode, balance dataplane.Balance, backends ...uint16) dataplane.Service {
+	s := dataplane.Service{
+		Service: flow.Service{VIP: address(vipAddr), Port: port, Proto: proto},
+		Name:    fmt.Sprintf("%s-%d", proto, port), Mode: mode, Balance: balance, SNAT: address(snatAddr),
+	}
+	for _, p := range backends {
+		s.Backends = append(s.Backends, dataplane.Backend{Addr: address(backendAddr), Port: p})
+	}
+	return s
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Reply tuples are claimed before an entry is made: the claim is what makes a
+ * reply tuple, and with it a SNAT port, belong to one flow only.
+ */
+#pragma once
+
+#include <linux/errno.h>
+
+#include "hash.h"
+#include "maps.h"
+
+#define PORT_ATTEMPTS 64
+
+/* Returns 0, -EEXIST if another flow has the tuple, or another error if the
+ * table is full. A claim that already is this flow's is taken over: in dnat mode
+ * a flow has only one reply tuple that it can have. */
+static __always_inline long claim_reply(const struct tuple *reply, const struct tuple *original)
+{
+	long err = bpf_map_update_elem(&replies, reply, original, BPF_NOEXIST);
+	struct tuple *owner;
+
+	if (err != -EEXIST)
+		return err;
+	owner = bpf_map_lookup_elem(&replies, reply);
+	return owner && same_tuple(owner, original) ? 0 : -EEXIST;
+}
+
+/* The i-th SNAT port to try for a flow of that hash. */
+static __always_inline __be16 snat_port(__u64 hash, __u32 i)
+{
+	return bpf_htons(snat_first + mix64(hash + i) % snat_count);
+}
+
+static __noinline long claim_snat_port(struct tuple *reply, const struct tuple *original)
+{
+	__u64 hash = hash_tuple(original);
+	long err = -EEXIST;
+
+	for (int i = 0; i < PORT_ATTEMPTS && err == -EEXIST; i++) {
+		reply->dport = snat_port(hash, i);
+		err = claim_reply(reply, original);
+	}
+	return err;
+}
+
+static __always_inline void release_reply(const struct tuple *reply)
+{
+	bpf_map_delete_elem(&replies, reply);
+}

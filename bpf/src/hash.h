@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The flow hash. Both nodes of a pair and the Go model compute the same, hence
+ * host byte order and no seed.
+ */
+#pragma once
+
+#include <bpf/bpf_endian.h>
+
+#include "types.h"
+
+/* The finalizer of MurmurHash3 (Austin Appleby, public domain). */
+static __always_inline __u64 mix64(__u64 h)
+{
+	h ^= h >> 33;
+	h *= 0xff51afd7ed558ccdULL;
+	h ^= h >> 33;
+	h *= 0xc4ceb9fe1a85ec53ULL;
+	h ^= h >> 33;
+	return h;
+}
+
+static __always_inline __u64 hash_tuple(const struct tuple *t)
+{
+	__u64 addresses = (__u64)bpf_ntohl(t->src) << 32 | bpf_ntohl(t->dst);
+	__u64 rest = (__u64)bpf_ntohs(t->sport) << 32 | (__u64)bpf_ntohs(t->dport) << 16 | t->proto;
+
+	return mix64(addresses ^ mix64(rest));
+}

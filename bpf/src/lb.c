@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The load balancer's programs: from_client and from_backend sit on the ingress
+ * of its two links, table_apply and table_remove are run by user space.
+ *
+ * A packet has one of three fates: it is the host's (TCX_NEXT), it is forwarded
+ * translated, or it is dropped and counted. What concerns a VIP is never the
+ * host's: without a socket there its stack would answer RST.
+ */
+#include <linux/bpf.h>
+#include <linux/if_packet.h>
+#include <linux/pkt_cls.h>
+#include <stddef.h>
+#include <bpf/bpf_helpers.h>
+
+#include "arp.h"
+#include "conntrack.h"
+#include "nat.h"
+#include "open.h"
+#include "table.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline int forward(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to,
+				   enum direction direction)
+{
+	if (!translate(skb, pkt, to))
+		return drop(DROP_MALFORMED);
+	count_forwarded(skb, direction);
+	return bpf_redirect_neigh(direction == ORIGINAL ? backend_ifindex : client_ifindex, NULL, 0, 0);
+}
+
+static __always_inline struct service *find_service(const struct tuple *original)
+{
+	struct service_key key = { .vip = original->dst, .port = original->dport, .proto = original->proto };
+
+	return bpf_map_lookup_elem(&services, &key);
+}
+
+/* A packet from a client to a service. */
+static __always_inline int original_direction(struct __sk_buff *skb, const struct packet *pkt)
+{
+	struct service *svc = find_service(&pkt->tuple);
+	struct conn *conn;
+	struct tuple reply = {}, to;
+	enum drop reason;
+
+	if (!svc)
+		return drop(DROP_NO_SERVICE);
+	conn = find_conn(&pkt->tuple);
+	if (conn && !reopens(conn->word, pkt)) {
+		track(conn, &pkt->tuple, pkt, ORIGINAL);
+		reply = conn->reply;
+	} else {
+		reason = open_flow(pkt, svc, conn, &reply);
+		if (reason != DROP_NONE)
+			return drop(reason);
+	}
+	to = reversed(&reply);
+	return forward(skb, pkt, &to, ORIGINAL);
+}
+
+/* A packet from a backend; original is what its tuple is the reply to. */
+static __always_inline int reply_direction(struct __sk_buff *skb, const struct packet *pkt,
+					   const struct tuple *original)
+{
+	struct conn *conn = original ? find_conn(original) : NULL;
+	struct tuple to;
+
+	if (!conn || !same_tuple(&conn->reply, &pkt->tuple))
+		return drop(DROP_MISS);
+	if (!find_service(original))
+		return drop(DROP_NO_SERVICE);
+	track(conn, original, pkt, REPLY);
+	to = reversed(original);
+	return forward(skb, pkt, &to, REPLY);
+}
+
+static __always_inline __u32 meaning_of(__be32 addr)
+{
+	__u32 *meaning = bpf_map_lookup_elem(&addresses, &addr);
+
+	return meaning ? *meaning : 0;
+}
+
+static __always_inline int client_ip(struct __sk_buff *skb)
+{
+	struct packet pkt = {};
+	enum drop reason;
+
+	if (!parse_addresses(skb, &pkt) || !(meaning_of(pkt.tuple.dst) & ADDR_VIRTUAL))
+		return TCX_NEXT;
+	if (!lease_holds())
+		return drop(DROP_NO_LEASE);
+	reason = parse_transport(skb, &pkt);
+	if (skb->pkt_type != PACKET_HOST)
+		reason = DROP_MALFORMED;
+	if (reason != DROP_NONE)
+		return drop(reason);
+	return original_direction(skb, &pkt);
+}
+
+static __always_inline bool from_dnat_backend(const struct packet *pkt)
+{
+	struct backend_key key = { .addr = pkt->tuple.src, .port = pkt->tuple.sport, .proto = pkt->tuple.proto };
+
+	return bpf_map_lookup_elem(&dnat_backends, &key);
+}
+
+/* Replies come to the SNAT address or, in dnat mode, straight to the client. The
+ * latter are known by their tuple or, without an entry, by their sender. */
+static __always_inline int backend_ip(struct __sk_buff *skb)
+{
+	struct packet pkt = {};
+	struct tuple *original = NULL;
+	enum drop reason;
+	__u32 meaning;
+
+	if (!parse_addresses(skb, &pkt))
+		return TCX_NEXT;
+	meaning = meaning_of(pkt.tuple.dst);
+	if (meaning & ADDR_OWN)
+		return TCX_NEXT;
+	reason = parse_transport(skb, &pkt);
+	if (pkt.has_ports)
+		original = bpf_map_lookup_elem(&replies, &pkt.tuple);
+	if (!(meaning & ADDR_VIRTUAL) && !original && !(pkt.has_ports && from_dnat_backend(&pkt)))
+		return TCX_NEXT;
+	if (!lease_holds())
+		return drop(DROP_NO_LEASE);
+	if (skb->pkt_type != PACKET_HOST)
+		reason = DROP_MALFORMED;
+	if (reason != DROP_NONE)
+		return drop(reason);
+	return reply_direction(skb, &pkt, original);
+}
+
+/* Frames that a switch flooded for somebody else, and VLANs, are not ours. */
+static __always_inline bool for_this_host(struct __sk_buff *skb)
+{
+	return skb->pkt_type != PACKET_OTHERHOST && !skb->vlan_present;
+}
+
+SEC("tcx/ingress")
+int from_client(struct __sk_buff *skb)
+{
+	if (!for_this_host(skb))
+		return TCX_NEXT;
+	pull_headers(skb);
+	switch (skb->protocol) {
+	case bpf_htons(ETH_P_ARP):
+		return handle_arp(skb, ADDR_ARP_CLIENT, client_mac);
+	case bpf_htons(ETH_P_IP):
+		return client_ip(skb);
+	}
+	return TCX_NEXT;
+}
+
+SEC("tcx/ingress")
+int from_backend(struct __sk_buff *skb)
+{
+	if (!for_this_host(skb))
+		return TCX_NEXT;
+	pull_headers(skb);
+	switch (skb->protocol) {
+	case bpf_htons(ETH_P_ARP):
+		return handle_arp(skb, ADDR_ARP_BACKEND, backend_mac);
+	case bpf_htons(ETH_P_IP):
+		return backend_ip(skb);
+	}
+	return TCX_NEXT;
+}
+
+SEC("syscall")
+int table_apply(struct batch_args *args)
+{
+	struct batch_args work = *args;
+
+	bpf_loop(work.count, apply_record, &work, 0);
+	args->done = work.done;
+	return 0;
+}
+
+SEC("syscall")
+int table_remove(struct batch_args *args)
+{
+	struct batch_args work = *args;
+
+	bpf_loop(work.count, remove_record, &work, 0);
+	args->done = work.done;
+	return 0;
+}

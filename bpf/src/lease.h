@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The time and the lease. Past the lease's expiry nothing of a VIP leaves this
+ * node, whatever has become of the process that used to renew it.
+ */
+#pragma once
+
+#include "maps.h"
+
+static __always_inline struct control *get_control(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&control, &zero);
+}
+
+static __always_inline __s64 now(void)
+{
+	struct control *c;
+
+	if (!fake_clock)
+		return bpf_ktime_get_ns();
+	c = get_control();
+	return c ? c->fake_now : 0;
+}
+
+static __always_inline bool lease_holds(void)
+{
+	struct control *c = get_control();
+
+	return c && now() < *(volatile __s64 *)&c->lease_expiry;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The maps and the constants that the loader fills in.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "types.h"
+
+#define BATCH_MAX 4096
+#define SERVICES_MAX 256
+
+const volatile __u32 client_ifindex;
+const volatile __u32 backend_ifindex;
+const volatile __u8 client_mac[6];
+const volatile __u8 backend_mac[6];
+const volatile __u16 snat_first; /* host byte order */
+const volatile __u32 snat_count;
+const volatile bool fake_clock; /* tests set the time */
+
+/* The connection table: original tuple to flow. A plain hash: an LRU map would
+ * evict one direction of a flow without the other. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct tuple);
+	__type(value, struct conn);
+} conns SEC(".maps");
+
+/* Reply tuple to original tuple. An entry here is also the reservation of its SNAT port. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct tuple);
+	__type(value, struct tuple);
+} replies SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SERVICES_MAX);
+	__type(key, struct service_key);
+	__type(value, struct service);
+} services SEC(".maps");
+
+/* Types that only pointers lead to are left out of BTF, and with it out of the Go
+ * bindings, unless a variable has them. */
+const struct backend *btf_backend __attribute__((unused));
+const struct event *btf_event __attribute__((unused));
+const struct batch_args *btf_batch_args __attribute__((unused));
+
+/* A service's backends: one entry each for round robin, a lookup table for
+ * Maglev. Tables differ in size, hence the inner map flag. */
+struct backend_table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct backend);
+};
+
+/* Twice the number of services: a new configuration is written beside the one in use. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2 * SERVICES_MAX);
+	__type(key, __u32);
+	__array(values, struct backend_table);
+} backend_tables SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct backend_key);
+	__type(value, __u32);
+} dnat_backends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __be32);
+	__type(value, __u32);
+} addresses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct control);
+} control SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} events SEC(".maps");
+
+/* What table operations work on; mapped into user space's memory. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, BATCH_MAX);
+	__type(key, __u32);
+	__type(value, struct record);
+} batch SEC(".maps");

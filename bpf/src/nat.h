@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Translation. Checksums go through the kernel's helpers: packets from a veth
+ * carry partial ones, which only hold the pseudo header's sum.
+ */
+#pragma once
+
+#include "parse.h"
+
+struct ports {
+	__be16 source;
+	__be16 dest;
+};
+
+static __always_inline __u32 csum_add(__u32 a, __u32 b)
+{
+	a += b;
+	return a + (a < b);
+}
+
+/* The ones' complement difference from one pair of words to another. */
+static __always_inline __u32 csum_change(__u32 a_from, __u32 a_to, __u32 b_from, __u32 b_to)
+{
+	return csum_add(csum_add(~a_from, a_to), csum_add(~b_from, b_to));
+}
+
+static __always_inline void fix_checksums(struct __sk_buff *skb, const struct packet *pkt, __u32 addresses, __u32 ports)
+{
+	bool udp = pkt->tuple.proto == IPPROTO_UDP;
+	__u32 check = pkt->l4_off + (udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
+	__u64 flags = udp ? BPF_F_MARK_MANGLED_0 : 0; /* 0 in UDP means that there is no checksum */
+
+	bpf_l3_csum_replace(skb, ETH_HLEN + offsetof(struct iphdr, check), 0, addresses, 0);
+	bpf_l4_csum_replace(skb, check, 0, addresses, BPF_F_PSEUDO_HDR | flags);
+	bpf_l4_csum_replace(skb, check, 0, ports, flags);
+}
+
+/* Makes the packet show the tuple to. The TTL stays: the translation is not a hop. */
+static __always_inline bool translate(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to)
+{
+	const struct tuple *from = &pkt->tuple;
+	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	struct ports *ports = header(skb, pkt->l4_off, sizeof(*ports));
+	__u32 addresses = csum_change(from->src, to->src, from->dst, to->dst);
+	__u32 port_change = csum_change(from->sport, to->sport, from->dport, to->dport);
+
+	if (!ip || !ports)
+		return false;
+	ip->saddr = to->src;
+	ip->daddr = to->dst;
+	ports->source = to->sport;
+	ports->dest = to->dport;
+	fix_checksums(skb, pkt, addresses, port_change);
+	return true;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * From a frame to a conntrack tuple.
+ */
+#pragma once
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+
+#include "maps.h"
+
+#define HEADERS_MAX (ETH_HLEN + 60 + sizeof(struct tcphdr))
+#define IP_MF 0x2000
+#define IP_OFFSET 0x1fff
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+struct packet {
+	struct tuple tuple;
+	__u8 l4_off; /* so narrow that the verifier knows its bounds after a spill */
+	__u8 tcp_flags;
+	bool has_ports; /* the tuple's ports and protocol are set */
+};
+
+static __always_inline void *header(struct __sk_buff *skb, __u32 offset, __u32 len)
+{
+	void *start = (void *)(long)skb->data + offset;
+
+	return start + len > (void *)(long)skb->data_end ? NULL : start;
+}
+
+/* Drivers may leave headers outside the linear part, which is all that direct access reaches. */
+static __always_inline void pull_headers(struct __sk_buff *skb)
+{
+	__u32 linear = skb->data_end - skb->data;
+
+	if (linear < HEADERS_MAX && linear < skb->len)
+		bpf_skb_pull_data(skb, skb->len < HEADERS_MAX ? skb->len : HEADERS_MAX);
+}
+
+/* Reads the addresses. What is too short to have them concerns no VIP. */
+static __always_inline bool parse_addresses(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+
+	if (!ip || ip->version != 4)
+		return false;
+	pkt->tuple.src = ip->saddr;
+	pkt->tuple.dst = ip->daddr;
+	return true;
+}
+
+static __always_inline enum drop parse_tcp(struct __sk_buff *skb, struct packet *pkt, __u32 l4_len)
+{
+	struct tcphdr *tcp = header(skb, pkt->l4_off, sizeof(*tcp));
+
+	if (!tcp || tcp->doff < 5 || tcp->doff * 4 > l4_len)
+		return DROP_MALFORMED;
+	pkt->tcp_flags = ((__u8 *)tcp)[13];
+	return DROP_NONE;
+}
+
+static __always_inline enum drop parse_udp(struct __sk_buff *skb, struct packet *pkt, __u32 l4_len)
+{
+	struct udphdr *udp = header(skb, pkt->l4_off, sizeof(*udp));
+
+	if (!udp || bpf_ntohs(udp->len) < sizeof(*udp) || bpf_ntohs(udp->len) > l4_len)
+		return DROP_MALFORMED;
+	return DROP_NONE;
+}
+
+/* Reads the rest of the tuple. Returns DROP_NONE, or the reason for which a packet of a
+ * VIP is dropped. */
+static __always_inline enum drop parse_transport(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	__u32 ihl, total, fragment;
+	__be16 *ports;
+
+	if (!ip)
+		return DROP_MALFORMED;
+	ihl = ip->ihl * 4;
+	total = bpf_ntohs(ip->tot_len);
+	fragment = bpf_ntohs(ip->frag_off);
+	if (ihl < sizeof(*ip) || total < ihl || ETH_HLEN + total > skb->len)
+		return DROP_MALFORMED;
+	if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP)
+		return DROP_OTHER_PROTO;
+	if (fragment & IP_OFFSET)
+		return DROP_FRAGMENT;
+
+	pkt->tuple.proto = ip->protocol;
+	pkt->l4_off = ETH_HLEN + ihl;
+	ports = header(skb, pkt->l4_off, 2 * sizeof(*ports));
+	if (!ports || total - ihl < 2 * sizeof(*ports))
+		return DROP_MALFORMED;
+	pkt->tuple.sport = ports[0];
+	pkt->tuple.dport = ports[1];
+	pkt->has_ports = true;
+	if (fragment & IP_MF)
+		return DROP_FRAGMENT;
+	if (pkt->tuple.proto == IPPROTO_TCP)
+		return parse_tcp(skb, pkt, total - ihl);
+	return parse_udp(skb, pkt, total - ihl);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What user space does to the table: install replicated entries, remove entries.
+ * It is done here, and not by map system calls, so that one piece of code and one
+ * order of steps keeps both directions of a flow together; and it is faster.
+ */
+#pragma once
+
+#include "claim.h"
+#include "conntrack.h"
+
+/* Removes an entry whose word was expected. Nobody else can have the same idea:
+ * the swap to STATE_DEAD has one winner. The claim goes first, for as long as the
+ * entry stands nobody can open the flow anew. */
+static __always_inline bool remove_conn(const struct tuple *original, struct conn *conn, __u32 expected)
+{
+	struct tuple reply = conn->reply;
+
+	if (expected == STATE_DEAD || __sync_val_compare_and_swap(&conn->word, expected, STATE_DEAD) != expected)
+		return false;
+	release_reply(&reply);
+	bpf_map_delete_elem(&conns, original);
+	return true;
+}
+
+static __always_inline void remove_any(const struct tuple *original)
+{
+	struct conn *conn = bpf_map_lookup_elem(&conns, original);
+
+	if (conn)
+		remove_conn(original, conn, conn->word);
+}
+
+/* The newest word on a reply tuple wins: a flow of this node that has it is older
+ * than the peer's knowledge, and goes. */
+static __always_inline long take_reply(const struct tuple *reply, const struct tuple *original)
+{
+	struct tuple *owner, loser;
+	long err = claim_reply(reply, original);
+
+	if (err != -EEXIST)
+		return err;
+	owner = bpf_map_lookup_elem(&replies, reply);
+	if (owner) {
+		loser = *owner;
+		remove_any(&loser);
+	}
+	return claim_reply(reply, original);
+}
+
+static __always_inline bool install(struct record *r)
+{
+	struct conn *old = bpf_map_lookup_elem(&conns, &r->original);
+
+	if (old && !same_tuple(&old->reply, &r->conn.reply))
+		remove_conn(&r->original, old, old->word);
+	if (take_reply(&r->conn.reply, &r->original))
+		return false;
+	if (bpf_map_update_elem(&conns, &r->original, &r->conn, BPF_ANY)) {
+		release_reply(&r->conn.reply);
+		return false;
+	}
+	return true;
+}
+
+static long apply_record(__u32 i, void *context)
+{
+	struct batch_args *args = context;
+	struct record *r = bpf_map_lookup_elem(&batch, &i);
+
+	if (!r)
+		return 1;
+	if (install(r))
+		args->done++;
+	else
+		r->conn.word = STATE_DEAD;
+	return 0;
+}
+
+static long remove_record(__u32 i, void *context)
+{
+	struct batch_args *args = context;
+	struct record *r = bpf_map_lookup_elem(&batch, &i);
+	struct conn *conn;
+	__u32 expected;
+
+	if (!r)
+		return 1;
+	conn = bpf_map_lookup_elem(&conns, &r->original);
+	expected = !conn ? STATE_DEAD : args->conditional ? r->conn.word : conn->word;
+	if (conn && (!args->conditional || conn->last_seen == r->conn.last_seen) &&
+	    remove_conn(&r->original, conn, expected))
+		args->done++;
+	else
+		r->conn.word = STATE_DEAD;
+	return 0;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The data that the programs share with user space: keys and values of the
+ * maps, flow events, records of the batch buffer. Addresses and ports are in
+ * network byte order, instants are nanoseconds of CLOCK_MONOTONIC.
+ */
+#pragma once
+
+#include <linux/types.h>
+#include <bpf/bpf_helpers.h>
+#include <stdbool.h>
+
+/* One direction of a flow as a packet shows it. The padding is always zero: it
+ * is part of a map key. */
+struct tuple {
+	__be32 src;
+	__be32 dst;
+	__be16 sport;
+	__be16 dport;
+	__u8 proto;
+	__u8 pad[3];
+};
+
+static __always_inline bool same_tuple(const struct tuple *a, const struct tuple *b)
+{
+	return a->src == b->src && a->dst == b->dst && a->sport == b->sport && a->dport == b->dport &&
+	       a->proto == b->proto;
+}
+
+static __always_inline struct tuple reversed(const struct tuple *t)
+{
+	struct tuple r = { .src = t->dst, .dst = t->src, .sport = t->dport, .dport = t->sport, .proto = t->proto };
+
+	return r;
+}
+
+/* The values of baton/impl/flow.State. */
+enum state {
+	STATE_DEAD = 0, /* being removed: to be treated as absent */
+	STATE_SYN_SENT,
+	STATE_ESTABLISHED,
+	STATE_FIN_WAIT,
+	STATE_CLOSED,
+	STATE_UNREPLIED,
+	STATE_ASSURED,
+};
+
+/* The values of baton/impl/flow.Origin. */
+enum origin {
+	ORIGIN_OPENED = 1,
+	ORIGIN_SYNCED,
+	ORIGIN_ADOPTED,
+};
+
+/* A conn's word holds its state and what the state's next move depends on, so
+ * that one compare-and-swap moves them together. */
+#define WORD_STATE_MASK 0xffu
+#define WORD_REPLY_SEEN (1u << 8) /* the backend has answered the SYN */
+#define WORD_FIN_ORIGINAL (1u << 9)
+#define WORD_FIN_REPLY (1u << 10)
+
+/* One flow. Its key in conns is the original tuple; replies maps the reply tuple
+ * back to it, so that the state stands in one place. */
+struct conn {
+	struct tuple reply;
+	__s64 last_seen; /* signed: a lifetime carried over from a peer may have begun before this host's boot */
+	__u32 word;
+	__u32 origin;
+};
+
+struct service_key {
+	__be32 vip;
+	__be16 port;
+	__u8 proto;
+	__u8 pad;
+};
+
+/* The values of baton/impl/dataplane.Mode and Balance. */
+enum mode {
+	MODE_FULLNAT = 1,
+	MODE_DNAT,
+};
+
+enum balance {
+	BALANCE_ROUND_ROBIN = 1,
+	BALANCE_MAGLEV,
+};
+
+struct service {
+	__be32 snat;
+	__u32 table; /* index into backend_tables */
+	__u32 size;  /* entries of that table; 0 means that there is no backend */
+	__u32 next;  /* round robin's turn */
+	__u8 mode;
+	__u8 balance;
+	__u8 pad[2];
+};
+
+struct backend {
+	__be32 addr;
+	__be16 port;
+	__u8 pad[2];
+};
+
+/* A backend of a dnat service as the source of its replies. */
+struct backend_key {
+	__be32 addr;
+	__be16 port;
+	__u8 proto;
+	__u8 pad;
+};
+
+/* What an address means to this node; values of the map addresses. */
+#define ADDR_ARP_CLIENT (1u << 0)  /* answer ARP for it on the client link */
+#define ADDR_ARP_BACKEND (1u << 1) /* answer ARP for it on the backend link */
+#define ADDR_VIRTUAL (1u << 2)     /* a VIP: its packets never reach the host's stack */
+#define ADDR_OWN (1u << 3)         /* the host's own: its packets always do */
+
+/* What user space changes while packets flow. It is mapped into its memory. */
+struct control {
+	__s64 lease_expiry;
+	__s64 fake_now; /* the time, if the programs were loaded with fake_clock */
+	__u32 adopt;    /* mid-flow segments without an entry open a flow */
+	__u32 pad;
+};
+
+/* The values of baton/impl/dataplane.Drop. */
+enum drop {
+	DROP_NONE = -1,
+	DROP_NO_LEASE,
+	DROP_MISS,
+	DROP_NO_SERVICE,
+	DROP_NO_BACKEND,
+	DROP_NO_PORT,
+	DROP_TABLE_FULL,
+	DROP_MALFORMED,
+	DROP_FRAGMENT,
+	DROP_OTHER_PROTO,
+	DROP_KINDS,
+};
+
+enum direction {
+	ORIGINAL, /* client to backend */
+	REPLY,
+};
+
+struct counters {
+	__u64 forwarded[2]; /* by direction */
+	__u64 bytes[2];
+	__u64 created;
+	__u64 adopted;
+	__u64 arp_replies;
+	__u64 dropped[DROP_KINDS];
+	__u64 events_lost;
+};
+
+struct event {
+	struct tuple original;
+	struct tuple reply;
+	__u8 state;
+	__u8 origin;
+	__u8 pad[6];
+};
+
+/* A member of the batch buffer: what user space asks of a table operation. */
+struct record {
+	struct tuple original;
+	struct conn conn;
+};
+
+/* The context of the table programs. */
+struct batch_args {
+	__u32 count;       /* in: records of the batch buffer that are set */
+	__u32 done;        /* out: records that took effect */
+	__u32 conditional; /* in: remove only entries that still look as in the record */
+	__u32 pad;
+};

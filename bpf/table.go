@@ -1,0 +1,156 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+)
+
+// dumpBatch is how many entries one system call reads.
+const dumpBatch = 4096
+
+// Apply implements dataplane.Dataplane.
+func (d *Dataplane) Apply(entries []flow.Entry) error {
+	now := d.now()
+	for len(entries) > 0 {
+		n := min(len(entries), len(d.batch.values))
+		for i := range entries[:n] {
+			d.batch.values[i] = d.toRecord(&entries[i], now)
+		}
+		done, err := d.runBatch(d.objs.TableApply, n, false)
+		if err != nil {
+			return fmt.Errorf("bpf: apply %d entries: %w", n, err)
+		}
+		if done < n {
+			return fmt.Errorf("bpf: apply %d entries: %d found the table full (%d flows)", n, n-done, d.cfg.MaxFlows)
+		}
+		entries = entries[n:]
+	}
+	return nil
+}
+
+// Delete implements dataplane.Dataplane.
+func (d *Dataplane) Delete(tuples []flow.Tuple) error {
+	for len(tuples) > 0 {
+		n := min(len(tuples), len(d.batch.values))
+		for i, t := range tuples[:n] {
+			d.batch.values[i] = lbRecord{Original: toTuple(t)}
+		}
+		if _, err := d.runBatch(d.objs.TableRemove, n, false); err != nil {
+			return fmt.Errorf("bpf: delete %d entries: %w", n, err)
+		}
+		tuples = tuples[n:]
+	}
+	return nil
+}
+
+// Lookup implements dataplane.Dataplane.
+func (d *Dataplane) Lookup(t flow.Tuple) (flow.Entry, bool, error) {
+	key, conn := toTuple(t), lbConn{}
+	err := d.objs.Conns.Lookup(key, &conn)
+	if errors.Is(err, ebpf.ErrKeyNotExist) || err == nil && conn.Word == 0 {
+		return flow.Entry{}, false, nil
+	}
+	if err != nil {
+		return flow.Entry{}, false, fmt.Errorf("bpf: look up %s: %w", t, err)
+	}
+	return d.toEntry(&key, &conn, d.now()), true, nil
+}
+
+// Dump implements dataplane.Dataplane.
+func (d *Dataplane) Dump(f func(flow.Entry) bool) error {
+	now := d.now()
+	return d.scan(func(key *lbTuple, conn *lbConn) bool { return f(d.toEntry(key, conn, now)) })
+}
+
+// Sweep implements dataplane.Dataplane. An entry that a packet touches while the
+// sweep runs survives: what is removed must still look as it did when it was read.
+func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
+	var expired []lbRecord
+	err := d.scan(func(key *lbTuple, conn *lbConn) bool {
+		seen := max(clock.Instant(conn.LastSeen), since)
+		if now.Sub(seen) >= d.cfg.Timeouts.Of(stateOf(conn.Word)) {
+			expired = append(expired, lbRecord{Original: *key, Conn: *conn})
+		}
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	var removed []flow.Entry
+	for len(expired) > 0 {
+		n := copy(d.batch.values, expired)
+		expired = expired[n:]
+		if _, err := d.runBatch(d.objs.TableRemove, n, true); err != nil {
+			return removed, fmt.Errorf("bpf: sweep %d entries: %w", n, err)
+		}
+		for i := range d.batch.values[:n] {
+			if r := &d.batch.values[i]; r.Conn.Word != 0 {
+				e := d.toEntry(&r.Original, &r.Conn, now)
+				e.Remaining = 0
+				removed = append(removed, e)
+			}
+		}
+	}
+	return removed, nil
+}
+
+// scan calls f with each entry until it returns false.
+func (d *Dataplane) scan(f func(*lbTuple, *lbConn) bool) error {
+	keys, conns := make([]lbTuple, dumpBatch), make([]lbConn, dumpBatch)
+	var cursor ebpf.MapBatchCursor
+	for {
+		n, err := d.objs.Conns.BatchLookup(&cursor, keys, conns, nil)
+		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("bpf: read connection table: %w", err)
+		}
+		for i := range n {
+			if conns[i].Word != 0 && !f(&keys[i], &conns[i]) {
+				return nil
+			}
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}
+
+// runBatch runs a table program over the first n records of the batch and returns
+// how many took effect; the others come back with a zero word.
+func (d *Dataplane) runBatch(p *ebpf.Program, n int, conditional bool) (int, error) {
+	args := lbBatchArgs{Count: uint32(n)}
+	if conditional {
+		args.Conditional = 1
+	}
+	if _, err := p.Run(&ebpf.RunOptions{Context: &args, ContextOut: &args}); err != nil {
+		return 0, err
+	}
+	return int(args.Done), nil
+}
+
+func (d *Dataplane) toRecord(e *flow.Entry, now clock.Instant) lbRecord {
+	timeout := d.cfg.Timeouts.Of(e.State)
+	age := timeout - min(max(e.Remaining, 0), timeout)
+	return lbRecord{Original: toTuple(e.Original), Conn: lbConn{
+		Reply: toTuple(e.Reply), LastSeen: int64(now.Add(-age)), Word: toWord(e.State), Origin: uint32(e.Origin),
+	}}
+}
+
+func (d *Dataplane) toEntry(original *lbTuple, conn *lbConn, now clock.Instant) flow.Entry {
+	state := stateOf(conn.Word)
+	return flow.Entry{
+		Original: fromTuple(original), Reply: fromTuple(&conn.Reply),
+		State: state, Origin: flow.Origin(conn.Origin),
+		Remaining: remaining(d.cfg.Timeouts.Of(state), now.Sub(clock.Instant(conn.LastSeen))),
+	}
+}
+
+// remaining returns the lifetime that is left after an idle time.
+func remaining(timeout, idle time.Duration) time.Duration {
+	return min(max(timeout-idle, 0), timeout)
+}

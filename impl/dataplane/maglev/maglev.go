@@ -1,0 +1,77 @@
+// Package maglev builds the lookup tables of Maglev consistent hashing
+// (Eisenbud et al., NSDI 2016, section 3.4): even shares for the backends, and
+// few changes for the others when one comes or goes. It is pure; the dataplane's
+// loader and its model call it, so that both nodes of a pair choose alike.
+package maglev
+
+import (
+	"cmp"
+	"hash/fnv"
+	"slices"
+)
+
+// DefaultSize is the size of a table: a prime, and more than a hundred times the
+// number of backends that a service is expected to have, for shares within a
+// percent of each other.
+const DefaultSize = 16381
+
+// Table returns, for each of size slots, the index of a name. Names are distinct;
+// their order does not matter to which name owns a slot. The size is prime and
+// no smaller than the number of names. Without names the table is nil.
+func Table(names []string, size int) []int {
+	if len(names) == 0 {
+		return nil
+	}
+	turns := permutations(names, uint64(size))
+	table := make([]int, size)
+	for i := range table {
+		table[i] = -1
+	}
+	for filled := 0; ; {
+		for i := range turns {
+			slot := turns[i].nextFree(table)
+			table[slot] = turns[i].name
+			if filled++; filled == size {
+				return table
+			}
+		}
+	}
+}
+
+// permutation walks all slots in an order of the name's own.
+type permutation struct {
+	name             int
+	slot, skip, size uint64
+}
+
+// permutations returns the walks in the order in which the names take turns: by
+// name, so that it does not depend on the configuration's order.
+func permutations(names []string, size uint64) []permutation {
+	turns := make([]permutation, len(names))
+	for i, name := range names {
+		h := fnv.New64a()
+		h.Write([]byte(name))
+		sum := mix(h.Sum64())
+		turns[i] = permutation{name: i, slot: sum >> 32 % size, skip: sum&0xffffffff%(size-1) + 1, size: size}
+	}
+	slices.SortFunc(turns, func(a, b permutation) int { return cmp.Compare(names[a.name], names[b.name]) })
+	return turns
+}
+
+// mix spreads FNV's sum, whose high bits hardly depend on the last bytes (the
+// finalizer of MurmurHash3).
+func mix(h uint64) uint64 {
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+// nextFree moves on to the first slot of the walk that nobody has.
+func (p *permutation) nextFree(table []int) uint64 {
+	for table[p.slot] >= 0 {
+		p.slot = (p.slot + p.skip) % p.size
+	}
+	return p.slot
+}

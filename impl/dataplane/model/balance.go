@@ -1,0 +1,58 @@
+package model
+
+import (
+	"fmt"
+
+	"baton/impl/dataplane"
+	"baton/impl/dataplane/maglev"
+	"baton/impl/flow"
+)
+
+// Slots is the table from which a service's new flows take their backend: round
+// robin walks it, Maglev is a hash's index into it. The loader of the eBPF
+// programs writes it to their maps.
+func Slots(s dataplane.Service) []dataplane.Backend {
+	if s.Balance != dataplane.Maglev {
+		return s.Backends
+	}
+	names := make([]string, len(s.Backends))
+	for i, b := range s.Backends {
+		names[i] = fmt.Sprintf("%s:%d", b.Addr, b.Port)
+	}
+	table := maglev.Table(names, maglev.DefaultSize)
+	slots := make([]dataplane.Backend, len(table))
+	for i, name := range table {
+		slots[i] = s.Backends[name]
+	}
+	return slots
+}
+
+// Hash is the flow hash of an original tuple: Maglev's index and the start of the
+// SNAT port's probe sequence. It has no seed, since both nodes must agree on it.
+func Hash(t flow.Tuple) uint64 {
+	b := t.Bytes()
+	var addresses uint64
+	for _, x := range b[:8] {
+		addresses = addresses<<8 | uint64(x)
+	}
+	rest := uint64(t.SrcPort)<<32 | uint64(t.DstPort)<<16 | uint64(t.Proto)
+	return mix(addresses ^ mix(rest))
+}
+
+// mix is the finalizer of MurmurHash3.
+func mix(h uint64) uint64 {
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+// PortAttempts is how many SNAT ports a new flow tries.
+const PortAttempts = 64
+
+// SNATPort is the i-th port of the range that a flow of that hash tries.
+func SNATPort(r dataplane.PortRange, hash uint64, i int) uint16 {
+	size := uint64(r.Last-r.First) + 1
+	return r.First + uint16(mix(hash+uint64(i))%size)
+}
