@@ -46,6 +46,29 @@ func BenchmarkTransmit(b *testing.B) {
 	}
 }
 
+// BenchmarkReceiveAuth is one accepted packet for each type of authentication.
+func BenchmarkReceiveAuth(b *testing.B) {
+	for _, typ := range allAuthTypes {
+		b.Run(typ.String(), func(b *testing.B) {
+			cfg := testConfig()
+			cfg.Auth = testAuth(typ)
+			s, err := New(cfg, 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			packet := sealed(peerPacket(Up), cfg.Auth, 1)
+			b.ReportAllocs()
+			for b.Loop() {
+				s.auth.known = false // the same packet over and over
+				if err := s.Receive(1, packet, maxTTL); err != nil {
+					b.Fatal(err)
+				}
+				s.Ready()
+			}
+		})
+	}
+}
+
 // TestHotPathAllocates: receiving and transmitting allocate nothing, whether the
 // packet is good or not.
 func TestHotPathAllocates(t *testing.T) {
@@ -61,6 +84,20 @@ func TestHotPathAllocates(t *testing.T) {
 		s.Ready()
 	}); n != 0 {
 		t.Errorf("%v allocations for a good packet, a bad one and a transmission, want 0", n)
+	}
+	for _, typ := range allAuthTypes {
+		s, p := sessionIn(t, Up, typ), peerPacket(Up)
+		s.Ready()
+		a, b, now := authenticator{Auth: testAuth(typ), xmitSeq: 1}, make([]byte, 0, maxPacketLen), clock.Instant(1_000_000)
+		if n := testing.AllocsPerRun(100, func() {
+			now = now.Add(10 * ms)
+			if err := s.Receive(now, a.seal(p.AppendTo(b)), maxTTL); err != nil {
+				t.Fatal(err)
+			}
+			s.Ready()
+		}); n != 0 {
+			t.Errorf("%v: %v allocations, want 0", typ, n)
+		}
 	}
 	if s.State() != Up || s.Stats().Sent < 100 {
 		t.Errorf("state %v, %d sent: the hot path was not measured", s.State(), s.Stats().Sent)

@@ -38,7 +38,12 @@ type Config struct {
 	// sets 255 minus the greatest number of routers that it expects in between.
 	MinTTL uint8
 
-	// Seed starts the session's own generator, which draws the jitter.
+	// Auth authenticates the session; the zero value does not.
+	Auth Auth
+
+	// Seed starts the session's own generator, which draws the jitter and the
+	// first authentication sequence number. Where that matters it is a random number
+	// that nobody can guess.
 	Seed uint64
 }
 
@@ -50,7 +55,10 @@ func (c Config) Validate() error {
 	if c.DetectMult == 0 {
 		return fmt.Errorf("bfd: config: DetectMult is 0 (RFC 5880 6.8.1)")
 	}
-	return validateIntervals(c.DesiredMinTxInterval, c.RequiredMinRxInterval)
+	if err := validateIntervals(c.DesiredMinTxInterval, c.RequiredMinRxInterval); err != nil {
+		return err
+	}
+	return c.Auth.Validate()
 }
 
 // validateIntervals refuses a RequiredMinRxInterval of 0 too: on the wire it means

@@ -22,6 +22,11 @@ const (
 	DropTTL                        // TTL or hop limit below the least allowed (RFC 5881 section 5)
 	DropAuthUnexpected             // A bit set, no authentication in use
 	DropAuthMissing                // A bit clear, authentication in use
+	DropAuthType                   // authentication of another type than the one in use
+	DropAuthKeyID                  // no such key
+	DropAuthLen                    // Auth Len not that of the type and key
+	DropAuthSeq                    // sequence number outside the window: a replay, or a peer that restarted
+	DropAuthDigest                 // wrong password or digest
 	DropAdminDown                  // this session is held in AdminDown
 	dropKinds
 )
@@ -43,6 +48,11 @@ var drops = [dropKinds]struct{ key, text, rule string }{
 	DropTTL:            {"ttl", "TTL %d < %d", "RFC 5881 5"},
 	DropAuthUnexpected: {"auth_unexpected", "authenticated, but no authentication is in use", "RFC 5880 6.8.6"},
 	DropAuthMissing:    {"auth_missing", "not authenticated, but authentication is in use", "RFC 5880 6.8.6"},
+	DropAuthType:       {"auth_type", "Auth Type %d is not %d", "RFC 5880 6.7"},
+	DropAuthKeyID:      {"auth_key_id", "Auth Key ID %d is not configured, transmitting with %d", "RFC 5880 6.7"},
+	DropAuthLen:        {"auth_len", "Auth Len %d is not %d", "RFC 5880 6.7"},
+	DropAuthSeq:        {"auth_seq", "sequence number %d is outside the window after %d", "RFC 5880 6.7"},
+	DropAuthDigest:     {"auth_digest", "wrong password or digest", "RFC 5880 6.7"},
 	DropAdminDown:      {"admin_down", "session is AdminDown", "RFC 5880 6.8.6"},
 }
 

@@ -95,7 +95,13 @@ func (s *Session) detectionDeadline() clock.Instant {
 // 6.8.1, 6.8.4, 6.8.18). Every call that brings an instant begins with it, so a
 // packet that comes after the deadline finds the session down already, whether or
 // not Advance was called in time.
+//
+// After twice the Detection Time the peer may have restarted with another sequence
+// number (section 6.8.1).
 func (s *Session) expire(now clock.Instant) {
+	if s.auth.known && !now.Before(s.peer.lastRx.Add(2*s.DetectionTime())) {
+		s.auth.known = false
+	}
 	if now.Before(s.detectionDeadline()) {
 		return
 	}

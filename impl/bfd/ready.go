@@ -44,12 +44,17 @@ type outbox struct {
 	taken   bool
 }
 
-// add copies a packet in. When the owner has not taken what was there, the newest
-// gives way, since the new one tells the peer more.
-func (o *outbox) add(packet []byte) {
+// next returns an empty buffer for a packet. When the owner has not taken what was
+// there, the newest gives way, since the new one tells the peer more.
+func (o *outbox) next() []byte {
 	if o.n == outboxLen {
 		o.n--
 	}
-	o.packets[o.n] = append(o.buffers[o.n][:0], packet...)
+	return o.buffers[o.n][:0]
+}
+
+// commit adds the packet that was built in the buffer of next.
+func (o *outbox) commit(packet []byte) {
+	o.packets[o.n] = packet
 	o.n++
 }

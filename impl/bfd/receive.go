@@ -25,7 +25,7 @@ func (s *Session) Receive(now clock.Instant, pkt []byte, ttl uint8) error {
 // process returns false, with s.drop filled in, for a packet that is discarded.
 func (s *Session) process(now clock.Instant, b []byte, ttl uint8) bool {
 	var p Packet
-	if !p.decode(b, &s.drop) || !s.admit(&p, ttl) {
+	if !p.decode(b, &s.drop) || !s.admit(b, &p, ttl) {
 		return false
 	}
 	s.note(now, &p)
@@ -45,7 +45,7 @@ func (s *Session) process(now clock.Instant, b []byte, ttl uint8) bool {
 }
 
 // admit makes the checks that need the session.
-func (s *Session) admit(p *Packet, ttl uint8) bool {
+func (s *Session) admit(b []byte, p *Packet, ttl uint8) bool {
 	if p.YourDiscr != 0 && p.YourDiscr != s.cfg.LocalDiscr {
 		s.drop = DropError{Reason: DropYourDiscr, Got: p.YourDiscr, Want: s.cfg.LocalDiscr}
 		return false
@@ -56,10 +56,7 @@ func (s *Session) admit(p *Packet, ttl uint8) bool {
 	if least := s.cfg.minTTL(); ttl < least {
 		return s.drop.set(DropTTL, int(ttl), int(least))
 	}
-	if p.Auth != nil {
-		return s.drop.set(DropAuthUnexpected, 0, 0)
-	}
-	return true
+	return s.auth.verify(b, p, &s.drop)
 }
 
 // note sets the state variables that mirror the peer.

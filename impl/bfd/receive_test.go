@@ -99,6 +99,7 @@ func wantDrop(t *testing.T, r *rig, b []byte, ttl uint8, reason Drop) {
 func snapshot(s *Session) Session {
 	c := *s
 	c.stats, c.drop, c.out = Stats{}, DropError{}, outbox{}
+	clear(c.auth.scratch[:])
 	return c
 }
 
@@ -180,13 +181,13 @@ func TestRFC5881_5_TTL(t *testing.T) {
 	}
 }
 
-// FuzzReceive feeds a session any bytes at any pace. A dropped packet leaves it
-// exactly as the passing of time alone would have; nothing panics; what it
-// transmits is well formed.
+// FuzzReceive feeds a session, with and without authentication, any bytes at any
+// pace. A dropped packet leaves it exactly as the passing of time alone would have;
+// nothing panics; what it transmits is well formed.
 func FuzzReceive(f *testing.F) {
 	add := func(state State, edit func(b []byte) []byte) {
 		p := peerPacket(state)
-		f.Add(uint8(state), edit(p.AppendTo(nil)), uint8(maxTTL), uint32(10_000))
+		f.Add(uint8(state), uint8(AuthNone), edit(p.AppendTo(nil)), uint8(maxTTL), uint32(10_000))
 	}
 	same := func(b []byte) []byte { return b }
 	for state := AdminDown; state <= Up; state++ {
@@ -199,8 +200,13 @@ func FuzzReceive(f *testing.F) {
 	add(Up, func(b []byte) []byte { b[1] |= flagPoll; return b })
 	add(Up, func(b []byte) []byte { b[1] |= flagFinal | flagPoll; return b })
 	add(Up, func(b []byte) []byte { clear(b[12:24]); return b })
-	f.Fuzz(func(t *testing.T, local uint8, b []byte, ttl uint8, wait uint32) {
-		s, twin := sessionIn(t, State(local%4)), sessionIn(t, State(local%4))
+	for _, typ := range allAuthTypes {
+		f.Add(uint8(Up), uint8(typ), sealed(peerPacket(Down), testAuth(typ), 2), uint8(maxTTL), uint32(10_000))
+		f.Add(uint8(Up), uint8(typ), sealed(peerPacket(Down), testAuth(typ), 2)[:30], uint8(maxTTL), uint32(10_000))
+	}
+	f.Fuzz(func(t *testing.T, local, auth uint8, b []byte, ttl uint8, wait uint32) {
+		state, typ := State(local%4), AuthType(auth%uint8(len(authTypes)))
+		s, twin := sessionIn(t, state, typ), sessionIn(t, state, typ)
 		now := clock.Instant(1_000_000).Add(time.Duration(wait) * time.Microsecond)
 		err := s.Receive(now, b, ttl)
 		var drop *DropError
@@ -222,20 +228,29 @@ func FuzzReceive(f *testing.F) {
 }
 
 // sessionIn returns a session in the given state, which heard the peer just now.
-func sessionIn(t *testing.T, state State) *Session {
+func sessionIn(t *testing.T, state State, auth ...AuthType) *Session {
 	r := newRig(t)
+	if len(auth) > 0 && auth[0] != AuthNone {
+		r = newRig(t, withAuth(auth[0]))
+	}
+	receive := func(p Packet) {
+		if err := r.s.Receive(r.now, sealed(p, r.s.auth.Auth, 1), maxTTL); err != nil {
+			t.Fatal(err)
+		}
+	}
 	r.run(0)
 	switch state {
 	case AdminDown:
-		r.receive(peerPacket(AdminDown))
+		receive(peerPacket(AdminDown))
 		r.s.SetAdminDown(r.now, true)
 	case Down:
-		r.receive(peerPacket(AdminDown))
+		receive(peerPacket(AdminDown))
 	case Init:
-		r.receive(peerPacket(Down))
+		receive(peerPacket(Down))
 	case Up:
-		r.receive(peerPacket(Init))
+		receive(peerPacket(Init))
 	}
+	r.collect()
 	if r.s.State() != state {
 		t.Fatalf("state %v, want %v", r.s.State(), state)
 	}

@@ -16,6 +16,7 @@ type Session struct {
 	diag  Diag // bfd.LocalDiag
 	peer  peer
 
+	auth      authenticator
 	intervals intervals
 	poll      pollSequence
 	tx        transmitter
@@ -56,6 +57,8 @@ func New(cfg Config, now clock.Instant) (*Session, error) {
 	}
 	s.tx.random = *rand.NewPCG(cfg.Seed, uint64(cfg.LocalDiscr))
 	s.tx.due = now
+	s.auth.Auth = cfg.Auth
+	s.auth.xmitSeq = uint32(s.tx.random.Uint64())
 	s.intervals.adopt(s.intervalsFor(Down))
 	s.out.changes = make([]Change, 0, outboxLen)
 	return s, nil
@@ -100,6 +103,21 @@ func (s *Session) SetAdminDown(now clock.Instant, down bool) {
 		s.enter(now, Down, DiagNone)
 	}
 	s.transmit(now)
+}
+
+// SetAuth changes the authentication (RFC 5880 section 6.7.1), for the exchange of
+// keys above all: where the peer does not accept the new one within a Detection
+// Time, the session fails. It refuses what Config.Validate refuses, and then
+// changes nothing.
+func (s *Session) SetAuth(now clock.Instant, auth Auth) error {
+	if err := auth.Validate(); err != nil {
+		return err
+	}
+	s.begin()
+	s.expire(now)
+	s.auth.Auth = auth
+	s.transmit(now)
+	return nil
 }
 
 // Advance does what is due at now: it declares the session down when the Detection

@@ -107,6 +107,7 @@ func shorten(interval time.Duration, detectMult uint8, fraction uint64) time.Dur
 func (s *Session) send(now clock.Instant, h header, flags byte) {
 	s.tx.sent, s.tx.lastSent = h, now
 	h[offsetFlags] |= flags
-	s.out.add(h[:])
+	packet := s.out.next()
+	s.out.commit(s.auth.seal(append(packet, h[:]...)))
 	s.stats.Sent++
 }
