@@ -1,0 +1,69 @@
+// Package hostclock reads CLOCK_MONOTONIC, the time axis of every trace, and
+// translates the CLOCK_REALTIME stamps that the kernel puts on packets to it.
+// The generators and the capture call it; it keeps no state beyond a Translator.
+package hostclock
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/clock"
+)
+
+// Now reads CLOCK_MONOTONIC.
+func Now() clock.Instant { return clock.Instant(read(unix.CLOCK_MONOTONIC)) }
+
+// read cannot fail: the clock ids used here exist on every Linux and the
+// pointer is valid.
+func read(id int32) int64 {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(id, &ts)
+	return ts.Nano()
+}
+
+// refreshAfter bounds the age of a Translator's offset. CLOCK_REALTIME may be
+// slewed by 500 ppm: 50 µs in this time.
+const refreshAfter = 100 * time.Millisecond
+
+// Translator converts between CLOCK_REALTIME and CLOCK_MONOTONIC. Not safe for
+// concurrent use. The zero value is ready.
+type Translator struct {
+	offset  int64 // realtime minus monotonic
+	sampled clock.Instant
+}
+
+// Monotonic translates a CLOCK_REALTIME stamp of the recent past.
+func (t *Translator) Monotonic(realtime int64) clock.Instant {
+	t.refresh()
+	return clock.Instant(realtime - t.offset)
+}
+
+// Realtime translates an instant to nanoseconds since 1970.
+func (t *Translator) Realtime(at clock.Instant) int64 {
+	t.refresh()
+	return int64(at) + t.offset
+}
+
+func (t *Translator) refresh() {
+	if now := Now(); t.sampled == 0 || now.Sub(t.sampled) > refreshAfter {
+		t.offset, t.sampled = sampleOffset(), now
+	}
+}
+
+// sampleOffset reads one clock between two readings of the other and keeps the
+// tightest of a few samples, so that being descheduled in between does not
+// shift every stamp that follows.
+func sampleOffset() int64 {
+	var offset int64
+	best := int64(-1)
+	for range 5 {
+		before := read(unix.CLOCK_MONOTONIC)
+		realtime := read(unix.CLOCK_REALTIME)
+		after := read(unix.CLOCK_MONOTONIC)
+		if width := after - before; best < 0 || width < best {
+			best, offset = width, realtime-before-width/2
+		}
+	}
+	return offset
+}

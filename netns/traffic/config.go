@@ -1,0 +1,115 @@
+package traffic
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"baton/scenarios/plan"
+)
+
+// Bounds of a line: what one machine can do without measuring itself.
+const (
+	maxCount      = 50_000 // sessions or flows; the source ports of one client
+	maxRate       = 10_000 // connects or probes per second
+	defaultProbe  = 1000   // probes per second where the line gives no rate
+	defaultPeriod = 100 * time.Millisecond
+)
+
+func (c *Config) setDefaults() {
+	setDefault(&c.GapTCP, 50*time.Millisecond)
+	setDefault(&c.GapUDP, 20*time.Millisecond)
+	setDefault(&c.Timeouts.Connect, 3*time.Second)
+	setDefault(&c.Timeouts.Drain, 5*time.Second)
+	lines := make([]plan.Traffic, len(c.Lines))
+	for i, t := range c.Lines {
+		if t.Kind == plan.Probe && t.Rate == 0 {
+			t.Rate = defaultProbe
+		}
+		if t.Kind == plan.Sessions {
+			setDefault(&t.Every, defaultPeriod)
+		}
+		lines[i] = t
+	}
+	c.Lines = lines
+}
+
+func setDefault(d *time.Duration, value time.Duration) {
+	if *d == 0 {
+		*d = value
+	}
+}
+
+func (c *Config) check() error {
+	switch {
+	case len(c.Clients) == 0:
+		return errors.New("traffic: no clients")
+	case len(c.Backends) == 0:
+		return errors.New("traffic: no backends")
+	case c.Record == nil:
+		return errors.New("traffic: nowhere to record events")
+	}
+	for _, t := range c.Lines {
+		if err := checkLine(t); err != nil {
+			return fmt.Errorf("traffic: line %q: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+func checkLine(t plan.Traffic) error {
+	protos := map[string]string{plan.Sessions: "tcp", plan.Connects: "tcp", plan.Probe: "udp", plan.Flows: "tcp or udp"}
+	want, known := protos[t.Kind]
+	switch {
+	case !known:
+		return fmt.Errorf("kind %q is none of sessions, connects, probe, flows", t.Kind)
+	case t.Proto != want && (t.Kind != plan.Flows || (t.Proto != "tcp" && t.Proto != "udp")):
+		return fmt.Errorf("%s over %q, want %s", t.Kind, t.Proto, want)
+	case (t.Kind == plan.Sessions || t.Kind == plan.Flows) && (t.Count < 1 || t.Count > maxCount):
+		return fmt.Errorf("count %d is not in 1..%d", t.Count, maxCount)
+	case (t.Kind == plan.Connects || t.Kind == plan.Probe) && !(t.Rate > 0 && t.Rate <= maxRate):
+		return fmt.Errorf("rate %v is not in 0..%d per second", t.Rate, maxRate)
+	case t.Every < 0:
+		return fmt.Errorf("every %v is negative", t.Every)
+	}
+	return nil
+}
+
+// target is the address of the service that a line loads.
+func (c *Config) target(t plan.Traffic) (netip.AddrPort, error) {
+	for _, s := range c.Services {
+		if s.Name != t.Service {
+			continue
+		}
+		if s.Proto != t.Proto {
+			return netip.AddrPort{}, fmt.Errorf("traffic: line %q: %s to service %s, which is %s", t.Name, t.Proto, s.Name, s.Proto)
+		}
+		vip, err := netip.ParseAddr(s.VIP)
+		if err != nil || !vip.Is4() {
+			return netip.AddrPort{}, fmt.Errorf("traffic: service %s: %q is no IPv4 address", s.Name, s.VIP)
+		}
+		return netip.AddrPortFrom(vip, s.Port), nil
+	}
+	return netip.AddrPort{}, fmt.Errorf("traffic: line %q: no service %q", t.Name, t.Service)
+}
+
+// descriptors is how many files the lines may have open at once. Both ends of
+// every TCP connection are in this process.
+func (c *Config) descriptors() int {
+	n := 16 * (len(c.Clients) + 1)
+	for _, t := range c.Lines {
+		switch t.Kind {
+		case plan.Connects:
+			n += 4 * int(t.Rate*c.Timeouts.Connect.Seconds())
+		case plan.Probe:
+			n += len(c.Clients)
+		default:
+			n += t.Count
+			if t.Proto == "tcp" {
+				n += t.Count
+			}
+		}
+	}
+	return n + len(c.Services)*len(c.Backends)
+}

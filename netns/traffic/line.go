@@ -1,0 +1,115 @@
+package traffic
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// line is one traffic line of the plan with its running totals. The generators
+// of all clients share it, so its methods lock.
+type line struct {
+	plan.Traffic
+	number    uint32 // of the line in the plan
+	run       uint64
+	target    netip.AddrPort
+	threshold time.Duration
+	timeouts  Timeouts
+	record    func(trace.Event)
+
+	mu     sync.Mutex
+	totals trace.Totals
+	rtt    *hdrhistogram.Histogram // microseconds
+}
+
+// Round-trip times from 1 µs to 2 min, to three significant digits.
+const (
+	rttMin    = 1
+	rttMax    = int64(2 * time.Minute / time.Microsecond)
+	rttDigits = 3
+)
+
+func newLine(number int, t plan.Traffic, target netip.AddrPort, cfg *Config, record func(trace.Event)) *line {
+	threshold := cfg.GapTCP
+	if t.Proto == "udp" {
+		threshold = cfg.GapUDP
+	}
+	return &line{
+		Traffic: t, number: uint32(number), run: cfg.Run, target: target, threshold: threshold,
+		timeouts: cfg.Timeouts, record: record,
+		totals: trace.Totals{Name: t.Name, Kind: t.Kind, Proto: t.Proto},
+		rtt:    hdrhistogram.New(rttMin, rttMax, rttDigits),
+	}
+}
+
+// wire is the identity of the line's n-th flow in its messages.
+func (l *line) wire(n int) uint32 { return l.number<<24 | uint32(n)&0xffffff }
+
+// count changes the totals.
+func (l *line) count(f func(*trace.Totals)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f(&l.totals)
+}
+
+func (l *line) sent() {
+	l.mu.Lock()
+	l.totals.Sent++
+	l.mu.Unlock()
+}
+
+// received counts an answer and its round-trip time, counted from the intended send time.
+func (l *line) received(rtt time.Duration) {
+	l.mu.Lock()
+	l.totals.Received++
+	l.totals.Bytes += answerLen
+	_ = l.rtt.RecordValue(min(max(int64(rtt/time.Microsecond), rttMin), rttMax)) // in range by construction
+	l.mu.Unlock()
+}
+
+// summary returns the totals of this moment.
+func (l *line) summary(final bool) trace.Totals {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.totals
+	t.Final = final
+	if l.rtt.TotalCount() > 0 {
+		t.RTTp50 = float64(l.rtt.ValueAtQuantile(50)) / 1000
+		t.RTTp99 = float64(l.rtt.ValueAtQuantile(99)) / 1000
+		t.RTTMax = float64(l.rtt.Max()) / 1000
+	}
+	return t
+}
+
+// flowID names one flow of a line in the trace: the client that it comes from,
+// and its number within the line.
+type flowID struct {
+	line   *line
+	client string
+	number int
+	local  netip.AddrPort // zero until known
+}
+
+func (f flowID) String() string { return fmt.Sprintf("%s#%d", f.client, f.number) }
+
+// event records what happened to the flow.
+func (f flowID) event(at clock.Instant, event, why, backend string) {
+	t := &trace.Traffic{Name: f.line.Name, Flow: f.String(), Event: event, Why: why, Backend: backend}
+	if f.local.IsValid() {
+		t.Tuple = fmt.Sprintf("%s %s>%s", f.line.Proto, f.local, f.line.target)
+	}
+	f.line.record(trace.Event{At: at, Node: f.client, Kind: trace.KindTraffic, Traffic: t})
+}
+
+// gap records a stall or an outage of the flow, at its end.
+func (f flowID) gap(g gap) {
+	f.line.record(trace.Event{At: g.to, Node: f.client, Kind: trace.KindGap, Gap: &trace.Gap{
+		Name: f.line.Name, Flow: f.String(), Proto: f.line.Proto, From: g.from, To: g.to, Missed: g.missed}})
+}

@@ -1,0 +1,48 @@
+package traffic_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"baton/scenarios/plan"
+)
+
+var _ = Describe("load on a network that works", func() {
+	It("loses nothing, stalls nowhere and ends in order", func(ctx SpecContext) {
+		n, r := newNetwork(), &recording{}
+		g := start(ctx, n.config(r, sessionsLine(50, 20*time.Millisecond), connectsLine(200), probeLine()))
+		Expect(lineOf(g, 0)().Sessions).To(Equal(50), "Start returns once the sessions stand")
+		Eventually(lineOf(g, 0)).Within(10 * time.Second).Should(HaveField("Received", BeNumerically(">", 2000)))
+		stop(ctx, g)
+
+		web, fresh, probe := r.final("web"), r.final("new"), r.final("probe")
+		Expect(web.Received).To(Equal(web.Sent))
+		Expect([]int{web.Lost, web.Failed, web.Corrupt, web.Moved, web.Sessions}).To(HaveEach(0))
+		Expect(r.traffic("web", "done")).To(HaveLen(50))
+		Expect(fresh.Failed).To(BeZero())
+		Expect(uint64(fresh.Opened)).To(Equal(fresh.Received))
+		Expect(fresh.Received).To(BeNumerically(">", 50))
+		Expect(probe.Received).To(Equal(probe.Sent))
+		Expect(r.gaps("probe")).To(BeEmpty())
+	}, SpecTimeout(30*time.Second))
+
+	It("opens ten thousand idle flows in under two seconds", func(ctx SpecContext) {
+		n, r := newNetwork(), &recording{}
+		begun := time.Now()
+		g := start(ctx, n.config(r, plan.Traffic{Name: "idle", Kind: plan.Flows, Proto: "udp", Service: "udp", Count: 10000}))
+		AddReportEntry("10,000 UDP flows answered after", time.Since(begun))
+		Expect(lineOf(g, 0)()).To(HaveField("Opened", 10000))
+		stop(ctx, g)
+		Expect(r.final("idle").Failed).To(BeZero())
+	}, SpecTimeout(30*time.Second))
+
+	It("holds idle TCP flows open and closes them in order", func(ctx SpecContext) {
+		n, r := newNetwork(), &recording{}
+		g := start(ctx, n.config(r, plan.Traffic{Name: "idle", Kind: plan.Flows, Proto: "tcp", Service: "tcp", Count: 2000}))
+		Expect(lineOf(g, 0)()).To(And(HaveField("Opened", 2000), HaveField("Lost", 0)))
+		stop(ctx, g)
+		Expect(r.traffic("idle", "done")).To(HaveLen(2000))
+	}, SpecTimeout(30*time.Second))
+})

@@ -1,0 +1,265 @@
+package traffic
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/clock"
+	"baton/netns/internal/hostclock"
+)
+
+// loop is a single-threaded reactor: one locked thread, one epoll, one timerfd.
+// The generators of a client, or the echo servers of all backends, live on it
+// and need no locks among themselves. A goroutine per session would cost two
+// more wake-ups a message and hand the send times to the Go scheduler.
+type loop struct {
+	epoll, timer, wake int
+	sources            []source // by file descriptor
+	tickers            []ticker
+	armed              clock.Instant
+	posted             chan func()
+	stopping           bool
+	finished           chan struct{}
+
+	latest atomic.Int64 // the worst lateness of a wake-up, ns
+	late   func(time.Duration, clock.Instant)
+	tid    atomic.Int64
+	buf    [64 << 10]byte // for reads; valid within one handler call
+}
+
+// handler is what the loop calls when a descriptor is ready. The events are those of epoll.
+type handler interface {
+	ready(now clock.Instant, events uint32)
+}
+
+// ticker acts at instants. The loop calls fire once the deadline has come.
+type ticker interface {
+	deadline() clock.Instant
+	fire(now clock.Instant)
+}
+
+// source is a registered descriptor. The generation tells a descriptor from an
+// earlier one with the same number, whose events may still be in the batch.
+type source struct {
+	handler    handler
+	generation int32
+}
+
+// newLoop prepares a loop; run runs it. late is called when a wake-up came at
+// least noteworthyLateness after the deadline that it was for.
+func newLoop(late func(time.Duration, clock.Instant)) (*loop, error) {
+	l := &loop{epoll: -1, timer: -1, wake: -1, armed: clock.Never, late: late,
+		posted: make(chan func(), 64), finished: make(chan struct{})}
+	var err error
+	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("traffic: create epoll: %w", err)
+	}
+	if l.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC); err != nil {
+		l.release()
+		return nil, fmt.Errorf("traffic: create timerfd: %w", err)
+	}
+	if l.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
+		l.release()
+		return nil, fmt.Errorf("traffic: create eventfd: %w", err)
+	}
+	err = errors.Join(l.add(l.timer, unix.EPOLLIN, nil), l.add(l.wake, unix.EPOLLIN, wakeHandler{l}))
+	if err != nil {
+		l.release()
+		return nil, err
+	}
+	return l, nil
+}
+
+// add registers a descriptor. A nil handler only wakes the loop.
+func (l *loop) add(fd int, events uint32, h handler) error {
+	if fd >= len(l.sources) {
+		l.sources = append(l.sources, make([]source, fd+1-len(l.sources))...)
+	}
+	s := &l.sources[fd]
+	s.handler = h
+	s.generation++
+	e := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: s.generation}
+	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
+		return fmt.Errorf("traffic: watch descriptor %d: %w", fd, err)
+	}
+	return nil
+}
+
+// watch changes the events that a registered descriptor waits for.
+func (l *loop) watch(fd int, events uint32) error {
+	e := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: l.sources[fd].generation}
+	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, fd, &e); err != nil {
+		return fmt.Errorf("traffic: watch descriptor %d: %w", fd, err)
+	}
+	return nil
+}
+
+// drop closes a registered descriptor; epoll forgets it by itself.
+func (l *loop) drop(fd int) {
+	l.sources[fd].handler = nil
+	l.sources[fd].generation++
+	_ = unix.Close(fd)
+}
+
+// post runs f on the loop. It reports false once the loop has ended.
+func (l *loop) post(f func()) bool {
+	select {
+	case l.posted <- f:
+	case <-l.finished:
+		return false
+	}
+	one := [8]byte{1}
+	_, _ = unix.Write(l.wake, one[:])
+	return true
+}
+
+// call is post, and waits until f has run.
+func (l *loop) call(f func()) {
+	done := make(chan struct{})
+	if !l.post(func() { f(); close(done) }) {
+		return
+	}
+	select {
+	case <-done:
+	case <-l.finished:
+	}
+}
+
+// stop ends the loop and waits for that. Every descriptor still registered is closed.
+func (l *loop) stop() {
+	l.post(func() { l.stopping = true })
+	<-l.finished
+}
+
+// run is the loop. It occupies the calling goroutine's thread, inside the
+// network namespace that ns refers to (-1: the thread's own), so that its
+// handlers open sockets there. The thread is never given back.
+func (l *loop) run(ns int, entered func(error)) {
+	runtime.LockOSThread()
+	defer close(l.finished)
+	defer l.release()
+	if ns >= 0 {
+		if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
+			entered(fmt.Errorf("traffic: enter network namespace: %w", err))
+			return
+		}
+	}
+	l.tid.Store(int64(unix.Gettid()))
+	entered(nil)
+
+	events := make([]unix.EpollEvent, 256)
+	for !l.stopping {
+		timeout := -1
+		if l.arm(l.tick()) {
+			timeout = 0
+		}
+		n, err := unix.EpollWait(l.epoll, events, timeout)
+		if err != nil && err != unix.EINTR {
+			panic(fmt.Sprintf("traffic: epoll of a descriptor of our own: %v", err))
+		}
+		now := hostclock.Now()
+		for _, e := range events[:max(n, 0)] {
+			s := l.sources[e.Fd]
+			if s.handler != nil && s.generation == e.Pad {
+				s.handler.ready(now, e.Events)
+			}
+		}
+	}
+}
+
+// noteworthyLateness is the lateness of a wake-up from which on it is reported.
+const noteworthyLateness = 5 * time.Millisecond
+
+// tick fires what is due and returns the next deadline.
+func (l *loop) tick() clock.Instant {
+	next := clock.Never
+	for _, t := range l.tickers {
+		if due, now := t.deadline(), hostclock.Now(); !due.After(now) {
+			if due != atOnce {
+				l.noteLateness(now.Sub(due), now)
+			}
+			t.fire(now)
+		}
+		next = min(next, t.deadline())
+	}
+	return next
+}
+
+func (l *loop) noteLateness(by time.Duration, now clock.Instant) {
+	if int64(by) > l.latest.Load() {
+		l.latest.Store(int64(by))
+	}
+	if by >= noteworthyLateness && l.late != nil {
+		l.late(by, now)
+	}
+}
+
+// arm sets the timer and reports whether the instant has come already. A timerfd
+// with an absolute time is not subject to the thread's timer slack.
+func (l *loop) arm(next clock.Instant) (overdue bool) {
+	if next == l.armed {
+		return next != clock.Never && !next.After(hostclock.Now())
+	}
+	var spec unix.ItimerSpec
+	if next != clock.Never {
+		spec.Value = unix.NsecToTimespec(max(int64(next), 1))
+	}
+	if err := unix.TimerfdSettime(l.timer, unix.TFD_TIMER_ABSTIME, &spec, nil); err != nil {
+		panic(fmt.Sprintf("traffic: arm the loop's own timer for %d: %v", next, err))
+	}
+	l.armed = next
+	return false
+}
+
+// cpu is the processor time that the loop's thread has used.
+func (l *loop) cpu() time.Duration {
+	tid := l.tid.Load()
+	if tid == 0 {
+		return 0
+	}
+	var ts unix.Timespec
+	if err := unix.ClockGettime(threadClock(int(tid)), &ts); err != nil {
+		return 0
+	}
+	return time.Duration(ts.Nano())
+}
+
+// threadClock is the id of the CPU-time clock of a thread of this process (see
+// pthread_getcpuclockid(3)): the complement of its id, then the bits for "of a
+// thread" and "as the scheduler accounts".
+func threadClock(tid int) int32 { return int32(^tid<<3 | 4 | 2) }
+
+// release closes every descriptor that is still registered, and the loop's own.
+func (l *loop) release() {
+	for fd, s := range l.sources {
+		if s.handler != nil && fd != l.wake {
+			l.drop(fd)
+		}
+	}
+	for _, fd := range []int{l.timer, l.wake, l.epoll} {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
+	}
+}
+
+// wakeHandler runs the posted functions.
+type wakeHandler struct{ loop *loop }
+
+func (w wakeHandler) ready(clock.Instant, uint32) {
+	var count [8]byte
+	_, _ = unix.Read(w.loop.wake, count[:])
+	for {
+		select {
+		case f := <-w.loop.posted:
+			f()
+		default:
+			return
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package traffic
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"baton/impl/clock"
+)
+
+// A request is a fixed block that the backend never interprets; an answer is
+// the request as it arrived, then the backend's name and a checksum over both.
+// Fixed lengths mean that bytes which belong to another flow, or are shifted,
+// still come back, and that the client is the one that finds them wrong.
+//
+//	request  0 magic | 4 flow | 8 run | 16 seq | 24 intended | 32 filler | 60 CRC-32C of 0..59
+//	answer   0 request | 64 backend name, zero padded | 92 CRC-32C of 0..91
+const (
+	requestLen = 64
+	nameLen    = 28
+	answerLen  = requestLen + nameLen + crc32.Size
+
+	magic = "BTN1"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// stamp identifies one message: the run and flow that it belongs to, its place
+// in the flow, and the instant at which it was meant to be sent.
+type stamp struct {
+	run      uint64
+	flow     uint32
+	seq      uint64
+	intended clock.Instant
+}
+
+// putRequest encodes s into b[:requestLen].
+func putRequest(b []byte, s stamp) {
+	be := binary.BigEndian
+	copy(b, magic)
+	be.PutUint32(b[4:], s.flow)
+	be.PutUint64(b[8:], s.run)
+	be.PutUint64(b[16:], s.seq)
+	be.PutUint64(b[24:], uint64(s.intended))
+	for i := 32; i < 60; i++ {
+		b[i] = byte(s.seq) + byte(i)
+	}
+	be.PutUint32(b[60:], crc32.Checksum(b[:60], castagnoli))
+}
+
+// putAnswer completes b[:answerLen], whose first requestLen bytes are the request as received.
+func putAnswer(b []byte, backend string) {
+	n := copy(b[requestLen:requestLen+nameLen], backend)
+	clear(b[requestLen+n : requestLen+nameLen])
+	binary.BigEndian.PutUint32(b[requestLen+nameLen:], crc32.Checksum(b[:requestLen+nameLen], castagnoli))
+}
+
+// What can be wrong with an answer.
+var (
+	errAnswerChecksum  = errors.New("checksum of the answer is wrong")
+	errRequestChecksum = errors.New("checksum of the echoed request is wrong")
+	errMagic           = errors.New("echo is not a message of this generator")
+	errForeign         = errors.New("echo belongs to another flow")
+)
+
+// parseAnswer decodes b, verifying both checksums. The name aliases b.
+func parseAnswer(b []byte) (s stamp, backend []byte, err error) {
+	if len(b) != answerLen {
+		return s, nil, fmt.Errorf("answer has %d bytes, want %d", len(b), answerLen)
+	}
+	be := binary.BigEndian
+	if be.Uint32(b[requestLen+nameLen:]) != crc32.Checksum(b[:requestLen+nameLen], castagnoli) {
+		return s, nil, errAnswerChecksum
+	}
+	if be.Uint32(b[60:]) != crc32.Checksum(b[:60], castagnoli) {
+		return s, nil, errRequestChecksum
+	}
+	if string(b[:4]) != magic {
+		return s, nil, errMagic
+	}
+	s = stamp{
+		run:      be.Uint64(b[8:]),
+		flow:     be.Uint32(b[4:]),
+		seq:      be.Uint64(b[16:]),
+		intended: clock.Instant(be.Uint64(b[24:])),
+	}
+	return s, bytes.TrimRight(b[requestLen:requestLen+nameLen], "\x00"), nil
+}
+
+// checkAnswer is parseAnswer for the flow that sent the requests stamped with
+// run and flow.
+func checkAnswer(b []byte, run uint64, flow uint32) (stamp, []byte, error) {
+	s, backend, err := parseAnswer(b)
+	if err == nil && (s.run != run || s.flow != flow) {
+		err = fmt.Errorf("%w: flow %d of run %x", errForeign, s.flow, s.run)
+	}
+	return s, backend, err
+}

@@ -1,0 +1,51 @@
+package traffic
+
+import (
+	"time"
+
+	"baton/impl/clock"
+)
+
+// slot is the grid on which the intended times of sessions, connects and flows
+// lie. Everything due in one slot costs one wake-up of the loop.
+const slot = time.Millisecond
+
+// pacer yields the intended instants of an open-loop schedule: the n-th lies n
+// steps after the start, whatever happened to those before it. Each is computed
+// from n, so that rounding does not add up.
+type pacer struct {
+	start clock.Instant
+	step  float64 // nanoseconds
+	grid  time.Duration
+	n     int64
+}
+
+// every returns the schedule of count senders that each act once a period,
+// spread evenly over it: sender n modulo count acts at the n-th instant.
+func every(start clock.Instant, period time.Duration, count int) pacer {
+	return pacer{start: start, step: float64(period) / float64(count), grid: slot}
+}
+
+// perSecond returns a schedule of rate instants a second.
+func perSecond(start clock.Instant, rate float64) pacer {
+	return pacer{start: start, step: float64(time.Second) / rate, grid: slot}
+}
+
+// next is the intended instant of the next action.
+func (p *pacer) next() clock.Instant {
+	after := time.Duration(float64(p.n) * p.step)
+	if p.grid > 0 {
+		after = after.Truncate(p.grid)
+	}
+	return p.start.Add(after)
+}
+
+// take returns the next intended instant and its number if it has come.
+func (p *pacer) take(now clock.Instant) (intended clock.Instant, n int64, due bool) {
+	intended = p.next()
+	if intended.After(now) {
+		return 0, 0, false
+	}
+	p.n++
+	return intended, p.n - 1, true
+}

@@ -1,0 +1,196 @@
+package traffic
+
+import (
+	"encoding/binary"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/netns/internal/hostclock"
+)
+
+// probe generates one client's UDP flow at a fixed rate and measures its
+// outages (see outageMeter). A probe counts as answered if its answer arrives,
+// by the kernel's receive stamp, within the gap threshold of its sending.
+type probe struct {
+	flowID
+	loop *loop
+	fd   int
+	wire uint32
+
+	pace    pacer
+	flight  []flight // probes not yet settled, oldest first
+	settled uint64   // sequence number of flight[0]
+	meter   outageMeter
+	stamps  hostclock.Translator
+	backend string
+	corrupt bool
+	control [64]byte // for the receive stamp
+
+	readiness
+	ending *ending
+}
+
+// flight is one probe on its way.
+type flight struct {
+	intended, sent clock.Instant
+	answered       bool // in time
+}
+
+// newProbe opens the flow's socket; it must run in the client's namespace.
+func newProbe(l *loop, line *line, client string, number int, start clock.Instant) (*probe, error) {
+	fd, err := dialUDP(line.target, 0)
+	if err != nil {
+		return nil, err
+	}
+	p := &probe{flowID: flowID{line: line, client: client, number: number, local: localAddr(fd)}, loop: l, fd: fd,
+		wire: line.wire(number), pace: perSecond(start, line.Rate), meter: outageMeter{threshold: line.threshold}}
+	p.pace.grid = 0
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+	if err == nil {
+		err = l.add(fd, 0, p) // read once an interval, since the kernel has stamped what came
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	line.count(func(t *trace.Totals) { t.Sessions++ })
+	return p, nil
+}
+
+func (p *probe) deadline() clock.Instant {
+	if p.ending != nil {
+		return min(p.ending.deadline(len(p.flight) == 0), p.nextSettled())
+	}
+	return p.pace.next()
+}
+
+// nextSettled is when the fate of the oldest probe will be known.
+func (p *probe) nextSettled() clock.Instant {
+	if len(p.flight) == 0 {
+		return clock.Never
+	}
+	return p.flight[0].sent.Add(p.line.threshold + 1)
+}
+
+func (p *probe) fire(now clock.Instant) {
+	p.ready(now, 0)
+	p.settle(now)
+	if p.ending != nil {
+		p.fireEnding(now)
+		return
+	}
+	if now.Sub(p.pace.start) > p.line.timeouts.Connect {
+		p.readiness.ready() // nobody answers; that is for the checks to judge
+	}
+	for {
+		intended, seq, due := p.pace.take(now)
+		if !due {
+			return
+		}
+		p.send(intended, uint64(seq))
+	}
+}
+
+// send sends one probe. What the socket answers (an unreachable host, a full
+// queue) is not looked at: the missing answer says it.
+func (p *probe) send(intended clock.Instant, seq uint64) {
+	var b [requestLen]byte
+	putRequest(b[:], stamp{run: p.line.run, flow: p.wire, seq: seq, intended: intended})
+	p.flight = append(p.flight, flight{intended: intended, sent: hostclock.Now()})
+	p.line.sent()
+	_, _ = unix.Write(p.fd, b[:])
+}
+
+// settle decides the probes whose time to be answered has passed.
+func (p *probe) settle(now clock.Instant) {
+	n := 0
+	for n < len(p.flight) && now.Sub(p.flight[n].sent) > p.line.threshold {
+		f := p.flight[n]
+		if g, found := p.meter.settle(f.intended, f.sent, f.answered); found {
+			p.gap(g)
+		}
+		n++
+	}
+	p.flight = append(p.flight[:0], p.flight[n:]...)
+	p.settled += uint64(n)
+}
+
+// ready reads the answers that have arrived.
+func (p *probe) ready(clock.Instant, uint32) {
+	block := p.loop.buf[:answerLen+1]
+	for range datagramsPerTurn {
+		n, controlLen, _, _, err := unix.Recvmsg(p.fd, block, p.control[:], 0)
+		if err == unix.EAGAIN {
+			return
+		}
+		if err != nil {
+			continue // an ICMP error of an earlier probe
+		}
+		p.answer(block[:n], p.arrival(p.control[:controlLen]))
+	}
+}
+
+// arrival is when the kernel received a datagram, from its control message.
+func (p *probe) arrival(control []byte) clock.Instant {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err == nil {
+		for _, m := range messages {
+			if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SCM_TIMESTAMPNS && len(m.Data) >= 16 {
+				seconds, nanos := binary.NativeEndian.Uint64(m.Data), binary.NativeEndian.Uint64(m.Data[8:])
+				return p.stamps.Monotonic(int64(seconds)*int64(time.Second) + int64(nanos))
+			}
+		}
+	}
+	return hostclock.Now()
+}
+
+func (p *probe) answer(b []byte, at clock.Instant) {
+	got, backend, err := checkAnswer(b, p.line.run, p.wire)
+	if err != nil {
+		if !p.corrupt {
+			p.corrupt = true
+			p.line.count(func(t *trace.Totals) { t.Corrupt++ })
+			p.event(at, trace.TrafficCorrupt, err.Error(), p.backend)
+		}
+		return
+	}
+	p.line.received(at.Sub(got.intended))
+	if got.seq >= p.settled && got.seq-p.settled < uint64(len(p.flight)) {
+		f := &p.flight[got.seq-p.settled]
+		f.answered = at.Sub(f.sent) <= p.line.threshold
+	}
+	p.noteBackend(at, backend)
+}
+
+func (p *probe) noteBackend(at clock.Instant, name []byte) {
+	if string(name) == p.backend {
+		return
+	}
+	before := p.backend
+	p.backend = string(name)
+	if before == "" {
+		p.line.count(func(t *trace.Totals) { t.Opened++ })
+		p.event(at, trace.TrafficOpened, "", p.backend)
+		p.readiness.ready()
+		return
+	}
+	p.line.count(func(t *trace.Totals) { t.Moved++ })
+	p.event(at, trace.TrafficMoved, "from "+before, p.backend)
+}
+
+func (p *probe) finish(_ clock.Instant, e *ending) { p.ending = e }
+
+func (p *probe) fireEnding(now clock.Instant) {
+	if len(p.flight) > 0 && now < p.ending.until {
+		return
+	}
+	if g, open := p.meter.end(p.pace.next()); open {
+		p.gap(g)
+	}
+	p.line.count(func(t *trace.Totals) { t.Sessions-- })
+	p.event(now, trace.TrafficDone, "", p.backend)
+	p.ending.finished()
+}

@@ -1,0 +1,292 @@
+package traffic
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+// phase is how far a connection of a client has come.
+type phase uint8
+
+const (
+	connecting phase = iota
+	established
+	closing // everything is answered and our FIN is sent; the backend's is awaited
+	ended   // in order, lost, failed, or given up
+)
+
+// maxOutstanding bounds the messages of one session that have no echo yet. At
+// the bound a session leaves out messages until an echo comes.
+const maxOutstanding = 1024
+
+// session is one long-lived TCP connection of a sessions or flows line.
+type session struct {
+	flowID
+	loop  *loop
+	owner *sessions
+	fd    int
+	phase phase
+	wire  uint32 // identifies the flow in its messages
+
+	started clock.Instant // intended time of the connect
+	ending  bool          // close once everything is answered
+	backend string        // that of the first echo
+	next    uint64        // sequence number of the next message
+	unacked []clock.Instant
+	out     outbox
+	in      [answerLen]byte
+	filled  int // bytes of in that have come
+	stall   stallMeter
+	corrupt bool // reported
+}
+
+// open begins to connect at the intended instant.
+func (s *session) open(intended, now clock.Instant) {
+	s.started = intended
+	fd, err := dialTCP(s.line.target)
+	if err == nil {
+		if err = s.loop.add(fd, unix.EPOLLOUT, s); err != nil {
+			unix.Close(fd)
+		}
+	}
+	if err != nil {
+		s.fd = -1
+		s.fail(now, err.Error())
+		return
+	}
+	s.fd = fd
+}
+
+func (s *session) ready(now clock.Instant, events uint32) {
+	switch {
+	case s.phase == ended:
+		discard(s.loop, s.fd, events)
+	case s.phase == connecting:
+		s.connected(now)
+	default:
+		if events&unix.EPOLLOUT != 0 && !s.flush(now) {
+			return
+		}
+		if events&(unix.EPOLLIN|unix.EPOLLERR|unix.EPOLLHUP) != 0 {
+			s.read(now)
+		}
+	}
+}
+
+func (s *session) connected(now clock.Instant) {
+	if err := socketError(s.fd); err != nil {
+		s.fail(now, err.Error())
+		return
+	}
+	s.local = localAddr(s.fd)
+	s.become(established)
+	s.line.count(func(t *trace.Totals) { t.Opened++; t.Sessions++ })
+	_ = s.loop.watch(s.fd, unix.EPOLLIN)
+	s.send(now, now)
+}
+
+// send sends the message that was meant for the intended instant, whether or
+// not those before it have been answered.
+func (s *session) send(intended, now clock.Instant) {
+	if s.phase != established || len(s.unacked) >= maxOutstanding {
+		return
+	}
+	var b [requestLen]byte
+	putRequest(b[:], stamp{run: s.line.run, flow: s.wire, seq: s.next, intended: intended})
+	s.next++
+	s.unacked = append(s.unacked, intended)
+	s.line.sent()
+	blocked, err := s.out.write(s.fd, b[:])
+	if err != nil {
+		s.lose(now, err.Error())
+	} else if blocked {
+		_ = s.loop.watch(s.fd, unix.EPOLLIN|unix.EPOLLOUT)
+	}
+}
+
+// flush sends what waits. It reports false when the session has ended.
+func (s *session) flush(now clock.Instant) bool {
+	blocked, err := s.out.flush(s.fd)
+	if err != nil {
+		s.lose(now, err.Error())
+		return false
+	}
+	if !blocked {
+		_ = s.loop.watch(s.fd, unix.EPOLLIN)
+	}
+	return true
+}
+
+func (s *session) read(now clock.Instant) {
+	n, err := unix.Read(s.fd, s.loop.buf[:])
+	switch {
+	case err == unix.EAGAIN || err == unix.EINTR:
+		return
+	case err != nil && s.phase == closing:
+		s.lose(now, err.Error()+" while closing")
+		return
+	case err != nil:
+		s.lose(now, err.Error())
+		return
+	case n == 0 && s.phase == closing:
+		s.finish(now, "")
+		return
+	case n == 0:
+		s.lose(now, "closed by the other end")
+		return
+	}
+	for b := s.loop.buf[:n]; len(b) > 0; {
+		taken := copy(s.in[s.filled:], b)
+		b = b[taken:]
+		if s.filled += taken; s.filled == answerLen {
+			s.filled = 0
+			s.echo(now)
+		}
+	}
+	if s.ending {
+		s.end()
+	}
+}
+
+// echo takes one complete answer.
+func (s *session) echo(now clock.Instant) {
+	got, backend, err := checkAnswer(s.in[:], s.line.run, s.wire)
+	if len(s.unacked) == 0 {
+		s.reportCorrupt(now, "echo of nothing that was sent")
+		return
+	}
+	intended, seq := s.unacked[0], s.next-uint64(len(s.unacked))
+	s.unacked = append(s.unacked[:0], s.unacked[1:]...)
+	if err == nil && (got.seq != seq || got.intended != intended) {
+		err = fmt.Errorf("echo of message %d where that of %d was due", got.seq, seq)
+	}
+	if err != nil {
+		s.reportCorrupt(now, err.Error())
+		return
+	}
+	s.line.received(now.Sub(intended))
+	if g, late := s.stall.waited(intended, now); late {
+		s.gap(g)
+	}
+	s.noteBackend(now, backend)
+}
+
+// noteBackend reports the session as opened with its first echo, and as moved
+// when an echo names another backend than the one before.
+func (s *session) noteBackend(now clock.Instant, name []byte) {
+	if string(name) == s.backend {
+		return
+	}
+	before := s.backend
+	s.backend = string(name)
+	if before == "" {
+		s.event(now, trace.TrafficOpened, "", s.backend)
+		return
+	}
+	s.line.count(func(t *trace.Totals) { t.Moved++ })
+	s.event(now, trace.TrafficMoved, "from "+before, s.backend)
+}
+
+// reportCorrupt counts a session once, however many of its echoes are wrong.
+func (s *session) reportCorrupt(now clock.Instant, why string) {
+	if s.corrupt {
+		return
+	}
+	s.corrupt = true
+	s.line.count(func(t *trace.Totals) { t.Corrupt++ })
+	s.event(now, trace.TrafficCorrupt, why, s.backend)
+}
+
+// end begins the orderly close as soon as every message has been answered.
+func (s *session) end() {
+	s.ending = true
+	if s.phase == established && len(s.unacked) == 0 {
+		s.become(closing)
+		_ = unix.Shutdown(s.fd, unix.SHUT_WR) // an error shows in the read that follows
+	}
+}
+
+// giveUp ends a session whose time has run out.
+func (s *session) giveUp(now clock.Instant) {
+	switch s.phase {
+	case connecting:
+		s.abandon(now, "no connection for "+rounded(now.Sub(s.started)))
+	case established:
+		s.lose(now, "no answer for "+rounded(now.Sub(s.unacked[0])))
+	case closing:
+		s.finish(now, "the close was not answered")
+	}
+}
+
+func rounded(d time.Duration) string { return d.Round(time.Millisecond).String() }
+
+func (s *session) become(p phase) {
+	if s.phase == connecting {
+		s.owner.opening--
+	}
+	if s.phase = p; p == ended {
+		s.owner.live--
+	}
+}
+
+// fail ends a session that was never established.
+func (s *session) fail(now clock.Instant, why string) {
+	if s.fd >= 0 {
+		s.loop.drop(s.fd)
+	}
+	s.abandon(now, why)
+}
+
+// abandon counts a session as failed and keeps its socket: see discard.
+func (s *session) abandon(now clock.Instant, why string) {
+	s.become(ended)
+	s.line.count(func(t *trace.Totals) { t.Failed++ })
+	s.event(now, trace.TrafficFailed, why, "")
+}
+
+// lose ends a session that was established and died.
+func (s *session) lose(now clock.Instant, why string) {
+	if s.backend == "" {
+		s.event(now, trace.TrafficOpened, "", "")
+	}
+	if len(s.unacked) > 0 {
+		if g, late := s.stall.waited(s.unacked[0], now); late {
+			s.gap(g)
+		}
+	}
+	s.become(ended)
+	s.line.count(func(t *trace.Totals) { t.Lost++; t.Sessions-- })
+	s.event(now, trace.TrafficLost, why, s.backend)
+}
+
+// finish ends a session in order.
+func (s *session) finish(now clock.Instant, why string) {
+	s.become(ended)
+	s.line.count(func(t *trace.Totals) { t.Sessions-- })
+	s.event(now, trace.TrafficDone, why, s.backend)
+	if why == "" {
+		s.loop.drop(s.fd)
+	}
+}
+
+// discard serves the socket of a session that has ended but not closed: one that
+// was lost or given up. Were it closed, this kernel would answer what still
+// arrives for it with a RST, which nobody could tell from a failure. So our
+// side is shut down and the socket is read until the other end has closed, or
+// until the generator is torn down.
+func discard(l *loop, fd int, events uint32) {
+	if events&unix.EPOLLOUT != 0 && events&(unix.EPOLLERR|unix.EPOLLHUP) == 0 {
+		_ = unix.Shutdown(fd, unix.SHUT_WR)
+		_ = l.watch(fd, unix.EPOLLIN)
+		return
+	}
+	n, err := unix.Read(fd, l.buf[:])
+	if n == 0 || (err != nil && err != unix.EAGAIN && err != unix.EINTR) {
+		l.drop(fd)
+	}
+}

@@ -1,0 +1,185 @@
+package traffic
+
+import "baton/impl/clock"
+
+// Paces at which long-lived connections and idle flows are opened, per second.
+// 500 sessions take half a second, 10,000 flows under two.
+const (
+	sessionsPerSecond = 1000
+	flowsPerSecond    = 8000
+)
+
+// sessions generates one client's share of a line of long-lived TCP
+// connections: those that talk (sessions) and those that only stand (flows).
+// Session k sends at the instants k/N + j of the period, from the line's start
+// on; what falls before its connection stands is left out.
+type sessions struct {
+	all     []*session
+	opener  pacer
+	beat    pacer
+	beats   bool
+	opening int // not yet established or failed
+	live    int // not ended
+	expired int // all[:expired] are no longer watched for the connect timeout
+
+	readiness
+	ending *ending
+}
+
+// newSessions prepares the sessions with the given numbers within the line.
+func newSessions(l *loop, line *line, client string, numbers []int, start clock.Instant) *sessions {
+	pace := float64(sessionsPerSecond)
+	if line.Count > sessionsPerSecond {
+		pace = flowsPerSecond
+	}
+	g := &sessions{opener: perSecond(start, pace), opening: len(numbers), live: len(numbers)}
+	if line.Every > 0 && len(numbers) > 0 {
+		g.beats, g.beat = true, every(start, line.Every, len(numbers))
+	}
+	for _, n := range numbers {
+		g.all = append(g.all, &session{
+			flowID: flowID{line: line, client: client, number: n}, loop: l, owner: g, fd: -1,
+			wire: line.wire(n), stall: stallMeter{threshold: line.threshold},
+		})
+	}
+	return g
+}
+
+func (g *sessions) deadline() clock.Instant {
+	if g.ending != nil {
+		return g.ending.deadline(g.live == 0)
+	}
+	next := clock.Never
+	if g.opener.n < int64(len(g.all)) {
+		next = g.opener.next()
+	}
+	if g.beats {
+		next = min(next, g.beat.next())
+	}
+	if !g.isReady {
+		next = min(next, g.nextTimeout(), onceTrue(g.opening == 0))
+	}
+	return next
+}
+
+func (g *sessions) fire(now clock.Instant) {
+	if g.ending != nil {
+		g.fireEnding(now)
+		return
+	}
+	for g.opener.n < int64(len(g.all)) {
+		intended, n, due := g.opener.take(now)
+		if !due {
+			break
+		}
+		g.all[n].open(intended, now)
+	}
+	for g.nextTimeout() <= now {
+		if s := g.all[g.expired]; s.phase == connecting {
+			s.giveUp(now)
+		}
+		g.expired++
+	}
+	for g.beats {
+		intended, n, due := g.beat.take(now)
+		if !due {
+			break
+		}
+		g.all[n%int64(len(g.all))].send(intended, now)
+	}
+	if g.opening == 0 {
+		g.ready()
+	}
+}
+
+// nextTimeout is when the oldest connection attempt has taken too long.
+func (g *sessions) nextTimeout() clock.Instant {
+	for g.expired < int(g.opener.n) && g.all[g.expired].phase != connecting {
+		g.expired++
+	}
+	if g.expired == int(g.opener.n) {
+		return clock.Never
+	}
+	s := g.all[g.expired]
+	return s.started.Add(s.line.timeouts.Connect)
+}
+
+// finish begins to end the sessions: nothing new is sent, what is open closes as
+// soon as it has its answers, and what has none when the drain time has passed is lost.
+func (g *sessions) finish(now clock.Instant, e *ending) {
+	g.ending = e
+	for _, s := range g.all {
+		s.end()
+	}
+}
+
+func (g *sessions) fireEnding(now clock.Instant) {
+	if now >= g.ending.until {
+		for _, s := range g.all {
+			s.giveUp(now)
+		}
+	}
+	if g.live == 0 {
+		g.ready()
+		g.ending.finished()
+	}
+}
+
+// readiness tells once that a generator has opened what it opens at its start.
+type readiness struct {
+	isReady bool
+	onReady func()
+}
+
+func (r *readiness) ready() {
+	if !r.isReady {
+		r.isReady = true
+		r.onReady()
+	}
+}
+
+// atOnce is the deadline of a ticker that has something to do now, though no
+// schedule of its asked for this instant.
+const atOnce clock.Instant = 0
+
+// onceTrue is atOnce if the condition holds.
+func onceTrue(condition bool) clock.Instant {
+	if condition {
+		return atOnce
+	}
+	return clock.Never
+}
+
+// ending is the last phase of a generator.
+type ending struct {
+	until  clock.Instant // end of the drain time
+	done   bool
+	onDone func()
+}
+
+// deadline is when the ending has to be looked at: at once when nothing is left.
+func (e *ending) deadline(nothingLeft bool) clock.Instant {
+	switch {
+	case e.done:
+		return clock.Never
+	case nothingLeft:
+		return atOnce
+	}
+	return e.until
+}
+
+func (e *ending) finished() {
+	if !e.done {
+		e.done = true
+		e.onDone()
+	}
+}
+
+// share returns the numbers below count that belong to client c of n.
+func share(count, c, n int) []int {
+	var numbers []int
+	for i := c; i < count; i += n {
+		numbers = append(numbers, i)
+	}
+	return numbers
+}

@@ -1,0 +1,137 @@
+package traffic
+
+import (
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// openSocket opens a non-blocking IPv4 socket of the thread's network namespace.
+func openSocket(kind int) (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("traffic: open socket: %w", err)
+	}
+	return fd, nil
+}
+
+// dialTCP begins to connect. The result comes as writability of the socket.
+func dialTCP(to netip.AddrPort) (int, error) {
+	fd, err := openSocket(unix.SOCK_STREAM)
+	if err != nil {
+		return -1, err
+	}
+	// Without it a message waits for the acknowledgement of the one before.
+	if err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err == nil {
+		err = unix.Connect(fd, sockaddr(to))
+	}
+	if err != nil && err != unix.EINPROGRESS {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// dialUDP opens a socket that exchanges datagrams with one peer. A port of 0
+// lets the kernel choose.
+func dialUDP(to netip.AddrPort, port uint16) (int, error) {
+	fd, err := openSocket(unix.SOCK_DGRAM)
+	if err != nil {
+		return -1, err
+	}
+	if port != 0 {
+		err = unix.Bind(fd, &unix.SockaddrInet4{Port: int(port)})
+	}
+	if err == nil {
+		err = unix.Connect(fd, sockaddr(to))
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// listen opens a listening TCP socket or a bound UDP socket.
+func listen(kind int, at netip.AddrPort) (int, error) {
+	fd, err := openSocket(kind)
+	if err != nil {
+		return -1, err
+	}
+	if kind == unix.SOCK_STREAM {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	} else {
+		// A burst of first datagrams, or a moment in which this process does not
+		// run, must not look like loss in the network.
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20)
+	}
+	if err == nil {
+		err = unix.Bind(fd, sockaddr(at))
+	}
+	if err == nil && kind == unix.SOCK_STREAM {
+		err = unix.Listen(fd, 4096)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("traffic: listen on %s: %w", at, err)
+	}
+	return fd, nil
+}
+
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
+}
+
+// localAddr is the socket's own address, zero if it has none.
+func localAddr(fd int) netip.AddrPort {
+	sa, err := unix.Getsockname(fd)
+	in4, ok := sa.(*unix.SockaddrInet4)
+	if err != nil || !ok {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4(in4.Addr), uint16(in4.Port))
+}
+
+// socketError takes the pending error of a socket.
+func socketError(fd int) error {
+	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return err
+	}
+	if code != 0 {
+		return unix.Errno(code)
+	}
+	return nil
+}
+
+// outbox keeps the bytes that a stream socket did not take yet.
+type outbox struct{ waiting []byte }
+
+// write sends b behind what waits already. It reports whether bytes wait for
+// the socket to become writable.
+func (o *outbox) write(fd int, b []byte) (blocked bool, err error) {
+	if len(o.waiting) > 0 {
+		o.waiting = append(o.waiting, b...)
+		return true, nil
+	}
+	n, err := unix.Write(fd, b)
+	if err == unix.EAGAIN {
+		n, err = 0, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	o.waiting = append(o.waiting, b[n:]...)
+	return len(o.waiting) > 0, nil
+}
+
+// flush sends what waits.
+func (o *outbox) flush(fd int) (blocked bool, err error) {
+	b := o.waiting
+	o.waiting = o.waiting[:0]
+	if len(b) == 0 {
+		return false, nil
+	}
+	return o.write(fd, b)
+}

@@ -1,0 +1,329 @@
+// Package traffic puts real load on a pair of load balancers and says what the
+// clients saw: TCP sessions that were lost, moved or corrupted, connects that
+// failed, and for how long nobody answered. Sockets are opened in the
+// namespaces of clients and backends; everything runs in this process.
+//
+// The load is open-loop. Every message has an intended send time that follows
+// from the plan alone; a stall does not slow the generator down, and is measured
+// from the intended time. It judges nothing: it records trace events, and the
+// checks of a scenario judge those.
+//
+// # No RST of its own
+//
+// The generator never causes a RST while the system under test behaves: a
+// session ends with its last answer read, then FIN, then the other side's FIN;
+// SO_LINGER is never set; a connection that failed or was given up stays open
+// and is read until Close, since a closed socket would answer late segments with
+// a RST. So the order at the end of a run is Stop, then the end of the capture,
+// then Close.
+//
+// Package netns calls it. It needs CAP_SYS_ADMIN, to enter the namespaces, and
+// CAP_SYS_RESOURCE for more file descriptors than the limit.
+package traffic
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/netns/internal/hostclock"
+	"baton/scenarios/plan"
+)
+
+// Host is a network namespace with a name. Do runs f on a thread inside it.
+type Host interface {
+	Name() string
+	Do(f func() error) error
+}
+
+// Backend is a host on which the services' echo servers listen. Its name, at
+// most 28 bytes long, comes back in every answer.
+type Backend struct {
+	Host
+	Addr netip.Addr
+}
+
+// Timeouts of the generators; zero values mean the defaults.
+type Timeouts struct {
+	// Connect is how long a connection may take: for connects with the echo, from
+	// the intended time on. 3 s by default: within it Linux sends three SYNs.
+	Connect time.Duration
+	// Drain is how long Stop waits for the answers that are outstanding. 5 s by
+	// default. A session that has none then is lost.
+	Drain time.Duration
+}
+
+// Config is what a generator needs to know.
+type Config struct {
+	Lines    []plan.Traffic
+	Services []plan.Service
+	Clients  []Host // each line's load is divided among them; a probe runs on each
+	Backends []Backend
+	// Run tells the messages of this run from those of another. Any number will do.
+	Run uint64
+	// Record receives the events, from one goroutine at a time.
+	Record func(trace.Event)
+	// GapTCP and GapUDP are the thresholds above which a gap is recorded: 50 ms and 20 ms by default.
+	GapTCP, GapUDP time.Duration
+	Timeouts       Timeouts
+}
+
+// Generator runs the traffic of one plan.
+type Generator struct {
+	cfg      Config
+	lines    []*line
+	servers  *loop
+	clients  []*clientLoop
+	events   chan trace.Event
+	recorded chan struct{} // closed once all events are handed over
+	ticking  chan struct{} // closed to end the running totals
+	ticked   chan struct{}
+}
+
+// generator is the share of one line on one client.
+type generator interface {
+	ticker
+	finish(now clock.Instant, e *ending)
+}
+
+// clientLoop is the reactor of one client and the generators on it.
+type clientLoop struct {
+	*loop
+	host       Host
+	generators []generator
+}
+
+// New checks the configuration. It opens nothing.
+func New(cfg Config) (*Generator, error) {
+	cfg.setDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	g := &Generator{cfg: cfg, events: make(chan trace.Event, 4096),
+		recorded: make(chan struct{}), ticking: make(chan struct{}), ticked: make(chan struct{})}
+	for i, t := range cfg.Lines {
+		target, err := cfg.target(t)
+		if err != nil {
+			return nil, err
+		}
+		g.lines = append(g.lines, newLine(i, t, target, &cfg, g.record))
+	}
+	return g, nil
+}
+
+// record queues an event. It blocks rather than drops when Record is slow.
+func (g *Generator) record(e trace.Event) { g.events <- e }
+
+// Start opens the servers, then the clients' connections, and returns when each
+// session is established or has failed, each idle flow was answered or given up,
+// and each probe was answered once; or when ctx is done, with its error. What
+// was started then still has to be stopped.
+func (g *Generator) Start(ctx context.Context) error {
+	if err := raiseFileLimit(g.cfg.descriptors()); err != nil {
+		return err
+	}
+	go g.handOver()
+	go g.writeTotals()
+	if err := g.startServers(); err != nil {
+		return err
+	}
+	opening := make(chan struct{}, len(g.lines)*len(g.cfg.Clients))
+	expected := 0
+	for i, host := range g.cfg.Clients {
+		c, err := g.startClient(host, i, func() { opening <- struct{}{} })
+		if err != nil {
+			return err
+		}
+		expected += len(c.generators)
+	}
+	for range expected {
+		select {
+		case <-opening:
+		case <-ctx.Done():
+			return fmt.Errorf("traffic: wait for sessions to open: %w", ctx.Err())
+		}
+	}
+	return nil
+}
+
+func (g *Generator) startServers() error {
+	l, err := newLoop(g.late("backends"))
+	if err != nil {
+		return err
+	}
+	for _, b := range g.cfg.Backends {
+		if err := serve(l, b, g.cfg.Services); err != nil {
+			l.release()
+			return err
+		}
+	}
+	entered := make(chan error, 1)
+	go l.run(-1, func(err error) { entered <- err })
+	g.servers = l
+	return <-entered
+}
+
+// startClient starts the loop of a client on a thread in its namespace, and on
+// it the client's share of every line. opened is called once for each.
+func (g *Generator) startClient(host Host, index int, opened func()) (*clientLoop, error) {
+	ns, err := namespaceOf(host)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(ns)
+	l, err := newLoop(g.late(host.Name()))
+	if err != nil {
+		return nil, err
+	}
+	entered := make(chan error, 1)
+	go l.run(ns, func(err error) { entered <- err })
+	if err := <-entered; err != nil {
+		return nil, fmt.Errorf("%w (client %s)", err, host.Name())
+	}
+	c := &clientLoop{loop: l, host: host}
+	g.clients = append(g.clients, c)
+	l.call(func() {
+		start := hostclock.Now().Add(slot) // one grid for all of the loop's schedules
+		for _, line := range g.lines {
+			var made generator
+			if made, err = g.newGenerator(c, line, index, start, opened); err != nil {
+				err = fmt.Errorf("traffic: start %s on %s: %w", line.Name, host.Name(), err)
+				return
+			}
+			c.generators = append(c.generators, made)
+			c.tickers = append(c.tickers, made)
+		}
+	})
+	return c, err
+}
+
+func (g *Generator) newGenerator(c *clientLoop, line *line, index int, start clock.Instant, opened func()) (generator, error) {
+	clients, name := len(g.cfg.Clients), c.host.Name()
+	r := readiness{onReady: opened}
+	switch {
+	case line.Kind == plan.Connects:
+		made := newConnects(c.loop, line, name, index, clients, start)
+		made.readiness = r
+		return made, nil
+	case line.Kind == plan.Probe:
+		made, err := newProbe(c.loop, line, name, index, start)
+		if err == nil {
+			made.readiness = r
+		}
+		return made, err
+	case line.Kind == plan.Flows && line.Proto == "udp":
+		made := newUDPFlows(c.loop, line, name, share(line.Count, index, clients), start)
+		made.readiness = r
+		return made, nil
+	}
+	made := newSessions(c.loop, line, name, share(line.Count, index, clients), start)
+	made.readiness = r
+	return made, nil
+}
+
+// Stop ends the load in order and records the final totals: see Timeouts.Drain.
+// ctx may shorten the drain. Servers and the sockets of what was lost stay open
+// until Close.
+func (g *Generator) Stop(ctx context.Context) error {
+	until := hostclock.Now().Add(g.cfg.Timeouts.Drain)
+	if deadline, ok := ctx.Deadline(); ok {
+		until = min(until, hostclock.Now().Add(time.Until(deadline)))
+	}
+	var done sync.WaitGroup
+	for _, c := range g.clients {
+		c.call(func() {
+			for _, made := range c.generators {
+				done.Add(1)
+				made.finish(hostclock.Now(), &ending{until: until, onDone: done.Done})
+			}
+		})
+	}
+	done.Wait() // bounded by until: every generator ends by itself
+	close(g.ticking)
+	<-g.ticked
+	return nil
+}
+
+// Close closes what is open and waits for the last event to be recorded. Call it
+// after the capture has ended: the sockets of what was lost may answer with RSTs now.
+func (g *Generator) Close() {
+	for _, c := range g.clients {
+		c.stop()
+	}
+	if g.servers != nil {
+		g.servers.stop()
+	}
+	close(g.events)
+	<-g.recorded
+}
+
+// handOver gives the events to Record, so that a slow recorder delays no send.
+func (g *Generator) handOver() {
+	defer close(g.recorded)
+	for e := range g.events {
+		g.cfg.Record(e)
+	}
+}
+
+// writeTotals records the totals of every line once a second, and the final ones.
+func (g *Generator) writeTotals() {
+	defer close(g.ticked)
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for final := false; !final; {
+		select {
+		case <-second.C:
+		case <-g.ticking:
+			final = true
+		}
+		for _, l := range g.lines {
+			t := l.summary(final)
+			g.record(trace.Event{At: hostclock.Now(), Kind: trace.KindTotals, Totals: &t})
+		}
+	}
+}
+
+// late returns what a loop calls when it was woken late: the host stood still,
+// and measurements around that instant prove nothing.
+func (g *Generator) late(who string) func(time.Duration, clock.Instant) {
+	return func(by time.Duration, now clock.Instant) {
+		g.record(trace.Event{At: now, Node: who, Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(by)}})
+	}
+}
+
+// namespaceOf opens the network namespace of a host.
+func namespaceOf(host Host) (int, error) {
+	fd := -1
+	err := host.Do(func() (err error) {
+		fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return -1, fmt.Errorf("traffic: open network namespace of %s: %w", host.Name(), err)
+	}
+	return fd, nil
+}
+
+// raiseFileLimit makes room for n more file descriptors.
+func raiseFileLimit(n int) error {
+	need := uint64(n) + 1024 // for the rest of the process
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return os.NewSyscallError("getrlimit", err)
+	}
+	if limit.Cur >= need {
+		return nil
+	}
+	limit.Cur, limit.Max = need, max(limit.Max, need)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("traffic: raise the limit of open files to %d: %w", need, err)
+	}
+	return nil
+}
