@@ -1,0 +1,367 @@
+// Package ctsync keeps the connection table of a BACKUP equal to that of the
+// MASTER, and knows when it is. Each node runs one Engine. The MASTER's is the
+// source: it gives every change of its table a sequence number, remembers the
+// last ones in a journal and streams them. The BACKUP's is the sink: it hands
+// them to its dataplane in order, and acks what has taken hold there.
+//
+// When a stream begins, the sink says what it has (hello). The source opens a
+// round: a resumption from its journal if that suffices, otherwise a snapshot,
+// whose rows travel between live deltas. A mark with count and digest at a
+// sequence number closes the round and is repeated from time to time; if it
+// does not match, the digests of all buckets are compared and the unequal
+// buckets are sent again. Only a matching mark makes the sink in sync.
+//
+// A sequence number counts within a term: one incarnation of a node and one
+// epoch as MASTER. A new term names the state in which it is based, so that the
+// former source, which has that state, need not fetch it.
+//
+// The engine mirrors the table in its own memory, so that it never has to ask
+// the dataplane. It does no IO and reads no clock. impl/node calls it, from one
+// goroutine: what happens goes in by the methods that take an instant, what is
+// to be done comes out of Ready, which is to be called after each of them.
+package ctsync
+
+import (
+	"fmt"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+)
+
+// Engine is one node's part of the connection sync. The zero value is not usable.
+type Engine struct {
+	cfg   Config
+	now   clock.Instant
+	table table
+	stats Stats
+
+	// The table as a position: what it equals as far as is known. For a source,
+	// seq is the last sequence number given.
+	pos position
+
+	source  bool
+	base    position // the source's term began with this table
+	journal journal
+	rounds  uint32 // rounds opened so far
+	feed    feed
+
+	intake intake
+	queue  queue
+
+	stream bool
+	peer   peer
+	upAt   clock.Instant
+	lostAt clock.Instant
+	why    string // the stream was lost
+
+	nonce    uint32 // of the last hello
+	sessions uint32 // terms and snapshots taken in so far
+
+	recon reconciliation
+	meter meter
+	took  time.Duration // from the stream's beginning to the first InSync on it
+	out   Ready
+	busy  bool // Ready left work undone that needs no input
+
+	scratch []change // of the message at hand
+	slots   []uint32 // of the entries of the step at hand
+}
+
+// peer is what the other node last said of itself on the present stream.
+type peer struct {
+	term
+	source bool
+}
+
+// Ready is what an engine wants done, each list in order. Sends and batches are
+// independent of each other.
+type Ready struct {
+	// Send is frames for the sync stream. They belong to the caller.
+	Send [][]byte
+	// Apply is batches for the dataplane, to be applied one after the other.
+	Apply []Batch
+}
+
+// Batch is one step of the dataplane towards the source's table. Deletes take
+// hold before Entries: an entry may use the reply tuple of a deleted one, or
+// replace it. The slices belong to the engine again once Applied was called.
+type Batch struct {
+	ID      uint64
+	Entries []flow.Entry
+	Deletes []flow.Tuple
+}
+
+// New returns the engine of a node that is not MASTER and has an empty table.
+func New(cfg Config) *Engine {
+	cfg = cfg.withDefaults()
+	return &Engine{
+		cfg:     cfg,
+		table:   newTable(cfg.Key, cfg.Buckets),
+		journal: journal{limit: cfg.JournalLen},
+		lostAt:  clock.Never,
+	}
+}
+
+// SetSource says that this node is MASTER with the epoch: its table is the truth,
+// and its changes are counted anew from 1.
+func (e *Engine) SetSource(now clock.Instant, epoch uint32) {
+	e.now = now
+	if e.source && e.pos.epoch == epoch {
+		return
+	}
+	e.base = position{}
+	if e.source || e.intake.settled {
+		e.base = e.pos
+	}
+	e.source = true
+	e.pos = position{term: term{e.cfg.Incarnation, epoch}}
+	e.journal.reset()
+	e.table.renew()
+	e.feed = feed{}
+	e.intake = intake{}
+}
+
+// SetSink says that this node is not MASTER. If the peer is, the engine asks it
+// for what it lacks.
+func (e *Engine) SetSink(now clock.Instant) {
+	e.now = now
+	if !e.source {
+		return
+	}
+	e.source = false
+	e.feed = feed{}
+	e.intake = intake{settled: true}
+	e.meter = meter{}
+	if e.stream && e.peer.source {
+		e.sayHello()
+	}
+}
+
+// Connected says that a stream to the peer is up and what the peer said of
+// itself on it: its incarnation, whether it is MASTER, and its epoch. It is
+// called again when that changes.
+func (e *Engine) Connected(now clock.Instant, peerIncarnation uint64, peerIsSource bool, peerEpoch uint32) {
+	e.now = now
+	said := peer{term: term{peerIncarnation, peerEpoch}, source: peerIsSource}
+	fresh := !e.stream || said.incarnation != e.peer.incarnation
+	if !fresh && said == e.peer {
+		return
+	}
+	if fresh {
+		e.upAt, e.lostAt, e.why, e.took = now, clock.Never, "", 0
+	}
+	e.stream, e.peer = true, said
+	if e.source {
+		if fresh || said.source {
+			e.feed = feed{}
+		}
+		return
+	}
+	if e.pos.term != said.term {
+		e.intake.verified = false
+	}
+	e.intake.leave()
+	if said.source {
+		e.sayHello()
+	}
+}
+
+// Disconnected says that the stream is lost. What was received stays, and so
+// does InSync; LostAt says since when nothing supports it.
+func (e *Engine) Disconnected(now clock.Instant, why string) {
+	e.now = now
+	if !e.stream {
+		return
+	}
+	e.stream, e.lostAt, e.why = false, now, why
+	e.out.Send = e.out.Send[:0]
+	e.feed = feed{}
+	e.intake.leave()
+}
+
+// Local takes changes of this node's own dataplane, in the order in which they
+// happened. A source counts and streams them. On a sink they are strays, late
+// news of a time as MASTER or worse: they are noted as older than all that the
+// source says, and a comparison with it is due.
+func (e *Engine) Local(now clock.Instant, events []flow.Event) {
+	e.now = now
+	for i := range events {
+		c := changeOf(events[i].Entry)
+		if events[i].Deleted {
+			c = change{original: c.original}
+		}
+		if !c.acceptable() {
+			e.stats.LocalInvalid++
+			continue
+		}
+		e.recon.touch(c.original)
+		e.local(c, events[i].Entry.Origin)
+	}
+}
+
+// local makes the mirror follow the dataplane by one change.
+func (e *Engine) local(c change, origin flow.Origin) {
+	hash := e.table.tuple(c.original)
+	id := e.table.find(hash, c.original)
+	if id == 0 && c.deleted() {
+		return
+	}
+	if id != 0 && !c.deleted() {
+		if s := e.table.at(id); s.reply == c.reply && s.state == c.state {
+			s.remaining, s.origin = c.remaining, origin
+			return
+		}
+	}
+	var v version
+	if e.source {
+		e.journal.add(c)
+		e.pos.seq = e.journal.last
+		v = version{gen: e.table.gen, seq: e.pos.seq}
+	} else {
+		e.stats.Strays++
+		e.intake.doubt()
+	}
+	switch {
+	case c.deleted():
+		e.table.remove(hash, id)
+	case id != 0:
+		e.table.replace(hash, id, c, origin, v)
+	default:
+		e.table.insert(hash, c, origin, v)
+	}
+}
+
+// Receive takes one frame of the stream. An error means that the peer broke the
+// protocol: nothing has changed and the caller resets the stream. A message of a
+// term or role that has passed is dropped and counted.
+func (e *Engine) Receive(now clock.Instant, msg []byte) error {
+	e.now = now
+	kind, r, err := open(msg)
+	if err == nil {
+		if err = e.dispatch(kind, &r); err == nil {
+			return nil
+		}
+		err = fmt.Errorf("%s: %w", typeNames[kind], err)
+	}
+	e.stats.Violations++
+	return fmt.Errorf("ctsync: receive %w", err)
+}
+
+func (e *Engine) dispatch(kind byte, r *reader) error {
+	switch kind {
+	case typeHello:
+		return e.receiveHello(r)
+	case typeAck:
+		return e.receiveAck(r)
+	case typeNeed:
+		return e.receiveNeed(r)
+	case typeRepair:
+		return e.receiveRepair(r)
+	case typeBegin:
+		return e.receiveBegin(r)
+	case typeDelta:
+		return e.receiveDelta(r)
+	case typeRows:
+		return e.receiveRows(r)
+	case typeMark:
+		return e.receiveMark(r)
+	}
+	return e.receiveBuckets(r)
+}
+
+// outdated counts a message that is dropped because it belongs to a role, a term
+// or a round that has passed.
+func (e *Engine) outdated() error {
+	e.stats.Outdated++
+	return nil
+}
+
+// Advance lets time pass. It is to be called at Deadline, and may be at any instant.
+func (e *Engine) Advance(now clock.Instant) { e.now = now }
+
+// Deadline is the instant at which Advance and Ready want to be called even if
+// nothing happens before.
+func (e *Engine) Deadline() clock.Instant {
+	if e.busy {
+		return e.now
+	}
+	due := e.queue.deadline()
+	if e.source {
+		return clock.Earliest(due, e.feed.deadline())
+	}
+	return clock.Earliest(due, e.intakeDeadline())
+}
+
+// Ready returns what is to be done now. One call does a bounded amount of work;
+// Deadline tells if there is more. The outer slices are valid until the next call.
+func (e *Engine) Ready() Ready {
+	e.busy = false
+	e.reconcile()
+	if e.source {
+		e.pump()
+	} else {
+		e.absorb()
+	}
+	e.retry()
+	out := e.out
+	e.out.Send, e.out.Apply = nil, nil
+	return out
+}
+
+// send queues a frame.
+func (e *Engine) send(msg []byte) { e.out.Send = append(e.out.Send, msg) }
+
+// Sent returns the sequence number of the last change of this node's term as
+// source; on a sink 0.
+func (e *Engine) Sent() uint64 {
+	if e.source {
+		return e.pos.seq
+	}
+	return 0
+}
+
+// Barrier returns the sequence number that a sink must have applied before it
+// may take over what this source has done so far.
+func (e *Engine) Barrier() uint64 { return e.Sent() }
+
+// Acked returns up to which change of this source's term the peer has acked;
+// without a round on the present stream 0.
+func (e *Engine) Acked() uint64 { return e.feed.acked }
+
+// AppliedSeq returns up to which change of the source's term this sink's
+// dataplane holds the source's table, 0 if it does not hold a whole one. On a
+// source it is Sent.
+func (e *Engine) AppliedSeq() uint64 {
+	switch {
+	case e.source:
+		return e.pos.seq
+	case e.intake.verified && !e.intake.sweeping && e.queue.reached(e.intake.verifiedAt):
+		return e.intake.applied
+	}
+	return 0
+}
+
+// Pending returns how many batches have not taken hold in the dataplane yet.
+func (e *Engine) Pending() int { return e.queue.len() }
+
+// LostAt returns when the last stream was lost, Never while one is up or before
+// the first.
+func (e *Engine) LostAt() clock.Instant { return e.lostAt }
+
+// Len returns the number of flows in the mirror.
+func (e *Engine) Len() int { return e.table.len() }
+
+// Digest returns the digest of the mirror: equal on two nodes with equal tables.
+func (e *Engine) Digest() uint64 { return e.table.all.sum }
+
+// Lookup returns the mirror's entry of an original tuple.
+func (e *Engine) Lookup(original flow.Tuple) (flow.Entry, bool) {
+	id := e.table.find(e.table.tuple(original), original)
+	if id == 0 {
+		return flow.Entry{}, false
+	}
+	s := e.table.at(id)
+	c := s.change()
+	return c.entry(s.origin), true
+}

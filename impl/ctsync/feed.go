@@ -1,0 +1,322 @@
+package ctsync
+
+import (
+	"fmt"
+
+	"baton/impl/clock"
+)
+
+// scanStep is how many slots one Ready looks at, at most, when it walks the table.
+const scanStep = 1 << 15
+
+// A feed is the source's side of the present stream: how far it has told the
+// sink, and what the sink has acked. The zero feed has not been asked yet.
+type feed struct {
+	place
+	open  bool
+	nonce uint32 // of the hello that it answers
+
+	// Changes.
+	window uint64 // that may be on their way
+	next   uint64 // sequence number of the next to send
+	acked  uint64
+
+	// Rows of the snapshot, then of buckets under repair.
+	batches   uint32 // messages that may be on their way
+	rows      uint32 // messages sent
+	rowsAcked uint32
+	cursor    uint32 // slot at which the snapshot goes on, 0 if there is none or it is complete
+	entries   int    // sent in the snapshot
+	total     int    // entries when it began
+	repairs   []uint16
+
+	barriers []barrier
+	markDue  bool          // the round, or a repair in it, is to be closed
+	checkAt  clock.Instant // when to have the digests compared again
+	marked   bool          // the round is closed
+	inSync   bool          // said the sink
+}
+
+// A barrier is a message that speaks of the table after change seq, and is sent
+// when the stream has come exactly so far.
+type barrier struct {
+	kind byte
+	seq  uint64
+	msg  []byte
+}
+
+// hasRoom reports whether the sink keeps up well enough to be sent more of both
+// changes and rows.
+func (f *feed) hasRoom() bool {
+	return f.next-1-f.acked < f.window && f.rows-f.rowsAcked < f.batches
+}
+
+func (f *feed) pending(kind byte) bool {
+	for i := range f.barriers {
+		if f.barriers[i].kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *feed) deadline() clock.Instant {
+	if f.open && f.marked {
+		return f.checkAt
+	}
+	return clock.Never
+}
+
+// receiveHello opens a round that gives the sink what it lacks.
+func (e *Engine) receiveHello(r *reader) error {
+	var m hello
+	if err := m.decode(r); err != nil {
+		return err
+	}
+	if !e.source || !e.stream || m.want != e.pos.term || m.incarnation != e.peer.incarnation {
+		return e.outdated()
+	}
+	if int(m.buckets) != e.cfg.Buckets {
+		return fmt.Errorf("the peer has %d digest buckets, this node %d", m.buckets, e.cfg.Buckets)
+	}
+	if m.check != e.table.check() {
+		return fmt.Errorf("the peer hashes with another key")
+	}
+	if e.feed.open && e.feed.nonce == m.nonce {
+		return e.outdated()
+	}
+	e.feed = feed{nonce: m.nonce, window: uint64(m.window), batches: m.batches}
+	e.feed.window = min(e.feed.window, uint64(e.cfg.Window)*uint64(e.cfg.BatchEntries))
+	e.feed.batches = min(e.feed.batches, uint32(e.cfg.Window))
+	switch {
+	case m.have.term == e.pos.term && m.have.seq <= e.pos.seq && m.have.seq+1 >= e.journal.first():
+		e.resume(m.have, m.have.seq, m.applied)
+	case m.have.known() && m.have.term == e.base.term && e.journal.first() == 1:
+		// The sink has a table of the term in which ours is based, usually the very
+		// one. If not, the closing mark tells and the buckets that differ are repaired.
+		e.resume(m.have, 0, 0)
+	default:
+		e.snapshot()
+	}
+	return nil
+}
+
+// resume opens a round that goes on after change seq.
+func (e *Engine) resume(from position, seq, applied uint64) {
+	e.stats.Resumes++
+	e.feed.next, e.feed.acked = seq+1, applied
+	e.openRound(begin{from: from, seq: seq})
+}
+
+// snapshot opens a round that sends every entry, with the changes from now on.
+func (e *Engine) snapshot() {
+	e.stats.Snapshots++
+	f := &e.feed
+	*f = feed{nonce: f.nonce, window: f.window, batches: f.batches, cursor: 1}
+	f.next, f.acked = e.pos.seq+1, e.pos.seq
+	e.openRound(begin{snapshot: true, seq: e.pos.seq})
+}
+
+func (e *Engine) openRound(m begin) {
+	e.rounds++
+	f := &e.feed
+	f.open, f.markDue, f.total = true, true, e.table.len()
+	f.place = place{epoch: e.pos.epoch, round: e.rounds}
+	m.term, m.nonce, m.round = e.pos.term, f.nonce, f.round
+	m.head, m.total = e.pos.seq, uint32(f.total)
+	e.send(m.encode())
+}
+
+// ours reports whether a message of the sink belongs to the present round.
+func (e *Engine) ours(p place) bool { return e.source && e.feed.open && p == e.feed.place }
+
+func (e *Engine) receiveAck(r *reader) error {
+	var m ack
+	if err := m.decode(r); err != nil {
+		return err
+	}
+	f := &e.feed
+	switch {
+	case !e.ours(m.place):
+		return e.outdated()
+	case m.seq < f.acked || m.rows < f.rowsAcked:
+		return fmt.Errorf("change %d and rows %d, after %d and %d", m.seq, m.rows, f.acked, f.rowsAcked)
+	case m.seq >= f.next || m.rows > f.rows:
+		return fmt.Errorf("change %d and rows %d, of %d and %d sent", m.seq, m.rows, f.next-1, f.rows)
+	}
+	f.acked, f.rowsAcked, f.inSync = m.seq, m.rows, m.inSync
+	e.stopwatch(f.inSync)
+	return nil
+}
+
+func (e *Engine) receiveNeed(r *reader) error {
+	var m need
+	if err := m.decode(r); err != nil {
+		return err
+	}
+	switch {
+	case !e.ours(m.place):
+		return e.outdated()
+	case !e.feed.marked:
+		return fmt.Errorf("before the round was closed")
+	case e.feed.pending(typeBuckets):
+		return fmt.Errorf("asked for twice")
+	}
+	e.feed.inSync = false
+	e.barrier(typeBuckets, encodeBuckets(m.place, e.pos.seq, e.table.buckets))
+	return nil
+}
+
+func (e *Engine) receiveRepair(r *reader) error {
+	var m repair
+	if err := m.decode(r); err != nil {
+		return err
+	}
+	switch {
+	case !e.ours(m.place):
+		return e.outdated()
+	case len(e.feed.repairs) > 0 || e.feed.cursor != 0:
+		return fmt.Errorf("while rows are being sent")
+	case int(m.list[len(m.list)-1]) >= e.cfg.Buckets:
+		return fmt.Errorf("bucket %d of %d", m.list[len(m.list)-1], e.cfg.Buckets)
+	}
+	e.feed.repairs = m.list
+	e.stats.Repairs++
+	return nil
+}
+
+// pump sends what the window allows: changes first, then rows, and what closes
+// the round once all rows are sent.
+func (e *Engine) pump() {
+	f := &e.feed
+	if !f.open {
+		return
+	}
+	if f.next < e.journal.first() {
+		// The journal no longer reaches back to what the sink has. A stalled sink
+		// gets its new snapshot when it moves again.
+		if !f.hasRoom() {
+			return
+		}
+		e.stats.Overflows++
+		e.snapshot()
+	}
+	e.flush()
+	e.sendRows()
+	e.sendRepairs()
+	if f.cursor == 0 && len(f.repairs) == 0 && !f.pending(typeMark) {
+		if f.markDue || !e.now.Before(f.checkAt) {
+			e.mark()
+		}
+	}
+	e.flush()
+}
+
+// mark takes count and digest of the table as it is now.
+func (e *Engine) mark() {
+	f := &e.feed
+	f.markDue, f.checkAt = false, e.now.Add(e.cfg.DigestEvery)
+	m := mark{place: f.place, seq: e.pos.seq, rows: f.rows, entries: e.table.all.entries, sum: e.table.all.sum}
+	e.barrier(typeMark, m.encode())
+	f.marked = true
+}
+
+func (e *Engine) barrier(kind byte, msg []byte) {
+	e.feed.barriers = append(e.feed.barriers, barrier{kind: kind, seq: e.pos.seq, msg: msg})
+}
+
+// flush sends changes, and barriers at their places between them.
+func (e *Engine) flush() {
+	f := &e.feed
+	for {
+		limit := e.pos.seq
+		if len(f.barriers) > 0 {
+			limit = f.barriers[0].seq
+		}
+		for f.next <= limit && f.next-1-f.acked < f.window {
+			e.sendDelta(limit)
+		}
+		if len(f.barriers) == 0 || f.next <= limit {
+			return
+		}
+		e.send(f.barriers[0].msg)
+		f.barriers = f.barriers[1:]
+	}
+}
+
+// sendDelta sends one batch of changes, none beyond limit.
+func (e *Engine) sendDelta(limit uint64) {
+	f := &e.feed
+	n := min(limit-f.next+1, f.window-(f.next-1-f.acked), uint64(e.cfg.BatchEntries))
+	m := delta{place: f.place, first: f.next, head: e.pos.seq, count: int(n)}
+	msg := m.encode()
+	for range n {
+		msg = appendChange(msg, e.journal.at(f.next))
+		f.next++
+	}
+	e.send(msg)
+}
+
+// sendRows sends rows of the snapshot.
+func (e *Engine) sendRows() {
+	f := &e.feed
+	scanned := 0
+	for f.cursor != 0 && f.rows-f.rowsAcked < f.batches {
+		if scanned >= scanStep {
+			e.busy = true
+			return
+		}
+		list := e.scratch[:0]
+		for ; f.cursor <= e.table.used && len(list) < e.cfg.BatchEntries; f.cursor++ {
+			scanned++
+			if s := e.table.at(f.cursor); !s.free() {
+				list = append(list, s.change())
+			}
+		}
+		e.scratch = list
+		if f.cursor > e.table.used {
+			f.cursor = 0
+		}
+		if len(list) > 0 {
+			f.entries += len(list)
+			e.sendList(rows{bucket: noBucket}, list)
+		}
+	}
+}
+
+// sendRepairs sends buckets under repair, each of them whole, as of one sequence number.
+func (e *Engine) sendRepairs() {
+	f := &e.feed
+	for len(f.repairs) > 0 && f.rows-f.rowsAcked < f.batches {
+		m := rows{bucket: f.repairs[0], first: true}
+		list := e.scratch[:0]
+		e.table.walkBucket(int(m.bucket), func(_ uint32, s *slot) { list = append(list, s.change()) })
+		e.scratch = list
+		for !m.last {
+			n := min(len(list), e.cfg.BatchEntries)
+			m.last = n == len(list)
+			e.sendList(m, list[:n])
+			list, m.first = list[n:], false
+		}
+		if f.repairs = f.repairs[1:]; len(f.repairs) == 0 {
+			f.markDue = true
+		}
+	}
+}
+
+func (e *Engine) sendList(m rows, list []change) {
+	f := &e.feed
+	f.rows++
+	m.place, m.index, m.seq, m.count = f.place, f.rows, e.pos.seq, len(list)
+	msg := m.encode()
+	for i := range list {
+		msg = appendChange(msg, &list[i])
+	}
+	e.send(msg)
+}
+
+// PeerInSync reports whether the sink says that it is in sync with this source,
+// and is no further behind than the limit.
+func (e *Engine) PeerInSync() bool {
+	return e.feed.open && e.feed.inSync && e.pos.seq-e.feed.acked <= e.cfg.LagLimit
+}

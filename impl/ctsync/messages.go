@@ -1,0 +1,353 @@
+package ctsync
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+)
+
+// A term is one node's time as source: its incarnation and its epoch.
+type term struct {
+	incarnation uint64
+	epoch       uint32
+}
+
+func (t term) String() string { return fmt.Sprintf("%016x/%d", t.incarnation, t.epoch) }
+
+// A position names a state of the table: that of a term's source after its
+// change seq. The zero position names none.
+type position struct {
+	term
+	seq uint64
+}
+
+func (p position) known() bool { return p.incarnation != 0 }
+
+// hello is the sink's request: what it has, and from whom it wants the rest.
+type hello struct {
+	incarnation uint64 // the sink's own
+	nonce       uint32 // tells a new request from a repeated one
+	want        term
+	have        position
+	applied     uint64 // changes of have.term that have taken hold
+	window      uint32 // changes that may be on their way without an ack
+	batches     uint32 // the same for Rows messages
+	buckets     uint16
+	check       uint32 // of the hash key
+}
+
+const helloLen = 8 + 4 + termLen + positionLen + 8 + 4 + 4 + 2 + 4
+const termLen = 8 + 4
+const positionLen = termLen + 8
+
+func (m *hello) encode() []byte {
+	b := header(typeHello, helloLen)
+	b = order.AppendUint64(b, m.incarnation)
+	b = order.AppendUint32(b, m.nonce)
+	b = appendTerm(b, m.want)
+	b = appendPosition(b, m.have)
+	b = order.AppendUint64(b, m.applied)
+	b = order.AppendUint32(b, m.window)
+	b = order.AppendUint32(b, m.batches)
+	b = order.AppendUint16(b, m.buckets)
+	return order.AppendUint32(b, m.check)
+}
+
+func (m *hello) decode(r *reader) error {
+	*m = hello{
+		incarnation: r.uint64(), nonce: r.uint32(), want: r.term(), have: r.position(), applied: r.uint64(),
+		window: r.uint32(), batches: r.uint32(), buckets: r.uint16(), check: r.uint32(),
+	}
+	switch {
+	case m.window == 0 || m.batches == 0:
+		r.fail("a window of nothing")
+	case m.applied > m.have.seq:
+		r.fail("applied %d of %d", m.applied, m.have.seq)
+	case m.buckets < minBuckets || m.buckets > maxBuckets || bits.OnesCount16(m.buckets) != 1:
+		r.fail("%d buckets", m.buckets)
+	}
+	return r.end()
+}
+
+// begin opens a round. What belongs to it follows on the stream until the next begin.
+type begin struct {
+	term
+	nonce    uint32 // of the hello that it answers, or answered last
+	round    uint32
+	snapshot bool
+	// from is what the sink must have for a resumption: a state of this term, or of
+	// the one in which the term is based (a handover). Unused for a snapshot.
+	from  position
+	seq   uint64 // the first delta of the round is seq+1
+	head  uint64 // the source's last change
+	total uint32 // entries at the source
+}
+
+const beginLen = termLen + 4 + 4 + 1 + positionLen + 8 + 8 + 4
+
+func (m *begin) encode() []byte {
+	b := appendTerm(header(typeBegin, beginLen), m.term)
+	b = order.AppendUint32(b, m.nonce)
+	b = order.AppendUint32(b, m.round)
+	b = appendBool(b, m.snapshot)
+	b = appendPosition(b, m.from)
+	b = order.AppendUint64(b, m.seq)
+	b = order.AppendUint64(b, m.head)
+	return order.AppendUint32(b, m.total)
+}
+
+func (m *begin) decode(r *reader) error {
+	*m = begin{
+		term: r.term(), nonce: r.uint32(), round: r.uint32(), snapshot: r.bool(), from: r.position(),
+		seq: r.uint64(), head: r.uint64(), total: r.uint32(),
+	}
+	switch {
+	case m.seq > m.head:
+		r.fail("begins at %d, after the last change %d", m.seq, m.head)
+	case m.snapshot && m.from.known():
+		r.fail("a snapshot from %s", m.from.term)
+	case !m.snapshot && !m.from.known():
+		r.fail("a resumption from nothing")
+	}
+	return r.end()
+}
+
+// place is what messages of a round begin with.
+type place struct {
+	epoch, round uint32
+}
+
+const placeLen = 8
+
+func appendPlace(b []byte, p place) []byte {
+	return order.AppendUint32(order.AppendUint32(b, p.epoch), p.round)
+}
+
+func (r *reader) place() place { return place{epoch: r.uint32(), round: r.uint32()} }
+
+// delta is consecutive changes. They follow the fixed part.
+type delta struct {
+	place
+	first uint64 // sequence number of the first change
+	head  uint64 // the source's last change when it sent this
+	count int
+}
+
+const deltaLen = placeLen + 8 + 8 + 2
+
+func (m *delta) encode() []byte {
+	b := appendPlace(header(typeDelta, deltaLen+m.count*rowLen), m.place)
+	b = order.AppendUint64(b, m.first)
+	b = order.AppendUint64(b, m.head)
+	return order.AppendUint16(b, uint16(m.count))
+}
+
+// decode reads the changes into list and returns it.
+func (m *delta) decode(r *reader, list []change) ([]change, error) {
+	*m = delta{place: r.place(), first: r.uint64(), head: r.uint64(), count: r.count(maxBatch, deleteLen)}
+	if m.count == 0 {
+		r.fail("no changes")
+	}
+	if last := m.first + uint64(m.count) - 1; m.first == 0 || last < m.first || last > m.head {
+		r.fail("changes %d to %d of %d", m.first, last, m.head)
+	}
+	list = r.changes(list[:0], m.count, false)
+	return list, r.end()
+}
+
+// rows is entries as they are at the source after its change seq. They follow
+// the fixed part.
+type rows struct {
+	place
+	index  uint32 // counts the Rows messages of the round from 1
+	seq    uint64
+	bucket uint16 // the bucket under repair, noBucket in a snapshot
+	first  bool   // the first message of the bucket
+	last   bool   // the last message of the bucket
+	count  int
+}
+
+const (
+	noBucket = 0xffff
+	rowsLen  = placeLen + 4 + 8 + 2 + 1 + 1 + 2
+)
+
+func (m *rows) encode() []byte {
+	b := appendPlace(header(typeRows, rowsLen+m.count*rowLen), m.place)
+	b = order.AppendUint32(b, m.index)
+	b = order.AppendUint64(b, m.seq)
+	b = order.AppendUint16(b, m.bucket)
+	b = appendBool(b, m.first)
+	b = appendBool(b, m.last)
+	return order.AppendUint16(b, uint16(m.count))
+}
+
+// decode reads the rows into list and returns it.
+func (m *rows) decode(r *reader, list []change) ([]change, error) {
+	*m = rows{
+		place: r.place(), index: r.uint32(), seq: r.uint64(), bucket: r.uint16(),
+		first: r.bool(), last: r.bool(), count: r.count(maxBatch, rowLen),
+	}
+	if m.bucket == noBucket && (m.first || m.last || m.count == 0) {
+		r.fail("rows of a snapshot with marks of a bucket, or none")
+	}
+	list = r.changes(list[:0], m.count, true)
+	return list, r.end()
+}
+
+func (r *reader) changes(list []change, count int, row bool) []change {
+	for range count {
+		var c change
+		if r.change(&c, row); r.err != nil {
+			break
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// mark is the source's count and digest after its change seq. The first mark of
+// a round says that no more rows of its snapshot come.
+type mark struct {
+	place
+	seq     uint64
+	rows    uint32 // Rows messages of the round so far
+	entries uint32
+	sum     uint64
+}
+
+const markLen = placeLen + 8 + 4 + 4 + 8
+
+func (m *mark) encode() []byte {
+	b := appendPlace(header(typeMark, markLen), m.place)
+	b = order.AppendUint64(b, m.seq)
+	b = order.AppendUint32(b, m.rows)
+	b = order.AppendUint32(b, m.entries)
+	return order.AppendUint64(b, m.sum)
+}
+
+func (m *mark) decode(r *reader) error {
+	*m = mark{place: r.place(), seq: r.uint64(), rows: r.uint32(), entries: r.uint32(), sum: r.uint64()}
+	return r.end()
+}
+
+// ack says what has taken hold in the sink's dataplane.
+type ack struct {
+	place
+	seq    uint64 // all changes up to it
+	rows   uint32 // all Rows messages up to it
+	inSync bool
+}
+
+const ackLen = placeLen + 8 + 4 + 1
+
+func (m *ack) encode() []byte {
+	b := appendPlace(header(typeAck, ackLen), m.place)
+	b = order.AppendUint64(b, m.seq)
+	b = order.AppendUint32(b, m.rows)
+	return appendBool(b, m.inSync)
+}
+
+func (m *ack) decode(r *reader) error {
+	*m = ack{place: r.place(), seq: r.uint64(), rows: r.uint32(), inSync: r.bool()}
+	return r.end()
+}
+
+// need asks for the digests of all buckets.
+type need struct{ place }
+
+func (m *need) encode() []byte { return appendPlace(header(typeNeed, placeLen), m.place) }
+
+func (m *need) decode(r *reader) error {
+	m.place = r.place()
+	return r.end()
+}
+
+// buckets is the digests of all buckets after the source's change seq.
+type buckets struct {
+	place
+	seq  uint64
+	sums []uint64
+}
+
+const bucketsLen = placeLen + 8 + 2
+
+func encodeBuckets(p place, seq uint64, digests []digest) []byte {
+	b := appendPlace(header(typeBuckets, bucketsLen+8*len(digests)), p)
+	b = order.AppendUint64(b, seq)
+	b = order.AppendUint16(b, uint16(len(digests)))
+	for i := range digests {
+		b = order.AppendUint64(b, digests[i].sum)
+	}
+	return b
+}
+
+func (m *buckets) decode(r *reader) error {
+	*m = buckets{place: r.place(), seq: r.uint64()}
+	for range r.count(maxBuckets, 8) {
+		m.sums = append(m.sums, r.uint64())
+	}
+	return r.end()
+}
+
+// repair lists the buckets that the sink wants, in ascending order.
+type repair struct {
+	place
+	list []uint16
+}
+
+const repairLen = placeLen + 2
+
+func (m *repair) encode() []byte {
+	b := appendPlace(header(typeRepair, repairLen+2*len(m.list)), m.place)
+	b = order.AppendUint16(b, uint16(len(m.list)))
+	for _, bucket := range m.list {
+		b = order.AppendUint16(b, bucket)
+	}
+	return b
+}
+
+func (m *repair) decode(r *reader) error {
+	*m = repair{place: r.place()}
+	n := r.count(maxBuckets, 2)
+	if n == 0 {
+		r.fail("no buckets")
+	}
+	for range n {
+		bucket := r.uint16()
+		if len(m.list) > 0 && bucket <= m.list[len(m.list)-1] {
+			r.fail("bucket %d is out of order", bucket)
+		}
+		m.list = append(m.list, bucket)
+	}
+	return r.end()
+}
+
+func appendTerm(b []byte, t term) []byte {
+	return order.AppendUint32(order.AppendUint64(b, t.incarnation), t.epoch)
+}
+
+func appendPosition(b []byte, p position) []byte {
+	return order.AppendUint64(appendTerm(b, p.term), p.seq)
+}
+
+func (r *reader) term() term { return term{incarnation: r.uint64(), epoch: r.uint32()} }
+
+func (r *reader) position() position { return position{term: r.term(), seq: r.uint64()} }
+
+var errEmpty = errors.New("empty message")
+
+// open checks what every message begins with and returns its type and a reader of the rest.
+func open(msg []byte) (byte, reader, error) {
+	switch {
+	case len(msg) < 2:
+		return 0, reader{}, errEmpty
+	case len(msg) > MaxMessage:
+		return 0, reader{}, fmt.Errorf("length %d > %d", len(msg), MaxMessage)
+	case typeNames[msg[0]] == "":
+		return 0, reader{}, fmt.Errorf("no such message type: %#02x", msg[0])
+	case msg[1] != ProtocolVersion:
+		return 0, reader{}, fmt.Errorf("protocol version %d, this node speaks %d", msg[1], ProtocolVersion)
+	}
+	return msg[0], reader{rest: msg[2:]}, nil
+}

@@ -1,0 +1,276 @@
+package ctsync
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+)
+
+// node is an engine with a dataplane: a plain map that batches are applied to
+// and in which flows change.
+type node struct {
+	*Engine
+	name  string
+	flows map[flow.Tuple]flow.Entry
+	batch []Batch // handed out, not applied yet
+	fail  int     // the next batches that fail half way
+}
+
+func newNode(name string, incarnation uint64, cfg Config) *node {
+	cfg.Incarnation = incarnation
+	return &node{Engine: New(cfg), name: name, flows: map[flow.Tuple]flow.Entry{}}
+}
+
+// change makes the flow's dataplane entry so and tells the engine, or not.
+func (n *node) change(now clock.Instant, entry flow.Entry, deleted, tell bool) {
+	if deleted {
+		delete(n.flows, entry.Original)
+	} else {
+		n.flows[entry.Original] = entry
+	}
+	if tell {
+		n.Local(now, []flow.Event{{Entry: entry, Deleted: deleted}})
+	}
+}
+
+// applyOne applies the oldest batch that was handed out.
+func (n *node) applyOne(now clock.Instant) {
+	b := n.batch[0]
+	n.batch = n.batch[1:]
+	for _, t := range b.Deletes {
+		delete(n.flows, t)
+	}
+	if n.fail > 0 {
+		n.fail--
+		n.Applied(now, b.ID, errors.New("map is full"))
+		return
+	}
+	for _, entry := range b.Entries {
+		n.flows[entry.Original] = entry
+	}
+	n.Applied(now, b.ID, nil)
+}
+
+// dump returns the dataplane's entries; their order does not matter.
+func (n *node) dump() []flow.Entry {
+	var list []flow.Entry
+	for _, entry := range n.flows {
+		list = append(list, entry)
+	}
+	return list
+}
+
+// pair is two nodes and the ordered stream between them.
+type pair struct {
+	t      testing.TB
+	now    clock.Instant
+	a, b   *node
+	up     bool
+	ab, ba [][]byte // on their way from a to b, from b to a
+	hook   func(from *node, msg []byte)
+}
+
+func newPair(t testing.TB, cfg Config) *pair {
+	return &pair{t: t, now: 1, a: newNode("a", 0xa1, cfg), b: newNode("b", 0xb1, cfg)}
+}
+
+// master makes a node source, the other sink, and lets them tell each other.
+func (p *pair) master(n *node, epoch uint32) {
+	p.other(n).SetSink(p.now)
+	n.SetSource(p.now, epoch)
+	if p.up {
+		p.greet()
+	}
+}
+
+func (p *pair) other(n *node) *node {
+	if n == p.a {
+		return p.b
+	}
+	return p.a
+}
+
+func (p *pair) connect() {
+	p.up = true
+	p.ab, p.ba = nil, nil
+	p.greet()
+}
+
+func (p *pair) greet() {
+	p.a.Connected(p.now, p.b.cfg.Incarnation, p.b.source, p.b.epoch())
+	p.b.Connected(p.now, p.a.cfg.Incarnation, p.a.source, p.a.epoch())
+}
+
+// epoch is what the node would say of itself: that of its own term or of its source's.
+func (n *node) epoch() uint32 { return n.pos.epoch }
+
+func (p *pair) cut() {
+	p.up = false
+	p.ab, p.ba = nil, nil
+	p.a.Disconnected(p.now, "cut")
+	p.b.Disconnected(p.now, "cut")
+}
+
+// collect takes what both engines want done.
+func (p *pair) collect() {
+	p.ab = p.take(p.a, p.ab)
+	p.ba = p.take(p.b, p.ba)
+}
+
+func (p *pair) take(n *node, wire [][]byte) [][]byte {
+	r := n.Ready()
+	n.batch = append(n.batch, r.Apply...)
+	if !p.up {
+		return nil
+	}
+	for _, msg := range r.Send {
+		if len(msg) > MaxMessage {
+			p.t.Fatalf("%s sends %d bytes", n.name, len(msg))
+		}
+		if p.hook != nil {
+			p.hook(n, msg)
+		}
+	}
+	return append(wire, r.Send...)
+}
+
+// deliver moves one message to a node.
+func (p *pair) deliver(to *node) bool {
+	wire := &p.ab
+	if to == p.a {
+		wire = &p.ba
+	}
+	if len(*wire) == 0 {
+		return false
+	}
+	msg := (*wire)[0]
+	*wire = (*wire)[1:]
+	if err := to.Receive(p.now, msg); err != nil {
+		p.t.Fatalf("%s: %v", to.name, err)
+	}
+	return true
+}
+
+// run delivers and applies until nothing is left to do at this instant.
+func (p *pair) run() {
+	for range 1 << 20 {
+		p.collect()
+		moved := p.deliver(p.a)
+		moved = p.deliver(p.b) || moved
+		for _, n := range []*node{p.a, p.b} {
+			for len(n.batch) > 0 {
+				n.applyOne(p.now)
+				moved = true
+			}
+			if n.Deadline() <= p.now {
+				n.Advance(p.now)
+				moved = true
+			}
+		}
+		if !moved && len(p.ab)+len(p.ba) == 0 {
+			return
+		}
+	}
+	p.t.Fatal("the engines never come to rest")
+}
+
+// sleep runs through all that is due in the next d.
+func (p *pair) sleep(d time.Duration) {
+	end := p.now.Add(d)
+	for {
+		p.run()
+		next := clock.Earliest(p.a.Deadline(), p.b.Deadline())
+		if next.After(end) {
+			p.now = end
+			return
+		}
+		p.now = next
+		p.a.Advance(next)
+		p.b.Advance(next)
+	}
+}
+
+// same fails unless both dataplanes hold the same flows and the mirrors agree.
+func (p *pair) same() {
+	p.t.Helper()
+	if diff := difference(p.a.flows, p.b.flows); diff != "" {
+		p.t.Fatalf("dataplanes differ: %s", diff)
+	}
+	for _, n := range []*node{p.a, p.b} {
+		if diff := difference(n.flows, n.mirror()); diff != "" {
+			p.t.Fatalf("%s: mirror differs from dataplane: %s", n.name, diff)
+		}
+	}
+	if p.a.Digest() != p.b.Digest() || p.a.Len() != p.b.Len() {
+		p.t.Fatalf("digests differ on equal tables")
+	}
+}
+
+func (n *node) mirror() map[flow.Tuple]flow.Entry {
+	m := map[flow.Tuple]flow.Entry{}
+	for id := uint32(1); id <= n.table.used; id++ {
+		if s := n.table.at(id); !s.free() {
+			c := s.change()
+			m[s.original] = c.entry(s.origin)
+		}
+	}
+	return m
+}
+
+// difference names one flow whose identity or state is not the same in both.
+func difference(a, b map[flow.Tuple]flow.Entry) string {
+	for t, x := range a {
+		y, ok := b[t]
+		if !ok {
+			return fmt.Sprintf("%s only in the first (%d and %d)", t, len(a), len(b))
+		}
+		if x.Reply != y.Reply || x.State != y.State {
+			return fmt.Sprintf("%s: %s %s and %s %s", t, x.Reply, x.State, y.Reply, y.State)
+		}
+	}
+	for t := range b {
+		if _, ok := a[t]; !ok {
+			return fmt.Sprintf("%s only in the second (%d and %d)", t, len(a), len(b))
+		}
+	}
+	return ""
+}
+
+// synced fails unless the sink is in sync and the source knows.
+func (p *pair) synced(source *node) {
+	p.t.Helper()
+	if ok, why := p.other(source).InSync(); !ok {
+		p.t.Fatalf("sink is not in sync: %s; %+v", why, p.other(source).Progress())
+	}
+	if !source.PeerInSync() {
+		p.t.Fatalf("source does not know that the sink is in sync: %+v", source.Progress())
+	}
+	p.same()
+}
+
+// entryOf is the i-th flow of the tests, in a variant that differs in backend.
+func entryOf(i int, state flow.State, backend byte) flow.Entry {
+	var src flow.Addr
+	binary.BigEndian.PutUint32(src[:], 0x0a000000+uint32(i>>12))
+	port := uint16(20000 + i&0xfff)
+	vip, snat := flow.Addr{198, 18, 0, 100}, flow.Addr{198, 18, 1, 100}
+	return flow.Entry{
+		Original:  flow.Tuple{Src: src, Dst: vip, SrcPort: port, DstPort: 80, Proto: flow.TCP},
+		Reply:     flow.Tuple{Src: flow.Addr{198, 18, 1, backend}, Dst: snat, SrcPort: 8080, DstPort: port, Proto: flow.TCP},
+		State:     state,
+		Origin:    flow.Opened,
+		Remaining: 2 * time.Hour,
+	}
+}
+
+// fill opens flows from..to-1.
+func (p *pair) fill(n *node, from, to int) {
+	for i := from; i < to; i++ {
+		n.change(p.now, entryOf(i, flow.Established, 11), false, true)
+	}
+}

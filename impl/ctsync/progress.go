@@ -1,0 +1,154 @@
+package ctsync
+
+import (
+	"time"
+
+	"baton/impl/clock"
+)
+
+// Phases of Progress.
+const (
+	PhaseIdle     = "idle"     // nobody to sync with
+	PhaseHello    = "hello"    // the sink has not been answered, or the source not been asked
+	PhaseSnapshot = "snapshot" // rows are on their way
+	PhaseLive     = "live"     // following, not proved equal yet
+	PhaseInSync   = "insync"
+	PhaseLost     = "lost" // the stream was lost
+)
+
+// Progress is how far the sync has come, as either node sees it.
+type Progress struct {
+	Phase   string
+	Entries int     // in the sink's table; while a snapshot runs, rows of it that went over
+	Total   int     // entries of the source, as far as is known
+	Percent float64 // of the snapshot, 100 when there is none to wait for
+	Lag     uint64  // changes that have not taken hold at the sink
+	Rate    float64 // entries applied per second at the sink
+	Digest  string  // unknown, equal, unequal
+	Why     string
+	Took    time.Duration // from the stream's beginning to the first InSync on it
+}
+
+// Progress returns how far the sync has come.
+func (e *Engine) Progress() Progress {
+	if e.source {
+		return e.sourceProgress()
+	}
+	in := &e.intake
+	inSync, why := e.InSync()
+	p := Progress{
+		Phase: e.sinkPhase(inSync), Entries: e.table.len(), Total: e.table.len(), Percent: 100,
+		Rate: e.meter.rate(e.now), Digest: "unknown", Why: why, Took: e.took,
+	}
+	switch {
+	case in.verified:
+		p.Digest = "equal"
+	case in.open && in.ended:
+		p.Digest = "unequal"
+	}
+	if in.open {
+		p.Lag = e.lag()
+	}
+	if in.open && in.snapshot && !in.ended {
+		p.Entries, p.Total = in.entries, max(in.total, in.entries)
+	}
+	if !in.verified {
+		p.Percent = percent(p.Entries, p.Total, in.open && (in.ended || !in.snapshot))
+	}
+	if p.Phase == PhaseLost {
+		p.Why = e.why
+	}
+	return p
+}
+
+func (e *Engine) sinkPhase(inSync bool) string {
+	in := &e.intake
+	switch {
+	case !e.stream && e.lostAt.Before(clock.Never):
+		return PhaseLost
+	case in.waiting:
+		return PhaseHello
+	case in.open && in.snapshot && !in.ended:
+		return PhaseSnapshot
+	case in.open && inSync:
+		return PhaseInSync
+	case in.open:
+		return PhaseLive
+	}
+	return PhaseIdle
+}
+
+func (e *Engine) sourceProgress() Progress {
+	f := &e.feed
+	p := Progress{Phase: PhaseIdle, Entries: f.entries, Total: e.table.len(), Digest: "unknown", Took: e.took}
+	switch {
+	case !e.stream && e.lostAt.Before(clock.Never):
+		p.Phase, p.Why = PhaseLost, e.why
+	case !e.stream || e.peer.source:
+	case !f.open:
+		p.Phase = PhaseHello
+	case f.cursor != 0:
+		p.Phase, p.Total = PhaseSnapshot, max(f.total, f.entries)
+	case e.PeerInSync():
+		p.Phase, p.Entries, p.Digest = PhaseInSync, e.table.len(), "equal"
+	default:
+		p.Phase = PhaseLive
+	}
+	if f.open {
+		p.Lag = e.pos.seq - f.acked
+		p.Percent = percent(p.Entries, p.Total, f.cursor == 0)
+	}
+	return p
+}
+
+// stopwatch notes when the sink was first in sync on the present stream.
+func (e *Engine) stopwatch(inSync bool) {
+	if inSync && e.took == 0 {
+		e.took = e.now.Sub(e.upAt)
+	}
+}
+
+// percent is how much of a snapshot went over; all of it when it is complete.
+func percent(entries, total int, complete bool) float64 {
+	switch {
+	case complete:
+		return 100
+	case total == 0:
+		return 0
+	}
+	return 100 * float64(entries) / float64(total)
+}
+
+// meterPeriod is the time over which a rate is taken.
+const meterPeriod = time.Second
+
+// A meter measures what was applied per second: since its round began, and from
+// the first period on over the last whole period.
+type meter struct {
+	since clock.Instant
+	n     int
+	last  float64
+	full  bool
+}
+
+func (m *meter) begin(now clock.Instant) { *m = meter{since: now} }
+
+func (m *meter) count(now clock.Instant, n int) {
+	m.roll(now)
+	m.n += n
+}
+
+func (m *meter) roll(now clock.Instant) {
+	if elapsed := now.Sub(m.since); elapsed >= meterPeriod {
+		*m = meter{since: now, last: float64(m.n) / elapsed.Seconds(), full: true}
+	}
+}
+
+func (m meter) rate(now clock.Instant) float64 {
+	m.roll(now)
+	elapsed := now.Sub(m.since)
+	if m.full || elapsed <= 0 {
+		return m.last
+	}
+	return float64(m.n) / elapsed.Seconds()
+}

@@ -1,0 +1,153 @@
+package ctsync
+
+import (
+	"baton/impl/clock"
+	"baton/impl/flow"
+)
+
+// A step is a batch on its way into the dataplane, and what may be acked when it
+// and all before it have taken hold.
+type step struct {
+	Batch
+	done    bool
+	failed  bool
+	retryAt clock.Instant
+	session uint32 // of the intake that it came from
+	seq     uint64 // changes
+	round   uint32
+	rows    uint32 // Rows messages of the round
+}
+
+// A queue holds the steps that have not taken hold, in order. A failed step is
+// repeated until it succeeds; no step behind it counts before.
+type queue struct {
+	steps    []*step
+	spare    []*step
+	enqueued uint64 // steps ever
+	lastID   uint64
+	failures int    // steps that wait for their retry
+	why      string // the last failure
+}
+
+func (q *queue) len() int { return len(q.steps) }
+
+// reached reports whether the first n steps ever enqueued have taken hold.
+func (q *queue) reached(n uint64) bool { return q.enqueued-uint64(len(q.steps)) >= n }
+
+func (q *queue) deadline() clock.Instant {
+	due := clock.Never
+	if q.failures > 0 {
+		for _, s := range q.steps {
+			if s.failed {
+				due = min(due, s.retryAt)
+			}
+		}
+	}
+	return due
+}
+
+// fresh returns an empty step, possibly a used one.
+func (q *queue) fresh() *step {
+	if n := len(q.spare); n > 0 {
+		s := q.spare[n-1]
+		q.spare = q.spare[:n-1]
+		*s = step{Batch: Batch{Entries: s.Entries[:0], Deletes: s.Deletes[:0]}}
+		return s
+	}
+	return new(step)
+}
+
+// enqueue hands a step to the dataplane. One that changes nothing counts as soon
+// as those before it do.
+func (e *Engine) enqueue(s *step) {
+	q := &e.queue
+	q.enqueued++
+	q.steps = append(q.steps, s)
+	if s.done = len(s.Entries)+len(s.Deletes) == 0; s.done {
+		e.settle()
+		return
+	}
+	for i := range s.Entries {
+		e.recon.touch(s.Entries[i].Original)
+	}
+	for _, t := range s.Deletes {
+		e.recon.touch(t)
+	}
+	e.hand(s)
+}
+
+// hand gives a step to the caller under a new ID.
+func (e *Engine) hand(s *step) {
+	e.queue.lastID++
+	s.ID = e.queue.lastID
+	e.out.Apply = append(e.out.Apply, s.Batch)
+}
+
+// Applied says that the batch with the ID has taken hold in the dataplane, or
+// why it has not or not wholly. Only what has taken hold is acked; a failed batch
+// comes again, with what the table says by then. IDs that are not awaited are ignored.
+func (e *Engine) Applied(now clock.Instant, id uint64, err error) {
+	e.now = now
+	q := &e.queue
+	for _, s := range q.steps {
+		if s.ID != id || s.done || s.failed {
+			continue
+		}
+		if err != nil {
+			s.failed, s.retryAt = true, now.Add(e.cfg.Retry)
+			q.failures++
+			q.why = err.Error()
+			e.stats.ApplyFailures++
+			return
+		}
+		s.done = true
+		e.settle()
+		return
+	}
+}
+
+// settle takes the steps that have taken hold off the queue's front.
+func (e *Engine) settle() {
+	q := &e.queue
+	n := 0
+	for n < len(q.steps) && q.steps[n].done {
+		s := q.steps[n]
+		n++
+		e.meter.count(e.now, len(s.Entries)+len(s.Deletes))
+		if !e.source && s.session == e.intake.session {
+			e.intake.applied = max(e.intake.applied, s.seq)
+			if s.round == e.intake.round {
+				e.intake.rowsApplied = max(e.intake.rowsApplied, s.rows)
+			}
+		}
+		q.spare = append(q.spare, s)
+	}
+	q.steps = append(q.steps[:0], q.steps[n:]...)
+}
+
+// retry hands out again what failed and is due. The steps behind it may have
+// taken hold meanwhile, so what counts is what the table says of its flows now.
+func (e *Engine) retry() {
+	if e.queue.failures == 0 {
+		return
+	}
+	for _, s := range e.queue.steps {
+		if !s.failed || s.retryAt.After(e.now) {
+			continue
+		}
+		tuples := make([]flow.Tuple, 0, len(s.Entries)+len(s.Deletes))
+		tuples = append(tuples, s.Deletes...)
+		for i := range s.Entries {
+			tuples = append(tuples, s.Entries[i].Original)
+		}
+		s.Entries, s.Deletes = s.Entries[:0], tuples
+		for _, t := range tuples {
+			if entry, ok := e.Lookup(t); ok {
+				s.Entries = append(s.Entries, entry)
+			}
+		}
+		s.failed = false
+		e.queue.failures--
+		e.hand(s)
+	}
+}

@@ -1,0 +1,114 @@
+package ctsync
+
+import (
+	"baton/impl/clock"
+	"baton/impl/flow"
+)
+
+// A reconciliation makes the mirror equal to a dump of the dataplane, after
+// events were lost. The dump is a picture of the past: flows that have changed
+// since it was asked for are left as their events say.
+type reconciliation struct {
+	active  bool // a dump was asked for and is not worked in yet
+	loaded  bool // and it is here
+	entries []flow.Entry
+	cursor  uint32 // slot at which the search for absent flows goes on
+	seen    []uint64
+	touched map[flow.Tuple]struct{} // flows that have changed since
+}
+
+// touch notes that an event or a batch concerns a flow.
+func (r *reconciliation) touch(t flow.Tuple) {
+	if r.active {
+		r.touched[t] = struct{}{}
+	}
+}
+
+// DumpAsked says that the caller begins to read the whole dataplane. Flows that
+// change between now and the end of the reconciliation are exempt from it.
+func (e *Engine) DumpAsked(now clock.Instant) {
+	e.now = now
+	e.recon = reconciliation{active: true, touched: map[flow.Tuple]struct{}{}}
+	for _, s := range e.queue.steps {
+		for i := range s.Entries {
+			e.recon.touch(s.Entries[i].Original)
+		}
+		for _, t := range s.Deletes {
+			e.recon.touch(t)
+		}
+	}
+}
+
+// Reconcile takes a full dump of this node's dataplane. What differs from the
+// mirror is a change that was not heard of: it enters as by Local, a part with
+// each Ready. The entries belong to the engine from now on.
+func (e *Engine) Reconcile(now clock.Instant, entries []flow.Entry) {
+	e.now = now
+	if !e.recon.active {
+		e.DumpAsked(now)
+	}
+	e.recon.loaded = true
+	e.recon.entries, e.recon.cursor = entries, 1
+	e.stats.Reconciliations++
+}
+
+// reconcile works in a part of the dump: first what it holds, then what it lacks.
+func (e *Engine) reconcile() {
+	r := &e.recon
+	if !r.loaded {
+		return
+	}
+	n := min(len(r.entries), scanStep)
+	for i := range r.entries[:n] {
+		e.reconcileEntry(&r.entries[i])
+	}
+	r.entries = r.entries[n:]
+	for ; n < scanStep && r.cursor <= e.table.used; n++ {
+		s := e.table.at(r.cursor)
+		if !s.free() && !r.has(r.cursor) && !r.exempt(s.original) {
+			e.local(change{original: s.original}, 0)
+			e.stats.Reconciled++
+		}
+		r.cursor++
+	}
+	if len(r.entries) > 0 || r.cursor <= e.table.used {
+		e.busy = true
+		return
+	}
+	e.recon = reconciliation{}
+}
+
+func (e *Engine) reconcileEntry(entry *flow.Entry) {
+	r := &e.recon
+	c := changeOf(*entry)
+	if !c.acceptable() {
+		e.stats.LocalInvalid++
+		return
+	}
+	if r.exempt(c.original) {
+		return
+	}
+	before := e.table.all
+	e.local(c, entry.Origin)
+	if e.table.all != before {
+		e.stats.Reconciled++
+	}
+	r.see(e.table.find(e.table.tuple(c.original), c.original))
+}
+
+func (r *reconciliation) exempt(t flow.Tuple) bool {
+	_, ok := r.touched[t]
+	return ok
+}
+
+// see marks a slot as one that the dump holds.
+func (r *reconciliation) see(id uint32) {
+	for int(id>>6) >= len(r.seen) {
+		r.seen = append(r.seen, 0)
+	}
+	r.seen[id>>6] |= 1 << (id & 63)
+}
+
+func (r *reconciliation) has(id uint32) bool {
+	return int(id>>6) < len(r.seen) && r.seen[id>>6]&(1<<(id&63)) != 0
+}

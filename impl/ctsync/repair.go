@@ -1,0 +1,176 @@
+package ctsync
+
+import (
+	"fmt"
+
+	"baton/impl/clock"
+)
+
+// attemptsMax is how many repairs may fail in a row before a new snapshot is due.
+const attemptsMax = 3
+
+// A comparison finds and mends what differs although every message was followed:
+// strays of the sink, or a defect of either node.
+type comparison struct {
+	due      bool // the table may differ
+	stage    stage
+	list     []uint16 // buckets that are still to come
+	version  version  // of the bucket at hand, by its first message
+	attempts int      // repairs that ended in a mark that did not match
+	at       clock.Instant
+}
+
+// stage is how far a comparison has come.
+type stage uint8
+
+const (
+	resting      stage = iota
+	asked              // for the digests of all buckets
+	repairing          // unequal buckets are on their way
+	closing            // all have come, the mark follows
+	startingOver       // repair is given up, a new snapshot will be asked for
+)
+
+// stop forgets what was asked of a stream or round that has passed.
+func (c *comparison) stop() { c.stage, c.list, c.version = resting, nil, version{} }
+
+// judge takes the verdict of a mark.
+func (e *Engine) judge(equal bool) {
+	in := &e.intake
+	c := &in.compare
+	switch {
+	case c.stage == asked || c.stage == repairing || c.stage == startingOver:
+		return // the answer that is awaited will tell more
+	case equal:
+		e.confirm()
+		return
+	}
+	e.stats.Mismatches++
+	in.verified = false
+	c.due = true
+	if c.stage == closing {
+		c.stage = resting
+		if c.attempts++; c.attempts >= attemptsMax {
+			e.startOver()
+		}
+	}
+}
+
+// confirm says that the table, as received, was proved equal.
+func (e *Engine) confirm() {
+	in := &e.intake
+	in.compare = comparison{}
+	in.settled = !in.sweeping
+	if !in.verified {
+		in.verified, in.verifiedAt = true, e.queue.enqueued
+	}
+}
+
+// startOver asks for a snapshot: at once after a resumption, after a while if
+// this round was a snapshot already.
+func (e *Engine) startOver() {
+	in := &e.intake
+	in.settled, in.verified = false, false
+	in.compare.stage, in.compare.at = startingOver, e.now
+	if in.snapshot {
+		in.compare.at = e.now.Add(e.cfg.Resync)
+	}
+}
+
+// examine begins what the comparison has to do next.
+func (e *Engine) examine() {
+	in := &e.intake
+	c := &in.compare
+	switch {
+	case c.stage == startingOver && !e.now.Before(c.at):
+		c.attempts = 0
+		e.sayHello()
+	case c.stage == resting && c.due && in.ended && !in.sweeping:
+		c.due, c.stage = false, asked
+		m := need{in.place}
+		e.send(m.encode())
+	}
+}
+
+// receiveBuckets compares all buckets and asks for those that differ.
+func (e *Engine) receiveBuckets(r *reader) error {
+	var m buckets
+	if err := m.decode(r); err != nil {
+		return err
+	}
+	if ok, err := e.admit(m.place); !ok {
+		return err
+	}
+	c := &e.intake.compare
+	switch {
+	case c.stage != asked:
+		return fmt.Errorf("nobody asked")
+	case m.seq != e.pos.seq:
+		return fmt.Errorf("at change %d, after change %d", m.seq, e.pos.seq)
+	case len(m.sums) != len(e.table.buckets):
+		return fmt.Errorf("%d of %d", len(m.sums), len(e.table.buckets))
+	}
+	for i := range m.sums {
+		if m.sums[i] != e.table.buckets[i].sum {
+			c.list = append(c.list, uint16(i))
+		}
+	}
+	switch n := len(c.list); {
+	case n == 0:
+		c.stage = resting
+		e.confirm()
+	case n > len(e.table.buckets)/2:
+		c.list = nil
+		e.startOver()
+	default:
+		c.stage = repairing
+		e.stats.Repairs++
+		e.stats.BucketsRepaired += uint64(n)
+		m := repair{place: e.intake.place, list: c.list}
+		e.send(m.encode())
+	}
+	return nil
+}
+
+// checkBucket refuses rows of a bucket that was not asked for or to which they
+// do not belong.
+func (e *Engine) checkBucket(m *rows, list []change) error {
+	c := &e.intake.compare
+	switch {
+	case c.stage != repairing || m.bucket != c.list[0]:
+		return fmt.Errorf("of bucket %d, which is not asked for", m.bucket)
+	case m.first != (c.version == version{}):
+		return fmt.Errorf("of bucket %d do not begin or end where they should", m.bucket)
+	}
+	for i := range list {
+		if b := e.table.bucketOf(e.table.tuple(list[i].original)); b != int(m.bucket) {
+			return fmt.Errorf("of bucket %d hold %s of bucket %d", m.bucket, list[i].original, b)
+		}
+	}
+	return nil
+}
+
+// closeBucket deletes, after the last row of a bucket, what the source does not hold.
+func (e *Engine) closeBucket(st *step, m *rows) {
+	c := &e.intake.compare
+	if m.first {
+		c.version = version{gen: e.table.gen, seq: m.seq}
+	}
+	if !m.last {
+		return
+	}
+	before := len(st.Deletes)
+	e.table.walkBucket(int(m.bucket), func(_ uint32, s *slot) {
+		if s.older(c.version) {
+			st.Deletes = append(st.Deletes, s.original)
+		}
+	})
+	for _, t := range st.Deletes[before:] {
+		hash := e.table.tuple(t)
+		e.table.remove(hash, e.table.find(hash, t))
+	}
+	c.version = version{}
+	if c.list = c.list[1:]; len(c.list) == 0 {
+		c.stage = closing
+	}
+}

@@ -1,0 +1,21 @@
+package ctsync
+
+// Stats counts since New.
+type Stats struct {
+	Violations      uint64 // messages refused because they broke the protocol
+	Outdated        uint64 // messages dropped because their role, term or round had passed
+	Snapshots       uint64 // rounds that a source began with a snapshot
+	Resumes         uint64 // rounds that a source began as a resumption
+	Overflows       uint64 // times that a source's journal no longer reached back to what the sink had
+	Mismatches      uint64 // marks that a sink found unequal
+	Repairs         uint64 // repairs that a sink asked for, or a source was asked for
+	BucketsRepaired uint64 // buckets in them, at the sink
+	Strays          uint64 // changes of a sink's own dataplane
+	LocalInvalid    uint64 // changes of the own dataplane that make no sense
+	ApplyFailures   uint64 // batches that did not take hold
+	Reconciliations uint64 // dumps worked in
+	Reconciled      uint64 // flows that differed in them
+}
+
+// Stats returns the counters.
+func (e *Engine) Stats() Stats { return e.stats }

@@ -1,0 +1,186 @@
+package ctsync
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"baton/impl/flow"
+)
+
+// ProtocolVersion is the version that every message carries in its second byte.
+const ProtocolVersion = 1
+
+// MaxMessage is the length in bytes that no message exceeds.
+const MaxMessage = 64 << 10
+
+// MaxType is the highest type byte, the first of a message, that belongs to this
+// protocol. Types above it are the caller's own and must not be given to Receive.
+const MaxType = 0x7f
+
+// The types of messages. The sink sends Hello, Ack, Need and Repair, the source the others.
+const (
+	typeHello   = 0x01 // what the sink has, and from whom it wants more
+	typeBegin   = 0x02 // a round begins: a resumption or a snapshot
+	typeDelta   = 0x03 // consecutive changes
+	typeRows    = 0x04 // rows of a snapshot or of a bucket under repair
+	typeMark    = 0x05 // count and digest at a sequence number; the first of a round ends its snapshot
+	typeAck     = 0x06 // what has taken hold at the sink
+	typeNeed    = 0x07 // the sink found itself unequal and asks for the buckets' digests
+	typeBuckets = 0x08 // digests of all buckets at a sequence number
+	typeRepair  = 0x09 // the buckets that the sink found unequal
+)
+
+var typeNames = map[byte]string{
+	typeHello: "hello", typeBegin: "begin", typeDelta: "delta", typeRows: "rows", typeMark: "mark",
+	typeAck: "ack", typeNeed: "need", typeBuckets: "buckets", typeRepair: "repair",
+}
+
+// Lengths of what repeats in a message.
+const (
+	deleteLen = 1 + flow.TupleLen
+	rowLen    = 1 + 2*flow.TupleLen + 4
+)
+
+// order is the byte order of every field.
+var order = binary.BigEndian
+
+// header begins a message in a buffer of its own with room for size bytes more.
+func header(kind byte, size int) []byte {
+	return append(make([]byte, 0, 2+size), kind, ProtocolVersion)
+}
+
+func appendTuple(b []byte, t flow.Tuple) []byte {
+	enc := t.Bytes()
+	return append(b, enc[:]...)
+}
+
+// appendChange writes state, original, and for all but deletions reply and lifetime.
+func appendChange(b []byte, c *change) []byte {
+	b = append(b, byte(c.state))
+	b = appendTuple(b, c.original)
+	if c.deleted() {
+		return b
+	}
+	b = appendTuple(b, c.reply)
+	return order.AppendUint32(b, c.remaining)
+}
+
+func appendBool(b []byte, v bool) []byte {
+	if v {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+// A reader takes a message apart. The first failure sticks; what is read after it is zero.
+type reader struct {
+	rest []byte
+	err  error
+}
+
+func (r *reader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf(format, args...)
+	}
+	r.rest = nil
+}
+
+func (r *reader) take(n int) []byte {
+	if len(r.rest) < n {
+		r.fail("%d bytes missing", n-len(r.rest))
+		return nil
+	}
+	b := r.rest[:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+func (r *reader) uint8() uint8 {
+	if b := r.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *reader) uint16() uint16 {
+	if b := r.take(2); b != nil {
+		return order.Uint16(b)
+	}
+	return 0
+}
+
+func (r *reader) uint32() uint32 {
+	if b := r.take(4); b != nil {
+		return order.Uint32(b)
+	}
+	return 0
+}
+
+func (r *reader) uint64() uint64 {
+	if b := r.take(8); b != nil {
+		return order.Uint64(b)
+	}
+	return 0
+}
+
+func (r *reader) bool() bool {
+	v := r.uint8()
+	if v > 1 {
+		r.fail("flag %d is neither 0 nor 1", v)
+	}
+	return v == 1
+}
+
+// change reads one change; a row is a change that may not be a deletion.
+func (r *reader) change(c *change, row bool) {
+	state := flow.State(r.uint8())
+	switch {
+	case state == 0 && !row:
+		b := r.take(flow.TupleLen)
+		if b == nil {
+			return
+		}
+		*c = change{original: flow.TupleFrom([flow.TupleLen]byte(b))}
+	case state.Valid():
+		b := r.take(rowLen - 1)
+		if b == nil {
+			return
+		}
+		*c = change{
+			state:     state,
+			original:  flow.TupleFrom([flow.TupleLen]byte(b)),
+			reply:     flow.TupleFrom([flow.TupleLen]byte(b[flow.TupleLen:])),
+			remaining: order.Uint32(b[2*flow.TupleLen:]),
+		}
+		if c.reply.Proto != c.original.Proto {
+			r.fail("%s replies by %s", c.original, c.reply)
+		}
+	default:
+		r.fail("no such flow state: %d", uint8(state))
+	}
+	if p := c.original.Proto; p != flow.TCP && p != flow.UDP {
+		r.fail("%s is not balanced", p)
+	}
+}
+
+// count reads how many items of at least size bytes follow, and checks that they can.
+func (r *reader) count(limit, size int) int {
+	n := int(r.uint16())
+	if n > limit {
+		r.fail("%d items, more than %d", n, limit)
+	} else if n*size > len(r.rest) {
+		r.fail("%d items of %d bytes in %d", n, size, len(r.rest))
+	}
+	if r.err != nil {
+		return 0
+	}
+	return n
+}
+
+// end checks that nothing is left.
+func (r *reader) end() error {
+	if len(r.rest) != 0 {
+		r.fail("%d bytes too many", len(r.rest))
+	}
+	return r.err
+}
