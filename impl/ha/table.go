@@ -23,12 +23,13 @@ const (
 
 // Promotion is: what was received last takes hold → the epoch rises → forwarding
 // is allowed → the node announces. Demotion is: forwarding is forbidden → say so
-// → the rest. The order within these lists is a contract; so is the order of the
+// → the rest. A node leads before it forwards, so that no flow event finds it a
+// follower. The order within these lists is a contract; so is the order of the
 // rules of one event, of which the first that matches applies.
 var (
 	claim   = []Action{Install, Tell}
-	take    = []Action{RaiseEpoch, TakeLease}
-	lead    = []Action{Lead, Announce, Tell}
+	take    = []Action{RaiseEpoch, Lead, TakeLease}
+	lead    = []Action{Announce, Tell}
 	demote  = []Action{Release, Tell, Follow, RestartHold}
 	yield   = []Action{Release, Tell, Drain}
 	dismiss = []Action{Grant, Tell, Follow, RestartHold}

@@ -1,0 +1,115 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/clock"
+	"baton/impl/ctsync"
+)
+
+// Preempt says what a node of higher priority does about a live MASTER.
+type Preempt uint8
+
+const (
+	// PreemptNever: a live MASTER keeps its role.
+	PreemptNever Preempt = iota
+	// PreemptAfterSync: once in sync, the preferred node asks for a handover.
+	PreemptAfterSync
+	// PreemptImmediate: the preferred node seizes the role. Unsafe: it exists to
+	// show the historical bug.
+	PreemptImmediate
+)
+
+var preemptNames = []string{"never", "after-sync", "immediate"}
+
+func (p Preempt) String() string {
+	if int(p) < len(preemptNames) {
+		return preemptNames[p]
+	}
+	return fmt.Sprintf("preempt%d", uint8(p))
+}
+
+// Path is one BFD path to the peer.
+type Path struct {
+	Name string
+	BFD  bfd.Config
+	// CarriesSync marks the path that the sync stream runs over: when its session
+	// goes down the stream is reset rather than left to TCP's timeouts.
+	CarriesSync bool
+}
+
+// Config is all that a node knows from the outside.
+type Config struct {
+	ID, Peer string
+	Priority uint8 // higher is preferred
+	// Incarnation identifies this run of the process; larger than those before it.
+	Incarnation uint64
+	Paths       []Path
+	Links       []string      // the service links, whose carrier LinksUp needs
+	Hold        time.Duration // the recovery delay
+	Preempt     Preempt
+	Sync        ctsync.Config
+
+	// GatesOff leaves out HoldDown and InSync, and takes mid-flow segments without
+	// an entry for new flows. Unsafe: it is the historical bug.
+	GatesOff bool
+	// AnnounceEarly announces before the table is installed and the lease taken. Unsafe.
+	AnnounceEarly bool
+}
+
+// Delays that derive from no negotiated value.
+const (
+	// yieldLimit is how long a handover may take before the role is taken back.
+	yieldLimit = time.Second
+	// grantLimit is how long a grant stays good that could not be acted upon at once.
+	grantLimit = time.Second
+	// staleAfter is how long a table counts as in sync after the stream to a live
+	// MASTER was lost.
+	staleAfter = time.Second
+	// leaveLimit is how long a stopping node waits to hear its peer call itself MASTER.
+	leaveLimit = 500 * time.Millisecond
+)
+
+// burst is when the gratuitous ARPs of one announcement leave, after its
+// beginning: five over a second, the most of them early, because one that is lost
+// costs an outage until the next.
+var burst = []time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond, time.Second}
+
+func (c Config) validate() error {
+	switch {
+	case c.ID == "" || len(c.ID) > maxID:
+		return fmt.Errorf("node: id %q: length %d is not 1 to %d", c.ID, len(c.ID), maxID)
+	case c.ID == c.Peer:
+		return fmt.Errorf("node: id and peer are both %q", c.ID)
+	case len(c.Paths) == 0:
+		return errors.New("node: no BFD path to the peer: a node that cannot hear its peer must not judge it")
+	case c.Hold < 0:
+		return fmt.Errorf("node: hold %v is negative", c.Hold)
+	case c.Preempt > PreemptImmediate:
+		return fmt.Errorf("node: unknown preemption %d", c.Preempt)
+	}
+	return nil
+}
+
+// New returns a node that has booted at now. It is in Init, with its links down
+// and its dataplane not ready until inputs say otherwise.
+func New(cfg Config, now clock.Instant) (*Node, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, links: map[string]bool{}}
+	for _, p := range cfg.Paths {
+		session, err := bfd.New(p.BFD, now)
+		if err != nil {
+			return nil, fmt.Errorf("node: path %s: %w", p.Name, err)
+		}
+		n.paths = append(n.paths, path{Path: p, session: session})
+	}
+	cfg.Sync.Incarnation = cfg.Incarnation
+	n.sync = ctsync.New(cfg.Sync)
+	n.boot(now)
+	return n, nil
+}

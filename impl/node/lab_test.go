@@ -1,0 +1,389 @@
+package node
+
+import (
+	"container/heap"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/clock"
+	"baton/impl/ctsync"
+	"baton/impl/flow"
+	"baton/impl/trace"
+)
+
+// lab runs two nodes against each other in virtual time: packets and frames take
+// a fixed delay, effects take hold at once unless a test holds them back.
+type lab struct {
+	t     *testing.T
+	now   clock.Instant
+	queue labQueue
+	order int
+	nodes map[string]*labNode
+	log   []trace.Event
+	// dropBFD and dropSync lose what a node sends.
+	dropBFD  map[string]bool // "lb1 clients"
+	dropSync map[string]bool
+	streams  uint64
+	unsafe   bool // the nodes have their gates off
+}
+
+type labNode struct {
+	id, peer string
+	cfg      Config
+	node     *Node
+	table    map[flow.Tuple]flow.Entry
+	lease    clock.Instant
+	frozen   bool
+	down     bool
+	stream   uint64 // 0: none
+	held     []labEvent
+	holdDone bool // Done inputs wait in doneLater
+	later    []Input
+	exited   bool
+	adopt    bool
+	expire   bool
+}
+
+type labEvent struct {
+	at    clock.Instant
+	order int
+	node  string
+	run   func(n *labNode)
+}
+
+type labQueue []labEvent
+
+func (q labQueue) Len() int { return len(q) }
+func (q labQueue) Less(i, j int) bool {
+	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].order < q[j].order
+}
+func (q labQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *labQueue) Push(x any)   { *q = append(*q, x.(labEvent)) }
+func (q *labQueue) Pop() any {
+	old := *q
+	last := old[len(old)-1]
+	*q = old[:len(old)-1]
+	return last
+}
+
+const (
+	labDelay  = 200 * time.Microsecond
+	labTx     = 50 * time.Millisecond
+	labMult   = 3
+	labDetect = labMult * labTx
+	labHold   = 500 * time.Millisecond
+)
+
+func labConfig(id, peer string, priority uint8) Config {
+	discr := uint32(1)
+	if id > peer {
+		discr = 2
+	}
+	session := func(path uint32) bfd.Config {
+		return bfd.Config{LocalDiscr: discr<<8 | path, DesiredMinTxInterval: labTx, RequiredMinRxInterval: labTx,
+			DetectMult: labMult, Seed: uint64(discr)<<8 | uint64(path)}
+	}
+	return Config{
+		ID: id, Peer: peer, Priority: priority, Incarnation: uint64(discr), Hold: labHold,
+		Paths: []Path{{Name: "clients", BFD: session(1)}, {Name: "sync", BFD: session(2), CarriesSync: true}},
+		Links: []string{"client0", "backend0"}, Sync: ctsync.Config{},
+	}
+}
+
+// newLab returns a lab whose nodes have not booted.
+func newLab(t *testing.T, edit ...func(*Config)) *lab {
+	l := &lab{t: t, nodes: map[string]*labNode{}, dropBFD: map[string]bool{}, dropSync: map[string]bool{}}
+	for _, cfg := range []Config{labConfig("lb1", "lb2", 150), labConfig("lb2", "lb1", 100)} {
+		for _, e := range edit {
+			e(&cfg)
+		}
+		l.nodes[cfg.ID] = &labNode{id: cfg.ID, peer: cfg.Peer, cfg: cfg, down: true}
+	}
+	return l
+}
+
+// newPair returns a lab in which lb1 is MASTER and lb2 in sync.
+func newPair(t *testing.T, edit ...func(*Config)) *lab {
+	l := newLab(t, edit...)
+	l.boot("lb1")
+	l.boot("lb2")
+	l.until(3*time.Second, "lb1 Master and lb2 in sync", func() bool {
+		return l.role("lb1") == "Master" && l.inSync("lb2")
+	})
+	return l
+}
+
+func (l *lab) boot(id string) {
+	n := l.nodes[id]
+	n.cfg.Incarnation += 16
+	node, err := New(n.cfg, l.now)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	n.node, n.table, n.lease, n.down, n.exited, n.stream = node, map[flow.Tuple]flow.Entry{}, 0, false, false, 0
+	n.held, n.later, n.holdDone = nil, nil, false
+	l.step(n, Link{Name: "client0", Up: true})
+	l.step(n, Link{Name: "backend0", Up: true})
+	l.step(n, Dataplane{Ready: true})
+	l.connect()
+}
+
+// connect establishes a stream soon if both nodes are there and none exists.
+func (l *lab) connect() {
+	l.after(5*time.Millisecond, "", func(*labNode) {
+		a, b := l.nodes["lb1"], l.nodes["lb2"]
+		if a.down || b.down || a.frozen || b.frozen || a.stream != 0 || b.stream != 0 {
+			return
+		}
+		if l.dropSync["lb1"] || l.dropSync["lb2"] {
+			l.connect()
+			return
+		}
+		l.streams++
+		a.stream, b.stream = l.streams, l.streams
+		l.step(a, Stream{ID: l.streams, Up: true})
+		l.step(b, Stream{ID: l.streams, Up: true})
+	})
+}
+
+func (l *lab) crash(id string) {
+	n := l.nodes[id]
+	n.down, n.lease = true, 0
+	n.stream = 0
+	// The peer's TCP does not learn of it.
+}
+
+func (l *lab) freeze(id string) { l.nodes[id].frozen = true }
+
+func (l *lab) thaw(id string) {
+	n := l.nodes[id]
+	n.frozen = false
+	l.step(n, Timer{})
+	held := n.held
+	n.held = nil
+	for _, e := range held {
+		e.run(n)
+	}
+}
+
+func (l *lab) after(d time.Duration, node string, run func(*labNode)) {
+	l.order++
+	heap.Push(&l.queue, labEvent{at: l.now.Add(d), order: l.order, node: node, run: run})
+}
+
+// step hands an input to a node and carries out what it wants.
+func (l *lab) step(n *labNode, in Input) {
+	if n.down || n.exited {
+		return
+	}
+	if n.frozen {
+		n.held = append(n.held, labEvent{run: func(n *labNode) { l.step(n, in) }})
+		return
+	}
+	n.node.Step(l.now, in)
+	for effects := n.node.Ready(); len(effects) > 0; effects = n.node.Ready() {
+		var answers []Input
+		for _, e := range effects {
+			answers = append(answers, l.carryOut(n, e)...)
+		}
+		for _, a := range answers {
+			if n.holdDone {
+				n.later = append(n.later, a)
+				continue
+			}
+			n.node.Step(l.now, a)
+		}
+	}
+	if at := n.node.Deadline(); at != clock.Never {
+		l.after(max(0, at.Sub(l.now)), n.id, func(n *labNode) {
+			if n.node != nil && n.node.Deadline() <= l.now {
+				l.step(n, Timer{})
+			}
+		})
+	}
+}
+
+// release lets the held Done inputs through.
+func (l *lab) release(id string) {
+	n := l.nodes[id]
+	n.holdDone = false
+	later := n.later
+	n.later = nil
+	for _, in := range later {
+		l.step(n, in)
+	}
+}
+
+func (l *lab) carryOut(n *labNode, e Effect) []Input {
+	switch e := e.(type) {
+	case SendBFD:
+		l.sendBFD(n, e)
+	case SendSync:
+		l.sendSync(n, e.Data)
+	case ResetStream:
+		l.dropStream(n)
+	case Apply:
+		for _, t := range e.Deletes {
+			delete(n.table, t)
+		}
+		for _, entry := range e.Entries {
+			n.table[entry.Original] = entry
+		}
+		return []Input{Done{ID: e.ID}}
+	case Lease:
+		n.lease = e.Until
+		if e.ID != 0 {
+			return []Input{Done{ID: e.ID}}
+		}
+	case Drain:
+		return []Input{Done{ID: e.ID}}
+	case Dump:
+		d := Done{ID: e.ID}
+		for _, entry := range n.table {
+			d.Entries = append(d.Entries, entry)
+		}
+		return []Input{d}
+	case Miss:
+		n.adopt = e.Adopt
+	case Expire:
+		n.expire = e.On
+	case Trace:
+		l.log = append(l.log, e.Event)
+	case Exit:
+		n.exited = true
+		n.lease = 0
+	}
+	return nil
+}
+
+func (l *lab) sendBFD(n *labNode, e SendBFD) {
+	if l.dropBFD[n.id+" "+n.cfg.Paths[e.Path].Name] {
+		return
+	}
+	data := append([]byte(nil), e.Data...)
+	l.after(labDelay, n.peer, func(to *labNode) { l.step(to, Packet{Path: e.Path, Data: data, TTL: 255}) })
+}
+
+func (l *lab) sendSync(n *labNode, data []byte) {
+	id := n.stream
+	if id == 0 || l.dropSync[n.id] {
+		return
+	}
+	data = append([]byte(nil), data...)
+	l.after(labDelay, n.peer, func(to *labNode) { l.step(to, Message{Stream: id, Data: data}) })
+}
+
+// dropStream closes the stream on n's side; the peer learns of it if it can.
+func (l *lab) dropStream(n *labNode) {
+	n.stream = 0
+	peer := l.nodes[n.peer]
+	if peer.stream != 0 && !peer.down {
+		id := peer.stream
+		l.after(labDelay, n.peer, func(to *labNode) {
+			if to.stream == id {
+				to.stream = 0
+				l.step(to, Stream{ID: id, Why: "closed by peer"})
+				l.connect()
+			}
+		})
+	}
+	l.connect()
+}
+
+// run lets time pass.
+func (l *lab) run(d time.Duration) { l.until(d, "", nil) }
+
+// until lets time pass until done, and fails the test if it does not happen
+// within d. Without done it runs for all of d.
+func (l *lab) until(d time.Duration, what string, done func() bool) {
+	l.t.Helper()
+	end := l.now.Add(d)
+	for {
+		if done != nil && done() {
+			return
+		}
+		if len(l.queue) == 0 || l.queue[0].at > end {
+			break
+		}
+		e := heap.Pop(&l.queue).(labEvent)
+		l.now = e.at
+		n := l.nodes[e.node]
+		if n == nil || !n.down {
+			e.run(n)
+		}
+		l.checkForwarders()
+	}
+	l.now = end
+	if done != nil {
+		l.t.Fatalf("%s: did not happen within %v\n%s", what, d, l.transcript())
+	}
+}
+
+// mayBothForward: two nodes that cannot hear each other have no way to avoid it.
+func (l *lab) mayBothForward() bool {
+	return l.unsafe || l.dropBFD["lb1 clients"] || l.dropBFD["lb2 clients"]
+}
+
+func (l *lab) checkForwarders() {
+	if l.nodes["lb1"].lease > l.now && l.nodes["lb2"].lease > l.now && !l.mayBothForward() {
+		l.t.Fatalf("at %v both nodes forward\n%s", time.Duration(l.now), l.transcript())
+	}
+}
+
+func (l *lab) role(id string) string {
+	n := l.nodes[id]
+	if n.down || n.node == nil {
+		return "down"
+	}
+	return n.node.Role().String()
+}
+
+func (l *lab) inSync(id string) bool {
+	n := l.nodes[id]
+	if n.down {
+		return false
+	}
+	in, _ := n.node.sync.InSync()
+	return in && n.node.peer.known && n.node.peer.state.Role.Holds()
+}
+
+// open adds a flow on the dataplane of a node, as the eBPF program would.
+func (l *lab) open(id string, i int) flow.Entry {
+	e := flow.Entry{
+		Original: flow.Tuple{Src: flow.Addr{198, 18, byte(i >> 16), 10}, Dst: flow.Addr{198, 18, 0, 100}, SrcPort: uint16(i), DstPort: 80, Proto: flow.TCP},
+		Reply:    flow.Tuple{Src: flow.Addr{198, 18, 1, 11}, Dst: flow.Addr{198, 18, 1, 100}, SrcPort: 80, DstPort: uint16(i), Proto: flow.TCP},
+		State:    flow.Established, Origin: flow.Opened, Remaining: time.Hour,
+	}
+	n := l.nodes[id]
+	n.table[e.Original] = e
+	l.step(n, Flows{Events: []flow.Event{{Entry: e}}})
+	return e
+}
+
+// transcript prints the role, gate and BFD events of the run.
+func (l *lab) transcript() string {
+	var b strings.Builder
+	for _, e := range l.log {
+		at := time.Duration(e.At).Round(100 * time.Microsecond)
+		switch e.Kind {
+		case trace.KindRole:
+			if e.Role.Refused != "" {
+				fmt.Fprintf(&b, "%8v %s stays %s: %s\n", at, e.Node, e.Role.To, e.Role.Reason)
+				continue
+			}
+			fmt.Fprintf(&b, "%8v %s %s → %s: %s (epoch %d)\n", at, e.Node, e.Role.From, e.Role.To, e.Role.Reason, e.Role.Epoch)
+		case trace.KindBFD:
+			fmt.Fprintf(&b, "%8v %s bfd %s %s → %s (%s)\n", at, e.Node, e.BFD.Path, e.BFD.From, e.BFD.To, e.BFD.Diag)
+		case trace.KindSync:
+			fmt.Fprintf(&b, "%8v %s sync %s\n", at, e.Node, e.Sync.Phase)
+		case trace.KindAnnounce:
+			fmt.Fprintf(&b, "%8v %s announces %d\n", at, e.Node, e.Announce.Count)
+		case trace.KindNote:
+			fmt.Fprintf(&b, "%8v %s note: %s\n", at, e.Node, e.Note)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,231 @@
+// Package node is the sans-IO core of a load balancer node: it composes BFD
+// (impl/bfd), the gated state machine (impl/ha) and connection sync (impl/ctsync)
+// into one value that takes inputs by Step, says by Deadline when it next wants a
+// Timer, and returns by Ready what is to be done, in the order in which it must
+// take hold. It reads no clock, starts no goroutine, opens no socket. The daemon
+// drives it in real time and the simulator in virtual time; both run this code.
+package node
+
+import (
+	"baton/impl/clock"
+	"baton/impl/ctsync"
+	"baton/impl/flow"
+	"baton/impl/ha"
+)
+
+// Node is one node of a pair. It is not safe for concurrent use.
+type Node struct {
+	cfg Config
+	now clock.Instant // the latest instant stepped to; never goes back
+
+	role     ha.Role
+	epoch    uint32 // of the table: the one claimed with, or the MASTER's that was synced
+	seen     uint32 // the largest epoch ever claimed or heard of
+	complete bool   // the table was complete at epoch
+	gates    gateSet
+	hold     ha.Hold
+	stall    stallWaiver
+	refused  ha.Gates // the gate that refused last, so that a refusal is told once
+
+	paths     []path
+	awake     clock.Instant // from here on, silence is the peer's and not this node's own
+	links     map[string]bool
+	dataplane Dataplane
+
+	peer   peer
+	stream stream
+	grant  *pendingGrant
+
+	sync     *ctsync.Engine
+	told     progressTold
+	yield    yielding
+	lease    lease
+	announce announcement
+	leaving  leaving
+
+	installing bool // Claiming: waits for outstanding Apply effects
+	dumping    bool // a Dump is under way
+	requestAt  clock.Instant
+
+	lastID  uint64
+	pending map[uint64]pending
+	applies int // Apply effects without a Done
+
+	events  []ha.Event
+	effects []Effect
+	spare   []Effect // the slice that Ready returned last, for reuse
+}
+
+// pending is what a Done answers.
+type pending struct {
+	kind  pendingKind
+	batch uint64 // ctsync's id of an Apply
+}
+
+type pendingKind uint8
+
+const (
+	pendingApply pendingKind = iota
+	pendingLease
+	pendingDrain
+	pendingDump
+)
+
+// boot brings the node to its first state.
+func (n *Node) boot(now clock.Instant) {
+	n.now = now
+	n.role = ha.Init
+	n.hold = ha.NewHold(now, n.cfg.Hold)
+	n.pending = map[uint64]pending{}
+	n.announce.next = clock.Never
+	n.lease.until = clock.Never
+	n.dataplane.Why = "not attached yet"
+	n.settle()
+}
+
+// Step takes one input. What follows from it is returned by Ready.
+func (n *Node) Step(now clock.Instant, in Input) {
+	n.noteLateness(now)
+	n.now = max(n.now, now)
+	// Time comes before the input: a node that was paused must know that its lease
+	// and its sessions have expired before it believes anything that waited.
+	n.checkLease()
+	n.advance()
+	n.take(in)
+	n.settle()
+}
+
+func (n *Node) take(in Input) {
+	switch in := in.(type) {
+	case Timer:
+	case Packet:
+		n.receivePacket(in)
+	case Link:
+		n.links[in.Name] = in.Up
+	case Dataplane:
+		n.dataplane = in
+	case Flows:
+		n.receiveFlows(in.Events)
+	case Stream:
+		n.receiveStream(in)
+	case Message:
+		n.receiveMessage(in)
+	case Handover:
+		n.raise(ha.HandoverAsked)
+	case Stop:
+		n.stop()
+	case Lost:
+		n.dump()
+	case Done:
+		n.done(in)
+	}
+}
+
+// Deadline returns the instant at which the node wants a Timer, Never if it waits
+// for inputs alone.
+func (n *Node) Deadline() clock.Instant {
+	deadline := clock.Earliest(n.sync.Deadline(), n.announce.next, n.lease.wants(n), n.holdWants(), n.handoverWants(), n.staleWants(), n.awakeWants(), n.told.wants(n))
+	for i := range n.paths {
+		deadline = min(deadline, n.paths[i].session.Deadline())
+	}
+	return deadline
+}
+
+// Ready returns the effects since the last call, in the order in which they must
+// be carried out. The slice is valid until the Ready after the next.
+func (n *Node) Ready() []Effect {
+	ready := n.effects
+	n.effects, n.spare = n.spare[:0], ready
+	return ready
+}
+
+// advance lets time pass in the parts.
+func (n *Node) advance() {
+	for i := range n.paths {
+		n.paths[i].session.Advance(n.now)
+		n.pumpPath(i)
+	}
+	n.sync.Advance(n.now)
+	n.renewLease()
+	n.advanceAnnouncement()
+	n.advanceHandover()
+}
+
+// settle carries out what follows from what has changed, until nothing more does.
+func (n *Node) settle() {
+	for {
+		n.pumpSync()
+		n.noteSync()
+		n.updateGates()
+		n.checkInstalled()
+		n.checkYielded()
+		if len(n.events) == 0 {
+			break
+		}
+		event := n.events[0]
+		n.events = n.events[1:]
+		n.fire(event)
+	}
+	n.askForRole()
+	n.tellRank()
+	n.checkLeaving()
+	n.traceProgress()
+}
+
+// raise queues an event for the state machine.
+func (n *Node) raise(event ha.Event) { n.events = append(n.events, event) }
+
+// fire hands one event to the state machine and carries out its actions.
+func (n *Node) fire(event ha.Event) {
+	from := n.role
+	to, actions, reason := ha.Next(from, event, n.gates.open)
+	if reason.Refused != 0 {
+		n.traceRefusal(event, reason)
+	}
+	n.role = to
+	if to != from {
+		n.refused = 0
+		if to == ha.Claiming {
+			n.complete = !reason.Degraded
+		}
+		n.stall.note(n, event)
+		n.traceRole(from, reason)
+		// A role may be left as soon as it is entered.
+		n.raise(ha.GatesChanged)
+	}
+	for _, action := range actions {
+		n.act(action)
+	}
+}
+
+// emit appends an effect.
+func (n *Node) emit(e Effect) { n.effects = append(n.effects, e) }
+
+// nextID returns an id for an effect that Done will answer.
+func (n *Node) nextID(p pending) uint64 {
+	n.lastID++
+	n.pending[n.lastID] = p
+	return n.lastID
+}
+
+// done takes the answer to an effect.
+func (n *Node) done(d Done) {
+	p, ok := n.pending[d.ID]
+	if !ok {
+		return
+	}
+	delete(n.pending, d.ID)
+	switch p.kind {
+	case pendingApply:
+		n.applies--
+		n.sync.Applied(n.now, p.batch, asError(d.Err))
+	case pendingLease:
+		n.leaseAnswered(d.Err)
+	case pendingDrain:
+		n.drained()
+	case pendingDump:
+		n.reconcile(d.Entries)
+	}
+}
+
+func (n *Node) receiveFlows(events []flow.Event) { n.sync.Local(n.now, events) }

@@ -1,0 +1,436 @@
+package node
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/ha"
+	"baton/impl/trace"
+)
+
+// roleEvents returns the role changes of a node, as "Backup→Claiming".
+func (l *lab) roleEvents(id string) []string {
+	var changes []string
+	for _, e := range l.log {
+		if e.Kind == trace.KindRole && e.Node == id && e.Role.Refused == "" {
+			changes = append(changes, e.Role.From+"→"+e.Role.To)
+		}
+	}
+	return changes
+}
+
+// lastRole returns the newest role change of a node.
+func (l *lab) lastRole(id string) *trace.Role {
+	for i := len(l.log) - 1; i >= 0; i-- {
+		if e := l.log[i]; e.Kind == trace.KindRole && e.Node == id && e.Role.Refused == "" {
+			return e.Role
+		}
+	}
+	return &trace.Role{}
+}
+
+func (l *lab) wantRoles(lb1, lb2 string) {
+	l.t.Helper()
+	if got1, got2 := l.role("lb1"), l.role("lb2"); got1 != lb1 || got2 != lb2 {
+		l.t.Fatalf("roles %s, %s; want %s, %s\n%s", got1, got2, lb1, lb2, l.transcript())
+	}
+}
+
+// mark returns a function that gives the role changes of a node since.
+func (l *lab) mark(id string) func() []string {
+	n := len(l.roleEvents(id))
+	return func() []string { return l.roleEvents(id)[n:] }
+}
+
+func masterWithin(l *lab, id string, d time.Duration) {
+	l.t.Helper()
+	l.until(d, id+" is Master", func() bool { return l.role(id) == "Master" })
+}
+
+func TestColdStartMakesOneMaster(t *testing.T) {
+	l := newPair(t)
+	l.run(2 * time.Second)
+	l.wantRoles("Master", "Backup")
+	for _, change := range l.roleEvents("lb2") {
+		if strings.Contains(change, "Master") {
+			t.Errorf("lb2 was MASTER for a while: %v", l.roleEvents("lb2"))
+		}
+	}
+}
+
+func TestALonelyNodeServesAfterItsHold(t *testing.T) {
+	l := newLab(t)
+	l.boot("lb2")
+	l.run(labHold - time.Millisecond)
+	l.wantRoles("down", "Backup")
+	masterWithin(l, "lb2", 10*time.Millisecond)
+	l.run(5 * time.Second)
+	l.wantRoles("down", "Master")
+	if l.nodes["lb2"].lease <= l.now {
+		t.Error("a lonely MASTER let its lease run out")
+	}
+}
+
+func TestCrashIsTakenOverWithinDetection(t *testing.T) {
+	l := newPair(t)
+	e := l.open("lb1", 1)
+	l.run(time.Second)
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+	if role := l.lastRole("lb2"); role.Degraded {
+		t.Errorf("claimed degraded although in sync: %s", role.Reason)
+	}
+	if _, ok := l.nodes["lb2"].table[e.Original]; !ok {
+		t.Error("the new MASTER does not know the flow")
+	}
+}
+
+func TestRestoredMasterStaysBackup(t *testing.T) {
+	l := newPair(t)
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+	for i := range 1000 {
+		l.open("lb2", i)
+	}
+	l.run(time.Second)
+	since := l.mark("lb2")
+	l.boot("lb1")
+	l.until(time.Second, "lb1 in sync", func() bool { return l.inSync("lb1") })
+	l.run(5 * time.Second)
+	l.wantRoles("Backup", "Master")
+	if changes := since(); len(changes) != 0 {
+		t.Errorf("lb2 changed its role: %v", changes)
+	}
+	if got := len(l.nodes["lb1"].table); got != 1000 {
+		t.Errorf("the restored node has %d flows, want 1000", got)
+	}
+}
+
+func TestPreferredNodeIsHandedTheRoleAfterSync(t *testing.T) {
+	l := newPair(t, func(c *Config) { c.Preempt = PreemptAfterSync })
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+	for i := range 1000 {
+		l.open("lb2", i)
+	}
+	l.boot("lb1")
+	masterWithin(l, "lb1", 2*time.Second)
+	if role := l.lastRole("lb1"); role.Epoch != 3 {
+		t.Errorf("epoch %d, want 3", role.Epoch)
+	}
+	if !strings.Contains(l.transcript(), "granted by the MASTER") {
+		t.Errorf("not by a grant:\n%s", l.transcript())
+	}
+	l.run(time.Second)
+	l.wantRoles("Master", "Backup")
+	if !l.inSync("lb2") {
+		t.Error("the node that yielded is not in sync")
+	}
+}
+
+func TestOperatorHandover(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.step(l.nodes["lb1"], Handover{})
+	masterWithin(l, "lb2", 20*time.Millisecond)
+	l.run(3 * time.Second)
+	l.wantRoles("Backup", "Master")
+	if !l.inSync("lb1") {
+		t.Error("the former MASTER is not in sync")
+	}
+}
+
+func TestHandoverIsRefusedWithoutAReadyPeer(t *testing.T) {
+	l := newPair(t)
+	l.crash("lb2")
+	l.run(time.Second)
+	l.step(l.nodes["lb1"], Handover{})
+	l.run(time.Second)
+	if l.role("lb1") != "Master" {
+		t.Fatalf("gave the role to nobody\n%s", l.transcript())
+	}
+	if !strings.Contains(l.transcript(), "handover refused: PeerReady") {
+		t.Errorf("the refusal does not name its gate:\n%s", l.transcript())
+	}
+}
+
+func TestHandoverToADyingPeerIsTakenBack(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.dropSync["lb2"] = true // its acks never arrive
+	l.open("lb1", 7)
+	l.step(l.nodes["lb1"], Handover{})
+	l.wantRoles("Yielding", "Backup")
+	masterWithin(l, "lb1", yieldLimit+50*time.Millisecond)
+	if got := l.lastRole("lb1").Epoch; got != 2 {
+		t.Errorf("taken back with epoch %d, want 2", got)
+	}
+}
+
+func TestStopHandsOverFirst(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.step(l.nodes["lb1"], Stop{})
+	masterWithin(l, "lb2", 20*time.Millisecond)
+	l.until(100*time.Millisecond, "lb1 exits", func() bool { return l.nodes["lb1"].exited })
+	if role := l.lastRole("lb2"); !strings.Contains(strings.Join(role.Gates, " "), "Granted") && role.Degraded {
+		t.Errorf("lb2 claimed %s", role.Reason)
+	}
+}
+
+func TestStopOfALonelyMasterEnds(t *testing.T) {
+	l := newLab(t)
+	l.boot("lb1")
+	masterWithin(l, "lb1", time.Second)
+	l.step(l.nodes["lb1"], Stop{})
+	l.until(time.Second, "lb1 exits", func() bool { return l.nodes["lb1"].exited })
+}
+
+func TestAFrozenMasterComesBackAsBackup(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.freeze("lb1")
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+	l.run(2 * time.Second)
+	l.thaw("lb1")
+	l.until(time.Second, "lb1 in sync", func() bool { return l.inSync("lb1") })
+	l.run(3 * time.Second)
+	l.wantRoles("Backup", "Master")
+}
+
+// A pause longer than the lease but shorter than detection costs no hold-down:
+// the peer says after the pause that it has not claimed.
+func TestAShortStallIsForgivenOnceThePeerAnswers(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1 := l.nodes["lb1"]
+	l.freeze("lb1")
+	l.until(labDetect, "lease runs out", func() bool { return lb1.lease < l.now })
+	l.thaw("lb1")
+	if l.role("lb1") != "Backup" {
+		t.Fatalf("role %s after the lease ran out", l.role("lb1"))
+	}
+	masterWithin(l, "lb1", 20*time.Millisecond)
+	l.run(time.Second)
+	l.wantRoles("Master", "Backup")
+}
+
+func TestPartitionHealsToOneMaster(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	for _, key := range []string{"lb1 clients", "lb1 sync", "lb2 clients", "lb2 sync"} {
+		l.dropBFD[key] = true
+	}
+	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
+	l.run(2 * time.Second)
+	l.wantRoles("Master", "Master")
+	clear(l.dropSync)
+	delete(l.dropBFD, "lb1 sync")
+	delete(l.dropBFD, "lb2 sync")
+	l.run(2 * time.Second)
+	l.wantRoles("Backup", "Master") // the higher epoch wins
+	clear(l.dropBFD)
+	l.until(time.Second, "lb1 in sync", func() bool { return l.inSync("lb1") })
+	announced := 0
+	for _, e := range l.log {
+		if e.Kind == trace.KindAnnounce && e.Node == "lb2" {
+			announced++
+		}
+	}
+	if announced < 2*len(burst) {
+		t.Errorf("the winner announced %d times, want a second burst after the heal", announced)
+	}
+}
+
+func TestLosingTheMasterDuringSyncClaimsDegradedAndSaysSo(t *testing.T) {
+	l := newPair(t, func(c *Config) { c.Sync.BatchEntries, c.Sync.Window = 16, 2 })
+	for i := range 5000 {
+		l.open("lb1", i)
+	}
+	l.run(time.Second)
+	l.crash("lb2")
+	l.run(time.Second)
+	l.boot("lb2")
+	l.nodes["lb2"].holdDone = true // its dataplane is slow: the window fills
+	l.run(2 * labHold)
+	if l.inSync("lb2") {
+		t.Fatal("in sync without having applied anything")
+	}
+	l.crash("lb1")
+	l.release("lb2")
+	masterWithin(l, "lb2", 2*labDetect)
+	if !strings.Contains(l.transcript(), "degraded") {
+		t.Errorf("not said:\n%s", l.transcript())
+	}
+}
+
+func TestAStaleTableIsNotInSync(t *testing.T) {
+	l := newPair(t)
+	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
+	l.dropBFD["lb1 sync"] = true
+	l.run(labDetect + staleAfter + 10*time.Millisecond)
+	l.wantRoles("Master", "Backup")
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+	if !strings.Contains(l.transcript(), "degraded") {
+		t.Errorf("claimed as if in sync:\n%s", l.transcript())
+	}
+}
+
+func TestALinkLostOnTheMasterMovesTheRole(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.step(l.nodes["lb1"], Link{Name: "backend0", Up: false})
+	masterWithin(l, "lb2", 20*time.Millisecond)
+	l.wantRoles("Fault", "Master")
+	l.step(l.nodes["lb1"], Link{Name: "backend0", Up: true})
+	l.run(3 * time.Second)
+	l.wantRoles("Backup", "Master")
+}
+
+func TestARefusedLeaseIsAFault(t *testing.T) {
+	l := newLab(t)
+	n := l.nodes["lb1"]
+	n.holdDone = true
+	l.boot("lb1")
+	n.holdDone = true
+	l.until(time.Second, "lb1 claims", func() bool { return l.role("lb1") == "Claiming" })
+	for _, in := range n.later {
+		d := in.(Done)
+		d.Err = "map is read-only"
+		n.node.Step(l.now, d)
+	}
+	if got := n.node.Role(); got != ha.Fault && got != ha.Backup {
+		t.Errorf("role %s after a refused lease", got)
+	}
+}
+
+func TestOrderOfPromotion(t *testing.T) {
+	for _, early := range []bool{false, true} {
+		l := newPair(t, func(c *Config) { c.AnnounceEarly = early })
+		var order []string
+		for _, e := range l.log {
+			if e.Node != "lb1" {
+				continue
+			}
+			switch {
+			case e.Kind == trace.KindLease && e.Lease.Until > e.At:
+				order = append(order, "lease")
+			case e.Kind == trace.KindAnnounce:
+				order = append(order, "announce")
+			}
+		}
+		first := order[0]
+		if want := map[bool]string{false: "lease", true: "announce"}[early]; first != want {
+			t.Errorf("announce early %v: %s came first, want %s", early, first, want)
+		}
+	}
+}
+
+// With the gates off and immediate preemption the node is what LoxiLB #565 was.
+func TestUnsafeNodeSeizesTheRoleWithoutItsTable(t *testing.T) {
+	l := newLab(t, func(c *Config) { c.GatesOff, c.Preempt = true, PreemptImmediate })
+	l.unsafe = true
+	l.boot("lb1")
+	l.boot("lb2")
+	l.run(time.Second)
+	l.crash("lb1")
+	masterWithin(l, "lb2", 2*labDetect)
+	l.open("lb2", 1)
+	l.run(time.Second)
+	l.boot("lb1")
+	l.run(100 * time.Millisecond)
+	l.wantRoles("Master", "Backup")
+	if len(l.nodes["lb1"].table) != 0 {
+		t.Error("it had the table, so the control proves nothing")
+	}
+	if !l.nodes["lb1"].adopt {
+		t.Error("it does not take mid-flow segments for new flows")
+	}
+}
+
+// A BACKUP that was paused has heard nothing meanwhile; the silence was its own.
+func TestAFrozenBackupDoesNotTakeItsOwnSilenceForThePeers(t *testing.T) {
+	for _, pause := range []time.Duration{labDetect - 10*time.Millisecond, labDetect + 10*time.Millisecond, time.Second, time.Minute} {
+		l := newPair(t)
+		l.run(time.Second)
+		since := l.mark("lb2")
+		l.freeze("lb2")
+		l.run(pause)
+		l.thaw("lb2")
+		l.run(3 * time.Second)
+		l.wantRoles("Master", "Backup")
+		if changes := since(); len(changes) != 0 {
+			t.Errorf("after a pause of %v: %v", pause, changes)
+		}
+	}
+}
+
+func TestAGrantFromBeforeASilenceIsNotTaken(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb2 := l.nodes["lb2"]
+	old := lb2.stream
+	l.freeze("lb2")
+	l.run(time.Second)
+	g := grant{Epoch: 1}
+	lb2.held = append([]labEvent{{run: func(n *labNode) { l.step(n, Message{Stream: old, Data: g.encode()}) }}}, lb2.held...)
+	l.thaw("lb2")
+	l.run(50 * time.Millisecond)
+	l.wantRoles("Master", "Backup")
+}
+
+func TestHostileMessagesChangeNoRole(t *testing.T) {
+	good := state{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, Complete: true, Priority: 255, ID: "lb2"}, Incarnation: 1, Seq: 1}.encode()
+	wrongID := state{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, ID: "mallory"}}.encode()
+	cases := map[string][]byte{
+		"empty id":       good[:stateLen],
+		"truncated":      good[:10],
+		"wrong version":  append([]byte{typeState, 9}, good[2:]...),
+		"unknown role":   append([]byte{typeState, wireVersion, 77}, good[3:]...),
+		"unknown flags":  append([]byte{typeState, wireVersion, byte(ha.Master), 0xf0}, good[4:]...),
+		"unknown type":   {0xee, wireVersion},
+		"one byte":       {typeState},
+		"another's name": wrongID,
+		"long request":   {typeRequest, wireVersion, 1},
+		"short grant":    {typeGrant, wireVersion, 1},
+	}
+	for name, data := range cases {
+		t.Run(name, func(t *testing.T) {
+			l := newPair(t)
+			l.run(time.Second)
+			lb1 := l.nodes["lb1"]
+			before := lb1.node.peer
+			l.step(lb1, Message{Stream: lb1.stream, Data: data})
+			if lb1.node.peer.state != before.state {
+				t.Errorf("changed what is known of the peer")
+			}
+			if lb1.node.stream.up {
+				t.Error("the stream survived a protocol violation")
+			}
+			l.run(time.Second)
+			l.wantRoles("Master", "Backup")
+		})
+	}
+}
+
+func FuzzMessages(f *testing.F) {
+	f.Add(state{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 2, ID: "lb2"}}.encode())
+	f.Add(grant{Epoch: 1, Barrier: 3}.encode())
+	f.Add(encodeRequest())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if s, err := decodeState(data); err == nil {
+			data[0], data[1] = typeState, wireVersion
+			if got := s.encode(); string(got) != string(data) {
+				t.Errorf("state decodes and encodes to something else")
+			}
+		}
+		if g, err := decodeGrant(data); err == nil {
+			data[0], data[1] = typeGrant, wireVersion
+			if got := g.encode(); string(got) != string(data) {
+				t.Errorf("grant decodes and encodes to something else")
+			}
+		}
+	})
+}

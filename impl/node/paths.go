@@ -1,0 +1,98 @@
+package node
+
+import (
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/clock"
+)
+
+// path is one BFD path with its session.
+type path struct {
+	Path
+	session *bfd.Session
+}
+
+func (n *Node) receivePacket(p Packet) {
+	if p.Path < 0 || p.Path >= len(n.paths) {
+		return
+	}
+	// The session counts what it drops, by reason; a dropped packet changes nothing here.
+	_ = n.paths[p.Path].session.Receive(n.now, p.Data, p.TTL)
+	n.pumpPath(p.Path)
+}
+
+// pumpPath turns what a session wants into effects.
+func (n *Node) pumpPath(i int) {
+	p := &n.paths[i]
+	ready := p.session.Ready()
+	for _, packet := range ready.Packets {
+		n.emit(SendBFD{Path: i, Data: append([]byte(nil), packet...)})
+	}
+	if len(ready.Packets) > 0 {
+		n.renewLease()
+	}
+	for _, change := range ready.Changes {
+		n.traceBFD(p, change)
+		n.pathChanged(p, change)
+	}
+}
+
+// pathChanged draws the conclusions of one session's change.
+func (n *Node) pathChanged(p *path, change bfd.Change) {
+	if change.From != bfd.Up {
+		return
+	}
+	switch {
+	case !n.anyUp():
+		n.losePeer("every BFD path is down")
+	case p.CarriesSync:
+		n.resetStream("BFD path " + p.Name + " is down")
+	}
+}
+
+// anyUp reports whether a BFD path to the peer is up.
+func (n *Node) anyUp() bool {
+	for i := range n.paths {
+		if n.paths[i].session.State() == bfd.Up {
+			return true
+		}
+	}
+	return false
+}
+
+// silent reports whether nothing is heard of the peer on any path. A peer that
+// signals AdminDown on a path has withdrawn from it: it does so last of all, when
+// it leaves.
+func (n *Node) silent() bool {
+	for i := range n.paths {
+		s := n.paths[i].session
+		if s.Heard() && s.RemoteState() != bfd.AdminDown {
+			return false
+		}
+	}
+	return true
+}
+
+// noteLateness keeps a node that was paused from taking its own silence for the
+// peer's: what it did not hear meanwhile may still wait in a socket. Before it may
+// conclude anything, it must listen for as long as it was late, but no longer than
+// a detection time.
+func (n *Node) noteLateness(now clock.Instant) {
+	late := now.Sub(n.Deadline())
+	if late <= 0 {
+		return
+	}
+	longest := time.Duration(0)
+	for i := range n.paths {
+		longest = max(longest, n.paths[i].session.DetectionTime())
+	}
+	n.awake = max(n.awake, now.Add(min(late, longest)))
+}
+
+func (n *Node) awakeWants() clock.Instant {
+	if n.now < n.awake {
+		return n.awake
+	}
+	return clock.Never
+}

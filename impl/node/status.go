@@ -1,0 +1,89 @@
+package node
+
+import (
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/ctsync"
+	"baton/impl/ha"
+)
+
+// Status is what a node shows of itself.
+type Status struct {
+	Node        string          `json:"node"`
+	Role        string          `json:"role"`
+	Epoch       uint32          `json:"epoch"`
+	Complete    bool            `json:"complete"` // the table was complete at Epoch
+	Incarnation uint64          `json:"incarnation"`
+	Gates       []GateStatus    `json:"gates"`
+	Paths       []PathStatus    `json:"paths"`
+	Peer        PeerStatus      `json:"peer"`
+	Sync        ctsync.Progress `json:"sync"`
+	InSync      bool            `json:"in_sync"`
+	Flows       int             `json:"flows"` // entries of the mirrored table
+	Digest      string          `json:"digest"`
+	// Lease is how long forwarding is still allowed, 0 if it is not.
+	Lease time.Duration `json:"lease"`
+}
+
+// GateStatus is one gate.
+type GateStatus struct {
+	Name string `json:"name"`
+	Open bool   `json:"open"`
+	Why  string `json:"why"`
+}
+
+// PathStatus is one BFD path.
+type PathStatus struct {
+	Name      string        `json:"name"`
+	State     string        `json:"state"`
+	Diag      string        `json:"diag"`
+	Detection time.Duration `json:"detection"`
+	Transmit  time.Duration `json:"transmit"`
+	Stats     bfd.Stats     `json:"stats"`
+}
+
+// PeerStatus is what this node knows of the other.
+type PeerStatus struct {
+	Node     string `json:"node"`
+	Stream   bool   `json:"stream"` // the sync stream is established
+	Known    bool   `json:"known"`  // its role is known
+	Role     string `json:"role"`
+	Epoch    uint32 `json:"epoch"`
+	Priority uint8  `json:"priority"`
+}
+
+// Status returns what the node is, as of the last Step.
+func (n *Node) Status() Status {
+	s := Status{
+		Node: n.cfg.ID, Role: n.role.String(), Epoch: n.epoch, Complete: n.complete, Incarnation: n.cfg.Incarnation,
+		Peer: PeerStatus{
+			Node: n.cfg.Peer, Stream: n.stream.up, Known: n.peer.known, Role: "unknown",
+			Epoch: n.peer.state.Rank.Epoch, Priority: n.peer.state.Rank.Priority,
+		},
+		Sync: n.sync.Progress(), InSync: n.gates.open.Has(ha.InSync), Flows: n.sync.Len(), Digest: n.replica(),
+	}
+	if n.peer.known {
+		s.Peer.Role = n.peer.state.Role.String()
+	}
+	if n.lease.held {
+		s.Lease = n.lease.until.Sub(n.now)
+	}
+	for _, gate := range ha.AllGates.Each() {
+		s.Gates = append(s.Gates, GateStatus{gate.String(), n.gates.open.Has(gate), n.gates.why[gate]})
+	}
+	for i := range n.paths {
+		p := &n.paths[i]
+		s.Paths = append(s.Paths, PathStatus{
+			Name: p.Name, State: p.session.State().String(), Diag: p.session.LocalDiag().String(),
+			Detection: p.session.DetectionTime(), Transmit: p.session.TransmitInterval(), Stats: p.session.Stats(),
+		})
+	}
+	return s
+}
+
+// Role returns the node's role.
+func (n *Node) Role() ha.Role { return n.role }
+
+// Epoch returns the epoch of the node's table.
+func (n *Node) Epoch() uint32 { return n.epoch }

@@ -1,0 +1,110 @@
+package node
+
+import (
+	"fmt"
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/clock"
+	"baton/impl/ha"
+	"baton/impl/trace"
+)
+
+// progressTold is what was last told of things that change often.
+type progressTold struct {
+	rank    ha.Rank // to the peer
+	phase   string
+	decile  int
+	replica string
+	again   clock.Instant // when the replica's digest may be traced again
+}
+
+// replicaEvery bounds how often the digest of a changing table is traced.
+const replicaEvery = 250 * time.Millisecond
+
+func (n *Node) trace(e trace.Event) {
+	e.At, e.Node = n.now, n.cfg.ID
+	n.emit(Trace{Event: e})
+}
+
+func (n *Node) traceNote(note string) { n.trace(trace.Event{Kind: trace.KindNote, Note: note}) }
+
+func (n *Node) traceRole(from ha.Role, reason ha.Reason) {
+	n.trace(trace.Event{Kind: trace.KindRole, Role: &trace.Role{
+		From: from.String(), To: n.role.String(), Reason: reason.String(), Epoch: n.epoch,
+		Gates: n.gates.open.Names(), Closed: (ha.AllGates &^ n.gates.open).Names(), Degraded: reason.Degraded,
+	}})
+}
+
+// traceRefusal tells of a claim that a gate refuses although no MASTER is left, and
+// of a handover that is refused: once, until another gate does.
+func (n *Node) traceRefusal(event ha.Event, reason ha.Reason) {
+	wanted := event == ha.HandoverAsked || n.gates.open.Has(ha.NoMaster)
+	if !wanted || event == ha.GatesChanged && reason.Refused == n.refused {
+		return
+	}
+	n.refused = reason.Refused
+	n.trace(trace.Event{Kind: trace.KindRole, Role: &trace.Role{
+		From: n.role.String(), To: n.role.String(), Reason: reason.String() + " (" + n.gates.why[reason.Refused] + ")",
+		Epoch: n.epoch, Gates: n.gates.open.Names(), Closed: (ha.AllGates &^ n.gates.open).Names(),
+		Refused: reason.Refused.String(),
+	}})
+}
+
+func (n *Node) traceGate(gate ha.Gates, open bool, why string) {
+	n.trace(trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: gate.String(), Open: open, Why: why}})
+}
+
+func (n *Node) traceBFD(p *path, c bfd.Change) {
+	n.trace(trace.Event{Kind: trace.KindBFD, BFD: &trace.BFD{
+		Path: p.Name, From: c.From.String(), To: c.To.String(), Diag: c.Diag.String(),
+		Detect: trace.Dur(p.session.DetectionTime()),
+	}})
+}
+
+func (n *Node) traceLease() {
+	until := n.lease.until
+	if !n.lease.held {
+		until = n.now
+	}
+	n.trace(trace.Event{Kind: trace.KindLease, Lease: &trace.Lease{Until: until}})
+}
+
+// tellRank tells the peer when this node's rank has changed without its role.
+func (n *Node) tellRank() {
+	if n.stream.up && n.rank() != n.told.rank {
+		n.tell(false)
+	}
+}
+
+// traceProgress tells of connection sync when its phase changes or another tenth
+// of a snapshot has come, and of the table's digest when it has changed.
+func (n *Node) traceProgress() {
+	p := n.sync.Progress()
+	decile := int(p.Percent / 10)
+	if p.Phase != n.told.phase || decile != n.told.decile {
+		n.told.phase, n.told.decile = p.Phase, decile
+		n.trace(trace.Event{Kind: trace.KindSync, Sync: n.syncEvent()})
+	}
+	if replica := n.replica(); replica != n.told.replica && n.now >= n.told.again {
+		n.told.replica, n.told.again = replica, n.now.Add(replicaEvery)
+		n.trace(trace.Event{Kind: trace.KindReplica, Replica: &trace.Replica{Entries: n.sync.Len(), Digest: replica}})
+	}
+}
+
+func (n *Node) syncEvent() *trace.Sync {
+	p := n.sync.Progress()
+	return &trace.Sync{
+		Phase: p.Phase, Entries: p.Entries, Total: p.Total, Percent: p.Percent, Lag: p.Lag, Rate: p.Rate,
+		Digest: p.Digest, Why: p.Why, Took: trace.Dur(p.Took),
+	}
+}
+
+func (n *Node) replica() string { return fmt.Sprintf("%016x", n.sync.Digest()) }
+
+func (t *progressTold) wants(n *Node) clock.Instant {
+	if n.now < t.again && n.replica() != t.replica {
+		return t.again
+	}
+	return clock.Never
+}
