@@ -1,0 +1,52 @@
+# Two commands are all that a newcomer needs: make test-scenarios, make test.
+# Both run as root what needs root, by sudo where you are not.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+GO          ?= go
+OUT         ?= out
+SUDO        := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
+# Test binaries are built as you and run as root.
+AS_ROOT     := $(if $(SUDO),-exec "$(SUDO)")
+VERSION     := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
+
+.PHONY: help test test-scenarios build lint bench generate doctor clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: bin/baton ## the baton command
+
+.PHONY: bin/baton
+bin/baton:
+	@$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $@ ./cmd/baton
+
+bin/scenarios.test: bin/baton
+	@$(GO) test -c -o $@ ./scenarios/suite
+
+doctor: bin/baton ## what this machine can run, and what it lacks
+	@$(SUDO) bin/baton doctor
+
+test: bin/baton lint ## unit, property, eBPF and namespace tests
+	@$(SUDO) bin/baton doctor || true
+	$(GO) test $(AS_ROOT) -count=1 ./...
+
+test-scenarios: bin/scenarios.test ## crash, restore, freeze, cut: every scenario for real, with a report
+	@$(SUDO) bin/baton doctor
+	@mkdir -p $(OUT)
+	@$(SUDO) env BATON=$(CURDIR)/bin/baton OUT=$(abspath $(OUT)) bin/scenarios.test \
+	  --ginkgo.no-color --ginkgo.succinct --ginkgo.junit-report=$(abspath $(OUT))/junit.xml --ginkgo.json-report=$(abspath $(OUT))/report.json \
+	  -scenarios $(CURDIR)/scenarios
+
+lint: ## gofmt, go vet, and the scenario files
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt would change the files above" >&2; exit 1; }
+	$(GO) vet ./...
+
+bench: bin/baton ## the figures the project promises, each beside what it compares to
+	$(GO) test $(AS_ROOT) -run '^$$' -bench . -benchmem ./impl/... ./bpf/... ./netns/...
+
+generate: ## rebuild the eBPF objects (needs clang, llvm-strip, libbpf-dev)
+	$(GO) generate ./bpf/... ./netns/...
+
+clean: ## remove what the above has built
+	rm -rf bin $(OUT)
