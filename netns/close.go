@@ -2,11 +2,14 @@ package netns
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 
 	"baton/impl/trace"
 	"baton/scenarios/plan"
@@ -39,13 +42,11 @@ func (p *Pair) Close(ctx context.Context) []trace.Leak {
 	for _, cut := range cuts {
 		note(cut.remove())
 	}
-	for _, name := range []string{plan.LinkClients, plan.LinkBackends, "lb1"} {
-		if h := p.byName[name]; h != nil && h.links != nil {
-			note(h.removeLinks())
-		}
+	for _, err := range p.removeLinks() {
+		note(err)
 	}
 	for _, h := range p.hosts {
-		if h.space != nil {
+		if !h.closed {
 			note(h.destroySockets())
 		}
 		note(h.release())
@@ -55,43 +56,60 @@ func (p *Pair) Close(ctx context.Context) []trace.Leak {
 
 // killAll kills what still runs in any host, all at once.
 func (p *Pair) killAll(ctx context.Context) []error {
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	var errs []error
+	var kills []func() error
 	for _, h := range p.hosts {
 		for _, process := range h.Processes() {
-			all.Go(func() {
-				if _, err := process.Kill(ctx); err != nil {
-					mu.Lock()
-					defer mu.Unlock()
-					errs = append(errs, err)
-				}
-			})
+			kills = append(kills, func() error { _, err := process.Kill(ctx); return err })
 		}
 	}
-	all.Wait()
-	return errs
+	return together(kills)
 }
 
-// removeLinks deletes the host's interfaces; a veth takes its other end along.
-// The end of the namespace would do the same, but later, and not at all while a
-// socket holds the namespace.
+// removeLinks deletes the interfaces of all hosts. A veth takes its other end
+// along, so it is done from one end of each. The end of the namespaces would do
+// the same, but later, and not at all while a socket holds one.
+func (p *Pair) removeLinks() []error {
+	var removals []func() error
+	for _, name := range []string{plan.LinkClients, plan.LinkBackends, "lb1"} {
+		if h := p.byName[name]; h != nil && !h.closed {
+			removals = append(removals, h.removeLinks)
+		}
+	}
+	return together(removals)
+}
+
+// removeLinks deletes the host's interfaces that the builder made, all in one
+// request: the kernel waits a grace period for each request, not for each link.
 func (h *Host) removeLinks() error {
-	links, err := h.links.LinkList()
+	request := nl.NewNetlinkRequest(unix.RTM_DELLINK, unix.NLM_F_ACK)
+	request.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	request.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(linkGroup)))
+	err := h.Do(func() error {
+		_, err := request.Execute(unix.NETLINK_ROUTE, 0)
+		return err
+	})
+	if err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("delete the links: %w", err)
+	}
+	left, err := h.links.LinkList()
 	if err != nil {
 		return fmt.Errorf("netns: list the links of %s: %w", h.name, err)
 	}
-	for _, link := range links {
-		if link.Attrs().Name == "lo" {
-			continue
-		}
-		if _, veth := link.(*netlink.Veth); !veth && link.Type() != "bridge" {
-			return fmt.Errorf("netns: %s has a link %s of type %s that is not of this pair",
-				h.name, link.Attrs().Name, link.Type())
-		}
-		if err := h.links.LinkDel(link); err != nil {
-			return fmt.Errorf("netns: delete link %s/%s: %w", h.name, link.Attrs().Name, err)
+	for _, link := range left {
+		if link.Attrs().Group == linkGroup {
+			return fmt.Errorf("netns: link %s/%s could not be deleted", h.name, link.Attrs().Name)
 		}
 	}
 	return nil
+}
+
+// together runs the functions side by side and returns the errors.
+func together(functions []func() error) []error {
+	errs := make([]error, len(functions))
+	var all sync.WaitGroup
+	for i, f := range functions {
+		all.Go(func() { errs[i] = f() })
+	}
+	all.Wait()
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }

@@ -26,6 +26,7 @@ type Host struct {
 	links  *netlink.Handle
 	thread *thread
 	id     identity
+	closed bool
 
 	mu        sync.Mutex
 	processes []*Process
@@ -108,20 +109,17 @@ func (h *Host) Processes() []*Process {
 
 // release gives up everything that holds the namespace. It is idempotent.
 func (h *Host) release() error {
+	if h.space == nil || h.closed {
+		return nil
+	}
+	h.closed = true
 	if h.thread != nil {
 		h.thread.stop()
-		h.thread = nil
 	}
 	if h.links != nil {
 		h.links.Close()
-		h.links = nil
 	}
-	if h.space == nil {
-		return nil
-	}
-	space := h.space
-	h.space = nil
-	if err := space.Close(); err != nil {
+	if err := h.space.Close(); err != nil {
 		return fmt.Errorf("netns: close namespace %s: %w", h.name, err)
 	}
 	return nil

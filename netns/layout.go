@@ -71,6 +71,9 @@ const (
 	syncIndex      = 101
 )
 
+// linkGroup marks the links that the builder made, for deleting them together.
+const linkGroup = 0xba70
+
 // Subnets of the lab: 198.18.0.0/15 is set aside for benchmarking (RFC 2544).
 var subnets = map[string]netip.Prefix{
 	plan.LinkClients:  netip.MustParsePrefix("198.18.0.0/24"),

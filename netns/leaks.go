@@ -20,12 +20,16 @@ import (
 // does when ctx ends.
 func (p *Pair) leaks(ctx context.Context) []trace.Leak {
 	var left []trace.Leak
-	_ = poll(ctx, func() (bool, string, error) {
+	err := poll(ctx, func() (bool, string, error) {
 		left = append(p.livingProcesses(), p.livingPrograms()...)
-		left = append(left, p.livingNamespaces()...)
+		left = append(left, p.livingNamespaces(false)...)
 		return len(left) == 0, "", nil
 	})
-	return left
+	if err == nil {
+		return nil
+	}
+	left = append(p.livingProcesses(), p.livingPrograms()...)
+	return append(left, p.livingNamespaces(true)...)
 }
 
 func (p *Pair) livingProcesses() []trace.Leak {
@@ -74,33 +78,34 @@ func (p *Pair) livingPrograms() []trace.Leak {
 	return left
 }
 
-// livingNamespaces looks for the pair's namespaces: by asking the kernel, where it
-// can tell, and by searching what may hold one.
-func (p *Pair) livingNamespaces() []trace.Leak {
-	suspects := map[uint64]string{}
-	certain := map[uint64]bool{}
-	// Inode numbers are given out anew at once. Where only they identify a
-	// namespace, other processes may hold the same number without any guilt.
-	scope := "self"
+// livingNamespaces looks for the pair's namespaces: by asking the kernel where it
+// can tell, otherwise, or to explain, by searching what holds one.
+func (p *Pair) livingNamespaces(explain bool) []trace.Leak {
+	living := map[uint64]string{}
+	asked := true
 	for _, h := range p.hosts {
 		gone, known := h.id.gone()
-		if known && gone {
-			continue
+		if !gone {
+			living[h.id.inode] = h.name
 		}
-		suspects[h.id.inode] = h.name
-		certain[h.id.inode] = known
-		if known {
-			scope = "[0-9]*"
-		}
+		asked = asked && known
 	}
-	if len(suspects) == 0 {
+	if len(living) == 0 {
 		return nil
 	}
-	holders := findHolders(scope, suspects)
+	holders := map[uint64][]string{}
+	switch {
+	case !asked:
+		// Inode numbers are given out anew at once. Where only they identify a
+		// namespace, other processes may hold the same number without any guilt.
+		holders = findHolders("self", living)
+	case explain:
+		holders = findHolders("[0-9]*", living)
+	}
 	var left []trace.Leak
 	for _, h := range p.hosts {
 		inode := h.id.inode
-		if suspects[inode] == "" || !certain[inode] && len(holders[inode]) == 0 {
+		if living[inode] == "" || !asked && len(holders[inode]) == 0 {
 			continue
 		}
 		by := "nothing that /proc shows"

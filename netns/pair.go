@@ -126,7 +126,7 @@ func (p *Pair) buildSwitch(link string) error {
 	// whose queries nobody here would answer.
 	snooping := false
 	bridge := &netlink.Bridge{MulticastSnooping: &snooping, LinkAttrs: netlink.LinkAttrs{
-		Name: Bridge, Index: bridgeIndex, HardwareAddr: mac(link, RoleSwitch, 0), Flags: net.FlagUp, TxQLen: -1}}
+		Name: Bridge, Index: bridgeIndex, HardwareAddr: mac(link, RoleSwitch, 0), Flags: net.FlagUp, Group: linkGroup, TxQLen: -1}}
 	if err := sw.links.LinkAdd(bridge); err != nil {
 		return fmt.Errorf("add bridge of switch %s: %w", link, err)
 	}
@@ -136,7 +136,7 @@ func (p *Pair) buildSwitch(link string) error {
 			continue
 		}
 		port := netlink.LinkAttrs{Name: h.name, Index: i.PortIndex, MasterIndex: bridgeIndex,
-			HardwareAddr: mac(link, RoleSwitch, i.PortIndex), Flags: net.FlagUp, TxQLen: -1}
+			HardwareAddr: mac(link, RoleSwitch, i.PortIndex), Flags: net.FlagUp, Group: linkGroup, TxQLen: -1}
 		if err := connect(sw, port, h, i); err != nil {
 			return err
 		}
@@ -149,7 +149,7 @@ func (p *Pair) buildCable() error {
 	a, b := p.byName["lb1"], p.byName["lb2"]
 	near, _ := a.Interface(plan.LinkSync)
 	far, _ := b.Interface(plan.LinkSync)
-	end := netlink.LinkAttrs{Name: near.Name, Index: syncIndex, HardwareAddr: near.MAC, TxQLen: -1}
+	end := netlink.LinkAttrs{Name: near.Name, Index: syncIndex, HardwareAddr: near.MAC, Group: linkGroup, TxQLen: -1}
 	if err := connect(a, end, b, far); err != nil {
 		return err
 	}

@@ -118,7 +118,7 @@ func (h *Host) start(cfg ProcessConfig) (_ *Process, err error) {
 
 // spawn runs f, which forks, on the host's own thread.
 func (h *Host) spawn(f func() error) (err error) {
-	if h.thread == nil {
+	if h.closed {
 		return errors.New("the host is closed")
 	}
 	h.thread.do(func() { err = f() })

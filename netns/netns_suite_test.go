@@ -1,0 +1,55 @@
+package netns_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"baton/netns"
+)
+
+func TestMain(m *testing.M) {
+	// The suite's own binary plays the programs that run in the namespaces.
+	if program, ok := os.LookupEnv(programEnv); ok {
+		os.Exit(runProgram(program))
+	}
+	os.Exit(m.Run())
+}
+
+func TestNetns(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("namespaces need root: ", netns.Probe())
+	}
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "netns")
+}
+
+var _ = BeforeSuite(func() {
+	Expect(netns.Probe()).To(Succeed(), "root, but this machine cannot run pairs")
+	SetDefaultEventuallyTimeout(patience)
+	SetDefaultEventuallyPollingInterval(2 * time.Millisecond)
+})
+
+// patience bounds every wait for something that must happen: it is reached only
+// when a spec fails.
+const patience = 10 * time.Second
+
+// within is a context that ends when patience does.
+func within() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	DeferCleanup(cancel)
+	return ctx
+}
+
+// newPair builds a pair that must be gone without a trace when the spec ends.
+func newPair() *netns.Pair {
+	GinkgoHelper()
+	pair, err := netns.NewPair(netns.PairConfig{Clients: 2, Backends: 2})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() { Expect(pair.Close(context.Background())).To(BeEmpty()) })
+	return pair
+}

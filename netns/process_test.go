@@ -1,0 +1,153 @@
+package netns_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	"baton/impl/trace"
+	"baton/netns"
+)
+
+var _ = Describe("a process", func() {
+	It("runs inside its host's namespace, in its own group, without input, and appends to its log", func() {
+		h := newPair().Host("lb1")
+		log := filepath.Join(GinkgoT().TempDir(), "lb1.log")
+		Expect(os.WriteFile(log, []byte("before\n"), 0o644)).To(Succeed())
+		cfg := play("mutter", &journal{})
+		cfg.Log = log
+		p, err := h.Start(cfg)
+		Expect(err).NotTo(HaveOccurred())
+		exit, err := p.Wait(within())
+		Expect(err).NotTo(HaveOccurred())
+		Expect(exit.String()).To(Equal("exit status 3"))
+		Expect(os.ReadFile(log)).To(BeEquivalentTo("before\ninput 0 bytes <nil>, group own true\nto errors\n"))
+
+		p = startTalker(h)
+		Expect(os.Readlink(fmt.Sprintf("/proc/%d/ns/net", p.PID()))).To(Equal(fmt.Sprintf("net:[%d]", h.Inode())))
+	})
+
+	It("delivers its trace in order, to the last event, and shows a line that is none", func() {
+		j := &journal{}
+		p, err := newPair().Host("lb1").Start(play("flood", j))
+		Expect(err).NotTo(HaveOccurred())
+		_, err = p.Wait(within())
+		Expect(err).NotTo(HaveOccurred())
+		events := j.all()
+		Expect(events).To(HaveLen(floodEvents + 1))
+		for i, e := range events[:floodEvents] {
+			if int(e.At) != i || e.Node != "lb1" {
+				Fail(fmt.Sprintf("event %d: %+v", i, e))
+			}
+		}
+		Expect(events[floodEvents].Kind).To(Equal(trace.KindNote))
+		Expect(events[floodEvents].Note).To(ContainSubstring(`"no event\n"`))
+	})
+
+	It("is not held up by a slow receiver of its trace", func() {
+		release := make(chan struct{})
+		var once sync.Once
+		DeferCleanup(func() { once.Do(func() { close(release) }) })
+		cfg := play("flood", &journal{})
+		cfg.Trace = func(trace.Event) { <-release }
+		p, err := newPair().Host("lb1").Start(cfg)
+		Expect(err).NotTo(HaveOccurred())
+		By("writing more than the pipe holds and ending, while nobody takes an event")
+		Eventually(func() error { return unix.Kill(p.PID(), 0) }).Should(MatchError(unix.ESRCH))
+		once.Do(func() { close(release) })
+		Expect(p.Wait(within())).To(HaveField("Code", 0))
+	})
+
+	It("tells of a death that nobody asked for, and only of such", func() {
+		pair := newPair()
+		deaths := make(chan netns.Exit, 2)
+		start := func() *netns.Process {
+			j := &journal{}
+			cfg := play("talk", j)
+			cfg.Died = func(p *netns.Process, e netns.Exit) { deaths <- e }
+			p, err := pair.Host("lb1").Start(cfg)
+			Expect(err).NotTo(HaveOccurred())
+			Eventually(j.notes).Should(ContainElement("ready"))
+			return p
+		}
+		asked := start()
+		Expect(asked.Kill(within())).To(HaveField("Signal", unix.SIGKILL))
+		stopped := start()
+		Expect(stopped.Signal(unix.SIGTERM)).To(Succeed())
+		Expect(stopped.Wait(within())).To(HaveField("Code", 0))
+		unasked := start()
+		Expect(unasked.Signal(unix.SIGABRT)).To(Succeed())
+		Eventually(deaths).Should(Receive(HaveField("Code", 2)), "how a Go program ends on SIGABRT")
+		Expect(deaths).NotTo(Receive())
+		Expect(pair.Host("lb1").Processes()).To(BeEmpty())
+	})
+
+	It("takes along what it left in its group", func() {
+		h := newPair().Host("lb1")
+		log := filepath.Join(GinkgoT().TempDir(), "log")
+		p, err := h.Start(netns.ProcessConfig{Args: []string{"sh", "-c", "sleep 1000 & echo $!; exec sleep 1000"}, Log: log})
+		Expect(err).NotTo(HaveOccurred())
+		var child int
+		Eventually(func() error {
+			text, err := os.ReadFile(log)
+			if err == nil {
+				_, err = fmt.Sscan(string(text), &child)
+			}
+			return err
+		}).Should(Succeed())
+		_, err = p.Kill(within())
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func() bool { return running(child) }).Should(BeFalse())
+	})
+
+	It("outlives the harness's threads, and so is not killed when one ends", func() {
+		p := startTalker(newPair().Host("lb1"))
+		before := threads()
+		for range 4 {
+			var started, ended sync.WaitGroup
+			for range 20 {
+				started.Add(1)
+				ended.Go(func() {
+					runtime.LockOSThread() // and never unlock: the thread ends with the goroutine
+					started.Done()
+					started.Wait()
+				})
+			}
+			ended.Wait()
+		}
+		Eventually(threads).Should(BeNumerically("<", before+20), "threads have ended")
+		Consistently(p.Done(), "50ms").ShouldNot(BeClosed())
+	})
+
+	It("says what could not be started", func() {
+		h := newPair().Host("lb1")
+		_, err := h.Start(netns.ProcessConfig{Args: []string{"/no/such/program"}})
+		Expect(err).To(MatchError(os.ErrNotExist))
+		_, err = h.Start(netns.ProcessConfig{Args: []string{os.Args[0]}, Log: "/no/such/directory/log"})
+		Expect(err).To(MatchError(ContainSubstring("/no/such/directory/log")))
+		_, err = h.Start(netns.ProcessConfig{})
+		Expect(err).To(MatchError(ContainSubstring("no command line")))
+	})
+})
+
+// running reports whether a process exists and is no zombie.
+func running(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	return fields[0] != "Z" && fields[0] != "X"
+}
+
+func threads() int {
+	tasks, _ := os.ReadDir("/proc/self/task")
+	return len(tasks)
+}
