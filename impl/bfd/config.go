@@ -27,6 +27,9 @@ type Config struct {
 	// this session down.
 	DetectMult uint8
 
+	// Demand asks for Demand mode once both sides are Up, see SetDemand.
+	Demand bool
+
 	// Passive sessions transmit nothing until they have heard the peer (RFC 5880 section 6.1).
 	Passive bool
 
@@ -52,8 +55,8 @@ func (c Config) Validate() error {
 	if c.LocalDiscr == 0 {
 		return fmt.Errorf("bfd: config: LocalDiscr is 0 (RFC 5880 6.8.1)")
 	}
-	if c.DetectMult == 0 {
-		return fmt.Errorf("bfd: config: DetectMult is 0 (RFC 5880 6.8.1)")
+	if err := validateDetectMult(c.DetectMult); err != nil {
+		return err
 	}
 	if err := validateIntervals(c.DesiredMinTxInterval, c.RequiredMinRxInterval); err != nil {
 		return err
@@ -68,6 +71,13 @@ func validateIntervals(tx, rx time.Duration) error {
 		return err
 	}
 	return validateInterval("RequiredMinRxInterval", rx)
+}
+
+func validateDetectMult(mult uint8) error {
+	if mult == 0 {
+		return fmt.Errorf("bfd: config: DetectMult is 0 (RFC 5880 6.8.1)")
+	}
+	return nil
 }
 
 func validateInterval(name string, d time.Duration) error {

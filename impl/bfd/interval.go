@@ -49,21 +49,6 @@ func (s *Session) setIntervals() {
 	i.rxInForce = max(i.rxInForce, rx)
 }
 
-// SetIntervals changes the two intervals of the configuration (RFC 5880 sections
-// 6.8.3, 6.8.10 and 6.8.11). The peer learns of it by a Poll Sequence. It refuses
-// what Config.Validate refuses, and then changes nothing.
-func (s *Session) SetIntervals(now clock.Instant, tx, rx time.Duration) error {
-	if err := validateIntervals(tx, rx); err != nil {
-		return err
-	}
-	s.begin()
-	s.expire(now)
-	s.cfg.DesiredMinTxInterval, s.cfg.RequiredMinRxInterval = tx, rx
-	s.setIntervals()
-	s.transmit(now)
-	return nil
-}
-
 // TransmitInterval returns the negotiated transmit interval, before jitter: the
 // greater of bfd.DesiredMinTxInterval and bfd.RemoteMinRxInterval (RFC 5880 section 6.8.7).
 func (s *Session) TransmitInterval() time.Duration {
@@ -73,19 +58,27 @@ func (s *Session) TransmitInterval() time.Duration {
 // DetectionTime returns how long the peer may be silent: its Detect Mult times the
 // greater of bfd.RequiredMinRxInterval and its Desired Min TX Interval (RFC 5880
 // section 6.8.4). Before the peer was ever heard it is what two peers with this
-// configuration would agree on.
+// configuration would agree on. In Demand mode it is how long Polls may go
+// unanswered, which our own transmit interval and Detect Mult decide.
 func (s *Session) DetectionTime() time.Duration {
+	if s.byPolls {
+		return time.Duration(s.cfg.DetectMult) * s.TransmitInterval()
+	}
 	if !s.peer.heard {
 		return time.Duration(s.cfg.DetectMult) * max(s.cfg.DesiredMinTxInterval, s.cfg.RequiredMinRxInterval)
 	}
 	return time.Duration(s.peer.detectMult) * max(s.intervals.rxInForce, s.peer.minTx)
 }
 
-// detectionDeadline is when the peer's silence will have lasted a Detection Time.
+// detectionDeadline is when the peer's silence, in Demand mode the silence after a
+// Poll, will have lasted a Detection Time.
 // It is Never once the peer has been forgotten.
 func (s *Session) detectionDeadline() clock.Instant {
 	if !s.Heard() {
 		return clock.Never
+	}
+	if s.byPolls {
+		return s.pollDeadline()
 	}
 	return s.peer.lastRx.Add(s.DetectionTime())
 }

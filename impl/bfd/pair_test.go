@@ -32,7 +32,7 @@ type flight struct {
 	data []byte
 }
 
-func newPair(t *rapid.T, cfgs [2]Config, drift [2]float64) *pair {
+func newPair(t rapid.TB, cfgs [2]Config, drift [2]float64) *pair {
 	p := &pair{now: clock.Instant(time.Hour)}
 	for i, cfg := range cfgs {
 		p.ends[i].drift = drift[i]
@@ -109,6 +109,23 @@ func (p *pair) collect(i int) {
 	}
 }
 
+func never() bool { return false }
+
+// symmetricPair is two sessions with the test's configuration over a perfect link
+// of 1 ms.
+func symmetricPair(t *testing.T, edit func(*Config)) *pair {
+	t.Helper()
+	var cfgs [2]Config
+	for i := range cfgs {
+		cfgs[i] = testConfig()
+		cfgs[i].LocalDiscr, cfgs[i].Seed = uint32(i+1), uint64(i)
+		edit(&cfgs[i])
+	}
+	p := newPair(t, cfgs, [2]float64{1, 1})
+	p.fate = func(int) (bool, time.Duration) { return false, ms }
+	return p
+}
+
 func (p *pair) bothUp() bool { return p.ends[0].s.State() == Up && p.ends[1].s.State() == Up }
 
 func drawPair(t *rapid.T) (cfgs [2]Config, drift [2]float64, delay time.Duration) {
@@ -156,10 +173,10 @@ func TestPairNoFalseDown(t *testing.T) {
 			t.Fatal("a perfect link does not come Up within a minute")
 		}
 		// Until the intervals are settled a lost packet may be the one that carries them.
-		p.run(p.now.Add(10*time.Second), func() bool { return false })
+		p.run(p.now.Add(10*time.Second), never)
 		lossy = true
 		p.onEvt = func(end int, c Change) { t.Fatalf("end %d: %v -> %v (%v)", end, c.From, c.To, c.Diag) }
-		p.run(p.now.Add(time.Minute), func() bool { return false })
+		p.run(p.now.Add(time.Minute), never)
 	})
 }
 
@@ -176,7 +193,7 @@ func TestPairDetection(t *testing.T) {
 			return false, time.Duration(rng >> 33 % uint64(delay))
 		}
 		p.run(p.now.Add(time.Minute), p.bothUp)
-		p.run(p.now.Add(5*time.Second+time.Duration(rapid.IntRange(0, 1_000_000).Draw(t, "when"))*time.Microsecond), func() bool { return false })
+		p.run(p.now.Add(5*time.Second+time.Duration(rapid.IntRange(0, 1_000_000).Draw(t, "when"))*time.Microsecond), never)
 		if !p.bothUp() {
 			t.Fatal("not Up")
 		}
@@ -221,9 +238,9 @@ func TestPairConverges(t *testing.T) {
 			rng = rng*6364136223846793005 + 1442695040888963407
 			return lossy && rng>>20%5 < 3, time.Duration(rng >> 33 % uint64(delay))
 		}
-		p.run(p.now.Add(20*time.Second), func() bool { return false })
+		p.run(p.now.Add(20*time.Second), never)
 		lossy = false
-		p.run(p.now.Add(20*time.Second), func() bool { return false })
+		p.run(p.now.Add(20*time.Second), never)
 		if !p.bothUp() {
 			t.Fatalf("%v and %v", p.ends[0].s.State(), p.ends[1].s.State())
 		}

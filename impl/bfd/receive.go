@@ -30,7 +30,7 @@ func (s *Session) process(now clock.Instant, b []byte, ttl uint8) bool {
 	}
 	s.note(now, &p)
 	if s.poll.received(now, p.Final) {
-		s.intervals.settle()
+		s.pollFinished()
 	}
 	// The Final bit is owed "without respect to the session state" (section 6.8.7),
 	// in AdminDown too, where the packet is otherwise discarded.

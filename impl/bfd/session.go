@@ -19,6 +19,7 @@ type Session struct {
 	auth      authenticator
 	intervals intervals
 	poll      pollSequence
+	byPolls   bool // failures are detected by unanswered Polls, see followDemand
 	tx        transmitter
 	out       outbox
 
@@ -89,36 +90,6 @@ func (s *Session) LastSent() clock.Instant { return s.tx.lastSent }
 
 // Stats returns the counters.
 func (s *Session) Stats() Stats { return s.stats }
-
-// SetAdminDown holds the session in AdminDown with diagnostic 7, or releases it
-// into Down (RFC 5880 section 6.8.16). In AdminDown packets still go out, so that
-// the peer knows and keeps its own session's state.
-func (s *Session) SetAdminDown(now clock.Instant, down bool) {
-	s.begin()
-	s.expire(now)
-	switch {
-	case down && s.state != AdminDown:
-		s.enter(now, AdminDown, DiagAdminDown)
-	case !down && s.state == AdminDown:
-		s.enter(now, Down, DiagNone)
-	}
-	s.transmit(now)
-}
-
-// SetAuth changes the authentication (RFC 5880 section 6.7.1), for the exchange of
-// keys above all: where the peer does not accept the new one within a Detection
-// Time, the session fails. It refuses what Config.Validate refuses, and then
-// changes nothing.
-func (s *Session) SetAuth(now clock.Instant, auth Auth) error {
-	if err := auth.Validate(); err != nil {
-		return err
-	}
-	s.begin()
-	s.expire(now)
-	s.auth.Auth = auth
-	s.transmit(now)
-	return nil
-}
 
 // Advance does what is due at now: it declares the session down when the Detection
 // Time has run out, and transmits. Called late, it transmits once for all that was

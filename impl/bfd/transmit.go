@@ -32,6 +32,7 @@ func (s *Session) contents() Packet {
 		Diag:                    s.diag,
 		State:                   s.state,
 		ControlPlaneIndependent: s.cfg.ControlPlaneIndependent,
+		Demand:                  s.demandActive(),
 		DetectMult:              s.cfg.DetectMult,
 		MyDiscr:                 s.cfg.LocalDiscr,
 		YourDiscr:               s.peer.discr,
@@ -44,10 +45,14 @@ func (s *Session) contents() Packet {
 // when the periodic one is due or when there is news, that is when it would differ
 // from the last one that went out.
 func (s *Session) transmit(now clock.Instant) {
-	s.poll.start(now)
+	s.followDemand()
 	p := s.contents()
 	var h header
 	p.header(&h)
+	if s.announcesByPoll(&h) {
+		s.poll.request()
+	}
+	s.poll.start(now)
 	if s.tx.finalOwed {
 		s.tx.finalOwed = false
 		s.send(now, h, flagFinal)
@@ -55,7 +60,7 @@ func (s *Session) transmit(now clock.Instant) {
 	if !s.mayTransmit() {
 		return
 	}
-	if now.Before(s.periodicDue()) && h == s.tx.sent {
+	if h == s.tx.sent && now.Before(s.periodicDue()) {
 		return
 	}
 	flags := byte(0)
@@ -83,8 +88,12 @@ func (s *Session) transmitDeadline() clock.Instant {
 	return min(s.periodicDue(), s.poll.deadline())
 }
 
-// periodicDue is when the next periodic packet is due.
+// periodicDue is when the next periodic packet is due. A peer in Demand mode gets
+// none but Polls.
 func (s *Session) periodicDue() clock.Instant {
+	if s.remoteDemandActive() && !s.poll.active {
+		return clock.Never
+	}
 	if !s.tx.started {
 		return s.tx.due
 	}

@@ -1,0 +1,103 @@
+package bfd
+
+import (
+	"fmt"
+	"time"
+
+	"baton/impl/clock"
+)
+
+// change does what the owner asks for, at an instant.
+func (s *Session) change(now clock.Instant, do func()) {
+	s.begin()
+	s.expire(now)
+	do()
+	s.transmit(now)
+}
+
+// SetAdminDown holds the session in AdminDown with diagnostic 7, or releases it
+// into Down (RFC 5880 section 6.8.16). In AdminDown packets still go out, so that
+// the peer knows and keeps its own session's state.
+func (s *Session) SetAdminDown(now clock.Instant, down bool) {
+	s.hold(now, down, DiagAdminDown)
+}
+
+// SetPathDown is SetAdminDown with diagnostic 5: something outside BFD says that
+// the path has failed, or that it works again.
+func (s *Session) SetPathDown(now clock.Instant, down bool) {
+	s.hold(now, down, DiagPathDown)
+}
+
+func (s *Session) hold(now clock.Instant, down bool, why Diag) {
+	s.change(now, func() {
+		switch {
+		case down && s.state != AdminDown:
+			s.enter(now, AdminDown, why)
+		case !down && s.state == AdminDown:
+			s.enter(now, Down, DiagNone)
+		}
+	})
+}
+
+// ResetForwardingPlane takes the session down with diagnostic 4: the local
+// forwarding state is gone, so the peer must not rely on it (RFC 5880 section
+// 6.8.15). A session that is held in AdminDown stays there.
+func (s *Session) ResetForwardingPlane(now clock.Instant) {
+	s.change(now, func() {
+		switch s.state {
+		case Init, Up:
+			s.enter(now, Down, DiagForwardingPlaneReset)
+		case Down:
+			s.diag = DiagForwardingPlaneReset
+		}
+	})
+}
+
+// SignalConcatenatedPath tells the peer of a failure behind this system, or with
+// DiagNone that it is over, without taking the session down (RFC 5880 section
+// 6.8.17). The next failure of the session itself overwrites it.
+func (s *Session) SignalConcatenatedPath(now clock.Instant, diag Diag) error {
+	switch diag {
+	case DiagNone, DiagConcatenatedPathDown, DiagReverseConcatenatedPathDown:
+	default:
+		return fmt.Errorf("bfd: signal concatenated path: diagnostic %d is none of 0, 6, 8 (RFC 5880 6.8.17)", diag)
+	}
+	s.change(now, func() { s.diag = diag })
+	return nil
+}
+
+// SetIntervals changes the two intervals of the configuration (RFC 5880 sections
+// 6.8.3, 6.8.10 and 6.8.11). The peer learns of it by a Poll Sequence. It refuses
+// what Config.Validate refuses, and then changes nothing.
+func (s *Session) SetIntervals(now clock.Instant, tx, rx time.Duration) error {
+	if err := validateIntervals(tx, rx); err != nil {
+		return err
+	}
+	s.change(now, func() {
+		s.cfg.DesiredMinTxInterval, s.cfg.RequiredMinRxInterval = tx, rx
+		s.setIntervals()
+	})
+	return nil
+}
+
+// SetDetectMult changes bfd.DetectMult, by which the peer judges this session (RFC
+// 5880 section 6.8.12).
+func (s *Session) SetDetectMult(now clock.Instant, mult uint8) error {
+	if err := validateDetectMult(mult); err != nil {
+		return err
+	}
+	s.change(now, func() { s.cfg.DetectMult = mult })
+	return nil
+}
+
+// SetAuth changes the authentication (RFC 5880 section 6.7.1), for the exchange of
+// keys above all: where the peer does not accept the new one within a Detection
+// Time, the session fails. It refuses what Config.Validate refuses, and then
+// changes nothing.
+func (s *Session) SetAuth(now clock.Instant, auth Auth) error {
+	if err := auth.Validate(); err != nil {
+		return err
+	}
+	s.change(now, func() { s.auth.Auth = auth })
+	return nil
+}
