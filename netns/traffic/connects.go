@@ -13,7 +13,7 @@ import (
 type connects struct {
 	loop   *loop
 	line   *line
-	client string
+	client *client
 	step   int // between two numbers of this client
 	number int // of the next attempt, within the line
 
@@ -25,8 +25,8 @@ type connects struct {
 	ending *ending
 }
 
-func newConnects(l *loop, line *line, client string, c, clients int, start clock.Instant) *connects {
-	return &connects{loop: l, line: line, client: client, number: c, step: clients,
+func newConnects(l *loop, line *line, from *client, c, clients int, start clock.Instant, r readiness) *connects {
+	return &connects{readiness: r, loop: l, line: line, client: from, number: c, step: clients,
 		pace: perSecond(start, line.Rate/float64(clients))}
 }
 
@@ -95,17 +95,11 @@ type attempt struct {
 }
 
 func (a *attempt) begin(now clock.Instant) {
-	fd, err := dialTCP(a.line.target)
-	if err == nil {
-		if err = a.owner.loop.add(fd, unix.EPOLLOUT, a); err != nil {
-			unix.Close(fd)
-		}
-	}
+	fd, err := a.owner.loop.dialTCP(a.client, a.line.target, a)
+	a.fd = fd
 	if err != nil {
 		a.fail(now, err.Error())
-		return
 	}
-	a.fd = fd
 }
 
 func (a *attempt) ready(now clock.Instant, events uint32) {

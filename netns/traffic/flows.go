@@ -16,7 +16,7 @@ import (
 type udpFlows struct {
 	loop     *loop
 	line     *line
-	client   string
+	client   *client
 	all      []udpFlow
 	opener   pacer
 	beat     pacer
@@ -39,8 +39,8 @@ type udpFlow struct {
 	corrupt  bool
 }
 
-func newUDPFlows(l *loop, line *line, client string, numbers []int, start clock.Instant) *udpFlows {
-	g := &udpFlows{loop: l, line: line, client: client, opener: perSecond(start, flowsPerSecond),
+func newUDPFlows(l *loop, line *line, from *client, numbers []int, start clock.Instant, r readiness) *udpFlows {
+	g := &udpFlows{readiness: r, loop: l, line: line, client: from, opener: perSecond(start, flowsPerSecond),
 		all: make([]udpFlow, len(numbers))}
 	if line.Every > 0 && len(numbers) > 0 {
 		g.beats, g.beat = true, every(start, line.Every, len(numbers))
@@ -107,17 +107,12 @@ func (f *udpFlow) id() flowID {
 }
 
 func (f *udpFlow) open(intended, now clock.Instant) {
-	fd, err := dialUDP(f.owner.line.target, 0)
-	if err == nil {
-		if err = f.owner.loop.add(fd, unix.EPOLLIN, f); err != nil {
-			unix.Close(fd)
-		}
-	}
+	fd, err := f.owner.loop.dialUDP(f.owner.client, f.owner.line.target, unix.EPOLLIN, f)
+	f.fd = fd
 	if err != nil {
 		f.id().event(now, trace.TrafficFailed, fmt.Sprintf("open a flow: %v", err), "")
 		return
 	}
-	f.fd = fd
 	f.send(intended)
 }
 

@@ -88,16 +88,23 @@ func (l *line) summary(final bool) trace.Totals {
 	return t
 }
 
+// client is a host that load comes from.
+type client struct {
+	name       string
+	namespace  int // file descriptor of its network namespace
+	generators []generator
+}
+
 // flowID names one flow of a line in the trace: the client that it comes from,
 // and its number within the line.
 type flowID struct {
 	line   *line
-	client string
+	client *client
 	number int
 	local  netip.AddrPort // zero until known
 }
 
-func (f flowID) String() string { return fmt.Sprintf("%s#%d", f.client, f.number) }
+func (f flowID) String() string { return fmt.Sprintf("%s#%d", f.client.name, f.number) }
 
 // event records what happened to the flow.
 func (f flowID) event(at clock.Instant, event, why, backend string) {
@@ -105,11 +112,11 @@ func (f flowID) event(at clock.Instant, event, why, backend string) {
 	if f.local.IsValid() {
 		t.Tuple = fmt.Sprintf("%s %s>%s", f.line.Proto, f.local, f.line.target)
 	}
-	f.line.record(trace.Event{At: at, Node: f.client, Kind: trace.KindTraffic, Traffic: t})
+	f.line.record(trace.Event{At: at, Node: f.client.name, Kind: trace.KindTraffic, Traffic: t})
 }
 
 // gap records a stall or an outage of the flow, at its end.
 func (f flowID) gap(g gap) {
-	f.line.record(trace.Event{At: g.to, Node: f.client, Kind: trace.KindGap, Gap: &trace.Gap{
+	f.line.record(trace.Event{At: g.to, Node: f.client.name, Kind: trace.KindGap, Gap: &trace.Gap{
 		Name: f.line.Name, Flow: f.String(), Proto: f.line.Proto, From: g.from, To: g.to, Missed: g.missed}})
 }

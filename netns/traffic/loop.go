@@ -14,11 +14,14 @@ import (
 )
 
 // loop is a single-threaded reactor: one locked thread, one epoll, one timerfd.
-// The generators of a client, or the echo servers of all backends, live on it
-// and need no locks among themselves. A goroutine per session would cost two
-// more wake-ups a message and hand the send times to the Go scheduler.
+// The generators of all clients and the echo servers of all backends live on it
+// and need no locks among themselves. On one thread a message costs about one
+// wake-up in all, since the request is in the server's socket when the send
+// returns; with a goroutine per session, or a second thread for the servers, it
+// costs several, and the send times are in the hands of the Go scheduler.
 type loop struct {
 	epoll, timer, wake int
+	namespace          int      // that the thread is in; -1 for its original one
 	sources            []source // by file descriptor
 	tickers            []ticker
 	armed              clock.Instant
@@ -53,7 +56,7 @@ type source struct {
 // newLoop prepares a loop; run runs it. late is called when a wake-up came at
 // least noteworthyLateness after the deadline that it was for.
 func newLoop(late func(time.Duration, clock.Instant)) (*loop, error) {
-	l := &loop{epoll: -1, timer: -1, wake: -1, armed: clock.Never, late: late,
+	l := &loop{epoll: -1, timer: -1, wake: -1, namespace: -1, armed: clock.Never, late: late,
 		posted: make(chan func(), 64), finished: make(chan struct{})}
 	var err error
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
@@ -136,21 +139,26 @@ func (l *loop) stop() {
 	<-l.finished
 }
 
-// run is the loop. It occupies the calling goroutine's thread, inside the
-// network namespace that ns refers to (-1: the thread's own), so that its
-// handlers open sockets there. The thread is never given back.
-func (l *loop) run(ns int, entered func(error)) {
+// enter moves the loop's thread into a network namespace, so that the next
+// socket is opened there. It must be called on the loop.
+func (l *loop) enter(namespace int) error {
+	if namespace == l.namespace {
+		return nil
+	}
+	if err := unix.Setns(namespace, unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("traffic: enter network namespace: %w", err)
+	}
+	l.namespace = namespace
+	return nil
+}
+
+// run is the loop. It occupies the calling goroutine's thread, which is never
+// given back, since it may be in any namespace when the loop ends.
+func (l *loop) run() {
 	runtime.LockOSThread()
 	defer close(l.finished)
 	defer l.release()
-	if ns >= 0 {
-		if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
-			entered(fmt.Errorf("traffic: enter network namespace: %w", err))
-			return
-		}
-	}
 	l.tid.Store(int64(unix.Gettid()))
-	entered(nil)
 
 	events := make([]unix.EpollEvent, 256)
 	for !l.stopping {

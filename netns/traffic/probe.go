@@ -39,21 +39,19 @@ type flight struct {
 	answered       bool // in time
 }
 
-// newProbe opens the flow's socket; it must run in the client's namespace.
-func newProbe(l *loop, line *line, client string, number int, start clock.Instant) (*probe, error) {
-	fd, err := dialUDP(line.target, 0)
+// newProbe opens the flow's socket.
+func newProbe(l *loop, line *line, from *client, number int, start clock.Instant, r readiness) (*probe, error) {
+	p := &probe{readiness: r, flowID: flowID{line: line, client: from, number: number}, loop: l,
+		wire: line.wire(number), pace: perSecond(start, line.Rate), meter: outageMeter{threshold: line.threshold}}
+	p.pace.grid = 0
+	// The socket is read once an interval, since the kernel has stamped what came.
+	fd, err := l.dialUDP(from, line.target, 0, p)
 	if err != nil {
 		return nil, err
 	}
-	p := &probe{flowID: flowID{line: line, client: client, number: number, local: localAddr(fd)}, loop: l, fd: fd,
-		wire: line.wire(number), pace: perSecond(start, line.Rate), meter: outageMeter{threshold: line.threshold}}
-	p.pace.grid = 0
-	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
-	if err == nil {
-		err = l.add(fd, 0, p) // read once an interval, since the kernel has stamped what came
-	}
-	if err != nil {
-		unix.Close(fd)
+	p.fd, p.local = fd, localAddr(fd)
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+		l.drop(fd)
 		return nil, err
 	}
 	line.count(func(t *trace.Totals) { t.Sessions++ })

@@ -48,18 +48,11 @@ type session struct {
 // open begins to connect at the intended instant.
 func (s *session) open(intended, now clock.Instant) {
 	s.started = intended
-	fd, err := dialTCP(s.line.target)
-	if err == nil {
-		if err = s.loop.add(fd, unix.EPOLLOUT, s); err != nil {
-			unix.Close(fd)
-		}
-	}
-	if err != nil {
-		s.fd = -1
-		s.fail(now, err.Error())
-		return
-	}
+	fd, err := s.loop.dialTCP(s.client, s.line.target, s)
 	s.fd = fd
+	if err != nil {
+		s.fail(now, err.Error())
+	}
 }
 
 func (s *session) ready(now clock.Instant, events uint32) {

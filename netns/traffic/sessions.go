@@ -27,18 +27,18 @@ type sessions struct {
 }
 
 // newSessions prepares the sessions with the given numbers within the line.
-func newSessions(l *loop, line *line, client string, numbers []int, start clock.Instant) *sessions {
+func newSessions(l *loop, line *line, from *client, numbers []int, start clock.Instant, r readiness) *sessions {
 	pace := float64(sessionsPerSecond)
 	if line.Count > sessionsPerSecond {
 		pace = flowsPerSecond
 	}
-	g := &sessions{opener: perSecond(start, pace), opening: len(numbers), live: len(numbers)}
+	g := &sessions{readiness: r, opener: perSecond(start, pace), opening: len(numbers), live: len(numbers)}
 	if line.Every > 0 && len(numbers) > 0 {
 		g.beats, g.beat = true, every(start, line.Every, len(numbers))
 	}
 	for _, n := range numbers {
 		g.all = append(g.all, &session{
-			flowID: flowID{line: line, client: client, number: n}, loop: l, owner: g, fd: -1,
+			flowID: flowID{line: line, client: from, number: n}, loop: l, owner: g, fd: -1,
 			wire: line.wire(n), stall: stallMeter{threshold: line.threshold},
 		})
 	}

@@ -9,11 +9,11 @@ import (
 // Snapshot is the state of the traffic at one moment.
 type Snapshot struct {
 	Lines []trace.Totals // in the order of the plan
-	// Late is the longest time by which a generator was woken too late since the start.
+	// Late is the longest time by which the generator was woken too late since the start.
 	Late time.Duration
-	// CPU is the processor time that the generators' and the servers' threads have
-	// used, the network path that runs inside their system calls included.
-	ClientCPU, ServerCPU time.Duration
+	// CPU is the processor time that the generator's thread has used, servers
+	// included, and the part of the network path that runs inside its system calls.
+	CPU time.Duration
 }
 
 // Snapshot returns the live numbers. It may be called from any goroutine once
@@ -23,13 +23,8 @@ func (g *Generator) Snapshot() Snapshot {
 	for _, l := range g.lines {
 		s.Lines = append(s.Lines, l.summary(false))
 	}
-	for _, c := range g.clients {
-		s.ClientCPU += c.cpu()
-		s.Late = max(s.Late, time.Duration(c.latest.Load()))
-	}
-	if g.servers != nil {
-		s.ServerCPU = g.servers.cpu()
-		s.Late = max(s.Late, time.Duration(g.servers.latest.Load()))
+	if g.loop != nil {
+		s.CPU, s.Late = g.loop.cpu(), time.Duration(g.loop.latest.Load())
 	}
 	return s
 }

@@ -16,8 +16,12 @@ func openSocket(kind int) (int, error) {
 	return fd, nil
 }
 
-// dialTCP begins to connect. The result comes as writability of the socket.
-func dialTCP(to netip.AddrPort) (int, error) {
+// dialTCP begins to connect from a client and registers the socket with h. The
+// result comes as writability of the socket.
+func (l *loop) dialTCP(from *client, to netip.AddrPort, h handler) (int, error) {
+	if err := l.enter(from.namespace); err != nil {
+		return -1, err
+	}
 	fd, err := openSocket(unix.SOCK_STREAM)
 	if err != nil {
 		return -1, err
@@ -26,25 +30,28 @@ func dialTCP(to netip.AddrPort) (int, error) {
 	if err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err == nil {
 		err = unix.Connect(fd, sockaddr(to))
 	}
-	if err != nil && err != unix.EINPROGRESS {
+	if err == nil || err == unix.EINPROGRESS {
+		err = l.add(fd, unix.EPOLLOUT, h)
+	}
+	if err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil
 }
 
-// dialUDP opens a socket that exchanges datagrams with one peer. A port of 0
-// lets the kernel choose.
-func dialUDP(to netip.AddrPort, port uint16) (int, error) {
+// dialUDP opens a socket of a client that exchanges datagrams with one peer, and
+// registers it with h for the given events.
+func (l *loop) dialUDP(from *client, to netip.AddrPort, events uint32, h handler) (int, error) {
+	if err := l.enter(from.namespace); err != nil {
+		return -1, err
+	}
 	fd, err := openSocket(unix.SOCK_DGRAM)
 	if err != nil {
 		return -1, err
 	}
-	if port != 0 {
-		err = unix.Bind(fd, &unix.SockaddrInet4{Port: int(port)})
-	}
-	if err == nil {
-		err = unix.Connect(fd, sockaddr(to))
+	if err = unix.Connect(fd, sockaddr(to)); err == nil {
+		err = l.add(fd, events, h)
 	}
 	if err != nil {
 		unix.Close(fd)

@@ -79,8 +79,8 @@ type Config struct {
 type Generator struct {
 	cfg      Config
 	lines    []*line
-	servers  *loop
-	clients  []*clientLoop
+	loop     *loop
+	clients  []*client
 	events   chan trace.Event
 	recorded chan struct{} // closed once all events are handed over
 	ticking  chan struct{} // closed to end the running totals
@@ -91,13 +91,6 @@ type Generator struct {
 type generator interface {
 	ticker
 	finish(now clock.Instant, e *ending)
-}
-
-// clientLoop is the reactor of one client and the generators on it.
-type clientLoop struct {
-	*loop
-	host       Host
-	generators []generator
 }
 
 // New checks the configuration. It opens nothing.
@@ -126,35 +119,12 @@ func (g *Generator) record(e trace.Event) { g.events <- e }
 // and each probe was answered once; or when ctx is done, with its error. What
 // was started then still has to be stopped.
 func (g *Generator) Start(ctx context.Context) error {
+	go g.handOver()
+	go g.writeTotals()
 	if err := raiseFileLimit(g.cfg.descriptors()); err != nil {
 		return err
 	}
-	go g.handOver()
-	go g.writeTotals()
-	if err := g.startServers(); err != nil {
-		return err
-	}
-	opening := make(chan struct{}, len(g.lines)*len(g.cfg.Clients))
-	expected := 0
-	for i, host := range g.cfg.Clients {
-		c, err := g.startClient(host, i, func() { opening <- struct{}{} })
-		if err != nil {
-			return err
-		}
-		expected += len(c.generators)
-	}
-	for range expected {
-		select {
-		case <-opening:
-		case <-ctx.Done():
-			return fmt.Errorf("traffic: wait for sessions to open: %w", ctx.Err())
-		}
-	}
-	return nil
-}
-
-func (g *Generator) startServers() error {
-	l, err := newLoop(g.late("backends"))
+	l, err := newLoop(g.late)
 	if err != nil {
 		return err
 	}
@@ -164,68 +134,63 @@ func (g *Generator) startServers() error {
 			return err
 		}
 	}
-	entered := make(chan error, 1)
-	go l.run(-1, func(err error) { entered <- err })
-	g.servers = l
-	return <-entered
+	g.loop = l
+	go l.run()
+	for _, host := range g.cfg.Clients {
+		namespace, err := namespaceOf(host)
+		if err != nil {
+			return err
+		}
+		g.clients = append(g.clients, &client{name: host.Name(), namespace: namespace})
+	}
+	return g.open(ctx)
 }
 
-// startClient starts the loop of a client on a thread in its namespace, and on
-// it the client's share of every line. opened is called once for each.
-func (g *Generator) startClient(host Host, index int, opened func()) (*clientLoop, error) {
-	ns, err := namespaceOf(host)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(ns)
-	l, err := newLoop(g.late(host.Name()))
-	if err != nil {
-		return nil, err
-	}
-	entered := make(chan error, 1)
-	go l.run(ns, func(err error) { entered <- err })
-	if err := <-entered; err != nil {
-		return nil, fmt.Errorf("%w (client %s)", err, host.Name())
-	}
-	c := &clientLoop{loop: l, host: host}
-	g.clients = append(g.clients, c)
-	l.call(func() {
-		start := hostclock.Now().Add(slot) // one grid for all of the loop's schedules
-		for _, line := range g.lines {
-			var made generator
-			if made, err = g.newGenerator(c, line, index, start, opened); err != nil {
-				err = fmt.Errorf("traffic: start %s on %s: %w", line.Name, host.Name(), err)
-				return
+// open starts every line on every client and waits until what they open stands.
+func (g *Generator) open(ctx context.Context) error {
+	expected := len(g.lines) * len(g.clients)
+	opened := make(chan struct{}, expected)
+	var err error
+	g.loop.call(func() {
+		start := hostclock.Now().Add(slot) // one grid for all schedules
+		for i, c := range g.clients {
+			for _, line := range g.lines {
+				var made generator
+				made, err = g.newGenerator(line, i, start, readiness{onReady: func() { opened <- struct{}{} }})
+				if err != nil {
+					err = fmt.Errorf("traffic: start %s on %s: %w", line.Name, c.name, err)
+					return
+				}
+				c.generators = append(c.generators, made)
+				g.loop.tickers = append(g.loop.tickers, made)
 			}
-			c.generators = append(c.generators, made)
-			c.tickers = append(c.tickers, made)
 		}
 	})
-	return c, err
+	if err != nil {
+		return err
+	}
+	for range expected {
+		select {
+		case <-opened:
+		case <-ctx.Done():
+			return fmt.Errorf("traffic: wait for sessions to open: %w", ctx.Err())
+		}
+	}
+	return nil
 }
 
-func (g *Generator) newGenerator(c *clientLoop, line *line, index int, start clock.Instant, opened func()) (generator, error) {
-	clients, name := len(g.cfg.Clients), c.host.Name()
-	r := readiness{onReady: opened}
+// newGenerator makes the share of a line that comes from the client with an index.
+func (g *Generator) newGenerator(line *line, index int, start clock.Instant, r readiness) (generator, error) {
+	from, clients := g.clients[index], len(g.clients)
 	switch {
 	case line.Kind == plan.Connects:
-		made := newConnects(c.loop, line, name, index, clients, start)
-		made.readiness = r
-		return made, nil
+		return newConnects(g.loop, line, from, index, clients, start, r), nil
 	case line.Kind == plan.Probe:
-		made, err := newProbe(c.loop, line, name, index, start)
-		if err == nil {
-			made.readiness = r
-		}
-		return made, err
+		return newProbe(g.loop, line, from, index, start, r)
 	case line.Kind == plan.Flows && line.Proto == "udp":
-		made := newUDPFlows(c.loop, line, name, share(line.Count, index, clients), start)
-		made.readiness = r
-		return made, nil
+		return newUDPFlows(g.loop, line, from, share(line.Count, index, clients), start, r), nil
 	}
-	made := newSessions(c.loop, line, name, share(line.Count, index, clients), start)
-	made.readiness = r
-	return made, nil
+	return newSessions(g.loop, line, from, share(line.Count, index, clients), start, r), nil
 }
 
 // Stop ends the load in order and records the final totals: see Timeouts.Drain.
@@ -237,15 +202,17 @@ func (g *Generator) Stop(ctx context.Context) error {
 		until = min(until, hostclock.Now().Add(time.Until(deadline)))
 	}
 	var done sync.WaitGroup
-	for _, c := range g.clients {
-		c.call(func() {
-			for _, made := range c.generators {
-				done.Add(1)
-				made.finish(hostclock.Now(), &ending{until: until, onDone: done.Done})
+	if g.loop != nil {
+		g.loop.call(func() {
+			for _, c := range g.clients {
+				for _, made := range c.generators {
+					done.Add(1)
+					made.finish(hostclock.Now(), &ending{until: until, onDone: done.Done})
+				}
 			}
 		})
 	}
-	done.Wait() // bounded by until: every generator ends by itself
+	done.Wait() // every generator ends by itself, at the latest at until
 	close(g.ticking)
 	<-g.ticked
 	return nil
@@ -254,11 +221,11 @@ func (g *Generator) Stop(ctx context.Context) error {
 // Close closes what is open and waits for the last event to be recorded. Call it
 // after the capture has ended: the sockets of what was lost may answer with RSTs now.
 func (g *Generator) Close() {
-	for _, c := range g.clients {
-		c.stop()
+	if g.loop != nil {
+		g.loop.stop()
 	}
-	if g.servers != nil {
-		g.servers.stop()
+	for _, c := range g.clients {
+		_ = unix.Close(c.namespace)
 	}
 	close(g.events)
 	<-g.recorded
@@ -290,12 +257,10 @@ func (g *Generator) writeTotals() {
 	}
 }
 
-// late returns what a loop calls when it was woken late: the host stood still,
-// and measurements around that instant prove nothing.
-func (g *Generator) late(who string) func(time.Duration, clock.Instant) {
-	return func(by time.Duration, now clock.Instant) {
-		g.record(trace.Event{At: now, Node: who, Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(by)}})
-	}
+// late is called when the loop was woken late: the host stood still, and
+// measurements around that instant prove nothing.
+func (g *Generator) late(by time.Duration, now clock.Instant) {
+	g.record(trace.Event{At: now, Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(by)}})
 }
 
 // namespaceOf opens the network namespace of a host.
