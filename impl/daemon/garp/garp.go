@@ -1,0 +1,111 @@
+// Package garp announces virtual addresses: one gratuitous ARP for each VIP on its
+// link. Sockets are open and frames are ready before a takeover, so that nothing
+// has to be resolved or allocated when it happens. The core decides when to
+// announce and how often; the daemon's loop calls Send.
+package garp
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/dataplane"
+)
+
+// Sender holds one packet socket for each link that carries a VIP. It is not safe
+// for concurrent use.
+type Sender struct {
+	links []*link
+}
+
+type link struct {
+	name   string
+	fd     int
+	to     unix.SockaddrLinklayer
+	vips   []netip.Addr
+	frames [][]byte
+}
+
+// Open prepares the announcement of the VIPs in the calling thread's network namespace.
+func Open(vips []dataplane.VIP) (*Sender, error) {
+	s := &Sender{}
+	for _, vip := range vips {
+		i := slices.IndexFunc(s.links, func(l *link) bool { return l.name == vip.Link })
+		if i < 0 {
+			l, err := openLink(vip.Link)
+			if err != nil {
+				s.Close()
+				return nil, fmt.Errorf("garp: open link %s: %w", vip.Link, err)
+			}
+			s.links, i = append(s.links, l), len(s.links)
+		}
+		s.links[i].vips = append(s.links[i].vips, vip.Addr)
+	}
+	for _, l := range s.links {
+		iface, err := net.InterfaceByName(l.name)
+		if err != nil {
+			s.Close()
+			return nil, fmt.Errorf("garp: address of link %s: %w", l.name, err)
+		}
+		l.prepare(iface.HardwareAddr)
+	}
+	return s, nil
+}
+
+// openLink opens a packet socket that receives nothing: its protocol is 0.
+func openLink(name string) (*link, error) {
+	iface, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	to := unix.SockaddrLinklayer{Ifindex: iface.Index, Halen: macLen}
+	copy(to.Addr[:], broadcast)
+	return &link{name: name, fd: fd, to: to}, nil
+}
+
+// prepare builds the frames of a link for its hardware address.
+func (l *link) prepare(mac net.HardwareAddr) {
+	l.frames = l.frames[:0]
+	for _, vip := range l.vips {
+		l.frames = append(l.frames, Frame(mac, vip))
+	}
+}
+
+// SetMAC takes note that a link's hardware address has changed.
+func (s *Sender) SetMAC(name string, mac net.HardwareAddr) {
+	for _, l := range s.links {
+		if l.name == name && len(mac) == macLen {
+			l.prepare(mac)
+		}
+	}
+}
+
+// Send announces every VIP once. It goes on after a failure, so that a link that
+// is down does not keep the other's VIPs unannounced, and returns all of them.
+func (s *Sender) Send() error {
+	var failures []error
+	for _, l := range s.links {
+		for i, frame := range l.frames {
+			if err := unix.Sendto(l.fd, frame, unix.MSG_DONTWAIT, &l.to); err != nil {
+				failures = append(failures, fmt.Errorf("garp: announce %v on %s: %w", l.vips[i], l.name, err))
+			}
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// Close closes the sockets.
+func (s *Sender) Close() {
+	for _, l := range s.links {
+		unix.Close(l.fd)
+	}
+	s.links = nil
+}

@@ -1,0 +1,229 @@
+package garp
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/mdlayher/packet"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"baton/impl/dataplane"
+)
+
+var (
+	mac = net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	vip = netip.MustParseAddr("198.18.0.100")
+)
+
+// decode reads a frame with a decoder that is not ours.
+func decode(t *testing.T, frame []byte) (*layers.Ethernet, *layers.ARP) {
+	t.Helper()
+	p := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default)
+	eth, _ := p.Layer(layers.LayerTypeEthernet).(*layers.Ethernet)
+	arp, _ := p.Layer(layers.LayerTypeARP).(*layers.ARP)
+	if eth == nil || arp == nil {
+		t.Fatalf("no Ethernet and ARP in %x: %v", frame, p.ErrorLayer())
+	}
+	return eth, arp
+}
+
+func TestFrameIsAnARPAnnouncement(t *testing.T) {
+	frame := Frame(mac, vip)
+	eth, arp := decode(t, frame)
+	for _, tt := range []struct {
+		rule      string
+		got, want any
+	}{
+		{"broadcast (RFC 5227 2.1.1)", eth.DstMAC.String(), "ff:ff:ff:ff:ff:ff"},
+		{"switches learn from the source", eth.SrcMAC.String(), mac.String()},
+		{"a request (RFC 5227 3)", arp.Operation, uint16(layers.ARPRequest)},
+		{"sender MAC", net.HardwareAddr(arp.SourceHwAddress).String(), mac.String()},
+		{"sender is the address", net.IP(arp.SourceProtAddress).String(), "198.18.0.100"},
+		{"target is the address", net.IP(arp.DstProtAddress).String(), "198.18.0.100"},
+		{"target MAC is zero", net.HardwareAddr(arp.DstHwAddress).String(), "00:00:00:00:00:00"},
+		{"no runt", len(frame), 60},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.rule, tt.got, tt.want)
+		}
+	}
+}
+
+// TestSend pins that all VIPs are announced on their links, that a host's stale
+// neighbour entry follows at once, and that a link that is down stops only itself.
+func TestSend(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: network namespaces and packet sockets")
+	}
+	in := func(n ns.NetNS, f func() error) {
+		t.Helper()
+		if err := n.Do(func(ns.NetNS) error { return f() }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	node, host := namespace(t), namespace(t)
+	in(node, func() error { return veth("client0", "eth0", host) })
+	in(node, func() error { return veth("backend0", "eth1", host) })
+
+	var captures [2]*packet.Conn
+	in(host, func() error {
+		for i, name := range []string{"eth0", "eth1"} {
+			iface, err := net.InterfaceByName(name)
+			if err != nil {
+				return err
+			}
+			if captures[i], err = packet.Listen(iface, packet.Raw, unix.ETH_P_ARP, nil); err != nil {
+				return err
+			}
+		}
+		return staleNeighbour("eth0", vip)
+	})
+
+	var sender *Sender
+	in(node, func() (err error) {
+		sender, err = Open([]dataplane.VIP{
+			{Addr: vip, Link: "client0"},
+			{Addr: netip.MustParseAddr("198.18.0.101"), Link: "client0"},
+			{Addr: netip.MustParseAddr("198.18.1.100"), Link: "backend0"},
+		})
+		return err
+	})
+	defer sender.Close()
+	if err := sender.Send(); err != nil {
+		t.Fatal(err)
+	}
+	want := [2][]string{{"198.18.0.100", "198.18.0.101"}, {"198.18.1.100"}}
+	for i, c := range captures {
+		if got := announced(t, c, len(want[i])); !slices.Equal(got, want[i]) {
+			t.Errorf("link %d: announced %v, want %v", i, got, want[i])
+		}
+	}
+	in(host, func() error {
+		waitNeighbour(t, "eth0", vip, macOf(t, node, "client0"))
+		return nil
+	})
+
+	in(node, func() error {
+		l, err := netlink.LinkByName("client0")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetDown(l)
+	})
+	if err := sender.Send(); err == nil {
+		t.Error("Send on a link that is down reported nothing")
+	}
+	if got := announced(t, captures[1], 1); !slices.Equal(got, want[1]) {
+		t.Errorf("backend link: announced %v while the client link is down, want %v", got, want[1])
+	}
+}
+
+func namespace(t *testing.T) ns.NetNS {
+	t.Helper()
+	n, err := ns.TempNetNS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	return n
+}
+
+func veth(name, peer string, host ns.NetNS) error {
+	v := netlink.NewVeth(netlink.NewLinkAttrs())
+	v.Name, v.PeerName, v.PeerNamespace = name, peer, netlink.NsFd(host.Fd())
+	if err := netlink.LinkAdd(v); err != nil {
+		return err
+	}
+	if err := netlink.LinkSetUp(v); err != nil {
+		return err
+	}
+	return host.Do(func(ns.NetNS) error {
+		l, err := netlink.LinkByName(peer)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(l)
+	})
+}
+
+// staleNeighbour gives a host an entry of the other node, learnt just now.
+func staleNeighbour(name string, ip netip.Addr) error {
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	addr, err := netlink.ParseAddr("198.18.0.11/24")
+	if err != nil {
+		return err
+	}
+	if err := netlink.AddrAdd(l, addr); err != nil {
+		return err
+	}
+	return netlink.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, IP: ip.AsSlice(), State: netlink.NUD_REACHABLE,
+		HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 99}})
+}
+
+func waitNeighbour(t *testing.T, name string, ip netip.Addr, want net.HardwareAddr) {
+	t.Helper()
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last string
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		list, err := netlink.NeighList(l.Attrs().Index, netlink.FAMILY_V4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range list {
+			if n.IP.Equal(ip.AsSlice()) {
+				last = n.HardwareAddr.String()
+			}
+		}
+		if last == want.String() {
+			return
+		}
+	}
+	t.Errorf("the host's entry for %v is %s, want %v: a GARP overrides what was learnt a moment ago", ip, last, want)
+}
+
+func macOf(t *testing.T, n ns.NetNS, name string) (mac net.HardwareAddr) {
+	t.Helper()
+	err := n.Do(func(ns.NetNS) error {
+		iface, err := net.InterfaceByName(name)
+		if err == nil {
+			mac = iface.HardwareAddr
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mac
+}
+
+// announced reads n ARP frames.
+func announced(t *testing.T, c *packet.Conn, n int) []string {
+	t.Helper()
+	if err := c.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for buf := make([]byte, 128); len(got) < n; {
+		read, _, err := c.ReadFrom(buf)
+		if err != nil {
+			t.Fatalf("after %v: %v", got, err)
+		}
+		_, arp := decode(t, buf[:read])
+		got = append(got, net.IP(arp.SourceProtAddress).String())
+	}
+	return got
+}

@@ -1,0 +1,90 @@
+// Package linkmon tells of the carrier and the hardware address of interfaces, as
+// rtnetlink reports them. It judges nothing; the daemon hands what it says to the
+// core (carrier) and to the announcer (address).
+package linkmon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// State is what is known of one link.
+type State struct {
+	Name string
+	Up   bool // administratively up, and the carrier is there
+	MAC  net.HardwareAddr
+}
+
+// retry is the pause before a subscription that broke is renewed.
+const retry = 100 * time.Millisecond
+
+// Watch calls report with the state of each named link, now and whenever
+// something about it changes, until ctx is done. It watches the calling thread's
+// network namespace. A subscription that breaks (the kernel had more to tell than
+// the socket could hold) is renewed and everything reported again, so that no
+// change stays unknown.
+func Watch(ctx context.Context, names []string, log *slog.Logger, report func(State)) error {
+	for {
+		err := watch(ctx, names, report)
+		if ctx.Err() != nil {
+			return nil
+		}
+		log.Warn("link monitor starts anew", "error", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(retry):
+		}
+	}
+}
+
+// watch runs one subscription until it breaks or ctx is done.
+func watch(ctx context.Context, names []string, report func(State)) error {
+	updates, done := make(chan netlink.LinkUpdate, 64), make(chan struct{})
+	defer close(done)
+	broken := make(chan error, 1)
+	err := netlink.LinkSubscribeWithOptions(updates, done, netlink.LinkSubscribeOptions{
+		ListExisting: true,
+		ErrorCallback: func(err error) {
+			select {
+			case broken <- err:
+			default:
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("linkmon: subscribe to links: %w", err)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-broken:
+			return fmt.Errorf("linkmon: receive link updates: %w", err)
+		case update, ok := <-updates:
+			if !ok {
+				return fmt.Errorf("linkmon: link updates ended")
+			}
+			if attrs := update.Attrs(); slices.Contains(names, attrs.Name) {
+				report(state(update))
+			}
+		}
+	}
+}
+
+func state(update netlink.LinkUpdate) State {
+	attrs := update.Attrs()
+	const carrier = unix.IFF_UP | unix.IFF_RUNNING
+	return State{
+		Name: attrs.Name,
+		Up:   update.Header.Type == unix.RTM_NEWLINK && attrs.RawFlags&carrier == carrier,
+		MAC:  attrs.HardwareAddr,
+	}
+}

@@ -1,0 +1,265 @@
+// Package neigh keeps the kernel's neighbour entries warm for everybody to whom a
+// takeover would have to send at once: the backends, the clients of synced flows
+// that are on the client link, and the routers behind which the others are. A
+// standby that has to resolve them first drops the packets of every session.
+//
+// It works by asking the kernel to use an entry (RTM_NEWNEIGH with NTF_USE): an
+// absent or failed one is resolved, a stale one is confirmed by unicast, a fresh
+// one is left alone. The entries stay the kernel's own, which is where the eBPF
+// program's bpf_redirect_neigh finds them. Everything runs on a goroutine and a
+// socket of its own; the daemon's loop only calls Note, which does not block.
+package neigh
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"baton/impl/flow"
+)
+
+// Config is what a Keeper must know. Zero values take the defaults named here.
+type Config struct {
+	ClientLink, BackendLink string
+	Backends                []netip.Addr
+	Log                     *slog.Logger
+
+	// Every is the time between two rounds over all targets: well below the kernel's
+	// gc_stale_time of 60 s. Default 5 s.
+	Every time.Duration
+	// Rate bounds the requests per second; a round over more targets takes longer.
+	// Default 200.
+	Rate int
+	// MaxClients bounds the clients that are kept. Default 4096.
+	MaxClients int
+}
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.Every, 5*time.Second)
+	setDefault(&c.Rate, 200)
+	setDefault(&c.MaxClients, 4096)
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// target is one neighbour.
+type target struct {
+	link int // interface index
+	addr netip.Addr
+}
+
+// Keeper keeps the entries of one network namespace.
+type Keeper struct {
+	cfg     Config
+	netlink *netlink.Handle
+	client  int // interface indices
+	backend int
+
+	observer observer
+	noted    chan flow.Addr
+	kick     chan struct{}
+
+	clients map[netip.Addr]*health
+	queue   []target // who is due
+	failure string   // the last failure that was logged
+}
+
+// health counts the rounds in which a client did not answer.
+type health struct{ failed, skip int }
+
+// forgetAfter is how many attempts in a row a client may leave unanswered before
+// it is dropped. The attempts are spaced ever further, so that hosts that are gone
+// cost few broadcasts: with rounds of 5 s this comes to five minutes.
+const forgetAfter = 6
+
+// New returns a keeper for the calling thread's network namespace. The links must
+// exist.
+func New(cfg Config) (*Keeper, error) {
+	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("neigh: open netlink: %w", err)
+	}
+	k := &Keeper{
+		cfg: cfg.withDefaults(), netlink: handle, noted: make(chan flow.Addr, 1024), kick: make(chan struct{}, 1),
+		clients: map[netip.Addr]*health{},
+	}
+	for _, l := range []struct {
+		name  string
+		index *int
+	}{{cfg.ClientLink, &k.client}, {cfg.BackendLink, &k.backend}} {
+		link, err := handle.LinkByName(l.name)
+		if err != nil {
+			handle.Close()
+			return nil, fmt.Errorf("neigh: link %s: %w", l.name, err)
+		}
+		*l.index = link.Attrs().Index
+	}
+	k.observer.seen = map[flow.Addr]struct{}{}
+	return k, nil
+}
+
+// Run keeps entries warm until ctx is done.
+func (k *Keeper) Run(ctx context.Context) {
+	defer k.netlink.Close()
+	round := time.NewTimer(0)
+	defer round.Stop()
+	pace := time.NewTicker(burstEvery)
+	defer pace.Stop()
+	for {
+		var due <-chan time.Time // nil, so never, while nothing is queued
+		if len(k.queue) > 0 {
+			due = pace.C
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-round.C:
+			k.startRound()
+			round.Reset(k.cfg.Every)
+		case <-k.kick:
+			k.startRound()
+		case client := <-k.noted:
+			k.welcome(netip.AddrFrom4(client))
+		case <-due:
+			burst := min(len(k.queue), max(1, k.cfg.Rate*int(burstEvery)/int(time.Second)))
+			for _, t := range k.queue[:burst] {
+				k.use(t)
+			}
+			k.queue = k.queue[burst:]
+		}
+	}
+}
+
+// burstEvery is how often a share of the queue is worked off.
+const burstEvery = 50 * time.Millisecond
+
+// Refresh asks for a round at once: a link that went down has lost its entries.
+func (k *Keeper) Refresh() {
+	select {
+	case k.kick <- struct{}{}:
+	default:
+	}
+}
+
+// startRound queues everybody who is due. A round that is still being worked off
+// goes on instead.
+func (k *Keeper) startRound() {
+	if len(k.queue) == 0 {
+		k.observer.publish(k.prefixes())
+		k.queue = append(k.due(k.states()), k.routers()...)
+	}
+}
+
+// welcome resolves a client that is new ahead of those that are only refreshed.
+func (k *Keeper) welcome(addr netip.Addr) {
+	if _, known := k.clients[addr]; !known && len(k.clients) < k.cfg.MaxClients {
+		k.clients[addr] = &health{}
+		k.queue = slices.Insert(k.queue, 0, target{k.client, addr})
+	}
+}
+
+// due returns who is to be used in this round: every backend, and every client
+// that is not being spared because it does not answer.
+func (k *Keeper) due(states map[target]int) []target {
+	var due []target
+	for _, addr := range k.cfg.Backends {
+		due = append(due, target{k.backend, addr})
+	}
+	for addr, h := range k.clients {
+		t := target{k.client, addr}
+		switch state := states[t]; {
+		case h.skip > 0:
+			h.skip--
+			continue
+		case state != 0 && state&unusable == 0:
+			h.failed = 0
+		case h.failed == forgetAfter:
+			delete(k.clients, addr)
+			continue
+		default:
+			h.failed++
+			h.skip = 1<<(h.failed-1) - 1
+		}
+		due = append(due, t)
+	}
+	return due
+}
+
+// unusable are the states of an entry without a hardware address.
+const unusable = netlink.NUD_FAILED | netlink.NUD_INCOMPLETE
+
+// use asks the kernel to resolve or confirm one entry.
+func (k *Keeper) use(t target) {
+	err := k.netlink.NeighSet(&netlink.Neigh{
+		LinkIndex: t.link, Family: netlink.FAMILY_V4, IP: t.addr.AsSlice(), Flags: netlink.NTF_USE,
+	})
+	k.note("use the entry of "+t.addr.String(), err)
+}
+
+// states returns the state of every entry on the two links.
+func (k *Keeper) states() map[target]int {
+	states := map[target]int{}
+	for _, link := range []int{k.client, k.backend} {
+		list, err := k.netlink.NeighList(link, netlink.FAMILY_V4)
+		k.note("list entries", err)
+		for _, n := range list {
+			if addr, ok := netip.AddrFromSlice(n.IP.To4()); ok {
+				states[target{link, addr}] = n.State
+			}
+		}
+	}
+	return states
+}
+
+// routers returns the gateways of the routes over the two links.
+func (k *Keeper) routers() []target {
+	var routers []target
+	for _, link := range []int{k.client, k.backend} {
+		routes, err := k.netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{LinkIndex: link}, netlink.RT_FILTER_OIF)
+		k.note("list routes", err)
+		for _, r := range routes {
+			if addr, ok := netip.AddrFromSlice(r.Gw.To4()); ok {
+				routers = append(routers, target{link, addr})
+			}
+		}
+	}
+	return routers
+}
+
+// prefixes returns the networks that are on the client link.
+func (k *Keeper) prefixes() []netip.Prefix {
+	link := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: k.client}}
+	addrs, err := k.netlink.AddrList(link, netlink.FAMILY_V4)
+	k.note("list addresses", err)
+	var prefixes []netip.Prefix
+	for _, a := range addrs {
+		ones, _ := a.Mask.Size()
+		if addr, ok := netip.AddrFromSlice(a.IP.To4()); ok {
+			prefixes = append(prefixes, netip.PrefixFrom(addr, ones).Masked())
+		}
+	}
+	return prefixes
+}
+
+// note logs a failure, once for each new one: on a link that is down every request fails.
+func (k *Keeper) note(what string, err error) {
+	if err == nil {
+		return
+	}
+	if text := err.Error(); text != k.failure {
+		k.failure = text
+		k.cfg.Log.Warn("neighbour entries cannot be kept warm", "tried", what, "error", err)
+	}
+}

@@ -1,0 +1,74 @@
+package neigh
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"sync/atomic"
+
+	"baton/impl/flow"
+)
+
+// observer is the part of a Keeper that the daemon's loop touches: it lets through
+// each client on the client link once in a while.
+type observer struct {
+	networks atomic.Pointer[networks]
+
+	// What follows belongs to the goroutine that calls Note.
+	at   *networks
+	seen map[flow.Addr]struct{}
+}
+
+// networks are the prefixes of the client link; a new value is published with each
+// round, upon which every client counts as new.
+type networks []network
+
+type network struct{ addr, mask uint32 }
+
+// maxSeen bounds the memory of an observer between two rounds.
+const maxSeen = 1 << 16
+
+func (o *observer) publish(prefixes []netip.Prefix) {
+	list := make(networks, len(prefixes))
+	for i, p := range prefixes {
+		addr := p.Addr().As4()
+		list[i] = network{binary.BigEndian.Uint32(addr[:]), ^uint32(0) << (32 - p.Bits())}
+	}
+	o.networks.Store(&list)
+}
+
+// fresh reports whether an address is on the link and was not seen since the last
+// publication.
+func (o *observer) fresh(client flow.Addr) bool {
+	if current := o.networks.Load(); o.at != current {
+		o.at = current
+		clear(o.seen)
+	}
+	if o.at == nil || !o.at.contain(client) {
+		return false
+	}
+	_, seen := o.seen[client]
+	return !seen && len(o.seen) < maxSeen
+}
+
+func (n networks) contain(client flow.Addr) bool {
+	ip := binary.BigEndian.Uint32(client[:])
+	for _, network := range n {
+		if ip&network.mask == network.addr {
+			return true
+		}
+	}
+	return false
+}
+
+// Note says that a flow of this client is in the table. It is called from one
+// goroutine, does not block, and costs a map access for a client that is known.
+func (k *Keeper) Note(client flow.Addr) {
+	if !k.observer.fresh(client) {
+		return
+	}
+	select {
+	case k.noted <- client:
+		k.observer.seen[client] = struct{}{}
+	default: // the keeper is busy; this client's next flow brings it up again
+	}
+}
