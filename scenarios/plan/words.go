@@ -160,3 +160,21 @@ func (c Cond) Check() string {
 	}
 	return c.Named
 }
+
+// Implied is the claim that a control line's check stands for where the scenario
+// does not state it: none of the thing, at most one node, or the named condition.
+// False for checks that mean nothing without a number or a node.
+func Implied(check string) (Cond, bool) {
+	zero := func(metric string) Cond {
+		return Cond{Compare: &Compare{Metric: metric, Op: "==", Value: Expr{Terms: []Term{{}}}}}
+	}
+	switch check {
+	case "rst", "lost", "corrupt", "connects_failed":
+		return zero(check), true
+	case "masters", "forwarders":
+		return Cond{Compare: &Compare{Metric: check, Op: "<=", Value: Expr{Terms: []Term{{Factor: 1}}}}}, true
+	case Converged, Replica, Gates, Announce, Sticky:
+		return Cond{Named: check}, true
+	}
+	return Cond{}, false
+}

@@ -1,0 +1,80 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+// announceSlack is how long after a node gave up its role a gratuitous ARP of it
+// may still be captured: it was on its way.
+const announceSlack = 20 * time.Millisecond
+
+// announce judges that no node announced the VIPs in the window before it was
+// Master and its dataplane forwarded, neither by its own report nor on the wire.
+func (r *run) announce(f finding, w window) finding {
+	var bad []string
+	var when []window
+	seen := 0
+	leases := r.leases()
+	for _, e := range r.events {
+		if e.Announce == nil && e.GARP == nil || !w.has(e.At) {
+			continue
+		}
+		seen++
+		if why := r.premature(e, leases); why != "" {
+			what := "announced"
+			if e.GARP != nil {
+				what = fmt.Sprintf("sent a gratuitous ARP for %s at the %s edge", e.GARP.VIP, e.GARP.Edge)
+			}
+			bad = append(bad, fmt.Sprintf("%s %s at %s %s, after %s", e.Node, what, r.at(e.At), why, r.lastFault(e.At)))
+			when = append(when, point(e.At))
+		}
+	}
+	if len(bad) > 0 {
+		return f.fail(fmt.Sprintf("announce over %s: %d of %d announcements too early: %s", r.span(w), len(bad), seen, some(bad, shown)), when...)
+	}
+	f.Verdict, f.Detail = Pass, fmt.Sprintf("announce over %s: %d announcements, each by a forwarding Master", r.span(w), seen)
+	return f
+}
+
+// premature says why the node was in no position to announce, "" if it was.
+func (r *run) premature(e trace.Event, leases []tenure) string {
+	from, to, master := r.mastership1(e.Node, e.At)
+	switch {
+	case !master:
+		return "before it was Master"
+	case e.GARP == nil && e.At > to, e.At > to.Add(announceSlack):
+		return "when it was no longer Master"
+	}
+	known := slices.ContainsFunc(leases, func(l tenure) bool { return l.node == e.Node })
+	held := slices.ContainsFunc(leases, func(l tenure) bool {
+		return l.node == e.Node && l.from <= e.At && l.to >= from
+	})
+	if known && !held {
+		return "before its lease held"
+	}
+	return ""
+}
+
+// mastership1 is the node's last time as Master that began at or before t.
+func (r *run) mastership1(node string, t clock.Instant) (from, to clock.Instant, ok bool) {
+	to = clock.Never
+	for _, e := range r.events {
+		if e.At > t {
+			break
+		}
+		if e.Node != node || e.Role == nil || e.Role.From == e.Role.To {
+			continue
+		}
+		if e.Role.To == roleMaster {
+			from, to, ok = e.At, clock.Never, true
+		} else if ok && to == clock.Never {
+			to = e.At
+		}
+	}
+	return from, to, ok
+}

@@ -1,0 +1,78 @@
+// Package check judges what happened: it holds the oracles over a trace. Judge
+// takes the plan of a scenario and the events of one run of it and says PASS,
+// FAIL or INCONCLUSIVE, with the evidence. State folds events into the present
+// state of the pair; the runner uses it to know when a wait is over, the checks
+// to judge expectations.
+//
+// The package is pure: it runs nothing, reads no clock and no file, and so a
+// stored trace can be judged again after a check was mended. The runner and the
+// reports call it.
+package check
+
+import (
+	"baton/impl/clock"
+	"baton/scenarios/plan"
+)
+
+// Outcome is what a check or a whole run came to.
+type Outcome string
+
+const (
+	Pass Outcome = "PASS"
+	Fail Outcome = "FAIL"
+	// Inconclusive: what happened proves nothing, since a fault left no receipt,
+	// the host stood still, or evidence is missing. It is never a pass.
+	Inconclusive Outcome = "INCONCLUSIVE"
+)
+
+// Verdict is the judgement of one run, in the form of result.json.
+type Verdict struct {
+	Scenario string   `json:"scenario"`
+	World    string   `json:"world"`
+	SUT      string   `json:"sut"`
+	Seed     uint64   `json:"seed"`
+	Verdict  Outcome  `json:"verdict"`
+	Reasons  []string `json:"reasons"` // why it is no PASS; for a control, what was caught
+	Checks   []Check  `json:"checks"`
+	Metrics  Metrics  `json:"metrics"`
+}
+
+// Check is the judgement of one claim of the scenario, or of one that every
+// scenario makes.
+type Check struct {
+	Name    string  `json:"name"` // what control lines name: rst, lost, gap, …
+	Verdict Outcome `json:"verdict"`
+	// Detail says what was claimed and found: expected, actual, window.
+	Detail string `json:"detail"`
+	Line   int    `json:"line,omitempty"` // of the scenario file
+	// Control marks a check that the scenario says must fail.
+	Control bool `json:"control,omitempty"`
+}
+
+// Metrics are the measured values by the names of plan.Metrics. What was not
+// measured is absent, never 0.
+type Metrics map[string]float64
+
+// window is a stretch of time, both ends included.
+type window struct{ from, to clock.Instant }
+
+func (w window) has(t clock.Instant) bool { return t >= w.from && t <= w.to }
+
+func (w window) overlaps(o window) bool { return w.from <= o.to && o.from <= w.to }
+
+// finding is a Check in the making.
+type finding struct {
+	Check
+	window window // what was judged
+	// evidence is the times at which it failed; a stall there may explain it.
+	evidence []window
+}
+
+// explicable lists the checks that a stall of the host, or a fault that did not
+// take hold, can make fail. The others state what must hold whatever the host
+// does: no stall resets a session, and a frozen node must not forward.
+var explicable = map[string]bool{
+	plan.CheckRole: true, plan.CheckInSync: true, plan.CheckWait: true, plan.Converged: true, plan.Replica: true,
+	"gap": true, "detect": true, "takeover": true, "handover": true, "sync": true,
+	"sessions": true, "connects_failed": true, "role_changes": true, "masters": true,
+}

@@ -1,0 +1,275 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+
+	"baton/impl/clock"
+	"baton/scenarios/plan"
+)
+
+// always judges the conditions that hold from the first step to the end.
+func (r *run) always() []finding {
+	var found []finding
+	for _, a := range r.plan.Always {
+		if r.in(a.Guard) {
+			found = append(found, r.over(a.Cond, r.window, a.Pos.Line))
+		}
+	}
+	return found
+}
+
+// implied are the conditions that a control's named checks stand for where the
+// scenario does not state them: "control rst" means rst == 0 that fails.
+func (r *run) implied() []finding {
+	stated := map[string]bool{}
+	for _, c := range r.plan.Conditions(r.meta.World) {
+		stated[c.Check()] = true
+	}
+	var found []finding
+	if !r.plan.IsControl(r.meta.World) {
+		return nil
+	}
+	for _, name := range r.plan.Control {
+		c, ok := plan.Implied(name)
+		switch {
+		case !ok || stated[name]:
+		case plan.IsState(c.Named):
+			found = append(found, r.atEnd(c, r.window, r.plan.ControlPos.Line))
+		default:
+			found = append(found, r.over(c, r.window, r.plan.ControlPos.Line))
+		}
+	}
+	return found
+}
+
+// steps judges waits and expectations in the order of the timeline.
+func (r *run) steps() []finding {
+	var found []finding
+	for i, s := range r.plan.Steps {
+		switch {
+		case !r.in(s.Guard):
+		case s.Wait != nil:
+			found = append(found, r.wait(i, s))
+		case s.Expect != nil:
+			found = append(found, r.expect(i, s)...)
+		}
+	}
+	return found
+}
+
+// wait is judged by the runner, which saw whether the conditions came to hold.
+func (r *run) wait(i int, s plan.Step) finding {
+	f := finding{Check: Check{Name: plan.CheckWait, Line: s.Pos.Line}}
+	begin, begun := r.begins[i]
+	end, ended := r.ends[i]
+	timeout, failed := r.timeouts[i]
+	switch {
+	case !begun:
+		return f.unjudged(s.String() + ": never begun")
+	case failed:
+		_, why := r.stateAt(timeout).HoldAll(s.Wait.Conds)
+		f.window = window{begin, timeout}
+		return f.fail(fmt.Sprintf("%s: not held after %s: %s", s, timeout.Sub(begin), why), f.window)
+	case !ended:
+		return f.unjudged(s.String() + ": neither held nor given up when the trace ends")
+	}
+	f.window = window{begin, end}
+	f.Verdict, f.Detail = Pass, fmt.Sprintf("%s: held after %s", s, end.Sub(begin))
+	return f
+}
+
+// expect judges one expectation, condition by condition: those of a within
+// together, since they must become true together.
+func (r *run) expect(i int, s plan.Step) []finding {
+	anchor, begun := r.begins[r.plan.Anchor(i)]
+	if !begun {
+		f := finding{Check: Check{Name: s.Expect.Conds[0].Check(), Line: s.Pos.Line}}
+		return []finding{f.unjudged(s.String() + ": the step that it belongs to never began")}
+	}
+	env := r.stateAt(anchor).Env()
+	switch {
+	case s.Expect.Within != nil:
+		within, err := s.Expect.Within.Duration(env)
+		if err != nil {
+			return []finding{r.broken(s, err)}
+		}
+		return []finding{r.within(s, window{anchor, anchor.Add(within)})}
+	case s.Expect.Throughout != nil:
+		last, err := s.Expect.Throughout.Duration(env)
+		if err != nil {
+			return []finding{r.broken(s, err)}
+		}
+		return r.each(s, window{anchor, anchor.Add(last)})
+	}
+	return r.each(s, window{anchor, r.nextFault(i)})
+}
+
+func (r *run) broken(s plan.Step, err error) finding {
+	f := finding{Check: Check{Name: s.Expect.Conds[0].Check(), Line: s.Pos.Line}}
+	return f.unjudged(fmt.Sprintf("%s: %v", s, err))
+}
+
+// each judges the conditions of an expectation over the window, one by one. A
+// state with neither within nor throughout is judged at the window's end.
+func (r *run) each(s plan.Step, w window) []finding {
+	var found []finding
+	for _, c := range s.Expect.Conds {
+		f := r.over(c, w, s.Pos.Line)
+		if s.Expect.Throughout == nil && (c.Role != nil || c.InSync != nil || plan.IsState(c.Named)) {
+			f = r.atEnd(c, w, s.Pos.Line)
+		}
+		if w.to > r.to && f.Verdict == Pass {
+			f = f.unjudged(fmt.Sprintf("%s: the run ended at %s, before the window %s", c, r.at(r.to), r.span(w)))
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// nextFault is when the next fault begins after the step's own time, or the end.
+func (r *run) nextFault(i int) clock.Instant {
+	for j := i + 1; j < len(r.plan.Steps); j++ {
+		s := r.plan.Steps[j]
+		if begin, ok := r.begins[j]; ok && s.Fault != nil && r.in(s.Guard) && s.At > r.plan.Steps[i].At {
+			return begin - 1
+		}
+	}
+	return r.to
+}
+
+// over judges one condition over a stretch of time.
+func (r *run) over(c plan.Cond, w window, line int) finding {
+	f := finding{Check: Check{Name: c.Check(), Line: line}, window: w}
+	switch {
+	case c.Compare != nil:
+		return r.compare(f, *c.Compare, w)
+	case c.Named == plan.Gates:
+		return r.gates(f, w)
+	case c.Named == plan.Announce:
+		return r.announce(f, w)
+	case c.Named == plan.Sticky:
+		return r.sticky(f, w)
+	}
+	return r.throughout(f, c, w)
+}
+
+// throughout judges a state at every instant of the window. A node that is down
+// or booting at its begin is given the time to take its first role: "restore lb1
+// … lb1 is Backup throughout 5s" says that it never becomes anything else.
+func (r *run) throughout(f finding, c plan.Cond, w window) finding {
+	settling := false
+	return r.scan(f, w, func(s *State, first bool) (bool, string) {
+		held, why := s.Holds(c)
+		if c.Role == nil || c.Role.Not || held {
+			settling = false
+			return held, why
+		}
+		n := s.Nodes[c.Role.Node]
+		unsettled := n != nil && (!n.Up || n.Role == roleInit)
+		if first {
+			settling = unsettled
+		}
+		settling = settling && unsettled
+		return settling && s.Now < w.to, why
+	}, c.String()+" throughout "+w.to.Sub(w.from).String())
+}
+
+// scan calls holds with the state at the window's begin, after each instant in it
+// at which something happened, and at its end. It fails at the first false.
+func (r *run) scan(f finding, w window, holds func(s *State, first bool) (bool, string), what string) finding {
+	s := NewState(r.plan, r.meta.World)
+	i := 0
+	for i < len(r.events) && r.events[i].At <= w.from {
+		s.Apply(r.events[i])
+		i++
+	}
+	s.Now = w.from
+	ok, why := holds(s, true)
+	for ok && i < len(r.events) && r.events[i].At <= w.to {
+		now := r.events[i].At
+		for ; i < len(r.events) && r.events[i].At == now; i++ {
+			s.Apply(r.events[i])
+		}
+		ok, why = holds(s, false)
+	}
+	if ok {
+		s.Now = w.to
+		ok, why = holds(s, false)
+	}
+	if !ok {
+		return f.fail(fmt.Sprintf("%s over %s: %s at %s", what, r.span(w), why, r.at(s.Now)), window{s.Now, s.Now})
+	}
+	f.Verdict, f.Detail = Pass, fmt.Sprintf("%s over %s: %s", what, r.span(w), why)
+	return f
+}
+
+// within judges whether all conditions come to hold together in the window.
+// Counts are those since the window's begin.
+func (r *run) within(s plan.Step, w window) finding {
+	f := finding{Check: Check{Name: s.Expect.Conds[0].Check(), Line: s.Pos.Line}, window: w}
+	until := min(w.to, r.to)
+	state := NewState(r.plan, r.meta.World)
+	i := 0
+	for i < len(r.events) && r.events[i].At <= w.from {
+		state.Apply(r.events[i])
+		i++
+	}
+	state.Tally = newTally()
+	ok, why := state.HoldAll(s.Expect.Conds)
+	for !ok && i < len(r.events) && r.events[i].At <= until {
+		now := r.events[i].At
+		for ; i < len(r.events) && r.events[i].At == now; i++ {
+			state.Apply(r.events[i])
+		}
+		ok, why = state.HoldAll(s.Expect.Conds)
+	}
+	limit := w.to.Sub(w.from)
+	switch {
+	case ok:
+		f.Verdict = Pass
+		f.Detail = fmt.Sprintf("%s: after %s of %s: %s", s, max(state.Now.Sub(w.from), 0), limit, why)
+		f.window.to = max(state.Now, w.from)
+	case r.to < w.to && !(s.Expect.Eventually && r.finished()):
+		return f.unjudged(fmt.Sprintf("%s: the run ended at %s, before the window %s", s, r.at(r.to), r.span(w)))
+	default:
+		return f.fail(fmt.Sprintf("%s: not within %s (window %s): %s", s, limit, r.span(w), why), w)
+	}
+	return f
+}
+
+// finished reports whether the run came to the end of its end step.
+func (r *run) finished() bool {
+	_, ok := r.ends[r.endStep()]
+	return ok
+}
+
+// atEnd judges a state at the end of the window.
+func (r *run) atEnd(c plan.Cond, w window, line int) finding {
+	f := finding{Check: Check{Name: c.Check(), Line: line}, window: w}
+	ok, why := r.stateAt(w.to).Holds(c)
+	detail := fmt.Sprintf("%s at %s: %s", c, r.at(w.to), why)
+	if !ok {
+		return f.fail(detail, window{w.to, w.to})
+	}
+	f.Verdict, f.Detail = Pass, detail
+	return f
+}
+
+func (f finding) fail(detail string, evidence ...window) finding {
+	f.Verdict, f.Detail, f.evidence = Fail, detail, evidence
+	return f
+}
+
+func (f finding) unjudged(detail string) finding {
+	f.Verdict, f.Detail = Inconclusive, detail
+	return f
+}
+
+// some joins the first few of many details.
+func some(details []string, most int) string {
+	if len(details) <= most {
+		return strings.Join(details, "; ")
+	}
+	return fmt.Sprintf("%s; and %d more", strings.Join(details[:most], "; "), len(details)-most)
+}

@@ -1,0 +1,89 @@
+package check
+
+import (
+	"fmt"
+
+	"baton/impl/clock"
+	"baton/scenarios/plan"
+)
+
+// sample is the value of a metric over a stretch of time, and what shows it.
+type sample struct {
+	window
+	value float64
+	what  string // examples, or what the value was made of
+	// blame is where a stall would explain the value; empty means the window.
+	blame []window
+}
+
+// compare judges "metric op value" over a window: every sample of the metric in
+// it must satisfy it.
+func (r *run) compare(f finding, c plan.Compare, w window) finding {
+	want, err := target(c, r.stateAt(w.from).Env())
+	if err != nil {
+		return f.unjudged(fmt.Sprintf("%s: %v", plan.Cond{Compare: &c}, err))
+	}
+	claim := fmt.Sprintf("%s %s %s", c.Name(), c.Op, c.Value)
+	if expected := quantity(c.Metric, want); expected != c.Value.String() {
+		claim += " (" + expected + ")"
+	}
+	samples := r.samples(c.Metric, c.Arg, w)
+	if len(samples) == 0 {
+		return f.unjudged(fmt.Sprintf("%s over %s: not measured", claim, r.span(w)))
+	}
+	worst := samples[0]
+	for _, s := range samples {
+		if !c.Holds(s.value, want) {
+			blame := s.blame
+			if len(blame) == 0 {
+				blame = []window{s.window}
+			}
+			return f.fail(r.compared(claim, w, c.Metric, s), blame...)
+		}
+		if s.value > worst.value {
+			worst = s
+		}
+	}
+	f.Verdict, f.Detail = Pass, r.compared(claim, w, c.Metric, worst)
+	return f
+}
+
+func (r *run) compared(claim string, w window, metric string, s sample) string {
+	detail := fmt.Sprintf("%s over %s: actual %s", claim, r.span(w), quantity(metric, s.value))
+	if s.what != "" {
+		detail += ": " + s.what
+	}
+	return detail
+}
+
+// samples measures a metric over a window; none means that it was not measured.
+func (r *run) samples(metric, line string, w window) []sample {
+	switch metric {
+	case "masters":
+		return r.masters(w)
+	case "forwarders":
+		return r.forwarders(w)
+	case "sessions":
+		return r.sessions(line, w)
+	case "rst":
+		return r.rst(w)
+	case "lost", "corrupt", "moved", "connects_failed":
+		return r.counted(metric, line, w)
+	case "gap", "gap_udp_max_ms", "gap_tcp_p50_ms", "gap_tcp_p99_ms", "gap_tcp_max_ms":
+		return r.gaps(metric, line, w)
+	case "detect_ms", "takeover_ms", "handover_ms":
+		return r.latencies(metric, w)
+	case "sync_ms", "sync_entries":
+		return r.syncs(metric, w)
+	case "role_changes":
+		return r.roleChanges(w)
+	}
+	return nil
+}
+
+// one is the only sample of a metric that is counted or measured once a window.
+func one(w window, value float64, what string, blame ...window) []sample {
+	return []sample{{window: w, value: value, what: what, blame: blame}}
+}
+
+func point(t clock.Instant) window { return window{t, t} }

@@ -1,0 +1,152 @@
+package check
+
+import (
+	"fmt"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// countedEvents maps the metrics that count events of traffic to those events.
+var countedEvents = map[string]string{
+	"lost": trace.TrafficLost, "corrupt": trace.TrafficCorrupt, "moved": trace.TrafficMoved,
+	"connects_failed": trace.TrafficFailed,
+}
+
+// counted counts events of traffic in the window. Over the whole run the final
+// totals are believed where they know more: a generator may report a number
+// without an event for each.
+func (r *run) counted(metric, line string, w window) []sample {
+	if r.totals(metric, line) == nil {
+		return nil
+	}
+	event := countedEvents[metric]
+	var whats []string
+	var when []window
+	last := w.to
+	if w.to >= r.to {
+		last = r.trafficEnd()
+	}
+	for _, e := range r.events {
+		if t := e.Traffic; t != nil && t.Event == event && (line == "" || t.Name == line) && e.At >= w.from && e.At <= last {
+			whats = append(whats, r.flowEvent(e))
+			when = append(when, point(e.At))
+		}
+	}
+	count := len(whats)
+	if w.from <= r.from && w.to >= r.to {
+		total := 0
+		for _, t := range r.totals(metric, line) {
+			total += totalOf(metric, t)
+		}
+		if total > count {
+			whats = append(whats, fmt.Sprintf("%d in the totals of the traffic alone", total-count))
+			count = total
+		}
+	}
+	return one(w, float64(count), some(whats, shown), when...)
+}
+
+func (r *run) flowEvent(e trace.Event) string {
+	t := e.Traffic
+	what := fmt.Sprintf("%s at %s", flowName(t.Name, t.Flow), r.at(e.At))
+	if t.Why != "" {
+		what += " (" + t.Why + ")"
+	}
+	if t.Backend != "" {
+		what += " backend " + t.Backend
+	}
+	return what + ", after " + r.lastFault(e.At)
+}
+
+// flowName is web#12 for flow 12 of the line web.
+func flowName(line, flow string) string {
+	if len(flow) > len(line) && flow[:len(line)] == line {
+		return flow
+	}
+	return line + "#" + flow
+}
+
+func totalOf(metric string, t trace.Totals) int {
+	switch metric {
+	case "lost":
+		return t.Lost
+	case "corrupt":
+		return t.Corrupt
+	case "moved":
+		return t.Moved
+	}
+	return t.Failed
+}
+
+// totals returns the last totals of each line of traffic that yields the metric,
+// or of the one line; none if no such line ever reported.
+func (r *run) totals(metric, line string) map[string]trace.Totals {
+	m, _ := plan.MetricOf(metric)
+	var found map[string]trace.Totals
+	for _, e := range r.events {
+		t := e.Totals
+		if t == nil || line != "" && t.Name != line || !yields(m, t.Kind) {
+			continue
+		}
+		if found == nil {
+			found = map[string]trace.Totals{}
+		}
+		found[t.Name] = *t
+	}
+	return found
+}
+
+func yields(m plan.Metric, kind string) bool {
+	for _, k := range m.Of {
+		if k == kind {
+			return true
+		}
+	}
+	return len(m.Of) == 0
+}
+
+// trafficEnd is when the last line of traffic wrote its final totals: what a
+// generator finds at its end still belongs to the run.
+func (r *run) trafficEnd() clock.Instant {
+	end := r.to
+	for _, e := range r.events {
+		if e.Totals != nil && e.Totals.Final {
+			end = max(end, e.At)
+		}
+	}
+	return end
+}
+
+// sessions samples the number of open sessions in the window: the last totals
+// before it and those in it.
+func (r *run) sessions(line string, w window) []sample {
+	var samples []sample
+	s := NewState(r.plan, r.meta.World)
+	seen := false
+	for _, e := range r.events {
+		if e.At > w.to {
+			break
+		}
+		if seen && e.At > w.from && len(samples) == 0 {
+			samples = append(samples, sample{window: point(w.from), value: float64(s.Sessions(line))})
+		}
+		s.Apply(e)
+		if t := e.Totals; t != nil && t.Kind == plan.Sessions && (line == "" || t.Name == line) {
+			seen = true
+			if e.At >= w.from {
+				samples = append(samples, sample{window: point(e.At), value: float64(s.Sessions(line)), what: "at " + r.at(e.At)})
+			}
+		}
+	}
+	if seen && len(samples) == 0 {
+		samples = append(samples, sample{window: w, value: float64(s.Sessions(line))})
+	}
+	return samples
+}
+
+// sticky judges that no session changed its backend.
+func (r *run) sticky(f finding, w window) finding {
+	return r.compare(f, plan.Compare{Metric: "moved", Op: "==", Value: plan.Expr{Terms: []plan.Term{{}}}}, w)
+}

@@ -1,0 +1,103 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// implicit judges what every scenario claims without saying so: its trace is
+// whole, its faults took hold, its traffic was answered, nothing was corrupted,
+// and nothing was left behind.
+func (r *run) implicit() []finding {
+	found := []finding{r.traceCheck(), r.faultCheck(), r.trafficCheck()}
+	if len(r.totals("corrupt", "")) > 0 && !r.states("corrupt") {
+		c, _ := plan.Implied("corrupt")
+		found = append(found, r.over(c, r.window, 0))
+	}
+	return append(found, r.leakCheck())
+}
+
+// states reports whether the scenario itself claims something of that check.
+func (r *run) states(check string) bool {
+	return slices.ContainsFunc(r.plan.Always, func(a plan.Always) bool { return r.in(a.Guard) && a.Cond.Check() == check })
+}
+
+// traceCheck is INCONCLUSIVE when the trace is cut off: what was not recorded
+// cannot be judged.
+func (r *run) traceCheck() finding {
+	f := finding{Check: Check{Name: plan.CheckTrace}}
+	switch {
+	case len(r.events) == 0:
+		return f.unjudged("the trace is empty")
+	case r.meta.Version != trace.Version:
+		return f.unjudged(fmt.Sprintf("the trace is of schema version %d, not %d", r.meta.Version, trace.Version))
+	case len(r.begins) == 0:
+		return f.unjudged("no step of the scenario ever began")
+	case !r.finished():
+		return f.unjudged("the trace ends at " + r.at(r.to) + ", before the end of the scenario")
+	}
+	var without []string
+	for _, t := range r.plan.Traffic {
+		if r.in(t.Guard) && !slices.ContainsFunc(r.events, func(e trace.Event) bool {
+			return e.Totals != nil && e.Totals.Name == t.Name && e.Totals.Final
+		}) {
+			without = append(without, t.Name)
+		}
+	}
+	if len(without) > 0 {
+		return f.unjudged("no final totals of traffic " + strings.Join(without, ", "))
+	}
+	f.Verdict, f.Detail = Pass, fmt.Sprintf("%d events, from the first step to the final totals", len(r.events))
+	return f
+}
+
+// trafficCheck is INCONCLUSIVE when a line of traffic got no answer at all: then
+// the absence of damage says nothing.
+func (r *run) trafficCheck() finding {
+	f := finding{Check: Check{Name: plan.CheckTraffic}}
+	last := map[string]trace.Totals{}
+	for _, e := range r.events {
+		if e.Totals != nil {
+			last[e.Totals.Name] = *e.Totals
+		}
+	}
+	var got, silent []string
+	for _, t := range r.plan.Traffic {
+		if !r.in(t.Guard) {
+			continue
+		}
+		switch total, ok := last[t.Name]; {
+		case !ok:
+			silent = append(silent, t.Name+": no totals")
+		case total.Received == 0 && !(t.Kind == plan.Flows && total.Opened > 0):
+			silent = append(silent, fmt.Sprintf("%s: sent %d, received 0", t.Name, total.Sent))
+		default:
+			got = append(got, fmt.Sprintf("%s: sent %d, received %d", t.Name, total.Sent, total.Received))
+		}
+	}
+	if len(silent) > 0 {
+		return f.unjudged("without answers the run proves nothing: " + strings.Join(silent, "; "))
+	}
+	f.Verdict, f.Detail = Pass, orElse(strings.Join(got, "; "), "the scenario has no traffic")
+	return f
+}
+
+// leakCheck fails when something outlived the run.
+func (r *run) leakCheck() finding {
+	f := finding{Check: Check{Name: plan.CheckLeaks}}
+	var leaks []string
+	for _, e := range r.events {
+		if e.Leak != nil {
+			leaks = append(leaks, strings.TrimSpace(e.Node+" "+e.Leak.What))
+		}
+	}
+	if len(leaks) > 0 {
+		return f.fail(fmt.Sprintf("%d left behind: %s", len(leaks), some(leaks, shown)))
+	}
+	f.Verdict, f.Detail = Pass, "nothing left behind"
+	return f
+}

@@ -1,0 +1,129 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// leaseSlack is how long after the end of its lease a node's frames may still be
+// seen: what the program let through in time has to cross queues to the capture.
+const leaseSlack = 20 * time.Millisecond
+
+// forwarders samples how many nodes could forward, over the stretches of the
+// window: by their leases, and by what the wire shows. Where the wire contradicts
+// the leases the sample counts two.
+func (r *run) forwarders(w window) []sample {
+	tenures := r.leases()
+	slices.SortFunc(tenures, byTime)
+	samples := r.overlap(tenures, w, "allowed to forward by its lease")
+	for _, v := range r.intrusions() {
+		if w.has(v.from) {
+			samples = append(samples, sample{window: v.window, value: 2, what: v.what})
+		}
+	}
+	return samples
+}
+
+// leases lists the stretches in which nodes were allowed to forward. A lease
+// begins when it is written and ends at its expiry, or at the next write, or with
+// the links of a crashed node. A node that is killed or frozen cannot write; the
+// dataplane lets it forward to the expiry, which is what the lease is for.
+func (r *run) leases() []tenure {
+	var found []tenure
+	held := map[string]window{}
+	end := func(node string, at clock.Instant) {
+		if l, ok := held[node]; ok {
+			l.to = min(l.to, at)
+			if l.to > l.from {
+				found = append(found, tenure{l, node})
+			}
+			delete(held, node)
+		}
+	}
+	for _, e := range r.events {
+		switch {
+		case e.Lease != nil:
+			if l, ok := held[e.Node]; ok && l.to >= e.At && e.Lease.Until > e.At {
+				held[e.Node] = window{l.from, e.Lease.Until} // renewed in time
+				continue
+			}
+			end(e.Node, e.At)
+			if e.Lease.Until > e.At {
+				held[e.Node] = window{e.At, e.Lease.Until}
+			}
+		case e.Fault != nil && e.Fault.Verb == plan.VerbCrash && e.Fault.Phase == "receipt":
+			for _, node := range targets(e.Fault.Target) {
+				end(node, e.At)
+			}
+		}
+	}
+	for _, node := range plan.Nodes() {
+		end(node, clock.Never)
+	}
+	return found
+}
+
+// intrusion is a node that forwarded when it must not have, as the wire shows.
+type intrusion struct {
+	window
+	what string
+}
+
+// intrusions reads the captured changes of forwarder. A node that lost the VIP's
+// packets to the other may carry them again only after it became Master anew, and
+// what it carries must be covered by a lease of its own.
+func (r *run) intrusions() []intrusion {
+	var found []intrusion
+	displaced := map[string]clock.Instant{} // edge and node: since when another carries its packets
+	leases := r.leases()
+	for _, e := range r.events {
+		f := e.Forwarder
+		if f == nil {
+			continue
+		}
+		if since, ok := displaced[f.Edge+" "+e.Node]; ok && !r.claimed(e.Node, since, e.At) {
+			found = append(found, intrusion{window{e.At, e.At}, fmt.Sprintf("%s carries the VIP at the %s edge again at %s, having lost it to %s at %s, without having become Master anew",
+				e.Node, f.Edge, r.at(e.At), f.From, r.at(since))})
+		}
+		if f.From != "" {
+			displaced[f.Edge+" "+f.From] = e.At
+			if until, late := overrun(leases, f.From, f.Last); late {
+				found = append(found, intrusion{window{f.Last, f.Last}, fmt.Sprintf("%s carried the VIP at the %s edge still at %s, its lease having ended at %s",
+					f.From, f.Edge, r.at(f.Last), r.at(until))})
+			}
+		}
+		delete(displaced, f.Edge+" "+e.Node)
+		if until, late := overrun(leases, e.Node, e.At); late {
+			found = append(found, intrusion{window{e.At, e.At}, fmt.Sprintf("%s carries the VIP at the %s edge at %s, its lease having ended at %s",
+				e.Node, f.Edge, r.at(e.At), r.at(until))})
+		}
+	}
+	return found
+}
+
+// claimed reports whether the node claimed the role, or became Master, in between.
+func (r *run) claimed(node string, from, to clock.Instant) bool {
+	return slices.ContainsFunc(r.events, func(e trace.Event) bool {
+		return e.Node == node && e.Role != nil && e.Role.From != e.Role.To && e.At >= from && e.At <= to &&
+			(e.Role.To == roleMaster || e.Role.To == roleClaiming)
+	})
+}
+
+// overrun reports whether the node's last lease before t had ended by then, and
+// when. A node that never wrote a lease is judged by its role alone.
+func overrun(leases []tenure, node string, t clock.Instant) (clock.Instant, bool) {
+	var last clock.Instant
+	known := false
+	for _, l := range leases {
+		if l.node == node && l.from <= t {
+			known = true
+			last = max(last, l.to)
+		}
+	}
+	return last, known && t > last.Add(leaseSlack)
+}

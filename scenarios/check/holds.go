@@ -1,0 +1,255 @@
+package check
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"baton/scenarios/plan"
+)
+
+// Holds reports whether the condition is true now, and what is the case. Counts
+// are those since the State was made.
+func (s *State) Holds(c plan.Cond) (bool, string) {
+	switch {
+	case c.Role != nil:
+		role, why := s.role(c.Role.Node)
+		return (role == c.Role.Role) != c.Role.Not, why
+	case c.InSync != nil:
+		insync, why := s.insync(c.InSync.Node)
+		return insync != c.InSync.Not, why
+	case c.Compare != nil:
+		return s.compare(*c.Compare)
+	case c.Named == plan.Converged:
+		why := s.unconverged()
+		return why == "", orElse(why, "converged")
+	case c.Named == plan.Replica:
+		why := s.replicasDiffer()
+		return why == "", orElse(why, "replicas equal")
+	}
+	return false, c.String() + " is not true of an instant"
+}
+
+// HoldAll reports whether all conditions are true together, and what is the case
+// with those that are not, or with all if they are.
+func (s *State) HoldAll(conds []plan.Cond) (bool, string) {
+	var held, open []string
+	for _, c := range conds {
+		ok, why := s.Holds(c)
+		if ok {
+			held = append(held, why)
+		} else {
+			open = append(open, why)
+		}
+	}
+	if len(open) > 0 {
+		return false, strings.Join(open, "; ")
+	}
+	return true, strings.Join(held, "; ")
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// role is a node's role, "" while it has none.
+func (s *State) role(node string) (role, why string) {
+	n := s.Nodes[node]
+	switch {
+	case n == nil:
+		return "", node + " is unknown"
+	case !n.Up:
+		return "", node + " is down"
+	case n.Frozen:
+		return n.Role, node + " is frozen as " + n.Role
+	}
+	return n.Role, node + " is " + n.Role
+}
+
+func (s *State) insync(node string) (bool, string) {
+	n := s.Nodes[node]
+	switch {
+	case n == nil:
+		return false, node + " is unknown"
+	case !n.Up:
+		return false, node + " is down"
+	case n.InSync:
+		return true, fmt.Sprintf("%s is insync with %d entries", node, n.Sync.Entries)
+	case n.Sync.Phase == "":
+		return false, node + " is not insync (no sync yet)"
+	}
+	why := fmt.Sprintf("%s is not insync (%s, %d entries", node, n.Sync.Phase, n.Sync.Entries)
+	if n.Sync.Why != "" {
+		why += ", " + n.Sync.Why
+	}
+	return false, why + ")"
+}
+
+func (s *State) compare(c plan.Compare) (bool, string) {
+	want, err := target(c, s.Env())
+	if err != nil {
+		return false, err.Error()
+	}
+	actual, ok := s.value(c.Metric, c.Arg)
+	if !ok {
+		return false, c.Name() + " is not known yet"
+	}
+	return c.Holds(actual, want), fmt.Sprintf("%s is %s", c.Name(), quantity(c.Metric, actual))
+}
+
+// target is the value that a comparison's right side comes to, in the unit of
+// its metric: milliseconds for times.
+func target(c plan.Compare, env plan.Env) (float64, error) {
+	if m, _ := plan.MetricOf(c.Metric); m.Unit == plan.Count || !c.Value.IsDuration() {
+		return c.Value.Number()
+	}
+	d, err := c.Value.Duration(env)
+	return milliseconds(d), err
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// quantity writes the value of a metric with its unit.
+func quantity(metric string, value float64) string {
+	m, _ := plan.MetricOf(metric)
+	if m.Unit == plan.Count {
+		return fmt.Sprintf("%g", value)
+	}
+	return fmt.Sprintf("%.3gms", round(value))
+}
+
+// value is what a metric is at this moment.
+func (s *State) value(metric, line string) (float64, bool) {
+	switch metric {
+	case "masters":
+		return float64(s.Masters()), true
+	case "forwarders":
+		return float64(s.Forwarders()), true
+	case "sessions":
+		return float64(s.Sessions(line)), true
+	case "rst":
+		return float64(s.Tally.RST), true
+	case "lost":
+		return sumOf(s.Tally.Lost, line), true
+	case "corrupt":
+		return sumOf(s.Tally.Corrupt, line), true
+	case "moved":
+		return sumOf(s.Tally.Moved, line), true
+	case "connects_failed":
+		return sumOf(s.Tally.Refused, line), true
+	case "role_changes":
+		return float64(s.Tally.RoleChanges), true
+	case "gap":
+		var longest time.Duration
+		for name, gap := range s.Tally.Gap {
+			if line == "" || line == name {
+				longest = max(longest, gap)
+			}
+		}
+		return milliseconds(longest), true
+	case "sync_entries":
+		entries, ok := 0, false
+		for _, n := range s.Live() {
+			if n.InSync {
+				entries, ok = max(entries, n.Sync.Entries), true
+			}
+		}
+		return float64(entries), ok
+	}
+	return 0, false
+}
+
+func sumOf(counts map[string]int, line string) float64 {
+	if line != "" {
+		return float64(counts[line])
+	}
+	sum := 0
+	for _, n := range counts {
+		sum += n
+	}
+	return float64(sum)
+}
+
+// replicasDiffer says why the live nodes' tables are not known to be equal, "" if they are.
+func (s *State) replicasDiffer() string {
+	var first *Node
+	for _, n := range s.Live() {
+		switch {
+		case n.Replica == nil:
+			return "no digest of " + n.Name + "'s table yet"
+		case first == nil:
+			first = n
+		case n.Replica.Digest != first.Replica.Digest:
+			return fmt.Sprintf("tables differ: %s has %d entries (digest %s), %s has %d (digest %s)", first.Name,
+				first.Replica.Entries, first.Replica.Digest, n.Name, n.Replica.Entries, n.Replica.Digest)
+		}
+	}
+	if first == nil {
+		return "no node is up"
+	}
+	return ""
+}
+
+// unconverged says what is still missing, "" if nothing is.
+func (s *State) unconverged() string {
+	live := s.Live()
+	if len(live) == 0 {
+		return "no node is up"
+	}
+	masters := 0
+	for _, n := range live {
+		switch {
+		case n.Silent:
+			return n.Name + " has not spoken since it was thawed"
+		case n.Role == roleMaster:
+			masters++
+		case n.Role != roleBackup:
+			return n.Name + " is " + n.Role
+		case !n.InSync:
+			_, why := s.insync(n.Name)
+			return why
+		}
+	}
+	if masters != 1 {
+		return fmt.Sprintf("%d masters", masters)
+	}
+	if len(live) > 1 {
+		if why := s.pathDown(live); why != "" {
+			return why
+		}
+		return s.replicasDiffer()
+	}
+	return ""
+}
+
+// pathDown names a BFD path between the live nodes that is not up though no cut
+// explains it.
+func (s *State) pathDown(live []*Node) string {
+	for _, n := range live {
+		for _, name := range slices.Sorted(maps.Keys(n.Paths)) {
+			if p := n.Paths[name]; p.State != "Up" && !s.isCut(name) {
+				return fmt.Sprintf("path %s of %s is %s", name, n.Name, p.State)
+			}
+		}
+	}
+	return ""
+}
+
+// isCut reports whether a cut between the nodes concerns the path. Paths are
+// named after their links.
+func (s *State) isCut(path string) bool {
+	for _, c := range s.Cuts {
+		if s.Nodes[c.From] == nil || s.Nodes[c.To] == nil {
+			continue
+		}
+		if c.Via == "" || strings.HasPrefix(path, strings.TrimSuffix(c.Via, "s")) {
+			return true
+		}
+	}
+	return false
+}

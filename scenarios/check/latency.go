@@ -1,0 +1,130 @@
+package check
+
+import (
+	"fmt"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// latencies measures detect_ms, takeover_ms or handover_ms for what began in the
+// window, a sample each.
+func (r *run) latencies(metric string, w window) []sample {
+	if metric == "handover_ms" {
+		return r.handovers(w)
+	}
+	var samples []sample
+	for _, l := range r.losses(w, plan.VerbCrash, plan.VerbKill, plan.VerbFreeze) {
+		if r.stateAt(l.begin).Nodes[l.node] == nil || r.stateAt(l.begin).Nodes[l.node].Role != roleMaster {
+			continue
+		}
+		var at clock.Instant
+		var ok bool
+		if metric == "detect_ms" {
+			at, ok = r.lastDown(l)
+		} else {
+			at, ok = r.nextMaster(l)
+		}
+		if ok {
+			took := round(milliseconds(at.Sub(l.begin)))
+			samples = append(samples, sample{window: window{l.begin, at}, value: took,
+				what: fmt.Sprintf("after %s %s at %s", l.verb, l.node, r.at(l.begin))})
+		}
+	}
+	return samples
+}
+
+// lastDown is when the last of the survivor's BFD paths that were up at the loss
+// went down, provided that all of them did.
+func (r *run) lastDown(l loss) (clock.Instant, bool) {
+	up := map[string]bool{}
+	for name, p := range r.stateAt(l.begin).Nodes[peerOf(l.node)].Paths {
+		if p.State == "Up" {
+			up[name] = true
+		}
+	}
+	for _, e := range r.events {
+		if e.Node != peerOf(l.node) || e.BFD == nil || e.At < l.begin || e.BFD.To == "Up" || !up[e.BFD.Path] {
+			continue
+		}
+		delete(up, e.BFD.Path)
+		if len(up) == 0 {
+			return e.At, true
+		}
+	}
+	return 0, false
+}
+
+func (r *run) nextMaster(l loss) (clock.Instant, bool) {
+	for _, e := range r.events {
+		if e.At >= l.begin && e.Node == peerOf(l.node) && becameMaster(e) {
+			return e.At, true
+		}
+	}
+	return 0, false
+}
+
+func peerOf(node string) string {
+	nodes := plan.Nodes()
+	if node == nodes[0] {
+		return nodes[1]
+	}
+	return nodes[0]
+}
+
+// handovers measures from a Master's wish to leave to its peer's Master role. The
+// wish is the stop or handover that asked for it; without one, as when the
+// preferred node asks for the role back, it is the Master's own Yielding.
+func (r *run) handovers(w window) []sample {
+	var samples []sample
+	wish, from, asked := clock.Instant(0), "", false
+	s := NewState(r.plan, r.meta.World)
+	for _, e := range r.events {
+		switch {
+		case e.Fault != nil && e.Fault.Phase == "begin" && (e.Fault.Verb == plan.VerbStop || e.Fault.Verb == plan.VerbHandover):
+			if n := s.Nodes[e.Fault.Target]; n != nil && n.Role == roleMaster {
+				wish, from, asked = e.At, n.Name, true
+			}
+		case e.Fault != nil && e.Fault.Phase == "begin" && e.Fault.Target == from:
+			from, asked = "", false // crashed in the middle of it
+		case e.Role != nil && e.Role.To == roleYielding && e.Role.From == roleMaster && !(asked && e.Node == from):
+			wish, from = e.At, e.Node
+		case becameMaster(e) && from != "":
+			if e.Node == peerOf(from) && w.has(wish) {
+				samples = append(samples, sample{window: window{wish, e.At}, value: round(milliseconds(e.At.Sub(wish))),
+					what: fmt.Sprintf("from %s to %s at %s", from, e.Node, r.at(wish))})
+			}
+			from, asked = "", false
+		}
+		s.Apply(e)
+	}
+	return samples
+}
+
+// syncs measures sync_ms and sync_entries: for each node that came to be insync in
+// the window after a restore or heal.
+func (r *run) syncs(metric string, w window) []sample {
+	var samples []sample
+	after := false
+	for _, e := range r.events {
+		if f := e.Fault; f != nil && f.Phase == "begin" && (f.Verb == plan.VerbRestore || f.Verb == plan.VerbHeal) {
+			after = true
+		}
+		if !after || e.Sync == nil || !w.has(e.At) || !completed(e.Sync) {
+			continue
+		}
+		value := float64(e.Sync.Entries)
+		if metric == "sync_ms" {
+			value = round(milliseconds(time.Duration(e.Sync.Took)))
+		}
+		samples = append(samples, sample{window: point(e.At), value: value,
+			what: fmt.Sprintf("%s, %d entries at %s", e.Node, e.Sync.Entries, r.at(e.At))})
+	}
+	return samples
+}
+
+// completed reports whether the event says that a sync has come to its end. Later
+// reports of the same state carry no Took.
+func completed(s *trace.Sync) bool { return s.Phase == "insync" && s.Took > 0 }

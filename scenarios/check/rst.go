@@ -1,0 +1,51 @@
+package check
+
+import (
+	"fmt"
+
+	"baton/impl/trace"
+)
+
+// shown is how many examples a detail names.
+const shown = 3
+
+// rst counts the TCP resets seen at the edges in the window, each attributed.
+func (r *run) rst(w window) []sample {
+	if !r.hasTCP() {
+		return nil
+	}
+	var whats []string
+	var when []window
+	for _, e := range r.events {
+		if e.RST != nil && w.has(e.At) {
+			whats = append(whats, r.attribute(e))
+			when = append(when, point(e.At))
+		}
+	}
+	return one(w, float64(len(whats)), some(whats, shown), when...)
+}
+
+// attribute says who reset what: the sender, its role, its entry for the flow, and
+// what had been done before.
+func (r *run) attribute(e trace.Event) string {
+	x := e.RST
+	what := fmt.Sprintf("%s from %s at the %s edge at %s", x.Flow, orElse(x.Origin, x.Sender), x.Edge, r.at(e.At))
+	if x.Origin != "" && x.Origin != x.Sender {
+		what += " through " + x.Sender
+	}
+	if x.LB != "" {
+		what += fmt.Sprintf(" (%s was %s, entry %s", x.LB, orElse(x.Role, "of no role"), orElse(x.Entry, "unknown"))
+		what += ", after " + orElse(x.Fault, r.lastFault(e.At)) + ")"
+	}
+	return what
+}
+
+// hasTCP reports whether any TCP traffic ran, so that the absence of resets means something.
+func (r *run) hasTCP() bool {
+	for _, e := range r.events {
+		if e.RST != nil || e.Totals != nil && e.Totals.Proto == "tcp" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,118 @@
+package check
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// run is one execution of a plan: its events in order, and where its steps lie.
+type run struct {
+	plan   *plan.Plan
+	meta   trace.Meta
+	events []trace.Event // by time
+	// begins and ends have the instants of the steps by their index; timeouts
+	// those of waits that did not come to hold.
+	begins, ends, timeouts map[int]clock.Instant
+	window                 // from the first step to the end of the run
+	stalls                 []stall
+	// unproven has the faults that left no receipt, by step.
+	unproven []unproven
+}
+
+// stall is a stretch in which the host stood still longer than tolerated.
+type stall struct {
+	window
+	took time.Duration
+}
+
+// unproven is a fault of which nothing says that it took hold.
+type unproven struct {
+	step int
+	at   clock.Instant
+	why  string
+}
+
+func newRun(p *plan.Plan, events []trace.Event) *run {
+	r := &run{plan: p, events: slices.Clone(events), begins: map[int]clock.Instant{}, ends: map[int]clock.Instant{},
+		timeouts: map[int]clock.Instant{}}
+	trace.Sort(r.events)
+	first := -1
+	for i, e := range r.events {
+		switch {
+		case e.Meta != nil:
+			r.meta = *e.Meta
+		case e.Step != nil:
+			if first < 0 {
+				first = i
+				r.from = e.At
+			}
+			r.step(e)
+		case e.Stall != nil && time.Duration(e.Stall.Took) > p.Tolerate:
+			took := time.Duration(e.Stall.Took)
+			r.stalls = append(r.stalls, stall{window{e.At.Add(-took), e.At}, took})
+		}
+	}
+	r.bounds()
+	r.receipts()
+	return r
+}
+
+func (r *run) step(e trace.Event) {
+	at := map[string]map[int]clock.Instant{"begin": r.begins, "end": r.ends, "timeout": r.timeouts}[e.Step.Phase]
+	if at == nil {
+		return
+	}
+	if _, again := at[e.Step.Index]; !again {
+		at[e.Step.Index] = e.At
+	}
+}
+
+// bounds sets the window of the run: to the end of the end step if it came so
+// far, else to the last event.
+func (r *run) bounds() {
+	if len(r.events) == 0 {
+		return
+	}
+	r.to = r.events[len(r.events)-1].At
+	if r.from == 0 {
+		r.from = r.events[0].At
+	}
+	if end, ok := r.ends[r.endStep()]; ok {
+		r.to = end
+	}
+}
+
+// endStep is the index of the end step in this world, -1 if there is none.
+func (r *run) endStep() int {
+	return slices.IndexFunc(r.plan.Steps, func(s plan.Step) bool { return s.Verb == plan.VerbEnd && s.Guard.In(r.meta.World) })
+}
+
+func (r *run) in(g plan.Guard) bool { return g.In(r.meta.World) }
+
+// at writes an instant as the time since the first step.
+func (r *run) at(t clock.Instant) string {
+	return fmt.Sprintf("%+.3fs", t.Sub(r.from).Seconds())
+}
+
+func (r *run) span(w window) string { return r.at(w.from) + ".." + r.at(w.to) }
+
+// stateAt folds the events up to and including the instant.
+func (r *run) stateAt(t clock.Instant) *State {
+	s := NewState(r.plan, r.meta.World)
+	for _, e := range r.events {
+		if e.At > t {
+			break
+		}
+		s.Apply(e)
+	}
+	return s
+}
+
+// round keeps microseconds of a number of milliseconds, so that results read well.
+func round(ms float64) float64 { return math.Round(ms*1000) / 1000 }

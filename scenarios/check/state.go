@@ -1,0 +1,292 @@
+package check
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// State is the pair as the events so far show it. It is not safe for concurrent use.
+type State struct {
+	plan  *plan.Plan
+	world string
+
+	// Now is when the last event happened.
+	Now   clock.Instant
+	Nodes map[string]*Node
+	// Cuts are the cuts that hold, each of one direction.
+	Cuts []plan.Cut
+	// Traffic has the latest totals of each line of traffic.
+	Traffic map[string]trace.Totals
+	Tally   Tally
+
+	detect time.Duration // configured, from the trace's Meta
+}
+
+// Node is one load balancer.
+type Node struct {
+	Name string
+	// Role is the last that the node reported in this life; "" while it is down.
+	Role   string
+	Epoch  uint32
+	InSync bool
+	Sync   trace.Sync // last progress report
+	// Lease is until when it may forward, as it last wrote it.
+	Lease clock.Instant
+	// Up: its process runs. Frozen: it is stopped by SIGSTOP.
+	Up, Frozen bool
+	// Silent: it was frozen and has not reported anything since, so that its Role
+	// is what it was, not what it is.
+	Silent  bool
+	Paths   map[string]Path
+	Replica *trace.Replica
+}
+
+// Path is a node's end of a BFD session.
+type Path struct {
+	State  string
+	Detect time.Duration // negotiated; 0 if it was not said
+}
+
+// Tally counts what happened since the State was made, or since it was reset.
+type Tally struct {
+	RST                           int
+	Lost, Corrupt, Moved, Refused map[string]int // by line of traffic
+	Gap                           map[string]time.Duration
+	RoleChanges                   int
+}
+
+// NewState returns the state before the first event of a run in the world.
+func NewState(p *plan.Plan, world string) *State {
+	s := &State{plan: p, world: world, Nodes: map[string]*Node{}, Traffic: map[string]trace.Totals{}, Tally: newTally()}
+	for _, name := range plan.Nodes() {
+		s.Nodes[name] = newNode(name)
+	}
+	return s
+}
+
+func newTally() Tally {
+	return Tally{Lost: map[string]int{}, Corrupt: map[string]int{}, Moved: map[string]int{}, Refused: map[string]int{},
+		Gap: map[string]time.Duration{}}
+}
+
+// newNode is a node whose process has just been started.
+func newNode(name string) *Node {
+	return &Node{Name: name, Role: roleInit, Up: true, Paths: map[string]Path{}}
+}
+
+// Roles that the checks know by name.
+const (
+	roleInit     = "Init"
+	roleBackup   = "Backup"
+	roleClaiming = "Claiming"
+	roleMaster   = "Master"
+	roleYielding = "Yielding"
+)
+
+// Apply moves the state on by one event. Events come in the order of their times.
+func (s *State) Apply(e trace.Event) {
+	s.Now = max(s.Now, e.At)
+	if e.Kind == trace.KindMeta && e.Meta != nil {
+		s.detect = time.Duration(e.Meta.Detect)
+	}
+	if e.Kind == trace.KindFault && e.Fault != nil {
+		s.fault(e.Fault)
+	}
+	s.tally(e)
+	if n := s.Nodes[e.Node]; n != nil {
+		n.apply(e)
+	}
+}
+
+// apply is what a node says of itself.
+func (n *Node) apply(e trace.Event) {
+	switch {
+	case e.Role != nil:
+		n.Role, n.Epoch = e.Role.To, e.Role.Epoch
+	case e.Gate != nil:
+		if e.Gate.Name == "InSync" {
+			n.InSync = e.Gate.Open
+		}
+	case e.Sync != nil:
+		n.Sync, n.InSync = *e.Sync, e.Sync.Phase == "insync"
+	case e.Lease != nil:
+		n.Lease = e.Lease.Until
+	case e.BFD != nil:
+		detect := time.Duration(e.BFD.Detect)
+		if detect == 0 {
+			detect = n.Paths[e.BFD.Path].Detect
+		}
+		n.Paths[e.BFD.Path] = Path{State: e.BFD.To, Detect: detect}
+	case e.Replica != nil:
+		replica := *e.Replica
+		n.Replica = &replica
+		return // the world may read it from outside
+	default:
+		return
+	}
+	if !n.Frozen {
+		n.Silent = false
+	}
+}
+
+// fault is what the world did. A node is down once the receipt says so, and up
+// from just before it is restored.
+func (s *State) fault(f *trace.Fault) {
+	began, done := f.Phase == "begin", f.Phase == "receipt"
+	switch f.Verb {
+	case plan.VerbCut, plan.VerbHeal:
+		s.cut(f, began, done)
+		return
+	}
+	for _, name := range targets(f.Target) {
+		n := s.Nodes[name]
+		if n == nil {
+			continue
+		}
+		switch {
+		case done && (f.Verb == plan.VerbCrash || f.Verb == plan.VerbKill || f.Verb == plan.VerbStop):
+			lease := n.Lease
+			if f.Verb == plan.VerbCrash {
+				lease = min(lease, s.Now) // the links are down
+			}
+			*n = Node{Name: name, Lease: lease, Paths: map[string]Path{}}
+		case began && f.Verb == plan.VerbRestore:
+			lease := n.Lease
+			*n = *newNode(name)
+			n.Lease = lease
+		case done && f.Verb == plan.VerbFreeze:
+			n.Frozen, n.Silent = true, true
+		case began && f.Verb == plan.VerbThaw:
+			n.Frozen = false
+		}
+	}
+}
+
+func (s *State) cut(f *trace.Fault, began, done bool) {
+	c, ok := plan.ParseCut(f.Target)
+	switch {
+	case f.Verb == plan.VerbCut && began && ok:
+		s.Cuts = append(s.Cuts, c.Directions()...)
+	case f.Verb == plan.VerbHeal && done && !ok:
+		s.Cuts = nil
+	case f.Verb == plan.VerbHeal && done:
+		s.Cuts = slices.DeleteFunc(s.Cuts, c.Heals)
+	}
+}
+
+// targets splits the target of a fault into nodes.
+func targets(target string) []string {
+	return strings.FieldsFunc(target, func(r rune) bool { return r == ' ' || r == ',' })
+}
+
+func (s *State) tally(e trace.Event) {
+	switch {
+	case e.RST != nil:
+		s.Tally.RST++
+	case e.Role != nil && e.Role.To == roleMaster && e.Role.From != roleMaster:
+		s.Tally.RoleChanges++
+	case e.Gap != nil:
+		s.Tally.Gap[e.Gap.Name] = max(s.Tally.Gap[e.Gap.Name], e.Gap.To.Sub(e.Gap.From))
+	case e.Totals != nil:
+		s.Traffic[e.Totals.Name] = *e.Totals
+	case e.Traffic != nil:
+		if count := s.Tally.of(e.Traffic.Event); count != nil {
+			count[e.Traffic.Name]++
+		}
+	}
+}
+
+// of returns the counts by line of a traffic event, nil for one that is not counted.
+func (t *Tally) of(event string) map[string]int {
+	switch event {
+	case trace.TrafficLost:
+		return t.Lost
+	case trace.TrafficCorrupt:
+		return t.Corrupt
+	case trace.TrafficMoved:
+		return t.Moved
+	case trace.TrafficFailed:
+		return t.Refused
+	}
+	return nil
+}
+
+// Live returns the nodes that run and are not frozen, by name.
+func (s *State) Live() []*Node {
+	var live []*Node
+	for _, name := range slices.Sorted(maps.Keys(s.Nodes)) {
+		if n := s.Nodes[name]; n.Up && !n.Frozen {
+			live = append(live, n)
+		}
+	}
+	return live
+}
+
+// Masters counts the nodes that have the role.
+func (s *State) Masters() int {
+	count := 0
+	for _, n := range s.Live() {
+		if n.Role == roleMaster && !n.Silent {
+			count++
+		}
+	}
+	return count
+}
+
+// Forwarders counts the nodes whose lease holds.
+func (s *State) Forwarders() int {
+	count := 0
+	for _, n := range s.Nodes {
+		if n.Lease > s.Now {
+			count++
+		}
+	}
+	return count
+}
+
+// Sessions counts the open sessions of all lines, or of one.
+func (s *State) Sessions(line string) int {
+	count := 0
+	for name, t := range s.Traffic {
+		if t.Kind == plan.Sessions && (line == "" || line == name) {
+			count += t.Sessions
+		}
+	}
+	return count
+}
+
+// Detect is the negotiated detection time, the longest over all paths that are
+// up, or the configured one while none is.
+func (s *State) Detect() time.Duration {
+	var detect time.Duration
+	for _, n := range s.Nodes {
+		for _, p := range n.Paths {
+			if p.State == "Up" {
+				detect = max(detect, p.Detect)
+			}
+		}
+	}
+	if detect == 0 {
+		detect = s.detect
+	}
+	if detect == 0 {
+		detect = s.plan.Detect(s.world)
+	}
+	return detect
+}
+
+// Env gives expressions their values at this moment.
+func (s *State) Env() plan.Env {
+	return func(name string) (time.Duration, bool) {
+		if name == "detect" {
+			return s.Detect(), true
+		}
+		return s.plan.Env(s.world)(name)
+	}
+}
