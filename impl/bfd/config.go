@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// slowRxInterval is the least bfd.RequiredMinRxInterval while echo packets detect
+// failures (RFC 5880 section 6.8.3).
+const slowRxInterval = time.Second
+
 // slowTxInterval is the least bfd.DesiredMinTxInterval of a session that is not
 // Up (RFC 5880 section 6.8.3).
 const slowTxInterval = time.Second
@@ -36,10 +40,17 @@ type Config struct {
 	// ControlPlaneIndependent sets the C bit: BFD survives the control plane's restart.
 	ControlPlaneIndependent bool
 
-	// MinTTL is the least TTL or hop limit that a received packet may have: 0
-	// stands for 255, the single-hop rule of RFC 5881 section 5. A multihop owner
-	// sets 255 minus the greatest number of routers that it expects in between.
-	MinTTL uint8
+	// RequiredMinEchoRxInterval is how fast the peer may send echo packets that the
+	// forwarding plane of this system returns: 0 for not at all. EchoInterval is how
+	// fast this session would like to send its own: 0 for not at all.
+	RequiredMinEchoRxInterval time.Duration
+	EchoInterval              time.Duration
+
+	// MultiHop sessions (RFC 5883) accept packets that routers have forwarded, with
+	// a TTL or hop limit of MinTTL or more: 255 minus the greatest number of routers
+	// that are expected in between. A single hop takes 255 alone (RFC 5881 section 5).
+	MultiHop bool
+	MinTTL   uint8
 
 	// Auth authenticates the session; the zero value does not.
 	Auth Auth
@@ -61,7 +72,28 @@ func (c Config) Validate() error {
 	if err := validateIntervals(c.DesiredMinTxInterval, c.RequiredMinRxInterval); err != nil {
 		return err
 	}
+	if err := validateEcho(c.EchoInterval, c.RequiredMinEchoRxInterval); err != nil {
+		return err
+	}
+	if c.MultiHop && (c.EchoInterval != 0 || c.RequiredMinEchoRxInterval != 0) {
+		return fmt.Errorf("bfd: config: Echo function with MultiHop (RFC 5883 3)")
+	}
+	if !c.MultiHop && c.MinTTL != 0 && c.MinTTL != maxTTL {
+		return fmt.Errorf("bfd: config: MinTTL %d without MultiHop (RFC 5881 5)", c.MinTTL)
+	}
 	return c.Auth.Validate()
+}
+
+func validateEcho(tx, rx time.Duration) error {
+	if tx != 0 {
+		if err := validateInterval("EchoInterval", tx); err != nil {
+			return err
+		}
+	}
+	if rx != 0 {
+		return validateInterval("RequiredMinEchoRxInterval", rx)
+	}
+	return nil
 }
 
 // validateIntervals refuses a RequiredMinRxInterval of 0 too: on the wire it means
@@ -91,8 +123,8 @@ func validateInterval(name string, d time.Duration) error {
 }
 
 func (c Config) minTTL() uint8 {
-	if c.MinTTL == 0 {
-		return maxTTL
+	if c.MultiHop {
+		return c.MinTTL
 	}
-	return c.MinTTL
+	return maxTTL
 }

@@ -90,6 +90,18 @@ func (s *Session) SetDetectMult(now clock.Instant, mult uint8) error {
 	return nil
 }
 
+// SetEcho starts, changes or with 0 stops the Echo function: how fast this session
+// sends echo packets, and how fast the peer may (RFC 5880 section 6.8.13).
+func (s *Session) SetEcho(now clock.Instant, tx, rx time.Duration) error {
+	cfg := s.cfg
+	cfg.EchoInterval, cfg.RequiredMinEchoRxInterval = tx, rx
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	s.change(now, func() { s.cfg = cfg })
+	return nil
+}
+
 // SetAuth changes the authentication (RFC 5880 section 6.7.1), for the exchange of
 // keys above all: where the peer does not accept the new one within a Detection
 // Time, the session fails. It refuses what Config.Validate refuses, and then

@@ -7,7 +7,7 @@ import (
 )
 
 // Drop is the reason for which a received packet was discarded, in the order of
-// RFC 5880 section 6.8.6.
+// RFC 5880 section 6.8.6; then come those of echo packets.
 type Drop uint8
 
 const (
@@ -28,6 +28,8 @@ const (
 	DropAuthSeq                    // sequence number outside the window: a replay, or a peer that restarted
 	DropAuthDigest                 // wrong password or digest
 	DropAdminDown                  // this session is held in AdminDown
+	DropEchoForged                 // an echo packet that this session has not sent
+	DropEchoStale                  // an echo packet that came back before, or too late
 	dropKinds
 )
 
@@ -54,6 +56,8 @@ var drops = [dropKinds]struct{ key, text, rule string }{
 	DropAuthSeq:        {"auth_seq", "sequence number %d is outside the window after %d", "RFC 5880 6.7"},
 	DropAuthDigest:     {"auth_digest", "wrong password or digest", "RFC 5880 6.7"},
 	DropAdminDown:      {"admin_down", "session is AdminDown", "RFC 5880 6.8.6"},
+	DropEchoForged:     {"echo_forged", "not an echo packet of this session", "RFC 5880 6.8.8"},
+	DropEchoStale:      {"echo_stale", "echo packet came back before, or too late", "RFC 5880 6.8.8"},
 }
 
 // String returns a short stable key, fit for a metric's label.
@@ -74,14 +78,14 @@ type DropError struct {
 
 func (e *DropError) Error() string {
 	if e.Reason >= dropKinds {
-		return "bfd: receive control packet: " + e.Reason.String()
+		return "bfd: receive: " + e.Reason.String()
 	}
 	d := drops[e.Reason]
 	text := d.text
 	if strings.Contains(text, "%") {
 		text = fmt.Sprintf(text, e.Got, e.Want)
 	}
-	return "bfd: receive control packet: " + text + " (" + d.rule + ")"
+	return "bfd: receive: " + text + " (" + d.rule + ")"
 }
 
 // set fills in the error and returns false, for the decoder's sake.

@@ -29,6 +29,9 @@ func (s *Session) intervalsFor(state State) (tx, rx time.Duration) {
 	if state != Up {
 		tx = max(tx, slowTxInterval)
 	}
+	if s.echo.active && state == Up {
+		rx = max(rx, slowRxInterval)
+	}
 	return tx, rx
 }
 
@@ -89,11 +92,16 @@ func (s *Session) detectionDeadline() clock.Instant {
 // packet that comes after the deadline finds the session down already, whether or
 // not Advance was called in time.
 //
-// After twice the Detection Time the peer may have restarted with another sequence
+// Echo packets that did not come back take the session down likewise (section
+// 6.8.5). After twice the Detection Time the peer may have restarted with another sequence
 // number (section 6.8.1).
 func (s *Session) expire(now clock.Instant) {
 	if s.auth.known && !now.Before(s.peer.lastRx.Add(2*s.DetectionTime())) {
 		s.auth.known = false
+	}
+	if !now.Before(s.echoDeadline()) {
+		s.enter(now, Down, DiagEchoFailed)
+		s.followEcho(now)
 	}
 	if now.Before(s.detectionDeadline()) {
 		return

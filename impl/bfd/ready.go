@@ -6,6 +6,7 @@ import "baton/impl/clock"
 // TTL of 255, then act on the changes.
 type Ready struct {
 	Packets [][]byte
+	Echoes  [][]byte // echo packets, to be sent so that the peer forwards them back (RFC 5881 section 4)
 	Changes []Change
 }
 
@@ -22,13 +23,18 @@ type Change struct {
 func (s *Session) Ready() Ready {
 	s.begin()
 	s.out.taken = true
-	return Ready{Packets: s.out.packets[:s.out.n], Changes: s.out.changes}
+	s.out.echoSlot[0] = s.out.echo[:]
+	return Ready{
+		Packets: s.out.packets[:s.out.n],
+		Echoes:  s.out.echoSlot[:s.out.echoes],
+		Changes: s.out.changes,
+	}
 }
 
 // begin makes room for the effects of a call.
 func (s *Session) begin() {
 	if s.out.taken {
-		s.out.taken, s.out.n, s.out.changes = false, 0, s.out.changes[:0]
+		s.out.taken, s.out.n, s.out.echoes, s.out.changes = false, 0, 0, s.out.changes[:0]
 	}
 }
 
@@ -40,6 +46,11 @@ type outbox struct {
 	packets [outboxLen][]byte
 	buffers [outboxLen][maxPacketLen]byte
 	n       int
+
+	echo     [echoLen]byte
+	echoSlot [1][]byte
+	echoes   int // 0 or 1
+
 	changes []Change
 	taken   bool
 }

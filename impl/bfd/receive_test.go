@@ -170,10 +170,14 @@ func TestRFC5880_6_8_6_LateAdvance(t *testing.T) {
 // TestRFC5881_5_TTL: single hop accepts 255 only, a lower MinTTL is for multihop.
 func TestRFC5881_5_TTL(t *testing.T) {
 	for _, c := range []struct {
+		multihop bool
 		min, ttl uint8
 		ok       bool
-	}{{0, 255, true}, {0, 254, false}, {0, 0, false}, {250, 250, true}, {250, 249, false}, {1, 1, true}} {
-		r := newRig(t, func(c2 *Config) { c2.MinTTL = c.min })
+	}{
+		{false, 0, 255, true}, {false, 0, 254, false}, {false, 0, 0, false}, {false, 255, 255, true},
+		{true, 250, 250, true}, {true, 250, 249, false}, {true, 0, 0, true},
+	} {
+		r := newRig(t, func(cfg *Config) { cfg.MultiHop, cfg.MinTTL = c.multihop, c.min })
 		p := peerPacket(Down)
 		if err := r.s.Receive(r.now, p.AppendTo(nil), c.ttl); (err == nil) != c.ok {
 			t.Errorf("MinTTL %d, TTL %d: %v", c.min, c.ttl, err)

@@ -10,7 +10,8 @@ import (
 // Session is one BFD session. It is not safe for concurrent use. Instants passed
 // to it must not go back.
 type Session struct {
-	cfg Config
+	cfg    Config
+	random rand.PCG
 
 	state State
 	diag  Diag // bfd.LocalDiag
@@ -21,6 +22,7 @@ type Session struct {
 	poll      pollSequence
 	byPolls   bool // failures are detected by unanswered Polls, see followDemand
 	tx        transmitter
+	echo      echo
 	out       outbox
 
 	stats Stats
@@ -56,10 +58,11 @@ func New(cfg Config, now clock.Instant) (*Session, error) {
 		state: Down,
 		peer:  peer{state: Down, minRx: initialRemoteMinRx},
 	}
-	s.tx.random = *rand.NewPCG(cfg.Seed, uint64(cfg.LocalDiscr))
-	s.tx.due = now
+	s.random = *rand.NewPCG(cfg.Seed, uint64(cfg.LocalDiscr))
+	s.tx.pace.start = now
 	s.auth.Auth = cfg.Auth
-	s.auth.xmitSeq = uint32(s.tx.random.Uint64())
+	s.auth.xmitSeq = uint32(s.random.Uint64())
+	s.echo.newKey(&s.random)
 	s.intervals.adopt(s.intervalsFor(Down))
 	s.out.changes = make([]Change, 0, outboxLen)
 	return s, nil
@@ -105,7 +108,7 @@ func (s *Session) Advance(now clock.Instant) {
 
 // Deadline returns when Advance is wanted next.
 func (s *Session) Deadline() clock.Instant {
-	return min(s.detectionDeadline(), s.transmitDeadline())
+	return min(s.detectionDeadline(), s.echoDeadline(), s.transmitDeadline())
 }
 
 // enter changes the state. A diagnostic of DiagNone leaves bfd.LocalDiag as it is.

@@ -8,6 +8,9 @@ type Stats struct {
 	Received uint64 // control packets accepted
 	Drops    [DropKinds]uint64
 
+	EchoSent     uint64 // echo packets handed out
+	EchoReceived uint64 // echo packets that came back
+
 	Ups   uint64 // times the session came up
 	Downs uint64 // times it left Up
 

@@ -1,25 +1,10 @@
 package bfd
 
-import (
-	"math/bits"
-	"math/rand/v2"
-	"time"
+import "baton/impl/clock"
 
-	"baton/impl/clock"
-)
-
-// transmitter decides when control packets go out.
+// transmitter remembers what went out.
 type transmitter struct {
-	random rand.PCG
-
-	// due is when the first packet is due. After it, the next periodic one is due
-	// at lastPeriodic plus the negotiated interval shortened by jitter, which stays
-	// a fraction until then: so a newly negotiated interval counts at once.
-	due          clock.Instant
-	started      bool
-	lastPeriodic clock.Instant
-	jitter       uint64 // the fraction, of 2^64
-
+	pace      pacer
 	lastSent  clock.Instant
 	sent      header // the last packet, without Poll and Final
 	finalOwed bool
@@ -38,14 +23,18 @@ func (s *Session) contents() Packet {
 		YourDiscr:               s.peer.discr,
 		DesiredMinTxInterval:    s.intervals.desiredMinTx,
 		RequiredMinRxInterval:   s.intervals.requiredMinRx,
+
+		RequiredMinEchoRxInterval: s.cfg.RequiredMinEchoRxInterval,
 	}
 }
 
-// transmit sends what is due at now: the Final that answers a Poll; and a packet
+// transmit sends what is due at now: an echo packet; the Final that answers a Poll; and a packet
 // when the periodic one is due or when there is news, that is when it would differ
 // from the last one that went out.
 func (s *Session) transmit(now clock.Instant) {
 	s.followDemand()
+	s.followEcho(now)
+	s.transmitEcho(now)
 	p := s.contents()
 	var h header
 	p.header(&h)
@@ -69,7 +58,7 @@ func (s *Session) transmit(now clock.Instant) {
 		s.poll.transmitted(now)
 	}
 	s.send(now, h, flags)
-	s.tx.started, s.tx.lastPeriodic, s.tx.jitter = true, now, s.tx.random.Uint64()
+	s.tx.pace.transmitted(now, &s.random)
 }
 
 // mayTransmit reports whether packets other than a Final may go out (RFC 5880 section 6.8.7).
@@ -83,9 +72,9 @@ func (s *Session) mayTransmit() bool {
 // transmitDeadline is when transmit has something to do, if nothing happens before.
 func (s *Session) transmitDeadline() clock.Instant {
 	if !s.mayTransmit() {
-		return clock.Never
+		return s.echoDue()
 	}
-	return min(s.periodicDue(), s.poll.deadline())
+	return min(s.echoDue(), s.periodicDue(), s.poll.deadline())
 }
 
 // periodicDue is when the next periodic packet is due. A peer in Demand mode gets
@@ -94,22 +83,7 @@ func (s *Session) periodicDue() clock.Instant {
 	if s.remoteDemandActive() && !s.poll.active {
 		return clock.Never
 	}
-	if !s.tx.started {
-		return s.tx.due
-	}
-	return s.tx.lastPeriodic.Add(shorten(s.TransmitInterval(), s.cfg.DetectMult, s.tx.jitter))
-}
-
-// shorten applies jitter to a transmit interval: it leaves 75 to 100 % of it, or
-// 75 to 90 % where the peer would miss the session after a single packet (RFC 5880
-// section 6.8.7). The fraction is of 2^64.
-func shorten(interval time.Duration, detectMult uint8, fraction uint64) time.Duration {
-	least, most := interval-interval/4, interval
-	if detectMult == 1 {
-		most = interval / 10 * 9
-	}
-	more, _ := bits.Mul64(uint64(most-least)+1, fraction)
-	return least + time.Duration(more)
+	return s.tx.pace.due(s.TransmitInterval(), s.cfg.DetectMult)
 }
 
 // send puts a packet into the outbox.

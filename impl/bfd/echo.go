@@ -1,0 +1,161 @@
+package bfd
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/binary"
+	"math/rand/v2"
+	"time"
+
+	"baton/impl/clock"
+)
+
+// An echo packet is LocalDiscr, a sequence number and a tag that only this session
+// can make. RFC 5880 section 5 leaves the payload to its sender, who is also the
+// only one to read it.
+const (
+	echoTagLen    = 16
+	offsetEchoSeq = 4
+	offsetEchoTag = 12
+	echoLen       = offsetEchoTag + echoTagLen
+
+	// echoTTL is what is left of 255 after the peer has forwarded the packet back.
+	echoTTL = maxTTL - 1
+)
+
+// echo is the Echo function of a session (RFC 5880 sections 6.4, 6.8.5, 6.8.8 and
+// 6.8.9): the peer's forwarding plane returns our packets, which proves that it
+// works without its BFD.
+type echo struct {
+	active     bool
+	interval   time.Duration // in force, before jitter
+	key        [sha256.Size]byte
+	sent       uint64 // sequence number of the last one transmitted
+	returned   uint64 // and of the last one that came back
+	lastReturn clock.Instant
+	pace       pacer
+}
+
+// EchoDiscr returns the discriminator of a received echo packet, by which its owner
+// finds the session.
+func EchoDiscr(b []byte) (discr uint32, ok bool) {
+	if len(b) != echoLen {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(b), true
+}
+
+// EchoActive reports whether the session transmits echo packets: it wants to, is
+// Up, and the peer is willing to return them.
+func (s *Session) EchoActive() bool { return s.echo.active }
+
+// echoWanted is what EchoActive is to become.
+func (s *Session) echoWanted() bool {
+	return s.cfg.EchoInterval != 0 && s.state == Up && s.peer.minEchoRx != 0
+}
+
+// EchoTransmitInterval returns the interval of echo packets, before jitter: not
+// less than the peer can take (RFC 5880 section 6.8.9).
+func (s *Session) EchoTransmitInterval() time.Duration {
+	return max(s.cfg.EchoInterval, s.peer.minEchoRx)
+}
+
+// followEcho starts, stops and re-times the Echo function. While it runs, control
+// packets may be sedate (RFC 5880 section 6.8.3), so the intervals follow.
+func (s *Session) followEcho(now clock.Instant) {
+	e := &s.echo
+	wanted, interval := s.echoWanted(), s.EchoTransmitInterval()
+	if wanted == e.active && interval == e.interval {
+		return
+	}
+	e.interval = interval
+	e.lastReturn = now // packets that were sent at another pace do not count as missed at this one
+	if wanted == e.active {
+		return
+	}
+	e.active = wanted
+	e.returned = e.sent // what is still under way proves nothing
+	e.pace = pacer{start: now}
+	s.setIntervals()
+}
+
+// echoDeadline is when the last Detect Mult echo packets should have come back.
+func (s *Session) echoDeadline() clock.Instant {
+	if !s.echo.active {
+		return clock.Never
+	}
+	return s.echo.lastReturn.Add(time.Duration(s.cfg.DetectMult) * s.echo.interval)
+}
+
+// echoDue is when the next echo packet is due.
+func (s *Session) echoDue() clock.Instant {
+	if !s.echo.active {
+		return clock.Never
+	}
+	return s.echo.pace.due(s.echo.interval, s.cfg.DetectMult)
+}
+
+// transmitEcho sends the echo packet that is due.
+func (s *Session) transmitEcho(now clock.Instant) {
+	if now.Before(s.echoDue()) {
+		return
+	}
+	s.echo.sent++
+	s.echo.pace.transmitted(now, &s.random)
+	s.out.echo = s.echo.packet(s.cfg.LocalDiscr, s.echo.sent)
+	s.out.echoes = 1
+	s.stats.EchoSent++
+}
+
+// packet makes the echo packet with a sequence number.
+func (e *echo) packet(discr uint32, seq uint64) (b [echoLen]byte) {
+	var keyed [sha256.Size + offsetEchoTag]byte
+	head := keyed[copy(keyed[:], e.key[:]):]
+	binary.BigEndian.PutUint32(head, discr)
+	binary.BigEndian.PutUint64(head[offsetEchoSeq:], seq)
+	tag := sha256.Sum256(keyed[:])
+	copy(b[copy(b[:], head):], tag[:echoTagLen])
+	return b
+}
+
+// newKey draws the key of the echo packets' tags.
+func (e *echo) newKey(random *rand.PCG) {
+	for i := 0; i < len(e.key); i += 8 {
+		binary.BigEndian.PutUint64(e.key[i:], random.Uint64())
+	}
+}
+
+// ReceiveEcho takes an echo packet that came back, with the TTL or hop limit of its
+// IP header. It includes Advance. What this session has not sent, or has had back
+// already, is discarded like by Receive.
+func (s *Session) ReceiveEcho(now clock.Instant, b []byte, ttl uint8) error {
+	s.begin()
+	s.expire(now)
+	accepted := s.processEcho(now, b, ttl)
+	s.transmit(now)
+	if !accepted {
+		s.stats.Drops[s.drop.Reason]++
+		return &s.drop
+	}
+	s.stats.EchoReceived++
+	return nil
+}
+
+func (s *Session) processEcho(now clock.Instant, b []byte, ttl uint8) bool {
+	discr, ok := EchoDiscr(b)
+	if !ok || discr != s.cfg.LocalDiscr {
+		return s.drop.set(DropEchoForged, 0, 0)
+	}
+	if ttl < echoTTL {
+		return s.drop.set(DropTTL, int(ttl), echoTTL)
+	}
+	seq := binary.BigEndian.Uint64(b[offsetEchoSeq:])
+	if want := s.echo.packet(discr, seq); subtle.ConstantTimeCompare(b, want[:]) == 0 {
+		return s.drop.set(DropEchoForged, 0, 0)
+	}
+	if seq <= s.echo.returned {
+		return s.drop.set(DropEchoStale, 0, 0)
+	}
+	s.echo.returned, s.echo.lastReturn = seq, now
+	return true
+}
