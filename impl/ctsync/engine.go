@@ -104,7 +104,9 @@ func New(cfg Config) *Engine {
 }
 
 // SetSource says that this node is MASTER with the epoch: its table is the truth,
-// and its changes are counted anew from 1.
+// and its changes are counted anew from 1. The dataplane does not forward yet:
+// the caller has first handed over the events that were pending there, and
+// waited until Pending is 0, so that no batch overwrites what comes now.
 func (e *Engine) SetSource(now clock.Instant, epoch uint32) {
 	e.now = now
 	if e.source && e.pos.epoch == epoch {
@@ -196,21 +198,24 @@ func (e *Engine) Local(now clock.Instant, events []flow.Event) {
 			continue
 		}
 		e.recon.touch(c.original)
-		e.local(c, events[i].Entry.Origin)
+		if e.local(c, events[i].Entry.Origin) && !e.source {
+			e.assert(c)
+		}
 	}
 }
 
-// local makes the mirror follow the dataplane by one change.
-func (e *Engine) local(c change, origin flow.Origin) {
+// local makes the mirror follow the dataplane by one change, and reports whether
+// it is one.
+func (e *Engine) local(c change, origin flow.Origin) bool {
 	hash := e.table.tuple(c.original)
 	id := e.table.find(hash, c.original)
 	if id == 0 && c.deleted() {
-		return
+		return false
 	}
 	if id != 0 && !c.deleted() {
 		if s := e.table.at(id); s.reply == c.reply && s.state == c.state {
 			s.remaining, s.origin = c.remaining, origin
-			return
+			return false
 		}
 	}
 	var v version
@@ -230,6 +235,19 @@ func (e *Engine) local(c change, origin flow.Origin) {
 	default:
 		e.table.insert(hash, c, origin, v)
 	}
+	return true
+}
+
+// assert writes a stray back to the dataplane. A batch may have overwritten it
+// there before its event was read; what was heard last holds in both places.
+func (e *Engine) assert(c change) {
+	st := e.queue.fresh()
+	if c.deleted() {
+		st.Deletes = append(st.Deletes, c.original)
+	} else {
+		st.Entries = append(st.Entries, c.entry(flow.Synced))
+	}
+	e.enqueue(st)
 }
 
 // Receive takes one frame of the stream. An error means that the peer broke the

@@ -4,7 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"testing"
+	"maps"
+	"slices"
 	"time"
 
 	"baton/impl/clock"
@@ -17,8 +18,9 @@ type node struct {
 	*Engine
 	name  string
 	flows map[flow.Tuple]flow.Entry
-	batch []Batch // handed out, not applied yet
-	fail  int     // the next batches that fail half way
+	batch []Batch      // handed out, not applied yet
+	fail  int          // the next batches that fail half way
+	late  []flow.Event // in the ring buffer, in order
 }
 
 func newNode(name string, incarnation uint64, cfg Config) *node {
@@ -26,16 +28,21 @@ func newNode(name string, incarnation uint64, cfg Config) *node {
 	return &node{Engine: New(cfg), name: name, flows: map[flow.Tuple]flow.Entry{}}
 }
 
-// change makes the flow's dataplane entry so and tells the engine, or not.
-func (n *node) change(now clock.Instant, entry flow.Entry, deleted, tell bool) {
+// change makes the flow's dataplane entry so, or deletes it. The event waits in
+// the ring buffer.
+func (n *node) change(entry flow.Entry, deleted bool) {
 	if deleted {
 		delete(n.flows, entry.Original)
 	} else {
 		n.flows[entry.Original] = entry
 	}
-	if tell {
-		n.Local(now, []flow.Event{{Entry: entry, Deleted: deleted}})
-	}
+	n.late = append(n.late, flow.Event{Entry: entry, Deleted: deleted})
+}
+
+// poll gives the engine what is in the ring buffer.
+func (n *node) poll(now clock.Instant) {
+	n.Local(now, n.late)
+	n.late = nil
 }
 
 // applyOne applies the oldest batch that was handed out.
@@ -56,36 +63,32 @@ func (n *node) applyOne(now clock.Instant) {
 	n.Applied(now, b.ID, nil)
 }
 
-// dump returns the dataplane's entries; their order does not matter.
+// dump returns the dataplane's entries.
 func (n *node) dump() []flow.Entry {
-	var list []flow.Entry
-	for _, entry := range n.flows {
-		list = append(list, entry)
-	}
+	list := slices.Collect(maps.Values(n.flows))
+	slices.SortFunc(list, func(a, b flow.Entry) int { return a.Original.Compare(b.Original) })
 	return list
+}
+
+// failer is what testing.TB and rapid.T have in common here.
+type failer interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
 }
 
 // pair is two nodes and the ordered stream between them.
 type pair struct {
-	t      testing.TB
+	t      failer
 	now    clock.Instant
 	a, b   *node
 	up     bool
-	ab, ba [][]byte // on their way from a to b, from b to a
-	hook   func(from *node, msg []byte)
+	ab, ba [][]byte                     // on their way from a to b, from b to a
+	hook   func(from *node, msg []byte) // sees what is sent
 }
 
-func newPair(t testing.TB, cfg Config) *pair {
+func newPair(t failer, cfg Config) *pair {
 	return &pair{t: t, now: 1, a: newNode("a", 0xa1, cfg), b: newNode("b", 0xb1, cfg)}
-}
-
-// master makes a node source, the other sink, and lets them tell each other.
-func (p *pair) master(n *node, epoch uint32) {
-	p.other(n).SetSink(p.now)
-	n.SetSource(p.now, epoch)
-	if p.up {
-		p.greet()
-	}
 }
 
 func (p *pair) other(n *node) *node {
@@ -95,25 +98,63 @@ func (p *pair) other(n *node) *node {
 	return p.a
 }
 
+// master makes one node source and the other sink.
+func (p *pair) master(n *node, epoch uint32) {
+	p.demote(p.other(n))
+	p.promote(n, epoch)
+}
+
+func (p *pair) promote(n *node, epoch uint32) {
+	n.SetSource(p.now, epoch)
+	p.say(n)
+}
+
+func (p *pair) demote(n *node) {
+	n.SetSink(p.now)
+	p.say(n)
+}
+
+// connect begins a new stream; what each node says of itself comes first.
 func (p *pair) connect() {
 	p.up = true
-	p.ab, p.ba = nil, nil
-	p.greet()
+	p.say(p.a)
+	p.say(p.b)
 }
-
-func (p *pair) greet() {
-	p.a.Connected(p.now, p.b.cfg.Incarnation, p.b.source, p.b.epoch())
-	p.b.Connected(p.now, p.a.cfg.Incarnation, p.a.source, p.a.epoch())
-}
-
-// epoch is what the node would say of itself: that of its own term or of its source's.
-func (n *node) epoch() uint32 { return n.pos.epoch }
 
 func (p *pair) cut() {
 	p.up = false
 	p.ab, p.ba = nil, nil
 	p.a.Disconnected(p.now, "cut")
 	p.b.Disconnected(p.now, "cut")
+}
+
+// restart replaces a node by a new run of it, with its flows or without.
+func (p *pair) restart(n *node, incarnation uint64, keep bool) {
+	p.cut()
+	fresh := newNode(n.name, incarnation, n.cfg)
+	if keep {
+		fresh.flows = n.flows
+	}
+	*n = *fresh
+}
+
+// typeState is the message by which a node says what it is, one of those that
+// the engines never see.
+const typeState = 0x80
+
+// say sends a node's own state message, after what its engine has to send.
+func (p *pair) say(n *node) {
+	p.collect()
+	if !p.up {
+		return
+	}
+	msg := appendTerm([]byte{typeState}, term{n.cfg.Incarnation, n.pos.epoch})
+	msg = appendBool(msg, n.source)
+	if n == p.a {
+		p.ab = append(p.ab, msg)
+	} else {
+		p.ba = append(p.ba, msg)
+	}
 }
 
 // collect takes what both engines want done.
@@ -150,6 +191,12 @@ func (p *pair) deliver(to *node) bool {
 	}
 	msg := (*wire)[0]
 	*wire = (*wire)[1:]
+	if msg[0] == typeState {
+		r := reader{rest: msg[1:]}
+		peer, source := r.term(), r.bool()
+		to.Connected(p.now, peer.incarnation, source, peer.epoch)
+		return true
+	}
 	if err := to.Receive(p.now, msg); err != nil {
 		p.t.Fatalf("%s: %v", to.name, err)
 	}
@@ -163,6 +210,10 @@ func (p *pair) run() {
 		moved := p.deliver(p.a)
 		moved = p.deliver(p.b) || moved
 		for _, n := range []*node{p.a, p.b} {
+			if len(n.late) > 0 {
+				n.poll(p.now)
+				moved = true
+			}
 			for len(n.batch) > 0 {
 				n.applyOne(p.now)
 				moved = true
@@ -271,6 +322,6 @@ func entryOf(i int, state flow.State, backend byte) flow.Entry {
 // fill opens flows from..to-1.
 func (p *pair) fill(n *node, from, to int) {
 	for i := from; i < to; i++ {
-		n.change(p.now, entryOf(i, flow.Established, 11), false, true)
+		n.change(entryOf(i, flow.Established, 11), false)
 	}
 }

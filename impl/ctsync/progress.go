@@ -19,7 +19,7 @@ const (
 // Progress is how far the sync has come, as either node sees it.
 type Progress struct {
 	Phase   string
-	Entries int     // in the sink's table; while a snapshot runs, rows of it that went over
+	Entries int     // of the source's that the sink has: rows while a snapshot runs, then the table
 	Total   int     // entries of the source, as far as is known
 	Percent float64 // of the snapshot, 100 when there is none to wait for
 	Lag     uint64  // changes that have not taken hold at the sink
@@ -80,7 +80,7 @@ func (e *Engine) sinkPhase(inSync bool) string {
 
 func (e *Engine) sourceProgress() Progress {
 	f := &e.feed
-	p := Progress{Phase: PhaseIdle, Entries: f.entries, Total: e.table.len(), Digest: "unknown", Took: e.took}
+	p := Progress{Phase: PhaseIdle, Total: e.table.len(), Digest: "unknown", Took: e.took}
 	switch {
 	case !e.stream && e.lostAt.Before(clock.Never):
 		p.Phase, p.Why = PhaseLost, e.why
@@ -88,11 +88,11 @@ func (e *Engine) sourceProgress() Progress {
 	case !f.open:
 		p.Phase = PhaseHello
 	case f.cursor != 0:
-		p.Phase, p.Total = PhaseSnapshot, max(f.total, f.entries)
+		p.Phase, p.Entries, p.Total = PhaseSnapshot, f.entries, max(f.total, f.entries)
 	case e.PeerInSync():
 		p.Phase, p.Entries, p.Digest = PhaseInSync, e.table.len(), "equal"
 	default:
-		p.Phase = PhaseLive
+		p.Phase, p.Entries = PhaseLive, e.table.len()
 	}
 	if f.open {
 		p.Lag = e.pos.seq - f.acked

@@ -24,12 +24,16 @@ func (r *reconciliation) touch(t flow.Tuple) {
 	}
 }
 
-// DumpAsked says that the caller begins to read the whole dataplane. Flows that
-// change between now and the end of the reconciliation are exempt from it.
+// DumpAsked says that the caller begins to read the whole dataplane, having
+// handed over the events that were pending there. Flows that change between now
+// and the end of the reconciliation are exempt from it. Reconcile must follow.
 func (e *Engine) DumpAsked(now clock.Instant) {
 	e.now = now
 	e.recon = reconciliation{active: true, touched: map[flow.Tuple]struct{}{}}
 	for _, s := range e.queue.steps {
+		if s.done {
+			continue
+		}
 		for i := range s.Entries {
 			e.recon.touch(s.Entries[i].Original)
 		}

@@ -16,8 +16,8 @@ func TestSnapshotThenLive(t *testing.T) {
 	p.synced(p.a)
 	p.fill(p.a, 10000, 10100)
 	for i := range 100 {
-		p.a.change(p.now, entryOf(i, flow.FinWait, 11), false, true)
-		p.a.change(p.now, entryOf(200+i, flow.Established, 11), true, true)
+		p.a.change(entryOf(i, flow.FinWait, 11), false)
+		p.a.change(entryOf(200+i, flow.Established, 11), true)
 	}
 	p.run()
 	p.synced(p.a)

@@ -1,0 +1,187 @@
+package ctsync
+
+import (
+	"runtime"
+	"testing"
+
+	"baton/impl/flow"
+)
+
+// shuttle carries what two engines have for each other until they are at rest,
+// applying every batch at once, and returns the bytes that went over.
+func shuttle(tb testing.TB, source, sink *Engine) int {
+	bytes := 0
+	for moved := true; moved; {
+		moved = false
+		for _, dir := range [2][2]*Engine{{source, sink}, {sink, source}} {
+			r := dir[0].Ready()
+			for _, b := range r.Apply {
+				dir[0].Applied(1, b.ID, nil)
+				moved = true
+			}
+			for _, msg := range r.Send {
+				bytes += len(msg)
+				moved = true
+				if err := dir[1].Receive(1, msg); err != nil {
+					tb.Fatal(err)
+				}
+			}
+		}
+	}
+	return bytes
+}
+
+// engines returns a source that holds flows, not connected to its empty sink.
+func engines(flows int) (source, sink *Engine) {
+	source, sink = New(Config{Incarnation: 1}), New(Config{Incarnation: 2})
+	source.SetSource(1, 1)
+	events := make([]flow.Event, 0, 256)
+	for i := range flows {
+		if events = append(events, flow.Event{Entry: entryOf(i, flow.Established, 11)}); len(events) == 256 {
+			source.Local(1, events)
+			events = events[:0]
+		}
+	}
+	source.Local(1, events)
+	return source, sink
+}
+
+func join(source, sink *Engine) {
+	source.Connected(1, 2, false, 0)
+	sink.Connected(1, 1, true, 1)
+}
+
+// BenchmarkSnapshot is both nodes' work for a restored node that fetches the table.
+func BenchmarkSnapshot(b *testing.B) {
+	for _, bench := range []struct {
+		name  string
+		flows int
+	}{{"10k", 10_000}, {"100k", 100_000}, {"1M", 1_000_000}} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			bytes := 0
+			for b.Loop() {
+				b.StopTimer()
+				source, sink := engines(bench.flows)
+				b.StartTimer()
+				join(source, sink)
+				bytes = shuttle(b, source, sink)
+				if ok, why := sink.InSync(); !ok || sink.Len() != bench.flows {
+					b.Fatal(why)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(bench.flows), "ns/flow")
+			b.ReportMetric(float64(bytes)/float64(bench.flows), "B/flow")
+		})
+	}
+}
+
+// live returns the two states of n flows between which the benchmarks change them.
+func live(n int) (flows [2][]flow.Event) {
+	for i := range n {
+		flows[0] = append(flows[0], flow.Event{Entry: entryOf(i, flow.FinWait, 11)})
+		flows[1] = append(flows[1], flow.Event{Entry: entryOf(i, flow.Established, 11)})
+	}
+	return flows
+}
+
+// BenchmarkDeltas is what one change costs a source with a large table
+// (journal and encode), a sink (decode, mirror, batch), and both with acks.
+func BenchmarkDeltas(b *testing.B) {
+	const flows = 1_000_000
+	events := live(1 << 16)
+	source, sink := engines(flows)
+	join(source, sink)
+	shuttle(b, source, sink)
+	step := func(i int) []flow.Event {
+		list := events[i>>8&1]
+		first := i & 0xff << 8
+		return list[first : first+256]
+	}
+	b.Run("source", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			source.Local(1, step(i))
+			source.Ready()
+			source.feed.acked = source.pos.seq
+		}
+		perChange(b)
+	})
+	source, sink = engines(flows)
+	join(source, sink)
+	shuttle(b, source, sink)
+	b.Run("sink", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			b.StopTimer()
+			source.Local(1, step(i))
+			msgs := source.Ready().Send
+			b.StartTimer()
+			for _, msg := range msgs {
+				if err := sink.Receive(1, msg); err != nil {
+					b.Fatal(err)
+				}
+			}
+			r := sink.Ready()
+			for _, batch := range r.Apply {
+				sink.Applied(1, batch.ID, nil)
+			}
+			b.StopTimer()
+			for _, msg := range append(r.Send, sink.Ready().Send...) {
+				if err := source.Receive(1, msg); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.StartTimer()
+		}
+		perChange(b)
+	})
+	b.Run("both", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			source.Local(1, step(i))
+			shuttle(b, source, sink)
+		}
+		perChange(b)
+	})
+}
+
+func perChange(b *testing.B) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/256, "ns/change")
+}
+
+// BenchmarkMemory reports what a mirror of a million flows keeps in memory.
+func BenchmarkMemory(b *testing.B) {
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		source, _ := engines(1_000_000)
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB")
+		runtime.KeepAlive(source)
+	}
+}
+
+// BenchmarkDigest compares keeping the digests up to date with computing one anew.
+func BenchmarkDigest(b *testing.B) {
+	e, _ := engines(100_000)
+	b.Run("kept", func(b *testing.B) {
+		for b.Loop() {
+			_ = e.Digest()
+		}
+	})
+	b.Run("anew", func(b *testing.B) {
+		for b.Loop() {
+			var d digest
+			for id := uint32(1); id <= e.table.used; id++ {
+				s := e.table.at(id)
+				d.count(e.table.entry(e.table.tuple(s.original), s.reply, s.state), plus)
+			}
+			if d != e.table.all {
+				b.Fatal("digest kept wrong")
+			}
+		}
+	})
+}
