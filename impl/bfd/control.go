@@ -9,7 +9,7 @@ import (
 
 // change does what the owner asks for, at an instant.
 func (s *Session) change(now clock.Instant, do func()) {
-	s.begin()
+	s.out.begin()
 	s.expire(now)
 	do()
 	s.transmit(now)

@@ -28,6 +28,7 @@ const (
 	DropAuthSeq                    // sequence number outside the window: a replay, or a peer that restarted
 	DropAuthDigest                 // wrong password or digest
 	DropAdminDown                  // this session is held in AdminDown
+	DropNotLooped                  // an unaffiliated echo packet that this session has not sent
 	DropEchoForged                 // an echo packet that this session has not sent
 	DropEchoStale                  // an echo packet that came back before, or too late
 	dropKinds
@@ -56,6 +57,7 @@ var drops = [dropKinds]struct{ key, text, rule string }{
 	DropAuthSeq:        {"auth_seq", "sequence number %d is outside the window after %d", "RFC 5880 6.7"},
 	DropAuthDigest:     {"auth_digest", "wrong password or digest", "RFC 5880 6.7"},
 	DropAdminDown:      {"admin_down", "session is AdminDown", "RFC 5880 6.8.6"},
+	DropNotLooped:      {"not_looped", "My Discriminator %d is not this session's %d", "RFC 9747 2"},
 	DropEchoForged:     {"echo_forged", "not an echo packet of this session", "RFC 5880 6.8.8"},
 	DropEchoStale:      {"echo_stale", "echo packet came back before, or too late", "RFC 5880 6.8.8"},
 }

@@ -129,7 +129,7 @@ func (e *echo) newKey(random *rand.PCG) {
 // IP header. It includes Advance. What this session has not sent, or has had back
 // already, is discarded like by Receive.
 func (s *Session) ReceiveEcho(now clock.Instant, b []byte, ttl uint8) error {
-	s.begin()
+	s.out.begin()
 	s.expire(now)
 	accepted := s.processEcho(now, b, ttl)
 	s.transmit(now)

@@ -20,23 +20,7 @@ type Change struct {
 // Ready returns what the calls since the last Ready produced. It is valid until
 // the next call that takes an instant, and has to be taken before that: a session
 // keeps room for a few packets only.
-func (s *Session) Ready() Ready {
-	s.begin()
-	s.out.taken = true
-	s.out.echoSlot[0] = s.out.echo[:]
-	return Ready{
-		Packets: s.out.packets[:s.out.n],
-		Echoes:  s.out.echoSlot[:s.out.echoes],
-		Changes: s.out.changes,
-	}
-}
-
-// begin makes room for the effects of a call.
-func (s *Session) begin() {
-	if s.out.taken {
-		s.out.taken, s.out.n, s.out.echoes, s.out.changes = false, 0, 0, s.out.changes[:0]
-	}
-}
+func (s *Session) Ready() Ready { return s.out.ready() }
 
 // outboxLen is more than any one call produces: a Final and a packet of its own.
 const outboxLen = 4
@@ -68,4 +52,23 @@ func (o *outbox) next() []byte {
 func (o *outbox) commit(packet []byte) {
 	o.packets[o.n] = packet
 	o.n++
+}
+
+// ready hands everything out, once.
+func (o *outbox) ready() Ready {
+	o.begin()
+	o.taken = true
+	o.echoSlot[0] = o.echo[:]
+	return Ready{
+		Packets: o.packets[:o.n],
+		Echoes:  o.echoSlot[:o.echoes],
+		Changes: o.changes,
+	}
+}
+
+// begin makes room for the effects of a call, if the last ones were taken.
+func (o *outbox) begin() {
+	if o.taken {
+		o.taken, o.n, o.echoes, o.changes = false, 0, 0, o.changes[:0]
+	}
 }

@@ -10,7 +10,7 @@ import "baton/impl/clock"
 //
 // Receive includes Advance: whatever is due at now is done.
 func (s *Session) Receive(now clock.Instant, pkt []byte, ttl uint8) error {
-	s.begin()
+	s.out.begin()
 	s.expire(now)
 	accepted := s.process(now, pkt, ttl)
 	s.transmit(now)

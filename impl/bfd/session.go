@@ -101,7 +101,7 @@ func (s *Session) Advance(now clock.Instant) {
 	if s.state == Up {
 		s.stats.AdvanceLateMax = max(s.stats.AdvanceLateMax, now.Sub(s.Deadline()))
 	}
-	s.begin()
+	s.out.begin()
 	s.expire(now)
 	s.transmit(now)
 }
