@@ -1,6 +1,260 @@
 package plan
 
-// Lint returns what there is to say about a plan as a whole.
-func Lint(p *Plan) Diagnostics { return lint(p, nil).sorted() }
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
 
-func lint(p *Plan, broken map[string]bool) Diagnostics { return nil }
+// Lint returns what there is to say about a plan as a whole: names that nothing
+// has, steps that cannot follow each other, claims that can never be judged. What
+// Parse can tell from a single word is not repeated.
+func Lint(p *Plan) Diagnostics {
+	found := lint(p, nil)
+	for i := range found {
+		found[i].File = p.File
+	}
+	return found.sorted()
+}
+
+// linter collects the problems of one plan.
+type linter struct {
+	*Plan
+	broken map[string]bool // directives of which a line could not be understood
+	found  Diagnostics
+}
+
+func lint(p *Plan, broken map[string]bool) Diagnostics {
+	l := &linter{Plan: p, broken: broken}
+	l.header()
+	l.settings()
+	l.services()
+	l.traffic()
+	l.control()
+	for _, a := range p.Always {
+		l.measurable(a.Cond, a.Guard)
+	}
+	l.timelines()
+	return l.found
+}
+
+// errorf reports an error about a word that stands at or after the position.
+func (l *linter) errorf(at Pos, word, suggestion, format string, args ...any) {
+	l.found = append(l.found, Diagnostic{Pos: at, Message: fmt.Sprintf(format, args...), Suggestion: suggestion, word: word})
+}
+
+func (l *linter) header() {
+	if l.Name == "" && !l.broken["scenario"] {
+		l.errorf(Pos{1, 1}, "", "", "the scenario has no name; begin with: %s", mustDirective("scenario").usage)
+	}
+	if len(l.Steps) == 0 && !l.broken["step"] {
+		l.errorf(Pos{1, 1}, "", "", "the scenario has no steps")
+	}
+}
+
+func (l *linter) settings() {
+	type place struct{ node, key string }
+	seen := map[place][]Setting{}
+	for _, s := range l.Config {
+		at := place{s.Node, s.Key}
+		for _, other := range seen[at] {
+			if meet(s.Guard, other.Guard) {
+				l.errorf(s.Pos, "", "", "%s is set twice; first in line %d", s.Key, other.Pos.Line)
+				break
+			}
+		}
+		seen[at] = append(seen[at], s)
+		if s.IsUnsafe() && len(l.Control) == 0 && !l.broken["control"] {
+			l.found = append(l.found, Diagnostic{Pos: s.Pos, Unsafe: true,
+				Message: fmt.Sprintf("%s=%s re-creates a bug; only a scenario with a control line may have it", s.Key, s.Value)})
+		}
+	}
+}
+
+// meet reports whether there is a world that both guards allow.
+func meet(a, b Guard) bool { return a == "" || b == "" || a == b }
+
+func (l *linter) services() {
+	for i, s := range l.Services {
+		for _, other := range l.Services[:i] {
+			switch {
+			case !meet(s.Guard, other.Guard):
+			case s.Name == other.Name:
+				l.errorf(s.Pos, s.Name, "", "a second service %q; the first is line %d", s.Name, other.Pos.Line)
+			case s.VIP == other.VIP && s.VIP != "" && s.Port == other.Port && s.Proto == other.Proto:
+				l.errorf(s.Pos, s.VIP, "", "services %q and %q overlap: both are %s %s:%d", other.Name, s.Name, s.Proto, s.VIP, s.Port)
+			}
+		}
+		if why := l.misplaced(s.VIP); why != "" {
+			l.errorf(s.Pos, s.VIP, "", "VIP %s %s", s.VIP, why)
+		}
+	}
+}
+
+// lab is the clients' side of the pair, where VIPs live.
+var lab = netip.MustParsePrefix("198.18.0.0/24")
+
+// misplaced says why no VIP can have the address, "" if one can.
+func (l *linter) misplaced(vip string) string {
+	addr, err := netip.ParseAddr(vip)
+	if err != nil {
+		return "" // reported
+	}
+	last := addr.As4()[3]
+	switch {
+	case !lab.Contains(addr):
+		return "is outside the clients' network " + lab.String()
+	case last == 0 || last == 255:
+		return "is not the address of a host"
+	case last <= 2:
+		return fmt.Sprintf("is the address of lb%d", last)
+	case last > 10 && int(last) <= 10+l.Topo.Clients:
+		return fmt.Sprintf("is the address of client%d", last-10)
+	}
+	return ""
+}
+
+func (l *linter) traffic() {
+	for i, t := range l.Traffic {
+		for _, other := range l.Traffic[:i] {
+			if t.Name == other.Name && meet(t.Guard, other.Guard) {
+				l.errorf(t.Pos, t.Name, "", "a second traffic %q; the first is line %d", t.Name, other.Pos.Line)
+			}
+		}
+		if l.broken["service"] {
+			continue
+		}
+		l.trafficService(t)
+	}
+}
+
+// trafficService checks that the line's service exists, in every world in which
+// the line runs, and speaks its protocol.
+func (l *linter) trafficService(t Traffic) {
+	var names []string
+	var guards []Guard
+	for _, s := range l.Services {
+		names = append(names, s.Name)
+		switch {
+		case s.Name != t.Service:
+		case s.Proto != t.Proto:
+			l.errorf(t.Pos, t.Service, "", "traffic %q is %s, but service %q is %s", t.Name, t.Proto, s.Name, s.Proto)
+			return
+		default:
+			guards = append(guards, s.Guard)
+		}
+	}
+	switch {
+	case t.Service == "" && !slices.ContainsFunc(l.Services, func(s Service) bool { return s.Proto == t.Proto }):
+		l.errorf(t.Pos, "", "", "traffic %q has no service: none is %s", t.Name, t.Proto)
+	case t.Service == "":
+		l.errorf(t.Pos, "", "", "traffic %q: which service? Several are %s; say service=NAME", t.Name, t.Proto)
+	case len(guards) == 0:
+		l.errorf(t.Pos, t.Service, nearest(t.Service, names), "unknown service %q", t.Service)
+	case !covers(guards, t.Guard):
+		l.errorf(t.Pos, t.Service, "", "service %q is guarded, traffic %q is not", t.Service, t.Name)
+	}
+}
+
+// covers reports whether there is one of the guarded things in every world of a guard.
+func covers(guards []Guard, of Guard) bool {
+	for _, world := range worlds {
+		if of.In(world) && !slices.ContainsFunc(guards, func(g Guard) bool { return g.In(world) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// control checks that what must fail is claimed, by the scenario or by the name itself.
+func (l *linter) control() {
+	for _, name := range l.Control {
+		_, implied := Implied(name)
+		stated := name == CheckLeaks || name == CheckWait && l.has(VerbWait)
+		for _, world := range worlds {
+			stated = stated || slices.ContainsFunc(l.Conditions(world), func(c Cond) bool { return c.Check() == name })
+		}
+		if !implied && !stated && !l.broken["step"] && !l.broken["always"] {
+			l.errorf(l.ControlPos, name, "", "control %s: the scenario claims nothing of it that could fail", name)
+		}
+		if c, ok := Implied(name); ok && !stated {
+			c.Pos = l.ControlPos
+			l.measurable(c, l.ControlGuard)
+		}
+	}
+}
+
+func (l *linter) has(verb string) bool {
+	return slices.ContainsFunc(l.Steps, func(s Step) bool { return s.Verb == verb })
+}
+
+// atOnce checks a condition that must come to hold at some instant.
+func (l *linter) atOnce(c Cond, g Guard) {
+	l.measurable(c, g)
+	switch {
+	case c.Named != "" && !IsState(c.Named):
+		l.errorf(c.Pos, "", "", "%q is judged over a stretch of time; it cannot come to hold within one", c.Named)
+	case c.Compare != nil:
+		l.comesToHold(c)
+	}
+}
+
+// comesToHold refuses comparisons that are true from the beginning, or have no
+// value until all is over: "rst == 0 within 5s" would pass at once.
+func (l *linter) comesToHold(c Cond) {
+	m, _ := MetricOf(c.Compare.Metric)
+	switch {
+	case !m.Now:
+		l.errorf(c.Pos, "", "", "%s is judged over a stretch of time; say it without within", c.Compare.Name())
+	case m.Grows && (strings.HasPrefix(c.Compare.Op, "<") || c.Compare.Op == "==" && c.Compare.Value.zero()):
+		l.errorf(c.Pos, "", "", "%s is true at the beginning and can only cease to be; say it with throughout", c)
+	}
+}
+
+// measurable checks that the traffic and the faults are there without which the
+// condition could never be judged.
+func (l *linter) measurable(c Cond, g Guard) {
+	switch {
+	case c.Compare != nil:
+		m, _ := MetricOf(c.Compare.Metric)
+		l.measured(m, c, g)
+	case c.Named == Sticky:
+		m, _ := MetricOf("moved")
+		l.measured(m, c, g)
+	}
+}
+
+func (l *linter) measured(m Metric, c Cond, g Guard) {
+	arg := ""
+	if c.Compare != nil {
+		arg = c.Compare.Arg
+	}
+	if len(m.Of) > 0 && !l.broken["traffic"] {
+		var names, all []string
+		var guards []Guard
+		for _, t := range l.Traffic {
+			all = append(all, t.Name)
+			if !slices.Contains(m.Of, t.Kind) {
+				continue
+			}
+			names = append(names, t.Name)
+			if arg == "" || t.Name == arg {
+				guards = append(guards, t.Guard)
+			}
+		}
+		switch {
+		case arg != "" && !slices.Contains(all, arg):
+			l.errorf(c.Pos, arg, nearest(arg, names), "unknown traffic %q", arg)
+		case arg != "" && len(guards) == 0:
+			l.errorf(c.Pos, arg, "", "%s is not measured for traffic %q: only for %s", m.Name, arg, oneOf(m.Of))
+		case len(guards) == 0:
+			l.errorf(c.Pos, "", "", "%s can never be judged: there is no traffic of %s", c, oneOf(m.Of))
+		case !covers(guards, g):
+			l.errorf(c.Pos, "", "", "%s can be judged in one world only: its traffic is guarded, it is not", c)
+		}
+	}
+	if len(m.After) > 0 && !slices.ContainsFunc(m.After, l.has) && !l.broken["step"] {
+		l.errorf(c.Pos, "", "", "%s can never be judged: there is no %s", c, oneOf(m.After))
+	}
+}

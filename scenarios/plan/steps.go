@@ -73,17 +73,7 @@ func (b *builder) wait(c *claim) *Wait {
 		}
 		w.Within = b.duration(c.Window.Time)
 	}
-	for _, cond := range w.Conds {
-		b.instant(cond)
-	}
 	return w
-}
-
-// instant refuses a condition that is not true of an instant.
-func (b *builder) instant(c Cond) {
-	if c.Named != "" && !IsState(c.Named) {
-		b.errorf(c.Pos, "", "%q is judged over a stretch of time and cannot be waited for", c.Named)
-	}
 }
 
 func (b *builder) expect(c *claim) *Expect {
@@ -92,9 +82,6 @@ func (b *builder) expect(c *claim) *Expect {
 		time := b.duration(c.Window.Time)
 		if c.Window.Kind == "within" {
 			e.Within = &time
-			for _, cond := range e.Conds {
-				b.instant(cond)
-			}
 		} else {
 			e.Throughout = &time
 		}

@@ -58,6 +58,8 @@ type Metric struct {
 	Of []string
 	// Grows says that within a window the value only ever rises.
 	Grows bool
+	// Now says that it has a value at every instant, so that it can be waited for.
+	Now bool
 	// After lists the faults without which it has no value.
 	After []string
 	Doc   string
@@ -65,20 +67,20 @@ type Metric struct {
 
 // Metrics is every metric that conditions know, in the order of the documentation.
 var Metrics = []Metric{
-	{Name: "masters", Check: "masters", Doc: "nodes that have the Master role at one time"},
-	{Name: "forwarders", Check: "forwarders", Doc: "nodes that may forward at one time, by their lease and as seen on the wire"},
-	{Name: "rst", Check: "rst", Of: []string{Sessions, Connects}, Grows: true,
+	{Name: "masters", Now: true, Check: "masters", Doc: "nodes that have the Master role at one time"},
+	{Name: "forwarders", Now: true, Check: "forwarders", Doc: "nodes that may forward at one time, by their lease and as seen on the wire"},
+	{Name: "rst", Now: true, Check: "rst", Of: kinds, Grows: true,
 		Doc: "TCP segments with RST seen at the edges; one that is relayed counts at both"},
-	{Name: "lost", Check: "lost", PerLine: true, Of: []string{Sessions}, Grows: true,
+	{Name: "lost", Now: true, Check: "lost", PerLine: true, Of: []string{Sessions}, Grows: true,
 		Doc: "established sessions that died before their end"},
-	{Name: "corrupt", Check: "corrupt", PerLine: true, Of: []string{Sessions, Connects, Probe}, Grows: true,
+	{Name: "corrupt", Now: true, Check: "corrupt", PerLine: true, Of: []string{Sessions, Connects, Probe}, Grows: true,
 		Doc: "echoes with wrong bytes, sequence or checksum"},
-	{Name: "moved", Check: "sticky", PerLine: true, Of: []string{Sessions}, Grows: true,
+	{Name: "moved", Now: true, Check: "sticky", PerLine: true, Of: []string{Sessions}, Grows: true,
 		Doc: "sessions whose echo came from another backend than before"},
-	{Name: "connects_failed", Check: "connects_failed", PerLine: true, Of: []string{Connects}, Grows: true,
+	{Name: "connects_failed", Now: true, Check: "connects_failed", PerLine: true, Of: []string{Connects}, Grows: true,
 		Doc: "connections that were refused, reset or timed out"},
-	{Name: "sessions", Check: "sessions", PerLine: true, Of: []string{Sessions}, Doc: "sessions that are open"},
-	{Name: "gap", Unit: Duration, Check: "gap", PerLine: true, Of: []string{Sessions, Connects, Probe}, Grows: true,
+	{Name: "sessions", Now: true, Check: "sessions", PerLine: true, Of: []string{Sessions}, Doc: "sessions that are open"},
+	{Name: "gap", Now: true, Unit: Duration, Check: "gap", PerLine: true, Of: []string{Sessions, Connects, Probe}, Grows: true,
 		Doc: "the longest time that one flow got no answer to what it meant to send"},
 	{Name: "gap_udp_max_ms", Unit: Milliseconds, Check: "gap", Of: []string{Probe}, Grows: true,
 		Doc: "the longest gap of a UDP probe"},
@@ -96,9 +98,9 @@ var Metrics = []Metric{
 		Doc: "from the Master's wish to leave to the peer's Master role"},
 	{Name: "sync_ms", Unit: Milliseconds, Check: "sync", After: []string{VerbRestore, VerbHeal}, Grows: true,
 		Doc: "from the sync stream's begin to insync, after a restore or heal"},
-	{Name: "sync_entries", Check: "sync", After: []string{VerbRestore, VerbHeal},
+	{Name: "sync_entries", Now: true, Check: "sync", After: []string{VerbRestore, VerbHeal},
 		Doc: "entries of the replica at that moment"},
-	{Name: "role_changes", Check: "role_changes", Grows: true, Doc: "times that a node became Master"},
+	{Name: "role_changes", Now: true, Check: "role_changes", Grows: true, Doc: "times that a node became Master"},
 }
 
 // losses are the faults that take a Master away without asking it.

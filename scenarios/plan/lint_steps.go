@@ -1,0 +1,265 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// alive is what a node is, as far as the steps say.
+type alive uint8
+
+const (
+	up alive = iota
+	down
+	crashed
+	frozen
+)
+
+func (a alive) String() string { return [...]string{"up", "down", "down", "frozen"}[a] }
+
+// timeline walks the steps of one world and checks that each can follow what is
+// above it.
+type timeline struct {
+	*linter
+	world string
+	nodes map[string]alive
+	cuts  []Cut // of single directions
+	last  Step
+	ended bool
+}
+
+// timelines checks the steps as each world executes them. What is wrong in one
+// world only says so.
+func (l *linter) timelines() {
+	before := l.found
+	var perWorld [][]Diagnostic
+	for _, world := range worlds {
+		l.found = nil
+		(&timeline{linter: l, world: world, nodes: map[string]alive{}}).walk()
+		perWorld = append(perWorld, l.found)
+	}
+	l.found = before
+	for i, found := range perWorld {
+		for _, d := range found {
+			if !slices.Contains(perWorld[1-i], d) {
+				d.Message += " in [" + worlds[i] + "]"
+			}
+			l.found = append(l.found, d)
+		}
+	}
+}
+
+func (t *timeline) walk() {
+	for i, s := range t.Steps {
+		if !s.Guard.In(t.world) {
+			continue
+		}
+		t.order(s)
+		switch {
+		case s.Wait != nil:
+			t.comeTrue(i, s.Wait.Conds)
+		case s.Expect != nil:
+			t.expect(i, s)
+		case s.Fault != nil && s.Fault.Cut == nil && s.Verb != VerbHeal:
+			t.fault(s)
+		case s.Fault != nil:
+			t.cut(s)
+		}
+		t.ended = t.ended || s.Verb == VerbEnd
+		t.last = s
+	}
+	if !t.ended && len(t.Steps) > 0 && !t.broken["step"] {
+		last := t.Steps[len(t.Steps)-1]
+		t.errorf(last.Pos, "", "@"+formatDuration(last.At)+" end", "the scenario has no end")
+	}
+}
+
+func (t *timeline) order(s Step) {
+	switch {
+	case t.ended && s.Verb == VerbEnd:
+		t.errorf(s.Pos, "", "", "a second end; the first is line %d", t.last.Pos.Line)
+	case t.ended && !(s.Verb == VerbExpect && s.At == t.last.At):
+		t.errorf(s.Pos, "", "", "the scenario has ended in line %d", t.last.Pos.Line)
+	case s.At < t.last.At:
+		t.errorf(s.Pos, "", "", "the step at %s stands after one at %s", formatDuration(s.At), formatDuration(t.last.At))
+	}
+}
+
+// comeTrue checks conditions that must come to hold at one instant.
+func (t *timeline) comeTrue(i int, conds []Cond) {
+	for _, c := range conds {
+		t.atOnce(c, t.Steps[i].Guard)
+		t.possible(c, i)
+	}
+}
+
+func (t *timeline) expect(i int, s Step) {
+	if s.Expect.Within != nil {
+		t.comeTrue(i, s.Expect.Conds)
+	} else {
+		for _, c := range s.Expect.Conds {
+			t.measurable(c, s.Guard)
+			t.possible(c, i)
+		}
+	}
+	if s.Expect.Throughout != nil && s.Expect.Throughout.never(t.Env(t.world)) {
+		t.errorf(s.Pos, "throughout", "", "throughout %s is no time at all", s.Expect.Throughout)
+	}
+	if s.Expect.Within != nil && s.Expect.Within.negative(t.Env(t.world)) {
+		t.errorf(s.Pos, "within", "", "within %s is over before it begins", s.Expect.Within)
+	}
+}
+
+func (e Expr) never(env Env) bool {
+	d, err := e.Duration(env)
+	return err == nil && d <= 0
+}
+
+func (e Expr) negative(env Env) bool {
+	d, err := e.Duration(env)
+	return err == nil && d < 0
+}
+
+// possible refuses a claim about a node that is down and stays so until the next
+// step at which it could come up: it can never be true.
+func (t *timeline) possible(c Cond, i int) {
+	node, positive := "", false
+	switch {
+	case c.Role != nil:
+		node, positive = c.Role.Node, !c.Role.Not
+	case c.InSync != nil:
+		node, positive = c.InSync.Node, !c.InSync.Not
+	}
+	if !positive || t.nodes[node] != down && t.nodes[node] != crashed || t.restoredAfter(i, node) {
+		return
+	}
+	t.errorf(c.Pos, "", "", "%s can never hold: %s is down and not restored before it is judged", c, node)
+}
+
+// restoredAfter reports whether the node is restored in the window that begins at
+// the anchor of step i.
+func (t *timeline) restoredAfter(i int, node string) bool {
+	s := t.Steps[i]
+	until := s.At
+	if s.Expect != nil {
+		for _, w := range []*Expr{s.Expect.Within, s.Expect.Throughout} {
+			if w != nil {
+				if d, err := w.Duration(t.Env(t.world)); err == nil {
+					until += d
+				}
+			}
+		}
+	}
+	return slices.ContainsFunc(t.Steps[i:], func(o Step) bool {
+		return o.Verb == VerbRestore && o.At <= until && o.Guard.In(t.world) && slices.Contains(o.Fault.Nodes, node)
+	})
+}
+
+// transitions says from which states a fault can be done, and where it leads.
+var transitions = map[string]struct {
+	from   []alive
+	to     alive
+	refuse string
+}{
+	VerbCrash:    {[]alive{up, down, frozen}, crashed, "has crashed already"},
+	VerbKill:     {[]alive{up, frozen}, down, "is down already"},
+	VerbStop:     {[]alive{up}, down, "cannot stop in order: it is %s"},
+	VerbRestore:  {[]alive{down, crashed}, up, "is not down"},
+	VerbFreeze:   {[]alive{up}, frozen, "is %s already"},
+	VerbThaw:     {[]alive{frozen}, up, "is not frozen"},
+	VerbHandover: {[]alive{up}, up, "cannot hand over: it is %s"},
+}
+
+func (t *timeline) fault(s Step) {
+	rule := transitions[s.Verb]
+	for _, node := range s.Fault.Nodes {
+		if !slices.Contains(rule.from, t.nodes[node]) && !t.broken["step"] {
+			why := rule.refuse
+			if strings.Contains(why, "%s") {
+				why = fmt.Sprintf(why, t.nodes[node])
+			}
+			t.errorf(s.Pos, node, "", "%s %s: %s %s", s.Verb, node, node, why)
+		}
+		t.nodes[node] = rule.to
+	}
+}
+
+func (t *timeline) cut(s Step) {
+	if s.Fault.Cut != nil {
+		for _, end := range []string{s.Fault.Cut.From, s.Fault.Cut.To} {
+			t.host(s, end)
+		}
+		t.joined(s)
+	}
+	switch {
+	case s.Verb == VerbCut:
+		t.cuts = append(t.cuts, s.Fault.Cut.Directions()...)
+		return
+	case t.broken["step"]:
+		return
+	case len(t.cuts) == 0:
+		t.errorf(s.Pos, "", "", "heal: nothing is cut")
+	case s.Fault.Cut != nil && !slices.ContainsFunc(t.cuts, s.Fault.Cut.Heals):
+		t.errorf(s.Pos, "", "", "heal %s: that is not cut", s.Fault.Cut)
+	}
+	if s.Fault.Cut == nil {
+		t.cuts = nil
+		return
+	}
+	t.cuts = slices.DeleteFunc(slices.Clone(t.cuts), s.Fault.Cut.Heals)
+}
+
+// host checks that a host or group of that name is in the topology.
+func (t *timeline) host(s Step, name string) {
+	hosts := t.hosts()
+	if slices.Contains(hosts, name) {
+		return
+	}
+	for _, group := range []struct {
+		prefix string
+		count  int
+	}{{"client", t.Topo.Clients}, {"backend", t.Topo.Backends}} {
+		if n, err := strconv.Atoi(strings.TrimPrefix(name, group.prefix)); err == nil && strings.HasPrefix(name, group.prefix) && n > 0 {
+			t.errorf(s.Pos, name, "", "no host %q: the topology has %ss=%d", name, group.prefix, group.count)
+			return
+		}
+	}
+	t.errorf(s.Pos, name, nearest(name, hosts), "unknown host %q", name)
+}
+
+// hosts lists what a cut can name.
+func (t *timeline) hosts() []string {
+	names := []string{nodes[0], nodes[1], LinkClients, LinkBackends}
+	for i := range t.Topo.Clients {
+		names = append(names, fmt.Sprint("client", i+1))
+	}
+	for i := range t.Topo.Backends {
+		names = append(names, fmt.Sprint("backend", i+1))
+	}
+	return names
+}
+
+// joined checks that the link of a cut joins its ends.
+func (t *timeline) joined(s Step) {
+	c := s.Fault.Cut
+	on := func(name string) []string {
+		switch {
+		case strings.HasPrefix(name, "client"):
+			return []string{LinkClients}
+		case strings.HasPrefix(name, "backend"):
+			return []string{LinkBackends}
+		}
+		return links
+	}
+	common := slices.DeleteFunc(slices.Clone(on(c.From)), func(link string) bool { return !slices.Contains(on(c.To), link) })
+	switch {
+	case c.From == c.To:
+		t.errorf(s.Pos, c.To, "", "%s %s: that is one host", s.Verb, c)
+	case len(common) == 0:
+		t.errorf(s.Pos, c.To, "", "%s %s: no link joins them", s.Verb, c)
+	case c.Via != "" && !slices.Contains(common, c.Via):
+		t.errorf(s.Pos, c.Via, "", "%s %s: they are joined by %s", s.Verb, c, oneOf(common))
+	}
+}
