@@ -226,7 +226,8 @@ type GARP struct {
 // Forwarder marks a change of the node whose frames carry a VIP's packets at an edge.
 type Forwarder struct {
 	Edge string `json:"edge"`
-	From string `json:"from"` // "" for the first
+	VIP  string `json:"vip,omitempty"` // "" for packets that keep their client's address
+	From string `json:"from"`          // "" for the first; the node itself at the end of the capture
 	// Last is when From's last frame was seen, and Frames how many it sent in its turn.
 	Last   clock.Instant `json:"last,omitempty"`
 	Frames uint64        `json:"frames,omitempty"`

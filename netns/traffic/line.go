@@ -104,7 +104,7 @@ type flowID struct {
 	local  netip.AddrPort // zero until known
 }
 
-func (f flowID) String() string { return fmt.Sprintf("%s#%d", f.client.name, f.number) }
+func (f flowID) String() string { return fmt.Sprintf("%s/%d", f.client.name, f.number) }
 
 // event records what happened to the flow.
 func (f flowID) event(at clock.Instant, event, why, backend string) {

@@ -230,17 +230,8 @@ func (l *loop) cpu() time.Duration {
 	if tid == 0 {
 		return 0
 	}
-	var ts unix.Timespec
-	if err := unix.ClockGettime(threadClock(int(tid)), &ts); err != nil {
-		return 0
-	}
-	return time.Duration(ts.Nano())
+	return hostclock.ThreadCPU(int(tid))
 }
-
-// threadClock is the id of the CPU-time clock of a thread of this process (see
-// pthread_getcpuclockid(3)): the complement of its id, then the bits for "of a
-// thread" and "as the scheduler accounts".
-func threadClock(tid int) int32 { return int32(^tid<<3 | 4 | 2) }
 
 // release closes every descriptor that is still registered, and the loop's own.
 func (l *loop) release() {

@@ -1,0 +1,252 @@
+// Package capture watches the wire at the edges of a pair: which hosts send RSTs
+// and who made them, who announces a VIP, and which load balancer carries its
+// packets. It sees what a switch delivers: frames leaving its ports, so that what
+// a cut drops is not seen. It sends nothing, judges nothing, and changes nothing.
+//
+// # Which RSTs are recorded
+//
+// Every TCP segment with RST set, from or to a service port, once at each edge
+// where it is delivered; copies that a switch floods count once. The traffic
+// generator makes none while the system under test behaves (see package
+// traffic), so each is evidence, provided that the capture ends before the
+// generator is closed. A RST that a load balancer only passes on is recorded at
+// both edges, with the host that made it as its origin.
+//
+// Package netns calls it. It needs CAP_NET_RAW in the namespaces of the edges.
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/impl/trace"
+	"baton/netns/internal/hostclock"
+)
+
+// Host is a network namespace with a name. Do runs f on a thread inside it.
+type Host interface {
+	Name() string
+	Do(f func() error) error
+}
+
+// Edge is one place to listen at.
+type Edge struct {
+	Name string // plan.LinkClients, plan.LinkBackends, plan.LinkSync
+	Host Host   // the switch, or an end of a cable
+	// Interfaces to listen on, by index, with the names that evidence gives them.
+	// None means all of the namespace.
+	Interfaces map[int]string
+	// Cable says that the interfaces are ends of cables, not ports of a switch:
+	// what they receive is captured too.
+	Cable bool
+	// VIPs are the addresses from which only the forwarding load balancer sends at
+	// this edge: the services' VIPs, or the SNAT addresses.
+	VIPs []netip.Addr
+	// Forwarded are further such addresses: those of the clients, at the backend
+	// edge, where dnat keeps them.
+	Forwarded []netip.Prefix
+}
+
+// Config is what a capture needs to know. The callbacks may be nil; they are
+// called from one goroutine that is not the one that reads the wire.
+type Config struct {
+	Edges []Edge
+	// Hosts names the owner of each MAC address, as net.HardwareAddr prints it.
+	Hosts map[string]string
+	// LoadBalancers are those of the hosts that forward.
+	LoadBalancers []string
+	// Ports are the services' ports; a RST of other ports is not recorded. None means all.
+	Ports  []uint16
+	Record func(trace.Event) // called from several goroutines
+
+	// Role returns the role that a load balancer had at an instant.
+	Role func(node string, at clock.Instant) string
+	// Fault returns the last fault before an instant.
+	Fault func(at clock.Instant) string
+	// Entry returns how a load balancer's table knows a flow: opened, synced,
+	// adopted, none. The tuple is the original one (client to VIP) where the client
+	// edge shows it, else the reply tuple at the backend edge (backend to SNAT).
+	Entry func(node string, t flow.Tuple) string
+	// EntriesPerSecond bounds the calls of Entry; 200 by default. A RST beyond gets
+	// "unknown (limit)".
+	EntriesPerSecond int
+
+	// EvidenceBytes is the memory for the latest frames; 0 keeps none.
+	EvidenceBytes int
+	// Snap is how much of a frame is kept; 256 by default.
+	Snap int
+}
+
+// Capture is a running capture.
+type Capture struct {
+	cfg    Config
+	edges  []*edge
+	owners map[mac]string
+	lbs    map[string]bool
+	stop   int // eventfd
+
+	pairing  pairing
+	evidence evidence
+	settled  chan *sighting
+	read     chan struct{} // closed when the reader has ended
+	recorded chan struct{} // closed when every RST has been recorded
+	tid      atomic.Int64
+	stopOnce sync.Once
+
+	frames, lost atomic.Uint64
+}
+
+// Start opens the sockets and begins to read. What is on the wire once it has
+// returned is captured.
+func Start(cfg Config) (*Capture, error) {
+	if cfg.Snap == 0 {
+		cfg.Snap = 256
+	}
+	if cfg.EntriesPerSecond == 0 {
+		cfg.EntriesPerSecond = 200
+	}
+	if cfg.Record == nil {
+		return nil, errors.New("capture: nowhere to record events")
+	}
+	c := &Capture{cfg: cfg, owners: map[mac]string{}, lbs: map[string]bool{}, stop: -1,
+		evidence: evidence{budget: cfg.EvidenceBytes}, settled: make(chan *sighting, 1024),
+		read: make(chan struct{}), recorded: make(chan struct{})}
+	for _, name := range cfg.LoadBalancers {
+		c.lbs[name] = true
+	}
+	for address, name := range cfg.Hosts {
+		parsed, err := net.ParseMAC(address)
+		if err != nil || len(parsed) != len(mac{}) {
+			return nil, fmt.Errorf("capture: %q of host %s is no Ethernet address", address, name)
+		}
+		c.owners[mac(parsed)] = name
+	}
+	var err error
+	if c.stop, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return nil, fmt.Errorf("capture: create eventfd: %w", err)
+	}
+	for _, e := range cfg.Edges {
+		opened, err := c.open(e)
+		if err != nil {
+			c.close()
+			return nil, fmt.Errorf("capture: listen at the %s edge: %w", e.Name, err)
+		}
+		c.edges = append(c.edges, opened)
+	}
+	go c.run()
+	go c.recordRSTs()
+	return c, nil
+}
+
+// Stop reads what has been delivered until now, records the rest and ends.
+func (c *Capture) Stop() {
+	c.stopOnce.Do(func() {
+		one := [8]byte{1}
+		_, _ = unix.Write(c.stop, one[:])
+		<-c.read
+		<-c.recorded
+		c.close()
+	})
+}
+
+// Stats is what a capture has done so far.
+type Stats struct {
+	Frames uint64 // read
+	// Lost frames found the kernel's ring full. If there are any, absence proves nothing.
+	Lost uint64
+	// CPU is the processor time of the reading thread.
+	CPU time.Duration
+}
+
+// Stats returns the numbers of this moment.
+func (c *Capture) Stats() Stats {
+	s := Stats{Frames: c.frames.Load(), Lost: c.lost.Load()}
+	if tid := c.tid.Load(); tid != 0 {
+		s.CPU = hostclock.ThreadCPU(int(tid))
+	}
+	return s
+}
+
+// WritePCAPNG writes the frames that are still in memory from one instant to
+// another, for Wireshark. It may be called while the capture runs and after it.
+func (c *Capture) WritePCAPNG(w io.Writer, from, to clock.Instant) error {
+	return c.evidence.writePCAPNG(w, c.cfg.Snap, from, to)
+}
+
+// run reads the rings until Stop.
+func (c *Capture) run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	c.tid.Store(int64(unix.Gettid()))
+	defer close(c.read)
+	defer close(c.settled)
+
+	fds := []unix.PollFd{{Fd: int32(c.stop), Events: unix.POLLIN}}
+	for _, e := range c.edges {
+		fds = append(fds, unix.PollFd{Fd: int32(e.ring.fd), Events: unix.POLLIN})
+	}
+	for {
+		timeout := -1
+		if len(c.pairing.waiting) > 0 {
+			timeout = int(settleTime / time.Millisecond / 2)
+		}
+		_, err := unix.Poll(fds, timeout)
+		if err != nil && err != unix.EINTR {
+			panic(fmt.Sprintf("capture: poll descriptors of our own: %v", err))
+		}
+		stopping := fds[0].Revents != 0
+		if stopping {
+			awaitBlocks()
+		}
+		for _, e := range c.edges {
+			c.readEdge(e)
+		}
+		for _, s := range c.pairing.settled(hostclock.Now(), stopping) {
+			c.settled <- s
+		}
+		if stopping {
+			c.endLanes()
+			return
+		}
+	}
+}
+
+// awaitBlocks gives the kernel the time to hand over the blocks that hold what
+// is on the wire now: it does so when a block is full or blockRetire old.
+func awaitBlocks() { _, _ = unix.Poll(nil, int(3*blockRetire/time.Millisecond)) }
+
+// endLanes records the last turn of each lane, in an order that does not vary.
+func (c *Capture) endLanes() {
+	for _, e := range c.edges {
+		for _, l := range e.lanes {
+			if event, any := l.end(); any {
+				c.cfg.Record(event)
+			}
+			if more := l.changes - maxChanges; more > 0 {
+				c.cfg.Record(trace.Event{At: l.last, Kind: trace.KindNote,
+					Note: fmt.Sprintf("%d more changes of the forwarder of %s at the %s edge", more, l.vip, l.edge)})
+			}
+		}
+	}
+}
+
+func (c *Capture) close() {
+	for _, e := range c.edges {
+		e.ring.close()
+	}
+	c.edges = nil
+	if c.stop >= 0 {
+		_ = unix.Close(c.stop)
+	}
+}

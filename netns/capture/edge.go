@@ -1,0 +1,131 @@
+package capture
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/impl/trace"
+	"baton/netns/internal/hostclock"
+	"baton/scenarios/plan"
+)
+
+// edge is an Edge that is being read.
+type edge struct {
+	Edge
+	ring   *ring
+	stamps hostclock.Translator
+	floods flood
+	lanes  []*lane     // of each VIP, then one for all forwarded prefixes
+	ports  map[int]int // by interface index: the number of the port in the evidence
+}
+
+// open opens the socket of an edge inside its namespace.
+func (c *Capture) open(config Edge) (*edge, error) {
+	e := &edge{Edge: config, ports: map[int]int{}}
+	for _, vip := range e.VIPs {
+		e.lanes = append(e.lanes, &lane{edge: e.Name, vip: vip.String()})
+	}
+	e.lanes = append(e.lanes, &lane{edge: e.Name})
+	indexes := make([]int, 0, len(e.Interfaces))
+	for index := range e.Interfaces {
+		indexes = append(indexes, index)
+	}
+	slices.Sort(indexes)
+	for _, index := range indexes {
+		e.ports[index] = c.evidence.port(e.Name + "/" + e.Interfaces[index])
+	}
+	filter, err := socketFilter(indexes, e.Cable, c.cfg.Snap)
+	if err != nil {
+		return nil, err
+	}
+	err = e.Host.Do(func() (err error) {
+		e.ring, err = openRing(filter)
+		return err
+	})
+	return e, err
+}
+
+// readEdge handles the frames that an edge has.
+func (c *Capture) readEdge(e *edge) {
+	c.evidence.mu.Lock()
+	defer c.evidence.mu.Unlock()
+	frames := uint64(0)
+	e.ring.read(func(p packet) {
+		at := e.stamps.Monotonic(p.realtime)
+		frames++
+		port, known := e.ports[p.ifindex]
+		if !known {
+			port = c.evidence.port(e.Name + "/" + strconv.Itoa(p.ifindex))
+			e.ports[p.ifindex] = port
+		}
+		c.evidence.keep(at, port, p.length, p.data)
+		if f, ok := parseFrame(p.data); ok {
+			c.look(e, &f, p.ifindex, at)
+		}
+	})
+	c.frames.Add(frames)
+	if dropped, err := e.ring.dropped(); err == nil {
+		c.lost.Add(uint64(dropped))
+	}
+}
+
+// look records what a frame says.
+func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
+	switch {
+	case f.gratuitous():
+		if slices.Contains(e.VIPs, addrOf(f.senderIP)) && !e.floods.copied(f, ifindex, at) {
+			c.cfg.Record(trace.Event{At: at, Node: c.owner(f.src), Kind: trace.KindGARP,
+				GARP: &trace.GARP{Edge: e.Name, VIP: f.senderIP.String()}})
+		}
+	case f.rst():
+		if c.ofService(f.tuple) && !e.floods.copied(f, ifindex, at) {
+			c.pairing.add(c.sighting(e, f, at))
+		}
+	case f.kind == frameTCP || f.kind == frameUDP:
+		node, known := c.owners[f.src]
+		if l := e.lane(f.tuple.Src); l != nil && known && c.lbs[node] {
+			if event, changed := l.carried(node, at); changed {
+				c.cfg.Record(event)
+			}
+		}
+	}
+}
+
+// lane is the lane of frames from a source address, nil if they show nothing.
+func (e *edge) lane(src flow.Addr) *lane {
+	addr := addrOf(src)
+	if i := slices.Index(e.VIPs, addr); i >= 0 {
+		return e.lanes[i]
+	}
+	if slices.ContainsFunc(e.Forwarded, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+		return e.lanes[len(e.VIPs)]
+	}
+	return nil
+}
+
+// owner is the host that has a MAC address, or the address itself.
+func (c *Capture) owner(m mac) string {
+	if name, ok := c.owners[m]; ok {
+		return name
+	}
+	return m.String()
+}
+
+func (c *Capture) ofService(t flow.Tuple) bool {
+	return len(c.cfg.Ports) == 0 || slices.Contains(c.cfg.Ports, t.SrcPort) || slices.Contains(c.cfg.Ports, t.DstPort)
+}
+
+// sighting describes a RST at an edge.
+func (c *Capture) sighting(e *edge, f *frame, at clock.Instant) *sighting {
+	s := &sighting{at: at, edge: e.Name, sender: c.owner(f.src), receiver: c.owner(f.dst),
+		tuple: f.tuple, seq: f.seq, ack: f.ack, flags: f.flags, original: f.tuple}
+	s.relayed = c.lbs[s.sender]
+	fromVIP := slices.Contains(e.VIPs, addrOf(f.tuple.Src))
+	if (e.Name == plan.LinkClients && fromVIP) || (e.Name == plan.LinkBackends && s.relayed) {
+		s.original = f.tuple.Reverse()
+	}
+	return s
+}

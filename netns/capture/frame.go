@@ -1,0 +1,124 @@
+package capture
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+
+	"baton/impl/flow"
+)
+
+// mac is an Ethernet address.
+type mac [6]byte
+
+func (m mac) String() string { return net.HardwareAddr(m[:]).String() }
+
+// frameKind is what the capture tells apart.
+type frameKind uint8
+
+const (
+	frameOther frameKind = iota
+	frameARP
+	frameTCP
+	frameUDP
+)
+
+// frame is what the capture reads of an Ethernet frame. Fields that its kind
+// does not have are zero.
+type frame struct {
+	kind     frameKind
+	src, dst mac
+	tuple    flow.Tuple // TCP, UDP
+	ipID     uint16
+	seq, ack uint32 // TCP
+	flags    uint8
+	// senderIP and targetIP are the protocol addresses of an ARP packet.
+	senderIP, targetIP flow.Addr
+}
+
+// TCP flags.
+const (
+	tcpRST = 1 << 2
+	tcpACK = 1 << 4
+)
+
+// Lengths and constants of the headers.
+const (
+	etherLen    = 14
+	etherIPv4   = 0x0800
+	etherARP    = 0x0806
+	arpLen      = 28
+	arpEthIPv4  = 0x0001_0800 // hardware Ethernet, protocol IPv4
+	arpAddrLens = 0x0604
+	ipv4MinLen  = 20
+	portsLen    = 4
+	tcpFlagsEnd = 14 // of the TCP header, up to and with the flags
+)
+
+// rst reports whether the frame is a TCP segment with RST set.
+func (f *frame) rst() bool { return f.kind == frameTCP && f.flags&tcpRST != 0 }
+
+// gratuitous reports whether the frame is a gratuitous ARP (RFC 5227 3), of the
+// request or of the reply form.
+func (f *frame) gratuitous() bool {
+	return f.kind == frameARP && f.senderIP == f.targetIP && f.senderIP != flow.Addr{}
+}
+
+// parseFrame reads an Ethernet frame, possibly cut short. It reports false if
+// there is no Ethernet header. Whatever does not parse further is frameOther: the
+// capture only looks at what it is sure of.
+func parseFrame(b []byte) (frame, bool) {
+	var f frame
+	if len(b) < etherLen {
+		return f, false
+	}
+	copy(f.dst[:], b[0:6])
+	copy(f.src[:], b[6:12])
+	payload := b[etherLen:]
+	switch binary.BigEndian.Uint16(b[12:]) {
+	case etherARP:
+		f.parseARP(payload)
+	case etherIPv4:
+		f.parseIPv4(payload)
+	}
+	return f, true
+}
+
+func (f *frame) parseARP(b []byte) {
+	if len(b) < arpLen || binary.BigEndian.Uint32(b) != arpEthIPv4 || binary.BigEndian.Uint16(b[4:]) != arpAddrLens {
+		return
+	}
+	f.kind = frameARP
+	f.senderIP, f.targetIP = flow.Addr(b[14:18]), flow.Addr(b[24:28])
+}
+
+func (f *frame) parseIPv4(b []byte) {
+	if len(b) < ipv4MinLen || b[0]>>4 != 4 {
+		return
+	}
+	headerLen := int(b[0]&0xf) * 4
+	fragmentOffset := binary.BigEndian.Uint16(b[6:]) & 0x1fff
+	if headerLen < ipv4MinLen || len(b) < headerLen+portsLen || fragmentOffset != 0 {
+		return
+	}
+	f.ipID = binary.BigEndian.Uint16(b[4:])
+	segment := b[headerLen:]
+	proto := flow.Proto(b[9])
+	switch {
+	case proto == flow.UDP:
+		f.kind = frameUDP
+	case proto == flow.TCP && len(segment) >= tcpFlagsEnd:
+		f.kind = frameTCP
+		f.seq, f.ack = binary.BigEndian.Uint32(segment[4:]), binary.BigEndian.Uint32(segment[8:])
+		f.flags = segment[13]
+	default:
+		return
+	}
+	f.tuple = flow.Tuple{
+		Src: flow.Addr(b[12:16]), Dst: flow.Addr(b[16:20]),
+		SrcPort: binary.BigEndian.Uint16(segment), DstPort: binary.BigEndian.Uint16(segment[2:]),
+		Proto: proto,
+	}
+}
+
+func addrOf(a flow.Addr) netip.Addr { return netip.AddrFrom4(a) }

@@ -1,0 +1,110 @@
+package capture
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// sighting is one RST at one edge.
+type sighting struct {
+	at       clock.Instant
+	edge     string
+	sender   string // the host that sent the frame here
+	receiver string // the host that it is addressed to, "" if unknown
+	relayed  bool   // the sender is a load balancer
+	tuple    flow.Tuple
+	seq, ack uint32
+	flags    uint8
+
+	origin string // the host that made it
+	// original is the tuple by which a load balancer knows the flow: from the
+	// client to the VIP where that is known, else as the backend edge shows the
+	// flow's reply direction.
+	original flow.Tuple
+}
+
+// relayWindow is how long a load balancer may take to pass a RST on, and by how
+// much the stamps of two sockets may be out of order.
+const relayWindow = 20 * time.Millisecond
+
+// settleTime is how long a sighting waits for its counterpart at another edge.
+// It covers two blocks that the kernel has not handed over yet.
+const settleTime = 2*blockRetire + relayWindow + 10*time.Millisecond
+
+// pairing finds out who made a RST that a load balancer sent: if a host on
+// another edge sent the same RST (sequence and acknowledgement numbers, which no
+// translation changes, and one port) to it at the same time, the load balancer
+// only passed it on; otherwise it made it.
+type pairing struct{ waiting []*sighting }
+
+func (p *pairing) add(s *sighting) { p.waiting = append(p.waiting, s) }
+
+// settled removes the sightings that are older than settleTime, or all, and
+// returns them in the order of their time, each with its origin.
+func (p *pairing) settled(now clock.Instant, all bool) []*sighting {
+	var done, waiting []*sighting
+	for _, s := range p.waiting {
+		if !all && now.Sub(s.at) < settleTime {
+			waiting = append(waiting, s)
+			continue
+		}
+		p.attribute(s)
+		done = append(done, s)
+	}
+	p.waiting = waiting
+	slices.SortStableFunc(done, func(a, b *sighting) int { return cmp.Compare(a.at, b.at) })
+	return done
+}
+
+// attribute sets the origin of s and, where it has a counterpart, that of the
+// counterpart too, so that none is taken for the source of two.
+func (p *pairing) attribute(s *sighting) {
+	if s.origin != "" {
+		return
+	}
+	s.origin = s.sender
+	var nearest *sighting
+	for _, other := range p.waiting {
+		if other.origin != "" || !sameRST(s, other) {
+			continue
+		}
+		if nearest == nil || distance(s, other) < distance(s, nearest) {
+			nearest = other
+		}
+	}
+	if nearest == nil {
+		return
+	}
+	made, passed := s, nearest
+	if s.relayed {
+		made, passed = nearest, s
+	}
+	made.origin, passed.origin = made.sender, made.sender
+	// The client side knows the flow's original tuple.
+	if made.edge == plan.LinkClients {
+		passed.original = made.original
+	} else {
+		made.original = passed.original
+	}
+}
+
+// sameRST reports whether one of two sightings is the other, passed on.
+func sameRST(a, b *sighting) bool {
+	return a.edge != b.edge && a.relayed != b.relayed && distance(a, b) <= relayWindow &&
+		a.seq == b.seq && a.ack == b.ack && a.flags == b.flags &&
+		(a.tuple.SrcPort == b.tuple.SrcPort || a.tuple.DstPort == b.tuple.DstPort)
+}
+
+func distance(a, b *sighting) time.Duration { return max(a.at.Sub(b.at), b.at.Sub(a.at)) }
+
+// event renders an attributed sighting without what the callbacks add.
+func (s *sighting) event() trace.Event {
+	return trace.Event{At: s.at, Kind: trace.KindRST, RST: &trace.RST{
+		Edge: s.edge, Tuple: s.tuple, Flow: s.tuple.String(), Sender: s.sender, Origin: s.origin, Seq: s.seq}}
+}
