@@ -32,8 +32,8 @@ type Dataplane struct {
 	waiter  waiter
 	now     func() clock.Instant
 
-	own        map[flow.Addr]bool // the host's addresses
-	generation uint32             // of the services, see SetServices
+	own        []flow.Addr // the host's addresses
+	generation uint32      // of the services, see SetServices
 }
 
 var _ dataplane.Dataplane = (*Dataplane)(nil)
@@ -42,6 +42,9 @@ var _ dataplane.Dataplane = (*Dataplane)(nil)
 // in the calling thread's network namespace. Until Lease is called, everything
 // that concerns a VIP is dropped.
 func Open(cfg dataplane.Config) (*Dataplane, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
 	client, err := linkByName(cfg.ClientLink)
 	if err != nil {
 		return nil, err
@@ -49,9 +52,6 @@ func Open(cfg dataplane.Config) (*Dataplane, error) {
 	backend, err := linkByName(cfg.BackendLink)
 	if err != nil {
 		return nil, err
-	}
-	if client.Index == backend.Index {
-		return nil, fmt.Errorf("bpf: open: client and backend link are both %s: two links are needed", client.Name)
 	}
 	d, err := load(cfg, client, backend, false)
 	if err != nil {
@@ -87,9 +87,6 @@ func linkByName(name string) (*net.Interface, error) {
 func load(cfg dataplane.Config, client, backend *net.Interface, fakeClock bool) (*Dataplane, error) {
 	if cfg.MaxFlows == 0 {
 		cfg.MaxFlows = defaultMaxFlows
-	}
-	if cfg.SNATPorts.First == 0 || cfg.SNATPorts.Last < cfg.SNATPorts.First {
-		return nil, fmt.Errorf("bpf: open: SNAT ports %d-%d are no range", cfg.SNATPorts.First, cfg.SNATPorts.Last)
 	}
 	spec, err := loadLb()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"baton/impl/clock"
+	"baton/impl/dataplane"
 	"baton/impl/flow"
 )
 
@@ -16,6 +17,11 @@ const dumpBatch = 4096
 
 // Apply implements dataplane.Dataplane.
 func (d *Dataplane) Apply(entries []flow.Entry) error {
+	for i := range entries {
+		if err := dataplane.ValidateEntry(&entries[i]); err != nil {
+			return err
+		}
+	}
 	now := d.now()
 	for len(entries) > 0 {
 		n := min(len(entries), len(d.batch.values))

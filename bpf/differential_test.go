@@ -1,0 +1,253 @@
+package bpf
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// pair is the programs and their model on the same way.
+type pair struct {
+	t               *rapid.T
+	model, programs subject
+	now             clock.Instant
+}
+
+// TestProgramsFollowTheModel puts random packets and table operations through the
+// programs and through the model. Fate, frame, table, claims, events and counters
+// must agree after every step. Ports and capacity are few, so that the flows meet.
+func TestProgramsFollowTheModel(t *testing.T) {
+	programs := newProgramSubject(t, testConfig())
+	specification := newModelSubject(t, testConfig())
+	rapid.Check(t, func(t *rapid.T) {
+		programs.reset()
+		specification.reset()
+		p := &pair{t: t, model: specification, programs: programs, now: origin}
+		p.both("lease", func(s subject) error { return s.Lease(clock.Never) })
+		t.Repeat(map[string]func(*rapid.T){
+			"":          p.compare,
+			"client":    p.clientPacket,
+			"handshake": p.handshake,
+			"backend":   p.backendPacket,
+			"reply":     p.replyPacket,
+			"arp":       p.arp,
+			"time":      p.passTime,
+			"lease":     p.lease,
+			"miss":      p.miss,
+			"apply":     p.apply,
+			"delete":    p.delete,
+			"sweep":     p.sweep,
+			"services":  p.services,
+		})
+	})
+}
+
+// both does something to both, which must both accept or both refuse it.
+func (p *pair) both(what string, f func(subject) error) {
+	a, b := f(p.model), f(p.programs)
+	if (a == nil) != (b == nil) {
+		p.t.Fatalf("%s: model %v, programs %v", what, a, b)
+	}
+}
+
+func (p *pair) send(link string, frame []byte) {
+	wantFate, want := fate(p.t, p.model, link, frame)
+	gotFate, got := fate(p.t, p.programs, link, frame)
+	p.t.Logf("%x on %s: %s", frame, link, wantFate)
+	if gotFate != wantFate {
+		p.t.Fatalf("model %s, programs %s", wantFate, gotFate)
+	}
+	if !bytes.Equal(got, want) {
+		p.t.Fatalf("model    %x\nprograms %x", want, got)
+	}
+}
+
+func (p *pair) compare(*rapid.T) {
+	if diff := cmp.Diff(table(p.t, p.model), table(p.t, p.programs)); diff != "" {
+		p.t.Fatalf("tables differ (-model +programs):\n%s", diff)
+	}
+	if diff := cmp.Diff(events(p.t, p.model), events(p.t, p.programs)); diff != "" {
+		p.t.Fatalf("events differ (-model +programs):\n%s", diff)
+	}
+	if diff := cmp.Diff(counters(p.t, p.model), counters(p.t, p.programs)); diff != "" {
+		p.t.Fatalf("counters differ (-model +programs):\n%s", diff)
+	}
+	checkClaims(p.t, p.model)
+	checkClaims(p.t, p.programs)
+}
+
+// originals draws an original tuple of a small world.
+var originals = rapid.Custom(func(t *rapid.T) flow.Tuple {
+	dst := rapid.SampledFrom([]string{vipAddr, vipAddr, vipAddr, vipAddr, unknownVIP, snatAddr, "198.18.0.1"}).Draw(t, "dst")
+	return tuple(
+		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.TCP, flow.UDP}).Draw(t, "proto"),
+		rapid.SampledFrom([]string{clientAddr, otherClient}).Draw(t, "client"),
+		rapid.Uint16Range(40000, 40002).Draw(t, "sport"), dst,
+		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, emptyPort, unknownPort}).Draw(t, "dport"))
+})
+
+// replyTuples draws a packet of a backend, whether or not a flow expects it.
+var replyTuples = rapid.Custom(func(t *rapid.T) flow.Tuple {
+	r := tuple(
+		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.UDP}).Draw(t, "proto"),
+		rapid.SampledFrom([]string{backendAddr, secondBackend}).Draw(t, "backend"),
+		rapid.Uint16Range(8079, 8085).Draw(t, "sport"),
+		rapid.SampledFrom([]string{snatAddr, clientAddr, otherClient, vipAddr, "198.18.1.1"}).Draw(t, "dst"),
+		rapid.Uint16Range(40000, 40002).Draw(t, "dport"))
+	if r.Dst == address(snatAddr) {
+		r.DstPort = rapid.Uint16Range(19999, 20004).Draw(t, "snat port")
+	}
+	return r
+})
+
+var tcpFlags = rapid.SampledFrom([]int{syn, syn, syn | ack, ack, ack | psh, fin | ack, fin | ack, rst, rst | ack, syn | fin, syn | rst, 0})
+
+// damage now and then changes a byte, the IP header, or the length of a frame.
+func damage(t *rapid.T, frame []byte) []byte {
+	switch rapid.IntRange(0, 9).Draw(t, "damage") {
+	case 0:
+		at := rapid.IntRange(14, len(frame)-1).Draw(t, "at")
+		to := rapid.Byte().Draw(t, "to")
+		return edited(frame, func(f []byte) []byte { f[at] = to; return f })
+	case 1:
+		// Shorter frames than an IP header are refused by BPF_PROG_RUN itself.
+		return slices.Clone(frame[:rapid.IntRange(34, len(frame)).Draw(t, "length")])
+	case 2:
+		at := rapid.IntRange(0, 11).Draw(t, "at")
+		return withIP(frame, at, rapid.Byte().Draw(t, "to"))
+	case 3:
+		at := rapid.IntRange(0, 5).Draw(t, "at")
+		return edited(frame, func(f []byte) []byte { f[at] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit"); return f })
+	}
+	return frame
+}
+
+func (p *pair) clientPacket(t *rapid.T) {
+	p.send("client0", damage(t, fromClient(originals.Draw(t, "original"), tcpFlags.Draw(t, "flags"))))
+}
+
+func (p *pair) backendPacket(t *rapid.T) {
+	p.send("backend0", damage(t, fromBackend(replyTuples.Draw(t, "reply"), tcpFlags.Draw(t, "flags"))))
+}
+
+// entry draws one of the entries, if there are any.
+func (p *pair) entry(t *rapid.T) (flow.Entry, bool) {
+	var all []flow.Entry
+	if err := p.model.Dump(func(e flow.Entry) bool { all = append(all, e); return true }); err != nil {
+		t.Fatal(err)
+	}
+	if len(all) == 0 {
+		return flow.Entry{}, false
+	}
+	return rapid.SampledFrom(all).Draw(t, "entry"), true
+}
+
+// replyPacket answers on a flow that exists, from either side.
+func (p *pair) replyPacket(t *rapid.T) {
+	e, ok := p.entry(t)
+	if !ok {
+		t.Skip("no entries")
+	}
+	flags := tcpFlags.Draw(t, "flags")
+	if rapid.Bool().Draw(t, "of the backend") {
+		p.send("backend0", damage(t, fromBackend(e.Reply, flags)))
+	} else {
+		p.send("client0", damage(t, fromClient(e.Original, flags)))
+	}
+}
+
+// handshake brings a TCP flow up, which random flags hardly do.
+func (p *pair) handshake(t *rapid.T) {
+	o := originals.Draw(t, "original")
+	p.send("client0", fromClient(o, syn))
+	if e, ok, _ := p.model.Lookup(o); ok {
+		p.send("backend0", fromBackend(e.Reply, syn|ack))
+		p.send("client0", fromClient(o, ack))
+	}
+}
+
+func (p *pair) arp(t *rapid.T) {
+	addresses := rapid.SampledFrom([]string{vipAddr, snatAddr, unknownVIP, "198.18.0.1", "198.18.1.1", clientAddr})
+	link := rapid.SampledFrom([]string{"client0", "backend0"}).Draw(t, "link")
+	operation := rapid.Uint16Range(1, 2).Draw(t, "operation")
+	p.send(link, damage(t, arpFrame(operation, addresses.Draw(t, "sender"), addresses.Draw(t, "target"))))
+}
+
+func (p *pair) passTime(t *rapid.T) {
+	p.now = p.now.Add(time.Duration(rapid.Int64Range(0, int64(40*time.Second)).Draw(t, "passed")))
+	p.both("advance", func(s subject) error { s.advance(p.now); return nil })
+}
+
+func (p *pair) lease(t *rapid.T) {
+	until := p.now.Add(time.Duration(rapid.SampledFrom([]int64{-1, 0, 1, int64(time.Hour), int64(time.Hour)}).Draw(t, "for")))
+	p.both("lease", func(s subject) error { return s.Lease(until) })
+}
+
+func (p *pair) miss(t *rapid.T) {
+	policy := rapid.SampledFrom([]dataplane.MissPolicy{dataplane.MissDrop, dataplane.MissAdopt}).Draw(t, "policy")
+	p.both("miss", func(s subject) error { return s.SetMiss(policy) })
+}
+
+func (p *pair) apply(t *rapid.T) {
+	entries := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) flow.Entry {
+		e := flow.Entry{
+			Original: originals.Draw(t, "original"), Reply: replyTuples.Draw(t, "reply"),
+			State:     flow.State(rapid.IntRange(int(flow.SynSent), int(flow.Assured)).Draw(t, "state")),
+			Origin:    flow.Synced,
+			Remaining: time.Duration(rapid.Int64Range(-1, int64(3*time.Hour)).Draw(t, "remaining")),
+		}
+		if rapid.IntRange(0, 19).Draw(t, "consistent") > 0 { // else it must be refused
+			e.Reply.Proto = e.Original.Proto
+			if e.Original.Proto == flow.UDP {
+				e.State = flow.Unreplied + e.State%2
+			} else {
+				e.State = flow.SynSent + e.State%4
+			}
+		}
+		return e
+	}), 0, 4).Draw(t, "entries")
+	p.both("apply", func(s subject) error { return s.Apply(entries) })
+}
+
+func (p *pair) delete(t *rapid.T) {
+	tuples := rapid.SliceOfN(originals, 0, 3).Draw(t, "tuples")
+	if e, ok := p.entry(t); ok {
+		tuples = append(tuples, e.Original)
+	}
+	p.both("delete", func(s subject) error { return s.Delete(tuples) })
+}
+
+func (p *pair) sweep(t *rapid.T) {
+	since := p.now.Add(-time.Duration(rapid.Int64Range(0, int64(3*time.Hour)).Draw(t, "since")))
+	var swept [2][]string
+	for i, s := range []subject{p.model, p.programs} {
+		entries, err := s.Sweep(p.now, since)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			swept[i] = append(swept[i], entryLine(e))
+		}
+		slices.Sort(swept[i])
+	}
+	if diff := cmp.Diff(swept[0], swept[1]); diff != "" {
+		t.Fatalf("swept (-model +programs):\n%s", diff)
+	}
+}
+
+func (p *pair) services(t *rapid.T) {
+	if rapid.IntRange(0, 4).Draw(t, "often") > 0 {
+		t.Skip("seldom: it waits for the kernel")
+	}
+	all := testConfig().Services
+	some := all[:rapid.IntRange(0, len(all)).Draw(t, "services")]
+	p.both("services", func(s subject) error { return s.SetServices(some) })
+}

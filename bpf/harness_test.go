@@ -1,0 +1,342 @@
+package bpf
+
+import (
+	"fmt"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/vishvananda/netlink"
+	"pgregory.net/rapid"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/dataplane/model"
+	"baton/impl/flow"
+)
+
+// origin is when the tests' time begins: late enough for any age of an entry.
+const origin = clock.Instant(10 * time.Hour)
+
+// subject is a dataplane under test: the programs or their model. The tests put
+// both through the same harness, so that they cannot drift apart.
+type subject interface {
+	dataplane.Dataplane
+	advance(now clock.Instant)
+	// packet returns the fate of a frame, and what the frame has become.
+	packet(link string, frame []byte) (model.Verdict, []byte)
+	// claims returns the reply tuples in use and whose they are.
+	claims() map[flow.Tuple]flow.Tuple
+	// reset empties the tables and brings the first services back.
+	reset()
+}
+
+// modelSubject is the model.
+type modelSubject struct {
+	*model.Dataplane
+	t    testing.TB
+	cfg  dataplane.Config
+	host model.Host
+	now  clock.Instant
+}
+
+func newModelSubject(t testing.TB, cfg dataplane.Config) *modelSubject {
+	s := &modelSubject{t: t, cfg: cfg, host: model.Host{
+		ClientMAC: model.MAC(clientMAC), BackendMAC: model.MAC(backendMAC),
+		Own: []flow.Addr{address("127.0.0.1"), address("198.18.0.1"), address("198.18.1.1")}, // see newProgramSubject
+	}}
+	s.reset()
+	return s
+}
+
+func (s *modelSubject) reset() {
+	d, err := model.New(s.cfg, s.host)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.Dataplane = d
+	s.advance(origin)
+}
+
+func (s *modelSubject) advance(now clock.Instant) {
+	s.now = now
+	s.Advance(now)
+}
+
+func (s *modelSubject) packet(link string, frame []byte) (model.Verdict, []byte) {
+	frame = slices.Clone(frame)
+	return s.Packet(s.now, link, frame).Verdict, frame
+}
+
+func (s *modelSubject) claims() map[flow.Tuple]flow.Tuple { return s.Claims() }
+
+// programSubject is the programs, loaded with a fake clock and run by
+// BPF_PROG_RUN in a namespace that has their links.
+type programSubject struct {
+	*Dataplane
+	t      testing.TB
+	worker chan func()
+	index  map[string]int // of the links
+	moved  bool           // the services are not the first ones
+}
+
+// The verdicts of the programs (linux/bpf.h).
+const (
+	tcxNext     = 0xffffffff
+	tcxDrop     = 2
+	tcxRedirect = 7
+)
+
+func newProgramSubject(t testing.TB, cfg dataplane.Config) *programSubject {
+	needRoot(t)
+	n := newNamespace(t)
+	wire(t, n, "client0", "198.18.0.1/24", n, "client1", "198.18.0.1/24")
+	wire(t, n, "backend0", "198.18.1.1/24", n, "backend1", "198.18.1.1/24")
+	s := &programSubject{t: t, worker: make(chan func()), index: map[string]int{}}
+	t.Cleanup(startWorker(t, n, s.worker))
+	s.inside(func() {
+		client, backend := s.link("client0", clientMAC), s.link("backend0", backendMAC)
+		d, err := load(cfg, client, backend, true)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		s.Dataplane = d
+	})
+	if s.Dataplane == nil {
+		t.FailNow()
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.now = s.fakeNow
+	s.reset()
+	return s
+}
+
+// startWorker runs the functions of a channel on one thread in the namespace.
+func startWorker(t testing.TB, n ns.NetNS, work chan func()) (stop func()) {
+	ready := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		ready <- n.Set()
+		for f := range work {
+			f()
+		}
+	}()
+	if err := <-ready; err != nil {
+		t.Fatal(err)
+	}
+	return func() { close(work) }
+}
+
+func (s *programSubject) inside(f func()) {
+	done := make(chan struct{})
+	s.worker <- func() { defer close(done); f() }
+	<-done
+}
+
+func (s *programSubject) link(name string, mac net.HardwareAddr) *net.Interface {
+	l, err := netlink.LinkByName(name)
+	if err == nil {
+		err = netlink.LinkSetHardwareAddr(l, mac)
+	}
+	if err != nil {
+		s.t.Error(err)
+	}
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		s.t.Error(err)
+		return &net.Interface{}
+	}
+	s.index[name] = i.Index
+	return i
+}
+
+func (s *programSubject) fakeNow() clock.Instant {
+	return clock.Instant(s.control.values[0].FakeNow)
+}
+
+func (s *programSubject) advance(now clock.Instant) { s.control.values[0].FakeNow = int64(now) }
+
+func (s *programSubject) reset() {
+	s.advance(origin)
+	var all []flow.Tuple
+	s.must(s.Dump(func(e flow.Entry) bool { all = append(all, e.Original); return true }))
+	s.must(s.Delete(all))
+	_, err := s.Poll(func(flow.Event) {})
+	s.must(err)
+	s.must(s.Lease(0))
+	s.must(s.SetMiss(dataplane.MissDrop))
+	s.resetServices()
+	s.must(s.objs.Counters.Put(uint32(0), make([]lbCounters, ebpf.MustPossibleCPU())))
+}
+
+func (s *programSubject) SetServices(services []dataplane.Service) error {
+	s.moved = true
+	return s.Dataplane.SetServices(services)
+}
+
+// resetServices lets round robin begin anew. It spares SetServices, which waits for
+// the kernel, where the services have not changed.
+func (s *programSubject) resetServices() {
+	if s.moved {
+		s.must(s.Dataplane.SetServices(s.cfg.Services))
+		s.moved = false
+		return
+	}
+	for _, service := range s.cfg.Services {
+		var value lbService
+		s.must(s.objs.Services.Lookup(toServiceKey(service.Service), &value))
+		value.Next = 0
+		s.must(s.objs.Services.Put(toServiceKey(service.Service), value))
+	}
+}
+
+func (s *programSubject) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// skbContext is the head of struct __sk_buff, as far as the link's index. The
+// kernel gives the packet to that device, and with it the device's address.
+type skbContext struct {
+	_       [10]uint32
+	Ifindex uint32
+}
+
+func (s *programSubject) program(link string) *ebpf.Program {
+	if link == s.cfg.ClientLink {
+		return s.objs.FromClient
+	}
+	return s.objs.FromBackend
+}
+
+func (s *programSubject) packet(link string, frame []byte) (model.Verdict, []byte) {
+	s.t.Helper()
+	options := ebpf.RunOptions{
+		Data: frame, DataOut: make([]byte, len(frame)+256), Context: skbContext{Ifindex: uint32(s.index[link])},
+	}
+	var code uint32
+	var err error
+	s.inside(func() { code, err = s.program(link).Run(&options) })
+	if err != nil {
+		s.t.Fatalf("run on %d bytes: %v", len(frame), err)
+	}
+	switch code {
+	case tcxNext:
+		return model.Pass, options.DataOut
+	case tcxDrop:
+		return model.Drop, options.DataOut
+	case tcxRedirect:
+		return model.Forward, options.DataOut
+	}
+	s.t.Fatalf("verdict %d", code)
+	return 0, nil
+}
+
+func (s *programSubject) claims() map[flow.Tuple]flow.Tuple {
+	out := map[flow.Tuple]flow.Tuple{}
+	var reply, original lbTuple
+	entries := s.objs.Replies.Iterate()
+	for entries.Next(&reply, &original) {
+		out[fromTuple(&reply)] = fromTuple(&original)
+	}
+	s.must(entries.Err())
+	return out
+}
+
+// fate describes what became of a frame, and returns the frame if it still exists: "pass", "drop miss", "forward <tuple>",
+// "arp-reply <address> is-at <mac>". It checks the checksums of what is forwarded.
+func fate(t rapid.TB, s subject, link string, frame []byte) (string, []byte) {
+	t.Helper()
+	before := counters(t, s)
+	verdict, out := s.packet(link, frame)
+	after := counters(t, s)
+	switch verdict {
+	case model.Pass:
+		if !slices.Equal(frame, out) {
+			t.Errorf("a frame for the host was changed:\n%x\n%x", frame, out)
+		}
+		return "pass", out
+	case model.Drop:
+		for reason := range dataplane.DropKinds {
+			if after.Dropped[reason] > before.Dropped[reason] {
+				return "drop " + reason.String(), nil
+			}
+		}
+		return "drop uncounted", nil
+	}
+	if after.ARPReplies > before.ARPReplies {
+		return fmt.Sprintf("arp-reply %s is-at %s", flow.Addr(out[28:32]), net.HardwareAddr(out[22:28])), out
+	}
+	if err := checkSums(out); err != nil && checkSums(frame) == nil {
+		t.Errorf("forwarded frame: %v\nin  %x\nout %x", err, frame, out)
+	}
+	return "forward " + tupleOf(out).String(), out
+}
+
+func counters(t rapid.TB, s subject) dataplane.Counters {
+	t.Helper()
+	c, err := s.Counters()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// table describes the entries, one a line, in order.
+func table(t rapid.TB, s subject) []string {
+	t.Helper()
+	var out []string
+	err := s.Dump(func(e flow.Entry) bool { out = append(out, entryLine(e)); return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func entryLine(e flow.Entry) string {
+	return fmt.Sprintf("%s reply %s %s %s %s", e.Original, strings.TrimPrefix(e.Reply.String(), e.Reply.Proto.String()+" "),
+		e.State, e.Origin, e.Remaining)
+}
+
+// events describes the pending flow events.
+func events(t rapid.TB, s subject) []string {
+	t.Helper()
+	var out []string
+	_, err := s.Poll(func(e flow.Event) { out = append(out, entryLine(e.Entry)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// checkClaims checks that both directions of every flow exist, and nothing else.
+func checkClaims(t rapid.TB, s subject) {
+	t.Helper()
+	claims, entries := s.claims(), 0
+	err := s.Dump(func(e flow.Entry) bool {
+		entries++
+		if owner, ok := claims[e.Reply]; !ok || owner != e.Original {
+			t.Errorf("entry %s: its reply tuple %s is claimed by %v", e.Original, e.Reply, owner)
+		}
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(claims) != entries {
+		t.Errorf("%d reply tuples are claimed by %d entries", len(claims), entries)
+	}
+}

@@ -1,0 +1,46 @@
+package model
+
+import (
+	"fmt"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// Meaning is what an address means to a node: a set of the bits below.
+type Meaning uint32
+
+const (
+	ARPClient  Meaning = 1 << iota // ARP for it is answered on the client link
+	ARPBackend                     // ARP for it is answered on the backend link
+	Virtual                        // a VIP: its packets never reach the host's stack
+	Own                            // the host's own: its packets always do
+)
+
+// Meanings returns the addresses that mean something to a node whose host has the
+// addresses own. A service's addresses are virtual even if no link answers ARP for
+// them: they may be routed to the node. An address that is both virtual and the
+// host's own is refused, since the host's stack would answer for it.
+func Meanings(cfg dataplane.Config, services []dataplane.Service, own []flow.Addr) (map[flow.Addr]Meaning, error) {
+	out := make(map[flow.Addr]Meaning)
+	for _, v := range cfg.VIPs {
+		meaning := Virtual | ARPClient
+		if v.Link == cfg.BackendLink {
+			meaning = Virtual | ARPBackend
+		}
+		out[flow.AddrFrom(v.Addr)] |= meaning
+	}
+	for _, s := range services {
+		out[s.VIP] |= Virtual
+		if s.SNAT != (flow.Addr{}) {
+			out[s.SNAT] |= Virtual
+		}
+	}
+	for _, a := range own {
+		if out[a]&Virtual != 0 {
+			return nil, fmt.Errorf("dataplane: VIP %s is an address of this host, whose stack would answer for it", a)
+		}
+		out[a] = Own
+	}
+	return out, nil
+}

@@ -1,0 +1,45 @@
+package model
+
+import (
+	"errors"
+	"io"
+
+	"baton/impl/flow"
+)
+
+// emit reports that an entry was created or changed its state.
+func (d *Dataplane) emit(original flow.Tuple, c *conn) {
+	if len(d.events) == d.host.MaxEvents {
+		d.counters.EventsLost++
+		return
+	}
+	d.events = append(d.events, flow.Event{Entry: flow.Entry{
+		Original: original, Reply: c.reply, State: c.state, Origin: c.origin,
+		Remaining: d.cfg.Timeouts.Of(c.state),
+	}})
+}
+
+// Poll implements dataplane.Dataplane.
+func (d *Dataplane) Poll(f func(flow.Event)) (int, error) {
+	events := d.events
+	d.events = d.events[len(d.events):]
+	for _, e := range events {
+		f(e)
+	}
+	return len(events), nil
+}
+
+// errWouldBlock is what Wait returns where the programs' would block: nothing
+// happens in the model that its caller does not do.
+var errWouldBlock = errors.New("dataplane model: wait: no event is pending")
+
+// Wait implements dataplane.Dataplane, and never blocks.
+func (d *Dataplane) Wait() error {
+	switch {
+	case d.closed:
+		return io.EOF
+	case len(d.events) == 0:
+		return errWouldBlock
+	}
+	return nil
+}

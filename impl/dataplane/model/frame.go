@@ -1,0 +1,148 @@
+package model
+
+import (
+	"encoding/binary"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// Header lengths and offsets of Ethernet, IPv4 (RFC 791), TCP and UDP.
+const (
+	ethLen     = 14
+	ipMinLen   = 20
+	tcpMinLen  = 20
+	udpLen     = 8
+	portsLen   = 4
+	ipChecksum = ethLen + 10
+
+	etherTypeIPv4 = 0x0800
+	etherTypeARP  = 0x0806
+
+	moreFragments  = 0x2000
+	fragmentOffset = 0x1fff
+)
+
+// noReason says that a packet need not be dropped.
+const noReason = dataplane.DropKinds
+
+// packet is what was read from a frame.
+type packet struct {
+	frame    []byte
+	tuple    flow.Tuple
+	l4       int // where TCP or UDP begins
+	flags    byte
+	hasPorts bool // the tuple is complete
+}
+
+func be16(b []byte) int { return int(binary.BigEndian.Uint16(b)) }
+
+// parseAddresses reads the addresses. What is too short to have them concerns no VIP.
+func parseAddresses(frame []byte) (packet, bool) {
+	p := packet{frame: frame}
+	if len(frame) < ethLen+ipMinLen || frame[ethLen]>>4 != 4 {
+		return p, false
+	}
+	p.tuple.Src = flow.Addr(frame[ethLen+12:])
+	p.tuple.Dst = flow.Addr(frame[ethLen+16:])
+	return p, true
+}
+
+// parseTransport reads the rest of the tuple. It returns noReason, or the reason
+// for which a packet of a VIP is dropped.
+func (p *packet) parseTransport() dataplane.Drop {
+	ip := p.frame[ethLen:]
+	headerLen, total, fragment := int(ip[0]&0xf)*4, be16(ip[2:]), be16(ip[6:])
+	proto := flow.Proto(ip[9])
+	if headerLen < ipMinLen || total < headerLen || total > len(ip) {
+		return dataplane.DropMalformed
+	}
+	if proto != flow.TCP && proto != flow.UDP {
+		return dataplane.DropOtherProto
+	}
+	if fragment&fragmentOffset != 0 {
+		return dataplane.DropFragment
+	}
+	segment := ip[headerLen:total]
+	if len(segment) < portsLen {
+		return dataplane.DropMalformed
+	}
+	p.l4 = ethLen + headerLen
+	p.tuple.Proto = proto
+	p.tuple.SrcPort, p.tuple.DstPort = uint16(be16(segment)), uint16(be16(segment[2:]))
+	p.hasPorts = true
+	if fragment&moreFragments != 0 {
+		return dataplane.DropFragment
+	}
+	if proto == flow.TCP {
+		return p.parseTCP(segment)
+	}
+	return p.parseUDP(segment)
+}
+
+func (p *packet) parseTCP(segment []byte) dataplane.Drop {
+	if len(segment) < tcpMinLen {
+		return dataplane.DropMalformed
+	}
+	if offset := int(segment[12]>>4) * 4; offset < tcpMinLen || offset > len(segment) {
+		return dataplane.DropMalformed
+	}
+	p.flags = segment[13]
+	return noReason
+}
+
+func (p *packet) parseUDP(segment []byte) dataplane.Drop {
+	if len(segment) < udpLen {
+		return dataplane.DropMalformed
+	}
+	if length := be16(segment[4:]); length < udpLen || length > len(segment) {
+		return dataplane.DropMalformed
+	}
+	return noReason
+}
+
+// translate makes the frame show the tuple to, in place. The TTL stays: the
+// translation is not a hop. A wrong checksum stays wrong.
+func (p *packet) translate(to flow.Tuple) {
+	ip, segment := p.frame[ethLen:], p.frame[p.l4:]
+	var addresses, ports change
+	addresses.replace(ip[12:16], to.Src[:])
+	addresses.replace(ip[16:20], to.Dst[:])
+	ports.replace(segment[0:2], []byte{byte(to.SrcPort >> 8), byte(to.SrcPort)})
+	ports.replace(segment[2:4], []byte{byte(to.DstPort >> 8), byte(to.DstPort)})
+
+	addresses.apply(p.frame[ipChecksum:])
+	if to.Proto == flow.TCP {
+		(addresses + ports).apply(segment[16:])
+		return
+	}
+	check := segment[6:8]
+	if be16(check) == 0 {
+		return // RFC 768: the sender has computed none
+	}
+	(addresses + ports).apply(check)
+	if be16(check) == 0 {
+		check[0], check[1] = 0xff, 0xff // RFC 768: a sum of zero is sent as all ones
+	}
+}
+
+// change is a difference of 16-bit words in ones' complement arithmetic, as yet unfolded.
+type change uint64
+
+// replace overwrites old by as many bytes of new.
+func (c *change) replace(old, new []byte) {
+	for i := 0; i < len(old); i += 2 {
+		*c += change(^uint16(be16(old[i:])))
+		*c += change(be16(new[i:]))
+	}
+	copy(old, new)
+}
+
+// apply changes the checksum that begins at sum (RFC 1624, equation 3).
+func (c change) apply(sum []byte) {
+	total := uint64(c) + uint64(^uint16(be16(sum)))
+	for total>>16 != 0 {
+		total = total&0xffff + total>>16
+	}
+	binary.BigEndian.PutUint16(sum, ^uint16(total))
+}

@@ -1,0 +1,127 @@
+// Package model is the dataplane in Go: it specifies, packet by packet, what the
+// eBPF programs of package bpf do, and implements the same dataplane.Dataplane.
+// The tests of package bpf run both through one harness; the simulator forwards
+// its packets with it. It is pure: it reads no clock and does no IO, time is what
+// Packet and Advance were last told.
+package model
+
+import (
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+const (
+	// defaultMaxFlows is the capacity of the table if the configuration names none.
+	defaultMaxFlows = 1 << 20
+	// defaultMaxEvents is what the programs' ring buffer holds: 4 MiB of records of 48 bytes.
+	defaultMaxEvents = (4<<20 - 1) / 48
+)
+
+// MAC is an Ethernet address.
+type MAC [6]byte
+
+// Host is what the node's host adds to the configuration.
+type Host struct {
+	ClientMAC, BackendMAC MAC         // of the two links
+	Own                   []flow.Addr // the host's own addresses
+	MaxEvents             int         // pending events that fit; 0 means as many as the programs hold
+}
+
+// Dataplane is the model of one node's dataplane.
+type Dataplane struct {
+	cfg  dataplane.Config
+	host Host
+	now  clock.Instant
+
+	lease      clock.Instant
+	miss       dataplane.MissPolicy
+	meanings   map[flow.Addr]Meaning
+	configured map[flow.Service]*service
+	// dnatBackends are the senders whose packets are replies even without an entry.
+	dnatBackends map[flow.Service]bool
+
+	conns   map[flow.Tuple]*conn      // by original tuple
+	replies map[flow.Tuple]flow.Tuple // reply tuple to original tuple: a claim
+
+	events   []flow.Event
+	counters dataplane.Counters
+	closed   bool
+}
+
+var _ dataplane.Dataplane = (*Dataplane)(nil)
+
+// service is a configured service with its turn.
+type service struct {
+	dataplane.Service
+	slots []dataplane.Backend
+	next  uint32 // round robin's turn
+}
+
+// New returns a dataplane without a lease.
+func New(cfg dataplane.Config, host Host) (*Dataplane, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.MaxFlows == 0 {
+		cfg.MaxFlows = defaultMaxFlows
+	}
+	if host.MaxEvents == 0 {
+		host.MaxEvents = defaultMaxEvents
+	}
+	d := &Dataplane{
+		cfg: cfg, host: host,
+		conns: make(map[flow.Tuple]*conn), replies: make(map[flow.Tuple]flow.Tuple),
+	}
+	if err := d.SetServices(cfg.Services); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Advance tells the model the time.
+func (d *Dataplane) Advance(now clock.Instant) { d.now = now }
+
+// Lease implements dataplane.Dataplane.
+func (d *Dataplane) Lease(until clock.Instant) error {
+	d.lease = until
+	return nil
+}
+
+// SetMiss implements dataplane.Dataplane.
+func (d *Dataplane) SetMiss(p dataplane.MissPolicy) error {
+	d.miss = p
+	return nil
+}
+
+// SetServices implements dataplane.Dataplane. Round robin begins anew.
+func (d *Dataplane) SetServices(services []dataplane.Service) error {
+	if err := dataplane.ValidateServices(services); err != nil {
+		return err
+	}
+	meanings, err := Meanings(d.cfg, services, d.host.Own)
+	if err != nil {
+		return err
+	}
+	d.meanings = meanings
+	d.configured = make(map[flow.Service]*service)
+	d.dnatBackends = make(map[flow.Service]bool)
+	for _, s := range services {
+		d.configured[s.Service] = &service{Service: s, slots: Slots(s)}
+		for _, b := range s.Backends {
+			if s.Mode == dataplane.DNAT {
+				d.dnatBackends[flow.Service{VIP: b.Addr, Port: b.Port, Proto: s.Proto}] = true
+			}
+		}
+	}
+	return nil
+}
+
+// Counters implements dataplane.Dataplane.
+func (d *Dataplane) Counters() (dataplane.Counters, error) { return d.counters, nil }
+
+// Close implements dataplane.Dataplane.
+func (d *Dataplane) Close() error {
+	d.closed = true
+	return nil
+}

@@ -1,0 +1,83 @@
+package model
+
+import (
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// open creates the entry for a packet in the original direction, in place of old
+// if there is one. Either both directions of it exist afterwards, or neither.
+func (d *Dataplane) open(p *packet, s *service, old *conn) (*conn, dataplane.Drop) {
+	if !p.opens() && !(d.miss == dataplane.MissAdopt && p.isMidFlow()) {
+		return nil, dataplane.DropMiss
+	}
+	if len(s.slots) == 0 {
+		return nil, dataplane.DropNoBackend
+	}
+	claim, reason := d.claim(p.tuple, s, s.choose(p.tuple))
+	if reason != noReason {
+		return nil, reason
+	}
+	if old == nil && len(d.conns) >= d.cfg.MaxFlows {
+		delete(d.replies, claim)
+		return nil, dataplane.DropTableFull
+	}
+	if old != nil && old.reply != claim {
+		delete(d.replies, old.reply)
+	}
+	c := &conn{reply: claim, origin: flow.Opened, lastSeen: d.now}
+	c.first(p)
+	if p.opens() {
+		d.counters.Created++
+	} else {
+		c.origin = flow.Adopted
+		d.counters.Adopted++
+	}
+	d.conns[p.tuple] = c
+	d.emit(p.tuple, c)
+	return c, noReason
+}
+
+// choose returns the backend of a new flow. A turn is taken even if the flow then
+// finds no port.
+func (s *service) choose(t flow.Tuple) dataplane.Backend {
+	if s.Balance == dataplane.Maglev {
+		return s.slots[Hash(t)%uint64(len(s.slots))]
+	}
+	turn := s.next
+	s.next++
+	return s.slots[turn%uint32(len(s.slots))]
+}
+
+// claim reserves the reply tuple of a new flow, which in fullnat mode is the
+// allocation of its SNAT port.
+func (d *Dataplane) claim(t flow.Tuple, s *service, b dataplane.Backend) (flow.Tuple, dataplane.Drop) {
+	claim := flow.Tuple{Src: b.Addr, SrcPort: b.Port, Dst: t.Src, DstPort: t.SrcPort, Proto: t.Proto}
+	if s.Mode == dataplane.DNAT {
+		return claim, d.tryClaim(claim, t)
+	}
+	claim.Dst = s.SNAT
+	hash := Hash(t)
+	for i := range PortAttempts {
+		claim.DstPort = SNATPort(d.cfg.SNATPorts, hash, i)
+		if reason := d.tryClaim(claim, t); reason != dataplane.DropNoPort {
+			return claim, reason
+		}
+	}
+	return claim, dataplane.DropNoPort
+}
+
+// tryClaim takes over a claim that already is the flow's.
+func (d *Dataplane) tryClaim(claim, t flow.Tuple) dataplane.Drop {
+	if owner, taken := d.replies[claim]; taken {
+		if owner == t {
+			return noReason
+		}
+		return dataplane.DropNoPort
+	}
+	if len(d.replies) >= d.cfg.MaxFlows {
+		return dataplane.DropTableFull
+	}
+	d.replies[claim] = t
+	return noReason
+}

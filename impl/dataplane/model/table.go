@@ -1,0 +1,124 @@
+package model
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// Apply implements dataplane.Dataplane. The newest word on a reply tuple wins: a
+// flow of this node that has it is older than the peer's knowledge, and goes.
+func (d *Dataplane) Apply(entries []flow.Entry) error {
+	for i := range entries {
+		if err := dataplane.ValidateEntry(&entries[i]); err != nil {
+			return err
+		}
+	}
+	full := 0
+	for _, e := range entries {
+		if old := d.conns[e.Original]; old != nil && old.reply != e.Reply {
+			d.remove(e.Original)
+		}
+		if owner, taken := d.replies[e.Reply]; taken && owner != e.Original {
+			d.remove(owner)
+		}
+		if d.conns[e.Original] == nil && len(d.conns) >= d.cfg.MaxFlows {
+			full++
+			continue
+		}
+		d.replies[e.Reply] = e.Original
+		d.conns[e.Original] = d.replicated(e)
+	}
+	if full > 0 {
+		return fmt.Errorf("dataplane model: apply %d entries: %d found the table full (%d flows)",
+			len(entries), full, d.cfg.MaxFlows)
+	}
+	return nil
+}
+
+// replicated returns the conn of an entry of the peer, which has seen the packets
+// that this node has not: a half-open connection counts as answered, and which
+// side closed first is unknown, so that both FINs must still come by.
+func (d *Dataplane) replicated(e flow.Entry) *conn {
+	timeout := d.cfg.Timeouts.Of(e.State)
+	age := timeout - min(max(e.Remaining, 0), timeout)
+	return &conn{
+		reply: e.Reply, state: e.State, origin: e.Origin,
+		lastSeen: d.now.Add(-age), replySeen: e.State == flow.SynSent,
+	}
+}
+
+// Delete implements dataplane.Dataplane.
+func (d *Dataplane) Delete(tuples []flow.Tuple) error {
+	for _, t := range tuples {
+		d.remove(t)
+	}
+	return nil
+}
+
+// remove takes both directions of an entry away.
+func (d *Dataplane) remove(t flow.Tuple) {
+	if c := d.conns[t]; c != nil {
+		delete(d.replies, c.reply)
+		delete(d.conns, t)
+	}
+}
+
+// Lookup implements dataplane.Dataplane.
+func (d *Dataplane) Lookup(t flow.Tuple) (flow.Entry, bool, error) {
+	c := d.conns[t]
+	if c == nil {
+		return flow.Entry{}, false, nil
+	}
+	return d.entry(t, c, d.now), true, nil
+}
+
+// Dump implements dataplane.Dataplane. The model's order is that of the tuples.
+func (d *Dataplane) Dump(f func(flow.Entry) bool) error {
+	for _, t := range d.sorted() {
+		if !f(d.entry(t, d.conns[t], d.now)) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Sweep implements dataplane.Dataplane.
+func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
+	var removed []flow.Entry
+	for _, t := range d.sorted() {
+		c := d.conns[t]
+		if now.Sub(max(c.lastSeen, since)) >= d.cfg.Timeouts.Of(c.state) {
+			e := d.entry(t, c, now)
+			e.Remaining = 0
+			removed = append(removed, e)
+			d.remove(t)
+		}
+	}
+	return removed, nil
+}
+
+func (d *Dataplane) sorted() []flow.Tuple {
+	return slices.SortedFunc(maps.Keys(d.conns), flow.Tuple.Compare)
+}
+
+func (d *Dataplane) entry(t flow.Tuple, c *conn, now clock.Instant) flow.Entry {
+	return flow.Entry{
+		Original: t, Reply: c.reply, State: c.state, Origin: c.origin,
+		Remaining: remaining(d.cfg.Timeouts.Of(c.state), now.Sub(c.lastSeen)),
+	}
+}
+
+// remaining returns the lifetime that is left after an idle time.
+func remaining(timeout, idle time.Duration) time.Duration {
+	return min(max(timeout-idle, 0), timeout)
+}
+
+// Claims returns the reply tuples in use and the original tuple of each. It is for
+// tests, which check that it and the entries say the same.
+func (d *Dataplane) Claims() map[flow.Tuple]flow.Tuple { return maps.Clone(d.replies) }

@@ -1,0 +1,83 @@
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+
+	"baton/impl/flow"
+)
+
+// MaxServices is how many services a dataplane holds.
+const MaxServices = 256
+
+// Validate reports what a dataplane cannot work with.
+func (s Service) Validate() error {
+	switch {
+	case s.Proto != flow.TCP && s.Proto != flow.UDP:
+		return fmt.Errorf("dataplane: service %q: protocol %s is neither tcp nor udp", s.Name, s.Proto)
+	case s.Mode != FullNAT && s.Mode != DNAT:
+		return fmt.Errorf("dataplane: service %q: %s is neither fullnat nor dnat", s.Name, s.Mode)
+	case s.Balance != RoundRobin && s.Balance != Maglev:
+		return fmt.Errorf("dataplane: service %q: %s is neither rr nor maglev", s.Name, s.Balance)
+	case s.Mode == FullNAT && s.SNAT == flow.Addr{}:
+		return fmt.Errorf("dataplane: service %q: fullnat needs a SNAT address", s.Name)
+	}
+	return nil
+}
+
+// ValidateServices reports what SetServices must refuse.
+func ValidateServices(services []Service) error {
+	if len(services) > MaxServices {
+		return fmt.Errorf("dataplane: %d services > %d", len(services), MaxServices)
+	}
+	names := make(map[flow.Service]string)
+	for _, s := range services {
+		if err := s.Validate(); err != nil {
+			return err
+		}
+		if other, taken := names[s.Service]; taken {
+			return fmt.Errorf("dataplane: services %q and %q are both %s", other, s.Name, s.Service)
+		}
+		names[s.Service] = s.Name
+	}
+	return nil
+}
+
+// Validate reports what a dataplane cannot work with.
+func (c Config) Validate() error {
+	if c.ClientLink == c.BackendLink {
+		return fmt.Errorf("dataplane: client and backend link are both %q: two links are needed", c.ClientLink)
+	}
+	if c.SNATPorts.First == 0 || c.SNATPorts.Last < c.SNATPorts.First {
+		return fmt.Errorf("dataplane: SNAT ports %d-%d are no range", c.SNATPorts.First, c.SNATPorts.Last)
+	}
+	if c.MaxFlows < 0 {
+		return fmt.Errorf("dataplane: capacity of %d flows", c.MaxFlows)
+	}
+	if c.Timeouts == (Timeouts{}) {
+		return errors.New("dataplane: no timeouts")
+	}
+	for _, v := range c.VIPs {
+		if !v.Addr.Is4() {
+			return fmt.Errorf("dataplane: VIP %s is no IPv4 address", v.Addr)
+		}
+		if v.Link != c.ClientLink && v.Link != c.BackendLink {
+			return fmt.Errorf("dataplane: VIP %s: link %q is neither %q nor %q", v.Addr, v.Link, c.ClientLink, c.BackendLink)
+		}
+	}
+	return ValidateServices(c.Services)
+}
+
+// ValidateEntry reports what Apply must refuse: an entry that no packet could have
+// made.
+func ValidateEntry(e *flow.Entry) error {
+	p := e.Original.Proto
+	tcp := e.State >= flow.SynSent && e.State <= flow.Closed
+	switch {
+	case p != e.Reply.Proto || p != flow.TCP && p != flow.UDP:
+		return fmt.Errorf("dataplane: entry %s, reply %s: not of one balanced protocol", e.Original, e.Reply)
+	case !e.State.Valid() || tcp != (p == flow.TCP):
+		return fmt.Errorf("dataplane: entry %s: %s is no state of a %s flow", e.Original, e.State, p)
+	}
+	return nil
+}
