@@ -43,6 +43,10 @@ func withAuth(typ AuthType) func(*Config) {
 
 // TestRFC5880_6_7_Vectors: what is transmitted and what is accepted, byte by byte,
 // for every type.
+//
+// Conformance: RFC 5880 6.7/1 6.7.2/1 6.7.2/2 6.7.2/3 6.7.2/10 6.7.3/1 6.7.3/2 6.7.3/3
+// 6.7.3/4 6.7.3/5 6.7.3/7 6.7.3/17 6.7.4/1 6.7.4/2 6.7.4/3 6.7.4/4 6.7.4/5 6.7.4/7
+// 6.7.4/17 9/2; RFC 5883 6/1; RFC 5881 7/1
 func TestRFC5880_6_7_Vectors(t *testing.T) {
 	for _, typ := range allAuthTypes {
 		t.Run(typ.String(), func(t *testing.T) {
@@ -67,6 +71,9 @@ func TestRFC5880_6_7_Vectors(t *testing.T) {
 
 // TestRFC5880_6_7_Discard breaks each rule of authentication. No such packet
 // changes anything.
+//
+// Conformance: RFC 5880 6.8.6/14 6.8.6/15 6.7.1/1 6.7.1/2 6.7.2/6 6.7.2/7 6.7.2/8
+// 6.7.2/9 6.7.3/11 6.7.3/12 6.7.3/13 6.7.3/18 6.7.4/11 6.7.4/12 6.7.4/13 6.7.4/18
 func TestRFC5880_6_7_Discard(t *testing.T) {
 	const seq = 1000
 	digest := func(typ AuthType) bool { return typ != AuthSimplePassword }
@@ -139,6 +146,8 @@ func TestRFC5880_6_7_Discard(t *testing.T) {
 }
 
 // TestRFC5880_6_8_6_AuthUnexpected: no authentication in use, A bit set.
+//
+// Conformance: RFC 5880 6.8.6/13 6.7.1/1 6.7.1/2
 func TestRFC5880_6_8_6_AuthUnexpected(t *testing.T) {
 	r := newRig(t)
 	r.up()
@@ -147,6 +156,8 @@ func TestRFC5880_6_8_6_AuthUnexpected(t *testing.T) {
 
 // TestRFC5880_6_7_SequenceWindow: from the last number (meticulous: from the next)
 // to three times Detect Mult ahead, in circular arithmetic.
+//
+// Conformance: RFC 5880 6.7.3/14 6.7.3/15 6.7.4/14 6.7.4/15
 func TestRFC5880_6_7_SequenceWindow(t *testing.T) {
 	for _, typ := range digestTypes {
 		for _, last := range []uint32{1000, 0xffffffff, 0xfffffffb, 0} {
@@ -171,6 +182,8 @@ func TestRFC5880_6_7_SequenceWindow(t *testing.T) {
 
 // TestRFC5880_6_7_SequenceMoves: the window follows what was accepted, and a
 // replay of anything before it is refused.
+//
+// Conformance: RFC 5880 6.7.3/16 6.7.4/16
 func TestRFC5880_6_7_SequenceMoves(t *testing.T) {
 	for _, typ := range digestTypes {
 		r := newRig(t, withAuth(typ))
@@ -192,6 +205,8 @@ func TestRFC5880_6_7_SequenceMoves(t *testing.T) {
 // TestRFC5880_6_8_1_AuthSeqKnown: after twice the Detection Time without a packet
 // any sequence number is right again, before that it is not; and a forged packet
 // does not choose it.
+//
+// Conformance: RFC 5880 6.8.1/14 6.8.1/15 6.7.3/16 6.7.4/16
 func TestRFC5880_6_8_1_AuthSeqKnown(t *testing.T) {
 	r := newRig(t, withAuth(AuthKeyedSHA1))
 	auth := testAuth(AuthKeyedSHA1)
@@ -218,6 +233,8 @@ func TestRFC5880_6_8_1_AuthSeqKnown(t *testing.T) {
 
 // TestRFC5880_6_7_XmitAuthSeq: the first number is drawn, meticulous types count
 // every packet, the others those that say something new.
+//
+// Conformance: RFC 5880 4.3/1 4.4/1 6.7.3/9 6.7.3/10 6.7.4/9 6.7.4/10 6.8.1/13
 func TestRFC5880_6_7_XmitAuthSeq(t *testing.T) {
 	for _, typ := range digestTypes {
 		var first [2]uint32
@@ -257,6 +274,8 @@ func TestRFC5880_6_7_XmitAuthSeq(t *testing.T) {
 }
 
 // TestRFC5880_6_7_SecretNotCarried: the packet holds the digest in place of the secret.
+//
+// Conformance: RFC 5880 6.7.3/8 6.7.4/8
 func TestRFC5880_6_7_SecretNotCarried(t *testing.T) {
 	for _, typ := range digestTypes {
 		if b := sealed(peerPacket(Up), testAuth(typ), 1); bytes.Contains(b, []byte("opensesame")) {
@@ -312,6 +331,8 @@ func TestRFC5880_6_7_1_KeyExchange(t *testing.T) {
 }
 
 // TestAuthValidate: what the RFC does not allow is refused by name and section.
+//
+// Conformance: RFC 5880 4.2/1 6.7.2/4
 func TestAuthValidate(t *testing.T) {
 	secret := func(n int) Auth {
 		return Auth{Type: AuthKeyedSHA1, Keys: []Key{{ID: 1, Secret: make([]byte, n)}}, SendKey: 1}
@@ -348,6 +369,8 @@ func TestAuthValidate(t *testing.T) {
 }
 
 // TestRFC5880_6_7_2_ParseSecret: ASCII, or hexadecimal for arbitrary bytes.
+//
+// Conformance: RFC 5880 4.2/2 4.3/2 4.4/2 6.7.2/5 6.7.3/6 6.7.4/6
 func TestRFC5880_6_7_2_ParseSecret(t *testing.T) {
 	for _, c := range []struct {
 		text string
@@ -364,6 +387,40 @@ func TestRFC5880_6_7_2_ParseSecret(t *testing.T) {
 		got, err := ParseSecret(c.text)
 		if (err == nil) != c.ok || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("ParseSecret(%q) = %v, %v", c.text, got, err)
+		}
+	}
+}
+
+// TestRFC5880_6_7_Reserved: the reserved byte does not matter on receipt.
+//
+// Conformance: RFC 5880 4.3/1 4.4/1
+func TestRFC5880_6_7_Reserved(t *testing.T) {
+	for _, typ := range digestTypes {
+		a := authenticator{Auth: testAuth(typ)}
+		b := sealed(peerPacket(Down), a.Auth, 1)
+		b[27] = 0xff
+		field := b[headerLen+digestPrefix:]
+		clear(field)
+		copy(field, a.Keys[0].Secret)
+		digest := a.digest(b)
+		copy(field, digest[:])
+		r := newRig(t, withAuth(typ))
+		if err := r.s.Receive(r.now, b, maxTTL); err != nil {
+			t.Errorf("%v: %v", typ, err)
+		}
+	}
+}
+
+// TestRFC5880_6_7_XmitAuthSeqCircular: after the greatest number comes 0.
+//
+// Conformance: RFC 5880 6.7.3/10 6.7.4/10
+func TestRFC5880_6_7_XmitAuthSeqCircular(t *testing.T) {
+	for _, typ := range digestTypes {
+		a := authenticator{Auth: testAuth(typ), xmitSeq: 0xffffffff}
+		p := peerPacket(Up)
+		b := a.seal(p.AppendTo(nil))
+		if seq := binary.BigEndian.Uint32(b[headerLen+offsetSeq:]); seq != 0 {
+			t.Errorf("%v: %d after the greatest sequence number", typ, seq)
 		}
 	}
 }

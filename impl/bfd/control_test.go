@@ -7,6 +7,8 @@ import (
 
 // TestRFC5880_6_8_15_ForwardingPlaneReset: down with diagnostic 4, from any state
 // but AdminDown.
+//
+// Conformance: RFC 5880 6.8.15/1
 func TestRFC5880_6_8_15_ForwardingPlaneReset(t *testing.T) {
 	for state := AdminDown; state <= Up; state++ {
 		t.Run(state.String(), func(t *testing.T) {
@@ -27,6 +29,8 @@ func TestRFC5880_6_8_15_ForwardingPlaneReset(t *testing.T) {
 }
 
 // TestRFC5880_6_8_16_PathDown: held down with diagnostic 5.
+//
+// Conformance: RFC 5880 6.8.16/1
 func TestRFC5880_6_8_16_PathDown(t *testing.T) {
 	r := newRig(t)
 	r.up()
@@ -64,6 +68,8 @@ func TestRFC5880_6_8_17_ConcatenatedPath(t *testing.T) {
 
 // TestRFC5880_6_8_12_DetectMult: the next packet carries it, without a Poll, and
 // zero is refused.
+//
+// Conformance: RFC 5880 6.8.1/12
 func TestRFC5880_6_8_12_DetectMult(t *testing.T) {
 	r := newRig(t)
 	r.up()

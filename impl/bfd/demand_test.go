@@ -23,6 +23,8 @@ func finalFrom(state State) Packet {
 }
 
 // TestRFC5880_6_6_DemandBit: set only while both sides are Up.
+//
+// Conformance: RFC 5880 6.6/1 6.6/2 6.8.7/10
 func TestRFC5880_6_6_DemandBit(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Demand = true })
 	r.run(0)
@@ -63,6 +65,8 @@ func TestRFC5880_6_6_SilenceIsNoFailure(t *testing.T) {
 
 // TestRFC5880_6_8_4_DemandDetectionTime: our own multiplier and transmit interval
 // decide how long after the first Poll the session fails.
+//
+// Conformance: RFC 5880 6.8.4/2
 func TestRFC5880_6_8_4_DemandDetectionTime(t *testing.T) {
 	r := demandRig(t)
 	p := peerPacket(Up)
@@ -112,6 +116,8 @@ func TestRFC5880_6_6_PollVerifies(t *testing.T) {
 
 // TestRFC5880_6_6_LeavingDemand: Polls count until the peer has acknowledged, from
 // then on its silence does.
+//
+// Conformance: RFC 5880 6.6/2
 func TestRFC5880_6_6_LeavingDemand(t *testing.T) {
 	r := demandRig(t)
 	r.run(time.Minute)
@@ -132,6 +138,8 @@ func TestRFC5880_6_6_LeavingDemand(t *testing.T) {
 
 // TestRFC5880_6_8_7_RemoteDemand: a peer in Demand mode gets no periodic packets,
 // unless there is a Poll Sequence; when it leaves Demand mode they resume at once.
+//
+// Conformance: RFC 5880 6.8.6/18 6.8.6/19 6.8.7/7 6.8.14/1
 func TestRFC5880_6_8_7_RemoteDemand(t *testing.T) {
 	r := newRig(t)
 	r.up()
@@ -173,6 +181,8 @@ func TestRFC5880_6_8_7_RemoteDemand(t *testing.T) {
 
 // TestRFC5880_6_6_ChangesArePolled: with Demand mode on either side, whatever
 // changes is announced by a Poll Sequence, things that need none otherwise too.
+//
+// Conformance: RFC 5880 6.6/3 6.8.17/1
 func TestRFC5880_6_6_ChangesArePolled(t *testing.T) {
 	for _, c := range []struct {
 		name   string

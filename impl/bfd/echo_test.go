@@ -73,6 +73,8 @@ func none(int) bool { return false }
 
 // TestRFC5880_6_8_9_EchoTransmission: only while Up and while the peer is willing,
 // and not faster than it says.
+//
+// Conformance: RFC 5880 6.8.9/1 6.8.9/2 6.8.9/3
 func TestRFC5880_6_8_9_EchoTransmission(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.EchoInterval = 20 * ms })
 	willing := func(state State) Packet {
@@ -114,6 +116,8 @@ func TestRFC5880_6_8_9_EchoTransmission(t *testing.T) {
 
 // TestRFC5880_6_8_6_EchoRefused: when the peer's Required Min Echo RX Interval turns
 // zero, echo packets cease, and the session goes on without them.
+//
+// Conformance: RFC 5880 6.8.6/16 6.8.9/2
 func TestRFC5880_6_8_6_EchoRefused(t *testing.T) {
 	r, p := echoRig(t)
 	r.echoes(200*ms, all, ms)
@@ -129,6 +133,8 @@ func TestRFC5880_6_8_6_EchoRefused(t *testing.T) {
 
 // TestRFC5880_6_8_5_EchoFailure: Detect Mult intervals after the last echo packet
 // came back the session is down with diagnostic 2; fewer losses do not matter.
+//
+// Conformance: RFC 5880 6.8.5/1 6.8.8/2
 func TestRFC5880_6_8_5_EchoFailure(t *testing.T) {
 	r, _ := echoRig(t)
 	lossy := func(n int) bool { return n%3 == 2 } // two lost in a row
@@ -144,6 +150,8 @@ func TestRFC5880_6_8_5_EchoFailure(t *testing.T) {
 
 // TestRFC5880_6_8_3_SedateWhileEchoing: with the Echo function running we ask for a
 // control packet a second, and no longer when it stops.
+//
+// Conformance: RFC 5880 6.8.3/7
 func TestRFC5880_6_8_3_SedateWhileEchoing(t *testing.T) {
 	r, p := echoRig(t)
 	if got := r.s.contents().RequiredMinRxInterval; got != time.Second {
@@ -157,6 +165,8 @@ func TestRFC5880_6_8_3_SedateWhileEchoing(t *testing.T) {
 }
 
 // TestRFC5880_6_8_8_ReceiveEcho: only our own packets count, each once.
+//
+// Conformance: RFC 5880 5/1 6.8.8/1
 func TestRFC5880_6_8_8_ReceiveEcho(t *testing.T) {
 	r, p := echoRig(t)
 	r.run(30 * ms)
@@ -239,6 +249,8 @@ func TestRFC5880_6_8_13_SetEcho(t *testing.T) {
 }
 
 // TestRFC5883_3_NoEchoOverMultipleHops: refused by name and section.
+//
+// Conformance: RFC 5883 3/1
 func TestRFC5883_3_NoEchoOverMultipleHops(t *testing.T) {
 	for _, edit := range []func(*Config){
 		func(c *Config) { c.EchoInterval = 50 * ms },

@@ -16,6 +16,8 @@ import (
 const vector = "23" + "a0" + "03" + "18" + "01020304" + "0a0b0c0d" + "0000c350" + "000186a0" + "00000000"
 
 // TestRFC5880_4_1_PacketFormat compares the codec with a packet encoded by hand.
+//
+// Conformance: RFC 5880 6.8.7/12 4.1/1
 func TestRFC5880_4_1_PacketFormat(t *testing.T) {
 	want := Packet{
 		Diag: DiagNeighborDown, State: Init, Poll: true, DetectMult: 3,

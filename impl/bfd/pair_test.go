@@ -183,6 +183,8 @@ func TestPairNoFalseDown(t *testing.T) {
 // TestPairDetection: when the link is cut in one direction, the receiver declares
 // the session down one Detection Time after the last packet that it accepted, by
 // its own clock, neither earlier nor later; the sender follows by diagnostic 3.
+//
+// Conformance: RFC 5880 6.8.4/1
 func TestPairDetection(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfgs, drift, delay := drawPair(t)

@@ -7,6 +7,8 @@ import (
 
 // TestRFC5880_6_5_PollOnScheduledPackets: a change while Up is announced by the
 // Poll bit on packets that carry it, periodic ones, until the Final comes.
+//
+// Conformance: RFC 5880 6.8.6/17 6.5/2 6.8.3/1
 func TestRFC5880_6_5_PollOnScheduledPackets(t *testing.T) {
 	r := newRig(t)
 	r.up()
@@ -41,6 +43,8 @@ func TestRFC5880_6_5_PollOnScheduledPackets(t *testing.T) {
 
 // TestRFC5880_6_8_3_TxIncreaseWaits: while Up, a longer transmit interval waits for
 // the end of the Poll Sequence, a shorter one does not.
+//
+// Conformance: RFC 5880 6.8.3/2 6.8.3/8
 func TestRFC5880_6_8_3_TxIncreaseWaits(t *testing.T) {
 	r := newRig(t)
 	r.up()
@@ -56,6 +60,8 @@ func TestRFC5880_6_8_3_TxIncreaseWaits(t *testing.T) {
 
 // TestRFC5880_6_8_3_RxDecreaseWaits: while Up, a shorter Detection Time waits for
 // the end of the Poll Sequence, a longer one does not.
+//
+// Conformance: RFC 5880 6.8.3/3 6.8.3/8
 func TestRFC5880_6_8_3_RxDecreaseWaits(t *testing.T) {
 	r := newRig(t)
 	r.up()
@@ -78,6 +84,8 @@ func TestRFC5880_6_8_3_RxDecreaseWaits(t *testing.T) {
 }
 
 // TestRFC5880_6_8_3_ImmediateWhileNotUp: outside Up nothing waits.
+//
+// Conformance: RFC 5880 6.8.3/8 6.8.3/1
 func TestRFC5880_6_8_3_ImmediateWhileNotUp(t *testing.T) {
 	r := newRig(t)
 	r.run(0)
@@ -92,6 +100,8 @@ func TestRFC5880_6_8_3_ImmediateWhileNotUp(t *testing.T) {
 
 // TestRFC5880_6_8_3_UpPolls: coming Up shortens bfd.DesiredMinTxInterval, which is
 // a change, so a Poll Sequence follows.
+//
+// Conformance: RFC 5880 6.8.3/1
 func TestRFC5880_6_8_3_UpPolls(t *testing.T) {
 	r := newRig(t)
 	r.run(0)
@@ -105,6 +115,8 @@ func TestRFC5880_6_8_3_UpPolls(t *testing.T) {
 
 // TestRFC5880_6_8_3_OneSequenceAtATime: a change that comes after the first Poll of
 // a sequence gets a sequence of its own; the Final of the first is not taken for it.
+//
+// Conformance: RFC 5880 6.8.3/9
 func TestRFC5880_6_8_3_OneSequenceAtATime(t *testing.T) {
 	r := newRig(t)
 	r.up()
@@ -135,6 +147,8 @@ func TestRFC5880_6_8_3_OneSequenceAtATime(t *testing.T) {
 
 // TestRFC5880_6_8_3_NextSequenceAfterRoundTrip: without a packet that lacks Final,
 // a round trip after the last Poll is enough.
+//
+// Conformance: RFC 5880 6.8.3/9
 func TestRFC5880_6_8_3_NextSequenceAfterRoundTrip(t *testing.T) {
 	var p pollSequence
 	p.request()
@@ -173,6 +187,8 @@ func TestRFC5880_6_8_6_UnsolicitedFinal(t *testing.T) {
 
 // TestRFC5880_6_5_PollFinalExclusive: a session that polls and is polled answers
 // with a Final alone and polls in another packet.
+//
+// Conformance: RFC 5880 6.5/1
 func TestRFC5880_6_5_PollFinalExclusive(t *testing.T) {
 	r := newRig(t)
 	r.up()

@@ -33,6 +33,9 @@ var violations = []struct {
 
 // TestRFC5880_6_8_6_DiscardOrder breaks each rule together with all the later
 // ones: the reason has to be the earliest rule's.
+//
+// Conformance: RFC 5880 6.8.6/1 6.8.6/2 6.8.6/3 6.8.6/4 6.8.6/6 6.8.6/7 6.8.6/8
+// 6.8.6/10 6.8.6/13 4.1/1
 func TestRFC5880_6_8_6_DiscardOrder(t *testing.T) {
 	for i, first := range violations {
 		t.Run(first.name, func(t *testing.T) {
@@ -50,6 +53,8 @@ func TestRFC5880_6_8_6_DiscardOrder(t *testing.T) {
 }
 
 // TestRFC5880_6_8_6_Discard has the rules that do not fit into one chain.
+//
+// Conformance: RFC 5880 6.8.6/4 6.8.6/5 6.8.6/11
 func TestRFC5880_6_8_6_Discard(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -168,6 +173,8 @@ func TestRFC5880_6_8_6_LateAdvance(t *testing.T) {
 }
 
 // TestRFC5881_5_TTL: single hop accepts 255 only, a lower MinTTL is for multihop.
+//
+// Conformance: RFC 5880 9/1; RFC 5881 5/2
 func TestRFC5881_5_TTL(t *testing.T) {
 	for _, c := range []struct {
 		multihop bool

@@ -9,6 +9,8 @@ import (
 )
 
 // TestConfigValidate: what the RFC does not allow is refused by name and section.
+//
+// Conformance: RFC 5880 6.8.1/4 6.8.1/12
 func TestConfigValidate(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -37,6 +39,8 @@ func TestConfigValidate(t *testing.T) {
 }
 
 // TestRFC5880_6_8_1_Initial: the state variables of a new session.
+//
+// Conformance: RFC 5880 6.8.1/2 6.8.1/3 6.8.1/6 6.8.1/8 6.8.1/9 6.8.1/10 6.8.1/11
 func TestRFC5880_6_8_1_Initial(t *testing.T) {
 	r := newRig(t)
 	r.wantState(Down, DiagNone)
@@ -67,6 +71,8 @@ func TestRFC5880_6_8_1_Initial(t *testing.T) {
 
 // TestRFC5880_6_8_6_Handshake brings a session Up from either side of the
 // three-way handshake; each step is transmitted at once.
+//
+// Conformance: RFC 5880 6.8.7/11
 func TestRFC5880_6_8_6_Handshake(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -111,6 +117,8 @@ func TestRFC5880_6_2_NoUpBeforePeerLeaves(t *testing.T) {
 
 // TestRFC5880_6_8_4_DetectionTime: the remote multiplier counts, not ours, and the
 // slower of what we can take and what the peer wants to send.
+//
+// Conformance: RFC 5880 6.8.4/1
 func TestRFC5880_6_8_4_DetectionTime(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -144,6 +152,8 @@ func TestRFC5880_6_8_4_DetectionTime(t *testing.T) {
 
 // TestRFC5880_6_8_4_Expiry: in Init and Up the session goes down with diagnostic 1
 // and says so at once.
+//
+// Conformance: RFC 5880 6.8.4/1 7/1 7/2
 func TestRFC5880_6_8_4_Expiry(t *testing.T) {
 	for _, state := range []State{Init, Up} {
 		t.Run(state.String(), func(t *testing.T) {
@@ -169,6 +179,8 @@ func TestRFC5880_6_8_4_Expiry(t *testing.T) {
 
 // TestRFC5880_6_8_1_RemoteDiscrForgotten: after a silent Detection Time the peer's
 // discriminator is zero, in whatever state.
+//
+// Conformance: RFC 5880 6.8.1/7
 func TestRFC5880_6_8_1_RemoteDiscrForgotten(t *testing.T) {
 	for state := AdminDown; state <= Up; state++ {
 		t.Run(state.String(), func(t *testing.T) {
@@ -189,6 +201,8 @@ func TestRFC5880_6_8_1_RemoteDiscrForgotten(t *testing.T) {
 
 // TestRFC5880_6_8_18_RemoteMinRxReset: a peer that asked us to be quiet and then
 // fell silent binds us no longer.
+//
+// Conformance: RFC 5880 6.8.1/1 6.8.18/1 6.8.18/2 6.8.7/6
 func TestRFC5880_6_8_18_RemoteMinRxReset(t *testing.T) {
 	r := newRig(t)
 	r.run(0)
@@ -207,6 +221,8 @@ func TestRFC5880_6_8_18_RemoteMinRxReset(t *testing.T) {
 }
 
 // TestRFC5880_6_8_7_RemoteMinRxZero: no periodic transmission, but a Poll is answered.
+//
+// Conformance: RFC 5880 6.8.7/6 6.8.7/8
 func TestRFC5880_6_8_7_RemoteMinRxZero(t *testing.T) {
 	r := newRig(t)
 	r.up()
@@ -228,6 +244,8 @@ func TestRFC5880_6_8_7_RemoteMinRxZero(t *testing.T) {
 
 // TestRFC5880_6_1_Passive: a passive session is silent until it hears the peer,
 // and again once it has forgotten it.
+//
+// Conformance: RFC 5880 6.1/2 6.8.7/5; RFC 5883 4.3/1
 func TestRFC5880_6_1_Passive(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Passive = true })
 	r.run(time.Minute)
@@ -248,6 +266,8 @@ func TestRFC5880_6_1_Passive(t *testing.T) {
 
 // TestRFC5880_6_8_3_SlowWhileNotUp: at least a second between packets, and the
 // field says so, in every state but Up.
+//
+// Conformance: RFC 5880 6.8.3/4 7/1 7/2
 func TestRFC5880_6_8_3_SlowWhileNotUp(t *testing.T) {
 	for state := AdminDown; state <= Up; state++ {
 		t.Run(state.String(), func(t *testing.T) {
@@ -271,6 +291,8 @@ func TestRFC5880_6_8_3_SlowWhileNotUp(t *testing.T) {
 
 // TestRFC5880_6_8_7_TransmitInterval: the slower of what we want and what the peer
 // can take decides.
+//
+// Conformance: RFC 5880 6.8.7/1 6.8.7/4
 func TestRFC5880_6_8_7_TransmitInterval(t *testing.T) {
 	for _, c := range []struct{ tx, remoteRx, want time.Duration }{
 		{50 * ms, 20 * ms, 50 * ms},
@@ -290,6 +312,8 @@ func TestRFC5880_6_8_7_TransmitInterval(t *testing.T) {
 
 // TestRFC5880_6_8_3_RemoteMinRxReduced: a shorter interval counts from the previous
 // packet on; if it has passed already, the packet goes out at once.
+//
+// Conformance: RFC 5880 6.8.3/5 6.8.3/6 6.8.7/4
 func TestRFC5880_6_8_3_RemoteMinRxReduced(t *testing.T) {
 	r := newRig(t)
 	r.up()
@@ -316,6 +340,8 @@ func TestRFC5880_6_8_3_RemoteMinRxReduced(t *testing.T) {
 
 // TestRFC5880_6_8_7_Jitter: each interval is drawn anew from 75 to 100 % of the
 // negotiated one, from 75 to 90 % with a multiplier of 1, and fills that range.
+//
+// Conformance: RFC 5880 6.8.7/1 6.8.7/2 6.8.7/3
 func TestRFC5880_6_8_7_Jitter(t *testing.T) {
 	for _, c := range []struct {
 		mult uint8
@@ -388,6 +414,8 @@ func TestLateAdvance(t *testing.T) {
 
 // TestRFC5880_6_8_7_NewsAtOnce: contents that change go out at once, the same
 // contents wait for their turn.
+//
+// Conformance: RFC 5880 6.8.7/11
 func TestRFC5880_6_8_7_NewsAtOnce(t *testing.T) {
 	r := newRig(t)
 	r.up()
@@ -411,6 +439,8 @@ func TestRFC5880_6_8_7_NewsAtOnce(t *testing.T) {
 
 // TestRFC5880_6_8_16_AdminDown: down on command with diagnostic 7, deaf, but still
 // transmitting; released into Down.
+//
+// Conformance: RFC 5880 6.8.16/1 6.8.16/2 6.8.6/2
 func TestRFC5880_6_8_16_AdminDown(t *testing.T) {
 	r := newRig(t)
 	r.up()
@@ -446,6 +476,8 @@ func TestRFC5880_6_8_16_AdminDown(t *testing.T) {
 
 // TestRFC5880_6_8_7_FinalInEveryState: a Poll is answered at once by a Final,
 // whatever the state and the timers say, and never by a Poll.
+//
+// Conformance: RFC 5880 6.8.7/8 6.8.7/9
 func TestRFC5880_6_8_7_FinalInEveryState(t *testing.T) {
 	for state := AdminDown; state <= Up; state++ {
 		t.Run(state.String(), func(t *testing.T) {
@@ -492,5 +524,56 @@ func TestReadyIsTakenOnce(t *testing.T) {
 	}
 	if p, err := Parse(packets[len(packets)-1]); err != nil || p.YourDiscr != 100 {
 		t.Errorf("the last packet kept is %+v, %v; want the newest", p, err)
+	}
+}
+
+// TestRFC5880_6_1_Active: an active session transmits whether or not it ever hears
+// the peer; that is what a session does unless it is told otherwise.
+//
+// Conformance: RFC 5880 6.1/1 6.1/3; RFC 5881 3/1
+func TestRFC5880_6_1_Active(t *testing.T) {
+	r := newRig(t)
+	r.run(time.Minute)
+	sent := r.take()
+	if n := len(sent); n < 60 || n > 81 {
+		t.Errorf("transmitted %d packets in a minute to nobody, want one each 0.75 to 1 s", n)
+	}
+	for _, p := range sent {
+		if p.YourDiscr != 0 || p.State != Down {
+			t.Fatalf("transmitted %+v", p)
+		}
+	}
+}
+
+// TestRFC5880_6_8_7_Contents: every field of a transmitted packet.
+//
+// Conformance: RFC 5880 6.8.7/12
+func TestRFC5880_6_8_7_Contents(t *testing.T) {
+	r := newRig(t, func(c *Config) {
+		c.ControlPlaneIndependent = true
+		c.Demand = true
+		c.DetectMult = 7
+		c.RequiredMinRxInterval = 90 * ms
+		c.RequiredMinEchoRxInterval = 30 * ms
+	})
+	r.run(0)
+	r.receive(peerPacket(Init))
+	r.run(100 * ms)
+	r.take()
+	if err := r.s.SignalConcatenatedPath(r.now, DiagConcatenatedPathDown); err != nil {
+		t.Fatal(err)
+	}
+	poll := peerPacket(Up)
+	poll.Poll = true
+	r.collect()
+	r.take()
+	r.receive(poll)
+	want := Packet{
+		Diag: DiagConcatenatedPathDown, State: Up, Final: true, ControlPlaneIndependent: true, Demand: true,
+		DetectMult: 7, MyDiscr: localDiscr, YourDiscr: peerDiscr,
+		DesiredMinTxInterval: 50 * ms, RequiredMinRxInterval: 90 * ms, RequiredMinEchoRxInterval: 30 * ms,
+	}
+	if sent := r.take(); len(sent) == 0 || !samePacket(sent[0], want) {
+		t.Errorf("transmitted %+v, want %+v first", sent, want)
 	}
 }

@@ -4,6 +4,8 @@ import "testing"
 
 // TestRFC5880_6_8_6_StateMachine is the whole state machine: every local state
 // with every received one.
+//
+// Conformance: RFC 5880 6.8.6/1
 func TestRFC5880_6_8_6_StateMachine(t *testing.T) {
 	for _, c := range []struct {
 		local, received, want State

@@ -10,6 +10,8 @@ func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 // TestRFC5880_6_8_6_SelectSession: Your Discriminator decides alone; without one
 // the interface, the peer and the protocol do, or the pair of addresses.
+//
+// Conformance: RFC 5880 6.8.6/9 6.8.6/10 6.8.6/12; RFC 5881 3/1 4/6 6/3 6/4 2/2
 func TestRFC5880_6_8_6_SelectSession(t *testing.T) {
 	var table Table[string]
 	for discr, path := range map[uint32]Path{
@@ -64,6 +66,8 @@ func TestRFC5880_6_8_6_SelectSession(t *testing.T) {
 
 // TestRFC5880_6_8_1_Collisions: two sessions that would collide are refused by name
 // and section.
+//
+// Conformance: RFC 5880 6.3/1 6.8.1/4
 func TestRFC5880_6_8_1_Collisions(t *testing.T) {
 	here := Path{Interface: "eth0", Remote: addr("198.18.0.2")}
 	far := Path{Local: addr("198.18.0.1"), Remote: addr("198.18.9.9")}

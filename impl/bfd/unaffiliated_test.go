@@ -75,6 +75,8 @@ func (r *reflector) run(t rapid.TB, d time.Duration) {
 
 // TestRFC9747_2_StateMachine: Down, Init and Up by what comes back, then down with
 // diagnostic 2 when nothing does, and Up again.
+//
+// Conformance: RFC 9747 2/1 2/12
 func TestRFC9747_2_StateMachine(t *testing.T) {
 	r := newReflector(t, testUnaffiliated())
 	r.run(t, time.Second)
@@ -94,6 +96,8 @@ func TestRFC9747_2_StateMachine(t *testing.T) {
 }
 
 // TestRFC9747_2_Fields: what the packets carry, in each state.
+//
+// Conformance: RFC 9747 2/4 2/5 2/7 2/8 2/11 2/13 2/14 2/15 2/16 2/17 2/18 5/3
 func TestRFC9747_2_Fields(t *testing.T) {
 	r := newReflector(t, testUnaffiliated())
 	r.run(t, time.Second)
@@ -115,6 +119,8 @@ func TestRFC9747_2_Fields(t *testing.T) {
 }
 
 // TestRFC9747_2_Rate: a packet a second at most until Up, the provisioned interval then.
+//
+// Conformance: RFC 9747 2/10
 func TestRFC9747_2_Rate(t *testing.T) {
 	r := newReflector(t, testUnaffiliated())
 	r.lost = func() bool { return true }
@@ -133,6 +139,8 @@ func TestRFC9747_2_Rate(t *testing.T) {
 
 // TestRFC9747_2_Detection: Detect Mult intervals after the last packet came back;
 // fewer losses in a row, at whatever delay below an interval, do not matter.
+//
+// Conformance: RFC 9747 2/12
 func TestRFC9747_2_Detection(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := testUnaffiliated()
@@ -173,6 +181,8 @@ func TestRFC9747_2_Detection(t *testing.T) {
 
 // TestRFC9747_2_Discard: only what this session sent and one forwarder returned
 // counts, with a TTL of 254 exactly; the interval fields are ignored.
+//
+// Conformance: RFC 9747 2/3 2/6 2/9
 func TestRFC9747_2_Discard(t *testing.T) {
 	looped := func() Packet {
 		return Packet{State: Down, DetectMult: 3, MyDiscr: localDiscr, YourDiscr: localDiscr}
@@ -224,6 +234,8 @@ func TestRFC9747_2_Discard(t *testing.T) {
 
 // TestRFC9747_5_Authentication: our own packets come back authenticated, others
 // do not count.
+//
+// Conformance: RFC 9747 5/1 5/2
 func TestRFC9747_5_Authentication(t *testing.T) {
 	for _, typ := range allAuthTypes {
 		cfg := testUnaffiliated()
