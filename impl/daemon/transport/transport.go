@@ -133,7 +133,7 @@ func (t *Transport) dials() bool { return t.cfg.ID < t.cfg.Peer }
 // Run dials or accepts until ctx is done, and returns when every stream has ended.
 func (t *Transport) Run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() {
-		t.Reset("shutting down")
+		t.end()
 		if t.listener != nil {
 			t.listener.Close()
 		}
@@ -144,22 +144,31 @@ func (t *Transport) Run(ctx context.Context) {
 	} else {
 		t.acceptLoop(ctx)
 	}
-	t.Reset("shutting down")
+	t.end()
 	t.streams.Wait()
 }
 
-// Send queues one frame on the present stream. Without a stream the frame is
-// dropped. It does not copy the payload.
-func (t *Transport) Send(payload []byte) {
-	if s := t.current.Load(); s != nil {
+// Send queues one frame on the stream with the given id. If that is no longer the
+// present one the frame is dropped: it continues a conversation that has ended.
+// The payload is not copied.
+func (t *Transport) Send(id uint64, payload []byte) {
+	if s := t.current.Load(); s != nil && s.id == id {
 		s.send(payload)
 	}
 }
 
-// Reset closes the present stream; another is dialled or accepted.
-func (t *Transport) Reset(why string) {
-	if s := t.current.Load(); s != nil {
+// Reset closes the stream with the given id, if it is still the present one;
+// another is dialled or accepted.
+func (t *Transport) Reset(id uint64, why string) {
+	if s := t.current.Load(); s != nil && s.id == id {
 		s.close(why)
+	}
+}
+
+// end closes whatever stream there is.
+func (t *Transport) end() {
+	if s := t.current.Load(); s != nil {
+		s.close("shutting down")
 	}
 }
 

@@ -184,8 +184,8 @@ func TestFramesArriveInOrderBothWays(t *testing.T) {
 	dialler.wait(t, "up 1")
 	listener.wait(t, "up 1")
 	for i := range 1000 {
-		dialler.Send(fmt.Appendf(nil, "d%03d", i))
-		listener.Send(fmt.Appendf(nil, "l%03d", i))
+		dialler.Send(1, fmt.Appendf(nil, "d%03d", i))
+		listener.Send(1, fmt.Appendf(nil, "l%03d", i))
 	}
 	dialler.waitFor(t, "frame 1: l", 1000)
 	listener.waitFor(t, "frame 1: d", 1000)
@@ -203,11 +203,11 @@ func TestResetIsReportedAtBothEndsAndHeals(t *testing.T) {
 		dialler.wait(t, fmt.Sprintf("up %d", round))
 		listener.wait(t, fmt.Sprintf("up %d", round))
 		if round%2 == 1 {
-			dialler.Reset("BFD path sync is down")
+			dialler.Reset(uint64(round), "BFD path sync is down")
 			dialler.wait(t, fmt.Sprintf("down %d: BFD path sync is down", round))
 			listener.wait(t, fmt.Sprintf("down %d: closed by the peer", round))
 		} else {
-			listener.Reset("BFD path sync is down")
+			listener.Reset(uint64(round), "BFD path sync is down")
 			listener.wait(t, fmt.Sprintf("down %d: BFD path sync is down", round))
 			dialler.wait(t, fmt.Sprintf("down %d: closed by the peer", round))
 		}
@@ -244,16 +244,33 @@ func TestTheDiallersPeerMayRestart(t *testing.T) {
 func TestSendWithoutAStreamIsDropped(t *testing.T) {
 	d, _ := configs(t)
 	dialler := start(t, d)
-	dialler.Send([]byte("nobody listens"))
-	dialler.Reset("nothing to reset")
+	dialler.Send(1, []byte("nobody listens"))
+	dialler.Reset(1, "nothing to reset")
 	dialler.Flush(time.Second)
+}
+
+// TestAStreamThatIsGoneTakesNothing pins that what was meant for one stream never
+// reaches the next.
+func TestAStreamThatIsGoneTakesNothing(t *testing.T) {
+	d, l := configs(t)
+	listener, dialler := start(t, l), start(t, d)
+	dialler.wait(t, "up 1")
+	dialler.Reset(1, "first")
+	dialler.wait(t, "up 2")
+	dialler.Send(1, []byte("late"))
+	dialler.Reset(1, "late")
+	dialler.Send(2, []byte("in time"))
+	listener.wait(t, "frame 2: in time")
+	if listener.has("frame 2: late") || dialler.has("down 2") {
+		t.Errorf("listener %s; dialler %s", listener, dialler)
+	}
 }
 
 func TestFlushWaitsForWhatWasSent(t *testing.T) {
 	d, l := configs(t)
 	listener, dialler := start(t, l), start(t, d)
 	dialler.wait(t, "up 1")
-	dialler.Send([]byte("the last word"))
+	dialler.Send(1, []byte("the last word"))
 	dialler.Flush(patience)
 	dialler.stop()
 	listener.wait(t, "frame 1: the last word")
@@ -283,7 +300,7 @@ func TestSendNeverBlocks(t *testing.T) {
 	dialler.wait(t, "up 1")
 	payload := make([]byte, 64<<10)
 	for range 4096 { // 256 MiB, more than all buffers between the two
-		dialler.Send(payload)
+		dialler.Send(1, payload)
 		if dialler.has("down 1") {
 			break
 		}
@@ -299,7 +316,7 @@ func TestATooLongFrameEndsTheStream(t *testing.T) {
 	d.MaxFrame, l.MaxFrame = 1<<20, 1000
 	listener, dialler := start(t, l), start(t, d)
 	dialler.wait(t, "up 1")
-	dialler.Send(make([]byte, 1001))
+	dialler.Send(1, make([]byte, 1001))
 	listener.wait(t, "down 1: read: transport: frame of 1001 bytes is longer than 1000")
 	dialler.wait(t, "down 1")
 }
@@ -422,7 +439,7 @@ func BenchmarkFrames(b *testing.B) {
 			b.SetBytes(int64(size))
 			b.ResetTimer()
 			for range b.N {
-				dialler.Send(payload)
+				dialler.Send(1, payload)
 				if s := dialler.current.Load(); s != nil && s.queued.Load() > 8<<20 {
 					dialler.Flush(time.Second) // the core's window, in the place of the core
 				}

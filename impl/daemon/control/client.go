@@ -1,0 +1,120 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"baton/impl/flow"
+)
+
+// Client talks to one node's control socket. It is safe for concurrent use;
+// requests of one client are answered in turn.
+type Client struct {
+	mu   sync.Mutex
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+// Dial connects to the socket at path, of any length.
+func Dial(ctx context.Context, path string) (*Client, error) {
+	short, release, err := shorten(path)
+	if err != nil {
+		return nil, fmt.Errorf("control: dial %s: %w", path, err)
+	}
+	defer release()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", short)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			err = op.Err // the address in it may be a descriptor's, which tells nobody anything
+		}
+		return nil, fmt.Errorf("control: dial %s: %w", path, err)
+	}
+	return NewClient(conn), nil
+}
+
+// NewClient talks over a connection that somebody else has made.
+func NewClient(conn net.Conn) *Client {
+	return &Client{conn: conn, in: bufio.NewReader(conn)}
+}
+
+// Close closes the connection.
+func (c *Client) Close() error { return c.conn.Close() }
+
+// Status asks for the node's status.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	answer, err := c.call(ctx, request{Command: cmdStatus})
+	if err != nil {
+		return Status{}, err
+	}
+	if answer.Status == nil {
+		return Status{}, errors.New("control: status: the answer holds none")
+	}
+	return *answer.Status, nil
+}
+
+// Handover asks a MASTER to give its role to the peer. The error says why it does
+// not; that the peer has taken over is for Status to tell.
+func (c *Client) Handover(ctx context.Context) error {
+	_, err := c.call(ctx, request{Command: cmdHandover})
+	return err
+}
+
+// Stop asks the node to leave, as SIGTERM does.
+func (c *Client) Stop(ctx context.Context) error {
+	_, err := c.call(ctx, request{Command: cmdStop})
+	return err
+}
+
+// Entry asks how the node's dataplane knows a flow. Either direction of it as the
+// client sees it will do.
+func (c *Client) Entry(ctx context.Context, tuple flow.Tuple) (Entry, error) {
+	answer, err := c.call(ctx, request{Command: cmdEntry, Tuple: tuple.String()})
+	if err != nil {
+		return Entry{}, err
+	}
+	if answer.Entry == nil {
+		return Entry{}, errors.New("control: entry: the answer holds none")
+	}
+	return *answer.Entry, nil
+}
+
+// call sends one request and reads its answer.
+func (c *Client) call(ctx context.Context, r request) (response, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// A call that is given up leaves its answer behind, so the connection ends with it.
+	stop := context.AfterFunc(ctx, func() { c.conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	line, err := json.Marshal(r)
+	if err != nil {
+		return response{}, fmt.Errorf("control: %s: %w", r.Command, err)
+	}
+	if _, err := c.conn.Write(append(line, '\n')); err != nil {
+		return response{}, fmt.Errorf("control: %s: send: %w", r.Command, errors.Join(ctx.Err(), err))
+	}
+	reply, err := c.in.ReadBytes('\n')
+	if err != nil {
+		return response{}, fmt.Errorf("control: %s: receive: %w", r.Command, errors.Join(ctx.Err(), err))
+	}
+	var answer response
+	if err := json.Unmarshal(reply, &answer); err != nil {
+		return response{}, fmt.Errorf("control: %s: decode the answer: %w", r.Command, err)
+	}
+	if answer.Error != "" {
+		return response{}, &Refused{Command: r.Command, Why: answer.Error}
+	}
+	return answer, nil
+}
+
+// Refused says that the node was asked and did not do it.
+type Refused struct{ Command, Why string }
+
+func (e *Refused) Error() string { return fmt.Sprintf("control: %s: %s", e.Command, e.Why) }

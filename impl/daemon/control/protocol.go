@@ -1,0 +1,95 @@
+// Package control is the local control of a running node: a unix socket on which
+// a request is a line of JSON and its answer another. The daemon serves it, and
+// `baton status`, `baton handover` and the namespace world are its clients. The
+// package holds no state of a node; it asks the Node that it is given.
+package control
+
+import (
+	"time"
+
+	"baton/impl/dataplane"
+	"baton/impl/node"
+)
+
+// Commands.
+const (
+	cmdStatus   = "status"
+	cmdHandover = "handover"
+	cmdEntry    = "entry"
+	cmdStop     = "stop"
+)
+
+// request is one line from the client.
+type request struct {
+	Command string `json:"command"`
+	Tuple   string `json:"tuple,omitempty"` // entry: see ParseTuple
+}
+
+// response is the line that answers it. Error is set if the request was not
+// carried out.
+type response struct {
+	Error  string  `json:"error,omitempty"`
+	Status *Status `json:"status,omitempty"`
+	Entry  *Entry  `json:"entry,omitempty"`
+}
+
+// Status is what a node, its dataplane and its event loop show of themselves.
+type Status struct {
+	node.Status
+	Dataplane Counters `json:"dataplane"`
+	Loop      Loop     `json:"loop"`
+}
+
+// Counters are the dataplane's, by name.
+type Counters struct {
+	ForwardedOriginal uint64            `json:"forwarded_original"`
+	ForwardedReply    uint64            `json:"forwarded_reply"`
+	BytesOriginal     uint64            `json:"bytes_original"`
+	BytesReply        uint64            `json:"bytes_reply"`
+	Created           uint64            `json:"created"`
+	Adopted           uint64            `json:"adopted"`
+	ARPReplies        uint64            `json:"arp_replies"`
+	EventsLost        uint64            `json:"events_lost"`
+	Dropped           map[string]uint64 `json:"dropped"` // by dataplane.Drop
+}
+
+// CountersFrom names the dataplane's counters.
+func CountersFrom(c dataplane.Counters) Counters {
+	out := Counters{
+		ForwardedOriginal: c.Forwarded[0], ForwardedReply: c.Forwarded[1],
+		BytesOriginal: c.Bytes[0], BytesReply: c.Bytes[1],
+		Created: c.Created, Adopted: c.Adopted, ARPReplies: c.ARPReplies, EventsLost: c.EventsLost,
+		Dropped: map[string]uint64{},
+	}
+	for reason := range dataplane.DropKinds {
+		out.Dropped[reason.String()] = c.Dropped[reason]
+	}
+	return out
+}
+
+// Loop is how the event loop fares.
+type Loop struct {
+	Steps uint64 `json:"steps"`
+	// LateMax is how long after the core's deadline the loop came to it at worst,
+	// LateSum all such times together; Late counts them by the daemon's buckets.
+	LateMax time.Duration `json:"late_max"`
+	LateSum time.Duration `json:"late_sum"`
+	Late    []uint64      `json:"late"`
+	// SendErrors counts BFD packets that the kernel refused, by path.
+	SendErrors map[string]uint64 `json:"send_errors"`
+	// Strangers counts BFD packets of addresses other than the peer's, by path.
+	Strangers map[string]uint64 `json:"strangers"`
+	// RecordsDropped counts trace events and log lines for which there was no room.
+	RecordsDropped uint64 `json:"records_dropped"`
+}
+
+// Entry is how a dataplane knows a flow.
+type Entry struct {
+	// Origin is opened, synced or adopted; none if the flow is not known.
+	Origin  string `json:"origin"`
+	State   string `json:"state,omitempty"`
+	Backend string `json:"backend,omitempty"`
+}
+
+// NoEntry is the Origin of a flow that is not in the table.
+const NoEntry = "none"

@@ -1,0 +1,170 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/flow"
+)
+
+// Node is what the control socket controls. The methods are called from many
+// goroutines.
+type Node interface {
+	Status(context.Context) (Status, error)
+	// Handover asks a MASTER to give its role to the peer; the error says why it
+	// does not. That the peer has taken over is for Status to tell.
+	Handover(context.Context) error
+	Entry(context.Context, flow.Tuple) (Entry, error)
+	Stop(context.Context) error
+}
+
+// Limits of a server: a client that is stuck or hostile costs no more than this.
+const (
+	maxRequest    = 4 << 10
+	maxClients    = 64
+	answerTimeout = 5 * time.Second
+)
+
+// Server listens on a control socket.
+type Server struct {
+	node     Node
+	path     string
+	listener *net.UnixListener
+	release  func()
+	clients  sync.WaitGroup
+	slots    chan struct{}
+}
+
+// Listen creates the socket, readable for its owner alone, and the folder that it
+// is in. A socket that a dead node left behind is replaced; one that answers is not.
+func Listen(path string, node Node) (*Server, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("control: folder of socket: %w", err)
+	}
+	short, release, err := shorten(path)
+	if err != nil {
+		return nil, fmt.Errorf("control: listen on %s: %w", path, err)
+	}
+	listener, err := listen(path, short)
+	if err != nil {
+		release()
+		return nil, fmt.Errorf("control: listen on %s: %w", path, err)
+	}
+	return &Server{node: node, path: path, listener: listener, release: release, slots: make(chan struct{}, maxClients)}, nil
+}
+
+func listen(path, short string) (*net.UnixListener, error) {
+	address := &net.UnixAddr{Name: short, Net: "unix"}
+	listener, err := net.ListenUnix("unix", address)
+	if errors.Is(err, unix.EADDRINUSE) {
+		if conn, err := net.DialUnix("unix", nil, address); err == nil {
+			conn.Close()
+			return nil, errors.New("another node answers on it")
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+		listener, err = net.ListenUnix("unix", address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	listener.SetUnlinkOnClose(false) // the address may name a descriptor that means another folder by then
+	if err := os.Chmod(path, 0o600); err != nil {
+		listener.Close()
+		return nil, err
+	}
+	return listener, nil
+}
+
+// Serve answers requests until ctx is done, then removes the socket.
+func (s *Server) Serve(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() { s.listener.Close() })
+	defer stop()
+	for {
+		conn, err := s.listener.AcceptUnix()
+		if err != nil {
+			break
+		}
+		select {
+		case s.slots <- struct{}{}:
+		default:
+			conn.Close()
+			continue
+		}
+		s.clients.Go(func() {
+			defer func() { <-s.slots }()
+			s.serve(ctx, conn)
+		})
+	}
+	os.Remove(s.path)
+	s.release()
+	s.clients.Wait()
+}
+
+// serve answers the requests of one connection in order.
+func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	defer conn.Close()
+	lines := bufio.NewScanner(conn)
+	lines.Buffer(make([]byte, 0, 512), maxRequest)
+	out := json.NewEncoder(conn)
+	for lines.Scan() {
+		answer := s.answer(ctx, lines.Bytes())
+		if err := conn.SetWriteDeadline(time.Now().Add(answerTimeout)); err != nil {
+			return
+		}
+		if err := out.Encode(answer); err != nil {
+			return
+		}
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		_ = out.Encode(response{Error: fmt.Sprintf("control: request is longer than %d bytes", maxRequest)})
+	}
+}
+
+func (s *Server) answer(ctx context.Context, line []byte) response {
+	var r request
+	if err := json.Unmarshal(line, &r); err != nil {
+		return response{Error: fmt.Sprintf("control: request is not a JSON object: %v", err)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	answer, err := s.carryOut(ctx, r)
+	if err != nil {
+		return response{Error: err.Error()}
+	}
+	return answer
+}
+
+func (s *Server) carryOut(ctx context.Context, r request) (response, error) {
+	switch r.Command {
+	case cmdStatus:
+		status, err := s.node.Status(ctx)
+		return response{Status: &status}, err
+	case cmdHandover:
+		return response{}, s.node.Handover(ctx)
+	case cmdStop:
+		return response{}, s.node.Stop(ctx)
+	case cmdEntry:
+		tuple, err := ParseTuple(r.Tuple)
+		if err != nil {
+			return response{}, err
+		}
+		entry, err := s.node.Entry(ctx, tuple)
+		return response{Entry: &entry}, err
+	}
+	return response{}, fmt.Errorf("control: unknown command %q; use %s, %s, %s or %s",
+		r.Command, cmdStatus, cmdHandover, cmdEntry, cmdStop)
+}

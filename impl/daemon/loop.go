@@ -1,0 +1,160 @@
+package daemon
+
+import (
+	"log/slog"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/daemon/record"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+	"baton/impl/node"
+)
+
+// loop owns the core and the dataplane. One goroutine, on a thread of its own,
+// runs it; everybody else reaches it through the inbox.
+//
+// Between any two inputs it looks whether the core's deadline has come and whether
+// BFD packets wait, so that no amount of other work delays the heartbeat by more
+// than one input takes.
+type loop struct {
+	node     *node.Node
+	dp       dataplane.Dataplane
+	poller   *poller
+	inbox    *inbox
+	paths    []*bfdPath
+	out      outlets
+	recorder *record.Recorder
+	log      *slog.Logger
+
+	answers []node.Input // what effects have come to, stepped before anything from the inbox
+	spare   []item       // the slice that the inbox fills next
+	stream  uint64       // the sync stream that the core is on, 0 for none
+	scans   scans
+	events  []flow.Event // scratch of pollEvents
+
+	late   lateness
+	looked clock.Instant // when the BFD sockets were last looked at
+	steps  uint64
+	lost   uint64 // the dataplane's EventsLost as of the last look
+	ended  bool
+}
+
+// outlets are the parts that effects reach besides the dataplane and the BFD sockets.
+type outlets struct {
+	send     func(stream uint64, frame []byte)
+	reset    func(stream uint64, why string)
+	announce func() error
+	client   func(flow.Addr) // a client of whom the table has a flow
+}
+
+// lookEvery bounds how long BFD packets lie unread while other work is done.
+const lookEvery = clock.Instant(500 * time.Microsecond)
+
+// run steps the core until it has asked to exit.
+func (l *loop) run() error {
+	defer l.inbox.close()
+	for !l.ended {
+		if err := l.poller.wait(l.node.Deadline()); err != nil {
+			return err
+		}
+		l.receive()
+		l.urgent()
+		l.stepAnswers()
+		l.work()
+	}
+	return nil
+}
+
+// work empties the inbox.
+func (l *loop) work() {
+	items := l.inbox.take(l.spare)
+	for i := range items {
+		l.handle(items[i])
+		items[i] = item{} // its memory may be large
+		l.stepAnswers()
+		l.urgent()
+		if l.ended {
+			return
+		}
+	}
+	l.spare = items
+}
+
+func (l *loop) handle(i item) {
+	if i.run != nil {
+		i.run()
+		return
+	}
+	if stream, ok := i.input.(node.Stream); ok {
+		l.follow(stream)
+	}
+	l.step(i.input)
+	if i.token {
+		l.inbox.release()
+	}
+}
+
+// follow notes which stream the core will be on.
+func (l *loop) follow(s node.Stream) {
+	switch {
+	case s.Up:
+		l.stream = s.ID
+	case s.ID == l.stream:
+		l.stream = 0
+	}
+}
+
+// urgent looks after the heartbeat: BFD packets before the deadline, so that a
+// loop that is late does not miss what has come in time.
+func (l *loop) urgent() {
+	now := monotonic()
+	if now-l.looked >= lookEvery {
+		l.receive()
+	}
+	if now >= l.node.Deadline() {
+		l.step(node.Timer{})
+	}
+}
+
+// maxPackets bounds the packets of one path that are taken at a time.
+const maxPackets = 32
+
+// receive steps the BFD packets that wait.
+func (l *loop) receive() {
+	l.looked = monotonic()
+	for i, path := range l.paths {
+		for range maxPackets {
+			data, ttl, ok, err := path.socket.Receive()
+			if err != nil {
+				path.fails(l.log, err)
+			}
+			if !ok {
+				break
+			}
+			l.step(node.Packet{Path: i, Data: data, TTL: ttl})
+		}
+	}
+}
+
+// stepAnswers steps what effects have come to, until nothing more does.
+func (l *loop) stepAnswers() {
+	for i := 0; i < len(l.answers); i++ {
+		in := l.answers[i]
+		l.answers[i] = nil
+		l.step(in)
+		l.urgent()
+	}
+	l.answers = l.answers[:0]
+}
+
+// step gives one input to the core and carries out what follows.
+func (l *loop) step(in node.Input) {
+	now := monotonic()
+	l.late.note(now.Sub(l.node.Deadline()))
+	l.steps++
+	l.node.Step(now, in)
+	for _, effect := range l.node.Ready() {
+		l.carryOut(effect)
+	}
+}

@@ -1,0 +1,184 @@
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"baton/impl/bfd"
+	"baton/impl/daemon/control"
+	"baton/impl/ha"
+	"baton/impl/node"
+)
+
+// scrapeTimeout bounds how long a scrape waits for the node.
+const scrapeTimeout = time.Second
+
+// collector turns one status into samples at each scrape, so that they belong
+// together.
+type collector struct {
+	source     Source
+	lateBounds []time.Duration
+	all        []*prometheus.Desc
+
+	answering, role, epoch, complete, incarnation, gate, lease *prometheus.Desc
+	peerKnown, peerRole, stream                                *prometheus.Desc
+	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived     *prometheus.Desc
+	bfdDropped, bfdSendErrors, bfdGap                          *prometheus.Desc
+	syncPhase, syncEntries, syncTotal, syncRatio, syncLag      *prometheus.Desc
+	syncRate, syncTook, inSync, flows                          *prometheus.Desc
+	packets, bytes, drops, created, adopted, arp, eventsLost   *prometheus.Desc
+	steps, late, lateMax, recordsDropped                       *prometheus.Desc
+}
+
+func newCollector(source Source, lateBounds []time.Duration) *collector {
+	c := &collector{source: source, lateBounds: lateBounds}
+	desc := func(d **prometheus.Desc, name, help string, labels ...string) {
+		*d = prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
+		c.all = append(c.all, *d)
+	}
+	desc(&c.answering, "up", "Whether the node's event loop answers.")
+	desc(&c.role, "role", "1 for the role that the node has, 0 for the others.", "role")
+	desc(&c.epoch, "epoch", "Epoch of the node's connection table.")
+	desc(&c.complete, "table_complete", "Whether the table was complete at its epoch.")
+	desc(&c.incarnation, "incarnation_info", "Identifies this run of the node.", "node", "incarnation")
+	desc(&c.gate, "gate_open", "Whether a gate before the MASTER role is open.", "gate")
+	desc(&c.lease, "lease_remaining_seconds", "How long forwarding is still allowed; 0 if it is not.")
+
+	desc(&c.peerKnown, "peer_known", "Whether the peer's role is known.")
+	desc(&c.peerRole, "peer_role", "1 for the role that the peer says it has, 0 for the others.", "role")
+	desc(&c.stream, "sync_stream_up", "Whether the sync stream to the peer is established.")
+
+	desc(&c.bfdState, "bfd_state", "1 for the state that the session of a path is in, 0 for the others.", "path", "state")
+	desc(&c.bfdDetect, "bfd_detection_time_seconds", "Negotiated detection time of a path.", "path")
+	desc(&c.bfdTransmit, "bfd_transmit_interval_seconds", "Negotiated transmit interval of a path.", "path")
+	desc(&c.bfdSent, "bfd_packets_sent_total", "BFD control packets sent.", "path")
+	desc(&c.bfdReceived, "bfd_packets_received_total", "BFD control packets accepted.", "path")
+	desc(&c.bfdDropped, "bfd_packets_dropped_total", "BFD control packets dropped, by reason.", "path", "reason")
+	desc(&c.bfdSendErrors, "bfd_send_errors_total", "BFD control packets that the kernel refused to send.", "path")
+	desc(&c.bfdGap, "bfd_receive_gap_max_seconds", "Longest time between two accepted packets of a session that was Up.", "path")
+
+	desc(&c.syncPhase, "sync_phase", "1 for the phase that connection sync is in.", "phase")
+	desc(&c.syncEntries, "sync_entries", "Entries that the receiver of connection sync has.")
+	desc(&c.syncTotal, "sync_source_entries", "Entries that the source of connection sync has, as far as is known.")
+	desc(&c.syncRatio, "sync_progress_ratio", "Part of the snapshot that has been applied.")
+	desc(&c.syncLag, "sync_lag_changes", "Changes that have not taken hold at the receiver.")
+	desc(&c.syncRate, "sync_rate_entries_per_second", "Entries applied per second.")
+	desc(&c.syncTook, "sync_took_seconds", "Time from the stream's establishment to the table being in sync.")
+	desc(&c.inSync, "in_sync", "Whether the gate InSync is open.")
+	desc(&c.flows, "flows", "Entries of the connection table, as the core mirrors it.")
+
+	desc(&c.packets, "dataplane_packets_total", "Packets forwarded.", "direction")
+	desc(&c.bytes, "dataplane_bytes_total", "Bytes forwarded.", "direction")
+	desc(&c.drops, "dataplane_packets_dropped_total", "Packets to a VIP that were dropped, by reason.", "reason")
+	desc(&c.created, "dataplane_flows_created_total", "Flows opened by their first packet.")
+	desc(&c.adopted, "dataplane_flows_adopted_total", "Flows adopted from the middle.")
+	desc(&c.arp, "dataplane_arp_replies_total", "ARP requests for a VIP that were answered.")
+	desc(&c.eventsLost, "dataplane_events_lost_total", "Flow events for which there was no room.")
+
+	desc(&c.steps, "loop_steps_total", "Inputs that the event loop has given to the core.")
+	desc(&c.late, "loop_lateness_seconds", "How long after the core's deadline the event loop came to it.")
+	desc(&c.lateMax, "loop_lateness_max_seconds", "The longest of these since the start.")
+	desc(&c.recordsDropped, "records_dropped_total", "Trace events and log lines for which there was no room.")
+	return c
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range c.all {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector. A loop that does not answer shows as
+// baton_up 0 and nothing else.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	status, err := c.source(ctx)
+	out := samples(ch)
+	out.gauge(c.answering, number(err == nil))
+	if err != nil {
+		return
+	}
+	c.collectNode(out, status.Status)
+	c.collectPaths(out, status)
+	c.collectSync(out, status.Status)
+	c.collectDataplane(out, status.Dataplane)
+	c.collectLoop(out, status.Loop)
+}
+
+func (c *collector) collectNode(out samples, s node.Status) {
+	for role := ha.Init; role.Valid(); role++ {
+		out.gauge(c.role, number(s.Role == role.String()), role.String())
+		out.gauge(c.peerRole, number(s.Peer.Role == role.String()), role.String())
+	}
+	out.gauge(c.epoch, float64(s.Epoch))
+	out.gauge(c.complete, number(s.Complete))
+	out.gauge(c.incarnation, 1, s.Node, hex(s.Incarnation))
+	for _, gate := range s.Gates {
+		out.gauge(c.gate, number(gate.Open), gate.Name)
+	}
+	out.gauge(c.lease, max(s.Lease, 0).Seconds())
+	out.gauge(c.peerKnown, number(s.Peer.Known))
+	out.gauge(c.stream, number(s.Peer.Stream))
+}
+
+func (c *collector) collectPaths(out samples, s control.Status) {
+	for _, p := range s.Paths {
+		for state := bfd.AdminDown; state <= bfd.Up; state++ {
+			out.gauge(c.bfdState, number(p.State == state.String()), p.Name, state.String())
+		}
+		out.gauge(c.bfdDetect, p.Detection.Seconds(), p.Name)
+		out.gauge(c.bfdTransmit, p.Transmit.Seconds(), p.Name)
+		out.counter(c.bfdSent, p.Stats.Sent, p.Name)
+		out.counter(c.bfdReceived, p.Stats.Received, p.Name)
+		for reason, n := range p.Stats.Drops {
+			out.counter(c.bfdDropped, n, p.Name, bfd.Drop(reason).String())
+		}
+		out.counter(c.bfdDropped, s.Loop.Strangers[p.Name], p.Name, "source")
+		out.counter(c.bfdSendErrors, s.Loop.SendErrors[p.Name], p.Name)
+		out.gauge(c.bfdGap, p.Stats.ReceiveGapMax.Seconds(), p.Name)
+	}
+}
+
+func (c *collector) collectSync(out samples, s node.Status) {
+	out.gauge(c.syncPhase, 1, s.Sync.Phase)
+	out.gauge(c.syncEntries, float64(s.Sync.Entries))
+	out.gauge(c.syncTotal, float64(s.Sync.Total))
+	out.gauge(c.syncRatio, s.Sync.Percent/100)
+	out.gauge(c.syncLag, float64(s.Sync.Lag))
+	out.gauge(c.syncRate, s.Sync.Rate)
+	out.gauge(c.syncTook, s.Sync.Took.Seconds())
+	out.gauge(c.inSync, number(s.InSync))
+	out.gauge(c.flows, float64(s.Flows))
+}
+
+func (c *collector) collectDataplane(out samples, s control.Counters) {
+	out.counter(c.packets, s.ForwardedOriginal, "original")
+	out.counter(c.packets, s.ForwardedReply, "reply")
+	out.counter(c.bytes, s.BytesOriginal, "original")
+	out.counter(c.bytes, s.BytesReply, "reply")
+	for reason, n := range s.Dropped {
+		out.counter(c.drops, n, reason)
+	}
+	out.counter(c.created, s.Created)
+	out.counter(c.adopted, s.Adopted)
+	out.counter(c.arp, s.ARPReplies)
+	out.counter(c.eventsLost, s.EventsLost)
+}
+
+func (c *collector) collectLoop(out samples, s control.Loop) {
+	out.counter(c.steps, s.Steps)
+	out.gauge(c.lateMax, s.LateMax.Seconds())
+	out.counter(c.recordsDropped, s.RecordsDropped)
+	buckets, total := map[float64]uint64{}, uint64(0)
+	for i, n := range s.Late {
+		total += n
+		if i < len(c.lateBounds) {
+			buckets[c.lateBounds[i].Seconds()] = total
+		}
+	}
+	out <- prometheus.MustNewConstHistogram(c.late, total, s.LateSum.Seconds(), buckets)
+}

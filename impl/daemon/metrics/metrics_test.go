@@ -1,0 +1,117 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"baton/impl/bfd"
+	"baton/impl/ctsync"
+	"baton/impl/daemon/control"
+	"baton/impl/dataplane"
+	"baton/impl/node"
+	"baton/impl/trace"
+)
+
+func master(context.Context) (control.Status, error) {
+	stats := bfd.Stats{Sent: 11, Received: 12}
+	stats.Drops[bfd.DropTTL] = 2
+	return control.Status{
+		Status: node.Status{
+			Node: "lb1", Role: "Master", Epoch: 7, Lease: 120 * time.Millisecond, InSync: true, Flows: 500,
+			Gates: []node.GateStatus{{Name: "InSync", Open: true}, {Name: "NoMaster"}},
+			Paths: []node.PathStatus{{Name: "sync", State: "Up", Detection: 150 * time.Millisecond, Stats: stats}},
+			Peer:  node.PeerStatus{Role: "Backup", Known: true, Stream: true},
+			Sync:  ctsync.Progress{Phase: "snapshot", Entries: 250, Total: 500, Percent: 50, Lag: 3},
+		},
+		Dataplane: control.CountersFrom(dataplane.Counters{Forwarded: [2]uint64{100, 99}, Dropped: [dataplane.DropKinds]uint64{dataplane.DropMiss: 4}}),
+		Loop: control.Loop{Steps: 9, Late: []uint64{5, 3, 1}, LateSum: 2 * time.Millisecond, LateMax: time.Millisecond,
+			SendErrors: map[string]uint64{"sync": 6}, Strangers: map[string]uint64{"sync": 8}},
+	}, nil
+}
+
+var bounds = []time.Duration{100 * time.Microsecond, time.Millisecond}
+
+func observed() *Metrics {
+	m := New(master, bounds)
+	m.Observe(trace.Event{Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Claiming", Reason: "peer is silent"}})
+	m.Observe(trace.Event{Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Backup", Refused: "InSync"}})
+	m.Observe(trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "InSync", Open: true}})
+	m.Observe(trace.Event{Kind: trace.KindBFD, BFD: &trace.BFD{Path: "sync", From: "Up", To: "Down"}})
+	m.Observe(trace.Event{Kind: trace.KindAnnounce, Announce: &trace.Announce{Count: 1}})
+	m.Observe(trace.Event{Kind: trace.KindNote, Note: "counts for nothing"})
+	return m
+}
+
+func scrape(t *testing.T, m *Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	body, err := io.ReadAll(w.Body)
+	if err != nil || w.Code != 200 {
+		t.Fatalf("status %d, %v: %s", w.Code, err, body)
+	}
+	return string(body)
+}
+
+func TestNamesFollowTheConventions(t *testing.T) {
+	problems, err := testutil.GatherAndLint(observed().registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestSamples(t *testing.T) {
+	body := scrape(t, observed())
+	for _, want := range []string{
+		`baton_up 1`,
+		`baton_role{role="Master"} 1`,
+		`baton_role{role="Backup"} 0`,
+		`baton_peer_role{role="Backup"} 1`,
+		`baton_epoch 7`,
+		`baton_gate_open{gate="InSync"} 1`,
+		`baton_gate_open{gate="NoMaster"} 0`,
+		`baton_lease_remaining_seconds 0.12`,
+		`baton_bfd_state{path="sync",state="Up"} 1`,
+		`baton_bfd_state{path="sync",state="Down"} 0`,
+		`baton_bfd_detection_time_seconds{path="sync"} 0.15`,
+		`baton_bfd_packets_sent_total{path="sync"} 11`,
+		`baton_bfd_packets_dropped_total{path="sync",reason="ttl"} 2`,
+		`baton_bfd_packets_dropped_total{path="sync",reason="source"} 8`,
+		`baton_bfd_send_errors_total{path="sync"} 6`,
+		`baton_sync_phase{phase="snapshot"} 1`,
+		`baton_sync_progress_ratio 0.5`,
+		`baton_sync_lag_changes 3`,
+		`baton_dataplane_packets_total{direction="reply"} 99`,
+		`baton_dataplane_packets_dropped_total{reason="miss"} 4`,
+		`baton_loop_lateness_seconds_bucket{le="0.0001"} 5`,
+		`baton_loop_lateness_seconds_bucket{le="0.001"} 8`,
+		`baton_loop_lateness_seconds_bucket{le="+Inf"} 9`,
+		`baton_role_changes_total{from="Backup",reason="peer is silent",to="Claiming"} 1`,
+		`baton_claims_refused_total{gate="InSync"} 1`,
+		`baton_gate_changes_total{gate="InSync",to="open"} 1`,
+		`baton_bfd_state_changes_total{from="Up",path="sync",to="Down"} 1`,
+		`baton_announcements_total 1`,
+	} {
+		if !strings.Contains(body, want+"\n") {
+			t.Errorf("no line %q", want)
+		}
+	}
+}
+
+func TestALoopThatDoesNotAnswerIsShown(t *testing.T) {
+	m := New(func(context.Context) (control.Status, error) { return control.Status{}, errors.New("stuck") }, bounds)
+	body := scrape(t, m)
+	if !strings.Contains(body, "baton_up 0\n") || strings.Contains(body, "baton_epoch") {
+		t.Errorf("scrape of a stuck node:\n%s", body)
+	}
+}

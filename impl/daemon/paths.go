@@ -1,0 +1,33 @@
+package daemon
+
+import (
+	"log/slog"
+
+	"baton/impl/daemon/bfdio"
+)
+
+// bfdPath is one path's socket, with what was last said about it.
+type bfdPath struct {
+	name    string
+	socket  *bfdio.Socket
+	failed  uint64 // packets that could not be sent or received
+	failure string // the last failure that was logged, "" after a success
+}
+
+// send transmits a packet. A link that is down fails at every heartbeat, so only
+// the first failure of a kind is logged.
+func (p *bfdPath) send(log *slog.Logger, packet []byte) {
+	if err := p.socket.Send(packet); err != nil {
+		p.fails(log, err)
+		return
+	}
+	p.failure = ""
+}
+
+func (p *bfdPath) fails(log *slog.Logger, err error) {
+	p.failed++
+	if text := err.Error(); text != p.failure {
+		p.failure = text
+		log.Warn("bfd packet lost here", "path", p.name, "error", err)
+	}
+}

@@ -1,0 +1,130 @@
+package daemon
+
+import (
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/impl/node"
+)
+
+// scans runs what walks the whole connection table. A table of a million entries
+// takes longer to walk than the heartbeat can wait, so it is done on another
+// goroutine, one scan at a time. Entries are not applied meanwhile: they wait, as
+// does what the core makes depend on them.
+type scans struct {
+	running bool
+	waiting []node.Apply
+	next    []node.Dump
+
+	expiring   bool
+	since      clock.Instant
+	generation uint64        // of expiring: what a sweep finds under another one is void
+	sweepAfter clock.Instant // when the next sweep may begin
+}
+
+// Sweeps begin this often, but take no more than a share of a processor.
+const (
+	sweepEvery = clock.Instant(time.Second)
+	sweepShare = 20
+)
+
+// apply applies entries now, or once the scan that is running has ended.
+func (s *scans) apply(l *loop, e node.Apply) {
+	if s.running {
+		s.waiting = append(s.waiting, e)
+		return
+	}
+	l.apply(e)
+}
+
+// dump reads all entries.
+func (s *scans) dump(l *loop, e node.Dump) {
+	if s.running {
+		s.next = append(s.next, e)
+		return
+	}
+	s.start(l, func() func() {
+		var entries []flow.Entry
+		err := l.dp.Dump(func(e flow.Entry) bool { entries = append(entries, e); return true })
+		return func() {
+			l.answer(e.ID, err)
+			done := l.answers[len(l.answers)-1].(node.Done)
+			done.Entries = entries
+			l.answers[len(l.answers)-1] = done
+		}
+	})
+}
+
+// expire turns the ageing of entries on or off.
+func (s *scans) expire(e node.Expire) {
+	s.expiring, s.since = e.On, e.Since
+	s.generation++
+}
+
+// sweep looks for entries whose time has run, if it is time to.
+func (s *scans) sweep(l *loop, now clock.Instant) {
+	if !s.expiring || s.running || now < s.sweepAfter {
+		return
+	}
+	generation, since := s.generation, s.since
+	s.start(l, func() func() {
+		expired, err := l.dp.Sweep(now, since)
+		return func() {
+			if err != nil {
+				l.log.Error("expired flows not removed", "error", err)
+			}
+			end := monotonic()
+			s.sweepAfter = end + max(sweepEvery, sweepShare*(end-now))
+			s.report(l, generation, expired)
+		}
+	})
+}
+
+// start runs a scan on a goroutine of its own and what it returns on the loop.
+func (s *scans) start(l *loop, scan func() (finish func())) {
+	s.running = true
+	go func() {
+		finish := scan()
+		l.inbox.call(func() {
+			s.running = false
+			finish()
+			s.resume(l)
+		})
+	}()
+}
+
+// resume does what had to wait for a scan.
+func (s *scans) resume(l *loop) {
+	waiting := s.waiting
+	s.waiting = nil
+	for _, e := range waiting {
+		l.apply(e)
+	}
+	if len(s.next) > 0 {
+		next := s.next[0]
+		s.next = s.next[1:]
+		s.dump(l, next)
+	}
+}
+
+// report tells the core which flows a sweep has removed. A flow that was opened
+// anew since is left out: its event has come or will come.
+func (s *scans) report(l *loop, generation uint64, expired []flow.Entry) {
+	if generation != s.generation || !s.expiring {
+		return
+	}
+	batch := expired[:min(len(expired), maxEvents)]
+	var events []flow.Event
+	for _, e := range batch {
+		if _, found, err := l.dp.Lookup(e.Original); err == nil && !found {
+			events = append(events, flow.Event{Entry: e, Deleted: true})
+		}
+	}
+	if len(events) > 0 {
+		l.answers = append(l.answers, node.Flows{Events: events})
+	}
+	if rest := expired[len(batch):]; len(rest) > 0 {
+		l.inbox.call(func() { s.report(l, generation, rest) })
+	}
+}
