@@ -43,11 +43,11 @@ func (r *run) announce(f finding, w window) finding {
 
 // premature says why the node was in no position to announce, "" if it was.
 func (r *run) premature(e trace.Event, leases []tenure) string {
-	from, to, master := r.mastership1(e.Node, e.At)
+	from, to, master := r.tenureOf(e.Node, e.At)
 	switch {
 	case !master:
 		return "before it was Master"
-	case e.GARP == nil && e.At > to, e.At > to.Add(announceSlack):
+	case e.Announce != nil && e.At > to, e.At > to.Add(announceSlack):
 		return "when it was no longer Master"
 	}
 	known := slices.ContainsFunc(leases, func(l tenure) bool { return l.node == e.Node })
@@ -60,8 +60,8 @@ func (r *run) premature(e trace.Event, leases []tenure) string {
 	return ""
 }
 
-// mastership1 is the node's last time as Master that began at or before t.
-func (r *run) mastership1(node string, t clock.Instant) (from, to clock.Instant, ok bool) {
+// tenureOf is the node's last time as Master that began at or before t.
+func (r *run) tenureOf(node string, t clock.Instant) (from, to clock.Instant, ok bool) {
 	to = clock.Never
 	for _, e := range r.events {
 		if e.At > t {

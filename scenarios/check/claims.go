@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"baton/impl/clock"
@@ -154,24 +155,36 @@ func (r *run) over(c plan.Cond, w window, line int) finding {
 	return r.throughout(f, c, w)
 }
 
-// throughout judges a state at every instant of the window. A node that is down
-// or booting at its begin is given the time to take its first role: "restore lb1
-// … lb1 is Backup throughout 5s" says that it never becomes anything else.
+// onTheWay lists the roles that a node may take before it has the one that is
+// claimed of it.
+var onTheWay = map[string][]string{
+	roleInit:     {},
+	roleBackup:   {roleInit, roleYielding, "Fault"},
+	roleClaiming: {roleInit, roleBackup},
+	roleMaster:   {roleInit, roleBackup, roleClaiming},
+	roleYielding: {roleMaster},
+}
+
+// throughout judges a state over the window. What does not hold at the window's
+// begin is given the time to come to hold, without detours: "restore lb1 … lb1 is
+// Backup throughout 5s" lets it boot, but a node that is Claiming or Master first,
+// or afterwards, fails. From when it holds, it must hold to the window's end.
 func (r *run) throughout(f finding, c plan.Cond, w window) finding {
-	settling := false
+	settled, before := false, ""
 	return r.scan(f, w, func(s *State, first bool) (bool, string) {
 		held, why := s.Holds(c)
-		if c.Role == nil || c.Role.Not || held {
-			settling = false
+		if held || settled || s.Now >= w.to {
+			settled = true
 			return held, why
 		}
-		n := s.Nodes[c.Role.Node]
-		unsettled := n != nil && (!n.Up || n.Role == roleInit)
-		if first {
-			settling = unsettled
+		if c.Role == nil || c.Role.Not {
+			return true, why
 		}
-		settling = settling && unsettled
-		return settling && s.Now < w.to, why
+		role, _ := s.role(c.Role.Node)
+		if first {
+			before = role
+		}
+		return role == "" || role == before || slices.Contains(onTheWay[c.Role.Role], role), why
 	}, c.String()+" throughout "+w.to.Sub(w.from).String())
 }
 

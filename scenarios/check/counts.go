@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
@@ -60,13 +61,8 @@ func (r *run) flowEvent(e trace.Event) string {
 	return what + ", after " + r.lastFault(e.At)
 }
 
-// flowName is web#12 for flow 12 of the line web.
-func flowName(line, flow string) string {
-	if len(flow) > len(line) && flow[:len(line)] == line {
-		return flow
-	}
-	return line + "#" + flow
-}
+// flowName is web/client1#12 for that flow of the line web.
+func flowName(line, flow string) string { return line + "/" + flow }
 
 func totalOf(metric string, t trace.Totals) int {
 	switch metric {
@@ -99,12 +95,7 @@ func (r *run) totals(metric, line string) map[string]trace.Totals {
 }
 
 func yields(m plan.Metric, kind string) bool {
-	for _, k := range m.Of {
-		if k == kind {
-			return true
-		}
-	}
-	return len(m.Of) == 0
+	return len(m.Of) == 0 || slices.Contains(m.Of, kind)
 }
 
 // trafficEnd is when the last line of traffic wrote its final totals: what a

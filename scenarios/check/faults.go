@@ -114,13 +114,11 @@ func lastOf(losses []loss, verb, node string) int {
 // lastFault names the fault most recently begun at or before t.
 func (r *run) lastFault(t clock.Instant) string {
 	last := "no fault yet"
-	for _, e := range r.events {
+	for _, e := range r.begun {
 		if e.At > t {
 			break
 		}
-		if e.Fault != nil && e.Fault.Phase == "begin" {
-			last = strings.TrimSpace(e.Fault.Verb+" "+e.Fault.Target) + " at " + r.at(e.At)
-		}
+		last = strings.TrimSpace(e.Fault.Verb+" "+e.Fault.Target) + " at " + r.at(e.At)
 	}
 	return last
 }

@@ -120,7 +120,7 @@ func quantity(metric string, value float64) string {
 	if m.Unit == plan.Count {
 		return fmt.Sprintf("%g", value)
 	}
-	return fmt.Sprintf("%.3gms", round(value))
+	return fmt.Sprintf("%gms", round(value))
 }
 
 // value is what a metric is at this moment.
@@ -232,7 +232,7 @@ func (s *State) unconverged() string {
 func (s *State) pathDown(live []*Node) string {
 	for _, n := range live {
 		for _, name := range slices.Sorted(maps.Keys(n.Paths)) {
-			if p := n.Paths[name]; p.State != "Up" && !s.isCut(name) {
+			if p := n.Paths[name]; p.State != stateUp && !s.isCut(name) {
 				return fmt.Sprintf("path %s of %s is %s", name, n.Name, p.State)
 			}
 		}

@@ -57,8 +57,9 @@ func (r *run) doubt(f finding) finding {
 		return f
 	}
 	for _, s := range r.stalls {
-		// What a stall delays shows up to a detection time later.
-		after := window{s.from, s.to.Add(2 * r.stateAt(s.to).Detect())}
+		// What a stall delays shows up to two detection times later: a missed
+		// heartbeat, and the answer to it.
+		after := window{s.from, s.to.Add(2 * r.plan.Detect(r.meta.World))}
 		if slices.ContainsFunc(f.evidence, after.overlaps) {
 			return f.unjudged(fmt.Sprintf("%s; but the host stood still for %s at %s", f.Detail, s.took, r.at(s.from)))
 		}
@@ -76,7 +77,7 @@ func verdict(checks []Check) (Outcome, []string) {
 	failed, open := reasons(checks, Fail), reasons(checks, Inconclusive)
 	switch {
 	case len(failed) > 0:
-		return Fail, append(failed, open...)
+		return Fail, failed
 	case len(open) > 0:
 		return Inconclusive, open
 	}
@@ -97,6 +98,9 @@ func reasons(checks []Check, of Outcome) []string {
 // checks must fail.
 func controlVerdict(named []string, checks []Check) (Outcome, []string) {
 	var caught, missed, others, open []string
+	failed := func(name string) bool {
+		return slices.ContainsFunc(checks, func(c Check) bool { return c.Name == name && c.Verdict == Fail })
+	}
 	for _, name := range named {
 		if i := slices.IndexFunc(checks, func(c Check) bool { return c.Name == name && c.Verdict == Fail }); i >= 0 {
 			caught = append(caught, fmt.Sprintf("control: caught by %s: %s", name, checks[i].Detail))
@@ -108,7 +112,7 @@ func controlVerdict(named []string, checks []Check) (Outcome, []string) {
 		switch {
 		case c.Verdict == Fail && !c.Control:
 			others = append(others, fmt.Sprintf("control: %s failed too: %s", c.Name, c.Detail))
-		case c.Verdict == Inconclusive && !(c.Control && slices.ContainsFunc(checks, func(o Check) bool { return o.Name == c.Name && o.Verdict == Fail })):
+		case c.Verdict == Inconclusive && !failed(c.Name):
 			open = append(open, c.Name+": "+c.Detail)
 		}
 	}

@@ -17,7 +17,7 @@ func (r *run) latencies(metric string, w window) []sample {
 	}
 	var samples []sample
 	for _, l := range r.losses(w, plan.VerbCrash, plan.VerbKill, plan.VerbFreeze) {
-		if r.stateAt(l.begin).Nodes[l.node] == nil || r.stateAt(l.begin).Nodes[l.node].Role != roleMaster {
+		if n := r.stateAt(l.begin).Nodes[l.node]; n == nil || n.Role != roleMaster {
 			continue
 		}
 		var at clock.Instant
@@ -41,12 +41,12 @@ func (r *run) latencies(metric string, w window) []sample {
 func (r *run) lastDown(l loss) (clock.Instant, bool) {
 	up := map[string]bool{}
 	for name, p := range r.stateAt(l.begin).Nodes[peerOf(l.node)].Paths {
-		if p.State == "Up" {
+		if p.State == stateUp {
 			up[name] = true
 		}
 	}
 	for _, e := range r.events {
-		if e.Node != peerOf(l.node) || e.BFD == nil || e.At < l.begin || e.BFD.To == "Up" || !up[e.BFD.Path] {
+		if e.Node != peerOf(l.node) || e.BFD == nil || e.At < l.begin || e.BFD.To == stateUp || !up[e.BFD.Path] {
 			continue
 		}
 		delete(up, e.BFD.Path)

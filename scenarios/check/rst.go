@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 
 	"baton/impl/trace"
 )
@@ -11,8 +12,8 @@ const shown = 3
 
 // rst counts the TCP resets seen at the edges in the window, each attributed.
 func (r *run) rst(w window) []sample {
-	if !r.hasTCP() {
-		return nil
+	if r.totals("rst", "") == nil && !slices.ContainsFunc(r.events, func(e trace.Event) bool { return e.RST != nil }) {
+		return nil // nothing ran that could have been reset
 	}
 	var whats []string
 	var when []window
@@ -38,14 +39,4 @@ func (r *run) attribute(e trace.Event) string {
 		what += ", after " + orElse(x.Fault, r.lastFault(e.At)) + ")"
 	}
 	return what
-}
-
-// hasTCP reports whether any TCP traffic ran, so that the absence of resets means something.
-func (r *run) hasTCP() bool {
-	for _, e := range r.events {
-		if e.RST != nil || e.Totals != nil && e.Totals.Proto == "tcp" {
-			return true
-		}
-	}
-	return false
 }

@@ -23,6 +23,7 @@ type run struct {
 	stalls                 []stall
 	// unproven has the faults that left no receipt, by step.
 	unproven []unproven
+	begun    []trace.Event // the begins of faults
 }
 
 // stall is a stretch in which the host stood still longer than tolerated.
@@ -53,6 +54,8 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 				r.from = e.At
 			}
 			r.step(e)
+		case e.Fault != nil && e.Fault.Phase == "begin":
+			r.begun = append(r.begun, e)
 		case e.Stall != nil && time.Duration(e.Stall.Took) > p.Tolerate:
 			took := time.Duration(e.Stall.Took)
 			r.stalls = append(r.stalls, stall{window{e.At.Add(-took), e.At}, took})

@@ -80,8 +80,9 @@ func newNode(name string) *Node {
 	return &Node{Name: name, Role: roleInit, Up: true, Paths: map[string]Path{}}
 }
 
-// Roles that the checks know by name.
+// Roles, and the BFD session state, that the checks know by name.
 const (
+	stateUp      = "Up"
 	roleInit     = "Init"
 	roleBackup   = "Backup"
 	roleClaiming = "Claiming"
@@ -109,11 +110,9 @@ func (n *Node) apply(e trace.Event) {
 	switch {
 	case e.Role != nil:
 		n.Role, n.Epoch = e.Role.To, e.Role.Epoch
-	case e.Gate != nil:
-		if e.Gate.Name == "InSync" {
-			n.InSync = e.Gate.Open
-		}
 	case e.Sync != nil:
+		// Only the sync itself is believed, not the gate of the same name: that one
+		// is open too where there is nobody to sync with.
 		n.Sync, n.InSync = *e.Sync, e.Sync.Phase == "insync"
 	case e.Lease != nil:
 		n.Lease = e.Lease.Until
@@ -126,7 +125,7 @@ func (n *Node) apply(e trace.Event) {
 	case e.Replica != nil:
 		replica := *e.Replica
 		n.Replica = &replica
-		return // the world may read it from outside
+	case e.Gate != nil, e.Announce != nil:
 	default:
 		return
 	}
@@ -262,23 +261,26 @@ func (s *State) Sessions(line string) int {
 }
 
 // Detect is the negotiated detection time, the longest over all paths that are
-// up, or the configured one while none is.
+// up, but no longer than the configured one: a session that has just come up still
+// reports the slow interval of before (RFC 5880 6.8.3), and a window that long
+// would let everything pass.
 func (s *State) Detect() time.Duration {
-	var detect time.Duration
+	configured := s.detect
+	if configured == 0 {
+		configured = s.plan.Detect(s.world)
+	}
+	var negotiated time.Duration
 	for _, n := range s.Nodes {
 		for _, p := range n.Paths {
-			if p.State == "Up" {
-				detect = max(detect, p.Detect)
+			if p.State == stateUp {
+				negotiated = max(negotiated, p.Detect)
 			}
 		}
 	}
-	if detect == 0 {
-		detect = s.detect
+	if negotiated == 0 {
+		return configured
 	}
-	if detect == 0 {
-		detect = s.plan.Detect(s.world)
-	}
-	return detect
+	return min(negotiated, configured)
 }
 
 // Env gives expressions their values at this moment.

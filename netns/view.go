@@ -1,0 +1,58 @@
+package netns
+
+import (
+	"sync"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+// view is what a capture must know to attribute a RST: who had which role, and
+// what was done last, at an instant. It is safe for concurrent use.
+type view struct {
+	mu     sync.Mutex
+	roles  map[string][]dated
+	faults []dated
+}
+
+// dated is something that holds from an instant on.
+type dated struct {
+	from clock.Instant
+	what string
+}
+
+func newView() *view { return &view{roles: map[string][]dated{}} }
+
+func (v *view) note(e trace.Event) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case e.Role != nil && e.Role.From != e.Role.To:
+		v.roles[e.Node] = append(v.roles[e.Node], dated{e.At, e.Role.To})
+	case e.Fault != nil && e.Fault.Phase == "begin":
+		v.faults = append(v.faults, dated{e.At, e.Fault.Verb + " " + e.Fault.Target})
+	}
+}
+
+// role returns a node's role at an instant, "" if it had said none.
+func (v *view) role(node string, at clock.Instant) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return lastBefore(v.roles[node], at)
+}
+
+// fault returns the last fault that began before an instant, "" if there was none.
+func (v *view) fault(at clock.Instant) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return lastBefore(v.faults, at)
+}
+
+func lastBefore(history []dated, at clock.Instant) string {
+	for i := len(history) - 1; i >= 0; i-- {
+		if history[i].from <= at {
+			return history[i].what
+		}
+	}
+	return ""
+}

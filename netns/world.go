@@ -1,0 +1,242 @@
+package netns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/daemon/pki"
+	"baton/impl/trace"
+	"baton/netns/capture"
+	"baton/netns/internal/hostclock"
+	"baton/netns/traffic"
+	"baton/scenarios"
+	"baton/scenarios/plan"
+)
+
+// WorldConfig is what a World needs besides the plan.
+type WorldConfig struct {
+	// Dir receives the nodes' configurations and logs, and evidence. It exists.
+	Dir string
+	// Baton is the path of the program whose node command is a node.
+	Baton string
+	// AllowUnsafe starts the nodes with --allow-unsafe.
+	AllowUnsafe bool
+	Recorder    scenarios.Recorder
+}
+
+// World executes a plan with real nodes, real traffic and the real kernel. It
+// implements scenarios.World.
+type World struct {
+	cfg  WorldConfig
+	plan *plan.Plan
+
+	pair      *Pair
+	pkiDir    string
+	processes map[string]*Process
+	watchdog  *Watchdog
+	traffic   *traffic.Generator
+	capture   *capture.Capture
+
+	changed chan struct{} // holds one token once an event was recorded
+	view    *view         // of roles and faults, for the captures
+
+	mu     sync.Mutex
+	failed error // a node ended by itself
+}
+
+var _ scenarios.World = (*World)(nil)
+
+// NewWorld returns a world in which nothing exists yet.
+func NewWorld(p *plan.Plan, cfg WorldConfig) *World {
+	return &World{cfg: cfg, plan: p, processes: map[string]*Process{}, changed: make(chan struct{}, 1), view: newView()}
+}
+
+// Name implements scenarios.World.
+func (w *World) Name() string { return plan.Netns }
+
+// Now implements scenarios.World.
+func (w *World) Now() clock.Instant { return hostclock.Now() }
+
+// Up implements scenarios.World: topology, captures, watchdog, nodes.
+func (w *World) Up(ctx context.Context) error {
+	pair, err := NewPair(PairConfig{Clients: w.plan.Topo.Clients, Backends: w.plan.Topo.Backends})
+	if err != nil {
+		return err
+	}
+	w.pair = pair
+	w.watchdog = StartWatchdog(w.plan.Tolerate/2, func(at clock.Instant, s trace.Stall) {
+		w.record(trace.Event{At: at, Kind: trace.KindStall, Stall: &s})
+	})
+	// Keys stay out of the results: a report may be published.
+	if w.pkiDir, err = os.MkdirTemp("", "baton-pki-"); err != nil {
+		return fmt.Errorf("netns: certificates: %w", err)
+	}
+	if err := pki.Init(w.pkiDir, plan.Nodes()...); err != nil {
+		return fmt.Errorf("netns: certificates: %w", err)
+	}
+	if err := w.startCapture(); err != nil {
+		return err
+	}
+	return w.each(plan.Nodes(), func(node string) error {
+		process, err := w.startNode(pair.Host(node))
+		if err == nil {
+			w.setProcess(node, process)
+		}
+		return err
+	})
+}
+
+// startNode writes the node's configuration and starts its daemon.
+func (w *World) startNode(host *Host) (*Process, error) {
+	node := host.Name()
+	file, err := writeNodeConfig(w.plan, w.pair, node, w.cfg.Dir, w.pkiDir)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{w.cfg.Baton, "node", "--config", file, "--trace-fd", "3"}
+	if w.cfg.AllowUnsafe {
+		args = append(args, "--allow-unsafe")
+	}
+	return host.Start(ProcessConfig{
+		Args: args, Dir: w.cfg.Dir, Log: filepath.Join(w.cfg.Dir, node+".log"), Trace: w.record,
+		Died: func(p *Process, exit Exit) {
+			w.fail(fmt.Errorf("netns: node %s ended by itself: %s; see %s", node, exit, filepath.Join(w.cfg.Dir, node+".log")))
+		},
+	})
+}
+
+// StartTraffic implements scenarios.World.
+func (w *World) StartTraffic(ctx context.Context) error {
+	cfg := traffic.Config{Run: uint64(hostclock.Now()), Record: w.record, Services: w.services()}
+	for _, t := range w.plan.Traffic {
+		if t.Guard.In(plan.Netns) {
+			cfg.Lines = append(cfg.Lines, t)
+		}
+	}
+	for _, name := range w.pair.Names(RoleClient) {
+		cfg.Clients = append(cfg.Clients, w.pair.Host(name))
+	}
+	for _, name := range w.pair.Names(RoleBackend) {
+		host := w.pair.Host(name)
+		i, _ := host.Interface(plan.LinkBackends)
+		cfg.Backends = append(cfg.Backends, traffic.Backend{Host: host, Addr: i.Addr.Addr()})
+	}
+	generator, err := traffic.New(cfg)
+	if err != nil {
+		return err
+	}
+	w.traffic = generator
+	return generator.Start(ctx)
+}
+
+// StopTraffic implements scenarios.World.
+func (w *World) StopTraffic(ctx context.Context) error {
+	if w.traffic == nil {
+		return nil
+	}
+	return w.traffic.Stop(ctx)
+}
+
+// Until implements scenarios.World.
+func (w *World) Until(ctx context.Context, at clock.Instant, done func() bool) error {
+	timer := time.NewTimer(at.Sub(hostclock.Now()))
+	defer timer.Stop()
+	for {
+		if err := w.failure(); err != nil {
+			return err
+		}
+		if done != nil && done() {
+			return nil
+		}
+		select {
+		case <-timer.C:
+			return nil
+		case <-w.changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Down implements scenarios.World. It is safe to call whatever Up has got to.
+func (w *World) Down(ctx context.Context) error {
+	var errs []error
+	w.stopCapture()
+	if w.traffic != nil {
+		w.traffic.Close()
+	}
+	if w.watchdog != nil {
+		w.watchdog.Stop()
+	}
+	if w.pair != nil {
+		for _, leak := range w.pair.Close(ctx) {
+			w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindLeak, Leak: &leak})
+		}
+	}
+	if w.pkiDir != "" {
+		errs = append(errs, os.RemoveAll(w.pkiDir))
+	}
+	for _, node := range plan.Nodes() {
+		if err := os.Remove(w.socket(node)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// record hands an event on and wakes whoever waits in Until.
+func (w *World) record(e trace.Event) {
+	w.view.note(e)
+	w.cfg.Recorder.Record(e)
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (w *World) fail(err error) {
+	w.mu.Lock()
+	if w.failed == nil {
+		w.failed = err
+	}
+	w.mu.Unlock()
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (w *World) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed
+}
+
+func (w *World) process(node string) *Process {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.processes[node]
+}
+
+func (w *World) setProcess(node string, p *Process) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.processes[node] = p
+}
+
+// each does something to several nodes at the same instant, as nearly as it can.
+func (w *World) each(nodes []string, do func(node string) error) error {
+	errs := make([]error, len(nodes))
+	var wg sync.WaitGroup
+	for i, node := range nodes {
+		wg.Go(func() { errs[i] = do(node) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,103 @@
+package netns
+
+import (
+	"context"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"baton/impl/daemon/control"
+	"baton/impl/flow"
+	"baton/netns/capture"
+	"baton/scenarios/plan"
+)
+
+// evidenceBytes is the memory for the latest frames at the edges.
+const evidenceBytes = 16 << 20
+
+// entryLimit is how long a node may take to say how it knows a flow. It is asked
+// while the flow's RST is fresh; a dead node does not answer.
+const entryLimit = 50 * time.Millisecond
+
+// startCapture listens at both edges, for RSTs, announcements and forwarders.
+func (w *World) startCapture() error {
+	cfg := capture.Config{
+		Hosts: map[string]string{}, LoadBalancers: w.pair.Names(RoleLB), Record: w.record,
+		Role: w.view.role, Fault: w.view.fault, Entry: w.entry, EvidenceBytes: evidenceBytes,
+	}
+	for _, host := range w.pair.Hosts() {
+		for _, i := range host.Interfaces() {
+			cfg.Hosts[i.MAC.String()] = host.Name()
+		}
+	}
+	clients := capture.Edge{Name: plan.LinkClients, Host: w.pair.Host(plan.LinkClients), Interfaces: w.ports(plan.LinkClients)}
+	for _, s := range w.services() {
+		vip := netip.MustParseAddr(s.VIP)
+		if !slices.Contains(clients.VIPs, vip) {
+			clients.VIPs = append(clients.VIPs, vip)
+		}
+		cfg.Ports = append(cfg.Ports, s.Port)
+	}
+	backends := capture.Edge{
+		Name: plan.LinkBackends, Host: w.pair.Host(plan.LinkBackends), Interfaces: w.ports(plan.LinkBackends),
+		VIPs: []netip.Addr{snatVIP}, Forwarded: w.clientNets(),
+	}
+	cfg.Edges = []capture.Edge{clients, backends}
+	var err error
+	w.capture, err = capture.Start(cfg)
+	return err
+}
+
+func (w *World) stopCapture() {
+	if w.capture != nil {
+		w.capture.Stop()
+	}
+}
+
+// services are those of the plan that exist in this world.
+func (w *World) services() []plan.Service {
+	return slices.DeleteFunc(slices.Clone(w.plan.Services), func(s plan.Service) bool { return !s.Guard.In(plan.Netns) })
+}
+
+// ports are a switch's ports, by interface index, named after the hosts.
+func (w *World) ports(link string) map[int]string {
+	ports := map[int]string{}
+	for _, host := range w.pair.Hosts() {
+		if i, ok := host.Interface(link); ok {
+			ports[i.PortIndex] = host.Name()
+		}
+	}
+	return ports
+}
+
+// clientNets are the networks that the clients' addresses are from.
+func (w *World) clientNets() []netip.Prefix {
+	var nets []netip.Prefix
+	for _, name := range w.pair.Names(RoleClient) {
+		i, _ := w.pair.Host(name).Interface(plan.LinkClients)
+		if net := i.Addr.Masked(); !slices.Contains(nets, net) {
+			nets = append(nets, net)
+		}
+	}
+	return nets
+}
+
+// entry asks a node how its table knows a flow.
+func (w *World) entry(node string, t flow.Tuple) string {
+	ctx, cancel := context.WithTimeout(context.Background(), entryLimit)
+	defer cancel()
+	client, err := control.Dial(ctx, w.socket(node))
+	if err != nil {
+		return "no answer"
+	}
+	defer client.Close()
+	entry, err := client.Entry(ctx, t)
+	if err != nil {
+		return "no answer"
+	}
+	return entry.Origin
+}
+
+// socket is the path of a node's control socket.
+func (w *World) socket(node string) string { return filepath.Join(w.cfg.Dir, node+".sock") }

@@ -1,0 +1,219 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/check"
+	"baton/scenarios/plan"
+)
+
+// Run is one execution of a plan in a world.
+type Run struct {
+	Plan      *plan.Plan
+	World     World
+	Recording *Recording
+	SUT       string
+	Seed      uint64
+	// Began, if set, is called with each step just before it is executed.
+	Began func(step plan.Step)
+
+	start   atomic.Int64 // clock.Instant of the first step; 0 before
+	shift   atomic.Int64 // time.Duration that waits have held the scenario's clock
+	traffic bool
+}
+
+// drainLimit bounds what is done after the scenario has ended, whatever ended it.
+const drainLimit = 30 * time.Second
+
+// Execute runs the plan and judges it. The error is for a run that could not be
+// made, ErrUnsupported among them; a scenario that fails is no error. Whatever
+// happens, the world is taken down before Execute returns.
+func (r *Run) Execute(ctx context.Context) (check.Verdict, error) {
+	r.record(trace.Event{Kind: trace.KindMeta, Meta: &trace.Meta{
+		Version: trace.Version, Scenario: r.Plan.Name, World: r.World.Name(), SUT: r.SUT, Seed: r.Seed,
+		Detect: trace.Dur(r.Plan.Detect(r.World.Name())),
+	}})
+	err := r.World.Up(ctx)
+	if err == nil {
+		err = r.timeline(ctx)
+	}
+	err = errors.Join(err, r.down(ctx))
+	if err != nil {
+		return check.Verdict{}, fmt.Errorf("scenario %s: %w", r.Plan.Name, err)
+	}
+	return check.Judge(r.Plan, r.Recording.Events()), nil
+}
+
+// down takes the world away, even where ctx has ended.
+func (r *Run) down(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+	defer cancel()
+	return r.World.Down(ctx)
+}
+
+// timeline executes the steps. It ends early, without an error, when a wait times
+// out: what comes after it means nothing, and the checks say so.
+func (r *Run) timeline(ctx context.Context) error {
+	r.start.Store(int64(r.World.Now()))
+	for i, step := range r.Plan.Steps {
+		if !step.Guard.In(r.World.Name()) || step.Verb == plan.VerbExpect {
+			continue
+		}
+		if step.At > 0 {
+			if err := r.startTraffic(ctx); err != nil {
+				return err
+			}
+		}
+		if err := r.World.Until(ctx, r.due(step), nil); err != nil {
+			return err
+		}
+		if r.Began != nil {
+			r.Began(step)
+		}
+		r.recordStep(i, step, "begin")
+		outcome, err := r.perform(ctx, i, step)
+		if err != nil {
+			return err
+		}
+		r.recordStep(i, step, outcome)
+		if outcome == "timeout" {
+			return r.stopTraffic(ctx)
+		}
+	}
+	return nil
+}
+
+// due is the instant of a step on the world's clock.
+func (r *Run) due(step plan.Step) clock.Instant {
+	return clock.Instant(r.start.Load()).Add(step.At + time.Duration(r.shift.Load()))
+}
+
+// perform executes one step and returns the phase in which it ended.
+func (r *Run) perform(ctx context.Context, i int, step plan.Step) (string, error) {
+	switch step.Verb {
+	case plan.VerbWait:
+		return r.wait(ctx, step.Wait)
+	case plan.VerbEnd:
+		return "end", r.end(ctx, i)
+	}
+	if err := r.startTraffic(ctx); err != nil {
+		return "", err
+	}
+	return "end", r.World.Do(ctx, *step.Fault)
+}
+
+// wait holds the scenario's clock until the conditions hold.
+func (r *Run) wait(ctx context.Context, w *plan.Wait) (string, error) {
+	within, err := w.Within.Duration(r.Recording.Env())
+	if err != nil {
+		return "", err
+	}
+	began := r.World.Now()
+	holds := false
+	err = r.World.Until(ctx, began.Add(within), func() bool {
+		holds, _ = r.Recording.Holds(w.Conds)
+		return holds
+	})
+	if err != nil {
+		return "", err
+	}
+	r.shift.Add(int64(r.World.Now().Sub(began)))
+	if !holds {
+		return "timeout", nil
+	}
+	return "end", nil
+}
+
+// end lets the windows of the expectations pass, stops the traffic, and then gives
+// the pair time for what must hold eventually.
+func (r *Run) end(ctx context.Context, end int) error {
+	for i, step := range r.Plan.Steps {
+		if step.Expect == nil || step.Expect.Eventually || !step.Guard.In(r.World.Name()) {
+			continue
+		}
+		until, err := r.windowEnd(r.Plan.Steps[r.Plan.Anchor(i)], step.Expect)
+		if err != nil {
+			return err
+		}
+		if err := r.World.Until(ctx, until, nil); err != nil {
+			return err
+		}
+	}
+	if err := r.stopTraffic(ctx); err != nil {
+		return err
+	}
+	for i, step := range r.Plan.Steps {
+		if step.Expect == nil || !step.Expect.Eventually || r.Plan.Anchor(i) != end && i != end || !step.Guard.In(r.World.Name()) {
+			continue
+		}
+		if err := r.eventually(ctx, step.Expect); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// windowEnd is when an expectation that belongs to the anchor is decided at the latest.
+func (r *Run) windowEnd(anchor plan.Step, e *plan.Expect) (clock.Instant, error) {
+	for _, window := range []*plan.Expr{e.Within, e.Throughout} {
+		if window != nil {
+			d, err := window.Duration(r.Recording.Env())
+			return r.due(anchor).Add(d), err
+		}
+	}
+	return r.World.Now(), nil
+}
+
+func (r *Run) eventually(ctx context.Context, e *plan.Expect) error {
+	within := plan.DefaultWithin
+	if e.Within != nil {
+		var err error
+		if within, err = e.Within.Duration(r.Recording.Env()); err != nil {
+			return err
+		}
+	}
+	return r.World.Until(ctx, r.World.Now().Add(within), func() bool {
+		holds, _ := r.Recording.Holds(e.Conds)
+		return holds
+	})
+}
+
+func (r *Run) startTraffic(ctx context.Context) error {
+	if r.traffic {
+		return nil
+	}
+	r.traffic = true
+	return r.World.StartTraffic(ctx)
+}
+
+func (r *Run) stopTraffic(ctx context.Context) error {
+	if !r.traffic {
+		return nil
+	}
+	return r.World.StopTraffic(ctx)
+}
+
+func (r *Run) recordStep(index int, step plan.Step, phase string) {
+	r.record(trace.Event{Kind: trace.KindStep, Step: &trace.Step{Index: index, Text: step.Text, Phase: phase}})
+}
+
+func (r *Run) record(e trace.Event) {
+	e.At = r.World.Now()
+	r.Recording.Record(e)
+}
+
+// Remaining is how much of the scenario is left, not counting what waits will
+// take. It may be called from another goroutine than Execute's.
+func (r *Run) Remaining() time.Duration {
+	last := r.Plan.Steps[len(r.Plan.Steps)-1]
+	if r.start.Load() == 0 {
+		return last.At
+	}
+	return max(0, r.due(last).Sub(r.World.Now()))
+}

@@ -1,0 +1,192 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/check"
+	"baton/scenarios/plan"
+)
+
+// scripted is a World in which nothing happens but what a test schedules.
+type scripted struct {
+	now      clock.Instant
+	recorder Recorder
+	script   []trace.Event // to be recorded when their time comes
+	calls    []string
+	refuse   error // of Up
+	down     bool
+}
+
+func (w *scripted) Name() string { return plan.Sim }
+func (w *scripted) Up(context.Context) error {
+	w.call("up")
+	return w.refuse
+}
+func (w *scripted) StartTraffic(context.Context) error { w.call("traffic"); return nil }
+func (w *scripted) StopTraffic(context.Context) error  { w.call("quiet"); return nil }
+func (w *scripted) Now() clock.Instant                 { return w.now }
+func (w *scripted) Down(context.Context) error {
+	w.down = true
+	return nil
+}
+
+func (w *scripted) call(what string) {
+	w.calls = append(w.calls, what+"@"+time.Duration(w.now).String())
+}
+
+func (w *scripted) Do(_ context.Context, f plan.Fault) error {
+	w.call(f.Verb)
+	return nil
+}
+
+func (w *scripted) Until(_ context.Context, at clock.Instant, done func() bool) error {
+	for done == nil || !done() {
+		if len(w.script) == 0 || w.script[0].At > at {
+			w.now = max(w.now, at)
+			return nil
+		}
+		e := w.script[0]
+		w.script = w.script[1:]
+		w.now = max(w.now, e.At)
+		w.recorder.Record(e)
+	}
+	return nil
+}
+
+const timelineScenario = `scenario timeline
+doc      For the runner.
+topo     pair clients=1 backends=2
+service  web tcp 198.18.0.100:80 mode=fullnat
+traffic  web sessions tcp count=1 every=100ms
+@0s      wait   lb1 is Master                within 3s
+@2s      crash  lb1
+         expect lb2 is Master                within 1s
+@3s      end    eventually lb2 insync        within 5s
+`
+
+func parse(t *testing.T, source string) *plan.Plan {
+	t.Helper()
+	p, err := plan.Parse("timeline.scn", []byte(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func execute(t *testing.T, w *scripted) (check.Verdict, error) {
+	t.Helper()
+	p := parse(t, timelineScenario)
+	recording := NewRecording(p, plan.Sim)
+	w.recorder = recording
+	return (&Run{Plan: p, World: w, Recording: recording}).Execute(t.Context())
+}
+
+func roleEvent(at time.Duration, node, role string) trace.Event {
+	return trace.Event{At: clock.Instant(at), Node: node, Kind: trace.KindRole, Role: &trace.Role{From: "Claiming", To: role}}
+}
+
+func TestWaitsHoldTheClockAndTrafficStartsAfterThem(t *testing.T) {
+	w := &scripted{script: []trace.Event{
+		roleEvent(700*time.Millisecond, "lb1", "Master"),
+		{At: clock.Instant(4 * time.Second), Node: "lb2", Kind: trace.KindSync, Sync: &trace.Sync{Phase: "insync"}},
+	}}
+	if _, err := execute(t, w); err != nil {
+		t.Fatal(err)
+	}
+	want := "up@0s traffic@700ms crash@2.7s quiet@3.7s"
+	if got := strings.Join(w.calls, " "); got != want {
+		t.Errorf("the world was asked to %s; want %s", got, want)
+	}
+	if w.now != clock.Instant(4*time.Second) {
+		t.Errorf("ended at %v, want as soon as what was to hold eventually did", time.Duration(w.now))
+	}
+	if !w.down {
+		t.Error("the world was not taken down")
+	}
+}
+
+func TestAWaitThatTimesOutEndsTheRunAndFailsIt(t *testing.T) {
+	w := &scripted{}
+	verdict, err := execute(t, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(w.calls, " "); strings.Contains(got, "crash") {
+		t.Errorf("went on after the wait: %s", got)
+	}
+	if verdict.Verdict == check.Pass {
+		t.Errorf("verdict %s", verdict.Verdict)
+	}
+	if !w.down {
+		t.Error("the world was not taken down")
+	}
+}
+
+func TestAWorldThatFailsIsTakenDown(t *testing.T) {
+	w := &scripted{refuse: errors.New("no namespaces")}
+	if _, err := execute(t, w); err == nil || !strings.Contains(err.Error(), "no namespaces") {
+		t.Errorf("error %v does not say why", err)
+	}
+	if !w.down {
+		t.Error("the world was not taken down")
+	}
+}
+
+func TestAJobStoresWhatItsWorldLacksAsASkip(t *testing.T) {
+	dir := t.TempDir()
+	stale := filepath.Join(dir, "stale.pcapng")
+	if err := os.WriteFile(stale, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	job := Job{Plan: parse(t, timelineScenario), World: plan.Sim, Dir: dir,
+		NewWorld: func(_ *plan.Plan, _ string, r Recorder) (World, error) {
+			return &scripted{recorder: r, refuse: ErrUnsupported}, nil
+		}}
+	verdict, err := job.Execute(t.Context())
+	if err != nil || verdict.Verdict != Skip || len(verdict.Reasons) == 0 {
+		t.Errorf("verdict %+v, error %v; want a skip with its reason", verdict, err)
+	}
+	for _, file := range []string{ResultFile, TraceFile} {
+		if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(stale); err == nil {
+		t.Error("an earlier run's file survived")
+	}
+}
+
+// Every scenario that is shipped parses, and those with unsafe settings are controls.
+func TestShippedScenariosAreSound(t *testing.T) {
+	files, err := filepath.Glob("*.scn")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := plan.Parse(file, source)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if p.Name+".scn" != file {
+			t.Errorf("%s: the scenario is called %s", file, p.Name)
+		}
+		for _, world := range []string{plan.Netns, plan.Sim} {
+			if len(p.Unsafe()) > 0 && !p.IsControl(world) {
+				t.Errorf("%s: unsafe settings without a control line", file)
+			}
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package scenarios
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"baton/impl/trace"
+	"baton/scenarios/check"
+	"baton/scenarios/plan"
+)
+
+// Names of the files of a stored run.
+const (
+	TraceFile  = "trace.jsonl"
+	ResultFile = "result.json"
+)
+
+// Skip is the verdict of a run that a world could not make, with its reason.
+const Skip check.Outcome = "SKIP"
+
+// NewWorld makes the world of one run. dir is where the run is stored, and where
+// the world may leave evidence.
+type NewWorld func(p *plan.Plan, dir string, recorder Recorder) (World, error)
+
+// Job is a plan to be run and stored.
+type Job struct {
+	Plan     *plan.Plan
+	World    string // its name
+	NewWorld NewWorld
+	SUT      string
+	Seed     uint64
+	Dir      string // becomes the run's folder; what an earlier run left there is replaced
+	// Started, if set, is called with the run before it begins: for a progress line.
+	Started func(*Run)
+}
+
+// Execute runs the job, judges it, and stores trace and result in Dir. The error
+// is for a run that could not be made or stored; what was recorded until then is
+// stored all the same.
+func (j Job) Execute(ctx context.Context) (check.Verdict, error) {
+	if err := j.clear(); err != nil {
+		return check.Verdict{}, err
+	}
+	recording := NewRecording(j.Plan, j.World)
+	world, err := j.NewWorld(j.Plan, j.Dir, recording)
+	if err != nil {
+		return j.finish(check.Verdict{}, recording, err)
+	}
+	run := &Run{Plan: j.Plan, World: world, Recording: recording, SUT: j.SUT, Seed: j.Seed}
+	if j.Started != nil {
+		j.Started(run)
+	}
+	verdict, err := run.Execute(ctx)
+	return j.finish(verdict, recording, err)
+}
+
+// finish stores what there is.
+func (j Job) finish(verdict check.Verdict, recording *Recording, err error) (check.Verdict, error) {
+	if errors.Is(err, ErrUnsupported) {
+		verdict = check.Verdict{Scenario: j.Plan.Name, World: j.World, SUT: j.SUT, Seed: j.Seed, Verdict: Skip, Reasons: []string{err.Error()}}
+		err = nil
+	}
+	err = errors.Join(err, j.storeTrace(recording.Events()))
+	if verdict.Verdict != "" {
+		err = errors.Join(err, storeJSON(filepath.Join(j.Dir, ResultFile), verdict))
+	}
+	return verdict, err
+}
+
+// clear makes the folder and removes the results of an earlier run from it, so
+// that nobody takes them for this one's.
+func (j Job) clear() error {
+	if err := os.MkdirAll(j.Dir, 0o755); err != nil {
+		return fmt.Errorf("scenario %s: results: %w", j.Plan.Name, err)
+	}
+	stale, err := os.ReadDir(j.Dir)
+	if err != nil {
+		return fmt.Errorf("scenario %s: results: %w", j.Plan.Name, err)
+	}
+	for _, file := range stale {
+		if file.Type().IsRegular() {
+			if err := os.Remove(filepath.Join(j.Dir, file.Name())); err != nil {
+				return fmt.Errorf("scenario %s: results: %w", j.Plan.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (j Job) storeTrace(events []trace.Event) error {
+	f, err := os.Create(filepath.Join(j.Dir, TraceFile))
+	if err != nil {
+		return fmt.Errorf("scenario %s: results: %w", j.Plan.Name, err)
+	}
+	return errors.Join(trace.Write(f, events), f.Close())
+}
+
+func storeJSON(file string, value any) error {
+	data, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return os.WriteFile(file, append(data, '\n'), 0o644)
+}
