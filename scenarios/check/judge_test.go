@@ -1,0 +1,188 @@
+package check
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// everything is every claim that a scenario can make over a whole run.
+const everything = "always masters <= 1 ; forwarders <= 1 ; rst == 0 ; lost == 0 ; corrupt == 0 ; moved == 0 ; announce ; gates ; sticky\n" +
+	"always role_changes == 2 ; gap(probe) < detect+50ms ; gap_tcp_p50_ms <= 245 ; takeover_ms < 200 ; detect_ms <= 170 ; sync_ms < 500ms"
+
+const (
+	afterCrash   = "  expect lb2 is Master within detect+50ms\n  expect gap(web) < detect+300ms\n  expect lb2 is Master throughout 3s\n  expect lb1 is not Master throughout 3s"
+	afterRestore = "  expect lb1 is Backup throughout 1.5s\n  expect lb1 insync within 2s\n  expect gap(probe) < 20ms\n  expect converged within 2s\n  expect replica\n  expect masters == 1 throughout 1s"
+)
+
+func TestACleanRunPasses(t *testing.T) {
+	v := judged(scenario(t, everything, afterCrash, afterRestore), crash())
+	if v.Verdict != Pass {
+		t.Fatal(show(v))
+	}
+	if len(v.Reasons) != 0 {
+		t.Errorf("a pass has reasons: %q", v.Reasons)
+	}
+	if v.Scenario != "s" || v.World != plan.Netns || v.SUT != "reference" || v.Seed != 7 {
+		t.Errorf("identity %+v", v)
+	}
+	want := Metrics{"rst": 0, "lost": 0, "corrupt": 0, "moved": 0, "sessions": 2, "role_changes": 2, "masters": 1, "forwarders": 1,
+		"gap": 205, "gap_udp_max_ms": 158, "gap_tcp_p50_ms": 162, "gap_tcp_p99_ms": 205, "gap_tcp_max_ms": 205,
+		"detect_ms": 149.9, "takeover_ms": 154.9, "sync_ms": 80, "sync_entries": 2}
+	for name, value := range want {
+		if got, ok := v.Metrics[name]; !ok || got != value {
+			t.Errorf("metric %s is %v (measured: %v), want %v", name, got, ok, value)
+		}
+	}
+	for name := range v.Metrics {
+		if _, ok := want[name]; !ok {
+			t.Errorf("metric %s is %v, want it absent: nothing measured it", name, v.Metrics[name])
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	tests := []struct {
+		name                     string
+		lines, crashed, restored string
+		edit                     func(*tape)
+		want                     Outcome
+		check                    string // whose outcome is the reason, "" for none
+		detail                   string // part of its detail
+	}{
+		{name: "a reset is counted and attributed", lines: "always rst == 0", edit: func(t *tape) { t.rst(4500) },
+			want: Fail, check: "rst", detail: "rst == 0 over +0.000s..+6.010s: actual 1: tcp 198.18.0.11:4000>198.18.0.100:80 from backend2 at the clients edge at +4.500s through lb1 (lb1 was Master, entry adopted, after restore lb1 at +4.000s)"},
+		{name: "a reset after the end is not of this run", lines: "always rst == 0", edit: func(t *tape) { t.rst(6500) }, want: Pass},
+		{name: "resets count from the anchor to the next fault", crashed: "  expect rst == 0", edit: func(t *tape) { t.rst(4500) }, want: Pass},
+		{name: "resets before the next fault count", crashed: "  expect rst == 0", edit: func(t *tape) { t.rst(3999) }, want: Fail, check: "rst"},
+
+		{name: "a lost session names itself", lines: "always lost == 0", edit: func(t *tape) { t.traffic(2500, "web", "client1#1", trace.TrafficLost, "reset by peer") },
+			want: Fail, check: "lost", detail: "actual 1: web/client1#1 at +2.500s (reset by peer), after crash lb1 at +2.000s"},
+		{name: "what a generator finds lost at its end is lost", lines: "always lost == 0", edit: func(t *tape) { t.traffic(6010.5, "web", "client1#1", trace.TrafficLost, "no echo") },
+			want: Fail, check: "lost"},
+		{name: "losses that only the totals know count", lines: "always lost == 0", edit: func(t *tape) {
+			t.totals(6012, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Final: true, Lost: 3, Opened: 2, Received: 9})
+		}, want: Fail, check: "lost", detail: "3 in the totals of the traffic alone"},
+		{name: "lost of one line only", lines: "traffic two sessions tcp count=1\nalways lost(two) == 0", edit: func(t *tape) {
+			t.totals(6012, trace.Totals{Name: "two", Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 1, Received: 9})
+			t.traffic(2500, "web", "client1#1", trace.TrafficLost, "reset by peer")
+		}, want: Pass},
+
+		{name: "corruption fails though nobody asked", edit: func(t *tape) { t.traffic(2500, "web", "client1#1", trace.TrafficCorrupt, "sequence 7, want 6") },
+			want: Fail, check: "corrupt", detail: "sequence 7, want 6"},
+		{name: "a leak fails though nobody asked", edit: func(t *tape) {
+			t.add(7000, "lb1", trace.Event{Kind: trace.KindLeak, Leak: &trace.Leak{What: "process 12"}})
+		},
+			want: Fail, check: "leaks", detail: "process 12"},
+		{name: "a moved session", lines: "always sticky", edit: func(t *tape) { t.traffic(2500, "web", "client1#1", trace.TrafficMoved, "backend1, then backend2") },
+			want: Fail, check: "sticky"},
+
+		{name: "a gap above the bound", crashed: "  expect gap(web) < detect+50ms", want: Fail, check: "gap",
+			detail: "gap(web) < detect+50ms (200ms) over +2.000s..+4.000s: actual 205ms: web/client1#0 from +1.995s to +2.200s, after crash lb1 at +2.000s"},
+		{name: "a gap that was over before the anchor does not count", restored: "  expect gap(web) < 20ms", want: Pass},
+		{name: "a gap that reaches into the window counts whole", restored: "  expect gap(web) < 20ms", edit: func(t *tape) { t.gap("web", "client1#0", 3900, 4001) },
+			want: Fail, check: "gap", detail: "actual 101ms"},
+
+		{name: "a takeover that is too late", crashed: "  expect lb2 is Master within detect", want: Fail, check: "role",
+			detail: "expect lb2 is Master within detect: not within 150ms (window +2.000s..+2.150s): lb2 is Backup"},
+		{name: "a restored node may boot before it is Backup", restored: "  expect lb1 is Backup throughout 1.5s", want: Pass},
+		{name: "a restored node that takes the role at boot", restored: "  expect lb1 is Backup throughout 1.5s", edit: func(t *tape) { t.role(4090, "lb1", "Init", "Claiming") },
+			want: Fail, check: "role", detail: "lb1 is Claiming at +4.090s"},
+		{name: "a node that never comes up is not Backup throughout", restored: "  expect lb1 is Backup throughout 1.5s", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Role != nil && e.Node == "lb1" && e.At > ms(4000) })
+		}, want: Fail, check: "role", detail: "lb1 is Init at +5.500s"},
+		{name: "a state without a window is judged at the next fault", crashed: "  expect lb2 is Master", want: Pass},
+		{name: "a state without a window that is gone by then", crashed: "  expect lb2 is Master", edit: func(t *tape) { t.role(3900, "lb2", "Master", "Fault") },
+			want: Fail, check: "role", detail: "lb2 is Master at +4.000s: lb2 is Fault"},
+		{name: "an insync that comes too late", restored: "  expect lb1 insync within 200ms", want: Fail, check: "insync",
+			detail: "lb1 is not insync (snapshot, 1 entries)"},
+		{name: "an insync of an earlier life does not count", restored: "  expect lb1 insync within 2s", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Sync != nil && e.Node == "lb1" })
+			t.sync(1000, "lb1", "insync", 2, time.Millisecond)
+		}, want: Fail, check: "insync", detail: "no sync yet"},
+		{name: "a count that must rise", crashed: "  expect role_changes >= 1 within detect+50ms", want: Pass},
+		{name: "a count of before the anchor does not count", restored: "  expect role_changes >= 1 within 1s", want: Fail, check: "role_changes"},
+		{name: "sessions are what is open", crashed: "  expect sessions == 2", want: Pass},
+		{name: "a session too few", crashed: "  expect sessions == 2", edit: func(t *tape) {
+			t.totals(3000, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Sessions: 1, Opened: 2, Received: 9})
+		}, want: Fail, check: "sessions", detail: "actual 1: at +3.000s"},
+
+		{name: "replicas that differ", restored: "  expect replica", edit: func(t *tape) { t.replica(4400, "lb1", "bb") },
+			want: Fail, check: "replica", detail: "lb1 has 2 entries (digest bb), lb2 has 2 (digest aa)"},
+		{name: "a replica that nobody reported", restored: "  expect replica", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Replica != nil && e.Node == "lb1" })
+		}, want: Fail, check: "replica", detail: "no digest of lb1's table yet"},
+		{name: "not converged while a heartbeat is down", restored: "  expect converged within 2s", edit: func(t *tape) { t.bfd(4120, "lb2", "sync", "Up", "Down", 0) },
+			want: Fail, check: "converged", detail: "path sync of lb2 is Down"},
+
+		{name: "a wait that timed out", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.At > ms(299) })
+			t.step(3000, plan.VerbWait, "timeout")
+		}, want: Fail, check: "wait", detail: "not held after 3s: lb2 is not insync (no sync yet)"},
+
+		{name: "a fault without receipt proves nothing", lines: "always rst == 0", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool {
+				return e.Fault != nil && e.Fault.Phase == "receipt" && e.Fault.Verb == plan.VerbCrash
+			})
+		}, want: Inconclusive, check: "faults", detail: "crash lb1 at +2.000s: no receipt of lb1"},
+		{name: "a fault that failed proves nothing", edit: func(t *tape) { t.fault(2003, plan.VerbCrash, "lb1", "failed") },
+			want: Inconclusive, check: "faults", detail: "failed: seen"},
+		{name: "a failed fault explains an expectation", crashed: "  expect lb2 is Master within detect", edit: func(t *tape) { t.fault(2003, plan.VerbCrash, "lb1", "failed") },
+			want: Inconclusive, check: "role", detail: "but crash lb1 at +2.000s: failed"},
+		{name: "a failed fault does not explain a reset", lines: "always rst == 0", edit: func(t *tape) {
+			t.fault(2003, plan.VerbCrash, "lb1", "failed")
+			t.rst(2500)
+		}, want: Fail, check: "rst"},
+
+		{name: "a stall takes a pass its force", lines: "always rst == 0", edit: func(t *tape) { t.stall(3000, 200*time.Millisecond) },
+			want: Inconclusive, check: "rst", detail: "but the host stood still for 200ms at +2.800s, above the 100ms that are tolerated"},
+		{name: "a stall within the tolerance", lines: "always rst == 0\ntolerate stall 300ms", edit: func(t *tape) { t.stall(3000, 200*time.Millisecond) }, want: Pass},
+		{name: "a stall outside what is judged", restored: "  expect rst == 0", edit: func(t *tape) { t.stall(3000, 200*time.Millisecond) }, want: Pass},
+		{name: "a stall explains a gap", crashed: "  expect gap(web) < detect+50ms", edit: func(t *tape) { t.stall(2100, 110*time.Millisecond) },
+			want: Inconclusive, check: "gap"},
+		{name: "a stall elsewhere does not explain a gap", crashed: "  expect gap(web) < detect+50ms", edit: func(t *tape) { t.stall(3500, 110*time.Millisecond) },
+			want: Fail, check: "gap"},
+		{name: "a stall does not explain a reset", lines: "always rst == 0", edit: func(t *tape) {
+			t.stall(4500, 300*time.Millisecond)
+			t.rst(4500)
+		}, want: Fail, check: "rst"},
+
+		{name: "a trace without its end", edit: func(t *tape) { t.without(func(e trace.Event) bool { return e.At >= ms(5000) }) },
+			want: Inconclusive, check: "trace", detail: "before the end of the scenario"},
+		{name: "a trace without final totals", edit: func(t *tape) { t.without(func(e trace.Event) bool { return e.Totals != nil && e.Totals.Final }) },
+			want: Inconclusive, check: "trace", detail: "no final totals of traffic web, probe"},
+		{name: "a trace of another schema", edit: func(t *tape) { (*t)[0].Meta.Version = 99 }, want: Inconclusive, check: "trace", detail: "version 99"},
+		{name: "traffic without answers proves nothing", lines: "always rst == 0 ; lost == 0", edit: func(t *tape) {
+			t.totals(6012, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 2, Sent: 50})
+		}, want: Inconclusive, check: "traffic", detail: "web: sent 50, received 0"},
+
+		{name: "no takeover is no metric", lines: "always takeover_ms < 1", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Node == "lb2" && e.Role != nil && e.Role.To == "Master" })
+		}, want: Inconclusive, check: "takeover", detail: "not measured"},
+		{name: "a line of the other world is not judged", lines: "[sim] always rst == 0", edit: func(t *tape) { t.rst(4500) }, want: Pass},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			tape := crash()
+			if test.edit != nil {
+				test.edit(tape)
+			}
+			v := judged(scenario(t, test.lines, test.crashed, test.restored), tape)
+			if v.Verdict != test.want {
+				t.Fatalf("verdict %s, want %s\n%s", v.Verdict, test.want, show(v))
+			}
+			if test.check == "" {
+				return
+			}
+			for _, c := range v.Checks {
+				if c.Name == test.check && c.Verdict == test.want && strings.Contains(c.Detail, test.detail) {
+					return
+				}
+			}
+			t.Fatalf("no check %q is %s with detail %q\n%s", test.check, test.want, test.detail, show(v))
+		})
+	}
+}

@@ -1,0 +1,265 @@
+package check
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// frozen is a run in which lb1, Master, is frozen at 2000 and thawed at 4000. lb2
+// takes over at 2160, after lb1's lease has run out at 2135; lb1's first act is
+// to give up the role.
+func frozen() *tape {
+	t := crash()
+	t.without(func(e trace.Event) bool {
+		return e.At > ms(2001) && e.Node == "lb1" || e.Fault != nil || e.Step != nil && e.At > ms(1000) && e.At < ms(5000) || e.Replica != nil
+	})
+	t.step(2000, plan.VerbFreeze, "begin")
+	t.fault(2000, plan.VerbFreeze, "lb1", "begin")
+	t.fault(2001, plan.VerbFreeze, "lb1", "receipt")
+	t.step(2001, plan.VerbFreeze, "end")
+	t.step(4000, plan.VerbThaw, "begin")
+	t.fault(4000, plan.VerbThaw, "lb1", "begin")
+	t.fault(4001, plan.VerbThaw, "lb1", "receipt")
+	t.step(4001, plan.VerbThaw, "end")
+	return t
+}
+
+func frozenPlan(t *testing.T, lines string) *plan.Plan {
+	t.Helper()
+	p, found := plan.Check("f.scn", []byte("scenario f\nservice web tcp 198.18.0.100:80\nservice dns udp 198.18.0.100:53\n"+
+		"traffic web sessions tcp count=2 every=100ms\ntraffic probe probe udp\nalways "+lines+
+		"\n@0s wait lb1 is Master and lb2 insync within 3s\n@2s freeze lb1\n@4s thaw lb1\n@6s end\n"))
+	if errs := found.Errors(true); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	return p
+}
+
+// outcome is the worst outcome of a check, and its detail.
+func outcome(v Verdict, name string) (Outcome, string) {
+	worst, detail := Outcome("absent"), ""
+	for _, c := range v.Checks {
+		if c.Name == name && (worst == "absent" || worst == Pass) {
+			worst, detail = c.Verdict, c.Detail
+		}
+	}
+	return worst, detail
+}
+
+func TestMastersAndForwardersUnderAFreeze(t *testing.T) {
+	tests := []struct {
+		name                string
+		edit                func(*tape)
+		masters, forwarders Outcome
+		detail              string
+	}{
+		{name: "its first act is to give up the role", masters: Pass, forwarders: Pass, edit: func(t *tape) {
+			t.bfd(4002, "lb1", "clients", "Up", "Down", 0)
+			t.role(4002, "lb1", "Master", "Backup")
+			t.lease(4002, "lb1", 4002)
+		}},
+		{name: "it says nothing at all", masters: Pass, forwarders: Pass, edit: func(*tape) {}},
+		{name: "it goes on as Master", masters: Fail, forwarders: Pass, detail: "lb1 and lb2 Master from +4.002s to +4.050s, after thaw lb1 at +4.000s",
+			edit: func(t *tape) {
+				t.bfd(4002, "lb1", "clients", "Up", "Down", 0)
+				t.role(4050, "lb1", "Master", "Backup")
+			}},
+		{name: "it renews an expired lease", masters: Pass, forwarders: Fail, detail: "lb1 and lb2 allowed to forward by its lease from +4.002s to +4.100s",
+			edit: func(t *tape) {
+				t.role(4002, "lb1", "Master", "Backup")
+				t.lease(4002, "lb1", 4100)
+			}},
+		{name: "its lease outlives the claim of the other", masters: Pass, forwarders: Fail, detail: "lb1 and lb2 allowed to forward by its lease from +2.154s to +2.300s",
+			edit: func(t *tape) { t.lease(1960, "lb1", 2300) }},
+		{name: "its packets are seen after its lease", masters: Pass, forwarders: Fail, detail: "lb1 carried the VIP at the clients edge still at +3.900s, its lease having ended at +2.085s",
+			edit: func(t *tape) {
+				t.without(func(e trace.Event) bool { return e.Forwarder != nil && e.Node == "lb2" })
+				t.forwarder(3950, "lb2", "lb1", 3900)
+			}},
+		{name: "it carries packets again without a claim", masters: Pass, forwarders: Fail, detail: "lb1 carries the VIP at the clients edge again at +4.020s, having lost it to lb2 at +2.160s, without having become Master anew",
+			edit: func(t *tape) { t.forwarder(4020, "lb1", "lb2", 4019) }},
+		{name: "it carries packets again after a claim of its own", masters: Pass, forwarders: Pass,
+			edit: func(t *tape) {
+				t.role(4900, "lb2", "Master", "Yielding")
+				t.lease(4900, "lb2", 4900)
+				t.role(4902, "lb1", "Master", "Backup")
+				t.promote(5000, "lb1", 9000)
+				t.forwarder(5005, "lb1", "lb2", 4899)
+			}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			tape := frozen()
+			test.edit(tape)
+			v := judged(frozenPlan(t, "masters <= 1 ; forwarders <= 1"), tape)
+			for name, want := range map[string]Outcome{"masters": test.masters, "forwarders": test.forwarders} {
+				got, detail := outcome(v, name)
+				if got != want {
+					t.Errorf("%s is %s, want %s\n%s", name, got, want, show(v))
+				}
+				if want == Fail && !strings.Contains(detail, test.detail) {
+					t.Errorf("%s says %q, want %q in it", name, detail, test.detail)
+				}
+			}
+		})
+	}
+}
+
+func TestMastersUnderACrash(t *testing.T) {
+	tests := []struct {
+		name string
+		edit func(*tape)
+		want Outcome
+	}{
+		{"a crashed Master is none", func(*tape) {}, Pass},
+		{"a peer that claims before the crash took hold", func(t *tape) { t.role(2003, "lb2", "Backup", "Master") }, Fail},
+		{"a peer that claims at the very instant", func(t *tape) { t.role(2004, "lb2", "Backup", "Master") }, Pass},
+		{"a restored node that seizes the role", func(t *tape) { t.role(4500, "lb1", "Backup", "Master") }, Fail},
+		{"a swap in one instant", func(t *tape) {
+			t.role(4500, "lb2", "Master", "Backup")
+			t.role(4500, "lb1", "Backup", "Master")
+		}, Pass},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			tape := crash()
+			test.edit(tape)
+			v := judged(scenario(t, "always masters <= 1", "", ""), tape)
+			if got, _ := outcome(v, "masters"); got != test.want {
+				t.Errorf("masters is %s, want %s\n%s", got, test.want, show(v))
+			}
+		})
+	}
+}
+
+func TestALowerBoundOnMastersSeesTheTakeover(t *testing.T) {
+	v := judged(scenario(t, "", "  expect masters >= 1 throughout 1s", ""), crash())
+	if got, detail := outcome(v, "masters"); got != Fail || !strings.Contains(detail, "nobody Master from +2.004s to +2.155s") {
+		t.Errorf("masters >= 1 is %s: %s", got, detail)
+	}
+}
+
+func TestGates(t *testing.T) {
+	tests := []struct {
+		name   string
+		edit   func(*tape)
+		want   Outcome
+		detail string
+	}{
+		{"all were open", func(*tape) {}, Pass, "2 claims"},
+		{"granted by the Master", func(t *tape) { t.role(5000, "lb1", "Backup", "Claiming", "LinksUp", "DataplaneReady", "Granted") }, Pass, "3 claims"},
+		{"a handover that failed is taken back", func(t *tape) { t.role(5000, "lb2", "Yielding", "Claiming", "LinksUp") }, Pass, "2 claims"},
+		{"without the recovery delay", func(t *tape) {
+			t.role(5000, "lb1", "Backup", "Claiming", "LinksUp", "DataplaneReady", "NoMaster", "InSync")
+		}, Fail, "without Granted, and without HoldDown"},
+		{"without its table", func(t *tape) {
+			t.role(5000, "lb1", "Backup", "Claiming", "LinksUp", "DataplaneReady", "NoMaster", "HoldDown")
+		}, Fail, "without Granted, and without InSync"},
+		{"knowingly degraded", func(t *tape) {
+			t.role(5000, "lb1", "Backup", "Claiming", "LinksUp", "DataplaneReady", "NoMaster", "HoldDown", "Degraded")
+		}, Pass, ""},
+		{"straight to Master", func(t *tape) { t.role(5000, "lb1", "Backup", "Master", "LinksUp") }, Fail, "without Granted, and without NoMaster and HoldDown and InSync"},
+		{"gates that are off are not open", func(t *tape) {
+			t.add(-700, "lb2", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "HoldDown", Open: true, Why: "gates: off"}})
+		}, Fail, "lb2 went from Backup to Claiming at +2.153s (test) without Granted, and without HoldDown"},
+		{"a gate that was forced and then opened by itself", func(t *tape) {
+			t.add(-700, "lb2", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "HoldDown", Open: true, Why: "gates: off"}})
+			t.add(-600, "lb2", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "HoldDown", Open: true, Why: "recovery delay has run"}})
+		}, Pass, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			tape := crash()
+			test.edit(tape)
+			v := judged(scenario(t, "always gates", "", ""), tape)
+			if got, detail := outcome(v, "gates"); got != test.want || !strings.Contains(detail, test.detail) {
+				t.Errorf("gates is %s: %s\nwant %s: %s", got, detail, test.want, test.detail)
+			}
+		})
+	}
+}
+
+func TestAClaimWithAClosedLinkGate(t *testing.T) {
+	tape := crash()
+	tape.add(5000, "lb1", trace.Event{Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Claiming", Gates: claimGates[1:], Closed: []string{"LinksUp"}}})
+	v := judged(scenario(t, "always gates", "", ""), tape)
+	if got, detail := outcome(v, "gates"); got != Fail || !strings.Contains(detail, "with LinksUp closed") {
+		t.Errorf("gates is %s: %s", got, detail)
+	}
+}
+
+func TestAnnounce(t *testing.T) {
+	tests := []struct {
+		name   string
+		edit   func(*tape)
+		want   Outcome
+		detail string
+	}{
+		{"after the lease, by the Master", func(*tape) {}, Pass, ""},
+		{"while claiming", func(t *tape) { t.announce(2153, "lb2") }, Fail, "lb2 announced at +2.153s before it was Master"},
+		{"on the wire alone", func(t *tape) { t.garp(2153, "lb2") }, Fail, "lb2 sent a gratuitous ARP for 198.18.0.100 at the clients edge at +2.153s before it was Master"},
+		{"by one who was Master long ago", func(t *tape) { t.garp(4500, "lb1") }, Fail, "lb1 sent a gratuitous ARP"},
+		{"Master without a lease", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" })
+			t.lease(100, "lb2", 120)
+			t.lease(2170, "lb2", 9000)
+		}, Fail, "lb2 announced at +2.155s before its lease held"},
+		{"repeated later in the burst", func(t *tape) { t.announce(3000, "lb2"); t.garp(3000.2, "lb2") }, Pass, ""},
+		{"on the wire just after the role was given up", func(t *tape) {
+			t.role(5000, "lb2", "Master", "Yielding")
+			t.garp(5001, "lb2")
+		}, Pass, ""},
+		{"long after the role was given up", func(t *tape) {
+			t.role(5000, "lb2", "Master", "Yielding")
+			t.garp(5100, "lb2")
+		}, Fail, "when it was no longer Master"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			tape := crash()
+			test.edit(tape)
+			v := judged(scenario(t, "always announce", "", ""), tape)
+			if got, detail := outcome(v, "announce"); got != test.want || !strings.Contains(detail, test.detail) {
+				t.Errorf("announce is %s: %s\nwant %s: %s", got, detail, test.want, test.detail)
+			}
+		})
+	}
+}
+
+func TestControls(t *testing.T) {
+	reset := func(t *tape) { t.rst(4500) }
+	lose := func(t *tape) { t.traffic(4500, "web", "client1#1", trace.TrafficLost, "reset by peer") }
+	tests := []struct {
+		name  string
+		lines string
+		edits []func(*tape)
+		want  Outcome
+		why   string
+	}{
+		{"exactly what it names", "always rst == 0 ; lost == 0\ncontrol rst, lost", []func(*tape){reset, lose}, Pass, "control: caught by rst: rst == 0"},
+		{"what it names need not be stated", "control rst, lost", []func(*tape){reset, lose}, Pass, "control: caught by lost"},
+		{"nothing fails", "control rst, lost", nil, Fail, "control not caught: rst, lost did not fail"},
+		{"one of two fails", "control rst, lost", []func(*tape){reset}, Fail, "control not caught by lost"},
+		{"another fails too", "always lost == 0\ncontrol rst", []func(*tape){reset, lose}, Fail, "control: lost failed too"},
+		{"an implicit one fails too", "control rst", []func(*tape){reset, func(t *tape) { t.add(7000, "", trace.Event{Leak: &trace.Leak{What: "x"}}) }}, Fail, "control: leaks failed too"},
+		{"the fault did not take hold", "control rst", []func(*tape){func(t *tape) { t.fault(2003, plan.VerbCrash, "lb1", "failed") }}, Inconclusive, "faults: crash lb1"},
+		{"the host stood still", "always masters <= 1\ncontrol rst", []func(*tape){reset, func(t *tape) { t.stall(3000, time.Second) }}, Inconclusive, "masters"},
+		{"in this world it is none", "always rst == 0\n[sim] control rst", []func(*tape){reset}, Fail, "rst: rst == 0"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			tape := crash()
+			for _, edit := range test.edits {
+				edit(tape)
+			}
+			v := judged(scenario(t, test.lines, "", ""), tape)
+			if v.Verdict != test.want || len(v.Reasons) == 0 || !strings.Contains(strings.Join(v.Reasons, "\n"), test.why) {
+				t.Errorf("%s, want %s because of %q\n%s", v.Verdict, test.want, test.why, show(v))
+			}
+		})
+	}
+}
