@@ -92,7 +92,8 @@ type Batch struct {
 	Deletes []flow.Tuple
 }
 
-// New returns the engine of a node that is not MASTER and has an empty table.
+// New returns the engine of a node that is not MASTER. Its table is empty; what a
+// dataplane already holds comes in by Reconcile.
 func New(cfg Config) *Engine {
 	cfg = cfg.withDefaults()
 	return &Engine{
@@ -141,8 +142,10 @@ func (e *Engine) SetSink(now clock.Instant) {
 }
 
 // Connected says that a stream to the peer is up and what the peer said of
-// itself on it: its incarnation, whether it is MASTER, and its epoch. It is
-// called again when that changes.
+// itself on it: its incarnation, whether it is MASTER, and its epoch (of a peer
+// that is not, the last one in which it was). It is called again when that
+// changes. InSync ends with another incarnation, or an epoch that is not the one
+// that was synced.
 func (e *Engine) Connected(now clock.Instant, peerIncarnation uint64, peerIsSource bool, peerEpoch uint32) {
 	e.now = now
 	said := peer{term: term{peerIncarnation, peerEpoch}, source: peerIsSource}
@@ -160,7 +163,7 @@ func (e *Engine) Connected(now clock.Instant, peerIncarnation uint64, peerIsSour
 		}
 		return
 	}
-	if e.pos.term != said.term {
+	if said.incarnation != e.pos.incarnation || said.epoch > e.pos.epoch || said.source && said.epoch != e.pos.epoch {
 		e.intake.verified = false
 	}
 	e.intake.leave()
@@ -189,11 +192,8 @@ func (e *Engine) Disconnected(now clock.Instant, why string) {
 func (e *Engine) Local(now clock.Instant, events []flow.Event) {
 	e.now = now
 	for i := range events {
-		c := changeOf(events[i].Entry)
-		if events[i].Deleted {
-			c = change{original: c.original}
-		}
-		if !c.acceptable() {
+		c, ok := changeBy(events[i])
+		if !ok {
 			e.stats.LocalInvalid++
 			continue
 		}
@@ -257,13 +257,17 @@ func (e *Engine) Receive(now clock.Instant, msg []byte) error {
 	e.now = now
 	kind, r, err := open(msg)
 	if err == nil {
-		if err = e.dispatch(kind, &r); err == nil {
-			return nil
-		}
-		err = fmt.Errorf("%s: %w", typeNames[kind], err)
+		err = e.dispatch(kind, &r)
+	}
+	if err == nil {
+		return nil
 	}
 	e.stats.Violations++
-	return fmt.Errorf("ctsync: receive %w", err)
+	name := typeNames[kind]
+	if name == "" {
+		name = "message"
+	}
+	return fmt.Errorf("ctsync: receive %s: %w", name, err)
 }
 
 func (e *Engine) dispatch(kind byte, r *reader) error {

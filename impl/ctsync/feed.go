@@ -267,7 +267,7 @@ func (e *Engine) sendRows() {
 			return
 		}
 		list := e.scratch[:0]
-		for ; f.cursor <= e.table.used && len(list) < e.cfg.BatchEntries; f.cursor++ {
+		for ; f.cursor <= e.table.used && len(list) < e.cfg.BatchEntries && scanned < scanStep; f.cursor++ {
 			scanned++
 			if s := e.table.at(f.cursor); !s.free() {
 				list = append(list, s.change())

@@ -287,7 +287,7 @@ func (e *Engine) sweep() {
 			return
 		}
 		st := e.queue.fresh()
-		for ; in.cursor <= e.table.used && len(st.Deletes) < e.cfg.BatchEntries; in.cursor++ {
+		for ; in.cursor <= e.table.used && len(st.Deletes) < e.cfg.BatchEntries && scanned < scanStep; in.cursor++ {
 			scanned++
 			if s := e.table.at(in.cursor); !s.free() && s.gen != e.table.gen {
 				st.Deletes = append(st.Deletes, s.original)

@@ -23,6 +23,16 @@ func (c change) acceptable() bool {
 	return (p == flow.TCP || p == flow.UDP) && (c.deleted() || c.state.Valid() && c.reply.Proto == p)
 }
 
+// changeBy converts an event, and reports whether it makes sense.
+func changeBy(ev flow.Event) (change, bool) {
+	if ev.Deleted {
+		c := change{original: ev.Entry.Original}
+		return c, c.acceptable()
+	}
+	c := changeOf(ev.Entry)
+	return c, c.acceptable() && !c.deleted()
+}
+
 // changeOf converts an entry. Lifetimes are rounded up to milliseconds, so that
 // none becomes zero.
 func changeOf(entry flow.Entry) change {

@@ -1,7 +1,6 @@
 package ctsync
 
 import (
-	"errors"
 	"fmt"
 	"math/bits"
 )
@@ -335,19 +334,17 @@ func (r *reader) term() term { return term{incarnation: r.uint64(), epoch: r.uin
 
 func (r *reader) position() position { return position{term: r.term(), seq: r.uint64()} }
 
-var errEmpty = errors.New("empty message")
-
 // open checks what every message begins with and returns its type and a reader of the rest.
 func open(msg []byte) (byte, reader, error) {
 	switch {
 	case len(msg) < 2:
-		return 0, reader{}, errEmpty
+		return 0, reader{}, fmt.Errorf("length %d < 2", len(msg))
 	case len(msg) > MaxMessage:
 		return 0, reader{}, fmt.Errorf("length %d > %d", len(msg), MaxMessage)
 	case typeNames[msg[0]] == "":
 		return 0, reader{}, fmt.Errorf("no such message type: %#02x", msg[0])
 	case msg[1] != ProtocolVersion:
-		return 0, reader{}, fmt.Errorf("protocol version %d, this node speaks %d", msg[1], ProtocolVersion)
+		return msg[0], reader{}, fmt.Errorf("protocol version %d, this node speaks %d", msg[1], ProtocolVersion)
 	}
 	return msg[0], reader{rest: msg[2:]}, nil
 }

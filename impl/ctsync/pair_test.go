@@ -83,8 +83,9 @@ type pair struct {
 	now    clock.Instant
 	a, b   *node
 	up     bool
-	ab, ba [][]byte                     // on their way from a to b, from b to a
-	hook   func(from *node, msg []byte) // sees what is sent
+	ab, ba [][]byte // on their way from a to b, from b to a
+	onSend func(from *node, msg []byte)
+	onRecv func(to *node, msg []byte)
 }
 
 func newPair(t failer, cfg Config) *pair {
@@ -173,8 +174,8 @@ func (p *pair) take(n *node, wire [][]byte) [][]byte {
 		if len(msg) > MaxMessage {
 			p.t.Fatalf("%s sends %d bytes", n.name, len(msg))
 		}
-		if p.hook != nil {
-			p.hook(n, msg)
+		if p.onSend != nil {
+			p.onSend(n, msg)
 		}
 	}
 	return append(wire, r.Send...)
@@ -191,6 +192,9 @@ func (p *pair) deliver(to *node) bool {
 	}
 	msg := (*wire)[0]
 	*wire = (*wire)[1:]
+	if p.onRecv != nil {
+		p.onRecv(to, msg)
+	}
 	if msg[0] == typeState {
 		r := reader{rest: msg[1:]}
 		peer, source := r.term(), r.bool()

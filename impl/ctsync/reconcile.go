@@ -84,8 +84,8 @@ func (e *Engine) reconcile() {
 
 func (e *Engine) reconcileEntry(entry *flow.Entry) {
 	r := &e.recon
-	c := changeOf(*entry)
-	if !c.acceptable() {
+	c, ok := changeBy(flow.Event{Entry: *entry})
+	if !ok {
 		e.stats.LocalInvalid++
 		return
 	}
