@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"baton/netns/internal/hostclock"
 	"baton/scenarios/plan"
 )
 
@@ -65,7 +66,7 @@ func (p *Pair) Stop(ctx context.Context, process *Process) (receipt string, err 
 	if err := process.alive(); err != nil {
 		return "", noReceipt("stop %s: %w", process.host.name, err)
 	}
-	asked := Now()
+	asked := hostclock.Now()
 	if err := process.Signal(unix.SIGTERM); err != nil {
 		return "", err
 	}
@@ -141,18 +142,7 @@ func (p *Pair) setLinks(ctx context.Context, h *Host, up bool) (seen string, err
 	}
 	var ends []string
 	for _, i := range h.interfaces {
-		far, name := p.otherEnd(i)
-		end := far.name + "/" + name
-		err := poll(ctx, func() (bool, string, error) {
-			link, err := far.links.LinkByName(name)
-			if err != nil {
-				return false, "", fmt.Errorf("find %s: %w", end, err)
-			}
-			carries := link.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
-			// A switch port forwards once the operational state is up, not before.
-			ready := !up || link.Attrs().OperState == netlink.OperUp
-			return carries == up && ready, fmt.Sprintf("%s: carrier %v, state %v", end, carries, link.Attrs().OperState), nil
-		})
+		end, err := p.awaitCarrier(ctx, i, up)
 		if err != nil {
 			return "", err
 		}
@@ -163,6 +153,24 @@ func (p *Pair) setLinks(ctx context.Context, h *Host, up bool) (seen string, err
 		state = "up"
 	}
 	return fmt.Sprintf("carrier %s on %s", state, strings.Join(ends, ", ")), nil
+}
+
+// awaitCarrier waits until the far end of an interface's cable has noticed that
+// the interface went up or down, and returns the name of that end.
+func (p *Pair) awaitCarrier(ctx context.Context, i Interface, up bool) (end string, err error) {
+	far, name := p.otherEnd(i)
+	end = far.name + "/" + name
+	return end, poll(ctx, func() (bool, string, error) {
+		link, err := far.links.LinkByName(name)
+		if err != nil {
+			return false, "", fmt.Errorf("find %s: %w", end, err)
+		}
+		carries := link.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
+		// Carrier comes at once, but a switch port forwards only when the kernel has
+		// also raised the operational state, which it does a little later.
+		ready := !up || link.Attrs().OperState == netlink.OperUp
+		return carries == up && ready, fmt.Sprintf("%s: carrier %v, state %v", end, carries, link.Attrs().OperState), nil
+	})
 }
 
 // otherEnd returns host and name of the far end of an interface's cable.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/trace"
+	"baton/netns/internal/hostclock"
 )
 
 // tracePipe is the capacity asked of the trace pipe in bytes: room for thousands
@@ -127,7 +128,7 @@ func pump(pipe *os.File, host string, sink func(trace.Event), drained chan<- str
 func parseEvent(line []byte, host string) trace.Event {
 	var e trace.Event
 	if err := json.Unmarshal(line, &e); err != nil {
-		return trace.Event{At: Now(), Node: host, Kind: trace.KindNote,
+		return trace.Event{At: hostclock.Now(), Node: host, Kind: trace.KindNote,
 			Note: fmt.Sprintf("line in the trace that is no event: %v: %.200q", err, line)}
 	}
 	if e.Node == "" {

@@ -25,7 +25,9 @@ func TestNetns(t *testing.T) {
 		t.Skip("namespaces need root: ", netns.Probe())
 	}
 	RegisterFailHandler(Fail)
-	RunSpecs(t, "netns")
+	suite, reporter := GinkgoConfiguration()
+	suite.Timeout = 2 * time.Minute
+	RunSpecs(t, "netns", suite, reporter)
 }
 
 var _ = BeforeSuite(func() {

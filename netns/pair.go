@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sync/errgroup"
@@ -39,6 +40,10 @@ type Pair struct {
 	// programs are the ids of the drop programs that cuts ever loaded.
 	programs []uint32
 }
+
+// forwardingTimeout bounds the wait for the switches. It takes milliseconds, and
+// on a loaded machine as long as the kernel's worker is not scheduled.
+const forwardingTimeout = 5 * time.Second
 
 // NewPair builds a pair. On error nothing is left.
 func NewPair(cfg PairConfig) (*Pair, error) {
@@ -115,6 +120,22 @@ func (p *Pair) build(blueprints []blueprint) error {
 	links.Go(p.buildCable)
 	if err := links.Wait(); err != nil {
 		return fmt.Errorf("netns: build pair: %w", err)
+	}
+	return p.awaitForwarding()
+}
+
+// awaitForwarding waits until every port of the switches forwards. A frame that
+// came earlier would be lost, and if it asked for an address by ARP, the next try
+// would come a second later.
+func (p *Pair) awaitForwarding() error {
+	ctx, cancel := context.WithTimeout(context.Background(), forwardingTimeout)
+	defer cancel()
+	for _, h := range p.hosts {
+		for _, i := range h.interfaces {
+			if _, err := p.awaitCarrier(ctx, i, true); err != nil {
+				return fmt.Errorf("netns: build pair: %w", err)
+			}
+		}
 	}
 	return nil
 }

@@ -17,13 +17,14 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/netns/internal/hostclock"
 )
 
 // ProcessConfig says what to run in a host.
 type ProcessConfig struct {
 	// Args is the command line. Args[0] is looked up in PATH if it has no slash.
 	Args []string
-	// Env is added to the harness's own environment.
+	// Env is added to the harness's own environment, and wins over it.
 	Env []string
 	// Dir is the working directory, "" for the harness's own.
 	Dir string
@@ -94,7 +95,7 @@ func (h *Host) start(cfg ProcessConfig) (_ *Process, err error) {
 		return nil, err
 	}
 	defer files.closeChildEnds()
-	attr := &syscall.ProcAttr{Dir: cfg.Dir, Env: append(os.Environ(), cfg.Env...), Files: files.child,
+	attr := &syscall.ProcAttr{Dir: cfg.Dir, Env: environment(cfg.Env), Files: files.child,
 		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL, PidFD: &p.pidfd}}
 	if err := h.spawn(func() error {
 		p.pid, err = syscall.ForkExec(path, cfg.Args, attr)
@@ -114,6 +115,16 @@ func (h *Host) start(cfg ProcessConfig) (_ *Process, err error) {
 	}
 	go p.reap()
 	return p, nil
+}
+
+// environment is the harness's own with the given variables in place of those of
+// the same name: of two with one name, programs disagree which one counts.
+func environment(extra []string) []string {
+	name := func(variable string) string { key, _, _ := strings.Cut(variable, "="); return key }
+	env := slices.DeleteFunc(os.Environ(), func(own string) bool {
+		return slices.ContainsFunc(extra, func(given string) bool { return name(given) == name(own) })
+	})
+	return append(env, extra...)
 }
 
 // spawn runs f, which forks, on the host's own thread.
@@ -263,7 +274,7 @@ func (p *Process) reap() {
 	// is nobody else's.
 	for errors.Is(unix.Waitid(unix.P_PIDFD, p.pidfd, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
 	}
-	at := Now()
+	at := hostclock.Now()
 	p.mu.Lock()
 	_ = unix.Kill(-p.pid, unix.SIGKILL) // nothing but the zombie itself is the rule
 	var status unix.WaitStatus

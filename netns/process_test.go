@@ -89,10 +89,10 @@ var _ = Describe("a process", func() {
 		Expect(pair.Host("lb1").Processes()).To(BeEmpty())
 	})
 
-	It("takes along what it left in its group", func() {
-		h := newPair().Host("lb1")
+	DescribeTable("takes along what it left in its group", func(then string, end func(*netns.Process)) {
 		log := filepath.Join(GinkgoT().TempDir(), "log")
-		p, err := h.Start(netns.ProcessConfig{Args: []string{"sh", "-c", "sleep 1000 & echo $!; exec sleep 1000"}, Log: log})
+		p, err := newPair().Host("lb1").Start(netns.ProcessConfig{
+			Args: []string{"sh", "-c", "sleep 1000 & echo $!; " + then}, Log: log})
 		Expect(err).NotTo(HaveOccurred())
 		var child int
 		Eventually(func() error {
@@ -102,17 +102,25 @@ var _ = Describe("a process", func() {
 			}
 			return err
 		}).Should(Succeed())
-		_, err = p.Kill(within())
-		Expect(err).NotTo(HaveOccurred())
+		end(p)
+		Eventually(p.Done()).Should(BeClosed())
 		Eventually(func() bool { return running(child) }).Should(BeFalse())
-	})
+	},
+		Entry("when it is killed", "exec sleep 1000", func(p *netns.Process) { p.Kill(within()) }),
+		Entry("when it ends", "exit 0", func(*netns.Process) {}),
+	)
 
 	It("outlives the harness's threads, and so is not killed when one ends", func() {
-		p := startTalker(newPair().Host("lb1"))
-		before := threads()
+		h := newPair().Host("lb1")
+		var processes []*netns.Process
+		for range 8 {
+			p, err := h.Start(netns.ProcessConfig{Args: []string{"sleep", "1000"}})
+			Expect(err).NotTo(HaveOccurred())
+			processes = append(processes, p)
+		}
 		for range 4 {
 			var started, ended sync.WaitGroup
-			for range 20 {
+			for range 30 {
 				started.Add(1)
 				ended.Go(func() {
 					runtime.LockOSThread() // and never unlock: the thread ends with the goroutine
@@ -122,8 +130,23 @@ var _ = Describe("a process", func() {
 			}
 			ended.Wait()
 		}
-		Eventually(threads).Should(BeNumerically("<", before+20), "threads have ended")
-		Consistently(p.Done(), "50ms").ShouldNot(BeClosed())
+		Consistently(h.Processes, "50ms").Should(ConsistOf(processes))
+	})
+
+	It("has the given variables in its environment, once, in place of the harness's own", func() {
+		GinkgoT().Setenv("BATON_NETNS_TEST_VARIABLE", "own")
+		log := filepath.Join(GinkgoT().TempDir(), "log")
+		p, err := newPair().Host("lb1").Start(netns.ProcessConfig{Args: []string{"env"}, Log: log,
+			Env: []string{"BATON_NETNS_TEST_VARIABLE=given"}})
+		Expect(err).NotTo(HaveOccurred())
+		_, err = p.Wait(within())
+		Expect(err).NotTo(HaveOccurred())
+		text, err := os.ReadFile(log)
+		Expect(err).NotTo(HaveOccurred())
+		lines := strings.Split(string(text), "\n")
+		Expect(lines).To(ContainElement("BATON_NETNS_TEST_VARIABLE=given"))
+		Expect(lines).NotTo(ContainElement("BATON_NETNS_TEST_VARIABLE=own"))
+		Expect(lines).To(ContainElement(HavePrefix("PATH=")))
 	})
 
 	It("says what could not be started", func() {
@@ -145,9 +168,4 @@ func running(pid int) bool {
 	}
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 	return fields[0] != "Z" && fields[0] != "X"
-}
-
-func threads() int {
-	tasks, _ := os.ReadDir("/proc/self/task")
-	return len(tasks)
 }

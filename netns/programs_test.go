@@ -20,6 +20,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/netns"
+	"baton/netns/internal/hostclock"
 )
 
 // programEnv names the program that the test binary is to play.
@@ -52,7 +53,7 @@ func emitter() func(trace.Event) {
 }
 
 func note(text string) trace.Event {
-	return trace.Event{At: netns.Now(), Kind: trace.KindNote, Note: text}
+	return trace.Event{At: hostclock.Now(), Kind: trace.KindNote, Note: text}
 }
 
 // talk stands for a node: it sends a datagram to each of the given addresses every
@@ -91,7 +92,10 @@ func talk(peers []string) error {
 			if err != nil {
 				return err
 			}
-			c.Write([]byte("never read to the end"))
+			// What is sent comes back and is read: a socket that is closed with unread
+			// data resets its connection instead of ending it.
+			go io.Copy(io.Discard, c)
+			c.Write([]byte("hello"))
 		}
 	}
 	fmt.Println("talking")
@@ -161,7 +165,8 @@ type remains struct {
 }
 
 // harness builds a pair with two talkers, one of them stopped, says so, and waits
-// to be killed.
+// to be killed. It ends by itself when its input does, so that it does not outlive
+// the test.
 func harness([]string) error {
 	pair, err := netns.NewPair(netns.PairConfig{Clients: 1, Backends: 1})
 	if err != nil {
@@ -179,7 +184,11 @@ func harness([]string) error {
 		if err != nil {
 			return err
 		}
-		<-ready
+		select {
+		case <-ready:
+		case <-time.After(patience):
+			return fmt.Errorf("the talker in %s says nothing", name)
+		}
 		if name == "lb2" {
 			if _, err := p.Freeze(context.Background()); err != nil {
 				return err
@@ -190,7 +199,8 @@ func harness([]string) error {
 	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
 		return err
 	}
-	select {}
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
 }
 
 // journal collects the events of a process.

@@ -10,6 +10,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/netns/internal/hostclock"
 )
 
 // watchdogPeriod is how long the watchdog sleeps at a time: a stall shorter than
@@ -38,11 +39,11 @@ func (w *Watchdog) run(threshold time.Duration, report func(clock.Instant, trace
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for !w.stop.Load() {
-		start := Now()
+		start := hostclock.Now()
 		due := unix.NsecToTimespec(int64(start.Add(watchdogPeriod)))
 		for errors.Is(unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &due, nil), unix.EINTR) {
 		}
-		woke := Now()
+		woke := hostclock.Now()
 		if late := woke.Sub(start) - watchdogPeriod; late > threshold {
 			report(woke, trace.Stall{Took: trace.Dur(late)})
 		}

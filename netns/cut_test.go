@@ -1,0 +1,247 @@
+package netns_test
+
+import (
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	"baton/netns"
+	"baton/scenarios/plan"
+)
+
+// listenRaw captures the IPv4 frames that arrive at an interface from now on, and
+// returns a function that hands over those that have arrived so far.
+func listenRaw(h *netns.Host, name string) func() [][]byte {
+	GinkgoHelper()
+	link, err := h.Netlink().LinkByName(name)
+	Expect(err).NotTo(HaveOccurred())
+	const ipv4 = unix.ETH_P_IP>>8 | unix.ETH_P_IP&0xff<<8 // in network byte order
+	var fd int
+	Expect(h.Do(func() (err error) {
+		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, ipv4)
+		if err != nil {
+			return err
+		}
+		return unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: link.Attrs().Index, Protocol: ipv4})
+	})).To(Succeed())
+	DeferCleanup(unix.Close, fd)
+	return func() (frames [][]byte) {
+		for {
+			frame := make([]byte, 2048)
+			n, err := unix.Read(fd, frame)
+			if err != nil {
+				return frames
+			}
+			frames = append(frames, frame[:n])
+		}
+	}
+}
+
+// mailbox is a UDP socket in a host.
+func mailbox(h *netns.Host) *net.UDPConn {
+	GinkgoHelper()
+	var conn *net.UDPConn
+	Expect(h.Do(func() (err error) {
+		conn, err = net.ListenUDP("udp4", &net.UDPAddr{Port: 7000})
+		return err
+	})).To(Succeed())
+	DeferCleanup(conn.Close)
+	return conn
+}
+
+// letters numbers what passes sends, to tell a late letter from a new one.
+var letters int
+
+// passes reports whether datagrams from one mailbox reach the other.
+func passes(from, to *net.UDPConn, address string) bool {
+	GinkgoHelper()
+	letters++
+	letter := fmt.Sprintf("letter %d", letters)
+	for range 3 {
+		_, err := from.WriteTo([]byte(letter), &net.UDPAddr{IP: net.ParseIP(address), Port: 7000})
+		Expect(err).NotTo(HaveOccurred())
+	}
+	// On a veth the sender's own thread carries a frame to the receiver's socket;
+	// the deadline is for a loaded machine.
+	Expect(to.SetReadDeadline(time.Now().Add(30 * time.Millisecond))).To(Succeed())
+	buf := make([]byte, 64)
+	for {
+		n, _, err := to.ReadFrom(buf)
+		if err != nil {
+			return false
+		}
+		if string(buf[:n]) == letter {
+			return true
+		}
+	}
+}
+
+// drops adds up the numbers of dropped frames in a receipt.
+func drops(receipt string) (sum int) {
+	for _, m := range regexp.MustCompile(`(\d+) (?:had been )?dropped|: (\d+) had`).FindAllStringSubmatch(receipt, -1) {
+		n, _ := strconv.Atoi(m[1] + m[2])
+		sum += n
+	}
+	return sum
+}
+
+var _ = Describe("cut and heal", func() {
+	var pair *netns.Pair
+	var lb1, lb2 *netns.Host
+	var box1, box2 *net.UDPConn
+
+	// The talkers stand for BFD: both nodes send all the time on the client side and
+	// on the cable, and nothing on the backend side.
+	BeforeEach(func() {
+		pair = newPair()
+		lb1, lb2 = pair.Host("lb1"), pair.Host("lb2")
+		startTalker(lb1, "198.18.0.2:9000", "198.18.2.2:9000")
+		startTalker(lb2, "198.18.0.1:9000", "198.18.2.1:9000")
+		box1, box2 = mailbox(lb1), mailbox(lb2)
+		for _, address := range []string{"198.18.0.2", "198.18.2.2"} {
+			Expect(passes(box1, box2, address)).To(BeTrue())
+		}
+		for _, address := range []string{"198.18.0.1", "198.18.2.1"} {
+			Expect(passes(box2, box1, address)).To(BeTrue())
+		}
+	})
+
+	DescribeTable("drops one way and passes the other",
+		func(via, toLB2, toLB1, otherToLB2 string) {
+			cut := plan.Cut{From: "lb1", To: "lb2", Via: via}
+			receipt, err := pair.Cut(within(), cut)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(receipt).To(MatchRegexp(`^lb1>lb2 on ` + via + `: [1-9]\d* dropped$`))
+			Expect(passes(box1, box2, toLB2)).To(BeFalse())
+			Expect(passes(box2, box1, toLB1)).To(BeTrue())
+			Expect(passes(box1, box2, otherToLB2)).To(BeTrue(), "by the link that is not cut")
+			receipt, err = pair.Heal(&cut)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(receipt).To(MatchRegexp(`^lb1>lb2 on ` + via + ` healed: [1-9]\d* had been dropped$`))
+			Expect(passes(box1, box2, toLB2)).To(BeTrue())
+		},
+		Entry("on a switch", plan.LinkClients, "198.18.0.2", "198.18.0.1", "198.18.2.2"),
+		Entry("on the cable", plan.LinkSync, "198.18.2.2", "198.18.2.1", "198.18.0.2"),
+	)
+
+	It("drops both ways on every link that joins the two", func() {
+		receipt, err := pair.Cut(within(), plan.Cut{From: "lb1", To: "lb2", Both: true})
+		Expect(err).NotTo(HaveOccurred())
+		for _, rule := range []string{"lb1>lb2 on clients", "lb1>lb2 on backends", "lb1>lb2 on sync",
+			"lb2>lb1 on clients", "lb2>lb1 on backends", "lb2>lb1 on sync"} {
+			Expect(receipt).To(ContainSubstring(rule))
+		}
+		Expect(passes(box1, box2, "198.18.0.2")).To(BeFalse())
+		Expect(passes(box1, box2, "198.18.2.2")).To(BeFalse())
+		Expect(passes(box2, box1, "198.18.0.1")).To(BeFalse())
+		Expect(passes(box2, box1, "198.18.2.1")).To(BeFalse())
+		Expect(ping(pair.Host("client1"), "198.18.0.1")).To(Succeed(), "clients reach both")
+		Expect(ping(pair.Host("client1"), "198.18.0.2")).To(Succeed())
+		receipt, err = pair.Heal(nil)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(drops(receipt)).To(BeNumerically(">", 0))
+		Expect(passes(box2, box1, "198.18.2.1")).To(BeTrue())
+	})
+
+	It("cuts a group off, and combined cuts heal one by one", func() {
+		clients := startTalker(pair.Host("client1"), "198.18.0.1:9000")
+		_, err := pair.Cut(within(), plan.Cut{From: plan.LinkClients, To: "lb1"})
+		Expect(err).NotTo(HaveOccurred())
+		sync := plan.Cut{From: "lb2", To: "lb1", Via: plan.LinkSync}
+		_, err = pair.Cut(within(), sync)
+		Expect(err).NotTo(HaveOccurred())
+		for _, client := range []string{"client1", "client2"} {
+			Expect(ping(pair.Host(client), "198.18.0.1")).NotTo(Succeed())
+			Expect(ping(pair.Host(client), "198.18.0.2")).To(Succeed())
+		}
+		Expect(pair.Heal(&plan.Cut{From: plan.LinkClients, To: "lb1"})).To(ContainSubstring("client2>lb1 on clients healed: "))
+		Expect(ping(pair.Host("client2"), "198.18.0.1")).To(Succeed())
+		Expect(passes(box2, box1, "198.18.2.1")).To(BeFalse(), "the other cut holds")
+		Expect(pair.Heal(&sync)).NotTo(BeEmpty())
+		Expect(passes(box2, box1, "198.18.2.1")).To(BeTrue())
+		Expect(pair.Kill(within(), clients)).NotTo(BeEmpty())
+	})
+
+	It("has no receipt while nothing is dropped, and counts anew when asked again", func() {
+		cut := plan.Cut{From: "lb1", To: "lb2", Via: plan.LinkBackends}
+		_, err := pair.Cut(briefly(), cut)
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+		Expect(err).To(MatchError(ContainSubstring("lb1>lb2 on backends: 0 dropped")))
+		By("the cut holds all the same")
+		Expect(ping(lb1, "198.18.1.2")).NotTo(Succeed(), "not even ARP passes")
+		By("frames that were dropped before prove nothing now")
+		_, err = pair.Cut(briefly(), cut)
+		Expect(err).To(SatisfyAny(Not(HaveOccurred()), MatchError(netns.ErrNoReceipt)))
+		Expect(pair.Heal(&cut)).To(MatchRegexp(`healed: [1-9]`))
+	})
+
+	It("has no receipt for healing what is not cut", func() {
+		_, err := pair.Heal(nil)
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+		_, err = pair.Cut(within(), plan.Cut{From: "lb1", To: "lb2", Via: plan.LinkSync})
+		Expect(err).NotTo(HaveOccurred())
+		_, err = pair.Heal(&plan.Cut{From: "lb2", To: "lb1", Via: plan.LinkSync})
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+	})
+
+	It("refuses what no link joins, and unknown hosts", func() {
+		_, err := pair.Cut(within(), plan.Cut{From: "client1", To: "backend1"})
+		Expect(err).To(MatchError(ContainSubstring("joins them")))
+		_, err = pair.Cut(within(), plan.Cut{From: "client1", To: "lb1", Via: plan.LinkSync})
+		Expect(err).To(MatchError(ContainSubstring("joins them")))
+		_, err = pair.Cut(within(), plan.Cut{From: "client9", To: "lb1"})
+		Expect(err).To(MatchError(ContainSubstring(`no host or group "client9"`)))
+	})
+
+	It("comes before the programs that are attached to the cable already", func() {
+		seen := countIngress(lb2, netns.SyncSide)
+		Eventually(seen).Should(BeNumerically(">", 0))
+		_, err := pair.Cut(within(), plan.Cut{From: "lb1", To: "lb2", Via: plan.LinkSync})
+		Expect(err).NotTo(HaveOccurred())
+		before := seen()
+		Expect(passes(box1, box2, "198.18.2.2")).To(BeFalse())
+		Expect(seen()).To(Equal(before))
+	})
+})
+
+// countIngress attaches a tcx program that counts frames, as a dataplane would.
+func countIngress(h *netns.Host, name string) func() uint64 {
+	GinkgoHelper()
+	counter, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(counter.Close)
+	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "Apache-2.0", Instructions: asm.Instructions{
+		asm.LoadMapValue(asm.R1, counter.FD(), 0),
+		asm.Mov.Imm(asm.R2, 1),
+		asm.StoreXAdd(asm.R1, asm.R2, asm.DWord),
+		asm.Mov.Imm(asm.R0, -1),
+		asm.Return(),
+	}})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(program.Close)
+	Expect(h.Do(func() error {
+		i, err := net.InterfaceByName(name)
+		if err != nil {
+			return err
+		}
+		attached, err := link.AttachTCX(link.TCXOptions{Interface: i.Index, Program: program, Attach: ebpf.AttachTCXIngress})
+		if err != nil {
+			return fmt.Errorf("attach: %w", err)
+		}
+		DeferCleanup(attached.Close)
+		return nil
+	})).To(Succeed())
+	return func() (n uint64) {
+		Expect(counter.Lookup(uint32(0), &n)).To(Succeed())
+		return n
+	}
+}

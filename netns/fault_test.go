@@ -1,0 +1,189 @@
+package netns_test
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"baton/netns"
+)
+
+// briefly is a context for a receipt that cannot come.
+func briefly() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
+	DeferCleanup(cancel)
+	return ctx
+}
+
+// carries reports whether an interface has carrier.
+func carries(h *netns.Host, name string) bool {
+	GinkgoHelper()
+	link, err := h.Netlink().LinkByName(name)
+	Expect(err).NotTo(HaveOccurred())
+	return link.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
+}
+
+// tcpSockets counts the TCP sockets of a namespace, in whatever state.
+func tcpSockets(h *netns.Host) (n int) {
+	GinkgoHelper()
+	Expect(h.Do(func() error {
+		sockets, err := netlink.SocketDiagTCP(unix.AF_INET)
+		n = len(sockets)
+		return err
+	})).To(Succeed())
+	return n
+}
+
+func neighbours(h *netns.Host) []string {
+	GinkgoHelper()
+	list, err := h.Netlink().NeighList(0, netlink.FAMILY_V4)
+	Expect(err).NotTo(HaveOccurred())
+	var known []string
+	for _, n := range list {
+		if n.State&netlink.NUD_NOARP == 0 {
+			known = append(known, n.IP.String())
+		}
+	}
+	return known
+}
+
+var _ = Describe("crash and restore", func() {
+	var pair *netns.Pair
+	var lb1, lb2 *netns.Host
+	var node *netns.Process
+
+	BeforeEach(func() {
+		pair = newPair()
+		lb1, lb2 = pair.Host("lb1"), pair.Host("lb2")
+		startTalker(lb2)
+		node = startTalker(lb1, "tcp:198.18.2.2:9000", "198.18.0.11:9000")
+	})
+
+	It("takes process, carrier and connections away, silently", func() {
+		heard := listenRaw(lb2, netns.SyncSide)
+		Expect(tcpSockets(lb1)).To(Equal(2), "listener and connection")
+		receipt, err := pair.Crash(within(), node)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(receipt).To(Equal(fmt.Sprintf(
+			"process %d gone (killed by SIGKILL); carrier down on clients/lb1, backends/lb1, lb2/sync0", node.PID())))
+		Expect(running(node.PID())).To(BeFalse())
+		Expect(carries(pair.Host("clients"), "lb1")).To(BeFalse())
+		Expect(carries(pair.Host("backends"), "lb1")).To(BeFalse())
+		Expect(carries(lb2, netns.SyncSide)).To(BeFalse())
+		Expect(tcpSockets(lb1)).To(BeZero(), "nothing retransmits for the dead process")
+		Expect(heard()).To(BeEmpty(), "no FIN or RST on the cable")
+		Expect(ping(pair.Host("client1"), "198.18.0.2")).To(Succeed(), "the others go on")
+	})
+
+	It("boots with the links of old and nothing else of its former life", func() {
+		addAddress(lb1, netns.ClientSide, "198.18.0.100/32")
+		link, err := lb1.Netlink().LinkByName(netns.BackendSide)
+		Expect(err).NotTo(HaveOccurred())
+		backend, _ := pair.Host("backend1").Interface("backends")
+		Expect(lb1.Netlink().NeighSet(&netlink.Neigh{LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT,
+			IP: backend.Addr.Addr().AsSlice(), HardwareAddr: backend.MAC})).To(Succeed())
+		_, err = pair.Crash(within(), node)
+		Expect(err).NotTo(HaveOccurred())
+
+		var known []string
+		again, receipt, err := pair.Restore(within(), "lb1", func(h *netns.Host) (*netns.Process, error) {
+			known = neighbours(h)
+			return h.Start(play("talk", &journal{}))
+		})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(receipt).To(Equal(fmt.Sprintf(
+			"carrier up on clients/lb1, backends/lb1, lb2/sync0; process %d started", again.PID())))
+		Expect(known).NotTo(ContainElement("198.18.1.11"))
+		addresses, err := lb1.Netlink().AddrList(nil, netlink.FAMILY_V4)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(addresses).To(HaveLen(4), "loopback and one each")
+		Eventually(func() error { return echo(pair.Host("client1"), "udp4", "198.18.0.1:9000") }).Should(Succeed())
+		Expect(ping(pair.Host("backend1"), "198.18.1.1")).To(Succeed())
+		Expect(ping(lb2, "198.18.2.1")).To(Succeed())
+	})
+
+	It("only starts the process anew where the links are up", func() {
+		Expect(ping(lb1, "198.18.1.11")).To(Succeed())
+		_, err := pair.Kill(within(), node)
+		Expect(err).NotTo(HaveOccurred())
+		_, receipt, err := pair.Restore(within(), "lb1", func(h *netns.Host) (*netns.Process, error) {
+			Expect(neighbours(h)).To(ContainElement("198.18.1.11"), "no reboot, no loss of neighbours")
+			return h.Start(play("talk", &journal{}))
+		})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(receipt).To(HavePrefix("links were up; process "))
+	})
+
+	It("has no receipt for a node that is dead already, or does not start", func() {
+		_, err := pair.Crash(within(), node)
+		Expect(err).NotTo(HaveOccurred())
+		_, err = pair.Crash(within(), node)
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+		Expect(err).To(MatchError(ContainSubstring("no receipt: crash lb1: process %d had ended before (killed by SIGKILL)", node.PID())))
+		_, err = pair.Kill(within(), node)
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+		_, err = pair.Stop(within(), node)
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+		_, _, err = pair.Restore(within(), "lb1", func(h *netns.Host) (*netns.Process, error) {
+			return h.Start(netns.ProcessConfig{Args: []string{"/no/such/node"}})
+		})
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+		_, _, err = pair.Restore(within(), "lb3", nil)
+		Expect(err).To(MatchError(ContainSubstring("no such node")))
+	})
+})
+
+var _ = Describe("faults of the process alone", func() {
+	var pair *netns.Pair
+	var node *netns.Process
+
+	BeforeEach(func() {
+		pair = newPair()
+		node = startTalker(pair.Host("lb1"))
+	})
+
+	It("kill leaves the links", func() {
+		Expect(pair.Kill(within(), node)).To(Equal(fmt.Sprintf("process %d gone (killed by SIGKILL)", node.PID())))
+		Expect(running(node.PID())).To(BeFalse())
+		Expect(carries(pair.Host("clients"), "lb1")).To(BeTrue())
+	})
+
+	It("stop waits for the process's own end", func() {
+		Expect(pair.Stop(within(), node)).To(MatchRegexp(
+			regexp.QuoteMeta(fmt.Sprintf("process %d ended ", node.PID())) + `.*s after SIGTERM \(exit status 0\)`))
+	})
+
+	It("stop has no receipt if the process does not end, and leaves it alive", func() {
+		node = startReady(pair.Host("lb2"), "deaf")
+		_, err := pair.Stop(briefly(), node)
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+		Expect(running(node.PID())).To(BeTrue())
+	})
+
+	It("freeze stands every thread still, thaw lets them go on", func() {
+		client := pair.Host("client1")
+		Expect(pair.Freeze(within(), node)).To(MatchRegexp(`process \d+ stopped: \d+ threads in state T`))
+		Expect(echo(client, "udp4", "198.18.0.1:9000")).To(MatchError(ContainSubstring("timeout")))
+		Expect(pair.Thaw(within(), node)).To(MatchRegexp(`process \d+ goes on: no thread in state T`))
+		Eventually(func() error { return echo(client, "udp4", "198.18.0.1:9000") }).Should(Succeed())
+	})
+
+	It("kills a frozen process", func() {
+		Expect(pair.Freeze(within(), node)).NotTo(BeEmpty())
+		Expect(pair.Kill(within(), node)).NotTo(BeEmpty())
+	})
+
+	It("has no receipt for freezing what has ended", func() {
+		Expect(pair.Kill(within(), node)).NotTo(BeEmpty())
+		_, err := pair.Freeze(within(), node)
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+		_, err = pair.Thaw(within(), node)
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+	})
+})
