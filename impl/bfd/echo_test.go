@@ -46,7 +46,11 @@ func (r *rig) echoes(d time.Duration, back func(n int) bool, delay time.Duration
 		}
 	}
 	take()
-	for end := r.now.Add(d); ; {
+	stuck := 0
+	for end := r.now.Add(d); ; stuck++ {
+		if stuck > 1000 {
+			r.t.Fatal("the deadline does not move on")
+		}
 		next := r.s.Deadline()
 		if len(wire) > 0 && wire[0].at <= next {
 			next = wire[0].at
@@ -54,6 +58,9 @@ func (r *rig) echoes(d time.Duration, back func(n int) bool, delay time.Duration
 		if next.After(end) {
 			r.now = end
 			return at
+		}
+		if next.After(r.now) {
+			stuck = 0
 		}
 		r.now = max(r.now, next)
 		if len(wire) > 0 && wire[0].at <= r.now {

@@ -63,7 +63,10 @@ func (p *pair) global(i int, at clock.Instant) clock.Instant {
 
 // run advances true time to the end, or until stop says so.
 func (p *pair) run(until clock.Instant, stop func() bool) {
-	for !stop() {
+	for stuck := 0; !stop(); stuck++ {
+		if stuck > 1000 {
+			panic("a deadline does not move on")
+		}
 		next, what := until, -1
 		for i := range p.ends {
 			if at := max(p.now, p.global(i, p.ends[i].s.Deadline())); at.Before(next) {
@@ -75,6 +78,9 @@ func (p *pair) run(until clock.Instant, stop func() bool) {
 			if f.at.Before(next) {
 				next, flying = f.at, i
 			}
+		}
+		if next.After(p.now) {
+			stuck = 0
 		}
 		p.now = next
 		switch {

@@ -38,7 +38,11 @@ func newReflector(t rapid.TB, cfg UnaffiliatedConfig) *reflector {
 }
 
 func (r *reflector) run(t rapid.TB, d time.Duration) {
-	for end := r.now.Add(d); ; {
+	stuck := 0
+	for end := r.now.Add(d); ; stuck++ {
+		if stuck > 1000 {
+			t.Fatal("the deadline does not move on")
+		}
 		next := r.u.Deadline()
 		arrival := len(r.wire) > 0 && r.wire[0].at < next
 		if arrival {
@@ -47,6 +51,9 @@ func (r *reflector) run(t rapid.TB, d time.Duration) {
 		if next.After(end) {
 			r.now = end
 			return
+		}
+		if next.After(r.now) {
+			stuck = 0
 		}
 		r.now = max(r.now, next)
 		if arrival {
