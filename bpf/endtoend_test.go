@@ -3,13 +3,16 @@ package bpf
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/onsi/gomega"
 
 	"baton/impl/clock"
 	"baton/impl/dataplane"
@@ -68,48 +71,226 @@ func (l *lab) dial(t *testing.T, network string, port uint16) net.Conn {
 	return conn
 }
 
-// echoOnce answers one connection with what it sends, and then closes.
-func echoOnce(listener net.Listener, done chan<- error) {
-	conn, err := listener.Accept()
-	if err != nil {
-		done <- err
-		return
+// echo answers connections with what they send until its listener closes.
+func echo(listener net.Listener) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(ioTimeout))
+			io.Copy(conn, conn)
+		}()
 	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(ioTimeout))
-	_, err = io.Copy(conn, conn)
-	done <- err
+}
+
+// exchange sends a message and waits for its echo.
+func exchange(t *testing.T, conn net.Conn, message string) {
+	t.Helper()
+	if _, err := conn.Write([]byte(message)); err != nil {
+		t.Fatalf("send %q: %v", message, err)
+	}
+	expect(t, conn, message)
+}
+
+func expect(t *testing.T, conn net.Conn, message string) {
+	t.Helper()
+	got := make([]byte, len(message))
+	if _, err := io.ReadFull(conn, got); err != nil {
+		t.Fatalf("echo of %q: %v", message, err)
+	}
+	if string(got) != message {
+		t.Fatalf("echo %q, want %q", got, message)
+	}
+}
+
+func (l *lab) lease(t *testing.T, until clock.Instant) {
+	t.Helper()
+	if err := l.dp.Lease(until); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventuallyDropped waits until packets have been dropped for a reason.
+func (l *lab) eventuallyDropped(t *testing.T, reason dataplane.Drop) {
+	t.Helper()
+	before := counters(t, l.dp).Dropped[reason]
+	gomega.NewWithT(t).Eventually(func() uint64 { return counters(t, l.dp).Dropped[reason] }).
+		WithTimeout(ioTimeout).WithPolling(time.Millisecond).Should(gomega.BeNumerically(">", before))
+}
+
+func eachMode(t *testing.T, f func(*testing.T, dataplane.Mode)) {
+	for _, mode := range []dataplane.Mode{dataplane.FullNAT, dataplane.DNAT} {
+		t.Run(mode.String(), func(t *testing.T) { f(t, mode) })
+	}
 }
 
 // A large transfer in both directions crosses the load balancer as segments that
 // the veths left to be cut and summed by nobody: wrong arithmetic on partial
 // checksums, or a lost byte, shows here.
 func TestTCPThroughTheLoadBalancer(t *testing.T) {
-	for _, mode := range []dataplane.Mode{dataplane.FullNAT, dataplane.DNAT} {
-		t.Run(mode.String(), func(t *testing.T) {
-			l := newLab(t, labConfig(labService(flow.TCP, 80, mode, dataplane.RoundRobin, 8080)))
-			if err := l.dp.Lease(clock.Never); err != nil {
-				t.Fatal(err)
-			}
-			done := make(chan error, 1)
-			go echoOnce(l.listen(t, 8080), done)
-			conn := l.dial(t, "tcp4", 80)
+	eachMode(t, func(t *testing.T, mode dataplane.Mode) {
+		l := newLab(t, labConfig(labService(flow.TCP, 80, mode, dataplane.RoundRobin, 8080)))
+		l.lease(t, clock.Never)
+		go echo(l.listen(t, 8080))
+		conn := l.dial(t, "tcp4", 80)
 
-			sent := bytes.Repeat([]byte("baton relays every byte of it. "), 1<<20)
-			go func() {
-				conn.Write(sent)
-				conn.(*net.TCPConn).CloseWrite()
-			}()
-			received, err := io.ReadAll(conn)
-			if err != nil {
-				t.Fatalf("after %d of %d bytes: %v", len(received), len(sent), err)
-			}
-			if sha256.Sum256(received) != sha256.Sum256(sent) {
-				t.Fatalf("received %d bytes, sent %d, and they differ", len(received), len(sent))
-			}
-			if err := <-done; err != nil {
-				t.Fatalf("backend: %v", err)
-			}
+		sent := bytes.Repeat([]byte("baton relays every byte of it. "), 1<<20)
+		go func() {
+			conn.Write(sent)
+			conn.(*net.TCPConn).CloseWrite()
+		}()
+		received, err := io.ReadAll(conn)
+		if err != nil {
+			t.Fatalf("after %d of %d bytes: %v", len(received), len(sent), err)
+		}
+		if sha256.Sum256(received) != sha256.Sum256(sent) {
+			t.Fatalf("received %d bytes, sent %d, and they differ", len(received), len(sent))
+		}
+	})
+}
+
+func TestUDPThroughTheLoadBalancer(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode dataplane.Mode) {
+		l := newLab(t, labConfig(labService(flow.UDP, 53, mode, dataplane.Maglev, 8053)))
+		l.lease(t, clock.Never)
+		var server net.PacketConn
+		inside(t, l.backend, func() (err error) {
+			server, err = net.ListenPacket("udp4", ":8053")
+			return err
 		})
+		t.Cleanup(func() { server.Close() })
+		go func() {
+			buf := make([]byte, 2048)
+			for {
+				n, from, err := server.ReadFrom(buf)
+				if err != nil {
+					return
+				}
+				server.WriteTo(buf[:n], from)
+			}
+		}()
+		conn := l.dial(t, "udp4", 53)
+		for i := range 100 {
+			exchange(t, conn, fmt.Sprintf("datagram %d", i))
+		}
+	})
+}
+
+// The host's stack would reset a connection whose entry is missing. Here segments
+// of both sides meet a table without it, and the connection lives on when the entry
+// is back.
+func TestConnectionSurvivesTheLossOfItsEntry(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode dataplane.Mode) {
+		l := newLab(t, labConfig(labService(flow.TCP, 80, mode, dataplane.RoundRobin, 8080)))
+		l.lease(t, clock.Never)
+		listener := l.listen(t, 8080)
+		client := l.dial(t, "tcp4", 80)
+		server, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+		server.SetDeadline(time.Now().Add(ioTimeout))
+		exchanged := func(from, to net.Conn, message string) {
+			from.Write([]byte(message))
+			expect(t, to, message)
+		}
+		exchanged(client, server, "before")
+
+		var entries []flow.Entry
+		if err := l.dp.Dump(func(e flow.Entry) bool { entries = append(entries, e); return true }); err != nil {
+			t.Fatal(err)
+		}
+		if len(entries) != 1 || entries[0].State != flow.Established {
+			t.Fatalf("entries %v, want one established", entries)
+		}
+		if err := l.dp.Delete([]flow.Tuple{entries[0].Original}); err != nil {
+			t.Fatal(err)
+		}
+		client.Write([]byte("meanwhile"))
+		l.eventuallyDropped(t, dataplane.DropMiss)
+		server.Write([]byte("as well"))
+		l.eventuallyDropped(t, dataplane.DropMiss)
+
+		if err := l.dp.Apply(entries); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, server, "meanwhile")
+		expect(t, client, "as well")
+	})
+}
+
+// Without the lease the load balancer is as good as absent: a client that connects
+// meanwhile is neither answered nor refused, and gets through once the lease is held.
+func TestClientWaitsForTheLease(t *testing.T) {
+	l := newLab(t, labConfig(labService(flow.TCP, 80, dataplane.FullNAT, dataplane.RoundRobin, 8080)))
+	go echo(l.listen(t, 8080))
+	granted := make(chan struct{})
+	go func() {
+		defer close(granted)
+		l.eventuallyDropped(t, dataplane.DropNoLease)
+		l.dp.Lease(clock.Never)
+	}()
+	conn := l.dial(t, "tcp4", 80)
+	<-granted
+	exchange(t, conn, "at last")
+
+	l.lease(t, monotonic())
+	conn.Write([]byte("again"))
+	l.eventuallyDropped(t, dataplane.DropNoLease)
+	l.lease(t, clock.Never)
+	expect(t, conn, "again")
+}
+
+// Wait returns for each event and consumes none; Close ends it.
+func TestWaitForEvents(t *testing.T) {
+	l := newLab(t, labConfig(labService(flow.TCP, 80, dataplane.FullNAT, dataplane.RoundRobin, 8080)))
+	l.lease(t, clock.Never)
+	go echo(l.listen(t, 8080))
+	waited := make(chan error)
+	go func() { waited <- l.dp.Wait() }()
+	conn := l.dial(t, "tcp4", 80)
+	exchange(t, conn, "hello")
+	if err := <-waited; err != nil {
+		t.Fatalf("wait: %v", err)
+	}
+	got := events(t, l.dp)
+	if len(got) != 2 || !strings.Contains(got[0], "syn-sent opened") || !strings.Contains(got[1], "established opened") {
+		t.Fatalf("events %q, want one opened, one established", got)
+	}
+	go func() { waited <- l.dp.Wait() }()
+	if err := l.dp.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waited; err != io.EOF {
+		t.Fatalf("wait after close: %v, want EOF", err)
+	}
+}
+
+// A VIP that the host has as an address of its own would be answered by its stack.
+func TestOpenRefusesAnOwnAddressAsVIP(t *testing.T) {
+	needRoot(t)
+	n := newNamespace(t)
+	wire(t, n, "client0", vipAddr+"/24", n, "client1", "198.18.0.1/24")
+	wire(t, n, "backend0", "198.18.1.1/24", n, "backend1", "198.18.1.2/24")
+	inside(t, n, func() error {
+		d, err := Open(labConfig())
+		if err == nil {
+			return errors.Join(errors.New("open accepted it"), d.Close())
+		}
+		if !strings.Contains(err.Error(), vipAddr) {
+			return fmt.Errorf("error %q does not name the address", err)
+		}
+		return nil
+	})
+}
+
+func TestProbe(t *testing.T) {
+	needRoot(t)
+	if err := Probe(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -285,7 +285,7 @@ func fate(t rapid.TB, s subject, link string, frame []byte) (string, []byte) {
 	return "forward " + tupleOf(out).String(), out
 }
 
-func counters(t rapid.TB, s subject) dataplane.Counters {
+func counters(t rapid.TB, s dataplane.Dataplane) dataplane.Counters {
 	t.Helper()
 	c, err := s.Counters()
 	if err != nil {
@@ -295,7 +295,7 @@ func counters(t rapid.TB, s subject) dataplane.Counters {
 }
 
 // table describes the entries, one a line, in order.
-func table(t rapid.TB, s subject) []string {
+func table(t rapid.TB, s dataplane.Dataplane) []string {
 	t.Helper()
 	var out []string
 	err := s.Dump(func(e flow.Entry) bool { out = append(out, entryLine(e)); return true })
@@ -312,7 +312,7 @@ func entryLine(e flow.Entry) string {
 }
 
 // events describes the pending flow events.
-func events(t rapid.TB, s subject) []string {
+func events(t rapid.TB, s dataplane.Dataplane) []string {
 	t.Helper()
 	var out []string
 	_, err := s.Poll(func(e flow.Event) { out = append(out, entryLine(e.Entry)) })

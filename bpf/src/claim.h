@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * Reply tuples are claimed before an entry is made: the claim is what makes a
- * reply tuple, and with it a SNAT port, belong to one flow only.
+ * reply tuple, and with it a SNAT port, belong to one flow only. A claim has one
+ * owner: who made it, until an entry stands on it, and whoever removes that entry.
  */
 #pragma once
 
@@ -12,9 +13,8 @@
 
 #define PORT_ATTEMPTS 64
 
-/* Returns 0, -EEXIST if another flow has the tuple, or another error if the
- * table is full. A claim that already is this flow's is taken over: in dnat mode
- * a flow has only one reply tuple that it can have. */
+/* Returns 0 if the claim was made, -EEXIST if another flow has the tuple,
+ * -EALREADY if this flow has it, and another error if the table is full. */
 static __always_inline long claim_reply(const struct tuple *reply, const struct tuple *original)
 {
 	long err = bpf_map_update_elem(&replies, reply, original, BPF_NOEXIST);
@@ -23,7 +23,7 @@ static __always_inline long claim_reply(const struct tuple *reply, const struct 
 	if (err != -EEXIST)
 		return err;
 	owner = bpf_map_lookup_elem(&replies, reply);
-	return owner && same_tuple(owner, original) ? 0 : -EEXIST;
+	return owner && same_tuple(owner, original) ? -EALREADY : -EEXIST;
 }
 
 /* The i-th SNAT port to try for a flow of that hash. */
@@ -32,6 +32,7 @@ static __always_inline __be16 snat_port(__u64 hash, __u32 i)
 	return bpf_htons(snat_first + mix64(hash + i) % snat_count);
 }
 
+/* Claims reply with the first port of the flow's probe sequence that is free. */
 static __noinline long claim_snat_port(struct tuple *reply, const struct tuple *original)
 {
 	__u64 hash = hash_tuple(original);

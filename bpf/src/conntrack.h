@@ -120,7 +120,7 @@ static __always_inline void track(struct conn *conn, const struct tuple *origina
 	for (int i = 0; i < SWAP_ATTEMPTS; i++) {
 		word = *(volatile __u32 *)&conn->word;
 		next = next_word(word, pkt, direction);
-		if (word == STATE_DEAD || next == word)
+		if (word == STATE_DEAD || (word & WORD_REOPENING) || next == word)
 			return;
 		if (__sync_val_compare_and_swap(&conn->word, word, next) != word)
 			continue;

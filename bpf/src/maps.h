@@ -21,10 +21,11 @@ const volatile __u32 snat_count;
 const volatile bool fake_clock; /* tests set the time */
 
 /* The connection table: original tuple to flow. A plain hash: an LRU map would
- * evict one direction of a flow without the other. */
+ * evict one direction of a flow without the other. Preallocated, here and in
+ * replies: a flood of SYNs then cannot run into failing allocations, and entries go
+ * in two to four times as fast, for 240 bytes a flow of capacity. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1 << 20);
 	__type(key, struct tuple);
 	__type(value, struct conn);
@@ -33,7 +34,6 @@ struct {
 /* Reply tuple to original tuple. An entry here is also the reservation of its SNAT port. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1 << 20);
 	__type(key, struct tuple);
 	__type(value, struct tuple);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * A new entry: both directions of it, or none.
+ * A new entry: both directions of it, or none. Packets of one flow may race here
+ * on several CPUs; one of them opens it, the others follow.
  */
 #pragma once
 
@@ -12,42 +13,45 @@
 struct opening {
 	const struct packet *pkt;
 	struct service *svc;
-	struct conn *old; /* the entry that it reopens, or NULL */
+	struct conn *old;   /* the entry that it takes the place of, or NULL */
+	struct tuple kept;  /* the reply tuple of old */
+	struct tuple reply; /* the reply tuple of the new entry */
+	bool claimed;       /* reply was claimed for this packet, so it is to be released on failure */
 };
 
-static __always_inline enum drop claim_for(const struct opening *o, const struct backend *backend, struct tuple *reply)
+static __always_inline void release_claim(const struct opening *o)
 {
-	const struct tuple *original = &o->pkt->tuple;
-	long err;
-
-	reply->src = backend->addr;
-	reply->sport = backend->port;
-	reply->proto = original->proto;
-	if (o->svc->mode == MODE_DNAT) {
-		reply->dst = original->src;
-		reply->dport = original->sport;
-		err = claim_reply(reply, original);
-	} else {
-		reply->dst = o->svc->snat;
-		err = claim_snat_port(reply, original);
-	}
-	if (!err)
-		return DROP_NONE;
-	return err == -EEXIST ? DROP_NO_PORT : DROP_TABLE_FULL;
+	if (o->claimed)
+		release_reply(&o->reply);
 }
 
-/* Another packet of the flow was faster: its entry is the flow's. The claim of
- * the loser goes, unless both had made the same. */
-static __always_inline enum drop yield_to_winner(const struct tuple *original, struct tuple *reply)
+/* Another packet of the flow was faster: its entry is the flow's. */
+static __always_inline enum drop yield_to_winner(struct opening *o)
 {
-	struct conn *winner = find_conn(original);
+	struct conn *winner = find_conn(&o->pkt->tuple);
 
-	if (!winner || !same_tuple(&winner->reply, reply))
-		release_reply(reply);
+	if (!winner || !same_tuple(&winner->reply, &o->reply))
+		release_claim(o);
 	if (!winner)
-		return DROP_MISS; /* and it is being removed already */
-	*reply = winner->reply;
+		return DROP_MISS; /* it is not there yet, or no longer: the sender will try again */
+	o->reply = winner->reply;
 	return DROP_NONE;
+}
+
+static __always_inline long claim_for(struct opening *o, const struct backend *backend)
+{
+	const struct tuple *original = &o->pkt->tuple;
+
+	o->reply.src = backend->addr;
+	o->reply.sport = backend->port;
+	o->reply.proto = original->proto;
+	if (o->svc->mode == MODE_DNAT) {
+		o->reply.dst = original->src;
+		o->reply.dport = original->sport;
+		return claim_reply(&o->reply, original);
+	}
+	o->reply.dst = o->svc->snat;
+	return claim_snat_port(&o->reply, original);
 }
 
 static __always_inline void count_opened(__u32 origin)
@@ -62,47 +66,47 @@ static __always_inline void count_opened(__u32 origin)
 		c->created++;
 }
 
-static __always_inline enum drop insert(const struct opening *o, struct conn *fresh)
+/* Puts the entry on the claim. */
+static __always_inline enum drop insert(struct opening *o)
 {
 	const struct tuple *original = &o->pkt->tuple;
-	struct tuple replaced = {};
-	long err;
+	struct conn fresh = {
+		.reply = o->reply,
+		.last_seen = now(),
+		.word = first_word(o->pkt),
+		.origin = opens(o->pkt) ? ORIGIN_OPENED : ORIGIN_ADOPTED,
+	};
+	long err = bpf_map_update_elem(&conns, original, &fresh, o->old ? BPF_EXIST : BPF_NOEXIST);
 
-	if (o->old)
-		replaced = o->old->reply;
-	err = bpf_map_update_elem(&conns, original, fresh, o->old ? BPF_EXIST : BPF_NOEXIST);
 	if (err == -EEXIST)
-		return yield_to_winner(original, &fresh->reply);
+		return yield_to_winner(o);
 	if (err) {
-		if (!same_tuple(&replaced, &fresh->reply))
-			release_reply(&fresh->reply);
+		release_claim(o);
 		return DROP_TABLE_FULL;
 	}
-	if (o->old && !same_tuple(&replaced, &fresh->reply))
-		release_reply(&replaced);
-	count_opened(fresh->origin);
-	emit(original, &fresh->reply, state_of(fresh->word), fresh->origin);
+	if (o->old && !same_tuple(&o->kept, &o->reply))
+		release_reply(&o->kept);
+	count_opened(fresh.origin);
+	emit(original, &fresh.reply, state_of(fresh.word), fresh.origin);
 	return DROP_NONE;
 }
 
-/* Creates the entry; *reply becomes its reply tuple. */
-static __always_inline enum drop create(const struct opening *o, struct tuple *reply)
+static __always_inline enum drop create(struct opening *o)
 {
 	struct backend *backend = choose_backend(o->svc, &o->pkt->tuple);
-	struct conn fresh = {};
-	enum drop reason;
+	long err;
 
 	if (!backend)
 		return DROP_NO_BACKEND;
-	reason = claim_for(o, backend, &fresh.reply);
-	if (reason != DROP_NONE)
-		return reason;
-	fresh.last_seen = now();
-	fresh.word = first_word(o->pkt);
-	fresh.origin = opens(o->pkt) ? ORIGIN_OPENED : ORIGIN_ADOPTED;
-	reason = insert(o, &fresh);
-	*reply = fresh.reply;
-	return reason;
+	err = claim_for(o, backend);
+	if (err == -EEXIST)
+		return DROP_NO_PORT;
+	o->claimed = !err;
+	if (err == -EALREADY && !(o->old && same_tuple(&o->kept, &o->reply)))
+		return yield_to_winner(o);
+	if (err && err != -EALREADY)
+		return DROP_TABLE_FULL;
+	return insert(o);
 }
 
 static __always_inline bool may_open(const struct packet *pkt)
@@ -113,8 +117,8 @@ static __always_inline bool may_open(const struct packet *pkt)
 }
 
 /* Opens a flow for a packet in the original direction, in place of the entry old
- * if there is one. Only one packet takes an old entry over; to the others it is
- * already the new connection's. */
+ * if there is one, and sets its reply tuple. Only one packet can take an entry's
+ * place; to the others it is the new connection's already. */
 static __noinline enum drop open_flow(const struct packet *pkt, struct service *svc, struct conn *old,
 				      struct tuple *reply)
 {
@@ -126,12 +130,16 @@ static __noinline enum drop open_flow(const struct packet *pkt, struct service *
 		return DROP_MISS;
 	if (old) {
 		word = old->word;
-		*reply = old->reply;
-		if (!reopens(word, pkt) || __sync_val_compare_and_swap(&old->word, word, STATE_SYN_SENT) != word)
+		o.kept = *reply = old->reply;
+		if (!reopens(word, pkt))
+			return word == STATE_DEAD ? DROP_MISS : DROP_NONE;
+		if (__sync_val_compare_and_swap(&old->word, word, STATE_SYN_SENT | WORD_REOPENING) != word)
 			return DROP_NONE;
 	}
-	reason = create(&o, reply);
-	if (old && reason != DROP_NONE)
-		__sync_val_compare_and_swap(&old->word, STATE_SYN_SENT, word);
+	reason = create(&o);
+	if (reason == DROP_NONE)
+		*reply = o.reply;
+	else if (old)
+		*(volatile __u32 *)&old->word = word; /* as it was */
 	return reason;
 }

@@ -10,25 +10,29 @@
 #include "conntrack.h"
 
 /* Removes an entry whose word was expected. Nobody else can have the same idea:
- * the swap to STATE_DEAD has one winner. The claim goes first, for as long as the
- * entry stands nobody can open the flow anew. */
+ * the swap to STATE_DEAD has one winner. The claim goes first: for as long as the
+ * entry stands, nobody can open the flow anew. */
 static __always_inline bool remove_conn(const struct tuple *original, struct conn *conn, __u32 expected)
 {
 	struct tuple reply = conn->reply;
 
-	if (expected == STATE_DEAD || __sync_val_compare_and_swap(&conn->word, expected, STATE_DEAD) != expected)
+	if (expected == STATE_DEAD || (expected & WORD_REOPENING) ||
+	    __sync_val_compare_and_swap(&conn->word, expected, STATE_DEAD) != expected)
 		return false;
 	release_reply(&reply);
 	bpf_map_delete_elem(&conns, original);
 	return true;
 }
 
-static __always_inline void remove_any(const struct tuple *original)
+/* Removes an entry whatever its state. */
+static __always_inline bool remove_any(const struct tuple *original)
 {
 	struct conn *conn = bpf_map_lookup_elem(&conns, original);
 
-	if (conn)
-		remove_conn(original, conn, conn->word);
+	for (int i = 0; conn && i < SWAP_ATTEMPTS; i++)
+		if (remove_conn(original, conn, *(volatile __u32 *)&conn->word))
+			return true;
+	return !conn;
 }
 
 /* The newest word on a reply tuple wins: a flow of this node that has it is older
@@ -38,22 +42,23 @@ static __always_inline long take_reply(const struct tuple *reply, const struct t
 	struct tuple *owner, loser;
 	long err = claim_reply(reply, original);
 
-	if (err != -EEXIST)
-		return err;
-	owner = bpf_map_lookup_elem(&replies, reply);
-	if (owner) {
-		loser = *owner;
-		remove_any(&loser);
+	if (err == -EEXIST) {
+		owner = bpf_map_lookup_elem(&replies, reply);
+		if (owner) {
+			loser = *owner;
+			remove_any(&loser);
+		}
+		err = claim_reply(reply, original);
 	}
-	return claim_reply(reply, original);
+	return err == -EALREADY ? 0 : err;
 }
 
 static __always_inline bool install(struct record *r)
 {
 	struct conn *old = bpf_map_lookup_elem(&conns, &r->original);
 
-	if (old && !same_tuple(&old->reply, &r->conn.reply))
-		remove_conn(&r->original, old, old->word);
+	if (old && !same_tuple(&old->reply, &r->conn.reply) && !remove_any(&r->original))
+		return false;
 	if (take_reply(&r->conn.reply, &r->original))
 		return false;
 	if (bpf_map_update_elem(&conns, &r->original, &r->conn, BPF_ANY)) {
@@ -77,19 +82,24 @@ static long apply_record(__u32 i, void *context)
 	return 0;
 }
 
+static __always_inline bool remove_as_asked(const struct record *r, bool conditional)
+{
+	struct conn *conn;
+
+	if (!conditional)
+		return remove_any(&r->original);
+	conn = bpf_map_lookup_elem(&conns, &r->original);
+	return conn && conn->last_seen == r->conn.last_seen && remove_conn(&r->original, conn, r->conn.word);
+}
+
 static long remove_record(__u32 i, void *context)
 {
 	struct batch_args *args = context;
 	struct record *r = bpf_map_lookup_elem(&batch, &i);
-	struct conn *conn;
-	__u32 expected;
 
 	if (!r)
 		return 1;
-	conn = bpf_map_lookup_elem(&conns, &r->original);
-	expected = !conn ? STATE_DEAD : args->conditional ? r->conn.word : conn->word;
-	if (conn && (!args->conditional || conn->last_seen == r->conn.last_seen) &&
-	    remove_conn(&r->original, conn, expected))
+	if (remove_as_asked(r, args->conditional))
 		args->done++;
 	else
 		r->conn.word = STATE_DEAD;

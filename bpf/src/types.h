@@ -58,6 +58,7 @@ enum origin {
 #define WORD_REPLY_SEEN (1u << 8) /* the backend has answered the SYN */
 #define WORD_FIN_ORIGINAL (1u << 9)
 #define WORD_FIN_REPLY (1u << 10)
+#define WORD_REOPENING (1u << 11) /* a packet is about to replace the entry: hands off */
 
 /* One flow. Its key in conns is the original tuple; replies maps the reply tuple
  * back to it, so that the state stands in one place. */

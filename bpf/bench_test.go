@@ -1,0 +1,136 @@
+package bpf
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// benchSubject is the programs with room for n flows and a lease that never ends.
+func benchSubject(b *testing.B, n int) *programSubject {
+	cfg := labConfig(
+		labService(flow.TCP, fullnatPort, dataplane.FullNAT, dataplane.RoundRobin, 8080, 8081),
+		labService(flow.TCP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, 8081),
+		labService(flow.TCP, maglevPort, dataplane.DNAT, dataplane.Maglev, 8083, 8084, 8085),
+	)
+	cfg.SNATPorts = dataplane.PortRange{First: 1024, Last: 65535}
+	cfg.MaxFlows = n
+	s := newProgramSubject(b, cfg)
+	s.must(s.Lease(clock.Never))
+	return s
+}
+
+// unaddressed gives a frame the Ethernet address of the loopback device, on which
+// a program runs that is given no context.
+func unaddressed(frame []byte) []byte {
+	copy(frame, make([]byte, 6))
+	return frame
+}
+
+// BenchmarkHit measures a packet of a flow that has an entry. The kernel repeats
+// the program on one packet, hence a flow whose translation leaves it as it is.
+func BenchmarkHit(b *testing.B) {
+	o := toVIP(flow.TCP, 40000, dnatPort)
+	for _, bm := range []struct {
+		name    string
+		program func(*programSubject) *ebpf.Program
+		frame   []byte
+	}{
+		{"original", func(s *programSubject) *ebpf.Program { return s.objs.FromClient }, fromClient(o, ack)},
+		{"reply", func(s *programSubject) *ebpf.Program { return s.objs.FromBackend }, fromBackend(o.Reverse(), ack)},
+	} {
+		for _, flows := range []int{1, 1 << 20} {
+			b.Run(fmt.Sprintf("%s/flows=%d", bm.name, flows), func(b *testing.B) {
+				s := benchSubject(b, flows)
+				s.must(s.Apply(manyEntries(flows - 1)))
+				s.must(s.Apply([]flow.Entry{{Original: o, Reply: o.Reverse(), State: flow.Established, Origin: flow.Synced}}))
+				b.ResetTimer()
+				code, perRun, err := bm.program(s).Benchmark(unaddressed(bm.frame), b.N, nil)
+				if err != nil || code != tcxRedirect {
+					b.Fatalf("verdict %d, %v", code, err)
+				}
+				b.ReportMetric(float64(perRun.Nanoseconds()), "ns/packet")
+			})
+		}
+	}
+}
+
+// BenchmarkNewFlow measures a SYN that opens a flow: backend choice, both claims, event.
+func BenchmarkNewFlow(b *testing.B) {
+	for _, bm := range []struct {
+		name string
+		port uint16
+	}{{"fullnat", fullnatPort}, {"dnat", dnatPort}, {"maglev", maglevPort}} {
+		b.Run(bm.name, func(b *testing.B) {
+			s := benchSubject(b, 1<<20)
+			var inKernel time.Duration
+			b.ResetTimer()
+			for i := range b.N {
+				if i > 0 && i%20000 == 0 { // within the ports of the backends
+					b.StopTimer()
+					s.reset()
+					s.must(s.Lease(clock.Never))
+					b.StartTimer()
+				}
+				t := toVIP(flow.TCP, uint16(1024+i%60000), bm.port)
+				code, took, err := s.objs.FromClient.Benchmark(unaddressed(fromClient(t, syn)), 1, nil)
+				if err != nil || code != tcxRedirect {
+					b.Fatalf("flow %d: verdict %d, %v", i, code, err)
+				}
+				inKernel += took
+			}
+			b.ReportMetric(float64(inKernel.Nanoseconds())/float64(b.N), "ns/packet")
+		})
+	}
+}
+
+// manyEntries returns n replicated entries of one service.
+func manyEntries(n int) []flow.Entry {
+	entries := make([]flow.Entry, n)
+	for i := range entries {
+		o := toVIP(flow.TCP, uint16(i%50000+1), fullnatPort)
+		o.Src[2] = byte(1 + i/50000)
+		r := flow.Tuple{Proto: flow.TCP, Src: address(backendAddr), SrcPort: 8080, Dst: address(snatAddr), DstPort: uint16(i%50000 + 1)}
+		r.Src[3] = byte(1 + i/50000)
+		entries[i] = flow.Entry{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: time.Hour}
+	}
+	return entries
+}
+
+// BenchmarkTable measures the table operations with n entries: installing them into
+// an empty table, again over themselves, reading, sweeping without result, removing.
+func BenchmarkTable(b *testing.B) {
+	for _, n := range []int{10_000, 1_000_000} {
+		entries := manyEntries(n)
+		tuples := make([]flow.Tuple, n)
+		for i := range entries {
+			tuples[i] = entries[i].Original
+		}
+		s := benchSubject(b, n)
+		measure := func(name string, before, f func() error) {
+			b.Run(fmt.Sprintf("%s/flows=%d", name, n), func(b *testing.B) {
+				for range b.N {
+					b.StopTimer()
+					s.must(before())
+					b.StartTimer()
+					s.must(f())
+				}
+				b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+			})
+		}
+		install := func() error { return s.Apply(entries) }
+		remove := func() error { return s.Delete(tuples) }
+		nothing := func() error { return nil }
+		measure("Apply", remove, install)
+		measure("ApplyAgain", install, install)
+		measure("Dump", nothing, func() error { return s.Dump(func(flow.Entry) bool { return true }) })
+		measure("Sweep", nothing, func() error { _, err := s.Sweep(origin, origin); return err })
+		measure("Delete", install, remove)
+	}
+}

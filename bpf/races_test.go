@@ -1,0 +1,75 @@
+package bpf
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// Packets of the same few flows on all CPUs, while user space removes entries under
+// them: whatever the order, every claim must end with an entry and every entry with
+// its claim. A leak here is a SNAT port lost for good.
+func TestClaimsSurviveRaces(t *testing.T) {
+	const goroutines, rounds = 4, 8000
+	cfg := labConfig(
+		labService(flow.TCP, fullnatPort, dataplane.FullNAT, dataplane.RoundRobin, 8080, 8081, 8082),
+		labService(flow.TCP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, 8083, 8084),
+		labService(flow.TCP, maglevPort, dataplane.DNAT, dataplane.Maglev, 8085, 8086),
+	)
+	s := newProgramSubject(t, cfg)
+	s.must(s.Lease(clock.Never))
+
+	var packets sync.WaitGroup
+	for g := range goroutines {
+		random := rand.New(rand.NewPCG(uint64(g), 1))
+		packets.Go(func() {
+			for range rounds {
+				flags := []int{syn, syn, syn, rst, ack, fin | ack}[random.IntN(6)]
+				frame := unaddressed(fromClient(randomFlow(random), flags))
+				if _, _, err := s.objs.FromClient.Benchmark(frame, 1, nil); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { packets.Wait(); close(done) }()
+	removeUntil(t, s, done)
+
+	checkClaims(t, s)
+	if c := counters(t, s); c.Created < rounds/10 {
+		t.Errorf("only %d flows were opened: the race was none", c.Created)
+	}
+}
+
+func randomFlow(random *rand.Rand) flow.Tuple {
+	port := []uint16{fullnatPort, dnatPort, maglevPort}[random.IntN(3)]
+	return toVIP(flow.TCP, uint16(40000+random.IntN(2)), port)
+}
+
+// removeUntil deletes and sweeps entries until the packets are done.
+func removeUntil(t *testing.T, s *programSubject, done chan struct{}) {
+	random := rand.New(rand.NewPCG(99, 1))
+	for {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		if err := s.Delete([]flow.Tuple{randomFlow(random), randomFlow(random)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Sweep(origin.Add(24*time.Hour), 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Poll(func(flow.Event) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
