@@ -52,9 +52,16 @@ func (b *builder) pick(w *word, kind string, allowed []string) (string, bool) {
 	if slices.Contains(allowed, w.Text) {
 		return w.Text, true
 	}
-	b.errorf(position(w.Pos), nearest(w.Text, allowed), "unknown %s %q", kind, w.Text)
+	suggestion, choices := nearest(w.Text, allowed), ""
+	if suggestion == "" && len(allowed) <= manyWords {
+		choices = ": it is " + oneOf(allowed)
+	}
+	b.errorf(position(w.Pos), suggestion, "unknown %s %q%s", kind, w.Text, choices)
 	return "", false
 }
+
+// manyWords is how many alternatives a message lists at most.
+const manyWords = 8
 
 func (b *builder) statement(s *statement, d directive, text string, at Pos) {
 	guard := b.guard(s.Guard)
@@ -284,7 +291,8 @@ func (p *Plan) serviceFor(t Traffic) string {
 	return ""
 }
 
-// clock is the time of a line: its own, or that of the step above.
+// clock is the time of a line: its own, or that of the step above. False if there
+// is neither.
 func (b *builder) clock(at *timeAt) (time.Duration, bool) {
 	if at != nil {
 		d, err := parseDuration(at.Time.Text)
@@ -294,12 +302,12 @@ func (b *builder) clock(at *timeAt) (time.Duration, bool) {
 				w.suggestion = at.Time.Text + "s"
 			}
 			b.refuse(at.Time.Pos, "", err)
-			return 0, false
+		} else {
+			return d, true
 		}
-		return d, true
 	}
 	if n := len(b.plan.Steps); n > 0 {
 		return b.plan.Steps[n-1].At, true
 	}
-	return 0, false
+	return 0, at != nil
 }

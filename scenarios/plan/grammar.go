@@ -157,8 +157,7 @@ type addend struct {
 }
 
 type product struct {
-	Left  *factor `parser:"@@"`
-	Right *factor `parser:"( '*' @@ )?"`
+	Factors []*factor `parser:"@@ ( '*' @@ )*"`
 }
 
 type factor struct {

@@ -30,30 +30,38 @@ func Parse(file string, src []byte) (*Plan, error) {
 // something is wrong the plan is what could be understood.
 func Check(file string, src []byte) (*Plan, Diagnostics) {
 	b := &builder{plan: &Plan{File: file, Topo: defaultTopo, Tolerate: DefaultTolerate}, broken: map[string]bool{}}
-	src = bytes.TrimPrefix(src, []byte("\ufeff"))
-	if len(src) > maxSource {
-		b.errorf(Pos{1, 1}, "", "the file is longer than %d bytes", maxSource)
-		return b.plan, b.found
+	lines := b.read(bytes.TrimPrefix(src, []byte("\ufeff")))
+	found := b.found
+	if len(lines) > 0 || len(found) == 0 {
+		found = append(found, lint(b.plan, b.broken)...)
 	}
-	if !utf8.Valid(src) {
-		b.errorf(invalidAt(src), "", "the text is not UTF-8")
-		return b.plan, b.found
-	}
-	lines, err := split(string(src))
-	if err != nil {
-		b.errorf(Pos{1, 1}, "", "cannot be split into words: %v", err)
-		return b.plan, b.found
-	}
-	for _, line := range lines {
-		b.line(string(src), line)
-	}
-	b.finish()
-	found := append(b.found, lint(b.plan, b.broken)...)
 	for i := range found {
 		found[i].File = file
 		found[i].Pos = sharpen(lines, found[i])
 	}
 	return b.plan, found.sorted()
+}
+
+// read parses all lines and returns their tokens.
+func (b *builder) read(src []byte) [][]lexer.Token {
+	switch {
+	case len(src) > maxSource:
+		b.errorf(Pos{1, 1}, "", "the file is longer than %d bytes", maxSource)
+		return nil
+	case !utf8.Valid(src):
+		b.errorf(invalidAt(src), "", "the text is not UTF-8")
+		return nil
+	}
+	lines, err := split(string(src))
+	if err != nil {
+		b.errorf(Pos{1, 1}, "", "cannot be split into words: %v", err)
+		return nil
+	}
+	for _, line := range lines {
+		b.line(string(src), line)
+	}
+	b.finish()
+	return lines
 }
 
 // line parses one line and adds what it says to the plan.
@@ -105,7 +113,7 @@ func (b *builder) unknownDirective(token lexer.Token) {
 		b.found = append(b.found, Diagnostic{Pos: position(token.Pos), Message: fmt.Sprintf("a line cannot begin with %q", token.Value), Suggestion: "@" + token.Value})
 	default:
 		word := strings.TrimSpace(token.Value)
-		b.errorf(position(token.Pos), nearest(word, directiveWords()), "unknown word %q at the begin of a line", word)
+		b.errorf(position(token.Pos), nearest(word, directiveWords()), "unknown word %q at the beginning of a line", word)
 	}
 	b.broken["step"] = true
 	for _, d := range directives {

@@ -124,18 +124,19 @@ func (b *builder) nodes(w *words) []string {
 
 func (b *builder) cut(c *cutLine) *Fault {
 	f := &Fault{Verb: c.Verb}
-	via := ""
+	before, via := len(b.found), ""
 	for _, w := range []*word{c.Link, c.Via} {
 		if w == nil {
 			continue
 		}
-		link, ok := b.pick(w, "link", links)
+		link, ok := b.link(w)
 		if ok && via != "" {
 			b.errorf(position(w.Pos), "", "the link is named twice")
 		}
 		via = link
 	}
 	switch {
+	case len(b.found) > before:
 	case c.From != nil:
 		f.Cut = &Cut{From: c.From.Text, To: c.To.Text, Both: c.Arrow == "<->", Via: via}
 	case via == LinkSync:
@@ -146,6 +147,15 @@ func (b *builder) cut(c *cutLine) *Fault {
 		b.errorf(position(c.Pos), "", "cut what? The form is: %s", mustDirective(c.Verb).usage)
 	}
 	return f
+}
+
+// link returns the link that a word names. lb1-lb2 was meant to be two ends.
+func (b *builder) link(w *word) (string, bool) {
+	if from, to, two := strings.Cut(w.Text, "-"); two {
+		b.errorf(position(w.Pos), from+"->"+to, "unknown link %q", w.Text)
+		return "", false
+	}
+	return b.pick(w, "link", links)
 }
 
 // conditions resolves a list. A node without a state shares the next one's.
@@ -212,11 +222,14 @@ func (b *builder) nodeState(c *condition, p *predicate) []Cond {
 func (b *builder) comparison(c *condition) []Cond {
 	at := position(c.Pos)
 	m, ok := MetricOf(c.Name)
+	if !ok { // takeover < 200ms
+		m, ok = MetricOf(c.Name + "_ms")
+	}
 	if !ok {
 		b.errorf(at, nearest(c.Name, metricNames()), "unknown metric %q", c.Name)
 		return nil
 	}
-	cmp := &Compare{Metric: c.Name, Op: c.Op}
+	cmp := &Compare{Metric: m.Name, Op: c.Op}
 	if c.Op == "=" {
 		cmp.Op = "=="
 	}

@@ -35,26 +35,37 @@ func (b *builder) sum(s *sum) (Expr, bool) {
 	return Expr{terms}, true
 }
 
-// product is one factor, or a number times something.
+// product multiplies factors. Since one of them may be written like detect-10ms
+// and so be two terms, the last term of the left is what meets the first of the
+// right.
 func (b *builder) product(p *product, sign float64) []Term {
-	terms := b.factor(p.Left, sign)
-	if p.Right == nil {
-		return terms
+	terms := b.factor(p.Factors[0], sign)
+	for _, f := range p.Factors[1:] {
+		right := b.factor(f, 1)
+		if len(terms) == 0 || len(right) == 0 {
+			return nil // reported
+		}
+		last := len(terms) - 1
+		product, ok := multiply(terms[last], right[0])
+		if !ok {
+			b.errorf(position(f.Pos), "", "%s times %s is no time", terms[last].text(), right[0].text())
+			return nil
+		}
+		terms = append(append(terms[:last:last], product), right[1:]...)
 	}
-	right := b.factor(p.Right, 1)
-	if len(terms) != 1 || len(right) != 1 {
-		return nil // reported
+	return terms
+}
+
+// multiply is false for two times.
+func multiply(a, b Term) (Term, bool) {
+	if b.Name == "" && b.Unit == 0 {
+		a, b = b, a
 	}
-	left, other := terms[0], right[0]
-	if other.Name == "" && other.Unit == 0 {
-		left, other = other, left
+	if a.Name != "" || a.Unit != 0 {
+		return Term{}, false
 	}
-	if left.Name != "" || left.Unit != 0 {
-		b.errorf(position(p.Left.Pos), "", "%s times %s is no time", p.Left.Text, p.Right.Text)
-		return nil
-	}
-	other.Factor *= left.Factor
-	return []Term{other.whole()}
+	b.Factor *= a.Factor
+	return b.whole(), true
 }
 
 // factor reads a number, a duration or a name. The lexer takes detect-10ms for

@@ -1,0 +1,258 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// Generators of plans that can be written down, whether they make sense or not.
+
+func aName() *rapid.Generator[string] {
+	return rapid.Custom(func(t *rapid.T) string {
+		name := rapid.StringMatching(`[a-z][a-z0-9_]{0,6}(-[a-z0-9]{1,3})?`).Draw(t, "name")
+		for slices.Contains([]string{"and", "via", "is", "not", "in", "within", "throughout"}, name) {
+			name += "x"
+		}
+		return name
+	})
+}
+
+func aTime() *rapid.Generator[time.Duration] {
+	return rapid.Custom(func(t *rapid.T) time.Duration {
+		unit := rapid.SampledFrom([]time.Duration{time.Nanosecond, time.Microsecond, time.Millisecond, time.Second}).Draw(t, "unit")
+		return time.Duration(rapid.Int64Range(0, 5000).Draw(t, "n")) * unit
+	})
+}
+
+func anExpr(isTime bool) *rapid.Generator[Expr] {
+	return rapid.Custom(func(t *rapid.T) Expr {
+		if !isTime {
+			return Expr{[]Term{{Factor: float64(rapid.IntRange(0, 1000).Draw(t, "number"))}}}
+		}
+		var e Expr
+		for i := range rapid.IntRange(1, 3).Draw(t, "terms") {
+			term := durationTerm(aTime().Draw(t, "duration"))
+			if rapid.Bool().Draw(t, "named") {
+				term = Term{Factor: float64(rapid.IntRange(1, 4).Draw(t, "factor")), Name: rapid.SampledFrom(exprNames).Draw(t, "name")}
+			}
+			if i > 0 && term.Factor != 0 && rapid.Bool().Draw(t, "minus") {
+				term.Factor = -term.Factor
+			}
+			e.Terms = append(e.Terms, term)
+		}
+		return e
+	})
+}
+
+func aGuard() *rapid.Generator[Guard] {
+	return rapid.SampledFrom([]Guard{"", "", "", Netns, Sim})
+}
+
+func aCond() *rapid.Generator[Cond] {
+	return rapid.Custom(func(t *rapid.T) Cond {
+		node, not := rapid.SampledFrom(nodes).Draw(t, "node"), rapid.Bool().Draw(t, "not")
+		switch rapid.IntRange(0, 3).Draw(t, "kind") {
+		case 0:
+			return Cond{Role: &RoleIs{Node: node, Role: rapid.SampledFrom(roles).Draw(t, "role"), Not: not}}
+		case 1:
+			return Cond{InSync: &InSync{Node: node, Not: not}}
+		case 2:
+			return Cond{Named: rapid.SampledFrom(named).Draw(t, "named")}
+		}
+		m := rapid.SampledFrom(Metrics).Draw(t, "metric")
+		c := &Compare{Metric: m.Name, Op: rapid.SampledFrom([]string{"<", "<=", "==", ">=", ">", "!="}).Draw(t, "op")}
+		if m.PerLine && not {
+			c.Arg = aName().Draw(t, "arg")
+		}
+		c.Value = anExpr(m.Unit == Duration || m.Unit == Milliseconds && not).Draw(t, "value")
+		return Cond{Compare: c}
+	})
+}
+
+func someConds() *rapid.Generator[[]Cond] { return rapid.SliceOfN(aCond(), 1, 3) }
+
+func aTraffic() *rapid.Generator[Traffic] {
+	return rapid.Custom(func(t *rapid.T) Traffic {
+		tr := Traffic{Name: aName().Draw(t, "name"), Kind: rapid.SampledFrom(kinds).Draw(t, "kind"),
+			Service: aName().Draw(t, "service"), Guard: aGuard().Draw(t, "guard")}
+		tr.Proto = rapid.SampledFrom(tr.protocols()).Draw(t, "proto")
+		switch tr.Kind {
+		case Sessions:
+			tr.Count = rapid.IntRange(1, maxCount).Draw(t, "count")
+			tr.Every = max(aTime().Draw(t, "every"), time.Millisecond)
+		case Flows:
+			tr.Count = rapid.IntRange(1, maxCount).Draw(t, "count")
+		default:
+			tr.Rate = float64(rapid.IntRange(1, 100000).Draw(t, "rate")) / 4
+		}
+		return tr
+	})
+}
+
+func aStep() *rapid.Generator[Step] {
+	return rapid.Custom(func(t *rapid.T) Step {
+		s := Step{At: aTime().Draw(t, "at"), Guard: aGuard().Draw(t, "guard")}
+		window := anExpr(true).Draw(t, "window")
+		switch rapid.IntRange(0, 4).Draw(t, "kind") {
+		case 0:
+			s.Verb, s.Wait = VerbWait, &Wait{Conds: someConds().Draw(t, "conds"), Within: window}
+		case 1:
+			s.Verb, s.Expect = VerbExpect, &Expect{Conds: someConds().Draw(t, "conds")}
+			switch rapid.IntRange(0, 2).Draw(t, "for") {
+			case 0:
+				s.Expect.Within = &window
+			case 1:
+				s.Expect.Throughout = &window
+			}
+		case 2:
+			s.Verb = VerbEnd
+			if rapid.Bool().Draw(t, "eventually") {
+				s.Expect = &Expect{Conds: someConds().Draw(t, "conds"), Within: &window, Eventually: true}
+			}
+		case 3:
+			s.Verb = rapid.SampledFrom([]string{VerbCut, VerbHeal}).Draw(t, "verb")
+			s.Fault = &Fault{Verb: s.Verb}
+			if s.Verb == VerbCut || rapid.Bool().Draw(t, "some") {
+				s.Fault.Cut = &Cut{From: aName().Draw(t, "from"), To: aName().Draw(t, "to"), Both: rapid.Bool().Draw(t, "both"),
+					Via: rapid.SampledFrom(append([]string{""}, links...)).Draw(t, "via")}
+			}
+		case 4:
+			s.Verb = rapid.SampledFrom([]string{VerbCrash, VerbKill, VerbStop, VerbRestore, VerbFreeze, VerbThaw, VerbHandover}).Draw(t, "verb")
+			s.Fault = &Fault{Verb: s.Verb, Nodes: rapid.SampledFrom([][]string{{"lb1"}, {"lb2"}, {"lb1", "lb2"}}).Draw(t, "nodes")}
+		}
+		return s
+	})
+}
+
+func aPlan() *rapid.Generator[*Plan] {
+	return rapid.Custom(func(t *rapid.T) *Plan {
+		p := &Plan{
+			File: "r.scn", Name: aName().Draw(t, "name"), Doc: rapid.SampledFrom([]string{"", "One sentence, with # and \"quotes\"."}).Draw(t, "doc"),
+			Topo:     Topo{Kind: "pair", Clients: rapid.IntRange(1, 3).Draw(t, "clients"), Backends: rapid.IntRange(1, 3).Draw(t, "backends")},
+			Traffic:  rapid.SliceOfN(aTraffic(), 0, 3).Draw(t, "traffic"),
+			Steps:    rapid.SliceOfN(aStep(), 0, 6).Draw(t, "steps"),
+			Tolerate: aTime().Draw(t, "tolerate"), TolerateGuard: aGuard().Draw(t, "guard"),
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "settings") {
+			k := rapid.SampledFrom(Keys).Draw(t, "key")
+			p.Config = append(p.Config, Setting{Node: rapid.SampledFrom([]string{"", "lb1", "lb2"}).Draw(t, "node"), Key: k.Name, Value: k.Default, Guard: aGuard().Draw(t, "guard")})
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "services") {
+			p.Services = append(p.Services, Service{Name: aName().Draw(t, "name"), Proto: rapid.SampledFrom(protocols).Draw(t, "proto"),
+				VIP: fmt.Sprint("198.18.0.", rapid.IntRange(100, 254).Draw(t, "vip")), Port: rapid.Uint16Range(1, 65535).Draw(t, "port"),
+				Mode: rapid.SampledFrom(modes).Draw(t, "mode"), Balance: rapid.SampledFrom(balances).Draw(t, "balance"), Guard: aGuard().Draw(t, "guard")})
+		}
+		for _, c := range rapid.SliceOfN(aCond(), 0, 3).Draw(t, "always") {
+			p.Always = append(p.Always, Always{Cond: c, Guard: aGuard().Draw(t, "guard")})
+		}
+		if rapid.Bool().Draw(t, "control") {
+			p.Control = rapid.SliceOfNDistinct(rapid.SampledFrom(CheckNames()), 1, 3, rapid.ID[string]).Draw(t, "checks")
+			p.ControlGuard = aGuard().Draw(t, "guard")
+		}
+		for _, where := range rapid.SliceOfN(rapid.SampledFrom(links), 0, 2).Draw(t, "captures") {
+			p.Captures = append(p.Captures, Capture{Where: where, Guard: aGuard().Draw(t, "guard")})
+		}
+		return p
+	})
+}
+
+// Whatever can be said as a Plan can be printed and read back, and nothing is
+// wrong with the words and lines then, whatever Lint has against the whole.
+func TestPrintedPlansReadBackTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := aPlan().Draw(t, "plan")
+		text := Print(p)
+		again, found := Check("r.scn", []byte(text))
+		if diff := cmp.Diff(p, again, sameMeaning); diff != "" {
+			t.Fatalf("(-plan +again)\n%s\n%s\n%v", diff, text, found)
+		}
+		if Print(again) != text {
+			t.Fatalf("printed differently:\n%s\n%s", text, Print(again))
+		}
+		if want := Lint(again); len(want) != len(found) {
+			t.Fatalf("Lint finds\n%v\nCheck finds\n%v\nin\n%s", want, found, text)
+		}
+	})
+}
+
+func TestSumsEvaluateAsTheyRead(t *testing.T) {
+	env := func(name string) (time.Duration, bool) {
+		d, ok := map[string]time.Duration{"detect": 150 * time.Millisecond, "hold": 500 * time.Millisecond}[name]
+		return d, ok
+	}
+	for text, want := range map[string]time.Duration{
+		"detect+50ms": 200 * time.Millisecond, "2*detect": 300 * time.Millisecond, "detect*2-50ms": 250 * time.Millisecond,
+		"hold-detect": 350 * time.Millisecond, "2*detect-10ms": 290 * time.Millisecond, "hold-2*detect": 200 * time.Millisecond, "2*hold-2*2*detect-1ms": 399 * time.Millisecond, "detect-10ms": 140 * time.Millisecond, "detect - 10ms": 140 * time.Millisecond,
+		"1.5*detect+1us": 225001 * time.Microsecond, "0.5s": 500 * time.Millisecond, "3*50ms": 150 * time.Millisecond, "0": 0,
+	} {
+		p := mustParse(t, preamble+"always gap(web) < "+text+"\n@1s end\n")
+		got, err := p.Always[0].Cond.Compare.Value.Duration(env)
+		if err != nil || got != want {
+			t.Errorf("%s is %v (%v), want %v", text, got, err, want)
+		}
+	}
+	if _, err := (Expr{[]Term{{Factor: 1, Name: "nothing"}}}).Duration(env); err == nil {
+		t.Error("an unknown name has a value")
+	}
+	if _, err := (Expr{[]Term{{Factor: 1, Name: "detect"}}}).Number(); err == nil {
+		t.Error("a time is a number")
+	}
+}
+
+// Candidates are what their name says: each is valid where the plan is, and
+// smaller, so that taking one after the other ends.
+func TestCandidatesShrink(t *testing.T) {
+	for _, file := range scenarioFiles(t) {
+		p := mustParse(t, readFile(t, file))
+		steps := 0
+		for next := p; next != nil; steps++ {
+			if steps > 500 {
+				t.Fatalf("%s: no end after %d steps:\n%s", file, steps, Print(next))
+			}
+			smaller := (*Plan)(nil)
+			before := Print(next)
+			for c := range Candidates(next) {
+				if errs := Lint(c).Errors(true); len(errs) > 0 {
+					t.Fatalf("%s: a candidate is wrong: %v\n%s", file, errs, Print(c))
+				}
+				if size(c) >= size(next) {
+					t.Fatalf("%s: a candidate is not smaller:\n%s\n%s", file, before, Print(c))
+				}
+				smaller = c
+				break
+			}
+			if Print(next) != before {
+				t.Fatalf("%s: making candidates changed the plan", file)
+			}
+			next = smaller
+		}
+		if steps < 10 {
+			t.Errorf("%s shrank only %d times", file, steps)
+		}
+	}
+}
+
+// size orders plans by their lines, then by what there is many of, then by time.
+func size(p *Plan) float64 {
+	lines := float64(strings.Count(Print(p), "\n")) + float64(len(p.Steps))
+	for _, s := range p.Steps {
+		if s.Verb == VerbEnd && s.Expect != nil {
+			lines++
+		}
+	}
+	many := float64(p.Topo.Clients + p.Topo.Backends)
+	for _, t := range p.Traffic {
+		many += float64(t.Count) + t.Rate
+	}
+	total := 0.0
+	if n := len(p.Steps); n > 0 {
+		total = p.Steps[n-1].At.Seconds()
+	}
+	return lines*1e12 + many*1e3 + total
+}
