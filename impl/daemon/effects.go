@@ -42,6 +42,9 @@ func (l *loop) carryOut(effect node.Effect) {
 			l.log.Warn("gratuitous ARP not sent", "count", e.Count, "error", err)
 		}
 	case node.Trace:
+		if role := e.Event.Role; role != nil && role.Refused != "" {
+			l.refused = role.Reason
+		}
 		l.recorder.Event(e.Event)
 	case node.Exit:
 		l.ended = true

@@ -24,9 +24,11 @@ type inbox struct {
 	wake func()
 	bulk chan struct{}
 
-	mu     sync.Mutex
-	items  []item
-	closed chan struct{}
+	closed chan struct{} // closed by close
+
+	mu    sync.Mutex // also held while waking, so that nobody wakes a loop that has ended
+	items []item
+	ended bool
 }
 
 func newInbox(wake func()) *inbox {
@@ -36,7 +38,7 @@ func newInbox(wake func()) *inbox {
 // post queues an input. It does not block.
 func (b *inbox) post(in node.Input) { b.put(item{input: in}) }
 
-// call queues a function. It does not block, and after the loop has ended it does nothing.
+// call queues a function. It does not block.
 func (b *inbox) call(f func()) { b.put(item{run: f}) }
 
 // postBulk queues an input of which many may come, and blocks while too many wait.
@@ -50,10 +52,12 @@ func (b *inbox) postBulk(in node.Input) {
 
 func (b *inbox) put(i item) {
 	b.mu.Lock()
-	first := len(b.items) == 0
+	defer b.mu.Unlock()
+	if b.ended {
+		return
+	}
 	b.items = append(b.items, i)
-	b.mu.Unlock()
-	if first {
+	if len(b.items) == 1 {
 		b.wake()
 	}
 }
@@ -70,5 +74,10 @@ func (b *inbox) take(empty []item) []item {
 // release gives a token back when its input has been stepped.
 func (b *inbox) release() { <-b.bulk }
 
-// close lets blocked senders go.
-func (b *inbox) close() { close(b.closed) }
+// close lets blocked senders go, and ignores whatever still comes.
+func (b *inbox) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	close(b.closed)
+}

@@ -33,11 +33,12 @@ type loop struct {
 	scans   scans
 	events  []flow.Event // scratch of pollEvents
 
-	late   lateness
-	looked clock.Instant // when the BFD sockets were last looked at
-	steps  uint64
-	lost   uint64 // the dataplane's EventsLost as of the last look
-	ended  bool
+	refused string // the reason of the last refusal, for who asked
+	late    lateness
+	looked  clock.Instant // when the BFD sockets were last looked at
+	steps   uint64
+	lost    uint64 // the dataplane's EventsLost as of the last look
+	ended   bool
 }
 
 // outlets are the parts that effects reach besides the dataplane and the BFD sockets.
@@ -146,6 +147,21 @@ func (l *loop) stepAnswers() {
 		l.urgent()
 	}
 	l.answers = l.answers[:0]
+}
+
+// tick looks after what is not urgent, about once a second.
+func (l *loop) tick() {
+	l.scans.sweep(l, monotonic())
+	counters, err := l.dp.Counters()
+	if err != nil {
+		l.log.Error("dataplane counters not read", "error", err)
+		return
+	}
+	if counters.EventsLost > l.lost {
+		l.log.Warn("flow events lost: the table is read anew", "lost", counters.EventsLost-l.lost)
+		l.lost = counters.EventsLost
+		l.step(node.Lost{})
+	}
 }
 
 // step gives one input to the core and carries out what follows.

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"sync"
 	"time"
 
 	"baton/impl/clock"
@@ -14,6 +15,7 @@ import (
 // does what the core makes depend on them.
 type scans struct {
 	running bool
+	ended   sync.WaitGroup // of the goroutine that scans
 	waiting []node.Apply
 	next    []node.Dump
 
@@ -84,15 +86,18 @@ func (s *scans) sweep(l *loop, now clock.Instant) {
 // start runs a scan on a goroutine of its own and what it returns on the loop.
 func (s *scans) start(l *loop, scan func() (finish func())) {
 	s.running = true
-	go func() {
+	s.ended.Go(func() {
 		finish := scan()
 		l.inbox.call(func() {
 			s.running = false
 			finish()
 			s.resume(l)
 		})
-	}()
+	})
 }
+
+// wait returns when no scan is running. The loop has ended by then.
+func (s *scans) wait() { s.ended.Wait() }
 
 // resume does what had to wait for a scan.
 func (s *scans) resume(l *loop) {

@@ -22,9 +22,6 @@ func checkNode(d *document, c *Config) error {
 	if c.Node == c.Peer {
 		return d.fail("peer", "%q is this node itself; name the other one", c.Peer)
 	}
-	if c.Priority < 1 || c.Priority > 254 {
-		return d.fail("priority", "%d is out of range; use 1 to 254", c.Priority)
-	}
 	if err := checkLink(d, "links.client", c.Links.Client); err != nil {
 		return err
 	}
@@ -118,6 +115,9 @@ func checkPath(d *document, at string, p Path) error {
 
 func checkHA(opts Options) func(*document, *Config) error {
 	return func(d *document, c *Config) error {
+		if c.HA.Priority < 1 || c.HA.Priority > 254 {
+			return d.fail("ha.priority", "%d is out of range; use 1 to 254", c.HA.Priority)
+		}
 		if hold, detect := time.Duration(c.HA.Hold), c.BFD.Detect(); hold < detect {
 			return d.fail("ha.hold", "%v is shorter than the detection time %v (bfd.mult × the slower of tx and rx); use at least %v",
 				hold, detect, detect)

@@ -25,9 +25,6 @@ import (
 type Config struct {
 	Node string `yaml:"node" need:"this node's id, such as lb1"`
 	Peer string `yaml:"peer" need:"the other node's id, such as lb2"`
-	// Priority breaks ties between equal claims and marks the preferred node;
-	// VRRP's range, 1 to 254.
-	Priority uint8 `yaml:"priority"`
 
 	Links     Links     `yaml:"links" need:"the service links: client and backend"`
 	BFD       BFD       `yaml:"bfd" need:"the heartbeat: tx, rx, mult and paths"`
@@ -74,6 +71,9 @@ type HA struct {
 	Preempt  Preempt  `yaml:"preempt"`
 	Gates    Gates    `yaml:"gates"`
 	Announce Announce `yaml:"announce"`
+	// Priority breaks ties between equal claims and marks the preferred node;
+	// VRRP's range, 1 to 254.
+	Priority uint8 `yaml:"priority"`
 }
 
 // Sync is the connection sync stream: TCP with mutual TLS 1.3.
@@ -111,9 +111,8 @@ type Timeouts struct {
 // Default is what holds for keys that a file leaves out.
 func Default() Config {
 	return Config{
-		Priority:  100,
 		BFD:       BFD{TX: Duration(50 * time.Millisecond), RX: Duration(50 * time.Millisecond), Mult: 3},
-		HA:        HA{Hold: Duration(500 * time.Millisecond), Preempt: PreemptNever, Gates: GatesOn, Announce: AnnounceAfterInstall},
+		HA:        HA{Hold: Duration(500 * time.Millisecond), Preempt: PreemptNever, Gates: GatesOn, Announce: AnnounceAfterInstall, Priority: 100},
 		SNATPorts: PortRange{First: 20000, Last: 59999},
 	}
 }

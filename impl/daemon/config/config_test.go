@@ -20,7 +20,6 @@ import (
 
 const good = `node: lb1
 peer: lb2
-priority: 150
 links: {client: client0, backend: backend0}
 bfd:
   tx: 50ms
@@ -34,6 +33,7 @@ ha:
   preempt: never
   gates: on
   announce: after-install
+  priority: 150
 sync:
   local: 198.18.2.1:3790
   peer: 198.18.2.2:3790
@@ -136,7 +136,7 @@ func TestMarshalWritesWhatLoadReads(t *testing.T) {
 		{"without what is optional", func(c *Config) { c.Metrics = "" }},
 		{"with what is rare", func(c *Config) { c.MaxFlows = 5000; c.Timeouts.Assured = Duration(time.Minute) }},
 		{"with unsafe settings", func(c *Config) {
-			c.HA = HA{Hold: c.HA.Hold, Preempt: PreemptImmediate, Gates: GatesOff, Announce: AnnounceBeforeInstall}
+			c.HA.Preempt, c.HA.Gates, c.HA.Announce = PreemptImmediate, GatesOff, AnnounceBeforeInstall
 		}},
 	} {
 		t.Run(change.name, func(t *testing.T) {
@@ -170,36 +170,36 @@ func TestMistakes(t *testing.T) {
 		text     string // "DIR" stands for the file's folder
 	}{
 		// The shape of the file.
-		{"not YAML", "tx: 50ms", "tx: [50ms", 7, `not YAML: did not find expected ',' or ']'`},
-		{"tab", "  tx: 50ms", "\ttx: 50ms", 6, `not YAML: found character that cannot start any token`},
+		{"not YAML", "tx: 50ms", "tx: [50ms", 6, `not YAML: did not find expected ',' or ']'`},
+		{"tab", "  tx: 50ms", "\ttx: 50ms", 5, `not YAML: found character that cannot start any token`},
 		{"second document", "control: lb1.sock", "---\ncontrol: lb1.sock", 42, `a second document; a configuration file holds one`},
-		{"unknown key", "priority: 150", "prio: 150", 3, `prio is not a key; use node, peer, priority, links, bfd, ha, sync, snat_ports, max_flows, timeouts, services, control or metrics`},
-		{"misspelt key", "priority: 150", "prioritty: 150", 3, `prioritty is not a key; did you mean priority?`},
-		{"misspelt nested key", "  preempt: never", "  preemt: never", 14, `ha.preemt is not a key; did you mean ha.preempt?`},
+		{"unknown key", "priority: 150", "prio: 150", 16, `ha.prio is not a key; use hold, preempt, gates, announce or priority`},
+		{"misspelt key", "priority: 150", "prioritty: 150", 16, `ha.prioritty is not a key; did you mean ha.priority?`},
+		{"misspelt nested key", "  preempt: never", "  preemt: never", 13, `ha.preemt is not a key; did you mean ha.preempt?`},
 		{"misspelt key of a list's item", "    balance: rr", "    balanse: rr", 30, `services[0].balanse is not a key; did you mean services[0].balance?`},
 		{"key twice", "peer: lb2", "peer: lb2\npeer: lb3", 3, `peer is given twice; line 2 has it already`},
 		{"missing key", "peer: lb2\n", "", 1, `peer is missing; add the other node's id, such as lb2`},
-		{"missing nested key", good[strings.Index(good, "  paths:"):strings.Index(good, "ha:")], "", 6, `bfd.paths is missing; add at least one path: name, link, local and peer`},
+		{"missing nested key", good[strings.Index(good, "  paths:"):strings.Index(good, "ha:")], "", 5, `bfd.paths is missing; add at least one path: name, link, local and peer`},
 		{"missing key of a list's item", "    mode: fullnat\n", "", 25, `services[0].mode is missing; add fullnat or dnat`},
 		{"missing certificate key", "  cert: lb1.crt\n", "", 18, `sync.cert is missing; add the file of this node's certificate`},
-		{"scalar for keys", "links: {client: client0, backend: backend0}", "links: client0", 4, `links: needs keys and values (client, backend), this is "client0"`},
-		{"nothing for keys", "links: {client: client0, backend: backend0}", "links:", 4, `links: needs keys and values (client, backend), this is empty`},
+		{"scalar for keys", "links: {client: client0, backend: backend0}", "links: client0", 3, `links: needs keys and values (client, backend), this is "client0"`},
+		{"nothing for keys", "links: {client: client0, backend: backend0}", "links:", 3, `links: needs keys and values (client, backend), this is empty`},
 		{"scalar for a list", "backends: [198.18.1.11:80, 198.18.1.12:80]", "backends: 198.18.1.11:80", 32, `services[0].backends: needs a list, this is "198.18.1.11:80"`},
-		{"list for a scalar", "priority: 150", "priority: [150]", 3, `priority: needs a single value, this is a list`},
-		{"nothing for a scalar", "priority: 150", "priority:", 3, `priority: needs a single value, this is empty`},
+		{"list for a scalar", "priority: 150", "priority: [150]", 16, `ha.priority: needs a single value, this is a list`},
+		{"nothing for a scalar", "priority: 150", "priority:", 16, `ha.priority: needs a single value, this is empty`},
 
 		// Scalars.
-		{"unknown policy", "preempt: never", "preempt: allways", 14, `ha.preempt: "allways" is not a policy; use never or after-sync`},
-		{"unknown setting", "gates: on", "gates: maybe", 15, `ha.gates: "maybe" is not a setting; use on`},
+		{"unknown policy", "preempt: never", "preempt: allways", 13, `ha.preempt: "allways" is not a policy; use never or after-sync`},
+		{"unknown setting", "gates: on", "gates: maybe", 14, `ha.gates: "maybe" is not a setting; use on`},
 		{"unknown protocol", "proto: udp", "proto: sctp", 34, `services[1].proto: "sctp" is not a protocol; use tcp or udp`},
 		{"unknown mode", "mode: dnat", "mode: tunnel", 37, `services[1].mode: "tunnel" is not a mode; use fullnat or dnat`},
 		{"unknown balance", "balance: rr", "balance: random", 30, `services[0].balance: "random" is not a way to choose a backend; use rr or maglev`},
-		{"no unit", "tx: 50ms", "tx: 50", 6, `bfd.tx: "50" has no unit; write it as 50ms or 50s`},
-		{"bad unit", "tx: 50ms", "tx: 50msec", 6, `bfd.tx: "50msec" has no unit that is known; use ns, us, ms, s, m or h, as in 50ms`},
-		{"not a duration", "hold: 500ms", "hold: soon", 13, `ha.hold: "soon" is not a duration; write it as 50ms`},
-		{"not a number", "mult: 3", "mult: three", 8, `bfd.mult: "three" is not a whole number from 0 to 255`},
-		{"number too large", "mult: 3", "mult: 256", 8, `bfd.mult: "256" is not a whole number from 0 to 255`},
-		{"not an address", "local: 198.18.0.1,", "local: lb1,", 10, `bfd.paths[0].local: "lb1" is not an IPv4 address; write it as 198.18.0.1`},
+		{"no unit", "tx: 50ms", "tx: 50", 5, `bfd.tx: "50" has no unit; write it as 50ms or 50s`},
+		{"bad unit", "tx: 50ms", "tx: 50msec", 5, `bfd.tx: "50msec" has no unit that is known; use ns, us, ms, s, m or h, as in 50ms`},
+		{"not a duration", "hold: 500ms", "hold: soon", 12, `ha.hold: "soon" is not a duration; write it as 50ms`},
+		{"not a number", "mult: 3", "mult: three", 7, `bfd.mult: "three" is not a whole number from 0 to 255`},
+		{"number too large", "mult: 3", "mult: 256", 7, `bfd.mult: "256" is not a whole number from 0 to 255`},
+		{"not an address", "local: 198.18.0.1,", "local: lb1,", 9, `bfd.paths[0].local: "lb1" is not an IPv4 address; write it as 198.18.0.1`},
 		{"IPv6 address", "vip: 198.18.0.100\n    port: 53", "vip: 2001:2::64\n    port: 53", 35, `services[1].vip: "2001:2::64" is not an IPv4 address; write it as 198.18.0.1`},
 		{"address without port", "local: 198.18.2.1:3790", "local: 198.18.2.1", 18, `sync.local: "198.18.2.1" is not an IPv4 address and port; write it as 198.18.2.1:3790`},
 		{"not a range", "snat_ports: 20000-59999", "snat_ports: 20000", 23, `snat_ports: "20000" is not a range of ports; write it as 20000-59999`},
@@ -207,33 +207,33 @@ func TestMistakes(t *testing.T) {
 		// The node.
 		{"id is not a label", "node: lb1", "node: LB_1", 1, `node: "LB_1" is not a node id; use lower-case letters, digits and dashes, as in lb1`},
 		{"node is its peer", "peer: lb2", "peer: lb1", 2, `peer: "lb1" is this node itself; name the other one`},
-		{"priority out of range", "priority: 150", "priority: 0", 3, `priority: 0 is out of range; use 1 to 254`},
-		{"priority of an owner", "priority: 150", "priority: 255", 3, `priority: 255 is out of range; use 1 to 254`},
-		{"one link for both sides", "backend: backend0", "backend: client0", 4, `links.backend: "client0" is the client link too; the two links must be two interfaces`},
-		{"interface name too long", "client: client0", "client: client0123456789", 4, `links.client: "client0123456789" is not an interface name; use 1 to 15 characters without space, slash or colon`},
+		{"priority out of range", "priority: 150", "priority: 0", 16, `ha.priority: 0 is out of range; use 1 to 254`},
+		{"priority of an owner", "priority: 150", "priority: 255", 16, `ha.priority: 255 is out of range; use 1 to 254`},
+		{"one link for both sides", "backend: backend0", "backend: client0", 3, `links.backend: "client0" is the client link too; the two links must be two interfaces`},
+		{"interface name too long", "client: client0", "client: client0123456789", 3, `links.client: "client0123456789" is not an interface name; use 1 to 15 characters without space, slash or colon`},
 		{"metrics without address", "metrics: 127.0.0.1:9100", "metrics: 9100", 42, `metrics: "9100" is not an address and port; write it as 127.0.0.1:9100`},
 		{"no control socket", "control: lb1.sock", `control: ""`, 41, `control: is empty; give the path of the control socket, such as /run/baton/lb1.sock`},
 
 		// BFD.
-		{"interval of 0", "tx: 50ms", "tx: 0s", 6, `bfd.tx: 0s is out of range; use 1ms to 1h11m34.967295s`},
-		{"interval beyond 32 bits", "rx: 50ms", "rx: 72m", 7, `bfd.rx: 1h12m0s is out of range; use 1ms to 1h11m34.967295s`},
-		{"negative interval", "tx: 50ms", "tx: -50ms", 6, `bfd.tx: -50ms is out of range; use 1ms to 1h11m34.967295s`},
-		{"interval finer than a microsecond", "tx: 50ms", "tx: 50000100ns", 6, `bfd.tx: 50.0001ms is finer than BFD counts; use whole microseconds, such as 50ms`},
-		{"multiplier of 0", "mult: 3", "mult: 0", 8, `bfd.mult: 0 is out of range; use 1 to 255 (RFC 5880 6.8.6 discards packets with 0)`},
-		{"path to itself", "peer: 198.18.2.2}", "peer: 198.18.2.1}", 11, `bfd.paths[1].peer: 198.18.2.1 is the local address; give the peer's`},
-		{"two paths of one name", "name: sync,", "name: clients,", 11, `bfd.paths[1].name: "clients" names the path on line 10 too; paths need names of their own`},
-		{"one session twice", "link: sync0, local: 198.18.2.1, peer: 198.18.2.2", "link: client0, local: 198.18.0.1, peer: 198.18.0.2", 11,
-			`bfd.paths[1]: is the same session as the path on line 10; one session per link and pair of addresses (RFC 5881 2)`},
-		{"multicast peer", "peer: 198.18.0.2}", "peer: 224.0.0.18}", 10, `bfd.paths[0].peer: 224.0.0.18 is not an address of a host; use a unicast address`},
+		{"interval of 0", "tx: 50ms", "tx: 0s", 5, `bfd.tx: 0s is out of range; use 1ms to 1h11m34.967295s`},
+		{"interval beyond 32 bits", "rx: 50ms", "rx: 72m", 6, `bfd.rx: 1h12m0s is out of range; use 1ms to 1h11m34.967295s`},
+		{"negative interval", "tx: 50ms", "tx: -50ms", 5, `bfd.tx: -50ms is out of range; use 1ms to 1h11m34.967295s`},
+		{"interval finer than a microsecond", "tx: 50ms", "tx: 50000100ns", 5, `bfd.tx: 50.0001ms is finer than BFD counts; use whole microseconds, such as 50ms`},
+		{"multiplier of 0", "mult: 3", "mult: 0", 7, `bfd.mult: 0 is out of range; use 1 to 255 (RFC 5880 6.8.6 discards packets with 0)`},
+		{"path to itself", "peer: 198.18.2.2}", "peer: 198.18.2.1}", 10, `bfd.paths[1].peer: 198.18.2.1 is the local address; give the peer's`},
+		{"two paths of one name", "name: sync,", "name: clients,", 10, `bfd.paths[1].name: "clients" names the path on line 9 too; paths need names of their own`},
+		{"one session twice", "link: sync0, local: 198.18.2.1, peer: 198.18.2.2", "link: client0, local: 198.18.0.1, peer: 198.18.0.2", 10,
+			`bfd.paths[1]: is the same session as the path on line 9; one session per link and pair of addresses (RFC 5881 2)`},
+		{"multicast peer", "peer: 198.18.0.2}", "peer: 224.0.0.18}", 9, `bfd.paths[0].peer: 224.0.0.18 is not an address of a host; use a unicast address`},
 
 		// HA.
-		{"hold shorter than detection", "hold: 500ms", "hold: 100ms", 13,
+		{"hold shorter than detection", "hold: 500ms", "hold: 100ms", 12,
 			`ha.hold: 100ms is shorter than the detection time 150ms (bfd.mult × the slower of tx and rx); use at least 150ms`},
-		{"detection made longer than the hold", "mult: 3", "mult: 20", 13,
+		{"detection made longer than the hold", "mult: 3", "mult: 20", 12,
 			`ha.hold: 500ms is shorter than the detection time 1s (bfd.mult × the slower of tx and rx); use at least 1s`},
-		{"gates off", "gates: on", "gates: off", 15, `ha.gates: "off" is unsafe: it brings a known bug back, for tests; use on, or start with --allow-unsafe`},
-		{"preempt immediate", "preempt: never", "preempt: immediate", 14, `ha.preempt: "immediate" is unsafe: it brings a known bug back, for tests; use never or after-sync, or start with --allow-unsafe`},
-		{"announce before install", "announce: after-install", "announce: before-install", 16, `ha.announce: "before-install" is unsafe: it brings a known bug back, for tests; use after-install, or start with --allow-unsafe`},
+		{"gates off", "gates: on", "gates: off", 14, `ha.gates: "off" is unsafe: it brings a known bug back, for tests; use on, or start with --allow-unsafe`},
+		{"preempt immediate", "preempt: never", "preempt: immediate", 13, `ha.preempt: "immediate" is unsafe: it brings a known bug back, for tests; use never or after-sync, or start with --allow-unsafe`},
+		{"announce before install", "announce: after-install", "announce: before-install", 15, `ha.announce: "before-install" is unsafe: it brings a known bug back, for tests; use after-install, or start with --allow-unsafe`},
 
 		// Sync and its certificates.
 		{"sync with itself", "peer: 198.18.2.2:3790", "peer: 198.18.2.1:3791", 19, `sync.peer: 198.18.2.1 is the local address; give the peer's`},
@@ -261,8 +261,8 @@ func TestMistakes(t *testing.T) {
 		{"backend twice", "198.18.1.11:80, 198.18.1.12:80", "198.18.1.11:80, 198.18.1.11:80", 32, `services[0].backends[1]: 198.18.1.11:80 is the backend on line 32 already; name each backend once`},
 		{"backend without port", "      - 198.18.1.11:53", "      - 198.18.1.11", 40, `services[1].backends[0]: "198.18.1.11" is not an IPv4 address and port; write it as 198.18.2.1:3790`},
 		{"backend of port 0", "      - 198.18.1.11:53", "      - 198.18.1.11:0", 40, `services[1].backends[0]: "198.18.1.11:0" is not an IPv4 address and port; write it as 198.18.2.1:3790`},
-		{"VIP is this node", "vip: 198.18.0.100\n    port: 53", "vip: 198.18.0.1\n    port: 53", 35, `services[1].vip: 198.18.0.1 is this node's address on path clients (line 10); a VIP must be no host's address`},
-		{"VIP is the peer", "vip: 198.18.0.100\n    port: 53", "vip: 198.18.0.2\n    port: 53", 35, `services[1].vip: 198.18.0.2 is the peer's address on path clients (line 10); a VIP must be no host's address`},
+		{"VIP is this node", "vip: 198.18.0.100\n    port: 53", "vip: 198.18.0.1\n    port: 53", 35, `services[1].vip: 198.18.0.1 is this node's address on path clients (line 9); a VIP must be no host's address`},
+		{"VIP is the peer", "vip: 198.18.0.100\n    port: 53", "vip: 198.18.0.2\n    port: 53", 35, `services[1].vip: 198.18.0.2 is the peer's address on path clients (line 9); a VIP must be no host's address`},
 		{"VIP is a backend", "vip: 198.18.0.100\n    port: 53", "vip: 198.18.1.12\n    port: 53", 35, `services[1].vip: 198.18.1.12 is a backend of service web (line 32); a VIP must be no host's address`},
 		{"SNAT VIP is a backend", "snat: 198.18.1.100\n    backends:\n", "snat: 198.18.1.11\n    backends:\n", 38, `services[1].snat: 198.18.1.11 is a backend of service web (line 32); the backend-side VIP must be no host's address`},
 		{"SNAT VIP is a VIP", "snat: 198.18.1.100\n    backends:\n", "snat: 198.18.0.100\n    backends:\n", 38, `services[1].snat: 198.18.0.100 is the VIP of service dns (line 35); use another address, on the backend link`},

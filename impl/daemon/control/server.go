@@ -41,6 +41,7 @@ type Server struct {
 	path     string
 	listener *net.UnixListener
 	release  func()
+	close    sync.Once
 	clients  sync.WaitGroup
 	slots    chan struct{}
 }
@@ -87,9 +88,18 @@ func listen(path, short string) (*net.UnixListener, error) {
 	return listener, nil
 }
 
-// Serve answers requests until ctx is done, then removes the socket.
+// Close removes the socket of a server. Serve ends with it.
+func (s *Server) Close() {
+	s.close.Do(func() {
+		os.Remove(s.path)
+		s.listener.Close()
+		s.release()
+	})
+}
+
+// Serve answers requests until ctx is done, then closes the server.
 func (s *Server) Serve(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() { s.listener.Close() })
+	stop := context.AfterFunc(ctx, s.Close)
 	defer stop()
 	for {
 		conn, err := s.listener.AcceptUnix()
@@ -107,8 +117,7 @@ func (s *Server) Serve(ctx context.Context) {
 			s.serve(ctx, conn)
 		})
 	}
-	os.Remove(s.path)
-	s.release()
+	s.Close()
 	s.clients.Wait()
 }
 

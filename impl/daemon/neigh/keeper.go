@@ -112,7 +112,6 @@ func New(cfg Config) (*Keeper, error) {
 
 // Run keeps entries warm until ctx is done.
 func (k *Keeper) Run(ctx context.Context) {
-	defer k.netlink.Close()
 	round := time.NewTimer(0)
 	defer round.Stop()
 	pace := time.NewTicker(burstEvery)
@@ -141,6 +140,9 @@ func (k *Keeper) Run(ctx context.Context) {
 		}
 	}
 }
+
+// Close closes the keeper's socket, after Run has returned.
+func (k *Keeper) Close() { k.netlink.Close() }
 
 // burstEvery is how often a share of the queue is worked off.
 const burstEvery = 50 * time.Millisecond

@@ -92,7 +92,7 @@ func (l *lab) keeper(t *testing.T, cfg Config) *Keeper {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); k.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-ended })
+	t.Cleanup(func() { cancel(); <-ended; k.Close() })
 	return k
 }
 

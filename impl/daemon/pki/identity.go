@@ -1,8 +1,11 @@
 package pki
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -14,7 +17,13 @@ type Identity struct {
 	id    string
 	roots *x509.CertPool
 	pair  tls.Certificate
+	key   uint64
 }
+
+// PairKey is a number that both nodes of a pair come to and that their clients do
+// not know: a hash of the authority's certificate, which is never sent. It is good
+// against clients that choose colliding tuples, and not a secret between the nodes.
+func (i *Identity) PairKey() uint64 { return i.key }
 
 // FileError says which of a node's files is wrong, and what would be right.
 type FileError struct {
@@ -50,7 +59,7 @@ func Load(files Files, id string) (*Identity, error) {
 	if err := verify(pair.Leaf, roots, id); err != nil {
 		return nil, &FileError{"cert", fmt.Sprintf("%s: %v", files.Cert, err)}
 	}
-	return &Identity{id: id, roots: roots, pair: pair}, nil
+	return &Identity{id: id, roots: roots, pair: pair, key: pairKey(ca)}, nil
 }
 
 // Peer returns the TLS settings for a connection with the peer, good for both
@@ -71,6 +80,16 @@ func (i *Identity) Peer(peer string) *tls.Config {
 			return named(state.PeerCertificates[0], peer)
 		},
 	}
+}
+
+// pairKey hashes the certificates of an authority's file, and not the file, which
+// may carry comments that differ.
+func pairKey(ca []byte) uint64 {
+	hash := sha256.New()
+	for block, rest := pem.Decode(ca); block != nil; block, rest = pem.Decode(rest) {
+		hash.Write(block.Bytes)
+	}
+	return binary.BigEndian.Uint64(hash.Sum(nil))
 }
 
 // read reads a file that must be there.

@@ -27,6 +27,39 @@ func TestInitWritesWhatLoadAccepts(t *testing.T) {
 	}
 }
 
+func TestThePairKeyIsThePairs(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	for _, d := range []string{dir, other} {
+		if err := Init(d, "lb1", "lb2"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commented := FilesIn(dir, "lb2")
+	ca, err := os.ReadFile(commented.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commented.CA = filepath.Join(dir, "commented.crt")
+	if err := os.WriteFile(commented.CA, append([]byte("our authority\n"), ca...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	key := func(files Files, id string) uint64 {
+		t.Helper()
+		identity, err := Load(files, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return identity.PairKey()
+	}
+	one := key(FilesIn(dir, "lb1"), "lb1")
+	if two := key(commented, "lb2"); one != two {
+		t.Errorf("the nodes of a pair come to %x and %x", one, two)
+	}
+	if another := key(FilesIn(other, "lb1"), "lb1"); one == another {
+		t.Errorf("two pairs share the key %x", one)
+	}
+}
+
 func TestLoadNamesTheWrongFile(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	for _, d := range []string{dir, other} {

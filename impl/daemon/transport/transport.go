@@ -127,6 +127,13 @@ func New(cfg Config, handler Handler) (*Transport, error) {
 // slow to matter for a failover.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
 
+// Close gives the port back of a transport that has not run; Run does it itself.
+func (t *Transport) Close() {
+	if t.listener != nil {
+		t.listener.Close()
+	}
+}
+
 // dials reports whether this end dials.
 func (t *Transport) dials() bool { return t.cfg.ID < t.cfg.Peer }
 
@@ -134,9 +141,7 @@ func (t *Transport) dials() bool { return t.cfg.ID < t.cfg.Peer }
 func (t *Transport) Run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() {
 		t.end()
-		if t.listener != nil {
-			t.listener.Close()
-		}
+		t.Close()
 	})
 	defer stop()
 	if t.dials() {

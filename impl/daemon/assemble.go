@@ -1,0 +1,66 @@
+package daemon
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/daemon/config"
+	"baton/impl/daemon/pki"
+	"baton/impl/node"
+)
+
+// nodeConfig is what the core must know of a configuration. The incarnation is the
+// wall clock's time: it only has to be larger than that of the process before.
+func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
+	out := node.Config{
+		ID: c.Node, Peer: c.Peer, Priority: c.HA.Priority, Incarnation: uint64(time.Now().UnixNano()),
+		Links: []string{c.Links.Client, c.Links.Backend},
+		Hold:  time.Duration(c.HA.Hold),
+		Preempt: map[config.Preempt]node.Preempt{
+			config.PreemptNever: node.PreemptNever, config.PreemptAfterSync: node.PreemptAfterSync, config.PreemptImmediate: node.PreemptImmediate,
+		}[c.HA.Preempt],
+		GatesOff:      c.HA.Gates == config.GatesOff,
+		AnnounceEarly: c.HA.Announce == config.AnnounceBeforeInstall,
+	}
+	out.Sync.Key = identity.PairKey()
+	for _, p := range c.BFD.Paths {
+		out.Paths = append(out.Paths, node.Path{
+			Name:        p.Name,
+			CarriesSync: p.Local == c.Sync.Local.Addr(),
+			BFD: bfd.Config{
+				LocalDiscr:            discriminator(out.Paths),
+				DesiredMinTxInterval:  time.Duration(c.BFD.TX),
+				RequiredMinRxInterval: time.Duration(c.BFD.RX),
+				DetectMult:            c.BFD.Mult,
+				Seed:                  rand.Uint64(),
+			},
+		})
+	}
+	return out
+}
+
+// discriminator draws a random one that no other path has (RFC 5880 6.8.1).
+func discriminator(paths []node.Path) uint32 {
+	for {
+		d := rand.Uint32()
+		if d != 0 && !slices.ContainsFunc(paths, func(p node.Path) bool { return p.BFD.LocalDiscr == d }) {
+			return d
+		}
+	}
+}
+
+// backends returns the address of every backend once.
+func backends(c *config.Config) []netip.Addr {
+	var addrs []netip.Addr
+	for _, s := range c.Services {
+		for _, b := range s.Backends {
+			if !slices.Contains(addrs, b.Addr()) {
+				addrs = append(addrs, b.Addr())
+			}
+		}
+	}
+	return addrs
+}

@@ -1,0 +1,112 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"baton/impl/daemon/control"
+	"baton/impl/flow"
+	"baton/impl/ha"
+	"baton/impl/node"
+)
+
+// controller answers the control socket and the metrics by asking the loop.
+type controller struct {
+	loop *loop
+	stop func(why string)
+}
+
+// errEnded answers who asks a loop that has ended.
+var errEnded = errors.New("daemon: the node has left")
+
+// ask runs f on the loop and returns what it returns.
+func ask[T any](ctx context.Context, l *loop, f func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	l.inbox.call(func() {
+		value, err := f()
+		answers <- answer{value, err}
+	})
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-l.inbox.closed:
+		return *new(T), errEnded
+	case <-ctx.Done():
+		return *new(T), fmt.Errorf("daemon: the event loop does not answer: %w", ctx.Err())
+	}
+}
+
+// Status implements control.Node.
+func (c *controller) Status(ctx context.Context) (control.Status, error) {
+	return ask(ctx, c.loop, c.loop.status)
+}
+
+// Handover implements control.Node. It reports a refusal, which the core gives in
+// the same step as a role event.
+func (c *controller) Handover(ctx context.Context) error {
+	_, err := ask(ctx, c.loop, func() (struct{}, error) { return struct{}{}, c.loop.handover() })
+	return err
+}
+
+// Entry implements control.Node. Replies are asked for by their own tuple, and are
+// found under that of the original direction.
+func (c *controller) Entry(ctx context.Context, tuple flow.Tuple) (control.Entry, error) {
+	return ask(ctx, c.loop, func() (control.Entry, error) {
+		for _, t := range []flow.Tuple{tuple, tuple.Reverse()} {
+			entry, found, err := c.loop.dp.Lookup(t)
+			if err != nil {
+				return control.Entry{}, err
+			}
+			if found {
+				addr, port := entry.Backend()
+				return control.Entry{Origin: entry.Origin.String(), State: entry.State.String(), Backend: fmt.Sprintf("%s:%d", addr, port)}, nil
+			}
+		}
+		return control.Entry{Origin: control.NoEntry}, nil
+	})
+}
+
+// Stop implements control.Node.
+func (c *controller) Stop(context.Context) error {
+	c.stop("asked to by the control socket")
+	return nil
+}
+
+// handover steps the operator's request and reports a refusal.
+func (l *loop) handover() error {
+	if role := l.node.Role(); role != ha.Master {
+		return fmt.Errorf("this node is %s; only a MASTER can hand over", role)
+	}
+	l.refused = ""
+	l.step(node.Handover{})
+	if l.refused != "" {
+		return errors.New(l.refused)
+	}
+	return nil
+}
+
+// status collects what the node, its dataplane and this loop show of themselves.
+func (l *loop) status() (control.Status, error) {
+	counters, err := l.dp.Counters()
+	if err != nil {
+		return control.Status{}, err
+	}
+	s := control.Status{
+		Status:    l.node.Status(),
+		Dataplane: control.CountersFrom(counters),
+		Loop: control.Loop{
+			Steps: l.steps, LateMax: l.late.max, LateSum: l.late.sum, Late: append([]uint64(nil), l.late.counts[:]...),
+			SendErrors: map[string]uint64{}, Strangers: map[string]uint64{}, RecordsDropped: l.recorder.Dropped(),
+		},
+	}
+	for _, p := range l.paths {
+		s.Loop.SendErrors[p.name] = p.failed
+		s.Loop.Strangers[p.name] = p.socket.Strangers()
+	}
+	return s, nil
+}

@@ -1,0 +1,155 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"baton/impl/daemon/linkmon"
+	"baton/impl/daemon/realtime"
+	"baton/impl/node"
+)
+
+// streams hands what happens to sync streams to the loop.
+type streams struct{ inbox *inbox }
+
+func (s streams) StreamUp(id uint64) { s.inbox.post(node.Stream{ID: id, Up: true}) }
+
+func (s streams) StreamDown(id uint64, why string) { s.inbox.post(node.Stream{ID: id, Why: why}) }
+
+func (s streams) StreamFrame(id uint64, payload []byte) {
+	s.inbox.postBulk(node.Message{Stream: id, Data: payload})
+}
+
+// stop asks the node to leave. If it has not after a while it is ended.
+func (d *daemon) stop(why string) {
+	d.stopOnce.Do(func() {
+		d.log.Info("node stops", "why", why)
+		d.loop.inbox.post(node.Stop{})
+		time.AfterFunc(stopLimit, func() {
+			d.loop.inbox.call(func() {
+				if !d.loop.ended {
+					d.log.Warn("node did not leave in time", "limit", stopLimit)
+					d.loop.ended = true
+				}
+			})
+		})
+	})
+}
+
+// run lets the node live, and returns when it has left.
+func (d *daemon) run() error {
+	defer d.close()
+	ctx, cancel := context.WithCancel(context.Background())
+	var helpers sync.WaitGroup
+	for _, helper := range []func(context.Context){
+		d.transport.Run, d.neigh.Run, d.control.Serve, d.serveMetrics, d.watchLinks, d.watchEvents, d.tick,
+	} {
+		helpers.Go(func() { helper(ctx) })
+	}
+	d.loop.inbox.post(node.Dataplane{Ready: true})
+	err := d.runLoop()
+	// Whatever ended the loop, nothing may be forwarded from here on.
+	err = errors.Join(err, d.loop.dp.Lease(monotonic()))
+	d.transport.Flush(flushLimit)
+	cancel()
+	d.closeDataplane() // which ends watchEvents
+	helpers.Wait()
+	return err
+}
+
+// closeDataplane closes the dataplane once nothing uses it any more.
+func (d *daemon) closeDataplane() {
+	d.closeOnce.Do(func() {
+		d.loop.scans.wait()
+		if err := d.loop.dp.Close(); err != nil {
+			d.log.Error("dataplane not closed", "error", err)
+		}
+	})
+}
+
+// runLoop runs the loop on a thread of its own, to the end.
+func (d *daemon) runLoop() error {
+	ended := make(chan error, 1)
+	go func() {
+		// Never unlocked: the thread has a priority that no other goroutine should
+		// get, and ends with this one.
+		runtime.LockOSThread()
+		if !d.opts.Ordinary {
+			realtime.LoopThread(d.log)
+		}
+		ended <- d.loop.run()
+	}()
+	return <-ended
+}
+
+// watchLinks reports the carrier of the service links to the core, their hardware
+// addresses to the announcer, and links that have come back to the neighbour keeper.
+func (d *daemon) watchLinks(ctx context.Context) {
+	links := []string{d.cfg.Links.Client, d.cfg.Links.Backend}
+	linkmon.Watch(ctx, links, d.log, func(s linkmon.State) {
+		d.loop.inbox.call(func() {
+			d.garp.SetMAC(s.Name, s.MAC)
+			d.loop.step(node.Link{Name: s.Name, Up: s.Up})
+		})
+		if s.Up {
+			d.neigh.Refresh()
+		}
+	})
+}
+
+// eventPause lets flow events gather after some were read: the first of many
+// leaves at once and the others together.
+const eventPause = time.Millisecond
+
+// watchEvents has the loop read flow events whenever some are pending.
+func (d *daemon) watchEvents(ctx context.Context) {
+	// Wait returns when the dataplane is closed, which is later than ctx.
+	for ctx.Err() == nil {
+		err := d.loop.dp.Wait()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			d.log.Error("flow events cannot be waited for", "error", err)
+		}
+		_, _ = ask(ctx, d.loop, func() (struct{}, error) { return struct{}{}, d.loop.pollEvents() })
+		pause(ctx, eventPause)
+	}
+}
+
+// tick has the loop look after what is not urgent.
+func (d *daemon) tick(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause(ctx, time.Duration(sweepEvery))
+		d.loop.inbox.call(d.loop.tick)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// serveMetrics answers Prometheus until ctx is done.
+func (d *daemon) serveMetrics(ctx context.Context) {
+	if d.scrapes == nil {
+		return
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", d.metrics.Handler())
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	if err := server.Serve(d.scrapes); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		d.log.Error("metrics are not served", "error", err)
+	}
+}

@@ -1,0 +1,178 @@
+package daemon
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+
+	"baton/impl/daemon/bfdio"
+	"baton/impl/daemon/config"
+	"baton/impl/daemon/control"
+	"baton/impl/daemon/garp"
+	"baton/impl/daemon/metrics"
+	"baton/impl/daemon/neigh"
+	"baton/impl/daemon/pki"
+	"baton/impl/daemon/realtime"
+	"baton/impl/daemon/record"
+	"baton/impl/daemon/transport"
+	"baton/impl/node"
+)
+
+// daemon is a node with everything around it.
+type daemon struct {
+	cfg  *config.Config
+	opts Options
+	log  *slog.Logger
+	loop *loop
+
+	transport *transport.Transport
+	garp      *garp.Sender
+	neigh     *neigh.Keeper
+	control   *control.Server
+	metrics   *metrics.Metrics
+	scrapes   net.Listener // nil if nobody may scrape
+
+	stopOnce  sync.Once
+	closeOnce sync.Once // of the dataplane
+	closers   []func()  // in the order of opening
+}
+
+// start opens everything that can fail, in the calling thread's network namespace.
+func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slog.Handler) (*daemon, error) {
+	d := &daemon{cfg: cfg, opts: opts, loop: &loop{}}
+	d.openRecords(handler)
+	if !opts.Ordinary {
+		realtime.Process(d.log)
+	}
+	for _, open := range []func() error{
+		d.openLoop, d.openDataplane, d.openPaths, d.openNeighbours, d.openAnnouncer,
+		func() error { return d.openTransport(identity) }, d.openMetrics, d.openControl,
+		// The core comes last: its recovery delay begins when it can hear and be heard.
+		func() error { return d.openCore(identity) },
+	} {
+		if err := open(); err != nil {
+			d.close()
+			return nil, fmt.Errorf("daemon: start node %s: %w", cfg.Node, err)
+		}
+	}
+	return d, nil
+}
+
+func (d *daemon) onClose(f func()) { d.closers = append(d.closers, f) }
+
+// close undoes start, the last first.
+func (d *daemon) close() {
+	for i := len(d.closers) - 1; i >= 0; i-- {
+		d.closers[i]()
+	}
+	d.closers = nil
+}
+
+// openRecords starts what the node is observed by: trace, log and metrics.
+func (d *daemon) openRecords(handler slog.Handler) {
+	asker := &controller{loop: d.loop, stop: d.stop}
+	d.metrics = metrics.New(asker.Status, lateBuckets[:])
+	records := record.Config{
+		Node: d.cfg.Node, Observe: d.metrics.Observe,
+		Log: handler.WithAttrs([]slog.Attr{slog.String("node", d.cfg.Node)}),
+	}
+	if d.opts.TraceFD > 0 {
+		records.Trace = os.NewFile(uintptr(d.opts.TraceFD), "trace")
+	}
+	d.loop.recorder = record.New(records)
+	d.log = d.loop.recorder.Logger()
+	d.loop.log = d.log
+	d.onClose(func() { d.loop.recorder.Close(recordLimit) })
+}
+
+func (d *daemon) openLoop() (err error) {
+	if d.loop.poller, err = newPoller(); err != nil {
+		return err
+	}
+	d.onClose(d.loop.poller.close)
+	d.loop.inbox = newInbox(d.loop.poller.wake)
+	return nil
+}
+
+func (d *daemon) openDataplane() (err error) {
+	if d.loop.dp, err = d.opts.Dataplane(d.cfg.Dataplane()); err != nil {
+		return err
+	}
+	d.onClose(d.closeDataplane)
+	return nil
+}
+
+func (d *daemon) openPaths() error {
+	for _, p := range d.cfg.BFD.Paths {
+		socket, err := bfdio.Open(bfdio.Config{Link: p.Link, Local: p.Local, Peer: p.Peer})
+		if err != nil {
+			return err
+		}
+		d.onClose(socket.Close)
+		if err := d.loop.poller.add(socket.FD()); err != nil {
+			return err
+		}
+		d.loop.paths = append(d.loop.paths, &bfdPath{name: p.Name, socket: socket})
+	}
+	return nil
+}
+
+func (d *daemon) openNeighbours() (err error) {
+	d.neigh, err = neigh.New(neigh.Config{
+		ClientLink: d.cfg.Links.Client, BackendLink: d.cfg.Links.Backend, Backends: backends(d.cfg), Log: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	d.onClose(d.neigh.Close)
+	d.loop.out.client = d.neigh.Note
+	return nil
+}
+
+func (d *daemon) openAnnouncer() (err error) {
+	if d.garp, err = garp.Open(d.cfg.VIPs()); err != nil {
+		return err
+	}
+	d.onClose(d.garp.Close)
+	d.loop.out.announce = d.garp.Send
+	return nil
+}
+
+func (d *daemon) openTransport(identity *pki.Identity) (err error) {
+	d.transport, err = transport.New(transport.Config{
+		ID: d.cfg.Node, Peer: d.cfg.Peer, Local: d.cfg.Sync.Local, Remote: d.cfg.Sync.Peer,
+		TLS: identity.Peer(d.cfg.Peer), Log: d.log,
+	}, streams{d.loop.inbox})
+	if err != nil {
+		return err
+	}
+	d.onClose(d.transport.Close)
+	d.loop.out.send, d.loop.out.reset = d.transport.Send, d.transport.Reset
+	return nil
+}
+
+func (d *daemon) openMetrics() (err error) {
+	if d.cfg.Metrics == "" {
+		return nil
+	}
+	if d.scrapes, err = net.Listen("tcp", d.cfg.Metrics); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	d.onClose(func() { d.scrapes.Close() })
+	return nil
+}
+
+func (d *daemon) openControl() (err error) {
+	if d.control, err = control.Listen(d.cfg.Control, &controller{loop: d.loop, stop: d.stop}); err != nil {
+		return err
+	}
+	d.onClose(d.control.Close)
+	return nil
+}
+
+func (d *daemon) openCore(identity *pki.Identity) (err error) {
+	d.loop.node, err = node.New(nodeConfig(d.cfg, identity), monotonic())
+	return err
+}
