@@ -11,6 +11,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/daemon/pki"
+	"baton/impl/daemon/realtime"
 	"baton/impl/trace"
 	"baton/netns/capture"
 	"baton/netns/internal/hostclock"
@@ -65,6 +66,11 @@ func (w *World) Now() clock.Instant { return hostclock.Now() }
 
 // Up implements scenarios.World: topology, captures, watchdog, nodes.
 func (w *World) Up(ctx context.Context) error {
+	// A busy machine must not be mistaken for a slow node. Where this is refused the
+	// watchdog says what it cost.
+	if err := realtime.Threads(); err != nil {
+		w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindNote, Note: err.Error()})
+	}
 	pair, err := NewPair(PairConfig{Clients: w.plan.Topo.Clients, Backends: w.plan.Topo.Backends})
 	if err != nil {
 		return err

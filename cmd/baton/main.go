@@ -1,0 +1,83 @@
+// Command baton is a high-availability load balancer node and the harness that
+// proves it. This package parses arguments and wires packages together; it holds
+// no logic of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
+
+// version is set by the Makefile.
+var version = "unversioned"
+
+// Exit codes, the same for every command.
+const (
+	exitPass         = 0
+	exitFail         = 1
+	exitBadInput     = 2
+	exitInconclusive = 3
+)
+
+// exitError carries the exit code of an outcome that was already told, or is told
+// by its text.
+type exitError struct {
+	code int
+	err  error // nil if there is nothing left to say
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+func (e *exitError) Unwrap() error { return e.err }
+func (e *exitError) ExitCode() int { return e.code }
+
+// badInput marks what the user must change.
+func badInput(format string, args ...any) error {
+	return &exitError{exitBadInput, fmt.Errorf(format, args...)}
+}
+
+func main() {
+	root := &cobra.Command{
+		Use:   "baton",
+		Short: "A high-availability load balancer node, and the harness that proves it",
+		Long: "baton runs scenarios that kill and restore the MASTER of a load balancer pair under live traffic,\n" +
+			"and says with evidence whether a client saw a RST or lost a session.\n\n" +
+			"Exit codes: 0 pass, 1 fail, 2 bad input, 3 inconclusive.",
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(runCommand(), lintCommand(), reportCommand(), nodeCommand(), statusCommand(), handoverCommand(), pkiCommand(), doctorCommand())
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return badInput("%w; see %s --help", err, c.CommandPath())
+	})
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
+	defer stop()
+	os.Exit(exitCode(root.ExecuteContext(ctx)))
+}
+
+// exitCode prints what is left to say and returns the code for it.
+func exitCode(err error) int {
+	if err == nil {
+		return exitPass
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(os.Stderr, "baton:", text)
+	}
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		return coded.ExitCode()
+	}
+	return exitFail
+}

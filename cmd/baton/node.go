@@ -1,0 +1,32 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"baton/bpf"
+	"baton/impl/daemon"
+	"baton/impl/dataplane"
+)
+
+func nodeCommand() *cobra.Command {
+	var o daemon.Options
+	c := &cobra.Command{
+		Use:   "node --config FILE",
+		Short: "Run a load balancer node",
+		Long: "Node runs the daemon of one node of a pair until SIGTERM, which on a MASTER is a handover first;\n" +
+			"a second SIGTERM ends it at once. A mistake in the configuration is one line with file and line; exit 2.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.Dataplane = func(cfg dataplane.Config) (dataplane.Dataplane, error) { return bpf.Open(cfg) }
+			return daemon.Run(c.Context(), o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.ConfigFile, "config", "", "the node's configuration (YAML)")
+	f.BoolVar(&o.AllowUnsafe, "allow-unsafe", false, "accept settings that bring historical bugs back (gates: off, preempt: immediate, announce: before-install)")
+	f.IntVar(&o.TraceFD, "trace-fd", 0, "file descriptor to write trace events to, as JSON lines; 0 for none")
+	f.StringVar(&o.LogFormat, "log", "text", "format of the log: text or json")
+	_ = c.MarkFlagRequired("config")
+	_ = c.MarkFlagFilename("config", "yaml", "yml")
+	return c
+}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"baton/impl/daemon/pki"
+)
+
+func pkiCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "pki DIR NODE NODE",
+		Short: "Make the certificates with which the two nodes of a pair know each other",
+		Long: "Pki writes ca.crt and, for each node, its certificate and key into DIR. The authority's key is not kept:\n" +
+			"make all anew to replace one.",
+		Example: "  baton pki /etc/baton/pki lb1 lb2",
+		Args:    cobra.ExactArgs(3),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if args[1] == args[2] {
+				return badInput("pki: both nodes are called %q", args[1])
+			}
+			return pki.Init(args[0], args[1:]...)
+		},
+	}
+}

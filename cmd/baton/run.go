@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"baton/netns"
+	"baton/scenarios"
+	"baton/scenarios/check"
+	"baton/scenarios/plan"
+)
+
+// runOptions are the flags of run.
+type runOptions struct {
+	world, sut, out string
+	seed            uint64
+	repeat          int
+	allowUnsafe     bool
+}
+
+func runCommand() *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run FILE...",
+		Short: "Run scenarios and judge them",
+		Long: "Run executes each scenario and stores trace.jsonl and result.json in DIR/<scenario>\n" +
+			"(<scenario>.2, .3, … for repeats). While it runs, a terminal shows a progress line.",
+		Example: "  baton run scenarios/restored-master-does-not-preempt.scn\n" +
+			"  baton run --repeat 20 --out /tmp/crash scenarios/crash-master.scn",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, files []string) error { return o.run(c.Context(), files) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.world, "world", plan.Netns, "where to run: netns (real kernel)")
+	f.StringVar(&o.sut, "sut", "reference", "what to run: reference")
+	f.StringVar(&o.out, "out", "out", "folder of the results")
+	f.Uint64Var(&o.seed, "seed", 1, "seed of what is drawn")
+	f.IntVar(&o.repeat, "repeat", 1, "how often to run each scenario")
+	f.BoolVar(&o.allowUnsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
+	_ = c.RegisterFlagCompletionFunc("world", cobra.FixedCompletions([]string{plan.Netns}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("sut", cobra.FixedCompletions([]string{"reference"}, cobra.ShellCompDirectiveNoFileComp))
+	c.ValidArgsFunction = completeScenarios
+	return c
+}
+
+func completeScenarios(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{"scn"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
+func (o *runOptions) run(ctx context.Context, files []string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	plans, err := parseAll(files)
+	if err != nil {
+		return err
+	}
+	for _, p := range plans {
+		if unsafe := p.Unsafe(); len(unsafe) > 0 && !p.IsControl(o.world) && !o.allowUnsafe {
+			return badInput("%s:%d:%d: %s=%s brings a historical bug back: add a control line that names the checks that must catch it, or pass --allow-unsafe",
+				p.File, unsafe[0].Pos.Line, unsafe[0].Pos.Column, unsafe[0].Key, unsafe[0].Value)
+		}
+	}
+	worst := exitPass
+	for n := range o.repeat {
+		for _, p := range plans {
+			verdict, err := o.one(ctx, p, n)
+			if err != nil {
+				return err
+			}
+			worst = worse(worst, verdict.Verdict)
+		}
+	}
+	if worst != exitPass {
+		return &exitError{code: worst}
+	}
+	return nil
+}
+
+func (o *runOptions) check() error {
+	switch {
+	case o.world != plan.Netns:
+		return badInput("--world %q: the worlds are: netns", o.world)
+	case o.sut != "reference":
+		return badInput("--sut %q: the systems under test are: reference", o.sut)
+	case o.repeat < 1:
+		return badInput("--repeat %d: at least 1", o.repeat)
+	}
+	return nil
+}
+
+// one runs a plan for the n-th time (from 0) and prints its line.
+func (o *runOptions) one(ctx context.Context, p *plan.Plan, n int) (check.Verdict, error) {
+	dir := filepath.Join(o.out, p.Name)
+	if n > 0 {
+		dir = fmt.Sprintf("%s.%d", dir, n+1)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return check.Verdict{}, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return check.Verdict{}, err
+	}
+	line := newProgress(os.Stderr, p.Name)
+	job := scenarios.Job{
+		Plan: p, World: o.world, SUT: o.sut, Seed: o.seed + uint64(n), Dir: dir, Started: line.follow,
+		NewWorld: func(p *plan.Plan, dir string, recorder scenarios.Recorder) (scenarios.World, error) {
+			return netns.NewWorld(p, netns.WorldConfig{
+				Dir: dir, Baton: program, Recorder: recorder, AllowUnsafe: o.allowUnsafe || p.IsControl(o.world),
+			}), nil
+		},
+	}
+	verdict, err := job.Execute(ctx)
+	line.stop()
+	if err != nil {
+		return verdict, err
+	}
+	printVerdict(verdict, dir)
+	return verdict, nil
+}
+
+func printVerdict(v check.Verdict, dir string) {
+	fmt.Printf("%-12s %s  (%s)\n", v.Verdict, v.Scenario, dir)
+	for _, reason := range v.Reasons {
+		fmt.Println("  ", reason)
+	}
+	for _, c := range v.Checks {
+		if c.Verdict != check.Pass {
+			fmt.Printf("   %-12s %s: %s\n", c.Verdict, c.Name, c.Detail)
+		}
+	}
+}
+
+// worse returns the exit code that covers what was before and one more outcome. A
+// failure outweighs a run that proves nothing.
+func worse(code int, outcome check.Outcome) int {
+	switch {
+	case outcome == check.Fail:
+		return exitFail
+	case outcome == check.Inconclusive && code == exitPass:
+		return exitInconclusive
+	}
+	return code
+}
+
+// parseAll parses all files and returns all their mistakes at once.
+func parseAll(files []string) ([]*plan.Plan, error) {
+	var plans []*plan.Plan
+	var errs []error
+	names := map[string]string{}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		p, err := plan.Parse(file, source)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if other, taken := names[p.Name]; taken {
+			errs = append(errs, fmt.Errorf("%s: scenario %s is the name of %s too", file, p.Name, other))
+		}
+		names[p.Name] = file
+		plans = append(plans, p)
+	}
+	if len(errs) > 0 {
+		return nil, &exitError{exitBadInput, errors.Join(errs...)}
+	}
+	return plans, nil
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"baton/impl/daemon/control"
+)
+
+// defaultSocket is where a node's control socket is looked for if none is named.
+const defaultSocket = "/run/baton.sock"
+
+// controlLimit bounds a request to a node.
+const controlLimit = 5 * time.Second
+
+func statusCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "status [SOCKET]",
+		Short: "Show a node's role, gates, heartbeats and sync progress",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return withNode(c.Context(), args, func(ctx context.Context, client *control.Client) error {
+				status, err := client.Status(ctx)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					encoder := json.NewEncoder(os.Stdout)
+					encoder.SetIndent("", "  ")
+					return encoder.Encode(status)
+				}
+				return printStatus(os.Stdout, status)
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print everything, as JSON")
+	return c
+}
+
+func handoverCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "handover [SOCKET]",
+		Short: "Have a MASTER give its role to the peer",
+		Long:  "Handover asks the node behind the control socket to give the MASTER role to its peer. It is refused,\nand the gate is named, if the node is not MASTER or the peer is not ready.",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return withNode(c.Context(), args, func(ctx context.Context, client *control.Client) error {
+				return client.Handover(ctx)
+			})
+		},
+	}
+}
+
+// withNode connects to the node whose socket the arguments name.
+func withNode(ctx context.Context, args []string, do func(context.Context, *control.Client) error) error {
+	socket := defaultSocket
+	if len(args) > 0 {
+		socket = args[0]
+	}
+	ctx, cancel := context.WithTimeout(ctx, controlLimit)
+	defer cancel()
+	client, err := control.Dial(ctx, socket)
+	if err != nil {
+		return badInput("%w", err)
+	}
+	defer client.Close()
+	return do(ctx, client)
+}
+
+func printStatus(w io.Writer, s control.Status) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "node\t%s\n", s.Node)
+	fmt.Fprintf(table, "role\t%s\tepoch %d\n", s.Role, s.Epoch)
+	fmt.Fprintf(table, "lease\t%v\n", s.Lease)
+	fmt.Fprintf(table, "peer\t%s\t%s, epoch %d\n", s.Peer.Node, s.Peer.Role, s.Peer.Epoch)
+	fmt.Fprintf(table, "sync\t%s\t%d entries, %.0f%%, lag %d, %.0f entries/s, digest %s\n",
+		s.Sync.Phase, s.Sync.Entries, s.Sync.Percent, s.Sync.Lag, s.Sync.Rate, s.Digest)
+	for _, p := range s.Paths {
+		fmt.Fprintf(table, "bfd %s\t%s\tdetection %v, transmit %v, %s\n", p.Name, p.State, p.Detection, p.Transmit, p.Diag)
+	}
+	for _, g := range s.Gates {
+		fmt.Fprintf(table, "gate %s\t%s\t%s\n", g.Name, map[bool]string{true: "open", false: "closed"}[g.Open], g.Why)
+	}
+	return table.Flush()
+}
