@@ -30,7 +30,7 @@ func (r *run) announce(f finding, w window) finding {
 			if e.GARP != nil {
 				what = fmt.Sprintf("sent a gratuitous ARP for %s at the %s edge", e.GARP.VIP, e.GARP.Edge)
 			}
-			bad = append(bad, fmt.Sprintf("%s %s at %s %s, after %s", e.Node, what, r.at(e.At), why, r.lastFault(e.At)))
+			bad = append(bad, fmt.Sprintf("%s %s at %s %s, %s", e.Node, what, r.at(e.At), why, r.since(e.At)))
 			when = append(when, point(e.At))
 		}
 	}

@@ -66,6 +66,8 @@ type finding struct {
 	window window // what was judged
 	// evidence is the times at which it failed; a stall there may explain it.
 	evidence []window
+	// doubt is what takes away its force; several findings share one.
+	doubt string
 }
 
 // explicable lists the checks that a stall of the host, or a fault that did not

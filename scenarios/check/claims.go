@@ -71,12 +71,12 @@ func (r *run) wait(i int, s plan.Step) finding {
 	case failed:
 		_, why := r.stateAt(timeout).HoldAll(s.Wait.Conds)
 		f.window = window{begin, timeout}
-		return f.fail(fmt.Sprintf("%s: not held after %s: %s", s, timeout.Sub(begin), why), f.window)
+		return f.fail(fmt.Sprintf("%s: not held after %s: %s", s, short(timeout.Sub(begin)), why), f.window)
 	case !ended:
 		return f.unjudged(s.String() + ": neither held nor given up when the trace ends")
 	}
 	f.window = window{begin, end}
-	f.Verdict, f.Detail = Pass, fmt.Sprintf("%s: held after %s", s, end.Sub(begin))
+	f.Verdict, f.Detail = Pass, fmt.Sprintf("%s: held after %s", s, short(end.Sub(begin)))
 	return f
 }
 
@@ -241,7 +241,7 @@ func (r *run) within(s plan.Step, w window) finding {
 	switch {
 	case ok:
 		f.Verdict = Pass
-		f.Detail = fmt.Sprintf("%s: after %s of %s: %s", s, max(state.Now.Sub(w.from), 0), limit, why)
+		f.Detail = fmt.Sprintf("%s: after %s of %s: %s", s, short(max(state.Now.Sub(w.from), 0)), limit, why)
 		f.window.to = max(state.Now, w.from)
 	case r.to < w.to && !(s.Expect.Eventually && r.finished()):
 		return f.unjudged(fmt.Sprintf("%s: the run ended at %s, before the window %s", s, r.at(r.to), r.span(w)))

@@ -58,7 +58,7 @@ func (r *run) flowEvent(e trace.Event) string {
 	if t.Backend != "" {
 		what += " backend " + t.Backend
 	}
-	return what + ", after " + r.lastFault(e.At)
+	return what + ", " + r.since(e.At)
 }
 
 // flowName is web/client1#12 for that flow of the line web.

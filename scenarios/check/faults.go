@@ -111,14 +111,14 @@ func lastOf(losses []loss, verb, node string) int {
 	return -1
 }
 
-// lastFault names the fault most recently begun at or before t.
-func (r *run) lastFault(t clock.Instant) string {
-	last := "no fault yet"
+// since names the fault most recently begun at or before t: "after crash lb1 at +2s".
+func (r *run) since(t clock.Instant) string {
+	last := "before any fault"
 	for _, e := range r.begun {
 		if e.At > t {
 			break
 		}
-		last = strings.TrimSpace(e.Fault.Verb+" "+e.Fault.Target) + " at " + r.at(e.At)
+		last = "after " + strings.TrimSpace(e.Fault.Verb+" "+e.Fault.Target) + " at " + r.at(e.At)
 	}
 	return last
 }

@@ -74,34 +74,41 @@ type intrusion struct {
 	what string
 }
 
-// intrusions reads the captured changes of forwarder. A node that lost the VIP's
+// intrusions reads the captured changes of forwarder. A node that lost a VIP's
 // packets to the other may carry them again only after it became Master anew, and
 // what it carries must be covered by a lease of its own.
 func (r *run) intrusions() []intrusion {
 	var found []intrusion
-	displaced := map[string]clock.Instant{} // edge and node: since when another carries its packets
+	displaced := map[string]clock.Instant{} // place and node: since when another carries its packets
 	leases := r.leases()
+	add := func(at clock.Instant, format string, args ...any) {
+		found = append(found, intrusion{point(at), fmt.Sprintf(format, args...)})
+	}
 	for _, e := range r.events {
 		f := e.Forwarder
 		if f == nil {
 			continue
 		}
-		if since, ok := displaced[f.Edge+" "+e.Node]; ok && !r.claimed(e.Node, since, e.At) {
-			found = append(found, intrusion{window{e.At, e.At}, fmt.Sprintf("%s carries the VIP at the %s edge again at %s, having lost it to %s at %s, without having become Master anew",
-				e.Node, f.Edge, r.at(e.At), f.From, r.at(since))})
-		}
+		place := fmt.Sprintf("the packets of %s at the %s edge", orElse(f.VIP, "the VIP"), f.Edge)
 		if f.From != "" {
-			displaced[f.Edge+" "+f.From] = e.At
 			if until, late := overrun(leases, f.From, f.Last); late {
-				found = append(found, intrusion{window{f.Last, f.Last}, fmt.Sprintf("%s carried the VIP at the %s edge still at %s, its lease having ended at %s",
-					f.From, f.Edge, r.at(f.Last), r.at(until))})
+				add(f.Last, "%s carried %s still at %s, its lease having ended at %s", f.From, place, r.at(f.Last), r.at(until))
 			}
 		}
-		delete(displaced, f.Edge+" "+e.Node)
-		if until, late := overrun(leases, e.Node, e.At); late {
-			found = append(found, intrusion{window{e.At, e.At}, fmt.Sprintf("%s carries the VIP at the %s edge at %s, its lease having ended at %s",
-				e.Node, f.Edge, r.at(e.At), r.at(until))})
+		if f.From == e.Node {
+			continue // the end of the capture, no change
 		}
+		since, was := displaced[place+e.Node]
+		until, late := overrun(leases, e.Node, e.At)
+		switch {
+		case was && !r.claimed(e.Node, since, e.At):
+			add(e.At, "%s carries %s again at %s, having lost them to %s at %s, without having become Master anew",
+				e.Node, place, r.at(e.At), f.From, r.at(since))
+		case late:
+			add(e.At, "%s carries %s at %s, its lease having ended at %s", e.Node, place, r.at(e.At), r.at(until))
+		}
+		displaced[place+f.From] = e.At
+		delete(displaced, place+e.Node)
 	}
 	return found
 }

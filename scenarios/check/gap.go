@@ -84,7 +84,7 @@ func (r *run) quantile(sorted []trace.Event, flows int, share float64, w window)
 		return one(w, 0, "no gap above the generator's threshold")
 	}
 	e := sorted[i]
-	what := fmt.Sprintf("%s from %s to %s, after %s", flowName(e.Gap.Name, e.Gap.Flow), r.at(e.Gap.From), r.at(e.Gap.To),
-		r.lastFault(e.Gap.To))
+	what := fmt.Sprintf("%s from %s to %s, %s", flowName(e.Gap.Name, e.Gap.Flow), r.at(e.Gap.From), r.at(e.Gap.To),
+		r.since(e.Gap.To))
 	return one(w, round(milliseconds(length(e))), what, window{e.Gap.From, e.Gap.To})
 }

@@ -22,38 +22,37 @@ import (
 func Judge(p *plan.Plan, events []trace.Event) Verdict {
 	r := newRun(p, events)
 	findings := slices.Concat(r.implicit(), r.always(), r.implied(), r.steps())
-	v := Verdict{Scenario: p.Name, World: r.meta.World, SUT: r.meta.SUT, Seed: r.meta.Seed, Reasons: []string{},
-		Checks: []Check{}, Metrics: r.metrics()}
+	v := Verdict{Scenario: p.Name, World: r.meta.World, SUT: r.meta.SUT, Seed: r.meta.Seed, Checks: []Check{}, Metrics: r.metrics()}
 	control := p.IsControl(r.meta.World)
-	for _, f := range findings {
-		f = r.doubt(f)
+	for i := range findings {
+		f := &findings[i]
+		*f = r.doubted(*f)
 		f.Control = control && slices.Contains(p.Control, f.Name)
 		v.Checks = append(v.Checks, f.Check)
 	}
 	if control {
-		v.Verdict, v.Reasons = controlVerdict(p.Control, v.Checks)
+		v.Verdict, v.Reasons = controlVerdict(p.Control, findings)
 	} else {
-		v.Verdict, v.Reasons = verdict(v.Checks)
+		v.Verdict, v.Reasons = verdict(findings)
 	}
 	return v
 }
 
-// doubt turns a finding into INCONCLUSIVE where a stall or an unproven fault takes
-// away its force.
-func (r *run) doubt(f finding) finding {
-	if f.Verdict == Inconclusive || f.window == (window{}) {
+// doubted turns a finding into INCONCLUSIVE where a stall or an unproven fault
+// takes away its force.
+func (r *run) doubted(f finding) finding {
+	switch {
+	case f.window == (window{}) || f.Verdict == Inconclusive:
 		return f
-	}
-	if f.Verdict == Pass {
+	case f.Verdict == Pass:
+		// A stall in the waits at 0s only makes them longer: nothing is measured yet.
 		for _, s := range r.stalls {
-			if s.overlaps(f.window) {
-				return f.unjudged(fmt.Sprintf("%s; but the host stood still for %s at %s, above the %s that are tolerated",
-					f.Detail, s.took, r.at(s.from), r.plan.Tolerate))
+			if s.to > r.trafficBegin && s.overlaps(f.window) {
+				return f.doubtful(fmt.Sprintf("%s, above the %s that are tolerated", r.stalled(s), r.plan.Tolerate))
 			}
 		}
 		return f
-	}
-	if !explicable[f.Name] {
+	case !explicable[f.Name]:
 		return f
 	}
 	for _, s := range r.stalls {
@@ -61,20 +60,35 @@ func (r *run) doubt(f finding) finding {
 		// heartbeat, and the answer to it.
 		after := window{s.from, s.to.Add(2 * r.plan.Detect(r.meta.World))}
 		if slices.ContainsFunc(f.evidence, after.overlaps) {
-			return f.unjudged(fmt.Sprintf("%s; but the host stood still for %s at %s", f.Detail, s.took, r.at(s.from)))
+			return f.doubtful(r.stalled(s))
 		}
 	}
 	for _, u := range r.unproven {
 		if u.at <= f.window.to {
-			return f.unjudged(fmt.Sprintf("%s; but %s", f.Detail, u.why))
+			return f.doubtful(u.why)
 		}
 	}
 	return f
 }
 
+func (r *run) stalled(s stall) string {
+	return fmt.Sprintf("the host stood still for %s at %s", short(s.took), r.at(s.from))
+}
+
+func (f finding) doubtful(doubt string) finding {
+	f.doubt = doubt
+	return f.unjudged(f.Detail + "; but " + doubt)
+}
+
 // verdict is that of an ordinary scenario.
-func verdict(checks []Check) (Outcome, []string) {
-	failed, open := reasons(checks, Fail), reasons(checks, Inconclusive)
+func verdict(findings []finding) (Outcome, []string) {
+	failed := []string{}
+	for _, f := range findings {
+		if f.Verdict == Fail {
+			failed = append(failed, f.Name+": "+f.Detail)
+		}
+	}
+	open := undecided(findings)
 	switch {
 	case len(failed) > 0:
 		return Fail, failed
@@ -84,38 +98,49 @@ func verdict(checks []Check) (Outcome, []string) {
 	return Pass, []string{}
 }
 
-func reasons(checks []Check, of Outcome) []string {
-	list := []string{}
-	for _, c := range checks {
-		if c.Verdict == of {
-			list = append(list, c.Name+": "+c.Detail)
+// undecided says why findings are INCONCLUSIVE, those with one reason together.
+func undecided(findings []finding) []string {
+	var reasons, doubts []string
+	names := map[string][]string{}
+	for _, f := range findings {
+		switch {
+		case f.Verdict != Inconclusive:
+		case f.doubt == "":
+			reasons = append(reasons, f.Name+": "+f.Detail)
+		default:
+			if names[f.doubt] == nil {
+				doubts = append(doubts, f.doubt)
+			}
+			if !slices.Contains(names[f.doubt], f.Name) {
+				names[f.doubt] = append(names[f.doubt], f.Name)
+			}
 		}
 	}
-	return list
+	for _, doubt := range doubts {
+		reasons = append(reasons, fmt.Sprintf("%s: this proves nothing of %s", doubt, strings.Join(names[doubt], ", ")))
+	}
+	return reasons
 }
 
 // controlVerdict is that of a scenario which reproduces a bug: exactly the named
 // checks must fail.
-func controlVerdict(named []string, checks []Check) (Outcome, []string) {
-	var caught, missed, others, open []string
-	failed := func(name string) bool {
-		return slices.ContainsFunc(checks, func(c Check) bool { return c.Name == name && c.Verdict == Fail })
-	}
+func controlVerdict(named []string, findings []finding) (Outcome, []string) {
+	var caught, missed, others []string
 	for _, name := range named {
-		if i := slices.IndexFunc(checks, func(c Check) bool { return c.Name == name && c.Verdict == Fail }); i >= 0 {
-			caught = append(caught, fmt.Sprintf("control: caught by %s: %s", name, checks[i].Detail))
+		if i := slices.IndexFunc(findings, func(f finding) bool { return f.Name == name && f.Verdict == Fail }); i >= 0 {
+			caught = append(caught, fmt.Sprintf("control: caught by %s: %s", name, findings[i].Detail))
 		} else {
 			missed = append(missed, name)
 		}
 	}
-	for _, c := range checks {
-		switch {
-		case c.Verdict == Fail && !c.Control:
-			others = append(others, fmt.Sprintf("control: %s failed too: %s", c.Name, c.Detail))
-		case c.Verdict == Inconclusive && !failed(c.Name):
-			open = append(open, c.Name+": "+c.Detail)
+	for _, f := range findings {
+		if f.Verdict == Fail && !f.Control {
+			others = append(others, fmt.Sprintf("control: %s failed too: %s", f.Name, f.Detail))
 		}
 	}
+	open := undecided(slices.DeleteFunc(slices.Clone(findings), func(f finding) bool {
+		return f.Control && !slices.Contains(missed, f.Name) // it has failed elsewhere
+	}))
 	switch {
 	case len(others) > 0:
 		return Fail, slices.Concat(others, caught)
@@ -124,7 +149,7 @@ func controlVerdict(named []string, checks []Check) (Outcome, []string) {
 	case len(caught) == 0:
 		return Fail, []string{"control not caught: " + strings.Join(named, ", ") + " did not fail"}
 	case len(missed) > 0:
-		return Fail, append([]string{"control not caught by " + strings.Join(missed, ", ")}, caught...)
+		return Fail, slices.Concat([]string{"control not caught by " + strings.Join(missed, ", ")}, caught)
 	}
 	return Pass, caught
 }

@@ -139,6 +139,7 @@ func TestJudge(t *testing.T) {
 
 		{name: "a stall takes a pass its force", lines: "always rst == 0", edit: func(t *tape) { t.stall(3000, 200*time.Millisecond) },
 			want: Inconclusive, check: "rst", detail: "but the host stood still for 200ms at +2.800s, above the 100ms that are tolerated"},
+		{name: "a stall before the traffic only makes the wait longer", lines: "always rst == 0", edit: func(t *tape) { t.stall(290, 200*time.Millisecond) }, want: Pass},
 		{name: "a stall within the tolerance", lines: "always rst == 0\ntolerate stall 300ms", edit: func(t *tape) { t.stall(3000, 200*time.Millisecond) }, want: Pass},
 		{name: "a stall outside what is judged", restored: "  expect rst == 0", edit: func(t *tape) { t.stall(3000, 200*time.Millisecond) }, want: Pass},
 		{name: "a stall explains a gap", crashed: "  expect gap(web) < detect+50ms", edit: func(t *tape) { t.stall(2100, 110*time.Millisecond) },

@@ -22,17 +22,32 @@ type tenure struct {
 func (r *run) masters(w window) []sample { return r.overlap(r.mastership(), w, "Master") }
 
 // mastership lists the stretches in which nodes had the role, from what they
-// reported. A node's stretch ends with the receipt of its crash, kill or stop: it
-// cannot report its own death. At a freeze it pauses until the node's first report
-// after the thaw: a stopped process decides nothing, and what its dataplane does
-// meanwhile is judged by its lease (see forwarders). Its first act must then be to
-// give up the role; if it reports anything else as MASTER, the stretch goes on.
+// reported. A node that is crashed, killed, stopped or frozen cannot report its end:
+// its stretch ends with its last sign of life before the fault's receipt, or with
+// the fault's begin, whichever is later. The receipt itself may come long after on
+// a busy host, when the peer has rightly taken over.
+//
+// After a thaw the stretch goes on only with the node's first report: a stopped
+// process decides nothing, and what its dataplane does meanwhile is judged by its
+// lease (see forwarders). That first act must be to give up the role.
 func (r *run) mastership() []tenure {
 	var found []tenure
-	since := map[string]clock.Instant{}
+	since, begun, alive, ended := instants{}, instants{}, instants{}, instants{}
 	s := NewState(r.plan, r.meta.World)
 	for i, e := range r.events {
 		s.Apply(e)
+		if own(e) {
+			alive[e.Node] = e.At
+		}
+		if f := e.Fault; f != nil {
+			for _, node := range targets(f.Target) {
+				if f.Phase == "begin" {
+					begun[node] = e.At
+				} else {
+					ended[node] = max(begun[node], alive[node])
+				}
+			}
+		}
 		if i+1 < len(r.events) && r.events[i+1].At == e.At {
 			continue // what happens at one instant has no length
 		}
@@ -43,6 +58,9 @@ func (r *run) mastership() []tenure {
 			switch {
 			case is && !was:
 				since[name] = e.At
+			case !is && was && (!n.Up || n.Frozen):
+				found = append(found, tenure{window{from, max(from, ended[name])}, name})
+				delete(since, name)
 			case !is && was:
 				found = append(found, tenure{window{from, e.At}, name})
 				delete(since, name)
@@ -56,6 +74,9 @@ func (r *run) mastership() []tenure {
 	}
 	return found
 }
+
+// instants is when something happened to each node.
+type instants map[string]clock.Instant
 
 // overlap samples how many tenures cover each stretch of the window. Tenures that
 // only touch do not overlap.
@@ -82,11 +103,11 @@ func (r *run) overlap(tenures []tenure, w window, what string) []sample {
 		slices.Sort(who)
 		s := sample{window: stretch, value: float64(len(who))}
 		if len(who) > 0 {
-			s.what = fmt.Sprintf("%s %s from %s to %s, after %s", strings.Join(who, " and "), what, r.at(stretch.from),
-				r.at(stretch.to), r.lastFault(stretch.from))
+			s.what = strings.Join(who, " and ")
 		} else {
-			s.what = fmt.Sprintf("nobody %s from %s to %s", what, r.at(stretch.from), r.at(stretch.to))
+			s.what = "nobody"
 		}
+		s.what += fmt.Sprintf(" %s from %s to %s, %s", what, r.at(stretch.from), r.at(stretch.to), r.since(stretch.from))
 		samples = append(samples, s)
 	}
 	return samples

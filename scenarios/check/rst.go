@@ -35,8 +35,7 @@ func (r *run) attribute(e trace.Event) string {
 		what += " through " + x.Sender
 	}
 	if x.LB != "" {
-		what += fmt.Sprintf(" (%s was %s, entry %s", x.LB, orElse(x.Role, "of no role"), orElse(x.Entry, "unknown"))
-		what += ", after " + orElse(x.Fault, r.lastFault(e.At)) + ")"
+		what += fmt.Sprintf(" (%s was %s, entry %s, %s)", x.LB, orElse(x.Role, "of no role"), orElse(x.Entry, "unknown"), r.since(e.At))
 	}
 	return what
 }

@@ -19,7 +19,8 @@ type run struct {
 	// begins and ends have the instants of the steps by their index; timeouts
 	// those of waits that did not come to hold.
 	begins, ends, timeouts map[int]clock.Instant
-	window                 // from the first step to the end of the run
+	window                               // from the first step to the end of the run
+	trafficBegin           clock.Instant // when the waits at 0s had passed
 	stalls                 []stall
 	// unproven has the faults that left no receipt, by step.
 	unproven []unproven
@@ -89,6 +90,11 @@ func (r *run) bounds() {
 	if end, ok := r.ends[r.endStep()]; ok {
 		r.to = end
 	}
+	for i, s := range r.plan.Steps {
+		if s.At == 0 && s.Verb == plan.VerbWait {
+			r.trafficBegin = max(r.trafficBegin, r.ends[i])
+		}
+	}
 }
 
 // endStep is the index of the end step in this world, -1 if there is none.
@@ -119,3 +125,6 @@ func (r *run) stateAt(t clock.Instant) *State {
 
 // round keeps microseconds of a number of milliseconds, so that results read well.
 func round(ms float64) float64 { return math.Round(ms*1000) / 1000 }
+
+// short rounds a duration for reading.
+func short(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }

@@ -125,13 +125,20 @@ func (n *Node) apply(e trace.Event) {
 	case e.Replica != nil:
 		replica := *e.Replica
 		n.Replica = &replica
-	case e.Gate != nil, e.Announce != nil:
-	default:
-		return
 	}
-	if !n.Frozen {
+	if own(e) && !n.Frozen {
 		n.Silent = false
 	}
+}
+
+// own reports whether a node itself made the event, so that it was alive. The
+// others with its name were seen from outside.
+func own(e trace.Event) bool {
+	switch e.Kind {
+	case trace.KindRole, trace.KindGate, trace.KindBFD, trace.KindSync, trace.KindLease, trace.KindAnnounce, trace.KindReplica:
+		return true
+	}
+	return false
 }
 
 // fault is what the world did. A node is down once the receipt says so, and up
