@@ -13,30 +13,40 @@ type Key struct {
 	Default string // what holds if no line sets it; per node where NodeDefault says so
 	// NodeDefault overrides Default for single nodes.
 	NodeDefault map[string]string
+	// Values lists the words that it can be, the safe ones first; empty for quantities.
+	Values []string
 	// Unsafe values re-create historical bugs: they exist for control scenarios.
 	Unsafe []string
 	Doc    string
 
-	parse func(text string) (canonical string, err error)
+	quantity func(text string) (canonical string, err error)
+}
+
+// parse returns the canonical form of a value.
+func (k Key) parse(text string) (string, error) {
+	if k.quantity != nil {
+		return k.quantity(text)
+	}
+	return choice(slices.Concat(k.Values, k.Unsafe)...)(text)
 }
 
 // Keys is the table of configuration keys: one line adds one.
 var Keys = []Key{
-	{Name: "bfd.tx", Default: "50ms", parse: span(time.Millisecond, 10*time.Second), Doc: "DesiredMinTxInterval"},
-	{Name: "bfd.rx", Default: "50ms", parse: span(time.Millisecond, 10*time.Second), Doc: "RequiredMinRxInterval"},
-	{Name: "bfd.mult", Default: "3", parse: whole(1, 255), Doc: "DetectMult"},
-	{Name: "ha.hold", Default: "500ms", parse: span(0, 10*time.Minute), Doc: "recovery delay before a claim after boot, fault or demotion"},
-	{Name: "ha.priority", Default: "100", NodeDefault: map[string]string{"lb1": "150"}, parse: whole(1, 254), Doc: "VRRP's: the higher is preferred between equals"},
-	{Name: "ha.preempt", Default: "never", Unsafe: []string{"immediate"}, parse: choice("never", "after-sync", "immediate"), Doc: "whether the preferred node asks for the role back"},
-	{Name: "ha.gates", Default: "on", Unsafe: []string{"off"}, parse: choice("on", "off"), Doc: "whether a claim waits for its gates"},
-	{Name: "ha.announce", Default: "after-install", Unsafe: []string{"before-install"}, parse: choice("after-install", "before-install"), Doc: "when a new Master sends gratuitous ARPs"},
-	{Name: "max_flows", Default: "1048576", parse: whole(1, maxCount), Doc: "capacity of the connection table"},
-	{Name: "timeouts.syn_sent", Default: "60s", parse: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
-	{Name: "timeouts.established", Default: "7200s", parse: span(time.Second, maxDuration), Doc: "the same"},
-	{Name: "timeouts.fin_wait", Default: "120s", parse: span(time.Second, maxDuration), Doc: "the same"},
-	{Name: "timeouts.closed", Default: "10s", parse: span(time.Second, maxDuration), Doc: "the same"},
-	{Name: "timeouts.unreplied", Default: "30s", parse: span(time.Second, maxDuration), Doc: "the same"},
-	{Name: "timeouts.assured", Default: "120s", parse: span(time.Second, maxDuration), Doc: "the same"},
+	{Name: "bfd.tx", Default: "50ms", quantity: span(time.Millisecond, 10*time.Second), Doc: "DesiredMinTxInterval"},
+	{Name: "bfd.rx", Default: "50ms", quantity: span(time.Millisecond, 10*time.Second), Doc: "RequiredMinRxInterval"},
+	{Name: "bfd.mult", Default: "3", quantity: whole(1, 255), Doc: "DetectMult"},
+	{Name: "ha.hold", Default: "500ms", quantity: span(0, 10*time.Minute), Doc: "recovery delay before a claim after boot, fault or demotion"},
+	{Name: "ha.priority", Default: "100", NodeDefault: map[string]string{"lb1": "150"}, quantity: whole(1, 254), Doc: "VRRP's: the higher is preferred between equals"},
+	{Name: "ha.preempt", Default: "never", Values: []string{"never", "after-sync"}, Unsafe: []string{"immediate"}, Doc: "whether the preferred node asks for the role back"},
+	{Name: "ha.gates", Default: "on", Values: []string{"on"}, Unsafe: []string{"off"}, Doc: "whether a claim waits for its gates"},
+	{Name: "ha.announce", Default: "after-install", Values: []string{"after-install"}, Unsafe: []string{"before-install"}, Doc: "when a new Master sends gratuitous ARPs"},
+	{Name: "max_flows", Default: "1048576", quantity: whole(1, maxCount), Doc: "capacity of the connection table"},
+	{Name: "timeouts.syn_sent", Default: "60s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
+	{Name: "timeouts.established", Default: "7200s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
+	{Name: "timeouts.fin_wait", Default: "120s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
+	{Name: "timeouts.closed", Default: "10s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
+	{Name: "timeouts.unreplied", Default: "30s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
+	{Name: "timeouts.assured", Default: "120s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 }
 
 // KeyOf finds a key by its name or by a last component that only it has.

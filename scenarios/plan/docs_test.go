@@ -1,0 +1,95 @@
+package plan
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const docs = "../../docs/scenarios.md"
+
+// The reference's tables are those of the code; -update rewrites them.
+func TestReferenceHasTheTables(t *testing.T) {
+	text := readFile(t, docs)
+	want := text
+	for name, table := range map[string]string{"metrics": metricTable(), "keys": keyTable(), "checks": "`" + strings.Join(CheckNames(), "`, `") + "`\n"} {
+		between := regexp.MustCompile(`(?s)(<!-- ` + name + ` -->\n).*(<!-- /` + name + ` -->)`)
+		if !between.MatchString(want) {
+			t.Fatalf("%s has no place for %s", docs, name)
+		}
+		want = between.ReplaceAllStringFunc(want, func(string) string {
+			return fmt.Sprintf("<!-- %s -->\n%s<!-- /%s -->", name, table, name)
+		})
+	}
+	if *update && want != text {
+		if err := os.WriteFile(docs, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		text = want
+	}
+	if diff := cmp.Diff(want, text); diff != "" {
+		t.Errorf("(-tables of the code +%s), rewrite with -update\n%s", docs, diff)
+	}
+}
+
+func metricTable() string {
+	var b strings.Builder
+	b.WriteString("| metric | what is measured |\n|---|---|\n")
+	for _, m := range Metrics {
+		star := ""
+		if m.PerLine {
+			star = "*"
+		}
+		fmt.Fprintf(&b, "| `%s`%s | %s |\n", m.Name, star, m.Doc)
+	}
+	return b.String()
+}
+
+func keyTable() string {
+	var b strings.Builder
+	b.WriteString("| key | default | meaning |\n|---|---|---|\n")
+	for _, k := range Keys {
+		def := "`" + k.Default + "`"
+		for _, node := range nodes {
+			if v, ok := k.NodeDefault[node]; ok {
+				def += fmt.Sprintf(", %s `%s`", node, v)
+			}
+		}
+		values := ""
+		for _, v := range k.Values {
+			values += ", `" + v + "`"
+		}
+		for _, v := range k.Unsafe {
+			values += ", `" + v + "`!"
+		}
+		if values != "" {
+			values = ":" + strings.TrimPrefix(values, ",")
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s%s |\n", k.Name, def, k.Doc, values)
+	}
+	return b.String()
+}
+
+// What the reference shows as a scenario is one, and every kind of line is in it.
+func TestReferenceExamplesParse(t *testing.T) {
+	text := readFile(t, docs)
+	examples := 0
+	for _, block := range strings.Split(text, "```")[1:] {
+		if strings.HasPrefix(strings.TrimSpace(block), "scenario ") {
+			mustParse(t, strings.TrimSpace(block)+"\n")
+			examples++
+		}
+	}
+	if examples < 2 {
+		t.Errorf("%d examples found", examples)
+	}
+	for _, d := range directives {
+		if !strings.Contains(text, "`"+d.word) && !strings.Contains(text, d.word+" ") {
+			t.Errorf("%s says nothing of %q", docs, d.word)
+		}
+	}
+}
