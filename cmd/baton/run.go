@@ -132,7 +132,7 @@ func printVerdict(v check.Verdict, dir string) {
 		fmt.Println("  ", reason)
 	}
 	for _, c := range v.Checks {
-		if c.Verdict != check.Pass {
+		if c.Verdict != check.Pass && !c.Control {
 			fmt.Printf("   %-12s %s: %s\n", c.Verdict, c.Name, c.Detail)
 		}
 	}

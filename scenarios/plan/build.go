@@ -196,7 +196,7 @@ func (b *builder) config(c *configLine, guard Guard) {
 }
 
 func (b *builder) service(s *serviceLine, guard Guard) {
-	svc := Service{Name: s.Name.Text, Mode: "fullnat", Balance: "maglev", Guard: guard, Pos: position(s.Name.Pos)}
+	svc := Service{Name: s.Name.Text, Mode: "fullnat", Balance: "rr", Guard: guard, Pos: position(s.Name.Pos)}
 	svc.Proto, _ = b.pick(s.Proto, "protocol", protocols)
 	vip, err := netip.ParseAddr(strings.Trim(s.VIP.Host, "[]"))
 	switch {

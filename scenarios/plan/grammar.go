@@ -201,7 +201,7 @@ var directives = []directive{
 	{word: "doc", usage: "doc TEXT"},
 	{word: "topo", usage: "topo pair [clients=N] [backends=N]"},
 	{word: "config", usage: "config [NODE] KEY=VALUE..."},
-	{word: "service", usage: "service NAME tcp|udp VIP:PORT [mode=fullnat|dnat] [balance=maglev|rr]"},
+	{word: "service", usage: "service NAME tcp|udp VIP:PORT [mode=fullnat|dnat] [balance=rr|maglev]"},
 	{word: "traffic", usage: "traffic NAME sessions|connects|probe|flows [tcp|udp] [KEY=VALUE...]"},
 	{word: "always", usage: "always CONDITION [; CONDITION]...", words: []string{"is", "not", "and"}},
 	{word: "control", usage: "control CHECK [, CHECK]..."},

@@ -55,7 +55,7 @@ func TestTheExampleOfTheDesign(t *testing.T) {
 		Config: []Setting{
 			{Key: "bfd.tx", Value: "50ms"}, {Key: "bfd.mult", Value: "3"}, {Key: "ha.hold", Value: "500ms"},
 		},
-		Services: []Service{{Name: "web", Proto: "tcp", VIP: "198.18.0.100", Port: 80, Mode: "fullnat", Balance: "maglev"}},
+		Services: []Service{{Name: "web", Proto: "tcp", VIP: "198.18.0.100", Port: 80, Mode: "fullnat", Balance: "rr"}},
 		Traffic: []Traffic{
 			{Name: "web", Kind: Sessions, Proto: "tcp", Service: "web", Count: 500, Every: 100 * time.Millisecond},
 			{Name: "new", Kind: Connects, Proto: "tcp", Service: "web", Rate: 100},

@@ -1,0 +1,192 @@
+// Package link decides what becomes of a packet on an impaired link: when it
+// arrives, whether it is lost, doubled, overtaken or damaged. It is the one model
+// that all worlds use; it moves no packets, reads no clock, and draws from a seeded
+// source of its own, so that a seed replays a link packet by packet.
+//
+// A Model is one direction of a link. The two directions of a real link fail on
+// their own, and so do two Models.
+package link
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"baton/impl/clock"
+)
+
+// Params describes one direction. The zero value is a perfect wire. Probabilities
+// are from 0 to 1 and apply to each packet on its own, but for Burst.
+type Params struct {
+	// Delay is how long a packet travels; Jitter varies it evenly by up to as much
+	// in both directions and is at most Delay. Jitter reorders nothing: a packet
+	// does not arrive before the one that was sent before it.
+	Delay, Jitter time.Duration
+
+	Loss  float64 // lost for itself
+	Burst Burst
+
+	Duplicate float64 // arrives twice
+
+	// Reorder is how often a packet is held back for HoldBack longer, so that those
+	// behind it overtake it.
+	Reorder  float64
+	HoldBack time.Duration
+
+	Corrupt float64 // arrives with one bit flipped
+
+	// Rate is in bits a second, 0 for unlimited. A packet that would wait longer
+	// than Queue for those before it to be sent is dropped; 0 is a queue without end.
+	Rate  int64
+	Queue time.Duration
+}
+
+// Burst is the model of Gilbert and Elliott: a link that is good loses nothing by
+// it, a link that is bad loses each packet with probability Loss. Before each
+// packet it turns bad with probability Begin, or good again with End: bursts last
+// 1/End packets on average, and the share of packets in them is Begin/(Begin+End).
+type Burst struct{ Begin, End, Loss float64 }
+
+// Validate says what is wrong with the parameters.
+func (p Params) Validate() error {
+	for _, share := range []struct {
+		name  string
+		value float64
+	}{
+		{"loss", p.Loss}, {"burst begin", p.Burst.Begin}, {"burst end", p.Burst.End}, {"burst loss", p.Burst.Loss},
+		{"duplicate", p.Duplicate}, {"reorder", p.Reorder}, {"corrupt", p.Corrupt},
+	} {
+		if !(share.value >= 0 && share.value <= 1) {
+			return fmt.Errorf("link: %s %v is not from 0 to 1", share.name, share.value)
+		}
+	}
+	switch {
+	case p.Delay < 0 || p.Queue < 0 || p.HoldBack < 0 || p.Rate < 0:
+		return fmt.Errorf("link: delay %v, queue %v, hold-back %v or rate %d is negative", p.Delay, p.Queue, p.HoldBack, p.Rate)
+	case p.Jitter < 0 || p.Jitter > p.Delay:
+		return fmt.Errorf("link: jitter %v is not from 0 to the delay %v", p.Jitter, p.Delay)
+	case p.Reorder > 0 && p.HoldBack == 0:
+		return fmt.Errorf("link: reorder %v without a time to hold back", p.Reorder)
+	case p.Burst.Begin > 0 && p.Burst.End == 0:
+		return fmt.Errorf("link: burst begins (%v) but never ends", p.Burst.Begin)
+	}
+	return nil
+}
+
+// Delivery is one arrival of a packet.
+type Delivery struct {
+	At clock.Instant
+	// Corrupt says that bit Bit of the packet (bit 0 is the lowest of the first
+	// byte) arrives flipped.
+	Corrupt bool
+	Bit     int
+}
+
+// Stats counts what became of the packets.
+type Stats struct {
+	Packets                          uint64
+	Lost, LostInBurst, LostToQueue   uint64
+	Duplicated, Reordered, Corrupted uint64
+}
+
+// Model is one direction of a link.
+type Model struct {
+	params Params
+	rand   *rand.Rand
+	bad    bool          // in a burst
+	free   clock.Instant // when the sender has sent all that it took
+	last   clock.Instant // when the packet before arrives
+	stats  Stats
+	out    [2]Delivery
+}
+
+// New returns a direction with a source of randomness of its own.
+func New(p Params, seed uint64) (*Model, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	return &Model{params: p, rand: rand.New(rand.NewPCG(seed, 0x6c696e6b))}, nil
+}
+
+// Stats returns the counts so far.
+func (m *Model) Stats() Stats { return m.stats }
+
+// draws are the variates of one packet. Each packet takes all of them, in this
+// order, whatever the parameters: so the same packets stay lost when another
+// parameter changes, and a failure can be shrunk.
+type draws struct{ turn, burst, loss, jitter, duplicate, reorder, corrupt, bit float64 }
+
+func (m *Model) draw() (d draws) {
+	for _, v := range []*float64{&d.turn, &d.burst, &d.loss, &d.jitter, &d.duplicate, &d.reorder, &d.corrupt, &d.bit} {
+		*v = m.rand.Float64()
+	}
+	return d
+}
+
+// Fate says what becomes of a packet of size bytes that is sent at now: no
+// deliveries if it is lost, two if it is doubled. Calls come in the order of now.
+// The result is valid until the next call.
+func (m *Model) Fate(now clock.Instant, size int) []Delivery {
+	m.stats.Packets++
+	d := m.draw()
+	sent, ok := m.transmit(now, size)
+	switch inBurst := m.turn(d.turn); {
+	case !ok:
+		m.stats.LostToQueue++
+		return nil
+	case inBurst && d.burst < m.params.Burst.Loss:
+		m.stats.LostInBurst++
+		return nil
+	case d.loss < m.params.Loss:
+		m.stats.Lost++
+		return nil
+	}
+	first := Delivery{At: m.arrival(sent, d)}
+	if d.corrupt < m.params.Corrupt && size > 0 {
+		m.stats.Corrupted++
+		first.Corrupt, first.Bit = true, int(d.bit*float64(8*size))
+	}
+	m.out[0] = first
+	if d.duplicate < m.params.Duplicate {
+		m.stats.Duplicated++
+		m.out[1] = first
+		return m.out[:2]
+	}
+	return m.out[:1]
+}
+
+// transmit puts the packet behind those that are still being sent and returns when
+// its last bit leaves, false if the queue is too long.
+func (m *Model) transmit(now clock.Instant, size int) (clock.Instant, bool) {
+	if m.params.Rate == 0 {
+		return now, true
+	}
+	begin := max(now, m.free)
+	if m.params.Queue > 0 && begin.Sub(now) > m.params.Queue {
+		return 0, false
+	}
+	m.free = begin.Add(time.Duration(float64(8*size) / float64(m.params.Rate) * float64(time.Second)))
+	return m.free, true
+}
+
+// turn moves the burst on by one packet and reports whether the link is bad.
+func (m *Model) turn(draw float64) bool {
+	if m.bad {
+		m.bad = draw >= m.params.Burst.End
+	} else {
+		m.bad = draw < m.params.Burst.Begin
+	}
+	return m.bad
+}
+
+// arrival is when a packet that left at sent is there.
+func (m *Model) arrival(sent clock.Instant, d draws) clock.Instant {
+	jitter := time.Duration((2*d.jitter - 1) * float64(m.params.Jitter))
+	at := max(sent.Add(m.params.Delay+jitter), m.last)
+	if d.reorder < m.params.Reorder {
+		m.stats.Reordered++
+		return at.Add(m.params.HoldBack) // those behind it do not wait for it
+	}
+	m.last = at
+	return at
+}
