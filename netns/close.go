@@ -15,14 +15,14 @@ import (
 	"baton/scenarios/plan"
 )
 
-// closeTimeout bounds the wait for the kernel to let go of what was given up.
-// Killing and deleting take milliseconds; a loaded machine gets the rest.
-const closeTimeout = 5 * time.Second
+// closeTimeout bounds the wait for processes to end and for the kernel to let go
+// of what was given up: a tenth of a second, unless the machine is in a bad way.
+const closeTimeout = 30 * time.Second
 
 // Close ends the processes, removes the links, gives up the namespaces and then
 // looks for whatever is left of them: it returns what could not be removed, which
 // is nothing if all is well. It is idempotent, and bounded in time by ctx and by
-// a few seconds of its own.
+// closeTimeout.
 func (p *Pair) Close(ctx context.Context) []trace.Leak {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -16,20 +17,53 @@ import (
 	"baton/impl/trace"
 )
 
+// settleTimeout is how long the kernel gets to let go before one looks for what
+// holds a namespace. It frees sockets and programs after a grace period, which
+// takes milliseconds unless somebody else on the machine just freed a large map:
+// then all wait in one queue, for seconds. Nobody holds anything meanwhile.
+const settleTimeout = 2 * time.Second
+
 // leaks waits until nothing of the pair exists any more, and returns what still
-// does when ctx ends.
+// does when ctx ends, or earlier if it is clear that waiting is no use.
 func (p *Pair) leaks(ctx context.Context) []trace.Leak {
-	var left []trace.Leak
-	err := poll(ctx, func() (bool, string, error) {
-		left = append(p.livingProcesses(), p.livingPrograms()...)
-		left = append(left, p.livingNamespaces(false)...)
-		return len(left) == 0, "", nil
-	})
-	if err == nil {
+	settle, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	gone := func() (bool, string, error) {
+		return len(p.livingProcesses()) == 0 && len(p.livingPrograms()) == 0 && len(p.livingNamespaces()) == 0, "", nil
+	}
+	if poll(settle, gone) == nil {
 		return nil
 	}
-	left = append(p.livingProcesses(), p.livingPrograms()...)
-	return append(left, p.livingNamespaces(true)...)
+	left, held := p.explain()
+	if held {
+		return left
+	}
+	if poll(ctx, gone) == nil {
+		return nil
+	}
+	left, _ = p.explain()
+	return left
+}
+
+// explain lists what still exists. held says that something visible holds a
+// namespace, or that a process runs, so that it will not go by itself.
+func (p *Pair) explain() (left []trace.Leak, held bool) {
+	left = p.livingProcesses()
+	held = len(left) > 0
+	left = append(left, p.livingPrograms()...)
+	living := p.livingNamespaces()
+	holders := findHolders("[0-9]*", living)
+	for _, h := range p.hosts {
+		if living[h.id.inode] == "" {
+			continue
+		}
+		by := "nothing that /proc shows"
+		if list := holders[h.id.inode]; len(list) > 0 {
+			by, held = strings.Join(list, ", "), true
+		}
+		left = append(left, trace.Leak{What: fmt.Sprintf("namespace net:[%d] of %s still exists, held by %s", h.id.inode, h.name, by)})
+	}
+	return left, held
 }
 
 func (p *Pair) livingProcesses() []trace.Leak {
@@ -78,43 +112,28 @@ func (p *Pair) livingPrograms() []trace.Leak {
 	return left
 }
 
-// livingNamespaces looks for the pair's namespaces: by asking the kernel where it
-// can tell, otherwise, or to explain, by searching what holds one.
-func (p *Pair) livingNamespaces(explain bool) []trace.Leak {
-	living := map[uint64]string{}
-	asked := true
+// livingNamespaces returns the pair's namespaces that still exist, by inode with
+// the host's name. It asks the kernel; one that cannot tell leaves the search for
+// holders, and only in this process: inode numbers are given out anew at once, and
+// where only they identify a namespace, other processes may hold the same number
+// without any guilt.
+func (p *Pair) livingNamespaces() map[uint64]string {
+	living, unsure := map[uint64]string{}, map[uint64]string{}
 	for _, h := range p.hosts {
 		gone, known := h.id.gone()
-		if !gone {
+		switch {
+		case !known:
+			unsure[h.id.inode] = h.name
+		case !gone:
 			living[h.id.inode] = h.name
 		}
-		asked = asked && known
 	}
-	if len(living) == 0 {
-		return nil
-	}
-	holders := map[uint64][]string{}
-	switch {
-	case !asked:
-		// Inode numbers are given out anew at once. Where only they identify a
-		// namespace, other processes may hold the same number without any guilt.
-		holders = findHolders("self", living)
-	case explain:
-		holders = findHolders("[0-9]*", living)
-	}
-	var left []trace.Leak
-	for _, h := range p.hosts {
-		inode := h.id.inode
-		if living[inode] == "" || !asked && len(holders[inode]) == 0 {
-			continue
+	if len(unsure) > 0 {
+		for inode := range findHolders("self", unsure) {
+			living[inode] = unsure[inode]
 		}
-		by := "nothing that /proc shows"
-		if len(holders[inode]) > 0 {
-			by = strings.Join(holders[inode], ", ")
-		}
-		left = append(left, trace.Leak{What: fmt.Sprintf("namespace net:[%d] of %s still exists, held by %s", inode, h.name, by)})
 	}
-	return left
+	return living
 }
 
 // findHolders searches the processes in scope (a pattern below /proc) for what

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +44,12 @@ func holders(inodes []uint64) (found []string) {
 		}
 	}
 	return found
+}
+
+// still lists those of the holders that hold one of the namespaces yet. Others may
+// have come to hold new namespaces with the same numbers.
+func still(held []string, inodes []uint64) []string {
+	return slices.DeleteFunc(holders(inodes), func(path string) bool { return !slices.Contains(held, path) })
 }
 
 func inodes(pair *netns.Pair) (list []uint64) {
@@ -89,9 +96,10 @@ var _ = Describe("what stays behind", func() {
 		Expect(tcpSockets(lb1)).To(BeNumerically(">", 0))
 
 		all := inodes(pair)
-		Expect(holders(all)).NotTo(BeEmpty())
+		held := holders(all)
+		Expect(held).NotTo(BeEmpty())
 		Expect(pair.Close(context.Background())).To(BeEmpty())
-		Expect(holders(all)).To(BeEmpty())
+		Expect(still(held, all)).To(BeEmpty())
 		Expect(running(frozen.PID())).To(BeFalse())
 		Expect(linkNames()).To(Equal(before))
 		Expect(pair.Close(context.Background())).To(BeEmpty(), "closing twice")
@@ -155,7 +163,8 @@ var _ = Describe("what stays behind", func() {
 		for _, pid := range left.PIDs {
 			Expect(running(pid)).To(BeTrue())
 		}
-		Expect(len(holders(left.Inodes))).To(BeNumerically(">", len(left.Inodes)))
+		held := holders(left.Inodes)
+		Expect(len(held)).To(BeNumerically(">", len(left.Inodes)))
 
 		Expect(harness.Process.Kill()).To(Succeed())
 		for _, pid := range left.PIDs {
@@ -163,7 +172,7 @@ var _ = Describe("what stays behind", func() {
 			Eventually(func() (int, error) { return unix.Wait4(pid, &status, unix.WNOHANG, nil) }).Should(Equal(pid))
 			Expect(status.Signal()).To(Equal(unix.SIGKILL))
 		}
-		Eventually(func() []string { return holders(left.Inodes) }).Should(BeEmpty())
+		Eventually(func() []string { return still(held, left.Inodes) }).Should(BeEmpty())
 	})
 })
 
@@ -179,7 +188,7 @@ var _ = Describe("a shape that cannot be built", func() {
 		Expect(unix.Setrlimit(unix.RLIMIT_NOFILE, &tight)).To(Succeed())
 		pair, err := netns.NewPair(netns.PairConfig{Clients: 4, Backends: 4})
 		Expect(unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)).To(Succeed())
-		Expect(err).To(MatchError(unix.EMFILE))
+		Expect(err).To(MatchError(ContainSubstring(unix.EMFILE.Error())))
 		Expect(pair).To(BeNil())
 		after, err := os.ReadDir("/proc/self/fd")
 		Expect(err).NotTo(HaveOccurred())

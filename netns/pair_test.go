@@ -45,8 +45,16 @@ func echo(from *netns.Host, network, address string) error {
 	return nil
 }
 
-// ping sends an ICMP echo request and waits for the reply.
-func ping(from *netns.Host, address string) error {
+// ping sends an ICMP echo request and waits for the reply. It is patient: a first
+// request may have to wait for an ARP that is asked again after a second.
+func ping(from *netns.Host, address string) error { return pingWithin(patience, from, address) }
+
+// unreachable reports whether a ping is not answered soon.
+func unreachable(from *netns.Host, address string) bool {
+	return pingWithin(50*time.Millisecond, from, address) != nil
+}
+
+func pingWithin(limit time.Duration, from *netns.Host, address string) error {
 	var conn *icmp.PacketConn
 	err := from.Do(func() (err error) {
 		conn, err = icmp.ListenPacket("ip4:icmp", "0.0.0.0")
@@ -56,7 +64,7 @@ func ping(from *netns.Host, address string) error {
 		return err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Second))
+	conn.SetDeadline(time.Now().Add(limit))
 	request := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: 7, Seq: 1}}
 	packet, err := request.Marshal(nil)
 	if err != nil {
