@@ -53,6 +53,7 @@ const (
 	ipv4MinLen  = 20
 	portsLen    = 4
 	tcpFlagsEnd = 14 // of the TCP header, up to and with the flags
+	tcpMinWords = 5  // of 4 bytes, in a TCP header
 )
 
 // rst reports whether the frame is a TCP segment with RST set.
@@ -107,7 +108,7 @@ func (f *frame) parseIPv4(b []byte) {
 	switch {
 	case proto == flow.UDP:
 		f.kind = frameUDP
-	case proto == flow.TCP && len(segment) >= tcpFlagsEnd:
+	case proto == flow.TCP && len(segment) >= tcpFlagsEnd && segment[12]>>4 >= tcpMinWords:
 		f.kind = frameTCP
 		f.seq, f.ack = binary.BigEndian.Uint32(segment[4:]), binary.BigEndian.Uint32(segment[8:])
 		f.flags = segment[13]

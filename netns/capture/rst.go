@@ -29,9 +29,12 @@ type sighting struct {
 	original flow.Tuple
 }
 
-// relayWindow is how long a load balancer may take to pass a RST on, and by how
-// much the stamps of two sockets may be out of order.
-const relayWindow = 20 * time.Millisecond
+// A load balancer takes at most relayWindow to pass a RST on; relaySkew is by how
+// much the stamps of two edges may be out of order.
+const (
+	relayWindow = 20 * time.Millisecond
+	relaySkew   = time.Millisecond
+)
 
 // settleTime is how long a sighting waits for its counterpart at another edge.
 // It covers two blocks that the kernel has not handed over yet.
@@ -68,23 +71,12 @@ func (p *pairing) attribute(s *sighting) {
 	if s.origin != "" {
 		return
 	}
-	s.origin = s.sender
-	var nearest *sighting
-	for _, other := range p.waiting {
-		if other.origin != "" || !sameRST(s, other) {
-			continue
-		}
-		if nearest == nil || distance(s, other) < distance(s, nearest) {
-			nearest = other
-		}
-	}
-	if nearest == nil {
+	nearest := p.nearest(s)
+	if nearest == nil || p.nearest(nearest) != s {
+		s.origin = s.sender
 		return
 	}
-	made, passed := s, nearest
-	if s.relayed {
-		made, passed = nearest, s
-	}
+	made, passed := inOrder(s, nearest)
 	made.origin, passed.origin = made.sender, made.sender
 	// The client side knows the flow's original tuple.
 	if made.edge == plan.LinkClients {
@@ -94,11 +86,35 @@ func (p *pairing) attribute(s *sighting) {
 	}
 }
 
+// nearest is the unattributed counterpart of s that is nearest in time, nil if
+// there is none.
+func (p *pairing) nearest(s *sighting) *sighting {
+	var nearest *sighting
+	for _, other := range p.waiting {
+		if other.origin == "" && sameRST(s, other) && (nearest == nil || distance(s, other) < distance(s, nearest)) {
+			nearest = other
+		}
+	}
+	return nearest
+}
+
 // sameRST reports whether one of two sightings is the other, passed on.
 func sameRST(a, b *sighting) bool {
-	return a.edge != b.edge && a.relayed != b.relayed && distance(a, b) <= relayWindow &&
-		a.seq == b.seq && a.ack == b.ack && a.flags == b.flags &&
-		(a.tuple.SrcPort == b.tuple.SrcPort || a.tuple.DstPort == b.tuple.DstPort)
+	if a.edge == b.edge || a.relayed == b.relayed || a.seq != b.seq || a.ack != b.ack || a.flags != b.flags ||
+		(a.tuple.SrcPort != b.tuple.SrcPort && a.tuple.DstPort != b.tuple.DstPort) {
+		return false
+	}
+	made, passed := inOrder(a, b)
+	took := passed.at.Sub(made.at)
+	return -relaySkew <= took && took <= relayWindow
+}
+
+// inOrder tells which of two sightings of one RST was made and which passed on.
+func inOrder(a, b *sighting) (made, passed *sighting) {
+	if a.relayed {
+		return b, a
+	}
+	return a, b
 }
 
 func distance(a, b *sighting) time.Duration { return max(a.at.Sub(b.at), b.at.Sub(a.at)) }

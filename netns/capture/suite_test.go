@@ -86,7 +86,10 @@ func newNetwork() *network {
 		lb.Route(vip+"/32", "198.18.1.11")
 		n.lbs = append(n.lbs, lb)
 	}
-	n.via(0)
+	for _, i := range []int{1, 0} {
+		n.via(i)
+		n.client.Reach(vip)
+	}
 	return n
 }
 

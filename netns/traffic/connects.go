@@ -53,18 +53,14 @@ func (g *connects) fire(now clock.Instant) {
 		return
 	}
 	g.ready() // there is nothing to open in advance
-	for {
-		intended, _, due := g.pace.take(now)
-		if !due {
-			return
-		}
+	g.pace.due(now, forever, func(intended clock.Instant, _ int64) {
 		a := &attempt{flowID: flowID{line: g.line, client: g.client, number: g.number},
 			owner: g, fd: -1, started: intended}
 		g.number += g.step
 		g.open = append(g.open, a)
 		g.live++
 		a.begin(now)
-	}
+	})
 }
 
 // nextTimeout is when the oldest attempt has taken too long. All have the same

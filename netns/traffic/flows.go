@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -11,22 +12,32 @@ import (
 
 // udpFlows generates one client's share of a line of idle UDP flows, which are
 // there to fill the connection table: each sends one datagram from a source
-// port of its own, and again once a period if the line says every. Start counts
-// as done when all have been answered, or a while after the last was sent.
+// port of its own, and again once a period if the line says every. A flow that
+// has no answer sends its datagram again, in passes over all such flows, so that
+// a moment of overload does not leave the table short. Start counts as done when
+// all are answered or the passes are used up.
 type udpFlows struct {
 	loop     *loop
 	line     *line
 	client   *client
 	all      []udpFlow
-	opener   pacer
+	pass     []*udpFlow // the flows of the present pass
+	passes   int        // begun
+	opener   pacer      // of the present pass
 	beat     pacer
 	beats    bool
 	answered int
-	openedAt clock.Instant // when the last was opened; 0 before
 
 	readiness
 	ending *ending
 }
+
+// Passes over the flows without an answer: how many, and how long after the end
+// of one the next begins.
+const (
+	maxPasses = 10
+	passPause = 300 * time.Millisecond
+)
 
 // udpFlow is one flow. It is small, since there are many.
 type udpFlow struct {
@@ -40,15 +51,27 @@ type udpFlow struct {
 }
 
 func newUDPFlows(l *loop, line *line, from *client, numbers []int, start clock.Instant, r readiness) *udpFlows {
-	g := &udpFlows{readiness: r, loop: l, line: line, client: from, opener: perSecond(start, flowsPerSecond),
-		all: make([]udpFlow, len(numbers))}
+	g := &udpFlows{readiness: r, loop: l, line: line, client: from, all: make([]udpFlow, len(numbers))}
 	if line.Every > 0 && len(numbers) > 0 {
 		g.beats, g.beat = true, every(start, line.Every, len(numbers))
 	}
 	for i, n := range numbers {
 		g.all[i] = udpFlow{owner: g, number: n, fd: -1}
 	}
+	g.beginPass(start)
 	return g
+}
+
+// beginPass begins a pass over the flows that have no answer.
+func (g *udpFlows) beginPass(start clock.Instant) {
+	g.passes++
+	g.opener = perSecond(start, flowsPerSecond)
+	g.pass = g.pass[:0]
+	for i := range g.all {
+		if !g.all[i].answered {
+			g.pass = append(g.pass, &g.all[i])
+		}
+	}
 }
 
 func (g *udpFlows) deadline() clock.Instant {
@@ -56,15 +79,18 @@ func (g *udpFlows) deadline() clock.Instant {
 		return g.ending.deadline(true)
 	}
 	next := clock.Never
-	if g.opener.n < int64(len(g.all)) {
-		next = g.opener.next()
-	} else if !g.isReady {
-		next = g.openedAt.Add(g.line.timeouts.Connect)
-	}
 	if g.beats {
-		next = min(next, g.beat.next())
+		next = g.beat.next()
 	}
-	return min(next, onceTrue(!g.isReady && g.answered == len(g.all)))
+	switch {
+	case g.isReady:
+		return next
+	case g.answered == len(g.all):
+		return atOnce
+	case g.opener.n < int64(len(g.pass)):
+		return min(next, g.opener.next())
+	}
+	return min(next, g.opener.next().Add(passPause))
 }
 
 func (g *udpFlows) fire(now clock.Instant) {
@@ -76,23 +102,23 @@ func (g *udpFlows) fire(now clock.Instant) {
 		g.ending.finished()
 		return
 	}
-	for g.opener.n < int64(len(g.all)) {
-		intended, n, due := g.opener.take(now)
-		if !due {
-			break
-		}
-		g.all[n].open(intended, now)
-		g.openedAt = now
+	if !g.isReady {
+		g.fireOpening(now)
 	}
-	for g.beats {
-		intended, n, due := g.beat.take(now)
-		if !due {
-			break
-		}
-		g.all[n%int64(len(g.all))].send(intended)
+	if g.beats {
+		g.beat.due(now, forever, func(intended clock.Instant, n int64) { g.all[n%int64(len(g.all))].send(intended) })
 	}
-	if g.answered == len(g.all) || (g.openedAt != 0 && now.Sub(g.openedAt) >= g.line.timeouts.Connect) {
+}
+
+func (g *udpFlows) fireOpening(now clock.Instant) {
+	g.opener.due(now, int64(len(g.pass)), func(intended clock.Instant, n int64) { g.pass[n].open(intended, now) })
+	passed := g.opener.n == int64(len(g.pass)) && now >= g.opener.next().Add(passPause)
+	switch {
+	case g.answered == len(g.all), passed && g.passes == maxPasses:
+		g.pass = nil
 		g.ready()
+	case passed:
+		g.beginPass(now)
 	}
 }
 
@@ -106,7 +132,12 @@ func (f *udpFlow) id() flowID {
 	return id
 }
 
+// open sends the first datagram, or the same again.
 func (f *udpFlow) open(intended, now clock.Instant) {
+	if f.fd >= 0 {
+		f.send(intended)
+		return
+	}
 	fd, err := f.owner.loop.dialUDP(f.owner.client, f.owner.line.target, unix.EPOLLIN, f)
 	f.fd = fd
 	if err != nil {

@@ -10,30 +10,30 @@ import (
 // of their sequence numbers, each once it is known whether its answer came in
 // time (within the threshold of its sending; a later answer is a missed one).
 //
-// An outage lasts from the intended send time of the last probe that was
-// answered in time before it to the actual send time of the first one after it.
-// So it measures for how long packets were lost, not when answers arrived, and
-// it is exact to one probe interval at each end. Where the generator itself was
-// late the actual time is later than the intended one: the outage is then
-// overestimated, never hidden.
+// An outage lasts from the last probe that was answered in time before it to the
+// first one after it, by the instants at which they were really sent: between
+// those two nothing came through, and both did. So it measures for how long
+// packets were lost, not when answers arrived; it is never underestimated, and
+// exact to one probe interval at each end while the generator is on time. A
+// generator that was late has sent less often, and says so by a stall event.
 type outageMeter struct {
 	threshold time.Duration
 	started   bool
-	last      clock.Instant // intended time of the last probe answered in time
+	last      clock.Instant // when the last probe answered in time was sent
 	missed    int           // probes since then
 }
 
 // settle notes the fate of the next probe.
-func (m *outageMeter) settle(intended, sent clock.Instant, answered bool) (gap, bool) {
+func (m *outageMeter) settle(sent clock.Instant, answered bool) (gap, bool) {
 	if !m.started {
-		m.started, m.last = true, intended
+		m.started, m.last = true, sent
 	}
 	if !answered {
 		m.missed++
 		return gap{}, false
 	}
 	g, found := m.end(sent)
-	m.last, m.missed = intended, 0
+	m.last, m.missed = sent, 0
 	return g, found
 }
 

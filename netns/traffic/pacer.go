@@ -1,6 +1,7 @@
 package traffic
 
 import (
+	"math"
 	"time"
 
 	"baton/impl/clock"
@@ -19,6 +20,11 @@ type pacer struct {
 	grid  time.Duration
 	n     int64
 }
+
+// perTurn bounds what a generator that is behind its schedule sends before the
+// loop looks at its sockets again: the kernel queues no more than a thousand
+// frames for a processor, and what overflows would look like loss in the network.
+const perTurn = 64
 
 // every returns the schedule of count senders that each act once a period,
 // spread evenly over it: sender n modulo count acts at the n-th instant.
@@ -39,6 +45,24 @@ func (p *pacer) next() clock.Instant {
 	}
 	return p.start.Add(after)
 }
+
+// due calls f with each intended instant that has come and its number, up to a
+// limit of numbers and perTurn of them.
+func (p *pacer) due(now clock.Instant, limit int64, f func(intended clock.Instant, n int64)) {
+	for range perTurn {
+		if p.n >= limit {
+			return
+		}
+		intended, n, due := p.take(now)
+		if !due {
+			return
+		}
+		f(intended, n)
+	}
+}
+
+// forever is a limit for schedules without one.
+const forever = math.MaxInt64
 
 // take returns the next intended instant and its number if it has come.
 func (p *pacer) take(now clock.Instant) (intended clock.Instant, n int64, due bool) {

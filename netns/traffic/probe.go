@@ -31,12 +31,20 @@ type probe struct {
 
 	readiness
 	ending *ending
+	ended  clock.Instant // when the last probe had been sent
+	latest clock.Instant // when an answer was read last
+	// nextLook is when the socket is read next, once the probe is ending.
+	nextLook clock.Instant
 }
+
+// quiet is how long no answer must have come before a probe's end: those that a
+// busy host still carries are counted.
+const quiet = 100 * time.Millisecond
 
 // flight is one probe on its way.
 type flight struct {
-	intended, sent clock.Instant
-	answered       bool // in time
+	sent     clock.Instant
+	answered bool // in time
 }
 
 // newProbe opens the flow's socket.
@@ -60,36 +68,23 @@ func newProbe(l *loop, line *line, from *client, number int, start clock.Instant
 
 func (p *probe) deadline() clock.Instant {
 	if p.ending != nil {
-		return min(p.ending.deadline(len(p.flight) == 0), p.nextSettled())
+		return min(p.ending.deadline(false), p.nextLook)
 	}
 	return p.pace.next()
-}
-
-// nextSettled is when the fate of the oldest probe will be known.
-func (p *probe) nextSettled() clock.Instant {
-	if len(p.flight) == 0 {
-		return clock.Never
-	}
-	return p.flight[0].sent.Add(p.line.threshold + 1)
 }
 
 func (p *probe) fire(now clock.Instant) {
 	p.ready(now, 0)
 	p.settle(now)
 	if p.ending != nil {
+		p.nextLook = now.Add(quiet / 10)
 		p.fireEnding(now)
 		return
 	}
 	if now.Sub(p.pace.start) > p.line.timeouts.Connect {
 		p.readiness.ready() // nobody answers; that is for the checks to judge
 	}
-	for {
-		intended, seq, due := p.pace.take(now)
-		if !due {
-			return
-		}
-		p.send(intended, uint64(seq))
-	}
+	p.pace.due(now, forever, func(intended clock.Instant, seq int64) { p.send(intended, uint64(seq)) })
 }
 
 // send sends one probe. What the socket answers (an unreachable host, a full
@@ -97,7 +92,7 @@ func (p *probe) fire(now clock.Instant) {
 func (p *probe) send(intended clock.Instant, seq uint64) {
 	var b [requestLen]byte
 	putRequest(b[:], stamp{run: p.line.run, flow: p.wire, seq: seq, intended: intended})
-	p.flight = append(p.flight, flight{intended: intended, sent: hostclock.Now()})
+	p.flight = append(p.flight, flight{sent: hostclock.Now()})
 	p.line.sent()
 	_, _ = unix.Write(p.fd, b[:])
 }
@@ -107,7 +102,7 @@ func (p *probe) settle(now clock.Instant) {
 	n := 0
 	for n < len(p.flight) && now.Sub(p.flight[n].sent) > p.line.threshold {
 		f := p.flight[n]
-		if g, found := p.meter.settle(f.intended, f.sent, f.answered); found {
+		if g, found := p.meter.settle(f.sent, f.answered); found {
 			p.gap(g)
 		}
 		n++
@@ -155,6 +150,7 @@ func (p *probe) answer(b []byte, at clock.Instant) {
 		}
 		return
 	}
+	p.latest = hostclock.Now()
 	p.line.received(at.Sub(got.intended))
 	if got.seq >= p.settled && got.seq-p.settled < uint64(len(p.flight)) {
 		f := &p.flight[got.seq-p.settled]
@@ -179,13 +175,13 @@ func (p *probe) noteBackend(at clock.Instant, name []byte) {
 	p.event(at, trace.TrafficMoved, "from "+before, p.backend)
 }
 
-func (p *probe) finish(_ clock.Instant, e *ending) { p.ending = e }
+func (p *probe) finish(now clock.Instant, e *ending) { p.ending, p.ended, p.nextLook = e, now, now }
 
 func (p *probe) fireEnding(now clock.Instant) {
-	if len(p.flight) > 0 && now < p.ending.until {
+	if now < p.ending.until && (len(p.flight) > 0 || now.Sub(max(p.latest, p.ended)) < quiet) {
 		return
 	}
-	if g, open := p.meter.end(p.pace.next()); open {
+	if g, open := p.meter.end(p.ended); open {
 		p.gap(g)
 	}
 	p.line.count(func(t *trace.Totals) { t.Sessions-- })

@@ -34,6 +34,7 @@ type session struct {
 	wire  uint32 // identifies the flow in its messages
 
 	started clock.Instant // intended time of the connect
+	opening bool          // Start waits for it
 	ending  bool          // close once everything is answered
 	backend string        // that of the first echo
 	next    uint64        // sequence number of the next message
@@ -178,6 +179,7 @@ func (s *session) noteBackend(now clock.Instant, name []byte) {
 	before := s.backend
 	s.backend = string(name)
 	if before == "" {
+		s.opened()
 		s.event(now, trace.TrafficOpened, "", s.backend)
 		return
 	}
@@ -219,12 +221,27 @@ func (s *session) giveUp(now clock.Instant) {
 func rounded(d time.Duration) string { return d.Round(time.Millisecond).String() }
 
 func (s *session) become(p phase) {
-	if s.phase == connecting {
-		s.owner.opening--
-	}
 	if s.phase = p; p == ended {
+		s.opened()
 		s.owner.live--
 	}
+}
+
+// opened ends the wait of Start for this session.
+func (s *session) opened() {
+	if s.opening {
+		s.opening = false
+		s.owner.opening--
+	}
+}
+
+// timeout fails a session that is not established when its time to connect has
+// run out. One that is but has no echo yet is no longer waited for.
+func (s *session) timeout(now clock.Instant) {
+	if s.phase == connecting {
+		s.giveUp(now)
+	}
+	s.opened()
 }
 
 // fail ends a session that was never established.

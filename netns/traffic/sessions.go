@@ -18,7 +18,7 @@ type sessions struct {
 	opener  pacer
 	beat    pacer
 	beats   bool
-	opening int // not yet established or failed
+	opening int // without a first echo, not ended, not timed out
 	live    int // not ended
 	expired int // all[:expired] are no longer watched for the connect timeout
 
@@ -39,7 +39,7 @@ func newSessions(l *loop, line *line, from *client, numbers []int, start clock.I
 	for _, n := range numbers {
 		g.all = append(g.all, &session{
 			flowID: flowID{line: line, client: from, number: n}, loop: l, owner: g, fd: -1,
-			wire: line.wire(n), stall: stallMeter{threshold: line.threshold},
+			wire: line.wire(n), opening: true, stall: stallMeter{threshold: line.threshold},
 		})
 	}
 	return g
@@ -67,34 +67,24 @@ func (g *sessions) fire(now clock.Instant) {
 		g.fireEnding(now)
 		return
 	}
-	for g.opener.n < int64(len(g.all)) {
-		intended, n, due := g.opener.take(now)
-		if !due {
-			break
-		}
-		g.all[n].open(intended, now)
-	}
+	g.opener.due(now, int64(len(g.all)), func(intended clock.Instant, n int64) { g.all[n].open(intended, now) })
 	for g.nextTimeout() <= now {
-		if s := g.all[g.expired]; s.phase == connecting {
-			s.giveUp(now)
-		}
+		g.all[g.expired].timeout(now)
 		g.expired++
 	}
-	for g.beats {
-		intended, n, due := g.beat.take(now)
-		if !due {
-			break
-		}
-		g.all[n%int64(len(g.all))].send(intended, now)
+	if g.beats {
+		g.beat.due(now, forever, func(intended clock.Instant, n int64) {
+			g.all[n%int64(len(g.all))].send(intended, now)
+		})
 	}
 	if g.opening == 0 {
 		g.ready()
 	}
 }
 
-// nextTimeout is when the oldest connection attempt has taken too long.
+// nextTimeout is when the oldest session without an echo has taken too long.
 func (g *sessions) nextTimeout() clock.Instant {
-	for g.expired < int(g.opener.n) && g.all[g.expired].phase != connecting {
+	for g.expired < int(g.opener.n) && !g.all[g.expired].opening {
 		g.expired++
 	}
 	if g.expired == int(g.opener.n) {

@@ -100,6 +100,9 @@ func newNetworkWith(cleanup func(args ...any)) *network {
 		b.Sysctl("net/ipv4/conf/all/arp_ignore", "1")
 		n.backends = append(n.backends, b)
 	}
+	for _, addr := range backendAddrs {
+		n.client.Reach(addr)
+	}
 	n.serveBy(0)
 	return n
 }

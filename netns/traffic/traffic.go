@@ -115,8 +115,8 @@ func New(cfg Config) (*Generator, error) {
 func (g *Generator) record(e trace.Event) { g.events <- e }
 
 // Start opens the servers, then the clients' connections, and returns when each
-// session is established or has failed, each idle flow was answered or given up,
-// and each probe was answered once; or when ctx is done, with its error. What
+// session, idle flow and probe was answered once, or has failed or taken longer
+// than Timeouts.Connect; or when ctx is done, with its error. What
 // was started then still has to be stopped.
 func (g *Generator) Start(ctx context.Context) error {
 	go g.handOver()

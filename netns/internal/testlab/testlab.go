@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/containernetworking/plugins/pkg/ns"
 	. "github.com/onsi/gomega"
@@ -94,6 +95,21 @@ func (h *Host) Address(iface, cidr string) {
 	addr, err := netlink.ParseAddr(cidr)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(h.Link.AddrAdd(h.Interface(iface), addr)).To(Succeed())
+}
+
+// Reach waits until the host reaches an address: until the ports of the switch
+// between them forward and the neighbours know each other. Nobody may listen on
+// the address's TCP port 9.
+func (h *Host) Reach(addr string) {
+	Eventually(func() error {
+		return h.Do(func() error {
+			conn, err := net.DialTimeout("tcp4", net.JoinHostPort(addr, "9"), time.Second)
+			if err == nil {
+				conn.Close()
+			}
+			return err
+		})
+	}).Within(10*time.Second).Should(MatchError(unix.ECONNREFUSED), "%s reaches %s", h.name, addr)
 }
 
 // Route sends what goes to a destination (in CIDR form) through a gateway,

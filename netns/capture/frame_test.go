@@ -1,0 +1,158 @@
+package capture
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+
+	"baton/impl/flow"
+)
+
+// build serialises layers by an implementation that is not ours.
+func build(t testing.TB, stack ...gopacket.SerializableLayer) []byte {
+	t.Helper()
+	b := gopacket.NewSerializeBuffer()
+	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true}, stack...); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+var (
+	lb1MAC    = mac{2, 0xba, 0x70, 0, 1, 1}
+	clientMAC = mac{2, 0xba, 0x70, 0, 2, 1}
+	vipAddr   = flow.Addr{198, 18, 0, 100}
+	webTuple  = flow.Tuple{Src: vipAddr, Dst: flow.Addr{198, 18, 0, 11}, SrcPort: 80, DstPort: 40123, Proto: flow.TCP}
+)
+
+func ether(kind layers.EthernetType) *layers.Ethernet {
+	return &layers.Ethernet{SrcMAC: lb1MAC[:], DstMAC: clientMAC[:], EthernetType: kind}
+}
+
+func ipv4(proto layers.IPProtocol, options int) *layers.IPv4 {
+	ip := &layers.IPv4{Version: 4, TTL: 64, Id: 77, Protocol: proto, SrcIP: webTuple.Src[:], DstIP: webTuple.Dst[:]}
+	for range options {
+		ip.Options = append(ip.Options, layers.IPv4Option{OptionType: 1})
+	}
+	return ip
+}
+
+func rstFrame(t testing.TB, options int) []byte {
+	return build(t, ether(layers.EthernetTypeIPv4), ipv4(layers.IPProtocolTCP, options),
+		&layers.TCP{SrcPort: 80, DstPort: 40123, Seq: 1000, Ack: 2000, RST: true, ACK: true})
+}
+
+func arpFrame(t testing.TB, operation uint16, target flow.Addr) []byte {
+	return build(t, ether(layers.EthernetTypeARP), &layers.ARP{AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4,
+		HwAddressSize: 6, ProtAddressSize: 4, Operation: operation, SourceHwAddress: lb1MAC[:], SourceProtAddress: vipAddr[:],
+		DstHwAddress: make([]byte, 6), DstProtAddress: target[:]})
+}
+
+func TestSegmentsAreRead(t *testing.T) {
+	for _, options := range []int{0, 8} {
+		f, ok := parseFrame(rstFrame(t, options))
+		if !ok || !f.rst() || f.tuple != webTuple || f.seq != 1000 || f.ack != 2000 || f.flags != tcpRST|tcpACK ||
+			f.src != lb1MAC || f.dst != clientMAC || f.ipID != 77 {
+			t.Errorf("with %d bytes of IP options: %+v", options, f)
+		}
+	}
+	udp := build(t, ether(layers.EthernetTypeIPv4), ipv4(layers.IPProtocolUDP, 0), &layers.UDP{SrcPort: 80, DstPort: 40123})
+	want := webTuple
+	want.Proto = flow.UDP
+	if f, ok := parseFrame(udp); !ok || f.kind != frameUDP || f.tuple != want {
+		t.Errorf("datagram: %+v", f)
+	}
+}
+
+func TestOnlyAnAnnouncementIsGratuitous(t *testing.T) {
+	for name, tt := range map[string]struct {
+		frame []byte
+		want  bool
+	}{
+		"request for the own address": {arpFrame(t, layers.ARPRequest, vipAddr), true},
+		"reply for the own address":   {arpFrame(t, layers.ARPReply, vipAddr), true},
+		"request for another":         {arpFrame(t, layers.ARPRequest, flow.Addr{198, 18, 0, 11}), false},
+		"a RST":                       {rstFrame(t, 0), false},
+	} {
+		if f, ok := parseFrame(tt.frame); !ok || f.gratuitous() != tt.want {
+			t.Errorf("%s: gratuitous %v, want %v", name, f.gratuitous(), tt.want)
+		}
+	}
+	probe := arpFrame(t, layers.ARPRequest, flow.Addr{})
+	copy(probe[28:32], []byte{0, 0, 0, 0}) // sender address: RFC 5227 probe of 0.0.0.0
+	if f, _ := parseFrame(probe); f.gratuitous() {
+		t.Error("an ARP probe is taken for an announcement")
+	}
+}
+
+func TestFragmentsAndForeignFramesAreNotTakenForSegments(t *testing.T) {
+	fragment := rstFrame(t, 0)
+	binary.BigEndian.PutUint16(fragment[20:], 0x00b9)
+	badLength := rstFrame(t, 0)
+	badLength[14] = 0x44 // a header of 16 bytes
+	version6 := rstFrame(t, 0)
+	version6[14] = 0x65
+	tokenRing := arpFrame(t, layers.ARPRequest, vipAddr)
+	tokenRing[15] = 6
+	for name, b := range map[string][]byte{"fragment": fragment, "short header": badLength, "version 6": version6, "ARP of another medium": tokenRing} {
+		if f, ok := parseFrame(b); !ok || f.kind != frameOther {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
+func TestCutFramesAreNotReadBeyondTheirEnd(t *testing.T) {
+	whole := rstFrame(t, 8)
+	for n := range whole {
+		f, ok := parseFrame(whole[:n:n])
+		if ok != (n >= etherLen) {
+			t.Errorf("%d bytes: ok %v", n, ok)
+		}
+		if n < etherLen+28+tcpFlagsEnd && f.kind != frameOther {
+			t.Errorf("%d bytes: taken for %+v", n, f)
+		}
+	}
+}
+
+// What another implementation understands it must understand alike.
+func FuzzParseFrame(f *testing.F) {
+	f.Add(rstFrame(f, 0))
+	f.Add(rstFrame(f, 8))
+	f.Add(arpFrame(f, layers.ARPRequest, vipAddr))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, ok := parseFrame(b)
+		if !ok || got.kind == frameOther {
+			return
+		}
+		p := gopacket.NewPacket(b, layers.LayerTypeEthernet, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
+		p.Layers()
+		if p.ErrorLayer() != nil {
+			return
+		}
+		switch got.kind {
+		case frameTCP:
+			if tcp, ok := p.Layer(layers.LayerTypeTCP).(*layers.TCP); ok &&
+				(tcp.Seq != got.seq || tcp.RST != got.rst() || uint16(tcp.SrcPort) != got.tuple.SrcPort) {
+				t.Fatalf("got %+v, gopacket %+v", got, tcp)
+			}
+		case frameARP:
+			arp, ok := p.Layer(layers.LayerTypeARP).(*layers.ARP)
+			if !ok || string(arp.SourceProtAddress) != string(got.senderIP[:]) || string(arp.DstProtAddress) != string(got.targetIP[:]) {
+				t.Fatalf("got %+v, gopacket %+v", got, arp)
+			}
+		}
+	})
+}
+
+func BenchmarkParseFrame(b *testing.B) {
+	whole := rstFrame(b, 0)
+	b.ReportAllocs()
+	for b.Loop() {
+		if f, _ := parseFrame(whole); f.kind != frameTCP {
+			b.Fatal(f)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package capture
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/scenarios/plan"
+)
+
+func ms(n float64) clock.Instant { return clock.Instant(n * float64(time.Millisecond)) }
+
+// seen is a RST with the given sequence number; a load balancer's relays.
+func seen(at float64, edge, sender string, seq uint32, sport, dport uint16) *sighting {
+	return &sighting{at: ms(at), edge: edge, sender: sender, relayed: sender == "lb1" || sender == "lb2",
+		seq: seq, flags: tcpRST, tuple: flow.Tuple{SrcPort: sport, DstPort: dport, Proto: flow.TCP}}
+}
+
+func TestOriginOfRSTs(t *testing.T) {
+	const c, b = plan.LinkClients, plan.LinkBackends
+	tests := []struct {
+		rule      string
+		sightings []*sighting
+		origins   []string
+	}{
+		{"a backend's RST that is passed on keeps its origin, though the ports are translated",
+			[]*sighting{seen(1, b, "backend1", 7, 80, 20001), seen(1.1, c, "lb1", 7, 80, 40123)}, []string{"backend1", "backend1"}},
+		{"the order in which the edges are read does not matter",
+			[]*sighting{seen(1.1, c, "lb1", 7, 80, 40123), seen(1, b, "backend1", 7, 80, 20001)}, []string{"backend1", "backend1"}},
+		{"a client's RST that is passed on keeps its origin",
+			[]*sighting{seen(1, c, "client1", 7, 40123, 80), seen(1.1, b, "lb2", 7, 20001, 80)}, []string{"client1", "client1"}},
+		{"a RST with no counterpart is the sender's own",
+			[]*sighting{seen(1, c, "lb1", 7, 80, 40123)}, []string{"lb1"}},
+		{"another sequence number is another RST",
+			[]*sighting{seen(1, b, "backend1", 8, 80, 20001), seen(1.1, c, "lb1", 7, 80, 40123)}, []string{"backend1", "lb1"}},
+		{"so is one long before",
+			[]*sighting{seen(1, b, "backend1", 7, 80, 20001), seen(40, c, "lb1", 7, 80, 40123)}, []string{"backend1", "lb1"}},
+		{"so is one of the same edge",
+			[]*sighting{seen(1, c, "client1", 7, 40123, 80), seen(1.1, c, "lb1", 7, 40123, 80)}, []string{"client1", "lb1"}},
+		{"two load balancers that reset both ends made both",
+			[]*sighting{seen(1, c, "lb1", 7, 80, 40123), seen(1, b, "lb1", 7, 20001, 80)}, []string{"lb1", "lb1"}},
+		{"one backend's RST explains one relayed RST, the nearest",
+			[]*sighting{seen(1, c, "lb1", 7, 80, 40123), seen(2.9, b, "backend1", 7, 80, 20001), seen(3, c, "lb1", 7, 80, 40123)},
+			[]string{"lb1", "backend1", "backend1"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.rule, func(t *testing.T) {
+			var p pairing
+			for _, s := range tt.sightings {
+				p.add(s)
+			}
+			if early := p.settled(ms(3).Add(settleTime-3*time.Millisecond), false); len(early) > 1 && early[0].at >= ms(3) {
+				t.Errorf("settled before its time: %+v", early[0])
+			}
+			p.settled(clock.Never, true)
+			for i, s := range tt.sightings {
+				if s.origin != tt.origins[i] {
+					t.Errorf("RST %d from %s: origin %q, want %q", i, s.sender, s.origin, tt.origins[i])
+				}
+			}
+		})
+	}
+}
+
+// The client edge shows the tuple that a table knows; both sightings must carry it.
+func TestBothSightingsCarryTheOriginalTuple(t *testing.T) {
+	original := flow.Tuple{Src: flow.Addr{198, 18, 0, 11}, Dst: vipAddr, SrcPort: 40123, DstPort: 80, Proto: flow.TCP}
+	made, passed := seen(1, plan.LinkBackends, "backend1", 7, 80, 20001), seen(1.1, plan.LinkClients, "lb1", 7, 80, 40123)
+	passed.original = original
+	p := pairing{waiting: []*sighting{made, passed}}
+	p.settled(clock.Never, true)
+	if made.original != original || passed.original != original {
+		t.Errorf("original tuples %v and %v, want %v", made.original, passed.original, original)
+	}
+}
+
+// Whatever comes, every RST is settled exactly once, in the order of time.
+func TestEveryRSTIsSettledOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var p pairing
+		var settled []*sighting
+		n := rapid.IntRange(0, 60).Draw(t, "n")
+		now := 0.0
+		for range n {
+			now += rapid.Float64Range(0, 30).Draw(t, "pause")
+			p.add(seen(now, rapid.SampledFrom([]string{plan.LinkClients, plan.LinkBackends}).Draw(t, "edge"),
+				rapid.SampledFrom([]string{"lb1", "lb2", "client1", "backend1"}).Draw(t, "sender"),
+				rapid.Uint32Range(0, 3).Draw(t, "seq"), 80, 40123))
+			settled = append(settled, p.settled(ms(now), false)...)
+		}
+		settled = append(settled, p.settled(clock.Never, true)...)
+		if len(settled) != n {
+			t.Fatalf("%d of %d settled", len(settled), n)
+		}
+		if !slices.IsSortedFunc(settled, func(a, b *sighting) int { return int(a.at - b.at) }) {
+			t.Fatal("not in the order of time")
+		}
+		for _, s := range settled {
+			if s.origin == "" {
+				t.Fatalf("without an origin: %+v", s)
+			}
+			if !s.relayed && s.origin != s.sender {
+				t.Fatalf("%s is no load balancer, but its RST is said to be made by %s", s.sender, s.origin)
+			}
+		}
+	})
+}
+
+func TestEntriesAreAskedForAtABoundedRate(t *testing.T) {
+	limit := rateLimit{perSecond: 3}
+	allowed := 0
+	for i := range 20 { // ten in each of two seconds
+		if limit.allow(ms(100 * float64(i))) {
+			allowed++
+		}
+	}
+	if allowed != 6 {
+		t.Errorf("%d asked for in two seconds, want 6", allowed)
+	}
+}
