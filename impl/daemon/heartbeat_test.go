@@ -1,4 +1,4 @@
-package daemon_test
+package daemon
 
 import (
 	"fmt"
@@ -47,15 +47,13 @@ func BenchmarkHeartbeat(b *testing.B) {
 func heartbeat(b *testing.B, hogs int, ordinary bool) {
 	p := newPair(b)
 	for _, n := range p.nodes {
-		n.ordinary = ordinary
+		if ordinary {
+			n.env = []string{ordinaryEnv + "=1"}
+		}
 		n.start(b)
 	}
 	p.nodes[0].waitStatus(b, "MASTER", is("Master"))
 	p.nodes[1].waitStatus(b, "BACKUP and in sync", syncedBackup)
-	var before [2]control.Status
-	for i, n := range p.nodes {
-		before[i] = n.waitStatus(b, "answering", func(control.Status) bool { return true })
-	}
 	for range hogs {
 		cmd := exec.Command("/proc/self/exe")
 		cmd.Env = append(os.Environ(), hogEnv+"=1", "GOMAXPROCS=1")
@@ -65,26 +63,60 @@ func heartbeat(b *testing.B, hogs int, ordinary bool) {
 		defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	}
 	time.Sleep(5 * time.Second)
+	reportPunctuality(b, p.nodes[0], p.nodes[1])
+	p.kill(b)
+}
+
+// reportPunctuality reports the worst of the nodes since they came up.
+func reportPunctuality(b *testing.B, nodes ...*testNode) {
 	var lateMax, gapMax time.Duration
 	var sent, downs uint64
-	late := make([]uint64, len(before[0].Loop.Late))
-	for i, n := range p.nodes {
+	for _, n := range nodes {
 		s := n.waitStatus(b, "answering", func(control.Status) bool { return true })
-		for j := range late {
-			late[j] += s.Loop.Late[j] - before[i].Loop.Late[j]
-		}
-		for j, path := range s.Paths {
+		for _, path := range s.Paths {
 			lateMax = max(lateMax, path.Stats.AdvanceLateMax)
 			gapMax = max(gapMax, path.Stats.ReceiveGapMax)
-			sent += path.Stats.Sent - before[i].Paths[j].Stats.Sent
+			sent += path.Stats.Sent
 			downs += path.Stats.Downs
 		}
+		b.Logf("%s: late %v", n.Node, s.Loop.Late)
 	}
 	b.ReportMetric(float64(lateMax.Microseconds()), "late-max-µs")
 	b.ReportMetric(float64(gapMax.Microseconds())/1000, "gap-max-ms")
 	b.ReportMetric(float64(sent), "packets")
 	b.ReportMetric(float64(downs), "downs")
-	fmt.Printf("late %v\n", late)
+}
+
+// BenchmarkSync measures how long a restarted node takes to be in sync with a
+// MASTER that has a table of the given size, from the stream's establishment, and
+// what that does to the heartbeat of both. The dataplane is one in memory: what is
+// compared is the daemon, the core and the stream.
+func BenchmarkSync(b *testing.B) {
+	for _, flows := range []int{10_000, 100_000, 500_000} {
+		b.Run(fmt.Sprintf("%d", flows), func(b *testing.B) {
+			for range b.N {
+				synced(b, flows)
+			}
+		})
+	}
+}
+
+func synced(b *testing.B, flows int) {
+	p := newPair(b)
+	master, backup := p.nodes[0], p.nodes[1]
+	master.env = []string{fmt.Sprintf("%s=%d", flowsEnv, flows)}
+	backup.env = []string{flowsEnv + "=0"}
+	master.start(b)
+	complete := func(s control.Status) bool { return s.Flows == flows }
+	master.waitStatus(b, "MASTER with its flows", complete)
+	backup.start(b)
+	s := backup.waitStatus(b, "BACKUP and in sync", func(s control.Status) bool { return syncedBackup(s) && complete(s) })
+	b.ReportMetric(float64(s.Sync.Took.Microseconds())/1000, "sync-ms")
+	reportPunctuality(b, master, backup)
+	p.kill(b)
+}
+
+func (p *pair) kill(b *testing.B) {
 	for _, n := range p.nodes {
 		_ = n.cmd.Process.Kill()
 		n.wait(b)

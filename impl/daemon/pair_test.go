@@ -1,4 +1,4 @@
-package daemon_test
+package daemon
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +23,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/bpf"
-	"baton/impl/daemon"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
 	"baton/impl/daemon/pki"
@@ -44,16 +44,31 @@ func TestMain(m *testing.M) {
 		hog()
 	}
 	if file := os.Getenv(nodeConfigEnv); file != "" {
-		err := daemon.Run(context.Background(), daemon.Options{
+		err := Run(context.Background(), Options{
 			ConfigFile: file, TraceFD: 3, Ordinary: os.Getenv(ordinaryEnv) != "",
-			Dataplane: func(cfg dataplane.Config) (dataplane.Dataplane, error) { return bpf.Open(cfg) },
+			Dataplane: openTestDataplane,
 		})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
-		os.Exit(daemon.ExitCode(err))
+		os.Exit(ExitCode(err))
 	}
 	os.Exit(m.Run())
+}
+
+// flowsEnv gives that node a dataplane in memory, which opens so many flows when it
+// is first allowed to forward.
+const flowsEnv = "BATON_TEST_FLOWS"
+
+func openTestDataplane(cfg dataplane.Config) (dataplane.Dataplane, error) {
+	flows, ok := os.LookupEnv(flowsEnv)
+	if !ok {
+		return bpf.Open(cfg)
+	}
+	n, err := strconv.Atoi(flows)
+	m := newMemory()
+	m.open = n
+	return m, err
 }
 
 // pair is two nodes' namespaces, joined by three cables, and their configurations.
@@ -64,9 +79,9 @@ type pair struct {
 
 type testNode struct {
 	*config.Config
-	file     string
-	netns    ns.NetNS
-	ordinary bool // without real-time scheduling
+	file  string
+	netns ns.NetNS
+	env   []string // beyond that of the test
 
 	cmd   *exec.Cmd
 	log   syncBuffer
@@ -194,9 +209,7 @@ func (n *testNode) start(t testing.TB) {
 	}
 	n.cmd = exec.Command("/proc/self/exe")
 	n.cmd.Env = append(os.Environ(), nodeConfigEnv+"="+n.file)
-	if n.ordinary {
-		n.cmd.Env = append(n.cmd.Env, ordinaryEnv+"=1")
-	}
+	n.cmd.Env = append(n.cmd.Env, n.env...)
 	n.cmd.Stderr = &n.log
 	n.cmd.ExtraFiles = []*os.File{traceOut}
 	n.in(t, n.cmd.Start)

@@ -1,15 +1,18 @@
 package daemon
 
-import (
-	"log/slog"
+import "log/slog"
 
-	"baton/impl/daemon/bfdio"
-)
+// bfdSocket is what the loop needs of a bfdio.Socket.
+type bfdSocket interface {
+	Send(packet []byte) error
+	Receive() (data []byte, ttl uint8, ok bool, err error)
+	Strangers() uint64
+}
 
 // bfdPath is one path's socket, with what was last said about it.
 type bfdPath struct {
 	name    string
-	socket  *bfdio.Socket
+	socket  bfdSocket
 	failed  uint64 // packets that could not be sent or received
 	failure string // the last failure that was logged, "" after a success
 }

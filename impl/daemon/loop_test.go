@@ -1,0 +1,265 @@
+package daemon
+
+import (
+	"errors"
+	"runtime"
+	"testing"
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/clock"
+	"baton/impl/daemon/record"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+	"baton/impl/node"
+)
+
+// deaf is a BFD socket without a peer.
+type deaf struct{ sent int }
+
+func (d *deaf) Send([]byte) error                     { d.sent++; return nil }
+func (d *deaf) Receive() ([]byte, uint8, bool, error) { return nil, 0, false, nil }
+func (d *deaf) Strangers() uint64                     { return 0 }
+
+// bench is a loop with a core but without a world, driven by the test.
+type bench struct {
+	*loop
+	dp     *memory
+	socket *deaf
+}
+
+func newBench(t testing.TB) *bench {
+	t.Helper()
+	p, err := newPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.close)
+	core, err := node.New(node.Config{
+		ID: "lb1", Peer: "lb2", Priority: 100, Incarnation: 1,
+		Paths: []node.Path{{Name: "sync", BFD: bfd.Config{
+			LocalDiscr: 1, DesiredMinTxInterval: 2 * time.Millisecond, RequiredMinRxInterval: 2 * time.Millisecond, DetectMult: 3,
+		}}},
+	}, monotonic())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{dp: newMemory(), socket: &deaf{}}
+	recorder := record.New(record.Config{})
+	t.Cleanup(func() { recorder.Close(patience) })
+	b.loop = &loop{
+		node: core, dp: b.dp, poller: p, inbox: newInbox(p.wake), recorder: recorder, log: recorder.Logger(),
+		paths: []*bfdPath{{name: "sync", socket: b.socket}},
+		out: outlets{
+			send: func(uint64, []byte) {}, reset: func(uint64, string) {}, announce: func() error { return nil }, client: func(flow.Addr) {},
+		},
+	}
+	return b
+}
+
+// settle handles what is in the inbox until the condition holds.
+func (b *bench) settle(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !done(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not %s within %v", what, patience)
+		}
+		for _, i := range b.inbox.take(nil) {
+			b.handle(i)
+		}
+	}
+}
+
+func TestEventsComeInBoundedInputsInOrder(t *testing.T) {
+	b := newBench(t)
+	const n = 2*maxEvents + 10
+	for i := range n {
+		b.dp.add(flow.Event{Entry: entry(i)})
+	}
+	b.carryOut(node.Drain{ID: 7})
+	var got []flow.Event
+	for i, in := range b.answers {
+		switch in := in.(type) {
+		case node.Flows:
+			if len(in.Events) > maxEvents {
+				t.Errorf("input %d carries %d events, want at most %d", i, len(in.Events), maxEvents)
+			}
+			got = append(got, in.Events...)
+		case node.Done:
+			if in.ID != 7 || i != len(b.answers)-1 {
+				t.Errorf("Done %d is answer %d of %d, want it after every event", in.ID, i, len(b.answers))
+			}
+		}
+	}
+	if len(got) != n {
+		t.Fatalf("%d events, want %d", len(got), n)
+	}
+	for i, e := range got {
+		if e.Entry != entry(i) {
+			t.Fatalf("event %d is %v", i, e)
+		}
+	}
+}
+
+func TestApplyIsAnsweredWithItsFailure(t *testing.T) {
+	b := newBench(t)
+	b.dp.fail = errors.New("table full")
+	b.carryOut(node.Apply{ID: 3, Entries: []flow.Entry{entry(1)}})
+	if done := b.answers[0].(node.Done); done.ID != 3 || done.Err != "table full" {
+		t.Errorf("answered %+v", done)
+	}
+}
+
+func TestApplyWaitsForAScan(t *testing.T) {
+	b := newBench(t)
+	b.dp.table[entry(1).Original] = entry(1)
+	b.dp.hold = make(chan struct{})
+	b.carryOut(node.Dump{ID: 1})
+	b.carryOut(node.Apply{ID: 2, Entries: []flow.Entry{entry(2)}})
+	b.carryOut(node.Dump{ID: 3})
+	if b.dp.applyCalls != 0 || len(b.answers) != 0 {
+		t.Fatalf("%d applied and %d answered while the scan runs", b.dp.applyCalls, len(b.answers))
+	}
+	close(b.dp.hold)
+	b.settle(t, "all answered", func() bool { return len(b.answers) == 3 })
+	for i, want := range []struct {
+		id      uint64
+		entries int
+	}{{1, 1}, {2, 0}, {3, 2}} {
+		if done := b.answers[i].(node.Done); done.ID != want.id || len(done.Entries) != want.entries {
+			t.Errorf("answer %d is %d with %d entries, want %d with %d", i, done.ID, len(done.Entries), want.id, want.entries)
+		}
+	}
+}
+
+func TestASweepReportsWhatIsGone(t *testing.T) {
+	b := newBench(t)
+	b.dp.toBeSwept = []flow.Entry{entry(1), entry(2)}
+	b.dp.table[entry(2).Original] = entry(2) // opened anew since
+	b.carryOut(node.Expire{On: true})
+	b.tick()
+	b.settle(t, "reported", func() bool { return len(b.answers) == 1 })
+	events := b.answers[0].(node.Flows).Events
+	if len(events) != 1 || !events[0].Deleted || events[0].Entry != entry(1) {
+		t.Errorf("reported %v, want the first flow deleted", events)
+	}
+}
+
+func TestASweepIsVoidOnceAgeingIsOff(t *testing.T) {
+	b := newBench(t)
+	b.dp.toBeSwept = []flow.Entry{entry(1)}
+	b.dp.hold = make(chan struct{})
+	b.carryOut(node.Expire{On: true})
+	b.tick()
+	b.carryOut(node.Expire{On: false})
+	close(b.dp.hold)
+	b.settle(t, "ended", func() bool { return !b.scans.running })
+	if len(b.answers) != 0 {
+		t.Errorf("a follower was told that flows expired: %v", b.answers)
+	}
+	b.tick()
+	if b.scans.running {
+		t.Error("a sweep runs although ageing is off")
+	}
+}
+
+func TestLostEventsAreToldOnce(t *testing.T) {
+	b := newBench(t)
+	for i, lost := range []uint64{0, 3, 3, 5} {
+		b.dp.counters = dataplane.Counters{EventsLost: lost}
+		before := b.steps
+		b.tick()
+		if told, want := b.steps-before, uint64([]int{0, 1, 0, 1}[i]); told != want {
+			t.Errorf("%d lost: told %d times, want %d", lost, told, want)
+		}
+	}
+}
+
+// TestTheHeartbeatComesBetweenInputs fills the inbox with work that each takes
+// until after the core's deadline.
+func TestTheHeartbeatComesBetweenInputs(t *testing.T) {
+	b := newBench(t)
+	const n = 5
+	for range n {
+		b.inbox.call(func() {
+			for deadline := b.node.Deadline(); monotonic() < deadline; {
+				runtime.Gosched()
+			}
+		})
+	}
+	b.work()
+	if b.socket.sent < n {
+		t.Errorf("%d heartbeats beside %d inputs, want one after each", b.socket.sent, n)
+	}
+}
+
+func TestBulkInputsWaitForTheLoop(t *testing.T) {
+	b := newInbox(func() {})
+	sent := make(chan int, 1000)
+	go func() {
+		for i := range 2 * maxBulk {
+			b.postBulk(node.Message{})
+			sent <- i
+		}
+		close(sent)
+	}()
+	for range maxBulk {
+		<-sent
+	}
+	select {
+	case i := <-sent:
+		t.Fatalf("input %d was taken, want it to wait", i)
+	default:
+	}
+	if n := len(b.take(nil)); n != maxBulk {
+		t.Fatalf("%d inputs, want %d", n, maxBulk)
+	}
+	b.release()
+	<-sent // the one that was let go
+	b.close()
+	for range sent { // the others are let go too
+	}
+	b.post(node.Timer{})
+	if n := len(b.take(nil)); n != 1 {
+		t.Errorf("%d inputs after the end, want the one from before", n)
+	}
+}
+
+func TestThePollerWakesForDeadlineAndForWake(t *testing.T) {
+	p, err := newPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	deadline := monotonic().Add(5 * time.Millisecond)
+	if err := p.wait(deadline); err != nil {
+		t.Fatal(err)
+	}
+	if now := monotonic(); now < deadline {
+		t.Errorf("woke %v before the deadline", deadline.Sub(now))
+	}
+	if err := p.wait(monotonic() - 1); err != nil { // in the past: at once
+		t.Fatal(err)
+	}
+	woken := make(chan error, 1)
+	go func() { woken <- p.wait(clock.Never) }()
+	p.wake()
+	select {
+	case err := <-woken:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("a wait without a deadline was not woken")
+	}
+}
+
+func TestLatenessCountsByBucket(t *testing.T) {
+	var l lateness
+	for _, d := range []time.Duration{-time.Second, 0, 100 * time.Microsecond, 101 * time.Microsecond, time.Second} {
+		l.note(d)
+	}
+	if l.counts[0] != 2 || l.counts[1] != 1 || l.counts[len(l.counts)-1] != 1 || l.max != time.Second {
+		t.Errorf("counted %+v", l)
+	}
+}

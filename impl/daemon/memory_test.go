@@ -1,0 +1,171 @@
+package daemon
+
+import (
+	"io"
+	"sync"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// memory is a dataplane that forwards nothing: a table, and events that a test
+// puts in. Unlike the model it may be used from several goroutines, as the daemon
+// does, and can be told to fail or to take its time.
+type memory struct {
+	mu       sync.Mutex
+	table    map[flow.Tuple]flow.Entry
+	events   []flow.Event
+	pending  chan struct{} // has room for one: events may be there
+	closed   chan struct{}
+	lease    clock.Instant
+	leases   int
+	counters dataplane.Counters
+
+	open       int           // flows to open once the lease is held
+	fail       error         // what Apply returns
+	hold       chan struct{} // Dump and Sweep wait until it is closed
+	toBeSwept  []flow.Entry
+	applyCalls int
+}
+
+var _ dataplane.Dataplane = (*memory)(nil)
+
+func newMemory() *memory {
+	return &memory{table: map[flow.Tuple]flow.Entry{}, pending: make(chan struct{}, 1), closed: make(chan struct{})}
+}
+
+// entry returns the i-th of many flows.
+func entry(i int) flow.Entry {
+	original := flow.Tuple{
+		Src: flow.Addr{198, 18, 0, 11}, SrcPort: uint16(i), Dst: flow.Addr{198, 18, 0, 100}, DstPort: 80, Proto: flow.TCP,
+	}
+	original.Src[2], original.Src[3] = byte(i>>24), byte(i>>16)
+	reply := flow.Tuple{
+		Src: flow.Addr{198, 18, 1, 11}, SrcPort: 80, Dst: flow.Addr{198, 18, byte(i >> 24), byte(i >> 16)}, DstPort: uint16(i), Proto: flow.TCP,
+	}
+	return flow.Entry{Original: original, Reply: reply, State: flow.Established, Origin: flow.Opened, Remaining: dataplane.DefaultTimeouts().Established}
+}
+
+func (m *memory) Lease(until clock.Instant) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lease = until
+	m.leases++
+	if until > monotonic() && m.open > 0 {
+		go m.openFlows(m.open)
+		m.open = 0
+	}
+	return nil
+}
+
+// openFlows is the traffic of a node that has become MASTER.
+func (m *memory) openFlows(n int) {
+	for i := range n {
+		m.mu.Lock()
+		m.add(flow.Event{Entry: entry(i)})
+		m.mu.Unlock()
+	}
+}
+
+// add puts an event in; the caller holds the lock.
+func (m *memory) add(e flow.Event) {
+	if e.Deleted {
+		delete(m.table, e.Entry.Original)
+	} else {
+		m.table[e.Entry.Original] = e.Entry
+	}
+	m.events = append(m.events, e)
+	select {
+	case m.pending <- struct{}{}:
+	default:
+	}
+}
+
+func (m *memory) SetMiss(dataplane.MissPolicy) error    { return nil }
+func (m *memory) SetServices([]dataplane.Service) error { return nil }
+func (m *memory) Close() error                          { close(m.closed); return nil }
+func (m *memory) Counters() (c dataplane.Counters, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.counters, nil
+}
+func (m *memory) Lookup(t flow.Tuple) (flow.Entry, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.table[t]
+	return e, ok, nil
+}
+
+func (m *memory) Apply(entries []flow.Entry) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.applyCalls++
+	for _, e := range entries {
+		m.table[e.Original] = e
+	}
+	return m.fail
+}
+
+func (m *memory) Delete(tuples []flow.Tuple) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, t := range tuples {
+		delete(m.table, t)
+	}
+	return nil
+}
+
+func (m *memory) Dump(f func(flow.Entry) bool) error {
+	m.wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.table {
+		if !f(e) {
+			break
+		}
+	}
+	return nil
+}
+
+func (m *memory) Sweep(_, _ clock.Instant) ([]flow.Entry, error) {
+	m.wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	swept := m.toBeSwept
+	m.toBeSwept = nil
+	return swept, nil
+}
+
+func (m *memory) wait() {
+	if m.hold != nil {
+		<-m.hold
+	}
+}
+
+// Poll hands over what fits a ring buffer of the usual size.
+func (m *memory) Poll(f func(flow.Event)) (int, error) {
+	m.mu.Lock()
+	events := m.events[:min(len(m.events), 1<<15)]
+	m.events = m.events[len(events):]
+	if len(m.events) > 0 {
+		select {
+		case m.pending <- struct{}{}:
+		default:
+		}
+	}
+	m.mu.Unlock()
+	for _, e := range events {
+		f(e)
+	}
+	return len(events), nil
+}
+
+func (m *memory) Wait() error {
+	select {
+	case <-m.pending:
+		return nil
+	case <-m.closed:
+		return io.EOF
+	}
+}
