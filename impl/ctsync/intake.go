@@ -48,7 +48,6 @@ type intake struct {
 // leave forgets the stream but not what it brought.
 func (in *intake) leave() {
 	in.waiting, in.open = false, false
-	in.compare.stop()
 }
 
 // doubt says that the table may no longer be the source's.

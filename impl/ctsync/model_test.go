@@ -236,15 +236,16 @@ func (w *world) check() {
 		if lag := n.pos.seq - n.AppliedSeq(); lag > n.cfg.LagLimit {
 			w.t.Fatalf("%s: in sync with a lag of %d", n.name, lag)
 		}
-		if n.queue.len() > 0 || len(n.late) > 0 || w.lost[n] {
+		if len(n.late) > 0 || w.lost[n] {
 			continue
 		}
-		want, ok := w.history[n.pos]
+		at := position{n.pos.term, n.AppliedSeq()}
+		want, ok := w.history[at]
 		if !ok {
 			continue // between two changes of one dump
 		}
 		if diff := difference(want, n.flows); diff != "" {
-			w.t.Fatalf("%s says that it is in sync with %s/%d: %s", n.name, n.pos.term, n.pos.seq, diff)
+			w.t.Fatalf("%s says that it is in sync with %s/%d: %s", n.name, at.term, at.seq, diff)
 		}
 	}
 }

@@ -167,6 +167,13 @@ func TestStaleEntriesGoAtTheMark(t *testing.T) {
 			t.Fatal("a flow was deleted before the snapshot was complete")
 		}
 	}
+	for len(p.ab) > 0 {
+		p.deliver(p.b)
+	}
+	for p.collect(); len(p.b.batch) > 0; p.collect() {
+		expect(t, p.b.Engine, false, "")
+		p.b.applyOne(p.now)
+	}
 	p.run()
 	p.synced(p.a)
 	if p.b.Len() != 30 {
@@ -217,6 +224,19 @@ func TestJournalOverflow(t *testing.T) {
 			t.Errorf("%+v, want a second snapshot", got)
 		}
 	})
+	t.Run("since the handover", func(t *testing.T) {
+		p := inSyncPair(t, small, 40)
+		p.cut()
+		p.master(p.b, 2)
+		p.fill(p.b, 40, 40+small.JournalLen+1)
+		p.run()
+		p.connect()
+		p.run()
+		p.synced(p.b)
+		if got := p.b.stats; got.Snapshots != 1 || got.Resumes != 0 || got.Overflows != 0 {
+			t.Errorf("%+v, want a snapshot", got)
+		}
+	})
 	t.Run("for a sink that stalls", func(t *testing.T) {
 		p := inSyncPair(t, small, 40)
 		sent := 0
@@ -239,6 +259,88 @@ func TestJournalOverflow(t *testing.T) {
 			t.Errorf("%+v, want one overflow", p.a.stats)
 		}
 	})
+}
+
+// Half a snapshot is nothing to build on: neither for the next round, nor for a
+// term of its holder as source.
+func TestHalfASnapshot(t *testing.T) {
+	half := func(t *testing.T) *pair {
+		p := newPair(t, small)
+		p.master(p.a, 1)
+		p.fill(p.a, 0, 100)
+		p.run()
+		p.connect()
+		for range 8 {
+			p.collect()
+			p.deliver(p.a)
+			p.deliver(p.b)
+			p.b.apply(p.now)
+		}
+		if phase := p.b.Progress().Phase; phase != PhaseSnapshot {
+			t.Fatal(phase)
+		}
+		p.cut()
+		return p
+	}
+	t.Run("for the sink", func(t *testing.T) {
+		p := half(t)
+		p.connect()
+		p.run()
+		p.synced(p.a)
+		if got := p.a.stats; got.Snapshots != 2 || got.Resumes != 0 {
+			t.Errorf("%+v, want a second snapshot", got)
+		}
+	})
+	t.Run("for the source that it becomes", func(t *testing.T) {
+		p := half(t)
+		p.master(p.b, 2)
+		p.connect()
+		p.run()
+		p.synced(p.b)
+		if got := p.b.stats; got.Snapshots != 1 || got.Resumes != 0 {
+			t.Errorf("%+v, want a snapshot", got)
+		}
+	})
+}
+
+// Rows that take hold after their round is over are not acked in the next one.
+func TestLateApplyOfEarlierRound(t *testing.T) {
+	p := newPair(t, Config{})
+	p.master(p.a, 1)
+	p.fill(p.a, 0, 40)
+	p.a.poll(p.now)
+	p.connect()
+	exchange := func() {
+		for range 10 {
+			p.collect()
+			p.deliver(p.a)
+			p.deliver(p.b)
+		}
+	}
+	exchange()
+	p.cut()
+	p.connect()
+	exchange()
+	if p.a.stats.Resumes != 1 || p.b.Pending() != 1 {
+		t.Fatalf("%+v, %d pending", p.a.stats, p.b.Pending())
+	}
+	p.run()
+	p.synced(p.a)
+}
+
+// A mark that crosses the sink's request for the buckets' digests is not its answer.
+func TestMarkCrossesNeed(t *testing.T) {
+	p := inSyncPair(t, Config{}, 40)
+	p.now = p.a.Deadline()
+	p.a.Advance(p.now) // the mark is due
+	p.b.change(entryOf(3, 0, 0), true)
+	p.b.poll(p.now)
+	p.collect() // and is on its way, as is the request
+	if p.ab[0][0] != typeMark || p.ba[0][0] != typeNeed {
+		t.Fatalf("messages of type %d and %d", p.ab[0][0], p.ba[0][0])
+	}
+	p.run()
+	p.synced(p.a)
 }
 
 func TestHandover(t *testing.T) {
