@@ -181,9 +181,13 @@ func (b *builder) config(c *configLine, guard Guard) {
 		node, _ = b.pick(c.Node, "node", nodes)
 	}
 	for _, arg := range c.Args {
-		key, ok := KeyOf(arg.Key.Text)
+		node, name := node, arg.Key.Text
+		if first, rest, ok := strings.Cut(name, "."); ok && node == "" && slices.Contains(nodes, first) {
+			node, name = first, rest // lb1.priority=200
+		}
+		key, ok := KeyOf(name)
 		if !ok {
-			b.errorf(position(arg.Key.Pos), nearest(arg.Key.Text, keyWords()), "unknown configuration key %q", arg.Key.Text)
+			b.errorf(position(arg.Key.Pos), nearest(name, keyWords()), "unknown configuration key %q", name)
 			continue
 		}
 		canonical, err := key.parse(arg.Value.Text)

@@ -104,7 +104,7 @@ type trafficLine struct {
 }
 
 type tolerateLine struct {
-	What *word     `parser:"@@"`
+	What *word     `parser:"@@ ('=' | ':')?"`
 	Time *quantity `parser:"@@"`
 }
 

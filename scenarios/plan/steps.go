@@ -124,6 +124,9 @@ func (b *builder) nodes(w *words) []string {
 
 func (b *builder) cut(c *cutLine) *Fault {
 	f := &Fault{Verb: c.Verb}
+	if c.Verb == VerbHeal && c.Link != nil && c.Link.Text == "all" && c.From == nil && c.Via == nil {
+		return f
+	}
 	before, via := len(b.found), ""
 	for _, w := range []*word{c.Link, c.Via} {
 		if w == nil {

@@ -1,0 +1,152 @@
+package check
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// after folds the tape up to an instant.
+func after(t *testing.T, tape *tape, at float64) *State {
+	t.Helper()
+	p := scenario(t, "", "", "")
+	s := NewState(p, plan.Netns)
+	events := append([]trace.Event(nil), *tape...)
+	trace.Sort(events)
+	for _, e := range events {
+		if e.At <= ms(at) {
+			s.Apply(e)
+		}
+	}
+	return s
+}
+
+// condition parses one condition.
+func condition(t *testing.T, text string) plan.Cond {
+	t.Helper()
+	p := scenario(t, "[sim] always "+text, "", "")
+	return p.Always[0].Cond
+}
+
+func TestStateHolds(t *testing.T) {
+	tests := []struct {
+		at        float64
+		condition string
+		want      bool
+		why       string
+	}{
+		{-850, "lb1 is Init", true, "lb1 is Init"},
+		{0, "lb1 is Backup", true, ""},
+		{0, "lb2 insync", false, "no sync yet"},
+		{300, "lb2 insync", true, "lb2 is insync with 2 entries"},
+		{300, "lb1 is not Master", false, "lb1 is Master"},
+		{2003, "lb1 is Master", true, ""}, // no receipt yet
+		{2004, "lb1 is Master", false, "lb1 is down"},
+		{2004, "lb1 is not Master", true, "lb1 is down"},
+		{4000, "lb1 is Init", true, "lb1 is Init"},
+		{4200, "lb1 insync", false, "lb1 is not insync (snapshot, 1 entries)"},
+		{4299, "converged", false, "no digest of lb1's table yet"},
+		{4300, "converged", true, "converged"},
+		{3000, "converged", true, "converged"}, // alone, but whole
+		{2100, "converged", false, "0 masters"},
+		{1300, "sessions == 2", true, "sessions is 2"},
+		{300, "masters == 1", true, "masters is 1"},
+		{2100, "forwarders == 0", true, "forwarders is 0"},
+		{2160, "forwarders == 1", true, ""},
+		{2200, "gap(web) > 200ms", true, "gap(web) is 205ms"},
+		{2200, "gap(web) < detect+100ms", true, ""},
+		{1000, "sync_entries >= 2", true, ""},
+		{-500, "sync_entries >= 2", false, "sync_entries is not known yet"},
+		{5000, "role_changes == 2", true, ""},
+	}
+	for _, test := range tests {
+		got, why := after(t, crash(), test.at).Holds(condition(t, test.condition))
+		if got != test.want || !strings.Contains(why, test.why) {
+			t.Errorf("%s at %v is %v (%s), want %v (%s)", test.condition, test.at, got, why, test.want, test.why)
+		}
+	}
+}
+
+func TestStateNamesWhatIsMissing(t *testing.T) {
+	s := after(t, crash(), 100)
+	ok, why := s.HoldAll([]plan.Cond{condition(t, "lb1 is Master"), condition(t, "lb2 insync"), condition(t, "sessions == 2")})
+	if ok || why != "lb2 is not insync (no sync yet); sessions is 0" {
+		t.Errorf("%v: %s", ok, why)
+	}
+	if ok, why := s.HoldAll([]plan.Cond{condition(t, "lb1 is Master")}); !ok || why != "lb1 is Master" {
+		t.Errorf("%v: %s", ok, why)
+	}
+}
+
+// A session that has just come up still reports the slow interval of before; a
+// window must not grow with it.
+func TestDetectIsNegotiatedButNotAboveTheConfigured(t *testing.T) {
+	if got := after(t, crash(), 0).Detect(); got != 150*time.Millisecond {
+		t.Errorf("detect is %v, want the configured 150ms, not the 3s of sessions that came up", got)
+	}
+	tape := crash()
+	for _, node := range plan.Nodes() {
+		for _, path := range []string{"clients", "sync"} {
+			tape.bfd(500, node, path, "Up", "Up", 90*time.Millisecond)
+		}
+	}
+	if got := after(t, tape, 600).Detect(); got != 90*time.Millisecond {
+		t.Errorf("detect is %v, want the negotiated 90ms", got)
+	}
+	if got := NewState(scenario(t, "config bfd.mult=5", "", ""), plan.Netns).Detect(); got != 250*time.Millisecond {
+		t.Errorf("detect before any event is %v, want 250ms", got)
+	}
+}
+
+func TestCutsExplainAPathThatIsDown(t *testing.T) {
+	for _, test := range []struct {
+		cut, path string
+		explained bool
+	}{
+		{"lb1<->lb2 via sync", "sync", true}, {"lb1->lb2 via sync", "sync", true}, {"lb1<->lb2 via sync", "clients", false},
+		{"lb1->lb2", "clients", true}, {"clients->lb1", "clients", false}, {"lb1<->lb2 via clients", "clients", true},
+	} {
+		tape := crash()
+		tape.fault(4400, plan.VerbCut, test.cut, "begin")
+		tape.fault(4400, plan.VerbCut, test.cut, "receipt")
+		tape.bfd(4500, "lb2", test.path, "Up", "Down", 0)
+		s := after(t, tape, 4600)
+		if ok, why := s.Holds(condition(t, "converged")); ok != test.explained {
+			t.Errorf("cut %s, path %s down: converged is %v (%s)", test.cut, test.path, ok, why)
+		}
+		tape.fault(4700, plan.VerbHeal, test.cut, "receipt")
+		s = after(t, tape, 4800)
+		if ok, _ := s.Holds(condition(t, "converged")); ok || len(s.Cuts) != 0 {
+			t.Errorf("cut %s is healed, but path %s counts as explained; cuts %v", test.cut, test.path, s.Cuts)
+		}
+	}
+}
+
+func TestHealWithoutATargetHealsAll(t *testing.T) {
+	tape := crash()
+	tape.fault(4400, plan.VerbCut, "lb1<->lb2 via sync", "begin")
+	tape.fault(4400, plan.VerbCut, "clients->lb1", "begin")
+	tape.fault(4500, plan.VerbHeal, "", "receipt")
+	if s := after(t, tape, 4450); len(s.Cuts) != 3 {
+		t.Errorf("cuts are %v, want three directions", s.Cuts)
+	}
+	if s := after(t, tape, 4600); len(s.Cuts) != 0 {
+		t.Errorf("cuts are %v, want none", s.Cuts)
+	}
+}
+
+func TestAFrozenNodeCountsOnceItSpeaks(t *testing.T) {
+	tape := frozen()
+	tape.role(4100, "lb1", "Master", "Backup")
+	for _, test := range []struct {
+		at      float64
+		masters int
+	}{{1999, 1}, {2050, 0}, {3000, 1}, {4050, 1}, {4100, 1}} {
+		if got := after(t, tape, test.at).Masters(); got != test.masters {
+			t.Errorf("%d masters at %v, want %d", got, test.at, test.masters)
+		}
+	}
+}
