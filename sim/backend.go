@@ -1,0 +1,105 @@
+package sim
+
+import (
+	"baton/impl/clock"
+	"baton/impl/flow"
+)
+
+// server is a backend's end of a connection: it echoes whole requests.
+type server struct {
+	endpoint
+	partial int    // bytes of a request that is not complete
+	of      uint32 // the tag of the requests' flow
+}
+
+// receiveAtBackend hands a packet to the service that listens.
+func (w *World) receiveAtBackend(p *packet) {
+	h := &w.hosts[p.to]
+	if p.tuple.Dst != h.addr || !w.listens(p.tuple) {
+		w.refuse(p)
+		return
+	}
+	if n := &h.arp[w.snat()]; p.tuple.Proto == flow.TCP && n.lb == p.from {
+		n.confirmed = w.now
+	}
+	if p.tuple.Proto == flow.UDP {
+		w.send(packet{tuple: p.tuple.Reverse(), link: onBackends, from: p.to, origin: p.to, backend: p.to,
+			length: answerLen, seq: p.seq, tag: p.tag}, w.snat())
+		return
+	}
+	w.receiveSegment(h, p)
+}
+
+func (w *World) listens(t flow.Tuple) bool {
+	for i := range w.services {
+		if s := &w.services[i]; s.Port == t.DstPort && s.id.Proto == t.Proto {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *World) receiveSegment(h *host, p *packet) {
+	id, known := h.sockets[p.tuple]
+	fresh := p.flags&(syn|ack|rst) == syn
+	if known {
+		s := w.servers.at(id)
+		if over := s.state == tcpDone || s.state == tcpClosed; !over || !fresh {
+			if s.state == tcpClosed {
+				w.refuse(p)
+				return
+			}
+			s.receive(w.now, (*backends)(w), p)
+			return
+		}
+	}
+	if !fresh {
+		w.refuse(p)
+		return
+	}
+	s, id := w.servers.add()
+	*s = server{of: p.tag, endpoint: endpoint{id: id, host: h.index, link: onBackends, tag: p.tag, unit: answerLen, tuple: p.tuple.Reverse()}}
+	h.sockets[p.tuple] = id
+	if c, ok := tcpFlow(p.tag); ok {
+		w.conns.at(c).server = id + 1
+	}
+	s.accept(w.now, (*backends)(w), uint32(w.random.Uint64()), p.seq)
+}
+
+// backends is the TCP stack of the backends.
+type backends World
+
+func (s *backends) output(e *endpoint, p packet) {
+	w := (*World)(s)
+	p.backend, p.tag = e.host, w.servers.at(e.id).of
+	w.send(p, w.snat())
+}
+
+func (s *backends) wake(e *endpoint, at clock.Instant) {
+	event := (*World)(s).queue.push(at, evRTO)
+	event.who, event.stamp = e.host, uint64(e.id)
+}
+
+// readable echoes the requests that are complete.
+func (s *backends) readable(e *endpoint, bytes int, tag uint32, _ uint8) {
+	w := (*World)(s)
+	server := w.servers.at(e.id)
+	server.of = tag
+	server.partial += bytes
+	whole := server.partial / requestLen
+	server.partial -= whole * requestLen
+	if whole > 0 {
+		server.write(w.now, s, whole)
+	}
+}
+
+func (s *backends) connected(*endpoint) {}
+
+// halfClosed: the client has ended; so does the backend.
+func (s *backends) halfClosed(e *endpoint) {
+	w := (*World)(s)
+	w.servers.at(e.id).close(w.now, s)
+}
+
+func (s *backends) finished(*endpoint)      {}
+func (s *backends) reset(*endpoint, string) {}

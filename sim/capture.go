@@ -1,0 +1,107 @@
+package sim
+
+import (
+	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/impl/trace"
+)
+
+// capture watches the edges, as package netns/capture does: which load balancer
+// carries a VIP's packets, who announces, who resets.
+type capture struct {
+	// lanes, by VIP; the last is that of dnat packets at the backend edge, which
+	// keep their client's address.
+	lanes []edgeLane
+}
+
+type edgeLane struct {
+	node   uint8 // that carries now
+	frames uint64
+	last   clock.Instant
+}
+
+// see notes a packet as the switch delivers it.
+func (c *capture) see(w *World, p *packet) {
+	if p.from < 2 {
+		c.carried(w, c.laneOf(w, p), p.from, w.now)
+	}
+	if p.flags&rst != 0 {
+		c.reset(w, p)
+	}
+}
+
+// laneOf is the lane of a packet that a load balancer sent.
+func (c *capture) laneOf(w *World, p *packet) int {
+	for i, v := range w.vips {
+		if v.link == p.link && v.addr == p.tuple.Src {
+			return i
+		}
+	}
+	return len(w.vips)
+}
+
+func (c *capture) carried(w *World, lane int, node uint8, at clock.Instant) {
+	l := &c.lanes[lane]
+	if l.frames == 0 || l.node != node {
+		c.turn(w, lane, node, at)
+		l.node, l.frames = node, 0
+	}
+	l.frames++
+	l.last = at
+}
+
+// turn records that a lane changes to a node.
+func (c *capture) turn(w *World, lane int, node uint8, at clock.Instant) {
+	l := &c.lanes[lane]
+	f := &trace.Forwarder{Edge: linkNames[onBackends], Last: l.last, Frames: l.frames}
+	if lane < len(w.vips) {
+		f.Edge, f.VIP = linkNames[w.vips[lane].link], w.vips[lane].addr.String()
+	}
+	if l.frames > 0 {
+		f.From = w.hosts[l.node].name
+	}
+	w.record(trace.Event{At: at, Node: w.hosts[node].name, Kind: trace.KindForwarder, Forwarder: f})
+}
+
+// end records the last turn of each lane.
+func (c *capture) end(w *World) {
+	for i, l := range c.lanes {
+		if l.frames > 0 {
+			c.turn(w, i, l.node, l.last)
+		}
+	}
+}
+
+func (c *capture) announced(w *World, lb uint8, v vip) {
+	w.record(trace.Event{At: w.now, Node: w.hosts[lb].name, Kind: trace.KindGARP,
+		GARP: &trace.GARP{Edge: linkNames[v.link], VIP: v.addr.String()}})
+}
+
+// reset records a RST with all that is known of it.
+func (c *capture) reset(w *World, p *packet) {
+	r := &trace.RST{Edge: linkNames[p.link], Tuple: p.tuple, Flow: p.tuple.String(), Sender: w.hosts[p.from].name,
+		Origin: w.hosts[p.origin].name, Entry: "unknown", Fault: w.lastFault, Seq: p.seq}
+	lb := p.from
+	if lb >= 2 {
+		lb = p.to
+	}
+	if lb < 2 {
+		r.LB, r.Role = w.hosts[lb].name, w.processes[lb].role
+		r.Entry = w.processes[lb].entryOf(w.originalOf(p))
+	}
+	w.record(trace.Event{At: w.now, Node: r.Origin, Kind: trace.KindRST, RST: r})
+}
+
+// originalOf is the original tuple of the flow that a packet belongs to.
+func (w *World) originalOf(p *packet) flow.Tuple {
+	switch {
+	case p.link == onClients && p.from < 2:
+		return p.tuple.Reverse()
+	case p.link == onClients:
+		return p.tuple
+	}
+	if id, ok := tcpFlow(p.tag); ok && id < w.conns.used {
+		return w.conns.at(id).tuple
+	}
+	return p.tuple
+}

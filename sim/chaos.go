@@ -1,0 +1,119 @@
+package sim
+
+import (
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// Chaos is what goes wrong in a world without its plan's saying so. Rates are
+// probabilities; a zero field leaves its fault out.
+type Chaos struct {
+	// Loss and Duplicate concern the packets of each link; Jitter is what the links'
+	// delay wanders by.
+	Loss, Duplicate [linkCount]float64
+	Jitter          time.Duration
+
+	// ApplyFails and LeaseFails are how often a write to the dataplane's maps fails.
+	ApplyFails, LeaseFails float64
+	// Slow is how often such a write takes up to SlowFor.
+	Slow    float64
+	SlowFor time.Duration
+	// GARPLost is how often one of a node's gratuitous ARPs is lost on its way out.
+	GARPLost float64
+
+	// BreakEvery is the mean time between losses of the sync stream; DialFor is by
+	// how much a connection may be late.
+	BreakEvery, DialFor time.Duration
+	// StallEvery is the mean time between two pauses of a node's process, each up to
+	// StallFor.
+	StallEvery, StallFor time.Duration
+	// StepEvery is the mean time between two steps of a host's clock, each up to
+	// StepBy, forward.
+	StepEvery, StepBy time.Duration
+	// Drift is by how much a clock may be fast or slow, in parts per billion.
+	Drift int64
+
+	// MaxEvents is how many flow events the dataplane holds; 0 means as many as the
+	// real one.
+	MaxEvents int
+
+	// Until ends it all, counted from the beginning of the run: what comes after
+	// shows whether the pair recovers. 0 means never.
+	Until time.Duration
+}
+
+func (c *Chaos) calm(now clock.Instant) bool { return c.Until != 0 && now.Sub(epoch) >= c.Until }
+
+func (c *Chaos) dialDelay(draw *Random) time.Duration {
+	if c.DialFor == 0 {
+		return 0
+	}
+	return draw.Between(0, c.DialFor)
+}
+
+// unleash starts what happens at random times.
+func (w *World) unleash() {
+	chaos := &w.cfg.Chaos
+	draw := NewRandom(w.cfg.Seed, "chaos")
+	w.repeatedly(draw, chaos.BreakEvery, func() {
+		if s := w.stream; s != nil {
+			first := uint8(draw.Below(2))
+			s.broken(first, "connection reset by peer")
+			s.broken(1-first, "connection reset by peer")
+		}
+	})
+	w.repeatedly(draw, chaos.StallEvery, func() { w.stall(draw) })
+	w.repeatedly(draw, chaos.StepEvery, func() {
+		w.processes[draw.Below(2)].stepClock(draw.Between(0, chaos.StepBy))
+	})
+	if chaos.Until != 0 {
+		w.at(epoch.Add(chaos.Until), w.calmDown)
+	}
+}
+
+// repeatedly calls do at random times, every so often in the mean.
+func (w *World) repeatedly(draw *Random, every time.Duration, do func()) {
+	if every == 0 {
+		return
+	}
+	var next func()
+	next = func() {
+		if w.cfg.Chaos.calm(w.now) {
+			return
+		}
+		do()
+		w.at(w.now.Add(draw.Between(every/2, every*3/2)), next)
+	}
+	w.at(w.now.Add(draw.Between(every/2, every*3/2)), next)
+}
+
+// stall pauses a daemon for a while. It is on record as a freeze and a thaw.
+func (w *World) stall(draw *Random) {
+	p := w.processes[draw.Below(2)]
+	pause := draw.Between(0, w.cfg.Chaos.StallFor)
+	if p.life == 0 || p.frozen {
+		return
+	}
+	life := p.life
+	w.faulted(plan.VerbFreeze, p.id, func() (string, bool) { return p.freeze() })
+	w.at(w.now.Add(pause), func() {
+		if p.life == life && p.frozen {
+			w.faulted(plan.VerbThaw, p.id, func() (string, bool) { return p.thaw() })
+		}
+	})
+}
+
+// calmDown ends what goes wrong.
+func (w *World) calmDown() {
+	until := w.cfg.Chaos.Until
+	w.cfg.Chaos = Chaos{Until: until, Drift: w.cfg.Chaos.Drift, MaxEvents: w.cfg.Chaos.MaxEvents, Jitter: w.cfg.Chaos.Jitter}
+	for link := range w.lanes {
+		for i := range w.lanes[link] {
+			w.lanes[link][i].loss, w.lanes[link][i].duplicate = 0, 0
+		}
+	}
+	w.record(trace.Event{At: w.now, Kind: trace.KindNote, Note: "chaos ends"})
+}

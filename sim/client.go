@@ -1,0 +1,302 @@
+package sim
+
+import (
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// phase is how far a connection of a client has come.
+type phase uint8
+
+const (
+	connecting phase = iota
+	established
+	closing // everything is answered and our FIN is sent; the backend's is awaited
+	ended   // in order, lost, failed, or given up; the socket stays
+)
+
+// maxOutstanding bounds the messages of one session that have no echo yet.
+const maxOutstanding = 1024
+
+// conn is a TCP connection of a client: a session, an idle flow, or one short
+// connection of a connects line.
+type conn struct {
+	endpoint
+	gen     *generator
+	number  int // within the line
+	phase   phase
+	started clock.Instant // when it was meant to begin
+	leaving bool          // close once everything is answered
+	corrupt bool          // reported
+	backend uint8         // that of the first echo
+	server  uint32        // the other end's index, plus 1; 0 if there is none
+	waits   []clock.Instant
+	stall   stallMeter
+	way     way
+}
+
+func (c *conn) short() bool { return c.gen.line.Kind == plan.Connects }
+
+// connect opens a connection.
+func (g *generator) connect(number int) *conn {
+	c, id := g.w.conns.add()
+	*c = conn{gen: g, number: number, started: g.w.now, backend: nobody,
+		endpoint: endpoint{id: id, host: g.client, link: onClients, tag: id + 1, unit: requestLen}}
+	c.tuple = g.w.bind(g.client, c.tag, &g.line.service)
+	e := g.w.queue.push(g.w.now.Add(connectTime), evConnect)
+	e.stamp = uint64(id)
+	c.endpoint.open(g.w.now, (*clients)(g.w), uint32(g.w.random.Uint64()))
+	return c
+}
+
+// attempt opens one short connection of a connects line.
+func (g *generator) attempt() {
+	c := g.connect(g.numberOf(g.turn))
+	g.all = append(g.all, c.id)
+	g.turn++
+	g.live++
+	// Those that have ended are forgotten from time to time.
+	if len(g.all) >= 4*max(64, g.live) {
+		kept := g.all[:0]
+		for _, id := range g.all {
+			if g.w.conns.at(id).phase < ended {
+				kept = append(kept, id)
+			}
+		}
+		g.all = kept
+	}
+}
+
+// say sends the message that is meant for now, whether or not those before it
+// have been answered.
+func (c *conn) say() {
+	if c.phase != established || len(c.waits) >= maxOutstanding {
+		return
+	}
+	w := c.gen.w
+	c.gen.line.totals.Sent++
+	if w.exchange(c) {
+		return
+	}
+	c.waits = append(c.waits, w.now)
+	c.write(w.now, (*clients)(w), 1)
+}
+
+func (c *conn) arrived(p *packet) {
+	w := c.gen.w
+	if n := &w.hosts[c.host].arp[c.gen.line.service.vip]; n.lb == p.from {
+		n.confirmed = w.now
+	}
+	c.way.find(w, c, p)
+	if c.state == tcpClosed {
+		w.refuse(p)
+		return
+	}
+	c.receive(w.now, (*clients)(w), p)
+}
+
+// clients is the TCP stack of the clients.
+type clients World
+
+func (s *clients) output(e *endpoint, p packet) {
+	w := (*World)(s)
+	w.send(p, w.conns.at(e.id).gen.line.service.vip)
+}
+
+func (s *clients) wake(e *endpoint, at clock.Instant) {
+	event := (*World)(s).queue.push(at, evRTO)
+	event.who, event.stamp = e.host, uint64(e.id)
+}
+
+func (s *clients) connected(e *endpoint) {
+	c := (*World)(s).conns.at(e.id)
+	if c.phase != connecting {
+		return // given up before
+	}
+	c.phase = established
+	if !c.short() {
+		c.gen.line.totals.Opened++
+		c.gen.line.totals.Sessions++
+		c.gen.opened()
+	}
+	if c.leaving {
+		c.leave()
+		return
+	}
+	c.say()
+}
+
+// readable takes echoes.
+func (s *clients) readable(e *endpoint, bytes int, tag uint32, backend uint8) {
+	w := (*World)(s)
+	c := w.conns.at(e.id)
+	for ; bytes >= answerLen; bytes -= answerLen {
+		c.echo(tag, backend)
+	}
+	if c.leaving || c.short() {
+		c.leave()
+	}
+}
+
+func (c *conn) echo(tag uint32, backend uint8) {
+	w := c.gen.w
+	if c.phase >= ended {
+		return
+	}
+	if len(c.waits) == 0 {
+		c.wrong("echo of nothing that was sent", backend)
+		return
+	}
+	intended := c.waits[0]
+	c.waits = append(c.waits[:0], c.waits[1:]...)
+	if tag != c.tag {
+		c.wrong("echo belongs to another flow", backend)
+		return
+	}
+	c.gen.line.received(w.now.Sub(intended))
+	if c.short() {
+		return
+	}
+	if g, late := c.stall.waited(gapTCP, intended, w.now); late {
+		c.gen.gap(c.number, g)
+	}
+	c.noteBackend(backend)
+}
+
+func (c *conn) noteBackend(backend uint8) {
+	before := c.backend
+	if before == backend {
+		return
+	}
+	c.backend = backend
+	if before == nobody {
+		c.event(trace.TrafficOpened, "")
+		return
+	}
+	c.gen.line.totals.Moved++
+	c.event(trace.TrafficMoved, "from "+c.gen.w.hosts[before].name)
+}
+
+// wrong counts a connection once, however many of its echoes are wrong.
+func (c *conn) wrong(why string, backend uint8) {
+	if !c.corrupt {
+		c.corrupt = true
+		c.gen.line.totals.Corrupt++
+		c.gen.flowEvent(c.number, trace.TrafficCorrupt, why, backend, c.tuple)
+	}
+}
+
+func (c *conn) event(event, why string) { c.gen.flowEvent(c.number, event, why, c.backend, c.tuple) }
+
+// leave begins the orderly close as soon as every message has been answered.
+func (c *conn) leave() {
+	c.leaving = true
+	if c.phase == established && len(c.waits) == 0 {
+		c.phase = closing
+		w := c.gen.w
+		c.close(w.now, (*clients)(w))
+	}
+}
+
+func (s *clients) halfClosed(e *endpoint) {
+	c := (*World)(s).conns.at(e.id)
+	if c.phase < closing {
+		c.lose("closed by the other end")
+	}
+}
+
+func (s *clients) finished(e *endpoint) {
+	c := (*World)(s).conns.at(e.id)
+	if c.phase == closing {
+		c.finish("")
+	}
+}
+
+func (s *clients) reset(e *endpoint, why string) {
+	c := (*World)(s).conns.at(e.id)
+	switch {
+	case c.phase >= ended:
+	case c.phase == connecting:
+		c.abandon(why)
+	case c.phase == closing:
+		c.lose(why + " while closing")
+	default:
+		c.lose(why)
+	}
+}
+
+// expire is called when a connection has had its time to be established and, if
+// it is a short one, answered.
+func (c *conn) expire() {
+	if c.phase == connecting || c.short() && c.phase < ended {
+		c.giveUp()
+	}
+}
+
+// giveUp ends a connection whose time has run out. Its socket stays open, so that
+// it answers nothing with a RST.
+func (c *conn) giveUp() {
+	waited := c.gen.w.now.Sub(c.started)
+	switch c.phase {
+	case connecting:
+		c.abandon("no connection for " + waited.Round(time.Millisecond).String())
+	case established:
+		if len(c.waits) > 0 {
+			waited = c.gen.w.now.Sub(c.waits[0])
+		}
+		c.lose("no answer for " + waited.Round(time.Millisecond).String())
+	case closing:
+		c.finish("the close was not answered")
+	}
+}
+
+// over notes that nothing more is expected of the connection.
+func (c *conn) over() {
+	c.phase = ended
+	c.gen.live--
+	c.gen.checkEnd()
+}
+
+// abandon counts a connection that was never established.
+func (c *conn) abandon(why string) {
+	c.gen.line.totals.Failed++
+	c.event(trace.TrafficFailed, why)
+	if !c.short() {
+		c.gen.opened()
+	}
+	c.over()
+}
+
+// lose ends a connection that was established and died.
+func (c *conn) lose(why string) {
+	if c.short() {
+		c.abandon(why)
+		return
+	}
+	if c.backend == nobody {
+		c.event(trace.TrafficOpened, "")
+	}
+	if len(c.waits) > 0 {
+		if g, late := c.stall.waited(gapTCP, c.waits[0], c.gen.w.now); late {
+			c.gen.gap(c.number, g)
+		}
+	}
+	c.gen.line.totals.Lost++
+	c.gen.line.totals.Sessions--
+	c.event(trace.TrafficLost, why)
+	c.over()
+}
+
+// finish ends a connection in order.
+func (c *conn) finish(why string) {
+	if c.short() {
+		c.gen.line.totals.Opened++
+	} else {
+		c.gen.line.totals.Sessions--
+		c.event(trace.TrafficDone, why)
+	}
+	c.over()
+}

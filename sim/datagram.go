@@ -1,0 +1,156 @@
+package sim
+
+import (
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/impl/trace"
+)
+
+// datagram is one UDP flow of a client: an idle one, or that of a probe.
+type datagram struct {
+	gen     *generator
+	id      uint32
+	tuple   flow.Tuple
+	number  int // within the line
+	seq     uint32
+	backend uint8
+	corrupt bool
+	way     way
+	// times are when the last datagrams of an idle flow were sent, for the round
+	// trip of an answer: by seq modulo their number.
+	times [4]clock.Instant
+}
+
+func (g *generator) addDatagram(number int) *datagram {
+	d, id := g.w.datagrams.add()
+	*d = datagram{gen: g, id: id, number: number, backend: nobody}
+	d.tuple = g.w.bind(g.client, id|datagramTag, &g.line.service)
+	return d
+}
+
+func (d *datagram) tag() uint32 { return d.id | datagramTag }
+
+// send sends a datagram; the missing answer says what went wrong.
+func (d *datagram) send(now clock.Instant) {
+	w := d.gen.w
+	d.gen.line.totals.Sent++
+	seq := d.seq
+	d.seq++
+	d.times[seq%uint32(len(d.times))] = now
+	if w.volley(d, seq) {
+		return
+	}
+	w.send(packet{tuple: d.tuple, link: onClients, from: d.gen.client, origin: d.gen.client,
+		length: requestLen, seq: seq, tag: d.tag()}, d.gen.line.service.vip)
+}
+
+func (d *datagram) arrived(p *packet) {
+	w := d.gen.w
+	if p.tag != d.tag() {
+		if !d.corrupt {
+			d.corrupt = true
+			d.gen.line.totals.Corrupt++
+			d.gen.flowEvent(d.number, trace.TrafficCorrupt, "echo belongs to another flow", p.backend, d.tuple)
+		}
+		return
+	}
+	d.way.findDatagram(w, d, p)
+	d.answered(w.now, p.seq, p.backend)
+}
+
+// answered takes an answer that arrives at an instant.
+func (d *datagram) answered(at clock.Instant, seq uint32, backend uint8) {
+	g := d.gen
+	if g.probe != nil {
+		g.probe.answered(at, seq)
+	} else if d.seq-seq <= uint32(len(d.times)) {
+		g.line.received(at.Sub(d.times[seq%uint32(len(d.times))]))
+	}
+	if backend == d.backend {
+		return
+	}
+	before := d.backend
+	d.backend = backend
+	if before == nobody {
+		g.line.totals.Opened++
+		if g.probe != nil {
+			g.flowEvent(d.number, trace.TrafficOpened, "", backend, d.tuple)
+			g.isReady()
+			return
+		}
+		g.line.totals.Sessions++
+		g.opened()
+		return
+	}
+	g.line.totals.Moved++
+	g.flowEvent(d.number, trace.TrafficMoved, "from "+g.w.hosts[before].name, backend, d.tuple)
+}
+
+// probe is a UDP flow at a fixed rate that measures outages. A probe counts as
+// answered if its answer arrives within the threshold of its sending.
+type probe struct {
+	*datagram
+	flight  []flight // probes not yet settled, oldest first
+	first   int      // index of the oldest
+	settled uint32   // its sequence number
+	meter   outageMeter
+}
+
+// flight is one probe on its way.
+type flight struct {
+	sent     clock.Instant
+	answered bool // in time
+}
+
+func (g *generator) openProbe() {
+	g.probe = &probe{datagram: g.addDatagram(g.index)}
+	g.line.totals.Sessions++
+}
+
+func (p *probe) send(now clock.Instant) {
+	p.settle(now)
+	if p.first > 256 {
+		p.flight = append(p.flight[:0], p.flight[p.first:]...)
+		p.first = 0
+	}
+	p.flight = append(p.flight, flight{sent: now})
+	p.datagram.send(now)
+}
+
+// settle decides the probes whose time to be answered has passed.
+func (p *probe) settle(now clock.Instant) {
+	for p.first < len(p.flight) && now.Sub(p.flight[p.first].sent) > gapUDP {
+		f := p.flight[p.first]
+		if g, found := p.meter.settle(gapUDP, f.sent, f.answered); found {
+			p.gen.gap(p.number, g)
+		}
+		p.first++
+		p.settled++
+	}
+}
+
+func (p *probe) answered(at clock.Instant, seq uint32) {
+	p.gen.line.totals.Received++
+	p.gen.line.totals.Bytes += answerLen
+	i := int(seq - p.settled)
+	if i < 0 || i >= len(p.flight)-p.first {
+		p.gen.line.trips.add(gapUDP + time.Millisecond) // settled before it came
+		return
+	}
+	f := &p.flight[p.first+i]
+	f.answered = at.Sub(f.sent) <= gapUDP
+	p.gen.line.trips.add(at.Sub(f.sent))
+}
+
+func (p *probe) finish() {
+	w := p.gen.w
+	p.settle(w.now)
+	if g, open := p.meter.end(gapUDP, p.gen.beat.at); open {
+		p.gen.gap(p.number, g)
+	}
+	p.gen.line.totals.Sessions--
+	p.gen.flowEvent(p.number, trace.TrafficDone, "", p.backend, p.tuple)
+	p.gen.end()
+}

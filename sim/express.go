@@ -1,0 +1,178 @@
+package sim
+
+import (
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+)
+
+// Most exchanges of a run cannot be interfered with: between a request's departure
+// and the arrival of what it causes nothing happens but other exchanges, the
+// lease holds throughout, and the dataplane knows the flow as established, so
+// that its packets change nothing there. Such an exchange is computed at once.
+// Wherever any of that is not so, the packets travel hop by hop through the
+// dataplane's model. Config.EveryPacket makes all do so; a test holds the two
+// against each other.
+
+// way is what is known of a flow's path through a load balancer.
+type way struct {
+	version uint64 // of the dataplane's contents for which it is known; 0 if it is not
+	since   clock.Instant
+	lb      uint8
+	backend uint8
+	edge    int // the capture's lane at the backend edge
+}
+
+// refresh is after how long a flow's packets go through the dataplane again: it
+// counts the time since the last one.
+func (p *process) refresh() time.Duration {
+	return min(p.tables.Timeouts.Established, p.tables.Timeouts.Assured) / 4
+}
+
+// look asks the dataplane that an answer came through how it knows the flow.
+func (v *way) look(w *World, original flow.Tuple, through, backend uint8) {
+	v.version = 0
+	if through >= 2 || w.cfg.EveryPacket {
+		return
+	}
+	p := w.processes[through]
+	if p.tunnel == nil {
+		return
+	}
+	e, ok, err := p.tunnel.Lookup(original)
+	if err != nil || !ok || e.State != flow.Established && e.State != flow.Assured || w.hostOf(e.Reply.Src) != backend {
+		return
+	}
+	*v = way{version: p.version, since: w.now, lb: through, backend: backend, edge: len(w.vips)}
+	if e.Reply.Dst == snatVIP {
+		v.edge = int(w.snat())
+	}
+}
+
+func (v *way) find(w *World, c *conn, p *packet) {
+	if v.stale(w, p.from) && p.length > 0 {
+		v.look(w, c.tuple, p.from, p.backend)
+	}
+}
+
+func (v *way) findDatagram(w *World, d *datagram, p *packet) {
+	if v.stale(w, p.from) {
+		v.look(w, d.tuple, p.from, p.backend)
+	}
+}
+
+func (v *way) stale(w *World, through uint8) bool {
+	return through < 2 && (v.version != w.processes[through].version || w.now.Sub(v.since) > w.processes[through].refresh())
+}
+
+// open reports whether what is known still holds, and every neighbour leads to
+// the same load balancer.
+func (v *way) open(w *World, client, vip uint8) bool {
+	if v.version == 0 || w.isCut[onClients] || w.isCut[onBackends] {
+		return false
+	}
+	p := w.processes[v.lb]
+	if p.version != v.version || w.now.Sub(v.since) > p.refresh() {
+		return false
+	}
+	if !w.leads(client, vip, v.lb) || !w.leads(v.backend, w.snat(), v.lb) {
+		return false
+	}
+	front, back := &w.capture.lanes[vip], &w.capture.lanes[v.edge]
+	return front.node == v.lb && back.node == v.lb && front.frames > 0 && back.frames > 0
+}
+
+// leads reports whether a host sends a VIP's packets to a load balancer, without
+// having to ask.
+func (w *World) leads(host, vip, lb uint8) bool {
+	n := &w.hosts[host].arp[vip]
+	return n.lb == lb && w.now.Sub(n.confirmed) <= n.fresh+arpDelay
+}
+
+// hop moves an instant over a lane, false if the packet does not simply arrive.
+func (l *lane) hop(at *clock.Instant, salt uint64) bool {
+	if l.fate(*at, salt) != arrives {
+		return false
+	}
+	*at = l.arrival(*at)
+	return true
+}
+
+// exchange computes a session's message, its echo and the acknowledgement of
+// that, if nothing can interfere.
+func (w *World) exchange(c *conn) bool {
+	if c.server == 0 || len(c.waits) > 0 || c.una != c.end || c.closing || !c.way.open(w, c.host, c.gen.line.service.vip) {
+		return false
+	}
+	s := w.servers.at(c.server - 1)
+	if s.host != c.way.backend || s.state != tcpEstablished || s.una != s.end || s.rcv != c.nxt || c.rcv != s.nxt || s.partial != 0 || s.of != c.tag {
+		return false
+	}
+	request := (&packet{tag: c.tag, flags: ack, seq: c.nxt}).salt()
+	echo := (&packet{tag: c.tag, flags: ack, seq: s.nxt}).salt()
+	last := (&packet{tag: c.tag, flags: ack, seq: c.nxt + requestLen}).salt()
+	v := &c.way
+	fromClient, toClient := &w.lanes[onClients][c.host], &w.lanes[onClients][v.lb]
+	toBackend, fromBackend := &w.lanes[onBackends][v.lb], &w.lanes[onBackends][v.backend]
+
+	t := w.now
+	if !fromClient.hop(&t, request) || !toBackend.hop(&t, request) || !fromBackend.hop(&t, echo) || !toClient.hop(&t, echo) {
+		return false
+	}
+	echoed := t
+	if !fromClient.hop(&t, last) {
+		return false
+	}
+	through := t // the last instant at which the lease must hold
+	if !toBackend.hop(&t, last) || t >= w.queue.next() || t > w.limit || through >= w.processes[v.lb].until {
+		return false
+	}
+
+	c.nxt += requestLen
+	c.una, c.end = c.nxt, c.nxt
+	c.rcv += answerLen
+	s.rcv = c.nxt
+	s.nxt += answerLen
+	s.una, s.end = s.nxt, s.nxt
+	w.hosts[c.host].arp[c.gen.line.service.vip].confirmed = echoed
+	w.hosts[v.backend].arp[w.snat()].confirmed = t
+	w.capture.passed(int(c.gen.line.service.vip), 1, echoed)
+	w.capture.passed(v.edge, 2, t)
+	c.gen.line.received(echoed.Sub(w.now))
+	c.stall.longest = 0
+	return true
+}
+
+// volley computes a datagram and its answer, if nothing can interfere.
+func (w *World) volley(d *datagram, seq uint32) bool {
+	client, vip := d.gen.client, d.gen.line.service.vip
+	v := &d.way
+	if d.backend != v.backend || !v.open(w, client, vip) {
+		return false
+	}
+	salt := (&packet{tag: d.tag(), seq: seq}).salt()
+	t := w.now
+	if !w.lanes[onClients][client].hop(&t, salt) || !w.lanes[onBackends][v.lb].hop(&t, salt) {
+		return false
+	}
+	there := t
+	if !w.lanes[onBackends][v.backend].hop(&t, salt) {
+		return false
+	}
+	through := t
+	if !w.lanes[onClients][v.lb].hop(&t, salt) || t >= w.queue.next() || t > w.limit || through >= w.processes[v.lb].until {
+		return false
+	}
+	w.capture.passed(v.edge, 1, there)
+	w.capture.passed(int(vip), 1, t)
+	d.answered(t, seq, v.backend)
+	return true
+}
+
+// passed notes frames of the node that carries a lane.
+func (c *capture) passed(lane int, frames uint64, last clock.Instant) {
+	l := &c.lanes[lane]
+	l.frames += frames
+	l.last = max(l.last, last)
+}

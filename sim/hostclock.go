@@ -1,0 +1,37 @@
+package sim
+
+import (
+	"time"
+
+	"baton/impl/clock"
+)
+
+// hostClock is the monotonic clock of one host: it has an origin of its own and
+// runs a little fast or slow. It may step forward, as after a suspension of the
+// host; it never goes back.
+type hostClock struct {
+	base  clock.Instant // reading at true time zero
+	drift int64         // parts per billion by which it is fast
+}
+
+// local returns the reading at a true instant.
+func (c *hostClock) local(at clock.Instant) clock.Instant {
+	return c.base + at + clock.Instant(int64(at)/1000*c.drift/1_000_000)
+}
+
+// at returns the first true instant at which the clock reads t or later, and
+// clock.Never for that.
+func (c *hostClock) at(t clock.Instant) clock.Instant {
+	if t == clock.Never {
+		return t
+	}
+	elapsed := t - c.base
+	at := elapsed - clock.Instant(int64(elapsed)/1000*c.drift/1_000_000)
+	for c.local(at) < t {
+		at++
+	}
+	return at
+}
+
+// step moves the clock forward.
+func (c *hostClock) step(by time.Duration) { c.base = c.base.Add(by) }

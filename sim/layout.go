@@ -1,0 +1,252 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane/model"
+	"baton/impl/flow"
+	"baton/scenarios/plan"
+)
+
+// host is a machine of the pair: two load balancers, then clients, then backends.
+type host struct {
+	name string
+	// addr is its address on its service link; a load balancer's is that on the
+	// link in question, see addressOn.
+	addr  flow.Addr
+	index uint8
+	arp   []neighbour // by VIP; clients and backends only
+	ports []uint32    // of a client: what owns the port firstPort+i
+	next  int         // of a client: the port to be tried next
+	// sockets are a backend's connections, by the tuple of what they receive.
+	sockets map[flow.Tuple]uint32
+}
+
+// nobody is the neighbour of an address that is not resolved.
+const nobody = 0xff
+
+// Host numbers of the lab begin here: client1 is 198.18.0.11.
+const firstHost = 10
+
+func (w *World) layout() {
+	add := func(name string, addr flow.Addr) {
+		w.hosts = append(w.hosts, host{name: name, addr: addr, index: uint8(len(w.hosts))})
+	}
+	for i, node := range plan.Nodes() {
+		add(node, flow.Addr{198, 18, 0, byte(i + 1)})
+	}
+	for n := 1; n <= w.plan.Topo.Clients; n++ {
+		add(fmt.Sprintf("client%d", n), flow.Addr{198, 18, 0, byte(firstHost + n)})
+	}
+	w.firstBack = uint8(len(w.hosts))
+	for n := 1; n <= w.plan.Topo.Backends; n++ {
+		add(fmt.Sprintf("backend%d", n), flow.Addr{198, 18, 1, byte(firstHost + n)})
+		w.hosts[len(w.hosts)-1].sockets = map[flow.Tuple]uint32{}
+	}
+}
+
+// Delays of the lab's links: what a switch and a host's network stack take.
+const (
+	delayMin  = 15 * time.Microsecond
+	delayMax  = 60 * time.Microsecond
+	jitterMax = 20 * time.Microsecond
+)
+
+// wire gives each sender's direction of each link its properties.
+func (w *World) wire() {
+	for link := range w.lanes {
+		draw := NewRandom(w.cfg.Seed, "links/"+linkNames[link])
+		w.lanes[link] = make([]lane, len(w.hosts))
+		for i := range w.lanes[link] {
+			l := &w.lanes[link][i]
+			l.seed = draw.Uint64()
+			l.delay = draw.Between(delayMin, delayMax)
+			l.jitter = draw.Between(0, jitterMax)
+		}
+	}
+}
+
+// deliver hands a packet to the host at which it arrives.
+func (w *World) deliver(p *packet) {
+	if w.blocked(p.link, p.from, p.to) {
+		return
+	}
+	w.capture.see(w, p)
+	switch {
+	case p.to < 2:
+		w.processes[p.to].receive(p)
+	case p.to < w.firstBack:
+		w.receiveAtClient(p)
+	default:
+		w.receiveAtBackend(p)
+	}
+}
+
+// hostOf returns the host with an address on a service link, nobody if there is none.
+func (w *World) hostOf(a flow.Addr) uint8 {
+	n := int(a[3]) - firstHost
+	switch {
+	case a[0] != 198 || a[1] != 18 || n < 1:
+	case a[2] == 0 && n <= w.plan.Topo.Clients:
+		return uint8(1 + n)
+	case a[2] == 1 && n <= w.plan.Topo.Backends:
+		return w.firstBack + uint8(n-1)
+	}
+	return nobody
+}
+
+// macOf is the address of a host on a link.
+func macOf(link, host uint8) model.MAC { return model.MAC{0x02, 0xba, 0x70, link, 0, host} }
+
+// neighbour is what a host knows of a VIP: which load balancer its packets go to.
+// It follows Linux's neighbour table: an entry latches on the last gratuitous ARP
+// or answer, is confirmed by TCP's progress, and is asked after once it has not
+// been confirmed for a while.
+type neighbour struct {
+	lb        uint8 // nobody: unknown
+	asking    bool  // requests are out
+	tries     uint8
+	confirmed clock.Instant
+	fresh     time.Duration // for how long a confirmation counts
+	stamp     uint64        // of the latest round of requests
+	waiting   []packet      // for the answer
+}
+
+const (
+	arpRetry    = time.Second
+	arpTries    = 3
+	arpQueue    = 100
+	arpFreshMin = 15 * time.Second // half to three halves of 30 s
+	arpFreshMax = 45 * time.Second
+	arpDelay    = 5 * time.Second // before a stale entry in use is asked after
+)
+
+// send sends a packet of a host to a VIP.
+func (w *World) send(p packet, vip uint8) {
+	n := &w.hosts[p.from].arp[vip]
+	if n.lb == nobody {
+		if len(n.waiting) < arpQueue {
+			n.waiting = append(n.waiting, p)
+		}
+		w.resolve(p.from, vip)
+		return
+	}
+	if w.now.Sub(n.confirmed) > n.fresh+arpDelay {
+		w.resolve(p.from, vip)
+	}
+	p.to = n.lb
+	w.transmit(p)
+}
+
+// resolve begins to ask who has a VIP, unless that is under way.
+func (w *World) resolve(host, vip uint8) {
+	n := &w.hosts[host].arp[vip]
+	if n.asking {
+		return
+	}
+	n.asking, n.tries, n.stamp = true, 0, w.serial()
+	w.ask(host, vip, n.stamp)
+}
+
+// ask sends one request: to all while the owner is unknown, to the owner while it
+// is only to be confirmed.
+func (w *World) ask(host, vip uint8, stamp uint64) {
+	n := &w.hosts[host].arp[vip]
+	if !n.asking || n.stamp != stamp {
+		return
+	}
+	if n.tries++; n.tries > arpTries {
+		n.asking = false
+		if n.lb != nobody {
+			n.lb = nobody // nobody confirms it: ask everybody
+			w.resolve(host, vip)
+			return
+		}
+		n.waiting = nil
+		return
+	}
+	link := w.vips[vip].link
+	l := &w.lanes[link][host]
+	for lb := range uint8(2) {
+		if n.lb != nobody && n.lb != lb || l.fate(w.now, uint64(lb)) == isLost {
+			continue
+		}
+		to := lb
+		w.at(l.arrival(w.now), func() { w.answer(host, to, vip) })
+	}
+	w.at(w.now.Add(arpRetry), func() { w.ask(host, vip, stamp) })
+}
+
+// answer lets a load balancer's dataplane answer a request, if it does.
+func (w *World) answer(host, lb, vip uint8) {
+	link := w.vips[vip].link
+	if w.blocked(link, host, lb) || !w.processes[lb].answers(link, host, w.vips[vip].addr) {
+		return
+	}
+	l := &w.lanes[link][lb]
+	if l.fate(w.now, uint64(host)) == isLost {
+		return
+	}
+	w.at(l.arrival(w.now), func() {
+		if w.blocked(link, lb, host) {
+			return
+		}
+		n := &w.hosts[host].arp[vip]
+		n.asking = false
+		w.setNeighbour(host, vip, lb)
+		waiting := n.waiting
+		n.waiting = nil
+		for _, p := range waiting {
+			w.send(p, vip)
+		}
+	})
+}
+
+func (w *World) setNeighbour(host, vip, lb uint8) {
+	n := &w.hosts[host].arp[vip]
+	n.lb, n.confirmed = lb, w.now
+	if n.fresh == 0 {
+		n.fresh = w.random.Between(arpFreshMin, arpFreshMax)
+	}
+}
+
+// announce sends a gratuitous ARP for each VIP, all of them together.
+func (w *World) announce(lb uint8, lost func() bool) {
+	for i, v := range w.vips {
+		if lost() {
+			continue
+		}
+		e := w.queue.push(w.lanes[v.link][lb].arrival(w.now), evGARP)
+		e.who, e.path = lb, uint8(i)
+	}
+}
+
+// latch lets the hosts of a link take over a gratuitous ARP: those that have an
+// entry for the VIP.
+func (w *World) latch(e *event) {
+	v := w.vips[e.path]
+	w.capture.announced(w, e.who, v)
+	l := &w.lanes[v.link][e.who]
+	for i := range w.hosts {
+		h := &w.hosts[i]
+		if i < 2 || (h.index < w.firstBack) != (v.link == onClients) {
+			continue
+		}
+		if w.blocked(v.link, e.who, h.index) || l.fate(w.now, uint64(i)) == isLost {
+			continue
+		}
+		if n := &h.arp[e.path]; n.lb != nobody {
+			w.setNeighbour(h.index, e.path, e.who)
+		} else if n.asking {
+			n.asking = false
+			w.setNeighbour(h.index, e.path, e.who)
+			waiting := n.waiting
+			n.waiting = nil
+			for _, p := range waiting {
+				w.send(p, e.path)
+			}
+		}
+	}
+}

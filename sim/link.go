@@ -1,0 +1,114 @@
+package sim
+
+import (
+	"time"
+
+	"baton/impl/clock"
+	"baton/scenarios/plan"
+)
+
+// Links of a pair, as indexes.
+const (
+	onClients = iota
+	onBackends
+	onSync
+	linkCount
+)
+
+var linkNames = [linkCount]string{plan.LinkClients, plan.LinkBackends, plan.LinkSync}
+
+// lane is one sender's direction of a link. Its delay wanders around within its
+// jitter, slowly enough that no packet overtakes one that was sent before it. All
+// that it decides is a function of its seed and the instant of departure, and so
+// does not depend on the order in which it is asked.
+type lane struct {
+	seed      uint64
+	delay     time.Duration
+	jitter    time.Duration
+	loss      uint64 // of 2^32 packets
+	duplicate uint64 // likewise
+
+	knot      clock.Instant // the stretch for which low and high are known
+	low, high int64
+}
+
+// stretch is the time over which a lane's delay moves from one drawn value to the
+// next. It is longer than any jitter, which keeps packets in order.
+const stretch = clock.Instant(20 * time.Millisecond)
+
+// maxJitter keeps packets in order: over one stretch the delay changes by less.
+const maxJitter = time.Duration(stretch) / 2
+
+// arrival is when a packet that leaves at an instant arrives.
+func (l *lane) arrival(at clock.Instant) clock.Instant {
+	knot := at / stretch
+	if knot != l.knot || l.high == 0 {
+		l.knot = knot
+		l.low, l.high = l.wander(knot), l.wander(knot+1)
+	}
+	within := int64(at - knot*stretch)
+	return at + clock.Instant(int64(l.delay)+l.low+(l.high-l.low)*within/int64(stretch))
+}
+
+// wander is the jitter at the beginning of a stretch; never zero.
+func (l *lane) wander(knot clock.Instant) int64 {
+	return 1 + int64(mix(l.seed^uint64(knot))>>11)%(int64(l.jitter)+1)
+}
+
+// fate is what becomes of a packet on a lane.
+type fate uint8
+
+const (
+	arrives fate = iota
+	isLost
+	isDoubled
+)
+
+// fate decides what becomes of a packet that leaves at an instant. salt tells
+// packets of one instant apart.
+func (l *lane) fate(at clock.Instant, salt uint64) fate {
+	if l.loss|l.duplicate == 0 {
+		return arrives
+	}
+	switch draw := mix(l.seed^mix(uint64(at)^salt<<40)) >> 32; {
+	case draw < l.loss:
+		return isLost
+	case draw < l.loss+l.duplicate:
+		return isDoubled
+	}
+	return arrives
+}
+
+// rule drops what one host sends to another on one link.
+type rule struct {
+	link, from, to uint8
+	dropped        int
+}
+
+// blocked reports whether a cut drops a frame that arrives now, and counts it.
+func (w *World) blocked(link, from, to uint8) bool {
+	if !w.isCut[link] {
+		return false
+	}
+	for i := range w.cuts {
+		if r := &w.cuts[i]; r.link == link && r.from == from && r.to == to {
+			r.dropped++
+			return true
+		}
+	}
+	return false
+}
+
+// transmit puts a packet on a link, from p.from to p.to.
+func (w *World) transmit(p packet) {
+	l := &w.lanes[p.link][p.from]
+	what := l.fate(w.now, p.salt())
+	if what == isLost {
+		return
+	}
+	at := l.arrival(w.now)
+	w.queue.push(at, evPacket).packet = p
+	if what == isDoubled {
+		w.queue.push(at+1, evPacket).packet = p
+	}
+}

@@ -1,0 +1,135 @@
+package sim
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/ctsync"
+	"baton/impl/dataplane"
+	"baton/impl/node"
+	"baton/scenarios/plan"
+)
+
+// Interface names inside a load balancer.
+const (
+	clientSide  = "client0"
+	backendSide = "backend0"
+)
+
+// pathLinks are the links of the BFD paths.
+var pathLinks = [...]uint8{onClients, onSync}
+
+// The SNAT ports of the pair; each node opens flows with its half.
+var snatPorts = dataplane.PortRange{First: 20000, Last: 59999}
+
+// settings reads the plan's keys for one node.
+type settings struct {
+	plan *plan.Plan
+	node string
+	err  error
+}
+
+func (s *settings) text(key string) string { return s.plan.Value(plan.Sim, s.node, key) }
+
+func (s *settings) duration(key string) time.Duration {
+	d, err := time.ParseDuration(s.text(key))
+	if err != nil && s.err == nil {
+		s.err = fmt.Errorf("sim: %s of %s: %w", key, s.node, err)
+	}
+	return d
+}
+
+func (s *settings) number(key string) int {
+	n, err := strconv.Atoi(s.text(key))
+	if err != nil && s.err == nil {
+		s.err = fmt.Errorf("sim: %s of %s: %w", key, s.node, err)
+	}
+	return n
+}
+
+// nodeConfig is the configuration of a node's core. What differs from start to
+// start is left out: incarnation, discriminators and seeds.
+func nodeConfig(p *plan.Plan, seed uint64, id string) (node.Config, error) {
+	s := settings{plan: p, node: id}
+	session := bfd.Config{
+		LocalDiscr: 1, DesiredMinTxInterval: s.duration("bfd.tx"), RequiredMinRxInterval: s.duration("bfd.rx"),
+		DetectMult: uint8(s.number("bfd.mult")),
+	}
+	cfg := node.Config{
+		ID: id, Peer: peerOf(id), Priority: uint8(s.number("ha.priority")), Hold: s.duration("ha.hold"),
+		Links: []string{clientSide, backendSide},
+		Sync:  ctsync.Config{Key: split(seed, "sync key")},
+		Paths: []node.Path{
+			{Name: plan.LinkClients, BFD: session},
+			{Name: plan.LinkSync, BFD: session, CarriesSync: true},
+		},
+		GatesOff:      s.text("ha.gates") == "off",
+		AnnounceEarly: s.text("ha.announce") == "before-install",
+	}
+	switch s.text("ha.preempt") {
+	case "after-sync":
+		cfg.Preempt = node.PreemptAfterSync
+	case "immediate":
+		cfg.Preempt = node.PreemptImmediate
+	}
+	return cfg, s.err
+}
+
+func peerOf(id string) string {
+	nodes := plan.Nodes()
+	if id == nodes[0] {
+		return nodes[1]
+	}
+	return nodes[0]
+}
+
+// dataplaneConfig is the configuration of a node's dataplane.
+func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
+	s := settings{plan: w.plan, node: id}
+	cfg := dataplane.Config{
+		ClientLink: clientSide, BackendLink: backendSide, MaxFlows: s.number("max_flows"), SNATPorts: snatPorts.Lower(),
+		Timeouts: dataplane.Timeouts{
+			SynSent: s.duration("timeouts.syn_sent"), Established: s.duration("timeouts.established"),
+			FinWait: s.duration("timeouts.fin_wait"), Closed: s.duration("timeouts.closed"),
+			Unreplied: s.duration("timeouts.unreplied"), Assured: s.duration("timeouts.assured"),
+		},
+	}
+	if id != plan.Nodes()[0] {
+		cfg.SNATPorts = snatPorts.Upper()
+	}
+	for _, v := range w.vips {
+		name := clientSide
+		if v.link == onBackends {
+			name = backendSide
+		}
+		cfg.VIPs = append(cfg.VIPs, dataplane.VIP{Addr: netip.AddrFrom4(v.addr), Link: name})
+	}
+	for _, s := range w.services {
+		cfg.Services = append(cfg.Services, w.balanced(s))
+	}
+	return cfg, s.err
+}
+
+func (w *World) balanced(s service) dataplane.Service {
+	b := dataplane.Service{Service: s.id, Name: s.Name, Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin, SNAT: snatVIP}
+	if s.Mode == "dnat" {
+		b.Mode = dataplane.DNAT
+	}
+	if s.Balance == "maglev" {
+		b.Balance = dataplane.Maglev
+	}
+	for i := int(w.firstBack); i < len(w.hosts); i++ {
+		b.Backends = append(b.Backends, dataplane.Backend{Addr: w.hosts[i].addr, Port: s.Port})
+	}
+	return b
+}
+
+func missPolicy(adopt bool) dataplane.MissPolicy {
+	if adopt {
+		return dataplane.MissAdopt
+	}
+	return dataplane.MissDrop
+}

@@ -1,0 +1,94 @@
+package sim
+
+import (
+	"baton/impl/dataplane/model"
+	"baton/impl/flow"
+)
+
+// TCP flags.
+const (
+	fin = 0x01
+	syn = 0x02
+	rst = 0x04
+	ack = 0x10
+)
+
+// packet is one packet of a service on one hop of its way. The payload is not
+// there: tag says whose it is, length how much.
+type packet struct {
+	tuple    flow.Tuple
+	flags    uint8
+	link     uint8
+	from, to uint8 // hosts at the ends of this hop
+	origin   uint8 // the host that made it
+	backend  uint8 // that made the payload of an answer
+	length   uint16
+	seq, ack uint32
+	tag      uint32 // the flow that the payload belongs to
+}
+
+// salt tells packets that leave a host at one instant apart.
+func (p *packet) salt() uint64 { return uint64(p.tag)<<8 ^ uint64(p.flags) ^ uint64(p.seq)<<1 }
+
+const (
+	etherLen = 14
+	ipLen    = 20
+	tcpLen   = 20
+	udpLen   = 8
+)
+
+// frame writes the packet's headers as the dataplane reads them: addresses, ports
+// and flags. Checksums are left out; the dataplane changes them and judges none.
+func (p *packet) frame(buf *[etherLen + ipLen + tcpLen]byte, to model.MAC) []byte {
+	length := ipLen + tcpLen
+	if p.tuple.Proto == flow.UDP {
+		length = ipLen + udpLen
+	}
+	b := buf[:etherLen+length]
+	clear(b)
+	copy(b, to[:])
+	b[12] = 8 // IPv4
+	ip := b[etherLen:]
+	ip[0], ip[3], ip[8], ip[9] = 0x45, byte(length), 64, byte(p.tuple.Proto)
+	copy(ip[12:], p.tuple.Src[:])
+	copy(ip[16:], p.tuple.Dst[:])
+	l4 := ip[ipLen:]
+	l4[0], l4[1] = byte(p.tuple.SrcPort>>8), byte(p.tuple.SrcPort)
+	l4[2], l4[3] = byte(p.tuple.DstPort>>8), byte(p.tuple.DstPort)
+	if p.tuple.Proto == flow.UDP {
+		l4[5] = udpLen
+		return b
+	}
+	l4[12], l4[13] = tcpLen/4<<4, p.flags
+	return b
+}
+
+// translated reads back the tuple of a frame that the dataplane has rewritten.
+func translated(b []byte) flow.Tuple {
+	ip := b[etherLen:]
+	l4 := ip[ipLen:]
+	return flow.Tuple{
+		Src: flow.Addr(ip[12:16]), Dst: flow.Addr(ip[16:20]),
+		SrcPort: uint16(l4[0])<<8 | uint16(l4[1]), DstPort: uint16(l4[2])<<8 | uint16(l4[3]),
+		Proto: flow.Proto(ip[9]),
+	}
+}
+
+const arpLen = 28
+
+// question writes an ARP request for an address.
+func question(buf *[etherLen + ipLen + tcpLen]byte, to, from model.MAC, sender, target flow.Addr) []byte {
+	b := buf[:etherLen+arpLen]
+	clear(b)
+	copy(b, to[:])
+	copy(b[6:], from[:])
+	b[12], b[13] = 8, 6
+	arp := b[etherLen:]
+	copy(arp, []byte{0, 1, 8, 0, 6, 4, 0, 1})
+	copy(arp[8:], from[:])
+	copy(arp[14:], sender[:])
+	copy(arp[24:], target[:])
+	return b
+}
+
+var broadcast = model.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}

@@ -1,0 +1,357 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/dataplane/model"
+	"baton/impl/flow"
+	"baton/impl/node"
+)
+
+// process is a load balancer: its host and, while one runs, the daemon on it. The
+// daemon is a single loop, as the real one: it takes one input at a time and
+// carries out what follows from it before it takes the next.
+type process struct {
+	w      *World
+	index  uint8
+	id     string
+	cfg    node.Config // but for what differs from start to start
+	tables dataplane.Config
+	clock  hostClock
+	random *Random
+
+	life    uint64 // of the daemon that runs, 0 if none does; events of an earlier one are void
+	powered bool   // the host runs
+	frozen  bool
+	core    *node.Node       // nil until the daemon has come so far
+	tunnel  *model.Dataplane // the dataplane; nil without a daemon
+	version uint64           // of the dataplane's contents, unique over all of them
+	leased  clock.Instant    // up to which the dataplane forwards, by the host's clock; 0: not at all
+	until   clock.Instant    // the same in true time
+	role    string
+	lost    uint64 // flow events that the dataplane has dropped, as seen so far
+	started int
+
+	timerAt  clock.Instant // of the timer event that is scheduled
+	polling  bool
+	sweeping uint64 // stamp of the sweeps that are wanted, 0 if none are
+	since    clock.Instant
+	inbox    []node.Input // while frozen or busy
+	work     work
+	exited   func() // told when the daemon has ended by itself
+
+	buf [etherLen + ipLen + tcpLen]byte
+}
+
+// Times of a daemon's life.
+const (
+	bootMin, bootMax = 8 * time.Millisecond, 40 * time.Millisecond // from the start of the process to its first step
+	attachMax        = time.Millisecond                            // from then to links and programs being known
+	wakeMin, wakeMax = 5 * time.Microsecond, 80 * time.Microsecond // lateness of a timer
+	pollDelay        = 150 * time.Microsecond                      // from a flow event to its being read
+	sweepEvery       = time.Second
+	offsetMax        = 1000 * time.Hour // of a clock's origin
+	driftMax         = 50_000           // parts per billion
+)
+
+func newProcess(w *World, index uint8, id string) (*process, error) {
+	p := &process{w: w, index: index, id: id, powered: true, random: NewRandom(w.cfg.Seed, "nodes/"+id)}
+	var err error
+	if p.cfg, err = nodeConfig(w.plan, w.cfg.Seed, id); err != nil {
+		return nil, err
+	}
+	if p.tables, err = w.dataplaneConfig(id); err != nil {
+		return nil, err
+	}
+	p.setClock()
+	return p, nil
+}
+
+// setClock gives the host the clock of a boot.
+func (p *process) setClock() {
+	draw := NewRandom(p.w.cfg.Seed, fmt.Sprintf("clocks/%s/%d", p.id, p.started))
+	limit := max(driftMax, p.w.cfg.Chaos.Drift)
+	p.clock = hostClock{
+		base:  clock.Instant(draw.Between(time.Second, offsetMax)),
+		drift: int64(draw.Below(int(2*limit+1))) - limit,
+	}
+	p.clock.base = p.clock.base.Add(-time.Duration(p.w.now)) // it began to count at its boot
+	p.clock.base = max(p.clock.base, -p.w.now+1)
+}
+
+// start starts the daemon.
+func (p *process) start() {
+	p.started++
+	p.life = p.w.serial()
+	p.frozen = false
+	p.role = "Init"
+	p.timerAt = clock.Never
+	life := p.life
+	p.w.at(p.w.now.Add(p.random.Between(bootMin, bootMax)), func() { p.boot(life) })
+}
+
+// boot brings the daemon to life.
+func (p *process) boot(life uint64) {
+	if p.life != life {
+		return
+	}
+	if p.frozen {
+		p.inbox = append(p.inbox, nil)
+		return
+	}
+	cfg := p.cfg
+	cfg.Incarnation = p.w.serial()<<20 | p.random.Uint64()>>44
+	cfg.Paths = append([]node.Path(nil), cfg.Paths...)
+	for i := range cfg.Paths {
+		cfg.Paths[i].BFD.LocalDiscr = uint32(p.random.Uint64()) | 1
+		cfg.Paths[i].BFD.Seed = p.random.Uint64()
+	}
+	core, err := node.New(cfg, p.clock.local(p.w.now))
+	if err != nil {
+		panic(fmt.Sprintf("sim: configuration was checked: %v", err))
+	}
+	tunnel, err := model.New(p.tables, p.hostSide())
+	if err != nil {
+		panic(fmt.Sprintf("sim: configuration was checked: %v", err))
+	}
+	p.core, p.tunnel, p.lost = core, tunnel, 0
+	p.changed()
+	p.setLease(0)
+	for _, in := range []node.Input{node.Link{Name: clientSide, Up: true}, node.Link{Name: backendSide, Up: true}, node.Dataplane{Ready: true}} {
+		p.w.at(p.w.now.Add(p.random.Between(0, attachMax)), func() { p.input(life, in) })
+	}
+	p.pump()
+	p.w.dial()
+}
+
+func (p *process) hostSide() model.Host {
+	return model.Host{
+		ClientMAC: macOf(onClients, p.index), BackendMAC: macOf(onBackends, p.index),
+		Own:       []flow.Addr{p.addressOn(onClients), p.addressOn(onBackends), p.addressOn(onSync)},
+		MaxEvents: p.w.cfg.Chaos.MaxEvents,
+	}
+}
+
+func (p *process) addressOn(link uint8) flow.Addr { return flow.Addr{198, 18, link, p.index + 1} }
+
+// end takes the daemon away, with its dataplane.
+func (p *process) end() {
+	p.life, p.core, p.tunnel = 0, nil, nil
+	p.frozen, p.polling, p.sweeping = false, false, 0
+	p.inbox, p.work = nil, work{}
+	p.role = ""
+	p.changed()
+	p.setLease(0)
+}
+
+// changed voids what was concluded from the contents of the dataplane.
+func (p *process) changed() { p.version = p.w.serial() }
+
+// input hands an input to the daemon of a life, or keeps it until it can be taken.
+func (p *process) input(life uint64, in node.Input) {
+	if p.life != life || p.core == nil {
+		return
+	}
+	if p.frozen || p.work.busy {
+		if _, heartbeat := in.(node.Packet); heartbeat && len(p.inbox) >= maxInbox {
+			return // the socket's buffer is full
+		}
+		p.inbox = append(p.inbox, in)
+		return
+	}
+	p.step(in)
+}
+
+// maxInbox is how many heartbeats a socket holds for a daemon that does not read.
+const maxInbox = 256
+
+func (p *process) step(in node.Input) {
+	p.core.Step(p.clock.local(p.w.now), in)
+	p.pump()
+}
+
+// handle takes an event of the daemon.
+func (p *process) handle(e *event) {
+	if e.kind == evTimer {
+		p.timer(e)
+		return
+	}
+	if p.core == nil || e.kind != evBFD && e.stamp != p.life {
+		return
+	}
+	switch e.kind {
+	case evBFD:
+		if p.w.blocked(pathLinks[e.path], 1-p.index, p.index) {
+			return
+		}
+		p.input(p.life, node.Packet{Path: int(e.path), Data: e.data, TTL: 255})
+	case evWork:
+		p.finish(e.stamp)
+	case evPoll:
+		p.poll()
+	case evSweep:
+		p.sweep(e.stamp)
+	}
+}
+
+// setTimer schedules the timer for the core's deadline. One event is kept; if it
+// comes too early it is scheduled anew.
+func (p *process) setTimer() {
+	at := p.clock.at(p.core.Deadline())
+	if at == clock.Never {
+		return
+	}
+	at = max(at, p.w.now)
+	if p.timerAt <= at {
+		return
+	}
+	p.timerAt = at
+	e := p.w.queue.push(at.Add(p.lateness(at)), evTimer)
+	e.who, e.stamp = p.index, uint64(at)
+}
+
+// lateness is by how much the timer of an instant fires late. It does not depend
+// on how often it is asked.
+func (p *process) lateness(at clock.Instant) time.Duration {
+	return wakeMin + time.Duration(mix(p.w.cfg.Seed^uint64(at)^uint64(p.index)<<62)>>32*uint64(wakeMax-wakeMin)>>32)
+}
+
+func (p *process) timer(e *event) {
+	if clock.Instant(e.stamp) != p.timerAt {
+		return
+	}
+	p.timerAt = clock.Never
+	switch {
+	case p.core == nil || p.frozen || p.work.busy: // looked at when that ends
+	case p.clock.at(p.core.Deadline()) > p.w.now:
+		p.setTimer()
+	default:
+		p.step(node.Timer{})
+	}
+}
+
+// poll reads the flow events that the dataplane has.
+func (p *process) poll() {
+	p.polling = false
+	if p.frozen || p.work.busy {
+		return // read when that ends
+	}
+	p.readFlows()
+}
+
+func (p *process) readFlows() {
+	var events []flow.Event
+	if _, err := p.tunnel.Poll(func(e flow.Event) { events = append(events, e) }); err != nil {
+		return
+	}
+	if len(events) > 0 {
+		p.input(p.life, node.Flows{Events: events})
+	}
+	if c, err := p.tunnel.Counters(); err == nil && c.EventsLost > p.lost {
+		p.lost = c.EventsLost
+		p.input(p.life, node.Lost{})
+	}
+}
+
+// wantPoll schedules the reading of flow events if there are any.
+func (p *process) wantPoll() {
+	if !p.polling && p.tunnel != nil && p.tunnel.Wait() == nil {
+		p.polling = true
+		e := p.w.queue.push(p.w.now.Add(pollDelay), evPoll)
+		e.who, e.stamp = p.index, p.life
+	}
+}
+
+// sweep ages the entries and tells the core of those that are gone.
+func (p *process) sweep(stamp uint64) {
+	if p.sweeping == 0 {
+		return
+	}
+	e := p.w.queue.push(p.w.now.Add(sweepEvery), evSweep)
+	e.who, e.stamp = p.index, stamp
+	if p.frozen || p.work.busy {
+		return
+	}
+	gone, err := p.tunnel.Sweep(p.clock.local(p.w.now), p.since)
+	if err != nil || len(gone) == 0 {
+		return
+	}
+	p.changed()
+	events := make([]flow.Event, len(gone))
+	for i, entry := range gone {
+		events[i] = flow.Event{Entry: entry, Deleted: true}
+	}
+	p.input(p.life, node.Flows{Events: events})
+}
+
+// receive lets the dataplane decide about a packet that arrives on a service link.
+func (p *process) receive(in *packet) {
+	if p.tunnel == nil || !p.powered {
+		return
+	}
+	frame := in.frame(&p.buf, macOf(in.link, p.index))
+	name := clientSide
+	if in.link == onBackends {
+		name = backendSide
+	}
+	out := p.tunnel.Packet(p.clock.local(p.w.now), name, frame)
+	p.wantPoll()
+	if out.Verdict != model.Forward {
+		return
+	}
+	sent := *in
+	sent.tuple = translated(out.Frame)
+	sent.link = onClients
+	if out.Link == backendSide {
+		sent.link = onBackends
+	}
+	sent.from, sent.to = p.index, p.w.hostOf(sent.tuple.Dst)
+	if sent.to != nobody {
+		p.w.transmit(sent)
+	}
+}
+
+// answers reports whether the dataplane answers a host's ARP request.
+func (p *process) answers(link, host uint8, target flow.Addr) bool {
+	if p.tunnel == nil || !p.powered {
+		return false
+	}
+	name := clientSide
+	if link == onBackends {
+		name = backendSide
+	}
+	frame := question(&p.buf, broadcast, macOf(link, host), p.w.hosts[host].addr, target)
+	return p.tunnel.Packet(p.clock.local(p.w.now), name, frame).Verdict == model.Forward
+}
+
+// entryOf says how the dataplane knows a flow.
+func (p *process) entryOf(t flow.Tuple) string {
+	if p.tunnel == nil {
+		return "none"
+	}
+	if e, ok, err := p.tunnel.Lookup(t); err == nil && ok {
+		return e.Origin.String()
+	}
+	return "none"
+}
+
+// setLease notes up to when the dataplane forwards, by its own clock.
+func (p *process) setLease(until clock.Instant) {
+	p.leased, p.until = until, 0
+	if until != 0 {
+		p.until = p.clock.at(until)
+	}
+}
+
+// stepClock moves the host's clock forward.
+func (p *process) stepClock(by time.Duration) {
+	p.clock.step(by)
+	p.setLease(p.leased)
+	p.timerAt = clock.Never
+	if p.core != nil && !p.frozen && !p.work.busy {
+		p.setTimer()
+	}
+}

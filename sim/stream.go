@@ -1,0 +1,207 @@
+package sim
+
+import (
+	"time"
+
+	"baton/impl/node"
+)
+
+// stream is one connection of the sync stream: two pipes, each in order and
+// without loss. What the link drops holds up what is behind it until TCP has
+// retransmitted it.
+type stream struct {
+	w     *World
+	sides [2]side // by node
+}
+
+// side is one node's end of a stream.
+type side struct {
+	life  uint64 // the daemon that has it
+	id    uint64 // the daemon's number for it
+	open  bool
+	stuck [][]byte // frames that wait for a retransmission, the first of them lost; nil is the end
+	tries int
+}
+
+// Timing of the sync stream, after impl/daemon/transport.
+const (
+	dialRetry        = 50 * time.Millisecond
+	dialTimeout      = 250 * time.Millisecond
+	handshakeMin     = 3 * time.Millisecond // TLS, both sides' processor time
+	handshakeMax     = 12 * time.Millisecond
+	handshakeTimeout = 2 * time.Second
+)
+
+// The lexically smaller node dials.
+const dialler, listener = 0, 1
+
+// dial begins to connect, unless the dialling node has a stream, or tries already.
+func (w *World) dial() {
+	d := w.processes[dialler]
+	if w.dialing || d.core == nil || w.stream != nil && w.stream.sides[dialler].open && w.stream.sides[dialler].life == d.life {
+		return
+	}
+	w.dialing = true
+	life := d.life
+	again := func(after time.Duration) {
+		w.at(w.now.Add(after), func() {
+			w.dialing = false
+			w.dial()
+		})
+	}
+	w.at(w.now.Add(d.random.Between(handshakeMin, handshakeMax)+w.cfg.Chaos.dialDelay(d.random)), func() {
+		l := w.processes[listener]
+		switch {
+		case d.life != life:
+			w.dialing = false
+			w.dial() // another daemon dials from now on
+		case d.frozen:
+			again(dialRetry)
+		case !l.powered || w.severed(dialler, listener) || w.severed(listener, dialler):
+			again(dialTimeout + dialRetry)
+		case l.core == nil:
+			again(dialRetry) // refused
+		case l.frozen:
+			again(handshakeTimeout + dialRetry)
+		default:
+			w.dialing = false
+			w.connect()
+		}
+	})
+}
+
+// severed reports whether a cut of the sync link stops what one node sends.
+func (w *World) severed(from, to uint8) bool { return w.blocked(onSync, from, to) }
+
+// connect establishes a stream. An earlier one of either daemon is gone with it.
+func (w *World) connect() {
+	s := &stream{w: w}
+	w.stream = s
+	for i, p := range w.processes {
+		s.sides[i] = side{life: p.life, id: w.serial(), open: true}
+	}
+	// The two sides learn of it one after the other.
+	for i, p := range w.processes {
+		at := w.now.Add(p.random.Between(0, time.Millisecond))
+		life, id := p.life, s.sides[i].id
+		w.at(at, func() {
+			if s.sides[i].open {
+				p.input(life, node.Stream{ID: id, Up: true})
+			}
+		})
+	}
+}
+
+// sendSync sends a frame of a node over its stream, if it has one.
+func (w *World) sendSync(p *process, data []byte) {
+	if s := w.stream; s != nil && s.sides[p.index].open && s.sides[p.index].life == p.life {
+		s.send(p.index, append([]byte(nil), data...))
+	}
+}
+
+// send puts a frame into the pipe from a node; nil is the end of the stream.
+func (s *stream) send(from uint8, frame []byte) {
+	mine := &s.sides[from]
+	if mine.stuck != nil {
+		mine.stuck = append(mine.stuck, frame)
+		return
+	}
+	if !s.passes(from) {
+		mine.stuck = append(mine.stuck, frame)
+		s.retry(from)
+		return
+	}
+	s.forward(from, frame)
+}
+
+// passes reports whether the link lets a segment through now.
+func (s *stream) passes(from uint8) bool {
+	w := s.w
+	return !w.severed(from, 1-from) && w.processes[1-from].powered && w.processes[from].powered &&
+		w.lanes[onSync][from].fate(w.now, syncSalt) != isLost
+}
+
+// syncSalt tells a segment of the stream apart from what else leaves a host at its instant.
+const syncSalt = 0x517c
+
+// retry retransmits what is stuck, with TCP's backoff.
+func (s *stream) retry(from uint8) {
+	mine := &s.sides[from]
+	wait := min(rtoMin<<min(mine.tries, 20), rtoMax)
+	mine.tries++
+	s.w.at(s.w.now.Add(wait), func() {
+		switch {
+		case mine.stuck == nil:
+			return // the host has crashed and forgotten it
+		case !s.passes(from):
+			s.retry(from)
+			return
+		}
+		stuck := mine.stuck
+		mine.stuck, mine.tries = nil, 0
+		for _, frame := range stuck {
+			s.forward(from, frame)
+		}
+	})
+}
+
+func (s *stream) forward(from uint8, frame []byte) {
+	e := s.w.queue.push(s.w.lanes[onSync][from].arrival(s.w.now), evFrame)
+	e.who, e.stream, e.data = 1-from, s, frame
+}
+
+// deliver hands a frame, or the end of the stream, to the node at which it arrives.
+func (s *stream) deliver(e *event) {
+	mine, theirs := &s.sides[e.who], &s.sides[1-e.who]
+	p := s.w.processes[e.who]
+	switch {
+	case !p.powered:
+	case mine.open && mine.life == p.life && p.core != nil && s.w.stream == s:
+		if e.data != nil {
+			p.input(p.life, node.Message{Stream: mine.id, Data: e.data})
+			return
+		}
+		mine.open = false
+		p.input(p.life, node.Stream{ID: mine.id, Why: "closed by the peer"})
+		s.w.dial()
+	case e.data != nil && theirs.open:
+		// Nobody has this connection any more: the kernel answers with a RST.
+		s.w.at(s.w.now.Add(delayMax), func() { s.broken(1-e.who, "connection reset by peer") })
+	}
+}
+
+// broken tells a node that its stream is lost.
+func (s *stream) broken(index uint8, why string) {
+	mine := &s.sides[index]
+	p := s.w.processes[index]
+	if !mine.open || mine.life != p.life || s.w.severed(1-index, index) {
+		return
+	}
+	mine.open = false
+	p.input(p.life, node.Stream{ID: mine.id, Why: why})
+	s.w.dial()
+}
+
+// resetStream closes a node's stream at its own wish.
+func (w *World) resetStream(p *process) {
+	w.hangUp(p)
+	w.at(w.now.Add(dialRetry), w.dial)
+}
+
+// hangUp closes a node's stream: the peer learns of it if the link lets it.
+func (w *World) hangUp(p *process) {
+	s := w.stream
+	if s == nil || !s.sides[p.index].open || s.sides[p.index].life != p.life {
+		return
+	}
+	s.sides[p.index].open = false
+	s.send(p.index, nil)
+}
+
+// vanish forgets a crashed node's stream: nobody is told.
+func (w *World) vanish(p *process) {
+	if s := w.stream; s != nil && s.sides[p.index].life == p.life {
+		s.sides[p.index].open = false
+		s.sides[p.index].stuck = nil
+	}
+}

@@ -1,0 +1,323 @@
+package sim
+
+import (
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+)
+
+// tcpState is how far an endpoint has come.
+type tcpState uint8
+
+const (
+	tcpClosed tcpState = iota
+	tcpSynSent
+	tcpSynReceived
+	tcpEstablished
+	tcpDone // both directions have ended in order
+)
+
+// Retransmission as Linux does it where the round trip is short: RTO from 200 ms,
+// a SYN's from 1 s, doubled each time (RFC 6298).
+const (
+	rtoMin   = 200 * time.Millisecond
+	rtoSYN   = time.Second
+	rtoMax   = 120 * time.Second
+	segment  = 1448
+	rtoTries = 15
+)
+
+// endpoint is one end of a TCP connection. It sends what the application has
+// written in order, repeats what is not acknowledged, and accepts what is next.
+// Segments are whole messages: nothing is ever split.
+type endpoint struct {
+	id    uint32 // of the connection among those of its side
+	host  uint8  // that it lives on
+	link  uint8
+	state tcpState
+	// tuple is that of the segments that it sends.
+	tuple flow.Tuple
+	tag   uint32
+	unit  uint16 // bytes of one message that it sends
+
+	una, nxt, end uint32 // oldest unacknowledged, next to be sent, end of what was written
+	rcv           uint32 // next expected
+	closing       bool   // the application has closed: a FIN follows what was written
+	finSent       bool
+	finReceived   bool
+	recovering    bool // a retransmission is out; nothing new is sent before it is acknowledged
+	backoff       uint8
+
+	deadline clock.Instant // when the retransmission timer runs out; Never while it is off
+	timerAt  clock.Instant // of the event that is scheduled; Never if none is
+}
+
+func after(a, b uint32) bool { return int32(a-b) > 0 }
+
+// stack is what an endpoint needs of the host that it lives on.
+type stack interface {
+	// output sends a segment of the endpoint.
+	output(e *endpoint, p packet)
+	// wake schedules the retransmission timer.
+	wake(e *endpoint, at clock.Instant)
+	// readable hands over bytes of new payload, which belong to the flow tag and,
+	// of an answer, come from a backend.
+	readable(e *endpoint, bytes int, tag uint32, backend uint8)
+	// connected: the handshake is complete. halfClosed: the other end has sent its
+	// FIN first. finished: both directions have ended in order.
+	connected(e *endpoint)
+	halfClosed(e *endpoint)
+	finished(e *endpoint)
+	// reset: the connection is gone, because of a RST or because nothing was
+	// acknowledged for too long.
+	reset(e *endpoint, why string)
+}
+
+// open sends the SYN of a connection.
+func (e *endpoint) open(now clock.Instant, s stack, isn uint32) {
+	e.state = tcpSynSent
+	e.una, e.nxt, e.end = isn, isn+1, isn+1
+	e.timerAt = clock.Never
+	e.send(s, syn, isn, 0)
+	e.arm(now, s)
+}
+
+// accept answers a SYN.
+func (e *endpoint) accept(now clock.Instant, s stack, isn, peer uint32) {
+	e.state = tcpSynReceived
+	e.una, e.nxt, e.end, e.rcv = isn, isn+1, isn+1, peer+1
+	e.timerAt = clock.Never
+	e.send(s, syn|ack, isn, 0)
+	e.arm(now, s)
+}
+
+func (e *endpoint) send(s stack, flags uint8, seq uint32, length int) {
+	p := packet{tuple: e.tuple, flags: flags, link: e.link, from: e.host, origin: e.host,
+		seq: seq, length: uint16(length), tag: e.tag}
+	if flags&ack != 0 {
+		p.ack = e.rcv
+	}
+	s.output(e, p)
+}
+
+// write appends messages to what is to be sent.
+func (e *endpoint) write(now clock.Instant, s stack, messages int) {
+	e.end += uint32(messages) * uint32(e.unit)
+	e.flush(now, s)
+}
+
+// close ends this end's direction once everything has been sent.
+func (e *endpoint) close(now clock.Instant, s stack) {
+	e.closing = true
+	e.flush(now, s)
+}
+
+// flush sends what has not been sent yet.
+func (e *endpoint) flush(now clock.Instant, s stack) {
+	if e.state != tcpEstablished || e.recovering {
+		return
+	}
+	for after(e.end, e.nxt) && !e.finSent {
+		n := min(e.end-e.nxt, e.mss())
+		e.send(s, ack, e.nxt, int(n))
+		e.nxt += n
+		e.arm(now, s)
+	}
+	if e.closing && !e.finSent {
+		e.finSent = true
+		e.send(s, ack|fin, e.nxt, 0)
+		e.nxt++
+		e.arm(now, s)
+	}
+}
+
+// mss is how many bytes of whole messages fit a segment.
+func (e *endpoint) mss() uint32 { return uint32(segment / e.unit * e.unit) }
+
+// arm starts the retransmission timer unless it runs.
+func (e *endpoint) arm(now clock.Instant, s stack) {
+	if e.deadline == clock.Never || e.deadline == 0 {
+		e.restart(now, s)
+	}
+}
+
+func (e *endpoint) restart(now clock.Instant, s stack) {
+	rto := rtoMin
+	if e.state == tcpSynSent || e.state == tcpSynReceived {
+		rto = rtoSYN
+	}
+	e.deadline = now.Add(min(rto<<e.backoff, rtoMax))
+	// One event per endpoint: if it comes too early it is scheduled anew.
+	if e.timerAt == clock.Never || e.timerAt > e.deadline {
+		e.timerAt = e.deadline
+		s.wake(e, e.deadline)
+	}
+}
+
+// timer is called when the scheduled event has come.
+func (e *endpoint) timer(now clock.Instant, s stack) {
+	if now != e.timerAt {
+		return // an earlier event took its place
+	}
+	e.timerAt = clock.Never
+	switch {
+	case e.deadline == clock.Never || e.state == tcpClosed || e.state == tcpDone:
+		return
+	case now < e.deadline:
+		e.timerAt = e.deadline
+		s.wake(e, e.deadline)
+		return
+	}
+	if e.backoff++; e.backoff > rtoTries {
+		e.state = tcpClosed
+		s.reset(e, "connection timed out")
+		return
+	}
+	e.repeat(s)
+	e.restart(now, s)
+}
+
+// repeat sends the oldest unacknowledged segment again.
+func (e *endpoint) repeat(s stack) {
+	switch e.state {
+	case tcpSynSent:
+		e.send(s, syn, e.una, 0)
+		return
+	case tcpSynReceived:
+		e.send(s, syn|ack, e.una, 0)
+		return
+	}
+	e.recovering = true
+	data := e.end - e.una
+	if e.finSent {
+		data = e.nxt - 1 - e.una
+	}
+	if data = min(data, e.mss()); data == 0 {
+		e.send(s, ack|fin, e.una, 0)
+		return
+	}
+	e.send(s, ack, e.una, int(data))
+	if after(e.una+data, e.nxt) {
+		e.nxt = e.una + data
+	}
+}
+
+// receive takes a segment.
+func (e *endpoint) receive(now clock.Instant, s stack, p *packet) {
+	switch {
+	case p.flags&rst != 0:
+		e.receiveRST(s, p)
+		return
+	case e.state == tcpSynSent:
+		e.receiveSYNACK(now, s, p)
+		return
+	case p.flags&syn != 0:
+		// A repeated SYN-ACK, or a SYN in the middle of a connection: say where we
+		// are (the challenge ACK of RFC 5961 section 4). A repeated SYN is answered anew.
+		if e.state == tcpSynReceived && p.seq+1 == e.rcv {
+			e.send(s, syn|ack, e.una, 0)
+			return
+		}
+		e.send(s, ack, e.nxt, 0)
+		return
+	}
+	if p.flags&ack != 0 && !e.acknowledge(now, s, p) {
+		return
+	}
+	e.payload(now, s, p)
+	if e.finSent && e.una == e.nxt && e.finReceived && e.state == tcpEstablished {
+		e.state = tcpDone
+		e.deadline = clock.Never
+		s.finished(e)
+	}
+}
+
+func (e *endpoint) receiveRST(s stack, p *packet) {
+	valid := p.seq == e.rcv
+	if e.state == tcpSynSent {
+		valid = p.flags&ack != 0 && p.ack == e.nxt
+	}
+	switch {
+	case e.state == tcpClosed || e.state == tcpDone:
+	case valid:
+		e.state, e.deadline = tcpClosed, clock.Never
+		s.reset(e, "connection reset by peer")
+	case e.state == tcpEstablished && after(p.seq, e.rcv) && p.seq-e.rcv < 1<<16:
+		e.send(s, ack, e.nxt, 0) // RFC 5961 section 3
+	}
+}
+
+func (e *endpoint) receiveSYNACK(now clock.Instant, s stack, p *packet) {
+	if p.flags&ack != 0 && p.ack != e.nxt {
+		// An answer to another connection's segment.
+		s.output(e, packet{tuple: e.tuple, flags: rst, link: e.link, from: e.host, origin: e.host, seq: p.ack, tag: e.tag})
+		return
+	}
+	if p.flags&(syn|ack) != syn|ack {
+		return
+	}
+	e.rcv, e.una = p.seq+1, p.ack
+	e.state, e.backoff, e.deadline = tcpEstablished, 0, clock.Never
+	e.send(s, ack, e.nxt, 0)
+	s.connected(e)
+}
+
+// acknowledge takes the acknowledgement of a segment; it reports false if the
+// rest of the segment must not be looked at.
+func (e *endpoint) acknowledge(now clock.Instant, s stack, p *packet) bool {
+	switch {
+	case after(p.ack, e.nxt):
+		e.send(s, ack, e.nxt, 0)
+		return false
+	case after(p.ack, e.una):
+		e.una, e.backoff, e.recovering = p.ack, 0, false
+		e.deadline = clock.Never
+		if e.una != e.nxt {
+			e.restart(now, s)
+		}
+		if e.state == tcpSynReceived {
+			e.state = tcpEstablished
+			s.connected(e)
+		}
+		e.flush(now, s)
+	case p.ack == e.una && e.una != e.nxt && p.length == 0 && p.flags&fin == 0 && !e.recovering && e.state == tcpEstablished:
+		// What came behind a hole has been acknowledged again: fill the hole.
+		e.repeat(s)
+	}
+	return true
+}
+
+// payload takes the bytes and the FIN of a segment that are next in order.
+func (e *endpoint) payload(now clock.Instant, s stack, p *packet) {
+	if p.length == 0 && p.flags&fin == 0 {
+		return
+	}
+	if e.state == tcpSynReceived {
+		return
+	}
+	old := e.rcv - p.seq // bytes of the segment that came before
+	switch {
+	case after(p.seq, e.rcv), old > uint32(p.length), old == uint32(p.length) && (p.flags&fin == 0 || e.finReceived):
+		// Behind a hole, or nothing new.
+		e.send(s, ack, e.nxt, 0)
+		return
+	}
+	bytes := uint32(p.length) - old
+	e.rcv += bytes
+	if p.flags&fin != 0 && !e.finReceived {
+		e.finReceived = true
+		e.rcv++
+	}
+	// The answer that the application writes at once carries the acknowledgement.
+	before := e.nxt
+	if bytes > 0 {
+		s.readable(e, int(bytes), p.tag, p.backend)
+	}
+	if e.finReceived && e.state == tcpEstablished && !e.closing {
+		s.halfClosed(e)
+	}
+	if e.nxt == before {
+		e.send(s, ack, e.nxt, 0)
+	}
+}

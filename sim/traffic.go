@@ -1,0 +1,436 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// The load is that of package netns/traffic: open-loop, intended send times on a
+// grid, the same paces, thresholds and timeouts, the same events.
+const (
+	slot              = time.Millisecond // of the grid
+	sessionsPerSecond = 1000             // opened
+	flowsPerSecond    = 8000
+	defaultProbe      = 1000
+	defaultPeriod     = 100 * time.Millisecond
+	gapTCP            = 50 * time.Millisecond
+	gapUDP            = 20 * time.Millisecond
+	connectTime       = 3 * time.Second
+	drainTime         = 5 * time.Second
+	totalsEvery       = time.Second
+
+	requestLen = 64
+	answerLen  = 96
+)
+
+// line is one traffic line of the plan with its running totals.
+type line struct {
+	plan.Traffic
+	service   service
+	threshold time.Duration
+	totals    trace.Totals
+	trips     histogram
+}
+
+func (l *line) received(trip time.Duration) {
+	l.totals.Received++
+	l.totals.Bytes += answerLen
+	l.trips.add(trip)
+}
+
+// generator is one client's share of a line.
+type generator struct {
+	w      *World
+	line   *line
+	client uint8 // host
+	index  int   // of the client among the clients
+	count  int   // connections to be opened at the start
+
+	next   clock.Instant // when it acts next; Never if it waits
+	opener pacer
+	beat   pacer
+	beats  bool
+	turn   int      // of the sender of the next beat; of connects the next one's number
+	all    []uint32 // what it has opened: connections or datagram flows
+
+	opening int // not yet established or failed
+	live    int // not ended
+	failed  int // datagram flows that were never answered
+	probe   *probe
+
+	ready  bool
+	ending bool
+	done   bool
+	until  clock.Instant // end of the drain time
+}
+
+// StartTraffic implements scenarios.World.
+func (w *World) StartTraffic(ctx context.Context) error {
+	if err := w.addTraffic(); err != nil || len(w.lines) == 0 {
+		return err
+	}
+	w.at(w.now.Add(totalsEvery), w.tick)
+	return w.run(ctx, w.now.Add(time.Hour), func() bool { return w.waiting == 0 })
+}
+
+func (w *World) addTraffic() error {
+	start := w.now.Add(slot + w.random.Between(0, slot))
+	for _, t := range w.plan.Traffic {
+		if !t.Guard.In(plan.Sim) {
+			continue
+		}
+		l, err := w.newLine(t)
+		if err != nil {
+			return err
+		}
+		w.lines = append(w.lines, l)
+		for i := range w.plan.Topo.Clients {
+			w.addGenerator(l, i, start)
+		}
+	}
+	return nil
+}
+
+func (w *World) newLine(t plan.Traffic) (*line, error) {
+	if t.Kind == plan.Probe && t.Rate == 0 {
+		t.Rate = defaultProbe
+	}
+	if t.Kind == plan.Sessions && t.Every == 0 {
+		t.Every = defaultPeriod
+	}
+	l := &line{Traffic: t, threshold: gapTCP, totals: trace.Totals{Name: t.Name, Kind: t.Kind, Proto: t.Proto}}
+	if t.Proto == "udp" {
+		l.threshold = gapUDP
+	}
+	for _, s := range w.services {
+		if s.Name == t.Service {
+			l.service = s
+			return l, nil
+		}
+	}
+	return nil, fmt.Errorf("sim: traffic %s: no service %q", t.Name, t.Service)
+}
+
+func (w *World) addGenerator(l *line, index int, start clock.Instant) {
+	clients := w.plan.Topo.Clients
+	g := &generator{w: w, line: l, client: uint8(2 + index), index: index}
+	w.generators = append(w.generators, g)
+	w.waiting++
+	switch {
+	case l.Kind == plan.Connects:
+		g.beats, g.beat = true, perSecond(start, l.Rate/float64(clients))
+		g.isReady() // there is nothing to open in advance
+	case l.Kind == plan.Probe:
+		g.beats, g.beat = true, perSecond(start, l.Rate)
+		g.beat.grid = 0
+		g.openProbe()
+		w.at(start.Add(connectTime), g.isReady) // nobody answers; that is for the checks to judge
+	default:
+		g.prepare(start, share(l.Count, index, clients))
+	}
+	g.schedule()
+}
+
+// prepare makes a generator of long-lived sessions or idle flows.
+func (g *generator) prepare(start clock.Instant, count int) {
+	g.count, g.opening, g.live = count, count, count
+	pace := float64(sessionsPerSecond)
+	if g.line.Count > sessionsPerSecond || g.line.Proto == "udp" {
+		pace = flowsPerSecond
+	}
+	g.opener = perSecond(start, pace)
+	if g.line.Every > 0 && count > 0 {
+		g.beats, g.beat = true, every(start, g.line.Every, count)
+	}
+	if count == 0 {
+		g.isReady()
+	}
+	if g.line.Proto == "udp" && count > 0 {
+		last := start.Add(time.Duration(float64(count)/pace*float64(time.Second)) + connectTime)
+		g.w.at(last, g.isReady)
+	}
+}
+
+// share is how many of count things client c of n has: those numbered c, c+n, ….
+func share(count, c, n int) int { return (count - c + n - 1) / n }
+
+// numberOf is the number within the line of the i-th thing of this generator.
+func (g *generator) numberOf(i int) int { return g.index + i*g.w.plan.Topo.Clients }
+
+func (g *generator) isReady() {
+	if !g.ready {
+		g.ready = true
+		g.w.waiting--
+		g.w.dirty = true
+	}
+}
+
+// opened notes that one of the connections opened at the start stands, or never will.
+func (g *generator) opened() {
+	if g.opening--; g.opening == 0 {
+		g.isReady()
+	}
+}
+
+func (g *generator) schedule() {
+	g.next = clock.Never
+	if g.ending {
+		return
+	}
+	if len(g.all) < g.count {
+		g.next = g.opener.at
+	}
+	if g.beats {
+		g.next = min(g.next, g.beat.at)
+	}
+}
+
+// fire does what is due: one thing at a time.
+func (g *generator) fire() {
+	if len(g.all) < g.count && g.opener.at <= g.next {
+		g.opener.take()
+		g.open()
+	} else {
+		intended := g.beat.at
+		g.beat.take()
+		switch g.line.Kind {
+		case plan.Connects:
+			g.attempt()
+		case plan.Probe:
+			g.probe.send(intended)
+		default:
+			g.speak()
+		}
+	}
+	g.schedule()
+}
+
+// open opens the next connection or flow of those opened at the start.
+func (g *generator) open() {
+	if g.line.Proto == "udp" {
+		d := g.addDatagram(g.numberOf(len(g.all)))
+		g.all = append(g.all, d.id)
+		d.send(g.w.now)
+		return
+	}
+	c := g.connect(g.numberOf(len(g.all)))
+	g.all = append(g.all, c.id)
+}
+
+// speak lets the next session or flow send a message.
+func (g *generator) speak() {
+	i := g.turn
+	if g.turn++; g.turn == g.count {
+		g.turn = 0
+	}
+	switch {
+	case i >= len(g.all):
+	case g.line.Proto == "udp":
+		g.w.datagrams.at(g.all[i]).send(g.w.now)
+	default:
+		g.w.conns.at(g.all[i]).say()
+	}
+}
+
+// finish begins to end the generator: nothing new is sent, what is open closes in
+// order, what has no answer when the drain time has passed is lost.
+func (g *generator) finish(until clock.Instant) {
+	w := g.w
+	g.ending, g.until = true, until
+	w.ending++
+	g.schedule()
+	switch {
+	case g.line.Kind == plan.Probe:
+		w.at(min(until, w.now.Add(gapUDP+1)), g.probe.finish)
+	case g.line.Proto == "udp":
+		g.line.totals.Failed += g.opening
+		g.line.totals.Sessions -= g.count - g.opening
+		g.end()
+	default:
+		for _, id := range g.all {
+			w.conns.at(id).leave()
+		}
+		// What was never opened does not count.
+		g.live -= max(0, g.count-len(g.all))
+		w.at(until, g.giveUp)
+		g.checkEnd()
+	}
+}
+
+func (g *generator) giveUp() {
+	for _, id := range g.all {
+		g.w.conns.at(id).giveUp()
+	}
+}
+
+func (g *generator) checkEnd() {
+	if g.ending && g.live == 0 {
+		g.end()
+	}
+}
+
+func (g *generator) end() {
+	if !g.done {
+		g.done = true
+		g.w.ending--
+		g.w.dirty = true
+	}
+}
+
+// StopTraffic implements scenarios.World.
+func (w *World) StopTraffic(ctx context.Context) error {
+	until := w.now.Add(drainTime)
+	for _, g := range w.generators {
+		g.finish(until)
+	}
+	if err := w.run(ctx, until, func() bool { return w.ending == 0 }); err != nil {
+		return err
+	}
+	for _, l := range w.lines {
+		w.recordTotals(l, true)
+	}
+	w.generators, w.stopped = nil, true
+	return nil
+}
+
+// tick records the running totals.
+func (w *World) tick() {
+	if w.stopped {
+		return
+	}
+	for _, l := range w.lines {
+		w.recordTotals(l, false)
+	}
+	w.at(w.now.Add(totalsEvery), w.tick)
+}
+
+func (w *World) recordTotals(l *line, final bool) {
+	t := l.totals
+	t.Final = final
+	if l.trips.count > 0 {
+		t.RTTp50, t.RTTp99, t.RTTMax = l.trips.quantile(0.50), l.trips.quantile(0.99), milliseconds(l.trips.max)
+	}
+	w.record(trace.Event{At: w.now, Kind: trace.KindTotals, Totals: &t})
+}
+
+// flowEvent records what happened to a flow of a line.
+func (g *generator) flowEvent(number int, event, why string, backend uint8, t flow.Tuple) {
+	e := &trace.Traffic{Name: g.line.Name, Flow: g.flowName(number), Event: event, Why: why,
+		Tuple: fmt.Sprintf("%s %s:%d>%s:%d", g.line.Proto, t.Src, t.SrcPort, t.Dst, t.DstPort)}
+	if backend != nobody {
+		e.Backend = g.w.hosts[backend].name
+	}
+	g.w.record(trace.Event{At: g.w.now, Node: g.w.hosts[g.client].name, Kind: trace.KindTraffic, Traffic: e})
+}
+
+func (g *generator) gap(number int, found gap) {
+	g.w.record(trace.Event{At: found.to, Node: g.w.hosts[g.client].name, Kind: trace.KindGap, Gap: &trace.Gap{
+		Name: g.line.Name, Flow: g.flowName(number), Proto: g.line.Proto, From: found.from, To: found.to, Missed: found.missed}})
+}
+
+func (g *generator) flowName(number int) string {
+	return fmt.Sprintf("%s/%d", g.w.hosts[g.client].name, number)
+}
+
+// The ports that clients connect from.
+const (
+	firstPort = 10_000
+	lastPort  = 64_999
+)
+
+// bind gives a flow of a client a free port.
+func (w *World) bind(client uint8, tag uint32, s *service) flow.Tuple {
+	h := &w.hosts[client]
+	for range lastPort - firstPort + 1 {
+		i := h.next
+		if h.next++; h.next > lastPort-firstPort {
+			h.next = 0
+		}
+		if i == len(h.ports) {
+			h.ports = append(h.ports, 0)
+		}
+		if old, ok := tcpFlow(h.ports[i]); h.ports[i] != 0 && (!ok || w.conns.at(old).phase < ended) {
+			continue
+		}
+		h.ports[i] = tag
+		return flow.Tuple{Src: h.addr, Dst: s.id.VIP, SrcPort: uint16(firstPort + i), DstPort: s.Port, Proto: s.id.Proto}
+	}
+	panic("sim: a client has no port left: lint bounds what a line may open")
+}
+
+// A tag names a flow of a client: connections from 1 up, datagram flows with the
+// highest bit.
+const datagramTag = 1 << 31
+
+func tcpFlow(tag uint32) (id uint32, ok bool) { return tag - 1, tag != 0 && tag < datagramTag }
+
+// receiveAtClient hands a packet to what owns its port.
+func (w *World) receiveAtClient(p *packet) {
+	h := &w.hosts[p.to]
+	i := int(p.tuple.DstPort) - firstPort
+	if i < 0 || i >= len(h.ports) || p.tuple.Dst != h.addr {
+		w.refuse(p)
+		return
+	}
+	tag := h.ports[i]
+	if id, ok := tcpFlow(tag); ok {
+		if c := w.conns.at(id); c.tuple == p.tuple.Reverse() {
+			c.arrived(p)
+			return
+		}
+	} else if tag != 0 {
+		if d := w.datagrams.at(tag &^ datagramTag); d.tuple == p.tuple.Reverse() {
+			d.arrived(p)
+			return
+		}
+	}
+	w.refuse(p)
+}
+
+// refuse answers a TCP segment of no connection with a RST (RFC 9293 3.10.7.1).
+func (w *World) refuse(p *packet) {
+	if p.tuple.Proto != flow.TCP || p.flags&rst != 0 {
+		return
+	}
+	answer := packet{tuple: p.tuple.Reverse(), flags: rst, link: p.link, from: p.to, origin: p.to, seq: p.ack, tag: p.tag}
+	if p.flags&ack == 0 {
+		answer.flags, answer.seq = rst|ack, 0
+		answer.ack = p.seq + uint32(p.length)
+		if p.flags&(syn|fin) != 0 {
+			answer.ack++
+		}
+	}
+	w.send(answer, w.wayBack(p))
+}
+
+// wayBack is the VIP to which the answer to a packet at a host goes.
+func (w *World) wayBack(p *packet) uint8 {
+	want := snatVIP
+	if p.link == onClients {
+		want = p.tuple.Src
+	}
+	for i, v := range w.vips {
+		if v.link == p.link && v.addr == want {
+			return uint8(i)
+		}
+	}
+	return w.snat()
+}
+
+// snat is the index of the backend-side VIP, which was added last.
+func (w *World) snat() uint8 { return uint8(len(w.vips) - 1) }
+
+// retransmit is the event of a retransmission timer.
+func (w *World) retransmit(e *event) {
+	if e.who < w.firstBack {
+		w.conns.at(uint32(e.stamp)).timer(w.now, (*clients)(w))
+		return
+	}
+	w.servers.at(uint32(e.stamp)).timer(w.now, (*backends)(w))
+}

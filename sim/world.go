@@ -1,0 +1,286 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/impl/trace"
+	"baton/scenarios"
+	"baton/scenarios/plan"
+)
+
+// Config is what a World needs besides the plan.
+type Config struct {
+	// Seed determines everything that the plan leaves open.
+	Seed uint64
+	// Chaos is what goes wrong without the plan's saying so. The zero value is a
+	// calm world, in which a scenario's expectations hold.
+	Chaos    Chaos
+	Recorder scenarios.Recorder
+	// EveryPacket sends each packet hop by hop through the dataplane's model. By
+	// default an exchange that nothing can interfere with is computed at once, with
+	// the same outcome; see express.go.
+	EveryPacket bool
+}
+
+// World executes a plan in virtual time. It implements scenarios.World.
+type World struct {
+	cfg  Config
+	plan *plan.Plan
+
+	now   clock.Instant
+	limit clock.Instant // up to which time passes at present
+	queue queue
+	dirty bool // something was recorded or became ready
+
+	hosts     []host
+	firstBack uint8 // index of the first backend
+	lanes     [linkCount][]lane
+	cuts      []rule
+	isCut     [linkCount]bool
+	vips      []vip
+	services  []service
+	capture   capture
+
+	processes [2]*process
+	stream    *stream // the latest sync stream
+	dialing   bool
+	generated uint64 // incarnations, generations and stream ids handed out
+
+	lines      []*line
+	generators []*generator
+	conns      slab[conn]
+	servers    slab[server]
+	datagrams  slab[datagram]
+	waiting    int // generators that have not opened everything yet
+	ending     int // generators that have not ended yet
+
+	random    *Random // of the endpoints: initial sequence numbers, think times
+	lastFault string
+	stopped   bool
+}
+
+var _ scenarios.World = (*World)(nil)
+
+// service is a service of the plan as endpoints see it.
+type service struct {
+	plan.Service
+	id  flow.Service
+	vip uint8 // index into World.vips
+}
+
+// vip is an address that the load balancers share, on one link.
+type vip struct {
+	addr flow.Addr
+	link uint8
+}
+
+// snatVIP is the backend-side VIP of every service.
+var snatVIP = flow.Addr{198, 18, 1, 100}
+
+// epoch is the true time at which a world begins: not zero, which events take for
+// no time at all.
+const epoch = clock.Instant(time.Second)
+
+// NewWorld returns a world in which nothing runs yet.
+func NewWorld(p *plan.Plan, cfg Config) (*World, error) {
+	w := &World{cfg: cfg, plan: p, now: epoch, limit: epoch, random: NewRandom(cfg.Seed, "endpoints"), lastFault: ""}
+	w.layout()
+	if err := w.addServices(); err != nil {
+		return nil, err
+	}
+	w.wire()
+	for i, id := range plan.Nodes() {
+		p, err := newProcess(w, uint8(i), id)
+		if err != nil {
+			return nil, err
+		}
+		w.processes[i] = p
+	}
+	return w, nil
+}
+
+func (w *World) addServices() error {
+	for _, s := range w.plan.Services {
+		if !s.Guard.In(plan.Sim) {
+			continue
+		}
+		addr, err := parseAddr(s.VIP)
+		if err != nil {
+			return fmt.Errorf("sim: service %s: %w", s.Name, err)
+		}
+		proto := flow.TCP
+		if s.Proto == "udp" {
+			proto = flow.UDP
+		}
+		w.services = append(w.services, service{Service: s, vip: w.vipIndex(addr, onClients),
+			id: flow.Service{VIP: addr, Port: s.Port, Proto: proto}})
+	}
+	w.vipIndex(snatVIP, onBackends)
+	for i := range w.hosts {
+		w.hosts[i].arp = make([]neighbour, len(w.vips))
+		for v := range w.hosts[i].arp {
+			w.hosts[i].arp[v].lb = nobody
+		}
+	}
+	w.capture.lanes = make([]edgeLane, len(w.vips)+1)
+	return nil
+}
+
+// vipIndex returns the index of a VIP, which it adds if it is new.
+func (w *World) vipIndex(addr flow.Addr, link uint8) uint8 {
+	for i, v := range w.vips {
+		if v.addr == addr && v.link == link {
+			return uint8(i)
+		}
+	}
+	w.vips = append(w.vips, vip{addr, link})
+	return uint8(len(w.vips) - 1)
+}
+
+// Name implements scenarios.World.
+func (w *World) Name() string { return plan.Sim }
+
+// Now implements scenarios.World.
+func (w *World) Now() clock.Instant { return w.now }
+
+// Up implements scenarios.World.
+func (w *World) Up(context.Context) error {
+	for _, p := range w.processes {
+		p.start()
+	}
+	w.unleash()
+	return nil
+}
+
+// Until implements scenarios.World.
+func (w *World) Until(ctx context.Context, at clock.Instant, done func() bool) error {
+	return w.run(ctx, at, done)
+}
+
+// Down implements scenarios.World. Nothing can be left behind.
+func (w *World) Down(context.Context) error {
+	w.capture.end(w)
+	w.stopped = true
+	return nil
+}
+
+// contextEvery is how many events pass between two looks at the context.
+const contextEvery = 1 << 12
+
+// run lets time pass until the instant, or until done, which is asked at the
+// beginning and after each event that changed anything recorded.
+func (w *World) run(ctx context.Context, until clock.Instant, done func() bool) error {
+	w.limit = max(until, w.now)
+	w.dirty = true
+	for n := 0; ; n++ {
+		if w.dirty {
+			w.dirty = false
+			if done != nil && done() {
+				return nil
+			}
+		}
+		if n%contextEvery == contextEvery-1 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		at := w.queue.next()
+		if g := w.nextGenerator(); g != nil && g.next < at {
+			if g.next > w.limit {
+				break
+			}
+			w.now = max(w.now, g.next)
+			g.fire()
+			continue
+		}
+		if at > w.limit {
+			break
+		}
+		w.now = at
+		_, e := w.queue.pop()
+		w.handle(&e)
+	}
+	w.now = w.limit
+	return nil
+}
+
+// nextGenerator returns the generator that acts first, nil if none will.
+func (w *World) nextGenerator() *generator {
+	var first *generator
+	for _, g := range w.generators {
+		if g.next != clock.Never && (first == nil || g.next < first.next) {
+			first = g
+		}
+	}
+	return first
+}
+
+func (w *World) handle(e *event) {
+	switch e.kind {
+	case evCall:
+		e.call()
+	case evPacket:
+		w.deliver(&e.packet)
+	case evTimer, evBFD, evWork, evPoll, evSweep:
+		w.processes[e.who].handle(e)
+	case evFrame:
+		e.stream.deliver(e)
+	case evRTO:
+		w.retransmit(e)
+	case evGARP:
+		w.latch(e)
+	case evConnect:
+		w.conns.at(uint32(e.stamp)).expire()
+	}
+}
+
+// at schedules a function; for what is rare.
+func (w *World) at(at clock.Instant, call func()) {
+	w.queue.push(max(at, w.now), evCall).call = call
+}
+
+func (w *World) record(e trace.Event) {
+	w.dirty = true
+	w.cfg.Recorder.Record(e)
+}
+
+func (w *World) note(node, format string, args ...any) {
+	w.record(trace.Event{At: w.now, Node: node, Kind: trace.KindNote, Note: fmt.Sprintf(format, args...)})
+}
+
+// serial returns a number that is larger than those before it.
+func (w *World) serial() uint64 {
+	w.generated++
+	return w.generated
+}
+
+func parseAddr(text string) (flow.Addr, error) {
+	var a flow.Addr
+	if n, err := fmt.Sscanf(strings.TrimSpace(text), "%d.%d.%d.%d", &a[0], &a[1], &a[2], &a[3]); n != 4 || err != nil {
+		return a, fmt.Errorf("address %q is no IPv4 address", text)
+	}
+	return a, nil
+}
+
+// slab holds values that never move, in chunks, by index.
+type slab[T any] struct {
+	chunks []*[slabChunk]T
+	used   uint32
+}
+
+const slabChunk = 128
+
+func (s *slab[T]) at(i uint32) *T { return &s.chunks[i/slabChunk][i%slabChunk] }
+
+// add returns a new zero value and its index.
+func (s *slab[T]) add() (*T, uint32) {
+	i := s.used
+	if i%slabChunk == 0 {
+		s.chunks = append(s.chunks, new([slabChunk]T))
+	}
+	s.used++
+	return s.at(i), i
+}
