@@ -9,8 +9,11 @@
 // transmit, in order, and state changes to act upon. The same code therefore runs
 // under a real socket and under a simulator's virtual time.
 //
+// Unaffiliated is a session with a neighbour that knows no BFD (RFC 9747); it is
+// driven in the same way. Table finds the session of a received packet.
+//
 // A Session never looks at addresses or ports: its owner demultiplexes packets to
-// it (RFC 5881 section 3, RFC 5883 section 3). It never carries application data
+// it (RFC 5881 section 3, RFC 5883 section 4). It never carries application data
 // either (RFC 5882 section 2): it only says whether the path works.
 //
 // Names follow RFC 5880: LocalDiscr is bfd.LocalDiscr, and so on.

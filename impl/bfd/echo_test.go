@@ -203,8 +203,10 @@ func TestRFC5880_6_8_8_ReceiveEcho(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.reason)
 		}
 	}
+	r.run(30 * ms)
+	r.s.Ready()
+	own = r.s.echo.packet(localDiscr, r.s.echo.sent) // under way
 	p.RequiredMinEchoRxInterval = 0
-	own = r.s.echo.packet(localDiscr, r.s.echo.sent)
 	r.receive(p)
 	if err := r.s.ReceiveEcho(r.now, own[:], echoTTL); err == nil {
 		t.Error("took an echo packet after the Echo function stopped")

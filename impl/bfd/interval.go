@@ -74,8 +74,7 @@ func (s *Session) DetectionTime() time.Duration {
 }
 
 // detectionDeadline is when the peer's silence, in Demand mode the silence after a
-// Poll, will have lasted a Detection Time.
-// It is Never once the peer has been forgotten.
+// Poll, will have lasted a Detection Time. It is Never once the peer has been forgotten.
 func (s *Session) detectionDeadline() clock.Instant {
 	if !s.Heard() {
 		return clock.Never
@@ -93,8 +92,8 @@ func (s *Session) detectionDeadline() clock.Instant {
 // not Advance was called in time.
 //
 // Echo packets that did not come back take the session down likewise (section
-// 6.8.5). After twice the Detection Time the peer may have restarted with another sequence
-// number (section 6.8.1).
+// 6.8.5). After twice the Detection Time the peer may have restarted with another
+// sequence number (section 6.8.1).
 func (s *Session) expire(now clock.Instant) {
 	if s.auth.known && !now.Before(s.peer.lastRx.Add(2*s.DetectionTime())) {
 		s.auth.known = false

@@ -172,6 +172,48 @@ func TestRFC5880_6_8_3_NextSequenceAfterRoundTrip(t *testing.T) {
 	}
 }
 
+// TestRFC5880_6_8_3_ChangesBeforeFirstPoll: what changes before the first Poll of a
+// sequence goes out is part of it.
+//
+// Conformance: RFC 5880 6.8.3/9
+func TestRFC5880_6_8_3_ChangesBeforeFirstPoll(t *testing.T) {
+	r := newRig(t)
+	r.up()
+	r.s.Poll(r.now)
+	r.collect()
+	if r.s.poll.sent {
+		t.Fatal("the Poll did not wait for the periodic packet")
+	}
+	mustSet(t, r, 200*ms, 50*ms)
+	if sent := r.take(); len(sent) != 1 || !sent[0].Poll {
+		t.Fatalf("transmitted %+v", sent)
+	}
+	final := peerPacket(Up)
+	final.Final = true
+	r.receive(final)
+	wantInterval(t, r, 200*ms)
+	if r.s.poll.wanted || r.s.poll.active {
+		t.Error("a second sequence for what one Poll carried")
+	}
+}
+
+// TestRFC5880_6_8_6_EarlyFinal: a Final that comes before the first Poll of a
+// sequence answers an older one.
+//
+// Conformance: RFC 5880 6.8.6/17
+func TestRFC5880_6_8_6_EarlyFinal(t *testing.T) {
+	r := newRig(t)
+	r.up()
+	r.s.Poll(r.now)
+	r.collect()
+	final := peerPacket(Up)
+	final.Final = true
+	r.receive(final)
+	if !r.s.poll.active {
+		t.Error("ended a sequence of which no Poll was sent")
+	}
+}
+
 // TestRFC5880_6_8_6_UnsolicitedFinal: a Final that answers no Poll ends nothing.
 func TestRFC5880_6_8_6_UnsolicitedFinal(t *testing.T) {
 	r := newRig(t)

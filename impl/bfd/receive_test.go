@@ -2,6 +2,7 @@ package bfd
 
 import (
 	"errors"
+	"math/rand/v2"
 	"reflect"
 	"testing"
 	"time"
@@ -188,6 +189,76 @@ func TestRFC5881_5_TTL(t *testing.T) {
 		p := peerPacket(Down)
 		if err := r.s.Receive(r.now, p.AppendTo(nil), c.ttl); (err == nil) != c.ok {
 			t.Errorf("MinTTL %d, TTL %d: %v", c.min, c.ttl, err)
+		}
+	}
+}
+
+// TestHostileDatagrams: a hundred thousand datagrams of somebody who knows
+// everything but the secret (truncated, mangled, replayed, forged and random ones)
+// leave a session as it was, and each is counted.
+func TestHostileDatagrams(t *testing.T) {
+	const n = 100_000
+	random := rand.New(rand.NewPCG(1, 2))
+	s := sessionIn(t, Up, AuthMeticulousKeyedSHA1)
+	s.Ready()
+	replay := sealed(peerPacket(Down), s.auth.Auth, 1)
+	forged := sealed(peerPacket(Down), testAuthWith("another"), 2)
+	before := snapshot(s)
+	buf := make([]byte, 64)
+	for i := range n {
+		b, ttl := buf, uint8(maxTTL)
+		switch i % 5 {
+		case 0:
+			b = replay[:random.IntN(len(replay))]
+		case 1:
+			b = append(buf[:0], sealed(peerPacket(Down), s.auth.Auth, 2)...)
+			b[random.IntN(len(b))] ^= 1 << random.IntN(8)
+		case 2:
+			b = replay
+		case 3:
+			b, ttl = forged, uint8(random.IntN(256))
+		default:
+			for j := range buf {
+				buf[j] = byte(random.Uint32())
+			}
+		}
+		if s.Receive(clock.Instant(1_000_000), b, ttl) == nil {
+			t.Fatalf("accepted %x", b)
+		}
+	}
+	if after := snapshot(s); !reflect.DeepEqual(before, after) {
+		t.Errorf("changed:\nbefore %+v\nafter  %+v", before, after)
+	}
+	if got := s.Stats().Dropped(); got != n {
+		t.Errorf("%d of %d counted as dropped", got, n)
+	}
+}
+
+func testAuthWith(secret string) Auth {
+	a := testAuth(AuthMeticulousKeyedSHA1)
+	a.Keys = []Key{{ID: 7, Secret: []byte(secret)}}
+	return a
+}
+
+// TestDropErrors: each reason says what was wrong and which rule.
+func TestDropErrors(t *testing.T) {
+	for want, e := range map[string]DropError{
+		"bfd: receive: length 20 < 24 (RFC 5880 6.8.6)":                                         {DropLength, 20, 24},
+		"bfd: receive: length 60 > 24 bytes received (RFC 5880 6.8.6)":                          {DropTruncated, 60, 24},
+		"bfd: receive: Detect Mult is 0 (RFC 5880 6.8.6)":                                       {DropDetectMult, 0, 1},
+		"bfd: receive: TTL 64 < 255 (RFC 5881 5)":                                               {DropTTL, 64, 255},
+		"bfd: receive: sequence number 4294967295 is outside the window after 3 (RFC 5880 6.7)": {DropAuthSeq, 1<<32 - 1, 3},
+		"bfd: receive: wrong password or digest (RFC 5880 6.7)":                                 {DropAuthDigest, 0, 0},
+		"bfd: receive: Your Discriminator 7 is not this session's 9 (RFC 5880 6.8.6)":           {DropYourDiscr, 7, 9},
+		"bfd: receive: Your Discriminator is 0 in state 3, which is above 1 (RFC 5880 6.8.6)":   {DropState, 3, 1},
+		"bfd: receive: Drop(200)":                                                               {200, 0, 0},
+		"bfd: receive: My Discriminator 4 is not this session's 5 (RFC 9747 2)":                 {DropNotLooped, 4, 5},
+		"bfd: receive: authenticated, but no authentication is in use (RFC 5880 6.8.6)":         {DropAuthUnexpected, 0, 0},
+		"bfd: receive: Auth Key ID 3 is not configured, transmitting with 1 (RFC 5880 6.7)":     {DropAuthKeyID, 3, 1},
+		"bfd: receive: echo packet came back before, or too late (RFC 5880 6.8.8)":              {DropEchoStale, 0, 0},
+	} {
+		if got := e.Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

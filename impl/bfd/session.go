@@ -84,7 +84,8 @@ func (s *Session) RemoteState() State { return s.peer.state }
 // RemoteDiag returns the diagnostic that the peer last reported.
 func (s *Session) RemoteDiag() Diag { return s.peer.diag }
 
-// Heard reports whether a valid packet came within the last Detection Time.
+// Heard reports whether a valid packet came within the last Detection Time, or in
+// Demand mode whether no Poll has gone unanswered for one since.
 func (s *Session) Heard() bool { return s.peer.discr != 0 }
 
 // LastSent returns when the last control packet was handed out, the zero Instant

@@ -28,9 +28,9 @@ func (s *Session) contents() Packet {
 	}
 }
 
-// transmit sends what is due at now: an echo packet; the Final that answers a Poll; and a packet
-// when the periodic one is due or when there is news, that is when it would differ
-// from the last one that went out.
+// transmit sends what is due at now: an echo packet; the Final that answers a Poll;
+// and a packet when the periodic one is due or when there is news, that is when it
+// would differ from the last one that went out.
 func (s *Session) transmit(now clock.Instant) {
 	s.followDemand()
 	s.followEcho(now)
