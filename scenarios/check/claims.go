@@ -83,7 +83,7 @@ func (r *run) wait(i int, s plan.Step) finding {
 // expect judges one expectation, condition by condition: those of a within
 // together, since they must become true together.
 func (r *run) expect(i int, s plan.Step) []finding {
-	anchor, begun := r.begins[r.plan.Anchor(i)]
+	anchor, begun := r.anchor(i)
 	if !begun {
 		f := finding{Check: Check{Name: s.Expect.Conds[0].Check(), Line: s.Pos.Line}}
 		return []finding{f.unjudged(s.String() + ": the step that it belongs to never began")}
@@ -104,6 +104,28 @@ func (r *run) expect(i int, s plan.Step) []finding {
 		return r.each(s, window{anchor, anchor.Add(last)})
 	}
 	return r.each(s, window{anchor, r.nextFault(i)})
+}
+
+// anchor is the instant from which the expectation of step i counts. One with a
+// time of its own is no step that the runner executes; it begins when the
+// scenario's clock, which stands still in waits, says so.
+func (r *run) anchor(i int) (clock.Instant, bool) {
+	i = r.plan.Anchor(i)
+	if begin, ok := r.begins[i]; ok || r.plan.Steps[i].Verb != plan.VerbExpect {
+		return begin, ok
+	}
+	at := r.from.Add(r.plan.Steps[i].At)
+	for j, s := range r.plan.Steps[:i] {
+		if s.Verb != plan.VerbWait || !r.in(s.Guard) {
+			continue
+		}
+		end, held := r.ends[j]
+		if !held {
+			return 0, false
+		}
+		at = at.Add(end.Sub(r.begins[j]))
+	}
+	return at, at <= r.to
 }
 
 func (r *run) broken(s plan.Step, err error) finding {

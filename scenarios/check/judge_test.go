@@ -97,6 +97,8 @@ func TestJudge(t *testing.T) {
 		{name: "a state without a window is judged at the next fault", crashed: "  expect lb2 is Master", want: Pass},
 		{name: "a state without a window that is gone by then", crashed: "  expect lb2 is Master", edit: func(t *tape) { t.role(3900, "lb2", "Master", "Fault") },
 			want: Fail, check: "role", detail: "lb2 is Master at +4.000s: lb2 is Fault"},
+		{name: "an expectation with a time of its own counts from there, as the wait has shifted it", crashed: "@2500ms expect lb2 is Master throughout 1s",
+			want: Pass, check: "role", detail: "over +2.800s..+3.800s"},
 		{name: "an insync that comes too late", restored: "  expect lb1 insync within 200ms", want: Fail, check: "insync",
 			detail: "lb1 is not insync (snapshot, 1 entries)"},
 		{name: "an insync of an earlier life does not count", restored: "  expect lb1 insync within 2s", edit: func(t *tape) {
