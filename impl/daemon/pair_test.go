@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ import (
 	"baton/impl/daemon/control"
 	"baton/impl/daemon/pki"
 	"baton/impl/dataplane"
+	"baton/impl/node"
 	"baton/impl/trace"
 )
 
@@ -57,8 +59,11 @@ func TestMain(m *testing.M) {
 }
 
 // flowsEnv gives that node a dataplane in memory, which opens so many flows when it
-// is first allowed to forward.
-const flowsEnv = "BATON_TEST_FLOWS"
+// is first allowed to forward; stuckEnv makes its loop stop for good in a handover.
+const (
+	flowsEnv = "BATON_TEST_FLOWS"
+	stuckEnv = "BATON_TEST_STUCK"
+)
 
 func openTestDataplane(cfg dataplane.Config) (dataplane.Dataplane, error) {
 	flows, ok := os.LookupEnv(flowsEnv)
@@ -67,7 +72,7 @@ func openTestDataplane(cfg dataplane.Config) (dataplane.Dataplane, error) {
 	}
 	n, err := strconv.Atoi(flows)
 	m := newMemory()
-	m.open = n
+	m.open, m.stuck = n, os.Getenv(stuckEnv) != ""
 	return m, err
 }
 
@@ -399,6 +404,34 @@ func checkTrace(t *testing.T, n *testNode) {
 	}
 	if len(roles) < 4 || roles[0] != "Backup" {
 		t.Errorf("roles of %s: %v", n.Node, roles)
+	}
+}
+
+// TestASecondSignalEndsANodeAtOnce pins that a node that cannot leave in order can
+// still be told to go.
+func TestASecondSignalEndsANodeAtOnce(t *testing.T) {
+	p := newPair(t)
+	for _, n := range p.nodes {
+		n.env = []string{flowsEnv + "=0", stuckEnv + "=1"}
+		n.start(t)
+	}
+	n := p.nodes[0]
+	n.waitStatus(t, "MASTER with a peer in sync", func(s control.Status) bool {
+		return s.Role == "Master" && slices.ContainsFunc(s.Gates, func(g node.GateStatus) bool { return g.Name == "PeerReady" && g.Open })
+	})
+	for _, said := range []string{"node stops", "ended at once by a second signal"} {
+		if err := n.cmd.Process.Signal(unix.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(patience); !strings.Contains(n.log.String(), said); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s did not say %q:\n%s", n.Node, said, n.log.String())
+			}
+		}
+	}
+	var exit *exec.ExitError
+	if err := n.wait(t); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Errorf("ended with %v, want exit code 1", err)
 	}
 }
 

@@ -174,8 +174,9 @@ type Counters struct {
 	EventsLost uint64 // flow events that found the ring buffer full
 }
 
-// Dataplane moves packets. Its methods are called from one goroutine, except
-// Events, which another may range over.
+// Dataplane moves packets. Its methods are called from one goroutine, except that
+// another may be in Wait, and a third in Dump or Sweep, which take as long as the
+// table is large: beside those two, only Apply, Delete and SetServices are not called.
 type Dataplane interface {
 	// Lease allows forwarding until the given instant of CLOCK_MONOTONIC; an
 	// instant in the past forbids it at once.

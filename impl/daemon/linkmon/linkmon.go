@@ -5,6 +5,7 @@ package linkmon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -30,16 +31,16 @@ const retry = 100 * time.Millisecond
 // network namespace. A subscription that breaks (the kernel had more to tell than
 // the socket could hold) is renewed and everything reported again, so that no
 // change stays unknown.
-func Watch(ctx context.Context, names []string, log *slog.Logger, report func(State)) error {
+func Watch(ctx context.Context, names []string, log *slog.Logger, report func(State)) {
 	for {
 		err := watch(ctx, names, report)
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
 		log.Warn("link monitor starts anew", "error", err)
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-time.After(retry):
 		}
 	}
@@ -70,7 +71,7 @@ func watch(ctx context.Context, names []string, report func(State)) error {
 			return fmt.Errorf("linkmon: receive link updates: %w", err)
 		case update, ok := <-updates:
 			if !ok {
-				return fmt.Errorf("linkmon: link updates ended")
+				return errors.New("linkmon: link updates ended")
 			}
 			if attrs := update.Attrs(); slices.Contains(names, attrs.Name) {
 				report(state(update))

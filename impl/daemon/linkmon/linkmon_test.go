@@ -43,7 +43,8 @@ func TestWatch(t *testing.T) {
 	go func() {
 		defer close(ended)
 		_ = here.Do(func(ns.NetNS) error {
-			return Watch(ctx, []string{"client0"}, slog.New(slog.DiscardHandler), func(s State) { states <- s })
+			Watch(ctx, []string{"client0"}, slog.New(slog.DiscardHandler), func(s State) { states <- s })
+			return nil
 		})
 	}()
 	wait := func(what string, want func(State) bool) {
