@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"baton/impl/clock"
@@ -15,30 +16,50 @@ func (r *run) latencies(metric string, w window) []sample {
 	if metric == "handover_ms" {
 		return r.handovers(w)
 	}
+	until := r.lastDown
+	if metric == "takeover_ms" {
+		until = r.nextMaster
+	}
 	var samples []sample
 	for _, l := range r.losses(w, plan.VerbCrash, plan.VerbKill, plan.VerbFreeze) {
 		if n := r.stateAt(l.begin).Nodes[l.node]; n == nil || n.Role != roleMaster {
 			continue
 		}
-		var at clock.Instant
-		var ok bool
-		if metric == "detect_ms" {
-			at, ok = r.lastDown(l)
-		} else {
-			at, ok = r.nextMaster(l)
-		}
-		if ok {
-			took := round(milliseconds(at.Sub(l.begin)))
-			samples = append(samples, sample{window: window{l.begin, at}, value: took,
+		life := r.survival(peerOf(l.node), l.begin)
+		if at, ok := until(l, life); ok {
+			samples = append(samples, sample{window: window{l.begin, at}, value: round(milliseconds(at.Sub(l.begin))),
 				what: fmt.Sprintf("after %s %s at %s", l.verb, l.node, r.at(l.begin))})
 		}
 	}
 	return samples
 }
 
+// survival is the time for which a node goes on untouched from an instant at
+// which its peer is lost: to the next fault of its own. It is empty for a node that
+// is lost together with its peer.
+func (r *run) survival(node string, from clock.Instant) window {
+	touched := func(e trace.Event) bool {
+		return e.Fault != nil && slices.Contains(targets(e.Fault.Target), node)
+	}
+	life := window{from, r.to}
+	for _, e := range r.events {
+		switch {
+		case !touched(e):
+		case e.At >= from:
+			life.to = e.At - 1
+			return life
+		case slices.Contains([]string{plan.VerbCrash, plan.VerbKill, plan.VerbStop, plan.VerbFreeze}, e.Fault.Verb):
+			life.to = from - 1
+		default:
+			life.to = r.to
+		}
+	}
+	return life
+}
+
 // lastDown is when the last of the survivor's BFD paths that were up at the loss
 // went down, provided that all of them did.
-func (r *run) lastDown(l loss) (clock.Instant, bool) {
+func (r *run) lastDown(l loss, life window) (clock.Instant, bool) {
 	up := map[string]bool{}
 	for name, p := range r.stateAt(l.begin).Nodes[peerOf(l.node)].Paths {
 		if p.State == stateUp {
@@ -46,7 +67,7 @@ func (r *run) lastDown(l loss) (clock.Instant, bool) {
 		}
 	}
 	for _, e := range r.events {
-		if e.Node != peerOf(l.node) || e.BFD == nil || e.At < l.begin || e.BFD.To == stateUp || !up[e.BFD.Path] {
+		if e.Node != peerOf(l.node) || e.BFD == nil || !life.has(e.At) || e.BFD.To == stateUp || !up[e.BFD.Path] {
 			continue
 		}
 		delete(up, e.BFD.Path)
@@ -57,9 +78,9 @@ func (r *run) lastDown(l loss) (clock.Instant, bool) {
 	return 0, false
 }
 
-func (r *run) nextMaster(l loss) (clock.Instant, bool) {
+func (r *run) nextMaster(l loss, life window) (clock.Instant, bool) {
 	for _, e := range r.events {
-		if e.At >= l.begin && e.Node == peerOf(l.node) && becameMaster(e) {
+		if life.has(e.At) && e.Node == peerOf(l.node) && becameMaster(e) {
 			return e.At, true
 		}
 	}

@@ -79,11 +79,11 @@ func (b *builder) wait(c *claim) *Wait {
 func (b *builder) expect(c *claim) *Expect {
 	e := &Expect{Conds: b.conditions(c.Conds)}
 	if c.Window != nil {
-		time := b.duration(c.Window.Time)
+		d := b.duration(c.Window.Time)
 		if c.Window.Kind == "within" {
-			e.Within = &time
+			e.Within = &d
 		} else {
-			e.Throughout = &time
+			e.Throughout = &d
 		}
 	}
 	return e

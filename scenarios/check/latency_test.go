@@ -1,0 +1,93 @@
+package check
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+func TestLatencies(t *testing.T) {
+	loseBoth := func(at float64) func(*tape) {
+		return func(t *tape) {
+			t.fault(at, plan.VerbCrash, "lb2", "begin")
+			t.fault(at+5, plan.VerbCrash, "lb2", "receipt")
+		}
+	}
+	tests := []struct {
+		name    string
+		edit    func(*tape)
+		metrics map[string]float64 // -1 for absent
+	}{
+		{"from the fault's begin to the last path and to the role", func(*tape) {}, map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9, "handover_ms": -1}},
+		{"a path that stays up is not a detection", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.BFD != nil && e.BFD.Path == "sync" && e.BFD.To == "Down" })
+		}, map[string]float64{"detect_ms": -1, "takeover_ms": 154.9}},
+		{"a path that was down before is not waited for", func(t *tape) {
+			t.bfd(1500, "lb2", "sync", "Up", "Down", 0)
+			t.without(func(e trace.Event) bool { return e.At == ms(2150) })
+		}, map[string]float64{"detect_ms": 139.9}},
+		{"the survivor is lost a little later", loseBoth(2010), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
+		{"the survivor was lost a little before", loseBoth(1999), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
+		{"the loss of a Backup detects nothing", func(t *tape) {
+			t.fault(5000, plan.VerbCrash, "lb1", "begin")
+			t.bfd(5500, "lb2", "sync", "Up", "Down", 0)
+			t.bfd(5500, "lb2", "clients", "Up", "Down", 0)
+		}, map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9}},
+		{"the longest of several counts", func(t *tape) {
+			t.fault(5000, plan.VerbKill, "lb2", "begin")
+			t.bfd(5200, "lb1", "sync", "Up", "Down", 0)
+			t.bfd(5210, "lb1", "clients", "Up", "Down", 0)
+			t.promote(5220, "lb1", 9000)
+		}, map[string]float64{"detect_ms": 210, "takeover_ms": 220}},
+		{"a stop is a handover from its begin", func(t *tape) {
+			t.fault(5000, plan.VerbStop, "lb2", "begin")
+			t.role(5001, "lb2", "Master", "Yielding")
+			t.promote(5004, "lb1", 9000)
+		}, map[string]float64{"handover_ms": 4, "takeover_ms": 154.9}},
+		{"without a request it begins with Yielding", func(t *tape) {
+			t.role(5001, "lb2", "Master", "Yielding")
+			t.promote(5004, "lb1", 9000)
+		}, map[string]float64{"handover_ms": 3}},
+		{"a crash in the middle of it is none", func(t *tape) {
+			t.role(5001, "lb2", "Master", "Yielding")
+			t.fault(5002, plan.VerbCrash, "lb2", "begin")
+			t.promote(5300, "lb1", 9000)
+		}, map[string]float64{"handover_ms": -1}},
+		{"sync counts after a restore", func(t *tape) { t.sync(4900, "lb1", "insync", 9, 120*time.Millisecond) },
+			map[string]float64{"sync_ms": 120, "sync_entries": 9}},
+		{"sync of before any restore does not count", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Sync != nil && e.At > ms(4000) })
+		}, map[string]float64{"sync_ms": -1, "sync_entries": -1}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			tape := crash()
+			test.edit(tape)
+			v := judged(scenario(t, "", "", ""), tape)
+			for name, want := range test.metrics {
+				got, measured := v.Metrics[name]
+				if measured != (want >= 0) || measured && got != want {
+					t.Errorf("%s is %v (measured: %v), want %v\n%s", name, got, measured, want, show(v))
+				}
+			}
+		})
+	}
+}
+
+func TestStallsOfSessionsAreRankedOverAllSessions(t *testing.T) {
+	tape := crash()
+	tape.without(func(e trace.Event) bool { return e.Gap != nil })
+	tape.totals(6012, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 100, Received: 9})
+	for i := range 60 { // 60 of 100 stall, by 101 to 160 ms; some twice, where the longer counts
+		tape.gap("web", "client1#"+string(rune('A'+i)), 2000, 2101+float64(i))
+		tape.gap("web", "client1#"+string(rune('A'+i)), 3000, 3010)
+	}
+	v := judged(scenario(t, "", "", ""), tape)
+	for name, want := range map[string]float64{"gap_tcp_p50_ms": 110, "gap_tcp_p99_ms": 159, "gap_tcp_max_ms": 160, "gap_udp_max_ms": 0} {
+		if got := v.Metrics[name]; got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+}
