@@ -38,7 +38,7 @@ func (r *run) counted(metric, line string, w window) []sample {
 	count := len(whats)
 	if w.from <= r.from && w.to >= r.to {
 		total := 0
-		for _, t := range r.totals(metric, line) {
+		for _, t := range r.totals(metric, line) { // in any order: a sum
 			total += totalOf(metric, t)
 		}
 		if total > count {

@@ -34,13 +34,13 @@ func (r *run) gaps(metric, line string, w window) []sample {
 		}
 	}
 	flows := len(longest)
-	for _, t := range totals {
+	for _, t := range totals { // in any order: the most
 		if t.Kind == plan.Sessions {
 			flows = max(flows, t.Opened)
 		}
 	}
 	sorted := make([]trace.Event, 0, len(longest))
-	for _, e := range longest {
+	for _, e := range longest { // in any order: they are sorted next
 		sorted = append(sorted, e)
 	}
 	slices.SortFunc(sorted, func(a, b trace.Event) int {

@@ -146,7 +146,7 @@ func (s *State) value(metric, line string) (float64, bool) {
 		return float64(s.Tally.RoleChanges), true
 	case "gap":
 		var longest time.Duration
-		for name, gap := range s.Tally.Gap {
+		for name, gap := range s.Tally.Gap { // in any order: the longest
 			if line == "" || line == name {
 				longest = max(longest, gap)
 			}
@@ -169,7 +169,7 @@ func sumOf(counts map[string]int, line string) float64 {
 		return float64(counts[line])
 	}
 	sum := 0
-	for _, n := range counts {
+	for _, n := range counts { // in any order: a sum
 		sum += n
 	}
 	return float64(sum)

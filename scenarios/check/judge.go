@@ -167,7 +167,7 @@ func (r *run) metrics() Metrics {
 	}
 	if totals := r.totals("sessions", ""); totals != nil {
 		m["sessions"] = 0
-		for _, t := range totals {
+		for _, t := range totals { // in any order: a sum
 			m["sessions"] += float64(t.Opened)
 		}
 	}

@@ -248,7 +248,7 @@ func (s *State) Masters() int {
 // Forwarders counts the nodes whose lease holds.
 func (s *State) Forwarders() int {
 	count := 0
-	for _, n := range s.Nodes {
+	for _, n := range s.Nodes { // in any order: a count
 		if n.Lease > s.Now {
 			count++
 		}
@@ -259,7 +259,7 @@ func (s *State) Forwarders() int {
 // Sessions counts the open sessions of all lines, or of one.
 func (s *State) Sessions(line string) int {
 	count := 0
-	for name, t := range s.Traffic {
+	for name, t := range s.Traffic { // in any order: a sum
 		if t.Kind == plan.Sessions && (line == "" || line == name) {
 			count += t.Sessions
 		}
@@ -277,8 +277,8 @@ func (s *State) Detect() time.Duration {
 		configured = s.plan.Detect(s.world)
 	}
 	var negotiated time.Duration
-	for _, n := range s.Nodes {
-		for _, p := range n.Paths {
+	for _, n := range s.Nodes { // in any order: the longest
+		for _, p := range n.Paths { // in any order: the longest
 			if p.State == stateUp {
 				negotiated = max(negotiated, p.Detect)
 			}

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -154,11 +155,7 @@ func (b *builder) topo(t *topoLine, at Pos) {
 
 // pairs hands each key's value to the function of that key.
 func (b *builder) pairs(args []*pair, keys map[string]func(*value) error) {
-	allowed := make([]string, 0, len(keys))
-	for key := range keys {
-		allowed = append(allowed, key)
-	}
-	slices.Sort(allowed)
+	allowed := slices.Sorted(maps.Keys(keys))
 	seen := map[string]bool{}
 	for _, arg := range args {
 		key, ok := b.pick(arg.Key, "key", allowed)

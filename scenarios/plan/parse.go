@@ -3,7 +3,6 @@ package plan
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -105,19 +104,24 @@ func (b *builder) line(src string, tokens []lexer.Token) {
 	}
 }
 
+// unknownDirective reports a line that begins with no known word. What it was
+// meant to be is then not known to be missing.
 func (b *builder) unknownDirective(token lexer.Token) {
+	word := strings.TrimSpace(token.Value)
+	meant := nearest(word, directiveWords())
 	switch {
 	case token.EOF():
-		b.errorf(position(token.Pos), "", "the line says when, but not what")
+		b.errorf(position(token.Pos), "", "the line says where or when, but not what")
 	case token.Type == symbols["Number"]:
-		b.found = append(b.found, Diagnostic{Pos: position(token.Pos), Message: fmt.Sprintf("a line cannot begin with %q", token.Value), Suggestion: "@" + token.Value})
+		b.errorf(position(token.Pos), "@"+word, "a line cannot begin with %q", word)
 	default:
-		word := strings.TrimSpace(token.Value)
-		b.errorf(position(token.Pos), nearest(word, directiveWords()), "unknown word %q at the beginning of a line", word)
+		b.errorf(position(token.Pos), meant, "unknown word %q at the beginning of a line", word)
 	}
-	b.broken["step"] = true
 	for _, d := range directives {
-		b.broken[d.word] = true
+		if meant == "" || meant == d.word {
+			b.broken[d.word] = true
+			b.broken["step"] = b.broken["step"] || d.step
+		}
 	}
 }
 

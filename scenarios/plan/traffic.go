@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -70,11 +71,7 @@ func (b *builder) trafficArgs(t *Traffic, args []*pair) {
 		},
 		"service": func(v *value) error { t.Service = v.Text; return nil },
 	}
-	for key := range all {
-		if !slices.Contains(trafficKeys[t.Kind], key) {
-			delete(all, key)
-		}
-	}
+	maps.DeleteFunc(all, func(key string, _ func(*value) error) bool { return !slices.Contains(trafficKeys[t.Kind], key) })
 	if _, ok := all["rate"]; ok && b.both(args, "rate", "every") {
 		return
 	}
