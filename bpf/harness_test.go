@@ -23,6 +23,13 @@ import (
 // origin is when the tests' time begins: late enough for any age of an entry.
 const origin = clock.Instant(10 * time.Hour)
 
+// The event ring is small here, so that a test can fill it. A record of 40 bytes has
+// a header of 8, and the ring is never filled to its last byte.
+const (
+	eventRing     = 4096
+	eventCapacity = (eventRing - 1) / 48
+)
+
 // subject is a dataplane under test: the programs or their model. The tests put
 // both through the same harness, so that they cannot drift apart.
 type subject interface {
@@ -47,6 +54,7 @@ type modelSubject struct {
 
 func newModelSubject(t testing.TB, cfg dataplane.Config) *modelSubject {
 	s := &modelSubject{t: t, cfg: cfg, host: model.Host{
+		MaxEvents: eventCapacity,
 		ClientMAC: model.MAC(clientMAC), BackendMAC: model.MAC(backendMAC),
 		Own: []flow.Addr{address("127.0.0.1"), address("198.18.0.1"), address("198.18.1.1")}, // see newProgramSubject
 	}}
@@ -101,7 +109,7 @@ func newProgramSubject(t testing.TB, cfg dataplane.Config) *programSubject {
 	t.Cleanup(startWorker(t, n, s.worker))
 	s.inside(func() {
 		client, backend := s.link("client0", clientMAC), s.link("backend0", backendMAC)
-		d, err := load(cfg, client, backend, true)
+		d, err := load(cfg, client, backend, options{fakeClock: true, eventRing: eventRing})
 		if err != nil {
 			t.Error(err)
 			return

@@ -6,9 +6,11 @@ import (
 	"net/netip"
 	"os"
 	"testing"
+	"unsafe"
 
 	"github.com/containernetworking/plugins/pkg/ns"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"baton/impl/dataplane"
 	"baton/impl/flow"
@@ -76,6 +78,31 @@ func raise(name, addr string) error {
 		return fmt.Errorf("add %s to %s: %w", addr, name, err)
 	}
 	return netlink.LinkSetUp(l)
+}
+
+// ethtoolSTXCSUM is ETHTOOL_STXCSUM of linux/ethtool.h.
+const ethtoolSTXCSUM = 0x17
+
+// noChecksumOffload makes the kernel sum up, and cut, what leaves by a link. A veth
+// otherwise passes partial checksums on as they are, right or wrong.
+func noChecksumOffload(link string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	value := struct{ command, data uint32 }{ethtoolSTXCSUM, 0}
+	request := struct {
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		_    [16]byte
+	}{data: unsafe.Pointer(&value)}
+	copy(request.name[:unix.IFNAMSIZ-1], link)
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
+	if errno != 0 {
+		return fmt.Errorf("turn off checksum offload of %s: %w", link, errno)
+	}
+	return nil
 }
 
 func defaultRoute(gateway string) error {

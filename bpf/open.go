@@ -53,7 +53,7 @@ func Open(cfg dataplane.Config) (*Dataplane, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := load(cfg, client, backend, false)
+	d, err := load(cfg, client, backend, options{})
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +83,14 @@ func linkByName(name string) (*net.Interface, error) {
 	return i, nil
 }
 
+// options are what tests load otherwise.
+type options struct {
+	fakeClock bool   // the programs take the time from the control map
+	eventRing uint32 // size of the event ring in bytes; 0 leaves it as compiled
+}
+
 // load brings programs and maps into the kernel without attaching them.
-func load(cfg dataplane.Config, client, backend *net.Interface, fakeClock bool) (*Dataplane, error) {
+func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*Dataplane, error) {
 	if cfg.MaxFlows == 0 {
 		cfg.MaxFlows = defaultMaxFlows
 	}
@@ -97,7 +103,7 @@ func load(cfg dataplane.Config, client, backend *net.Interface, fakeClock bool) 
 		lbVarClientMac: [6]byte(client.HardwareAddr), lbVarBackendMac: [6]byte(backend.HardwareAddr),
 		lbVarSnatFirst: cfg.SNATPorts.First,
 		lbVarSnatCount: uint32(cfg.SNATPorts.Last-cfg.SNATPorts.First) + 1,
-		lbVarFakeClock: fakeClock,
+		lbVarFakeClock: opts.fakeClock,
 	}
 	for name, value := range constants {
 		if err := spec.Variables[name].Set(value); err != nil {
@@ -106,6 +112,9 @@ func load(cfg dataplane.Config, client, backend *net.Interface, fakeClock bool) 
 	}
 	spec.Maps[lbMapConns].MaxEntries = uint32(cfg.MaxFlows)
 	spec.Maps[lbMapReplies].MaxEntries = uint32(cfg.MaxFlows)
+	if opts.eventRing != 0 {
+		spec.Maps[lbMapEvents].MaxEntries = opts.eventRing
+	}
 
 	d := &Dataplane{cfg: cfg, now: monotonic}
 	if err := spec.LoadAndAssign(&d.objs, nil); err != nil {
@@ -164,12 +173,18 @@ func monotonic() clock.Instant {
 
 // Lease implements dataplane.Dataplane. One store that the programs see at once.
 func (d *Dataplane) Lease(until clock.Instant) error {
+	if d.control.values == nil {
+		return errors.New("bpf: lease: the dataplane is closed")
+	}
 	atomic.StoreInt64(&d.control.values[0].LeaseExpiry, int64(until))
 	return nil
 }
 
 // SetMiss implements dataplane.Dataplane.
 func (d *Dataplane) SetMiss(p dataplane.MissPolicy) error {
+	if d.control.values == nil {
+		return errors.New("bpf: set miss policy: the dataplane is closed")
+	}
 	var adopt uint32
 	if p == dataplane.MissAdopt {
 		adopt = 1

@@ -54,7 +54,7 @@ func Probe() error {
 		return errors.Join(missing...)
 	}
 	none := &net.Interface{HardwareAddr: make(net.HardwareAddr, 6)}
-	d, err := load(probeConfig, none, none, false)
+	d, err := load(probeConfig, none, none, options{})
 	if err != nil {
 		return fmt.Errorf("bpf: probe: %w", err)
 	}

@@ -74,24 +74,35 @@ func (d *Dataplane) Dump(f func(flow.Entry) bool) error {
 	return d.scan(func(key *lbTuple, conn *lbConn) bool { return f(d.toEntry(key, conn, now)) })
 }
 
-// Sweep implements dataplane.Dataplane. An entry that a packet touches while the
-// sweep runs survives: what is removed must still look as it did when it was read.
+// Sweep implements dataplane.Dataplane.
 func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
-	var expired []lbRecord
-	err := d.scan(func(key *lbTuple, conn *lbConn) bool {
-		seen := max(clock.Instant(conn.LastSeen), since)
-		if now.Sub(seen) >= d.cfg.Timeouts.Of(stateOf(conn.Word)) {
-			expired = append(expired, lbRecord{Original: *key, Conn: *conn})
-		}
-		return true
-	})
+	expired, err := d.expired(now, since)
 	if err != nil {
 		return nil, err
 	}
+	return d.removeUnchanged(expired, now)
+}
+
+// expired returns the entries whose timeout has run.
+func (d *Dataplane) expired(now, since clock.Instant) ([]lbRecord, error) {
+	var out []lbRecord
+	err := d.scan(func(key *lbTuple, conn *lbConn) bool {
+		seen := max(clock.Instant(conn.LastSeen), since)
+		if now.Sub(seen) >= d.cfg.Timeouts.Of(stateOf(conn.Word)) {
+			out = append(out, lbRecord{Original: *key, Conn: *conn})
+		}
+		return true
+	})
+	return out, err
+}
+
+// removeUnchanged removes the entries that still are as they were read: one that a
+// packet has touched since then is alive. It returns those that it removed.
+func (d *Dataplane) removeUnchanged(records []lbRecord, now clock.Instant) ([]flow.Entry, error) {
 	var removed []flow.Entry
-	for len(expired) > 0 {
-		n := copy(d.batch.values, expired)
-		expired = expired[n:]
+	for len(records) > 0 {
+		n := copy(d.batch.values, records)
+		records = records[n:]
 		if _, err := d.runBatch(d.objs.TableRemove, n, true); err != nil {
 			return removed, fmt.Errorf("bpf: sweep %d entries: %w", n, err)
 		}

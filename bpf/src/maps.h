@@ -39,9 +39,10 @@ struct {
 	__type(value, struct tuple);
 } replies SEC(".maps");
 
+/* Twice the number of services: new ones come before the old ones go. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SERVICES_MAX);
+	__uint(max_entries, 2 * SERVICES_MAX);
 	__type(key, struct service_key);
 	__type(value, struct service);
 } services SEC(".maps");
@@ -62,7 +63,7 @@ struct backend_table {
 	__type(value, struct backend);
 };
 
-/* Twice the number of services: a new configuration is written beside the one in use. */
+/* Twice the number of services, again: a new table is written beside the one in use. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 2 * SERVICES_MAX);

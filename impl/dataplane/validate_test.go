@@ -1,0 +1,62 @@
+package dataplane_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+func good() dataplane.Config {
+	return dataplane.Config{
+		ClientLink: "client0", BackendLink: "backend0",
+		VIPs: []dataplane.VIP{{Addr: netip.MustParseAddr("198.18.0.100"), Link: "client0"}},
+		Services: []dataplane.Service{{
+			Service: flow.Service{VIP: flow.Addr{198, 18, 0, 100}, Port: 80, Proto: flow.TCP}, Name: "web",
+			Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin, SNAT: flow.Addr{198, 18, 1, 100},
+		}},
+		SNATPorts: dataplane.PortRange{First: 20000, Last: 59999}, Timeouts: dataplane.DefaultTimeouts(),
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	if err := good().Validate(); err != nil {
+		t.Fatalf("the good configuration: %v", err)
+	}
+	for _, tt := range []struct {
+		want string
+		edit func(*dataplane.Config)
+	}{
+		{"two links", func(c *dataplane.Config) { c.BackendLink = c.ClientLink }},
+		{"no range", func(c *dataplane.Config) { c.SNATPorts.Last = 1 }},
+		{"no range", func(c *dataplane.Config) { c.SNATPorts.First = 0 }},
+		{"-1 flows", func(c *dataplane.Config) { c.MaxFlows = -1 }},
+		{"no timeouts", func(c *dataplane.Config) { c.Timeouts = dataplane.Timeouts{} }},
+		{"no IPv4", func(c *dataplane.Config) { c.VIPs[0].Addr = netip.MustParseAddr("2001:2::1") }},
+		{`link "eth9"`, func(c *dataplane.Config) { c.VIPs[0].Link = "eth9" }},
+		{"neither tcp nor udp", func(c *dataplane.Config) { c.Services[0].Proto = 1 }},
+		{"neither fullnat nor dnat", func(c *dataplane.Config) { c.Services[0].Mode = 0 }},
+		{"neither rr nor maglev", func(c *dataplane.Config) { c.Services[0].Balance = 9 }},
+		{"needs a SNAT address", func(c *dataplane.Config) { c.Services[0].SNAT = flow.Addr{} }},
+		{"are both tcp 198.18.0.100:80", func(c *dataplane.Config) { c.Services = append(c.Services, c.Services[0]) }},
+		{"257 services", func(c *dataplane.Config) { c.Services = make([]dataplane.Service, 257) }},
+	} {
+		c := good()
+		tt.edit(&c)
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("error %v, want one with %q", err, tt.want)
+		}
+	}
+}
+
+// The two halves share no port and leave none out.
+func TestPortRangeHalves(t *testing.T) {
+	for _, r := range []dataplane.PortRange{{20000, 59999}, {20000, 20000 + 2}, {1, 65535}} {
+		lower, upper := r.Lower(), r.Upper()
+		if lower.First != r.First || upper.Last != r.Last || lower.Last+1 != upper.First {
+			t.Errorf("%v splits into %v and %v", r, lower, upper)
+		}
+	}
+}
