@@ -76,7 +76,7 @@ func (s *backends) output(e *endpoint, p packet) {
 }
 
 func (s *backends) wake(e *endpoint, at clock.Instant) {
-	event := (*World)(s).queue.push(at, evRTO)
+	event := (*World)(s).timers.push(at, evRTO)
 	event.who, event.stamp = e.host, uint64(e.id)
 }
 

@@ -107,7 +107,7 @@ func (s *clients) output(e *endpoint, p packet) {
 }
 
 func (s *clients) wake(e *endpoint, at clock.Instant) {
-	event := (*World)(s).queue.push(at, evRTO)
+	event := (*World)(s).timers.push(at, evRTO)
 	event.who, event.stamp = e.host, uint64(e.id)
 }
 

@@ -99,6 +99,11 @@ func (l *lane) hop(at *clock.Instant, salt uint64) bool {
 	return true
 }
 
+// interferes reports whether anything but exchanges happens up to an instant.
+func (w *World) interferes(until clock.Instant) bool {
+	return until >= w.queue.next() || until > w.limit || until >= w.nextTimer()
+}
+
 // exchange computes a session's message, its echo and the acknowledgement of
 // that, if nothing can interfere.
 func (w *World) exchange(c *conn) bool {
@@ -125,7 +130,7 @@ func (w *World) exchange(c *conn) bool {
 		return false
 	}
 	through := t // the last instant at which the lease must hold
-	if !toBackend.hop(&t, last) || t >= w.queue.next() || t > w.limit || through >= w.processes[v.lb].until {
+	if !toBackend.hop(&t, last) || w.interferes(t) || through >= w.processes[v.lb].until {
 		return false
 	}
 
@@ -161,7 +166,7 @@ func (w *World) volley(d *datagram, seq uint32) bool {
 		return false
 	}
 	through := t
-	if !w.lanes[onClients][v.lb].hop(&t, salt) || t >= w.queue.next() || t > w.limit || through >= w.processes[v.lb].until {
+	if !w.lanes[onClients][v.lb].hop(&t, salt) || w.interferes(t) || through >= w.processes[v.lb].until {
 		return false
 	}
 	w.capture.passed(v.edge, 1, there)

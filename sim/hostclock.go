@@ -25,8 +25,10 @@ func (c *hostClock) at(t clock.Instant) clock.Instant {
 	if t == clock.Never {
 		return t
 	}
-	elapsed := t - c.base
-	at := elapsed - clock.Instant(int64(elapsed)/1000*c.drift/1_000_000)
+	at := t - c.base
+	for range 2 {
+		at += t - c.local(at) // each time closer by a factor of the drift
+	}
 	for c.local(at) < t {
 		at++
 	}

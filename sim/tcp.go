@@ -148,29 +148,18 @@ func (e *endpoint) restart(now clock.Instant, s stack) {
 		rto = rtoSYN
 	}
 	e.deadline = now.Add(min(rto<<e.backoff, rtoMax))
-	// One event per endpoint: if it comes too early it is scheduled anew.
+	// One event per endpoint: where it would come too early, nextTimer puts it off.
 	if e.timerAt == clock.Never || e.timerAt > e.deadline {
 		e.timerAt = e.deadline
 		s.wake(e, e.deadline)
 	}
 }
 
-// timer is called when the scheduled event has come.
+// timer is called when the retransmission timer has run out.
 func (e *endpoint) timer(now clock.Instant, s stack) {
-	if now != e.timerAt {
-		return // an earlier event took its place
-	}
 	e.timerAt = clock.Never
-	switch {
-	case e.deadline == clock.Never || e.state == tcpClosed || e.state == tcpDone:
-		return
-	case now < e.deadline:
-		e.timerAt = e.deadline
-		s.wake(e, e.deadline)
-		return
-	}
 	if e.backoff++; e.backoff > rtoTries {
-		e.state = tcpClosed
+		e.state, e.deadline = tcpClosed, clock.Never
 		s.reset(e, "connection timed out")
 		return
 	}

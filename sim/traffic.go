@@ -425,12 +425,3 @@ func (w *World) wayBack(p *packet) uint8 {
 
 // snat is the index of the backend-side VIP, which was added last.
 func (w *World) snat() uint8 { return uint8(len(w.vips) - 1) }
-
-// retransmit is the event of a retransmission timer.
-func (w *World) retransmit(e *event) {
-	if e.who < w.firstBack {
-		w.conns.at(uint32(e.stamp)).timer(w.now, (*clients)(w))
-		return
-	}
-	w.servers.at(uint32(e.stamp)).timer(w.now, (*backends)(w))
-}

@@ -35,7 +35,9 @@ type World struct {
 	now   clock.Instant
 	limit clock.Instant // up to which time passes at present
 	queue queue
-	dirty bool // something was recorded or became ready
+	// timers are the retransmission timers.
+	timers queue
+	dirty  bool // something was recorded or became ready
 
 	hosts     []host
 	firstBack uint8 // index of the first backend
@@ -188,7 +190,8 @@ func (w *World) run(ctx context.Context, until clock.Instant, done func() bool) 
 			return context.Cause(ctx)
 		}
 		at := w.queue.next()
-		if g := w.nextGenerator(); g != nil && g.next < at {
+		timer := w.nextTimer()
+		if g := w.nextGenerator(); g != nil && g.next < min(at, timer) {
 			if g.next > w.limit {
 				break
 			}
@@ -196,8 +199,12 @@ func (w *World) run(ctx context.Context, until clock.Instant, done func() bool) 
 			g.fire()
 			continue
 		}
-		if at > w.limit {
+		if min(at, timer) > w.limit {
 			break
+		}
+		if timer < at {
+			w.retransmit()
+			continue
 		}
 		w.now = at
 		_, e := w.queue.pop()
@@ -228,8 +235,6 @@ func (w *World) handle(e *event) {
 		w.processes[e.who].handle(e)
 	case evFrame:
 		e.stream.deliver(e)
-	case evRTO:
-		w.retransmit(e)
 	case evGARP:
 		w.latch(e)
 	case evConnect:
