@@ -15,7 +15,7 @@ import (
 const hogEnv = "BATON_TEST_HOG"
 
 func hog() {
-	for {
+	for n := 1; n != 0; n |= 1 {
 	}
 }
 

@@ -108,17 +108,20 @@ const eventPause = time.Millisecond
 
 // watchEvents has the loop read flow events whenever some are pending.
 func (d *daemon) watchEvents(ctx context.Context) {
-	// Wait returns when the dataplane is closed, which is later than ctx.
 	for ctx.Err() == nil {
 		err := d.loop.dp.Wait()
 		if errors.Is(err, io.EOF) {
-			return
+			return // closed, after ctx was done
 		}
-		if err != nil {
-			d.log.Error("flow events cannot be waited for", "error", err)
+		if err == nil {
+			_, err = ask(ctx, d.loop, func() (struct{}, error) { return struct{}{}, d.loop.pollEvents() })
 		}
-		_, _ = ask(ctx, d.loop, func() (struct{}, error) { return struct{}{}, d.loop.pollEvents() })
-		pause(ctx, eventPause)
+		rest := eventPause
+		if err != nil && ctx.Err() == nil && !errors.Is(err, errEnded) {
+			d.log.Error("flow events not read", "error", err)
+			rest = time.Second
+		}
+		pause(ctx, rest)
 	}
 }
 

@@ -20,16 +20,12 @@ import (
 	"baton/impl/node"
 )
 
-// patience is how long a test waits for what must happen.
-const patience = 10 * time.Second
-
 // fake is a Node with one flow.
 type fake struct {
-	status   Status
-	refuse   error
-	stopped  chan struct{}
-	hang     bool
-	released chan struct{}
+	status  Status
+	refuse  error
+	stopped chan struct{}
+	hang    bool
 }
 
 var known = flow.Tuple{Src: flow.Addr{198, 18, 0, 11}, SrcPort: 40000, Dst: flow.Addr{198, 18, 0, 100}, DstPort: 80, Proto: flow.TCP}

@@ -17,11 +17,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Priorities of SCHED_FIFO, low among the real-time ones: kernel threads and
+// Real-time priorities, low among the real-time ones: kernel threads and
 // whatever else an operator runs in real time come first.
 const (
-	loopPriority   = 2
-	othersPriority = 1
+	loopPriority    = 3
+	othersPriority  = 2
+	harnessPriority = 1
 )
 
 // gcPercent lets the heap grow to five times what is live between two
@@ -42,20 +43,25 @@ func Process(log *slog.Logger) {
 	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT); err != nil {
 		log.Warn("memory is not locked: page faults may delay the heartbeat", "error", err)
 	}
-	if err := allThreads(othersPriority); err != nil {
+	if err := residentProgram(); err != nil {
+		log.Warn("the program is not all in memory: page faults may delay the heartbeat", "error", err)
+	}
+	if err := allThreads(unix.SCHED_FIFO, othersPriority); err != nil {
 		log.Warn("no real-time scheduling: a busy machine may delay the heartbeat", "error", err)
 	}
 }
 
-// Threads gives the process real-time scheduling and nothing else, below the loops
-// of nodes on the same machine: for a harness, so that what it measures is the
-// lateness of the nodes and not its own.
-func Threads() error { return allThreads(othersPriority) }
+// Harness prepares a process that watches nodes on the same machine: real-time
+// scheduling below theirs, in turns, and its program in memory, so that what it
+// measures is the lateness of the nodes and not its own.
+func Harness() error {
+	return errors.Join(residentProgram(), allThreads(unix.SCHED_RR, harnessPriority))
+}
 
 // LoopThread raises the calling thread above the process's others. The goroutine
 // must have been locked to it.
 func LoopThread(log *slog.Logger) {
-	if err := setFIFO(0, loopPriority); err != nil {
+	if err := schedule(0, unix.SCHED_FIFO, loopPriority); err != nil {
 		log.Warn("the event loop has no priority of its own", "error", err)
 	}
 }
@@ -63,7 +69,7 @@ func LoopThread(log *slog.Logger) {
 // allThreads gives every thread of the process a real-time priority. A thread
 // that is started meanwhile by one that has not got it yet is found by the next
 // round.
-func allThreads(priority uint32) error {
+func allThreads(policy, priority uint32) error {
 	for done := map[string]bool{}; ; {
 		tasks, err := os.ReadDir("/proc/self/task")
 		if err != nil {
@@ -80,7 +86,7 @@ func allThreads(priority uint32) error {
 			if err != nil {
 				return fmt.Errorf("realtime: thread %q: %w", task.Name(), err)
 			}
-			if err := setFIFO(tid, priority); err != nil && !errors.Is(err, unix.ESRCH) {
+			if err := schedule(tid, policy, priority); err != nil && !errors.Is(err, unix.ESRCH) {
 				return err
 			}
 		}
@@ -90,10 +96,10 @@ func allThreads(priority uint32) error {
 	}
 }
 
-func setFIFO(tid int, priority uint32) error {
-	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: priority}
+func schedule(tid int, policy, priority uint32) error {
+	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: policy, Priority: priority}
 	if err := unix.SchedSetAttr(tid, &attr, 0); err != nil {
-		return fmt.Errorf("realtime: schedule thread %d as SCHED_FIFO %d: %w", tid, priority, err)
+		return fmt.Errorf("realtime: schedule thread %d with real-time priority %d: %w", tid, priority, err)
 	}
 	return nil
 }
