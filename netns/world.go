@@ -68,7 +68,7 @@ func (w *World) Now() clock.Instant { return hostclock.Now() }
 func (w *World) Up(ctx context.Context) error {
 	// A busy machine must not be mistaken for a slow node. Where this is refused the
 	// watchdog says what it cost.
-	if err := realtime.Threads(); err != nil {
+	if err := realtime.Harness(); err != nil {
 		w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindNote, Note: err.Error()})
 	}
 	pair, err := NewPair(PairConfig{Clients: w.plan.Topo.Clients, Backends: w.plan.Topo.Backends})

@@ -9,7 +9,7 @@ import (
 // Hold is the recovery delay that a node waits after boot, fault or demotion
 // before it may claim. A node that flaps waits longer: each restart within
 // flapWindow delays of the one before doubles the delay, up to holdFactorMax
-// times the configured one (the damping that RFC 5882 section 3.2 asks clients of BFD for).
+// times the configured one (the damping that RFC 5882 section 3.1 asks clients of BFD for).
 type Hold struct {
 	delay  time.Duration
 	factor int
