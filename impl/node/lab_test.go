@@ -27,7 +27,8 @@ type lab struct {
 	dropBFD  map[string]bool // "lb1 clients"
 	dropSync map[string]bool
 	streams  uint64
-	unsafe   bool // the nodes have their gates off
+	unsafe   bool          // the nodes have their gates off
+	late     time.Duration // every timer comes this much late
 }
 
 type labNode struct {
@@ -198,7 +199,7 @@ func (l *lab) step(n *labNode, in Input) {
 		}
 	}
 	if at := n.node.Deadline(); at != clock.Never {
-		l.after(max(0, at.Sub(l.now)), n.id, func(n *labNode) {
+		l.after(max(0, at.Sub(l.now))+l.late, n.id, func(n *labNode) {
 			if n.node != nil && n.node.Deadline() <= l.now {
 				l.step(n, Timer{})
 			}

@@ -86,6 +86,17 @@ func TestCrashIsTakenOverWithinDetection(t *testing.T) {
 	}
 }
 
+// A timer is never punctual; that must not be taken for a pause.
+func TestLateTimersDoNotDelayATakeover(t *testing.T) {
+	for _, late := range []time.Duration{10 * time.Microsecond, time.Millisecond, 5 * time.Millisecond} {
+		l := newPair(t)
+		l.late = late
+		l.run(time.Second)
+		l.crash("lb1")
+		masterWithin(l, "lb2", labDetect+5*time.Millisecond+2*late)
+	}
+}
+
 func TestRestoredMasterStaysBackup(t *testing.T) {
 	l := newPair(t)
 	l.crash("lb1")

@@ -77,17 +77,16 @@ func (n *Node) silent() bool {
 // noteLateness keeps a node that was paused from taking its own silence for the
 // peer's: what it did not hear meanwhile may still wait in a socket. Before it may
 // conclude anything, it must listen for as long as it was late, but no longer than
-// a detection time.
+// a detection time. What a scheduler takes on any day, up to the share of the
+// detection time that a lease leaves, is no pause.
 func (n *Node) noteLateness(now clock.Instant) {
-	late := now.Sub(n.Deadline())
-	if late <= 0 {
-		return
-	}
 	longest := time.Duration(0)
 	for i := range n.paths {
 		longest = max(longest, n.paths[i].session.DetectionTime())
 	}
-	n.awake = max(n.awake, now.Add(min(late, longest)))
+	if late := now.Sub(n.Deadline()); late > longest-leaseLength(longest) {
+		n.awake = max(n.awake, now.Add(min(late, longest)))
+	}
 }
 
 func (n *Node) awakeWants() clock.Instant {
