@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -87,9 +86,8 @@ func (p *Pair) Thaw(ctx context.Context, process *Process) (receipt string, err 
 	return process.Thaw(ctx)
 }
 
-// Restore powers a crashed node up: links with carrier, addresses as built,
-// neighbours and foreign addresses forgotten, and then the process that start
-// starts. Of a node whose links are up only the process is started.
+// Restore powers a crashed node up: addresses as built, no neighbour known, links
+// with carrier, and then the process that start starts. Of a node whose links are up only the process is started.
 func (p *Pair) Restore(ctx context.Context, node string, start func(*Host) (*Process, error)) (process *Process, receipt string, err error) {
 	h := p.byName[node]
 	if h == nil || h.role != RoleLB {
@@ -161,15 +159,19 @@ func (p *Pair) awaitCarrier(ctx context.Context, i Interface, up bool) (end stri
 	far, name := p.otherEnd(i)
 	end = far.name + "/" + name
 	return end, poll(ctx, func() (bool, string, error) {
-		link, err := far.links.LinkByName(name)
+		there, err := far.links.LinkByName(name)
 		if err != nil {
 			return false, "", fmt.Errorf("find %s: %w", end, err)
 		}
-		carries := link.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
-		// Carrier comes at once, but a switch port forwards only when the kernel has
-		// also raised the operational state, which it does a little later.
-		ready := !up || link.Attrs().OperState == netlink.OperUp
-		return carries == up && ready, fmt.Sprintf("%s: carrier %v, state %v", end, carries, link.Attrs().OperState), nil
+		here, err := p.byName[i.Host].links.LinkByName(i.Name)
+		if err != nil {
+			return false, "", fmt.Errorf("find %s/%s: %w", i.Host, i.Name, err)
+		}
+		carries := there.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
+		// Carrier comes at once, but a switch port forwards, and a device sends, only
+		// when the kernel has raised the operational state, a little later.
+		ready := !up || there.Attrs().OperState == netlink.OperUp && here.Attrs().OperState == netlink.OperUp
+		return carries == up && ready, fmt.Sprintf("%s: carrier %v, state %v", end, carries, there.Attrs().OperState), nil
 	})
 }
 
@@ -200,8 +202,8 @@ func (h *Host) anyLinkDown() (bool, error) {
 }
 
 // reset undoes what a node's process may have left in the kernel and a reboot
-// clears: addresses that are not the host's own, and all neighbour entries, the
-// permanent ones too.
+// clears: addresses that are not the host's own. The neighbour entries went when
+// the links were set down, the permanent ones too.
 func (h *Host) reset() error {
 	for _, i := range h.interfaces {
 		link, err := h.links.LinkByName(i.Name)
@@ -226,23 +228,6 @@ func (h *Host) reset() error {
 		}
 		if err := h.links.AddrReplace(link, own); err != nil {
 			return fmt.Errorf("add address %s to %s: %w", i.Addr, i.Name, err)
-		}
-		if err := h.forgetNeighbours(link); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (h *Host) forgetNeighbours(link netlink.Link) error {
-	neighbours, err := h.links.NeighList(link.Attrs().Index, netlink.FAMILY_ALL)
-	if err != nil {
-		return fmt.Errorf("list neighbours of %s: %w", link.Attrs().Name, err)
-	}
-	neighbours = slices.DeleteFunc(neighbours, func(n netlink.Neigh) bool { return n.State == netlink.NUD_NOARP })
-	for _, n := range neighbours {
-		if err := h.links.NeighDel(&n); err != nil && !errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("delete neighbour %s of %s: %w", n.IP, link.Attrs().Name, err)
 		}
 	}
 	return nil

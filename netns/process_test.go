@@ -67,7 +67,7 @@ var _ = Describe("a process", func() {
 
 	It("tells of a death that nobody asked for, and only of such", func() {
 		pair := newPair()
-		deaths := make(chan netns.Exit, 2)
+		deaths := make(chan netns.Exit, 3)
 		start := func() *netns.Process {
 			j := &journal{}
 			cfg := play("talk", j)
@@ -84,7 +84,9 @@ var _ = Describe("a process", func() {
 		Expect(stopped.Wait(within())).To(HaveField("Code", 0))
 		unasked := start()
 		Expect(unasked.Signal(unix.SIGABRT)).To(Succeed())
-		Eventually(deaths).Should(Receive(HaveField("Code", 2)), "how a Go program ends on SIGABRT")
+		var death netns.Exit
+		Eventually(deaths).Should(Receive(&death))
+		Expect(death.Code).To(Equal(2), "how a Go program ends on SIGABRT")
 		Expect(deaths).NotTo(Receive())
 		Expect(pair.Host("lb1").Processes()).To(BeEmpty())
 	})
