@@ -33,8 +33,9 @@ func unaddressed(frame []byte) []byte {
 	return frame
 }
 
-// BenchmarkHit measures a packet of a flow that has an entry. The kernel repeats
-// the program on one packet, hence a flow whose translation leaves it as it is.
+// BenchmarkHit measures a packet of a flow that has an entry, as the kernel times
+// it. The program is repeated on one packet, hence a flow whose translation leaves
+// it as it is.
 func BenchmarkHit(b *testing.B) {
 	o := toVIP(flow.TCP, 40000, dnatPort)
 	for _, bm := range []struct {
@@ -55,13 +56,14 @@ func BenchmarkHit(b *testing.B) {
 				if err != nil || code != tcxRedirect {
 					b.Fatalf("verdict %d, %v", code, err)
 				}
-				b.ReportMetric(float64(perRun.Nanoseconds()), "ns/packet")
+				b.ReportMetric(float64(perRun.Nanoseconds()), "ns/op")
 			})
 		}
 	}
 }
 
-// BenchmarkNewFlow measures a SYN that opens a flow: backend choice, both claims, event.
+// BenchmarkNewFlow measures a SYN that opens a flow, as the kernel times it: backend
+// choice, claim, entry, event. The kernel's start of a single run is in it.
 func BenchmarkNewFlow(b *testing.B) {
 	for _, bm := range []struct {
 		name string
@@ -85,7 +87,7 @@ func BenchmarkNewFlow(b *testing.B) {
 				}
 				inKernel += took
 			}
-			b.ReportMetric(float64(inKernel.Nanoseconds())/float64(b.N), "ns/packet")
+			b.ReportMetric(float64(inKernel.Nanoseconds())/float64(b.N), "ns/op")
 		})
 	}
 }

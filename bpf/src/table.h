@@ -10,15 +10,23 @@
 #include "conntrack.h"
 
 /* Removes an entry whose word was expected. Nobody else can have the same idea:
- * the swap to STATE_DEAD has one winner. The claim goes first: for as long as the
- * entry stands, nobody can open the flow anew. */
+ * the swap to STATE_DEAD has one winner. The memory of an entry that went may be
+ * another flow's by now, and this may run on a thread that was interrupted in
+ * between: only the claim proves whose entry it is. It goes first: for as long as
+ * the entry stands, nobody can open the flow anew. */
 static __always_inline bool remove_conn(const struct tuple *original, struct conn *conn, __u32 expected)
 {
-	struct tuple reply = conn->reply;
+	struct tuple reply, *owner;
 
 	if (expected == STATE_DEAD || (expected & WORD_REOPENING) ||
 	    __sync_val_compare_and_swap(&conn->word, expected, STATE_DEAD) != expected)
 		return false;
+	reply = conn->reply;
+	owner = bpf_map_lookup_elem(&replies, &reply);
+	if (!owner || !same_tuple(owner, original)) {
+		*(volatile __u32 *)&conn->word = expected;
+		return false;
+	}
 	release_reply(&reply);
 	bpf_map_delete_elem(&conns, original);
 	return true;
@@ -27,12 +35,14 @@ static __always_inline bool remove_conn(const struct tuple *original, struct con
 /* Removes an entry whatever its state. */
 static __always_inline bool remove_any(const struct tuple *original)
 {
-	struct conn *conn = bpf_map_lookup_elem(&conns, original);
+	struct conn *conn;
 
-	for (int i = 0; conn && i < SWAP_ATTEMPTS; i++)
-		if (remove_conn(original, conn, *(volatile __u32 *)&conn->word))
+	for (int i = 0; i < SWAP_ATTEMPTS; i++) {
+		conn = bpf_map_lookup_elem(&conns, original);
+		if (!conn || remove_conn(original, conn, *(volatile __u32 *)&conn->word))
 			return true;
-	return !conn;
+	}
+	return false;
 }
 
 /* The newest word on a reply tuple wins: a flow of this node that has it is older

@@ -1,0 +1,121 @@
+package bpf
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// A configuration of as many services as there may be can be replaced by another
+// that shares none with it.
+func TestSetServicesReplacesAll(t *testing.T) {
+	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
+		if err := s.Lease(clock.Never); err != nil {
+			t.Fatal(err)
+		}
+		for first := uint16(1000); first < 1000+3*dataplane.MaxServices; first += dataplane.MaxServices {
+			var services []dataplane.Service
+			for port := first; port < first+dataplane.MaxServices; port++ {
+				services = append(services, labService(flow.UDP, port, dataplane.DNAT, dataplane.RoundRobin, port+1))
+			}
+			if err := s.SetServices(services); err != nil {
+				t.Fatal(err)
+			}
+			last := first + dataplane.MaxServices - 1
+			got, _ := fate(t, s, "client0", fromClient(toVIP(flow.UDP, 40000, last), 0))
+			if want := forwarded(dnatReply(flow.UDP, 40000, last+1).Reverse()); got != want {
+				t.Errorf("service %d: got %s, want %s", last, got, want)
+			}
+			got, _ = fate(t, s, "client0", fromClient(toVIP(flow.UDP, 40000, first-1), 0))
+			if got != "drop no-service" {
+				t.Errorf("service %d, which is gone: got %s", first-1, got)
+			}
+		}
+	})
+}
+
+// Events that find the ring full are lost, and counted; the flows are not.
+func TestLostEventsAreCounted(t *testing.T) {
+	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
+		if err := s.Lease(clock.Never); err != nil {
+			t.Fatal(err)
+		}
+		o := toVIP(flow.TCP, 40000, fullnatPort)
+		opening, closing := fromClient(o, syn), fromClient(o, rst)
+		for range (eventCapacity + 3) / 2 {
+			s.packet("client0", opening)
+			s.packet("client0", closing)
+		}
+		if got := counters(t, s).EventsLost; got != 3 {
+			t.Errorf("%d events lost, want 3", got)
+		}
+		if got := len(events(t, s)); got != eventCapacity {
+			t.Errorf("%d events pending, want %d", got, eventCapacity)
+		}
+		s.packet("client0", opening)
+		if got := len(events(t, s)); got != 1 {
+			t.Errorf("%d events pending after the ring was read, want 1", got)
+		}
+	})
+}
+
+// A flow that a packet touches while a sweep is under way lives on.
+func TestSweepSparesWhatIsTouchedMeanwhile(t *testing.T) {
+	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
+	for _, tt := range []struct {
+		name    string
+		passed  time.Duration
+		flags   int
+		removed int
+	}{
+		{"untouched", 0, -1, 1},
+		{"seen again", 1, ack, 0},
+		{"moved at the same instant", 0, fin | ack, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newProgramSubject(t, testConfig())
+			s.must(s.Lease(clock.Never))
+			s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: 2 * time.Hour}}))
+			expired, err := s.expired(origin.Add(2*time.Hour), 0)
+			if err != nil || len(expired) != 1 {
+				t.Fatalf("%d expired, %v; want 1", len(expired), err)
+			}
+			s.advance(origin.Add(tt.passed))
+			if tt.flags >= 0 {
+				s.packet("client0", fromClient(o, tt.flags))
+			}
+			removed, err := s.removeUnchanged(expired, origin)
+			if err != nil || len(removed) != tt.removed {
+				t.Errorf("removed %d, %v; want %d", len(removed), err, tt.removed)
+			}
+			checkClaims(t, s)
+		})
+	}
+}
+
+// RFC 768: a checksum that comes out as zero is sent as all ones, since zero says
+// that there is none.
+func TestUDPChecksumThatComesOutAsZero(t *testing.T) {
+	o, r := toVIP(flow.UDP, 40000, dnatPort), dnatReply(flow.UDP, 40000, 8081)
+	// What must be added to the payload for the translated datagram to sum to zero.
+	translated := fromBackend(r.Reverse(), 0)
+	missing := uint32(translated[40])<<8 | uint32(translated[41])
+	word := uint32(payload[0])<<8 | uint32(payload[1]) + missing
+	word = word&0xffff + word>>16
+	frame := frameTo(clientMAC, o, 0, string([]byte{byte(word >> 8), byte(word)})+payload[2:])
+	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
+		if err := s.Lease(clock.Never); err != nil {
+			t.Fatal(err)
+		}
+		got, out := fate(t, s, "client0", frame)
+		if want := forwarded(r.Reverse()); got != want {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+		if out[40] != 0xff || out[41] != 0xff {
+			t.Errorf("checksum %02x%02x, want ffff", out[40], out[41])
+		}
+	})
+}
