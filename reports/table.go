@@ -13,6 +13,7 @@ import (
 var columns = []struct{ title, metric string }{
 	{"detect ms", "detect_ms"},
 	{"takeover ms", "takeover_ms"},
+	{"handover ms", "handover_ms"},
 	{"udp gap ms", "gap_udp_max_ms"},
 	{"tcp stall p50 ms", "gap_tcp_p50_ms"},
 	{"RST", "rst"},
@@ -47,6 +48,17 @@ func Table(w io.Writer, dir string) error {
 	}
 	fmt.Fprintf(w, "results: %s/*/result.json, trace.jsonl\n", dir)
 	return err
+}
+
+// Figures are the table's columns in words, for those that were measured.
+func Figures(m check.Metrics) []string {
+	var figures []string
+	for _, c := range columns {
+		if _, ok := m[c.metric]; ok {
+			figures = append(figures, c.title+" "+cell(m, c.metric))
+		}
+	}
+	return figures
 }
 
 // cell is a metric as the table shows it: "–" where it was not measured.

@@ -21,6 +21,7 @@ type runOptions struct {
 	seed            uint64
 	repeat          int
 	allowUnsafe     bool
+	set             []string
 }
 
 func runCommand() *cobra.Command {
@@ -31,7 +32,8 @@ func runCommand() *cobra.Command {
 		Long: "Run executes each scenario and stores trace.jsonl and result.json in DIR/<scenario>\n" +
 			"(<scenario>.2, .3, … for repeats). While it runs, a terminal shows a progress line.",
 		Example: "  baton run scenarios/restored-master-does-not-preempt.scn\n" +
-			"  baton run --repeat 20 --out /tmp/crash scenarios/crash-master.scn",
+			"  baton run --repeat 20 --out /tmp/crash scenarios/crash-master.scn\n" +
+			"  baton run --allow-unsafe --set ha.gates=off --set ha.preempt=immediate scenarios/restored-master-does-not-preempt.scn",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error { return o.run(c.Context(), files) },
 	}
@@ -42,6 +44,7 @@ func runCommand() *cobra.Command {
 	f.Uint64Var(&o.seed, "seed", 1, "seed of what is drawn")
 	f.IntVar(&o.repeat, "repeat", 1, "how often to run each scenario")
 	f.BoolVar(&o.allowUnsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
+	f.StringArrayVar(&o.set, "set", nil, "override a configuration key of the scenarios: [NODE.]KEY=VALUE")
 	_ = c.RegisterFlagCompletionFunc("world", cobra.FixedCompletions([]string{plan.Netns}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("sut", cobra.FixedCompletions([]string{"reference"}, cobra.ShellCompDirectiveNoFileComp))
 	c.ValidArgsFunction = completeScenarios
@@ -61,9 +64,8 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 		return err
 	}
 	for _, p := range plans {
-		if unsafe := p.Unsafe(); len(unsafe) > 0 && !p.IsControl(o.world) && !o.allowUnsafe {
-			return badInput("%s:%d:%d: %s=%s brings a historical bug back: add a control line that names the checks that must catch it, or pass --allow-unsafe",
-				p.File, unsafe[0].Pos.Line, unsafe[0].Pos.Column, unsafe[0].Key, unsafe[0].Value)
+		if err := o.prepare(p); err != nil {
+			return err
 		}
 	}
 	worst := exitPass
@@ -78,6 +80,24 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 	}
 	if worst != exitPass {
 		return &exitError{code: worst}
+	}
+	return nil
+}
+
+// prepare overrides settings of a plan and refuses unsafe ones that nobody asked for.
+func (o *runOptions) prepare(p *plan.Plan) error {
+	for _, text := range o.set {
+		if err := p.Set(text); err != nil {
+			return badInput("--set %s: %w", text, err)
+		}
+	}
+	if unsafe := p.Unsafe(); len(unsafe) > 0 && !p.IsControl(o.world) && !o.allowUnsafe {
+		at := "--set"
+		if pos := unsafe[0].Pos; pos.Line > 0 {
+			at = fmt.Sprintf("%s:%d:%d", p.File, pos.Line, pos.Column)
+		}
+		return badInput("%s: %s=%s brings a historical bug back: name the checks that must catch it in a control line, or pass --allow-unsafe",
+			at, unsafe[0].Key, unsafe[0].Value)
 	}
 	return nil
 }
@@ -122,20 +142,8 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, n int) (check.Verdic
 	if err != nil {
 		return verdict, err
 	}
-	printVerdict(verdict, dir)
+	printVerdict(os.Stdout, verdict, dir)
 	return verdict, nil
-}
-
-func printVerdict(v check.Verdict, dir string) {
-	fmt.Printf("%-12s %s  (%s)\n", v.Verdict, v.Scenario, dir)
-	for _, reason := range v.Reasons {
-		fmt.Println("  ", reason)
-	}
-	for _, c := range v.Checks {
-		if c.Verdict != check.Pass && !c.Control {
-			fmt.Printf("   %-12s %s: %s\n", c.Verdict, c.Name, c.Detail)
-		}
-	}
 }
 
 // worse returns the exit code that covers what was before and one more outcome. A

@@ -83,6 +83,12 @@ func TestJudge(t *testing.T) {
 		{name: "a gap above the bound", crashed: "  expect gap(web) < detect+50ms", want: Fail, check: "gap",
 			detail: "gap(web) < detect+50ms (200ms) over +2.000s..+4.000s: actual 205ms: web/client1#0 from +1.995s to +2.200s, after crash lb1 at +2.000s"},
 		{name: "a gap that was over before the anchor does not count", restored: "  expect gap(web) < 20ms", want: Pass},
+		{name: "a gap that ends with the anchor does not count", restored: "  expect gap(web) < 20ms", edit: func(t *tape) { t.gap("web", "client1#0", 3900, 4000) }, want: Pass},
+		{name: "a reset at the instant of the next fault is not of this window", crashed: "  expect rst == 0", edit: func(t *tape) { t.rst(4000) }, want: Pass},
+		{name: "a window that the run did not reach the end of", restored: "  expect lb1 is Backup throughout 5s", want: Inconclusive, check: "role",
+			detail: "the run ended at +6.010s, before the window +4.000s..+9.000s"},
+		{name: "a within that the run did not reach the end of", restored: "  expect role_changes >= 9 within 5s", want: Inconclusive, check: "role_changes",
+			detail: "the run ended at +6.010s"},
 		{name: "a gap that reaches into the window counts whole", restored: "  expect gap(web) < 20ms", edit: func(t *tape) { t.gap("web", "client1#0", 3900, 4001) },
 			want: Fail, check: "gap", detail: "actual 101ms"},
 
