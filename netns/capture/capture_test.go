@@ -92,9 +92,7 @@ var _ = Describe("RSTs", func() {
 
 	It("count once where the switch floods them", func() {
 		n, r := newNetwork(), &recording{}
-		for _, name := range []string{"client1", "lb1", "lb2"} {
-			Expect(n.clients.Link.LinkSetLearning(n.clients.Interface(name), false)).To(Succeed())
-		}
+		n.clients.Hub("br0")
 		c := start(n.config(r))
 		_, err := n.dial("tcp4")
 		Expect(err).To(MatchError(unix.ECONNREFUSED))

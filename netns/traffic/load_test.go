@@ -15,7 +15,7 @@ var _ = Describe("load on a network that works", func() {
 		n, r := newNetwork(), &recording{}
 		g := start(ctx, n.config(r, sessionsLine(50, 20*time.Millisecond), connectsLine(200), probeLine()))
 		Expect(lineOf(g, 0)().Sessions).To(Equal(50), "Start returns once the sessions stand")
-		Eventually(lineOf(g, 0)).Within(10 * time.Second).Should(HaveField("Received", BeNumerically(">", 2000)),
+		Eventually(lineOf(g, 0)).Within(10*time.Second).Should(HaveField("Received", BeNumerically(">", 2000)),
 			func() string { return fmt.Sprintf("%+v", g.Snapshot()) })
 		late := g.Snapshot().Late
 		stop(ctx, g)

@@ -152,8 +152,9 @@ func (p *probe) answer(b []byte, at clock.Instant) {
 	}
 	p.latest = hostclock.Now()
 	p.line.received(at.Sub(got.intended))
-	if got.seq >= p.settled && got.seq-p.settled < uint64(len(p.flight)) {
-		f := &p.flight[got.seq-p.settled]
+	// The index of a probe that is settled wraps around to beyond the end.
+	if i := got.seq - p.settled; i < uint64(len(p.flight)) {
+		f := &p.flight[i]
 		f.answered = at.Sub(f.sent) <= p.line.threshold
 	}
 	p.noteBackend(at, backend)

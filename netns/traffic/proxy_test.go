@@ -19,6 +19,7 @@ const (
 	flipRequest
 	flipAnswer
 	repeatAnswer
+	loseAnswer
 	switchBackend
 	hangUp
 )
@@ -107,6 +108,8 @@ func (p *proxy) serve(client net.Conn) {
 			answer[70] ^= 1
 		case repeatAnswer:
 			_, _ = client.Write(answer)
+		case loseAnswer:
+			continue
 		}
 		if _, err := client.Write(answer); err != nil {
 			return

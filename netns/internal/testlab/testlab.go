@@ -133,6 +133,15 @@ func (h *Host) Bridge(name string) {
 	h.SetUp(name)
 }
 
+// Hub makes a bridge forget where its neighbours are, so that it sends every
+// frame out of all ports.
+func (h *Host) Hub(bridge string) {
+	never := uint32(0)
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = bridge
+	Expect(h.Link.LinkModify(&netlink.Bridge{LinkAttrs: attrs, AgeingTime: &never})).To(Succeed())
+}
+
 // Plug joins an interface of this host, with the given addresses, to a port of
 // the bridge on sw. The port is named after the host.
 func (h *Host) Plug(iface string, sw *Host, bridge string, cidrs ...string) {
