@@ -9,9 +9,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/cilium/ebpf"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/vishvananda/netlink"
@@ -140,6 +142,23 @@ var _ = Describe("what stays behind", func() {
 			`of backends still exists, held by /proc/%d/task/\d+/ns/net$`, os.Getpid()))))
 		close(leave)
 		Expect(<-left).To(Succeed(), "the links are gone, though the namespace was held")
+		Expect(pair.Close(context.Background())).To(BeEmpty())
+	})
+
+	It("is told: a program that outlived its process", func() {
+		pair, err := netns.NewPair(netns.PairConfig{Clients: 1, Backends: 1})
+		Expect(err).NotTo(HaveOccurred())
+		j := &journal{}
+		_, err = pair.Host("lb1").Start(play("load", j))
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(j.notes).Should(HaveLen(1))
+		id, err := strconv.Atoi(j.notes()[0])
+		Expect(err).NotTo(HaveOccurred())
+		program, err := ebpf.NewProgramFromID(ebpf.ProgramID(id))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(pair.Close(aWhile())).To(ConsistOf(
+			HaveField("What", fmt.Sprintf("BPF program %d of lb1 is still loaded", id))))
+		Expect(program.Close()).To(Succeed())
 		Expect(pair.Close(context.Background())).To(BeEmpty())
 	})
 

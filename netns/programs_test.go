@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -33,7 +35,7 @@ const talkPort = 9000
 func runProgram(line string) int {
 	fields := strings.Fields(line)
 	programs := map[string]func(args []string) error{
-		"talk": talk, "flood": flood, "watch": watch, "harness": harness, "mutter": mutter, "deaf": deaf}
+		"talk": talk, "flood": flood, "watch": watch, "harness": harness, "mutter": mutter, "deaf": deaf, "load": load}
 	if err := programs[fields[0]](fields[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -145,6 +147,22 @@ func mutter([]string) error {
 func deaf([]string) error {
 	signal.Ignore(syscall.SIGTERM)
 	emitter()(note("ready"))
+	select {}
+}
+
+// load holds a BPF program and tells its id.
+func load([]string) error {
+	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "Apache-2.0",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}})
+	if err != nil {
+		return err
+	}
+	info, err := program.Info()
+	if err != nil {
+		return err
+	}
+	id, _ := info.ID()
+	emitter()(note(fmt.Sprint(id)))
 	select {}
 }
 

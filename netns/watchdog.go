@@ -26,8 +26,9 @@ type Watchdog struct {
 }
 
 // StartWatchdog sleeps watchdogPeriod again and again on an OS thread of its own,
-// with ordinary priority, and calls report with each waking that comes more than
-// threshold too late, and with its instant. report must return quickly.
+// scheduled like the rest of the harness, and calls report with each waking that
+// comes more than threshold too late, and with its instant. report must return
+// quickly.
 func StartWatchdog(threshold time.Duration, report func(clock.Instant, trace.Stall)) *Watchdog {
 	w := &Watchdog{done: make(chan struct{})}
 	go w.run(threshold, report)
