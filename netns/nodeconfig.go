@@ -21,9 +21,9 @@ var snatVIP = netip.MustParseAddr("198.18.1.100")
 const syncPort = 3790
 
 // writeNodeConfig writes the configuration of a node of the pair as the plan wants
-// it, and returns its path. The node's certificates are in pkiDir.
-func writeNodeConfig(p *plan.Plan, pair *Pair, node, dir, pkiDir string) (string, error) {
-	base := nodeConfig(p, pair, node, pki.FilesIn(pkiDir, node))
+// it into dir, and returns its path.
+func writeNodeConfig(p *plan.Plan, pair *Pair, node, dir string, files pki.Files) (string, error) {
+	base := nodeConfig(p, pair, node, files)
 	data, err := base.Marshal()
 	if err != nil {
 		return "", fmt.Errorf("netns: configuration of %s: %w", node, err)

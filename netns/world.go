@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"baton/impl/clock"
-	"baton/impl/daemon/pki"
 	"baton/impl/daemon/realtime"
 	"baton/impl/trace"
 	"baton/netns/capture"
@@ -38,10 +37,11 @@ type World struct {
 	plan *plan.Plan
 
 	pair      *Pair
-	pkiDir    string
+	secrets   *secrets
 	processes map[string]*Process
 	watchdog  *Watchdog
 	traffic   *traffic.Generator
+	quiet     bool // the traffic was stopped
 	capture   *capture.Capture
 
 	changed chan struct{} // holds one token once an event was recorded
@@ -79,12 +79,8 @@ func (w *World) Up(ctx context.Context) error {
 	w.watchdog = StartWatchdog(w.plan.Tolerate/2, func(at clock.Instant, s trace.Stall) {
 		w.record(trace.Event{At: at, Kind: trace.KindStall, Stall: &s})
 	})
-	// Keys stay out of the results: a report may be published.
-	if w.pkiDir, err = os.MkdirTemp("", "baton-pki-"); err != nil {
-		return fmt.Errorf("netns: certificates: %w", err)
-	}
-	if err := pki.Init(w.pkiDir, plan.Nodes()...); err != nil {
-		return fmt.Errorf("netns: certificates: %w", err)
+	if w.secrets, err = newSecrets(plan.Nodes()); err != nil {
+		return err
 	}
 	if err := w.startCapture(); err != nil {
 		return err
@@ -101,7 +97,7 @@ func (w *World) Up(ctx context.Context) error {
 // startNode writes the node's configuration and starts its daemon.
 func (w *World) startNode(host *Host) (*Process, error) {
 	node := host.Name()
-	file, err := writeNodeConfig(w.plan, w.pair, node, w.cfg.Dir, w.pkiDir)
+	file, err := writeNodeConfig(w.plan, w.pair, node, w.cfg.Dir, w.secrets.files[node])
 	if err != nil {
 		return nil, err
 	}
@@ -143,9 +139,10 @@ func (w *World) StartTraffic(ctx context.Context) error {
 
 // StopTraffic implements scenarios.World.
 func (w *World) StopTraffic(ctx context.Context) error {
-	if w.traffic == nil {
+	if w.traffic == nil || w.quiet {
 		return nil
 	}
+	w.quiet = true
 	return w.traffic.Stop(ctx)
 }
 
@@ -170,9 +167,15 @@ func (w *World) Until(ctx context.Context, at clock.Instant, done func() bool) e
 	}
 }
 
+// brokenOffDrain is how long the traffic of a run that was broken off may take to end.
+const brokenOffDrain = 500 * time.Millisecond
+
 // Down implements scenarios.World. It is safe to call whatever Up has got to.
 func (w *World) Down(ctx context.Context) error {
-	var errs []error
+	// A run that was broken off has traffic still, whose end nobody needs to wait for.
+	brief, cancel := context.WithTimeout(ctx, brokenOffDrain)
+	defer cancel()
+	errs := []error{w.StopTraffic(brief)}
 	w.stopCapture()
 	if w.traffic != nil {
 		w.traffic.Close()
@@ -185,8 +188,8 @@ func (w *World) Down(ctx context.Context) error {
 			w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindLeak, Leak: &leak})
 		}
 	}
-	if w.pkiDir != "" {
-		errs = append(errs, os.RemoveAll(w.pkiDir))
+	if w.secrets != nil {
+		errs = append(errs, w.secrets.close())
 	}
 	for _, node := range plan.Nodes() {
 		if err := os.Remove(w.socket(node)); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -82,7 +82,7 @@ func (j Job) clear() error {
 		return fmt.Errorf("scenario %s: results: %w", j.Plan.Name, err)
 	}
 	for _, file := range stale {
-		if file.Type().IsRegular() {
+		if !file.IsDir() {
 			if err := os.Remove(filepath.Join(j.Dir, file.Name())); err != nil {
 				return fmt.Errorf("scenario %s: results: %w", j.Plan.Name, err)
 			}

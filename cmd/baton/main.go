@@ -72,6 +72,10 @@ func exitCode(err error) int {
 	if err == nil {
 		return exitPass
 	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "baton: interrupted: nothing is proven")
+		return exitInconclusive
+	}
 	if text := err.Error(); text != "" {
 		fmt.Fprintln(os.Stderr, "baton:", text)
 	}

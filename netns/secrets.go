@@ -1,0 +1,75 @@
+package netns
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/daemon/pki"
+)
+
+// secrets are the certificates and keys of a run. They exist in memory alone: the
+// nodes read them through this process's descriptors, so that no key stays behind
+// however the run ends, and none is in the results, which may be published.
+type secrets struct {
+	files map[string]pki.Files // by node
+	open  []*os.File
+}
+
+func newSecrets(nodes []string) (*secrets, error) {
+	s := &secrets{files: map[string]pki.Files{}}
+	if err := s.issue(nodes); err != nil {
+		return nil, errors.Join(fmt.Errorf("netns: certificates: %w", err), s.close())
+	}
+	return s, nil
+}
+
+func (s *secrets) issue(nodes []string) error {
+	authority, err := pki.NewAuthority("baton lab")
+	if err != nil {
+		return err
+	}
+	ca, err := s.keep("ca", authority.PEM())
+	if err != nil {
+		return err
+	}
+	for _, node := range nodes {
+		cert, key, err := authority.Issue(node)
+		if err != nil {
+			return err
+		}
+		files := pki.Files{CA: ca}
+		if files.Cert, err = s.keep(node+".crt", cert); err != nil {
+			return err
+		}
+		if files.Key, err = s.keep(node+".key", key); err != nil {
+			return err
+		}
+		s.files[node] = files
+	}
+	return nil
+}
+
+// keep puts data into a file without a name on any disk and returns a path to it.
+func (s *secrets) keep(name string, data []byte) (string, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return "", fmt.Errorf("memfd %s: %w", name, err)
+	}
+	file := os.NewFile(uintptr(fd), name)
+	s.open = append(s.open, file)
+	if _, err := file.Write(data); err != nil {
+		return "", fmt.Errorf("memfd %s: %w", name, err)
+	}
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd), nil
+}
+
+func (s *secrets) close() error {
+	var errs []error
+	for _, file := range s.open {
+		errs = append(errs, file.Close())
+	}
+	return errors.Join(errs...)
+}
