@@ -188,7 +188,8 @@ type Dataplane interface {
 	SetServices([]Service) error
 
 	// Apply makes the entries hold, replacing those with the same original tuple.
-	// It writes in batches; on error none, some or all hold.
+	// It writes in batches; on error none, some or all hold. An entry with the reply
+	// tuple of another takes it over, and the other is removed.
 	Apply([]flow.Entry) error
 	// Delete removes entries, both directions. Absent ones are no error.
 	Delete([]flow.Tuple) error
@@ -204,7 +205,8 @@ type Dataplane interface {
 	// Poll hands over the flow events that are pending, without blocking, in the
 	// order in which they happened, and returns how many there were.
 	Poll(f func(flow.Event)) (int, error)
-	// Wait blocks until an event is pending or the dataplane is closed (io.EOF).
+	// Wait blocks until an event is pending or the dataplane is closed (io.EOF). It
+	// consumes nothing: until Poll has taken what is pending it returns at once.
 	Wait() error
 
 	Counters() (Counters, error)
