@@ -2,6 +2,7 @@ package capture_test
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"time"
 
@@ -171,13 +172,16 @@ var _ = Describe("the forwarder", func() {
 var _ = Describe("evidence", func() {
 	It("is a pcapng file of the frames between two instants", func() {
 		n, r := newNetwork(), &recording{}
-		serveUDP(n)
+		_, accepted := n.listen()
 		cfg := n.config(r)
 		cfg.EvidenceBytes = 4 << 20
 		c := start(cfg)
-		conn, err := n.dial("udp4")
+		conn, err := n.dial("tcp4")
 		Expect(err).NotTo(HaveOccurred())
 		defer conn.Close()
+		server := <-accepted
+		defer server.Close()
+		go func() { _, _ = io.Copy(server, server) }()
 		exchange(conn)
 		from := hostclock.Now()
 		exchange(conn)
@@ -189,18 +193,18 @@ var _ = Describe("evidence", func() {
 		Expect(c.WritePCAPNG(&file, from, to)).To(Succeed())
 		reader, err := pcapgo.NewNgReader(&file, pcapgo.DefaultNgReaderOptions)
 		Expect(err).NotTo(HaveOccurred())
-		datagrams := 0
+		segments := 0
 		for {
 			data, info, err := reader.ReadPacketData()
 			if err != nil {
 				break
 			}
 			if bytes.HasSuffix(data, []byte("hello")) {
-				datagrams++
+				segments++
 				Expect(info.Timestamp).To(BeTemporally("~", time.Now(), time.Minute))
 			}
 		}
-		Expect(datagrams).To(Equal(4), "there and back at two edges")
+		Expect(segments).To(Equal(4), "there and back at two edges")
 	})
 })
 

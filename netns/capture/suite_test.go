@@ -69,16 +69,18 @@ type network struct {
 	clientMAC, serveMAC string
 }
 
-func newNetwork() *network {
-	n := &network{clients: testlab.NewHost("clients", DeferCleanup), backends: testlab.NewHost("backends", DeferCleanup),
-		client: testlab.NewHost("client1", DeferCleanup), backend: testlab.NewHost("backend1", DeferCleanup)}
+func newNetwork() *network { return newNetworkWith(DeferCleanup) }
+
+func newNetworkWith(cleanup func(args ...any)) *network {
+	n := &network{clients: testlab.NewHost("clients", cleanup), backends: testlab.NewHost("backends", cleanup),
+		client: testlab.NewHost("client1", cleanup), backend: testlab.NewHost("backend1", cleanup)}
 	n.clients.Bridge("br0")
 	n.backends.Bridge("br0")
 	n.client.Plug("eth0", n.clients, "br0", "198.18.0.11/24")
 	n.backend.Plug("eth0", n.backends, "br0", "198.18.1.11/24")
 	n.backend.Address("lo", vip+"/32")
 	for i := 1; i <= 2; i++ {
-		lb := testlab.NewHost("lb"+strconv.Itoa(i), DeferCleanup)
+		lb := testlab.NewHost("lb"+strconv.Itoa(i), cleanup)
 		lb.Plug("client0", n.clients, "br0", "198.18.0."+strconv.Itoa(i)+"/24")
 		lb.Plug("backend0", n.backends, "br0", "198.18.1."+strconv.Itoa(i)+"/24")
 		lb.Sysctl("net/ipv4/ip_forward", "1")

@@ -2,11 +2,14 @@ package traffic_test
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"baton/impl/trace"
+	"baton/netns/internal/testlab"
 	"baton/scenarios/plan"
 )
 
@@ -31,6 +34,28 @@ var _ = Describe("load on a network that works", func() {
 		for _, g := range append(r.gaps("probe"), r.gaps("web")...) { // only where this machine stood still
 			Expect(g.To.Sub(g.From)).To(BeNumerically("<", 50*time.Millisecond+2*late))
 		}
+	}, SpecTimeout(30*time.Second))
+
+	It("comes from every client, each its share", func(ctx SpecContext) {
+		n, r := newNetwork(), &recording{}
+		second := testlab.NewHost("client2", DeferCleanup)
+		second.Plug("eth0", n.sw, "br0", "198.18.0.12/24")
+		second.Route(vip+"/32", backendAddrs[1])
+		second.Reach(backendAddrs[1])
+		cfg := n.config(r, sessionsLine(10, 20*time.Millisecond), connectsLine(100), probeLine())
+		cfg.Clients = append(cfg.Clients, second)
+		g := start(ctx, cfg)
+		passes(g, 1, 40)
+		stop(ctx, g)
+
+		sources := map[string]int{}
+		for _, s := range r.traffic("web", trace.TrafficOpened) {
+			from, _, _ := strings.Cut(strings.TrimPrefix(s.Tuple, "tcp "), ":")
+			sources[s.Flow[:len("client1")]+" "+from+" "+s.Backend]++
+		}
+		Expect(sources).To(Equal(map[string]int{"client1 198.18.0.11 backend1": 5, "client2 198.18.0.12 backend2": 5}))
+		Expect(r.traffic("probe", trace.TrafficOpened)).To(HaveLen(2))
+		Expect(r.final("new").Failed).To(BeZero())
 	}, SpecTimeout(30*time.Second))
 
 	It("opens ten thousand idle flows in under two seconds", func(ctx SpecContext) {

@@ -171,6 +171,9 @@ func (l *loop) run() {
 			panic(fmt.Sprintf("traffic: epoll of a descriptor of our own: %v", err))
 		}
 		now := hostclock.Now()
+		if timeout < 0 && !l.armed.After(now) {
+			l.noteLateness(now.Sub(l.armed), now)
+		}
 		for _, e := range events[:max(n, 0)] {
 			s := l.sources[e.Fd]
 			if s.handler != nil && s.generation == e.Pad {
@@ -181,16 +184,13 @@ func (l *loop) run() {
 }
 
 // noteworthyLateness is the lateness of a wake-up from which on it is reported.
-const noteworthyLateness = 5 * time.Millisecond
+const noteworthyLateness = 10 * time.Millisecond
 
 // tick fires what is due and returns the next deadline.
 func (l *loop) tick() clock.Instant {
 	next := clock.Never
 	for _, t := range l.tickers {
-		if due, now := t.deadline(), hostclock.Now(); !due.After(now) {
-			if due != atOnce {
-				l.noteLateness(now.Sub(due), now)
-			}
+		if now := hostclock.Now(); !t.deadline().After(now) {
 			t.fire(now)
 		}
 		next = min(next, t.deadline())

@@ -85,6 +85,10 @@ type Generator struct {
 	recorded chan struct{} // closed once all events are handed over
 	ticking  chan struct{} // closed to end the running totals
 	ticked   chan struct{}
+
+	started   bool
+	stopOnce  sync.Once
+	closeOnce sync.Once
 }
 
 // generator is the share of one line on one client.
@@ -119,6 +123,7 @@ func (g *Generator) record(e trace.Event) { g.events <- e }
 // than Timeouts.Connect; or when ctx is done, with its error. What
 // was started then still has to be stopped.
 func (g *Generator) Start(ctx context.Context) error {
+	g.started = true
 	go g.handOver()
 	go g.writeTotals()
 	if err := raiseFileLimit(g.cfg.descriptors()); err != nil {
@@ -193,42 +198,58 @@ func (g *Generator) newGenerator(line *line, index int, start clock.Instant, r r
 	return newSessions(g.loop, line, from, share(line.Count, index, clients), start, r), nil
 }
 
-// Stop ends the load in order and records the final totals: see Timeouts.Drain.
-// ctx may shorten the drain. Servers and the sockets of what was lost stay open
-// until Close.
-func (g *Generator) Stop(ctx context.Context) error {
+// Stop ends the load in order and records the final totals. It waits for what is
+// outstanding as long as Timeouts.Drain says, or until the deadline of ctx if that
+// is earlier. The servers and the sockets of what was lost stay open until Close.
+func (g *Generator) Stop(ctx context.Context) {
+	if !g.started {
+		return
+	}
+	g.stopOnce.Do(func() {
+		g.drain(ctx)
+		close(g.ticking)
+		<-g.ticked
+	})
+}
+
+// drain ends every generator, and returns when all have ended.
+func (g *Generator) drain(ctx context.Context) {
+	if g.loop == nil {
+		return
+	}
 	until := hostclock.Now().Add(g.cfg.Timeouts.Drain)
 	if deadline, ok := ctx.Deadline(); ok {
 		until = min(until, hostclock.Now().Add(time.Until(deadline)))
 	}
 	var done sync.WaitGroup
-	if g.loop != nil {
-		g.loop.call(func() {
-			for _, c := range g.clients {
-				for _, made := range c.generators {
-					done.Add(1)
-					made.finish(hostclock.Now(), &ending{until: until, onDone: done.Done})
-				}
+	g.loop.call(func() {
+		for _, c := range g.clients {
+			for _, made := range c.generators {
+				done.Add(1)
+				made.finish(hostclock.Now(), &ending{until: until, onDone: done.Done})
 			}
-		})
-	}
+		}
+	})
 	done.Wait() // every generator ends by itself, at the latest at until
-	close(g.ticking)
-	<-g.ticked
-	return nil
 }
 
 // Close closes what is open and waits for the last event to be recorded. Call it
 // after the capture has ended: the sockets of what was lost may answer with RSTs now.
 func (g *Generator) Close() {
-	if g.loop != nil {
-		g.loop.stop()
+	g.Stop(context.Background())
+	if !g.started {
+		return
 	}
-	for _, c := range g.clients {
-		_ = unix.Close(c.namespace)
-	}
-	close(g.events)
-	<-g.recorded
+	g.closeOnce.Do(func() {
+		if g.loop != nil {
+			g.loop.stop()
+		}
+		for _, c := range g.clients {
+			_ = unix.Close(c.namespace)
+		}
+		close(g.events)
+		<-g.recorded
+	})
 }
 
 // handOver gives the events to Record, so that a slow recorder delays no send.
