@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,15 +23,16 @@ const defaultMaxFlows = 1 << 20
 
 // Dataplane is the loaded programs, attached to the node's two links.
 type Dataplane struct {
-	cfg     dataplane.Config
-	objs    lbObjects
-	links   []link.Link
-	control mapping[lbControl]
-	batch   mapping[lbRecord]
-	reader  *ringbuf.Reader
-	record  ringbuf.Record
-	waiter  waiter
-	now     func() clock.Instant
+	cfg      dataplane.Config
+	objs     lbObjects
+	links    []link.Link
+	control  mapping[lbControl]
+	batch    mapping[lbRecord]
+	batchUse sync.Mutex
+	reader   *ringbuf.Reader
+	record   ringbuf.Record
+	waiter   waiter
+	now      func() clock.Instant
 
 	own        []flow.Addr // the host's addresses
 	generation uint32      // of the services, see SetServices
@@ -158,6 +160,8 @@ func (d *Dataplane) Close() error {
 	if d.reader != nil {
 		errs = append(errs, d.reader.Close())
 	}
+	d.batchUse.Lock()
+	defer d.batchUse.Unlock()
 	errs = append(errs, d.control.close(), d.batch.close(), d.objs.Close())
 	return errors.Join(errs...)
 }

@@ -46,7 +46,14 @@ func TestClaimsSurviveRaces(t *testing.T) {
 	}
 	done := make(chan struct{})
 	go func() { packets.Wait(); close(done) }()
-	removeUntil(t, s, done)
+	swept := make(chan error)
+	go func() { swept <- sweepUntil(s, done) }()
+	if err := deleteUntil(s, done); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-swept; err != nil {
+		t.Fatal(err)
+	}
 
 	checkClaims(t, s)
 	if c := counters(t, s); c.Created < rounds/10 {
@@ -59,23 +66,30 @@ func randomFlow(random *rand.Rand) flow.Tuple {
 	return toVIP(flow.TCP, uint16(40000+random.IntN(2)), port)
 }
 
-// removeUntil deletes and sweeps entries until the packets are done.
-func removeUntil(t *testing.T, s *programSubject, done chan struct{}) {
-	random := rand.New(rand.NewPCG(99, 1))
-	for {
-		select {
-		case <-done:
-			return
-		default:
-		}
-		if err := s.Delete([]flow.Tuple{randomFlow(random), randomFlow(random)}); err != nil {
-			t.Fatal(err)
-		}
+func sweepUntil(s *programSubject, done chan struct{}) error {
+	for !closed(done) {
 		if _, err := s.Sweep(origin.Add(24*time.Hour), 0); err != nil {
-			t.Fatal(err)
+			return err
 		}
-		if _, err := s.Poll(func(flow.Event) {}); err != nil {
-			t.Fatal(err)
+	}
+	return nil
+}
+
+func deleteUntil(s *programSubject, done chan struct{}) error {
+	random := rand.New(rand.NewPCG(99, 1))
+	for !closed(done) {
+		if err := s.Delete([]flow.Tuple{randomFlow(random), randomFlow(random)}); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func closed(done chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
 	}
 }

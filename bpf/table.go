@@ -3,6 +3,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -12,8 +13,12 @@ import (
 	"baton/impl/flow"
 )
 
-// dumpBatch is how many entries one system call reads.
-const dumpBatch = 4096
+const (
+	// batchMax is how many entries one run of a table program takes: BATCH_MAX of maps.h.
+	batchMax = 4096
+	// dumpBatch is how many entries one system call reads.
+	dumpBatch = 4096
+)
 
 // Apply implements dataplane.Dataplane.
 func (d *Dataplane) Apply(entries []flow.Entry) error {
@@ -23,34 +28,33 @@ func (d *Dataplane) Apply(entries []flow.Entry) error {
 		}
 	}
 	now := d.now()
-	for len(entries) > 0 {
-		n := min(len(entries), len(d.batch.values))
-		for i := range entries[:n] {
-			d.batch.values[i] = d.toRecord(&entries[i], now)
-		}
-		done, err := d.runBatch(d.objs.TableApply, n, false)
+	for chunk := range slices.Chunk(entries, batchMax) {
+		done, err := d.runBatch(d.objs.TableApply, len(chunk), false, func(records []lbRecord) {
+			for i := range records {
+				records[i] = d.toRecord(&chunk[i], now)
+			}
+		}, nil)
 		if err != nil {
-			return fmt.Errorf("bpf: apply %d entries: %w", n, err)
+			return fmt.Errorf("bpf: apply %d entries: %w", len(chunk), err)
 		}
-		if done < n {
-			return fmt.Errorf("bpf: apply %d entries: %d found the table full (%d flows)", n, n-done, d.cfg.MaxFlows)
+		if missed := len(chunk) - done; missed > 0 {
+			return fmt.Errorf("bpf: apply %d entries: %d found the table full (%d flows)", len(chunk), missed, d.cfg.MaxFlows)
 		}
-		entries = entries[n:]
 	}
 	return nil
 }
 
 // Delete implements dataplane.Dataplane.
 func (d *Dataplane) Delete(tuples []flow.Tuple) error {
-	for len(tuples) > 0 {
-		n := min(len(tuples), len(d.batch.values))
-		for i, t := range tuples[:n] {
-			d.batch.values[i] = lbRecord{Original: toTuple(t)}
+	for chunk := range slices.Chunk(tuples, batchMax) {
+		_, err := d.runBatch(d.objs.TableRemove, len(chunk), false, func(records []lbRecord) {
+			for i := range records {
+				records[i] = lbRecord{Original: toTuple(chunk[i])}
+			}
+		}, nil)
+		if err != nil {
+			return fmt.Errorf("bpf: delete %d entries: %w", len(chunk), err)
 		}
-		if _, err := d.runBatch(d.objs.TableRemove, n, false); err != nil {
-			return fmt.Errorf("bpf: delete %d entries: %w", n, err)
-		}
-		tuples = tuples[n:]
 	}
 	return nil
 }
@@ -100,18 +104,20 @@ func (d *Dataplane) expired(now, since clock.Instant) ([]lbRecord, error) {
 // packet has touched since then is alive. It returns those that it removed.
 func (d *Dataplane) removeUnchanged(records []lbRecord, now clock.Instant) ([]flow.Entry, error) {
 	var removed []flow.Entry
-	for len(records) > 0 {
-		n := copy(d.batch.values, records)
-		records = records[n:]
-		if _, err := d.runBatch(d.objs.TableRemove, n, true); err != nil {
-			return removed, fmt.Errorf("bpf: sweep %d entries: %w", n, err)
-		}
-		for i := range d.batch.values[:n] {
-			if r := &d.batch.values[i]; r.Conn.Word != 0 {
-				e := d.toEntry(&r.Original, &r.Conn, now)
-				e.Remaining = 0
-				removed = append(removed, e)
+	for chunk := range slices.Chunk(records, batchMax) {
+		_, err := d.runBatch(d.objs.TableRemove, len(chunk), true, func(batch []lbRecord) {
+			copy(batch, chunk)
+		}, func(batch []lbRecord) {
+			for i := range batch {
+				if r := &batch[i]; r.Conn.Word != 0 {
+					e := d.toEntry(&r.Original, &r.Conn, now)
+					e.Remaining = 0
+					removed = append(removed, e)
+				}
 			}
+		})
+		if err != nil {
+			return removed, fmt.Errorf("bpf: sweep %d entries: %w", len(chunk), err)
 		}
 	}
 	return removed, nil
@@ -137,15 +143,26 @@ func (d *Dataplane) scan(f func(*lbTuple, *lbConn) bool) error {
 	}
 }
 
-// runBatch runs a table program over the first n records of the batch and returns
-// how many took effect; the others come back with a zero word.
-func (d *Dataplane) runBatch(p *ebpf.Program, n int, conditional bool) (int, error) {
+// runBatch runs a table program over n records of the batch buffer, which fill sets
+// and collect, if it is not nil, reads afterwards. It returns how many took effect;
+// the others come back with a zero word. The buffer has one user at a time, so that
+// a long sweep and the entries that arrive from the peer may go on side by side.
+func (d *Dataplane) runBatch(p *ebpf.Program, n int, conditional bool, fill, collect func([]lbRecord)) (int, error) {
+	d.batchUse.Lock()
+	defer d.batchUse.Unlock()
+	if d.batch.values == nil {
+		return 0, errors.New("the dataplane is closed")
+	}
 	args := lbBatchArgs{Count: uint32(n)}
 	if conditional {
 		args.Conditional = 1
 	}
+	fill(d.batch.values[:n])
 	if _, err := p.Run(&ebpf.RunOptions{Context: &args, ContextOut: &args}); err != nil {
 		return 0, err
+	}
+	if collect != nil {
+		collect(d.batch.values[:n])
 	}
 	return int(args.Done), nil
 }

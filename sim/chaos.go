@@ -117,3 +117,37 @@ func (w *World) calmDown() {
 	}
 	w.record(trace.Event{At: w.now, Kind: trace.KindNote, Note: "chaos ends"})
 }
+
+// DrawChaos draws which faults are on at all, each with the probability share,
+// and how bad they are.
+func DrawChaos(draw *Random, share float64) Chaos {
+	var c Chaos
+	on := func(set func()) {
+		before := c
+		active := draw.Chance(share)
+		set() // draws whether or not it counts, so that one fault does not move the others
+		if !active {
+			c = before
+		}
+	}
+	for link := range linkCount {
+		on(func() { c.Loss[link] = 0.03 * draw.Float() * draw.Float() })
+		on(func() { c.Duplicate[link] = 0.02 * draw.Float() })
+	}
+	on(func() { c.Jitter = draw.Between(0, maxJitter/2) })
+	on(func() { c.ApplyFails = 0.1 * draw.Float() })
+	on(func() { c.LeaseFails = 0.02 * draw.Float() })
+	on(func() { c.Slow, c.SlowFor = 0.2*draw.Float(), draw.Between(0, 20*time.Millisecond) })
+	on(func() { c.GARPLost = 0.5 * draw.Float() })
+	on(func() { c.BreakEvery = draw.Between(2*time.Second, 20*time.Second) })
+	on(func() { c.DialFor = draw.Between(0, 500*time.Millisecond) })
+	on(func() {
+		c.StallEvery, c.StallFor = draw.Between(3*time.Second, 20*time.Second), draw.Between(10*time.Millisecond, time.Second)
+	})
+	on(func() {
+		c.StepEvery, c.StepBy = draw.Between(3*time.Second, 20*time.Second), draw.Between(time.Millisecond, 500*time.Millisecond)
+	})
+	on(func() { c.Drift = int64(draw.Below(200_000)) })
+	on(func() { c.MaxEvents = 1 + draw.Below(256) })
+	return c
+}

@@ -231,7 +231,7 @@ func (p *process) expire(e node.Expire) {
 		p.sweeping = 0
 	case p.sweeping == 0:
 		p.sweeping = p.life
-		event := p.w.queue.push(p.w.now.Add(sweepEvery), evSweep)
+		event := p.w.queue.push(p.w.now.Add(p.sweepEvery()), evSweep)
 		event.who, event.stamp = p.index, p.life
 	}
 }

@@ -63,7 +63,9 @@ func (w *World) wire() {
 			l := &w.lanes[link][i]
 			l.seed = draw.Uint64()
 			l.delay = draw.Between(delayMin, delayMax)
-			l.jitter = draw.Between(0, jitterMax)
+			l.jitter = draw.Between(0, jitterMax) + min(w.cfg.Chaos.Jitter, maxJitter)
+			l.loss = uint64(w.cfg.Chaos.Loss[link] * (1 << 32))
+			l.duplicate = uint64(w.cfg.Chaos.Duplicate[link] * (1 << 32))
 		}
 	}
 }

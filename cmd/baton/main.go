@@ -58,13 +58,17 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.AddCommand(runCommand(), lintCommand(), reportCommand(), nodeCommand(), statusCommand(), handoverCommand(), pkiCommand(), doctorCommand())
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return badInput("%w; see %s --help", err, c.CommandPath())
-	})
+	// What fails before a command runs is the command line's fault.
+	running := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { running = true }
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
 	defer stop()
-	os.Exit(exitCode(root.ExecuteContext(ctx)))
+	c, err := root.ExecuteContextC(ctx)
+	if err != nil && !running {
+		err = badInput("%w; see %s --help", err, c.CommandPath())
+	}
+	os.Exit(exitCode(err))
 }
 
 // exitCode prints what is left to say and returns the code for it.

@@ -97,6 +97,10 @@ func TestJudge(t *testing.T) {
 		{name: "a restored node may boot before it is Backup", restored: "  expect lb1 is Backup throughout 1.5s", want: Pass},
 		{name: "a restored node that takes the role at boot", restored: "  expect lb1 is Backup throughout 1.5s", edit: func(t *tape) { t.role(4090, "lb1", "Init", "Claiming") },
 			want: Fail, check: "role", detail: "lb1 is Claiming at +4.090s"},
+		{name: "a node that leaves the role again, even for one on the way to it", restored: "  expect lb1 is Backup throughout 1.5s", edit: func(t *tape) {
+			t.role(4500, "lb1", "Backup", "Fault")
+			t.role(4600, "lb1", "Fault", "Backup")
+		}, want: Fail, check: "role", detail: "lb1 is Fault at +4.500s"},
 		{name: "a node that never comes up is not Backup throughout", restored: "  expect lb1 is Backup throughout 1.5s", edit: func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Role != nil && e.Node == "lb1" && e.At > ms(4000) })
 		}, want: Fail, check: "role", detail: "lb1 is Init at +5.500s"},

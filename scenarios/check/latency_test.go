@@ -30,6 +30,7 @@ func TestLatencies(t *testing.T) {
 		}, map[string]float64{"detect_ms": 139.9}},
 		{"the survivor is lost a little later", loseBoth(2010), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
 		{"the survivor was lost a little before", loseBoth(1999), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
+		{"the survivor was down already", loseBoth(1990), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
 		{"the loss of a Backup detects nothing", func(t *tape) {
 			t.fault(5000, plan.VerbCrash, "lb1", "begin")
 			t.bfd(5500, "lb2", "sync", "Up", "Down", 0)

@@ -101,6 +101,24 @@ func TestJitterIsEvenAroundTheDelay(t *testing.T) {
 	}
 }
 
+// A packet that is held back is overtaken; those behind it do not wait for it.
+func TestHeldBackPacketsAreOvertaken(t *testing.T) {
+	p := Params{Delay: time.Millisecond, Reorder: 0.1, HoldBack: 5 * time.Millisecond}
+	held := 0
+	for i, d := range send(mustNew(t, p, 9), 1000, 100, time.Millisecond) {
+		switch took := d[0].At.Sub(clock.Instant(i) * clock.Instant(time.Millisecond)); took {
+		case p.Delay:
+		case p.Delay + p.HoldBack:
+			held++
+		default:
+			t.Fatalf("packet %d took %v", i, took)
+		}
+	}
+	if held < 60 || held > 140 {
+		t.Errorf("%d of 1000 packets were held back, want about 100", held)
+	}
+}
+
 func anyParams() *rapid.Generator[Params] {
 	return rapid.Custom(func(t *rapid.T) Params {
 		share := func(name string) float64 { return rapid.Float64Range(0, 0.5).Draw(t, name) }

@@ -27,9 +27,11 @@ func TestAnchors(t *testing.T) {
 [sim] @3s restore lb1
 [netns] @3s restore lb2
      expect lb2 is Backup within 1s
+[sim] @3s crash lb2
+[netns] @3s expect lb2 is Backup within 1s
 @4s  end
 `)
-	want := []int{0, 0, 2, 2, 4, 5, 5, 5, 8, 9, 9, 11}
+	want := []int{0, 0, 2, 2, 4, 5, 5, 5, 8, 9, 9, 11, 9, 13}
 	for i := range p.Steps {
 		if got := p.Anchor(i); got != want[i] {
 			t.Errorf("step %d (%s) counts from step %d, want %d", i, p.Steps[i], got, want[i])
