@@ -51,6 +51,11 @@ func (l *linter) header() {
 	if len(l.Steps) == 0 && !l.broken["step"] {
 		l.errorf(Pos{1, 1}, "", "", "the scenario has no steps")
 	}
+	claims := len(l.Always) > 0 || slices.ContainsFunc(l.Steps, func(s Step) bool { return s.Expect != nil })
+	if !claims && len(l.Control) == 0 && len(l.Steps) > 0 && len(l.broken) == 0 {
+		l.found = append(l.found, Diagnostic{Pos: l.NamePos, Severity: Warning,
+			Message: "the scenario claims nothing: add always or expect lines"})
+	}
 }
 
 func (l *linter) settings() {

@@ -250,6 +250,16 @@ func TestParseRefusesWithEveryProblem(t *testing.T) {
 	}
 }
 
+func TestAWarningDoesNotRefuse(t *testing.T) {
+	src := []byte(preamble + "@1s crash lb1\n@2s end\n")
+	if _, found := Check("w.scn", src); found.Error() != "w.scn:1:10: warning: the scenario claims nothing: add always or expect lines" {
+		t.Errorf("found %v", found)
+	}
+	if _, err := Parse("w.scn", src); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestUnsafeSettingsAreTheCallersChoice(t *testing.T) {
 	src := preamble + "config gates=off preempt=immediate announce=before-install hold=1s\n@1s end\n"
 	p := mustParse(t, src)
@@ -263,7 +273,7 @@ func TestUnsafeSettingsAreTheCallersChoice(t *testing.T) {
 		t.Errorf("%d errors with leave, want none", n)
 	}
 	control := mustParse(t, src+"control rst\n")
-	if n := len(Lint(control)); n != 0 {
+	if n := len(Lint(control).Errors(false)); n != 0 {
 		t.Errorf("a control has %d problems: %v", n, Lint(control))
 	}
 }
