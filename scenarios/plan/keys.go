@@ -40,7 +40,7 @@ var Keys = []Key{
 	{Name: "ha.preempt", Default: "never", Values: []string{"never", "after-sync"}, Unsafe: []string{"immediate"}, Doc: "whether the preferred node asks for the role back"},
 	{Name: "ha.gates", Default: "on", Values: []string{"on"}, Unsafe: []string{"off"}, Doc: "whether a claim waits for its gates"},
 	{Name: "ha.announce", Default: "after-install", Values: []string{"after-install"}, Unsafe: []string{"before-install"}, Doc: "when a new Master sends gratuitous ARPs"},
-	{Name: "max_flows", Default: "1048576", quantity: whole(1, maxCount), Doc: "capacity of the connection table"},
+	{Name: "max_flows", Default: "131072", quantity: whole(1, maxCount), Doc: "capacity of the connection table"},
 	{Name: "timeouts.syn_sent", Default: "60s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.established", Default: "7200s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.fin_wait", Default: "120s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
