@@ -26,7 +26,6 @@ type feed struct {
 	rows      uint32 // messages sent
 	rowsAcked uint32
 	cursor    uint32 // slot at which the snapshot goes on, 0 if there is none or it is complete
-	end       uint32 // last slot of the snapshot
 	since     uint64 // flows that have changed after this change travel as deltas alone
 	entries   int    // sent in the snapshot
 	total     int    // entries when it began
@@ -115,7 +114,7 @@ func (e *Engine) snapshot() {
 	e.stats.Snapshots++
 	f := &e.feed
 	*f = feed{nonce: f.nonce, window: f.window, batches: f.batches}
-	f.cursor, f.end, f.since = 1, e.table.used, e.pos.seq
+	f.cursor, f.since = 1, e.pos.seq
 	f.next, f.acked = e.pos.seq+1, e.pos.seq
 	e.openRound(begin{snapshot: true, seq: e.pos.seq})
 }
@@ -261,7 +260,7 @@ func (e *Engine) sendDelta(limit uint64) {
 }
 
 // sendRows sends rows of the snapshot: the flows that have not changed since it
-// began. However many flows are opened meanwhile, it comes to an end.
+// began. Flows that are opened meanwhile are none of its concern.
 func (e *Engine) sendRows() {
 	f := &e.feed
 	scanned := 0
@@ -271,14 +270,14 @@ func (e *Engine) sendRows() {
 			return
 		}
 		list := e.scratch[:0]
-		for ; f.cursor <= f.end && len(list) < e.cfg.BatchEntries && scanned < scanStep; f.cursor++ {
+		for ; f.cursor <= e.table.used && len(list) < e.cfg.BatchEntries && scanned < scanStep; f.cursor++ {
 			scanned++
 			if s := e.table.at(f.cursor); !s.free() && !s.newer(version{e.table.gen, f.since}) {
 				list = append(list, s.change())
 			}
 		}
 		e.scratch = list
-		if f.cursor > f.end {
+		if f.cursor > e.table.used {
 			f.cursor = 0
 		}
 		if len(list) > 0 {

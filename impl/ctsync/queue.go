@@ -10,7 +10,8 @@ import (
 type step struct {
 	Batch
 	done    bool
-	failed  bool
+	failed  bool // at least once, and has not succeeded since
+	waiting bool // for its retry
 	retryAt clock.Instant
 	session uint32 // of the intake that it came from
 	seq     uint64 // changes
@@ -25,7 +26,7 @@ type queue struct {
 	spare    []*step
 	enqueued uint64 // steps ever
 	lastID   uint64
-	failures int    // steps that wait for their retry
+	failures int    // steps that have failed: the dataplane may hold part of them
 	why      string // the last failure
 }
 
@@ -38,7 +39,7 @@ func (q *queue) deadline() clock.Instant {
 	due := clock.Never
 	if q.failures > 0 {
 		for _, s := range q.steps {
-			if s.failed {
+			if s.waiting {
 				due = min(due, s.retryAt)
 			}
 		}
@@ -90,11 +91,14 @@ func (e *Engine) Applied(now clock.Instant, id uint64, err error) {
 	e.now = now
 	q := &e.queue
 	for _, s := range q.steps {
-		if s.ID != id || s.done || s.failed {
+		if s.ID != id || s.done || s.waiting {
 			continue
 		}
-		if err != nil {
-			s.failed, s.retryAt = true, now.Add(e.cfg.Retry)
+		if s.failed {
+			q.failures--
+		}
+		if s.failed = err != nil; s.failed {
+			s.waiting, s.retryAt = true, now.Add(e.cfg.Retry)
 			q.failures++
 			q.why = err.Error()
 			e.stats.ApplyFailures++
@@ -132,7 +136,7 @@ func (e *Engine) retry() {
 		return
 	}
 	for _, s := range e.queue.steps {
-		if !s.failed || s.retryAt.After(e.now) {
+		if !s.waiting || s.retryAt.After(e.now) {
 			continue
 		}
 		tuples := make([]flow.Tuple, 0, len(s.Entries)+len(s.Deletes))
@@ -146,8 +150,7 @@ func (e *Engine) retry() {
 				s.Entries = append(s.Entries, entry)
 			}
 		}
-		s.failed = false
-		e.queue.failures--
+		s.waiting = false
 		e.hand(s)
 	}
 }

@@ -136,7 +136,7 @@ func TestDeltasDuringSnapshot(t *testing.T) {
 	p.fill(p.a, 0, 600)
 	p.a.poll(p.now)
 	p.connect()
-	changes := 0
+	changes, rows := 0, 0
 	for ; !p.a.feed.marked; changes++ {
 		if changes > 1000 {
 			t.Fatal("the snapshot never ends")
@@ -154,9 +154,13 @@ func TestDeltasDuringSnapshot(t *testing.T) {
 			p.a.change(entryOf(1000+8*changes+n, flow.Established, 12), false)
 		}
 		p.a.poll(p.now)
+		rows = p.a.feed.entries
 	}
 	p.run()
 	p.synced(p.a)
+	if rows >= 600 {
+		t.Errorf("%d rows for less than 600 flows that did not change before their turn", rows)
+	}
 	if p.b.stats.Mismatches != 0 || p.a.stats.Snapshots != 1 || changes < 20 {
 		t.Errorf("after %d changes: source %+v, sink %+v", changes, p.a.stats, p.b.stats)
 	}
@@ -347,6 +351,8 @@ func TestMarkCrossesNeed(t *testing.T) {
 	if p.ab[0][0] != typeMark || p.ba[0][0] != typeNeed {
 		t.Fatalf("messages of type %d and %d", p.ab[0][0], p.ba[0][0])
 	}
+	p.b.change(entryOf(3, flow.Established, 11), false) // the mark will match
+	p.b.poll(p.now)
 	p.run()
 	p.synced(p.a)
 }
@@ -536,6 +542,10 @@ func TestFailedApply(t *testing.T) {
 	if p.b.Deadline() != p.now.Add(p.b.cfg.Retry) {
 		t.Fatal("nobody will retry")
 	}
+	p.now = p.b.Deadline()
+	p.b.Advance(p.now)
+	p.collect()
+	expect(t, p.b.Engine, false, "apply failed") // until it has succeeded
 	p.sleep(time.Second)
 	p.synced(p.a)
 	if p.a.Acked() != 14 || p.b.stats.ApplyFailures != 1 {
