@@ -230,9 +230,8 @@ func (p *process) expire(e node.Expire) {
 	case !e.On:
 		p.sweeping = 0
 	case p.sweeping == 0:
-		p.sweeping = p.life
-		event := p.w.queue.push(p.w.now.Add(p.sweepEvery()), evSweep)
-		event.who, event.stamp = p.index, p.life
+		p.sweeping = p.w.serial()
+		p.wantSweep()
 	}
 }
 

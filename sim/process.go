@@ -37,7 +37,7 @@ type process struct {
 
 	timerAt  clock.Instant // of the timer event that is scheduled
 	polling  bool
-	sweeping uint64 // stamp of the sweeps that are wanted, 0 if none are
+	sweeping uint64 // stamp of the sweeps that are wanted; 0 matches none
 	since    clock.Instant
 	inbox    []node.Input // while frozen or busy
 	work     work
@@ -179,8 +179,18 @@ func (p *process) handle(e *event) {
 		p.timer(e)
 		return
 	}
-	if p.core == nil || e.kind != evBFD && e.stamp != p.life {
+	if p.core == nil {
 		return
+	}
+	switch e.kind {
+	case evWork, evPoll:
+		if e.stamp != p.life {
+			return
+		}
+	case evSweep:
+		if e.stamp != p.sweeping {
+			return
+		}
 	}
 	switch e.kind {
 	case evBFD:
@@ -193,7 +203,7 @@ func (p *process) handle(e *event) {
 	case evPoll:
 		p.poll()
 	case evSweep:
-		p.sweep(e.stamp)
+		p.sweep()
 	}
 }
 
@@ -272,13 +282,15 @@ func (p *process) sweepEvery() time.Duration {
 	return min(max(shortest/4, sweepMin), sweepMax)
 }
 
-// sweep ages the entries and tells the core of those that are gone.
-func (p *process) sweep(stamp uint64) {
-	if p.sweeping == 0 {
-		return
-	}
+// wantSweep schedules the next look.
+func (p *process) wantSweep() {
 	e := p.w.queue.push(p.w.now.Add(p.sweepEvery()), evSweep)
-	e.who, e.stamp = p.index, stamp
+	e.who, e.stamp = p.index, p.sweeping
+}
+
+// sweep ages the entries and tells the core of those that are gone.
+func (p *process) sweep() {
+	p.wantSweep()
 	if p.frozen || p.work.busy {
 		return
 	}

@@ -26,6 +26,8 @@ const (
 	rtoMax   = 120 * time.Second
 	segment  = 1448
 	rtoTries = 15
+
+	challengeEvery = 500 * time.Millisecond // Linux's tcp_invalid_ratelimit
 )
 
 // endpoint is one end of a TCP connection. It sends what the application has
@@ -51,6 +53,8 @@ type endpoint struct {
 
 	deadline clock.Instant // when the retransmission timer runs out; Never while it is off
 	timerAt  clock.Instant // of the event that is scheduled; Never if none is
+	// mayChallenge is from when on another challenge may be sent.
+	mayChallenge clock.Instant
 }
 
 func after(a, b uint32) bool { return int32(a-b) > 0 }
@@ -196,7 +200,7 @@ func (e *endpoint) repeat(s stack) {
 func (e *endpoint) receive(now clock.Instant, s stack, p *packet) {
 	switch {
 	case p.flags&rst != 0:
-		e.receiveRST(s, p)
+		e.receiveRST(now, s, p)
 		return
 	case e.state == tcpSynSent:
 		e.receiveSYNACK(now, s, p)
@@ -208,7 +212,7 @@ func (e *endpoint) receive(now clock.Instant, s stack, p *packet) {
 			e.send(s, syn|ack, e.una, 0)
 			return
 		}
-		e.send(s, ack, e.nxt, 0)
+		e.challenge(now, s)
 		return
 	}
 	if p.flags&ack != 0 && !e.acknowledge(now, s, p) {
@@ -222,7 +226,16 @@ func (e *endpoint) receive(now clock.Instant, s stack, p *packet) {
 	}
 }
 
-func (e *endpoint) receiveRST(s stack, p *packet) {
+// challenge says where this end is to a segment that does not fit (RFC 5961).
+// Two ends that disagree would do so for ever, which is why kernels limit the rate.
+func (e *endpoint) challenge(now clock.Instant, s stack) {
+	if now >= e.mayChallenge {
+		e.mayChallenge = now.Add(challengeEvery)
+		e.send(s, ack, e.nxt, 0)
+	}
+}
+
+func (e *endpoint) receiveRST(now clock.Instant, s stack, p *packet) {
 	valid := p.seq == e.rcv
 	if e.state == tcpSynSent {
 		valid = p.flags&ack != 0 && p.ack == e.nxt
@@ -233,7 +246,7 @@ func (e *endpoint) receiveRST(s stack, p *packet) {
 		e.state, e.deadline = tcpClosed, clock.Never
 		s.reset(e, "connection reset by peer")
 	case e.state == tcpEstablished && after(p.seq, e.rcv) && p.seq-e.rcv < 1<<16:
-		e.send(s, ack, e.nxt, 0) // RFC 5961 section 3
+		e.challenge(now, s)
 	}
 }
 
@@ -257,7 +270,7 @@ func (e *endpoint) receiveSYNACK(now clock.Instant, s stack, p *packet) {
 func (e *endpoint) acknowledge(now clock.Instant, s stack, p *packet) bool {
 	switch {
 	case after(p.ack, e.nxt):
-		e.send(s, ack, e.nxt, 0)
+		e.challenge(now, s)
 		return false
 	case after(p.ack, e.una):
 		e.una, e.backoff, e.recovering = p.ack, 0, false

@@ -16,8 +16,8 @@ func lintCommand() *cobra.Command {
 		Short: "Check scenario files without running them",
 		Long: "Lint reports every mistake as file:line:column with what would be right, and exits 2 if there is one.\n" +
 			"A scenario with unsafe settings needs a control line, as it does to be run.",
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, files []string) error { return lint(files, show) },
+		Args:              cobra.MinimumNArgs(1),
+		RunE:              func(_ *cobra.Command, files []string) error { return lint(files, show) },
 		ValidArgsFunction: completeScenarios,
 	}
 	c.Flags().BoolVar(&show, "print", false, "print each scenario in canonical form")
