@@ -5,6 +5,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/link"
 	"baton/scenarios/plan"
 )
 
@@ -15,6 +16,9 @@ type Chaos struct {
 	// delay wanders by.
 	Loss, Duplicate [linkCount]float64
 	Jitter          time.Duration
+	// Impaired adds the shared model of an impaired link, with its bursts, its
+	// queue and its reordering, to each sender's direction of a link.
+	Impaired [linkCount]link.Params
 
 	// ApplyFails and LeaseFails are how often a write to the dataplane's maps fails.
 	ApplyFails, LeaseFails float64
@@ -110,9 +114,10 @@ func (w *World) stall(draw *Random) {
 func (w *World) calmDown() {
 	until := w.cfg.Chaos.Until
 	w.cfg.Chaos = Chaos{Until: until, Drift: w.cfg.Chaos.Drift, MaxEvents: w.cfg.Chaos.MaxEvents, Jitter: w.cfg.Chaos.Jitter}
-	for link := range w.lanes {
-		for i := range w.lanes[link] {
-			w.lanes[link][i].loss, w.lanes[link][i].duplicate = 0, 0
+	for _, lanes := range w.lanes {
+		for i := range lanes {
+			l := &lanes[i]
+			l.loss, l.duplicate, l.impaired = 0, 0, nil
 		}
 	}
 	w.record(trace.Event{At: w.now, Kind: trace.KindNote, Note: "chaos ends"})
@@ -130,9 +135,10 @@ func DrawChaos(draw *Random, share float64) Chaos {
 			c = before
 		}
 	}
-	for link := range linkCount {
-		on(func() { c.Loss[link] = 0.03 * draw.Float() * draw.Float() })
-		on(func() { c.Duplicate[link] = 0.02 * draw.Float() })
+	for i := range linkCount {
+		on(func() { c.Loss[i] = 0.03 * draw.Float() * draw.Float() })
+		on(func() { c.Duplicate[i] = 0.02 * draw.Float() })
+		on(func() { c.Impaired[i] = drawLink(draw) })
 	}
 	on(func() { c.Jitter = draw.Between(0, maxJitter/2) })
 	on(func() { c.ApplyFails = 0.1 * draw.Float() })
@@ -150,4 +156,17 @@ func DrawChaos(draw *Random, share float64) Chaos {
 	on(func() { c.Drift = int64(draw.Below(200_000)) })
 	on(func() { c.MaxEvents = 1 + draw.Below(256) })
 	return c
+}
+
+// drawLink draws an impaired link.
+func drawLink(draw *Random) link.Params {
+	delay := draw.Between(0, 3*time.Millisecond)
+	p := link.Params{Delay: delay, Jitter: time.Duration(draw.Float() * float64(delay)), Loss: 0.01 * draw.Float()}
+	if draw.Chance(0.5) {
+		p.Burst = link.Burst{Begin: 0.002 * draw.Float(), End: 0.05 + 0.5*draw.Float(), Loss: draw.Float()}
+	}
+	if draw.Chance(0.5) {
+		p.Reorder, p.HoldBack = 0.02*draw.Float(), draw.Between(100*time.Microsecond, 5*time.Millisecond)
+	}
+	return p
 }

@@ -155,13 +155,8 @@ func (p *process) reply(in node.Input) { p.work.answers = append(p.work.answers,
 
 func (p *process) sendBFD(e node.SendBFD) {
 	link := pathLinks[e.Path]
-	l := &p.w.lanes[link][p.index]
-	what := l.fate(p.w.now, uint64(e.Path)<<8|bfdSalt)
-	if what == isLost {
-		return
-	}
-	at := l.arrival(p.w.now)
-	for range 1 + int(what/isDoubled) {
+	c := p.w.lanes[link][p.index].cross(p.w.now, uint64(e.Path)<<8|bfdSalt, headerBytes+len(e.Data))
+	for _, at := range c.at[:c.copies] {
 		event := p.w.queue.push(at, evBFD)
 		event.who, event.path, event.data = 1-p.index, uint8(e.Path), e.Data
 	}

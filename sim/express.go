@@ -92,7 +92,7 @@ func (w *World) leads(host, vip, lb uint8) bool {
 
 // hop moves an instant over a lane, false if the packet does not simply arrive.
 func (l *lane) hop(at *clock.Instant, salt uint64) bool {
-	if l.fate(*at, salt) != arrives {
+	if l.impaired != nil || l.fate(*at, salt) != arrives {
 		return false
 	}
 	*at = l.arrival(*at)

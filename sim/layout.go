@@ -7,6 +7,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/dataplane/model"
 	"baton/impl/flow"
+	links "baton/scenarios/link"
 	"baton/scenarios/plan"
 )
 
@@ -55,7 +56,7 @@ const (
 )
 
 // wire gives each sender's direction of each link its properties.
-func (w *World) wire() {
+func (w *World) wire() (err error) {
 	for link := range w.lanes {
 		draw := NewRandom(w.cfg.Seed, "links/"+linkNames[link])
 		w.lanes[link] = make([]lane, len(w.hosts))
@@ -66,8 +67,14 @@ func (w *World) wire() {
 			l.jitter = draw.Between(0, jitterMax) + min(w.cfg.Chaos.Jitter, maxJitter)
 			l.loss = uint64(w.cfg.Chaos.Loss[link] * (1 << 32))
 			l.duplicate = uint64(w.cfg.Chaos.Duplicate[link] * (1 << 32))
+			if params := w.cfg.Chaos.Impaired[link]; params != (links.Params{}) {
+				if l.impaired, err = links.New(params, draw.Uint64()); err != nil {
+					return fmt.Errorf("sim: link %s: %w", linkNames[link], err)
+				}
+			}
 		}
 	}
+	return nil
 }
 
 // deliver hands a packet to the host at which it arrives.
@@ -172,11 +179,13 @@ func (w *World) ask(host, vip uint8, stamp uint64) {
 	link := w.vips[vip].link
 	l := &w.lanes[link][host]
 	for lb := range uint8(2) {
-		if n.lb != nobody && n.lb != lb || l.fate(w.now, uint64(lb)) == isLost {
+		if n.lb != nobody && n.lb != lb {
 			continue
 		}
-		to := lb
-		w.at(l.arrival(w.now), func() { w.answer(host, to, vip) })
+		c := l.cross(w.now, uint64(lb), headerBytes)
+		for _, at := range c.at[:c.copies] {
+			w.at(at, func() { w.answer(host, lb, vip) })
+		}
 	}
 	w.at(w.now.Add(arpRetry), func() { w.ask(host, vip, stamp) })
 }
@@ -187,23 +196,29 @@ func (w *World) answer(host, lb, vip uint8) {
 	if w.blocked(link, host, lb) || !w.processes[lb].answers(link, host, w.vips[vip].addr) {
 		return
 	}
-	l := &w.lanes[link][lb]
-	if l.fate(w.now, uint64(host)) == isLost {
-		return
+	c := w.lanes[link][lb].cross(w.now, uint64(host), headerBytes)
+	for _, at := range c.at[:c.copies] {
+		w.at(at, func() { w.learn(host, lb, vip) })
 	}
-	w.at(l.arrival(w.now), func() {
-		if w.blocked(link, lb, host) {
-			return
-		}
-		n := &w.hosts[host].arp[vip]
-		n.asking = false
+}
+
+// learn takes a load balancer's answer to a host's request.
+func (w *World) learn(host, lb, vip uint8) {
+	if !w.blocked(w.vips[vip].link, lb, host) {
+		w.hosts[host].arp[vip].asking = false
 		w.setNeighbour(host, vip, lb)
-		waiting := n.waiting
-		n.waiting = nil
-		for _, p := range waiting {
-			w.send(p, vip)
-		}
-	})
+		w.sendWaiting(host, vip)
+	}
+}
+
+// sendWaiting sends what has waited for a VIP's owner to become known.
+func (w *World) sendWaiting(host, vip uint8) {
+	n := &w.hosts[host].arp[vip]
+	waiting := n.waiting
+	n.waiting = nil
+	for _, p := range waiting {
+		w.send(p, vip)
+	}
 }
 
 func (w *World) setNeighbour(host, vip, lb uint8) {
@@ -220,23 +235,28 @@ func (w *World) announce(lb uint8, lost func() bool) {
 		if lost() {
 			continue
 		}
-		e := w.queue.push(w.lanes[v.link][lb].arrival(w.now), evGARP)
-		e.who, e.path = lb, uint8(i)
+		c := w.lanes[v.link][lb].cross(w.now, uint64(i)<<8|garpSalt, headerBytes)
+		for _, at := range c.at[:min(c.copies, 1)] {
+			e := w.queue.push(at, evGARP)
+			e.who, e.path = lb, uint8(i)
+		}
 	}
 }
+
+// garpSalt tells an announcement apart from what else leaves a host at its instant.
+const garpSalt = 0xa9
 
 // latch lets the hosts of a link take over a gratuitous ARP: those that have an
 // entry for the VIP.
 func (w *World) latch(e *event) {
 	v := w.vips[e.path]
 	w.capture.announced(w, e.who, v)
-	l := &w.lanes[v.link][e.who]
 	for i := range w.hosts {
 		h := &w.hosts[i]
 		if i < 2 || (h.index < w.firstBack) != (v.link == onClients) {
 			continue
 		}
-		if w.blocked(v.link, e.who, h.index) || l.fate(w.now, uint64(i)) == isLost {
+		if w.blocked(v.link, e.who, h.index) {
 			continue
 		}
 		if n := &h.arp[e.path]; n.lb != nobody {
@@ -244,11 +264,7 @@ func (w *World) latch(e *event) {
 		} else if n.asking {
 			n.asking = false
 			w.setNeighbour(h.index, e.path, e.who)
-			waiting := n.waiting
-			n.waiting = nil
-			for _, p := range waiting {
-				w.send(p, e.path)
-			}
+			w.sendWaiting(h.index, e.path)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/scenarios/link"
 	"baton/scenarios/plan"
 )
 
@@ -17,7 +18,9 @@ const (
 
 var linkNames = [linkCount]string{plan.LinkClients, plan.LinkBackends, plan.LinkSync}
 
-// lane is one sender's direction of a link. Its delay wanders around within its
+// lane is one sender's direction of a link: what a switch and two hosts' network
+// stacks do to a packet, and where the link is impaired, what the shared model of
+// package scenarios/link does on top of it. Without impairment the delay wanders around within its
 // jitter, slowly enough that no packet overtakes one that was sent before it. All
 // that it decides is a function of its seed and the instant of departure, and so
 // does not depend on the order in which it is asked.
@@ -30,6 +33,8 @@ type lane struct {
 
 	knot      clock.Instant // the stretch for which low and high are known
 	low, high int64
+
+	impaired *link.Model
 }
 
 // stretch is the time over which a lane's delay moves from one drawn value to the
@@ -79,6 +84,34 @@ func (l *lane) fate(at clock.Instant, salt uint64) fate {
 	return arrives
 }
 
+// crossing is what becomes of a packet: how often it arrives, and when.
+type crossing struct {
+	copies int
+	at     [2]clock.Instant
+}
+
+// cross sends a packet of some bytes over the lane.
+func (l *lane) cross(now clock.Instant, salt uint64, size int) crossing {
+	var c crossing
+	if l.impaired == nil {
+		switch l.fate(now, salt) {
+		case isLost:
+		case isDoubled:
+			c = crossing{2, [2]clock.Instant{l.arrival(now), l.arrival(now) + 1}}
+		default:
+			c = crossing{1, [2]clock.Instant{l.arrival(now)}}
+		}
+		return c
+	}
+	for _, d := range l.impaired.Fate(now, size) {
+		if !d.Corrupt && c.copies < len(c.at) { // a checksum refuses what is damaged
+			c.at[c.copies] = d.At.Add(l.delay)
+			c.copies++
+		}
+	}
+	return c
+}
+
 // rule drops what one host sends to another on one link.
 type rule struct {
 	link, from, to uint8
@@ -99,16 +132,13 @@ func (w *World) blocked(link, from, to uint8) bool {
 	return false
 }
 
+// headerBytes is what a packet has besides its payload.
+const headerBytes = etherLen + ipLen + tcpLen
+
 // transmit puts a packet on a link, from p.from to p.to.
 func (w *World) transmit(p packet) {
-	l := &w.lanes[p.link][p.from]
-	what := l.fate(w.now, p.salt())
-	if what == isLost {
-		return
-	}
-	at := l.arrival(w.now)
-	w.queue.push(at, evPacket).packet = p
-	if what == isDoubled {
-		w.queue.push(at+1, evPacket).packet = p
+	c := w.lanes[p.link][p.from].cross(w.now, p.salt(), headerBytes+int(p.length))
+	for _, at := range c.at[:c.copies] {
+		w.queue.push(at, evPacket).packet = p
 	}
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"baton/impl/clock"
 	"baton/impl/node"
 )
 
@@ -19,7 +20,8 @@ type side struct {
 	life  uint64 // the daemon that has it
 	id    uint64 // the daemon's number for it
 	open  bool
-	stuck [][]byte // frames that wait for a retransmission, the first of them lost; nil is the end
+	last  clock.Instant // when what it sent last arrives
+	stuck [][]byte      // frames that wait for a retransmission, the first of them lost; nil is the end
 	tries int
 }
 
@@ -106,19 +108,23 @@ func (s *stream) send(from uint8, frame []byte) {
 		mine.stuck = append(mine.stuck, frame)
 		return
 	}
-	if !s.passes(from) {
+	at, ok := s.passes(from, len(frame))
+	if !ok {
 		mine.stuck = append(mine.stuck, frame)
 		s.retry(from)
 		return
 	}
-	s.forward(from, frame)
+	s.forward(from, at, frame)
 }
 
-// passes reports whether the link lets a segment through now.
-func (s *stream) passes(from uint8) bool {
+// passes reports whether the link lets a segment through now, and when it arrives.
+func (s *stream) passes(from uint8, size int) (clock.Instant, bool) {
 	w := s.w
-	return !w.severed(from, 1-from) && w.processes[1-from].powered && w.processes[from].powered &&
-		w.lanes[onSync][from].fate(w.now, syncSalt) != isLost
+	if w.severed(from, 1-from) || !w.processes[1-from].powered || !w.processes[from].powered {
+		return 0, false
+	}
+	c := w.lanes[onSync][from].cross(w.now, syncSalt, headerBytes+size)
+	return c.at[0], c.copies > 0
 }
 
 // syncSalt tells a segment of the stream apart from what else leaves a host at its instant.
@@ -130,23 +136,27 @@ func (s *stream) retry(from uint8) {
 	wait := min(rtoMin<<min(mine.tries, 20), rtoMax)
 	mine.tries++
 	s.w.at(s.w.now.Add(wait), func() {
-		switch {
-		case mine.stuck == nil:
+		if mine.stuck == nil {
 			return // the host has crashed and forgotten it
-		case !s.passes(from):
+		}
+		at, ok := s.passes(from, len(mine.stuck[0]))
+		if !ok {
 			s.retry(from)
 			return
 		}
 		stuck := mine.stuck
 		mine.stuck, mine.tries = nil, 0
 		for _, frame := range stuck {
-			s.forward(from, frame)
+			s.forward(from, at, frame)
 		}
 	})
 }
 
-func (s *stream) forward(from uint8, frame []byte) {
-	e := s.w.queue.push(s.w.lanes[onSync][from].arrival(s.w.now), evFrame)
+// forward lets a frame arrive, in order.
+func (s *stream) forward(from uint8, at clock.Instant, frame []byte) {
+	mine := &s.sides[from]
+	mine.last = max(mine.last, at)
+	e := s.w.queue.push(mine.last, evFrame)
 	e.who, e.stream, e.data = 1-from, s, frame
 }
 

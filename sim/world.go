@@ -95,7 +95,9 @@ func NewWorld(p *plan.Plan, cfg Config) (*World, error) {
 	if err := w.addServices(); err != nil {
 		return nil, err
 	}
-	w.wire()
+	if err := w.wire(); err != nil {
+		return nil, err
+	}
 	for i, id := range plan.Nodes() {
 		p, err := newProcess(w, uint8(i), id)
 		if err != nil {
