@@ -135,6 +135,7 @@ const (
 	lbVarFakeClock      = "fake_clock"
 	lbVarSnatCount      = "snat_count"
 	lbVarSnatFirst      = "snat_first"
+	lbVarSnatSeed       = "snat_seed"
 )
 
 // loadLb returns the embedded CollectionSpec for lb.
@@ -215,6 +216,7 @@ type lbVariableSpecs struct {
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
+	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
 }
 
 // lbObjects contains all objects after they have been loaded into the kernel.
@@ -278,6 +280,7 @@ type lbVariables struct {
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
+	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
 }
 
 // lbPrograms contains all programs after they have been loaded into the kernel.

@@ -104,6 +104,7 @@ func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*
 		lbVarClientIfindex: uint32(client.Index), lbVarBackendIfindex: uint32(backend.Index),
 		lbVarClientMac: [6]byte(client.HardwareAddr), lbVarBackendMac: [6]byte(backend.HardwareAddr),
 		lbVarSnatFirst: cfg.SNATPorts.First,
+		lbVarSnatSeed:  cfg.SNATSeed,
 		lbVarSnatCount: uint32(cfg.SNATPorts.Last-cfg.SNATPorts.First) + 1,
 		lbVarFakeClock: opts.fakeClock,
 	}

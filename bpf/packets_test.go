@@ -37,6 +37,7 @@ func testConfig() dataplane.Config {
 	)
 	cfg.VIPs = append(cfg.VIPs, dataplane.VIP{Addr: netip.MustParseAddr(unknownVIP), Link: "client0"})
 	cfg.SNATPorts = dataplane.PortRange{First: 20000, Last: 20003}
+	cfg.SNATSeed = 0x5eed
 	cfg.MaxFlows = 8
 	return cfg
 }
@@ -57,7 +58,7 @@ func dnatReply(proto flow.Proto, sport, backendPort uint16) flow.Tuple {
 
 // snatReply is the reply tuple of toVIP in fullnat mode at the i-th probe for a port.
 func snatReply(proto flow.Proto, sport uint16, i int) flow.Tuple {
-	hash := model.Hash(toVIP(proto, sport, fullnatPort))
+	hash := model.Hash(toVIP(proto, sport, fullnatPort)) ^ testConfig().SNATSeed
 	return tuple(proto, backendAddr, 8080, snatAddr, model.SNATPort(testConfig().SNATPorts, hash, i))
 }
 

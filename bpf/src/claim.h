@@ -35,7 +35,7 @@ static __always_inline __be16 snat_port(__u64 hash, __u32 i)
 /* Claims reply with the first port of the flow's probe sequence that is free. */
 static __noinline long claim_snat_port(struct tuple *reply, const struct tuple *original)
 {
-	__u64 hash = hash_tuple(original);
+	__u64 hash = hash_tuple(original) ^ snat_seed;
 	long err = -EEXIST;
 
 	for (int i = 0; i < PORT_ATTEMPTS && err == -EEXIST; i++) {

@@ -18,6 +18,7 @@ const volatile __u8 client_mac[6];
 const volatile __u8 backend_mac[6];
 const volatile __u16 snat_first; /* host byte order */
 const volatile __u32 snat_count;
+const volatile __u64 snat_seed;
 const volatile bool fake_clock; /* tests set the time */
 
 /* The connection table: original tuple to flow. A plain hash: an LRU map would

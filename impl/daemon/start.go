@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"sync"
@@ -97,7 +98,9 @@ func (d *daemon) openLoop() (err error) {
 }
 
 func (d *daemon) openDataplane() (err error) {
-	if d.loop.dp, err = d.opts.Dataplane(d.cfg.Dataplane()); err != nil {
+	cfg := d.cfg.Dataplane()
+	cfg.SNATSeed = rand.Uint64()
+	if d.loop.dp, err = d.opts.Dataplane(cfg); err != nil {
 		return err
 	}
 	d.onClose(d.closeDataplane)

@@ -126,8 +126,12 @@ type Config struct {
 	Services                []Service
 	VIPs                    []VIP
 	SNATPorts               PortRange // this node's half
-	Timeouts                Timeouts
-	MaxFlows                int // capacity of the table; 0 means 1<<20
+	// SNATSeed orders the ports that a flow tries. A node draws a new one at each
+	// start: a backend may still hold connections from ports that the node has
+	// forgotten, and they should not be the first that it hands out.
+	SNATSeed uint64
+	Timeouts Timeouts
+	MaxFlows int // capacity of the table; 0 means 1<<20
 }
 
 // MissPolicy is what happens to a mid-flow TCP segment that finds no entry.

@@ -57,7 +57,7 @@ func (d *Dataplane) claim(t flow.Tuple, s *service, b dataplane.Backend) (flow.T
 		return claim, d.tryClaim(claim, t)
 	}
 	claim.Dst = s.SNAT
-	hash := Hash(t)
+	hash := Hash(t) ^ d.cfg.SNATSeed
 	for i := range PortAttempts {
 		claim.DstPort = SNATPort(d.cfg.SNATPorts, hash, i)
 		if reason := d.tryClaim(claim, t); reason != dataplane.DropNoPort {
