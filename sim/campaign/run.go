@@ -1,0 +1,222 @@
+package campaign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"baton/impl/trace"
+	"baton/scenarios"
+	"baton/scenarios/check"
+	"baton/scenarios/plan"
+	"baton/sim"
+)
+
+// Options choose the seeds of a campaign.
+type Options struct {
+	Start uint64 // the first seed
+	Seeds int
+	// Shard i of Shards runs the seeds whose distance from Start is i modulo Shards.
+	Shard, Shards int
+	// Workers is how many worlds run at once; 0 means as many as there are cores.
+	Workers int
+	// Unsafe turns the gates off.
+	Unsafe bool
+	// MaxViolations ends the campaign; 0 means never.
+	MaxViolations int
+	// Progress, if set, is called about once a second and at the end; Violated once
+	// for each violation. Neither is called concurrently.
+	Progress func(Progress)
+	Violated func(Violation)
+}
+
+// Progress is how far a campaign has come.
+type Progress struct {
+	Done, Total  int
+	Violations   int
+	Inconclusive int
+	Simulated    time.Duration
+	Wall         time.Duration
+}
+
+// SeedsPerSecond is the rate of the campaign so far.
+func (p Progress) SeedsPerSecond() float64 { return float64(p.Done) / max(p.Wall.Seconds(), 1e-9) }
+
+// Speed is how many simulated seconds pass in one of the wall clock's.
+func (p Progress) Speed() float64 { return p.Simulated.Seconds() / max(p.Wall.Seconds(), 1e-9) }
+
+// Violation is a seed whose claims do not hold.
+type Violation struct {
+	Seed   uint64
+	Check  string // that failed first
+	Reason string // in one line
+	Plan   string // as a scenario file
+}
+
+// Result is what a seed came to.
+type Result struct {
+	Case
+	Verdict   check.Verdict
+	Events    []trace.Event
+	Simulated time.Duration
+}
+
+// Validate reports options that make no campaign, in one line.
+func (o Options) Validate() error {
+	switch {
+	case o.Seeds <= 0:
+		return fmt.Errorf("campaign: %d seeds: the range is empty", o.Seeds)
+	case o.Shards < 0 || o.Shards == 0 && o.Shard != 0:
+		return fmt.Errorf("campaign: %d shards", o.Shards)
+	case o.Shards > 0 && (o.Shard < 0 || o.Shard >= o.Shards):
+		return fmt.Errorf("campaign: shard %d is not from 0 to %d", o.Shard, o.Shards-1)
+	case o.Start+uint64(o.Seeds) < o.Start:
+		return fmt.Errorf("campaign: seeds from %d: the range ends beyond the largest seed", o.Start)
+	}
+	return nil
+}
+
+// Execute runs one case.
+func Execute(ctx context.Context, c Case) (Result, error) {
+	recording := scenarios.NewRecording(c.Plan, plan.Sim)
+	w, err := sim.NewWorld(c.Plan, sim.Config{Seed: c.Seed, Chaos: c.Chaos, Recorder: recording})
+	if err != nil {
+		return Result{}, err
+	}
+	began := w.Now()
+	run := scenarios.Run{Plan: c.Plan, World: w, Recording: recording, SUT: "reference", Seed: c.Seed}
+	verdict, err := run.Execute(ctx)
+	return Result{Case: c, Verdict: verdict, Events: recording.Events(), Simulated: w.Now().Sub(began)}, err
+}
+
+// ViolationOf returns what is wrong with a result, false if nothing is.
+func ViolationOf(r Result) (Violation, bool) {
+	if r.Verdict.Verdict != check.Fail {
+		return Violation{}, false
+	}
+	v := Violation{Seed: r.Seed, Plan: plan.Print(r.Plan)}
+	for _, c := range r.Verdict.Checks {
+		if c.Verdict == check.Fail {
+			v.Check = c.Name
+			v.Reason, _, _ = strings.Cut(c.Name+": "+c.Detail, "\n")
+			break
+		}
+	}
+	return v, true
+}
+
+// campaign is one in progress.
+type campaign struct {
+	Options
+	next atomic.Int64
+
+	mu       sync.Mutex
+	progress Progress
+	reported time.Time
+	began    time.Time
+	err      error
+}
+
+// Run runs a campaign and returns how it ended. It ends early, without an error,
+// when ctx is done.
+func Run(ctx context.Context, o Options) (Progress, error) {
+	if err := o.Validate(); err != nil {
+		return Progress{}, err
+	}
+	if o.Shards == 0 {
+		o.Shards = 1
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	k := &campaign{Options: o, began: time.Now(), reported: time.Now()}
+	k.progress.Total = (o.Seeds - o.Shard + o.Shards - 1) / o.Shards
+	var workers sync.WaitGroup
+	for range o.Workers {
+		workers.Go(func() { k.work(ctx, cancel) })
+	}
+	workers.Wait()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.report(true)
+	return k.progress, k.err
+}
+
+// work runs seeds until there are none left.
+func (k *campaign) work(ctx context.Context, cancel func()) {
+	for ctx.Err() == nil {
+		i := int(k.next.Add(1)) - 1
+		if i >= k.progress.Total {
+			return
+		}
+		seed := k.Start + uint64(i*k.Shards+k.Shard)
+		c, err := Draw(seed, k.Unsafe)
+		var r Result
+		if err == nil {
+			r, err = Execute(ctx, c)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if !k.take(r, err) {
+			cancel()
+		}
+	}
+}
+
+// take notes a result; it reports false when the campaign is over.
+func (k *campaign) take(r Result, err error) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err != nil {
+		k.err = errors.Join(k.err, err)
+		return false
+	}
+	k.progress.Done++
+	k.progress.Simulated += r.Simulated
+	if r.Verdict.Verdict == check.Inconclusive {
+		k.progress.Inconclusive++
+	}
+	if v, violated := ViolationOf(r); violated {
+		k.progress.Violations++
+		if k.Violated != nil {
+			k.Violated(v)
+		}
+	}
+	k.report(false)
+	return k.MaxViolations == 0 || k.progress.Violations < k.MaxViolations
+}
+
+// report calls Progress, about once a second.
+func (k *campaign) report(last bool) {
+	now := time.Now()
+	k.progress.Wall = now.Sub(k.began)
+	if k.Progress != nil && (last || now.Sub(k.reported) >= time.Second) {
+		k.reported = now
+		k.Progress(k.progress)
+	}
+}
+
+// Fails returns a function that tells whether a plan fails the same check under
+// the case's seed and chaos: what shrinking keeps.
+func Fails(ctx context.Context, seed uint64, chaos sim.Chaos, name string) func(*plan.Plan) bool {
+	return func(p *plan.Plan) bool {
+		r, err := Execute(ctx, Case{Seed: seed, Plan: p, Chaos: chaos})
+		if err != nil {
+			return false
+		}
+		for _, c := range r.Verdict.Checks {
+			if c.Name == name && c.Verdict == check.Fail {
+				return true
+			}
+		}
+		return false
+	}
+}
