@@ -83,9 +83,10 @@ type Ready struct {
 	Apply []Batch
 }
 
-// Batch is one step of the dataplane towards the source's table. Deletes take
-// hold before Entries: an entry may use the reply tuple of a deleted one, or
-// replace it. The slices belong to the engine again once Applied was called.
+// Batch is one step of the dataplane towards the source's table: either entries
+// to apply or flows to delete, never both, since an entry may use the reply tuple
+// of a deleted flow, or replace it, and the deletion must come first. The slices
+// belong to the engine again once Applied was called.
 type Batch struct {
 	ID      uint64
 	Entries []flow.Entry

@@ -272,7 +272,7 @@ func (e *Engine) sendRows() {
 		list := e.scratch[:0]
 		for ; f.cursor <= e.table.used && len(list) < e.cfg.BatchEntries && scanned < scanStep; f.cursor++ {
 			scanned++
-			if s := e.table.at(f.cursor); !s.free() && !s.newer(version{e.table.gen, f.since}) {
+			if s := e.table.at(f.cursor); !s.vacant() && !s.newer(version{e.table.gen, f.since}) {
 				list = append(list, s.change())
 			}
 		}

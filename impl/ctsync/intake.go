@@ -288,7 +288,7 @@ func (e *Engine) sweep() {
 		st := e.queue.fresh()
 		for ; in.cursor <= e.table.used && len(st.Deletes) < e.cfg.BatchEntries && scanned < scanStep; in.cursor++ {
 			scanned++
-			if s := e.table.at(in.cursor); !s.free() && s.gen != e.table.gen {
+			if s := e.table.at(in.cursor); !s.vacant() && s.gen != e.table.gen {
 				st.Deletes = append(st.Deletes, s.original)
 				e.table.remove(e.table.tuple(s.original), in.cursor)
 			}
@@ -297,7 +297,7 @@ func (e *Engine) sweep() {
 		e.stage(st)
 	}
 	if !in.sweeping {
-		in.verifiedAt = e.queue.enqueued
+		in.verifiedAt = e.queue.ordinal
 		in.settled = true
 	}
 }

@@ -271,12 +271,12 @@ type buckets struct {
 
 const bucketsLen = placeLen + 8 + 2
 
-func encodeBuckets(p place, seq uint64, digests []digest) []byte {
-	b := appendPlace(header(typeBuckets, bucketsLen+8*len(digests)), p)
+func encodeBuckets(p place, seq uint64, list []bucket) []byte {
+	b := appendPlace(header(typeBuckets, bucketsLen+8*len(list)), p)
 	b = order.AppendUint64(b, seq)
-	b = order.AppendUint16(b, uint16(len(digests)))
-	for i := range digests {
-		b = order.AppendUint64(b, digests[i].sum)
+	b = order.AppendUint16(b, uint16(len(list)))
+	for i := range list {
+		b = order.AppendUint64(b, list[i].sum)
 	}
 	return b
 }

@@ -36,7 +36,7 @@ func samples() map[string][]byte {
 		"mark":    (&mark{place: here, seq: 9, rows: 2, entries: 1000, sum: 0xfeedfacecafebeef}).encode(),
 		"ack":     (&ack{place: here, seq: 9, rows: 2, inSync: true}).encode(),
 		"need":    (&need{here}).encode(),
-		"buckets": encodeBuckets(here, 9, []digest{{sum: 1}, {sum: 2}}),
+		"buckets": encodeBuckets(here, 9, []bucket{{digest: digest{sum: 1}}, {digest: digest{sum: 2}}}),
 		"repair":  (&repair{here, []uint16{1, 17}}).encode(),
 	}
 }
@@ -74,11 +74,11 @@ func recode(msg []byte) ([]byte, error) {
 	case typeBuckets:
 		var m buckets
 		err := m.decode(&r)
-		digests := make([]digest, len(m.sums))
+		list := make([]bucket, len(m.sums))
 		for i, sum := range m.sums {
-			digests[i].sum = sum
+			list[i].sum = sum
 		}
-		return result(err, func() []byte { return encodeBuckets(m.place, m.seq, digests) })
+		return result(err, func() []byte { return encodeBuckets(m.place, m.seq, list) })
 	case typeRepair:
 		var m repair
 		return result(m.decode(&r), m.encode)

@@ -236,7 +236,7 @@ func (w *world) check() {
 		if lag := n.pos.seq - n.AppliedSeq(); lag > n.cfg.LagLimit {
 			w.t.Fatalf("%s: in sync with a lag of %d", n.name, lag)
 		}
-		if len(n.late) > 0 || w.lost[n] {
+		if len(n.late) > 0 || w.lost[n] || n.between() {
 			continue
 		}
 		at := position{n.pos.term, n.AppliedSeq()}

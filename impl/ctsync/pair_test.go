@@ -19,6 +19,7 @@ type node struct {
 	name  string
 	flows map[flow.Tuple]flow.Entry
 	batch []Batch      // handed out, not applied yet
+	last  uint64       // ordinal of the step that was applied last
 	fail  int          // the next batches that fail half way
 	late  []flow.Event // in the ring buffer, in order
 }
@@ -45,22 +46,34 @@ func (n *node) poll(now clock.Instant) {
 	n.late = nil
 }
 
-// applyOne applies the oldest batch that was handed out.
+// applyOne applies the oldest batch that was handed out, or half of it.
 func (n *node) applyOne(now clock.Instant) {
 	b := n.batch[0]
 	n.batch = n.batch[1:]
-	for _, t := range b.Deletes {
-		delete(n.flows, t)
-	}
+	var err error
 	if n.fail > 0 {
 		n.fail--
-		n.Applied(now, b.ID, errors.New("map is full"))
-		return
+		err = errors.New("map is full")
+		b.Entries, b.Deletes = b.Entries[:len(b.Entries)/2], b.Deletes[:len(b.Deletes)/2]
 	}
+	// The wrong order, on purpose: it must not matter within a batch.
 	for _, entry := range b.Entries {
 		n.flows[entry.Original] = entry
 	}
-	n.Applied(now, b.ID, nil)
+	for _, t := range b.Deletes {
+		delete(n.flows, t)
+	}
+	for _, s := range n.queue.steps {
+		if s.ID == b.ID {
+			n.last = s.ordinal
+		}
+	}
+	n.Applied(now, b.ID, err)
+}
+
+// between reports whether one part of a message has taken hold and the other not.
+func (n *node) between() bool {
+	return len(n.queue.steps) > 0 && n.queue.steps[0].ordinal == n.last
 }
 
 // dump returns the dataplane's entries.
@@ -269,7 +282,7 @@ func (p *pair) same() {
 func (n *node) mirror() map[flow.Tuple]flow.Entry {
 	m := map[flow.Tuple]flow.Entry{}
 	for id := uint32(1); id <= n.table.used; id++ {
-		if s := n.table.at(id); !s.free() {
+		if s := n.table.at(id); !s.vacant() {
 			c := s.change()
 			m[s.original] = c.entry(s.origin)
 		}

@@ -297,7 +297,7 @@ func refused(t *testing.T, e *Engine, msg []byte, want string) {
 // fingerprint is an engine's whole state but its counters.
 func fingerprint(e *Engine) string {
 	return fmt.Sprintf("%+v %+v %+v %+v %+v %+v %+v %+v %d %d %d", e.table.all, e.table.fresh, e.table.gen, e.pos, e.base,
-		e.feed, e.intake, e.peer, e.queue.enqueued, len(e.queue.steps), len(e.out.Apply)+len(e.out.Send))
+		e.feed, e.intake, e.peer, e.queue.ordinal, len(e.queue.steps), len(e.out.Apply)+len(e.out.Send))
 }
 
 func TestViolationsAtTheSource(t *testing.T) {

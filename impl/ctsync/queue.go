@@ -1,6 +1,8 @@
 package ctsync
 
 import (
+	"slices"
+
 	"baton/impl/clock"
 	"baton/impl/flow"
 )
@@ -9,6 +11,7 @@ import (
 // and all before it have taken hold.
 type step struct {
 	Batch
+	ordinal uint64 // of its message; the same for both parts of one
 	done    bool
 	failed  bool // at least once, and has not succeeded since
 	waiting bool // for its retry
@@ -24,7 +27,7 @@ type step struct {
 type queue struct {
 	steps    []*step
 	spare    []*step
-	enqueued uint64 // steps ever
+	ordinal  uint64 // of the last step
 	lastID   uint64
 	failures int    // steps that have failed: the dataplane may hold part of them
 	why      string // the last failure
@@ -32,8 +35,10 @@ type queue struct {
 
 func (q *queue) len() int { return len(q.steps) }
 
-// reached reports whether the first n steps ever enqueued have taken hold.
-func (q *queue) reached(n uint64) bool { return q.enqueued-uint64(len(q.steps)) >= n }
+// reached reports whether all steps up to an ordinal have taken hold.
+func (q *queue) reached(ordinal uint64) bool {
+	return len(q.steps) == 0 || q.steps[0].ordinal > ordinal
+}
 
 func (q *queue) deadline() clock.Instant {
 	due := clock.Never
@@ -58,23 +63,37 @@ func (q *queue) fresh() *step {
 	return new(step)
 }
 
-// enqueue hands a step to the dataplane. One that changes nothing counts as soon
-// as those before it do.
+// enqueue hands a step to the dataplane: what it deletes as a step of its own,
+// first. A step that changes nothing counts as soon as those before it do.
 func (e *Engine) enqueue(s *step) {
-	q := &e.queue
-	q.enqueued++
-	q.steps = append(q.steps, s)
-	if s.done = len(s.Entries)+len(s.Deletes) == 0; s.done {
-		e.settle()
-		return
-	}
 	for i := range s.Entries {
 		e.recon.touch(s.Entries[i].Original)
 	}
 	for _, t := range s.Deletes {
 		e.recon.touch(t)
 	}
+	q := &e.queue
+	q.ordinal++
+	s.ordinal = q.ordinal
+	if len(s.Deletes) > 0 && len(s.Entries) > 0 {
+		first := q.part(s)
+		q.steps = append(q.steps, first)
+		e.hand(first)
+	}
+	q.steps = append(q.steps, s)
+	if s.done = len(s.Entries)+len(s.Deletes) == 0; s.done {
+		e.settle()
+		return
+	}
 	e.hand(s)
+}
+
+// part moves what a step deletes into a step of its own, which acks nothing.
+func (q *queue) part(s *step) *step {
+	first := q.fresh()
+	first.ordinal = s.ordinal
+	first.Deletes, s.Deletes = s.Deletes, first.Deletes
+	return first
 }
 
 // hand gives a step to the caller under a new ID.
@@ -132,25 +151,39 @@ func (e *Engine) settle() {
 // retry hands out again what failed and is due. The steps behind it may have
 // taken hold meanwhile, so what counts is what the table says of its flows now.
 func (e *Engine) retry() {
-	if e.queue.failures == 0 {
+	q := &e.queue
+	if q.failures == 0 {
 		return
 	}
-	for _, s := range e.queue.steps {
+	for i := 0; i < len(q.steps); i++ {
+		s := q.steps[i]
 		if !s.waiting || s.retryAt.After(e.now) {
 			continue
 		}
-		tuples := make([]flow.Tuple, 0, len(s.Entries)+len(s.Deletes))
-		tuples = append(tuples, s.Deletes...)
-		for i := range s.Entries {
-			tuples = append(tuples, s.Entries[i].Original)
-		}
-		s.Entries, s.Deletes = s.Entries[:0], tuples
-		for _, t := range tuples {
-			if entry, ok := e.Lookup(t); ok {
-				s.Entries = append(s.Entries, entry)
-			}
-		}
 		s.waiting = false
+		e.refresh(s)
+		if len(s.Deletes) > 0 && len(s.Entries) > 0 {
+			first := q.part(s)
+			q.steps = slices.Insert(q.steps, i, first)
+			e.hand(first)
+			i++
+		}
 		e.hand(s)
+	}
+}
+
+// refresh makes a step say what the table says of its flows now.
+func (e *Engine) refresh(s *step) {
+	tuples := append([]flow.Tuple(nil), s.Deletes...)
+	for i := range s.Entries {
+		tuples = append(tuples, s.Entries[i].Original)
+	}
+	s.Entries, s.Deletes = s.Entries[:0], s.Deletes[:0]
+	for _, t := range tuples {
+		if entry, ok := e.Lookup(t); ok {
+			s.Entries = append(s.Entries, entry)
+		} else {
+			s.Deletes = append(s.Deletes, t)
+		}
 	}
 }

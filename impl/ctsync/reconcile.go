@@ -69,7 +69,7 @@ func (e *Engine) reconcile() {
 	r.entries = r.entries[n:]
 	for ; n < scanStep && r.cursor <= e.table.used; n++ {
 		s := e.table.at(r.cursor)
-		if !s.free() && !r.has(r.cursor) && !r.exempt(s.original) {
+		if !s.vacant() && !r.has(r.cursor) && !r.exempt(s.original) {
 			e.local(change{original: s.original}, 0)
 			e.stats.Reconciled++
 		}

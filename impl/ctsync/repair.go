@@ -62,7 +62,7 @@ func (e *Engine) confirm() {
 	in.compare = comparison{}
 	in.settled = !in.sweeping
 	if !in.verified {
-		in.verified, in.verifiedAt = true, e.queue.enqueued
+		in.verified, in.verifiedAt = true, e.queue.ordinal
 	}
 }
 

@@ -688,9 +688,9 @@ func TestLifetimes(t *testing.T) {
 	}
 }
 
-// A batch says of each flow what it came to be, deletions first, so that a reply
-// tuple may pass from one flow to another.
-func TestBatchIsReduced(t *testing.T) {
+// What a message asks of the dataplane says of each flow what it came to be,
+// deletions first, so that a reply tuple may pass from one flow to another.
+func TestBatchesAreReduced(t *testing.T) {
 	p := inSyncPair(t, Config{}, 3)
 	next := entryOf(50, flow.SynSent, 11)
 	next.Reply = entryOf(0, 0, 11).Reply
@@ -706,24 +706,26 @@ func TestBatchIsReduced(t *testing.T) {
 	p.collect()
 	p.deliver(p.b)
 	p.collect()
-	b := p.b.batch[0]
+	if len(p.b.batch) != 2 || len(p.b.batch[0].Entries)+len(p.b.batch[1].Deletes) != 0 {
+		t.Fatalf("%+v, want deletions, then entries", p.b.batch)
+	}
 	entries, deletes := map[flow.Tuple]flow.Entry{}, map[flow.Tuple]bool{}
-	for _, entry := range b.Entries {
+	for _, entry := range p.b.batch[1].Entries {
 		if _, twice := entries[entry.Original]; twice {
 			t.Errorf("%s twice", entry.Original)
 		}
 		entries[entry.Original] = entry
 	}
-	for _, d := range b.Deletes {
+	for _, d := range p.b.batch[0].Deletes {
 		deletes[d] = true
 	}
 	if len(entries) != 3 || entries[next.Original].State != flow.SynSent ||
 		entries[entryOf(1, 0, 0).Original].Reply != entryOf(1, 0, 12).Reply {
-		t.Errorf("entries %v", b.Entries)
+		t.Errorf("entries %v", entries)
 	}
 	for _, i := range []int{0, 1, 2, 60} {
 		if !deletes[entryOf(i, 0, 0).Original] {
-			t.Errorf("flow %d is not deleted first: %v", i, b.Deletes)
+			t.Errorf("flow %d is not deleted first", i)
 		}
 	}
 	p.run()

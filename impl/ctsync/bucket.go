@@ -1,0 +1,80 @@
+package ctsync
+
+// A bucket is one of the parts that the table is divided into, by the low bits
+// of its tuples' hashes, the same on both nodes. It has a digest and an index:
+// a hash table of its own with linear probing. Since each bucket grows alone, no
+// insertion pays for more than a small part of the table.
+type bucket struct {
+	digest
+	cells []cell // a power of two, never full
+}
+
+// A cell points to a slot. It carries the high half of the hash, which places it
+// and spares most looks at slots that do not match. 0 is an empty cell.
+type cell uint64
+
+func newCell(hash uint64, slot uint32) cell { return cell(hash&^0xffffffff | uint64(slot)) }
+
+func (c cell) slot() uint32             { return uint32(c) }
+func (c cell) matches(hash uint64) bool { return uint64(c)>>32 == hash>>32 }
+
+const minCells = 8
+
+// home is where the search for a hash begins.
+func (b *bucket) home(hash uint64) int { return int(hash>>32) & (len(b.cells) - 1) }
+
+// after is where it goes on.
+func (b *bucket) after(i int) int { return (i + 1) & (len(b.cells) - 1) }
+
+// cell returns cell i, an empty one if the bucket has no cells yet.
+func (b *bucket) cell(i int) cell {
+	if uint(i) >= uint(len(b.cells)) {
+		return 0
+	}
+	return b.cells[i]
+}
+
+// insert adds a cell. It is called before the entry is counted.
+func (b *bucket) insert(c cell) {
+	if 4*(int(b.entries)+1) > 3*len(b.cells) {
+		b.grow()
+	}
+	b.place(c)
+}
+
+func (b *bucket) place(c cell) {
+	i := b.home(uint64(c))
+	for b.cells[i] != 0 {
+		i = b.after(i)
+	}
+	b.cells[i] = c
+}
+
+// grow doubles the cells.
+func (b *bucket) grow() {
+	old := b.cells
+	b.cells = make([]cell, max(minCells, 2*len(old)))
+	for _, c := range old {
+		if c != 0 {
+			b.place(c)
+		}
+	}
+}
+
+// remove takes a cell away and closes the gap: what was pushed beyond it moves up.
+func (b *bucket) remove(c cell) {
+	gap := b.home(uint64(c))
+	for b.cells[gap] != c {
+		gap = b.after(gap)
+	}
+	for i := b.after(gap); b.cells[i] != 0; i = b.after(i) {
+		if home := b.home(uint64(b.cells[i])); b.distance(home, i) >= b.distance(gap, i) {
+			b.cells[gap] = b.cells[i]
+			gap = i
+		}
+	}
+	b.cells[gap] = 0
+}
+
+// distance is how many steps the search takes from one cell to another.
+func (b *bucket) distance(from, to int) int { return (to - from) & (len(b.cells) - 1) }
