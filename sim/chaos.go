@@ -170,3 +170,35 @@ func drawLink(draw *Random) link.Params {
 	}
 	return p
 }
+
+// Calmer returns the chaoses that lack one of its faults, for shrinking.
+func (c Chaos) Calmer() []Chaos {
+	var calmer []Chaos
+	without := func(remove func(*Chaos)) {
+		other := c
+		remove(&other)
+		if other != c {
+			calmer = append(calmer, other)
+		}
+	}
+	without(func(o *Chaos) { *o = Chaos{Until: o.Until} })
+	without(func(o *Chaos) { o.Until = 0 })
+	for i := range linkCount {
+		without(func(o *Chaos) { o.Loss[i], o.Duplicate[i], o.Impaired[i] = 0, 0, link.Params{} })
+		without(func(o *Chaos) { o.Loss[i] = 0 })
+		without(func(o *Chaos) { o.Duplicate[i] = 0 })
+		without(func(o *Chaos) { o.Impaired[i] = link.Params{} })
+	}
+	without(func(o *Chaos) { o.Jitter = 0 })
+	without(func(o *Chaos) { o.ApplyFails = 0 })
+	without(func(o *Chaos) { o.LeaseFails = 0 })
+	without(func(o *Chaos) { o.Slow, o.SlowFor = 0, 0 })
+	without(func(o *Chaos) { o.GARPLost = 0 })
+	without(func(o *Chaos) { o.BreakEvery = 0 })
+	without(func(o *Chaos) { o.DialFor = 0 })
+	without(func(o *Chaos) { o.StallEvery, o.StallFor = 0, 0 })
+	without(func(o *Chaos) { o.StepEvery, o.StepBy = 0, 0 })
+	without(func(o *Chaos) { o.Drift = 0 })
+	without(func(o *Chaos) { o.MaxEvents = 0 })
+	return calmer
+}

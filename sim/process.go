@@ -9,6 +9,7 @@ import (
 	"baton/impl/dataplane/model"
 	"baton/impl/flow"
 	"baton/impl/node"
+	"baton/impl/trace"
 )
 
 // process is a load balancer: its host and, while one runs, the daemon on it. The
@@ -137,8 +138,12 @@ func (p *process) hostSide() model.Host {
 
 func (p *process) addressOn(link uint8) flow.Addr { return flow.Addr{198, 18, link, p.index + 1} }
 
-// end takes the daemon away, with its dataplane.
+// end takes the daemon away, with its dataplane: the programs are attached for as
+// long as the process holds them. That ends a lease, which is put on record.
 func (p *process) end() {
+	if p.until > p.w.now {
+		p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLease, Lease: &trace.Lease{Until: p.w.now}})
+	}
 	p.life, p.core, p.tunnel = 0, nil, nil
 	p.frozen, p.polling, p.sweeping = false, false, 0
 	p.inbox, p.work = nil, work{}

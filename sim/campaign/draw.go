@@ -46,7 +46,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	gentle := unsafe || d.Chance(0.5)
 	d.line("scenario campaign-%d", seed)
 	d.topology(unsafe)
-	d.load()
+	d.load(gentle)
 	d.chaos = sim.DrawChaos(sim.NewRandom(seed, "campaign/chaos"), pick(d, 0, 0.15, 0.4))
 	if gentle {
 		// One thing at a time: what follows may claim that no session suffers.
@@ -86,10 +86,12 @@ func (d *drawing) topology(unsafe bool) {
 	d.line("service dns udp 198.18.0.100:53 mode=%s balance=%s", pick(d, "fullnat", "dnat"), pick(d, "rr", "maglev"))
 }
 
-func (d *drawing) load() {
+// load draws the traffic. A gentle case waits for tables that are equal, which they
+// never are at one instant while connections come and go.
+func (d *drawing) load(gentle bool) {
 	d.line("traffic web sessions tcp service=web count=%d every=%dms", 5+d.Below(60), 50+d.Below(450))
 	d.line("traffic probe probe udp service=dns rate=%d/s", 20+d.Below(180))
-	if d.Chance(0.5) {
+	if d.Chance(0.5) && !gentle {
 		d.line("traffic new connects tcp service=web rate=%d/s", 1+d.Below(20))
 	}
 	if d.Chance(0.3) {
@@ -133,7 +135,7 @@ func (d *drawing) gentle(out *strings.Builder) {
 		switch verb {
 		case plan.VerbHandover:
 		case plan.VerbFreeze:
-			at += d.Between(20*time.Millisecond, 4*time.Second)
+			at += d.Between(1200*time.Millisecond, 4*time.Second) // so long that the node has something to tell afterwards
 			step(out, at, "thaw %s", node)
 		default:
 			at += d.Between(100*time.Millisecond, 4*time.Second)

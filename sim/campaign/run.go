@@ -56,6 +56,8 @@ type Violation struct {
 	Check  string // that failed first
 	Reason string // in one line
 	Plan   string // as a scenario file
+	// Case is what was run: shrink it, or run it again.
+	Case Case
 }
 
 // Result is what a seed came to.
@@ -99,7 +101,7 @@ func ViolationOf(r Result) (Violation, bool) {
 	if r.Verdict.Verdict != check.Fail {
 		return Violation{}, false
 	}
-	v := Violation{Seed: r.Seed, Plan: plan.Print(r.Plan)}
+	v := Violation{Seed: r.Seed, Plan: plan.Print(r.Plan), Case: r.Case}
 	for _, c := range r.Verdict.Checks {
 		if c.Verdict == check.Fail {
 			v.Check = c.Name
@@ -201,22 +203,5 @@ func (k *campaign) report(last bool) {
 	if k.Progress != nil && (last || now.Sub(k.reported) >= time.Second) {
 		k.reported = now
 		k.Progress(k.progress)
-	}
-}
-
-// Fails returns a function that tells whether a plan fails the same check under
-// the case's seed and chaos: what shrinking keeps.
-func Fails(ctx context.Context, seed uint64, chaos sim.Chaos, name string) func(*plan.Plan) bool {
-	return func(p *plan.Plan) bool {
-		r, err := Execute(ctx, Case{Seed: seed, Plan: p, Chaos: chaos})
-		if err != nil {
-			return false
-		}
-		for _, c := range r.Verdict.Checks {
-			if c.Name == name && c.Verdict == check.Fail {
-				return true
-			}
-		}
-		return false
 	}
 }

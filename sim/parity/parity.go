@@ -1,0 +1,151 @@
+// Package parity compares what the nodes did in two runs of one scenario, one in
+// namespaces and one in virtual time: the changes of role, in causal order and
+// with their reasons. When they happened is reported and judged by nobody; the
+// order must be the same. It is pure; the command line and the suite call it.
+package parity
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+// Change is one change of a role.
+type Change struct {
+	Node, From, To, Reason string
+	Degraded               bool
+	// After is the last step of the scenario that began before it, and Took the time
+	// from that on.
+	After string
+	Took  time.Duration
+}
+
+func (c Change) String() string {
+	s := fmt.Sprintf("%s %s → %s: %s", c.Node, c.From, c.To, c.Reason)
+	if c.Degraded {
+		s += " (degraded)"
+	}
+	return s
+}
+
+// same reports whether two changes are alike but for their time.
+func (c Change) same(o Change) bool {
+	return c.Node == o.Node && c.From == o.From && c.To == o.To && c.Reason == o.Reason && c.Degraded == o.Degraded && c.After == o.After
+}
+
+// holds reports whether a role is one that excludes the peer's: these changes are
+// ordered between nodes, since each follows from the other's.
+func holds(role string) bool { return role == "Claiming" || role == "Master" || role == "Yielding" }
+
+// Verdict is the outcome of a comparison.
+type Verdict struct {
+	Same bool
+	// Differences say where the order differs, each with both sides.
+	Differences []string
+	// Timing compares, line by line, when the changes that both runs have happened
+	// after their step.
+	Timing []string
+}
+
+// Changes lists the changes of role in a trace, by time.
+func Changes(events []trace.Event) []Change {
+	events = slices.Clone(events)
+	trace.Sort(events)
+	var list []Change
+	after, since := "", clock.Instant(0)
+	for _, e := range events {
+		switch {
+		case e.Step != nil && e.Step.Phase == "begin":
+			after, since = e.Step.Text, e.At
+		case e.Role != nil && e.Role.From != e.Role.To:
+			list = append(list, Change{Node: e.Node, From: e.Role.From, To: e.Role.To, Reason: e.Role.Reason,
+				Degraded: e.Role.Degraded, After: after, Took: e.At.Sub(since)})
+		}
+	}
+	return list
+}
+
+// Compare compares two traces of one scenario.
+//
+// What one node did must be the same, in the same order. Between the nodes only
+// the changes to and from the roles that exclude each other are ordered: two
+// nodes that boot side by side may become Backup in either order.
+func Compare(netns, sim []trace.Event) Verdict {
+	real, simulated := Changes(netns), Changes(sim)
+	v := Verdict{}
+	for _, node := range nodes(real, simulated) {
+		v.differ("what "+node+" did", of(real, node), of(simulated, node))
+	}
+	v.differ("who had the role", exclusive(real), exclusive(simulated))
+	v.Same = len(v.Differences) == 0
+	for i, c := range pairs(real, simulated) {
+		v.Timing = append(v.Timing, fmt.Sprintf("%d. %s, after %q: netns %v, sim %v", i+1, c[0], c[0].After,
+			c[0].Took.Round(10*time.Microsecond), c[1].Took.Round(10*time.Microsecond)))
+	}
+	return v
+}
+
+func nodes(lists ...[]Change) []string {
+	var names []string
+	for _, list := range lists {
+		for _, c := range list {
+			if !slices.Contains(names, c.Node) {
+				names = append(names, c.Node)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func of(list []Change, node string) []Change {
+	return slices.DeleteFunc(slices.Clone(list), func(c Change) bool { return c.Node != node })
+}
+
+func exclusive(list []Change) []Change {
+	return slices.DeleteFunc(slices.Clone(list), func(c Change) bool { return !holds(c.From) && !holds(c.To) })
+}
+
+// pairs matches the changes of each node one to one.
+func pairs(real, simulated []Change) [][2]Change {
+	var list [][2]Change
+	for _, node := range nodes(real) {
+		a, b := of(real, node), of(simulated, node)
+		for i := range min(len(a), len(b)) {
+			if !a[i].same(b[i]) {
+				break
+			}
+			list = append(list, [2]Change{a[i], b[i]})
+		}
+	}
+	return list
+}
+
+// differ notes the first difference of two lists.
+func (v *Verdict) differ(what string, real, simulated []Change) {
+	for i := range max(len(real), len(simulated)) {
+		a, b := "nothing more", "nothing more"
+		if i < len(real) {
+			a = real[i].String() + fmt.Sprintf(" (after %q)", real[i].After)
+		}
+		if i < len(simulated) {
+			b = simulated[i].String() + fmt.Sprintf(" (after %q)", simulated[i].After)
+		}
+		if i >= len(real) || i >= len(simulated) || !real[i].same(simulated[i]) {
+			v.Differences = append(v.Differences, fmt.Sprintf("%s differs at change %d:\n  netns  %s\n  sim    %s", what, i+1, a, b))
+			return
+		}
+	}
+}
+
+// String is the verdict with what differs, or the timing of what does not.
+func (v Verdict) String() string {
+	if !v.Same {
+		return "parity: DIFFERENT\n" + strings.Join(v.Differences, "\n")
+	}
+	return "parity: same order\n" + strings.Join(v.Timing, "\n")
+}

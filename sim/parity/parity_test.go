@@ -1,0 +1,54 @@
+package parity_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/sim/parity"
+)
+
+func at(ms int, node, from, to, reason string) trace.Event {
+	return trace.Event{At: clock.Instant(time.Duration(ms) * time.Millisecond), Node: node, Kind: trace.KindRole,
+		Role: &trace.Role{From: from, To: to, Reason: reason}}
+}
+
+func step(ms int, text string) trace.Event {
+	return trace.Event{At: clock.Instant(time.Duration(ms) * time.Millisecond), Kind: trace.KindStep, Step: &trace.Step{Text: text, Phase: "begin"}}
+}
+
+func TestCompare(t *testing.T) {
+	netns := []trace.Event{
+		step(0, "wait"), at(10, "lb1", "Init", "Backup", "ready"), at(11, "lb2", "Init", "Backup", "ready"),
+		at(500, "lb1", "Backup", "Claiming", "no MASTER"), at(501, "lb1", "Claiming", "Master", "forwarding"),
+		step(2000, "crash lb1"), at(2150, "lb2", "Backup", "Claiming", "no MASTER"), at(2151, "lb2", "Claiming", "Master", "forwarding"),
+	}
+	for _, test := range []struct {
+		name string
+		sim  []trace.Event
+		want string
+	}{
+		{"other times, and boots the other way round", []trace.Event{
+			step(0, "wait"), at(12, "lb2", "Init", "Backup", "ready"), at(20, "lb1", "Init", "Backup", "ready"),
+			at(700, "lb1", "Backup", "Claiming", "no MASTER"), at(701, "lb1", "Claiming", "Master", "forwarding"),
+			step(2000, "crash lb1"), at(2140, "lb2", "Backup", "Claiming", "no MASTER"), at(2141, "lb2", "Claiming", "Master", "forwarding"),
+		}, ""},
+		{"a change is missing", netns[:7], "what lb2 did differs at change 3"},
+		{"another reason", append(append([]trace.Event{}, netns[:6]...), at(2150, "lb2", "Backup", "Claiming", "granted"), netns[7]), "granted"},
+		{"the role goes to the other node first", []trace.Event{
+			step(0, "wait"), at(10, "lb1", "Init", "Backup", "ready"), at(11, "lb2", "Init", "Backup", "ready"),
+			at(400, "lb2", "Backup", "Claiming", "no MASTER"), at(401, "lb2", "Claiming", "Master", "forwarding"),
+			at(500, "lb1", "Backup", "Claiming", "no MASTER"), at(501, "lb1", "Claiming", "Master", "forwarding"), step(2000, "crash lb1"),
+		}, "who had the role differs at change 1"},
+		{"before the fault instead of after it", append(append([]trace.Event{}, netns[:5]...), at(1900, "lb2", "Backup", "Claiming", "no MASTER"), step(2000, "crash lb1"), netns[7]), `after "wait"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v := parity.Compare(netns, test.sim)
+			if v.Same != (test.want == "") || !strings.Contains(v.String(), test.want) {
+				t.Errorf("want %q, got %s", test.want, v)
+			}
+		})
+	}
+}
