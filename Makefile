@@ -5,7 +5,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 GO          ?= go
 OUT         ?= out
-SUDO        := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
+SUDO        := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env "PATH=$$PATH")
 # Test binaries are built as you and run as root.
 AS_ROOT     := $(if $(SUDO),-exec "$(SUDO)")
 VERSION     := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
@@ -27,9 +27,15 @@ bin/scenarios.test: bin/baton
 doctor: bin/baton ## what this machine can run, and what it lacks
 	@$(SUDO) bin/baton doctor
 
+# Shows each package, what failed with what it said, and what was skipped with its reason.
+SUMMARY = awk '/^=== / {said=""; next} /^ *--- PASS/ {said=""; next} /^ *--- (FAIL|SKIP)/ {printf "%s", said; print; said=""; next} \
+	/^(ok|FAIL|panic:|signal:)/ {print; next} /^(\?|PASS)/ {next} {said = said $$0 "\n"} END {if (said ~ /panic|fatal error/) printf "%s", said}'
+
 test: bin/baton lint ## unit, property, eBPF and namespace tests
 	@$(SUDO) bin/baton doctor || true
-	$(GO) test $(AS_ROOT) -count=1 ./...
+	@mkdir -p $(OUT)
+	@$(GO) test $(AS_ROOT) -count=1 -v ./... 2>&1 | tee $(OUT)/test.log | $(SUMMARY) || \
+	  { echo "the whole output is in $(OUT)/test.log" >&2; exit 1; }
 
 test-scenarios: bin/scenarios.test ## crash, restore, freeze, cut: every scenario for real, with a report
 	@$(SUDO) bin/baton doctor
