@@ -32,6 +32,9 @@ func (c *hostClock) at(t clock.Instant) clock.Instant {
 	for c.local(at) < t {
 		at++
 	}
+	for c.local(at-1) >= t {
+		at--
+	}
 	return at
 }
 
