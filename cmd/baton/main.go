@@ -57,7 +57,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), lintCommand(), reportCommand(), nodeCommand(), statusCommand(), handoverCommand(), pkiCommand(), doctorCommand())
+	root.AddCommand(runCommand(), lintCommand(), simCommand(), shrinkCommand(), reportCommand(), nodeCommand(), statusCommand(), handoverCommand(), pkiCommand(), doctorCommand())
 	// What fails before a command runs is the command line's fault.
 	running := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { running = true }

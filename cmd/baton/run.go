@@ -13,6 +13,7 @@ import (
 	"baton/scenarios"
 	"baton/scenarios/check"
 	"baton/scenarios/plan"
+	"baton/sim"
 )
 
 // runOptions are the flags of run.
@@ -38,14 +39,14 @@ func runCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, files []string) error { return o.run(c.Context(), files) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.world, "world", plan.Netns, "where to run: netns (real kernel)")
+	f.StringVar(&o.world, "world", plan.Netns, "where to run: netns (real kernel) or sim (virtual time)")
 	f.StringVar(&o.sut, "sut", "reference", "what to run: reference")
 	f.StringVar(&o.out, "out", "out", "folder of the results")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of what is drawn")
 	f.IntVar(&o.repeat, "repeat", 1, "how often to run each scenario")
 	f.BoolVar(&o.allowUnsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
 	f.StringArrayVar(&o.set, "set", nil, "override a configuration key of the scenarios: [NODE.]KEY=VALUE")
-	_ = c.RegisterFlagCompletionFunc("world", cobra.FixedCompletions([]string{plan.Netns}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("world", cobra.FixedCompletions([]string{plan.Netns, plan.Sim}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("sut", cobra.FixedCompletions([]string{"reference"}, cobra.ShellCompDirectiveNoFileComp))
 	c.ValidArgsFunction = completeScenarios
 	return c
@@ -70,6 +71,9 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 	}
 	worst := exitPass
 	for n := range o.repeat {
+		if n > 0 {
+			o.seed++
+		}
 		for _, p := range plans {
 			verdict, err := o.one(ctx, p, n)
 			if err != nil {
@@ -104,8 +108,8 @@ func (o *runOptions) prepare(p *plan.Plan) error {
 
 func (o *runOptions) check() error {
 	switch {
-	case o.world != plan.Netns:
-		return badInput("--world %q: the worlds are: netns", o.world)
+	case o.world != plan.Netns && o.world != plan.Sim:
+		return badInput("--world %q: the worlds are: netns, sim", o.world)
 	case o.sut != "reference":
 		return badInput("--sut %q: the systems under test are: reference", o.sut)
 	case o.repeat < 1:
@@ -124,18 +128,10 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, n int) (check.Verdic
 	if err != nil {
 		return check.Verdict{}, err
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return check.Verdict{}, err
-	}
 	line := newProgress(os.Stderr, p.Name)
 	job := scenarios.Job{
-		Plan: p, World: o.world, SUT: o.sut, Seed: o.seed + uint64(n), Dir: dir, Started: line.follow,
-		NewWorld: func(p *plan.Plan, dir string, recorder scenarios.Recorder) (scenarios.World, error) {
-			return netns.NewWorld(p, netns.WorldConfig{
-				Dir: dir, Baton: program, Recorder: recorder, AllowUnsafe: o.allowUnsafe || p.IsControl(o.world),
-			}), nil
-		},
+		Plan: p, World: o.world, SUT: o.sut, Seed: o.seed, Dir: dir, Started: line.follow,
+		NewWorld: o.newWorld,
 	}
 	verdict, err := job.Execute(ctx)
 	line.stop()
@@ -144,6 +140,20 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, n int) (check.Verdic
 	}
 	printVerdict(os.Stdout, verdict, dir)
 	return verdict, nil
+}
+
+// newWorld makes the world that was asked for.
+func (o *runOptions) newWorld(p *plan.Plan, dir string, recorder scenarios.Recorder) (scenarios.World, error) {
+	if o.world == plan.Sim {
+		return sim.NewWorld(p, sim.Config{Seed: o.seed, Recorder: recorder})
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return netns.NewWorld(p, netns.WorldConfig{
+		Dir: dir, Baton: program, Recorder: recorder, AllowUnsafe: o.allowUnsafe || p.IsControl(o.world),
+	}), nil
 }
 
 // worse returns the exit code that covers what was before and one more outcome. A

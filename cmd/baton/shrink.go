@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"baton/scenarios/check"
+	"baton/scenarios/plan"
+	"baton/sim/campaign"
+	"baton/sim/shrink"
+)
+
+// shrinkOptions are the flags of shrink.
+type shrinkOptions struct {
+	seed   uint64
+	tries  int
+	unsafe bool
+}
+
+func shrinkCommand() *cobra.Command {
+	var o shrinkOptions
+	c := &cobra.Command{
+		Use:   "shrink --seed S [FILE]",
+		Short: "Make a failure in virtual time minimal",
+		Long: "Shrink deletes lines, shortens times and lowers counts for as long as the same check goes on failing, and\n" +
+			"prints the scenario that is left. Without a file it shrinks what `baton sim` draws from the seed.",
+		Example: "  baton shrink --seed 4711 > bug.scn\n  baton shrink --seed 1 my-scenario.scn",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, files []string) error {
+			failure, err := o.failure(c.Context(), files)
+			if err != nil {
+				return err
+			}
+			return o.run(c.Context(), failure)
+		},
+		ValidArgsFunction: completeScenarios,
+	}
+	f := c.Flags()
+	f.Uint64Var(&o.seed, "seed", 1, "the seed under which it fails")
+	f.IntVar(&o.tries, "tries", 2000, "how many runs may be made")
+	f.BoolVar(&o.unsafe, "gates-off", false, "the seed is one of a campaign with --gates-off")
+	_ = c.MarkFlagRequired("seed")
+	return c
+}
+
+// failure is what is to be shrunk, with the check that fails first.
+func (o *shrinkOptions) failure(ctx context.Context, files []string) (shrink.Failure, error) {
+	var f shrink.Failure
+	if len(files) == 1 {
+		plans, err := parseAll(files)
+		if err != nil {
+			return f, err
+		}
+		f = shrink.Failure{Plan: plans[0], Seed: o.seed}
+	} else {
+		drawn, err := campaign.Draw(o.seed, o.unsafe)
+		if err != nil {
+			return f, err
+		}
+		f = shrink.Failure{Plan: drawn.Plan, Seed: drawn.Seed, Chaos: drawn.Chaos}
+	}
+	verdict, _, err := shrink.Run(ctx, f)
+	if err != nil {
+		return f, err
+	}
+	for _, c := range verdict.Checks {
+		if c.Verdict == check.Fail {
+			f.Check = c.Name
+			return f, nil
+		}
+	}
+	return f, badInput("shrink: seed %d does not fail: %s", o.seed, verdict.Verdict)
+}
+
+func (o *shrinkOptions) run(ctx context.Context, f shrink.Failure) error {
+	small, tries := shrink.Minimize(ctx, f, shrink.Options{Tries: o.tries, Smaller: func(f shrink.Failure, tries int) {
+		fmt.Fprintf(os.Stderr, "%d runs: %d steps, %d lines of traffic\n", tries, len(f.Plan.Steps), len(f.Plan.Traffic))
+	}})
+	fmt.Printf("# %s fails under seed %d; %d runs\n%s", small.Check, small.Seed, tries, plan.Print(small.Plan))
+	return ctx.Err()
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"baton/sim/campaign"
+)
+
+// simOptions are the flags of sim.
+type simOptions struct {
+	campaign.Options
+	shard string
+	out   string
+}
+
+func simCommand() *cobra.Command {
+	var o simOptions
+	c := &cobra.Command{
+		Use:   "sim",
+		Short: "Run thousands of drawn worlds in virtual time",
+		Long: "Sim draws a world from each seed (timers, traffic, faults and how often), runs it with the very code that\n" +
+			"nodes run, heals everything, and checks that nothing was lost and the pair recovered.\n" +
+			"A violation prints its seed, a one-line reason and the command that replays it.\n" +
+			"--shard i/n, or JOB_COMPLETION_INDEX and JOB_COMPLETIONS of a Kubernetes Indexed Job, runs a part.",
+		Example: "  baton sim --seeds 10000\n  baton sim --seeds 100000 --shard 3/16 --out results",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
+	}
+	f := c.Flags()
+	f.IntVar(&o.Seeds, "seeds", 1000, "how many seeds")
+	f.Uint64Var(&o.Start, "start", 1, "the first seed")
+	f.StringVar(&o.shard, "shard", "", "run part i of n: i/n, i from 0")
+	f.IntVar(&o.Workers, "workers", 0, "worlds at a time; 0 for one a core")
+	f.IntVar(&o.MaxViolations, "max-violations", 10, "end after so many violations; 0 for never")
+	f.BoolVar(&o.Unsafe, "gates-off", false, "turn the gates off in every world: shows that the campaign sees the historical bug")
+	f.StringVar(&o.out, "out", "", "folder for the scenario file of each violation; none is written if left out")
+	return c
+}
+
+func (o *simOptions) run(ctx context.Context) error {
+	if err := o.place(os.Getenv("JOB_COMPLETION_INDEX"), os.Getenv("JOB_COMPLETIONS")); err != nil {
+		return err
+	}
+	if o.out != "" {
+		if err := os.MkdirAll(o.out, 0o755); err != nil {
+			return badInput("--out: %w", err)
+		}
+	}
+	var storeErr error
+	o.Progress = func(p campaign.Progress) { fmt.Fprintln(os.Stderr, progressLine(p)) }
+	o.Violated = func(v campaign.Violation) {
+		fmt.Printf("seed %d: %s: %s\n  replay: baton sim --seeds 1 --start %d%s\n", v.Seed, v.Check, v.Reason, v.Seed, o.flagsOfReplay())
+		if o.out != "" && storeErr == nil {
+			storeErr = os.WriteFile(filepath.Join(o.out, fmt.Sprintf("seed-%d.scn", v.Seed)), []byte(v.Plan), 0o644)
+		}
+	}
+	done, err := campaign.Run(ctx, o.Options)
+	switch {
+	case err != nil:
+		return err
+	case storeErr != nil:
+		return storeErr
+	case done.Violations > 0:
+		return &exitError{exitFail, fmt.Errorf("sim: %d violations in %d seeds", done.Violations, done.Done)}
+	case ctx.Err() != nil:
+		return &exitError{exitInconclusive, fmt.Errorf("sim: interrupted after %d of %d seeds", done.Done, done.Total)}
+	}
+	fmt.Printf("sim: %d seeds, no violation\n", done.Done)
+	return nil
+}
+
+func (o *simOptions) flagsOfReplay() string {
+	if o.Unsafe {
+		return " --gates-off"
+	}
+	return ""
+}
+
+// place works out which part of the seeds to run.
+func (o *simOptions) place(index, completions string) error {
+	o.Shard, o.Shards = 0, 1
+	shard := o.shard
+	if shard == "" && index != "" && completions != "" {
+		shard = index + "/" + completions
+	}
+	if shard != "" {
+		i, n, ok := strings.Cut(shard, "/")
+		var errI, errN error
+		o.Shard, errI = strconv.Atoi(i)
+		o.Shards, errN = strconv.Atoi(n)
+		if !ok || errI != nil || errN != nil {
+			return badInput("--shard %q is not i/n, such as 0/4", shard)
+		}
+	}
+	if err := o.Options.Validate(); err != nil {
+		return badInput("%w", err)
+	}
+	return nil
+}
+
+func progressLine(p campaign.Progress) string {
+	return fmt.Sprintf("%d of %d seeds  %.1f seeds/s  %.0f simulated s/s  %d violations  %d inconclusive",
+		p.Done, p.Total, p.SeedsPerSecond(), p.Speed(), p.Violations, p.Inconclusive)
+}
