@@ -47,6 +47,7 @@ func BenchmarkReferenceLoad(b *testing.B) {
 	b.ReportMetric(share(process), "%core-process")
 	b.ReportMetric(share(after.CPU-before.CPU), "%core-thread")
 	b.ReportMetric(float64(after.Late.Microseconds()), "late-max-us")
+	b.ReportMetric(float64(after.LateProbes.Microseconds()), "late-probes-us")
 	b.ReportMetric(after.Lines[0].RTTp50*1000, "rtt-tcp-p50-us")
 	b.ReportMetric(after.Lines[0].RTTp99*1000, "rtt-tcp-p99-us")
 	b.ReportMetric(after.Lines[2].RTTp50*1000, "rtt-udp-p50-us")

@@ -72,7 +72,7 @@ var _ = Describe("an outage", func() {
 		passes(g, 1, 300)
 		ended := speak(n.backends[0])
 		passes(g, 1, 1000)
-		late := g.Snapshot().Late
+		late := g.Snapshot().LateProbes
 		stop(ctx, g)
 
 		var gaps []trace.Gap

@@ -90,9 +90,8 @@ func (l *line) summary(final bool) trace.Totals {
 
 // client is a host that load comes from.
 type client struct {
-	name       string
-	namespace  int // file descriptor of its network namespace
-	generators []generator
+	name      string
+	namespace int // file descriptor of its network namespace
 }
 
 // flowID names one flow of a line in the trace: the client that it comes from,

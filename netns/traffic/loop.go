@@ -14,17 +14,18 @@ import (
 )
 
 // loop is a single-threaded reactor: one locked thread, one epoll, one timerfd.
-// The generators of all clients and the echo servers of all backends live on it
-// and need no locks among themselves. On one thread a message costs about one
-// wake-up in all, since the request is in the server's socket when the send
+// Generators of all clients and echo servers of all backends live on it and need
+// no locks among themselves. With both ends on one thread a message costs about
+// one wake-up in all, since the request is in the server's socket when the send
 // returns; with a goroutine per session, or a second thread for the servers, it
 // costs several, and the send times are in the hands of the Go scheduler.
 type loop struct {
 	epoll, timer, wake int
 	namespace          int      // that the thread is in; -1 for its original one
 	sources            []source // by file descriptor
-	tickers            []ticker
+	generators         []generator
 	armed              clock.Instant
+	raised             bool // above the process's other threads
 	posted             chan func()
 	stopping           bool
 	finished           chan struct{}
@@ -40,10 +41,12 @@ type handler interface {
 	ready(now clock.Instant, events uint32)
 }
 
-// ticker acts at instants. The loop calls fire once the deadline has come.
-type ticker interface {
+// generator is one client's share of one line. The loop calls fire once the
+// deadline has come, and finish when the load is to end.
+type generator interface {
 	deadline() clock.Instant
 	fire(now clock.Instant)
+	finish(now clock.Instant, e *ending)
 }
 
 // source is a registered descriptor. The generation tells a descriptor from an
@@ -159,6 +162,9 @@ func (l *loop) run() {
 	defer close(l.finished)
 	defer l.release()
 	l.tid.Store(int64(unix.Gettid()))
+	if l.raised {
+		raiseThread()
+	}
 
 	events := make([]unix.EpollEvent, 256)
 	for !l.stopping {
@@ -189,11 +195,11 @@ const noteworthyLateness = 10 * time.Millisecond
 // tick fires what is due and returns the next deadline.
 func (l *loop) tick() clock.Instant {
 	next := clock.Never
-	for _, t := range l.tickers {
-		if now := hostclock.Now(); !t.deadline().After(now) {
-			t.fire(now)
+	for _, g := range l.generators {
+		if now := hostclock.Now(); !g.deadline().After(now) {
+			g.fire(now)
 		}
-		next = min(next, t.deadline())
+		next = min(next, g.deadline())
 	}
 	return next
 }
@@ -207,11 +213,14 @@ func (l *loop) noteLateness(by time.Duration, now clock.Instant) {
 	}
 }
 
-// arm sets the timer and reports whether the instant has come already. A timerfd
-// with an absolute time is not subject to the thread's timer slack.
+// arm sets the timer, unless the instant has come already, which it reports. A
+// timerfd with an absolute time is not subject to the thread's timer slack.
 func (l *loop) arm(next clock.Instant) (overdue bool) {
+	if !next.After(hostclock.Now()) {
+		return true
+	}
 	if next == l.armed {
-		return next != clock.Never && !next.After(hostclock.Now())
+		return false
 	}
 	var spec unix.ItimerSpec
 	if next != clock.Never {

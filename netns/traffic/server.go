@@ -11,8 +11,8 @@ import (
 )
 
 // serve opens the echo servers of all services on a backend, inside its
-// namespace, and hands them to the loop.
-func serve(l *loop, backend Backend, services []plan.Service) error {
+// namespace, and hands them to the loop that is to serve the protocol.
+func serve(loopOf func(proto string) *loop, backend Backend, services []plan.Service) error {
 	name := backend.Host.Name()
 	if len(name) > nameLen {
 		return fmt.Errorf("traffic: backend name %q is longer than %d bytes", name, nameLen)
@@ -26,7 +26,7 @@ func serve(l *loop, backend Backend, services []plan.Service) error {
 			} else {
 				opened[key] = true
 			}
-			if err := serveAt(l, name, s.Proto, at); err != nil {
+			if err := serveAt(loopOf(s.Proto), name, s.Proto, at); err != nil {
 				return err
 			}
 		}

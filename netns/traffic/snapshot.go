@@ -9,10 +9,11 @@ import (
 // Snapshot is the state of the traffic at one moment.
 type Snapshot struct {
 	Lines []trace.Totals // in the order of the plan
-	// Late is the longest time by which the generator was woken too late since the start.
-	Late time.Duration
-	// CPU is the processor time that the generator's thread has used, servers
-	// included, and the part of the network path that runs inside its system calls.
+	// Late is the longest time by which a generator was woken too late since the
+	// start, LateProbes the same of the probes alone.
+	Late, LateProbes time.Duration
+	// CPU is the processor time that the generator's threads have used, servers
+	// included, and the part of the network path that runs inside their system calls.
 	CPU time.Duration
 }
 
@@ -23,8 +24,12 @@ func (g *Generator) Snapshot() Snapshot {
 	for _, l := range g.lines {
 		s.Lines = append(s.Lines, l.summary(false))
 	}
-	if g.loop != nil {
-		s.CPU, s.Late = g.loop.cpu(), time.Duration(g.loop.latest.Load())
+	for _, l := range g.loops() {
+		s.CPU += l.cpu()
+		s.Late = max(s.Late, time.Duration(l.latest.Load()))
+	}
+	if g.probes != nil {
+		s.LateProbes = time.Duration(g.probes.latest.Load())
 	}
 	return s
 }

@@ -25,7 +25,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
 	"sync"
 	"time"
 
@@ -79,7 +78,8 @@ type Config struct {
 type Generator struct {
 	cfg      Config
 	lines    []*line
-	loop     *loop
+	streams  *loop // TCP; UDP flows
+	probes   *loop // probes, and the UDP servers that answer them
 	clients  []*client
 	events   chan trace.Event
 	recorded chan struct{} // closed once all events are handed over
@@ -89,12 +89,6 @@ type Generator struct {
 	started   bool
 	stopOnce  sync.Once
 	closeOnce sync.Once
-}
-
-// generator is the share of one line on one client.
-type generator interface {
-	ticker
-	finish(now clock.Instant, e *ending)
 }
 
 // New checks the configuration. It opens nothing.
@@ -129,18 +123,10 @@ func (g *Generator) Start(ctx context.Context) error {
 	if err := raiseFileLimit(g.cfg.descriptors()); err != nil {
 		return err
 	}
-	l, err := newLoop(g.late)
-	if err != nil {
+	spareProcs()
+	if err := g.startLoops(); err != nil {
 		return err
 	}
-	for _, b := range g.cfg.Backends {
-		if err := serve(l, b, g.cfg.Services); err != nil {
-			l.release()
-			return err
-		}
-	}
-	g.loop = l
-	go l.run()
 	for _, host := range g.cfg.Clients {
 		namespace, err := namespaceOf(host)
 		if err != nil {
@@ -151,28 +137,60 @@ func (g *Generator) Start(ctx context.Context) error {
 	return g.open(ctx)
 }
 
+// startLoops starts the threads, with the servers on them. The probes have one of
+// their own, and a raised one: it needs a few percent of a processor, and what it
+// measures is as good as its punctuality while hundreds of sessions recover from
+// a takeover.
+func (g *Generator) startLoops() error {
+	streams, err := newLoop(g.late)
+	if err != nil {
+		return err
+	}
+	probes, err := newLoop(g.late)
+	if err != nil {
+		streams.release()
+		return err
+	}
+	probes.raised = true
+	loopOf := func(proto string) *loop {
+		if proto == "udp" {
+			return probes
+		}
+		return streams
+	}
+	for _, b := range g.cfg.Backends {
+		if err := serve(loopOf, b, g.cfg.Services); err != nil {
+			streams.release()
+			probes.release()
+			return err
+		}
+	}
+	g.streams, g.probes = streams, probes
+	go streams.run()
+	go probes.run()
+	return nil
+}
+
+// loops are the loops that run.
+func (g *Generator) loops() []*loop {
+	if g.streams == nil {
+		return nil
+	}
+	return []*loop{g.streams, g.probes}
+}
+
 // open starts every line on every client and waits until what they open stands.
 func (g *Generator) open(ctx context.Context) error {
 	expected := len(g.lines) * len(g.clients)
 	opened := make(chan struct{}, expected)
-	var err error
-	g.loop.call(func() {
-		start := hostclock.Now().Add(slot) // one grid for all schedules
-		for i, c := range g.clients {
-			for _, line := range g.lines {
-				var made generator
-				made, err = g.newGenerator(line, i, start, readiness{onReady: func() { opened <- struct{}{} }})
-				if err != nil {
-					err = fmt.Errorf("traffic: start %s on %s: %w", line.Name, c.name, err)
-					return
-				}
-				c.generators = append(c.generators, made)
-				g.loop.tickers = append(g.loop.tickers, made)
+	start := hostclock.Now().Add(slot) // one grid for all schedules
+	for _, line := range g.lines {
+		for i, from := range g.clients {
+			r := readiness{onReady: func() { opened <- struct{}{} }}
+			if err := g.startLine(line, i, start, r); err != nil {
+				return fmt.Errorf("traffic: start %s on %s: %w", line.Name, from.name, err)
 			}
 		}
-	})
-	if err != nil {
-		return err
 	}
 	for range expected {
 		select {
@@ -184,18 +202,30 @@ func (g *Generator) open(ctx context.Context) error {
 	return nil
 }
 
-// newGenerator makes the share of a line that comes from the client with an index.
-func (g *Generator) newGenerator(line *line, index int, start clock.Instant, r readiness) (generator, error) {
+// startLine starts the share of a line that comes from the client with an index.
+func (g *Generator) startLine(line *line, index int, start clock.Instant, r readiness) (err error) {
 	from, clients := g.clients[index], len(g.clients)
-	switch {
-	case line.Kind == plan.Connects:
-		return newConnects(g.loop, line, from, index, clients, start, r), nil
-	case line.Kind == plan.Probe:
-		return newProbe(g.loop, line, from, index, start, r)
-	case line.Kind == plan.Flows && line.Proto == "udp":
-		return newUDPFlows(g.loop, line, from, share(line.Count, index, clients), start, r), nil
+	on := g.streams
+	if line.Kind == plan.Probe {
+		on = g.probes
 	}
-	return newSessions(g.loop, line, from, share(line.Count, index, clients), start, r), nil
+	on.call(func() {
+		var made generator
+		switch {
+		case line.Kind == plan.Connects:
+			made = newConnects(on, line, from, index, clients, start, r)
+		case line.Kind == plan.Probe:
+			made, err = newProbe(on, line, from, index, start, r)
+		case line.Kind == plan.Flows && line.Proto == "udp":
+			made = newUDPFlows(on, line, from, share(line.Count, index, clients), start, r)
+		default:
+			made = newSessions(on, line, from, share(line.Count, index, clients), start, r)
+		}
+		if err == nil {
+			on.generators = append(on.generators, made)
+		}
+	})
+	return err
 }
 
 // Stop ends the load in order and records the final totals. It waits for what is
@@ -214,22 +244,19 @@ func (g *Generator) Stop(ctx context.Context) {
 
 // drain ends every generator, and returns when all have ended.
 func (g *Generator) drain(ctx context.Context) {
-	if g.loop == nil {
-		return
-	}
 	until := hostclock.Now().Add(g.cfg.Timeouts.Drain)
 	if deadline, ok := ctx.Deadline(); ok {
 		until = min(until, hostclock.Now().Add(time.Until(deadline)))
 	}
 	var done sync.WaitGroup
-	g.loop.call(func() {
-		for _, c := range g.clients {
-			for _, made := range c.generators {
+	for _, l := range g.loops() {
+		l.call(func() {
+			for _, made := range l.generators {
 				done.Add(1)
 				made.finish(hostclock.Now(), &ending{until: until, onDone: done.Done})
 			}
-		}
-	})
+		})
+	}
 	done.Wait() // every generator ends by itself, at the latest at until
 }
 
@@ -241,8 +268,8 @@ func (g *Generator) Close() {
 		return
 	}
 	g.closeOnce.Do(func() {
-		if g.loop != nil {
-			g.loop.stop()
+		for _, l := range g.loops() {
+			l.stop()
 		}
 		for _, c := range g.clients {
 			_ = unix.Close(c.namespace)
@@ -278,7 +305,7 @@ func (g *Generator) writeTotals() {
 	}
 }
 
-// late is called when the loop was woken late: the host stood still, and
+// late is called when a loop was woken late: the host stood still, and
 // measurements around that instant prove nothing.
 func (g *Generator) late(by time.Duration, now clock.Instant) {
 	g.record(trace.Event{At: now, Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(by)}})
@@ -295,21 +322,4 @@ func namespaceOf(host Host) (int, error) {
 		return -1, fmt.Errorf("traffic: open network namespace of %s: %w", host.Name(), err)
 	}
 	return fd, nil
-}
-
-// raiseFileLimit makes room for n more file descriptors.
-func raiseFileLimit(n int) error {
-	need := uint64(n) + 1024 // for the rest of the process
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return os.NewSyscallError("getrlimit", err)
-	}
-	if limit.Cur >= need {
-		return nil
-	}
-	limit.Cur, limit.Max = need, max(limit.Max, need)
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("traffic: raise the limit of open files to %d: %w", need, err)
-	}
-	return nil
 }
