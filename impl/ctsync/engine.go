@@ -77,7 +77,7 @@ type peer struct {
 // Ready is what an engine wants done, each list in order. Sends and batches are
 // independent of each other.
 type Ready struct {
-	// Send is frames for the sync stream. They belong to the caller.
+	// Send is frames for the sync stream.
 	Send [][]byte
 	// Apply is batches for the dataplane, to be applied one after the other.
 	Apply []Batch
@@ -186,71 +186,6 @@ func (e *Engine) Disconnected(now clock.Instant, why string) {
 	e.intake.leave()
 }
 
-// Local takes changes of this node's own dataplane, in the order in which they
-// happened. A source counts and streams them. On a sink they are strays, late
-// news of a time as MASTER or worse: they are noted as older than all that the
-// source says, and a comparison with it is due.
-func (e *Engine) Local(now clock.Instant, events []flow.Event) {
-	e.now = now
-	for i := range events {
-		c, ok := changeBy(events[i])
-		if !ok {
-			e.stats.LocalInvalid++
-			continue
-		}
-		e.recon.touch(c.original)
-		if e.local(c, events[i].Entry.Origin) && !e.source {
-			e.assert(c)
-		}
-	}
-}
-
-// local makes the mirror follow the dataplane by one change, and reports whether
-// it is one.
-func (e *Engine) local(c change, origin flow.Origin) bool {
-	hash := e.table.tuple(c.original)
-	id := e.table.find(hash, c.original)
-	if id == 0 && c.deleted() {
-		return false
-	}
-	if id != 0 && !c.deleted() {
-		if s := e.table.at(id); s.reply == c.reply && s.state == c.state {
-			s.remaining, s.origin = c.remaining, origin
-			return false
-		}
-	}
-	var v version
-	if e.source {
-		e.journal.add(c)
-		e.pos.seq = e.journal.last
-		v = version{gen: e.table.gen, seq: e.pos.seq}
-	} else {
-		e.stats.Strays++
-		e.intake.doubt()
-	}
-	switch {
-	case c.deleted():
-		e.table.remove(hash, id)
-	case id != 0:
-		e.table.replace(hash, id, c, origin, v)
-	default:
-		e.table.insert(hash, c, origin, v)
-	}
-	return true
-}
-
-// assert writes a stray back to the dataplane. A batch may have overwritten it
-// there before its event was read; what was heard last holds in both places.
-func (e *Engine) assert(c change) {
-	st := e.queue.fresh()
-	if c.deleted() {
-		st.Deletes = append(st.Deletes, c.original)
-	} else {
-		st.Entries = append(st.Entries, c.entry(flow.Synced))
-	}
-	e.enqueue(st)
-}
-
 // Receive takes one frame of the stream. An error means that the peer broke the
 // protocol: nothing has changed and the caller resets the stream. A message of a
 // term or role that has passed is dropped and counted.
@@ -317,7 +252,8 @@ func (e *Engine) Deadline() clock.Instant {
 }
 
 // Ready returns what is to be done now. One call does a bounded amount of work;
-// Deadline tells if there is more. The outer slices are valid until the next call.
+// Deadline tells if there is more. What it returns belongs to the caller, but for
+// the insides of batches.
 func (e *Engine) Ready() Ready {
 	e.busy = false
 	e.reconcile()
@@ -352,25 +288,8 @@ func (e *Engine) Barrier() uint64 { return e.Sent() }
 // without a round on the present stream 0.
 func (e *Engine) Acked() uint64 { return e.feed.acked }
 
-// AppliedSeq returns up to which change of the source's term this sink's
-// dataplane holds the source's table, 0 if it does not hold a whole one. On a
-// source it is Sent.
-func (e *Engine) AppliedSeq() uint64 {
-	switch {
-	case e.source:
-		return e.pos.seq
-	case e.intake.verified && !e.intake.sweeping && e.queue.reached(e.intake.verifiedAt):
-		return e.intake.applied
-	}
-	return 0
-}
-
 // Pending returns how many batches have not taken hold in the dataplane yet.
 func (e *Engine) Pending() int { return e.queue.len() }
-
-// LostAt returns when the last stream was lost, Never while one is up or before
-// the first.
-func (e *Engine) LostAt() clock.Instant { return e.lostAt }
 
 // Len returns the number of flows in the mirror.
 func (e *Engine) Len() int { return e.table.len() }

@@ -317,9 +317,3 @@ func (e *Engine) sendList(m rows, list []change) {
 	}
 	e.send(msg)
 }
-
-// PeerInSync reports whether the sink says that it is in sync with this source,
-// and is no further behind than the limit.
-func (e *Engine) PeerInSync() bool {
-	return e.feed.open && e.feed.inSync && e.pos.seq-e.feed.acked <= e.cfg.LagLimit
-}

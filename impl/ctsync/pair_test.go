@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"testing"
 	"time"
 
 	"baton/impl/clock"
@@ -340,5 +342,27 @@ func entryOf(i int, state flow.State, backend byte) flow.Entry {
 func (p *pair) fill(n *node, from, to int) {
 	for i := from; i < to; i++ {
 		n.change(entryOf(i, flow.Established, 11), false)
+	}
+}
+
+// small is a configuration in which every limit is near.
+var small = Config{BatchEntries: 4, Window: 2, JournalLen: 64, Buckets: 64}
+
+// inSyncPair is a pair in sync, a being source in epoch 1 of so many flows.
+func inSyncPair(t *testing.T, cfg Config, flows int) *pair {
+	p := newPair(t, cfg)
+	p.master(p.a, 1)
+	p.fill(p.a, 0, flows)
+	p.connect()
+	p.run()
+	p.synced(p.a)
+	return p
+}
+
+// expect fails unless the sink's InSync is as said, for the reason given.
+func expect(t *testing.T, e *Engine, want bool, why string) {
+	t.Helper()
+	if got, because := e.InSync(); got != want || !strings.Contains(because, why) {
+		t.Fatalf("InSync %v (%s), want %v (%s)", got, because, want, why)
 	}
 }

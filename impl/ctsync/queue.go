@@ -1,10 +1,7 @@
 package ctsync
 
 import (
-	"slices"
-
 	"baton/impl/clock"
-	"baton/impl/flow"
 )
 
 // A step is a batch on its way into the dataplane, and what may be acked when it
@@ -64,7 +61,8 @@ func (q *queue) fresh() *step {
 }
 
 // enqueue hands a step to the dataplane: what it deletes as a step of its own,
-// first. A step that changes nothing counts as soon as those before it do.
+// first, that acks nothing. A step that changes nothing counts as soon as those
+// before it do.
 func (e *Engine) enqueue(s *step) {
 	for i := range s.Entries {
 		e.recon.touch(s.Entries[i].Original)
@@ -76,7 +74,9 @@ func (e *Engine) enqueue(s *step) {
 	q.ordinal++
 	s.ordinal = q.ordinal
 	if len(s.Deletes) > 0 && len(s.Entries) > 0 {
-		first := q.part(s)
+		first := q.fresh()
+		first.ordinal = s.ordinal
+		first.Deletes, s.Deletes = s.Deletes, first.Deletes
 		q.steps = append(q.steps, first)
 		e.hand(first)
 	}
@@ -86,14 +86,6 @@ func (e *Engine) enqueue(s *step) {
 		return
 	}
 	e.hand(s)
-}
-
-// part moves what a step deletes into a step of its own, which acks nothing.
-func (q *queue) part(s *step) *step {
-	first := q.fresh()
-	first.ordinal = s.ordinal
-	first.Deletes, s.Deletes = s.Deletes, first.Deletes
-	return first
 }
 
 // hand gives a step to the caller under a new ID.
@@ -148,42 +140,33 @@ func (e *Engine) settle() {
 	q.steps = append(q.steps[:0], q.steps[n:]...)
 }
 
-// retry hands out again what failed and is due. The steps behind it may have
-// taken hold meanwhile, so what counts is what the table says of its flows now.
+// retry hands out again what failed and is due.
 func (e *Engine) retry() {
-	q := &e.queue
-	if q.failures == 0 {
+	if e.queue.failures == 0 {
 		return
 	}
-	for i := 0; i < len(q.steps); i++ {
-		s := q.steps[i]
-		if !s.waiting || s.retryAt.After(e.now) {
-			continue
+	for _, s := range e.queue.steps {
+		if s.waiting && !s.retryAt.After(e.now) {
+			s.waiting = false
+			e.refresh(s)
+			e.hand(s)
 		}
-		s.waiting = false
-		e.refresh(s)
-		if len(s.Deletes) > 0 && len(s.Entries) > 0 {
-			first := q.part(s)
-			q.steps = slices.Insert(q.steps, i, first)
-			e.hand(first)
-			i++
-		}
-		e.hand(s)
 	}
 }
 
-// refresh makes a step say what the table says of its flows now.
+// refresh brings a failed step up to date. Steps behind it may have taken hold
+// already: it must not undo them, and need not repeat what they do.
 func (e *Engine) refresh(s *step) {
-	tuples := append([]flow.Tuple(nil), s.Deletes...)
+	entries, deletes := s.Entries[:0], s.Deletes[:0]
 	for i := range s.Entries {
-		tuples = append(tuples, s.Entries[i].Original)
-	}
-	s.Entries, s.Deletes = s.Entries[:0], s.Deletes[:0]
-	for _, t := range tuples {
-		if entry, ok := e.Lookup(t); ok {
-			s.Entries = append(s.Entries, entry)
-		} else {
-			s.Deletes = append(s.Deletes, t)
+		if entry, ok := e.Lookup(s.Entries[i].Original); ok {
+			entries = append(entries, entry)
 		}
 	}
+	for _, t := range s.Deletes {
+		if _, ok := e.Lookup(t); !ok {
+			deletes = append(deletes, t)
+		}
+	}
+	s.Entries, s.Deletes = entries, deletes
 }

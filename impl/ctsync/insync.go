@@ -1,0 +1,87 @@
+package ctsync
+
+import (
+	"fmt"
+
+	"baton/impl/clock"
+)
+
+// InSync reports whether this node's dataplane holds the source's table: a mark
+// of the source's present term was matched, all that it covered has taken hold,
+// and the changes since then are within the lag limit. The string says why, or
+// why not. It stays as it was when the stream is lost; LostAt tells since when.
+// A source is its own truth.
+func (e *Engine) InSync() (bool, string) {
+	switch {
+	case e.source:
+		return true, fmt.Sprintf("source of epoch %d", e.pos.epoch)
+	case e.synced():
+		return true, fmt.Sprintf("equal to %s at change %d", e.pos.term, e.pos.seq)
+	}
+	return false, e.whyNot()
+}
+
+// synced is the InSync rule of a sink.
+func (e *Engine) synced() bool {
+	in := &e.intake
+	return in.verified && !in.sweeping && e.queue.failures == 0 && e.queue.reached(in.verifiedAt) &&
+		e.lag() <= e.cfg.LagLimit
+}
+
+// whyNot says what the sink waits for before it can be in sync.
+func (e *Engine) whyNot() string {
+	in := &e.intake
+	switch {
+	case e.queue.failures > 0:
+		return "apply failed: " + e.queue.why
+	case in.verified && in.sweeping:
+		return "deleting what the snapshot did not hold"
+	case in.verified && !e.queue.reached(in.verifiedAt):
+		return fmt.Sprintf("%d batches to apply", e.queue.len())
+	case in.verified:
+		return fmt.Sprintf("lag %d > %d", e.lag(), e.cfg.LagLimit)
+	case in.open && in.ended && in.compare.stage == startingOver:
+		return "repair failed, waiting for a new snapshot"
+	case in.open && in.ended:
+		return "digest differs, repairing"
+	case in.open && in.snapshot:
+		return fmt.Sprintf("snapshot: %d of %d entries", in.entries, in.total)
+	case in.open:
+		return "resumed, not compared yet"
+	case in.waiting:
+		return "hello not answered yet"
+	case !e.stream:
+		return "no stream to the peer"
+	case e.peer.source:
+		return "asking for a snapshot"
+	}
+	return "the peer is not MASTER"
+}
+
+// lag is how many of the source's changes have not taken hold here, as far as is known.
+func (e *Engine) lag() uint64 {
+	return max(e.intake.head, e.pos.seq) - e.intake.applied
+}
+
+// AppliedSeq returns up to which change of the source's term this sink's
+// dataplane holds the source's table, 0 if it does not hold a whole one. On a
+// source it is Sent.
+func (e *Engine) AppliedSeq() uint64 {
+	switch {
+	case e.source:
+		return e.pos.seq
+	case e.intake.verified && !e.intake.sweeping && e.queue.reached(e.intake.verifiedAt):
+		return e.intake.applied
+	}
+	return 0
+}
+
+// LostAt returns when the last stream was lost, Never while one is up or before
+// the first.
+func (e *Engine) LostAt() clock.Instant { return e.lostAt }
+
+// PeerInSync reports whether the sink says that it is in sync with this source,
+// and is no further behind than the limit.
+func (e *Engine) PeerInSync() bool {
+	return e.feed.open && e.feed.inSync && e.pos.seq-e.feed.acked <= e.cfg.LagLimit
+}

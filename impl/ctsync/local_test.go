@@ -1,0 +1,103 @@
+package ctsync
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/flow"
+)
+
+// What a former MASTER's dataplane still has to say is not hidden from the
+// comparison with the new one, and never overrides it.
+func TestStrays(t *testing.T) {
+	p := inSyncPair(t, Config{}, 100)
+	p.b.change(entryOf(1, flow.FinWait, 11), false)
+	p.b.change(entryOf(2, 0, 0), true)
+	p.b.change(entryOf(500, flow.Established, 11), false)
+	p.b.poll(p.now)
+	expect(t, p.b.Engine, false, "")
+	p.run()
+	p.synced(p.a)
+	if p.b.stats.Strays != 3 || p.a.Len() != 100 {
+		t.Errorf("%+v", p.b.stats)
+	}
+}
+
+// Late news of a sink's own dataplane that a batch has overwritten there does not
+// leave mirror and dataplane different.
+func TestStrayBehindBatch(t *testing.T) {
+	p := inSyncPair(t, Config{}, 3)
+	p.b.change(entryOf(1, flow.FinWait, 11), false)
+	p.a.change(entryOf(1, flow.Closed, 11), false)
+	p.a.poll(p.now)
+	p.collect()
+	p.deliver(p.b)
+	p.collect()
+	p.b.apply(p.now)
+	p.b.poll(p.now) // the mirror says FinWait, the dataplane Closed
+	p.a.change(entryOf(1, flow.FinWait, 11), false)
+	p.run()
+	p.synced(p.a)
+}
+
+// A dump is worked in as changes, except for flows that changed since it was asked for.
+func TestReconcile(t *testing.T) {
+	p := inSyncPair(t, small, 40)
+	p.a.change(entryOf(0, flow.FinWait, 11), false)
+	p.a.change(entryOf(1, 0, 0), true)
+	p.a.change(entryOf(100, flow.Established, 11), false)
+	p.a.late = nil // lost
+	p.a.DumpAsked(p.now)
+	dump := p.a.dump()
+	p.a.change(entryOf(2, 0, 0), true)
+	p.a.change(entryOf(3, flow.Closed, 11), false)
+	p.a.change(entryOf(101, flow.Established, 11), false)
+	p.a.poll(p.now)
+	p.a.Reconcile(p.now, dump)
+	p.run()
+	p.synced(p.a)
+	if got := p.a.stats.Reconciled; got != 3 || p.a.Len() != 40 {
+		t.Errorf("%d flows reconciled, want 3; %d flows", got, p.a.Len())
+	}
+}
+
+// What a sink's dataplane has applied is not exempt from a dump, though it waits
+// behind a failed batch for its ack.
+func TestReconcileBehindFailedBatch(t *testing.T) {
+	p := inSyncPair(t, Config{}, 10)
+	p.b.fail = 1
+	p.a.change(entryOf(0, flow.FinWait, 11), false)
+	p.run()
+	p.a.change(entryOf(50, flow.Established, 11), false)
+	p.run()
+	p.b.change(entryOf(50, 0, 0), true)
+	p.b.late = nil // lost
+	p.b.DumpAsked(p.now)
+	p.b.Reconcile(p.now, p.b.dump())
+	p.sleep(time.Second)
+	p.synced(p.a)
+}
+
+// An event that says what is known already is no change.
+func TestRepeatedEvent(t *testing.T) {
+	p := inSyncPair(t, Config{}, 3)
+	p.a.change(entryOf(1, flow.Established, 11), false)
+	p.a.change(entryOf(9, 0, 0), true)
+	p.run()
+	if p.a.Sent() != 3 {
+		t.Errorf("%d changes, want 3", p.a.Sent())
+	}
+}
+
+// Changes that cannot be are not passed on to a peer that would refuse them.
+func TestLocalNonsense(t *testing.T) {
+	p := inSyncPair(t, small, 3)
+	bad := []flow.Entry{entryOf(9, 0, 11), entryOf(9, 99, 11), entryOf(9, flow.Established, 11), entryOf(9, flow.Established, 11)}
+	bad[2].Original.Proto, bad[3].Reply.Proto = 1, flow.UDP
+	for _, entry := range bad {
+		p.a.Local(p.now, []flow.Event{{Entry: entry}})
+	}
+	if p.a.stats.LocalInvalid != 4 || p.a.Sent() != 3 {
+		t.Errorf("%+v, sent %d", p.a.stats, p.a.Sent())
+	}
+}
