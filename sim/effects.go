@@ -69,18 +69,24 @@ func (p *process) finish(life uint64) {
 }
 
 // takeInbox takes the inputs that have waited, until the daemon is busy again.
+// Heartbeats come first: a daemon that has fallen behind must not take its own
+// backlog for the peer's silence.
 func (p *process) takeInbox() {
 	life := p.life
 	for p.life == life && !p.work.busy && !p.frozen {
-		if len(p.inbox) == 0 {
+		queue := &p.beats
+		if len(p.beats) == 0 || p.core == nil {
+			queue = &p.inbox
+		}
+		if len(*queue) == 0 {
 			if p.core != nil {
 				p.pump() // sets the timer
 				p.wantPoll()
 			}
 			return
 		}
-		in := p.inbox[0]
-		p.inbox = p.inbox[1:]
+		in := (*queue)[0]
+		*queue = (*queue)[1:]
 		if in == nil {
 			p.boot(life) // it was frozen before it had begun
 			continue

@@ -41,6 +41,7 @@ type process struct {
 	sweeping uint64 // stamp of the sweeps that are wanted; 0 matches none
 	since    clock.Instant
 	inbox    []node.Input // while frozen or busy
+	beats    []node.Input // heartbeats likewise: they are read first
 	work     work
 	exited   func() // told when the daemon has ended by itself
 
@@ -146,7 +147,7 @@ func (p *process) end() {
 	}
 	p.life, p.core, p.tunnel = 0, nil, nil
 	p.frozen, p.polling, p.sweeping = false, false, 0
-	p.inbox, p.work = nil, work{}
+	p.inbox, p.beats, p.work = nil, nil, work{}
 	p.role = ""
 	p.changed()
 	p.setLease(0)
@@ -161,17 +162,18 @@ func (p *process) input(life uint64, in node.Input) {
 		return
 	}
 	if p.frozen || p.work.busy {
-		if _, heartbeat := in.(node.Packet); heartbeat && len(p.inbox) >= maxInbox {
-			return // the socket's buffer is full
+		if _, heartbeat := in.(node.Packet); !heartbeat {
+			p.inbox = append(p.inbox, in)
+		} else if len(p.beats) < maxBeats { // what the socket's buffer holds
+			p.beats = append(p.beats, in)
 		}
-		p.inbox = append(p.inbox, in)
 		return
 	}
 	p.step(in)
 }
 
-// maxInbox is how many heartbeats a socket holds for a daemon that does not read.
-const maxInbox = 256
+// maxBeats is how many heartbeats a socket holds for a daemon that does not read.
+const maxBeats = 256
 
 func (p *process) step(in node.Input) {
 	p.core.Step(p.clock.local(p.w.now), in)
