@@ -26,13 +26,13 @@ var columns = []struct{ title, metric string }{
 func Table(w io.Writer, dir string) error {
 	runs, err := Load(dir)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(table, "\nscenario\tverdict")
+	fmt.Fprint(table, "\nscenario\tworld\tverdict")
 	for _, c := range columns {
 		fmt.Fprint(table, "\t", c.title)
 	}
 	fmt.Fprintln(table)
 	for _, run := range runs {
-		fmt.Fprintf(table, "%s\t%s", run.Scenario, run.Verdict.Verdict)
+		fmt.Fprintf(table, "%s\t%s\t%s", run.Scenario, run.World, run.Verdict.Verdict)
 		for _, c := range columns {
 			fmt.Fprint(table, "\t", cell(run.Metrics, c.metric))
 		}
@@ -43,7 +43,7 @@ func Table(w io.Writer, dir string) error {
 	}
 	for _, run := range runs {
 		for _, reason := range run.Reasons {
-			fmt.Fprintf(w, "%s: %s\n", run.Scenario, reason)
+			fmt.Fprintf(w, "%s (%s): %s\n", run.Scenario, run.World, reason)
 		}
 	}
 	fmt.Fprintf(w, "results: %s/*/result.json, trace.jsonl\n", dir)

@@ -5,6 +5,7 @@ package suite
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -15,11 +16,14 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"baton/impl/trace"
 	"baton/netns"
 	"baton/reports"
 	"baton/scenarios"
 	"baton/scenarios/check"
 	"baton/scenarios/plan"
+	"baton/sim"
+	"baton/sim/parity"
 )
 
 var (
@@ -58,39 +62,77 @@ func TestScenarios(t *testing.T) {
 	RunSpecs(t, "scenarios")
 }
 
-// specify makes the specs of one scenario file.
+// specify makes the specs of one scenario file: a run in each world, and the
+// comparison of the two.
 func specify(file string) {
+	source, err := os.ReadFile(file)
+	p, parseErr := plan.Parse(file, source)
 	name := strings.TrimSuffix(filepath.Base(file), ".scn")
-	Describe(name, func() {
-		It("in network namespaces", Label(plan.Netns), func(ctx SpecContext) {
-			verdict := execute(ctx, file)
-			switch verdict.Verdict {
-			case scenarios.Skip:
-				Skip(strings.Join(verdict.Reasons, "; "))
-			case check.Pass:
-			default:
-				Fail(fmt.Sprintf("%s: %s\nreplay: baton run %s", verdict.Verdict, strings.Join(verdict.Reasons, "\n"), file))
-			}
+	Describe(name, Ordered, ContinueOnFailure, func() {
+		BeforeAll(func() {
+			Expect(errors.Join(err, parseErr)).To(Succeed())
 		})
+		for _, world := range []string{plan.Sim, plan.Netns} {
+			It("holds in "+world, Label(world), func(ctx SpecContext) { judge(execute(ctx, p, world), file) })
+		}
+		It("goes alike in both worlds", Label("parity"), func() { compare(p) })
 	})
 }
 
-func execute(ctx context.Context, file string) check.Verdict {
-	source, err := os.ReadFile(file)
-	Expect(err).NotTo(HaveOccurred())
-	p, err := plan.Parse(file, source)
-	Expect(err).NotTo(HaveOccurred())
+// folderOf is where a run is stored: the real ones under the scenario's own name.
+func folderOf(p *plan.Plan, world string) string {
+	if world == plan.Sim {
+		return filepath.Join(out(), p.Name+".sim")
+	}
+	return filepath.Join(out(), p.Name)
+}
+
+func execute(ctx context.Context, p *plan.Plan, world string) check.Verdict {
 	job := scenarios.Job{
-		Plan: p, World: plan.Netns, SUT: "reference", Dir: filepath.Join(out(), p.Name),
+		Plan: p, World: world, SUT: "reference", Seed: 1, Dir: folderOf(p, world),
 		NewWorld: func(p *plan.Plan, dir string, recorder scenarios.Recorder) (scenarios.World, error) {
+			if world == plan.Sim {
+				return sim.NewWorld(p, sim.Config{Seed: 1, Recorder: recorder})
+			}
 			return netns.NewWorld(p, netns.WorldConfig{
-				Dir: dir, Baton: program(), Recorder: recorder, AllowUnsafe: p.IsControl(plan.Netns),
+				Dir: dir, Baton: program(), Recorder: recorder, AllowUnsafe: p.IsControl(world),
 			}), nil
 		},
 	}
 	verdict, err := job.Execute(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	return verdict
+}
+
+func judge(v check.Verdict, file string) {
+	switch v.Verdict {
+	case scenarios.Skip:
+		Skip(strings.Join(v.Reasons, "; "))
+	case check.Pass:
+	default:
+		Fail(fmt.Sprintf("%s: %s\nreplay: baton run --world %s %s", v.Verdict, strings.Join(v.Reasons, "\n"), v.World, file))
+	}
+}
+
+// compare holds the role changes of the two stored runs against each other. How
+// long they took is told, and judged by nobody.
+func compare(p *plan.Plan) {
+	var traces [2][]trace.Event
+	for i, world := range []string{plan.Netns, plan.Sim} {
+		f, err := os.Open(filepath.Join(folderOf(p, world), scenarios.TraceFile))
+		if errors.Is(err, os.ErrNotExist) {
+			Skip("no run in " + world)
+		}
+		Expect(err).NotTo(HaveOccurred())
+		defer f.Close()
+		traces[i], err = trace.Read(f)
+		Expect(err).NotTo(HaveOccurred())
+	}
+	verdict := parity.Compare(traces[0], traces[1])
+	AddReportEntry("timing", verdict.String(), ReportEntryVisibilityFailureOrVerbose)
+	if !verdict.Same {
+		Fail(verdict.String())
+	}
 }
 
 var _ = ReportAfterSuite("table", func(Report) {
