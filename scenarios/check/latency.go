@@ -22,7 +22,7 @@ func (r *run) latencies(metric string, w window) []sample {
 	}
 	var samples []sample
 	for _, l := range r.losses(w, plan.VerbCrash, plan.VerbKill, plan.VerbFreeze) {
-		if n := r.stateAt(l.begin).Nodes[l.node]; n == nil || n.Role != roleMaster {
+		if n := r.stateBefore(l.begin).Nodes[l.node]; n == nil || n.Role != roleMaster {
 			continue
 		}
 		life := r.survival(peerOf(l.node), l.begin)
@@ -61,7 +61,7 @@ func (r *run) survival(node string, from clock.Instant) window {
 // went down, provided that all of them did.
 func (r *run) lastDown(l loss, life window) (clock.Instant, bool) {
 	up := map[string]bool{}
-	for name, p := range r.stateAt(l.begin).Nodes[peerOf(l.node)].Paths {
+	for name, p := range r.stateBefore(l.begin).Nodes[peerOf(l.node)].Paths {
 		if p.State == stateUp {
 			up[name] = true
 		}

@@ -21,6 +21,13 @@ func TestLatencies(t *testing.T) {
 		metrics map[string]float64 // -1 for absent
 	}{
 		{"from the fault's begin to the last path and to the role", func(*tape) {}, map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9, "handover_ms": -1}},
+		{"the receipt bears the begin's instant, as in virtual time", func(t *tape) {
+			for i, e := range *t {
+				if e.Fault != nil && e.Fault.Verb == plan.VerbCrash && e.Fault.Phase == "receipt" {
+					(*t)[i].At = ms(2000.1)
+				}
+			}
+		}, map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9}},
 		{"a path that stays up is not a detection", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.BFD != nil && e.BFD.Path == "sync" && e.BFD.To == "Down" })
 		}, map[string]float64{"detect_ms": -1, "takeover_ms": 154.9}},

@@ -102,6 +102,10 @@ func (r *run) endStep() int {
 	return slices.IndexFunc(r.plan.Steps, func(s plan.Step) bool { return s.Verb == plan.VerbEnd && s.Guard.In(r.meta.World) })
 }
 
+// stateBefore folds the events before the instant: what a fault that begins then
+// finds. In virtual time its receipt may bear the same instant.
+func (r *run) stateBefore(t clock.Instant) *State { return r.stateAt(t - 1) }
+
 func (r *run) in(g plan.Guard) bool { return g.In(r.meta.World) }
 
 // at writes an instant as the time since the first step.
