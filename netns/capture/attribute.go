@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/flow"
 )
 
 // recordRSTs completes the attributed RSTs by what the callbacks know and records
@@ -11,11 +12,11 @@ import (
 // rings must be read meanwhile.
 func (c *Capture) recordRSTs() {
 	defer close(c.recorded)
-	limit := rateLimit{perSecond: c.cfg.EntriesPerSecond}
+	entries := entryCache{ask: c.cfg.Entry, limit: rateLimit{perSecond: c.cfg.EntriesPerSecond}}
 	for s := range c.settled {
 		event := s.event()
 		event.RST.LB = c.balancerOf(s)
-		event.RST.Entry = "unknown"
+		event.RST.Entry = entryUnknown
 		if c.cfg.Fault != nil {
 			event.RST.Fault = c.cfg.Fault(s.at)
 		}
@@ -23,13 +24,7 @@ func (c *Capture) recordRSTs() {
 			if c.cfg.Role != nil {
 				event.RST.Role = c.cfg.Role(lb, s.at)
 			}
-			switch {
-			case c.cfg.Entry == nil:
-			case !limit.allow(s.at):
-				event.RST.Entry = "unknown (limit)"
-			default:
-				event.RST.Entry = c.cfg.Entry(lb, s.original)
-			}
+			event.RST.Entry = entries.of(lb, s.original, s.at)
 		}
 		event.Node = event.RST.Origin
 		c.cfg.Record(event)
@@ -46,6 +41,43 @@ func (c *Capture) balancerOf(s *sighting) string {
 	return ""
 }
 
+// What stands for an entry that nobody was asked for.
+const (
+	entryUnknown = "unknown"
+	entryLimited = "unknown (limit)"
+)
+
+// entryCache asks load balancers how they know flows: at a bounded rate, and once
+// for both sightings of a RST that was passed on.
+type entryCache struct {
+	ask   func(node string, t flow.Tuple) string
+	limit rateLimit
+	known map[entryKey]string // of the present second
+}
+
+type entryKey struct {
+	node  string
+	tuple flow.Tuple
+}
+
+func (c *entryCache) of(node string, t flow.Tuple, at clock.Instant) string {
+	if c.ask == nil {
+		return entryUnknown
+	}
+	if c.limit.begin(at) {
+		c.known = map[entryKey]string{}
+	}
+	key := entryKey{node, t}
+	if entry, ok := c.known[key]; ok {
+		return entry
+	}
+	if !c.limit.allow() {
+		return entryLimited
+	}
+	c.known[key] = c.ask(node, t)
+	return c.known[key]
+}
+
 // rateLimit allows a number of things in each second of the trace's time.
 type rateLimit struct {
 	perSecond int
@@ -53,10 +85,18 @@ type rateLimit struct {
 	used      int
 }
 
-func (r *rateLimit) allow(at clock.Instant) bool {
-	if second := at / clock.Instant(time.Second); second != r.second {
-		r.second, r.used = second, 0
+// begin reports whether the instant begins another second than the one before.
+func (r *rateLimit) begin(at clock.Instant) bool {
+	second := at/clock.Instant(time.Second) + 1 // 0 is none
+	if second == r.second {
+		return false
 	}
+	r.second, r.used = second, 0
+	return true
+}
+
+// allow takes one of the present second.
+func (r *rateLimit) allow() bool {
 	r.used++
 	return r.used <= r.perSecond
 }

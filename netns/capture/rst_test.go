@@ -111,14 +111,18 @@ func TestEveryRSTIsSettledOnce(t *testing.T) {
 }
 
 func TestEntriesAreAskedForAtABoundedRate(t *testing.T) {
-	limit := rateLimit{perSecond: 3}
-	allowed := 0
-	for i := range 20 { // ten in each of two seconds
-		if limit.allow(ms(100 * float64(i))) {
-			allowed++
-		}
+	asked := 0
+	c := entryCache{ask: func(string, flow.Tuple) string { asked++; return "opened" }, limit: rateLimit{perSecond: 3}}
+	answers := map[string]int{}
+	for i := range 20 { // ten in each of two seconds, each flow twice
+		t := webTuple
+		t.DstPort = uint16(i / 2)
+		answers[c.of("lb1", t, ms(100*float64(i)))]++
 	}
-	if allowed != 6 {
-		t.Errorf("%d asked for in two seconds, want 6", allowed)
+	if asked != 6 || answers["opened"] != 12 || answers[entryLimited] != 8 {
+		t.Errorf("asked %d times, answers %v; want 6 in two seconds, for two sightings each", asked, answers)
+	}
+	if got := (&entryCache{}).of("lb1", webTuple, 0); got != entryUnknown {
+		t.Errorf("with nobody to ask: %q", got)
 	}
 }

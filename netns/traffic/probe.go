@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -58,7 +59,7 @@ func newProbe(l *loop, line *line, from *client, number int, start clock.Instant
 		return nil, err
 	}
 	p.fd, p.local = fd, localAddr(fd)
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+	if err := errors.Join(enlargeReceiveBuffer(fd), unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)); err != nil {
 		l.drop(fd)
 		return nil, err
 	}

@@ -69,9 +69,7 @@ func listen(kind int, at netip.AddrPort) (int, error) {
 	if kind == unix.SOCK_STREAM {
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 	} else {
-		// A burst of first datagrams, or a moment in which this process does not
-		// run, must not look like loss in the network.
-		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20)
+		err = enlargeReceiveBuffer(fd)
 	}
 	if err == nil {
 		err = unix.Bind(fd, sockaddr(at))
@@ -84,6 +82,12 @@ func listen(kind int, at netip.AddrPort) (int, error) {
 		return -1, fmt.Errorf("traffic: listen on %s: %w", at, err)
 	}
 	return fd, nil
+}
+
+// enlargeReceiveBuffer makes room for seconds of datagrams: a burst, or a moment
+// in which this process does not run, must not look like loss in the network.
+func enlargeReceiveBuffer(fd int) error {
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20)
 }
 
 func sockaddr(a netip.AddrPort) unix.Sockaddr {

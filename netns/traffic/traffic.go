@@ -83,6 +83,7 @@ type Generator struct {
 	clients  []*client
 	events   chan trace.Event
 	recorded chan struct{} // closed once all events are handed over
+	drops    uint64        // of the host, at the start
 	ticking  chan struct{} // closed to end the running totals
 	ticked   chan struct{}
 
@@ -118,6 +119,10 @@ func (g *Generator) record(e trace.Event) { g.events <- e }
 // was started then still has to be stopped.
 func (g *Generator) Start(ctx context.Context) error {
 	g.started = true
+	var err error
+	if g.drops, err = hostDrops(); err != nil {
+		return err
+	}
 	go g.handOver()
 	go g.writeTotals()
 	if err := raiseFileLimit(g.cfg.descriptors()); err != nil {
@@ -239,7 +244,19 @@ func (g *Generator) Stop(ctx context.Context) {
 		g.drain(ctx)
 		close(g.ticking)
 		<-g.ticked
+		if n := g.hostDropped(); n > 0 {
+			g.record(trace.Event{At: hostclock.Now(), Kind: trace.KindNote,
+				Note: fmt.Sprintf("this machine dropped %d frames by itself while traffic ran: its input queues were full", n)})
+		}
 	})
+}
+
+// hostDropped is the number of frames that this machine dropped by itself since the start.
+func (g *Generator) hostDropped() uint64 {
+	if n, err := hostDrops(); err == nil && n > g.drops {
+		return n - g.drops
+	}
+	return 0
 }
 
 // drain ends every generator, and returns when all have ended.
