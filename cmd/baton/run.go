@@ -124,13 +124,13 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, n int) (check.Verdic
 	if n > 0 {
 		dir = fmt.Sprintf("%s.%d", dir, n+1)
 	}
-	dir, err := filepath.Abs(dir)
+	absolute, err := filepath.Abs(dir) // the nodes run elsewhere
 	if err != nil {
 		return check.Verdict{}, err
 	}
 	line := newProgress(os.Stderr, p.Name)
 	job := scenarios.Job{
-		Plan: p, World: o.world, SUT: o.sut, Seed: o.seed, Dir: dir, Started: line.follow,
+		Plan: p, World: o.world, SUT: o.sut, Seed: o.seed, Dir: absolute, Started: line.follow,
 		NewWorld: o.newWorld,
 	}
 	verdict, err := job.Execute(ctx)
