@@ -1,8 +1,8 @@
 package ctsync
 
 import (
-	"math"
 	"bytes"
+	"math"
 	"testing"
 	"time"
 
