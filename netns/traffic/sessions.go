@@ -96,9 +96,13 @@ func (g *sessions) nextTimeout() clock.Instant {
 
 // finish begins to end the sessions: nothing new is sent, what is open closes as
 // soon as it has its answers, and what has none when the drain time has passed is lost.
-func (g *sessions) finish(now clock.Instant, e *ending) {
+func (g *sessions) finish(_ clock.Instant, e *ending) {
 	g.ending = e
-	for _, s := range g.all {
+	for i, s := range g.all {
+		if int64(i) >= g.opener.n {
+			s.become(ended) // before its turn came to connect
+			continue
+		}
 		s.end()
 	}
 }

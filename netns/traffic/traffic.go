@@ -115,14 +115,14 @@ func (g *Generator) record(e trace.Event) { g.events <- e }
 
 // Start opens the servers, then the clients' connections, and returns when each
 // session, idle flow and probe was answered once, or has failed or taken longer
-// than Timeouts.Connect; or when ctx is done, with its error. What
-// was started then still has to be stopped.
+// than Timeouts.Connect; or when ctx is done, with its error. What was started
+// then still has to be stopped.
 func (g *Generator) Start(ctx context.Context) error {
-	g.started = true
 	var err error
 	if g.drops, err = hostDrops(); err != nil {
 		return err
 	}
+	g.started = true
 	go g.handOver()
 	go g.writeTotals()
 	if err := raiseFileLimit(g.cfg.descriptors()); err != nil {
