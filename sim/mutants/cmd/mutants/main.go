@@ -1,0 +1,164 @@
+// Command mutants plants the bugs of sim/mutants one at a time, runs the suite
+// that must see each, and prints which check killed which mutant. It exits 1 if
+// one survives, does not apply, or a suite fails without a mutant.
+//
+//	go run ./sim/mutants/cmd/mutants              all of them (make mutants)
+//	go run ./sim/mutants/cmd/mutants -v NAME...   some, with what the checks said
+//
+// With -suite it is the suite: built with a mutant in it, it runs the simulator
+// and prints the first failure.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"baton/sim/mutants"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var c command
+	flag.BoolVar(&c.suite, "suite", false, "run the simulator's suite in this binary")
+	flag.IntVar(&c.extent.Seeds, "seeds", mutants.DefaultExtent.Seeds, "seeds for each scenario")
+	flag.IntVar(&c.extent.Campaign, "campaign", mutants.DefaultExtent.Campaign, "seeds of the campaign")
+	flag.IntVar(&c.workers, "workers", 2, "mutants that run at once")
+	flag.DurationVar(&c.timeout, "timeout", 2*time.Minute, "after which a mutant counts as hanging")
+	flag.BoolVar(&c.baseline, "baseline", true, "run every suite without a mutant too")
+	flag.BoolVar(&c.verbose, "v", false, "print what the checks said")
+	flag.Parse()
+	ok, err := c.run(ctx, flag.Args())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	if !ok {
+		os.Exit(1)
+	}
+}
+
+type command struct {
+	suite, baseline, verbose bool
+	extent                   mutants.Extent
+	workers                  int
+	timeout                  time.Duration
+}
+
+func (c *command) run(ctx context.Context, names []string) (ok bool, err error) {
+	if c.suite {
+		return suite(ctx, c.extent)
+	}
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return false, err
+	}
+	list, err := choose(root, names)
+	if err != nil {
+		return false, err
+	}
+	r := &mutants.Runner{Root: root, Extent: c.extent, Timeout: c.timeout}
+	began := time.Now()
+	mutants.Header(os.Stdout)
+	clean := true
+	var sum mutants.Sum
+	if c.baseline {
+		each(c.workers, suites(list), func(s string) mutants.Outcome { return r.Baseline(ctx, s) }, func(o mutants.Outcome) {
+			clean = clean && o.Err == nil
+			c.print(o)
+		})
+	}
+	each(c.workers, list, func(m mutants.Mutant) mutants.Outcome { return r.Run(ctx, m) }, func(o mutants.Outcome) {
+		sum.Add(o)
+		c.print(o)
+	})
+	sum.Write(os.Stdout, time.Since(began))
+	return clean && sum.OK(), ctx.Err()
+}
+
+func (c *command) print(o mutants.Outcome) {
+	o.Write(os.Stdout)
+	if c.verbose && o.Kill != nil {
+		fmt.Printf("    %s\n", o.Kill.Why)
+	}
+}
+
+// suite runs the simulator's suite in this process.
+func suite(ctx context.Context, extent mutants.Extent) (bool, error) {
+	kill, err := mutants.RunSuite(ctx, ".", extent, func(what string) { fmt.Println("began " + what) })
+	if err != nil || kill == nil {
+		return err == nil, err
+	}
+	said, err := json.Marshal(kill)
+	fmt.Printf("failed %s\n", said)
+	return false, err
+}
+
+// choose loads the mutants, all or those that are named.
+func choose(root string, names []string) ([]mutants.Mutant, error) {
+	list, err := mutants.Load(filepath.Join(root, "sim", "mutants"))
+	if err != nil || len(names) == 0 {
+		return list, err
+	}
+	var chosen []mutants.Mutant
+	for _, name := range names {
+		i := slices.IndexFunc(list, func(m mutants.Mutant) bool { return m.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("mutants: there is no %s", name)
+		}
+		chosen = append(chosen, list[i])
+	}
+	return chosen, nil
+}
+
+// suites returns the suites that the mutants name.
+func suites(list []mutants.Mutant) []string {
+	var names []string
+	for _, m := range list {
+		if !slices.Contains(names, m.Suite) {
+			names = append(names, m.Suite)
+		}
+	}
+	return names
+}
+
+// each runs every item, some at once, and hands the outcomes to one at a time.
+func each[T any](workers int, items []T, run func(T) mutants.Outcome, done func(mutants.Outcome)) {
+	todo := make(chan T)
+	var group sync.WaitGroup
+	var one sync.Mutex
+	for range max(1, workers) {
+		group.Go(func() {
+			for item := range todo {
+				o := run(item)
+				one.Lock()
+				done(o)
+				one.Unlock()
+			}
+		})
+	}
+	for _, item := range items {
+		todo <- item
+	}
+	close(todo)
+	group.Wait()
+}
+
+// moduleRoot is where the mutated files are.
+func moduleRoot(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return "", fmt.Errorf("mutants: find the module's root: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}

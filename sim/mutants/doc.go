@@ -1,0 +1,15 @@
+// Package mutants tests the tests: each .txtar file plants one realistic bug in
+// production code, and the suite must see it. A mutant is applied to a copy of the
+// named files in a build with an overlay, so that production code holds none of
+// it, and one whose place in the code is not found exactly once is an error: it
+// would test nothing.
+//
+// A mutant names the suite that must kill it. The suite of the simulator is the
+// scenarios of scenarios/ and of sim/mutants/scenarios under a few seeds, and a
+// bounded campaign of drawn worlds; what lies below a simulator's sight (codecs,
+// authentication, sockets) is for the tests of one package. A run ends at the
+// first check that fails. Without a mutant every suite must pass.
+//
+// The command in cmd/mutants runs it all; it is also the binary that is built with
+// a mutant in it to run the simulator's suite.
+package mutants

@@ -1,0 +1,145 @@
+package mutants
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// Mutant is one planted bug.
+type Mutant struct {
+	Name  string // the file's, without its ending
+	Bug   string // what it is, in one sentence
+	Seen  string // where the field has met it
+	Catch string // what kind of check should see it
+	// Suite is SimSuite, or the package (./impl/bfd) whose own tests must fail.
+	Suite string
+	Edits []Edit
+}
+
+// SimSuite names the suite of the simulator.
+const SimSuite = "sim"
+
+// Edit replaces a piece of text in a file, given by its path from the module's root.
+type Edit struct {
+	File     string
+	Old, New string
+}
+
+// The lines that divide the text of a file's section: any number of hunks, each
+// the old lines and the new ones, whole and with their indentation. Lines outside
+// of hunks are not allowed.
+const (
+	hunkOld = "<<<<"
+	hunkNew = "===="
+	hunkEnd = ">>>>"
+)
+
+// Load reads the mutants of a directory, in the order of their names.
+func Load(dir string) ([]Mutant, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("mutants: load %s: no .txtar files", dir)
+	}
+	var list []Mutant
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("mutants: load: %w", err)
+		}
+		m, err := Parse(strings.TrimSuffix(filepath.Base(file), ".txtar"), text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+// Parse reads one mutant.
+func Parse(name string, text []byte) (Mutant, error) {
+	archive := txtar.Parse(text)
+	m := Mutant{Name: name}
+	if err := m.header(string(archive.Comment)); err != nil {
+		return Mutant{}, fmt.Errorf("mutants: parse %s: %w", name, err)
+	}
+	for _, f := range archive.Files {
+		edits, err := hunks(f.Name, string(f.Data))
+		if err != nil {
+			return Mutant{}, fmt.Errorf("mutants: parse %s: %s: %w", name, f.Name, err)
+		}
+		m.Edits = append(m.Edits, edits...)
+	}
+	if len(m.Edits) == 0 {
+		return Mutant{}, fmt.Errorf("mutants: parse %s: it changes nothing", name)
+	}
+	return m, nil
+}
+
+// header reads the fields of the comment: each begins a line by its name and goes
+// on in the indented lines below it.
+func (m *Mutant) header(comment string) error {
+	fields := map[string]*string{"bug": &m.Bug, "seen": &m.Seen, "catch": &m.Catch, "suite": &m.Suite}
+	var last *string
+	for line := range strings.Lines(comment) {
+		name, text, _ := strings.Cut(line, ":")
+		switch field := fields[name]; {
+		case strings.TrimSpace(line) == "":
+		case last != nil && strings.HasPrefix(line, " "):
+			*last += " " + strings.TrimSpace(line)
+		case field == nil:
+			return fmt.Errorf("header %q: fields are bug, seen, catch, suite", strings.TrimSpace(line))
+		case *field != "":
+			return fmt.Errorf("header: %s is there twice", name)
+		default:
+			*field, last = strings.TrimSpace(text), field
+		}
+	}
+	for _, name := range []string{"bug", "seen", "catch", "suite"} {
+		if *fields[name] == "" {
+			return fmt.Errorf("header: %s is missing", name)
+		}
+	}
+	if m.Suite != SimSuite && !strings.HasPrefix(m.Suite, "./") {
+		return fmt.Errorf("header: suite %q is neither %s nor a package", m.Suite, SimSuite)
+	}
+	return nil
+}
+
+// hunks reads the edits of one file.
+func hunks(file, text string) ([]Edit, error) {
+	const outside = ""
+	var edits []Edit
+	var hunk Edit
+	within := outside
+	for line := range strings.Lines(text) {
+		marker := strings.TrimRight(line, "\n")
+		switch {
+		case within == outside && marker == hunkOld:
+			within, hunk = hunkOld, Edit{File: file}
+		case within == hunkOld && marker == hunkNew:
+			within = hunkNew
+		case within == hunkNew && marker == hunkEnd:
+			if hunk.Old == "" || hunk.Old == hunk.New {
+				return nil, fmt.Errorf("hunk %d replaces nothing", len(edits)+1)
+			}
+			within, edits = outside, append(edits, hunk)
+		case within == hunkOld:
+			hunk.Old += line
+		case within == hunkNew:
+			hunk.New += line
+		case marker != "":
+			return nil, fmt.Errorf("%q is outside of a hunk", marker)
+		}
+	}
+	if within != outside {
+		return nil, fmt.Errorf("hunk %d has no %s", len(edits)+1, hunkEnd)
+	}
+	return edits, nil
+}

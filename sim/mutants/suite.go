@@ -1,0 +1,113 @@
+package mutants
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"baton/scenarios/check"
+	"baton/scenarios/plan"
+	"baton/sim/campaign"
+)
+
+// Extent is how much the simulator's suite runs.
+type Extent struct {
+	Seeds    int // under which each scenario runs
+	Campaign int // seeds of the campaign
+}
+
+// DefaultExtent kills every mutant there is.
+var DefaultExtent = Extent{Seeds: 2, Campaign: 60}
+
+// Kill is the first check that failed, and what it failed on.
+type Kill struct {
+	Check string `json:"check"`
+	Where string `json:"where"` // scenario and seed
+	Why   string `json:"why"`
+}
+
+// folders hold the suite's scenarios, from the module's root.
+var folders = []string{"scenarios", "sim/mutants/scenarios"}
+
+// RunSuite runs the simulator's suite and returns its first failure, nil if there
+// is none. What is cheap and kills much comes first: each scenario under one seed,
+// then the campaign, then the other seeds.
+func RunSuite(ctx context.Context, root string, extent Extent, began func(what string)) (*Kill, error) {
+	plans, err := scenarios(root)
+	if err != nil {
+		return nil, err
+	}
+	for seed := uint64(1); seed <= uint64(extent.Seeds); seed++ {
+		for _, p := range plans {
+			if kill, err := try(ctx, campaign.Case{Seed: seed, Plan: p}, began); kill != nil || err != nil {
+				return kill, err
+			}
+		}
+		if seed == 1 {
+			if kill, err := drawn(ctx, extent.Campaign, began); kill != nil || err != nil {
+				return kill, err
+			}
+		}
+	}
+	return nil, nil
+}
+
+// scenarios reads the scenario files.
+func scenarios(root string) ([]*plan.Plan, error) {
+	var plans []*plan.Plan
+	for _, folder := range folders {
+		files, err := filepath.Glob(filepath.Join(root, folder, "*.scn"))
+		if err != nil || len(files) == 0 {
+			return nil, fmt.Errorf("mutants: suite: no scenarios in %s", folder)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return nil, fmt.Errorf("mutants: suite: %w", err)
+			}
+			p, err := plan.Parse(file, text)
+			if err != nil {
+				return nil, fmt.Errorf("mutants: suite: %w", err)
+			}
+			plans = append(plans, p)
+		}
+	}
+	return plans, nil
+}
+
+// drawn runs the first seeds of a campaign, one after the other so that the first
+// to fail is always the same.
+func drawn(ctx context.Context, seeds int, began func(string)) (*Kill, error) {
+	for seed := uint64(1); seed <= uint64(seeds); seed++ {
+		c, err := campaign.Draw(seed, false)
+		if err != nil {
+			return nil, fmt.Errorf("mutants: suite: %w", err)
+		}
+		if kill, err := try(ctx, c, began); kill != nil || err != nil {
+			return kill, err
+		}
+	}
+	return nil, nil
+}
+
+// try runs one case. A control fails by passing its checks. Anything but a pass
+// turns a scenario red; of a drawn world an inconclusive run proves nothing.
+func try(ctx context.Context, c campaign.Case, began func(string)) (*Kill, error) {
+	where := fmt.Sprintf("%s seed %d", c.Plan.Name, c.Seed)
+	began(where)
+	r, err := campaign.Execute(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("mutants: suite: %s: %w", where, err)
+	}
+	drawn := strings.HasPrefix(c.Plan.Name, "campaign-")
+	if r.Verdict.Verdict == check.Pass || drawn && r.Verdict.Verdict == check.Inconclusive {
+		return nil, nil
+	}
+	kill := &Kill{Check: string(r.Verdict.Verdict), Where: where, Why: strings.Join(r.Verdict.Reasons, "; ")}
+	if v, violated := campaign.ViolationOf(r); violated && !c.Plan.IsControl(plan.Sim) {
+		kill.Check, kill.Why = v.Check, v.Reason
+	}
+	return kill, nil
+}
