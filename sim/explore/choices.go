@@ -1,0 +1,234 @@
+package explore
+
+import (
+	"fmt"
+
+	"baton/impl/ha"
+	"baton/impl/node"
+)
+
+// choice is one thing that may happen next.
+type choice struct {
+	verb verb
+	side uint8
+}
+
+type verb uint8
+
+const (
+	// What goes on.
+	arrives   verb = iota // the oldest frame of a side
+	completes             // the write that a side waits for
+	settles               // all frames, writes and the stream's establishment, at once
+	beats                 // a beat of time
+	waits                 // time, until something changes
+	connects
+	opensFlow
+	// What undoes a fault.
+	restores
+	thaws
+	plugs
+	heals
+	// Faults.
+	refuses // the write that a side waits for fails
+	kills
+	freezes
+	unplugs
+	cutsOneWay // on every path, what a side sends
+	cutsSync   // the sync link, both ways
+	stops
+	hands // handover
+)
+
+func (c choice) isFault() bool { return c.verb >= refuses }
+
+// choices lists what may happen next, in a fixed order.
+func (w *world) choices() []choice {
+	var all []choice
+	add := func(v verb, side int, possible bool) {
+		if c := (choice{v, uint8(side)}); possible && !(c.isFault() && w.faults >= w.opts.Faults) {
+			all = append(all, c)
+		}
+	}
+	for i := range w.sides {
+		s := &w.sides[i]
+		runs := s.core != nil
+		awake := runs && !s.frozen
+		_, isLease := first(s.todo).(node.Lease)
+		add(arrives, i, w.canArrive(i))
+		add(completes, i, awake && s.busy())
+		add(opensFlow, i, s.reads() && s.lease > w.now && s.shown.role == ha.Master.String() && w.flows < w.opts.Flows)
+		add(restores, i, !runs)
+		add(thaws, i, s.frozen)
+		add(plugs, i, !s.carrier)
+		add(refuses, i, awake && s.busy() && isLease)
+		add(kills, i, runs)
+		add(freezes, i, awake)
+		add(unplugs, i, awake && s.carrier)
+		add(cutsOneWay, i, w.cut[i] != [2]bool{true, true})
+		add(stops, i, s.reads())
+		add(hands, i, s.reads() && s.shown.role == ha.Master.String())
+	}
+	add(cutsSync, 0, !w.cut[0][1] && !w.cut[1][1])
+	add(heals, 0, w.cut != [2][2]bool{})
+	add(connects, 0, w.canConnect())
+	add(settles, 0, !w.idle())
+	add(beats, 0, true)
+	add(waits, 0, true)
+	return all
+}
+
+func first(effects []node.Effect) node.Effect {
+	if len(effects) == 0 {
+		return nil
+	}
+	return effects[0]
+}
+
+// apply lets a choice happen.
+func (w *world) apply(c choice) {
+	if c.isFault() {
+		w.faults++
+	}
+	w.happen(c)
+	w.flush()
+	w.noteDivision()
+}
+
+func (w *world) happen(c choice) {
+	s := &w.sides[c.side]
+	switch c.verb {
+	case arrives:
+		w.arrive(int(c.side))
+	case completes:
+		w.complete(s, "")
+	case settles:
+		w.settle()
+	case beats:
+		w.pass(Beat, nil)
+	case waits:
+		before := w.outline()
+		w.pass(longest, func() bool { return w.outline() != before })
+	case connects:
+		w.connect()
+	case opensFlow:
+		w.open(s)
+	case restores:
+		w.boot(s)
+	case thaws:
+		w.thaw(s)
+	case plugs:
+		w.carry(s, true)
+	case heals:
+		w.cut = [2][2]bool{}
+	case refuses:
+		w.complete(s, "no buffer space available")
+	case kills:
+		w.end(s)
+	case freezes:
+		s.frozen = true
+	case unplugs:
+		w.carry(s, false)
+	case cutsOneWay:
+		w.cut[c.side] = [2]bool{true, true}
+		w.divided = true
+	case cutsSync:
+		w.cut[0][1], w.cut[1][1] = true, true
+	case stops:
+		w.input(s, node.Stop{})
+	case hands:
+		w.input(s, node.Handover{})
+	}
+}
+
+// thaw lets a frozen daemon go on: it reads what has arrived meanwhile.
+func (w *world) thaw(s *side) {
+	if s.frozen {
+		s.frozen = false
+		w.work(s)
+		w.flush()
+	}
+}
+
+// carry sets the carrier of a side's service links.
+func (w *world) carry(s *side, up bool) {
+	if s.carrier != up {
+		s.carrier = up
+		w.input(s, node.Link{Name: "client0", Up: up})
+		w.flush()
+	}
+}
+
+// describe says in plain words what a choice is, in the state before it.
+func (w *world) describe(c choice) string {
+	s, id := &w.sides[c.side], ids[c.side]
+	peer := ids[1-c.side]
+	switch c.verb {
+	case arrives:
+		return fmt.Sprintf("%s reaches %s", w.sent[c.side][0], peer)
+	case completes:
+		_, what := completion(s.todo[0])
+		return fmt.Sprintf("%s on %s completes", what, id)
+	case refuses:
+		_, what := completion(s.todo[0])
+		return fmt.Sprintf("%s on %s fails", what, id)
+	case settles:
+		return "all that is on its way arrives and completes"
+	case beats:
+		return fmt.Sprintf("%v pass", Beat)
+	case waits:
+		return "time passes until something changes"
+	case connects:
+		return "lb1 dials the sync stream"
+	case opensFlow:
+		return "a client opens a flow through " + id
+	case restores:
+		return "the daemon of " + id + " is started"
+	case thaws:
+		return id + " thaws"
+	case plugs:
+		return "the service link of " + id + " has carrier again"
+	case heals:
+		return "all cuts are healed"
+	case kills:
+		return "the daemon of " + id + " is killed"
+	case freezes:
+		return id + " freezes"
+	case unplugs:
+		return "the service link of " + id + " loses carrier"
+	case cutsOneWay:
+		return fmt.Sprintf("nothing that %s sends reaches %s any more", id, peer)
+	case cutsSync:
+		return "the sync link is cut"
+	case stops:
+		return id + " is asked to stop"
+	default:
+		return "the operator asks " + id + " for a handover"
+	}
+}
+
+// String names a frame.
+func (f frame) String() string {
+	switch {
+	case f.kind == opens:
+		return "the establishment of the stream"
+	case f.kind == closes:
+		return "the end of the stream"
+	}
+	return frameName(f.data)
+}
+
+// frameName names a frame of the node's own protocol by its type (impl/node's wire
+// format), and the others as what they are for.
+func frameName(data []byte) string {
+	const stateType, requestType, grantType = 0x80, 0x81, 0x82
+	switch {
+	case len(data) > 2 && data[0] == stateType:
+		return "the message \"I am " + ha.Role(data[2]).String() + "\""
+	case len(data) > 0 && data[0] == requestType:
+		return "the request for the role"
+	case len(data) > 0 && data[0] == grantType:
+		return "the grant"
+	}
+	return fmt.Sprintf("a frame of connection sync (type %d)", data[0])
+}

@@ -1,0 +1,247 @@
+package explore
+
+import (
+	"fmt"
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/ha"
+	"baton/impl/node"
+	"baton/impl/trace"
+)
+
+// Names of the claims.
+const (
+	CheckForwarders = "forwarders"
+	CheckGates      = "gates"
+	CheckAnnounce   = "announce"
+	CheckEpoch      = "epoch"
+	CheckStranded   = "stranded"
+
+	checkInternal = "internal" // the model itself cannot go on
+)
+
+// finding is a claim that does not hold in a state.
+type finding struct {
+	check, reason string
+	healing       bool   // came up in the liveness phase
+	like          string // the roles at that time
+}
+
+// report notes what was found first.
+func (w *world) report(check, format string, args ...any) {
+	if w.found == nil {
+		w.found = &finding{check: check, reason: fmt.Sprintf(format, args...)}
+	}
+}
+
+// observe follows what a core tells of itself.
+func (w *world) observe(s *side, e trace.Event) {
+	switch {
+	case e.Gate != nil:
+		s.shown.gates = s.shown.gates.With(gateNamed(e.Gate.Name), e.Gate.Open)
+	case e.BFD != nil:
+		path := 0
+		if e.BFD.Path == "sync" {
+			path = 1
+		}
+		s.shown.up[path] = e.BFD.To == bfd.Up.String()
+	case e.Role != nil && e.Role.From != e.Role.To:
+		s.shown.role = e.Role.To
+		if w.watch != nil {
+			w.watch(fmt.Sprintf("%s %s → %s: %s (epoch %d)", ids[s.index], e.Role.From, e.Role.To, e.Role.Reason, e.Role.Epoch))
+		}
+		w.checkRole(s, e.Role)
+	}
+}
+
+func gateNamed(name string) ha.Gates {
+	for _, gate := range ha.AllGates.Each() {
+		if gate.String() == name {
+			return gate
+		}
+	}
+	return 0
+}
+
+func (w *world) checkForwarders() {
+	if w.sides[0].lease > w.now && w.sides[1].lease > w.now && !w.divided {
+		w.report(CheckForwarders, "lb1 (%s) and lb2 (%s) both forward, for %v and %v more, and heartbeats pass both ways",
+			roleOf(&w.sides[0]), roleOf(&w.sides[1]), w.sides[0].lease.Sub(w.now), w.sides[1].lease.Sub(w.now))
+	}
+}
+
+func roleOf(s *side) string {
+	switch {
+	case s.core == nil:
+		return "no daemon"
+	case s.frozen:
+		return s.shown.role + ", frozen"
+	}
+	return s.shown.role
+}
+
+func (w *world) checkRole(s *side, r *trace.Role) {
+	switch {
+	case r.From == ha.Backup.String() && r.To == ha.Claiming.String():
+		w.checkClaim(s, r)
+	case r.To == ha.Master.String() && r.From != ha.Master.String():
+		w.checkEpoch(s, r)
+		w.checkTable(s, r)
+	}
+}
+
+// claimNeeds are the gates of a claim: the common ones, and one of the alternatives.
+var (
+	claimNeeds = ha.LinksUp | ha.DataplaneReady | ha.Reachable | ha.Arbitrated
+	claimWays  = []ha.Gates{ha.Granted, ha.NoMaster | ha.HoldDown | ha.InSync, ha.NoMaster | ha.HoldDown | ha.Degraded}
+)
+
+func (w *world) checkClaim(s *side, r *trace.Role) {
+	var open ha.Gates
+	for _, name := range r.Gates {
+		open |= gateNamed(name)
+	}
+	passes := false
+	for _, way := range claimWays {
+		passes = passes || open.Has(claimNeeds|way)
+	}
+	up := w.now.Sub(s.born)
+	switch granted := open.Has(ha.Granted); {
+	case !passes:
+		w.report(CheckGates, "%s claims although no set of gates allows it: open are %s", ids[s.index], open)
+	case !s.carrier:
+		w.report(CheckGates, "%s claims without carrier", ids[s.index])
+	case up < hold && !granted:
+		w.report(CheckGates, "%s claims ungranted %v after its boot, before the recovery delay of %v has run", ids[s.index], up, hold)
+	}
+}
+
+// checkTable: while the peer runs and can be heard, what it has the new MASTER has.
+func (w *world) checkTable(s *side, r *trace.Role) {
+	peer := &w.sides[1-s.index]
+	if w.divided || r.Degraded || !peer.reads() || !s.shown.up[0] && !s.shown.up[1] || !peer.carrier {
+		return
+	}
+	if lacks := peer.table &^ s.table; lacks != 0 {
+		w.report(CheckGates, "%s becomes MASTER (%s) without %d flow(s) that its live peer holds", ids[s.index], r.Reason, ones(lacks))
+	}
+}
+
+func ones(bits uint8) int {
+	n := 0
+	for ; bits != 0; bits &= bits - 1 {
+		n++
+	}
+	return n
+}
+
+func (w *world) checkEpoch(s *side, r *trace.Role) {
+	if r.Epoch <= s.knows {
+		w.report(CheckEpoch, "%s becomes MASTER with epoch %d after it has heard of epoch %d", ids[s.index], r.Epoch, s.knows)
+	}
+	s.knows = max(s.knows, r.Epoch)
+}
+
+func (w *world) checkAnnounce(s *side, e node.Announce) {
+	switch {
+	case s.lease <= w.now:
+		w.report(CheckAnnounce, "%s (%s) announces while its dataplane does not forward", ids[s.index], s.shown.role)
+	case e.Count == 1 && s.busy() && hasApply(s.todo):
+		w.report(CheckAnnounce, "%s (%s) announces while synced entries wait to be written", ids[s.index], s.shown.role)
+	}
+}
+
+func hasApply(effects []node.Effect) bool {
+	for _, e := range effects {
+		if _, ok := e.(node.Apply); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// noteDivision follows whether the pair may be in two parts. Without heartbeats in
+// one direction two nodes cannot avoid to forward both; that excuses them until
+// heartbeats pass and the two have settled who stays MASTER.
+func (w *world) noteDivision() {
+	if w.cut[0] == [2]bool{true, true} || w.cut[1] == [2]bool{true, true} {
+		w.divided = true
+		return
+	}
+	if !w.divided || w.sides[0].lease > w.now && w.sides[1].lease > w.now {
+		return
+	}
+	a, b := &w.sides[0], &w.sides[1]
+	switch {
+	case a.core == nil || b.core == nil:
+		w.divided = false
+	case !a.frozen && !b.frozen && a.shown.up == [2]bool{true, true} && b.shown.up == a.shown.up && a.stream != 0 && a.stream == b.stream && w.idle():
+		w.divided = holds(a) && holds(b)
+	}
+}
+
+func holds(s *side) bool {
+	for _, role := range ha.Roles() {
+		if role.String() == s.shown.role {
+			return role.Holds()
+		}
+	}
+	return false
+}
+
+// converged: one MASTER that forwards, one BACKUP in sync, nothing on its way.
+func (w *world) converged() bool {
+	if !w.idle() {
+		return false
+	}
+	for i := range w.sides {
+		master, backup := &w.sides[i], &w.sides[1-i]
+		if master.shown.role == ha.Master.String() && master.lease > w.now &&
+			backup.shown.role == ha.Backup.String() && backup.shown.gates.Has(ha.InSync) && backup.stream == master.stream && backup.stream != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Times of the liveness phase.
+const (
+	recovery = 15 * time.Second // more than the longest recovery delay of a node that flapped
+	step     = 50 * time.Millisecond
+)
+
+// heal undoes every fault.
+func (w *world) heal() {
+	w.cut = [2][2]bool{}
+	for i := range w.sides {
+		w.thaw(&w.sides[i])
+		w.carry(&w.sides[i], true)
+	}
+}
+
+// recovers runs a fair schedule after everything is healed, and reports whether the
+// pair converges. States from which a pair was seen to recover are remembered in live.
+func (w *world) recovers(live map[uint64]bool) bool {
+	var passed []uint64
+	w.heal()
+	for end := w.now.Add(recovery); w.now < end && w.found == nil; {
+		for i := range w.sides {
+			if s := &w.sides[i]; s.core == nil {
+				w.boot(s)
+			}
+		}
+		w.settle()
+		w.noteDivision()
+		key := w.fingerprint()
+		passed = append(passed, key)
+		if live[key] || w.converged() {
+			for _, key := range passed {
+				live[key] = true
+			}
+			return true
+		}
+		w.pass(step, nil)
+	}
+	return false
+}

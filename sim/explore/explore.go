@@ -1,0 +1,246 @@
+package explore
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"baton/impl/node"
+)
+
+// Options bound a walk and choose what is walked.
+type Options struct {
+	Depth    int // choices from a beginning; at least 1
+	Faults   int // of them that may be faults
+	Messages int // frames of the sync stream on their way in one direction, the oldest arrives before there are more
+	Flows    int // that clients may open, at most 8
+	States   int // ends the walk; 0 for no limit
+	// MaxViolations ends the walk; 0 means one of each claim is enough.
+	MaxViolations int
+
+	Preempt node.Preempt
+	// GatesOff and AnnounceEarly are the unsafe settings of a node.
+	GatesOff, AnnounceEarly bool
+
+	types plainTypes
+	// sabotage, in tests, changes a state after a choice, to see that a claim can fail.
+	sabotage func(*world)
+}
+
+// Progress is how far a walk has come.
+type Progress struct {
+	States      int // different ones
+	Transitions int // choices tried
+	Depth       int // that is being left
+	Waiting     int // states whose choices have not been tried
+	Found       int // violations
+}
+
+// Report is what a walk came to.
+type Report struct {
+	Progress
+	// Complete: every state within Depth was visited; otherwise States, violations
+	// or the context ended the walk.
+	Complete bool
+	// Levels counts the new states of each depth.
+	Levels []int
+	// Roles are the pairs of roles that were reached, as "lb1/lb2"; "-" is no daemon.
+	Roles      []string
+	Violations []Violation
+}
+
+// Violation is a claim that does not hold, with a shortest way to it.
+type Violation struct {
+	Check  string
+	Reason string
+	// Trace says in plain words what happens, from the beginning on.
+	Trace []string
+	// Scenario is the same as a scenario file; "" where it cannot be expressed,
+	// because it rests on a frame or write that is held back or on a lost carrier.
+	Scenario string
+}
+
+func (v Violation) String() string {
+	return v.Check + ": " + v.Reason + "\n  " + strings.Join(v.Trace, "\n  ")
+}
+
+// Validate reports options that make no walk, in one line.
+func (o Options) Validate() error {
+	switch {
+	case o.Depth < 1 || o.Depth > 255:
+		return fmt.Errorf("explore: depth %d is not 1 to 255", o.Depth)
+	case o.Faults < 0 || o.States < 0 || o.MaxViolations < 0:
+		return fmt.Errorf("explore: negative bound (faults %d, states %d, violations %d)", o.Faults, o.States, o.MaxViolations)
+	case o.Messages < 1:
+		return fmt.Errorf("explore: %d messages on their way: at least 1 is needed", o.Messages)
+	case o.Flows < 0 || o.Flows > 8:
+		return fmt.Errorf("explore: %d flows is not 0 to 8", o.Flows)
+	}
+	return nil
+}
+
+// visited is a state, by the way to it.
+type visited struct {
+	parent int32 // -1 for a beginning
+	root   uint8
+	depth  uint8
+	choice choice
+}
+
+// walk is one exploration.
+type walk struct {
+	opts   Options
+	begins []*world
+	states []visited
+	known  map[uint64]bool
+	live   map[uint64]bool
+	shown  map[string]bool // violations told, by check
+	roles  map[string]bool
+	report Report
+}
+
+// progressEvery is how many states are expanded between two calls of progress.
+const progressEvery = 500
+
+// Run walks the states of a pair breadth first. It calls progress, if set, from
+// time to time. The error is one of the options or the context's; the report then
+// says how far the walk came.
+func Run(ctx context.Context, opts Options, progress func(Progress)) (Report, error) {
+	if err := opts.Validate(); err != nil {
+		return Report{}, err
+	}
+	opts.types = plainTypes{}
+	w := &walk{opts: opts, known: map[uint64]bool{}, live: map[uint64]bool{}, shown: map[string]bool{}, roles: map[string]bool{}}
+	for i, root := range roots {
+		w.begins = append(w.begins, root.begin(&w.opts))
+		w.visit(w.begin(i), visited{parent: -1, root: uint8(i)})
+	}
+	err := w.run(ctx, progress)
+	w.report.Roles = slices.Sorted(maps.Keys(w.roles))
+	return w.report, err
+}
+
+func (w *walk) run(ctx context.Context, progress func(Progress)) error {
+	for i := 0; i < len(w.states); i++ {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("explore: stopped after %d states: %w", w.report.States, err)
+		}
+		if progress != nil && i%progressEvery == 0 {
+			w.report.Waiting = len(w.states) - i
+			progress(w.report.Progress)
+		}
+		if w.full() {
+			return nil
+		}
+		if at := w.states[i]; int(at.depth) < w.opts.Depth {
+			w.report.Depth = int(at.depth) + 1
+			w.expand(int32(i))
+		}
+	}
+	w.report.Complete, w.report.Waiting = true, 0
+	return nil
+}
+
+// full reports whether a limit has been reached.
+func (w *walk) full() bool {
+	limit := w.opts.MaxViolations
+	return limit > 0 && w.report.Found >= limit || w.opts.States > 0 && w.report.States >= w.opts.States
+}
+
+// expand tries every choice of a state. The state itself is not kept but replayed:
+// a way of some choices takes less memory than two nodes by four orders of magnitude.
+func (w *walk) expand(i int32) {
+	at := w.replay(i)
+	for _, c := range at.choices() {
+		next := at.clone()
+		w.take(next, c)
+		w.report.Transitions++
+		w.visit(next, visited{parent: i, root: w.states[i].root, depth: w.states[i].depth + 1, choice: c})
+	}
+}
+
+func (w *walk) take(at *world, c choice) {
+	at.apply(c)
+	if w.opts.sabotage != nil {
+		w.opts.sabotage(at)
+	}
+}
+
+// visit takes in a state that was reached: it is judged, and walked from if new.
+func (w *walk) visit(at *world, way visited) {
+	if at.found == nil {
+		key := at.fingerprint()
+		if w.known[key] {
+			return
+		}
+		w.known[key] = true
+		w.count(at, int(way.depth))
+		if after := at.clone(); !after.recovers(w.live) {
+			at.found = after.found
+			at.report(CheckStranded, "%v after everything is healed the pair is lb1 %s, lb2 %s, without one MASTER and one BACKUP in sync",
+				recovery, roleOf(&after.sides[0]), roleOf(&after.sides[1]))
+			at.found.healing = true
+		}
+	}
+	if at.found != nil {
+		at.found.like = roleOf(&at.sides[0]) + "/" + roleOf(&at.sides[1])
+		w.violated(*at.found, way)
+		return
+	}
+	w.states = append(w.states, way)
+}
+
+func (w *walk) count(at *world, depth int) {
+	w.report.States++
+	for len(w.report.Levels) <= depth {
+		w.report.Levels = append(w.report.Levels, 0)
+	}
+	w.report.Levels[depth]++
+	pair := [2]string{"-", "-"}
+	for i := range at.sides {
+		if at.sides[i].core != nil {
+			pair[i] = at.sides[i].shown.role
+		}
+	}
+	w.roles[pair[0]+"/"+pair[1]] = true
+}
+
+// begin returns a fresh copy of a beginning.
+func (w *walk) begin(root int) *world { return w.begins[root].clone() }
+
+// replay leads from the beginning to a state.
+func (w *walk) replay(i int32) *world {
+	way := w.choicesTo(w.states[i])
+	at := w.begin(int(w.states[i].root))
+	for _, c := range way {
+		w.take(at, c)
+	}
+	return at
+}
+
+// choicesTo lists the choices that lead to a state from its beginning.
+func (w *walk) choicesTo(s visited) []choice {
+	way := make([]choice, s.depth)
+	for ; s.parent >= 0; s = w.states[s.parent] {
+		way[s.depth-1] = s.choice
+	}
+	return way
+}
+
+// violated notes a violation, unless one like it has been noted: of the same claim
+// and, where more than one of each is wanted, at the end of the same kind of choice
+// and in the same roles.
+func (w *walk) violated(f finding, at visited) {
+	like := f.check
+	if w.opts.MaxViolations > 0 {
+		like += fmt.Sprint(" ", at.choice, " ", f.healing, " ", f.like)
+	}
+	if w.shown[like] {
+		return
+	}
+	w.shown[like] = true
+	w.report.Found++
+	w.report.Violations = append(w.report.Violations, w.tell(f, at))
+}

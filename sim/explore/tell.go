@@ -1,0 +1,154 @@
+package explore
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"baton/impl/ha"
+	"baton/scenarios/plan"
+)
+
+// root is a state from which the walk begins.
+type root struct {
+	says  string
+	begin func(*Options) *world
+	// lines are the steps of a scenario up to this state, which lasts until then.
+	lines string
+	then  time.Duration
+}
+
+var roots = []root{
+	{
+		says:  "lb1 is MASTER, lb2 is BACKUP in sync, one flow is open",
+		begin: formed,
+		lines: "@0s wait lb1 is Master and lb2 insync within 3s\n",
+		then:  time.Second,
+	},
+	{
+		says:  "both daemons have just been started",
+		begin: cold,
+		lines: "@0s wait lb1 is Master and lb2 insync within 3s\n@1s crash lb1 lb2\n@2s restore lb1 lb2\n",
+		then:  2 * time.Second,
+	},
+}
+
+func cold(opts *Options) *world {
+	w := newWorld(opts)
+	w.boot(&w.sides[0])
+	w.boot(&w.sides[1])
+	w.flush()
+	return w
+}
+
+func formed(opts *Options) *world {
+	w := cold(opts)
+	for range int(recovery / step) {
+		w.settle()
+		if w.converged() && w.sides[0].shown.role == ha.Master.String() {
+			break
+		}
+		w.pass(step, nil)
+	}
+	if w.flows < opts.Flows {
+		w.open(&w.sides[0])
+		w.settle()
+	}
+	w.pass(time.Second, nil)
+	return w
+}
+
+// tell makes a violation of a finding: its way is replayed and written down.
+func (w *walk) tell(f finding, way visited) Violation {
+	v := Violation{Check: f.check, Reason: f.reason}
+	from := roots[way.root]
+	at := w.begin(int(way.root))
+	began := at.now
+	note := func(format string, args ...any) {
+		v.Trace = append(v.Trace, fmt.Sprintf("%8s ", at.now.Sub(began).Round(time.Millisecond))+fmt.Sprintf(format, args...))
+	}
+	note("%s", from.says)
+	at.watch = func(change string) { note("    %s", change) }
+	lines, expressible := from.lines, true
+	for _, c := range w.choicesTo(way) {
+		expressible = expressible && at.expressible(c)
+		if line := at.line(c); line != "" {
+			lines += fmt.Sprintf("@%v %s\n", from.then+at.now.Sub(began).Round(time.Millisecond), line)
+		}
+		note("%s", at.describe(c))
+		w.take(at, c)
+	}
+	if f.healing {
+		note("every fault is undone, and all that waits arrives and completes")
+		at.recovers(map[uint64]bool{})
+	}
+	if expressible {
+		v.Scenario = w.scenario(f, lines, from.then+at.now.Sub(began)+time.Second)
+	}
+	return v
+}
+
+// expressible: a scenario can do what it has a verb for, while nothing is held back.
+func (w *world) expressible(c choice) bool {
+	switch c.verb {
+	case arrives, completes, settles, connects:
+		return true
+	case refuses, unplugs, plugs:
+		return false
+	}
+	return w.idle()
+}
+
+// line is a choice as a step of a scenario, "" if it needs none.
+func (w *world) line(c choice) string {
+	id, peer := ids[c.side], ids[1-c.side]
+	switch c.verb {
+	case restores:
+		return "restore " + id
+	case thaws:
+		return "thaw " + id
+	case heals:
+		return "heal"
+	case kills:
+		return "kill " + id
+	case freezes:
+		return "freeze " + id
+	case cutsOneWay:
+		return fmt.Sprintf("cut %s->%s", id, peer)
+	case cutsSync:
+		return "cut sync"
+	case stops:
+		return "stop " + id
+	case hands:
+		return "handover " + id
+	}
+	return ""
+}
+
+// scenario is a way as a scenario file, "" if the language refuses it.
+func (w *walk) scenario(f finding, lines string, end time.Duration) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "scenario explored-%s\ndoc Found by exploration: %s\n", f.check, f.reason)
+	fmt.Fprintf(&b, "topo pair clients=1 backends=2\nconfig bfd.tx=%v bfd.mult=%d ha.hold=%v ha.preempt=%v\n", tx, mult, hold, w.opts.Preempt)
+	if w.opts.GatesOff {
+		b.WriteString("config ha.gates=off\n")
+	}
+	if w.opts.AnnounceEarly {
+		b.WriteString("config ha.announce=before-install\n")
+	}
+	b.WriteString("service web tcp 198.18.0.100:80 mode=fullnat\ntraffic web sessions tcp count=10 every=50ms\n")
+	b.WriteString("always masters <= 1 ; forwarders <= 1 ; announce ; gates\n" + lines)
+	if f.check == CheckStranded {
+		for _, heal := range []string{"heal", "thaw lb1", "thaw lb2"} {
+			if strings.Contains(lines, strings.Replace(strings.Replace(heal, "thaw", "freeze", 1), "heal", "cut", 1)) {
+				fmt.Fprintf(&b, "@%v %s\n", end, heal)
+			}
+		}
+	}
+	fmt.Fprintf(&b, "@%v end eventually converged within %v\n", end, recovery)
+	p, err := plan.Parse("explored.scn", []byte(b.String()))
+	if err != nil {
+		return ""
+	}
+	return plan.Print(p)
+}

@@ -1,0 +1,325 @@
+package explore
+
+import (
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/clock"
+	"baton/impl/ctsync"
+	"baton/impl/flow"
+	"baton/impl/ha"
+	"baton/impl/node"
+)
+
+const (
+	tx   = 50 * time.Millisecond
+	mult = 3
+	hold = 500 * time.Millisecond
+
+	// Beat is the short step of time: longer than a transmit interval, shorter than
+	// a detection time (150 ms) less the lease of the beat before.
+	Beat = 60 * time.Millisecond
+	// longest is how far a wait goes where nothing changes.
+	longest = hold + Beat
+	// bursts bounds what may happen within one choice, so that a node that never
+	// comes to rest is found rather than followed.
+	bursts = 5000
+	// buffered is how many inputs wait for a daemon that does not read them.
+	buffered = 128
+)
+
+// world is one state: two nodes and what lies between them.
+type world struct {
+	opts    *Options
+	now     clock.Instant
+	sides   [2]side
+	streams uint64     // the id of the newest
+	sent    [2][]frame // on the stream by each side, not arrived
+	wire    []packet   // heartbeats sent at this instant
+	cut     [2][2]bool // by sender and path
+	faults  int        // happened so far
+	flows   int        // opened so far
+	divided bool       // no path carried heartbeats both ways, and the pair has not settled since
+	found   *finding
+	watch   func(string) // told of role changes while a way is written down
+}
+
+// side is one node with its host.
+type side struct {
+	index   int
+	core    *node.Node // nil while no daemon runs
+	life    uint64
+	born    clock.Instant
+	frozen  bool
+	carrier bool
+	stream  uint64        // open on this side, 0 if none
+	lease   clock.Instant // up to which its dataplane forwards
+	table   uint8         // flows in its dataplane, as bits
+	knows   uint32        // the largest epoch that it was MASTER with, or that a table it has heard of carries
+	todo    []node.Effect // to be carried out; the first one waits for its completion
+	answers []node.Input
+	inbox   []node.Input // arrived while frozen or busy
+	shown   shown
+}
+
+// shown is what a core has told of itself in its trace.
+type shown struct {
+	role  string // "" while no daemon runs
+	gates ha.Gates
+	up    [2]bool // the session of each path
+}
+
+// frame is what one side has sent on the stream.
+type frame struct {
+	stream uint64
+	kind   frameKind
+	data   []byte
+	knows  uint32 // the epoch of the sender's table when it sent
+}
+
+type frameKind uint8
+
+const (
+	carriesData frameKind = iota
+	opens                 // the stream was established
+	closes                // the sender has closed it, or died
+)
+
+// packet is a heartbeat.
+type packet struct {
+	to, path int
+	data     []byte
+}
+
+var ids = [2]string{"lb1", "lb2"}
+
+func newWorld(opts *Options) *world {
+	w := &world{opts: opts}
+	for i := range w.sides {
+		w.sides[i] = side{index: i, carrier: true}
+	}
+	return w
+}
+
+func (w *world) clone() *world {
+	v := *w
+	for i := range v.sides {
+		s := &v.sides[i]
+		if s.core != nil {
+			s.core = clone(w.opts.types, s.core)
+		}
+		s.todo = append([]node.Effect(nil), s.todo...)
+		s.answers = append([]node.Input(nil), s.answers...)
+		s.inbox = append([]node.Input(nil), s.inbox...)
+		v.sent[i] = append([]frame(nil), v.sent[i]...)
+	}
+	v.wire = nil
+	return &v
+}
+
+func (w *world) config(s *side) node.Config {
+	discr := uint32(s.index + 1)
+	session := func(path uint32) bfd.Config {
+		return bfd.Config{LocalDiscr: discr<<8 | path, DesiredMinTxInterval: tx, RequiredMinRxInterval: tx,
+			DetectMult: mult, Seed: uint64(discr)<<8 | uint64(path)}
+	}
+	return node.Config{
+		ID: ids[s.index], Peer: ids[1-s.index], Priority: [2]uint8{150, 100}[s.index], Incarnation: s.life<<1 | uint64(s.index),
+		Paths: []node.Path{{Name: "clients", BFD: session(1)}, {Name: "sync", BFD: session(2), CarriesSync: true}},
+		Links: []string{"client0"}, Hold: hold, Preempt: w.opts.Preempt,
+		Sync:     ctsync.Config{Buckets: 64, JournalLen: 64},
+		GatesOff: w.opts.GatesOff, AnnounceEarly: w.opts.AnnounceEarly,
+	}
+}
+
+// boot starts the daemon of a side.
+func (w *world) boot(s *side) {
+	*s = side{index: s.index, life: s.life + 1, carrier: s.carrier, born: w.now}
+	core, err := node.New(w.config(s), w.now)
+	if err != nil {
+		w.report(checkInternal, "a node does not boot: %v", err)
+		return
+	}
+	s.core = core
+	s.shown.role = ha.Init.String()
+	w.input(s, node.Link{Name: "client0", Up: s.carrier})
+	w.input(s, node.Dataplane{Ready: true})
+}
+
+// end is the end of a daemon: its host closes the stream, and its dataplane
+// forwards until the lease is over.
+func (w *world) end(s *side) {
+	w.closeStream(s)
+	*s = side{index: s.index, life: s.life, carrier: s.carrier, lease: s.lease}
+}
+
+func (w *world) closeStream(s *side) {
+	if s.stream != 0 {
+		w.sent[s.index] = append(w.sent[s.index], frame{stream: s.stream, kind: closes})
+		s.stream = 0
+	}
+}
+
+func (s *side) busy() bool  { return len(s.todo) > 0 }
+func (s *side) reads() bool { return s.core != nil && !s.frozen && !s.busy() }
+
+// input hands an input to a daemon, which reads it when it comes to it.
+func (w *world) input(s *side, in node.Input) {
+	if s.core == nil {
+		return
+	}
+	if len(s.inbox) < buffered {
+		s.inbox = append(s.inbox, in)
+	}
+	w.work(s)
+}
+
+// work lets a daemon do what it can: carry out effects in their order until one
+// takes time, then step in the answers, then read what has arrived.
+func (w *world) work(s *side) {
+	for s.core != nil && !s.frozen && w.found == nil {
+		switch {
+		case len(s.todo) > 0:
+			if id, _ := completion(s.todo[0]); id != 0 {
+				return
+			}
+			e := s.todo[0]
+			s.todo = s.todo[1:]
+			w.carryOut(s, e)
+		case len(s.answers) > 0:
+			in := s.answers[0]
+			s.answers = s.answers[1:]
+			w.step(s, in)
+		case len(s.inbox) > 0:
+			in := s.inbox[0]
+			s.inbox = s.inbox[1:]
+			w.step(s, in)
+		default:
+			return
+		}
+	}
+}
+
+func (w *world) step(s *side, in node.Input) {
+	s.core.Step(w.now, in)
+	s.todo = append(s.todo, s.core.Ready()...)
+}
+
+// completion returns the id of an effect that takes time, and what it is called.
+func completion(e node.Effect) (uint64, string) {
+	switch e := e.(type) {
+	case node.Apply:
+		return e.ID, "the write of synced entries"
+	case node.Lease:
+		return e.ID, "the write of the lease"
+	case node.Drain:
+		return e.ID, "the drain of the dataplane"
+	case node.Dump:
+		return e.ID, "the dump of the dataplane"
+	}
+	return 0, ""
+}
+
+// complete lets the effect that a side waits for take hold, or fail.
+func (w *world) complete(s *side, failure string) {
+	e := s.todo[0]
+	s.todo = s.todo[1:]
+	id, _ := completion(e)
+	done := node.Done{ID: id, Err: failure}
+	switch e := e.(type) {
+	case node.Lease:
+		if failure == "" {
+			s.lease = e.Until
+		}
+	case node.Apply:
+		for _, entry := range e.Entries {
+			s.table |= 1 << entry.Original.SrcPort
+		}
+		for _, tuple := range e.Deletes {
+			s.table &^= 1 << tuple.SrcPort
+		}
+	case node.Dump:
+		for i := range w.flows {
+			if s.table&(1<<i) != 0 {
+				done.Entries = append(done.Entries, entry(i))
+			}
+		}
+	}
+	s.answers = append(s.answers, done)
+	w.work(s)
+}
+
+func (w *world) carryOut(s *side, e node.Effect) {
+	switch e := e.(type) {
+	case node.SendBFD:
+		if !w.cut[s.index][e.Path] {
+			w.wire = append(w.wire, packet{1 - s.index, e.Path, e.Data})
+		}
+	case node.SendSync:
+		if s.stream != 0 {
+			w.sent[s.index] = append(w.sent[s.index], frame{stream: s.stream, data: e.Data, knows: s.core.Epoch()})
+		}
+	case node.ResetStream:
+		w.closeStream(s)
+	case node.Lease:
+		s.lease = e.Until
+	case node.Announce:
+		w.checkAnnounce(s, e)
+	case node.Trace:
+		w.observe(s, e.Event)
+	case node.Exit:
+		s.lease = 0
+		w.end(s)
+	}
+}
+
+// arrive lets the oldest frame of a side reach the other.
+func (w *world) arrive(from int) {
+	f := w.sent[from][0]
+	w.sent[from] = w.sent[from][1:]
+	to := &w.sides[1-from]
+	switch {
+	case to.core == nil:
+	case f.kind == opens:
+		to.stream = f.stream
+		w.input(to, node.Stream{ID: f.stream, Up: true})
+	case f.stream != to.stream:
+	case f.kind == closes:
+		to.stream = 0
+		w.input(to, node.Stream{ID: f.stream, Why: "closed by peer"})
+	default:
+		to.knows = max(to.knows, f.knows)
+		w.input(to, node.Message{Stream: f.stream, Data: f.data})
+	}
+}
+
+func (w *world) canArrive(from int) bool {
+	to := &w.sides[1-from]
+	return len(w.sent[from]) > 0 && !w.cut[from][1] && (to.core == nil || to.reads())
+}
+
+// canConnect: lb1 dials; the other host accepts if a daemon listens there.
+func (w *world) canConnect() bool {
+	return w.sides[0].reads() && w.sides[0].stream == 0 && w.sides[1].core != nil && !w.cut[0][1] && !w.cut[1][1]
+}
+
+func (w *world) connect() {
+	w.streams++
+	w.sent = [2][]frame{{{stream: w.streams, kind: opens}}, nil}
+	w.sides[0].stream = w.streams
+	w.input(&w.sides[0], node.Stream{ID: w.streams, Up: true})
+}
+
+// entry is the i-th flow.
+func entry(i int) flow.Entry {
+	original := flow.Tuple{Src: flow.Addr{198, 18, 0, 11}, Dst: flow.Addr{198, 18, 0, 100}, SrcPort: uint16(i), DstPort: 80, Proto: flow.TCP}
+	reply := flow.Tuple{Src: flow.Addr{198, 18, 1, 11}, Dst: flow.Addr{198, 18, 1, 100}, SrcPort: 80, DstPort: 20000 + uint16(i), Proto: flow.TCP}
+	return flow.Entry{Original: original, Reply: reply, State: flow.Established, Origin: flow.Opened, Remaining: time.Hour}
+}
+
+// open lets a client open a flow through a node.
+func (w *world) open(s *side) {
+	s.table |= 1 << w.flows
+	w.input(s, node.Flows{Events: []flow.Event{{Entry: entry(w.flows)}}})
+	w.flows++
+}
