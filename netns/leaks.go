@@ -53,6 +53,9 @@ func (p *Pair) explain() (left []trace.Leak, held bool) {
 	left = append(left, p.livingPrograms()...)
 	living := p.livingNamespaces()
 	holders := findHolders("[0-9]*", living)
+	// One that was freed during the search may have given its inode number to a
+	// namespace of somebody else's, whom the search then found.
+	living = p.livingNamespaces()
 	for _, h := range p.hosts {
 		if living[h.id.inode] == "" {
 			continue

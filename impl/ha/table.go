@@ -32,7 +32,7 @@ var (
 	lead    = []Action{Announce, Tell}
 	demote  = []Action{Release, Tell, Follow, RestartHold}
 	yield   = []Action{Release, Tell, Drain}
-	dismiss = []Action{Grant, Tell, Follow, RestartHold}
+	dismiss = []Action{Grant, Tell, Follow} // no RestartHold: who leaves in order has not flapped
 )
 
 var table = [roles][events][]rule{

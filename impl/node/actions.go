@@ -12,6 +12,7 @@ func (n *Node) act(action ha.Action) {
 	switch action {
 	case ha.Release:
 		n.releaseLease()
+		n.stopAnnouncement() // what it announces it no longer forwards
 	case ha.Install:
 		n.installing = true
 		if n.cfg.AnnounceEarly {
@@ -35,7 +36,6 @@ func (n *Node) act(action ha.Action) {
 	case ha.Follow:
 		n.sync.SetSink(n.now)
 		n.emit(Expire{On: false})
-		n.stopAnnouncement()
 		n.installing = false
 		n.connectSync()
 	case ha.Drain:

@@ -75,7 +75,7 @@ func (n *Node) judgeNoMaster() (bool, string) {
 	p := n.peer.state
 	switch {
 	case n.silent() && n.now < n.awake && !n.cfg.GatesOff:
-		return false, "peer is silent, but so was this node: it was paused and listens first"
+		return false, "peer is silent, but this node has not listened for long enough: it booted or was paused"
 	case n.silent():
 		return true, "peer is silent on every BFD path"
 	case !n.anyUp():

@@ -80,6 +80,8 @@ func (n *Node) boot(now clock.Instant) {
 	n.announce.next = clock.Never
 	n.lease.until = clock.Never
 	n.dataplane.Why = "not attached yet"
+	// A peer that froze before this node booted may still hold its lease.
+	n.awake = now.Add(n.longestDetection())
 	n.settle()
 }
 

@@ -152,6 +152,76 @@ func TestOperatorHandover(t *testing.T) {
 	}
 }
 
+// A node that left in order has not flapped: it takes over from a peer that crashes
+// as fast as any, however often the role has moved.
+func TestHandoversDoNotCountAsFlaps(t *testing.T) {
+	l := newPair(t)
+	l.run(100 * time.Millisecond)
+	for range 3 {
+		l.step(l.nodes["lb1"], Handover{})
+		masterWithin(l, "lb2", 20*time.Millisecond)
+		l.run(100 * time.Millisecond)
+		l.step(l.nodes["lb2"], Handover{})
+		masterWithin(l, "lb1", 20*time.Millisecond)
+		l.run(100 * time.Millisecond)
+	}
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+}
+
+// announcements counts those of a node since the transcript had so many events.
+func (l *lab) announcements(id string, since int) int {
+	count := 0
+	for _, e := range l.log[since:] {
+		if e.Kind == trace.KindAnnounce && e.Node == id {
+			count++
+		}
+	}
+	return count
+}
+
+func TestNothingIsAnnouncedOnceForwardingHasEnded(t *testing.T) {
+	l := newPair(t)
+	l.run(10 * time.Millisecond) // in the middle of lb1's burst
+	l.dropSync["lb2"] = true     // no answer: lb1 stays Yielding for long
+	l.open("lb1", 1)
+	l.step(l.nodes["lb1"], Handover{})
+	l.wantRoles("Yielding", "Backup")
+	since := len(l.log)
+	l.run(yieldLimit / 2)
+	if n := l.announcements("lb1", since); n != 0 {
+		t.Errorf("announced %d times while Yielding", n)
+	}
+}
+
+// While the peer was not heard it may have been MASTER, and caches may have latched
+// on it.
+func TestAMasterAnnouncesAgainWhenItHearsItsPeerAgain(t *testing.T) {
+	l := newPair(t)
+	l.run(2 * time.Second)
+	l.crash("lb2")
+	l.run(time.Second)
+	since := len(l.log)
+	l.boot("lb2")
+	l.run(2 * time.Second)
+	l.wantRoles("Master", "Backup")
+	if n := l.announcements("lb1", since); n != len(burst) {
+		t.Errorf("announced %d times after the peer came back, want %d", n, len(burst))
+	}
+}
+
+// The recovery delay may be short; a frozen MASTER's lease runs all the same.
+func TestABootingNodeWaitsForALeaseItCannotSee(t *testing.T) {
+	l := newLab(t, func(c *Config) { c.Hold = 0 })
+	l.boot("lb1")
+	masterWithin(l, "lb1", labDetect+10*time.Millisecond)
+	l.run(time.Second)
+	l.freeze("lb1")
+	l.boot("lb2")
+	l.run(labDetect / 2) // two forwarders would end the test
+	masterWithin(l, "lb2", labDetect)
+}
+
 func TestHandoverIsRefusedWithoutAReadyPeer(t *testing.T) {
 	l := newPair(t)
 	l.crash("lb2")

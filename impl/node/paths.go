@@ -80,13 +80,19 @@ func (n *Node) silent() bool {
 // a detection time. What a scheduler takes on any day, up to the share of the
 // detection time that a lease leaves, is no pause.
 func (n *Node) noteLateness(now clock.Instant) {
+	longest := n.longestDetection()
+	if late := now.Sub(n.Deadline()); late > longest-leaseLength(longest) {
+		n.awake = max(n.awake, now.Add(min(late, longest)))
+	}
+}
+
+// longestDetection is the detection time of the slowest path.
+func (n *Node) longestDetection() time.Duration {
 	longest := time.Duration(0)
 	for i := range n.paths {
 		longest = max(longest, n.paths[i].session.DetectionTime())
 	}
-	if late := now.Sub(n.Deadline()); late > longest-leaseLength(longest) {
-		n.awake = max(n.awake, now.Add(min(late, longest)))
-	}
+	return longest
 }
 
 func (n *Node) awakeWants() clock.Instant {

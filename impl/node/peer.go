@@ -125,10 +125,11 @@ func (n *Node) receiveState(s state) error {
 		// It had not had our grant when it said this.
 		s.Role = ha.Claiming
 	}
-	before := n.peer.state.Role
+	// A peer that was not heard may have been MASTER meanwhile.
+	wasMaster := n.peer.state.Role == ha.Master || !n.peer.known
 	n.peer.known, n.peer.state = true, s
 	n.seen = max(n.seen, s.Rank.Epoch)
-	n.resolve(before)
+	n.resolve(wasMaster)
 	n.connectSync()
 	if s.Ask {
 		n.tell(false)
@@ -136,8 +137,9 @@ func (n *Node) receiveState(s state) error {
 	return nil
 }
 
-// resolve settles which of two MASTERs stays one.
-func (n *Node) resolve(before ha.Role) {
+// resolve settles which of two MASTERs stays one. wasMaster says that the peer was
+// one until now, or may have been.
+func (n *Node) resolve(wasMaster bool) {
 	both := n.peer.state.Role == ha.Master && (n.role == ha.Master || n.role == ha.Claiming) ||
 		n.peer.state.Role == ha.Claiming && n.role == ha.Claiming
 	switch {
@@ -147,8 +149,8 @@ func (n *Node) resolve(before ha.Role) {
 		}
 	case both:
 		n.raise(ha.Outranked)
-	case before == ha.Master && n.role == ha.Master:
-		// It has stopped being one; caches may have latched on it meanwhile.
+	case wasMaster && n.role == ha.Master:
+		// It no longer is; caches may have latched on it meanwhile.
 		n.startAnnouncement()
 	}
 }
