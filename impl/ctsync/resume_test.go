@@ -147,3 +147,27 @@ func TestLateApplyOfEarlierRound(t *testing.T) {
 	p.run()
 	p.synced(p.a)
 }
+
+// Changes of an earlier term that take hold in the present one are not acked in it.
+func TestLateApplyOfEarlierTerm(t *testing.T) {
+	p := inSyncPair(t, Config{}, 40)
+	p.fill(p.a, 40, 50)
+	exchange := func() {
+		for range 10 {
+			p.collect()
+			p.deliver(p.a)
+			p.deliver(p.b)
+		}
+	}
+	p.a.poll(p.now)
+	exchange()
+	p.promote(p.a, 2)
+	exchange()
+	p.b.apply(p.now) // change 50 of epoch 1
+	exchange()
+	if p.a.Acked() != 0 || p.b.AppliedSeq() != 0 {
+		t.Errorf("acked %d, applied %d, of no changes", p.a.Acked(), p.b.AppliedSeq())
+	}
+	p.run()
+	p.synced(p.a)
+}
