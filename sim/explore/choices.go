@@ -66,7 +66,7 @@ func (w *world) choices() []choice {
 		add(freezes, i, awake)
 		add(unplugs, i, awake && s.carrier)
 		add(cutsOneWay, i, w.cut[i] != [2]bool{true, true})
-		add(stops, i, s.reads())
+		add(stops, i, s.reads() && !s.stopping)
 		add(hands, i, s.reads() && s.shown.role == ha.Master.String())
 	}
 	add(cutsSync, 0, !w.cut[0][1] && !w.cut[1][1])
@@ -135,6 +135,7 @@ func (w *world) happen(c choice) {
 	case cutsSync:
 		w.cut[0][1], w.cut[1][1] = true, true
 	case stops:
+		s.stopping = true
 		w.input(s, node.Stop{})
 	case hands:
 		w.input(s, node.Handover{})
@@ -216,19 +217,4 @@ func (f frame) String() string {
 		return "the end of the stream"
 	}
 	return frameName(f.data)
-}
-
-// frameName names a frame of the node's own protocol by its type (impl/node's wire
-// format), and the others as what they are for.
-func frameName(data []byte) string {
-	const stateType, requestType, grantType = 0x80, 0x81, 0x82
-	switch {
-	case len(data) > 2 && data[0] == stateType:
-		return "the message \"I am " + ha.Role(data[2]).String() + "\""
-	case len(data) > 0 && data[0] == requestType:
-		return "the request for the role"
-	case len(data) > 0 && data[0] == grantType:
-		return "the grant"
-	}
-	return fmt.Sprintf("a frame of connection sync (type %d)", data[0])
 }

@@ -17,6 +17,7 @@ const (
 	CheckAnnounce   = "announce"
 	CheckEpoch      = "epoch"
 	CheckStranded   = "stranded"
+	CheckRest       = "rest"
 
 	checkInternal = "internal" // the model itself cannot go on
 )
@@ -110,8 +111,10 @@ func (w *world) checkClaim(s *side, r *trace.Role) {
 	switch granted := open.Has(ha.Granted); {
 	case !passes:
 		w.report(CheckGates, "%s claims although no set of gates allows it: open are %s", ids[s.index], open)
-	case !s.carrier:
+	case !s.carrier && len(s.inbox) == 0:
 		w.report(CheckGates, "%s claims without carrier", ids[s.index])
+	case s.stopping:
+		w.report(CheckGates, "%s claims although it was asked to stop", ids[s.index])
 	case up < hold && !granted:
 		w.report(CheckGates, "%s claims ungranted %v after its boot, before the recovery delay of %v has run", ids[s.index], up, hold)
 	}

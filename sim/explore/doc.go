@@ -11,15 +11,16 @@
 //   - forwarders: at most one node's dataplane forwards while some path carries
 //     heartbeats both ways, or the pair has settled since none did.
 //   - gates: nobody claims without what its gates stand for. The trace says which
-//     gates were open; the world checks what it knows itself: that the recovery
-//     delay since boot has run, and that a live peer holds no flow that a new
-//     MASTER lacks.
+//     gates were open; the world checks what it knows itself: that the service link
+//     has carrier, that the recovery delay since boot has run, that the node was not
+//     asked to stop, and that a live peer holds no flow that a new MASTER lacks.
 //   - announce: no announcement before the table is installed and the lease held.
 //   - epoch: a new MASTER's epoch is larger than those with which it has been MASTER, and
 //     than that of every table that it was told of. (What a whole pair has forgotten
 //     by restarting nobody can exceed.)
 //   - stranded: from every state, once all faults are undone and whatever waits
 //     arrives and completes, one MASTER and one BACKUP in sync follow.
+//   - rest: no node asks for timers or frames without end.
 //
 // # What is abstracted
 //

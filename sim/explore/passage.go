@@ -27,7 +27,7 @@ func (w *world) flush() {
 			return
 		}
 	}
-	w.report(checkInternal, "the pair does not come to rest: %d packets and frames at one instant", bursts)
+	w.report(CheckRest, "the pair does not come to rest: %d packets and frames at one instant", bursts)
 }
 
 // pass lets time go by, up to d or until changed.
@@ -51,7 +51,7 @@ func (w *world) pass(d time.Duration, changed func() bool) {
 			return
 		}
 	}
-	w.report(checkInternal, "a node wants more than %d timers within %v", bursts, d)
+	w.report(CheckRest, "a node wants more than %d timers within %v", bursts, d)
 }
 
 // outline is what a wait waits for a change of.
@@ -79,7 +79,7 @@ func (w *world) settle() {
 			return
 		}
 	}
-	w.report(checkInternal, "the pair does not settle: %d frames and writes at one instant", bursts)
+	w.report(CheckRest, "the pair does not settle: %d frames and writes at one instant", bursts)
 }
 
 // advance does one thing that waits, and reports whether there was one.

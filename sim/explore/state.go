@@ -29,6 +29,7 @@ func (w *world) fingerprint() uint64 {
 func (s *side) fingerprint(f *fingerprint) {
 	f.flag(s.frozen)
 	f.flag(s.carrier)
+	f.flag(s.stopping)
 	f.instant("lease", s.lease)
 	f.add(uint64(s.table))
 	f.number("stream", s.stream)

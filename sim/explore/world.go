@@ -23,7 +23,7 @@ const (
 	longest = hold + Beat
 	// bursts bounds what may happen within one choice, so that a node that never
 	// comes to rest is found rather than followed.
-	bursts = 5000
+	bursts = 600
 	// buffered is how many inputs wait for a daemon that does not read them.
 	buffered = 128
 )
@@ -60,6 +60,8 @@ type side struct {
 	answers []node.Input
 	inbox   []node.Input // arrived while frozen or busy
 	shown   shown
+	// stopping: the daemon was asked to stop.
+	stopping bool
 }
 
 // shown is what a core has told of itself in its trace.
@@ -74,7 +76,7 @@ type frame struct {
 	stream uint64
 	kind   frameKind
 	data   []byte
-	knows  uint32 // the epoch of the sender's table when it sent
+	knows  uint32 // the epoch of the sender's table, as it says
 }
 
 type frameKind uint8
@@ -257,7 +259,7 @@ func (w *world) carryOut(s *side, e node.Effect) {
 		}
 	case node.SendSync:
 		if s.stream != 0 {
-			w.sent[s.index] = append(w.sent[s.index], frame{stream: s.stream, data: e.Data, knows: s.core.Epoch()})
+			w.sent[s.index] = append(w.sent[s.index], frame{stream: s.stream, data: e.Data, knows: epochIn(e.Data)})
 		}
 	case node.ResetStream:
 		w.closeStream(s)
