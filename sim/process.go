@@ -115,7 +115,9 @@ func (p *process) boot(life uint64) {
 	if err != nil {
 		panic(fmt.Sprintf("sim: configuration was checked: %v", err))
 	}
-	tunnel, err := model.New(p.tables, p.hostSide())
+	tables := p.tables
+	tables.SNATSeed = p.random.Uint64()
+	tunnel, err := model.New(tables, p.hostSide())
 	if err != nil {
 		panic(fmt.Sprintf("sim: configuration was checked: %v", err))
 	}

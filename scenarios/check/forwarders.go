@@ -56,7 +56,7 @@ func (r *run) leases() []tenure {
 			if e.Lease.Until > e.At {
 				held[e.Node] = window{e.At, e.Lease.Until}
 			}
-		case e.Fault != nil && e.Fault.Verb == plan.VerbCrash && e.Fault.Phase == "receipt":
+		case e.Fault != nil && endsProcess(e.Fault.Verb) && e.Fault.Phase == "receipt":
 			for _, node := range targets(e.Fault.Target) {
 				end(node, e.At)
 			}
@@ -66,6 +66,12 @@ func (r *run) leases() []tenure {
 		end(node, clock.Never)
 	}
 	return found
+}
+
+// endsProcess reports whether a fault ends the node's process, and with it the
+// programs that it holds.
+func endsProcess(verb string) bool {
+	return verb == plan.VerbCrash || verb == plan.VerbKill || verb == plan.VerbStop
 }
 
 // intrusion is a node that forwarded when it must not have, as the wire shows.

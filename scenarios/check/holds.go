@@ -204,7 +204,7 @@ func (s *State) unconverged() string {
 	masters := 0
 	for _, n := range live {
 		switch {
-		case n.Silent:
+		case n.Silent && n.Role != roleBackup: // a Backup may have nothing to say
 			return n.Name + " has not spoken since it was thawed"
 		case n.Role == roleMaster:
 			masters++

@@ -156,12 +156,9 @@ func (s *State) fault(f *trace.Fault) {
 			continue
 		}
 		switch {
-		case done && (f.Verb == plan.VerbCrash || f.Verb == plan.VerbKill || f.Verb == plan.VerbStop):
-			lease := n.Lease
-			if f.Verb == plan.VerbCrash {
-				lease = min(lease, s.Now) // the links are down
-			}
-			*n = Node{Name: name, Lease: lease, Paths: map[string]Path{}}
+		case done && endsProcess(f.Verb):
+			// The programs are held by the process and end with it.
+			*n = Node{Name: name, Lease: min(n.Lease, s.Now), Paths: map[string]Path{}}
 		case began && f.Verb == plan.VerbRestore:
 			lease := n.Lease
 			*n = *newNode(name)

@@ -37,10 +37,13 @@ func Print(p *Plan) string {
 		line(p.ControlGuard, "control", "%s", strings.Join(p.Control, ", "))
 	}
 	line(p.TolerateGuard, "tolerate", "stall %s", formatDuration(p.Tolerate))
-	for i, s := range p.Steps {
+	var above Step // the last that was printed with its time, from which those below inherit theirs and the guard
+	for _, s := range p.Steps {
 		at := "@" + formatDuration(s.At)
-		if s.Verb == VerbExpect && i > 0 && p.Steps[i-1].At == s.At && p.Steps[p.Anchor(i)].Guard == s.Guard {
+		if s.Verb == VerbExpect && above.Verb != "" && above.At == s.At && above.Guard == s.Guard {
 			at = ""
+		} else {
+			above = s
 		}
 		line(s.Guard, at, "%s", s)
 	}
