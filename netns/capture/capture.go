@@ -217,6 +217,7 @@ func (c *Capture) run() {
 		}
 		if stopping {
 			c.endLanes()
+			c.noteLoss()
 			return
 		}
 	}
@@ -238,6 +239,14 @@ func (c *Capture) endLanes() {
 					Note: fmt.Sprintf("%d more changes of the forwarder of %s at the %s edge", more, l.vip, l.edge)})
 			}
 		}
+	}
+}
+
+// noteLoss says so if the capture did not see everything.
+func (c *Capture) noteLoss() {
+	if n := c.lost.Load(); n > 0 {
+		c.cfg.Record(trace.Event{At: hostclock.Now(), Kind: trace.KindNote,
+			Note: fmt.Sprintf("the capture missed %d frames: its rings were full", n)})
 	}
 }
 
