@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 
+	"baton/impl/clock"
 	"baton/impl/flow"
 	"baton/impl/ha"
 )
@@ -14,7 +15,7 @@ func (n *Node) act(action ha.Action) {
 		n.releaseLease()
 		n.stopAnnouncement() // what it announces it no longer forwards
 	case ha.Install:
-		n.installing = true
+		n.installing, n.installBy = true, n.now.Add(installLimit)
 		if n.cfg.AnnounceEarly {
 			n.startAnnouncement()
 		}
@@ -49,12 +50,29 @@ func (n *Node) act(action ha.Action) {
 	}
 }
 
-// checkInstalled raises Installed once a claiming node has nothing outstanding.
+// checkInstalled raises Installed once a claiming node has nothing outstanding. A
+// dataplane that goes on refusing some entries must not keep it from serving the others.
 func (n *Node) checkInstalled() {
-	if n.role == ha.Claiming && n.installing && n.applies == 0 {
-		n.installing = false
-		n.raise(ha.Installed)
+	if n.role != ha.Claiming || !n.installing {
+		return
 	}
+	late := n.now >= n.installBy
+	if n.sync.Pending() > 0 && !late {
+		return
+	}
+	if late {
+		n.traceNote("claims without all entries: the dataplane did not take them in time")
+	}
+	n.installing = false
+	n.raise(ha.Installed)
+}
+
+// installWants returns when a claim stops waiting for its entries.
+func (n *Node) installWants() clock.Instant {
+	if n.role == ha.Claiming && n.installing {
+		return n.installBy
+	}
+	return clock.Never
 }
 
 // pumpSync turns what the sync engine wants into effects.
@@ -64,7 +82,6 @@ func (n *Node) pumpSync() {
 		n.emit(SendSync{Data: message})
 	}
 	for _, batch := range ready.Apply {
-		n.applies++
 		id := n.nextID(pending{kind: pendingApply, batch: batch.ID})
 		n.emit(Apply{ID: id, Entries: batch.Entries, Deletes: batch.Deletes})
 	}
@@ -77,6 +94,13 @@ func (n *Node) dump() {
 		return
 	}
 	n.dumping = true
+	n.emit(Drain{ID: n.nextID(pending{kind: pendingDumpDrain})})
+}
+
+// dumpDrained asks for the dump once every event from before it has been stepped:
+// what changes from here on, its own events will tell.
+func (n *Node) dumpDrained() {
+	n.sync.DumpAsked(n.now)
 	n.emit(Dump{ID: n.nextID(pending{kind: pendingDump})})
 }
 

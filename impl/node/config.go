@@ -69,6 +69,8 @@ const (
 	// staleAfter is how long a table counts as in sync after the stream to a live
 	// MASTER was lost.
 	staleAfter = time.Second
+	// installLimit is how long a claim waits for what was received last to take hold.
+	installLimit = 500 * time.Millisecond
 	// leaveLimit is how long a stopping node waits to hear its peer call itself MASTER.
 	leaveLimit = 500 * time.Millisecond
 )

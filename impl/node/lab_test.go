@@ -41,7 +41,8 @@ type labNode struct {
 	down     bool
 	stream   uint64 // 0: none
 	held     []labEvent
-	holdDone bool // Done inputs wait in doneLater
+	holdDone bool // Done inputs wait in later
+	refuses  bool // its dataplane takes no entries
 	later    []Input
 	exited   bool
 	adopt    bool
@@ -227,6 +228,9 @@ func (l *lab) carryOut(n *labNode, e Effect) []Input {
 	case ResetStream:
 		l.dropStream(n)
 	case Apply:
+		if n.refuses {
+			return []Input{Done{ID: e.ID, Err: "table full"}}
+		}
 		for _, t := range e.Deletes {
 			delete(n.table, t)
 		}

@@ -43,13 +43,13 @@ type Node struct {
 	announce announcement
 	leaving  leaving
 
-	installing bool // Claiming: waits for outstanding Apply effects
+	installing bool // Claiming: waits until what was received has taken hold
+	installBy  clock.Instant
 	dumping    bool // a Dump is under way
 	requestAt  clock.Instant
 
 	lastID  uint64
 	pending map[uint64]pending
-	applies int // Apply effects without a Done
 
 	events  []ha.Event
 	effects []Effect
@@ -67,7 +67,8 @@ type pendingKind uint8
 const (
 	pendingApply pendingKind = iota
 	pendingLease
-	pendingDrain
+	pendingDrain     // of a handover
+	pendingDumpDrain // before a Dump
 	pendingDump
 )
 
@@ -126,7 +127,7 @@ func (n *Node) take(in Input) {
 // Deadline returns the instant at which the node wants a Timer, Never if it waits
 // for inputs alone.
 func (n *Node) Deadline() clock.Instant {
-	deadline := clock.Earliest(n.sync.Deadline(), n.announce.next, n.lease.wants(n), n.holdWants(), n.handoverWants(), n.staleWants(), n.awakeWants(), n.told.wants(n))
+	deadline := clock.Earliest(n.sync.Deadline(), n.announce.next, n.lease.wants(n), n.holdWants(), n.handoverWants(), n.staleWants(), n.awakeWants(), n.installWants(), n.told.wants(n))
 	for i := range n.paths {
 		deadline = min(deadline, n.paths[i].session.Deadline())
 	}
@@ -219,12 +220,13 @@ func (n *Node) done(d Done) {
 	delete(n.pending, d.ID)
 	switch p.kind {
 	case pendingApply:
-		n.applies--
 		n.sync.Applied(n.now, p.batch, asError(d.Err))
 	case pendingLease:
 		n.leaseAnswered(d.Err)
 	case pendingDrain:
 		n.drained()
+	case pendingDumpDrain:
+		n.dumpDrained()
 	case pendingDump:
 		n.reconcile(d.Entries)
 	}

@@ -346,6 +346,37 @@ func TestLosingTheMasterDuringSyncClaimsDegradedAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestADataplaneThatTakesNoEntriesDoesNotKeepANodeFromServing(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.nodes["lb2"].refuses = true
+	l.open("lb1", 1)
+	l.run(100 * time.Millisecond)
+	if l.inSync("lb2") {
+		t.Error("in sync without the flow")
+	}
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+installLimit+10*time.Millisecond)
+	if !strings.Contains(l.transcript(), "degraded") {
+		t.Errorf("claimed as if in sync:\n%s", l.transcript())
+	}
+}
+
+func TestLostFlowEventsAreFoundByADump(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	e := l.open("lb1", 1)
+	l.run(10 * time.Millisecond)
+	missed := e
+	missed.Original.SrcPort, missed.Reply.DstPort = 2, 2
+	l.nodes["lb1"].table[missed.Original] = missed // its event was lost
+	l.step(l.nodes["lb1"], Lost{})
+	l.until(time.Second, "the peer has the flow", func() bool {
+		_, ok := l.nodes["lb2"].table[missed.Original]
+		return ok
+	})
+}
+
 func TestAStaleTableIsNotInSync(t *testing.T) {
 	l := newPair(t)
 	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
