@@ -2,14 +2,18 @@ package netns
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"baton/impl/clock"
 	"baton/impl/daemon/control"
 	"baton/impl/flow"
 	"baton/netns/capture"
+	"baton/scenarios"
 	"baton/scenarios/plan"
 )
 
@@ -53,6 +57,23 @@ func (w *World) stopCapture() {
 	if w.capture != nil {
 		w.capture.Stop()
 	}
+}
+
+// EvidenceFile holds the frames of both edges, the last that fitted into memory.
+const EvidenceFile = "capture.pcapng"
+
+var _ scenarios.Witness = (*World)(nil)
+
+// Evidence implements scenarios.Witness.
+func (w *World) Evidence(dir string, _ []plan.Capture) error {
+	if w.capture == nil {
+		return nil
+	}
+	f, err := os.Create(filepath.Join(dir, EvidenceFile))
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.capture.WritePCAPNG(f, 0, clock.Never), f.Close())
 }
 
 // services are those of the plan that exist in this world.

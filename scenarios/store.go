@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"baton/impl/trace"
 	"baton/scenarios/check"
@@ -55,7 +56,23 @@ func (j Job) Execute(ctx context.Context) (check.Verdict, error) {
 		j.Started(run)
 	}
 	verdict, err := run.Execute(ctx)
+	if err != nil || verdict.Verdict != check.Pass {
+		err = errors.Join(err, j.keepEvidence(world))
+	}
 	return j.finish(verdict, recording, err)
+}
+
+// keepEvidence stores what the plan wants to be kept of a run that did not pass.
+func (j Job) keepEvidence(world World) error {
+	witness, ok := world.(Witness)
+	captures := slices.DeleteFunc(slices.Clone(j.Plan.Captures), func(c plan.Capture) bool { return !c.Guard.In(j.World) })
+	if !ok || len(captures) == 0 {
+		return nil
+	}
+	if err := witness.Evidence(j.Dir, captures); err != nil {
+		return fmt.Errorf("scenario %s: evidence: %w", j.Plan.Name, err)
+	}
+	return nil
 }
 
 // finish stores what there is.

@@ -36,6 +36,13 @@ type World interface {
 	Down(ctx context.Context) error
 }
 
+// Witness is a World that can store evidence of a run that did not pass. Evidence
+// is called after Down, with the captures that the plan asks for, and writes into
+// the run's folder.
+type Witness interface {
+	Evidence(dir string, captures []plan.Capture) error
+}
+
 // Recorder collects the events of a run. Implementations are safe for
 // concurrent use.
 type Recorder interface {
