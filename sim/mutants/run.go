@@ -124,9 +124,14 @@ func (r *Runner) test(ctx context.Context, dir, overlay, pkg string) (*Kill, err
 	if err := r.build(ctx, "test", "-vet=off", "-overlay", overlay, "-c", "-o", binary, pkg); err != nil {
 		return nil, err
 	}
+	args := []string{"-test.failfast", "-test.short"}
+	if r.imports(ctx, pkg, "pgregory.net/rapid") {
+		// A planted bug's counterexample is not worth keeping.
+		args = append(args, "-rapid.nofailfile")
+	}
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
-	tests := exec.CommandContext(ctx, binary, "-test.failfast", "-test.short")
+	tests := exec.CommandContext(ctx, binary, args...)
 	tests.Dir = filepath.Join(r.Root, pkg)
 	out, err := tests.CombinedOutput()
 	switch {
@@ -144,6 +149,14 @@ func (r *Runner) test(ctx context.Context, dir, overlay, pkg string) (*Kill, err
 		}
 	}
 	return nil, fmt.Errorf("mutants: tests of %s: %w\n%s", pkg, err, out)
+}
+
+// imports reports whether the tests of a package import another.
+func (r *Runner) imports(ctx context.Context, pkg, path string) bool {
+	list := exec.CommandContext(ctx, "go", "list", "-f", "{{.TestImports}} {{.XTestImports}}", pkg)
+	list.Dir = r.Root
+	out, err := list.Output()
+	return err == nil && bytes.Contains(out, []byte(path))
 }
 
 // lastLine returns what follows a prefix on the last line that begins with it.
