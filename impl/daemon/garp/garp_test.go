@@ -1,6 +1,8 @@
 package garp
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -72,6 +74,7 @@ func TestSend(t *testing.T) {
 	node, host := namespace(t), namespace(t)
 	in(node, func() error { return veth("client0", "eth0", host) })
 	in(node, func() error { return veth("backend0", "eth1", host) })
+	in(node, func() error { return errors.Join(waitUp("client0"), waitUp("backend0")) })
 
 	var captures [2]*packet.Conn
 	in(host, func() error {
@@ -152,6 +155,26 @@ func veth(name, peer string, host ns.NetNS) error {
 		}
 		return netlink.LinkSetUp(l)
 	})
+}
+
+// waitUp waits until a link is up in earnest: the kernel drops what is sent between
+// carrier and that, which on a busy machine can be a second apart.
+func waitUp(name string) error {
+	limit := time.After(10 * time.Second)
+	for {
+		l, err := netlink.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		if l.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-limit:
+			return fmt.Errorf("%s did not come up", name)
+		}
+	}
 }
 
 // staleNeighbour gives a host an entry of the other node, learnt just now.
