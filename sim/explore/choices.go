@@ -31,7 +31,8 @@ const (
 	heals
 	// Faults.
 	refuses // the write that a side waits for fails
-	kills
+	kills   // the daemon
+	crashes // the host
 	freezes
 	unplugs
 	cutsOneWay // on every path, what a side sends
@@ -63,6 +64,7 @@ func (w *world) choices() []choice {
 		add(plugs, i, !s.carrier)
 		add(refuses, i, awake && s.busy() && isLease)
 		add(kills, i, runs)
+		add(crashes, i, runs)
 		add(freezes, i, awake)
 		add(unplugs, i, awake && s.carrier)
 		add(cutsOneWay, i, w.cut[i] != [2]bool{true, true})
@@ -92,7 +94,13 @@ func (w *world) apply(c choice) {
 	}
 	w.happen(c)
 	w.flush()
+	w.note()
+}
+
+// note follows what the claims need to know of the past.
+func (w *world) note() {
 	w.noteDivision()
+	w.noteShared()
 }
 
 func (w *world) happen(c choice) {
@@ -125,13 +133,14 @@ func (w *world) happen(c choice) {
 		w.complete(s, "no buffer space available")
 	case kills:
 		w.end(s)
+	case crashes:
+		w.crash(s)
 	case freezes:
 		s.frozen = true
 	case unplugs:
 		w.carry(s, false)
 	case cutsOneWay:
 		w.cut[c.side] = [2]bool{true, true}
-		w.divided = true
 	case cutsSync:
 		w.cut[0][1], w.cut[1][1] = true, true
 	case stops:
@@ -193,6 +202,8 @@ func (w *world) describe(c choice) string {
 		return "all cuts are healed"
 	case kills:
 		return "the daemon of " + id + " is killed"
+	case crashes:
+		return id + " loses power"
 	case freezes:
 		return id + " freezes"
 	case unplugs:

@@ -31,7 +31,7 @@ type finding struct {
 
 // report notes what was found first.
 func (w *world) report(check, format string, args ...any) {
-	if w.found == nil {
+	if w.found == nil && !w.lenient {
 		w.found = &finding{check: check, reason: fmt.Sprintf(format, args...)}
 	}
 }
@@ -85,6 +85,7 @@ func roleOf(s *side) string {
 func (w *world) checkRole(s *side, r *trace.Role) {
 	switch {
 	case r.From == ha.Backup.String() && r.To == ha.Claiming.String():
+		s.degraded = r.Degraded
 		w.checkClaim(s, r)
 	case r.To == ha.Master.String() && r.From != ha.Master.String():
 		w.checkEpoch(s, r)
@@ -120,13 +121,14 @@ func (w *world) checkClaim(s *side, r *trace.Role) {
 	}
 }
 
-// checkTable: while the peer runs and can be heard, what it has the new MASTER has.
+// checkTable: while the peer runs and can be heard, what it has the new MASTER has,
+// flows excepted that were lost before they were ever replicated.
 func (w *world) checkTable(s *side, r *trace.Role) {
 	peer := &w.sides[1-s.index]
-	if w.divided || r.Degraded || !peer.reads() || !s.shown.up[0] && !s.shown.up[1] || !peer.carrier {
+	if w.divided || s.degraded || !peer.reads() || !s.shown.up[0] && !s.shown.up[1] || !peer.carrier {
 		return
 	}
-	if lacks := peer.table &^ s.table; lacks != 0 {
+	if lacks := w.shared & peer.table &^ s.table; lacks != 0 {
 		w.report(CheckGates, "%s becomes MASTER (%s) without %d flow(s) that its live peer holds", ids[s.index], r.Reason, ones(lacks))
 	}
 }
@@ -164,12 +166,15 @@ func hasApply(effects []node.Effect) bool {
 	return false
 }
 
+// noteShared remembers which flows were replicated.
+func (w *world) noteShared() { w.shared |= w.sides[0].table & w.sides[1].table }
+
 // noteDivision follows whether the pair may be in two parts. Without heartbeats in
 // one direction two nodes cannot avoid to forward both; that excuses them until
 // heartbeats pass and the two have settled who stays MASTER.
 func (w *world) noteDivision() {
 	if w.cut[0] == [2]bool{true, true} || w.cut[1] == [2]bool{true, true} {
-		w.divided = true
+		w.divided, w.heard = true, [2]bool{}
 		return
 	}
 	if !w.divided || w.sides[0].lease > w.now && w.sides[1].lease > w.now {
@@ -179,7 +184,7 @@ func (w *world) noteDivision() {
 	switch {
 	case a.core == nil || b.core == nil:
 		w.divided = false
-	case !a.frozen && !b.frozen && a.shown.up == [2]bool{true, true} && b.shown.up == a.shown.up && a.stream != 0 && a.stream == b.stream && w.idle():
+	case w.heard == [2]bool{true, true} && !a.frozen && !b.frozen && a.shown.up == [2]bool{true, true} && b.shown.up == a.shown.up && a.stream != 0 && a.stream == b.stream && w.idle():
 		w.divided = holds(a) && holds(b)
 	}
 }
@@ -223,6 +228,16 @@ func (w *world) heal() {
 	}
 }
 
+// judgeRecovery heals everything and reports a pair that does not recover.
+func (w *world) judgeRecovery(live map[uint64]bool) {
+	if w.recovers(live) {
+		return
+	}
+	w.report(CheckStranded, "%v after everything is healed the pair is lb1 %s, lb2 %s, without one MASTER and one BACKUP in sync",
+		recovery, roleOf(&w.sides[0]), roleOf(&w.sides[1]))
+	w.found.healing = true
+}
+
 // recovers runs a fair schedule after everything is healed, and reports whether the
 // pair converges. States from which a pair was seen to recover are remembered in live.
 func (w *world) recovers(live map[uint64]bool) bool {
@@ -235,7 +250,7 @@ func (w *world) recovers(live map[uint64]bool) bool {
 			}
 		}
 		w.settle()
-		w.noteDivision()
+		w.note()
 		key := w.fingerprint()
 		passed = append(passed, key)
 		if live[key] || w.converged() {

@@ -13,15 +13,12 @@ import (
 
 // cloner copies one object graph; pointers that meet in the original meet in the copy.
 type cloner struct {
-	plain map[reflect.Type]bool // shared between copies
-	seen  map[unsafe.Pointer]reflect.Value
+	types
+	seen map[unsafe.Pointer]reflect.Value
 }
 
-// plainTypes remembers which types hold no reference to anything mutable.
-type plainTypes map[reflect.Type]bool
-
-func clone[T any](types plainTypes, original *T) *T {
-	c := cloner{plain: types, seen: map[unsafe.Pointer]reflect.Value{}}
+func clone[T any](known types, original *T) *T {
+	c := cloner{types: known, seen: map[unsafe.Pointer]reflect.Value{}}
 	copied := new(T)
 	c.copy(reflect.ValueOf(copied).Elem(), reflect.ValueOf(original).Elem())
 	return copied
@@ -103,26 +100,4 @@ func (c *cloner) copyPointer(dst, src reflect.Value) {
 	c.seen[src.UnsafePointer()] = made
 	c.copy(made.Elem(), src.Elem())
 	dst.Set(made)
-}
-
-// isPlain reports whether an assignment copies all of a value.
-func (c *cloner) isPlain(t reflect.Type) bool {
-	if is, ok := c.plain[t]; ok {
-		return is
-	}
-	is := false
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface, reflect.Func, reflect.Chan, reflect.UnsafePointer:
-	case reflect.Array:
-		is = c.isPlain(t.Elem())
-	case reflect.Struct:
-		is = true
-		for i := range t.NumField() {
-			is = is && c.isPlain(t.Field(i).Type)
-		}
-	default:
-		is = true
-	}
-	c.plain[t] = is
-	return is
 }

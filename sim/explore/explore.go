@@ -24,7 +24,7 @@ type Options struct {
 	// GatesOff and AnnounceEarly are the unsafe settings of a node.
 	GatesOff, AnnounceEarly bool
 
-	types plainTypes
+	types types
 	// sabotage, in tests, changes a state after a choice, to see that a claim can fail.
 	sabotage func(*world)
 }
@@ -111,7 +111,7 @@ func Run(ctx context.Context, opts Options, progress func(Progress)) (Report, er
 	if err := opts.Validate(); err != nil {
 		return Report{}, err
 	}
-	opts.types = plainTypes{}
+	opts.types = newTypes()
 	w := &walk{opts: opts, known: map[uint64]bool{}, live: map[uint64]bool{}, shown: map[string]bool{}, roles: map[string]bool{}}
 	for i, root := range roots {
 		w.begins = append(w.begins, root.begin(&w.opts))
@@ -168,8 +168,10 @@ func (w *walk) take(at *world, c choice) {
 	}
 }
 
-// visit takes in a state that was reached: it is judged, and walked from if new.
+// visit takes in a state that was reached: it is judged, and walked from if new. The
+// state itself is used up.
 func (w *walk) visit(at *world, way visited) {
+	like := roleOf(&at.sides[0]) + "/" + roleOf(&at.sides[1])
 	if at.found == nil {
 		key := at.fingerprint()
 		if w.known[key] {
@@ -177,15 +179,10 @@ func (w *walk) visit(at *world, way visited) {
 		}
 		w.known[key] = true
 		w.count(at, int(way.depth))
-		if after := at.clone(); !after.recovers(w.live) {
-			at.found = after.found
-			at.report(CheckStranded, "%v after everything is healed the pair is lb1 %s, lb2 %s, without one MASTER and one BACKUP in sync",
-				recovery, roleOf(&after.sides[0]), roleOf(&after.sides[1]))
-			at.found.healing = true
-		}
+		at.judgeRecovery(w.live)
 	}
 	if at.found != nil {
-		at.found.like = roleOf(&at.sides[0]) + "/" + roleOf(&at.sides[1])
+		at.found.like = like
 		w.violated(*at.found, way)
 		return
 	}

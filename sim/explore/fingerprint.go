@@ -15,6 +15,7 @@ import (
 type fingerprint struct {
 	hash    uint64
 	now     clock.Instant
+	types   types
 	counted []counted
 }
 
@@ -117,10 +118,8 @@ func (f *fingerprint) value(name string, v reflect.Value) {
 	case reflect.String:
 		f.text(v.String())
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if field := v.Type().Field(i).Name; !immaterial[field] {
-				f.value(field, v.Field(i))
-			}
+		for _, field := range f.types.material(v.Type()) {
+			f.value(field.name, v.Field(field.index))
 		}
 	case reflect.Slice, reflect.Array:
 		f.add(uint64(v.Len()))
@@ -150,7 +149,7 @@ func (f *fingerprint) number(name string, n uint64) {
 func (f *fingerprint) entries(v reflect.Value) {
 	sum := uint64(0)
 	for entries := v.MapRange(); entries.Next(); {
-		one := fingerprint{hash: hashOffset, now: f.now}
+		one := fingerprint{hash: hashOffset, now: f.now, types: f.types}
 		one.value("", entries.Key())
 		one.value("", entries.Value())
 		sum += one.hash

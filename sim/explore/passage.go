@@ -17,6 +17,7 @@ func (w *world) flush() {
 		case len(w.wire) > 0:
 			p := w.wire[0]
 			w.wire = w.wire[1:]
+			w.heard[1-p.to] = w.heard[1-p.to] || w.sides[p.to].reads()
 			w.input(&w.sides[p.to], node.Packet{Path: p.path, Data: p.data, TTL: 255})
 		case len(w.sent[0]) > w.opts.Messages && w.canArrive(0):
 			w.arrive(0)

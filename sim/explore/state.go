@@ -9,7 +9,7 @@ import (
 
 // fingerprint identifies the state.
 func (w *world) fingerprint() uint64 {
-	f := fingerprint{hash: hashOffset, now: w.now}
+	f := fingerprint{hash: hashOffset, now: w.now, types: w.opts.types}
 	for i := range w.sides {
 		w.sides[i].fingerprint(&f)
 		f.add(uint64(len(w.sent[i])))
@@ -23,6 +23,9 @@ func (w *world) fingerprint() uint64 {
 	}
 	f.add(uint64(w.faults)<<8 | uint64(w.flows))
 	f.flag(w.divided)
+	f.flag(w.divided && w.heard[0])
+	f.flag(w.divided && w.heard[1])
+	f.add(uint64(w.shared))
 	return f.sum(len(w.sent[0])+len(w.sent[1]) > 0)
 }
 
@@ -30,6 +33,7 @@ func (s *side) fingerprint(f *fingerprint) {
 	f.flag(s.frozen)
 	f.flag(s.carrier)
 	f.flag(s.stopping)
+	f.flag(s.degraded)
 	f.instant("lease", s.lease)
 	f.add(uint64(s.table))
 	f.number("stream", s.stream)

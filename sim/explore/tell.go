@@ -35,14 +35,22 @@ var roots = []root{
 
 func cold(opts *Options) *world {
 	w := newWorld(opts)
-	w.boot(&w.sides[0])
-	w.boot(&w.sides[1])
-	w.flush()
+	w.start()
 	return w
 }
 
+func (w *world) start() {
+	w.boot(&w.sides[0])
+	w.boot(&w.sides[1])
+	w.flush()
+}
+
+// formed is reached from cold; what goes wrong on the way there is found from cold.
 func formed(opts *Options) *world {
-	w := cold(opts)
+	w := newWorld(opts)
+	w.lenient = true
+	defer func() { w.lenient = false }()
+	w.start()
 	for range int(recovery / step) {
 		w.settle()
 		if w.converged() && w.sides[0].shown.role == ha.Master.String() {
@@ -58,11 +66,13 @@ func formed(opts *Options) *world {
 	return w
 }
 
-// tell makes a violation of a finding: its way is replayed and written down.
+// tell makes a violation of a finding: its way is replayed from the very beginning,
+// without any copy, and written down. A finding that does not come up again is one
+// about the walk.
 func (w *walk) tell(f finding, way visited) Violation {
 	v := Violation{Check: f.check, Reason: f.reason}
 	from := roots[way.root]
-	at := w.begin(int(way.root))
+	at := from.begin(&w.opts)
 	began := at.now
 	note := func(format string, args ...any) {
 		v.Trace = append(v.Trace, fmt.Sprintf("%8s ", at.now.Sub(began).Round(time.Millisecond))+fmt.Sprintf(format, args...))
@@ -79,8 +89,15 @@ func (w *walk) tell(f finding, way visited) Violation {
 		w.take(at, c)
 	}
 	if f.healing {
+		for _, undo := range at.undoing() {
+			lines += fmt.Sprintf("@%v %s\n", from.then+at.now.Sub(began).Round(time.Millisecond), undo)
+		}
 		note("every fault is undone, and all that waits arrives and completes")
-		at.recovers(map[uint64]bool{})
+		at.judgeRecovery(map[uint64]bool{})
+	}
+	if at.found == nil || at.found.check != f.check {
+		v.Check, v.Reason = checkInternal, "found on a copy, and not when replayed: "+v.Reason
+		return v
 	}
 	if expressible {
 		v.Scenario = w.scenario(f, lines, from.then+at.now.Sub(began)+time.Second)
@@ -111,6 +128,8 @@ func (w *world) line(c choice) string {
 		return "heal"
 	case kills:
 		return "kill " + id
+	case crashes:
+		return "crash " + id
 	case freezes:
 		return "freeze " + id
 	case cutsOneWay:
@@ -123,6 +142,22 @@ func (w *world) line(c choice) string {
 		return "handover " + id
 	}
 	return ""
+}
+
+// undoing lists the steps of a scenario that undo every fault of a state.
+func (w *world) undoing() (steps []string) {
+	if w.cut != [2][2]bool{} {
+		steps = append(steps, "heal")
+	}
+	for i := range w.sides {
+		switch s := &w.sides[i]; {
+		case s.core == nil:
+			steps = append(steps, "restore "+ids[i])
+		case s.frozen:
+			steps = append(steps, "thaw "+ids[i])
+		}
+	}
+	return steps
 }
 
 // scenario is a way as a scenario file, "" if the language refuses it.
@@ -138,13 +173,6 @@ func (w *walk) scenario(f finding, lines string, end time.Duration) string {
 	}
 	b.WriteString("service web tcp 198.18.0.100:80 mode=fullnat\ntraffic web sessions tcp count=10 every=50ms\n")
 	b.WriteString("always masters <= 1 ; forwarders <= 1 ; announce ; gates\n" + lines)
-	if f.check == CheckStranded {
-		for _, heal := range []string{"heal", "thaw lb1", "thaw lb2"} {
-			if strings.Contains(lines, strings.Replace(strings.Replace(heal, "thaw", "freeze", 1), "heal", "cut", 1)) {
-				fmt.Fprintf(&b, "@%v %s\n", end, heal)
-			}
-		}
-	}
 	fmt.Fprintf(&b, "@%v end eventually converged within %v\n", end, recovery)
 	p, err := plan.Parse("explored.scn", []byte(b.String()))
 	if err != nil {

@@ -40,7 +40,10 @@ type world struct {
 	faults  int        // happened so far
 	flows   int        // opened so far
 	divided bool       // no path carried heartbeats both ways, and the pair has not settled since
+	heard   [2]bool    // heartbeats of each side have arrived since
+	shared  uint8      // flows that both tables have held at once
 	found   *finding
+	lenient bool         // findings do not count
 	watch   func(string) // told of role changes while a way is written down
 }
 
@@ -62,6 +65,7 @@ type side struct {
 	shown   shown
 	// stopping: the daemon was asked to stop.
 	stopping bool
+	degraded bool // it claimed with a table that it says is not complete
 }
 
 // shown is what a core has told of itself in its trace.
@@ -151,8 +155,18 @@ func (w *world) boot(s *side) {
 // end is the end of a daemon: its host closes the stream, and its dataplane
 // forwards until the lease is over.
 func (w *world) end(s *side) {
-	w.closeStream(s)
+	peer := 1 - s.index
+	w.sent[peer] = nil // what the host had received for it is lost
+	if id := w.sides[peer].stream; id != 0 {
+		w.sent[s.index] = append(w.sent[s.index], frame{stream: id, kind: closes})
+	}
 	*s = side{index: s.index, life: s.life, carrier: s.carrier, lease: s.lease}
+}
+
+// crash is the end of a host: nobody closes anything.
+func (w *world) crash(s *side) {
+	w.sent[1-s.index] = nil
+	*s = side{index: s.index, life: s.life, carrier: s.carrier}
 }
 
 func (w *world) closeStream(s *side) {
@@ -286,12 +300,20 @@ func (w *world) arrive(from int) {
 		to.stream = f.stream
 		w.input(to, node.Stream{ID: f.stream, Up: true})
 	case f.stream != to.stream:
+		w.refuse(from, f)
 	case f.kind == closes:
 		to.stream = 0
 		w.input(to, node.Stream{ID: f.stream, Why: "closed by peer"})
 	default:
 		to.knows = max(to.knows, f.knows)
 		w.input(to, node.Message{Stream: f.stream, Data: f.data})
+	}
+}
+
+// refuse answers a frame of a stream that the receiving host does not know, as TCP does.
+func (w *world) refuse(from int, f frame) {
+	if f.kind == carriesData && w.sides[from].stream == f.stream {
+		w.sent[1-from] = append(w.sent[1-from], frame{stream: f.stream, kind: closes})
 	}
 }
 
