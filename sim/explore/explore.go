@@ -29,6 +29,9 @@ type Options struct {
 	sabotage func(*world)
 }
 
+// Defaults are bounds within which a walk takes some seconds.
+func Defaults() Options { return Options{Depth: 4, Faults: 2, Messages: 8, Flows: 2} }
+
 // Progress is how far a walk has come.
 type Progress struct {
 	States      int // different ones
@@ -60,6 +63,16 @@ type Violation struct {
 	// Scenario is the same as a scenario file; "" where it cannot be expressed,
 	// because it rests on a frame or write that is held back or on a lost carrier.
 	Scenario string
+}
+
+// String is one line; the time that it took is the caller's to tell.
+func (r Report) String() string {
+	bound := "every state within the bounds"
+	if !r.Complete {
+		bound = fmt.Sprintf("not complete, %d states wait", r.Waiting)
+	}
+	return fmt.Sprintf("%d states, %d transitions, depth %d (%s), %d pairs of roles, %d violations",
+		r.States, r.Transitions, r.Depth, bound, len(r.Roles), len(r.Violations))
 }
 
 func (v Violation) String() string {
@@ -132,6 +145,7 @@ func (w *walk) run(ctx context.Context, progress func(Progress)) error {
 			progress(w.report.Progress)
 		}
 		if w.full() {
+			w.report.Waiting = len(w.states) - i
 			return nil
 		}
 		if at := w.states[i]; int(at.depth) < w.opts.Depth {

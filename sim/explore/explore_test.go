@@ -35,7 +35,8 @@ var awaited = []struct {
 
 func TestThePairKeepsItsClaims(t *testing.T) {
 	began := time.Now()
-	opts := Options{Depth: *depthFlag, Faults: *faultsFlag, Messages: 8, Flows: 2, MaxViolations: 100}
+	opts := Defaults()
+	opts.Depth, opts.Faults, opts.MaxViolations = *depthFlag, *faultsFlag, 100
 	if *afterSyncFlag {
 		opts.Preempt = node.PreemptAfterSync
 	}
@@ -45,8 +46,7 @@ func TestThePairKeepsItsClaims(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d states, %d transitions, depth %d in %v, complete: %v, by depth %v",
-		r.States, r.Transitions, r.Depth, time.Since(began).Round(time.Millisecond), r.Complete, r.Levels)
+	t.Logf("%v, in %v; new ones by depth: %v", r, time.Since(began).Round(time.Millisecond), r.Levels)
 	t.Logf("%d pairs of roles: %v", len(r.Roles), r.Roles)
 	seen := map[int]bool{}
 	for _, v := range r.Violations {
