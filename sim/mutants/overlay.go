@@ -22,13 +22,27 @@ func (m Mutant) Apply(root string) (map[string]string, error) {
 			}
 			text = string(content)
 		}
-		// Hunks are whole lines.
-		if n := strings.Count("\n"+text, "\n"+e.Old); n != 1 {
-			return nil, fmt.Errorf("mutants: apply %s: %s holds the old text %d times, not once:\n%s", m.Name, e.File, n, e.Old)
+		places := placesOf(text, e.Old)
+		if len(places) != 1 {
+			return nil, fmt.Errorf("mutants: apply %s: %s holds the old text %d times, not once:\n%s", m.Name, e.File, len(places), e.Old)
 		}
-		changed[e.File] = strings.Replace("\n"+text, "\n"+e.Old, "\n"+e.New, 1)[1:]
+		at := places[0]
+		changed[e.File] = text[:at] + e.New + text[at+len(e.Old):]
 	}
 	return changed, nil
+}
+
+// placesOf returns where whole lines begin in a text.
+func placesOf(text, lines string) []int {
+	var places []int
+	at := 0
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(text[at:], lines) {
+			places = append(places, at)
+		}
+		at += len(line)
+	}
+	return places
 }
 
 // overlay writes the mutant's files and the overlay for go build that puts them in

@@ -3,12 +3,13 @@ package mutants
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
 // Header writes the first lines of the table.
 func Header(w io.Writer) {
-	fmt.Fprintf(w, "%-38s %-9s %-34s %-40s %7s\n", "MUTANT", "OUTCOME", "BY CHECK", "IN", "TIME")
+	fmt.Fprintf(w, "%-38s %-9s %-40s %-36s %7s\n", "MUTANT", "OUTCOME", "BY CHECK", "IN", "TIME")
 }
 
 // Write writes the outcome as a line of the table.
@@ -19,8 +20,10 @@ func (o Outcome) Write(w io.Writer) {
 		outcome = "error"
 	case o.Kill != nil:
 		outcome, check, where = "killed", o.Kill.Check, o.Kill.Where
+	case strings.HasPrefix(o.Name, noMutant):
+		outcome = "clean"
 	}
-	fmt.Fprintf(w, "%-38s %-9s %-34s %-40s %6.1fs\n", o.Name, outcome, check, where, o.Took.Seconds())
+	fmt.Fprintf(w, "%-38s %-9s %-40s %-36s %6.1fs\n", o.Name, outcome, check, where, o.Took.Seconds())
 	if o.Err != nil {
 		fmt.Fprintln(w, o.Err)
 	}

@@ -55,10 +55,12 @@ func (r *Runner) run(ctx context.Context, m Mutant) (*Kill, error) {
 	return r.test(ctx, dir, overlay, m.Suite)
 }
 
+// noMutant begins the name of a suite's run without a mutant.
+const noMutant = "none: "
+
 // Baseline runs a suite without a mutant; a failure is an error.
 func (r *Runner) Baseline(ctx context.Context, suite string) Outcome {
-	m := Mutant{Name: "none, " + suite, Suite: suite}
-	o := r.Run(ctx, m)
+	o := r.Run(ctx, Mutant{Name: noMutant + suite, Suite: suite})
 	if o.Kill != nil {
 		o.Err = fmt.Errorf("mutants: %s fails without a mutant: %s, %s: %s", suite, o.Kill.Where, o.Kill.Check, o.Kill.Why)
 	}

@@ -3,7 +3,7 @@
 // one survives, does not apply, or a suite fails without a mutant.
 //
 //	go run ./sim/mutants/cmd/mutants              all of them (make mutants)
-//	go run ./sim/mutants/cmd/mutants -v NAME...   some, with what the checks said
+//	go run ./sim/mutants/cmd/mutants -v NAME...    some, with what the checks said
 //
 // With -suite it is the suite: built with a mutant in it, it runs the simulator
 // and prints the first failure.
