@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -67,6 +68,12 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 	for _, p := range plans {
 		if err := o.prepare(p); err != nil {
 			return err
+		}
+	}
+	if o.world == plan.Netns {
+		if err := netns.Probe(); err != nil {
+			first, _, _ := strings.Cut(err.Error(), "\n")
+			return badInput("this machine cannot run it: %s; baton doctor says all that is missing, --world sim needs none of it", first)
 		}
 	}
 	worst := exitPass
