@@ -83,7 +83,7 @@ func TestEachClaimCanFail(t *testing.T) {
 		scenario bool // it comes with a scenario that parses
 	}{
 		"gates off":               {CheckGates, Options{Depth: 3, GatesOff: true}, true},
-		"preempt immediate":       {CheckForwarders, Options{Depth: 6, Preempt: node.PreemptImmediate}, false},
+		"preempt immediate":       {CheckForwarders, Options{Depth: 2, Preempt: node.PreemptImmediate}, false},
 		"announce before install": {CheckAnnounce, Options{Depth: 3, AnnounceEarly: true}, true},
 		"an epoch not raised":     {CheckEpoch, Options{Depth: 3, sabotage: forgetEpoch}, false},
 		"a hold without end":      {CheckStranded, Options{Depth: 1, sabotage: holdForEver}, false},
