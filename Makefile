@@ -10,7 +10,7 @@ SUDO        := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env "PATH=$$PATH")
 AS_ROOT     := $(if $(SUDO),-exec "$(SUDO)")
 VERSION     := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 
-.PHONY: help test test-scenarios build lint bench generate doctor clean
+.PHONY: help test test-scenarios build lint mutants bench generate doctor clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-scenarios: bin/scenarios.test ## crash, restore, freeze, cut: every scenari
 	@$(SUDO) env BATON=$(CURDIR)/bin/baton OUT=$(abspath $(OUT)) bin/scenarios.test \
 	  --ginkgo.no-color --ginkgo.succinct --ginkgo.junit-report=$(abspath $(OUT))/junit.xml --ginkgo.json-report=$(abspath $(OUT))/report.json \
 	  -scenarios $(CURDIR)/scenarios
+
+mutants: ## plant each known bug and see which check of the suite finds it
+	$(SUDO) $(GO) run ./sim/mutants/cmd/mutants
 
 lint: ## gofmt, go vet, and the scenario files
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt would change the files above" >&2; exit 1; }

@@ -83,6 +83,7 @@ var table = [roles][events][]rule{
 	Yielding: {
 		GatesChanged:   {{shut: healthy, to: Fault, actions: demote, reason: "links or dataplane failed"}},
 		HandedOver:     {{to: Backup, actions: dismiss, reason: "handed over"}},
+		LeaseExpired:   {{to: Backup, actions: demote, reason: "paused while handing over: the peer may have claimed"}},
 		HandoverFailed: {{to: Claiming, actions: claim, reason: "handover failed: role taken back"}},
 		Outranked:      {{to: Backup, actions: demote, reason: "peer is MASTER and ranks above"}},
 		Abandoned:      {{to: Backup, actions: demote, reason: "stopping: nobody took over"}},

@@ -71,6 +71,8 @@ const (
 	staleAfter = time.Second
 	// installLimit is how long a claim waits for what was received last to take hold.
 	installLimit = 500 * time.Millisecond
+	// muteLimit is how long a new stream may be without a word of the peer.
+	muteLimit = 2 * time.Second
 	// leaveLimit is how long a stopping node waits to hear its peer call itself MASTER.
 	leaveLimit = 500 * time.Millisecond
 )

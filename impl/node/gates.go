@@ -74,6 +74,8 @@ func (n *Node) judgeLinks() (bool, string) {
 func (n *Node) judgeNoMaster() (bool, string) {
 	p := n.peer.state
 	switch {
+	case n.leaving.asked:
+		return false, "this node is leaving"
 	case n.silent() && n.now < n.awake && !n.cfg.GatesOff:
 		return false, "peer is silent, but this node has not listened for long enough: it booted or was paused"
 	case n.silent():
@@ -166,6 +168,8 @@ func (n *Node) staleAt() clock.Instant {
 
 func (n *Node) judgeGranted() (bool, string) {
 	switch {
+	case n.leaving.asked:
+		return false, "this node is leaving"
 	case n.grant == nil:
 		return false, "no grant"
 	case n.sync.AppliedSeq() < n.grant.Barrier:

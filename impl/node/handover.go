@@ -7,7 +7,7 @@ import (
 
 // yielding is a handover under way on the side of the MASTER that leaves.
 type yielding struct {
-	deadline clock.Instant
+	began, deadline clock.Instant
 	// barrier is the last change that the peer must have applied before the grant,
 	// once the dataplane has been drained.
 	barrier uint64
@@ -28,7 +28,7 @@ type leaving struct {
 }
 
 func (n *Node) startYield() {
-	n.yield = yielding{deadline: n.now.Add(yieldLimit)}
+	n.yield = yielding{began: n.now, deadline: n.now.Add(yieldLimit)}
 	n.emit(Drain{ID: n.nextID(pending{kind: pendingDrain})})
 }
 
@@ -46,6 +46,8 @@ func (n *Node) checkYielded() {
 		return
 	}
 	switch {
+	case n.paused > n.yield.began:
+		n.raise(ha.LeaseExpired)
 	case n.yield.drained && n.stream.up && n.sync.Acked() >= n.yield.barrier:
 		n.raise(ha.HandedOver)
 	case !n.stream.up || n.now >= n.yield.deadline:
@@ -157,7 +159,7 @@ func (n *Node) handoverWants() clock.Instant {
 	if n.wantsRole() {
 		wants = min(wants, n.requestAt)
 	}
-	if n.leaving.asked && !n.leaving.done {
+	if n.leaving.asked && !n.leaving.done && !n.role.Holds() {
 		wants = min(wants, n.leaving.until)
 	}
 	return wants

@@ -29,6 +29,7 @@ type Node struct {
 
 	paths     []path
 	awake     clock.Instant // from here on, silence is the peer's and not this node's own
+	paused    clock.Instant // the end of this node's last pause
 	links     map[string]bool
 	dataplane Dataplane
 
@@ -127,7 +128,7 @@ func (n *Node) take(in Input) {
 // Deadline returns the instant at which the node wants a Timer, Never if it waits
 // for inputs alone.
 func (n *Node) Deadline() clock.Instant {
-	deadline := clock.Earliest(n.sync.Deadline(), n.announce.next, n.lease.wants(n), n.holdWants(), n.handoverWants(), n.staleWants(), n.awakeWants(), n.installWants(), n.told.wants(n))
+	deadline := clock.Earliest(n.sync.Deadline(), n.announce.next, n.lease.wants(n), n.holdWants(), n.handoverWants(), n.staleWants(), n.awakeWants(), n.installWants(), n.streamWants(), n.told.wants(n))
 	for i := range n.paths {
 		deadline = min(deadline, n.paths[i].session.Deadline())
 	}
@@ -149,6 +150,7 @@ func (n *Node) advance() {
 		n.pumpPath(i)
 	}
 	n.sync.Advance(n.now)
+	n.checkStream()
 	n.renewLease()
 	n.advanceAnnouncement()
 	n.advanceHandover()

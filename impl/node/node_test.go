@@ -260,6 +260,53 @@ func TestStopHandsOverFirst(t *testing.T) {
 	}
 }
 
+// A MASTER that pauses while it hands over may have been taken for dead.
+func TestAPauseWhileYieldingGivesTheRoleUp(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.dropSync["lb2"] = true
+	l.open("lb1", 1)
+	l.step(l.nodes["lb1"], Handover{})
+	l.wantRoles("Yielding", "Backup")
+	l.freeze("lb1")
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+	l.run(yieldLimit)
+	l.thaw("lb1")
+	l.run(time.Second)
+	l.wantRoles("Backup", "Master")
+}
+
+func TestANodeThatLeavesDoesNotClaim(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.dropSync["lb2"] = true // lb1 waits for an ack that never comes
+	l.open("lb1", 1)
+	l.step(l.nodes["lb1"], Stop{})
+	l.wantRoles("Yielding", "Backup")
+	since := l.mark("lb1")
+	l.crash("lb2")
+	l.until(2*yieldLimit, "lb1 exits", func() bool { return l.nodes["lb1"].exited })
+	for _, change := range since() {
+		if strings.HasSuffix(change, "Claiming") {
+			t.Errorf("claimed while it was leaving: %v", since())
+		}
+	}
+}
+
+// A stream that the kernel of a dead peer accepted says nothing and never ends.
+func TestAMuteStreamIsGivenUp(t *testing.T) {
+	l := newLab(t)
+	l.boot("lb1")
+	masterWithin(l, "lb1", time.Second)
+	lb1 := l.nodes["lb1"]
+	lb1.stream = 99
+	l.step(lb1, Stream{ID: 99, Up: true})
+	l.run(muteLimit + 10*time.Millisecond)
+	if lb1.stream == 99 {
+		t.Error("still on the mute stream")
+	}
+}
+
 func TestStopOfALonelyMasterEnds(t *testing.T) {
 	l := newLab(t)
 	l.boot("lb1")

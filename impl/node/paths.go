@@ -82,6 +82,7 @@ func (n *Node) silent() bool {
 func (n *Node) noteLateness(now clock.Instant) {
 	longest := n.longestDetection()
 	if late := now.Sub(n.Deadline()); late > longest-leaseLength(longest) {
+		n.paused = now
 		n.awake = max(n.awake, now.Add(min(late, longest)))
 	}
 }

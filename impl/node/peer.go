@@ -24,6 +24,24 @@ type stream struct {
 	up bool
 	// seq counts the states sent, over all streams.
 	seq uint64
+	// mute is until when the peer must have said its state on the stream; Never once
+	// it has. A stream that was accepted by the kernel of a peer that then died says
+	// nothing, and nothing else would end it.
+	mute clock.Instant
+}
+
+// checkStream gives up a stream on which the peer says nothing.
+func (n *Node) checkStream() {
+	if n.stream.up && n.now >= n.stream.mute {
+		n.resetStream("the peer said nothing on it")
+	}
+}
+
+func (n *Node) streamWants() clock.Instant {
+	if n.stream.up {
+		return n.stream.mute
+	}
+	return clock.Never
 }
 
 func (n *Node) receiveStream(in Stream) {
@@ -34,7 +52,7 @@ func (n *Node) receiveStream(in Stream) {
 		if n.stream.up {
 			n.sync.Disconnected(n.now, "replaced by a new stream")
 		}
-		n.stream.id, n.stream.up = in.ID, true
+		n.stream.id, n.stream.up, n.stream.mute = in.ID, true, n.now.Add(muteLimit)
 		// Seen speaks of this stream alone: a peer that has restarted counts anew.
 		n.peer.state.Seq = 0
 		n.tell(true)
@@ -50,6 +68,7 @@ func (n *Node) streamLost(why string) {
 	}
 	n.stream.up = false
 	n.peer.lostAt = n.now
+	n.peer.known = n.peer.known && n.anyUp()
 	n.grant = nil
 	n.sync.Disconnected(n.now, why)
 }
@@ -127,7 +146,7 @@ func (n *Node) receiveState(s state) error {
 	}
 	// A peer that was not heard may have been MASTER meanwhile.
 	wasMaster := n.peer.state.Role == ha.Master || !n.peer.known
-	n.peer.known, n.peer.state = true, s
+	n.peer.known, n.peer.state, n.stream.mute = true, s, clock.Never
 	n.seen = max(n.seen, s.Rank.Epoch)
 	n.resolve(wasMaster)
 	n.connectSync()
