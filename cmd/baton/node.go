@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"baton/bpf"
@@ -18,7 +20,9 @@ func nodeCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Dataplane = func(cfg dataplane.Config) (dataplane.Dataplane, error) { return bpf.Open(cfg) }
-			return daemon.Run(c.Context(), o)
+			// The daemon counts signals itself: one that also ended its context would
+			// now and then be taken for the second, which ends it without a handover.
+			return daemon.Run(context.WithoutCancel(c.Context()), o)
 		},
 	}
 	f := c.Flags()
