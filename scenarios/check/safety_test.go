@@ -174,7 +174,11 @@ func TestGates(t *testing.T) {
 		}, Fail, "without Granted, and without InSync"},
 		{"knowingly degraded", func(t *tape) {
 			t.role(5000, "lb1", "Backup", "Claiming", "LinksUp", "DataplaneReady", "NoMaster", "HoldDown", "Degraded")
+			(*t)[len(*t)-1].Role.Degraded = true
 		}, Pass, ""},
+		{"degraded without saying so", func(t *tape) {
+			t.role(5000, "lb1", "Backup", "Claiming", "LinksUp", "DataplaneReady", "NoMaster", "HoldDown", "Degraded")
+		}, Fail, "without InSync"},
 		{"straight to Master", func(t *tape) { t.role(5000, "lb1", "Backup", "Master", "LinksUp") }, Fail, "without Granted, and without NoMaster and HoldDown and InSync"},
 		{"gates that are off are not open", func(t *tape) {
 			t.add(-700, "lb2", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "HoldDown", Open: true, Why: "gates: off"}})
