@@ -10,7 +10,10 @@ SUDO        := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env "PATH=$$PATH")
 AS_ROOT     := $(if $(SUDO),-exec "$(SUDO)")
 VERSION     := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 
-.PHONY: help test test-scenarios build lint mutants bench generate doctor clean
+# Programs that tests talk to, by Debian package: peers for BFD, a browser for the report.
+PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
+
+.PHONY: help setup test test-scenarios build lint mutants bench generate doctor clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +34,15 @@ doctor: bin/baton ## what this machine can run, and what it lacks
 SUMMARY = awk '/^=== / {said=""; next} /^ *--- PASS/ {said=""; next} /^ *--- (FAIL|SKIP)/ {printf "%s", said; print; said=""; next} \
 	/^(ok|FAIL|panic:|signal:)/ {print; next} /^(\?|PASS)/ {next} {said = said $$0 "\n"} END {if (said ~ /panic|fatal error/) printf "%s", said}'
 
-test: bin/baton lint ## unit, property, eBPF and namespace tests
+setup: ## install the programs that tests talk to (frr, bird2, chromium), where apt is
+	@missing=""; for p in $(PEERS); do [ -x "$${p#*:}" ] || missing="$$missing $${p%%:*}"; done; \
+	[ -n "$$missing" ] || exit 0; \
+	command -v apt-get >/dev/null || { echo "no apt-get: tests that need$$missing will be skipped"; exit 0; }; \
+	echo "installing$$missing"; mkdir -p $(OUT); \
+	{ $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; } \
+	  > $(OUT)/setup.log 2>&1 || { tail -3 $(OUT)/setup.log; echo "not installed: tests that need$$missing will be skipped; see $(OUT)/setup.log"; }
+
+test: setup bin/baton lint ## unit, property, eBPF and namespace tests
 	@$(SUDO) bin/baton doctor || true
 	@mkdir -p $(OUT)
 	@$(GO) test $(AS_ROOT) -count=1 -v ./... 2>&1 | tee $(OUT)/test.log | $(SUMMARY) || \
