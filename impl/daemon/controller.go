@@ -71,6 +71,31 @@ func (c *controller) Entry(ctx context.Context, tuple flow.Tuple) (control.Entry
 	})
 }
 
+// Table implements control.Node.
+func (c *controller) Table(ctx context.Context, limit int) (control.Table, error) {
+	answers := make(chan control.Table, 1)
+	failed := make(chan error, 1)
+	c.loop.inbox.call(func() {
+		c.loop.scans.list(c.loop, limit, func(entries []flow.Entry, total int, err error) {
+			if err != nil {
+				failed <- err
+				return
+			}
+			answers <- control.TableFrom(entries, total)
+		})
+	})
+	select {
+	case table := <-answers:
+		return table, nil
+	case err := <-failed:
+		return control.Table{}, err
+	case <-c.loop.inbox.closed:
+		return control.Table{}, errEnded
+	case <-ctx.Done():
+		return control.Table{}, fmt.Errorf("daemon: the table could not be read in time: %w", ctx.Err())
+	}
+}
+
 // Stop implements control.Node.
 func (c *controller) Stop(context.Context) error {
 	c.stop("asked to by the control socket")

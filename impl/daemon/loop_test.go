@@ -132,6 +132,27 @@ func TestApplyWaitsForAScan(t *testing.T) {
 	}
 }
 
+func TestATableIsReadBetweenScansAndUpToItsLimit(t *testing.T) {
+	b := newBench(t)
+	for i := range 5 {
+		b.dp.table[entry(i).Original] = entry(i)
+	}
+	b.dp.hold = make(chan struct{})
+	b.carryOut(node.Dump{ID: 1})
+	var read, total int
+	b.scans.list(b.loop, 3, func(entries []flow.Entry, all int, err error) {
+		if err != nil || len(b.answers) != 1 {
+			t.Errorf("read after %d answers: %v", len(b.answers), err)
+		}
+		read, total = len(entries), all
+	})
+	close(b.dp.hold)
+	b.settle(t, "read", func() bool { return total > 0 })
+	if read != 3 || total != 5 {
+		t.Errorf("%d entries of %d, want 3 of 5", read, total)
+	}
+}
+
 func TestASweepReportsWhatIsGone(t *testing.T) {
 	b := newBench(t)
 	b.dp.toBeSwept = []flow.Entry{entry(1), entry(2)}

@@ -17,7 +17,7 @@ type scans struct {
 	running bool
 	ended   sync.WaitGroup // of the goroutine that scans
 	waiting []node.Apply
-	next    []node.Dump
+	next    []func() // scans that wait for the one that is running
 
 	expiring   bool
 	since      clock.Instant
@@ -42,11 +42,7 @@ func (s *scans) apply(l *loop, e node.Apply) {
 
 // dump reads all entries.
 func (s *scans) dump(l *loop, e node.Dump) {
-	if s.running {
-		s.next = append(s.next, e)
-		return
-	}
-	s.start(l, func() func() {
+	s.queue(l, func() func() {
 		var entries []flow.Entry
 		err := l.dp.Dump(func(e flow.Entry) bool { entries = append(entries, e); return true })
 		return func() {
@@ -83,6 +79,30 @@ func (s *scans) sweep(l *loop, now clock.Instant) {
 	})
 }
 
+// list reads up to limit entries for somebody outside, and counts them all.
+func (s *scans) list(l *loop, limit int, answer func(entries []flow.Entry, total int, err error)) {
+	s.queue(l, func() func() {
+		var entries []flow.Entry
+		total := 0
+		err := l.dp.Dump(func(e flow.Entry) bool {
+			if total++; total <= limit {
+				entries = append(entries, e)
+			}
+			return true
+		})
+		return func() { answer(entries, total, err) }
+	})
+}
+
+// queue starts a scan now, or once those before it have ended.
+func (s *scans) queue(l *loop, scan func() (finish func())) {
+	if s.running {
+		s.next = append(s.next, func() { s.start(l, scan) })
+		return
+	}
+	s.start(l, scan)
+}
+
 // start runs a scan on a goroutine of its own and what it returns on the loop.
 func (s *scans) start(l *loop, scan func() (finish func())) {
 	s.running = true
@@ -109,7 +129,7 @@ func (s *scans) resume(l *loop) {
 	if len(s.next) > 0 {
 		next := s.next[0]
 		s.next = s.next[1:]
-		s.dump(l, next)
+		next()
 	}
 }
 

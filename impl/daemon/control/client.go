@@ -86,6 +86,18 @@ func (c *Client) Entry(ctx context.Context, tuple flow.Tuple) (Entry, error) {
 	return *answer.Entry, nil
 }
 
+// Table asks for the node's connection table, with up to limit of its entries.
+func (c *Client) Table(ctx context.Context, limit int) (Table, error) {
+	answer, err := c.call(ctx, request{Command: cmdTable, Limit: limit})
+	if err != nil {
+		return Table{}, err
+	}
+	if answer.Table == nil {
+		return Table{}, errors.New("control: table: the answer holds none")
+	}
+	return *answer.Table, nil
+}
+
 // call sends one request and reads its answer.
 func (c *Client) call(ctx context.Context, r request) (response, error) {
 	c.mu.Lock()

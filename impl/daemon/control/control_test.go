@@ -48,6 +48,11 @@ func (f *fake) Entry(_ context.Context, t flow.Tuple) (Entry, error) {
 	return Entry{Origin: NoEntry}, nil
 }
 
+func (f *fake) Table(_ context.Context, limit int) (Table, error) {
+	entries := []flow.Entry{{Original: known, Reply: known.Reverse(), State: flow.Established, Origin: flow.Synced, Remaining: time.Minute}}
+	return TableFrom(entries[:min(limit, 1)], 1), nil
+}
+
 // serve starts a server and returns its path.
 func serve(t testing.TB, dir string, n Node) string {
 	t.Helper()
@@ -103,6 +108,16 @@ func TestCommands(t *testing.T) {
 	if e, err := c.Entry(ctx, known.Reverse()); err != nil || e.Origin != NoEntry {
 		t.Errorf("Entry of an unknown flow = %+v, %v", e, err)
 	}
+	flow := Flow{Original: known.String(), Reply: known.Reverse().String(), State: "established", Origin: "synced", Remaining: time.Minute}
+	if table, err := c.Table(ctx, 10); err != nil || !cmp.Equal(table, Table{Total: 1, Flows: []Flow{flow}}) {
+		t.Errorf("Table = %+v, %v", table, err)
+	}
+	if table, err := c.Table(ctx, 0); err != nil || table.Total != 1 || len(table.Flows) != 0 {
+		t.Errorf("Table without entries = %+v, %v", table, err)
+	}
+	if _, err := c.Table(ctx, maxFlows+1); err == nil {
+		t.Error("a table beyond the limit was answered")
+	}
 	if err := c.Handover(ctx); err != nil {
 		t.Errorf("Handover = %v", err)
 	}
@@ -124,7 +139,7 @@ func TestTheProtocolIsLinesOfJSON(t *testing.T) {
 		{`{"command":"entry","tuple":"tcp 198.18.0.11:40000>198.18.0.100:80"}`, `{"entry":{"origin":"synced","state":"established","backend":"198.18.1.11:80"}}`},
 		{`{"command":"entry","tuple":"tcp 198.18.0.11:1>198.18.0.100:80"}`, `{"entry":{"origin":"none"}}`},
 		{`{"command":"handover"}`, `{}`},
-		{`{"command":"reboot"}`, `{"error":"control: unknown command \"reboot\"; use status, handover, entry or stop"}`},
+		{`{"command":"reboot"}`, `{"error":"control: unknown command \"reboot\"; use status, handover, entry, table or stop"}`},
 		{`{"command":"entry","tuple":"nonsense"}`, `{"error":"control: parse tuple \"nonsense\": no protocol; write it as tcp 198.18.0.11:40000\u003e198.18.0.100:80"}`},
 		{`status`, `{"error":"control: request is not a JSON object: invalid character 's' looking for beginning of value"}`},
 		{``, `{"error":"control: request is not a JSON object: unexpected end of JSON input"}`},

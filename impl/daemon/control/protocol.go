@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"baton/impl/dataplane"
+	"baton/impl/flow"
 	"baton/impl/node"
 )
 
@@ -16,6 +17,7 @@ const (
 	cmdStatus   = "status"
 	cmdHandover = "handover"
 	cmdEntry    = "entry"
+	cmdTable    = "table"
 	cmdStop     = "stop"
 )
 
@@ -23,6 +25,7 @@ const (
 type request struct {
 	Command string `json:"command"`
 	Tuple   string `json:"tuple,omitempty"` // entry: see ParseTuple
+	Limit   int    `json:"limit,omitempty"` // table: the most entries to answer with
 }
 
 // response is the line that answers it. Error is set if the request was not
@@ -31,6 +34,7 @@ type response struct {
 	Error  string  `json:"error,omitempty"`
 	Status *Status `json:"status,omitempty"`
 	Entry  *Entry  `json:"entry,omitempty"`
+	Table  *Table  `json:"table,omitempty"`
 }
 
 // Status is what a node, its dataplane and its event loop show of themselves.
@@ -93,3 +97,28 @@ type Entry struct {
 
 // NoEntry is the Origin of a flow that is not in the table.
 const NoEntry = "none"
+
+// Table is a dataplane's connection table, or the part of it that was asked for.
+type Table struct {
+	Total int    `json:"total"` // entries in the table
+	Flows []Flow `json:"flows"` // in no order
+}
+
+// Flow is one entry of a connection table.
+type Flow struct {
+	Original  string        `json:"original"` // as flow.Tuple prints it
+	Reply     string        `json:"reply"`
+	State     string        `json:"state"`
+	Origin    string        `json:"origin"`
+	Remaining time.Duration `json:"remaining"` // lifetime left if no packet comes
+}
+
+// TableFrom names what entries hold.
+func TableFrom(entries []flow.Entry, total int) Table {
+	t := Table{Total: total, Flows: make([]Flow, len(entries))}
+	for i, e := range entries {
+		t.Flows[i] = Flow{Original: e.Original.String(), Reply: e.Reply.String(),
+			State: e.State.String(), Origin: e.Origin.String(), Remaining: e.Remaining}
+	}
+	return t
+}

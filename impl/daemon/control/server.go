@@ -25,6 +25,8 @@ type Node interface {
 	// does not. That the peer has taken over is for Status to tell.
 	Handover(context.Context) error
 	Entry(context.Context, flow.Tuple) (Entry, error)
+	// Table reads the connection table, with up to so many of its entries.
+	Table(ctx context.Context, limit int) (Table, error)
 	Stop(context.Context) error
 }
 
@@ -32,6 +34,7 @@ type Node interface {
 const (
 	maxRequest    = 4 << 10
 	maxClients    = 64
+	maxFlows      = 1 << 17
 	answerTimeout = 5 * time.Second
 )
 
@@ -173,7 +176,13 @@ func (s *Server) carryOut(ctx context.Context, r request) (response, error) {
 		}
 		entry, err := s.node.Entry(ctx, tuple)
 		return response{Entry: &entry}, err
+	case cmdTable:
+		if r.Limit < 0 || r.Limit > maxFlows {
+			return response{}, fmt.Errorf("control: table: limit %d; it is 0 to %d", r.Limit, maxFlows)
+		}
+		table, err := s.node.Table(ctx, r.Limit)
+		return response{Table: &table}, err
 	}
-	return response{}, fmt.Errorf("control: unknown command %q; use %s, %s, %s or %s",
-		r.Command, cmdStatus, cmdHandover, cmdEntry, cmdStop)
+	return response{}, fmt.Errorf("control: unknown command %q; use %s, %s, %s, %s or %s",
+		r.Command, cmdStatus, cmdHandover, cmdEntry, cmdTable, cmdStop)
 }
