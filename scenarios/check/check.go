@@ -47,6 +47,15 @@ type Check struct {
 	Line   int    `json:"line,omitempty"` // of the scenario file
 	// Control marks a check that the scenario says must fail.
 	Control bool `json:"control,omitempty"`
+	// Failed is the first stretch in which it failed, on the trace's time axis; nil
+	// for a PASS, and where no time can be given.
+	Failed *Span `json:"failed,omitempty"`
+}
+
+// Span is a stretch of time, both ends included.
+type Span struct {
+	From clock.Instant `json:"from"`
+	To   clock.Instant `json:"to"`
 }
 
 // Metrics are the measured values by the names of plan.Metrics. What was not

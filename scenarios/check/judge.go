@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,6 +29,7 @@ func Judge(p *plan.Plan, events []trace.Event) Verdict {
 		f := &findings[i]
 		*f = r.doubted(*f)
 		f.Control = control && slices.Contains(p.Control, f.Name)
+		f.Failed = f.firstFailed()
 		v.Checks = append(v.Checks, f.Check)
 	}
 	if control {
@@ -69,6 +71,15 @@ func (r *run) doubted(f finding) finding {
 		}
 	}
 	return f
+}
+
+// firstFailed is the earliest time at which a finding that did not pass failed.
+func (f finding) firstFailed() *Span {
+	if f.Verdict == Pass || len(f.evidence) == 0 {
+		return nil
+	}
+	first := slices.MinFunc(f.evidence, func(a, b window) int { return cmp.Compare(a.from, b.from) })
+	return &Span{first.from, first.to}
 }
 
 func (r *run) stalled(s stall) string {
