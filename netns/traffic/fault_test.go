@@ -53,13 +53,13 @@ func watch(n *network) (stop func() []trace.Event) {
 	for _, b := range n.backends {
 		hosts[b.MAC("eth0")] = b.Name()
 	}
-	c, err := capture.Start(capture.Config{Hosts: hosts, Record: r.record,
+	c, err := capture.Start(capture.Config{Hosts: hosts, Record: r.Record,
 		Edges: []capture.Edge{{Name: plan.LinkClients, Host: n.sw}}})
 	Expect(err).NotTo(HaveOccurred())
 	return func() []trace.Event {
 		c.Stop()
 		Expect(c.Stats().Lost).To(BeZero())
-		return r.all()
+		return r.All()
 	}
 }
 

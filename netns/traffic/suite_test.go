@@ -3,8 +3,6 @@ package traffic_test
 import (
 	"context"
 	"net/netip"
-	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,35 +15,14 @@ import (
 	"baton/scenarios/plan"
 )
 
-func TestTraffic(t *testing.T) {
-	if reason := testlab.SkipReason(); reason != "" {
-		t.Skip("traffic in namespaces: " + reason)
-	}
-	RegisterFailHandler(Fail)
-	RunSpecs(t, "traffic in namespaces")
-}
+func TestTraffic(t *testing.T) { testlab.Run(t, "traffic") }
 
 // recording collects events.
-type recording struct {
-	mu     sync.Mutex
-	events []trace.Event
-}
-
-func (r *recording) record(e trace.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.events = append(r.events, e)
-}
-
-func (r *recording) all() []trace.Event {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.events)
-}
+type recording struct{ testlab.Recording }
 
 // traffic returns the events of one kind on one line.
 func (r *recording) traffic(line, event string) (found []trace.Traffic) {
-	for _, e := range r.all() {
+	for _, e := range r.All() {
 		if e.Kind == trace.KindTraffic && e.Traffic.Name == line && e.Traffic.Event == event {
 			found = append(found, *e.Traffic)
 		}
@@ -54,7 +31,7 @@ func (r *recording) traffic(line, event string) (found []trace.Traffic) {
 }
 
 func (r *recording) gaps(line string) (found []trace.Gap) {
-	for _, e := range r.all() {
+	for _, e := range r.All() {
 		if e.Kind == trace.KindGap && e.Gap.Name == line {
 			found = append(found, *e.Gap)
 		}
@@ -64,7 +41,7 @@ func (r *recording) gaps(line string) (found []trace.Gap) {
 
 // final returns the final totals of a line.
 func (r *recording) final(line string) trace.Totals {
-	for _, e := range r.all() {
+	for _, e := range r.All() {
 		if e.Kind == trace.KindTotals && e.Totals.Name == line && e.Totals.Final {
 			return *e.Totals
 		}
@@ -113,7 +90,7 @@ func (n *network) serveBy(i int) { n.client.Route(vip+"/32", backendAddrs[i]) }
 // config loads the VIP's services with the given lines.
 func (n *network) config(r *recording, lines ...plan.Traffic) traffic.Config {
 	cfg := traffic.Config{
-		Lines: lines, Clients: []traffic.Host{n.client}, Run: 7, Record: r.record,
+		Lines: lines, Clients: []traffic.Host{n.client}, Run: 7, Record: r.Record,
 		Services: []plan.Service{
 			{Name: "tcp", Proto: "tcp", VIP: vip, Port: service},
 			{Name: "udp", Proto: "udp", VIP: vip, Port: service},
