@@ -1,10 +1,12 @@
 package netns
 
 import (
+	"strings"
 	"sync"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/plan"
 )
 
 // view is what a capture must know to attribute a RST: who had which role, and
@@ -46,6 +48,18 @@ func (v *view) fault(at clock.Instant) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return lastBefore(v.faults, at)
+}
+
+// lastOf returns the last thing that was done to a node, "" if nothing was.
+func (v *view) lastOf(node string) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i := len(v.faults) - 1; i >= 0; i-- {
+		if what := v.faults[i].what; strings.HasSuffix(what, " "+node) && !strings.HasPrefix(what, plan.VerbHandover) {
+			return what
+		}
+	}
+	return ""
 }
 
 func lastBefore(history []dated, at clock.Instant) string {

@@ -16,6 +16,7 @@ import (
 	"baton/netns/internal/hostclock"
 	"baton/netns/traffic"
 	"baton/scenarios"
+	"baton/scenarios/evidence"
 	"baton/scenarios/plan"
 )
 
@@ -27,7 +28,10 @@ type WorldConfig struct {
 	Baton string
 	// AllowUnsafe starts the nodes with --allow-unsafe.
 	AllowUnsafe bool
-	Recorder    scenarios.Recorder
+	// EvidenceLimit is how many bytes of evidence the run may leave, 0 if none is
+	// wanted; the captures take several times as much memory.
+	EvidenceLimit int64
+	Recorder      scenarios.Recorder
 }
 
 // World executes a plan with real nodes, real traffic and the real kernel. It
@@ -46,16 +50,18 @@ type World struct {
 
 	changed chan struct{} // holds one token once an event was recorded
 	view    *view         // of roles and faults, for the captures
+	tables  tables        // for the evidence
 
-	mu     sync.Mutex
-	failed error // a node ended by itself
+	mu      sync.Mutex
+	failed  error          // a node ended by itself
+	started map[string]int // processes of each node
 }
 
 var _ scenarios.World = (*World)(nil)
 
 // NewWorld returns a world in which nothing exists yet.
 func NewWorld(p *plan.Plan, cfg WorldConfig) *World {
-	return &World{cfg: cfg, plan: p, processes: map[string]*Process{}, changed: make(chan struct{}, 1), view: newView()}
+	return &World{cfg: cfg, plan: p, processes: map[string]*Process{}, changed: make(chan struct{}, 1), view: newView(), started: map[string]int{}}
 }
 
 // Name implements scenarios.World.
@@ -105,10 +111,14 @@ func (w *World) startNode(host *Host) (*Process, error) {
 	if w.cfg.AllowUnsafe {
 		args = append(args, "--allow-unsafe")
 	}
+	log := filepath.Join(w.cfg.Dir, evidence.LogFile(node))
+	if err := w.beginLog(log, node); err != nil {
+		return nil, err
+	}
 	return host.Start(ProcessConfig{
-		Args: args, Dir: w.cfg.Dir, Log: filepath.Join(w.cfg.Dir, node+".log"), Trace: w.record,
+		Args: args, Dir: w.cfg.Dir, Log: log, Trace: w.record,
 		Died: func(p *Process, exit Exit) {
-			w.fail(fmt.Errorf("netns: node %s ended by itself: %s; see %s", node, exit, filepath.Join(w.cfg.Dir, node+".log")))
+			w.fail(fmt.Errorf("netns: node %s ended by itself: %s; its last words: %s", node, exit, lastWords(log)))
 		},
 	})
 }
@@ -188,6 +198,8 @@ func (w *World) Down(ctx context.Context) error {
 	if w.watchdog != nil {
 		w.watchdog.Stop()
 	}
+	w.readTables("the end of the run: its traffic had been closed")
+	w.tables.read.Wait()
 	if w.pair != nil {
 		for _, leak := range w.pair.Close(ctx) {
 			w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindLeak, Leak: &leak})
@@ -208,6 +220,10 @@ func (w *World) Down(ctx context.Context) error {
 func (w *World) record(e trace.Event) {
 	w.view.note(e)
 	w.cfg.Recorder.Record(e)
+	if evidence.IsDamage(e) {
+		w.capture.Mark(e.At)
+		w.readTables("right after the first damage to a client")
+	}
 	select {
 	case w.changed <- struct{}{}:
 	default:
@@ -236,6 +252,13 @@ func (w *World) process(node string) *Process {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.processes[node]
+}
+
+// lives is how many processes a node has had.
+func (w *World) lives(node string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.started[node]
 }
 
 func (w *World) setProcess(node string, p *Process) {

@@ -2,33 +2,32 @@ package netns
 
 import (
 	"context"
-	"errors"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
-	"baton/impl/clock"
 	"baton/impl/daemon/control"
 	"baton/impl/flow"
 	"baton/netns/capture"
-	"baton/scenarios"
+	"baton/scenarios/evidence"
 	"baton/scenarios/plan"
 )
 
-// evidenceBytes is the memory for the latest frames at the edges.
-const evidenceBytes = 16 << 20
+// historyFactor is how much more memory the frames of a run have than files: the
+// failure may be long past when it is known, and the memory must still hold it.
+const historyFactor = 4
 
 // entryLimit is how long a node may take to say how it knows a flow. It is asked
 // while the flow's RST is fresh; a dead node does not answer.
 const entryLimit = 50 * time.Millisecond
 
-// startCapture listens at both edges, for RSTs, announcements and forwarders.
+// startCapture listens at both edges, for RSTs, announcements and forwarders, and
+// keeps the frames of those edges that the plan wants to be kept.
 func (w *World) startCapture() error {
 	cfg := capture.Config{
 		Hosts: map[string]string{}, LoadBalancers: w.pair.Names(RoleLB), Record: w.record,
-		Role: w.view.role, Fault: w.view.fault, Entry: w.entry, EvidenceBytes: evidenceBytes,
+		Role: w.view.role, Fault: w.view.fault, Entry: w.entry,
 	}
 	for _, host := range w.pair.Hosts() {
 		for _, i := range host.Interfaces() {
@@ -48,6 +47,16 @@ func (w *World) startCapture() error {
 		VIPs: []netip.Addr{snatVIP}, Forwarded: w.clientNets(),
 	}
 	cfg.Edges = []capture.Edge{clients, backends}
+	kept := w.plan.CaptureLinks(plan.Netns)
+	if slices.Contains(kept, plan.LinkSync) {
+		cfg.Edges = append(cfg.Edges, w.cable())
+	}
+	_, _, share := evidence.Shares(w.cfg.EvidenceLimit, len(kept))
+	for i := range cfg.Edges {
+		if slices.Contains(kept, cfg.Edges[i].Name) {
+			cfg.Edges[i].Keep = historyFactor * int(share)
+		}
+	}
 	var err error
 	w.capture, err = capture.Start(cfg)
 	return err
@@ -59,21 +68,10 @@ func (w *World) stopCapture() {
 	}
 }
 
-// EvidenceFile holds the frames of both edges, the last that fitted into memory.
-const EvidenceFile = "capture.pcapng"
-
-var _ scenarios.Witness = (*World)(nil)
-
-// Evidence implements scenarios.Witness.
-func (w *World) Evidence(dir string, _ []plan.Capture) error {
-	if w.capture == nil {
-		return nil
-	}
-	f, err := os.Create(filepath.Join(dir, EvidenceFile))
-	if err != nil {
-		return err
-	}
-	return errors.Join(w.capture.WritePCAPNG(f, 0, clock.Never), f.Close())
+// cable is the sync cable, heard at the end of lb1.
+func (w *World) cable() capture.Edge {
+	host := w.pair.Host("lb1")
+	return capture.Edge{Name: plan.LinkSync, Host: host, Interfaces: map[int]string{syncIndex: host.Name()}, Cable: true}
 }
 
 // services are those of the plan that exist in this world.

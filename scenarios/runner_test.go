@@ -147,8 +147,8 @@ func TestAJobStoresWhatItsWorldLacksAsASkip(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := Job{Plan: parse(t, timelineScenario), World: plan.Sim, Dir: dir,
-		NewWorld: func(_ *plan.Plan, _ string, r Recorder) (World, error) {
-			return &scripted{recorder: r, refuse: ErrUnsupported}, nil
+		NewWorld: func(s Stage) (World, error) {
+			return &scripted{recorder: s.Recorder, refuse: ErrUnsupported}, nil
 		}}
 	verdict, err := job.Execute(t.Context())
 	if err != nil || verdict.Verdict != Skip || len(verdict.Reasons) == 0 {
@@ -161,34 +161,6 @@ func TestAJobStoresWhatItsWorldLacksAsASkip(t *testing.T) {
 	}
 	if _, err := os.Stat(stale); err == nil {
 		t.Error("an earlier run's file survived")
-	}
-}
-
-// witness is a scripted world that keeps evidence.
-type witness struct {
-	*scripted
-	asked []plan.Capture
-}
-
-func (w *witness) Evidence(_ string, captures []plan.Capture) error {
-	w.asked = captures
-	return nil
-}
-
-func TestEvidenceIsKeptOfRunsThatDoNotPass(t *testing.T) {
-	for guard, want := range map[string]int{"": 1, "[netns] ": 0} {
-		p := parse(t, timelineScenario+guard+"on-failure capture clients\n")
-		w := &witness{scripted: &scripted{}}
-		job := Job{Plan: p, World: plan.Sim, Dir: t.TempDir(), NewWorld: func(_ *plan.Plan, _ string, r Recorder) (World, error) {
-			w.recorder = r
-			return w, nil
-		}}
-		if verdict, err := job.Execute(t.Context()); err != nil || verdict.Verdict == check.Pass {
-			t.Fatalf("verdict %s, error %v; the wait was to time out", verdict.Verdict, err)
-		}
-		if len(w.asked) != want {
-			t.Errorf("guard %q: %d captures asked for, want %d", guard, len(w.asked), want)
-		}
 	}
 }
 

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"baton/impl/trace"
 	"baton/scenarios/check"
+	"baton/scenarios/evidence"
 	"baton/scenarios/plan"
 )
 
@@ -23,9 +23,17 @@ const (
 // Skip is the verdict of a run that a world could not make, with its reason.
 const Skip check.Outcome = "SKIP"
 
-// NewWorld makes the world of one run. dir is where the run is stored, and where
-// the world may leave evidence.
-type NewWorld func(p *plan.Plan, dir string, recorder Recorder) (World, error)
+// Stage is what a world is made for: one run of a plan.
+type Stage struct {
+	Plan     *plan.Plan
+	Dir      string // where the run is stored
+	Recorder Recorder
+	// EvidenceLimit is how many bytes of evidence the run may leave, 0 if none is wanted.
+	EvidenceLimit int64
+}
+
+// NewWorld makes the world of one run.
+type NewWorld func(Stage) (World, error)
 
 // Job is a plan to be run and stored.
 type Job struct {
@@ -35,6 +43,10 @@ type Job struct {
 	SUT      string
 	Seed     uint64
 	Dir      string // becomes the run's folder; what an earlier run left there is replaced
+	// Keep says whether evidence of the run is kept, Limit how many bytes of it; the
+	// zero values are evidence.KeepFailed and evidence.DefaultLimit.
+	Keep  evidence.Keep
+	Limit int64
 	// Started, if set, is called with the run before it begins: for a progress line.
 	Started func(*Run)
 }
@@ -47,7 +59,7 @@ func (j Job) Execute(ctx context.Context) (check.Verdict, error) {
 		return check.Verdict{}, err
 	}
 	recording := NewRecording(j.Plan, j.World)
-	world, err := j.NewWorld(j.Plan, j.Dir, recording)
+	world, err := j.NewWorld(Stage{Plan: j.Plan, Dir: j.Dir, Recorder: recording, EvidenceLimit: j.evidenceLimit()})
 	if err != nil {
 		return j.finish(check.Verdict{}, recording, err)
 	}
@@ -56,23 +68,10 @@ func (j Job) Execute(ctx context.Context) (check.Verdict, error) {
 		j.Started(run)
 	}
 	verdict, err := run.Execute(ctx)
-	if err != nil || verdict.Verdict != check.Pass {
-		err = errors.Join(err, j.keepEvidence(world))
+	if !errors.Is(err, ErrUnsupported) {
+		err = errors.Join(err, j.keepEvidence(world, verdict, recording.Events(), err))
 	}
 	return j.finish(verdict, recording, err)
-}
-
-// keepEvidence stores what the plan wants to be kept of a run that did not pass.
-func (j Job) keepEvidence(world World) error {
-	witness, ok := world.(Witness)
-	captures := slices.DeleteFunc(slices.Clone(j.Plan.Captures), func(c plan.Capture) bool { return !c.Guard.In(j.World) })
-	if !ok || len(captures) == 0 {
-		return nil
-	}
-	if err := witness.Evidence(j.Dir, captures); err != nil {
-		return fmt.Errorf("scenario %s: evidence: %w", j.Plan.Name, err)
-	}
-	return nil
 }
 
 // finish stores what there is.

@@ -9,6 +9,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/evidence"
 	"baton/scenarios/plan"
 )
 
@@ -36,11 +37,10 @@ type World interface {
 	Down(ctx context.Context) error
 }
 
-// Witness is a World that can store evidence of a run that did not pass. Evidence
-// is called after Down, with the captures that the plan asks for, and writes into
-// the run's folder.
+// Witness is a World that has evidence of its run besides the trace. Evidence is
+// called after Down and puts what is asked for into the store, or why it lacks it.
 type Witness interface {
-	Evidence(dir string, captures []plan.Capture) error
+	Evidence(*evidence.Store, evidence.Ask) error
 }
 
 // Recorder collects the events of a run. Implementations are safe for

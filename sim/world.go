@@ -10,6 +10,7 @@ import (
 	"baton/impl/flow"
 	"baton/impl/trace"
 	"baton/scenarios"
+	"baton/scenarios/evidence"
 	"baton/scenarios/plan"
 )
 
@@ -21,6 +22,8 @@ type Config struct {
 	// calm world, in which a scenario's expectations hold.
 	Chaos    Chaos
 	Recorder scenarios.Recorder
+	// Evidence has the world keep what a run that fails is asked for.
+	Evidence bool
 	// EveryPacket sends each packet hop by hop through the dataplane's model. By
 	// default an exchange that nothing can interfere with is computed at once, with
 	// the same outcome; see express.go.
@@ -64,6 +67,7 @@ type World struct {
 	random    *Random // of the endpoints: initial sequence numbers, think times
 	lastFault string
 	stopped   bool
+	tables    *tables // nil until they are read
 }
 
 var _ scenarios.World = (*World)(nil)
@@ -169,6 +173,7 @@ func (w *World) Until(ctx context.Context, at clock.Instant, done func() bool) e
 // Down implements scenarios.World. Nothing can be left behind.
 func (w *World) Down(context.Context) error {
 	w.capture.end(w)
+	w.readTables("the end of the run: its traffic had been closed")
 	w.stopped = true
 	return nil
 }
@@ -252,6 +257,9 @@ func (w *World) at(at clock.Instant, call func()) {
 func (w *World) record(e trace.Event) {
 	w.dirty = true
 	w.cfg.Recorder.Record(e)
+	if w.cfg.Evidence && evidence.IsDamage(e) {
+		w.readTables("the first damage to a client")
+	}
 }
 
 func (w *World) note(node, format string, args ...any) {

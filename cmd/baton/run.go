@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 	"baton/netns"
 	"baton/scenarios"
 	"baton/scenarios/check"
+	"baton/scenarios/evidence"
 	"baton/scenarios/plan"
 	"baton/sim"
 )
@@ -24,6 +26,7 @@ type runOptions struct {
 	repeat          int
 	allowUnsafe     bool
 	set             []string
+	keep, limit     string // of evidence
 }
 
 func runCommand() *cobra.Command {
@@ -47,8 +50,11 @@ func runCommand() *cobra.Command {
 	f.IntVar(&o.repeat, "repeat", 1, "how often to run each scenario")
 	f.BoolVar(&o.allowUnsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
 	f.StringArrayVar(&o.set, "set", nil, "override a configuration key of the scenarios: [NODE.]KEY=VALUE")
+	f.StringVar(&o.keep, "keep", string(evidence.KeepFailed), "of which runs to keep evidence (frames, connection tables, logs): "+strings.Join(evidence.Policies(), ", "))
+	f.StringVar(&o.limit, "evidence-limit", evidence.Size(evidence.DefaultLimit), "the most evidence that one run may leave")
 	_ = c.RegisterFlagCompletionFunc("world", cobra.FixedCompletions([]string{plan.Netns, plan.Sim}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("sut", cobra.FixedCompletions([]string{"reference"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("keep", cobra.FixedCompletions(evidence.Policies(), cobra.ShellCompDirectiveNoFileComp))
 	c.ValidArgsFunction = completeScenarios
 	return c
 }
@@ -122,7 +128,19 @@ func (o *runOptions) check() error {
 	case o.repeat < 1:
 		return badInput("--repeat %d: at least 1", o.repeat)
 	}
-	return nil
+	_, _, err := o.evidence()
+	return err
+}
+
+// evidence is what to keep of which runs.
+func (o *runOptions) evidence() (keep evidence.Keep, limit int64, err error) {
+	if keep, err = evidence.ParseKeep(o.keep); err != nil {
+		return "", 0, badInput("--keep %w", err)
+	}
+	if limit, err = evidence.ParseLimit(o.limit); err != nil {
+		return "", 0, badInput("--evidence-limit %w", err)
+	}
+	return keep, limit, nil
 }
 
 // one runs a plan for the n-th time (from 0) and prints its line.
@@ -135,31 +153,48 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, n int) (check.Verdic
 	if err != nil {
 		return check.Verdict{}, err
 	}
+	keep, limit, err := o.evidence()
+	if err != nil {
+		return check.Verdict{}, err
+	}
 	line := newProgress(os.Stderr, p.Name)
 	job := scenarios.Job{
 		Plan: p, World: o.world, SUT: o.sut, Seed: o.seed, Dir: absolute, Started: line.follow,
-		NewWorld: o.newWorld,
+		NewWorld: o.newWorld, Keep: keep, Limit: limit,
 	}
 	verdict, err := job.Execute(ctx)
 	line.stop()
 	if err != nil {
 		return verdict, err
 	}
-	printVerdict(os.Stdout, verdict, dir)
+	printVerdict(os.Stdout, verdict, dir, o.replay(p))
 	return verdict, nil
 }
 
+// replay is the command that runs a plan again as it was run.
+func (o *runOptions) replay(p *plan.Plan) string {
+	args := []string{"baton", "run", "--world", o.world, "--seed", strconv.FormatUint(o.seed, 10)}
+	if o.allowUnsafe {
+		args = append(args, "--allow-unsafe")
+	}
+	for _, text := range o.set {
+		args = append(args, "--set", text)
+	}
+	return commandLine(append(args, p.File)...)
+}
+
 // newWorld makes the world that was asked for.
-func (o *runOptions) newWorld(p *plan.Plan, dir string, recorder scenarios.Recorder) (scenarios.World, error) {
+func (o *runOptions) newWorld(s scenarios.Stage) (scenarios.World, error) {
 	if o.world == plan.Sim {
-		return sim.NewWorld(p, sim.Config{Seed: o.seed, Recorder: recorder})
+		return sim.NewWorld(s.Plan, sim.Config{Seed: o.seed, Recorder: s.Recorder, Evidence: s.EvidenceLimit > 0})
 	}
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	return netns.NewWorld(p, netns.WorldConfig{
-		Dir: dir, Baton: program, Recorder: recorder, AllowUnsafe: o.allowUnsafe || p.IsControl(o.world),
+	return netns.NewWorld(s.Plan, netns.WorldConfig{
+		Dir: s.Dir, Baton: program, Recorder: s.Recorder, AllowUnsafe: o.allowUnsafe || s.Plan.IsControl(o.world),
+		EvidenceLimit: s.EvidenceLimit,
 	}), nil
 }
 

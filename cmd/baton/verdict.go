@@ -1,17 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 
 	"baton/reports"
+	"baton/scenarios"
 	"baton/scenarios/check"
+	"baton/scenarios/evidence"
 )
 
-// printVerdict prints what a run came to: one line of figures, the reasons if it
-// did not pass, and where the evidence lies.
-func printVerdict(w io.Writer, v check.Verdict, dir string) {
+// printVerdict prints what a run came to: one line of figures, and if it did not
+// pass the reasons, what is kept of it, and the command that runs it again.
+func printVerdict(w io.Writer, v check.Verdict, dir, replay string) {
 	fmt.Fprintf(w, "%-12s  %s\n", v.Verdict, v.Scenario)
 	if figures := reports.Figures(v.Metrics); len(figures) > 0 {
 		fmt.Fprintf(w, "  %s\n", strings.Join(figures, "  "))
@@ -20,4 +23,40 @@ func printVerdict(w io.Writer, v check.Verdict, dir string) {
 		fmt.Fprintf(w, "  %s\n", reason)
 	}
 	fmt.Fprintf(w, "  results: %s\n", dir)
+	if m, err := evidence.Read(dir); err == nil {
+		printEvidence(w, m)
+	}
+	if v.Verdict != check.Pass && v.Verdict != scenarios.Skip {
+		fmt.Fprintf(w, "  replay: %s\n", replay)
+	}
+}
+
+// printEvidence lists the files beside the results, and what is not there.
+func printEvidence(w io.Writer, m evidence.Manifest) {
+	var files []string
+	for _, f := range m.Files {
+		name := fmt.Sprintf("%s (%s", f.File, evidence.Size(f.Bytes))
+		if len(f.Cut) > 0 {
+			name += ", cut"
+		}
+		files = append(files, name+")")
+	}
+	if len(files) > 0 {
+		fmt.Fprintf(w, "  evidence: %s\n", strings.Join(files, ", "))
+	}
+	for _, lack := range m.Missing {
+		fmt.Fprintf(w, "  no %s of %s: %s\n", lack.Kind, cmp.Or(lack.Node, lack.Edge), lack.Why)
+	}
+}
+
+// commandLine writes arguments as a shell reads them.
+func commandLine(args ...string) string {
+	for i, arg := range args {
+		if arg == "" || strings.ContainsFunc(arg, func(r rune) bool {
+			return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_./=:,+@%", r))
+		}) {
+			args[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(args, " ")
 }

@@ -19,19 +19,19 @@ import (
 // BenchmarkReferenceLoad compares the load of the first scenarios (500 sessions
 // of 10 messages a second, a probe of 1 kHz, 100 connects a second, through a
 // router between two switches) without a capture, with one, and with one that
-// keeps evidence. An iteration is a second; costs are in percent of one core and
+// keeps frames. An iteration is a second; costs are in percent of one core and
 // contain the network that runs in this process's system calls.
 func BenchmarkReferenceLoad(b *testing.B) {
 	for _, with := range []struct {
-		name     string
-		capture  bool
-		evidence int
-	}{{"traffic", false, 0}, {"traffic+capture", true, 0}, {"traffic+capture+evidence", true, 32 << 20}} {
-		b.Run(with.name, func(b *testing.B) { referenceLoad(b, with.capture, with.evidence) })
+		name    string
+		capture bool
+		keep    int
+	}{{"traffic", false, 0}, {"traffic+capture", true, 0}, {"traffic+capture+frames", true, 32 << 20}} {
+		b.Run(with.name, func(b *testing.B) { referenceLoad(b, with.capture, with.keep) })
 	}
 }
 
-func referenceLoad(b *testing.B, captured bool, evidence int) {
+func referenceLoad(b *testing.B, captured bool, keep int) {
 	if reason := testlab.SkipReason(); reason != "" {
 		b.Skip("capture in namespaces: " + reason)
 	}
@@ -58,7 +58,9 @@ func referenceLoad(b *testing.B, captured bool, evidence int) {
 
 	r := &recording{}
 	cfg := n.config(r)
-	cfg.EvidenceBytes = evidence
+	for i := range cfg.Edges {
+		cfg.Edges[i].Keep = keep / len(cfg.Edges)
+	}
 	var stats func() capture.Stats
 	if captured {
 		c, err := capture.Start(cfg)

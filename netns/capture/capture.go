@@ -18,7 +18,6 @@ package capture
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"runtime"
@@ -56,6 +55,8 @@ type Edge struct {
 	// Forwarded are further such addresses: those of the clients, at the backend
 	// edge, where dnat keeps them.
 	Forwarded []netip.Prefix
+	// Keep is the memory for the edge's latest frames in bytes; 0 keeps none.
+	Keep int
 }
 
 // Config is what a capture needs to know. The callbacks may be nil; they are
@@ -82,22 +83,23 @@ type Config struct {
 	// "unknown (limit)".
 	EntriesPerSecond int
 
-	// EvidenceBytes is the memory for the latest frames; 0 keeps none.
-	EvidenceBytes int
-	// Snap is how much of a frame is kept; 256 by default.
+	// Snap is how much of a frame is kept; DefaultSnap by default.
 	Snap int
 }
+
+// DefaultSnap holds the headers and the begin of the payload.
+const DefaultSnap = 256
 
 // Capture is a running capture.
 type Capture struct {
 	cfg    Config
 	edges  []*edge
+	kept   []*edge // the same, and after Stop too
 	owners map[mac]string
 	lbs    map[string]bool
 	stop   int // eventfd
 
 	pairing  pairing
-	evidence evidence
 	settled  chan *sighting
 	read     chan struct{} // closed when the reader has ended
 	recorded chan struct{} // closed when every RST has been recorded
@@ -111,7 +113,7 @@ type Capture struct {
 // returned is captured.
 func Start(cfg Config) (*Capture, error) {
 	if cfg.Snap == 0 {
-		cfg.Snap = 256
+		cfg.Snap = DefaultSnap
 	}
 	if cfg.EntriesPerSecond == 0 {
 		cfg.EntriesPerSecond = 200
@@ -120,8 +122,7 @@ func Start(cfg Config) (*Capture, error) {
 		return nil, errors.New("capture: nowhere to record events")
 	}
 	c := &Capture{cfg: cfg, owners: map[mac]string{}, lbs: map[string]bool{}, stop: -1,
-		evidence: evidence{budget: cfg.EvidenceBytes}, settled: make(chan *sighting, 1024),
-		read: make(chan struct{}), recorded: make(chan struct{})}
+		settled: make(chan *sighting, 1024), read: make(chan struct{}), recorded: make(chan struct{})}
 	for _, name := range cfg.LoadBalancers {
 		c.lbs[name] = true
 	}
@@ -144,6 +145,7 @@ func Start(cfg Config) (*Capture, error) {
 		}
 		c.edges = append(c.edges, opened)
 	}
+	c.kept = c.edges
 	go c.run()
 	go c.recordRSTs()
 	return c, nil
@@ -178,10 +180,12 @@ func (c *Capture) Stats() Stats {
 	return s
 }
 
-// WritePCAPNG writes the frames that are still in memory from one instant to
-// another, for Wireshark. It may be called while the capture runs and after it.
-func (c *Capture) WritePCAPNG(w io.Writer, from, to clock.Instant) error {
-	return c.evidence.writePCAPNG(w, c.cfg.Snap, from, to)
+// Mark keeps the frames around an instant in memory, however many come after
+// them. Only the first mark counts.
+func (c *Capture) Mark(at clock.Instant) {
+	for _, e := range c.kept {
+		e.history.mark(at)
+	}
 }
 
 // run reads the rings until Stop.

@@ -17,6 +17,7 @@ import (
 	"baton/netns/capture"
 	"baton/netns/internal/hostclock"
 	"baton/netns/internal/testlab"
+	"baton/scenarios/evidence"
 	"baton/scenarios/plan"
 )
 
@@ -36,7 +37,7 @@ var _ = Describe("RSTs", func() {
 		Expect(err).To(MatchError(unix.ECONNREFUSED))
 		c.Stop()
 
-		rsts := r.of(trace.KindRST)
+		rsts := r.Of(trace.KindRST)
 		Expect(rsts).To(HaveLen(2))
 		for i, want := range []struct{ edge, sender string }{{plan.LinkBackends, "backend1"}, {plan.LinkClients, "lb1"}} {
 			Expect(*rsts[i].RST).To(And(HaveField("Edge", want.edge), HaveField("Sender", want.sender),
@@ -65,7 +66,7 @@ var _ = Describe("RSTs", func() {
 		Expect(err).To(MatchError(unix.ECONNRESET))
 		c.Stop()
 
-		rsts := r.of(trace.KindRST)
+		rsts := r.Of(trace.KindRST)
 		Expect(rsts).To(HaveLen(1))
 		Expect(*rsts[0].RST).To(And(HaveField("Edge", plan.LinkClients), HaveField("Sender", "lb1"),
 			HaveField("Origin", "lb1"), HaveField("Tuple", tupleOf(conn).Reverse())))
@@ -85,7 +86,7 @@ var _ = Describe("RSTs", func() {
 		Expect(err).To(MatchError(unix.ECONNRESET))
 		c.Stop()
 
-		rsts := r.of(trace.KindRST)
+		rsts := r.Of(trace.KindRST)
 		Expect(rsts).To(HaveLen(2))
 		Expect(rsts[0].RST.Sender).To(Equal("client1"))
 		Expect(rsts[1].RST).To(And(HaveField("Sender", "lb1"), HaveField("Origin", "client1"), HaveField("Edge", plan.LinkBackends)))
@@ -98,7 +99,7 @@ var _ = Describe("RSTs", func() {
 		_, err := n.dial("tcp4")
 		Expect(err).To(MatchError(unix.ECONNREFUSED))
 		c.Stop()
-		Expect(r.of(trace.KindRST)).To(HaveLen(2), "one at each edge")
+		Expect(r.Of(trace.KindRST)).To(HaveLen(2), "one at each edge")
 	})
 
 	It("of an ordinary close there are none", func() {
@@ -114,7 +115,7 @@ var _ = Describe("RSTs", func() {
 		_, _ = conn.Read(make([]byte, 1))
 		conn.Close()
 		c.Stop()
-		Expect(r.of(trace.KindRST)).To(BeEmpty())
+		Expect(r.Of(trace.KindRST)).To(BeEmpty())
 	})
 })
 
@@ -127,7 +128,7 @@ var _ = Describe("gratuitous ARPs", func() {
 		announce(n.lbs[1], "backend0", snat, 1)
 		announce(n.lbs[1], "client0", "198.18.0.77", 1) // not a VIP
 		c.Stop()
-		garps := r.of(trace.KindGARP)
+		garps := r.Of(trace.KindGARP)
 		Expect(nodes(garps)).To(Equal([]string{"lb2", "lb2", "lb2"}))
 		Expect([]trace.GARP{*garps[0].GARP, *garps[1].GARP, *garps[2].GARP}).To(Equal([]trace.GARP{
 			{Edge: plan.LinkClients, VIP: vip}, {Edge: plan.LinkClients, VIP: vip}, {Edge: plan.LinkBackends, VIP: snat}}))
@@ -152,7 +153,7 @@ var _ = Describe("the forwarder", func() {
 
 		for _, edge := range []string{plan.LinkClients, plan.LinkBackends} {
 			var turns []trace.Event
-			for _, e := range r.of(trace.KindForwarder) {
+			for _, e := range r.Of(trace.KindForwarder) {
 				if e.Forwarder.Edge == edge {
 					turns = append(turns, e)
 				}
@@ -174,7 +175,7 @@ var _ = Describe("evidence", func() {
 		n, r := newNetwork(), &recording{}
 		_, accepted := n.listen()
 		cfg := n.config(r)
-		cfg.EvidenceBytes = 4 << 20
+		cfg.Edges[0].Keep, cfg.Edges[1].Keep = 4<<20, 4<<20
 		c := start(cfg)
 		conn, err := n.dial("tcp4")
 		Expect(err).NotTo(HaveOccurred())
@@ -189,22 +190,38 @@ var _ = Describe("evidence", func() {
 		exchange(conn)
 		c.Stop()
 
-		var file bytes.Buffer
-		Expect(c.WritePCAPNG(&file, from, to)).To(Succeed())
-		reader, err := pcapgo.NewNgReader(&file, pcapgo.DefaultNgReaderOptions)
-		Expect(err).NotTo(HaveOccurred())
-		segments := 0
-		for {
-			data, info, err := reader.ReadPacketData()
-			if err != nil {
-				break
+		for _, edge := range []string{plan.LinkClients, plan.LinkBackends} {
+			var file bytes.Buffer
+			written, err := c.WritePCAPNG(&file, edge, capture.Excerpt{Windows: []evidence.Span{{From: from, To: to}}, Limit: 1 << 20})
+			Expect(err).NotTo(HaveOccurred())
+			Expect(written.Cut).To(BeEmpty())
+			reader, err := pcapgo.NewNgReader(&file, pcapgo.DefaultNgReaderOptions)
+			Expect(err).NotTo(HaveOccurred())
+			segments := 0
+			for {
+				data, info, err := reader.ReadPacketData()
+				if err != nil {
+					break
+				}
+				if bytes.HasSuffix(data, []byte("hello")) {
+					segments++
+					Expect(info.Timestamp).To(BeTemporally("~", time.Now(), time.Minute))
+				}
 			}
-			if bytes.HasSuffix(data, []byte("hello")) {
-				segments++
-				Expect(info.Timestamp).To(BeTemporally("~", time.Now(), time.Minute))
-			}
+			Expect(segments).To(Equal(2), "there and back at the %s edge", edge)
 		}
-		Expect(segments).To(Equal(4), "there and back at two edges")
+	})
+
+	It("of an edge of which no frames are kept there is none", func() {
+		n, r := newNetwork(), &recording{}
+		cfg := n.config(r)
+		cfg.Edges[0].Keep = 1 << 20
+		c := start(cfg)
+		c.Stop()
+		_, err := c.WritePCAPNG(&bytes.Buffer{}, plan.LinkSync, capture.Excerpt{})
+		Expect(err).To(MatchError(ContainSubstring("no frames of the sync edge are kept")))
+		_, err = c.WritePCAPNG(&bytes.Buffer{}, plan.LinkBackends, capture.Excerpt{})
+		Expect(err).To(MatchError(ContainSubstring("no frames of the backends edge are kept")))
 	})
 })
 
@@ -214,8 +231,8 @@ var _ = Describe("an edge", func() {
 		serveUDP(n)
 		cfg := n.config(r)
 		index := func(port string) int { return n.clients.Interface(port).Attrs().Index }
-		cfg.EvidenceBytes = 1 << 20
 		cfg.Edges = cfg.Edges[:1]
+		cfg.Edges[0].Keep = 1 << 20
 		cfg.Edges[0].Interfaces = map[int]string{index("lb2"): "lb2", index("client1"): "client1"}
 		c := start(cfg)
 		conn, err := n.dial("udp4")
@@ -223,30 +240,30 @@ var _ = Describe("an edge", func() {
 		defer conn.Close()
 		exchange(conn)
 		c.Stop()
-		Expect(ports(c)).To(Equal([]string{"clients/client1"}), "the request left by the port of lb1")
+		Expect(ports(c, plan.LinkClients)).To(Equal([]string{"clients/client1"}), "the request left by the port of lb1")
 	})
 
 	It("at the end of a cable hears both directions", func() {
 		n, r := newNetwork(), &recording{}
 		serveUDP(n)
 		cfg := n.config(r)
-		cfg.EvidenceBytes = 1 << 20
 		eth0 := n.client.Interface("eth0").Attrs().Index
-		cfg.Edges = []capture.Edge{{Name: plan.LinkSync, Host: n.client, Interfaces: map[int]string{eth0: "eth0"}, Cable: true}}
+		cfg.Edges = []capture.Edge{{Name: plan.LinkSync, Host: n.client, Interfaces: map[int]string{eth0: "eth0"}, Cable: true, Keep: 1 << 20}}
 		c := start(cfg)
 		conn, err := n.dial("udp4")
 		Expect(err).NotTo(HaveOccurred())
 		defer conn.Close()
 		exchange(conn)
 		c.Stop()
-		Expect(ports(c)).To(Equal([]string{"sync/eth0", "sync/eth0"}), "there and back")
+		Expect(ports(c, plan.LinkSync)).To(Equal([]string{"sync/eth0", "sync/eth0"}), "there and back")
 	})
 })
 
-// ports are those at which the evidence has datagrams of exchange.
-func ports(c *capture.Capture) (names []string) {
+// ports are those of an edge at which datagrams of exchange were seen.
+func ports(c *capture.Capture, edge string) (names []string) {
 	var file bytes.Buffer
-	Expect(c.WritePCAPNG(&file, 0, clock.Never)).To(Succeed())
+	_, err := c.WritePCAPNG(&file, edge, capture.Excerpt{Windows: []evidence.Span{{To: clock.Never}}, Limit: 1 << 20})
+	Expect(err).NotTo(HaveOccurred())
 	reader, err := pcapgo.NewNgReader(&file, pcapgo.NgReaderOptions{WantMixedLinkType: true})
 	Expect(err).NotTo(HaveOccurred())
 	for {

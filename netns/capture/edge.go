@@ -18,13 +18,16 @@ type edge struct {
 	ring   *ring
 	stamps hostclock.Translator
 	floods flood
-	lanes  []*lane     // of each VIP, then one for all forwarded prefixes
-	ports  map[int]int // by interface index: the number of the port in the evidence
+	lanes  []*lane // of each VIP, then one for all forwarded prefixes
+
+	history history
+	ports   map[int]int // by interface index: the number of the port in the history
+	names   []string    // of the ports
 }
 
 // open opens the socket of an edge inside its namespace.
 func (c *Capture) open(config Edge) (*edge, error) {
-	e := &edge{Edge: config, ports: map[int]int{}}
+	e := &edge{Edge: config, history: history{budget: config.Keep}, ports: map[int]int{}}
 	for _, vip := range e.VIPs {
 		e.lanes = append(e.lanes, &lane{edge: e.Name, vip: vip.String()})
 	}
@@ -35,7 +38,7 @@ func (c *Capture) open(config Edge) (*edge, error) {
 	}
 	slices.Sort(indexes)
 	for _, index := range indexes {
-		e.ports[index] = c.evidence.port(e.Name + "/" + e.Interfaces[index])
+		e.port(index, e.Interfaces[index])
 	}
 	filter, err := socketFilter(indexes, e.Cable, c.cfg.Snap)
 	if err != nil {
@@ -48,20 +51,26 @@ func (c *Capture) open(config Edge) (*edge, error) {
 	return e, err
 }
 
+// port numbers a port of the edge.
+func (e *edge) port(ifindex int, name string) int {
+	e.ports[ifindex] = len(e.names)
+	e.names = append(e.names, e.Name+"/"+name)
+	return e.ports[ifindex]
+}
+
 // readEdge handles the frames that an edge has.
 func (c *Capture) readEdge(e *edge) {
-	c.evidence.mu.Lock()
-	defer c.evidence.mu.Unlock()
+	e.history.mu.Lock()
+	defer e.history.mu.Unlock()
 	frames := uint64(0)
 	e.ring.read(func(p packet) {
 		at := e.stamps.Monotonic(p.realtime)
 		frames++
 		port, known := e.ports[p.ifindex]
 		if !known {
-			port = c.evidence.port(e.Name + "/" + strconv.Itoa(p.ifindex))
-			e.ports[p.ifindex] = port
+			port = e.port(p.ifindex, strconv.Itoa(p.ifindex))
 		}
-		c.evidence.keep(at, port, p.length, p.data)
+		e.history.keep(at, port, p.length, p.data)
 		if f, ok := parseFrame(p.data); ok {
 			c.look(e, &f, p.ifindex, at)
 		}

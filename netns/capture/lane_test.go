@@ -97,34 +97,3 @@ func TestFloodForgets(t *testing.T) {
 		t.Errorf("%d frames remembered, want at most %d", len(c.seen), maxMarks)
 	}
 }
-
-func TestEvidenceKeepsTheLatestInItsBudget(t *testing.T) {
-	v := evidence{budget: 3 * chunkSize}
-	frame := make([]byte, 200)
-	const count = 40_000 // over twice the budget
-	for i := range count {
-		frame[0] = byte(i)
-		v.keep(clock.Instant(i), i%7, 1500, frame)
-	}
-	next := clock.Instant(-1)
-	err := v.each(func(at clock.Instant, port, length int, data []byte) error {
-		if next >= 0 && at != next {
-			t.Fatalf("frame %d follows %d", at, next-1)
-		}
-		if port != int(at)%7 || length != 1500 || len(data) != 200 || data[0] != byte(at) {
-			t.Fatalf("frame %d: port %d, length %d, %d bytes, first %d", at, port, length, len(data), data[0])
-		}
-		next = at + 1
-		return nil
-	})
-	if err != nil || next != count {
-		t.Errorf("last frame is %d, want %d (%v)", next-1, count-1, err)
-	}
-	kept := 0
-	for _, c := range v.chunks {
-		kept += cap(c)
-	}
-	if kept > v.budget {
-		t.Errorf("%d bytes held, budget %d", kept, v.budget)
-	}
-}

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,38 +19,10 @@ import (
 	"baton/scenarios/plan"
 )
 
-func TestCapture(t *testing.T) {
-	if reason := testlab.SkipReason(); reason != "" {
-		t.Skip("capture in namespaces: " + reason)
-	}
-	RegisterFailHandler(Fail)
-	RunSpecs(t, "capture in namespaces")
-}
+func TestCapture(t *testing.T) { testlab.Run(t, "capture") }
 
 // recording collects events.
-type recording struct {
-	mu     sync.Mutex
-	events []trace.Event
-}
-
-func (r *recording) record(e trace.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.events = append(r.events, e)
-}
-
-// of returns the events of one kind, by time.
-func (r *recording) of(kind trace.Kind) (found []trace.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range r.events {
-		if e.Kind == kind {
-			found = append(found, e)
-		}
-	}
-	trace.Sort(found)
-	return found
-}
+type recording = testlab.Recording
 
 const (
 	vip  = "198.18.0.100"
@@ -111,7 +82,7 @@ func (n *network) config(r *recording) capture.Config {
 		Hosts:         map[string]string{n.client.MAC("eth0"): "client1", n.backend.MAC("eth0"): "backend1"},
 		LoadBalancers: []string{"lb1", "lb2"},
 		Ports:         []uint16{port},
-		Record:        r.record,
+		Record:        r.Record,
 	}
 	for _, lb := range n.lbs {
 		cfg.Hosts[lb.MAC("client0")] = lb.Name()

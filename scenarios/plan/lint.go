@@ -35,6 +35,7 @@ func lint(p *Plan, broken map[string]bool) Diagnostics {
 	for _, a := range p.Always {
 		l.measurable(a.Cond, a.Guard)
 	}
+	l.captures()
 	l.timelines()
 	return l.found
 }
@@ -55,6 +56,17 @@ func (l *linter) header() {
 	if !claims && len(l.Control) == 0 && len(l.Steps) > 0 && len(l.broken) == 0 {
 		l.found = append(l.found, Diagnostic{Pos: l.NamePos, Severity: Warning,
 			Message: "the scenario claims nothing: add always or expect lines"})
+	}
+}
+
+func (l *linter) captures() {
+	for i, c := range l.Captures {
+		for _, other := range l.Captures[:i] {
+			if c.Where == other.Where && meet(c.Guard, other.Guard) {
+				l.errorf(c.Pos, "", "", "the frames of %s are kept already by line %d", c.Where, other.Pos.Line)
+				break
+			}
+		}
 	}
 }
 

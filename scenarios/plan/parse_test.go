@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -275,5 +276,28 @@ func TestUnsafeSettingsAreTheCallersChoice(t *testing.T) {
 	control := mustParse(t, src+"control rst\n")
 	if n := len(Lint(control).Errors(false)); n != 0 {
 		t.Errorf("a control has %d problems: %v", n, Lint(control))
+	}
+}
+
+// Each world keeps the frames of the links that are named for it, and those of the
+// clients if none is.
+func TestWhichFramesAreKept(t *testing.T) {
+	for lines, want := range map[string][2][]string{
+		"":                             {{"clients"}, {"clients"}},
+		"on-failure capture sync\n":    {{"sync"}, {"sync"}},
+		"on-failure capture backend\n": {{"backends"}, {"backends"}},
+		"[netns] on-failure capture backends, sync\n":                 {{"backends", "sync"}, {"clients"}},
+		"on-failure capture sync\n[sim] on-failure capture clients\n": {{"sync"}, {"sync", "clients"}},
+	} {
+		p, err := Parse("x.scn", []byte("scenario x\n@1s end\n"+lines))
+		if err != nil {
+			t.Errorf("%s: %v", lines, err)
+			continue
+		}
+		for i, world := range []string{Netns, Sim} {
+			if got := p.CaptureLinks(world); !slices.Equal(got, want[i]) {
+				t.Errorf("%sin %s: %v, want %v", lines, world, got, want[i])
+			}
+		}
 	}
 }

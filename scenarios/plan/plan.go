@@ -8,7 +8,10 @@
 // the language for those who write scenarios.
 package plan
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Plan is a parsed scenario.
 type Plan struct {
@@ -217,9 +220,24 @@ type Term struct {
 	Unit   time.Duration // time.Millisecond for "50ms", 0 for a plain number
 }
 
-// Capture keeps evidence of a failed run.
+// Capture says that the frames of a link are kept of a failed run.
 type Capture struct {
 	Where string // clients, backends, sync
 	Guard Guard
 	Pos   Pos
+}
+
+// CaptureLinks are the links whose frames are kept of a failed run in a world, in
+// the order in which the scenario names them: that of the clients if it names none.
+func (p *Plan) CaptureLinks(world string) []string {
+	var named []string
+	for _, c := range p.Captures {
+		if c.Guard.In(world) && !slices.Contains(named, c.Where) {
+			named = append(named, c.Where)
+		}
+	}
+	if len(named) == 0 {
+		return []string{LinkClients}
+	}
+	return named
 }

@@ -90,13 +90,12 @@ func folderOf(p *plan.Plan, world string) string {
 func execute(ctx context.Context, p *plan.Plan, world string) check.Verdict {
 	job := scenarios.Job{
 		Plan: p, World: world, SUT: "reference", Seed: 1, Dir: folderOf(p, world),
-		NewWorld: func(p *plan.Plan, dir string, recorder scenarios.Recorder) (scenarios.World, error) {
+		NewWorld: func(s scenarios.Stage) (scenarios.World, error) {
 			if world == plan.Sim {
-				return sim.NewWorld(p, sim.Config{Seed: 1, Recorder: recorder})
+				return sim.NewWorld(p, sim.Config{Seed: 1, Recorder: s.Recorder, Evidence: s.EvidenceLimit > 0})
 			}
-			return netns.NewWorld(p, netns.WorldConfig{
-				Dir: dir, Baton: program(), Recorder: recorder, AllowUnsafe: p.IsControl(world),
-			}), nil
+			return netns.NewWorld(p, netns.WorldConfig{Dir: s.Dir, Baton: program(), Recorder: s.Recorder,
+				AllowUnsafe: p.IsControl(world), EvidenceLimit: s.EvidenceLimit}), nil
 		},
 	}
 	verdict, err := job.Execute(ctx)

@@ -1,0 +1,143 @@
+package capture
+
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"baton/impl/clock"
+)
+
+// history keeps the latest frames of one edge in bounded memory, and those around
+// the instant that was marked for as long as the capture lives. It is safe for
+// concurrent use.
+type history struct {
+	mu     sync.Mutex
+	budget int          // bytes
+	chunks []*chunk     // by age
+	marked atomic.Int64 // clock.Instant; 0 before
+	// forgotten tells of the frames that had to give way: those older than all that
+	// are kept, and those between the marked ones and the latest.
+	forgotten [2]Cut
+}
+
+// chunk holds frames back to back: instant (8), port (2), length on the wire (4),
+// length kept (2), bytes.
+type chunk struct {
+	first, last clock.Instant
+	frames      int
+	data        []byte
+}
+
+const (
+	chunkSize   = 64 << 10
+	frameHeader = 16
+	minChunks   = 8
+)
+
+// Around is how much time before and after a mark is kept, as far as half of the
+// memory holds it.
+const Around = 2 * time.Second
+
+// mark keeps what surrounds an instant. Only the first mark counts. It takes no
+// lock: whoever records an event may hold it.
+func (h *history) mark(at clock.Instant) { h.marked.CompareAndSwap(0, int64(at)) }
+
+// keep stores a frame.
+func (h *history) keep(at clock.Instant, port int, length int, data []byte) {
+	if h.budget == 0 {
+		return
+	}
+	n := len(h.chunks)
+	if n == 0 || len(h.chunks[n-1].data)+frameHeader+len(data) > chunkSize {
+		h.grow()
+		n = len(h.chunks)
+	}
+	c := h.chunks[n-1]
+	if c.frames == 0 {
+		c.first = at
+	}
+	c.last = max(c.last, at)
+	c.frames++
+	b := binary.NativeEndian.AppendUint64(c.data, uint64(at))
+	b = binary.NativeEndian.AppendUint16(b, uint16(port))
+	b = binary.NativeEndian.AppendUint32(b, uint32(length))
+	b = binary.NativeEndian.AppendUint16(b, uint16(len(data)))
+	c.data = append(b, data...)
+}
+
+// grow adds an empty chunk at the end: a new one while the budget lasts, else one
+// whose frames are forgotten.
+func (h *history) grow() {
+	if len(h.chunks) < max(minChunks, h.budget/chunkSize) {
+		h.chunks = append(h.chunks, &chunk{data: make([]byte, 0, chunkSize)})
+		return
+	}
+	i := h.expendable()
+	c := h.chunks[i]
+	h.forgotten[min(i, 1)].add(c.first, c.last, c.frames)
+	copy(h.chunks[i:], h.chunks[i+1:])
+	*c = chunk{data: c.data[:0]}
+	h.chunks[len(h.chunks)-1] = c
+}
+
+// expendable is the oldest chunk that no mark protects. A mark protects up to a
+// quarter of the chunks before it and as many after it.
+func (h *history) expendable() int {
+	marked := clock.Instant(h.marked.Load())
+	if marked == 0 {
+		return 0
+	}
+	share := len(h.chunks) / 4
+	at := 0 // the chunk of the mark, or the next to come
+	for at < len(h.chunks) && h.chunks[at].last < marked {
+		at++
+	}
+	for i, c := range h.chunks {
+		near := c.last >= marked.Add(-Around) && c.first <= marked.Add(Around)
+		if !near || i < at-share || i > at+share {
+			return i
+		}
+	}
+	return 0 // not reached: two quarters and one are fewer than all
+}
+
+// stored is one frame as it was kept.
+type stored struct {
+	at           clock.Instant
+	port, length int
+	data         []byte
+}
+
+// each calls f with the frames in the order in which they were kept. The caller
+// holds the lock; the data are valid until it is released.
+func (h *history) each(f func(stored)) {
+	for _, c := range h.chunks {
+		for b := c.data; len(b) > 0; {
+			end := frameHeader + int(binary.NativeEndian.Uint16(b[14:]))
+			f(stored{
+				at: clock.Instant(binary.NativeEndian.Uint64(b)), port: int(binary.NativeEndian.Uint16(b[8:])),
+				length: int(binary.NativeEndian.Uint32(b[10:])), data: b[frameHeader:end],
+			})
+			b = b[end:]
+		}
+	}
+}
+
+// Cut tells of frames that are not there.
+type Cut struct {
+	From, To clock.Instant
+	Frames   int
+	// Forgotten says that they had left the memory before anybody asked for them;
+	// otherwise they did not fit into the file.
+	Forgotten bool
+}
+
+func (c *Cut) add(from, to clock.Instant, frames int) {
+	if c.Frames == 0 {
+		c.From = from
+	}
+	c.To = max(c.To, to)
+	c.Frames += frames
+}

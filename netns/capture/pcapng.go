@@ -1,0 +1,194 @@
+package capture
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"baton/impl/clock"
+	"baton/netns/internal/hostclock"
+	"baton/scenarios/evidence"
+)
+
+// Excerpt says which frames of an edge to write, and what to say of them.
+type Excerpt struct {
+	Windows []evidence.Span // frames outside are left out
+	// Limit is the size of the file in bytes. What is farthest from Focus is left
+	// out where it does not suffice.
+	Limit int64
+	Focus clock.Instant
+	// About is the comment of the whole file, Comments are those of single frames: of
+	// the first one at that instant or after it, or of the last.
+	About    string
+	Comments []evidence.Comment
+}
+
+// Written is what an Excerpt came to.
+type Written struct {
+	Frames int
+	Span   evidence.Span // from the first frame to the last
+	Cut    []Cut
+	// Silent is the number of comments for which there was no room, or no frame.
+	Silent int
+}
+
+// What a pcapng file costs besides the bytes of its frames.
+const (
+	fileCost    = 4 << 10 // section header, with room for the interfaces' names
+	blockCost   = 36      // of an enhanced packet block, with padding
+	commentCost = 12      // of an option, with padding and the end of options
+)
+
+// WritePCAPNG writes frames of an edge that are still in memory, for Wireshark.
+// Each port of the edge is an interface of the file, named "clients/lb1". It may
+// be called while the capture runs and after it.
+func (c *Capture) WritePCAPNG(w io.Writer, edge string, x Excerpt) (Written, error) {
+	for _, e := range c.kept {
+		if e.Name == edge && e.Keep > 0 {
+			return e.write(w, c.cfg.Snap, x)
+		}
+	}
+	return Written{}, fmt.Errorf("capture: no frames of the %s edge are kept", edge)
+}
+
+func (e *edge) write(w io.Writer, snap int, x Excerpt) (Written, error) {
+	e.history.mu.Lock()
+	defer e.history.mu.Unlock()
+	frames := e.history.within(x.Windows)
+	comments, silent := affordable(x.Comments, x.Limit/4)
+	frames, cut := nearest(frames, x.Focus, x.Limit-x.Limit/4-fileCost-int64(len(x.About)))
+	out := Written{Frames: len(frames), Silent: silent, Cut: append(e.history.lost(x.Windows), cut...)}
+	if len(frames) == 0 {
+		out.Silent = len(x.Comments)
+	} else {
+		out.Span = evidence.Span{From: frames[0].at, To: frames[len(frames)-1].at}
+	}
+	ng, err := e.begin(w, snap, x.About)
+	if err != nil {
+		return Written{}, err
+	}
+	said := beside(frames, comments)
+	var stamps hostclock.Translator
+	for i, f := range frames {
+		info := gopacket.CaptureInfo{Timestamp: time.Unix(0, stamps.Realtime(f.at)),
+			CaptureLength: len(f.data), Length: f.length, InterfaceIndex: f.port}
+		if err := ng.WritePacketWithOptions(info, f.data, pcapgo.NgPacketOptions{Comments: said[i]}); err != nil {
+			return Written{}, fmt.Errorf("capture: write pcapng: %w", err)
+		}
+	}
+	if err := ng.Flush(); err != nil {
+		return Written{}, fmt.Errorf("capture: write pcapng: %w", err)
+	}
+	return out, nil
+}
+
+// begin writes the section header and the interfaces.
+func (e *edge) begin(w io.Writer, snap int, about string) (*pcapgo.NgWriter, error) {
+	port := func(name string) pcapgo.NgInterface {
+		return pcapgo.NgInterface{Name: name, LinkType: layers.LinkTypeEthernet, SnapLength: uint32(snap),
+			TimestampResolution: 9, OS: "linux"}
+	}
+	names := e.names
+	if len(names) == 0 {
+		names = []string{e.Name}
+	}
+	options := pcapgo.DefaultNgWriterOptions
+	options.SectionInfo.Comment = about
+	ng, err := pcapgo.NewNgWriterInterface(w, port(names[0]), options)
+	if err != nil {
+		return nil, fmt.Errorf("capture: begin pcapng: %w", err)
+	}
+	for _, name := range names[1:] {
+		if _, err := ng.AddInterface(port(name)); err != nil {
+			return nil, fmt.Errorf("capture: add interface %s to pcapng: %w", name, err)
+		}
+	}
+	return ng, nil
+}
+
+// within are the frames of the windows, by time.
+func (h *history) within(windows []evidence.Span) []stored {
+	var frames []stored
+	h.each(func(f stored) {
+		if slices.ContainsFunc(windows, func(s evidence.Span) bool { return f.at >= s.From && f.at <= s.To }) {
+			frames = append(frames, f)
+		}
+	})
+	slices.SortStableFunc(frames, func(a, b stored) int { return cmp.Compare(a.at, b.at) })
+	return frames
+}
+
+// lost tells of the forgotten frames that may have been in one of the windows.
+func (h *history) lost(windows []evidence.Span) (lost []Cut) {
+	for _, c := range h.forgotten {
+		if c.Frames > 0 && slices.ContainsFunc(windows, func(s evidence.Span) bool { return c.From <= s.To && c.To >= s.From }) {
+			c.Forgotten = true
+			lost = append(lost, c)
+		}
+	}
+	return lost
+}
+
+// nearest are the frames next to an instant that fit into a number of bytes, and
+// what was cut before and after them.
+func nearest(frames []stored, focus clock.Instant, room int64) ([]stored, []Cut) {
+	end := sort.Search(len(frames), func(i int) bool { return frames[i].at >= focus })
+	begin := end
+	for begin > 0 || end < len(frames) {
+		next := end
+		if end == len(frames) || begin > 0 && focus.Sub(frames[begin-1].at) < frames[end].at.Sub(focus) {
+			next = begin - 1
+		}
+		if room -= int64(blockCost + len(frames[next].data)); room < 0 {
+			break
+		}
+		begin, end = min(begin, next), max(end, next+1)
+	}
+	var cut []Cut
+	for _, out := range [][]stored{frames[:begin], frames[end:]} {
+		if n := len(out); n > 0 {
+			cut = append(cut, Cut{From: out[0].at, To: out[n-1].at, Frames: n})
+		}
+	}
+	return frames[begin:end], cut
+}
+
+// affordable are the first comments that fit into a number of bytes, and how many
+// do not.
+func affordable(comments []evidence.Comment, room int64) ([]evidence.Comment, int) {
+	for i, c := range comments {
+		if room -= int64(commentCost + len(c.Text)); room < 0 {
+			return comments[:i], len(comments) - i
+		}
+	}
+	return comments, 0
+}
+
+// beside gives each comment to its frame, by the frame's index.
+func beside(frames []stored, comments []evidence.Comment) map[int][]string {
+	said := map[int][]string{}
+	if len(frames) == 0 {
+		return said
+	}
+	for _, c := range comments {
+		i := sort.Search(len(frames), func(i int) bool { return frames[i].at >= c.At })
+		for c.RST && i+1 < len(frames) && frames[i+1].at == c.At && !isRST(frames[i]) {
+			i++
+		}
+		i = min(i, len(frames)-1)
+		said[i] = append(said[i], c.Text)
+	}
+	return said
+}
+
+func isRST(s stored) bool {
+	f, ok := parseFrame(s.data)
+	return ok && f.rst()
+}

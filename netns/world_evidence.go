@@ -1,0 +1,110 @@
+package netns
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"baton/netns/capture"
+	"baton/scenarios"
+	"baton/scenarios/evidence"
+	"baton/scenarios/plan"
+)
+
+var _ scenarios.Witness = (*World)(nil)
+
+// gathering collects the evidence of a run.
+type gathering struct {
+	world *World
+	store *evidence.Store
+	ask   evidence.Ask
+}
+
+// Evidence implements scenarios.Witness.
+func (w *World) Evidence(store *evidence.Store, ask evidence.Ask) error {
+	g := &gathering{world: w, store: store, ask: ask}
+	links := w.plan.CaptureLinks(plan.Netns)
+	_, logShare, captureShare := evidence.Shares(ask.Limit, len(links))
+	var errs []error
+	for _, link := range links {
+		errs = append(errs, g.capture(link, captureShare))
+	}
+	for _, node := range plan.Nodes() {
+		errs = append(errs, g.table(node), g.log(node, logShare))
+	}
+	return errors.Join(errs...)
+}
+
+// capture stores the frames of an edge.
+func (g *gathering) capture(link string, limit int64) error {
+	if g.world.capture == nil {
+		g.store.Lack(evidence.Missing{Kind: evidence.Capture, Edge: link, Why: "the run ended before anything was captured"})
+		return nil
+	}
+	var file bytes.Buffer
+	written, err := g.world.capture.WritePCAPNG(&file, link, capture.Excerpt{
+		Windows: g.ask.Windows, Limit: limit, Focus: g.ask.Focus,
+		About: g.ask.About + "; " + g.ask.Before(), Comments: g.ask.Comments(link),
+	})
+	if err != nil {
+		return err
+	}
+	f := evidence.File{File: evidence.CaptureFile(link), Kind: evidence.Capture, Edge: link, Count: written.Frames,
+		What: fmt.Sprintf("frames at the %s edge, the first %d bytes of each, with faults, role changes and RSTs as comments", link, capture.DefaultSnap)}
+	if written.Frames > 0 {
+		f.Span = &written.Span
+	}
+	for _, c := range written.Cut {
+		why := fmt.Sprintf("they did not fit into %s", evidence.Size(limit))
+		if c.Forgotten {
+			why = fmt.Sprintf("the memory of %s was full", evidence.Size(historyFactor*limit))
+		}
+		f.Cut = append(f.Cut, fmt.Sprintf("%d frames from %s to %s: %s", c.Frames, g.ask.At(c.From), g.ask.At(c.To), why))
+	}
+	if written.Silent > 0 {
+		f.Cut = append(f.Cut, fmt.Sprintf("%d comments: no frame or no room for them; the trace has all", written.Silent))
+	}
+	return g.store.Put(f, func(w io.Writer) error { _, err := w.Write(file.Bytes()); return err })
+}
+
+// table stores the connection table of a node.
+func (g *gathering) table(node string) error {
+	t := g.world.tables.nodes[node]
+	switch {
+	case t == nil:
+		g.store.Lack(evidence.Missing{Kind: evidence.Table, Node: node, Why: "the run ended before it was read"})
+		return nil
+	case t.why != nil:
+		g.store.Lack(evidence.Missing{Kind: evidence.Table, Node: node, Why: t.why.Error()})
+		return nil
+	}
+	c := evidence.Connections{Node: node, At: t.at, When: g.world.tables.when, Total: t.Total}
+	for _, f := range t.Flows {
+		c.Flows = append(c.Flows, evidence.Flow(f))
+	}
+	return g.store.PutTable(c, g.ask)
+}
+
+// log cuts the log that the processes of a node have written to its limit.
+func (g *gathering) log(node string, limit int64) error {
+	text, err := os.ReadFile(filepath.Join(g.world.cfg.Dir, evidence.LogFile(node)))
+	if errors.Is(err, os.ErrNotExist) {
+		g.store.Lack(evidence.Missing{Kind: evidence.Log, Node: node, Why: "the run ended before the node was started"})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f := evidence.File{File: evidence.LogFile(node), Kind: evidence.Log, Node: node, Count: g.world.lives(node),
+		What: "what the processes of " + node + " wrote, one after the other"}
+	if int64(len(text)) > limit {
+		begin, end := text[:limit/4], text[int64(len(text))-limit/2:]
+		lost := len(text) - len(begin) - len(end)
+		f.Cut = append(f.Cut, fmt.Sprintf("%s from the middle: it did not fit into %s", evidence.Size(int64(lost)), evidence.Size(limit)))
+		text = bytes.Join([][]byte{begin, fmt.Appendf(nil, "\n=== %d bytes cut here\n", lost), end}, nil)
+	}
+	return g.store.Put(f, func(w io.Writer) error { _, err := w.Write(text); return err })
+}

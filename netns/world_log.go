@@ -1,0 +1,40 @@
+package netns
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// beginLog marks the begin of another process in the log of a node.
+func (w *World) beginLog(file, node string) error {
+	w.mu.Lock()
+	w.started[node]++
+	life := w.started[node]
+	w.mu.Unlock()
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("netns: log of %s: %w", node, err)
+	}
+	_, err = fmt.Fprintf(f, "=== process %d of %s, started %s\n", life, node, time.Now().Format(time.RFC3339Nano))
+	return errors.Join(err, f.Close())
+}
+
+// lastWords is the line of a log that says why its process ended: the last one, or
+// that of the Go runtime before its stacks.
+func lastWords(file string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err.Error()
+	}
+	words := bytes.TrimSpace(text)
+	for _, said := range []string{"\npanic: ", "\nfatal error: "} {
+		if i := bytes.LastIndex(text, []byte(said)); i >= 0 {
+			words, _, _ = bytes.Cut(text[i+1:], []byte("\n"))
+			return string(words)
+		}
+	}
+	return string(words[bytes.LastIndexByte(words, '\n')+1:])
+}

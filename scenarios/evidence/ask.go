@@ -1,0 +1,89 @@
+package evidence
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+// Around is how much time before and after a failure is of interest.
+const Around = 2 * time.Second
+
+// Ask is what a world is asked to keep of a run that has ended.
+type Ask struct {
+	Start, Focus clock.Instant
+	Windows      []Span
+	Limit        int64
+	About        string        // one line about the run
+	Events       []trace.Event // of the run, by time
+}
+
+// NewAsk makes an Ask from the events of a run and the stretches in which checks
+// failed, in any order. Without any, the whole run is of interest.
+func NewAsk(events []trace.Event, failed []Span, limit int64, about string) Ask {
+	a := Ask{Limit: limit, About: about, Events: events}
+	if len(events) == 0 {
+		return a
+	}
+	last := events[len(events)-1].At
+	a.Start = start(events)
+	for _, f := range failed {
+		a.Windows = append(a.Windows, Span{From: f.From.Add(-Around), To: f.To.Add(Around)})
+	}
+	a.Focus = last
+	if len(failed) > 0 {
+		a.Focus = slices.MinFunc(failed, func(x, y Span) int { return cmp.Compare(x.From, y.From) }).From
+	}
+	if i := slices.IndexFunc(events, IsDamage); i >= 0 {
+		a.Focus = events[i].At
+		a.Windows = append(a.Windows, Span{From: a.Focus.Add(-Around), To: a.Focus.Add(Around)})
+	}
+	if len(a.Windows) == 0 {
+		a.Windows = []Span{{From: events[0].At, To: last}}
+	}
+	a.Windows = merged(a.Windows)
+	return a
+}
+
+// IsDamage reports whether an event is damage that a client can see and that is
+// never meant to be: a RST, or a session lost, garbled or moved to another backend.
+func IsDamage(e trace.Event) bool {
+	if e.Traffic != nil {
+		return e.Traffic.Event == trace.TrafficLost || e.Traffic.Event == trace.TrafficCorrupt || e.Traffic.Event == trace.TrafficMoved
+	}
+	return e.RST != nil
+}
+
+// start is the instant of the first step, or of the first event if there is none.
+func start(events []trace.Event) clock.Instant {
+	if i := slices.IndexFunc(events, func(e trace.Event) bool { return e.Step != nil }); i >= 0 {
+		return events[i].At
+	}
+	return events[0].At
+}
+
+// merged joins stretches that overlap, and orders them.
+func merged(spans []Span) []Span {
+	slices.SortFunc(spans, func(x, y Span) int { return cmp.Compare(x.From, y.From) })
+	out := spans[:1]
+	for _, s := range spans[1:] {
+		if last := &out[len(out)-1]; s.From <= last.To {
+			last.To = max(last.To, s.To)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// Holds reports whether an instant is of interest.
+func (a Ask) Holds(t clock.Instant) bool {
+	return slices.ContainsFunc(a.Windows, func(s Span) bool { return t >= s.From && t <= s.To })
+}
+
+// At writes an instant as the time since the first step.
+func (a Ask) At(t clock.Instant) string { return fmt.Sprintf("%+.6fs", t.Sub(a.Start).Seconds()) }
