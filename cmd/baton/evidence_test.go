@@ -1,0 +1,270 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"baton/scenarios/evidence"
+	"baton/scenarios/plan"
+)
+
+// seedBug is a run in which a restored MASTER takes its role back before it has the
+// table, so that backends reset every session at about 1.6 s.
+const seedBug = `config   gates: off, preempt: immediate
+service  web tcp 198.18.0.100:80 mode=fullnat
+traffic  web sessions tcp count=20 every=50ms
+always   rst == 0 ; lost == 0
+@0s      wait    lb1 is Master and lb2 is Backup within 3s
+@300ms   crash   lb1
+@1100ms  restore lb1
+`
+
+// needNamespaces skips a test where real runs cannot be made.
+func needNamespaces(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: namespaces and eBPF")
+	}
+}
+
+// failing runs a scenario that fails, for real, and returns what it left.
+func failing(t *testing.T, lines string, flags ...string) (dir string, m evidence.Manifest, out string) {
+	t.Helper()
+	needNamespaces(t)
+	file, results := scenario(t, lines), t.TempDir()
+	r := baton(t, append([]string{"run", "--allow-unsafe", "--out", results, file}, flags...)...)
+	if r.code != exitFail {
+		t.Fatalf("exit code %d\n%s%s", r.code, r.out, r.errout)
+	}
+	if want := "replay: baton run --world netns --seed 1 --allow-unsafe " + file; !strings.Contains(r.out, want) {
+		t.Errorf("the output lacks %q:\n%s", want, r.out)
+	}
+	dir = filepath.Join(results, "x")
+	m, err := evidence.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var size int64
+	for _, f := range m.Files {
+		info, err := os.Stat(filepath.Join(dir, f.File))
+		if err != nil || info.Size() != f.Bytes {
+			t.Errorf("%s: %v; the manifest says %d bytes", f.File, err, f.Bytes)
+		}
+		size += f.Bytes
+		if !strings.Contains(r.out, f.File) {
+			t.Errorf("the output does not name %s:\n%s", f.File, r.out)
+		}
+	}
+	if size != m.Bytes || size > m.Limit {
+		t.Errorf("%d bytes, the manifest says %d and a limit of %d", size, m.Bytes, m.Limit)
+	}
+	return dir, m, r.out
+}
+
+// frames is what a reader finds in a capture.
+type frames struct {
+	count, resets, mute int      // mute resets have no attribution
+	comments            []string // in order
+	ports               []string // interfaces, sorted
+	bfd, sync, snat     int
+}
+
+func readCapture(t *testing.T, dir, edge string) (f frames) {
+	t.Helper()
+	file, err := os.Open(filepath.Join(dir, evidence.CaptureFile(edge)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	ng, err := pcapgo.NewNgReader(file, pcapgo.NgReaderOptions{WantMixedLinkType: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		data, _, options, err := ng.ReadPacketDataWithOptions()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.count++
+		f.comments = append(f.comments, options.Comments...)
+		f.look(gopacket.NewPacket(data, layers.LayerTypeEthernet, gopacket.NoCopy), options.Comments)
+	}
+	for i := range ng.NInterfaces() {
+		port, err := ng.Interface(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.ports = append(f.ports, port.Name)
+	}
+	slices.Sort(f.ports)
+	return f
+}
+
+func (f *frames) look(p gopacket.Packet, comments []string) {
+	if ip, ok := p.NetworkLayer().(*layers.IPv4); ok && ip.DstIP.String() == "198.18.1.100" {
+		f.snat++
+	}
+	switch segment := p.TransportLayer().(type) {
+	case *layers.UDP:
+		if segment.DstPort == 3784 {
+			f.bfd++
+		}
+	case *layers.TCP:
+		if segment.SrcPort == 3790 || segment.DstPort == 3790 {
+			f.sync++
+		}
+		if segment.RST {
+			f.resets++
+			if !slices.ContainsFunc(comments, func(c string) bool { return strings.Contains(c, "RST made by backend") }) {
+				f.mute++
+			}
+		}
+	}
+}
+
+// inOrder reports whether each text is part of a comment, one after the other.
+func inOrder(comments []string, texts ...string) bool {
+	for _, c := range comments {
+		if len(texts) > 0 && strings.Contains(c, texts[0]) {
+			texts = texts[1:]
+		}
+	}
+	return len(texts) == 0
+}
+
+func TestAFailedRunLeavesTheClientEdgeTablesAndLogs(t *testing.T) {
+	dir, m, _ := failing(t, seedBug+"@2s end\n")
+	var names []string
+	for _, f := range m.Files {
+		names = append(names, f.File)
+		if len(f.Cut) > 0 {
+			t.Errorf("%s was cut: %v", f.File, f.Cut)
+		}
+	}
+	slices.Sort(names)
+	want := []string{"capture-clients.pcapng", "log-lb1.txt", "log-lb2.txt", "table-lb1.txt", "table-lb2.txt"}
+	if !slices.Equal(names, want) || len(m.Missing) > 0 {
+		t.Errorf("files %v, missing %v; want %v", names, m.Missing, want)
+	}
+	f := readCapture(t, dir, plan.LinkClients)
+	if !slices.Equal(f.ports, []string{"clients/client1", "clients/lb1", "clients/lb2"}) || f.snat > 0 {
+		t.Errorf("ports %v, %d frames of the backends edge", f.ports, f.snat)
+	}
+	if f.resets != 20 || f.mute > 0 {
+		t.Errorf("%d resets, %d of them without an attribution; each of 20 sessions was reset", f.resets, f.mute)
+	}
+	if !inOrder(f.comments, "lb1 is Master", "crash lb1", "crash lb1 receipt: process", "lb2 is Master", "restore lb1",
+		"lb1 is Master", "RST made by backend", "entry adopted") {
+		t.Errorf("comments:\n%s", strings.Join(f.comments, "\n"))
+	}
+	for file, texts := range map[string][]string{
+		"table-lb1.txt": {"after the first damage to a client", "adopted", "tcp 198.18.0.11:"},
+		"table-lb2.txt": {"after the first damage to a client", "tcp 198.18.0.11:"},
+		"log-lb1.txt":   {"=== process 1 of lb1", "=== process 2 of lb1"},
+		"log-lb2.txt":   {"=== process 1 of lb2", "Master"},
+	} {
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Error(err)
+		}
+		if !inOrder(strings.SplitAfter(string(text), "\n"), texts...) {
+			t.Errorf("%s lacks %q:\n%s", file, texts, text)
+		}
+	}
+}
+
+// Each link is kept for itself: those that are named, and no others.
+func TestOnFailureKeepsTheLinksThatItNames(t *testing.T) {
+	dir, m, _ := failing(t, seedBug+"@2s end\non-failure capture sync, backends\n")
+	if slices.ContainsFunc(m.Files, func(f evidence.File) bool { return f.Edge == plan.LinkClients }) {
+		t.Errorf("the clients edge was kept too: %+v", m.Files)
+	}
+	if f := readCapture(t, dir, plan.LinkSync); !slices.Equal(f.ports, []string{"sync/lb1"}) || f.sync == 0 || f.bfd == 0 || f.snat > 0 {
+		t.Errorf("the sync cable has ports %v, %d segments of the stream, %d heartbeats, %d frames of the backends edge", f.ports, f.sync, f.bfd, f.snat)
+	}
+	f := readCapture(t, dir, plan.LinkBackends)
+	if !slices.Equal(f.ports, []string{"backends/backend1", "backends/backend2", "backends/lb1", "backends/lb2"}) || f.snat == 0 || f.bfd > 0 {
+		t.Errorf("the backends edge has ports %v, %d frames to the SNAT address, %d heartbeats", f.ports, f.snat, f.bfd)
+	}
+	if f.resets < 20 || f.mute > 0 {
+		t.Errorf("%d resets at the backends edge, %d without an attribution", f.resets, f.mute)
+	}
+}
+
+// However much comes after the failure, the limit holds, the first resets are
+// there, and what gave way is told.
+func TestEvidenceKeepsToItsLimit(t *testing.T) {
+	flood := "traffic new connects tcp rate=800/s\n"
+	dir, m, _ := failing(t, flood+seedBug+"@5s end\n", "--evidence-limit", "256KiB")
+	if m.Limit != 256<<10 {
+		t.Errorf("limit %d", m.Limit)
+	}
+	i := slices.IndexFunc(m.Files, func(f evidence.File) bool { return f.Kind == evidence.Capture })
+	said := strings.Join(m.Files[i].Cut, "; ")
+	if !strings.Contains(said, "they did not fit into 160 KiB") || !strings.Contains(said, "the memory of 640 KiB was full") {
+		t.Errorf("cut of the capture: %q", said)
+	}
+	f := readCapture(t, dir, plan.LinkClients)
+	if f.resets == 0 || f.count < 100 {
+		t.Errorf("%d frames with %d resets are left", f.count, f.resets)
+	}
+	if span := m.Files[i].Span; span == nil || m.Focus < span.From || m.Focus > span.To {
+		t.Errorf("the frames of %v do not surround the first damage at %d", span, m.Focus)
+	}
+}
+
+func TestADeadNodeIsSaidToHaveNoTable(t *testing.T) {
+	_, m, out := failing(t, `service  web tcp 198.18.0.100:80 mode=fullnat
+traffic  web sessions tcp count=5 every=50ms
+@0s      wait   lb1 is Master and lb2 insync within 3s
+@300ms   crash  lb1
+         expect gap(web) < 1ms
+@600ms   end
+`)
+	if len(m.Missing) != 1 || m.Missing[0] != (evidence.Missing{Kind: evidence.Table, Node: "lb1", Why: "lb1 was not running (crash lb1)"}) {
+		t.Errorf("missing %+v", m.Missing)
+	}
+	if !strings.Contains(out, "no table of lb1: lb1 was not running (crash lb1)") {
+		t.Errorf("the output does not say so:\n%s", out)
+	}
+	if !slices.ContainsFunc(m.Files, func(f evidence.File) bool {
+		return f.File == "table-lb2.txt" && strings.Contains(f.What, "the end of the run")
+	}) {
+		t.Errorf("files %+v", m.Files)
+	}
+}
+
+// The policy holds in virtual time too, where frames and logs do not exist.
+func TestTheSimulatorKeepsItsTables(t *testing.T) {
+	calm := scenario(t, `service  web tcp 198.18.0.100:80 mode=fullnat
+traffic  web sessions tcp count=5 every=50ms
+always   rst == 0
+@0s      wait  lb1 is Master and lb2 insync within 3s
+@1s      end
+`)
+	for keep, want := range map[string]bool{"failed": false, "all": true, "none": false} {
+		results := t.TempDir()
+		if r := baton(t, "run", "--world", "sim", "--keep", keep, "--out", results, calm); r.code != exitPass {
+			t.Fatalf("exit code %d\n%s%s", r.code, r.out, r.errout)
+		}
+		m, err := evidence.Read(filepath.Join(results, "x"))
+		if (err == nil) != want {
+			t.Errorf("--keep %s: %v", keep, err)
+		}
+		if want && (len(m.Files) != 2 || len(m.Missing) != 3 || m.Files[0].Count != 5) {
+			t.Errorf("--keep %s: files %+v, missing %+v", keep, m.Files, m.Missing)
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// asBaton has the test's own binary be the command, and its nodes too.
+const asBaton = "TEST_AS_BATON"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asBaton) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// patience bounds every run of a test: it is reached only when a test fails.
+const patience = time.Minute
+
+// ran is what a command came to.
+type ran struct {
+	code        int
+	out, errout string
+}
+
+// baton runs the command.
+func baton(t *testing.T, args ...string) ran {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	command := exec.CommandContext(ctx, os.Args[0], args...)
+	command.Env = append(os.Environ(), asBaton+"=1")
+	var out, errout bytes.Buffer
+	command.Stdout, command.Stderr = &out, &errout
+	err := command.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return ran{command.ProcessState.ExitCode(), out.String(), errout.String()}
+}
+
+// scenario writes a scenario file named x.scn and returns its path.
+func scenario(t *testing.T, lines string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "x.scn")
+	if err := os.WriteFile(file, []byte("scenario x\n"+lines), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
