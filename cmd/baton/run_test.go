@@ -1,0 +1,86 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"baton/scenarios/evidence"
+)
+
+// The policy holds in virtual time too, where frames and logs do not exist.
+func TestTheSimulatorKeepsItsTables(t *testing.T) {
+	calm := scenario(t, `service  web tcp 198.18.0.100:80 mode=fullnat
+traffic  web sessions tcp count=5 every=50ms
+always   rst == 0
+@0s      wait  lb1 is Master and lb2 insync within 3s
+@1s      end
+`)
+	for keep, want := range map[string]bool{"failed": false, "all": true, "none": false} {
+		results := t.TempDir()
+		if r := baton(t, "run", "--world", "sim", "--keep", keep, "--out", results, calm); r.code != exitPass {
+			t.Fatalf("exit code %d\n%s%s", r.code, r.out, r.errout)
+		}
+		m, err := evidence.Read(filepath.Join(results, "x"))
+		if (err == nil) != want {
+			t.Errorf("--keep %s: %v", keep, err)
+		}
+		if want && (len(m.Files) != 2 || len(m.Missing) != 3 || m.Files[0].Count != 5) {
+			t.Errorf("--keep %s: files %+v, missing %+v", keep, m.Files, m.Missing)
+		}
+	}
+}
+
+// Of a run that does not pass the output says where the evidence lies, what there
+// is none of, and how to run it again.
+func TestAFailedRunIsToldInFull(t *testing.T) {
+	lines := `service  web tcp 198.18.0.100:80 mode=fullnat
+traffic  web sessions tcp count=5 every=50ms
+@0s      wait   lb1 is Master and lb2 insync within 3s
+@1s      crash  lb1
+         expect gap(web) < 1ms
+@2s      end
+`
+	file, results := scenario(t, lines), t.TempDir()
+	r := baton(t, "run", "--world", "sim", "--seed", "7", "--set", "bfd.tx=60ms", "--out", results, file)
+	if r.code != exitFail {
+		t.Errorf("exit code %d\n%s", r.code, r.errout)
+	}
+	for _, want := range []string{
+		"results: " + filepath.Join(results, "x"), "evidence: table-lb2.txt (", "no table of lb1: lb1 was not running",
+		"replay: baton run --world sim --seed 7 --set bfd.tx=60ms " + file,
+	} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("the output lacks %q:\n%s", want, r.out)
+		}
+	}
+}
+
+func TestACommandLineReadsBackInAShell(t *testing.T) {
+	got := commandLine("baton", "run", "--set", "a=b c", "it's.scn", "")
+	if want := `baton run --set 'a=b c' 'it'\''s.scn' ''`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// What the user must change is one line and exit 2, before anything has run.
+func TestBadInput(t *testing.T) {
+	calm := scenario(t, "@1s end\n")
+	for _, tt := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"run", "--keep", "some", calm}, `--keep "some": the policies are: failed, all, none`},
+		{[]string{"run", "--evidence-limit", "much", calm}, `--evidence-limit "much" is no size`},
+		{[]string{"run", "--evidence-limit", "1KiB", calm}, "--evidence-limit 1KiB is too little"},
+		{[]string{"run", "--world", "moon", calm}, "--world \"moon\""},
+		{[]string{"run", filepath.Join(t.TempDir(), "none.scn")}, "no such file"},
+		{[]string{"run"}, "requires at least 1 arg"},
+		{[]string{"dance"}, "unknown command"},
+	} {
+		r := baton(t, tt.args...)
+		if r.code != exitBadInput || !strings.Contains(r.errout, tt.says) || strings.Count(r.errout, "\n") != 1 || r.out != "" {
+			t.Errorf("baton %v: exit code %d\n%s%s", tt.args, r.code, r.out, r.errout)
+		}
+	}
+}
