@@ -47,17 +47,7 @@ func badInput(format string, args ...any) error {
 }
 
 func main() {
-	root := &cobra.Command{
-		Use:   "baton",
-		Short: "A high-availability load balancer node, and the harness that proves it",
-		Long: "baton runs scenarios that kill and restore the MASTER of a load balancer pair under live traffic,\n" +
-			"and says with evidence whether a client saw a RST or lost a session.\n\n" +
-			"Exit codes: 0 pass, 1 fail, 2 bad input, 3 inconclusive.",
-		Version:       version,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-	}
-	root.AddCommand(runCommand(), lintCommand(), simCommand(), shrinkCommand(), reportCommand(), nodeCommand(), statusCommand(), handoverCommand(), pkiCommand(), doctorCommand())
+	root := rootCommand()
 	// What fails before a command runs is the command line's fault.
 	running := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { running = true }
@@ -69,6 +59,22 @@ func main() {
 		err = badInput("%w; see %s --help", err, c.CommandPath())
 	}
 	os.Exit(exitCode(err))
+}
+
+// rootCommand is the command line as a whole.
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "baton",
+		Short: "A high-availability load balancer node, and the harness that proves it",
+		Long: "baton runs scenarios that kill and restore the MASTER of a load balancer pair under live traffic,\n" +
+			"and says with evidence whether a client saw a RST or lost a session.\n\n" +
+			"Exit codes: 0 pass, 1 fail, 2 bad input, 3 inconclusive.",
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(runCommand(), lintCommand(), simCommand(), shrinkCommand(), reportCommand(), nodeCommand(), statusCommand(), handoverCommand(), pkiCommand(), doctorCommand())
+	return root
 }
 
 // exitCode prints what is left to say and returns the code for it.

@@ -17,7 +17,8 @@ func nodeCommand() *cobra.Command {
 		Short: "Run a load balancer node",
 		Long: "Node runs the daemon of one node of a pair until SIGTERM, which on a MASTER is a handover first;\n" +
 			"a second SIGTERM ends it at once. A mistake in the configuration is one line with file and line; exit 2.",
-		Args: cobra.NoArgs,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Dataplane = func(cfg dataplane.Config) (dataplane.Dataplane, error) { return bpf.Open(cfg) }
 			// The daemon counts signals itself: one that also ended its context would
@@ -30,7 +31,8 @@ func nodeCommand() *cobra.Command {
 	f.BoolVar(&o.AllowUnsafe, "allow-unsafe", false, "accept settings that bring historical bugs back (gates: off, preempt: immediate, announce: before-install)")
 	f.IntVar(&o.TraceFD, "trace-fd", 0, "file descriptor to write trace events to, as JSON lines; 0 for none")
 	f.StringVar(&o.LogFormat, "log", "text", "format of the log: text or json")
-	_ = c.MarkFlagRequired("config")
-	_ = c.MarkFlagFilename("config", "yaml", "yml")
+	must(c.MarkFlagRequired("config"))
+	must(c.MarkFlagFilename("config", "yaml", "yml"))
+	words(c, "log", "text", "json")
 	return c
 }

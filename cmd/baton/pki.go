@@ -14,6 +14,12 @@ func pkiCommand() *cobra.Command {
 			"make all anew to replace one.",
 		Example: "  baton pki /etc/baton/pki lb1 lb2",
 		Args:    cobra.ExactArgs(3),
+		ValidArgsFunction: func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return completeFolders(c, args, typed)
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if args[1] == args[2] {
 				return badInput("pki: both nodes are called %q", args[1])

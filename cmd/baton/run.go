@@ -52,15 +52,13 @@ func runCommand() *cobra.Command {
 	f.StringArrayVar(&o.set, "set", nil, "override a configuration key of the scenarios: [NODE.]KEY=VALUE")
 	f.StringVar(&o.keep, "keep", string(evidence.KeepFailed), "of which runs to keep evidence (frames, connection tables, logs): "+strings.Join(evidence.Policies(), ", "))
 	f.StringVar(&o.limit, "evidence-limit", evidence.Size(evidence.DefaultLimit), "the most evidence that one run may leave")
-	_ = c.RegisterFlagCompletionFunc("world", cobra.FixedCompletions([]string{plan.Netns, plan.Sim}, cobra.ShellCompDirectiveNoFileComp))
-	_ = c.RegisterFlagCompletionFunc("sut", cobra.FixedCompletions([]string{"reference"}, cobra.ShellCompDirectiveNoFileComp))
-	_ = c.RegisterFlagCompletionFunc("keep", cobra.FixedCompletions(evidence.Policies(), cobra.ShellCompDirectiveNoFileComp))
+	words(c, "world", plan.Netns, plan.Sim)
+	words(c, "sut", "reference")
+	words(c, "keep", evidence.Policies()...)
+	folder(c, "out")
+	must(c.RegisterFlagCompletionFunc("set", completeSetting))
 	c.ValidArgsFunction = completeScenarios
 	return c
-}
-
-func completeScenarios(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return []string{"scn"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
 func (o *runOptions) run(ctx context.Context, files []string) error {
@@ -157,7 +155,7 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, n int) (check.Verdic
 	if err != nil {
 		return check.Verdict{}, err
 	}
-	line := newProgress(os.Stderr, p.Name)
+	line := newProgress(os.Stderr, o.label(p, n))
 	job := scenarios.Job{
 		Plan: p, World: o.world, SUT: o.sut, Seed: o.seed, Dir: absolute, Started: line.follow,
 		NewWorld: o.newWorld, Keep: keep, Limit: limit,
@@ -169,6 +167,14 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, n int) (check.Verdic
 	}
 	printVerdict(os.Stdout, verdict, dir, o.replay(p))
 	return verdict, nil
+}
+
+// label names the n-th run of a plan (from 0) in the progress line.
+func (o *runOptions) label(p *plan.Plan, n int) string {
+	if o.repeat == 1 {
+		return p.Name
+	}
+	return fmt.Sprintf("%s %d/%d", p.Name, n+1, o.repeat)
 }
 
 // replay is the command that runs a plan again as it was run.

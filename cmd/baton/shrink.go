@@ -42,7 +42,7 @@ func shrinkCommand() *cobra.Command {
 	f.Uint64Var(&o.seed, "seed", 1, "the seed under which it fails")
 	f.IntVar(&o.tries, "tries", 2000, "how many runs may be made")
 	f.BoolVar(&o.unsafe, "gates-off", false, "the seed is one of a campaign with --gates-off")
-	_ = c.MarkFlagRequired("seed")
+	must(c.MarkFlagRequired("seed"))
 	return c
 }
 

@@ -29,9 +29,10 @@ func simCommand() *cobra.Command {
 			"nodes run, heals everything, and checks that nothing was lost and the pair recovered.\n" +
 			"A violation prints its seed, a one-line reason and the command that replays it.\n" +
 			"--shard i/n, or JOB_COMPLETION_INDEX and JOB_COMPLETIONS of a Kubernetes Indexed Job, runs a part.",
-		Example: "  baton sim --seeds 10000\n  baton sim --seeds 100000 --shard 3/16 --out results",
-		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
+		Example:           "  baton sim --seeds 10000\n  baton sim --seeds 100000 --shard 3/16 --out results",
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
 	f := c.Flags()
 	f.IntVar(&o.Seeds, "seeds", 1000, "how many seeds")
@@ -41,6 +42,7 @@ func simCommand() *cobra.Command {
 	f.IntVar(&o.MaxViolations, "max-violations", 10, "end after so many violations; 0 for never")
 	f.BoolVar(&o.Unsafe, "gates-off", false, "turn the gates off in every world: shows that the campaign sees the historical bug")
 	f.StringVar(&o.out, "out", "", "folder for the scenario file of each violation; none is written if left out")
+	folder(c, "out")
 	return c
 }
 

@@ -23,9 +23,10 @@ const controlLimit = 5 * time.Second
 func statusCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "status [SOCKET]",
-		Short: "Show a node's role, gates, heartbeats and sync progress",
-		Args:  cobra.MaximumNArgs(1),
+		Use:               "status [SOCKET]",
+		Short:             "Show a node's role, gates, heartbeats and sync progress",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeSocket,
 		RunE: func(c *cobra.Command, args []string) error {
 			return withNode(c.Context(), args, func(ctx context.Context, client *control.Client) error {
 				status, err := client.Status(ctx)
@@ -47,10 +48,11 @@ func statusCommand() *cobra.Command {
 
 func handoverCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "handover [SOCKET]",
-		Short: "Have a MASTER give its role to the peer",
-		Long:  "Handover asks the node behind the control socket to give the MASTER role to its peer. It is refused,\nand the gate is named, if the node is not MASTER or the peer is not ready.",
-		Args:  cobra.MaximumNArgs(1),
+		Use:               "handover [SOCKET]",
+		Short:             "Have a MASTER give its role to the peer",
+		Long:              "Handover asks the node behind the control socket to give the MASTER role to its peer. It is refused,\nand the gate is named, if the node is not MASTER or the peer is not ready.",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeSocket,
 		RunE: func(c *cobra.Command, args []string) error {
 			return withNode(c.Context(), args, func(ctx context.Context, client *control.Client) error {
 				return client.Handover(ctx)

@@ -4,16 +4,19 @@
 package suite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
 	. "github.com/onsi/gomega"
 
 	"baton/impl/trace"
@@ -134,8 +137,18 @@ func compare(p *plan.Plan) {
 	}
 }
 
-var _ = ReportAfterSuite("table", func(Report) {
+var _ = ReportAfterSuite("table", func(report Report) {
+	printSkips(os.Stdout, report.SpecReports)
 	if err := reports.Table(os.Stdout, out()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 })
+
+// printSkips names what did not run, with the reason.
+func printSkips(w io.Writer, specs types.SpecReports) {
+	for _, spec := range specs {
+		if spec.State.Is(types.SpecStateSkipped | types.SpecStatePending) {
+			fmt.Fprintf(w, "skipped  %s: %s\n", spec.FullText(), cmp.Or(spec.FailureMessage(), "no reason given"))
+		}
+	}
+}

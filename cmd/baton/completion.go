@@ -1,0 +1,61 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"baton/scenarios/plan"
+)
+
+// words completes a flag to one of a few words.
+func words(c *cobra.Command, flag string, choices ...string) {
+	must(c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// folder completes a flag to folders.
+func folder(c *cobra.Command, flag string) { must(c.MarkFlagDirname(flag)) }
+
+// must is for a flag that this package has defined itself.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func completeScenarios(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{"scn"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
+func completeFolders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// completeSocket completes the one argument of commands that talk to a node.
+func completeSocket(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return []string{"sock"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
+// completeSetting completes KEY=VALUE: the keys, and then the words that the key
+// can be.
+func completeSetting(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	name, _, valued := strings.Cut(typed, "=")
+	if !valued {
+		var keys []string
+		for _, k := range plan.Keys {
+			keys = append(keys, k.Name+"=\t"+k.Doc)
+		}
+		return keys, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+	}
+	var values []string
+	if key, ok := plan.KeyOf(name); ok {
+		for _, value := range slices.Concat(key.Values, key.Unsafe) {
+			values = append(values, name+"="+value)
+		}
+	}
+	return values, cobra.ShellCompDirectiveNoFileComp
+}
