@@ -13,7 +13,7 @@ VERSION     := $(shell git describe --always --dirty 2>/dev/null || echo unversi
 # Programs that tests talk to, by Debian package: peers for BFD, a browser for the report.
 PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 
-.PHONY: help setup test test-scenarios build lint mutants bench generate doctor clean
+.PHONY: help setup test test-scenarios scenarios build lint mutants bench generate doctor clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,12 +55,17 @@ test-scenarios: bin/scenarios.test ## crash, restore, freeze, cut: every scenari
 	  --ginkgo.no-color --ginkgo.succinct --ginkgo.junit-report=$(abspath $(OUT))/junit.xml --ginkgo.json-report=$(abspath $(OUT))/report.json \
 	  -scenarios $(CURDIR)/scenarios
 
+scenarios: bin/baton ## run the scenarios FILES="a.scn b/*.scn" as CI does; also WORLD, REPEAT, BASELINE, KEEP, EVIDENCE_LIMIT, OUT
+	@BATON=$(CURDIR)/bin/baton OUT="$(OUT)" FILES="$(FILES)" .ci/scenarios
+
 mutants: ## plant each known bug and see which check of the suite finds it
 	$(SUDO) $(GO) run ./sim/mutants/cmd/mutants
 
-lint: ## gofmt, go vet, and the scenario files
+lint: ## gofmt, go vet, the workflows, and the scripts that they run
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt would change the files above" >&2; exit 1; }
 	$(GO) vet ./...
+	$(GO) tool actionlint .github/workflows/*.yml
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/*; else echo "no shellcheck: the scripts in .ci are not checked"; fi
 
 bench: bin/baton ## the figures the project promises, each beside what it compares to
 	$(GO) test $(AS_ROOT) -run '^$$' -bench . -benchmem ./impl/... ./bpf/... ./netns/...
