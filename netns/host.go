@@ -27,6 +27,7 @@ type Host struct {
 	thread *thread
 	id     identity
 	closed bool
+	cables int // made by Cable from this end
 
 	mu        sync.Mutex
 	processes []*Process
