@@ -1,22 +1,18 @@
 package ctsync
 
-import (
-	"fmt"
-
-	"baton/impl/clock"
-)
+import "baton/impl/clock"
 
 // InSync reports whether this node's dataplane holds the source's table: a mark
 // of the source's present term was matched, all that it covered has taken hold,
-// and the changes since then are within the lag limit. The string says why, or
+// and the changes since then are within the lag limit. The Reason says why, or
 // why not. It stays as it was when the stream is lost; LostAt tells since when.
 // A source is its own truth.
-func (e *Engine) InSync() (bool, string) {
+func (e *Engine) InSync() (bool, Reason) {
 	switch {
 	case e.source:
-		return true, fmt.Sprintf("source of epoch %d", e.pos.epoch)
+		return true, Reason{text: isSource, a: uint64(e.pos.epoch)}
 	case e.synced():
-		return true, fmt.Sprintf("equal to %s at change %d", e.pos.term, e.pos.seq)
+		return true, Reason{text: isEqual, term: e.pos.term, a: e.pos.seq}
 	}
 	return false, e.whyNot()
 }
@@ -29,33 +25,33 @@ func (e *Engine) synced() bool {
 }
 
 // whyNot says what the sink waits for before it can be in sync.
-func (e *Engine) whyNot() string {
+func (e *Engine) whyNot() Reason {
 	in := &e.intake
 	switch {
 	case e.queue.failures > 0:
-		return "apply failed: " + e.queue.why
+		return Reason{text: "apply failed: " + e.queue.why}
 	case in.verified && in.sweeping:
-		return "deleting what the snapshot did not hold"
+		return Reason{text: "deleting what the snapshot did not hold"}
 	case in.verified && !e.queue.reached(in.verifiedAt):
-		return fmt.Sprintf("%d batches to apply", e.queue.len())
+		return Reason{text: isApplying, a: uint64(e.queue.len())}
 	case in.verified:
-		return fmt.Sprintf("lag %d > %d", e.lag(), e.cfg.LagLimit)
+		return Reason{text: isBehind, a: e.lag(), b: e.cfg.LagLimit}
 	case in.open && in.ended && in.compare.stage == startingOver:
-		return "repair failed, waiting for a new snapshot"
+		return Reason{text: "repair failed, waiting for a new snapshot"}
 	case in.open && in.ended:
-		return "digest differs, repairing"
+		return Reason{text: "digest differs, repairing"}
 	case in.open && in.snapshot:
-		return fmt.Sprintf("snapshot: %d of %d entries", in.entries, in.total)
+		return Reason{text: isReceiving, a: uint64(in.entries), b: uint64(in.total)}
 	case in.open:
-		return "resumed, not compared yet"
+		return Reason{text: "resumed, not compared yet"}
 	case in.waiting:
-		return "hello not answered yet"
+		return Reason{text: "hello not answered yet"}
 	case !e.stream:
-		return "no stream to the peer"
+		return Reason{text: "no stream to the peer"}
 	case e.peer.source:
-		return "asking for a snapshot"
+		return Reason{text: "asking for a snapshot"}
 	}
-	return "the peer is not MASTER"
+	return Reason{text: "the peer is not MASTER"}
 }
 
 // lag is how many of the source's changes have not taken hold here, as far as is known.

@@ -362,7 +362,7 @@ func inSyncPair(t *testing.T, cfg Config, flows int) *pair {
 // expect fails unless the sink's InSync is as said, for the reason given.
 func expect(t *testing.T, e *Engine, want bool, why string) {
 	t.Helper()
-	if got, because := e.InSync(); got != want || !strings.Contains(because, why) {
+	if got, because := e.InSync(); got != want || !strings.Contains(because.String(), why) {
 		t.Fatalf("InSync %v (%s), want %v (%s)", got, because, want, why)
 	}
 }

@@ -31,14 +31,34 @@ type Progress struct {
 
 // Progress returns how far the sync has come.
 func (e *Engine) Progress() Progress {
+	p := e.progress()
+	switch {
+	case p.Phase == PhaseLost:
+		p.Why = e.why
+	case !e.source:
+		_, why := e.InSync()
+		p.Why = why.String()
+	}
+	return p
+}
+
+// Stage returns the phase, and how much of the snapshot went over: what is worth
+// asking for at each step.
+func (e *Engine) Stage() (phase string, percent float64) {
+	p := e.progress()
+	return p.Phase, p.Percent
+}
+
+// progress is Progress but for the words of it.
+func (e *Engine) progress() Progress {
 	if e.source {
 		return e.sourceProgress()
 	}
 	in := &e.intake
-	inSync, why := e.InSync()
+	inSync, _ := e.InSync()
 	p := Progress{
 		Phase: e.sinkPhase(inSync), Entries: e.table.len(), Total: e.table.len(), Percent: 100,
-		Rate: e.meter.rate(e.now), Digest: "unknown", Why: why, Took: e.took,
+		Rate: e.meter.rate(e.now), Digest: "unknown", Took: e.took,
 	}
 	switch {
 	case in.verified:
@@ -54,9 +74,6 @@ func (e *Engine) Progress() Progress {
 	}
 	if !in.verified {
 		p.Percent = percent(p.Entries, p.Total, in.open && (in.ended || !in.snapshot))
-	}
-	if p.Phase == PhaseLost {
-		p.Why = e.why
 	}
 	return p
 }
@@ -83,7 +100,7 @@ func (e *Engine) sourceProgress() Progress {
 	p := Progress{Phase: PhaseIdle, Total: e.table.len(), Digest: "unknown", Took: e.took}
 	switch {
 	case !e.stream && e.lostAt.Before(clock.Never):
-		p.Phase, p.Why = PhaseLost, e.why
+		p.Phase = PhaseLost
 	case !e.stream || e.peer.source:
 	case !f.open:
 		p.Phase = PhaseHello

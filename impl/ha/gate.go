@@ -1,6 +1,9 @@
 package ha
 
-import "strings"
+import (
+	"iter"
+	"strings"
+)
 
 // Gates is a set of open gates: conditions that a node must meet to claim the
 // MASTER role.
@@ -50,15 +53,15 @@ func (g Gates) With(h Gates, open bool) Gates {
 	return g &^ h
 }
 
-// Each returns the single gates of g in their order.
-func (g Gates) Each() []Gates {
-	var each []Gates
-	for gate := Gates(1); gate < gateEnd; gate <<= 1 {
-		if g.Has(gate) {
-			each = append(each, gate)
+// Each yields the single gates of g in their order.
+func (g Gates) Each() iter.Seq[Gates] {
+	return func(yield func(Gates) bool) {
+		for gate := Gates(1); gate < gateEnd; gate <<= 1 {
+			if g.Has(gate) && !yield(gate) {
+				return
+			}
 		}
 	}
-	return each
 }
 
 // Names returns the names of the gates of g in their order.

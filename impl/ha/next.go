@@ -132,7 +132,7 @@ func Next(role Role, event Event, gates Gates) (Role, []Action, Reason) {
 
 // firstClosed names the first of the needed gates that is closed.
 func firstClosed(gates, needed Gates) Gates {
-	for _, gate := range needed.Each() {
+	for gate := range needed.Each() {
 		if !gates.Has(gate) {
 			return gate
 		}

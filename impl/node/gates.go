@@ -1,32 +1,46 @@
 package node
 
 import (
+	"strings"
+
 	"baton/impl/clock"
+	"baton/impl/ctsync"
 	"baton/impl/ha"
 )
 
-// gateSet is which gates are open, and why each is as it is.
+// gateSet is which gates are open. Why each is as it is says judge.
 type gateSet struct {
-	open ha.Gates
-	why  map[ha.Gates]string
+	open   ha.Gates
+	judged bool // once at least
+}
+
+// why is the reason for a gate's state. It is put into words only when somebody
+// reads it: gates are judged at each step.
+type why struct {
+	text string // where it has a %s, that is the peer's role
+	role ha.Role
+	sync ctsync.Reason // of the sync engine, where that is who judges
+}
+
+func (w why) String() string {
+	if w.text == "" {
+		return w.sync.String()
+	}
+	return strings.Replace(w.text, "%s", w.role.String(), 1)
 }
 
 // updateGates judges every gate anew, traces those that changed, and raises
 // GatesChanged if any did.
 func (n *Node) updateGates() {
-	if n.gates.why == nil {
-		n.gates.why = map[ha.Gates]string{}
-	}
 	var open ha.Gates
-	for _, gate := range ha.AllGates.Each() {
+	for gate := range ha.AllGates.Each() {
 		is, why := n.judge(gate)
 		open = open.With(gate, is)
-		changed := is != n.gates.open.Has(gate) || n.gates.why[gate] == ""
-		n.gates.why[gate] = why
-		if changed {
-			n.traceGate(gate, is, why)
+		if is != n.gates.open.Has(gate) || !n.gates.judged {
+			n.traceGate(gate, is, why.String())
 		}
 	}
+	n.gates.judged = true
 	if open != n.gates.open {
 		n.gates.open = open
 		n.raise(ha.GatesChanged)
@@ -34,19 +48,19 @@ func (n *Node) updateGates() {
 }
 
 // judge says whether a gate is open, and why.
-func (n *Node) judge(gate ha.Gates) (bool, string) {
+func (n *Node) judge(gate ha.Gates) (bool, why) {
 	switch gate {
 	case ha.LinksUp:
 		return n.judgeLinks()
 	case ha.DataplaneReady:
 		if !n.dataplane.Ready {
-			return false, n.dataplane.Why
+			return false, why{text: n.dataplane.Why}
 		}
-		return true, "attached"
+		return true, why{text: "attached"}
 	case ha.Reachable:
-		return true, "no target is tracked"
+		return true, why{text: "no target is tracked"}
 	case ha.Arbitrated:
-		return true, "no arbiter is configured"
+		return true, why{text: "no arbiter is configured"}
 	case ha.NoMaster:
 		return n.judgeNoMaster()
 	case ha.HoldDown:
@@ -62,100 +76,101 @@ func (n *Node) judge(gate ha.Gates) (bool, string) {
 	}
 }
 
-func (n *Node) judgeLinks() (bool, string) {
+func (n *Node) judgeLinks() (bool, why) {
 	for _, name := range n.cfg.Links {
 		if !n.links[name] {
-			return false, name + " has no carrier"
+			return false, why{text: name + " has no carrier"}
 		}
 	}
-	return true, "carrier on every service link"
+	return true, why{text: "carrier on every service link"}
 }
 
-func (n *Node) judgeNoMaster() (bool, string) {
+func (n *Node) judgeNoMaster() (bool, why) {
 	p := n.peer.state
 	switch {
 	case n.leaving.asked:
-		return false, "this node is leaving"
+		return false, why{text: "this node is leaving"}
 	case n.silent() && n.now < n.awake && !n.cfg.GatesOff:
-		return false, "peer is silent, but this node has not listened for long enough: it booted or was paused"
+		return false, why{text: "peer is silent, but this node has not listened for long enough: it booted or was paused"}
 	case n.silent():
-		return true, "peer is silent on every BFD path"
+		return true, why{text: "peer is silent on every BFD path"}
 	case !n.anyUp():
-		return false, "peer is heard but no BFD path is up"
+		return false, why{text: "peer is heard but no BFD path is up"}
 	case !n.peer.known:
-		return false, "peer is heard but its role is unknown: no sync stream yet"
+		return false, why{text: "peer is heard but its role is unknown: no sync stream yet"}
 	case p.Role.Holds() && n.cfg.Preempt == PreemptImmediate && n.outranks():
-		return true, "preempt: immediate"
+		return true, why{text: "preempt: immediate"}
 	case p.Role.Holds():
-		return false, "peer is " + p.Role.String()
+		return false, why{text: "peer is %s", role: p.Role}
 	case !n.outranks():
-		return false, "peer is " + p.Role.String() + " and ranks above"
+		return false, why{text: "peer is %s and ranks above", role: p.Role}
 	}
-	return true, "peer is " + p.Role.String() + " and ranks below"
+	return true, why{text: "peer is %s and ranks below", role: p.Role}
 }
 
-func (n *Node) judgeHold() (bool, string) {
+func (n *Node) judgeHold() (bool, why) {
 	switch {
 	case n.cfg.GatesOff:
-		return true, "gates: off"
+		return true, why{text: "gates: off"}
 	case n.now >= n.hold.Ends():
-		return true, "recovery delay has run"
+		return true, why{text: "recovery delay has run"}
 	case n.stall.open(n):
-		return true, "waived: peer was heard after the stall and is not MASTER"
+		return true, why{text: "waived: peer was heard after the stall and is not MASTER"}
 	}
-	return false, "recovery delay is running"
+	return false, why{text: "recovery delay is running"}
 }
 
 // judgeInSync: the table is what the last MASTER's was. While the MASTER lives,
 // the sync engine knows. Once it is gone, what counts is whether the table was
 // complete when the stream ended, and that this was not long before the silence.
-func (n *Node) judgeInSync() (bool, string) {
+func (n *Node) judgeInSync() (bool, why) {
 	p := n.peer.state
 	switch {
 	case n.cfg.GatesOff:
-		return true, "gates: off"
+		return true, why{text: "gates: off"}
 	case n.role.Holds():
-		return true, "this node's table is the truth"
+		return true, why{text: "this node's table is the truth"}
 	case n.silent() || !n.peer.known:
 		return n.judgeSyncAlone()
 	case p.Role.Holds():
 		return n.judgeSyncWithMaster()
 	case p.Rank.Epoch > n.epoch:
-		return false, "peer has a newer table"
+		return false, why{text: "peer has a newer table"}
 	}
 	if p.Rank.Epoch == n.epoch && p.Rank.Complete && !n.complete {
-		return false, "peer has a more complete table"
+		return false, why{text: "peer has a more complete table"}
 	}
-	return true, "peer has nothing newer to give"
+	return true, why{text: "peer has nothing newer to give"}
 }
 
 // judgeDegraded: a table that nobody is left to complete must not keep a node from
 // serving. Only a MASTER gives its table.
-func (n *Node) judgeDegraded() (bool, string) {
+func (n *Node) judgeDegraded() (bool, why) {
 	switch p := n.peer.state; {
 	case n.silent():
-		return true, "peer is silent: nobody can complete this table"
+		return true, why{text: "peer is silent: nobody can complete this table"}
 	case n.peer.known && !p.Role.Holds() && !p.Rank.Able:
-		return true, "peer cannot serve: nobody can complete this table"
+		return true, why{text: "peer cannot serve: nobody can complete this table"}
 	}
-	return false, "peer is heard"
+	return false, why{text: "peer is heard"}
 }
 
-func (n *Node) judgeSyncAlone() (bool, string) {
+func (n *Node) judgeSyncAlone() (bool, why) {
 	if n.seen == 0 {
-		return true, "no MASTER was ever heard of"
+		return true, why{text: "no MASTER was ever heard of"}
 	}
 	if !n.complete {
-		return false, "peer was lost before sync was complete"
+		return false, why{text: "peer was lost before sync was complete"}
 	}
-	return true, "in sync when the peer was lost"
+	return true, why{text: "in sync when the peer was lost"}
 }
 
-func (n *Node) judgeSyncWithMaster() (bool, string) {
+func (n *Node) judgeSyncWithMaster() (bool, why) {
 	if !n.stream.up && n.now >= n.staleAt() {
-		return false, "sync stream is down while the peer is MASTER"
+		return false, why{text: "sync stream is down while the peer is MASTER"}
 	}
-	return n.sync.InSync()
+	in, reason := n.sync.InSync()
+	return in, why{sync: reason}
 }
 
 // staleAt is when a table counts as stale because its stream is down while the MASTER lives.
@@ -166,16 +181,16 @@ func (n *Node) staleAt() clock.Instant {
 	return n.peer.lostAt.Add(staleAfter)
 }
 
-func (n *Node) judgeGranted() (bool, string) {
+func (n *Node) judgeGranted() (bool, why) {
 	switch {
 	case n.leaving.asked:
-		return false, "this node is leaving"
+		return false, why{text: "this node is leaving"}
 	case n.grant == nil:
-		return false, "no grant"
+		return false, why{text: "no grant"}
 	case n.sync.AppliedSeq() < n.grant.Barrier:
-		return false, "granted; what the MASTER sent last is not applied yet"
+		return false, why{text: "granted; what the MASTER sent last is not applied yet"}
 	}
-	return true, "granted by the MASTER"
+	return true, why{text: "granted by the MASTER"}
 }
 
 // noteSync takes over epoch and completeness of the table from the sync engine: a

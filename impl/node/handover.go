@@ -166,18 +166,18 @@ func (n *Node) handoverWants() clock.Instant {
 }
 
 // canTakeOver reports whether the peer could be handed the role, and why not.
-func (n *Node) canTakeOver() (bool, string) {
+func (n *Node) canTakeOver() (bool, why) {
 	switch {
 	case !n.stream.up:
-		return false, "no sync stream to the peer"
+		return false, why{text: "no sync stream to the peer"}
 	case !n.peer.known || !n.anyUp():
-		return false, "peer is not heard"
+		return false, why{text: "peer is not heard"}
 	case n.peer.state.Role != ha.Backup:
-		return false, "peer is " + n.peer.state.Role.String()
+		return false, why{text: "peer is %s", role: n.peer.state.Role}
 	case !n.peer.state.Rank.Able:
-		return false, "peer is not able to serve"
+		return false, why{text: "peer is not able to serve"}
 	case !n.sync.PeerInSync():
-		return false, "peer is not in sync"
+		return false, why{text: "peer is not in sync"}
 	}
-	return true, "peer is Backup and in sync"
+	return true, why{text: "peer is Backup and in sync"}
 }

@@ -69,8 +69,9 @@ func (n *Node) Status() Status {
 	if n.lease.held {
 		s.Lease = n.lease.until.Sub(n.now)
 	}
-	for _, gate := range ha.AllGates.Each() {
-		s.Gates = append(s.Gates, GateStatus{gate.String(), n.gates.open.Has(gate), n.gates.why[gate]})
+	for gate := range ha.AllGates.Each() {
+		_, why := n.judge(gate)
+		s.Gates = append(s.Gates, GateStatus{gate.String(), n.gates.open.Has(gate), why.String()})
 	}
 	for i := range n.paths {
 		p := &n.paths[i]

@@ -15,7 +15,8 @@ type progressTold struct {
 	rank    ha.Rank // to the peer
 	phase   string
 	decile  int
-	replica string
+	digest  uint64        // of the replica
+	replica bool          // has been told of at all
 	again   clock.Instant // when the replica's digest may be traced again
 }
 
@@ -44,8 +45,9 @@ func (n *Node) traceRefusal(event ha.Event, reason ha.Reason) {
 		return
 	}
 	n.refused = reason.Refused
+	_, why := n.judge(reason.Refused)
 	n.trace(trace.Event{Kind: trace.KindRole, Role: &trace.Role{
-		From: n.role.String(), To: n.role.String(), Reason: reason.String() + " (" + n.gates.why[reason.Refused] + ")",
+		From: n.role.String(), To: n.role.String(), Reason: reason.String() + " (" + why.String() + ")",
 		Epoch: n.epoch, Gates: n.gates.open.Names(), Closed: (ha.AllGates &^ n.gates.open).Names(),
 		Refused: reason.Refused.String(),
 	}})
@@ -80,15 +82,15 @@ func (n *Node) tellRank() {
 // traceProgress tells of connection sync when its phase changes or another tenth
 // of a snapshot has come, and of the table's digest when it has changed.
 func (n *Node) traceProgress() {
-	p := n.sync.Progress()
-	decile := int(p.Percent / 10)
-	if p.Phase != n.told.phase || decile != n.told.decile {
-		n.told.phase, n.told.decile = p.Phase, decile
+	phase, percent := n.sync.Stage()
+	decile := int(percent / 10)
+	if phase != n.told.phase || decile != n.told.decile {
+		n.told.phase, n.told.decile = phase, decile
 		n.trace(trace.Event{Kind: trace.KindSync, Sync: n.syncEvent()})
 	}
-	if replica := n.replica(); replica != n.told.replica && n.now >= n.told.again {
-		n.told.replica, n.told.again = replica, n.now.Add(replicaEvery)
-		n.trace(trace.Event{Kind: trace.KindReplica, Replica: &trace.Replica{Entries: n.sync.Len(), Digest: replica}})
+	if n.told.outdated(n) && n.now >= n.told.again {
+		n.told.replica, n.told.digest, n.told.again = true, n.sync.Digest(), n.now.Add(replicaEvery)
+		n.trace(trace.Event{Kind: trace.KindReplica, Replica: &trace.Replica{Entries: n.sync.Len(), Digest: n.replica()}})
 	}
 }
 
@@ -102,8 +104,11 @@ func (n *Node) syncEvent() *trace.Sync {
 
 func (n *Node) replica() string { return fmt.Sprintf("%016x", n.sync.Digest()) }
 
+// outdated reports whether the replica is not what was last told of it.
+func (t *progressTold) outdated(n *Node) bool { return !t.replica || t.digest != n.sync.Digest() }
+
 func (t *progressTold) wants(n *Node) clock.Instant {
-	if n.now < t.again && n.replica() != t.replica {
+	if n.now < t.again && t.outdated(n) {
 		return t.again
 	}
 	return clock.Never

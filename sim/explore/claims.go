@@ -57,7 +57,7 @@ func (w *world) observe(s *side, e trace.Event) {
 }
 
 func gateNamed(name string) ha.Gates {
-	for _, gate := range ha.AllGates.Each() {
+	for gate := range ha.AllGates.Each() {
 		if gate.String() == name {
 			return gate
 		}

@@ -1,0 +1,33 @@
+package ctsync
+
+import "fmt"
+
+// A Reason says why a node is in sync, or why it is not. It is put into words only
+// when somebody reads it: a node judges its gates at each step, far more often
+// than anybody asks what they say.
+type Reason struct {
+	text string // as it is, or one of the formats below
+	term term
+	a, b uint64
+}
+
+// Formats of a Reason that has figures to name.
+const (
+	isSource    = "source of epoch %d"
+	isEqual     = "equal to %s at change %d"
+	isApplying  = "%d batches to apply"
+	isBehind    = "lag %d > %d"
+	isReceiving = "snapshot: %d of %d entries"
+)
+
+func (r Reason) String() string {
+	switch r.text {
+	case isSource, isApplying:
+		return fmt.Sprintf(r.text, r.a)
+	case isEqual:
+		return fmt.Sprintf(r.text, r.term, r.a)
+	case isBehind, isReceiving:
+		return fmt.Sprintf(r.text, r.a, r.b)
+	}
+	return r.text
+}
