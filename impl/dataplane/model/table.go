@@ -91,14 +91,16 @@ func (d *Dataplane) Dump(f func(flow.Entry) bool) error {
 // Sweep implements dataplane.Dataplane.
 func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	var removed []flow.Entry
-	for _, t := range d.sorted() {
-		c := d.conns[t]
+	for t, c := range d.conns { // in any order: what is found is sorted
 		if now.Sub(max(c.lastSeen, since)) >= d.cfg.Timeouts.Of(c.state) {
 			e := d.entry(t, c, now)
 			e.Remaining = 0
 			removed = append(removed, e)
-			d.remove(t)
 		}
+	}
+	slices.SortFunc(removed, func(a, b flow.Entry) int { return a.Original.Compare(b.Original) })
+	for _, e := range removed {
+		d.remove(e.Original)
 	}
 	return removed, nil
 }
