@@ -38,7 +38,8 @@ func TestQueueIsFirstInFirstOut(t *testing.T) {
 		seen := map[clock.Instant]uint64{}
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
 			if len(q.keys) > 0 && rapid.Bool().Draw(t, "pop") {
-				at, e := q.pop()
+				var e event
+				at := q.pop(&e)
 				if at < last || e.stamp != seen[at]+1 {
 					t.Fatalf("popped number %d of %d after number %d, at %d", e.stamp, at, seen[at], last)
 				}

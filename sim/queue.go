@@ -77,19 +77,32 @@ func (q *queue) push(at clock.Instant, k kind) *event {
 	return e
 }
 
-// pop removes the first event.
-func (q *queue) pop() (clock.Instant, event) {
+// pop moves the first event out of the queue to where it is handled.
+func (q *queue) pop(into *event) clock.Instant {
 	first := q.keys[0]
+	*into = q.slots[first.slot]
+	q.drop()
+	return first.at
+}
+
+// drop removes the first event.
+func (q *queue) drop() {
+	slot := q.keys[0].slot
+	q.slots[slot] = event{}
+	q.free = append(q.free, slot)
 	last := len(q.keys) - 1
 	q.keys[0] = q.keys[last]
 	q.keys = q.keys[:last]
 	if last > 0 {
 		q.down(0)
 	}
-	e := q.slots[first.slot]
-	q.slots[first.slot] = event{}
-	q.free = append(q.free, first.slot)
-	return first.at, e
+}
+
+// postpone moves the first event to a later instant, as if it were scheduled now.
+func (q *queue) postpone(at clock.Instant) {
+	q.order++
+	q.keys[0].at, q.keys[0].order = at, q.order
+	q.down(0)
 }
 
 func (q *queue) up(i int) {

@@ -176,7 +176,8 @@ func (s *stream) deliver(e *event) {
 		s.w.dial()
 	case e.data != nil && theirs.open:
 		// Nobody has this connection any more: the kernel answers with a RST.
-		s.w.at(s.w.now.Add(delayMax), func() { s.broken(1-e.who, "connection reset by peer") })
+		sender := 1 - e.who
+		s.w.at(s.w.now.Add(delayMax), func() { s.broken(sender, "connection reset by peer") })
 	}
 }
 

@@ -22,15 +22,13 @@ func (w *World) nextTimer() clock.Instant {
 		e := w.endpointOf(event)
 		switch {
 		case e.timerAt != first.at: // another event has taken its place
-			w.timers.pop()
+			w.timers.drop()
 		case e.deadline == clock.Never:
 			e.timerAt = clock.Never
-			w.timers.pop()
+			w.timers.drop()
 		case e.deadline > first.at:
-			_, old := w.timers.pop()
 			e.timerAt = e.deadline
-			moved := w.timers.push(e.deadline, evRTO)
-			moved.who, moved.stamp = old.who, old.stamp
+			w.timers.postpone(e.deadline)
 		default:
 			return first.at
 		}
@@ -40,9 +38,8 @@ func (w *World) nextTimer() clock.Instant {
 
 // retransmit takes the first retransmission timer, which has run out.
 func (w *World) retransmit() {
-	at, event := w.timers.pop()
-	w.now = at
-	if e := w.endpointOf(&event); event.who < w.firstBack {
+	w.now = w.timers.pop(&w.event)
+	if e := w.endpointOf(&w.event); w.event.who < w.firstBack {
 		e.timer(w.now, (*clients)(w))
 	} else {
 		e.timer(w.now, (*backends)(w))

@@ -38,6 +38,7 @@ type World struct {
 	now   clock.Instant
 	limit clock.Instant // up to which time passes at present
 	queue queue
+	event event // that is being handled; not to be kept
 	// timers are the retransmission timers.
 	timers queue
 	dirty  bool // something was recorded or became ready
@@ -213,9 +214,8 @@ func (w *World) run(ctx context.Context, until clock.Instant, done func() bool) 
 			w.retransmit()
 			continue
 		}
-		w.now = at
-		_, e := w.queue.pop()
-		w.handle(&e)
+		w.now = w.queue.pop(&w.event)
+		w.handle(&w.event)
 	}
 	w.now = w.limit
 	return nil
