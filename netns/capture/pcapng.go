@@ -62,8 +62,8 @@ func (e *edge) write(w io.Writer, snap int, x Excerpt) (Written, error) {
 	e.history.mu.Lock()
 	defer e.history.mu.Unlock()
 	frames := e.history.within(x.Windows)
-	comments, silent := affordable(x.Comments, x.Limit/4)
-	frames, cut := nearest(frames, x.Focus, x.Limit-x.Limit/4-fileCost-int64(len(x.About)))
+	comments, silent, cost := affordable(x.Comments, x.Limit/4)
+	frames, cut := nearest(frames, x.Focus, x.Limit-cost-fileCost-int64(len(x.About)))
 	out := Written{Frames: len(frames), Silent: silent, Cut: append(e.history.lost(x.Windows), cut...)}
 	if len(frames) == 0 {
 		out.Silent = len(x.Comments)
@@ -160,15 +160,17 @@ func nearest(frames []stored, focus clock.Instant, room int64) ([]stored, []Cut)
 	return frames[begin:end], cut
 }
 
-// affordable are the first comments that fit into a number of bytes, and how many
-// do not.
-func affordable(comments []evidence.Comment, room int64) ([]evidence.Comment, int) {
+// affordable are the first comments that fit into a number of bytes, how many do
+// not, and what those that do cost.
+func affordable(comments []evidence.Comment, room int64) (fit []evidence.Comment, silent int, cost int64) {
 	for i, c := range comments {
-		if room -= int64(commentCost + len(c.Text)); room < 0 {
-			return comments[:i], len(comments) - i
+		next := int64(commentCost + len(c.Text))
+		if cost+next > room {
+			return comments[:i], len(comments) - i, cost
 		}
+		cost += next
 	}
-	return comments, 0
+	return comments, 0, cost
 }
 
 // beside gives each comment to its frame, by the frame's index.

@@ -4,7 +4,6 @@
 package suite
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -144,11 +143,20 @@ var _ = ReportAfterSuite("table", func(report Report) {
 	}
 })
 
-// printSkips names what did not run, with the reason.
+// printSkips names what did not run, with the reason, and counts what whoever ran
+// the suite has left out.
 func printSkips(w io.Writer, specs types.SpecReports) {
+	leftOut := 0
 	for _, spec := range specs {
-		if spec.State.Is(types.SpecStateSkipped | types.SpecStatePending) {
-			fmt.Fprintf(w, "skipped  %s: %s\n", spec.FullText(), cmp.Or(spec.FailureMessage(), "no reason given"))
+		switch reason := spec.FailureMessage(); {
+		case !spec.State.Is(types.SpecStateSkipped | types.SpecStatePending):
+		case reason == "":
+			leftOut++
+		default:
+			fmt.Fprintf(w, "skipped  %s: %s\n", spec.FullText(), reason)
 		}
+	}
+	if leftOut > 0 {
+		fmt.Fprintf(w, "skipped  %d specs that a filter leaves out\n", leftOut)
 	}
 }
