@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -12,10 +13,15 @@ import (
 // Recording collects the events of one run and keeps the state that they add up
 // to, for waits and for the progress line. It is safe for concurrent use.
 type Recording struct {
-	mu     sync.Mutex
-	events []trace.Event
+	mu sync.Mutex
+	// chunks hold the events in the order in which they came. A chunk is never
+	// moved to make room: a long run records hundreds of thousands.
+	chunks [][]trace.Event
 	state  *check.State
 }
+
+// chunkLen is how many events a chunk holds.
+const chunkLen = 512
 
 // NewRecording returns an empty recording of the plan in a world.
 func NewRecording(p *plan.Plan, world string) *Recording {
@@ -26,7 +32,12 @@ func NewRecording(p *plan.Plan, world string) *Recording {
 func (r *Recording) Record(e trace.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.events = append(r.events, e)
+	last := len(r.chunks) - 1
+	if last < 0 || len(r.chunks[last]) == chunkLen {
+		r.chunks = append(r.chunks, make([]trace.Event, 0, chunkLen))
+		last++
+	}
+	r.chunks[last] = append(r.chunks[last], e)
 	r.state.Apply(e)
 }
 
@@ -49,7 +60,7 @@ func (r *Recording) Env() plan.Env {
 // Events returns what was recorded so far, by time.
 func (r *Recording) Events() []trace.Event {
 	r.mu.Lock()
-	events := append([]trace.Event(nil), r.events...)
+	events := slices.Concat(r.chunks...)
 	r.mu.Unlock()
 	trace.Sort(events)
 	return events

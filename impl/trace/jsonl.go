@@ -2,6 +2,7 @@ package trace
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,13 +39,12 @@ func Read(r io.Reader) ([]Event, error) {
 
 // Sort orders events by time and keeps the order of those at the same instant.
 func Sort(events []Event) {
-	slices.SortStableFunc(events, func(a, b Event) int {
-		switch {
-		case a.At < b.At:
-			return -1
-		case a.At > b.At:
-			return 1
-		}
-		return 0
-	})
+	if !Sorted(events) { // most are, and moving events is dear
+		slices.SortStableFunc(events, byTime)
+	}
 }
+
+// Sorted reports whether the events are in the order of their times.
+func Sorted(events []Event) bool { return slices.IsSortedFunc(events, byTime) }
+
+func byTime(a, b Event) int { return cmp.Compare(a.At, b.At) }

@@ -41,9 +41,12 @@ type unproven struct {
 }
 
 func newRun(p *plan.Plan, events []trace.Event) *run {
-	r := &run{plan: p, events: slices.Clone(events), begins: map[int]clock.Instant{}, ends: map[int]clock.Instant{},
+	if !trace.Sorted(events) {
+		events = slices.Clone(events)
+		trace.Sort(events)
+	}
+	r := &run{plan: p, events: events, begins: map[int]clock.Instant{}, ends: map[int]clock.Instant{},
 		timeouts: map[int]clock.Instant{}}
-	trace.Sort(r.events)
 	first := -1
 	for i, e := range r.events {
 		switch {
