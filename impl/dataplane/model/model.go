@@ -54,8 +54,8 @@ var _ dataplane.Dataplane = (*Dataplane)(nil)
 // service is a configured service with its turn.
 type service struct {
 	dataplane.Service
-	slots []dataplane.Backend
-	next  uint32 // round robin's turn
+	slots []dataplane.Backend // of the first new flow on
+	next  uint32              // round robin's turn
 }
 
 // New returns a dataplane without a lease.
@@ -107,7 +107,7 @@ func (d *Dataplane) SetServices(services []dataplane.Service) error {
 	d.configured = make(map[flow.Service]*service)
 	d.dnatBackends = make(map[flow.Service]bool)
 	for _, s := range services {
-		d.configured[s.Service] = &service{Service: s, slots: Slots(s)}
+		d.configured[s.Service] = &service{Service: s}
 		for _, b := range s.Backends {
 			if s.Mode == dataplane.DNAT {
 				d.dnatBackends[flow.Service{VIP: b.Addr, Port: b.Port, Proto: s.Proto}] = true

@@ -11,7 +11,7 @@ func (d *Dataplane) open(p *packet, s *service, old *conn) (*conn, dataplane.Dro
 	if !p.opens() && !(d.miss == dataplane.MissAdopt && p.isMidFlow()) {
 		return nil, dataplane.DropMiss
 	}
-	if len(s.slots) == 0 {
+	if len(s.Backends) == 0 {
 		return nil, dataplane.DropNoBackend
 	}
 	claim, reason := d.claim(p.tuple, s, s.choose(p.tuple))
@@ -41,6 +41,9 @@ func (d *Dataplane) open(p *packet, s *service, old *conn) (*conn, dataplane.Dro
 // choose returns the backend of a new flow. A turn is taken even if the flow then
 // finds no port.
 func (s *service) choose(t flow.Tuple) dataplane.Backend {
+	if s.slots == nil {
+		s.slots = Slots(s.Service) // not earlier: a BACKUP opens none
+	}
 	if s.Balance == dataplane.Maglev {
 		return s.slots[Hash(t)%uint64(len(s.slots))]
 	}
