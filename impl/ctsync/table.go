@@ -32,7 +32,7 @@ func (s *slot) older(v version) bool { return s.gen != v.gen || s.seq < v.seq }
 func (s *slot) newer(v version) bool { return s.gen == v.gen && s.seq > v.seq }
 
 const (
-	chunkShift = 12
+	chunkShift = 9
 	chunkLen   = 1 << chunkShift
 )
 
