@@ -31,8 +31,8 @@ type lane struct {
 	loss      uint64 // of 2^32 packets
 	duplicate uint64 // likewise
 
-	knot      clock.Instant // the stretch for which low and high are known
-	low, high int64
+	since     clock.Instant // the beginning of the stretch for which low and high are known
+	low, high int64         // jitter at its ends; 0 before any is known
 
 	impaired *link.Model
 }
@@ -46,13 +46,14 @@ const maxJitter = time.Duration(stretch) / 2
 
 // arrival is when a packet that leaves at an instant arrives.
 func (l *lane) arrival(at clock.Instant) clock.Instant {
-	knot := at / stretch
-	if knot != l.knot || l.high == 0 {
-		l.knot = knot
+	within := at - l.since
+	if within < 0 || within >= stretch || l.high == 0 {
+		knot := at / stretch
 		l.low, l.high = l.wander(knot), l.wander(knot+1)
+		l.since = knot * stretch
+		within = at - l.since
 	}
-	within := int64(at - knot*stretch)
-	return at + clock.Instant(int64(l.delay)+l.low+(l.high-l.low)*within/int64(stretch))
+	return at + clock.Instant(l.delay) + clock.Instant(l.low+(l.high-l.low)*int64(within)/int64(stretch))
 }
 
 // wander is the jitter at the beginning of a stretch; never zero.
