@@ -12,6 +12,10 @@ import (
 	"baton/sim"
 )
 
+// pairFloor is how many simulated seconds a full pair with sessions and probes must
+// pass in one of the wall clock's.
+const pairFloor = 1000
+
 // cpuTime is the processor time that the process has spent: other processes do
 // not disturb it as they do the wall clock.
 func cpuTime(b *testing.B) time.Duration {
@@ -32,17 +36,19 @@ service web tcp 198.18.0.100:80 mode=fullnat
 service dns udp 198.18.0.100:53 mode=fullnat
 `
 
-// BenchmarkPair compares how many simulated seconds pass in a second of processor
-// time, by load; everypacket sends each packet through the dataplane's model.
+// BenchmarkPair compares how many simulated seconds pass in a second of the wall
+// clock and of processor time, by load; everypacket sends each packet through the
+// dataplane's model.
 func BenchmarkPair(b *testing.B) {
 	for _, bench := range []struct {
 		name, traffic string
 		every         bool
+		floor         float64 // simulated seconds in one of the wall clock's; 0 for none
 	}{
-		{"idle", "", false},
-		{"sessions200+probe", "traffic web sessions tcp count=200 every=100ms\ntraffic probe probe udp rate=1000/s\n", false},
-		{"sessions200+probe+connects100", "traffic web sessions tcp count=200 every=100ms\ntraffic probe probe udp rate=1000/s\ntraffic new connects tcp rate=100/s\n", false},
-		{"everypacket", "traffic web sessions tcp count=200 every=100ms\ntraffic probe probe udp rate=1000/s\n", true},
+		{name: "idle"},
+		{name: "sessions200+probe", traffic: "traffic web sessions tcp count=200 every=100ms\ntraffic probe probe udp rate=1000/s\n", floor: pairFloor},
+		{name: "sessions200+probe+connects100", traffic: "traffic web sessions tcp count=200 every=100ms\ntraffic probe probe udp rate=1000/s\ntraffic new connects tcp rate=100/s\n"},
+		{name: "everypacket", traffic: "traffic web sessions tcp count=200 every=100ms\ntraffic probe probe udp rate=1000/s\n", every: true},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			p, err := plan.Parse("bench.scn", []byte(fullPair+bench.traffic+"@0s end\n"))
@@ -60,13 +66,17 @@ func BenchmarkPair(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
-			before := cpuTime(b)
+			before, began := cpuTime(b), time.Now()
 			for b.Loop() {
 				if err := w.Until(ctx, w.Now().Add(time.Second), nil); err != nil {
 					b.Fatal(err)
 				}
 			}
 			b.ReportMetric(float64(b.N)/(cpuTime(b)-before).Seconds(), "sim-s/cpu-s")
+			b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "sim-s/s")
+			if bench.floor > 0 {
+				b.ReportMetric(bench.floor, "floor-sim-s/s")
+			}
 		})
 	}
 }

@@ -1,0 +1,25 @@
+package campaign_test
+
+import (
+	"testing"
+	"time"
+
+	"baton/sim/campaign"
+)
+
+// seedFloor is how many sixty-second seeds a campaign must run in a second.
+const seedFloor = 20
+
+// BenchmarkSeeds runs a campaign on every core, as baton sim does. An op is a seed.
+func BenchmarkSeeds(b *testing.B) {
+	b.ReportAllocs()
+	began := time.Now()
+	p, err := campaign.Run(b.Context(), campaign.Options{Start: 1, Seeds: b.N})
+	if err != nil {
+		b.Fatal(err)
+	}
+	took := time.Since(began).Seconds()
+	b.ReportMetric(float64(p.Done)/took, "seeds/s")
+	b.ReportMetric(seedFloor, "floor-seeds/s")
+	b.ReportMetric(p.Simulated.Seconds()/took, "sim-s/s")
+}
