@@ -75,9 +75,8 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 		}
 	}
 	if o.world == plan.Netns {
-		if err := netns.Probe(); err != nil {
-			first, _, _ := strings.Cut(err.Error(), "\n")
-			return badInput("this machine cannot run it: %s; baton doctor says all that is missing, --world sim needs none of it", first)
+		if err := probeReal(); err != nil {
+			return err
 		}
 	}
 	worst := exitPass
@@ -95,6 +94,15 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 	}
 	if worst != exitPass {
 		return &exitError{code: worst}
+	}
+	return nil
+}
+
+// probeReal says what this machine lacks for a real run.
+func probeReal() error {
+	if err := netns.Probe(); err != nil {
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		return badInput("this machine cannot run it: %s; baton doctor says all that is missing, --world sim needs none of it", first)
 	}
 	return nil
 }

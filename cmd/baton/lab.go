@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"baton/netns"
+)
+
+// labFile, in the lab's folder, tells the other commands how to get in.
+const labFile = "lab.json"
+
+// lab is its content.
+type lab struct {
+	PID   int          `json:"pid"` // of baton lab up
+	Doors []netns.Door `json:"doors"`
+}
+
+// labDownLimit bounds the wait for a lab to end.
+const labDownLimit = 30 * time.Second
+
+func labCommand() *cobra.Command {
+	var dir string
+	var unsafe bool
+	up := &cobra.Command{
+		Use: "up FILE", Short: "Build the pair of a scenario and keep it running", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: completeScenarios,
+		RunE:              func(c *cobra.Command, files []string) error { return labUp(c.Context(), files, dir, unsafe) },
+	}
+	up.Flags().BoolVar(&unsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
+	c := &cobra.Command{
+		Use:   "lab",
+		Short: "Keep one pair running, to explore by hand",
+		Long: "Lab up builds the topology of a scenario, starts its nodes and its traffic, and keeps them running until\n" +
+			"Ctrl-C or lab down; the scenario's steps are not executed. Lab exec runs a program inside one of its hosts.",
+		Example: "  baton lab up scenarios/crash-master.scn\n  baton lab exec client1 ping -c 1 198.18.0.1\n  baton status out/lab/lb1.sock",
+	}
+	c.PersistentFlags().StringVar(&dir, "dir", "out/lab", "folder of the lab: configurations, logs, control sockets")
+	must(c.MarkPersistentFlagDirname("dir"))
+	c.AddCommand(
+		up,
+		&cobra.Command{
+			Use: "down", Short: "End the lab that runs", Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+			RunE: func(c *cobra.Command, _ []string) error { return labDown(c.Context(), dir) },
+		},
+		&cobra.Command{
+			Use: "exec HOST COMMAND...", Short: "Run a program inside a host of the lab", Args: cobra.MinimumNArgs(2),
+			ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+				return labHosts(dir, args)
+			},
+			RunE: func(_ *cobra.Command, args []string) error { return labExec(dir, args[0], args[1:]) },
+		},
+	)
+	for _, sub := range c.Commands() {
+		sub.Flags().SetInterspersed(sub == up) // what follows the host of exec is the program's
+	}
+	return c
+}
+
+func labDown(ctx context.Context, dir string) error {
+	l, err := readLab(dir)
+	if err != nil {
+		return err
+	}
+	if err := unix.Kill(l.PID, unix.SIGTERM); err != nil {
+		return fmt.Errorf("lab: end process %d: %w", l.PID, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, labDownLimit)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for l.runs() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("lab: process %d has not ended: %w", l.PID, ctx.Err())
+		}
+	}
+	return nil
+}
+
+func labExec(dir, host string, command []string) error {
+	l, err := readLab(dir)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, d := range l.Doors {
+		if d.Host == host {
+			return d.Exec(command)
+		}
+		names = append(names, d.Host)
+	}
+	return badInput("lab: no host %q; there are: %s", host, strings.Join(names, ", "))
+}
+
+// labHosts completes the host; what follows is the program's.
+func labHosts(dir string, args []string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	var names []string
+	if l, err := readLab(dir); err == nil {
+		for _, d := range l.Doors {
+			names = append(names, d.Host)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// runs reports whether the lab's namespaces are still where they were.
+func (l lab) runs() bool {
+	var stat unix.Stat_t
+	return len(l.Doors) > 0 && unix.Stat(l.Doors[0].Path, &stat) == nil && stat.Ino == l.Doors[0].Inode
+}
+
+// readLab finds the lab that runs in a folder.
+func readLab(dir string) (lab, error) {
+	var l lab
+	data, err := os.ReadFile(filepath.Join(dir, labFile))
+	if err == nil {
+		err = json.Unmarshal(data, &l)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !l.runs():
+		return l, badInput("no lab runs in %s; baton lab up FILE starts one", dir)
+	case err != nil:
+		return l, badInput("lab: %s: %w", filepath.Join(dir, labFile), err)
+	}
+	return l, nil
+}
+
+func writeLab(dir string, l lab) error {
+	data, err := json.MarshalIndent(l, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, labFile), append(data, '\n'), 0o600)
+}

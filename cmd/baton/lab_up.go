@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"text/tabwriter"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/netns"
+	"baton/scenarios/plan"
+)
+
+// labUp runs a pair until ctx ends.
+func labUp(ctx context.Context, files []string, dir string, unsafe bool) (err error) {
+	plans, err := parseAll(files)
+	if err != nil {
+		return err
+	}
+	scenario := plans[0]
+	if err := (&runOptions{world: plan.Netns, allowUnsafe: unsafe}).prepare(scenario); err != nil {
+		return err
+	}
+	if err := probeReal(); err != nil {
+		return err
+	}
+	if _, err := readLab(dir); err == nil {
+		return badInput("a lab runs in %s already; baton lab down ends it", dir)
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return badInput("--dir: %w", err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	tell := &teller{master: make(chan struct{})}
+	world := netns.NewWorld(scenario, netns.WorldConfig{Dir: dir, Baton: program, Recorder: tell,
+		AllowUnsafe: unsafe || scenario.IsControl(plan.Netns)})
+	defer func() {
+		err = errors.Join(err, world.Down(context.WithoutCancel(ctx)), os.RemoveAll(filepath.Join(dir, labFile)))
+	}()
+	if err := world.Up(ctx); err != nil {
+		return err
+	}
+	if err := writeLab(dir, lab{os.Getpid(), world.Doors()}); err != nil {
+		return err
+	}
+	printDoors(dir, world.Doors())
+	select {
+	case <-tell.master: // before there is one, no session could be opened
+	case <-ctx.Done():
+		return nil
+	}
+	if err := world.StartTraffic(ctx); err != nil {
+		return err
+	}
+	// A node that ends is a part of exploring: it is told, and the rest goes on.
+	<-ctx.Done()
+	return nil
+}
+
+func printDoors(dir string, doors []netns.Door) {
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	for _, d := range doors {
+		fmt.Fprintf(table, "%s\tnsenter --net=%s\n", d.Host, d.Path)
+	}
+	for _, node := range plan.Nodes() {
+		fmt.Fprintf(table, "%s\tbaton status %s\n", node, filepath.Join(dir, node+".sock"))
+	}
+	_ = table.Flush()
+	fmt.Println("Ctrl-C ends it")
+}
+
+// teller prints what a pair does that a person wants to see happen.
+type teller struct {
+	mu     sync.Mutex
+	start  clock.Instant
+	master chan struct{} // closed once a node is Master
+	seen   sync.Once
+}
+
+// Record implements scenarios.Recorder.
+func (t *teller) Record(e trace.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.start == 0 {
+		t.start = e.At
+	}
+	at := fmt.Sprintf("%+.3fs", e.At.Sub(t.start).Seconds())
+	switch {
+	case e.Role != nil && e.Role.From != e.Role.To:
+		fmt.Printf("%s %s is %s (was %s): %s\n", at, e.Node, e.Role.To, e.Role.From, e.Role.Reason)
+		if e.Role.To == "Master" {
+			t.seen.Do(func() { close(t.master) })
+		}
+	case e.BFD != nil:
+		fmt.Printf("%s %s: path %s is %s (was %s)\n", at, e.Node, e.BFD.Path, e.BFD.To, e.BFD.From)
+	case e.Traffic != nil && e.Traffic.Event == trace.TrafficLost:
+		fmt.Printf("%s %s lost session %s: %s\n", at, e.Traffic.Name, e.Traffic.Flow, e.Traffic.Why)
+	case e.Leak != nil:
+		fmt.Printf("%s left behind: %s\n", at, e.Leak.What)
+	}
+}
