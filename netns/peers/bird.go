@@ -1,11 +1,13 @@
 package peers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,7 +123,7 @@ type BIRDSession struct {
 	Timeout   time.Duration // its Detection Time
 }
 
-// Sessions lists the sessions of BIRD's BFD protocols.
+// Sessions lists the sessions of BIRD's BFD protocols, by peer.
 func (b *BIRD) Sessions(ctx context.Context) ([]BIRDSession, error) {
 	answer, err := b.Run(ctx, "show bfd sessions")
 	if err != nil {
@@ -133,6 +135,7 @@ func (b *BIRD) Sessions(ctx context.Context) ([]BIRDSession, error) {
 			sessions = append(sessions, s)
 		}
 	}
+	slices.SortFunc(sessions, func(a, b BIRDSession) int { return cmp.Compare(a.Peer, b.Peer) })
 	return sessions, nil
 }
 

@@ -1,12 +1,14 @@
 package peers
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"baton/netns"
@@ -146,10 +148,12 @@ type FRRSession struct {
 	RemoteEchoReceiveInterval int `json:"remote-echo-receive-interval"`
 }
 
-// Sessions lists FRR's sessions.
+// Sessions lists FRR's sessions, by peer.
 func (f *FRR) Sessions(ctx context.Context) ([]FRRSession, error) {
 	var sessions []FRRSession
-	return sessions, f.show(ctx, &sessions, "show bfd peers json")
+	err := f.show(ctx, &sessions, "show bfd peers json")
+	slices.SortFunc(sessions, func(a, b FRRSession) int { return cmp.Compare(a.Peer, b.Peer) })
+	return sessions, err
 }
 
 // FRRCounters is what FRR has counted of one session.
@@ -163,10 +167,12 @@ type FRRCounters struct {
 	SessionDown   uint64 `json:"session-down"`
 }
 
-// Counters lists what FRR has counted, by session.
+// Counters lists what FRR has counted of each session, by peer.
 func (f *FRR) Counters(ctx context.Context) ([]FRRCounters, error) {
 	var counters []FRRCounters
-	return counters, f.show(ctx, &counters, "show bfd peers counters json")
+	err := f.show(ctx, &counters, "show bfd peers counters json")
+	slices.SortFunc(counters, func(a, b FRRCounters) int { return cmp.Compare(a.Peer, b.Peer) })
+	return counters, err
 }
 
 func (f *FRR) show(ctx context.Context, into any, command string) error {
