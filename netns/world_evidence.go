@@ -55,7 +55,7 @@ func (g *gathering) capture(link string, limit int64) error {
 	f := evidence.File{File: evidence.CaptureFile(link), Kind: evidence.Capture, Edge: link, Count: written.Frames,
 		What: fmt.Sprintf("frames at the %s edge, the first %d bytes of each, with faults, role changes and RSTs as comments", link, capture.DefaultSnap)}
 	if written.Frames > 0 {
-		f.Span = &written.Span
+		f.Span, f.Offset = &written.Span, written.Offset
 	}
 	for _, c := range written.Cut {
 		why := fmt.Sprintf("they did not fit into %s", evidence.Size(limit))

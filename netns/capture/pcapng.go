@@ -34,6 +34,8 @@ type Excerpt struct {
 type Written struct {
 	Frames int
 	Span   evidence.Span // from the first frame to the last
+	// Offset is by how many nanoseconds the file's stamps are ahead of the trace.
+	Offset int64
 	Cut    []Cut
 	// Silent is the number of comments for which there was no room, or no frame.
 	Silent int
@@ -69,15 +71,16 @@ func (e *edge) write(w io.Writer, snap int, x Excerpt) (Written, error) {
 		out.Silent = len(x.Comments)
 	} else {
 		out.Span = evidence.Span{From: frames[0].at, To: frames[len(frames)-1].at}
+		var stamps hostclock.Translator
+		out.Offset = stamps.Realtime(0)
 	}
 	ng, err := e.begin(w, snap, x.About)
 	if err != nil {
 		return Written{}, err
 	}
 	said := beside(frames, comments)
-	var stamps hostclock.Translator
 	for i, f := range frames {
-		info := gopacket.CaptureInfo{Timestamp: time.Unix(0, stamps.Realtime(f.at)),
+		info := gopacket.CaptureInfo{Timestamp: time.Unix(0, int64(f.at)+out.Offset),
 			CaptureLength: len(f.data), Length: f.length, InterfaceIndex: f.port}
 		if err := ng.WritePacketWithOptions(info, f.data, pcapgo.NgPacketOptions{Comments: said[i]}); err != nil {
 			return Written{}, fmt.Errorf("capture: write pcapng: %w", err)

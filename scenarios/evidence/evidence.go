@@ -1,8 +1,9 @@
 // Package evidence is what is kept of a run besides its trace and its result:
 // frames, connection tables and logs, and the manifest that says what there is,
 // what was cut, and what is missing and why. It holds the schema of the manifest,
-// the names of the files, and what is asked of a world; the worlds gather the
-// evidence, package scenarios stores it, the reports link it. It judges nothing.
+// the names of the files, what is asked of a world, and the reading of what was
+// stored; the worlds gather the evidence, package scenarios stores it, the reports
+// show it. It judges nothing.
 package evidence
 
 import (
@@ -65,6 +66,9 @@ type File struct {
 	// Span is what it covers: from the first frame to the last, or the instant at
 	// which a table was read.
 	Span *Span `json:"span,omitempty"`
+	// Offset is by how many nanoseconds the stamps of a capture, which count from
+	// 1970, are ahead of the trace's time axis.
+	Offset int64 `json:"offset,omitempty"`
 	// Cut says what was left out, and why.
 	Cut []string `json:"cut,omitempty"`
 }

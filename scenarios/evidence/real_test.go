@@ -109,8 +109,8 @@ func failing(t *testing.T, lines string, limit int64) (dir string, m evidence.Ma
 	return dir, m
 }
 
-// resetsAt counts the RSTs that the trace has of an edge.
-func resetsAt(t *testing.T, dir, edge string) (count int) {
+// events are those of the trace.
+func events(t *testing.T, dir string) []trace.Event {
 	t.Helper()
 	f, err := os.Open(filepath.Join(dir, scenarios.TraceFile))
 	if err != nil {
@@ -121,7 +121,13 @@ func resetsAt(t *testing.T, dir, edge string) (count int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range events {
+	return events
+}
+
+// resetsAt counts the RSTs that the trace has of an edge.
+func resetsAt(t *testing.T, dir, edge string) (count int) {
+	t.Helper()
+	for _, e := range events(t, dir) {
 		if e.RST != nil && e.RST.Edge == edge {
 			count++
 		}
@@ -224,6 +230,7 @@ func TestAFailedRunLeavesTheClientEdgeTablesAndLogs(t *testing.T) {
 	if want := resetsAt(t, dir, plan.LinkClients); f.resets == 0 || f.resets != want || f.mute > 0 {
 		t.Errorf("%d resets, %d of them without an attribution; the trace has %d", f.resets, f.mute, want)
 	}
+	resetsAreWhereTheTraceSays(t, dir, m)
 	if !inOrder(f.comments, "lb1 is Master", "crash lb1", "crash lb1 receipt: process", "lb2 is Master", "restore lb1",
 		"lb1 is Master", "RST made by backend", "entry adopted") {
 		t.Errorf("comments:\n%s", strings.Join(f.comments, "\n"))
@@ -240,6 +247,27 @@ func TestAFailedRunLeavesTheClientEdgeTablesAndLogs(t *testing.T) {
 		}
 		if !inOrder(strings.SplitAfter(string(text), "\n"), texts...) {
 			t.Errorf("%s lacks %q:\n%s", file, texts, text)
+		}
+	}
+}
+
+// The frames that a report shows around a RST are those of its instant.
+func resetsAreWhereTheTraceSays(t *testing.T, dir string, m evidence.Manifest) {
+	t.Helper()
+	i := slices.IndexFunc(m.Files, func(f evidence.File) bool { return f.Kind == evidence.Capture })
+	all, err := evidence.Frames(dir, m.Files[i])
+	if err != nil || len(all) != m.Files[i].Count {
+		t.Fatalf("%d frames read of %d: %v", len(all), m.Files[i].Count, err)
+	}
+	for _, e := range events(t, dir) {
+		if e.RST == nil || e.RST.Edge != plan.LinkClients {
+			continue
+		}
+		near := evidence.Near(all, e.At, 3)
+		if !slices.ContainsFunc(near, func(f evidence.Frame) bool {
+			return f.At == e.At && strings.HasPrefix(f.Text, e.RST.Flow+" RST") && strings.HasPrefix(f.Port, "clients/")
+		}) {
+			t.Errorf("the RST of %s at %d is not among the frames around it: %+v", e.RST.Flow, e.At, near)
 		}
 	}
 }

@@ -1,0 +1,114 @@
+package evidence
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"baton/impl/clock"
+)
+
+var (
+	ether = layers.Ethernet{SrcMAC: net.HardwareAddr{2, 0xba, 0x70, 0, 1, 1}, DstMAC: net.HardwareAddr{2, 0xba, 0x70, 0, 2, 1}, EthernetType: layers.EthernetTypeIPv4}
+	ip    = layers.IPv4{Version: 4, IHL: 5, TTL: 64, SrcIP: net.IP{198, 18, 0, 100}, DstIP: net.IP{198, 18, 0, 11}}
+)
+
+// frame serializes layers.
+func frame(t *testing.T, all ...gopacket.SerializableLayer) []byte {
+	t.Helper()
+	b := gopacket.NewSerializeBuffer()
+	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true}, all...); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func over(proto layers.IPProtocol) *layers.IPv4 { h := ip; h.Protocol = proto; return &h }
+
+func TestFramesAreDescribed(t *testing.T) {
+	arp := func(operation uint16, target net.IP) []byte {
+		e := ether
+		e.EthernetType = layers.EthernetTypeARP
+		return frame(t, &e, &layers.ARP{AddrType: 1, Protocol: 0x800, HwAddressSize: 6, ProtAddressSize: 4, Operation: operation,
+			SourceHwAddress: ether.SrcMAC, SourceProtAddress: net.IP{198, 18, 0, 100}, DstHwAddress: make([]byte, 6), DstProtAddress: target})
+	}
+	segment := &layers.TCP{SrcPort: 80, DstPort: 46794, Seq: 17, Ack: 4, RST: true, ACK: true}
+	long := frame(t, &ether, over(layers.IPProtocolTCP), &layers.TCP{SrcPort: 80, DstPort: 46794, PSH: true}, gopacket.Payload(make([]byte, 900)))
+	for want, data := range map[string][]byte{
+		"tcp 198.18.0.100:80>198.18.0.11:46794 RST,ACK seq 17 ack 4 len 0": frame(t, &ether, over(layers.IPProtocolTCP), segment),
+		"tcp 198.18.0.100:80>198.18.0.11:46794 PSH seq 0 ack 0 len 900":    long[:256],
+		"udp 198.18.0.100:53>198.18.0.11:9999 len 5":                       frame(t, &ether, over(layers.IPProtocolUDP), &layers.UDP{SrcPort: 53, DstPort: 9999}, gopacket.Payload("hello")),
+		"arp announces 198.18.0.100 at 02:ba:70:00:01:01":                  arp(layers.ARPRequest, net.IP{198, 18, 0, 100}),
+		"arp asks for 198.18.0.11, for 198.18.0.100":                       arp(layers.ARPRequest, net.IP{198, 18, 0, 11}),
+		"arp tells 198.18.0.11 that 198.18.0.100 is at 02:ba:70:00:01:01":  arp(layers.ARPReply, net.IP{198, 18, 0, 11}),
+		"icmpv4 198.18.0.100>198.18.0.11":                                  frame(t, &ether, over(layers.IPProtocolICMPv4), gopacket.Payload(make([]byte, 8))),
+		"3 bytes":                                                          {1, 2, 3},
+	} {
+		r := newReader()
+		r.describe(frame(t, &ether, over(layers.IPProtocolTCP), segment)) // nothing of the frame before may show
+		if got := r.describe(data); got != want {
+			t.Errorf("described as %q, want %q", got, want)
+		}
+	}
+}
+
+// Frames come back by the trace's time; a file that is cut off gives what it has.
+func TestFramesAreReadBack(t *testing.T) {
+	const offset = int64(1_700_000_000_000_000_000)
+	var file bytes.Buffer
+	ng, err := pcapgo.NewNgWriterInterface(&file, pcapgo.NgInterface{Name: "clients/lb1", LinkType: layers.LinkTypeEthernet, TimestampResolution: 9}, pcapgo.DefaultNgWriterOptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := frame(t, &ether, over(layers.IPProtocolUDP), &layers.UDP{SrcPort: 1, DstPort: 2})
+	for _, at := range []int64{30, 10, 20, 40} {
+		info := gopacket.CaptureInfo{Timestamp: time.Unix(0, offset+at), Length: len(data), CaptureLength: len(data)}
+		if err := ng.WritePacketWithOptions(info, data, pcapgo.NgPacketOptions{Comments: []string{"a", "b"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ng.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	read := func(content []byte) ([]Frame, error) {
+		if err := os.WriteFile(filepath.Join(dir, "capture-clients.pcapng"), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return Frames(dir, File{File: "capture-clients.pcapng", Offset: offset})
+	}
+	frames, err := read(file.Bytes())
+	if err != nil || len(frames) != 4 {
+		t.Fatalf("%d frames, %v", len(frames), err)
+	}
+	for i, f := range frames {
+		if f.At != clock.Instant(10*(i+1)) || f.Port != "clients/lb1" || len(f.Comments) != 2 || !strings.HasPrefix(f.Text, "udp ") {
+			t.Errorf("frame %d is %+v", i, f)
+		}
+	}
+	for n, want := range []int{0, 2, 4, 4} {
+		if near := Near(frames, 21, n); len(near) != want {
+			t.Errorf("%d frames within %d of the middle, want %d", len(near), n, want)
+		}
+	}
+	if near := Near(frames, 99, 2); len(near) != 2 || near[1].At != 40 {
+		t.Errorf("after the end: %+v", near)
+	}
+	if frames, err := read(file.Bytes()[:file.Len()-10]); err == nil || len(frames) != 3 {
+		t.Errorf("of a file that is cut off: %d frames, %v", len(frames), err)
+	}
+	if _, err := read([]byte("no capture")); err == nil {
+		t.Error("a file that is no capture was read")
+	}
+	if _, err := Frames(dir, File{File: "../../etc/passwd"}); err == nil {
+		t.Error("a name led out of the folder")
+	}
+}
