@@ -51,7 +51,7 @@ test: setup bin/baton lint ## unit, property, eBPF and namespace tests
 test-scenarios: bin/scenarios.test ## crash, restore, freeze, cut: every scenario for real, with a report
 	@$(SUDO) bin/baton doctor
 	@mkdir -p $(OUT)
-	@$(SUDO) env BATON=$(CURDIR)/bin/baton OUT=$(abspath $(OUT)) bin/scenarios.test \
+	@$(SUDO) env BATON=$(CURDIR)/bin/baton VERSION=$(VERSION) OUT=$(abspath $(OUT)) bin/scenarios.test \
 	  --ginkgo.no-color --ginkgo.succinct --ginkgo.junit-report=$(abspath $(OUT))/junit.xml --ginkgo.json-report=$(abspath $(OUT))/report.json \
 	  -scenarios $(CURDIR)/scenarios
 

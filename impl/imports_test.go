@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"scenarios/check":      {"scenarios/plan"},
 	"scenarios/evidence":   {"scenarios/plan", "scenarios/check"},
 	"scenarios/link":       {},
+	"scenarios/origin":     {},
 	"scenarios/suite":      {"..."},
 	// The real world reaches a node as a process: it writes its configuration, speaks
 	// to its control socket, and knows none of its insides but the types of a status.

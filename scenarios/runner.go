@@ -20,6 +20,7 @@ type Run struct {
 	Recording *Recording
 	SUT       string
 	Seed      uint64
+	Origin    *trace.Origin // for the trace; may be nil
 	// Began, if set, is called with each step just before it is executed.
 	Began func(step plan.Step)
 
@@ -37,7 +38,7 @@ const drainLimit = 30 * time.Second
 func (r *Run) Execute(ctx context.Context) (check.Verdict, error) {
 	r.record(trace.Event{Kind: trace.KindMeta, Meta: &trace.Meta{
 		Version: trace.Version, Scenario: r.Plan.Name, World: r.World.Name(), SUT: r.SUT, Seed: r.Seed,
-		Detect: trace.Dur(r.Plan.Detect(r.World.Name())),
+		Detect: trace.Dur(r.Plan.Detect(r.World.Name())), Origin: r.Origin,
 	}})
 	err := r.World.Up(ctx)
 	if err == nil {

@@ -164,6 +164,40 @@ func TestAJobStoresWhatItsWorldLacksAsASkip(t *testing.T) {
 	}
 }
 
+func TestAJobStoresThePlanThatItRan(t *testing.T) {
+	p := parse(t, timelineScenario)
+	if err := p.Set("bfd.tx=20ms"); err != nil {
+		t.Fatal(err)
+	}
+	job := Job{Plan: p, World: plan.Sim, Dir: t.TempDir(), Origin: &trace.Origin{Set: []string{"bfd.tx=20ms"}},
+		NewWorld: func(s Stage) (World, error) { return &scripted{recorder: s.Recorder}, nil }}
+	if _, err := job.Execute(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(filepath.Join(job.Dir, ScenarioFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stored := parse(t, string(source)); plan.Print(stored) != plan.Print(p) || stored.Value(plan.Sim, "lb1", "bfd.tx") != "20ms" {
+		t.Errorf("the stored plan is not the one that was run:\n%s", source)
+	}
+	f, err := os.Open(filepath.Join(job.Dir, TraceFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	events, err := trace.Read(f)
+	if err != nil || len(events) == 0 || events[0].Meta == nil || events[0].Meta.Origin == nil {
+		t.Fatalf("the trace does not begin with its origin: %v", err)
+	}
+	if _, err := time.Parse(time.RFC3339, events[0].Meta.Origin.Began); err != nil {
+		t.Error(err)
+	}
+	if job.Origin.Began != "" {
+		t.Error("the caller's origin was written to")
+	}
+}
+
 // Every scenario that is shipped parses, and those with unsafe settings are controls.
 func TestShippedScenariosAreSound(t *testing.T) {
 	files, err := filepath.Glob("*.scn")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"baton/impl/trace"
 	"baton/scenarios/check"
@@ -16,8 +17,9 @@ import (
 
 // Names of the files of a stored run.
 const (
-	TraceFile  = "trace.jsonl"
-	ResultFile = "result.json"
+	TraceFile    = "trace.jsonl"
+	ResultFile   = "result.json"
+	ScenarioFile = "scenario.scn" // the plan that was run, in canonical form
 )
 
 // Skip is the verdict of a run that a world could not make, with its reason.
@@ -43,6 +45,8 @@ type Job struct {
 	SUT      string
 	Seed     uint64
 	Dir      string // becomes the run's folder; what an earlier run left there is replaced
+	// Origin, if set, is stored in the trace, with the time at which the run began.
+	Origin *trace.Origin
 	// Keep says whether evidence of the run is kept, Limit how many bytes of it; the
 	// zero values are evidence.KeepFailed and evidence.DefaultLimit.
 	Keep  evidence.Keep
@@ -51,11 +55,15 @@ type Job struct {
 	Started func(*Run)
 }
 
-// Execute runs the job, judges it, and stores trace and result in Dir. The error
+// Execute runs the job, judges it, and stores plan, trace and result in Dir, so that
+// the run can be judged again. The error
 // is for a run that could not be made or stored; what was recorded until then is
 // stored all the same.
 func (j Job) Execute(ctx context.Context) (check.Verdict, error) {
 	if err := j.clear(); err != nil {
+		return check.Verdict{}, err
+	}
+	if err := j.storePlan(); err != nil {
 		return check.Verdict{}, err
 	}
 	recording := NewRecording(j.Plan, j.World)
@@ -63,7 +71,7 @@ func (j Job) Execute(ctx context.Context) (check.Verdict, error) {
 	if err != nil {
 		return j.finish(check.Verdict{}, recording, err)
 	}
-	run := &Run{Plan: j.Plan, World: world, Recording: recording, SUT: j.SUT, Seed: j.Seed}
+	run := &Run{Plan: j.Plan, World: world, Recording: recording, SUT: j.SUT, Seed: j.Seed, Origin: j.origin()}
 	if j.Started != nil {
 		j.Started(run)
 	}
@@ -103,6 +111,23 @@ func (j Job) clear() error {
 				return fmt.Errorf("scenario %s: results: %w", j.Plan.Name, err)
 			}
 		}
+	}
+	return nil
+}
+
+// origin is what the trace says of where the run comes from.
+func (j Job) origin() *trace.Origin {
+	if j.Origin == nil {
+		return nil
+	}
+	origin := *j.Origin
+	origin.Began = time.Now().UTC().Format(time.RFC3339)
+	return &origin
+}
+
+func (j Job) storePlan() error {
+	if err := os.WriteFile(filepath.Join(j.Dir, ScenarioFile), []byte(plan.Print(j.Plan)), 0o644); err != nil {
+		return fmt.Errorf("scenario %s: results: %w", j.Plan.Name, err)
 	}
 	return nil
 }

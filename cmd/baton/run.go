@@ -11,10 +11,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"baton/impl/trace"
 	"baton/netns"
 	"baton/scenarios"
 	"baton/scenarios/check"
 	"baton/scenarios/evidence"
+	"baton/scenarios/origin"
 	"baton/scenarios/plan"
 	"baton/sim"
 )
@@ -34,7 +36,7 @@ func runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run FILE...",
 		Short: "Run scenarios and judge them",
-		Long: "Run executes each scenario and stores trace.jsonl and result.json in DIR/<scenario>\n" +
+		Long: "Run executes each scenario and stores scenario.scn, trace.jsonl and result.json in DIR/<scenario>\n" +
 			"(<scenario>.2, .3, … for repeats). While it runs, a terminal shows a progress line.",
 		Example: "  baton run scenarios/restored-master-does-not-preempt.scn\n" +
 			"  baton run --repeat 20 --out /tmp/crash scenarios/crash-master.scn\n" +
@@ -167,6 +169,7 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, n int) (check.Verdic
 	job := scenarios.Job{
 		Plan: p, World: o.world, SUT: o.sut, Seed: o.seed, Dir: absolute, Started: line.follow,
 		NewWorld: o.newWorld, Keep: keep, Limit: limit,
+		Origin: &trace.Origin{File: p.File, Set: o.set, AllowUnsafe: o.allowUnsafe, Host: origin.Here(version)},
 	}
 	verdict, err := job.Execute(ctx)
 	line.stop()

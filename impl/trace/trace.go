@@ -77,6 +77,31 @@ type Meta struct {
 	SUT      string `json:"sut"`   // "reference"
 	Seed     uint64 `json:"seed"`
 	Detect   Dur    `json:"detect"` // configured BFD detection time
+	// Origin says how the run came about; nil where nobody asked, as in campaigns,
+	// whose traces are a function of plan and seed alone.
+	Origin *Origin `json:"origin,omitempty"`
+}
+
+// Origin is what a run cannot be told apart by from its plan and seed: when and
+// where it was made, and how to make it again. No check looks at it.
+type Origin struct {
+	Began string `json:"began,omitempty"` // wall clock at the begin, RFC 3339
+	// File is the scenario file as it was named, Set the settings that were
+	// overridden: what `baton run` takes to make the run again.
+	File        string   `json:"file,omitempty"`
+	Set         []string `json:"set,omitempty"`
+	AllowUnsafe bool     `json:"allow_unsafe,omitempty"`
+	Host        Host     `json:"host"`
+}
+
+// Host is the machine and the build that made a run. What cannot be found out is empty.
+type Host struct {
+	Kernel string `json:"kernel,omitempty"`
+	Arch   string `json:"arch,omitempty"`
+	CPU    string `json:"cpu,omitempty"`
+	Cores  int    `json:"cores,omitempty"` // that the process may use
+	Go     string `json:"go,omitempty"`
+	Baton  string `json:"baton,omitempty"` // version of the program
 }
 
 // Role is a role change (From ≠ To), or a refusal (From = To, Refused set).

@@ -23,6 +23,7 @@ import (
 	"baton/reports"
 	"baton/scenarios"
 	"baton/scenarios/check"
+	"baton/scenarios/origin"
 	"baton/scenarios/plan"
 	"baton/sim"
 	"baton/sim/parity"
@@ -92,6 +93,7 @@ func folderOf(p *plan.Plan, world string) string {
 func execute(ctx context.Context, p *plan.Plan, world string) check.Verdict {
 	job := scenarios.Job{
 		Plan: p, World: world, SUT: "reference", Seed: 1, Dir: folderOf(p, world),
+		Origin: &trace.Origin{File: p.File, Host: origin.Here(orElse(os.Getenv("VERSION"), "unversioned"))},
 		NewWorld: func(s scenarios.Stage) (scenarios.World, error) {
 			if world == plan.Sim {
 				return sim.NewWorld(p, sim.Config{Seed: 1, Recorder: s.Recorder, Evidence: s.EvidenceLimit > 0})
