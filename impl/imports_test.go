@@ -34,10 +34,10 @@ var mayImport = map[string][]string{
 	"impl/daemon/control":  {"impl/node", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane"},
 	"impl/daemon/realtime": {},
 	"bpf/...":              {"bpf/...", "impl/dataplane/..."},
-	"scenarios":            {"scenarios/plan", "scenarios/check", "scenarios/evidence"},
-	"scenarios/plan":       {},
-	"scenarios/check":      {"scenarios/plan"},
-	"scenarios/evidence":   {"scenarios/plan", "scenarios/check"},
+	"scenarios":            {"scenarios/plan", "scenarios/link", "scenarios/check", "scenarios/evidence"},
+	"scenarios/plan":       {"scenarios/link"},
+	"scenarios/check":      {"scenarios/plan", "scenarios/link"},
+	"scenarios/evidence":   {"scenarios/plan", "scenarios/link", "scenarios/check"},
 	"scenarios/link":       {},
 	"scenarios/origin":     {},
 	"scenarios/suite":      {"..."},
@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 		"impl/daemon/realtime", "impl/dataplane", "impl/node", "impl/bfd", "impl/ha", "impl/ctsync"},
 	"sim/...": {"sim/...", "scenarios", "scenarios/...", "impl/node", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane",
 		"impl/dataplane/..."},
-	"reports/...": {"reports/...", "scenarios/check", "scenarios/evidence", "scenarios/plan"},
+	"reports/...": {"reports/...", "scenarios/check", "scenarios/evidence", "scenarios/plan", "scenarios/link"},
 	"cmd/baton":   {"..."},
 }
 

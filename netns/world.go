@@ -72,6 +72,10 @@ func (w *World) Now() clock.Instant { return hostclock.Now() }
 
 // Up implements scenarios.World: topology, captures, watchdog, nodes.
 func (w *World) Up(ctx context.Context) error {
+	if w.plan.ChaosIn(plan.Netns) {
+		return fmt.Errorf("netns: chaos lines: links of namespaces are not impaired and clocks do not drift at will; guard them by [%s]: %w",
+			plan.Sim, scenarios.ErrUnsupported)
+	}
 	// A busy machine must not be mistaken for a slow node. Where this is refused the
 	// watchdog says what it cost.
 	if err := realtime.Harness(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"baton/impl/trace"
 	"baton/scenarios/plan"
 	"baton/sim"
+	"baton/sim/campaign"
 )
 
 // sample is scenarios that between them use every fault and every kind of traffic.
@@ -20,15 +21,23 @@ func sample(t testing.TB) []*plan.Plan {
 	return plans
 }
 
-// chaos is a world in which everything goes wrong from time to time.
-func chaos() sim.Chaos { return sim.DrawChaos(sim.NewRandom(7, "test"), 1) }
+// worse is the plan in a world in which everything goes wrong from time to time.
+func worse(t testing.TB, p *plan.Plan) *plan.Plan {
+	t.Helper()
+	text := plan.Print(p) + campaign.DrawChaos(sim.NewRandom(7, "test"), 1)
+	w, err := plan.Parse(p.File, []byte(text))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return w
+}
 
 // TestSameSeedSameTrace: a run is a function of plan, seed and chaos.
 func TestSameSeedSameTrace(t *testing.T) {
 	for _, p := range sample(t) {
 		for seed := uint64(1); seed <= 2; seed++ {
-			for _, c := range []sim.Chaos{{}, chaos()} {
-				cfg := sim.Config{Seed: seed, Chaos: c}
+			for _, p := range []*plan.Plan{p, worse(t, p)} {
+				cfg := sim.Config{Seed: seed}
 				_, first := execute(t, p, cfg)
 				was := runtime.GOMAXPROCS(1)
 				_, second := execute(t, p, cfg)
@@ -68,9 +77,9 @@ func TestAnotherSeedAnotherTrace(t *testing.T) {
 func TestExchangesAreComputedAsTheyHappen(t *testing.T) {
 	for _, p := range sample(t) {
 		for seed := uint64(1); seed <= 3; seed++ {
-			for _, c := range []sim.Chaos{{}, chaos()} {
-				_, fast := execute(t, p, sim.Config{Seed: seed, Chaos: c})
-				_, slow := execute(t, p, sim.Config{Seed: seed, Chaos: c, EveryPacket: true})
+			for _, p := range []*plan.Plan{p, worse(t, p)} {
+				_, fast := execute(t, p, sim.Config{Seed: seed})
+				_, slow := execute(t, p, sim.Config{Seed: seed, EveryPacket: true})
 				if hash(t, fast) != hash(t, slow) {
 					t.Fatalf("%s seed %d: %s", p.Name, seed, difference(slow, fast))
 				}

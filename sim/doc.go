@@ -5,7 +5,7 @@
 // and processes that crash, freeze and start late. It implements scenarios.World
 // and writes the same trace events as the world of namespaces.
 //
-// A run is a function of the plan, the seed and the Chaos, and of nothing else:
+// A run is a function of the plan and the seed, and of nothing else:
 // the package reads no clock, starts no goroutine and does no IO, one event heap
 // drives it all, and every component draws from a generator of its own, split
 // from the seed, so that a change to one leaves the draws of the others alone.

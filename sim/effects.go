@@ -106,7 +106,7 @@ const (
 
 // effort is how long an effect takes.
 func (p *process) effort(e node.Effect) time.Duration {
-	chaos := &p.w.cfg.Chaos
+	chaos := &p.w.chaos
 	var took time.Duration
 	switch e := e.(type) {
 	case node.Apply:
@@ -120,8 +120,8 @@ func (p *process) effort(e node.Effect) time.Duration {
 	default:
 		return 0
 	}
-	if chaos.Slow > 0 && p.random.Chance(chaos.Slow) {
-		took += p.random.Between(0, chaos.SlowFor)
+	if chaos.slow > 0 && p.random.Chance(chaos.slow) {
+		took += p.random.Between(0, chaos.slowFor)
 	}
 	return took
 }
@@ -173,7 +173,7 @@ const bfdSalt = 0xbfd
 
 func (p *process) apply(e node.Apply) {
 	done := node.Done{ID: e.ID}
-	chaos := p.w.cfg.Chaos.ApplyFails
+	chaos := p.w.chaos.applyFails
 	if chaos > 0 && p.random.Chance(chaos) {
 		done.Err = "batch update of the map: no buffer space available"
 		p.reply(done)
@@ -191,7 +191,7 @@ func (p *process) apply(e node.Apply) {
 }
 
 func (p *process) takeLease(e node.Lease) {
-	chaos := p.w.cfg.Chaos.LeaseFails
+	chaos := p.w.chaos.leaseFails
 	if chaos > 0 && e.Until > p.clock.local(p.w.now) && p.random.Chance(chaos) {
 		if e.ID != 0 {
 			p.reply(node.Done{ID: e.ID, Err: "update of the map: no buffer space available"})
@@ -237,7 +237,7 @@ func (p *process) expire(e node.Expire) {
 }
 
 func (p *process) losesGARP() bool {
-	chaos := p.w.cfg.Chaos.GARPLost
+	chaos := p.w.chaos.garpLost
 	return chaos > 0 && p.random.Chance(chaos)
 }
 

@@ -118,6 +118,7 @@ func (p *process) freeze() (string, bool) {
 		return noProcess, false
 	}
 	p.frozen = true
+	p.freezes++
 	return "process stopped", true
 }
 

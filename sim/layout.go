@@ -7,7 +7,6 @@ import (
 	"baton/impl/clock"
 	"baton/impl/dataplane/model"
 	"baton/impl/flow"
-	links "baton/scenarios/link"
 	"baton/scenarios/plan"
 )
 
@@ -64,13 +63,9 @@ func (w *World) wire() (err error) {
 			l := &w.lanes[link][i]
 			l.seed = draw.Uint64()
 			l.delay = draw.Between(delayMin, delayMax)
-			l.jitter = draw.Between(0, jitterMax) + min(w.cfg.Chaos.Jitter, maxJitter)
-			l.loss = uint64(w.cfg.Chaos.Loss[link] * (1 << 32))
-			l.duplicate = uint64(w.cfg.Chaos.Duplicate[link] * (1 << 32))
-			if params := w.cfg.Chaos.Impaired[link]; params != (links.Params{}) {
-				if l.impaired, err = links.New(params, draw.Uint64()); err != nil {
-					return fmt.Errorf("sim: link %s: %w", linkNames[link], err)
-				}
+			l.jitter = draw.Between(0, jitterMax) + min(w.plan.Wander(plan.Sim, linkNames[link], w.hosts[i].name), maxJitter)
+			if err = l.impair(w.plan.Impairment(plan.Sim, linkNames[link], w.hosts[i].name)); err != nil {
+				return fmt.Errorf("sim: link %s: %w", linkNames[link], err)
 			}
 		}
 	}

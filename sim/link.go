@@ -37,6 +37,20 @@ type lane struct {
 	impaired *link.Model
 }
 
+// impair gives the lane the properties of an impaired link. Packets that are lost or
+// doubled each for itself need no model that remembers the ones before.
+func (l *lane) impair(p link.Params) (err error) {
+	if p == (link.Params{Loss: p.Loss, Duplicate: p.Duplicate}) {
+		l.loss, l.duplicate = uint64(p.Loss*(1<<32)), uint64(p.Duplicate*(1<<32))
+		return nil
+	}
+	l.impaired, err = link.New(p, mix(l.seed^impairedSalt))
+	return err
+}
+
+// impairedSalt makes the impairment's draws others than the lane's own.
+const impairedSalt = 0x696d706169726564
+
 // stretch is the time over which a lane's delay moves from one drawn value to the
 // next. It is longer than any jitter, which keeps packets in order.
 const stretch = clock.Instant(20 * time.Millisecond)

@@ -27,6 +27,7 @@ type process struct {
 	life    uint64 // of the daemon that runs, 0 if none does; events of an earlier one are void
 	powered bool   // the host runs
 	frozen  bool
+	freezes uint64           // how often it was frozen
 	core    *node.Node       // nil until the daemon has come so far
 	tunnel  *model.Dataplane // the dataplane; nil without a daemon
 	version uint64           // of the dataplane's contents, unique over all of them
@@ -75,7 +76,7 @@ func newProcess(w *World, index uint8, id string) (*process, error) {
 // setClock gives the host the clock of a boot.
 func (p *process) setClock() {
 	draw := NewRandom(p.w.cfg.Seed, fmt.Sprintf("clocks/%s/%d", p.id, p.started))
-	limit := max(driftMax, p.w.cfg.Chaos.Drift)
+	limit := max(driftMax, p.w.chaos.drift)
 	p.clock = hostClock{
 		base:  clock.Instant(draw.Between(time.Second, offsetMax)),
 		drift: int64(draw.Below(int(2*limit+1))) - limit,
@@ -135,7 +136,7 @@ func (p *process) hostSide() model.Host {
 	return model.Host{
 		ClientMAC: macOf(onClients, p.index), BackendMAC: macOf(onBackends, p.index),
 		Own:       []flow.Addr{p.addressOn(onClients), p.addressOn(onBackends), p.addressOn(onSync)},
-		MaxEvents: p.w.cfg.Chaos.MaxEvents,
+		MaxEvents: p.w.chaos.maxEvents,
 	}
 }
 
@@ -188,6 +189,9 @@ func (p *process) handle(e *event) {
 		p.timer(e)
 		return
 	}
+	if e.kind == evBFD && p.powered && p.w.blocked(pathLinks[e.path], 1-p.index, p.index) {
+		return // whether a daemon would have read it or not
+	}
 	if p.core == nil {
 		return
 	}
@@ -203,9 +207,6 @@ func (p *process) handle(e *event) {
 	}
 	switch e.kind {
 	case evBFD:
-		if p.w.blocked(pathLinks[e.path], 1-p.index, p.index) {
-			return
-		}
 		p.input(p.life, node.Packet{Path: int(e.path), Data: e.data, TTL: 255})
 	case evWork:
 		p.finish(e.stamp)

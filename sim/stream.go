@@ -51,7 +51,7 @@ func (w *World) dial() {
 			w.dial()
 		})
 	}
-	w.at(w.now.Add(d.random.Between(handshakeMin, handshakeMax)+w.cfg.Chaos.dialDelay(d.random)), func() {
+	w.at(w.now.Add(d.random.Between(handshakeMin, handshakeMax)+w.chaos.dialDelay(d.random)), func() {
 		l := w.processes[listener]
 		switch {
 		case d.life != life:

@@ -17,10 +17,7 @@ import (
 // Config is what a World needs besides the plan.
 type Config struct {
 	// Seed determines everything that the plan leaves open.
-	Seed uint64
-	// Chaos is what goes wrong without the plan's saying so. The zero value is a
-	// calm world, in which a scenario's expectations hold.
-	Chaos    Chaos
+	Seed     uint64
 	Recorder scenarios.Recorder
 	// Evidence has the world keep what a run that fails is asked for.
 	Evidence bool
@@ -32,8 +29,9 @@ type Config struct {
 
 // World executes a plan in virtual time. It implements scenarios.World.
 type World struct {
-	cfg  Config
-	plan *plan.Plan
+	cfg   Config
+	plan  *plan.Plan
+	chaos chaos
 
 	now   clock.Instant
 	limit clock.Instant // up to which time passes at present
@@ -95,7 +93,7 @@ const epoch = clock.Instant(time.Second)
 
 // NewWorld returns a world in which nothing runs yet.
 func NewWorld(p *plan.Plan, cfg Config) (*World, error) {
-	w := &World{cfg: cfg, plan: p, now: epoch, limit: epoch, random: NewRandom(cfg.Seed, "endpoints"), lastFault: ""}
+	w := &World{cfg: cfg, plan: p, chaos: chaosOf(p), now: epoch, limit: epoch, random: NewRandom(cfg.Seed, "endpoints"), lastFault: ""}
 	w.layout()
 	if err := w.addServices(); err != nil {
 		return nil, err

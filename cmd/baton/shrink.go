@@ -60,7 +60,7 @@ func (o *shrinkOptions) failure(ctx context.Context, files []string) (shrink.Fai
 		if err != nil {
 			return f, err
 		}
-		f = shrink.Failure{Plan: drawn.Plan, Seed: drawn.Seed, Chaos: drawn.Chaos}
+		f = shrink.Failure{Plan: drawn.Plan, Seed: drawn.Seed}
 	}
 	verdict, _, err := shrink.Run(ctx, f)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"baton/scenarios/plan"
 	"baton/sim/campaign"
 )
 
@@ -60,7 +61,7 @@ func (o *simOptions) run(ctx context.Context) error {
 	o.Violated = func(v campaign.Violation) {
 		fmt.Printf("seed %d: %s: %s\n  replay: baton sim --seeds 1 --start %d%s\n", v.Seed, v.Check, v.Reason, v.Seed, o.flagsOfReplay())
 		if o.out != "" && storeErr == nil {
-			storeErr = os.WriteFile(filepath.Join(o.out, fmt.Sprintf("seed-%d.scn", v.Seed)), []byte(v.Plan), 0o644)
+			storeErr = os.WriteFile(filepath.Join(o.out, fmt.Sprintf("seed-%d.scn", v.Seed)), []byte(plan.Print(v.Case.Plan)), 0o644)
 		}
 	}
 	done, err := campaign.Run(ctx, o.Options)

@@ -85,6 +85,8 @@ func (b *builder) statement(s *statement, d directive, text string, at Pos) {
 		b.service(s.Service, guard)
 	case s.Traffic != nil:
 		b.traffic(s.Traffic, guard)
+	case s.Chaos != nil:
+		b.chaos(s.Chaos, guard)
 	case s.Always != nil:
 		for _, c := range b.conditions(s.Always) {
 			b.plan.Always = append(b.plan.Always, Always{Cond: c, Guard: guard, Pos: c.Pos})
@@ -193,6 +195,41 @@ func (b *builder) config(c *configLine, guard Guard) {
 			continue
 		}
 		b.plan.Config = append(b.plan.Config, Setting{Node: node, Key: key.Name, Value: canonical, Guard: guard, Pos: position(arg.Key.Pos)})
+	}
+}
+
+func (b *builder) chaos(c *chaosLine, guard Guard) {
+	line := Chaos{Guard: guard}
+	switch w := c.Where; {
+	case len(w) == 0:
+	case len(w) == 1, len(w) == 3 && w[1].Text == "from":
+		line.Link, _ = b.pick(w[0], "link", links)
+		if len(w) == 3 {
+			line.From = w[2].Text
+		}
+	default:
+		b.errorf(position(w[1].Pos), "from", "unexpected %q; the form is: %s", w[1].Text, mustDirective("chaos").usage)
+		return
+	}
+	for _, arg := range c.Args {
+		var allowed []string
+		for _, k := range ChaosKeys {
+			if k.OnLink == (len(c.Where) > 0) {
+				allowed = append(allowed, k.Name)
+			}
+		}
+		name, ok := b.pick(arg.Key, "kind of chaos", allowed)
+		if !ok {
+			continue
+		}
+		key, _ := ChaosKeyOf(name)
+		canonical, err := key.quantity(arg.Value.Text)
+		if err != nil {
+			b.refuse(arg.Value.Pos, name, err)
+			continue
+		}
+		line.Key, line.Value, line.Pos = name, canonical, position(arg.Key.Pos)
+		b.plan.Chaos = append(b.plan.Chaos, line)
 	}
 }
 

@@ -16,7 +16,7 @@ const docs = "../../docs/scenarios.md"
 func TestReferenceHasTheTables(t *testing.T) {
 	text := readFile(t, docs)
 	want := text
-	for name, table := range map[string]string{"metrics": metricTable(), "keys": keyTable(), "checks": "`" + strings.Join(CheckNames(), "`, `") + "`\n"} {
+	for name, table := range map[string]string{"metrics": metricTable(), "keys": keyTable(), "chaos": chaosTable(), "checks": "`" + strings.Join(CheckNames(), "`, `") + "`\n"} {
 		between := regexp.MustCompile(`(?s)(<!-- ` + name + ` -->\n).*(<!-- /` + name + ` -->)`)
 		if !between.MatchString(want) {
 			t.Fatalf("%s has no place for %s", docs, name)
@@ -70,6 +70,19 @@ func keyTable() string {
 			values = ":" + strings.TrimPrefix(values, ",")
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s%s |\n", k.Name, def, k.Doc, values)
+	}
+	return b.String()
+}
+
+func chaosTable() string {
+	var b strings.Builder
+	b.WriteString("| key | meaning |\n|---|---|\n")
+	for _, k := range ChaosKeys {
+		of := ""
+		if k.OnLink {
+			of = " (of a link)"
+		}
+		fmt.Fprintf(&b, "| `%s`%s | %s |\n", k.Name, of, k.Doc)
 	}
 	return b.String()
 }

@@ -19,6 +19,7 @@ type statement struct {
 	Config   *configLine    `parser:" | 'config' @@"`
 	Service  *serviceLine   `parser:" | 'service' @@"`
 	Traffic  *trafficLine   `parser:" | 'traffic' @@"`
+	Chaos    *chaosLine     `parser:" | 'chaos' @@"`
 	Always   *conditions    `parser:" | 'always' @@"`
 	Control  *words         `parser:" | 'control' @@"`
 	Capture  *words         `parser:" | 'on-failure' 'capture' @@"`
@@ -101,6 +102,12 @@ type address struct {
 type trafficLine struct {
 	Words []*word `parser:"( (?! Word ('=' | ':')) @@ )+"`
 	Args  []*pair `parser:"@@*"`
+}
+
+// chaosLine is [LINK [from HOST]] and then keys.
+type chaosLine struct {
+	Where []*word `parser:"( (?! Word ('=' | ':')) @@ )*"`
+	Args  []*pair `parser:"@@+"`
 }
 
 type tolerateLine struct {
@@ -203,6 +210,7 @@ var directives = []directive{
 	{word: "config", usage: "config [NODE] KEY=VALUE..."},
 	{word: "service", usage: "service NAME tcp|udp VIP:PORT [mode=fullnat|dnat] [balance=rr|maglev]"},
 	{word: "traffic", usage: "traffic NAME sessions|connects|probe|flows [tcp|udp] [KEY=VALUE...]"},
+	{word: "chaos", usage: "chaos [LINK [from HOST]] KEY=VALUE...", words: []string{"from"}},
 	{word: "always", usage: "always CONDITION [; CONDITION]...", words: []string{"is", "not", "and"}},
 	{word: "control", usage: "control CHECK [, CHECK]..."},
 	{word: "on-failure", usage: "on-failure capture clients|backends|sync", words: []string{"capture"}},

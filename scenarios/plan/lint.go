@@ -31,6 +31,7 @@ func lint(p *Plan, broken map[string]bool) Diagnostics {
 	l.settings()
 	l.services()
 	l.traffic()
+	l.chaosLines()
 	l.control()
 	for _, a := range p.Always {
 		l.measurable(a.Cond, a.Guard)

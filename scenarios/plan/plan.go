@@ -22,6 +22,7 @@ type Plan struct {
 	Config   []Setting
 	Services []Service
 	Traffic  []Traffic
+	Chaos    []Chaos
 	Always   []Always
 	Control  []string // the checks that must fail, and no others; empty for an ordinary scenario
 	Steps    []Step

@@ -30,6 +30,9 @@ func Print(p *Plan) string {
 	for _, t := range p.Traffic {
 		line(t.Guard, "traffic", "%s", t)
 	}
+	for _, c := range p.Chaos {
+		line(c.Guard, "chaos", "%s", c)
+	}
 	for _, a := range p.Always {
 		line(a.Guard, "always", "%s", a.Cond)
 	}

@@ -95,6 +95,23 @@ func aTraffic() *rapid.Generator[Traffic] {
 	})
 }
 
+func aChaos() *rapid.Generator[Chaos] {
+	return rapid.Custom(func(t *rapid.T) Chaos {
+		key := rapid.SampledFrom(ChaosKeys).Draw(t, "key")
+		c := Chaos{Key: key.Name, Guard: aGuard().Draw(t, "guard")}
+		if key.OnLink {
+			c.Link = rapid.SampledFrom(links).Draw(t, "link")
+			c.From = rapid.SampledFrom([]string{"", "lb1", "client1"}).Draw(t, "from")
+		}
+		for _, text := range []string{"0.5", "5ms", "7"} {
+			if canonical, err := key.quantity(text); err == nil {
+				c.Value = canonical
+			}
+		}
+		return c
+	})
+}
+
 func aStep() *rapid.Generator[Step] {
 	return rapid.Custom(func(t *rapid.T) Step {
 		s := Step{At: aTime().Draw(t, "at"), Guard: aGuard().Draw(t, "guard")}
@@ -137,6 +154,7 @@ func aPlan() *rapid.Generator[*Plan] {
 			Topo:     Topo{Kind: "pair", Clients: rapid.IntRange(1, 3).Draw(t, "clients"), Backends: rapid.IntRange(1, 3).Draw(t, "backends")},
 			Traffic:  rapid.SliceOfN(aTraffic(), 0, 3).Draw(t, "traffic"),
 			Steps:    rapid.SliceOfN(aStep(), 0, 6).Draw(t, "steps"),
+			Chaos:    rapid.SliceOfN(aChaos(), 0, 4).Draw(t, "chaos"),
 			Tolerate: aTime().Draw(t, "tolerate"), TolerateGuard: aGuard().Draw(t, "guard"),
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "settings") {

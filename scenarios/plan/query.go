@@ -26,6 +26,9 @@ func (p *Plan) Skipped(world string) []string {
 	for _, t := range p.Traffic {
 		add(t.Guard, "traffic "+t.Name)
 	}
+	for _, c := range p.Chaos {
+		add(c.Guard, "chaos "+c.String())
+	}
 	for _, a := range p.Always {
 		add(a.Guard, "always "+a.Cond.String())
 	}

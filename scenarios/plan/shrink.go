@@ -29,6 +29,7 @@ func Candidates(p *Plan) iter.Seq[*Plan] {
 func (p *Plan) clone() *Plan {
 	c := *p
 	c.Config, c.Services, c.Traffic = slices.Clone(p.Config), slices.Clone(p.Services), slices.Clone(p.Traffic)
+	c.Chaos = slices.Clone(p.Chaos)
 	c.Always, c.Steps, c.Captures = slices.Clone(p.Always), slices.Clone(p.Steps), slices.Clone(p.Captures)
 	c.Control = slices.Clone(p.Control)
 	return &c
@@ -61,6 +62,8 @@ func dropLines(p *Plan, try func(func(*Plan)) bool) bool {
 		}
 	}
 	return dropEach(p, try, func(c *Plan) *[]Traffic { return &c.Traffic }) &&
+		(len(p.Chaos) < 2 || try(func(c *Plan) { c.Chaos = nil })) &&
+		dropEach(p, try, func(c *Plan) *[]Chaos { return &c.Chaos }) &&
 		dropEach(p, try, func(c *Plan) *[]Service { return &c.Services }) &&
 		dropEach(p, try, func(c *Plan) *[]Always { return &c.Always }) &&
 		dropEach(p, try, func(c *Plan) *[]Setting { return &c.Config }) &&

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -40,8 +41,10 @@ type Progress struct {
 	Done, Total  int
 	Violations   int
 	Inconclusive int
-	Simulated    time.Duration
-	Wall         time.Duration
+	// Reasons counts the inconclusive seeds by what left them open.
+	Reasons   map[string]int
+	Simulated time.Duration
+	Wall      time.Duration
 }
 
 // SeedsPerSecond is the rate of the campaign so far.
@@ -55,8 +58,7 @@ type Violation struct {
 	Seed   uint64
 	Check  string // that failed first
 	Reason string // in one line
-	Plan   string // as a scenario file
-	// Case is what was run: shrink it, or run it again.
+	// Case is what was run: print its plan, run it again, shrink it.
 	Case Case
 }
 
@@ -86,7 +88,7 @@ func (o Options) Validate() error {
 // Execute runs one case.
 func Execute(ctx context.Context, c Case) (Result, error) {
 	recording := scenarios.NewRecording(c.Plan, plan.Sim)
-	w, err := sim.NewWorld(c.Plan, sim.Config{Seed: c.Seed, Chaos: c.Chaos, Recorder: recording})
+	w, err := sim.NewWorld(c.Plan, sim.Config{Seed: c.Seed, Recorder: recording})
 	if err != nil {
 		return Result{}, err
 	}
@@ -101,15 +103,30 @@ func ViolationOf(r Result) (Violation, bool) {
 	if r.Verdict.Verdict != check.Fail {
 		return Violation{}, false
 	}
-	v := Violation{Seed: r.Seed, Plan: plan.Print(r.Plan), Case: r.Case}
+	v := Violation{Seed: r.Seed, Case: r.Case}
 	for _, c := range r.Verdict.Checks {
 		if c.Verdict == check.Fail {
 			v.Check = c.Name
-			v.Reason, _, _ = strings.Cut(c.Name+": "+c.Detail, "\n")
+			v.Reason, _, _ = strings.Cut(c.Detail, "\n")
 			break
 		}
 	}
 	return v, true
+}
+
+// figures are what differs between seeds that are inconclusive for one reason.
+var figures = regexp.MustCompile(`[0-9][0-9.]*`)
+
+// openBy says in short what left a run open: the first check that could not be
+// judged and why, without the figures of the single seed.
+func openBy(v check.Verdict) string {
+	for _, c := range v.Checks {
+		if c.Verdict == check.Inconclusive {
+			what, _, _ := strings.Cut(c.Detail, " at +") // when it was
+			return c.Name + ": " + figures.ReplaceAllString(what, "N")
+		}
+	}
+	return "no check says why"
 }
 
 // campaign is one in progress.
@@ -139,6 +156,7 @@ func Run(ctx context.Context, o Options) (Progress, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	k := &campaign{Options: o, began: time.Now(), reported: time.Now()}
+	k.progress.Reasons = map[string]int{}
 	k.progress.Total = (o.Seeds - o.Shard + o.Shards - 1) / o.Shards
 	var workers sync.WaitGroup
 	for range o.Workers {
@@ -185,6 +203,7 @@ func (k *campaign) take(r Result, err error) bool {
 	k.progress.Simulated += r.Simulated
 	if r.Verdict.Verdict == check.Inconclusive {
 		k.progress.Inconclusive++
+		k.progress.Reasons[openBy(r.Verdict)]++
 	}
 	if v, violated := ViolationOf(r); violated {
 		k.progress.Violations++

@@ -9,7 +9,6 @@ import (
 
 	"baton/scenarios/check"
 	"baton/scenarios/plan"
-	"baton/sim"
 	"baton/sim/campaign"
 )
 
@@ -32,13 +31,6 @@ type Kill struct {
 // folders hold the suite's scenarios, from the module's root.
 var folders = []string{"scenarios", "sim/mutants/scenarios"}
 
-// hardships are what goes wrong in some of the suite's own scenarios without
-// their saying so, by name: a scenario file has no words for it.
-var hardships = map[string]sim.Chaos{
-	"announcements-get-lost": {GARPLost: 0.4},
-	"flow-events-get-lost":   {MaxEvents: 1},
-}
-
 // RunSuite runs the simulator's suite and returns its first failure, nil if there
 // is none. What is cheap and kills much comes first: each scenario under one seed,
 // then the campaign, then the other seeds.
@@ -49,7 +41,7 @@ func RunSuite(ctx context.Context, root string, extent Extent, began func(what s
 	}
 	for seed := uint64(1); seed <= uint64(extent.Seeds); seed++ {
 		for _, p := range plans {
-			if kill, err := try(ctx, campaign.Case{Seed: seed, Plan: p, Chaos: hardships[p.Name]}, began); kill != nil || err != nil {
+			if kill, err := try(ctx, campaign.Case{Seed: seed, Plan: p}, began); kill != nil || err != nil {
 				return kill, err
 			}
 		}

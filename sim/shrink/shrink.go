@@ -1,7 +1,6 @@
 // Package shrink makes a failing plan minimal: it deletes lines, lowers counts and
-// shortens times for as long as the plan still fails, and does the same to what
-// went wrong in the world besides. Whether it does is for the checks to
-// say, of a run in the simulated world. It is pure; the command line calls it.
+// shortens times for as long as the plan still fails. Whether it does is for the
+// checks to say, of a run in the simulated world. It is pure; the command line calls it.
 package shrink
 
 import (
@@ -14,11 +13,10 @@ import (
 	"baton/sim"
 )
 
-// Failure is a plan that fails under a seed and a chaos.
+// Failure is a plan that fails under a seed.
 type Failure struct {
 	Plan  *plan.Plan
 	Seed  uint64
-	Chaos sim.Chaos
 	Check string // that fails, and must go on failing
 }
 
@@ -39,7 +37,7 @@ func Minimize(ctx context.Context, f Failure, o Options) (Failure, int) {
 	if s.Tries == 0 {
 		s.Tries = defaultTries
 	}
-	for s.calmer() || s.smaller() {
+	for s.smaller() {
 	}
 	return s.best, s.tries
 }
@@ -56,21 +54,6 @@ func (s *search) smaller() bool {
 	for p := range plan.Candidates(s.best.Plan) {
 		c := s.best
 		c.Plan = p
-		if s.over() {
-			return false
-		}
-		if s.keep(c) {
-			return true
-		}
-	}
-	return false
-}
-
-// calmer takes the first calmer world in which the plan still fails.
-func (s *search) calmer() bool {
-	for _, chaos := range s.best.Chaos.Calmer() {
-		c := s.best
-		c.Chaos = chaos
 		if s.over() {
 			return false
 		}
@@ -100,7 +83,7 @@ func (s *search) keep(f Failure) bool {
 // Run runs a failure once more.
 func Run(ctx context.Context, f Failure) (check.Verdict, []trace.Event, error) {
 	recording := scenarios.NewRecording(f.Plan, plan.Sim)
-	w, err := sim.NewWorld(f.Plan, sim.Config{Seed: f.Seed, Chaos: f.Chaos, Recorder: recording})
+	w, err := sim.NewWorld(f.Plan, sim.Config{Seed: f.Seed, Recorder: recording})
 	if err != nil {
 		return check.Verdict{}, nil, err
 	}

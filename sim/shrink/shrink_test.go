@@ -8,7 +8,6 @@ import (
 
 	"baton/scenarios/check"
 	"baton/scenarios/plan"
-	"baton/sim"
 	"baton/sim/shrink"
 )
 
@@ -23,7 +22,8 @@ func TestMinimizesTheSeedBug(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Control = nil
-	before := shrink.Failure{Plan: p, Seed: 1, Chaos: sim.Chaos{GARPLost: 0.01}, Check: "rst"}
+	p.Chaos = []plan.Chaos{{Key: "garp.lost", Value: "0.01", Guard: plan.Sim}}
+	before := shrink.Failure{Plan: p, Seed: 1, Check: "rst"}
 	after, tries := shrink.Minimize(context.Background(), before, shrink.Options{Tries: 150})
 	v, _, err := shrink.Run(context.Background(), after)
 	if err != nil || v.Verdict != check.Fail {
@@ -34,8 +34,8 @@ func TestMinimizesTheSeedBug(t *testing.T) {
 	if strings.Count(small, "\n") >= strings.Count(large, "\n") || after.Plan.Traffic[0].Count >= 500 {
 		t.Errorf("it is not small")
 	}
-	if after.Chaos != (sim.Chaos{}) {
-		t.Errorf("chaos that does not matter is left: %+v", after.Chaos)
+	if len(after.Plan.Chaos) > 0 {
+		t.Errorf("chaos that does not matter is left: %v", after.Plan.Chaos)
 	}
 	if _, err := plan.Parse("small.scn", []byte(small)); err != nil {
 		t.Errorf("the minimal plan is no scenario file: %v", err)

@@ -1,0 +1,221 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"baton/scenarios/link"
+)
+
+// Chaos is one thing that goes wrong all the time, or every so often, without a
+// step's saying so: an impaired link, writes that fail, clocks that drift. Only
+// the simulated world has it.
+type Chaos struct {
+	Link string // whose packets it concerns; "" for what concerns no link
+	From string // the sender whose direction it is; "" for every sender on the link
+	Key  string // canonical
+	// Value is canonical: a share from 0 to 1, a duration, or a whole number.
+	Value string
+	Guard Guard
+	Pos   Pos
+}
+
+// ChaosKey is a key that a chaos line may set.
+type ChaosKey struct {
+	Name   string
+	OnLink bool // it belongs to a link
+	Doc    string
+
+	quantity func(text string) (canonical string, err error)
+}
+
+// ChaosKeys is the table of what may go wrong. A share is a probability from 0 to 1.
+var ChaosKeys = []ChaosKey{
+	{Name: "loss", OnLink: true, quantity: share, Doc: "share of packets that are lost, each for itself"},
+	{Name: "duplicate", OnLink: true, quantity: share, Doc: "share of packets that arrive twice"},
+	{Name: "delay", OnLink: true, quantity: span(0, time.Second), Doc: "how much longer a packet travels"},
+	{Name: "jitter", OnLink: true, quantity: span(0, time.Second), Doc: "by how much `delay` varies, both ways; at most `delay`"},
+	{Name: "reorder", OnLink: true, quantity: share, Doc: "share of packets that are held back, so that others overtake them"},
+	{Name: "holdback", OnLink: true, quantity: span(0, time.Second), Doc: "for how long `reorder` holds a packet back"},
+	{Name: "burst.begin", OnLink: true, quantity: share, Doc: "how likely a good link turns bad, before each packet (Gilbert and Elliott)"},
+	{Name: "burst.end", OnLink: true, quantity: share, Doc: "how likely a bad link turns good again"},
+	{Name: "burst.loss", OnLink: true, quantity: share, Doc: "share of packets that a bad link loses"},
+	{Name: "corrupt", OnLink: true, quantity: share, Doc: "share of packets that arrive damaged, and are refused for it"},
+	{Name: "wander", OnLink: true, quantity: span(0, 10*time.Millisecond), Doc: "up to how much longer packets travel, changing slowly, never out of order"},
+
+	{Name: "apply.fail", quantity: share, Doc: "share of writes to the connection table that fail"},
+	{Name: "lease.fail", quantity: share, Doc: "share of writes of the forwarding lease that fail"},
+	{Name: "slow", quantity: share, Doc: "share of writes to the dataplane's maps that are slow"},
+	{Name: "slow.for", quantity: span(0, time.Second), Doc: "up to how long a slow write takes"},
+	{Name: "garp.lost", quantity: share, Doc: "share of gratuitous ARPs that are lost on their way out"},
+	{Name: "flow.events", quantity: whole(1, maxCount), Doc: "how many flow events the dataplane holds before it drops them"},
+	{Name: "stream.break", quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two losses of the sync stream"},
+	{Name: "stream.dial", quantity: span(0, time.Minute), Doc: "by up to how much a connection of the sync stream is late"},
+	{Name: "stall", quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two pauses of a node's process"},
+	{Name: "stall.for", quantity: span(0, time.Minute), Doc: "up to how long such a pause takes"},
+	{Name: "clock.step", quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two steps of a node's clock, forward"},
+	{Name: "clock.by", quantity: span(0, time.Minute), Doc: "up to how much such a step is"},
+	{Name: "clock.drift", quantity: whole(0, 100_000_000), Doc: "by how much a node's clock may be fast or slow, in parts per billion"},
+	{Name: "until", quantity: span(0, maxDuration), Doc: "when all of it ends but `wander`, `flow.events` and `clock.drift`, counted from the start of the run; never if left out"},
+}
+
+// ChaosKeyOf finds a key by its name.
+func ChaosKeyOf(name string) (ChaosKey, bool) {
+	i := slices.IndexFunc(ChaosKeys, func(k ChaosKey) bool { return k.Name == name })
+	if i < 0 {
+		return ChaosKey{}, false
+	}
+	return ChaosKeys[i], true
+}
+
+// share reads a probability.
+func share(text string) (string, error) {
+	f, err := parseNumber(text)
+	if err != nil {
+		return "", err
+	}
+	if f > 1 {
+		return "", &wrong{message: text + " is not a share from 0 to 1"}
+	}
+	return formatNumber(f), nil
+}
+
+// String writes the line without its directive and guard.
+func (c Chaos) String() string {
+	where := ""
+	if c.Link != "" {
+		where = c.Link + " "
+	}
+	if c.From != "" {
+		where += "from " + c.From + " "
+	}
+	return fmt.Sprintf("%s%s=%s", where, c.Key, c.Value)
+}
+
+// ChaosIn reports whether anything goes wrong in a world besides the steps.
+func (p *Plan) ChaosIn(world string) bool {
+	return slices.ContainsFunc(p.Chaos, func(c Chaos) bool { return c.Guard.In(world) })
+}
+
+// chaos is what a key is set to, "" if no line sets it: by the last line for the
+// sender, else by the last for every sender.
+func (p *Plan) chaos(world, on, from, key string) string {
+	value := ""
+	for _, sender := range slices.Compact([]string{"", from}) {
+		for _, c := range p.Chaos {
+			if c.Link == on && c.Key == key && c.From == sender && c.Guard.In(world) {
+				value = c.Value
+			}
+		}
+	}
+	return value
+}
+
+// ChaosShare is a share that concerns no link, 0 if no line sets it.
+func (p *Plan) ChaosShare(world, key string) float64 {
+	return numeric(p.chaos(world, "", "", key))
+}
+
+// ChaosTime is a duration that concerns no link, 0 if no line sets it.
+func (p *Plan) ChaosTime(world, key string) time.Duration {
+	return timed(p.chaos(world, "", "", key))
+}
+
+// ChaosCount is a whole number that concerns no link, 0 if no line sets it.
+func (p *Plan) ChaosCount(world, key string) int {
+	return int(numeric(p.chaos(world, "", "", key)))
+}
+
+func numeric(canonical string) float64 {
+	f, _ := strconv.ParseFloat(canonical, 64) // checked when it was read; "" is 0
+	return f
+}
+
+func timed(canonical string) time.Duration {
+	d, _ := time.ParseDuration(canonical) // likewise
+	return d
+}
+
+// Impairment is what the chaos lines make of one sender's direction of a link.
+func (p *Plan) Impairment(world, on, from string) link.Params {
+	share := func(key string) float64 { return numeric(p.chaos(world, on, from, key)) }
+	span := func(key string) time.Duration { return timed(p.chaos(world, on, from, key)) }
+	return link.Params{
+		Delay: span("delay"), Jitter: span("jitter"), Loss: share("loss"),
+		Burst:     link.Burst{Begin: share("burst.begin"), End: share("burst.end"), Loss: share("burst.loss")},
+		Duplicate: share("duplicate"), Reorder: share("reorder"), HoldBack: span("holdback"), Corrupt: share("corrupt"),
+	}
+}
+
+// Wander is the slow change of one sender's delay.
+func (p *Plan) Wander(world, on, from string) time.Duration {
+	return timed(p.chaos(world, on, from, "wander"))
+}
+
+// Transit is how much longer than on a good link a packet of the sender may be
+// under way: two packets that were sent in one order may arrive in the other within it.
+func (p *Plan) Transit(world, on, from string) time.Duration {
+	i := p.Impairment(world, on, from)
+	transit := i.Delay + i.Jitter + p.Wander(world, on, from)
+	if i.Reorder > 0 {
+		transit += i.HoldBack
+	}
+	return transit
+}
+
+// needed has the keys without which others come to nothing.
+var needed = map[string]string{"stall": "stall.for", "clock.step": "clock.by", "slow": "slow.for"}
+
+// chaosLines checks that what is set goes together.
+func (l *linter) chaosLines() {
+	type place struct{ link, from, key string }
+	seen := map[place][]Chaos{}
+	for _, c := range l.Chaos {
+		at := place{c.Link, c.From, c.Key}
+		for _, other := range seen[at] {
+			if meet(c.Guard, other.Guard) {
+				l.errorf(c.Pos, "", "", "%s is set twice; first in line %d", c.Key, other.Pos.Line)
+				break
+			}
+		}
+		seen[at] = append(seen[at], c)
+		if c.From != "" && !l.isOn(c.Link, c.From) {
+			l.errorf(c.Pos, c.From, "", "%s sends nothing on the link %s", c.From, c.Link)
+		}
+		if err := l.Impairment(c.Guard.world(), c.Link, c.From).Validate(); c.Link != "" && err != nil {
+			l.errorf(c.Pos, "", "", "chaos %s: %v", c, err)
+		}
+	}
+	for _, c := range l.Chaos {
+		if by := needed[c.Key]; by != "" && l.chaos(c.Guard.world(), "", "", by) == "" {
+			l.errorf(c.Pos, "", "", "chaos %s comes to nothing without %s", c.Key, by)
+		}
+	}
+}
+
+// world is one in which a line with the guard counts.
+func (g Guard) world() string {
+	if g == "" {
+		return Sim
+	}
+	return string(g)
+}
+
+// isOn reports whether a node or host has an interface on the link.
+func (p *Plan) isOn(on, name string) bool {
+	if slices.Contains(nodes, name) {
+		return true
+	}
+	count, stem := p.Topo.Clients, "client"
+	if on == LinkBackends {
+		count, stem = p.Topo.Backends, "backend"
+	}
+	for n := 1; n <= count && on != LinkSync; n++ {
+		if name == stem+strconv.Itoa(n) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,131 @@
+package campaign
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"baton/scenarios/plan"
+	"baton/sim"
+)
+
+// weather is the chaos lines of a case.
+type weather []plan.Chaos
+
+// text writes the lines.
+func (w weather) text() string {
+	var b strings.Builder
+	for _, c := range w {
+		fmt.Fprintf(&b, "[%s] chaos %s\n", plan.Sim, c)
+	}
+	return b.String()
+}
+
+// lossless counts the heartbeat's paths on which no packet is ever lost.
+func (w weather) lossless() int {
+	paths := 0
+	for _, link := range []string{plan.LinkClients, plan.LinkSync} {
+		if !slices.ContainsFunc(w, func(c plan.Chaos) bool {
+			return c.Link == link && slices.Contains([]string{"loss", "burst.begin", "corrupt"}, c.Key)
+		}) {
+			paths++
+		}
+	}
+	return paths
+}
+
+// DrawChaos draws what goes wrong besides the steps, each fault with the probability
+// share, and how bad it is, as lines of a scenario.
+func DrawChaos(draw *sim.Random, share float64) string { return drawChaos(draw, share, false).text() }
+
+// drawChaos leaves out of a gentle case what takes sessions away by itself: it does
+// one thing at a time, so that it may claim that no session suffers.
+func drawChaos(draw *sim.Random, share float64, gentle bool) weather {
+	var w weather
+	set := func(key, value string) { w = append(w, plan.Chaos{Key: key, Value: value}) }
+	on := func(add func()) {
+		before := len(w)
+		active := draw.Chance(share)
+		add() // draws whether or not it counts, so that one fault does not move the others
+		if !active {
+			w = w[:before]
+		}
+	}
+	for _, link := range []string{plan.LinkClients, plan.LinkBackends, plan.LinkSync} {
+		on(func() { w = append(w, drawLink(draw, link)...) })
+	}
+	on(func() { set("apply.fail", portion(draw, 0.1)) })
+	on(func() { set("lease.fail", portion(draw, 0.02)) })
+	on(func() {
+		set("slow", portion(draw, 0.2))
+		set("slow.for", between(draw, 0, 20*time.Millisecond))
+	})
+	on(func() { set("garp.lost", portion(draw, 0.5)) })
+	on(func() { set("stream.break", between(draw, 2*time.Second, 20*time.Second)) })
+	on(func() { set("stream.dial", between(draw, 0, 500*time.Millisecond)) })
+	on(func() {
+		set("clock.step", between(draw, 3*time.Second, 20*time.Second))
+		set("clock.by", between(draw, time.Millisecond, 500*time.Millisecond))
+	})
+	on(func() { set("clock.drift", strconv.Itoa(draw.Below(200_000))) })
+	if !gentle {
+		on(func() {
+			set("stall", between(draw, 3*time.Second, 20*time.Second))
+			set("stall.for", between(draw, 10*time.Millisecond, time.Second))
+		})
+		on(func() { set("flow.events", strconv.Itoa(1+draw.Below(256))) })
+	}
+	if len(w) > 0 {
+		set("until", healed.String())
+	}
+	return w
+}
+
+// drawLink draws an impaired link: in all directions alike, or one that loses or
+// delays what a single node sends.
+func drawLink(draw *sim.Random, link string) weather {
+	var w weather
+	from := ""
+	if draw.Chance(0.3) {
+		from = plan.Nodes()[draw.Below(2)]
+	}
+	set := func(key, value string) { w = append(w, plan.Chaos{Link: link, From: from, Key: key, Value: value}) }
+	if draw.Chance(0.5) {
+		set("loss", portion(draw, 0.03*draw.Float()))
+	}
+	if draw.Chance(0.4) {
+		set("duplicate", portion(draw, 0.02))
+	}
+	if draw.Chance(0.3) {
+		set("wander", between(draw, 0, 5*time.Millisecond))
+	}
+	if draw.Chance(0.4) {
+		delay := draw.Between(0, 3*time.Millisecond).Truncate(time.Microsecond)
+		set("delay", delay.String())
+		set("jitter", between(draw, 0, delay))
+	}
+	if draw.Chance(0.3) {
+		set("burst.begin", portion(draw, 0.002))
+		set("burst.end", strconv.FormatFloat(0.05+0.5*float64(draw.Below(100))/100, 'f', 3, 64))
+		set("burst.loss", portion(draw, 1))
+	}
+	if draw.Chance(0.3) {
+		set("reorder", portion(draw, 0.02))
+		set("holdback", between(draw, 100*time.Microsecond, 5*time.Millisecond))
+	}
+	if draw.Chance(0.1) {
+		set("corrupt", portion(draw, 0.01))
+	}
+	return w
+}
+
+// portion draws a share below limit, with as many digits as a reader can do with.
+func portion(draw *sim.Random, limit float64) string {
+	return strconv.FormatFloat(limit*draw.Float(), 'f', 5, 64)
+}
+
+func between(draw *sim.Random, low, high time.Duration) string {
+	return draw.Between(low, high).Truncate(time.Microsecond).String()
+}

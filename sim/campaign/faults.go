@@ -1,0 +1,156 @@
+package campaign
+
+import (
+	"slices"
+	"time"
+
+	"baton/scenarios/plan"
+)
+
+// gentle does one thing at a time to one node, and waits until the pair has
+// recovered before it does the next.
+func (d *drawing) gentle() {
+	enabled := d.enabled(plan.VerbCrash, plan.VerbKill, plan.VerbStop, plan.VerbFreeze, plan.VerbHandover)
+	d.step(0, "wait converged within 30s")
+	at := calm
+	for at < healed {
+		node, verb := pick(d, plan.Nodes()...), pick(d, enabled...)
+		d.step(at, "%s %s", verb, node)
+		switch verb {
+		case plan.VerbHandover:
+		case plan.VerbFreeze:
+			at += d.Between(1200*time.Millisecond, 4*time.Second) // so long that the node has something to tell afterwards
+			d.step(at, "thaw %s", node)
+		default:
+			at += d.Between(100*time.Millisecond, 4*time.Second)
+			d.step(at, "restore %s", node)
+		}
+		at += 500 * time.Millisecond
+		d.step(at, "wait converged within 30s")
+		at += d.Between(100*time.Millisecond, 6*time.Second)
+	}
+	at = max(at, healed)
+	d.step(at, "wait converged within 30s")
+	d.step(at+2*time.Second, "expect gap(probe) < 1s")
+	d.step(at+5*time.Second, "end eventually converged within 30s")
+}
+
+// machine is what the drawing of a rough case knows of a node.
+type machine struct {
+	name         string
+	down, frozen bool
+	since        time.Duration // of its latest fault, or of the end of one
+}
+
+func (m *machine) runs() bool { return !m.down && !m.frozen }
+
+// Times that a drawing leaves a node before it counts on it.
+const (
+	settling = time.Second     // after its start it answers, and sends heartbeats
+	alone    = 3 * time.Second // after its peer's end it forwards
+)
+
+// rough lets faults overlap as they will.
+func (d *drawing) rough() {
+	enabled := d.enabled(plan.VerbCrash, plan.VerbKill, plan.VerbStop, plan.VerbFreeze, plan.VerbHandover, plan.VerbCut)
+	pace := d.Between(300*time.Millisecond, 6*time.Second)
+	d.step(0, "wait masters == 1 within 30s")
+	pair := [2]*machine{{name: plan.Nodes()[0]}, {name: plan.Nodes()[1]}}
+	cut := false
+	for at := calm; at < healed; at += d.Between(10*time.Millisecond, 2*pace) {
+		side := d.Below(2)
+		node, peer, verb := pair[side], pair[1-side], pick(d, enabled...)
+		since := node.since
+		node.since = at
+		switch {
+		case node.down:
+			d.step(at, "restore %s", node.name)
+			node.down = false
+		case node.frozen && d.Chance(0.7):
+			d.step(at, "thaw %s", node.name)
+			node.frozen = false
+		case cut && d.Chance(0.4):
+			d.step(at, "heal")
+			cut, node.since = false, since
+		case verb == plan.VerbCut:
+			node.since = since
+			if what := d.severed(at, node, peer); what != "" {
+				d.step(at, "cut %s", what)
+				cut = true
+			}
+		case node.frozen:
+			node.since = since
+		case verb == plan.VerbFreeze:
+			d.step(at, "freeze %s", node.name)
+			node.frozen = true
+		case verb == plan.VerbHandover:
+			node.since = since
+			if at-since >= settling {
+				d.step(at, "handover %s", node.name)
+			}
+		default:
+			d.step(at, "%s %s", verb, node.name)
+			node.down = true
+		}
+	}
+	d.heal(pair, cut)
+	d.step(recovered, "expect gap(probe) < 1s")
+	d.step(recovered, "expect connects_failed(new) == 0")
+	d.step(end, "end eventually converged within 30s")
+}
+
+// severed draws a cut across which something is sent, for a cut that drops nothing
+// has no receipt and proves nothing: heartbeats by who runs, and a service's
+// packets by who forwards for certain, since its peer is down. It returns "" where
+// there is none.
+func (d *drawing) severed(at time.Duration, node, peer *machine) string {
+	var cuts []string
+	if node.runs() && at-node.since >= settling {
+		if !peer.down { // a host without power receives nothing that could be dropped
+			there := node.name + " -> " + peer.name
+			cuts = append(cuts, there+" via clients", there+" via sync", there)
+		}
+		if peer.runs() && at-peer.since >= settling {
+			both := node.name + " <-> " + peer.name
+			cuts = append(cuts, both+" via clients", "sync", both)
+		}
+		if peer.down && at-peer.since >= alone {
+			cuts = append(cuts, "clients -> "+node.name, node.name+" -> backends")
+		}
+	}
+	if len(cuts) == 0 {
+		return ""
+	}
+	d.isolated = true
+	return pick(d, cuts...)
+}
+
+// heal ends the phase of faults: everything runs, and nothing is cut.
+func (d *drawing) heal(pair [2]*machine, cut bool) {
+	at := healed + 3*time.Second
+	for _, node := range pair {
+		if node.frozen {
+			d.step(at, "thaw %s", node.name)
+		}
+		if node.down {
+			d.step(at, "restore %s", node.name)
+		}
+	}
+	if cut {
+		d.step(at, "heal")
+	}
+}
+
+// enabled draws which faults are on at all, and how often each: some come twice.
+func (d *drawing) enabled(verbs ...string) []string {
+	var on []string
+	for _, verb := range verbs {
+		if d.Chance(0.5) {
+			on = append(on, slices.Repeat([]string{verb}, pick(d, 1, 1, 3))...)
+		}
+	}
+	if len(on) == 0 {
+		on = append(on, pick(d, verbs...))
+	}
+	return on
+}
