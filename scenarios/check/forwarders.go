@@ -82,7 +82,9 @@ type intrusion struct {
 
 // intrusions reads the captured changes of forwarder. A node that lost a VIP's
 // packets to the other may carry them again only after it became Master anew, and
-// what it carries must be covered by a lease of its own.
+// what it carries must be covered by a lease of its own. Where the plan delays
+// packets, those that were under way when the other took over arrive after that:
+// they prove nothing of the node for as long as a packet can be under way.
 func (r *run) intrusions() []intrusion {
 	var found []intrusion
 	displaced := map[string]clock.Instant{} // place and node: since when another carries its packets
@@ -97,7 +99,7 @@ func (r *run) intrusions() []intrusion {
 		}
 		place := fmt.Sprintf("the packets of %s at the %s edge", orElse(f.VIP, "the VIP"), f.Edge)
 		if f.From != "" {
-			if until, late := overrun(leases, f.From, f.Last); late {
+			if until, late := overrun(leases, f.From, f.Last, r.plan.Transit(r.meta.World, f.Edge, f.From)); late {
 				add(f.Last, "%s carried %s still at %s, its lease having ended at %s", f.From, place, r.at(f.Last), r.at(until))
 			}
 		}
@@ -105,7 +107,11 @@ func (r *run) intrusions() []intrusion {
 			continue // the end of the capture, no change
 		}
 		since, was := displaced[place+e.Node]
-		until, late := overrun(leases, e.Node, e.At)
+		underway := r.plan.Transit(r.meta.World, f.Edge, e.Node)
+		until, late := overrun(leases, e.Node, e.At, underway)
+		if was && !late && underway > 0 && e.At <= since.Add(underway) {
+			continue // sent before it lost them
+		}
 		switch {
 		case was && !r.claimed(e.Node, since, e.At):
 			add(e.At, "%s carries %s again at %s, having lost them to %s at %s, without having become Master anew",
@@ -113,7 +119,9 @@ func (r *run) intrusions() []intrusion {
 		case late:
 			add(e.At, "%s carries %s at %s, its lease having ended at %s", e.Node, place, r.at(e.At), r.at(until))
 		}
-		displaced[place+f.From] = e.At
+		if _, before := displaced[place+f.From]; !before { // stragglers give it nothing back
+			displaced[place+f.From] = e.At
+		}
 		delete(displaced, place+e.Node)
 	}
 	return found
@@ -128,8 +136,9 @@ func (r *run) claimed(node string, from, to clock.Instant) bool {
 }
 
 // overrun reports whether the node's last lease before t had ended by then, and
-// when. A node that never wrote a lease is judged by its role alone.
-func overrun(leases []tenure, node string, t clock.Instant) (clock.Instant, bool) {
+// when, even if what was seen then had been under way for so long. A node that never
+// wrote a lease is judged by its role alone.
+func overrun(leases []tenure, node string, t clock.Instant, underway time.Duration) (clock.Instant, bool) {
 	var last clock.Instant
 	known := false
 	for _, l := range leases {
@@ -138,5 +147,5 @@ func overrun(leases []tenure, node string, t clock.Instant) (clock.Instant, bool
 			last = max(last, l.to)
 		}
 	}
-	return last, known && t > last.Add(leaseSlack)
+	return last, known && t > last.Add(leaseSlack+underway)
 }

@@ -50,6 +50,42 @@ func outcome(v Verdict, name string) (Outcome, string) {
 	return worst, detail
 }
 
+// What was under way when the other took over may arrive after that, for as long as
+// the plan delays packets and no longer; it gives nothing back to its sender.
+func TestStragglersAreNotForwarding(t *testing.T) {
+	for _, test := range []struct {
+		name, chaos string
+		edit        func(*tape)
+		want        Outcome
+	}{
+		{"within the delay", "chaos clients delay=6ms jitter=2ms\n", func(t *tape) { t.forwarder(2165, "lb1", "lb2", 2164) }, Pass},
+		{"after the delay", "chaos clients delay=2ms jitter=1ms\n", func(t *tape) { t.forwarder(2165, "lb1", "lb2", 2164) }, Fail},
+		{"longer than any delay", "chaos clients delay=400ms jitter=1ms\n", func(t *tape) { t.forwarder(2600, "lb1", "lb2", 2599) }, Fail},
+		{"on a good link", "", func(t *tape) { t.forwarder(2165, "lb1", "lb2", 2164) }, Fail},
+		{"delay on another link", "chaos backends delay=6ms\n", func(t *tape) { t.forwarder(2165, "lb1", "lb2", 2164) }, Fail},
+		{"delay of the other node", "chaos clients from lb2 delay=6ms\n", func(t *tape) { t.forwarder(2165, "lb1", "lb2", 2164) }, Fail},
+		{"the other goes on", "chaos clients delay=6ms\n", func(t *tape) {
+			t.forwarder(2163, "lb1", "lb2", 2162)
+			t.forwarder(2190, "lb2", "lb1", 2163)
+		}, Pass},
+		{"turn by turn", "chaos clients delay=6ms\n", func(t *tape) {
+			t.forwarder(2163, "lb1", "lb2", 2162)
+			t.forwarder(2164, "lb2", "lb1", 2163)
+			t.forwarder(2168, "lb1", "lb2", 2167)
+		}, Fail},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tape := frozen()
+			tape.lease(1960, "lb1", 2150)
+			test.edit(tape)
+			v := judged(frozenPlan(t, "forwarders <= 1\n"+test.chaos), tape)
+			if got, detail := outcome(v, "forwarders"); got != test.want {
+				t.Errorf("forwarders is %s, want %s: %s", got, test.want, detail)
+			}
+		})
+	}
+}
+
 func TestMastersAndForwardersUnderAFreeze(t *testing.T) {
 	tests := []struct {
 		name                string
