@@ -424,3 +424,58 @@ func TestRFC5880_6_7_XmitAuthSeqCircular(t *testing.T) {
 		}
 	}
 }
+
+// FuzzAuthenticate: no change of a single byte of what was sealed passes, whatever the
+// type, but for the byte that is reserved and does not matter where a digest is not
+// made over it; and nothing panics on any section.
+func FuzzAuthenticate(f *testing.F) {
+	for _, typ := range allAuthTypes {
+		f.Add(uint8(typ), uint8(0), uint8(1), []byte(nil))
+		f.Add(uint8(typ), uint8(headerLen), uint8(1), []byte(nil))
+		f.Add(uint8(typ), uint8(headerLen+digestPrefix), uint8(0x80), []byte(nil))
+		f.Add(uint8(typ), uint8(0), uint8(0), sealed(peerPacket(Up), testAuth(typ), 9)[headerLen:])
+	}
+	f.Fuzz(func(t *testing.T, kind, at, flip uint8, section []byte) {
+		typ := AuthType(kind%uint8(len(allAuthTypes))) + AuthSimplePassword
+		genuine := sealed(peerPacket(Up), testAuth(typ), 9)
+		b := append(bytes.Clone(genuine[:headerLen]), section...)
+		if section == nil {
+			b = bytes.Clone(genuine)
+			b[int(at)%len(b)] ^= flip
+		}
+		b[offsetLength] = byte(len(b))
+		a := authenticator{Auth: testAuth(typ)}
+		var (
+			p    Packet
+			drop DropError
+		)
+		if !p.decode(b, &drop) || !a.verify(b, &p, &drop) {
+			if a.known {
+				t.Fatal("a packet that was discarded has touched the sequence number")
+			}
+			return
+		}
+		if typ == AuthSimplePassword {
+			genuine, b = genuine[headerLen:], b[headerLen:][:a.sectionLen(&a.Keys[0])]
+		}
+		if !bytes.Equal(b, genuine) {
+			t.Fatalf("took %x for %x", b, genuine)
+		}
+	})
+}
+
+// FuzzParseSecret: what is taken is what was written, as text or as its digits.
+func FuzzParseSecret(f *testing.F) {
+	for _, text := range []string{"", "0x", "0x00ff", "0X00", "open sesame", "schlüssel", "0xzz", "0x0"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		secret, err := ParseSecret(text)
+		if err != nil {
+			return
+		}
+		if string(secret) != text && !strings.EqualFold("0x"+hex.EncodeToString(secret), text) {
+			t.Fatalf("%q is %x", text, secret)
+		}
+	})
+}

@@ -275,3 +275,46 @@ func TestUnaffiliatedValidate(t *testing.T) {
 		}
 	}
 }
+
+// FuzzReceiveUnaffiliated: of any bytes, only a packet with both discriminators of
+// this session or none of its own does anything, and what is discarded does nothing.
+func FuzzReceiveUnaffiliated(f *testing.F) {
+	for _, typ := range append([]AuthType{AuthNone}, allAuthTypes...) {
+		for state := AdminDown; state <= Up; state++ {
+			p := Packet{State: state, DetectMult: 3, MyDiscr: localDiscr, YourDiscr: localDiscr}
+			f.Add(uint8(typ), sealed(p, testAuth(typ), 1), uint8(echoTTL))
+			f.Add(uint8(typ), p.AppendTo(nil), uint8(echoTTL-1))
+		}
+	}
+	f.Fuzz(func(t *testing.T, auth uint8, b []byte, ttl uint8) {
+		cfg := testUnaffiliated()
+		if typ := AuthType(auth % uint8(len(authTypes))); typ != AuthNone {
+			cfg.Auth = testAuth(typ)
+		}
+		session := func() *Unaffiliated {
+			u, err := NewUnaffiliated(cfg, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			u.Advance(0)
+			u.Ready()
+			return u
+		}
+		u, twin := session(), session()
+		err := u.Receive(1, b, ttl)
+		twin.Advance(1)
+		if err == nil {
+			if p, err := Parse(b); err != nil || p.MyDiscr != localDiscr || ttl != echoTTL {
+				t.Fatalf("took %x with a TTL of %d: %v", b, ttl, err)
+			}
+			return
+		}
+		for _, u := range []*Unaffiliated{u, twin} {
+			u.stats, u.drop, u.out = Stats{}, DropError{}, outbox{}
+			clear(u.auth.scratch[:])
+		}
+		if !reflect.DeepEqual(u, twin) {
+			t.Fatalf("%v changed the session:\ngot  %+v\nwant %+v", err, u, twin)
+		}
+	})
+}
