@@ -106,14 +106,9 @@ func (l *loop) follow(s node.Stream) {
 	}
 }
 
-// urgent looks after the heartbeat: BFD packets before the deadline, so that a
-// loop that is late does not miss what has come in time.
+// urgent looks after the heartbeat.
 func (l *loop) urgent() {
-	now := monotonic()
-	if now-l.looked >= lookEvery {
-		l.receive()
-	}
-	if now >= l.node.Deadline() {
+	if monotonic() >= l.node.Deadline() {
 		l.step(node.Timer{})
 	}
 }
@@ -126,14 +121,14 @@ func (l *loop) receive() {
 	l.looked = monotonic()
 	for i, path := range l.paths {
 		for range maxPackets {
-			data, ttl, ok, err := path.socket.Receive()
+			p, ok, err := path.socket.Receive()
 			if err != nil {
 				path.fails(l.log, err)
 			}
 			if !ok {
 				break
 			}
-			l.step(node.Packet{Path: i, Data: data, TTL: ttl})
+			l.stepNow(node.Packet{Path: i, Data: p.Data, TTL: p.TTL, At: p.At})
 		}
 	}
 }
@@ -164,8 +159,17 @@ func (l *loop) tick() {
 	}
 }
 
-// step gives one input to the core and carries out what follows.
+// step gives one input to the core, after the BFD packets that wait: a loop that is
+// late must not take for the peer's silence what has come in time.
 func (l *loop) step(in node.Input) {
+	if monotonic()-l.looked >= lookEvery {
+		l.receive()
+	}
+	l.stepNow(in)
+}
+
+// stepNow gives one input to the core and carries out what follows.
+func (l *loop) stepNow(in node.Input) {
 	now := monotonic()
 	l.late.note(now.Sub(l.node.Deadline()))
 	l.steps++

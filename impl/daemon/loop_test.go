@@ -8,6 +8,7 @@ import (
 
 	"baton/impl/bfd"
 	"baton/impl/clock"
+	"baton/impl/daemon/bfdio"
 	"baton/impl/daemon/record"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
@@ -17,9 +18,9 @@ import (
 // deaf is a BFD socket without a peer.
 type deaf struct{ sent int }
 
-func (d *deaf) Send([]byte) error                     { d.sent++; return nil }
-func (d *deaf) Receive() ([]byte, uint8, bool, error) { return nil, 0, false, nil }
-func (d *deaf) Strangers() uint64                     { return 0 }
+func (d *deaf) Send([]byte) error                    { d.sent++; return nil }
+func (d *deaf) Receive() (bfdio.Packet, bool, error) { return bfdio.Packet{}, false, nil }
+func (d *deaf) Strangers() uint64                    { return 0 }
 
 // bench is a loop with a core but without a world, driven by the test.
 type bench struct {

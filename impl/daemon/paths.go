@@ -1,11 +1,15 @@
 package daemon
 
-import "log/slog"
+import (
+	"log/slog"
+
+	"baton/impl/daemon/bfdio"
+)
 
 // bfdSocket is what the loop needs of a bfdio.Socket.
 type bfdSocket interface {
 	Send(packet []byte) error
-	Receive() (data []byte, ttl uint8, ok bool, err error)
+	Receive() (p bfdio.Packet, ok bool, err error)
 	Strangers() uint64
 }
 

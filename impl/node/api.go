@@ -18,6 +18,9 @@ type (
 		Path int // index into Config.Paths
 		Data []byte
 		TTL  uint8
+		// At is when it came, by the stamp of who took it from the link: an instant
+		// before that of the Step if it had to wait, and 0 where nobody says.
+		At clock.Instant
 	}
 
 	// Link reports the carrier of a service link (client or backend side).

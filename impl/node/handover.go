@@ -131,7 +131,7 @@ func (n *Node) checkLeaving() {
 	l.done = true
 	n.tell(false)
 	for i := range n.paths {
-		n.paths[i].session.SetAdminDown(n.now, true)
+		n.paths[i].withdraw(n.now)
 		n.pumpPath(i)
 	}
 	n.emit(Exit{})

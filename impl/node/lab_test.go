@@ -39,10 +39,10 @@ type labNode struct {
 	lease    clock.Instant
 	frozen   bool
 	down     bool
-	stream   uint64 // 0: none
-	held     []labEvent
-	holdDone bool // Done inputs wait in later
-	refuses  bool // its dataplane takes no entries
+	stream   uint64  // 0: none
+	held     []Input // what came while it was frozen
+	holdDone bool    // Done inputs wait in later
+	refuses  bool    // its dataplane takes no entries
 	later    []Input
 	exited   bool
 	adopt    bool
@@ -160,14 +160,22 @@ func (l *lab) crash(id string) {
 
 func (l *lab) freeze(id string) { l.nodes[id].frozen = true }
 
+// thaw lets a node go on: like the daemon it looks at its sockets first.
 func (l *lab) thaw(id string) {
 	n := l.nodes[id]
 	n.frozen = false
-	l.step(n, Timer{})
 	held := n.held
 	n.held = nil
-	for _, e := range held {
-		e.run(n)
+	for _, in := range held {
+		if _, ok := in.(Packet); ok {
+			l.step(n, in)
+		}
+	}
+	l.step(n, Timer{})
+	for _, in := range held {
+		if _, ok := in.(Packet); !ok {
+			l.step(n, in)
+		}
 	}
 }
 
@@ -182,7 +190,7 @@ func (l *lab) step(n *labNode, in Input) {
 		return
 	}
 	if n.frozen {
-		n.held = append(n.held, labEvent{run: func(n *labNode) { l.step(n, in) }})
+		n.held = append(n.held, in)
 		return
 	}
 	n.node.Step(l.now, in)
@@ -269,7 +277,7 @@ func (l *lab) sendBFD(n *labNode, e SendBFD) {
 		return
 	}
 	data := append([]byte(nil), e.Data...)
-	l.after(labDelay, n.peer, func(to *labNode) { l.step(to, Packet{Path: e.Path, Data: data, TTL: 255}) })
+	l.after(labDelay, n.peer, func(to *labNode) { l.step(to, Packet{Path: e.Path, Data: data, TTL: 255, At: l.now}) })
 }
 
 func (l *lab) sendSync(n *labNode, data []byte) {

@@ -94,9 +94,19 @@ func (n *Node) Step(now clock.Instant, in Input) {
 	// Time comes before the input: a node that was paused must know that its lease
 	// and its sessions have expired before it believes anything that waited.
 	n.checkLease()
-	n.advance()
+	if !waited(in) {
+		n.advance()
+	}
 	n.take(in)
 	n.settle()
+}
+
+// waited reports whether an input is a packet with a stamp. Its session judges it by
+// when it came, and no session learns what time it is before the packets that came
+// first, on whatever path: the Timer that is due follows them.
+func waited(in Input) bool {
+	p, ok := in.(Packet)
+	return ok && p.At != 0
 }
 
 func (n *Node) take(in Input) {
@@ -146,7 +156,7 @@ func (n *Node) Ready() []Effect {
 // advance lets time pass in the parts.
 func (n *Node) advance() {
 	for i := range n.paths {
-		n.paths[i].session.Advance(n.now)
+		n.paths[i].advance(n.now)
 		n.pumpPath(i)
 	}
 	n.sync.Advance(n.now)

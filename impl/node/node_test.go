@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/impl/bfd"
 	"baton/impl/ha"
 	"baton/impl/trace"
 )
@@ -526,6 +527,49 @@ func TestAFrozenBackupDoesNotTakeItsOwnSilenceForThePeers(t *testing.T) {
 	}
 }
 
+// A node that was paused hears what waited as of when it came: what came in time
+// keeps its session up, what did not leaves it down, and neither renews a lease
+// that has run out.
+func TestAPacketThatWaitedCountsFromWhenItCame(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		pause time.Duration
+		state string
+	}{
+		// The peer goes on sending; only this node's own packets are missing there.
+		{"shorter than detection", labDetect - 20*time.Millisecond, "Up"},
+		// The peer has declared it down and says so last.
+		{"longer than detection", 2 * labDetect, "Down"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newPair(t)
+			l.run(time.Second)
+			lb2 := l.nodes["lb2"]
+			l.freeze("lb2")
+			l.run(c.pause)
+			downs := func() (n uint64) {
+				for _, p := range lb2.node.Status().Paths {
+					n += p.Stats.Downs
+				}
+				return n
+			}
+			before := downs()
+			l.thaw("lb2")
+			for _, p := range lb2.node.Status().Paths {
+				if p.State != c.state {
+					t.Errorf("%s is %s (%s), want %s", p.Name, p.State, p.Diag, c.state)
+				}
+				if p.Diag == bfd.DiagDetectionTimeExpired.String() {
+					t.Errorf("%s: it took its own pause for the peer's silence", p.Name)
+				}
+			}
+			if went := downs() != before; went != (c.state == "Down") {
+				t.Errorf("went down: %v", went)
+			}
+		})
+	}
+}
+
 func TestAGrantFromBeforeASilenceIsNotTaken(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -534,7 +578,7 @@ func TestAGrantFromBeforeASilenceIsNotTaken(t *testing.T) {
 	l.freeze("lb2")
 	l.run(time.Second)
 	g := grant{Epoch: 1}
-	lb2.held = append([]labEvent{{run: func(n *labNode) { l.step(n, Message{Stream: old, Data: g.encode()}) }}}, lb2.held...)
+	lb2.held = append([]Input{Message{Stream: old, Data: g.encode()}}, lb2.held...)
 	l.thaw("lb2")
 	l.run(50 * time.Millisecond)
 	l.wantRoles("Master", "Backup")

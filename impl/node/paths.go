@@ -11,14 +11,37 @@ import (
 type path struct {
 	Path
 	session *bfd.Session
+	told    clock.Instant // the latest instant that the session knows of, which must not go back
+}
+
+// receive hands a packet to the session, as of when it came where that is known. The
+// session counts what it drops, by reason; a dropped packet changes nothing here.
+func (p *path) receive(now clock.Instant, packet Packet) {
+	came := now
+	if packet.At != 0 {
+		came = min(now, max(packet.At, p.told))
+	}
+	p.told = came
+	_ = p.session.Receive(came, packet.Data, packet.TTL)
+}
+
+// advance lets time pass in the session.
+func (p *path) advance(now clock.Instant) {
+	p.told = now
+	p.session.Advance(now)
+}
+
+// withdraw tells the peer that this node leaves the path of its own will.
+func (p *path) withdraw(now clock.Instant) {
+	p.told = now
+	p.session.SetAdminDown(now, true)
 }
 
 func (n *Node) receivePacket(p Packet) {
 	if p.Path < 0 || p.Path >= len(n.paths) {
 		return
 	}
-	// The session counts what it drops, by reason; a dropped packet changes nothing here.
-	_ = n.paths[p.Path].session.Receive(n.now, p.Data, p.TTL)
+	n.paths[p.Path].receive(n.now, p)
 	n.pumpPath(p.Path)
 }
 

@@ -1,5 +1,6 @@
 // Package bfdio moves BFD control packets over UDP as RFC 5881 wants it: port
-// 3784, one interface, TTL 255 out and the received TTL reported. It does not look
+// 3784, one interface, TTL 255 out and the received TTL reported, with the instant at
+// which the kernel took each packet from the link. It does not look
 // into packets; that is the core's matter. The daemon's loop owns the sockets and
 // calls Receive when their descriptors are readable, so that no other goroutine's
 // schedule stands between the wire and the heartbeat.
@@ -67,6 +68,9 @@ func (s *Socket) open() (err error) {
 	}
 	if err := unix.SetsockoptInt(s.rx, unix.SOL_IP, unix.IP_RECVTTL, 1); err != nil {
 		return fmt.Errorf("set IP_RECVTTL: %w", err)
+	}
+	if err := unix.SetsockoptInt(s.rx, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+		return fmt.Errorf("set SO_TIMESTAMPNS: %w", err)
 	}
 	if err := unix.Bind(s.rx, &unix.SockaddrInet4{Port: Port, Addr: s.cfg.Local.As4()}); err != nil {
 		return fmt.Errorf("bind to port %d: %w", Port, err)
@@ -138,26 +142,25 @@ func (s *Socket) Send(packet []byte) error {
 	return nil
 }
 
-// Receive returns the next packet of the peer and its TTL, without blocking; ok is
-// false when none waits. Packets of other addresses are dropped and counted. The
-// data is valid until the next Receive.
-func (s *Socket) Receive() (data []byte, ttl uint8, ok bool, err error) {
+// Receive returns the next packet of the peer, without blocking; ok is false when
+// none waits. Packets of other addresses are dropped and counted.
+func (s *Socket) Receive() (p Packet, ok bool, err error) {
 	for range maxStrangers {
-		data, ttl, from, err := s.in.receive(s.rx)
+		p, from, err := s.in.receive(s.rx)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
-			return nil, 0, false, nil
+			return Packet{}, false, nil
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
-			return nil, 0, false, fmt.Errorf("bfdio: receive on %s: %w", s.cfg.Link, err)
+			return Packet{}, false, fmt.Errorf("bfdio: receive on %s: %w", s.cfg.Link, err)
 		case from != s.peer:
 			s.strangers++
 			continue
 		}
-		return data, ttl, true, nil
+		return p, true, nil
 	}
-	return nil, 0, false, nil
+	return Packet{}, false, nil
 }
 
 // maxStrangers bounds what one Receive discards, so that a flood from elsewhere

@@ -12,6 +12,8 @@ import (
 	"github.com/containernetworking/plugins/pkg/ns"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"baton/impl/clock"
 )
 
 var (
@@ -82,20 +84,20 @@ func open(t testing.TB, link string, local, peer netip.Addr) *Socket {
 }
 
 // receive waits for the next packet.
-func receive(t testing.TB, s *Socket) ([]byte, uint8) {
+func receive(t testing.TB, s *Socket) Packet {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
-		data, ttl, ok, err := s.Receive()
+		p, ok, err := s.Receive()
 		if err != nil {
 			t.Fatal(err)
 		}
 		if ok {
-			return data, ttl
+			return p
 		}
 		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(s.FD()), Events: unix.POLLIN}}, 100)
 	}
 	t.Fatal("no packet within 5s")
-	return nil, 0
+	return Packet{}
 }
 
 func TestPacketsCarryWhatRFC5881Asks(t *testing.T) {
@@ -107,8 +109,8 @@ func TestPacketsCarryWhatRFC5881Asks(t *testing.T) {
 		if err := one.Send([]byte("first")); err != nil {
 			t.Fatal(err)
 		}
-		if data, ttl := receive(t, two); string(data) != "first" || ttl != 255 {
-			t.Errorf("received %q with TTL %d, want %q with 255 (RFC 5881 5)", data, ttl, "first")
+		if p := receive(t, two); string(p.Data) != "first" || p.TTL != 255 {
+			t.Errorf("received %q with TTL %d, want %q with 255 (RFC 5881 5)", p.Data, p.TTL, "first")
 		}
 		local, err := unix.Getsockname(one.tx)
 		if err != nil {
@@ -136,10 +138,57 @@ func TestALowTTLIsReported(t *testing.T) {
 			}
 			return two.Send([]byte("routed"))
 		})
-		if _, ttl := receive(t, one); ttl != 64 {
-			t.Errorf("TTL %d, want the 64 that was sent", ttl)
+		if p := receive(t, one); p.TTL != 64 {
+			t.Errorf("TTL %d, want the 64 that was sent", p.TTL)
 		}
 	})
+}
+
+// TestAPacketCameWhenItCame: a packet that waits is stamped by the kernel, not by
+// who reads it.
+func TestAPacketCameWhenItCame(t *testing.T) {
+	inNetNS(t, func(other ns.NetNS) {
+		one := open(t, "a0", addr1, addr2)
+		var two *Socket
+		_ = other.Do(func(ns.NetNS) error { two = open(t, "b0", addr2, addr1); return nil })
+		send := func() (before, after clock.Instant) {
+			before = clock.Instant(read(unix.CLOCK_MONOTONIC))
+			if err := two.Send([]byte("hello")); err != nil {
+				t.Fatal(err)
+			}
+			return before, clock.Instant(read(unix.CLOCK_MONOTONIC))
+		}
+		send()
+		receive(t, one) // from the first one on, the kernel stamps
+		before, after := send()
+		const waits = 20 * time.Millisecond
+		for clock.Instant(read(unix.CLOCK_MONOTONIC)).Sub(after) < waits {
+			runtime.Gosched()
+		}
+		// The clocks are read one after the other, and a thread may lose its core in between.
+		const slack = waits / 2
+		if p := receive(t, one); p.At.Before(before.Add(-slack)) || p.At.After(after.Add(slack)) {
+			t.Errorf("came %v after it was sent, read %v after", p.At.Sub(before), waits)
+		}
+	})
+}
+
+func TestAStampOfAnotherTimeIsIgnored(t *testing.T) {
+	const now, realtime = clock.Instant(time.Hour), int64(1_700_000_000e9)
+	for _, c := range []struct {
+		name  string
+		stamp int64
+		want  clock.Instant
+	}{
+		{"waited", realtime - int64(3*time.Millisecond), now.Add(-3 * time.Millisecond)},
+		{"none", 0, now},
+		{"clock set back", realtime + int64(time.Hour), now},
+		{"clock set forward", realtime - int64(time.Hour), now},
+	} {
+		if got := arrival(c.stamp, realtime, now); got != c.want {
+			t.Errorf("%s: %v before now, want %v", c.name, now.Sub(got), now.Sub(c.want))
+		}
+	}
 }
 
 func TestStrangersAreDroppedAndCounted(t *testing.T) {
@@ -159,8 +208,8 @@ func TestStrangersAreDroppedAndCounted(t *testing.T) {
 			}
 			return open(t, "b0", addr2, addr1).Send([]byte("peer"))
 		})
-		if data, _ := receive(t, one); string(data) != "peer" {
-			t.Errorf("received %q, want the peer's packet alone", data)
+		if p := receive(t, one); string(p.Data) != "peer" {
+			t.Errorf("received %q, want the peer's packet alone", p.Data)
 		}
 		if one.Strangers() != 1 {
 			t.Errorf("%d strangers, want 1", one.Strangers())
@@ -174,8 +223,8 @@ func TestALongDatagramIsCut(t *testing.T) {
 		_ = other.Do(func(ns.NetNS) error {
 			return open(t, "b0", addr2, addr1).Send(make([]byte, 1400))
 		})
-		if data, _ := receive(t, one); len(data) != maxPacket {
-			t.Errorf("received %d bytes, want %d", len(data), maxPacket)
+		if p := receive(t, one); len(p.Data) != maxPacket {
+			t.Errorf("received %d bytes, want %d", len(p.Data), maxPacket)
 		}
 	})
 }
@@ -206,7 +255,7 @@ func TestReceiveAllocatesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			for ok := false; !ok; runtime.Gosched() {
-				_, _, ok, _ = one.Receive()
+				_, ok, _ = one.Receive()
 			}
 		})
 		if allocs != 0 {
