@@ -64,6 +64,7 @@ func (o *simOptions) run(ctx context.Context) error {
 			storeErr = os.WriteFile(filepath.Join(o.out, fmt.Sprintf("seed-%d.scn", v.Seed)), []byte(plan.Print(v.Case.Plan)), 0o644)
 		}
 	}
+	campaign.TuneMemory()
 	done, err := campaign.Run(ctx, o.Options)
 	switch {
 	case err != nil:

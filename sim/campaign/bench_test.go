@@ -12,6 +12,7 @@ const seedFloor = 20
 
 // BenchmarkSeeds runs a campaign on every core, as baton sim does. An op is a seed.
 func BenchmarkSeeds(b *testing.B) {
+	campaign.TuneMemory()
 	b.ReportAllocs()
 	began := time.Now()
 	p, err := campaign.Run(b.Context(), campaign.Options{Start: 1, Seeds: b.N})

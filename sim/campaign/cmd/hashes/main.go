@@ -1,0 +1,72 @@
+// Command hashes prints what a run's trace comes to: a line for each seed of a
+// campaign and for each scenario file that is named. The test of determinism runs
+// it in processes of different kinds, whose lines must be the same.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"path/filepath"
+
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+	"baton/sim"
+	"baton/sim/campaign"
+)
+
+func main() {
+	start := flag.Uint64("start", 1, "the first seed of the campaign")
+	seeds := flag.Int("seeds", 0, "how many seeds of the campaign")
+	flag.Parse()
+	if err := run(*start, *seeds, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(start uint64, seeds int, files []string) error {
+	for seed := start; seed < start+uint64(seeds); seed++ {
+		c, err := campaign.Draw(seed, false)
+		if err != nil {
+			return err
+		}
+		if err := show(c); err != nil {
+			return err
+		}
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		p, err := plan.Parse(filepath.Base(file), text)
+		if err != nil {
+			return err
+		}
+		// Once as it is, once where everything goes wrong from time to time.
+		for _, chaos := range []sim.Chaos{{}, sim.DrawChaos(sim.NewRandom(7, "hashes"), 1)} {
+			if err := show(campaign.Case{Seed: start, Plan: p, Chaos: chaos}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// show prints the hash of a case's trace, and beside it what tells a reader where
+// two processes part.
+func show(c campaign.Case) error {
+	r, err := campaign.Execute(context.Background(), c)
+	if err != nil {
+		return err
+	}
+	h := fnv.New64a()
+	if err := trace.Write(h, r.Events); err != nil {
+		return err
+	}
+	fmt.Printf("%s seed %d: %d events, %v, %s: %016x\n", c.Plan.Name, c.Seed, len(r.Events), r.Simulated, r.Verdict.Verdict, h.Sum64())
+	return nil
+}
