@@ -9,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
+	"golang.org/x/sys/unix"
 
 	"baton/bpf"
 	"baton/impl/daemon"
@@ -72,19 +74,25 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// failing runs a scenario that fails, for real, and returns what it left.
-func failing(t *testing.T, lines string, limit int64) (dir string, m evidence.Manifest) {
+// realJob is a run of a scenario with real nodes.
+func realJob(t *testing.T, lines string) scenarios.Job {
 	t.Helper()
 	needNamespaces(t)
 	p, err := plan.Parse("x.scn", []byte("scenario x\n"+lines))
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir = t.TempDir()
-	job := scenarios.Job{Plan: p, World: plan.Netns, Dir: dir, Limit: limit, NewWorld: func(s scenarios.Stage) (scenarios.World, error) {
+	return scenarios.Job{Plan: p, World: plan.Netns, Dir: t.TempDir(), NewWorld: func(s scenarios.Stage) (scenarios.World, error) {
 		return netns.NewWorld(s.Plan, netns.WorldConfig{Dir: s.Dir, Baton: os.Args[0], AllowUnsafe: true, Recorder: s.Recorder,
 			EvidenceLimit: s.EvidenceLimit}), nil
 	}}
+}
+
+// failing runs a scenario that fails, for real, and returns what it left.
+func failing(t *testing.T, lines string, limit int64) (dir string, m evidence.Manifest) {
+	t.Helper()
+	job := realJob(t, lines)
+	job.Limit, dir = limit, job.Dir
 	verdict, err := job.Execute(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -325,4 +333,51 @@ traffic  web sessions tcp count=5 every=50ms
 	}) {
 		t.Errorf("files %+v", m.Files)
 	}
+}
+
+// A node that ends by itself breaks the run off; what it said last is told, and
+// evidence is kept.
+func TestANodeThatEndsByItselfLeavesEvidence(t *testing.T) {
+	job := realJob(t, `service  web tcp 198.18.0.100:80
+@0s      wait  lb1 is Master and lb2 insync within 10s
+@30s     end
+`)
+	job.Started = func(r *scenarios.Run) {
+		r.Began = func(s plan.Step) {
+			if s.Verb == plan.VerbEnd {
+				t.Error("the run came to its end though a node was gone")
+			}
+		}
+		go func() {
+			for t.Context().Err() == nil {
+				if pid := nodeOf(filepath.Join(job.Dir, "lb1.yaml")); pid > 0 {
+					_ = unix.Kill(pid, unix.SIGKILL)
+					return
+				}
+			}
+		}()
+	}
+	_, err := job.Execute(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "node lb1 ended by itself: killed by SIGKILL; its last words: ") {
+		t.Fatalf("error %v", err)
+	}
+	m, err := evidence.Read(job.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Missing) != 1 || m.Missing[0].Why != "lb1 was not running (it had ended by itself)" {
+		t.Errorf("missing %+v", m.Missing)
+	}
+}
+
+// nodeOf is the process of the node with a configuration, 0 if there is none.
+func nodeOf(config string) int {
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, line := range lines {
+		if args, err := os.ReadFile(line); err == nil && strings.Contains(string(args), config) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(line)))
+			return pid
+		}
+	}
+	return 0
 }
