@@ -42,13 +42,13 @@ func run(start uint64, seeds int, files []string) error {
 		if err != nil {
 			return err
 		}
-		p, err := plan.Parse(filepath.Base(file), text)
-		if err != nil {
-			return err
-		}
 		// Once as it is, once where everything goes wrong from time to time.
-		for _, chaos := range []sim.Chaos{{}, sim.DrawChaos(sim.NewRandom(7, "hashes"), 1)} {
-			if err := show(campaign.Case{Seed: start, Plan: p, Chaos: chaos}); err != nil {
+		for _, more := range []string{"", campaign.DrawChaos(sim.NewRandom(7, "hashes"), 1)} {
+			p, err := plan.Parse(filepath.Base(file), append(text, more...))
+			if err != nil {
+				return err
+			}
+			if err := show(campaign.Case{Seed: start, Plan: p}); err != nil {
 				return err
 			}
 		}
