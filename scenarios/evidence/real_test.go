@@ -350,7 +350,9 @@ func TestANodeThatEndsByItselfLeavesEvidence(t *testing.T) {
 		}
 		go func() {
 			for t.Context().Err() == nil {
-				if pid := nodeOf(filepath.Join(job.Dir, "lb1.yaml")); pid > 0 {
+				insync := false
+				r.Recording.View(func(s *check.State) { insync = s.Nodes["lb1"].InSync && s.Nodes["lb2"].InSync })
+				if pid := nodeOf(filepath.Join(job.Dir, "lb1.yaml")); insync && pid > 0 {
 					_ = unix.Kill(pid, unix.SIGKILL)
 					return
 				}
