@@ -5,6 +5,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 GO          ?= go
 OUT         ?= out
+FOR         ?= 120s
 SUDO        := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env "PATH=$$PATH")
 # Test binaries are built as you and run as root.
 AS_ROOT     := $(if $(SUDO),-exec "$(SUDO)")
@@ -13,7 +14,7 @@ VERSION     := $(shell git describe --always --dirty 2>/dev/null || echo unversi
 # Programs that tests talk to, by Debian package: peers for BFD, a browser for the report.
 PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 
-.PHONY: help setup test test-scenarios scenarios build lint mutants bench generate doctor clean
+.PHONY: help setup test test-scenarios scenarios build lint mutants bench bench-bfd generate doctor clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +70,10 @@ lint: ## gofmt, go vet, the workflows, and the scripts that they run
 
 bench: bin/baton ## the figures the project promises, each beside what it compares to
 	$(GO) test $(AS_ROOT) -run '^$$' -bench . -benchmem ./impl/... ./sim/... ./bpf/... ./netns/...
+
+bench-bfd: bin/baton ## how punctual the nodes' BFD is beside FRR's, idle and loaded (FOR=120s)
+	@$(GO) build -o bin/bfdbench ./netns/bfdbench/cmd/bfdbench
+	@$(SUDO) bin/bfdbench -for $(FOR)
 
 generate: ## rebuild the eBPF objects (needs clang, llvm-strip, libbpf-dev)
 	$(GO) generate ./bpf/... ./netns/...

@@ -70,6 +70,15 @@ func (w *World) Name() string { return plan.Netns }
 // Now implements scenarios.World.
 func (w *World) Now() clock.Instant { return hostclock.Now() }
 
+// Host returns a host of the running world, nil if there is none of that name: for
+// who wants to do more to it than a plan can say.
+func (w *World) Host(name string) *Host {
+	if w.pair == nil {
+		return nil
+	}
+	return w.pair.Host(name)
+}
+
 // Up implements scenarios.World: topology, captures, watchdog, nodes.
 func (w *World) Up(ctx context.Context) error {
 	if w.plan.ChaosIn(plan.Netns) {

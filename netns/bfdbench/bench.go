@@ -1,0 +1,202 @@
+package bfdbench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"baton/netns/peers"
+	"baton/scenarios/plan"
+)
+
+// Options choose what is measured.
+type Options struct {
+	Interval   time.Duration // both ways; whole milliseconds, at least 10 (FRR's least)
+	DetectMult int
+	Stretch    time.Duration // how long each measurement takes
+	Loads      []string      // Idle, Loaded
+	Baton      string        // path of the baton program
+	Program    string        // path of the program whose -work flag calls Work
+	// Progress, if set, is told what is done now.
+	Progress func(string)
+}
+
+// The loads.
+const (
+	Idle   = "idle"
+	Loaded = "loaded"
+)
+
+// Validate reports options that measure nothing.
+func (o Options) Validate() error {
+	switch {
+	case o.Interval < 10*time.Millisecond || o.Interval%time.Millisecond != 0:
+		return fmt.Errorf("bfdbench: interval %v: want whole milliseconds, at least 10ms, which is FRR's least", o.Interval)
+	case o.DetectMult < 2 || o.DetectMult > 255:
+		return fmt.Errorf("bfdbench: multiplier %d: want 2 to 255, which is what FRR takes", o.DetectMult)
+	case o.Stretch < time.Second:
+		return fmt.Errorf("bfdbench: stretch %v: want a second at least", o.Stretch)
+	case len(o.Loads) == 0:
+		return errors.New("bfdbench: no load: want idle, loaded, or both")
+	}
+	for _, l := range o.Loads {
+		if l != Idle && l != Loaded {
+			return fmt.Errorf("bfdbench: load %q: want idle or loaded", l)
+		}
+	}
+	return nil
+}
+
+// Row is what one implementation did under one load.
+type Row struct {
+	Load, Who string
+	Intervals Intervals
+	Flaps     int
+}
+
+// Result is what was measured.
+type Result struct {
+	Options
+	Rows []Row
+	// PacketsPerSecond went through the nodes' dataplane, both directions together, while loaded.
+	PacketsPerSecond float64
+	// FRR is its version, or why it is not in the table.
+	FRR string
+}
+
+// nodesName is what the nodes are called in the table.
+const nodesName = "baton node"
+
+// subject is an implementation under measure.
+type subject struct {
+	who   string
+	taps  []*tap
+	flaps func(context.Context) (int, error)
+}
+
+// Run measures. Whatever happens, nothing of it is left afterwards.
+func Run(ctx context.Context, o Options) (_ Result, err error) {
+	result := Result{Options: o}
+	if err := o.Validate(); err != nil {
+		return result, err
+	}
+	dir, err := os.MkdirTemp("", "bfdbench-")
+	if err != nil {
+		return result, err
+	}
+	cleanup := context.WithoutCancel(ctx)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+
+	o.tell("starting the nodes")
+	ours, err := startNodes(ctx, o, dir)
+	if ours != nil {
+		defer func() { err = errors.Join(err, ours.close(cleanup)) }()
+	}
+	if err != nil {
+		return result, err
+	}
+	subjects := []*subject{{who: nodesName, flaps: ours.flaps}}
+	for _, lb := range plan.Nodes() {
+		host := ours.world.Host(lb)
+		cable, _ := host.Interface(plan.LinkSync)
+		t, err := listen(host, cable.Name)
+		if err != nil {
+			return result, err
+		}
+		defer t.close()
+		subjects[0].taps = append(subjects[0].taps, t)
+	}
+
+	if missing := peers.MissingFRR(); missing != nil {
+		result.FRR = "FRR is not in the table: " + missing.Error()
+	} else {
+		o.tell("starting FRR")
+		frr, err := startFRR(ctx, o)
+		defer func() { err = errors.Join(err, frr.close(cleanup)) }()
+		if err != nil {
+			return result, err
+		}
+		if result.FRR, err = frr.daemons[0].Version(ctx); err != nil {
+			return result, err
+		}
+		if err := frr.await(ctx, o); err != nil {
+			return result, err
+		}
+		s := &subject{who: "FRR bfdd", flaps: frr.flaps}
+		subjects = append(subjects, s)
+		for _, host := range frr.hosts {
+			t, err := listen(host, frrLink)
+			if err != nil {
+				return result, err
+			}
+			defer t.close()
+			s.taps = append(s.taps, t)
+		}
+	}
+	for _, name := range o.Loads {
+		if err := result.measure(ctx, name, ours, subjects); err != nil {
+			return result, err
+		}
+	}
+	return result, nil
+}
+
+// measure lets a stretch pass under a load and appends a row for each subject.
+func (r *Result) measure(ctx context.Context, name string, ours *nodes, subjects []*subject) (err error) {
+	if name == Loaded {
+		l, err := startLoad(ours, r.Program)
+		defer func() { err = errors.Join(err, l.stop(context.WithoutCancel(ctx))) }()
+		if err != nil {
+			return err
+		}
+	}
+	r.tell(fmt.Sprintf("measuring %v %s", r.Stretch, name))
+	before := make([]int, len(subjects))
+	for i, s := range subjects {
+		for _, t := range s.taps {
+			t.take()
+		}
+		if before[i], err = s.flaps(ctx); err != nil {
+			return err
+		}
+	}
+	forwarded, err := ours.forwarded()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := pass(ctx, r.Stretch); err != nil {
+		return err
+	}
+	after, err := ours.forwarded()
+	if err != nil {
+		return err
+	}
+	if name == Loaded {
+		r.PacketsPerSecond = float64(after-forwarded) / time.Since(began).Seconds()
+	}
+	for i, s := range subjects {
+		flaps, err := s.flaps(ctx)
+		if err != nil {
+			return err
+		}
+		row := Row{Load: name, Who: s.who, Flaps: flaps - before[i]}
+		for _, t := range s.taps {
+			row.Intervals.add(t.take())
+		}
+		r.Rows = append(r.Rows, row)
+	}
+	return nil
+}
+
+func (o Options) tell(what string) {
+	if o.Progress != nil {
+		o.Progress(what)
+	}
+}
+
+// Cores is how many there are to keep busy.
+func (r Result) Cores() int { return runtime.NumCPU() }

@@ -1,0 +1,57 @@
+// Command bfdbench prints how punctual the nodes' BFD is beside FRR's, idle and
+// loaded (make bench-bfd). It needs root. It exits 1 if a session of the nodes went
+// down, 2 if nothing could be measured.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/netns/bfdbench"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
+	defer stop()
+	o := bfdbench.Options{Progress: func(what string) { fmt.Fprintln(os.Stderr, what+" …") }}
+	var loads string
+	var work bool
+	flag.StringVar(&o.Baton, "baton", "bin/baton", "path of the baton program")
+	flag.DurationVar(&o.Interval, "interval", 10*time.Millisecond, "transmit and receive interval")
+	flag.IntVar(&o.DetectMult, "mult", 3, "detection multiplier")
+	flag.DurationVar(&o.Stretch, "for", 120*time.Second, "how long to measure under each load")
+	flag.StringVar(&loads, "load", "idle,loaded", "under which loads")
+	flag.BoolVar(&work, "work", false, "be a process of the load: compute, flood ADDR:PORT, reflect ADDR:PORT")
+	flag.Parse()
+	if work {
+		fail(bfdbench.Work(flag.Args()))
+		return
+	}
+	o.Loads = strings.Split(loads, ",")
+	var err error
+	o.Baton, err = filepath.Abs(o.Baton) // the nodes run elsewhere
+	fail(err)
+	o.Program, err = os.Executable()
+	fail(err)
+	result, err := bfdbench.Run(ctx, o)
+	fail(err)
+	fail(result.Write(os.Stdout))
+	if !result.Held() {
+		os.Exit(1)
+	}
+}
+
+func fail(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+}
