@@ -13,6 +13,7 @@ import (
 func Write(w io.Writer, events []Event) error {
 	buf := bufio.NewWriter(w)
 	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false) // flows read "a>b"
 	for i := range events {
 		if err := enc.Encode(&events[i]); err != nil {
 			return fmt.Errorf("trace: write event %d: %w", i, err)
@@ -27,9 +28,10 @@ func Read(r io.Reader) ([]Event, error) {
 	var events []Event
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(make([]byte, 64<<10), 4<<20)
+	decoder := NewDecoder()
 	for line := 1; scanner.Scan(); line++ {
-		var e Event
-		if err := json.Unmarshal(scanner.Bytes(), &e); err != nil {
+		e, err := decoder.Decode(scanner.Bytes())
+		if err != nil {
 			return events, fmt.Errorf("trace: line %d: %w", line, err)
 		}
 		events = append(events, e)

@@ -1,0 +1,108 @@
+package trace
+
+import "encoding/json"
+
+// Decoder reads events from lines. It knows the form in which Write writes them and
+// leaves every other one to encoding/json, so that the result is the same, several
+// times faster. It is for one goroutine; the zero value is not usable.
+type Decoder struct{ scan scan }
+
+// NewDecoder returns a decoder.
+func NewDecoder() *Decoder { return &Decoder{scan{known: map[string]string{}}} }
+
+// Decode reads one event from a line without its newline. The event does not refer
+// to the line afterwards.
+func (d *Decoder) Decode(line []byte) (Event, error) {
+	if e, ok := d.quick(line); ok {
+		return e, nil
+	}
+	var e Event
+	err := json.Unmarshal(line, &e)
+	return e, err
+}
+
+// quick is Decode for lines in Write's form; false for others.
+func (d *Decoder) quick(line []byte) (Event, bool) {
+	s := &d.scan
+	s.rest, s.bad = line, false
+	var e Event
+	s.object(func(key []byte) { s.event(&e, key) })
+	return e, !s.bad && len(s.rest) == 0
+}
+
+func (s *scan) event(x *Event, key []byte) {
+	switch string(key) {
+	case "t":
+		x.At = s.instant()
+	case "node":
+		x.Node = s.string()
+	case "kind":
+		x.Kind = Kind(s.string())
+	case "meta":
+		x.Meta = once(s, x.Meta)
+		s.object(func(key []byte) { s.metaField(x.Meta, key) })
+	case "role":
+		x.Role = once(s, x.Role)
+		s.object(func(key []byte) { s.roleField(x.Role, key) })
+	case "gate":
+		x.Gate = once(s, x.Gate)
+		s.object(func(key []byte) { s.gateField(x.Gate, key) })
+	case "bfd":
+		x.BFD = once(s, x.BFD)
+		s.object(func(key []byte) { s.bfdField(x.BFD, key) })
+	case "sync":
+		x.Sync = once(s, x.Sync)
+		s.object(func(key []byte) { s.syncField(x.Sync, key) })
+	case "lease":
+		x.Lease = once(s, x.Lease)
+		s.object(func(key []byte) { s.leaseField(x.Lease, key) })
+	case "announce":
+		x.Announce = once(s, x.Announce)
+		s.object(func(key []byte) { s.announceField(x.Announce, key) })
+	case "fault":
+		x.Fault = once(s, x.Fault)
+		s.object(func(key []byte) { s.faultField(x.Fault, key) })
+	case "step":
+		x.Step = once(s, x.Step)
+		s.object(func(key []byte) { s.stepField(x.Step, key) })
+	case "traffic":
+		x.Traffic = once(s, x.Traffic)
+		s.object(func(key []byte) { s.trafficField(x.Traffic, key) })
+	case "gap":
+		x.Gap = once(s, x.Gap)
+		s.object(func(key []byte) { s.gapField(x.Gap, key) })
+	case "totals":
+		x.Totals = once(s, x.Totals)
+		s.object(func(key []byte) { s.totalsField(x.Totals, key) })
+	case "rst":
+		x.RST = once(s, x.RST)
+		s.object(func(key []byte) { s.rstField(x.RST, key) })
+	case "garp":
+		x.GARP = once(s, x.GARP)
+		s.object(func(key []byte) { s.garpField(x.GARP, key) })
+	case "forwarder":
+		x.Forwarder = once(s, x.Forwarder)
+		s.object(func(key []byte) { s.forwarderField(x.Forwarder, key) })
+	case "stall":
+		x.Stall = once(s, x.Stall)
+		s.object(func(key []byte) { s.stallField(x.Stall, key) })
+	case "replica":
+		x.Replica = once(s, x.Replica)
+		s.object(func(key []byte) { s.replicaField(x.Replica, key) })
+	case "leak":
+		x.Leak = once(s, x.Leak)
+		s.object(func(key []byte) { s.leakField(x.Leak, key) })
+	case "note":
+		x.Note = s.string()
+	default:
+		s.bad = true
+	}
+}
+
+// once makes the payload of an event. encoding/json merges one that comes twice.
+func once[T any](s *scan, before *T) *T {
+	if before != nil {
+		s.bad = true
+	}
+	return new(T)
+}
