@@ -40,6 +40,8 @@ func labCommand() *cobra.Command {
 	up.Flags().BoolVar(&unsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
 	c := &cobra.Command{
 		Use:   "lab",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short: "Keep one pair running, to explore by hand",
 		Long: "Lab up builds the topology of a scenario, starts its nodes and its traffic, and keeps them running until\n" +
 			"Ctrl-C or lab down; the scenario's steps are not executed. Lab exec runs a program inside one of its hosts.",

@@ -34,8 +34,8 @@ func labUp(ctx context.Context, files []string, dir string, unsafe bool) (err er
 	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return badInput("--dir: %w", err)
+	if err := makeFolder("--dir", dir); err != nil {
+		return err
 	}
 	program, err := os.Executable()
 	if err != nil {

@@ -74,7 +74,20 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(runCommand(), lintCommand(), simCommand(), shrinkCommand(), reportCommand(), nodeCommand(), statusCommand(), handoverCommand(), pkiCommand(), doctorCommand(), labCommand())
+	refuseStrangers(root)
 	return root
+}
+
+// refuseStrangers has the completion command refuse a shell that it does not know,
+// where it would show its help and call that a success.
+func refuseStrangers(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Args = cobra.NoArgs
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 }
 
 // exitCode prints what is left to say and returns the code for it.

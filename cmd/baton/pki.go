@@ -24,6 +24,9 @@ func pkiCommand() *cobra.Command {
 			if args[1] == args[2] {
 				return badInput("pki: both nodes are called %q", args[1])
 			}
+			if err := makeFolder("pki", args[0]); err != nil {
+				return err
+			}
 			return pki.Init(args[0], args[1:]...)
 		},
 	}

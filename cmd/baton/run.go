@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"baton/impl/trace"
 	"baton/netns"
@@ -81,6 +82,9 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 			return err
 		}
 	}
+	if err := makeFolder("--out", o.out); err != nil {
+		return err
+	}
 	worst := exitPass
 	for n := range o.repeat {
 		if n > 0 {
@@ -96,6 +100,17 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 	}
 	if worst != exitPass {
 		return &exitError{code: worst}
+	}
+	return nil
+}
+
+// makeFolder makes the folder that a flag names, for files to be written into.
+func makeFolder(flag, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return badInput("%s: %w", flag, err)
+	}
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+		return badInput("%s: write into %s: %w", flag, dir, err)
 	}
 	return nil
 }

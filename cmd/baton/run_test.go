@@ -77,6 +77,12 @@ func TestBadInput(t *testing.T) {
 		{[]string{"run", filepath.Join(t.TempDir(), "none.scn")}, "no such file"},
 		{[]string{"run"}, "requires at least 1 arg"},
 		{[]string{"dance"}, "unknown command"},
+		{[]string{"lab", "dance"}, "unknown command"},
+		{[]string{"completion", "nosh"}, "unknown command"},
+		{[]string{"run", "--world", "sim", "--out", "/proc/none", calm}, "--out: mkdir /proc/none"},
+		{[]string{"sim", "--seeds", "1", "--out", "/proc/none"}, "--out: mkdir /proc/none"},
+		{[]string{"pki", "/proc/none", "lb1", "lb2"}, "pki: mkdir /proc/none"},
+		{[]string{"lab", "down", "--dir", t.TempDir()}, "no lab runs in"},
 	} {
 		r := baton(t, tt.args...)
 		if r.code != exitBadInput || !strings.Contains(r.errout, tt.says) || strings.Count(r.errout, "\n") != 1 || r.out != "" {

@@ -52,8 +52,8 @@ func (o *simOptions) run(ctx context.Context) error {
 		return err
 	}
 	if o.out != "" {
-		if err := os.MkdirAll(o.out, 0o755); err != nil {
-			return badInput("--out: %w", err)
+		if err := makeFolder("--out", o.out); err != nil {
+			return err
 		}
 	}
 	var storeErr error
