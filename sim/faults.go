@@ -30,12 +30,14 @@ func (w *World) Do(ctx context.Context, fault plan.Fault) error {
 		return nil
 	case plan.VerbStop:
 		return w.stop(ctx, fault.Nodes)
+	case plan.VerbHandover:
+		return w.handover(ctx, fault.Nodes)
 	}
 	for _, id := range fault.Nodes {
 		p := w.processOf(id)
 		do := map[string]func() (string, bool){
 			plan.VerbCrash: p.crash, plan.VerbKill: p.kill, plan.VerbRestore: p.restore,
-			plan.VerbFreeze: p.freeze, plan.VerbThaw: p.thaw, plan.VerbHandover: p.handover,
+			plan.VerbFreeze: p.freeze, plan.VerbThaw: p.thaw,
 		}[fault.Verb]
 		if do == nil {
 			return fmt.Errorf("sim: %s: %w", fault.Verb, scenarios.ErrUnsupported)
@@ -145,8 +147,22 @@ func (p *process) thaw() (string, bool) {
 	return "process runs", true
 }
 
-// handover is the operator's request on the node's control socket.
-func (p *process) handover() (string, bool) {
+// handover is the operator's request on the node's control socket, where it waits
+// for a node that stands still.
+func (w *World) handover(ctx context.Context, nodes []string) error {
+	for _, id := range nodes {
+		p := w.processOf(id)
+		w.begun(plan.VerbHandover, id)
+		if err := w.run(ctx, w.now.Add(receiptLimit), func() bool { return !p.frozen }); err != nil {
+			return err
+		}
+		receipt, ok := p.request()
+		w.proven(plan.VerbHandover, id, receipt, ok)
+	}
+	return nil
+}
+
+func (p *process) request() (string, bool) {
 	if p.core == nil || p.frozen {
 		return "no receipt: the node does not answer", false
 	}

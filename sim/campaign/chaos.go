@@ -11,13 +11,21 @@ import (
 	"baton/sim"
 )
 
-// weather is the chaos lines of a case.
-type weather []plan.Chaos
+// weather is what a case has of chaos.
+type weather struct {
+	lines []plan.Chaos
+	jumps bool // a clock steps by more than a lease can leave
+}
+
+// leaseLeaves is less than the tenth of the shortest detection time that is drawn: a
+// lease ends that long before the peer may claim (impl/node), so that a clock which
+// steps by less harms nobody.
+const leaseLeaves = 5 * time.Millisecond
 
 // text writes the lines.
 func (w weather) text() string {
 	var b strings.Builder
-	for _, c := range w {
+	for _, c := range w.lines {
 		fmt.Fprintf(&b, "[%s] chaos %s\n", plan.Sim, c)
 	}
 	return b.String()
@@ -27,7 +35,7 @@ func (w weather) text() string {
 func (w weather) lossless() int {
 	paths := 0
 	for _, link := range []string{plan.LinkClients, plan.LinkSync} {
-		if !slices.ContainsFunc(w, func(c plan.Chaos) bool {
+		if !slices.ContainsFunc(w.lines, func(c plan.Chaos) bool {
 			return c.Link == link && slices.Contains([]string{"loss", "burst.begin", "corrupt"}, c.Key)
 		}) {
 			paths++
@@ -44,17 +52,17 @@ func DrawChaos(draw *sim.Random, share float64) string { return drawChaos(draw, 
 // one thing at a time, so that it may claim that no session suffers.
 func drawChaos(draw *sim.Random, share float64, gentle bool) weather {
 	var w weather
-	set := func(key, value string) { w = append(w, plan.Chaos{Key: key, Value: value}) }
+	set := func(key, value string) { w.lines = append(w.lines, plan.Chaos{Key: key, Value: value}) }
 	on := func(add func()) {
-		before := len(w)
+		before := w
 		active := draw.Chance(share)
 		add() // draws whether or not it counts, so that one fault does not move the others
 		if !active {
-			w = w[:before]
+			w = before
 		}
 	}
 	for _, link := range []string{plan.LinkClients, plan.LinkBackends, plan.LinkSync} {
-		on(func() { w = append(w, drawLink(draw, link)...) })
+		on(func() { w.lines = append(w.lines, drawLink(draw, link)...) })
 	}
 	on(func() { set("apply.fail", portion(draw, 0.1)) })
 	on(func() { set("lease.fail", portion(draw, 0.02)) })
@@ -67,7 +75,11 @@ func drawChaos(draw *sim.Random, share float64, gentle bool) weather {
 	on(func() { set("stream.dial", between(draw, 0, 500*time.Millisecond)) })
 	on(func() {
 		set("clock.step", between(draw, 3*time.Second, 20*time.Second))
-		set("clock.by", between(draw, time.Millisecond, 500*time.Millisecond))
+		limit := leaseLeaves
+		if w.jumps = draw.Chance(0.4); w.jumps {
+			limit = 500 * time.Millisecond
+		}
+		set("clock.by", between(draw, time.Millisecond, limit))
 	})
 	on(func() { set("clock.drift", strconv.Itoa(draw.Below(200_000))) })
 	if !gentle {
@@ -77,7 +89,7 @@ func drawChaos(draw *sim.Random, share float64, gentle bool) weather {
 		})
 		on(func() { set("flow.events", strconv.Itoa(1+draw.Below(256))) })
 	}
-	if len(w) > 0 {
+	if len(w.lines) > 0 {
 		set("until", healed.String())
 	}
 	return w
@@ -85,13 +97,15 @@ func drawChaos(draw *sim.Random, share float64, gentle bool) weather {
 
 // drawLink draws an impaired link: in all directions alike, or one that loses or
 // delays what a single node sends.
-func drawLink(draw *sim.Random, link string) weather {
-	var w weather
+func drawLink(draw *sim.Random, link string) []plan.Chaos {
+	var lines []plan.Chaos
 	from := ""
 	if draw.Chance(0.3) {
 		from = plan.Nodes()[draw.Below(2)]
 	}
-	set := func(key, value string) { w = append(w, plan.Chaos{Link: link, From: from, Key: key, Value: value}) }
+	set := func(key, value string) {
+		lines = append(lines, plan.Chaos{Link: link, From: from, Key: key, Value: value})
+	}
 	if draw.Chance(0.5) {
 		set("loss", portion(draw, 0.03*draw.Float()))
 	}
@@ -118,7 +132,7 @@ func drawLink(draw *sim.Random, link string) weather {
 	if draw.Chance(0.1) {
 		set("corrupt", portion(draw, 0.01))
 	}
-	return w
+	return lines
 }
 
 // portion draws a share below limit, with as many digits as a reader can do with.

@@ -29,9 +29,10 @@ type drawing struct {
 	*sim.Random
 	text     strings.Builder
 	timeline strings.Builder
-	// isolated: the two nodes may for a while hear nothing of each other, so that
-	// both may serve: two nodes alone cannot tell a dead peer from a lost one.
-	isolated bool
+	// both nodes may serve for a while: they may hear nothing of each other, and two
+	// nodes alone cannot tell a dead peer from a lost one; or a clock jumps by more
+	// than a lease leaves, so that one waits for less than the detection time.
+	both bool
 }
 
 func (d *drawing) line(format string, args ...any) { fmt.Fprintf(&d.text, format+"\n", args...) }
@@ -53,7 +54,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	d.load(gentle)
 	weather := drawChaos(sim.NewRandom(seed, "campaign/chaos"), pick(d, 0, 0.15, 0.4), gentle)
 	d.line("%s", weather.text())
-	d.isolated = weather.lossless() == 0
+	d.both = weather.lossless() == 0 || weather.jumps
 	if gentle {
 		d.gentle()
 	} else {
@@ -114,10 +115,10 @@ func (d *drawing) load(gentle bool) {
 // claims states what must hold, given what was drawn.
 func (d *drawing) claims(gentle bool) {
 	d.line("always announce ; gates ; corrupt == 0")
-	if !d.isolated {
+	if !d.both {
 		d.line("always masters <= 1 ; forwarders <= 1")
 	}
-	if gentle && !d.isolated {
+	if gentle && !d.both {
 		d.line("always rst == 0 ; lost == 0 ; moved == 0")
 	}
 }

@@ -121,7 +121,7 @@ func (d *drawing) severed(at time.Duration, node, peer *machine) string {
 	if len(cuts) == 0 {
 		return ""
 	}
-	d.isolated = true
+	d.both = true
 	return pick(d, cuts...)
 }
 
