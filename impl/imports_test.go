@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"scenarios/check":      {"scenarios/plan", "scenarios/link"},
 	"scenarios/evidence":   {"scenarios/plan", "scenarios/link", "scenarios/check"},
 	"scenarios/link":       {},
+	"scenarios/summary":    {},
 	"scenarios/origin":     {},
 	"scenarios/suite":      {"..."},
 	// The real world reaches a node as a process: it writes its configuration, speaks
@@ -47,7 +48,7 @@ var mayImport = map[string][]string{
 		"impl/daemon/realtime", "impl/dataplane", "impl/node", "impl/bfd", "impl/ha", "impl/ctsync"},
 	"sim/...": {"sim/...", "scenarios", "scenarios/...", "impl/node", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane",
 		"impl/dataplane/..."},
-	"reports/...": {"reports/...", "scenarios/check", "scenarios/evidence", "scenarios/plan", "scenarios/link"},
+	"reports/...": {"reports/...", "scenarios/check", "scenarios/evidence", "scenarios/plan", "scenarios/link", "scenarios/summary"},
 	"cmd/baton":   {"..."},
 }
 
