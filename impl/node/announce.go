@@ -6,7 +6,9 @@ import (
 	"baton/impl/trace"
 )
 
-// announcement is the burst of gratuitous ARPs under way.
+// announcement is the gratuitous ARPs under way: a burst, and then one from time to
+// time for as long as the node is MASTER, since a host that heard none of a burst
+// would talk to the old MASTER until its own table ages.
 type announcement struct {
 	began clock.Instant
 	sent  int
@@ -31,8 +33,9 @@ func (n *Node) advanceAnnouncement() {
 	a.sent++
 	n.emit(Announce{Count: a.sent})
 	n.trace(trace.Event{Kind: trace.KindAnnounce, Announce: &trace.Announce{Count: a.sent}})
-	a.next = clock.Never
 	if a.sent < len(burst) {
 		a.next = a.began.Add(burst[a.sent])
+	} else {
+		a.next = n.now.Add(refresh)
 	}
 }

@@ -82,6 +82,9 @@ const (
 // costs an outage until the next.
 var burst = []time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond, time.Second}
 
+// refresh is the time between two gratuitous ARPs after the burst.
+const refresh = 10 * time.Second
+
 func (c Config) validate() error {
 	switch {
 	case c.ID == "" || len(c.ID) > maxID:

@@ -211,6 +211,22 @@ func TestAMasterAnnouncesAgainWhenItHearsItsPeerAgain(t *testing.T) {
 	}
 }
 
+// Every packet of a burst may be lost, and a host that latched on the old MASTER then
+// sends to it until its own table ages.
+func TestAMasterGoesOnAnnouncing(t *testing.T) {
+	l := newPair(t)
+	l.run(burst[len(burst)-1] + time.Millisecond)
+	since := len(l.log)
+	l.run(3*refresh + refresh/2)
+	l.wantRoles("Master", "Backup")
+	if n := l.announcements("lb1", since); n != 3 {
+		t.Errorf("announced %d times in the %v after the burst, want one each %v", n, 3*refresh+refresh/2, refresh)
+	}
+	if n := l.announcements("lb2", since); n != 0 {
+		t.Errorf("the Backup announced %d times", n)
+	}
+}
+
 // The recovery delay may be short; a frozen MASTER's lease runs all the same.
 func TestABootingNodeWaitsForALeaseItCannotSee(t *testing.T) {
 	l := newLab(t, func(c *Config) { c.Hold = 0 })

@@ -19,6 +19,7 @@ const leaseSlack = 20 * time.Millisecond
 // the leases the sample counts two.
 func (r *run) forwarders(w window) []sample {
 	tenures := r.leases()
+	tenures = slices.DeleteFunc(tenures, func(t tenure) bool { return t.to == t.from }) // given back at once
 	slices.SortFunc(tenures, byTime)
 	samples := r.overlap(tenures, w, "allowed to forward by its lease")
 	for _, v := range r.intrusions() {
@@ -39,7 +40,7 @@ func (r *run) leases() []tenure {
 	end := func(node string, at clock.Instant) {
 		if l, ok := held[node]; ok {
 			l.to = min(l.to, at)
-			if l.to > l.from {
+			if l.to >= l.from {
 				found = append(found, tenure{l, node})
 			}
 			delete(held, node)

@@ -261,6 +261,16 @@ func TestAnnounce(t *testing.T) {
 			t.lease(100, "lb2", 120)
 			t.lease(2170, "lb2", 9000)
 		}, Fail, "lb2 announced at +2.155s before its lease held"},
+		{"as Master for no time at all", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.At > ms(2100) && e.Node == "lb2" })
+			t.role(2154, "lb2", "Backup", "Claiming", claimGates...)
+			t.lease(2154, "lb2", 2300)
+			t.role(2154, "lb2", "Claiming", "Master", claimGates...)
+			t.announce(2154, "lb2")
+			t.role(2154, "lb2", "Master", "Backup")
+			t.lease(2154, "lb2", 2154)
+			t.garp(2154.1, "lb2")
+		}, Pass, ""},
 		{"repeated later in the burst", func(t *tape) { t.announce(3000, "lb2"); t.garp(3000.2, "lb2") }, Pass, ""},
 		{"on the wire just after the role was given up", func(t *tape) {
 			t.role(5000, "lb2", "Master", "Yielding")
