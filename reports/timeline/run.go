@@ -1,0 +1,146 @@
+// Package timeline turns the trace of one run into what a page draws of it: lanes
+// of spans, marks and curves over one time axis, each RST with its attribution, and
+// the waterfall of each failover. It is pure: it reads no file and no clock, draws
+// nothing and judges nothing. The size of what it returns is bounded whatever the
+// trace holds; what had to be merged or left out is said in Run.Cut. Package reports
+// calls it, package reports/page draws what it returns.
+package timeline
+
+import (
+	"time"
+
+	"baton/impl/clock"
+)
+
+// At is a time in the run: microseconds since the first step of the scenario began.
+// What came before has a negative one.
+type At int64
+
+// axis converts instants of the trace.
+type axis struct{ start clock.Instant }
+
+func (a axis) at(t clock.Instant) At { return At(t.Sub(a.start).Microseconds()) }
+
+// Run is one run as a page draws it.
+type Run struct {
+	From   At     `json:"from"`
+	To     At     `json:"to"`
+	Detect At     `json:"detect"` // configured BFD Detection Time
+	Lanes  []Lane `json:"lanes"`
+	RSTs   []RST  `json:"rsts"`
+	// Failovers are the takeovers and handovers of the run, in order.
+	Failovers []Failover `json:"failovers"`
+	// Cut says what was merged or left out, a sentence each.
+	Cut []string `json:"cut"`
+}
+
+// Kinds of lanes, in the order in which they are drawn.
+const (
+	Faults    = "faults"    // spans: what the world did, until it was undone; marks: what has no end
+	Steps     = "steps"     // marks: the steps of the scenario
+	Stalls    = "stalls"    // spans: the host stood still
+	RoleLane  = "role"      // of a node; spans: its role and epoch; marks: claims refused
+	Gates     = "gates"     // of a node; spans: the gates that keep it from claiming
+	BFD       = "bfd"       // of a node and path; spans: state of the session
+	Sync      = "sync"      // of a node; spans: phase; curves: percent, lag, entries
+	Lease     = "lease"     // of a node; spans: allowed to forward
+	Announced = "announce"  // of a node; marks: gratuitous ARPs, sent and seen on the wire
+	Forwarder = "forwarder" // of an edge and VIP; spans: the node that carries its packets
+	Goodput   = "goodput"   // of a traffic line; curves: answers and bytes a second
+	Connects  = "connects"  // of a traffic line; curves: connects a second, opened and failed
+	Gaps      = "gaps"      // of a traffic line; spans: flows that waited for an answer
+	Damage    = "damage"    // of a traffic line; marks: sessions lost, moved, corrupt; connects failed
+	RSTLane   = "rst"       // of an edge; marks: RSTs on the wire
+)
+
+// Lane is one row of the axis.
+type Lane struct {
+	Kind string `json:"kind"`
+	// Of is what it tells of: a node, a traffic line, an edge; "" for the world.
+	Of string `json:"of,omitempty"`
+	// Name tells lanes of one kind apart: a BFD path, a VIP.
+	Name   string  `json:"name,omitempty"`
+	Spans  []Span  `json:"spans,omitempty"`
+	Marks  []Mark  `json:"marks,omitempty"`
+	Curves []Curve `json:"curves,omitempty"`
+}
+
+// Span is a stretch of time in which something holds.
+type Span struct {
+	From  At     `json:"from"`
+	To    At     `json:"to"`
+	State string `json:"state"`          // the word in it: a role, a BFD state, a verb
+	What  string `json:"what,omitempty"` // all there is to say of it, in words
+	// Tone is how it looks to whom it matters: good, warn, bad, "" for neither.
+	Tone string `json:"tone,omitempty"`
+	// Count is how many were merged into it, 0 if none was.
+	Count int `json:"count,omitempty"`
+}
+
+// Tones.
+const (
+	Good = "good"
+	Warn = "warn"
+	Bad  = "bad"
+)
+
+// Mark is something that happened at an instant.
+type Mark struct {
+	At   At     `json:"at"`
+	What string `json:"what"`
+	Tone string `json:"tone,omitempty"`
+	// Count is how many lie so close together that they are one mark, 0 for one.
+	Count int `json:"count,omitempty"`
+	// RST is the first of the mark's RSTs, counted from 1 into Run.RSTs; 0 if it has
+	// none. The Count that follow belong to it too.
+	RST int `json:"rst,omitempty"`
+}
+
+// Curve is a quantity over time.
+type Curve struct {
+	Name   string    `json:"name"`
+	Unit   string    `json:"unit"` // "/s", "%", "" for a count
+	At     []At      `json:"at"`
+	Values []float64 `json:"values"`
+}
+
+// RST is a TCP segment with RST set, with all that is known of it.
+type RST struct {
+	At     At     `json:"at"`
+	Edge   string `json:"edge"`
+	Flow   string `json:"flow"`
+	Sender string `json:"sender"` // whose frame it was here
+	Origin string `json:"origin"` // who made it
+	LB     string `json:"lb"`     // that it passed or came from
+	Role   string `json:"role"`   // of that node, then
+	Entry  string `json:"entry"`  // how its table knew the flow
+	Fault  string `json:"fault"`  // the last before it
+	Seq    uint32 `json:"seq"`
+	// Session is what the traffic generator lost by it, "" if that is not known.
+	Session string `json:"session,omitempty"`
+}
+
+// Failover is one change of the MASTER, as a waterfall.
+type Failover struct {
+	Kind  string  `json:"kind"` // takeover, handover
+	From  string  `json:"from"` // the node that had the role
+	To    string  `json:"to"`
+	Cause string  `json:"cause"` // crash lb1, handover lb1, after-sync
+	At    At      `json:"at"`    // of the cause
+	Total At      `json:"total"` // from the first stage's begin to the last one's end
+	Probe string  `json:"probe"` // what first and last packet are taken from
+	Steps []Stage `json:"steps"`
+}
+
+// Stage is a part of a failover. The stages follow each other without a gap: their
+// times add up to the total and their shares to 1.
+type Stage struct {
+	Name  string  `json:"name"` // loss, detection, gate, install, forward, announce, first packet
+	From  At      `json:"from"`
+	Took  At      `json:"took"`
+	Share float64 `json:"share"`
+	What  string  `json:"what"`
+}
+
+// Duration is At as a duration.
+func (a At) Duration() time.Duration { return time.Duration(a) * time.Microsecond }
