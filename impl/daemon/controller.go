@@ -129,9 +129,16 @@ func (l *loop) status() (control.Status, error) {
 			SendErrors: map[string]uint64{}, Strangers: map[string]uint64{}, RecordsDropped: l.recorder.Dropped(),
 		},
 	}
-	for _, p := range l.paths {
+	for i, p := range l.paths {
 		s.Loop.SendErrors[p.name] = p.failed
-		s.Loop.Strangers[p.name] = p.socket.Strangers()
+		drops, strangers, err := p.socket.Drops()
+		if err != nil {
+			return control.Status{}, err
+		}
+		s.Loop.Strangers[p.name] = strangers
+		for reason, n := range drops {
+			s.Paths[i].Stats.Drops[reason] += n
+		}
 	}
 	return s, nil
 }

@@ -18,9 +18,9 @@ import (
 // deaf is a BFD socket without a peer.
 type deaf struct{ sent int }
 
-func (d *deaf) Send([]byte) error                    { d.sent++; return nil }
-func (d *deaf) Receive() (bfdio.Packet, bool, error) { return bfdio.Packet{}, false, nil }
-func (d *deaf) Strangers() uint64                    { return 0 }
+func (d *deaf) Send([]byte) error                                             { d.sent++; return nil }
+func (d *deaf) Receive() (bfdio.Packet, bool, error)                          { return bfdio.Packet{}, false, nil }
+func (d *deaf) Drops() (n [bfd.DropKinds]uint64, strangers uint64, err error) { return n, 0, nil }
 
 // bench is a loop with a core but without a world, driven by the test.
 type bench struct {

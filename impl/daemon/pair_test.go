@@ -45,6 +45,13 @@ func TestMain(m *testing.M) {
 	if os.Getenv(hogEnv) != "" {
 		hog()
 	}
+	if arguments := os.Getenv(forgerEnv); arguments != "" {
+		if err := forge(arguments); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if file := os.Getenv(nodeConfigEnv); file != "" {
 		err := Run(context.Background(), Options{
 			ConfigFile: file, TraceFD: 3, Ordinary: os.Getenv(ordinaryEnv) != "",

@@ -3,6 +3,7 @@ package daemon
 import (
 	"log/slog"
 
+	"baton/impl/bfd"
 	"baton/impl/daemon/bfdio"
 )
 
@@ -10,7 +11,7 @@ import (
 type bfdSocket interface {
 	Send(packet []byte) error
 	Receive() (p bfdio.Packet, ok bool, err error)
-	Strangers() uint64
+	Drops() (drops [bfd.DropKinds]uint64, strangers uint64, err error)
 }
 
 // bfdPath is one path's socket, with what was last said about it.

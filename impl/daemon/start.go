@@ -24,6 +24,7 @@ import (
 // daemon is a node with everything around it.
 type daemon struct {
 	cfg  *config.Config
+	core node.Config // what the core is made with, its discriminators among it
 	opts Options
 	log  *slog.Logger
 	loop *loop
@@ -42,7 +43,7 @@ type daemon struct {
 
 // start opens everything that can fail, in the calling thread's network namespace.
 func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slog.Handler) (*daemon, error) {
-	d := &daemon{cfg: cfg, opts: opts, loop: &loop{}}
+	d := &daemon{cfg: cfg, core: nodeConfig(cfg, identity), opts: opts, loop: &loop{}}
 	d.openRecords(handler)
 	if !opts.Ordinary {
 		realtime.Process(d.log)
@@ -51,7 +52,7 @@ func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slo
 		d.openLoop, d.openDataplane, d.openPaths, d.openNeighbours, d.openAnnouncer,
 		func() error { return d.openTransport(identity) }, d.openMetrics, d.openControl,
 		// The core comes last: its recovery delay begins when it can hear and be heard.
-		func() error { return d.openCore(identity) },
+		d.openCore,
 	} {
 		if err := open(); err != nil {
 			d.close()
@@ -108,8 +109,10 @@ func (d *daemon) openDataplane() (err error) {
 }
 
 func (d *daemon) openPaths() error {
-	for _, p := range d.cfg.BFD.Paths {
-		socket, err := bfdio.Open(bfdio.Config{Link: p.Link, Local: p.Local, Peer: p.Peer})
+	for i, p := range d.cfg.BFD.Paths {
+		socket, err := bfdio.Open(bfdio.Config{
+			Link: p.Link, Local: p.Local, Peer: p.Peer, LocalDiscr: d.core.Paths[i].BFD.LocalDiscr,
+		})
 		if err != nil {
 			return err
 		}
@@ -175,7 +178,7 @@ func (d *daemon) openControl() (err error) {
 	return nil
 }
 
-func (d *daemon) openCore(identity *pki.Identity) (err error) {
-	d.loop.node, err = node.New(nodeConfig(d.cfg, identity), monotonic())
+func (d *daemon) openCore() (err error) {
+	d.loop.node, err = node.New(d.core, monotonic())
 	return err
 }

@@ -13,6 +13,8 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"baton/impl/bfd"
 )
 
 // Values of RFC 5881 sections 4 and 5.
@@ -34,6 +36,9 @@ const (
 type Config struct {
 	Link        string     // interface; packets of no other one are seen
 	Local, Peer netip.Addr // IPv4
+	// LocalDiscr has the kernel discard what is not for this session, where it can;
+	// 0 leaves all of it to the session.
+	LocalDiscr uint32
 }
 
 // Socket is one path's pair of descriptors: one that listens on port 3784, and one
@@ -45,6 +50,7 @@ type Socket struct {
 	peer   [4]byte
 	to     unix.SockaddrInet4
 	in     receiver
+	filter *Filter // nil without one
 
 	strangers uint64
 }
@@ -75,6 +81,7 @@ func (s *Socket) open() (err error) {
 	if err := unix.Bind(s.rx, &unix.SockaddrInet4{Port: Port, Addr: s.cfg.Local.As4()}); err != nil {
 		return fmt.Errorf("bind to port %d: %w", Port, err)
 	}
+	s.addFilter()
 	if s.tx, err = s.socket(); err != nil {
 		return err
 	}
@@ -110,6 +117,23 @@ func (s *Socket) socket() (int, error) {
 		return -1, fmt.Errorf("tie to the link: %w", err)
 	}
 	return fd, nil
+}
+
+// addFilter has the kernel discard what no session would take. A system that may load
+// no programs goes without: the session makes every check itself.
+func (s *Socket) addFilter() {
+	if s.cfg.LocalDiscr == 0 {
+		return
+	}
+	filter, err := NewFilter(FilterConfig{MinTTL: SendTTL, Peer: s.cfg.Peer})
+	if err != nil {
+		return
+	}
+	if filter.Allow(s.cfg.LocalDiscr) != nil || filter.attach(s.rx) != nil {
+		filter.Close()
+		return
+	}
+	s.filter = filter
 }
 
 // bindSource takes a free source port of the range that RFC 5881 section 4 allows,
@@ -167,11 +191,22 @@ func (s *Socket) Receive() (p Packet, ok bool, err error) {
 // cannot hold the loop.
 const maxStrangers = 64
 
-// Strangers returns how many packets came from other addresses than the peer's.
-func (s *Socket) Strangers() uint64 { return s.strangers }
+// Drops returns how many packets were discarded before the session saw them: by the
+// kernel, by reason, and those that came from other addresses than the peer's.
+func (s *Socket) Drops() (drops [bfd.DropKinds]uint64, strangers uint64, err error) {
+	if s.filter == nil {
+		return drops, s.strangers, nil
+	}
+	drops, strangers, err = s.filter.Drops()
+	return drops, s.strangers + strangers, err
+}
 
-// Close closes both descriptors.
+// Close closes the descriptors.
 func (s *Socket) Close() {
+	if s.filter != nil {
+		s.filter.Close()
+		s.filter = nil
+	}
 	for _, fd := range []int{s.rx, s.tx} {
 		if fd >= 0 {
 			unix.Close(fd)

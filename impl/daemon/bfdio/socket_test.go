@@ -158,18 +158,25 @@ func TestAPacketCameWhenItCame(t *testing.T) {
 			}
 			return before, clock.Instant(read(unix.CLOCK_MONOTONIC))
 		}
-		send()
-		receive(t, one) // from the first one on, the kernel stamps
-		before, after := send()
 		const waits = 20 * time.Millisecond
-		for clock.Instant(read(unix.CLOCK_MONOTONIC)).Sub(after) < waits {
-			runtime.Gosched()
-		}
 		// The clocks are read one after the other, and a thread may lose its core in between.
 		const slack = waits / 2
-		if p := receive(t, one); p.At.Before(before.Add(-slack)) || p.At.After(after.Add(slack)) {
-			t.Errorf("came %v after it was sent, read %v after", p.At.Sub(before), waits)
+		// The kernel begins to stamp some time after it was asked to.
+		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
+			before, after := send()
+			for clock.Instant(read(unix.CLOCK_MONOTONIC)).Sub(after) < waits {
+				runtime.Gosched()
+			}
+			p := receive(t, one)
+			if p.At.After(after.Add(slack)) {
+				continue
+			}
+			if p.At.Before(before.Add(-slack)) {
+				t.Errorf("came %v before it was sent", before.Sub(p.At))
+			}
+			return
 		}
+		t.Errorf("packets that waited for %v are stamped when they are read", waits)
 	})
 }
 
@@ -211,8 +218,8 @@ func TestStrangersAreDroppedAndCounted(t *testing.T) {
 		if p := receive(t, one); string(p.Data) != "peer" {
 			t.Errorf("received %q, want the peer's packet alone", p.Data)
 		}
-		if one.Strangers() != 1 {
-			t.Errorf("%d strangers, want 1", one.Strangers())
+		if _, strangers, err := one.Drops(); strangers != 1 || err != nil {
+			t.Errorf("%d strangers, %v; want 1", strangers, err)
 		}
 	})
 }

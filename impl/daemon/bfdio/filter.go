@@ -1,0 +1,217 @@
+package bfdio
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
+
+	"baton/impl/bfd"
+)
+
+// Filter discards in the kernel, before they reach a socket's queue, the packets that
+// no session would take and that anybody can send: those of the wrong length or
+// version, with too low a TTL, or for a discriminator that is nobody's. So a flood
+// of them wakes no loop and crowds out no packet of a peer. It repeats checks of
+// RFC 5880 section 6.8.6 that a session makes too, and counts by the same reasons;
+// what passes has proved nothing yet.
+type Filter struct {
+	cfg     FilterConfig
+	drops   *ebpf.Map // bfd.Drop, or stranger → packets
+	discrs  *ebpf.Map // LocalDiscr of each session → 1
+	program *ebpf.Program
+}
+
+// FilterConfig says what passes a filter.
+type FilterConfig struct {
+	V6     bool
+	MinTTL uint8
+	// Peer is the only sender whose packets pass; the zero Addr lets everybody's pass.
+	Peer netip.Addr
+}
+
+// stranger is where packets of other senders are counted, behind the reasons of a session.
+const stranger = bfd.DropKinds
+
+// maxSessions is how many discriminators a filter holds.
+const maxSessions = 16384
+
+// Offsets of what a filter on a UDP socket reads: from the UDP header on, which the
+// socket's data begins with, and from the network header on.
+const (
+	udpHeaderLen    = 8
+	fromNetwork     = -0x100000 // SKF_NET_OFF
+	offsetTTL       = fromNetwork + 8
+	offsetHopLimit  = fromNetwork + 7
+	offsetSource    = fromNetwork + 12
+	offsetSource6   = fromNetwork + 8
+	offsetVersion   = udpHeaderLen
+	offsetState     = udpHeaderLen + 1
+	offsetLength    = udpHeaderLen + 3
+	offsetYourDiscr = udpHeaderLen + 8
+	leastLength     = 24
+)
+
+// NewFilter loads a filter for sockets of one protocol. It lets no discriminator but 0
+// pass until Allow names it. It needs CAP_BPF or root.
+func NewFilter(cfg FilterConfig) (*Filter, error) {
+	f := &Filter{cfg: cfg}
+	if err := f.load(); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("bfdio: load the filter: %w", err)
+	}
+	return f, nil
+}
+
+func (f *Filter) load() (err error) {
+	f.drops, err = ebpf.NewMap(&ebpf.MapSpec{Name: "bfd_drops", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: uint32(stranger) + 1})
+	if err != nil {
+		return fmt.Errorf("counters: %w", err)
+	}
+	f.discrs, err = ebpf.NewMap(&ebpf.MapSpec{Name: "bfd_discrs", Type: ebpf.Hash, KeySize: 4, ValueSize: 1, MaxEntries: maxSessions, Flags: unix.BPF_F_NO_PREALLOC})
+	if err != nil {
+		return fmt.Errorf("discriminators: %w", err)
+	}
+	f.program, err = ebpf.NewProgram(&ebpf.ProgramSpec{Name: "bfd_filter", Type: ebpf.SocketFilter, License: "Dual BSD/GPL", Instructions: f.instructions()})
+	return err
+}
+
+// instructions is the filter: checks in the order of section 6.8.6, each of which
+// jumps to where its reason is counted. R6 holds the packet, as its loads require.
+func (f *Filter) instructions() asm.Instructions {
+	ttl := int32(offsetTTL)
+	if f.cfg.V6 {
+		ttl = offsetHopLimit
+	}
+	const key = -4 // of both maps, on the stack
+	program := append(asm.Instructions{asm.Mov.Reg(asm.R6, asm.R1)}, f.checkSource()...)
+	return append(program,
+		asm.LoadMem(asm.R0, asm.R6, 0, asm.Word), // the length
+		asm.Mov.Imm(asm.R7, int32(bfd.DropLength)),
+		asm.JLE.Imm(asm.R0, offsetLength, "drop"),
+
+		asm.LoadAbs(offsetVersion, asm.Byte),
+		asm.RSh.Imm(asm.R0, 5),
+		asm.Mov.Imm(asm.R7, int32(bfd.DropVersion)),
+		asm.JNE.Imm(asm.R0, 1, "drop"),
+
+		asm.LoadAbs(offsetLength, asm.Byte),
+		asm.Mov.Imm(asm.R7, int32(bfd.DropLength)),
+		asm.JLT.Imm(asm.R0, leastLength, "drop"),
+		asm.Add.Imm(asm.R0, udpHeaderLen),
+		asm.LoadMem(asm.R1, asm.R6, 0, asm.Word),
+		asm.Mov.Imm(asm.R7, int32(bfd.DropTruncated)),
+		asm.JGT.Reg(asm.R0, asm.R1, "drop"),
+
+		asm.LoadAbs(ttl, asm.Byte),
+		asm.Mov.Imm(asm.R7, int32(bfd.DropTTL)),
+		asm.JLT.Imm(asm.R0, int32(f.cfg.MinTTL), "drop"),
+
+		asm.LoadAbs(offsetYourDiscr, asm.Word),
+		asm.JEq.Imm(asm.R0, 0, "unknown"),
+		asm.StoreMem(asm.RFP, key, asm.R0, asm.Word),
+		asm.LoadMapPtr(asm.R1, f.discrs.FD()),
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, key),
+		asm.FnMapLookupElem.Call(),
+		asm.Mov.Imm(asm.R7, int32(bfd.DropYourDiscr)),
+		asm.JEq.Imm(asm.R0, 0, "drop"),
+		asm.Ja.Label("pass"),
+
+		// A peer that does not know our discriminator is Down or AdminDown.
+		asm.LoadAbs(offsetState, asm.Byte).WithSymbol("unknown"),
+		asm.RSh.Imm(asm.R0, 6),
+		asm.Mov.Imm(asm.R7, int32(bfd.DropState)),
+		asm.JGT.Imm(asm.R0, int32(bfd.Down), "drop"),
+
+		asm.LoadImm(asm.R0, 0xffff, asm.DWord).WithSymbol("pass"), // as much of it as there is
+		asm.Return(),
+
+		asm.StoreMem(asm.RFP, key, asm.R7, asm.Word).WithSymbol("drop"),
+		asm.LoadMapPtr(asm.R1, f.drops.FD()),
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, key),
+		asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, "counted"),
+		asm.Mov.Imm(asm.R1, 1),
+		asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("counted"),
+		asm.Return(),
+	)
+}
+
+// checkSource compares the sender's address with the peer's, four bytes at a time.
+func (f *Filter) checkSource() (checks asm.Instructions) {
+	if !f.cfg.Peer.IsValid() {
+		return nil
+	}
+	offset := int32(offsetSource)
+	if f.cfg.V6 {
+		offset = offsetSource6
+	}
+	checks = asm.Instructions{asm.Mov.Imm(asm.R7, int32(stranger))}
+	for rest := f.cfg.Peer.AsSlice(); len(rest) > 0; rest = rest[4:] {
+		checks = append(checks,
+			asm.LoadAbs(offset, asm.Word),
+			asm.LoadImm(asm.R1, int64(binary.BigEndian.Uint32(rest)), asm.DWord),
+			asm.JNE.Reg(asm.R0, asm.R1, "drop"))
+		offset += 4
+	}
+	return checks
+}
+
+// Allow lets packets for a session pass.
+func (f *Filter) Allow(localDiscr uint32) error {
+	if err := f.discrs.Put(localDiscr, uint8(1)); err != nil {
+		return fmt.Errorf("bfdio: let packets for session %d pass: %w", localDiscr, err)
+	}
+	return nil
+}
+
+// Forbid ends what Allow began.
+func (f *Filter) Forbid(localDiscr uint32) error {
+	if err := f.discrs.Delete(localDiscr); err != nil {
+		return fmt.Errorf("bfdio: let packets for session %d pass no more: %w", localDiscr, err)
+	}
+	return nil
+}
+
+// attach puts the filter before a socket's queue.
+func (f *Filter) attach(fd int) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, f.program.FD()); err != nil {
+		return fmt.Errorf("attach the filter: %w", err)
+	}
+	return nil
+}
+
+// Drops returns how many packets the filter has discarded, by reason, and how many of
+// other senders than the peer.
+func (f *Filter) Drops() (drops [bfd.DropKinds]uint64, strangers uint64, err error) {
+	for i := range stranger + 1 {
+		var n uint64
+		if err := f.drops.Lookup(uint32(i), &n); err != nil {
+			return drops, strangers, fmt.Errorf("bfdio: read the filter's counters: %w", err)
+		}
+		if i == stranger {
+			strangers = n
+		} else {
+			drops[i] = n
+		}
+	}
+	return drops, strangers, nil
+}
+
+// Close lets go of the filter. A socket that it is attached to keeps it.
+func (f *Filter) Close() {
+	if f.program != nil {
+		f.program.Close()
+	}
+	for _, m := range []*ebpf.Map{f.drops, f.discrs} {
+		if m != nil {
+			m.Close()
+		}
+	}
+}

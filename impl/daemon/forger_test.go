@@ -1,0 +1,252 @@
+package daemon
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/bfd"
+	"baton/impl/daemon/control"
+)
+
+// forgerEnv makes this test binary a forger: "LINK FROM TO PACKETS".
+const forgerEnv = "BATON_TEST_FORGER"
+
+// forgeRate is how many packets a second a forger sends, in bursts of a millisecond.
+const forgeRate = 100_000
+
+// forge floods a node with what somebody may send who has seen a genuine packet of
+// its peer but is not on the link, or is but does not know the session: with a TTL
+// that routers have lowered, for other discriminators, cut at every length, from
+// another address, or at random. It prints how many packets it sent and for how long.
+func forge(arguments string) error {
+	var link, from, to string
+	var packets int
+	if _, err := fmt.Sscan(arguments, &link, &from, &to, &packets); err != nil {
+		return err
+	}
+	f := forger{from: netip.MustParseAddr(from), to: netip.MustParseAddr(to), random: rand.New(rand.NewPCG(1, 2))}
+	var err error
+	if f.genuine, err = sniff(link, f.from, f.to); err != nil {
+		return err
+	}
+	// A raw socket takes the IP header as it is written.
+	if f.fd, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW); err != nil {
+		return err
+	}
+	if err := unix.BindToDevice(f.fd, link); err != nil {
+		return err
+	}
+	begin := monotonic()
+	const burst = forgeRate / 1000
+	for n := range packets {
+		if n%burst == 0 {
+			due := begin.Add(time.Duration(n/burst) * time.Millisecond)
+			for now := monotonic(); now < due; now = monotonic() {
+				time.Sleep(due.Sub(now))
+			}
+		}
+		if err := f.send(n); err != nil {
+			return fmt.Errorf("packet %d: %w", n, err)
+		}
+	}
+	fmt.Println(int64(monotonic() - begin))
+	return nil
+}
+
+type forger struct {
+	fd       int
+	from, to netip.Addr
+	genuine  []byte // a packet of the peer, right in every byte
+	random   *rand.Rand
+	buf      [512]byte
+}
+
+// forgeries is how many kinds there are.
+const forgeries = 5
+
+func (f *forger) send(n int) error {
+	payload, ttl, from := f.buf[28:28+len(f.genuine)], byte(255), f.from
+	copy(payload, f.genuine)
+	payload[1] = payload[1]&0x3f | byte(bfd.Down)<<6 | 1<<5 // Down, with a Poll: as much as can be done by it
+	switch n % forgeries {
+	case 0:
+		ttl = byte(1 + f.random.IntN(254))
+	case 1:
+		binary.BigEndian.PutUint32(payload[8:], binary.BigEndian.Uint32(payload[8:])^(1<<f.random.IntN(32)))
+	case 2:
+		payload = payload[:f.random.IntN(len(payload))]
+	case 3:
+		from = from.Prev().Prev() // of the same network, but not the peer
+	case 4:
+		payload = f.buf[28 : 28+f.random.IntN(65)]
+		for i := range payload {
+			payload[i] = byte(f.random.Uint32())
+		}
+	}
+	b := f.buf[:28+len(payload)]
+	clear(b[:28])
+	b[0], b[8], b[9] = 0x45, ttl, unix.IPPROTO_UDP // the kernel fills in length and checksum
+	copy(b[12:], from.AsSlice())
+	copy(b[16:], f.to.AsSlice())
+	binary.BigEndian.PutUint16(b[20:], bfd.FirstSourcePort)
+	binary.BigEndian.PutUint16(b[22:], bfd.ControlPort)
+	binary.BigEndian.PutUint16(b[24:], uint16(8+len(payload)))
+	err := unix.Sendto(f.fd, b, 0, &unix.SockaddrInet4{Addr: f.to.As4()})
+	if errors.Is(err, unix.ENOBUFS) {
+		return nil
+	}
+	return err
+}
+
+// sniff waits for a control packet between two addresses that knows its receiver.
+func sniff(link string, from, to netip.Addr) ([]byte, error) {
+	const ethIP = 0x0008                                            // in network order
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM, 0x0300) // every protocol: outgoing frames come to no other socket
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	for buf := make([]byte, 2048); ; {
+		n, sender, err := unix.Recvfrom(fd, buf, 0)
+		if err != nil {
+			return nil, err
+		}
+		ll, ok := sender.(*unix.SockaddrLinklayer)
+		if !ok || ll.Protocol != ethIP || n < 52 || buf[9] != unix.IPPROTO_UDP || binary.BigEndian.Uint16(buf[22:]) != bfd.ControlPort {
+			continue
+		}
+		if netip.AddrFrom4([4]byte(buf[12:16])) != from || netip.AddrFrom4([4]byte(buf[16:20])) != to {
+			continue
+		}
+		if p, err := bfd.Parse(buf[28:n]); err == nil && p.YourDiscr != 0 {
+			return append([]byte(nil), buf[28:n]...), nil
+		}
+	}
+}
+
+// TestAFloodOfForgeries: a hundred thousand forged datagrams a second at a node whose
+// sessions are Up at 3 × 50 ms take none of them down, are counted by reason to the
+// last, and cost the node a bounded share of a core.
+func TestAFloodOfForgeries(t *testing.T) {
+	p := newPair(t)
+	for _, n := range p.nodes {
+		n.start(t)
+	}
+	lb1, lb2 := p.nodes[0], p.nodes[1]
+	lb1.waitStatus(t, "MASTER", is("Master"))
+	lb2.waitStatus(t, "BACKUP and in sync", syncedBackup)
+	now := func() control.Status {
+		return lb1.waitStatus(t, "answering", func(control.Status) bool { return true })
+	}
+	before, used := now(), cpuTime(t, lb1)
+
+	const packets = 3 * forgeRate
+	path := lb1.BFD.Paths[0]
+	lasted := runForger(t, lb2, fmt.Sprintf("%s %v %v %d", path.Link, path.Peer, path.Local, packets))
+	used = cpuTime(t, lb1) - used
+	after := now()
+	// The other node is not attacked: if its loop was late too, it was the host.
+	if late := lb2.waitStatus(t, "answering", func(control.Status) bool { return true }).Loop.LateMax; late > before.Paths[0].Detection/3 {
+		t.Skipf("the host stood still for %v: what became of sessions with a detection time of %v proves nothing", late, before.Paths[0].Detection)
+	}
+
+	if after.Role != before.Role || after.Epoch != before.Epoch {
+		t.Errorf("%s of epoch %d became %s of epoch %d", before.Role, before.Epoch, after.Role, after.Epoch)
+	}
+	dropped := after.Loop.Strangers[path.Name] - before.Loop.Strangers[path.Name]
+	reasons := []string{fmt.Sprintf("source %d", dropped)}
+	for i, s := range after.Paths {
+		was := before.Paths[i]
+		if s.State != "Up" || s.Stats.Ups != was.Stats.Ups || s.Stats.Downs != was.Stats.Downs || s.Detection != was.Detection {
+			t.Errorf("path %s: %s, %d downs; it was %s, %d downs", s.Name, s.State, s.Stats.Downs, was.State, was.Stats.Downs)
+		}
+		for reason, n := range s.Stats.Drops {
+			if n -= was.Stats.Drops[reason]; n > 0 {
+				dropped += n
+				reasons = append(reasons, fmt.Sprintf("%v %d", bfd.Drop(reason), n))
+			}
+		}
+	}
+	share := float64(used) / float64(lasted)
+	t.Logf("%d packets in %v, %.0f a second: the node used %v, %.1f %% of a core; dropped: %s",
+		packets, lasted.Round(time.Millisecond), packets/lasted.Seconds(), used, 100*share, strings.Join(reasons, ", "))
+	if dropped != packets {
+		t.Errorf("%d of %d counted as dropped", dropped, packets)
+	}
+	for _, reason := range []bfd.Drop{bfd.DropTTL, bfd.DropYourDiscr, bfd.DropTruncated, bfd.DropLength, bfd.DropVersion} {
+		if after.Paths[0].Stats.Drops[reason] == before.Paths[0].Stats.Drops[reason] {
+			t.Errorf("none dropped for %v", reason)
+		}
+	}
+	if share > maxForgedShare {
+		t.Errorf("the flood cost %.1f %% of a core, want %.0f %% at most", 100*share, 100*maxForgedShare)
+	}
+	for _, n := range p.nodes {
+		if err := n.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		n.wait(t)
+	}
+}
+
+// maxForgedShare is the share of a core that a flood may cost a node, its own work
+// included.
+const maxForgedShare = 0.25
+
+func runForger(t *testing.T, n *testNode, arguments string) time.Duration {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), forgerEnv+"="+arguments)
+	var out, log strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &log
+	n.in(t, cmd.Start)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Fatalf("forger: %v\n%s", err, log.String())
+		}
+	case <-time.After(patience):
+		_ = cmd.Process.Kill()
+		<-ended
+		t.Fatalf("the forger did not end within %v", patience)
+	}
+	lasted, err := strconv.ParseInt(strings.TrimSpace(out.String()), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(lasted)
+}
+
+// cpuTime returns what a node's process has used so far, in user and in kernel mode.
+func cpuTime(t testing.TB, n *testNode) time.Duration {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), ") ") // the name may hold anything
+	fields := strings.Fields(rest)
+	var ticks int64
+	for _, field := range fields[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticks += n
+	}
+	const tick = time.Second / 100 // USER_HZ
+	return time.Duration(ticks) * tick
+}
