@@ -60,7 +60,7 @@ scenarios: bin/baton ## run the scenarios FILES="a.scn b/*.scn" as CI does; also
 	@BATON=$(CURDIR)/bin/baton OUT="$(OUT)" FILES="$(FILES)" .ci/scenarios
 
 mutants: ## plant each known bug and see which check of the suite finds it
-	$(SUDO) $(GO) run ./sim/mutants/cmd/mutants
+	$(SUDO) $(GO) run ./sim/mutants/cmd/mutants -json $(OUT)/mutants.json
 
 lint: ## gofmt, go vet, the workflows, and the scripts that they run
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt would change the files above" >&2; exit 1; }

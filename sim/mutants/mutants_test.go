@@ -1,8 +1,11 @@
 package mutants_test
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -76,8 +79,69 @@ func TestApplyNeedsTheOldTextOnce(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	for old, want := range map[string]string{"\tfour\n": "0 times", "two\n": "0 times", "\tthree\n": "2 times"} {
-		if _, err := apply(old); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := apply(old); !errors.Is(err, mutants.ErrStale) || !strings.Contains(err.Error(), want) {
 			t.Errorf("old text %q: error %v, want %q", old, err, want)
+		}
+	}
+}
+
+// TestAStaleMutantFailsTheRun: a mutant that no longer applies, or whose file is
+// gone, is neither a kill nor a survivor, is stored as what it is, and makes the
+// whole run fail.
+func TestAStaleMutantFailsTheRun(t *testing.T) {
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "a.go"), []byte("package a\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"a.go", "gone.go"} {
+		m := mutants.Mutant{Name: "m", Bug: "b", Suite: mutants.SimSuite, Edits: []mutants.Edit{{File: file, Old: "x\n", New: "y\n"}}}
+		r := mutants.Runner{Root: root}
+		o := r.Run(t.Context(), m)
+		results := mutants.Results{Version: mutants.ResultsVersion, Clean: true}
+		results.Add(mutants.Outcome{Name: "other", Kill: &mutants.Kill{Check: "rst", Where: "w"}})
+		if !results.OK() {
+			t.Error("a killed mutant fails the run")
+		}
+		results.Add(o)
+		var line, sum strings.Builder
+		o.Write(&line)
+		results.Sum(&sum)
+		if results.OK() || !strings.Contains(line.String(), "stale") || !strings.Contains(sum.String(), "1 killed, 0 survived, 1 stale") {
+			t.Errorf("%s: OK %v\n%s%s", file, results.OK(), line.String(), sum.String())
+		}
+		path := filepath.Join(root, "out", "mutants.json")
+		if err := results.Store(path); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stored mutants.Results
+		if err := json.Unmarshal(text, &stored); err != nil || !reflect.DeepEqual(stored, results) || stored.Mutants[0].Outcome != mutants.Stale {
+			t.Errorf("stored %v:\n%s", err, text)
+		}
+	}
+}
+
+// TestOnlyKillsAreGood: survivors, errors, unclean suites and no mutants at all fail the run.
+func TestOnlyKillsAreGood(t *testing.T) {
+	killed := mutants.Outcome{Name: "k", Kill: &mutants.Kill{}}
+	for what, c := range map[string]struct {
+		clean    bool
+		outcomes []mutants.Outcome
+	}{
+		"none":       {true, nil},
+		"unclean":    {false, []mutants.Outcome{killed}},
+		"a survivor": {true, []mutants.Outcome{killed, {Name: "s"}}},
+		"an error":   {true, []mutants.Outcome{killed, {Name: "e", Err: os.ErrInvalid}}},
+	} {
+		r := mutants.Results{Clean: c.clean}
+		for _, o := range c.outcomes {
+			r.Add(o)
+		}
+		if r.OK() {
+			t.Errorf("%s: the run passes", what)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package mutants
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,8 +10,13 @@ import (
 	"strings"
 )
 
+// ErrStale is the error of a mutant that no longer applies: code has moved on, and
+// until the mutant follows, its bug is tested by nothing.
+var ErrStale = errors.New("mutant no longer applies")
+
 // Apply returns the changed text of the files that the mutant edits, by their
-// paths from the module's root. Old text that does not occur exactly once is an error.
+// paths from the module's root. Old text that does not occur exactly once, or a file
+// that is gone, is ErrStale.
 func (m Mutant) Apply(root string) (map[string]string, error) {
 	changed := map[string]string{}
 	for _, e := range m.Edits {
@@ -18,13 +24,14 @@ func (m Mutant) Apply(root string) (map[string]string, error) {
 		if !ok {
 			content, err := os.ReadFile(filepath.Join(root, e.File))
 			if err != nil {
-				return nil, fmt.Errorf("mutants: apply %s: %w", m.Name, err)
+				return nil, fmt.Errorf("mutants: apply %s: %w: %w", m.Name, ErrStale, err)
 			}
 			text = string(content)
 		}
 		places := placesOf(text, e.Old)
 		if len(places) != 1 {
-			return nil, fmt.Errorf("mutants: apply %s: %s holds the old text %d times, not once:\n%s", m.Name, e.File, len(places), e.Old)
+			return nil, fmt.Errorf("mutants: apply %s: %w: %s holds the old text %d times, not once:\n%s",
+				m.Name, ErrStale, e.File, len(places), e.Old)
 		}
 		at := places[0]
 		changed[e.File] = text[:at] + e.New + text[at+len(e.Old):]

@@ -17,6 +17,7 @@ import (
 // Outcome is what became of a mutant.
 type Outcome struct {
 	Name string
+	Bug  string
 	Kill *Kill // nil: it survived
 	Err  error // it could not be applied, built or run
 	Took time.Duration
@@ -36,7 +37,7 @@ const command = "./sim/mutants/cmd/mutants"
 func (r *Runner) Run(ctx context.Context, m Mutant) Outcome {
 	began := time.Now()
 	kill, err := r.run(ctx, m)
-	return Outcome{Name: m.Name, Kill: kill, Err: err, Took: time.Since(began)}
+	return Outcome{Name: m.Name, Bug: m.Bug, Kill: kill, Err: err, Took: time.Since(began)}
 }
 
 func (r *Runner) run(ctx context.Context, m Mutant) (*Kill, error) {

@@ -12,6 +12,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -37,6 +38,7 @@ func main() {
 	flag.DurationVar(&c.timeout, "timeout", time.Minute, "after which a mutant counts as hanging")
 	flag.BoolVar(&c.baseline, "baseline", true, "run every suite without a mutant too")
 	flag.BoolVar(&c.verbose, "v", false, "print what the checks said")
+	flag.StringVar(&c.json, "json", "", "file for the results, as mutants.Results describes them; none is written if left out")
 	flag.Parse()
 	ok, err := c.run(ctx, flag.Args())
 	if err != nil {
@@ -53,6 +55,7 @@ type command struct {
 	extent                   mutants.Extent
 	workers                  int
 	timeout                  time.Duration
+	json                     string
 }
 
 func (c *command) run(ctx context.Context, names []string) (ok bool, err error) {
@@ -70,20 +73,23 @@ func (c *command) run(ctx context.Context, names []string) (ok bool, err error) 
 	r := &mutants.Runner{Root: root, Extent: c.extent, Timeout: c.timeout}
 	began := time.Now()
 	mutants.Header(os.Stdout)
-	clean := true
-	var sum mutants.Sum
+	results := mutants.Results{Version: mutants.ResultsVersion, Clean: true, Mutants: []mutants.Result{}}
 	if c.baseline {
 		each(c.workers, suites(list), func(s string) mutants.Outcome { return r.Baseline(ctx, s) }, func(o mutants.Outcome) {
-			clean = clean && o.Err == nil
+			results.Clean = results.Clean && o.Err == nil
 			c.print(o)
 		})
 	}
 	each(c.workers, list, func(m mutants.Mutant) mutants.Outcome { return r.Run(ctx, m) }, func(o mutants.Outcome) {
-		sum.Add(o)
+		results.Add(o)
 		c.print(o)
 	})
-	sum.Write(os.Stdout, time.Since(began))
-	return clean && sum.OK(), ctx.Err()
+	results.Seconds = time.Since(began).Seconds()
+	results.Sum(os.Stdout)
+	if c.json != "" {
+		err = results.Store(c.json)
+	}
+	return results.OK(), errors.Join(err, ctx.Err())
 }
 
 func (c *command) print(o mutants.Outcome) {

@@ -1,0 +1,84 @@
+package mutants
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// ResultsVersion is the version of the Results' schema.
+const ResultsVersion = 1
+
+// Results are what make mutants leaves in out/mutants.json, as JSON, for whoever
+// reports on the suite. A field may be added without a new version.
+type Results struct {
+	Version int `json:"version"` // ResultsVersion
+	// Clean says that every suite passed without a mutant; without that a kill
+	// proves nothing.
+	Clean   bool     `json:"clean"`
+	Seconds float64  `json:"seconds"` // wall time of all, builds included
+	Mutants []Result `json:"mutants"` // by name
+}
+
+// Result is what became of one mutant.
+type Result struct {
+	Name    string  `json:"name"`
+	Bug     string  `json:"bug"`               // in one sentence
+	Outcome string  `json:"outcome"`           // one of those below
+	Check   string  `json:"check,omitempty"`   // that killed it first: a check of the traces, or a test
+	Where   string  `json:"where,omitempty"`   // scenario and seed, or the test's package
+	Why     string  `json:"why,omitempty"`     // what the check said, or the error
+	Seconds float64 `json:"seconds,omitempty"` // wall time, the build included
+}
+
+// Outcomes of a Result. All but Killed make the suite fail.
+const (
+	Killed   = "killed"
+	Survived = "survived" // a bug of the suite
+	Stale    = "stale"    // it no longer applies; see ErrStale
+	Failed   = "error"    // it could not be built or run
+)
+
+// Result returns the outcome as it is stored.
+func (o Outcome) Result() Result {
+	r := Result{Name: o.Name, Bug: o.Bug, Outcome: Survived, Seconds: o.Took.Seconds()}
+	switch {
+	case errors.Is(o.Err, ErrStale):
+		r.Outcome, r.Why = Stale, o.Err.Error()
+	case o.Err != nil:
+		r.Outcome, r.Why = Failed, o.Err.Error()
+	case o.Kill != nil:
+		r.Outcome, r.Check, r.Where, r.Why = Killed, o.Kill.Check, o.Kill.Where, o.Kill.Why
+	}
+	return r
+}
+
+// Add adds the outcome of a mutant.
+func (r *Results) Add(o Outcome) {
+	r.Mutants = append(r.Mutants, o.Result())
+	slices.SortFunc(r.Mutants, func(a, b Result) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// OK reports whether the suites are clean and every mutant was killed.
+func (r *Results) OK() bool {
+	return r.Clean && len(r.Mutants) > 0 && !slices.ContainsFunc(r.Mutants, func(m Result) bool { return m.Outcome != Killed })
+}
+
+// Store writes the results to a file, whose folder it makes.
+func (r *Results) Store(path string) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(path, append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("mutants: store results: %w", err)
+	}
+	return nil
+}
