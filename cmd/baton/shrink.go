@@ -79,6 +79,8 @@ func (o *shrinkOptions) run(ctx context.Context, f shrink.Failure) error {
 	small, tries := shrink.Minimize(ctx, f, shrink.Options{Tries: o.tries, Smaller: func(f shrink.Failure, tries int) {
 		fmt.Fprintf(os.Stderr, "%d runs: %d steps, %d lines of traffic\n", tries, len(f.Plan.Steps), len(f.Plan.Traffic))
 	}})
-	fmt.Printf("# %s fails under seed %d; %d runs\n%s", small.Check, small.Seed, tries, plan.Print(small.Plan))
+	small.Plan.Doc = small.Doc()
+	fmt.Fprintf(os.Stderr, "%d runs\n", tries)
+	fmt.Print(plan.Print(small.Plan))
 	return ctx.Err()
 }

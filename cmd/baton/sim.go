@@ -1,16 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"baton/scenarios/plan"
+	"baton/scenarios/summary"
 	"baton/sim/campaign"
 )
 
@@ -42,7 +47,7 @@ func simCommand() *cobra.Command {
 	f.IntVar(&o.Workers, "workers", 0, "worlds at a time; 0 for one a core")
 	f.IntVar(&o.MaxViolations, "max-violations", 10, "end after so many violations; 0 for never")
 	f.BoolVar(&o.Unsafe, "gates-off", false, "turn the gates off in every world: shows that the campaign sees the historical bug")
-	f.StringVar(&o.out, "out", "", "folder for the scenario file of each violation; none is written if left out")
+	f.StringVar(&o.out, "out", "", "folder for campaign.json and, of each violation, scenario and run; nothing is stored if left out")
 	folder(c, "out")
 	return c
 }
@@ -51,33 +56,56 @@ func (o *simOptions) run(ctx context.Context) error {
 	if err := o.place(os.Getenv("JOB_COMPLETION_INDEX"), os.Getenv("JOB_COMPLETIONS")); err != nil {
 		return err
 	}
-	if o.out != "" {
-		if err := makeFolder("--out", o.out); err != nil {
-			return err
-		}
+	found := findings{dir: o.out}
+	if err := found.open(); err != nil {
+		return err
 	}
-	var storeErr error
 	o.Progress = func(p campaign.Progress) { fmt.Fprintln(os.Stderr, progressLine(p)) }
 	o.Violated = func(v campaign.Violation) {
-		fmt.Printf("seed %d: %s: %s\n  replay: baton sim --seeds 1 --start %d%s\n", v.Seed, v.Check, v.Reason, v.Seed, o.flagsOfReplay())
-		if o.out != "" && storeErr == nil {
-			storeErr = os.WriteFile(filepath.Join(o.out, fmt.Sprintf("seed-%d.scn", v.Seed)), []byte(plan.Print(v.Case.Plan)), 0o644)
-		}
+		name := fmt.Sprintf("campaign-%d", v.Seed)
+		replay := fmt.Sprintf("baton sim --seeds 1 --start %d%s", v.Seed, o.flagsOfReplay())
+		fmt.Printf("seed %d: %s: %s\n  replay: %s\n", v.Seed, v.Check, v.Reason, replay)
+		found.add(summary.Violation{Seed: v.Seed, Check: v.Check, Reason: v.Reason, Replay: replay}, name, plan.Print(v.Case.Plan))
+		found.run(context.WithoutCancel(ctx), name, v.Case.Plan, v.Seed)
 	}
-	campaign.TuneMemory()
 	done, err := campaign.Run(ctx, o.Options)
-	switch {
-	case err != nil:
+	if err != nil {
+		return errors.Join(err, found.err)
+	}
+	if err := found.close(o.summary(done)); err != nil {
 		return err
-	case storeErr != nil:
-		return storeErr
+	}
+	for _, line := range openLines(done.Reasons) {
+		fmt.Println(line)
+	}
+	switch {
 	case done.Violations > 0:
 		return &exitError{exitFail, fmt.Errorf("sim: %d violations in %d seeds", done.Violations, done.Done)}
 	case ctx.Err() != nil:
 		return &exitError{exitInconclusive, fmt.Errorf("sim: interrupted after %d of %d seeds", done.Done, done.Total)}
 	}
-	fmt.Printf("sim: %d seeds, no violation\n", done.Done)
+	fmt.Printf("sim: %d seeds, no violation, in %s\n", done.Done, done.Wall.Round(time.Second/10))
 	return nil
+}
+
+// summary is what is stored of the campaign.
+func (o *simOptions) summary(done campaign.Progress) summary.Summary {
+	return summary.Summary{Kind: summary.KindCampaign, Complete: done.Done == done.Total, Wall: done.Wall.Seconds(),
+		Campaign: &summary.Campaign{Start: o.Start, Seeds: o.Seeds, Shard: o.Shard, Shards: o.Shards, Unsafe: o.Unsafe,
+			Total: done.Total, Done: done.Done, Inconclusive: done.Reasons,
+			Simulated: done.Simulated.Seconds(), SeedsPerSecond: done.SeedsPerSecond()}}
+}
+
+// openLines says why seeds were inconclusive, the most frequent reason first.
+func openLines(reasons map[string]int) []string {
+	names := slices.SortedFunc(maps.Keys(reasons), func(a, b string) int {
+		return cmp.Or(cmp.Compare(reasons[b], reasons[a]), cmp.Compare(a, b))
+	})
+	var lines []string
+	for _, name := range names {
+		lines = append(lines, fmt.Sprintf("%d inconclusive: %s", reasons[name], name))
+	}
+	return lines
 }
 
 func (o *simOptions) flagsOfReplay() string {
@@ -101,6 +129,9 @@ func (o *simOptions) place(index, completions string) error {
 		o.Shards, errN = strconv.Atoi(n)
 		if !ok || errI != nil || errN != nil {
 			return badInput("--shard %q is not i/n, such as 0/4", shard)
+		}
+		if o.Shards < 1 {
+			return badInput("--shard %q: at least 1 shard", shard)
 		}
 	}
 	if err := o.Options.Validate(); err != nil {

@@ -5,6 +5,7 @@ package shrink
 
 import (
 	"context"
+	"fmt"
 
 	"baton/impl/trace"
 	"baton/scenarios"
@@ -18,6 +19,11 @@ type Failure struct {
 	Plan  *plan.Plan
 	Seed  uint64
 	Check string // that fails, and must go on failing
+}
+
+// Doc says what the failure is, for the file in which it is kept.
+func (f Failure) Doc() string {
+	return fmt.Sprintf("Under seed %d in virtual time this failed: %s. Made minimal by baton shrink.", f.Seed, f.Check)
 }
 
 // Options bound the search.

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"baton/scenarios/summary"
+	"baton/sim/explore"
+)
+
+// exploreOptions are the flags of explore.
+type exploreOptions struct {
+	explore.Options
+	unsafe bool
+	out    string
+}
+
+func exploreCommand() *cobra.Command {
+	o := exploreOptions{Options: explore.Defaults()}
+	c := &cobra.Command{
+		Use:   "explore",
+		Short: "Walk every state that two nodes can reach",
+		Long: "Explore walks, breadth first, every state of a pair within a number of choices: which sync message arrives next,\n" +
+			"whether a write completes, whether time passes, which fault happens or ends. It checks that at most one node\n" +
+			"forwards without a partition, that no node is MASTER without its gates, that nothing is announced before it is\n" +
+			"installed, and that from every state the pair recovers once all faults are undone.",
+		Example:           "  baton explore --depth 4\n  baton explore --depth 6 --faults 2 --states 200000 --out walk",
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
+	}
+	f := c.Flags()
+	f.IntVar(&o.Depth, "depth", o.Depth, "choices from a beginning")
+	f.IntVar(&o.Faults, "faults", o.Faults, "of them that may be faults")
+	f.IntVar(&o.Messages, "messages", o.Messages, "sync messages on their way in one direction")
+	f.IntVar(&o.Flows, "flows", o.Flows, "flows that clients may open")
+	f.IntVar(&o.States, "states", 0, "end after so many states; 0 for never")
+	f.BoolVar(&o.unsafe, "gates-off", false, "turn the gates off: shows that the walk sees the historical bug")
+	f.StringVar(&o.out, "out", "", "folder for campaign.json and the scenario of each violation; nothing is stored if left out")
+	folder(c, "out")
+	return c
+}
+
+func (o *exploreOptions) run(ctx context.Context) error {
+	o.GatesOff = o.unsafe
+	if err := o.Validate(); err != nil {
+		return badInput("%w", err)
+	}
+	found := findings{dir: o.out}
+	if err := found.open(); err != nil {
+		return err
+	}
+	began := time.Now()
+	report, err := explore.Run(ctx, o.Options, func(p explore.Progress) {
+		fmt.Fprintf(os.Stderr, "depth %d  %d states  %d waiting  %d violations  %.0f states/s\n",
+			p.Depth, p.States, p.Waiting, p.Found, float64(p.States)/max(time.Since(began).Seconds(), 1e-9))
+	})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	wall := time.Since(began)
+	for i, v := range report.Violations {
+		fmt.Println(v)
+		reason, _, _ := strings.Cut(v.Reason, "\n")
+		found.add(summary.Violation{Check: v.Check, Reason: reason, Replay: o.replay()}, fmt.Sprintf("explore-%d-%s", i+1, v.Check), v.Scenario)
+	}
+	if err := found.close(o.summary(report, wall)); err != nil {
+		return err
+	}
+	fmt.Printf("explore: %s, in %s\n", report, wall.Round(time.Second/10))
+	switch {
+	case report.Found > 0:
+		return &exitError{code: exitFail}
+	case err != nil:
+		return &exitError{exitInconclusive, fmt.Errorf("explore: interrupted")}
+	}
+	return nil
+}
+
+// replay is the command that finds the same again: a walk is a function of its bounds.
+func (o *exploreOptions) replay() string {
+	s := fmt.Sprintf("baton explore --depth %d --faults %d --messages %d --flows %d", o.Depth, o.Faults, o.Messages, o.Flows)
+	if o.unsafe {
+		s += " --gates-off"
+	}
+	return s
+}
+
+func (o *exploreOptions) summary(r explore.Report, wall time.Duration) summary.Summary {
+	return summary.Summary{Kind: summary.KindExplore, Complete: r.Complete, Wall: wall.Seconds(),
+		Explore: &summary.Explore{Depth: o.Depth, Faults: o.Faults, Messages: o.Messages, Flows: o.Flows, Preempt: o.Preempt.String(),
+			Unsafe: o.unsafe, Reached: r.Depth, States: r.States, Transitions: r.Transitions, Levels: r.Levels, Roles: r.Roles}}
+}
