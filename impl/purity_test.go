@@ -16,6 +16,7 @@ import (
 var pure = []string{
 	"impl/clock", "impl/flow", "impl/trace", "impl/bfd", "impl/ha", "impl/ctsync", "impl/node",
 	"impl/dataplane", "impl/dataplane/model", "impl/dataplane/maglev", "scenarios/plan", "scenarios/check", "scenarios/link", "scenarios/summary",
+	"reports/timeline",
 	"sim", "sim/explore", "sim/parity", "sim/shrink",
 }
 

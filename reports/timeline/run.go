@@ -92,7 +92,7 @@ type Mark struct {
 	// Count is how many lie so close together that they are one mark, 0 for one.
 	Count int `json:"count,omitempty"`
 	// RST is the first of the mark's RSTs, counted from 1 into Run.RSTs; 0 if it has
-	// none. The Count that follow belong to it too.
+	// none. Of those that follow at the same edge, Count in all belong to it.
 	RST int `json:"rst,omitempty"`
 }
 
@@ -122,10 +122,10 @@ type RST struct {
 
 // Failover is one change of the MASTER, as a waterfall.
 type Failover struct {
-	Kind  string  `json:"kind"` // takeover, handover
+	Kind  string  `json:"kind"` // takeover, handover, seizure
 	From  string  `json:"from"` // the node that had the role
 	To    string  `json:"to"`
-	Cause string  `json:"cause"` // crash lb1, handover lb1, after-sync
+	Cause string  `json:"cause"` // crash lb1, handover lb1
 	At    At      `json:"at"`    // of the cause
 	Total At      `json:"total"` // from the first stage's begin to the last one's end
 	Probe string  `json:"probe"` // what first and last packet are taken from
@@ -135,7 +135,7 @@ type Failover struct {
 // Stage is a part of a failover. The stages follow each other without a gap: their
 // times add up to the total and their shares to 1.
 type Stage struct {
-	Name  string  `json:"name"` // loss, detection, gate, install, forward, announce, first packet
+	Name  string  `json:"name"` // detection or yield, gate, install, forward, announce, first packet
 	From  At      `json:"from"`
 	Took  At      `json:"took"`
 	Share float64 `json:"share"`

@@ -1,0 +1,119 @@
+package timeline
+
+import "fmt"
+
+// Bounds of one run. A lane with more is merged; nothing that is rare is ever
+// touched, since only neighbours of the same look become one.
+const (
+	maxSpans  = 400
+	maxMarks  = 300
+	maxPoints = 600
+	maxRSTs   = 2000
+)
+
+// bound merges what a lane has too much of.
+func (b *builder) bound(l *Lane) {
+	name := l.Kind + " of " + l.Of
+	if n := len(l.Marks); n > maxMarks {
+		l.Marks = mergeMarks(l.Marks)
+		b.cut("%s: %d marks are drawn as %d", name, n, len(l.Marks))
+	}
+	if n := len(l.Spans); n > maxSpans {
+		l.Spans = mergeSpans(l.Spans)
+		b.cut("%s: %d spans are drawn as %d", name, n, len(l.Spans))
+	}
+	for i := range l.Curves {
+		if n := len(l.Curves[i].At); n > maxPoints {
+			thin(&l.Curves[i])
+			b.cut("%s: %s is drawn from %d of %d points", name, l.Curves[i].Name, len(l.Curves[i].At), n)
+		}
+	}
+}
+
+// mergeMarks lets marks of one tone that lie close together become one, at ever
+// greater distances until they are few enough.
+func mergeMarks(marks []Mark) []Mark {
+	for near := At(1000); ; near *= 2 {
+		var merged []Mark
+		last := map[string]int{} // of a tone
+		for _, m := range marks {
+			i, ok := last[m.Tone]
+			if ok && m.At-merged[i].At < near && (m.RST == 0) == (merged[i].RST == 0) {
+				merged[i].Count = max(1, merged[i].Count) + max(1, m.Count)
+				continue
+			}
+			last[m.Tone] = len(merged)
+			merged = append(merged, m)
+		}
+		if len(merged) <= maxMarks {
+			for i := range merged {
+				if merged[i].Count > 1 {
+					merged[i].What = fmt.Sprintf("%d of them, the first: %s", merged[i].Count, merged[i].What)
+				}
+			}
+			return merged
+		}
+	}
+}
+
+// mergeSpans lets runs of short spans become one that says how many it stands for.
+func mergeSpans(spans []Span) []Span {
+	for near := At(1000); ; near *= 2 {
+		var merged []Span
+		for _, s := range spans {
+			if n := len(merged); n > 0 && s.To-merged[n-1].From < near {
+				last := &merged[n-1]
+				if last.State != s.State {
+					last.State = "changing"
+				}
+				last.To, last.Count, last.Tone = s.To, max(1, last.Count)+max(1, s.Count), worse(last.Tone, s.Tone)
+				continue
+			}
+			merged = append(merged, s)
+		}
+		if len(merged) <= maxSpans {
+			for i := range merged {
+				if merged[i].Count > 1 && merged[i].State == "changing" {
+					merged[i].What = fmt.Sprintf("%d changes", merged[i].Count)
+				}
+			}
+			return merged
+		}
+	}
+}
+
+// worse is the graver of two tones.
+func worse(a, b string) string {
+	for _, tone := range []string{Bad, Warn, Good} {
+		if a == tone || b == tone {
+			return tone
+		}
+	}
+	return ""
+}
+
+// thin keeps of a curve the lowest and the highest point of each of equal stretches.
+func thin(c *Curve) {
+	stretches := maxPoints / 2
+	n := len(c.At)
+	var at []At
+	var values []float64
+	for i := range stretches {
+		first, end := i*n/stretches, (i+1)*n/stretches
+		low, high := first, first
+		for j := first; j < end; j++ {
+			if c.Values[j] < c.Values[low] {
+				low = j
+			}
+			if c.Values[j] > c.Values[high] {
+				high = j
+			}
+		}
+		for _, j := range []int{min(low, high), max(low, high)} {
+			if len(at) == 0 || c.At[j] > at[len(at)-1] {
+				at, values = append(at, c.At[j]), append(values, c.Values[j])
+			}
+		}
+	}
+	c.At, c.Values = at, values
+}

@@ -1,0 +1,180 @@
+package timeline
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"baton/impl/trace"
+)
+
+// Build draws the events of one run, which come in the order of their times.
+func Build(events []trace.Event) Run {
+	if len(events) == 0 {
+		return Run{}
+	}
+	b := &builder{lanes: map[laneKey]*Lane{}, open: map[laneKey]Span{}}
+	b.start = events[0].At
+	if i := slices.IndexFunc(events, func(e trace.Event) bool { return e.Step != nil }); i >= 0 {
+		b.start = events[i].At
+	}
+	b.run = Run{From: b.at(events[0].At), To: b.at(events[len(events)-1].At)}
+	for _, e := range events {
+		b.take(e)
+	}
+	b.finish()
+	b.run.Failovers = failovers(b.axis, events)
+	return b.run
+}
+
+// builder collects the lanes.
+type builder struct {
+	axis
+	run   Run
+	lanes map[laneKey]*Lane
+	open  map[laneKey]Span // spans that go on
+
+	faults  faults
+	gates   map[string]*gates
+	leases  map[string]*Span
+	totals  map[string]totals
+	waits   map[string][]Span
+	tuples  map[string]string // of a session that was lost, by its flow
+	dropped int               // RSTs beyond those that are kept
+}
+
+// laneKey identifies a lane.
+type laneKey struct{ kind, of, name string }
+
+// lane returns a lane, a new one if need be.
+func (b *builder) lane(kind, of, name string) *Lane {
+	key := laneKey{kind, of, name}
+	if l := b.lanes[key]; l != nil {
+		return l
+	}
+	l := &Lane{Kind: kind, Of: of, Name: name}
+	b.lanes[key] = l
+	return l
+}
+
+// turn ends what goes on in a lane and lets something else begin, nothing if its
+// state is "".
+func (b *builder) turn(kind, of, name string, next Span) {
+	key := laneKey{kind, of, name}
+	if last, ok := b.open[key]; ok {
+		if last.State == next.State && last.What == next.What && last.Tone == next.Tone {
+			return
+		}
+		last.To = next.From
+		delete(b.open, key)
+		// Gates are told one by one, all at the same instant.
+		if l := b.lane(kind, of, name); kind != Gates || last.To > last.From {
+			l.Spans = append(l.Spans, last)
+		}
+	}
+	if next.State != "" {
+		b.open[key] = next
+	}
+}
+
+func (b *builder) mark(kind, of, name string, m Mark) {
+	l := b.lane(kind, of, name)
+	l.Marks = append(l.Marks, m)
+}
+
+// take draws one event.
+func (b *builder) take(e trace.Event) {
+	at := b.at(e.At)
+	switch {
+	case e.Meta != nil:
+		b.run.Detect = At(time.Duration(e.Meta.Detect).Microseconds())
+	case e.Fault != nil:
+		b.fault(at, e.Fault)
+	case e.Step != nil:
+		b.step(at, e.Step)
+	case e.Stall != nil:
+		took := time.Duration(e.Stall.Took)
+		l := b.lane(Stalls, "", "")
+		l.Spans = append(l.Spans, Span{From: at - At(took.Microseconds()), To: at, State: "stall", Tone: Warn,
+			What: fmt.Sprintf("the host stood still for %v", short(took))})
+	case e.Role != nil:
+		b.role(at, e.Node, e.Role)
+	case e.Gate != nil:
+		b.gate(at, e.Node, e.Gate)
+	case e.BFD != nil:
+		b.bfd(at, e.Node, e.BFD)
+	case e.Sync != nil:
+		b.sync(at, e.Node, e.Sync)
+	case e.Lease != nil:
+		b.lease(at, e.Node, b.at(e.Lease.Until))
+	case e.Announce != nil:
+		b.mark(Announced, e.Node, "", Mark{At: at, What: fmt.Sprintf("%s announces, %d of its burst", e.Node, e.Announce.Count)})
+	case e.GARP != nil:
+		b.mark(Announced, e.Node, "", Mark{At: at, Tone: Good, What: fmt.Sprintf("gratuitous ARP for %s by %s at the %s edge", e.GARP.VIP, e.Node, e.GARP.Edge)})
+	case e.Forwarder != nil:
+		b.forwarder(at, e.Node, e.Forwarder)
+	case e.RST != nil:
+		b.rst(at, e.RST)
+	case e.Totals != nil:
+		b.total(at, e.Totals)
+	case e.Gap != nil:
+		b.gap(e.Gap)
+	case e.Traffic != nil:
+		b.traffic(at, e.Traffic)
+	}
+}
+
+// finish ends what still goes on, merges what is too much, and puts the lanes in order.
+func (b *builder) finish() {
+	for key, span := range b.open { // in any order: each goes to a lane of its own
+		span.To = b.run.To
+		l := b.lane(key.kind, key.of, key.name)
+		l.Spans = append(l.Spans, span)
+	}
+	b.finishFaults()
+	b.finishLeases()
+	b.finishGaps()
+	b.nameSessions()
+	for _, l := range b.lanes { // in any order: they are sorted below
+		b.run.Lanes = append(b.run.Lanes, *l)
+	}
+	slices.SortFunc(b.run.Lanes, compareLanes)
+	for i := range b.run.Lanes {
+		b.bound(&b.run.Lanes[i])
+	}
+	if b.dropped > 0 {
+		b.cut("%d RSTs beyond the first %d are counted in their marks only", b.dropped, maxRSTs)
+	}
+}
+
+func (b *builder) cut(format string, args ...any) {
+	b.run.Cut = append(b.run.Cut, fmt.Sprintf(format, args...))
+}
+
+// order of the kinds of lanes: those of one node stand together.
+var order = []string{Faults, Steps, Stalls, RoleLane, Gates, BFD, Sync, Lease, Announced, Forwarder, RSTLane, Damage, Goodput, Connects, Gaps}
+
+func compareLanes(a, b Lane) int {
+	node := func(l Lane) string {
+		if slices.Contains([]string{RoleLane, Gates, BFD, Sync, Lease, Announced}, l.Kind) {
+			return l.Of
+		}
+		return ""
+	}
+	group := func(l Lane) int {
+		switch i := slices.Index(order, l.Kind); {
+		case node(l) != "":
+			return 1
+		case i < slices.Index(order, RoleLane):
+			return 0
+		default:
+			return 2
+		}
+	}
+	return cmp.Or(cmp.Compare(group(a), group(b)), cmp.Compare(node(a), node(b)),
+		cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(a.Of, b.Of), cmp.Compare(a.Name, b.Name))
+}
+
+// short rounds a duration to what a person wants to know.
+func short(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }

@@ -1,0 +1,213 @@
+package timeline
+
+import (
+	"fmt"
+	"slices"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// Kinds of failovers.
+const (
+	Takeover = "takeover" // of a role whose owner is lost
+	Handover = "handover" // of a role whose owner gives it away
+	Seizure  = "seizure"  // of a role whose owner has it still
+)
+
+const (
+	master   = "Master"
+	claiming = "Claiming"
+	yielding = "Yielding"
+)
+
+// cause is why a MASTER ceases to be it.
+type cause struct {
+	kind, from, what string
+	at               clock.Instant
+}
+
+// causeOf reports what an event does to a MASTER, given who is.
+func causeOf(e trace.Event, masters map[string]bool) (cause, bool) {
+	if f := e.Fault; f != nil && f.Phase == "begin" {
+		for _, node := range plan.Nodes() {
+			if !masters[node] || !overlaps(f.Target, node) {
+				continue
+			}
+			switch f.Verb {
+			case plan.VerbCrash, plan.VerbKill, plan.VerbFreeze:
+				return cause{Takeover, node, f.Verb + " " + node, e.At}, true
+			case plan.VerbStop, plan.VerbHandover:
+				return cause{Handover, node, f.Verb + " " + node, e.At}, true
+			}
+		}
+	}
+	if r := e.Role; r != nil && r.From == master && r.To == yielding {
+		return cause{Handover, e.Node, r.Reason, e.At}, true
+	}
+	return cause{}, false
+}
+
+// failovers lists the changes of the MASTER: a cause, and the other node's
+// becoming it before anything else befalls that one.
+func failovers(a axis, events []trace.Event) []Failover {
+	var found []Failover
+	masters := map[string]bool{}
+	var pending *cause
+	for i, e := range events {
+		if c, ok := causeOf(e, masters); ok && (pending == nil || pending.from != c.from || pending.kind != c.kind) {
+			pending = &c
+		}
+		if f := e.Fault; f != nil && f.Phase == "begin" && pending != nil && !overlaps(f.Target, pending.from) && undoneBy[f.Verb] == plan.VerbRestore {
+			pending = nil // the other is gone too
+		}
+		r := e.Role
+		if r == nil || r.From == r.To {
+			continue
+		}
+		if r.To == master {
+			if pending == nil {
+				pending = seized(e, masters)
+			}
+			if pending != nil && e.Node != pending.from {
+				found = append(found, newFailover(a, events, *pending, e.Node, i))
+			}
+			pending = nil
+		}
+		masters[e.Node] = r.To == master
+	}
+	return found
+}
+
+// seized is the cause of a node's becoming MASTER while another is, nil if none is.
+func seized(e trace.Event, masters map[string]bool) *cause {
+	for _, node := range plan.Nodes() {
+		if node != e.Node && masters[node] {
+			return &cause{Seizure, node, e.Node + " takes the role while " + node + " has it", e.At}
+		}
+	}
+	return nil
+}
+
+// newFailover works out the stages. won is the index of the event by which the node
+// became MASTER.
+func newFailover(a axis, events []trace.Event, c cause, to string, won int) Failover {
+	f := Failover{Kind: c.kind, From: c.from, To: to, Cause: c.what, At: a.at(c.at)}
+	s := &stages{events: events, from: c.at, to: to}
+	last, first, probe := s.packets(c, events[won].At)
+	f.Probe = probe
+	s.begin(c.at)
+	switch c.kind {
+	case Takeover:
+		s.begin(min(last, c.at))
+		s.end("detection", s.detected(events[won].At), "last BFD path of "+to+" down")
+	case Handover:
+		s.end("yield", s.role(c.from, yielding), c.from+" gives the role away")
+	}
+	s.end("gate", s.role(to, claiming), to+" claims: its gates are open")
+	s.end("install", s.lease(), "what was received has taken hold, the epoch is raised, the lease is written")
+	s.end("forward", events[won].At, to+" is MASTER and forwards")
+	s.end("announce", s.announced(events[won].At), "first gratuitous ARP")
+	s.end("first packet", first, "first answer to a client")
+	f.Total = a.at(s.now) - a.at(s.start)
+	for _, p := range s.parts {
+		took := a.at(p.to) - a.at(p.from)
+		share := 0.0
+		if f.Total > 0 {
+			share = float64(took) / float64(f.Total)
+		}
+		f.Steps = append(f.Steps, Stage{Name: p.name, From: a.at(p.from), Took: took, Share: share, What: p.what})
+	}
+	return f
+}
+
+// stages puts the parts of a failover one behind the other.
+type stages struct {
+	events     []trace.Event
+	from       clock.Instant // of the cause
+	to         string        // the new MASTER
+	start, now clock.Instant
+	parts      []part
+}
+
+type part struct {
+	name, what string
+	from, to   clock.Instant
+}
+
+func (s *stages) begin(at clock.Instant) { s.start, s.now = at, at }
+
+// end appends the part that ends at an instant; 0 means that nothing tells, and
+// what was earlier than the part before took no time of its own.
+func (s *stages) end(name string, at clock.Instant, what string) {
+	if at == 0 {
+		return
+	}
+	at = max(at, s.now)
+	s.parts = append(s.parts, part{name, what, s.now, at})
+	s.now = at
+}
+
+// find returns the instant of the first event since the cause that is meant, 0 if there is none.
+func (s *stages) find(meant func(trace.Event) bool) clock.Instant {
+	for _, e := range s.events {
+		if e.At >= s.from && meant(e) {
+			return e.At
+		}
+	}
+	return 0
+}
+
+func (s *stages) role(node, role string) clock.Instant {
+	return s.find(func(e trace.Event) bool {
+		return e.Node == node && e.Role != nil && e.Role.From != e.Role.To && e.Role.To == role
+	})
+}
+
+// lease is when the new MASTER first wrote one.
+func (s *stages) lease() clock.Instant {
+	return s.find(func(e trace.Event) bool { return e.Node == s.to && e.Lease != nil && e.Lease.Until > e.At })
+}
+
+func (s *stages) announced(since clock.Instant) clock.Instant {
+	return s.find(func(e trace.Event) bool { return e.Node == s.to && e.Announce != nil && e.At >= since })
+}
+
+// detected is when the last of the survivor's paths went down before it won.
+func (s *stages) detected(won clock.Instant) clock.Instant {
+	var at clock.Instant
+	for _, e := range s.events {
+		if e.At >= s.from && e.At <= won && e.Node == s.to && e.BFD != nil && e.BFD.From == "Up" {
+			at = e.At
+		}
+	}
+	return at
+}
+
+// packetsAfter bounds how long after the new MASTER's begin a packet still belongs
+// to this failover.
+const packetsAfter = clock.Instant(10e9)
+
+// packets tells the last answer to a client before the change and the first after
+// it: of a UDP probe that had a gap, or else of whatever the wire shows at the
+// client edge. A TCP session is no witness: it waits for its own timers.
+func (s *stages) packets(c cause, won clock.Instant) (last, first clock.Instant, probe string) {
+	for _, e := range s.events {
+		if g := e.Gap; g != nil && g.Proto == "udp" && g.From <= won && g.To >= c.at && g.To <= won+packetsAfter {
+			if first == 0 || g.To < first {
+				last, first, probe = g.From, g.To, fmt.Sprintf("%s/%s (udp)", g.Name, g.Flow)
+			}
+		}
+	}
+	if first != 0 {
+		return last, first, probe
+	}
+	i := slices.IndexFunc(s.events, func(e trace.Event) bool {
+		return e.Forwarder != nil && e.At >= c.at && e.At <= won+packetsAfter && e.Node == s.to && e.Forwarder.From == c.from && e.Forwarder.Edge == plan.LinkClients
+	})
+	if i < 0 {
+		return c.at, 0, "no traffic tells"
+	}
+	return s.events[i].Forwarder.Last, s.events[i].At, "frames at the client edge"
+}
