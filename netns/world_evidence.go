@@ -64,6 +64,9 @@ func (g *gathering) capture(link string, limit int64) error {
 		}
 		f.Cut = append(f.Cut, fmt.Sprintf("%d frames from %s to %s: %s", c.Frames, g.ask.At(c.From), g.ask.At(c.To), why))
 	}
+	if lost := g.world.capture.Stats().Lost; lost > 0 {
+		f.Cut = append(f.Cut, fmt.Sprintf("some of %d frames of all edges: the rings in the kernel were full", lost))
+	}
 	if written.Silent > 0 {
 		f.Cut = append(f.Cut, fmt.Sprintf("%d comments: no frame or no room for them; the trace has all", written.Silent))
 	}

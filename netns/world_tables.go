@@ -3,6 +3,7 @@ package netns
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -54,7 +55,7 @@ func (w *World) readTables(when string) {
 // askTable asks a node that is there to answer.
 func (w *World) askTable(node string, limit int) (control.Table, error) {
 	if gone := w.absent(node); gone != "" {
-		return control.Table{}, fmt.Errorf("%s", gone)
+		return control.Table{}, errors.New(gone)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), tableLimit)
 	defer cancel()
