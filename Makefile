@@ -52,9 +52,10 @@ test: setup bin/baton lint ## unit, property, eBPF and namespace tests
 test-scenarios: bin/scenarios.test ## crash, restore, freeze, cut: every scenario for real, with a report
 	@$(SUDO) bin/baton doctor
 	@mkdir -p $(OUT)
-	@$(SUDO) env BATON=$(CURDIR)/bin/baton VERSION=$(VERSION) OUT=$(abspath $(OUT)) bin/scenarios.test \
-	  --ginkgo.no-color --ginkgo.succinct --ginkgo.junit-report=$(abspath $(OUT))/junit.xml --ginkgo.json-report=$(abspath $(OUT))/report.json \
-	  -scenarios $(CURDIR)/scenarios
+	@code=0; $(SUDO) env BATON=$(CURDIR)/bin/baton VERSION=$(VERSION) OUT=$(abspath $(OUT)) bin/scenarios.test \
+	  --ginkgo.no-color --ginkgo.succinct --ginkgo.junit-report=$(abspath $(OUT))/ginkgo.xml --ginkgo.json-report=$(abspath $(OUT))/ginkgo.json \
+	  -scenarios $(CURDIR)/scenarios || code=$$?; \
+	$(SUDO) bin/baton report $(OUT) && exit $$code
 
 scenarios: bin/baton ## run the scenarios FILES="a.scn b/*.scn" as CI does; also WORLD, REPEAT, BASELINE, KEEP, EVIDENCE_LIMIT, OUT
 	@BATON=$(CURDIR)/bin/baton OUT="$(OUT)" FILES="$(FILES)" .ci/scenarios

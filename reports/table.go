@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
+	"baton/reports/inert"
+	"baton/reports/model"
 	"baton/scenarios/check"
 )
 
@@ -21,33 +24,87 @@ var columns = []struct{ title, metric string }{
 	{"sync ms", "sync_ms"},
 }
 
-// Table prints one line a run, and why those failed that did, with the folder
-// where their evidence lies.
-func Table(w io.Writer, dir string) error {
-	runs, err := Load(dir)
+// title is a metric as the table calls it.
+func title(metric string) string {
+	for _, c := range columns {
+		if c.metric == metric {
+			return strings.TrimSuffix(c.title, " ms")
+		}
+	}
+	return strings.ReplaceAll(strings.TrimSuffix(metric, "_ms"), "_", " ")
+}
+
+// Table prints one line a run, why those failed that did, where today's checkers
+// say something else than those of the run's time, and what could not be read.
+func Table(w io.Writer, s *model.Suite) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(table, "\nscenario\tworld\tverdict")
 	for _, c := range columns {
 		fmt.Fprint(table, "\t", c.title)
 	}
 	fmt.Fprintln(table)
-	for _, run := range runs {
-		fmt.Fprintf(table, "%s\t%s\t%s", run.Scenario, run.World, run.Verdict.Verdict)
-		for _, c := range columns {
-			fmt.Fprint(table, "\t", cell(run.Metrics, c.metric))
-		}
-		fmt.Fprintln(table)
-	}
-	if flushErr := table.Flush(); flushErr != nil {
-		return flushErr
-	}
-	for _, run := range runs {
-		for _, reason := range run.Reasons {
-			fmt.Fprintf(w, "%s (%s): %s\n", run.Scenario, run.World, reason)
+	for _, row := range s.Rows {
+		for _, i := range row.Runs {
+			run := s.Runs[i]
+			fmt.Fprintf(table, "%s\t%s\t%s", inert.Terminal(row.Scenario), inert.Terminal(row.World), inert.Terminal(run.Verdict))
+			for _, c := range columns {
+				fmt.Fprint(table, "\t", cell(run.Metrics, c.metric))
+			}
+			fmt.Fprintln(table)
 		}
 	}
-	fmt.Fprintf(w, "results: %s/*/result.json, trace.jsonl\n", dir)
-	return err
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, run := range s.Runs {
+		tell(w, s.Rows[run.Row], run)
+	}
+	for _, c := range s.Campaigns {
+		fmt.Fprintf(w, "%s: %d of %d done, %d violations, %d inconclusive%s\n", inert.Terminal(c.Title), c.Done, c.Planned, len(c.Violations), c.Inconclusive, lacking(c))
+	}
+	if m := s.Mutants; m != nil {
+		fmt.Fprintf(w, "mutants: %d killed, %d survived, %d no longer apply\n", m.Killed, m.Survived, m.Stale)
+	}
+	for _, p := range s.Problems {
+		fmt.Fprintf(w, "%s: %s%s\n", inert.Terminal(place(p)), inert.Terminal(p.What), kept(p))
+	}
+	return nil
+}
+
+// tell says of a run what its line cannot.
+func tell(w io.Writer, row model.Row, run model.Run) {
+	name := fmt.Sprintf("%s (%s)", inert.Terminal(row.Scenario), inert.Terminal(row.World))
+	for _, reason := range run.Reasons {
+		fmt.Fprintf(w, "%s: %s\n", name, inert.Terminal(reason))
+	}
+	if stored := run.Stored; stored != nil {
+		switch {
+		case stored.Only != "":
+			fmt.Fprintf(w, "%s: not judged again: %s\n", name, inert.Terminal(stored.Only))
+		default:
+			fmt.Fprintf(w, "%s: judged again: %s, was %s: %s\n", name, run.Verdict, inert.Terminal(stored.Verdict), inert.Terminal(strings.Join(stored.Changed, "; ")))
+		}
+	}
+	if run.Verdict != "PASS" && run.Verdict != "SKIP" {
+		fmt.Fprintf(w, "  replay: %s\n  results: %s\n", inert.Terminal(run.Replay), inert.Terminal(run.Dir))
+	}
+}
+
+func lacking(c model.Campaign) string {
+	switch {
+	case len(c.Lacking) > 0:
+		return fmt.Sprintf(", %d of %d shards missing", len(c.Lacking), c.Shards)
+	case c.Interrupted:
+		return ", interrupted"
+	}
+	return ""
+}
+
+func kept(p model.Problem) string {
+	if p.Kept == "" {
+		return "; nothing of it is shown"
+	}
+	return "; kept: " + inert.Terminal(p.Kept)
 }
 
 // Figures are the table's columns in words, for those that were measured.
@@ -62,7 +119,7 @@ func Figures(m check.Metrics) []string {
 }
 
 // cell is a metric as the table shows it: "–" where it was not measured.
-func cell(m check.Metrics, name string) string {
+func cell(m map[string]float64, name string) string {
 	value, ok := m[name]
 	if !ok {
 		return "–"

@@ -1,24 +1,76 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"baton/reports"
+	"baton/reports/export"
+	"baton/reports/model"
 )
 
 func reportCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:               "report DIR",
-		Short:             "Print a table of the runs stored in a folder",
-		Args:              cobra.ExactArgs(1),
+	var out string
+	c := &cobra.Command{
+		Use:   "report DIR...",
+		Short: "Judge stored runs again and report them",
+		Long: "Report reads all runs below the folders, real and simulated, repeats and shards, judges them with the checks of\n" +
+			"this build, prints a table, and writes report.json, junit.xml and summary.md.\n" +
+			"What is damaged or missing is named, and what is usable of it is shown all the same.\n\n" +
+			"It exits with 0 whatever the runs came to: baton run has said that already.",
+		Example:           "  baton report out\n  baton report --out report shard-0 shard-1 shard-2",
+		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeFolders,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if info, err := os.Stat(args[0]); err != nil || !info.IsDir() {
-				return badInput("%s is not a folder", args[0])
+		RunE: func(_ *cobra.Command, dirs []string) error {
+			for _, dir := range dirs {
+				if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+					return badInput("%s is not a folder", dir)
+				}
 			}
-			return reports.Table(os.Stdout, args[0])
+			if out == "" {
+				out = dirs[0]
+			}
+			return report(dirs, out)
 		},
 	}
+	c.Flags().StringVar(&out, "out", "", "folder of the report; the first DIR if left out")
+	folder(c, "out")
+	return c
+}
+
+func report(dirs []string, out string) error {
+	suite := reports.Build(dirs, nil)
+	if err := reports.Table(os.Stdout, suite); err != nil {
+		return err
+	}
+	if len(suite.Runs)+len(suite.Campaigns) == 0 && suite.Mutants == nil {
+		return badInput("there is no stored run in %v", dirs)
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return badInput("--out: %w", err)
+	}
+	for _, file := range []struct {
+		name  string
+		write func(io.Writer, *model.Suite) error
+	}{{"report.json", export.JSON}, {"junit.xml", export.JUnit}, {"summary.md", export.Summary}} {
+		if err := store(filepath.Join(out, file.name), func(w io.Writer) error { return file.write(w, suite) }); err != nil {
+			return badInput("--out: %w", err)
+		}
+	}
+	fmt.Printf("report: %s\n", filepath.Join(out, "report.json"))
+	return nil
+}
+
+// store writes a file.
+func store(file string, write func(io.Writer) error) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
 }

@@ -12,6 +12,8 @@ type Campaign struct {
 	Shards int      `json:"shards"` // that were expected
 	// Lacking lists the shards of which no result was found: the rest proves less.
 	Lacking []int `json:"lacking,omitempty"`
+	// Faults say what speaks against taking the shards for the whole.
+	Faults []string `json:"faults,omitempty"`
 	// Interrupted says that a part ended before its last seed or state.
 	Interrupted  bool          `json:"interrupted,omitempty"`
 	Planned      int           `json:"planned"` // seeds

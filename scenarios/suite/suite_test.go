@@ -1,6 +1,6 @@
 // Package suite makes a spec of each scenario file and world. It is a test
-// package only: `make test-scenarios` runs it as root, and the reports are
-// Ginkgo's JUnit and JSON beside the stored runs.
+// package only: `make test-scenarios` runs it as root, and
+// `baton report` renders what it stores.
 package suite
 
 import (
@@ -20,7 +20,6 @@ import (
 
 	"baton/impl/trace"
 	"baton/netns"
-	"baton/reports"
 	"baton/scenarios"
 	"baton/scenarios/check"
 	"baton/scenarios/origin"
@@ -138,11 +137,8 @@ func compare(p *plan.Plan) {
 	}
 }
 
-var _ = ReportAfterSuite("table", func(report Report) {
+var _ = ReportAfterSuite("skips", func(report Report) {
 	printSkips(os.Stdout, report.SpecReports)
-	if err := reports.Table(os.Stdout, out()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
 })
 
 // printSkips names what did not run, with the reason, and counts what whoever ran

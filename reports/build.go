@@ -1,0 +1,132 @@
+package reports
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"baton/impl/trace"
+	"baton/reports/load"
+	"baton/reports/model"
+)
+
+// Visit is called with each run as it was read and its place in Suite.Runs, from
+// several goroutines at once and in any order; the run is not held afterwards.
+type Visit func(index int, run *load.Run, shown *model.Run)
+
+// Build reads everything below the folders, judges the runs again, and sums up. visit
+// may be nil. There is no error: what cannot be used is among the Suite's problems.
+func Build(dirs []string, visit Visit) *model.Suite {
+	found := load.Find(dirs)
+	s := &model.Suite{Version: model.Version, Counts: map[string]int{}, Environments: []model.Environment{}, Rows: []model.Row{},
+		Runs: []model.Run{}, Problems: found.Problems}
+	gathered := gather(found.Runs, visit)
+	sum(s, gathered)
+	var problems []model.Problem
+	s.Campaigns, problems = load.Searches(found.Searches)
+	s.Problems = append(s.Problems, problems...)
+	takeMutants(s, found.Mutants)
+	if s.Problems == nil {
+		s.Problems = []model.Problem{}
+	}
+	s.Outcome = outcome(s)
+	return s
+}
+
+// gathered is what is kept of a run once its trace was read.
+type gathered struct {
+	model.Run
+	key      rowKey
+	claims   []claim
+	doc      string
+	control  []string
+	skipped  []string
+	host     trace.Host
+	problems []model.Problem
+}
+
+// gather reads the runs, as many at a time as there are cores.
+func gather(dirs []string, visit Visit) []gathered {
+	runs := make([]gathered, len(dirs))
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(dirs)) {
+		workers.Go(func() {
+			decoder := trace.NewDecoder()
+			for i := range next {
+				run := load.Read(dirs[i], decoder)
+				runs[i] = digest(run)
+				if visit != nil {
+					visit(i, run, &runs[i].Run)
+				}
+			}
+		})
+	}
+	for i := range dirs {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	return runs
+}
+
+func takeMutants(s *model.Suite, files []string) {
+	for _, file := range files {
+		m, err := load.Mutants(file)
+		switch {
+		case err != nil:
+			s.Problems = append(s.Problems, model.Problem{File: file, What: err.Error()})
+		case s.Mutants != nil:
+			s.Problems = append(s.Problems, model.Problem{File: file, What: "is a second result of the mutants", Kept: s.Mutants.File})
+		default:
+			s.Mutants = m
+		}
+	}
+}
+
+// severity orders verdicts from harmless to worst.
+var severity = []string{"", "SKIP", "PASS", "INCONCLUSIVE", "FAIL"}
+
+// worse returns the verdict that matters more.
+func worse(a, b string) string {
+	if slices.Index(severity, b) > slices.Index(severity, a) {
+		return b
+	}
+	return a
+}
+
+// outcome is the worst of all that the report holds. A shard that is missing and a
+// run that could not be read prove nothing.
+func outcome(s *model.Suite) string {
+	worst := "SKIP"
+	for _, run := range s.Runs {
+		worst = worse(worst, run.Verdict)
+	}
+	for _, c := range s.Campaigns {
+		switch {
+		case len(c.Violations) > 0:
+			worst = "FAIL"
+		case len(c.Lacking) > 0 || c.Interrupted || c.Done < c.Planned:
+			worst = worse(worst, "INCONCLUSIVE")
+		default:
+			worst = worse(worst, "PASS")
+		}
+	}
+	if m := s.Mutants; m != nil {
+		if m.Survived+m.Stale > 0 {
+			worst = "FAIL"
+		} else {
+			worst = worse(worst, "PASS")
+		}
+	}
+	return worst
+}
+
+// place writes where a problem is: file, or file:line.
+func place(p model.Problem) string {
+	if p.Line > 0 {
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	return p.File
+}

@@ -1,0 +1,186 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"baton/impl/trace"
+	"baton/reports/inert"
+	"baton/reports/load"
+	"baton/reports/model"
+	"baton/scenarios/check"
+	"baton/scenarios/plan"
+)
+
+// rowKey tells the rows apart: runs of one key are repeats of the same.
+type rowKey struct{ scenario, world, sut, settings string }
+
+// claim is a demand of the scenario on a metric, at a line of its file.
+type claim struct {
+	metric, text string
+	line         int
+}
+
+// digest judges a run and keeps what the report shows of it.
+func digest(run *load.Run) gathered {
+	verdict, only := run.Verdict()
+	g := gathered{problems: run.Problems, Run: model.Run{
+		Dir: run.Dir, Verdict: string(verdict.Verdict), Reasons: nonNil(verdict.Reasons), Checks: checks(verdict.Checks), Metrics: verdict.Metrics,
+		Seed: run.Meta.Seed, Took: run.Took(), Events: len(run.Events), Environment: -1, Stored: stored(run, verdict, only),
+	}}
+	g.key = rowKey{orElse(run.Meta.Scenario, "unknown"), orElse(run.Meta.World, "unknown"), run.Meta.SUT, ""}
+	if origin := run.Meta.Origin; origin != nil {
+		g.key.settings = strings.Join(origin.Set, " ")
+		g.Began, g.host = origin.Began, origin.Host
+	}
+	g.Replay = replay(run.Meta, run.Dir)
+	if run.Plan != nil {
+		g.doc, g.skipped = run.Plan.Doc, run.Plan.Skipped(run.Meta.World)
+		if run.Plan.IsControl(run.Meta.World) {
+			g.control = run.Plan.Control
+		}
+		g.claims = claims(run.Plan, run.Meta.World)
+	}
+	for _, f := range run.Evidence.Files {
+		g.Evidence = append(g.Evidence, model.Evidence{File: f.File, Kind: f.Kind, What: f.What, Bytes: f.Bytes, Cut: f.Cut})
+	}
+	for _, m := range run.Evidence.Missing {
+		g.Missing = append(g.Missing, strings.Join(strings.Fields(m.Kind+" "+m.Edge+" "+m.Node), " ")+": "+m.Why)
+	}
+	return g
+}
+
+func checks(from []check.Check) []model.Check {
+	list := []model.Check{}
+	for _, c := range from {
+		list = append(list, model.Check{Name: c.Name, Verdict: string(c.Verdict), Detail: c.Detail, Line: c.Line, Control: c.Control})
+	}
+	return list
+}
+
+// stored says what the run's own time made of it, nil where that is the same.
+func stored(run *load.Run, now check.Verdict, only string) *model.Stored {
+	if run.Stored == nil {
+		if only == "" {
+			return nil
+		}
+		return &model.Stored{Only: only, Reasons: []string{}}
+	}
+	s := &model.Stored{Verdict: string(run.Stored.Verdict), Reasons: nonNil(run.Stored.Reasons), Only: only}
+	if only == "" {
+		s.Changed = changed(run.Stored.Checks, now.Checks)
+	}
+	if only == "" && s.Verdict == string(now.Verdict) && len(s.Changed) == 0 {
+		return nil
+	}
+	return s
+}
+
+// changed lists the checks that are judged differently now. Checks of one name are
+// held against each other in their order: lines may count in another file.
+func changed(was, now []check.Check) []string {
+	before, after := byName(was), byName(now)
+	var list []string
+	for _, name := range namesOf(was, now) {
+		for i := range max(len(before[name]), len(after[name])) {
+			old, new := at(before[name], i), at(after[name], i)
+			if old != new {
+				list = append(list, fmt.Sprintf("%s: %s, was %s", name, cmp.Or(string(new), "not judged"), cmp.Or(string(old), "not judged")))
+			}
+		}
+	}
+	return list
+}
+
+func byName(checks []check.Check) map[string][]check.Outcome {
+	m := map[string][]check.Outcome{}
+	for _, c := range checks {
+		m[c.Name] = append(m[c.Name], c.Verdict)
+	}
+	return m
+}
+
+func namesOf(lists ...[]check.Check) []string {
+	var names []string
+	for _, c := range slices.Concat(lists...) {
+		if !slices.Contains(names, c.Name) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+func at(list []check.Outcome, i int) check.Outcome {
+	if i < len(list) {
+		return list[i]
+	}
+	return ""
+}
+
+// claims are the demands on metrics that the plan makes in the world.
+func claims(p *plan.Plan, world string) []claim {
+	var list []claim
+	add := func(guard plan.Guard, line int, conds ...plan.Cond) {
+		for _, c := range conds {
+			if c.Compare != nil && guard.In(world) {
+				list = append(list, claim{c.Compare.Metric, c.String(), line})
+			}
+		}
+	}
+	for _, a := range p.Always {
+		add(a.Guard, a.Pos.Line, a.Cond)
+	}
+	for _, s := range p.Steps {
+		if s.Expect != nil {
+			add(s.Guard, s.Pos.Line, s.Expect.Conds...)
+		}
+	}
+	return list
+}
+
+// replay is the command that makes the run again.
+func replay(m trace.Meta, dir string) string {
+	words := []string{"baton", "run", "--world", m.World, "--seed", strconv.FormatUint(m.Seed, 10)}
+	file := dir + "/" + load.ScenarioFile
+	if o := m.Origin; o != nil {
+		if o.AllowUnsafe {
+			words = append(words, "--allow-unsafe")
+		}
+		for _, set := range o.Set {
+			words = append(words, "--set", set)
+		}
+		file = orElse(o.File, file)
+	}
+	words = append(words, file)
+	if m.World == plan.Netns {
+		words = append([]string{"sudo"}, words...)
+	}
+	for i, word := range words {
+		words[i] = quote(word)
+	}
+	return strings.Join(words, " ")
+}
+
+// quote makes a word safe for a shell to which somebody pastes it, and keeps control
+// characters out of it.
+func quote(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=:,+@%", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(inert.Terminal(word), "'", `'\''`) + "'"
+}
+
+func orElse(s, other string) string { return cmp.Or(s, other) }
+
+func nonNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}

@@ -1,0 +1,5 @@
+// Package reports shows what stored runs came to. Build reads runs, judges them again
+// with the checkers of today, and sums up; Table and the subpackages write the result.
+// It never runs a scenario or changes a stored run; the command line and the suite
+// call it.
+package reports

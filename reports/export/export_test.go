@@ -1,0 +1,107 @@
+package export
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"baton/reports/model"
+)
+
+// hostile is what a trace may hold: markup, terminal sequences, paths, line ends.
+const hostile = "`</x>\"'<script>alert(1)</script>]]>\x1b[31m\x07\u202e|../../etc\\passwd\r\n# heading [a](http://b) @all \xff"
+
+func suite() *model.Suite {
+	return &model.Suite{Version: model.Version, Outcome: "FAIL", Counts: map[string]int{"FAIL": 1, "PASS": 1},
+		Environments: []model.Environment{{Kernel: hostile, CPU: hostile, Runs: 2}},
+		Rows: []model.Row{{Scenario: hostile, World: hostile, Settings: []string{hostile}, Verdict: "FAIL", Passed: 1, Failed: 1, Runs: []int{0, 1},
+			Figures: []model.Figure{{Name: "takeover_ms", Unit: "ms", Median: 120.5, Values: []float64{120.5}, Of: []int{0}}}}},
+		Runs: []model.Run{{Verdict: "PASS", Took: 1e9}, {Verdict: "FAIL", Dir: hostile, Reasons: []string{hostile, "second"}, Replay: hostile}},
+		Campaigns: []model.Campaign{{Kind: "campaign", Title: hostile, Planned: 2, Done: 2,
+			Violations: []model.Violation{{Seed: 3, Check: hostile, Reason: hostile, Replay: hostile}}}},
+		Mutants:  &model.Mutants{Killed: 1, Survived: 1, Mutants: []model.Mutant{{Name: hostile, Outcome: "survived"}, {Name: "b", Outcome: "killed"}}},
+		Problems: []model.Problem{{File: hostile, Line: 3, What: hostile}}}
+}
+
+func TestJUnitCountsEachVerdictAndIsXML(t *testing.T) {
+	var out bytes.Buffer
+	if err := JUnit(&out, suite()); err != nil {
+		t.Fatal(err)
+	}
+	var read junitSuites
+	if err := xml.Unmarshal(out.Bytes(), &read); err != nil {
+		t.Fatalf("%v\n%s", err, out.Bytes())
+	}
+	got := map[string][4]int{}
+	for i, s := range read.Suites {
+		name := []string{"runs", "simulator", "mutants", "input"}[i]
+		got[name] = [4]int{s.Tests, s.Failures, s.Errors, s.Skipped}
+	}
+	want := map[string][4]int{"runs": {2, 1, 0, 0}, "simulator": {1, 1, 0, 0}, "mutants": {2, 1, 0, 0}, "input": {1, 0, 1, 0}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	// Nothing of the hostile text became an element.
+	decoder := xml.NewDecoder(bytes.NewReader(out.Bytes()))
+	for {
+		token, err := decoder.Token()
+		if err == io.EOF {
+			break
+		}
+		if start, ok := token.(xml.StartElement); ok && !strings.Contains("testsuites testcase failure error skipped system-out", start.Name.Local) {
+			t.Errorf("element %s", start.Name.Local)
+		}
+	}
+	if i := bytes.IndexFunc(out.Bytes(), func(r rune) bool { return r < ' ' && r != '\n' || r == '\u202e' }); i >= 0 {
+		t.Errorf("a control character at %d: %q", i, out.Bytes()[i:i+10])
+	}
+}
+
+// TestSummaryShowsForeignTextAsCodeOnly: outside of code spans nothing of a trace stands.
+func TestSummaryShowsForeignTextAsCodeOnly(t *testing.T) {
+	var out bytes.Buffer
+	if err := Summary(&out, suite()); err != nil {
+		t.Fatal(err)
+	}
+	outside := regexp.MustCompile("`[^`\n]*`").ReplaceAllString(out.String(), "")
+	for _, part := range []string{"`", "<", "script", "http", "@all", "heading", "\x1b", "\u202e", "passwd"} {
+		if strings.Contains(outside, part) {
+			t.Errorf("%q stands outside of code:\n%s", part, outside)
+		}
+	}
+	for line := range strings.Lines(out.String()) {
+		if strings.HasPrefix(line, "| ") && strings.Count(strings.ReplaceAll(line, `\|`, ""), "|") != 5+len(summaryFigures) {
+			t.Errorf("a cell broke its row: %s", line)
+		}
+	}
+	if !strings.Contains(out.String(), "120.5") || !strings.Contains(out.String(), "1 of 2") {
+		t.Errorf("figures are missing:\n%s", out.String())
+	}
+}
+
+func TestJSONReadsBack(t *testing.T) {
+	var out bytes.Buffer
+	want := suite()
+	want.Environments = nil // bytes that are no UTF-8 do not come back
+	for _, s := range []*string{&want.Rows[0].Scenario, &want.Rows[0].World, &want.Rows[0].Settings[0], &want.Runs[1].Dir, &want.Runs[1].Reasons[0],
+		&want.Runs[1].Replay, &want.Campaigns[0].Title, &want.Campaigns[0].Violations[0].Check, &want.Campaigns[0].Violations[0].Reason,
+		&want.Campaigns[0].Violations[0].Replay, &want.Mutants.Mutants[0].Name, &want.Problems[0].File, &want.Problems[0].What} {
+		*s = strings.ToValidUTF8(*s, "")
+	}
+	if err := JSON(&out, want); err != nil {
+		t.Fatal(err)
+	}
+	var got model.Suite
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, &got); diff != "" {
+		t.Error(diff)
+	}
+}

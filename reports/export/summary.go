@@ -1,0 +1,157 @@
+package export
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"baton/reports/inert"
+	"baton/reports/model"
+)
+
+// Bounds of the summary: CI systems cut a long one off without a word.
+const (
+	summaryRuns    = 30 // told one by one
+	summaryReasons = 3  // of each
+	summaryText    = 300
+)
+
+// Summary writes summary.md, for a CI job's summary: the outcome in one line, a table
+// of scenarios, and what failed with the command that replays it.
+func Summary(w io.Writer, s *model.Suite) error {
+	buf := bufio.NewWriter(w)
+	fmt.Fprintf(buf, "## %s: %d runs", s.Outcome, len(s.Runs))
+	for _, verdict := range []string{"FAIL", "INCONCLUSIVE", "PASS", "SKIP"} {
+		if n := s.Counts[verdict]; n > 0 {
+			fmt.Fprintf(buf, ", %d %s", n, verdict)
+		}
+	}
+	fmt.Fprint(buf, "\n\n")
+	summaryRows(buf, s)
+	summaryFailures(buf, s)
+	summarySearches(buf, s)
+	summaryComparison(buf, s.Comparison)
+	summaryProblems(buf, s.Problems)
+	for _, e := range s.Environments {
+		fmt.Fprintf(buf, "- %d runs on %s\n", e.Runs, code(fmt.Sprintf("%s %s, %d cores, kernel %s, %s, baton %s", e.Arch, e.CPU, e.Cores, e.Kernel, e.Go, e.Baton)))
+	}
+	return buf.Flush()
+}
+
+// summaryFigures are the columns of the table, as far as they were measured.
+var summaryFigures = []string{"takeover_ms", "handover_ms", "gap_udp_max_ms", "gap_tcp_p50_ms", "rst", "lost"}
+
+func summaryRows(w io.Writer, s *model.Suite) {
+	if len(s.Rows) == 0 {
+		return
+	}
+	fmt.Fprint(w, "| scenario | world | verdict | runs |")
+	for _, name := range summaryFigures {
+		fmt.Fprintf(w, " %s |", strings.ReplaceAll(name, "_", " "))
+	}
+	fmt.Fprint(w, "\n|---|---|---|---|", strings.Repeat("---|", len(summaryFigures)), "\n")
+	for _, row := range s.Rows {
+		name := code(strings.Join(append([]string{row.Scenario}, row.Settings...), " "))
+		if row.Control != nil {
+			name += map[bool]string{true: " (control, caught)", false: " (control, **not caught**)"}[row.Control.Caught]
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %d of %d |", name, code(row.World), row.Verdict, row.Passed, len(row.Runs)-row.Skipped)
+		for _, figure := range summaryFigures {
+			fmt.Fprintf(w, " %s |", summaryFigure(row, figure))
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w)
+}
+
+func summaryFigure(row model.Row, name string) string {
+	for _, f := range row.Figures {
+		if f.Name == name {
+			return strconv.FormatFloat(f.Median, 'f', -1, 64)
+		}
+	}
+	return "–"
+}
+
+func summaryFailures(w io.Writer, s *model.Suite) {
+	told := 0
+	for _, run := range s.Runs {
+		if run.Verdict != "FAIL" && run.Verdict != "INCONCLUSIVE" {
+			continue
+		}
+		if told++; told > summaryRuns {
+			continue
+		}
+		row := s.Rows[run.Row]
+		fmt.Fprintf(w, "**%s** %s in %s, seed %d\n", run.Verdict, code(row.Scenario), code(row.World), run.Seed)
+		for i, reason := range run.Reasons {
+			if i == summaryReasons {
+				fmt.Fprintf(w, "- and %d more reasons\n", len(run.Reasons)-i)
+				break
+			}
+			fmt.Fprintf(w, "- %s\n", code(reason))
+		}
+		fmt.Fprintf(w, "- replay: %s\n\n", inert.Code(run.Replay))
+	}
+	if told > summaryRuns {
+		fmt.Fprintf(w, "And %d more runs; index.html has them all.\n\n", told-summaryRuns)
+	}
+}
+
+func summarySearches(w io.Writer, s *model.Suite) {
+	for _, c := range s.Campaigns {
+		verdict, reasons := campaignVerdict(c)
+		fmt.Fprintf(w, "**%s** %s: %d of %d done, %d inconclusive\n", verdict, code(c.Title), c.Done, c.Planned, c.Inconclusive)
+		for i, reason := range reasons {
+			if i == summaryRuns {
+				fmt.Fprintf(w, "- and %d more\n", len(reasons)-i)
+				break
+			}
+			fmt.Fprintf(w, "- %s\n", code(reason))
+		}
+		fmt.Fprintln(w)
+	}
+	if m := s.Mutants; m != nil {
+		fmt.Fprintf(w, "Mutants: %d killed, %d survived, %d no longer apply.\n\n", m.Killed, m.Survived, m.Stale)
+	}
+}
+
+func summaryComparison(w io.Writer, c *model.Comparison) {
+	if c == nil {
+		return
+	}
+	fmt.Fprintf(w, "Compared with %s: **%s**\n", code(c.Base), c.Verdict)
+	for _, row := range c.Rows {
+		if row.Verdict != model.Same {
+			fmt.Fprintf(w, "- %s: %s\n", row.Verdict, code(fmt.Sprintf("%s (%s) %s: %s", row.Scenario, row.World, row.Metric, row.Why)))
+		}
+	}
+	fmt.Fprintln(w)
+}
+
+func summaryProblems(w io.Writer, problems []model.Problem) {
+	for i, p := range problems {
+		if i == summaryRuns {
+			fmt.Fprintf(w, "- and %d more problems with the input; report.json has them all\n", len(problems)-i)
+			break
+		}
+		file := p.File
+		if p.Line > 0 {
+			file = fmt.Sprintf("%s:%d", p.File, p.Line)
+		}
+		fmt.Fprintf(w, "- not read: %s: %s\n", code(file), code(p.What))
+	}
+	if len(problems) > 0 {
+		fmt.Fprintln(w)
+	}
+}
+
+// code is a text from outside, cut to a readable length.
+func code(text string) string {
+	if runes := []rune(text); len(runes) > summaryText {
+		text = string(runes[:summaryText]) + "…"
+	}
+	return inert.Code(text)
+}

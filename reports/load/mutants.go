@@ -1,0 +1,53 @@
+package load
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"baton/impl/trace"
+	"baton/reports/model"
+)
+
+// mutantsVersion is the version of mutants.json.
+const mutantsVersion = 1
+
+// Mutants reads mutants.json, which `make mutants` leaves.
+func Mutants(file string) (*model.Mutants, error) {
+	var stored struct {
+		Version int `json:"version"`
+		Mutants []struct {
+			Name    string    `json:"name"`
+			Outcome string    `json:"outcome"` // killed, survived, stale
+			Check   string    `json:"check"`
+			Where   string    `json:"where"` // scenario and seed, or test
+			Took    trace.Dur `json:"took"`
+		} `json:"mutants"`
+	}
+	data, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(data, &stored)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if stored.Version != mutantsVersion {
+		return nil, fmt.Errorf("has version %d; this baton reads version %d", stored.Version, mutantsVersion)
+	}
+	m := &model.Mutants{File: file, Mutants: []model.Mutant{}}
+	for _, s := range stored.Mutants {
+		switch s.Outcome {
+		case "killed":
+			m.Killed++
+		case "survived":
+			m.Survived++
+		case "stale":
+			m.Stale++
+		default:
+			return nil, fmt.Errorf("mutant %q has the outcome %q, not killed, survived or stale", s.Name, s.Outcome)
+		}
+		m.Mutants = append(m.Mutants, model.Mutant{Name: s.Name, Outcome: s.Outcome, Check: s.Check, Where: s.Where, Took: time.Duration(s.Took)})
+	}
+	return m, nil
+}

@@ -1,0 +1,133 @@
+package load
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"baton/impl/trace"
+	"baton/reports/model"
+	"baton/scenarios/check"
+	"baton/scenarios/evidence"
+	"baton/scenarios/plan"
+)
+
+// Run is one stored run, as far as it could be read.
+type Run struct {
+	Dir    string
+	Plan   *plan.Plan // nil if the run stored none that can be read
+	Meta   trace.Meta
+	Events []trace.Event // by time
+	// Lost is how many lines of the trace are not in Events.
+	Lost     int
+	Stored   *check.Verdict // nil if there is none that can be read
+	Evidence evidence.Manifest
+	Problems []model.Problem
+}
+
+// skip is the verdict of a run that its world could not make.
+const skip check.Outcome = "SKIP"
+
+// Read reads the run of a folder.
+func Read(dir string, decoder *trace.Decoder) *Run {
+	r := &Run{Dir: dir}
+	r.Stored = r.result(filepath.Join(dir, ResultFile))
+	read := readTrace(filepath.Join(dir, TraceFile), decoder)
+	if r.skipped() && len(read.events) == 0 && read.lost == 0 {
+		read.problems = nil // it never ran
+	}
+	r.Events, r.Lost, r.Problems = read.events, read.lost, append(r.Problems, read.problems...)
+	trace.Sort(r.Events)
+	switch {
+	case read.meta != nil:
+		r.Meta = *read.meta
+	case r.Stored != nil:
+		r.Meta = trace.Meta{Scenario: r.Stored.Scenario, World: r.Stored.World, SUT: r.Stored.SUT, Seed: r.Stored.Seed}
+	}
+	r.Plan = r.scenario(filepath.Join(dir, ScenarioFile))
+	m, err := evidence.Read(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.Problems = append(r.Problems, problem(filepath.Join(dir, evidence.ManifestFile), reason(err), "the run without its evidence"))
+	}
+	r.Evidence = m
+	return r
+}
+
+func (r *Run) skipped() bool { return r.Stored != nil && r.Stored.Verdict == skip }
+
+func (r *Run) result(file string) *check.Verdict {
+	data, err := os.ReadFile(file)
+	var v check.Verdict
+	if err == nil {
+		err = json.Unmarshal(data, &v)
+	}
+	if err == nil && v.Verdict == "" {
+		err = errors.New("has no verdict")
+	}
+	if err != nil {
+		r.Problems = append(r.Problems, problem(file, reason(err), "what the trace shows"))
+		return nil
+	}
+	return &v
+}
+
+func (r *Run) scenario(file string) *plan.Plan {
+	source, err := os.ReadFile(file)
+	var p *plan.Plan
+	if err == nil {
+		p, err = plan.Parse(file, source)
+	}
+	if err == nil && r.Meta.Scenario != "" && p.Name != r.Meta.Scenario {
+		err = fmt.Errorf("is scenario %s, the run is one of %s", p.Name, r.Meta.Scenario)
+	}
+	if err != nil {
+		r.Problems = append(r.Problems, problem(file, reason(err), "the verdict of the run's own time"))
+		return nil
+	}
+	return p
+}
+
+// Verdict judges the run, or says why it cannot be judged again; then the verdict is
+// the stored one, and INCONCLUSIVE if there is none either.
+func (r *Run) Verdict() (v check.Verdict, only string) {
+	switch {
+	case r.skipped():
+		return *r.Stored, ""
+	case r.Plan == nil:
+		only = "its scenario is not stored, or cannot be read"
+	case len(r.Events) == 0:
+		only = "its trace is missing or empty"
+	case r.Meta.Version != trace.Version:
+		only = fmt.Sprintf("its trace has version %d; this baton judges version %d", r.Meta.Version, trace.Version)
+	default:
+		return r.judge(), ""
+	}
+	if r.Stored != nil {
+		return *r.Stored, only
+	}
+	return check.Verdict{Scenario: r.Meta.Scenario, World: r.Meta.World, SUT: r.Meta.SUT, Seed: r.Meta.Seed,
+		Verdict: check.Inconclusive, Reasons: []string{"it cannot be judged: " + only}}, only
+}
+
+// judge applies the checks. What is missing from the trace may be just what a check
+// would have failed for, so that a trace with gaps proves no PASS.
+func (r *Run) judge() check.Verdict {
+	v := check.Judge(r.Plan, r.Events)
+	if r.Lost > 0 && v.Verdict == check.Pass {
+		v.Verdict = check.Inconclusive
+		v.Reasons = append([]string{fmt.Sprintf("trace: %d lines could not be read: what they said is not judged", r.Lost)}, v.Reasons...)
+	}
+	return v
+}
+
+// Took is the time from the first event to the last.
+func (r *Run) Took() time.Duration {
+	if len(r.Events) == 0 {
+		return 0
+	}
+	return r.Events[len(r.Events)-1].At.Sub(r.Events[0].At)
+}

@@ -1,0 +1,122 @@
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"baton/impl/trace"
+	"baton/reports/model"
+)
+
+// Bounds of what a damaged or hostile trace can cost.
+const (
+	lineMost     = 1 << 20 // bytes of one event
+	problemsMost = 10      // of one file that are told one by one
+)
+
+// reader reads a trace line by line and notes what it cannot use.
+type reader struct {
+	file     string
+	decoder  *trace.Decoder
+	events   []trace.Event
+	meta     *trace.Meta
+	lost     int // lines that are not in events
+	problems []model.Problem
+}
+
+// readTrace reads the trace of a run. decoder may be shared by one goroutine's runs.
+func readTrace(file string, decoder *trace.Decoder) *reader {
+	r := &reader{file: file, decoder: decoder}
+	f, err := os.Open(file)
+	if err != nil {
+		r.problems = append(r.problems, problem(file, reason(err), "what the run's result says"))
+		return r
+	}
+	defer f.Close()
+	r.read(f)
+	if r.lost > problemsMost {
+		r.problems = append(r.problems, problem(file, fmt.Sprintf("%d more lines cannot be used", r.lost-problemsMost), ""))
+	}
+	if r.meta == nil && len(r.events) > 0 {
+		r.problems = append(r.problems, problem(file, "no event says what ran (kind meta)", "its events"))
+	}
+	if len(r.events) == 0 && r.lost == 0 {
+		r.problems = append(r.problems, problem(file, "holds no event", "what the run's result says"))
+	}
+	return r
+}
+
+func (r *reader) read(f io.Reader) {
+	lines := bufio.NewReaderSize(f, 64<<10)
+	for n := 1; ; n++ {
+		line, whole, err := nextLine(lines)
+		switch {
+		case !whole:
+			r.lose(n, fmt.Sprintf("longer than the %d bytes of the longest event", lineMost))
+		case len(bytes.TrimSpace(line)) > 0:
+			r.line(n, line, errors.Is(err, io.EOF))
+		}
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				r.lose(n, reason(err))
+			}
+			return
+		}
+	}
+}
+
+// nextLine returns the next line without its end. It is not whole if it is longer
+// than an event may be; then its rest was skipped.
+func nextLine(lines *bufio.Reader) (line []byte, whole bool, err error) {
+	line, err = lines.ReadSlice('\n')
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		return bytes.TrimSuffix(line, []byte("\n")), true, err
+	}
+	long := bytes.Clone(line)
+	for errors.Is(err, bufio.ErrBufferFull) {
+		line, err = lines.ReadSlice('\n')
+		if len(long) <= lineMost {
+			long = append(long, line...)
+		}
+	}
+	return bytes.TrimSuffix(long, []byte("\n")), len(long) <= lineMost, err
+}
+
+// line takes one event. last says that no newline ends it.
+func (r *reader) line(n int, line []byte, last bool) {
+	e, err := r.decoder.Decode(line)
+	switch {
+	case err != nil && last:
+		r.lose(n, "the trace ends in the middle of an event: it was cut off")
+		return
+	case err != nil:
+		r.lose(n, "no event: "+err.Error())
+		return
+	case e.Meta != nil && r.meta != nil && (e.Meta.Version != r.meta.Version || e.Meta.Scenario != r.meta.Scenario || e.Meta.World != r.meta.World):
+		r.lose(n, fmt.Sprintf("says again what ran, and something else: %s in %s, version %d, after %s in %s, version %d",
+			e.Meta.Scenario, e.Meta.World, e.Meta.Version, r.meta.Scenario, r.meta.World, r.meta.Version))
+		return
+	case e.Meta != nil && r.meta == nil:
+		r.meta = e.Meta
+	}
+	r.events = append(r.events, e)
+}
+
+func (r *reader) lose(n int, what string) {
+	if r.lost++; r.lost <= problemsMost {
+		r.problems = append(r.problems, model.Problem{File: r.file, Line: n, What: what, Kept: "the other events"})
+	}
+}
+
+// reason is an error of the file system without the path, which the problem names.
+func reason(err error) string {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
+}
