@@ -88,7 +88,7 @@ type intrusion struct {
 // they prove nothing of the node for as long as a packet can be under way.
 func (r *run) intrusions() []intrusion {
 	var found []intrusion
-	displaced := map[string]clock.Instant{} // place and node: since when another carries its packets
+	displaced := map[string]displacement{} // place and node: since when another carries its packets
 	leases := r.leases()
 	add := func(at clock.Instant, format string, args ...any) {
 		found = append(found, intrusion{point(at), fmt.Sprintf(format, args...)})
@@ -107,26 +107,30 @@ func (r *run) intrusions() []intrusion {
 		if f.From == e.Node {
 			continue // the end of the capture, no change
 		}
-		since, was := displaced[place+e.Node]
+		lost, was := displaced[place+e.Node]
 		underway := r.plan.Transit(r.meta.World, f.Edge, e.Node)
 		until, late := overrun(leases, e.Node, e.At, underway)
-		if was && !late && underway > 0 && e.At <= since.Add(underway) {
+		if was && !late && underway > 0 && e.At <= lost.seen.Add(underway) {
 			continue // sent before it lost them
 		}
 		switch {
-		case was && !r.claimed(e.Node, since, e.At):
+		case was && !r.claimed(e.Node, lost.sent, e.At):
 			add(e.At, "%s carries %s again at %s, having lost them to %s at %s, without having become Master anew",
-				e.Node, place, r.at(e.At), f.From, r.at(since))
+				e.Node, place, r.at(e.At), f.From, r.at(lost.seen))
 		case late:
 			add(e.At, "%s carries %s at %s, its lease having ended at %s", e.Node, place, r.at(e.At), r.at(until))
 		}
 		if _, before := displaced[place+f.From]; !before { // stragglers give it nothing back
-			displaced[place+f.From] = e.At
+			displaced[place+f.From] = displacement{seen: e.At, sent: e.At.Add(-underway)}
 		}
 		delete(displaced, place+e.Node)
 	}
 	return found
 }
+
+// displacement is when another node was first seen to carry what a node had carried, and
+// when at the earliest that packet was sent: a claim since then gives it back.
+type displacement struct{ seen, sent clock.Instant }
 
 // claimed reports whether the node claimed the role, or became Master, in between.
 func (r *run) claimed(node string, from, to clock.Instant) bool {

@@ -68,6 +68,14 @@ func TestStragglersAreNotForwarding(t *testing.T) {
 			t.forwarder(2163, "lb1", "lb2", 2162)
 			t.forwarder(2190, "lb2", "lb1", 2163)
 		}, Pass},
+		{"a claim while the other's packet is under way", "chaos clients delay=6ms\n", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.At > ms(2156) && (e.Node == "lb2" || e.Lease != nil) })
+			t.lease(2157, "lb2", 2157)
+			t.role(2157, "lb2", "Master", "Backup")
+			t.promote(2159, "lb1", 2300)
+			t.forwarder(2160, "lb2", "lb1", 2150)
+			t.forwarder(2200, "lb1", "lb2", 2160)
+		}, Pass},
 		{"turn by turn", "chaos clients delay=6ms\n", func(t *tape) {
 			t.forwarder(2163, "lb1", "lb2", 2162)
 			t.forwarder(2164, "lb2", "lb1", 2163)
