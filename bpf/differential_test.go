@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"bytes"
+	"net"
 	"slices"
 	"testing"
 	"time"
@@ -19,18 +20,21 @@ type pair struct {
 	t               *rapid.T
 	model, programs subject
 	now             clock.Instant
+	reached         reach
 }
 
 // TestProgramsFollowTheModel puts random packets and table operations through the
 // programs and through the model. Fate, frame, table, claims, events and counters
 // must agree after every step. Ports and capacity are few, so that the flows meet.
+// What the sequences must have reached between them is said in reach_test.go.
 func TestProgramsFollowTheModel(t *testing.T) {
+	reached := reach{}
 	programs := newProgramSubject(t, testConfig())
 	specification := newModelSubject(t, testConfig())
 	rapid.Check(t, func(t *rapid.T) {
 		programs.reset()
 		specification.reset()
-		p := &pair{t: t, model: specification, programs: programs, now: origin}
+		p := &pair{t: t, model: specification, programs: programs, now: origin, reached: reached}
 		p.both("lease", func(s subject) error { return s.Lease(clock.Never) })
 		t.Repeat(map[string]func(*rapid.T){
 			"":          p.compare,
@@ -46,8 +50,15 @@ func TestProgramsFollowTheModel(t *testing.T) {
 			"delete":    p.delete,
 			"sweep":     p.sweep,
 			"services":  p.services,
+			"close":     p.closing,
+			"idle":      p.idle,
+			"fragment":  p.fragment,
+			"flood":     p.flood,
+			"adopt":     p.adopt,
+			"protocol":  p.protocol,
 		})
 	})
+	reached.check(t)
 }
 
 // both does something to both, which must both accept or both refuse it.
@@ -62,6 +73,7 @@ func (p *pair) send(link string, frame []byte) {
 	wantFate, want := fate(p.t, p.model, link, frame)
 	gotFate, got := fate(p.t, p.programs, link, frame)
 	p.t.Logf("%x on %s: %s", frame, link, wantFate)
+	p.reached.fate(wantFate, link)
 	if gotFate != wantFate {
 		p.t.Fatalf("model %s, programs %s", wantFate, gotFate)
 	}
@@ -71,6 +83,7 @@ func (p *pair) send(link string, frame []byte) {
 }
 
 func (p *pair) compare(*rapid.T) {
+	p.reached.entries(p.t, p.model)
 	if diff := cmp.Diff(table(p.t, p.model), table(p.t, p.programs)); diff != "" {
 		p.t.Fatalf("tables differ (-model +programs):\n%s", diff)
 	}
@@ -130,12 +143,22 @@ func damage(t *rapid.T, frame []byte) []byte {
 	return frame
 }
 
+// summed gives a frame another payload, and with it another checksum; a datagram
+// now and then has none (RFC 768), which must stay so.
+func summed(t *rapid.T, to net.HardwareAddr, o flow.Tuple, flags int) []byte {
+	frame := frameTo(to, o, flags, payload+string(rapid.SliceOfN(rapid.Byte(), 0, 3).Draw(t, "more")))
+	if o.Proto == flow.UDP && rapid.IntRange(0, 3).Draw(t, "checksum") == 0 {
+		frame[14+20+6], frame[14+20+7] = 0, 0
+	}
+	return frame
+}
+
 func (p *pair) clientPacket(t *rapid.T) {
-	p.send("client0", damage(t, fromClient(originals.Draw(t, "original"), tcpFlags.Draw(t, "flags"))))
+	p.send("client0", damage(t, summed(t, clientMAC, originals.Draw(t, "original"), tcpFlags.Draw(t, "flags"))))
 }
 
 func (p *pair) backendPacket(t *rapid.T) {
-	p.send("backend0", damage(t, fromBackend(replyTuples.Draw(t, "reply"), tcpFlags.Draw(t, "flags"))))
+	p.send("backend0", damage(t, summed(t, backendMAC, replyTuples.Draw(t, "reply"), tcpFlags.Draw(t, "flags"))))
 }
 
 // entry draws one of the entries, if there are any.
@@ -157,10 +180,82 @@ func (p *pair) replyPacket(t *rapid.T) {
 		t.Skip("no entries")
 	}
 	flags := tcpFlags.Draw(t, "flags")
+	link, frame := p.ofFlow(t, e, flags)
+	p.send(link, damage(t, frame))
+}
+
+// ofFlow draws the side that a packet of a flow comes from.
+func (p *pair) ofFlow(t *rapid.T, e flow.Entry, flags int) (link string, frame []byte) {
 	if rapid.Bool().Draw(t, "of the backend") {
-		p.send("backend0", damage(t, fromBackend(e.Reply, flags)))
-	} else {
-		p.send("client0", damage(t, fromClient(e.Original, flags)))
+		return "backend0", summed(t, backendMAC, e.Reply, flags)
+	}
+	return "client0", summed(t, clientMAC, e.Original, flags)
+}
+
+// closing ends a flow: by a FIN of either side first, or of one twice, or by a RST;
+// then the same tuple may open again.
+func (p *pair) closing(t *rapid.T) {
+	e, ok := p.entry(t)
+	if !ok {
+		t.Skip("no entries")
+	}
+	for range rapid.IntRange(1, 3).Draw(t, "packets") {
+		p.send(p.ofFlow(t, e, rapid.SampledFrom([]int{fin | ack, fin | ack, fin | ack, ack, rst | ack}).Draw(t, "flags")))
+	}
+	if rapid.Bool().Draw(t, "again") {
+		p.send("client0", fromClient(e.Original, syn))
+	}
+}
+
+// idle lets a flow come to the very edge of its lifetime, and then looks at it.
+func (p *pair) idle(t *rapid.T) {
+	e, ok := p.entry(t)
+	if !ok {
+		t.Skip("no entries")
+	}
+	p.now = p.now.Add(max(0, e.Remaining+time.Duration(rapid.Int64Range(-1, 1).Draw(t, "edge"))))
+	p.both("advance", func(s subject) error { s.advance(p.now); return nil })
+	if rapid.Bool().Draw(t, "renewed") {
+		p.both("lease", func(s subject) error { return s.Lease(p.now.Add(time.Hour)) })
+		p.send(p.ofFlow(t, e, ack))
+	}
+	p.sweep(t)
+}
+
+// fragment makes a flow's packet the first of several fragments, or a later one.
+func (p *pair) fragment(t *rapid.T) {
+	e, ok := p.entry(t)
+	if !ok {
+		t.Skip("no entries")
+	}
+	link, frame := p.ofFlow(t, e, ack)
+	p.send(link, withIP(frame, 6, 0x20, 0))
+	flags := rapid.SampledFrom([]byte{0x00, 0x20, 0x40, 0x80}).Draw(t, "flags") // more fragments, do not fragment, reserved
+	p.send(link, withIP(frame, 6, flags, rapid.SampledFrom([]byte{0, 0, 1, 0xff}).Draw(t, "offset")))
+}
+
+// adopt meets a flow in its middle, where that is allowed: its first packet is an
+// ACK or a FIN, and the backend goes on with it.
+func (p *pair) adopt(t *rapid.T) {
+	o := originals.Draw(t, "original")
+	o.Proto = flow.TCP
+	p.both("miss", func(s subject) error { return s.SetMiss(dataplane.MissAdopt) })
+	p.send("client0", summed(t, clientMAC, o, rapid.SampledFrom([]int{ack, ack | psh, fin | ack}).Draw(t, "flags")))
+	if e, ok, _ := p.model.Lookup(o); ok {
+		p.send("backend0", summed(t, backendMAC, e.Reply, ack))
+	}
+	p.both("miss", func(s subject) error { return s.SetMiss(dataplane.MissDrop) })
+	o.SrcPort += 100 // of no flow
+	p.send("client0", fromClient(o, ack))
+}
+
+// flood opens more flows of one service than there are ports, entries or places
+// for events.
+func (p *pair) flood(t *rapid.T) {
+	o := originals.Draw(t, "original")
+	for i := range uint16(rapid.IntRange(5, 12).Draw(t, "flows")) {
+		o.SrcPort = 41000 + i
+		p.send("client0", fromClient(o, syn))
 	}
 }
 
@@ -175,10 +270,19 @@ func (p *pair) handshake(t *rapid.T) {
 }
 
 func (p *pair) arp(t *rapid.T) {
-	addresses := rapid.SampledFrom([]string{vipAddr, snatAddr, unknownVIP, "198.18.0.1", "198.18.1.1", clientAddr})
+	addresses := rapid.SampledFrom([]string{vipAddr, vipAddr, vipAddr, snatAddr, snatAddr, snatAddr, unknownVIP, "198.18.0.1", "198.18.1.1", clientAddr})
 	link := rapid.SampledFrom([]string{"client0", "backend0"}).Draw(t, "link")
 	operation := rapid.Uint16Range(1, 2).Draw(t, "operation")
 	p.send(link, damage(t, arpFrame(operation, addresses.Draw(t, "sender"), addresses.Draw(t, "target"))))
+	p.send("client0", arpFrame(1, clientAddr, vipAddr))
+	p.send("backend0", arpFrame(1, backendAddr, snatAddr))
+}
+
+// protocol sends packets that are neither TCP nor UDP.
+func (p *pair) protocol(t *rapid.T) {
+	number := rapid.SampledFrom([]byte{1, 2, 47, 132}).Draw(t, "number")
+	p.send("client0", withIP(fromClient(originals.Draw(t, "original"), ack), 9, number))
+	p.send("backend0", withIP(fromBackend(replyTuples.Draw(t, "reply"), ack), 9, number))
 }
 
 func (p *pair) passTime(t *rapid.T) {
@@ -187,7 +291,8 @@ func (p *pair) passTime(t *rapid.T) {
 }
 
 func (p *pair) lease(t *rapid.T) {
-	until := p.now.Add(time.Duration(rapid.SampledFrom([]int64{-1, 0, 1, int64(time.Hour), int64(time.Hour)}).Draw(t, "for")))
+	const hour = int64(time.Hour)
+	until := p.now.Add(time.Duration(rapid.SampledFrom([]int64{-1, 0, 1, hour, hour, hour, hour, hour, hour, hour}).Draw(t, "for")))
 	p.both("lease", func(s subject) error { return s.Lease(until) })
 }
 
@@ -226,7 +331,7 @@ func (p *pair) delete(t *rapid.T) {
 }
 
 func (p *pair) sweep(t *rapid.T) {
-	since := p.now.Add(-time.Duration(rapid.Int64Range(0, int64(3*time.Hour)).Draw(t, "since")))
+	since := p.now.Add(-time.Duration(rapid.SampledFrom([]int64{0, int64(time.Minute), 3 * int64(time.Hour), 3 * int64(time.Hour)}).Draw(t, "since")))
 	var swept [2][]string
 	for i, s := range []subject{p.model, p.programs} {
 		entries, err := s.Sweep(p.now, since)
@@ -237,6 +342,9 @@ func (p *pair) sweep(t *rapid.T) {
 			swept[i] = append(swept[i], entryLine(e))
 		}
 		slices.Sort(swept[i])
+	}
+	if len(swept[0]) > 0 {
+		p.reached["swept"]++
 	}
 	if diff := cmp.Diff(swept[0], swept[1]); diff != "" {
 		t.Fatalf("swept (-model +programs):\n%s", diff)

@@ -1,0 +1,59 @@
+package bpf
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"baton/impl/flow"
+)
+
+// reach counts what random sequences have come upon: a comparison proves nothing
+// about what it never saw.
+type reach map[string]int
+
+// fate counts what became of a packet: where it came from, the verdict, the reason
+// of a drop, the protocol of what is forwarded.
+func (r reach) fate(fate, link string) {
+	words := strings.Fields(fate)
+	if len(words) > 1 && words[0] != "arp-reply" {
+		words = words[:2]
+	} else {
+		words = words[:1]
+	}
+	r[link+" "+strings.Join(words, " ")]++
+}
+
+// entries counts the states that flows were in, by how they came to be.
+func (r reach) entries(t rapid.TB, s subject) {
+	err := s.Dump(func(e flow.Entry) bool {
+		r[e.State.String()+" "+e.Origin.String()]++
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wanted is what the sequences of one test reach between them, each many times over.
+var wanted = []string{
+	"client0 forward tcp", "client0 forward udp", "backend0 forward tcp", "backend0 forward udp",
+	"client0 pass", "backend0 pass", "client0 arp-reply", "backend0 arp-reply",
+	"client0 drop no-lease", "client0 drop miss", "client0 drop no-service", "client0 drop no-backend", "client0 drop no-port",
+	"client0 drop table-full", "client0 drop malformed", "client0 drop fragment", "client0 drop other-proto",
+	"backend0 drop no-lease", "backend0 drop miss", "backend0 drop fragment", "backend0 drop other-proto",
+	"syn-sent opened", "established opened", "fin-wait opened", "closed opened", "unreplied opened", "assured opened",
+	"syn-sent synced", "established synced", "fin-wait synced", "closed synced", "unreplied synced", "assured synced",
+	"established adopted", "fin-wait adopted", "closed adopted", "swept",
+}
+
+func (r reach) check(t *testing.T) {
+	t.Helper()
+	t.Log(map[string]int(r))
+	for _, w := range wanted {
+		if r[w] == 0 {
+			t.Errorf("the sequences never reached %q", w)
+		}
+	}
+}
