@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,7 +25,8 @@ func hog() {
 // longest time between two packets as the peer received them, of which jitter and
 // interval explain at most 50 ms. It compares an idle machine with one on which
 // ordinary processes keep every core busy, and both with what scheduling,
-// memory and collector settings are for. One iteration is five seconds of a pair.
+// memory and collector settings are for. One iteration is a hundred heartbeats of
+// each node, some five seconds.
 func BenchmarkHeartbeat(b *testing.B) {
 	for _, load := range []struct {
 		name string
@@ -62,7 +64,9 @@ func heartbeat(b *testing.B, hogs int, ordinary bool) {
 		}
 		defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	}
-	time.Sleep(5 * time.Second)
+	for _, n := range p.nodes {
+		n.waitBeats(b, 100)
+	}
 	reportPunctuality(b, p.nodes[0], p.nodes[1])
 	p.kill(b)
 	var used time.Duration
@@ -70,6 +74,29 @@ func heartbeat(b *testing.B, hogs int, ordinary bool) {
 		used += n.cmd.ProcessState.UserTime() + n.cmd.ProcessState.SystemTime()
 	}
 	b.ReportMetric(float64(used.Milliseconds())/2, "cpu-ms-a-node")
+}
+
+// waitBeats waits until a node has sent so many packets more on each path. It asks
+// seldom: what is measured is the node's loop, which answers.
+func (n *testNode) waitBeats(b *testing.B, beats uint64) {
+	b.Helper()
+	var want []uint64
+	for _, path := range n.waitStatus(b, "answering", func(control.Status) bool { return true }).Paths {
+		want = append(want, path.Stats.Sent+beats)
+	}
+	for deadline := time.Now().Add(patience); ; pause(context.Background(), 100*time.Millisecond) {
+		s := n.waitStatus(b, "answering", func(control.Status) bool { return true })
+		missing := false
+		for i, path := range s.Paths {
+			missing = missing || path.Stats.Sent < want[i]
+		}
+		if !missing {
+			return
+		}
+		if time.Now().After(deadline) {
+			b.Fatalf("%s has not sent %d packets on each path within %v", n.Node, beats, patience)
+		}
+	}
 }
 
 // reportPunctuality reports the worst of the nodes since they came up.
