@@ -3,9 +3,11 @@ package campaign_test
 import (
 	"context"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 
+	"baton/scenarios/check"
 	"baton/sim/campaign"
 )
 
@@ -36,15 +38,30 @@ func TestSafeSeedsFindNothing(t *testing.T) {
 	t.Logf("%d seeds, %d inconclusive, %.1f seeds/s, %.0f simulated seconds a second", p.Done, p.Inconclusive, p.SeedsPerSecond(), p.Speed())
 }
 
-// TestUnsafeSeedsFindTheBug: with the gates off the seed bug shows within 50 seeds.
+// TestUnsafeSeedsFindTheBug: with the gates off the seed bug shows within 50 seeds,
+// wherever they begin: not only that a gate was passed, but that a client got a RST.
 func TestUnsafeSeedsFindTheBug(t *testing.T) {
-	p, err := campaign.Run(context.Background(), campaign.Options{Start: 1, Seeds: 50, Unsafe: true, MaxViolations: 1, Violated: func(v campaign.Violation) {
-		t.Logf("seed %d: %s", v.Seed, v.Reason)
-	}})
+	for _, start := range []uint64{1, 1001, 20001} {
+		seed := start
+		for ; seed < start+50 && !resets(t, seed); seed++ {
+		}
+		if seed == start+50 {
+			t.Errorf("50 seeds from %d with the gates off: no client got a RST", start)
+		}
+		t.Logf("from %d: seed %d", start, seed)
+	}
+}
+
+// resets reports whether a client gets a RST in the case of a seed with the gates off.
+func resets(t *testing.T, seed uint64) bool {
+	t.Helper()
+	c, err := campaign.Draw(seed, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Violations == 0 {
-		t.Fatalf("%d seeds with the gates off found nothing", p.Done)
+	r, err := campaign.Execute(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return slices.ContainsFunc(r.Verdict.Checks, func(c check.Check) bool { return c.Name == "rst" && c.Verdict == check.Fail })
 }
