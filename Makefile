@@ -76,8 +76,8 @@ bench-bfd: bin/baton ## how punctual the nodes' BFD is beside FRR's, idle and lo
 	@$(GO) build -o bin/bfdbench ./netns/bfdbench/cmd/bfdbench
 	@$(SUDO) bin/bfdbench -for $(FOR)
 
-generate: ## rebuild the eBPF objects (needs clang, llvm-strip, libbpf-dev)
-	$(GO) generate ./bpf/... ./netns/...
+generate: ## rebuild the eBPF objects (needs clang, llvm-strip, libbpf-dev) and the report page (needs node, npm)
+	$(GO) generate ./bpf/... ./netns/... ./reports/page
 
 clean: ## remove what the above has built
 	rm -rf bin $(OUT)

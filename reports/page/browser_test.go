@@ -1,0 +1,267 @@
+package page
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/performance"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+const chromium = "/usr/bin/chromium"
+
+// interactiveLimit is how long a page of 200 runs may take until it answers.
+const interactiveLimit = time.Second
+
+// browser is a tab of a chromium of its own, without network, that notes what goes
+// wrong in the page. The browser ends with the test.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+	mu  sync.Mutex
+	bad []string // console errors, exceptions, requests that left the disk
+}
+
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	if _, err := os.Stat(chromium); err != nil {
+		t.Skip("no " + chromium + ": install chromium (make setup)")
+	}
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(chromium), chromedp.UserDataDir(t.TempDir())}
+	for _, flag := range []string{"headless", "no-sandbox", "disable-gpu", "disable-background-networking", "disable-component-update", "disable-sync", "no-first-run"} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(stop)
+	ctx, _ = chromedp.NewContext(ctx)
+	// The browser must have ended before its folder is removed.
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	b := &browser{t: t, ctx: ctx}
+	chromedp.ListenTarget(ctx, b.note)
+	b.do(network.Enable(), runtime.Enable(), network.OverrideNetworkState(true, 0, -1, -1))
+	return b
+}
+
+func (b *browser) note(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		b.bad = append(b.bad, "exception: "+e.ExceptionDetails.Error())
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.APITypeError || e.Type == runtime.APITypeWarning {
+			b.bad = append(b.bad, fmt.Sprintf("console %s: %s", e.Type, e.Args[0].Value))
+		}
+	case *network.EventRequestWillBeSent:
+		if !strings.HasPrefix(e.Request.URL, "file:") && !strings.HasPrefix(e.Request.URL, "blob:") {
+			b.bad = append(b.bad, "request: "+e.Request.URL)
+		}
+	}
+}
+
+// do runs actions; what they wait for must come.
+func (b *browser) do(actions ...chromedp.Action) {
+	b.t.Helper()
+	if err := chromedp.Run(b.ctx, actions...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// open opens a page from disk and waits until it can be used.
+func (b *browser) open(page []byte, hash string) {
+	b.t.Helper()
+	file := filepath.Join(b.t.TempDir(), "index.html")
+	if err := os.WriteFile(file, page, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+	b.do(chromedp.Navigate("file://"+file+hash), chromedp.WaitReady("html[data-ready]", chromedp.ByQuery))
+}
+
+// text is what an element says.
+func (b *browser) text(selector string) string {
+	b.t.Helper()
+	var text string
+	b.do(chromedp.Text(selector, &text, chromedp.ByQuery))
+	return text
+}
+
+// eval is the value of an expression.
+func eval[T any](b *browser, expression string) T {
+	b.t.Helper()
+	var value T
+	b.do(chromedp.Evaluate(expression, &value))
+	return value
+}
+
+// calm fails if anything went wrong in the page.
+func (b *browser) calm() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, bad := range b.bad {
+		b.t.Error(bad)
+	}
+}
+
+func TestRSTOpensItsAttribution(t *testing.T) {
+	page := written(t, report(t, 20, 300))
+	want := []string{"backend1", "lb1, then Master", "adopted", "restore lb1", "1000", "198.18.1.11:80>198.18.1.100:20000"}
+	const mark = ".mark.kind-rst"
+	for name, act := range map[string][]chromedp.Action{
+		"click":    {chromedp.Click(mark, chromedp.ByQuery)},
+		"keyboard": {chromedp.Focus(mark, chromedp.ByQuery), chromedp.KeyEvent(kb.Enter)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBrowser(t)
+			b.open(page, "#run-0")
+			b.do(chromedp.WaitVisible(mark, chromedp.ByQuery))
+			b.do(act...)
+			b.do(chromedp.WaitVisible(".panel", chromedp.ByQuery))
+			panel := b.text(".panel")
+			for _, fact := range want {
+				if !strings.Contains(panel, fact) {
+					t.Errorf("the attribution lacks %q:\n%s", fact, panel)
+				}
+			}
+			b.do(chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(".panel", chromedp.ByQuery))
+			if !eval[bool](b, `document.activeElement.matches('.mark.kind-rst')`) {
+				t.Error("the focus does not return to the mark")
+			}
+			b.calm()
+		})
+	}
+}
+
+func TestKeyboardZoomsAndPans(t *testing.T) {
+	b := newBrowser(t)
+	b.open(written(t, report(t, 20, 300)), "#run-0")
+	ticks := func() string { return eval[string](b, `document.querySelector('.scale').textContent`) }
+	b.do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery), chromedp.Focus("svg.axis", chromedp.ByQuery))
+	whole := ticks()
+	for _, key := range []string{"+", kb.ArrowRight, "-", "+", "0"} {
+		before := ticks()
+		b.do(chromedp.KeyEvent(key))
+		if ticks() == before {
+			t.Errorf("%q does nothing", key)
+		}
+	}
+	if ticks() != whole {
+		t.Error("0 does not show the whole run again")
+	}
+	b.calm()
+}
+
+func TestHostileTextsAreInert(t *testing.T) {
+	page := written(t, report(t, 20, 3))
+	if n := strings.Count(string(page), "onerror"); n != 0 {
+		t.Errorf("a text of the trace stands in the page as it is, %d times", n)
+	}
+	b := newBrowser(t)
+	for _, hash := range []string{"", "#run-0"} {
+		b.open(page, hash)
+		if title := eval[string](b, "document.title"); strings.Contains(title, "broken") {
+			t.Error("a script of the trace ran")
+		}
+		if n := eval[int](b, "document.images.length"); n != 0 {
+			t.Errorf("%d images", n)
+		}
+		if !strings.Contains(b.text("main"), "<img src=x") {
+			t.Error("the text is not shown")
+		}
+	}
+	if href := eval[string](b, `document.querySelector('.evidence a').getAttribute('href')`); href != "./run-0/capture.pcapng" {
+		t.Errorf("evidence at %q", href)
+	}
+	b.calm()
+}
+
+// Screenshots of it are left in PAGE_SHOTS for a person to look at.
+func TestPageFitsItsWindow(t *testing.T) {
+	b := newBrowser(t)
+	page := written(t, report(t, 40, 300))
+	for _, width := range []int64{1280, 390} {
+		for _, scheme := range []string{"light", "dark"} {
+			for _, view := range []string{"", "#run-0"} {
+				b.do(emulation.SetDeviceMetricsOverride(width, 900, 1, width < 500),
+					emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
+				b.open(page, view)
+				if over := eval[int](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
+					t.Errorf("%q at %d px scrolls sideways by %d px", view, width, over)
+				}
+				if dark := eval[bool](b, `parseInt(getComputedStyle(document.body).backgroundColor.slice(4)) < 100`); dark != (scheme == "dark") {
+					t.Errorf("%q is dark: %v in a %s scheme", view, dark, scheme)
+				}
+				b.shoot(fmt.Sprintf("%s%d-%s", strings.TrimPrefix(view, "#"), width, scheme))
+			}
+		}
+	}
+	b.calm()
+}
+
+func (b *browser) shoot(name string) {
+	folder := os.Getenv("PAGE_SHOTS")
+	if folder == "" {
+		return
+	}
+	var png []byte
+	b.do(chromedp.FullScreenshot(&png, 100))
+	if err := os.WriteFile(filepath.Join(folder, name+".png"), png, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// How long a page takes by the wall clock depends on who else has the processor, so
+// the limit is held against what the page itself takes of it; both are told.
+func TestPageOfTwoHundredRunsIsFastAndSmall(t *testing.T) {
+	page := written(t, report(t, 200, 1000))
+	t.Logf("index.html of 200 runs: %.2f MiB (limit %d MiB)", float64(len(page))/(1<<20), Limit>>20)
+	if len(page) > Limit {
+		t.Errorf("%d bytes, limit %d", len(page), Limit)
+	}
+	b := newBrowser(t)
+	b.open([]byte("<!DOCTYPE html><html data-ready>"), "") // so that the browser's own start does not count
+	b.do(performance.Enable().WithTimeDomain(performance.EnableTimeDomainThreadTicks))
+	before := b.busy()
+	b.open(page, "")
+	busy := b.busy() - before
+	wall := time.Duration(eval[float64](b, `performance.getEntriesByName('interactive')[0].startTime`) * float64(time.Millisecond))
+	t.Logf("interactive after %v, of which the page's thread was busy %v (limit %v)", wall.Round(time.Millisecond), busy.Round(time.Millisecond), interactiveLimit)
+	if busy <= 0 || busy > interactiveLimit {
+		t.Errorf("the page was busy for %v", busy)
+	}
+	b.do(chromedp.Click(".rows .row", chromedp.ByQuery), chromedp.WaitVisible("svg.axis .mark", chromedp.ByQuery))
+	b.calm()
+}
+
+// busy is the processor time that the page's thread has taken.
+func (b *browser) busy() time.Duration {
+	b.t.Helper()
+	var metrics []*performance.Metric
+	b.do(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		metrics, err = performance.GetMetrics().Do(ctx)
+		return err
+	}))
+	for _, m := range metrics {
+		if m.Name == "TaskDuration" {
+			return time.Duration(m.Value * float64(time.Second))
+		}
+	}
+	b.t.Fatal("the browser tells no TaskDuration")
+	return 0
+}

@@ -1,0 +1,167 @@
+package page
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/reports/model"
+	"baton/reports/timeline"
+)
+
+// hostile is what no trace should hold and any may: were it markup, the page would
+// say so by its title, or ask the network.
+const hostile = `</script><script>document.title='broken'</script><img src=x onerror="document.title='broken'">` + "\x1b[31m../../etc"
+
+// ms is an instant of a trace whose first step begins at 1 s.
+func ms(n float64) clock.Instant {
+	return clock.Instant(time.Second) + clock.Instant(n*float64(time.Millisecond))
+}
+
+// failing is the trace of a run in which lb1 crashes, is restored, takes the role
+// without its table, and count RSTs follow.
+func failing(count int) []trace.Event {
+	var events []trace.Event
+	add := func(at float64, node string, e trace.Event) {
+		e.At, e.Node = ms(at), node
+		events = append(events, e)
+	}
+	role := func(at float64, node, from, to string, epoch uint32) {
+		add(at, node, trace.Event{Kind: trace.KindRole, Role: &trace.Role{From: from, To: to, Reason: "no MASTER, table in sync", Epoch: epoch, Gates: []string{"LinksUp"}, Closed: []string{"InSync"}}})
+	}
+	path := func(at float64, node, from, to string) {
+		for _, name := range []string{"clients", "sync"} {
+			add(at, node, trace.Event{Kind: trace.KindBFD, BFD: &trace.BFD{Path: name, From: from, To: to, Detect: trace.Dur(150 * time.Millisecond)}})
+		}
+	}
+	fault := func(at float64, verb string) {
+		add(at, "", trace.Event{Kind: trace.KindFault, Fault: &trace.Fault{Verb: verb, Target: "lb1", Phase: "begin"}})
+		add(at+1, "", trace.Event{Kind: trace.KindFault, Fault: &trace.Fault{Verb: verb, Target: "lb1", Phase: "receipt", Receipt: "process gone; " + hostile}})
+	}
+	leases := func(from, to float64, node string) {
+		for at := from; at < to; at += 30 {
+			add(at, node, trace.Event{Kind: trace.KindLease, Lease: &trace.Lease{Until: ms(min(at+120, to))}})
+		}
+	}
+	announce := func(at float64, node string) {
+		add(at, node, trace.Event{Kind: trace.KindAnnounce, Announce: &trace.Announce{Count: 1}})
+		add(at+0.1, node, trace.Event{Kind: trace.KindGARP, GARP: &trace.GARP{Edge: "clients", VIP: "198.18.0.100"}})
+	}
+	add(-1, "", trace.Event{Kind: trace.KindMeta, Meta: &trace.Meta{Version: trace.Version, Scenario: "restored", World: "netns", Detect: trace.Dur(150 * time.Millisecond)}})
+	add(0, "", trace.Event{Kind: trace.KindStep, Step: &trace.Step{Text: "wait lb1 is Master", Phase: "begin"}})
+	for i, node := range []string{"lb1", "lb2"} {
+		role(10+float64(i), node, "Init", "Backup", 0)
+		path(15, node, "Init", "Up")
+		add(20, node, trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "NoMaster", Why: "the peer is heard"}})
+		add(22, node, trace.Event{Kind: trace.KindSync, Sync: &trace.Sync{Phase: "insync", Entries: 500, Total: 500, Percent: 100, Digest: "equal", Took: trace.Dur(2 * time.Millisecond)}})
+	}
+	role(100, "lb1", "Backup", "Claiming", 0)
+	leases(101, 2000, "lb1")
+	role(102, "lb1", "Claiming", "Master", 1)
+	announce(102.1, "lb1")
+	fault(2000, "crash")
+	path(2121, "lb2", "Up", "Down")
+	role(2121.1, "lb2", "Backup", "Claiming", 1)
+	leases(2121.4, 6090, "lb2")
+	role(2121.5, "lb2", "Claiming", "Master", 2)
+	announce(2121.6, "lb2")
+	add(2130, "client1", trace.Event{Kind: trace.KindGap, Gap: &trace.Gap{Name: "probe", Flow: "client1/0", Proto: "udp", From: ms(1999.5), To: ms(2122), Missed: 120}})
+	fault(6000, "restore")
+	path(6050, "lb1", "Down", "Up")
+	role(6060, "lb1", "Backup", "Claiming", 2)
+	leases(6061, 10_000, "lb1")
+	role(6062, "lb1", "Claiming", "Master", 3)
+	role(6090, "lb2", "Master", "Backup", 2)
+	for i := range count {
+		flow := fmt.Sprintf("tcp 198.18.1.11:80>198.18.1.100:%d", 20000+i)
+		add(6095+float64(i)/100, "backend1", trace.Event{Kind: trace.KindRST, RST: &trace.RST{Edge: "backends", Flow: flow, Sender: "backend1",
+			Origin: "backend1", LB: "lb1", Role: "Master", Entry: "adopted", Fault: "restore lb1", Seq: uint32(1000 + i)}})
+		add(6096+float64(i)/100, "client1", trace.Event{Kind: trace.KindTraffic, Traffic: &trace.Traffic{Name: "web", Flow: fmt.Sprint(i), Event: trace.TrafficLost, Why: "connection reset by peer"}})
+	}
+	for second := 1; second <= 10; second++ {
+		for _, line := range []struct{ name, kind, proto string }{{"web", "sessions", "tcp"}, {"new", "connects", "tcp"}, {"probe", "probe", "udp"}} {
+			n := uint64(second * 5000)
+			add(float64(second)*1000, "client1", trace.Event{Kind: trace.KindTotals, Totals: &trace.Totals{Name: line.name, Kind: line.kind, Proto: line.proto,
+				Opened: second * 100, Sent: n, Received: n, Bytes: n * 96, Final: second == 10}})
+		}
+	}
+	slices.SortStableFunc(events, func(a, b trace.Event) int { return cmp.Compare(a.At, b.At) })
+	return events
+}
+
+// report has a number of runs, of which every tenth fails with RSTs.
+func report(t *testing.T, runs, rsts int) Data {
+	t.Helper()
+	d := Data{Suite: model.Suite{Version: model.Version, Outcome: "FAIL", Counts: map[string]int{},
+		Environments: []model.Environment{{Kernel: "6.18.0", Arch: "amd64", Cores: 2, Go: "go1.26", Baton: "v1", Runs: runs}},
+		Problems:     []model.Problem{{File: "out/" + hostile + "/trace.jsonl", Line: 7, What: "cut off", Kept: "the events before it"}}}}
+	bad := packed(t, failing(rsts))
+	good := packed(t, failing(0))
+	for i := range runs {
+		verdict, row := "PASS", i%20
+		if i%10 == 0 {
+			verdict = "FAIL"
+		}
+		d.Suite.Counts[verdict]++
+		if row == i {
+			d.Suite.Rows = append(d.Suite.Rows, model.Row{Scenario: fmt.Sprintf("scenario-%02d", row), World: "netns", SUT: "reference", Verdict: verdict,
+				Doc: hostile, Control: &model.Control{Checks: []string{"rst", "lost"}, Caught: row%2 == 0}})
+		}
+		r := &d.Suite.Rows[row]
+		r.Runs = append(r.Runs, i)
+		run := model.Run{Dir: fmt.Sprintf("run-%d", i), Row: row, Verdict: verdict, Seed: uint64(i), Events: 5000, Replay: "bin/baton run " + hostile,
+			Metrics: map[string]float64{"takeover_ms": 120.5 + float64(i%7), "rst": 0},
+			Checks:  []model.Check{{Name: "masters", Verdict: "PASS", Detail: "masters <= 1 over +0.000s..+10.000s: actual 1", Line: 10}}}
+		axis := good
+		if verdict == "FAIL" {
+			r.Failed++
+			axis = bad
+			run.Metrics["rst"] = float64(rsts)
+			run.Reasons = []string{fmt.Sprintf("rst: rst == 0 over +0.000s..+10.000s: actual %d: %s", rsts, hostile)}
+			run.Checks = append(run.Checks, model.Check{Name: "rst", Verdict: "FAIL", Detail: run.Reasons[0], Line: 10})
+			run.Evidence = []model.Evidence{{File: "capture.pcapng", Kind: "capture", What: "frames at both edges", Bytes: 12345}}
+		} else {
+			r.Passed++
+		}
+		d.Suite.Runs, d.Suite.Events = append(d.Suite.Runs, run), d.Suite.Events+5000
+		d.Timelines = append(d.Timelines, axis)
+	}
+	for i := range d.Suite.Rows {
+		figures(&d.Suite, &d.Suite.Rows[i])
+	}
+	return d
+}
+
+func figures(s *model.Suite, row *model.Row) {
+	f := model.Figure{Name: "takeover_ms", Title: "takeover", Unit: "ms", Limits: []model.Limit{{Claim: "takeover_ms <= 245", Line: 12, Verdict: "PASS"}}}
+	for _, i := range row.Runs {
+		f.Values, f.Of = append(f.Values, s.Runs[i].Metrics["takeover_ms"]), append(f.Of, i)
+	}
+	f.Median, f.Min, f.Max = f.Values[0], slices.Min(f.Values), slices.Max(f.Values)
+	rst := model.Figure{Name: "rst", Title: "RST", Median: s.Runs[row.Runs[0]].Metrics["rst"], Values: []float64{s.Runs[row.Runs[0]].Metrics["rst"]}, Of: row.Runs[:1]}
+	row.Figures = []model.Figure{f, rst}
+}
+
+func packed(t *testing.T, events []trace.Event) Packed {
+	t.Helper()
+	p, err := Pack(timeline.Build(events), []Frame{{At: 6_095_000, Edge: "backends", Text: "tcp 198.18.1.11:80 > 198.18.1.100:20000 [R] " + hostile}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// written is the page of a report.
+func written(t *testing.T, d Data) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	if err := Write(&buf, d); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
