@@ -40,6 +40,7 @@ type gathered struct {
 	key      rowKey
 	claims   []claim
 	doc      string
+	plan     string // its digest
 	control  []string
 	skipped  []string
 	host     trace.Host

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strconv"
@@ -42,6 +43,7 @@ func digest(run *load.Run) gathered {
 		if run.Plan.IsControl(run.Meta.World) {
 			g.control = run.Plan.Control
 		}
+		g.plan = fmt.Sprintf("%x", sha256.Sum256([]byte(plan.Print(run.Plan))))[:12]
 		g.claims = claims(run.Plan, run.Meta.World)
 	}
 	for _, f := range run.Evidence.Files {

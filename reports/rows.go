@@ -2,6 +2,7 @@ package reports
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -31,12 +32,16 @@ func sum(s *model.Suite, runs []gathered) {
 	}
 	for i := range s.Rows {
 		fill(&s.Rows[i], s.Runs, runs)
+		if n := len(s.Rows[i].Plans); n > 1 {
+			s.Problems = append(s.Problems, model.Problem{File: s.Runs[s.Rows[i].Runs[0]].Dir, Kept: "their figures together",
+				What: fmt.Sprintf("%d different scenarios are called %s", n, s.Rows[i].Scenario)})
+		}
 	}
 	sortRows(s)
 }
 
 func newRow(key rowKey) model.Row {
-	return model.Row{Scenario: key.scenario, World: key.world, SUT: key.sut, Settings: strings.Fields(key.settings), Figures: []model.Figure{}}
+	return model.Row{Scenario: key.scenario, World: key.world, SUT: key.sut, Settings: strings.Fields(key.settings), Figures: []model.Figure{}, Plans: []string{}}
 }
 
 func environment(s *model.Suite, hosts map[trace.Host]int, h trace.Host) int {
@@ -71,7 +76,10 @@ func fill(row *model.Row, shown []model.Run, runs []gathered) {
 		default:
 			row.Skipped++
 		}
-		if runs[i].doc != "" {
+		if runs[i].plan != "" {
+			if !slices.Contains(row.Plans, runs[i].plan) {
+				row.Plans = append(row.Plans, runs[i].plan)
+			}
 			row.Doc, row.Unexecuted, control = runs[i].doc, runs[i].skipped, runs[i].control
 		}
 	}

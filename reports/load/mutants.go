@@ -2,11 +2,10 @@ package load
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
-	"time"
 
-	"baton/impl/trace"
 	"baton/reports/model"
 )
 
@@ -16,13 +15,14 @@ const mutantsVersion = 1
 // Mutants reads mutants.json, which `make mutants` leaves.
 func Mutants(file string) (*model.Mutants, error) {
 	var stored struct {
-		Version int `json:"version"`
+		Version int  `json:"version"`
+		Clean   bool `json:"clean"` // without a mutant every suite passes
 		Mutants []struct {
-			Name    string    `json:"name"`
-			Outcome string    `json:"outcome"` // killed, survived, stale
-			Check   string    `json:"check"`
-			Where   string    `json:"where"` // scenario and seed, or test
-			Took    trace.Dur `json:"took"`
+			Name    string  `json:"name"`
+			Outcome string  `json:"outcome"` // killed, survived, stale, error
+			Check   string  `json:"check"`
+			Where   string  `json:"where"` // scenario and seed, or test
+			Seconds float64 `json:"seconds"`
 		} `json:"mutants"`
 	}
 	data, err := os.ReadFile(file)
@@ -35,6 +35,9 @@ func Mutants(file string) (*model.Mutants, error) {
 	if stored.Version != mutantsVersion {
 		return nil, fmt.Errorf("has version %d; this baton reads version %d", stored.Version, mutantsVersion)
 	}
+	if !stored.Clean {
+		return nil, errors.New("says that a suite fails without a mutant too: a kill proves nothing")
+	}
 	m := &model.Mutants{File: file, Mutants: []model.Mutant{}}
 	for _, s := range stored.Mutants {
 		switch s.Outcome {
@@ -42,12 +45,12 @@ func Mutants(file string) (*model.Mutants, error) {
 			m.Killed++
 		case "survived":
 			m.Survived++
-		case "stale":
+		case "stale", "error":
 			m.Stale++
 		default:
 			return nil, fmt.Errorf("mutant %q has the outcome %q, not killed, survived or stale", s.Name, s.Outcome)
 		}
-		m.Mutants = append(m.Mutants, model.Mutant{Name: s.Name, Outcome: s.Outcome, Check: s.Check, Where: s.Where, Took: time.Duration(s.Took)})
+		m.Mutants = append(m.Mutants, model.Mutant{Name: s.Name, Outcome: s.Outcome, Check: s.Check, Where: s.Where, Took: seconds(s.Seconds)})
 	}
 	return m, nil
 }

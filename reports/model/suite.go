@@ -50,6 +50,9 @@ type Row struct {
 	// Settings are the overrides of --set, in their order.
 	Settings []string `json:"settings,omitempty"`
 	Doc      string   `json:"doc,omitempty"` // the scenario's own words
+	// Plans are digests of the scenario as it was run; more than one says that runs of
+	// different scenarios bear one name.
+	Plans []string `json:"plans"`
 	// Verdict is the worst of its runs.
 	Verdict      string `json:"verdict"`
 	Passed       int    `json:"passed"`

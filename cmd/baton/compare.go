@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"baton/reports"
+	"baton/reports/compare"
+	"baton/reports/export"
+	"baton/reports/inert"
+	"baton/reports/model"
+)
+
+func compareCommand() *cobra.Command {
+	var update, all bool
+	c := &cobra.Command{
+		Use:   "compare BASE NEW",
+		Short: "Hold the figures of repeated runs against earlier ones",
+		Long: "Compare says of each figure of each scenario and world whether it became better or worse, is the same, or has too\n" +
+			"few runs to tell. BASE and NEW are folders of stored runs, or of a report.json. Ten repeats a side are enough.\n\n" +
+			"Exit codes: 0 same or better, 1 worse, 2 bad input, 3 too few runs to tell anything.",
+		Example: "  baton compare reports/baseline out\n" +
+			"  baton compare --update reports/baseline out   # make the figures of out the baseline",
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: completeFolders,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if update {
+				return updateBaseline(args[0], args[1])
+			}
+			return compareRuns(args[0], args[1], all)
+		},
+	}
+	c.Flags().BoolVar(&update, "update", false, "make the figures of NEW the baseline in BASE, and compare nothing")
+	c.Flags().BoolVar(&all, "all", false, "show the figures that are the same too")
+	return c
+}
+
+func compareRuns(base, new string, all bool) error {
+	was, err := reports.Open(base)
+	if err != nil {
+		return badInput("BASE: %w", err)
+	}
+	now, err := reports.Open(new)
+	if err != nil {
+		return badInput("NEW: %w", err)
+	}
+	c := compare.Compare(base, new, was, now)
+	if err := printComparison(os.Stdout, c, all); err != nil {
+		return err
+	}
+	switch {
+	case len(c.Rows) == 0:
+		return badInput("%s and %s have no figure of one scenario and world in common", base, new)
+	case c.Verdict == model.Worse:
+		return &exitError{code: exitFail}
+	case c.Verdict == model.TooFew:
+		return &exitError{code: exitInconclusive}
+	}
+	return nil
+}
+
+// updateBaseline stores the figures of the runs, without the runs.
+func updateBaseline(base, new string) error {
+	now, err := reports.Open(new)
+	if err != nil {
+		return badInput("NEW: %w", err)
+	}
+	if err := os.MkdirAll(base, 0o755); err != nil {
+		return badInput("BASE: %w", err)
+	}
+	file := filepath.Join(base, "report.json")
+	if err := store(file, func(w io.Writer) error { return export.JSON(w, reports.Figured(now)) }); err != nil {
+		return badInput("BASE: %w", err)
+	}
+	fmt.Printf("baseline: %s: %d scenarios, %d runs\n", file, len(now.Rows), len(now.Runs))
+	return nil
+}
+
+func printComparison(w io.Writer, c *model.Comparison, all bool) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	same := 0
+	for _, row := range c.Rows {
+		if row.Verdict == model.Same && !all {
+			same++
+			continue
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", row.Verdict, inert.Terminal(row.Scenario), inert.Terminal(row.World), row.Metric, row.Why)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if same > 0 {
+		fmt.Fprintf(w, "same: %d figures; --all shows them\n", same)
+	}
+	for _, remark := range c.Remarks {
+		fmt.Fprintf(w, "remark: %s\n", inert.Terminal(remark))
+	}
+	_, err := fmt.Fprintf(w, "%s: %s against %s\n", c.Verdict, inert.Terminal(c.New), inert.Terminal(c.Base))
+	return err
+}

@@ -1,0 +1,221 @@
+package compare
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"baton/reports/model"
+	"baton/reports/stat"
+)
+
+// key tells sets of repeats apart.
+type key struct{ scenario, world, settings string }
+
+// Compare holds new runs against a baseline. base and new name where they come from.
+func Compare(base, new string, was, now *model.Suite) *model.Comparison {
+	before, after := rows(was), rows(now)
+	c := &model.Comparison{Base: base, New: new, Alpha: Alpha, Effect: Effect, Rows: []model.Change{}, Remarks: reset(before, after)}
+	c.Remarks = append(c.Remarks, remarks(was, now, before, after)...)
+	for _, k := range ordered(before, after) {
+		old, new := before[k], after[k]
+		if old == nil || new == nil {
+			continue // a remark names it
+		}
+		for _, m := range metrics {
+			a, b := values(old, m.name), values(new, m.name)
+			if len(a) > 0 && len(b) > 0 {
+				c.Rows = append(c.Rows, change(k, m, a, b))
+			}
+		}
+	}
+	judge(c)
+	return c
+}
+
+func rows(s *model.Suite) map[key]*model.Row {
+	found := map[key]*model.Row{}
+	for i := range s.Rows {
+		row := &s.Rows[i]
+		found[key{row.Scenario, row.World, strings.Join(row.Settings, " ")}] = row
+	}
+	return found
+}
+
+// reset pairs a scenario that was run with one set of settings then and another now:
+// that may be just what is asked about. It says so.
+func reset(before, after map[key]*model.Row) []string {
+	said := []string{}
+	for _, k := range ordered(after, nil) {
+		old := alike(before, k)
+		if before[k] != nil || len(old) != 1 || len(alike(after, k)) != 1 {
+			continue
+		}
+		said = append(said, fmt.Sprintf("%s (%s) was run with other settings: %s, was %s", k.scenario, k.world,
+			cmp.Or(k.settings, "none"), cmp.Or(old[0].settings, "none")))
+		before[k] = before[old[0]]
+		delete(before, old[0])
+	}
+	return said
+}
+
+// alike are the keys of the same scenario and world, whatever the settings.
+func alike(rows map[key]*model.Row, k key) []key {
+	return slices.DeleteFunc(ordered(rows, nil), func(o key) bool { return o.scenario != k.scenario || o.world != k.world })
+}
+
+func ordered(a, b map[key]*model.Row) []key {
+	all := map[key]*model.Row{}
+	maps.Copy(all, a)
+	maps.Copy(all, b)
+	return slices.SortedFunc(maps.Keys(all), byName)
+}
+
+func byName(x, y key) int {
+	return slices.Compare([]string{x.scenario, x.world, x.settings}, []string{y.scenario, y.world, y.settings})
+}
+
+func values(row *model.Row, name string) []float64 {
+	for _, f := range row.Figures {
+		if f.Name == name {
+			return f.Values
+		}
+	}
+	return nil
+}
+
+func change(k key, m metric, a, b []float64) model.Change {
+	c := model.Change{Scenario: k.String(), World: k.world, Metric: m.name, Unit: m.unit, Base: distribution(a), New: distribution(b)}
+	c.P = stat.MannWhitney(a, b)
+	if diff := c.New.Median - c.Base.Median; diff != 0 {
+		// A median that was 0 has no relative change; any is as large as itself.
+		c.Delta = diff / max(c.Base.Median, math.SmallestNonzeroFloat64)
+		if c.Base.Median <= 0 {
+			c.Delta = math.Copysign(1, diff)
+		}
+	}
+	return c
+}
+
+func (k key) String() string {
+	if k.settings == "" {
+		return k.scenario
+	}
+	return k.scenario + " " + k.settings
+}
+
+func distribution(values []float64) model.Distribution {
+	s := stat.Summarize(values)
+	return model.Distribution{N: len(values), Median: s.Median, Low: s.Low, High: s.High, Values: values}
+}
+
+// judge gives each row its verdict, all tests together, and the comparison the worst.
+func judge(c *model.Comparison) {
+	p := make([]float64, len(c.Rows))
+	for i, row := range c.Rows {
+		p[i] = row.P
+	}
+	adjusted := stat.Holm(p)
+	count := map[string]int{}
+	for i := range c.Rows {
+		row := &c.Rows[i]
+		row.Adjusted = adjusted[i]
+		row.Verdict, row.Why = verdict(*row, len(c.Rows))
+		count[row.Verdict]++
+	}
+	switch {
+	case count[model.Worse] > 0:
+		c.Verdict = model.Worse
+	case count[model.Better] > 0:
+		c.Verdict = model.Better
+	case count[model.Same] > 0:
+		c.Verdict = model.Same
+	default:
+		c.Verdict = model.TooFew
+	}
+}
+
+// verdict of one row among so many tests.
+func verdict(c model.Change, tests int) (string, string) {
+	diff := c.New.Median - c.Base.Median
+	matters := metricOf(c.Metric).matters(c.Base.Median, c.New.Median)
+	told := fmt.Sprintf("%s %s, was %s, %+.1f %%", number(c.New.Median), c.Unit, number(c.Base.Median), 100*c.Delta)
+	if c.Base.Median == 0 {
+		told = fmt.Sprintf("%s %s, was 0", number(c.New.Median), c.Unit)
+	}
+	told = strings.ReplaceAll(told, " ,", ",")
+	switch {
+	// Even sets that do not overlap would not be told apart.
+	case stat.LeastP(c.Base.N, c.New.N)*float64(tests) >= Alpha:
+		return model.TooFew, fmt.Sprintf("%s; %d and %d runs cannot tell it from noise among %d figures", told, c.Base.N, c.New.N, tests)
+	case c.Adjusted >= Alpha:
+		return model.Same, fmt.Sprintf("%s: noise (p %.2g)", told, c.Adjusted)
+	case !matters:
+		return model.Same, fmt.Sprintf("%s: no noise (p %.2g), but less than matters", told, c.Adjusted)
+	case diff > 0:
+		return model.Worse, fmt.Sprintf("%s: no noise (p %.2g)", told, c.Adjusted)
+	}
+	return model.Better, fmt.Sprintf("%s: no noise (p %.2g)", told, c.Adjusted)
+}
+
+func number(x float64) string { return strconv.FormatFloat(math.Round(x*1000)/1000, 'f', -1, 64) }
+
+// remarks name what makes a comparison weaker, and what it leaves out.
+func remarks(was, now *model.Suite, before, after map[key]*model.Row) []string {
+	var list []string
+	for _, k := range ordered(before, after) {
+		switch {
+		case before[k] == nil:
+			list = append(list, fmt.Sprintf("%s (%s) has no baseline", k, k.world))
+		case after[k] == nil:
+			list = append(list, fmt.Sprintf("%s (%s) is in the baseline only", k, k.world))
+		case !slices.Equal(before[k].Plans, after[k].Plans):
+			list = append(list, fmt.Sprintf("%s (%s) is another scenario than in the baseline", k, k.world))
+		}
+	}
+	a, b := machines(was), machines(now)
+	for _, m := range b {
+		if !slices.Contains(a, m) {
+			list = append(list, fmt.Sprintf("runs on another machine than the baseline: %s; the baseline on %s", m, strings.Join(a, "; ")))
+		}
+	}
+	for _, side := range []struct {
+		name string
+		s    *model.Suite
+	}{{"baseline", was}, {"new runs", now}} {
+		if n := side.s.Counts["INCONCLUSIVE"] + side.s.Counts["FAIL"]; n > 0 {
+			list = append(list, fmt.Sprintf("%d of %d runs of the %s did not pass; their figures count all the same", n, total(side.s.Counts), side.name))
+		}
+		if n := len(side.s.Problems); n > 0 {
+			list = append(list, fmt.Sprintf("%d problems with the input of the %s; baton report names each", n, side.name))
+		}
+	}
+	return list
+}
+
+func total(counts map[string]int) int {
+	sum := 0
+	for _, n := range counts { // in any order: a sum
+		sum += n
+	}
+	return sum
+}
+
+// machines are the environments without the build: that is what is compared.
+func machines(s *model.Suite) []string {
+	var list []string
+	for _, e := range s.Environments {
+		m := fmt.Sprintf("%s %s, %d cores, kernel %s", e.Arch, e.CPU, e.Cores, e.Kernel)
+		if !slices.Contains(list, m) {
+			list = append(list, m)
+		}
+	}
+	if len(list) == 0 {
+		list = []string{"an unknown machine"}
+	}
+	return list
+}

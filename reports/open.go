@@ -1,0 +1,63 @@
+package reports
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"baton/reports/model"
+)
+
+// StoredFile is the report that stands for the runs that it was made of.
+const StoredFile = "report.json"
+
+// Open reads the figures of a folder: of the runs below it, or if there are none of
+// the report.json in it.
+func Open(dir string) (*model.Suite, error) {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s does not exist", dir)
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, fmt.Errorf("%s is not a folder", dir)
+	}
+	if s := Build([]string{dir}, nil); len(s.Runs) > 0 {
+		return s, nil
+	}
+	file := filepath.Join(dir, StoredFile)
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s holds neither runs nor a %s", dir, StoredFile)
+	}
+	var s model.Suite
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	if err == nil && s.Version != model.Version {
+		err = fmt.Errorf("has version %d; this baton reads version %d", s.Version, model.Version)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return &s, nil
+}
+
+// Figured is a report reduced to its figures: what a baseline needs, small enough to
+// be committed.
+func Figured(s *model.Suite) *model.Suite {
+	rows := slices.Clone(s.Rows)
+	for i := range rows {
+		rows[i].Runs, rows[i].Figures = []int{}, slices.Clone(rows[i].Figures)
+		for j := range rows[i].Figures {
+			rows[i].Figures[j].Of = []int{}
+		}
+	}
+	return &model.Suite{Version: s.Version, Outcome: s.Outcome, Counts: s.Counts, Environments: s.Environments, Rows: rows,
+		Runs: []model.Run{}, Campaigns: []model.Campaign{}, Problems: []model.Problem{}}
+}
