@@ -65,6 +65,7 @@ func Table(w io.Writer, s *model.Suite) error {
 	if m := s.Mutants; m != nil {
 		fmt.Fprintf(w, "mutants: %d killed, %d survived, %d no longer apply\n", m.Killed, m.Survived, m.Stale)
 	}
+	tellHistory(w, s.History)
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "%s: %s%s\n", inert.Terminal(place(p)), inert.Terminal(p.What), kept(p))
 	}
@@ -88,6 +89,22 @@ func tell(w io.Writer, row model.Row, run model.Run) {
 	if run.Verdict != "PASS" && run.Verdict != "SKIP" {
 		fmt.Fprintf(w, "  replay: %s\n  results: %s\n", inert.Terminal(run.Replay), inert.Terminal(run.Dir))
 	}
+}
+
+// tellHistory names each change of level.
+func tellHistory(w io.Writer, h *model.History) {
+	if h == nil {
+		return
+	}
+	changes := 0
+	for _, t := range h.Trends {
+		for _, c := range t.Changes {
+			changes++
+			fmt.Fprintf(w, "%s since %s: %s (%s) %s: %.1f, was %.1f (p %.2g)\n", c.Verdict, inert.Terminal(h.Batches[t.Points[c.Point].Batch]),
+				inert.Terminal(t.Scenario), inert.Terminal(t.World), t.Metric, c.After, c.Before, c.P)
+		}
+	}
+	fmt.Fprintf(w, "history: %d batches, %d figures, %d changes of level\n", len(h.Batches), len(h.Trends), changes)
 }
 
 func lacking(c model.Campaign) string {

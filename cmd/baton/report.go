@@ -10,12 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/reports"
+	"baton/reports/compare"
 	"baton/reports/export"
 	"baton/reports/model"
 )
 
 func reportCommand() *cobra.Command {
-	var out string
+	var out, history string
 	c := &cobra.Command{
 		Use:   "report DIR...",
 		Short: "Judge stored runs again and report them",
@@ -35,16 +36,26 @@ func reportCommand() *cobra.Command {
 			if out == "" {
 				out = dirs[0]
 			}
-			return report(dirs, out)
+			return report(dirs, out, history)
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "folder of the report; the first DIR if left out")
+	c.Flags().StringVar(&history, "history", "", "folder of earlier batches, a subfolder each in the order of their names: mark where figures changed")
 	folder(c, "out")
+	folder(c, "history")
 	return c
 }
 
-func report(dirs []string, out string) error {
+func report(dirs []string, out, history string) error {
 	suite := reports.Build(dirs, nil)
+	if history != "" {
+		trends, problems, err := compare.History(history)
+		if err != nil {
+			return badInput("--history: %w", err)
+		}
+		suite.History = trends
+		suite.Problems = append(suite.Problems, problems...)
+	}
 	if err := reports.Table(os.Stdout, suite); err != nil {
 		return err
 	}

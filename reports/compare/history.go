@@ -14,7 +14,8 @@ import (
 // historyAlpha is the probability of marking a change in a series that has none.
 const historyAlpha = 0.01
 
-// History reads a folder whose subfolders are batches of runs, oldest first by name,
+// History reads a folder whose subfolders are batches, each of runs or of a stored
+// report, oldest first by name,
 // and marks where a figure changed its level. Problems of the batches are returned.
 func History(dir string) (*model.History, []model.Problem, error) {
 	entries, err := os.ReadDir(dir)
@@ -28,12 +29,12 @@ func History(dir string) (*model.History, []model.Problem, error) {
 		if !entry.IsDir() {
 			continue
 		}
-		suite := reports.Build([]string{filepath.Join(dir, entry.Name())}, nil)
-		problems = append(problems, suite.Problems...)
-		if len(suite.Runs) == 0 {
-			problems = append(problems, model.Problem{File: filepath.Join(dir, entry.Name()), What: "holds no stored run", Kept: "the other batches"})
+		suite, err := reports.Open(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			problems = append(problems, model.Problem{File: filepath.Join(dir, entry.Name()), What: err.Error(), Kept: "the other batches"})
 			continue
 		}
+		problems = append(problems, suite.Problems...)
 		h.Batches = append(h.Batches, entry.Name())
 		addBatch(points, suite, len(h.Batches)-1)
 	}
