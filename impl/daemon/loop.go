@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/daemon/poller"
 	"baton/impl/daemon/record"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
@@ -20,7 +21,7 @@ import (
 type loop struct {
 	node     *node.Node
 	dp       dataplane.Dataplane
-	poller   *poller
+	poller   *poller.Poller
 	inbox    *inbox
 	paths    []*bfdPath
 	out      outlets
@@ -56,7 +57,7 @@ const lookEvery = clock.Instant(500 * time.Microsecond)
 func (l *loop) run() error {
 	defer l.inbox.close()
 	for !l.ended {
-		if err := l.poller.wait(l.node.Deadline()); err != nil {
+		if err := l.poller.Wait(l.node.Deadline()); err != nil {
 			return err
 		}
 		l.receive()

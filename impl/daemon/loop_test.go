@@ -9,6 +9,7 @@ import (
 	"baton/impl/bfd"
 	"baton/impl/clock"
 	"baton/impl/daemon/bfdio"
+	"baton/impl/daemon/poller"
 	"baton/impl/daemon/record"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
@@ -31,11 +32,11 @@ type bench struct {
 
 func newBench(t testing.TB) *bench {
 	t.Helper()
-	p, err := newPoller()
+	p, err := poller.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.close)
+	t.Cleanup(p.Close)
 	core, err := node.New(node.Config{
 		ID: "lb1", Peer: "lb2", Priority: 100, Incarnation: 1,
 		Paths: []node.Path{{Name: "sync", BFD: bfd.Config{
@@ -49,7 +50,7 @@ func newBench(t testing.TB) *bench {
 	recorder := record.New(record.Config{})
 	t.Cleanup(func() { recorder.Close(patience) })
 	b.loop = &loop{
-		node: core, dp: b.dp, poller: p, inbox: newInbox(p.wake), recorder: recorder, log: recorder.Logger(),
+		node: core, dp: b.dp, poller: p, inbox: newInbox(p.Wake), recorder: recorder, log: recorder.Logger(),
 		paths: []*bfdPath{{name: "sync", socket: b.socket}},
 		out: outlets{
 			send: func(uint64, []byte) {}, reset: func(uint64, string) {}, announce: func() error { return nil }, client: func(flow.Addr) {},
@@ -248,24 +249,24 @@ func TestBulkInputsWaitForTheLoop(t *testing.T) {
 }
 
 func TestThePollerWakesForDeadlineAndForWake(t *testing.T) {
-	p, err := newPoller()
+	p, err := poller.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.close()
+	defer p.Close()
 	deadline := monotonic().Add(5 * time.Millisecond)
-	if err := p.wait(deadline); err != nil {
+	if err := p.Wait(deadline); err != nil {
 		t.Fatal(err)
 	}
 	if now := monotonic(); now < deadline {
 		t.Errorf("woke %v before the deadline", deadline.Sub(now))
 	}
-	if err := p.wait(monotonic() - 1); err != nil { // in the past: at once
+	if err := p.Wait(monotonic() - 1); err != nil { // in the past: at once
 		t.Fatal(err)
 	}
 	woken := make(chan error, 1)
-	go func() { woken <- p.wait(clock.Never) }()
-	p.wake()
+	go func() { woken <- p.Wait(clock.Never) }()
+	p.Wake()
 	select {
 	case err := <-woken:
 		if err != nil {

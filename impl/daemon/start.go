@@ -15,6 +15,7 @@ import (
 	"baton/impl/daemon/metrics"
 	"baton/impl/daemon/neigh"
 	"baton/impl/daemon/pki"
+	"baton/impl/daemon/poller"
 	"baton/impl/daemon/realtime"
 	"baton/impl/daemon/record"
 	"baton/impl/daemon/transport"
@@ -90,11 +91,11 @@ func (d *daemon) openRecords(handler slog.Handler) {
 }
 
 func (d *daemon) openLoop() (err error) {
-	if d.loop.poller, err = newPoller(); err != nil {
+	if d.loop.poller, err = poller.New(); err != nil {
 		return err
 	}
-	d.onClose(d.loop.poller.close)
-	d.loop.inbox = newInbox(d.loop.poller.wake)
+	d.onClose(d.loop.poller.Close)
+	d.loop.inbox = newInbox(d.loop.poller.Wake)
 	return nil
 }
 
@@ -117,7 +118,7 @@ func (d *daemon) openPaths() error {
 			return err
 		}
 		d.onClose(socket.Close)
-		if err := d.loop.poller.add(socket.FD()); err != nil {
+		if err := d.loop.poller.Add(socket.FD()); err != nil {
 			return err
 		}
 		d.loop.paths = append(d.loop.paths, &bfdPath{name: p.Name, socket: socket})

@@ -17,12 +17,14 @@ import (
 	"baton/impl/bfd"
 )
 
-// Values of RFC 5881 sections 4 and 5.
+// Values of RFC 5881 sections 4 and 5 and RFC 5883 section 5.
 const (
-	Port      = 3784
-	SendTTL   = 255
-	firstPort = 49152
-	lastPort  = 65535
+	Port         = bfd.ControlPort
+	MultihopPort = bfd.MultihopPort
+	EchoPort     = bfd.EchoPort
+	SendTTL      = bfd.TransmitTTL
+	firstPort    = bfd.FirstSourcePort
+	lastPort     = bfd.LastSourcePort
 )
 
 // tosCS6 is the class selector of network control (RFC 4594 3.1); prioControl is

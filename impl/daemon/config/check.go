@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/impl/bfd"
 	"baton/impl/dataplane"
 )
 
@@ -60,22 +61,18 @@ func checkBFD(d *document, c *Config) error {
 		path  string
 		value Duration
 	}{{"bfd.tx", c.BFD.TX}, {"bfd.rx", c.BFD.RX}} {
-		v := time.Duration(t.value)
-		if v < minInterval || v > maxInterval {
-			return d.fail(t.path, "%v is out of range; use %v to %v", v, minInterval, maxInterval)
-		}
-		if v%time.Microsecond != 0 {
-			return d.fail(t.path, "%v is finer than BFD counts; use whole microseconds, such as %v", v, v.Round(time.Microsecond))
+		if err := checkInterval(d, t.path, t.value); err != nil {
+			return err
 		}
 	}
 	if c.BFD.Mult == 0 {
-		return d.fail("bfd.mult", "0 is out of range; use 1 to 255 (RFC 5880 6.8.6 discards packets with 0)")
+		return d.fail("bfd.mult", "0 is out of range; use 1 to 255 (RFC 5880 6.8.1)")
 	}
 	if len(c.BFD.Paths) == 0 {
 		return d.fail("bfd.paths", "is empty; add at least one path: name, link, local and peer")
 	}
 	names := map[string]int{}
-	ends := map[Path]int{}
+	ends := map[bfd.Path]int{}
 	for i, p := range c.BFD.Paths {
 		at := index("bfd.paths", i)
 		if err := checkPath(d, at, p); err != nil {
@@ -85,11 +82,11 @@ func checkBFD(d *document, c *Config) error {
 			return d.fail(at+".name", "%q names the path on line %d too; paths need names of their own", p.Name, first)
 		}
 		names[p.Name] = d.line(at + ".name")
-		p.Name = ""
-		if first, twice := ends[p]; twice {
-			return d.fail(at, "is the same session as the path on line %d; one session per link and pair of addresses (RFC 5881 2)", first)
+		end := bfd.Path{Interface: p.Link, Remote: p.Peer}
+		if first, twice := ends[end]; twice {
+			return d.fail(at, "collides with the path on line %d: both are with %v (RFC 5881 3)", first, end)
 		}
-		ends[p] = d.line(at)
+		ends[end] = d.line(at)
 	}
 	return nil
 }

@@ -215,15 +215,15 @@ func TestMistakes(t *testing.T) {
 		{"no control socket", "control: lb1.sock", `control: ""`, 41, `control: is empty; give the path of the control socket, such as /run/baton/lb1.sock`},
 
 		// BFD.
-		{"interval of 0", "tx: 50ms", "tx: 0s", 5, `bfd.tx: 0s is out of range; use 1ms to 1h11m34.967295s`},
-		{"interval beyond 32 bits", "rx: 50ms", "rx: 72m", 6, `bfd.rx: 1h12m0s is out of range; use 1ms to 1h11m34.967295s`},
-		{"negative interval", "tx: 50ms", "tx: -50ms", 5, `bfd.tx: -50ms is out of range; use 1ms to 1h11m34.967295s`},
-		{"interval finer than a microsecond", "tx: 50ms", "tx: 50000100ns", 5, `bfd.tx: 50.0001ms is finer than BFD counts; use whole microseconds, such as 50ms`},
-		{"multiplier of 0", "mult: 3", "mult: 0", 7, `bfd.mult: 0 is out of range; use 1 to 255 (RFC 5880 6.8.6 discards packets with 0)`},
+		{"interval of 0", "tx: 50ms", "tx: 0s", 5, `bfd.tx: 0s is out of range; use 1ms to 1h11m34.967295s (RFC 5880 4.1)`},
+		{"interval beyond 32 bits", "rx: 50ms", "rx: 72m", 6, `bfd.rx: 1h12m0s is out of range; use 1ms to 1h11m34.967295s (RFC 5880 4.1)`},
+		{"negative interval", "tx: 50ms", "tx: -50ms", 5, `bfd.tx: -50ms is out of range; use 1ms to 1h11m34.967295s (RFC 5880 4.1)`},
+		{"interval finer than a microsecond", "tx: 50ms", "tx: 50000100ns", 5, `bfd.tx: 50.0001ms is finer than BFD counts; use whole microseconds, such as 50ms (RFC 5880 4.1)`},
+		{"multiplier of 0", "mult: 3", "mult: 0", 7, `bfd.mult: 0 is out of range; use 1 to 255 (RFC 5880 6.8.1)`},
 		{"path to itself", "peer: 198.18.2.2}", "peer: 198.18.2.1}", 10, `bfd.paths[1].peer: 198.18.2.1 is the local address; give the peer's`},
 		{"two paths of one name", "name: sync,", "name: clients,", 10, `bfd.paths[1].name: "clients" names the path on line 9 too; paths need names of their own`},
 		{"one session twice", "link: sync0, local: 198.18.2.1, peer: 198.18.2.2", "link: client0, local: 198.18.0.1, peer: 198.18.0.2", 10,
-			`bfd.paths[1]: is the same session as the path on line 9; one session per link and pair of addresses (RFC 5881 2)`},
+			`bfd.paths[1]: collides with the path on line 9: both are with 198.18.0.2 on client0 (RFC 5881 3)`},
 		{"multicast peer", "peer: 198.18.0.2}", "peer: 224.0.0.18}", 9, `bfd.paths[0].peer: 224.0.0.18 is not an address of a host; use a unicast address`},
 
 		// HA.

@@ -20,6 +20,8 @@ import (
 type document struct {
 	file  string
 	lines map[string]int // "bfd.paths[0].local" → line
+
+	purpose string // what a file of the kind must at least name
 }
 
 // fail returns an error at the line of a path, or of the nearest key around it
@@ -35,6 +37,12 @@ func (d *document) failAt(line int, format string, args ...any) error {
 // oneLine keeps a message on one line even if what it quotes is not.
 var oneLine = strings.NewReplacer("\n", `\n`, "\r", `\r`)
 
+// has reports whether a key is in the file.
+func (d *document) has(path string) bool {
+	_, ok := d.lines[path]
+	return ok
+}
+
 func (d *document) line(path string) int {
 	for path != "" {
 		if line, ok := d.lines[path]; ok {
@@ -45,15 +53,15 @@ func (d *document) line(path string) int {
 	return max(d.lines[""], 1)
 }
 
-// parse reads the one YAML document of a file into cfg.
-func (d *document) parse(r io.Reader, cfg *Config) error {
+// parse reads the one YAML document of a file into what cfg points to.
+func (d *document) parse(r io.Reader, cfg any) error {
 	loader, err := yaml.NewLoader(r)
 	if err != nil {
 		return d.failAt(1, "not YAML: %v", err)
 	}
 	var root, second yaml.Node
 	if err := loader.Load(&root); errors.Is(err, io.EOF) {
-		return d.failAt(1, "the file is empty; it must at least name node, peer, links, bfd, sync, services and control")
+		return d.failAt(1, "the file is empty; it must at least name %s", d.purpose)
 	} else if err != nil {
 		return d.syntax(err)
 	}
@@ -149,6 +157,12 @@ func (d *document) decodeScalar(n *yaml.Node, path string, v reflect.Value) erro
 		v.SetString(s)
 	case *string:
 		*p = s
+	case *bool:
+		b, err := strconv.ParseBool(s)
+		if err != nil {
+			return d.fail(path, "%q is neither true nor false", s)
+		}
+		*p = b
 	case *uint8:
 		return d.decodeUint(s, path, v, 255)
 	case *uint16:
@@ -177,6 +191,12 @@ func (d *document) decodeScalar(n *yaml.Node, path string, v reflect.Value) erro
 			return d.fail(path, "%q is not an IPv4 address; write it as 198.18.0.1", s)
 		}
 		*p = a
+	case *Address:
+		a, err := netip.ParseAddr(s)
+		if err != nil || a.Zone() != "" || a.Is4In6() {
+			return d.fail(path, "%q is not an IP address; write it as 198.18.0.1 or 2001:2::1", s)
+		}
+		*p = Address{a}
 	case *netip.AddrPort:
 		a, err := netip.ParseAddrPort(s)
 		if err != nil || !a.Addr().Is4() || a.Port() == 0 {

@@ -98,32 +98,40 @@ func (c *Client) Table(ctx context.Context, limit int) (Table, error) {
 	return *answer.Table, nil
 }
 
-// call sends one request and reads its answer.
+// call sends one request to a node and reads its answer.
 func (c *Client) call(ctx context.Context, r request) (response, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	// A call that is given up leaves its answer behind, so the connection ends with it.
-	stop := context.AfterFunc(ctx, func() { c.conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	line, err := json.Marshal(r)
-	if err != nil {
-		return response{}, fmt.Errorf("control: %s: %w", r.Command, err)
-	}
-	if _, err := c.conn.Write(append(line, '\n')); err != nil {
-		return response{}, fmt.Errorf("control: %s: send: %w", r.Command, errors.Join(ctx.Err(), err))
-	}
-	reply, err := c.in.ReadBytes('\n')
-	if err != nil {
-		return response{}, fmt.Errorf("control: %s: receive: %w", r.Command, errors.Join(ctx.Err(), err))
-	}
 	var answer response
-	if err := json.Unmarshal(reply, &answer); err != nil {
-		return response{}, fmt.Errorf("control: %s: decode the answer: %w", r.Command, err)
+	if err := c.exchange(ctx, r.Command, r, &answer); err != nil {
+		return response{}, err
 	}
 	if answer.Error != "" {
 		return response{}, &Refused{Command: r.Command, Why: answer.Error}
 	}
 	return answer, nil
+}
+
+// exchange writes one line and reads the one that answers it.
+func (c *Client) exchange(ctx context.Context, command string, request, answer any) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// A call that is given up leaves its answer behind, so the connection ends with it.
+	stop := context.AfterFunc(ctx, func() { c.conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	line, err := json.Marshal(request)
+	if err != nil {
+		return fmt.Errorf("control: %s: %w", command, err)
+	}
+	if _, err := c.conn.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("control: %s: send: %w", command, errors.Join(ctx.Err(), err))
+	}
+	reply, err := c.in.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("control: %s: receive: %w", command, errors.Join(ctx.Err(), err))
+	}
+	if err := json.Unmarshal(reply, answer); err != nil {
+		return fmt.Errorf("control: %s: decode the answer: %w", command, err)
+	}
+	return nil
 }
 
 // Refused says that the node was asked and did not do it.

@@ -232,7 +232,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(`{"command":"entry","tuple":"tcp 1.2.3.4:5>6.7.8.9:10"}`))
 	f.Add([]byte(`{"command":"handover"}`))
 	f.Add([]byte(`[1]`))
-	s := &Server{node: &fake{}}
+	s := nodeAnswers{node: &fake{}}
 	f.Fuzz(func(t *testing.T, line []byte) {
 		var r request
 		if json.Unmarshal(line, &r) == nil && r.Command == cmdStop {

@@ -40,7 +40,7 @@ const (
 
 // Server listens on a control socket.
 type Server struct {
-	node     Node
+	answer   func(ctx context.Context, line []byte) any
 	path     string
 	listener *net.UnixListener
 	release  func()
@@ -52,6 +52,10 @@ type Server struct {
 // Listen creates the socket, readable for its owner alone, and the folder that it
 // is in. A socket that a dead node left behind is replaced; one that answers is not.
 func Listen(path string, node Node) (*Server, error) {
+	return open(path, nodeAnswers{node}.answer)
+}
+
+func open(path string, answer func(ctx context.Context, line []byte) any) (*Server, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("control: folder of socket: %w", err)
 	}
@@ -64,7 +68,7 @@ func Listen(path string, node Node) (*Server, error) {
 		release()
 		return nil, fmt.Errorf("control: listen on %s: %w", path, err)
 	}
-	return &Server{node: node, path: path, listener: listener, release: release, slots: make(chan struct{}, maxClients)}, nil
+	return &Server{answer: answer, path: path, listener: listener, release: release, slots: make(chan struct{}, maxClients)}, nil
 }
 
 func listen(path, short string) (*net.UnixListener, error) {
@@ -133,7 +137,7 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 	lines.Buffer(make([]byte, 0, 512), maxRequest)
 	out := json.NewEncoder(conn)
 	for lines.Scan() {
-		answer := s.answer(ctx, lines.Bytes())
+		answer := s.ask(ctx, lines.Bytes())
 		if err := conn.SetWriteDeadline(time.Now().Add(answerTimeout)); err != nil {
 			return
 		}
@@ -146,41 +150,48 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 	}
 }
 
-func (s *Server) answer(ctx context.Context, line []byte) response {
+func (s *Server) ask(ctx context.Context, line []byte) any {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	return s.answer(ctx, line)
+}
+
+// nodeAnswers answers for a node.
+type nodeAnswers struct{ node Node }
+
+func (n nodeAnswers) answer(ctx context.Context, line []byte) any {
 	var r request
 	if err := json.Unmarshal(line, &r); err != nil {
 		return response{Error: fmt.Sprintf("control: request is not a JSON object: %v", err)}
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	answer, err := s.carryOut(ctx, r)
+	answer, err := n.carryOut(ctx, r)
 	if err != nil {
 		return response{Error: err.Error()}
 	}
 	return answer
 }
 
-func (s *Server) carryOut(ctx context.Context, r request) (response, error) {
+func (n nodeAnswers) carryOut(ctx context.Context, r request) (response, error) {
 	switch r.Command {
 	case cmdStatus:
-		status, err := s.node.Status(ctx)
+		status, err := n.node.Status(ctx)
 		return response{Status: &status}, err
 	case cmdHandover:
-		return response{}, s.node.Handover(ctx)
+		return response{}, n.node.Handover(ctx)
 	case cmdStop:
-		return response{}, s.node.Stop(ctx)
+		return response{}, n.node.Stop(ctx)
 	case cmdEntry:
 		tuple, err := ParseTuple(r.Tuple)
 		if err != nil {
 			return response{}, err
 		}
-		entry, err := s.node.Entry(ctx, tuple)
+		entry, err := n.node.Entry(ctx, tuple)
 		return response{Entry: &entry}, err
 	case cmdTable:
 		if r.Limit < 0 || r.Limit > maxFlows {
 			return response{}, fmt.Errorf("control: table: limit %d; it is 0 to %d", r.Limit, maxFlows)
 		}
-		table, err := s.node.Table(ctx, r.Limit)
+		table, err := n.node.Table(ctx, r.Limit)
 		return response{Table: &table}, err
 	}
 	return response{}, fmt.Errorf("control: unknown command %q; use %s, %s, %s, %s or %s",

@@ -1,4 +1,9 @@
-package daemon
+// Package poller is where an event loop sleeps: one epoll instance over the
+// descriptors that it reads, a timer and a wake-up. The loop's thread sits in the
+// kernel itself instead of in the Go scheduler, whose timers may come a millisecond
+// late, and a timerfd is armed with the loop's deadline as it stands: absolute, in
+// nanoseconds. The daemon's loop and the BFD speaker's sleep here.
+package poller
 
 import (
 	"errors"
@@ -9,26 +14,25 @@ import (
 	"baton/impl/clock"
 )
 
-// poller is where the loop sleeps: one epoll instance over the BFD sockets, a
-// timer and a wake-up. The loop's thread sits in the kernel itself instead of in
-// the Go scheduler, whose timers may come a millisecond late, and a timerfd is
-// armed with the core's deadline as it stands: absolute, in nanoseconds.
-type poller struct {
+// Poller is the place of one loop. Only Wake may be called from elsewhere than its
+// thread.
+type Poller struct {
 	epoll, timer, wakeup int
 	armed                clock.Instant
 	events               [8]unix.EpollEvent
 }
 
-func newPoller() (*poller, error) {
-	p := &poller{epoll: -1, timer: -1, wakeup: -1, armed: clock.Never}
+// New opens a poller that watches nothing yet.
+func New() (*Poller, error) {
+	p := &Poller{epoll: -1, timer: -1, wakeup: -1, armed: clock.Never}
 	if err := p.open(); err != nil {
-		p.close()
-		return nil, fmt.Errorf("daemon: open the loop's poller: %w", err)
+		p.Close()
+		return nil, fmt.Errorf("poller: open: %w", err)
 	}
 	return p, nil
 }
 
-func (p *poller) open() (err error) {
+func (p *Poller) open() (err error) {
 	if p.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return fmt.Errorf("epoll: %w", err)
 	}
@@ -38,11 +42,11 @@ func (p *poller) open() (err error) {
 	if p.wakeup, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return fmt.Errorf("eventfd: %w", err)
 	}
-	return errors.Join(p.add(p.timer), p.add(p.wakeup))
+	return errors.Join(p.Add(p.timer), p.Add(p.wakeup))
 }
 
-// add watches a descriptor for input, for as long as it is not read empty.
-func (p *poller) add(fd int) error {
+// Add watches a descriptor for input, for as long as it is not read empty.
+func (p *Poller) Add(fd int) error {
 	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
 	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
 		return fmt.Errorf("watch descriptor %d: %w", fd, err)
@@ -50,9 +54,9 @@ func (p *poller) add(fd int) error {
 	return nil
 }
 
-// wait sleeps until a descriptor is readable, somebody called wake, or the
+// Wait sleeps until a descriptor is readable, somebody called wake, or the
 // deadline has come.
-func (p *poller) wait(deadline clock.Instant) error {
+func (p *Poller) Wait(deadline clock.Instant) error {
 	if err := p.arm(deadline); err != nil {
 		return err
 	}
@@ -61,7 +65,7 @@ func (p *poller) wait(deadline clock.Instant) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("daemon: epoll wait: %w", err)
+		return fmt.Errorf("poller: epoll wait: %w", err)
 	}
 	for _, event := range p.events[:n] {
 		var buf [8]byte
@@ -73,14 +77,14 @@ func (p *poller) wait(deadline clock.Instant) error {
 			_, err = unix.Read(p.wakeup, buf[:])
 		}
 		if err != nil && !errors.Is(err, unix.EAGAIN) {
-			return fmt.Errorf("daemon: read timer or wake-up: %w", err)
+			return fmt.Errorf("poller: read timer or wake-up: %w", err)
 		}
 	}
 	return nil
 }
 
 // arm sets the timer; a deadline that has passed fires at once.
-func (p *poller) arm(deadline clock.Instant) error {
+func (p *Poller) arm(deadline clock.Instant) error {
 	if deadline == p.armed {
 		return nil
 	}
@@ -89,19 +93,20 @@ func (p *poller) arm(deadline clock.Instant) error {
 		spec.Value = unix.NsecToTimespec(max(int64(deadline), 1))
 	}
 	if err := unix.TimerfdSettime(p.timer, unix.TFD_TIMER_ABSTIME, &spec, nil); err != nil {
-		return fmt.Errorf("daemon: arm timer: %w", err)
+		return fmt.Errorf("poller: arm timer: %w", err)
 	}
 	p.armed = deadline
 	return nil
 }
 
-// wake ends a wait, from any goroutine.
-func (p *poller) wake() {
+// Wake ends a wait, from any goroutine.
+func (p *Poller) Wake() {
 	one := [8]byte{1}
 	_, _ = unix.Write(p.wakeup, one[:]) // EAGAIN: it is awake already
 }
 
-func (p *poller) close() {
+// Close closes what New opened; watched descriptors stay open.
+func (p *Poller) Close() {
 	for _, fd := range []int{p.epoll, p.timer, p.wakeup} {
 		if fd >= 0 {
 			unix.Close(fd)
@@ -109,11 +114,11 @@ func (p *poller) close() {
 	}
 }
 
-// monotonic reads CLOCK_MONOTONIC, the clock of the eBPF programs and of traces.
-func monotonic() clock.Instant {
+// Now reads CLOCK_MONOTONIC, on which deadlines count.
+func Now() clock.Instant {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		panic("daemon: CLOCK_MONOTONIC: " + err.Error()) // the kernel has it
+		panic("poller: CLOCK_MONOTONIC: " + err.Error()) // the kernel has it
 	}
 	return clock.Instant(t.Nano())
 }

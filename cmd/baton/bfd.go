@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"baton/impl/daemon/control"
+	"baton/impl/daemon/speaker"
+)
+
+// defaultSpeaker is where a speaker's control socket is looked for if none is named.
+const defaultSpeaker = "/run/baton/bfd.sock"
+
+func bfdCommand() *cobra.Command {
+	o := speaker.Options{LogTo: os.Stderr}
+	c := &cobra.Command{
+		Use:   "bfd --config FILE",
+		Short: "Run a BFD speaker, or talk to one",
+		Long: "Bfd runs the BFD sessions of a configuration (RFC 5880, 5881, 5883, 9747) until SIGTERM, which holds them\n" +
+			"down first. A mistake in the configuration is one line with file, line and the RFC's section; exit 2.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return speaker.Serve(c.Context(), o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.ConfigFile, "config", "", "the sessions (YAML)")
+	f.BoolVar(&o.Ordinary, "ordinary", false, "leave scheduling, memory and garbage collection as they are")
+	_ = c.MarkFlagRequired("config")
+	_ = c.MarkFlagFilename("config", "yaml", "yml")
+
+	socket := defaultSpeaker
+	for _, sub := range []*cobra.Command{
+		bfdStatusCommand(&socket), bfdSessionCommand(&socket, "down", "Hold a session in AdminDown", func(ctx context.Context, c *control.Client, name string) error {
+			return c.BFDAdminDown(ctx, name, true)
+		}),
+		bfdSessionCommand(&socket, "up", "Release a session from AdminDown", func(ctx context.Context, c *control.Client, name string) error {
+			return c.BFDAdminDown(ctx, name, false)
+		}),
+		bfdSessionCommand(&socket, "reset", "Tell a session that the forwarding plane was reset", func(ctx context.Context, c *control.Client, name string) error {
+			return c.BFDReset(ctx, name)
+		}),
+		bfdIntervalsCommand(&socket),
+	} {
+		sub.Flags().StringVar(&socket, "socket", defaultSpeaker, "the speaker's control socket")
+		c.AddCommand(sub)
+	}
+	return c
+}
+
+func bfdSessionCommand(socket *string, verb, short string, do func(context.Context, *control.Client, string) error) *cobra.Command {
+	return &cobra.Command{Use: verb + " SESSION", Short: short, Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
+		return withNode(c.Context(), []string{*socket}, func(ctx context.Context, client *control.Client) error {
+			return do(ctx, client, args[0])
+		})
+	}}
+}
+
+func bfdIntervalsCommand(socket *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "intervals SESSION TX RX", Short: "Change a session's intervals by a Poll Sequence", Args: cobra.ExactArgs(3),
+		RunE: func(c *cobra.Command, args []string) error {
+			tx, err := time.ParseDuration(args[1])
+			if err != nil {
+				return badInput("%w", err)
+			}
+			rx, err := time.ParseDuration(args[2])
+			if err != nil {
+				return badInput("%w", err)
+			}
+			return withNode(c.Context(), []string{*socket}, func(ctx context.Context, client *control.Client) error {
+				return client.BFDIntervals(ctx, args[0], tx, rx)
+			})
+		},
+	}
+}
+
+func bfdStatusCommand(socket *string) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{Use: "status", Short: "Show a speaker's sessions", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+		return withNode(c.Context(), []string{*socket}, func(ctx context.Context, client *control.Client) error {
+			status, err := client.BFDStatus(ctx)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				encoder := json.NewEncoder(os.Stdout)
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(status)
+			}
+			return printSessions(os.Stdout, status)
+		})
+	}}
+	c.Flags().BoolVar(&asJSON, "json", false, "print everything, as JSON")
+	return c
+}
+
+func printSessions(w io.Writer, s control.BFDStatus) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "session\tpeer\tstate\tdiag\ttransmit\tdetection\tsent\treceived")
+	for _, x := range s.Sessions {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%v\t%v\t%d\t%d\n",
+			x.Name, x.Peer, x.State, x.Diag, x.Transmit, x.Detection, x.Counters.Sent, x.Counters.Received)
+	}
+	return table.Flush()
+}

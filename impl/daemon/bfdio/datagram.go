@@ -1,0 +1,127 @@
+package bfdio
+
+import (
+	"net/netip"
+	"time"
+	"unsafe"
+
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/clock"
+)
+
+// Datagram is one packet that a Listener or an Echo received.
+type Datagram struct {
+	Data     []byte // valid until the next Receive
+	From, To netip.Addr
+	Link     int   // index of the interface that it came in by
+	TTL      uint8 // or hop limit; 0, which no session accepts, where the kernel did not say
+	// At is when the kernel took it from the link, on CLOCK_MONOTONIC: however late
+	// its owner reads it, a packet that came in time came in time.
+	At clock.Instant
+}
+
+// batchLen is how many packets one system call takes.
+const batchLen = 64
+
+// batch is the memory of recvmmsg, kept so that a packet costs no allocation.
+type batch struct {
+	headers   [batchLen]mmsghdr
+	vectors   [batchLen]unix.Iovec
+	from      [batchLen]unix.RawSockaddrAny
+	data      [batchLen][maxPacket]byte
+	control   [batchLen][128]byte
+	datagrams [batchLen]Datagram
+}
+
+type mmsghdr struct {
+	header unix.Msghdr
+	len    uint32
+	_      [4]byte
+}
+
+func (b *batch) init() {
+	for i := range batchLen {
+		b.vectors[i].Base = &b.data[i][0]
+		b.vectors[i].SetLen(maxPacket)
+		h := &b.headers[i].header
+		h.Name = (*byte)(unsafe.Pointer(&b.from[i]))
+		h.Iov = &b.vectors[i]
+		h.SetIovlen(1)
+		h.Control = &b.control[i][0]
+	}
+}
+
+// receive reads what waits on a descriptor, at most a batch.
+func (b *batch) receive(fd int) (int, error) {
+	for i := range batchLen {
+		b.headers[i].header.Namelen = unix.SizeofSockaddrAny
+		b.headers[i].header.SetControllen(len(b.control[i]))
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.headers)), batchLen, unix.MSG_DONTWAIT, 0, 0)
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.EAGAIN, unix.EINTR:
+		return 0, nil
+	}
+	return 0, errno
+}
+
+// parse fills in the datagrams of a batch of n.
+func (b *batch) parse(n int) []Datagram {
+	realtime, now := read(unix.CLOCK_REALTIME), clock.Instant(read(unix.CLOCK_MONOTONIC))
+	for i := range n {
+		d := &b.datagrams[i]
+		*d = Datagram{Data: b.data[i][:b.headers[i].len], From: address(&b.from[i])}
+		stamp := d.control(b.control[i][:b.headers[i].header.Controllen])
+		d.At = arrival(stamp, realtime, now)
+	}
+	return b.datagrams[:n]
+}
+
+// address returns the address of a sender.
+func address(from *unix.RawSockaddrAny) netip.Addr {
+	switch from.Addr.Family {
+	case unix.AF_INET:
+		return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(from)).Addr)
+	case unix.AF_INET6:
+		return netip.AddrFrom16((*unix.RawSockaddrInet6)(unsafe.Pointer(from)).Addr)
+	}
+	return netip.Addr{}
+}
+
+// control takes what the control messages of a packet say, and returns its stamp, 0
+// for none.
+func (d *Datagram) control(messages []byte) (stamp int64) {
+	for len(messages) >= unix.CmsgLen(0) {
+		header, data, rest, err := unix.ParseOneSocketControlMessage(messages)
+		if err != nil {
+			break
+		}
+		switch [2]int32{header.Level, header.Type} {
+		case [2]int32{unix.SOL_IP, unix.IP_TTL}, [2]int32{unix.SOL_IPV6, unix.IPV6_HOPLIMIT}:
+			if len(data) >= 4 {
+				d.TTL = uint8(binary.NativeEndian.Uint32(data))
+			}
+		case [2]int32{unix.SOL_IP, unix.IP_PKTINFO}:
+			if len(data) >= unix.SizeofInet4Pktinfo {
+				info := (*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0]))
+				d.Link, d.To = int(info.Ifindex), netip.AddrFrom4(info.Addr)
+			}
+		case [2]int32{unix.SOL_IPV6, unix.IPV6_PKTINFO}:
+			if len(data) >= unix.SizeofInet6Pktinfo {
+				info := (*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0]))
+				d.Link, d.To = int(info.Ifindex), netip.AddrFrom16(info.Addr)
+			}
+		case [2]int32{unix.SOL_SOCKET, unix.SCM_TIMESTAMPNS}:
+			if len(data) >= 16 {
+				stamp = int64(binary.NativeEndian.Uint64(data))*int64(time.Second) + int64(binary.NativeEndian.Uint64(data[8:]))
+			}
+		}
+		messages = rest
+	}
+	return stamp
+}

@@ -1,0 +1,97 @@
+package bfdio
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Route is how a session's control packets travel.
+type Route struct {
+	Local, Peer netip.Addr // both IPv4 or both IPv6
+	// Link is the interface that a single hop is tied to; "" leaves the way to the
+	// routing table, as multihop does.
+	Link string
+	Port int // Port or MultihopPort
+}
+
+// Sender transmits one session's control packets, from a source port that is its own
+// and the same for as long as it lives. It is not safe for concurrent use.
+type Sender struct {
+	route Route
+	ports *SourcePorts
+	port  int // the source port
+	fd    int
+	to    unix.Sockaddr
+}
+
+// OpenSender binds a sender in the calling thread's network namespace, to a port that
+// none of ports has. A link must exist; its address may come later.
+func OpenSender(r Route, ports *SourcePorts) (*Sender, error) {
+	s := &Sender{route: r, ports: ports, fd: -1}
+	if err := s.open(); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("bfdio: open %v to %v: %w", r.Local, r.Peer, err)
+	}
+	return s, nil
+}
+
+func (s *Sender) open() error {
+	v6 := s.route.Local.Is6()
+	options := []option{
+		{"IP_TTL", unix.SOL_IP, unix.IP_TTL, SendTTL},
+		{"IP_FREEBIND", unix.SOL_IP, unix.IP_FREEBIND, 1},
+		{"IP_TOS", unix.SOL_IP, unix.IP_TOS, tosCS6},
+	}
+	if v6 {
+		options = []option{
+			{"IPV6_UNICAST_HOPS", unix.SOL_IPV6, unix.IPV6_UNICAST_HOPS, SendTTL},
+			{"IPV6_FREEBIND", unix.SOL_IPV6, unix.IPV6_FREEBIND, 1},
+			{"IPV6_TCLASS", unix.SOL_IPV6, unix.IPV6_TCLASS, tosCS6},
+		}
+	}
+	options = append(options,
+		option{"SO_PRIORITY", unix.SOL_SOCKET, unix.SO_PRIORITY, prioControl}, // after IP_TOS, which sets it too
+		option{"SO_RCVBUF", unix.SOL_SOCKET, unix.SO_RCVBUF, 0})               // nobody reads it: keep the least
+	var err error
+	if s.fd, err = socket(v6, options); err != nil {
+		return err
+	}
+	zone := 0
+	if s.route.Link != "" {
+		if err := unix.BindToDevice(s.fd, s.route.Link); err != nil {
+			return fmt.Errorf("tie to %s: %w", s.route.Link, err)
+		}
+		link, err := net.InterfaceByName(s.route.Link)
+		if err != nil {
+			return fmt.Errorf("find %s: %w", s.route.Link, err)
+		}
+		zone = link.Index
+	}
+	s.to = sockaddr(s.route.Peer, s.route.Port, zone)
+	s.port, err = s.ports.bind(s.fd, func(port int) unix.Sockaddr { return sockaddr(s.route.Local, port, zone) })
+	return err
+}
+
+// Send transmits one control packet. An error is what it is on a link that is
+// down: the peer will hear nothing, and draw its conclusions.
+func (s *Sender) Send(packet []byte) error {
+	if err := unix.Sendto(s.fd, packet, unix.MSG_DONTWAIT, s.to); err != nil {
+		return fmt.Errorf("bfdio: send to %v: %w", s.route.Peer, err)
+	}
+	return nil
+}
+
+// SourcePort is the port that packets are sent from.
+func (s *Sender) SourcePort() int { return s.port }
+
+// Close closes the descriptor and gives the port back.
+func (s *Sender) Close() {
+	if s.fd >= 0 {
+		unix.Close(s.fd)
+		s.ports.release(s.port)
+	}
+	s.fd = -1
+}

@@ -1,0 +1,156 @@
+package config
+
+import (
+	"bytes"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	yaml "go.yaml.in/yaml/v4"
+)
+
+// Speaker is the configuration of a BFD speaker of its own: sessions with routers and
+// other systems, without a node.
+type Speaker struct {
+	// Control is the path of the control socket.
+	Control  string       `yaml:"control" need:"the path of the control socket, such as /run/baton/bfd.sock"`
+	Sessions []BFDSession `yaml:"sessions" need:"at least one session: name, peer, local and interface"`
+}
+
+// BFDSession is one session of a speaker. Names of values are those of RFC 5880.
+type BFDSession struct {
+	Name      string  `yaml:"name" need:"a name for the session, such as r1"`
+	Mode      BFDMode `yaml:"mode,omitempty"` // single-hop where it is left out
+	Peer      Address `yaml:"peer" need:"the peer's address"`
+	Local     Address `yaml:"local" need:"this system's address"`
+	Interface string  `yaml:"interface,omitempty"` // not of multihop
+	// MinTTL is the least TTL or hop limit that a multihop packet may arrive with.
+	MinTTL uint8 `yaml:"min_ttl,omitempty"`
+
+	TX   Duration `yaml:"tx,omitempty"`   // bfd.DesiredMinTxInterval
+	RX   Duration `yaml:"rx,omitempty"`   // bfd.RequiredMinRxInterval; of no use to unaffiliated ones
+	Mult uint8    `yaml:"mult,omitempty"` // bfd.DetectMult
+
+	// Echo is how fast echo packets are sent, EchoRX how fast the peer may send its
+	// own; each none where it is left out. EchoSource is the source address of the
+	// packets that the peer is to forward back: one that is not of the link's subnet
+	// keeps it from sending Redirects (RFC 5881 4).
+	Echo       Duration `yaml:"echo,omitempty"`
+	EchoRX     Duration `yaml:"echo_rx,omitempty"`
+	EchoSource Address  `yaml:"echo_source,omitempty"`
+
+	Demand  bool    `yaml:"demand,omitempty"`
+	Passive bool    `yaml:"passive,omitempty"`
+	Auth    BFDAuth `yaml:"auth,omitempty"`
+}
+
+// BFDAuth is how a session authenticates (RFC 5880 6.7).
+type BFDAuth struct {
+	Type BFDAuthType `yaml:"type" need:"an authentication type, such as keyed-sha1"`
+	Keys []BFDKey    `yaml:"keys" need:"at least one key: id and secret"`
+	// Send is the id of the key to transmit with, the first one's where it is left out.
+	Send uint8 `yaml:"send,omitempty"`
+}
+
+// IsZero lets a session without authentication stay without it in a written file.
+func (a BFDAuth) IsZero() bool { return a.Type == "" }
+
+// BFDKey is a shared secret, text or 0x and hexadecimal digits.
+type BFDKey struct {
+	ID     uint8  `yaml:"id" need:"a number from 0 to 255"`
+	Secret string `yaml:"secret" need:"the shared secret"`
+}
+
+// Address is an IPv4 or IPv6 address without a zone.
+type Address struct{ netip.Addr }
+
+// IsZero lets an address that was left out stay out of a written file.
+func (a Address) IsZero() bool { return !a.IsValid() }
+
+// BFDMode is what a session's packets cross.
+type BFDMode string
+
+const (
+	SingleHop    BFDMode = "single-hop"   // RFC 5881
+	MultiHop     BFDMode = "multihop"     // RFC 5883
+	Unaffiliated BFDMode = "unaffiliated" // RFC 9747: the peer needs no BFD
+)
+
+func (BFDMode) noun() string        { return "a mode" }
+func (BFDMode) allowed() []string   { return []string{"single-hop", "multihop", "unaffiliated"} }
+func (m BFDMode) offered() []string { return m.allowed() }
+
+// BFDAuthType is an authentication type of RFC 5880 4.1.
+type BFDAuthType string
+
+const (
+	AuthSimple         BFDAuthType = "simple"
+	AuthMD5            BFDAuthType = "keyed-md5"
+	AuthMeticulousMD5  BFDAuthType = "meticulous-md5"
+	AuthSHA1           BFDAuthType = "keyed-sha1"
+	AuthMeticulousSHA1 BFDAuthType = "meticulous-sha1"
+)
+
+func (BFDAuthType) noun() string { return "an authentication type (RFC 5880 4.1)" }
+func (BFDAuthType) allowed() []string {
+	return []string{"simple", "keyed-md5", "meticulous-md5", "keyed-sha1", "meticulous-sha1"}
+}
+func (t BFDAuthType) offered() []string { return t.allowed() }
+
+// What holds for a session's keys that a file leaves out.
+const (
+	defaultInterval = Duration(300 * time.Millisecond)
+	defaultMult     = 3
+)
+
+// LoadSpeaker reads and checks a speaker's configuration file. A relative path in it
+// counts from its folder. Every error is an *Error.
+func LoadSpeaker(file string) (*Speaker, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, &Error{File: file, Text: "cannot read the configuration: " + reason(err)}
+	}
+	return parseSpeaker(file, text)
+}
+
+func parseSpeaker(file string, text []byte) (*Speaker, error) {
+	d := &document{file: filepath.Base(file), lines: map[string]int{}, purpose: "control and sessions"}
+	var s Speaker
+	if err := d.parse(bytes.NewReader(text), &s); err != nil {
+		return nil, err
+	}
+	for i := range s.Sessions {
+		s.Sessions[i].defaults(d, index("sessions", i))
+	}
+	if err := checkSpeaker(d, &s); err != nil {
+		return nil, err
+	}
+	if !filepath.IsAbs(s.Control) {
+		s.Control = filepath.Join(filepath.Dir(file), s.Control)
+	}
+	return &s, nil
+}
+
+func (s *BFDSession) defaults(d *document, at string) {
+	if s.Mode == "" {
+		s.Mode = SingleHop
+	}
+	for _, t := range []struct {
+		key   string
+		value *Duration
+	}{{".tx", &s.TX}, {".rx", &s.RX}} {
+		if !d.has(at + t.key) {
+			*t.value = defaultInterval
+		}
+	}
+	if !d.has(at + ".mult") {
+		s.Mult = defaultMult
+	}
+	if len(s.Auth.Keys) > 0 && !d.has(at+".auth.send") {
+		s.Auth.Send = s.Auth.Keys[0].ID
+	}
+}
+
+// Marshal returns the configuration as a file that LoadSpeaker accepts.
+func (s *Speaker) Marshal() ([]byte, error) { return yaml.Dump(s) }

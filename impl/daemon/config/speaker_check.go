@@ -1,0 +1,175 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"baton/impl/bfd"
+)
+
+func checkSpeaker(d *document, s *Speaker) error {
+	if s.Control == "" {
+		return d.fail("control", "is empty; give the path of the control socket, such as /run/baton/bfd.sock")
+	}
+	if len(s.Sessions) == 0 {
+		return d.fail("sessions", "is empty; add at least one session: name, peer, local and interface")
+	}
+	names := map[string]int{}
+	ends := map[bfd.Path]int{}
+	for i := range s.Sessions {
+		at, session := index("sessions", i), &s.Sessions[i]
+		if err := checkSession(d, at, session); err != nil {
+			return err
+		}
+		if first, twice := names[session.Name]; twice {
+			return d.fail(at+".name", "%q names the session on line %d too; sessions need names of their own", session.Name, first)
+		}
+		names[session.Name] = d.line(at + ".name")
+		if session.Mode == Unaffiliated {
+			continue // its packets are told by their discriminator alone
+		}
+		if first, twice := ends[session.Path()]; twice {
+			return d.fail(at, "collides with the session on line %d: both are with %v (RFC 5881 3, RFC 5883 4.1)", first, session.Path())
+		}
+		ends[session.Path()] = d.line(at)
+	}
+	return nil
+}
+
+// Path is by what the session's first packets find it.
+func (s *BFDSession) Path() bfd.Path {
+	if s.Mode == MultiHop {
+		return bfd.Path{Local: s.Local.Addr, Remote: s.Peer.Addr}
+	}
+	return bfd.Path{Interface: s.Interface, Remote: s.Peer.Addr}
+}
+
+func checkSession(d *document, at string, s *BFDSession) error {
+	if s.Name == "" || strings.ContainsAny(s.Name, " \t\n") {
+		return d.fail(at+".name", "%q is not a name; use one word, such as r1", s.Name)
+	}
+	for _, check := range []func(*document, string, *BFDSession) error{
+		checkSessionEnds, checkSessionTiming, checkSessionEcho, checkSessionAuth,
+	} {
+		if err := check(d, at, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkSessionEnds(d *document, at string, s *BFDSession) error {
+	if err := checkUnicast(d, at+".peer", s.Peer.Addr); err != nil {
+		return err
+	}
+	if err := checkUnicast(d, at+".local", s.Local.Addr); err != nil {
+		return err
+	}
+	if s.Local.Is4() != s.Peer.Is4() {
+		return d.fail(at+".peer", "%v is of another protocol than %v; one session has one (RFC 5881 2)", s.Peer, s.Local)
+	}
+	if s.Local == s.Peer {
+		return d.fail(at+".peer", "%v is the local address; give the peer's", s.Peer)
+	}
+	if s.Mode == MultiHop {
+		if s.Interface != "" {
+			return d.fail(at+".interface", "is of no use to multihop, which is told by its addresses (RFC 5883 4.1); leave it out")
+		}
+		return nil
+	}
+	if s.MinTTL != 0 {
+		return d.fail(at+".min_ttl", "is of multihop alone; a single hop takes 255 (RFC 5881 5)")
+	}
+	if s.Interface == "" {
+		return d.fail(at, "needs the interface that it is bound to (RFC 5881 3); add interface, or mode: multihop")
+	}
+	return checkLink(d, at+".interface", s.Interface)
+}
+
+func checkSessionTiming(d *document, at string, s *BFDSession) error {
+	if err := checkInterval(d, at+".tx", s.TX); err != nil {
+		return err
+	}
+	if err := checkInterval(d, at+".rx", s.RX); err != nil {
+		return err
+	}
+	if s.Mult == 0 {
+		return d.fail(at+".mult", "0 is out of range; use 1 to 255 (RFC 5880 6.8.1)")
+	}
+	if s.Mode == Unaffiliated && (s.Demand || s.Passive) {
+		return d.fail(at, "is unaffiliated, and nobody answers it: neither demand nor passive can be (RFC 9747 2)")
+	}
+	return nil
+}
+
+func checkSessionEcho(d *document, at string, s *BFDSession) error {
+	for _, t := range []struct {
+		key   string
+		value Duration
+	}{{".echo", s.Echo}, {".echo_rx", s.EchoRX}} {
+		if !d.has(at + t.key) {
+			continue
+		}
+		if s.Mode != SingleHop {
+			return d.fail(at+t.key, "is of a single hop alone (RFC 5883 3)")
+		}
+		if err := checkInterval(d, at+t.key, t.value); err != nil {
+			return err
+		}
+	}
+	sends := s.Mode == Unaffiliated || !s.Echo.IsZero()
+	switch {
+	case sends && !s.EchoSource.IsValid():
+		return d.fail(at, "sends echo packets and needs echo_source, an address of this system outside the link's subnet, so that the peer sends no Redirects (RFC 5881 4)")
+	case !sends && s.EchoSource.IsValid():
+		return d.fail(at+".echo_source", "is of no use without echo")
+	case !sends:
+		return nil
+	}
+	if s.EchoSource.Is4() != s.Local.Is4() {
+		return d.fail(at+".echo_source", "%v is of another protocol than %v", s.EchoSource, s.Local)
+	}
+	if s.EchoSource.IsLinkLocalUnicast() && s.EchoSource.Is6() {
+		return d.fail(at+".echo_source", "%v is link-local (RFC 5881 4)", s.EchoSource)
+	}
+	return checkUnicast(d, at+".echo_source", s.EchoSource.Addr)
+}
+
+func checkSessionAuth(d *document, at string, s *BFDSession) error {
+	auth, err := s.Auth.BFD()
+	if err == nil {
+		err = auth.Validate()
+	}
+	if err != nil {
+		return d.fail(at+".auth", "%s", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "bfd: "), "config: "))
+	}
+	return nil
+}
+
+// BFD returns the authentication as a session takes it.
+func (a BFDAuth) BFD() (bfd.Auth, error) {
+	auth := bfd.Auth{SendKey: a.Send, Type: map[BFDAuthType]bfd.AuthType{
+		AuthSimple: bfd.AuthSimplePassword, AuthMD5: bfd.AuthKeyedMD5, AuthMeticulousMD5: bfd.AuthMeticulousKeyedMD5,
+		AuthSHA1: bfd.AuthKeyedSHA1, AuthMeticulousSHA1: bfd.AuthMeticulousKeyedSHA1,
+	}[a.Type]}
+	for _, k := range a.Keys {
+		secret, err := bfd.ParseSecret(k.Secret)
+		if err != nil {
+			return bfd.Auth{}, err
+		}
+		auth.Keys = append(auth.Keys, bfd.Key{ID: k.ID, Secret: secret})
+	}
+	return auth, nil
+}
+
+// checkInterval holds an interval to what the wire can say and a process can keep.
+func checkInterval(d *document, path string, t Duration) error {
+	v := time.Duration(t)
+	if v < minInterval || v > maxInterval {
+		return d.fail(path, "%v is out of range; use %v to %v (RFC 5880 4.1)", v, minInterval, maxInterval)
+	}
+	if v%time.Microsecond != 0 {
+		return d.fail(path, "%v is finer than BFD counts; use whole microseconds, such as %v (RFC 5880 4.1)", v, v.Round(time.Microsecond))
+	}
+	return nil
+}

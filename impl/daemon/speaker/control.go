@@ -1,0 +1,146 @@
+package speaker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/clock"
+	"baton/impl/daemon/control"
+	"baton/impl/daemon/poller"
+)
+
+// controller lets the control socket reach the loop. It is a control.Speaker.
+type controller struct{ *Speaker }
+
+// errEnded is the answer of a loop that has ended.
+var errEnded = errors.New("speaker: it ends")
+
+// do runs f on the loop and waits until it has.
+func (c controller) do(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	c.Call(func() { f(); close(done) })
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return errEnded
+	}
+}
+
+// with runs f on a session.
+func (c controller) with(ctx context.Context, name string, f func(*bfd.Session, clock.Instant) error) error {
+	var err error
+	if waited := c.do(ctx, func() {
+		i := slices.IndexFunc(c.sessions, func(x *session) bool { return x.cfg.Name == name })
+		if i < 0 {
+			err = fmt.Errorf("speaker: no session is named %q", name)
+			return
+		}
+		x := c.sessions[i]
+		if x.bfd == nil {
+			err = fmt.Errorf("speaker: session %s is unaffiliated: its peer knows nothing of BFD", name)
+			return
+		}
+		err = f(x.bfd, x.instant(poller.Now()))
+		c.settle(x)
+	}); waited != nil {
+		return waited
+	}
+	return err
+}
+
+// AdminDown implements control.Speaker.
+func (c controller) AdminDown(ctx context.Context, name string, down bool) error {
+	return c.with(ctx, name, func(s *bfd.Session, now clock.Instant) error { s.SetAdminDown(now, down); return nil })
+}
+
+// Intervals implements control.Speaker.
+func (c controller) Intervals(ctx context.Context, name string, tx, rx time.Duration) error {
+	return c.with(ctx, name, func(s *bfd.Session, now clock.Instant) error { return s.SetIntervals(now, tx, rx) })
+}
+
+// Demand implements control.Speaker.
+func (c controller) Demand(ctx context.Context, name string, on bool) error {
+	return c.with(ctx, name, func(s *bfd.Session, now clock.Instant) error { s.SetDemand(now, on); return nil })
+}
+
+// Reset implements control.Speaker.
+func (c controller) Reset(ctx context.Context, name string) error {
+	return c.with(ctx, name, func(s *bfd.Session, now clock.Instant) error { s.ResetForwardingPlane(now); return nil })
+}
+
+// Stop implements control.Speaker.
+func (c controller) Stop(context.Context) error {
+	c.Speaker.Stop()
+	return nil
+}
+
+// Stop ends Run.
+func (s *Speaker) Stop() { s.Call(func() { s.ended = true }) }
+
+// Status implements control.Speaker.
+func (c controller) Status(ctx context.Context) (control.BFDStatus, error) {
+	var status control.BFDStatus
+	err := c.do(ctx, func() {
+		status = control.BFDStatus{Now: poller.Now(), NoSession: c.strays, LateMax: c.lateMax}
+		for _, x := range c.sessions {
+			status.Sessions = append(status.Sessions, x.status())
+		}
+	})
+	return status, err
+}
+
+func (x *session) status() control.BFDSession {
+	out := control.BFDSession{
+		Name: x.cfg.Name, Mode: string(x.cfg.Mode), Interface: x.cfg.Interface,
+		Peer: x.cfg.Peer.String(), Local: x.cfg.Local.String(),
+		State: x.machine.State().String(), Diag: x.machine.LocalDiag().String(), LocalDiscr: x.discr,
+		Transmit: x.machine.TransmitInterval(), Detection: x.machine.DetectionTime(),
+		Changes: []control.BFDChange{}, Counters: x.counters(),
+	}
+	if x.sender != nil {
+		out.SourcePort = x.sender.SourcePort()
+	}
+	if x.bfd != nil {
+		x.peer(&out)
+	}
+	for i := max(x.noted, keptChanges) - keptChanges; i < x.noted; i++ {
+		c := x.changes[i%keptChanges]
+		out.Changes = append(out.Changes, control.BFDChange{
+			At: c.At, From: c.From.String(), To: c.To.String(), Diag: c.Diag.String(),
+			LastReceived: c.lastReceived, Detection: c.detection,
+		})
+	}
+	return out
+}
+
+// peer fills in what is known of a peer that speaks BFD.
+func (x *session) peer(out *control.BFDSession) {
+	v := x.bfd.Variables()
+	out.RemoteState, out.RemoteDiag, out.RemoteDiscr = x.bfd.RemoteState().String(), x.bfd.RemoteDiag().String(), x.bfd.RemoteDiscr()
+	out.Ours = control.BFDTimers{MinTx: v.DesiredMinTxInterval, MinRx: v.RequiredMinRxInterval, MinEchoRx: time.Duration(x.cfg.EchoRX), DetectMult: v.DetectMult}
+	out.Theirs = control.BFDTimers{MinTx: v.RemoteMinTxInterval, MinRx: v.RemoteMinRxInterval, MinEchoRx: v.RemoteMinEchoRxInterval, DetectMult: v.RemoteDetectMult}
+	out.Polling, out.Demand, out.LastReceived = v.Polling, v.RemoteDemandMode, v.LastReceived
+	if out.EchoActive = x.bfd.EchoActive(); out.EchoActive {
+		out.EchoTransmit = x.bfd.EchoTransmitInterval()
+	}
+}
+
+func (x *session) counters() control.BFDCounters {
+	stats := x.machine.Stats()
+	out := control.BFDCounters{
+		Sent: stats.Sent, Received: stats.Received, EchoSent: stats.EchoSent, EchoReceived: stats.EchoReceived,
+		Ups: stats.Ups, Downs: stats.Downs, ReceiveGapMax: stats.ReceiveGapMax, AdvanceLateMax: stats.AdvanceLateMax,
+		SendErrors: x.failed, Dropped: map[string]uint64{},
+	}
+	for reason, n := range stats.Drops {
+		if n > 0 {
+			out.Dropped[bfd.Drop(reason).String()] = n
+		}
+	}
+	return out
+}

@@ -1,0 +1,80 @@
+package speaker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"baton/impl/daemon/config"
+	"baton/impl/daemon/control"
+	"baton/impl/daemon/realtime"
+	"baton/impl/daemon/record"
+)
+
+// Options are what the command line says.
+type Options struct {
+	ConfigFile string
+	LogTo      io.Writer
+	// Ordinary leaves the process's scheduling, memory and garbage collector alone.
+	Ordinary bool
+}
+
+// recordLimit bounds the wait for the last log lines.
+const recordLimit = time.Second
+
+// Serve is a speaker's life: it returns nil once ctx is done or the control socket
+// was told so, and each peer was told that its session is held down. Mistakes in the
+// configuration carry exit code 2.
+func Serve(ctx context.Context, opts Options) error {
+	cfg, err := config.LoadSpeaker(opts.ConfigFile)
+	if err != nil {
+		return err
+	}
+	records := record.New(record.Config{Log: slog.NewTextHandler(opts.LogTo, nil)})
+	defer records.Close(recordLimit)
+	log := records.Logger()
+	if !opts.Ordinary {
+		realtime.Process(log)
+	}
+	s, err := Open(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	server, err := control.ListenSpeaker(cfg.Control, controller{s})
+	if err != nil {
+		return fmt.Errorf("speaker: %w", err)
+	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var helpers sync.WaitGroup
+	helpers.Go(func() { server.Serve(serving) })
+	release := context.AfterFunc(ctx, s.Stop)
+	err = s.runOnThread(log, opts.Ordinary)
+	release()
+	stop()
+	helpers.Wait()
+	return err
+}
+
+// runOnThread runs the loop on a thread of its own, to the end.
+func (s *Speaker) runOnThread(log *slog.Logger, ordinary bool) error {
+	ended := make(chan error, 1)
+	go func() {
+		// Never unlocked: the thread has a priority that no other goroutine should
+		// get, and ends with this one.
+		runtime.LockOSThread()
+		if !ordinary {
+			realtime.LoopThread(log)
+		}
+		ended <- s.Run()
+	}()
+	if err := <-ended; err != nil {
+		return errors.Join(errors.New("speaker: the loop failed"), err)
+	}
+	return nil
+}

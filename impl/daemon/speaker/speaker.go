@@ -1,0 +1,300 @@
+// Package speaker is a BFD speaker: it drives the sessions of a configuration over
+// real sockets, thousands of them in one process. `baton bfd` runs it. It decides
+// nothing about BFD, which is impl/bfd's, and does nothing about what it finds but
+// tell: by its log and its control socket.
+//
+// One thread does it all, so that nothing needs a lock and nobody else's schedule
+// stands between the wire and a session. It sleeps in a poller until packets wait or
+// the earliest deadline has come; a heap orders the sessions by deadline. Packets of
+// all sessions come by one socket for each port and protocol and are read in batches
+// (recvmmsg); each session has a socket of its own to send from, because its source
+// port is its own (RFC 5881 section 4). What the kernel stamped on a packet is the
+// instant that its session gets, and sockets are read before deadlines are looked at:
+// a thread that was kept from running takes no packet that came in time for silence.
+// Between two looks it rests for a small part of the shortest interval, so that many
+// sessions share a wake-up. Nothing is allocated for a packet.
+package speaker
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/bfd"
+	"baton/impl/clock"
+	"baton/impl/daemon/bfdio"
+	"baton/impl/daemon/config"
+	"baton/impl/daemon/poller"
+)
+
+// Speaker drives sessions. Open makes one, Run lets it live, Close ends what Open
+// opened; whoever else wants something of it goes through Call.
+type Speaker struct {
+	log      *slog.Logger
+	poller   *poller.Poller
+	ports    bfdio.SourcePorts
+	receives []*receiver
+	sessions []*session // in the order of the configuration
+	due      agenda
+	rest     time.Duration // between two looks
+
+	byDiscr map[uint32]*session
+	paths   map[kind]*bfd.Table[*session]
+	links   map[int]string // names of interfaces by index
+
+	calls   calls
+	ended   bool
+	strays  uint64        // packets of no session
+	lateMax time.Duration // of the loop behind a deadline
+}
+
+// kind is what sessions of one table have in common: a packet that came to the port
+// of multihop must not reach a session that trusts in a TTL of 255.
+type kind struct{ multihop bool }
+
+// receiver is a listener with what its packets are for.
+type receiver struct {
+	*bfdio.Listener
+	kind kind
+}
+
+// Open binds the sockets of all sessions in the calling thread's network namespace.
+func Open(cfg *config.Speaker, log *slog.Logger) (*Speaker, error) {
+	s := &Speaker{log: log, byDiscr: map[uint32]*session{}, paths: map[kind]*bfd.Table[*session]{}, links: map[int]string{}, rest: restMax}
+	if err := s.open(cfg); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("speaker: open: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Speaker) open(cfg *config.Speaker) (err error) {
+	if s.poller, err = poller.New(); err != nil {
+		return err
+	}
+	s.calls.wake = s.poller.Wake
+	for i := range cfg.Sessions {
+		if err := s.add(&cfg.Sessions[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add makes a session, its sockets, and those that it shares with others.
+func (s *Speaker) add(cfg *config.BFDSession) error {
+	discr := s.discriminator()
+	x, err := newSession(cfg, discr, poller.Now())
+	if err != nil {
+		return err
+	}
+	s.sessions, s.byDiscr[discr] = append(s.sessions, x), x
+	s.rest = min(s.rest, x.shortest()/restShare)
+	if err := s.openControl(x); err != nil {
+		return fmt.Errorf("session %s: %w", cfg.Name, err)
+	}
+	s.due.add(x)
+	return nil
+}
+
+// openControl gives a session what its control packets need.
+func (s *Speaker) openControl(x *session) (err error) {
+	k := kind{multihop: x.cfg.Mode == config.MultiHop}
+	port, name := bfdio.Port, x.cfg.Interface
+	if k.multihop {
+		port, name = bfdio.MultihopPort, ""
+	} else {
+		link, err := net.InterfaceByName(name)
+		if err != nil {
+			return fmt.Errorf("interface %s: %w", name, err)
+		}
+		s.links[link.Index] = name
+	}
+	if err := s.listen(k, port, x.cfg.Local.Is6()); err != nil {
+		return err
+	}
+	if s.paths[k] == nil {
+		s.paths[k] = &bfd.Table[*session]{}
+	}
+	if err := s.paths[k].Add(x.discr, x.cfg.Path(), x); err != nil {
+		return err
+	}
+	x.sender, err = bfdio.OpenSender(bfdio.Route{Local: x.cfg.Local.Addr, Peer: x.cfg.Peer.Addr, Link: name, Port: port}, &s.ports)
+	return err
+}
+
+// listen opens the listener of a port and protocol, if none is.
+func (s *Speaker) listen(k kind, port int, v6 bool) error {
+	if slices.ContainsFunc(s.receives, func(r *receiver) bool { return r.Serves(port, v6) }) {
+		return nil
+	}
+	l, err := bfdio.Listen(port, v6)
+	if err != nil {
+		return err
+	}
+	s.receives = append(s.receives, &receiver{Listener: l, kind: k})
+	return s.poller.Add(l.FD())
+}
+
+// discriminator draws a random one that no other session has (RFC 5880 6.8.1).
+func (s *Speaker) discriminator() uint32 {
+	for {
+		if d := rand.Uint32(); d != 0 && s.byDiscr[d] == nil {
+			return d
+		}
+	}
+}
+
+// Close closes the sockets. Run must have returned.
+func (s *Speaker) Close() {
+	for _, x := range s.sessions {
+		x.close()
+	}
+	for _, r := range s.receives {
+		r.Close()
+	}
+	if s.poller != nil {
+		s.poller.Close()
+	}
+}
+
+// restMax and restShare: the loop rests for a fiftieth of the shortest interval
+// between two looks, and for a millisecond at most. A packet may go out as much
+// later than its jittered instant.
+const (
+	restMax   = time.Millisecond
+	restShare = 50
+)
+
+// Run drives the sessions until Stop. The goroutine should be locked to its thread.
+func (s *Speaker) Run() error {
+	for !s.ended {
+		if err := s.poller.Wait(s.due.earliest()); err != nil {
+			return err
+		}
+		began := poller.Now()
+		s.receive()
+		s.advance()
+		s.calls.carryOut()
+		pause(began.Add(s.rest))
+	}
+	for _, x := range s.sessions {
+		x.leave(poller.Now())
+	}
+	return nil
+}
+
+// pause sleeps until an instant.
+func pause(until clock.Instant) {
+	at := unix.NsecToTimespec(int64(until))
+	_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &at, nil) // a signal ends it early: no harm
+}
+
+// maxBatches bounds what is taken from one socket at a look, so that a flood cannot
+// keep the sessions from sending.
+const maxBatches = 16
+
+// receive hands the packets that wait to their sessions.
+func (s *Speaker) receive() {
+	for _, r := range s.receives {
+		for range maxBatches {
+			datagrams, err := r.Receive()
+			if err != nil {
+				s.log.Warn("bfd packets not read", "error", err)
+			}
+			for i := range datagrams {
+				s.deliver(r.kind, &datagrams[i])
+			}
+			if !bfdio.More(datagrams) {
+				break
+			}
+		}
+	}
+}
+
+// deliver finds the session of a control packet.
+func (s *Speaker) deliver(k kind, d *bfdio.Datagram) {
+	path := bfd.Path{Interface: s.link(d.Link), Remote: d.From}
+	if k.multihop {
+		path = bfd.Path{Local: d.To, Remote: d.From}
+	}
+	x, ok := s.paths[k].Find(d.Data, path)
+	if !ok {
+		s.strays++
+		return
+	}
+	x.receive(d)
+	s.settle(x)
+}
+
+// link names an interface. Sessions' own are known from the start; a packet by an
+// interface that is new is for the one of that name.
+func (s *Speaker) link(index int) string {
+	if name, ok := s.links[index]; ok {
+		return name
+	}
+	name := ""
+	if link, err := net.InterfaceByIndex(index); err == nil {
+		name = link.Name
+	}
+	s.links[index] = name
+	return name
+}
+
+// advance does what is due.
+func (s *Speaker) advance() {
+	for {
+		now := poller.Now()
+		x := s.due.first()
+		if x == nil || now.Before(x.deadline) {
+			return
+		}
+		s.lateMax = max(s.lateMax, now.Sub(x.deadline))
+		x.advance(now)
+		s.settle(x)
+	}
+}
+
+// settle carries out what a session has come to, and looks when it wants to be called
+// next.
+func (s *Speaker) settle(x *session) {
+	ready := x.machine.Ready()
+	for _, packet := range ready.Packets {
+		x.send(s.log, packet)
+	}
+	for _, change := range ready.Changes {
+		x.changed(s.log, change)
+	}
+	s.due.move(x, x.machine.Deadline())
+}
+
+// calls are functions that other goroutines want run between two looks.
+type calls struct {
+	wake  func()
+	mu    sync.Mutex
+	queue []func()
+}
+
+// Call has the loop run f. It does not block.
+func (s *Speaker) Call(f func()) {
+	s.calls.mu.Lock()
+	defer s.calls.mu.Unlock()
+	s.calls.queue = append(s.calls.queue, f)
+	s.calls.wake()
+}
+
+func (c *calls) carryOut() {
+	c.mu.Lock()
+	queue := c.queue
+	c.queue = nil
+	c.mu.Unlock()
+	for _, f := range queue {
+		f()
+	}
+}

@@ -1,0 +1,243 @@
+package speaker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/vishvananda/netlink"
+
+	"baton/impl/daemon/config"
+	"baton/impl/daemon/control"
+)
+
+// patience bounds the wait for what takes a second or two: a session that is not Up
+// sends once a second.
+const patience = 20 * time.Second
+
+// end is one side of a cable, each in a namespace of its own.
+type end struct {
+	t     *testing.T
+	space ns.NetNS
+	link  string
+}
+
+// cable joins two namespaces by a0 and b0, with addresses of both protocols that end
+// in 1 and 2.
+func cable(t *testing.T) (a, b *end) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: network namespaces")
+	}
+	ends := [2]*end{{t: t, link: "a0"}, {t: t, link: "b0"}}
+	for _, e := range ends {
+		space, err := ns.TempNetNS()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { space.Close() })
+		e.space = space
+	}
+	a, b = ends[0], ends[1]
+	a.do(func() error {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = a.link
+		return netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: b.link, PeerNamespace: netlink.NsFd(b.space.Fd())})
+	})
+	a.up("198.18.9.1/24", "2001:2:0:9::1/64")
+	b.up("198.18.9.2/24", "2001:2:0:9::2/64")
+	return a, b
+}
+
+// do runs f in the namespace.
+func (e *end) do(f func() error) {
+	e.t.Helper()
+	if err := e.space.Do(func(ns.NetNS) error { return f() }); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+func (e *end) up(prefixes ...string) {
+	e.t.Helper()
+	e.do(func() error {
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		link, err := netlink.LinkByName(e.link)
+		if err != nil {
+			return err
+		}
+		for _, p := range prefixes {
+			addr, err := netlink.ParseAddr(p)
+			if err != nil {
+				return err
+			}
+			addr.Flags |= 2 // IFA_F_NODAD: an address that is tentative cannot be sent from
+			if err := netlink.AddrAdd(link, addr); err != nil {
+				return fmt.Errorf("%s: %w", p, err)
+			}
+		}
+		if err := netlink.LinkSetUp(lo); err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(link)
+	})
+}
+
+// speak runs a speaker with sessions in the namespace until the test ends.
+func (e *end) speak(sessions ...config.BFDSession) controller {
+	e.t.Helper()
+	var s *Speaker
+	e.do(func() (err error) {
+		s, err = Open(&config.Speaker{Sessions: sessions}, slog.New(slog.DiscardHandler))
+		return err
+	})
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run() }()
+	e.t.Cleanup(func() {
+		s.Stop()
+		if err := <-ended; err != nil {
+			e.t.Error(err)
+		}
+		s.Close()
+	})
+	return controller{s}
+}
+
+// to is a session of 20 ms × 3 from one end to the other.
+func (e *end) to(local, peer string) config.BFDSession {
+	return config.BFDSession{
+		Name: peer, Mode: config.SingleHop, Interface: e.link,
+		Local: config.Address{Addr: netip.MustParseAddr(local)}, Peer: config.Address{Addr: netip.MustParseAddr(peer)},
+		TX: config.Duration(20 * time.Millisecond), RX: config.Duration(20 * time.Millisecond), Mult: 3,
+	}
+}
+
+// multihop makes a session of one that crosses up to one router.
+func multihop(s config.BFDSession) config.BFDSession {
+	s.Mode, s.Interface, s.MinTTL = config.MultiHop, "", 254
+	return s
+}
+
+func status(t *testing.T, c controller) control.BFDStatus {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s, err := c.Status(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// await waits until every session of a speaker holds to what is asked.
+func await(t *testing.T, c controller, what string, holds func(control.BFDSession) bool) control.BFDStatus {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); ; <-tick.C {
+		s := status(t, c)
+		all := true
+		for _, x := range s.Sessions {
+			all = all && holds(x)
+		}
+		if all {
+			return s
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not every session %s within %v: %+v", what, patience, s)
+		}
+	}
+}
+
+func isUp(x control.BFDSession) bool { return x.State == "Up" && x.RemoteState == "Up" }
+
+// TestSessionsComeUpOverBothProtocolsAndKinds: single hop and multihop, IPv4 and
+// IPv6, side by side between one pair of systems.
+func TestSessionsComeUpOverBothProtocolsAndKinds(t *testing.T) {
+	a, b := cable(t)
+	var left, right []config.BFDSession
+	for _, pair := range [][2]string{{"198.18.9.1", "198.18.9.2"}, {"2001:2:0:9::1", "2001:2:0:9::2"}} {
+		here, there := a.to(pair[0], pair[1]), b.to(pair[1], pair[0])
+		left, right = append(left, here), append(right, there)
+		here.Name, there.Name = "far "+here.Name, "far "+there.Name
+		left, right = append(left, multihop(here)), append(right, multihop(there))
+	}
+	one, two := a.speak(left...), b.speak(right...)
+	settled := func(x control.BFDSession) bool { return isUp(x) && !x.Polling && x.Detection == 60*time.Millisecond }
+	s := await(t, one, "is Up at 20 ms", settled)
+	await(t, two, "is Up at 20 ms", settled)
+	ports := map[int]bool{}
+	for _, x := range s.Sessions {
+		if ports[x.SourcePort] || x.SourcePort < 49152 || x.SourcePort > 65535 {
+			t.Errorf("session %s has source port %d; others have %v", x.Name, x.SourcePort, ports)
+		}
+		ports[x.SourcePort] = true
+	}
+	if s.NoSession != 0 {
+		t.Errorf("%d packets found no session", s.NoSession)
+	}
+}
+
+// TestAPeerThatGoesSilentIsMissedWithinTheDetectionTime: not before it is over.
+func TestAPeerThatGoesSilentIsMissedWithinTheDetectionTime(t *testing.T) {
+	a, b := cable(t)
+	one, two := a.speak(a.to("198.18.9.1", "198.18.9.2")), b.speak(b.to("198.18.9.2", "198.18.9.1"))
+	await(t, one, "is Up", isUp)
+	await(t, two, "is Up", isUp)
+	b.do(func() error {
+		link, err := netlink.LinkByName(b.link)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetDown(link)
+	})
+	s := await(t, one, "is Down", func(x control.BFDSession) bool { return x.State == "Down" })
+	changes := s.Sessions[0].Changes
+	down := changes[len(changes)-1]
+	if down.Diag != "Control Detection Time Expired" {
+		t.Fatalf("went down for %q", down.Diag)
+	}
+	if waited := down.At.Sub(down.LastReceived); waited < 60*time.Millisecond {
+		t.Errorf("declared down %v after the last packet, before the Detection Time of 60ms was over", waited)
+	}
+}
+
+// TestTheVerbsOfTheControlSocket: hold, release, change, reset.
+func TestTheVerbsOfTheControlSocket(t *testing.T) {
+	a, b := cable(t)
+	one, two := a.speak(a.to("198.18.9.1", "198.18.9.2")), b.speak(b.to("198.18.9.2", "198.18.9.1"))
+	await(t, one, "is Up", isUp)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(one.Intervals(ctx, "198.18.9.2", 50*time.Millisecond, 40*time.Millisecond))
+	await(t, two, "knows the new intervals", func(x control.BFDSession) bool {
+		return x.Theirs.MinTx == 50*time.Millisecond && x.Theirs.MinRx == 40*time.Millisecond && x.Detection == 150*time.Millisecond
+	})
+	must(one.AdminDown(ctx, "198.18.9.2", true))
+	await(t, two, "is Down for the peer's word", func(x control.BFDSession) bool {
+		return x.State == "Down" && x.RemoteState == "AdminDown" && x.Diag == "Neighbor Signaled Session Down"
+	})
+	must(one.AdminDown(ctx, "198.18.9.2", false))
+	await(t, one, "is Up again", isUp)
+	must(one.Reset(ctx, "198.18.9.2"))
+	await(t, two, "heard of the reset", func(x control.BFDSession) bool { return x.RemoteDiag == "Forwarding Plane Reset" })
+	if err := one.Reset(ctx, "nobody"); err == nil {
+		t.Error("a session that does not exist was reset")
+	}
+	if err := one.Intervals(ctx, "198.18.9.2", 0, time.Second); err == nil {
+		t.Error("an interval of 0 was taken")
+	}
+}
