@@ -23,7 +23,7 @@ func bfdCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bfd --config FILE",
 		Short: "Run a BFD speaker, or talk to one",
-		Long: "Bfd runs the BFD sessions of a configuration (RFC 5880, 5881, 5883, 9747) until SIGTERM, which holds them\n" +
+		Long: "Bfd runs the BFD sessions of a configuration (RFC 5880, 5881, 5883) until SIGTERM, which holds them\n" +
 			"down first. A mistake in the configuration is one line with file, line and the RFC's section; exit 2.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return speaker.Serve(c.Context(), o) },

@@ -24,21 +24,13 @@ type BFDSession struct {
 	Mode      BFDMode `yaml:"mode,omitempty"` // single-hop where it is left out
 	Peer      Address `yaml:"peer" need:"the peer's address"`
 	Local     Address `yaml:"local" need:"this system's address"`
-	Interface string  `yaml:"interface,omitempty"` // not of multihop
+	Interface string  `yaml:"interface,omitempty"` // of a single hop
 	// MinTTL is the least TTL or hop limit that a multihop packet may arrive with.
 	MinTTL uint8 `yaml:"min_ttl,omitempty"`
 
 	TX   Duration `yaml:"tx,omitempty"`   // bfd.DesiredMinTxInterval
-	RX   Duration `yaml:"rx,omitempty"`   // bfd.RequiredMinRxInterval; of no use to unaffiliated ones
+	RX   Duration `yaml:"rx,omitempty"`   // bfd.RequiredMinRxInterval
 	Mult uint8    `yaml:"mult,omitempty"` // bfd.DetectMult
-
-	// Echo is how fast echo packets are sent, EchoRX how fast the peer may send its
-	// own; each none where it is left out. EchoSource is the source address of the
-	// packets that the peer is to forward back: one that is not of the link's subnet
-	// keeps it from sending Redirects (RFC 5881 4).
-	Echo       Duration `yaml:"echo,omitempty"`
-	EchoRX     Duration `yaml:"echo_rx,omitempty"`
-	EchoSource Address  `yaml:"echo_source,omitempty"`
 
 	Demand  bool    `yaml:"demand,omitempty"`
 	Passive bool    `yaml:"passive,omitempty"`
@@ -72,13 +64,12 @@ func (a Address) IsZero() bool { return !a.IsValid() }
 type BFDMode string
 
 const (
-	SingleHop    BFDMode = "single-hop"   // RFC 5881
-	MultiHop     BFDMode = "multihop"     // RFC 5883
-	Unaffiliated BFDMode = "unaffiliated" // RFC 9747: the peer needs no BFD
+	SingleHop BFDMode = "single-hop" // RFC 5881
+	MultiHop  BFDMode = "multihop"   // RFC 5883
 )
 
 func (BFDMode) noun() string        { return "a mode" }
-func (BFDMode) allowed() []string   { return []string{"single-hop", "multihop", "unaffiliated"} }
+func (BFDMode) allowed() []string   { return []string{"single-hop", "multihop"} }
 func (m BFDMode) offered() []string { return m.allowed() }
 
 // BFDAuthType is an authentication type of RFC 5880 4.1.

@@ -25,9 +25,6 @@ func checkSpeaker(d *document, s *Speaker) error {
 			return d.fail(at+".name", "%q names the session on line %d too; sessions need names of their own", session.Name, first)
 		}
 		names[session.Name] = d.line(at + ".name")
-		if session.Mode == Unaffiliated {
-			continue // its packets are told by their discriminator alone
-		}
 		if first, twice := ends[session.Path()]; twice {
 			return d.fail(at, "collides with the session on line %d: both are with %v (RFC 5881 3, RFC 5883 4.1)", first, session.Path())
 		}
@@ -49,7 +46,7 @@ func checkSession(d *document, at string, s *BFDSession) error {
 		return d.fail(at+".name", "%q is not a name; use one word, such as r1", s.Name)
 	}
 	for _, check := range []func(*document, string, *BFDSession) error{
-		checkSessionEnds, checkSessionTiming, checkSessionEcho, checkSessionAuth,
+		checkSessionEnds, checkSessionTiming, checkSessionAuth,
 	} {
 		if err := check(d, at, s); err != nil {
 			return err
@@ -96,43 +93,7 @@ func checkSessionTiming(d *document, at string, s *BFDSession) error {
 	if s.Mult == 0 {
 		return d.fail(at+".mult", "0 is out of range; use 1 to 255 (RFC 5880 6.8.1)")
 	}
-	if s.Mode == Unaffiliated && (s.Demand || s.Passive) {
-		return d.fail(at, "is unaffiliated, and nobody answers it: neither demand nor passive can be (RFC 9747 2)")
-	}
 	return nil
-}
-
-func checkSessionEcho(d *document, at string, s *BFDSession) error {
-	for _, t := range []struct {
-		key   string
-		value Duration
-	}{{".echo", s.Echo}, {".echo_rx", s.EchoRX}} {
-		if !d.has(at + t.key) {
-			continue
-		}
-		if s.Mode != SingleHop {
-			return d.fail(at+t.key, "is of a single hop alone (RFC 5883 3)")
-		}
-		if err := checkInterval(d, at+t.key, t.value); err != nil {
-			return err
-		}
-	}
-	sends := s.Mode == Unaffiliated || !s.Echo.IsZero()
-	switch {
-	case sends && !s.EchoSource.IsValid():
-		return d.fail(at, "sends echo packets and needs echo_source, an address of this system outside the link's subnet, so that the peer sends no Redirects (RFC 5881 4)")
-	case !sends && s.EchoSource.IsValid():
-		return d.fail(at+".echo_source", "is of no use without echo")
-	case !sends:
-		return nil
-	}
-	if s.EchoSource.Is4() != s.Local.Is4() {
-		return d.fail(at+".echo_source", "%v is of another protocol than %v", s.EchoSource, s.Local)
-	}
-	if s.EchoSource.IsLinkLocalUnicast() && s.EchoSource.Is6() {
-		return d.fail(at+".echo_source", "%v is link-local (RFC 5881 4)", s.EchoSource)
-	}
-	return checkUnicast(d, at+".echo_source", s.EchoSource.Addr)
 }
 
 func checkSessionAuth(d *document, at string, s *BFDSession) error {

@@ -41,9 +41,6 @@ type BFDStatus struct {
 	Sessions []BFDSession  `json:"sessions"`
 	// NoSession counts packets for which there was no session.
 	NoSession uint64 `json:"no_session"`
-	// EchoesReturned counts echo packets of peers that the speaker sent back, because
-	// the kernel forwards nothing here.
-	EchoesReturned uint64 `json:"echoes_returned"`
 	// LateMax is how long after a deadline the loop came to it at worst.
 	LateMax time.Duration `json:"late_max"`
 }
@@ -70,9 +67,6 @@ type BFDSession struct {
 	Detection time.Duration `json:"detection"`
 	Polling   bool          `json:"polling"`
 	Demand    bool          `json:"remote_demand"`
-	// EchoActive: echo packets are sent, at EchoTransmit.
-	EchoActive   bool          `json:"echo_active"`
-	EchoTransmit time.Duration `json:"echo_transmit,omitempty"`
 
 	LastReceived clock.Instant `json:"last_received"`
 	Changes      []BFDChange   `json:"changes"` // the last ones, oldest first
@@ -83,7 +77,6 @@ type BFDSession struct {
 type BFDTimers struct {
 	MinTx      time.Duration `json:"min_tx"`
 	MinRx      time.Duration `json:"min_rx"`
-	MinEchoRx  time.Duration `json:"min_echo_rx"`
 	DetectMult uint8         `json:"detect_mult"`
 }
 
@@ -104,8 +97,6 @@ type BFDCounters struct {
 	Sent           uint64            `json:"sent"`
 	Received       uint64            `json:"received"`
 	Dropped        map[string]uint64 `json:"dropped"` // by bfd.Drop, those that occurred
-	EchoSent       uint64            `json:"echo_sent"`
-	EchoReceived   uint64            `json:"echo_received"`
 	Ups            uint64            `json:"ups"`
 	Downs          uint64            `json:"downs"`
 	ReceiveGapMax  time.Duration     `json:"receive_gap_max"`

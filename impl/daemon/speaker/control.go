@@ -41,10 +41,6 @@ func (c controller) with(ctx context.Context, name string, f func(*bfd.Session, 
 			return
 		}
 		x := c.sessions[i]
-		if x.bfd == nil {
-			err = fmt.Errorf("speaker: session %s is unaffiliated: its peer knows nothing of BFD", name)
-			return
-		}
 		err = f(x.bfd, x.instant(poller.Now()))
 		c.settle(x)
 	}); waited != nil {
@@ -98,16 +94,14 @@ func (x *session) status() control.BFDSession {
 	out := control.BFDSession{
 		Name: x.cfg.Name, Mode: string(x.cfg.Mode), Interface: x.cfg.Interface,
 		Peer: x.cfg.Peer.String(), Local: x.cfg.Local.String(),
-		State: x.machine.State().String(), Diag: x.machine.LocalDiag().String(), LocalDiscr: x.discr,
-		Transmit: x.machine.TransmitInterval(), Detection: x.machine.DetectionTime(),
+		State: x.bfd.State().String(), Diag: x.bfd.LocalDiag().String(), LocalDiscr: x.discr,
+		Transmit: x.bfd.TransmitInterval(), Detection: x.bfd.DetectionTime(),
 		Changes: []control.BFDChange{}, Counters: x.counters(),
 	}
 	if x.sender != nil {
 		out.SourcePort = x.sender.SourcePort()
 	}
-	if x.bfd != nil {
-		x.peer(&out)
-	}
+	x.peer(&out)
 	for i := max(x.noted, keptChanges) - keptChanges; i < x.noted; i++ {
 		c := x.changes[i%keptChanges]
 		out.Changes = append(out.Changes, control.BFDChange{
@@ -118,22 +112,19 @@ func (x *session) status() control.BFDSession {
 	return out
 }
 
-// peer fills in what is known of a peer that speaks BFD.
+// peer fills in what both sides have announced.
 func (x *session) peer(out *control.BFDSession) {
 	v := x.bfd.Variables()
 	out.RemoteState, out.RemoteDiag, out.RemoteDiscr = x.bfd.RemoteState().String(), x.bfd.RemoteDiag().String(), x.bfd.RemoteDiscr()
-	out.Ours = control.BFDTimers{MinTx: v.DesiredMinTxInterval, MinRx: v.RequiredMinRxInterval, MinEchoRx: time.Duration(x.cfg.EchoRX), DetectMult: v.DetectMult}
-	out.Theirs = control.BFDTimers{MinTx: v.RemoteMinTxInterval, MinRx: v.RemoteMinRxInterval, MinEchoRx: v.RemoteMinEchoRxInterval, DetectMult: v.RemoteDetectMult}
+	out.Ours = control.BFDTimers{MinTx: v.DesiredMinTxInterval, MinRx: v.RequiredMinRxInterval, DetectMult: v.DetectMult}
+	out.Theirs = control.BFDTimers{MinTx: v.RemoteMinTxInterval, MinRx: v.RemoteMinRxInterval, DetectMult: v.RemoteDetectMult}
 	out.Polling, out.Demand, out.LastReceived = v.Polling, v.RemoteDemandMode, v.LastReceived
-	if out.EchoActive = x.bfd.EchoActive(); out.EchoActive {
-		out.EchoTransmit = x.bfd.EchoTransmitInterval()
-	}
 }
 
 func (x *session) counters() control.BFDCounters {
-	stats := x.machine.Stats()
+	stats := x.bfd.Stats()
 	out := control.BFDCounters{
-		Sent: stats.Sent, Received: stats.Received, EchoSent: stats.EchoSent, EchoReceived: stats.EchoReceived,
+		Sent: stats.Sent, Received: stats.Received,
 		Ups: stats.Ups, Downs: stats.Downs, ReceiveGapMax: stats.ReceiveGapMax, AdvanceLateMax: stats.AdvanceLateMax,
 		SendErrors: x.failed, Dropped: map[string]uint64{},
 	}

@@ -12,28 +12,14 @@ import (
 	"baton/impl/daemon/config"
 )
 
-// machine is what the loop needs of a bfd.Session or a bfd.Unaffiliated.
-type machine interface {
-	Advance(clock.Instant)
-	Receive(now clock.Instant, packet []byte, ttl uint8) error
-	Ready() bfd.Ready
-	Deadline() clock.Instant
-	State() bfd.State
-	LocalDiag() bfd.Diag
-	Stats() bfd.Stats
-	TransmitInterval() time.Duration
-	DetectionTime() time.Duration
-}
-
 // session is one session with its way to the wire.
 type session struct {
-	cfg     *config.BFDSession
-	discr   uint32
-	machine machine
-	bfd     *bfd.Session // the machine, unless that is unaffiliated
-	sender  *bfdio.Sender
+	cfg    *config.BFDSession
+	discr  uint32
+	bfd    *bfd.Session
+	sender *bfdio.Sender
 
-	at       clock.Instant // the last instant that the machine was given: they do not go back
+	at       clock.Instant // the last instant that the session was given: they do not go back
 	deadline clock.Instant
 	place    int // in the agenda
 
@@ -63,14 +49,12 @@ func newSession(cfg *config.BFDSession, discr uint32, now clock.Instant) (*sessi
 		LocalDiscr:           discr,
 		DesiredMinTxInterval: time.Duration(cfg.TX), RequiredMinRxInterval: time.Duration(cfg.RX), DetectMult: cfg.Mult,
 		Demand: cfg.Demand, Passive: cfg.Passive,
-		RequiredMinEchoRxInterval: time.Duration(cfg.EchoRX), EchoInterval: time.Duration(cfg.Echo),
 		MultiHop: cfg.Mode == config.MultiHop, MinTTL: cfg.MinTTL,
 		Auth: auth, Seed: rand.Uint64(),
 	}, now)
 	if err != nil {
 		return nil, fmt.Errorf("session %s: %w", cfg.Name, err)
 	}
-	x.machine = x.bfd
 	return x, nil
 }
 
@@ -82,11 +66,7 @@ func (x *session) close() {
 
 // shortest is the shortest interval that the session may run at.
 func (x *session) shortest() time.Duration {
-	shortest := min(x.cfg.TX, x.cfg.RX)
-	if x.cfg.Echo > 0 {
-		shortest = min(shortest, x.cfg.Echo)
-	}
-	return time.Duration(shortest)
+	return time.Duration(min(x.cfg.TX, x.cfg.RX))
 }
 
 // instant keeps the session's time from going back: packets carry the instant at
@@ -96,18 +76,15 @@ func (x *session) instant(now clock.Instant) clock.Instant {
 	return x.at
 }
 
-func (x *session) advance(now clock.Instant) { x.machine.Advance(x.instant(now)) }
+func (x *session) advance(now clock.Instant) { x.bfd.Advance(x.instant(now)) }
 
 // receive gives the session a packet. Why it is discarded, the session counts.
 func (x *session) receive(d *bfdio.Datagram) {
-	_ = x.machine.Receive(x.instant(d.At), d.Data, d.TTL)
+	_ = x.bfd.Receive(x.instant(d.At), d.Data, d.TTL)
 }
 
 // leave tells the peer that the session is over.
 func (x *session) leave(now clock.Instant) {
-	if x.bfd == nil {
-		return
-	}
 	x.bfd.SetAdminDown(x.instant(now), true)
 	for _, packet := range x.bfd.Ready().Packets {
 		_ = x.sender.Send(packet) // nobody is left to tell of a failure
@@ -134,10 +111,7 @@ func (x *session) sent(log *slog.Logger, err error) {
 
 // changed notes and tells a change of state.
 func (x *session) changed(log *slog.Logger, c bfd.Change) {
-	now := change{Change: c, detection: x.machine.DetectionTime()}
-	if x.bfd != nil {
-		now.lastReceived = x.bfd.Variables().LastReceived
-	}
+	now := change{Change: c, detection: x.bfd.DetectionTime(), lastReceived: x.bfd.Variables().LastReceived}
 	x.changes[x.noted%keptChanges] = now
 	x.noted++
 	log.Info("bfd session", "session", x.cfg.Name, "from", c.From.String(), "to", c.To.String(), "diag", c.Diag.String())

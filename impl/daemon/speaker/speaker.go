@@ -264,14 +264,14 @@ func (s *Speaker) advance() {
 // settle carries out what a session has come to, and looks when it wants to be called
 // next.
 func (s *Speaker) settle(x *session) {
-	ready := x.machine.Ready()
+	ready := x.bfd.Ready()
 	for _, packet := range ready.Packets {
 		x.send(s.log, packet)
 	}
 	for _, change := range ready.Changes {
 		x.changed(s.log, change)
 	}
-	s.due.move(x, x.machine.Deadline())
+	s.due.move(x, x.bfd.Deadline())
 }
 
 // calls are functions that other goroutines want run between two looks.
