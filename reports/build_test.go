@@ -20,6 +20,23 @@ import (
 // simulate stores a run of a shipped scenario.
 func simulate(t testing.TB, dir, name string, seed uint64) {
 	t.Helper()
+	execute(t, dir, shipped(t, name), seed)
+}
+
+// simulateMany stores a run of crash-master with that many sessions.
+func simulateMany(t testing.TB, dir string, seed uint64, sessions int) {
+	t.Helper()
+	p := shipped(t, "crash-master")
+	for i := range p.Traffic {
+		if p.Traffic[i].Kind == plan.Sessions {
+			p.Traffic[i].Count = sessions
+		}
+	}
+	execute(t, dir, p, seed)
+}
+
+func shipped(t testing.TB, name string) *plan.Plan {
+	t.Helper()
 	file := filepath.Join("..", "scenarios", name+".scn")
 	source, err := os.ReadFile(file)
 	if err != nil {
@@ -29,8 +46,13 @@ func simulate(t testing.TB, dir, name string, seed uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+func execute(t testing.TB, dir string, p *plan.Plan, seed uint64) {
+	t.Helper()
 	job := scenarios.Job{Plan: p, World: plan.Sim, SUT: "reference", Seed: seed, Dir: dir,
-		Origin: &trace.Origin{File: file, Host: trace.Host{Kernel: "6.9", Cores: 2}},
+		Origin: &trace.Origin{File: p.File, Host: trace.Host{Kernel: "6.9", Cores: 2}},
 		NewWorld: func(s scenarios.Stage) (scenarios.World, error) {
 			return sim.NewWorld(p, sim.Config{Seed: seed, Recorder: s.Recorder})
 		}}

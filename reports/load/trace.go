@@ -16,6 +16,8 @@ import (
 const (
 	lineMost     = 1 << 20 // bytes of one event
 	problemsMost = 10      // of one file that are told one by one
+	eventsMost   = 1 << 16 // for which room is made at once
+	eventLen     = 120     // bytes of a short event
 )
 
 // reader reads a trace line by line and notes what it cannot use.
@@ -37,6 +39,9 @@ func readTrace(file string, decoder *trace.Decoder) *reader {
 		return r
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil {
+		r.events = make([]trace.Event, 0, min(info.Size()/eventLen, eventsMost))
+	}
 	r.read(f)
 	if r.lost > problemsMost {
 		r.problems = append(r.problems, problem(file, fmt.Sprintf("%d more lines cannot be used", r.lost-problemsMost), ""))

@@ -1,7 +1,9 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -19,18 +21,18 @@ func (r *run) gaps(metric, line string, w window) []sample {
 	if totals == nil {
 		return nil
 	}
-	longest := map[string]trace.Event{} // by flow
-	for _, e := range r.events {
-		g := e.Gap
+	longest := map[flowID]*trace.Gap{}
+	for i := range r.events {
+		g := r.events[i].Gap
 		if g == nil || !w.overlaps(window{g.From, g.To}) || g.To == w.from {
 			continue
 		}
 		if _, ok := totals[g.Name]; !ok {
 			continue
 		}
-		name := flowName(g.Name, g.Flow)
-		if old, ok := longest[name]; !ok || length(e) > length(old) {
-			longest[name] = e
+		id := flowID{g.Name, g.Flow}
+		if old := longest[id]; old == nil || length(g) > length(old) {
+			longest[id] = g
 		}
 	}
 	flows := len(longest)
@@ -39,30 +41,18 @@ func (r *run) gaps(metric, line string, w window) []sample {
 			flows = max(flows, t.Opened)
 		}
 	}
-	sorted := make([]trace.Event, 0, len(longest))
-	for _, e := range longest { // in any order: they are sorted next
-		sorted = append(sorted, e)
-	}
-	slices.SortFunc(sorted, func(a, b trace.Event) int {
-		if d := int64(length(a)) - int64(length(b)); d != 0 {
-			return sign(d)
-		}
-		if d := int64(a.Gap.From - b.Gap.From); d != 0 {
-			return sign(d)
-		}
-		return slices.Compare([]byte(a.Gap.Name+a.Gap.Flow), []byte(b.Gap.Name+b.Gap.Flow))
-	})
-	return r.quantile(sorted, flows, share(metric), w)
+	return r.quantile(slices.Collect(maps.Values(longest)), flows, share(metric), w)
 }
 
-func sign(d int64) int {
-	if d < 0 {
-		return -1
-	}
-	return 1
-}
+// flowID names one flow of a line of traffic.
+type flowID struct{ line, flow string }
 
-func length(e trace.Event) time.Duration { return e.Gap.To.Sub(e.Gap.From) }
+func length(g *trace.Gap) time.Duration { return g.To.Sub(g.From) }
+
+// byLength orders gaps so that the order does not depend on how they were found.
+func byLength(a, b *trace.Gap) int {
+	return cmp.Or(cmp.Compare(length(a), length(b)), cmp.Compare(a.From, b.From), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Flow, b.Flow))
+}
 
 // share is the quantile that a gap metric asks for; all but two ask for the maximum.
 func share(metric string) float64 {
@@ -76,15 +66,20 @@ func share(metric string) float64 {
 }
 
 // quantile is the nearest-rank quantile over all flows, of which those without a
-// recorded gap had none.
-func (r *run) quantile(sorted []trace.Event, flows int, share float64, w window) []sample {
+// recorded gap had none. gaps has one of each flow that had.
+func (r *run) quantile(gaps []*trace.Gap, flows int, share float64, w window) []sample {
 	rank := int(math.Ceil(share * float64(flows)))
-	i := rank - 1 - (flows - len(sorted))
-	if i < 0 || len(sorted) == 0 {
+	i := rank - 1 - (flows - len(gaps))
+	if i < 0 || len(gaps) == 0 {
 		return one(w, 0, "no gap above the generator's threshold")
 	}
-	e := sorted[i]
-	what := fmt.Sprintf("%s from %s to %s, %s", flowName(e.Gap.Name, e.Gap.Flow), r.at(e.Gap.From), r.at(e.Gap.To),
-		r.since(e.Gap.To))
-	return one(w, round(milliseconds(length(e))), what, window{e.Gap.From, e.Gap.To})
+	var g *trace.Gap
+	if i == len(gaps)-1 {
+		g = slices.MaxFunc(gaps, byLength)
+	} else {
+		slices.SortFunc(gaps, byLength)
+		g = gaps[i]
+	}
+	what := fmt.Sprintf("%s from %s to %s, %s", flowName(g.Name, g.Flow), r.at(g.From), r.at(g.To), r.since(g.To))
+	return one(w, round(milliseconds(length(g))), what, window{g.From, g.To})
 }
