@@ -165,20 +165,23 @@ func (s *Speaker) Close() {
 }
 
 // restMax and restShare: the loop rests for a fiftieth of the shortest interval
-// between two looks, and for a millisecond at most. A packet may go out as much
+// between two looks, and for two milliseconds at most. A packet may go out as much
 // later than its jittered instant.
 const (
-	restMax   = time.Millisecond
+	restMax   = 2 * time.Millisecond
 	restShare = 50
 )
 
 // Run drives the sessions until Stop. The goroutine should be locked to its thread.
 func (s *Speaker) Run() error {
 	for !s.ended {
-		if err := s.poller.Wait(s.due.earliest()); err != nil {
-			return err
-		}
 		began := poller.Now()
+		if s.due.earliest().After(began) { // among many sessions one is always due
+			if err := s.poller.Wait(s.due.earliest()); err != nil {
+				return err
+			}
+			began = poller.Now()
+		}
 		s.receive()
 		s.advance()
 		s.calls.carryOut()
@@ -247,10 +250,10 @@ func (s *Speaker) link(index int) string {
 	return name
 }
 
-// advance does what is due.
+// advance does what is due now; what falls due meanwhile waits for the next look.
 func (s *Speaker) advance() {
+	now := poller.Now()
 	for {
-		now := poller.Now()
 		x := s.due.first()
 		if x == nil || now.Before(x.deadline) {
 			return

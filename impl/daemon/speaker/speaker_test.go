@@ -22,14 +22,14 @@ const patience = 20 * time.Second
 
 // end is one side of a cable, each in a namespace of its own.
 type end struct {
-	t     *testing.T
+	t     testing.TB
 	space ns.NetNS
 	link  string
 }
 
 // cable joins two namespaces by a0 and b0, with addresses of both protocols that end
 // in 1 and 2.
-func cable(t *testing.T) (a, b *end) {
+func cable(t testing.TB) (a, b *end) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: network namespaces")

@@ -26,7 +26,7 @@ type heard struct {
 
 // ear is an ordinary UDP socket on a port of the other end.
 type ear struct {
-	t    *testing.T
+	t    testing.TB
 	conn *net.UDPConn
 }
 
