@@ -20,7 +20,7 @@ type Case struct {
 const (
 	calm      = 3 * time.Second // after the beginning
 	healed    = 40 * time.Second
-	recovered = 52 * time.Second
+	recovered = 52 * time.Second // a MASTER announces again within 10 s
 	end       = 60 * time.Second
 )
 
