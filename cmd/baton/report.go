@@ -21,7 +21,7 @@ func reportCommand() *cobra.Command {
 		Use:   "report DIR...",
 		Short: "Judge stored runs again and report them",
 		Long: "Report reads all runs below the folders, real and simulated, repeats and shards, judges them with the checks of\n" +
-			"this build, prints a table, and writes report.json, junit.xml, summary.md and bench.txt (for benchstat).\n" +
+			"this build, prints a table, and writes index.html, report.json, junit.xml, summary.md and bench.txt (for benchstat).\n" +
 			"What is damaged or missing is named, and what is usable of it is shown all the same.\n\n" +
 			"It exits with 0 whatever the runs came to: baton run has said that already.",
 		Example:           "  baton report out\n  baton report --out report shard-0 shard-1 shard-2",
@@ -47,7 +47,8 @@ func reportCommand() *cobra.Command {
 }
 
 func report(dirs []string, out, history string) error {
-	suite := reports.Build(dirs, nil)
+	var axes reports.Axes
+	suite := reports.Build(dirs, axes.Visit)
 	if history != "" {
 		trends, problems, err := compare.History(history)
 		if err != nil {
@@ -65,15 +66,16 @@ func report(dirs []string, out, history string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return badInput("--out: %w", err)
 	}
+	page := func(w io.Writer, s *model.Suite) error { return axes.Write(w, s, out) }
 	for _, file := range []struct {
 		name  string
 		write func(io.Writer, *model.Suite) error
-	}{{"report.json", export.JSON}, {"junit.xml", export.JUnit}, {"summary.md", export.Summary}, {"bench.txt", export.Benchfmt}} {
+	}{{"index.html", page}, {"report.json", export.JSON}, {"junit.xml", export.JUnit}, {"summary.md", export.Summary}, {"bench.txt", export.Benchfmt}} {
 		if err := store(filepath.Join(out, file.name), func(w io.Writer) error { return file.write(w, suite) }); err != nil {
 			return badInput("--out: %w", err)
 		}
 	}
-	fmt.Printf("report: %s\n", filepath.Join(out, "report.json"))
+	fmt.Printf("report: %s\n", filepath.Join(out, "index.html"))
 	return nil
 }
 

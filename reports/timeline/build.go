@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"baton/impl/clock"
 	"baton/impl/trace"
 )
 
@@ -15,10 +16,7 @@ func Build(events []trace.Event) Run {
 		return Run{}
 	}
 	b := &builder{lanes: map[laneKey]*Lane{}, open: map[laneKey]Span{}}
-	b.start = events[0].At
-	if i := slices.IndexFunc(events, func(e trace.Event) bool { return e.Step != nil }); i >= 0 {
-		b.start = events[i].At
-	}
+	b.start = Start(events)
 	b.run = Run{From: b.at(events[0].At), To: b.at(events[len(events)-1].At)}
 	for _, e := range events {
 		b.take(e)
@@ -26,6 +24,15 @@ func Build(events []trace.Event) Run {
 	b.finish()
 	b.run.Failovers = failovers(b.axis, events)
 	return b.run
+}
+
+// Start is the instant that times of a Run count from: that of the first step, or of
+// the first event where there is none.
+func Start(events []trace.Event) clock.Instant {
+	if i := slices.IndexFunc(events, func(e trace.Event) bool { return e.Step != nil }); i >= 0 {
+		return events[i].At
+	}
+	return events[0].At
 }
 
 // builder collects the lanes.

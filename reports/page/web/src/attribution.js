@@ -5,10 +5,10 @@ import { length, moment, plural } from './format.js'
 const around = 50_000 // µs before and after a RST within which things are listed
 
 /** The panel of the RSTs of one mark: the first, with steps to the others. */
-export function attribution(timeline, rsts, capture, close) {
+export function attribution(timeline, rsts, captures, close) {
   let n = 0
   const body = h('div', {})
-  const show = (to) => { n = (to + rsts.length) % rsts.length; body.replaceChildren(...details(timeline, rsts[n], capture).filter(Boolean)); where.textContent = `${n + 1} of ${rsts.length}` }
+  const show = (to) => { n = (to + rsts.length) % rsts.length; body.replaceChildren(...details(timeline, rsts[n], captures).filter(Boolean)); where.textContent = `${n + 1} of ${rsts.length}` }
   const where = h('span', {})
   const panel = h('aside', { class: 'panel', role: 'dialog', 'aria-label': 'attribution of a RST', tabindex: '-1', onkeydown: (e) => { if (e.key === 'Escape') { e.stopPropagation(); close() } } },
     h('div', { class: 'panel-top' }, h('h3', {}, 'Who sent this RST'),
@@ -18,7 +18,7 @@ export function attribution(timeline, rsts, capture, close) {
   return panel
 }
 
-function details(t, r, capture) {
+function details(t, r, captures) {
   const rows = [
     ['at', moment(r.at, 1e3)], ['flow', r.flow], ['made by', r.origin || r.sender], r.origin && r.sender !== r.origin && ['passed on by', r.sender],
     ['seen at', `the ${r.edge} edge`], ['load balancer', r.lb ? `${r.lb}, ${r.role ? `then ${r.role}` : 'of no role'}` : 'none on its way'],
@@ -27,7 +27,7 @@ function details(t, r, capture) {
   return [h('dl', { class: 'facts' }, rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)))),
     h('h4', {}, 'At that moment'), h('ul', {}, states(t, r.at).map((x) => h('li', {}, x))),
     h('h4', {}, `Within ${length(around)} of it`), h('ul', { class: 'near' }, nearby(t, r.at)),
-    ...packets(t, r, capture)]
+    ...packets(t, r, captures)]
 }
 
 /** What held at an instant, of the lanes that say who was what. */
@@ -46,9 +46,16 @@ function nearby(t, at) {
   return [near.map((x) => h('li', {}, h('code', {}, `${x.at < at ? '−' : '+'}${length(Math.abs(x.at - at))}`), ` ${x.what}`)), found.length > near.length && h('li', { class: 'dim' }, `and ${plural(found.length - near.length, 'more', 'more')}`)]
 }
 
-function packets(t, r, capture) {
+function packets(t, r, captures) {
   const frames = t.frames.filter((f) => Math.abs(f.at - r.at) <= around).sort((a, b) => Math.abs(a.at - r.at) - Math.abs(b.at - r.at)).slice(0, 10).sort((a, b) => a.at - b.at)
-  const link = capture && h('p', {}, h('a', { href: capture.href }, capture.name), ' has every packet around it; in Wireshark: ', h('code', {}, `tcp.flags.reset == 1 && tcp.seq_raw == ${r.seq}`))
-  if (frames.length === 0) return [h('h4', {}, 'Packets'), link ?? h('p', { class: 'dim' }, 'No capture was kept of this run.')]
+  const link = kept(captures, r)
+  if (frames.length === 0) return [h('h4', {}, 'Packets'), link]
   return [h('h4', {}, 'Packets around it'), h('ul', { class: 'near' }, frames.map((f) => h('li', {}, h('code', {}, `${f.at < r.at ? '−' : '+'}${length(Math.abs(f.at - r.at))}`), ` ${f.edge} ${f.text}`))), link]
+}
+
+/** Where all packets are: in the capture of the RST's own edge, if one was kept. */
+function kept(captures, r) {
+  const own = captures.find((c) => c.name.includes(r.edge))
+  if (own) return h('p', {}, h('a', { href: own.href }, own.name), ' has the packets around it; in Wireshark: ', h('code', {}, `tcp.flags.reset == 1 && tcp.seq_raw == ${r.seq}`))
+  return h('p', { class: 'dim' }, `No capture of the ${r.edge} edge was kept`, captures.length > 0 && [', but ', h('a', { href: captures[0].href }, captures[0].name)], '.')
 }

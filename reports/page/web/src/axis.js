@@ -13,7 +13,7 @@ import { tooltip } from './tooltip.js'
 const head = 26 // px of the scale
 const heading = 20 // px of a group's name
 
-export function axis(timeline, capture) {
+export function axis(timeline, captures) {
   const svg = s('svg', { class: 'axis', tabindex: '0', role: 'group',
     'aria-label': 'time axis: arrows pan, plus and minus zoom, 0 shows the whole run, tab goes from mark to mark, Escape closes' })
   const host = h('div', { class: 'axis-host' }, svg)
@@ -23,7 +23,7 @@ export function axis(timeline, capture) {
   const chart = new Chart(timeline, svg, tip, (marks, from) => {
     const rsts = marks.flatMap((m) => (m.rst ? belonging(timeline, m) : []))
     if (rsts.length === 0) return
-    side.replaceChildren(attribution(timeline, rsts, capture, () => { side.replaceChildren(); from.focus() }))
+    side.replaceChildren(attribution(timeline, rsts, captures, () => { side.replaceChildren(); from.focus() }))
     side.firstChild.focus({ preventScroll: true })
     side.scrollIntoView({ block: 'nearest' })
   })

@@ -1,16 +1,15 @@
 // Draws lanes: spans with their word in them, marks, and curves. What is too narrow
 // for the width is drawn together, with its count, never left out.
-import { area, curveStepBefore } from 'd3-shape'
+import { area, curveStepAfter, curveStepBefore } from 'd3-shape'
 import { scaleLinear } from 'd3-scale'
 import { s } from './dom.js'
 import { length, moment, number } from './format.js'
 
 const titles = { faults: 'faults', steps: 'steps', stalls: 'host stalls', role: 'role', gates: 'blocked by', bfd: 'BFD', sync: 'sync', lease: 'may forward',
-  announce: 'GARP', forwarder: 'carried by', rst: 'RST', damage: 'damage', goodput: 'goodput', connects: 'new connects', gaps: 'no answer' }
+  announce: 'GARP', forwarder: 'carried', rst: 'RST', damage: 'damage', goodput: 'goodput', connects: 'new connects', gaps: 'no answer' }
 
 /** The lane's name, without the group that it stands in. */
-export const title = (lane) => [titles[lane.kind] ?? lane.kind, ['rst', 'forwarder'].includes(lane.kind) ? `at ${lane.of}` : lane.name,
-  lane.kind === 'forwarder' && lane.name].filter(Boolean).join(' ')
+export const title = (lane) => [titles[lane.kind] ?? lane.kind, ['rst', 'forwarder'].includes(lane.kind) ? `at ${lane.of}` : lane.name].filter(Boolean).join(' ')
 
 /** What lanes are grouped under: a node, a traffic line, the wire. */
 export const group = (lane) => (['faults', 'steps', 'stalls'].includes(lane.kind) ? 'scenario' : ['rst', 'forwarder'].includes(lane.kind) ? 'on the wire'
@@ -19,7 +18,9 @@ export const group = (lane) => (['faults', 'steps', 'stalls'].includes(lane.kind
 const row = 22 // px of a line of spans or marks
 const plot = 44 // px of a line of curves
 
-export const height = (lane) => (lane.curves.length === 0 ? row : plot + (lane.spans.length > 0 ? row : 0))
+const plotted = (lane) => lane.curves.filter((c) => c.values.some((v) => v !== 0))
+
+export const height = (lane) => (plotted(lane).length === 0 ? row : plot + (lane.spans.length > 0 ? row : 0))
 
 /** The lanes, those of one group together, in the order in which groups first appear. */
 export function grouped(lanes) {
@@ -35,7 +36,7 @@ export function draw(g, lane, x, host) {
   const kept = new Map([...g.children].map((e) => [e.dataset.key, e]))
   const parts = []
   const put = (key, make, place) => { const e = kept.get(key) ?? make(); e.dataset.key = key; place(e); parts.push(e) }
-  if (lane.curves.length > 0) parts.push(...curves(lane, x, host))
+  if (plotted(lane).length > 0) parts.push(...curves(lane, x, host))
   for (const run of together(lane.spans, x)) span(put, lane, run, left, right, host)
   for (const run of clusters(lane.marks, x)) mark(put, lane, run, x, host)
   const focused = document.activeElement
@@ -72,8 +73,9 @@ function clusters(marks, x) {
 function span(put, lane, run, left, right, host) {
   const first = run.spans[0], many = run.spans.length
   const from = Math.max(run.from, left), to = Math.min(run.to, right), wide = Math.max(1.5, to - from)
-  const label = many > 1 ? `${many} changes` : first.state
-  const words = [`${title(lane)}${lane.of ? ` of ${lane.of}` : ''}: ${first.state}`, many === 1 && first.what !== first.state && first.what,
+  const state = lane.kind === 'gates' && first.state === 'open' ? 'nothing' : first.state
+  const label = many > 1 ? `${many} changes` : state
+  const words = [`${title(lane)}${lane.of ? ` of ${lane.of}` : ''}: ${state}`, many === 1 && first.what !== first.state && first.what,
     many > 1 && `${many} in ${length(run.spans.at(-1).to - first.from)}; zoom in for each`, `${moment(first.from, 1e6)} to ${moment(run.spans.at(-1).to, 1e6)}, ${length(run.spans.at(-1).to - first.from)}`]
   put(`s${first.from}-${first.state}-${many}`, () => {
     const g = s('g', { class: `span kind-${lane.kind} state-${slug(first.state)} tone-${first.tone || 'none'}`, 'aria-label': words.filter(Boolean).join('. '), role: 'img' },
@@ -108,16 +110,18 @@ const shape = (tone) => (tone === 'bad' ? 'M-5,-5 L5,5 M5,-5 L-5,5' : tone === '
 // Curves of a lane share its plot, each with a scale of its own that the label tells.
 function curves(lane, x, host) {
   const [left, right] = x.range(), bottom = height(lane) - 3, top = height(lane) - plot + 16
-  const paths = lane.curves.map((c, i) => {
-    const peak = Math.max(...c.values, 1e-9), y = scaleLinear([0, peak], [bottom, top])
+  const shown = plotted(lane)
+  const paths = shown.map((c, i) => {
+    const peak = Math.max(...c.values), y = scaleLinear([0, peak], [bottom, top])
     const points = c.at.map((at, n) => [at, c.values[n]])
-    return s('path', { class: `curve curve-${i}`, 'clip-path': 'url(#lanes-clip)', d: area((p) => x(p[0]), bottom, (p) => y(p[1])).curve(curveStepBefore)(points) })
+    if (lane.kind === 'sync') points.push([x.domain()[1], c.values.at(-1)]) // holds until it is told anew
+    return s('path', { class: `curve curve-${i}`, 'clip-path': 'url(#lanes-clip)', d: area((p) => x(p[0]), bottom, (p) => y(p[1])).curve(lane.kind === 'sync' ? curveStepAfter : curveStepBefore)(points) })
   })
-  const label = s('text', { class: 'curve-label', x: right - 4, y: top - 5, 'text-anchor': 'end' }, lane.curves.map((c, i) => `${['▬', '╌', '┈'][i % 3]} ${c.name}, peak ${value(c, Math.max(0, ...c.values))}`).join('   '))
+  const label = s('text', { class: 'curve-label', x: right - 4, y: top - 5, 'text-anchor': 'end' }, shown.map((c, i) => `${['▬', '- -', '···'][i % 3]} ${c.name}, peak ${value(c, Math.max(0, ...c.values))}`).join('   '))
   const catcher = s('rect', { class: 'catch', x: left, y: top - 14, width: right - left, height: bottom - top + 14 })
   host.follow(catcher, (px) => {
     const at = x.invert(px)
-    return [`${title(lane)} of ${lane.of}, ${moment(at, 1e6)}`, ...lane.curves.map((c) => `${c.name}: ${value(c, c.values[Math.max(0, c.at.findIndex((t) => t >= at))] ?? 0)}`)]
+    return [`${title(lane)} of ${lane.of}, ${moment(at, 1e6)}`, ...shown.map((c) => `${c.name}: ${value(c, c.values[Math.max(0, c.at.findIndex((t) => t >= at))] ?? 0)}`)]
   })
   return [...paths, label, catcher]
 }

@@ -9,15 +9,15 @@ import { waterfalls } from './waterfall.js'
 
 export async function runView(article, report, index) {
   const run = report.suite.runs[index], row = report.suite.rows[run.row]
-  article.append(
+  article.append(...[
     h('h1', {}, badge(run.verdict), ' ', row.scenario, h('small', {}, ` ${row.world}${row.settings?.length ? ` · ${row.settings.join(' ')}` : ''}`)),
     row.doc && h('p', { class: 'doc' }, row.doc),
     repeats(report, row, index),
-    reasons(run))
+    reasons(run)].filter(Boolean))
   const timeline = await loadTimeline(index)
   if (timeline) {
-    article.append(answer(timeline), axis(timeline, fileOf(report, index, 'capture')), waterfalls(timeline),
-      timeline.cut.length > 0 && h('details', { class: 'cut' }, h('summary', {}, 'What the axis leaves out'), h('ul', {}, timeline.cut.map((c) => h('li', {}, c)))) || '')
+    article.append(...[answer(timeline), axis(timeline, captures(report, index)), waterfalls(timeline),
+      timeline.cut.length > 0 && h('details', { class: 'cut' }, h('summary', {}, 'What the axis leaves out'), h('ul', {}, timeline.cut.map((c) => h('li', {}, c))))].filter(Boolean))
   } else {
     article.append(h('p', { class: 'problem' }, report.left.has(index)
       ? 'The time axis of this run was left out to keep the page under 5 MiB; a report of this run alone has it.'
@@ -39,17 +39,14 @@ function reasons(run) {
 /** The one sentence that most readers came for. */
 function answer(t) {
   const first = t.rsts[0]
-  if (!first) return ''
+  if (!first) return null
   const who = first.origin || first.sender
   return h('p', { class: 'answer' }, h('b', {}, `${plural(t.rsts.length, 'RST')}, the first at ${moment(first.at)}`), `: sent by ${who}`,
     first.lb && `, while ${first.lb} was ${first.role || 'of no role'} and had ${first.entry && first.entry !== 'none' ? `the flow as “${first.entry}”` : 'no entry for the flow'}`,
     first.fault && `; the last fault was ${first.fault}`, '.')
 }
 
-const fileOf = (report, index, kind) => {
-  const found = report.suite.runs[index].evidence.find((e) => e.kind === kind)
-  return found && { name: found.file, href: fileLink(report, index, found.file) }
-}
+const captures = (report, index) => report.suite.runs[index].evidence.filter((e) => e.kind === 'capture').map((e) => ({ name: e.file, href: fileLink(report, index, e.file) }))
 
 function figures(run, row) {
   const names = Object.keys(run.metrics ?? {}).sort()

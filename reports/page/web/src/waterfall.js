@@ -3,7 +3,7 @@ import { h } from './dom.js'
 import { length, moment, percent } from './format.js'
 
 export function waterfalls(timeline) {
-  if (timeline.failovers.length === 0) return ''
+  if (timeline.failovers.length === 0) return null
   return h('section', {}, h('h2', {}, 'Where the time of each failover went'), h('div', { class: 'falls' }, timeline.failovers.map(fall)))
 }
 
