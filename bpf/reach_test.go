@@ -51,6 +51,9 @@ var wanted = []string{
 func (r reach) check(t *testing.T) {
 	t.Helper()
 	t.Log(map[string]int(r))
+	if testing.Short() {
+		return // rapid then runs a fifth of the sequences, which need not reach everything
+	}
 	for _, w := range wanted {
 		if r[w] == 0 {
 			t.Errorf("the sequences never reached %q", w)
