@@ -14,7 +14,7 @@ VERSION     := $(shell git describe --always --dirty 2>/dev/null || echo unversi
 # Programs that tests talk to, by Debian package: peers for BFD, a browser for the report.
 PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 
-.PHONY: help setup test test-scenarios scenarios build lint mutants bench bench-bfd generate doctor clean
+.PHONY: help setup test test-scenarios scenarios regression build lint mutants bench bench-bfd generate doctor clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,11 @@ test-scenarios: bin/scenarios.test ## crash, restore, freeze, cut: every scenari
 
 scenarios: bin/baton ## run the scenarios FILES="a.scn b/*.scn" as CI does; also WORLD, REPEAT, BASELINE, KEEP, EVIDENCE_LIMIT, OUT
 	@BATON=$(CURDIR)/bin/baton OUT="$(OUT)" FILES="$(FILES)" .ci/scenarios
+
+regression: bin/baton ## ten simulated runs of each scenario, held against reports/baseline
+	@rm -rf $(OUT)/regression; mkdir -p $(OUT)
+	@bin/baton run --world sim --repeat 10 --out $(OUT)/regression scenarios/*.scn > $(OUT)/regression.log || { cat $(OUT)/regression.log; exit 1; }
+	@bin/baton compare reports/baseline $(OUT)/regression
 
 mutants: ## plant each known bug and see which check of the suite finds it
 	$(SUDO) $(GO) run ./sim/mutants/cmd/mutants -json $(OUT)/mutants.json

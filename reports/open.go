@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"baton/reports/model"
+	"baton/scenarios/plan"
 )
 
 // StoredFile is the report that stands for the runs that it was made of.
@@ -58,6 +59,10 @@ func Figured(s *model.Suite) *model.Suite {
 			rows[i].Figures[j].Of = []int{}
 		}
 	}
-	return &model.Suite{Version: s.Version, Outcome: s.Outcome, Counts: s.Counts, Environments: s.Environments, Rows: rows,
+	machines := s.Environments
+	if !slices.ContainsFunc(rows, func(row model.Row) bool { return row.World != plan.Sim }) {
+		machines = []model.Environment{} // virtual time passes alike everywhere
+	}
+	return &model.Suite{Version: s.Version, Outcome: s.Outcome, Counts: s.Counts, Environments: machines, Rows: rows,
 		Runs: []model.Run{}, Campaigns: []model.Campaign{}, Problems: []model.Problem{}}
 }

@@ -11,6 +11,7 @@ import (
 
 	"baton/reports/model"
 	"baton/reports/stat"
+	"baton/scenarios/plan"
 )
 
 // key tells sets of repeats apart.
@@ -179,7 +180,7 @@ func remarks(was, now *model.Suite, before, after map[key]*model.Row) []string {
 	}
 	a, b := machines(was), machines(now)
 	for _, m := range b {
-		if !slices.Contains(a, m) {
+		if !slices.Contains(a, m) && real(now) {
 			list = append(list, fmt.Sprintf("runs on another machine than the baseline: %s; the baseline on %s", m, strings.Join(a, "; ")))
 		}
 	}
@@ -195,6 +196,12 @@ func remarks(was, now *model.Suite, before, after map[key]*model.Row) []string {
 		}
 	}
 	return list
+}
+
+// real reports whether any runs were made on a machine, whose speed counts: virtual
+// time passes alike everywhere.
+func real(s *model.Suite) bool {
+	return slices.ContainsFunc(s.Rows, func(row model.Row) bool { return row.World != plan.Sim })
 }
 
 func total(counts map[string]int) int {
