@@ -75,7 +75,7 @@ lint: ## gofmt, go vet, the workflows, and the scripts that they run
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/*; else echo "no shellcheck: the scripts in .ci are not checked"; fi
 
 bench: bin/baton ## the figures the project promises, each beside what it compares to
-	$(GO) test $(AS_ROOT) -run '^$$' -bench . -benchmem ./impl/... ./sim/... ./bpf/... ./netns/...
+	$(GO) test $(AS_ROOT) -run '^$$' -bench . -benchmem ./impl/... ./sim/... ./reports/... ./bpf/... ./netns/...
 
 bench-bfd: bin/baton ## how punctual the nodes' BFD is beside FRR's, idle and loaded (FOR=120s)
 	@$(GO) build -o bin/bfdbench ./netns/bfdbench/cmd/bfdbench

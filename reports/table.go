@@ -65,6 +65,9 @@ func Table(w io.Writer, s *model.Suite) error {
 	if m := s.Mutants; m != nil {
 		fmt.Fprintf(w, "mutants: %d killed, %d survived, %d no longer apply\n", m.Killed, m.Survived, m.Stale)
 	}
+	if c := s.Comparison; c != nil {
+		fmt.Fprintf(w, "%s: against %s\n", c.Verdict, inert.Terminal(c.Base))
+	}
 	tellHistory(w, s.History)
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "%s: %s%s\n", inert.Terminal(place(p)), inert.Terminal(p.What), kept(p))

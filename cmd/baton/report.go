@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,7 @@ import (
 )
 
 func reportCommand() *cobra.Command {
-	var out, history string
+	var out, history, base string
 	c := &cobra.Command{
 		Use:   "report DIR...",
 		Short: "Judge stored runs again and report them",
@@ -36,17 +37,19 @@ func reportCommand() *cobra.Command {
 			if out == "" {
 				out = dirs[0]
 			}
-			return report(dirs, out, history)
+			return report(dirs, out, history, base)
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "folder of the report; the first DIR if left out")
 	c.Flags().StringVar(&history, "history", "", "folder of earlier batches, a subfolder each in the order of their names: mark where figures changed")
+	c.Flags().StringVar(&base, "base", "", "folder of a baseline: show how the figures compare with it, as baton compare does")
+	folder(c, "base")
 	folder(c, "out")
 	folder(c, "history")
 	return c
 }
 
-func report(dirs []string, out, history string) error {
+func report(dirs []string, out, history, base string) error {
 	var axes reports.Axes
 	suite := reports.Build(dirs, axes.Visit)
 	if history != "" {
@@ -56,6 +59,13 @@ func report(dirs []string, out, history string) error {
 		}
 		suite.History = trends
 		suite.Problems = append(suite.Problems, problems...)
+	}
+	if base != "" {
+		was, err := reports.Open(base)
+		if err != nil {
+			return badInput("--base: %w", err)
+		}
+		suite.Comparison = compare.Compare(base, strings.Join(dirs, ", "), was, suite)
 	}
 	if err := reports.Table(os.Stdout, suite); err != nil {
 		return err
