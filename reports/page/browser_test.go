@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -123,29 +124,69 @@ func TestRSTOpensItsAttribution(t *testing.T) {
 	page := written(t, report(t, 20, 300))
 	want := []string{"backend1", "lb1, then Master", "adopted", "restore lb1", "1000", "198.18.1.11:80>198.18.1.100:20000"}
 	const mark = ".mark.kind-rst"
-	for name, act := range map[string][]chromedp.Action{
-		"click":    {chromedp.Click(mark, chromedp.ByQuery)},
-		"keyboard": {chromedp.Focus(mark, chromedp.ByQuery), chromedp.KeyEvent(kb.Enter)},
+	b := newBrowser(t)
+	for _, by := range []struct {
+		name string
+		act  []chromedp.Action
+	}{
+		{"click", []chromedp.Action{chromedp.Click(mark, chromedp.ByQuery)}},
+		{"keyboard", []chromedp.Action{chromedp.Focus(mark, chromedp.ByQuery), chromedp.KeyEvent(kb.Enter)}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			b := newBrowser(t)
-			b.open(page, "#run-0")
-			b.do(chromedp.WaitVisible(mark, chromedp.ByQuery))
-			b.do(act...)
-			b.do(chromedp.WaitVisible(".panel", chromedp.ByQuery))
-			panel := b.text(".panel")
-			for _, fact := range want {
-				if !strings.Contains(panel, fact) {
-					t.Errorf("the attribution lacks %q:\n%s", fact, panel)
-				}
+		b.open(page, "#run-0")
+		b.do(chromedp.WaitVisible(mark, chromedp.ByQuery))
+		b.do(by.act...)
+		b.do(chromedp.WaitVisible(".panel", chromedp.ByQuery))
+		panel := b.text(".panel")
+		for _, fact := range want {
+			if !strings.Contains(panel, fact) {
+				t.Errorf("by %s: the attribution lacks %q:\n%s", by.name, fact, panel)
 			}
-			b.do(chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(".panel", chromedp.ByQuery))
-			if !eval[bool](b, `document.activeElement.matches('.mark.kind-rst')`) {
-				t.Error("the focus does not return to the mark")
-			}
-			b.calm()
-		})
+		}
+		b.do(chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(".panel", chromedp.ByQuery))
+		if !eval[bool](b, `document.activeElement.matches('.mark.kind-rst')`) {
+			t.Errorf("by %s: the focus does not return to the mark", by.name)
+		}
 	}
+	b.calm()
+}
+
+func TestSuiteShowsWhatIsBesideRuns(t *testing.T) {
+	b := newBrowser(t)
+	b.open(written(t, report(t, 20, 3)), "")
+	text := b.text("main")
+	for _, fact := range []string{"seeds 1 to 2000", "no result of shard 1", "seed 4711, forwarders", "baton shrink --seed 4711", "1 killed, 1 survived",
+		"reports/baseline", "a fifth slower", "+20 %", "worse: 120 → 144", "not caught", "6.18.0"} {
+		if !strings.Contains(text, fact) {
+			t.Errorf("the page lacks %q", fact)
+		}
+	}
+	if first := eval[string](b, `document.querySelector('.rows tbody .badge').textContent`); !strings.Contains(first, "FAIL") {
+		t.Errorf("the first row is %q, though some failed", first)
+	}
+	b.calm()
+}
+
+// What does not fit is the axis of a run that passed, and the page says so.
+func TestPageKeepsItsLimit(t *testing.T) {
+	d := report(t, 20, 3)
+	for i := range d.Timelines {
+		d.Timelines[i] = make(Packed, Limit/10)
+	}
+	page := written(t, d)
+	if len(page) > Limit {
+		t.Errorf("%d bytes, limit %d", len(page), Limit)
+	}
+	for i, run := range d.Suite.Runs {
+		if run.Verdict == "FAIL" && !bytes.Contains(page, fmt.Appendf(nil, `id="run-%d"`, i)) {
+			t.Errorf("run %d failed and lost its axis", i)
+		}
+	}
+	b := newBrowser(t)
+	b.open(page, "#run-1")
+	if text := b.text("main"); !strings.Contains(text, "left out to keep the page under 5 MiB") {
+		t.Errorf("nothing says that the axis of run 1 was left out:\n%s", text)
+	}
+	b.calm()
 }
 
 func TestKeyboardZoomsAndPans(t *testing.T) {

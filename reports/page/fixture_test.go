@@ -134,7 +134,30 @@ func report(t *testing.T, runs, rsts int) Data {
 	for i := range d.Suite.Rows {
 		figures(&d.Suite, &d.Suite.Rows[i])
 	}
+	searches(&d.Suite)
+	trends(&d.Suite)
 	return d
+}
+
+func searches(s *model.Suite) {
+	s.Campaigns = []model.Campaign{{Kind: "campaign", Title: "seeds 1 to 2000", Shards: 2, Lacking: []int{1}, Planned: 2000, Done: 1000, Simulated: time.Hour, Took: time.Minute,
+		Violations: []model.Violation{{Seed: 4711, Check: "forwarders", Reason: hostile, Replay: "baton sim --seeds 1 --start 4711", Shrink: "baton shrink --seed 4711"}}}}
+	s.Mutants = &model.Mutants{Killed: 1, Survived: 1, Mutants: []model.Mutant{{Name: "announce-first", Outcome: "killed", Check: "announce", Where: "crash-master"}, {Name: "quiet " + hostile, Outcome: "survived"}}}
+}
+
+func trends(s *model.Suite) {
+	base := model.Distribution{N: 10, Median: 120, Low: 118, High: 123, Values: []float64{118, 120, 123}}
+	s.Comparison = &model.Comparison{Base: "reports/baseline", New: "out", Verdict: model.Worse, Alpha: 0.05, Effect: 0.1, Remarks: []string{"another machine"},
+		Rows: []model.Change{{Scenario: "scenario-00", World: "sim", Metric: "takeover_ms", Unit: "ms", Verdict: model.Worse, Base: base,
+			New: model.Distribution{N: 10, Median: 144, Low: 141, High: 146}, Delta: 0.2, P: 0.0001, Adjusted: 0.0003, Why: "a fifth slower"}}}
+	trend := model.Trend{Scenario: "scenario-00", World: "sim", Metric: "takeover_ms", Unit: "ms", Changes: []model.Shift{{Point: 5, Before: 120, After: 144, P: 0.001, Verdict: model.Worse}}}
+	var batches []string
+	for i := range 10 {
+		batches = append(batches, fmt.Sprintf("2026-01-%02d", i+1))
+		level := 120 + float64(i/5*24+i%2)
+		trend.Points = append(trend.Points, model.Point{Batch: i, N: 10, Median: level, Min: level - 4, Max: level + 6})
+	}
+	s.History = &model.History{Dir: "history", Batches: batches, Trends: []model.Trend{trend}}
 }
 
 func figures(s *model.Suite, row *model.Row) {

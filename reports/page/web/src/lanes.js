@@ -64,7 +64,7 @@ function clusters(marks, x) {
     const at = x(m.at)
     if (at < left - 8 || at > right + 8) continue
     const last = runs.at(-1)
-    if (last && at - last.at < 9 && last.marks[0].tone === m.tone) last.marks.push(m)
+    if (last && at - last.at < 18 && last.marks[0].tone === m.tone) last.marks.push(m)
     else runs.push({ at, marks: [m] })
   }
   return runs
