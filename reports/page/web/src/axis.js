@@ -73,7 +73,7 @@ class Chart {
     if (width === this.width || width < 50) return
     this.width = width
     this.narrow = width < 620
-    this.left = this.narrow ? 10 : 172
+    this.left = this.narrow ? 28 : 172
     this.right = width - 30
     this.layout()
     this.zoom.extent([[this.left, 0], [this.right, this.tall]]).translateExtent([[this.left, 0], [this.right, this.tall]])
