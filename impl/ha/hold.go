@@ -8,7 +8,7 @@ import (
 
 // Hold is the recovery delay that a node waits after boot, fault or demotion
 // before it may claim. A node that flaps waits longer: each restart within
-// flapWindow delays of the one before doubles the delay, up to holdFactorMax
+// flapWindow delays of the one before doubles the delay, up to HoldFactorMax
 // times the configured one (the damping that RFC 5882 section 3.1 asks clients of BFD for).
 type Hold struct {
 	delay  time.Duration
@@ -16,10 +16,10 @@ type Hold struct {
 	began  clock.Instant
 }
 
-const (
-	flapWindow    = 10
-	holdFactorMax = 16
-)
+const flapWindow = 10
+
+// HoldFactorMax bounds how much longer than configured the delay of a flapping node is.
+const HoldFactorMax = 16
 
 // NewHold starts the delay at boot.
 func NewHold(now clock.Instant, delay time.Duration) Hold {
@@ -29,7 +29,7 @@ func NewHold(now clock.Instant, delay time.Duration) Hold {
 // Restart starts the delay anew.
 func (h *Hold) Restart(now clock.Instant) {
 	if now.Sub(h.began) < flapWindow*h.length() {
-		h.factor = min(2*h.factor, holdFactorMax)
+		h.factor = min(2*h.factor, HoldFactorMax)
 	} else {
 		h.factor = 1
 	}

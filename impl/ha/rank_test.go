@@ -51,7 +51,7 @@ func TestHoldDownLengthensWhileFlapping(t *testing.T) {
 		}
 		now = h.Ends()
 	}
-	now = now.Add(flapWindow * holdFactorMax * delay)
+	now = now.Add(flapWindow * HoldFactorMax * delay)
 	h.Restart(now)
 	if got := h.Ends().Sub(now); got != delay {
 		t.Errorf("hold after a calm time: %v, want %v", got, delay)

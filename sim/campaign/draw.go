@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/impl/ha"
 	"baton/scenarios/plan"
 	"baton/sim"
 )
@@ -18,10 +19,8 @@ type Case struct {
 
 // Phases of a case, on the scenario's clock.
 const (
-	calm      = 3 * time.Second // after the beginning
-	healed    = 40 * time.Second
-	recovered = 52 * time.Second // a MASTER announces again within 10 s
-	end       = 60 * time.Second
+	calm   = 3 * time.Second // after the beginning
+	healed = 40 * time.Second
 )
 
 // drawing writes the scenario of a seed.
@@ -33,6 +32,18 @@ type drawing struct {
 	// nodes alone cannot tell a dead peer from a lost one; or a clock jumps by more
 	// than a lease leaves, so that one waits for less than the detection time.
 	both bool
+	// hold is the recovery delay of both nodes.
+	hold time.Duration
+}
+
+// refresh is within what time a MASTER announces again, with something to spare: by
+// then announcements that were all lost have been made up for.
+const refresh = 12 * time.Second
+
+// recovery is how long after the last fault the pair may need to serve again: a node
+// that flapped waits for a lengthened recovery delay.
+func (d *drawing) recovery() time.Duration {
+	return max(refresh, ha.HoldFactorMax*d.hold+2*time.Second)
 }
 
 func (d *drawing) line(format string, args ...any) { fmt.Fprintf(&d.text, format+"\n", args...) }
@@ -83,7 +94,8 @@ func (d *drawing) topology(unsafe bool) {
 	if d.Chance(0.25) {
 		d.line("config %s bfd.rx=%s", pick(d, plan.Nodes()...), pick(d, "10ms", "30ms", "70ms"))
 	}
-	d.line("config ha.hold=%s", pick(d, "200ms", "500ms", "1s", "2s"))
+	d.hold = pick(d, 200*time.Millisecond, 500*time.Millisecond, time.Second, 2*time.Second)
+	d.line("config ha.hold=%s", d.hold)
 	preempt := pick(d, "never", "after-sync")
 	if unsafe {
 		preempt = "immediate"

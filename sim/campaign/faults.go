@@ -11,7 +11,7 @@ import (
 // recovered before it does the next.
 func (d *drawing) gentle() {
 	enabled := d.enabled(plan.VerbCrash, plan.VerbKill, plan.VerbStop, plan.VerbFreeze, plan.VerbHandover)
-	d.step(0, "wait converged within 30s")
+	d.step(0, "wait converged within 60s")
 	at := calm
 	for at < healed {
 		node, verb := pick(d, plan.Nodes()...), pick(d, enabled...)
@@ -26,12 +26,12 @@ func (d *drawing) gentle() {
 			d.step(at, "restore %s", node)
 		}
 		at += 500 * time.Millisecond
-		d.step(at, "wait converged within 30s")
+		d.step(at, "wait converged within 60s")
 		at += d.Between(100*time.Millisecond, 6*time.Second)
 	}
 	at = max(at, healed)
-	d.step(at, "wait converged within 30s")
-	at += recovered - healed // announcements that were all lost are made up for by then
+	d.step(at, "wait converged within 60s")
+	at += refresh
 	d.step(at, "expect gap(probe) < 1s")
 	d.step(at+3*time.Second, "end eventually converged within 30s")
 }
@@ -95,9 +95,10 @@ func (d *drawing) rough() {
 		}
 	}
 	d.heal(pair, cut)
-	d.step(recovered, "expect gap(probe) < 1s")
-	d.step(recovered, "expect connects_failed(new) == 0")
-	d.step(end, "end eventually converged within 30s")
+	at := healed + d.recovery()
+	d.step(at, "expect gap(probe) < 1s")
+	d.step(at, "expect connects_failed(new) == 0")
+	d.step(at+8*time.Second, "end eventually converged within 30s")
 }
 
 // severed draws a cut across which something is sent, for a cut that drops nothing
