@@ -48,9 +48,29 @@ func bfdCommand() *cobra.Command {
 		bfdIntervalsCommand(&socket),
 	} {
 		sub.Flags().StringVar(&socket, "socket", defaultSpeaker, "the speaker's control socket")
+		must(sub.MarkFlagFilename("socket", "sock"))
+		sub.ValidArgsFunction = completeSession(&socket)
 		c.AddCommand(sub)
 	}
 	return c
+}
+
+// completeSession completes the first argument to the sessions of the speaker, if
+// one answers.
+func completeSession(socket *string) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+		if len(args) > 0 || c.Name() == "status" {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		_ = withNode(c.Context(), []string{*socket}, func(ctx context.Context, client *control.Client) error {
+			status, err := client.BFDStatus(ctx)
+			for _, s := range status.Sessions {
+				names = append(names, s.Name)
+			}
+			return err
+		})
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
 }
 
 func bfdSessionCommand(socket *string, verb, short string, do func(context.Context, *control.Client, string) error) *cobra.Command {
