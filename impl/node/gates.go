@@ -104,6 +104,8 @@ func (n *Node) judgeNoMaster() (bool, why) {
 		return false, why{text: "peer is %s", role: p.Role}
 	case !n.outranks():
 		return false, why{text: "peer is %s and ranks above", role: p.Role}
+	case !n.rankKnown() && !n.cfg.GatesOff:
+		return false, why{text: "peer is %s and ranks below, but does not know this node's rank yet", role: p.Role}
 	}
 	return true, why{text: "peer is %s and ranks below", role: p.Role}
 }

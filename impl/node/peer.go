@@ -24,6 +24,9 @@ type stream struct {
 	up bool
 	// seq counts the states sent, over all streams.
 	seq uint64
+	// rank is the one that the peer was told last, with the state rankSeq first.
+	rank    ha.Rank
+	rankSeq uint64
 	// mute is until when the peer must have said its state on the stream; Never once
 	// it has. A stream that was accepted by the kernel of a peer that then died says
 	// nothing, and nothing else would end it.
@@ -204,12 +207,21 @@ func (n *Node) tell(ask bool) {
 		return
 	}
 	n.stream.seq++
-	s := state{
-		Role: n.role, Rank: n.rank(), Incarnation: n.cfg.Incarnation,
-		Seq: n.stream.seq, Seen: n.peer.state.Seq, Ask: ask || n.stall.asks(n),
+	if rank := n.rank(); rank != n.stream.rank {
+		n.stream.rank, n.stream.rankSeq = rank, n.stream.seq
 	}
-	n.told.rank = s.Rank
+	s := state{
+		Role: n.role, Rank: n.stream.rank, Incarnation: n.cfg.Incarnation,
+		Seq: n.stream.seq, Seen: n.peer.state.Seq, Ask: ask || !n.rankKnown() || n.stall.asks(n),
+	}
 	n.emit(SendSync{Data: s.encode()})
+}
+
+// rankKnown reports whether the peer has seen this node's present rank. Until then
+// it may have claimed, by what it knew, and its saying so be on its way; what it says
+// after that, it says after its claim.
+func (n *Node) rankKnown() bool {
+	return n.rank() == n.stream.rank && n.peer.state.Seen >= n.stream.rankSeq
 }
 
 // rank is what this node says of its claim to the role.

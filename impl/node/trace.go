@@ -12,7 +12,6 @@ import (
 
 // progressTold is what was last told of things that change often.
 type progressTold struct {
-	rank    ha.Rank // to the peer
 	phase   string
 	decile  int
 	digest  uint64        // of the replica
@@ -74,7 +73,7 @@ func (n *Node) traceLease() {
 
 // tellRank tells the peer when this node's rank has changed without its role.
 func (n *Node) tellRank() {
-	if n.stream.up && n.rank() != n.told.rank {
+	if n.stream.up && n.rank() != n.stream.rank {
 		n.tell(false)
 	}
 }

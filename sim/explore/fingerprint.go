@@ -38,7 +38,7 @@ var ordered = map[string]string{
 	"epoch": "epoch", "Epoch": "epoch", "seen": "epoch",
 	"incarnation": "incarnation", "Incarnation": "incarnation",
 	"nonce": "nonce", "rounds": "nonce", "round": "nonce", "sessions": "nonce", "session": "nonce",
-	"seq": "seq", "Seq": "seq", "Seen": "seq", "granted": "seq",
+	"seq": "seq", "Seq": "seq", "Seen": "seq", "granted": "seq", "rankSeq": "seq",
 	"id": "stream",
 }
 
