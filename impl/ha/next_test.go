@@ -125,6 +125,21 @@ func TestPromotionOrder(t *testing.T) {
 	}
 }
 
+// TestOneFaultIsOneFlap: the recovery delay is started once on the way through Fault
+// and back, by whatever role the node came from, and it is started as the node
+// recovers. Twice would count as two flaps and quadruple the next delay.
+func TestOneFaultIsOneFlap(t *testing.T) {
+	everyTransition(func(from Role, event Event, gates Gates, to Role, actions []Action, _ Reason) {
+		restarts := slices.Contains(actions, RestartHold)
+		if from != Fault && to == Fault && restarts {
+			t.Errorf("%s → Fault on %s with %s starts the recovery delay, as the recovery will", from, event, gates)
+		}
+		if from == Fault && to != Fault && !restarts {
+			t.Errorf("Fault → %s on %s with %s does not start the recovery delay", to, event, gates)
+		}
+	})
+}
+
 func TestALiveMasterLeavesOnlyForAReasonOfItsOwn(t *testing.T) {
 	everyTransition(func(from Role, event Event, gates Gates, to Role, _ []Action, why Reason) {
 		if from == Master && event == HandoverAsked && !gates.Has(PeerReady) {

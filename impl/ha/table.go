@@ -31,6 +31,7 @@ var (
 	take    = []Action{RaiseEpoch, Lead, TakeLease}
 	lead    = []Action{Announce, Tell}
 	demote  = []Action{Release, Tell, Follow, RestartHold}
+	fail    = []Action{Release, Tell, Follow} // no RestartHold: the delay begins with the recovery, and one fault is one flap
 	yield   = []Action{Release, Tell, Drain}
 	dismiss = []Action{Grant, Tell, Follow} // no RestartHold: who leaves in order has not flapped
 )
@@ -42,7 +43,7 @@ var table = [roles][events][]rule{
 
 	Backup: {
 		GatesChanged: {
-			{shut: healthy, to: Fault, actions: []Action{RestartHold, Tell}, reason: "links or dataplane failed"},
+			{shut: healthy, to: Fault, actions: []Action{Tell}, reason: "links or dataplane failed"},
 			{open: able | Granted, to: Claiming, actions: claim, reason: "granted by the MASTER"},
 			{open: able | NoMaster | HoldDown | InSync, to: Claiming, actions: claim, reason: "no MASTER, table in sync"},
 			{open: able | NoMaster | HoldDown | Degraded, to: Claiming, actions: claim,
@@ -52,12 +53,12 @@ var table = [roles][events][]rule{
 
 	Claiming: {
 		GatesChanged: {
-			{shut: healthy, to: Fault, actions: demote, reason: "links or dataplane failed"},
+			{shut: healthy, to: Fault, actions: fail, reason: "links or dataplane failed"},
 			{shut: able, to: Backup, actions: demote, reason: "no longer able to serve"},
 		},
 		Installed:    {{to: Claiming, actions: take, reason: "table installed"}},
 		LeaseHeld:    {{to: Master, actions: lead, reason: "forwarding"}},
-		LeaseFailed:  {{to: Fault, actions: demote, reason: "dataplane refused the lease"}},
+		LeaseFailed:  {{to: Fault, actions: fail, reason: "dataplane refused the lease"}},
 		LeaseExpired: {{to: Backup, actions: demote, reason: "lease expired"}},
 		Outranked:    {{to: Backup, actions: demote, reason: "peer is MASTER and ranks above"}},
 		StopAsked:    {{to: Backup, actions: demote, reason: "stopping"}},
@@ -65,11 +66,11 @@ var table = [roles][events][]rule{
 
 	Master: {
 		GatesChanged: {
-			{shut: healthy, to: Fault, actions: demote, reason: "links or dataplane failed"},
+			{shut: healthy, to: Fault, actions: fail, reason: "links or dataplane failed"},
 			{shut: Arbitrated, to: Backup, actions: demote, reason: "arbiter's lease lost"},
 			{open: PeerReady, shut: Reachable, to: Yielding, actions: yield, reason: "tracked targets unreachable"},
 		},
-		LeaseFailed:   {{to: Fault, actions: demote, reason: "dataplane refused the lease"}},
+		LeaseFailed:   {{to: Fault, actions: fail, reason: "dataplane refused the lease"}},
 		LeaseExpired:  {{to: Backup, actions: demote, reason: "lease expired"}},
 		HandoverAsked: {{open: PeerReady, to: Yielding, actions: yield, reason: "handover asked for"}},
 		Outranked:     {{to: Backup, actions: demote, reason: "peer is MASTER and ranks above"}},
@@ -81,7 +82,7 @@ var table = [roles][events][]rule{
 	},
 
 	Yielding: {
-		GatesChanged:   {{shut: healthy, to: Fault, actions: demote, reason: "links or dataplane failed"}},
+		GatesChanged:   {{shut: healthy, to: Fault, actions: fail, reason: "links or dataplane failed"}},
 		HandedOver:     {{to: Backup, actions: dismiss, reason: "handed over"}},
 		LeaseExpired:   {{to: Backup, actions: demote, reason: "paused while handing over: the peer may have claimed"}},
 		HandoverFailed: {{to: Claiming, actions: claim, reason: "handover failed: role taken back"}},
