@@ -8,6 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// init keeps the process's first thread for the main goroutine. The runtime ends a
+// locked thread with its goroutine, all but this one, which it parks for good: a loop
+// that had run on it would go on holding the namespace that it was in last.
+func init() { runtime.LockOSThread() }
+
 // waitingThreads is how many threads of the harness sit in system calls of their
 // own most of the time: two loops here, the capture, the watchdog.
 const waitingThreads = 4
