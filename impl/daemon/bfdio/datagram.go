@@ -12,7 +12,7 @@ import (
 	"baton/impl/clock"
 )
 
-// Datagram is one packet that a Listener or an Echo received.
+// Datagram is one packet that a Listener received.
 type Datagram struct {
 	Data     []byte // valid until the next Receive
 	From, To netip.Addr

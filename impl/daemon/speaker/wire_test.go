@@ -95,7 +95,7 @@ func (e *ear) next() heard {
 // TestControlPacketsTravelAsRFC5881And5883Ask: destination port, TTL and hop limit
 // with authentication and without, the source port of each session the same all the
 // time and no other's, and the addresses of the link that the session is bound to.
-// Conformance: RFC 5881 4/1 4/2 4/3 4/4 4/5 5/1 5/3 6/1 6/2; RFC 5883 5/1
+// Conformance: RFC 5881 4/1 4/2 4/3 5/1 5/3 6/1 6/2; RFC 5883 5/1
 func TestControlPacketsTravelAsRFC5881And5883Ask(t *testing.T) {
 	a, b := cable(t)
 	var sessions []config.BFDSession
