@@ -6,9 +6,11 @@ import (
 	"baton/impl/trace"
 )
 
-// announcement is the gratuitous ARPs under way: a burst, and then one from time to
-// time for as long as the node is MASTER, since a host that heard none of a burst
-// would talk to the old MASTER until its own table ages.
+// announcement is the gratuitous ARPs under way: a burst, then one a second for a
+// while, and then one from time to time for as long as the node is MASTER, since a
+// host that heard none of a burst talks to the old MASTER until its own table ages.
+// Soon matters: TCP waits twice as long before each retransmission, so that a session
+// may stand still for as long again as the outage lasted.
 type announcement struct {
 	began clock.Instant
 	sent  int
@@ -33,9 +35,12 @@ func (n *Node) advanceAnnouncement() {
 	a.sent++
 	n.emit(Announce{Count: a.sent})
 	n.trace(trace.Event{Kind: trace.KindAnnounce, Announce: &trace.Announce{Count: a.sent}})
-	if a.sent < len(burst) {
+	switch {
+	case a.sent < len(burst):
 		a.next = a.began.Add(burst[a.sent])
-	} else {
+	case n.now < a.began.Add(settled):
+		a.next = n.now.Add(repeat)
+	default:
 		a.next = n.now.Add(refresh)
 	}
 }

@@ -82,8 +82,13 @@ const (
 // costs an outage until the next.
 var burst = []time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond, time.Second}
 
-// refresh is the time between two gratuitous ARPs after the burst.
-const refresh = 10 * time.Second
+// After the burst, gratuitous ARPs leave every repeat until settled is over, for one
+// link may have lost all of the burst, and every refresh from then on.
+const (
+	repeat  = time.Second
+	settled = 10 * time.Second
+	refresh = 10 * time.Second
+)
 
 func (c Config) validate() error {
 	switch {

@@ -204,7 +204,8 @@ func TestAMasterAnnouncesAgainWhenItHearsItsPeerAgain(t *testing.T) {
 	l.run(time.Second)
 	since := len(l.log)
 	l.boot("lb2")
-	l.run(2 * time.Second)
+	l.until(time.Second, "lb1 hears lb2", func() bool { return l.announcements("lb1", since) > 0 })
+	l.run(burst[len(burst)-1])
 	l.wantRoles("Master", "Backup")
 	if n := l.announcements("lb1", since); n != len(burst) {
 		t.Errorf("announced %d times after the peer came back, want %d", n, len(burst))
@@ -215,12 +216,18 @@ func TestAMasterAnnouncesAgainWhenItHearsItsPeerAgain(t *testing.T) {
 // sends to it until its own table ages.
 func TestAMasterGoesOnAnnouncing(t *testing.T) {
 	l := newPair(t)
-	l.run(burst[len(burst)-1] + time.Millisecond)
-	since := len(l.log)
+	last := burst[len(burst)-1]
+	l.run(last + time.Millisecond)
+	since, want := len(l.log), int((settled-last)/repeat)
+	l.run(settled - last)
+	if n := l.announcements("lb1", since); n != want {
+		t.Errorf("announced %d times in the %v after the burst, want one each %v", n, settled-last, repeat)
+	}
+	settledAt := len(l.log)
 	l.run(3*refresh + refresh/2)
 	l.wantRoles("Master", "Backup")
-	if n := l.announcements("lb1", since); n != 3 {
-		t.Errorf("announced %d times in the %v after the burst, want one each %v", n, 3*refresh+refresh/2, refresh)
+	if n := l.announcements("lb1", settledAt); n != 3 {
+		t.Errorf("announced %d times in the %v after that, want one each %v", n, 3*refresh+refresh/2, refresh)
 	}
 	if n := l.announcements("lb2", since); n != 0 {
 		t.Errorf("the Backup announced %d times", n)
