@@ -57,7 +57,7 @@ func (d *drawing) rough() {
 	pace := d.Between(300*time.Millisecond, 6*time.Second)
 	d.step(0, "wait masters == 1 within 30s")
 	pair := [2]*machine{{name: plan.Nodes()[0]}, {name: plan.Nodes()[1]}}
-	cut := false
+	cut, forgotten := false, false
 	for at := calm; at < healed; at += d.Between(10*time.Millisecond, 2*pace) {
 		side := d.Below(2)
 		node, peer, verb := pair[side], pair[1-side], pick(d, enabled...)
@@ -92,13 +92,27 @@ func (d *drawing) rough() {
 		default:
 			d.step(at, "%s %s", verb, node.name)
 			node.down = true
+			forgotten = forgotten || cut || !peer.runs() || at-peer.since < settling
 		}
 	}
 	d.heal(pair, cut)
 	at := healed + d.recovery()
 	d.step(at, "expect gap(probe) < 1s")
-	d.step(at, "expect connects_failed(new) == 0")
+	d.step(at, "expect connects_failed(new) <= %d", unlucky(forgotten))
 	d.step(at+8*time.Second, "end eventually converged within 30s")
+}
+
+// unlucky is how many connects may fail once everything is well. A node that goes down
+// while its peer has no whole table takes connections along that the backends keep, for
+// two hours if need be. A connect whose SNAT port is that of one of them has its SYN
+// answered by a challenge ACK (RFC 5961), resets the old connection and is served one
+// second later, by its next SYN. One that meets two of them has waited for the three
+// seconds that it has. Among the thousands of ports one such is chance, two are a fault.
+func unlucky(forgotten bool) int {
+	if forgotten {
+		return 1
+	}
+	return 0
 }
 
 // severed draws a cut across which something is sent, for a cut that drops nothing
