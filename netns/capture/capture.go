@@ -10,7 +10,8 @@
 // generator makes none while the system under test behaves (see package
 // traffic), so each is evidence, provided that the capture ends before the
 // generator is closed. A RST that a load balancer only passes on is recorded at
-// both edges, with the host that made it as its origin.
+// both edges, with the host that made it as its origin. One of a connection whose ends
+// have acknowledged each other's FIN is only counted, in a note, see closes.
 //
 // Package netns calls it. It needs CAP_NET_RAW in the namespaces of the edges.
 package capture
@@ -221,6 +222,7 @@ func (c *Capture) run() {
 		}
 		if stopping {
 			c.endLanes()
+			c.noteLate()
 			c.noteLoss()
 			return
 		}
@@ -242,6 +244,16 @@ func (c *Capture) endLanes() {
 				c.cfg.Record(trace.Event{At: l.last, Kind: trace.KindNote,
 					Note: fmt.Sprintf("%d more changes of the forwarder of %s at the %s edge", more, l.vip, l.edge)})
 			}
+		}
+	}
+}
+
+// noteLate says how many RSTs came when there was nothing left to reset.
+func (c *Capture) noteLate() {
+	for _, e := range c.edges {
+		if e.late > 0 {
+			c.cfg.Record(trace.Event{At: hostclock.Now(), Kind: trace.KindNote,
+				Note: fmt.Sprintf("%d RSTs at the %s edge after both ends had acknowledged the other's FIN: not counted", e.late, e.Name)})
 		}
 	}
 }

@@ -18,6 +18,8 @@ type edge struct {
 	ring   *ring
 	stamps hostclock.Translator
 	floods flood
+	closes closes
+	late   int     // RSTs of connections that were over
 	lanes  []*lane // of each VIP, then one for all forwarded prefixes
 
 	history history
@@ -27,7 +29,7 @@ type edge struct {
 
 // open opens the socket of an edge inside its namespace.
 func (c *Capture) open(config Edge) (*edge, error) {
-	e := &edge{Edge: config, history: history{budget: config.Keep}, ports: map[int]int{}}
+	e := &edge{Edge: config, closes: closes{}, history: history{budget: config.Keep}, ports: map[int]int{}}
 	for _, vip := range e.VIPs {
 		e.lanes = append(e.lanes, &lane{edge: e.Name, vip: vip.String()})
 	}
@@ -91,9 +93,16 @@ func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
 		}
 	case f.rst():
 		if c.ofService(f.tuple) && !e.floods.copied(f, ifindex, at) {
+			if e.closes.over(f.tuple) {
+				e.late++
+				return
+			}
 			c.pairing.add(c.sighting(e, f, at))
 		}
 	case f.kind == frameTCP || f.kind == frameUDP:
+		if f.kind == frameTCP {
+			e.closes.follow(f)
+		}
 		node, known := c.owners[f.src]
 		if l := e.lane(f.tuple.Src); l != nil && known && c.lbs[node] {
 			if event, changed := l.carried(node, at); changed {

@@ -31,6 +31,7 @@ type frame struct {
 	tuple    flow.Tuple // TCP, UDP
 	ipID     uint16
 	seq, ack uint32 // TCP
+	next     uint32 // TCP: the sequence number behind the segment
 	flags    uint8
 	// senderIP and targetIP are the protocol addresses of an ARP packet.
 	senderIP, targetIP flow.Addr
@@ -38,6 +39,8 @@ type frame struct {
 
 // TCP flags.
 const (
+	tcpFIN = 1 << 0
+	tcpSYN = 1 << 1
 	tcpRST = 1 << 2
 	tcpACK = 1 << 4
 )
@@ -112,6 +115,10 @@ func (f *frame) parseIPv4(b []byte) {
 		f.kind = frameTCP
 		f.seq, f.ack = binary.BigEndian.Uint32(segment[4:]), binary.BigEndian.Uint32(segment[8:])
 		f.flags = segment[13]
+		f.next = f.seq + uint32(binary.BigEndian.Uint16(b[2:])) - uint32(headerLen) - uint32(segment[12]>>4)*4
+		if f.flags&tcpFIN != 0 {
+			f.next++
+		}
 	default:
 		return
 	}

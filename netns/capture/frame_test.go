@@ -50,10 +50,26 @@ func arpFrame(t testing.TB, operation uint16, target flow.Addr) []byte {
 		DstHwAddress: make([]byte, 6), DstProtAddress: target[:]})
 }
 
+// A FIN takes a sequence number behind the payload.
+func TestTheNextSequenceNumberIsRead(t *testing.T) {
+	payload := gopacket.Payload("0123456789")
+	for _, fin := range []bool{false, true} {
+		f, ok := parseFrame(build(t, ether(layers.EthernetTypeIPv4), ipv4(layers.IPProtocolTCP, 8), &layers.TCP{SrcPort: 80, Seq: 1000, ACK: true, FIN: fin,
+			Options: []layers.TCPOption{{OptionType: layers.TCPOptionKindNop}, {OptionType: layers.TCPOptionKindNop}}}, payload))
+		want := uint32(1010)
+		if fin {
+			want++
+		}
+		if !ok || f.next != want {
+			t.Errorf("FIN %v: next %d, want %d", fin, f.next, want)
+		}
+	}
+}
+
 func TestSegmentsAreRead(t *testing.T) {
 	for _, options := range []int{0, 8} {
 		f, ok := parseFrame(rstFrame(t, options))
-		if !ok || !f.rst() || f.tuple != webTuple || f.seq != 1000 || f.ack != 2000 || f.flags != tcpRST|tcpACK ||
+		if !ok || !f.rst() || f.tuple != webTuple || f.seq != 1000 || f.ack != 2000 || f.next != 1000 || f.flags != tcpRST|tcpACK ||
 			f.src != lb1MAC || f.dst != clientMAC || f.ipID != 77 {
 			t.Errorf("with %d bytes of IP options: %+v", options, f)
 		}
