@@ -22,6 +22,20 @@ const (
 	ScenarioFile = "scenario.scn" // the plan that was run, in canonical form
 )
 
+// ReadTrace reads the trace of a stored run.
+func ReadTrace(dir string) ([]trace.Event, error) {
+	f, err := os.Open(filepath.Join(dir, TraceFile))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	events, err := trace.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return events, nil
+}
+
 // Skip is the verdict of a run that a world could not make, with its reason.
 const Skip check.Outcome = "SKIP"
 

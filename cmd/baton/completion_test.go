@@ -55,7 +55,7 @@ func TestCompletions(t *testing.T) {
 		want      []string
 		directive string
 	}{
-		{[]string{"run", "--world", ""}, []string{"netns", "sim"}, ":4"},
+		{[]string{"run", "--world", ""}, []string{"netns", "sim", "both"}, ":4"},
 		{[]string{"run", "--keep", ""}, []string{"failed", "all", "none"}, ":4"},
 		{[]string{"run", "--out", ""}, nil, ":16"},
 		{[]string{"run", ""}, []string{"scn"}, ":8"},

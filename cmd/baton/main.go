@@ -73,7 +73,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), lintCommand(), simCommand(), shrinkCommand(), exploreCommand(), reportCommand(), compareCommand(), nodeCommand(), bfdCommand(), statusCommand(), handoverCommand(), pkiCommand(), doctorCommand(), labCommand())
+	root.AddCommand(runCommand(), lintCommand(), simCommand(), shrinkCommand(), exploreCommand(), reportCommand(), compareCommand(), parityCommand(), nodeCommand(), bfdCommand(), statusCommand(), handoverCommand(), pkiCommand(), doctorCommand(), labCommand())
 	refuseStrangers(root)
 	return root
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,7 +25,7 @@ import (
 
 // runOptions are the flags of run.
 type runOptions struct {
-	world, sut, out string
+	world, sut, out string // world is a world, or bothWorlds
 	seed            uint64
 	repeat          int
 	allowUnsafe     bool
@@ -38,7 +39,8 @@ func runCommand() *cobra.Command {
 		Use:   "run FILE...",
 		Short: "Run scenarios and judge them",
 		Long: "Run executes each scenario and stores scenario.scn, trace.jsonl and result.json in DIR/<scenario>\n" +
-			"(<scenario>.2, .3, … for repeats). While it runs, a terminal shows a progress line.",
+			"(<scenario>.2, .3, … for repeats). While it runs, a terminal shows a progress line. --world both runs each in\n" +
+			"virtual time first, stored in DIR/<scenario>.sim, then for real, and compares the role changes as baton parity does.",
 		Example: "  baton run scenarios/restored-master-does-not-preempt.scn\n" +
 			"  baton run --repeat 20 --out /tmp/crash scenarios/crash-master.scn\n" +
 			"  baton run --allow-unsafe --set ha.gates=off --set ha.preempt=immediate scenarios/restored-master-does-not-preempt.scn",
@@ -46,7 +48,7 @@ func runCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, files []string) error { return o.run(c.Context(), files) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.world, "world", plan.Netns, "where to run: netns (real kernel) or sim (virtual time)")
+	f.StringVar(&o.world, "world", plan.Netns, "where to run: netns (real kernel), sim (virtual time), or both")
 	f.StringVar(&o.sut, "sut", "reference", "what to run: reference")
 	f.StringVar(&o.out, "out", "out", "folder of the results")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of what is drawn")
@@ -55,7 +57,7 @@ func runCommand() *cobra.Command {
 	f.StringArrayVar(&o.set, "set", nil, "override a configuration key of the scenarios: [NODE.]KEY=VALUE")
 	f.StringVar(&o.keep, "keep", string(evidence.KeepFailed), "of which runs to keep evidence (frames, connection tables, logs): "+strings.Join(evidence.Policies(), ", "))
 	f.StringVar(&o.limit, "evidence-limit", evidence.Size(evidence.DefaultLimit), "the most evidence that one run may leave")
-	words(c, "world", plan.Netns, plan.Sim)
+	words(c, "world", plan.Netns, plan.Sim, bothWorlds)
 	words(c, "sut", "reference")
 	words(c, "keep", evidence.Policies()...)
 	folder(c, "out")
@@ -77,7 +79,7 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 			return err
 		}
 	}
-	if o.world == plan.Netns {
+	if slices.Contains(o.worlds(), plan.Netns) {
 		if err := probeReal(); err != nil {
 			return err
 		}
@@ -91,17 +93,72 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 			o.seed++
 		}
 		for _, p := range plans {
-			verdict, err := o.one(ctx, p, n)
+			outcomes, err := o.everywhere(ctx, p, n)
 			if err != nil {
 				return err
 			}
-			worst = worse(worst, verdict.Verdict)
+			for _, outcome := range outcomes {
+				worst = worse(worst, outcome)
+			}
 		}
 	}
 	if worst != exitPass {
 		return &exitError{code: worst}
 	}
 	return nil
+}
+
+// bothWorlds as a world runs a plan in virtual time and then for real.
+const bothWorlds = "both"
+
+// worlds are those to run in, the fast one first.
+func (o *runOptions) worlds() []string {
+	if o.world == bothWorlds {
+		return []string{plan.Sim, plan.Netns}
+	}
+	return []string{o.world}
+}
+
+// everywhere runs a plan for the n-th time in the worlds that were asked for, and
+// compares them if these are both.
+func (o *runOptions) everywhere(ctx context.Context, p *plan.Plan, n int) ([]check.Outcome, error) {
+	var outcomes []check.Outcome
+	for _, world := range o.worlds() {
+		here := *o
+		here.world = world
+		verdict, err := here.one(ctx, p, o.folder(p, world, n), n)
+		if err != nil {
+			return nil, err
+		}
+		outcomes = append(outcomes, verdict.Verdict)
+	}
+	if o.world != bothWorlds || slices.Contains(outcomes, scenarios.Skip) {
+		return outcomes, nil
+	}
+	verdict, err := compareWorlds(o.folder(p, plan.Netns, n), o.folder(p, plan.Sim, n))
+	if err != nil {
+		return nil, err
+	}
+	fmt.Printf("  parity: %s\n", verdict.Summary())
+	for _, difference := range verdict.Differences {
+		fmt.Printf("  %s\n", difference)
+	}
+	if !verdict.Same {
+		outcomes = append(outcomes, check.Fail)
+	}
+	return outcomes, nil
+}
+
+// folder is where the n-th run of a plan (from 0) is stored.
+func (o *runOptions) folder(p *plan.Plan, world string, n int) string {
+	dir := filepath.Join(o.out, p.Name)
+	if o.world == bothWorlds && world == plan.Sim {
+		dir += ".sim"
+	}
+	if n > 0 {
+		dir = fmt.Sprintf("%s.%d", dir, n+1)
+	}
+	return dir
 }
 
 // makeFolder makes the folder that a flag names, for files to be written into.
@@ -131,7 +188,8 @@ func (o *runOptions) prepare(p *plan.Plan) error {
 			return badInput("--set %s: %w", text, err)
 		}
 	}
-	if unsafe := p.Unsafe(); len(unsafe) > 0 && !p.IsControl(o.world) && !o.allowUnsafe {
+	isControl := !slices.ContainsFunc(o.worlds(), func(world string) bool { return !p.IsControl(world) })
+	if unsafe := p.Unsafe(); len(unsafe) > 0 && !isControl && !o.allowUnsafe {
 		at := "--set"
 		if pos := unsafe[0].Pos; pos.Line > 0 {
 			at = fmt.Sprintf("%s:%d:%d", p.File, pos.Line, pos.Column)
@@ -144,8 +202,8 @@ func (o *runOptions) prepare(p *plan.Plan) error {
 
 func (o *runOptions) check() error {
 	switch {
-	case o.world != plan.Netns && o.world != plan.Sim:
-		return badInput("--world %q: the worlds are: netns, sim", o.world)
+	case o.world != plan.Netns && o.world != plan.Sim && o.world != bothWorlds:
+		return badInput("--world %q: the worlds are: netns, sim, both", o.world)
 	case o.sut != "reference":
 		return badInput("--sut %q: the systems under test are: reference", o.sut)
 	case o.repeat < 1:
@@ -166,12 +224,9 @@ func (o *runOptions) evidence() (keep evidence.Keep, limit int64, err error) {
 	return keep, limit, nil
 }
 
-// one runs a plan for the n-th time (from 0) and prints its line.
-func (o *runOptions) one(ctx context.Context, p *plan.Plan, n int) (check.Verdict, error) {
-	dir := filepath.Join(o.out, p.Name)
-	if n > 0 {
-		dir = fmt.Sprintf("%s.%d", dir, n+1)
-	}
+// one runs a plan for the n-th time (from 0) in one world, stores it in dir, and
+// prints its line.
+func (o *runOptions) one(ctx context.Context, p *plan.Plan, dir string, n int) (check.Verdict, error) {
 	absolute, err := filepath.Abs(dir) // the nodes run elsewhere
 	if err != nil {
 		return check.Verdict{}, err

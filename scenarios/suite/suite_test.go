@@ -144,19 +144,35 @@ func judge(v check.Verdict, file string) {
 func compare(p *plan.Plan) {
 	var traces [2][]trace.Event
 	for i, world := range []string{plan.Netns, plan.Sim} {
-		f, err := os.Open(filepath.Join(folderOf(p, world), scenarios.TraceFile))
+		var err error
+		traces[i], err = scenarios.ReadTrace(folderOf(p, world))
 		if errors.Is(err, os.ErrNotExist) {
 			Skip("no run in " + world)
 		}
 		Expect(err).NotTo(HaveOccurred())
-		defer f.Close()
-		traces[i], err = trace.Read(f)
-		Expect(err).NotTo(HaveOccurred())
 	}
 	verdict := parity.Compare(traces[0], traces[1])
-	AddReportEntry("timing", verdict.String(), ReportEntryVisibilityFailureOrVerbose)
+	AddReportEntry(parityEntry, verdict.Summary(), ReportEntryVisibilityNever)
 	if !verdict.Same {
 		Fail(verdict.String())
+	}
+}
+
+// parityEntry names what a comparison leaves for the end of the suite.
+const parityEntry = "parity"
+
+var _ = ReportAfterSuite("parity", func(report Report) {
+	printParity(os.Stdout, report.SpecReports)
+})
+
+// printParity prints a line for each scenario that ran in both worlds.
+func printParity(w io.Writer, specs types.SpecReports) {
+	for _, spec := range specs {
+		for _, entry := range spec.ReportEntries {
+			if entry.Name == parityEntry {
+				fmt.Fprintf(w, "parity   %s: %s\n", spec.ContainerHierarchyTexts[0], entry.StringRepresentation())
+			}
+		}
 	}
 }
 

@@ -5,6 +5,7 @@
 package parity
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,10 +47,23 @@ type Verdict struct {
 	Same bool
 	// Differences say where the order differs, each with both sides.
 	Differences []string
-	// Timing compares, line by line, when the changes that both runs have happened
-	// after their step.
-	Timing []string
+	// Timing says of each change that both runs have how long after its step it came.
+	Timing []Timing
 }
+
+// Timing is when one change of a role came in each world, after its step.
+type Timing struct {
+	Change     Change // as the namespaces had it
+	Netns, Sim time.Duration
+}
+
+func (t Timing) String() string {
+	return fmt.Sprintf("%s, after %q: netns %v, sim %v", t.Change, t.Change.After, rounded(t.Netns), rounded(t.Sim))
+}
+
+func (t Timing) apart() time.Duration { return max(t.Netns-t.Sim, t.Sim-t.Netns) }
+
+func rounded(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
 
 // Changes lists the changes of role in a trace, by time.
 func Changes(events []trace.Event) []Change {
@@ -82,9 +96,8 @@ func Compare(netns, sim []trace.Event) Verdict {
 	}
 	v.differ("who had the role", exclusive(real), exclusive(simulated))
 	v.Same = len(v.Differences) == 0
-	for i, c := range pairs(real, simulated) {
-		v.Timing = append(v.Timing, fmt.Sprintf("%d. %s, after %q: netns %v, sim %v", i+1, c[0], c[0].After,
-			c[0].Took.Round(10*time.Microsecond), c[1].Took.Round(10*time.Microsecond)))
+	for _, c := range pairs(real, simulated) {
+		v.Timing = append(v.Timing, Timing{Change: c[0], Netns: c[0].Took, Sim: c[1].Took})
 	}
 	return v
 }
@@ -142,10 +155,29 @@ func (v *Verdict) differ(what string, real, simulated []Change) {
 	}
 }
 
-// String is the verdict with what differs, or the timing of what does not.
-func (v Verdict) String() string {
+// Summary is the verdict in a line, with the change whose times are furthest apart.
+// Those of the first step, in which programs start, count only if there are no others.
+func (v Verdict) Summary() string {
 	if !v.Same {
-		return "parity: DIFFERENT\n" + strings.Join(v.Differences, "\n")
+		return fmt.Sprintf("DIFFERENT, at %d places", len(v.Differences))
 	}
-	return "parity: same order\n" + strings.Join(v.Timing, "\n")
+	if len(v.Timing) == 0 {
+		return "same: no role changed"
+	}
+	start := v.Timing[0].Change.After
+	timing := slices.DeleteFunc(slices.Clone(v.Timing), func(t Timing) bool { return t.Change.After == start })
+	if len(timing) == 0 {
+		timing = v.Timing
+	}
+	far := slices.MaxFunc(timing, func(a, b Timing) int { return cmp.Compare(a.apart(), b.apart()) })
+	return fmt.Sprintf("same order of %d changes; furthest apart by %v: %s", len(v.Timing), rounded(far.apart()), far)
+}
+
+// String is the summary with what differs, and the timing of what does not.
+func (v Verdict) String() string {
+	lines := append([]string{v.Summary()}, v.Differences...)
+	for i, t := range v.Timing {
+		lines = append(lines, fmt.Sprintf("%d. %s", i+1, t))
+	}
+	return strings.Join(lines, "\n")
 }

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"baton/impl/trace"
+	"baton/scenarios"
+	"baton/scenarios/plan"
+	"baton/sim/parity"
+)
+
+func parityCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "parity NETNS SIM",
+		Short: "Compare the role changes of a real and of a simulated run",
+		Long: "Parity compares the changes of role in two stored runs of one scenario: each node's own, in their order, with\n" +
+			"their reasons and the step that they follow, and between the nodes those of the roles that exclude each other.\n" +
+			"How long after its step each came is printed and judged by nobody. baton run --world both makes such a pair.\n\n" +
+			"Exit codes: 0 same, 1 different, 2 bad input.",
+		Example:           "  baton parity out/crash-master out/crash-master.sim",
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: completeFolders,
+		RunE: func(c *cobra.Command, dirs []string) error {
+			verdict, err := compareWorlds(dirs[0], dirs[1])
+			if err != nil {
+				return err
+			}
+			return printParity(os.Stdout, verdict)
+		},
+	}
+}
+
+// compareWorlds compares the runs that two folders hold: one scenario's, each in its world.
+func compareWorlds(real, simulated string) (parity.Verdict, error) {
+	a, scenario, err := runIn(plan.Netns, real)
+	if err != nil {
+		return parity.Verdict{}, err
+	}
+	b, other, err := runIn(plan.Sim, simulated)
+	if err != nil {
+		return parity.Verdict{}, err
+	}
+	if scenario != other {
+		return parity.Verdict{}, badInput("%s is a run of %s, %s one of %s", real, scenario, simulated, other)
+	}
+	return parity.Compare(a, b), nil
+}
+
+// runIn reads a stored run that took place in a world.
+func runIn(world, dir string) (events []trace.Event, scenario string, err error) {
+	if events, err = scenarios.ReadTrace(dir); err != nil {
+		return nil, "", badInput("%w", err)
+	}
+	if len(events) == 0 || events[0].Meta == nil {
+		return nil, "", badInput("%s: the trace does not say what it is a run of", dir)
+	}
+	if meta := events[0].Meta; meta.World != world {
+		return nil, "", badInput("%s is a run in %s, not in %s", dir, meta.World, world)
+	}
+	return events, events[0].Meta.Scenario, nil
+}
+
+// printParity prints a verdict; the error is for the exit code of a difference.
+func printParity(w io.Writer, v parity.Verdict) error {
+	fmt.Fprintf(w, "parity: %s\n", v)
+	if !v.Same {
+		return &exitError{code: exitFail}
+	}
+	return nil
+}
