@@ -131,12 +131,12 @@ func (l *loop) status() (control.Status, error) {
 	}
 	for i, p := range l.paths {
 		s.Loop.SendErrors[p.name] = p.failed
-		drops, strangers, err := p.socket.Drops()
+		drops, err := p.in.Drops()
 		if err != nil {
 			return control.Status{}, err
 		}
-		s.Loop.Strangers[p.name] = strangers
-		for reason, n := range drops {
+		s.Loop.Strangers[p.name] = p.strangers + drops.Strangers
+		for reason, n := range drops.Reasons {
 			s.Paths[i].Stats.Drops[reason] += n
 		}
 	}

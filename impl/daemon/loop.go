@@ -114,22 +114,15 @@ func (l *loop) urgent() {
 	}
 }
 
-// maxPackets bounds the packets of one path that are taken at a time.
-const maxPackets = 32
-
-// receive steps the BFD packets that wait.
+// receive steps the BFD packets that wait, a batch of each path at most.
 func (l *loop) receive() {
 	l.looked = monotonic()
 	for i, path := range l.paths {
-		for range maxPackets {
-			p, ok, err := path.socket.Receive()
-			if err != nil {
-				path.fails(l.log, err)
+		datagrams := path.receive(l.log)
+		for j := range datagrams {
+			if d := &datagrams[j]; path.fromPeer(d) {
+				l.stepNow(node.Packet{Path: i, Data: d.Data, TTL: d.TTL, At: d.At})
 			}
-			if !ok {
-				break
-			}
-			l.stepNow(node.Packet{Path: i, Data: p.Data, TTL: p.TTL, At: p.At})
 		}
 	}
 }

@@ -16,18 +16,18 @@ import (
 	"baton/impl/node"
 )
 
-// deaf is a BFD socket without a peer.
+// deaf is a BFD path without a peer.
 type deaf struct{ sent int }
 
-func (d *deaf) Send([]byte) error                                             { d.sent++; return nil }
-func (d *deaf) Receive() (bfdio.Packet, bool, error)                          { return bfdio.Packet{}, false, nil }
-func (d *deaf) Drops() (n [bfd.DropKinds]uint64, strangers uint64, err error) { return n, 0, nil }
+func (d *deaf) Send([]byte) error                  { d.sent++; return nil }
+func (d *deaf) Receive() ([]bfdio.Datagram, error) { return nil, nil }
+func (d *deaf) Drops() (n bfdio.Drops, err error)  { return n, nil }
 
 // bench is a loop with a core but without a world, driven by the test.
 type bench struct {
 	*loop
-	dp     *memory
-	socket *deaf
+	dp   *memory
+	path *deaf
 }
 
 func newBench(t testing.TB) *bench {
@@ -46,12 +46,12 @@ func newBench(t testing.TB) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{dp: newMemory(), socket: &deaf{}}
+	b := &bench{dp: newMemory(), path: &deaf{}}
 	recorder := record.New(record.Config{})
 	t.Cleanup(func() { recorder.Close(patience) })
 	b.loop = &loop{
 		node: core, dp: b.dp, poller: p, inbox: newInbox(p.Wake), recorder: recorder, log: recorder.Logger(),
-		paths: []*bfdPath{{name: "sync", socket: b.socket}},
+		paths: []*bfdPath{{name: "sync", in: b.path, out: b.path}},
 		out: outlets{
 			send: func(uint64, []byte) {}, reset: func(uint64, string) {}, announce: func() error { return nil }, client: func(flow.Addr) {},
 		},

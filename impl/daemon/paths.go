@@ -2,30 +2,54 @@ package daemon
 
 import (
 	"log/slog"
+	"net/netip"
 
-	"baton/impl/bfd"
 	"baton/impl/daemon/bfdio"
 )
 
-// bfdSocket is what the loop needs of a bfdio.Socket.
-type bfdSocket interface {
-	Send(packet []byte) error
-	Receive() (p bfdio.Packet, ok bool, err error)
-	Drops() (drops [bfd.DropKinds]uint64, strangers uint64, err error)
+// bfdPath is one path's way to the wire and from it, with what was last said about it.
+type bfdPath struct {
+	name string
+	peer netip.Addr
+	in   bfdReceiver
+	out  bfdSender
+
+	strangers uint64 // packets of other senders than the peer that reached the loop
+	failed    uint64 // packets that could not be sent or received
+	failure   string // the last failure that was logged, "" after a success
 }
 
-// bfdPath is one path's socket, with what was last said about it.
-type bfdPath struct {
-	name    string
-	socket  bfdSocket
-	failed  uint64 // packets that could not be sent or received
-	failure string // the last failure that was logged, "" after a success
+// bfdReceiver is what the loop needs of a bfdio.Listener.
+type bfdReceiver interface {
+	Receive() ([]bfdio.Datagram, error)
+	Drops() (bfdio.Drops, error)
+}
+
+// bfdSender is what the loop needs of a bfdio.Sender.
+type bfdSender interface{ Send(packet []byte) error }
+
+// receive returns what waits, a batch at most. It is valid until the next call.
+func (p *bfdPath) receive(log *slog.Logger) []bfdio.Datagram {
+	datagrams, err := p.in.Receive()
+	if err != nil {
+		p.fails(log, err)
+	}
+	return datagrams
+}
+
+// fromPeer reports whether a packet is the peer's, and counts it if not.
+func (p *bfdPath) fromPeer(d *bfdio.Datagram) bool {
+	if d.From != p.peer {
+		p.strangers++
+		return false
+	}
+	return true
 }
 
 // send transmits a packet. A link that is down fails at every heartbeat, so only
 // the first failure of a kind is logged.
 func (p *bfdPath) send(log *slog.Logger, packet []byte) {
-	if err := p.socket.Send(packet); err != nil {
+	if err := p.out.Send(packet); err != nil {
 		p.fails(log, err)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 
@@ -30,6 +31,7 @@ type daemon struct {
 	log  *slog.Logger
 	loop *loop
 
+	ports     bfdio.SourcePorts
 	transport *transport.Transport
 	garp      *garp.Sender
 	neigh     *neigh.Keeper
@@ -111,19 +113,38 @@ func (d *daemon) openDataplane() (err error) {
 
 func (d *daemon) openPaths() error {
 	for i, p := range d.cfg.BFD.Paths {
-		socket, err := bfdio.Open(bfdio.Config{
-			Link: p.Link, Local: p.Local, Peer: p.Peer, LocalDiscr: d.core.Paths[i].BFD.LocalDiscr,
+		in, err := bfdio.Listen(bfdio.ListenConfig{
+			Local: p.Local, Link: p.Link, Port: bfdio.Port, Filter: d.bfdFilter(p.Peer, d.core.Paths[i].BFD.LocalDiscr),
 		})
 		if err != nil {
 			return err
 		}
-		d.onClose(socket.Close)
-		if err := d.loop.poller.Add(socket.FD()); err != nil {
+		d.onClose(in.Close)
+		out, err := bfdio.OpenSender(bfdio.Route{Local: p.Local, Peer: p.Peer, Link: p.Link, Port: bfdio.Port}, &d.ports)
+		if err != nil {
 			return err
 		}
-		d.loop.paths = append(d.loop.paths, &bfdPath{name: p.Name, socket: socket})
+		d.onClose(out.Close)
+		if err := d.loop.poller.Add(in.FD()); err != nil {
+			return err
+		}
+		d.loop.paths = append(d.loop.paths, &bfdPath{name: p.Name, peer: p.Peer, in: in, out: out})
 	}
 	return nil
+}
+
+// bfdFilter has the kernel discard what the session of a path would, or returns nil.
+func (d *daemon) bfdFilter(peer netip.Addr, discr uint32) *bfdio.Filter {
+	filter, err := bfdio.NewFilter(bfdio.FilterConfig{Peer: peer})
+	if err == nil {
+		err = filter.Allow(discr, bfdio.SendTTL)
+	}
+	if err != nil {
+		d.log.Warn("bfd packets are not filtered by the kernel", "peer", peer, "error", err)
+		filter.Close()
+		return nil
+	}
+	return filter
 }
 
 func (d *daemon) openNeighbours() (err error) {

@@ -1,11 +1,10 @@
 package bfdio
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"time"
 	"unsafe"
-
-	"encoding/binary"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +25,10 @@ type Datagram struct {
 // batchLen is how many packets one system call takes.
 const batchLen = 64
 
+// maxPacket holds any BFD control packet: its Length field is one byte. What is
+// longer is cut, and its session drops it by its length.
+const maxPacket = 256
+
 // batch is the memory of recvmmsg, kept so that a packet costs no allocation.
 type batch struct {
 	headers   [batchLen]mmsghdr
@@ -34,8 +37,10 @@ type batch struct {
 	data      [batchLen][maxPacket]byte
 	control   [batchLen][128]byte
 	datagrams [batchLen]Datagram
+	used      int // headers that the last call has written to
 }
 
+// mmsghdr is struct mmsghdr.
 type mmsghdr struct {
 	header unix.Msghdr
 	len    uint32
@@ -52,18 +57,21 @@ func (b *batch) init() {
 		h.SetIovlen(1)
 		h.Control = &b.control[i][0]
 	}
+	b.used = batchLen
 }
 
 // receive reads what waits on a descriptor, at most a batch.
 func (b *batch) receive(fd int) (int, error) {
-	for i := range batchLen {
+	for i := range b.used {
 		b.headers[i].header.Namelen = unix.SizeofSockaddrAny
 		b.headers[i].header.SetControllen(len(b.control[i]))
 	}
+	b.used = 0
 	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.headers)), batchLen, unix.MSG_DONTWAIT, 0, 0)
 	switch errno {
 	case 0:
-		return int(n), nil
+		b.used = int(n)
+		return b.used, nil
 	case unix.EAGAIN, unix.EINTR:
 		return 0, nil
 	}

@@ -2,6 +2,7 @@ package bfdio
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -17,26 +18,36 @@ import (
 // version, with too low a TTL, or for a discriminator that is nobody's. So a flood
 // of them wakes no loop and crowds out no packet of a peer. It repeats checks of
 // RFC 5880 section 6.8.6 that a session makes too, and counts by the same reasons;
-// what passes has proved nothing yet.
+// what passes has proved nothing yet. It is not safe for concurrent use.
 type Filter struct {
 	cfg     FilterConfig
 	drops   *ebpf.Map // bfd.Drop, or stranger → packets
-	discrs  *ebpf.Map // LocalDiscr of each session → 1
+	minTTLs *ebpf.Map // LocalDiscr of each session, or anySession → the least TTL it takes
 	program *ebpf.Program
+	least   uint8 // of the TTLs in minTTLs
 }
 
 // FilterConfig says what passes a filter.
 type FilterConfig struct {
-	V6     bool
-	MinTTL uint8
+	V6 bool
 	// Peer is the only sender whose packets pass; the zero Addr lets everybody's pass.
 	Peer netip.Addr
 }
 
+// Drops counts the packets that a filter has discarded.
+type Drops struct {
+	Reasons   [bfd.DropKinds]uint64 // by bfd.Drop
+	Strangers uint64                // of other senders than the peer
+}
+
+// anySession stands for the session of a packet that names none: no session has the
+// discriminator 0 (RFC 5880 section 6.8.1).
+const anySession = 0
+
 // stranger is where packets of other senders are counted, behind the reasons of a session.
 const stranger = bfd.DropKinds
 
-// maxSessions is how many discriminators a filter holds.
+// maxSessions is how many sessions a filter lets packets pass to.
 const maxSessions = 16384
 
 // Offsets of what a filter on a UDP socket reads: from the UDP header on, which the
@@ -55,10 +66,11 @@ const (
 	leastLength     = 24
 )
 
-// NewFilter loads a filter for sockets of one protocol. It lets no discriminator but 0
-// pass until Allow names it. It needs CAP_BPF or root.
+// NewFilter loads a filter for a socket of one protocol. It lets nothing pass until
+// Allow names a session. It needs CAP_BPF or root: a system that may load no programs
+// goes without, as the sessions make every check themselves.
 func NewFilter(cfg FilterConfig) (*Filter, error) {
-	f := &Filter{cfg: cfg}
+	f := &Filter{cfg: cfg, least: bfd.TransmitTTL}
 	if err := f.load(); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("bfdio: load the filter: %w", err)
@@ -71,16 +83,17 @@ func (f *Filter) load() (err error) {
 	if err != nil {
 		return fmt.Errorf("counters: %w", err)
 	}
-	f.discrs, err = ebpf.NewMap(&ebpf.MapSpec{Name: "bfd_discrs", Type: ebpf.Hash, KeySize: 4, ValueSize: 1, MaxEntries: maxSessions, Flags: unix.BPF_F_NO_PREALLOC})
+	f.minTTLs, err = ebpf.NewMap(&ebpf.MapSpec{Name: "bfd_min_ttls", Type: ebpf.Hash, KeySize: 4, ValueSize: 1, MaxEntries: maxSessions + 1, Flags: unix.BPF_F_NO_PREALLOC})
 	if err != nil {
-		return fmt.Errorf("discriminators: %w", err)
+		return fmt.Errorf("sessions: %w", err)
 	}
 	f.program, err = ebpf.NewProgram(&ebpf.ProgramSpec{Name: "bfd_filter", Type: ebpf.SocketFilter, License: "Dual BSD/GPL", Instructions: f.instructions()})
 	return err
 }
 
 // instructions is the filter: checks in the order of section 6.8.6, each of which
-// jumps to where its reason is counted. R6 holds the packet, as its loads require.
+// jumps to where its reason is counted. R6 holds the packet, as its loads require, R7
+// the reason, R8 the discriminator and R9 the least TTL of its session.
 func (f *Filter) instructions() asm.Instructions {
 	ttl := int32(offsetTTL)
 	if f.cfg.V6 {
@@ -106,28 +119,29 @@ func (f *Filter) instructions() asm.Instructions {
 		asm.Mov.Imm(asm.R7, int32(bfd.DropTruncated)),
 		asm.JGT.Reg(asm.R0, asm.R1, "drop"),
 
-		asm.LoadAbs(ttl, asm.Byte),
-		asm.Mov.Imm(asm.R7, int32(bfd.DropTTL)),
-		asm.JLT.Imm(asm.R0, int32(f.cfg.MinTTL), "drop"),
-
 		asm.LoadAbs(offsetYourDiscr, asm.Word),
-		asm.JEq.Imm(asm.R0, 0, "unknown"),
+		asm.Mov.Reg(asm.R8, asm.R0),
 		asm.StoreMem(asm.RFP, key, asm.R0, asm.Word),
-		asm.LoadMapPtr(asm.R1, f.discrs.FD()),
+		asm.LoadMapPtr(asm.R1, f.minTTLs.FD()),
 		asm.Mov.Reg(asm.R2, asm.RFP),
 		asm.Add.Imm(asm.R2, key),
 		asm.FnMapLookupElem.Call(),
 		asm.Mov.Imm(asm.R7, int32(bfd.DropYourDiscr)),
 		asm.JEq.Imm(asm.R0, 0, "drop"),
-		asm.Ja.Label("pass"),
+		asm.LoadMem(asm.R9, asm.R0, 0, asm.Byte),
+		asm.JNE.Imm(asm.R8, anySession, "ttl"),
 
 		// A peer that does not know our discriminator is Down or AdminDown.
-		asm.LoadAbs(offsetState, asm.Byte).WithSymbol("unknown"),
+		asm.LoadAbs(offsetState, asm.Byte),
 		asm.RSh.Imm(asm.R0, 6),
 		asm.Mov.Imm(asm.R7, int32(bfd.DropState)),
 		asm.JGT.Imm(asm.R0, int32(bfd.Down), "drop"),
 
-		asm.LoadImm(asm.R0, 0xffff, asm.DWord).WithSymbol("pass"), // as much of it as there is
+		asm.LoadAbs(ttl, asm.Byte).WithSymbol("ttl"),
+		asm.Mov.Imm(asm.R7, int32(bfd.DropTTL)),
+		asm.JLT.Reg(asm.R0, asm.R9, "drop"),
+
+		asm.LoadImm(asm.R0, 0xffff, asm.DWord), // as much of it as there is
 		asm.Return(),
 
 		asm.StoreMem(asm.RFP, key, asm.R7, asm.Word).WithSymbol("drop"),
@@ -163,18 +177,12 @@ func (f *Filter) checkSource() (checks asm.Instructions) {
 	return checks
 }
 
-// Allow lets packets for a session pass.
-func (f *Filter) Allow(localDiscr uint32) error {
-	if err := f.discrs.Put(localDiscr, uint8(1)); err != nil {
+// Allow lets packets for a session pass that come with at least a TTL or hop limit;
+// those that name no session pass with the least that any session takes.
+func (f *Filter) Allow(localDiscr uint32, minTTL uint8) error {
+	f.least = min(f.least, minTTL)
+	if err := errors.Join(f.minTTLs.Put(localDiscr, minTTL), f.minTTLs.Put(uint32(anySession), f.least)); err != nil {
 		return fmt.Errorf("bfdio: let packets for session %d pass: %w", localDiscr, err)
-	}
-	return nil
-}
-
-// Forbid ends what Allow began.
-func (f *Filter) Forbid(localDiscr uint32) error {
-	if err := f.discrs.Delete(localDiscr); err != nil {
-		return fmt.Errorf("bfdio: let packets for session %d pass no more: %w", localDiscr, err)
 	}
 	return nil
 }
@@ -187,29 +195,29 @@ func (f *Filter) attach(fd int) error {
 	return nil
 }
 
-// Drops returns how many packets the filter has discarded, by reason, and how many of
-// other senders than the peer.
-func (f *Filter) Drops() (drops [bfd.DropKinds]uint64, strangers uint64, err error) {
+// Drops returns how many packets the filter has discarded.
+func (f *Filter) Drops() (drops Drops, err error) {
 	for i := range stranger + 1 {
-		var n uint64
-		if err := f.drops.Lookup(uint32(i), &n); err != nil {
-			return drops, strangers, fmt.Errorf("bfdio: read the filter's counters: %w", err)
+		n := &drops.Strangers
+		if i < stranger {
+			n = &drops.Reasons[i]
 		}
-		if i == stranger {
-			strangers = n
-		} else {
-			drops[i] = n
+		if err := f.drops.Lookup(uint32(i), n); err != nil {
+			return Drops{}, fmt.Errorf("bfdio: read the filter's counters: %w", err)
 		}
 	}
-	return drops, strangers, nil
+	return drops, nil
 }
 
-// Close lets go of the filter. A socket that it is attached to keeps it.
+// Close lets go of the filter, if there is one. A socket that it is attached to keeps it.
 func (f *Filter) Close() {
+	if f == nil {
+		return
+	}
 	if f.program != nil {
 		f.program.Close()
 	}
-	for _, m := range []*ebpf.Map{f.drops, f.discrs} {
+	for _, m := range []*ebpf.Map{f.drops, f.minTTLs} {
 		if m != nil {
 			m.Close()
 		}

@@ -13,8 +13,6 @@ import (
 	"baton/impl/bfd"
 )
 
-var addr3 = netip.MustParseAddr("198.18.2.3")
-
 // packet is a control packet for the session 7.
 func packet(state bfd.State, yourDiscr uint32) []byte {
 	p := bfd.Packet{State: state, DetectMult: 3, MyDiscr: 9, YourDiscr: yourDiscr,
@@ -22,51 +20,69 @@ func packet(state bfd.State, yourDiscr uint32) []byte {
 	return p.AppendTo(nil)
 }
 
-// tally is what a socket says that it dropped.
-type tally struct {
-	reasons   [bfd.DropKinds]uint64
-	strangers uint64
-}
-
-func drops(t *testing.T, s *Socket) tally {
+// filter loads one that lets packets of addr2 for the session 7 pass.
+func filter(t *testing.T) *Filter {
 	t.Helper()
-	reasons, strangers, err := s.Drops()
+	f, err := NewFilter(FilterConfig{Peer: addr2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tally{reasons, strangers}
+	if err := f.Allow(7, SendTTL); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func drops(t *testing.T, l *Listener) Drops {
+	t.Helper()
+	d, err := l.Drops()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 // fate waits until a packet has been received or dropped.
-func fate(t *testing.T, s *Socket, before tally) (p Packet, ok bool, after tally) {
+func fate(t *testing.T, l *Listener, before Drops) (received []Datagram, after Drops) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
-		p, ok, err := s.Receive()
+		received, err := l.Receive()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if after := drops(t, s); ok || after != before {
-			return p, ok, after
+		if after := drops(t, l); len(received) > 0 || after != before {
+			return received, after
 		}
-		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(s.FD()), Events: unix.POLLIN}}, 1)
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(l.FD()), Events: unix.POLLIN}}, 1)
 	}
 	t.Fatal("neither received nor dropped within 5s")
-	return p, false, after
+	return nil, after
 }
 
 // TestTheFilterCountsStrangers: what comes from another address than the peer's is
 // discarded before anything else of it is looked at.
 func TestTheFilterCountsStrangers(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
-		one, err := Open(Config{Link: "a0", Local: addr1, Peer: addr3, LocalDiscr: 7})
+		one, two := listen(t, filter(t)), sender(t, other)
+		if err := other.Do(func(ns.NetNS) error { return up("b0", "198.18.2.3/24") }); err != nil {
+			t.Fatal(err)
+		}
+		var stranger *Sender
+		err := other.Do(func(ns.NetNS) (err error) {
+			stranger, err = OpenSender(Route{Link: "b0", Local: addr3, Peer: addr1, Port: Port}, &SourcePorts{})
+			return err
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(one.Close)
-		_ = other.Do(func(ns.NetNS) error { return open(t, "b0", addr2, addr1).Send(packet(bfd.Up, 7)) })
-		p, ok, drops := fate(t, one, tally{})
-		if ok || drops.strangers != 1 || drops.reasons != [bfd.DropKinds]uint64{} {
-			t.Errorf("received %v %x, drops %+v; want one stranger", ok, p.Data, drops)
+		t.Cleanup(stranger.Close)
+		send(t, stranger, packet(bfd.Up, 7))
+		if received, after := fate(t, one, Drops{}); len(received) > 0 || after != (Drops{Strangers: 1}) {
+			t.Errorf("received %+v, drops %+v; want one stranger", received, after)
+		}
+		send(t, two, packet(bfd.Up, 7))
+		if received, after := fate(t, one, Drops{Strangers: 1}); len(received) != 1 || after != (Drops{Strangers: 1}) {
+			t.Errorf("received %+v, drops %+v; want the peer's packet", received, after)
 		}
 	})
 }
@@ -75,16 +91,7 @@ func TestTheFilterCountsStrangers(t *testing.T) {
 // same reason, each is counted as such, and a packet that a session may take passes.
 func TestTheFilterAgreesWithASession(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
-		one, err := Open(Config{Link: "a0", Local: addr1, Peer: addr2, LocalDiscr: 7})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(one.Close)
-		if one.filter == nil {
-			t.Fatal("the kernel takes no filter")
-		}
-		var two *Socket
-		_ = other.Do(func(ns.NetNS) error { two = open(t, "b0", addr2, addr1); return nil })
+		one, two := listen(t, filter(t)), sender(t, other)
 		version := packet(bfd.Up, 7)
 		version[0] = version[0]&0x1f | 2<<5
 		short := packet(bfd.Up, 7)
@@ -112,20 +119,19 @@ func TestTheFilterAgreesWithASession(t *testing.T) {
 			{"with more behind it", append(packet(bfd.Up, 7), 0, 0), 255, bfd.Drop(bfd.DropKinds)},
 		} {
 			before := drops(t, one)
-			if err := unix.SetsockoptInt(two.tx, unix.SOL_IP, unix.IP_TTL, c.ttl); err != nil {
+			if err := unix.SetsockoptInt(two.fd, unix.SOL_IP, unix.IP_TTL, c.ttl); err != nil {
 				t.Fatal(err)
 			}
-			if err := two.Send(c.data); err != nil {
-				t.Fatal(err)
-			}
-			p, ok, after := fate(t, one, before)
-			if passes := c.reason == bfd.Drop(bfd.DropKinds); ok != passes || passes && (!bytes.Equal(p.Data, c.data) || after != before) {
-				t.Errorf("%s: received %v %x, drops %v then %v", c.name, ok, p.Data, before, after)
+			send(t, two, c.data)
+			received, after := fate(t, one, before)
+			passed := len(received) == 1 && bytes.Equal(received[0].Data, c.data)
+			if passes := c.reason == bfd.Drop(bfd.DropKinds); passed != passes || passes && after != before {
+				t.Errorf("%s: received %+v, drops %v then %v", c.name, received, before, after)
 			}
 			if c.reason == bfd.Drop(bfd.DropKinds) {
 				continue
 			}
-			before.reasons[c.reason]++
+			before.Reasons[c.reason]++
 			if after != before {
 				t.Errorf("%s: counted as %v, want %v", c.name, after, before)
 			}
@@ -137,6 +143,92 @@ func TestTheFilterAgreesWithASession(t *testing.T) {
 			if err := s.Receive(0, c.data, uint8(c.ttl)); !errors.As(err, &drop) || drop.Reason != c.reason {
 				t.Errorf("%s: a session says %v, the filter %v", c.name, err, c.reason)
 			}
+		}
+	})
+}
+
+// TestTheFilterKnowsItsSessions: packets pass to sessions that are allowed, each with
+// the TTL that it takes, and those that name none with the least that any takes.
+func TestTheFilterKnowsItsSessions(t *testing.T) {
+	inNetNS(t, func(other ns.NetNS) {
+		f, err := NewFilter(FilterConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, two := listen(t, f), sender(t, other)
+		const passes = bfd.Drop(bfd.DropKinds)
+		check := func(when string, data []byte, ttl int, want bfd.Drop) {
+			t.Helper()
+			if err := unix.SetsockoptInt(two.fd, unix.SOL_IP, unix.IP_TTL, ttl); err != nil {
+				t.Fatal(err)
+			}
+			before := drops(t, one)
+			send(t, two, data)
+			received, after := fate(t, one, before)
+			if want != passes {
+				before.Reasons[want]++
+			}
+			if (len(received) == 1) != (want == passes) || after != before {
+				t.Errorf("%s, TTL %d: %d received, drops %v, want %v", when, ttl, len(received), after, before)
+			}
+		}
+		named, second, unnamed := packet(bfd.Up, 7), packet(bfd.Up, 8), packet(bfd.Down, 0)
+		check("no session", named, 255, bfd.DropYourDiscr)
+		check("no session, naming none", unnamed, 255, bfd.DropYourDiscr)
+		if err := f.Allow(7, 250); err != nil {
+			t.Fatal(err)
+		}
+		check("one session", named, 250, passes)
+		check("one session", named, 249, bfd.DropTTL)
+		check("one session", unnamed, 250, passes)
+		check("one session", unnamed, 249, bfd.DropTTL)
+		check("not allowed yet", second, 255, bfd.DropYourDiscr)
+		if err := f.Allow(8, 64); err != nil {
+			t.Fatal(err)
+		}
+		check("a second, nearer to all", second, 64, passes)
+		check("a second, the first as before", named, 249, bfd.DropTTL)
+		check("a second, naming none", unnamed, 64, passes)
+	})
+}
+
+// TestTheFilterReadsIPv6: hop limit and sender are found in the other header.
+func TestTheFilterReadsIPv6(t *testing.T) {
+	inNetNS(t, func(other ns.NetNS) {
+		here, there := netip.MustParseAddr("2001:2:0:2::1"), netip.MustParseAddr("2001:2:0:2::2")
+		for _, c := range []struct {
+			peer netip.Addr
+			hops int
+			want Drops
+		}{
+			{there, 255, Drops{}}, {there, 254, Drops{Reasons: [bfd.DropKinds]uint64{bfd.DropTTL: 1}}}, {there.Next(), 255, Drops{Strangers: 1}},
+		} {
+			f, err := NewFilter(FilterConfig{V6: true, Peer: c.peer})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Allow(7, SendTTL); err != nil {
+				t.Fatal(err)
+			}
+			one, err := Listen(ListenConfig{Link: "a0", Local: here, Port: Port, Filter: f})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = other.Do(func(ns.NetNS) error {
+				two, err := OpenSender(Route{Link: "b0", Local: there, Peer: here, Port: Port}, &SourcePorts{})
+				if err != nil {
+					return err
+				}
+				defer two.Close()
+				return errors.Join(unix.SetsockoptInt(two.fd, unix.SOL_IPV6, unix.IPV6_UNICAST_HOPS, c.hops), two.Send(packet(bfd.Up, 7)))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if received, after := fate(t, one, Drops{}); (len(received) == 1) != (c.want == Drops{}) || after != c.want {
+				t.Errorf("from %v as peer, hop limit %d: %d received, drops %+v, want %+v", c.peer, c.hops, len(received), after, c.want)
+			}
+			one.Close()
 		}
 	})
 }

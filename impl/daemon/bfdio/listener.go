@@ -7,116 +7,81 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listener receives the control packets of many sessions on one port, of one
-// protocol, whatever interface they come by. It is not safe for concurrent use.
-type Listener struct {
-	fd   int
-	port int
-	v6   bool
-	in   batch
+// ListenConfig says what a Listener receives.
+type ListenConfig struct {
+	// Local is the address that packets come to; the unspecified one of a protocol
+	// for all of that protocol.
+	Local netip.Addr
+	// Link is the interface that they come by; "" for any, which multihop needs.
+	Link string
+	Port int // Port, MultihopPort or EchoPort
+	// Filter discards what no session would take before it waits; nil discards
+	// nothing. The Listener closes it.
+	Filter *Filter
+	// Buffer is how many bytes the kernel may keep while the loop does not come to
+	// them; 0 is what it gives any socket.
+	Buffer int
 }
 
-// receiveBuffer is what the kernel may keep for a listener while its loop does not
-// come to it: that of a thousand sessions at 10 ms for some 20 ms.
-const receiveBuffer = 4 << 20
+// Listener receives the packets of one session or of many on one port, of one
+// protocol. It is not safe for concurrent use.
+type Listener struct {
+	cfg ListenConfig
+	fd  int
+	in  batch
+}
 
-// Listen opens port, Port or MultihopPort, for IPv6 or IPv4, in the calling thread's
-// network namespace.
-func Listen(port int, v6 bool) (*Listener, error) {
-	l := &Listener{port: port, v6: v6}
+// Listen opens a listener in the calling thread's network namespace. The link must
+// exist; the address may come later.
+func Listen(cfg ListenConfig) (*Listener, error) {
+	l := &Listener{cfg: cfg, fd: -1}
 	l.in.init()
-	var err error
-	if l.fd, err = listen(port, v6); err != nil {
-		return nil, fmt.Errorf("bfdio: listen on port %d of %s: %w", port, protocol(v6), err)
+	if err := l.open(); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("bfdio: listen on port %d of %v: %w", cfg.Port, cfg.Local, err)
 	}
 	return l, nil
 }
 
-func protocol(v6 bool) string {
-	if v6 {
-		return "IPv6"
-	}
-	return "IPv4"
-}
-
-func listen(port int, v6 bool) (int, error) {
+func (l *Listener) open() (err error) {
 	options := []option{
 		{"IP_RECVTTL", unix.SOL_IP, unix.IP_RECVTTL, 1},
 		{"IP_PKTINFO", unix.SOL_IP, unix.IP_PKTINFO, 1},
 	}
-	if v6 {
+	if l.cfg.Local.Is6() {
 		options = []option{
 			{"IPV6_RECVHOPLIMIT", unix.SOL_IPV6, unix.IPV6_RECVHOPLIMIT, 1},
 			{"IPV6_RECVPKTINFO", unix.SOL_IPV6, unix.IPV6_RECVPKTINFO, 1},
 		}
 	}
-	options = append(options,
-		option{"SO_TIMESTAMPNS", unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1},
-		option{"SO_RCVBUF", unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer})
-	fd, err := socket(v6, options)
-	if err != nil {
-		return -1, err
+	options = append(options, option{"SO_TIMESTAMPNS", unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1})
+	if l.cfg.Buffer > 0 {
+		options = append(options, option{"SO_RCVBUF", unix.SOL_SOCKET, unix.SO_RCVBUF, l.cfg.Buffer})
 	}
-	// Beyond the system's limit where the process may; else as much as that allows.
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer)
-	if err := unix.Bind(fd, sockaddr(unspecified(v6), port, 0)); err != nil {
-		unix.Close(fd)
-		return -1, fmt.Errorf("bind: %w", err)
+	if l.fd, err = socket(l.cfg.Local.Is6(), l.cfg.Link, options); err != nil {
+		return err
 	}
-	return fd, nil
-}
-
-func unspecified(v6 bool) netip.Addr {
-	if v6 {
-		return netip.IPv6Unspecified()
+	if l.cfg.Buffer > 0 {
+		// Beyond the system's limit where the process may; else as much as that allows.
+		_ = unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, l.cfg.Buffer)
 	}
-	return netip.IPv4Unspecified()
-}
-
-// option is one socket option to set.
-type option struct {
-	name              string
-	level, opt, value int
-}
-
-// socket returns a UDP socket that does not block, with options set in order.
-func socket(v6 bool, options []option) (int, error) {
-	family := unix.AF_INET
-	if v6 {
-		family = unix.AF_INET6
-		options = append([]option{{"IPV6_V6ONLY", unix.SOL_IPV6, unix.IPV6_V6ONLY, 1}}, options...)
-	}
-	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, fmt.Errorf("create: %w", err)
-	}
-	for _, o := range options {
-		if err := unix.SetsockoptInt(fd, o.level, o.opt, o.value); err != nil {
-			unix.Close(fd)
-			return -1, fmt.Errorf("set %s: %w", o.name, err)
+	if l.cfg.Filter != nil { // before anything can come
+		if err := l.cfg.Filter.attach(l.fd); err != nil {
+			return err
 		}
 	}
-	return fd, nil
-}
-
-// sockaddr is an address for the kernel; zone is an interface's index, which
-// link-local addresses need.
-func sockaddr(a netip.Addr, port, zone int) unix.Sockaddr {
-	if a.Is4() {
-		return &unix.SockaddrInet4{Port: port, Addr: a.As4()}
+	zone, err := linkIndex(l.cfg.Link)
+	if err != nil {
+		return err
 	}
-	to := &unix.SockaddrInet6{Port: port, Addr: a.As16()}
-	if a.IsLinkLocalUnicast() {
-		to.ZoneId = uint32(zone)
+	if err := unix.Bind(l.fd, sockaddr(l.cfg.Local, l.cfg.Port, zone)); err != nil {
+		return fmt.Errorf("bind: %w", err)
 	}
-	return to
+	return nil
 }
 
 // FD is readable when packets wait.
 func (l *Listener) FD() int { return l.fd }
-
-// Serves reports whether it is the listener of a port and protocol.
-func (l *Listener) Serves(port int, v6 bool) bool { return l.port == port && l.v6 == v6 }
 
 // More reports whether more packets may wait behind those of a Receive.
 func More(received []Datagram) bool { return len(received) == batchLen }
@@ -126,10 +91,24 @@ func More(received []Datagram) bool { return len(received) == batchLen }
 func (l *Listener) Receive() ([]Datagram, error) {
 	n, err := l.in.receive(l.fd)
 	if err != nil {
-		return nil, fmt.Errorf("bfdio: receive on port %d: %w", l.port, err)
+		return nil, fmt.Errorf("bfdio: receive on port %d: %w", l.cfg.Port, err)
 	}
 	return l.in.parse(n), nil
 }
 
+// Drops returns how many packets the kernel discarded, see Filter.Drops.
+func (l *Listener) Drops() (drops Drops, err error) {
+	if l.cfg.Filter == nil {
+		return drops, nil
+	}
+	return l.cfg.Filter.Drops()
+}
+
 // Close closes the descriptor.
-func (l *Listener) Close() { unix.Close(l.fd) }
+func (l *Listener) Close() {
+	if l.fd >= 0 {
+		unix.Close(l.fd)
+	}
+	l.fd = -1
+	l.cfg.Filter.Close()
+}

@@ -2,7 +2,6 @@ package bfdio
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -42,13 +41,11 @@ func (s *Sender) open() error {
 	v6 := s.route.Local.Is6()
 	options := []option{
 		{"IP_TTL", unix.SOL_IP, unix.IP_TTL, SendTTL},
-		{"IP_FREEBIND", unix.SOL_IP, unix.IP_FREEBIND, 1},
 		{"IP_TOS", unix.SOL_IP, unix.IP_TOS, tosCS6},
 	}
 	if v6 {
 		options = []option{
 			{"IPV6_UNICAST_HOPS", unix.SOL_IPV6, unix.IPV6_UNICAST_HOPS, SendTTL},
-			{"IPV6_FREEBIND", unix.SOL_IPV6, unix.IPV6_FREEBIND, 1},
 			{"IPV6_TCLASS", unix.SOL_IPV6, unix.IPV6_TCLASS, tosCS6},
 		}
 	}
@@ -56,19 +53,12 @@ func (s *Sender) open() error {
 		option{"SO_PRIORITY", unix.SOL_SOCKET, unix.SO_PRIORITY, prioControl}, // after IP_TOS, which sets it too
 		option{"SO_RCVBUF", unix.SOL_SOCKET, unix.SO_RCVBUF, 0})               // nobody reads it: keep the least
 	var err error
-	if s.fd, err = socket(v6, options); err != nil {
+	if s.fd, err = socket(v6, s.route.Link, options); err != nil {
 		return err
 	}
-	zone := 0
-	if s.route.Link != "" {
-		if err := unix.BindToDevice(s.fd, s.route.Link); err != nil {
-			return fmt.Errorf("tie to %s: %w", s.route.Link, err)
-		}
-		link, err := net.InterfaceByName(s.route.Link)
-		if err != nil {
-			return fmt.Errorf("find %s: %w", s.route.Link, err)
-		}
-		zone = link.Index
+	zone, err := linkIndex(s.route.Link)
+	if err != nil {
+		return err
 	}
 	s.to = sockaddr(s.route.Peer, s.route.Port, zone)
 	s.port, err = s.ports.bind(s.fd, func(port int) unix.Sockaddr { return sockaddr(s.route.Local, port, zone) })

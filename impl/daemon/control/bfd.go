@@ -39,8 +39,11 @@ type Speaker interface {
 type BFDStatus struct {
 	Now      clock.Instant `json:"now"` // CLOCK_MONOTONIC, as all instants here
 	Sessions []BFDSession  `json:"sessions"`
-	// NoSession counts packets for which there was no session.
-	NoSession uint64 `json:"no_session"`
+	// Filtered counts packets that the kernel discarded because no session would have
+	// taken them, by bfd.Drop, those that occurred. What is discarded behind it the
+	// sessions count, and NoSession where there was none.
+	Filtered  map[string]uint64 `json:"filtered"`
+	NoSession uint64            `json:"no_session"`
 	// LateMax is how long after a deadline the loop came to it at worst.
 	LateMax time.Duration `json:"late_max"`
 }

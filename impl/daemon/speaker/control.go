@@ -81,13 +81,43 @@ func (s *Speaker) Stop() { s.Call(func() { s.ended = true }) }
 // Status implements control.Speaker.
 func (c controller) Status(ctx context.Context) (control.BFDStatus, error) {
 	var status control.BFDStatus
-	err := c.do(ctx, func() {
+	var err error
+	if waited := c.do(ctx, func() {
 		status = control.BFDStatus{Now: poller.Now(), NoSession: c.strays, LateMax: c.lateMax}
+		status.Filtered, err = c.filtered()
 		for _, x := range c.sessions {
 			status.Sessions = append(status.Sessions, x.status())
 		}
-	})
+	}); waited != nil {
+		return status, waited
+	}
 	return status, err
+}
+
+// filtered sums up what the kernel discarded of all receivers.
+func (s *Speaker) filtered() (map[string]uint64, error) {
+	var sum [bfd.DropKinds]uint64
+	for _, r := range s.receives {
+		drops, err := r.Drops()
+		if err != nil {
+			return nil, err
+		}
+		for reason, n := range drops.Reasons {
+			sum[reason] += n
+		}
+	}
+	return byReason(sum), nil
+}
+
+// byReason names the reasons that occurred.
+func byReason(drops [bfd.DropKinds]uint64) map[string]uint64 {
+	named := map[string]uint64{}
+	for reason, n := range drops {
+		if n > 0 {
+			named[bfd.Drop(reason).String()] = n
+		}
+	}
+	return named
 }
 
 func (x *session) status() control.BFDSession {
@@ -123,15 +153,9 @@ func (x *session) peer(out *control.BFDSession) {
 
 func (x *session) counters() control.BFDCounters {
 	stats := x.bfd.Stats()
-	out := control.BFDCounters{
+	return control.BFDCounters{
 		Sent: stats.Sent, Received: stats.Received,
 		Ups: stats.Ups, Downs: stats.Downs, ReceiveGapMax: stats.ReceiveGapMax, AdvanceLateMax: stats.AdvanceLateMax,
-		SendErrors: x.failed, Dropped: map[string]uint64{},
+		SendErrors: x.failed, Dropped: byReason(stats.Drops),
 	}
-	for reason, n := range stats.Drops {
-		if n > 0 {
-			out.Dropped[bfd.Drop(reason).String()] = n
-		}
-	}
-	return out
 }

@@ -69,6 +69,14 @@ func (x *session) shortest() time.Duration {
 	return time.Duration(min(x.cfg.TX, x.cfg.RX))
 }
 
+// minTTL is the least TTL or hop limit that the session takes.
+func (x *session) minTTL() uint8 {
+	if x.cfg.Mode == config.MultiHop {
+		return x.cfg.MinTTL
+	}
+	return bfdio.SendTTL
+}
+
 // instant keeps the session's time from going back: packets carry the instant at
 // which they came, which may lie before the last look.
 func (x *session) instant(now clock.Instant) clock.Instant {

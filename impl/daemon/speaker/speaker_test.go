@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -139,19 +140,23 @@ func status(t *testing.T, c controller) control.BFDStatus {
 // await waits until every session of a speaker holds to what is asked.
 func await(t *testing.T, c controller, what string, holds func(control.BFDSession) bool) control.BFDStatus {
 	t.Helper()
+	return awaitStatus(t, c, "every session "+what, func(s control.BFDStatus) bool {
+		return !slices.ContainsFunc(s.Sessions, func(x control.BFDSession) bool { return !holds(x) })
+	})
+}
+
+// awaitStatus waits until a speaker's status holds to what is asked.
+func awaitStatus(t *testing.T, c controller, what string, holds func(control.BFDStatus) bool) control.BFDStatus {
+	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); ; <-tick.C {
 		s := status(t, c)
-		all := true
-		for _, x := range s.Sessions {
-			all = all && holds(x)
-		}
-		if all {
+		if holds(s) {
 			return s
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not every session %s within %v: %+v", what, patience, s)
+			t.Fatalf("not within %v: %s: %+v", patience, what, s)
 		}
 	}
 }

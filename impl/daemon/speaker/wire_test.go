@@ -2,6 +2,7 @@ package speaker
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -92,6 +93,33 @@ func (e *ear) next() heard {
 	return h
 }
 
+// transmit sends one datagram from this end, with an address of it unless that is "".
+func (e *end) transmit(from string, to netip.AddrPort, ttl int, data []byte) {
+	e.t.Helper()
+	e.do(func() error {
+		local := &net.UDPAddr{IP: net.ParseIP(from)}
+		conn, err := net.DialUDP("udp", local, net.UDPAddrFromAddrPort(to))
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		raw, err := conn.SyscallConn()
+		if err != nil {
+			return err
+		}
+		level, option := unix.SOL_IP, unix.IP_TTL
+		if to.Addr().Is6() {
+			level, option = unix.SOL_IPV6, unix.IPV6_UNICAST_HOPS
+		}
+		var failed error
+		if err := raw.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), level, option, ttl) }); err != nil || failed != nil {
+			return errors.Join(err, failed)
+		}
+		_, err = conn.Write(data)
+		return err
+	})
+}
+
 // TestControlPacketsTravelAsRFC5881And5883Ask: destination port, TTL and hop limit
 // with authentication and without, the source port of each session the same all the
 // time and no other's, and the addresses of the link that the session is bound to.
@@ -149,25 +177,9 @@ func TestAPeersNewSourceAddressIsNotFollowed(t *testing.T) {
 	e := b.hear("udp4", 3784)
 	one := a.speak(a.to("198.18.9.1", "198.18.9.2"))
 	first := e.next()
-	b.do(func() error {
-		conn, err := net.DialUDP("udp4", &net.UDPAddr{IP: net.IPv4(198, 18, 9, 3)}, &net.UDPAddr{IP: net.IPv4(198, 18, 9, 1), Port: 3784})
-		if err != nil {
-			return err
-		}
-		defer conn.Close()
-		raw, err := conn.SyscallConn()
-		if err != nil {
-			return err
-		}
-		var failed error
-		if err := raw.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_TTL, 255) }); err != nil || failed != nil {
-			t.Fatal(err, failed)
-		}
-		p := bfd.Packet{State: bfd.Init, DetectMult: 200, MyDiscr: 7, YourDiscr: first.MyDiscr,
-			DesiredMinTxInterval: time.Second, RequiredMinRxInterval: 50 * time.Millisecond}
-		_, err = conn.Write(p.AppendTo(nil))
-		return err
-	})
+	p := bfd.Packet{State: bfd.Init, DetectMult: 200, MyDiscr: 7, YourDiscr: first.MyDiscr,
+		DesiredMinTxInterval: time.Second, RequiredMinRxInterval: 50 * time.Millisecond}
+	b.transmit("198.18.9.3", netip.MustParseAddrPort("198.18.9.1:3784"), 255, p.AppendTo(nil))
 	await(t, one, "is Up by the packet from elsewhere", func(x control.BFDSession) bool { return x.State == "Up" })
 	for {
 		if h := e.next(); h.State == bfd.Up {

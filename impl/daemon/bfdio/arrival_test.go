@@ -1,0 +1,62 @@
+package bfdio
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/containernetworking/plugins/pkg/ns"
+	"golang.org/x/sys/unix"
+
+	"baton/impl/clock"
+)
+
+// TestAPacketCameWhenItCame: a packet that waits is stamped by the kernel, not by
+// who reads it.
+func TestAPacketCameWhenItCame(t *testing.T) {
+	inNetNS(t, func(other ns.NetNS) {
+		one, two := listen(t, nil), sender(t, other)
+		sent := func() (before, after clock.Instant) {
+			before = clock.Instant(read(unix.CLOCK_MONOTONIC))
+			send(t, two, []byte("hello"))
+			return before, clock.Instant(read(unix.CLOCK_MONOTONIC))
+		}
+		const waits = 20 * time.Millisecond
+		// The clocks are read one after the other, and a thread may lose its core in between.
+		const slack = waits / 2
+		// The kernel begins to stamp some time after it was asked to.
+		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
+			before, after := sent()
+			for clock.Instant(read(unix.CLOCK_MONOTONIC)).Sub(after) < waits {
+				runtime.Gosched()
+			}
+			p := receive(t, one)
+			if p.At.After(after.Add(slack)) {
+				continue
+			}
+			if p.At.Before(before.Add(-slack)) {
+				t.Errorf("came %v before it was sent", before.Sub(p.At))
+			}
+			return
+		}
+		t.Errorf("packets that waited for %v are stamped when they are read", waits)
+	})
+}
+
+func TestAStampOfAnotherTimeIsIgnored(t *testing.T) {
+	const now, realtime = clock.Instant(time.Hour), int64(1_700_000_000e9)
+	for _, c := range []struct {
+		name  string
+		stamp int64
+		want  clock.Instant
+	}{
+		{"waited", realtime - int64(3*time.Millisecond), now.Add(-3 * time.Millisecond)},
+		{"none", 0, now},
+		{"clock set back", realtime + int64(time.Hour), now},
+		{"clock set forward", realtime - int64(time.Hour), now},
+	} {
+		if got := arrival(c.stamp, realtime, now); got != c.want {
+			t.Errorf("%s: %v before now, want %v", c.name, now.Sub(got), now.Sub(c.want))
+		}
+	}
+}
