@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -127,5 +130,30 @@ func printSessions(w io.Writer, s control.BFDStatus) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%v\t%v\t%d\t%d\n",
 			x.Name, x.Peer, x.State, x.Diag, x.Transmit, x.Detection, x.Counters.Sent, x.Counters.Received)
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return printDiscarded(w, s)
+}
+
+// printDiscarded tells of packets that no session took, if there were any.
+func printDiscarded(w io.Writer, s control.BFDStatus) error {
+	discarded := maps.Clone(s.Filtered)
+	for _, x := range s.Sessions {
+		for reason, n := range x.Counters.Dropped {
+			discarded[reason] += n
+		}
+	}
+	if s.NoSession > 0 {
+		discarded["no_session"] = s.NoSession
+	}
+	if len(discarded) == 0 {
+		return nil
+	}
+	var reasons []string
+	for _, reason := range slices.Sorted(maps.Keys(discarded)) {
+		reasons = append(reasons, fmt.Sprintf("%s %d", reason, discarded[reason]))
+	}
+	_, err := fmt.Fprintln(w, "discarded:", strings.Join(reasons, ", "))
+	return err
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"baton/impl/daemon/control"
 )
 
 // TestBFDRefusesBadInput: by name of the key, line and section, and with exit code 2,
@@ -48,5 +50,22 @@ func TestBFDRefusesBadInput(t *testing.T) {
 				t.Errorf("exit %d and %q, want 2 and one line with %q", r.code, r.errout, c.want)
 			}
 		})
+	}
+}
+
+// TestBFDStatusTellsWhatWasDiscarded: by reason, whoever discarded it, and nothing
+// where nothing was.
+func TestBFDStatusTellsWhatWasDiscarded(t *testing.T) {
+	status := control.BFDStatus{
+		Filtered: map[string]uint64{"ttl": 3, "version": 1}, NoSession: 2,
+		Sessions: []control.BFDSession{{Counters: control.BFDCounters{Dropped: map[string]uint64{"ttl": 1, "auth_digest": 4}}}},
+	}
+	var out strings.Builder
+	if err := printSessions(&out, status); err != nil || !strings.HasSuffix(out.String(), "\ndiscarded: auth_digest 4, no_session 2, ttl 4, version 1\n") {
+		t.Errorf("printed %q, %v", out.String(), err)
+	}
+	out.Reset()
+	if err := printSessions(&out, control.BFDStatus{}); err != nil || strings.Contains(out.String(), "discarded") {
+		t.Errorf("printed %q, %v", out.String(), err)
 	}
 }
