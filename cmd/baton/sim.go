@@ -115,12 +115,16 @@ func (o *simOptions) flagsOfReplay() string {
 	return ""
 }
 
-// place works out which part of the seeds to run.
+// place works out which part of the seeds to run. A Job that sets but one of its
+// variables would have each of its pods run everything.
 func (o *simOptions) place(index, completions string) error {
 	o.Shard, o.Shards = 0, 1
-	shard := o.shard
-	if shard == "" && index != "" && completions != "" {
-		shard = index + "/" + completions
+	shard, from := o.shard, "--shard"
+	if shard == "" && (index != "" || completions != "") {
+		if index == "" || completions == "" {
+			return badInput("JOB_COMPLETION_INDEX is %q and JOB_COMPLETIONS %q: set both, neither, or --shard", index, completions)
+		}
+		shard, from = index+"/"+completions, "JOB_COMPLETION_INDEX/JOB_COMPLETIONS"
 	}
 	if shard != "" {
 		i, n, ok := strings.Cut(shard, "/")
@@ -128,10 +132,10 @@ func (o *simOptions) place(index, completions string) error {
 		o.Shard, errI = strconv.Atoi(i)
 		o.Shards, errN = strconv.Atoi(n)
 		if !ok || errI != nil || errN != nil {
-			return badInput("--shard %q is not i/n, such as 0/4", shard)
+			return badInput("%s %q is not i/n, such as 0/4", from, shard)
 		}
 		if o.Shards < 1 {
-			return badInput("--shard %q: at least 1 shard", shard)
+			return badInput("%s %q: at least 1 shard", from, shard)
 		}
 	}
 	if err := o.Options.Validate(); err != nil {

@@ -79,8 +79,12 @@ func (o Options) Validate() error {
 		return fmt.Errorf("campaign: %d shards", o.Shards)
 	case o.Shards > 0 && (o.Shard < 0 || o.Shard >= o.Shards):
 		return fmt.Errorf("campaign: shard %d is not from 0 to %d", o.Shard, o.Shards-1)
-	case o.Start+uint64(o.Seeds) < o.Start:
+	case o.Shard >= o.Seeds:
+		return fmt.Errorf("campaign: shard %d of %d seeds: the range is empty", o.Shard, o.Seeds)
+	case o.Start+uint64(o.Seeds-1) < o.Start:
 		return fmt.Errorf("campaign: seeds from %d: the range ends beyond the largest seed", o.Start)
+	case o.Workers < 0 || o.MaxViolations < 0:
+		return fmt.Errorf("campaign: negative bound (workers %d, violations %d)", o.Workers, o.MaxViolations)
 	}
 	return nil
 }
