@@ -93,6 +93,8 @@ func TestBadInput(t *testing.T) {
 		{[]string{"sim", "--workers", "-1"}, "workers -1"},
 		{[]string{"sim", "--max-violations", "-1"}, "violations -1"},
 		{[]string{"shrink"}, `required flag(s) "seed" not set`},
+		{[]string{"shrink", "--seed", "1", "--tries", "0", calm}, "--tries 0"},
+		{[]string{"shrink", "--seed", "1", "--within", "-1s", calm}, "--within -1s"},
 		{[]string{"explore", "--depth", "0"}, "depth 0 is not 1 to 255"},
 		{[]string{"explore", "--depth", "1", "--out", "/proc/none"}, "--out: mkdir /proc/none"},
 		{[]string{"shrink", "--seed", "1", calm}, "seed 1 does not fail"},

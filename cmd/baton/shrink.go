@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,7 @@ import (
 type shrinkOptions struct {
 	seed   uint64
 	tries  int
+	within time.Duration
 	unsafe bool
 }
 
@@ -25,11 +27,15 @@ func shrinkCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "shrink --seed S [FILE]",
 		Short: "Make a failure in virtual time minimal",
-		Long: "Shrink deletes lines, shortens times and lowers counts for as long as the same check goes on failing, and\n" +
-			"prints the scenario that is left. Without a file it shrinks what `baton sim` draws from the seed.",
+		Long: "Shrink deletes lines, lowers counts, calms chaos and shortens times for as long as the same check goes on\n" +
+			"failing, and prints the scenario that is left: one with unsafe settings as a control of the checks that catch it.\n" +
+			"Without a file it shrinks what `baton sim` draws from the seed. Ctrl-C prints the smallest so far.",
 		Example: "  baton shrink --seed 4711 > bug.scn\n  baton shrink --seed 1 my-scenario.scn",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
+			if o.tries < 1 || o.within <= 0 {
+				return badInput("shrink: --tries %d --within %v: both must be above 0", o.tries, o.within)
+			}
 			failure, err := o.failure(c.Context(), files)
 			if err != nil {
 				return err
@@ -41,6 +47,7 @@ func shrinkCommand() *cobra.Command {
 	f := c.Flags()
 	f.Uint64Var(&o.seed, "seed", 1, "the seed under which it fails")
 	f.IntVar(&o.tries, "tries", 2000, "how many runs may be made")
+	f.DurationVar(&o.within, "within", 5*time.Minute, "how long it may take")
 	f.BoolVar(&o.unsafe, "gates-off", false, "the seed is one of a campaign with --gates-off")
 	must(c.MarkFlagRequired("seed"))
 	return c
@@ -67,7 +74,7 @@ func (o *shrinkOptions) failure(ctx context.Context, files []string) (shrink.Fai
 		return f, err
 	}
 	for _, c := range verdict.Checks {
-		if c.Verdict == check.Fail {
+		if c.Verdict == check.Fail && verdict.Verdict != check.Inconclusive {
 			f.Check = c.Name
 			return f, nil
 		}
@@ -76,11 +83,24 @@ func (o *shrinkOptions) failure(ctx context.Context, files []string) (shrink.Fai
 }
 
 func (o *shrinkOptions) run(ctx context.Context, f shrink.Failure) error {
-	small, tries := shrink.Minimize(ctx, f, shrink.Options{Tries: o.tries, Smaller: func(f shrink.Failure, tries int) {
-		fmt.Fprintf(os.Stderr, "%d runs: %d steps, %d lines of traffic\n", tries, len(f.Plan.Steps), len(f.Plan.Traffic))
+	bounded, cancel := context.WithTimeout(ctx, o.within)
+	defer cancel()
+	small, err := shrink.Minimize(bounded, f, shrink.Options{Tries: o.tries, Smaller: func(f shrink.Failure, tries int) {
+		fmt.Fprintf(os.Stderr, "%d runs: %d steps, %d lines of traffic, %d of chaos\n",
+			tries, len(f.Plan.Steps), len(f.Plan.Traffic), len(f.Plan.Chaos))
 	}})
+	if err != nil {
+		return err
+	}
 	small.Plan.Doc = small.Doc()
-	fmt.Fprintf(os.Stderr, "%d runs\n", tries)
 	fmt.Print(plan.Print(small.Plan))
-	return ctx.Err()
+	switch {
+	case ctx.Err() != nil:
+		return &exitError{exitInconclusive, fmt.Errorf("shrink: interrupted after %d runs: a smaller one may fail too", small.Runs)}
+	case !small.Minimal:
+		fmt.Fprintf(os.Stderr, "%d runs: a smaller one may fail too; allow more with --tries and --within\n", small.Runs)
+	default:
+		fmt.Fprintf(os.Stderr, "%d runs: no smaller one fails\n", small.Runs)
+	}
+	return nil
 }

@@ -56,7 +56,7 @@ func TestAViolationReplaysFromItsFile(t *testing.T) {
 		t.Fatalf("shrink: exit code %d\n%s", small.code, small.errout)
 	}
 	p, found := plan.Check("small.scn", []byte(small.out))
-	if errs := found.Errors(true); len(errs) > 0 || p.Doc == "" {
+	if errs := found.Errors(false); len(errs) > 0 || p.Doc == "" || len(p.Control) == 0 {
 		t.Errorf("the shrunk scenario is not fit to be kept: %v\n%s", errs, small.out)
 	}
 	before, err := os.ReadFile(file)
@@ -93,6 +93,26 @@ func TestAJobsPartsMerge(t *testing.T) {
 	}
 	if parts[0].Campaign.Done != 2 || parts[1].Campaign.Done != 1 {
 		t.Errorf("the first two parts ran %d and %d seeds of 4", parts[0].Campaign.Done, parts[1].Campaign.Done)
+	}
+}
+
+// A Job's variables that say no part are refused: each pod would run everything.
+func TestAJobsVariablesBelongTogether(t *testing.T) {
+	for _, tt := range []struct{ index, completions, says string }{
+		{"1", "", "set both"},
+		{"", "3", "set both"},
+		{"one", "3", `JOB_COMPLETION_INDEX/JOB_COMPLETIONS "one/3" is not i/n`},
+		{"3", "3", "shard 3 is not from 0 to 2"},
+	} {
+		t.Setenv("JOB_COMPLETION_INDEX", tt.index)
+		t.Setenv("JOB_COMPLETIONS", tt.completions)
+		r := baton(t, "sim", "--seeds", "3")
+		if r.code != exitBadInput || !strings.Contains(r.errout, tt.says) || strings.Count(r.errout, "\n") != 1 {
+			t.Errorf("%+v: exit code %d\n%s%s", tt, r.code, r.out, r.errout)
+		}
+	}
+	if r := baton(t, "sim", "--seeds", "3", "--shard", "0/3"); r.code != exitPass {
+		t.Errorf("--shard goes before them: exit code %d\n%s", r.code, r.errout)
 	}
 }
 

@@ -26,6 +26,8 @@ type Chaos struct {
 type ChaosKey struct {
 	Name   string
 	OnLink bool // it belongs to a link
+	// Gentle marks a key of which more means that less goes wrong.
+	Gentle bool
 	Doc    string
 
 	quantity func(text string) (canonical string, err error)
@@ -40,7 +42,7 @@ var ChaosKeys = []ChaosKey{
 	{Name: "reorder", OnLink: true, quantity: share, Doc: "share of packets that are held back, so that others overtake them"},
 	{Name: "holdback", OnLink: true, quantity: span(0, time.Second), Doc: "for how long `reorder` holds a packet back"},
 	{Name: "burst.begin", OnLink: true, quantity: share, Doc: "how likely a good link turns bad, before each packet (Gilbert and Elliott)"},
-	{Name: "burst.end", OnLink: true, quantity: share, Doc: "how likely a bad link turns good again"},
+	{Name: "burst.end", OnLink: true, Gentle: true, quantity: share, Doc: "how likely a bad link turns good again"},
 	{Name: "burst.loss", OnLink: true, quantity: share, Doc: "share of packets that a bad link loses"},
 	{Name: "corrupt", OnLink: true, quantity: share, Doc: "share of packets that arrive damaged, and are refused for it"},
 	{Name: "wander", OnLink: true, quantity: span(0, 10*time.Millisecond), Doc: "up to how much longer packets travel, changing slowly, never out of order"},
@@ -50,12 +52,12 @@ var ChaosKeys = []ChaosKey{
 	{Name: "slow", quantity: share, Doc: "share of writes to the dataplane's maps that are slow"},
 	{Name: "slow.for", quantity: span(0, time.Second), Doc: "up to how long a slow write takes"},
 	{Name: "garp.lost", quantity: share, Doc: "share of gratuitous ARPs that are lost on their way out"},
-	{Name: "flow.events", quantity: whole(1, maxCount), Doc: "how many flow events the dataplane holds before it drops them"},
-	{Name: "stream.break", quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two losses of the sync stream"},
+	{Name: "flow.events", Gentle: true, quantity: whole(1, maxCount), Doc: "how many flow events the dataplane holds before it drops them"},
+	{Name: "stream.break", Gentle: true, quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two losses of the sync stream"},
 	{Name: "stream.dial", quantity: span(0, time.Minute), Doc: "by up to how much a connection of the sync stream is late"},
-	{Name: "stall", quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two pauses of a node's process"},
+	{Name: "stall", Gentle: true, quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two pauses of a node's process"},
 	{Name: "stall.for", quantity: span(0, time.Minute), Doc: "up to how long such a pause takes"},
-	{Name: "clock.step", quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two steps of a node's clock, forward"},
+	{Name: "clock.step", Gentle: true, quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two steps of a node's clock, forward"},
 	{Name: "clock.by", quantity: span(0, time.Minute), Doc: "up to how much such a step is"},
 	{Name: "clock.drift", quantity: whole(0, 100_000_000), Doc: "by how much a node's clock may be fast or slow, in parts per billion"},
 	{Name: "until", quantity: span(0, maxDuration), Doc: "when all of it ends but `wander`, `flow.events` and `clock.drift`, counted from the start of the run; never if left out"},

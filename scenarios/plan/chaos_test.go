@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,5 +86,55 @@ func TestChaosIsShrunk(t *testing.T) {
 	}
 	if !left[0] || !left[1] {
 		t.Errorf("candidates have %v lines of chaos, want also none and one", left)
+	}
+}
+
+// Shrinking makes each line of chaos gentler: half of what hurts, twice of what spares.
+func TestChaosIsCalmed(t *testing.T) {
+	for line, want := range map[string]string{
+		"clients loss=0.35":          "clients loss=0.17",
+		"clients from lb1 corrupt=1": "clients from lb1 corrupt=0.5",
+		"sync delay=25ms":            "sync delay=12500us",
+		"sync wander=0.1ms":          "", // as good as nothing
+		"garp.lost=0.0015":           "",
+		"garp.lost=0":                "",
+		"stream.dial=1s":             "stream.dial=500ms",
+		"stream.break=2s":            "stream.break=4s",
+		"stream.break=24h":           "",
+		"flow.events=1000":           "flow.events=2000",
+		"clock.drift=7":              "clock.drift=3",
+		"clock.drift=1":              "",
+		"until=9s":                   "until=4500ms",
+		"sync burst.end=0.7":         "sync burst.end=1",
+	} {
+		p := chaotic(t, "chaos "+line)
+		got := ""
+		for c := range Candidates(p) {
+			if len(c.Chaos) == len(p.Chaos) && c.Chaos[0] != p.Chaos[0] {
+				got = c.Chaos[0].String()
+			}
+		}
+		if got != want {
+			t.Errorf("chaos %s is made %q, want %q", line, got, want)
+		}
+	}
+}
+
+// However it is taken, calming ends.
+func TestCalmingEnds(t *testing.T) {
+	p := chaotic(t, "chaos sync loss=0.9 burst.begin=0.5 burst.end=0.01 delay=1s\nchaos slow=1 slow.for=1s stall=1ms stall.for=1m clock.drift=100000000")
+	for n := 0; ; n++ {
+		var next *Plan
+		for c := range Candidates(p) {
+			if len(c.Chaos) == len(p.Chaos) && !slices.Equal(c.Chaos, p.Chaos) {
+				next = c
+			}
+		}
+		if next == nil {
+			return
+		}
+		if p = next; n > 300 {
+			t.Fatalf("it does not end:\n%s", Print(p))
+		}
 	}
 }

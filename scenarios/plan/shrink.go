@@ -2,14 +2,15 @@ package plan
 
 import (
 	"iter"
+	"math"
 	"slices"
 	"time"
 )
 
 // Candidates yields plans that are smaller than p by one change, the largest
-// changes first: lines deleted, counts and rates lowered, times shortened. A
-// caller that knows how to tell whether a plan still fails takes the first that
-// does and asks again. Plans that Lint refuses are left out.
+// changes first: lines and nodes deleted, counts and rates lowered, chaos made
+// gentler, times shortened. A caller that knows how to tell whether a plan still
+// fails takes the first that does and asks again. Plans that Lint refuses are left out.
 func Candidates(p *Plan) iter.Seq[*Plan] {
 	return func(yield func(*Plan) bool) {
 		before := len(Lint(p).Errors(true))
@@ -21,7 +22,7 @@ func Candidates(p *Plan) iter.Seq[*Plan] {
 			}
 			return yield(c)
 		}
-		_ = dropLines(p, try) && lowerCounts(p, try) && shortenTimes(p, try)
+		_ = dropLines(p, try) && dropNodes(p, try) && lowerCounts(p, try) && calm(p, try) && shortenTimes(p, try)
 	}
 }
 
@@ -79,26 +80,111 @@ func dropEach[T any](p *Plan, try func(func(*Plan)) bool, lines func(*Plan) *[]T
 	return true
 }
 
-// lowerCounts halves what there is many of.
+// dropNodes takes single nodes out of faults of several.
+func dropNodes(p *Plan, try func(func(*Plan)) bool) bool {
+	for i, s := range p.Steps {
+		if s.Fault == nil || len(s.Fault.Nodes) < 2 {
+			continue
+		}
+		for n := range s.Fault.Nodes {
+			fewer := *s.Fault
+			fewer.Nodes = slices.Delete(slices.Clone(s.Fault.Nodes), n, n+1)
+			if !try(func(c *Plan) { c.Steps[i].Fault = &fewer }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// lowerCounts halves what there is many of, down to one.
 func lowerCounts(p *Plan, try func(func(*Plan)) bool) bool {
 	for i, t := range p.Traffic {
 		if t.Count > 1 && !try(func(c *Plan) { c.Traffic[i].Count = 1 }) ||
 			t.Count > 3 && !try(func(c *Plan) { c.Traffic[i].Count /= 2 }) ||
-			t.Rate > 2 && !try(func(c *Plan) { c.Traffic[i].Rate = float64(int(t.Rate / 2)) }) {
+			t.Rate > t.leastRate() && !try(func(c *Plan) { c.Traffic[i].Rate = max(t.leastRate(), float64(int(t.Rate/2))) }) {
 			return false
 		}
 	}
-	return (p.Topo.Clients == 1 || try(func(c *Plan) { c.Topo.Clients = 1 })) &&
-		(p.Topo.Backends == 1 || try(func(c *Plan) { c.Topo.Backends = 1 }))
+	return lowerHosts(p.Topo.Clients, try, func(c *Plan) *int { return &c.Topo.Clients }) &&
+		lowerHosts(p.Topo.Backends, try, func(c *Plan) *int { return &c.Topo.Backends })
 }
 
-// shortest is the least time between steps that shortenTimes leaves.
+// leastRate is where lowerCounts ends: the gap of a slower probe would be that of its
+// own making.
+func (t Traffic) leastRate() float64 {
+	if t.Kind == Probe {
+		return 10
+	}
+	return 1
+}
+
+func lowerHosts(n int, try func(func(*Plan)) bool, hosts func(*Plan) *int) bool {
+	return (n == 1 || try(func(c *Plan) { *hosts(c) = 1 })) &&
+		(n < 4 || try(func(c *Plan) { *hosts(c) = n / 2 }))
+}
+
+// calm makes each line of chaos half as bad.
+func calm(p *Plan, try func(func(*Plan)) bool) bool {
+	for i, line := range p.Chaos {
+		if gentler, ok := line.gentler(); ok && !try(func(c *Plan) { c.Chaos[i] = gentler }) {
+			return false
+		}
+	}
+	return true
+}
+
+// Where calm ends: what is smaller is as good as nothing.
+const (
+	leastShare = 0.001
+	leastSpan  = 100 * time.Microsecond
+)
+
+// gentler is the line with half its value, twice for a key of which more means
+// less; false if that is no value, or as good as nothing.
+func (c Chaos) gentler() (Chaos, bool) {
+	key, _ := ChaosKeyOf(c.Key)
+	factor := 0.5
+	if key.Gentle {
+		factor = 2
+	}
+	var text string
+	if d, err := time.ParseDuration(c.Value); err == nil && c.Value != "0" {
+		changed := time.Duration(float64(d) * factor)
+		text = formatDuration(changed.Truncate(leastSpan))
+		if changed < leastSpan {
+			return c, false
+		}
+	} else {
+		changed := twoDigits(numeric(c.Value) * factor)
+		text = formatNumber(changed)
+		if changed < leastShare {
+			return c, false
+		}
+	}
+	canonical, err := key.quantity(text)
+	c.Value = canonical
+	return c, err == nil
+}
+
+// twoDigits cuts a number above 1 to a whole one, a smaller one to two significant digits.
+func twoDigits(f float64) float64 {
+	if f > 1 || f == 0 {
+		return math.Trunc(f)
+	}
+	scale := math.Pow10(1 - int(math.Floor(math.Log10(f))))
+	return math.Trunc(f*scale) / scale
+}
+
+// shortest is the least time before a step that shortenTimes leaves.
 const shortest = 100 * time.Millisecond
 
 // shortenTimes halves the time in front of each step, for it and all after it.
 func shortenTimes(p *Plan, try func(func(*Plan)) bool) bool {
-	for i := 1; i < len(p.Steps); i++ {
-		pause := p.Steps[i].At - p.Steps[i-1].At
+	before := time.Duration(0)
+	for i, step := range p.Steps {
+		pause := step.At - before
+		before = step.At
 		if pause <= shortest {
 			continue
 		}

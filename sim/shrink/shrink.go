@@ -1,11 +1,12 @@
-// Package shrink makes a failing plan minimal: it deletes lines, lowers counts and
-// shortens times for as long as the plan still fails. Whether it does is for the
-// checks to say, of a run in the simulated world. It is pure; the command line calls it.
+// Package shrink makes a failing plan minimal: it deletes lines, lowers counts, calms
+// chaos and shortens times for as long as the plan still fails. Whether it does is for
+// the checks to say, of a run in the simulated world. It is pure; the command line calls it.
 package shrink
 
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"baton/impl/trace"
 	"baton/scenarios"
@@ -36,16 +37,38 @@ type Options struct {
 
 const defaultTries = 2000
 
-// Minimize returns the smallest failure that it finds, and how many runs it took.
-// It ends early when ctx is done, with what it has.
-func Minimize(ctx context.Context, f Failure, o Options) (Failure, int) {
+// Result is what a search came to.
+type Result struct {
+	Failure
+	Runs int
+	// Minimal is true where no smaller plan fails, false where the search ended
+	// before that was known.
+	Minimal bool
+}
+
+// Minimize returns the smallest failure that it finds. One whose settings bring a
+// historical bug back, which a scenario may do as a control only, becomes a control of
+// the checks that catch it. It ends early when ctx is done or the tries are used up,
+// with what it has.
+func Minimize(ctx context.Context, f Failure, o Options) (Result, error) {
 	s := search{ctx: ctx, best: f, Options: o}
 	if s.Tries == 0 {
 		s.Tries = defaultTries
 	}
+	// A run cannot be interrupted here: without it there is nothing to go by.
+	if err := s.run(context.WithoutCancel(ctx)); err != nil {
+		return Result{}, err
+	}
 	for s.smaller() {
 	}
-	return s.best, s.tries
+	if len(f.Plan.Control) == 0 && len(plan.Lint(s.best.Plan).Errors(false)) > 0 {
+		if err := s.control(context.WithoutCancel(ctx)); err != nil {
+			return Result{}, err
+		}
+		for s.smaller() { // what a control states needs no line
+		}
+	}
+	return Result{Failure: s.best, Runs: s.tries, Minimal: !s.cut}, nil
 }
 
 type search struct {
@@ -53,6 +76,41 @@ type search struct {
 	ctx   context.Context
 	best  Failure
 	tries int
+	cut   bool // it ended before it was through
+	// verdict is what the run comes to, and must go on coming to: FAIL, or PASS for a
+	// control that is caught as it should be. failed are the checks that fail, open
+	// says that one proves nothing: no smaller plan may be the first of which that is so.
+	verdict check.Outcome
+	failed  []string
+	open    bool
+}
+
+// run learns what the best comes to.
+func (s *search) run(ctx context.Context) error {
+	v, _, err := Run(ctx, s.best)
+	s.verdict, s.failed, s.open = v.Verdict, with(v, check.Fail), len(with(v, check.Inconclusive)) > 0
+	return err
+}
+
+// control makes the best a control of what fails.
+func (s *search) control(ctx context.Context) error {
+	if err := s.run(ctx); err != nil {
+		return err
+	}
+	p := *s.best.Plan
+	p.Control = s.failed
+	s.best.Plan = &p
+	return s.run(ctx)
+}
+
+// with lists the checks that came to an outcome.
+func with(v check.Verdict, outcome check.Outcome) (names []string) {
+	for _, c := range v.Checks {
+		if c.Verdict == outcome {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // smaller takes the first smaller plan that still fails.
@@ -60,23 +118,27 @@ func (s *search) smaller() bool {
 	for p := range plan.Candidates(s.best.Plan) {
 		c := s.best
 		c.Plan = p
-		if s.over() {
+		if s.tries >= s.Tries {
+			s.cut = true
 			return false
 		}
 		if s.keep(c) {
 			return true
 		}
+		if s.ctx.Err() != nil {
+			s.cut = true
+			return false
+		}
 	}
 	return false
 }
-
-func (s *search) over() bool { return s.tries >= s.Tries || s.ctx.Err() != nil }
 
 // keep runs a failure and, if it is one, makes it the best.
 func (s *search) keep(f Failure) bool {
 	s.tries++
 	v, _, err := Run(s.ctx, f)
-	if err != nil || !fails(v, f.Check) {
+	if err != nil || v.Verdict != s.verdict || !slices.Contains(with(v, check.Fail), f.Check) ||
+		!s.open && len(with(v, check.Inconclusive)) > 0 {
 		return false
 	}
 	s.best = f
@@ -96,13 +158,4 @@ func Run(ctx context.Context, f Failure) (check.Verdict, []trace.Event, error) {
 	run := scenarios.Run{Plan: f.Plan, World: w, Recording: recording, SUT: "reference", Seed: f.Seed}
 	v, err := run.Execute(ctx)
 	return v, recording.Events(), err
-}
-
-func fails(v check.Verdict, name string) bool {
-	for _, c := range v.Checks {
-		if c.Name == name && c.Verdict == check.Fail {
-			return true
-		}
-	}
-	return false
 }
