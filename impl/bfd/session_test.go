@@ -289,6 +289,25 @@ func TestRFC5880_6_8_3_SlowWhileNotUp(t *testing.T) {
 	}
 }
 
+// TestRFC5880_6_4_LowestIntervals: what a session can take it says in every state,
+// though it transmits slowly itself in all but one.
+//
+// Conformance: RFC 5880 6.4/1
+func TestRFC5880_6_4_LowestIntervals(t *testing.T) {
+	for state := AdminDown; state <= Up; state++ {
+		if p := sessionIn(t, state).contents(); p.RequiredMinRxInterval != 50*ms {
+			t.Errorf("%v: advertised %v, want the 50ms of the configuration", state, p.RequiredMinRxInterval)
+		}
+	}
+	r := newRig(t, func(cfg *Config) { cfg.RequiredMinEchoRxInterval = 20 * ms })
+	for _, state := range []State{Down, Up} {
+		if p := r.s.contents(); p.State != state || p.RequiredMinEchoRxInterval != 20*ms {
+			t.Errorf("%v: advertised %v for echo packets, want the 20ms of the configuration", p.State, p.RequiredMinEchoRxInterval)
+		}
+		r.up()
+	}
+}
+
 // TestRFC5880_6_8_7_TransmitInterval: the slower of what we want and what the peer
 // can take decides.
 //

@@ -67,7 +67,7 @@ func TestRFC5880_6_8_6_SelectSession(t *testing.T) {
 // TestRFC5880_6_8_1_Collisions: two sessions that would collide are refused by name
 // and section.
 //
-// Conformance: RFC 5880 6.3/1 6.8.1/4
+// Conformance: RFC 5880 6.3/1 6.8.1/4; RFC 5881 2/1
 func TestRFC5880_6_8_1_Collisions(t *testing.T) {
 	here := Path{Interface: "eth0", Remote: addr("198.18.0.2")}
 	far := Path{Local: addr("198.18.0.1"), Remote: addr("198.18.9.9")}

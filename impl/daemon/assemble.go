@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"baton/impl/bfd"
+	"baton/impl/daemon/bfdio"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/pki"
 	"baton/impl/node"
@@ -31,7 +32,7 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 			Name:        p.Name,
 			CarriesSync: p.Local == c.Sync.Local.Addr(),
 			BFD: bfd.Config{
-				LocalDiscr:            discriminator(out.Paths),
+				LocalDiscr:            bfdio.Discriminator(func(d uint32) bool { return hasDiscr(out.Paths, d) }),
 				DesiredMinTxInterval:  time.Duration(c.BFD.TX),
 				RequiredMinRxInterval: time.Duration(c.BFD.RX),
 				DetectMult:            c.BFD.Mult,
@@ -42,14 +43,8 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 	return out
 }
 
-// discriminator draws a random one that no other path has (RFC 5880 6.8.1).
-func discriminator(paths []node.Path) uint32 {
-	for {
-		d := rand.Uint32()
-		if d != 0 && !slices.ContainsFunc(paths, func(p node.Path) bool { return p.BFD.LocalDiscr == d }) {
-			return d
-		}
-	}
+func hasDiscr(paths []node.Path, discr uint32) bool {
+	return slices.ContainsFunc(paths, func(p node.Path) bool { return p.BFD.LocalDiscr == discr })
 }
 
 // backends returns the address of every backend once.

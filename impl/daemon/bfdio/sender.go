@@ -81,7 +81,9 @@ func (s *Sender) SourcePort() int { return s.port }
 func (s *Sender) Close() {
 	if s.fd >= 0 {
 		unix.Close(s.fd)
+	}
+	if s.port != 0 {
 		s.ports.release(s.port)
 	}
-	s.fd = -1
+	s.fd, s.port = -1, 0
 }

@@ -18,7 +18,6 @@ package speaker
 import (
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -95,7 +94,7 @@ func (s *Speaker) open(cfg *config.Speaker) (err error) {
 
 // add makes a session, its sockets, and those that it shares with others.
 func (s *Speaker) add(cfg *config.BFDSession) error {
-	discr := s.discriminator()
+	discr := bfdio.Discriminator(func(d uint32) bool { return s.byDiscr[d] != nil })
 	x, err := newSession(cfg, discr, poller.Now())
 	if err != nil {
 		return err
@@ -169,15 +168,6 @@ func (r *receiver) allow(x *session) error {
 		return nil
 	}
 	return r.filter.Allow(x.discr, x.minTTL())
-}
-
-// discriminator draws a random one that no other session has (RFC 5880 6.8.1).
-func (s *Speaker) discriminator() uint32 {
-	for {
-		if d := rand.Uint32(); d != 0 && s.byDiscr[d] == nil {
-			return d
-		}
-	}
 }
 
 // Close closes the sockets. Run must have returned.

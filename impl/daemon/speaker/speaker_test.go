@@ -190,6 +190,27 @@ func TestSessionsComeUpOverBothProtocolsAndKinds(t *testing.T) {
 	}
 }
 
+// TestRFC5880_6_8_1_DiscriminatorsOfASpeaker: those of one life are not those of
+// another, so that who knew them knows nothing.
+//
+// Conformance: RFC 5880 6.8.1/5
+func TestRFC5880_6_8_1_DiscriminatorsOfASpeaker(t *testing.T) {
+	a, b := cable(t)
+	drawn := map[uint32]bool{}
+	for _, e := range []*end{a, b} {
+		var sessions []config.BFDSession
+		for i := range 8 {
+			sessions = append(sessions, e.to("198.18.9.1", fmt.Sprintf("198.18.9.%d", 10+i)))
+		}
+		for _, x := range status(t, e.speak(sessions...)).Sessions {
+			drawn[x.LocalDiscr] = true
+		}
+	}
+	if len(drawn) != 16 || drawn[0] {
+		t.Errorf("two lives with 8 sessions each have the discriminators %v, want 16 different ones", drawn)
+	}
+}
+
 // TestAPeerThatGoesSilentIsMissedWithinTheDetectionTime: not before it is over.
 func TestAPeerThatGoesSilentIsMissedWithinTheDetectionTime(t *testing.T) {
 	a, b := cable(t)

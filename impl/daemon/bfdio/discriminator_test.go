@@ -1,0 +1,31 @@
+package bfdio
+
+import (
+	"testing"
+)
+
+// TestADiscriminatorIsNobodyElses: it is never 0, never one that is taken, and every
+// bit of it is a matter of chance.
+//
+// Conformance: RFC 5880 6.8.1/5
+func TestADiscriminatorIsNobodyElses(t *testing.T) {
+	var set, clear uint32
+	taken := map[uint32]bool{}
+	for range 1000 {
+		var refused uint32
+		d := Discriminator(func(d uint32) bool {
+			if refused == 0 {
+				refused = d // as if the first were another session's
+			}
+			return d == refused || taken[d]
+		})
+		if d == 0 || d == refused || taken[d] {
+			t.Fatalf("drew %d; %d is taken, and so are %d others", d, refused, len(taken))
+		}
+		taken[d] = true
+		set, clear = set|d, clear|^d
+	}
+	if set&clear != ^uint32(0) {
+		t.Errorf("bits %#x are the same in each of %d", ^(set & clear), len(taken))
+	}
+}
