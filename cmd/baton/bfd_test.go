@@ -37,6 +37,7 @@ func TestBFDRefusesBadInput(t *testing.T) {
 		{"two protocols", head + "  - {name: r1, local: 198.18.9.1, peer: \"2001:2::2\", interface: a0}\n", "is of another protocol than 198.18.9.1; one session has one (RFC 5881 2)"},
 		{"single hop without an interface", head + "  - {name: r1, local: 198.18.9.1, peer: 198.18.9.2}\n", "needs the interface that it is bound to (RFC 5881 3)"},
 		{"least TTL of a single hop", session(", min_ttl: 250"), "sessions[0].min_ttl: is of multihop alone; a single hop takes 255 (RFC 5881 5)"},
+		{"no least TTL of a multihop", head + "  - {name: r1, mode: multihop, local: 198.18.9.1, peer: 198.18.9.2, min_ttl: 0}\n", "bfd.yaml:3: sessions[0].min_ttl: 0 is out of range; use 1, which any packet has, to 255, which no router may lower (RFC 5082 3)"},
 		{"unknown key", session(", txx: 50ms"), "sessions[0].txx is not a key; did you mean sessions[0].tx?"},
 		{"no session", "control: bfd.sock\nsessions: []\n", "sessions: is empty"},
 	} {

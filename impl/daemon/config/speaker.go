@@ -8,6 +8,8 @@ import (
 	"time"
 
 	yaml "go.yaml.in/yaml/v4"
+
+	"baton/impl/bfd"
 )
 
 // Speaker is the configuration of a BFD speaker of its own: sessions with routers and
@@ -25,7 +27,8 @@ type BFDSession struct {
 	Peer      Address `yaml:"peer" need:"the peer's address"`
 	Local     Address `yaml:"local" need:"this system's address"`
 	Interface string  `yaml:"interface,omitempty"` // of a single hop
-	// MinTTL is the least TTL or hop limit that a multihop packet may arrive with.
+	// MinTTL is the least TTL or hop limit that a multihop packet may arrive with: 255
+	// minus the greatest number of routers in between, as in RFC 5082 section 3.
 	MinTTL uint8 `yaml:"min_ttl,omitempty"`
 
 	TX   Duration `yaml:"tx,omitempty"`   // bfd.DesiredMinTxInterval
@@ -93,6 +96,9 @@ func (t BFDAuthType) offered() []string { return t.allowed() }
 const (
 	defaultInterval = Duration(300 * time.Millisecond)
 	defaultMult     = 3
+	// defaultMinTTL lets one router stand in between: who is farther away, and may be
+	// anybody, has to be asked for.
+	defaultMinTTL = bfd.TransmitTTL - 1
 )
 
 // LoadSpeaker reads and checks a speaker's configuration file. A relative path in it
@@ -137,6 +143,9 @@ func (s *BFDSession) defaults(d *document, at string) {
 	}
 	if !d.has(at + ".mult") {
 		s.Mult = defaultMult
+	}
+	if s.Mode == MultiHop && !d.has(at+".min_ttl") {
+		s.MinTTL = defaultMinTTL
 	}
 	if len(s.Auth.Keys) > 0 && !d.has(at+".auth.send") {
 		s.Auth.Send = s.Auth.Keys[0].ID

@@ -72,9 +72,12 @@ func checkSessionEnds(d *document, at string, s *BFDSession) error {
 		if s.Interface != "" {
 			return d.fail(at+".interface", "is of no use to multihop, which is told by its addresses (RFC 5883 4.1); leave it out")
 		}
+		if s.MinTTL == 0 {
+			return d.fail(at+".min_ttl", "0 is out of range; use 1, which any packet has, to 255, which no router may lower (RFC 5082 3)")
+		}
 		return nil
 	}
-	if s.MinTTL != 0 {
+	if d.has(at+".min_ttl") && s.MinTTL != bfd.TransmitTTL {
 		return d.fail(at+".min_ttl", "is of multihop alone; a single hop takes 255 (RFC 5881 5)")
 	}
 	if s.Interface == "" {
