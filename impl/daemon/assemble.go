@@ -19,6 +19,7 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 	out := node.Config{
 		ID: c.Node, Peer: c.Peer, Priority: c.HA.Priority, Incarnation: uint64(time.Now().UnixNano()),
 		Links: []string{c.Links.Client, c.Links.Backend},
+		Track: node.Track{Targets: targets(c), Misses: int(c.Track.Misses)},
 		Hold:  time.Duration(c.HA.Hold),
 		Preempt: map[config.Preempt]node.Preempt{
 			config.PreemptNever: node.PreemptNever, config.PreemptAfterSync: node.PreemptAfterSync, config.PreemptImmediate: node.PreemptImmediate,
@@ -45,6 +46,15 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 
 func hasDiscr(paths []node.Path, discr uint32) bool {
 	return slices.ContainsFunc(paths, func(p node.Path) bool { return p.BFD.LocalDiscr == discr })
+}
+
+// targets returns the tracked targets by the names that the core reports.
+func targets(c *config.Config) []string {
+	names := make([]string, len(c.Track.Targets))
+	for i, t := range c.Track.Targets {
+		names[i] = t.String()
+	}
+	return names
 }
 
 // backends returns the address of every backend once.

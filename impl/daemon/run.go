@@ -47,7 +47,7 @@ func (d *daemon) run() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	var helpers sync.WaitGroup
 	for _, helper := range []func(context.Context){
-		d.transport.Run, d.neigh.Run, d.control.Serve, d.serveMetrics, d.watchLinks, d.watchEvents, d.tick,
+		d.transport.Run, d.neigh.Run, d.control.Serve, d.serveMetrics, d.watchLinks, d.watchEvents, d.tick, d.probe,
 	} {
 		helpers.Go(func() { helper(ctx) })
 	}
@@ -122,6 +122,13 @@ func (d *daemon) watchEvents(ctx context.Context) {
 			rest = time.Second
 		}
 		pause(ctx, rest)
+	}
+}
+
+// probe asks the tracked targets for a sign of life.
+func (d *daemon) probe(ctx context.Context) {
+	if d.prober != nil {
+		d.prober.Run(ctx)
 	}
 }
 

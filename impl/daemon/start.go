@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"time"
 
 	"baton/impl/daemon/bfdio"
 	"baton/impl/daemon/config"
@@ -17,6 +18,7 @@ import (
 	"baton/impl/daemon/neigh"
 	"baton/impl/daemon/pki"
 	"baton/impl/daemon/poller"
+	"baton/impl/daemon/probe"
 	"baton/impl/daemon/realtime"
 	"baton/impl/daemon/record"
 	"baton/impl/daemon/transport"
@@ -35,6 +37,7 @@ type daemon struct {
 	transport *transport.Transport
 	garp      *garp.Sender
 	neigh     *neigh.Keeper
+	prober    *probe.Prober // nil if nothing is tracked
 	control   *control.Server
 	metrics   *metrics.Metrics
 	scrapes   net.Listener // nil if nobody may scrape
@@ -52,7 +55,7 @@ func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slo
 		realtime.Process(d.log)
 	}
 	for _, open := range []func() error{
-		d.openLoop, d.openDataplane, d.openPaths, d.openNeighbours, d.openAnnouncer,
+		d.openLoop, d.openDataplane, d.openPaths, d.openNeighbours, d.openProber, d.openAnnouncer,
 		func() error { return d.openTransport(identity) }, d.openMetrics, d.openControl,
 		// The core comes last: its recovery delay begins when it can hear and be heard.
 		d.openCore,
@@ -156,6 +159,24 @@ func (d *daemon) openNeighbours() (err error) {
 	}
 	d.onClose(d.neigh.Close)
 	d.loop.out.client = d.neigh.Note
+	return nil
+}
+
+// openProber has the tracked targets probed, if there are any.
+func (d *daemon) openProber() (err error) {
+	if len(d.cfg.Track.Targets) == 0 {
+		return nil
+	}
+	d.prober, err = probe.New(probe.Config{
+		Targets: d.cfg.Track.Targets, Every: time.Duration(d.cfg.Track.Every), Log: d.log,
+		Report: func(target netip.Addr, answered bool) {
+			d.loop.inbox.post(node.Probe{Target: target.String(), Answered: answered})
+		},
+	})
+	if err != nil {
+		return err
+	}
+	d.onClose(d.prober.Close)
 	return nil
 }
 

@@ -55,6 +55,12 @@ type (
 		Data   []byte
 	}
 
+	// Probe is what came of one probe of a tracked target.
+	Probe struct {
+		Target   string // one of Config.Track.Targets
+		Answered bool
+	}
+
 	// Handover is the operator's request to give the MASTER role to the peer.
 	Handover struct{}
 
@@ -80,6 +86,7 @@ func (Dataplane) input() {}
 func (Flows) input()     {}
 func (Stream) input()    {}
 func (Message) input()   {}
+func (Probe) input()     {}
 func (Handover) input()  {}
 func (Stop) input()      {}
 func (Lost) input()      {}

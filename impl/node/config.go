@@ -49,6 +49,7 @@ type Config struct {
 	Incarnation uint64
 	Paths       []Path
 	Links       []string      // the service links, whose carrier LinksUp needs
+	Track       Track         // the hosts that Reachable needs; none if it is empty
 	Hold        time.Duration // the recovery delay
 	Preempt     Preempt
 	Sync        ctsync.Config
@@ -98,6 +99,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("node: id and peer are both %q", c.ID)
 	case len(c.Paths) == 0:
 		return errors.New("node: no BFD path to the peer: a node that cannot hear its peer must not judge it")
+	case len(c.Track.Targets) > 0 && c.Track.Misses < 1:
+		return fmt.Errorf("node: a target is lost after %d probes: at least 1", c.Track.Misses)
 	case c.Hold < 0:
 		return fmt.Errorf("node: hold %v is negative", c.Hold)
 	case c.Preempt > PreemptImmediate:
@@ -112,7 +115,7 @@ func New(cfg Config, now clock.Instant) (*Node, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, links: map[string]bool{}}
+	n := &Node{cfg: cfg, links: map[string]bool{}, targets: newTargets(cfg.Track.Targets)}
 	for _, p := range cfg.Paths {
 		session, err := bfd.New(p.BFD, now)
 		if err != nil {

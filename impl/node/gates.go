@@ -58,7 +58,7 @@ func (n *Node) judge(gate ha.Gates) (bool, why) {
 		}
 		return true, why{text: "attached"}
 	case ha.Reachable:
-		return true, why{text: "no target is tracked"}
+		return n.judgeReachable()
 	case ha.Arbitrated:
 		return true, why{text: "no arbiter is configured"}
 	case ha.NoMaster:

@@ -130,7 +130,18 @@ func (l *lab) boot(id string) {
 	l.step(n, Link{Name: "client0", Up: true})
 	l.step(n, Link{Name: "backend0", Up: true})
 	l.step(n, Dataplane{Ready: true})
+	l.probe(id, true)
 	l.connect()
+}
+
+// probe probes every target of a node as often as it takes to change anything.
+func (l *lab) probe(id string, answered bool) {
+	n := l.nodes[id]
+	for range n.cfg.Track.Misses {
+		for _, target := range n.cfg.Track.Targets {
+			l.step(n, Probe{Target: target, Answered: answered})
+		}
+	}
 }
 
 // connect establishes a stream soon if both nodes are there and none exists.

@@ -31,6 +31,7 @@ type Node struct {
 	awake     clock.Instant // from here on, silence is the peer's and not this node's own
 	paused    clock.Instant // the end of this node's last pause
 	links     map[string]bool
+	targets   []target
 	dataplane Dataplane
 
 	peer   peer
@@ -124,6 +125,8 @@ func (n *Node) take(in Input) {
 		n.receiveStream(in)
 	case Message:
 		n.receiveMessage(in)
+	case Probe:
+		n.receiveProbe(in)
 	case Handover:
 		n.raise(ha.HandoverAsked)
 	case Stop:

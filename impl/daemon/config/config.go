@@ -29,6 +29,7 @@ type Config struct {
 	Links     Links     `yaml:"links" need:"the service links: client and backend"`
 	BFD       BFD       `yaml:"bfd" need:"the heartbeat: tx, rx, mult and paths"`
 	HA        HA        `yaml:"ha"`
+	Track     Track     `yaml:"track"`
 	Sync      Sync      `yaml:"sync" need:"the connection sync: local, peer, ca, cert and key"`
 	SNATPorts PortRange `yaml:"snat_ports"`
 	// MaxFlows is the capacity of the connection table; 0 leaves it to the dataplane.
@@ -76,6 +77,16 @@ type HA struct {
 	Priority uint8 `yaml:"priority"`
 }
 
+// Track names the hosts that the node must reach to be of use as MASTER. Each is
+// sent an ICMP echo request every so often, and the gate Reachable is open while all
+// answer.
+type Track struct {
+	Targets []netip.Addr `yaml:"targets,omitempty"` // none leaves the gate open
+	Every   Duration     `yaml:"every"`             // and how long an answer may take
+	// Misses in a row lose a target, and as many answers bring it back.
+	Misses uint8 `yaml:"misses"`
+}
+
 // Sync is the connection sync stream: TCP with mutual TLS 1.3.
 type Sync struct {
 	Local netip.AddrPort `yaml:"local" need:"this node's address and port, such as 198.18.2.1:3790"`
@@ -113,6 +124,7 @@ func Default() Config {
 	return Config{
 		BFD:       BFD{TX: Duration(50 * time.Millisecond), RX: Duration(50 * time.Millisecond), Mult: 3},
 		HA:        HA{Hold: Duration(500 * time.Millisecond), Preempt: PreemptNever, Gates: GatesOn, Announce: AnnounceAfterInstall, Priority: 100},
+		Track:     Track{Every: Duration(100 * time.Millisecond), Misses: 3},
 		SNATPorts: PortRange{First: 20000, Last: 59999},
 	}
 }

@@ -235,6 +235,14 @@ func TestMistakes(t *testing.T) {
 		{"preempt immediate", "preempt: never", "preempt: immediate", 13, `ha.preempt: "immediate" is unsafe: it brings a known bug back, for tests; use never or after-sync, or start with --allow-unsafe`},
 		{"announce before install", "announce: after-install", "announce: before-install", 15, `ha.announce: "before-install" is unsafe: it brings a known bug back, for tests; use after-install, or start with --allow-unsafe`},
 
+		// What is tracked.
+		{"probes without a pause", "control: lb1.sock", "control: lb1.sock\ntrack: {every: 1ms}", 42, `track.every: 1ms is out of range; use 10ms to 1m0s`},
+		{"no probe loses a target", "control: lb1.sock", "control: lb1.sock\ntrack: {misses: 0}", 42, `track.misses: 0 is out of range; use 1 to 255`},
+		{"target twice", "control: lb1.sock", "control: lb1.sock\ntrack:\n  targets:\n    - 198.18.1.11\n    - 198.18.1.11", 45, `track.targets[1]: 198.18.1.11 is the target on line 44 already`},
+		{"target of IPv6", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [\"2001:2::1\"]}", 42, `track.targets[0]: "2001:2::1" is not an IPv4 address; write it as 198.18.0.1`},
+		{"target that is no host", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [224.0.0.18]}", 42, `track.targets[0]: 224.0.0.18 is not an address of a host; use a unicast address`},
+		{"target that is a VIP", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [198.18.0.100]}", 42, `track.targets[0]: 198.18.0.100 is the VIP of service dns (line 35), which the MASTER itself answers for; track hosts`},
+
 		// Sync and its certificates.
 		{"sync with itself", "peer: 198.18.2.2:3790", "peer: 198.18.2.1:3791", 19, `sync.peer: 198.18.2.1 is the local address; give the peer's`},
 		{"certificate does not exist", "cert: lb1.crt", "cert: lb9.crt", 21, `sync.cert: DIR/lb9.crt does not exist; name the file of the certificate`},

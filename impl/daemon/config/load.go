@@ -37,7 +37,7 @@ func parse(file string, text []byte, opts Options) (*Config, error) {
 		}
 	}
 	for _, check := range []func(*document, *Config) error{
-		checkNode, checkBFD, checkHA(opts), checkSync, checkDataplane, checkServices, checkAddresses, checkCertificates,
+		checkNode, checkBFD, checkHA(opts), checkTrack, checkSync, checkDataplane, checkServices, checkAddresses, checkCertificates,
 	} {
 		if err := check(d, &cfg); err != nil {
 			return nil, err

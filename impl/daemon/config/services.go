@@ -89,6 +89,11 @@ func checkAddresses(d *document, c *Config) error {
 		}
 		vips[s.VIP] = user{"the VIP of service " + s.Name, d.line(index("services", i) + ".vip")}
 	}
+	for i, target := range c.Track.Targets {
+		if u, taken := vips[target]; taken {
+			return d.fail(index("track.targets", i), "%v is %s (line %d), which the MASTER itself answers for; track hosts", target, u.what, u.line)
+		}
+	}
 	for i, s := range c.Services {
 		at := index("services", i)
 		if u, taken := hosts[s.VIP]; taken {

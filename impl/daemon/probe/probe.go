@@ -1,0 +1,168 @@
+// Package probe asks the hosts that a node tracks for a sign of life: an ICMP echo
+// request each (RFC 792), again and again, and says of each whether its answer came
+// before the next was due. It counts nothing and decides nothing; the core does
+// (node.Track). The daemon runs it on a goroutine and a socket of its own. It needs
+// CAP_NET_RAW.
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+)
+
+// Config is what a Prober must know.
+type Config struct {
+	Targets []netip.Addr // IPv4
+	// Every is the time between two probes of a target, and how long an answer may take.
+	Every time.Duration
+	// Report is called once for each probe, from the goroutine of Run.
+	Report func(target netip.Addr, answered bool)
+	Log    *slog.Logger
+}
+
+// Prober probes from one network namespace.
+type Prober struct {
+	cfg     Config
+	conn    *icmp.PacketConn
+	id      int
+	seq     uint16 // of the round under way
+	rounds  uint64
+	targets map[netip.Addr]*state
+	buf     [1500]byte
+}
+
+// state is that of the probe of this round.
+type state struct {
+	answered bool
+	failure  string // of sending, the last one that was logged
+}
+
+// New returns a prober for the calling thread's network namespace.
+func New(cfg Config) (*Prober, error) {
+	conn, err := icmp.ListenPacket("ip4:icmp", "0.0.0.0")
+	if err != nil {
+		return nil, fmt.Errorf("probe: open ICMP socket: %w", err)
+	}
+	p := &Prober{cfg: cfg, conn: conn, id: rand.IntN(1 << 16), targets: map[netip.Addr]*state{}}
+	for _, t := range cfg.Targets {
+		p.targets[t] = &state{}
+	}
+	return p, nil
+}
+
+// Close closes the socket, after Run has returned.
+func (p *Prober) Close() { p.conn.Close() }
+
+// Run probes until ctx is done.
+func (p *Prober) Run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() { p.conn.SetReadDeadline(time.Unix(0, 1)) })
+	defer stop()
+	for next := time.Now(); ctx.Err() == nil; {
+		if p.rounds > 0 {
+			p.report()
+		}
+		p.send()
+		// A round that came late is not made up for: probes are for the present.
+		next = later(next.Add(p.cfg.Every), time.Now())
+		p.listen(ctx, next)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// send begins a round.
+func (p *Prober) send() {
+	p.seq++
+	p.rounds++
+	for _, addr := range p.cfg.Targets {
+		p.targets[addr].answered = false
+		message := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: p.id, Seq: int(p.seq)}}
+		packet, err := message.Marshal(nil)
+		if err == nil {
+			_, err = p.conn.WriteTo(packet, &net.IPAddr{IP: addr.AsSlice()})
+		}
+		p.note(addr, err)
+	}
+}
+
+// drain is for how long a round that came late still reads: what waits in the socket
+// came in time, though nobody looked.
+const drain = time.Millisecond
+
+// listen takes answers until the next round is due.
+func (p *Prober) listen(ctx context.Context, until time.Time) {
+	deadline := later(until, time.Now().Add(drain))
+	p.conn.SetReadDeadline(deadline)
+	for ctx.Err() == nil { // looked at after the deadline was set, which the end of ctx brings forward
+		n, from, err := p.conn.ReadFrom(p.buf[:])
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return
+		case err != nil:
+			p.cfg.Log.Warn("answers of tracked targets cannot be read", "error", err)
+			pause(ctx, time.Until(deadline))
+			return
+		}
+		if sender, ok := from.(*net.IPAddr); ok {
+			addr, _ := netip.AddrFromSlice(sender.IP.To4())
+			p.take(p.buf[:n], addr)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// take notes an answer of this round.
+func (p *Prober) take(packet []byte, from netip.Addr) {
+	target := p.targets[from]
+	message, err := icmp.ParseMessage(ipv4.ICMPTypeEchoReply.Protocol(), packet)
+	if target == nil || err != nil || message.Type != ipv4.ICMPTypeEchoReply {
+		return
+	}
+	if echo, ok := message.Body.(*icmp.Echo); ok && echo.ID == p.id && echo.Seq == int(p.seq) {
+		target.answered = true
+	}
+}
+
+// report tells what came of the round that ends.
+func (p *Prober) report() {
+	for _, addr := range p.cfg.Targets {
+		p.cfg.Report(addr, p.targets[addr].answered)
+	}
+}
+
+// note logs a failure to send, once for each new one.
+func (p *Prober) note(addr netip.Addr, err error) {
+	failure := ""
+	if err != nil {
+		failure = err.Error()
+	}
+	if target := p.targets[addr]; failure != target.failure {
+		target.failure = failure
+		if err != nil {
+			p.cfg.Log.Warn("tracked target cannot be probed", "target", addr, "error", err)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package node
+
+import (
+	"testing"
+	"time"
+)
+
+const labMisses = 3
+
+func tracking(c *Config) { c.Track = Track{Targets: []string{"backend1", "router"}, Misses: labMisses} }
+
+func TestAMasterThatLosesATargetHandsOver(t *testing.T) {
+	l := newPair(t, tracking)
+	lb1 := l.nodes["lb1"]
+	for range 2 * labMisses { // never so many in a row
+		for range labMisses - 1 {
+			l.step(lb1, Probe{Target: "router"})
+		}
+		l.step(lb1, Probe{Target: "router", Answered: true})
+	}
+	l.step(lb1, Probe{Target: "nobody asked"})
+	l.run(time.Second)
+	l.wantRoles("Master", "Backup")
+
+	for range labMisses {
+		l.step(lb1, Probe{Target: "router"})
+	}
+	l.run(time.Second)
+	l.wantRoles("Backup", "Master")
+	if open, why := lb1.node.judgeReachable(); open || why.String() != "router does not answer any more" {
+		t.Errorf("open %v: %v", open, why)
+	}
+}
+
+// Who takes over must be of more use than who gives up.
+func TestAMasterKeepsItsRoleWhereThePeerReachesNothingEither(t *testing.T) {
+	l := newPair(t, tracking)
+	l.probe("lb2", false)
+	l.run(10 * time.Millisecond)
+	l.probe("lb1", false)
+	l.run(time.Second)
+	l.wantRoles("Master", "Backup")
+	l.probe("lb2", true)
+	l.run(time.Second)
+	l.wantRoles("Backup", "Master")
+}
+
+func TestANodeThatReachesNothingDoesNotClaim(t *testing.T) {
+	l := newPair(t, tracking)
+	l.probe("lb2", false)
+	l.crash("lb1")
+	l.run(time.Second)
+	if role := l.role("lb2"); role != "Backup" {
+		t.Errorf("lb2 is %s", role)
+	}
+	l.probe("lb2", true)
+	l.run(10 * time.Millisecond)
+	if role := l.role("lb2"); role != "Master" {
+		t.Errorf("lb2 is %s once it reaches its targets", role)
+	}
+}
+
+func TestTargetsCountOnceTheyHaveAnswered(t *testing.T) {
+	cfg := labConfig("lb1", "lb2", 100)
+	tracking(&cfg)
+	n, err := New(cfg, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := []struct {
+		target   string
+		answered bool
+		times    int
+		why      string
+	}{
+		{"backend1", false, 9, "backend1 has not answered yet"},
+		{"backend1", true, labMisses, "router has not answered yet"},
+		{"router", true, labMisses - 1, "router has not answered yet"},
+		{"router", false, 1, "router has not answered yet"},
+		{"router", true, labMisses, "every tracked target answers"},
+		{"backend1", false, labMisses, "backend1 does not answer any more"},
+		{"backend1", true, labMisses, "every tracked target answers"},
+	}
+	for i, s := range steps {
+		for range s.times {
+			n.Step(1, Probe{Target: s.target, Answered: s.answered})
+		}
+		if _, why := n.judgeReachable(); why.String() != s.why {
+			t.Errorf("step %d: %v, want %s", i, why, s.why)
+		}
+	}
+	cfg.Track.Misses = 0
+	if _, err := New(cfg, 1); err == nil {
+		t.Error("a target that is lost after 0 probes is accepted")
+	}
+}
