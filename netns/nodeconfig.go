@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -61,6 +62,13 @@ func nodeConfig(p *plan.Plan, pair *Pair, node string, files pki.Files) *config.
 		CA:    files.CA, Cert: files.Cert, Key: files.Key,
 	}
 	c.Control = node + ".sock"
+	for _, host := range p.Targets(plan.Netns, node) {
+		link := plan.LinkClients
+		if slices.Contains(pair.Names(RoleBackend), host) {
+			link = plan.LinkBackends
+		}
+		c.Track.Targets = append(c.Track.Targets, address(host, link))
+	}
 	for _, s := range p.Services {
 		if s.Guard.In(plan.Netns) {
 			c.Services = append(c.Services, nodeService(s, pair, address))
@@ -89,8 +97,8 @@ func overlay(data []byte, p *plan.Plan, node string) ([]byte, error) {
 	}
 	for _, key := range plan.Keys {
 		value := p.Value(plan.Netns, node, key.Name)
-		if value == "" {
-			continue
+		if value == "" || key.Hosts {
+			continue // none, or written with what follows from the topology
 		}
 		var parsed any
 		if err := yaml.Unmarshal([]byte(value), &parsed); err != nil {

@@ -61,6 +61,7 @@ func nodeConfig(p *plan.Plan, seed uint64, id string) (node.Config, error) {
 	cfg := node.Config{
 		ID: id, Peer: peerOf(id), Priority: uint8(s.number("ha.priority")), Hold: s.duration("ha.hold"),
 		Links: []string{clientSide, backendSide},
+		Track: node.Track{Targets: p.Targets(plan.Sim, id), Misses: s.number("track.misses")},
 		Sync:  ctsync.Config{Key: split(seed, "sync key")},
 		Paths: []node.Path{
 			{Name: plan.LinkClients, BFD: session},

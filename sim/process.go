@@ -16,13 +16,14 @@ import (
 // daemon is a single loop, as the real one: it takes one input at a time and
 // carries out what follows from it before it takes the next.
 type process struct {
-	w      *World
-	index  uint8
-	id     string
-	cfg    node.Config // but for what differs from start to start
-	tables dataplane.Config
-	clock  hostClock
-	random *Random
+	w       *World
+	index   uint8
+	id      string
+	cfg     node.Config // but for what differs from start to start
+	tables  dataplane.Config
+	tracked prober
+	clock   hostClock
+	random  *Random
 
 	life    uint64 // of the daemon that runs, 0 if none does; events of an earlier one are void
 	powered bool   // the host runs
@@ -67,6 +68,9 @@ func newProcess(w *World, index uint8, id string) (*process, error) {
 		return nil, err
 	}
 	if p.tables, err = w.dataplaneConfig(id); err != nil {
+		return nil, err
+	}
+	if p.tracked, err = w.newProber(id); err != nil {
 		return nil, err
 	}
 	p.setClock()
@@ -129,6 +133,7 @@ func (p *process) boot(life uint64) {
 		p.w.at(p.w.now.Add(p.random.Between(0, attachMax)), func() { p.input(life, in) })
 	}
 	p.pump()
+	p.track(life)
 	p.w.dial()
 }
 

@@ -17,7 +17,9 @@ type Key struct {
 	Values []string
 	// Unsafe values re-create historical bugs: they exist for control scenarios.
 	Unsafe []string
-	Doc    string
+	// Hosts says that values name hosts of the lab: each world has its addresses.
+	Hosts bool
+	Doc   string
 
 	quantity func(text string) (canonical string, err error)
 }
@@ -40,6 +42,9 @@ var Keys = []Key{
 	{Name: "ha.preempt", Default: "never", Values: []string{"never", "after-sync"}, Unsafe: []string{"immediate"}, Doc: "whether the preferred node asks for the role back"},
 	{Name: "ha.gates", Default: "on", Values: []string{"on"}, Unsafe: []string{"off"}, Doc: "whether a claim waits for its gates"},
 	{Name: "ha.announce", Default: "after-install", Values: []string{"after-install"}, Unsafe: []string{"before-install"}, Doc: "when a new Master sends gratuitous ARPs"},
+	{Name: "track.targets", Default: noTargets, Hosts: true, quantity: trackable, Doc: "hosts that the node must reach, or the gate Reachable closes: `backends`, `clients`, or one such as `backend1`"},
+	{Name: "track.every", Default: "100ms", quantity: span(10*time.Millisecond, time.Minute), Doc: "time between two probes of a target"},
+	{Name: "track.misses", Default: "3", quantity: whole(1, 255), Doc: "unanswered probes in a row that lose a target, and answers that bring it back"},
 	{Name: "max_flows", Default: "131072", quantity: whole(1, maxCount), Doc: "capacity of the connection table"},
 	{Name: "timeouts.syn_sent", Default: "60s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.established", Default: "7200s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},

@@ -29,6 +29,7 @@ func lint(p *Plan, broken map[string]bool) Diagnostics {
 	l := &linter{Plan: p, broken: broken}
 	l.header()
 	l.settings()
+	l.targets()
 	l.services()
 	l.traffic()
 	l.chaosLines()

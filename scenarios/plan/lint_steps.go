@@ -189,7 +189,7 @@ func (t *timeline) fault(s Step) {
 func (t *timeline) cut(s Step) {
 	if s.Fault.Cut != nil {
 		for _, end := range []string{s.Fault.Cut.From, s.Fault.Cut.To} {
-			t.host(s, end)
+			t.host(s.Pos, end)
 		}
 		t.joined(s)
 	}
@@ -212,33 +212,27 @@ func (t *timeline) cut(s Step) {
 }
 
 // host checks that a host or group of that name is in the topology.
-func (t *timeline) host(s Step, name string) {
-	hosts := t.hosts()
+func (l *linter) host(at Pos, name string) {
+	hosts := l.hosts()
 	if slices.Contains(hosts, name) {
 		return
 	}
 	for _, group := range []struct {
 		prefix string
 		count  int
-	}{{"client", t.Topo.Clients}, {"backend", t.Topo.Backends}} {
+	}{{"client", l.Topo.Clients}, {"backend", l.Topo.Backends}} {
 		if n, err := strconv.Atoi(strings.TrimPrefix(name, group.prefix)); err == nil && strings.HasPrefix(name, group.prefix) && n > 0 {
-			t.errorf(s.Pos, name, "", "no host %q: the topology has %ss=%d", name, group.prefix, group.count)
+			l.errorf(at, name, "", "no host %q: the topology has %ss=%d", name, group.prefix, group.count)
 			return
 		}
 	}
-	t.errorf(s.Pos, name, nearest(name, hosts), "unknown host %q", name)
+	l.errorf(at, name, nearest(name, hosts), "unknown host %q", name)
 }
 
 // hosts lists what a cut can name.
-func (t *timeline) hosts() []string {
-	names := []string{nodes[0], nodes[1], LinkClients, LinkBackends}
-	for i := range t.Topo.Clients {
-		names = append(names, fmt.Sprint("client", i+1))
-	}
-	for i := range t.Topo.Backends {
-		names = append(names, fmt.Sprint("backend", i+1))
-	}
-	return names
+func (l *linter) hosts() []string {
+	return slices.Concat([]string{nodes[0], nodes[1], LinkClients, LinkBackends},
+		numberedHosts("client", l.Topo.Clients), numberedHosts("backend", l.Topo.Backends))
 }
 
 // joined checks that the link of a cut joins its ends.

@@ -201,7 +201,7 @@ func TestPrintedPlansReadBackTheSame(t *testing.T) {
 
 func TestSumsEvaluateAsTheyRead(t *testing.T) {
 	env := func(name string) (time.Duration, bool) {
-		d, ok := map[string]time.Duration{"detect": 150 * time.Millisecond, "hold": 500 * time.Millisecond}[name]
+		d, ok := map[string]time.Duration{"detect": 150 * time.Millisecond, "hold": 500 * time.Millisecond, "track": 400 * time.Millisecond}[name]
 		return d, ok
 	}
 	for text, want := range map[string]time.Duration{

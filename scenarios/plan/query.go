@@ -127,6 +127,8 @@ func (p *Plan) Env(world string) Env {
 			return p.Detect(world), true
 		case "hold":
 			return p.Hold(world), true
+		case "track":
+			return p.Track(world), true
 		}
 		return 0, false
 	}

@@ -18,7 +18,7 @@ var (
 	balances  = []string{"maglev", "rr"}
 	kinds     = []string{Sessions, Connects, Probe, Flows}
 	links     = []string{LinkClients, LinkBackends, LinkSync}
-	exprNames = []string{"detect", "hold"}
+	exprNames = []string{"detect", "hold", "track"}
 )
 
 // Names of Cond.Named. The first two are states, which can be waited for; the
@@ -70,7 +70,7 @@ var Metrics = []Metric{
 	{Name: "masters", Now: true, Check: "masters", Doc: "nodes that have the Master role at one time"},
 	{Name: "forwarders", Now: true, Check: "forwarders", Doc: "nodes that may forward at one time, by their lease and as seen on the wire"},
 	{Name: "rst", Now: true, Check: "rst", Of: kinds, Grows: true,
-		Doc: "TCP segments with RST seen at the edges; one that is relayed counts at both"},
+		Doc: "TCP segments with RST seen at the edges; one that is relayed counts at both, one after both ends have acknowledged the other's FIN nowhere but in a note"},
 	{Name: "lost", Now: true, Check: "lost", PerLine: true, Of: []string{Sessions}, Grows: true,
 		Doc: "established sessions that died before their end"},
 	{Name: "corrupt", Now: true, Check: "corrupt", PerLine: true, Of: []string{Sessions, Connects, Probe}, Grows: true,

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -165,15 +166,18 @@ var _ = ReportAfterSuite("parity", func(report Report) {
 	printParity(os.Stdout, report.SpecReports)
 })
 
-// printParity prints a line for each scenario that ran in both worlds.
+// printParity prints a line for each scenario that ran in both worlds, in their order.
 func printParity(w io.Writer, specs types.SpecReports) {
+	var lines []string
 	for _, spec := range specs {
 		for _, entry := range spec.ReportEntries {
 			if entry.Name == parityEntry {
-				fmt.Fprintf(w, "parity   %s: %s\n", spec.ContainerHierarchyTexts[0], entry.StringRepresentation())
+				lines = append(lines, fmt.Sprintf("parity   %s: %s\n", spec.ContainerHierarchyTexts[0], entry.StringRepresentation()))
 			}
 		}
 	}
+	slices.Sort(lines)
+	fmt.Fprintf(w, "\n%s", strings.Join(lines, ""))
 }
 
 var _ = ReportAfterSuite("skips", func(report Report) {

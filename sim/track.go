@@ -1,0 +1,88 @@
+package sim
+
+import (
+	"time"
+
+	"baton/impl/node"
+	"baton/scenarios/plan"
+)
+
+// probeBytes is the size of an ICMP echo request on the wire, without a payload.
+const probeBytes = etherLen + ipLen + 8
+
+// probeSalt tells a probe apart from what else leaves a host at its instant.
+const probeSalt = 0x1c
+
+// prober probes the hosts that a process tracks. It is the model of package probe of
+// the daemon: a round for each interval, and an answer counts within its own.
+type prober struct {
+	hosts    []uint8
+	every    time.Duration
+	answered []bool // in the round under way
+}
+
+func (w *World) newProber(id string) (prober, error) {
+	s := settings{plan: w.plan, node: id}
+	p := prober{every: s.duration("track.every")}
+	for _, name := range w.plan.Targets(plan.Sim, id) {
+		for i := range w.hosts {
+			if w.hosts[i].name == name {
+				p.hosts = append(p.hosts, uint8(i))
+			}
+		}
+	}
+	p.answered = make([]bool, len(p.hosts))
+	return p, s.err
+}
+
+// track begins to probe, for as long as the daemon of a life lives.
+func (p *process) track(life uint64) {
+	if len(p.tracked.hosts) > 0 {
+		p.probe()
+		p.w.at(p.w.now.Add(p.tracked.every), func() { p.round(life) })
+	}
+}
+
+// round reports what came of the last one and begins the next. A frozen daemon does
+// neither, and looks at what had come once it is thawed.
+func (p *process) round(life uint64) {
+	if p.life != life {
+		return
+	}
+	if !p.frozen {
+		for i, host := range p.tracked.hosts {
+			p.input(life, node.Probe{Target: p.w.hosts[host].name, Answered: p.tracked.answered[i]})
+		}
+		p.probe()
+	}
+	p.w.at(p.w.now.Add(p.tracked.every), func() { p.round(life) })
+}
+
+func (p *process) probe() {
+	for i, host := range p.tracked.hosts {
+		p.tracked.answered[i] = p.reaches(host)
+	}
+}
+
+// reaches reports whether a probe of a host is answered in time.
+func (p *process) reaches(host uint8) bool {
+	link := uint8(onClients)
+	if host >= p.w.firstBack {
+		link = onBackends
+	}
+	there := p.probeTime(link, p.index, host)
+	back := p.probeTime(link, host, p.index)
+	return p.powered && there+back < p.tracked.every
+}
+
+// probeTime is how long a probe takes from one host to another, for ever if it is lost.
+func (p *process) probeTime(link, from, to uint8) time.Duration {
+	if p.w.blocked(link, from, to) {
+		return p.tracked.every
+	}
+	c := p.w.lanes[link][from].cross(p.w.now, uint64(to)<<8|probeSalt, probeBytes)
+	if c.copies == 0 {
+		return p.tracked.every
+	}
+	return c.at[0].Sub(p.w.now)
+}
