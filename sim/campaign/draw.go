@@ -34,6 +34,8 @@ type drawing struct {
 	both bool
 	// hold is the recovery delay of both nodes.
 	hold time.Duration
+	// tracks says that the nodes track the backends.
+	tracks bool
 }
 
 // refresh is within what time a MASTER announces again, with something to spare: by
@@ -65,6 +67,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	d.load(gentle)
 	weather := drawChaos(sim.NewRandom(seed, "campaign/chaos"), pick(d, 0, 0.15, 0.4), gentle)
 	d.line("%s", weather.text())
+	d.track(sim.NewRandom(seed, "campaign/track"))
 	d.both = weather.lossless() == 0 || weather.jumps
 	if gentle {
 		d.gentle()
@@ -111,6 +114,19 @@ func (d *drawing) topology(unsafe bool) {
 	d.line("service web tcp 198.18.0.100:80 mode=%s balance=%s", pick(d, "fullnat", "dnat"), pick(d, "rr", "maglev"))
 	d.line("service dns udp 198.18.0.100:53 mode=%s balance=%s", pick(d, "fullnat", "dnat"), pick(d, "rr", "maglev"))
 }
+
+// track draws what the nodes track, from a stream of its own.
+func (d *drawing) track(draw *sim.Random) {
+	what := []string{"backends", "backend1", "clients"}[draw.Below(3)]
+	every, misses := draw.Between(10*time.Millisecond, 200*time.Millisecond).Truncate(time.Millisecond), 1+draw.Below(5)
+	if draw.Chance(trackShare) {
+		d.line("config track.targets=%s track.every=%s track.misses=%d", what, every, misses)
+		d.tracks = what == "backends"
+	}
+}
+
+// trackShare is in how many of the cases the nodes track hosts.
+const trackShare = 0.25
 
 // load draws the traffic. A gentle case waits for tables that are equal, which they
 // never are at one instant while connections come and go.

@@ -126,6 +126,9 @@ func (d *drawing) severed(at time.Duration, node, peer *machine) string {
 			there := node.name + " -> " + peer.name
 			cuts = append(cuts, there+" via clients", there+" via sync", there)
 		}
+		if d.tracks { // whose probes are dropped, whoever forwards
+			cuts = append(cuts, node.name+" -> backends")
+		}
 		if peer.runs() && at-peer.since >= settling {
 			both := node.name + " <-> " + peer.name
 			cuts = append(cuts, both+" via clients", "sync", both)
