@@ -26,7 +26,7 @@ func bfdCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bfd --config FILE",
 		Short: "Run a BFD speaker, or talk to one",
-		Long: "Bfd runs the BFD sessions of a configuration (RFC 5880, 5881, 5883) until SIGTERM, which holds them\n" +
+		Long: "Bfd runs the BFD sessions of a configuration (RFC 5880, 5881, 5883, 9747) until SIGTERM, which holds them\n" +
 			"down first. A mistake in the configuration is one line with file, line and the RFC's section; exit 2.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return speaker.Serve(c.Context(), o) },
@@ -125,15 +125,29 @@ func bfdStatusCommand(socket *string) *cobra.Command {
 
 func printSessions(w io.Writer, s control.BFDStatus) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "session\tpeer\tstate\tdiag\ttransmit\tdetection\tsent\treceived")
+	fmt.Fprintln(table, "session\tpeer\tstate\tdiag\ttransmit\tdetection\tsent\treceived\techo")
 	for _, x := range s.Sessions {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%v\t%v\t%d\t%d\n",
-			x.Name, x.Peer, x.State, x.Diag, x.Transmit, x.Detection, x.Counters.Sent, x.Counters.Received)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%v\t%v\t%d\t%d\t%s\n",
+			x.Name, x.Peer, x.State, x.Diag, x.Transmit, x.Detection, x.Counters.Sent, x.Counters.Received, echoCell(x.Echo))
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	return printDiscarded(w, s)
+}
+
+// echoCell is a session's Echo function in short: which way echo packets go, how fast
+// ours do, and how many went and came back.
+func echoCell(e *control.BFDEcho) string {
+	switch {
+	case e == nil:
+		return "-"
+	case e.Transmit == 0:
+		return fmt.Sprintf("returned to %v", e.OursMinRx)
+	case !e.Active:
+		return "not sent"
+	}
+	return fmt.Sprintf("%v, %d of %d back", e.Transmit, e.Received, e.Sent)
 }
 
 // printDiscarded tells of packets that no session took, if there were any.

@@ -19,6 +19,10 @@ func TestBFDRefusesBadInput(t *testing.T) {
 	auth := func(kind, secret string) string {
 		return session(", auth: {type: " + kind + ", keys: [{id: 1, secret: " + secret + "}]}")
 	}
+	echo := func(keys string) string { return session(", echo: {" + keys + "}") }
+	unaffiliated := func(more string) string {
+		return session(", mode: unaffiliated-echo, echo: {source: 198.18.77.1}" + more)
+	}
 	for _, c := range []struct{ name, text, want string }{
 		{"interval of 0", session(", tx: 0s"), "bfd.yaml:3: sessions[0].tx: 0s is out of range; use 1ms to 1h11m34.967295s (RFC 5880 4.1)"},
 		{"interval beyond 32 bits", session(", rx: 72m"), "bfd.yaml:3: sessions[0].rx: 1h12m0s is out of range; use 1ms to 1h11m34.967295s (RFC 5880 4.1)"},
@@ -38,6 +42,26 @@ func TestBFDRefusesBadInput(t *testing.T) {
 		{"single hop without an interface", head + "  - {name: r1, local: 198.18.9.1, peer: 198.18.9.2}\n", "needs the interface that it is bound to (RFC 5881 3)"},
 		{"least TTL of a single hop", session(", min_ttl: 250"), "sessions[0].min_ttl: is of multihop alone; a single hop takes 255 (RFC 5881 5)"},
 		{"no least TTL of a multihop", head + "  - {name: r1, mode: multihop, local: 198.18.9.1, peer: 198.18.9.2, min_ttl: 0}\n", "bfd.yaml:3: sessions[0].min_ttl: 0 is out of range; use 1, which any packet has, to 255, which no router may lower (RFC 5082 3)"},
+		{"echo over several hops", head + "  - {name: r1, mode: multihop, local: 198.18.9.1, peer: 198.18.9.2, echo: {rx: 50ms}}\n",
+			"bfd.yaml:3: sessions[0].echo: is of no use to multihop: echo packets cross one hop alone (RFC 5883 3)"},
+		{"echo interval of 0", echo("tx: 0s, source: 198.18.77.1"), "sessions[0].echo.tx: 0s is out of range; use 1ms to 1h11m34.967295s (RFC 5880 4.1)"},
+		{"echo interval beyond 32 bits", echo("rx: 72m"), "sessions[0].echo.rx: 1h12m0s is out of range; use 1ms to 1h11m34.967295s (RFC 5880 4.1)"},
+		{"echo that does nothing", echo("source: 198.18.77.1"), "sessions[0].echo: neither sends echo packets nor returns them; add tx, rx or both"},
+		{"echo from nowhere", echo("tx: 50ms"), "sessions[0]: needs an address to send echo packets from that is not of a0's subnets (RFC 5881 4)"},
+		{"echo from our address on the link", echo("tx: 50ms, source: 198.18.9.1"), "sessions[0].echo.source: 198.18.9.1 is of the link's subnet: the peer could answer with redirects (RFC 5881 4)"},
+		{"echo from another protocol", echo(`tx: 50ms, source: "2001:2:0:77::1"`), "sessions[0].echo.source: 2001:2:0:77::1 is of another protocol than 198.18.9.1"},
+		{"echo from a link-local address", head + `  - {name: r1, local: "2001:2:0:9::1", peer: "2001:2:0:9::2", interface: a0, echo: {tx: 50ms, source: "fe80::1"}}` + "\n",
+			"sessions[0].echo.source: fe80::1 is link-local: the peer could answer with redirects (RFC 5881 4)"},
+		{"echo to a link-local address", head + `  - {name: r1, local: "fe80::1", peer: "fe80::2", interface: a0, echo: {tx: 50ms, source: "2001:2:0:77::1"}}` + "\n",
+			"sessions[0].local: fe80::1 is link-local, which no system forwards to (RFC 4291 2.5.6)"},
+		{"a source without packets", echo("rx: 50ms, source: 198.18.77.1"), "sessions[0].echo.source: is of echo packets that are sent; add tx, or leave it out"},
+		{"unaffiliated in demand mode", unaffiliated(", demand: true"), "sessions[0].demand: is of no use to an unaffiliated session, whose peer sends nothing of its own (RFC 9747 2)"},
+		{"unaffiliated and passive", unaffiliated(", passive: true"), "sessions[0].passive: is of no use to an unaffiliated session"},
+		{"unaffiliated with a receive interval", unaffiliated(", rx: 50ms"), "sessions[0].rx: is of no use to an unaffiliated session"},
+		{"unaffiliated with two intervals", strings.Replace(unaffiliated(""), "source", "tx: 50ms, source", 1), "sessions[0].echo.tx: is the session's own tx where it is unaffiliated"},
+		{"unaffiliated interval of 0", unaffiliated(", tx: 0s"), "sessions[0].tx: 0s is out of range"},
+		{"unaffiliated without an interface", strings.Replace(unaffiliated(""), ", interface: a0", "", 1), "needs the interface that it is bound to (RFC 5881 3)"},
+		{"unaffiliated beside a single hop", session("") + strings.Replace(strings.TrimPrefix(unaffiliated(""), head), "r1", "r2", 1), "sessions[1]: collides with the session on line 3: both are with 198.18.9.2 on a0"},
 		{"unknown key", session(", txx: 50ms"), "sessions[0].txx is not a key; did you mean sessions[0].tx?"},
 		{"no session", "control: bfd.sock\nsessions: []\n", "sessions: is empty"},
 	} {

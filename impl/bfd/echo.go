@@ -60,6 +60,16 @@ func (s *Session) EchoTransmitInterval() time.Duration {
 	return max(s.cfg.EchoInterval, s.peer.minEchoRx)
 }
 
+// EchoDetectionTime returns how long echo packets may fail to come back while they
+// are sent (RFC 5880 section 6.8.5).
+func (s *Session) EchoDetectionTime() time.Duration {
+	return time.Duration(s.cfg.DetectMult) * s.EchoTransmitInterval()
+}
+
+// LastEcho returns when the last echo packet came back, or when the Echo function
+// began to count at its present pace if that is later.
+func (s *Session) LastEcho() clock.Instant { return s.echo.lastReturn }
+
 // followEcho starts, stops and re-times the Echo function. While it runs, control
 // packets may be sedate (RFC 5880 section 6.8.3), so the intervals follow.
 func (s *Session) followEcho(now clock.Instant) {
@@ -69,7 +79,9 @@ func (s *Session) followEcho(now clock.Instant) {
 		return
 	}
 	e.interval = interval
-	e.lastReturn = now // packets that were sent at another pace do not count as missed at this one
+	if wanted {
+		e.lastReturn = now // packets that were sent at another pace do not count as missed at this one
+	}
 	if wanted == e.active {
 		return
 	}

@@ -29,6 +29,7 @@ const (
 	offsetFlags      = 1
 	offsetDetectMult = 2
 	offsetLength     = 3
+	offsetMyDiscr    = 4
 )
 
 // Packet is a BFD control packet (RFC 5880 section 4.1). Intervals are whole

@@ -1,6 +1,7 @@
 package bfd
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -60,6 +61,17 @@ type Unaffiliated struct {
 	drop   DropError
 }
 
+// UnaffiliatedDiscr returns the discriminator of a packet that came to the echo port,
+// by which its owner finds the Unaffiliated session that it may be of; it is then no
+// echo packet of a Session, whose discriminator EchoDiscr returns.
+func UnaffiliatedDiscr(b []byte) (discr uint32, ok bool) {
+	if len(b) < headerLen {
+		return 0, false
+	}
+	discr = binary.BigEndian.Uint32(b[offsetMyDiscr:])
+	return discr, discr != 0 // where an echo packet has the upper half of its sequence number
+}
+
 // unaffiliatedFill is what the interval fields hold that nobody reads (RFC 9747 section 2).
 const unaffiliatedFill = time.Second
 
@@ -80,6 +92,10 @@ func (u *Unaffiliated) State() State { return u.state }
 
 // LocalDiag returns why the session last went down.
 func (u *Unaffiliated) LocalDiag() Diag { return u.diag }
+
+// LastReceived returns when the last packet came back that was accepted, the zero
+// Instant before the first.
+func (u *Unaffiliated) LastReceived() clock.Instant { return u.lastRx }
 
 // Stats returns the counters.
 func (u *Unaffiliated) Stats() Stats { return u.stats }

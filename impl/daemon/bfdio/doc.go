@@ -4,6 +4,9 @@
 // from a filter that the kernel applies; that is the sessions' matter. The loops of the
 // daemon and of the speaker own its sockets and call Receive when their descriptors are
 // readable, so that no other goroutine's schedule stands between the wire and a session.
+//
+// Echo packets, which a system sends to itself by way of its peer, take a packet socket
+// instead: EchoLink.
 package bfdio
 
 import "baton/impl/bfd"

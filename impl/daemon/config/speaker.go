@@ -38,7 +38,24 @@ type BFDSession struct {
 	Demand  bool    `yaml:"demand,omitempty"`
 	Passive bool    `yaml:"passive,omitempty"`
 	Auth    BFDAuth `yaml:"auth,omitempty"`
+	Echo    BFDEcho `yaml:"echo,omitempty"`
 }
+
+// BFDEcho is what a session does about echo packets (RFC 5880 6.4): in a single hop
+// beside its control packets, in an unaffiliated session instead of them.
+type BFDEcho struct {
+	TX Duration `yaml:"tx,omitempty"` // how fast to send them while Up; left out: not at all
+	RX Duration `yaml:"rx,omitempty"` // bfd.RequiredMinEchoRxInterval; left out: none is returned
+	// Source is the address that echo packets are sent from: one of this system that
+	// is not of the interface's subnets (RFC 5881 4).
+	Source Address `yaml:"source,omitempty"`
+}
+
+// IsZero lets a session without the Echo function stay without it in a written file.
+func (e BFDEcho) IsZero() bool { return e == BFDEcho{} }
+
+// Sends reports whether the session sends packets to the echo port.
+func (s *BFDSession) Sends() bool { return s.Mode == Unaffiliated || s.Echo.TX != 0 }
 
 // BFDAuth is how a session authenticates (RFC 5880 6.7).
 type BFDAuth struct {
@@ -69,10 +86,13 @@ type BFDMode string
 const (
 	SingleHop BFDMode = "single-hop" // RFC 5881
 	MultiHop  BFDMode = "multihop"   // RFC 5883
+	// Unaffiliated is a session with a system that knows no BFD and forwards back what
+	// is sent to it (RFC 9747).
+	Unaffiliated BFDMode = "unaffiliated-echo"
 )
 
 func (BFDMode) noun() string        { return "a mode" }
-func (BFDMode) allowed() []string   { return []string{"single-hop", "multihop"} }
+func (BFDMode) allowed() []string   { return []string{"single-hop", "multihop", "unaffiliated-echo"} }
 func (m BFDMode) offered() []string { return m.allowed() }
 
 // BFDAuthType is an authentication type of RFC 5880 4.1.
@@ -133,13 +153,11 @@ func (s *BFDSession) defaults(d *document, at string) {
 	if s.Mode == "" {
 		s.Mode = SingleHop
 	}
-	for _, t := range []struct {
-		key   string
-		value *Duration
-	}{{".tx", &s.TX}, {".rx", &s.RX}} {
-		if !d.has(at + t.key) {
-			*t.value = defaultInterval
-		}
+	if !d.has(at + ".tx") {
+		s.TX = defaultInterval
+	}
+	if s.Mode != Unaffiliated && !d.has(at+".rx") {
+		s.RX = defaultInterval
 	}
 	if !d.has(at + ".mult") {
 		s.Mult = defaultMult

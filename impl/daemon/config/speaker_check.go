@@ -46,7 +46,7 @@ func checkSession(d *document, at string, s *BFDSession) error {
 		return d.fail(at+".name", "%q is not a name; use one word, such as r1", s.Name)
 	}
 	for _, check := range []func(*document, string, *BFDSession) error{
-		checkSessionEnds, checkSessionTiming, checkSessionAuth,
+		checkSessionEnds, checkSessionTiming, checkSessionAuth, checkSessionEcho,
 	} {
 		if err := check(d, at, s); err != nil {
 			return err
@@ -90,8 +90,10 @@ func checkSessionTiming(d *document, at string, s *BFDSession) error {
 	if err := checkInterval(d, at+".tx", s.TX); err != nil {
 		return err
 	}
-	if err := checkInterval(d, at+".rx", s.RX); err != nil {
-		return err
+	if s.Mode != Unaffiliated {
+		if err := checkInterval(d, at+".rx", s.RX); err != nil {
+			return err
+		}
 	}
 	if s.Mult == 0 {
 		return d.fail(at+".mult", "0 is out of range; use 1 to 255 (RFC 5880 6.8.1)")

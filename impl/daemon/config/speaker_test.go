@@ -50,6 +50,8 @@ sessions:
   - {name: near, local: 198.18.9.1, peer: 198.18.9.2, interface: a0, tx: 50ms, rx: 20ms, mult: 5, demand: true,
      auth: {type: keyed-sha1, keys: [{id: 1, secret: one}, {id: 2, secret: "0x00ff"}], send: 2}}
   - {name: far, mode: multihop, local: "2001:2::1", peer: "2001:2:0:7::1", passive: true}
+  - {name: echo, local: 198.18.9.1, peer: 198.18.9.3, interface: a0, echo: {tx: 50ms, rx: 20ms, source: 198.18.77.1}}
+  - {name: alone, mode: unaffiliated-echo, local: 198.18.9.1, peer: 198.18.9.4, interface: a0, echo: {source: 198.18.77.1}}
 `)
 	text, err := s.Marshal()
 	if err != nil {

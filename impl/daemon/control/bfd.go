@@ -71,9 +71,31 @@ type BFDSession struct {
 	Polling   bool          `json:"polling"`
 	Demand    bool          `json:"remote_demand"`
 
+	// Echo is there where the session sends or returns echo packets.
+	Echo *BFDEcho `json:"echo,omitempty"`
+
 	LastReceived clock.Instant `json:"last_received"`
 	Changes      []BFDChange   `json:"changes"` // the last ones, oldest first
 	Counters     BFDCounters   `json:"counters"`
+}
+
+// BFDEcho is the Echo function of a session. In an unaffiliated session it is all
+// there is, and what it counts stands in Counters.
+type BFDEcho struct {
+	Active bool `json:"active"` // echo packets are being sent
+	// Transmit is the interval at which they are, or would be; Detection is how long
+	// they may fail to come back.
+	Transmit  time.Duration `json:"transmit"`
+	Detection time.Duration `json:"detection"`
+	// OursMinRx and TheirsMinRx are both sides' Required Min Echo RX Interval: how
+	// fast each returns what the other sends, 0 for not at all.
+	OursMinRx    time.Duration `json:"ours_min_rx"`
+	TheirsMinRx  time.Duration `json:"theirs_min_rx"`
+	Sent         uint64        `json:"sent"`
+	Received     uint64        `json:"received"`
+	LastReceived clock.Instant `json:"last_received"`
+	// Neighbour is the link-layer address that they are sent to, "" while it is not known.
+	Neighbour string `json:"neighbour,omitempty"`
 }
 
 // BFDTimers are the timers of one side.

@@ -8,6 +8,9 @@
 // one is left alone. The entries stay the kernel's own, which is where the eBPF
 // program's bpf_redirect_neigh finds them. Everything runs on a goroutine and a
 // socket of its own; the daemon's loop only calls Note, which does not block.
+//
+// A Follower asks in the same way, for few neighbours, and tells their link-layer
+// addresses to whoever sends frames to them: the BFD speaker's echo packets.
 package neigh
 
 import (

@@ -28,7 +28,7 @@ func (a *agenda) earliest() clock.Instant {
 func (a *agenda) add(x *session) {
 	x.place = len(a.heap)
 	a.heap = append(a.heap, x)
-	a.move(x, x.bfd.Deadline())
+	a.move(x, x.Deadline())
 }
 
 // move gives a session another deadline.

@@ -41,7 +41,11 @@ func (c controller) with(ctx context.Context, name string, f func(*bfd.Session, 
 			return
 		}
 		x := c.sessions[i]
-		err = f(x.bfd, x.instant(poller.Now()))
+		if x.peered == nil {
+			err = fmt.Errorf("speaker: session %q is unaffiliated: it has no peer to agree with, and no state but Up, Init and Down (RFC 9747 2)", name)
+			return
+		}
+		err = f(x.peered, x.instant(poller.Now()))
 		c.settle(x)
 	}); waited != nil {
 		return waited
@@ -83,7 +87,7 @@ func (c controller) Status(ctx context.Context) (control.BFDStatus, error) {
 	var status control.BFDStatus
 	var err error
 	if waited := c.do(ctx, func() {
-		status = control.BFDStatus{Now: poller.Now(), NoSession: c.strays, LateMax: c.lateMax}
+		status = control.BFDStatus{Now: poller.Now(), NoSession: c.strays + c.echoes.damaged(), LateMax: c.lateMax}
 		status.Filtered, err = c.filtered()
 		for _, x := range c.sessions {
 			status.Sessions = append(status.Sessions, x.status())
@@ -124,14 +128,17 @@ func (x *session) status() control.BFDSession {
 	out := control.BFDSession{
 		Name: x.cfg.Name, Mode: string(x.cfg.Mode), Interface: x.cfg.Interface,
 		Peer: x.cfg.Peer.String(), Local: x.cfg.Local.String(),
-		State: x.bfd.State().String(), Diag: x.bfd.LocalDiag().String(), LocalDiscr: x.discr,
-		Transmit: x.bfd.TransmitInterval(), Detection: x.bfd.DetectionTime(),
+		State: x.State().String(), Diag: x.LocalDiag().String(), LocalDiscr: x.discr,
+		Transmit: x.TransmitInterval(), Detection: x.DetectionTime(), LastReceived: x.lastReceived(),
 		Changes: []control.BFDChange{}, Counters: x.counters(),
 	}
 	if x.sender != nil {
 		out.SourcePort = x.sender.SourcePort()
 	}
-	x.peer(&out)
+	if x.peered != nil {
+		x.peer(&out)
+	}
+	out.Echo = x.echoStatus()
 	for i := max(x.noted, keptChanges) - keptChanges; i < x.noted; i++ {
 		c := x.changes[i%keptChanges]
 		out.Changes = append(out.Changes, control.BFDChange{
@@ -144,15 +151,39 @@ func (x *session) status() control.BFDSession {
 
 // peer fills in what both sides have announced.
 func (x *session) peer(out *control.BFDSession) {
-	v := x.bfd.Variables()
-	out.RemoteState, out.RemoteDiag, out.RemoteDiscr = x.bfd.RemoteState().String(), x.bfd.RemoteDiag().String(), x.bfd.RemoteDiscr()
+	v := x.peered.Variables()
+	out.RemoteState, out.RemoteDiag, out.RemoteDiscr = x.peered.RemoteState().String(), x.peered.RemoteDiag().String(), x.peered.RemoteDiscr()
 	out.Ours = control.BFDTimers{MinTx: v.DesiredMinTxInterval, MinRx: v.RequiredMinRxInterval, DetectMult: v.DetectMult}
 	out.Theirs = control.BFDTimers{MinTx: v.RemoteMinTxInterval, MinRx: v.RemoteMinRxInterval, DetectMult: v.RemoteDetectMult}
-	out.Polling, out.Demand, out.LastReceived = v.Polling, v.RemoteDemandMode, v.LastReceived
+	out.Polling, out.Demand = v.Polling, v.RemoteDemandMode
+}
+
+// echoStatus is the Echo function, nil where the session has nothing to do with it.
+func (x *session) echoStatus() *control.BFDEcho {
+	var out control.BFDEcho
+	switch {
+	case x.loop != nil:
+		stats := x.Stats()
+		out = control.BFDEcho{Active: true, Transmit: x.TransmitInterval(), Detection: x.DetectionTime(),
+			Sent: stats.Sent, Received: stats.Received, LastReceived: x.lastReceived()}
+	case x.cfg.Echo.IsZero():
+		return nil
+	default:
+		stats := x.Stats()
+		out = control.BFDEcho{Active: x.peered.EchoActive(), OursMinRx: time.Duration(x.cfg.Echo.RX), TheirsMinRx: x.peered.Variables().RemoteMinEchoRxInterval,
+			Sent: stats.EchoSent, Received: stats.EchoReceived}
+		if x.echo != nil {
+			out.Transmit, out.Detection, out.LastReceived = x.peered.EchoTransmitInterval(), x.peered.EchoDetectionTime(), x.peered.LastEcho()
+		}
+	}
+	if x.echo != nil {
+		out.Neighbour = x.echo.Neighbour().String()
+	}
+	return &out
 }
 
 func (x *session) counters() control.BFDCounters {
-	stats := x.bfd.Stats()
+	stats := x.Stats()
 	return control.BFDCounters{
 		Sent: stats.Sent, Received: stats.Received,
 		Ups: stats.Ups, Downs: stats.Downs, ReceiveGapMax: stats.ReceiveGapMax, AdvanceLateMax: stats.AdvanceLateMax,

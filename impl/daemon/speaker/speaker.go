@@ -46,6 +46,7 @@ type Speaker struct {
 	byDiscr map[uint32]*session
 	paths   map[kind]*bfd.Table[*session]
 	links   map[int]string // names of interfaces by index
+	echoes  echoes
 
 	calls   calls
 	ended   bool
@@ -89,7 +90,7 @@ func (s *Speaker) open(cfg *config.Speaker) (err error) {
 			return err
 		}
 	}
-	return nil
+	return s.openFollower()
 }
 
 // add makes a session, its sockets, and those that it shares with others.
@@ -101,7 +102,13 @@ func (s *Speaker) add(cfg *config.BFDSession) error {
 	}
 	s.sessions, s.byDiscr[discr] = append(s.sessions, x), x
 	s.rest = min(s.rest, x.shortest()/restShare)
-	if err := s.openControl(x); err != nil {
+	if x.peered != nil {
+		err = s.openControl(x)
+	}
+	if err == nil {
+		err = s.openEcho(x)
+	}
+	if err != nil {
 		return fmt.Errorf("session %s: %w", cfg.Name, err)
 	}
 	s.due.add(x)
@@ -178,6 +185,7 @@ func (s *Speaker) Close() {
 	for _, r := range s.receives {
 		r.Close()
 	}
+	s.echoes.close()
 	if s.poller != nil {
 		s.poller.Close()
 	}
@@ -193,6 +201,7 @@ const (
 
 // Run drives the sessions until Stop. The goroutine should be locked to its thread.
 func (s *Speaker) Run() error {
+	defer s.follow()()
 	for !s.ended {
 		began := poller.Now()
 		if s.due.earliest().After(began) { // among many sessions one is always due
@@ -202,6 +211,7 @@ func (s *Speaker) Run() error {
 			began = poller.Now()
 		}
 		s.receive()
+		s.receiveEchoes()
 		s.advance()
 		s.calls.carryOut()
 		pause(began.Add(s.rest))
@@ -286,14 +296,17 @@ func (s *Speaker) advance() {
 // settle carries out what a session has come to, and looks when it wants to be called
 // next.
 func (s *Speaker) settle(x *session) {
-	ready := x.bfd.Ready()
+	ready := x.Ready()
 	for _, packet := range ready.Packets {
 		x.send(s.log, packet)
+	}
+	for _, packet := range ready.Echoes {
+		x.sendEcho(s.log, packet)
 	}
 	for _, change := range ready.Changes {
 		x.changed(s.log, change)
 	}
-	s.due.move(x, x.bfd.Deadline())
+	s.due.move(x, x.Deadline())
 }
 
 // calls are functions that other goroutines want run between two looks.

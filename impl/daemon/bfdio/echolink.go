@@ -1,0 +1,192 @@
+package bfdio
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// EchoLink sends and receives the echo packets of all sessions on one interface, of
+// one protocol (RFC 5881 section 4). An echo packet is for the system that sends it:
+// the kernel would deliver it at once, without the link, and would discard what comes
+// back as a forgery of its own address. So this is a packet socket, which goes by the
+// routing table in neither direction, nor by filters of the reverse path (section 2).
+// It is not safe for concurrent use.
+type EchoLink struct {
+	name     string
+	index    int
+	v6       bool
+	noLLAddr bool // the link has no link-layer addresses, as a tunnel
+	fd       int
+	accepted []netip.Addr
+	damaged  uint64
+	in       batch
+}
+
+// OpenEchoLink opens the socket in the calling thread's network namespace. The link
+// must exist. Nothing is received before Accept.
+func OpenEchoLink(link string, v6 bool) (*EchoLink, error) {
+	l := &EchoLink{name: link, v6: v6, fd: -1}
+	l.in.init()
+	if err := l.open(); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("bfdio: open %s for echo packets: %w", link, err)
+	}
+	return l, nil
+}
+
+func (l *EchoLink) open() error {
+	link, err := net.InterfaceByName(l.name)
+	if err != nil {
+		return err
+	}
+	l.index, l.noLLAddr = link.Index, len(link.HardwareAddr) == 0
+	// Of no protocol until it is bound, so that nothing comes before the filter is there.
+	l.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("create: %w", err)
+	}
+	if err := configure(l.fd, "", []option{
+		{"SO_TIMESTAMPNS", unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1},
+		{"SO_PRIORITY", unix.SOL_SOCKET, unix.SO_PRIORITY, prioControl},
+	}); err != nil {
+		return err
+	}
+	if err := l.filter(); err != nil {
+		return err
+	}
+	if err := unix.Bind(l.fd, &unix.SockaddrLinklayer{Protocol: l.protocol(), Ifindex: l.index}); err != nil {
+		return fmt.Errorf("bind: %w", err)
+	}
+	return nil
+}
+
+// protocol is the EtherType, in the byte order of the wire as the kernel wants it.
+func (l *EchoLink) protocol() uint16 {
+	v := uint16(unix.ETH_P_IP)
+	if l.v6 {
+		v = unix.ETH_P_IPV6
+	}
+	return v<<8 | v>>8
+}
+
+// filter has the kernel keep the echo packets to the accepted addresses, and nothing else.
+func (l *EchoLink) filter() error {
+	program, err := echoFilter(l.v6, l.accepted)
+	if err != nil {
+		return fmt.Errorf("make the filter: %w", err)
+	}
+	if err := unix.SetsockoptSockFprog(l.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program); err != nil {
+		return fmt.Errorf("attach the filter: %w", err)
+	}
+	return nil
+}
+
+// Accept has echo packets to a local address received.
+func (l *EchoLink) Accept(local netip.Addr) error {
+	if slices.Contains(l.accepted, local) {
+		return nil
+	}
+	l.accepted = append(l.accepted, local)
+	if err := l.filter(); err != nil {
+		return fmt.Errorf("bfdio: accept echo packets to %v on %s: %w", local, l.name, err)
+	}
+	return nil
+}
+
+// Serves reports whether it is the link of an interface and protocol.
+func (l *EchoLink) Serves(link string, v6 bool) bool { return l.name == link && l.v6 == v6 }
+
+// Index is the interface's.
+func (l *EchoLink) Index() int { return l.index }
+
+// FD is readable when packets wait.
+func (l *EchoLink) FD() int { return l.fd }
+
+// Receive returns the echo packets that wait, like Listener.Receive; more reports
+// whether others may wait behind them. Damaged packets are left out.
+func (l *EchoLink) Receive() (received []Datagram, more bool, err error) {
+	n, err := l.in.receive(l.fd)
+	if err != nil {
+		return nil, false, fmt.Errorf("bfdio: receive echo packets on %s: %w", l.name, err)
+	}
+	received = l.in.parse(n)
+	more = More(received)
+	whole := received[:0]
+	for i := range received {
+		if d, ok := parseEcho(received[i].Data); ok {
+			d.Link, d.At = l.index, received[i].At
+			whole = append(whole, d)
+		}
+	}
+	l.damaged += uint64(len(received) - len(whole))
+	return whole, more, nil
+}
+
+// Damaged is how many packets were not whole, or had a wrong checksum.
+func (l *EchoLink) Damaged() uint64 { return l.damaged }
+
+// Close closes the descriptor.
+func (l *EchoLink) Close() {
+	if l.fd >= 0 {
+		unix.Close(l.fd)
+	}
+	l.fd = -1
+}
+
+// EchoSender transmits one session's echo packets: by its link, to the link-layer
+// address of the peer, and with an address of this system as their destination, so
+// that the peer forwards them back (RFC 5881 section 4).
+type EchoSender struct {
+	link          *EchoLink
+	source, local netip.Addr
+	to            unix.SockaddrLinklayer
+	known         bool // the link-layer address is
+	packet        []byte
+}
+
+// Sender returns a sender of packets from source to local, both of the link's
+// protocol. The link is to stay open for as long as it is used.
+func (l *EchoLink) Sender(source, local netip.Addr) *EchoSender {
+	return &EchoSender{link: l, source: source, local: local, known: l.noLLAddr,
+		to: unix.SockaddrLinklayer{Protocol: l.protocol(), Ifindex: l.index}}
+}
+
+// SetNeighbour says what the peer's link-layer address is; nil that it is not known.
+// Until the first call it is not, unless the link has no such addresses.
+func (s *EchoSender) SetNeighbour(mac net.HardwareAddr) {
+	if s.link.noLLAddr || len(mac) > len(s.to.Addr) {
+		return
+	}
+	s.known = len(mac) > 0
+	s.to.Halen = uint8(copy(s.to.Addr[:], mac))
+}
+
+// Neighbour is the link-layer address that packets are sent to, nil if there is none.
+func (s *EchoSender) Neighbour() net.HardwareAddr {
+	if s.to.Halen == 0 || !s.known {
+		return nil
+	}
+	return slices.Clone(s.to.Addr[:s.to.Halen])
+}
+
+// ErrNoNeighbour is why nothing was sent while the peer does not tell its link-layer address.
+var ErrNoNeighbour = errors.New("the link-layer address of the peer is not known")
+
+// Send transmits one echo packet. An error is what it is on a link that is down: the
+// packet will not come back, and the session draws its conclusions.
+func (s *EchoSender) Send(payload []byte) error {
+	err := ErrNoNeighbour
+	if s.known {
+		s.packet = appendEcho(s.packet[:0], s.source, s.local, payload)
+		err = unix.Sendto(s.link.fd, s.packet, unix.MSG_DONTWAIT, &s.to)
+	}
+	if err != nil {
+		return fmt.Errorf("bfdio: send echo packet by %s to %v: %w", s.link.name, s.local, err)
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package neigh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// Neighbour is a system on a link.
+type Neighbour struct {
+	Link int // the interface's index
+	Addr netip.Addr
+}
+
+// useEvery is the time between two requests to use an entry. An entry that could not
+// be resolved is tried again as often, and a confirmed one stays so.
+const useEvery = time.Second
+
+// renewAfter is the pause before a subscription that broke is renewed.
+const renewAfter = 100 * time.Millisecond
+
+// Follower has the kernel keep the entries of neighbours, and tells their link-layer
+// addresses.
+type Follower struct {
+	neighbours []Neighbour
+	log        *slog.Logger
+	space      netns.NsHandle
+}
+
+// NewFollower returns a follower for the calling thread's network namespace.
+func NewFollower(neighbours []Neighbour, log *slog.Logger) (*Follower, error) {
+	space, err := netns.Get()
+	if err != nil {
+		return nil, fmt.Errorf("neigh: the network namespace: %w", err)
+	}
+	return &Follower{neighbours: neighbours, log: log, space: space}, nil
+}
+
+// Close lets go of the namespace, after Run has returned.
+func (f *Follower) Close() { f.space.Close() }
+
+// Run calls report with the link-layer address of each neighbour as soon as there is
+// one and whenever it changes, until ctx is done: nil where it is known no more. A
+// subscription that breaks (the kernel had more to tell than the socket could hold) is
+// renewed and everything reported again.
+func (f *Follower) Run(ctx context.Context, report func(Neighbour, net.HardwareAddr)) {
+	for {
+		err := f.follow(ctx, report)
+		if ctx.Err() != nil {
+			return
+		}
+		f.log.Warn("neighbours are followed anew", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(renewAfter):
+		}
+	}
+}
+
+// follow runs one subscription until it breaks or ctx is done.
+func (f *Follower) follow(ctx context.Context, report func(Neighbour, net.HardwareAddr)) error {
+	handle, err := netlink.NewHandleAt(f.space, unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("neigh: open netlink: %w", err)
+	}
+	defer handle.Close()
+	updates, done := make(chan netlink.NeighUpdate, 64), make(chan struct{})
+	defer close(done)
+	broken := make(chan error, 1)
+	if err := netlink.NeighSubscribeWithOptions(updates, done, netlink.NeighSubscribeOptions{
+		Namespace: &f.space, ListExisting: true,
+		ErrorCallback: func(err error) {
+			select {
+			case broken <- err:
+			default:
+			}
+		},
+	}); err != nil {
+		return fmt.Errorf("neigh: subscribe to neighbours: %w", err)
+	}
+	again := time.NewTicker(useEvery)
+	defer again.Stop()
+	useAll(handle, f.neighbours)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-broken:
+			return fmt.Errorf("neigh: receive neighbour updates: %w", err)
+		case <-again.C:
+			useAll(handle, f.neighbours)
+		case update, ok := <-updates:
+			if !ok {
+				return errors.New("neigh: neighbour updates ended")
+			}
+			if n, mac := told(update); slices.Contains(f.neighbours, n) {
+				report(n, mac)
+			}
+		}
+	}
+}
+
+// useAll asks the kernel to resolve or confirm entries. On a link that is down that
+// fails, and the next request is as good as this one.
+func useAll(handle *netlink.Handle, neighbours []Neighbour) {
+	for _, n := range neighbours {
+		family := netlink.FAMILY_V4
+		if n.Addr.Is6() {
+			family = netlink.FAMILY_V6
+		}
+		_ = handle.NeighSet(&netlink.Neigh{LinkIndex: n.Link, Family: family, IP: n.Addr.AsSlice(), Flags: netlink.NTF_USE})
+	}
+}
+
+// told reads an update.
+func told(update netlink.NeighUpdate) (Neighbour, net.HardwareAddr) {
+	addr, _ := netip.AddrFromSlice(update.IP)
+	mac := update.HardwareAddr
+	if update.Type == unix.RTM_DELNEIGH || update.State&unusable != 0 {
+		mac = nil
+	}
+	return Neighbour{Link: update.LinkIndex, Addr: addr.Unmap()}, mac
+}

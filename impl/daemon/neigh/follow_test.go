@@ -1,0 +1,118 @@
+package neigh
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/vishvananda/netlink"
+)
+
+// TestFollowTellsTheLinkLayerAddressOfANeighbour: without traffic to it, again when it
+// changes, and that it is known no more once the entry is gone.
+func TestFollowTellsTheLinkLayerAddressOfANeighbour(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: network namespaces")
+	}
+	var spaces [2]ns.NetNS
+	for i := range spaces {
+		space, err := ns.TempNetNS()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer space.Close()
+		spaces[i] = space
+	}
+	in := func(i int, f func() error) {
+		t.Helper()
+		if err := spaces[i].Do(func(ns.NetNS) error { return f() }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in(0, func() error {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = "e0"
+		return netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "e1", PeerNamespace: netlink.NsFd(spaces[1].Fd())})
+	})
+	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	index := setUp(in, 0, "e0", "198.18.9.1/24", nil)
+	setUp(in, 1, "e1", "198.18.9.2/24", mac)
+
+	peer := Neighbour{Link: index, Addr: netip.MustParseAddr("198.18.9.2")}
+	var f *Follower
+	in(0, func() (err error) {
+		f, err = NewFollower([]Neighbour{peer}, slog.New(slog.DiscardHandler))
+		return err
+	})
+	defer f.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	told, ended := make(chan net.HardwareAddr, 256), make(chan struct{})
+	go func() {
+		defer close(ended)
+		f.Run(ctx, func(n Neighbour, mac net.HardwareAddr) {
+			if n == peer {
+				told <- slices.Clone(mac)
+			}
+		})
+	}()
+	defer func() { cancel(); <-ended }()
+	await := func(what string, want net.HardwareAddr) {
+		t.Helper()
+		deadline := time.After(patience)
+		for {
+			select {
+			case got := <-told:
+				if slices.Equal(got, want) {
+					return
+				}
+			case <-deadline:
+				t.Fatalf("%s: %v was not told within %v", what, want, patience)
+			}
+		}
+	}
+	await("at first", mac)
+	other := net.HardwareAddr{2, 0, 0, 0, 0, 2}
+	in(1, func() error {
+		link, err := netlink.LinkByName("e1")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetHardwareAddr(link, other)
+	})
+	entry := &netlink.Neigh{LinkIndex: index, IP: net.IPv4(198, 18, 9, 2).To4()}
+	in(0, func() error { return netlink.NeighDel(entry) })
+	await("removed", nil)
+	await("after a change", other)
+}
+
+// setUp gives an interface an address, and a hardware address where one is named, and
+// returns its index.
+func setUp(in func(int, func() error), space int, name, prefix string, mac net.HardwareAddr) (index int) {
+	in(space, func() error {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		index = link.Attrs().Index
+		if mac != nil {
+			if err := netlink.LinkSetHardwareAddr(link, mac); err != nil {
+				return err
+			}
+		}
+		addr, err := netlink.ParseAddr(prefix)
+		if err != nil {
+			return err
+		}
+		if err := netlink.AddrAdd(link, addr); err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(link)
+	})
+	return index
+}
