@@ -2,7 +2,6 @@ package reports
 
 import (
 	"cmp"
-	"errors"
 	"io"
 	"path/filepath"
 	"slices"
@@ -21,26 +20,26 @@ import (
 type Axes struct {
 	mu     sync.Mutex
 	packed map[int]page.Packed
-	errs   []error
 }
 
 // Visit lays out one run. It may be called from several goroutines.
-func (a *Axes) Visit(index int, run *load.Run, shown *model.Run) {
+func (a *Axes) Visit(index int, run *load.Run) []model.Problem {
 	if len(run.Events) == 0 {
-		return
+		return nil
 	}
 	axis := timeline.Build(run.Events)
-	packed, err := page.Pack(axis, frames(run, axis))
+	beside, problems := frames(run, axis)
+	packed, err := page.Pack(axis, beside)
+	if err != nil {
+		return append(problems, model.Problem{File: filepath.Join(run.Dir, load.TraceFile), What: err.Error(), Kept: "the run without its time axis"})
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err != nil {
-		a.errs = append(a.errs, err)
-		return
-	}
 	if a.packed == nil {
 		a.packed = map[int]page.Packed{}
 	}
 	a.packed[index] = packed
+	return problems
 }
 
 // Write writes the page of the suite that Build returned, to lie in a folder.
@@ -50,7 +49,7 @@ func (a *Axes) Write(w io.Writer, s *model.Suite, folder string) error {
 		d.Timelines[i] = a.packed[i]
 		d.Folders[i] = between(folder, run.Dir)
 	}
-	return errors.Join(errors.Join(a.errs...), page.Write(w, d))
+	return page.Write(w, d)
 }
 
 // between is the way from a folder to another, as a link writes it.
@@ -74,44 +73,36 @@ const (
 	framesOfRSTs = 40
 )
 
-// frames are the packets around the first RSTs, as far as a capture was kept. One
-// that cannot be read in full gives what it has; that it is damaged shows where
-// someone opens it.
-func frames(run *load.Run, axis timeline.Run) []page.Frame {
-	if len(axis.RSTs) == 0 {
-		return nil
-	}
-	start := timeline.Start(run.Events)
+// frames are the packets around the first RSTs, as far as a capture was kept and can
+// be read.
+func frames(run *load.Run, axis timeline.Run) ([]page.Frame, []model.Problem) {
 	var kept []page.Frame
+	var problems []model.Problem
+	start := timeline.Start(run.Events)
 	for _, file := range run.Evidence.Files {
-		if file.Kind != evidence.Capture {
+		instants := shownRSTs(axis.RSTs, file.Edge, start)
+		if file.Kind != evidence.Capture || len(instants) == 0 {
 			continue
 		}
-		all, _ := evidence.Frames(run.Dir, file)
-		kept = append(kept, beside(all, axis.RSTs, file.Edge, start)...)
+		near, err := evidence.Near(run.Dir, file, instants, framesBeside)
+		if err != nil {
+			problems = append(problems, model.Problem{File: filepath.Join(run.Dir, filepath.Base(file.File)), What: err.Error(), Kept: "the packets before"})
+		}
+		for _, f := range near {
+			kept = append(kept, page.Frame{At: timeline.At(f.At.Sub(start).Microseconds()), Edge: f.Port, Text: f.Text})
+		}
 	}
 	slices.SortStableFunc(kept, func(x, y page.Frame) int { return cmp.Compare(x.At, y.At) })
-	return kept
+	return kept, problems
 }
 
-// beside picks of an edge's frames those next to its first RSTs, each once.
-func beside(all []evidence.Frame, rsts []timeline.RST, edge string, start clock.Instant) []page.Frame {
-	var kept []page.Frame
-	var last clock.Instant
-	count := 0
+// shownRSTs are when the first RSTs of an edge were seen.
+func shownRSTs(rsts []timeline.RST, edge string, start clock.Instant) []clock.Instant {
+	var instants []clock.Instant
 	for _, rst := range rsts {
-		if rst.Edge != edge {
-			continue
-		}
-		if count++; count > framesOfRSTs {
-			break
-		}
-		for _, f := range evidence.Near(all, start.Add(rst.At.Duration()), framesBeside) {
-			if f.At > last {
-				last = f.At
-				kept = append(kept, page.Frame{At: timeline.At(f.At.Sub(start).Microseconds()), Edge: f.Port, Text: f.Text})
-			}
+		if rst.Edge == edge && len(instants) < framesOfRSTs {
+			instants = append(instants, start.Add(rst.At.Duration()))
 		}
 	}
-	return kept
+	return instants
 }

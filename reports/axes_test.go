@@ -7,7 +7,6 @@ import (
 
 	"baton/impl/clock"
 	"baton/reports/timeline"
-	"baton/scenarios/evidence"
 )
 
 func TestLinksLeadFromTheReportToItsRuns(t *testing.T) {
@@ -30,25 +29,15 @@ func TestLinksLeadFromTheReportToItsRuns(t *testing.T) {
 	}
 }
 
-// The packets of a page are those beside the RSTs of their own edge, each once.
-func TestFramesBesideRSTs(t *testing.T) {
+// The packets of a page are those beside the first RSTs of the capture's own edge.
+func TestShownRSTsAreTheFirstOfTheirEdge(t *testing.T) {
 	start := clock.Instant(time.Second)
-	var all []evidence.Frame
-	for i := range 100 {
-		all = append(all, evidence.Frame{At: start.Add(time.Duration(i) * time.Millisecond), Port: "clients/lb1"})
+	rsts := []timeline.RST{{At: 10_000, Edge: "backends"}}
+	for i := range 2 * framesOfRSTs {
+		rsts = append(rsts, timeline.RST{At: timeline.At(20_000 + i), Edge: "clients"})
 	}
-	rsts := []timeline.RST{{At: 20_000, Edge: "backends"}, {At: 50_000, Edge: "clients"}, {At: 51_000, Edge: "clients"}}
-	var got []timeline.At
-	for _, f := range beside(all, rsts, "clients", start) {
-		got = append(got, f.At/1000)
-	}
-	want := []timeline.At{46, 47, 48, 49, 50, 51, 52, 53, 54}
-	if len(got) != len(want) {
-		t.Fatalf("frames at %v ms, want %v", got, want)
-	}
-	for i := range want {
-		if got[i] != want[i] {
-			t.Fatalf("frames at %v ms, want %v", got, want)
-		}
+	got := shownRSTs(rsts, "clients", start)
+	if len(got) != framesOfRSTs || got[0] != start.Add(20*time.Millisecond) || got[1] != start.Add(20_001*time.Microsecond) {
+		t.Errorf("%d instants, the first at %v", len(got), got[:2])
 	}
 }

@@ -12,8 +12,9 @@ import (
 )
 
 // Visit is called with each run as it was read and its place in Suite.Runs, from
-// several goroutines at once and in any order; the run is not held afterwards.
-type Visit func(index int, run *load.Run, shown *model.Run)
+// several goroutines at once and in any order; the run is not held afterwards. It
+// returns what it could not use of it.
+type Visit func(index int, run *load.Run) []model.Problem
 
 // Build reads everything below the folders, judges the runs again, and sums up. visit
 // may be nil. There is no error: what cannot be used is among the Suite's problems.
@@ -54,12 +55,12 @@ func gather(dirs []string, visit Visit) []gathered {
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(dirs)) {
 		workers.Go(func() {
-			decoder := trace.NewDecoder()
+			reader := load.NewReader()
 			for i := range next {
-				run := load.Read(dirs[i], decoder)
+				run := reader.Read(dirs[i])
 				runs[i] = digest(run)
 				if visit != nil {
-					visit(i, run, &runs[i].Run)
+					runs[i].problems = append(runs[i].problems, visit(i, run)...)
 				}
 			}
 		})

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"baton/impl/trace"
 	"baton/reports/model"
 	"baton/scenarios/check"
 )
@@ -46,7 +45,7 @@ func stored(t *testing.T, files map[string]string) string {
 
 func TestAWholeRunIsJudgedAgainWithoutAProblem(t *testing.T) {
 	dir := stored(t, map[string]string{TraceFile: whole, ResultFile: passed, ScenarioFile: scenario})
-	run := Read(dir, trace.NewDecoder())
+	run := NewReader().Read(dir)
 	v, only := run.Verdict()
 	if len(run.Problems) > 0 || only != "" || v.Verdict != check.Pass || len(v.Checks) == 0 || v.Seed != 7 {
 		t.Errorf("verdict %+v, only %q, problems %+v", v, only, run.Problems)
@@ -95,7 +94,7 @@ func TestDamageIsNamedAndTheRestKept(t *testing.T) {
 		"nothing but a broken trace": {map[string]string{TraceFile: "x\n"}, TraceFile, 1, "no event", 0, check.Inconclusive, "scenario"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := Read(stored(t, c.files), trace.NewDecoder())
+			run := NewReader().Read(stored(t, c.files))
 			v, only := run.Verdict()
 			if len(run.Events) != c.events || v.Verdict != c.verdict || (only == "") != (c.only == "") || !strings.Contains(only, c.only) {
 				t.Errorf("%d events, verdict %s, only %q; want %d, %s, %q", len(run.Events), v.Verdict, only, c.events, c.verdict, c.only)
@@ -120,7 +119,7 @@ func named(problems []model.Problem, file string, line int, what string) bool {
 
 func TestManyBadLinesAreCountedNotListed(t *testing.T) {
 	dir := stored(t, map[string]string{TraceFile: whole + strings.Repeat("bad\n", 1000), ResultFile: passed, ScenarioFile: scenario})
-	run := Read(dir, trace.NewDecoder())
+	run := NewReader().Read(dir)
 	if run.Lost != 1000 || len(run.Problems) != problemsMost+1 || !named(run.Problems, TraceFile, 0, "990 more lines") {
 		t.Errorf("%d lost, problems %+v", run.Lost, run.Problems)
 	}

@@ -32,11 +32,23 @@ type Run struct {
 // skip is the verdict of a run that its world could not make.
 const skip check.Outcome = "SKIP"
 
+// Reader reads runs, one after the other. What many of them share it keeps: a
+// scenario that is repeated is parsed once. It serves one goroutine.
+type Reader struct {
+	decoder *trace.Decoder
+	plans   map[string]*plan.Plan // by their source
+}
+
+// NewReader returns a Reader that has read nothing.
+func NewReader() *Reader {
+	return &Reader{decoder: trace.NewDecoder(), plans: map[string]*plan.Plan{}}
+}
+
 // Read reads the run of a folder.
-func Read(dir string, decoder *trace.Decoder) *Run {
+func (reader *Reader) Read(dir string) *Run {
 	r := &Run{Dir: dir}
 	r.Stored = r.result(filepath.Join(dir, ResultFile))
-	read := readTrace(filepath.Join(dir, TraceFile), decoder)
+	read := readTrace(filepath.Join(dir, TraceFile), reader.decoder)
 	if r.skipped() && len(read.events) == 0 && read.lost == 0 {
 		read.problems = nil // it never ran
 	}
@@ -48,7 +60,7 @@ func Read(dir string, decoder *trace.Decoder) *Run {
 	case r.Stored != nil:
 		r.Meta = trace.Meta{Scenario: r.Stored.Scenario, World: r.Stored.World, SUT: r.Stored.SUT, Seed: r.Stored.Seed}
 	}
-	r.Plan = r.scenario(filepath.Join(dir, ScenarioFile))
+	r.Plan = reader.scenario(r, filepath.Join(dir, ScenarioFile))
 	m, err := evidence.Read(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.Problems = append(r.Problems, problem(filepath.Join(dir, evidence.ManifestFile), reason(err), "the run without its evidence"))
@@ -75,11 +87,14 @@ func (r *Run) result(file string) *check.Verdict {
 	return &v
 }
 
-func (r *Run) scenario(file string) *plan.Plan {
+// scenario reads the plan of a run, nil if it is none of it.
+func (reader *Reader) scenario(r *Run, file string) *plan.Plan {
 	source, err := os.ReadFile(file)
-	var p *plan.Plan
-	if err == nil {
-		p, err = plan.Parse(file, source)
+	p := reader.plans[string(source)]
+	if err == nil && p == nil {
+		if p, err = plan.Parse(file, source); err == nil {
+			reader.plans[string(source)] = p
+		}
 	}
 	if err == nil && r.Meta.Scenario != "" && p.Name != r.Meta.Scenario {
 		err = fmt.Errorf("is scenario %s, the run is one of %s", p.Name, r.Meta.Scenario)

@@ -20,8 +20,8 @@ const (
 	eventLen     = 120     // bytes of a short event
 )
 
-// reader reads a trace line by line and notes what it cannot use.
-type reader struct {
+// traceReader reads a trace line by line and notes what it cannot use.
+type traceReader struct {
 	file     string
 	decoder  *trace.Decoder
 	events   []trace.Event
@@ -31,8 +31,8 @@ type reader struct {
 }
 
 // readTrace reads the trace of a run. decoder may be shared by one goroutine's runs.
-func readTrace(file string, decoder *trace.Decoder) *reader {
-	r := &reader{file: file, decoder: decoder}
+func readTrace(file string, decoder *trace.Decoder) *traceReader {
+	r := &traceReader{file: file, decoder: decoder}
 	f, err := os.Open(file)
 	if err != nil {
 		r.problems = append(r.problems, problem(file, reason(err), "what the run's result says"))
@@ -55,7 +55,7 @@ func readTrace(file string, decoder *trace.Decoder) *reader {
 	return r
 }
 
-func (r *reader) read(f io.Reader) {
+func (r *traceReader) read(f io.Reader) {
 	lines := bufio.NewReaderSize(f, 64<<10)
 	for n := 1; ; n++ {
 		line, whole, err := nextLine(lines)
@@ -92,7 +92,7 @@ func nextLine(lines *bufio.Reader) (line []byte, whole bool, err error) {
 }
 
 // line takes one event. last says that no newline ends it.
-func (r *reader) line(n int, line []byte, last bool) {
+func (r *traceReader) line(n int, line []byte, last bool) {
 	e, err := r.decoder.Decode(line)
 	switch {
 	case err != nil && last:
@@ -111,7 +111,7 @@ func (r *reader) line(n int, line []byte, last bool) {
 	r.events = append(r.events, e)
 }
 
-func (r *reader) lose(n int, what string) {
+func (r *traceReader) lose(n int, what string) {
 	if r.lost++; r.lost <= problemsMost {
 		r.problems = append(r.problems, model.Problem{File: r.file, Line: n, What: what, Kept: "the other events"})
 	}

@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"baton/impl/clock"
 	"baton/scenarios/plan"
@@ -299,12 +298,4 @@ func (f finding) fail(detail string, evidence ...window) finding {
 func (f finding) unjudged(detail string) finding {
 	f.Verdict, f.Detail = Inconclusive, detail
 	return f
-}
-
-// some joins the first few of many details.
-func some(details []string, most int) string {
-	if len(details) <= most {
-		return strings.Join(details, "; ")
-	}
-	return fmt.Sprintf("%s; and %d more", strings.Join(details[:most], "; "), len(details)-most)
 }

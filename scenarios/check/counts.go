@@ -23,7 +23,7 @@ func (r *run) counted(metric, line string, w window) []sample {
 		return nil
 	}
 	event := countedEvents[metric]
-	var whats []string
+	var found examples
 	var when []window
 	last := w.to
 	if w.to >= r.to {
@@ -31,22 +31,22 @@ func (r *run) counted(metric, line string, w window) []sample {
 	}
 	for _, e := range r.events {
 		if t := e.Traffic; t != nil && t.Event == event && (line == "" || t.Name == line) && e.At >= w.from && e.At <= last {
-			whats = append(whats, r.flowEvent(e))
+			found.add(func() string { return r.flowEvent(e) })
 			when = append(when, point(e.At))
 		}
 	}
-	count := len(whats)
+	count := found.count
 	if w.from <= r.from && w.to >= r.to {
 		total := 0
 		for _, t := range r.totals(metric, line) { // in any order: a sum
 			total += totalOf(metric, t)
 		}
 		if total > count {
-			whats = append(whats, fmt.Sprintf("%d in the totals of the traffic alone", total-count))
+			found.add(func() string { return fmt.Sprintf("%d in the totals of the traffic alone", total-count) })
 			count = total
 		}
 	}
-	return one(w, float64(count), some(whats, shown), when...)
+	return one(w, float64(count), found.String(), when...)
 }
 
 func (r *run) flowEvent(e trace.Event) string {

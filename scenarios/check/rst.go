@@ -7,23 +7,20 @@ import (
 	"baton/impl/trace"
 )
 
-// shown is how many examples a detail names.
-const shown = 3
-
 // rst counts the TCP resets seen at the edges in the window, each attributed.
 func (r *run) rst(w window) []sample {
 	if r.totals("rst", "") == nil && !slices.ContainsFunc(r.events, func(e trace.Event) bool { return e.RST != nil }) {
 		return nil // nothing ran that could have been reset
 	}
-	var whats []string
+	var found examples
 	var when []window
 	for _, e := range r.events {
 		if e.RST != nil && w.has(e.At) {
-			whats = append(whats, r.attribute(e))
+			found.add(func() string { return r.attribute(e) })
 			when = append(when, point(e.At))
 		}
 	}
-	return one(w, float64(len(whats)), some(whats, shown), when...)
+	return one(w, float64(found.count), found.String(), when...)
 }
 
 // attribute says who reset what: the sender, its role, its entry for the flow, and

@@ -1,70 +1,12 @@
 package evidence
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"slices"
-	"sort"
 	"strings"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
-
-	"baton/impl/clock"
 )
-
-// Frame is one frame of a capture, as a line for reading.
-type Frame struct {
-	At       clock.Instant // on the trace's time axis
-	Port     string        // clients/lb1: the port that it left the switch by
-	Text     string        // tcp 198.18.0.100:80>198.18.0.11:46794 RST seq 17 len 0
-	Comments []string
-}
-
-// Frames reads a capture of the run in a folder, by time. Of a file that is cut off
-// it returns what can be read, beside the error.
-func Frames(dir string, f File) ([]Frame, error) {
-	file, err := os.Open(filepath.Join(dir, filepath.Base(f.File)))
-	if err != nil {
-		return nil, fmt.Errorf("evidence: %w", err)
-	}
-	defer file.Close()
-	ng, err := pcapgo.NewNgReader(file, pcapgo.DefaultNgReaderOptions)
-	if err != nil {
-		return nil, fmt.Errorf("evidence: read %s: %w", f.File, err)
-	}
-	var frames []Frame
-	reader := newReader()
-	for {
-		data, info, options, err := ng.ReadPacketDataWithOptions()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return byTime(frames), fmt.Errorf("evidence: read %s after %d frames: %w", f.File, len(frames), err)
-		}
-		port, _ := ng.Interface(info.InterfaceIndex)
-		frames = append(frames, Frame{At: clock.Instant(info.Timestamp.UnixNano() - f.Offset), Port: port.Name,
-			Text: reader.describe(data), Comments: options.Comments})
-	}
-	return byTime(frames), nil
-}
-
-func byTime(frames []Frame) []Frame {
-	slices.SortStableFunc(frames, func(a, b Frame) int { return cmp.Compare(a.At, b.At) })
-	return frames
-}
-
-// Near are the frames next to an instant: up to n before it, and as many from it on.
-func Near(frames []Frame, at clock.Instant, n int) []Frame {
-	i := sort.Search(len(frames), func(i int) bool { return frames[i].At >= at })
-	return frames[max(0, i-n):min(len(frames), i+n)]
-}
 
 // reader puts frames into words. It decodes into the same layers again and again.
 type reader struct {

@@ -1,19 +1,11 @@
 package evidence
 
 import (
-	"bytes"
 	"net"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
-
-	"baton/impl/clock"
 )
 
 var (
@@ -57,58 +49,5 @@ func TestFramesAreDescribed(t *testing.T) {
 		if got := r.describe(data); got != want {
 			t.Errorf("described as %q, want %q", got, want)
 		}
-	}
-}
-
-// Frames come back by the trace's time; a file that is cut off gives what it has.
-func TestFramesAreReadBack(t *testing.T) {
-	const offset = int64(1_700_000_000_000_000_000)
-	var file bytes.Buffer
-	ng, err := pcapgo.NewNgWriterInterface(&file, pcapgo.NgInterface{Name: "clients/lb1", LinkType: layers.LinkTypeEthernet, TimestampResolution: 9}, pcapgo.DefaultNgWriterOptions)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data := frame(t, &ether, over(layers.IPProtocolUDP), &layers.UDP{SrcPort: 1, DstPort: 2})
-	for _, at := range []int64{30, 10, 20, 40} {
-		info := gopacket.CaptureInfo{Timestamp: time.Unix(0, offset+at), Length: len(data), CaptureLength: len(data)}
-		if err := ng.WritePacketWithOptions(info, data, pcapgo.NgPacketOptions{Comments: []string{"a", "b"}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := ng.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	read := func(content []byte) ([]Frame, error) {
-		if err := os.WriteFile(filepath.Join(dir, "capture-clients.pcapng"), content, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return Frames(dir, File{File: "capture-clients.pcapng", Offset: offset})
-	}
-	frames, err := read(file.Bytes())
-	if err != nil || len(frames) != 4 {
-		t.Fatalf("%d frames, %v", len(frames), err)
-	}
-	for i, f := range frames {
-		if f.At != clock.Instant(10*(i+1)) || f.Port != "clients/lb1" || len(f.Comments) != 2 || !strings.HasPrefix(f.Text, "udp ") {
-			t.Errorf("frame %d is %+v", i, f)
-		}
-	}
-	for n, want := range []int{0, 2, 4, 4} {
-		if near := Near(frames, 21, n); len(near) != want {
-			t.Errorf("%d frames within %d of the middle, want %d", len(near), n, want)
-		}
-	}
-	if near := Near(frames, 99, 2); len(near) != 2 || near[1].At != 40 {
-		t.Errorf("after the end: %+v", near)
-	}
-	if frames, err := read(file.Bytes()[:file.Len()-10]); err == nil || len(frames) != 3 {
-		t.Errorf("of a file that is cut off: %d frames, %v", len(frames), err)
-	}
-	if _, err := read([]byte("no capture")); err == nil {
-		t.Error("a file that is no capture was read")
-	}
-	if _, err := Frames(dir, File{File: "../../etc/passwd"}); err == nil {
-		t.Error("a name led out of the folder")
 	}
 }

@@ -1,0 +1,53 @@
+package evidence
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"baton/impl/clock"
+)
+
+// Frame is one frame of a capture, as a line for reading.
+type Frame struct {
+	At   clock.Instant // on the trace's time axis
+	Port string        // clients/lb1: the port that it left the switch by
+	Text string        // tcp 198.18.0.100:80>198.18.0.11:46794 RST seq 17 len 0
+}
+
+// readAhead is how much of a capture is read at a time, in bytes.
+const readAhead = 256 << 10
+
+// Near reads the frames of a run's capture that lie next to any of some instants: up
+// to n before each, and as many from it on, each once. Only these are put into words,
+// and what follows the last of them is not read: a capture has tens of thousands.
+// The file is expected to be by time, as a run leaves it. Of one that is damaged
+// before that Near returns what can be read, beside the error.
+func Near(dir string, f File, instants []clock.Instant, n int) ([]Frame, error) {
+	file, err := os.Open(filepath.Join(dir, filepath.Base(f.File)))
+	if err != nil {
+		return nil, fmt.Errorf("evidence: %w", err)
+	}
+	defer file.Close()
+	ng, err := pcapgo.NewNgReader(bufio.NewReaderSize(file, readAhead), pcapgo.DefaultNgReaderOptions)
+	if err != nil {
+		return nil, fmt.Errorf("evidence: read %s: %w", f.File, err)
+	}
+	s := newSieve(instants, n)
+	for count := 0; !s.done(); count++ {
+		data, info, err := ng.ZeroCopyReadPacketData()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return s.frames(ng), fmt.Errorf("evidence: read %s after %d frames: %w", f.File, count, err)
+		}
+		s.take(clock.Instant(info.Timestamp.UnixNano()-f.Offset), info.InterfaceIndex, data)
+	}
+	return s.frames(ng), nil
+}
