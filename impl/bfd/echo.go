@@ -34,6 +34,9 @@ type echo struct {
 	returned   uint64 // and of the last one that came back
 	lastReturn clock.Instant
 	pace       pacer
+
+	failures  int           // since an echo packet last came back
+	holdUntil clock.Instant // see echoFails
 }
 
 // EchoDiscr returns the discriminator of a received echo packet, by which its owner
@@ -58,6 +61,30 @@ func (s *Session) echoWanted() bool {
 // less than the peer can take (RFC 5880 section 6.8.9).
 func (s *Session) EchoTransmitInterval() time.Duration {
 	return max(s.cfg.EchoInterval, s.peer.minEchoRx)
+}
+
+// Once the Echo function has failed the session stays Down for echoHold, and twice as
+// long after each time that it has failed again at once, up to 1<<echoHoldDoublings
+// times as long.
+const (
+	echoHold          = time.Second
+	echoHoldDoublings = 4
+)
+
+// echoFails takes the session down. The peer's control packets still come, by which it
+// would be Up again at once, for as long as it takes to miss the next echo packets. So
+// it refuses to advance for a while (RFC 5880 section 6.2).
+func (s *Session) echoFails(now clock.Instant) {
+	e := &s.echo
+	e.holdUntil = now.Add(echoHold << min(e.failures, echoHoldDoublings))
+	e.failures++
+	s.enter(now, Down, DiagEchoFailed)
+	s.followEcho(now)
+}
+
+// held reports whether the session refuses to advance from Down.
+func (s *Session) held(now clock.Instant) bool {
+	return s.state == Down && now.Before(s.echo.holdUntil)
 }
 
 // EchoDetectionTime returns how long echo packets may fail to come back while they
@@ -168,6 +195,6 @@ func (s *Session) processEcho(now clock.Instant, b []byte, ttl uint8) bool {
 	if seq <= s.echo.returned {
 		return s.drop.set(DropEchoStale, 0, 0)
 	}
-	s.echo.returned, s.echo.lastReturn = seq, now
+	s.echo.returned, s.echo.lastReturn, s.echo.failures = seq, now, 0
 	return true
 }

@@ -290,3 +290,39 @@ func FuzzReceiveEcho(f *testing.F) {
 		}
 	})
 }
+
+// TestRFC5880_6_2_HeldDownAfterEchoFailed: while the peer's BFD works and its
+// forwarding does not, the session does not flap at the pace of its control packets. It
+// waits twice as long each time, and no longer than at first once an echo packet has
+// come back.
+func TestRFC5880_6_2_HeldDownAfterEchoFailed(t *testing.T) {
+	r, _ := echoRig(t)
+	willing := peerPacket(Init)
+	willing.RequiredMinEchoRxInterval, willing.DetectMult = 30*ms, 200
+	fail := func() {
+		t.Helper()
+		for r.s.State() == Up {
+			r.run(r.s.Deadline().Sub(r.now))
+		}
+		r.wantState(Down, DiagEchoFailed)
+	}
+	held := func(want time.Duration) {
+		t.Helper()
+		r.run(want - ms)
+		r.receive(willing)
+		r.wantState(Down, DiagEchoFailed)
+		r.run(ms)
+		r.receive(willing)
+		r.wantState(Up, DiagEchoFailed)
+	}
+	fail()
+	for _, want := range []time.Duration{1, 2, 4, 8, 16, 16} {
+		held(want * time.Second)
+		fail()
+	}
+	r.run(16 * time.Second)
+	r.receive(willing)
+	r.echoes(100*ms, all, ms)
+	fail()
+	held(time.Second)
+}

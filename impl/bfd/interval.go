@@ -99,8 +99,7 @@ func (s *Session) expire(now clock.Instant) {
 		s.auth.known = false
 	}
 	if !now.Before(s.echoDeadline()) {
-		s.enter(now, Down, DiagEchoFailed)
-		s.followEcho(now)
+		s.echoFails(now)
 	}
 	if now.Before(s.detectionDeadline()) {
 		return

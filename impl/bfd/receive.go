@@ -38,7 +38,7 @@ func (s *Session) process(now clock.Instant, b []byte, ttl uint8) bool {
 	if s.state == AdminDown {
 		return s.drop.set(DropAdminDown, 0, 0)
 	}
-	if to, why := next(s.state, p.State); to != s.state {
+	if to, why := next(s.state, p.State); to != s.state && !s.held(now) {
 		s.enter(now, to, why)
 	}
 	return true
