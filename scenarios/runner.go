@@ -40,7 +40,10 @@ func (r *Run) Execute(ctx context.Context) (check.Verdict, error) {
 		Version: trace.Version, Scenario: r.Plan.Name, World: r.World.Name(), SUT: r.SUT, Seed: r.Seed,
 		Detect: trace.Dur(r.Plan.Detect(r.World.Name())), Origin: r.Origin,
 	}})
-	err := r.World.Up(ctx)
+	err := r.skip()
+	if err == nil {
+		err = r.World.Up(ctx)
+	}
 	if err == nil {
 		err = r.timeline(ctx)
 	}
@@ -49,6 +52,14 @@ func (r *Run) Execute(ctx context.Context) (check.Verdict, error) {
 		return check.Verdict{}, fmt.Errorf("scenario %s: %w", r.Plan.Name, err)
 	}
 	return check.Judge(r.Plan, r.Recording.Events()), nil
+}
+
+// skip says that the plan is for another world alone, if it is.
+func (r *Run) skip() error {
+	if steps := r.Plan.Steps; len(steps) > 0 && !r.Plan.RunsIn(r.World.Name()) {
+		return fmt.Errorf("each step is for [%s] alone: %w", steps[0].Guard, ErrUnsupported)
+	}
+	return nil
 }
 
 // down takes the world away, even where ctx has ended.

@@ -164,6 +164,26 @@ func TestAJobStoresWhatItsWorldLacksAsASkip(t *testing.T) {
 	}
 }
 
+// TestAScenarioOfAnotherWorldIsASkip: with its reason, and nothing is executed.
+func TestAScenarioOfAnotherWorldIsASkip(t *testing.T) {
+	p := parse(t, "scenario x\nalways masters <= 1\n[netns] @0s wait lb1 is Master\n[netns] @1s end\n")
+	w := &scripted{}
+	job := Job{Plan: p, World: plan.Sim, Dir: t.TempDir(), NewWorld: func(s Stage) (World, error) {
+		w.recorder = s.Recorder
+		return w, nil
+	}}
+	verdict, err := job.Execute(t.Context())
+	if err != nil || verdict.Verdict != Skip || len(verdict.Reasons) != 1 || !strings.Contains(verdict.Reasons[0], "for [netns] alone") {
+		t.Errorf("verdict %+v, error %v; want a skip with its reason", verdict, err)
+	}
+	if p.RunsIn(plan.Sim) || !p.RunsIn(plan.Netns) {
+		t.Error("the plan does not know its world")
+	}
+	if len(w.calls) > 0 {
+		t.Errorf("the world was asked to %v", w.calls)
+	}
+}
+
 func TestAJobStoresThePlanThatItRan(t *testing.T) {
 	p := parse(t, timelineScenario)
 	if err := p.Set("bfd.tx=20ms"); err != nil {

@@ -70,7 +70,7 @@ func (t *timeline) walk() {
 		t.ended = t.ended || s.Verb == VerbEnd
 		t.last = s
 	}
-	if !t.ended && len(t.Steps) > 0 && !t.broken["step"] {
+	if !t.ended && t.RunsIn(t.world) && !t.broken["step"] {
 		last := t.Steps[len(t.Steps)-1]
 		t.errorf(last.Pos, "", "@"+formatDuration(last.At)+" end", "the scenario has no end")
 	}

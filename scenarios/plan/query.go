@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -39,6 +40,12 @@ func (p *Plan) Skipped(world string) []string {
 		add(s.Guard, "@"+formatDuration(s.At)+" "+s.String())
 	}
 	return skipped
+}
+
+// RunsIn reports whether a world executes any step of the plan: it is the other's
+// alone where each step has that one's guard.
+func (p *Plan) RunsIn(world string) bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Guard.In(world) })
 }
 
 // Anchor returns the index of the step from whose begin an expectation counts: the

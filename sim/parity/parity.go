@@ -7,6 +7,7 @@ package parity
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,8 +20,8 @@ import (
 type Change struct {
 	Node, From, To, Reason string
 	Degraded               bool
-	// After is the last step of the scenario that began before it, and Took the time
-	// from that on.
+	// After is the last step of both worlds that began before it, and Took the time
+	// from that on. A step that is guarded happens in one world only.
 	After string
 	Took  time.Duration
 }
@@ -65,15 +66,15 @@ func (t Timing) apart() time.Duration { return max(t.Netns-t.Sim, t.Sim-t.Netns)
 
 func rounded(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
 
-// Changes lists the changes of role in a trace, by time.
-func Changes(events []trace.Event) []Change {
+// changes lists the changes of role in a trace, by time, with the steps that they follow.
+func changes(events []trace.Event, steps map[string]bool) []Change {
 	events = slices.Clone(events)
 	trace.Sort(events)
 	var list []Change
 	after, since := "", clock.Instant(0)
 	for _, e := range events {
 		switch {
-		case e.Step != nil && e.Step.Phase == "begin":
+		case e.Step != nil && e.Step.Phase == "begin" && steps[e.Step.Text]:
 			after, since = e.Step.Text, e.At
 		case e.Role != nil && e.Role.From != e.Role.To:
 			list = append(list, Change{Node: e.Node, From: e.Role.From, To: e.Role.To, Reason: e.Role.Reason,
@@ -89,7 +90,8 @@ func Changes(events []trace.Event) []Change {
 // the changes to and from the roles that exclude each other are ordered: two
 // nodes that boot side by side may become Backup in either order.
 func Compare(netns, sim []trace.Event) Verdict {
-	real, simulated := Changes(netns), Changes(sim)
+	steps := common(begun(netns), begun(sim))
+	real, simulated := changes(netns, steps), changes(sim, steps)
 	v := Verdict{}
 	for _, node := range nodes(real, simulated) {
 		v.differ("what "+node+" did", of(real, node), of(simulated, node))
@@ -100,6 +102,22 @@ func Compare(netns, sim []trace.Event) Verdict {
 		v.Timing = append(v.Timing, Timing{Change: c[0], Netns: c[0].Took, Sim: c[1].Took})
 	}
 	return v
+}
+
+// begun are the steps that a trace has.
+func begun(events []trace.Event) map[string]bool {
+	steps := map[string]bool{}
+	for _, e := range events {
+		if e.Step != nil {
+			steps[e.Step.Text] = true
+		}
+	}
+	return steps
+}
+
+func common(a, b map[string]bool) map[string]bool {
+	maps.DeleteFunc(a, func(step string, _ bool) bool { return !b[step] })
+	return a
 }
 
 func nodes(lists ...[]Change) []string {

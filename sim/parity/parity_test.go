@@ -35,6 +35,9 @@ func TestCompare(t *testing.T) {
 			at(700, "lb1", "Backup", "Claiming", "no MASTER"), at(701, "lb1", "Claiming", "Master", "forwarding"),
 			step(2000, "crash lb1"), at(2140, "lb2", "Backup", "Claiming", "no MASTER"), at(2141, "lb2", "Claiming", "Master", "forwarding"),
 		}, ""},
+		{"a step of one world only", append([]trace.Event{step(0, "wait"), step(5, "a guarded step")}, netns[1:]...), ""},
+		{"a step of one world only that changes a role", append(append([]trace.Event{}, netns...), step(3000, "a guarded step"),
+			at(3001, "lb2", "Master", "Yielding", "handover")), "what lb2 did differs at change 4"},
 		{"a change is missing", netns[:7], "what lb2 did differs at change 3"},
 		{"another reason", append(append([]trace.Event{}, netns[:6]...), at(2150, "lb2", "Backup", "Claiming", "granted"), netns[7]), "granted"},
 		{"the role goes to the other node first", []trace.Event{
