@@ -85,15 +85,20 @@ func (w *World) toNode(ctx context.Context, verb, node string) (string, error) {
 	return "", fmt.Errorf("netns: no such fault: %s", verb)
 }
 
-// handover asks a node over its control socket to give the role to its peer. What
-// comes of it is in the node's trace; the receipt is that it took the request.
+// handover asks a node over its control socket to give the role to its peer. The
+// receipt is the node's answer; a refusal is one too, since it is the node's doing and
+// not that of the harness. What comes of it is for the scenario to claim.
 func (w *World) handover(ctx context.Context, node string) (string, error) {
 	client, err := control.Dial(ctx, w.socket(node))
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoReceipt, err)
 	}
 	defer client.Close()
-	if err := client.Handover(ctx); err != nil {
+	var refused *control.Refused
+	switch err := client.Handover(ctx); {
+	case errors.As(err, &refused):
+		return node + " refused: " + refused.Why, nil
+	case err != nil:
 		return "", fmt.Errorf("%w: %w", ErrNoReceipt, err)
 	}
 	return node + " took the request", nil

@@ -248,6 +248,8 @@ func (p *process) trace(e trace.Event) {
 	case e.Lease != nil:
 		until := max(p.clock.at(e.Lease.Until), 0)
 		e.Lease = &trace.Lease{Until: min(until, clock.Never)}
+	case e.Role != nil && e.Role.Refused != "":
+		p.refused = e.Role.Reason
 	case e.Role != nil:
 		p.role = e.Role.To
 	}

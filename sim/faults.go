@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/impl/ha"
 	"baton/impl/node"
 	"baton/impl/trace"
 	"baton/scenarios"
@@ -147,6 +148,9 @@ func (p *process) thaw() (string, bool) {
 	return "process runs", true
 }
 
+// controlDelay is how long a request takes on the control socket, and so does its answer.
+const controlDelay = time.Millisecond
+
 // handover is the operator's request on the node's control socket, where it waits
 // for a node that stands still.
 func (w *World) handover(ctx context.Context, nodes []string) error {
@@ -156,17 +160,31 @@ func (w *World) handover(ctx context.Context, nodes []string) error {
 		if err := w.run(ctx, w.now.Add(receiptLimit), func() bool { return !p.frozen }); err != nil {
 			return err
 		}
+		if err := w.run(ctx, w.now.Add(controlDelay), nil); err != nil {
+			return err
+		}
 		receipt, ok := p.request()
+		if err := w.run(ctx, w.now.Add(controlDelay), nil); err != nil {
+			return err
+		}
 		w.proven(plan.VerbHandover, id, receipt, ok)
 	}
 	return nil
 }
 
+// request is answered by the node, whether it does what it is asked or says why not.
 func (p *process) request() (string, bool) {
 	if p.core == nil || p.frozen {
 		return "no receipt: the node does not answer", false
 	}
+	if role := p.core.Role(); role != ha.Master {
+		return fmt.Sprintf("%s refused: this node is %s; only a MASTER can hand over", p.id, role), true
+	}
+	p.refused = ""
 	p.input(p.life, node.Handover{})
+	if p.refused != "" {
+		return p.id + " refused: " + p.refused, true
+	}
 	return p.id + " took the request", true
 }
 

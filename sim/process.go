@@ -35,6 +35,7 @@ type process struct {
 	leased  clock.Instant    // up to which the dataplane forwards, by the host's clock; 0: not at all
 	until   clock.Instant    // the same in true time
 	role    string
+	refused string // why a change of role was refused last
 	lost    uint64 // flow events that the dataplane has dropped, as seen so far
 	started int
 
