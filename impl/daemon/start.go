@@ -65,6 +65,9 @@ func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slo
 			return nil, fmt.Errorf("daemon: start node %s: %w", cfg.Node, err)
 		}
 	}
+	if !opts.Ordinary {
+		realtime.Threads(d.log)
+	}
 	return d, nil
 }
 

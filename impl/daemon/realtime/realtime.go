@@ -1,8 +1,8 @@
 // Package realtime asks the kernel and the Go runtime to let a process keep its
 // heartbeat: real-time scheduling, memory that stays in place, a garbage
 // collector that runs seldom. Each of these may be refused; that is logged, and
-// the process goes on without. The daemon calls it once, at its start, and so does
-// the harness for its own threads.
+// the process goes on without. The daemon calls it at its start, and so does the
+// harness for its own threads.
 package realtime
 
 import (
@@ -35,8 +35,8 @@ const gcPercent = 400
 // that decides who runs.
 const spareProcs = 2
 
-// Process prepares the process. Threads that the Go runtime starts later inherit
-// the scheduling of those there are.
+// Process prepares memory, collector and scheduler of the process. It comes first, for
+// what is allocated after it.
 func Process(log *slog.Logger) {
 	runtime.GOMAXPROCS(runtime.NumCPU() + spareProcs)
 	debug.SetGCPercent(gcPercent)
@@ -46,6 +46,12 @@ func Process(log *slog.Logger) {
 	if err := residentProgram(); err != nil {
 		log.Warn("the program is not all in memory: page faults may delay the heartbeat", "error", err)
 	}
+}
+
+// Threads raises every thread of the process above ordinary work; those that the Go
+// runtime starts later inherit it. It comes once everything is open: loading programs
+// takes a tenth of a second of a processor, which is nothing that others should wait for.
+func Threads(log *slog.Logger) {
 	if err := allThreads(unix.SCHED_FIFO, othersPriority); err != nil {
 		log.Warn("no real-time scheduling: a busy machine may delay the heartbeat", "error", err)
 	}

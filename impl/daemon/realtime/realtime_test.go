@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 func child() {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	Process(log)
+	Threads(log)
 	hold, ready := make(chan struct{}), make(chan struct{})
 	thread := func(prepare func()) {
 		go func() {

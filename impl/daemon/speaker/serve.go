@@ -50,6 +50,9 @@ func Serve(ctx context.Context, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("speaker: %w", err)
 	}
+	if !opts.Ordinary {
+		realtime.Threads(log)
+	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var helpers sync.WaitGroup
 	helpers.Go(func() { server.Serve(serving) })
