@@ -235,13 +235,14 @@ func (p *pair) fragment(t *rapid.T) {
 }
 
 // adopt meets a flow in its middle, where that is allowed: its first packet is an
-// ACK or a FIN, and the backend goes on with it.
+// ACK or a FIN, and the backend goes on with it or says nothing.
 func (p *pair) adopt(t *rapid.T) {
 	o := originals.Draw(t, "original")
 	o.Proto = flow.TCP
-	p.both("miss", func(s subject) error { return s.SetMiss(dataplane.MissAdopt) })
+	policy := rapid.SampledFrom([]dataplane.MissPolicy{dataplane.MissAdopt, dataplane.MissGuess}).Draw(t, "policy")
+	p.both("miss", func(s subject) error { return s.SetMiss(policy) })
 	p.send("client0", summed(t, clientMAC, o, rapid.SampledFrom([]int{ack, ack | psh, fin | ack}).Draw(t, "flags")))
-	if e, ok, _ := p.model.Lookup(o); ok {
+	if e, ok, _ := p.model.Lookup(o); ok && rapid.Bool().Draw(t, "answered") {
 		p.send("backend0", summed(t, backendMAC, e.Reply, ack))
 	}
 	p.both("miss", func(s subject) error { return s.SetMiss(dataplane.MissDrop) })
@@ -297,7 +298,7 @@ func (p *pair) lease(t *rapid.T) {
 }
 
 func (p *pair) miss(t *rapid.T) {
-	policy := rapid.SampledFrom([]dataplane.MissPolicy{dataplane.MissDrop, dataplane.MissAdopt}).Draw(t, "policy")
+	policy := rapid.SampledFrom([]dataplane.MissPolicy{dataplane.MissDrop, dataplane.MissAdopt, dataplane.MissGuess}).Draw(t, "policy")
 	p.both("miss", func(s subject) error { return s.SetMiss(policy) })
 }
 

@@ -48,7 +48,7 @@ type lbControl struct {
 	_           structs.HostLayout
 	LeaseExpiry int64
 	FakeNow     int64
-	Adopt       uint32
+	Miss        uint32
 	Pad         uint32
 }
 

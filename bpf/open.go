@@ -190,11 +190,7 @@ func (d *Dataplane) SetMiss(p dataplane.MissPolicy) error {
 	if d.control.values == nil {
 		return errors.New("bpf: set miss policy: the dataplane is closed")
 	}
-	var adopt uint32
-	if p == dataplane.MissAdopt {
-		adopt = 1
-	}
-	atomic.StoreUint32(&d.control.values[0].Adopt, adopt)
+	atomic.StoreUint32(&d.control.values[0].Miss, uint32(p))
 	return nil
 }
 

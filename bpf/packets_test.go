@@ -62,6 +62,18 @@ func snatReply(proto flow.Proto, sport uint16, i int) flow.Tuple {
 	return tuple(proto, backendAddr, 8080, snatAddr, model.SNATPort(testConfig().SNATPorts, hash, i))
 }
 
+// maglevReply is the reply tuple of toVIP for the service that Maglev balances.
+func maglevReply(sport uint16) flow.Tuple {
+	original := toVIP(flow.TCP, sport, maglevPort)
+	for _, s := range testConfig().Services {
+		if s.Port == maglevPort {
+			slots := model.Slots(s)
+			return dnatReply(flow.TCP, sport, slots[model.Hash(original)%uint64(len(slots))].Port)
+		}
+	}
+	panic("testConfig has no such service")
+}
+
 // The payload is so long that no frame needs padding.
 const payload = "29 bytes of payload, no fewer"
 
@@ -92,8 +104,8 @@ func later(d time.Duration, s step) step {
 
 func do(f func(dataplane.Dataplane) error) step { return step{do: f} }
 
-func adopt() step {
-	return do(func(d dataplane.Dataplane) error { return d.SetMiss(dataplane.MissAdopt) })
+func onMiss(p dataplane.MissPolicy) step {
+	return do(func(d dataplane.Dataplane) error { return d.SetMiss(p) })
 }
 
 func leaseUntil(at clock.Instant) step {

@@ -45,7 +45,7 @@ var wanted = []string{
 	"backend0 drop no-lease", "backend0 drop miss", "backend0 drop fragment", "backend0 drop other-proto",
 	"syn-sent opened", "established opened", "fin-wait opened", "closed opened", "unreplied opened", "assured opened",
 	"syn-sent synced", "established synced", "fin-wait synced", "closed synced", "unreplied synced", "assured synced",
-	"established adopted", "fin-wait adopted", "closed adopted", "swept",
+	"syn-sent adopted", "established adopted", "fin-wait adopted", "closed adopted", "swept",
 }
 
 func (r reach) check(t *testing.T) {

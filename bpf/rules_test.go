@@ -148,24 +148,37 @@ func tcpTests() []packetTest {
 // missTests: packets that should have an entry and have none.
 func missTests() []packetTest {
 	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
-	adopted := func(s flow.State) []string {
-		return []string{line(o, r, s, flow.Adopted, dataplane.DefaultTimeouts().Of(s))}
-	}
+	adopted := func(s flow.State) string { return line(o, r, s, flow.Adopted, dataplane.DefaultTimeouts().Of(s)) }
+	guess, hashed := onMiss(dataplane.MissGuess), onMiss(dataplane.MissAdopt)
+	m, n := toVIP(flow.TCP, 40000, maglevPort), maglevReply(40000)
 	return []packetTest{{
 		rule: "mid-flow segments are dropped, not handed to the host",
 		steps: []step{in(o, ack|psh, "drop miss"), in(o, fin|ack, "drop miss"), in(o, rst, "drop miss"),
 			in(o, syn|ack, "drop miss"), in(o, 0, "drop miss"), in(o, syn|fin, "drop miss")},
 	}, {
-		rule:  "if they may be, they are adopted",
-		steps: []step{adopt(), in(o, ack|psh, forwarded(r.Reverse())), back(r, ack, forwarded(o.Reverse()))},
-		table: adopted(flow.Established), events: adopted(flow.Established),
+		rule:  "of a flow that any node would have opened alike they are adopted",
+		steps: []step{hashed, in(m, ack|psh, forwarded(n.Reverse())), back(n, ack, forwarded(m.Reverse()))},
+		table: []string{line(m, n, flow.Established, flow.Adopted, 2*time.Hour)},
+		events: []string{line(m, n, flow.SynSent, flow.Adopted, 60*time.Second),
+			line(m, n, flow.Established, flow.Adopted, 2*time.Hour)},
 	}, {
-		rule:  "a FIN is adopted as such",
-		steps: []step{adopt(), in(o, fin|ack, forwarded(r.Reverse()))},
-		table: adopted(flow.FinWait), events: adopted(flow.FinWait),
+		rule:  "where the next backend or port would be a guess they are dropped",
+		steps: []step{hashed, in(o, ack|psh, "drop miss"), in(toVIP(flow.TCP, 40000, fullnatPort), ack|psh, "drop miss")},
+	}, {
+		rule:  "unless guessing is asked for",
+		steps: []step{guess, in(o, ack|psh, forwarded(r.Reverse())), back(r, ack, forwarded(o.Reverse()))},
+		table: []string{adopted(flow.Established)}, events: []string{adopted(flow.SynSent), adopted(flow.Established)},
+	}, {
+		rule:  "one that its backend knows nothing of is over",
+		steps: []step{guess, in(o, ack|psh, forwarded(r.Reverse())), back(r, rst, forwarded(o.Reverse()))},
+		table: []string{adopted(flow.Closed)}, events: []string{adopted(flow.SynSent), adopted(flow.Closed)},
+	}, {
+		rule:  "without its backend's word it does not live longer than a new one",
+		steps: []step{guess, in(o, fin|ack, forwarded(r.Reverse())), in(o, ack|psh, forwarded(r.Reverse()))},
+		table: []string{adopted(flow.SynSent)}, events: []string{adopted(flow.SynSent)},
 	}, {
 		rule:  "a RST, a SYN-ACK and a segment without ACK are never adopted",
-		steps: []step{adopt(), in(o, rst|ack, "drop miss"), in(o, syn|ack, "drop miss"), in(o, psh, "drop miss")},
+		steps: []step{guess, in(o, rst|ack, "drop miss"), in(o, syn|ack, "drop miss"), in(o, psh, "drop miss")},
 	}, {
 		rule: "replies to the SNAT address",
 		steps: []step{back(snatReply(flow.TCP, 40000, 0), ack, "drop miss"),
@@ -332,7 +345,7 @@ func tableTests() []packetTest {
 		table: []string{line(o, r, flow.Established, flow.Synced, 2*time.Hour)},
 	}, {
 		rule:  "a replicated lifetime runs on",
-		steps: []step{apply(synced), later(time.Minute, adopt())},
+		steps: []step{apply(synced), later(time.Minute, onMiss(dataplane.MissAdopt))},
 		table: []string{line(o, r, flow.Established, flow.Synced, 59*time.Minute)},
 	}, {
 		rule:  "an entry that comes again with another reply tuple replaces both directions",

@@ -139,7 +139,7 @@ func (p *process) carryOut(e node.Effect) {
 	case node.Lease:
 		p.takeLease(e)
 	case node.Miss:
-		policy := missPolicy(e.Adopt)
+		policy := missPolicy(e.Guess)
 		p.changed()
 		_ = p.tunnel.SetMiss(policy)
 	case node.Drain:

@@ -128,9 +128,9 @@ func (w *World) balanced(s service) dataplane.Service {
 	return b
 }
 
-func missPolicy(adopt bool) dataplane.MissPolicy {
-	if adopt {
-		return dataplane.MissAdopt
+func missPolicy(guess bool) dataplane.MissPolicy {
+	if guess {
+		return dataplane.MissGuess
 	}
-	return dataplane.MissDrop
+	return dataplane.MissAdopt
 }

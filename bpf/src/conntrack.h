@@ -84,14 +84,12 @@ static __always_inline __u32 next_word(__u32 word, const struct packet *pkt, enu
 	return direction == REPLY ? STATE_ASSURED : word;
 }
 
-/* The word of an entry that pkt, in the original direction, creates. */
+/* The word of an entry that pkt, in the original direction, creates. One that is
+ * adopted waits for its backend's word as a new one does: a flood of segments of no
+ * connection earns no long timeout. */
 static __always_inline __u32 first_word(const struct packet *pkt)
 {
-	if (pkt->tuple.proto == IPPROTO_UDP)
-		return STATE_UNREPLIED;
-	if (is_fresh_syn(pkt))
-		return STATE_SYN_SENT;
-	return tcp_next(STATE_ESTABLISHED, pkt->tcp_flags, ORIGINAL);
+	return pkt->tuple.proto == IPPROTO_UDP ? STATE_UNREPLIED : STATE_SYN_SENT;
 }
 
 /* A new connection may reuse the tuple of one that is over. */

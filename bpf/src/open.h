@@ -109,11 +109,21 @@ static __always_inline enum drop create(struct opening *o)
 	return insert(o);
 }
 
-static __always_inline bool may_open(const struct packet *pkt)
+/* A flow of the service may be taken up in its middle. */
+static __always_inline bool adopts(const struct service *svc)
 {
 	struct control *c = get_control();
 
-	return opens(pkt) || (c && c->adopt && is_mid_flow(pkt));
+	if (!c)
+		return false;
+	if (c->miss == MISS_ADOPT)
+		return svc->mode == MODE_DNAT && svc->balance == BALANCE_MAGLEV;
+	return c->miss == MISS_GUESS;
+}
+
+static __always_inline bool may_open(const struct packet *pkt, const struct service *svc)
+{
+	return opens(pkt) || (is_mid_flow(pkt) && adopts(svc));
 }
 
 /* Opens a flow for a packet in the original direction, in place of the entry old
@@ -126,7 +136,7 @@ static __noinline enum drop open_flow(const struct packet *pkt, struct service *
 	enum drop reason;
 	__u32 word = 0;
 
-	if (!may_open(pkt))
+	if (!may_open(pkt, svc))
 		return DROP_MISS;
 	if (old) {
 		word = old->word;

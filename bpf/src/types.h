@@ -121,8 +121,15 @@ struct backend_key {
 struct control {
 	__s64 lease_expiry;
 	__s64 fake_now; /* the time, if the programs were loaded with fake_clock */
-	__u32 adopt;    /* mid-flow segments without an entry open a flow */
+	__u32 miss;     /* of enum miss */
 	__u32 pad;
+};
+
+/* The values of baton/impl/dataplane.MissPolicy. */
+enum miss {
+	MISS_DROP,
+	MISS_ADOPT,
+	MISS_GUESS,
 };
 
 /* The values of baton/impl/dataplane.Drop. */

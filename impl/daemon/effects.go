@@ -72,9 +72,9 @@ func (l *loop) apply(e node.Apply) {
 }
 
 func (l *loop) setMiss(e node.Miss) {
-	policy := dataplane.MissDrop
-	if e.Adopt {
-		policy = dataplane.MissAdopt
+	policy := dataplane.MissAdopt
+	if e.Guess {
+		policy = dataplane.MissGuess
 	}
 	if err := l.dp.SetMiss(policy); err != nil {
 		l.log.Error("miss policy not set", "error", err)

@@ -140,10 +140,13 @@ type MissPolicy uint8
 const (
 	// MissDrop drops and counts it: the state may still arrive, and TCP retransmits.
 	MissDrop MissPolicy = iota
-	// MissAdopt takes it for a new flow and chooses a backend. Harmless only once
-	// the table is complete and both nodes choose alike; before that it is the bug
-	// in which a restored MASTER resets its clients.
+	// MissAdopt takes it up where whoever opened the flow must have chosen the same
+	// backend and the same ports, so that nobody has to be told: in DNAT mode with
+	// Maglev. Elsewhere it drops.
 	MissAdopt
+	// MissGuess takes it up in every mode, with whatever backend is chosen now. It is
+	// the bug in which a restored MASTER resets its clients.
+	MissGuess
 )
 
 // Drop is a reason for which a packet was dropped.

@@ -25,7 +25,7 @@ func (n *Node) act(action ha.Action) {
 		n.grant = nil
 	case ha.Lead:
 		n.sync.SetSource(n.now, n.epoch)
-		n.emit(Miss{Adopt: n.cfg.GatesOff})
+		n.emit(Miss{Guess: n.cfg.GatesOff})
 		n.emit(Expire{On: true, Since: n.now})
 	case ha.TakeLease:
 		n.takeLease()

@@ -125,8 +125,10 @@ type (
 		Until clock.Instant
 	}
 
-	// Miss chooses what the dataplane does with mid-flow segments without an entry.
-	Miss struct{ Adopt bool }
+	// Miss chooses what the dataplane does with mid-flow segments without an entry: it
+	// takes up those of which any node would have made the same, and drops the others,
+	// unless it is to guess.
+	Miss struct{ Guess bool }
 
 	// Drain asks that every flow event that is pending in the dataplane be stepped
 	// in (as Flows) before the Done.

@@ -54,8 +54,8 @@ type Config struct {
 	Preempt     Preempt
 	Sync        ctsync.Config
 
-	// GatesOff leaves out HoldDown and InSync, and takes mid-flow segments without
-	// an entry for new flows. Unsafe: it is the historical bug.
+	// GatesOff leaves out HoldDown and InSync, and guesses where a mid-flow segment
+	// without an entry belongs. Unsafe: it is the historical bug.
 	GatesOff bool
 	// AnnounceEarly announces before the table is installed and the lease taken. Unsafe.
 	AnnounceEarly bool

@@ -45,7 +45,7 @@ type labNode struct {
 	refuses  bool    // its dataplane takes no entries
 	later    []Input
 	exited   bool
-	adopt    bool
+	guess    bool
 	expire   bool
 }
 
@@ -271,7 +271,7 @@ func (l *lab) carryOut(n *labNode, e Effect) []Input {
 		}
 		return []Input{d}
 	case Miss:
-		n.adopt = e.Adopt
+		n.guess = e.Guess
 	case Expire:
 		n.expire = e.On
 	case Trace:

@@ -528,7 +528,7 @@ func TestUnsafeNodeSeizesTheRoleWithoutItsTable(t *testing.T) {
 	if len(l.nodes["lb1"].table) != 0 {
 		t.Error("it had the table, so the control proves nothing")
 	}
-	if !l.nodes["lb1"].adopt {
+	if !l.nodes["lb1"].guess {
 		t.Error("it does not take mid-flow segments for new flows")
 	}
 }

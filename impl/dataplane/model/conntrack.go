@@ -94,16 +94,13 @@ func (c *conn) closing(p *packet, dir direction) {
 	}
 }
 
-// first gives the conn the state of an entry that p, in the original direction, creates.
+// first gives the conn the state of an entry that p, in the original direction,
+// creates. One that is adopted waits for its backend's word as a new one does: a flood
+// of segments of no connection earns no long timeout.
 func (c *conn) first(p *packet) {
-	switch {
-	case p.tuple.Proto == flow.UDP:
+	c.state = flow.SynSent
+	if p.tuple.Proto == flow.UDP {
 		c.state = flow.Unreplied
-	case p.isFreshSYN():
-		c.state = flow.SynSent
-	default:
-		c.state = flow.Established
-		c.next(p, original)
 	}
 }
 

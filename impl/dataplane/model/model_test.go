@@ -125,7 +125,7 @@ func FuzzPacket(f *testing.F) {
 	f.Fuzz(func(t *testing.T, fromClient bool, frame []byte) {
 		d := newModel(t)
 		d.Lease(clock.Never)
-		d.SetMiss(dataplane.MissAdopt)
+		d.SetMiss(dataplane.MissGuess)
 		link := "backend0"
 		if fromClient {
 			link = "client0"

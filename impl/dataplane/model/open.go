@@ -8,7 +8,7 @@ import (
 // open creates the entry for a packet in the original direction, in place of old
 // if there is one. Either both directions of it exist afterwards, or neither.
 func (d *Dataplane) open(p *packet, s *service, old *conn) (*conn, dataplane.Drop) {
-	if !p.opens() && !(d.miss == dataplane.MissAdopt && p.isMidFlow()) {
+	if !p.opens() && !(p.isMidFlow() && d.adopts(s)) {
 		return nil, dataplane.DropMiss
 	}
 	if len(s.Backends) == 0 {
@@ -36,6 +36,17 @@ func (d *Dataplane) open(p *packet, s *service, old *conn) (*conn, dataplane.Dro
 	d.conns[p.tuple] = c
 	d.emit(p.tuple, c)
 	return c, noReason
+}
+
+// adopts reports whether a flow of a service may be taken up in its middle.
+func (d *Dataplane) adopts(s *service) bool {
+	switch d.miss {
+	case dataplane.MissAdopt:
+		return s.Mode == dataplane.DNAT && s.Balance == dataplane.Maglev
+	case dataplane.MissGuess:
+		return true
+	}
+	return false
 }
 
 // choose returns the backend of a new flow. A turn is taken even if the flow then
