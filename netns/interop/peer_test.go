@@ -30,6 +30,7 @@ type kind struct {
 	name     string // of the peer
 	protocol string
 	multihop bool
+	echo     bool   // it sends echo packets, every 50 ms
 	auth     string // in BIRD's language, "" for none
 }
 
@@ -74,9 +75,12 @@ func (p *frrPeer) head() string {
 
 func startFRR(l *lab, k kind, interval time.Duration) (peer, error) {
 	p := &frrPeer{kind: k}
-	ms := interval.Milliseconds()
+	ms, echo := interval.Milliseconds(), ""
+	if k.echo {
+		echo = "  echo-mode\n  echo transmit-interval 50\n"
+	}
 	var err error
-	p.FRR, err = peers.StartFRR(l.ctx, l.theirs, fmt.Sprintf("bfd\n %s\n  receive-interval %d\n  transmit-interval %d\n !\n!\n", p.head(), ms, ms))
+	p.FRR, err = peers.StartFRR(l.ctx, l.theirs, fmt.Sprintf("bfd\n %s\n  receive-interval %d\n  transmit-interval %d\n%s !\n!\n", p.head(), ms, ms, echo))
 	if err == nil {
 		l.t.Cleanup(func() { _ = p.FRR.Close(context.Background()) })
 	}

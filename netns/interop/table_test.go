@@ -101,6 +101,10 @@ peer, and by the speaker's own instants for us. Where the host itself stood stil
 the cell is inconclusive, which is a skip with its figures.
 
 - FRR's bfdd has no BFD authentication.
+- FRR's bfdd sends its IPv4 echo packets as RFC 5881 section 4 wants it but for their source,
+  which is its own address on the link: a kernel that returns them and sends redirects
+  (Linux's default) answers some with an ICMP Redirect. What it does over IPv6 the table says.
+- BIRD has no Echo function.
 - BIRD sends multihop packets with a TTL of 64, not the 255 of RFC 5883 section 5 and RFC
   5881 section 5: `+"`min_ttl`"+` towards it is 64 or less.
 

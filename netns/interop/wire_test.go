@@ -16,8 +16,9 @@ import (
 // wire watches one interface and remembers the BFD control packets of both
 // directions with the kernel's stamps.
 type wire struct {
-	mu   sync.Mutex
-	seen []seen
+	mu     sync.Mutex
+	seen   []seen
+	echoes map[bool]echoSeen // the last echo packet of each side, true is ours
 }
 
 // seen is one control packet. After Parse its Auth aliases a buffer and is not kept.
@@ -42,7 +43,7 @@ func tap(t *testing.T, host *netns.Host, link string) *wire {
 		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 100_000})); err != nil {
 		t.Fatal(err)
 	}
-	w, stop, ended := &wire{}, make(chan struct{}), make(chan struct{})
+	w, stop, ended := &wire{echoes: map[bool]echoSeen{}}, make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		w.watch(fd, stop)
@@ -66,14 +67,19 @@ func (w *wire) watch(fd int, stop chan struct{}) {
 		if err != nil || !ok {
 			continue // nothing came for a while
 		}
-		p, ok := controlPacket(frame[:n])
-		if !ok {
-			continue
-		}
+		w.note(frame[:n], stamp(control[:c]), link.Pkttype == unix.PACKET_OUTGOING)
+	}
+}
+
+func (w *wire) note(packet []byte, at time.Time, ours bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e, ok := echoPacket(packet); ok {
+		w.echoes[ours] = e
+	}
+	if p, ok := controlPacket(packet); ok {
 		p.Auth = nil
-		w.mu.Lock()
-		w.seen = append(w.seen, seen{at: stamp(control[:c]), ours: link.Pkttype == unix.PACKET_OUTGOING, Packet: p})
-		w.mu.Unlock()
+		w.seen = append(w.seen, seen{at: at, ours: ours, Packet: p})
 	}
 }
 
