@@ -210,9 +210,7 @@ func (s *Speaker) Run() error {
 			}
 			began = poller.Now()
 		}
-		s.receive()
-		s.receiveEchoes()
-		s.advance()
+		s.look()
 		s.calls.carryOut()
 		pause(began.Add(s.rest))
 	}
@@ -220,6 +218,14 @@ func (s *Speaker) Run() error {
 		x.leave(poller.Now())
 	}
 	return nil
+}
+
+// look takes what came, and only then does what is due: a packet that waits may be the
+// reason why a session is not to go down.
+func (s *Speaker) look() {
+	s.receive()
+	s.receiveEchoes()
+	s.advance()
 }
 
 // pause sleeps until an instant.
