@@ -111,7 +111,7 @@ func (p *process) effort(e node.Effect) time.Duration {
 	switch e := e.(type) {
 	case node.Apply:
 		took = p.random.Between(writeMin, writeMax) + time.Duration(len(e.Entries)+len(e.Deletes))*entryCost
-	case node.Lease:
+	case *node.Lease:
 		if e.ID != 0 {
 			took = p.random.Between(writeMin, writeMax)
 		}
@@ -128,7 +128,7 @@ func (p *process) effort(e node.Effect) time.Duration {
 
 func (p *process) carryOut(e node.Effect) {
 	switch e := e.(type) {
-	case node.SendBFD:
+	case *node.SendBFD:
 		p.sendBFD(e)
 	case node.SendSync:
 		p.w.sendSync(p, e.Data)
@@ -136,7 +136,7 @@ func (p *process) carryOut(e node.Effect) {
 		p.w.resetStream(p)
 	case node.Apply:
 		p.apply(e)
-	case node.Lease:
+	case *node.Lease:
 		p.takeLease(e)
 	case node.Miss:
 		policy := missPolicy(e.Guess)
@@ -150,7 +150,7 @@ func (p *process) carryOut(e node.Effect) {
 		p.w.announce(p.index, p.losesGARP)
 	case node.Expire:
 		p.expire(e)
-	case node.Trace:
+	case *node.Trace:
 		p.trace(e.Event)
 	case node.Exit:
 		p.exit()
@@ -159,7 +159,7 @@ func (p *process) carryOut(e node.Effect) {
 
 func (p *process) reply(in node.Input) { p.work.answers = append(p.work.answers, in) }
 
-func (p *process) sendBFD(e node.SendBFD) {
+func (p *process) sendBFD(e *node.SendBFD) {
 	link := pathLinks[e.Path]
 	c := p.w.lanes[link][p.index].cross(p.w.now, uint64(e.Path)<<8|bfdSalt, headerBytes+len(e.Data))
 	for _, at := range c.at[:c.copies] {
@@ -190,7 +190,7 @@ func (p *process) apply(e node.Apply) {
 	p.reply(done)
 }
 
-func (p *process) takeLease(e node.Lease) {
+func (p *process) takeLease(e *node.Lease) {
 	chaos := p.w.chaos.leaseFails
 	if chaos > 0 && e.Until > p.clock.local(p.w.now) && p.random.Chance(chaos) {
 		if e.ID != 0 {

@@ -13,9 +13,9 @@ import (
 // effects of the present step have all been carried out.
 func (l *loop) carryOut(effect node.Effect) {
 	switch e := effect.(type) {
-	case node.SendBFD:
+	case *node.SendBFD:
 		l.paths[e.Path].send(l.log, e.Data)
-	case node.Lease:
+	case *node.Lease:
 		err := l.dp.Lease(e.Until)
 		if e.ID != 0 {
 			l.answer(e.ID, err)
@@ -41,7 +41,7 @@ func (l *loop) carryOut(effect node.Effect) {
 		if err := l.out.announce(); err != nil {
 			l.log.Warn("gratuitous ARP not sent", "count", e.Count, "error", err)
 		}
-	case node.Trace:
+	case *node.Trace:
 		if role := e.Event.Role; role != nil && role.Refused != "" {
 			l.refused = role.Reason
 		}

@@ -57,14 +57,22 @@ const lookEvery = clock.Instant(500 * time.Microsecond)
 func (l *loop) run() error {
 	defer l.inbox.close()
 	for !l.ended {
-		if err := l.poller.Wait(l.node.Deadline()); err != nil {
+		if err := l.turn(); err != nil {
 			return err
 		}
-		l.receive()
-		l.urgent()
-		l.stepAnswers()
-		l.work()
 	}
+	return nil
+}
+
+// turn sleeps until there is something to do, and does it.
+func (l *loop) turn() error {
+	if err := l.poller.Wait(l.node.Deadline()); err != nil {
+		return err
+	}
+	l.receive()
+	l.urgent()
+	l.stepAnswers()
+	l.work()
 	return nil
 }
 
@@ -168,7 +176,9 @@ func (l *loop) stepNow(in node.Input) {
 	l.late.note(now.Sub(l.node.Deadline()))
 	l.steps++
 	l.node.Step(now, in)
-	for _, effect := range l.node.Ready() {
+	effects := l.node.Ready()
+	for _, effect := range effects {
 		l.carryOut(effect)
 	}
+	l.node.Release(effects)
 }

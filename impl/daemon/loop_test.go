@@ -30,7 +30,12 @@ type bench struct {
 	path *deaf
 }
 
-func newBench(t testing.TB) *bench {
+// every is a session with an interval and a multiplier.
+func every(interval time.Duration, mult uint8) bfd.Config {
+	return bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: interval, RequiredMinRxInterval: interval, DetectMult: mult}
+}
+
+func newBench(t testing.TB, session bfd.Config) *bench {
 	t.Helper()
 	p, err := poller.New()
 	if err != nil {
@@ -39,9 +44,7 @@ func newBench(t testing.TB) *bench {
 	t.Cleanup(p.Close)
 	core, err := node.New(node.Config{
 		ID: "lb1", Peer: "lb2", Priority: 100, Incarnation: 1,
-		Paths: []node.Path{{Name: "sync", BFD: bfd.Config{
-			LocalDiscr: 1, DesiredMinTxInterval: 2 * time.Millisecond, RequiredMinRxInterval: 2 * time.Millisecond, DetectMult: 3,
-		}}},
+		Paths: []node.Path{{Name: "sync", BFD: session}},
 	}, monotonic())
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +62,14 @@ func newBench(t testing.TB) *bench {
 	return b
 }
 
+// mustTurn lets the loop turn once.
+func (b *bench) mustTurn(t *testing.T) {
+	t.Helper()
+	if err := b.turn(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // settle handles what is in the inbox until the condition holds.
 func (b *bench) settle(t *testing.T, what string, done func() bool) {
 	t.Helper()
@@ -73,7 +84,7 @@ func (b *bench) settle(t *testing.T, what string, done func() bool) {
 }
 
 func TestEventsComeInBoundedInputsInOrder(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, every(2*time.Millisecond, 3))
 	const n = 2*maxEvents + 10
 	for i := range n {
 		b.dp.add(flow.Event{Entry: entry(i)})
@@ -104,7 +115,7 @@ func TestEventsComeInBoundedInputsInOrder(t *testing.T) {
 }
 
 func TestApplyIsAnsweredWithItsFailure(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, every(2*time.Millisecond, 3))
 	b.dp.fail = errors.New("table full")
 	b.carryOut(node.Apply{ID: 3, Entries: []flow.Entry{entry(1)}})
 	if done := b.answers[0].(node.Done); done.ID != 3 || done.Err != "table full" {
@@ -113,7 +124,7 @@ func TestApplyIsAnsweredWithItsFailure(t *testing.T) {
 }
 
 func TestApplyWaitsForAScan(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, every(2*time.Millisecond, 3))
 	b.dp.table[entry(1).Original] = entry(1)
 	b.dp.hold = make(chan struct{})
 	b.carryOut(node.Dump{ID: 1})
@@ -135,7 +146,7 @@ func TestApplyWaitsForAScan(t *testing.T) {
 }
 
 func TestATableIsReadBetweenScansAndUpToItsLimit(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, every(2*time.Millisecond, 3))
 	for i := range 5 {
 		b.dp.table[entry(i).Original] = entry(i)
 	}
@@ -156,7 +167,7 @@ func TestATableIsReadBetweenScansAndUpToItsLimit(t *testing.T) {
 }
 
 func TestASweepReportsWhatIsGone(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, every(2*time.Millisecond, 3))
 	b.dp.toBeSwept = []flow.Entry{entry(1), entry(2)}
 	b.dp.table[entry(2).Original] = entry(2) // opened anew since
 	b.carryOut(node.Expire{On: true})
@@ -169,7 +180,7 @@ func TestASweepReportsWhatIsGone(t *testing.T) {
 }
 
 func TestASweepIsVoidOnceAgeingIsOff(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, every(2*time.Millisecond, 3))
 	b.dp.toBeSwept = []flow.Entry{entry(1)}
 	b.dp.hold = make(chan struct{})
 	b.carryOut(node.Expire{On: true})
@@ -187,7 +198,7 @@ func TestASweepIsVoidOnceAgeingIsOff(t *testing.T) {
 }
 
 func TestLostEventsAreToldOnce(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, every(2*time.Millisecond, 3))
 	for i, lost := range []uint64{0, 3, 3, 5} {
 		b.dp.counters = dataplane.Counters{EventsLost: lost}
 		before := b.steps
@@ -201,7 +212,7 @@ func TestLostEventsAreToldOnce(t *testing.T) {
 // TestTheHeartbeatComesBetweenInputs fills the inbox with work that each takes
 // until after the core's deadline.
 func TestTheHeartbeatComesBetweenInputs(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, every(2*time.Millisecond, 3))
 	const n = 2
 	for range n {
 		b.inbox.call(func() {

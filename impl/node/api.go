@@ -94,7 +94,9 @@ func (Done) input()      {}
 
 // Effect is what a node wants done. Exactly the types below implement it. Effects
 // are carried out in the order in which Ready returns them; one with an ID is
-// answered by Done, and what must follow it waits for that.
+// answered by Done, and what must follow it waits for that. Those that come with each
+// packet, SendBFD, Lease and Trace, come as pointers, so that they can be given back,
+// see Node.Release.
 type Effect interface{ effect() }
 
 type (
@@ -154,15 +156,15 @@ type (
 	Exit struct{}
 )
 
-func (SendBFD) effect()     {}
+func (*SendBFD) effect()    {}
 func (SendSync) effect()    {}
 func (ResetStream) effect() {}
 func (Apply) effect()       {}
-func (Lease) effect()       {}
+func (*Lease) effect()      {}
 func (Miss) effect()        {}
 func (Drain) effect()       {}
 func (Dump) effect()        {}
 func (Announce) effect()    {}
 func (Expire) effect()      {}
-func (Trace) effect()       {}
+func (*Trace) effect()      {}
 func (Exit) effect()        {}

@@ -240,7 +240,7 @@ func (l *lab) release(id string) {
 
 func (l *lab) carryOut(n *labNode, e Effect) []Input {
 	switch e := e.(type) {
-	case SendBFD:
+	case *SendBFD:
 		l.sendBFD(n, e)
 	case SendSync:
 		l.sendSync(n, e.Data)
@@ -257,7 +257,7 @@ func (l *lab) carryOut(n *labNode, e Effect) []Input {
 			n.table[entry.Original] = entry
 		}
 		return []Input{Done{ID: e.ID}}
-	case Lease:
+	case *Lease:
 		n.lease = e.Until
 		if e.ID != 0 {
 			return []Input{Done{ID: e.ID}}
@@ -274,7 +274,7 @@ func (l *lab) carryOut(n *labNode, e Effect) []Input {
 		n.guess = e.Guess
 	case Expire:
 		n.expire = e.On
-	case Trace:
+	case *Trace:
 		l.log = append(l.log, e.Event)
 	case Exit:
 		n.exited = true
@@ -283,7 +283,7 @@ func (l *lab) carryOut(n *labNode, e Effect) []Input {
 	return nil
 }
 
-func (l *lab) sendBFD(n *labNode, e SendBFD) {
+func (l *lab) sendBFD(n *labNode, e *SendBFD) {
 	if l.dropBFD[n.id+" "+n.cfg.Paths[e.Path].Name] {
 		return
 	}

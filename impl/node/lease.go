@@ -59,7 +59,7 @@ func (n *Node) lonelyLease() time.Duration {
 func (n *Node) takeLease() {
 	n.lease = lease{held: true, until: n.leaseEnd(), taken: n.now}
 	id := n.nextID(pending{kind: pendingLease})
-	n.emit(Lease{ID: id, Until: n.lease.until})
+	n.emitLease(id, n.lease.until)
 	n.traceLease()
 }
 
@@ -85,7 +85,7 @@ func (n *Node) renewLease() {
 		return
 	}
 	n.lease.until, n.lease.taken = end, n.now
-	n.emit(Lease{Until: end})
+	n.emitLease(0, end)
 	n.traceLease()
 }
 
@@ -106,7 +106,7 @@ func (n *Node) checkLease() {
 // releaseLease forbids forwarding.
 func (n *Node) releaseLease() {
 	n.lease = lease{until: clock.Never}
-	n.emit(Lease{Until: n.now})
+	n.emitLease(0, n.now)
 	n.traceLease()
 }
 

@@ -56,6 +56,7 @@ type Node struct {
 	events  []ha.Event
 	effects []Effect
 	spare   []Effect // the slice that Ready returned last, for reuse
+	spares  spares
 }
 
 // pending is what a Done answers.

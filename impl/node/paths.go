@@ -50,7 +50,7 @@ func (n *Node) pumpPath(i int) {
 	p := &n.paths[i]
 	ready := p.session.Ready()
 	for _, packet := range ready.Packets {
-		n.emit(SendBFD{Path: i, Data: append([]byte(nil), packet...)})
+		n.emitBFD(i, packet)
 	}
 	if len(ready.Packets) > 0 {
 		n.renewLease()

@@ -24,7 +24,7 @@ const replicaEvery = 250 * time.Millisecond
 
 func (n *Node) trace(e trace.Event) {
 	e.At, e.Node = n.now, n.cfg.ID
-	n.emit(Trace{Event: e})
+	n.emit(&Trace{Event: e})
 }
 
 func (n *Node) traceNote(note string) { n.trace(trace.Event{Kind: trace.KindNote, Note: note}) }
@@ -68,7 +68,9 @@ func (n *Node) traceLease() {
 	if !n.lease.held {
 		until = n.now
 	}
-	n.trace(trace.Event{Kind: trace.KindLease, Lease: &trace.Lease{Until: until}})
+	e := n.spares.trace()
+	e.Event.At, e.Event.Node, e.Event.Lease.Until = n.now, n.cfg.ID, until
+	n.emit(e)
 }
 
 // tellRank tells the peer when this node's rank has changed without its role.

@@ -55,7 +55,7 @@ func (w *world) choices() []choice {
 		s := &w.sides[i]
 		runs := s.core != nil
 		awake := runs && !s.frozen
-		_, isLease := first(s.todo).(node.Lease)
+		_, isLease := first(s.todo).(*node.Lease)
 		add(arrives, i, w.canArrive(i))
 		add(completes, i, awake && s.busy())
 		add(opensFlow, i, s.reads() && s.lease > w.now && s.shown.role == ha.Master.String() && w.flows < w.opts.Flows)

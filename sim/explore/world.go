@@ -226,7 +226,7 @@ func completion(e node.Effect) (uint64, string) {
 	switch e := e.(type) {
 	case node.Apply:
 		return e.ID, "the write of synced entries"
-	case node.Lease:
+	case *node.Lease:
 		return e.ID, "the write of the lease"
 	case node.Drain:
 		return e.ID, "the drain of the dataplane"
@@ -243,7 +243,7 @@ func (w *world) complete(s *side, failure string) {
 	id, _ := completion(e)
 	done := node.Done{ID: id, Err: failure}
 	switch e := e.(type) {
-	case node.Lease:
+	case *node.Lease:
 		if failure == "" {
 			s.lease = e.Until
 		}
@@ -267,7 +267,7 @@ func (w *world) complete(s *side, failure string) {
 
 func (w *world) carryOut(s *side, e node.Effect) {
 	switch e := e.(type) {
-	case node.SendBFD:
+	case *node.SendBFD:
 		if !w.cut[s.index][e.Path] {
 			w.wire = append(w.wire, packet{1 - s.index, e.Path, e.Data})
 		}
@@ -277,11 +277,11 @@ func (w *world) carryOut(s *side, e node.Effect) {
 		}
 	case node.ResetStream:
 		w.closeStream(s)
-	case node.Lease:
+	case *node.Lease:
 		s.lease = e.Until
 	case node.Announce:
 		w.checkAnnounce(s, e)
-	case node.Trace:
+	case *node.Trace:
 		w.observe(s, e.Event)
 	case node.Exit:
 		s.lease = 0

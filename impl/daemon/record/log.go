@@ -11,7 +11,7 @@ import (
 // logEvent writes an event as a log line. Lease renewals and the members of a GARP
 // burst are for debugging; what an operator wants to read back after an incident is
 // at Info or above.
-func logEvent(log *slog.Logger, e trace.Event) {
+func logEvent(log *slog.Logger, e *trace.Event) {
 	switch e.Kind {
 	case trace.KindRole:
 		logRole(log, e.Role)
@@ -26,7 +26,7 @@ func logEvent(log *slog.Logger, e trace.Event) {
 	case trace.KindSync:
 		logSync(log, e.Sync)
 	case trace.KindLease:
-		log.Debug("lease", "until", int64(e.Lease.Until))
+		log.LogAttrs(context.Background(), slog.LevelDebug, "lease", slog.Int64("until", int64(e.Lease.Until)))
 	case trace.KindAnnounce:
 		log.Debug("announce", "count", e.Announce.Count)
 	case trace.KindReplica:

@@ -22,19 +22,29 @@ import (
 // queueLen is how many records may wait: some seconds of a node's busiest.
 const queueLen = 8192
 
+// entry is one record in the queue: an event, or else what write does. A renewed lease
+// comes with each packet of the heartbeat and costs its sender no memory, so it is here
+// and not behind the event's pointer.
+type entry struct {
+	event trace.Event
+	lease trace.Lease
+	write func()
+}
+
 // Config is where records go. Every part may be left out.
 type Config struct {
-	Node    string
-	Log     slog.Handler
-	Trace   io.Writer
-	Observe func(trace.Event) // called on the recorder's goroutine
+	Node  string
+	Log   slog.Handler
+	Trace io.Writer
+	// Observe is called on the recorder's goroutine; it holds on to no Lease.
+	Observe func(trace.Event)
 }
 
 // Recorder takes records without blocking and writes them in order.
 type Recorder struct {
 	cfg     Config
 	log     *slog.Logger // the writing end
-	queue   chan func()
+	queue   chan entry
 	dropped atomic.Uint64
 	stop    sync.Once
 	stopped chan struct{} // closed by Close: nothing more is taken
@@ -53,7 +63,7 @@ func New(cfg Config) *Recorder {
 		cfg.Observe = func(trace.Event) {}
 	}
 	r := &Recorder{
-		cfg: cfg, log: slog.New(cfg.Log), queue: make(chan func(), queueLen),
+		cfg: cfg, log: slog.New(cfg.Log), queue: make(chan entry, queueLen),
 		stopped: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if cfg.Trace != nil {
@@ -64,16 +74,17 @@ func New(cfg Config) *Recorder {
 	return r
 }
 
-// Event records an event of the trace, which is also logged and observed.
+// Event records an event of the trace, which is also logged and observed. What it
+// points to is the recorder's from here on, but for a Lease, of which it takes a copy.
 func (r *Recorder) Event(e trace.Event) {
 	if e.Node == "" {
 		e.Node = r.cfg.Node
 	}
-	r.put(func() {
-		r.writeTrace(e)
-		logEvent(r.log, e)
-		r.cfg.Observe(e)
-	})
+	queued := entry{event: e}
+	if e.Lease != nil {
+		queued.lease = *e.Lease
+	}
+	r.put(&queued)
 }
 
 // Logger returns a logger whose lines are written by the recorder.
@@ -91,14 +102,14 @@ func (r *Recorder) Close(limit time.Duration) {
 	}
 }
 
-func (r *Recorder) put(write func()) {
+func (r *Recorder) put(e *entry) {
 	select {
 	case <-r.stopped:
 		return
 	default:
 	}
 	select {
-	case r.queue <- write:
+	case r.queue <- *e:
 	default:
 		r.dropped.Add(1)
 	}
@@ -106,10 +117,11 @@ func (r *Recorder) put(write func()) {
 
 func (r *Recorder) run() {
 	defer close(r.ended)
+	var next entry
 	for {
 		select {
-		case write := <-r.queue:
-			write()
+		case next = <-r.queue:
+			r.write(&next)
 		case <-r.stopped:
 			r.finish()
 			return
@@ -123,23 +135,38 @@ func (r *Recorder) run() {
 // finish writes what is left, and how much is missing.
 func (r *Recorder) finish() {
 	for len(r.queue) > 0 {
-		(<-r.queue)()
+		next := <-r.queue
+		r.write(&next)
 	}
 	if n := r.Dropped(); n > 0 {
 		note := fmt.Sprintf("%d trace events or log lines were dropped: their reader is too slow", n)
-		r.writeTrace(trace.Event{Node: r.cfg.Node, Kind: trace.KindNote, Note: note})
+		r.writeTrace(&trace.Event{Node: r.cfg.Node, Kind: trace.KindNote, Note: note})
 		r.log.Warn(note)
 	}
 	r.flush()
 }
 
+// write writes one record. Nobody holds on to it.
+func (r *Recorder) write(e *entry) {
+	if e.write != nil {
+		e.write()
+		return
+	}
+	if e.event.Lease != nil {
+		e.event.Lease = &e.lease
+	}
+	r.writeTrace(&e.event)
+	logEvent(r.log, &e.event)
+	r.cfg.Observe(e.event)
+}
+
 // writeTrace encodes one event. A trace that cannot be written ends there, with one
 // line in the log.
-func (r *Recorder) writeTrace(e trace.Event) {
+func (r *Recorder) writeTrace(e *trace.Event) {
 	if r.encoder == nil {
 		return
 	}
-	if err := r.encoder.Encode(&e); err != nil {
+	if err := r.encoder.Encode(e); err != nil {
 		r.giveUp(err)
 	}
 }
@@ -170,7 +197,7 @@ func (h handler) Enabled(ctx context.Context, l slog.Level) bool { return h.to.E
 // Handle implements slog.Handler.
 func (h handler) Handle(ctx context.Context, record slog.Record) error {
 	record = record.Clone()
-	h.r.put(func() { _ = h.to.Handle(context.WithoutCancel(ctx), record) })
+	h.r.put(&entry{write: func() { _ = h.to.Handle(context.WithoutCancel(ctx), record) }})
 	return nil
 }
 

@@ -1,0 +1,115 @@
+package daemon
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/daemon/bfdio"
+	"baton/impl/ha"
+	"baton/impl/node"
+)
+
+// twin is a BFD path that leads to a session of the test's own, in place of sockets,
+// a wire and a peer.
+type twin struct {
+	session *bfd.Session
+	data    [64]byte
+	came    [1]bfdio.Datagram
+	sent    int // packets of the loop
+}
+
+func newTwin(t *testing.T, cfg bfd.Config) *twin {
+	t.Helper()
+	cfg.LocalDiscr++
+	s, err := bfd.New(cfg, monotonic())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &twin{session: s}
+}
+
+func (w *twin) Send(packet []byte) error {
+	w.sent++
+	return w.session.Receive(monotonic(), packet, bfd.TransmitTTL)
+}
+
+// Receive returns what the session has to send by now.
+func (w *twin) Receive() ([]bfdio.Datagram, error) {
+	now := monotonic()
+	w.session.Advance(now)
+	for _, packet := range w.session.Ready().Packets {
+		w.came[0] = bfdio.Datagram{Data: w.data[:copy(w.data[:], packet)], TTL: bfd.TransmitTTL, At: now}
+		return w.came[:], nil
+	}
+	return nil, nil
+}
+
+func (w *twin) Drops() (n bfdio.Drops, err error) { return n, nil }
+
+// await lets the loop turn until something holds.
+func (b *bench) await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := monotonic().Add(patience); !holds(); b.mustTurn(t) {
+		if monotonic() > deadline {
+			t.Fatalf("not %s within %v", what, patience)
+		}
+	}
+}
+
+// join puts a twin at the other end of the loop's path, until both are Up at their pace.
+func (b *bench) join(t *testing.T, session bfd.Config) *twin {
+	t.Helper()
+	w := newTwin(t, session)
+	b.paths[0].in, b.paths[0].out = w, w
+	pace := session.DesiredMinTxInterval
+	b.await(t, "Up", func() bool {
+		p := b.node.Status().Paths[0]
+		return w.session.State() == bfd.Up && w.session.TransmitInterval() == pace &&
+			p.State == bfd.Up.String() && p.Transmit == pace && p.Detection == time.Duration(session.DetectMult)*pace
+	})
+	return w
+}
+
+// become has a bench ready for traffic come to a role.
+func (b *bench) become(t *testing.T, role ha.Role) {
+	t.Helper()
+	b.inbox.post(node.Dataplane{Ready: true})
+	b.await(t, role.String(), func() bool { return b.node.Role() == role })
+}
+
+// TestAHeartbeatOfTheLoopAllocatesNothing: of a MASTER, whose lease is renewed and
+// traced, and of a BACKUP, with all that stands between the socket and the core.
+func TestAHeartbeatOfTheLoopAllocatesNothing(t *testing.T) {
+	for _, role := range []ha.Role{ha.Backup, ha.Master} {
+		t.Run(role.String(), func(t *testing.T) {
+			session := every(4*time.Millisecond, 255) // which no host is slow enough to take down
+			b := newBench(t, session)
+			var w *twin
+			if role == ha.Backup {
+				w = b.join(t, session) // a peer that is heard, and does not say what it is
+				b.become(t, role)
+			} else {
+				b.become(t, role)
+				w = b.join(t, session)
+			}
+			twenty := func() { // because AllocsPerRun rounds down
+				for end := w.sent + 20; w.sent < end; {
+					b.mustTurn(t)
+				}
+			}
+			twenty() // what is told of once is told
+			leases, received, downs := b.dp.leases, w.session.Stats().Received, w.session.Stats().Downs
+			allocs := testing.AllocsPerRun(5, twenty)
+			if w.session.Stats().Downs != downs || b.node.Role() != role {
+				t.Skipf("the host stood still for %v, longer than the session waits", b.late.max)
+			}
+			if allocs != 0 {
+				t.Errorf("%v allocations in twenty heartbeats", allocs)
+			}
+			if w.session.Stats().Received == received || (b.dp.leases > leases) != (role == ha.Master) {
+				t.Errorf("%d packets and %d renewals of the lease were measured", w.session.Stats().Received-received, b.dp.leases-leases)
+			}
+		})
+	}
+}
