@@ -162,9 +162,10 @@ func (l *loop) tick() {
 }
 
 // step gives one input to the core, after the BFD packets that wait: a loop that is
-// late must not take for the peer's silence what has come in time.
+// late must not take for the peer's silence what has come in time. When a deadline has
+// come, which may be that of a session, it looks even if it has only just done so.
 func (l *loop) step(in node.Input) {
-	if monotonic()-l.looked >= lookEvery {
+	if now := monotonic(); now-l.looked >= lookEvery || now >= l.node.Deadline() {
 		l.receive()
 	}
 	l.stepNow(in)

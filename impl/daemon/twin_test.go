@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/impl/bfd"
+	"baton/impl/clock"
 	"baton/impl/daemon/bfdio"
 	"baton/impl/ha"
 	"baton/impl/node"
@@ -16,7 +17,8 @@ type twin struct {
 	session *bfd.Session
 	data    [64]byte
 	came    [1]bfdio.Datagram
-	sent    int // packets of the loop
+	sent    int           // packets of the loop
+	waits   clock.Instant // what comes next is the last packet again, as of then; 0 for none
 }
 
 func newTwin(t *testing.T, cfg bfd.Config) *twin {
@@ -37,6 +39,10 @@ func (w *twin) Send(packet []byte) error {
 // Receive returns what the session has to send by now.
 func (w *twin) Receive() ([]bfdio.Datagram, error) {
 	now := monotonic()
+	if w.waits != 0 {
+		w.came[0].At, w.waits = w.waits, 0
+		return w.came[:], nil
+	}
 	w.session.Advance(now)
 	for _, packet := range w.session.Ready().Packets {
 		w.came[0] = bfdio.Datagram{Data: w.data[:copy(w.data[:], packet)], TTL: bfd.TransmitTTL, At: now}
@@ -109,6 +115,43 @@ func TestAHeartbeatOfTheLoopAllocatesNothing(t *testing.T) {
 			}
 			if w.session.Stats().Received == received || (b.dp.leases > leases) != (role == ha.Master) {
 				t.Errorf("%d packets and %d renewals of the lease were measured", w.session.Stats().Received-received, b.dp.leases-leases)
+			}
+		})
+	}
+}
+
+// TestWhatCameInTimeIsNoSilence: when the loop comes late to the end of the Detection
+// Time, the packet that came before it counts, whatever the loop comes to first.
+func TestWhatCameInTimeIsNoSilence(t *testing.T) {
+	const before = 50 * time.Microsecond // the end, the packet came
+	for _, c := range []struct {
+		name string
+		late func(b *bench, expiry clock.Instant)
+	}{
+		{"the loop slept for too long", func(b *bench, _ clock.Instant) { b.mustTurn(t) }},
+		{"another input took too long", func(b *bench, _ clock.Instant) { b.inbox.post(node.Dataplane{}); b.work() }},
+		{"the sockets were just looked at", func(b *bench, expiry clock.Instant) {
+			b.looked = expiry.Add(-2 * before)
+			b.urgent()
+		}},
+		{"the sockets were just looked at, and an input waits", func(b *bench, expiry clock.Instant) {
+			b.looked = expiry.Add(-2 * before)
+			b.step(node.Dataplane{})
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			session := every(time.Millisecond, 100)
+			b := newBench(t, session)
+			w := b.join(t, session)
+			path := func() node.PathStatus { return b.node.Status().Paths[0] }
+			downs := path().Stats.Downs
+			expiry := w.came[0].At.Add(path().Detection)
+			w.waits = expiry.Add(-before)
+			for monotonic() < expiry { // without a rest: a loop that is late by little is the harder case
+			}
+			c.late(b, expiry)
+			if p := path(); p.State != "Up" || p.Stats.Downs != downs || w.waits != 0 {
+				t.Errorf("%v after %d downs, the packet waits until %v: it was taken for silence", p.State, p.Stats.Downs-downs, w.waits)
 			}
 		})
 	}
