@@ -22,13 +22,14 @@ type EchoLink struct {
 	v6       bool
 	noLLAddr bool // the link has no link-layer addresses, as a tunnel
 	fd       int
-	accepted []netip.Addr
+	filter   *echoFilter
 	damaged  uint64
 	in       batch
 }
 
 // OpenEchoLink opens the socket in the calling thread's network namespace. The link
-// must exist. Nothing is received before Accept.
+// must exist. It needs CAP_NET_RAW, and CAP_BPF for its filter: without one it would be
+// given all that the interface carries. Nothing is received before Allow.
 func OpenEchoLink(link string, v6 bool) (*EchoLink, error) {
 	l := &EchoLink{name: link, v6: v6, fd: -1}
 	l.in.init()
@@ -56,8 +57,11 @@ func (l *EchoLink) open() error {
 	}); err != nil {
 		return err
 	}
-	if err := l.filter(); err != nil {
+	if l.filter, err = newEchoFilter(l.v6); err != nil {
 		return err
+	}
+	if err := unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, l.filter.program.FD()); err != nil {
+		return fmt.Errorf("attach the filter: %w", err)
 	}
 	if err := unix.Bind(l.fd, &unix.SockaddrLinklayer{Protocol: l.protocol(), Ifindex: l.index}); err != nil {
 		return fmt.Errorf("bind: %w", err)
@@ -74,26 +78,10 @@ func (l *EchoLink) protocol() uint16 {
 	return v<<8 | v>>8
 }
 
-// filter has the kernel keep the echo packets to the accepted addresses, and nothing else.
-func (l *EchoLink) filter() error {
-	program, err := echoFilter(l.v6, l.accepted)
-	if err != nil {
-		return fmt.Errorf("make the filter: %w", err)
-	}
-	if err := unix.SetsockoptSockFprog(l.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program); err != nil {
-		return fmt.Errorf("attach the filter: %w", err)
-	}
-	return nil
-}
-
-// Accept has echo packets to a local address received.
-func (l *EchoLink) Accept(local netip.Addr) error {
-	if slices.Contains(l.accepted, local) {
-		return nil
-	}
-	l.accepted = append(l.accepted, local)
-	if err := l.filter(); err != nil {
-		return fmt.Errorf("bfdio: accept echo packets to %v on %s: %w", local, l.name, err)
+// Allow has the echo packets of a session received that come to a local address.
+func (l *EchoLink) Allow(localDiscr uint32, local netip.Addr) error {
+	if err := l.filter.allow(localDiscr, local); err != nil {
+		return fmt.Errorf("bfdio: let echo packets for session %d pass to %v on %s: %w", localDiscr, local, l.name, err)
 	}
 	return nil
 }
@@ -127,6 +115,10 @@ func (l *EchoLink) Receive() (received []Datagram, more bool, err error) {
 	return whole, more, nil
 }
 
+// Drops returns how many packets to the echo port of our addresses the kernel discarded,
+// because they were too short, for no session, or from farther away than the peer.
+func (l *EchoLink) Drops() (Drops, error) { return l.filter.drops.read() }
+
 // Damaged is how many packets were not whole, or had a wrong checksum.
 func (l *EchoLink) Damaged() uint64 { return l.damaged }
 
@@ -136,6 +128,7 @@ func (l *EchoLink) Close() {
 		unix.Close(l.fd)
 	}
 	l.fd = -1
+	l.filter.close()
 }
 
 // EchoSender transmits one session's echo packets: by its link, to the link-layer

@@ -21,7 +21,7 @@ import (
 // what passes has proved nothing yet. It is not safe for concurrent use.
 type Filter struct {
 	cfg     FilterConfig
-	drops   *ebpf.Map // bfd.Drop, or stranger → packets
+	drops   dropCounters
 	minTTLs *ebpf.Map // LocalDiscr of each session, or anySession → the least TTL it takes
 	program *ebpf.Program
 	least   uint8 // of the TTLs in minTTLs
@@ -34,18 +34,9 @@ type FilterConfig struct {
 	Peer netip.Addr
 }
 
-// Drops counts the packets that a filter has discarded.
-type Drops struct {
-	Reasons   [bfd.DropKinds]uint64 // by bfd.Drop
-	Strangers uint64                // of other senders than the peer
-}
-
 // anySession stands for the session of a packet that names none: no session has the
 // discriminator 0 (RFC 5880 section 6.8.1).
 const anySession = 0
-
-// stranger is where packets of other senders are counted, behind the reasons of a session.
-const stranger = bfd.DropKinds
 
 // maxSessions is how many sessions a filter lets packets pass to.
 const maxSessions = 16384
@@ -79,9 +70,8 @@ func NewFilter(cfg FilterConfig) (*Filter, error) {
 }
 
 func (f *Filter) load() (err error) {
-	f.drops, err = ebpf.NewMap(&ebpf.MapSpec{Name: "bfd_drops", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: uint32(stranger) + 1})
-	if err != nil {
-		return fmt.Errorf("counters: %w", err)
+	if f.drops, err = newDropCounters(); err != nil {
+		return err
 	}
 	f.minTTLs, err = ebpf.NewMap(&ebpf.MapSpec{Name: "bfd_min_ttls", Type: ebpf.Hash, KeySize: 4, ValueSize: 1, MaxEntries: maxSessions + 1, Flags: unix.BPF_F_NO_PREALLOC})
 	if err != nil {
@@ -101,7 +91,7 @@ func (f *Filter) instructions() asm.Instructions {
 	}
 	const key = -4 // of both maps, on the stack
 	program := append(asm.Instructions{asm.Mov.Reg(asm.R6, asm.R1)}, f.checkSource()...)
-	return append(program,
+	program = append(program,
 		asm.LoadMem(asm.R0, asm.R6, 0, asm.Word), // the length
 		asm.Mov.Imm(asm.R7, int32(bfd.DropLength)),
 		asm.JLE.Imm(asm.R0, offsetLength, "drop"),
@@ -143,18 +133,8 @@ func (f *Filter) instructions() asm.Instructions {
 
 		asm.LoadImm(asm.R0, 0xffff, asm.DWord), // as much of it as there is
 		asm.Return(),
-
-		asm.StoreMem(asm.RFP, key, asm.R7, asm.Word).WithSymbol("drop"),
-		asm.LoadMapPtr(asm.R1, f.drops.FD()),
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, key),
-		asm.FnMapLookupElem.Call(),
-		asm.JEq.Imm(asm.R0, 0, "counted"),
-		asm.Mov.Imm(asm.R1, 1),
-		asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
-		asm.Mov.Imm(asm.R0, 0).WithSymbol("counted"),
-		asm.Return(),
 	)
+	return append(program, f.drops.drop(key)...)
 }
 
 // checkSource compares the sender's address with the peer's, four bytes at a time.
@@ -196,18 +176,7 @@ func (f *Filter) attach(fd int) error {
 }
 
 // Drops returns how many packets the filter has discarded.
-func (f *Filter) Drops() (drops Drops, err error) {
-	for i := range stranger + 1 {
-		n := &drops.Strangers
-		if i < stranger {
-			n = &drops.Reasons[i]
-		}
-		if err := f.drops.Lookup(uint32(i), n); err != nil {
-			return Drops{}, fmt.Errorf("bfdio: read the filter's counters: %w", err)
-		}
-	}
-	return drops, nil
-}
+func (f *Filter) Drops() (Drops, error) { return f.drops.read() }
 
 // Close lets go of the filter, if there is one. A socket that it is attached to keeps it.
 func (f *Filter) Close() {
@@ -217,7 +186,7 @@ func (f *Filter) Close() {
 	if f.program != nil {
 		f.program.Close()
 	}
-	for _, m := range []*ebpf.Map{f.drops, f.minTTLs} {
+	for _, m := range []*ebpf.Map{f.drops.counters, f.minTTLs} {
 		if m != nil {
 			m.Close()
 		}

@@ -9,6 +9,7 @@ import (
 
 	"baton/impl/bfd"
 	"baton/impl/clock"
+	"baton/impl/daemon/bfdio"
 	"baton/impl/daemon/control"
 	"baton/impl/daemon/poller"
 )
@@ -98,11 +99,18 @@ func (c controller) Status(ctx context.Context) (control.BFDStatus, error) {
 	return status, err
 }
 
-// filtered sums up what the kernel discarded of all receivers.
+// filtered sums up what the kernel discarded of all sockets.
 func (s *Speaker) filtered() (map[string]uint64, error) {
-	var sum [bfd.DropKinds]uint64
+	var sockets []interface{ Drops() (bfdio.Drops, error) }
 	for _, r := range s.receives {
-		drops, err := r.Drops()
+		sockets = append(sockets, r)
+	}
+	for _, l := range s.echoes.links {
+		sockets = append(sockets, l)
+	}
+	var sum [bfd.DropKinds]uint64
+	for _, socket := range sockets {
+		drops, err := socket.Drops()
 		if err != nil {
 			return nil, err
 		}

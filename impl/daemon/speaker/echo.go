@@ -42,7 +42,7 @@ func (s *Speaker) openEcho(x *session) error {
 	x.echo = link.Sender(x.cfg.Echo.Source.Addr, x.cfg.Local.Addr)
 	x.neighbour = neigh.Neighbour{Link: link.Index(), Addr: x.cfg.Peer.Addr}
 	s.echoes.neighbours = append(s.echoes.neighbours, x.neighbour)
-	return link.Accept(x.cfg.Local.Addr)
+	return link.Allow(x.discr, x.cfg.Local.Addr)
 }
 
 // echoLink returns the socket of an interface and protocol, opened if need be.
