@@ -14,6 +14,10 @@ import (
 // seen: what the program let through in time has to cross queues to the capture.
 const leaseSlack = 20 * time.Millisecond
 
+// crossing is how long a packet is under way at most where nothing delays it: from the
+// program that let it through over two queues to the switch that is listened at.
+const crossing = time.Millisecond
+
 // forwarders samples how many nodes could forward, over the stretches of the
 // window: by their leases, and by what the wire shows. Where the wire contradicts
 // the leases the sample counts two.
@@ -83,9 +87,9 @@ type intrusion struct {
 
 // intrusions reads the captured changes of forwarder. A node that lost a VIP's
 // packets to the other may carry them again only after it became Master anew, and
-// what it carries must be covered by a lease of its own. Where the plan delays
-// packets, those that were under way when the other took over arrive after that:
-// they prove nothing of the node for as long as a packet can be under way.
+// what it carries must be covered by a lease of its own. Packets that were under way
+// when the other took over arrive after that: they prove nothing of the node for as
+// long as a packet can be under way, which is longer where the plan delays packets.
 func (r *run) intrusions() []intrusion {
 	var found []intrusion
 	displaced := map[string]displacement{} // place and node: since when another carries its packets
@@ -108,9 +112,9 @@ func (r *run) intrusions() []intrusion {
 			continue // the end of the capture, no change
 		}
 		lost, was := displaced[place+e.Node]
-		underway := r.plan.Transit(r.meta.World, f.Edge, e.Node)
+		underway := crossing + r.plan.Transit(r.meta.World, f.Edge, e.Node)
 		until, late := overrun(leases, e.Node, e.At, underway)
-		if was && !late && underway > 0 && e.At <= lost.seen.Add(underway) {
+		if was && !late && e.At <= lost.seen.Add(underway) {
 			continue // sent before it lost them
 		}
 		switch {
