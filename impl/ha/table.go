@@ -34,6 +34,7 @@ var (
 	fail    = []Action{Release, Tell, Follow} // no RestartHold: the delay begins with the recovery, and one fault is one flap
 	yield   = []Action{Release, Tell, Drain}
 	dismiss = []Action{Grant, Tell, Follow} // no RestartHold: who leaves in order has not flapped
+	retire  = []Action{Grant, Tell, Follow, RestartHold}
 )
 
 var table = [roles][events][]rule{
@@ -82,8 +83,11 @@ var table = [roles][events][]rule{
 	},
 
 	Yielding: {
-		GatesChanged:   {{shut: healthy, to: Fault, actions: fail, reason: "links or dataplane failed"}},
-		HandedOver:     {{to: Backup, actions: dismiss, reason: "handed over"}},
+		GatesChanged: {{shut: healthy, to: Fault, actions: fail, reason: "links or dataplane failed"}},
+		HandedOver: {
+			{shut: Reachable, to: Backup, actions: retire, reason: "handed over: tracked targets unreachable"},
+			{to: Backup, actions: dismiss, reason: "handed over"},
+		},
 		LeaseExpired:   {{to: Backup, actions: demote, reason: "paused while handing over: the peer may have claimed"}},
 		HandoverFailed: {{to: Claiming, actions: claim, reason: "handover failed: role taken back"}},
 		Outranked:      {{to: Backup, actions: demote, reason: "peer is MASTER and ranks above"}},

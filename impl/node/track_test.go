@@ -32,6 +32,28 @@ func TestAMasterThatLosesATargetHandsOver(t *testing.T) {
 	}
 }
 
+// A target that comes and goes must not move the role each time: the preferred node asks
+// for it again only after its recovery delay, which flapping lengthens.
+func TestAFlappingTargetIsDamped(t *testing.T) {
+	l := newPair(t, tracking, func(c *Config) { c.Preempt = PreemptAfterSync })
+	returned := func() time.Duration {
+		since := l.now
+		l.probe("lb1", false)
+		l.run(10 * time.Millisecond)
+		l.wantRoles("Backup", "Master")
+		l.probe("lb1", true)
+		l.until(time.Minute, "lb1 Master again", func() bool { return l.role("lb1") == "Master" })
+		return l.now.Sub(since)
+	}
+	first := returned()
+	if first < labHold {
+		t.Errorf("the role came back after %v, before the recovery delay of %v", first, labHold)
+	}
+	if second := returned(); second < 2*labHold {
+		t.Errorf("the role came back after %v, then after %v: the delay did not grow", first, second)
+	}
+}
+
 // Who takes over must be of more use than who gives up.
 func TestAMasterKeepsItsRoleWhereThePeerReachesNothingEither(t *testing.T) {
 	l := newPair(t, tracking)
