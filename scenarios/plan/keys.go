@@ -20,6 +20,8 @@ type Key struct {
 	// Hosts says that values name hosts of the lab: each world has its addresses.
 	Hosts bool
 	Doc   string
+	// Section is what a value is held to, where an RFC says what it may be.
+	Section string
 
 	quantity func(text string) (canonical string, err error)
 }
@@ -27,16 +29,20 @@ type Key struct {
 // parse returns the canonical form of a value.
 func (k Key) parse(text string) (string, error) {
 	if k.quantity != nil {
-		return k.quantity(text)
+		canonical, err := k.quantity(text)
+		if refused, ok := err.(*wrong); ok && k.Section != "" {
+			err = &wrong{message: refused.message + " (" + k.Section + ")", suggestion: refused.suggestion}
+		}
+		return canonical, err
 	}
 	return choice(slices.Concat(k.Values, k.Unsafe)...)(text)
 }
 
 // Keys is the table of configuration keys: one line adds one.
 var Keys = []Key{
-	{Name: "bfd.tx", Default: "50ms", quantity: span(time.Millisecond, 10*time.Second), Doc: "DesiredMinTxInterval"},
-	{Name: "bfd.rx", Default: "50ms", quantity: span(time.Millisecond, 10*time.Second), Doc: "RequiredMinRxInterval"},
-	{Name: "bfd.mult", Default: "3", quantity: whole(1, 255), Doc: "DetectMult"},
+	{Name: "bfd.tx", Default: "50ms", quantity: interval(time.Millisecond, 10*time.Second), Section: "RFC 5880 4.1", Doc: "DesiredMinTxInterval"},
+	{Name: "bfd.rx", Default: "50ms", quantity: interval(time.Millisecond, 10*time.Second), Section: "RFC 5880 4.1", Doc: "RequiredMinRxInterval"},
+	{Name: "bfd.mult", Default: "3", quantity: whole(1, 255), Section: "RFC 5880 6.8.1", Doc: "DetectMult"},
 	{Name: "ha.hold", Default: "500ms", quantity: span(0, 10*time.Minute), Doc: "recovery delay before a claim after boot, fault or demotion"},
 	{Name: "ha.priority", Default: "100", NodeDefault: map[string]string{"lb1": "150"}, quantity: whole(1, 254), Doc: "VRRP's: the higher is preferred between equals"},
 	{Name: "ha.preempt", Default: "never", Values: []string{"never", "after-sync"}, Unsafe: []string{"immediate"}, Doc: "whether the preferred node asks for the role back"},
@@ -92,6 +98,18 @@ func span(low, high time.Duration) func(string) (string, error) {
 			return "", &wrong{message: fmt.Sprintf("%s is not from %s to %s", text, formatDuration(low), formatDuration(high))}
 		}
 		return formatDuration(d), nil
+	}
+}
+
+// interval is a span that a packet of BFD can announce.
+func interval(low, high time.Duration) func(string) (string, error) {
+	within := span(low, high)
+	return func(text string) (string, error) {
+		canonical, err := within(text)
+		if d, _ := time.ParseDuration(canonical); err == nil && d%time.Microsecond != 0 {
+			return "", &wrong{message: text + " is not a whole number of microseconds", suggestion: formatDuration(d.Round(time.Microsecond))}
+		}
+		return canonical, err
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Lint returns what there is to say about a plan as a whole: names that nothing
@@ -89,6 +91,32 @@ func (l *linter) settings() {
 				Message: fmt.Sprintf("%s=%s re-creates a bug; only a scenario with a control line may have it", s.Key, s.Value)})
 		}
 	}
+	l.holds()
+}
+
+// holds warns of a node that a namespace cannot start: its recovery delay would end
+// before it can know of a peer. The simulator has no configuration file to refuse.
+func (l *linter) holds() {
+	for _, node := range nodes {
+		mult, _ := strconv.Atoi(l.Value(Netns, node, "bfd.mult"))
+		detect := time.Duration(mult) * max(l.span(Netns, node, "bfd.tx"), l.span(Netns, node, "bfd.rx"))
+		if hold := l.span(Netns, node, "ha.hold"); hold < detect {
+			l.found = append(l.found, Diagnostic{Pos: l.lastOf(node, "ha.hold", "bfd.mult", "bfd.tx", "bfd.rx"), Severity: Warning,
+				Message: fmt.Sprintf("ha.hold of %s is %s, shorter than its detection time of %s (bfd.mult × the slower of bfd.tx and bfd.rx): baton node refuses it",
+					node, formatDuration(hold), formatDuration(detect))})
+		}
+	}
+}
+
+// lastOf returns where the last setting of some keys stands that counts for a node in
+// a namespace.
+func (l *linter) lastOf(node string, keys ...string) (at Pos) {
+	for _, s := range l.Config {
+		if slices.Contains(keys, s.Key) && (s.Node == "" || s.Node == node) && s.Guard.In(Netns) {
+			at = s.Pos
+		}
+	}
+	return at
 }
 
 // meet reports whether there is a world that both guards allow.
