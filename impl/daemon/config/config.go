@@ -51,9 +51,9 @@ type Links struct {
 
 // BFD is the heartbeat: the same timing on every path (RFC 5880).
 type BFD struct {
-	TX    Duration `yaml:"tx"`   // bfd.DesiredMinTxInterval
-	RX    Duration `yaml:"rx"`   // bfd.RequiredMinRxInterval
-	Mult  uint8    `yaml:"mult"` // bfd.DetectMult
+	TX    Duration `yaml:"tx" rule:"RFC 5880 4.1"`     // bfd.DesiredMinTxInterval
+	RX    Duration `yaml:"rx" rule:"RFC 5880 4.1"`     // bfd.RequiredMinRxInterval
+	Mult  uint8    `yaml:"mult" rule:"RFC 5880 6.8.1"` // bfd.DetectMult
 	Paths []Path   `yaml:"paths" need:"at least one path: name, link, local and peer"`
 }
 

@@ -19,7 +19,8 @@ import (
 // what is checked later can be pointed at too.
 type document struct {
 	file  string
-	lines map[string]int // "bfd.paths[0].local" → line
+	lines map[string]int    // "bfd.paths[0].local" → line
+	rules map[string]string // the section that a key is held to, where its mistakes should name one
 
 	purpose string // what a file of the kind must at least name
 }
@@ -27,7 +28,11 @@ type document struct {
 // fail returns an error at the line of a path, or of the nearest key around it
 // where the path itself is not in the file.
 func (d *document) fail(path, format string, args ...any) error {
-	return d.failAt(d.line(path), "%s: %s", path, fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	if rule := d.rules[path]; rule != "" && !strings.Contains(text, "RFC ") {
+		text += " (" + rule + ")"
+	}
+	return d.failAt(d.line(path), "%s: %s", path, text)
 }
 
 func (d *document) failAt(line int, format string, args ...any) error {
@@ -121,6 +126,7 @@ func (d *document) decodeStruct(n *yaml.Node, path string, v reflect.Value) erro
 			return d.failAt(key.Line, "%s is given twice; line %d has it already", join(path, key.Value), first)
 		}
 		seen[key.Value] = key.Line
+		d.rules[join(path, key.Value)] = keys[k].rule
 		if err := d.decode(value, join(path, key.Value), v.Field(keys[k].index)); err != nil {
 			return err
 		}
@@ -193,7 +199,12 @@ func (d *document) decodeScalar(n *yaml.Node, path string, v reflect.Value) erro
 		*p = a
 	case *Address:
 		a, err := netip.ParseAddr(s)
-		if err != nil || a.Zone() != "" || a.Is4In6() {
+		switch {
+		case a.Is4In6():
+			return d.fail(path, "%q is an IPv4 address in IPv6's clothes; write it as %v", s, a.Unmap())
+		case a.Zone() != "":
+			return d.fail(path, "%q has a zone; write it as %v, and the interface under its own key", s, a.WithZone(""))
+		case err != nil:
 			return d.fail(path, "%q is not an IP address; write it as 198.18.0.1 or 2001:2::1", s)
 		}
 		*p = Address{a}
@@ -212,7 +223,7 @@ func (d *document) decodeScalar(n *yaml.Node, path string, v reflect.Value) erro
 func (d *document) decodeUint(s, path string, v reflect.Value, limit uint64) error {
 	u, err := strconv.ParseUint(s, 10, 64)
 	if err != nil || u > limit {
-		return d.fail(path, "%q is not a whole number from 0 to %d", s, limit)
+		return d.fail(path, "%q is not a whole number up to %d", s, limit)
 	}
 	v.SetUint(u)
 	return nil
@@ -227,6 +238,9 @@ func (d *document) badDuration(s, path string) error {
 		return d.fail(path, "%q is not a duration; write it as 50ms", s)
 	case digits == "":
 		return d.fail(path, "%q has no unit; write it as %sms or %ss", s, number, number)
+	}
+	if slices.Contains([]string{"ns", "us", "µs", "ms", "s", "m", "h"}, digits) {
+		return d.fail(path, "%q is out of range", s)
 	}
 	return d.fail(path, "%q has no unit that is known; use ns, us, ms, s, m or h, as in %sms", s, number)
 }
@@ -245,8 +259,8 @@ func (d *document) unknown(key *yaml.Node, path string, keys []field) error {
 
 // field is one key of a configuration struct.
 type field struct {
-	name, need string
-	index      int
+	name, need, rule string
+	index            int
 }
 
 func fieldsOf(t reflect.Type) []field {
@@ -254,7 +268,7 @@ func fieldsOf(t reflect.Type) []field {
 	for i := range fields {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		fields[i] = field{name: name, need: f.Tag.Get("need"), index: i}
+		fields[i] = field{name: name, need: f.Tag.Get("need"), rule: f.Tag.Get("rule"), index: i}
 	}
 	return fields
 }

@@ -25,7 +25,7 @@ func Load(file string, opts Options) (*Config, error) {
 }
 
 func parse(file string, text []byte, opts Options) (*Config, error) {
-	d := &document{file: filepath.Base(file), lines: map[string]int{}, purpose: "node, peer, links, bfd, sync, services and control"}
+	d := &document{file: filepath.Base(file), lines: map[string]int{}, rules: map[string]string{}, purpose: "node, peer, links, bfd, sync, services and control"}
 	cfg := Default()
 	if err := d.parse(bytes.NewReader(text), &cfg); err != nil {
 		return nil, err

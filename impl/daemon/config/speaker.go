@@ -29,11 +29,11 @@ type BFDSession struct {
 	Interface string  `yaml:"interface,omitempty"` // of a single hop
 	// MinTTL is the least TTL or hop limit that a multihop packet may arrive with: 255
 	// minus the greatest number of routers in between, as in RFC 5082 section 3.
-	MinTTL uint8 `yaml:"min_ttl,omitempty"`
+	MinTTL uint8 `yaml:"min_ttl,omitempty" rule:"RFC 5082 3"`
 
-	TX   Duration `yaml:"tx,omitempty"`   // bfd.DesiredMinTxInterval
-	RX   Duration `yaml:"rx,omitempty"`   // bfd.RequiredMinRxInterval
-	Mult uint8    `yaml:"mult,omitempty"` // bfd.DetectMult
+	TX   Duration `yaml:"tx,omitempty" rule:"RFC 5880 4.1"`     // bfd.DesiredMinTxInterval
+	RX   Duration `yaml:"rx,omitempty" rule:"RFC 5880 4.1"`     // bfd.RequiredMinRxInterval
+	Mult uint8    `yaml:"mult,omitempty" rule:"RFC 5880 6.8.1"` // bfd.DetectMult
 
 	Demand  bool    `yaml:"demand,omitempty"`
 	Passive bool    `yaml:"passive,omitempty"`
@@ -44,8 +44,8 @@ type BFDSession struct {
 // BFDEcho is what a session does about echo packets (RFC 5880 6.4): in a single hop
 // beside its control packets, in an unaffiliated session instead of them.
 type BFDEcho struct {
-	TX Duration `yaml:"tx,omitempty"` // how fast to send them while Up; left out: not at all
-	RX Duration `yaml:"rx,omitempty"` // bfd.RequiredMinEchoRxInterval; left out: none is returned
+	TX Duration `yaml:"tx,omitempty" rule:"RFC 5880 4.1"` // how fast to send them while Up; left out: not at all
+	RX Duration `yaml:"rx,omitempty" rule:"RFC 5880 4.1"` // bfd.RequiredMinEchoRxInterval; left out: none is returned
 	// Source is the address that echo packets are sent from: one of this system that
 	// is not of the interface's subnets (RFC 5881 4).
 	Source Address `yaml:"source,omitempty"`
@@ -70,8 +70,8 @@ func (a BFDAuth) IsZero() bool { return a.Type == "" }
 
 // BFDKey is a shared secret, text or 0x and hexadecimal digits.
 type BFDKey struct {
-	ID     uint8  `yaml:"id" need:"a number from 0 to 255"`
-	Secret string `yaml:"secret" need:"the shared secret"`
+	ID     uint8  `yaml:"id" need:"a number from 0 to 255" rule:"RFC 5880 4.2"`
+	Secret string `yaml:"secret" need:"the shared secret" rule:"RFC 5880 6.7"`
 }
 
 // Address is an IPv4 or IPv6 address without a zone.
@@ -132,7 +132,7 @@ func LoadSpeaker(file string) (*Speaker, error) {
 }
 
 func parseSpeaker(file string, text []byte) (*Speaker, error) {
-	d := &document{file: filepath.Base(file), lines: map[string]int{}, purpose: "control and sessions"}
+	d := &document{file: filepath.Base(file), lines: map[string]int{}, rules: map[string]string{}, purpose: "control and sessions"}
 	var s Speaker
 	if err := d.parse(bytes.NewReader(text), &s); err != nil {
 		return nil, err

@@ -72,6 +72,14 @@ func checkSessionEnds(d *document, at string, s *BFDSession) error {
 		if s.Interface != "" {
 			return d.fail(at+".interface", "is of no use to multihop, which is told by its addresses (RFC 5883 4.1); leave it out")
 		}
+		for _, e := range []struct {
+			key  string
+			addr Address
+		}{{".local", s.Local}, {".peer", s.Peer}} {
+			if e.addr.IsLinkLocalUnicast() {
+				return d.fail(at+e.key, "%v is link-local, and no router forwards it (RFC 4291 2.5.6); give a global address, or an interface and no mode", e.addr)
+			}
+		}
 		if s.MinTTL == 0 {
 			return d.fail(at+".min_ttl", "0 is out of range; use 1, which any packet has, to 255, which no router may lower (RFC 5082 3)")
 		}
@@ -102,6 +110,9 @@ func checkSessionTiming(d *document, at string, s *BFDSession) error {
 }
 
 func checkSessionAuth(d *document, at string, s *BFDSession) error {
+	if s.Auth.Type != "" && len(s.Auth.Keys) == 0 {
+		return d.fail(at+".auth.keys", "is empty; add at least one key: id and secret (RFC 5880 6.7)")
+	}
 	auth, err := s.Auth.BFD()
 	if err == nil {
 		err = auth.Validate()
