@@ -29,7 +29,7 @@ type claim struct {
 func digest(run *load.Run) gathered {
 	verdict, only := run.Verdict()
 	g := gathered{problems: run.Problems, Run: model.Run{
-		Dir: run.Dir, Verdict: string(verdict.Verdict), Reasons: nonNil(verdict.Reasons), Checks: checks(verdict.Checks), Metrics: verdict.Metrics,
+		Dir: run.Dir, Verdict: string(verdict.Verdict), Answer: answer(run, verdict), Reasons: nonNil(verdict.Reasons), Checks: checks(verdict.Checks), Metrics: verdict.Metrics,
 		Seed: run.Meta.Seed, Took: run.Took(), Events: len(run.Events), Environment: -1, Stored: stored(run, verdict, only),
 	}}
 	g.key = rowKey{orElse(run.Meta.Scenario, "unknown"), orElse(run.Meta.World, "unknown"), run.Meta.SUT, ""}

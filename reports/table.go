@@ -78,6 +78,9 @@ func Table(w io.Writer, s *model.Suite) error {
 // tell says of a run what its line cannot.
 func tell(w io.Writer, row model.Row, run model.Run) {
 	name := fmt.Sprintf("%s (%s)", inert.Terminal(row.Scenario), inert.Terminal(row.World))
+	for _, sentence := range run.Answer {
+		fmt.Fprintf(w, "%s: %s\n", name, inert.Terminal(sentence))
+	}
 	for _, reason := range run.Reasons {
 		fmt.Fprintf(w, "%s: %s\n", name, inert.Terminal(reason))
 	}

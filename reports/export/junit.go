@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,7 +105,7 @@ func runCase(row model.Row, run model.Run, n int) junitCase {
 	if run.Verdict == "FAIL" || run.Verdict == "INCONCLUSIVE" {
 		c.Out = inert.Terminal("replay: " + run.Replay + "; results: " + run.Dir)
 	}
-	return c.because(run.Verdict, run.Reasons)
+	return c.because(run.Verdict, slices.Concat(run.Answer, run.Reasons))
 }
 
 // because adds what a verdict other than PASS means to JUnit.

@@ -86,12 +86,16 @@ func summaryFailures(w io.Writer, s *model.Suite) {
 		}
 		row := s.Rows[run.Row]
 		fmt.Fprintf(w, "**%s** %s in %s, seed %d\n", run.Verdict, code(row.Scenario), code(row.World), run.Seed)
-		for i, reason := range run.Reasons {
+		told := run.Answer
+		if len(told) == 0 {
+			told = run.Reasons
+		}
+		for i, sentence := range told {
 			if i == summaryReasons {
-				fmt.Fprintf(w, "- and %d more reasons\n", len(run.Reasons)-i)
+				fmt.Fprintf(w, "- and %d more reasons\n", len(told)-i)
 				break
 			}
-			fmt.Fprintf(w, "- %s\n", code(reason))
+			fmt.Fprintf(w, "- %s\n", code(sentence))
 		}
 		fmt.Fprintf(w, "- replay: %s\n\n", inert.Code(run.Replay))
 	}

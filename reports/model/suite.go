@@ -106,8 +106,10 @@ type Run struct {
 	Row int    `json:"row"` // into Suite.Rows
 	// Verdict is that of the checkers of this report; Stored what the run's own
 	// said, if it differs or could not be judged again.
-	Verdict string   `json:"verdict"`
-	Stored  *Stored  `json:"stored,omitempty"`
+	Verdict string  `json:"verdict"`
+	Stored  *Stored `json:"stored,omitempty"`
+	// Answer says in sentences what broke, when, and who did it; empty if nothing did.
+	Answer  []string `json:"answer,omitempty"`
 	Reasons []string `json:"reasons"`
 	Checks  []Check  `json:"checks"`
 	// Metrics are what was measured, by name; what was not is absent.

@@ -1,8 +1,8 @@
 package page
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,16 +16,53 @@ import (
 	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 )
 
 const chromium = "/usr/bin/chromium"
 
-// interactiveLimit is how long a page of 200 runs may take until it answers.
-const interactiveLimit = time.Second
+// started is the chromium of all tests, which starts with the first that needs it.
+var started struct {
+	once sync.Once
+	ctx  context.Context
+	end  func() error
+	err  error
+}
 
-// browser is a tab of a chromium of its own, without network, that notes what goes
-// wrong in the page. The browser ends with the test.
+// TestMain ends the browser after the tests: it must have gone before its folder is
+// removed.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if started.end != nil {
+		if err := started.end(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+func start() {
+	folder, err := os.MkdirTemp("", "chromium")
+	if err != nil {
+		started.err = err
+		return
+	}
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(chromium), chromedp.UserDataDir(folder)}
+	for _, flag := range []string{"headless", "no-sandbox", "disable-gpu", "disable-background-networking", "disable-component-update", "disable-sync", "no-first-run"} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, _ := chromedp.NewContext(allocator)
+	started.ctx, started.err = ctx, chromedp.Run(ctx)
+	started.end = func() error {
+		err := chromedp.Cancel(ctx)
+		stop()
+		return errors.Join(err, os.RemoveAll(folder))
+	}
+}
+
+// browser is the tab of all tests, one after the other, without network. It notes
+// what goes wrong in the page.
 type browser struct {
 	t   *testing.T
 	ctx context.Context
@@ -38,22 +75,13 @@ func newBrowser(t *testing.T) *browser {
 	if _, err := os.Stat(chromium); err != nil {
 		t.Skip("no " + chromium + ": install chromium (make setup)")
 	}
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(chromium), chromedp.UserDataDir(t.TempDir())}
-	for _, flag := range []string{"headless", "no-sandbox", "disable-gpu", "disable-background-networking", "disable-component-update", "disable-sync", "no-first-run"} {
-		options = append(options, chromedp.Flag(flag, true))
+	if started.once.Do(start); started.err != nil {
+		t.Fatal(started.err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(started.ctx, 2*time.Minute)
 	t.Cleanup(cancel)
-	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
-	t.Cleanup(stop)
-	ctx, _ = chromedp.NewContext(ctx)
-	// The browser must have ended before its folder is removed.
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil {
-			t.Error(err)
-		}
-	})
 	b := &browser{t: t, ctx: ctx}
+	b.do(chromedp.Navigate("about:blank"), emulation.ClearDeviceMetricsOverride(), emulation.SetEmulatedMedia())
 	chromedp.ListenTarget(ctx, b.note)
 	b.do(network.Enable(), runtime.Enable(), network.OverrideNetworkState(true, 0, -1, -1))
 	return b
@@ -120,142 +148,6 @@ func (b *browser) calm() {
 	}
 }
 
-func TestRSTOpensItsAttribution(t *testing.T) {
-	page := written(t, report(t, 20, 300))
-	want := []string{"backend1", "lb1, then Master", "adopted", "restore lb1", "1000", "198.18.1.11:80>198.18.1.100:20000"}
-	const mark = ".mark.kind-rst"
-	b := newBrowser(t)
-	for _, by := range []struct {
-		name string
-		act  []chromedp.Action
-	}{
-		{"click", []chromedp.Action{chromedp.Click(mark, chromedp.ByQuery)}},
-		{"keyboard", []chromedp.Action{chromedp.Focus(mark, chromedp.ByQuery), chromedp.KeyEvent(kb.Enter)}},
-	} {
-		b.open(page, "#run-0")
-		b.do(chromedp.WaitVisible(mark, chromedp.ByQuery))
-		b.do(by.act...)
-		b.do(chromedp.WaitVisible(".panel", chromedp.ByQuery))
-		panel := b.text(".panel")
-		for _, fact := range want {
-			if !strings.Contains(panel, fact) {
-				t.Errorf("by %s: the attribution lacks %q:\n%s", by.name, fact, panel)
-			}
-		}
-		b.do(chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(".panel", chromedp.ByQuery))
-		if !eval[bool](b, `document.activeElement.matches('.mark.kind-rst')`) {
-			t.Errorf("by %s: the focus does not return to the mark", by.name)
-		}
-	}
-	b.calm()
-}
-
-func TestSuiteShowsWhatIsBesideRuns(t *testing.T) {
-	b := newBrowser(t)
-	b.open(written(t, report(t, 20, 3)), "")
-	text := b.text("main")
-	for _, fact := range []string{"seeds 1 to 2000", "no result of shard 1", "seed 4711, forwarders", "baton shrink --seed 4711", "1 killed, 1 survived",
-		"reports/baseline", "a fifth slower", "+20 %", "worse: 120 → 144", "not caught", "6.18.0"} {
-		if !strings.Contains(text, fact) {
-			t.Errorf("the page lacks %q", fact)
-		}
-	}
-	if first := eval[string](b, `document.querySelector('.rows tbody .badge').textContent`); !strings.Contains(first, "FAIL") {
-		t.Errorf("the first row is %q, though some failed", first)
-	}
-	b.calm()
-}
-
-// What does not fit is the axis of a run that passed, and the page says so.
-func TestPageKeepsItsLimit(t *testing.T) {
-	d := report(t, 20, 3)
-	for i := range d.Timelines {
-		d.Timelines[i] = make(Packed, Limit/10)
-	}
-	page := written(t, d)
-	if len(page) > Limit {
-		t.Errorf("%d bytes, limit %d", len(page), Limit)
-	}
-	for i, run := range d.Suite.Runs {
-		if run.Verdict == "FAIL" && !bytes.Contains(page, fmt.Appendf(nil, `id="run-%d"`, i)) {
-			t.Errorf("run %d failed and lost its axis", i)
-		}
-	}
-	b := newBrowser(t)
-	b.open(page, "#run-1")
-	if text := b.text("main"); !strings.Contains(text, "left out to keep the page under 5 MiB") {
-		t.Errorf("nothing says that the axis of run 1 was left out:\n%s", text)
-	}
-	b.calm()
-}
-
-func TestKeyboardZoomsAndPans(t *testing.T) {
-	b := newBrowser(t)
-	b.open(written(t, report(t, 20, 300)), "#run-0")
-	ticks := func() string { return eval[string](b, `document.querySelector('.scale').textContent`) }
-	b.do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery), chromedp.Focus("svg.axis", chromedp.ByQuery))
-	whole := ticks()
-	for _, key := range []string{"+", kb.ArrowRight, "-", "+", "0"} {
-		before := ticks()
-		b.do(chromedp.KeyEvent(key))
-		if ticks() == before {
-			t.Errorf("%q does nothing", key)
-		}
-	}
-	if ticks() != whole {
-		t.Error("0 does not show the whole run again")
-	}
-	b.calm()
-}
-
-func TestHostileTextsAreInert(t *testing.T) {
-	page := written(t, report(t, 20, 3))
-	if n := strings.Count(string(page), "onerror"); n != 0 {
-		t.Errorf("a text of the trace stands in the page as it is, %d times", n)
-	}
-	b := newBrowser(t)
-	for _, hash := range []string{"", "#run-0"} {
-		b.open(page, hash)
-		if title := eval[string](b, "document.title"); strings.Contains(title, "broken") {
-			t.Error("a script of the trace ran")
-		}
-		if n := eval[int](b, "document.images.length"); n != 0 {
-			t.Errorf("%d images", n)
-		}
-		if !strings.Contains(b.text("main"), "<img src=x") {
-			t.Error("the text is not shown")
-		}
-	}
-	if href := eval[string](b, `document.querySelector('.evidence a').getAttribute('href')`); href != "./run-0/capture.pcapng" {
-		t.Errorf("evidence at %q", href)
-	}
-	b.calm()
-}
-
-// Screenshots of it are left in PAGE_SHOTS for a person to look at.
-func TestPageFitsItsWindow(t *testing.T) {
-	b := newBrowser(t)
-	page := written(t, report(t, 40, 300))
-	for _, width := range []int64{1280, 390} {
-		for _, scheme := range []string{"light", "dark"} {
-			for _, view := range []string{"", "#run-0"} {
-				b.do(emulation.SetDeviceMetricsOverride(width, 900, 1, width < 500),
-					emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
-				b.open(page, view)
-				// Not innerWidth: a phone's grows with what does not fit.
-				if over := eval[int64](b, "document.documentElement.scrollWidth") - width; over > 0 {
-					t.Errorf("%q at %d px scrolls sideways by %d px", view, width, over)
-				}
-				if dark := eval[bool](b, `parseInt(getComputedStyle(document.body).backgroundColor.slice(4)) < 100`); dark != (scheme == "dark") {
-					t.Errorf("%q is dark: %v in a %s scheme", view, dark, scheme)
-				}
-				b.shoot(fmt.Sprintf("%s%d-%s", strings.TrimPrefix(view, "#"), width, scheme))
-			}
-		}
-	}
-	b.calm()
-}
-
 func (b *browser) shoot(name string) {
 	folder := os.Getenv("PAGE_SHOTS")
 	if folder == "" {
@@ -266,29 +158,6 @@ func (b *browser) shoot(name string) {
 	if err := os.WriteFile(filepath.Join(folder, name+".png"), png, 0o644); err != nil {
 		b.t.Fatal(err)
 	}
-}
-
-// How long a page takes by the wall clock depends on who else has the processor, so
-// the limit is held against what the page itself takes of it; both are told.
-func TestPageOfTwoHundredRunsIsFastAndSmall(t *testing.T) {
-	page := written(t, report(t, 200, 1000))
-	t.Logf("index.html of 200 runs: %.2f MiB (limit %d MiB)", float64(len(page))/(1<<20), Limit>>20)
-	if len(page) > Limit {
-		t.Errorf("%d bytes, limit %d", len(page), Limit)
-	}
-	b := newBrowser(t)
-	b.open([]byte("<!DOCTYPE html><html data-ready>"), "") // so that the browser's own start does not count
-	b.do(performance.Enable().WithTimeDomain(performance.EnableTimeDomainThreadTicks))
-	before := b.busy()
-	b.open(page, "")
-	busy := b.busy() - before
-	wall := time.Duration(eval[float64](b, `performance.getEntriesByName('interactive')[0].startTime`) * float64(time.Millisecond))
-	t.Logf("interactive after %v, of which the page's thread was busy %v (limit %v)", wall.Round(time.Millisecond), busy.Round(time.Millisecond), interactiveLimit)
-	if busy <= 0 || busy > interactiveLimit {
-		t.Errorf("the page was busy for %v", busy)
-	}
-	b.do(chromedp.Click(".rows .row", chromedp.ByQuery), chromedp.WaitVisible("svg.axis .mark", chromedp.ByQuery))
-	b.calm()
 }
 
 // busy is the processor time that the page's thread has taken.

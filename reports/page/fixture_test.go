@@ -122,6 +122,7 @@ func report(t *testing.T, runs, rsts int) Data {
 			r.Failed++
 			axis = bad
 			run.Metrics["rst"] = float64(rsts)
+			run.Answer = []string{fmt.Sprintf("%d RSTs, the first at +6.095 s: made by backend1 %s", rsts, hostile)}
 			run.Reasons = []string{fmt.Sprintf("rst: rst == 0 over +0.000s..+10.000s: actual %d: %s", rsts, hostile)}
 			run.Checks = append(run.Checks, model.Check{Name: "rst", Verdict: "FAIL", Detail: run.Reasons[0], Line: 10})
 			run.Evidence = []model.Evidence{{File: "capture.pcapng", Kind: "capture", What: "frames at both edges", Bytes: 12345}}

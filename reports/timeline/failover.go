@@ -54,6 +54,7 @@ func causeOf(e trace.Event, masters map[string]bool) (cause, bool) {
 func failovers(a axis, events []trace.Event) []Failover {
 	var found []Failover
 	masters := map[string]bool{}
+	claims := map[string]clock.Instant{}
 	var pending *cause
 	for i, e := range events {
 		if c, ok := causeOf(e, masters); ok && (pending == nil || pending.from != c.from || pending.kind != c.kind) {
@@ -66,9 +67,12 @@ func failovers(a axis, events []trace.Event) []Failover {
 		if r == nil || r.From == r.To {
 			continue
 		}
+		if r.To == claiming {
+			claims[e.Node] = e.At
+		}
 		if r.To == master {
 			if pending == nil {
-				pending = seized(e, masters)
+				pending = seized(e, masters, claims)
 			}
 			if pending != nil && e.Node != pending.from {
 				found = append(found, newFailover(a, events, *pending, e.Node, i))
@@ -80,11 +84,16 @@ func failovers(a axis, events []trace.Event) []Failover {
 	return found
 }
 
-// seized is the cause of a node's becoming MASTER while another is, nil if none is.
-func seized(e trace.Event, masters map[string]bool) *cause {
+// seized is the cause of a node's becoming MASTER while another is, nil if none is:
+// its claim, of which no event tells if the trace is damaged.
+func seized(e trace.Event, masters map[string]bool, claims map[string]clock.Instant) *cause {
+	at, ok := claims[e.Node]
+	if !ok {
+		at = e.At
+	}
 	for _, node := range plan.Nodes() {
 		if node != e.Node && masters[node] {
-			return &cause{Seizure, node, e.Node + " takes the role while " + node + " has it", e.At}
+			return &cause{Seizure, node, e.Node + " takes the role while " + node + " has it", at}
 		}
 	}
 	return nil
@@ -94,21 +103,21 @@ func seized(e trace.Event, masters map[string]bool) *cause {
 // became MASTER.
 func newFailover(a axis, events []trace.Event, c cause, to string, won int) Failover {
 	f := Failover{Kind: c.kind, From: c.from, To: to, Cause: c.what, At: a.at(c.at)}
-	s := &stages{events: events, from: c.at, to: to}
-	last, first, probe := s.packets(c, events[won].At)
+	s := &stages{events: events, from: c.at, won: events[won].At, to: to}
+	last, first, probe := s.packets(c)
 	f.Probe = probe
 	s.begin(c.at)
 	switch c.kind {
 	case Takeover:
 		s.begin(min(last, c.at))
-		s.end("detection", s.detected(events[won].At), "last BFD path of "+to+" down")
+		s.end("detection", s.detected(), "last BFD path of "+to+" down")
 	case Handover:
 		s.end("yield", s.role(c.from, yielding), c.from+" gives the role away")
 	}
 	s.end("gate", s.role(to, claiming), to+" claims: its gates are open")
 	s.end("install", s.lease(), "what was received has taken hold, the epoch is raised, the lease is written")
-	s.end("forward", events[won].At, to+" is MASTER and forwards")
-	s.end("announce", s.announced(events[won].At), "first gratuitous ARP")
+	s.end("forward", s.won, to+" is MASTER and forwards")
+	s.end("announce", s.announced(), "first gratuitous ARP")
 	s.end("first packet", first, "first answer to a client")
 	f.Total = a.at(s.now) - a.at(s.start)
 	for _, p := range s.parts {
@@ -126,6 +135,7 @@ func newFailover(a axis, events []trace.Event, c cause, to string, won int) Fail
 type stages struct {
 	events     []trace.Event
 	from       clock.Instant // of the cause
+	won        clock.Instant // when the new MASTER became it
 	to         string        // the new MASTER
 	start, now clock.Instant
 	parts      []part
@@ -149,10 +159,11 @@ func (s *stages) end(name string, at clock.Instant, what string) {
 	s.now = at
 }
 
-// find returns the instant of the first event since the cause that is meant, 0 if there is none.
-func (s *stages) find(meant func(trace.Event) bool) clock.Instant {
+// find returns the instant of the first event from one time to another that is
+// meant, 0 if there is none.
+func (s *stages) find(from, to clock.Instant, meant func(trace.Event) bool) clock.Instant {
 	for _, e := range s.events {
-		if e.At >= s.from && meant(e) {
+		if e.At >= from && e.At <= to && meant(e) {
 			return e.At
 		}
 	}
@@ -160,25 +171,25 @@ func (s *stages) find(meant func(trace.Event) bool) clock.Instant {
 }
 
 func (s *stages) role(node, role string) clock.Instant {
-	return s.find(func(e trace.Event) bool {
+	return s.find(s.from, s.won, func(e trace.Event) bool {
 		return e.Node == node && e.Role != nil && e.Role.From != e.Role.To && e.Role.To == role
 	})
 }
 
 // lease is when the new MASTER first wrote one.
 func (s *stages) lease() clock.Instant {
-	return s.find(func(e trace.Event) bool { return e.Node == s.to && e.Lease != nil && e.Lease.Until > e.At })
+	return s.find(s.from, s.won, func(e trace.Event) bool { return e.Node == s.to && e.Lease != nil && e.Lease.Until > e.At })
 }
 
-func (s *stages) announced(since clock.Instant) clock.Instant {
-	return s.find(func(e trace.Event) bool { return e.Node == s.to && e.Announce != nil && e.At >= since })
+func (s *stages) announced() clock.Instant {
+	return s.find(s.won, s.won+packetsAfter, func(e trace.Event) bool { return e.Node == s.to && e.Announce != nil })
 }
 
 // detected is when the last of the survivor's paths went down before it won.
-func (s *stages) detected(won clock.Instant) clock.Instant {
+func (s *stages) detected() clock.Instant {
 	var at clock.Instant
 	for _, e := range s.events {
-		if e.At >= s.from && e.At <= won && e.Node == s.to && e.BFD != nil && e.BFD.From == "Up" {
+		if e.At >= s.from && e.At <= s.won && e.Node == s.to && e.BFD != nil && e.BFD.From == "Up" {
 			at = e.At
 		}
 	}
@@ -192,9 +203,9 @@ const packetsAfter = clock.Instant(10e9)
 // packets tells the last answer to a client before the change and the first after
 // it: of a UDP probe that had a gap, or else of whatever the wire shows at the
 // client edge. A TCP session is no witness: it waits for its own timers.
-func (s *stages) packets(c cause, won clock.Instant) (last, first clock.Instant, probe string) {
+func (s *stages) packets(c cause) (last, first clock.Instant, probe string) {
 	for _, e := range s.events {
-		if g := e.Gap; g != nil && g.Proto == "udp" && g.From <= won && g.To >= c.at && g.To <= won+packetsAfter {
+		if g := e.Gap; g != nil && g.Proto == "udp" && g.From <= s.won && g.To >= c.at && g.To <= s.won+packetsAfter {
 			if first == 0 || g.To < first {
 				last, first, probe = g.From, g.To, fmt.Sprintf("%s/%s (udp)", g.Name, g.Flow)
 			}
@@ -204,7 +215,7 @@ func (s *stages) packets(c cause, won clock.Instant) (last, first clock.Instant,
 		return last, first, probe
 	}
 	i := slices.IndexFunc(s.events, func(e trace.Event) bool {
-		return e.Forwarder != nil && e.At >= c.at && e.At <= won+packetsAfter && e.Node == s.to && e.Forwarder.From == c.from && e.Forwarder.Edge == plan.LinkClients
+		return e.Forwarder != nil && e.At >= c.at && e.At <= s.won+packetsAfter && e.Node == s.to && e.Forwarder.From == c.from && e.Forwarder.Edge == plan.LinkClients
 	})
 	if i < 0 {
 		return c.at, 0, "no traffic tells"

@@ -18,11 +18,15 @@ func (b *builder) role(at At, node string, r *trace.Role) {
 		b.mark(RoleLane, node, "", Mark{At: at, Tone: Warn, What: r.Reason})
 		return
 	}
-	what := fmt.Sprintf("%s since %s, epoch %d: %s", r.To, r.From, r.Epoch, r.Reason)
+	what := fmt.Sprintf("%s, from %s, epoch %d: %s", r.To, r.From, r.Epoch, r.Reason)
 	if r.Degraded {
 		what += " (degraded)"
 	}
-	b.turn(RoleLane, node, "", Span{From: at, State: r.To, What: what, Tone: roleTones[r.To]})
+	state := r.To
+	if r.Epoch > 0 {
+		state += fmt.Sprintf(" · epoch %d", r.Epoch)
+	}
+	b.turn(RoleLane, node, "", Span{From: at, State: state, What: what, Tone: roleTones[r.To]})
 }
 
 // ended says that a node's process is gone, and with it its role, gates and sessions.
@@ -30,6 +34,11 @@ func (b *builder) ended(at At, node string) {
 	for key := range b.open { // in any order: each has a lane of its own
 		if key.of == node && slices.Contains([]string{RoleLane, Gates, BFD, Sync}, key.kind) {
 			b.turn(key.kind, key.of, key.name, Span{From: at})
+		}
+	}
+	if l := b.lanes[laneKey{Sync, node, ""}]; l != nil {
+		for i := range l.Curves {
+			l.Curves[i].add(at, 0)
 		}
 	}
 	delete(b.gates, node)

@@ -131,6 +131,12 @@ func TestAMasterBesideAMasterIsASeizure(t *testing.T) {
 	if len(f) != 2 || f[1].Kind != Seizure || f[1].From != "lb2" || f[1].To != "lb1" {
 		t.Fatalf("%+v", f)
 	}
+	// A later claim of the same node is no part of it.
+	s.role(900, "lb1", "Master", "Backup", "peer ranks above")
+	s.role(950, "lb1", "Backup", "Claiming", "no MASTER")
+	if f := Build(*s).Failovers; f[1].At != 541_000 || f[1].Total != 1_000 {
+		t.Errorf("%+v: it took from the claim at 541 ms to 542 ms", f[1])
+	}
 }
 
 func TestANodeThatIsGoneHasNoRole(t *testing.T) {
@@ -138,7 +144,7 @@ func TestANodeThatIsGoneHasNoRole(t *testing.T) {
 	s.fault(500, "restore", "lb1")
 	r := Build(*s)
 	roles := lane(t, r, RoleLane, "lb1", "").Spans
-	if last := roles[len(roles)-1]; last.State != "Master" || last.To != 100_000 || last.Tone != Good {
+	if last := roles[len(roles)-1]; last.State != "Master · epoch 1" || last.To != 100_000 || last.Tone != Good {
 		t.Errorf("%+v: the MASTER that crashed at 100 ms", last)
 	}
 	faults := lane(t, r, Faults, "", "").Spans

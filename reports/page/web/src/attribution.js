@@ -24,7 +24,7 @@ function details(t, r, captures) {
     ['seen at', `the ${r.edge} edge`], ['load balancer', r.lb ? `${r.lb}, ${r.role ? `then ${r.role}` : 'of no role'}` : 'none on its way'],
     ['its entry for the flow', r.entry || 'unknown'], ['last fault before', r.fault || 'none'], r.session && ['session', r.session], ['sequence number', r.seq],
   ].filter(Boolean)
-  return [h('dl', { class: 'facts' }, rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)))),
+  return [h('dl', { class: 'facts' }, rows.map(([name, value]) => h('div', { class: name === 'flow' && 'wide' }, h('dt', {}, name), h('dd', {}, value)))),
     h('h4', {}, 'At that moment'), h('ul', {}, states(t, r.at).map((x) => h('li', {}, x))),
     h('h4', {}, `Within ${length(around)} of it`), h('ul', { class: 'near' }, nearby(t, r.at)),
     ...packets(t, r, captures)]

@@ -58,14 +58,19 @@ function together(spans, x) {
   return runs
 }
 
+// What is grave is never drawn together with what is not.
+const weight = (m) => (['bad', 'warn'].includes(m.tone) ? m.tone : '')
+
 function clusters(marks, x) {
   const [left, right] = x.range(), runs = []
   for (const m of marks) {
     const at = x(m.at)
     if (at < left - 8 || at > right + 8) continue
     const last = runs.at(-1)
-    if (last && at - last.at < 18 && last.marks[0].tone === m.tone) last.marks.push(m)
-    else runs.push({ at, marks: [m] })
+    if (last && at - last.at < last.room && weight(last.marks[0]) === weight(m)) { last.marks.push(m); last.count += m.count || 1 }
+    else runs.push({ at, marks: [m], count: m.count || 1 })
+    const now = runs.at(-1)
+    now.room = 14 + (now.count > 1 ? 7 * String(now.count).length + 6 : 0) // a sign, and the count beside it
   }
   return runs
 }
@@ -92,7 +97,7 @@ function span(put, lane, run, left, right, host) {
 }
 
 function mark(put, lane, run, x, host) {
-  const first = run.marks[0], n = run.marks.reduce((sum, m) => sum + (m.count || 1), 0), isRST = lane.kind === 'rst'
+  const first = run.marks[0], n = run.count, isRST = lane.kind === 'rst'
   const words = [`${n > 1 ? `${number(n)} × ` : ''}${title(lane)} ${moment(first.at, 1e6)}`, ...run.marks.slice(0, 3).map((m) => `${m.what}${m.count > 1 ? ` (${m.count})` : ''}`),
     run.marks.length > 3 && `and ${run.marks.length - 3} more; zoom in for each`, isRST && 'Enter or click: who sent it']
   put(`m${first.at}-${n}-${first.what}`, () => {
@@ -110,14 +115,15 @@ const shape = (tone) => (tone === 'bad' ? 'M-5,-5 L5,5 M5,-5 L-5,5' : tone === '
 // Curves of a lane share its plot, each with a scale of its own that the label tells.
 function curves(lane, x, host) {
   const [left, right] = x.range(), bottom = height(lane) - 3, top = height(lane) - plot + 16
-  const shown = plotted(lane)
+  const shown = plotted(lane), zero = lane.curves.filter((c) => !shown.includes(c))
   const paths = shown.map((c, i) => {
     const peak = Math.max(...c.values), y = scaleLinear([0, peak], [bottom, top])
     const points = c.at.map((at, n) => [at, c.values[n]])
     if (lane.kind === 'sync') points.push([x.domain()[1], c.values.at(-1)]) // holds until it is told anew
     return s('path', { class: `curve curve-${i}`, 'clip-path': 'url(#lanes-clip)', d: area((p) => x(p[0]), bottom, (p) => y(p[1])).curve(lane.kind === 'sync' ? curveStepAfter : curveStepBefore)(points) })
   })
-  const label = s('text', { class: 'curve-label', x: right - 4, y: top - 5, 'text-anchor': 'end' }, shown.map((c, i) => `${['▬', '- -', '···'][i % 3]} ${c.name}, peak ${value(c, Math.max(0, ...c.values))}`).join('   '))
+  const label = s('text', { class: 'curve-label', x: right - 4, y: top - 5, 'text-anchor': 'end' }, 
+    [...shown.map((c, i) => `${['▬', '- -', '···'][i % 3]} ${c.name} up to ${value(c, Math.max(0, ...c.values))}`), ...zero.map((c) => `${c.name} 0 throughout`)].join(' · '))
   const catcher = s('rect', { class: 'catch', x: left, y: top - 14, width: right - left, height: bottom - top + 14 })
   host.follow(catcher, (px) => {
     const at = x.invert(px)

@@ -1,6 +1,6 @@
 // One run: what broke, then when, then everything else.
 import { h } from './dom.js'
-import { badge, rank } from './verdict.js'
+import { badge, noise, rank } from './verdict.js'
 import { fileLink, loadTimeline } from './data.js'
 import { bytes, duration, moment, number, plural } from './format.js'
 import { command } from './copy.js'
@@ -13,10 +13,10 @@ export async function runView(article, report, index) {
     h('h1', {}, badge(run.verdict), ' ', row.scenario, h('small', {}, ` ${row.world}${row.settings?.length ? ` · ${row.settings.join(' ')}` : ''}`)),
     row.doc && h('p', { class: 'doc' }, row.doc),
     repeats(report, row, index),
-    reasons(run)].filter(Boolean))
+    broken(report, run, row)].filter(Boolean))
   const timeline = await loadTimeline(index)
   if (timeline) {
-    article.append(...[answer(timeline), axis(timeline, captures(report, index)), waterfalls(timeline),
+    article.append(...[axis(timeline, captures(report, index)), waterfalls(timeline),
       timeline.cut.length > 0 && h('details', { class: 'cut' }, h('summary', {}, 'What the axis leaves out'), h('ul', {}, timeline.cut.map((c) => h('li', {}, c))))].filter(Boolean))
   } else {
     article.append(h('p', { class: 'problem' }, report.left.has(index)
@@ -31,19 +31,26 @@ function repeats(report, row, index) {
     'aria-label': `run ${n + 1}, ${report.suite.runs[i].verdict}` }, badge(report.suite.runs[i].verdict, String(n + 1)))))
 }
 
-function reasons(run) {
-  if (run.reasons.length === 0) return h('p', { class: 'calm' }, 'Every check holds.')
-  return h('ul', { class: `reasons ${run.verdict === 'PASS' ? '' : 'loud'}` }, run.reasons.map((r) => h('li', {}, r)))
+/** What most readers came for, before anything else: what broke, when, by whom, and whether it is noise. */
+function broken(report, run, row) {
+  const changed = changes(report, row)
+  if (!run.answer?.length) return h('div', {}, run.reasons.length === 0 ? h('p', { class: 'calm' }, run.verdict === 'SKIP' ? 'It did not run.' : `Every check holds: ${measured(run, row)}.`) : list(run), changed)
+  return h('section', { class: 'broken', 'aria-label': 'what broke' }, h('div', { class: 'answer' }, run.answer.map((sentence) => h('p', {}, sentence))), h('p', { class: 'noise' }, noise(row)), changed,
+    h('details', {}, h('summary', {}, `${plural(run.reasons.length, 'reason')}, as the checks put ${run.reasons.length === 1 ? 'it' : 'them'}`), list(run)))
 }
 
-/** The one sentence that most readers came for. */
-function answer(t) {
-  const first = t.rsts[0]
-  if (!first) return null
-  const who = first.origin || first.sender
-  return h('p', { class: 'answer' }, h('b', {}, `${plural(t.rsts.length, 'RST')}, the first at ${moment(first.at)}`), `: sent by ${who}`,
-    first.lb && `, while ${first.lb} was ${first.role || 'of no role'} and had ${first.entry && first.entry !== 'none' ? `the flow as “${first.entry}”` : 'no entry for the flow'}`,
-    first.fault && `; the last fault was ${first.fault}`, '.')
+const telling = ['takeover_ms', 'handover_ms', 'gap_udp_max_ms', 'rst', 'lost']
+
+const measured = (run, row) => telling.flatMap((name) => row.figures.filter((f) => f.name === name && name in (run.metrics ?? {})))
+  .map((f) => `${f.title} ${number(run.metrics[f.name])}${f.unit && ` ${f.unit}`}`).join(', ') || 'no figure was measured'
+
+const list = (run) => h('ul', { class: 'reasons' }, run.reasons.map((r) => h('li', {}, r)))
+
+/** How the figures stand against the baseline, where they changed. */
+function changes(report, row) {
+  const c = report.suite.comparison
+  const found = (c?.rows ?? []).filter((r) => r.scenario === [row.scenario, ...(row.settings ?? [])].join(' ') && r.world === row.world && ['worse', 'better'].includes(r.verdict))
+  return found.length > 0 && h('ul', { class: 'reasons' }, found.map((r) => h('li', {}, badge(r.verdict), ` ${r.metric.replaceAll('_', ' ')} against ${c.base}: ${r.why}`)))
 }
 
 const captures = (report, index) => report.suite.runs[index].evidence.filter((e) => e.kind === 'capture').map((e) => ({ name: e.file, href: fileLink(report, index, e.file) }))

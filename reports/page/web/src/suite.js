@@ -1,6 +1,6 @@
 // The suite: what came of all runs, failures first.
 import { h } from './dom.js'
-import { badge, rank } from './verdict.js'
+import { badge, noise, rank } from './verdict.js'
 import { number, percent, plural } from './format.js'
 import { sparkline } from './sparkline.js'
 import { command } from './copy.js'
@@ -14,9 +14,9 @@ export function suiteView(report) {
   const { suite } = report
   return h('article', { class: 'suite' },
     h('h1', {}, badge(suite.outcome), ' ', headline(suite)),
+    failures(report),
     problems(suite.problems),
     table(report),
-    failures(report),
     suite.comparison && comparison(suite.comparison),
     suite.history && history(suite.history),
     searches(suite),
@@ -80,15 +80,25 @@ function cell(f, wanted) { // a control is there to break limits
   return h('td', { class: `number${failed ? ' bad' : ''}`, title }, failed && '✕ ', f ? number(f.median) : h('span', { class: 'dim' }, '–'))
 }
 
-/** Every run that did not pass, with its reasons and the command that replays it. */
+const shown = 8 // scenarios told before the table; the others are folded
+
+/** What broke, a scenario each: the answer of its most telling run, and the command that replays it. */
 function failures(report) {
-  const bad = report.suite.runs.map((run, i) => ({ run, i })).filter(({ run }) => run.verdict === 'FAIL' || run.verdict === 'INCONCLUSIVE')
-    .sort((a, b) => rank(a.run.verdict) - rank(b.run.verdict))
+  const bad = report.suite.rows.filter((row) => rank(row.verdict) < rank('PASS')).sort((a, b) => trouble(a) - trouble(b))
   if (bad.length === 0) return null
-  return h('section', {}, h('h2', {}, `${plural(bad.length, 'run')} to look at`), bad.map(({ run, i }) => h('div', { class: 'failure' },
-    h('h3', {}, badge(run.verdict), ' ', h('a', { href: `#run-${i}` }, report.suite.rows[run.row].scenario), h('small', {}, ` ${report.suite.rows[run.row].world}, seed ${run.seed}`)),
-    h('ul', { class: 'reasons' }, run.reasons.slice(0, 6).map((reason) => h('li', {}, reason)), run.reasons.length > 6 && h('li', {}, `and ${run.reasons.length - 6} more`)),
-    run.replay && command(run.replay))))
+  const items = bad.map((row) => failure(report, row))
+  return h('section', {}, h('h2', {}, 'What broke'), items.slice(0, shown),
+    items.length > shown && h('details', {}, h('summary', {}, `and ${plural(items.length - shown, 'scenario')} more`), items.slice(shown)))
+}
+
+function failure(report, row) {
+  const i = telling(report, row), run = report.suite.runs[i]
+  const others = row.runs.filter((n) => n !== i && rank(report.suite.runs[n].verdict) < rank('PASS'))
+  return h('div', { class: 'failure' },
+    h('h3', {}, badge(run.verdict), ' ', h('a', { href: `#run-${i}` }, row.scenario), h('small', {}, ` ${[row.world, ...(row.settings ?? []), `seed ${run.seed}`].join(' · ')}`)),
+    h('div', { class: 'answer' }, (run.answer ?? run.reasons.slice(0, 1)).map((sentence) => h('p', {}, sentence))),
+    h('p', { class: 'noise' }, noise(row), others.length > 0 && [' The others: ', others.slice(0, 20).map((n) => [h('a', { href: `#run-${n}` }, `seed ${report.suite.runs[n].seed}`), ' ']), others.length > 20 && `and ${others.length - 20} more`]),
+    run.replay && command(run.replay))
 }
 
 function environments(suite) {

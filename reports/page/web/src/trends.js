@@ -3,25 +3,34 @@ import { line } from 'd3-shape'
 import { scaleLinear } from 'd3-scale'
 import { h, s } from './dom.js'
 import { badge } from './verdict.js'
-import { number, percent } from './format.js'
+import { number, percent, plural } from './format.js'
 
 const signed = (share) => `${share > 0 ? '+' : '−'}${percent(Math.abs(share))}`
 
+const spread = (d, unit) => `${number(d.median)} ${unit} (${number(d.low)}–${number(d.high)}, n ${d.n})`
+
+const table = (rows) => h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'figures compared' }, h('table', {},
+  h('thead', {}, h('tr', {}, ['', 'scenario', 'world', 'metric', 'then', 'now', 'change', 'p', 'why'].map((t) => h('th', { scope: 'col' }, t)))),
+  h('tbody', {}, rows.map((r) => h('tr', {}, h('td', {}, badge(r.verdict)), h('th', { scope: 'row' }, r.scenario), h('td', {}, r.world), h('td', {}, r.metric.replaceAll('_', ' ')),
+    h('td', { class: 'number' }, spread(r.base, r.unit)), h('td', { class: 'number' }, spread(r.new, r.unit)), h('td', { class: 'number' }, signed(r.delta)),
+    h('td', { class: 'number' }, r.adjusted.toPrecision(2)), h('td', {}, r.why))))))
+
+/** Changes first; what has not changed is folded. */
 export function comparison(c) {
-  const spread = (d, unit) => `${number(d.median)} ${unit} (${number(d.low)}–${number(d.high)}, n ${d.n})`
+  const changed = (c.rows ?? []).filter((r) => ['worse', 'better'].includes(r.verdict)), others = (c.rows ?? []).filter((r) => !changed.includes(r))
   return h('section', {}, h('h2', {}, 'Compared with ', h('code', {}, c.base), ' ', badge(c.verdict)),
     h('p', {}, `A change counts from ${percent(c.effect)} of the median on; identical runs are called different with probability ${c.alpha} at most.`),
     c.remarks?.length > 0 && h('ul', {}, c.remarks.map((r) => h('li', {}, r))),
-    h('div', { class: 'scroll' }, h('table', {},
-      h('thead', {}, h('tr', {}, ['', 'scenario', 'world', 'metric', 'then', 'now', 'change', 'p', 'why'].map((t) => h('th', { scope: 'col' }, t)))),
-      h('tbody', {}, (c.rows ?? []).map((r) => h('tr', {}, h('td', {}, badge(r.verdict)), h('th', { scope: 'row' }, r.scenario), h('td', {}, r.world), h('td', {}, r.metric),
-        h('td', { class: 'number' }, spread(r.base, r.unit)), h('td', { class: 'number' }, spread(r.new, r.unit)), h('td', { class: 'number' }, signed(r.delta)),
-        h('td', { class: 'number' }, r.adjusted.toPrecision(2)), h('td', {}, r.why)))))))
+    changed.length > 0 ? table(changed) : h('p', { class: 'calm' }, 'No figure has changed.'),
+    others.length > 0 && h('details', {}, h('summary', {}, `${plural(others.length, 'figure')} that ${others.length === 1 ? 'is' : 'are'} the same, or of which there are too few runs`), table(others)))
 }
 
 export function history(list) {
+  const charts = (trends) => h('div', { class: 'trends' }, trends.map((t) => chart(t, list.batches)))
+  const changed = (list.trends ?? []).filter((t) => t.changes?.length > 0), others = (list.trends ?? []).filter((t) => !changed.includes(t))
   return h('section', {}, h('h2', {}, `Trends over ${list.batches.length} batches`),
-    h('div', { class: 'trends' }, (list.trends ?? []).map((t) => chart(t, list.batches))))
+    changed.length > 0 ? charts(changed) : h('p', { class: 'calm' }, 'No figure has changed its level.'),
+    others.length > 0 && h('details', {}, h('summary', {}, `${plural(others.length, 'figure')} that kept ${others.length === 1 ? 'its' : 'their'} level`), charts(others)))
 }
 
 // One trend: the band from the least to the largest, the medians, and a rule with a

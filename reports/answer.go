@@ -1,0 +1,152 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/reports/load"
+	"baton/reports/timeline"
+	"baton/scenarios/check"
+)
+
+// sentenceMost bounds a sentence of an answer, in characters.
+const sentenceMost = 400
+
+// answer says what broke in a run that did not pass, in the sentences that a reader
+// wants first: what the clients suffered, when, by whom and after which fault; else
+// what failed first. There is none where nothing broke.
+func answer(run *load.Run, v check.Verdict) []string {
+	if v.Verdict != check.Fail && v.Verdict != check.Inconclusive {
+		return nil
+	}
+	a := answering{events: run.Events, metrics: v.Metrics}
+	if len(run.Events) > 0 {
+		a.start = timeline.Start(run.Events)
+	}
+	for _, c := range v.Checks {
+		if c.Verdict == v.Verdict && !c.Control {
+			a.failed = append(a.failed, c)
+		}
+	}
+	slices.SortStableFunc(a.failed, func(x, y check.Check) int { return cmp.Compare(failedAt(x), failedAt(y)) })
+	sentences := a.sentences()
+	if len(sentences) == 0 && len(v.Reasons) > 0 {
+		sentences = slices.Clone(v.Reasons[:1])
+	}
+	for i, sentence := range sentences {
+		if text := []rune(sentence); len(text) > sentenceMost {
+			sentences[i] = string(text[:sentenceMost]) + "…"
+		}
+	}
+	return sentences
+}
+
+// answering is what an answer is made of.
+type answering struct {
+	start   clock.Instant
+	events  []trace.Event
+	metrics check.Metrics
+	failed  []check.Check // by time
+}
+
+func (a answering) sentences() []string {
+	var list []string
+	told := map[string]bool{}
+	if c, ok := a.of("rst"); ok {
+		if said := a.resets(c); said != "" {
+			list, told["rst"] = append(list, said), true
+		}
+	}
+	if c, ok := a.of("lost"); ok {
+		list, told["lost"] = append(list, strings.TrimSpace(fmt.Sprintf("%.0f sessions lost (%s) %s", a.metrics["lost"], claimed(c), a.since(c)))+"."), true
+	}
+	var others []string
+	for _, c := range a.failed {
+		switch {
+		case told[c.Name]:
+		case len(list) == 0:
+			list, told[c.Name] = append(list, fmt.Sprintf("%s: %s.", c.Name, c.Detail)), true
+		default:
+			told[c.Name] = true
+			others = append(others, strings.TrimSpace(c.Name+" "+a.since(c)))
+		}
+	}
+	if len(others) > 0 {
+		list = append(list, "Failed too: "+strings.Join(others, ", ")+".")
+	}
+	return list
+}
+
+// of is the first failed check of a name.
+func (a answering) of(name string) (check.Check, bool) {
+	i := slices.IndexFunc(a.failed, func(c check.Check) bool { return c.Name == name })
+	if i < 0 {
+		return check.Check{}, false
+	}
+	return a.failed[i], true
+}
+
+// resets attributes the first RST; "" if the trace shows none.
+func (a answering) resets(c check.Check) string {
+	i := slices.IndexFunc(a.events, func(e trace.Event) bool { return e.RST != nil })
+	if i < 0 {
+		return ""
+	}
+	at, r := a.events[i].At, a.events[i].RST
+	by := "made by " + orElse(r.Origin, r.Sender)
+	if r.LB != "" && r.LB != orElse(r.Origin, r.Sender) {
+		by += ", passed on by " + r.LB
+	}
+	if r.LB != "" {
+		entry := "had no entry for the flow"
+		if r.Entry != "" && r.Entry != "none" {
+			entry = "had the flow as " + r.Entry
+		}
+		by += fmt.Sprintf("; %s was %s and %s", r.LB, orElse(r.Role, "of no role"), entry)
+	}
+	return fmt.Sprintf("%.0f RSTs (%s), the first at %s%s: %s.", a.metrics["rst"], claimed(c), a.at(at), a.after(at), by)
+}
+
+// after names the last fault before an instant and how long ago it began.
+func (a answering) after(at clock.Instant) string {
+	said := ""
+	for _, e := range a.events {
+		if e.At > at {
+			break
+		}
+		if f := e.Fault; f != nil && f.Phase == "begin" {
+			said = fmt.Sprintf(", %d ms after %s", at.Sub(e.At).Milliseconds(), strings.TrimSpace(f.Verb+" "+f.Target))
+		}
+	}
+	return said
+}
+
+// since is when a check first failed, "" where no time can be given.
+func (a answering) since(c check.Check) string {
+	if c.Failed == nil {
+		return ""
+	}
+	return "from " + a.at(c.Failed.From)
+}
+
+func (a answering) at(t clock.Instant) string {
+	return fmt.Sprintf("%+.3f s", t.Sub(a.start).Seconds())
+}
+
+// failedAt orders what failed at no time behind the rest.
+func failedAt(c check.Check) clock.Instant {
+	if c.Failed == nil {
+		return clock.Instant(1<<63 - 1)
+	}
+	return c.Failed.From
+}
+
+// claimed is what a check demands, without what it found.
+func claimed(c check.Check) string {
+	claim, _, _ := strings.Cut(c.Detail, " over ")
+	return claim
+}

@@ -1,0 +1,85 @@
+package reports_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"baton/reports"
+	"baton/reports/export"
+	"baton/reports/model"
+)
+
+// answered stores a run of the seed bug as if nobody had expected it, and returns
+// what the report says first.
+func answered(t *testing.T, scenario func(string) string) model.Run {
+	t.Helper()
+	root := t.TempDir()
+	dir := filepath.Join(root, "run")
+	simulate(t, dir, "control-restored-master-preempts", 1)
+	file := filepath.Join(dir, "scenario.scn")
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(scenario(string(source))), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := reports.Build([]string{root}, nil)
+	if len(s.Problems) > 0 {
+		t.Fatal(s.Problems)
+	}
+	var summary strings.Builder
+	if err := export.Summary(&summary, s); err != nil {
+		t.Fatal(err)
+	}
+	for _, sentence := range s.Runs[0].Answer {
+		if !strings.Contains(summary.String(), sentence[:min(len(sentence), 100)]) {
+			t.Errorf("the summary does not say %q", sentence)
+		}
+	}
+	return s.Runs[0]
+}
+
+// without takes the lines away that begin with any of the words.
+func without(words ...string) func(string) string {
+	return func(source string) string {
+		lines := slices.DeleteFunc(strings.SplitAfter(source, "\n"), func(line string) bool {
+			return slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(line, word) })
+		})
+		return strings.Join(lines, "")
+	}
+}
+
+func TestTheAnswerSaysWhoSentTheFirstRST(t *testing.T) {
+	run := answered(t, without("control"))
+	if run.Verdict != "FAIL" || len(run.Answer) < 2 {
+		t.Fatalf("%s: %q", run.Verdict, run.Answer)
+	}
+	for _, fact := range []string{"988 RSTs (rst == 0), the first at +5.066 s, 41 ms after restore lb1:", "made by backend", "passed on by lb1; lb1 was Master and had the flow as adopted"} {
+		if !strings.Contains(run.Answer[0], fact) {
+			t.Errorf("%q lacks %q", run.Answer[0], fact)
+		}
+	}
+	if !strings.HasPrefix(run.Answer[1], "500 sessions lost (lost == 0) from +5.0") {
+		t.Errorf("%q", run.Answer[1])
+	}
+}
+
+// Where no client was hurt, what failed first comes first, with the others after it.
+func TestTheAnswerIsElseWhatFailedFirst(t *testing.T) {
+	run := answered(t, func(source string) string {
+		return without("control", "always")(source) + "always takeover_ms < 1ms ; masters <= 0\n"
+	})
+	if run.Verdict != "FAIL" || len(run.Answer) != 2 || !strings.HasPrefix(run.Answer[0], "masters: masters <= 0 over") || !strings.HasPrefix(run.Answer[1], "Failed too: ") {
+		t.Errorf("%s: %q", run.Verdict, run.Answer)
+	}
+}
+
+func TestNothingIsAnsweredOfAControlThatWasCaught(t *testing.T) {
+	if run := answered(t, func(source string) string { return source }); run.Verdict != "PASS" || len(run.Answer) > 0 {
+		t.Errorf("%s: %q", run.Verdict, run.Answer)
+	}
+}
