@@ -211,10 +211,19 @@ func (n *Node) tell(ask bool) {
 		n.stream.rank, n.stream.rankSeq = rank, n.stream.seq
 	}
 	s := state{
-		Role: n.role, Rank: n.stream.rank, Incarnation: n.cfg.Incarnation,
+		Role: n.roleToTell(), Rank: n.stream.rank, Incarnation: n.cfg.Incarnation,
 		Seq: n.stream.seq, Seen: n.peer.state.Seq, Ask: ask || !n.rankKnown() || n.stall.asks(n),
 	}
 	n.emit(SendSync{Data: s.encode()})
+}
+
+// roleToTell is the role as the peer must take it. A node that may still act upon a
+// grant says that it is claiming: whoever gave the role must not take it back meanwhile.
+func (n *Node) roleToTell() ha.Role {
+	if n.role == ha.Backup && n.grant != nil {
+		return ha.Claiming
+	}
+	return n.role
 }
 
 // rankKnown reports whether the peer has seen this node's present rank. Until then

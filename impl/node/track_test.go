@@ -116,3 +116,25 @@ func TestTargetsCountOnceTheyHaveAnswered(t *testing.T) {
 		t.Error("a target that is lost after 0 probes is accepted")
 	}
 }
+
+// A grant that the peer cannot act upon yet is not taken back before it has run out:
+// both would claim.
+func TestAGrantThatMayStillBeActedUponIsNotTakenBack(t *testing.T) {
+	granted := func() *lab {
+		l := newPair(t, tracking)
+		l.run(time.Second)
+		l.step(l.nodes["lb1"], Handover{})
+		l.probe("lb2", false) // while the grant is on its way
+		l.run(grantLimit / 2)
+		l.wantRoles("Backup", "Backup")
+		return l
+	}
+	l := granted()
+	l.probe("lb2", true)
+	l.run(10 * time.Millisecond)
+	l.wantRoles("Backup", "Master")
+
+	l = granted()
+	l.run(grantLimit)
+	l.wantRoles("Master", "Backup")
+}

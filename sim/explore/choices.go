@@ -28,6 +28,7 @@ const (
 	restores
 	thaws
 	plugs
+	answers // the tracked host, again
 	heals
 	// Faults.
 	refuses // the write that a side waits for fails
@@ -35,6 +36,7 @@ const (
 	crashes // the host
 	freezes
 	unplugs
+	misses     // the tracked host, which falls silent towards a side
 	cutsOneWay // on every path, what a side sends
 	cutsSync   // the sync link, both ways
 	stops
@@ -62,11 +64,13 @@ func (w *world) choices() []choice {
 		add(restores, i, !runs)
 		add(thaws, i, s.frozen)
 		add(plugs, i, !s.carrier)
+		add(answers, i, s.unreached)
 		add(refuses, i, awake && s.busy() && isLease)
 		add(kills, i, runs)
 		add(crashes, i, runs)
 		add(freezes, i, awake)
 		add(unplugs, i, awake && s.carrier)
+		add(misses, i, awake && !s.unreached)
 		add(cutsOneWay, i, w.cut[i] != [2]bool{true, true})
 		add(stops, i, s.reads() && !s.stopping)
 		add(hands, i, s.reads() && s.shown.role == ha.Master.String())
@@ -127,6 +131,8 @@ func (w *world) happen(c choice) {
 		w.thaw(s)
 	case plugs:
 		w.carry(s, true)
+	case answers:
+		w.probe(s, true)
 	case heals:
 		w.cut = [2][2]bool{}
 	case refuses:
@@ -139,6 +145,8 @@ func (w *world) happen(c choice) {
 		s.frozen = true
 	case unplugs:
 		w.carry(s, false)
+	case misses:
+		w.probe(s, false)
 	case cutsOneWay:
 		w.cut[c.side] = [2]bool{true, true}
 	case cutsSync:
@@ -165,6 +173,15 @@ func (w *world) carry(s *side, up bool) {
 	if s.carrier != up {
 		s.carrier = up
 		w.input(s, node.Link{Name: "client0", Up: up})
+		w.flush()
+	}
+}
+
+// probe lets the tracked host answer a side, or not.
+func (w *world) probe(s *side, answered bool) {
+	if s.unreached == answered {
+		s.unreached = !answered
+		w.input(s, node.Probe{Target: tracked, Answered: answered})
 		w.flush()
 	}
 }
@@ -198,6 +215,8 @@ func (w *world) describe(c choice) string {
 		return id + " thaws"
 	case plugs:
 		return "the service link of " + id + " has carrier again"
+	case answers:
+		return "the tracked host answers " + id + " again"
 	case heals:
 		return "all cuts are healed"
 	case kills:
@@ -208,6 +227,8 @@ func (w *world) describe(c choice) string {
 		return id + " freezes"
 	case unplugs:
 		return "the service link of " + id + " loses carrier"
+	case misses:
+		return "the tracked host does not answer " + id + " any more"
 	case cutsOneWay:
 		return fmt.Sprintf("nothing that %s sends reaches %s any more", id, peer)
 	case cutsSync:

@@ -114,6 +114,8 @@ func (w *world) checkClaim(s *side, r *trace.Role) {
 		w.report(CheckGates, "%s claims although no set of gates allows it: open are %s", ids[s.index], open)
 	case !s.carrier && len(s.inbox) == 0:
 		w.report(CheckGates, "%s claims without carrier", ids[s.index])
+	case s.unreached && len(s.inbox) == 0:
+		w.report(CheckGates, "%s claims although its tracked host does not answer", ids[s.index])
 	case s.stopping:
 		w.report(CheckGates, "%s claims although it was asked to stop", ids[s.index])
 	case up < hold && !granted:
@@ -225,6 +227,7 @@ func (w *world) heal() {
 	for i := range w.sides {
 		w.thaw(&w.sides[i])
 		w.carry(&w.sides[i], true)
+		w.probe(&w.sides[i], true)
 	}
 }
 

@@ -61,7 +61,7 @@ type Violation struct {
 	// Trace says in plain words what happens, from the beginning on.
 	Trace []string
 	// Scenario is the same as a scenario file; "" where it cannot be expressed,
-	// because it rests on a frame or write that is held back or on a lost carrier.
+	// because it rests on a frame or write that is held back, on a lost carrier or a tracked host.
 	Scenario string
 }
 

@@ -110,7 +110,7 @@ func (w *world) expressible(c choice) bool {
 	switch c.verb {
 	case arrives, completes, settles, connects:
 		return true
-	case refuses, unplugs, plugs:
+	case refuses, unplugs, plugs, misses, answers:
 		return false
 	}
 	return w.idle()

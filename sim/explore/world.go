@@ -24,6 +24,8 @@ const (
 	// bursts bounds what may happen within one choice, so that a node that never
 	// comes to rest is found rather than followed.
 	bursts = 600
+	// tracked is the host that both sides track; one unanswered probe loses it.
+	tracked = "backend1"
 	// buffered is how many inputs wait for a daemon that does not read them.
 	buffered = 128
 )
@@ -55,14 +57,16 @@ type side struct {
 	born    clock.Instant
 	frozen  bool
 	carrier bool
-	stream  uint64        // open on this side, 0 if none
-	lease   clock.Instant // up to which its dataplane forwards
-	table   uint8         // flows in its dataplane, as bits
-	knows   uint32        // the largest epoch that it was MASTER with, or that a table it has heard of carries
-	todo    []node.Effect // to be carried out; the first one waits for its completion
-	answers []node.Input
-	inbox   []node.Input // arrived while frozen or busy
-	shown   shown
+	// unreached: the tracked host does not answer this side.
+	unreached bool
+	stream    uint64        // open on this side, 0 if none
+	lease     clock.Instant // up to which its dataplane forwards
+	table     uint8         // flows in its dataplane, as bits
+	knows     uint32        // the largest epoch that it was MASTER with, or that a table it has heard of carries
+	todo      []node.Effect // to be carried out; the first one waits for its completion
+	answers   []node.Input
+	inbox     []node.Input // arrived while frozen or busy
+	shown     shown
 	// stopping: the daemon was asked to stop.
 	stopping bool
 	degraded bool // it claimed with a table that it says is not complete
@@ -133,6 +137,7 @@ func (w *world) config(s *side) node.Config {
 		ID: ids[s.index], Peer: ids[1-s.index], Priority: [2]uint8{150, 100}[s.index], Incarnation: s.life<<1 | uint64(s.index),
 		Paths: []node.Path{{Name: "clients", BFD: session(1)}, {Name: "sync", BFD: session(2), CarriesSync: true}},
 		Links: []string{"client0"}, Hold: hold, Preempt: w.opts.Preempt,
+		Track:    node.Track{Targets: []string{tracked}, Misses: 1},
 		Sync:     ctsync.Config{Buckets: 64, JournalLen: 64},
 		GatesOff: w.opts.GatesOff, AnnounceEarly: w.opts.AnnounceEarly,
 	}
@@ -140,7 +145,7 @@ func (w *world) config(s *side) node.Config {
 
 // boot starts the daemon of a side.
 func (w *world) boot(s *side) {
-	*s = side{index: s.index, life: s.life + 1, carrier: s.carrier, born: w.now}
+	*s = side{index: s.index, life: s.life + 1, carrier: s.carrier, unreached: s.unreached, born: w.now}
 	core, err := node.New(w.config(s), w.now)
 	if err != nil {
 		w.report(checkInternal, "a node does not boot: %v", err)
@@ -150,6 +155,7 @@ func (w *world) boot(s *side) {
 	s.shown.role = ha.Init.String()
 	w.input(s, node.Link{Name: "client0", Up: s.carrier})
 	w.input(s, node.Dataplane{Ready: true})
+	w.input(s, node.Probe{Target: tracked, Answered: !s.unreached})
 }
 
 // end is the end of a daemon: its host closes the stream, and its dataplane
@@ -160,13 +166,13 @@ func (w *world) end(s *side) {
 	if id := w.sides[peer].stream; id != 0 {
 		w.sent[s.index] = append(w.sent[s.index], frame{stream: id, kind: closes})
 	}
-	*s = side{index: s.index, life: s.life, carrier: s.carrier, lease: s.lease}
+	*s = side{index: s.index, life: s.life, carrier: s.carrier, unreached: s.unreached, lease: s.lease}
 }
 
 // crash is the end of a host: nobody closes anything.
 func (w *world) crash(s *side) {
 	w.sent[1-s.index] = nil
-	*s = side{index: s.index, life: s.life, carrier: s.carrier}
+	*s = side{index: s.index, life: s.life, carrier: s.carrier, unreached: s.unreached}
 }
 
 func (w *world) closeStream(s *side) {
