@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,7 +57,8 @@ func life(t *testing.T, k kind) {
 		}},
 		{"AdminDown by them", func(t *testing.T) {
 			if k.name == "BIRD" {
-				cannot(t, "BIRD has no command that holds a session in AdminDown")
+				disabled(t, l, p.(*birdPeer))
+				cannot(t, "a protocol that is disabled sends nothing more: we go Down when the Detection Time is over, and Up once it is enabled")
 			}
 			if err := p.set(l.ctx, 120*ms, false); err != nil {
 				t.Fatal(err)
@@ -82,6 +84,27 @@ func life(t *testing.T, k kind) {
 			return // the cells build on one another
 		}
 	}
+}
+
+// disabled has BIRD disable its protocol, which is the nearest that it has to AdminDown,
+// and pins what comes of it: were AdminDown sent, this would be a cell like FRR's.
+func disabled(t *testing.T, l *lab, p *birdPeer) {
+	t.Helper()
+	l.wire.forget()
+	if err := p.Enable(l.ctx, false); err != nil {
+		t.Fatal(err)
+	}
+	l.await(t, "our session misses BIRD", func(s control.BFDSession) bool {
+		return s.State == "Down" && s.RemoteState == "Up" && s.Diag == "Control Detection Time Expired"
+	})
+	if n := l.wire.count(false, func(p bfd.Packet) bool { return p.State != bfd.Up }); n != 0 {
+		t.Errorf("BIRD said in %d packets that it was not Up any more", n)
+	}
+	if err := p.Enable(l.ctx, true); err != nil {
+		t.Fatal(err)
+	}
+	l.await(t, "our session is Up again", up)
+	reported(t, l, p, "Up")
 }
 
 // agree waits until the session is Up at an interval, as both sides report it.
@@ -231,8 +254,16 @@ func TestMultihop(t *testing.T) {
 }
 
 // TestAuthentication: each type that BIRD has, with the wrong key, which neither side
-// takes, and with the right one. FRR 8.4's bfdd has no authentication.
+// takes, and with the right one. FRR's bfdd has none.
 func TestAuthentication(t *testing.T) {
+	t.Run("FRR", func(t *testing.T) {
+		t.Parallel()
+		cell(t)
+		l := newLab(t)
+		p := start(t, l, kind{name: "FRR", protocol: "IPv4"}, 50*ms).(*frrPeer)
+		withoutAuthentication(t, l, p)
+		cannot(t, "bfdd has no command for it, and its packets, which authenticate nothing, are discarded by a session of ours that does")
+	})
 	for ours, theirs := range map[config.BFDAuthType]string{
 		config.AuthSimple: "simple", config.AuthMD5: "keyed md5", config.AuthMeticulousMD5: "meticulous keyed md5",
 		config.AuthSHA1: "keyed sha1", config.AuthMeticulousSHA1: "meticulous keyed sha1",
@@ -266,5 +297,30 @@ func TestAuthentication(t *testing.T) {
 				agree(t, l, p, 50*ms)
 			})
 		})
+	}
+}
+
+// withoutAuthentication pins that bfdd has nothing to configure authentication with,
+// and that a session of ours with a key takes nothing of it.
+func withoutAuthentication(t *testing.T, l *lab, p *frrPeer) {
+	t.Helper()
+	commands, err := p.Run(l.ctx, "configure terminal", "bfd", p.head(), "list")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(commands, "detect-multiplier") {
+		t.Fatalf("these are not the commands of a session: %s", commands)
+	}
+	for _, word := range []string{"auth", "password", "key-chain", "sha1", "md5"} {
+		if strings.Contains(commands, word) {
+			t.Errorf("bfdd has a command with %q: test authentication with it", word)
+		}
+	}
+	s := session("IPv4", 50*ms)
+	s.Auth = config.BFDAuth{Type: config.AuthSHA1, Keys: []config.BFDKey{{ID: 7, Secret: "interop key"}}, Send: 7}
+	l.speak(s)
+	got := l.await(t, "packets without authentication are discarded", func(s control.BFDSession) bool { return s.Counters.Dropped["auth_missing"] >= 3 })
+	if got.State != "Down" || got.Counters.Received != 0 {
+		t.Errorf("state %s, %d packets accepted; want Down and none", got.State, got.Counters.Received)
 	}
 }

@@ -100,7 +100,6 @@ Detection Time and at most 30 ms after it, by the stamps of packets on the wire 
 peer, and by the speaker's own instants for us. Where the host itself stood still meanwhile
 the cell is inconclusive, which is a skip with its figures.
 
-- FRR's bfdd has no BFD authentication.
 - FRR's bfdd sends its IPv4 echo packets as RFC 5881 section 4 wants it but for their source,
   which is its own address on the link: a kernel that returns them and sends redirects
   (Linux's default) answers some with an ICMP Redirect. What it does over IPv6 the table says.

@@ -107,6 +107,16 @@ func (b *BIRD) Configure(ctx context.Context, config string) error {
 	return err
 }
 
+// Enable turns BIRD's BFD on or off, as an operator would, without its configuration.
+func (b *BIRD) Enable(ctx context.Context, on bool) error {
+	verb := map[bool]string{true: "enable", false: "disable"}[on]
+	answer, err := b.Run(ctx, verb+" bfd1") // as BIRD calls a protocol that has no name
+	if err == nil && !strings.Contains(answer, "bfd1: "+verb+"d") {
+		err = fmt.Errorf("peers: BIRD does not %s BFD: %s", verb, strings.TrimSpace(answer))
+	}
+	return err
+}
+
 // Version is BIRD's, such as 2.0.12.
 func (b *BIRD) Version(ctx context.Context) (string, error) {
 	out, err := query(ctx, birdProgram, "--version")
