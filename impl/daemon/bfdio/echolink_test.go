@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"baton/impl/bfd"
@@ -153,8 +154,8 @@ func TestAnEchoLinkTakesTheEchoPacketsOfItsSessions(t *testing.T) {
 				drops, err := p.link.Drops()
 				var want Drops
 				want.Reasons[bfd.DropTTL], want.Reasons[bfd.DropEchoForged], want.Reasons[bfd.DropLength] = 1, 2, 2
-				if err != nil || drops != want || len(got) != 2 {
-					t.Errorf("%d received, drops %v, %v; want 2 and %v", len(got), drops, err, want)
+				if err != nil || drops != want || len(got) != 2 || p.link.Damaged() != 0 {
+					t.Errorf("%d received, %d damaged, drops %v, %v; want 2, none and %v", len(got), p.link.Damaged(), drops, err, want)
 				}
 			})
 		})
@@ -220,4 +221,54 @@ func TestAnEchoSenderWithoutANeighbourSendsNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestEchoPacketsOfALinkWithoutLinkLayerAddresses: a tunnel, where there is nobody to
+// resolve and nothing but the IP packet to send.
+func TestEchoPacketsOfALinkWithoutLinkLayerAddresses(t *testing.T) {
+	for protocol, ends := range echoEnds {
+		t.Run(protocol, func(t *testing.T) {
+			inNetNS(t, func(ns.NetNS) {
+				attrs := netlink.NewLinkAttrs()
+				attrs.Name = "tun0"
+				tun := &netlink.Tuntap{LinkAttrs: attrs, Mode: netlink.TUNTAP_MODE_TUN, Flags: netlink.TUNTAP_NO_PI, Queues: 1}
+				if err := netlink.LinkAdd(tun); err != nil {
+					t.Skipf("no tunnel: %v", err)
+				}
+				defer tun.Fds[0].Close()
+				if err := up("tun0"); err != nil {
+					t.Fatal(err)
+				}
+				l, err := OpenEchoLink("tun0", ends[0].Is6())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer l.Close()
+				if err := l.Allow(7, ends[1]); err != nil {
+					t.Fatal(err)
+				}
+				s := l.Sender(ends[0], ends[1])
+				s.SetNeighbour(nil)
+				if err := s.Send(echoOf(7, false)); err != nil {
+					t.Fatal(err)
+				}
+				want, got := appendEcho(nil, ends[0], ends[1], echoOf(7, false)), make([]byte, 256)
+				for n := 0; !bytes.Equal(got[:n], want); { // the kernel may send something of its own
+					if err := tun.Fds[0].SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+						t.Fatal(err)
+					}
+					if n, err = tun.Fds[0].Read(got); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if _, err := tun.Fds[0].Write(want); err != nil {
+					t.Fatal(err)
+				}
+				p := &linkPair{t: t, link: l}
+				if d := p.next(); len(d) != 1 || d[0].To != ends[1] {
+					t.Errorf("received %+v", d)
+				}
+			})
+		})
+	}
 }

@@ -211,6 +211,7 @@ const enough = 30
 // them back and sends none.
 // Conformance: RFC 5881 2/4 4/7 4/8 4/9 4/10 4/11; RFC 9747 2/2
 func TestEchoPacketsTravelAsRFC5881And9747Ask(t *testing.T) {
+	t.Parallel()
 	for protocol, pair := range echoPairs {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
@@ -286,8 +287,10 @@ func provoke(t *testing.T, a, b *end, wire *frames, local netip.Addr) (inside st
 // all the time; only what they cannot tell has ended. The interval is what the peer can
 // take, which is more than we asked for.
 func TestEchoFindsThatThePeersForwardingStopped(t *testing.T) {
+	t.Parallel()
 	for protocol, pair := range echoPairs {
 		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
 			a, b := echoCable(t)
 			one, two := a.speak(echoing(a.to(pair[0], pair[1]))), b.speak(returning(b.to(pair[1], pair[0])))
 			await(t, one, "has its echo packets back", func(x control.BFDSession) bool {
@@ -312,6 +315,7 @@ func TestEchoFindsThatThePeersForwardingStopped(t *testing.T) {
 
 // TestUnaffiliatedSessionsFollowForwardingAlone: with a system that runs no BFD.
 func TestUnaffiliatedSessionsFollowForwardingAlone(t *testing.T) {
+	t.Parallel()
 	a, b := echoCable(t)
 	var sessions []config.BFDSession
 	for protocol, pair := range echoPairs {
@@ -342,11 +346,35 @@ func TestUnaffiliatedSessionsFollowForwardingAlone(t *testing.T) {
 	}
 }
 
+// TestEchoPacketsComeBackAfterTheirLinkWasDown: by the socket that saw it go.
+func TestEchoPacketsComeBackAfterTheirLinkWasDown(t *testing.T) {
+	t.Parallel()
+	a, _ := echoCable(t)
+	pair := echoPairs["IPv4"]
+	one := a.speak(unaffiliated(a.to(pair[0], pair[1])))
+	set := func(change func(netlink.Link) error) {
+		t.Helper()
+		a.do(func() error {
+			link, err := netlink.LinkByName(a.link)
+			if err != nil {
+				return err
+			}
+			return change(link)
+		})
+	}
+	await(t, one, "has its echo packets back", echoesCome(5))
+	set(netlink.LinkSetDown)
+	s := await(t, one, "is Down", func(x control.BFDSession) bool { return x.State == "Down" && x.Echo.Neighbour == "" })
+	set(netlink.LinkSetUp)
+	await(t, one, "has its echo packets back again", echoesCome(s.Sessions[0].Echo.Received+5))
+}
+
 // TestEchoPacketsPassAReversePathFilter: a filter of ours makes an exception for our
 // own that come back, since a packet socket takes them before it; and where it would
 // discard the peer's, we do not offer to return them, nor where we do not forward.
 // Conformance: RFC 5881 2/3
 func TestEchoPacketsPassAReversePathFilter(t *testing.T) {
+	t.Parallel()
 	a, b := echoCable(t)
 	pair := echoPairs["IPv4"]
 	b.speak(returning(b.to(pair[1], pair[0])))
@@ -358,6 +386,7 @@ func TestEchoPacketsPassAReversePathFilter(t *testing.T) {
 // TestEchoIsRefusedWhereTheSystemIsNotFitForIt: by the name of what is in the way.
 // Conformance: RFC 5881 2/3 4/10
 func TestEchoIsRefusedWhereTheSystemIsNotFitForIt(t *testing.T) {
+	t.Parallel()
 	a, b := echoCable(t)
 	v4, v6 := echoPairs["IPv4"], echoPairs["IPv6"]
 	from := func(source string) config.BFDSession {
@@ -397,6 +426,7 @@ func TestEchoIsRefusedWhereTheSystemIsNotFitForIt(t *testing.T) {
 // TestForgedEchoPacketsChangeNothing: those that this system did not send, and those
 // that came from farther away than the link.
 func TestForgedEchoPacketsChangeNothing(t *testing.T) {
+	t.Parallel()
 	a, b := echoCable(t)
 	pair := echoPairs["IPv4"]
 	b.forward(false) // nothing genuine comes back
