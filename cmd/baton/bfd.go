@@ -48,7 +48,10 @@ func bfdCommand() *cobra.Command {
 		bfdSessionCommand(&socket, "reset", "Tell a session that the forwarding plane was reset", func(ctx context.Context, c *control.Client, name string) error {
 			return c.BFDReset(ctx, name)
 		}),
-		bfdIntervalsCommand(&socket),
+		bfdSessionCommand(&socket, "poll", "Verify in Demand mode that both directions work", func(ctx context.Context, c *control.Client, name string) error {
+			return c.BFDPoll(ctx, name)
+		}),
+		bfdIntervalsCommand(&socket), bfdDemandCommand(&socket),
 	} {
 		sub.Flags().StringVar(&socket, "socket", defaultSpeaker, "the speaker's control socket")
 		must(sub.MarkFlagFilename("socket", "sock"))
@@ -98,6 +101,21 @@ func bfdIntervalsCommand(socket *string) *cobra.Command {
 			}
 			return withNode(c.Context(), []string{*socket}, func(ctx context.Context, client *control.Client) error {
 				return client.BFDIntervals(ctx, args[0], tx, rx)
+			})
+		},
+	}
+}
+
+func bfdDemandCommand(socket *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "demand SESSION on|off", Short: "Have a session's peer send nothing unless it is polled, or periodically again", Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			on := args[1] == "on"
+			if !on && args[1] != "off" {
+				return badInput("demand: %q is neither on nor off", args[1])
+			}
+			return withNode(c.Context(), []string{*socket}, func(ctx context.Context, client *control.Client) error {
+				return client.BFDDemand(ctx, args[0], on)
 			})
 		},
 	}

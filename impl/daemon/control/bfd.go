@@ -16,6 +16,7 @@ const (
 	bfdUp        = "bfd-up"
 	bfdIntervals = "bfd-intervals"
 	bfdDemand    = "bfd-demand"
+	bfdPoll      = "bfd-poll"
 	bfdReset     = "bfd-reset"
 	bfdStop      = "stop"
 )
@@ -30,6 +31,8 @@ type Speaker interface {
 	Intervals(ctx context.Context, session string, tx, rx time.Duration) error
 	// Demand asks for Demand mode, or ends it (RFC 5880 6.6).
 	Demand(ctx context.Context, session string, on bool) error
+	// Poll verifies in Demand mode that both directions work (RFC 5880 6.6).
+	Poll(ctx context.Context, session string) error
 	// Reset says that the local forwarding plane was reset (RFC 5880 6.8.15).
 	Reset(ctx context.Context, session string) error
 	Stop(context.Context) error
@@ -175,13 +178,15 @@ func (s speakerAnswers) carryOut(ctx context.Context, r bfdRequest) (bfdResponse
 		return bfdResponse{}, s.speaker.Intervals(ctx, r.Session, r.TX, r.RX)
 	case bfdDemand:
 		return bfdResponse{}, s.speaker.Demand(ctx, r.Session, r.On)
+	case bfdPoll:
+		return bfdResponse{}, s.speaker.Poll(ctx, r.Session)
 	case bfdReset:
 		return bfdResponse{}, s.speaker.Reset(ctx, r.Session)
 	case bfdStop:
 		return bfdResponse{}, s.speaker.Stop(ctx)
 	}
-	return bfdResponse{}, fmt.Errorf("control: unknown command %q; use %s, %s, %s, %s, %s, %s or %s",
-		r.Command, bfdStatus, bfdDown, bfdUp, bfdIntervals, bfdDemand, bfdReset, bfdStop)
+	return bfdResponse{}, fmt.Errorf("control: unknown command %q; use %s, %s, %s, %s, %s, %s, %s or %s",
+		r.Command, bfdStatus, bfdDown, bfdUp, bfdIntervals, bfdDemand, bfdPoll, bfdReset, bfdStop)
 }
 
 // askSpeaker sends one request to a speaker and reads its answer.
@@ -227,6 +232,12 @@ func (c *Client) BFDIntervals(ctx context.Context, session string, tx, rx time.D
 // BFDDemand asks for Demand mode in a speaker's session, or ends it.
 func (c *Client) BFDDemand(ctx context.Context, session string, on bool) error {
 	_, err := c.askSpeaker(ctx, bfdRequest{Command: bfdDemand, Session: session, On: on})
+	return err
+}
+
+// BFDPoll has a speaker's session verify that both directions work.
+func (c *Client) BFDPoll(ctx context.Context, session string) error {
+	_, err := c.askSpeaker(ctx, bfdRequest{Command: bfdPoll, Session: session})
 	return err
 }
 

@@ -69,6 +69,11 @@ func (c controller) Demand(ctx context.Context, name string, on bool) error {
 	return c.with(ctx, name, func(s *bfd.Session, now clock.Instant) error { s.SetDemand(now, on); return nil })
 }
 
+// Poll implements control.Speaker.
+func (c controller) Poll(ctx context.Context, name string) error {
+	return c.with(ctx, name, func(s *bfd.Session, now clock.Instant) error { s.Poll(now); return nil })
+}
+
 // Reset implements control.Speaker.
 func (c controller) Reset(ctx context.Context, name string) error {
 	return c.with(ctx, name, func(s *bfd.Session, now clock.Instant) error { s.ResetForwardingPlane(now); return nil })

@@ -235,6 +235,58 @@ func TestAPeerThatGoesSilentIsMissedWithinTheDetectionTime(t *testing.T) {
 	}
 }
 
+// TestDemandModeOnTheWire: with both sides in Demand mode nothing is sent, silence is no
+// failure, a Poll is answered, and one that is not takes the session down; without it
+// packets come again.
+func TestDemandModeOnTheWire(t *testing.T) {
+	a, b := cable(t)
+	here, there := a.to("198.18.9.1", "198.18.9.2"), b.to("198.18.9.2", "198.18.9.1")
+	here.Demand, there.Demand = true, true
+	one, two := a.speak(here), b.speak(there)
+	silent := func(x control.BFDSession) bool { return isUp(x) && x.Demand && !x.Polling }
+	await(t, two, "is Up in Demand mode", silent)
+	before := await(t, one, "is Up in Demand mode", silent)
+	sent := func(s control.BFDStatus) uint64 { return s.Sessions[0].Counters.Sent + s.Sessions[0].Counters.Received }
+
+	const while = 40 * 20 * time.Millisecond // forty packets each way, thirteen Detection Times
+	after := awaitStatus(t, one, "has let time pass", func(s control.BFDStatus) bool { return s.Now.Sub(before.Now) > while })
+	if n := sent(after) - sent(before); n > 4 || !isUp(after.Sessions[0]) { // a last Final each way may have been under way
+		t.Errorf("%d packets within %v in Demand mode, state %s", n, while, after.Sessions[0].State)
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(one.Poll(ctx, here.Name))
+	await(t, one, "heard the Final", func(x control.BFDSession) bool {
+		return silent(x) && x.Counters.Received > after.Sessions[0].Counters.Received
+	})
+
+	must(two.Demand(ctx, there.Name, false))
+	await(t, one, "hears no more of Demand mode, and sends", func(x control.BFDSession) bool {
+		return isUp(x) && !x.Demand && x.Counters.Sent > after.Sessions[0].Counters.Sent+20
+	})
+	must(two.Demand(ctx, there.Name, true))
+	await(t, one, "is asked for silence again", silent)
+
+	b.do(func() error {
+		link, err := netlink.LinkByName(b.link)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetDown(link)
+	})
+	must(one.Poll(ctx, here.Name))
+	await(t, one, "is Down for an unanswered Poll", func(x control.BFDSession) bool {
+		return x.State == "Down" && x.Diag == "Control Detection Time Expired"
+	})
+}
+
 // TestTheVerbsOfTheControlSocket: hold, release, change, reset.
 func TestTheVerbsOfTheControlSocket(t *testing.T) {
 	a, b := cable(t)
