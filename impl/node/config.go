@@ -74,6 +74,10 @@ const (
 	installLimit = 500 * time.Millisecond
 	// muteLimit is how long a new stream may be without a word of the peer.
 	muteLimit = 2 * time.Second
+	// hearLimit is how long a MASTER that speaks on the stream may take to be heard by
+	// BFD: sessions that are not Up send once a second (RFC 5880 section 6.8.3), each
+	// has to hear the other, and one packet may be lost.
+	hearLimit = 3 * time.Second
 	// leaveLimit is how long a stopping node waits to hear its peer call itself MASTER.
 	leaveLimit = 500 * time.Millisecond
 )

@@ -91,7 +91,7 @@ func (n *Node) judgeNoMaster() (bool, why) {
 	case n.leaving.asked:
 		return false, why{text: "this node is leaving"}
 	case n.silent() && n.now < n.awake && !n.cfg.GatesOff:
-		return false, why{text: "peer is silent, but this node has not listened for long enough: it booted or was paused"}
+		return false, why{text: "peer is silent, but this node has not listened for long enough: it booted, was paused, or has just been told of a MASTER"}
 	case n.silent():
 		return true, why{text: "peer is silent on every BFD path"}
 	case !n.anyUp():

@@ -395,6 +395,28 @@ func TestPartitionHealsToOneMaster(t *testing.T) {
 	}
 }
 
+// A partition heals for the stream first: sessions that are Down send once a second. The
+// loser must not take what it has just been told of for silence, and claim again. It does
+// not wait for ever for a MASTER that only its stream speaks of.
+func TestAMasterThatTheStreamTellsOfIsNotSilent(t *testing.T) {
+	l := newPair(t, func(c *Config) { c.Hold = 50 * time.Millisecond })
+	l.run(time.Second)
+	for _, key := range []string{"lb1 clients", "lb1 sync", "lb2 clients", "lb2 sync"} {
+		l.dropBFD[key] = true
+	}
+	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
+	l.run(2 * time.Second)
+	l.wantRoles("Master", "Master")
+	clear(l.dropSync)
+	l.until(time.Second, "lb1 gives up the role", func() bool { return l.role("lb1") == "Backup" })
+	since := l.mark("lb1")
+	l.run(hearLimit - 10*time.Millisecond)
+	if changes := since(); len(changes) > 0 {
+		t.Errorf("it was told of the MASTER, and then: %v", changes)
+	}
+	l.until(time.Second, "lb1 claims, since BFD goes on hearing nobody", func() bool { return l.role("lb1") == "Master" })
+}
+
 func TestLosingTheMasterDuringSyncClaimsDegradedAndSaysSo(t *testing.T) {
 	l := newPair(t, func(c *Config) { c.Sync.BatchEntries, c.Sync.Window = 16, 2 })
 	for i := range 5000 {

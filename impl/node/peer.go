@@ -151,6 +151,9 @@ func (n *Node) receiveState(s state) error {
 	wasMaster := n.peer.state.Role == ha.Master || !n.peer.known
 	n.peer.known, n.peer.state, n.stream.mute = true, s, clock.Never
 	n.seen = max(n.seen, s.Rank.Epoch)
+	if s.Role.Holds() && n.silent() {
+		n.awake = max(n.awake, n.now.Add(hearLimit))
+	}
 	n.resolve(wasMaster)
 	n.connectSync()
 	if s.Ask {
