@@ -169,8 +169,11 @@ func (w *World) Until(ctx context.Context, at clock.Instant, done func() bool) e
 	return w.run(ctx, at, done)
 }
 
-// Down implements scenarios.World. Nothing can be left behind.
-func (w *World) Down(context.Context) error {
+// Down implements scenarios.World. What can be left behind is a replica that is none.
+func (w *World) Down(ctx context.Context) error {
+	if err := w.compareTables(ctx); err != nil {
+		return err
+	}
 	w.capture.end(w)
 	w.readTables("the end of the run: its traffic had been closed")
 	w.stopped = true

@@ -317,6 +317,9 @@ func (l *lab) dropStream(n *labNode) {
 	l.connect()
 }
 
+// standstill is more than can happen at one instant.
+const standstill = 10_000
+
 // run lets time pass.
 func (l *lab) run(d time.Duration) { l.until(d, "", nil) }
 
@@ -325,7 +328,7 @@ func (l *lab) run(d time.Duration) { l.until(d, "", nil) }
 func (l *lab) until(d time.Duration, what string, done func() bool) {
 	l.t.Helper()
 	end := l.now.Add(d)
-	for {
+	for still := 0; ; still++ {
 		if done != nil && done() {
 			return
 		}
@@ -333,7 +336,12 @@ func (l *lab) until(d time.Duration, what string, done func() bool) {
 			break
 		}
 		e := heap.Pop(&l.queue).(labEvent)
-		l.now = e.at
+		if e.at != l.now {
+			still = 0
+		}
+		if l.now = e.at; still > standstill {
+			l.t.Fatalf("time stands still at %v: a node wants a timer that has come already\n%s", l.now, l.transcript())
+		}
 		n := l.nodes[e.node]
 		if n == nil || !n.down {
 			e.run(n)

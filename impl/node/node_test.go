@@ -663,6 +663,26 @@ func TestHostileMessagesChangeNoRole(t *testing.T) {
 	}
 }
 
+// What was on its way on a stream that has been given up says nothing on the next.
+func TestAFormerStreamIsNotHeard(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1 := l.nodes["lb1"]
+	former := lb1.stream
+	l.dropStream(lb1)
+	l.dropStream(l.nodes["lb2"])
+	l.until(time.Second, "a new stream", func() bool { return lb1.stream != 0 && lb1.stream != former && lb1.node.peer.known })
+	before := lb1.node.peer
+	claim := state{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, Complete: true, ID: "lb2"}, Incarnation: 1, Seq: 1}
+	for _, data := range [][]byte{claim.encode(), {0xee}} {
+		l.step(lb1, Message{Stream: former, Data: data})
+	}
+	if lb1.node.peer.state != before.state || !lb1.node.stream.up {
+		t.Error("a message of the former stream was heard")
+	}
+	l.wantRoles("Master", "Backup")
+}
+
 func FuzzMessages(f *testing.F) {
 	f.Add(state{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 2, ID: "lb2"}}.encode())
 	f.Add(grant{Epoch: 1, Barrier: 3}.encode())

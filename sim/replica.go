@@ -1,0 +1,91 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"baton/impl/flow"
+	"baton/impl/ha"
+	"baton/impl/trace"
+)
+
+// What nodes say of their replicas is their own word: the digest is that of what they
+// have counted, and what they never counted is missing from both. The world looks into
+// the dataplanes.
+
+// Looks at the tables, so that what is on its way may arrive.
+const (
+	tableLooks = 5
+	lookEvery  = 200 * time.Millisecond
+)
+
+// compareTables puts on record that the dataplane of a BACKUP which says that it is in
+// sync does not hold what its MASTER's holds: that is left of the run, or lost in it.
+func (w *World) compareTables(ctx context.Context) error {
+	for look := 1; ; look++ {
+		master, backup := w.settledPair()
+		if master == nil {
+			return nil
+		}
+		lacks, exceeds := differ(master.flows(), backup.flows())
+		if lacks+exceeds == 0 {
+			return nil
+		}
+		if look == tableLooks {
+			w.record(trace.Event{At: w.now, Node: backup.id, Kind: trace.KindLeak, Leak: &trace.Leak{
+				What: fmt.Sprintf("is in sync by its own word, and of the flows of %s lacks %d and holds %d that are not there", master.id, lacks, exceeds)}})
+			return nil
+		}
+		if err := w.run(ctx, w.now.Add(lookEvery), nil); err != nil {
+			return err
+		}
+	}
+}
+
+// settledPair is the MASTER and the BACKUP of a pair that says of itself that all is
+// well; nil if it does not.
+func (w *World) settledPair() (master, backup *process) {
+	for _, p := range w.processes {
+		switch {
+		case p.core == nil || p.frozen || p.work.busy:
+			return nil, nil
+		case p.core.Role() == ha.Master:
+			master = p
+		case p.core.Role() == ha.Backup && p.core.Status().InSync:
+			backup = p
+		}
+	}
+	if master == nil || backup == nil || master.core.Status().Digest != backup.core.Status().Digest {
+		return nil, nil
+	}
+	return master, backup
+}
+
+// flows is what the dataplane holds.
+func (p *process) flows() map[flow.Tuple]flow.Entry {
+	held := map[flow.Tuple]flow.Entry{}
+	_ = p.tunnel.Dump(func(e flow.Entry) bool { // the model's cannot fail
+		held[e.Original] = e
+		return true
+	})
+	return held
+}
+
+// differ counts the flows that are not the same in both, by who has them.
+func differ(master, backup map[flow.Tuple]flow.Entry) (lacks, exceeds int) {
+	same := func(a, b flow.Entry) bool {
+		return a.Original == b.Original && a.Reply == b.Reply && a.State == b.State
+	}
+	for t, e := range master { // in any order: they are counted
+		if !same(e, backup[t]) {
+			lacks++
+		}
+	}
+	for t, e := range backup { // likewise in any order
+		if !same(e, master[t]) {
+			exceeds++
+		}
+	}
+	return lacks, exceeds
+}
