@@ -34,11 +34,12 @@ var mayImport = map[string][]string{
 	"impl/daemon/control":  {"impl/node", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane"},
 	"impl/daemon/realtime": {},
 	"bpf/...":              {"bpf/...", "impl/dataplane/..."},
-	"scenarios":            {"scenarios/plan", "scenarios/link", "scenarios/check", "scenarios/evidence"},
+	"scenarios":            {"scenarios/plan", "scenarios/link", "scenarios/check", "scenarios/evidence", "scenarios/stored"},
 	"scenarios/plan":       {"scenarios/link"},
 	"scenarios/check":      {"scenarios/plan", "scenarios/link"},
-	"scenarios/evidence":   {"scenarios/plan", "scenarios/link", "scenarios/check"},
+	"scenarios/evidence":   {"scenarios/plan", "scenarios/link", "scenarios/check", "scenarios/stored"},
 	"scenarios/link":       {},
+	"scenarios/stored":     {},
 	"scenarios/summary":    {},
 	"scenarios/origin":     {},
 	"scenarios/suite":      {"..."},
@@ -48,7 +49,7 @@ var mayImport = map[string][]string{
 		"impl/daemon/realtime", "impl/dataplane", "impl/node", "impl/bfd", "impl/ha", "impl/ctsync"},
 	"sim/...": {"sim/...", "scenarios", "scenarios/...", "impl/node", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane",
 		"impl/dataplane/..."},
-	"reports/...": {"reports/...", "scenarios/check", "scenarios/evidence", "scenarios/plan", "scenarios/link", "scenarios/summary"},
+	"reports/...": {"reports/...", "scenarios/check", "scenarios/evidence", "scenarios/plan", "scenarios/link", "scenarios/stored", "scenarios/summary"},
 	"cmd/baton":   {"..."},
 }
 

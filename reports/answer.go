@@ -23,10 +23,10 @@ func answer(run *load.Run, v check.Verdict) []string {
 	if v.Verdict != check.Fail && v.Verdict != check.Inconclusive {
 		return nil
 	}
-	a := answering{events: run.Events, metrics: v.Metrics}
-	if len(run.Events) > 0 {
-		a.start = timeline.Start(run.Events)
+	if len(run.Events) == 0 {
+		return slices.Clone(v.Reasons[:min(1, len(v.Reasons))]) // nothing tells when and who
 	}
+	a := answering{start: timeline.Start(run.Events), events: run.Events, metrics: v.Metrics}
 	for _, c := range v.Checks {
 		if c.Verdict == v.Verdict && !c.Control {
 			a.failed = append(a.failed, c)

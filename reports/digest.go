@@ -30,7 +30,7 @@ func digest(run *load.Run) gathered {
 	verdict, only := run.Verdict()
 	g := gathered{problems: run.Problems, Run: model.Run{
 		Dir: run.Dir, Verdict: string(verdict.Verdict), Answer: answer(run, verdict), Reasons: nonNil(verdict.Reasons), Checks: checks(verdict.Checks), Metrics: verdict.Metrics,
-		Seed: run.Meta.Seed, Took: run.Took(), Events: len(run.Events), Environment: -1, Stored: stored(run, verdict, only),
+		Seed: run.Meta.Seed, Took: run.Took(), Events: len(run.Events), Environment: -1, Stored: storedVerdict(run, verdict, only),
 	}}
 	g.key = rowKey{orElse(run.Meta.Scenario, "unknown"), orElse(run.Meta.World, "unknown"), run.Meta.SUT, ""}
 	if origin := run.Meta.Origin; origin != nil {
@@ -63,8 +63,8 @@ func checks(from []check.Check) []model.Check {
 	return list
 }
 
-// stored says what the run's own time made of it, nil where that is the same.
-func stored(run *load.Run, now check.Verdict, only string) *model.Stored {
+// storedVerdict says what the run's own time made of it, nil where that is the same.
+func storedVerdict(run *load.Run, now check.Verdict, only string) *model.Stored {
 	if run.Stored == nil {
 		if only == "" {
 			return nil

@@ -11,10 +11,14 @@ import (
 
 	"baton/reports/model"
 	"baton/scenarios/plan"
+	"baton/scenarios/stored"
 )
 
 // StoredFile is the report that stands for the runs that it was made of.
 const StoredFile = "report.json"
+
+// storedMost is how large it may be, in bytes.
+const storedMost = 1 << 28
 
 // Open reads the figures of a folder: of the runs below it, or if there are none of
 // the report.json in it.
@@ -32,7 +36,7 @@ func Open(dir string) (*model.Suite, error) {
 		return s, nil
 	}
 	file := filepath.Join(dir, StoredFile)
-	data, err := os.ReadFile(file)
+	data, err := stored.ReadFile(file, storedMost)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s holds neither runs nor a %s", dir, StoredFile)
 	}

@@ -1,9 +1,11 @@
 package load
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"baton/reports/model"
@@ -31,8 +33,8 @@ const whole = `{"t":1,"kind":"meta","meta":{"version":1,"scenario":"small","worl
 
 const passed = `{"scenario":"small","world":"sim","sut":"reference","seed":7,"verdict":"PASS","reasons":[],"checks":[],"metrics":{}}`
 
-// stored makes the folder of a run; a file without a text is left out.
-func stored(t *testing.T, files map[string]string) string {
+// storedRun makes the folder of a run; a file without a text is left out.
+func storedRun(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
@@ -44,7 +46,7 @@ func stored(t *testing.T, files map[string]string) string {
 }
 
 func TestAWholeRunIsJudgedAgainWithoutAProblem(t *testing.T) {
-	dir := stored(t, map[string]string{TraceFile: whole, ResultFile: passed, ScenarioFile: scenario})
+	dir := storedRun(t, map[string]string{TraceFile: whole, ResultFile: passed, ScenarioFile: scenario})
 	run := NewReader().Read(dir)
 	v, only := run.Verdict()
 	if len(run.Problems) > 0 || only != "" || v.Verdict != check.Pass || len(v.Checks) == 0 || v.Seed != 7 {
@@ -79,6 +81,10 @@ func TestDamageIsNamedAndTheRestKept(t *testing.T) {
 			TraceFile, 3, "longer than", 7, check.Inconclusive, ""},
 		"two versions in one trace": {map[string]string{TraceFile: whole + firstLine(newer), ResultFile: passed, ScenarioFile: scenario},
 			TraceFile, 8, "version 2, after small in sim, version 1", 7, check.Inconclusive, ""},
+		"one trace twice": {map[string]string{TraceFile: whole + whole, ResultFile: passed, ScenarioFile: scenario},
+			TraceFile, 8, "two traces, or one twice", 13, check.Inconclusive, ""},
+		"the mark of a text editor": {map[string]string{TraceFile: "\ufeff" + whole, ResultFile: passed, ScenarioFile: scenario},
+			"", 0, "", 7, check.Pass, ""},
 		"a newer version": {map[string]string{TraceFile: newer, ResultFile: passed, ScenarioFile: scenario},
 			"", 0, "", 7, check.Pass, "version 2"},
 		"no scenario": {map[string]string{TraceFile: whole, ResultFile: passed},
@@ -87,14 +93,16 @@ func TestDamageIsNamedAndTheRestKept(t *testing.T) {
 			ScenarioFile, 0, "is scenario other, the run is one of small", 7, check.Pass, "scenario is not stored"},
 		"a broken scenario": {map[string]string{TraceFile: whole, ResultFile: passed, ScenarioFile: "nonsense"},
 			ScenarioFile, 0, "nonsense", 7, check.Pass, "cannot be read"},
-		"no trace":                   {map[string]string{ResultFile: passed, ScenarioFile: scenario}, TraceFile, 0, "no such file", 0, check.Pass, "trace is missing"},
-		"an empty trace":             {map[string]string{TraceFile: "", ResultFile: passed, ScenarioFile: scenario}, TraceFile, 0, "holds no event", 0, check.Pass, "empty"},
-		"no result":                  {map[string]string{TraceFile: whole, ScenarioFile: scenario}, ResultFile, 0, "no such file", 7, check.Pass, ""},
-		"a broken result":            {map[string]string{TraceFile: whole, ResultFile: "{", ScenarioFile: scenario}, ResultFile, 0, "unexpected end", 7, check.Pass, ""},
+		"no trace":        {map[string]string{ResultFile: passed, ScenarioFile: scenario}, TraceFile, 0, "no such file", 0, check.Pass, "trace is missing"},
+		"an empty trace":  {map[string]string{TraceFile: "", ResultFile: passed, ScenarioFile: scenario}, TraceFile, 0, "holds no event", 0, check.Pass, "empty"},
+		"no result":       {map[string]string{TraceFile: whole, ScenarioFile: scenario}, ResultFile, 0, "no such file", 7, check.Pass, ""},
+		"a broken result": {map[string]string{TraceFile: whole, ResultFile: "{", ScenarioFile: scenario}, ResultFile, 0, "unexpected end", 7, check.Pass, ""},
+		"a verdict that there is not": {map[string]string{TraceFile: whole, ResultFile: strings.Replace(passed, "PASS", "<b>MAYBE", 1), ScenarioFile: scenario},
+			ResultFile, 0, `has the verdict "<b>MAYBE"`, 7, check.Pass, ""},
 		"nothing but a broken trace": {map[string]string{TraceFile: "x\n"}, TraceFile, 1, "no event", 0, check.Inconclusive, "scenario"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := NewReader().Read(stored(t, c.files))
+			run := NewReader().Read(storedRun(t, c.files))
 			v, only := run.Verdict()
 			if len(run.Events) != c.events || v.Verdict != c.verdict || (only == "") != (c.only == "") || !strings.Contains(only, c.only) {
 				t.Errorf("%d events, verdict %s, only %q; want %d, %s, %q", len(run.Events), v.Verdict, only, c.events, c.verdict, c.only)
@@ -118,7 +126,7 @@ func named(problems []model.Problem, file string, line int, what string) bool {
 }
 
 func TestManyBadLinesAreCountedNotListed(t *testing.T) {
-	dir := stored(t, map[string]string{TraceFile: whole + strings.Repeat("bad\n", 1000), ResultFile: passed, ScenarioFile: scenario})
+	dir := storedRun(t, map[string]string{TraceFile: whole + strings.Repeat("bad\n", 1000), ResultFile: passed, ScenarioFile: scenario})
 	run := NewReader().Read(dir)
 	if run.Lost != 1000 || len(run.Problems) != problemsMost+1 || !named(run.Problems, TraceFile, 0, "990 more lines") {
 		t.Errorf("%d lost, problems %+v", run.Lost, run.Problems)
@@ -143,5 +151,19 @@ func TestRunsAreFoundAtAnyDepthAndOnce(t *testing.T) {
 	}
 	if !named(found.Problems, "absent", 0, "no such file") {
 		t.Errorf("problems %+v", found.Problems)
+	}
+}
+
+// A pipe or a device in the place of a file is named and never waited for.
+func TestWhatIsNoFileIsNamed(t *testing.T) {
+	dir := storedRun(t, map[string]string{ResultFile: passed})
+	if err := errors.Join(syscall.Mkfifo(filepath.Join(dir, TraceFile), 0o644), os.Symlink("/dev/zero", filepath.Join(dir, ScenarioFile))); err != nil {
+		t.Fatal(err)
+	}
+	run := NewReader().Read(dir)
+	for _, file := range []string{TraceFile, ScenarioFile} {
+		if !named(run.Problems, file, 0, "is no regular file") {
+			t.Errorf("no problem names %s: %+v", file, run.Problems)
+		}
 	}
 }

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 
 	"baton/reports/model"
+	"baton/scenarios/stored"
 )
 
 // mutantsVersion is the version of mutants.json.
@@ -14,7 +14,7 @@ const mutantsVersion = 1
 
 // Mutants reads mutants.json, which `make mutants` leaves.
 func Mutants(file string) (*model.Mutants, error) {
-	var stored struct {
+	var list struct {
 		Version int  `json:"version"`
 		Clean   bool `json:"clean"` // without a mutant every suite passes
 		Mutants []struct {
@@ -25,21 +25,21 @@ func Mutants(file string) (*model.Mutants, error) {
 			Seconds float64 `json:"seconds"`
 		} `json:"mutants"`
 	}
-	data, err := os.ReadFile(file)
+	data, err := stored.ReadFile(file, resultMost)
 	if err == nil {
-		err = json.Unmarshal(data, &stored)
+		err = json.Unmarshal(data, &list)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if stored.Version != mutantsVersion {
-		return nil, fmt.Errorf("has version %d; this baton reads version %d", stored.Version, mutantsVersion)
+	if list.Version != mutantsVersion {
+		return nil, fmt.Errorf("has version %d; this baton reads version %d", list.Version, mutantsVersion)
 	}
-	if !stored.Clean {
+	if !list.Clean {
 		return nil, errors.New("says that a suite fails without a mutant too: a kill proves nothing")
 	}
 	m := &model.Mutants{File: file, Mutants: []model.Mutant{}}
-	for _, s := range stored.Mutants {
+	for _, s := range list.Mutants {
 		switch s.Outcome {
 		case "killed":
 			m.Killed++

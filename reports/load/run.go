@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"baton/impl/trace"
@@ -14,6 +14,7 @@ import (
 	"baton/scenarios/check"
 	"baton/scenarios/evidence"
 	"baton/scenarios/plan"
+	"baton/scenarios/stored"
 )
 
 // Run is one stored run, as far as it could be read.
@@ -72,13 +73,13 @@ func (reader *Reader) Read(dir string) *Run {
 func (r *Run) skipped() bool { return r.Stored != nil && r.Stored.Verdict == skip }
 
 func (r *Run) result(file string) *check.Verdict {
-	data, err := os.ReadFile(file)
+	data, err := stored.ReadFile(file, resultMost)
 	var v check.Verdict
 	if err == nil {
 		err = json.Unmarshal(data, &v)
 	}
-	if err == nil && v.Verdict == "" {
-		err = errors.New("has no verdict")
+	if err == nil && !slices.Contains([]check.Outcome{check.Pass, check.Fail, check.Inconclusive, skip}, v.Verdict) {
+		err = fmt.Errorf("has the verdict %.40q", v.Verdict)
 	}
 	if err != nil {
 		r.Problems = append(r.Problems, problem(file, reason(err), "what the trace shows"))
@@ -89,7 +90,7 @@ func (r *Run) result(file string) *check.Verdict {
 
 // scenario reads the plan of a run, nil if it is none of it.
 func (reader *Reader) scenario(r *Run, file string) *plan.Plan {
-	source, err := os.ReadFile(file)
+	source, err := stored.ReadFile(file, scenarioMost)
 	p := reader.plans[string(source)]
 	if err == nil && p == nil {
 		if p, err = plan.Parse(file, source); err == nil {

@@ -2,12 +2,13 @@ package load
 
 import (
 	"fmt"
+	"io"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
 	"baton/reports/model"
+	"baton/scenarios/stored"
 	"baton/scenarios/summary"
 )
 
@@ -64,12 +65,12 @@ func Searches(files []string) ([]model.Campaign, []model.Problem) {
 }
 
 func readSearch(file string) (summary.Summary, error) {
-	f, err := os.Open(file)
+	f, err := stored.Open(file)
 	if err != nil {
 		return summary.Summary{}, err
 	}
 	defer f.Close()
-	return summary.Read(f)
+	return summary.Read(io.LimitReader(f, resultMost))
 }
 
 // searched is a campaign over seeds.

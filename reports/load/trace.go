@@ -10,11 +10,15 @@ import (
 
 	"baton/impl/trace"
 	"baton/reports/model"
+	"baton/scenarios/stored"
 )
 
-// Bounds of what a damaged or hostile trace can cost.
+// Bounds of what damaged or hostile files can cost.
 const (
 	lineMost     = 1 << 20 // bytes of one event
+	traceMost    = 1 << 30 // bytes of a trace
+	scenarioMost = 1 << 20 // bytes of a scenario
+	resultMost   = 1 << 26 // bytes of a result
 	problemsMost = 10      // of one file that are told one by one
 	eventsMost   = 1 << 16 // for which room is made at once
 	eventLen     = 120     // bytes of a short event
@@ -33,7 +37,7 @@ type traceReader struct {
 // readTrace reads the trace of a run. decoder may be shared by one goroutine's runs.
 func readTrace(file string, decoder *trace.Decoder) *traceReader {
 	r := &traceReader{file: file, decoder: decoder}
-	f, err := os.Open(file)
+	f, err := stored.Open(file)
 	if err != nil {
 		r.problems = append(r.problems, problem(file, reason(err), "what the run's result says"))
 		return r
@@ -42,9 +46,12 @@ func readTrace(file string, decoder *trace.Decoder) *traceReader {
 	if info, err := f.Stat(); err == nil {
 		r.events = make([]trace.Event, 0, min(info.Size()/eventLen, eventsMost))
 	}
-	r.read(f)
+	r.read(io.LimitReader(f, traceMost))
+	if info, err := f.Stat(); err == nil && info.Size() > traceMost {
+		r.lose(0, fmt.Sprintf("has %d bytes, of which the first %d are read", info.Size(), traceMost))
+	}
 	if r.lost > problemsMost {
-		r.problems = append(r.problems, problem(file, fmt.Sprintf("%d more lines cannot be used", r.lost-problemsMost), ""))
+		r.problems = append(r.problems, problem(file, fmt.Sprintf("%d more lines cannot be used", r.lost-problemsMost), "the other events"))
 	}
 	if r.meta == nil && len(r.events) > 0 {
 		r.problems = append(r.problems, problem(file, "no event says what ran (kind meta)", "its events"))
@@ -93,6 +100,9 @@ func nextLine(lines *bufio.Reader) (line []byte, whole bool, err error) {
 
 // line takes one event. last says that no newline ends it.
 func (r *traceReader) line(n int, line []byte, last bool) {
+	if n == 1 {
+		line = bytes.TrimPrefix(line, []byte("\ufeff")) // an editor's
+	}
 	e, err := r.decoder.Decode(line)
 	switch {
 	case err != nil && last:
@@ -105,7 +115,10 @@ func (r *traceReader) line(n int, line []byte, last bool) {
 		r.lose(n, fmt.Sprintf("says again what ran, and something else: %s in %s, version %d, after %s in %s, version %d",
 			e.Meta.Scenario, e.Meta.World, e.Meta.Version, r.meta.Scenario, r.meta.World, r.meta.Version))
 		return
-	case e.Meta != nil && r.meta == nil:
+	case e.Meta != nil && r.meta != nil:
+		r.lose(n, "says again what ran: the file holds two traces, or one twice")
+		return
+	case e.Meta != nil:
 		r.meta = e.Meta
 	}
 	r.events = append(r.events, e)

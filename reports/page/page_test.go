@@ -85,6 +85,28 @@ func TestPageKeepsItsLimit(t *testing.T) {
 	b.calm()
 }
 
+// A time axis that is damaged is named, and hides nothing else of its run.
+func TestADamagedAxisHidesNothingElse(t *testing.T) {
+	d := report(t, 20, 3)
+	wrong, err := pack([]string{"no axis"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, damaged := range []Packed{[]byte("not compressed"), d.Timelines[1][:len(d.Timelines[1])/2], wrong} {
+		d.Timelines[i] = damaged
+	}
+	page := written(t, d)
+	b := newBrowser(t)
+	for i := range 3 {
+		b.open(page, fmt.Sprintf("#run-%d", i))
+		b.do(chromedp.WaitVisible(".checks", chromedp.ByQuery))
+		if text := b.text("main"); !strings.Contains(text, "it is damaged") || !strings.Contains(text, "bin/baton run") {
+			t.Errorf("run %d:\n%s", i, text)
+		}
+	}
+	b.calm()
+}
+
 func TestKeyboardZoomsAndPans(t *testing.T) {
 	b := newBrowser(t)
 	b.open(written(t, report(t, 20, 300)), "#run-0")

@@ -16,6 +16,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/scenarios/check"
+	"baton/scenarios/stored"
 )
 
 // ManifestFile is the manifest's name in the folder of a run.
@@ -90,12 +91,15 @@ func TableFile(node string) string { return "table-" + node + ".txt" }
 // LogFile is the name of a node's log.
 func LogFile(node string) string { return "log-" + node + ".txt" }
 
+// manifestMost is how large a manifest may be, in bytes.
+const manifestMost = 1 << 24
+
 // Read reads the manifest in the folder of a run. The error wraps fs.ErrNotExist
 // if nothing was kept of it.
 func Read(dir string) (Manifest, error) {
 	var m Manifest
 	file := filepath.Join(dir, ManifestFile)
-	data, err := os.ReadFile(file)
+	data, err := stored.ReadFile(file, manifestMost)
 	if err == nil {
 		err = json.Unmarshal(data, &m)
 	}

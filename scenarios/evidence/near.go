@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/gopacket/gopacket/pcapgo"
 
 	"baton/impl/clock"
+	"baton/scenarios/stored"
 )
 
 // Frame is one frame of a capture, as a line for reading.
@@ -29,7 +29,7 @@ const readAhead = 256 << 10
 // The file is expected to be by time, as a run leaves it. Of one that is damaged
 // before that Near returns what can be read, beside the error.
 func Near(dir string, f File, instants []clock.Instant, n int) ([]Frame, error) {
-	file, err := os.Open(filepath.Join(dir, filepath.Base(f.File)))
+	file, err := stored.Open(filepath.Join(dir, filepath.Base(f.File)))
 	if err != nil {
 		return nil, fmt.Errorf("evidence: %w", err)
 	}

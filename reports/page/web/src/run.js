@@ -14,21 +14,26 @@ export async function runView(article, report, index) {
     row.doc && h('p', { class: 'doc' }, row.doc),
     repeats(report, row, index),
     broken(report, run, row)].filter(Boolean))
-  const timeline = await loadTimeline(index)
-  if (timeline) {
-    article.append(...[axis(timeline, captures(report, index)), waterfalls(timeline),
-      timeline.cut.length > 0 && h('details', { class: 'cut' }, h('summary', {}, 'What the axis leaves out'), h('ul', {}, timeline.cut.map((c) => h('li', {}, c))))].filter(Boolean))
-  } else {
-    article.append(h('p', { class: 'problem' }, report.left.has(index)
-      ? 'The time axis of this run was left out to keep the page under 5 MiB; a report of this run alone has it.'
-      : 'There is no time axis: the run’s trace could not be read.'))
-  }
+  article.append(...await when(report, index))
   article.append(...[figures(run, row), checks(run), evidence(report, run, index), facts(report, run)].filter(Boolean))
 }
 
 function repeats(report, row, index) {
   return row.runs.length > 1 && h('nav', { class: 'repeats', 'aria-label': 'repeats' }, row.runs.map((i, n) => h('a', { href: `#run-${i}`, 'aria-current': i === index && 'page',
     'aria-label': `run ${n + 1}, ${report.suite.runs[i].verdict}` }, badge(report.suite.runs[i].verdict, String(n + 1)))))
+}
+
+/** When everything happened. A time axis that is damaged is named; the rest of the run stands without it. */
+async function when(report, index) {
+  const problem = (text) => [h('p', { class: 'problem' }, text)]
+  try {
+    const timeline = await loadTimeline(index)
+    if (!timeline) return problem(report.left.has(index) ? 'The time axis of this run was left out to keep the page under 5 MiB; a report of this run alone has it.' : 'There is no time axis: the run’s trace could not be read.')
+    return [axis(timeline, captures(report, index)), waterfalls(timeline),
+      timeline.cut.length > 0 && h('details', { class: 'cut' }, h('summary', {}, 'What the axis leaves out'), h('ul', {}, timeline.cut.map((c) => h('li', {}, c))))].filter(Boolean)
+  } catch (error) {
+    return problem(`The time axis of this run cannot be shown, it is damaged: ${error.message}`)
+  }
 }
 
 /** What most readers came for, before anything else: what broke, when, by whom, and whether it is noise. */
