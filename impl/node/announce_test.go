@@ -1,0 +1,72 @@
+package node
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/trace"
+)
+
+// announcements counts those of a node since the transcript had so many events.
+func (l *lab) announcements(id string, since int) int {
+	count := 0
+	for _, e := range l.log[since:] {
+		if e.Kind == trace.KindAnnounce && e.Node == id {
+			count++
+		}
+	}
+	return count
+}
+
+func TestNothingIsAnnouncedOnceForwardingHasEnded(t *testing.T) {
+	l := newPair(t)
+	l.run(10 * time.Millisecond) // in the middle of lb1's burst
+	l.dropSync["lb2"] = true     // no answer: lb1 stays Yielding for long
+	l.open("lb1", 1)
+	l.step(l.nodes["lb1"], Handover{})
+	l.wantRoles("Yielding", "Backup")
+	since := len(l.log)
+	l.run(yieldLimit / 2)
+	if n := l.announcements("lb1", since); n != 0 {
+		t.Errorf("announced %d times while Yielding", n)
+	}
+}
+
+// While the peer was not heard it may have been MASTER, and caches may have latched
+// on it.
+func TestAMasterAnnouncesAgainWhenItHearsItsPeerAgain(t *testing.T) {
+	l := newPair(t)
+	l.run(2 * time.Second)
+	l.crash("lb2")
+	l.run(time.Second)
+	since := len(l.log)
+	l.boot("lb2")
+	l.until(time.Second, "lb1 hears lb2", func() bool { return l.announcements("lb1", since) > 0 })
+	l.run(burst[len(burst)-1])
+	l.wantRoles("Master", "Backup")
+	if n := l.announcements("lb1", since); n != len(burst) {
+		t.Errorf("announced %d times after the peer came back, want %d", n, len(burst))
+	}
+}
+
+// Every packet of a burst may be lost, and a host that latched on the old MASTER then
+// sends to it until its own table ages.
+func TestAMasterGoesOnAnnouncing(t *testing.T) {
+	l := newPair(t)
+	last := burst[len(burst)-1]
+	l.run(last + time.Millisecond)
+	since, want := len(l.log), int((settled-last)/repeat)
+	l.run(settled - last)
+	if n := l.announcements("lb1", since); n != want {
+		t.Errorf("announced %d times in the %v after the burst, want one each %v", n, settled-last, repeat)
+	}
+	settledAt := len(l.log)
+	l.run(3*refresh + refresh/2)
+	l.wantRoles("Master", "Backup")
+	if n := l.announcements("lb1", settledAt); n != 3 {
+		t.Errorf("announced %d times in the %v after that, want one each %v", n, 3*refresh+refresh/2, refresh)
+	}
+	if n := l.announcements("lb2", since); n != 0 {
+		t.Errorf("the Backup announced %d times", n)
+	}
+}

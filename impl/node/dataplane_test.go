@@ -1,0 +1,68 @@
+package node
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/ha"
+)
+
+func TestADataplaneThatTakesNoEntriesDoesNotKeepANodeFromServing(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.nodes["lb2"].refuses = true
+	l.open("lb1", 1)
+	l.run(100 * time.Millisecond)
+	if l.inSync("lb2") {
+		t.Error("in sync without the flow")
+	}
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+installLimit+10*time.Millisecond)
+	if !strings.Contains(l.transcript(), "degraded") {
+		t.Errorf("claimed as if in sync:\n%s", l.transcript())
+	}
+}
+
+func TestLostFlowEventsAreFoundByADump(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	e := l.open("lb1", 1)
+	l.run(10 * time.Millisecond)
+	missed := e
+	missed.Original.SrcPort, missed.Reply.DstPort = 2, 2
+	l.nodes["lb1"].table[missed.Original] = missed // its event was lost
+	l.step(l.nodes["lb1"], Lost{})
+	l.until(time.Second, "the peer has the flow", func() bool {
+		_, ok := l.nodes["lb2"].table[missed.Original]
+		return ok
+	})
+}
+
+func TestALinkLostOnTheMasterMovesTheRole(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.step(l.nodes["lb1"], Link{Name: "backend0", Up: false})
+	masterWithin(l, "lb2", 20*time.Millisecond)
+	l.wantRoles("Fault", "Master")
+	l.step(l.nodes["lb1"], Link{Name: "backend0", Up: true})
+	l.run(3 * time.Second)
+	l.wantRoles("Backup", "Master")
+}
+
+func TestARefusedLeaseIsAFault(t *testing.T) {
+	l := newLab(t)
+	n := l.nodes["lb1"]
+	n.holdDone = true
+	l.boot("lb1")
+	n.holdDone = true
+	l.until(time.Second, "lb1 claims", func() bool { return l.role("lb1") == "Claiming" })
+	for _, in := range n.later {
+		d := in.(Done)
+		d.Err = "map is read-only"
+		n.node.Step(l.now, d)
+	}
+	if got := n.node.Role(); got != ha.Fault && got != ha.Backup {
+		t.Errorf("role %s after a refused lease", got)
+	}
+}

@@ -1,0 +1,151 @@
+package node
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPreferredNodeIsHandedTheRoleAfterSync(t *testing.T) {
+	l := newPair(t, func(c *Config) { c.Preempt = PreemptAfterSync })
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+	for i := range 1000 {
+		l.open("lb2", i)
+	}
+	l.boot("lb1")
+	masterWithin(l, "lb1", 2*time.Second)
+	if role := l.lastRole("lb1"); role.Epoch != 3 {
+		t.Errorf("epoch %d, want 3", role.Epoch)
+	}
+	if !strings.Contains(l.transcript(), "granted by the MASTER") {
+		t.Errorf("not by a grant:\n%s", l.transcript())
+	}
+	l.run(time.Second)
+	l.wantRoles("Master", "Backup")
+	if !l.inSync("lb2") {
+		t.Error("the node that yielded is not in sync")
+	}
+}
+
+func TestOperatorHandover(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.step(l.nodes["lb1"], Handover{})
+	masterWithin(l, "lb2", 20*time.Millisecond)
+	l.run(3 * time.Second)
+	l.wantRoles("Backup", "Master")
+	if !l.inSync("lb1") {
+		t.Error("the former MASTER is not in sync")
+	}
+}
+
+// A node that left in order has not flapped: it takes over from a peer that crashes
+// as fast as any, however often the role has moved.
+func TestHandoversDoNotCountAsFlaps(t *testing.T) {
+	l := newPair(t)
+	l.run(100 * time.Millisecond)
+	for range 3 {
+		l.step(l.nodes["lb1"], Handover{})
+		masterWithin(l, "lb2", 20*time.Millisecond)
+		l.run(100 * time.Millisecond)
+		l.step(l.nodes["lb2"], Handover{})
+		masterWithin(l, "lb1", 20*time.Millisecond)
+		l.run(100 * time.Millisecond)
+	}
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+}
+
+func TestHandoverIsRefusedWithoutAReadyPeer(t *testing.T) {
+	l := newPair(t)
+	l.crash("lb2")
+	l.run(time.Second)
+	l.step(l.nodes["lb1"], Handover{})
+	l.run(time.Second)
+	if l.role("lb1") != "Master" {
+		t.Fatalf("gave the role to nobody\n%s", l.transcript())
+	}
+	if !strings.Contains(l.transcript(), "handover refused: PeerReady") {
+		t.Errorf("the refusal does not name its gate:\n%s", l.transcript())
+	}
+}
+
+func TestHandoverToADyingPeerIsTakenBack(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.dropSync["lb2"] = true // its acks never arrive
+	l.open("lb1", 7)
+	l.step(l.nodes["lb1"], Handover{})
+	l.wantRoles("Yielding", "Backup")
+	masterWithin(l, "lb1", yieldLimit+50*time.Millisecond)
+	if got := l.lastRole("lb1").Epoch; got != 2 {
+		t.Errorf("taken back with epoch %d, want 2", got)
+	}
+}
+
+func TestStopHandsOverFirst(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.step(l.nodes["lb1"], Stop{})
+	masterWithin(l, "lb2", 20*time.Millisecond)
+	l.until(100*time.Millisecond, "lb1 exits", func() bool { return l.nodes["lb1"].exited })
+	if role := l.lastRole("lb2"); !strings.Contains(strings.Join(role.Gates, " "), "Granted") && role.Degraded {
+		t.Errorf("lb2 claimed %s", role.Reason)
+	}
+}
+
+// A MASTER that pauses while it hands over may have been taken for dead.
+func TestAPauseWhileYieldingGivesTheRoleUp(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.dropSync["lb2"] = true
+	l.open("lb1", 1)
+	l.step(l.nodes["lb1"], Handover{})
+	l.wantRoles("Yielding", "Backup")
+	l.freeze("lb1")
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+	l.run(yieldLimit)
+	l.thaw("lb1")
+	l.run(time.Second)
+	l.wantRoles("Backup", "Master")
+}
+
+func TestANodeThatLeavesDoesNotClaim(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.dropSync["lb2"] = true // lb1 waits for an ack that never comes
+	l.open("lb1", 1)
+	l.step(l.nodes["lb1"], Stop{})
+	l.wantRoles("Yielding", "Backup")
+	since := l.mark("lb1")
+	l.crash("lb2")
+	l.until(2*yieldLimit, "lb1 exits", func() bool { return l.nodes["lb1"].exited })
+	for _, change := range since() {
+		if strings.HasSuffix(change, "Claiming") {
+			t.Errorf("claimed while it was leaving: %v", since())
+		}
+	}
+}
+
+func TestStopOfALonelyMasterEnds(t *testing.T) {
+	l := newLab(t)
+	l.boot("lb1")
+	masterWithin(l, "lb1", time.Second)
+	l.step(l.nodes["lb1"], Stop{})
+	l.until(time.Second, "lb1 exits", func() bool { return l.nodes["lb1"].exited })
+}
+
+func TestAGrantFromBeforeASilenceIsNotTaken(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb2 := l.nodes["lb2"]
+	old := lb2.stream
+	l.freeze("lb2")
+	l.run(time.Second)
+	g := grant{Epoch: 1}
+	lb2.held = append([]Input{Message{Stream: old, Data: g.encode()}}, lb2.held...)
+	l.thaw("lb2")
+	l.run(50 * time.Millisecond)
+	l.wantRoles("Master", "Backup")
+}

@@ -1,0 +1,108 @@
+package node
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/bfd"
+)
+
+// A timer is never punctual; that must not be taken for a pause.
+func TestLateTimersDoNotDelayATakeover(t *testing.T) {
+	for _, late := range []time.Duration{10 * time.Microsecond, time.Millisecond, 5 * time.Millisecond} {
+		l := newPair(t)
+		l.late = late
+		l.run(time.Second)
+		l.crash("lb1")
+		masterWithin(l, "lb2", labDetect+5*time.Millisecond+2*late)
+	}
+}
+
+func TestAFrozenMasterComesBackAsBackup(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.freeze("lb1")
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+	l.run(2 * time.Second)
+	l.thaw("lb1")
+	l.until(time.Second, "lb1 in sync", func() bool { return l.inSync("lb1") })
+	l.run(3 * time.Second)
+	l.wantRoles("Backup", "Master")
+}
+
+// A pause longer than the lease but shorter than detection costs no hold-down:
+// the peer says after the pause that it has not claimed.
+func TestAShortStallIsForgivenOnceThePeerAnswers(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1 := l.nodes["lb1"]
+	l.freeze("lb1")
+	l.until(labDetect, "lease runs out", func() bool { return lb1.lease < l.now })
+	l.thaw("lb1")
+	if l.role("lb1") != "Backup" {
+		t.Fatalf("role %s after the lease ran out", l.role("lb1"))
+	}
+	masterWithin(l, "lb1", 20*time.Millisecond)
+	l.run(time.Second)
+	l.wantRoles("Master", "Backup")
+}
+
+// A BACKUP that was paused has heard nothing meanwhile; the silence was its own.
+func TestAFrozenBackupDoesNotTakeItsOwnSilenceForThePeers(t *testing.T) {
+	for _, pause := range []time.Duration{labDetect - 10*time.Millisecond, labDetect + 10*time.Millisecond, time.Second, time.Minute} {
+		l := newPair(t)
+		l.run(time.Second)
+		since := l.mark("lb2")
+		l.freeze("lb2")
+		l.run(pause)
+		l.thaw("lb2")
+		l.run(3 * time.Second)
+		l.wantRoles("Master", "Backup")
+		if changes := since(); len(changes) != 0 {
+			t.Errorf("after a pause of %v: %v", pause, changes)
+		}
+	}
+}
+
+// A node that was paused hears what waited as of when it came: what came in time
+// keeps its session up, what did not leaves it down, and neither renews a lease
+// that has run out.
+func TestAPacketThatWaitedCountsFromWhenItCame(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		pause time.Duration
+		state string
+	}{
+		// The peer goes on sending; only this node's own packets are missing there.
+		{"shorter than detection", labDetect - 20*time.Millisecond, "Up"},
+		// The peer has declared it down and says so last.
+		{"longer than detection", 2 * labDetect, "Down"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newPair(t)
+			l.run(time.Second)
+			lb2 := l.nodes["lb2"]
+			l.freeze("lb2")
+			l.run(c.pause)
+			downs := func() (n uint64) {
+				for _, p := range lb2.node.Status().Paths {
+					n += p.Stats.Downs
+				}
+				return n
+			}
+			before := downs()
+			l.thaw("lb2")
+			for _, p := range lb2.node.Status().Paths {
+				if p.State != c.state {
+					t.Errorf("%s is %s (%s), want %s", p.Name, p.State, p.Diag, c.state)
+				}
+				if p.Diag == bfd.DiagDetectionTimeExpired.String() {
+					t.Errorf("%s: it took its own pause for the peer's silence", p.Name)
+				}
+			}
+			if went := downs() != before; went != (c.state == "Down") {
+				t.Errorf("went down: %v", went)
+			}
+		})
+	}
+}

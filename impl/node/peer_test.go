@@ -1,0 +1,182 @@
+package node
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/ha"
+	"baton/impl/trace"
+)
+
+// A stream that the kernel of a dead peer accepted says nothing and never ends.
+func TestAMuteStreamIsGivenUp(t *testing.T) {
+	l := newLab(t)
+	l.boot("lb1")
+	masterWithin(l, "lb1", time.Second)
+	lb1 := l.nodes["lb1"]
+	lb1.stream = 99
+	l.step(lb1, Stream{ID: 99, Up: true})
+	l.run(muteLimit + 10*time.Millisecond)
+	if lb1.stream == 99 {
+		t.Error("still on the mute stream")
+	}
+}
+
+func TestPartitionHealsToOneMaster(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	for _, key := range []string{"lb1 clients", "lb1 sync", "lb2 clients", "lb2 sync"} {
+		l.dropBFD[key] = true
+	}
+	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
+	l.run(2 * time.Second)
+	l.wantRoles("Master", "Master")
+	clear(l.dropSync)
+	delete(l.dropBFD, "lb1 sync")
+	delete(l.dropBFD, "lb2 sync")
+	l.run(2 * time.Second)
+	l.wantRoles("Backup", "Master") // the higher epoch wins
+	clear(l.dropBFD)
+	l.until(time.Second, "lb1 in sync", func() bool { return l.inSync("lb1") })
+	announced := 0
+	for _, e := range l.log {
+		if e.Kind == trace.KindAnnounce && e.Node == "lb2" {
+			announced++
+		}
+	}
+	if announced < 2*len(burst) {
+		t.Errorf("the winner announced %d times, want a second burst after the heal", announced)
+	}
+}
+
+// A partition heals for the stream first: sessions that are Down send once a second. The
+// loser must not take what it has just been told of for silence, and claim again. It does
+// not wait for ever for a MASTER that only its stream speaks of.
+func TestAMasterThatTheStreamTellsOfIsNotSilent(t *testing.T) {
+	l := newPair(t, func(c *Config) { c.Hold = 50 * time.Millisecond })
+	l.run(time.Second)
+	for _, key := range []string{"lb1 clients", "lb1 sync", "lb2 clients", "lb2 sync"} {
+		l.dropBFD[key] = true
+	}
+	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
+	l.run(2 * time.Second)
+	l.wantRoles("Master", "Master")
+	clear(l.dropSync)
+	l.until(time.Second, "lb1 gives up the role", func() bool { return l.role("lb1") == "Backup" })
+	since := l.mark("lb1")
+	l.run(hearLimit - 10*time.Millisecond)
+	if changes := since(); len(changes) > 0 {
+		t.Errorf("it was told of the MASTER, and then: %v", changes)
+	}
+	l.until(time.Second, "lb1 claims, since BFD goes on hearing nobody", func() bool { return l.role("lb1") == "Master" })
+}
+
+func TestLosingTheMasterDuringSyncClaimsDegradedAndSaysSo(t *testing.T) {
+	l := newPair(t, func(c *Config) { c.Sync.BatchEntries, c.Sync.Window = 16, 2 })
+	for i := range 5000 {
+		l.open("lb1", i)
+	}
+	l.run(time.Second)
+	l.crash("lb2")
+	l.run(time.Second)
+	l.boot("lb2")
+	l.nodes["lb2"].holdDone = true // its dataplane is slow: the window fills
+	l.run(2 * labHold)
+	if l.inSync("lb2") {
+		t.Fatal("in sync without having applied anything")
+	}
+	l.crash("lb1")
+	l.release("lb2")
+	masterWithin(l, "lb2", 2*labDetect)
+	if !strings.Contains(l.transcript(), "degraded") {
+		t.Errorf("not said:\n%s", l.transcript())
+	}
+}
+
+func TestAStaleTableIsNotInSync(t *testing.T) {
+	l := newPair(t)
+	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
+	l.dropBFD["lb1 sync"] = true
+	l.run(labDetect + staleAfter + 10*time.Millisecond)
+	l.wantRoles("Master", "Backup")
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+	if !strings.Contains(l.transcript(), "degraded") {
+		t.Errorf("claimed as if in sync:\n%s", l.transcript())
+	}
+}
+
+func TestHostileMessagesChangeNoRole(t *testing.T) {
+	good := state{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, Complete: true, Priority: 255, ID: "lb2"}, Incarnation: 1, Seq: 1}.encode()
+	wrongID := state{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, ID: "mallory"}}.encode()
+	cases := map[string][]byte{
+		"empty id":       good[:stateLen],
+		"truncated":      good[:10],
+		"wrong version":  append([]byte{typeState, 9}, good[2:]...),
+		"unknown role":   append([]byte{typeState, wireVersion, 77}, good[3:]...),
+		"unknown flags":  append([]byte{typeState, wireVersion, byte(ha.Master), 0xf0}, good[4:]...),
+		"unknown type":   {0xee, wireVersion},
+		"one byte":       {typeState},
+		"another's name": wrongID,
+		"long request":   {typeRequest, wireVersion, 1},
+		"short grant":    {typeGrant, wireVersion, 1},
+	}
+	for name, data := range cases {
+		t.Run(name, func(t *testing.T) {
+			l := newPair(t)
+			l.run(time.Second)
+			lb1 := l.nodes["lb1"]
+			before := lb1.node.peer
+			l.step(lb1, Message{Stream: lb1.stream, Data: data})
+			if lb1.node.peer.state != before.state {
+				t.Errorf("changed what is known of the peer")
+			}
+			if lb1.node.stream.up {
+				t.Error("the stream survived a protocol violation")
+			}
+			l.run(time.Second)
+			l.wantRoles("Master", "Backup")
+		})
+	}
+}
+
+// What was on its way on a stream that has been given up says nothing on the next.
+func TestAFormerStreamIsNotHeard(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1 := l.nodes["lb1"]
+	former := lb1.stream
+	l.dropStream(lb1)
+	l.dropStream(l.nodes["lb2"])
+	l.until(time.Second, "a new stream", func() bool { return lb1.stream != 0 && lb1.stream != former && lb1.node.peer.known })
+	before := lb1.node.peer
+	claim := state{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, Complete: true, ID: "lb2"}, Incarnation: 1, Seq: 1}
+	for _, data := range [][]byte{claim.encode(), {0xee}} {
+		l.step(lb1, Message{Stream: former, Data: data})
+	}
+	if lb1.node.peer.state != before.state || !lb1.node.stream.up {
+		t.Error("a message of the former stream was heard")
+	}
+	l.wantRoles("Master", "Backup")
+}
+
+func FuzzMessages(f *testing.F) {
+	f.Add(state{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 2, ID: "lb2"}}.encode())
+	f.Add(grant{Epoch: 1, Barrier: 3}.encode())
+	f.Add(encodeRequest())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if s, err := decodeState(data); err == nil {
+			data[0], data[1] = typeState, wireVersion
+			if got := s.encode(); string(got) != string(data) {
+				t.Errorf("state decodes and encodes to something else")
+			}
+		}
+		if g, err := decodeGrant(data); err == nil {
+			data[0], data[1] = typeGrant, wireVersion
+			if got := g.encode(); string(got) != string(data) {
+				t.Errorf("grant decodes and encodes to something else")
+			}
+		}
+	})
+}
