@@ -86,7 +86,7 @@ func echoOfOurs(t *testing.T, protocol string) {
 	})
 	failed := func(c control.BFDChange) bool { return c.To == "Down" && c.Diag == bfd.DiagEchoFailed.String() }
 	var s control.BFDSession
-	stalled := stalls(func() {
+	stalled := stalls(l.speaker.PID(), func() {
 		forward(t, l.theirs, false)
 		s = l.await(t, "our session is Down for it", func(s control.BFDSession) bool { return slices.ContainsFunc(s.Changes, failed) })
 	})
@@ -143,7 +143,7 @@ func TestUnaffiliatedEcho(t *testing.T) {
 			}
 			l.await(t, "our session is Up", isUp)
 			var down control.BFDSession
-			stalled := stalls(func() {
+			stalled := stalls(l.speaker.PID(), func() {
 				forward(t, l.theirs, false)
 				down = l.await(t, "our session is Down", func(s control.BFDSession) bool { return s.State == "Down" })
 			})

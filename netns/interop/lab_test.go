@@ -6,6 +6,7 @@ package interop_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -70,8 +71,30 @@ func newLab(t *testing.T) *lab {
 	); err != nil {
 		t.Fatal(err)
 	}
+	l.bindable(t)
 	l.wire = tap(t, l.ours, "a0")
 	return l
+}
+
+// bindable waits until the kernel has made the addresses usable, those of IPv6 some
+// time after the link came up: BIRD tries to bind to one once, and is silent for good
+// where that fails.
+func (l *lab) bindable(t *testing.T) {
+	t.Helper()
+	for host, addrs := range map[*netns.Host]map[string]string{l.ours: ourAddr, l.theirs: theirAddr} {
+		for _, addr := range addrs {
+			wait(t, addr+" can be bound to", func() (bool, string) {
+				err := host.Do(func() error {
+					conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(addr)})
+					if err == nil {
+						err = conn.Close()
+					}
+					return err
+				})
+				return err == nil, fmt.Sprint(err)
+			})
+		}
+	}
 }
 
 // session is a session of 3 × interval with the peer.

@@ -147,29 +147,6 @@ func polled(t *testing.T, l *lab, ours bool) {
 // Time. A host that stood still for longer meanwhile proves nothing.
 const slack = 30 * ms
 
-// stalls watches whether this process gets to run while f does.
-func stalls(f func()) (worst time.Duration) {
-	stop, done := make(chan struct{}), make(chan time.Duration)
-	go func() {
-		tick := time.NewTicker(ms)
-		defer tick.Stop()
-		var worst time.Duration
-		for last := time.Now(); ; {
-			select {
-			case <-stop:
-				done <- max(worst, time.Since(last))
-				return
-			case <-tick.C:
-				worst = max(worst, time.Since(last))
-				last = time.Now()
-			}
-		}
-	}()
-	f()
-	close(stop)
-	return <-done
-}
-
 // judge holds a measured Detection Time to the one that was negotiated.
 func judge(t *testing.T, measured, detection, stalled time.Duration) {
 	t.Helper()
@@ -187,7 +164,7 @@ func judge(t *testing.T, measured, detection, stalled time.Duration) {
 func theirCrash(t *testing.T, l *lab, p peer) {
 	t.Helper()
 	var s control.BFDSession
-	stalled := stalls(func() {
+	stalled := stalls(l.speaker.PID(), func() {
 		if err := p.kill(l.ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +180,7 @@ func theirCrash(t *testing.T, l *lab, p peer) {
 func ourCrash(t *testing.T, l *lab, p peer, detection time.Duration) {
 	t.Helper()
 	l.wire.forget()
-	stalled := stalls(func() {
+	stalled := stalls(p.pid(), func() {
 		wait(t, "a packet of ours on the wire", func() (bool, string) {
 			return l.wire.count(true, func(bfd.Packet) bool { return true }) > 0, "none"
 		})

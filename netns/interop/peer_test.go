@@ -16,6 +16,7 @@ type peer interface {
 	// report is what the peer says of its session.
 	report(ctx context.Context) (report, error)
 	kill(ctx context.Context) error
+	pid() int // of the process that has the session
 }
 
 // report is a session in the peer's own words, of state, transmit interval and
@@ -109,6 +110,8 @@ func (p *frrPeer) report(ctx context.Context) (report, error) {
 	}, nil
 }
 
+func (p *frrPeer) pid() int { return p.Process().PID() }
+
 func (p *frrPeer) kill(ctx context.Context) error { return p.Kill(ctx) }
 
 type birdPeer struct {
@@ -149,5 +152,7 @@ func (p *birdPeer) report(ctx context.Context) (report, error) {
 	}
 	return report{state: sessions[0].State, transmit: sessions[0].Interval, detection: sessions[0].Timeout}, nil
 }
+
+func (p *birdPeer) pid() int { return p.Process().PID() }
 
 func (p *birdPeer) kill(ctx context.Context) error { return p.Kill(ctx) }

@@ -18,6 +18,7 @@ import (
 type wire struct {
 	mu     sync.Mutex
 	seen   []seen
+	since  time.Time         // of what is in seen
 	echoes map[bool]echoSeen // the last echo packet of each side, true is ours
 }
 
@@ -77,7 +78,8 @@ func (w *wire) note(packet []byte, at time.Time, ours bool) {
 	if e, ok := echoPacket(packet); ok {
 		w.echoes[ours] = e
 	}
-	if p, ok := controlPacket(packet); ok {
+	// What crossed the wire before forget may be read from the socket after it.
+	if p, ok := controlPacket(packet); ok && !at.Before(w.since) {
 		p.Auth = nil
 		w.seen = append(w.seen, seen{at: at, ours: ours, Packet: p})
 	}
@@ -146,5 +148,5 @@ func (w *wire) silence() time.Duration {
 func (w *wire) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.seen = nil
+	w.seen, w.since = nil, time.Now()
 }
