@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -130,9 +129,7 @@ func bfdStatusCommand(socket *string) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				encoder := json.NewEncoder(os.Stdout)
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(status)
+				return printJSON(status)
 			}
 			return printSessions(os.Stdout, status)
 		})

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -34,9 +33,7 @@ func statusCommand() *cobra.Command {
 					return err
 				}
 				if asJSON {
-					encoder := json.NewEncoder(os.Stdout)
-					encoder.SetIndent("", "  ")
-					return encoder.Encode(status)
+					return printJSON(status)
 				}
 				return printStatus(os.Stdout, status)
 			})

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"baton/impl/bfd"
@@ -233,20 +234,13 @@ func runForger(t *testing.T, n *testNode, arguments string) time.Duration {
 // cpuTime returns what a node's process has used so far, in user and in kernel mode.
 func cpuTime(t testing.TB, n *testNode) time.Duration {
 	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.cmd.Process.Pid))
+	p, err := procfs.NewProc(n.cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(b), ") ") // the name may hold anything
-	fields := strings.Fields(rest)
-	var ticks int64
-	for _, field := range fields[11:13] {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ticks += n
+	stat, err := p.Stat()
+	if err != nil {
+		t.Fatal(err)
 	}
-	const tick = time.Second / 100 // USER_HZ
-	return time.Duration(ticks) * tick
+	return time.Duration(stat.CPUTime() * float64(time.Second))
 }

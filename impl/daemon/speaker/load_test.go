@@ -7,10 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/procfs"
 
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
@@ -176,20 +176,13 @@ func (p *process) await(b *testing.B, what string, holds func(control.BFDSession
 // cpuTime returns what the process has used so far, in user and in kernel mode.
 func (p *process) cpuTime(b *testing.B) time.Duration {
 	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	proc, err := procfs.NewProc(p.cmd.Process.Pid)
 	if err != nil {
 		b.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(text), ") ") // the name may hold anything
-	fields := strings.Fields(rest)
-	var ticks int64
-	for _, field := range fields[11:13] {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		ticks += n
+	stat, err := proc.Stat()
+	if err != nil {
+		b.Fatal(err)
 	}
-	const tick = time.Second / 100 // USER_HZ
-	return time.Duration(ticks) * tick
+	return time.Duration(stat.CPUTime() * float64(time.Second))
 }
