@@ -63,8 +63,19 @@ func echoing(s config.BFDSession, protocol string, interval time.Duration) confi
 }
 
 // TestEcho: the Echo function with FRR's bfdd, of which each side's kernel returns what
-// the other sends.
+// the other sends; and that BIRD has none of ours.
 func TestEcho(t *testing.T) {
+	t.Run("BIRD", func(t *testing.T) {
+		t.Parallel()
+		cell(t)
+		l := echoLab(t)
+		start(t, l, kind{name: "BIRD", protocol: "IPv4"}, 50*ms)
+		l.speak(echoing(session("IPv4", 50*ms), "IPv4", 20*ms))
+		l.await(t, "our session is Up without echo packets", func(s control.BFDSession) bool {
+			return up(s) && s.Transmit == 50*ms && !s.Echo.Active && s.Echo.Sent == 0 && s.Echo.TheirsMinRx == 0
+		})
+		cannot(t, "it has no Echo function: it announces a Required Min Echo RX Interval of 0, and so gets no echo packets")
+	})
 	for _, protocol := range []string{"IPv4", "IPv6"} {
 		t.Run("FRR "+protocol, func(t *testing.T) {
 			t.Parallel()
@@ -91,6 +102,7 @@ func echoOfOurs(t *testing.T, protocol string) {
 		s = l.await(t, "our session is Down for it", func(s control.BFDSession) bool { return slices.ContainsFunc(s.Changes, failed) })
 	})
 	down := s.Changes[slices.IndexFunc(s.Changes, failed)]
+	t.Logf("what it was judged by: %+v", s)
 	judge(t, down.At.Sub(down.LastReceived), 150*ms, stalled)
 	wait(t, "the peer heard why", func() (bool, string) {
 		sessions, err := p.(*frrPeer).Sessions(l.ctx)
@@ -113,6 +125,9 @@ func echoOfTheirs(t *testing.T, protocol string) {
 	if sent.to == netip.MustParseAddr(ourAddr[protocol]) {
 		l.await(t, "their session failed", func(s control.BFDSession) bool { return s.RemoteDiag == bfd.DiagEchoFailed.String() })
 		cannot(t, fmt.Sprintf("bfdd sends its echo packets to the peer's address, not to its own (%v to %v, TTL %d), so that only another bfdd returns them", sent.from, sent.to, sent.ttl))
+	}
+	if theirs := netip.MustParseAddr(theirAddr[protocol]); sent != (echoSeen{theirs, theirs, bfd.TransmitTTL}) {
+		t.Errorf("bfdd sent %+v, want from and to %v, as the table says", sent, theirs)
 	}
 	wait(t, "bfdd has had echo packets back", func() (bool, string) {
 		c, err := p.Counters(l.ctx)

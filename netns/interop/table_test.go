@@ -98,12 +98,13 @@ from what they came to:
 crash is SIGKILL; the survivor has to declare the session down no earlier than the
 Detection Time and at most 30 ms after it, by the stamps of packets on the wire for the
 peer, and by the speaker's own instants for us. Where the host itself stood still meanwhile
-the cell is inconclusive, which is a skip with its figures.
+the cell is inconclusive, which is a skip with its figures. In the cells of echo packets it
+is one side's forwarding that ends, while its BFD goes on; the other has to go Down with the
+diagnostic Echo Function Failed, we within the same bounds.
 
 - FRR's bfdd sends its IPv4 echo packets as RFC 5881 section 4 wants it but for their source,
   which is its own address on the link: a kernel that returns them and sends redirects
   (Linux's default) answers some with an ICMP Redirect. What it does over IPv6 the table says.
-- BIRD has no Echo function.
 - BIRD sends multihop packets with a TTL of 64, not the 255 of RFC 5883 section 5 and RFC
   5881 section 5: `+"`min_ttl`"+` towards it is 64 or less.
 

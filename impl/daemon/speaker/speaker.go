@@ -8,7 +8,9 @@
 // the earliest deadline has come; a heap orders the sessions by deadline. Packets of
 // all sessions come by one socket for each port and protocol and are read in batches
 // (recvmmsg); each session has a socket of its own to send from, because its source
-// port is its own (RFC 5881 section 4). What the kernel stamped on a packet is the
+// port is its own (RFC 5881 section 4). Packets to the echo port, which a system sends
+// to itself by way of its peer, leave and come back by a packet socket for each
+// interface and protocol. What the kernel stamped on a packet is the
 // instant that its session gets, and sockets are read before deadlines are looked at:
 // a thread that was kept from running takes no packet that came in time for silence.
 // Between two looks it rests for a small part of the shortest interval, so that many
