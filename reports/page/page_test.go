@@ -178,6 +178,19 @@ func TestPageFitsItsWindow(t *testing.T) {
 	b.calm()
 }
 
+// On paper what broke and the time axis stand on one page: A4 within its margins.
+func TestAnswerAndAxisArePrintedOnOnePage(t *testing.T) {
+	const width, height = 702, 1031 // px, of 186 and 273 mm
+	b := newBrowser(t)
+	b.do(emulation.SetDeviceMetricsOverride(width, height, 1, false), emulation.SetEmulatedMedia().WithMedia("print"))
+	b.open(written(t, report(t, 20, 300)), "#run-0")
+	b.do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery))
+	if bottom := eval[float64](b, `document.querySelector('.axis-host').getBoundingClientRect().bottom`); bottom > height {
+		t.Errorf("the axis ends at %v px of %d", bottom, height)
+	}
+	b.calm()
+}
+
 // How long a page takes by the wall clock depends on who else has the processor, so
 // the limit is held against what the page itself takes of it; both are told.
 func TestPageOfTwoHundredRunsIsFastAndSmall(t *testing.T) {

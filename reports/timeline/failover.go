@@ -104,6 +104,7 @@ func seized(e trace.Event, masters map[string]bool, claims map[string]clock.Inst
 func newFailover(a axis, events []trace.Event, c cause, to string, won int) Failover {
 	f := Failover{Kind: c.kind, From: c.from, To: to, Cause: c.what, At: a.at(c.at)}
 	s := &stages{events: events, from: c.at, won: events[won].At, to: to}
+	s.until = s.lost()
 	last, first, probe := s.packets(c)
 	f.Probe = probe
 	s.begin(c.at)
@@ -136,6 +137,7 @@ type stages struct {
 	events     []trace.Event
 	from       clock.Instant // of the cause
 	won        clock.Instant // when the new MASTER became it
+	until      clock.Instant // when it ceased to be, or what follows belongs to it no more
 	to         string        // the new MASTER
 	start, now clock.Instant
 	parts      []part
@@ -182,7 +184,7 @@ func (s *stages) lease() clock.Instant {
 }
 
 func (s *stages) announced() clock.Instant {
-	return s.find(s.won, s.won+packetsAfter, func(e trace.Event) bool { return e.Node == s.to && e.Announce != nil })
+	return s.find(s.won, s.until, func(e trace.Event) bool { return e.Node == s.to && e.Announce != nil })
 }
 
 // detected is when the last of the survivor's paths went down before it won.
@@ -200,12 +202,26 @@ func (s *stages) detected() clock.Instant {
 // to this failover.
 const packetsAfter = clock.Instant(10e9)
 
+// lost is when something befell the new MASTER, packetsAfter its begin at the latest.
+func (s *stages) lost() clock.Instant {
+	mine := map[string]bool{s.to: true}
+	for _, e := range s.events {
+		if e.At <= s.won {
+			continue
+		}
+		if _, ends := causeOf(e, mine); ends || e.Node == s.to && e.Role != nil && e.Role.From == master && e.Role.To != master {
+			return min(e.At, s.won+packetsAfter)
+		}
+	}
+	return s.won + packetsAfter
+}
+
 // packets tells the last answer to a client before the change and the first after
 // it: of a UDP probe that had a gap, or else of whatever the wire shows at the
 // client edge. A TCP session is no witness: it waits for its own timers.
 func (s *stages) packets(c cause) (last, first clock.Instant, probe string) {
 	for _, e := range s.events {
-		if g := e.Gap; g != nil && g.Proto == "udp" && g.From <= s.won && g.To >= c.at && g.To <= s.won+packetsAfter {
+		if g := e.Gap; g != nil && g.Proto == "udp" && g.From <= s.won && g.To >= c.at && g.To <= s.until {
 			if first == 0 || g.To < first {
 				last, first, probe = g.From, g.To, fmt.Sprintf("%s/%s (udp)", g.Name, g.Flow)
 			}
@@ -215,7 +231,7 @@ func (s *stages) packets(c cause) (last, first clock.Instant, probe string) {
 		return last, first, probe
 	}
 	i := slices.IndexFunc(s.events, func(e trace.Event) bool {
-		return e.Forwarder != nil && e.At >= c.at && e.At <= s.won+packetsAfter && e.Node == s.to && e.Forwarder.From == c.from && e.Forwarder.Edge == plan.LinkClients
+		return e.Forwarder != nil && e.At >= c.at && e.At <= s.until && e.Node == s.to && e.Forwarder.From == c.from && e.Forwarder.Edge == plan.LinkClients
 	})
 	if i < 0 {
 		return c.at, 0, "no traffic tells"
