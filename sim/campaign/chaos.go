@@ -35,13 +35,18 @@ func (w weather) text() string {
 func (w weather) lossless() int {
 	paths := 0
 	for _, link := range []string{plan.LinkClients, plan.LinkSync} {
-		if !slices.ContainsFunc(w.lines, func(c plan.Chaos) bool {
-			return c.Link == link && slices.Contains([]string{"loss", "burst.begin", "corrupt"}, c.Key)
-		}) {
+		if !w.loses(link) {
 			paths++
 		}
 	}
 	return paths
+}
+
+// loses reports whether packets of a link are lost.
+func (w weather) loses(link string) bool {
+	return slices.ContainsFunc(w.lines, func(c plan.Chaos) bool {
+		return c.Link == link && slices.Contains([]string{"loss", "burst.begin", "corrupt"}, c.Key)
+	})
 }
 
 // DrawChaos draws what goes wrong besides the steps, each fault with the probability

@@ -67,7 +67,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	d.load(gentle)
 	weather := drawChaos(sim.NewRandom(seed, "campaign/chaos"), pick(d, 0, 0.15, 0.4), gentle)
 	d.line("%s", weather.text())
-	d.track(sim.NewRandom(seed, "campaign/track"))
+	d.track(sim.NewRandom(seed, "campaign/track"), weather, gentle)
 	d.both = weather.lossless() == 0 || weather.jumps
 	if gentle {
 		d.gentle()
@@ -115,11 +115,17 @@ func (d *drawing) topology(unsafe bool) {
 	d.line("service dns udp 198.18.0.100:53 mode=%s balance=%s", pick(d, "fullnat", "dnat"), pick(d, "rr", "maglev"))
 }
 
-// track draws what the nodes track, from a stream of its own.
-func (d *drawing) track(draw *sim.Random) {
+// track draws what the nodes track, from a stream of its own. Over a link that loses
+// packets no node can tell a lost probe from a lost host, and may leave the role to one
+// that has no table: a gentle case, which claims that no session is lost, does not track there.
+func (d *drawing) track(draw *sim.Random, weather weather, gentle bool) {
 	what := []string{"backends", "backend1", "clients"}[draw.Below(3)]
 	every, misses := draw.Between(10*time.Millisecond, 200*time.Millisecond).Truncate(time.Millisecond), 1+draw.Below(5)
-	if draw.Chance(trackShare) {
+	link := plan.LinkBackends
+	if what == "clients" {
+		link = plan.LinkClients
+	}
+	if draw.Chance(trackShare) && !(gentle && weather.loses(link)) {
 		d.line("config track.targets=%s track.every=%s track.misses=%d", what, every, misses)
 		d.tracks = what == "backends"
 	}
