@@ -57,6 +57,7 @@ func TestForgeriesAreDiscardedByTheKernel(t *testing.T) {
 	var left, right []config.BFDSession
 	for _, pair := range [][2]string{{"198.18.9.1", "198.18.9.2"}, {"2001:2:0:9::1", "2001:2:0:9::2"}} {
 		here, there := a.to(pair[0], pair[1]), b.to(pair[1], pair[0])
+		here.Mult, there.Mult = 255, 255 // a host that stands still for a while takes no session down
 		left, right = append(left, here), append(right, there)
 		here, there = multihop(here), multihop(there)
 		here.Name, there.Name = "far "+here.Name, "far "+there.Name
