@@ -42,7 +42,7 @@ func fails(v check.Verdict, name string) bool {
 
 // Scenarios that fail, each for another reason, with more in them than that takes.
 const (
-	// Both paths of the heartbeat lose what the nodes say: two MASTERs.
+	// Both paths of the heartbeat lose what the nodes say, and so does the sync stream: two MASTERs.
 	deafPair = `scenario deaf-pair
 topo     pair clients=3 backends=2
 config   bfd.tx=40ms
@@ -50,7 +50,7 @@ config   lb1 ha.priority=200
 service  web tcp 198.18.0.100:80
 traffic  web sessions count=20
 chaos    clients loss=0.9 delay=4ms jitter=2ms
-chaos    sync from lb1 loss=0.95 duplicate=0.1
+chaos    sync loss=0.97 duplicate=0.1
 chaos    garp.lost=0.5 stall=20s stall.for=10ms until=30s
 always   masters <= 1 ; rst == 0 ; announce
 @1s      crash lb2
