@@ -87,10 +87,10 @@ func (n *Node) pumpSync() {
 	}
 }
 
-// dump reads the whole dataplane after it has lost events. A follower's table is
-// repaired by its MASTER's digests instead.
+// dump reads the whole dataplane after it has lost events.
 func (n *Node) dump() {
 	if n.dumping || !n.role.Holds() {
+		n.noteStrays()
 		return
 	}
 	n.dumping = true
@@ -106,9 +106,11 @@ func (n *Node) dumpDrained() {
 
 func (n *Node) reconcile(entries []flow.Entry) {
 	n.dumping = false
-	if n.role.Holds() {
-		n.sync.Reconcile(n.now, entries)
+	if !n.role.Holds() {
+		n.noteStrays()
+		return
 	}
+	n.sync.Reconcile(n.now, entries)
 }
 
 func asError(text string) error {

@@ -48,6 +48,7 @@ type Node struct {
 	installing bool // Claiming: waits until what was received has taken hold
 	installBy  clock.Instant
 	dumping    bool // a Dump is under way
+	strays     bool // the dataplane may hold flows that nobody has counted
 	requestAt  clock.Instant
 
 	lastID  uint64
@@ -73,6 +74,8 @@ const (
 	pendingDrain     // of a handover
 	pendingDumpDrain // before a Dump
 	pendingDump
+	pendingStrays  // the Dump of a follower
+	pendingRemoval // of what it found
 )
 
 // boot brings the node to its first state.
@@ -186,6 +189,7 @@ func (n *Node) settle() {
 		n.fire(event)
 	}
 	n.askForRole()
+	n.prune()
 	n.tellRank()
 	n.checkLeaving()
 	n.traceProgress()
@@ -245,6 +249,10 @@ func (n *Node) done(d Done) {
 		n.dumpDrained()
 	case pendingDump:
 		n.reconcile(d.Entries)
+	case pendingStrays:
+		n.removeStrays(d.Entries)
+	case pendingRemoval:
+		n.strays = n.strays || d.Err != ""
 	}
 }
 

@@ -1,0 +1,46 @@
+package node
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/flow"
+)
+
+// uncounted puts a flow into a node's dataplane whose event was lost.
+func (l *lab) uncounted(id string, i int) flow.Tuple {
+	e := flow.Entry{
+		Original: flow.Tuple{Src: flow.Addr{198, 18, 0, 99}, Dst: flow.Addr{198, 18, 0, 100}, SrcPort: uint16(i), DstPort: 80, Proto: flow.TCP},
+		Reply:    flow.Tuple{Src: flow.Addr{198, 18, 1, 11}, Dst: flow.Addr{198, 18, 1, 100}, SrcPort: 80, DstPort: 9000 + uint16(i), Proto: flow.TCP},
+		State:    flow.Established, Origin: flow.Opened, Remaining: time.Hour,
+	}
+	l.nodes[id].table[e.Original] = e
+	return e.Original
+}
+
+// Its turn ends before it has read what it lost: as a follower it would keep the flows for ever.
+func TestAFollowerRemovesFlowsThatNobodyCounted(t *testing.T) {
+	for what, lose := range map[string]func(*lab){
+		"told before the handover": func(l *lab) { l.step(l.nodes["lb1"], Lost{}); l.step(l.nodes["lb1"], Handover{}) },
+		"told after the handover": func(l *lab) {
+			l.step(l.nodes["lb1"], Handover{})
+			l.until(time.Second, "lb2 Master", func() bool { return l.role("lb2") == "Master" })
+			l.step(l.nodes["lb1"], Lost{})
+		},
+	} {
+		l := newPair(t)
+		counted := l.open("lb1", 1)
+		l.run(time.Second)
+		stray := l.uncounted("lb1", 2)
+		lose(l)
+		l.run(2 * time.Second)
+		l.wantRoles("Backup", "Master")
+		table, peers := l.nodes["lb1"].table, l.nodes["lb2"].table
+		_, kept := table[counted.Original]
+		_, left := table[stray]
+		_, heard := peers[stray]
+		if !kept || left != heard {
+			t.Errorf("%s: the counted flow is kept: %v; the other is in lb1's table: %v, in lb2's: %v", what, kept, left, heard)
+		}
+	}
+}
