@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"baton/impl/clock"
-	"baton/impl/flow"
 	"baton/impl/ha"
 )
 
@@ -85,32 +84,6 @@ func (n *Node) pumpSync() {
 		id := n.nextID(pending{kind: pendingApply, batch: batch.ID})
 		n.emit(Apply{ID: id, Entries: batch.Entries, Deletes: batch.Deletes})
 	}
-}
-
-// dump reads the whole dataplane after it has lost events.
-func (n *Node) dump() {
-	if n.dumping || !n.role.Holds() {
-		n.noteStrays()
-		return
-	}
-	n.dumping = true
-	n.emit(Drain{ID: n.nextID(pending{kind: pendingDumpDrain})})
-}
-
-// dumpDrained asks for the dump once every event from before it has been stepped:
-// what changes from here on, its own events will tell.
-func (n *Node) dumpDrained() {
-	n.sync.DumpAsked(n.now)
-	n.emit(Dump{ID: n.nextID(pending{kind: pendingDump})})
-}
-
-func (n *Node) reconcile(entries []flow.Entry) {
-	n.dumping = false
-	if !n.role.Holds() {
-		n.noteStrays()
-		return
-	}
-	n.sync.Reconcile(n.now, entries)
 }
 
 func asError(text string) error {

@@ -48,7 +48,8 @@ type Node struct {
 	installing bool // Claiming: waits until what was received has taken hold
 	installBy  clock.Instant
 	dumping    bool // a Dump is under way
-	strays     bool // the dataplane may hold flows that nobody has counted
+	unread     bool // the dataplane may hold flows that nobody has counted
+	rereadAt   clock.Instant
 	requestAt  clock.Instant
 
 	lastID  uint64
@@ -136,7 +137,7 @@ func (n *Node) take(in Input) {
 	case Stop:
 		n.stop()
 	case Lost:
-		n.dump()
+		n.lost()
 	case Done:
 		n.done(in)
 	}
@@ -145,7 +146,7 @@ func (n *Node) take(in Input) {
 // Deadline returns the instant at which the node wants a Timer, Never if it waits
 // for inputs alone.
 func (n *Node) Deadline() clock.Instant {
-	deadline := clock.Earliest(n.sync.Deadline(), n.announce.next, n.lease.wants(n), n.holdWants(), n.handoverWants(), n.staleWants(), n.awakeWants(), n.installWants(), n.streamWants(), n.told.wants(n))
+	deadline := clock.Earliest(n.sync.Deadline(), n.announce.next, n.lease.wants(n), n.holdWants(), n.handoverWants(), n.staleWants(), n.awakeWants(), n.installWants(), n.streamWants(), n.rereadWants(), n.told.wants(n))
 	for i := range n.paths {
 		deadline = min(deadline, n.paths[i].session.Deadline())
 	}
@@ -189,7 +190,7 @@ func (n *Node) settle() {
 		n.fire(event)
 	}
 	n.askForRole()
-	n.prune()
+	n.reread()
 	n.tellRank()
 	n.checkLeaving()
 	n.traceProgress()
@@ -252,7 +253,7 @@ func (n *Node) done(d Done) {
 	case pendingStrays:
 		n.removeStrays(d.Entries)
 	case pendingRemoval:
-		n.strays = n.strays || d.Err != ""
+		n.removed(d.Err)
 	}
 }
 

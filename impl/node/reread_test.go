@@ -44,3 +44,37 @@ func TestAFollowerRemovesFlowsThatNobodyCounted(t *testing.T) {
 		}
 	}
 }
+
+// What is lost after a reading has begun is in no reading yet.
+func TestEventsLostDuringADumpAreFoundByTheNext(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1 := l.nodes["lb1"]
+	lb1.holdDone = true
+	l.step(lb1, Lost{})
+	drained := lb1.later[0]
+	lb1.later = nil
+	l.step(lb1, drained) // the dump is under way
+	missed := l.uncounted("lb1", 2)
+	l.step(lb1, Lost{})
+	l.release("lb1")
+	l.until(time.Second, "the peer has the flow", func() bool {
+		_, ok := l.nodes["lb2"].table[missed]
+		return ok
+	})
+}
+
+func TestARefusedRemovalIsTriedAgain(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb2 := l.nodes["lb2"]
+	stray := l.uncounted("lb2", 2)
+	lb2.refuses = true
+	l.step(lb2, Lost{})
+	l.run(rereadPause / 2)
+	lb2.refuses = false
+	l.run(rereadPause)
+	if _, left := lb2.table[stray]; left {
+		t.Error("the flow that nobody counted is left")
+	}
+}
