@@ -32,17 +32,25 @@ func newDropCounters() (c dropCounters, err error) {
 // drop is where a program jumps to, by the label "drop", to discard a packet for the
 // reason in R7. It uses the stack at key.
 func (c dropCounters) drop(key int16) asm.Instructions {
-	return asm.Instructions{
+	program := append(asm.Instructions{
 		asm.StoreMem(asm.RFP, key, asm.R7, asm.Word).WithSymbol("drop"),
-		asm.LoadMapPtr(asm.R1, c.counters.FD()),
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, int32(key)),
-		asm.FnMapLookupElem.Call(),
+	}, lookUp(c.counters, key)...)
+	return append(program,
 		asm.JEq.Imm(asm.R0, 0, "counted"),
 		asm.Mov.Imm(asm.R1, 1),
 		asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
 		asm.Mov.Imm(asm.R0, 0).WithSymbol("counted"),
 		asm.Return(),
+	)
+}
+
+// lookUp leaves in R0 what a map has for the key on the stack, 0 for nothing.
+func lookUp(m *ebpf.Map, key int16) asm.Instructions {
+	return asm.Instructions{
+		asm.LoadMapPtr(asm.R1, m.FD()),
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, int32(key)),
+		asm.FnMapLookupElem.Call(),
 	}
 }
 

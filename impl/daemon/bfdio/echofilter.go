@@ -162,16 +162,6 @@ func loadAddress(at int16, offset int32, words int) (program asm.Instructions) {
 	return program
 }
 
-// lookUp leaves in R0 what a map has for the key on the stack, 0 for nothing.
-func lookUp(m *ebpf.Map, key int16) asm.Instructions {
-	return asm.Instructions{
-		asm.LoadMapPtr(asm.R1, m.FD()),
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, int32(key)),
-		asm.FnMapLookupElem.Call(),
-	}
-}
-
 // allow lets packets for a session pass that come to one of our addresses.
 func (f *echoFilter) allow(localDiscr uint32, local netip.Addr) error {
 	return errors.Join(f.locals.Put(echoLocalOf(local), uint8(1)), f.sessions.Put(localDiscr, uint8(1)))

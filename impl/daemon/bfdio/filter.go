@@ -111,11 +111,9 @@ func (f *Filter) instructions() asm.Instructions {
 
 		asm.LoadAbs(offsetYourDiscr, asm.Word),
 		asm.Mov.Reg(asm.R8, asm.R0),
-		asm.StoreMem(asm.RFP, key, asm.R0, asm.Word),
-		asm.LoadMapPtr(asm.R1, f.minTTLs.FD()),
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, key),
-		asm.FnMapLookupElem.Call(),
+		asm.StoreMem(asm.RFP, key, asm.R0, asm.Word))
+	program = append(program, lookUp(f.minTTLs, key)...)
+	program = append(program,
 		asm.Mov.Imm(asm.R7, int32(bfd.DropYourDiscr)),
 		asm.JEq.Imm(asm.R0, 0, "drop"),
 		asm.LoadMem(asm.R9, asm.R0, 0, asm.Byte),
