@@ -13,6 +13,7 @@ import (
 	"baton/scenarios/check"
 	"baton/scenarios/evidence"
 	"baton/scenarios/plan"
+	"baton/scenarios/stored"
 )
 
 // Names of the files of a stored run.
@@ -24,7 +25,7 @@ const (
 
 // ReadTrace reads the trace of a stored run.
 func ReadTrace(dir string) ([]trace.Event, error) {
-	f, err := os.Open(filepath.Join(dir, TraceFile))
+	f, err := stored.Open(filepath.Join(dir, TraceFile))
 	if err != nil {
 		return nil, err
 	}

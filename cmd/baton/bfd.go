@@ -167,7 +167,8 @@ func echoCell(e *control.BFDEcho) string {
 
 // printDiscarded tells of packets that no session took, if there were any.
 func printDiscarded(w io.Writer, s control.BFDStatus) error {
-	discarded := maps.Clone(s.Filtered)
+	discarded := map[string]uint64{}
+	maps.Copy(discarded, s.Filtered)
 	for _, x := range s.Sessions {
 		for reason, n := range x.Counters.Dropped {
 			discarded[reason] += n

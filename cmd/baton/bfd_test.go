@@ -106,6 +106,11 @@ func TestBFDStatusTellsWhatWasDiscarded(t *testing.T) {
 		t.Errorf("printed %q, %v", out.String(), err)
 	}
 	out.Reset()
+	status.Filtered = nil // a speaker that says nothing of a filter
+	if err := printSessions(&out, status); err != nil || !strings.HasSuffix(out.String(), "\ndiscarded: auth_digest 4, no_session 2, ttl 1\n") {
+		t.Errorf("printed %q, %v", out.String(), err)
+	}
+	out.Reset()
 	if err := printSessions(&out, control.BFDStatus{}); err != nil || strings.Contains(out.String(), "discarded") {
 		t.Errorf("printed %q, %v", out.String(), err)
 	}

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,7 +65,7 @@ func (p *Plan) Track(world string) time.Duration {
 // targets checks that the hosts to be tracked exist.
 func (l *linter) targets() {
 	for _, s := range l.Config {
-		if s.Key == "track.targets" && numbered(s.Value) && !slices.Contains(l.hosts(), s.Value) {
+		if s.Key == "track.targets" && numbered(s.Value) {
 			l.host(s.Pos, s.Value)
 		}
 	}

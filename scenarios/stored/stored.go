@@ -1,7 +1,7 @@
 // Package stored opens the files of stored runs, whoever put them there: only regular
 // files, so that a pipe or a device in a folder of results can neither hold up a
 // reader nor feed it without end, and only as much of them as their kind may have.
-// It reads nothing into them and writes none; packages reports and evidence call it.
+// It reads nothing into them and writes none; packages scenarios, reports and evidence call it.
 package stored
 
 import (
