@@ -20,12 +20,12 @@ import (
 	"time"
 
 	"github.com/containernetworking/plugins/pkg/ns"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"baton/bpf"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
+	"baton/impl/daemon/internal/netlab"
 	"baton/impl/daemon/pki"
 	"baton/impl/dataplane"
 	"baton/impl/node"
@@ -137,11 +137,9 @@ func newPair(t testing.TB) *pair {
 		p.nodes[i] = newTestNode(t, p.dir, i+1)
 	}
 	for _, cable := range cables {
-		v := netlink.NewVeth(netlink.NewLinkAttrs())
-		v.Name, v.PeerName, v.PeerNamespace = cable.name, cable.name, netlink.NsFd(p.nodes[1].netns.Fd())
-		p.nodes[0].in(t, func() error { return netlink.LinkAdd(v) })
+		p.nodes[0].in(t, func() error { return netlab.Cable(cable.name, cable.name, p.nodes[1].netns) })
 		for i, n := range p.nodes {
-			n.in(t, func() error { return up(cable.name, fmt.Sprintf("%s.%d/24", cable.network, i+1)) })
+			n.in(t, func() error { return netlab.Up(cable.name, fmt.Sprintf("%s.%d/24", cable.network, i+1)) })
 		}
 	}
 	return p
@@ -149,15 +147,8 @@ func newPair(t testing.TB) *pair {
 
 func newTestNode(t testing.TB, dir string, number int) *testNode {
 	t.Helper()
-	netns, err := ns.TempNetNS()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { netns.Close() })
-	err = netns.Do(func(ns.NetNS) error { return up("lo", "127.0.0.2/8") })
-	if err != nil {
-		t.Fatal(err)
-	}
+	netns := netlab.Space(t)
+	netlab.In(t, netns, func() error { return netlab.Up("lo", "127.0.0.2/8") })
 	id, peer, other := fmt.Sprintf("lb%d", number), fmt.Sprintf("lb%d", 3-number), 3-number
 	cfg := config.Default()
 	cfg.Node, cfg.Peer, cfg.HA.Priority = id, peer, uint8(200-50*number)
@@ -190,26 +181,9 @@ func newTestNode(t testing.TB, dir string, number int) *testNode {
 	return &testNode{Config: &cfg, file: file, netns: netns}
 }
 
-func up(name, address string) error {
-	link, err := netlink.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	addr, err := netlink.ParseAddr(address)
-	if err != nil {
-		return err
-	}
-	if err := netlink.AddrAdd(link, addr); err != nil {
-		return err
-	}
-	return netlink.LinkSetUp(link)
-}
-
 func (n *testNode) in(t testing.TB, f func() error) {
 	t.Helper()
-	if err := n.netns.Do(func(ns.NetNS) error { return f() }); err != nil {
-		t.Fatal(err)
-	}
+	netlab.In(t, n.netns, f)
 }
 
 // start runs the node as a process in its namespace.

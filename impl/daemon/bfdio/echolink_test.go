@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/bfd"
+	"baton/impl/daemon/internal/netlab"
 )
 
 // linkPair is an EchoLink of a0 and a way to put packets on b0 that reach it.
@@ -236,7 +237,7 @@ func TestEchoPacketsOfALinkWithoutLinkLayerAddresses(t *testing.T) {
 					t.Skipf("no tunnel: %v", err)
 				}
 				defer tun.Fds[0].Close()
-				if err := up("tun0"); err != nil {
+				if err := netlab.Up("tun0"); err != nil {
 					t.Fatal(err)
 				}
 				l, err := OpenEchoLink("tun0", ends[0].Is6())

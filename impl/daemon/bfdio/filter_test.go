@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/bfd"
+	"baton/impl/daemon/internal/netlab"
 )
 
 // packet is a control packet for the session 7.
@@ -64,7 +65,7 @@ func fate(t *testing.T, l *Listener, before Drops) (received []Datagram, after D
 func TestTheFilterCountsStrangers(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		one, two := listen(t, filter(t)), sender(t, other)
-		if err := other.Do(func(ns.NetNS) error { return up("b0", "198.18.2.3/24") }); err != nil {
+		if err := other.Do(func(ns.NetNS) error { return netlab.Up("b0", "198.18.2.3/24") }); err != nil {
 			t.Fatal(err)
 		}
 		var stranger *Sender

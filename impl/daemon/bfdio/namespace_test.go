@@ -2,12 +2,12 @@ package bfdio
 
 import (
 	"net/netip"
-	"os"
 	"testing"
 	"time"
 
+	"baton/impl/daemon/internal/netlab"
+
 	"github.com/containernetworking/plugins/pkg/ns"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,55 +21,20 @@ var (
 // a0–b0 between 198.18.2.1 and 198.18.2.2, the latter in a second namespace.
 func inNetNS(t testing.TB, f func(other ns.NetNS)) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: network namespaces and SO_BINDTODEVICE")
-	}
-	here, err := ns.TempNetNS()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer here.Close()
-	other, err := ns.TempNetNS()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	err = here.Do(func(ns.NetNS) error {
-		veth := netlink.NewVeth(netlink.NewLinkAttrs())
-		veth.Name, veth.PeerName, veth.PeerNamespace = "a0", "b0", netlink.NsFd(other.Fd())
-		if err := netlink.LinkAdd(veth); err != nil {
+	here, other := netlab.Space(t), netlab.Space(t)
+	netlab.In(t, here, func() error {
+		if err := netlab.Cable("a0", "b0", other); err != nil {
 			return err
 		}
-		if err := up("a0", "198.18.2.1/24", "2001:2:0:2::1/64"); err != nil {
+		if err := netlab.Up("a0", "198.18.2.1/24", "2001:2:0:2::1/64"); err != nil {
 			return err
 		}
-		if err := other.Do(func(ns.NetNS) error { return up("b0", "198.18.2.2/24", "2001:2:0:2::2/64") }); err != nil {
+		if err := other.Do(func(ns.NetNS) error { return netlab.Up("b0", "198.18.2.2/24", "2001:2:0:2::2/64") }); err != nil {
 			return err
 		}
 		f(other)
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func up(link string, addresses ...string) error {
-	l, err := netlink.LinkByName(link)
-	if err != nil {
-		return err
-	}
-	for _, address := range addresses {
-		addr, err := netlink.ParseAddr(address)
-		if err != nil {
-			return err
-		}
-		addr.Flags = unix.IFA_F_NODAD
-		if err := netlink.AddrAdd(l, addr); err != nil {
-			return err
-		}
-	}
-	return netlink.LinkSetUp(l)
 }
 
 // listen opens a listener on port 3784 of a0's address.

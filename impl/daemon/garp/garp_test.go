@@ -17,6 +17,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"baton/impl/daemon/internal/netlab"
 	"baton/impl/dataplane"
 )
 
@@ -71,7 +72,7 @@ func TestSend(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	node, host := namespace(t), namespace(t)
+	node, host := netlab.Space(t), netlab.Space(t)
 	in(node, func() error { return veth("client0", "eth0", host) })
 	in(node, func() error { return veth("backend0", "eth1", host) })
 	in(node, func() error { return errors.Join(waitUp("client0"), waitUp("backend0")) })
@@ -129,32 +130,14 @@ func TestSend(t *testing.T) {
 	}
 }
 
-func namespace(t *testing.T) ns.NetNS {
-	t.Helper()
-	n, err := ns.TempNetNS()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { n.Close() })
-	return n
-}
-
 func veth(name, peer string, host ns.NetNS) error {
-	v := netlink.NewVeth(netlink.NewLinkAttrs())
-	v.Name, v.PeerName, v.PeerNamespace = name, peer, netlink.NsFd(host.Fd())
-	if err := netlink.LinkAdd(v); err != nil {
+	if err := netlab.Cable(name, peer, host); err != nil {
 		return err
 	}
-	if err := netlink.LinkSetUp(v); err != nil {
+	if err := netlab.Up(name); err != nil {
 		return err
 	}
-	return host.Do(func(ns.NetNS) error {
-		l, err := netlink.LinkByName(peer)
-		if err != nil {
-			return err
-		}
-		return netlink.LinkSetUp(l)
-	})
+	return host.Do(func(ns.NetNS) error { return netlab.Up(peer) })
 }
 
 // waitUp waits until a link is up in earnest: the kernel drops what is sent between

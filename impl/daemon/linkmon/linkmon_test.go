@@ -4,9 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"os"
 	"testing"
 	"time"
+
+	"baton/impl/daemon/internal/netlab"
 
 	"github.com/containernetworking/plugins/pkg/ns"
 	"github.com/vishvananda/netlink"
@@ -16,23 +17,11 @@ import (
 const patience = 10 * time.Second
 
 func TestWatch(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: network namespaces")
-	}
-	here, err := ns.TempNetNS()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer here.Close()
+	here := netlab.Space(t)
 	states := make(chan State, 256)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
-	in := func(f func() error) {
-		t.Helper()
-		if err := here.Do(func(ns.NetNS) error { return f() }); err != nil {
-			t.Fatal(err)
-		}
-	}
+	in := func(f func() error) { t.Helper(); netlab.In(t, here, f) }
 	var a, b *netlink.Veth
 	in(func() error {
 		a = netlink.NewVeth(netlink.NewLinkAttrs())

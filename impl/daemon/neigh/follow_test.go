@@ -5,10 +5,11 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"testing"
 	"time"
+
+	"baton/impl/daemon/internal/netlab"
 
 	"github.com/containernetworking/plugins/pkg/ns"
 	"github.com/vishvananda/netlink"
@@ -17,29 +18,9 @@ import (
 // TestFollowTellsTheLinkLayerAddressOfANeighbour: without traffic to it, again when it
 // changes, and that it is known no more once the entry is gone.
 func TestFollowTellsTheLinkLayerAddressOfANeighbour(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: network namespaces")
-	}
-	var spaces [2]ns.NetNS
-	for i := range spaces {
-		space, err := ns.TempNetNS()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer space.Close()
-		spaces[i] = space
-	}
-	in := func(i int, f func() error) {
-		t.Helper()
-		if err := spaces[i].Do(func(ns.NetNS) error { return f() }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	in(0, func() error {
-		attrs := netlink.NewLinkAttrs()
-		attrs.Name = "e0"
-		return netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "e1", PeerNamespace: netlink.NsFd(spaces[1].Fd())})
-	})
+	spaces := [2]ns.NetNS{netlab.Space(t), netlab.Space(t)}
+	in := func(i int, f func() error) { t.Helper(); netlab.In(t, spaces[i], f) }
+	in(0, func() error { return netlab.Cable("e0", "e1", spaces[1]) })
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
 	index := setUp(in, 0, "e0", "198.18.9.1/24", nil)
 	setUp(in, 1, "e1", "198.18.9.2/24", mac)
@@ -105,14 +86,7 @@ func setUp(in func(int, func() error), space int, name, prefix string, mac net.H
 				return err
 			}
 		}
-		addr, err := netlink.ParseAddr(prefix)
-		if err != nil {
-			return err
-		}
-		if err := netlink.AddrAdd(link, addr); err != nil {
-			return err
-		}
-		return netlink.LinkSetUp(link)
+		return netlab.Up(name, prefix)
 	})
 	return index
 }

@@ -2,17 +2,16 @@ package neigh
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/containernetworking/plugins/pkg/ns"
 	"github.com/vishvananda/netlink"
 
+	"baton/impl/daemon/internal/netlab"
 	"baton/impl/flow"
 )
 
@@ -25,24 +24,19 @@ type lab struct{ node, world ns.NetNS }
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: network namespaces and neighbour tables")
-	}
-	l := &lab{namespace(t), namespace(t)}
-	l.in(t, l.node, func() error {
+	l := &lab{netlab.Space(t), netlab.Space(t)}
+	netlab.In(t, l.node, func() error {
 		for _, link := range []struct{ name, peer, addr, peerAddr string }{
 			{"client0", "eth0", "198.18.0.1/24", "198.18.0.11/24"},
 			{"backend0", "eth1", "198.18.1.1/24", "198.18.1.11/24"},
 		} {
-			v := netlink.NewVeth(netlink.NewLinkAttrs())
-			v.Name, v.PeerName, v.PeerNamespace = link.name, link.peer, netlink.NsFd(l.world.Fd())
-			if err := netlink.LinkAdd(v); err != nil {
+			if err := netlab.Cable(link.name, link.peer, l.world); err != nil {
 				return err
 			}
-			if err := up(link.name, link.addr); err != nil {
+			if err := netlab.Up(link.name, link.addr); err != nil {
 				return err
 			}
-			if err := l.world.Do(func(ns.NetNS) error { return up(link.peer, link.peerAddr) }); err != nil {
+			if err := l.world.Do(func(ns.NetNS) error { return netlab.Up(link.peer, link.peerAddr) }); err != nil {
 				return err
 			}
 		}
@@ -51,44 +45,12 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
-func namespace(t *testing.T) ns.NetNS {
-	t.Helper()
-	n, err := ns.TempNetNS()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { n.Close() })
-	return n
-}
-
-func up(name, address string) error {
-	link, err := netlink.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	addr, err := netlink.ParseAddr(address)
-	if err != nil {
-		return err
-	}
-	if err := netlink.AddrAdd(link, addr); err != nil {
-		return fmt.Errorf("%s on %s: %w", address, name, err)
-	}
-	return netlink.LinkSetUp(link)
-}
-
-func (l *lab) in(t *testing.T, n ns.NetNS, f func() error) {
-	t.Helper()
-	if err := n.Do(func(ns.NetNS) error { return f() }); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // keeper starts a keeper in the node's namespace.
 func (l *lab) keeper(t *testing.T, cfg Config) *Keeper {
 	t.Helper()
 	cfg.ClientLink, cfg.BackendLink, cfg.Log = "client0", "backend0", slog.New(slog.DiscardHandler)
 	var k *Keeper
-	l.in(t, l.node, func() (err error) { k, err = New(cfg); return err })
+	netlab.In(t, l.node, func() (err error) { k, err = New(cfg); return err })
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); k.Run(ctx) }()
@@ -100,7 +62,7 @@ func (l *lab) keeper(t *testing.T, cfg Config) *Keeper {
 func (l *lab) entries(t *testing.T) map[string]netlink.Neigh {
 	t.Helper()
 	entries := map[string]netlink.Neigh{}
-	l.in(t, l.node, func() error {
+	netlab.In(t, l.node, func() error {
 		for _, name := range []string{"client0", "backend0"} {
 			iface, err := net.InterfaceByName(name)
 			if err != nil {
@@ -154,7 +116,7 @@ func TestClientsOnTheLinkAreResolvedWhenNoted(t *testing.T) {
 
 func TestRoutersAreResolved(t *testing.T) {
 	l := newLab(t)
-	l.in(t, l.node, func() error {
+	netlab.In(t, l.node, func() error {
 		_, dst, _ := net.ParseCIDR("203.0.113.0/24")
 		return netlink.RouteAdd(&netlink.Route{Dst: dst, Gw: net.IPv4(198, 18, 0, 11)})
 	})
@@ -167,7 +129,7 @@ func TestAStaleEntryIsConfirmed(t *testing.T) {
 	l.keeper(t, Config{Backends: []netip.Addr{netip.MustParseAddr("198.18.1.11")}, Every: 50 * time.Millisecond})
 	l.waitState(t, "198.18.1.11", netlink.NUD_REACHABLE)
 	stale := l.entries(t)["198.18.1.11"]
-	l.in(t, l.node, func() error {
+	netlab.In(t, l.node, func() error {
 		stale.State = netlink.NUD_STALE
 		return netlink.NeighSet(&stale)
 	})
@@ -178,7 +140,7 @@ func TestAFailedBackendIsTriedAgain(t *testing.T) {
 	l := newLab(t)
 	l.keeper(t, Config{Backends: []netip.Addr{netip.MustParseAddr("198.18.1.12")}, Every: 50 * time.Millisecond})
 	l.waitState(t, "198.18.1.12", netlink.NUD_FAILED|netlink.NUD_INCOMPLETE)
-	l.in(t, l.world, func() error { return up("eth1", "198.18.1.12/24") })
+	netlab.In(t, l.world, func() error { return netlab.Up("eth1", "198.18.1.12/24") })
 	l.waitState(t, "198.18.1.12", netlink.NUD_REACHABLE)
 }
 
@@ -186,7 +148,7 @@ func TestAfterALinkWasDownEntriesComeBackAtOnce(t *testing.T) {
 	l := newLab(t)
 	k := l.keeper(t, Config{Backends: []netip.Addr{netip.MustParseAddr("198.18.1.11")}, Every: time.Hour})
 	l.waitState(t, "198.18.1.11", netlink.NUD_REACHABLE)
-	l.in(t, l.node, func() error {
+	netlab.In(t, l.node, func() error {
 		link, err := netlink.LinkByName("backend0")
 		if err != nil {
 			return err

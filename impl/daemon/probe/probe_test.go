@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/containernetworking/plugins/pkg/ns"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
+
+	"baton/impl/daemon/internal/netlab"
 )
 
 // patience is how long a test waits for what must happen.
@@ -24,38 +24,6 @@ var (
 	alive   = netip.MustParseAddr("198.18.1.11")
 	nowhere = netip.MustParseAddr("198.18.9.9") // no route leads there
 )
-
-func namespace(t *testing.T) ns.NetNS {
-	t.Helper()
-	n, err := ns.TempNetNS()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { n.Close() })
-	return n
-}
-
-func in(t *testing.T, n ns.NetNS, f func() error) {
-	t.Helper()
-	if err := n.Do(func(ns.NetNS) error { return f() }); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func up(name, address string) error {
-	link, err := netlink.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	addr, err := netlink.ParseAddr(address)
-	if err != nil {
-		return err
-	}
-	if err := netlink.AddrAdd(link, addr); err != nil {
-		return err
-	}
-	return netlink.LinkSetUp(link)
-}
 
 // reports are what a prober has said, by target.
 type reports struct {
@@ -87,30 +55,25 @@ func (r *reports) await(t *testing.T, a netip.Addr, answered bool) {
 }
 
 func TestProbes(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: network namespaces and raw sockets")
-	}
-	node, world := namespace(t), namespace(t)
+	node, world := netlab.Space(t), netlab.Space(t)
 	silence := func(on string) {
-		in(t, world, func() error { return os.WriteFile("/proc/sys/net/ipv4/icmp_echo_ignore_all", []byte(on), 0o644) })
+		netlab.In(t, world, func() error { return os.WriteFile("/proc/sys/net/ipv4/icmp_echo_ignore_all", []byte(on), 0o644) })
 	}
 	var log bytes.Buffer
 	said := &reports{last: map[netip.Addr]bool{}, n: map[netip.Addr]int{}}
 	var p *Prober
-	in(t, node, func() (err error) {
-		v := netlink.NewVeth(netlink.NewLinkAttrs())
-		v.Name, v.PeerName, v.PeerNamespace = "backend0", "eth0", netlink.NsFd(world.Fd())
-		if err := netlink.LinkAdd(v); err != nil {
+	netlab.In(t, node, func() (err error) {
+		if err := netlab.Cable("backend0", "eth0", world); err != nil {
 			return err
 		}
-		if err := up("backend0", "198.18.1.1/24"); err != nil {
+		if err := netlab.Up("backend0", "198.18.1.1/24"); err != nil {
 			return err
 		}
 		p, err = New(Config{Targets: []netip.Addr{alive, nowhere}, Every: 20 * time.Millisecond, Report: said.take,
 			Log: slog.New(slog.NewTextHandler(&log, nil))})
 		return err
 	})
-	in(t, world, func() error { return up("eth0", alive.String()+"/24") })
+	netlab.In(t, world, func() error { return netlab.Up("eth0", alive.String()+"/24") })
 
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -150,11 +113,8 @@ func echo(t *testing.T, reply bool, id, seq int) []byte {
 
 // What comes from elsewhere, to somebody else or for an earlier round is no answer.
 func TestAnswersOfOthersDoNotCount(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: raw sockets")
-	}
 	var p *Prober
-	in(t, namespace(t), func() (err error) {
+	netlab.In(t, netlab.Space(t), func() (err error) {
 		p, err = New(Config{Targets: []netip.Addr{alive}, Every: time.Second, Log: slog.New(slog.DiscardHandler)})
 		return err
 	})

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
+	"baton/impl/daemon/internal/netlab"
 )
 
 // patience bounds the wait for what takes a second or two: a session that is not Up
@@ -32,24 +32,8 @@ type end struct {
 // in 1 and 2.
 func cable(t testing.TB) (a, b *end) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: network namespaces")
-	}
-	ends := [2]*end{{t: t, link: "a0"}, {t: t, link: "b0"}}
-	for _, e := range ends {
-		space, err := ns.TempNetNS()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { space.Close() })
-		e.space = space
-	}
-	a, b = ends[0], ends[1]
-	a.do(func() error {
-		attrs := netlink.NewLinkAttrs()
-		attrs.Name = a.link
-		return netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: b.link, PeerNamespace: netlink.NsFd(b.space.Fd())})
-	})
+	a, b = &end{t: t, link: "a0", space: netlab.Space(t)}, &end{t: t, link: "b0", space: netlab.Space(t)}
+	a.do(func() error { return netlab.Cable(a.link, b.link, b.space) })
 	a.up("198.18.9.1/24", "2001:2:0:9::1/64")
 	b.up("198.18.9.2/24", "2001:2:0:9::2/64")
 	return a, b
@@ -58,36 +42,16 @@ func cable(t testing.TB) (a, b *end) {
 // do runs f in the namespace.
 func (e *end) do(f func() error) {
 	e.t.Helper()
-	if err := e.space.Do(func(ns.NetNS) error { return f() }); err != nil {
-		e.t.Fatal(err)
-	}
+	netlab.In(e.t, e.space, f)
 }
 
 func (e *end) up(prefixes ...string) {
 	e.t.Helper()
 	e.do(func() error {
-		lo, err := netlink.LinkByName("lo")
-		if err != nil {
+		if err := netlab.Up("lo"); err != nil {
 			return err
 		}
-		link, err := netlink.LinkByName(e.link)
-		if err != nil {
-			return err
-		}
-		for _, p := range prefixes {
-			addr, err := netlink.ParseAddr(p)
-			if err != nil {
-				return err
-			}
-			addr.Flags |= 2 // IFA_F_NODAD: an address that is tentative cannot be sent from
-			if err := netlink.AddrAdd(link, addr); err != nil {
-				return fmt.Errorf("%s: %w", p, err)
-			}
-		}
-		if err := netlink.LinkSetUp(lo); err != nil {
-			return err
-		}
-		return netlink.LinkSetUp(link)
+		return netlab.Up(e.link, prefixes...)
 	})
 }
 

@@ -1,0 +1,62 @@
+// Package netlab gives the tests of the daemon's packages network namespaces to work
+// in: unnamed ones that end with the test, joined by veth pairs. No other code calls it.
+package netlab
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Space returns a new namespace, or skips the test without the right to make one.
+func Space(t testing.TB) ns.NetNS {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: network namespaces")
+	}
+	space, err := ns.TempNetNS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { space.Close() })
+	return space
+}
+
+// In runs f on a thread in a namespace; an error ends the test.
+func In(t testing.TB, space ns.NetNS, f func() error) {
+	t.Helper()
+	if err := space.Do(func(ns.NetNS) error { return f() }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Cable joins the calling thread's namespace, where its end is called name, to another,
+// where it is called peer. Both ends are down.
+func Cable(name, peer string, other ns.NetNS) error {
+	veth := netlink.NewVeth(netlink.NewLinkAttrs())
+	veth.Name, veth.PeerName, veth.PeerNamespace = name, peer, netlink.NsFd(other.Fd())
+	return netlink.LinkAdd(veth)
+}
+
+// Up sets a link of the calling thread's namespace up, with addresses.
+func Up(link string, addresses ...string) error {
+	l, err := netlink.LinkByName(link)
+	if err != nil {
+		return err
+	}
+	for _, text := range addresses {
+		addr, err := netlink.ParseAddr(text)
+		if err != nil {
+			return err
+		}
+		addr.Flags |= unix.IFA_F_NODAD // an address that is tentative cannot be sent from
+		if err := netlink.AddrAdd(l, addr); err != nil {
+			return fmt.Errorf("%s on %s: %w", text, link, err)
+		}
+	}
+	return netlink.LinkSetUp(l)
+}
