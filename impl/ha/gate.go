@@ -2,6 +2,7 @@ package ha
 
 import (
 	"iter"
+	"math/bits"
 	"strings"
 )
 
@@ -36,10 +37,13 @@ const (
 	gateEnd
 )
 
-// AllGates is the set of all gates.
-const AllGates = gateEnd - 1
+// AllGates is the set of all gates, GateCount how many there are.
+const (
+	AllGates  = gateEnd - 1
+	GateCount = len(gateNames)
+)
 
-var gateNames = []string{"LinksUp", "DataplaneReady", "Reachable", "Arbitrated", "NoMaster", "HoldDown",
+var gateNames = [...]string{"LinksUp", "DataplaneReady", "Reachable", "Arbitrated", "NoMaster", "HoldDown",
 	"InSync", "Degraded", "Granted", "PeerReady"}
 
 // Has reports whether all gates of h are open in g.
@@ -63,6 +67,9 @@ func (g Gates) Each() iter.Seq[Gates] {
 		}
 	}
 }
+
+// Index returns the place of a single gate in the order of all.
+func (g Gates) Index() int { return bits.TrailingZeros16(uint16(g)) }
 
 // Names returns the names of the gates of g in their order.
 func (g Gates) Names() []string {

@@ -3,7 +3,6 @@ package node
 import (
 	"errors"
 
-	"baton/impl/clock"
 	"baton/impl/ha"
 )
 
@@ -12,16 +11,16 @@ func (n *Node) act(action ha.Action) {
 	switch action {
 	case ha.Release:
 		n.releaseLease()
-		n.stopAnnouncement() // what it announces it no longer forwards
+		n.announce.stop() // what it announces it no longer forwards
 	case ha.Install:
-		n.installing, n.installBy = true, n.now.Add(installLimit)
+		n.install.begin(n.now)
 		if n.cfg.AnnounceEarly {
 			n.startAnnouncement()
 		}
 	case ha.RaiseEpoch:
 		n.seen++
 		n.epoch = n.seen
-		n.grant = nil
+		n.grant.drop()
 	case ha.Lead:
 		n.sync.SetSource(n.now, n.epoch)
 		n.emit(Miss{Guess: n.cfg.GatesOff})
@@ -36,7 +35,7 @@ func (n *Node) act(action ha.Action) {
 	case ha.Follow:
 		n.sync.SetSink(n.now)
 		n.emit(Expire{On: false})
-		n.installing = false
+		n.install.end()
 		n.connectSync()
 	case ha.Drain:
 		n.startYield()
@@ -47,31 +46,6 @@ func (n *Node) act(action ha.Action) {
 	case ha.RestartHold:
 		n.hold.Restart(n.now)
 	}
-}
-
-// checkInstalled raises Installed once a claiming node has nothing outstanding. A
-// dataplane that goes on refusing some entries must not keep it from serving the others.
-func (n *Node) checkInstalled() {
-	if n.role != ha.Claiming || !n.installing {
-		return
-	}
-	late := n.now >= n.installBy
-	if n.sync.Pending() > 0 && !late {
-		return
-	}
-	if late {
-		n.traceNote("claims without all entries: the dataplane did not take them in time")
-	}
-	n.installing = false
-	n.raise(ha.Installed)
-}
-
-// installWants returns when a claim stops waiting for its entries.
-func (n *Node) installWants() clock.Instant {
-	if n.role == ha.Claiming && n.installing {
-		return n.installBy
-	}
-	return clock.Never
 }
 
 // pumpSync turns what the sync engine wants into effects.

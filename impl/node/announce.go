@@ -18,29 +18,41 @@ type announcement struct {
 	early bool          // begun before the lease was taken (AnnounceEarly)
 }
 
-func (n *Node) startAnnouncement() {
-	n.announce = announcement{began: n.now, next: n.now, early: n.role == ha.Claiming}
-	n.advanceAnnouncement()
+// start begins a burst at now.
+func (a *announcement) start(now clock.Instant, early bool) {
+	*a = announcement{began: now, next: now, early: early}
 }
 
-func (n *Node) stopAnnouncement() { n.announce = announcement{next: clock.Never} }
+func (a *announcement) stop() { *a = announcement{next: clock.Never} }
 
-// advanceAnnouncement sends what is due. A late node sends each missed one at
-// most once: bursts are for packets that get lost, not for time that did.
-func (n *Node) advanceAnnouncement() {
-	a := &n.announce
-	if n.now < a.next {
-		return
+// due returns the number of the announcement that is to be sent now, 0 for none. A
+// late node sends each missed one at most once: bursts are for packets that get
+// lost, not for time that did.
+func (a *announcement) due(now clock.Instant) int {
+	if now < a.next {
+		return 0
 	}
 	a.sent++
-	n.emit(Announce{Count: a.sent})
-	n.trace(trace.Event{Kind: trace.KindAnnounce, Announce: &trace.Announce{Count: a.sent}})
 	switch {
 	case a.sent < len(burst):
 		a.next = a.began.Add(burst[a.sent])
-	case n.now < a.began.Add(settled):
-		a.next = n.now.Add(repeat)
+	case now < a.began.Add(settled):
+		a.next = now.Add(repeat)
 	default:
-		a.next = n.now.Add(refresh)
+		a.next = now.Add(refresh)
+	}
+	return a.sent
+}
+
+func (n *Node) startAnnouncement() {
+	n.announce.start(n.now, n.role == ha.Claiming)
+	n.advanceAnnouncement()
+}
+
+// advanceAnnouncement sends what is due.
+func (n *Node) advanceAnnouncement() {
+	if count := n.announce.due(n.now); count > 0 {
+		n.emit(Announce{Count: count})
+		n.trace(trace.Event{Kind: trace.KindAnnounce, Announce: &trace.Announce{Count: count}})
 	}
 }

@@ -3,7 +3,6 @@ package node
 import (
 	"time"
 
-	"baton/impl/bfd"
 	"baton/impl/clock"
 	"baton/impl/ha"
 )
@@ -18,6 +17,15 @@ type lease struct {
 	taken clock.Instant // when it was written last
 }
 
+// footing is what justifies a lease at an instant.
+type footing struct {
+	until clock.Instant // up to when forwarding is justified
+	// lonely: nobody hears this node, so that nobody's detection bounds the lease; it
+	// is then a guard against a pause alone, and holds for length.
+	lonely bool
+	length time.Duration
+}
+
 // leaseShare is the part of the peer's detection time for which a lease holds.
 // What is left covers two clocks that do not run alike and the time from the
 // reading of the clock to the packet on the wire.
@@ -27,39 +35,43 @@ func leaseLength(detect time.Duration) time.Duration {
 	return time.Duration(leaseShare * float64(detect))
 }
 
-// leaseEnd is up to when forwarding is justified now.
-func (n *Node) leaseEnd() clock.Instant {
-	end := clock.Never
-	for i := range n.paths {
-		s := n.paths[i].session
-		if s.State() == bfd.Up {
-			mult := time.Duration(n.paths[i].BFD.DetectMult)
-			end = min(end, s.LastSent().Add(leaseLength(mult*s.TransmitInterval())))
-		}
-	}
-	if end == clock.Never {
-		// Nobody hears this node, so that nobody's detection bounds it; the lease is
-		// then a guard against a pause alone.
-		end = n.now.Add(n.lonelyLease())
-	}
-	return end
+// take holds the lease from now on.
+func (l *lease) take(now clock.Instant, f footing) {
+	*l = lease{held: true, until: f.until, taken: now}
 }
 
-// lonelyLease is the lease of a node without a peer: that of the configured intervals.
-func (n *Node) lonelyLease() time.Duration {
-	shortest := time.Duration(clock.Never)
-	for i := range n.paths {
-		cfg := n.paths[i].BFD
-		shortest = min(shortest, leaseLength(time.Duration(cfg.DetectMult)*cfg.DesiredMinTxInterval))
+// renew moves the expiry on where the footing justifies it, and reports whether it did.
+func (l *lease) renew(now clock.Instant, f footing) bool {
+	if !l.held || now >= l.until || f.until <= l.until || f.lonely && now < l.renewalAlone(f) {
+		return false
 	}
-	return shortest
+	l.until, l.taken = f.until, now
+	return true
+}
+
+// renewalAlone is when a node without a peer renews: after a third of the lease.
+func (l *lease) renewalAlone(f footing) clock.Instant { return l.taken.Add(f.length / 3) }
+
+// expired reports whether the lease has run out unrenewed.
+func (l *lease) expired(now clock.Instant) bool { return l.held && now >= l.until }
+
+func (l *lease) drop() { *l = lease{until: clock.Never} }
+
+// deadline returns when the lease next needs a Timer.
+func (l *lease) deadline(f footing) clock.Instant {
+	switch {
+	case !l.held:
+		return clock.Never
+	case !f.lonely:
+		return l.until
+	}
+	return min(l.until, l.renewalAlone(f))
 }
 
 // takeLease allows forwarding; the Done of the effect raises LeaseHeld.
 func (n *Node) takeLease() {
-	n.lease = lease{held: true, until: n.leaseEnd(), taken: n.now}
-	id := n.nextID(pending{kind: pendingLease})
-	n.emitLease(id, n.lease.until)
+	n.lease.take(n.now, n.paths.footing(n.now))
+	n.emitLease(n.nextID(pending{kind: pendingLease}), n.lease.until)
 	n.traceLease()
 }
 
@@ -76,28 +88,16 @@ func (n *Node) leaseAnswered(failure string) {
 
 // renewLease moves the expiry on, if what was sent justifies it.
 func (n *Node) renewLease() {
-	if !n.lease.held || n.now >= n.lease.until {
-		return
+	if n.lease.held && n.lease.renew(n.now, n.paths.footing(n.now)) {
+		n.emitLease(0, n.lease.until)
+		n.traceLease()
 	}
-	end := n.leaseEnd()
-	lonely := !n.anyUp()
-	if end <= n.lease.until || lonely && n.now < n.lease.lonelyRenewal(n) {
-		return
-	}
-	n.lease.until, n.lease.taken = end, n.now
-	n.emitLease(0, end)
-	n.traceLease()
-}
-
-// lonelyRenewal is when a node without a peer renews: after a third of the lease.
-func (l *lease) lonelyRenewal(n *Node) clock.Instant {
-	return l.taken.Add(n.lonelyLease() / 3)
 }
 
 // checkLease raises LeaseExpired when the lease has run out unrenewed.
 func (n *Node) checkLease() {
-	if n.lease.held && n.now >= n.lease.until {
-		n.lease = lease{until: clock.Never}
+	if n.lease.expired(n.now) {
+		n.lease.drop()
 		n.raise(ha.LeaseExpired)
 		n.settle()
 	}
@@ -105,18 +105,7 @@ func (n *Node) checkLease() {
 
 // releaseLease forbids forwarding.
 func (n *Node) releaseLease() {
-	n.lease = lease{until: clock.Never}
+	n.lease.drop()
 	n.emitLease(0, n.now)
 	n.traceLease()
-}
-
-// wants returns when the lease next needs a Timer.
-func (l *lease) wants(n *Node) clock.Instant {
-	switch {
-	case !l.held:
-		return clock.Never
-	case n.anyUp():
-		return l.until
-	}
-	return min(l.until, l.lonelyRenewal(n))
 }

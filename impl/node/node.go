@@ -22,21 +22,21 @@ type Node struct {
 	epoch    uint32 // of the table: the one claimed with, or the MASTER's that was synced
 	seen     uint32 // the largest epoch ever claimed or heard of
 	complete bool   // the table was complete at epoch
+	view     view
 	gates    gateSet
 	hold     ha.Hold
 	stall    stallWaiver
-	refused  ha.Gates // the gate that refused last, so that a refusal is told once
 
-	paths     []path
+	paths     paths
 	awake     clock.Instant // from here on, silence is the peer's and not this node's own
 	paused    clock.Instant // the end of this node's last pause
 	links     map[string]bool
-	targets   []target
+	targets   tracker
 	dataplane Dataplane
 
 	peer   peer
 	stream stream
-	grant  *pendingGrant
+	grant  grantee
 
 	sync     *ctsync.Engine
 	told     progressTold
@@ -44,13 +44,12 @@ type Node struct {
 	lease    lease
 	announce announcement
 	leaving  leaving
+	install  installation
 
-	installing bool // Claiming: waits until what was received has taken hold
-	installBy  clock.Instant
-	dumping    bool // a Dump is under way
-	unread     bool // the dataplane may hold flows that nobody has counted
-	rereadAt   clock.Instant
-	requestAt  clock.Instant
+	dumping   bool // a Dump is under way
+	unread    bool // the dataplane may hold flows that nobody has counted
+	rereadAt  clock.Instant
+	requestAt clock.Instant
 
 	lastID  uint64
 	pending map[uint64]pending
@@ -85,11 +84,11 @@ func (n *Node) boot(now clock.Instant) {
 	n.role = ha.Init
 	n.hold = ha.NewHold(now, n.cfg.Hold)
 	n.pending = map[uint64]pending{}
-	n.announce.next = clock.Never
-	n.lease.until = clock.Never
+	n.announce.stop()
+	n.lease.drop()
 	n.dataplane.Why = "not attached yet"
 	// A peer that froze before this node booted may still hold its lease.
-	n.awake = now.Add(n.longestDetection())
+	n.awake = now.Add(n.paths.longestDetection())
 	n.settle()
 }
 
@@ -131,7 +130,7 @@ func (n *Node) take(in Input) {
 	case Message:
 		n.receiveMessage(in)
 	case Probe:
-		n.receiveProbe(in)
+		n.targets.receive(in)
 	case Handover:
 		n.raise(ha.HandoverAsked)
 	case Stop:
@@ -146,11 +145,19 @@ func (n *Node) take(in Input) {
 // Deadline returns the instant at which the node wants a Timer, Never if it waits
 // for inputs alone.
 func (n *Node) Deadline() clock.Instant {
-	deadline := clock.Earliest(n.sync.Deadline(), n.announce.next, n.lease.wants(n), n.holdWants(), n.handoverWants(), n.staleWants(), n.awakeWants(), n.installWants(), n.streamWants(), n.rereadWants(), n.told.wants(n))
-	for i := range n.paths {
-		deadline = min(deadline, n.paths[i].session.Deadline())
+	return clock.Earliest(n.paths.deadline(), n.sync.Deadline(), n.announce.next,
+		n.lease.deadline(n.paths.footing(n.now)), n.stream.deadline(), n.grant.wait(), n.yieldWait(), n.requestWait(),
+		n.leaving.deadline(n.role.Holds()), n.install.deadline(), n.rereadWait(), n.told.wait(n),
+		n.future(n.hold.Ends()), n.future(n.staleAt()), n.future(n.awake))
+}
+
+// future returns an instant at which a gate may open or close by itself, Never once it
+// has passed.
+func (n *Node) future(at clock.Instant) clock.Instant {
+	if n.now < at {
+		return at
 	}
-	return deadline
+	return clock.Never
 }
 
 // Ready returns the effects since the last call, in the order in which they must
@@ -171,7 +178,7 @@ func (n *Node) advance() {
 	n.checkStream()
 	n.renewLease()
 	n.advanceAnnouncement()
-	n.advanceHandover()
+	n.expireGrant()
 }
 
 // settle carries out what follows from what has changed, until nothing more does.
@@ -208,11 +215,11 @@ func (n *Node) fire(event ha.Event) {
 	}
 	n.role = to
 	if to != from {
-		n.refused = 0
+		n.gates.refused = 0
 		if to == ha.Claiming {
 			n.complete = !reason.Degraded
 		}
-		n.stall.note(n, event)
+		n.stall.note(event, n.role, n.stream.seq+1)
 		n.traceRole(from, reason)
 		// A role may be left as soon as it is entered.
 		n.raise(ha.GatesChanged)

@@ -14,6 +14,9 @@ type path struct {
 	told    clock.Instant // the latest instant that the session knows of, which must not go back
 }
 
+// paths are all BFD paths to the peer.
+type paths []path
+
 // receive hands a packet to the session, as of when it came where that is known. The
 // session counts what it drops, by reason; a dropped packet changes nothing here.
 func (p *path) receive(now clock.Instant, packet Packet) {
@@ -35,6 +38,73 @@ func (p *path) advance(now clock.Instant) {
 func (p *path) withdraw(now clock.Instant) {
 	p.told = now
 	p.session.SetAdminDown(now, true)
+}
+
+// anyUp reports whether a BFD path to the peer is up.
+func (ps paths) anyUp() bool {
+	for i := range ps {
+		if ps[i].session.State() == bfd.Up {
+			return true
+		}
+	}
+	return false
+}
+
+// silent reports whether nothing is heard of the peer on any path. A peer that
+// signals AdminDown on a path has withdrawn from it: it does so last of all, when
+// it leaves.
+func (ps paths) silent() bool {
+	for i := range ps {
+		s := ps[i].session
+		if s.Heard() && s.RemoteState() != bfd.AdminDown {
+			return false
+		}
+	}
+	return true
+}
+
+// longestDetection is the detection time of the slowest path.
+func (ps paths) longestDetection() time.Duration {
+	longest := time.Duration(0)
+	for i := range ps {
+		longest = max(longest, ps[i].session.DetectionTime())
+	}
+	return longest
+}
+
+// footing is what the packets sent so far justify.
+func (ps paths) footing(now clock.Instant) footing {
+	f := footing{until: clock.Never, lonely: true, length: ps.lonelyLease()}
+	for i := range ps {
+		s := ps[i].session
+		if s.State() == bfd.Up {
+			mult := time.Duration(ps[i].BFD.DetectMult)
+			f.until, f.lonely = min(f.until, s.LastSent().Add(leaseLength(mult*s.TransmitInterval()))), false
+		}
+	}
+	if f.lonely {
+		f.until = now.Add(f.length)
+	}
+	return f
+}
+
+// lonelyLease is the lease of a node without a peer: that of the configured intervals.
+func (ps paths) lonelyLease() time.Duration {
+	shortest := time.Duration(clock.Never)
+	for i := range ps {
+		cfg := ps[i].BFD
+		shortest = min(shortest, leaseLength(time.Duration(cfg.DetectMult)*cfg.DesiredMinTxInterval))
+	}
+	return shortest
+}
+
+// deadline returns when a session next needs a Timer.
+func (ps paths) deadline() clock.Instant {
+	deadline := clock.Never
+	for i := range ps {
+		deadline = min(deadline, ps[i].session.Deadline())
+	}
+	return deadline
 }
 
 func (n *Node) receivePacket(p Packet) {
@@ -67,34 +137,11 @@ func (n *Node) pathChanged(p *path, change bfd.Change) {
 		return
 	}
 	switch {
-	case !n.anyUp():
+	case !n.paths.anyUp():
 		n.losePeer("every BFD path is down")
 	case p.CarriesSync:
 		n.resetStream("BFD path " + p.Name + " is down")
 	}
-}
-
-// anyUp reports whether a BFD path to the peer is up.
-func (n *Node) anyUp() bool {
-	for i := range n.paths {
-		if n.paths[i].session.State() == bfd.Up {
-			return true
-		}
-	}
-	return false
-}
-
-// silent reports whether nothing is heard of the peer on any path. A peer that
-// signals AdminDown on a path has withdrawn from it: it does so last of all, when
-// it leaves.
-func (n *Node) silent() bool {
-	for i := range n.paths {
-		s := n.paths[i].session
-		if s.Heard() && s.RemoteState() != bfd.AdminDown {
-			return false
-		}
-	}
-	return true
 }
 
 // noteLateness keeps a node that was paused from taking its own silence for the
@@ -103,25 +150,9 @@ func (n *Node) silent() bool {
 // a detection time. What a scheduler takes on any day, up to the share of the
 // detection time that a lease leaves, is no pause.
 func (n *Node) noteLateness(now clock.Instant) {
-	longest := n.longestDetection()
+	longest := n.paths.longestDetection()
 	if late := now.Sub(n.Deadline()); late > longest-leaseLength(longest) {
 		n.paused = now
 		n.awake = max(n.awake, now.Add(min(late, longest)))
 	}
-}
-
-// longestDetection is the detection time of the slowest path.
-func (n *Node) longestDetection() time.Duration {
-	longest := time.Duration(0)
-	for i := range n.paths {
-		longest = max(longest, n.paths[i].session.DetectionTime())
-	}
-	return longest
-}
-
-func (n *Node) awakeWants() clock.Instant {
-	if n.now < n.awake {
-		return n.awake
-	}
-	return clock.Never
 }

@@ -77,8 +77,8 @@ func (n *Node) removed(failure string) {
 	}
 }
 
-// rereadWants returns when a reading that waits needs a Timer.
-func (n *Node) rereadWants() clock.Instant {
+// rereadWait returns when a reading that waits needs a Timer.
+func (n *Node) rereadWait() clock.Instant {
 	if n.unread && n.rereadAt > n.now {
 		return n.rereadAt
 	}

@@ -11,15 +11,15 @@ type stallWaiver struct {
 	seq    uint64 // the peer must have seen this state of ours
 }
 
-// note follows a role change; the state that tells the peer of it is sent next.
-func (w *stallWaiver) note(n *Node, event ha.Event) {
-	*w = stallWaiver{active: event == ha.LeaseExpired && n.role == ha.Backup, seq: n.stream.seq + 1}
+// note follows a role change; next is the number of the state that tells the peer of it.
+func (w *stallWaiver) note(event ha.Event, role ha.Role, next uint64) {
+	*w = stallWaiver{active: event == ha.LeaseExpired && role == ha.Backup, seq: next}
 }
 
 // asks reports whether a state should ask for an answer.
-func (w *stallWaiver) asks(n *Node) bool { return w.active && !w.open(n) }
+func (w *stallWaiver) asks(p *peer) bool { return w.active && !w.answered(p) }
 
-// open reports whether the peer has answered that it is not MASTER.
-func (w *stallWaiver) open(n *Node) bool {
-	return w.active && n.peer.known && n.peer.state.Seen >= w.seq && !n.peer.state.Role.Holds()
+// answered reports whether the peer has answered that it is not MASTER.
+func (w *stallWaiver) answered(p *peer) bool {
+	return w.active && p.known && p.state.Seen >= w.seq && !p.state.Role.Holds()
 }

@@ -70,8 +70,7 @@ func (n *Node) Status() Status {
 		s.Lease = n.lease.until.Sub(n.now)
 	}
 	for gate := range ha.AllGates.Each() {
-		_, why := n.judge(gate)
-		s.Gates = append(s.Gates, GateStatus{gate.String(), n.gates.open.Has(gate), why.String()})
+		s.Gates = append(s.Gates, GateStatus{gate.String(), n.gates.open.Has(gate), n.gates.reason(gate)})
 	}
 	for i := range n.paths {
 		p := &n.paths[i]

@@ -40,13 +40,12 @@ func (n *Node) traceRole(from ha.Role, reason ha.Reason) {
 // of a handover that is refused: once, until another gate does.
 func (n *Node) traceRefusal(event ha.Event, reason ha.Reason) {
 	wanted := event == ha.HandoverAsked || n.gates.open.Has(ha.NoMaster)
-	if !wanted || event == ha.GatesChanged && reason.Refused == n.refused {
+	if !wanted || event == ha.GatesChanged && reason.Refused == n.gates.refused {
 		return
 	}
-	n.refused = reason.Refused
-	_, why := n.judge(reason.Refused)
+	n.gates.refused = reason.Refused
 	n.trace(trace.Event{Kind: trace.KindRole, Role: &trace.Role{
-		From: n.role.String(), To: n.role.String(), Reason: reason.String() + " (" + why.String() + ")",
+		From: n.role.String(), To: n.role.String(), Reason: reason.String() + " (" + n.gates.reason(reason.Refused) + ")",
 		Epoch: n.epoch, Gates: n.gates.open.Names(), Closed: (ha.AllGates &^ n.gates.open).Names(),
 		Refused: reason.Refused.String(),
 	}})
@@ -71,13 +70,6 @@ func (n *Node) traceLease() {
 	e := n.spares.trace()
 	e.Event.At, e.Event.Node, e.Event.Lease.Until = n.now, n.cfg.ID, until
 	n.emit(e)
-}
-
-// tellRank tells the peer when this node's rank has changed without its role.
-func (n *Node) tellRank() {
-	if n.stream.up && n.rank() != n.stream.rank {
-		n.tell(false)
-	}
 }
 
 // traceProgress tells of connection sync when its phase changes or another tenth
@@ -108,7 +100,7 @@ func (n *Node) replica() string { return fmt.Sprintf("%016x", n.sync.Digest()) }
 // outdated reports whether the replica is not what was last told of it.
 func (t *progressTold) outdated(n *Node) bool { return !t.replica || t.digest != n.sync.Digest() }
 
-func (t *progressTold) wants(n *Node) clock.Instant {
+func (t *progressTold) wait(n *Node) clock.Instant {
 	if n.now < t.again && t.outdated(n) {
 		return t.again
 	}

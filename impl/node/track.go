@@ -17,19 +17,32 @@ type target struct {
 	streak   int  // probes in a row that say the opposite
 }
 
-func newTargets(names []string) []target {
-	targets := make([]target, len(names))
-	for i, name := range names {
-		targets[i].name = name
-	}
-	return targets
+// tracker knows which targets answer.
+type tracker struct {
+	misses  int
+	targets []target
 }
 
-// receiveProbe counts what came of a probe. A name that is not tracked counts nowhere.
-func (n *Node) receiveProbe(p Probe) {
-	for i := range n.targets {
-		if n.targets[i].name == p.Target {
-			n.targets[i].count(p.Answered, n.cfg.Track.Misses)
+// reach is what a tracker says of its targets.
+type reach struct {
+	tracked bool   // there is a target
+	lost    string // a target that answered and no longer does
+	awaited string // a target that has not answered yet
+}
+
+func newTracker(cfg Track) tracker {
+	t := tracker{misses: cfg.Misses, targets: make([]target, len(cfg.Targets))}
+	for i, name := range cfg.Targets {
+		t.targets[i].name = name
+	}
+	return t
+}
+
+// receive counts the outcome of a probe. A name that is not tracked counts nowhere.
+func (t *tracker) receive(p Probe) {
+	for i := range t.targets {
+		if t.targets[i].name == p.Target {
+			t.targets[i].count(p.Answered, t.misses)
 		}
 	}
 }
@@ -45,18 +58,18 @@ func (t *target) count(answered bool, misses int) {
 	t.answered, t.lost, t.streak = answered, !answered, 0
 }
 
-// judgeReachable closes the gate while one target does not answer.
-func (n *Node) judgeReachable() (bool, why) {
-	if len(n.targets) == 0 {
-		return true, why{text: "no target is tracked"}
-	}
-	for _, t := range n.targets {
-		switch {
-		case t.lost:
-			return false, why{text: t.name + " does not answer any more"}
-		case !t.answered:
-			return false, why{text: t.name + " has not answered yet"}
+// reach names the first target that does not answer.
+func (t *tracker) reach() reach {
+	r := reach{tracked: len(t.targets) > 0}
+	for i := range t.targets {
+		switch target := &t.targets[i]; {
+		case target.lost:
+			r.lost = target.name
+			return r
+		case !target.answered:
+			r.awaited = target.name
+			return r
 		}
 	}
-	return true, why{text: "every tracked target answers"}
+	return r
 }

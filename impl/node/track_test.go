@@ -3,6 +3,8 @@ package node
 import (
 	"testing"
 	"time"
+
+	"baton/impl/ha"
 )
 
 const labMisses = 3
@@ -27,8 +29,8 @@ func TestAMasterThatLosesATargetHandsOver(t *testing.T) {
 	}
 	l.run(time.Second)
 	l.wantRoles("Backup", "Master")
-	if open, why := lb1.node.judgeReachable(); open || why.String() != "router does not answer any more" {
-		t.Errorf("open %v: %v", open, why)
+	if why := lb1.node.gates.reason(ha.Reachable); why != "router does not answer any more" {
+		t.Errorf("Reachable: %s", why)
 	}
 }
 
@@ -107,8 +109,8 @@ func TestTargetsCountOnceTheyHaveAnswered(t *testing.T) {
 		for range s.times {
 			n.Step(1, Probe{Target: s.target, Answered: s.answered})
 		}
-		if _, why := n.judgeReachable(); why.String() != s.why {
-			t.Errorf("step %d: %v, want %s", i, why, s.why)
+		if why := n.gates.reason(ha.Reachable); why != s.why {
+			t.Errorf("step %d: %s, want %s", i, why, s.why)
 		}
 	}
 	cfg.Track.Misses = 0

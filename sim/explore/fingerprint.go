@@ -30,7 +30,7 @@ type counted struct {
 // field says: statistics, texts, buffers, the contents of tables (whose digests
 // count), the phase of heartbeats (which the detection deadline stands for).
 var immaterial = names("cfg", "Path", "now", "stats", "random", "pace", "tx", "poll", "echo", "auth", "drop",
-	"told", "why", "Why", "spare", "spares", "effects", "events", "scratch", "slots", "chunks", "buckets", "hasher", "ring",
+	"told", "why", "Why", "view", "spare", "spares", "effects", "events", "scratch", "slots", "chunks", "buckets", "hasher", "ring",
 	"meter", "took", "upAt", "out", "lastID", "ID", "pending", "ordinal", "taken", "gen")
 
 // ordered fields are counters: all that matters is which is larger.

@@ -1,0 +1,58 @@
+package node
+
+import "baton/impl/ha"
+
+// gateSet is the state of all gates as they were judged last.
+type gateSet struct {
+	open    ha.Gates
+	why     [ha.GateCount]why
+	judged  bool     // once at least
+	refused ha.Gates // the gate that refused last, so that a refusal is told once
+}
+
+// judge judges every gate by a view and returns those that changed.
+func (g *gateSet) judge(v *view) (changed ha.Gates) {
+	open := ha.Gates(0)
+	for i, row := range gateTable {
+		is, why := row.judge(v)
+		open, g.why[i] = open.With(row.gate, is), why
+	}
+	changed = open ^ g.open
+	if !g.judged {
+		changed = ha.AllGates
+	}
+	g.open, g.judged = open, true
+	return changed
+}
+
+// reason says why a gate is as it is.
+func (g *gateSet) reason(gate ha.Gates) string { return g.why[gate.Index()].String() }
+
+// updateGates judges every gate anew, traces those that changed, and raises
+// GatesChanged if any did.
+func (n *Node) updateGates() {
+	before := n.gates.open
+	for gate := range n.gates.judge(n.look()).Each() {
+		n.traceGate(gate, n.gates.open.Has(gate), n.gates.reason(gate))
+	}
+	if n.gates.open != before {
+		n.raise(ha.GatesChanged)
+	}
+}
+
+// noteSync takes over epoch and completeness of the table from the sync engine: a
+// follower that is in sync holds the MASTER's table, one that is not holds neither
+// its own nor the MASTER's.
+func (n *Node) noteSync() {
+	if n.role.Holds() || !n.peer.known || !n.peer.state.Role.Holds() {
+		return
+	}
+	stale := !n.stream.up && n.now >= n.staleAt()
+	in, _ := n.sync.InSync()
+	switch {
+	case in && !stale:
+		n.epoch, n.complete = n.peer.state.Rank.Epoch, true
+	case n.stream.up || stale:
+		n.complete = false
+	}
+}

@@ -1,0 +1,47 @@
+package node
+
+import (
+	"baton/impl/clock"
+	"baton/impl/ha"
+)
+
+// installation is the first part of a claim: what was received last takes hold.
+type installation struct {
+	active bool
+	by     clock.Instant
+}
+
+func (i *installation) begin(now clock.Instant) {
+	*i = installation{active: true, by: now.Add(installLimit)}
+}
+
+func (i *installation) end() { *i = installation{} }
+
+// done reports whether the claim may go on, and whether it does so because it has
+// waited for long enough. A dataplane that goes on refusing some entries must not keep
+// the node from serving the others.
+func (i *installation) done(now clock.Instant, outstanding int) (done, late bool) {
+	late = i.active && now >= i.by
+	return i.active && (outstanding == 0 || late), late
+}
+
+// deadline returns when a claim stops waiting for its entries.
+func (i *installation) deadline() clock.Instant {
+	if i.active {
+		return i.by
+	}
+	return clock.Never
+}
+
+// checkInstalled raises Installed once a claiming node has nothing outstanding.
+func (n *Node) checkInstalled() {
+	done, late := n.install.done(n.now, n.sync.Pending())
+	if n.role != ha.Claiming || !done {
+		return
+	}
+	if late {
+		n.traceNote("claims without all entries: the dataplane did not take them in time")
+	}
+	n.install.end()
+	n.raise(ha.Installed)
+}

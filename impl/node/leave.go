@@ -1,0 +1,68 @@
+package node
+
+import (
+	"baton/impl/clock"
+	"baton/impl/ha"
+)
+
+// leaving is the end of a node's life.
+type leaving struct {
+	asked bool
+	until clock.Instant // how long to wait to hear the peer call itself MASTER
+	done  bool
+}
+
+// ask begins to leave, and reports whether that is new.
+func (l *leaving) ask(now clock.Instant) bool {
+	if l.asked {
+		return false
+	}
+	l.asked = true
+	l.wait(now)
+	return true
+}
+
+// wait gives the peer time to call itself MASTER.
+func (l *leaving) wait(now clock.Instant) { l.until = now.Add(leaveLimit) }
+
+// leaveInput is what a leaving node depends on.
+type leaveInput struct {
+	now    clock.Instant
+	holds  bool // this node holds the role
+	taking bool // the peer is about to take it, and can be heard to say so
+}
+
+// over reports whether the node may end: the role is in other hands, or no hands are left.
+func (l *leaving) over(in leaveInput) bool {
+	return l.asked && !l.done && !in.holds && (!in.taking || in.now >= l.until)
+}
+
+// deadline returns when a leaving node next needs a Timer.
+func (l *leaving) deadline(holds bool) clock.Instant {
+	if l.asked && !l.done && !holds {
+		return l.until
+	}
+	return clock.Never
+}
+
+// stop begins the node's end.
+func (n *Node) stop() {
+	if n.leaving.ask(n.now) {
+		n.raise(ha.StopAsked)
+	}
+}
+
+// checkLeaving ends the node once it may go.
+func (n *Node) checkLeaving() {
+	taking := n.peer.known && n.peer.state.Role == ha.Claiming && n.stream.up
+	if !n.leaving.over(leaveInput{now: n.now, holds: n.role.Holds(), taking: taking}) {
+		return
+	}
+	n.leaving.done = true
+	n.tell(false)
+	for i := range n.paths {
+		n.paths[i].withdraw(n.now)
+		n.pumpPath(i)
+	}
+	n.emit(Exit{})
+}

@@ -1,0 +1,74 @@
+package node
+
+import (
+	"baton/impl/clock"
+	"baton/impl/ha"
+)
+
+// grantee is a handover under way on the side of the node that takes over.
+type grantee struct {
+	pending bool
+	grant
+	deadline clock.Instant
+}
+
+// take accepts a grant, for as long as it stays good.
+func (g *grantee) take(now clock.Instant, given grant) {
+	*g = grantee{pending: true, grant: given, deadline: now.Add(grantLimit)}
+}
+
+func (g *grantee) drop() { *g = grantee{} }
+
+// wait returns when a grant expires, Never where there is none.
+func (g *grantee) wait() clock.Instant {
+	if g.pending {
+		return g.deadline
+	}
+	return clock.Never
+}
+
+// receiveGrant takes the role that the MASTER gives, provided that it can be
+// heard: a grant from before a silence may have been taken back.
+func (n *Node) receiveGrant(g grant) {
+	if n.role != ha.Backup || !n.paths.anyUp() || g.Epoch < n.seen {
+		n.traceNote("grant ignored: not Backup, peer not heard, or epoch gone by")
+		return
+	}
+	n.grant.take(n.now, g)
+}
+
+// expireGrant drops a grant that could not be acted upon in time, and says so by
+// telling the peer this node's role.
+func (n *Node) expireGrant() {
+	if n.now >= n.grant.wait() {
+		n.grant.drop()
+		n.traceNote("grant expired before its barrier was reached")
+		n.tell(false)
+	}
+}
+
+// askForRole asks the MASTER for a handover where this node is preferred and
+// everything is ready. It is asked again from time to time: the MASTER may have
+// had a reason to refuse.
+func (n *Node) askForRole() {
+	if !n.wantsRole() || n.now < n.requestAt {
+		return
+	}
+	n.requestAt = n.now.Add(yieldLimit)
+	n.emit(SendSync{Data: encodeRequest()})
+}
+
+func (n *Node) wantsRole() bool {
+	ready := ha.LinksUp | ha.DataplaneReady | ha.Reachable | ha.Arbitrated | ha.HoldDown | ha.InSync
+	return n.cfg.Preempt == PreemptAfterSync && n.role == ha.Backup && n.stream.up && !n.grant.pending &&
+		n.peer.known && n.peer.state.Role == ha.Master && n.cfg.Priority > n.peer.state.Rank.Priority &&
+		n.gates.open.Has(ready)
+}
+
+// requestWait returns when the role is asked for next.
+func (n *Node) requestWait() clock.Instant {
+	if n.wantsRole() {
+		return n.requestAt
+	}
+	return clock.Never
+}
