@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/netns"
+	"baton/scenarios/lab"
 )
 
 // BenchmarkPair prints how long the default pair takes to come up (the target is
@@ -16,7 +17,7 @@ func BenchmarkPair(b *testing.B) {
 	var up, down time.Duration
 	for b.Loop() {
 		start := time.Now()
-		pair, err := netns.NewPair(netns.PairConfig{Clients: 2, Backends: 3})
+		pair, err := netns.NewPair(lab.Topo{Clients: 2, Backends: 3})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/trace"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 // closeTimeout bounds the wait for processes to end and for the kernel to let go
@@ -70,7 +70,7 @@ func (p *Pair) killAll(ctx context.Context) []error {
 // the same, but later, and not at all while a socket holds one.
 func (p *Pair) removeLinks() []error {
 	var removals []func() error
-	for _, name := range []string{plan.LinkClients, plan.LinkBackends, "lb1"} {
+	for _, name := range []string{lab.Clients, lab.Backends, lab.Nodes()[0]} {
 		if h := p.byName[name]; h != nil && !h.closed {
 			removals = append(removals, h.removeLinks)
 		}

@@ -9,20 +9,17 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
 // rule drops what one host sends to another on one link.
 type rule struct {
-	link, from, to string
+	lab.Rule
 	*dropper
 }
 
-func (r *rule) String() string { return fmt.Sprintf("%s>%s on %s", r.from, r.to, r.link) }
-
-func (r *rule) same(other *rule) bool {
-	return r.link == other.link && r.from == other.from && r.to == other.to
-}
+func (r *rule) same(other *rule) bool { return r.Rule == other.Rule }
 
 func (r *rule) remove() error {
 	if err := r.close(); err != nil {
@@ -110,56 +107,19 @@ func (p *Pair) Heal(cut *plan.Cut) (receipt string, err error) {
 
 // directions resolves a cut into the rules of each of its directions, not attached.
 func (p *Pair) directions(cut plan.Cut) ([][]*rule, error) {
-	from, err := p.members(cut.From)
-	if err != nil {
-		return nil, fmt.Errorf("netns: cut %s>%s: %w", cut.From, cut.To, err)
-	}
-	to, err := p.members(cut.To)
-	if err != nil {
-		return nil, fmt.Errorf("netns: cut %s>%s: %w", cut.From, cut.To, err)
-	}
-	there, back := rules(from, to, cut.Via), rules(to, from, cut.Via)
-	if len(there) == 0 {
-		return nil, fmt.Errorf("netns: cut %s>%s: no link %q joins them", cut.From, cut.To, cut.Via)
-	}
-	if !cut.Both {
-		return [][]*rule{there}, nil
-	}
-	return [][]*rule{there, back}, nil
-}
-
-// members resolves the name of a host or of a group of hosts.
-func (p *Pair) members(name string) ([]*Host, error) {
-	role := map[string]Role{plan.LinkClients: RoleClient, plan.LinkBackends: RoleBackend}[name]
-	var hosts []*Host
-	for _, h := range p.hosts {
-		if h.role == role || h.name == name && h.role != RoleSwitch {
-			hosts = append(hosts, h)
+	var directions [][]*rule
+	for _, d := range cut.Directions() {
+		resolved, err := p.topo.Resolve(d.From, d.To, d.Via)
+		if err != nil {
+			return nil, fmt.Errorf("netns: cut %s: %w", d, err)
 		}
-	}
-	if len(hosts) == 0 {
-		return nil, fmt.Errorf("no host or group %q", name)
-	}
-	return hosts, nil
-}
-
-// rules lists what to drop so that nothing sent by one of from reaches one of to
-// over the link via, or over any link.
-func rules(from, to []*Host, via string) []*rule {
-	var list []*rule
-	for _, receiver := range to {
-		for _, i := range receiver.interfaces {
-			if via != "" && via != i.Link {
-				continue
-			}
-			for _, sender := range from {
-				if _, joined := sender.Interface(i.Link); joined && sender != receiver {
-					list = append(list, &rule{link: i.Link, from: sender.name, to: receiver.name})
-				}
-			}
+		var list []*rule
+		for _, r := range resolved {
+			list = append(list, &rule{Rule: r})
 		}
+		directions = append(directions, list)
 	}
-	return list
+	return directions, nil
 }
 
 // attach makes a rule hold and returns it, or the one that already does the same.
@@ -169,16 +129,16 @@ func (p *Pair) attach(r *rule) (*rule, error) {
 	if i := slices.IndexFunc(p.cuts, r.same); i >= 0 {
 		return p.cuts[i], nil
 	}
-	sender, _ := p.byName[r.from].Interface(r.link)
-	receiver, _ := p.byName[r.to].Interface(r.link)
+	sender, _ := p.byName[r.From].Interface(r.Link)
+	receiver, _ := p.byName[r.To].Interface(r.Link)
 	// On a switch the port that faces the receiver drops what leaves by it, so that
 	// the receiver's own programs are untouched. The cable has no such place.
-	where, ifindex, hook := p.byName[r.link], receiver.PortIndex, ebpf.AttachTCXEgress
-	if r.link == plan.LinkSync {
-		where, hook = p.byName[r.to], ebpf.AttachTCXIngress
+	where, ifindex, hook := p.byName[r.Link], receiver.PortIndex, ebpf.AttachTCXEgress
+	if r.Link == lab.Sync {
+		where, hook = p.byName[r.To], ebpf.AttachTCXIngress
 		link, err := where.links.LinkByName(SyncSide)
 		if err != nil {
-			return nil, fmt.Errorf("find %s/%s: %w", r.to, SyncSide, err)
+			return nil, fmt.Errorf("find %s/%s: %w", r.To, SyncSide, err)
 		}
 		ifindex = link.Attrs().Index
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/netns"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -139,8 +140,8 @@ var _ = Describe("cut and heal", func() {
 			Expect(receipt).To(MatchRegexp(`^lb1>lb2 on ` + via + ` healed: [1-9]\d* had been dropped$`))
 			Expect(passes(box1, box2, toLB2)).To(BeTrue())
 		},
-		Entry("on a switch", plan.LinkClients, "198.18.0.2", "198.18.0.1", "198.18.2.2"),
-		Entry("on the cable", plan.LinkSync, "198.18.2.2", "198.18.2.1", "198.18.0.2"),
+		Entry("on a switch", lab.Clients, "198.18.0.2", "198.18.0.1", "198.18.2.2"),
+		Entry("on the cable", lab.Sync, "198.18.2.2", "198.18.2.1", "198.18.0.2"),
 	)
 
 	It("drops both ways on every link that joins the two", func() {
@@ -164,16 +165,16 @@ var _ = Describe("cut and heal", func() {
 
 	It("cuts a group off, and combined cuts heal one by one", func() {
 		clients := startTalker(pair.Host("client1"), "198.18.0.1:9000")
-		_, err := pair.Cut(within(), plan.Cut{From: plan.LinkClients, To: "lb1"})
+		_, err := pair.Cut(within(), plan.Cut{From: lab.Clients, To: "lb1"})
 		Expect(err).NotTo(HaveOccurred())
-		sync := plan.Cut{From: "lb2", To: "lb1", Via: plan.LinkSync}
+		sync := plan.Cut{From: "lb2", To: "lb1", Via: lab.Sync}
 		_, err = pair.Cut(within(), sync)
 		Expect(err).NotTo(HaveOccurred())
 		for _, client := range []string{"client1", "client2"} {
 			Expect(unreachable(pair.Host(client), "198.18.0.1")).To(BeTrue())
 			Expect(ping(pair.Host(client), "198.18.0.2")).To(Succeed())
 		}
-		Expect(pair.Heal(&plan.Cut{From: plan.LinkClients, To: "lb1"})).To(ContainSubstring("client2>lb1 on clients healed: "))
+		Expect(pair.Heal(&plan.Cut{From: lab.Clients, To: "lb1"})).To(ContainSubstring("client2>lb1 on clients healed: "))
 		Expect(ping(pair.Host("client2"), "198.18.0.1")).To(Succeed())
 		Expect(blocked(box2, box1, "198.18.2.1")).To(BeTrue(), "the other cut holds")
 		Expect(pair.Heal(&sync)).NotTo(BeEmpty())
@@ -198,16 +199,16 @@ var _ = Describe("cut and heal", func() {
 	It("has no receipt for healing what is not cut", func() {
 		_, err := pair.Heal(nil)
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
-		_, err = pair.Cut(within(), plan.Cut{From: "lb1", To: "lb2", Via: plan.LinkSync})
+		_, err = pair.Cut(within(), plan.Cut{From: "lb1", To: "lb2", Via: lab.Sync})
 		Expect(err).NotTo(HaveOccurred())
-		_, err = pair.Heal(&plan.Cut{From: "lb2", To: "lb1", Via: plan.LinkSync})
+		_, err = pair.Heal(&plan.Cut{From: "lb2", To: "lb1", Via: lab.Sync})
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
 	})
 
 	It("refuses what no link joins, and unknown hosts", func() {
 		_, err := pair.Cut(within(), plan.Cut{From: "client1", To: "backend1"})
 		Expect(err).To(MatchError(ContainSubstring("joins them")))
-		_, err = pair.Cut(within(), plan.Cut{From: "client1", To: "lb1", Via: plan.LinkSync})
+		_, err = pair.Cut(within(), plan.Cut{From: "client1", To: "lb1", Via: lab.Sync})
 		Expect(err).To(MatchError(ContainSubstring("joins them")))
 		_, err = pair.Cut(within(), plan.Cut{From: "client9", To: "lb1"})
 		Expect(err).To(MatchError(ContainSubstring(`no host or group "client9"`)))
@@ -216,7 +217,7 @@ var _ = Describe("cut and heal", func() {
 	It("comes before the programs that are attached to the cable already", func() {
 		seen := countIngress(lb2, netns.SyncSide)
 		Eventually(seen).Should(BeNumerically(">", 0))
-		_, err := pair.Cut(within(), plan.Cut{From: "lb1", To: "lb2", Via: plan.LinkSync})
+		_, err := pair.Cut(within(), plan.Cut{From: "lb1", To: "lb2", Via: lab.Sync})
 		Expect(err).NotTo(HaveOccurred())
 		before := seen()
 		Expect(blocked(box1, box2, "198.18.2.2")).To(BeTrue())

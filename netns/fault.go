@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/netns/internal/hostclock"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 // ErrNoReceipt is wrapped by the error of a fault that was done but not seen to
@@ -177,15 +177,10 @@ func (p *Pair) awaitCarrier(ctx context.Context, i Interface, up bool) (end stri
 
 // otherEnd returns host and name of the far end of an interface's cable.
 func (p *Pair) otherEnd(i Interface) (*Host, string) {
-	if i.Link != plan.LinkSync {
+	if i.Link != lab.Sync {
 		return p.byName[i.Link], i.Host
 	}
-	lbs := p.Names(RoleLB)
-	far := lbs[0]
-	if far == i.Host {
-		far = lbs[1]
-	}
-	return p.byName[far], SyncSide
+	return p.byName[lab.Peer(i.Host)], SyncSide
 }
 
 func (h *Host) anyLinkDown() (bool, error) {

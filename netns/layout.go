@@ -1,37 +1,22 @@
 package netns
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 // Role is what a namespace of the pair stands for.
-type Role uint8
+type Role = lab.Kind
 
 // The roles.
 const (
-	RoleLB Role = iota + 1
-	RoleClient
-	RoleBackend
-	RoleSwitch
+	RoleLB      = lab.Node
+	RoleClient  = lab.Client
+	RoleBackend = lab.Backend
+	RoleSwitch  = lab.Switch
 )
-
-func (r Role) String() string {
-	switch r {
-	case RoleLB:
-		return "lb"
-	case RoleClient:
-		return "client"
-	case RoleBackend:
-		return "backend"
-	case RoleSwitch:
-		return "switch"
-	}
-	return fmt.Sprintf("role%d", uint8(r))
-}
 
 // Interface names inside the namespaces.
 const (
@@ -47,19 +32,13 @@ const (
 type Interface struct {
 	Host string
 	Name string
-	Link string // plan.LinkClients, plan.LinkBackends or plan.LinkSync
+	Link string // lab.Clients, lab.Backends or lab.Sync
 	MAC  net.HardwareAddr
 	Addr netip.Prefix
 	// PortIndex is the interface index of the switch port that it is plugged into,
 	// named after the host in the namespace of the switch Link. 0 on the sync cable.
 	PortIndex int
 }
-
-// Limits of a pair: host numbers end below the VIPs, which start at .100.
-const (
-	firstHost = 10 // client1 is .11
-	maxHosts  = 100 - firstHost - 1
-)
 
 // Interface indexes that the builder chooses. They stay clear of those that the
 // kernel counts up from 2 in each namespace: a veth whose index equals its
@@ -74,17 +53,6 @@ const (
 // linkGroup marks the links that the builder made, for deleting them together.
 const linkGroup = 0xba70
 
-// Subnets of the lab: 198.18.0.0/15 is set aside for benchmarking (RFC 2544).
-var subnets = map[string]netip.Prefix{
-	plan.LinkClients:  netip.MustParsePrefix("198.18.0.0/24"),
-	plan.LinkBackends: netip.MustParsePrefix("198.18.1.0/24"),
-	plan.LinkSync:     netip.MustParsePrefix("198.18.2.0/30"),
-}
-
-// backendGateway is the backend-side VIP: the load balancers' SNAT address in
-// fullnat mode and, in dnat mode, the way by which replies must leave.
-var backendGateway = netip.MustParseAddr("198.18.1.100")
-
 // blueprint is a host that is to be built.
 type blueprint struct {
 	name       string
@@ -92,43 +60,32 @@ type blueprint struct {
 	interfaces []Interface
 }
 
-// layout lists the hosts of a pair in their order: switches, load balancers,
-// clients, backends.
-func layout(cfg PairConfig) []blueprint {
-	ports := map[string]int{plan.LinkClients: firstPortIndex, plan.LinkBackends: firstPortIndex}
-	plug := func(host, name, link string, role Role, n int) Interface {
-		number := n
-		if role != RoleLB {
-			number += firstHost
-		}
-		i := Interface{Host: host, Name: name, Link: link, MAC: mac(link, role, n), Addr: address(link, number)}
-		if port, ok := ports[link]; ok {
-			i.PortIndex = port
-			ports[link]++
-		}
-		return i
-	}
+// devices names a load balancer's interface on each link; other machines have one.
+var devices = map[string]string{lab.Clients: ClientSide, lab.Backends: BackendSide, lab.Sync: SyncSide}
+
+// layout lists what is to be built in its order: switches, load balancers, clients,
+// backends.
+func layout(topo lab.Topo) []blueprint {
 	hosts := []blueprint{
-		{name: plan.LinkClients, role: RoleSwitch},
-		{name: plan.LinkBackends, role: RoleSwitch},
+		{name: lab.Clients, role: RoleSwitch},
+		{name: lab.Backends, role: RoleSwitch},
 	}
-	for n := 1; n <= 2; n++ {
-		name := fmt.Sprintf("lb%d", n)
-		hosts = append(hosts, blueprint{name, RoleLB, []Interface{
-			plug(name, ClientSide, plan.LinkClients, RoleLB, n),
-			plug(name, BackendSide, plan.LinkBackends, RoleLB, n),
-			plug(name, SyncSide, plan.LinkSync, RoleLB, n),
-		}})
-	}
-	for n := 1; n <= cfg.Clients; n++ {
-		name := fmt.Sprintf("client%d", n)
-		hosts = append(hosts, blueprint{name, RoleClient,
-			[]Interface{plug(name, HostSide, plan.LinkClients, RoleClient, n)}})
-	}
-	for n := 1; n <= cfg.Backends; n++ {
-		name := fmt.Sprintf("backend%d", n)
-		hosts = append(hosts, blueprint{name, RoleBackend,
-			[]Interface{plug(name, HostSide, plan.LinkBackends, RoleBackend, n)}})
+	ports := map[string]int{lab.Clients: firstPortIndex, lab.Backends: firstPortIndex}
+	for _, h := range topo.Hosts() {
+		b := blueprint{name: h.Name, role: h.Kind}
+		for _, link := range h.Links() {
+			i := Interface{Host: h.Name, Name: HostSide, Link: link, MAC: mac(link, h.Kind, h.Number),
+				Addr: netip.PrefixFrom(h.Addr(link), lab.Subnet(link).Bits())}
+			if h.Kind == RoleLB {
+				i.Name = devices[link]
+			}
+			if port, ok := ports[link]; ok {
+				i.PortIndex = port
+				ports[link]++
+			}
+			b.interfaces = append(b.interfaces, i)
+		}
+		hosts = append(hosts, b)
 	}
 	return hosts
 }
@@ -139,12 +96,4 @@ func mac(link string, role Role, n int) net.HardwareAddr {
 	return net.HardwareAddr{0x02, 0xba, 0x70, linkNumber[link], byte(role), byte(n)}
 }
 
-var linkNumber = map[string]byte{plan.LinkClients: 0, plan.LinkBackends: 1, plan.LinkSync: 2}
-
-// address is the number-th address of a link's subnet.
-func address(link string, number int) netip.Prefix {
-	subnet := subnets[link]
-	b := subnet.Addr().As4()
-	b[3] += byte(number)
-	return netip.PrefixFrom(netip.AddrFrom4(b), subnet.Bits())
-}
+var linkNumber = map[string]byte{lab.Clients: 0, lab.Backends: 1, lab.Sync: 2}

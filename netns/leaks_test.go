@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/netns"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -81,7 +82,7 @@ func linkNames() (names []string) {
 var _ = Describe("what stays behind", func() {
 	It("is nothing, whatever ran and however it was left", func() {
 		before := linkNames()
-		pair, err := netns.NewPair(netns.PairConfig{Clients: 1, Backends: 1})
+		pair, err := netns.NewPair(lab.Topo{Clients: 1, Backends: 1})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(linkNames()).To(Equal(before), "the initial namespace is left alone")
 		lb1, lb2 := pair.Host("lb1"), pair.Host("lb2")
@@ -89,7 +90,7 @@ var _ = Describe("what stays behind", func() {
 		node := startTalker(lb1, "198.18.2.2:9000", "tcp:198.18.2.2:9000")
 		frozen := startTalker(pair.Host("client1"))
 		dead := startTalker(pair.Host("backend1"))
-		_, err = pair.Cut(within(), plan.Cut{From: "lb1", To: "lb2", Via: plan.LinkSync})
+		_, err = pair.Cut(within(), plan.Cut{From: "lb1", To: "lb2", Via: lab.Sync})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(pair.Freeze(within(), frozen)).NotTo(BeEmpty())
 		Expect(pair.Kill(within(), dead)).NotTo(BeEmpty())
@@ -108,7 +109,7 @@ var _ = Describe("what stays behind", func() {
 	})
 
 	It("is told: a socket that was not closed, and who has it", func() {
-		pair, err := netns.NewPair(netns.PairConfig{Clients: 1, Backends: 1})
+		pair, err := netns.NewPair(lab.Topo{Clients: 1, Backends: 1})
 		Expect(err).NotTo(HaveOccurred())
 		var conn *net.UDPConn
 		Expect(pair.Host("client1").Do(func() (err error) {
@@ -123,7 +124,7 @@ var _ = Describe("what stays behind", func() {
 	})
 
 	It("is told: a thread that stayed inside", func() {
-		pair, err := netns.NewPair(netns.PairConfig{Clients: 1, Backends: 1})
+		pair, err := netns.NewPair(lab.Topo{Clients: 1, Backends: 1})
 		Expect(err).NotTo(HaveOccurred())
 		leave, inside, left := make(chan struct{}), make(chan struct{}), make(chan error)
 		go func() {
@@ -146,7 +147,7 @@ var _ = Describe("what stays behind", func() {
 	})
 
 	It("is told: a program that outlived its process", func() {
-		pair, err := netns.NewPair(netns.PairConfig{Clients: 1, Backends: 1})
+		pair, err := netns.NewPair(lab.Topo{Clients: 1, Backends: 1})
 		Expect(err).NotTo(HaveOccurred())
 		j := &journal{}
 		_, err = pair.Host("lb1").Start(play("load", j))
@@ -212,7 +213,7 @@ var _ = Describe("a shape that cannot be built", func() {
 		tight := limit
 		tight.Cur = uint64(len(entries) + 12)
 		Expect(unix.Setrlimit(unix.RLIMIT_NOFILE, &tight)).To(Succeed())
-		pair, err := netns.NewPair(netns.PairConfig{Clients: 4, Backends: 4})
+		pair, err := netns.NewPair(lab.Topo{Clients: 4, Backends: 4})
 		Expect(unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)).To(Succeed())
 		Expect(err).To(MatchError(ContainSubstring(unix.EMFILE.Error())))
 		Expect(pair).To(BeNil())

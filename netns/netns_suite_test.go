@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"baton/netns"
+	"baton/scenarios/lab"
 )
 
 func TestMain(m *testing.M) {
@@ -50,7 +51,7 @@ func within() context.Context {
 // newPair builds a pair that must be gone without a trace when the spec ends.
 func newPair() *netns.Pair {
 	GinkgoHelper()
-	pair, err := netns.NewPair(netns.PairConfig{Clients: 2, Backends: 2})
+	pair, err := netns.NewPair(lab.Topo{Clients: 2, Backends: 2})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(pair.Close(context.Background())).To(BeEmpty()) })
 	return pair

@@ -12,11 +12,11 @@ import (
 
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/pki"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
 // The backend-side VIP of every service: source of fullnat flows, gateway of dnat backends.
-var snatVIP = netip.MustParseAddr("198.18.1.100")
 
 // syncPort is the port of the connection sync stream.
 const syncPort = 3790
@@ -41,7 +41,7 @@ func writeNodeConfig(p *plan.Plan, pair *Pair, node, dir string, files pki.Files
 
 // nodeConfig is what follows from the topology and the services of the plan.
 func nodeConfig(p *plan.Plan, pair *Pair, node string, files pki.Files) *config.Config {
-	peer := peerOf(node)
+	peer := lab.Peer(node)
 	address := func(host, link string) netip.Addr {
 		i, _ := pair.Host(host).Interface(link)
 		return i.Addr.Addr()
@@ -53,19 +53,19 @@ func nodeConfig(p *plan.Plan, pair *Pair, node string, files pki.Files) *config.
 	c.Node, c.Peer = node, peer
 	c.Links = config.Links{Client: ClientSide, Backend: BackendSide}
 	c.BFD.Paths = []config.Path{
-		path(plan.LinkClients, plan.LinkClients, ClientSide),
-		path(plan.LinkSync, plan.LinkSync, SyncSide),
+		path(lab.Clients, lab.Clients, ClientSide),
+		path(lab.Sync, lab.Sync, SyncSide),
 	}
 	c.Sync = config.Sync{
-		Local: netip.AddrPortFrom(address(node, plan.LinkSync), syncPort),
-		Peer:  netip.AddrPortFrom(address(peer, plan.LinkSync), syncPort),
+		Local: netip.AddrPortFrom(address(node, lab.Sync), syncPort),
+		Peer:  netip.AddrPortFrom(address(peer, lab.Sync), syncPort),
 		CA:    files.CA, Cert: files.Cert, Key: files.Key,
 	}
 	c.Control = node + ".sock"
 	for _, host := range p.Targets(plan.Netns, node) {
-		link := plan.LinkClients
+		link := lab.Clients
 		if slices.Contains(pair.Names(RoleBackend), host) {
-			link = plan.LinkBackends
+			link = lab.Backends
 		}
 		c.Track.Targets = append(c.Track.Targets, address(host, link))
 	}
@@ -80,10 +80,10 @@ func nodeConfig(p *plan.Plan, pair *Pair, node string, files pki.Files) *config.
 func nodeService(s plan.Service, pair *Pair, address func(host, link string) netip.Addr) config.Service {
 	service := config.Service{
 		Name: s.Name, Proto: config.Proto(s.Proto), VIP: netip.MustParseAddr(s.VIP), Port: s.Port,
-		Mode: config.Mode(s.Mode), Balance: config.Balance(s.Balance), SNAT: snatVIP,
+		Mode: config.Mode(s.Mode), Balance: config.Balance(s.Balance), SNAT: lab.BackendVIP(),
 	}
 	for _, backend := range pair.Names(RoleBackend) {
-		service.Backends = append(service.Backends, netip.AddrPortFrom(address(backend, plan.LinkBackends), s.Port))
+		service.Backends = append(service.Backends, netip.AddrPortFrom(address(backend, lab.Backends), s.Port))
 	}
 	return service
 }
@@ -119,13 +119,4 @@ func set(tree map[string]any, path []string, value any) {
 		tree = inner
 	}
 	tree[path[0]] = value
-}
-
-func peerOf(node string) string {
-	for _, other := range plan.Nodes() {
-		if other != node {
-			return other
-		}
-	}
-	return ""
 }

@@ -20,18 +20,14 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sync/errgroup"
 
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
-
-// PairConfig is the shape of a pair.
-type PairConfig struct {
-	Clients, Backends int // 1 to 89 each
-}
 
 // Pair is a running topology: clients – switch – lb1, lb2 – switch – backends,
 // and a cable between lb1 and lb2. Its methods may be called from several
 // goroutines, but none after Close.
 type Pair struct {
+	topo   lab.Topo
 	hosts  []*Host
 	byName map[string]*Host
 
@@ -46,14 +42,14 @@ type Pair struct {
 const forwardingTimeout = 5 * time.Second
 
 // NewPair builds a pair. On error nothing is left.
-func NewPair(cfg PairConfig) (*Pair, error) {
-	for what, n := range map[string]int{plan.LinkClients: cfg.Clients, plan.LinkBackends: cfg.Backends} {
-		if n < 1 || n > maxHosts {
-			return nil, fmt.Errorf("netns: build pair: %d %s, want 1 to %d", n, what, maxHosts)
+func NewPair(topo lab.Topo) (*Pair, error) {
+	for what, n := range map[string]int{lab.Clients: topo.Clients, lab.Backends: topo.Backends} {
+		if n < 1 || n > lab.MaxHosts {
+			return nil, fmt.Errorf("netns: build pair: %d %s, want 1 to %d", n, what, lab.MaxHosts)
 		}
 	}
-	p := &Pair{byName: map[string]*Host{}}
-	if err := p.build(layout(cfg)); err != nil {
+	p := &Pair{topo: topo, byName: map[string]*Host{}}
+	if err := p.build(layout(topo)); err != nil {
 		for _, leak := range p.Close(context.Background()) {
 			err = errors.Join(err, errors.New(leak.What))
 		}
@@ -115,8 +111,8 @@ func (p *Pair) build(blueprints []blueprint) error {
 		return err
 	}
 	var links errgroup.Group
-	links.Go(func() error { return p.buildSwitch(plan.LinkClients) })
-	links.Go(func() error { return p.buildSwitch(plan.LinkBackends) })
+	links.Go(func() error { return p.buildSwitch(lab.Clients) })
+	links.Go(func() error { return p.buildSwitch(lab.Backends) })
 	links.Go(p.buildCable)
 	if err := links.Wait(); err != nil {
 		return fmt.Errorf("netns: build pair: %w", err)
@@ -167,9 +163,9 @@ func (p *Pair) buildSwitch(link string) error {
 
 // buildCable connects lb1 and lb2 directly.
 func (p *Pair) buildCable() error {
-	a, b := p.byName["lb1"], p.byName["lb2"]
-	near, _ := a.Interface(plan.LinkSync)
-	far, _ := b.Interface(plan.LinkSync)
+	a, b := p.byName[lab.Nodes()[0]], p.byName[lab.Nodes()[1]]
+	near, _ := a.Interface(lab.Sync)
+	far, _ := b.Interface(lab.Sync)
 	end := netlink.LinkAttrs{Name: near.Name, Index: syncIndex, HardwareAddr: near.MAC, Group: linkGroup, TxQLen: -1}
 	if err := connect(a, end, b, far); err != nil {
 		return err
@@ -208,9 +204,9 @@ func (h *Host) configure(i Interface) error {
 	if h.role != RoleBackend {
 		return nil
 	}
-	route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: backendGateway.AsSlice()}
+	route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: lab.BackendVIP().AsSlice()}
 	if err := h.links.RouteReplace(route); err != nil {
-		return fmt.Errorf("add default route via %s to %s: %w", backendGateway, h.name, err)
+		return fmt.Errorf("add default route via %s to %s: %w", lab.BackendVIP(), h.name, err)
 	}
 	return nil
 }

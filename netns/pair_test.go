@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/netns"
+	"baton/scenarios/lab"
 )
 
 // echo sends a message to a talker and waits for it to come back.
@@ -174,12 +175,12 @@ var _ = Describe("a pair", func() {
 		}
 	})
 
-	DescribeTable("refuses a shape that has no addresses", func(cfg netns.PairConfig) {
+	DescribeTable("refuses a shape that has no addresses", func(cfg lab.Topo) {
 		_, err := netns.NewPair(cfg)
 		Expect(err).To(MatchError(ContainSubstring("want 1 to 89")))
 	},
-		Entry("no clients", netns.PairConfig{Clients: 0, Backends: 1}),
-		Entry("backends up to the VIPs", netns.PairConfig{Clients: 1, Backends: 90}),
+		Entry("no clients", lab.Topo{Clients: 0, Backends: 1}),
+		Entry("backends up to the VIPs", lab.Topo{Clients: 1, Backends: 90}),
 	)
 })
 
@@ -204,7 +205,7 @@ var _ = Describe("Host.Do", func() {
 	})
 
 	It("fails on a closed host", func() {
-		pair, err := netns.NewPair(netns.PairConfig{Clients: 1, Backends: 1})
+		pair, err := netns.NewPair(lab.Topo{Clients: 1, Backends: 1})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(pair.Close(context.Background())).To(BeEmpty())
 		Expect(pair.Host("lb1").Do(func() error { return nil })).NotTo(Succeed())

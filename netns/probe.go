@@ -8,7 +8,7 @@ import (
 	"github.com/containernetworking/plugins/pkg/ns"
 	"golang.org/x/sys/unix"
 
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 // Probe tries what a real run needs and returns one error a missing capability,
@@ -54,7 +54,7 @@ func missingCapabilities() []error {
 
 // probePair builds the smallest pair and cuts its cable.
 func probePair() (err error) {
-	p, err := NewPair(PairConfig{Clients: 1, Backends: 1})
+	p, err := NewPair(lab.Topo{Clients: 1, Backends: 1})
 	if err != nil {
 		return fmt.Errorf("links: %w: use a kernel with CONFIG_VETH and CONFIG_BRIDGE (modprobe veth bridge)", err)
 	}
@@ -63,7 +63,8 @@ func probePair() (err error) {
 			err = errors.Join(err, fmt.Errorf("teardown: %s", leak.What))
 		}
 	}()
-	rule := &rule{link: plan.LinkSync, from: "lb1", to: "lb2"}
+	nodes := lab.Nodes()
+	rule := &rule{Rule: lab.Rule{Link: lab.Sync, From: nodes[0], To: nodes[1]}}
 	if _, err := p.attach(rule); err != nil {
 		return fmt.Errorf("tcx programs: %w: use Linux 6.6 or later with CONFIG_BPF_SYSCALL and CONFIG_NET_XGRESS", err)
 	}

@@ -23,6 +23,7 @@ import (
 	"baton/impl/trace"
 	"baton/netns"
 	"baton/netns/internal/hostclock"
+	"baton/scenarios/lab"
 )
 
 // programEnv names the program that the test binary is to play.
@@ -186,7 +187,7 @@ type remains struct {
 // to be killed. It ends by itself when its input does, so that it does not outlive
 // the test.
 func harness([]string) error {
-	pair, err := netns.NewPair(netns.PairConfig{Clients: 1, Backends: 1})
+	pair, err := netns.NewPair(lab.Topo{Clients: 1, Backends: 1})
 	if err != nil {
 		return err
 	}

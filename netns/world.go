@@ -17,6 +17,7 @@ import (
 	"baton/netns/traffic"
 	"baton/scenarios"
 	"baton/scenarios/evidence"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -90,7 +91,7 @@ func (w *World) Up(ctx context.Context) error {
 	if err := realtime.Harness(); err != nil {
 		w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindNote, Note: err.Error()})
 	}
-	pair, err := NewPair(PairConfig{Clients: w.plan.Topo.Clients, Backends: w.plan.Topo.Backends})
+	pair, err := NewPair(w.plan.Topo.Lab())
 	if err != nil {
 		return err
 	}
@@ -98,13 +99,13 @@ func (w *World) Up(ctx context.Context) error {
 	w.watchdog = StartWatchdog(w.plan.Tolerate/2, func(at clock.Instant, s trace.Stall) {
 		w.record(trace.Event{At: at, Kind: trace.KindStall, Stall: &s})
 	})
-	if w.secrets, err = newSecrets(plan.Nodes()); err != nil {
+	if w.secrets, err = newSecrets(lab.Nodes()); err != nil {
 		return err
 	}
 	if err := w.startCapture(); err != nil {
 		return err
 	}
-	return w.each(plan.Nodes(), func(node string) error {
+	return w.each(lab.Nodes(), func(node string) error {
 		process, err := w.startNode(pair.Host(node))
 		if err == nil {
 			w.setProcess(node, process)
@@ -153,7 +154,7 @@ func (w *World) StartTraffic(ctx context.Context) error {
 	}
 	for _, name := range w.pair.Names(RoleBackend) {
 		host := w.pair.Host(name)
-		i, _ := host.Interface(plan.LinkBackends)
+		i, _ := host.Interface(lab.Backends)
 		cfg.Backends = append(cfg.Backends, traffic.Backend{Host: host, Addr: i.Addr.Addr()})
 	}
 	generator, err := traffic.New(cfg)
@@ -221,7 +222,7 @@ func (w *World) Down(ctx context.Context) error {
 	if w.secrets != nil {
 		errs = append(errs, w.secrets.close())
 	}
-	for _, node := range plan.Nodes() {
+	for _, node := range lab.Nodes() {
 		if err := os.Remove(w.socket(node)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}

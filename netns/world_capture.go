@@ -11,6 +11,7 @@ import (
 	"baton/impl/flow"
 	"baton/netns/capture"
 	"baton/scenarios/evidence"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -34,7 +35,7 @@ func (w *World) startCapture() error {
 			cfg.Hosts[i.MAC.String()] = host.Name()
 		}
 	}
-	clients := capture.Edge{Name: plan.LinkClients, Host: w.pair.Host(plan.LinkClients), Interfaces: w.ports(plan.LinkClients)}
+	clients := capture.Edge{Name: lab.Clients, Host: w.pair.Host(lab.Clients), Interfaces: w.ports(lab.Clients)}
 	for _, s := range w.services() {
 		vip := netip.MustParseAddr(s.VIP)
 		if !slices.Contains(clients.VIPs, vip) {
@@ -43,12 +44,12 @@ func (w *World) startCapture() error {
 		cfg.Ports = append(cfg.Ports, s.Port)
 	}
 	backends := capture.Edge{
-		Name: plan.LinkBackends, Host: w.pair.Host(plan.LinkBackends), Interfaces: w.ports(plan.LinkBackends),
-		VIPs: []netip.Addr{snatVIP}, Forwarded: w.clientNets(),
+		Name: lab.Backends, Host: w.pair.Host(lab.Backends), Interfaces: w.ports(lab.Backends),
+		VIPs: []netip.Addr{lab.BackendVIP()}, Forwarded: w.clientNets(),
 	}
 	cfg.Edges = []capture.Edge{clients, backends}
 	kept := w.plan.CaptureLinks(plan.Netns)
-	if slices.Contains(kept, plan.LinkSync) {
+	if slices.Contains(kept, lab.Sync) {
 		cfg.Edges = append(cfg.Edges, w.cable())
 	}
 	_, _, share := evidence.Shares(w.cfg.EvidenceLimit, len(kept))
@@ -71,7 +72,7 @@ func (w *World) stopCapture() {
 // cable is the sync cable, heard at the end of lb1.
 func (w *World) cable() capture.Edge {
 	host := w.pair.Host("lb1")
-	return capture.Edge{Name: plan.LinkSync, Host: host, Interfaces: map[int]string{syncIndex: host.Name()}, Cable: true}
+	return capture.Edge{Name: lab.Sync, Host: host, Interfaces: map[int]string{syncIndex: host.Name()}, Cable: true}
 }
 
 // services are those of the plan that exist in this world.
@@ -94,7 +95,7 @@ func (w *World) ports(link string) map[int]string {
 func (w *World) clientNets() []netip.Prefix {
 	var nets []netip.Prefix
 	for _, name := range w.pair.Names(RoleClient) {
-		i, _ := w.pair.Host(name).Interface(plan.LinkClients)
+		i, _ := w.pair.Host(name).Interface(lab.Clients)
 		if net := i.Addr.Masked(); !slices.Contains(nets, net) {
 			nets = append(nets, net)
 		}

@@ -11,6 +11,7 @@ import (
 	"baton/netns/capture"
 	"baton/scenarios"
 	"baton/scenarios/evidence"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -32,7 +33,7 @@ func (w *World) Evidence(store *evidence.Store, ask evidence.Ask) error {
 	for _, link := range links {
 		errs = append(errs, g.capture(link, captureShare))
 	}
-	for _, node := range plan.Nodes() {
+	for _, node := range lab.Nodes() {
 		errs = append(errs, g.table(node), g.log(node, logShare))
 	}
 	return errors.Join(errs...)

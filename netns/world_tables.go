@@ -12,6 +12,7 @@ import (
 	"baton/impl/daemon/control"
 	"baton/netns/internal/hostclock"
 	"baton/scenarios/evidence"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -44,7 +45,7 @@ func (w *World) readTables(when string) {
 	w.tables.once.Do(func() {
 		share, _, _ := evidence.Shares(w.cfg.EvidenceLimit, 1)
 		w.tables.when, w.tables.nodes = when, map[string]*table{}
-		for _, node := range plan.Nodes() {
+		for _, node := range lab.Nodes() {
 			t := &table{}
 			w.tables.nodes[node] = t
 			w.tables.read.Go(func() { t.Table, t.why = w.askTable(node, int(share/evidence.FlowBytes)); t.at = hostclock.Now() })

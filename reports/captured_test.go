@@ -14,7 +14,7 @@ import (
 	"baton/impl/clock"
 	"baton/reports/load"
 	"baton/scenarios/evidence"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 // captureFrames is how many frames of one edge the four seconds around a failure
@@ -29,7 +29,7 @@ func captured(b *testing.B, dir string) {
 	resets := map[clock.Instant]bool{}
 	var instants []clock.Instant
 	for _, e := range run.Events {
-		if e.RST != nil && e.RST.Edge == plan.LinkClients {
+		if e.RST != nil && e.RST.Edge == lab.Clients {
 			resets[e.At] = true
 			instants = append(instants, e.At)
 		}
@@ -41,7 +41,7 @@ func captured(b *testing.B, dir string) {
 		instants = append(instants, ask.Windows[0].From.Add(time.Duration(i)*step))
 	}
 	slices.Sort(instants)
-	file := evidence.File{File: evidence.CaptureFile(plan.LinkClients), Kind: evidence.Capture, Edge: plan.LinkClients, Count: len(instants)}
+	file := evidence.File{File: evidence.CaptureFile(lab.Clients), Kind: evidence.Capture, Edge: lab.Clients, Count: len(instants)}
 	store := evidence.NewStore(dir)
 	err := store.Put(file, func(w io.Writer) error { return writeFrames(w, instants, resets) })
 	if err == nil {

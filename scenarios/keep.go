@@ -11,7 +11,7 @@ import (
 	"baton/impl/trace"
 	"baton/scenarios/check"
 	"baton/scenarios/evidence"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 // keepEvidence stores what the world can show of the run, if the policy wants it
@@ -68,7 +68,7 @@ func (j Job) about(v check.Verdict, broken error) string {
 
 // dropLogs removes the logs that the nodes wrote while the run lasted.
 func (j Job) dropLogs() error {
-	for _, node := range plan.Nodes() {
+	for _, node := range lab.Nodes() {
 		if err := os.Remove(filepath.Join(j.Dir, evidence.LogFile(node))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("scenario %s: evidence: %w", j.Plan.Name, err)
 		}

@@ -14,6 +14,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/scenarios/evidence"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -28,7 +29,7 @@ type witness struct {
 func (w *witness) Evidence(store *evidence.Store, ask evidence.Ask) error {
 	w.asked = &ask
 	store.Lack(evidence.Missing{Kind: evidence.Table, Node: "lb2", Why: "lb2 was not running"})
-	err := store.Put(evidence.File{File: evidence.CaptureFile(plan.LinkClients), Kind: evidence.Capture},
+	err := store.Put(evidence.File{File: evidence.CaptureFile(lab.Clients), Kind: evidence.Capture},
 		func(out io.Writer) error { _, err := fmt.Fprint(out, "frames"); return err })
 	return errors.Join(err, w.fail)
 }

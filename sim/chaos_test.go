@@ -9,6 +9,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/ha"
 	"baton/impl/trace"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -231,7 +232,7 @@ func TestLinksHaveTwoDirections(t *testing.T) {
 	o := out(t, "chaos sync from lb1 loss=1")
 	heard := func(node string) bool {
 		return count(func(e *trace.Event) bool {
-			return e.BFD != nil && e.BFD.Path == plan.LinkSync && e.Node == node && e.BFD.To != "Down"
+			return e.BFD != nil && e.BFD.Path == lab.Sync && e.Node == node && e.BFD.To != "Down"
 		})(o) > 0
 	}
 	if !heard("lb1") || heard("lb2") {

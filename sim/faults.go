@@ -309,53 +309,17 @@ func (w *World) ruleName(r rule) string {
 
 // directions resolves a cut into the rules of each of its directions.
 func (w *World) directions(cut plan.Cut) ([][]rule, error) {
-	from, to := w.members(cut.From), w.members(cut.To)
-	there, back := w.rules(from, to, cut.Via), w.rules(to, from, cut.Via)
-	if len(there) == 0 {
-		return nil, fmt.Errorf("sim: cut %s: no link joins them", cut)
-	}
-	if !cut.Both {
-		return [][]rule{there}, nil
-	}
-	return [][]rule{there, back}, nil
-}
-
-// members resolves the name of a host or of a group of hosts.
-func (w *World) members(name string) []uint8 {
-	var found []uint8
-	for _, h := range w.hosts {
-		client, backend := h.index >= 2 && h.index < w.firstBack, h.index >= w.firstBack
-		if h.name == name || client && name == plan.LinkClients || backend && name == plan.LinkBackends {
-			found = append(found, h.index)
+	var directions [][]rule
+	for _, d := range cut.Directions() {
+		resolved, err := w.plan.Topo.Lab().Resolve(d.From, d.To, d.Via)
+		if err != nil {
+			return nil, fmt.Errorf("sim: cut %s: %w", d, err)
 		}
-	}
-	return found
-}
-
-func (w *World) rules(from, to []uint8, via string) []rule {
-	var list []rule
-	for _, receiver := range to {
-		for link := range uint8(linkCount) {
-			if via != "" && via != linkNames[link] || !w.isOn(link, receiver) {
-				continue
-			}
-			for _, sender := range from {
-				if sender != receiver && w.isOn(link, sender) {
-					list = append(list, rule{link: link, from: sender, to: receiver})
-				}
-			}
+		var list []rule
+		for _, r := range resolved {
+			list = append(list, rule{link: linkIndex(r.Link), from: w.hostIndex(r.From), to: w.hostIndex(r.To)})
 		}
+		directions = append(directions, list)
 	}
-	return list
-}
-
-// isOn reports whether a host has an interface on a link.
-func (w *World) isOn(link, host uint8) bool {
-	switch {
-	case host < 2:
-		return true
-	case host < w.firstBack:
-		return link == onClients
-	}
-	return link == onBackends
+	return directions, nil
 }

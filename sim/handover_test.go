@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"baton/impl/trace"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestARefusedHandoverIsAnswered(t *testing.T) {
 	o := settled(t)
 	master := o.master()
-	peer := plan.Nodes()[1-o.processOf(master).index]
+	peer := lab.Nodes()[1-o.processOf(master).index]
 	ask := func(node string) trace.Fault {
 		t.Helper()
 		began := o.now

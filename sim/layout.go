@@ -2,11 +2,13 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"baton/impl/clock"
 	"baton/impl/dataplane/model"
 	"baton/impl/flow"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -27,24 +29,30 @@ type host struct {
 // nobody is the neighbour of an address that is not resolved.
 const nobody = 0xff
 
-// Host numbers of the lab begin here: client1 is 198.18.0.11.
-const firstHost = 10
-
 func (w *World) layout() {
-	add := func(name string, addr flow.Addr) {
-		w.hosts = append(w.hosts, host{name: name, addr: addr, index: uint8(len(w.hosts))})
+	w.index = map[flow.Addr]uint8{}
+	for i, h := range w.plan.Topo.Lab().Hosts() {
+		m := host{name: h.Name, addr: h.Addr(h.Links()[0]).As4(), index: uint8(i)}
+		switch h.Kind {
+		case lab.Client:
+			w.firstBack = uint8(i + 1)
+		case lab.Backend:
+			m.sockets = map[flow.Tuple]uint32{}
+		}
+		if h.Kind != lab.Node {
+			w.index[m.addr] = m.index
+		}
+		w.hosts = append(w.hosts, m)
 	}
-	for i, node := range plan.Nodes() {
-		add(node, flow.Addr{198, 18, 0, byte(i + 1)})
+}
+
+// hostIndex finds a host by its name, nobody if there is none.
+func (w *World) hostIndex(name string) uint8 {
+	i := slices.IndexFunc(w.hosts, func(h host) bool { return h.name == name })
+	if i < 0 {
+		return nobody
 	}
-	for n := 1; n <= w.plan.Topo.Clients; n++ {
-		add(fmt.Sprintf("client%d", n), flow.Addr{198, 18, 0, byte(firstHost + n)})
-	}
-	w.firstBack = uint8(len(w.hosts))
-	for n := 1; n <= w.plan.Topo.Backends; n++ {
-		add(fmt.Sprintf("backend%d", n), flow.Addr{198, 18, 1, byte(firstHost + n)})
-		w.hosts[len(w.hosts)-1].sockets = map[flow.Tuple]uint32{}
-	}
+	return uint8(i)
 }
 
 // Delays of the lab's links: what a switch and a host's network stack take.
@@ -88,15 +96,10 @@ func (w *World) deliver(p *packet) {
 	}
 }
 
-// hostOf returns the host with an address on a service link, nobody if there is none.
+// hostOf returns the client or backend with an address, nobody if there is none.
 func (w *World) hostOf(a flow.Addr) uint8 {
-	n := int(a[3]) - firstHost
-	switch {
-	case a[0] != 198 || a[1] != 18 || n < 1:
-	case a[2] == 0 && n <= w.plan.Topo.Clients:
-		return uint8(1 + n)
-	case a[2] == 1 && n <= w.plan.Topo.Backends:
-		return w.firstBack + uint8(n-1)
+	if i, ok := w.index[a]; ok {
+		return i
 	}
 	return nobody
 }

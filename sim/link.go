@@ -1,11 +1,12 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"baton/impl/clock"
+	"baton/scenarios/lab"
 	"baton/scenarios/link"
-	"baton/scenarios/plan"
 )
 
 // Links of a pair, as indexes.
@@ -16,7 +17,9 @@ const (
 	linkCount
 )
 
-var linkNames = [linkCount]string{plan.LinkClients, plan.LinkBackends, plan.LinkSync}
+var linkNames = [linkCount]string{lab.Clients, lab.Backends, lab.Sync}
+
+func linkIndex(name string) uint8 { return uint8(slices.Index(linkNames[:], name)) }
 
 // lane is one sender's direction of a link: what a switch and two hosts' network
 // stacks do to a packet, and where the link is impaired, what the shared model of

@@ -10,6 +10,7 @@ import (
 	"baton/impl/ctsync"
 	"baton/impl/dataplane"
 	"baton/impl/node"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -59,13 +60,13 @@ func nodeConfig(p *plan.Plan, seed uint64, id string) (node.Config, error) {
 		DetectMult: uint8(s.number("bfd.mult")),
 	}
 	cfg := node.Config{
-		ID: id, Peer: peerOf(id), Priority: uint8(s.number("ha.priority")), Hold: s.duration("ha.hold"),
+		ID: id, Peer: lab.Peer(id), Priority: uint8(s.number("ha.priority")), Hold: s.duration("ha.hold"),
 		Links: []string{clientSide, backendSide},
 		Track: node.Track{Targets: p.Targets(plan.Sim, id), Misses: s.number("track.misses")},
 		Sync:  ctsync.Config{Key: split(seed, "sync key")},
 		Paths: []node.Path{
-			{Name: plan.LinkClients, BFD: session},
-			{Name: plan.LinkSync, BFD: session, CarriesSync: true},
+			{Name: lab.Clients, BFD: session},
+			{Name: lab.Sync, BFD: session, CarriesSync: true},
 		},
 		GatesOff:      s.text("ha.gates") == "off",
 		AnnounceEarly: s.text("ha.announce") == "before-install",
@@ -79,14 +80,6 @@ func nodeConfig(p *plan.Plan, seed uint64, id string) (node.Config, error) {
 	return cfg, s.err
 }
 
-func peerOf(id string) string {
-	nodes := plan.Nodes()
-	if id == nodes[0] {
-		return nodes[1]
-	}
-	return nodes[0]
-}
-
 // dataplaneConfig is the configuration of a node's dataplane.
 func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
 	s := settings{plan: w.plan, node: id}
@@ -98,7 +91,7 @@ func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
 			Unreplied: s.duration("timeouts.unreplied"), Assured: s.duration("timeouts.assured"),
 		},
 	}
-	if id != plan.Nodes()[0] {
+	if id != lab.Nodes()[0] {
 		cfg.SNATPorts = snatPorts.Upper()
 	}
 	for _, v := range w.vips {

@@ -10,6 +10,7 @@ import (
 	"baton/impl/flow"
 	"baton/impl/node"
 	"baton/impl/trace"
+	"baton/scenarios/lab"
 )
 
 // process is a load balancer: its host and, while one runs, the daemon on it. The
@@ -146,7 +147,9 @@ func (p *process) hostSide() model.Host {
 	}
 }
 
-func (p *process) addressOn(link uint8) flow.Addr { return flow.Addr{198, 18, link, p.index + 1} }
+func (p *process) addressOn(link uint8) flow.Addr {
+	return lab.Host{Kind: lab.Node, Number: int(p.index) + 1}.Addr(linkNames[link]).As4()
+}
 
 // end takes the daemon away, with its dataplane: the programs are attached for as
 // long as the process holds them. That ends a lease, which is put on record.

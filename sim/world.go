@@ -11,6 +11,7 @@ import (
 	"baton/impl/trace"
 	"baton/scenarios"
 	"baton/scenarios/evidence"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -42,7 +43,8 @@ type World struct {
 	dirty  bool // something was recorded or became ready
 
 	hosts     []host
-	firstBack uint8 // index of the first backend
+	index     map[flow.Addr]uint8 // of clients and backends in hosts
+	firstBack uint8               // index of the first backend
 	lanes     [linkCount][]lane
 	cuts      []rule
 	isCut     [linkCount]bool
@@ -85,7 +87,7 @@ type vip struct {
 }
 
 // snatVIP is the backend-side VIP of every service.
-var snatVIP = flow.Addr{198, 18, 1, 100}
+var snatVIP = flow.Addr(lab.BackendVIP().As4())
 
 // epoch is the true time at which a world begins: not zero, which events take for
 // no time at all.
@@ -101,7 +103,7 @@ func NewWorld(p *plan.Plan, cfg Config) (*World, error) {
 	if err := w.wire(); err != nil {
 		return nil, err
 	}
-	for i, id := range plan.Nodes() {
+	for i, id := range lab.Nodes() {
 		p, err := newProcess(w, uint8(i), id)
 		if err != nil {
 			return nil, err

@@ -20,8 +20,8 @@ import (
 // labFile, in the lab's folder, tells the other commands how to get in.
 const labFile = "lab.json"
 
-// lab is its content.
-type lab struct {
+// runningLab is the content of labFile: a lab that runs.
+type runningLab struct {
 	PID   int          `json:"pid"` // of baton lab up
 	Doors []netns.Door `json:"doors"`
 }
@@ -121,14 +121,14 @@ func labHosts(dir string, args []string) ([]string, cobra.ShellCompDirective) {
 }
 
 // runs reports whether the lab's namespaces are still where they were.
-func (l lab) runs() bool {
+func (l runningLab) runs() bool {
 	var stat unix.Stat_t
 	return len(l.Doors) > 0 && unix.Stat(l.Doors[0].Path, &stat) == nil && stat.Ino == l.Doors[0].Inode
 }
 
 // readLab finds the lab that runs in a folder.
-func readLab(dir string) (lab, error) {
-	var l lab
+func readLab(dir string) (runningLab, error) {
+	var l runningLab
 	data, err := os.ReadFile(filepath.Join(dir, labFile))
 	if err == nil {
 		err = json.Unmarshal(data, &l)
@@ -142,7 +142,7 @@ func readLab(dir string) (lab, error) {
 	return l, nil
 }
 
-func writeLab(dir string, l lab) error {
+func writeLab(dir string, l runningLab) error {
 	data, err := json.MarshalIndent(l, "", "  ")
 	if err != nil {
 		return err

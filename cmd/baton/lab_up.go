@@ -12,6 +12,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/netns"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -50,7 +51,7 @@ func labUp(ctx context.Context, files []string, dir string, unsafe bool) (err er
 	if err := world.Up(ctx); err != nil {
 		return err
 	}
-	if err := writeLab(dir, lab{os.Getpid(), world.Doors()}); err != nil {
+	if err := writeLab(dir, runningLab{os.Getpid(), world.Doors()}); err != nil {
 		return err
 	}
 	printDoors(dir, world.Doors())
@@ -72,7 +73,7 @@ func printDoors(dir string, doors []netns.Door) {
 	for _, d := range doors {
 		fmt.Fprintf(table, "%s\tnsenter --net=%s\n", d.Host, d.Path)
 	}
-	for _, node := range plan.Nodes() {
+	for _, node := range lab.Nodes() {
 		fmt.Fprintf(table, "%s\tbaton status %s\n", node, filepath.Join(dir, node+".sock"))
 	}
 	_ = table.Flush()

@@ -10,7 +10,7 @@ import (
 
 	"baton/scenarios"
 	"baton/scenarios/check"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 // progress is the line that a terminal shows while a scenario runs. Anywhere else
@@ -62,7 +62,7 @@ func (p *progress) line(run *scenarios.Run) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %.1fs left", p.name, run.Remaining().Seconds())
 	run.Recording.View(func(s *check.State) {
-		for _, name := range plan.Nodes() {
+		for _, name := range lab.Nodes() {
 			n := s.Nodes[name]
 			role := n.Role
 			switch {

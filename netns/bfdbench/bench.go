@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"baton/netns/peers"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 // Options choose what is measured.
@@ -99,9 +99,9 @@ func Run(ctx context.Context, o Options) (_ Result, err error) {
 		return result, err
 	}
 	subjects := []*subject{{who: nodesName, flaps: ours.flaps}}
-	for _, lb := range plan.Nodes() {
+	for _, lb := range lab.Nodes() {
 		host := ours.world.Host(lb)
-		cable, _ := host.Interface(plan.LinkSync)
+		cable, _ := host.Interface(lab.Sync)
 		t, err := listen(host, cable.Name)
 		if err != nil {
 			return result, err

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/netns"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 // hogsPerCore is how many processes compete for a core, besides what is measured.
@@ -39,7 +39,7 @@ func startLoad(n *nodes, program string) (*load, error) {
 		}
 		return err
 	}
-	eth, _ := backend.Interface(plan.LinkBackends)
+	eth, _ := backend.Interface(lab.Backends)
 	service := func(addr netip.Addr) string { return netip.AddrPortFrom(addr, servicePort).String() }
 	err := start(backend, "reflect", service(eth.Addr.Addr()))
 	for range flooders {

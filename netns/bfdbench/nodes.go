@@ -9,6 +9,7 @@ import (
 	"baton/impl/trace"
 	"baton/netns"
 	"baton/scenarios"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -83,7 +84,7 @@ func (n *nodes) close(ctx context.Context) error { return n.world.Down(ctx) }
 // forwarded is how many packets the load balancers have received on the client and
 // the backend side so far.
 func (n *nodes) forwarded() (packets uint64, err error) {
-	for _, lb := range plan.Nodes() {
+	for _, lb := range lab.Nodes() {
 		for _, name := range []string{netns.ClientSide, netns.BackendSide} {
 			link, err := n.world.Host(lb).Netlink().LinkByName(name)
 			if err != nil {

@@ -42,7 +42,7 @@ type Host interface {
 
 // Edge is one place to listen at.
 type Edge struct {
-	Name string // plan.LinkClients, plan.LinkBackends, plan.LinkSync
+	Name string // lab.Clients, lab.Backends, lab.Sync
 	Host Host   // the switch, or an end of a cable
 	// Interfaces to listen on, by index, with the names that evidence gives them.
 	// None means all of the namespace.

@@ -18,7 +18,7 @@ import (
 	"baton/netns/internal/hostclock"
 	"baton/netns/internal/testlab"
 	"baton/scenarios/evidence"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 var _ = Describe("RSTs", func() {
@@ -39,7 +39,7 @@ var _ = Describe("RSTs", func() {
 
 		rsts := r.Of(trace.KindRST)
 		Expect(rsts).To(HaveLen(2))
-		for i, want := range []struct{ edge, sender string }{{plan.LinkBackends, "backend1"}, {plan.LinkClients, "lb1"}} {
+		for i, want := range []struct{ edge, sender string }{{lab.Backends, "backend1"}, {lab.Clients, "lb1"}} {
 			Expect(*rsts[i].RST).To(And(HaveField("Edge", want.edge), HaveField("Sender", want.sender),
 				HaveField("Origin", "backend1"), HaveField("LB", "lb1"), HaveField("Role", "lb1 is Master"),
 				HaveField("Fault", "none"), HaveField("Entry", "opened")))
@@ -68,7 +68,7 @@ var _ = Describe("RSTs", func() {
 
 		rsts := r.Of(trace.KindRST)
 		Expect(rsts).To(HaveLen(1))
-		Expect(*rsts[0].RST).To(And(HaveField("Edge", plan.LinkClients), HaveField("Sender", "lb1"),
+		Expect(*rsts[0].RST).To(And(HaveField("Edge", lab.Clients), HaveField("Sender", "lb1"),
 			HaveField("Origin", "lb1"), HaveField("Tuple", tupleOf(conn).Reverse())))
 	})
 
@@ -89,7 +89,7 @@ var _ = Describe("RSTs", func() {
 		rsts := r.Of(trace.KindRST)
 		Expect(rsts).To(HaveLen(2))
 		Expect(rsts[0].RST.Sender).To(Equal("client1"))
-		Expect(rsts[1].RST).To(And(HaveField("Sender", "lb1"), HaveField("Origin", "client1"), HaveField("Edge", plan.LinkBackends)))
+		Expect(rsts[1].RST).To(And(HaveField("Sender", "lb1"), HaveField("Origin", "client1"), HaveField("Edge", lab.Backends)))
 	})
 
 	It("count once where the switch floods them", func() {
@@ -131,7 +131,7 @@ var _ = Describe("gratuitous ARPs", func() {
 		garps := r.Of(trace.KindGARP)
 		Expect(nodes(garps)).To(Equal([]string{"lb2", "lb2", "lb2"}))
 		Expect([]trace.GARP{*garps[0].GARP, *garps[1].GARP, *garps[2].GARP}).To(Equal([]trace.GARP{
-			{Edge: plan.LinkClients, VIP: vip}, {Edge: plan.LinkClients, VIP: vip}, {Edge: plan.LinkBackends, VIP: snat}}))
+			{Edge: lab.Clients, VIP: vip}, {Edge: lab.Clients, VIP: vip}, {Edge: lab.Backends, VIP: snat}}))
 	})
 })
 
@@ -151,7 +151,7 @@ var _ = Describe("the forwarder", func() {
 		}
 		c.Stop()
 
-		for _, edge := range []string{plan.LinkClients, plan.LinkBackends} {
+		for _, edge := range []string{lab.Clients, lab.Backends} {
 			var turns []trace.Event
 			for _, e := range r.Of(trace.KindForwarder) {
 				if e.Forwarder.Edge == edge {
@@ -165,7 +165,7 @@ var _ = Describe("the forwarder", func() {
 				Expect(f.Frames).To(Equal([]uint64{0, 3, 2, 4}[i]))
 				Expect(f.Last).To(BeNumerically("<=", turns[i].At))
 			}
-			Expect(turns[0].Forwarder.VIP).To(Equal(map[string]string{plan.LinkClients: vip}[edge]))
+			Expect(turns[0].Forwarder.VIP).To(Equal(map[string]string{lab.Clients: vip}[edge]))
 		}
 	})
 })
@@ -190,7 +190,7 @@ var _ = Describe("evidence", func() {
 		exchange(conn)
 		c.Stop()
 
-		for _, edge := range []string{plan.LinkClients, plan.LinkBackends} {
+		for _, edge := range []string{lab.Clients, lab.Backends} {
 			var file bytes.Buffer
 			written, err := c.WritePCAPNG(&file, edge, capture.Excerpt{Windows: []evidence.Span{{From: from, To: to}}, Limit: 1 << 20})
 			Expect(err).NotTo(HaveOccurred())
@@ -218,9 +218,9 @@ var _ = Describe("evidence", func() {
 		cfg.Edges[0].Keep = 1 << 20
 		c := start(cfg)
 		c.Stop()
-		_, err := c.WritePCAPNG(&bytes.Buffer{}, plan.LinkSync, capture.Excerpt{})
+		_, err := c.WritePCAPNG(&bytes.Buffer{}, lab.Sync, capture.Excerpt{})
 		Expect(err).To(MatchError(ContainSubstring("no frames of the sync edge are kept")))
-		_, err = c.WritePCAPNG(&bytes.Buffer{}, plan.LinkBackends, capture.Excerpt{})
+		_, err = c.WritePCAPNG(&bytes.Buffer{}, lab.Backends, capture.Excerpt{})
 		Expect(err).To(MatchError(ContainSubstring("no frames of the backends edge are kept")))
 	})
 })
@@ -240,7 +240,7 @@ var _ = Describe("an edge", func() {
 		defer conn.Close()
 		exchange(conn)
 		c.Stop()
-		Expect(ports(c, plan.LinkClients)).To(Equal([]string{"clients/client1"}), "the request left by the port of lb1")
+		Expect(ports(c, lab.Clients)).To(Equal([]string{"clients/client1"}), "the request left by the port of lb1")
 	})
 
 	It("at the end of a cable hears both directions", func() {
@@ -248,14 +248,14 @@ var _ = Describe("an edge", func() {
 		serveUDP(n)
 		cfg := n.config(r)
 		eth0 := n.client.Interface("eth0").Attrs().Index
-		cfg.Edges = []capture.Edge{{Name: plan.LinkSync, Host: n.client, Interfaces: map[int]string{eth0: "eth0"}, Cable: true, Keep: 1 << 20}}
+		cfg.Edges = []capture.Edge{{Name: lab.Sync, Host: n.client, Interfaces: map[int]string{eth0: "eth0"}, Cable: true, Keep: 1 << 20}}
 		c := start(cfg)
 		conn, err := n.dial("udp4")
 		Expect(err).NotTo(HaveOccurred())
 		defer conn.Close()
 		exchange(conn)
 		c.Stop()
-		Expect(ports(c, plan.LinkSync)).To(Equal([]string{"sync/eth0", "sync/eth0"}), "there and back")
+		Expect(ports(c, lab.Sync)).To(Equal([]string{"sync/eth0", "sync/eth0"}), "there and back")
 	})
 })
 

@@ -9,7 +9,7 @@ import (
 	"baton/impl/flow"
 	"baton/impl/trace"
 	"baton/netns/internal/hostclock"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 // edge is an Edge that is being read.
@@ -142,7 +142,7 @@ func (c *Capture) sighting(e *edge, f *frame, at clock.Instant) *sighting {
 		tuple: f.tuple, seq: f.seq, ack: f.ack, flags: f.flags, original: f.tuple}
 	s.relayed = c.lbs[s.sender]
 	fromVIP := slices.Contains(e.VIPs, addrOf(f.tuple.Src))
-	if (e.Name == plan.LinkClients && fromVIP) || (e.Name == plan.LinkBackends && s.relayed) {
+	if (e.Name == lab.Clients && fromVIP) || (e.Name == lab.Backends && s.relayed) {
 		s.original = f.tuple.Reverse()
 	}
 	return s

@@ -6,7 +6,7 @@ import (
 
 	"baton/impl/flow"
 	"baton/impl/trace"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 // Only what a load balancer forwards shows who the forwarder is.
@@ -31,8 +31,8 @@ func TestFramesThatShowTheForwarder(t *testing.T) {
 		var events []trace.Event
 		c := &Capture{owners: map[mac]string{lb1MAC: "lb1", clientMAC: "client1"}, lbs: map[string]bool{"lb1": true},
 			cfg: Config{Record: func(e trace.Event) { events = append(events, e) }}}
-		e := &edge{Edge: Edge{Name: plan.LinkClients, VIPs: []netip.Addr{addrOf(vipAddr)}},
-			lanes: []*lane{{edge: plan.LinkClients, vip: vipAddr.String()}, {edge: plan.LinkClients}}}
+		e := &edge{Edge: Edge{Name: lab.Clients, VIPs: []netip.Addr{addrOf(vipAddr)}},
+			lanes: []*lane{{edge: lab.Clients, vip: vipAddr.String()}, {edge: lab.Clients}}}
 		c.look(e, &tt.frame, 1, ms(1))
 		if len(events) > 0 != tt.shows || tt.shows && events[0].Node != "lb1" {
 			t.Errorf("%s: events %+v", tt.rule, events)

@@ -8,7 +8,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/flow"
 	"baton/impl/trace"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 // sighting is one RST at one edge.
@@ -79,7 +79,7 @@ func (p *pairing) attribute(s *sighting) {
 	made, passed := inOrder(s, nearest)
 	made.origin, passed.origin = made.sender, made.sender
 	// The client side knows the flow's original tuple.
-	if made.edge == plan.LinkClients {
+	if made.edge == lab.Clients {
 		passed.original = made.original
 	} else {
 		made.original = passed.original

@@ -9,7 +9,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/flow"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 func ms(n float64) clock.Instant { return clock.Instant(n * float64(time.Millisecond)) }
@@ -21,7 +21,7 @@ func seen(at float64, edge, sender string, seq uint32, sport, dport uint16) *sig
 }
 
 func TestOriginOfRSTs(t *testing.T) {
-	const c, b = plan.LinkClients, plan.LinkBackends
+	const c, b = lab.Clients, lab.Backends
 	tests := []struct {
 		rule      string
 		sightings []*sighting
@@ -69,7 +69,7 @@ func TestOriginOfRSTs(t *testing.T) {
 // The client edge shows the tuple that a table knows; both sightings must carry it.
 func TestBothSightingsCarryTheOriginalTuple(t *testing.T) {
 	original := flow.Tuple{Src: flow.Addr{198, 18, 0, 11}, Dst: vipAddr, SrcPort: 40123, DstPort: 80, Proto: flow.TCP}
-	made, passed := seen(1, plan.LinkBackends, "backend1", 7, 80, 20001), seen(1.1, plan.LinkClients, "lb1", 7, 80, 40123)
+	made, passed := seen(1, lab.Backends, "backend1", 7, 80, 20001), seen(1.1, lab.Clients, "lb1", 7, 80, 40123)
 	passed.original = original
 	p := pairing{waiting: []*sighting{made, passed}}
 	p.settled(clock.Never, true)
@@ -87,7 +87,7 @@ func TestEveryRSTIsSettledOnce(t *testing.T) {
 		now := 0.0
 		for range n {
 			now += rapid.Float64Range(0, 30).Draw(t, "pause")
-			p.add(seen(now, rapid.SampledFrom([]string{plan.LinkClients, plan.LinkBackends}).Draw(t, "edge"),
+			p.add(seen(now, rapid.SampledFrom([]string{lab.Clients, lab.Backends}).Draw(t, "edge"),
 				rapid.SampledFrom([]string{"lb1", "lb2", "client1", "backend1"}).Draw(t, "sender"),
 				rapid.Uint32Range(0, 3).Draw(t, "seq"), 80, 40123))
 			settled = append(settled, p.settled(ms(now), false)...)

@@ -16,7 +16,7 @@ import (
 	"baton/impl/trace"
 	"baton/netns/capture"
 	"baton/netns/internal/testlab"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 func TestCapture(t *testing.T) { testlab.Run(t, "capture") }
@@ -75,8 +75,8 @@ func (n *network) via(i int) {
 func (n *network) config(r *recording) capture.Config {
 	cfg := capture.Config{
 		Edges: []capture.Edge{
-			{Name: plan.LinkClients, Host: n.clients, VIPs: []netip.Addr{netip.MustParseAddr(vip)}},
-			{Name: plan.LinkBackends, Host: n.backends, VIPs: []netip.Addr{netip.MustParseAddr(snat)},
+			{Name: lab.Clients, Host: n.clients, VIPs: []netip.Addr{netip.MustParseAddr(vip)}},
+			{Name: lab.Backends, Host: n.backends, VIPs: []netip.Addr{netip.MustParseAddr(snat)},
 				Forwarded: []netip.Prefix{netip.MustParsePrefix("198.18.0.11/32")}},
 		},
 		Hosts:         map[string]string{n.client.MAC("eth0"): "client1", n.backend.MAC("eth0"): "backend1"},

@@ -17,7 +17,7 @@ import (
 	"baton/netns/internal/hostclock"
 	"baton/netns/internal/testlab"
 	"baton/netns/traffic"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 // moment is when something took effect: not before the one instant, not after the other.
@@ -54,7 +54,7 @@ func watch(n *network) (stop func() []trace.Event) {
 		hosts[b.MAC("eth0")] = b.Name()
 	}
 	c, err := capture.Start(capture.Config{Hosts: hosts, Record: r.Record,
-		Edges: []capture.Edge{{Name: plan.LinkClients, Host: n.sw}}})
+		Edges: []capture.Edge{{Name: lab.Clients, Host: n.sw}}})
 	Expect(err).NotTo(HaveOccurred())
 	return func() []trace.Event {
 		c.Stop()

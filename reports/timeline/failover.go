@@ -6,6 +6,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -31,7 +32,7 @@ type cause struct {
 // causeOf reports what an event does to a MASTER, given who is.
 func causeOf(e trace.Event, masters map[string]bool) (cause, bool) {
 	if f := e.Fault; f != nil && f.Phase == "begin" {
-		for _, node := range plan.Nodes() {
+		for _, node := range lab.Nodes() {
 			if !masters[node] || !overlaps(f.Target, node) {
 				continue
 			}
@@ -91,7 +92,7 @@ func seized(e trace.Event, masters map[string]bool, claims map[string]clock.Inst
 	if !ok {
 		at = e.At
 	}
-	for _, node := range plan.Nodes() {
+	for _, node := range lab.Nodes() {
 		if node != e.Node && masters[node] {
 			return &cause{Seizure, node, e.Node + " takes the role while " + node + " has it", at}
 		}
@@ -231,7 +232,7 @@ func (s *stages) packets(c cause) (last, first clock.Instant, probe string) {
 		return last, first, probe
 	}
 	i := slices.IndexFunc(s.events, func(e trace.Event) bool {
-		return e.Forwarder != nil && e.At >= c.at && e.At <= s.until && e.Node == s.to && e.Forwarder.From == c.from && e.Forwarder.Edge == plan.LinkClients
+		return e.Forwarder != nil && e.At >= c.at && e.At <= s.until && e.Node == s.to && e.Forwarder.From == c.from && e.Forwarder.Edge == lab.Clients
 	})
 	if i < 0 {
 		return c.at, 0, "no traffic tells"

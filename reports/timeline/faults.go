@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"baton/impl/trace"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -49,7 +50,7 @@ func (b *builder) effect(at At, f *trace.Fault) {
 	if f.Phase != "receipt" || undoneBy[f.Verb] != plan.VerbRestore {
 		return
 	}
-	for _, node := range plan.Nodes() {
+	for _, node := range lab.Nodes() {
 		if !overlaps(f.Target, node) {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -67,7 +68,7 @@ func (r *run) leases() []tenure {
 			}
 		}
 	}
-	for _, node := range plan.Nodes() {
+	for _, node := range lab.Nodes() {
 		end(node, clock.Never)
 	}
 	return found

@@ -9,6 +9,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -107,7 +108,7 @@ func crash() *tape {
 	t := &tape{}
 	t.add(-900, "", trace.Event{Kind: trace.KindMeta, Meta: &trace.Meta{Version: trace.Version, Scenario: "s", World: plan.Netns,
 		SUT: "reference", Seed: 7, Detect: trace.Dur(150 * time.Millisecond)}})
-	for _, node := range plan.Nodes() {
+	for _, node := range lab.Nodes() {
 		t.role(-800, node, "Init", "Backup", "LinksUp", "DataplaneReady")
 		for _, path := range []string{"clients", "sync"} {
 			t.bfd(-700, node, path, "Init", "Up", 3*time.Second)

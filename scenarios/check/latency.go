@@ -7,6 +7,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -25,7 +26,7 @@ func (r *run) latencies(metric string, w window) []sample {
 		if n := r.stateBefore(l.begin).Nodes[l.node]; n == nil || n.Role != roleMaster {
 			continue
 		}
-		life := r.survival(peerOf(l.node), l.begin)
+		life := r.survival(lab.Peer(l.node), l.begin)
 		if at, ok := until(l, life); ok {
 			samples = append(samples, sample{window: window{l.begin, at}, value: round(milliseconds(at.Sub(l.begin))),
 				what: fmt.Sprintf("after %s %s at %s", l.verb, l.node, r.at(l.begin))})
@@ -61,13 +62,13 @@ func (r *run) survival(node string, from clock.Instant) window {
 // went down, provided that all of them did.
 func (r *run) lastDown(l loss, life window) (clock.Instant, bool) {
 	up := map[string]bool{}
-	for name, p := range r.stateBefore(l.begin).Nodes[peerOf(l.node)].Paths {
+	for name, p := range r.stateBefore(l.begin).Nodes[lab.Peer(l.node)].Paths {
 		if p.State == stateUp {
 			up[name] = true
 		}
 	}
 	for _, e := range r.events {
-		if e.Node != peerOf(l.node) || e.BFD == nil || !life.has(e.At) || e.BFD.To == stateUp || !up[e.BFD.Path] {
+		if e.Node != lab.Peer(l.node) || e.BFD == nil || !life.has(e.At) || e.BFD.To == stateUp || !up[e.BFD.Path] {
 			continue
 		}
 		delete(up, e.BFD.Path)
@@ -80,19 +81,11 @@ func (r *run) lastDown(l loss, life window) (clock.Instant, bool) {
 
 func (r *run) nextMaster(l loss, life window) (clock.Instant, bool) {
 	for _, e := range r.events {
-		if life.has(e.At) && e.Node == peerOf(l.node) && becameMaster(e) {
+		if life.has(e.At) && e.Node == lab.Peer(l.node) && becameMaster(e) {
 			return e.At, true
 		}
 	}
 	return 0, false
-}
-
-func peerOf(node string) string {
-	nodes := plan.Nodes()
-	if node == nodes[0] {
-		return nodes[1]
-	}
-	return nodes[0]
 }
 
 // handovers measures from a Master's wish to leave to its peer's Master role. The
@@ -113,7 +106,7 @@ func (r *run) handovers(w window) []sample {
 		case e.Role != nil && e.Role.To == roleYielding && e.Role.From == roleMaster && !(asked && e.Node == from):
 			wish, from = e.At, e.Node
 		case becameMaster(e) && from != "":
-			if e.Node == peerOf(from) && w.has(wish) {
+			if e.Node == lab.Peer(from) && w.has(wish) {
 				samples = append(samples, sample{window: window{wish, e.At}, value: round(milliseconds(e.At.Sub(wish))),
 					what: fmt.Sprintf("from %s to %s at %s", from, e.Node, r.at(wish))})
 			}

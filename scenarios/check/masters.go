@@ -8,7 +8,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
-	"baton/scenarios/plan"
+	"baton/scenarios/lab"
 )
 
 // tenure is a stretch in which a node was something: Master, or allowed to forward.
@@ -51,7 +51,7 @@ func (r *run) mastership() []tenure {
 		if i+1 < len(r.events) && r.events[i+1].At == e.At {
 			continue // what happens at one instant has no length
 		}
-		for _, name := range plan.Nodes() {
+		for _, name := range lab.Nodes() {
 			n := s.Nodes[name]
 			is := n.Up && n.Role == roleMaster && !n.Frozen && !n.Silent
 			from, was := since[name]
@@ -67,7 +67,7 @@ func (r *run) mastership() []tenure {
 			}
 		}
 	}
-	for _, name := range plan.Nodes() {
+	for _, name := range lab.Nodes() {
 		if from, ok := since[name]; ok {
 			found = append(found, tenure{window{from, max(r.to, s.Now)}, name})
 		}

@@ -8,6 +8,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -64,7 +65,7 @@ type Tally struct {
 // NewState returns the state before the first event of a run in the world.
 func NewState(p *plan.Plan, world string) *State {
 	s := &State{plan: p, world: world, Nodes: map[string]*Node{}, Traffic: map[string]trace.Totals{}, Tally: newTally()}
-	for _, name := range plan.Nodes() {
+	for _, name := range lab.Nodes() {
 		s.Nodes[name] = newNode(name)
 	}
 	return s

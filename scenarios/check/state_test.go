@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"baton/impl/trace"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -88,7 +89,7 @@ func TestDetectIsNegotiatedButNotAboveTheConfigured(t *testing.T) {
 		t.Errorf("detect is %v, want the configured 150ms, not the 3s of sessions that came up", got)
 	}
 	tape := crash()
-	for _, node := range plan.Nodes() {
+	for _, node := range lab.Nodes() {
 		for _, path := range []string{"clients", "sync"} {
 			tape.bfd(500, node, path, "Up", "Up", 90*time.Millisecond)
 		}

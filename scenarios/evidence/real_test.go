@@ -27,6 +27,7 @@ import (
 	"baton/scenarios"
 	"baton/scenarios/check"
 	"baton/scenarios/evidence"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -232,11 +233,11 @@ func TestAFailedRunLeavesTheClientEdgeTablesAndLogs(t *testing.T) {
 	if !slices.Equal(names, want) || len(m.Missing) > 0 {
 		t.Errorf("files %v, missing %v; want %v", names, m.Missing, want)
 	}
-	f := readCapture(t, dir, plan.LinkClients)
+	f := readCapture(t, dir, lab.Clients)
 	if !slices.Equal(f.ports, []string{"clients/client1", "clients/lb1", "clients/lb2"}) || f.snat > 0 {
 		t.Errorf("ports %v, %d frames of the backends edge", f.ports, f.snat)
 	}
-	if want := resetsAt(t, dir, plan.LinkClients); f.resets == 0 || f.resets != want || f.mute > 0 {
+	if want := resetsAt(t, dir, lab.Clients); f.resets == 0 || f.resets != want || f.mute > 0 {
 		t.Errorf("%d resets, %d of them without an attribution; the trace has %d", f.resets, f.mute, want)
 	}
 	resetsAreWhereTheTraceSays(t, dir, m)
@@ -265,7 +266,7 @@ func resetsAreWhereTheTraceSays(t *testing.T, dir string, m evidence.Manifest) {
 	t.Helper()
 	i := slices.IndexFunc(m.Files, func(f evidence.File) bool { return f.Kind == evidence.Capture })
 	for _, e := range events(t, dir) {
-		if e.RST == nil || e.RST.Edge != plan.LinkClients {
+		if e.RST == nil || e.RST.Edge != lab.Clients {
 			continue
 		}
 		near, err := evidence.Near(dir, m.Files[i], []clock.Instant{e.At}, 3)
@@ -283,17 +284,17 @@ func resetsAreWhereTheTraceSays(t *testing.T, dir string, m evidence.Manifest) {
 // Each link is kept for itself: those that are named, and no others.
 func TestOnFailureKeepsTheLinksThatItNames(t *testing.T) {
 	dir, m := failing(t, seedBug+"@1s end\non-failure capture sync, backends\n", evidence.DefaultLimit)
-	if slices.ContainsFunc(m.Files, func(f evidence.File) bool { return f.Edge == plan.LinkClients }) {
+	if slices.ContainsFunc(m.Files, func(f evidence.File) bool { return f.Edge == lab.Clients }) {
 		t.Errorf("the clients edge was kept too: %+v", m.Files)
 	}
-	if f := readCapture(t, dir, plan.LinkSync); !slices.Equal(f.ports, []string{"sync/lb1"}) || f.sync == 0 || f.bfd == 0 || f.snat > 0 {
+	if f := readCapture(t, dir, lab.Sync); !slices.Equal(f.ports, []string{"sync/lb1"}) || f.sync == 0 || f.bfd == 0 || f.snat > 0 {
 		t.Errorf("the sync cable has ports %v, %d segments of the stream, %d heartbeats, %d frames of the backends edge", f.ports, f.sync, f.bfd, f.snat)
 	}
-	f := readCapture(t, dir, plan.LinkBackends)
+	f := readCapture(t, dir, lab.Backends)
 	if !slices.Equal(f.ports, []string{"backends/backend1", "backends/backend2", "backends/lb1", "backends/lb2"}) || f.snat == 0 || f.bfd > 0 {
 		t.Errorf("the backends edge has ports %v, %d frames to the SNAT address, %d heartbeats", f.ports, f.snat, f.bfd)
 	}
-	if want := resetsAt(t, dir, plan.LinkBackends); f.resets == 0 || f.resets != want || f.mute > 0 {
+	if want := resetsAt(t, dir, lab.Backends); f.resets == 0 || f.resets != want || f.mute > 0 {
 		t.Errorf("%d resets at the backends edge, %d without an attribution; the trace has %d", f.resets, f.mute, want)
 	}
 }
@@ -308,7 +309,7 @@ func TestEvidenceKeepsToItsLimit(t *testing.T) {
 	if !strings.Contains(said, "they did not fit into 160 KiB") || !strings.Contains(said, "the memory of 640 KiB was full") {
 		t.Errorf("cut of the capture: %q", said)
 	}
-	f := readCapture(t, dir, plan.LinkClients)
+	f := readCapture(t, dir, lab.Clients)
 	if f.resets == 0 || f.count < 100 {
 		t.Errorf("%d frames with %d resets are left", f.count, f.resets)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"baton/scenarios/lab"
+
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
@@ -25,9 +27,6 @@ type builder struct {
 }
 
 var defaultTopo = Topo{Kind: "pair", Clients: 1, Backends: 2}
-
-// maxHosts is how many clients, or backends, fit the lab's addresses below the VIPs.
-const maxHosts = 80
 
 var scenarioName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
@@ -150,8 +149,8 @@ func (b *builder) topo(t *topoLine, at Pos) {
 	b.plan.Topo.Pos = at
 	b.pick(t.Kind, "topology", []string{"pair"})
 	b.pairs(t.Args, map[string]func(*value) error{
-		"clients":  func(v *value) (err error) { b.plan.Topo.Clients, err = parseCount(v.Text, 1, maxHosts); return },
-		"backends": func(v *value) (err error) { b.plan.Topo.Backends, err = parseCount(v.Text, 1, maxHosts); return },
+		"clients":  func(v *value) (err error) { b.plan.Topo.Clients, err = parseCount(v.Text, 1, lab.MaxHosts); return },
+		"backends": func(v *value) (err error) { b.plan.Topo.Backends, err = parseCount(v.Text, 1, lab.MaxHosts); return },
 	})
 }
 

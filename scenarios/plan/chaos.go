@@ -183,7 +183,7 @@ func (l *linter) chaosLines() {
 			}
 		}
 		seen[at] = append(seen[at], c)
-		if c.From != "" && !l.isOn(c.Link, c.From) {
+		if sender, ok := l.Topo.Lab().Host(c.From); c.From != "" && !(ok && sender.On(c.Link)) {
 			l.errorf(c.Pos, c.From, "", "%s sends nothing on the link %s", c.From, c.Link)
 		}
 		if err := l.Impairment(c.Guard.world(), c.Link, c.From).Validate(); c.Link != "" && err != nil {
@@ -203,21 +203,4 @@ func (g Guard) world() string {
 		return Sim
 	}
 	return string(g)
-}
-
-// isOn reports whether a node or host has an interface on the link.
-func (p *Plan) isOn(on, name string) bool {
-	if slices.Contains(nodes, name) {
-		return true
-	}
-	count, stem := p.Topo.Clients, "client"
-	if on == LinkBackends {
-		count, stem = p.Topo.Backends, "backend"
-	}
-	for n := 1; n <= count && on != LinkSync; n++ {
-		if name == stem+strconv.Itoa(n) {
-			return true
-		}
-	}
-	return false
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"baton/scenarios/lab"
+
 	"baton/scenarios/link"
 )
 
@@ -33,11 +35,11 @@ func TestImpairment(t *testing.T) {
 		want            link.Params
 		transit         time.Duration
 	}{
-		{Sim, LinkClients, "lb2", link.Params{Loss: 0.01, Delay: 3 * time.Millisecond, Jitter: 2 * time.Millisecond, Reorder: 0.1, HoldBack: 4 * time.Millisecond}, 10 * time.Millisecond},
-		{Sim, LinkClients, "lb1", link.Params{Loss: 0.5, Delay: 3 * time.Millisecond, Jitter: 2 * time.Millisecond, Reorder: 0.1, HoldBack: 4 * time.Millisecond}, 10 * time.Millisecond},
-		{Sim, LinkSync, "lb1", link.Params{}, 0},
-		{Netns, LinkSync, "lb1", link.Params{Loss: 1}, 0},
-		{Netns, LinkClients, "lb1", link.Params{}, 0},
+		{Sim, lab.Clients, "lb2", link.Params{Loss: 0.01, Delay: 3 * time.Millisecond, Jitter: 2 * time.Millisecond, Reorder: 0.1, HoldBack: 4 * time.Millisecond}, 10 * time.Millisecond},
+		{Sim, lab.Clients, "lb1", link.Params{Loss: 0.5, Delay: 3 * time.Millisecond, Jitter: 2 * time.Millisecond, Reorder: 0.1, HoldBack: 4 * time.Millisecond}, 10 * time.Millisecond},
+		{Sim, lab.Sync, "lb1", link.Params{}, 0},
+		{Netns, lab.Sync, "lb1", link.Params{Loss: 1}, 0},
+		{Netns, lab.Clients, "lb1", link.Params{}, 0},
 	} {
 		if got := p.Impairment(test.world, test.on, test.from); got != test.want {
 			t.Errorf("%s %s from %s: %+v, want %+v", test.world, test.on, test.from, got, test.want)

@@ -133,33 +133,14 @@ func (l *linter) services() {
 				l.errorf(s.Pos, s.VIP, "", "services %q and %q overlap: both are %s %s:%d", other.Name, s.Name, s.Proto, s.VIP, s.Port)
 			}
 		}
-		if why := l.misplaced(s.VIP); why != "" {
+		vip, err := netip.ParseAddr(s.VIP)
+		if err != nil {
+			continue // reported
+		}
+		if why := l.Topo.Lab().Misplaced(vip); why != "" {
 			l.errorf(s.Pos, s.VIP, "", "VIP %s %s", s.VIP, why)
 		}
 	}
-}
-
-// lab is the clients' side of the pair, where VIPs live.
-var lab = netip.MustParsePrefix("198.18.0.0/24")
-
-// misplaced says why no VIP can have the address, "" if one can.
-func (l *linter) misplaced(vip string) string {
-	addr, err := netip.ParseAddr(vip)
-	if err != nil {
-		return "" // reported
-	}
-	last := addr.As4()[3]
-	switch {
-	case !lab.Contains(addr):
-		return "is outside the clients' network " + lab.String()
-	case last == 0 || last == 255:
-		return "is not the address of a host"
-	case last <= 2:
-		return fmt.Sprintf("is the address of lb%d", last)
-	case last > 10 && int(last) <= 10+l.Topo.Clients:
-		return fmt.Sprintf("is the address of client%d", last-10)
-	}
-	return ""
 }
 
 func (l *linter) traffic() {

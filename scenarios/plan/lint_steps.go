@@ -3,8 +3,9 @@ package plan
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
+
+	"baton/scenarios/lab"
 )
 
 // alive is what a node is, as far as the steps say.
@@ -213,47 +214,41 @@ func (t *timeline) cut(s Step) {
 
 // host checks that a host or group of that name is in the topology.
 func (l *linter) host(at Pos, name string) {
-	hosts := l.hosts()
-	if slices.Contains(hosts, name) {
+	topo := l.Topo.Lab()
+	if len(topo.Members(name)) > 0 {
 		return
 	}
-	for _, group := range []struct {
-		prefix string
-		count  int
-	}{{"client", l.Topo.Clients}, {"backend", l.Topo.Backends}} {
-		if n, err := strconv.Atoi(strings.TrimPrefix(name, group.prefix)); err == nil && strings.HasPrefix(name, group.prefix) && n > 0 {
-			l.errorf(at, name, "", "no host %q: the topology has %ss=%d", name, group.prefix, group.count)
-			return
-		}
+	if kind, _, ok := lab.ParseName(name); ok && kind != lab.Node {
+		count := map[lab.Kind]int{lab.Client: topo.Clients, lab.Backend: topo.Backends}[kind]
+		l.errorf(at, name, "", "no host %q: the topology has %ss=%d", name, kind, count)
+		return
 	}
-	l.errorf(at, name, nearest(name, hosts), "unknown host %q", name)
+	l.errorf(at, name, nearest(name, l.hosts()), "unknown host %q", name)
 }
 
 // hosts lists what a cut can name.
 func (l *linter) hosts() []string {
-	return slices.Concat([]string{nodes[0], nodes[1], LinkClients, LinkBackends},
-		numberedHosts("client", l.Topo.Clients), numberedHosts("backend", l.Topo.Backends))
+	names := []string{lab.Clients, lab.Backends}
+	for _, h := range l.Topo.Lab().Hosts() {
+		names = append(names, h.Name)
+	}
+	return names
 }
 
 // joined checks that the link of a cut joins its ends.
 func (t *timeline) joined(s Step) {
 	c := s.Fault.Cut
-	on := func(name string) []string {
-		switch {
-		case strings.HasPrefix(name, "client"):
-			return []string{LinkClients}
-		case strings.HasPrefix(name, "backend"):
-			return []string{LinkBackends}
-		}
-		return links
+	topo := t.Topo.Lab()
+	if len(topo.Members(c.From)) == 0 || len(topo.Members(c.To)) == 0 {
+		return // reported
 	}
-	common := slices.DeleteFunc(slices.Clone(on(c.From)), func(link string) bool { return !slices.Contains(on(c.To), link) })
+	joining := topo.Joining(c.From, c.To)
 	switch {
 	case c.From == c.To:
 		t.errorf(s.Pos, c.To, "", "%s %s: that is one host", s.Verb, c)
-	case len(common) == 0:
+	case len(joining) == 0:
 		t.errorf(s.Pos, c.To, "", "%s %s: no link joins them", s.Verb, c)
-	case c.Via != "" && !slices.Contains(common, c.Via):
-		t.errorf(s.Pos, c.Via, "", "%s %s: they are joined by %s", s.Verb, c, oneOf(common))
+	case c.Via != "" && !slices.Contains(joining, c.Via):
+		t.errorf(s.Pos, c.Via, "", "%s %s: they are joined by %s", s.Verb, c, oneOf(joining))
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"baton/scenarios/lab"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
@@ -76,7 +78,7 @@ func TestTheExampleOfTheDesign(t *testing.T) {
 			{At: 6 * time.Second, Verb: VerbExpect, Expect: &Expect{Conds: []Cond{insync("lb1")}, Within: at(duration(2, time.Second))}},
 			{At: 12 * time.Second, Verb: VerbEnd, Expect: &Expect{Conds: []Cond{{Named: Converged}}, Within: at(duration(5, time.Second)), Eventually: true}},
 		},
-		Captures: []Capture{{Where: LinkClients, Guard: Netns}},
+		Captures: []Capture{{Where: lab.Clients, Guard: Netns}},
 	}
 	got := mustParse(t, string(src))
 	if diff := cmp.Diff(want, got, sameMeaning); diff != "" {

@@ -11,6 +11,8 @@ package plan
 import (
 	"slices"
 	"time"
+
+	"baton/scenarios/lab"
 )
 
 // Plan is a parsed scenario.
@@ -52,6 +54,9 @@ type Topo struct {
 	Clients, Backends int
 	Pos               Pos
 }
+
+// Lab is the lab of that shape.
+func (t Topo) Lab() lab.Topo { return lab.Topo{Clients: t.Clients, Backends: t.Backends} }
 
 // Setting is one configuration value of one node, or of both where Node is "".
 // Key is canonical: bfd.tx, bfd.mult, ha.hold, ha.priority, ha.preempt, ha.gates, ….
@@ -145,13 +150,6 @@ type Fault struct {
 	Cut   *Cut     // cut, heal; nil with heal undoes all
 }
 
-// Links of a pair.
-const (
-	LinkClients  = "clients"
-	LinkBackends = "backends"
-	LinkSync     = "sync"
-)
-
 // Cut drops the frames that From sends to To (and back if Both) on the link Via,
 // or on every link that joins them where Via is "". From and To are nodes,
 // hosts (client1), or groups (clients, backends).
@@ -238,7 +236,7 @@ func (p *Plan) CaptureLinks(world string) []string {
 		}
 	}
 	if len(named) == 0 {
-		return []string{LinkClients}
+		return []string{lab.Clients}
 	}
 	return named
 }

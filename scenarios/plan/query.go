@@ -141,9 +141,6 @@ func (p *Plan) Env(world string) Env {
 	}
 }
 
-// Nodes lists the load balancers of a pair.
-func Nodes() []string { return []string{nodes[0], nodes[1]} }
-
 // Directions splits a cut into those of single directions.
 func (c Cut) Directions() []Cut {
 	there := Cut{From: c.From, To: c.To, Via: c.Via}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"baton/scenarios/lab"
 )
 
 // DefaultWithin bounds a wait, or an eventually, that names no time.
@@ -142,7 +144,7 @@ func (b *builder) cut(c *cutLine) *Fault {
 	case len(b.found) > before:
 	case c.From != nil:
 		f.Cut = &Cut{From: c.From.Text, To: c.To.Text, Both: c.Arrow == "<->", Via: via}
-	case via == LinkSync:
+	case via == lab.Sync:
 		f.Cut = &Cut{From: nodes[0], To: nodes[1], Both: true, Via: via}
 	case via != "":
 		b.errorf(position(c.Pos), "", "%s %s: between whom? Its form is: %s", c.Verb, via, mustDirective(c.Verb).usage)

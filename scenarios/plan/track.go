@@ -2,8 +2,9 @@ package plan
 
 import (
 	"strconv"
-	"strings"
 	"time"
+
+	"baton/scenarios/lab"
 )
 
 // noTargets is what track.targets is where nothing is tracked.
@@ -11,7 +12,7 @@ const noTargets = "none"
 
 // trackable is a host, or a group of hosts, that a node can track: one that is no node.
 func trackable(text string) (string, error) {
-	if text == noTargets || text == LinkClients || text == LinkBackends || numbered(text) {
+	if text == noTargets || text == lab.Clients || text == lab.Backends || numbered(text) {
 		return text, nil
 	}
 	return "", &wrong{message: strconv.Quote(text) + " is not none, backends, clients or one of those"}
@@ -19,36 +20,24 @@ func trackable(text string) (string, error) {
 
 // numbered reports whether a name is that of a client or a backend: client1, backend2.
 func numbered(name string) bool {
-	for _, prefix := range []string{"client", "backend"} {
-		if digits, ok := strings.CutPrefix(name, prefix); ok {
-			n, err := strconv.Atoi(digits)
-			return err == nil && n > 0 && digits == strconv.Itoa(n)
-		}
-	}
-	return false
+	kind, _, ok := lab.ParseName(name)
+	return ok && kind != lab.Node
 }
 
 // Targets lists the hosts that a node tracks in a world.
 func (p *Plan) Targets(world, node string) []string {
+	what := p.Value(world, node, "track.targets")
+	if what == noTargets {
+		return nil
+	}
+	if numbered(what) {
+		return []string{what}
+	}
 	var hosts []string
-	switch what := p.Value(world, node, "track.targets"); what {
-	case noTargets:
-	case LinkClients:
-		hosts = numberedHosts("client", p.Topo.Clients)
-	case LinkBackends:
-		hosts = numberedHosts("backend", p.Topo.Backends)
-	default:
-		hosts = []string{what}
+	for _, h := range p.Topo.Lab().Members(what) {
+		hosts = append(hosts, h.Name)
 	}
 	return hosts
-}
-
-func numberedHosts(prefix string, count int) []string {
-	names := make([]string, count)
-	for i := range names {
-		names[i] = prefix + strconv.Itoa(i+1)
-	}
-	return names
 }
 
 // Track is the longest time from the last packet of a tracked host to its loss, the

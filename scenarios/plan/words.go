@@ -1,5 +1,7 @@
 package plan
 
+import "baton/scenarios/lab"
+
 // Worlds that a Guard may name.
 const (
 	Netns = "netns"
@@ -9,7 +11,7 @@ const (
 var worlds = []string{Netns, Sim}
 
 // Nodes of a pair.
-var nodes = []string{"lb1", "lb2"}
+var nodes = lab.Nodes()
 
 var (
 	roles     = []string{"Init", "Backup", "Claiming", "Master", "Yielding", "Fault"}
@@ -17,7 +19,7 @@ var (
 	modes     = []string{"fullnat", "dnat"}
 	balances  = []string{"maglev", "rr"}
 	kinds     = []string{Sessions, Connects, Probe, Flows}
-	links     = []string{LinkClients, LinkBackends, LinkSync}
+	links     = lab.Links()
 	exprNames = []string{"detect", "hold", "track"}
 )
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 	"baton/sim"
 )
@@ -34,7 +35,7 @@ func (w weather) text() string {
 // lossless counts the heartbeat's paths on which no packet is ever lost.
 func (w weather) lossless() int {
 	paths := 0
-	for _, link := range []string{plan.LinkClients, plan.LinkSync} {
+	for _, link := range []string{lab.Clients, lab.Sync} {
 		if !w.loses(link) {
 			paths++
 		}
@@ -66,7 +67,7 @@ func drawChaos(draw *sim.Random, share float64, gentle bool) weather {
 			w = before
 		}
 	}
-	for _, link := range []string{plan.LinkClients, plan.LinkBackends, plan.LinkSync} {
+	for _, link := range []string{lab.Clients, lab.Backends, lab.Sync} {
 		on(func() { w.lines = append(w.lines, drawLink(draw, link)...) })
 	}
 	on(func() { set("apply.fail", portion(draw, 0.1)) })
@@ -106,7 +107,7 @@ func drawLink(draw *sim.Random, link string) []plan.Chaos {
 	var lines []plan.Chaos
 	from := ""
 	if draw.Chance(0.3) {
-		from = plan.Nodes()[draw.Below(2)]
+		from = lab.Nodes()[draw.Below(2)]
 	}
 	set := func(key, value string) {
 		lines = append(lines, plan.Chaos{Link: link, From: from, Key: key, Value: value})

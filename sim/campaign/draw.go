@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"baton/impl/ha"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 	"baton/sim"
 )
@@ -95,7 +96,7 @@ func (d *drawing) topology(unsafe bool) {
 	d.line("topo pair clients=%d backends=%d", 1+d.Below(3), 1+d.Below(4))
 	d.line("config bfd.tx=%s bfd.rx=%s bfd.mult=%d", pick(d, "20ms", "50ms", "100ms"), pick(d, "20ms", "50ms"), pick(d, 3, 3, 4, 5))
 	if d.Chance(0.25) {
-		d.line("config %s bfd.rx=%s", pick(d, plan.Nodes()...), pick(d, "10ms", "30ms", "70ms"))
+		d.line("config %s bfd.rx=%s", pick(d, lab.Nodes()...), pick(d, "10ms", "30ms", "70ms"))
 	}
 	d.hold = pick(d, 200*time.Millisecond, 500*time.Millisecond, time.Second, 2*time.Second)
 	d.line("config ha.hold=%s", d.hold)
@@ -106,7 +107,7 @@ func (d *drawing) topology(unsafe bool) {
 	}
 	d.line("config ha.preempt=%s", preempt)
 	if d.Chance(0.3) || unsafe {
-		d.line("config %s ha.priority=200", pick(d, plan.Nodes()...))
+		d.line("config %s ha.priority=200", pick(d, lab.Nodes()...))
 	}
 	if d.Chance(0.2) {
 		d.line("config timeouts.fin_wait=%s timeouts.closed=%s", pick(d, "2s", "10s"), pick(d, "1s", "5s"))
@@ -121,9 +122,9 @@ func (d *drawing) topology(unsafe bool) {
 func (d *drawing) track(draw *sim.Random, weather weather, gentle bool) {
 	what := []string{"backends", "backend1", "clients"}[draw.Below(3)]
 	every, misses := draw.Between(10*time.Millisecond, 200*time.Millisecond).Truncate(time.Millisecond), 1+draw.Below(5)
-	link := plan.LinkBackends
+	link := lab.Backends
 	if what == "clients" {
-		link = plan.LinkClients
+		link = lab.Clients
 	}
 	if draw.Chance(trackShare) && !(gentle && weather.loses(link)) {
 		d.line("config track.targets=%s track.every=%s track.misses=%d", what, every, misses)

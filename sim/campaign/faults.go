@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -14,7 +15,7 @@ func (d *drawing) gentle() {
 	d.step(0, "wait converged within 60s")
 	at := calm
 	for at < healed {
-		node, verb := pick(d, plan.Nodes()...), pick(d, enabled...)
+		node, verb := pick(d, lab.Nodes()...), pick(d, enabled...)
 		d.step(at, "%s %s", verb, node)
 		switch verb {
 		case plan.VerbHandover:
@@ -56,7 +57,7 @@ func (d *drawing) rough() {
 	enabled := d.enabled(plan.VerbCrash, plan.VerbKill, plan.VerbStop, plan.VerbFreeze, plan.VerbHandover, plan.VerbCut)
 	pace := d.Between(300*time.Millisecond, 6*time.Second)
 	d.step(0, "wait masters == 1 within 30s")
-	pair := [2]*machine{{name: plan.Nodes()[0]}, {name: plan.Nodes()[1]}}
+	pair := [2]*machine{{name: lab.Nodes()[0]}, {name: lab.Nodes()[1]}}
 	cut, forgotten := false, false
 	for at := calm; at < healed; at += d.Between(10*time.Millisecond, 2*pace) {
 		side := d.Below(2)

@@ -1,0 +1,52 @@
+package lab
+
+import "fmt"
+
+// Rule is one direction between two machines on one link: what From sends to To.
+type Rule struct{ Link, From, To string }
+
+func (r Rule) String() string { return fmt.Sprintf("%s>%s on %s", r.From, r.To, r.Link) }
+
+// Rules resolves what from sends to to, each a machine or a group, over the link via
+// or over any: one rule for each pair of machines and link that joins them.
+func (t Topo) Rules(from, to, via string) []Rule {
+	var rules []Rule
+	for _, receiver := range t.Members(to) {
+		for _, link := range receiver.Links() {
+			if via != "" && via != link {
+				continue
+			}
+			for _, sender := range t.Members(from) {
+				if sender.On(link) && sender != receiver {
+					rules = append(rules, Rule{Link: link, From: sender.Name, To: receiver.Name})
+				}
+			}
+		}
+	}
+	return rules
+}
+
+// Joining lists the links that join two machines or groups.
+func (t Topo) Joining(from, to string) []string {
+	var joining []string
+	for _, link := range Links() {
+		if len(t.Rules(from, to, link)) > 0 {
+			joining = append(joining, link)
+		}
+	}
+	return joining
+}
+
+// Resolve is Rules, with an error that says why there are none.
+func (t Topo) Resolve(from, to, via string) ([]Rule, error) {
+	for _, name := range []string{from, to} {
+		if len(t.Members(name)) == 0 {
+			return nil, fmt.Errorf("no host or group %q", name)
+		}
+	}
+	rules := t.Rules(from, to, via)
+	if len(rules) == 0 {
+		return nil, fmt.Errorf("no link %q joins them", via)
+	}
+	return rules, nil
+}
