@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"errors"
 	"fmt"
 
 	"baton/impl/dataplane"
@@ -17,6 +16,7 @@ func (l *loop) carryOut(effect node.Effect) {
 		l.paths[e.Path].send(l.log, e.Data)
 	case *node.Lease:
 		err := l.dp.Lease(e.Until)
+		l.leased = e.Until
 		if e.ID != 0 {
 			l.answer(e.ID, err)
 		} else if err != nil {
@@ -61,14 +61,6 @@ func (l *loop) answer(id uint64, err error) {
 		l.log.Error("effect failed", "id", id, "error", err)
 	}
 	l.answers = append(l.answers, done)
-}
-
-// apply writes replicated entries and deletions into the dataplane.
-func (l *loop) apply(e node.Apply) {
-	for i := range e.Entries {
-		l.out.client(e.Entries[i].Original.Src)
-	}
-	l.answer(e.ID, errors.Join(l.dp.Apply(e.Entries), l.dp.Delete(e.Deletes)))
 }
 
 func (l *loop) setMiss(e node.Miss) {

@@ -9,6 +9,7 @@ import (
 	"baton/impl/daemon/record"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
+	"baton/impl/ha"
 	"baton/impl/node"
 )
 
@@ -32,7 +33,8 @@ type loop struct {
 	spare   []item       // the slice that the inbox fills next
 	stream  uint64       // the sync stream that the core is on, 0 for none
 	scans   scans
-	events  []flow.Event // scratch of pollEvents
+	events  []flow.Event  // scratch of pollEvents
+	leased  clock.Instant // until when the dataplane was last allowed to forward
 
 	refused string // the reason of the last refusal, for who asked
 	late    lateness
@@ -182,4 +184,7 @@ func (l *loop) stepNow(in node.Input) {
 		l.carryOut(effect)
 	}
 	l.node.Release(effects)
+	if l.node.Role() == ha.Claiming {
+		l.scans.hurry()
+	}
 }

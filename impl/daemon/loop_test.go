@@ -13,6 +13,7 @@ import (
 	"baton/impl/daemon/record"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
+	"baton/impl/ha"
 	"baton/impl/node"
 )
 
@@ -142,6 +143,104 @@ func TestApplyWaitsForAScan(t *testing.T) {
 		if done := b.answers[i].(node.Done); done.ID != want.id || len(done.Entries) != want.entries {
 			t.Errorf("answer %d is %d with %d entries, want %d with %d", i, done.ID, len(done.Entries), want.id, want.entries)
 		}
+	}
+}
+
+// TestALateWriteSparesLiveState: what was asked for before a claim and is written after
+// it adds what is missing, and undoes nothing that the packets since then have made.
+func TestALateWriteSparesLiveState(t *testing.T) {
+	b := newBench(t, every(2*time.Millisecond, 3))
+	put := func(i int, origin flow.Origin, state flow.State) flow.Entry {
+		e := entry(i)
+		e.Origin, e.State = origin, state
+		b.dp.table[e.Original] = e
+		return e
+	}
+	live := put(1, flow.Opened, flow.FinWait)
+	opened := put(3, flow.Opened, flow.SynSent)
+	adopted := put(4, flow.Adopted, flow.Established)
+	gone := put(5, flow.Synced, flow.Established)
+	b.dp.hold = make(chan struct{})
+	b.carryOut(node.Dump{ID: 1})
+	b.carryOut(node.Apply{ID: 2, Entries: []flow.Entry{entry(1), entry(2)}, Deletes: []flow.Tuple{opened.Original, adopted.Original, gone.Original}})
+	b.carryOut(&node.Lease{ID: 3, Until: monotonic().Add(time.Hour)})
+	close(b.dp.hold)
+	b.settle(t, "all answered", func() bool { return len(b.answers) == 3 })
+	for _, want := range []flow.Entry{live, entry(2), opened, adopted} {
+		if got := b.dp.table[want.Original]; got != want {
+			t.Errorf("the table has %+v, want %+v", got, want)
+		}
+	}
+	if got, found := b.dp.table[gone.Original]; found {
+		t.Errorf("a replicated entry was not deleted: %+v", got)
+	}
+	if done := b.answers[2].(node.Done); done.ID != 2 || done.Err != "" {
+		t.Errorf("answered %+v", done)
+	}
+	b.carryOut(&node.Lease{Until: monotonic()})
+	b.carryOut(node.Apply{ID: 4, Entries: []flow.Entry{entry(1)}, Deletes: []flow.Tuple{opened.Original}})
+	if _, found := b.dp.table[opened.Original]; found || b.dp.table[live.Original] != entry(1) {
+		t.Error("a node that no longer forwards spares what it opened")
+	}
+}
+
+// TestAClaimInterruptsTheScanThatEntriesWaitFor: the claim goes on when they are
+// written, a reading for the core fails, and one for somebody outside begins anew.
+func TestAClaimInterruptsTheScanThatEntriesWaitFor(t *testing.T) {
+	for _, waits := range []bool{true, false} {
+		b := newBench(t, every(2*time.Millisecond, 3))
+		for i := range 3 {
+			b.dp.table[entry(i).Original] = entry(i)
+		}
+		b.dp.hold = make(chan struct{})
+		b.carryOut(node.Dump{ID: 1 << 40}) // no effect of the core's has the number
+		total := 0
+		b.scans.list(b.loop, 0, func(_ []flow.Entry, all int, err error) {
+			if total = all; err != nil {
+				t.Error(err)
+			}
+		})
+		if waits {
+			b.carryOut(node.Apply{ID: 1<<40 + 1, Entries: []flow.Entry{entry(3)}})
+		}
+		b.become(t, ha.Master)
+		b.answers = b.answers[:0]
+		var dump node.Done
+		close(b.dp.hold)
+		b.settle(t, "read", func() bool {
+			for _, in := range b.answers {
+				if done, ok := in.(node.Done); ok && done.ID == 1<<40 {
+					dump = done
+				}
+			}
+			return total > 0
+		})
+		if interrupted := dump.Err != ""; interrupted != waits || (len(dump.Entries) == 3) == waits {
+			t.Errorf("entries wait: %v; the dump ended with %d entries and %q", waits, len(dump.Entries), dump.Err)
+		}
+		if want := map[bool]int{true: 4, false: 3}[waits]; total != want {
+			t.Errorf("entries wait: %v; the table was read with %d entries, want %d", waits, total, want)
+		}
+	}
+}
+
+// TestAnInterruptedReadingBeginsAnew: of somebody outside.
+func TestAnInterruptedReadingBeginsAnew(t *testing.T) {
+	b := newBench(t, every(2*time.Millisecond, 3))
+	b.dp.table[entry(0).Original] = entry(0)
+	b.dp.hold = make(chan struct{})
+	total := 0
+	b.scans.list(b.loop, 0, func(_ []flow.Entry, all int, err error) {
+		if total = all; err != nil {
+			t.Error(err)
+		}
+	})
+	b.carryOut(node.Apply{ID: 1 << 40, Entries: []flow.Entry{entry(1)}})
+	b.become(t, ha.Master)
+	close(b.dp.hold)
+	b.settle(t, "read", func() bool { return total > 0 })
+	if total != 2 {
+		t.Errorf("%d entries were read, want those that were waited for too", total)
 	}
 }
 

@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"baton/impl/clock"
@@ -12,9 +14,11 @@ import (
 // scans runs what walks the whole connection table. A table of a million entries
 // takes longer to walk than the heartbeat can wait, so it is done on another
 // goroutine, one scan at a time. Entries are not applied meanwhile: they wait, as
-// does what the core makes depend on them.
+// does what the core makes depend on them. A claim waits for entries, so it interrupts
+// a scan that they wait for.
 type scans struct {
 	running bool
+	hurried atomic.Bool    // the scan that is running is to end before its time
 	ended   sync.WaitGroup // of the goroutine that scans
 	waiting []node.Apply
 	next    []func() // scans that wait for the one that is running
@@ -44,9 +48,12 @@ func (s *scans) apply(l *loop, e node.Apply) {
 func (s *scans) dump(l *loop, e node.Dump) {
 	s.queue(l, func() func() {
 		var entries []flow.Entry
-		err := l.dp.Dump(func(e flow.Entry) bool { entries = append(entries, e); return true })
+		err := s.read(l, func(e flow.Entry) { entries = append(entries, e) })
 		return func() {
 			l.answer(e.ID, err)
+			if err != nil {
+				return // a part of the table would pass for the whole
+			}
 			done := l.answers[len(l.answers)-1].(node.Done)
 			done.Entries = entries
 			l.answers[len(l.answers)-1] = done
@@ -79,18 +86,49 @@ func (s *scans) sweep(l *loop, now clock.Instant) {
 	})
 }
 
-// list reads up to limit entries for somebody outside, and counts them all.
+// errHurried answers a scan that a claim has interrupted.
+var errHurried = errors.New("interrupted by a claim of the MASTER role")
+
+// read calls f with each entry of the table, on the goroutine of a scan.
+func (s *scans) read(l *loop, f func(flow.Entry)) error {
+	whole := true
+	err := l.dp.Dump(func(e flow.Entry) bool {
+		if whole = !s.hurried.Load(); whole {
+			f(e)
+		}
+		return whole
+	})
+	if err == nil && !whole {
+		return errHurried
+	}
+	return err
+}
+
+// hurry ends the scan that is running where entries wait for it.
+func (s *scans) hurry() {
+	if s.running && len(s.waiting) > 0 {
+		s.hurried.Store(true)
+	}
+}
+
+// list reads up to limit entries for somebody outside, and counts them all. It begins
+// anew after an interruption.
 func (s *scans) list(l *loop, limit int, answer func(entries []flow.Entry, total int, err error)) {
 	s.queue(l, func() func() {
 		var entries []flow.Entry
 		total := 0
-		err := l.dp.Dump(func(e flow.Entry) bool {
+		err := s.read(l, func(e flow.Entry) {
 			if total++; total <= limit {
 				entries = append(entries, e)
 			}
-			return true
 		})
-		return func() { answer(entries, total, err) }
+		return func() {
+			if errors.Is(err, errHurried) {
+				s.next = append(s.next, func() { s.list(l, limit, answer) })
+				return
+			}
+			answer(entries, total, err)
+		}
 	})
 }
 
@@ -106,6 +144,7 @@ func (s *scans) queue(l *loop, scan func() (finish func())) {
 // start runs a scan on a goroutine of its own and what it returns on the loop.
 func (s *scans) start(l *loop, scan func() (finish func())) {
 	s.running = true
+	s.hurried.Store(false)
 	s.ended.Go(func() {
 		finish := scan()
 		l.inbox.call(func() {
