@@ -78,10 +78,14 @@ func printStatus(w io.Writer, s control.Status) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "node\t%s\n", s.Node)
 	fmt.Fprintf(table, "role\t%s\tepoch %d\n", s.Role, s.Epoch)
+	for _, alarm := range s.Alarms {
+		fmt.Fprintf(table, "ALARM\t%s\n", alarm)
+	}
 	fmt.Fprintf(table, "lease\t%v\n", s.Lease)
 	fmt.Fprintf(table, "peer\t%s\t%s, epoch %d\n", s.Peer.Node, s.Peer.Role, s.Peer.Epoch)
 	fmt.Fprintf(table, "sync\t%s\t%d entries, %.0f%%, lag %d, %.0f entries/s, digest %s\n",
 		s.Sync.Phase, s.Sync.Entries, s.Sync.Percent, s.Sync.Lag, s.Sync.Rate, s.Digest)
+	fmt.Fprintf(table, "sync stream\t%s\n", streamWord(s.Stream))
 	for _, p := range s.Paths {
 		fmt.Fprintf(table, "bfd %s\t%s\tdetection %v, transmit %v, %s\n", p.Name, p.State, p.Detection, p.Transmit, p.Diag)
 	}
@@ -89,4 +93,17 @@ func printStatus(w io.Writer, s control.Status) error {
 		fmt.Fprintf(table, "gate %s\t%s\t%s\n", g.Name, map[bool]string{true: "open", false: "closed"}[g.Open], g.Why)
 	}
 	return table.Flush()
+}
+
+// streamWord is the sync stream's state and, where there is none, why.
+func streamWord(s control.Stream) string {
+	switch {
+	case s.Up:
+		return "up"
+	case s.Cause == "":
+		return "down"
+	case s.Retry > 0:
+		return fmt.Sprintf("down\t%s: %s; next attempt in %v", s.Cause, s.Why, s.Retry.Round(time.Millisecond))
+	}
+	return fmt.Sprintf("down\t%s: %s", s.Cause, s.Why)
 }

@@ -15,6 +15,8 @@ import (
 type controller struct {
 	loop *loop
 	stop func(why string)
+	// describe adds what is known outside of the loop.
+	describe func(*control.Status)
 }
 
 // errEnded answers who asks a loop that has ended.
@@ -43,7 +45,11 @@ func ask[T any](ctx context.Context, l *loop, f func() (T, error)) (T, error) {
 
 // Status implements control.Node.
 func (c *controller) Status(ctx context.Context) (control.Status, error) {
-	return ask(ctx, c.loop, c.loop.status)
+	s, err := ask(ctx, c.loop, c.loop.status)
+	if err == nil {
+		c.describe(&s)
+	}
+	return s, err
 }
 
 // Handover implements control.Node. It reports a refusal, which the core gives in

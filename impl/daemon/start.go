@@ -38,6 +38,7 @@ type daemon struct {
 	garp      *garp.Sender
 	neigh     *neigh.Keeper
 	prober    *probe.Prober // nil if nothing is tracked
+	asker     *controller
 	control   *control.Server
 	metrics   *metrics.Metrics
 	scrapes   net.Listener // nil if nobody may scrape
@@ -83,8 +84,8 @@ func (d *daemon) close() {
 
 // openRecords starts what the node is observed by: trace, log and metrics.
 func (d *daemon) openRecords(handler slog.Handler) {
-	asker := &controller{loop: d.loop, stop: d.stop}
-	d.metrics = metrics.New(asker.Status, lateBuckets[:])
+	d.asker = &controller{loop: d.loop, stop: d.stop, describe: d.describe}
+	d.metrics = metrics.New(d.asker.Status, lateBuckets[:])
 	records := record.Config{
 		Node: d.cfg.Node, Observe: d.metrics.Observe,
 		Log: handler.WithAttrs([]slog.Attr{slog.String("node", d.cfg.Node)}),
@@ -217,7 +218,7 @@ func (d *daemon) openMetrics() (err error) {
 }
 
 func (d *daemon) openControl() (err error) {
-	if d.control, err = control.Listen(d.cfg.Control, &controller{loop: d.loop, stop: d.stop}); err != nil {
+	if d.control, err = control.Listen(d.cfg.Control, d.asker); err != nil {
 		return err
 	}
 	d.onClose(d.control.Close)

@@ -42,6 +42,23 @@ type Status struct {
 	node.Status
 	Dataplane Counters `json:"dataplane"`
 	Loop      Loop     `json:"loop"`
+	Stream    Stream   `json:"stream"`
+	// Alarms are what an operator should look after, each in a sentence.
+	Alarms []string `json:"alarms,omitempty"`
+}
+
+// Stream is how the sync stream's transport fares.
+type Stream struct {
+	Up bool `json:"up"`
+	// Cause and Why are how the last stream ended, or why none came about; empty if
+	// nothing has ended or failed yet.
+	Cause string `json:"cause,omitempty"`
+	Why   string `json:"why,omitempty"`
+	// Failures is how many attempts in a row came to nothing, Retry how long it is to
+	// the next one; 0 at the end that does not dial.
+	Failures int               `json:"failures"`
+	Retry    time.Duration     `json:"retry"`
+	Ends     map[string]uint64 `json:"ends"` // streams that ended and attempts that failed, by cause
 }
 
 // Counters are the dataplane's, by name.

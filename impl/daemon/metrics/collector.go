@@ -23,7 +23,7 @@ type collector struct {
 	all        []*prometheus.Desc
 
 	answering, role, epoch, complete, incarnation, gate, lease *prometheus.Desc
-	peerKnown, peerRole, stream                                *prometheus.Desc
+	peerKnown, peerRole, stream, streamEnds, alarms            *prometheus.Desc
 	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived     *prometheus.Desc
 	bfdDropped, bfdSendErrors, bfdGap                          *prometheus.Desc
 	syncPhase, syncEntries, syncTotal, syncRatio, syncLag      *prometheus.Desc
@@ -49,6 +49,8 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.peerKnown, "peer_known", "Whether the peer's role is known.")
 	desc(&c.peerRole, "peer_role", "1 for the role that the peer says it has, 0 for the others.", "role")
 	desc(&c.stream, "sync_stream_up", "Whether the sync stream to the peer is established.")
+	desc(&c.streamEnds, "sync_stream_ends_total", "Sync streams that ended and attempts to get one that failed, by cause.", "cause")
+	desc(&c.alarms, "alarms", "How many things baton status raises an alarm about.")
 
 	desc(&c.bfdState, "bfd_state", "1 for the state that the session of a path is in, 0 for the others.", "path", "state")
 	desc(&c.bfdDetect, "bfd_detection_time_seconds", "Negotiated detection time of a path.", "path")
@@ -107,6 +109,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectSync(out, status.Status)
 	c.collectDataplane(out, status.Dataplane)
 	c.collectLoop(out, status.Loop)
+	for cause, n := range status.Stream.Ends {
+		out.counter(c.streamEnds, n, cause)
+	}
+	out.gauge(c.alarms, float64(len(status.Alarms)))
 }
 
 func (c *collector) collectNode(out samples, s node.Status) {

@@ -11,7 +11,9 @@ import (
 // logEvent writes an event as a log line. Lease renewals and the members of a GARP
 // burst are for debugging; what an operator wants to read back after an incident is
 // at Info or above.
-func logEvent(log *slog.Logger, e *trace.Event) {
+// A note that comes again and again is logged once in a while; the trace has them all.
+func (r *Recorder) logEvent(e *trace.Event) {
+	log := r.log
 	switch e.Kind {
 	case trace.KindRole:
 		logRole(log, e.Role)
@@ -32,7 +34,9 @@ func logEvent(log *slog.Logger, e *trace.Event) {
 	case trace.KindReplica:
 		log.Debug("table", "entries", e.Replica.Entries, "digest", e.Replica.Digest)
 	case trace.KindNote:
-		log.Info("note", "note", e.Note)
+		if r.lines.News(e.Note, time.Now()) {
+			log.Info("note", "note", e.Note)
+		}
 	}
 }
 

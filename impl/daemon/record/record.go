@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"baton/impl/daemon/internal/repeat"
 	"baton/impl/trace"
 )
 
@@ -50,6 +51,7 @@ type Recorder struct {
 	stopped chan struct{} // closed by Close: nothing more is taken
 	ended   chan struct{} // closed when everything is written
 
+	lines   repeat.Filter // of the notes in the log
 	trace   *bufio.Writer
 	encoder *json.Encoder
 }
@@ -156,7 +158,7 @@ func (r *Recorder) write(e *entry) {
 		e.event.Lease = &e.lease
 	}
 	r.writeTrace(&e.event)
-	logEvent(r.log, &e.event)
+	r.logEvent(&e.event)
 	r.cfg.Observe(e.event)
 }
 

@@ -62,6 +62,22 @@ func (s *stuck) Write(b []byte) (int, error) {
 	return s.Buffer.Write(b)
 }
 
+func TestARepeatedNoteIsLoggedOnceAndTracedEachTime(t *testing.T) {
+	var out, log bytes.Buffer
+	r := New(Config{Node: "lb1", Trace: &out, Log: slog.NewTextHandler(&log, nil)})
+	for range 5 {
+		r.Event(trace.Event{Kind: trace.KindNote, Note: "sync stream reset"})
+		r.Event(trace.Event{Kind: trace.KindNote, Note: "grant ignored"})
+	}
+	r.Close(patience)
+	if n := strings.Count(log.String(), "\n"); n != 2 {
+		t.Errorf("%d lines, want 2:\n%s", n, log.String())
+	}
+	if events, err := trace.Read(&out); err != nil || len(events) != 10 {
+		t.Errorf("%d events in the trace, want 10: %v", len(events), err)
+	}
+}
+
 func TestAStuckReaderBlocksNobodyAndIsToldWhatItMissed(t *testing.T) {
 	out := &stuck{entered: make(chan struct{}, 1), release: make(chan struct{})}
 	r := New(Config{Node: "lb1", Trace: out})

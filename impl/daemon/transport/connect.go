@@ -14,23 +14,43 @@ const maxHandshakes = 8
 
 // dialLoop keeps one stream up.
 func (t *Transport) dialLoop(ctx context.Context) {
+	tries := backoff{first: t.cfg.Retry, limit: t.cfg.RetryMax}
 	for ctx.Err() == nil {
-		if conn, err := t.dial(ctx); err == nil {
-			<-t.start(ctx, conn).done
-		} else if ctx.Err() == nil {
-			t.fail("dial", err)
-		}
+		t.attempt(ctx, &tries)
+		pause := tries.pause()
+		t.history.down(tries.failures, time.Now().Add(pause))
 		select {
 		case <-ctx.Done():
-		case <-time.After(t.cfg.Retry):
+		case <-time.After(pause):
 		}
+	}
+}
+
+// attempt dials, and returns when the stream has ended or none has come about.
+func (t *Transport) attempt(ctx context.Context, tries *backoff) {
+	conn, end := t.dial(ctx)
+	switch {
+	case conn != nil:
+		up := time.Now()
+		<-t.start(ctx, conn).done
+		if time.Since(up) >= settled {
+			tries.reset()
+		}
+		tries.failed()
+	case ctx.Err() != nil:
+	case end.Cause == Unreachable:
+		t.note(end)
+		tries.reset() // nobody has refused anything, and the link may be back any moment
+	default:
+		t.note(end)
+		tries.failed()
 	}
 }
 
 // dial connects, authenticates, and waits until the listening end has
 // authenticated this one: in TLS 1.3 the client's handshake is done before the
 // server has seen its certificate.
-func (t *Transport) dial(ctx context.Context) (*tls.Conn, error) {
+func (t *Transport) dial(ctx context.Context) (*tls.Conn, End) {
 	dialer := net.Dialer{
 		LocalAddr:       &net.TCPAddr{IP: t.cfg.Local.Addr().AsSlice()},
 		Timeout:         t.cfg.DialTimeout,
@@ -38,7 +58,7 @@ func (t *Transport) dial(ctx context.Context) (*tls.Conn, error) {
 	}
 	raw, err := dialer.DialContext(ctx, "tcp4", t.cfg.Remote.String())
 	if err != nil {
-		return nil, err
+		return nil, failed(Unreachable, "dial", err)
 	}
 	conn := tls.Client(raw, t.tls)
 	err = t.handshake(ctx, conn)
@@ -47,9 +67,9 @@ func (t *Transport) dial(ctx context.Context) (*tls.Conn, error) {
 	}
 	if err != nil {
 		raw.Close()
-		return nil, err
+		return nil, failed(Unauthenticated, "dial", err)
 	}
-	return conn, nil
+	return conn, End{}
 }
 
 // awaitAccept reads the empty frame that says that the peer has accepted.
@@ -73,12 +93,12 @@ func (t *Transport) acceptLoop(ctx context.Context) {
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			t.fail("accept", err)
+			t.note(failed(Unreachable, "accept", err))
 			time.Sleep(t.cfg.Retry) // out of descriptors: waiting is all that helps
 			continue
 		}
 		if raw.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap() != t.cfg.Remote.Addr() {
-			t.fail("accept", fmt.Errorf("%w: connection from %v", errPeer, raw.RemoteAddr()))
+			t.note(failed(Unauthenticated, "accept", fmt.Errorf("%w: connection from %v", errPeer, raw.RemoteAddr().(*net.TCPAddr).IP)))
 			raw.Close()
 			continue
 		}
@@ -93,7 +113,7 @@ func (t *Transport) acceptLoop(ctx context.Context) {
 			if err := t.accept(ctx, raw); err != nil {
 				raw.Close()
 				if ctx.Err() == nil {
-					t.fail("accept", err)
+					t.note(failed(Unauthenticated, "accept", err))
 				}
 			}
 		})

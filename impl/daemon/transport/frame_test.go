@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 )
 
@@ -38,6 +39,15 @@ func TestReadFrame(t *testing.T) {
 				t.Errorf("readFrame = %v, want %v", err, tt.err)
 			}
 		})
+	}
+}
+
+func TestReadFrameTellsAFarewell(t *testing.T) {
+	for _, why := range []string{"", "protocol version 2", strings.Repeat("x", 2*maxFarewell)} {
+		_, err := readFrame(bytes.NewReader(appendFarewell(nil, why)), 8)
+		if said := (*farewell)(nil); !errors.As(err, &said) || said.why != why[:min(len(why), maxFarewell)] {
+			t.Errorf("farewell %.20q was read as %v", why, err)
+		}
 	}
 }
 

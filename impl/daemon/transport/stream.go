@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +23,8 @@ type stream struct {
 	queued atomic.Int64 // bytes in queue and in the writer's hands
 
 	once sync.Once
-	done chan struct{} // closed by close
-	why  string        // readable once done is closed
+	done chan struct{} // closed by finish
+	end  End           // readable once done is closed
 }
 
 // maxFrames is how many frames may wait in a stream's queue, however small.
@@ -33,34 +34,60 @@ func newStream(id uint64, conn *tls.Conn, cfg Config) *stream {
 	return &stream{id: id, conn: conn, limit: cfg, queue: make(chan []byte, maxFrames), done: make(chan struct{})}
 }
 
-// close ends the stream. It closes the TCP connection without TLS's farewell,
-// which could block for as long as the peer does not read.
-func (s *stream) close(why string) {
+// farewellLimit is how long a stream that was given up may take to say why.
+const farewellLimit = 200 * time.Millisecond
+
+// finish notes how the stream ends, and reports whether it had not ended yet.
+func (s *stream) finish(end End) (first bool) {
 	s.once.Do(func() {
-		s.why = why
+		s.end, first = end, true
 		close(s.done)
-		s.conn.NetConn().Close()
 	})
+	return first
 }
 
-func (s *stream) reason() string {
-	<-s.done
-	return s.why
+// close ends the stream at once. It closes the TCP connection without TLS's farewell,
+// which could block for as long as the peer does not read.
+func (s *stream) close(end End) {
+	s.finish(end)
+	s.conn.NetConn().Close()
 }
 
+// leave ends the stream after telling the peer why, which its goroutines do: it does
+// not block, and what does not leave within a limit is not said.
+func (s *stream) leave(end End) {
+	if s.finish(end) {
+		_ = s.conn.SetDeadline(time.Now().Add(farewellLimit))
+	}
+}
+
+// ended reports whether the stream has ended.
+func (s *stream) ended() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// send queues a frame; it does not block.
 func (s *stream) send(payload []byte) {
+	if s.ended() {
+		return
+	}
 	if len(payload) > s.limit.MaxFrame {
-		s.close(fmt.Sprintf("a frame of %d bytes is longer than %d", len(payload), s.limit.MaxFrame))
+		s.leave(End{EndedHere, fmt.Sprintf("a frame of %d bytes is longer than %d", len(payload), s.limit.MaxFrame)})
 		return
 	}
 	if n := s.queued.Add(int64(len(payload))); n > int64(s.limit.MaxQueued) {
-		s.close(fmt.Sprintf("send queue overflow: %d bytes wait, the peer does not read", n))
+		s.close(End{Overflow, fmt.Sprintf("%d bytes wait, the peer does not read", n)})
 		return
 	}
 	select {
 	case s.queue <- payload:
 	default:
-		s.close(fmt.Sprintf("send queue overflow: %d frames wait, the peer does not read", maxFrames))
+		s.close(End{Overflow, fmt.Sprintf("%d frames wait, the peer does not read", maxFrames)})
 	}
 }
 
@@ -72,6 +99,7 @@ func (s *stream) write() {
 	for {
 		select {
 		case <-s.done:
+			s.sayFarewell(w)
 			return
 		case payload := <-s.queue:
 			_, _ = w.Write(appendHeader(header[:0], len(payload)))
@@ -80,11 +108,21 @@ func (s *stream) write() {
 				err = w.Flush()
 			}
 			if err != nil {
-				s.close("write: " + err.Error())
+				s.close(End{Lost, "write: " + portless(err)})
 				return
 			}
 			s.queued.Add(-int64(len(payload)))
 		}
+	}
+}
+
+// sayFarewell tells the peer why this end leaves. What the peer still sends is read on
+// until it has closed its end: a connection that is closed with unread data resets,
+// and the reason would be lost.
+func (s *stream) sayFarewell(w *bufio.Writer) {
+	_, _ = w.Write(appendFarewell(nil, s.end.Why))
+	if w.Flush() == nil {
+		_ = s.conn.NetConn().(*net.TCPConn).CloseWrite()
 	}
 }
 
@@ -110,15 +148,23 @@ func (s *stream) read(handler Handler) {
 	r := bufio.NewReaderSize(s.conn, 64<<10)
 	for {
 		payload, err := readFrame(r, s.limit.MaxFrame)
-		switch {
-		case errors.Is(err, io.EOF):
-			s.close("closed by the peer")
+		if err != nil {
+			s.close(endOf(err))
 			return
-		case err != nil:
-			s.close("read: " + err.Error())
-			return
-		case len(payload) > 0:
+		}
+		if len(payload) > 0 && !s.ended() {
 			handler.StreamFrame(s.id, payload)
 		}
 	}
+}
+
+// endOf is how a stream ends whose reader has failed.
+func endOf(err error) End {
+	if said := (*farewell)(nil); errors.As(err, &said) {
+		return End{EndedByPeer, said.why}
+	}
+	if errors.Is(err, io.EOF) {
+		return End{Lost, "closed by the peer, which did not say why"}
+	}
+	return End{Lost, "read: " + portless(err)}
 }

@@ -36,8 +36,10 @@ type Config struct {
 	TLS *tls.Config
 	Log *slog.Logger
 
-	// Retry is the pause between two attempts to dial. Default 50 ms.
-	Retry time.Duration
+	// Retry is the longest pause before the first attempt to dial after a stream was
+	// lost, and while the peer cannot be reached. Attempts that the peer refuses come
+	// ever less often, down to one every RetryMax. Default 50 ms and 5 s.
+	Retry, RetryMax time.Duration
 	// DialTimeout bounds the TCP handshake. It is short, because a lost SYN is
 	// repeated only after a second: dialling anew is faster. Default 250 ms.
 	DialTimeout time.Duration
@@ -53,6 +55,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	setDefault(&c.Retry, 50*time.Millisecond)
+	setDefault(&c.RetryMax, 5*time.Second)
 	setDefault(&c.DialTimeout, 250*time.Millisecond)
 	setDefault(&c.HandshakeTimeout, 2*time.Second)
 	setDefault(&c.MaxFrame, 1<<20)
@@ -91,8 +94,7 @@ type Transport struct {
 	streams sync.WaitGroup
 	install sync.Mutex // one stream replaces another at a time
 
-	failureMu sync.Mutex
-	failure   string // the last failure that was logged, so that a repetition is not
+	history history
 }
 
 // New returns a transport; at the listening end, the port is bound when it
@@ -162,18 +164,18 @@ func (t *Transport) Send(id uint64, payload []byte) {
 	}
 }
 
-// Reset closes the stream with the given id, if it is still the present one;
-// another is dialled or accepted.
+// Reset closes the stream with the given id, if it is still the present one, and lets
+// the peer know why; another is dialled or accepted.
 func (t *Transport) Reset(id uint64, why string) {
 	if s := t.current.Load(); s != nil && s.id == id {
-		s.close(why)
+		s.leave(End{EndedHere, why})
 	}
 }
 
 // end closes whatever stream there is.
 func (t *Transport) end() {
 	if s := t.current.Load(); s != nil {
-		s.close("shutting down")
+		s.close(End{Stopped, "shutting down"})
 	}
 }
 
@@ -185,40 +187,28 @@ func (t *Transport) Flush(limit time.Duration) {
 	}
 }
 
-// fail logs why no stream comes about, once for each new reason.
-func (t *Transport) fail(text string, err error) {
-	t.failureMu.Lock()
-	defer t.failureMu.Unlock()
-	if line := text + ": " + err.Error(); line != t.failure {
-		t.failure = line
-		t.cfg.Log.Warn("sync stream: "+text, "peer", t.cfg.Peer, "error", err)
-	}
-}
-
-func (t *Transport) succeeded() {
-	t.failureMu.Lock()
-	defer t.failureMu.Unlock()
-	t.failure = ""
-}
-
 // start makes a connection the present stream; any earlier one is gone.
 func (t *Transport) start(ctx context.Context, conn *tls.Conn) *stream {
 	t.install.Lock()
 	defer t.install.Unlock()
 	s := newStream(t.lastID.Add(1), conn, t.cfg)
 	if old := t.current.Swap(s); old != nil {
-		old.close("replaced by a new stream")
+		old.close(End{Replaced, "by a newer one"})
 	}
 	if ctx.Err() != nil {
-		s.close("shutting down") // Run has reset the stream before this one
+		s.close(End{Stopped, "shutting down"}) // Run has reset the stream before this one
 	}
-	t.succeeded()
+	t.history.up()
 	t.handler.StreamUp(s.id)
 	t.streams.Go(func() { s.write() })
 	t.streams.Go(func() {
 		s.read(t.handler)
-		t.current.CompareAndSwap(s, nil)
-		t.handler.StreamDown(s.id, s.reason())
+		<-s.done
+		if t.current.CompareAndSwap(s, nil) {
+			t.history.lost()
+		}
+		t.note(s.end)
+		t.handler.StreamDown(s.id, s.end.String())
 	})
 	return s
 }

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -44,10 +44,11 @@ func (r *recorder) StreamDown(id uint64, why string) { r.add("down %d: %s", id, 
 func (r *recorder) StreamFrame(id uint64, p []byte)  { r.add("frame %d: %s", id, p) }
 func (r *recorder) has(prefix string) bool           { return r.count(prefix) > 0 }
 func (r *recorder) wait(t testing.TB, prefix string) { r.waitFor(t, prefix, 1) }
-func (r *recorder) String() string {
+func (r *recorder) String() string                   { return strings.Join(r.list(), "; ") }
+func (r *recorder) list() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return strings.Join(r.events, "; ")
+	return slices.Clone(r.events)
 }
 func (r *recorder) count(prefix string) (n int) {
 	r.mu.Lock()
@@ -152,11 +153,16 @@ func start(t testing.TB, cfg Config) *end {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.Transport = tr
+	e.Transport, e.stop = tr, run(t, tr)
+	return e
+}
+
+// run runs a transport until the test has ended or calls stop.
+func run(t testing.TB, tr *Transport) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); tr.Run(ctx) }()
-	e.stop = func() {
+	stop = func() {
 		cancel()
 		select {
 		case <-ended:
@@ -164,8 +170,8 @@ func start(t testing.TB, cfg Config) *end {
 			t.Error("Run did not return after its context was done")
 		}
 	}
-	t.Cleanup(e.stop)
-	return e
+	t.Cleanup(stop)
+	return stop
 }
 
 // ends of a pair: lb1 dials from 127.0.0.1, lb2 listens on 127.0.0.2.
@@ -204,12 +210,12 @@ func TestResetIsReportedAtBothEndsAndHeals(t *testing.T) {
 		listener.wait(t, fmt.Sprintf("up %d", round))
 		if round%2 == 1 {
 			dialler.Reset(uint64(round), "BFD path sync is down")
-			dialler.wait(t, fmt.Sprintf("down %d: BFD path sync is down", round))
-			listener.wait(t, fmt.Sprintf("down %d: closed by the peer", round))
+			dialler.wait(t, fmt.Sprintf("down %d: ended here: BFD path sync is down", round))
+			listener.wait(t, fmt.Sprintf("down %d: ended by peer: BFD path sync is down", round))
 		} else {
 			listener.Reset(uint64(round), "BFD path sync is down")
-			listener.wait(t, fmt.Sprintf("down %d: BFD path sync is down", round))
-			dialler.wait(t, fmt.Sprintf("down %d: closed by the peer", round))
+			listener.wait(t, fmt.Sprintf("down %d: ended here: BFD path sync is down", round))
+			dialler.wait(t, fmt.Sprintf("down %d: ended by peer: BFD path sync is down", round))
 		}
 	}
 }
@@ -225,7 +231,7 @@ func TestTheListenersPeerMayRestart(t *testing.T) {
 	second := start(t, d)
 	second.wait(t, "up 1")
 	listener.wait(t, "up 2")
-	listener.wait(t, "down 1: replaced by a new stream")
+	listener.wait(t, "down 1: replaced: by a newer one")
 	first.wait(t, "down 1")
 }
 
@@ -247,6 +253,48 @@ func TestSendWithoutAStreamIsDropped(t *testing.T) {
 	dialler.Send(1, []byte("nobody listens"))
 	dialler.Reset(1, "nothing to reset")
 	dialler.Flush(time.Second)
+}
+
+// greeter is a Handler that sends as soon as its stream is up.
+type greeter struct {
+	*recorder
+	send func(id uint64, payload []byte)
+}
+
+func (g greeter) StreamUp(id uint64) {
+	g.recorder.StreamUp(id)
+	for i := range 10 {
+		g.send(id, fmt.Appendf(nil, "greeting %d", i))
+	}
+}
+
+// TestTheFirstFramesArrive: what either end sends the moment that its stream is up is
+// not lost between the handshake and the reader.
+func TestTheFirstFramesArrive(t *testing.T) {
+	d, l := configs(t)
+	var ends [2]*greeter
+	for i, cfg := range []Config{d, l} {
+		cfg.Log, cfg.Retry = slog.New(slog.DiscardHandler), 5*time.Millisecond
+		ends[i] = &greeter{recorder: newRecorder()}
+		tr, err := New(cfg, ends[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends[i].send = tr.Send
+		run(t, tr)
+	}
+	for i, end := range ends {
+		end.waitFor(t, "frame", 10)
+		for j, got := range end.list() {
+			want := fmt.Sprintf("frame 1: greeting %d", j-1)
+			if j == 0 {
+				want = "up 1"
+			}
+			if got != want {
+				t.Errorf("end %d: event %d is %q, want %q", i, j, got, want)
+			}
+		}
+	}
 }
 
 // TestAStreamThatIsGoneTakesNothing pins that what was meant for one stream never
@@ -299,13 +347,22 @@ func TestSendNeverBlocks(t *testing.T) {
 	dialler := start(t, d)
 	dialler.wait(t, "up 1")
 	payload := make([]byte, 64<<10)
-	for range 4096 { // 256 MiB, more than all buffers between the two
-		dialler.Send(1, payload)
-		if dialler.has("down 1") {
-			break
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		for range 4096 { // 256 MiB, more than all buffers between the two
+			dialler.Send(1, payload)
+			if dialler.has("down 1") {
+				break
+			}
 		}
+	}()
+	select {
+	case <-sent:
+	case <-time.After(patience):
+		t.Error("Send blocks while the peer does not read")
 	}
-	dialler.wait(t, "down 1: send queue overflow")
+	dialler.wait(t, "down 1: overflow: ")
 	close(slow.release)
 	cancel()
 	<-ended
@@ -317,7 +374,7 @@ func TestATooLongFrameEndsTheStream(t *testing.T) {
 	listener, dialler := start(t, l), start(t, d)
 	dialler.wait(t, "up 1")
 	dialler.Send(1, make([]byte, 1001))
-	listener.wait(t, "down 1: read: transport: frame of 1001 bytes is longer than 1000")
+	listener.wait(t, "down 1: lost: read: transport: frame of 1001 bytes is longer than 1000")
 	dialler.wait(t, "down 1")
 }
 
@@ -383,23 +440,6 @@ func TestAListenerThatIsNotThePeerIsRefused(t *testing.T) {
 	dialler.log.wait(t, "lb3")
 	if listener.has("up") || dialler.has("up") {
 		t.Errorf("a stream came up: listener %s; dialler %s", listener, dialler)
-	}
-}
-
-func TestARepeatedFailureIsLoggedOnce(t *testing.T) {
-	log := newLog()
-	tr := &Transport{cfg: Config{Log: slog.New(slog.NewTextHandler(log, nil))}}
-	refused, unreachable := errors.New("refused"), errors.New("unreachable")
-	for _, err := range []error{refused, refused, unreachable, unreachable, refused} {
-		tr.fail("dial", err)
-	}
-	if n := strings.Count(log.String(), "\n"); n != 3 {
-		t.Errorf("%d lines, want 3: one for each change\n%s", n, log)
-	}
-	tr.succeeded()
-	tr.fail("dial", refused)
-	if n := strings.Count(log.String(), "\n"); n != 4 {
-		t.Errorf("%d lines, want 4: a failure after a success is news\n%s", n, log)
 	}
 }
 

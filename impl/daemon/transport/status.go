@@ -1,0 +1,117 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"baton/impl/daemon/internal/repeat"
+)
+
+// Cause is a kind of end of a stream, or of an attempt to get one.
+type Cause string
+
+const (
+	EndedByPeer     Cause = "ended-by-peer"     // which said why
+	EndedHere       Cause = "ended-here"        // the core gave it up, or a frame was none
+	Lost            Cause = "lost"              // the connection broke, or was closed without a word
+	Overflow        Cause = "overflow"          // the peer does not read
+	Replaced        Cause = "replaced"          // by a newer stream
+	Stopped         Cause = "stopped"           // this node leaves
+	Unreachable     Cause = "unreachable"       // no connection came about
+	Unauthenticated Cause = "not-authenticated" // TLS: not the peer, or not to the peer's liking
+)
+
+// Causes lists all of them.
+var Causes = []Cause{EndedByPeer, EndedHere, Lost, Overflow, Replaced, Stopped, Unreachable, Unauthenticated}
+
+// End is how a stream ended, or why none came about.
+type End struct {
+	Cause Cause
+	Why   string
+}
+
+func (e End) String() string { return strings.ReplaceAll(string(e.Cause), "-", " ") + ": " + e.Why }
+
+// Status is how the transport fares.
+type Status struct {
+	Up       bool
+	Last     End              // what ended or failed last; zero if nothing has
+	Failures int              // attempts in a row that came to nothing
+	Retry    time.Time        // of the next attempt; zero where the peer dials or a stream is up
+	Ends     map[Cause]uint64 // since the start
+}
+
+// history remembers ends, and logs them without flooding the log.
+type history struct {
+	mu     sync.Mutex
+	status Status
+	lines  repeat.Filter
+}
+
+func (h *history) up() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.status.Up, h.status.Retry = true, time.Time{}
+}
+
+// note takes an end, and reports whether it is to be logged.
+func (h *history) note(e End, now time.Time) (news bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.status.Ends == nil {
+		h.status.Ends = map[Cause]uint64{}
+	}
+	h.status.Ends[e.Cause]++
+	h.status.Last = e
+	return h.lines.News(e.String(), now)
+}
+
+// lost notes that the present stream has ended.
+func (h *history) lost() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.status.Up = false
+}
+
+// down notes that no stream is up, and when the next attempt is made.
+func (h *history) down(failures int, retry time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.status.Up, h.status.Failures, h.status.Retry = false, failures, retry
+}
+
+// Status returns how the transport fares. It does not block.
+func (t *Transport) Status() Status {
+	t.history.mu.Lock()
+	defer t.history.mu.Unlock()
+	s := t.history.status
+	s.Ends = maps.Clone(s.Ends)
+	return s
+}
+
+// note counts an end, and logs it unless it is a repetition or this node's own leave.
+func (t *Transport) note(e End) {
+	if t.history.note(e, time.Now()) && e.Cause != Stopped {
+		t.cfg.Log.Warn("sync stream: no stream", "peer", t.cfg.Peer, "cause", string(e.Cause), "why", e.Why)
+	}
+}
+
+// failed describes an attempt that came to nothing.
+func failed(cause Cause, what string, err error) End {
+	return End{cause, what + ": " + portless(err)}
+}
+
+// portless is the text of an error without the addresses of its connection: the port of
+// the dialling end is another each time, and would make each repetition look new.
+func portless(err error) string {
+	text := err.Error()
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		text = strings.Replace(text, op.Error(), fmt.Sprintf("%s: %v", op.Op, op.Err), 1)
+	}
+	return text
+}
