@@ -43,6 +43,12 @@ func (e *Engine) DumpAsked(now clock.Instant) {
 	}
 }
 
+// DropDump says that the dump that was asked for will not come or counts no more.
+func (e *Engine) DropDump() { e.recon = reconciliation{} }
+
+// Reconciling reports whether a dump was asked for that is not worked in yet.
+func (e *Engine) Reconciling() bool { return e.recon.active }
+
 // Reconcile takes a full dump of this node's dataplane. What differs from the
 // mirror is a change that was not heard of: it enters as by Local, a part with
 // each Ready. The entries belong to the engine from now on.

@@ -33,6 +33,7 @@ func (n *Node) act(action ha.Action) {
 		}
 		n.announce.early = false
 	case ha.Follow:
+		n.stopReconciling()
 		n.sync.SetSink(n.now)
 		n.emit(Expire{On: false})
 		n.install.end()

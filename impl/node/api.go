@@ -71,6 +71,19 @@ type (
 	// with a Dump and reconciles.
 	Lost struct{}
 
+	// SendFailed says that a BFD packet did not leave. It is stepped before any other
+	// input: what did not leave justifies no lease.
+	SendFailed struct {
+		Path int // index into Config.Paths
+		Err  string
+	}
+
+	// RenewalFailed says that a renewal of the lease did not take hold, because the
+	// dataplane refused it or the packet that justified it did not leave.
+	RenewalFailed struct {
+		Until clock.Instant // up to when the dataplane forwards
+	}
+
 	// Done says that the effect with this ID has taken hold, or why it has not.
 	Done struct {
 		ID      uint64
@@ -79,18 +92,20 @@ type (
 	}
 )
 
-func (Timer) input()     {}
-func (Packet) input()    {}
-func (Link) input()      {}
-func (Dataplane) input() {}
-func (Flows) input()     {}
-func (Stream) input()    {}
-func (Message) input()   {}
-func (Probe) input()     {}
-func (Handover) input()  {}
-func (Stop) input()      {}
-func (Lost) input()      {}
-func (Done) input()      {}
+func (Timer) input()         {}
+func (Packet) input()        {}
+func (Link) input()          {}
+func (Dataplane) input()     {}
+func (Flows) input()         {}
+func (Stream) input()        {}
+func (Message) input()       {}
+func (Probe) input()         {}
+func (Handover) input()      {}
+func (Stop) input()          {}
+func (Lost) input()          {}
+func (SendFailed) input()    {}
+func (RenewalFailed) input() {}
+func (Done) input()          {}
 
 // Effect is what a node wants done. Exactly the types below implement it. Effects
 // are carried out in the order in which Ready returns them; one with an ID is

@@ -78,6 +78,9 @@ const (
 	// BFD: sessions that are not Up send once a second (RFC 5880 section 6.8.3), each
 	// has to hear the other, and one packet may be lost.
 	hearLimit = 3 * time.Second
+	// readRetry is how long after a failed read the dataplane is read again. It doubles
+	// with each failure, up to rereadPause.
+	readRetry = 20 * time.Millisecond
 	// rereadPause is how long after a refused write the dataplane is read anew.
 	rereadPause = time.Second
 	// leaveLimit is how long a stopping node waits to hear its peer call itself MASTER.

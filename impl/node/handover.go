@@ -10,13 +10,29 @@ type yielding struct {
 	began, deadline clock.Instant
 	// barrier is the last change that the peer must have applied before the grant,
 	// once the dataplane has been drained.
-	barrier uint64
-	drained bool
+	barrier  uint64
+	draining bool
+	drained  bool
+	drainAt  clock.Instant // no earlier than this
 }
 
 // begin starts a handover.
 func (y *yielding) begin(now clock.Instant) {
 	*y = yielding{began: now, deadline: now.Add(yieldLimit)}
+}
+
+// wantsDrain reports whether the dataplane is to be drained now. One that lost events is
+// read first: the peer must get what is found there, too.
+func (y *yielding) wantsDrain(now clock.Instant, read bool) bool {
+	return !y.draining && !y.drained && read && now >= y.drainAt
+}
+
+// drainWait returns when a drain that failed is tried again, Never if none waits.
+func (y *yielding) drainWait(now clock.Instant) clock.Instant {
+	if !y.draining && !y.drained && now < y.drainAt {
+		return y.drainAt
+	}
+	return clock.Never
 }
 
 // drain notes the last change of the dataplane.
@@ -47,11 +63,25 @@ func (y *yielding) outcome(in yieldInput) (ha.Event, bool) {
 
 func (n *Node) startYield() {
 	n.yield.begin(n.now)
-	n.emit(Drain{ID: n.nextID(pending{kind: pendingDrain})})
+	n.drain()
 }
 
-func (n *Node) drained() {
-	if n.role == ha.Yielding {
+// drain asks for the events that are pending in the dataplane.
+func (n *Node) drain() {
+	if n.yield.wantsDrain(n.now, n.reading.done() && !n.sync.Reconciling()) {
+		n.yield.draining = true
+		n.emit(Drain{ID: n.nextID(pending{kind: pendingDrain})})
+	}
+}
+
+// drained takes the answer to a drain. After a failed one the peer may lack a change.
+func (n *Node) drained(failure string) {
+	n.yield.draining = false
+	switch {
+	case failure != "":
+		n.yield.drainAt = n.now.Add(n.reading.fail(failure))
+		n.traceNote("dataplane not drained: " + failure)
+	case n.role == ha.Yielding:
 		n.yield.drain(n.sync.Barrier())
 	}
 }
@@ -62,6 +92,7 @@ func (n *Node) checkYielded() {
 	if n.role != ha.Yielding || len(n.events) > 0 {
 		return
 	}
+	n.drain()
 	event, ended := n.yield.outcome(yieldInput{
 		now: n.now, paused: n.paused, stream: n.stream.up, acked: n.sync.Acked(), leaving: n.leaving.asked,
 	})
@@ -91,7 +122,7 @@ func (n *Node) receiveRequest(data []byte) error {
 // yieldWait returns when a handover is given up.
 func (n *Node) yieldWait() clock.Instant {
 	if n.role == ha.Yielding {
-		return n.yield.deadline
+		return min(n.yield.deadline, n.yield.drainWait(n.now))
 	}
 	return clock.Never
 }

@@ -43,10 +43,17 @@ type labNode struct {
 	held     []Input // what came while it was frozen
 	holdDone bool    // Done inputs wait in later
 	refuses  bool    // its dataplane takes no entries
+	failing  failing
 	later    []Input
 	exited   bool
 	guess    bool
 	expire   bool
+}
+
+// failing says which calls of a node fail.
+type failing struct {
+	drain, dump, lease bool
+	send               map[int]bool // by path
 }
 
 type labEvent struct {
@@ -263,8 +270,14 @@ func (l *lab) carryOut(n *labNode, e Effect) []Input {
 			return []Input{Done{ID: e.ID}}
 		}
 	case Drain:
+		if n.failing.drain {
+			return []Input{Done{ID: e.ID, Err: "ring buffer not read"}}
+		}
 		return []Input{Done{ID: e.ID}}
 	case Dump:
+		if n.failing.dump {
+			return []Input{Done{ID: e.ID, Err: "map not read"}}
+		}
 		d := Done{ID: e.ID}
 		for _, entry := range n.table {
 			d.Entries = append(d.Entries, entry)

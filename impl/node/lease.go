@@ -49,6 +49,13 @@ func (l *lease) renew(now clock.Instant, f footing) bool {
 	return true
 }
 
+// fallBack notes that the last renewal did not take hold.
+func (l *lease) fallBack(until clock.Instant) {
+	if l.held {
+		l.until = min(l.until, until)
+	}
+}
+
 // renewalAlone is when a node without a peer renews: after a third of the lease.
 func (l *lease) renewalAlone(f footing) clock.Instant { return l.taken.Add(f.length / 3) }
 

@@ -46,9 +46,7 @@ type Node struct {
 	leaving  leaving
 	install  installation
 
-	dumping   bool // a Dump is under way
-	unread    bool // the dataplane may hold flows that nobody has counted
-	rereadAt  clock.Instant
+	reading   reading
 	requestAt clock.Instant
 
 	lastID  uint64
@@ -99,7 +97,7 @@ func (n *Node) Step(now clock.Instant, in Input) {
 	// Time comes before the input: a node that was paused must know that its lease
 	// and its sessions have expired before it believes anything that waited.
 	n.checkLease()
-	if !waited(in) {
+	if !waited(in) && !corrects(in) {
 		n.advance()
 	}
 	n.take(in)
@@ -112,6 +110,16 @@ func (n *Node) Step(now clock.Instant, in Input) {
 func waited(in Input) bool {
 	p, ok := in.(Packet)
 	return ok && p.At != 0
+}
+
+// corrects reports whether an input takes back what a Step took for granted. Nothing
+// may follow from the elapsed time before it has been taken.
+func corrects(in Input) bool {
+	switch in.(type) {
+	case SendFailed, RenewalFailed:
+		return true
+	}
+	return false
 }
 
 func (n *Node) take(in Input) {
@@ -137,6 +145,10 @@ func (n *Node) take(in Input) {
 		n.stop()
 	case Lost:
 		n.lost()
+	case SendFailed:
+		n.sendFailed(in)
+	case RenewalFailed:
+		n.lease.fallBack(in.Until)
 	case Done:
 		n.done(in)
 	}
@@ -147,7 +159,7 @@ func (n *Node) take(in Input) {
 func (n *Node) Deadline() clock.Instant {
 	return clock.Earliest(n.paths.deadline(), n.sync.Deadline(), n.announce.next,
 		n.lease.deadline(n.paths.footing(n.now)), n.stream.deadline(), n.grant.wait(), n.yieldWait(), n.requestWait(),
-		n.leaving.deadline(n.role.Holds()), n.install.deadline(), n.rereadWait(), n.told.wait(n),
+		n.leaving.deadline(n.role.Holds()), n.install.deadline(), n.reading.wait(n.now), n.told.wait(n),
 		n.future(n.hold.Ends()), n.future(n.staleAt()), n.future(n.awake))
 }
 
@@ -252,13 +264,13 @@ func (n *Node) done(d Done) {
 	case pendingLease:
 		n.leaseAnswered(d.Err)
 	case pendingDrain:
-		n.drained()
+		n.drained(d.Err)
 	case pendingDumpDrain:
-		n.dumpDrained()
+		n.dumpDrained(d.Err)
 	case pendingDump:
-		n.reconcile(d.Entries)
+		n.reconcile(d)
 	case pendingStrays:
-		n.removeStrays(d.Entries)
+		n.removeStrays(d)
 	case pendingRemoval:
 		n.removed(d.Err)
 	}

@@ -12,6 +12,7 @@ type path struct {
 	Path
 	session *bfd.Session
 	told    clock.Instant // the latest instant that the session knows of, which must not go back
+	sending sending
 }
 
 // paths are all BFD paths to the peer.
@@ -72,18 +73,47 @@ func (ps paths) longestDetection() time.Duration {
 	return longest
 }
 
-// footing is what the packets sent so far justify.
+// sending is when packets left on a path.
+type sending struct {
+	last   clock.Instant // of the last packet, which has left unless SendFailed follows
+	before clock.Instant // of the last one from before that
+	failed bool          // the last packet did not leave
+}
+
+// sent notes packets that are handed out.
+func (s *sending) sent(now clock.Instant) {
+	if s.last != now {
+		s.before = s.last
+	}
+	s.last, s.failed = now, false
+}
+
+// fail notes that a packet handed out last did not leave.
+func (s *sending) fail() { s.last, s.failed = s.before, true }
+
+// footing is what the packets sent so far justify: those on every path that is up. A
+// path on which packets do not leave is left out as long as they leave on another.
 func (ps paths) footing(now clock.Instant) footing {
 	f := footing{until: clock.Never, lonely: true, length: ps.lonelyLease()}
+	failed := clock.Instant(0)
 	for i := range ps {
-		s := ps[i].session
-		if s.State() == bfd.Up {
-			mult := time.Duration(ps[i].BFD.DetectMult)
-			f.until, f.lonely = min(f.until, s.LastSent().Add(leaseLength(mult*s.TransmitInterval()))), false
+		p := &ps[i]
+		if p.session.State() != bfd.Up {
+			continue
+		}
+		f.lonely = false
+		until := p.sending.last.Add(leaseLength(time.Duration(p.BFD.DetectMult) * p.session.TransmitInterval()))
+		if p.sending.failed {
+			failed = max(failed, until)
+		} else {
+			f.until = min(f.until, until)
 		}
 	}
-	if f.lonely {
+	switch {
+	case f.lonely:
 		f.until = now.Add(f.length)
+	case f.until == clock.Never:
+		f.until = failed
 	}
 	return f
 }
@@ -123,11 +153,19 @@ func (n *Node) pumpPath(i int) {
 		n.emitBFD(i, packet)
 	}
 	if len(ready.Packets) > 0 {
+		p.sending.sent(n.now)
 		n.renewLease()
 	}
 	for _, change := range ready.Changes {
 		n.traceBFD(p, change)
 		n.pathChanged(p, change)
+	}
+}
+
+// sendFailed takes back what a packet that did not leave was taken to justify.
+func (n *Node) sendFailed(in SendFailed) {
+	if in.Path >= 0 && in.Path < len(n.paths) {
+		n.paths[in.Path].sending.fail()
 	}
 }
 

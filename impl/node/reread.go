@@ -1,6 +1,8 @@
 package node
 
 import (
+	"time"
+
 	"baton/impl/clock"
 	"baton/impl/flow"
 	"baton/impl/ha"
@@ -10,19 +12,69 @@ import (
 // there. A follower opens no flows and expires none: what its dataplane holds and the
 // synced table does not was opened in a turn that ended before it was told of, and is
 // removed. While the role changes hands neither would be right, and the reading waits.
+// A reading that failed has found nothing: it changes nothing and is repeated.
+
+// reading is the state of that.
+type reading struct {
+	due     bool // the dataplane may hold flows that nobody has counted
+	running bool
+	at      clock.Instant // no earlier than this
+	streak  int           // failures since the last success
+	stats   readStats
+}
+
+// readStats are the reads of the dataplane that failed.
+type readStats struct {
+	failed uint64
+	why    string // the last of them did
+}
+
+// begin notes that a reading is under way.
+func (r *reading) begin() { r.due, r.running = false, true }
+
+// end notes that the reading has ended, and whether another must follow.
+func (r *reading) end(again bool) { r.due, r.running = r.due || again, false }
+
+// done reports whether everything in the dataplane has been counted.
+func (r *reading) done() bool { return !r.due && !r.running }
+
+// wants reports whether a reading may begin.
+func (r *reading) wants(now clock.Instant) bool { return r.due && !r.running && now >= r.at }
+
+// fail counts a failed read and returns how long to wait before the next.
+func (r *reading) fail(why string) time.Duration {
+	pause := min(readRetry<<min(r.streak, 16), rereadPause)
+	r.streak++
+	r.stats = readStats{r.stats.failed + 1, why}
+	return pause
+}
+
+// retry ends a reading that failed, to be repeated.
+func (r *reading) retry(now clock.Instant, why string) {
+	r.end(true)
+	r.at = now.Add(r.fail(why))
+}
+
+// wait returns when a reading that waits needs a Timer.
+func (r *reading) wait(now clock.Instant) clock.Instant {
+	if r.due && r.at > now {
+		return r.at
+	}
+	return clock.Never
+}
 
 // lost notes that flow events were lost.
-func (n *Node) lost() { n.unread = true }
+func (n *Node) lost() { n.reading.due = true }
 
 // reread begins to read the dataplane, where that is wanted and can be acted upon.
 func (n *Node) reread() {
 	switch {
-	case !n.unread || n.dumping || n.now < n.rereadAt:
+	case !n.reading.wants(n.now):
 	case n.leads():
-		n.unread, n.dumping = false, true
+		n.reading.begin()
 		n.emit(Drain{ID: n.nextID(pending{kind: pendingDumpDrain})})
 	case n.follows() && n.sync.Pending() == 0:
-		n.unread, n.dumping = false, true
+		n.reading.begin()
 		n.emit(Dump{ID: n.nextID(pending{kind: pendingStrays})})
 	}
 }
@@ -35,33 +87,61 @@ func (n *Node) follows() bool { return n.role == ha.Backup && n.gates.open.Has(h
 
 // dumpDrained asks for the dump once every event from before it has been stepped:
 // what changes from here on, its own events will tell.
-func (n *Node) dumpDrained() {
+func (n *Node) dumpDrained(failure string) {
+	if failure != "" {
+		n.readFailed(failure)
+		return
+	}
 	n.sync.DumpAsked(n.now)
 	n.emit(Dump{ID: n.nextID(pending{kind: pendingDump})})
 }
 
+// readFailed has a reading repeated.
+func (n *Node) readFailed(why string) {
+	n.reading.retry(n.now, why)
+	n.traceNote("dataplane not read: " + why)
+}
+
 // reconcile takes the dump of a node that led when it was asked for.
-func (n *Node) reconcile(entries []flow.Entry) {
-	n.dumping = false
-	if !n.leads() {
-		n.unread = true
-		return
+func (n *Node) reconcile(d Done) {
+	switch {
+	case d.Err != "":
+		n.sync.DropDump()
+		n.readFailed(d.Err)
+	case !n.leads():
+		n.reading.end(true)
+	default:
+		n.reading.end(false)
+		n.reading.streak = 0
+		n.sync.Reconcile(n.now, d.Entries)
 	}
-	n.sync.Reconcile(n.now, entries)
+}
+
+// stopReconciling leaves to the readings of a follower what was not worked in yet.
+func (n *Node) stopReconciling() {
+	if n.sync.Reconciling() {
+		n.sync.DropDump()
+		n.reading.due = true
+	}
 }
 
 // removeStrays takes the dump of a node that followed when it was asked for. An entry
 // that came since is in the table, for it is counted before it is written.
-func (n *Node) removeStrays(entries []flow.Entry) {
-	n.dumping = false
-	if !n.follows() {
-		n.unread = true
+func (n *Node) removeStrays(d Done) {
+	switch {
+	case d.Err != "":
+		n.readFailed(d.Err)
+		return
+	case !n.follows():
+		n.reading.end(true)
 		return
 	}
+	n.reading.end(false)
+	n.reading.streak = 0
 	var strays []flow.Tuple
-	for i := range entries {
-		if _, known := n.sync.Lookup(entries[i].Original); !known {
-			strays = append(strays, entries[i].Original)
+	for i := range d.Entries {
+		if _, known := n.sync.Lookup(d.Entries[i].Original); !known {
+			strays = append(strays, d.Entries[i].Original)
 		}
 	}
 	if len(strays) > 0 {
@@ -73,14 +153,6 @@ func (n *Node) removeStrays(entries []flow.Entry) {
 // again, but not at once: strays are in nobody's way.
 func (n *Node) removed(failure string) {
 	if failure != "" {
-		n.unread, n.rereadAt = true, n.now.Add(rereadPause)
+		n.reading.due, n.reading.at = true, n.now.Add(rereadPause)
 	}
-}
-
-// rereadWait returns when a reading that waits needs a Timer.
-func (n *Node) rereadWait() clock.Instant {
-	if n.unread && n.rereadAt > n.now {
-		return n.rereadAt
-	}
-	return clock.Never
 }

@@ -78,3 +78,82 @@ func TestARefusedRemovalIsTriedAgain(t *testing.T) {
 		t.Error("the flow that nobody counted is left")
 	}
 }
+
+// TestAFailedReadChangesNothing: what could not be read is not empty.
+func TestAFailedReadChangesNothing(t *testing.T) {
+	for what, set := range map[string]func(*failing, bool){
+		"dump":  func(f *failing, fails bool) { f.dump = fails },
+		"drain": func(f *failing, fails bool) { f.drain = fails },
+	} {
+		l := newPair(t)
+		l.run(time.Second)
+		lb1, lb2 := l.nodes["lb1"], l.nodes["lb2"]
+		for i := range 20 {
+			l.open("lb1", 1+i)
+		}
+		l.run(time.Second)
+		missed := l.uncounted("lb1", 30)
+		set(&lb1.failing, true)
+		l.step(lb1, Lost{})
+		l.run(10 * time.Second)
+		if len(lb2.table) != 20 {
+			t.Errorf("%s: the peer has %d flows of 20 after a failed read", what, len(lb2.table))
+		}
+		// Retries back off to one per rereadPause.
+		if got := lb1.node.Status().Read; got.Failed < 10 || got.Failed > 20 || !got.Due || got.Why == "" {
+			t.Errorf("%s: the status says %+v", what, got)
+		}
+		set(&lb1.failing, false)
+		l.until(2*rereadPause, "the peer has the flow that was missed", func() bool {
+			_, ok := lb2.table[missed]
+			return ok && !lb1.node.Status().Read.Due
+		})
+	}
+}
+
+// TestAFollowerKeepsItsFlowsWhenAReadFails: and removes the strays with the next.
+func TestAFollowerKeepsItsFlowsWhenAReadFails(t *testing.T) {
+	l := newPair(t)
+	counted := l.open("lb1", 1)
+	l.run(time.Second)
+	lb2 := l.nodes["lb2"]
+	stray := l.uncounted("lb2", 2)
+	lb2.failing.dump = true
+	l.step(lb2, Lost{})
+	l.run(time.Second)
+	if len(lb2.table) != 2 {
+		t.Errorf("%d flows are left of 2 after a failed read", len(lb2.table))
+	}
+	lb2.failing.dump = false
+	l.run(2 * rereadPause)
+	_, kept := lb2.table[counted.Original]
+	if _, left := lb2.table[stray]; left || !kept {
+		t.Errorf("the stray is left: %v; the counted flow is kept: %v", left, kept)
+	}
+}
+
+// TestNoRoleIsGivenAwayWithoutTheLastEvents: neither where they cannot be drained nor
+// where the dataplane that lost some cannot be read.
+func TestNoRoleIsGivenAwayWithoutTheLastEvents(t *testing.T) {
+	for what, begin := range map[string]func(*lab, *labNode){
+		"the drain fails": func(_ *lab, n *labNode) { n.failing.drain = true },
+		"the dump fails":  func(l *lab, n *labNode) { n.failing.dump = true; l.step(n, Lost{}) },
+	} {
+		l := newPair(t)
+		l.run(time.Second)
+		lb1 := l.nodes["lb1"]
+		begin(l, lb1)
+		l.step(lb1, Handover{})
+		l.run(yieldLimit / 2)
+		if got := l.role("lb1"); got != "Yielding" {
+			t.Errorf("%s: lb1 is %s in mid-handover", what, got)
+		}
+		l.run(yieldLimit)
+		l.wantRoles("Master", "Backup")
+		lb1.failing = failing{}
+		l.run(2 * rereadPause)
+		l.step(lb1, Handover{})
+		l.run(time.Second)
+		l.wantRoles("Backup", "Master")
+	}
+}

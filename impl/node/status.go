@@ -21,9 +21,18 @@ type Status struct {
 	Sync        ctsync.Progress `json:"sync"`
 	InSync      bool            `json:"in_sync"`
 	Flows       int             `json:"flows"` // entries of the mirrored table
+	Read        ReadStatus      `json:"read"`
 	Digest      string          `json:"digest"`
 	// Lease is how long forwarding is still allowed, 0 if it is not.
 	Lease time.Duration `json:"lease"`
+}
+
+// ReadStatus is how the node has read its dataplane.
+type ReadStatus struct {
+	// Due says that the dataplane may hold flows that the mirrored table lacks.
+	Due    bool   `json:"due"`
+	Failed uint64 `json:"failed"` // drains and dumps that failed
+	Why    string `json:"why"`    // the last of them did
 }
 
 // GateStatus is one gate.
@@ -62,6 +71,7 @@ func (n *Node) Status() Status {
 			Epoch: n.peer.state.Rank.Epoch, Priority: n.peer.state.Rank.Priority,
 		},
 		Sync: n.sync.Progress(), InSync: n.gates.open.Has(ha.InSync), Flows: n.sync.Len(), Digest: n.replica(),
+		Read: ReadStatus{Due: !n.reading.done(), Failed: n.reading.stats.failed, Why: n.reading.stats.why},
 	}
 	if n.peer.known {
 		s.Peer.Role = n.peer.state.Role.String()

@@ -27,7 +27,7 @@ type collector struct {
 	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived     *prometheus.Desc
 	bfdDropped, bfdSendErrors, bfdGap                          *prometheus.Desc
 	syncPhase, syncEntries, syncTotal, syncRatio, syncLag      *prometheus.Desc
-	syncRate, syncTook, inSync, flows                          *prometheus.Desc
+	syncRate, syncTook, inSync, flows, readDue, readFailed     *prometheus.Desc
 	packets, bytes, drops, created, adopted, arp, eventsLost   *prometheus.Desc
 	steps, late, lateMax, recordsDropped                       *prometheus.Desc
 }
@@ -70,6 +70,8 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.syncTook, "sync_took_seconds", "Time from the stream's establishment to the table being in sync.")
 	desc(&c.inSync, "in_sync", "Whether the gate InSync is open.")
 	desc(&c.flows, "flows", "Entries of the connection table, as the core mirrors it.")
+	desc(&c.readDue, "dataplane_read_due", "Whether the dataplane may hold flows that the core has not counted.")
+	desc(&c.readFailed, "dataplane_read_failures_total", "Drains and dumps of the dataplane that failed.")
 
 	desc(&c.packets, "dataplane_packets_total", "Packets forwarded.", "direction")
 	desc(&c.bytes, "dataplane_bytes_total", "Bytes forwarded.", "direction")
@@ -159,6 +161,8 @@ func (c *collector) collectSync(out samples, s node.Status) {
 	out.gauge(c.syncTook, s.Sync.Took.Seconds())
 	out.gauge(c.inSync, number(s.InSync))
 	out.gauge(c.flows, float64(s.Flows))
+	out.gauge(c.readDue, number(s.Read.Due))
+	out.counter(c.readFailed, s.Read.Failed)
 }
 
 func (c *collector) collectDataplane(out samples, s control.Counters) {

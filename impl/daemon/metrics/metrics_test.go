@@ -24,7 +24,7 @@ func master(context.Context) (control.Status, error) {
 	stats.Drops[bfd.DropTTL] = 2
 	return control.Status{
 		Status: node.Status{
-			Node: "lb1", Role: "Master", Epoch: 7, Lease: 120 * time.Millisecond, InSync: true, Flows: 500,
+			Node: "lb1", Role: "Master", Epoch: 7, Lease: 120 * time.Millisecond, InSync: true, Flows: 500, Read: node.ReadStatus{Due: true, Failed: 2},
 			Gates: []node.GateStatus{{Name: "InSync", Open: true}, {Name: "NoMaster"}},
 			Paths: []node.PathStatus{{Name: "sync", State: "Up", Detection: 150 * time.Millisecond, Stats: stats}},
 			Peer:  node.PeerStatus{Role: "Backup", Known: true, Stream: true},
@@ -94,6 +94,8 @@ func TestSamples(t *testing.T) {
 		`baton_sync_lag_changes 3`,
 		`baton_sync_stream_ends_total{cause="ended-by-peer"} 17`,
 		`baton_alarms 2`,
+		`baton_dataplane_read_due 1`,
+		`baton_dataplane_read_failures_total 2`,
 		`baton_dataplane_packets_total{direction="reply"} 99`,
 		`baton_dataplane_packets_dropped_total{reason="miss"} 4`,
 		`baton_loop_lateness_seconds_bucket{le="0.0001"} 5`,
