@@ -10,7 +10,6 @@ import (
 	"github.com/cilium/ebpf"
 
 	"baton/scenarios/lab"
-	"baton/scenarios/plan"
 )
 
 // rule drops what one host sends to another on one link.
@@ -32,7 +31,7 @@ func (r *rule) remove() error {
 // waits until frames have been dropped in each direction: the receipt. If none
 // comes before ctx ends, the cut stays and there is no receipt. What is cut
 // already stays cut.
-func (p *Pair) Cut(ctx context.Context, cut plan.Cut) (receipt string, err error) {
+func (p *Pair) Cut(ctx context.Context, cut lab.Selector) (receipt string, err error) {
 	directions, err := p.directions(cut)
 	if err != nil {
 		return "", err
@@ -75,18 +74,12 @@ func (p *Pair) Cut(ctx context.Context, cut plan.Cut) (receipt string, err error
 
 // Heal undoes cuts: those that cut describes, or all of them if it is nil. The
 // receipt says how many frames each had dropped.
-func (p *Pair) Heal(cut *plan.Cut) (receipt string, err error) {
+func (p *Pair) Heal(cut *lab.Selector) (receipt string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	wanted := slices.Clone(p.cuts)
-	if cut != nil {
-		directions, err := p.directions(*cut)
-		if err != nil {
-			return "", err
-		}
-		wanted = slices.DeleteFunc(wanted, func(r *rule) bool {
-			return !slices.ContainsFunc(slices.Concat(directions...), r.same)
-		})
+	wanted, err := p.severed(cut)
+	if err != nil {
+		return "", err
 	}
 	if len(wanted) == 0 {
 		return "", noReceipt("heal: nothing of it is cut")
@@ -105,13 +98,36 @@ func (p *Pair) Heal(cut *plan.Cut) (receipt string, err error) {
 	return strings.Join(seen, ", "), nil
 }
 
+// Severed lists the directions that are cut, of those that are selected or of all.
+func (p *Pair) Severed(on *lab.Selector) ([]lab.Rule, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cut, err := p.severed(on)
+	rules := make([]lab.Rule, len(cut))
+	for i, r := range cut {
+		rules[i] = r.Rule
+	}
+	return rules, err
+}
+
+func (p *Pair) severed(on *lab.Selector) ([]*rule, error) {
+	if on == nil {
+		return slices.Clone(p.cuts), nil
+	}
+	selected, err := p.topo.Selected(*on)
+	if err != nil {
+		return nil, fmt.Errorf("netns: %w", err)
+	}
+	return slices.DeleteFunc(slices.Clone(p.cuts), func(r *rule) bool { return !slices.Contains(selected, r.Rule) }), nil
+}
+
 // directions resolves a cut into the rules of each of its directions, not attached.
-func (p *Pair) directions(cut plan.Cut) ([][]*rule, error) {
+func (p *Pair) directions(cut lab.Selector) ([][]*rule, error) {
 	var directions [][]*rule
 	for _, d := range cut.Directions() {
-		resolved, err := p.topo.Resolve(d.From, d.To, d.Via)
+		resolved, err := p.topo.Resolve(d)
 		if err != nil {
-			return nil, fmt.Errorf("netns: cut %s: %w", d, err)
+			return nil, fmt.Errorf("netns: cut %w", err)
 		}
 		var list []*rule
 		for _, r := range resolved {

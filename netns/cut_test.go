@@ -16,7 +16,6 @@ import (
 
 	"baton/netns"
 	"baton/scenarios/lab"
-	"baton/scenarios/plan"
 )
 
 // listenRaw captures the IPv4 frames that arrive at an interface from now on, and
@@ -128,7 +127,7 @@ var _ = Describe("cut and heal", func() {
 
 	DescribeTable("drops one way and passes the other",
 		func(via, toLB2, toLB1, otherToLB2 string) {
-			cut := plan.Cut{From: "lb1", To: "lb2", Via: via}
+			cut := lab.Selector{From: "lb1", To: "lb2", Via: via}
 			receipt, err := pair.Cut(within(), cut)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(receipt).To(MatchRegexp(`^lb1>lb2 on ` + via + `: [1-9]\d* dropped$`))
@@ -145,7 +144,7 @@ var _ = Describe("cut and heal", func() {
 	)
 
 	It("drops both ways on every link that joins the two", func() {
-		receipt, err := pair.Cut(within(), plan.Cut{From: "lb1", To: "lb2", Both: true})
+		receipt, err := pair.Cut(within(), lab.Selector{From: "lb1", To: "lb2", Both: true})
 		Expect(err).NotTo(HaveOccurred())
 		for _, rule := range []string{"lb1>lb2 on clients", "lb1>lb2 on backends", "lb1>lb2 on sync",
 			"lb2>lb1 on clients", "lb2>lb1 on backends", "lb2>lb1 on sync"} {
@@ -165,16 +164,16 @@ var _ = Describe("cut and heal", func() {
 
 	It("cuts a group off, and combined cuts heal one by one", func() {
 		clients := startTalker(pair.Host("client1"), "198.18.0.1:9000")
-		_, err := pair.Cut(within(), plan.Cut{From: lab.Clients, To: "lb1"})
+		_, err := pair.Cut(within(), lab.Selector{From: lab.Clients, To: "lb1"})
 		Expect(err).NotTo(HaveOccurred())
-		sync := plan.Cut{From: "lb2", To: "lb1", Via: lab.Sync}
+		sync := lab.Selector{From: "lb2", To: "lb1", Via: lab.Sync}
 		_, err = pair.Cut(within(), sync)
 		Expect(err).NotTo(HaveOccurred())
 		for _, client := range []string{"client1", "client2"} {
 			Expect(unreachable(pair.Host(client), "198.18.0.1")).To(BeTrue())
 			Expect(ping(pair.Host(client), "198.18.0.2")).To(Succeed())
 		}
-		Expect(pair.Heal(&plan.Cut{From: lab.Clients, To: "lb1"})).To(ContainSubstring("client2>lb1 on clients healed: "))
+		Expect(pair.Heal(&lab.Selector{From: lab.Clients, To: "lb1"})).To(ContainSubstring("client2>lb1 on clients healed: "))
 		Expect(ping(pair.Host("client2"), "198.18.0.1")).To(Succeed())
 		Expect(blocked(box2, box1, "198.18.2.1")).To(BeTrue(), "the other cut holds")
 		Expect(pair.Heal(&sync)).NotTo(BeEmpty())
@@ -185,7 +184,7 @@ var _ = Describe("cut and heal", func() {
 	It("has no receipt while nothing is dropped, and what was dropped before proves nothing", func() {
 		client := mailbox(pair.Host("client1"))
 		Expect(passes(client, box1, "198.18.0.1")).To(BeTrue(), "and ARP is answered for a while")
-		cut := plan.Cut{From: "client1", To: "lb1"}
+		cut := lab.Selector{From: "client1", To: "lb1"}
 		_, err := pair.Cut(briefly(), cut)
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
 		Expect(err).To(MatchError(ContainSubstring("client1>lb1 on clients: 0 dropped")))
@@ -199,25 +198,25 @@ var _ = Describe("cut and heal", func() {
 	It("has no receipt for healing what is not cut", func() {
 		_, err := pair.Heal(nil)
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
-		_, err = pair.Cut(within(), plan.Cut{From: "lb1", To: "lb2", Via: lab.Sync})
+		_, err = pair.Cut(within(), lab.Selector{From: "lb1", To: "lb2", Via: lab.Sync})
 		Expect(err).NotTo(HaveOccurred())
-		_, err = pair.Heal(&plan.Cut{From: "lb2", To: "lb1", Via: lab.Sync})
+		_, err = pair.Heal(&lab.Selector{From: "lb2", To: "lb1", Via: lab.Sync})
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
 	})
 
 	It("refuses what no link joins, and unknown hosts", func() {
-		_, err := pair.Cut(within(), plan.Cut{From: "client1", To: "backend1"})
+		_, err := pair.Cut(within(), lab.Selector{From: "client1", To: "backend1"})
 		Expect(err).To(MatchError(ContainSubstring("joins them")))
-		_, err = pair.Cut(within(), plan.Cut{From: "client1", To: "lb1", Via: lab.Sync})
+		_, err = pair.Cut(within(), lab.Selector{From: "client1", To: "lb1", Via: lab.Sync})
 		Expect(err).To(MatchError(ContainSubstring("joins them")))
-		_, err = pair.Cut(within(), plan.Cut{From: "client9", To: "lb1"})
+		_, err = pair.Cut(within(), lab.Selector{From: "client9", To: "lb1"})
 		Expect(err).To(MatchError(ContainSubstring(`no host or group "client9"`)))
 	})
 
 	It("comes before the programs that are attached to the cable already", func() {
 		seen := countIngress(lb2, netns.SyncSide)
 		Eventually(seen).Should(BeNumerically(">", 0))
-		_, err := pair.Cut(within(), plan.Cut{From: "lb1", To: "lb2", Via: lab.Sync})
+		_, err := pair.Cut(within(), lab.Selector{From: "lb1", To: "lb2", Via: lab.Sync})
 		Expect(err).NotTo(HaveOccurred())
 		before := seen()
 		Expect(blocked(box1, box2, "198.18.2.2")).To(BeTrue())

@@ -21,7 +21,6 @@ import (
 
 	"baton/netns"
 	"baton/scenarios/lab"
-	"baton/scenarios/plan"
 )
 
 // holders lists all that /proc shows to hold one of the namespaces: threads of
@@ -90,7 +89,7 @@ var _ = Describe("what stays behind", func() {
 		node := startTalker(lb1, "198.18.2.2:9000", "tcp:198.18.2.2:9000")
 		frozen := startTalker(pair.Host("client1"))
 		dead := startTalker(pair.Host("backend1"))
-		_, err = pair.Cut(within(), plan.Cut{From: "lb1", To: "lb2", Via: lab.Sync})
+		_, err = pair.Cut(within(), lab.Selector{From: "lb1", To: "lb2", Via: lab.Sync})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(pair.Freeze(within(), frozen)).NotTo(BeEmpty())
 		Expect(pair.Kill(within(), dead)).NotTo(BeEmpty())

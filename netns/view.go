@@ -1,12 +1,11 @@
 package netns
 
 import (
-	"strings"
 	"sync"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
-	"baton/scenarios/plan"
+	"baton/scenarios/fault"
 )
 
 // view is what a capture must know to attribute a RST: who had which role, and
@@ -15,6 +14,7 @@ type view struct {
 	mu     sync.Mutex
 	roles  map[string][]dated
 	faults []dated
+	last   map[string]trace.Fault // what befell each machine last
 }
 
 // dated is something that holds from an instant on.
@@ -23,7 +23,7 @@ type dated struct {
 	what string
 }
 
-func newView() *view { return &view{roles: map[string][]dated{}} }
+func newView() *view { return &view{roles: map[string][]dated{}, last: map[string]trace.Fault{}} }
 
 func (v *view) note(e trace.Event) {
 	v.mu.Lock()
@@ -32,7 +32,13 @@ func (v *view) note(e trace.Event) {
 	case e.Role != nil && e.Role.From != e.Role.To:
 		v.roles[e.Node] = append(v.roles[e.Node], dated{e.At, e.Role.To})
 	case e.Fault != nil && e.Fault.Phase == "begin":
-		v.faults = append(v.faults, dated{e.At, e.Fault.Verb + " " + e.Fault.Target})
+		v.faults = append(v.faults, dated{e.At, e.Fault.What()})
+		for _, host := range e.Fault.Hosts {
+			if fault.LeavesAsIs(e.Fault.Verb) {
+				continue
+			}
+			v.last[host] = *e.Fault
+		}
 	}
 }
 
@@ -50,16 +56,12 @@ func (v *view) fault(at clock.Instant) string {
 	return lastBefore(v.faults, at)
 }
 
-// lastOf returns the last thing that was done to a node, "" if nothing was.
-func (v *view) lastOf(node string) string {
+// gone returns the fault by which a machine cannot act at present; false if it can.
+func (v *view) gone(host string) (trace.Fault, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for i := len(v.faults) - 1; i >= 0; i-- {
-		if what := v.faults[i].what; strings.HasSuffix(what, " "+node) && !strings.HasPrefix(what, plan.VerbHandover) {
-			return what
-		}
-	}
-	return ""
+	f, ok := v.last[host]
+	return f, ok && fault.Stops(f.Verb)
 }
 
 func lastBefore(history []dated, at clock.Instant) string {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"baton/impl/clock"
@@ -49,6 +50,7 @@ type World struct {
 	quiet     bool // the traffic was stopped
 	capture   *capture.Capture
 
+	faults  atomic.Int64  // how many were begun
 	changed chan struct{} // holds one token once an event was recorded
 	view    *view         // of roles and faults, for the captures
 	tables  tables        // for the evidence

@@ -9,6 +9,8 @@ import (
 	"baton/impl/daemon/control"
 	"baton/impl/trace"
 	"baton/netns/internal/hostclock"
+	"baton/scenarios"
+	"baton/scenarios/fault"
 	"baton/scenarios/plan"
 )
 
@@ -16,33 +18,71 @@ import (
 // which waits for the node to end in order.
 const receiptLimit = 5 * time.Second
 
+// executions has what carries out each verb of package fault.
+var executions = map[string]func(*World, context.Context, plan.Fault) error{
+	fault.Crash:    onProcess((*Pair).Crash),
+	fault.Kill:     onProcess((*Pair).Kill),
+	fault.Stop:     onProcess((*Pair).Stop),
+	fault.Freeze:   onProcess((*Pair).Freeze),
+	fault.Thaw:     onProcess((*Pair).Thaw),
+	fault.Restore:  onNode((*World).restore),
+	fault.Handover: onNode((*World).handover),
+	fault.Cut:      (*World).cut,
+	fault.Heal:     (*World).heal,
+}
+
 // Do implements scenarios.World.
-func (w *World) Do(ctx context.Context, fault plan.Fault) error {
-	switch fault.Verb {
-	case plan.VerbCut:
-		return w.fault(ctx, fault.Verb, fault.Cut.String(), func(ctx context.Context) (string, error) {
-			return w.pair.Cut(ctx, *fault.Cut)
-		})
-	case plan.VerbHeal:
-		target := ""
-		if fault.Cut != nil {
-			target = fault.Cut.String()
-		}
-		return w.fault(ctx, fault.Verb, target, func(context.Context) (string, error) { return w.pair.Heal(fault.Cut) })
+func (w *World) Do(ctx context.Context, f plan.Fault) error {
+	execute, ok := executions[f.Verb]
+	if !ok {
+		return fmt.Errorf("netns: %s: %w", f.Verb, scenarios.ErrUnsupported)
 	}
-	return w.each(fault.Nodes, func(node string) error {
-		return w.fault(ctx, fault.Verb, node, func(ctx context.Context) (string, error) {
-			return w.toNode(ctx, fault.Verb, node)
+	return execute(w, ctx, f)
+}
+
+// onNode is a verb that is done to each of its nodes at one time.
+func onNode(do func(*World, context.Context, string) (receipt string, err error)) func(*World, context.Context, plan.Fault) error {
+	return func(w *World, ctx context.Context, f plan.Fault) error {
+		return w.each(f.Hosts, func(node string) error {
+			began := trace.Fault{Verb: f.Verb, Target: node, Hosts: []string{node}}
+			return w.fault(ctx, began, func(ctx context.Context) (string, error) { return do(w, ctx, node) })
 		})
+	}
+}
+
+// onProcess is one that is done to the process of a node.
+func onProcess(do func(*Pair, context.Context, *Process) (string, error)) func(*World, context.Context, plan.Fault) error {
+	return onNode(func(w *World, ctx context.Context, node string) (string, error) {
+		return do(w.pair, ctx, w.process(node))
 	})
+}
+
+func (w *World) cut(ctx context.Context, f plan.Fault) error {
+	rules, err := w.pair.topo.Selected(*f.On)
+	if err != nil {
+		return fmt.Errorf("netns: %w", err)
+	}
+	began := trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: rules}
+	return w.fault(ctx, began, func(ctx context.Context) (string, error) { return w.pair.Cut(ctx, *f.On) })
+}
+
+func (w *World) heal(ctx context.Context, f plan.Fault) error {
+	cut, err := w.pair.Severed(f.On)
+	if err != nil {
+		return err
+	}
+	began := trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: cut}
+	return w.fault(ctx, began, func(context.Context) (string, error) { return w.pair.Heal(f.On) })
 }
 
 // fault carries one fault out between its "begin" and its receipt. That it was not
 // seen to take hold is no error: the trace says so, and the checks draw the conclusion.
-func (w *World) fault(ctx context.Context, verb, target string, do func(context.Context) (string, error)) error {
+func (w *World) fault(ctx context.Context, f trace.Fault, do func(context.Context) (string, error)) error {
+	f.ID = int(w.faults.Add(1))
 	event := func(phase, receipt string) {
-		w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindFault,
-			Fault: &trace.Fault{Verb: verb, Target: target, Phase: phase, Receipt: receipt}})
+		f := f
+		f.Phase, f.Receipt = phase, receipt
+		w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindFault, Fault: &f})
 	}
 	event("begin", "")
 	ctx, cancel := context.WithTimeout(ctx, receiptLimit)
@@ -55,34 +95,17 @@ func (w *World) fault(ctx context.Context, verb, target string, do func(context.
 		event("failed", err.Error())
 	default:
 		event("failed", err.Error())
-		return fmt.Errorf("%s %s: %w", verb, target, err)
+		return fmt.Errorf("%s: %w", f.What(), err)
 	}
 	return nil
 }
 
-func (w *World) toNode(ctx context.Context, verb, node string) (string, error) {
-	process := w.process(node)
-	switch verb {
-	case plan.VerbCrash:
-		return w.pair.Crash(ctx, process)
-	case plan.VerbKill:
-		return w.pair.Kill(ctx, process)
-	case plan.VerbStop:
-		return w.pair.Stop(ctx, process)
-	case plan.VerbFreeze:
-		return w.pair.Freeze(ctx, process)
-	case plan.VerbThaw:
-		return w.pair.Thaw(ctx, process)
-	case plan.VerbRestore:
-		process, receipt, err := w.pair.Restore(ctx, node, w.startNode)
-		if err == nil {
-			w.setProcess(node, process)
-		}
-		return receipt, err
-	case plan.VerbHandover:
-		return w.handover(ctx, node)
+func (w *World) restore(ctx context.Context, node string) (string, error) {
+	process, receipt, err := w.pair.Restore(ctx, node, w.startNode)
+	if err == nil {
+		w.setProcess(node, process)
 	}
-	return "", fmt.Errorf("netns: no such fault: %s", verb)
+	return receipt, err
 }
 
 // handover asks a node over its control socket to give the role to its peer. The

@@ -12,8 +12,8 @@ import (
 	"baton/impl/daemon/control"
 	"baton/netns/internal/hostclock"
 	"baton/scenarios/evidence"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
-	"baton/scenarios/plan"
 )
 
 // tables are the connection tables of both nodes at one moment: that of the first
@@ -74,14 +74,14 @@ func (w *World) absent(node string) string {
 	if process == nil {
 		return node + " was never started"
 	}
-	fault := w.view.lastOf(node)
+	last, gone := w.view.gone(node)
 	select {
 	case <-process.Done():
-		return fmt.Sprintf("%s was not running (%s)", node, cmp.Or(fault, "it had ended by itself"))
+		return fmt.Sprintf("%s was not running (%s)", node, cmp.Or(last.What(), "it had ended by itself"))
 	default:
 	}
-	if fault == plan.VerbFreeze+" "+node {
-		return fmt.Sprintf("%s stood still (%s)", node, fault)
+	if gone && !fault.Ends(last.Verb) {
+		return fmt.Sprintf("%s stood still (%s)", node, last.What())
 	}
 	return ""
 }

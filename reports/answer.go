@@ -119,7 +119,7 @@ func (a answering) after(at clock.Instant) string {
 			break
 		}
 		if f := e.Fault; f != nil && f.Phase == "begin" {
-			said = fmt.Sprintf(", %d ms after %s", at.Sub(e.At).Milliseconds(), strings.TrimSpace(f.Verb+" "+f.Target))
+			said = fmt.Sprintf(", %d ms after %s", at.Sub(e.At).Milliseconds(), f.What())
 		}
 	}
 	return said

@@ -5,6 +5,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/plan"
 )
 
@@ -89,11 +90,11 @@ func (w *World) stall(draw *Random) {
 	if p.life == 0 || p.frozen {
 		return
 	}
-	w.faulted(plan.VerbFreeze, p.id, func() (string, bool) { return p.freeze() })
+	w.faulted(fault.Freeze, p.id, func() (string, bool) { return p.freeze() })
 	freeze := p.freezes
 	w.at(w.now.Add(pause), func() {
 		if p.frozen && p.freezes == freeze { // and no step has frozen it since
-			w.faulted(plan.VerbThaw, p.id, func() (string, bool) { return p.thaw() })
+			w.faulted(fault.Thaw, p.id, func() (string, bool) { return p.thaw() })
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/ha"
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -53,7 +54,7 @@ func out(t *testing.T, line string) *outing {
 		t.Fatal(err)
 	}
 	o.pass(t, 3*time.Second)
-	if err := o.Do(ctx, plan.Fault{Verb: plan.VerbCrash, Nodes: []string{o.master()}}); err != nil {
+	if err := o.Do(ctx, plan.Fault{Verb: fault.Crash, Hosts: []string{o.master()}}); err != nil {
 		t.Fatal(err)
 	}
 	o.pass(t, 6*time.Second)
@@ -104,7 +105,7 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 var (
 	stalls   = count(func(e *trace.Event) bool { return e.Gap != nil && e.Gap.Proto == "tcp" })
 	outages  = count(func(e *trace.Event) bool { return e.Gap != nil && e.Gap.Proto == "udp" })
-	freezes  = count(func(e *trace.Event) bool { return e.Fault != nil && e.Fault.Verb == plan.VerbFreeze })
+	freezes  = count(func(e *trace.Event) bool { return e.Fault != nil && e.Fault.Verb == fault.Freeze })
 	broken   = count(func(e *trace.Event) bool { return e.Sync != nil && e.Sync.Why == "connection reset by peer" })
 	slowest  = largest(func(e *trace.Event) float64 { return tripOf(e, func(t *trace.Totals) float64 { return t.RTTMax }) })
 	typical  = largest(func(e *trace.Event) float64 { return tripOf(e, func(t *trace.Totals) float64 { return t.RTTp50 }) })

@@ -11,41 +11,45 @@ import (
 	"baton/impl/node"
 	"baton/impl/trace"
 	"baton/scenarios"
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
 // receiptLimit is how long a fault may take to be seen.
 const receiptLimit = 5 * time.Second
 
+// executions has what carries out each verb of package fault.
+var executions = map[string]func(*World, context.Context, plan.Fault) error{
+	fault.Crash:    atOnce((*process).crash),
+	fault.Kill:     atOnce((*process).kill),
+	fault.Restore:  atOnce((*process).restore),
+	fault.Freeze:   atOnce((*process).freeze),
+	fault.Thaw:     atOnce((*process).thaw),
+	fault.Stop:     (*World).stop,
+	fault.Handover: (*World).handover,
+	fault.Cut:      (*World).cut,
+	fault.Heal:     (*World).heal,
+}
+
 // Do implements scenarios.World.
-func (w *World) Do(ctx context.Context, fault plan.Fault) error {
-	switch fault.Verb {
-	case plan.VerbCut:
-		return w.cut(ctx, *fault.Cut)
-	case plan.VerbHeal:
-		target := ""
-		if fault.Cut != nil {
-			target = fault.Cut.String()
+func (w *World) Do(ctx context.Context, f plan.Fault) error {
+	execute, ok := executions[f.Verb]
+	if !ok {
+		return fmt.Errorf("sim: %s: %w", f.Verb, scenarios.ErrUnsupported)
+	}
+	return execute(w, ctx, f)
+}
+
+// atOnce is a verb that takes hold of each of its nodes at once.
+func atOnce(do func(*process) (receipt string, ok bool)) func(*World, context.Context, plan.Fault) error {
+	return func(w *World, _ context.Context, f plan.Fault) error {
+		for _, id := range f.Hosts {
+			p := w.processOf(id)
+			w.faulted(f.Verb, id, func() (string, bool) { return do(p) })
 		}
-		w.faulted(fault.Verb, target, func() (string, bool) { return w.heal(fault.Cut) })
 		return nil
-	case plan.VerbStop:
-		return w.stop(ctx, fault.Nodes)
-	case plan.VerbHandover:
-		return w.handover(ctx, fault.Nodes)
 	}
-	for _, id := range fault.Nodes {
-		p := w.processOf(id)
-		do := map[string]func() (string, bool){
-			plan.VerbCrash: p.crash, plan.VerbKill: p.kill, plan.VerbRestore: p.restore,
-			plan.VerbFreeze: p.freeze, plan.VerbThaw: p.thaw,
-		}[fault.Verb]
-		if do == nil {
-			return fmt.Errorf("sim: %s: %w", fault.Verb, scenarios.ErrUnsupported)
-		}
-		w.faulted(fault.Verb, id, do)
-	}
-	return nil
 }
 
 func (w *World) processOf(id string) *process {
@@ -57,26 +61,29 @@ func (w *World) processOf(id string) *process {
 	return nil
 }
 
-// faulted carries out a fault that takes hold at once, between its begin and its
-// receipt.
-func (w *World) faulted(verb, target string, do func() (receipt string, ok bool)) {
-	w.begun(verb, target)
+// faulted carries out a fault of a node that takes hold at once, between its begin and
+// its receipt.
+func (w *World) faulted(verb, host string, do func() (receipt string, ok bool)) {
+	f := w.begun(trace.Fault{Verb: verb, Target: host, Hosts: []string{host}})
 	receipt, ok := do()
-	w.proven(verb, target, receipt, ok)
+	w.proven(f, receipt, ok)
 }
 
-func (w *World) begun(verb, target string) {
-	w.lastFault = strings.TrimSpace(verb + " " + target)
-	w.record(trace.Event{At: w.now, Kind: trace.KindFault, Fault: &trace.Fault{Verb: verb, Target: target, Phase: "begin"}})
+// begun puts the begin of a fault on record, and numbers it.
+func (w *World) begun(f trace.Fault) trace.Fault {
+	w.faultID++
+	f.ID, f.Phase = w.faultID, "begin"
+	w.lastFault = f.What()
+	w.record(trace.Event{At: w.now, Kind: trace.KindFault, Fault: &f})
+	return f
 }
 
-func (w *World) proven(verb, target, receipt string, ok bool) {
-	phase := "receipt"
+func (w *World) proven(f trace.Fault, receipt string, ok bool) {
+	f.Phase, f.Receipt = "receipt", receipt
 	if !ok {
-		phase = "failed"
+		f.Phase = "failed"
 	}
-	w.record(trace.Event{At: w.now, Kind: trace.KindFault,
-		Fault: &trace.Fault{Verb: verb, Target: target, Phase: phase, Receipt: receipt}})
+	w.record(trace.Event{At: w.now, Kind: trace.KindFault, Fault: &f})
 }
 
 const noProcess = "no receipt: no process runs"
@@ -153,10 +160,10 @@ const controlDelay = time.Millisecond
 
 // handover is the operator's request on the node's control socket, where it waits
 // for a node that stands still.
-func (w *World) handover(ctx context.Context, nodes []string) error {
-	for _, id := range nodes {
+func (w *World) handover(ctx context.Context, f plan.Fault) error {
+	for _, id := range f.Hosts {
 		p := w.processOf(id)
-		w.begun(plan.VerbHandover, id)
+		began := w.begun(trace.Fault{Verb: f.Verb, Target: id, Hosts: []string{id}})
 		if err := w.run(ctx, w.now.Add(receiptLimit), func() bool { return !p.frozen }); err != nil {
 			return err
 		}
@@ -167,7 +174,7 @@ func (w *World) handover(ctx context.Context, nodes []string) error {
 		if err := w.run(ctx, w.now.Add(controlDelay), nil); err != nil {
 			return err
 		}
-		w.proven(plan.VerbHandover, id, receipt, ok)
+		w.proven(began, receipt, ok)
 	}
 	return nil
 }
@@ -189,21 +196,23 @@ func (p *process) request() (string, bool) {
 }
 
 // stop asks daemons to leave, and waits until they have.
-func (w *World) stop(ctx context.Context, nodes []string) error {
+func (w *World) stop(ctx context.Context, f plan.Fault) error {
 	asked := w.now
 	left := 0
-	for _, id := range nodes {
+	unproven := map[string]trace.Fault{}
+	for _, id := range f.Hosts {
 		p := w.processOf(id)
-		w.begun(plan.VerbStop, id)
+		began := w.begun(trace.Fault{Verb: f.Verb, Target: id, Hosts: []string{id}})
 		if p.life == 0 {
-			w.proven(plan.VerbStop, id, noProcess, false)
+			w.proven(began, noProcess, false)
 			continue
 		}
+		unproven[id] = began
 		left++
 		p.exited = func() {
 			p.exited = nil
 			left--
-			w.proven(plan.VerbStop, id, fmt.Sprintf("process ended %v after SIGTERM", w.now.Sub(asked)), true)
+			w.proven(began, fmt.Sprintf("process ended %v after SIGTERM", w.now.Sub(asked)), true)
 		}
 		if p.core == nil {
 			p.end() // it had not begun
@@ -213,23 +222,22 @@ func (w *World) stop(ctx context.Context, nodes []string) error {
 		p.input(p.life, node.Stop{})
 	}
 	err := w.run(ctx, w.now.Add(receiptLimit), func() bool { return left == 0 })
-	for _, id := range nodes {
+	for _, id := range f.Hosts {
 		if p := w.processOf(id); p.exited != nil {
 			p.exited = nil
-			w.proven(plan.VerbStop, id, "no receipt: the process still runs", false)
+			w.proven(unproven[id], "no receipt: the process still runs", false)
 		}
 	}
 	return err
 }
 
 // cut makes a cut hold, and waits until frames have been dropped in each direction.
-func (w *World) cut(ctx context.Context, cut plan.Cut) error {
-	target := cut.String()
-	directions, err := w.directions(cut)
+func (w *World) cut(ctx context.Context, f plan.Fault) error {
+	directions, err := w.directions(*f.On)
 	if err != nil {
 		return err
 	}
-	w.begun(plan.VerbCut, target)
+	began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.named(slices.Concat(directions...))})
 	base := map[rule]int{}
 	for _, rules := range directions {
 		for _, r := range rules {
@@ -268,22 +276,30 @@ func (w *World) cut(ctx context.Context, cut plan.Cut) error {
 		}
 	}
 	receipt, ok := seen()
-	w.proven(plan.VerbCut, target, receipt, ok)
+	w.proven(began, receipt, ok)
 	return nil
 }
 
-// heal undoes the cuts that cut describes, or all if it is nil.
-func (w *World) heal(cut *plan.Cut) (string, bool) {
+// heal undoes the cuts that are selected, or all.
+func (w *World) heal(_ context.Context, f plan.Fault) error {
 	wanted := slices.Clone(w.cuts)
-	if cut != nil {
-		directions, err := w.directions(*cut)
+	if f.On != nil {
+		directions, err := w.directions(*f.On)
 		if err != nil {
-			return err.Error(), false
+			return err
 		}
 		wanted = slices.DeleteFunc(wanted, func(r rule) bool {
 			return !slices.ContainsFunc(slices.Concat(directions...), r.same)
 		})
 	}
+	began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.named(wanted)})
+	receipt, ok := w.uncut(wanted)
+	w.proven(began, receipt, ok)
+	return nil
+}
+
+// uncut takes rules back.
+func (w *World) uncut(wanted []rule) (string, bool) {
 	if len(wanted) == 0 {
 		return "no receipt: nothing of it is cut", false
 	}
@@ -303,17 +319,28 @@ func (r rule) same(o rule) bool { return r.link == o.link && r.from == o.from &&
 
 func (w *World) ruleIndex(r rule) int { return slices.IndexFunc(w.cuts, r.same) }
 
-func (w *World) ruleName(r rule) string {
-	return fmt.Sprintf("%s>%s on %s", w.hosts[r.from].name, w.hosts[r.to].name, linkNames[r.link])
+func (w *World) ruleName(r rule) string { return w.nameOf(r).String() }
+
+// nameOf is the rule as package lab has it.
+func (w *World) nameOf(r rule) lab.Rule {
+	return lab.Rule{Link: linkNames[r.link], From: w.hosts[r.from].name, To: w.hosts[r.to].name}
 }
 
-// directions resolves a cut into the rules of each of its directions.
-func (w *World) directions(cut plan.Cut) ([][]rule, error) {
+func (w *World) named(rules []rule) []lab.Rule {
+	named := make([]lab.Rule, len(rules))
+	for i, r := range rules {
+		named[i] = w.nameOf(r)
+	}
+	return named
+}
+
+// directions resolves a selector into the rules of each of its directions.
+func (w *World) directions(on lab.Selector) ([][]rule, error) {
 	var directions [][]rule
-	for _, d := range cut.Directions() {
-		resolved, err := w.plan.Topo.Lab().Resolve(d.From, d.To, d.Via)
+	for _, d := range on.Directions() {
+		resolved, err := w.plan.Topo.Lab().Resolve(d)
 		if err != nil {
-			return nil, fmt.Errorf("sim: cut %s: %w", d, err)
+			return nil, fmt.Errorf("sim: %w", err)
 		}
 		var list []rule
 		for _, r := range resolved {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -18,7 +19,7 @@ func TestARefusedHandoverIsAnswered(t *testing.T) {
 	ask := func(node string) trace.Fault {
 		t.Helper()
 		began := o.now
-		if err := o.Do(t.Context(), plan.Fault{Verb: plan.VerbHandover, Nodes: []string{node}}); err != nil {
+		if err := o.Do(t.Context(), plan.Fault{Verb: fault.Handover, Hosts: []string{node}}); err != nil {
 			t.Fatal(err)
 		}
 		if took := o.now.Sub(began); took != 2*controlDelay {
@@ -33,13 +34,13 @@ func TestARefusedHandoverIsAnswered(t *testing.T) {
 	if f := ask(peer); f.Phase != "receipt" || !strings.Contains(f.Receipt, "only a MASTER can hand over") {
 		t.Errorf("the BACKUP: %+v", f)
 	}
-	if err := o.Do(t.Context(), plan.Fault{Verb: plan.VerbKill, Nodes: []string{peer}}); err != nil {
+	if err := o.Do(t.Context(), plan.Fault{Verb: fault.Kill, Hosts: []string{peer}}); err != nil {
 		t.Fatal(err)
 	}
 	if f := ask(master); f.Phase != "receipt" || !strings.Contains(f.Receipt, master+" refused: handover refused: PeerReady") || o.master() != master {
 		t.Errorf("the MASTER without a peer: %+v", f)
 	}
-	if err := o.Do(t.Context(), plan.Fault{Verb: plan.VerbRestore, Nodes: []string{peer}}); err != nil {
+	if err := o.Do(t.Context(), plan.Fault{Verb: fault.Restore, Hosts: []string{peer}}); err != nil {
 		t.Fatal(err)
 	}
 	o.pass(t, 5e9)

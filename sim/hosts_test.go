@@ -6,6 +6,7 @@ import (
 
 	"baton/impl/flow"
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/plan"
 )
 
@@ -170,7 +171,7 @@ func TestClientsNoticeAnotherBackend(t *testing.T) {
 func TestProbesMeasureTheOutage(t *testing.T) {
 	o := settled(t)
 	crashed := o.now
-	if err := o.Do(t.Context(), plan.Fault{Verb: plan.VerbCrash, Nodes: []string{o.master()}}); err != nil {
+	if err := o.Do(t.Context(), plan.Fault{Verb: fault.Crash, Hosts: []string{o.master()}}); err != nil {
 		t.Fatal(err)
 	}
 	o.pass(t, 2*time.Second)

@@ -67,6 +67,7 @@ type World struct {
 
 	random    *Random // of the endpoints: initial sequence numbers, think times
 	lastFault string
+	faultID   int // of the latest fault
 	stopped   bool
 	tables    *tables // nil until they are read
 }

@@ -159,6 +159,15 @@ func (s *scan) announceField(x *Announce, key []byte) {
 
 func (s *scan) faultField(x *Fault, key []byte) {
 	switch string(key) {
+	case "id":
+		x.ID = s.int()
+	case "hosts":
+		x.Hosts = s.strings()
+	case "directions":
+		x.Directions = listOf(s, func() (d Direction) {
+			s.object(func(key []byte) { s.directionField(&d, key) })
+			return d
+		})
 	case "verb":
 		x.Verb = s.string()
 	case "target":
@@ -167,6 +176,19 @@ func (s *scan) faultField(x *Fault, key []byte) {
 		x.Phase = s.string()
 	case "receipt":
 		x.Receipt = s.string()
+	default:
+		s.bad = true
+	}
+}
+
+func (s *scan) directionField(x *Direction, key []byte) {
+	switch string(key) {
+	case "link":
+		x.Link = s.string()
+	case "from":
+		x.From = s.string()
+	case "to":
+		x.To = s.string()
 	default:
 		s.bad = true
 	}

@@ -97,14 +97,17 @@ func (s *scan) string() string {
 	return made
 }
 
-func (s *scan) strings() []string {
+func (s *scan) strings() []string { return listOf(s, s.string) }
+
+// listOf reads an array.
+func listOf[T any](s *scan, read func() T) []T {
 	s.want('[')
-	list := []string{}
+	list := []T{}
 	if s.take(']') {
 		return list
 	}
 	for !s.bad {
-		list = append(list, s.string())
+		list = append(list, read())
 		if s.take(']') {
 			return list
 		}

@@ -5,6 +5,7 @@
 package trace
 
 import (
+	"strings"
 	"time"
 
 	"baton/impl/clock"
@@ -12,7 +13,7 @@ import (
 )
 
 // Version is the version of the schema; the first event of a trace, KindMeta, carries it.
-const Version = 1
+const Version = 2
 
 // Kind names the payload of an Event: exactly the pointer of the same name is set.
 type Kind string
@@ -160,11 +161,28 @@ type Announce struct {
 // Fault is something that the world did. Phase "begin" is just before it,
 // "receipt" is the proof that it took hold, "failed" that it did not.
 type Fault struct {
-	Verb    string `json:"verb"` // crash, kill, stop, restore, freeze, thaw, cut, heal, handover
-	Target  string `json:"target"`
-	Phase   string `json:"phase"`
-	Receipt string `json:"receipt,omitempty"` // what was seen: "process gone; carrier down on eth0"
+	// ID is the same in all events of one fault, and no other's in the run.
+	ID     int    `json:"id"`
+	Verb   string `json:"verb"`   // of package scenarios/fault
+	Target string `json:"target"` // as the scenario writes it
+	// Hosts are the machines that it is done to, Directions those of the links.
+	Hosts      []string    `json:"hosts,omitempty"`
+	Directions []Direction `json:"directions,omitempty"`
+	Phase      string      `json:"phase"`
+	Receipt    string      `json:"receipt,omitempty"` // what was seen: "process gone; carrier down on eth0"
 }
+
+// Direction is what one machine sends to another on one link.
+type Direction struct {
+	Link string `json:"link"`
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+func (d Direction) String() string { return d.From + ">" + d.To + " on " + d.Link }
+
+// What is the fault in words: crash lb1.
+func (f Fault) What() string { return strings.TrimSpace(f.Verb + " " + f.Target) }
 
 // Step is a step of the scenario; checks anchor their windows at its begin.
 type Step struct {

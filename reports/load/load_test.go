@@ -22,7 +22,7 @@ always   masters <= 1
 @1s      end
 `
 
-const whole = `{"t":1,"kind":"meta","meta":{"version":1,"scenario":"small","world":"sim","sut":"reference","seed":7,"detect":"150ms"}}
+const whole = `{"t":1,"kind":"meta","meta":{"version":2,"scenario":"small","world":"sim","sut":"reference","seed":7,"detect":"150ms"}}
 {"t":2,"kind":"step","step":{"index":0,"text":"wait lb1 is Master within 3s","phase":"begin"}}
 {"t":3,"node":"lb1","kind":"role","role":{"from":"Claiming","to":"Master","reason":"forwarding","epoch":1,"gates":[]}}
 {"t":4,"kind":"step","step":{"index":0,"text":"wait lb1 is Master within 3s","phase":"end"}}
@@ -61,7 +61,7 @@ func TestDamageIsNamedAndTheRestKept(t *testing.T) {
 	insert := func(at int, text string) string {
 		return strings.Join(lines[:at], "") + text + strings.Join(lines[at:], "")
 	}
-	newer := strings.Replace(whole, `"version":1`, `"version":2`, 1)
+	newer := strings.Replace(whole, `"version":2`, `"version":3`, 1)
 	for name, c := range map[string]struct {
 		files   map[string]string
 		file    string // of the problem
@@ -80,13 +80,13 @@ func TestDamageIsNamedAndTheRestKept(t *testing.T) {
 		"a huge line": {map[string]string{TraceFile: insert(2, `{"note":"`+strings.Repeat("x", 3<<20)+"\"}\n"), ResultFile: passed, ScenarioFile: scenario},
 			TraceFile, 3, "longer than", 7, check.Inconclusive, ""},
 		"two versions in one trace": {map[string]string{TraceFile: whole + firstLine(newer), ResultFile: passed, ScenarioFile: scenario},
-			TraceFile, 8, "version 2, after small in sim, version 1", 7, check.Inconclusive, ""},
+			TraceFile, 8, "version 3, after small in sim, version 2", 7, check.Inconclusive, ""},
 		"one trace twice": {map[string]string{TraceFile: whole + whole, ResultFile: passed, ScenarioFile: scenario},
 			TraceFile, 8, "two traces, or one twice", 13, check.Inconclusive, ""},
 		"the mark of a text editor": {map[string]string{TraceFile: "\ufeff" + whole, ResultFile: passed, ScenarioFile: scenario},
 			"", 0, "", 7, check.Pass, ""},
 		"a newer version": {map[string]string{TraceFile: newer, ResultFile: passed, ScenarioFile: scenario},
-			"", 0, "", 7, check.Pass, "version 2"},
+			"", 0, "", 7, check.Pass, "version 3"},
 		"no scenario": {map[string]string{TraceFile: whole, ResultFile: passed},
 			ScenarioFile, 0, "no such file", 7, check.Pass, "scenario is not stored"},
 		"another scenario": {map[string]string{TraceFile: whole, ResultFile: passed, ScenarioFile: strings.Replace(scenario, "small", "other", 1)},

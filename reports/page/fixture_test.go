@@ -40,8 +40,11 @@ func failing(count int) []trace.Event {
 		}
 	}
 	fault := func(at float64, verb string) {
-		add(at, "", trace.Event{Kind: trace.KindFault, Fault: &trace.Fault{Verb: verb, Target: "lb1", Phase: "begin"}})
-		add(at+1, "", trace.Event{Kind: trace.KindFault, Fault: &trace.Fault{Verb: verb, Target: "lb1", Phase: "receipt", Receipt: "process gone; " + hostile}})
+		f := trace.Fault{ID: int(at), Verb: verb, Target: "lb1", Hosts: []string{"lb1"}, Phase: "begin"}
+		add(at, "", trace.Event{Kind: trace.KindFault, Fault: &f})
+		seen := f
+		seen.Phase, seen.Receipt = "receipt", "process gone; "+hostile
+		add(at+1, "", trace.Event{Kind: trace.KindFault, Fault: &seen})
 	}
 	leases := func(from, to float64, node string) {
 		for at := from; at < to; at += 30 {

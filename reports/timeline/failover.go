@@ -6,8 +6,8 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
-	"baton/scenarios/plan"
 )
 
 // Kinds of failovers.
@@ -33,13 +33,13 @@ type cause struct {
 func causeOf(e trace.Event, masters map[string]bool) (cause, bool) {
 	if f := e.Fault; f != nil && f.Phase == "begin" {
 		for _, node := range lab.Nodes() {
-			if !masters[node] || !overlaps(f.Target, node) {
+			if !masters[node] || !slices.Contains(f.Hosts, node) {
 				continue
 			}
-			switch f.Verb {
-			case plan.VerbCrash, plan.VerbKill, plan.VerbFreeze:
+			switch {
+			case fault.Takes(f.Verb):
 				return cause{Takeover, node, f.Verb + " " + node, e.At}, true
-			case plan.VerbStop, plan.VerbHandover:
+			case fault.Asks(f.Verb):
 				return cause{Handover, node, f.Verb + " " + node, e.At}, true
 			}
 		}
@@ -61,7 +61,7 @@ func failovers(a axis, events []trace.Event) []Failover {
 		if c, ok := causeOf(e, masters); ok && (pending == nil || pending.from != c.from || pending.kind != c.kind) {
 			pending = &c
 		}
-		if f := e.Fault; f != nil && f.Phase == "begin" && pending != nil && !overlaps(f.Target, pending.from) && undoneBy[f.Verb] == plan.VerbRestore {
+		if f := e.Fault; f != nil && f.Phase == "begin" && pending != nil && fault.Ends(f.Verb) && !slices.Contains(f.Hosts, pending.from) {
 			pending = nil // the other is gone too
 		}
 		r := e.Role

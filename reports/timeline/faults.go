@@ -2,42 +2,42 @@ package timeline
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
-	"baton/scenarios/plan"
 )
 
-// faults are those that have not been undone yet, by what undoes them.
-type faults map[string]Span
+// faults are those that have not been undone yet, by their IDs.
+type faults map[int]open
 
-// undoneBy names the verb that ends what another began.
-var undoneBy = map[string]string{
-	plan.VerbCrash: plan.VerbRestore, plan.VerbKill: plan.VerbRestore, plan.VerbStop: plan.VerbRestore,
-	plan.VerbFreeze: plan.VerbThaw, plan.VerbCut: plan.VerbHeal,
+// open is a fault that goes on.
+type open struct {
+	trace.Fault
+	Span
 }
 
 func (b *builder) fault(at At, f *trace.Fault) {
 	if b.faults == nil {
 		b.faults = faults{}
 	}
-	what := strings.TrimSpace(f.Verb + " " + f.Target)
-	key := f.Verb + " " + f.Target
+	what := f.What()
+	lasts := fault.UndoOf(f.Verb) != ""
 	switch {
-	case f.Phase == "begin" && undoneBy[f.Verb] != "":
-		b.faults[key] = Span{From: at, State: what, What: what, Tone: Bad}
+	case f.Phase == "begin" && lasts:
+		b.faults[f.ID] = open{*f, Span{From: at, State: what, What: what, Tone: Bad}}
 	case f.Phase == "begin":
 		b.mark(Faults, "", "", Mark{At: at, What: what})
 		b.undo(at, f)
-	case undoneBy[f.Verb] != "":
+	case lasts:
 		b.effect(at, f)
-		if s, ok := b.faults[key]; ok {
-			s.What = fmt.Sprintf("%s: %s %v after the begin: %s", what, f.Phase, short((at - s.From).Duration()), f.Receipt)
+		if o, ok := b.faults[f.ID]; ok {
+			o.Span.What = fmt.Sprintf("%s: %s %v after the begin: %s", what, f.Phase, short((at - o.From).Duration()), f.Receipt)
 			if f.Phase == "failed" {
-				s.Tone = Warn
+				o.Tone = Warn
 			}
-			b.faults[key] = s
+			b.faults[f.ID] = o
 		}
 	case f.Phase == "failed":
 		b.mark(Faults, "", "", Mark{At: at, Tone: Warn, What: what + " failed: " + f.Receipt})
@@ -47,58 +47,46 @@ func (b *builder) fault(at At, f *trace.Fault) {
 // effect ends what went with a process that is gone: with a crash the programs too,
 // which after a kill forward for as long as the lease holds.
 func (b *builder) effect(at At, f *trace.Fault) {
-	if f.Phase != "receipt" || undoneBy[f.Verb] != plan.VerbRestore {
+	if f.Phase != "receipt" || !fault.Ends(f.Verb) {
 		return
 	}
 	for _, node := range lab.Nodes() {
-		if !overlaps(f.Target, node) {
+		if !slices.Contains(f.Hosts, node) {
 			continue
 		}
 		b.ended(at, node)
-		if s := b.leases[node]; s != nil && f.Verb == plan.VerbCrash {
+		if s := b.leases[node]; s != nil && f.Verb == fault.Crash {
 			b.endLease(node, min(s.To, at))
 		}
 	}
 }
 
-// undo ends the spans of the faults that a restore, thaw or heal undoes: those of
-// its target, or all cuts where a heal names none.
+// undo ends the spans of the faults that another undoes: those with which it shares a
+// machine or a direction.
 func (b *builder) undo(at At, f *trace.Fault) {
 	l := b.lane(Faults, "", "")
-	for _, began := range sortedKeys(b.faults) {
-		verb, target, _ := strings.Cut(began, " ")
-		if undoneBy[verb] != f.Verb || f.Target != "" && !overlaps(target, f.Target) {
+	for _, id := range sortedKeys(b.faults) {
+		o := b.faults[id]
+		if fault.UndoOf(o.Verb) != f.Verb || !share(o.Hosts, f.Hosts) && !share(o.Directions, f.Directions) {
 			continue
 		}
-		s := b.faults[began]
-		s.To = at
-		l.Spans = append(l.Spans, s)
-		delete(b.faults, began)
+		o.To = at
+		l.Spans = append(l.Spans, o.Span)
+		delete(b.faults, id)
 	}
 }
 
-// overlaps reports whether two lists of targets share one, or one is part of the
-// other: a cut of both directions is healed by one of its own.
-func overlaps(a, b string) bool {
-	if strings.Contains(a, b) || strings.Contains(b, a) {
-		return true
-	}
-	for name := range strings.FieldsSeq(strings.ReplaceAll(a, ",", " ")) {
-		for other := range strings.FieldsSeq(strings.ReplaceAll(b, ",", " ")) {
-			if name == other && strings.HasPrefix(name, "lb") && !strings.Contains(a+b, "-") {
-				return true
-			}
-		}
-	}
-	return false
+// share reports whether two lists have something in common.
+func share[T comparable](a, b []T) bool {
+	return slices.ContainsFunc(a, func(x T) bool { return slices.Contains(b, x) })
 }
 
 func (b *builder) finishFaults() {
-	for _, key := range sortedKeys(b.faults) {
-		s := b.faults[key]
-		s.To = b.run.To
+	for _, id := range sortedKeys(b.faults) {
+		o := b.faults[id]
+		o.To = b.run.To
 		l := b.lane(Faults, "", "")
-		l.Spans = append(l.Spans, s)
+		l.Spans = append(l.Spans, o.Span)
 	}
 }
 

@@ -27,9 +27,12 @@ func (s *script) role(ms float64, node, from, to, reason string) {
 	s.at(ms, node, trace.Event{Role: &trace.Role{From: from, To: to, Reason: reason, Epoch: 1}})
 }
 
-func (s *script) fault(ms float64, verb, target string) {
-	s.at(ms, "", trace.Event{Fault: &trace.Fault{Verb: verb, Target: target, Phase: "begin"}})
-	s.at(ms, "", trace.Event{Fault: &trace.Fault{Verb: verb, Target: target, Phase: "receipt", Receipt: "seen"}})
+func (s *script) fault(ms float64, verb, host string) {
+	f := trace.Fault{ID: len(*s), Verb: verb, Target: host, Hosts: []string{host}, Phase: "begin"}
+	s.at(ms, "", trace.Event{Fault: &f})
+	seen := f
+	seen.Phase, seen.Receipt = "receipt", "seen"
+	s.at(ms, "", trace.Event{Fault: &seen})
 }
 
 func (s *script) lease(ms float64, node string, until float64) {

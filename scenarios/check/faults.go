@@ -2,10 +2,10 @@ package check
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"baton/impl/clock"
+	"baton/scenarios/fault"
 	"baton/scenarios/plan"
 )
 
@@ -26,37 +26,29 @@ func (r *run) receipts() {
 	}
 }
 
-// missing says which receipt of the fault is not in the window, "" if none.
+// missing says what is not proven of a fault of the plan that was begun in the window,
+// "" if all is. The receipt may come later.
 func (r *run) missing(f plan.Fault, w window) string {
-	proven := map[string]bool{}
-	for _, e := range r.events {
-		if e.Fault == nil || e.Fault.Verb != f.Verb || !w.has(e.At) {
+	var without []string
+	begun := 0
+	for _, e := range r.begun {
+		if e.Fault.Verb != f.Verb || !w.has(e.At) {
 			continue
 		}
-		switch e.Fault.Phase {
-		case "failed":
-			return "failed: " + e.Fault.Receipt
+		begun++
+		switch proof := r.proofs[e.Fault.ID]; proof.Phase {
 		case "receipt":
-			proven[e.Fault.Target] = true
-			for _, node := range targets(e.Fault.Target) {
-				proven[node] = true
-			}
+		case "failed":
+			return "failed: " + proof.Receipt
+		default:
+			without = append(without, e.Fault.Target)
 		}
 	}
-	if f.Cut != nil || f.Verb == plan.VerbHeal {
-		if len(proven) == 0 {
-			return "no receipt"
-		}
-		return ""
-	}
-	var without []string
-	for _, node := range f.Nodes {
-		if !proven[node] {
-			without = append(without, node)
-		}
-	}
-	if len(without) > 0 {
-		return "no receipt of " + strings.Join(without, ", ")
+	switch {
+	case begun == 0 || len(without) > 0 && f.On != nil:
+		return "no receipt"
+	case len(without) > 0:
+		return strings.TrimSpace("no receipt of " + strings.Join(without, ", "))
 	}
 	return ""
 }
@@ -78,37 +70,20 @@ func (r *run) faultCheck() finding {
 type loss struct {
 	verb, node string
 	begin      clock.Instant
-	receipt    clock.Instant // clock.Never if there is none
 }
 
-// losses lists the crashes, kills, stops and freezes of nodes that began in the window.
-func (r *run) losses(w window, verbs ...string) []loss {
+// losses lists what took a node away unasked and began in the window.
+func (r *run) losses(w window) []loss {
 	var found []loss
-	for _, e := range r.events {
-		if e.Fault == nil || !slices.Contains(verbs, e.Fault.Verb) {
+	for _, e := range r.begun {
+		if !fault.Takes(e.Fault.Verb) || !w.has(e.At) {
 			continue
 		}
-		for _, node := range targets(e.Fault.Target) {
-			switch {
-			case e.Fault.Phase == "begin" && w.has(e.At):
-				found = append(found, loss{e.Fault.Verb, node, e.At, clock.Never})
-			case e.Fault.Phase == "receipt":
-				if i := lastOf(found, e.Fault.Verb, node); i >= 0 && found[i].receipt == clock.Never {
-					found[i].receipt = e.At
-				}
-			}
+		for _, host := range e.Fault.Hosts {
+			found = append(found, loss{e.Fault.Verb, host, e.At})
 		}
 	}
 	return found
-}
-
-func lastOf(losses []loss, verb, node string) int {
-	for i := len(losses) - 1; i >= 0; i-- {
-		if losses[i].verb == verb && losses[i].node == node {
-			return i
-		}
-	}
-	return -1
 }
 
 // since names the fault most recently begun at or before t: "after crash lb1 at +2s".
@@ -118,7 +93,7 @@ func (r *run) since(t clock.Instant) string {
 		if e.At > t {
 			break
 		}
-		last = "after " + strings.TrimSpace(e.Fault.Verb+" "+e.Fault.Target) + " at " + r.at(e.At)
+		last = "after " + e.Fault.What() + " at " + r.at(e.At)
 	}
 	return last
 }

@@ -7,8 +7,8 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
-	"baton/scenarios/plan"
 )
 
 // leaseSlack is how long after the end of its lease a node's frames may still be
@@ -62,8 +62,8 @@ func (r *run) leases() []tenure {
 			if e.Lease.Until > e.At {
 				held[e.Node] = window{e.At, e.Lease.Until}
 			}
-		case e.Fault != nil && endsProcess(e.Fault.Verb) && e.Fault.Phase == "receipt":
-			for _, node := range targets(e.Fault.Target) {
+		case e.Fault != nil && fault.Ends(e.Fault.Verb) && e.Fault.Phase == "receipt":
+			for _, node := range e.Fault.Hosts {
 				end(node, e.At)
 			}
 		}
@@ -72,12 +72,6 @@ func (r *run) leases() []tenure {
 		end(node, clock.Never)
 	}
 	return found
-}
-
-// endsProcess reports whether a fault ends the node's process, and with it the
-// programs that it holds.
-func endsProcess(verb string) bool {
-	return verb == plan.VerbCrash || verb == plan.VerbKill || verb == plan.VerbStop
 }
 
 // intrusion is a node that forwarded when it must not have, as the wire shows.

@@ -9,6 +9,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -58,8 +59,45 @@ func (t *tape) replica(at float64, node, digest string) {
 	t.add(at, node, trace.Event{Kind: trace.KindReplica, Replica: &trace.Replica{Entries: 2, Digest: digest}})
 }
 
+// fault records an event of a fault: of machines, or where target is a selector, of wires.
+// One that is no begin belongs to the last begin of its verb and target.
 func (t *tape) fault(at float64, verb, target, phase string) {
-	t.add(at, "", trace.Event{Kind: trace.KindFault, Fault: &trace.Fault{Verb: verb, Target: target, Phase: phase, Receipt: "seen"}})
+	f := trace.Fault{Verb: verb, Target: target, Phase: phase, Receipt: "seen"}
+	for _, e := range *t {
+		if e.Fault != nil && (phase == "begin" || e.Fault.Verb == verb && e.Fault.Target == target) {
+			f.ID = e.Fault.ID
+		}
+	}
+	if phase == "begin" {
+		f.ID++
+	}
+	if v, _ := fault.Of(verb); v.On == fault.Machines {
+		f.Hosts = strings.Fields(target)
+	} else {
+		f.Directions = t.directions(target)
+	}
+	t.add(at, "", trace.Event{Kind: trace.KindFault, Fault: &f})
+}
+
+// directions are those of a selector, or all that were ever cut for none.
+func (t *tape) directions(target string) (found []trace.Direction) {
+	if target == "" {
+		for _, e := range *t {
+			if e.Fault != nil && e.Fault.Phase == "begin" {
+				found = append(found, e.Fault.Directions...)
+			}
+		}
+		return found
+	}
+	p, problems := plan.Check("cut.scn", []byte("scenario s\n@1s cut "+target+"\n@2s end\n"))
+	if len(problems.Errors(true)) > 0 {
+		panic(problems)
+	}
+	found, err := p.Topo.Lab().Selected(*p.Steps[0].Fault.On)
+	if err != nil {
+		panic(err)
+	}
+	return found
 }
 
 // step records a step by its verb; judged sets its index in the plan.
@@ -124,10 +162,10 @@ func crash() *tape {
 	}
 	t.totals(1300, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Sessions: 2, Opened: 2, Sent: 20, Received: 20})
 	t.lease(1950, "lb1", 2085)
-	t.step(2000, plan.VerbCrash, "begin")
-	t.fault(2000.1, plan.VerbCrash, "lb1", "begin")
-	t.fault(2004, plan.VerbCrash, "lb1", "receipt")
-	t.step(2004, plan.VerbCrash, "end")
+	t.step(2000, fault.Crash, "begin")
+	t.fault(2000.1, fault.Crash, "lb1", "begin")
+	t.fault(2004, fault.Crash, "lb1", "receipt")
+	t.step(2004, fault.Crash, "end")
 	t.bfd(2140, "lb2", "clients", "Up", "Down", 150*time.Millisecond)
 	t.bfd(2150, "lb2", "sync", "Up", "Down", 150*time.Millisecond)
 	t.promote(2155, "lb2", 9000)
@@ -135,10 +173,10 @@ func crash() *tape {
 	t.gap("web", "client1#0", 1995, 2200)
 	t.gap("web", "client1#1", 1998, 2160)
 	t.gap("probe", "client1#0", 2000, 2158)
-	t.step(4000, plan.VerbRestore, "begin")
-	t.fault(4000, plan.VerbRestore, "lb1", "begin")
-	t.fault(4050, plan.VerbRestore, "lb1", "receipt")
-	t.step(4050, plan.VerbRestore, "end")
+	t.step(4000, fault.Restore, "begin")
+	t.fault(4000, fault.Restore, "lb1", "begin")
+	t.fault(4050, fault.Restore, "lb1", "receipt")
+	t.step(4050, fault.Restore, "end")
 	t.role(4100, "lb1", "Init", "Backup", "LinksUp", "DataplaneReady")
 	for _, path := range []string{"clients", "sync"} {
 		t.bfd(4110, "lb1", path, "Init", "Up", 150*time.Millisecond)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -244,10 +245,7 @@ func (s *State) pathDown(live []*Node) string {
 // named after their links.
 func (s *State) isCut(path string) bool {
 	for _, c := range s.Cuts {
-		if s.Nodes[c.From] == nil || s.Nodes[c.To] == nil {
-			continue
-		}
-		if c.Via == "" || strings.HasPrefix(path, strings.TrimSuffix(c.Via, "s")) {
+		if lab.IsNode(c.From) && lab.IsNode(c.To) && strings.HasPrefix(path, strings.TrimSuffix(c.Link, "s")) {
 			return true
 		}
 	}

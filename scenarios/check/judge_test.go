@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/plan"
 )
 
@@ -137,15 +138,15 @@ func TestJudge(t *testing.T) {
 
 		{name: "a fault without receipt proves nothing", lines: "always rst == 0", edit: func(t *tape) {
 			t.without(func(e trace.Event) bool {
-				return e.Fault != nil && e.Fault.Phase == "receipt" && e.Fault.Verb == plan.VerbCrash
+				return e.Fault != nil && e.Fault.Phase == "receipt" && e.Fault.Verb == fault.Crash
 			})
 		}, want: Inconclusive, check: "faults", detail: "crash lb1 at +2.000s: no receipt of lb1"},
-		{name: "a fault that failed proves nothing", edit: func(t *tape) { t.fault(2003, plan.VerbCrash, "lb1", "failed") },
+		{name: "a fault that failed proves nothing", edit: func(t *tape) { t.fault(2003, fault.Crash, "lb1", "failed") },
 			want: Inconclusive, check: "faults", detail: "failed: seen"},
-		{name: "a failed fault explains an expectation", crashed: "  expect lb2 is Master within detect", edit: func(t *tape) { t.fault(2003, plan.VerbCrash, "lb1", "failed") },
+		{name: "a failed fault explains an expectation", crashed: "  expect lb2 is Master within detect", edit: func(t *tape) { t.fault(2003, fault.Crash, "lb1", "failed") },
 			want: Inconclusive, check: "role", detail: "but crash lb1 at +2.000s: failed"},
 		{name: "a failed fault does not explain a reset", lines: "always rst == 0", edit: func(t *tape) {
-			t.fault(2003, plan.VerbCrash, "lb1", "failed")
+			t.fault(2003, fault.Crash, "lb1", "failed")
 			t.rst(2500)
 		}, want: Fail, check: "rst"},
 

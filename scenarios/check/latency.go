@@ -7,8 +7,8 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
-	"baton/scenarios/plan"
 )
 
 // latencies measures detect_ms, takeover_ms or handover_ms for what began in the
@@ -22,7 +22,7 @@ func (r *run) latencies(metric string, w window) []sample {
 		until = r.nextMaster
 	}
 	var samples []sample
-	for _, l := range r.losses(w, plan.VerbCrash, plan.VerbKill, plan.VerbFreeze) {
+	for _, l := range r.losses(w) {
 		if n := r.stateBefore(l.begin).Nodes[l.node]; n == nil || n.Role != roleMaster {
 			continue
 		}
@@ -40,7 +40,7 @@ func (r *run) latencies(metric string, w window) []sample {
 // is lost together with its peer.
 func (r *run) survival(node string, from clock.Instant) window {
 	touched := func(e trace.Event) bool {
-		return e.Fault != nil && slices.Contains(targets(e.Fault.Target), node)
+		return e.Fault != nil && slices.Contains(e.Fault.Hosts, node)
 	}
 	life := window{from, r.to}
 	for _, e := range r.events {
@@ -49,7 +49,7 @@ func (r *run) survival(node string, from clock.Instant) window {
 		case e.At >= from:
 			life.to = e.At - 1
 			return life
-		case slices.Contains([]string{plan.VerbCrash, plan.VerbKill, plan.VerbStop, plan.VerbFreeze}, e.Fault.Verb):
+		case fault.Stops(e.Fault.Verb):
 			life.to = from - 1
 		default:
 			life.to = r.to
@@ -97,11 +97,13 @@ func (r *run) handovers(w window) []sample {
 	s := NewState(r.plan, r.meta.World)
 	for _, e := range r.events {
 		switch {
-		case e.Fault != nil && e.Fault.Phase == "begin" && (e.Fault.Verb == plan.VerbStop || e.Fault.Verb == plan.VerbHandover):
-			if n := s.Nodes[e.Fault.Target]; n != nil && n.Role == roleMaster {
-				wish, from, asked = e.At, n.Name, true
+		case e.Fault != nil && e.Fault.Phase == "begin" && fault.Asks(e.Fault.Verb):
+			for _, host := range e.Fault.Hosts {
+				if n := s.Nodes[host]; n != nil && n.Role == roleMaster {
+					wish, from, asked = e.At, n.Name, true
+				}
 			}
-		case e.Fault != nil && e.Fault.Phase == "begin" && e.Fault.Target == from:
+		case e.Fault != nil && e.Fault.Phase == "begin" && slices.Contains(e.Fault.Hosts, from):
 			from, asked = "", false // crashed in the middle of it
 		case e.Role != nil && e.Role.To == roleYielding && e.Role.From == roleMaster && !(asked && e.Node == from):
 			wish, from = e.At, e.Node
@@ -123,7 +125,7 @@ func (r *run) syncs(metric string, w window) []sample {
 	var samples []sample
 	after := false
 	for _, e := range r.events {
-		if f := e.Fault; f != nil && f.Phase == "begin" && (f.Verb == plan.VerbRestore || f.Verb == plan.VerbHeal) {
+		if f := e.Fault; f != nil && f.Phase == "begin" && fault.Resyncs(f.Verb) {
 			after = true
 		}
 		if !after || e.Sync == nil || !w.has(e.At) || !completed(e.Sync) {

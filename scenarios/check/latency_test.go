@@ -5,14 +5,15 @@ import (
 	"time"
 
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/plan"
 )
 
 func TestLatencies(t *testing.T) {
 	loseBoth := func(at float64) func(*tape) {
 		return func(t *tape) {
-			t.fault(at, plan.VerbCrash, "lb2", "begin")
-			t.fault(at+5, plan.VerbCrash, "lb2", "receipt")
+			t.fault(at, fault.Crash, "lb2", "begin")
+			t.fault(at+5, fault.Crash, "lb2", "receipt")
 		}
 	}
 	tests := []struct {
@@ -23,7 +24,7 @@ func TestLatencies(t *testing.T) {
 		{"from the fault's begin to the last path and to the role", func(*tape) {}, map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9, "handover_ms": -1}},
 		{"the receipt bears the begin's instant, as in virtual time", func(t *tape) {
 			for i, e := range *t {
-				if e.Fault != nil && e.Fault.Verb == plan.VerbCrash && e.Fault.Phase == "receipt" {
+				if e.Fault != nil && e.Fault.Verb == fault.Crash && e.Fault.Phase == "receipt" {
 					(*t)[i].At = ms(2000.1)
 				}
 			}
@@ -39,18 +40,18 @@ func TestLatencies(t *testing.T) {
 		{"the survivor was lost a little before", loseBoth(1999), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
 		{"the survivor was down already", loseBoth(1990), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
 		{"the loss of a Backup detects nothing", func(t *tape) {
-			t.fault(5000, plan.VerbCrash, "lb1", "begin")
+			t.fault(5000, fault.Crash, "lb1", "begin")
 			t.bfd(5500, "lb2", "sync", "Up", "Down", 0)
 			t.bfd(5500, "lb2", "clients", "Up", "Down", 0)
 		}, map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9}},
 		{"the longest of several counts", func(t *tape) {
-			t.fault(5000, plan.VerbKill, "lb2", "begin")
+			t.fault(5000, fault.Kill, "lb2", "begin")
 			t.bfd(5200, "lb1", "sync", "Up", "Down", 0)
 			t.bfd(5210, "lb1", "clients", "Up", "Down", 0)
 			t.promote(5220, "lb1", 9000)
 		}, map[string]float64{"detect_ms": 210, "takeover_ms": 220}},
 		{"a stop is a handover from its begin", func(t *tape) {
-			t.fault(5000, plan.VerbStop, "lb2", "begin")
+			t.fault(5000, fault.Stop, "lb2", "begin")
 			t.role(5001, "lb2", "Master", "Yielding")
 			t.promote(5004, "lb1", 9000)
 		}, map[string]float64{"handover_ms": 4, "takeover_ms": 154.9}},
@@ -60,7 +61,7 @@ func TestLatencies(t *testing.T) {
 		}, map[string]float64{"handover_ms": 3}},
 		{"a crash in the middle of it is none", func(t *tape) {
 			t.role(5001, "lb2", "Master", "Yielding")
-			t.fault(5002, plan.VerbCrash, "lb2", "begin")
+			t.fault(5002, fault.Crash, "lb2", "begin")
 			t.promote(5300, "lb1", 9000)
 		}, map[string]float64{"handover_ms": -1}},
 		{"sync counts after a restore", func(t *tape) { t.sync(4900, "lb1", "insync", 9, 120*time.Millisecond) },

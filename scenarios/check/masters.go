@@ -40,7 +40,7 @@ func (r *run) mastership() []tenure {
 			alive[e.Node] = e.At
 		}
 		if f := e.Fault; f != nil {
-			for _, node := range targets(f.Target) {
+			for _, node := range f.Hosts {
 				if f.Phase == "begin" {
 					begun[node] = e.At
 				} else {

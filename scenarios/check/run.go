@@ -25,6 +25,8 @@ type run struct {
 	// unproven has the faults that left no receipt, by step.
 	unproven []unproven
 	begun    []trace.Event // the begins of faults
+	// proofs has what came of each fault, by its ID.
+	proofs map[int]trace.Fault
 }
 
 // stall is a stretch in which the host stood still longer than tolerated.
@@ -46,7 +48,7 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 		trace.Sort(events)
 	}
 	r := &run{plan: p, events: events, begins: map[int]clock.Instant{}, ends: map[int]clock.Instant{},
-		timeouts: map[int]clock.Instant{}}
+		timeouts: map[int]clock.Instant{}, proofs: map[int]trace.Fault{}}
 	first := -1
 	for i, e := range r.events {
 		switch {
@@ -60,6 +62,8 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 			r.step(e)
 		case e.Fault != nil && e.Fault.Phase == "begin":
 			r.begun = append(r.begun, e)
+		case e.Fault != nil && r.proofs[e.Fault.ID].Phase != "failed":
+			r.proofs[e.Fault.ID] = *e.Fault
 		case e.Stall != nil && time.Duration(e.Stall.Took) > p.Tolerate:
 			took := time.Duration(e.Stall.Took)
 			r.stalls = append(r.stalls, stall{window{e.At.Add(-took), e.At}, took})

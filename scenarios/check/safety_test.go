@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/plan"
 )
 
@@ -17,14 +18,14 @@ func frozen() *tape {
 	t.without(func(e trace.Event) bool {
 		return e.At > ms(2001) && e.Node == "lb1" || e.Fault != nil || e.Step != nil && e.At > ms(1000) && e.At < ms(5000) || e.Replica != nil
 	})
-	t.step(2000, plan.VerbFreeze, "begin")
-	t.fault(2000, plan.VerbFreeze, "lb1", "begin")
-	t.fault(2001, plan.VerbFreeze, "lb1", "receipt")
-	t.step(2001, plan.VerbFreeze, "end")
-	t.step(4000, plan.VerbThaw, "begin")
-	t.fault(4000, plan.VerbThaw, "lb1", "begin")
-	t.fault(4001, plan.VerbThaw, "lb1", "receipt")
-	t.step(4001, plan.VerbThaw, "end")
+	t.step(2000, fault.Freeze, "begin")
+	t.fault(2000, fault.Freeze, "lb1", "begin")
+	t.fault(2001, fault.Freeze, "lb1", "receipt")
+	t.step(2001, fault.Freeze, "end")
+	t.step(4000, fault.Thaw, "begin")
+	t.fault(4000, fault.Thaw, "lb1", "begin")
+	t.fault(4001, fault.Thaw, "lb1", "receipt")
+	t.step(4001, fault.Thaw, "end")
 	return t
 }
 
@@ -167,13 +168,13 @@ func TestMastersUnderACrash(t *testing.T) {
 		}, Fail},
 		{"a receipt that comes after the takeover", func(t *tape) {
 			t.without(func(e trace.Event) bool {
-				return e.Fault != nil && e.Fault.Verb == plan.VerbCrash && e.Fault.Phase == "receipt"
+				return e.Fault != nil && e.Fault.Verb == fault.Crash && e.Fault.Phase == "receipt"
 			})
-			t.fault(2300, plan.VerbCrash, "lb1", "receipt")
+			t.fault(2300, fault.Crash, "lb1", "receipt")
 			t.without(func(e trace.Event) bool {
-				return e.Step != nil && e.Step.Text == plan.VerbCrash && e.Step.Phase == "end"
+				return e.Step != nil && e.Step.Text == fault.Crash && e.Step.Phase == "end"
 			})
-			t.step(2300, plan.VerbCrash, "end")
+			t.step(2300, fault.Crash, "end")
 		}, Pass},
 		{"a restored node that seizes the role", func(t *tape) { t.role(4500, "lb1", "Backup", "Master") }, Fail},
 		{"a swap in one instant", func(t *tape) {
@@ -317,7 +318,7 @@ func TestControls(t *testing.T) {
 		{"one of two fails", "control rst, lost", []func(*tape){reset}, Fail, "control not caught by lost"},
 		{"another fails too", "always lost == 0\ncontrol rst", []func(*tape){reset, lose}, Fail, "control: lost failed too"},
 		{"an implicit one fails too", "control rst", []func(*tape){reset, func(t *tape) { t.add(7000, "", trace.Event{Leak: &trace.Leak{What: "x"}}) }}, Fail, "control: leaks failed too"},
-		{"the fault did not take hold", "control rst", []func(*tape){func(t *tape) { t.fault(2003, plan.VerbCrash, "lb1", "failed") }}, Inconclusive, "faults: crash lb1"},
+		{"the fault did not take hold", "control rst", []func(*tape){func(t *tape) { t.fault(2003, fault.Crash, "lb1", "failed") }}, Inconclusive, "faults: crash lb1"},
 		{"the host stood still", "always masters <= 1\ncontrol rst", []func(*tape){reset, func(t *tape) { t.stall(3000, time.Second) }}, Inconclusive, "masters"},
 		{"in this world it is none", "always rst == 0\n[sim] control rst", []func(*tape){reset}, Fail, "rst: rst == 0"},
 	}

@@ -3,11 +3,11 @@ package check
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -20,8 +20,8 @@ type State struct {
 	// Now is when the last event happened.
 	Now   clock.Instant
 	Nodes map[string]*Node
-	// Cuts are the cuts that hold, each of one direction.
-	Cuts []plan.Cut
+	// Cuts are the directions that are cut.
+	Cuts []lab.Rule
 	// Traffic has the latest totals of each line of traffic.
 	Traffic map[string]trace.Totals
 	Tally   Tally
@@ -146,47 +146,31 @@ func own(e trace.Event) bool {
 // from just before it is restored.
 func (s *State) fault(f *trace.Fault) {
 	began, done := f.Phase == "begin", f.Phase == "receipt"
-	switch f.Verb {
-	case plan.VerbCut, plan.VerbHeal:
-		s.cut(f, began, done)
-		return
+	switch {
+	case f.Verb == fault.Cut && began:
+		s.Cuts = append(s.Cuts, f.Directions...)
+	case f.Verb == fault.Heal && done:
+		s.Cuts = slices.DeleteFunc(s.Cuts, func(r lab.Rule) bool { return slices.Contains(f.Directions, r) })
 	}
-	for _, name := range targets(f.Target) {
+	for _, name := range f.Hosts {
 		n := s.Nodes[name]
 		if n == nil {
 			continue
 		}
 		switch {
-		case done && endsProcess(f.Verb):
+		case done && fault.Ends(f.Verb):
 			// The programs are held by the process and end with it.
 			*n = Node{Name: name, Lease: min(n.Lease, s.Now), Paths: map[string]Path{}}
-		case began && f.Verb == plan.VerbRestore:
+		case began && f.Verb == fault.Restore:
 			lease := n.Lease
 			*n = *newNode(name)
 			n.Lease = lease
-		case done && f.Verb == plan.VerbFreeze:
+		case done && f.Verb == fault.Freeze:
 			n.Frozen, n.Silent = true, true
-		case began && f.Verb == plan.VerbThaw:
+		case began && f.Verb == fault.Thaw:
 			n.Frozen = false
 		}
 	}
-}
-
-func (s *State) cut(f *trace.Fault, began, done bool) {
-	c, ok := plan.ParseCut(f.Target)
-	switch {
-	case f.Verb == plan.VerbCut && began && ok:
-		s.Cuts = append(s.Cuts, c.Directions()...)
-	case f.Verb == plan.VerbHeal && done && !ok:
-		s.Cuts = nil
-	case f.Verb == plan.VerbHeal && done:
-		s.Cuts = slices.DeleteFunc(s.Cuts, c.Heals)
-	}
-}
-
-// targets splits the target of a fault into nodes.
-func targets(target string) []string {
-	return strings.FieldsFunc(target, func(r rune) bool { return r == ' ' || r == ',' })
 }
 
 func (s *State) tally(e trace.Event) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -111,14 +112,14 @@ func TestCutsExplainAPathThatIsDown(t *testing.T) {
 		{"lb1->lb2", "clients", true}, {"clients->lb1", "clients", false}, {"lb1<->lb2 via clients", "clients", true},
 	} {
 		tape := crash()
-		tape.fault(4400, plan.VerbCut, test.cut, "begin")
-		tape.fault(4400, plan.VerbCut, test.cut, "receipt")
+		tape.fault(4400, fault.Cut, test.cut, "begin")
+		tape.fault(4400, fault.Cut, test.cut, "receipt")
 		tape.bfd(4500, "lb2", test.path, "Up", "Down", 0)
 		s := after(t, tape, 4600)
 		if ok, why := s.Holds(condition(t, "converged")); ok != test.explained {
 			t.Errorf("cut %s, path %s down: converged is %v (%s)", test.cut, test.path, ok, why)
 		}
-		tape.fault(4700, plan.VerbHeal, test.cut, "receipt")
+		tape.fault(4700, fault.Heal, test.cut, "receipt")
 		s = after(t, tape, 4800)
 		if ok, _ := s.Holds(condition(t, "converged")); ok || len(s.Cuts) != 0 {
 			t.Errorf("cut %s is healed, but path %s counts as explained; cuts %v", test.cut, test.path, s.Cuts)
@@ -128,9 +129,9 @@ func TestCutsExplainAPathThatIsDown(t *testing.T) {
 
 func TestHealWithoutATargetHealsAll(t *testing.T) {
 	tape := crash()
-	tape.fault(4400, plan.VerbCut, "lb1<->lb2 via sync", "begin")
-	tape.fault(4400, plan.VerbCut, "clients->lb1", "begin")
-	tape.fault(4500, plan.VerbHeal, "", "receipt")
+	tape.fault(4400, fault.Cut, "lb1<->lb2 via sync", "begin")
+	tape.fault(4400, fault.Cut, "clients->lb1", "begin")
+	tape.fault(4500, fault.Heal, "", "receipt")
 	if s := after(t, tape, 4450); len(s.Cuts) != 3 {
 		t.Errorf("cuts are %v, want three directions", s.Cuts)
 	}
@@ -154,8 +155,8 @@ func TestAFrozenNodeCountsOnceItSpeaks(t *testing.T) {
 
 func TestAThawedNodeMustSpeakBeforeThePairIsConverged(t *testing.T) {
 	tape := crash()
-	tape.fault(4400, plan.VerbFreeze, "lb2", "receipt")
-	tape.fault(4500, plan.VerbThaw, "lb2", "begin")
+	tape.fault(4400, fault.Freeze, "lb2", "receipt")
+	tape.fault(4500, fault.Thaw, "lb2", "begin")
 	if ok, why := after(t, tape, 4501).Holds(condition(t, "converged")); ok || why != "lb2 has not spoken since it was thawed" {
 		t.Errorf("converged is %v: %s", ok, why)
 	}
@@ -167,8 +168,8 @@ func TestAThawedNodeMustSpeakBeforeThePairIsConverged(t *testing.T) {
 
 func TestAThawedBackupMayHaveNothingToSay(t *testing.T) {
 	tape := crash()
-	tape.fault(4400, plan.VerbFreeze, "lb1", "receipt")
-	tape.fault(4500, plan.VerbThaw, "lb1", "begin")
+	tape.fault(4400, fault.Freeze, "lb1", "receipt")
+	tape.fault(4500, fault.Thaw, "lb1", "begin")
 	if ok, why := after(t, tape, 4501).Holds(condition(t, "converged")); !ok {
 		t.Errorf("not converged: %s", why)
 	}

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"fmt"
-	"strings"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
@@ -35,7 +34,7 @@ func (a Ask) Comments(edge string) []Comment {
 func remark(e trace.Event) string {
 	switch {
 	case e.Fault != nil:
-		text := strings.TrimSpace(e.Fault.Verb + " " + e.Fault.Target)
+		text := e.Fault.What()
 		if e.Fault.Phase != "begin" {
 			text += " " + e.Fault.Phase + ": " + e.Fault.Receipt
 		}
@@ -80,7 +79,7 @@ func (a Ask) Before() string {
 		switch {
 		case e.At >= a.Windows[0].From:
 		case e.Fault != nil && e.Fault.Phase == "begin":
-			fault = e.Fault.Verb + " " + e.Fault.Target + " at " + a.At(e.At)
+			fault = e.Fault.What() + " at " + a.At(e.At)
 		case e.Role != nil:
 			roles[e.Node] = e.Role.To
 		}

@@ -27,9 +27,9 @@ func events(more ...trace.Event) []trace.Event {
 		{At: sec(9), Kind: trace.KindMeta, Meta: &trace.Meta{}},
 		{At: sec(10), Kind: trace.KindStep, Step: &trace.Step{Phase: "begin"}},
 		{At: sec(10.5), Node: "lb1", Kind: trace.KindRole, Role: &trace.Role{From: "Claiming", To: "Master", Reason: "no MASTER", Epoch: 1}},
-		{At: sec(12), Kind: trace.KindFault, Fault: &trace.Fault{Verb: "crash", Target: "lb1", Phase: "begin"}},
+		{At: sec(12), Kind: trace.KindFault, Fault: &trace.Fault{ID: 1, Verb: "crash", Target: "lb1", Hosts: []string{"lb1"}, Phase: "begin"}},
 		{At: sec(12.1), Node: "lb2", Kind: trace.KindRole, Role: &trace.Role{From: "Claiming", To: "Master", Reason: "no MASTER", Epoch: 2}},
-		{At: sec(16), Kind: trace.KindFault, Fault: &trace.Fault{Verb: "restore", Target: "lb1", Phase: "begin"}},
+		{At: sec(16), Kind: trace.KindFault, Fault: &trace.Fault{ID: 2, Verb: "restore", Target: "lb1", Hosts: []string{"lb1"}, Phase: "begin"}},
 		{At: sec(25), Kind: trace.KindTotals, Totals: &trace.Totals{}},
 	}, more...)
 	trace.Sort(out)

@@ -1,11 +1,13 @@
 package lab
 
-import "fmt"
+import (
+	"fmt"
 
-// Rule is one direction between two machines on one link: what From sends to To.
-type Rule struct{ Link, From, To string }
+	"baton/impl/trace"
+)
 
-func (r Rule) String() string { return fmt.Sprintf("%s>%s on %s", r.From, r.To, r.Link) }
+// Rule is one direction between two machines on one link.
+type Rule = trace.Direction
 
 // Rules resolves what from sends to to, each a machine or a group, over the link via
 // or over any: one rule for each pair of machines and link that joins them.
@@ -37,16 +39,17 @@ func (t Topo) Joining(from, to string) []string {
 	return joining
 }
 
-// Resolve is Rules, with an error that says why there are none.
-func (t Topo) Resolve(from, to, via string) ([]Rule, error) {
-	for _, name := range []string{from, to} {
+// Resolve lists the rules of a selector of a single direction, with an error that says
+// why there are none.
+func (t Topo) Resolve(s Selector) ([]Rule, error) {
+	for _, name := range []string{s.From, s.To} {
 		if len(t.Members(name)) == 0 {
-			return nil, fmt.Errorf("no host or group %q", name)
+			return nil, fmt.Errorf("%s: no host or group %q", s, name)
 		}
 	}
-	rules := t.Rules(from, to, via)
+	rules := t.Rules(s.From, s.To, s.Via)
 	if len(rules) == 0 {
-		return nil, fmt.Errorf("no link %q joins them", via)
+		return nil, fmt.Errorf("%s: no link joins them", s)
 	}
 	return rules, nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"baton/scenarios/fault"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -16,7 +18,7 @@ const docs = "../../docs/scenarios.md"
 func TestReferenceHasTheTables(t *testing.T) {
 	text := readFile(t, docs)
 	want := text
-	for name, table := range map[string]string{"metrics": metricTable(), "keys": keyTable(), "chaos": chaosTable(), "checks": "`" + strings.Join(CheckNames(), "`, `") + "`\n"} {
+	for name, table := range map[string]string{"metrics": metricTable(), "keys": keyTable(), "chaos": chaosTable(), "faults": faultTable(), "checks": "`" + strings.Join(CheckNames(), "`, `") + "`\n"} {
 		between := regexp.MustCompile(`(?s)(<!-- ` + name + ` -->\n).*(<!-- /` + name + ` -->)`)
 		if !between.MatchString(want) {
 			t.Fatalf("%s has no place for %s", docs, name)
@@ -70,6 +72,15 @@ func keyTable() string {
 			values = ":" + strings.TrimPrefix(values, ",")
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s%s |\n", k.Name, def, k.Doc, values)
+	}
+	return b.String()
+}
+
+func faultTable() string {
+	var b strings.Builder
+	b.WriteString("| step | what is done | receipt |\n|---|---|---|\n")
+	for _, v := range fault.Verbs() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.Join(v.Forms(), "`, `"), v.Doc, v.Receipt)
 	}
 	return b.String()
 }

@@ -3,6 +3,8 @@ package plan
 import (
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
+
+	"baton/scenarios/fault"
 )
 
 // The grammar of one line. Words that only a later stage can judge (nodes, roles,
@@ -13,24 +15,23 @@ type statement struct {
 	Guard *bracket `parser:"@@?"`
 	At    *timeAt  `parser:"@@?"`
 
-	Scenario *prose         `parser:"(  Scenario @@"`
-	Doc      *prose         `parser:" | Doc @@"`
-	Topo     *topoLine      `parser:" | 'topo' @@"`
-	Config   *configLine    `parser:" | 'config' @@"`
-	Service  *serviceLine   `parser:" | 'service' @@"`
-	Traffic  *trafficLine   `parser:" | 'traffic' @@"`
-	Chaos    *chaosLine     `parser:" | 'chaos' @@"`
-	Always   *conditions    `parser:" | 'always' @@"`
-	Control  *words         `parser:" | 'control' @@"`
-	Capture  *words         `parser:" | 'on-failure' 'capture' @@"`
-	Tolerate *tolerateLine  `parser:" | 'tolerate' @@"`
-	Wait     *claim         `parser:" | 'wait' @@"`
-	Expect   *claim         `parser:" | 'expect' @@"`
-	Late     *claim         `parser:" | 'eventually' @@"`
-	End      bool           `parser:" | ( @'end'"`
-	EndClaim *claim         `parser:"     ( 'eventually'? @@ )? )"`
-	Cut      *cutLine       `parser:" | @@"`
-	Fault    *nodeFaultLine `parser:" | @@ )"`
+	Scenario *prose        `parser:"(  Scenario @@"`
+	Doc      *prose        `parser:" | Doc @@"`
+	Topo     *topoLine     `parser:" | 'topo' @@"`
+	Config   *configLine   `parser:" | 'config' @@"`
+	Service  *serviceLine  `parser:" | 'service' @@"`
+	Traffic  *trafficLine  `parser:" | 'traffic' @@"`
+	Chaos    *chaosLine    `parser:" | 'chaos' @@"`
+	Always   *conditions   `parser:" | 'always' @@"`
+	Control  *words        `parser:" | 'control' @@"`
+	Capture  *words        `parser:" | 'on-failure' 'capture' @@"`
+	Tolerate *tolerateLine `parser:" | 'tolerate' @@"`
+	Wait     *claim        `parser:" | 'wait' @@"`
+	Expect   *claim        `parser:" | 'expect' @@"`
+	Late     *claim        `parser:" | 'eventually' @@"`
+	End      bool          `parser:" | ( @'end'"`
+	EndClaim *claim        `parser:"     ( 'eventually'? @@ )? )"`
+	Fault    *faultLine    `parser:" | @@ )"`
 }
 
 type bracket struct {
@@ -172,20 +173,20 @@ type factor struct {
 	Text string `parser:"@(Number | Word)"`
 }
 
-type cutLine struct {
-	Pos   lexer.Position
-	Verb  string `parser:"@('cut' | 'heal')"`
-	Link  *word  `parser:"( (?! 'via') @@ (?! Arrow) )?"`
-	From  *word  `parser:"( @@"`
-	Arrow string `parser:"  @Arrow"`
-	To    *word  `parser:"  @@ )?"`
-	Via   *word  `parser:"( 'via' @@ )?"`
+// faultLine is any fault: what stands behind its verb is for the verb to judge.
+type faultLine struct {
+	Pos     lexer.Position
+	Verb    string    `parser:"@Fault"`
+	Targets []*target `parser:"( @@ (',' | 'and')? )*"`
+	Via     *word     `parser:"( 'via' @@ )?"`
 }
 
-type nodeFaultLine struct {
+// target is a machine, a link, or a direction.
+type target struct {
 	Pos   lexer.Position
-	Verb  string `parser:"@('crash' | 'kill' | 'stop' | 'restore' | 'freeze' | 'thaw' | 'handover')"`
-	Nodes *words `parser:"@@"`
+	From  *word  `parser:"(?! 'via') @@"`
+	Arrow string `parser:"( @Arrow"`
+	To    *word  `parser:"  @@ )?"`
 }
 
 // lookahead is how many tokens an alternative may read before it must be right.
@@ -203,7 +204,7 @@ type directive struct {
 
 var claimWords = []string{"is", "not", "and", "within", "throughout", "insync"}
 
-var directives = []directive{
+var directives = append([]directive{
 	{word: "scenario", usage: "scenario NAME"},
 	{word: "doc", usage: "doc TEXT"},
 	{word: "topo", usage: "topo pair [clients=N] [backends=N]"},
@@ -219,15 +220,14 @@ var directives = []directive{
 	{word: VerbExpect, usage: "expect CONDITION [and CONDITION]... [within DURATION | throughout DURATION]", step: true, words: claimWords},
 	{word: "eventually", usage: "end eventually CONDITION [and CONDITION]... [within DURATION]", step: true, words: claimWords},
 	{word: VerbEnd, usage: "end [eventually CONDITION [and CONDITION]... [within DURATION]]", step: true, words: append(claimWords, "eventually")},
-	{word: VerbCrash, usage: "crash NODE...", step: true},
-	{word: VerbKill, usage: "kill NODE...", step: true},
-	{word: VerbStop, usage: "stop NODE...", step: true},
-	{word: VerbRestore, usage: "restore NODE...", step: true},
-	{word: VerbFreeze, usage: "freeze NODE...", step: true},
-	{word: VerbThaw, usage: "thaw NODE...", step: true},
-	{word: VerbHandover, usage: "handover NODE", step: true},
-	{word: VerbCut, usage: "cut sync | cut FROM->TO [via LINK] | cut FROM<->TO [via LINK]", step: true, words: []string{"via"}},
-	{word: VerbHeal, usage: "heal | heal sync | heal FROM->TO [via LINK]", step: true, words: []string{"via"}},
+}, faultDirectives()...)
+
+func faultDirectives() []directive {
+	var list []directive
+	for _, v := range fault.Verbs() {
+		list = append(list, directive{word: v.Word, usage: v.Usage(), step: true, words: []string{"via"}})
+	}
+	return list
 }
 
 func directiveOf(word string) (directive, bool) {

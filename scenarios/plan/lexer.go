@@ -1,7 +1,11 @@
 package plan
 
 import (
+	"strings"
+
 	"github.com/alecthomas/participle/v2/lexer"
+
+	"baton/scenarios/fault"
 )
 
 // definition splits a file into tokens. It never fails: what no rule knows is a
@@ -16,6 +20,7 @@ var definition = lexer.MustStateful(lexer.Rules{
 		{Name: "Doc", Pattern: `doc[ \t]`, Action: lexer.Push("Prose")},
 		{Name: "Scenario", Pattern: `scenario[ \t]`, Action: lexer.Push("Prose")},
 		lexer.Include("Anywhere"),
+		{Name: "Fault", Pattern: `(?:` + strings.Join(fault.Words(), "|") + `)\b`, Action: lexer.Push("Words")},
 		{Name: "Word", Pattern: name, Action: lexer.Push("Words")},
 		{Name: "Other", Pattern: other, Action: lexer.Push("Words")},
 	},
@@ -53,6 +58,7 @@ var (
 	tokenSpace   = symbols["Space"]
 	tokenComment = symbols["Comment"]
 	tokenWord    = symbols["Word"]
+	tokenFault   = symbols["Fault"]
 )
 
 // split returns the tokens of each line that has any, without spaces and comments.

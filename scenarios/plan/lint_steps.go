@@ -5,28 +5,17 @@ import (
 	"slices"
 	"strings"
 
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 )
-
-// alive is what a node is, as far as the steps say.
-type alive uint8
-
-const (
-	up alive = iota
-	down
-	crashed
-	frozen
-)
-
-func (a alive) String() string { return [...]string{"up", "down", "down", "frozen"}[a] }
 
 // timeline walks the steps of one world and checks that each can follow what is
 // above it.
 type timeline struct {
 	*linter
 	world string
-	nodes map[string]alive
-	cuts  []Cut // of single directions
+	hosts map[string]fault.State
+	cuts  []lab.Rule
 	last  Step
 	ended bool
 }
@@ -38,7 +27,7 @@ func (l *linter) timelines() {
 	var perWorld [][]Diagnostic
 	for _, world := range worlds {
 		l.found = nil
-		(&timeline{linter: l, world: world, nodes: map[string]alive{}}).walk()
+		(&timeline{linter: l, world: world, hosts: map[string]fault.State{}}).walk()
 		perWorld = append(perWorld, l.found)
 	}
 	l.found = before
@@ -63,10 +52,8 @@ func (t *timeline) walk() {
 			t.comeTrue(i, s.Wait.Conds)
 		case s.Expect != nil:
 			t.expect(i, s)
-		case s.Fault != nil && s.Fault.Cut == nil && s.Verb != VerbHeal:
-			t.fault(s)
 		case s.Fault != nil:
-			t.cut(s)
+			t.fault(s)
 		}
 		t.ended = t.ended || s.Verb == VerbEnd
 		t.last = s
@@ -133,7 +120,7 @@ func (t *timeline) possible(c Cond, i int) {
 	case c.InSync != nil:
 		node, positive = c.InSync.Node, !c.InSync.Not
 	}
-	if !positive || t.nodes[node] != down && t.nodes[node] != crashed || t.restoredAfter(i, node) {
+	if state := t.hosts[node]; !positive || state != fault.Down && state != fault.Crashed || t.restoredAfter(i, node) {
 		return
 	}
 	t.errorf(c.Pos, "", "", "%s can never hold: %s is down and not restored before it is judged", c, node)
@@ -154,62 +141,51 @@ func (t *timeline) restoredAfter(i int, node string) bool {
 		}
 	}
 	return slices.ContainsFunc(t.Steps[i:], func(o Step) bool {
-		return o.Verb == VerbRestore && o.At <= until && o.Guard.In(t.world) && slices.Contains(o.Fault.Nodes, node)
+		return o.Verb == fault.Restore && o.At <= until && o.Guard.In(t.world) && slices.Contains(o.Fault.Hosts, node)
 	})
 }
 
-// transitions says from which states a fault can be done, and where it leads.
-var transitions = map[string]struct {
-	from   []alive
-	to     alive
-	refuse string
-}{
-	VerbCrash:    {[]alive{up, down, frozen}, crashed, "has crashed already"},
-	VerbKill:     {[]alive{up, frozen}, down, "is down already"},
-	VerbStop:     {[]alive{up}, down, "cannot stop in order: it is %s"},
-	VerbRestore:  {[]alive{down, crashed}, up, "is not down"},
-	VerbFreeze:   {[]alive{up}, frozen, "is %s already"},
-	VerbThaw:     {[]alive{frozen}, up, "is not frozen"},
-	VerbHandover: {[]alive{up}, up, "cannot hand over: it is %s"},
-}
-
 func (t *timeline) fault(s Step) {
-	rule := transitions[s.Verb]
-	for _, node := range s.Fault.Nodes {
-		if !slices.Contains(rule.from, t.nodes[node]) && !t.broken["step"] {
-			why := rule.refuse
+	verb, _ := fault.Of(s.Verb)
+	if verb.On == fault.Wires {
+		t.wires(s)
+		return
+	}
+	for _, host := range s.Fault.Hosts {
+		if !slices.Contains(verb.From, t.hosts[host]) && !t.broken["step"] {
+			why := verb.Refuse
 			if strings.Contains(why, "%s") {
-				why = fmt.Sprintf(why, t.nodes[node])
+				why = fmt.Sprintf(why, t.hosts[host])
 			}
-			t.errorf(s.Pos, node, "", "%s %s: %s %s", s.Verb, node, node, why)
+			t.errorf(s.Pos, host, "", "%s %s: %s %s", s.Verb, host, host, why)
 		}
-		t.nodes[node] = rule.to
+		t.hosts[host] = verb.To
 	}
 }
 
-func (t *timeline) cut(s Step) {
-	if s.Fault.Cut != nil {
-		for _, end := range []string{s.Fault.Cut.From, s.Fault.Cut.To} {
+// wires checks what a cut or heal selects, and that there is something to heal.
+func (t *timeline) wires(s Step) {
+	var rules []lab.Rule
+	if on := s.Fault.On; on != nil {
+		for _, end := range []string{on.From, on.To} {
 			t.host(s.Pos, end)
 		}
 		t.joined(s)
+		rules, _ = t.Topo.Lab().Selected(*on)
 	}
+	covered := func(r lab.Rule) bool { return s.Fault.On == nil || slices.Contains(rules, r) }
 	switch {
-	case s.Verb == VerbCut:
-		t.cuts = append(t.cuts, s.Fault.Cut.Directions()...)
+	case s.Verb != fault.Heal:
+		t.cuts = append(t.cuts, rules...)
 		return
 	case t.broken["step"]:
 		return
 	case len(t.cuts) == 0:
 		t.errorf(s.Pos, "", "", "heal: nothing is cut")
-	case s.Fault.Cut != nil && !slices.ContainsFunc(t.cuts, s.Fault.Cut.Heals):
-		t.errorf(s.Pos, "", "", "heal %s: that is not cut", s.Fault.Cut)
+	case !slices.ContainsFunc(t.cuts, covered):
+		t.errorf(s.Pos, "", "", "heal %s: that is not cut", s.Fault.On)
 	}
-	if s.Fault.Cut == nil {
-		t.cuts = nil
-		return
-	}
-	t.cuts = slices.DeleteFunc(slices.Clone(t.cuts), s.Fault.Cut.Heals)
+	t.cuts = slices.DeleteFunc(slices.Clone(t.cuts), covered)
 }
 
 // host checks that a host or group of that name is in the topology.
@@ -237,7 +213,7 @@ func (l *linter) hosts() []string {
 
 // joined checks that the link of a cut joins its ends.
 func (t *timeline) joined(s Step) {
-	c := s.Fault.Cut
+	c := s.Fault.On
 	topo := t.Topo.Lab()
 	if len(topo.Members(c.From)) == 0 || len(topo.Members(c.To)) == 0 {
 		return // reported

@@ -66,7 +66,7 @@ func (b *builder) read(src []byte) [][]lexer.Token {
 // line parses one line and adds what it says to the plan.
 func (b *builder) line(src string, tokens []lexer.Token) {
 	head := slices.IndexFunc(tokens, func(t lexer.Token) bool {
-		return t.Type == tokenWord || t.Type == symbols["Doc"] || t.Type == symbols["Scenario"]
+		return t.Type == tokenWord || t.Type == tokenFault || t.Type == symbols["Doc"] || t.Type == symbols["Scenario"]
 	})
 	first := 0 // the first token that is neither guard nor time
 	for first < len(tokens) && tokens[first].Type == symbols["Guard"] {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 
 	"github.com/google/go-cmp/cmp"
@@ -70,10 +71,10 @@ func TestTheExampleOfTheDesign(t *testing.T) {
 		Tolerate: DefaultTolerate,
 		Steps: []Step{
 			{Verb: VerbWait, Wait: &Wait{Conds: []Cond{is("lb1", "Master"), insync("lb2")}, Within: duration(3, time.Second)}},
-			{At: 2 * time.Second, Verb: VerbCrash, Fault: &Fault{Verb: VerbCrash, Nodes: []string{"lb1"}}},
+			{At: 2 * time.Second, Verb: fault.Crash, Fault: &Fault{Verb: fault.Crash, Hosts: []string{"lb1"}}},
 			{At: 2 * time.Second, Verb: VerbExpect, Expect: &Expect{Conds: []Cond{is("lb2", "Master")}, Within: at(detectPlus(50))}},
 			{At: 2 * time.Second, Verb: VerbExpect, Expect: &Expect{Conds: []Cond{compare("gap", "web", "<", detectPlus(300))}}},
-			{At: 6 * time.Second, Verb: VerbRestore, Fault: &Fault{Verb: VerbRestore, Nodes: []string{"lb1"}}},
+			{At: 6 * time.Second, Verb: fault.Restore, Fault: &Fault{Verb: fault.Restore, Hosts: []string{"lb1"}}},
 			{At: 6 * time.Second, Verb: VerbExpect, Expect: &Expect{Conds: []Cond{is("lb1", "Backup")}, Throughout: at(duration(5, time.Second))}},
 			{At: 6 * time.Second, Verb: VerbExpect, Expect: &Expect{Conds: []Cond{insync("lb1")}, Within: at(duration(2, time.Second))}},
 			{At: 12 * time.Second, Verb: VerbEnd, Expect: &Expect{Conds: []Cond{{Named: Converged}}, Within: at(duration(5, time.Second)), Eventually: true}},

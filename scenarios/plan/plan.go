@@ -10,6 +10,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"baton/scenarios/lab"
@@ -115,8 +116,8 @@ type Always struct {
 // an expectation takes no time.
 type Step struct {
 	At    time.Duration
-	Verb  string // one of the verbs below
-	Fault *Fault // crash … handover
+	Verb  string // one of the verbs below, or a fault's
+	Fault *Fault
 	Wait  *Wait
 	// Expect is judged from its anchor on: the begin of the step that it belongs
 	// to, see Plan.Anchor. The end step has one if it waits for something eventually.
@@ -126,37 +127,26 @@ type Step struct {
 	Text   string // as written, without time and guard
 }
 
-// Verbs of a Step.
+// Verbs of a Step that are no faults.
 const (
 	VerbWait   = "wait"
 	VerbExpect = "expect"
 	VerbEnd    = "end"
-
-	VerbCrash    = "crash"    // process killed, links down, tables gone
-	VerbKill     = "kill"     // SIGKILL of the daemon alone
-	VerbStop     = "stop"     // SIGTERM
-	VerbRestore  = "restore"  // links up, process started anew
-	VerbFreeze   = "freeze"   // SIGSTOP
-	VerbThaw     = "thaw"     // SIGCONT
-	VerbCut      = "cut"      // drop frames from A to B
-	VerbHeal     = "heal"     // undo cuts
-	VerbHandover = "handover" // baton handover on a node
 )
 
-// Fault is something done to nodes or links.
+// Fault is something done to machines or links; package fault has the verbs.
 type Fault struct {
 	Verb  string
-	Nodes []string // crash, kill, stop, restore, freeze, thaw, handover
-	Cut   *Cut     // cut, heal; nil with heal undoes all
+	Hosts []string      // of a verb on machines
+	On    *lab.Selector // of a verb on wires; nil with heal undoes all
 }
 
-// Cut drops the frames that From sends to To (and back if Both) on the link Via,
-// or on every link that joins them where Via is "". From and To are nodes,
-// hosts (client1), or groups (clients, backends).
-type Cut struct {
-	From, To string
-	Both     bool
-	Via      string
+// Target is what the fault is done to, as a scenario writes it.
+func (f Fault) Target() string {
+	if f.On != nil {
+		return f.On.String()
+	}
+	return strings.Join(f.Hosts, " ")
 }
 
 // Wait holds the timeline until all conditions hold at once.

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
+
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -116,7 +119,7 @@ func aStep() *rapid.Generator[Step] {
 	return rapid.Custom(func(t *rapid.T) Step {
 		s := Step{At: aTime().Draw(t, "at"), Guard: aGuard().Draw(t, "guard")}
 		window := anExpr(true).Draw(t, "window")
-		switch rapid.IntRange(0, 4).Draw(t, "kind") {
+		switch rapid.IntRange(0, 3).Draw(t, "kind") {
 		case 0:
 			s.Verb, s.Wait = VerbWait, &Wait{Conds: someConds().Draw(t, "conds"), Within: window}
 		case 1:
@@ -133,15 +136,8 @@ func aStep() *rapid.Generator[Step] {
 				s.Expect = &Expect{Conds: someConds().Draw(t, "conds"), Within: &window, Eventually: true}
 			}
 		case 3:
-			s.Verb = rapid.SampledFrom([]string{VerbCut, VerbHeal}).Draw(t, "verb")
-			s.Fault = &Fault{Verb: s.Verb}
-			if s.Verb == VerbCut || rapid.Bool().Draw(t, "some") {
-				s.Fault.Cut = &Cut{From: aName().Draw(t, "from"), To: aName().Draw(t, "to"), Both: rapid.Bool().Draw(t, "both"),
-					Via: rapid.SampledFrom(append([]string{""}, links...)).Draw(t, "via")}
-			}
-		case 4:
-			s.Verb = rapid.SampledFrom([]string{VerbCrash, VerbKill, VerbStop, VerbRestore, VerbFreeze, VerbThaw, VerbHandover}).Draw(t, "verb")
-			s.Fault = &Fault{Verb: s.Verb, Nodes: rapid.SampledFrom([][]string{{"lb1"}, {"lb2"}, {"lb1", "lb2"}}).Draw(t, "nodes")}
+			verb := rapid.SampledFrom(fault.Verbs()).Draw(t, "verb")
+			s.Verb, s.Fault = verb.Word, aFault(verb).Draw(t, "fault")
 		}
 		return s
 	})
@@ -273,4 +269,18 @@ func size(p *Plan) float64 {
 		total = p.Steps[n-1].At.Seconds()
 	}
 	return lines*1e12 + many*1e3 + total
+}
+
+func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
+	return rapid.Custom(func(t *rapid.T) *Fault {
+		f := &Fault{Verb: verb.Word}
+		switch {
+		case verb.On == fault.Machines:
+			f.Hosts = rapid.SampledFrom([][]string{{"lb1"}, {"lb2"}, {"lb1", "lb2"}}).Draw(t, "hosts")
+		case verb.Word != fault.Heal || rapid.Bool().Draw(t, "some"):
+			f.On = &lab.Selector{From: aName().Draw(t, "from"), To: aName().Draw(t, "to"), Both: rapid.Bool().Draw(t, "both"),
+				Via: rapid.SampledFrom(append([]string{""}, links...)).Draw(t, "via")}
+		}
+		return f
+	})
 }

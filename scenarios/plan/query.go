@@ -141,26 +141,6 @@ func (p *Plan) Env(world string) Env {
 	}
 }
 
-// Directions splits a cut into those of single directions.
-func (c Cut) Directions() []Cut {
-	there := Cut{From: c.From, To: c.To, Via: c.Via}
-	if !c.Both {
-		return []Cut{there}
-	}
-	return []Cut{there, {From: c.To, To: c.From, Via: c.Via}}
-}
-
-// Heals reports whether healing h undoes the cut c of a single direction: it
-// covers the direction and names the same link, or none.
-func (h Cut) Heals(c Cut) bool {
-	for _, d := range h.Directions() {
-		if d.From == c.From && d.To == c.To && (d.Via == "" || d.Via == c.Via) {
-			return true
-		}
-	}
-	return false
-}
-
 // Conditions lists all conditions that the plan states in a world.
 func (p *Plan) Conditions(world string) []Cond {
 	var conds []Cond

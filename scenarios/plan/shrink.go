@@ -83,12 +83,12 @@ func dropEach[T any](p *Plan, try func(func(*Plan)) bool, lines func(*Plan) *[]T
 // dropNodes takes single nodes out of faults of several.
 func dropNodes(p *Plan, try func(func(*Plan)) bool) bool {
 	for i, s := range p.Steps {
-		if s.Fault == nil || len(s.Fault.Nodes) < 2 {
+		if s.Fault == nil || len(s.Fault.Hosts) < 2 {
 			continue
 		}
-		for n := range s.Fault.Nodes {
+		for n := range s.Fault.Hosts {
 			fewer := *s.Fault
-			fewer.Nodes = slices.Delete(slices.Clone(s.Fault.Nodes), n, n+1)
+			fewer.Hosts = slices.Delete(slices.Clone(s.Fault.Hosts), n, n+1)
 			if !try(func(c *Plan) { c.Steps[i].Fault = &fewer }) {
 				return false
 			}

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"baton/scenarios/lab"
 )
 
 // DefaultWithin bounds a wait, or an eventually, that names no time.
@@ -38,12 +36,9 @@ func (b *builder) step(s *statement, guard Guard, text string, pos Pos) {
 		if s.EndClaim != nil {
 			step.Expect = b.eventually(s.EndClaim)
 		}
-	case s.Cut != nil:
-		step.Verb = s.Cut.Verb
-		step.Fault = b.cut(s.Cut)
 	case s.Fault != nil:
 		step.Verb = s.Fault.Verb
-		step.Fault = &Fault{Verb: s.Fault.Verb, Nodes: b.nodes(s.Fault.Nodes)}
+		step.Fault = b.fault(s.Fault)
 	}
 	b.plan.Steps = append(b.plan.Steps, step)
 }
@@ -108,59 +103,6 @@ func (b *builder) late(c *claim, pos Pos) {
 		return
 	}
 	b.plan.Steps[last].Expect = b.eventually(c)
-}
-
-func (b *builder) nodes(w *words) []string {
-	var list []string
-	for _, w := range w.Words {
-		if node, ok := b.pick(w, "node", nodes); ok {
-			if slices.Contains(list, node) {
-				b.errorf(position(w.Pos), "", "node %q is named twice", node)
-				continue
-			}
-			list = append(list, node)
-		}
-	}
-	return list
-}
-
-func (b *builder) cut(c *cutLine) *Fault {
-	f := &Fault{Verb: c.Verb}
-	if c.Verb == VerbHeal && c.Link != nil && c.Link.Text == "all" && c.From == nil && c.Via == nil {
-		return f
-	}
-	before, via := len(b.found), ""
-	for _, w := range []*word{c.Link, c.Via} {
-		if w == nil {
-			continue
-		}
-		link, ok := b.link(w)
-		if ok && via != "" {
-			b.errorf(position(w.Pos), "", "the link is named twice")
-		}
-		via = link
-	}
-	switch {
-	case len(b.found) > before:
-	case c.From != nil:
-		f.Cut = &Cut{From: c.From.Text, To: c.To.Text, Both: c.Arrow == "<->", Via: via}
-	case via == lab.Sync:
-		f.Cut = &Cut{From: nodes[0], To: nodes[1], Both: true, Via: via}
-	case via != "":
-		b.errorf(position(c.Pos), "", "%s %s: between whom? Its form is: %s", c.Verb, via, mustDirective(c.Verb).usage)
-	case c.Verb == VerbCut:
-		b.errorf(position(c.Pos), "", "cut what? The form is: %s", mustDirective(c.Verb).usage)
-	}
-	return f
-}
-
-// link returns the link that a word names. lb1-lb2 was meant to be two ends.
-func (b *builder) link(w *word) (string, bool) {
-	if from, to, two := strings.Cut(w.Text, "-"); two {
-		b.errorf(position(w.Pos), from+"->"+to, "unknown link %q", w.Text)
-		return "", false
-	}
-	return b.pick(w, "link", links)
 }
 
 // conditions resolves a list. A node without a state shares the next one's.

@@ -1,6 +1,9 @@
 package plan
 
-import "baton/scenarios/lab"
+import (
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
+)
 
 // Worlds that a Guard may name.
 const (
@@ -98,15 +101,18 @@ var Metrics = []Metric{
 		Doc: "from the loss of a Master to the survivor's Master role"},
 	{Name: "handover_ms", Unit: Milliseconds, Check: "handover", Grows: true,
 		Doc: "from the Master's wish to leave to the peer's Master role"},
-	{Name: "sync_ms", Unit: Milliseconds, Check: "sync", After: []string{VerbRestore, VerbHeal}, Grows: true,
+	{Name: "sync_ms", Unit: Milliseconds, Check: "sync", After: resyncs, Grows: true,
 		Doc: "from the sync stream's begin to insync, after a restore or heal"},
-	{Name: "sync_entries", Now: true, Check: "sync", After: []string{VerbRestore, VerbHeal},
+	{Name: "sync_entries", Now: true, Check: "sync", After: resyncs,
 		Doc: "entries of the replica at that moment"},
 	{Name: "role_changes", Now: true, Check: "role_changes", Grows: true, Doc: "times that a node became Master"},
 }
 
 // losses are the faults that take a Master away without asking it.
-var losses = []string{VerbCrash, VerbKill, VerbFreeze}
+var losses = fault.Meant(func(v fault.Verb) bool { return v.Takes })
+
+// resyncs are the faults after which connection sync begins anew.
+var resyncs = fault.Meant(func(v fault.Verb) bool { return v.Resyncs })
 
 // MetricOf returns the metric of that name.
 func MetricOf(name string) (Metric, bool) {

@@ -4,22 +4,22 @@ import (
 	"slices"
 	"time"
 
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
-	"baton/scenarios/plan"
 )
 
 // gentle does one thing at a time to one node, and waits until the pair has
 // recovered before it does the next.
 func (d *drawing) gentle() {
-	enabled := d.enabled(plan.VerbCrash, plan.VerbKill, plan.VerbStop, plan.VerbFreeze, plan.VerbHandover)
+	enabled := d.enabled(fault.Crash, fault.Kill, fault.Stop, fault.Freeze, fault.Handover)
 	d.step(0, "wait converged within 60s")
 	at := calm
 	for at < healed {
 		node, verb := pick(d, lab.Nodes()...), pick(d, enabled...)
 		d.step(at, "%s %s", verb, node)
 		switch verb {
-		case plan.VerbHandover:
-		case plan.VerbFreeze:
+		case fault.Handover:
+		case fault.Freeze:
 			at += d.Between(1200*time.Millisecond, 4*time.Second) // so long that the node has something to tell afterwards
 			d.step(at, "thaw %s", node)
 		default:
@@ -54,7 +54,7 @@ const (
 
 // rough lets faults overlap as they will.
 func (d *drawing) rough() {
-	enabled := d.enabled(plan.VerbCrash, plan.VerbKill, plan.VerbStop, plan.VerbFreeze, plan.VerbHandover, plan.VerbCut)
+	enabled := d.enabled(fault.Crash, fault.Kill, fault.Stop, fault.Freeze, fault.Handover, fault.Cut)
 	pace := d.Between(300*time.Millisecond, 6*time.Second)
 	d.step(0, "wait masters == 1 within 30s")
 	pair := [2]*machine{{name: lab.Nodes()[0]}, {name: lab.Nodes()[1]}}
@@ -74,7 +74,7 @@ func (d *drawing) rough() {
 		case cut && d.Chance(0.4):
 			d.step(at, "heal")
 			cut, node.since = false, since
-		case verb == plan.VerbCut:
+		case verb == fault.Cut:
 			node.since = since
 			if what := d.severed(at, node, peer); what != "" {
 				d.step(at, "cut %s", what)
@@ -82,10 +82,10 @@ func (d *drawing) rough() {
 			}
 		case node.frozen:
 			node.since = since
-		case verb == plan.VerbFreeze:
+		case verb == fault.Freeze:
 			d.step(at, "freeze %s", node.name)
 			node.frozen = true
-		case verb == plan.VerbHandover:
+		case verb == fault.Handover:
 			node.since = since
 			if at-since >= settling {
 				d.step(at, "handover %s", node.name)

@@ -1,0 +1,10 @@
+package fault
+
+// Thaw lets a frozen daemon go on.
+const Thaw = "thaw"
+
+var thaw = Verb{
+	Word: Thaw, Doc: "SIGCONT",
+	Receipt: "no thread of the process is stopped",
+	From:    []State{Frozen}, To: Up, Refuse: "is not frozen",
+}

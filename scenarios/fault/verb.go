@@ -1,0 +1,133 @@
+// Package fault is the table of what can be done to a lab: a file a verb, which says
+// what the verb acts on, from which states, what undoes it, what it leaves of a
+// process, and what proves that it took hold.
+//
+// The language, lint, the checks, the reports and the reference read the table; each
+// world has an execution for every verb that the table gives it. The package does
+// nothing to anything itself.
+package fault
+
+import (
+	"slices"
+	"strings"
+)
+
+// Verb is something that can be done to a lab.
+type Verb struct {
+	Word string
+	On   Object
+	Doc  string // what it does, for the reference
+	// Receipt is what proves that it took hold, for the reference.
+	Receipt string
+
+	// From are the states in which a machine can have it done, To is the one that it
+	// leads to; Refuse says why it cannot, with the machine's state for %s.
+	From   []State
+	To     State
+	Refuse string
+
+	// All says that it concerns every link where none is named.
+	All bool
+
+	// Undo is the verb that takes it back, "" if it leaves nothing to take back.
+	Undo string
+	// Takes says that a MASTER loses its role by it unasked, Asks that it asks the
+	// MASTER to give the role away.
+	Takes, Asks bool
+	// Resyncs says that connection sync begins anew after it.
+	Resyncs bool
+}
+
+// Object is what a verb acts on.
+type Object uint8
+
+const (
+	Machines Object = iota // crash lb1
+	Wires                  // cut lb1->lb2 via sync
+)
+
+// State is what a machine is, as far as the verbs say.
+type State uint8
+
+const (
+	Up      State = iota
+	Down          // no process; kernel and links are there
+	Crashed       // no power
+	Frozen        // the process stands still
+)
+
+func (s State) String() string { return [...]string{"up", "down", "down", "frozen"}[s] }
+
+// verbs in the order of the reference.
+var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, cut, heal}
+
+// Verbs lists the table.
+func Verbs() []Verb { return slices.Clone(verbs) }
+
+// Of returns the verb of a word.
+func Of(word string) (Verb, bool) {
+	i := slices.IndexFunc(verbs, func(v Verb) bool { return v.Word == word })
+	if i < 0 {
+		return Verb{}, false
+	}
+	return verbs[i], true
+}
+
+// Words lists the words of all verbs.
+func Words() []string { return Meant(func(Verb) bool { return true }) }
+
+// Meant lists the words of the verbs that are meant.
+func Meant(is func(Verb) bool) []string {
+	var words []string
+	for _, v := range verbs {
+		if is(v) {
+			words = append(words, v.Word)
+		}
+	}
+	return words
+}
+
+// Ends reports whether a verb ends a process, and with it the programs that it holds.
+func Ends(word string) bool {
+	v, ok := Of(word)
+	return ok && v.On == Machines && (v.To == Down || v.To == Crashed)
+}
+
+// Stops reports whether a verb leaves a machine unable to act.
+func Stops(word string) bool {
+	v, ok := Of(word)
+	return ok && v.On == Machines && v.To != Up
+}
+
+// LeavesAsIs reports whether a machine is in the same state after a verb as before it.
+func LeavesAsIs(word string) bool {
+	v, _ := Of(word)
+	return slices.Contains(v.From, v.To)
+}
+
+// Takes reports whether a MASTER loses its role by a verb, unasked.
+func Takes(word string) bool { v, _ := Of(word); return v.Takes }
+
+// Asks reports whether a verb asks the MASTER to give the role away.
+func Asks(word string) bool { v, _ := Of(word); return v.Asks }
+
+// Resyncs reports whether connection sync begins anew after a verb.
+func Resyncs(word string) bool { v, _ := Of(word); return v.Resyncs }
+
+// UndoOf is the verb that takes back what another did, "" if nothing does.
+func UndoOf(word string) string { v, _ := Of(word); return v.Undo }
+
+// Forms are the ways in which the verb is written.
+func (v Verb) Forms() []string {
+	if v.On == Machines {
+		return []string{v.Word + " NODE..."}
+	}
+	forms := []string{v.Word + " sync", v.Word + " FROM->TO [via LINK]", v.Word + " FROM<->TO [via LINK]"}
+	if v.All {
+		forms = append([]string{v.Word}, forms...)
+	}
+	return forms
+}
+
+// Usage is its forms in one line.
+func (v Verb) Usage() string { return strings.Join(v.Forms(), " | ") }

@@ -1,0 +1,53 @@
+package fault
+
+import (
+	"slices"
+	"testing"
+)
+
+// TestTheTableIsWhole: what undoes a verb is a verb that can follow it, and each says
+// what it does and what proves it.
+func TestTheTableIsWhole(t *testing.T) {
+	for _, v := range Verbs() {
+		if v.Doc == "" || v.Receipt == "" {
+			t.Errorf("%s: no words for the reference", v.Word)
+		}
+		if v.On == Machines && (len(v.From) == 0 || v.Refuse == "") {
+			t.Errorf("%s: from which states, and why not from others?", v.Word)
+		}
+		if v.Undo == "" {
+			continue
+		}
+		undo, ok := Of(v.Undo)
+		if !ok || undo.On != v.On || v.On == Machines && !slices.Contains(undo.From, v.To) {
+			t.Errorf("%s is undone by %s, which cannot follow it", v.Word, v.Undo)
+		}
+	}
+}
+
+// TestWhatAVerbLeaves pins the conclusions that checks draw from the table.
+func TestWhatAVerbLeaves(t *testing.T) {
+	for _, c := range []struct {
+		verb                       string
+		ends, stops, takes, asks   bool
+		resyncs, leavesAsIs, known bool
+	}{
+		{verb: Crash, ends: true, stops: true, takes: true, known: true},
+		{verb: Kill, ends: true, stops: true, takes: true, known: true},
+		{verb: Stop, ends: true, stops: true, asks: true, known: true},
+		{verb: Freeze, stops: true, takes: true, known: true},
+		{verb: Thaw, known: true},
+		{verb: Restore, resyncs: true, known: true},
+		{verb: Handover, asks: true, leavesAsIs: true, known: true},
+		{verb: Cut, known: true},
+		{verb: Heal, resyncs: true, known: true},
+		{verb: "vanish"},
+	} {
+		_, known := Of(c.verb)
+		if Ends(c.verb) != c.ends || Stops(c.verb) != c.stops || Takes(c.verb) != c.takes || Asks(c.verb) != c.asks ||
+			Resyncs(c.verb) != c.resyncs || LeavesAsIs(c.verb) != c.leavesAsIs || known != c.known {
+			t.Errorf("%s: ends %v, stops %v, takes %v, asks %v, resyncs %v, leaves as is %v, known %v", c.verb, Ends(c.verb),
+				Stops(c.verb), Takes(c.verb), Asks(c.verb), Resyncs(c.verb), LeavesAsIs(c.verb), known)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
+)
+
+// fault reads what stands behind a verb.
+func (b *builder) fault(line *faultLine) *Fault {
+	verb, _ := fault.Of(line.Verb)
+	f := &Fault{Verb: verb.Word}
+	if verb.On == fault.Machines {
+		f.Hosts = b.machines(line)
+	} else {
+		f.On = b.selector(verb, line)
+	}
+	return f
+}
+
+func (b *builder) machines(line *faultLine) []string {
+	usage := mustDirective(line.Verb).usage
+	if len(line.Targets) == 0 {
+		b.errorf(position(line.Pos), "", "%s what? The form is: %s", line.Verb, usage)
+	}
+	if line.Via != nil {
+		b.errorf(position(line.Via.Pos), "", "%s has no via; the form is: %s", line.Verb, usage)
+	}
+	var list []string
+	for _, t := range line.Targets {
+		if t.To != nil {
+			b.errorf(position(t.Pos), "", "%s is no machine; the form is: %s", t.text(), usage)
+			continue
+		}
+		if node, ok := b.pick(t.From, "node", nodes); ok {
+			if slices.Contains(list, node) {
+				b.errorf(position(t.Pos), "", "node %q is named twice", node)
+				continue
+			}
+			list = append(list, node)
+		}
+	}
+	return list
+}
+
+func (t *target) text() string {
+	if t.To == nil {
+		return t.From.Text
+	}
+	return t.From.Text + t.Arrow + t.To.Text
+}
+
+// selector reads [LINK] [FROM->TO] [via LINK], nil for all of a heal and for what is wrong.
+func (b *builder) selector(verb fault.Verb, line *faultLine) *lab.Selector {
+	usage := mustDirective(line.Verb).usage
+	if verb.All && line.Via == nil && (len(line.Targets) == 0 || len(line.Targets) == 1 && line.Targets[0].text() == "all") {
+		return nil
+	}
+	before := len(b.found)
+	var ends *target
+	var link *word
+	for _, t := range line.Targets {
+		switch {
+		case t.To == nil && ends == nil:
+			link = b.second(link, t.From)
+		case t.To != nil && ends == nil:
+			ends = t
+		default:
+			b.errorf(position(t.Pos), "", "unexpected %q; the form is: %s", t.text(), usage)
+		}
+	}
+	if line.Via != nil {
+		link = b.second(link, line.Via)
+	}
+	via := ""
+	if link != nil {
+		via, _ = b.link(link)
+	}
+	switch {
+	case len(b.found) > before:
+	case ends != nil:
+		return &lab.Selector{From: ends.From.Text, To: ends.To.Text, Both: ends.Arrow == "<->", Via: via}
+	case via == lab.Sync:
+		between := lab.Between(via)
+		return &between
+	case via != "":
+		b.errorf(position(line.Pos), "", "%s %s: between whom? Its form is: %s", line.Verb, via, usage)
+	default:
+		b.errorf(position(line.Pos), "", "%s what? The form is: %s", line.Verb, usage)
+	}
+	return nil
+}
+
+// second takes a link, which may be named once.
+func (b *builder) second(first, link *word) *word {
+	if first != nil {
+		b.errorf(position(link.Pos), "", "the link is named twice")
+	}
+	return link
+}
+
+// link returns the link that a word names. lb1-lb2 was meant to be two ends.
+func (b *builder) link(w *word) (string, bool) {
+	if from, to, two := strings.Cut(w.Text, "-"); two {
+		b.errorf(position(w.Pos), from+"->"+to, "unknown link %q", w.Text)
+		return "", false
+	}
+	return b.pick(w, "link", links)
+}
