@@ -15,6 +15,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"baton/impl/clock"
+	"baton/impl/clock/boottime"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
 )
@@ -278,7 +279,7 @@ func TestConnectionSurvivesALapseOfTheLease(t *testing.T) {
 	l.lease(t, clock.Never)
 	conn := l.dial(t, "tcp4", 80)
 	exchange(t, conn, "before")
-	l.lease(t, monotonic())
+	l.lease(t, boottime.Now())
 	l.dropping(t, dataplane.DropNoLease, func() { conn.Write([]byte("again")) })
 	l.lease(t, clock.Never)
 	expect(t, conn, "again")

@@ -11,9 +11,9 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
-	"golang.org/x/sys/unix"
 
 	"baton/impl/clock"
+	"baton/impl/clock/boottime"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
 )
@@ -119,7 +119,7 @@ func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*
 		spec.Maps[lbMapEvents].MaxEntries = opts.eventRing
 	}
 
-	d := &Dataplane{cfg: cfg, now: monotonic}
+	d := &Dataplane{cfg: cfg, now: boottime.Now}
 	if err := spec.LoadAndAssign(&d.objs, nil); err != nil {
 		return nil, fmt.Errorf("bpf: load programs: %w", err)
 	}
@@ -165,15 +165,6 @@ func (d *Dataplane) Close() error {
 	defer d.batchUse.Unlock()
 	errs = append(errs, d.control.close(), d.batch.close(), d.objs.Close())
 	return errors.Join(errs...)
-}
-
-// monotonic reads the clock that bpf_ktime_get_ns reads.
-func monotonic() clock.Instant {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		panic("bpf: CLOCK_MONOTONIC: " + err.Error()) // the kernel has it
-	}
-	return clock.Instant(t.Nano())
 }
 
 // Lease implements dataplane.Dataplane. One store that the programs see at once.

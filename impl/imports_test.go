@@ -22,6 +22,7 @@ var leaves = []string{"impl/clock", "impl/trace", "impl/flow"}
 var mayImport = map[string][]string{
 	"impl":                 {},
 	"impl/clock":           {},
+	"impl/clock/boottime":  {},
 	"impl/flow":            {},
 	"impl/trace":           {},
 	"impl/bfd":             {},
@@ -33,7 +34,7 @@ var mayImport = map[string][]string{
 	"impl/daemon/...":      {"impl/..."},
 	"impl/daemon/control":  {"impl/node", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane"},
 	"impl/daemon/realtime": {},
-	"bpf/...":              {"bpf/...", "impl/dataplane/..."},
+	"bpf/...":              {"bpf/...", "impl/clock/boottime", "impl/dataplane/..."},
 	"scenarios":            {"scenarios/fault", "scenarios/lab", "scenarios/plan", "scenarios/link", "scenarios/check", "scenarios/evidence", "scenarios/stored"},
 	"scenarios/lab":        {},
 	"scenarios/fault":      {},
@@ -47,7 +48,7 @@ var mayImport = map[string][]string{
 	"scenarios/suite":      {"..."},
 	// The real world reaches a node as a process: it writes its configuration, speaks
 	// to its control socket, and knows none of its insides but the types of a status.
-	"netns/...": {"netns/...", "scenarios", "scenarios/...", "impl/daemon/config", "impl/daemon/control", "impl/daemon/pki",
+	"netns/...": {"netns/...", "scenarios", "scenarios/...", "impl/daemon/config", "impl/daemon/control", "impl/daemon/pki", "impl/clock/boottime",
 		"impl/daemon/realtime", "impl/dataplane", "impl/node", "impl/bfd", "impl/ha", "impl/ctsync"},
 	"sim/...": {"sim/...", "scenarios", "scenarios/...", "impl/node", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane",
 		"impl/dataplane/..."},

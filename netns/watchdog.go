@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/clock"
+	"baton/impl/clock/boottime"
 	"baton/impl/trace"
 	"baton/netns/internal/hostclock"
 )
@@ -42,7 +43,7 @@ func (w *Watchdog) run(threshold time.Duration, report func(clock.Instant, trace
 	for !w.stop.Load() {
 		start := hostclock.Now()
 		due := unix.NsecToTimespec(int64(start.Add(watchdogPeriod)))
-		for errors.Is(unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &due, nil), unix.EINTR) {
+		for errors.Is(unix.ClockNanosleep(boottime.ID, unix.TIMER_ABSTIME, &due, nil), unix.EINTR) {
 		}
 		woke := hostclock.Now()
 		if late := woke.Sub(start) - watchdogPeriod; late > threshold {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The time and the lease. Past the lease's expiry nothing of a VIP leaves this
+ * The time and the lease. The clock counts on while the machine is suspended, so
+ * that it wakes with its lease expired. Past the lease's expiry nothing of a VIP leaves this
  * node, whatever has become of the process that used to renew it.
  */
 #pragma once
@@ -19,7 +20,7 @@ static __always_inline __s64 now(void)
 	struct control *c;
 
 	if (!fake_clock)
-		return bpf_ktime_get_ns();
+		return bpf_ktime_get_boot_ns();
 	c = get_control();
 	return c ? c->fake_now : 0;
 }

@@ -2,7 +2,7 @@
 /*
  * The data that the programs share with user space: keys and values of the
  * maps, flow events, records of the batch buffer. Addresses and ports are in
- * network byte order, instants are nanoseconds of CLOCK_MONOTONIC.
+ * network byte order, instants are nanoseconds of CLOCK_BOOTTIME.
  */
 #pragma once
 

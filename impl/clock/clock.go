@@ -1,6 +1,6 @@
 // Package clock defines the one notion of time that baton's core knows: an
 // Instant on a monotonic axis. It reads no clock. The daemon passes instants of
-// CLOCK_MONOTONIC, which the eBPF programs read too (bpf_ktime_get_ns); the
+// CLOCK_BOOTTIME (package boottime), which the eBPF programs read too; the
 // simulator passes virtual ones.
 package clock
 

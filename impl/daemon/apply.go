@@ -20,7 +20,7 @@ func (l *loop) apply(e node.Apply) {
 }
 
 // mayForward reports whether the dataplane holds a lease that has not expired.
-func (l *loop) mayForward() bool { return l.leased > monotonic() }
+func (l *loop) mayForward() bool { return l.leased > l.now() }
 
 // sparingLive returns what may still be written while packets are forwarded. A write
 // that was asked for before the claim may come to it late, behind a scan or a failure,

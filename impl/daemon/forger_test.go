@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/bfd"
+	"baton/impl/clock/boottime"
 	"baton/impl/daemon/control"
 )
 
@@ -48,12 +49,12 @@ func forge(arguments string) error {
 	if err := unix.BindToDevice(f.fd, link); err != nil {
 		return err
 	}
-	begin := monotonic()
+	begin := boottime.Now()
 	const burst = forgeRate / 1000
 	for n := range packets {
 		if n%burst == 0 {
 			due := begin.Add(time.Duration(n/burst) * time.Millisecond)
-			for now := monotonic(); now < due; now = monotonic() {
+			for now := boottime.Now(); now < due; now = boottime.Now() {
 				time.Sleep(due.Sub(now))
 			}
 		}
@@ -61,7 +62,7 @@ func forge(arguments string) error {
 			return fmt.Errorf("packet %d: %w", n, err)
 		}
 	}
-	fmt.Println(int64(monotonic() - begin))
+	fmt.Println(int64(boottime.Now() - begin))
 	return nil
 }
 

@@ -20,6 +20,7 @@ import (
 // BFD packets wait, so that no amount of other work delays the heartbeat by more
 // than one input takes.
 type loop struct {
+	now      func() clock.Instant // boottime.Now, but for tests
 	node     *node.Node
 	dp       dataplane.Dataplane
 	poller   *poller.Poller
@@ -119,14 +120,14 @@ func (l *loop) follow(s node.Stream) {
 
 // urgent looks after the heartbeat.
 func (l *loop) urgent() {
-	if monotonic() >= l.node.Deadline() {
+	if l.now() >= l.node.Deadline() {
 		l.step(node.Timer{})
 	}
 }
 
 // receive steps the BFD packets that wait, a batch of each path at most.
 func (l *loop) receive() {
-	l.looked = monotonic()
+	l.looked = l.now()
 	for i, path := range l.paths {
 		datagrams := path.receive(l.log)
 		for j := range datagrams {
@@ -150,7 +151,7 @@ func (l *loop) stepAnswers() {
 
 // tick looks after what is not urgent, about once a second.
 func (l *loop) tick() {
-	l.scans.sweep(l, monotonic())
+	l.scans.sweep(l, l.now())
 	counters, err := l.dp.Counters()
 	if err != nil {
 		l.log.Error("dataplane counters not read", "error", err)
@@ -167,7 +168,7 @@ func (l *loop) tick() {
 // late must not take for the peer's silence what has come in time. When a deadline has
 // come, which may be that of a session, it looks even if it has only just done so.
 func (l *loop) step(in node.Input) {
-	if now := monotonic(); now-l.looked >= lookEvery || now >= l.node.Deadline() {
+	if now := l.now(); now-l.looked >= lookEvery || now >= l.node.Deadline() {
 		l.receive()
 	}
 	l.stepNow(in)
@@ -175,7 +176,7 @@ func (l *loop) step(in node.Input) {
 
 // stepNow gives one input to the core and carries out what follows.
 func (l *loop) stepNow(in node.Input) {
-	now := monotonic()
+	now := l.now()
 	l.late.note(now.Sub(l.node.Deadline()))
 	l.steps++
 	l.node.Step(now, in)

@@ -8,6 +8,7 @@ import (
 
 	"baton/impl/bfd"
 	"baton/impl/clock"
+	"baton/impl/clock/boottime"
 	"baton/impl/daemon/bfdio"
 	"baton/impl/daemon/poller"
 	"baton/impl/daemon/record"
@@ -46,7 +47,7 @@ func newBench(t testing.TB, session bfd.Config) *bench {
 	core, err := node.New(node.Config{
 		ID: "lb1", Peer: "lb2", Priority: 100, Incarnation: 1,
 		Paths: []node.Path{{Name: "sync", BFD: session}},
-	}, monotonic())
+	}, boottime.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func newBench(t testing.TB, session bfd.Config) *bench {
 	recorder := record.New(record.Config{})
 	t.Cleanup(func() { recorder.Close(patience) })
 	b.loop = &loop{
-		node: core, dp: b.dp, poller: p, inbox: newInbox(p.Wake), recorder: recorder, log: recorder.Logger(),
+		now: boottime.Now, node: core, dp: b.dp, poller: p, inbox: newInbox(p.Wake), recorder: recorder, log: recorder.Logger(),
 		paths: []*bfdPath{{name: "sync", in: b.path, out: b.path}},
 		out: outlets{
 			send: func(uint64, []byte) {}, reset: func(uint64, string) {}, announce: func() error { return nil }, client: func(flow.Addr) {},
@@ -163,7 +164,7 @@ func TestALateWriteSparesLiveState(t *testing.T) {
 	b.dp.hold = make(chan struct{})
 	b.carryOut(node.Dump{ID: 1})
 	b.carryOut(node.Apply{ID: 2, Entries: []flow.Entry{entry(1), entry(2)}, Deletes: []flow.Tuple{opened.Original, adopted.Original, gone.Original}})
-	b.carryOut(&node.Lease{ID: 3, Until: monotonic().Add(time.Hour)})
+	b.carryOut(&node.Lease{ID: 3, Until: boottime.Now().Add(time.Hour)})
 	close(b.dp.hold)
 	b.settle(t, "all answered", func() bool { return len(b.answers) == 3 })
 	for _, want := range []flow.Entry{live, entry(2), opened, adopted} {
@@ -177,7 +178,7 @@ func TestALateWriteSparesLiveState(t *testing.T) {
 	if done := b.answers[2].(node.Done); done.ID != 2 || done.Err != "" {
 		t.Errorf("answered %+v", done)
 	}
-	b.carryOut(&node.Lease{Until: monotonic()})
+	b.carryOut(&node.Lease{Until: boottime.Now()})
 	b.carryOut(node.Apply{ID: 4, Entries: []flow.Entry{entry(1)}, Deletes: []flow.Tuple{opened.Original}})
 	if _, found := b.dp.table[opened.Original]; found || b.dp.table[live.Original] != entry(1) {
 		t.Error("a node that no longer forwards spares what it opened")
@@ -315,7 +316,7 @@ func TestTheHeartbeatComesBetweenInputs(t *testing.T) {
 	const n = 2
 	for range n {
 		b.inbox.call(func() {
-			for deadline := b.node.Deadline(); monotonic() < deadline; {
+			for deadline := b.node.Deadline(); boottime.Now() < deadline; {
 				runtime.Gosched()
 			}
 		})
@@ -364,14 +365,14 @@ func TestThePollerWakesForDeadlineAndForWake(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	deadline := monotonic().Add(5 * time.Millisecond)
+	deadline := boottime.Now().Add(5 * time.Millisecond)
 	if err := p.Wait(deadline); err != nil {
 		t.Fatal(err)
 	}
-	if now := monotonic(); now < deadline {
+	if now := boottime.Now(); now < deadline {
 		t.Errorf("woke %v before the deadline", deadline.Sub(now))
 	}
-	if err := p.Wait(monotonic() - 1); err != nil { // in the past: at once
+	if err := p.Wait(boottime.Now() - 1); err != nil { // in the past: at once
 		t.Fatal(err)
 	}
 	woken := make(chan error, 1)

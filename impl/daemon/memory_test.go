@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"baton/impl/clock"
+	"baton/impl/clock/boottime"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
 )
@@ -26,6 +27,7 @@ type memory struct {
 	fail       error         // what Apply returns
 	hold       chan struct{} // Dump and Sweep wait until it is closed
 	stuck      bool          // Poll never returns
+	onLease    func()        // called once before a lease is written
 	toBeSwept  []flow.Entry
 	applyCalls int
 }
@@ -49,11 +51,15 @@ func entry(i int) flow.Entry {
 }
 
 func (m *memory) Lease(until clock.Instant) error {
+	if f := m.onLease; f != nil {
+		m.onLease = nil
+		f()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lease = until
 	m.leases++
-	if until > monotonic() && m.open > 0 {
+	if until > boottime.Now() && m.open > 0 {
 		go m.openFlows(m.open)
 		m.open = 0
 	}

@@ -54,7 +54,7 @@ func (d *daemon) run() error {
 	d.loop.inbox.post(node.Dataplane{Ready: true})
 	err := d.runLoop()
 	// Whatever ended the loop, nothing may be forwarded from here on.
-	err = errors.Join(err, d.loop.dp.Lease(monotonic()))
+	err = errors.Join(err, d.loop.dp.Lease(d.loop.now()))
 	d.transport.Flush(flushLimit)
 	cancel()
 	d.closeDataplane() // which ends watchEvents

@@ -79,7 +79,7 @@ func (s *scans) sweep(l *loop, now clock.Instant) {
 			if err != nil {
 				l.log.Error("expired flows not removed", "error", err)
 			}
-			end := monotonic()
+			end := l.now()
 			s.sweepAfter = end + max(sweepEvery, sweepShare*(end-now))
 			s.report(l, generation, expired)
 		}

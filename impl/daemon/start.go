@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"baton/impl/clock/boottime"
 	"baton/impl/daemon/bfdio"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
@@ -50,13 +51,13 @@ type daemon struct {
 
 // start opens everything that can fail, in the calling thread's network namespace.
 func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slog.Handler) (*daemon, error) {
-	d := &daemon{cfg: cfg, core: nodeConfig(cfg, identity), opts: opts, loop: &loop{}}
+	d := &daemon{cfg: cfg, core: nodeConfig(cfg, identity), opts: opts, loop: &loop{now: boottime.Now}}
 	d.openRecords(handler)
 	if !opts.Ordinary {
 		realtime.Process(d.log)
 	}
 	for _, open := range []func() error{
-		d.openLoop, d.openDataplane, d.openPaths, d.openNeighbours, d.openProber, d.openAnnouncer,
+		boottime.CheckHost, d.openLoop, d.openDataplane, d.openPaths, d.openNeighbours, d.openProber, d.openAnnouncer,
 		func() error { return d.openTransport(identity) }, d.openMetrics, d.openControl,
 		// The core comes last: its recovery delay begins when it can hear and be heard.
 		d.openCore,
@@ -226,6 +227,6 @@ func (d *daemon) openControl() (err error) {
 }
 
 func (d *daemon) openCore() (err error) {
-	d.loop.node, err = node.New(d.core, monotonic())
+	d.loop.node, err = node.New(d.core, d.loop.now())
 	return err
 }

@@ -6,6 +6,7 @@ import (
 
 	"baton/impl/bfd"
 	"baton/impl/clock"
+	"baton/impl/clock/boottime"
 	"baton/impl/daemon/bfdio"
 	"baton/impl/ha"
 	"baton/impl/node"
@@ -24,7 +25,7 @@ type twin struct {
 func newTwin(t *testing.T, cfg bfd.Config) *twin {
 	t.Helper()
 	cfg.LocalDiscr++
-	s, err := bfd.New(cfg, monotonic())
+	s, err := bfd.New(cfg, boottime.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,12 +34,12 @@ func newTwin(t *testing.T, cfg bfd.Config) *twin {
 
 func (w *twin) Send(packet []byte) error {
 	w.sent++
-	return w.session.Receive(monotonic(), packet, bfd.TransmitTTL)
+	return w.session.Receive(boottime.Now(), packet, bfd.TransmitTTL)
 }
 
 // Receive returns what the session has to send by now.
 func (w *twin) Receive() ([]bfdio.Datagram, error) {
-	now := monotonic()
+	now := boottime.Now()
 	if w.waits != 0 {
 		w.came[0].At, w.waits = w.waits, 0
 		return w.came[:], nil
@@ -56,8 +57,8 @@ func (w *twin) Drops() (n bfdio.Drops, err error) { return n, nil }
 // await lets the loop turn until something holds.
 func (b *bench) await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := monotonic().Add(patience); !holds(); b.mustTurn(t) {
-		if monotonic() > deadline {
+	for deadline := boottime.Now().Add(patience); !holds(); b.mustTurn(t) {
+		if boottime.Now() > deadline {
 			t.Fatalf("not %s within %v", what, patience)
 		}
 	}
@@ -147,11 +148,50 @@ func TestWhatCameInTimeIsNoSilence(t *testing.T) {
 			downs := path().Stats.Downs
 			expiry := w.came[0].At.Add(path().Detection)
 			w.waits = expiry.Add(-before)
-			for monotonic() < expiry { // without a rest: a loop that is late by little is the harder case
+			for boottime.Now() < expiry { // without a rest: a loop that is late by little is the harder case
 			}
 			c.late(b, expiry)
 			if p := path(); p.State != "Up" || p.Stats.Downs != downs || w.waits != 0 {
 				t.Errorf("%v after %d downs, the packet waits until %v: it was taken for silence", p.State, p.Stats.Downs-downs, w.waits)
+			}
+		})
+	}
+}
+
+// TestASuspendedMasterWakesWithoutItsLease: the clock counts the time that the machine
+// was suspended, wherever in the loop it stood still. What was decided before is written
+// as it was decided, which is over by then, and nothing renews it.
+func TestASuspendedMasterWakesWithoutItsLease(t *testing.T) {
+	const slept = time.Hour
+	for _, c := range []struct {
+		name  string
+		sleep func(b *bench, awake func())
+	}{
+		{"before a step", func(b *bench, awake func()) { awake(); b.step(node.Timer{}) }},
+		{"between a decision and the lease that it writes", func(b *bench, awake func()) {
+			b.dp.onLease = awake
+			for b.dp.onLease != nil {
+				b.step(node.Timer{})
+			}
+		}},
+		{"before the answer of the dataplane", func(b *bench, awake func()) {
+			b.inbox.call(awake)
+			b.work()
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, every(50*time.Millisecond, 3))
+			b.become(t, ha.Master)
+			var jump time.Duration
+			b.now = func() clock.Instant { return boottime.Now().Add(jump) }
+			c.sleep(b, func() { jump = slept })
+			if b.dp.lease >= b.now() {
+				t.Errorf("the dataplane may forward for another %v after the suspend", b.dp.lease.Sub(b.now()))
+			}
+			leases := b.dp.leases
+			b.step(node.Timer{})
+			if role := b.node.Role(); role == ha.Master || b.dp.lease > b.now() && b.dp.leases > leases {
+				t.Errorf("woke as %v, with its lease renewed %d times", role, b.dp.leases-leases)
 			}
 		})
 	}

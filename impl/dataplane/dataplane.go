@@ -185,7 +185,7 @@ type Counters struct {
 // another may be in Wait, and a third in Dump or Sweep, which take as long as the
 // table is large: beside those two, only Apply, Delete and SetServices are not called.
 type Dataplane interface {
-	// Lease allows forwarding until the given instant of CLOCK_MONOTONIC; an
+	// Lease allows forwarding until the given instant of CLOCK_BOOTTIME; an
 	// instant in the past forbids it at once.
 	Lease(until clock.Instant) error
 	// SetMiss chooses what a mid-flow segment without an entry meets.

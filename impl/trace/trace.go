@@ -43,7 +43,7 @@ const (
 // Event is one line of a trace.
 type Event struct {
 	// At is when it happened. All events of a trace share one time axis:
-	// CLOCK_MONOTONIC of the host, or the simulator's true time.
+	// CLOCK_BOOTTIME of the host, or the simulator's true time.
 	At clock.Instant `json:"t"`
 	// Node is who it concerns: a node ("lb1"), a host ("client1"), or "" for the world.
 	Node string `json:"node,omitempty"`

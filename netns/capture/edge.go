@@ -66,7 +66,7 @@ func (c *Capture) readEdge(e *edge) {
 	defer e.history.mu.Unlock()
 	frames := uint64(0)
 	e.ring.read(func(p packet) {
-		at := e.stamps.Monotonic(p.realtime)
+		at := e.stamps.Instant(p.realtime)
 		frames++
 		port, known := e.ports[p.ifindex]
 		if !known {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/clock"
+	"baton/impl/clock/boottime"
 	"baton/netns/internal/hostclock"
 )
 
@@ -65,7 +66,7 @@ func newLoop(late func(time.Duration, clock.Instant)) (*loop, error) {
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("traffic: create epoll: %w", err)
 	}
-	if l.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC); err != nil {
+	if l.timer, err = unix.TimerfdCreate(boottime.ID, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC); err != nil {
 		l.release()
 		return nil, fmt.Errorf("traffic: create timerfd: %w", err)
 	}

@@ -134,7 +134,7 @@ func (p *probe) arrival(control []byte) clock.Instant {
 		for _, m := range messages {
 			if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SCM_TIMESTAMPNS && len(m.Data) >= 16 {
 				seconds, nanos := binary.NativeEndian.Uint64(m.Data), binary.NativeEndian.Uint64(m.Data[8:])
-				return p.stamps.Monotonic(int64(seconds)*int64(time.Second) + int64(nanos))
+				return p.stamps.Instant(int64(seconds)*int64(time.Second) + int64(nanos))
 			}
 		}
 	}

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/containernetworking/plugins/pkg/ns"
-	"golang.org/x/sys/unix"
 
 	"baton/impl/clock"
+	"baton/impl/clock/boottime"
 )
 
 // TestAPacketCameWhenItCame: a packet that waits is stamped by the kernel, not by
@@ -17,9 +17,9 @@ func TestAPacketCameWhenItCame(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		one, two := listen(t, nil), sender(t, other)
 		sent := func() (before, after clock.Instant) {
-			before = clock.Instant(read(unix.CLOCK_MONOTONIC))
+			before = boottime.Now()
 			send(t, two, []byte("hello"))
-			return before, clock.Instant(read(unix.CLOCK_MONOTONIC))
+			return before, boottime.Now()
 		}
 		const waits = 20 * time.Millisecond
 		// The clocks are read one after the other, and a thread may lose its core in between.
@@ -27,7 +27,7 @@ func TestAPacketCameWhenItCame(t *testing.T) {
 		// The kernel begins to stamp some time after it was asked to.
 		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
 			before, after := sent()
-			for clock.Instant(read(unix.CLOCK_MONOTONIC)).Sub(after) < waits {
+			for boottime.Now().Sub(after) < waits {
 				runtime.Gosched()
 			}
 			p := receive(t, one)
@@ -43,7 +43,9 @@ func TestAPacketCameWhenItCame(t *testing.T) {
 	})
 }
 
-func TestAStampOfAnotherTimeIsIgnored(t *testing.T) {
+// TestAStampThatCannotBeBelieved: of a packet that waited while the machine was
+// suspended, or from before the clock was set, nothing follows for now.
+func TestAStampThatCannotBeBelieved(t *testing.T) {
 	const now, realtime = clock.Instant(time.Hour), int64(1_700_000_000e9)
 	for _, c := range []struct {
 		name  string
@@ -53,7 +55,8 @@ func TestAStampOfAnotherTimeIsIgnored(t *testing.T) {
 		{"waited", realtime - int64(3*time.Millisecond), now.Add(-3 * time.Millisecond)},
 		{"none", 0, now},
 		{"clock set back", realtime + int64(time.Hour), now},
-		{"clock set forward", realtime - int64(time.Hour), now},
+		{"clock set forward", realtime - int64(time.Hour), now.Add(-oldest)},
+		{"waited through a suspend", realtime - int64(20*time.Second), now.Add(-oldest)},
 	} {
 		if got := arrival(c.stamp, realtime, now); got != c.want {
 			t.Errorf("%s: %v before now, want %v", c.name, now.Sub(got), now.Sub(c.want))

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/clock"
+	"baton/impl/clock/boottime"
 )
 
 // Datagram is one packet that a Listener received.
@@ -17,7 +18,7 @@ type Datagram struct {
 	From, To netip.Addr
 	Link     int   // index of the interface that it came in by
 	TTL      uint8 // or hop limit; 0, which no session accepts, where the kernel did not say
-	// At is when the kernel took it from the link, on CLOCK_MONOTONIC: however late
+	// At is when the kernel took it from the link, on CLOCK_BOOTTIME: however late
 	// its owner reads it, a packet that came in time came in time.
 	At clock.Instant
 }
@@ -80,7 +81,7 @@ func (b *batch) receive(fd int) (int, error) {
 
 // parse fills in the datagrams of a batch of n.
 func (b *batch) parse(n int) []Datagram {
-	realtime, now := read(unix.CLOCK_REALTIME), clock.Instant(read(unix.CLOCK_MONOTONIC))
+	realtime, now := realtimeNow(), boottime.Now()
 	for i := range n {
 		d := &b.datagrams[i]
 		*d = Datagram{Data: b.data[i][:b.headers[i].len], From: address(&b.from[i])}

@@ -40,7 +40,7 @@ type Speaker interface {
 
 // BFDStatus is what a speaker shows of itself.
 type BFDStatus struct {
-	Now      clock.Instant `json:"now"` // CLOCK_MONOTONIC, as all instants here
+	Now      clock.Instant `json:"now"` // CLOCK_BOOTTIME, as all instants here
 	Sessions []BFDSession  `json:"sessions"`
 	// Filtered counts packets that the kernel discarded because no session would have
 	// taken them, by bfd.Drop, those that occurred. What is discarded behind it the

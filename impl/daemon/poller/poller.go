@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/clock"
+	"baton/impl/clock/boottime"
 )
 
 // Poller is the place of one loop. Only Wake may be called from elsewhere than its
@@ -36,7 +37,7 @@ func (p *Poller) open() (err error) {
 	if p.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return fmt.Errorf("epoll: %w", err)
 	}
-	if p.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
+	if p.timer, err = unix.TimerfdCreate(boottime.ID, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
 		return fmt.Errorf("timerfd: %w", err)
 	}
 	if p.wakeup, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
@@ -112,13 +113,4 @@ func (p *Poller) Close() {
 			unix.Close(fd)
 		}
 	}
-}
-
-// Now reads CLOCK_MONOTONIC, on which deadlines count.
-func Now() clock.Instant {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		panic("poller: CLOCK_MONOTONIC: " + err.Error()) // the kernel has it
-	}
-	return clock.Instant(t.Nano())
 }

@@ -9,9 +9,9 @@ import (
 
 	"baton/impl/bfd"
 	"baton/impl/clock"
+	"baton/impl/clock/boottime"
 	"baton/impl/daemon/bfdio"
 	"baton/impl/daemon/control"
-	"baton/impl/daemon/poller"
 )
 
 // controller lets the control socket reach the loop. It is a control.Speaker.
@@ -46,7 +46,7 @@ func (c controller) with(ctx context.Context, name string, f func(*bfd.Session, 
 			err = fmt.Errorf("speaker: session %q is unaffiliated: it has no peer to agree with, and no state but Up, Init and Down (RFC 9747 2)", name)
 			return
 		}
-		err = f(x.peered, x.instant(poller.Now()))
+		err = f(x.peered, x.instant(boottime.Now()))
 		c.settle(x)
 	}); waited != nil {
 		return waited
@@ -93,7 +93,7 @@ func (c controller) Status(ctx context.Context) (control.BFDStatus, error) {
 	var status control.BFDStatus
 	var err error
 	if waited := c.do(ctx, func() {
-		status = control.BFDStatus{Now: poller.Now(), NoSession: c.strays + c.echoes.damaged(), LateMax: c.lateMax}
+		status = control.BFDStatus{Now: boottime.Now(), NoSession: c.strays + c.echoes.damaged(), LateMax: c.lateMax}
 		status.Filtered, err = c.filtered()
 		for _, x := range c.sessions {
 			status.Sessions = append(status.Sessions, x.status())

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"baton/impl/bfd"
+	"baton/impl/clock/boottime"
 	"baton/impl/daemon/config"
-	"baton/impl/daemon/poller"
 )
 
 // driven is a pair of speakers with a session each that the test drives by hand.
@@ -79,11 +79,11 @@ func TestASpeakerTakesNothingThatCameInTimeForSilence(t *testing.T) {
 	d.two.look()
 	before := d.stats()
 	expiry := x.Variables().LastReceived.Add(x.DetectionTime())
-	for d.two.sessions[0].peered.Stats().Sent == 0 || poller.Now().Before(expiry.Add(-x.DetectionTime()/2)) {
+	for d.two.sessions[0].peered.Stats().Sent == 0 || boottime.Now().Before(expiry.Add(-x.DetectionTime()/2)) {
 		d.two.look() // the peer sends until then
 	}
-	sent := poller.Now()
-	for poller.Now().Before(expiry.Add(time.Millisecond)) {
+	sent := boottime.Now()
+	for boottime.Now().Before(expiry.Add(time.Millisecond)) {
 		pause(expiry.Add(time.Millisecond))
 	}
 	d.one.look()

@@ -29,6 +29,7 @@ import (
 
 	"baton/impl/bfd"
 	"baton/impl/clock"
+	"baton/impl/clock/boottime"
 	"baton/impl/daemon/bfdio"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/poller"
@@ -98,7 +99,7 @@ func (s *Speaker) open(cfg *config.Speaker) (err error) {
 // add makes a session, its sockets, and those that it shares with others.
 func (s *Speaker) add(cfg *config.BFDSession) error {
 	discr := bfdio.Discriminator(func(d uint32) bool { return s.byDiscr[d] != nil })
-	x, err := newSession(cfg, discr, poller.Now())
+	x, err := newSession(cfg, discr, boottime.Now())
 	if err != nil {
 		return err
 	}
@@ -205,19 +206,19 @@ const (
 func (s *Speaker) Run() error {
 	defer s.follow()()
 	for !s.ended {
-		began := poller.Now()
+		began := boottime.Now()
 		if s.due.earliest().After(began) { // among many sessions one is always due
 			if err := s.poller.Wait(s.due.earliest()); err != nil {
 				return err
 			}
-			began = poller.Now()
+			began = boottime.Now()
 		}
 		s.look()
 		s.calls.carryOut()
 		pause(began.Add(s.rest))
 	}
 	for _, x := range s.sessions {
-		x.leave(poller.Now())
+		x.leave(boottime.Now())
 	}
 	return nil
 }
@@ -233,7 +234,7 @@ func (s *Speaker) look() {
 // pause sleeps until an instant.
 func pause(until clock.Instant) {
 	at := unix.NsecToTimespec(int64(until))
-	_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &at, nil) // a signal ends it early: no harm
+	_ = unix.ClockNanosleep(boottime.ID, unix.TIMER_ABSTIME, &at, nil) // a signal ends it early: no harm
 }
 
 // maxBatches bounds what is taken from one socket at a look, so that a flood cannot
@@ -289,7 +290,7 @@ func (s *Speaker) link(index int) string {
 
 // advance does what is due now; what falls due meanwhile waits for the next look.
 func (s *Speaker) advance() {
-	now := poller.Now()
+	now := boottime.Now()
 	for {
 		x := s.due.first()
 		if x == nil || now.Before(x.deadline) {

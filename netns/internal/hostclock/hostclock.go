@@ -1,4 +1,4 @@
-// Package hostclock reads CLOCK_MONOTONIC, the time axis of every trace, and
+// Package hostclock reads the clock of the nodes, the time axis of every trace, and
 // translates the CLOCK_REALTIME stamps that the kernel puts on packets to it.
 // The generators and the capture call it; it keeps no state beyond a Translator.
 package hostclock
@@ -9,10 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/clock"
+	"baton/impl/clock/boottime"
 )
 
-// Now reads CLOCK_MONOTONIC.
-func Now() clock.Instant { return clock.Instant(read(unix.CLOCK_MONOTONIC)) }
+// Now reads the clock on which traces count.
+func Now() clock.Instant { return boottime.Now() }
 
 // read cannot fail: the clock ids used here exist on every Linux and the
 // pointer is valid.
@@ -26,15 +27,15 @@ func read(id int32) int64 {
 // slewed by 500 ppm: 50 µs in this time.
 const refreshAfter = 100 * time.Millisecond
 
-// Translator converts between CLOCK_REALTIME and CLOCK_MONOTONIC. Not safe for
+// Translator converts between CLOCK_REALTIME and the clock of traces. Not safe for
 // concurrent use. The zero value is ready.
 type Translator struct {
-	offset  int64 // realtime minus monotonic
+	offset  int64 // CLOCK_REALTIME minus the other
 	sampled clock.Instant
 }
 
-// Monotonic translates a CLOCK_REALTIME stamp of the recent past.
-func (t *Translator) Monotonic(realtime int64) clock.Instant {
+// Instant translates a CLOCK_REALTIME stamp of the recent past.
+func (t *Translator) Instant(realtime int64) clock.Instant {
 	t.refresh()
 	return clock.Instant(realtime - t.offset)
 }
@@ -58,9 +59,9 @@ func sampleOffset() int64 {
 	var offset int64
 	best := int64(-1)
 	for range 5 {
-		before := read(unix.CLOCK_MONOTONIC)
+		before := read(boottime.ID)
 		realtime := read(unix.CLOCK_REALTIME)
-		after := read(unix.CLOCK_MONOTONIC)
+		after := read(boottime.ID)
 		if width := after - before; best < 0 || width < best {
 			best, offset = width, realtime-before-width/2
 		}
