@@ -8,7 +8,7 @@ import (
 
 	"baton/impl/trace"
 	"baton/reports/model"
-	"baton/scenarios/plan"
+	"baton/scenarios/metric"
 )
 
 // sum fills the suite from the runs: each once, in rows, with environments.
@@ -89,21 +89,21 @@ func fill(row *model.Row, shown []model.Run, runs []gathered) {
 	if len(control) > 0 {
 		row.Control = &model.Control{Checks: control, Caught: row.Passed > 0 && row.Failed == 0}
 	}
-	for _, metric := range plan.Metrics {
-		if f, ok := figure(metric, row.Runs, shown); ok {
-			f.Limits = limits(metric.Name, row.Runs, runs)
+	for _, m := range metric.All() {
+		if f, ok := figure(m, row.Runs, shown); ok {
+			f.Limits = limits(m.Name, row.Runs, runs)
 			row.Figures = append(row.Figures, f)
 		}
 	}
 }
 
-func figure(metric plan.Metric, of []int, shown []model.Run) (model.Figure, bool) {
-	f := model.Figure{Name: metric.Name, Title: title(metric.Name)}
-	if metric.Unit != plan.Count {
+func figure(m metric.Metric, of []int, shown []model.Run) (model.Figure, bool) {
+	f := model.Figure{Name: m.Name, Title: m.Heading()}
+	if m.Unit != metric.Count {
 		f.Unit = "ms"
 	}
 	for _, i := range of {
-		if value, ok := shown[i].Metrics[metric.Name]; ok {
+		if value, ok := shown[i].Metrics[m.Name]; ok {
 			f.Values = append(f.Values, value)
 			f.Of = append(f.Of, i)
 		}

@@ -10,29 +10,11 @@ import (
 	"baton/reports/inert"
 	"baton/reports/model"
 	"baton/scenarios/check"
+	"baton/scenarios/metric"
 )
 
-// columns of the table, by the metrics' names.
-var columns = []struct{ title, metric string }{
-	{"detect ms", "detect_ms"},
-	{"takeover ms", "takeover_ms"},
-	{"handover ms", "handover_ms"},
-	{"udp gap ms", "gap_udp_max_ms"},
-	{"tcp stall p50 ms", "gap_tcp_p50_ms"},
-	{"RST", "rst"},
-	{"lost", "lost"},
-	{"sync ms", "sync_ms"},
-}
-
-// title is a metric as the table calls it.
-func title(metric string) string {
-	for _, c := range columns {
-		if c.metric == metric {
-			return strings.TrimSuffix(c.title, " ms")
-		}
-	}
-	return strings.ReplaceAll(strings.TrimSuffix(metric, "_ms"), "_", " ")
-}
+// columns of the table.
+var columns = metric.Columns()
 
 // Table prints one line a run, why those failed that did, where today's checkers
 // say something else than those of the run's time, and what could not be read.
@@ -40,7 +22,7 @@ func Table(w io.Writer, s *model.Suite) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(table, "\nscenario\tworld\tverdict")
 	for _, c := range columns {
-		fmt.Fprint(table, "\t", c.title)
+		fmt.Fprint(table, "\t", c.Column())
 	}
 	fmt.Fprintln(table)
 	for _, row := range s.Rows {
@@ -48,7 +30,7 @@ func Table(w io.Writer, s *model.Suite) error {
 			run := s.Runs[i]
 			fmt.Fprintf(table, "%s\t%s\t%s", inert.Terminal(row.Scenario), inert.Terminal(row.World), inert.Terminal(run.Verdict))
 			for _, c := range columns {
-				fmt.Fprint(table, "\t", cell(run.Metrics, c.metric))
+				fmt.Fprint(table, "\t", cell(run.Metrics, c.Name))
 			}
 			fmt.Fprintln(table)
 		}
@@ -134,8 +116,8 @@ func kept(p model.Problem) string {
 func Figures(m check.Metrics) []string {
 	var figures []string
 	for _, c := range columns {
-		if _, ok := m[c.metric]; ok {
-			figures = append(figures, c.title+" "+cell(m, c.metric))
+		if _, ok := m[c.Name]; ok {
+			figures = append(figures, c.Column()+" "+cell(m, c.Name))
 		}
 	}
 	return figures

@@ -11,6 +11,7 @@ import (
 
 	"baton/reports/model"
 	"baton/reports/stat"
+	"baton/scenarios/metric"
 	"baton/scenarios/plan"
 )
 
@@ -28,7 +29,7 @@ func Compare(base, new string, was, now *model.Suite) *model.Comparison {
 			continue // a remark names it
 		}
 		for _, m := range metrics {
-			a, b := values(old, m.name), values(new, m.name)
+			a, b := values(old, m.Name), values(new, m.Name)
 			if len(a) > 0 && len(b) > 0 {
 				c.Rows = append(c.Rows, change(k, m, a, b))
 			}
@@ -89,8 +90,8 @@ func values(row *model.Row, name string) []float64 {
 	return nil
 }
 
-func change(k key, m metric, a, b []float64) model.Change {
-	c := model.Change{Scenario: k.String(), World: k.world, Metric: m.name, Unit: m.unit, Base: distribution(a), New: distribution(b)}
+func change(k key, m metric.Metric, a, b []float64) model.Change {
+	c := model.Change{Scenario: k.String(), World: k.world, Metric: m.Name, Unit: unit(m), Base: distribution(a), New: distribution(b)}
 	c.P = stat.MannWhitney(a, b)
 	if diff := c.New.Median - c.Base.Median; diff != 0 {
 		// A median that was 0 has no relative change; any is as large as itself.
@@ -143,7 +144,6 @@ func judge(c *model.Comparison) {
 // verdict of one row among so many tests.
 func verdict(c model.Change, tests int) (string, string) {
 	diff := c.New.Median - c.Base.Median
-	matters := metricOf(c.Metric).matters(c.Base.Median, c.New.Median)
 	told := fmt.Sprintf("%s %s, was %s, %+.1f %%", number(c.New.Median), c.Unit, number(c.Base.Median), 100*c.Delta)
 	if c.Base.Median == 0 {
 		told = fmt.Sprintf("%s %s, was 0", number(c.New.Median), c.Unit)
@@ -155,7 +155,7 @@ func verdict(c model.Change, tests int) (string, string) {
 		return model.TooFew, fmt.Sprintf("%s; %d and %d runs cannot tell it from noise among %d figures", told, c.Base.N, c.New.N, tests)
 	case c.Adjusted >= Alpha:
 		return model.Same, fmt.Sprintf("%s: noise (p %.2g)", told, c.Adjusted)
-	case !matters:
+	case !matters(metricOf(c.Metric), c.Base.Median, c.New.Median):
 		return model.Same, fmt.Sprintf("%s: no noise (p %.2g), but less than matters", told, c.Adjusted)
 	case diff > 0:
 		return model.Worse, fmt.Sprintf("%s: no noise (p %.2g)", told, c.Adjusted)

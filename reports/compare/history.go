@@ -9,6 +9,7 @@ import (
 	"baton/reports"
 	"baton/reports/model"
 	"baton/reports/stat"
+	"baton/scenarios/metric"
 )
 
 // historyAlpha is the probability of marking a change in a series that has none.
@@ -43,7 +44,7 @@ func History(dir string) (*model.History, []model.Problem, error) {
 	}
 	for _, k := range keysOf(points) {
 		for _, m := range metrics {
-			if series := points[k][m.name]; len(series) > 0 {
+			if series := points[k][m.Name]; len(series) > 0 {
 				h.Trends = append(h.Trends, trend(k, m, series))
 			}
 		}
@@ -72,8 +73,8 @@ func keysOf(points map[key]map[string][]model.Point) []key {
 }
 
 // trend marks the changes of a series that are large enough to matter.
-func trend(k key, m metric, series []model.Point) model.Trend {
-	t := model.Trend{Scenario: k.String(), World: k.world, Metric: m.name, Unit: m.unit, Points: series, Changes: []model.Shift{}}
+func trend(k key, m metric.Metric, series []model.Point) model.Trend {
+	t := model.Trend{Scenario: k.String(), World: k.world, Metric: m.Name, Unit: unit(m), Points: series, Changes: []model.Shift{}}
 	medians := make([]float64, len(series))
 	for i, p := range series {
 		medians[i] = p.Median
@@ -88,7 +89,7 @@ func trend(k key, m metric, series []model.Point) model.Trend {
 			to = places[i+1].At
 		}
 		before, after := stat.Summarize(medians[from:place.At]).Median, stat.Summarize(medians[place.At:to]).Median
-		if !m.matters(before, after) {
+		if !matters(m, before, after) {
 			continue
 		}
 		verdict := model.Better

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
 	"baton/reports/inert"
 	"baton/reports/model"
+	"baton/scenarios/metric"
 )
 
 // Bounds of the summary: CI systems cut a long one off without a word.
@@ -41,15 +43,15 @@ func Summary(w io.Writer, s *model.Suite) error {
 }
 
 // summaryFigures are the columns of the table, as far as they were measured.
-var summaryFigures = []string{"takeover_ms", "handover_ms", "gap_udp_max_ms", "gap_tcp_p50_ms", "rst", "lost"}
+var summaryFigures = slices.DeleteFunc(metric.Columns(), func(m metric.Metric) bool { return !m.Summary })
 
 func summaryRows(w io.Writer, s *model.Suite) {
 	if len(s.Rows) == 0 {
 		return
 	}
 	fmt.Fprint(w, "| scenario | world | verdict | runs |")
-	for _, name := range summaryFigures {
-		fmt.Fprintf(w, " %s |", strings.ReplaceAll(name, "_", " "))
+	for _, m := range summaryFigures {
+		fmt.Fprintf(w, " %s |", strings.ReplaceAll(m.Name, "_", " "))
 	}
 	fmt.Fprint(w, "\n|---|---|---|---|", strings.Repeat("---|", len(summaryFigures)), "\n")
 	for _, row := range s.Rows {
@@ -58,8 +60,8 @@ func summaryRows(w io.Writer, s *model.Suite) {
 			name += map[bool]string{true: " (control, caught)", false: " (control, **not caught**)"}[row.Control.Caught]
 		}
 		fmt.Fprintf(w, "| %s | %s | %s | %d of %d |", name, code(row.World), row.Verdict, row.Passed, len(row.Runs)-row.Skipped)
-		for _, figure := range summaryFigures {
-			fmt.Fprintf(w, " %s |", summaryFigure(row, figure))
+		for _, m := range summaryFigures {
+			fmt.Fprintf(w, " %s |", summaryFigure(row, m.Name))
 		}
 		fmt.Fprintln(w)
 	}

@@ -58,7 +58,7 @@ type Span struct {
 	To   clock.Instant `json:"to"`
 }
 
-// Metrics are the measured values by the names of plan.Metrics. What was not
+// Metrics are the measured values by the names of metric.All(). What was not
 // measured is absent, never 0.
 type Metrics map[string]float64
 

@@ -57,28 +57,12 @@ func (r *run) compared(claim string, w window, metric string, s sample) string {
 }
 
 // samples measures a metric over a window; none means that it was not measured.
-func (r *run) samples(metric, line string, w window) []sample {
-	switch metric {
-	case "masters":
-		return r.masters(w)
-	case "forwarders":
-		return r.forwarders(w)
-	case "sessions":
-		return r.sessions(line, w)
-	case "rst":
-		return r.rst(w)
-	case "lost", "corrupt", "moved", "connects_failed":
-		return r.counted(metric, line, w)
-	case "gap", "gap_udp_max_ms", "gap_tcp_p50_ms", "gap_tcp_p99_ms", "gap_tcp_max_ms":
-		return r.gaps(metric, line, w)
-	case "detect_ms", "takeover_ms", "handover_ms":
-		return r.latencies(metric, w)
-	case "sync_ms", "sync_entries":
-		return r.syncs(metric, w)
-	case "role_changes":
-		return r.roleChanges(w)
+func (r *run) samples(name, line string, w window) []sample {
+	m, ok := measures[name]
+	if !ok {
+		return nil
 	}
-	return nil
+	return m.over(r, line, w)
 }
 
 // one is the only sample of a metric that is counted or measured once a window.

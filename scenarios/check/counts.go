@@ -6,6 +6,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/metric"
 	"baton/scenarios/plan"
 )
 
@@ -78,8 +79,8 @@ func totalOf(metric string, t trace.Totals) int {
 
 // totals returns the last totals of each line of traffic that yields the metric,
 // or of the one line; none if no such line ever reported.
-func (r *run) totals(metric, line string) map[string]trace.Totals {
-	m, _ := plan.MetricOf(metric)
+func (r *run) totals(name, line string) map[string]trace.Totals {
+	m, _ := metric.Of(name)
 	var found map[string]trace.Totals
 	for _, e := range r.events {
 		t := e.Totals
@@ -94,7 +95,7 @@ func (r *run) totals(metric, line string) map[string]trace.Totals {
 	return found
 }
 
-func yields(m plan.Metric, kind string) bool {
+func yields(m metric.Metric, kind string) bool {
 	return len(m.Of) == 0 || slices.Contains(m.Of, kind)
 }
 

@@ -16,7 +16,7 @@ import (
 // window, with its whole length: a stall that a fault caused may have begun with
 // a message that was meant just before. Where no gap was long enough to be
 // recorded the value is 0: below the generator's threshold.
-func (r *run) gaps(metric, line string, w window) []sample {
+func (r *run) gaps(metric string, share float64, line string, w window) []sample {
 	totals := r.totals(metric, line)
 	if totals == nil {
 		return nil
@@ -41,7 +41,7 @@ func (r *run) gaps(metric, line string, w window) []sample {
 			flows = max(flows, t.Opened)
 		}
 	}
-	return r.quantile(slices.Collect(maps.Values(longest)), flows, share(metric), w)
+	return r.quantile(slices.Collect(maps.Values(longest)), flows, share, w)
 }
 
 // flowID names one flow of a line of traffic.
@@ -52,17 +52,6 @@ func length(g *trace.Gap) time.Duration { return g.To.Sub(g.From) }
 // byLength orders gaps so that the order does not depend on how they were found.
 func byLength(a, b *trace.Gap) int {
 	return cmp.Or(cmp.Compare(length(a), length(b)), cmp.Compare(a.From, b.From), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Flow, b.Flow))
-}
-
-// share is the quantile that a gap metric asks for; all but two ask for the maximum.
-func share(metric string) float64 {
-	switch metric {
-	case "gap_tcp_p50_ms":
-		return 0.50
-	case "gap_tcp_p99_ms":
-		return 0.99
-	}
-	return 1
 }
 
 // quantile is the nearest-rank quantile over all flows, of which those without a

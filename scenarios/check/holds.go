@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"baton/scenarios/lab"
+	"baton/scenarios/metric"
 	"baton/scenarios/plan"
 )
 
@@ -106,7 +107,7 @@ func (s *State) compare(c plan.Compare) (bool, string) {
 // target is the value that a comparison's right side comes to, in the unit of
 // its metric: milliseconds for times.
 func target(c plan.Compare, env plan.Env) (float64, error) {
-	if m, _ := plan.MetricOf(c.Metric); m.Unit == plan.Count || !c.Value.IsDuration() {
+	if m, _ := metric.Of(c.Metric); m.Unit == metric.Count || !c.Value.IsDuration() {
 		return c.Value.Number()
 	}
 	d, err := c.Value.Duration(env)
@@ -116,64 +117,21 @@ func target(c plan.Compare, env plan.Env) (float64, error) {
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // quantity writes the value of a metric with its unit.
-func quantity(metric string, value float64) string {
-	m, _ := plan.MetricOf(metric)
-	if m.Unit == plan.Count {
+func quantity(name string, value float64) string {
+	m, _ := metric.Of(name)
+	if m.Unit == metric.Count {
 		return fmt.Sprintf("%g", value)
 	}
 	return fmt.Sprintf("%gms", round(value))
 }
 
 // value is what a metric is at this moment.
-func (s *State) value(metric, line string) (float64, bool) {
-	switch metric {
-	case "masters":
-		return float64(s.Masters()), true
-	case "forwarders":
-		return float64(s.Forwarders()), true
-	case "sessions":
-		return float64(s.Sessions(line)), true
-	case "rst":
-		return float64(s.Tally.RST), true
-	case "lost":
-		return sumOf(s.Tally.Lost, line), true
-	case "corrupt":
-		return sumOf(s.Tally.Corrupt, line), true
-	case "moved":
-		return sumOf(s.Tally.Moved, line), true
-	case "connects_failed":
-		return sumOf(s.Tally.Refused, line), true
-	case "role_changes":
-		return float64(s.Tally.RoleChanges), true
-	case "gap":
-		var longest time.Duration
-		for name, gap := range s.Tally.Gap { // in any order: the longest
-			if line == "" || line == name {
-				longest = max(longest, gap)
-			}
-		}
-		return milliseconds(longest), true
-	case "sync_entries":
-		entries, ok := 0, false
-		for _, n := range s.Live() {
-			if n.InSync {
-				entries, ok = max(entries, n.Sync.Entries), true
-			}
-		}
-		return float64(entries), ok
+func (s *State) value(name, line string) (float64, bool) {
+	m := measures[name]
+	if m.now == nil {
+		return 0, false
 	}
-	return 0, false
-}
-
-func sumOf(counts map[string]int, line string) float64 {
-	if line != "" {
-		return float64(counts[line])
-	}
-	sum := 0
-	for _, n := range counts { // in any order: a sum
-		sum += n
-	}
-	return float64(sum)
+	return m.now(s, line)
 }
 
 // replicasDiffer says why the live nodes' tables are not known to be equal, "" if they are.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"baton/impl/trace"
+	"baton/scenarios/metric"
 	"baton/scenarios/plan"
 )
 
@@ -168,7 +169,7 @@ func controlVerdict(named []string, findings []finding) (Outcome, []string) {
 // metrics measures everything over the run.
 func (r *run) metrics() Metrics {
 	m := Metrics{}
-	for _, metric := range plan.Metrics {
+	for _, metric := range metric.All() {
 		samples := r.samples(metric.Name, "", r.window)
 		for i, s := range samples {
 			if i == 0 || s.value > m[metric.Name] {

@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
@@ -11,16 +10,9 @@ import (
 	"baton/scenarios/lab"
 )
 
-// latencies measures detect_ms, takeover_ms or handover_ms for what began in the
-// window, a sample each.
-func (r *run) latencies(metric string, w window) []sample {
-	if metric == "handover_ms" {
-		return r.handovers(w)
-	}
-	until := r.lastDown
-	if metric == "takeover_ms" {
-		until = r.nextMaster
-	}
+// latencies measures from each loss of a MASTER in the window until something, a sample
+// each.
+func (r *run) latencies(until func(loss, window) (clock.Instant, bool), w window) []sample {
 	var samples []sample
 	for _, l := range r.losses(w) {
 		if n := r.stateBefore(l.begin).Nodes[l.node]; n == nil || n.Role != roleMaster {
@@ -119,9 +111,9 @@ func (r *run) handovers(w window) []sample {
 	return samples
 }
 
-// syncs measures sync_ms and sync_entries: for each node that came to be insync in
+// syncs measures a value of each sync by which a node came to be insync in
 // the window after a restore or heal.
-func (r *run) syncs(metric string, w window) []sample {
+func (r *run) syncs(value func(*trace.Sync) float64, w window) []sample {
 	var samples []sample
 	after := false
 	for _, e := range r.events {
@@ -131,11 +123,7 @@ func (r *run) syncs(metric string, w window) []sample {
 		if !after || e.Sync == nil || !w.has(e.At) || !completed(e.Sync) {
 			continue
 		}
-		value := float64(e.Sync.Entries)
-		if metric == "sync_ms" {
-			value = round(milliseconds(time.Duration(e.Sync.Took)))
-		}
-		samples = append(samples, sample{window: point(e.At), value: value,
+		samples = append(samples, sample{window: point(e.At), value: value(e.Sync),
 			what: fmt.Sprintf("%s, %d entries at %s", e.Node, e.Sync.Entries, r.at(e.At))})
 	}
 	return samples

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"baton/scenarios/fault"
+	"baton/scenarios/metric"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -41,7 +42,7 @@ func TestReferenceHasTheTables(t *testing.T) {
 func metricTable() string {
 	var b strings.Builder
 	b.WriteString("| metric | what is measured |\n|---|---|\n")
-	for _, m := range Metrics {
+	for _, m := range metric.All() {
 		star := ""
 		if m.PerLine {
 			star = "*"

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"baton/scenarios/metric"
 )
 
 // Lint returns what there is to say about a plan as a whole: names that nothing
@@ -231,7 +233,7 @@ func (l *linter) atOnce(c Cond, g Guard) {
 // comesToHold refuses comparisons that are true from the beginning, or have no
 // value until all is over: "rst == 0 within 5s" would pass at once.
 func (l *linter) comesToHold(c Cond) {
-	m, _ := MetricOf(c.Compare.Metric)
+	m, _ := metric.Of(c.Compare.Metric)
 	switch {
 	case !m.Now:
 		l.errorf(c.Pos, "", "", "%s is judged over a stretch of time; say it without within", c.Compare.Name())
@@ -245,15 +247,15 @@ func (l *linter) comesToHold(c Cond) {
 func (l *linter) measurable(c Cond, g Guard) {
 	switch {
 	case c.Compare != nil:
-		m, _ := MetricOf(c.Compare.Metric)
+		m, _ := metric.Of(c.Compare.Metric)
 		l.measured(m, c, g)
 	case c.Named == Sticky:
-		m, _ := MetricOf("moved")
+		m, _ := metric.Of("moved")
 		l.measured(m, c, g)
 	}
 }
 
-func (l *linter) measured(m Metric, c Cond, g Guard) {
+func (l *linter) measured(m metric.Metric, c Cond, g Guard) {
 	arg := ""
 	if c.Compare != nil {
 		arg = c.Compare.Arg

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"baton/scenarios/lab"
+	"baton/scenarios/metric"
 )
 
 // Plan is a parsed scenario.
@@ -81,10 +82,10 @@ type Service struct {
 
 // Kinds of traffic.
 const (
-	Sessions = "sessions" // long-lived TCP sessions that echo numbered, checksummed messages
-	Connects = "connects" // short TCP connections at a rate: connect, one echo, close
-	Probe    = "probe"    // one UDP flow that is echoed at a rate
-	Flows    = "flows"    // many idle flows, to fill the table
+	Sessions = metric.Sessions
+	Connects = metric.Connects
+	Probe    = metric.Probe
+	Flows    = metric.Flows
 )
 
 // Traffic is one line of load on one service, from all clients.

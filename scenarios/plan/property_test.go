@@ -9,6 +9,7 @@ import (
 
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
+	"baton/scenarios/metric"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -68,12 +69,12 @@ func aCond() *rapid.Generator[Cond] {
 		case 2:
 			return Cond{Named: rapid.SampledFrom(named).Draw(t, "named")}
 		}
-		m := rapid.SampledFrom(Metrics).Draw(t, "metric")
+		m := rapid.SampledFrom(metric.All()).Draw(t, "metric")
 		c := &Compare{Metric: m.Name, Op: rapid.SampledFrom([]string{"<", "<=", "==", ">=", ">", "!="}).Draw(t, "op")}
 		if m.PerLine && not {
 			c.Arg = aName().Draw(t, "arg")
 		}
-		c.Value = anExpr(m.Unit == Duration || m.Unit == Milliseconds && not).Draw(t, "value")
+		c.Value = anExpr(m.Unit == metric.Duration || m.Unit == metric.Milliseconds && not).Draw(t, "value")
 		return Cond{Compare: c}
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"baton/scenarios/metric"
 )
 
 func readFile(t testing.TB, file string) string {
@@ -107,7 +109,7 @@ func TestNearestWord(t *testing.T) {
 
 // Every word of the tables is documented and has a place to be used.
 func TestTablesAreWhole(t *testing.T) {
-	for _, m := range Metrics {
+	for _, m := range metric.All() {
 		if m.Doc == "" || m.Check == "" {
 			t.Errorf("metric %s has no doc or no check", m.Name)
 		}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"baton/scenarios/metric"
 )
 
 // DefaultWithin bounds a wait, or an eventually, that names no time.
@@ -140,7 +142,7 @@ func (b *builder) condition(c *condition) []Cond {
 	case c.Arg == nil && slices.Contains(named, c.Name):
 		return []Cond{{Named: c.Name, Pos: position(c.Pos)}}
 	}
-	if _, ok := MetricOf(c.Name); ok {
+	if _, ok := metric.Of(c.Name); ok {
 		b.errorf(position(c.Pos), "", "%q is compared with nothing; say for example %s == 0", c.Name, c.Name)
 		return nil
 	}
@@ -168,12 +170,12 @@ func (b *builder) nodeState(c *condition, p *predicate) []Cond {
 
 func (b *builder) comparison(c *condition) []Cond {
 	at := position(c.Pos)
-	m, ok := MetricOf(c.Name)
+	m, ok := metric.Of(c.Name)
 	if !ok { // takeover < 200ms
-		m, ok = MetricOf(c.Name + "_ms")
+		m, ok = metric.Of(c.Name + "_ms")
 	}
 	if !ok {
-		b.errorf(at, nearest(c.Name, metricNames()), "unknown metric %q", c.Name)
+		b.errorf(at, nearest(c.Name, metric.Names()), "unknown metric %q", c.Name)
 		return nil
 	}
 	cmp := &Compare{Metric: m.Name, Op: c.Op}
@@ -191,23 +193,15 @@ func (b *builder) comparison(c *condition) []Cond {
 		return nil
 	}
 	switch {
-	case m.Unit == Count && value.IsDuration():
+	case m.Unit == metric.Count && value.IsDuration():
 		b.errorf(position(c.Value.Pos), "", "%s is a number and cannot be compared with the time %s", c.Name, value)
 		return nil
-	case m.Unit == Duration && !value.IsDuration() && !value.zero():
+	case m.Unit == metric.Duration && !value.IsDuration() && !value.zero():
 		b.errorf(position(c.Value.Pos), value.String()+"ms", "%s is a time, and %s has no unit", c.Name, value)
 		return nil
 	}
 	cmp.Value = value
 	return []Cond{{Compare: cmp, Pos: at}}
-}
-
-func metricNames() []string {
-	names := make([]string, len(Metrics))
-	for i, m := range Metrics {
-		names[i] = m.Name
-	}
-	return names
 }
 
 // duration is a sum that must be a time.

@@ -1,0 +1,98 @@
+package check
+
+import (
+	"time"
+
+	"baton/impl/trace"
+)
+
+// measure is how a metric gets its value.
+type measure struct {
+	// over samples it over a window, of one line of traffic or of all.
+	over func(r *run, line string, w window) []sample
+	// now is its value at a moment, counted from when the State was made; nil for a
+	// metric that has none before all is over.
+	now func(s *State, line string) (float64, bool)
+}
+
+// measures has the measure of each metric of package metric.
+var measures = map[string]measure{
+	"masters":         {over: ofPair((*run).masters), now: counted((*State).Masters)},
+	"forwarders":      {over: ofPair((*run).forwarders), now: counted((*State).Forwarders)},
+	"rst":             {over: ofPair((*run).rst), now: counted(func(s *State) int { return s.Tally.RST })},
+	"lost":            {over: events("lost"), now: tallied(func(t *Tally) map[string]int { return t.Lost })},
+	"corrupt":         {over: events("corrupt"), now: tallied(func(t *Tally) map[string]int { return t.Corrupt })},
+	"moved":           {over: events("moved"), now: tallied(func(t *Tally) map[string]int { return t.Moved })},
+	"connects_failed": {over: events("connects_failed"), now: tallied(func(t *Tally) map[string]int { return t.Refused })},
+	"sessions": {over: (*run).sessions, now: func(s *State, line string) (float64, bool) {
+		return float64(s.Sessions(line)), true
+	}},
+	"gap":            {over: quantile("gap", 1), now: (*State).longestGap},
+	"gap_udp_max_ms": {over: quantile("gap_udp_max_ms", 1)},
+	"gap_tcp_p50_ms": {over: quantile("gap_tcp_p50_ms", 0.50)},
+	"gap_tcp_p99_ms": {over: quantile("gap_tcp_p99_ms", 0.99)},
+	"gap_tcp_max_ms": {over: quantile("gap_tcp_max_ms", 1)},
+	"detect_ms":      {over: ofPair(func(r *run, w window) []sample { return r.latencies(r.lastDown, w) })},
+	"takeover_ms":    {over: ofPair(func(r *run, w window) []sample { return r.latencies(r.nextMaster, w) })},
+	"handover_ms":    {over: ofPair((*run).handovers)},
+	"sync_ms": {over: synced(func(s *trace.Sync) float64 {
+		return round(milliseconds(time.Duration(s.Took)))
+	})},
+	"sync_entries": {over: synced(func(s *trace.Sync) float64 { return float64(s.Entries) }), now: (*State).syncEntries},
+	"role_changes": {over: ofPair((*run).roleChanges), now: counted(func(s *State) int { return s.Tally.RoleChanges })},
+}
+
+// ofPair is a measure that no single line of traffic has.
+func ofPair(over func(*run, window) []sample) func(*run, string, window) []sample {
+	return func(r *run, _ string, w window) []sample { return over(r, w) }
+}
+
+func events(metric string) func(*run, string, window) []sample {
+	return func(r *run, line string, w window) []sample { return r.counted(metric, line, w) }
+}
+
+// quantile is a measure of the flows' longest gaps.
+func quantile(metric string, share float64) func(*run, string, window) []sample {
+	return func(r *run, line string, w window) []sample { return r.gaps(metric, share, line, w) }
+}
+
+func synced(value func(*trace.Sync) float64) func(*run, string, window) []sample {
+	return func(r *run, _ string, w window) []sample { return r.syncs(value, w) }
+}
+
+func counted(count func(*State) int) func(*State, string) (float64, bool) {
+	return func(s *State, _ string) (float64, bool) { return float64(count(s)), true }
+}
+
+// tallied sums what was counted by line, or takes the count of one line.
+func tallied(counts func(*Tally) map[string]int) func(*State, string) (float64, bool) {
+	return func(s *State, line string) (float64, bool) {
+		sum := 0
+		for name, n := range counts(&s.Tally) { // in any order: a sum
+			if line == "" || line == name {
+				sum += n
+			}
+		}
+		return float64(sum), true
+	}
+}
+
+func (s *State) longestGap(line string) (float64, bool) {
+	var longest time.Duration
+	for name, gap := range s.Tally.Gap { // in any order: the longest
+		if line == "" || line == name {
+			longest = max(longest, gap)
+		}
+	}
+	return milliseconds(longest), true
+}
+
+func (s *State) syncEntries(string) (float64, bool) {
+	entries, ok := 0, false
+	for _, n := range s.Live() {
+		if n.InSync {
+			entries, ok = max(entries, n.Sync.Entries), true
+		}
+	}
+	return float64(entries), ok
+}

@@ -1,0 +1,163 @@
+// Package metric is the table of what a run is measured by: a row a metric, with what
+// the language, lint, the checks, the reports and the comparison of runs must know of it.
+//
+// The package measures nothing. Package check has a measure for every row.
+package metric
+
+import (
+	"slices"
+	"strings"
+
+	"baton/scenarios/fault"
+)
+
+// Unit is what a metric counts.
+type Unit uint8
+
+const (
+	Count        Unit = iota // things
+	Milliseconds             // compares with a duration; a plain number is milliseconds
+	Duration                 // compares with a duration only
+)
+
+// Kinds of traffic, which yield metrics.
+const (
+	Sessions = "sessions" // long-lived TCP sessions that echo numbered, checksummed messages
+	Connects = "connects" // short TCP connections at a rate: connect, one echo, close
+	Probe    = "probe"    // one UDP flow that is echoed at a rate
+	Flows    = "flows"    // many idle flows, to fill the table
+)
+
+// Kinds lists the kinds of traffic.
+func Kinds() []string { return []string{Sessions, Connects, Probe, Flows} }
+
+// Metric is something that a condition can compare.
+type Metric struct {
+	Name  string
+	Unit  Unit
+	Check string // the name under which package check judges it, for control lines
+	// PerLine metrics may be asked of one line of traffic: lost(web).
+	PerLine bool
+	// Of lists the kinds of traffic that yield it; without one of those it cannot
+	// be judged. Empty: no traffic is needed.
+	Of []string
+	// Grows says that within a window the value only ever rises.
+	Grows bool
+	// Now says that it has a value at every instant, so that it can be waited for.
+	Now bool
+	// After lists the faults without which it has no value.
+	After []string
+	Doc   string
+
+	// Title is what tables call it, "" for its name in words.
+	Title string
+	// Rank is its place among the columns of a table of runs, 0 for none; Summary says
+	// that the short table of a pull request has it too.
+	Rank    int
+	Summary bool
+	// Least is the smallest change that a comparison of runs tells, in the metric's
+	// unit: below it the clock and the pace of probes decide. 0 is a metric that is not
+	// compared, since it does not say how well a failover went.
+	Least float64
+}
+
+// What a change of a metric must come to at least: a millisecond, or one in two runs.
+const (
+	leastTime  = 1
+	leastCount = 0.5
+)
+
+var (
+	// losses are the faults that take a MASTER away unasked.
+	losses = fault.Meant(func(v fault.Verb) bool { return v.Takes })
+	// resyncs are the faults after which connection sync begins anew.
+	resyncs = fault.Meant(func(v fault.Verb) bool { return v.Resyncs })
+	echoes  = []string{Sessions, Connects, Probe}
+)
+
+// metrics in the order of the reference.
+var metrics = []Metric{
+	{Name: "masters", Now: true, Check: "masters", Doc: "nodes that have the Master role at one time"},
+	{Name: "forwarders", Now: true, Check: "forwarders", Doc: "nodes that may forward at one time, by their lease and as seen on the wire"},
+	{Name: "rst", Now: true, Check: "rst", Of: Kinds(), Grows: true, Title: "RST", Rank: 6, Summary: true, Least: leastCount,
+		Doc: "TCP segments with RST seen at the edges; one that is relayed counts at both, one after both ends have acknowledged the other's FIN nowhere but in a note"},
+	{Name: "lost", Now: true, Check: "lost", PerLine: true, Of: []string{Sessions}, Grows: true, Rank: 7, Summary: true, Least: leastCount,
+		Doc: "established sessions that died before their end"},
+	{Name: "corrupt", Now: true, Check: "corrupt", PerLine: true, Of: echoes, Grows: true, Least: leastCount,
+		Doc: "echoes with wrong bytes, sequence or checksum"},
+	{Name: "moved", Now: true, Check: "sticky", PerLine: true, Of: []string{Sessions}, Grows: true, Least: leastCount,
+		Doc: "sessions whose echo came from another backend than before"},
+	{Name: "connects_failed", Now: true, Check: "connects_failed", PerLine: true, Of: []string{Connects}, Grows: true, Least: leastCount,
+		Doc: "connections that were refused, reset or timed out"},
+	{Name: "sessions", Now: true, Check: "sessions", PerLine: true, Of: []string{Sessions}, Doc: "sessions that are open"},
+	{Name: "gap", Now: true, Unit: Duration, Check: "gap", PerLine: true, Of: echoes, Grows: true,
+		Doc: "the longest time that one flow got no answer to what it meant to send"},
+	{Name: "gap_udp_max_ms", Unit: Milliseconds, Check: "gap", Of: []string{Probe}, Grows: true,
+		Title: "udp gap", Rank: 4, Summary: true, Least: leastTime, Doc: "the longest gap of a UDP probe"},
+	{Name: "gap_tcp_p50_ms", Unit: Milliseconds, Check: "gap", Of: []string{Sessions}, Grows: true,
+		Title: "tcp stall p50", Rank: 5, Summary: true, Least: leastTime, Doc: "median over the sessions of each one's longest stall"},
+	{Name: "gap_tcp_p99_ms", Unit: Milliseconds, Check: "gap", Of: []string{Sessions}, Grows: true, Least: leastTime,
+		Doc: "99th percentile of the same"},
+	{Name: "gap_tcp_max_ms", Unit: Milliseconds, Check: "gap", Of: []string{Sessions}, Grows: true, Least: leastTime,
+		Doc: "maximum of the same"},
+	{Name: "detect_ms", Unit: Milliseconds, Check: "detect", After: losses, Grows: true, Rank: 1, Least: leastTime,
+		Doc: "from the loss of a Master to the last path's Down at the survivor"},
+	{Name: "takeover_ms", Unit: Milliseconds, Check: "takeover", After: losses, Grows: true, Rank: 2, Summary: true, Least: leastTime,
+		Doc: "from the loss of a Master to the survivor's Master role"},
+	{Name: "handover_ms", Unit: Milliseconds, Check: "handover", Grows: true, Rank: 3, Summary: true, Least: leastTime,
+		Doc: "from the Master's wish to leave to the peer's Master role"},
+	{Name: "sync_ms", Unit: Milliseconds, Check: "sync", After: resyncs, Grows: true, Rank: 8, Least: leastTime,
+		Doc: "from the sync stream's begin to insync, after a restore or heal"},
+	{Name: "sync_entries", Now: true, Check: "sync", After: resyncs,
+		Doc: "entries of the replica at that moment"},
+	{Name: "role_changes", Now: true, Check: "role_changes", Grows: true, Doc: "times that a node became Master"},
+}
+
+// All lists the table.
+func All() []Metric { return slices.Clone(metrics) }
+
+// Of returns the metric of that name.
+func Of(name string) (Metric, bool) {
+	i := slices.IndexFunc(metrics, func(m Metric) bool { return m.Name == name })
+	if i < 0 {
+		return Metric{}, false
+	}
+	return metrics[i], true
+}
+
+// Names lists the names of all metrics.
+func Names() []string {
+	names := make([]string, len(metrics))
+	for i, m := range metrics {
+		names[i] = m.Name
+	}
+	return names
+}
+
+// Chosen lists the metrics that are meant.
+func Chosen(is func(Metric) bool) []Metric {
+	return slices.DeleteFunc(All(), func(m Metric) bool { return !is(m) })
+}
+
+// Columns lists the metrics that a table of runs shows, in its order.
+func Columns() []Metric {
+	columns := Chosen(func(m Metric) bool { return m.Rank > 0 })
+	slices.SortFunc(columns, func(a, b Metric) int { return a.Rank - b.Rank })
+	return columns
+}
+
+// Heading is the metric as tables call it: udp gap.
+func (m Metric) Heading() string {
+	if m.Title != "" {
+		return m.Title
+	}
+	return strings.ReplaceAll(strings.TrimSuffix(m.Name, "_ms"), "_", " ")
+}
+
+// Column is its heading with the unit, where that is not a count.
+func (m Metric) Column() string {
+	if m.Unit == Count {
+		return m.Heading()
+	}
+	return m.Heading() + " ms"
+}
