@@ -47,6 +47,7 @@ type process struct {
 	inbox    []node.Input // while frozen or busy
 	beats    []node.Input // heartbeats likewise: they are read first
 	work     work
+	loop     loop
 	exited   func() // told when the daemon has ended by itself
 
 	buf [etherLen + ipLen + tcpLen]byte
@@ -129,6 +130,7 @@ func (p *process) boot(life uint64) {
 		panic(fmt.Sprintf("sim: configuration was checked: %v", err))
 	}
 	p.core, p.tunnel, p.lost = core, tunnel, 0
+	p.loop = loop{since: p.w.now}
 	p.changed()
 	p.setLease(0)
 	for _, in := range []node.Input{node.Link{Name: clientSide, Up: true}, node.Link{Name: backendSide, Up: true}, node.Dataplane{Ready: true}} {
@@ -258,7 +260,7 @@ func (p *process) timer(e *event) {
 	case p.clock.at(p.core.Deadline()) > p.w.now:
 		p.setTimer()
 	default:
-		p.step(node.Timer{})
+		p.wake()
 	}
 }
 

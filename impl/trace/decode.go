@@ -89,6 +89,9 @@ func (s *scan) event(x *Event, key []byte) {
 	case "replica":
 		x.Replica = once(s, x.Replica)
 		s.object(func(key []byte) { s.replicaField(x.Replica, key) })
+	case "loop":
+		x.Loop = once(s, x.Loop)
+		s.object(func(key []byte) { s.loopField(x.Loop, key) })
 	case "leak":
 		x.Leak = once(s, x.Leak)
 		s.object(func(key []byte) { s.leakField(x.Leak, key) })

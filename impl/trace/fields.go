@@ -357,6 +357,21 @@ func (s *scan) replicaField(x *Replica, key []byte) {
 	}
 }
 
+func (s *scan) loopField(x *Loop, key []byte) {
+	switch string(key) {
+	case "for":
+		x.For = s.duration()
+	case "timers":
+		x.Timers = s.int()
+	case "idle":
+		x.Idle = s.int()
+	case "late":
+		x.Late = s.int()
+	default:
+		s.bad = true
+	}
+}
+
 func (s *scan) leakField(x *Leak, key []byte) {
 	switch string(key) {
 	case "what":

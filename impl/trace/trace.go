@@ -36,6 +36,7 @@ const (
 	KindForwarder Kind = "forwarder" // another node began to carry a VIP's packets, as seen on the wire
 	KindStall     Kind = "stall"     // the host itself stood still: measurements around it prove nothing
 	KindReplica   Kind = "replica"   // digest of a node's connection table
+	KindLoop      Kind = "loop"      // how often a node's loop asked for a timer
 	KindLeak      Kind = "leak"      // something was left behind after teardown
 	KindNote      Kind = "note"      // anything else worth a line in the report
 )
@@ -66,6 +67,7 @@ type Event struct {
 	Forwarder *Forwarder `json:"forwarder,omitempty"`
 	Stall     *Stall     `json:"stall,omitempty"`
 	Replica   *Replica   `json:"replica,omitempty"`
+	Loop      *Loop      `json:"loop,omitempty"`
 	Leak      *Leak      `json:"leak,omitempty"`
 	Note      string     `json:"note,omitempty"`
 }
@@ -285,6 +287,14 @@ type Stall struct {
 type Replica struct {
 	Entries int    `json:"entries"`
 	Digest  string `json:"digest"`
+}
+
+// Loop is what a node's loop did lately.
+type Loop struct {
+	For    Dur `json:"for"`            // up to now
+	Timers int `json:"timers"`         // that the core asked for and got
+	Idle   int `json:"idle,omitempty"` // of them those from which nothing followed
+	Late   int `json:"late,omitempty"` // idle ones after which the core wanted another at once
 }
 
 // Leak names something that outlived its run.

@@ -85,5 +85,5 @@ type finding struct {
 var explicable = map[string]bool{
 	plan.CheckRole: true, plan.CheckInSync: true, plan.CheckWait: true, plan.Converged: true, plan.Replica: true,
 	"gap": true, "detect": true, "takeover": true, "handover": true, "sync": true,
-	"sessions": true, "connects_failed": true, "role_changes": true, "masters": true,
+	"sessions": true, "connects_failed": true, "role_changes": true, "masters": true, plan.Served: true, plan.Rests: true,
 }

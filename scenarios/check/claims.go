@@ -166,14 +166,16 @@ func (r *run) over(c plan.Cond, w window, line int) finding {
 	switch {
 	case c.Compare != nil:
 		return r.compare(f, *c.Compare, w)
-	case c.Named == plan.Gates:
-		return r.gates(f, w)
-	case c.Named == plan.Announce:
-		return r.announce(f, w)
-	case c.Named == plan.Sticky:
-		return r.sticky(f, w)
+	case stretched[c.Named] != nil:
+		return stretched[c.Named](r, f, w)
 	}
 	return r.throughout(f, c, w)
+}
+
+// stretched judges the named conditions that are true of a stretch of time.
+var stretched = map[string]func(r *run, f finding, w window) finding{
+	plan.Gates: (*run).gates, plan.Announce: (*run).announce, plan.Sticky: (*run).sticky,
+	plan.Served: (*run).served, plan.Exclusive: (*run).exclusive, plan.Kept: (*run).kept, plan.Rests: (*run).rests,
 }
 
 // onTheWay lists the roles that a node may take before it has the one that is

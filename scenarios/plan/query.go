@@ -2,7 +2,6 @@ package plan
 
 import (
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -109,9 +108,8 @@ func (p *Plan) Detect(world string) time.Duration {
 	var detect time.Duration
 	for i, node := range nodes {
 		peer := nodes[1-i]
-		mult, _ := strconv.Atoi(p.Value(world, peer, "bfd.mult"))
 		interval := max(p.span(world, peer, "bfd.tx"), p.span(world, node, "bfd.rx"))
-		detect = max(detect, time.Duration(mult)*interval)
+		detect = max(detect, p.mult(world, peer)*interval)
 	}
 	return detect
 }

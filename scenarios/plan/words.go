@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"baton/scenarios/lab"
 	"baton/scenarios/metric"
 )
@@ -34,9 +36,13 @@ const (
 	Gates     = "gates"     // nobody became Master without its gates
 	Announce  = "announce"  // nobody announced a VIP before it could forward
 	Sticky    = "sticky"    // no session changed its backend
+	Served    = "served"    // whenever a node can serve, one that can forwards
+	Exclusive = "exclusive" // never two forwarders while anything passes between the nodes
+	Kept      = "kept"      // no table forgets sessions that live
+	Rests     = "rests"     // no node asks for timers without end
 )
 
-var named = []string{Converged, Replica, Gates, Announce, Sticky}
+var named = []string{Converged, Replica, Gates, Announce, Sticky, Served, Exclusive, Kept, Rests}
 
 // IsState reports whether a named condition is true of an instant. The others
 // are true of a stretch of time.
@@ -101,7 +107,8 @@ func Implied(check string) (Cond, bool) {
 		return zero(check), true
 	case "masters", "forwarders":
 		return Cond{Compare: &Compare{Metric: check, Op: "<=", Value: Expr{Terms: []Term{{Factor: 1}}}}}, true
-	case Converged, Replica, Gates, Announce, Sticky:
+	}
+	if slices.Contains(named, check) {
 		return Cond{Named: check}, true
 	}
 	return Cond{}, false

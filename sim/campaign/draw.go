@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"baton/impl/ha"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 	"baton/sim"
@@ -46,7 +45,7 @@ const refresh = 12 * time.Second
 // recovery is how long after the last fault the pair may need to serve again: a node
 // that flapped waits for a lengthened recovery delay.
 func (d *drawing) recovery() time.Duration {
-	return max(refresh, ha.HoldFactorMax*d.hold+2*time.Second)
+	return max(refresh, plan.HoldFactorMax*d.hold+2*time.Second)
 }
 
 func (d *drawing) line(format string, args ...any) { fmt.Fprintf(&d.text, format+"\n", args...) }

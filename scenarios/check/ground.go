@@ -1,0 +1,131 @@
+package check
+
+import (
+	"slices"
+	"strings"
+
+	"baton/impl/clock"
+	"baton/scenarios/lab"
+)
+
+// stretch is a time in which the world did nothing new to the pair, and what it had
+// done until then.
+type stretch struct {
+	window
+	able   []string // the nodes that can serve
+	parted string   // what silences both directions of every path between the nodes, "" if something does not
+	// whole: a node that can serve holds the whole table.
+	whole bool
+}
+
+// stretches cuts the run where the world did something, by what it says of its faults.
+func (r *run) stretches() []stretch {
+	s, h := NewState(r.plan, r.meta.World), holders{}
+	var found []stretch
+	now := r.stretch(s, h, r.from)
+	for _, e := range r.events {
+		s.Apply(e)
+		h.follow(s)
+		if e.Fault == nil {
+			continue
+		}
+		if now.to = e.At; now.from < now.to {
+			found = append(found, now)
+		}
+		now = r.stretch(s, h, e.At)
+	}
+	now.to = max(now.from, r.to)
+	return append(found, now)
+}
+
+// stretch is the one that begins in a state.
+func (r *run) stretch(s *State, h holders, from clock.Instant) stretch {
+	t := stretch{window: window{from: from}, parted: r.parted(s)}
+	for _, name := range lab.Nodes() {
+		if r.canServe(s, name) {
+			t.able = append(t.able, name)
+			t.whole = t.whole || h[name]
+		}
+	}
+	return t
+}
+
+// canServe reports whether a node runs and reaches what it tracks.
+func (r *run) canServe(s *State, name string) bool {
+	n := s.Nodes[name]
+	if !n.Up || n.Frozen {
+		return false
+	}
+	for _, host := range r.plan.Targets(r.meta.World, name) {
+		if r.silenced(s, name, host, "") || r.silenced(s, host, name, "") {
+			return false
+		}
+	}
+	return true
+}
+
+// parted names the cuts that silence both directions of every path between the
+// nodes, "" if one direction of one path is left.
+func (r *run) parted(s *State) string {
+	a, b := lab.Nodes()[0], lab.Nodes()[1]
+	for _, path := range r.paths() {
+		if !r.silenced(s, a, b, path) || !r.silenced(s, b, a, path) {
+			return ""
+		}
+	}
+	cuts := make([]string, len(s.Cuts))
+	for i, c := range s.Cuts {
+		cuts[i] = c.String()
+	}
+	return "cut " + strings.Join(cuts, ", ")
+}
+
+// paths are the links that carry heartbeats: those that join the nodes.
+func (r *run) paths() []string {
+	return slices.DeleteFunc(r.plan.Topo.Lab().Joining(lab.Nodes()[0], lab.Nodes()[1]), func(link string) bool { return link == lab.Backends })
+}
+
+// silenced reports whether nothing that from sends reaches to, on a link or on any.
+func (r *run) silenced(s *State, from, to, link string) bool {
+	rules := r.plan.Topo.Lab().Rules(from, to, link)
+	return len(rules) > 0 && !slices.ContainsFunc(rules, func(rule lab.Rule) bool { return !slices.Contains(s.Cuts, rule) })
+}
+
+// holders follows which nodes hold the whole table: the MASTER, and a node that is in
+// sync. Without a MASTER that lives nothing changes, for nobody has more to give.
+type holders map[string]bool
+
+func (h holders) follow(s *State) {
+	master := slices.ContainsFunc(s.Live(), func(n *Node) bool { return n.Role == roleMaster })
+	for _, name := range lab.Nodes() {
+		switch n := s.Nodes[name]; {
+		case !n.Up:
+			h[name] = false
+		case n.Role == roleMaster:
+			h[name] = true
+		case master:
+			h[name] = n.InSync
+		}
+	}
+}
+
+// calmFrom is the instant from which on chaos keeps nobody from serving.
+func (r *run) calmFrom() clock.Instant {
+	after, ever := r.plan.CalmFrom(r.meta.World)
+	if !ever {
+		return clock.Never
+	}
+	if after == 0 {
+		return r.from
+	}
+	return r.began().Add(after)
+}
+
+// began is when the run started: the instant of its first event.
+func (r *run) began() clock.Instant { return r.events[0].At }
+
+// clip is what of w lies between from and to; false if nothing does.
+func (w window) clip(from, to clock.Instant) (window, bool) {
+	w = window{max(w.from, from), min(w.to, to)}
+	return w, w.from < w.to
+}

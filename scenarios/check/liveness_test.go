@@ -1,0 +1,239 @@
+package check
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/trace"
+	"baton/scenarios/fault"
+	"baton/scenarios/plan"
+)
+
+// lasting is a run of a minute: lb1 is Master from 100 on and both tables are whole at
+// 300. What goes wrong is for the test to add.
+func lasting() *tape {
+	t := &tape{}
+	t.add(-900, "", trace.Event{Kind: trace.KindMeta, Meta: &trace.Meta{Version: trace.Version, Scenario: "s", World: plan.Sim,
+		SUT: "reference", Seed: 7, Detect: trace.Dur(150 * time.Millisecond)}})
+	for _, node := range []string{"lb1", "lb2"} {
+		t.role(-800, node, "Init", "Backup", "LinksUp", "DataplaneReady")
+	}
+	t.step(0, plan.VerbWait, "begin")
+	t.promote(100, "lb1", 100_000)
+	t.sync(300, "lb2", "insync", 2, 20*time.Millisecond)
+	t.step(300, plan.VerbWait, "end")
+	t.replica(1500, "lb1", "aa")
+	t.replica(1500, "lb2", "aa")
+	for at := 1000; at <= 60_000; at += 1000 {
+		t.totals(float64(at), trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Sessions: 2, Opened: 2, Sent: 20, Received: 20})
+		for _, node := range []string{"lb1", "lb2"} {
+			t.loop(float64(at), node, trace.Loop{Timers: 50, Idle: 2})
+		}
+	}
+	t.step(60_000, plan.VerbEnd, "begin")
+	t.step(60_010, plan.VerbEnd, "end")
+	t.totals(60_011, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 2, Sent: 100, Received: 100})
+	return t
+}
+
+func (t *tape) loop(at float64, node string, l trace.Loop) {
+	l.For = trace.Dur(time.Second)
+	t.add(at, node, trace.Event{Kind: trace.KindLoop, Loop: &l})
+}
+
+// entries is what a node says of the size of its table.
+func (t *tape) entries(at float64, node string, n int) {
+	t.add(at, node, trace.Event{Kind: trace.KindReplica, Replica: &trace.Replica{Entries: n, Digest: "bb"}})
+}
+
+// struck is a fault that takes hold at once.
+func (t *tape) struck(at float64, verb, target string) {
+	t.fault(at, verb, target, "begin")
+	t.fault(at, verb, target, "receipt")
+}
+
+// until ends a node's last lease before its time.
+func (t *tape) until(at float64, node string) { t.lease(at, node, at) }
+
+// over moves the role from one node to the other.
+func (t *tape) over(at float64, from, to string) {
+	t.until(at-5, from)
+	t.role(at-5, from, "Master", "Backup")
+	t.promote(at, to, 100_000)
+}
+
+// TestLiveness has, for each clause of the liveness checks, a trace in which it holds
+// and one in which it does not.
+func TestLiveness(t *testing.T) {
+	both := func(t *tape, at float64) {
+		t.struck(at, fault.Cut, "lb1<->lb2")
+	}
+	for _, test := range []struct {
+		name, check, lines string
+		edit               func(*tape)
+		want               Outcome
+		says               string
+	}{
+		{"nothing happens", plan.Served, "", func(*tape) {}, Pass, "in 1 stretches"},
+		{"nobody forwards", plan.Served, "", func(t *tape) { t.until(30_000, "lb1") }, Fail, "nobody forwards from +30.000s"},
+		{"the survivor takes over", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Crash, "lb1")
+			t.promote(2150, "lb2", 100_000)
+		}, Pass, ""},
+		{"the survivor does not take over", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Crash, "lb1")
+		}, Fail, "nobody forwards"},
+		{"the survivor takes over when the repair may just take so long", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Crash, "lb1")
+			t.promote(12_900, "lb2", 100_000)
+		}, Pass, ""},
+		{"the survivor takes over too late", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Crash, "lb1")
+			t.promote(13_100, "lb2", 100_000)
+		}, Fail, "lb2 could serve, and had 11s"},
+		{"a damped survivor without a table has longer", plan.Served, "", func(t *tape) {
+			t.sync(1500, "lb2", "snapshot", 1, 0)
+			t.struck(2000, fault.Crash, "lb1")
+			t.promote(20_000, "lb2", 100_000)
+		}, Pass, ""},
+		{"a damped survivor without a table, too late", plan.Served, "", func(t *tape) {
+			t.sync(1500, "lb2", "snapshot", 1, 0)
+			t.struck(2000, fault.Crash, "lb1")
+			t.promote(21_000, "lb2", 100_000)
+		}, Fail, "and had 18.5s"},
+		{"nobody is left to serve", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Crash, "lb1")
+			t.struck(2000, fault.Freeze, "lb2")
+		}, Pass, ""},
+		{"only a node without its targets forwards", plan.Served, "config track.targets=backends\n", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->backends")
+		}, Fail, "only lb1 forwards, which cannot serve"},
+		{"the node with its targets takes over", plan.Served, "config track.targets=backends\n", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->backends")
+			t.over(3000, "lb1", "lb2")
+		}, Pass, ""},
+		{"both have lost their targets", plan.Served, "config track.targets=backends\n", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->backends")
+			t.struck(2000, fault.Cut, "lb2->backends")
+			t.until(20_000, "lb1")
+		}, Pass, ""},
+		{"a target that nobody tracks", plan.Served, "", func(t *tape) { t.struck(2000, fault.Cut, "lb1->backends") }, Pass, ""},
+		{"a handover takes a moment", plan.Served, "", func(t *tape) {
+			t.role(39_990, "lb1", "Master", "Yielding")
+			t.until(39_990, "lb1")
+			t.promote(40_002, "lb2", 100_000)
+		}, Pass, ""},
+		{"a handover takes long", plan.Served, "", func(t *tape) {
+			t.role(39_000, "lb1", "Master", "Yielding")
+			t.until(39_000, "lb1")
+			t.promote(40_000, "lb2", 100_000)
+		}, Fail, "nobody forwards from +39.000s"},
+		{"chaos that ends excuses while it lasts", plan.Served, "chaos stall=5s stall.for=1s until=20s\n", func(t *tape) {
+			t.until(19_000, "lb1")
+			t.promote(25_000, "lb1", 100_000)
+		}, Pass, ""},
+		{"chaos that ends does not excuse what comes after", plan.Served, "chaos stall=5s stall.for=1s until=20s\n", func(t *tape) {
+			t.until(40_000, "lb1")
+		}, Fail, ""},
+		{"failing writes do not excuse", plan.Served, "chaos apply.fail=0.5\n", func(t *tape) { t.until(40_000, "lb1") }, Fail, ""},
+		{"chaos that never ends", plan.Served, "chaos stall=5s stall.for=1s\n", func(*tape) {}, Inconclusive, "never ends"},
+
+		{"one forwarder", plan.Exclusive, "", func(*tape) {}, Pass, "never two forwarders"},
+		{"two forwarders without a cut", plan.Exclusive, "", func(t *tape) { t.promote(20_000, "lb2", 20_100) }, Fail, "lb1 and lb2"},
+		{"two parts of a pair", plan.Exclusive, "", func(t *tape) {
+			both(t, 10_000)
+			t.promote(10_150, "lb2", 60_000)
+		}, Pass, "excused: cut lb1>lb2 on"},
+		{"two forwarders before the cut", plan.Exclusive, "", func(t *tape) {
+			both(t, 10_000)
+			t.promote(9_950, "lb2", 60_000)
+		}, Fail, ""},
+		{"one direction is left", plan.Exclusive, "", func(t *tape) {
+			t.struck(10_000, fault.Cut, "lb1->lb2")
+			t.promote(10_150, "lb2", 60_000)
+		}, Fail, ""},
+		{"one direction of one path is left", plan.Exclusive, "", func(t *tape) {
+			t.struck(10_000, fault.Cut, "lb1->lb2")
+			t.struck(10_000, fault.Cut, "lb2->lb1 via clients")
+			t.promote(10_150, "lb2", 60_000)
+		}, Fail, ""},
+		{"one path is left", plan.Exclusive, "", func(t *tape) {
+			t.struck(10_000, fault.Cut, "lb1<->lb2 via sync")
+			t.promote(10_150, "lb2", 60_000)
+		}, Fail, ""},
+		{"the parts find together in time", plan.Exclusive, "", func(t *tape) {
+			both(t, 10_000)
+			t.struck(20_000, fault.Heal, "")
+			t.promote(10_150, "lb2", 27_600)
+		}, Pass, ""},
+		{"the parts find together too late", plan.Exclusive, "", func(t *tape) {
+			both(t, 10_000)
+			t.struck(20_000, fault.Heal, "")
+			t.promote(10_150, "lb2", 27_700)
+		}, Fail, "up to +27.650s only"},
+		{"the parts find together by the one direction that is healed", plan.Exclusive, "", func(t *tape) {
+			both(t, 10_000)
+			t.struck(20_000, fault.Heal, "lb1->lb2")
+			t.promote(10_150, "lb2", 40_000)
+		}, Fail, ""},
+
+		{"tables that stay", plan.Kept, "", func(t *tape) { t.entries(5000, "lb2", 2) }, Pass, ""},
+		{"tables that lose what has ended", plan.Kept, "", func(t *tape) {
+			t.entries(5000, "lb2", 9)
+			t.entries(5500, "lb2", 2)
+		}, Pass, ""},
+		{"a follower loses what lives", plan.Kept, "", func(t *tape) { t.entries(5000, "lb2", 1) }, Fail, "lb2 from 2 to 1 entries"},
+		{"the MASTER loses what lives", plan.Kept, "", func(t *tape) { t.entries(5000, "lb1", 0) }, Fail, "lb1 from 2 to 0 entries"},
+		{"a daemon that ended forgets", plan.Kept, "", func(t *tape) {
+			t.struck(4000, fault.Kill, "lb2")
+			t.struck(4500, fault.Restore, "lb2")
+			t.entries(5000, "lb2", 0)
+		}, Pass, ""},
+		{"two parts cannot be merged", plan.Kept, "", func(t *tape) {
+			both(t, 4000)
+			t.struck(4900, fault.Heal, "")
+			t.entries(5000, "lb2", 0)
+		}, Pass, ""},
+		{"one direction is left, and a table is thrown away", plan.Kept, "", func(t *tape) {
+			t.struck(4000, fault.Cut, "lb1->lb2")
+			t.struck(4900, fault.Heal, "")
+			t.entries(5000, "lb2", 0)
+		}, Fail, ""},
+		{"lost with the only whole table", plan.Kept, "", func(t *tape) {
+			t.struck(3000, fault.Crash, "lb2")
+			t.struck(3500, fault.Restore, "lb2")
+			t.struck(3500, fault.Crash, "lb1")
+			t.entries(4000, "lb2", 2)
+			t.entries(5000, "lb2", 1)
+		}, Pass, ""},
+
+		{"loops that rest", plan.Rests, "", func(*tape) {}, Pass, "at most 50 timers"},
+		{"a deadline in the past", plan.Rests, "", func(t *tape) { t.loop(5500, "lb1", trace.Loop{Timers: 20, Idle: 20, Late: 1}) },
+			Fail, "1 timers for what was due already"},
+		{"timers without end", plan.Rests, "", func(t *tape) { t.loop(5500, "lb2", trace.Loop{Timers: 2000}) }, Fail, "2000 timers"},
+		{"no more timers than the heartbeats explain", plan.Rests, "config bfd.tx=10ms bfd.rx=10ms\n",
+			func(t *tape) { t.loop(5500, "lb2", trace.Loop{Timers: 1100}) }, Pass, ""},
+		{"more timers than the heartbeats explain", plan.Rests, "config bfd.tx=10ms bfd.rx=10ms\n",
+			func(t *tape) { t.loop(5500, "lb2", trace.Loop{Timers: 1200}) }, Fail, "explain 1167"},
+		{"nobody tells of a loop", plan.Rests, "", func(t *tape) { t.without(func(e trace.Event) bool { return e.Loop != nil }) },
+			Inconclusive, "no node told"},
+	} {
+		t.Run(test.check+"/"+test.name, func(t *testing.T) {
+			tape := lasting()
+			test.edit(tape)
+			p, found := plan.Check("s.scn", []byte("scenario s\nservice web tcp 198.18.0.100:80\ntraffic web sessions tcp count=2 every=100ms\n"+
+				test.lines+"always "+test.check+"\n@0s wait lb1 is Master and lb2 insync within 3s\n@60s end\n"))
+			if errs := found.Errors(true); len(errs) > 0 {
+				t.Fatal(errs)
+			}
+			slices.SortStableFunc(*tape, func(a, b trace.Event) int { return int(a.At - b.At) })
+			v := judged(p, tape)
+			got, detail := outcome(v, test.check)
+			if got != test.want || !strings.Contains(detail, test.says) {
+				t.Errorf("%s, want %s and %q\n%s", got, test.want, test.says, show(v))
+			}
+		})
+	}
+}

@@ -1,0 +1,45 @@
+package sim
+
+import (
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/node"
+	"baton/impl/trace"
+)
+
+// loop counts the timers of a daemon's loop.
+type loop struct {
+	since              clock.Instant
+	timers, idle, late int
+}
+
+// loopEvery is how often the counts are put on record.
+const loopEvery = time.Second
+
+// wake lets the core have the timer that it asked for.
+func (p *process) wake() {
+	p.core.Step(p.clock.local(p.w.now), node.Timer{})
+	effects := p.core.Ready()
+	p.loop.timers++
+	if len(effects) == 0 {
+		p.loop.idle++
+		if p.clock.at(p.core.Deadline()) <= p.w.now {
+			p.loop.late++
+		}
+	}
+	p.work.effects = effects
+	p.pump()
+	p.tellLoop()
+}
+
+// tellLoop puts the counts on record.
+func (p *process) tellLoop() {
+	l := &p.loop
+	if p.w.now.Sub(l.since) < loopEvery {
+		return
+	}
+	p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLoop,
+		Loop: &trace.Loop{For: trace.Dur(p.w.now.Sub(l.since)), Timers: l.timers, Idle: l.idle, Late: l.late}})
+	p.loop = loop{since: p.w.now}
+}
