@@ -57,13 +57,38 @@ func (s *Session) ResetForwardingPlane(now clock.Instant) {
 // DiagNone that it is over, without taking the session down (RFC 5880 section
 // 6.8.17). The next failure of the session itself overwrites it.
 func (s *Session) SignalConcatenatedPath(now clock.Instant, diag Diag) error {
-	switch diag {
-	case DiagNone, DiagConcatenatedPathDown, DiagReverseConcatenatedPathDown:
-	default:
-		return fmt.Errorf("bfd: signal concatenated path: diagnostic %d is none of 0, 6, 8 (RFC 5880 6.8.17)", diag)
+	if err := validatePathSignal(diag); err != nil {
+		return err
 	}
 	s.change(now, func() { s.diag = diag })
 	return nil
+}
+
+func validatePathSignal(diag Diag) error {
+	switch diag {
+	case DiagNone, DiagConcatenatedPathDown, DiagReverseConcatenatedPathDown:
+		return nil
+	}
+	return fmt.Errorf("bfd: signal concatenated path: diagnostic %d is none of 0, 6, 8 (RFC 5880 6.8.17)", diag)
+}
+
+// SetPathSignal is SignalConcatenatedPath for good: until the next call every packet
+// carries the diagnostic in the place of bfd.LocalDiag, which goes on to say, to
+// LocalDiag, why the session went down. A change is sent at once.
+func (s *Session) SetPathSignal(now clock.Instant, diag Diag) error {
+	if err := validatePathSignal(diag); err != nil {
+		return err
+	}
+	s.change(now, func() { s.signal, s.signals = diag, true })
+	return nil
+}
+
+// PathSignal returns the diagnostic that packets carry.
+func (s *Session) PathSignal() Diag {
+	if s.signals {
+		return s.signal
+	}
+	return s.diag
 }
 
 // SetIntervals changes the two intervals of the configuration (RFC 5880 sections

@@ -111,3 +111,39 @@ func TestRFC7419_3_CommonIntervals(t *testing.T) {
 		}
 	}
 }
+
+// A path signal outlives a failure of the session, whose reason stays known here.
+func TestAPathSignalIsKept(t *testing.T) {
+	s, err := New(Config{LocalDiscr: 1, DesiredMinTxInterval: 50 * time.Millisecond, RequiredMinRxInterval: 50 * time.Millisecond, DetectMult: 3}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	diags := func() (all []Diag) {
+		for _, b := range s.Ready().Packets {
+			p, err := Parse(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, p.Diag)
+		}
+		return all
+	}
+	s.Advance(1)
+	diags()
+	if err := s.SetPathSignal(2, DiagReverseConcatenatedPathDown); err != nil {
+		t.Fatal(err)
+	}
+	if got := diags(); len(got) != 1 || got[0] != DiagReverseConcatenatedPathDown {
+		t.Errorf("a new signal sends %v", got)
+	}
+	s.ResetForwardingPlane(3)
+	if got := diags(); len(got) != 0 {
+		t.Errorf("a failure sends %v, although the packet is the same", got)
+	}
+	if s.LocalDiag() != DiagForwardingPlaneReset {
+		t.Errorf("LocalDiag is %v", s.LocalDiag())
+	}
+	if err := s.SetPathSignal(4, DiagAdminDown); err == nil {
+		t.Error("a diagnostic that is no path signal is accepted")
+	}
+}

@@ -13,9 +13,11 @@ type Session struct {
 	cfg    Config
 	random rand.PCG
 
-	state State
-	diag  Diag // bfd.LocalDiag
-	peer  peer
+	state   State
+	diag    Diag // bfd.LocalDiag
+	signal  Diag // what packets carry in its place, if signals
+	signals bool
+	peer    peer
 
 	auth      authenticator
 	intervals intervals
@@ -87,6 +89,9 @@ func (s *Session) RemoteDiag() Diag { return s.peer.diag }
 // Heard reports whether a valid packet came within the last Detection Time, or in
 // Demand mode whether no Poll has gone unanswered for one since.
 func (s *Session) Heard() bool { return s.peer.discr != 0 }
+
+// LastReceived returns when the last packet was accepted, the zero Instant before the first.
+func (s *Session) LastReceived() clock.Instant { return s.peer.lastRx }
 
 // LastSent returns when the last control packet was handed out, the zero Instant
 // before the first.

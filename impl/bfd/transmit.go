@@ -14,7 +14,7 @@ type transmitter struct {
 // Final and authentication (RFC 5880 section 6.8.7).
 func (s *Session) contents() Packet {
 	return Packet{
-		Diag:                    s.diag,
+		Diag:                    s.PathSignal(),
 		State:                   s.state,
 		ControlPlaneIndependent: s.cfg.ControlPlaneIndependent,
 		Demand:                  s.demandActive(),

@@ -54,6 +54,9 @@ func (e *Engine) whyNot() Reason {
 	return Reason{text: "the peer is not MASTER"}
 }
 
+// Current reports whether the source's state is known from the present stream.
+func (e *Engine) Current() bool { return e.stream && e.intake.open }
+
 // lag is how many of the source's changes have not taken hold here, as far as is known.
 func (e *Engine) lag() uint64 {
 	return max(e.intake.head, e.pos.seq) - e.intake.applied

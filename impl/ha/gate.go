@@ -33,6 +33,8 @@ const (
 	// PeerReady: the peer is able to serve and holds the whole table, so that the
 	// role can be handed to it. The one gate that concerns a MASTER's leaving.
 	PeerReady
+	// PeerAble: the peer could serve, although the role cannot be handed to it in order.
+	PeerAble
 
 	gateEnd
 )
@@ -44,7 +46,7 @@ const (
 )
 
 var gateNames = [...]string{"LinksUp", "DataplaneReady", "Reachable", "Arbitrated", "NoMaster", "HoldDown",
-	"InSync", "Degraded", "Granted", "PeerReady"}
+	"InSync", "Degraded", "Granted", "PeerReady", "PeerAble"}
 
 // Has reports whether all gates of h are open in g.
 func (g Gates) Has(h Gates) bool { return g&h == h }

@@ -36,6 +36,9 @@ func (h *Hold) Restart(now clock.Instant) {
 	h.began = now
 }
 
+// Damped reports whether the delay still runs at now and is longer than configured.
+func (h *Hold) Damped(now clock.Instant) bool { return h.factor > 1 && now < h.Ends() }
+
 // Ends returns the instant from which on the delay has run.
 func (h *Hold) Ends() clock.Instant { return h.began.Add(h.length()) }
 

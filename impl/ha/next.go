@@ -24,6 +24,8 @@ const (
 	HandoverFailed
 	// Outranked: the peer is MASTER too and ranks above this node.
 	Outranked
+	// Unheard: the peer has taken the role and does not hear this node.
+	Unheard
 	// Outranks: the peer is MASTER too and ranks below this node.
 	Outranks
 	// StopAsked: the process is to end.
@@ -34,7 +36,7 @@ const (
 )
 
 var eventNames = [events]string{"GatesChanged", "Installed", "LeaseHeld", "LeaseFailed", "LeaseExpired",
-	"HandoverAsked", "HandedOver", "HandoverFailed", "Outranked", "Outranks", "StopAsked", "Abandoned"}
+	"HandoverAsked", "HandedOver", "HandoverFailed", "Outranked", "Unheard", "Outranks", "StopAsked", "Abandoned"}
 
 func (e Event) String() string {
 	if e < events {

@@ -1,59 +1,60 @@
 package ha
 
-import (
-	"testing"
-	"time"
-
-	"baton/impl/clock"
-)
+import "testing"
 
 func TestRankOrder(t *testing.T) {
-	base := Rank{Able: true, Epoch: 3, Complete: true, Priority: 100, ID: "lb2"}
-	above := []struct {
+	base := Rank{Able: true, Epoch: 3, Witnessed: 3, Complete: true, Flows: 200, Priority: 100, ID: "lb2"}
+	with := func(edit func(*Rank)) Rank {
+		r := base
+		edit(&r)
+		return r
+	}
+	for _, above := range []struct {
 		name string
 		rank Rank
 	}{
-		{"higher epoch beats everything but ability", Rank{Able: true, Epoch: 4, Complete: false, Priority: 1, ID: "z"}},
-		{"complete table beats priority", Rank{Able: true, Epoch: 3, Complete: true, Priority: 101, ID: "z"}},
-		{"priority beats id", Rank{Able: true, Epoch: 3, Complete: true, Priority: 101, ID: "z"}},
-		{"smaller id decides at last", Rank{Able: true, Epoch: 3, Complete: true, Priority: 100, ID: "lb1"}},
-	}
-	for _, c := range above {
-		if c.rank.Compare(base) <= 0 || base.Compare(c.rank) >= 0 {
-			t.Errorf("%s: %+v does not rank above %+v", c.name, c.rank, base)
+		{"a newer witnessed table beats all but ability", with(func(r *Rank) { r.Witnessed, r.Flows, r.Damped, r.Priority, r.ID = 4, 0, true, 1, "z" })},
+		{"a table with more flows beats priority", with(func(r *Rank) { r.Flows, r.Damped, r.Priority, r.ID = 201, true, 1, "z" })},
+		{"priority beats the id", with(func(r *Rank) { r.Priority, r.ID = 101, "z" })},
+		{"the smaller id decides at last", with(func(r *Rank) { r.ID = "lb1" })},
+	} {
+		if above.rank.Compare(base) <= 0 || base.Compare(above.rank) >= 0 {
+			t.Errorf("%s: %+v does not rank above %+v", above.name, above.rank, base)
 		}
 	}
-	below := []struct {
+	for _, below := range []struct {
 		name string
 		rank Rank
 	}{
-		{"a node that is not able ranks last", Rank{Able: false, Epoch: 9, Complete: true, Priority: 255, ID: "a"}},
-		{"an incomplete table ranks below", Rank{Able: true, Epoch: 3, Complete: false, Priority: 255, ID: "a"}},
-	}
-	for _, c := range below {
-		if c.rank.Compare(base) >= 0 {
-			t.Errorf("%s: %+v does not rank below %+v", c.name, c.rank, base)
+		{"a node that is not able ranks last", with(func(r *Rank) { r.Able, r.Witnessed, r.Priority, r.ID = false, 9, 255, "a" })},
+		{"an incomplete table ranks below", with(func(r *Rank) { r.Witnessed, r.Complete, r.Flows, r.Priority, r.ID = 9, false, 999, 255, "a" })},
+		{"a node that flaps is not preferred among equals", with(func(r *Rank) { r.Damped, r.ID = true, "a" })},
+	} {
+		if below.rank.Compare(base) >= 0 || base.Compare(below.rank) <= 0 {
+			t.Errorf("%s: %+v does not rank below %+v", below.name, below.rank, base)
 		}
+	}
+	if alone := with(func(r *Rank) { r.Epoch, r.ID = 99, "lb3" }); alone.Compare(base) >= 0 {
+		t.Error("an epoch that was raised in isolation outranks")
+	}
+	if base.Compare(base) != 0 {
+		t.Error("a rank differs from itself")
 	}
 }
 
-func TestHoldDownLengthensWhileFlapping(t *testing.T) {
-	const delay = 500 * time.Millisecond
-	h := NewHold(0, delay)
-	if got := h.Ends(); got != clock.Instant(delay) {
-		t.Fatalf("first hold ends at %d, want %d", got, delay)
-	}
-	now := clock.Instant(delay)
-	for _, factor := range []int{2, 4, 8, 16, 16} {
-		h.Restart(now)
-		if got, want := h.Ends().Sub(now), time.Duration(factor)*delay; got != want {
-			t.Errorf("hold after a flap: %v, want %v", got, want)
+// The order of version 1 is the one that those nodes compute.
+func TestRankOrderOfVersion1(t *testing.T) {
+	base := Rank{Able: true, Epoch: 3, Complete: true, Priority: 100, ID: "lb2"}
+	for _, above := range []Rank{
+		{Able: true, Epoch: 4, Priority: 1, ID: "z"},
+		{Able: true, Epoch: 3, Complete: true, Priority: 101, ID: "z"},
+		{Able: true, Epoch: 3, Complete: true, Priority: 100, ID: "lb1"},
+	} {
+		if above.CompareVersion1(base) <= 0 || base.CompareVersion1(above) >= 0 {
+			t.Errorf("%+v does not rank above %+v", above, base)
 		}
-		now = h.Ends()
 	}
-	now = now.Add(flapWindow * HoldFactorMax * delay)
-	h.Restart(now)
-	if got := h.Ends().Sub(now); got != delay {
-		t.Errorf("hold after a calm time: %v, want %v", got, delay)
+	if unable := (Rank{Epoch: 9, Complete: true, Priority: 255, ID: "a"}); unable.CompareVersion1(base) >= 0 {
+		t.Error("a node that is not able does not rank last")
 	}
 }

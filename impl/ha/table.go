@@ -37,6 +37,9 @@ var (
 	retire  = []Action{Grant, Tell, Follow, RestartHold}
 )
 
+// unheard is why a node stops that hears its peer serve: the peer does not hear it.
+const unheard = "peer serves and does not hear this node"
+
 var table = [roles][events][]rule{
 	Init: {
 		GatesChanged: {{open: healthy, to: Backup, actions: []Action{Follow, Tell}, reason: "links and dataplane ready"}},
@@ -62,6 +65,7 @@ var table = [roles][events][]rule{
 		LeaseFailed:  {{to: Fault, actions: fail, reason: "dataplane refused the lease"}},
 		LeaseExpired: {{to: Backup, actions: demote, reason: "lease expired"}},
 		Outranked:    {{to: Backup, actions: demote, reason: "peer is MASTER and ranks above"}},
+		Unheard:      {{to: Backup, actions: demote, reason: unheard}},
 		StopAsked:    {{to: Backup, actions: demote, reason: "stopping"}},
 	},
 
@@ -70,11 +74,13 @@ var table = [roles][events][]rule{
 			{shut: healthy, to: Fault, actions: fail, reason: "links or dataplane failed"},
 			{shut: Arbitrated, to: Backup, actions: demote, reason: "arbiter's lease lost"},
 			{open: PeerReady, shut: Reachable, to: Yielding, actions: yield, reason: "tracked targets unreachable"},
+			{open: PeerAble, shut: Reachable, to: Backup, actions: demote, reason: "tracked targets unreachable, and the role cannot be handed over"},
 		},
 		LeaseFailed:   {{to: Fault, actions: fail, reason: "dataplane refused the lease"}},
 		LeaseExpired:  {{to: Backup, actions: demote, reason: "lease expired"}},
 		HandoverAsked: {{open: PeerReady, to: Yielding, actions: yield, reason: "handover asked for"}},
 		Outranked:     {{to: Backup, actions: demote, reason: "peer is MASTER and ranks above"}},
+		Unheard:       {{to: Backup, actions: demote, reason: unheard}},
 		Outranks:      {{to: Master, actions: []Action{Announce, Tell}, reason: "peer is MASTER and ranks below: announced again"}},
 		StopAsked: {
 			{open: PeerReady, to: Yielding, actions: yield, reason: "stopping"},
@@ -91,6 +97,7 @@ var table = [roles][events][]rule{
 		LeaseExpired:   {{to: Backup, actions: demote, reason: "paused while handing over: the peer may have claimed"}},
 		HandoverFailed: {{to: Claiming, actions: claim, reason: "handover failed: role taken back"}},
 		Outranked:      {{to: Backup, actions: demote, reason: "peer is MASTER and ranks above"}},
+		Unheard:        {{to: Backup, actions: demote, reason: unheard}},
 		Abandoned:      {{to: Backup, actions: demote, reason: "stopping: nobody took over"}},
 	},
 

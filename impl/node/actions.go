@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"time"
 
 	"baton/impl/ha"
 )
@@ -13,7 +14,7 @@ func (n *Node) act(action ha.Action) {
 		n.releaseLease()
 		n.announce.stop() // what it announces it no longer forwards
 	case ha.Install:
-		n.install.begin(n.now)
+		n.install.begin(n.now, n.notice())
 		if n.cfg.AnnounceEarly {
 			n.startAnnouncement()
 		}
@@ -47,6 +48,15 @@ func (n *Node) act(action ha.Action) {
 	case ha.RestartHold:
 		n.hold.Restart(n.now)
 	}
+}
+
+// notice is how long a claim is said by BFD before it takes hold. A peer that speaks on
+// the stream has said that it does not serve.
+func (n *Node) notice() time.Duration {
+	if n.live() {
+		return 0
+	}
+	return noticeTime
 }
 
 // pumpSync turns what the sync engine wants into effects.

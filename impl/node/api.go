@@ -45,6 +45,9 @@ type (
 		ID  uint64
 		Up  bool
 		Why string // when lost
+		// Version is that of the protocol which both ends have agreed to speak, 0 for
+		// the newest.
+		Version uint8
 	}
 
 	// Message is one frame of the sync stream with the given ID. Frames of any
@@ -91,6 +94,13 @@ type (
 		Entries []flow.Entry // what a Dump found
 	}
 )
+
+func (s Stream) version() uint8 {
+	if s.Version == 0 {
+		return Version
+	}
+	return s.Version
+}
 
 func (Timer) input()         {}
 func (Packet) input()        {}

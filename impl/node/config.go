@@ -67,16 +67,26 @@ const (
 	yieldLimit = time.Second
 	// grantLimit is how long a grant stays good that could not be acted upon at once.
 	grantLimit = time.Second
-	// staleAfter is how long a table counts as in sync after the stream to a live
-	// MASTER was lost.
+	// staleAfter is how long a table counts as in sync after the live MASTER was heard
+	// last on the stream.
 	staleAfter = time.Second
+	// ownTableLife is how long the table of a node that led stays complete while its
+	// peer serves without having it: for about as long as clients retransmit.
+	ownTableLife = 30 * time.Second
+	// unreachableLimit is how long a MASTER keeps the role without its targets while
+	// the role cannot be handed over in order.
+	unreachableLimit = 2 * time.Second
+	// noticeTime is how long a node that claims without the peer's word has said so by
+	// BFD before it forwards. It is longer than a packet takes between the nodes, so
+	// that a MASTER that still hears this node has stopped by then.
+	noticeTime = 2 * time.Millisecond
 	// installLimit is how long a claim waits for what was received last to take hold.
 	installLimit = 500 * time.Millisecond
-	// muteLimit is how long a new stream may be without a word of the peer.
+	// muteLimit is how long a stream stands on which the peer says nothing.
 	muteLimit = 2 * time.Second
-	// hearLimit is how long a MASTER that speaks on the stream may take to be heard by
-	// BFD: sessions that are not Up send once a second (RFC 5880 section 6.8.3), each
-	// has to hear the other, and one packet may be lost.
+	// hearLimit is how long two nodes that hear each other again may take to bring a
+	// session Up: sessions that are not Up send once a second (RFC 5880 section
+	// 6.8.3), each has to hear the other, and one packet may be lost.
 	hearLimit = 3 * time.Second
 	// readRetry is how long after a failed read the dataplane is read again. It doubles
 	// with each failure, up to rereadPause.

@@ -22,6 +22,7 @@ var gateTable = []struct {
 	{ha.Degraded, judgeDegraded},
 	{ha.Granted, judgeGranted},
 	{ha.PeerReady, judgePeerReady},
+	{ha.PeerAble, judgePeerAble},
 }
 
 // why is the reason for a gate's state. It becomes text only when somebody reads it,
@@ -75,18 +76,25 @@ func judgeReachable(v *view) (bool, why) {
 func judgeArbitrated(*view) (bool, why) { return true, because("no arbiter is configured") }
 
 func judgeNoMaster(v *view) (bool, why) {
-	peer := v.peer
 	switch {
 	case v.leaving:
 		return false, because("this node is leaving")
 	case v.silent && !v.listened && !v.cfg.GatesOff:
-		return false, because("peer is silent, but this node has not listened for long enough: it booted, was paused, or has just been told of a MASTER")
+		return false, because("peer is silent, but this node has not listened for long enough since it booted or was paused")
 	case v.silent:
-		return true, because("peer is silent on every BFD path")
-	case !v.up:
-		return false, because("peer is heard but no BFD path is up")
-	case !v.said:
-		return false, because("peer is heard but its role is unknown: no sync stream yet")
+		return true, because("peer is silent on every BFD path and on the sync stream")
+	case v.deaf:
+		return false, because("peer serves and does not hear this node")
+	case v.live:
+		return judgePeerRole(v)
+	}
+	return judgePeerCondition(v)
+}
+
+// judgePeerRole goes by what the peer says on the stream.
+func judgePeerRole(v *view) (bool, why) {
+	peer := v.peer
+	switch {
 	case peer.Role.Holds() && v.cfg.Preempt == PreemptImmediate && v.outranks:
 		return true, because("preempt: immediate")
 	case peer.Role.Holds():
@@ -95,20 +103,42 @@ func judgeNoMaster(v *view) (bool, why) {
 		return false, why{text: "peer is %s and ranks above", role: peer.Role}
 	case !v.rankKnown && !v.cfg.GatesOff:
 		return false, why{text: "peer is %s and ranks below, but does not know this node's rank yet", role: peer.Role}
+	case !v.confirmed && !v.cfg.GatesOff:
+		return false, why{text: "peer was %s, but has not answered since this node was paused", role: peer.Role}
 	}
 	return true, why{text: "peer is %s and ranks below", role: peer.Role}
 }
 
+// judgePeerCondition goes by BFD, where there is no stream to ask the peer on.
+func judgePeerCondition(v *view) (bool, why) {
+	switch {
+	case v.condition == unable:
+		return true, because("peer says by BFD that it cannot serve")
+	case v.condition == standby && v.ourTurn:
+		return true, because("peer stands by, as BFD says, and it is this node's turn")
+	case v.condition == standby:
+		return false, because("peer stands by, as BFD says, and there is no sync stream to agree on: it is not this node's turn yet")
+	case v.condition == serving:
+		return false, because("peer serves, as BFD says, and there is no sync stream")
+	}
+	return false, because("peer is heard but its role is unknown: no sync stream")
+}
+
+// judgeHoldDown: the recovery delay keeps a node that flaps from displacing another. It
+// never prolongs an outage that a node with the whole table could end.
 func judgeHoldDown(v *view) (bool, why) {
 	switch {
 	case v.cfg.GatesOff:
 		return true, because("gates: off")
 	case v.holdRun:
 		return true, because("recovery delay has run")
-	case v.waived:
-		return true, because("waived: peer was heard after the stall and is not MASTER")
+	case !v.complete || v.refused:
+		return false, because("recovery delay is running")
 	}
-	return false, because("recovery delay is running")
+	if free, _ := judgeNoMaster(v); !free {
+		return false, because("recovery delay is running")
+	}
+	return true, because("waived: the table is complete and nobody serves")
 }
 
 // judgeInSync: the table is what the last MASTER's was. While the MASTER lives, the
@@ -120,31 +150,37 @@ func judgeInSync(v *view) (bool, why) {
 		return true, because("gates: off")
 	case v.role.Holds():
 		return true, because("this node's table is the truth")
-	case v.silent || !v.said:
+	case v.silent:
 		return judgeSyncAlone(v)
-	case v.peer.Role.Holds():
+	case v.serves:
 		return judgeSyncWithMaster(v)
-	case v.peer.Rank.Epoch > v.epoch:
-		return false, because("peer has a newer table")
-	case v.peer.Rank.Epoch == v.epoch && v.peer.Rank.Complete && !v.complete:
-		return false, because("peer has a more complete table")
+	case v.live && v.better:
+		return false, because("peer has a better table")
+	case v.live && v.complete:
+		return true, because("peer has nothing newer to give")
+	case v.live && v.seen == 0:
+		return true, because("neither node ever had a MASTER")
+	case v.live:
+		return false, because("neither node has a complete table")
 	}
-	return true, because("peer has nothing newer to give")
+	return judgeSyncAlone(v)
 }
 
 func judgeSyncAlone(v *view) (bool, why) {
 	switch {
+	case v.complete:
+		return true, because("in sync when the peer was lost")
+	case !v.met:
+		return true, because("no peer was ever heard")
 	case v.seen == 0:
-		return true, because("no MASTER was ever heard of")
-	case !v.complete:
-		return false, because("peer was lost before sync was complete")
+		return false, because("peer was heard, but its table was never received")
 	}
-	return true, because("in sync when the peer was lost")
+	return false, because("peer was lost before sync was complete")
 }
 
 func judgeSyncWithMaster(v *view) (bool, why) {
-	if !v.stream && v.stale {
-		return false, because("sync stream is down while the peer is MASTER")
+	if v.stale {
+		return false, because("nothing was heard on the sync stream for too long while the peer is MASTER")
 	}
 	return v.inSync, why{sync: v.syncWhy}
 }
@@ -153,10 +189,20 @@ func judgeSyncWithMaster(v *view) (bool, why) {
 // serving. Only a MASTER gives its table.
 func judgeDegraded(v *view) (bool, why) {
 	switch {
+	case v.complete:
+		return false, because("the table is complete")
 	case v.silent:
 		return true, because("peer is silent: nobody can complete this table")
-	case v.said && !v.peer.Role.Holds() && !v.peer.Rank.Able:
+	case v.serves:
+		return false, because("peer is MASTER")
+	case v.live && !v.peer.Rank.Able:
 		return true, because("peer cannot serve: nobody can complete this table")
+	case v.live && v.better:
+		return false, because("peer has a better table")
+	case v.live && v.seen != 0:
+		return true, because("peer has no better table: nobody can complete this one")
+	case !v.live && v.condition != unknown:
+		return true, because("there is no sync stream: nobody can complete this table")
 	}
 	return false, because("peer is heard")
 }
@@ -176,10 +222,8 @@ func judgeGranted(v *view) (bool, why) {
 // judgePeerReady: the peer could be handed the role.
 func judgePeerReady(v *view) (bool, why) {
 	switch {
-	case !v.stream:
-		return false, because("no sync stream to the peer")
-	case !v.said || !v.up:
-		return false, because("peer is not heard")
+	case !v.live:
+		return false, because("no live sync stream to the peer")
 	case v.peer.Role != ha.Backup:
 		return false, why{text: "peer is %s", role: v.peer.Role}
 	case !v.peer.Rank.Able:
@@ -188,4 +232,17 @@ func judgePeerReady(v *view) (bool, why) {
 		return false, because("peer is not in sync")
 	}
 	return true, because("peer is Backup and in sync")
+}
+
+// judgePeerAble: the peer could serve, although the role cannot be handed to it in order.
+func judgePeerAble(v *view) (bool, why) {
+	switch {
+	case v.live && v.peer.Role == ha.Backup && v.peer.Rank.Able && v.reach.lacks() && v.now >= v.reach.since.Add(unreachableLimit):
+		return true, because("peer is able to serve, and this node's targets have been lost for long")
+	case v.live:
+		return false, because("the role can be handed over, or may be soon")
+	case v.up && v.condition == standby:
+		return true, because("peer could serve, as BFD says")
+	}
+	return false, because("peer does not say that it could serve")
 }

@@ -39,20 +39,3 @@ func (n *Node) updateGates() {
 		n.raise(ha.GatesChanged)
 	}
 }
-
-// noteSync takes over epoch and completeness of the table from the sync engine: a
-// follower that is in sync holds the MASTER's table, one that is not holds neither
-// its own nor the MASTER's.
-func (n *Node) noteSync() {
-	if n.role.Holds() || !n.peer.known || !n.peer.state.Role.Holds() {
-		return
-	}
-	stale := !n.stream.up && n.now >= n.staleAt()
-	in, _ := n.sync.InSync()
-	switch {
-	case in && !stale:
-		n.epoch, n.complete = n.peer.state.Rank.Epoch, true
-	case n.stream.up || stale:
-		n.complete = false
-	}
-}

@@ -105,7 +105,7 @@ func (n *Node) checkYielded() {
 // until it has answered a state sent after the grant or is silent.
 func (n *Node) sendGrant() {
 	g := grant{Epoch: n.epoch, Barrier: n.yield.barrier}
-	n.emit(SendSync{Data: g.encode()})
+	n.emit(SendSync{Data: g.encode(n.stream.version)})
 	n.peer.grant(n.stream.seq + 1) // the state that Tell sends next
 	n.leaving.wait(n.now)
 }

@@ -144,7 +144,7 @@ func TestAGrantFromBeforeASilenceIsNotTaken(t *testing.T) {
 	l.freeze("lb2")
 	l.run(time.Second)
 	g := grant{Epoch: 1}
-	lb2.held = append([]Input{Message{Stream: old, Data: g.encode()}}, lb2.held...)
+	lb2.held = append([]Input{Message{Stream: old, Data: g.encode(Version)}}, lb2.held...)
 	l.thaw("lb2")
 	l.run(50 * time.Millisecond)
 	l.wantRoles("Master", "Backup")

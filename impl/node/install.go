@@ -1,6 +1,8 @@
 package node
 
 import (
+	"time"
+
 	"baton/impl/clock"
 	"baton/impl/ha"
 )
@@ -8,11 +10,12 @@ import (
 // installation is the first part of a claim: what was received last takes hold.
 type installation struct {
 	active bool
+	from   clock.Instant // not before, because the peer is told first
 	by     clock.Instant
 }
 
-func (i *installation) begin(now clock.Instant) {
-	*i = installation{active: true, by: now.Add(installLimit)}
+func (i *installation) begin(now clock.Instant, notice time.Duration) {
+	*i = installation{active: true, from: now.Add(notice), by: now.Add(installLimit)}
 }
 
 func (i *installation) end() { *i = installation{} }
@@ -22,15 +25,18 @@ func (i *installation) end() { *i = installation{} }
 // the node from serving the others.
 func (i *installation) done(now clock.Instant, outstanding int) (done, late bool) {
 	late = i.active && now >= i.by
-	return i.active && (outstanding == 0 || late), late
+	return i.active && now >= i.from && (outstanding == 0 || late), late
 }
 
-// deadline returns when a claim stops waiting for its entries.
-func (i *installation) deadline() clock.Instant {
-	if i.active {
-		return i.by
+// deadline returns when a claim next needs a Timer.
+func (i *installation) deadline(now clock.Instant) clock.Instant {
+	switch {
+	case !i.active:
+		return clock.Never
+	case now < i.from:
+		return i.from
 	}
-	return clock.Never
+	return i.by
 }
 
 // checkInstalled raises Installed once a claiming node has nothing outstanding.

@@ -15,6 +15,8 @@ type lease struct {
 	held  bool
 	until clock.Instant // Never while not held
 	taken clock.Instant // when it was written last
+	// refused: the dataplane did not take the last one that was asked for.
+	refused bool
 }
 
 // footing is what justifies a lease at an instant.
@@ -62,7 +64,7 @@ func (l *lease) renewalAlone(f footing) clock.Instant { return l.taken.Add(f.len
 // expired reports whether the lease has run out unrenewed.
 func (l *lease) expired(now clock.Instant) bool { return l.held && now >= l.until }
 
-func (l *lease) drop() { *l = lease{until: clock.Never} }
+func (l *lease) drop() { *l = lease{until: clock.Never, refused: l.refused} }
 
 // deadline returns when the lease next needs a Timer.
 func (l *lease) deadline(f footing) clock.Instant {
@@ -75,9 +77,19 @@ func (l *lease) deadline(f footing) clock.Instant {
 	return min(l.until, l.renewalAlone(f))
 }
 
+// footing is what this node has sent justifies: by BFD, or on a stream on which the peer
+// listens where no BFD session is Up.
+func (n *Node) footing() footing {
+	f := n.paths.footing(n.now)
+	if f.lonely && n.stream.version >= versionKeepalive && n.streamLive() {
+		f.lonely, f.until = false, n.stream.sentAt.Add(leaseLength(n.paths.streamDetection()))
+	}
+	return f
+}
+
 // takeLease allows forwarding; the Done of the effect raises LeaseHeld.
 func (n *Node) takeLease() {
-	n.lease.take(n.now, n.paths.footing(n.now))
+	n.lease.take(n.now, n.footing())
 	n.emitLease(n.nextID(pending{kind: pendingLease}), n.lease.until)
 	n.traceLease()
 }
@@ -86,6 +98,7 @@ func (n *Node) leaseAnswered(failure string) {
 	switch {
 	case n.role != ha.Claiming || !n.lease.held:
 	case failure != "":
+		n.lease.refused = true
 		n.traceNote("lease refused by the dataplane: " + failure)
 		n.raise(ha.LeaseFailed)
 	default:
@@ -95,7 +108,7 @@ func (n *Node) leaseAnswered(failure string) {
 
 // renewLease moves the expiry on, if what was sent justifies it.
 func (n *Node) renewLease() {
-	if n.lease.held && n.lease.renew(n.now, n.paths.footing(n.now)) {
+	if n.lease.held && n.lease.renew(n.now, n.footing()) {
 		n.emitLease(0, n.lease.until)
 		n.traceLease()
 	}

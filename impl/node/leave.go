@@ -54,7 +54,7 @@ func (n *Node) stop() {
 
 // checkLeaving ends the node once it may go.
 func (n *Node) checkLeaving() {
-	taking := n.peer.known && n.peer.state.Role == ha.Claiming && n.stream.up
+	taking := n.live() && n.peer.state.Role == ha.Claiming
 	if !n.leaving.over(leaveInput{now: n.now, holds: n.role.Holds(), taking: taking}) {
 		return
 	}

@@ -7,6 +7,8 @@
 package node
 
 import (
+	"fmt"
+
 	"baton/impl/clock"
 	"baton/impl/ctsync"
 	"baton/impl/flow"
@@ -18,14 +20,21 @@ type Node struct {
 	cfg Config
 	now clock.Instant // the latest instant stepped to; never goes back
 
-	role     ha.Role
-	epoch    uint32 // of the table: the one claimed with, or the MASTER's that was synced
-	seen     uint32 // the largest epoch ever claimed or heard of
-	complete bool   // the table was complete at epoch
-	view     view
-	gates    gateSet
-	hold     ha.Hold
-	stall    stallWaiver
+	role  ha.Role
+	epoch uint32 // of the table: the one claimed with, or the MASTER's that was synced
+	seen  uint32 // the largest epoch ever claimed or heard of
+
+	// What the table is worth, see ha.Rank.
+	witnessed  uint32
+	complete   bool
+	flows      uint32
+	freshUntil clock.Instant // without word of the MASTER the table is stale from here on
+	following  bool          // the peer's table is being followed, of the term followed
+	followed   followedTerm
+
+	view  view
+	gates gateSet
+	hold  ha.Hold
 
 	paths     paths
 	awake     clock.Instant // from here on, silence is the peer's and not this node's own
@@ -34,9 +43,11 @@ type Node struct {
 	targets   tracker
 	dataplane Dataplane
 
-	peer   peer
-	stream stream
-	grant  grantee
+	peer     peer
+	rival    rival
+	standoff standoff
+	stream   stream
+	grant    grantee
 
 	sync     *ctsync.Engine
 	told     progressTold
@@ -84,6 +95,7 @@ func (n *Node) boot(now clock.Instant) {
 	n.pending = map[uint64]pending{}
 	n.announce.stop()
 	n.lease.drop()
+	n.rival.since, n.standoff.since = clock.Never, clock.Never
 	n.dataplane.Why = "not attached yet"
 	// A peer that froze before this node booted may still hold its lease.
 	n.awake = now.Add(n.paths.longestDetection())
@@ -92,8 +104,9 @@ func (n *Node) boot(now clock.Instant) {
 
 // Step takes one input. What follows from it is returned by Ready.
 func (n *Node) Step(now clock.Instant, in Input) {
-	n.noteLateness(now)
+	late := now.Sub(n.Deadline())
 	n.now = max(n.now, now)
+	n.noteLateness(late)
 	// Time comes before the input: a node that was paused must know that its lease
 	// and its sessions have expired before it believes anything that waited.
 	n.checkLease()
@@ -138,7 +151,7 @@ func (n *Node) take(in Input) {
 	case Message:
 		n.receiveMessage(in)
 	case Probe:
-		n.targets.receive(in)
+		n.targets.receive(n.now, in)
 	case Handover:
 		n.raise(ha.HandoverAsked)
 	case Stop:
@@ -158,9 +171,11 @@ func (n *Node) take(in Input) {
 // for inputs alone.
 func (n *Node) Deadline() clock.Instant {
 	return clock.Earliest(n.paths.deadline(), n.sync.Deadline(), n.announce.next,
-		n.lease.deadline(n.paths.footing(n.now)), n.stream.deadline(), n.grant.wait(), n.yieldWait(), n.requestWait(),
-		n.leaving.deadline(n.role.Holds()), n.install.deadline(), n.reading.wait(n.now), n.told.wait(n),
-		n.future(n.hold.Ends()), n.future(n.staleAt()), n.future(n.awake))
+		n.lease.deadline(n.footing()), n.stream.keepaliveDue(), n.future(n.stream.muteAt()), n.future(n.liveUntil()),
+		n.grant.wait(), n.yieldWait(), n.requestWait(),
+		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.told.wait(n),
+		n.future(n.hold.Ends()), n.future(n.freshUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()),
+		n.future(n.unreachableAt()), n.future(n.awake))
 }
 
 // future returns an instant at which a gate may open or close by itself, Never once it
@@ -188,16 +203,26 @@ func (n *Node) advance() {
 	}
 	n.sync.Advance(n.now)
 	n.checkStream()
+	n.sendKeepalive()
 	n.renewLease()
 	n.advanceAnnouncement()
 	n.expireGrant()
 }
 
+// settleMax is more role events than can follow from one input. A node that would go
+// round for ever is better dead: its lease ends and its peer takes over.
+const settleMax = 100
+
 // settle carries out what follows from what has changed, until nothing more does.
 func (n *Node) settle() {
-	for {
+	for round := 0; ; round++ {
+		if round > settleMax {
+			panic(fmt.Sprintf("node: %s does not settle: %v at %v, open gates %v", n.cfg.ID, n.role, n.now, n.gates.open))
+		}
 		n.pumpSync()
 		n.noteSync()
+		n.checkRival()
+		n.checkStandoff()
 		n.updateGates()
 		n.checkInstalled()
 		n.checkYielded()
@@ -211,6 +236,7 @@ func (n *Node) settle() {
 	n.askForRole()
 	n.reread()
 	n.tellRank()
+	n.sayCondition()
 	n.checkLeaving()
 	n.traceProgress()
 }
@@ -231,7 +257,9 @@ func (n *Node) fire(event ha.Event) {
 		if to == ha.Claiming {
 			n.complete = !reason.Degraded
 		}
-		n.stall.note(event, n.role, n.stream.seq+1)
+		if event == ha.LeaseExpired {
+			n.peer.confirm = n.stream.seq + 1 // the state that tells of it
+		}
 		n.traceRole(from, reason)
 		// A role may be left as soon as it is entered.
 		n.raise(ha.GatesChanged)

@@ -11,6 +11,7 @@ import (
 type path struct {
 	Path
 	session *bfd.Session
+	said    condition     // what the peer was told of this node last
 	told    clock.Instant // the latest instant that the session knows of, which must not go back
 	sending sending
 }
@@ -128,6 +129,27 @@ func (ps paths) lonelyLease() time.Duration {
 	return shortest
 }
 
+// streamDetection is how long the stream of a node with these intervals may be silent:
+// for one interval less than a session, so that a crash is detected no later than by BFD.
+func (ps paths) streamDetection() time.Duration {
+	longest := time.Duration(0)
+	for i := range ps {
+		intervals := max(ps[i].BFD.DetectMult, 2) - 1
+		longest = max(longest, time.Duration(intervals)*ps[i].BFD.DesiredMinTxInterval)
+	}
+	return longest
+}
+
+// syncUp reports whether the path of the sync stream is up.
+func (ps paths) syncUp() bool {
+	for i := range ps {
+		if ps[i].CarriesSync && ps[i].session.State() == bfd.Up {
+			return true
+		}
+	}
+	return false
+}
+
 // deadline returns when a session next needs a Timer.
 func (ps paths) deadline() clock.Instant {
 	deadline := clock.Never
@@ -142,6 +164,7 @@ func (n *Node) receivePacket(p Packet) {
 		return
 	}
 	n.paths[p.Path].receive(n.now, p)
+	n.peer.met = n.peer.met || !n.paths.silent()
 	n.pumpPath(p.Path)
 }
 
@@ -171,13 +194,9 @@ func (n *Node) sendFailed(in SendFailed) {
 
 // pathChanged draws the conclusions of one session's change.
 func (n *Node) pathChanged(p *path, change bfd.Change) {
-	if change.From != bfd.Up {
-		return
-	}
 	switch {
-	case !n.paths.anyUp():
-		n.losePeer("every BFD path is down")
-	case p.CarriesSync:
+	case change.From != bfd.Up:
+	case p.CarriesSync && (n.stream.version < versionKeepalive || !n.streamLive()):
 		n.resetStream("BFD path " + p.Name + " is down")
 	}
 }
@@ -187,10 +206,13 @@ func (n *Node) pathChanged(p *path, change bfd.Change) {
 // conclude anything, it must listen for as long as it was late, but no longer than
 // a detection time. What a scheduler takes on any day, up to the share of the
 // detection time that a lease leaves, is no pause.
-func (n *Node) noteLateness(now clock.Instant) {
+func (n *Node) noteLateness(late time.Duration) {
 	longest := n.paths.longestDetection()
-	if late := now.Sub(n.Deadline()); late > longest-leaseLength(longest) {
-		n.paused = now
-		n.awake = max(n.awake, now.Add(min(late, longest)))
+	if late <= longest-leaseLength(longest) {
+		return
 	}
+	n.paused = n.now
+	n.awake = max(n.awake, n.now.Add(min(late, longest)))
+	n.peer.confirm = n.stream.seq + 1
+	n.tell(true)
 }

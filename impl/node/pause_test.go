@@ -30,9 +30,9 @@ func TestAFrozenMasterComesBackAsBackup(t *testing.T) {
 	l.wantRoles("Backup", "Master")
 }
 
-// A pause longer than the lease but shorter than detection costs no hold-down:
-// the peer says after the pause that it has not claimed.
-func TestAShortStallIsForgivenOnceThePeerAnswers(t *testing.T) {
+// A pause longer than the lease but shorter than detection costs no recovery delay: as
+// soon as each knows that the other does not serve, the one that ranks above claims.
+func TestAShortStallCostsNoRecoveryDelay(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
 	lb1 := l.nodes["lb1"]
@@ -73,8 +73,9 @@ func TestAPacketThatWaitedCountsFromWhenItCame(t *testing.T) {
 		pause time.Duration
 		state string
 	}{
-		// The peer goes on sending; only this node's own packets are missing there.
-		{"shorter than detection", labDetect - 20*time.Millisecond, "Up"},
+		// The peer goes on sending; only this node's own packets are missing there, and
+		// the last of them left up to one interval before the pause.
+		{"shorter than detection", labDetect - labTx - 10*time.Millisecond, "Up"},
 		// The peer has declared it down and says so last.
 		{"longer than detection", 2 * labDetect, "Down"},
 	} {

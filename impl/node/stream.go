@@ -1,37 +1,55 @@
 package node
 
 import (
+	"time"
+
 	"baton/impl/clock"
 	"baton/impl/ha"
 )
 
 // stream is the sync stream of the moment.
 type stream struct {
-	id uint64
-	up bool
-	// lostAt is when the last stream was lost; meaningful while none is up.
-	lostAt clock.Instant
+	id      uint64
+	up      bool
+	version uint8 // of the protocol that both ends speak on it
+	// spoken: a state of the peer came on it. heard is when the last frame came, or the
+	// stream was established.
+	spoken bool
+	heard  clock.Instant
+	// keepalive is when the next one leaves, sentAt when the last left.
+	keepalive, sentAt clock.Instant
+
 	// seq counts the states sent, over all streams.
 	seq uint64
 	// rank is the one that the peer was told last, with the state rankSeq first.
 	rank    ha.Rank
 	rankSeq uint64
-	// mute is until when the peer must have said its state on the stream; Never once
-	// it has. A stream that was accepted by the kernel of a peer that then died says
-	// nothing, and nothing else would end it.
-	mute clock.Instant
 }
 
 // open notes that a stream is established.
-func (s *stream) open(now clock.Instant, id uint64) {
-	s.id, s.up, s.mute = id, true, now.Add(muteLimit)
+func (s *stream) open(now clock.Instant, id uint64, version uint8) {
+	s.id, s.up, s.version = id, true, version
+	s.spoken, s.heard, s.keepalive = false, now, now
 }
 
 // lose notes that nothing more will come on the stream.
-func (s *stream) lose(now clock.Instant) { s.up, s.lostAt = false, now }
+func (s *stream) lose() { s.up, s.spoken = false, false }
 
-// isMute reports whether the peer has said nothing on the stream for too long.
-func (s *stream) isMute(now clock.Instant) bool { return s.up && now >= s.mute }
+// live reports whether the peer speaks on the stream: a frame came within limit. A
+// peer that sends no keepalives speaks for as long as the stream stands.
+func (s *stream) live(now clock.Instant, limit time.Duration) bool {
+	return s.up && s.spoken && (s.version < versionKeepalive || now < s.heard.Add(limit))
+}
+
+// mute reports whether nothing has come on the stream for so long that it is given up.
+func (s *stream) mute(now clock.Instant) bool { return now >= s.muteAt() }
+
+func (s *stream) muteAt() clock.Instant {
+	if !s.up || s.spoken && s.version < versionKeepalive {
+		return clock.Never
+	}
+	return s.heard.Add(muteLimit)
+}
 
 // next counts a state that tells the peer of a rank.
 func (s *stream) next(rank ha.Rank) uint64 {
@@ -42,12 +60,12 @@ func (s *stream) next(rank ha.Rank) uint64 {
 	return s.seq
 }
 
-// deadline returns when the stream next needs a Timer.
-func (s *stream) deadline() clock.Instant {
-	if s.up {
-		return s.mute
+// keepaliveDue returns when the next keepalive leaves, Never on a stream without.
+func (s *stream) keepaliveDue() clock.Instant {
+	if !s.up || s.version < versionKeepalive {
+		return clock.Never
 	}
-	return clock.Never
+	return s.keepalive
 }
 
 func (n *Node) receiveStream(in Stream) {
@@ -61,8 +79,9 @@ func (n *Node) receiveStream(in Stream) {
 	if n.stream.up {
 		n.sync.Disconnected(n.now, "replaced by a new stream")
 	}
-	n.stream.open(n.now, in.ID)
+	n.stream.open(n.now, in.ID, in.version())
 	n.peer.streamOpened()
+	n.flows = uint32(n.sync.Len())
 	n.tell(true)
 }
 
@@ -71,7 +90,7 @@ func (n *Node) streamLost(why string) {
 	if !n.stream.up {
 		return
 	}
-	n.stream.lose(n.now)
+	n.stream.lose()
 	n.peer.streamLost(n.paths.anyUp())
 	n.grant.drop()
 	n.sync.Disconnected(n.now, why)
@@ -86,25 +105,52 @@ func (n *Node) resetStream(why string) {
 	}
 }
 
-// checkStream gives up a stream on which the peer says nothing.
+// streamLive reports whether the peer speaks on the stream.
+func (n *Node) streamLive() bool { return n.stream.live(n.now, n.peer.state.Detect) }
+
+// inTouch reports whether the peer is heard by a session that is Up or by its stream.
+func (n *Node) inTouch() bool { return n.paths.anyUp() || n.streamLive() }
+
+// checkStream gives up a stream on which the peer says nothing, at once where its BFD
+// path is down too.
 func (n *Node) checkStream() {
-	if n.stream.isMute(n.now) {
+	switch {
+	case n.stream.mute(n.now):
 		n.resetStream("the peer said nothing on it")
+	case n.stream.spoken && !n.streamLive() && !n.paths.syncUp():
+		n.resetStream("the peer is silent on it and on its BFD path")
+	}
+	if n.peer.known && !n.inTouch() {
+		n.losePeer("the peer is not heard")
 	}
 }
 
-// staleAt is when a table counts as stale because its stream is down while the MASTER lives.
-func (n *Node) staleAt() clock.Instant {
-	if n.stream.up || n.role.Holds() || !n.peer.known || !n.peer.state.Role.Holds() {
+// liveUntil is when a peer that says nothing more ceases to be live on the stream.
+func (n *Node) liveUntil() clock.Instant {
+	if n.stream.version < versionKeepalive || !n.streamLive() {
 		return clock.Never
 	}
-	return n.stream.lostAt.Add(staleAfter)
+	return n.stream.heard.Add(n.peer.state.Detect)
+}
+
+// keepalives is how many leave within the time in which one must come.
+const keepalives = 3
+
+// sendKeepalive says on the stream that this node lives.
+func (n *Node) sendKeepalive() {
+	if n.now < n.stream.keepaliveDue() {
+		return
+	}
+	n.stream.keepalive, n.stream.sentAt = n.now.Add(n.paths.streamDetection()/keepalives), n.now
+	n.emit(keepalive)
+	n.renewLease()
 }
 
 func (n *Node) receiveMessage(in Message) {
 	if !n.stream.up || in.Stream != n.stream.id || len(in.Data) == 0 {
 		return
 	}
+	n.stream.heard = n.now
 	var err error
 	if in.Data[0] < typeState {
 		err = n.sync.Receive(n.now, in.Data)
@@ -118,7 +164,7 @@ func (n *Node) receiveMessage(in Message) {
 }
 
 func (n *Node) receiveOwn(data []byte) error {
-	if err := checkHeader(data); err != nil {
+	if err := checkHeader(data, n.stream.version); err != nil {
 		return err
 	}
 	switch data[0] {
@@ -137,6 +183,8 @@ func (n *Node) receiveOwn(data []byte) error {
 		}
 		n.receiveGrant(g)
 		return nil
+	case typeKeepalive:
+		return checkKeepalive(data)
 	}
 	return unknownType(data[0])
 }
@@ -148,10 +196,10 @@ func (n *Node) tell(ask bool) {
 	}
 	seq := n.stream.next(n.rank())
 	s := state{
-		Role: n.roleToTell(), Rank: n.stream.rank, Incarnation: n.cfg.Incarnation,
-		Seq: seq, Seen: n.peer.state.Seq, Ask: ask || !n.rankKnown() || n.stall.asks(&n.peer),
+		Role: n.roleToTell(), Rank: n.stream.rank, Incarnation: n.cfg.Incarnation, Detect: n.paths.streamDetection(),
+		Seq: seq, Seen: n.peer.state.Seq, Ask: ask || !n.rankKnown() || !n.peer.confirmed() || n.peer.granted != 0,
 	}
-	n.emit(SendSync{Data: s.encode()})
+	n.emit(SendSync{Data: s.encode(n.stream.version)})
 }
 
 // tellRank tells the peer when this node's rank has changed without its role.
@@ -181,6 +229,7 @@ func (n *Node) rankKnown() bool {
 func (n *Node) rank() ha.Rank {
 	return ha.Rank{
 		Able:  n.gates.open.Has(ha.LinksUp|ha.DataplaneReady|ha.Reachable|ha.Arbitrated) && !n.leaving.asked && n.role != ha.Fault,
-		Epoch: n.epoch, Complete: n.complete, Priority: n.cfg.Priority, ID: n.cfg.ID,
+		Epoch: n.epoch, Witnessed: n.witnessed, Complete: n.complete, Flows: n.flows,
+		Damped: n.hold.Damped(n.now), Priority: n.cfg.Priority, ID: n.cfg.ID,
 	}
 }

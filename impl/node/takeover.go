@@ -28,10 +28,10 @@ func (g *grantee) wait() clock.Instant {
 }
 
 // receiveGrant takes the role that the MASTER gives, provided that it can be
-// heard: a grant from before a silence may have been taken back.
+// heard: a grant from before a silence or a pause may have been taken back.
 func (n *Node) receiveGrant(g grant) {
-	if n.role != ha.Backup || !n.paths.anyUp() || g.Epoch < n.seen {
-		n.traceNote("grant ignored: not Backup, peer not heard, or epoch gone by")
+	if n.role != ha.Backup || !n.inTouch() || !n.peer.confirmed() || g.Epoch < n.seen {
+		n.traceNote("grant ignored: not Backup, peer not heard since a pause, or epoch gone by")
 		return
 	}
 	n.grant.take(n.now, g)
@@ -55,14 +55,14 @@ func (n *Node) askForRole() {
 		return
 	}
 	n.requestAt = n.now.Add(yieldLimit)
-	n.emit(SendSync{Data: encodeRequest()})
+	n.emit(SendSync{Data: encodeRequest(n.stream.version)})
 }
 
 func (n *Node) wantsRole() bool {
-	ready := ha.LinksUp | ha.DataplaneReady | ha.Reachable | ha.Arbitrated | ha.HoldDown | ha.InSync
-	return n.cfg.Preempt == PreemptAfterSync && n.role == ha.Backup && n.stream.up && !n.grant.pending &&
-		n.peer.known && n.peer.state.Role == ha.Master && n.cfg.Priority > n.peer.state.Rank.Priority &&
-		n.gates.open.Has(ready)
+	ready := ha.LinksUp | ha.DataplaneReady | ha.Reachable | ha.Arbitrated | ha.InSync
+	return n.cfg.Preempt == PreemptAfterSync && n.role == ha.Backup && !n.grant.pending &&
+		n.live() && n.peer.state.Role == ha.Master && n.cfg.Priority > n.peer.state.Rank.Priority &&
+		n.now >= n.hold.Ends() && n.gates.open.Has(ready)
 }
 
 // requestWait returns when the role is asked for next.

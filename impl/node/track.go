@@ -1,5 +1,10 @@
 package node
 
+import (
+	"baton/impl/clock"
+	"baton/impl/ha"
+)
+
 // Track says which hosts a node must reach to be of use as MASTER: the backends, or
 // the routers behind which they are. Whoever drives the node probes them.
 type Track struct {
@@ -15,6 +20,7 @@ type target struct {
 	answered bool // so many probes in a row at some time, and not lost since
 	lost     bool // has been answered before
 	streak   int  // probes in a row that say the opposite
+	changed  clock.Instant
 }
 
 // tracker knows which targets answer.
@@ -25,9 +31,10 @@ type tracker struct {
 
 // reach is what a tracker says of its targets.
 type reach struct {
-	tracked bool   // there is a target
-	lost    string // a target that answered and no longer does
-	awaited string // a target that has not answered yet
+	tracked bool          // there is a target
+	lost    string        // a target that answered and no longer does
+	awaited string        // a target that has not answered yet
+	since   clock.Instant // when the target that is named last changed
 }
 
 func newTracker(cfg Track) tracker {
@@ -39,15 +46,15 @@ func newTracker(cfg Track) tracker {
 }
 
 // receive counts the outcome of a probe. A name that is not tracked counts nowhere.
-func (t *tracker) receive(p Probe) {
+func (t *tracker) receive(now clock.Instant, p Probe) {
 	for i := range t.targets {
 		if t.targets[i].name == p.Target {
-			t.targets[i].count(p.Answered, t.misses)
+			t.targets[i].count(now, p.Answered, t.misses)
 		}
 	}
 }
 
-func (t *target) count(answered bool, misses int) {
+func (t *target) count(now clock.Instant, answered bool, misses int) {
 	if answered == t.answered {
 		t.streak = 0
 		return
@@ -55,7 +62,18 @@ func (t *target) count(answered bool, misses int) {
 	if t.streak++; t.streak < misses {
 		return
 	}
-	t.answered, t.lost, t.streak = answered, !answered, 0
+	t.answered, t.lost, t.streak, t.changed = answered, !answered, 0, now
+}
+
+// lacks reports whether a target does not answer.
+func (r reach) lacks() bool { return r.lost != "" || r.awaited != "" }
+
+// lostSince returns since when a target has not answered, Never while all do.
+func (t *tracker) lostSince() clock.Instant {
+	if r := t.reach(); r.lacks() {
+		return r.since
+	}
+	return clock.Never
 }
 
 // reach names the first target that does not answer.
@@ -64,12 +82,21 @@ func (t *tracker) reach() reach {
 	for i := range t.targets {
 		switch target := &t.targets[i]; {
 		case target.lost:
-			r.lost = target.name
+			r.lost, r.since = target.name, target.changed
 			return r
 		case !target.answered:
-			r.awaited = target.name
+			r.awaited, r.since = target.name, target.changed
 			return r
 		}
 	}
 	return r
+}
+
+// unreachableAt is when a MASTER gives the role up to a peer that it cannot hand it to.
+func (n *Node) unreachableAt() clock.Instant {
+	since := n.targets.lostSince()
+	if since == clock.Never || n.role != ha.Master {
+		return clock.Never
+	}
+	return since.Add(unreachableLimit)
 }

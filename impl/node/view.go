@@ -18,25 +18,30 @@ type view struct {
 	dataplane Dataplane
 	reach     reach
 	holdRun   bool // the recovery delay has run
+	refused   bool // the dataplane refused the last lease
 
-	// What BFD says of the peer.
-	silent   bool // it is heard on no path
-	listened bool // this node has listened for long enough to judge silence
-	up       bool // a path is Up
+	// How the peer is heard.
+	silent    bool // neither by BFD nor on the stream
+	listened  bool // this node has listened for long enough to judge silence
+	up        bool // a BFD session is Up
+	met       bool // it was heard at some time since this node booted
+	condition condition
+	deaf      bool // it serves and does not hear this node
+	ourTurn   bool // to end a standoff
+	serves    bool // it has the role, by its stream or else by BFD
 
-	// What the sync stream says of the peer.
-	stream    bool // a stream is up
-	said      bool // the peer's role is known
+	// What the peer says on a stream on which it is live.
+	live      bool
 	peer      state
 	outranks  bool // this node ranks above the peer
+	better    bool // the peer's table is worth more than this node's
 	rankKnown bool // the peer has seen this node's present rank
-	waived    bool // the peer answered after a stall that it is not MASTER
+	confirmed bool // the peer has answered since this node's last pause
 
 	// The connection table.
 	seen       uint32 // the largest epoch ever claimed or heard of
-	epoch      uint32
 	complete   bool
-	stale      bool // the stream to a live MASTER has been down for too long
+	stale      bool // nothing supports the table any more although the peer serves
 	inSync     bool
 	syncWhy    ctsync.Reason
 	granted    bool // the MASTER gave its role to this node
@@ -50,11 +55,13 @@ func (n *Node) look() *view {
 	v := &n.view
 	*v = view{
 		now: n.now, cfg: &n.cfg, role: n.role, leaving: n.leaving.asked,
-		linkDown: n.linkDown(), dataplane: n.dataplane, reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(),
-		silent: n.paths.silent(), listened: n.now >= n.awake, up: n.paths.anyUp(),
-		stream: n.stream.up, said: n.peer.known, peer: n.peer.state,
-		outranks: n.outranks(), rankKnown: n.rankKnown(), waived: n.stall.answered(&n.peer),
-		seen: n.seen, epoch: n.epoch, complete: n.complete, stale: n.now >= n.staleAt(),
+		linkDown: n.linkDown(), dataplane: n.dataplane, reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), refused: n.lease.refused,
+		silent: n.silent(), listened: n.now >= n.awake, up: n.paths.anyUp(), met: n.peer.met,
+		condition: n.peerCondition(), deaf: n.rival.deaf(n.rivalInput()), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
+		live: n.live(), peer: n.peer.state,
+		outranks: n.outranks(), better: n.peer.state.Rank.CompareTable(n.rank()) > 0,
+		rankKnown: n.rankKnown(), confirmed: n.peer.confirmed(),
+		seen: n.seen, complete: n.complete, stale: n.now >= n.freshUntil,
 		granted: n.grant.pending, peerInSync: n.sync.PeerInSync(),
 	}
 	v.applied = v.granted && n.sync.AppliedSeq() >= n.grant.Barrier
@@ -71,3 +78,9 @@ func (n *Node) linkDown() string {
 	}
 	return ""
 }
+
+// silent reports whether nothing is heard of the peer, on any path or on the stream.
+func (n *Node) silent() bool { return n.paths.silent() && !n.streamLive() }
+
+// live reports whether the peer's role is known from a stream on which it speaks.
+func (n *Node) live() bool { return n.peer.known && n.streamLive() }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"baton/impl/ha"
 )
@@ -12,19 +13,32 @@ import (
 // types below typeState. All fields are big-endian and of fixed length but for
 // the id at the end.
 const (
-	typeState   = 0x80 // role, rank and what was heard of the peer
-	typeRequest = 0x81 // the synced preferred node asks for the role
-	typeGrant   = 0x82 // the MASTER gives it
+	typeState     = 0x80 // role, rank and what was heard of the peer
+	typeRequest   = 0x81 // the synced preferred node asks for the role
+	typeGrant     = 0x82 // the MASTER gives it
+	typeKeepalive = 0x83 // the sender lives
 
-	wireVersion = 1
-	maxID       = 63
+	maxID = 63
+)
+
+// Versions of the protocol. Two nodes speak the newest that both know; this node knows
+// the two of a rolling upgrade.
+const (
+	// Version is the newest: states carry Witnessed, Flows, Damped and Detect, and
+	// keepalives are sent.
+	Version = 2
+	// VersionMin is the oldest that is still spoken.
+	VersionMin = 1
+
+	versionKeepalive = 2 // the first with keepalives and the newer fields of a state
 )
 
 const (
 	flagAble = 1 << iota
 	flagComplete
 	flagAsk
-	flagsKnown = flagAble | flagComplete | flagAsk
+	flagDamped // from version 2
+	flagsKnown = flagAble | flagComplete | flagAsk | flagDamped
 )
 
 // state is what a node says of itself. Seq counts the states that it has sent
@@ -36,6 +50,9 @@ type state struct {
 	Incarnation uint64
 	Seq, Seen   uint64
 	Ask         bool // answer at once
+	// Detect is how long the stream may be silent before the sender counts as not
+	// heard on it, 0 of a sender that sends no keepalives.
+	Detect time.Duration
 }
 
 // grant gives the role to the peer, once it has applied everything up to Barrier of Epoch.
@@ -45,57 +62,86 @@ type grant struct {
 }
 
 const (
-	stateLen   = 2 + 1 + 1 + 1 + 4 + 8 + 8 + 8 // and the id
-	requestLen = 2
-	grantLen   = 2 + 4 + 8
+	stateLenV1   = 2 + 1 + 1 + 1 + 4 + 8 + 8 + 8 // and the id
+	stateLen     = stateLenV1 + 4 + 4 + 4        // Witnessed, Flows, Detect; and the id
+	requestLen   = 2
+	grantLen     = 2 + 4 + 8
+	keepaliveLen = 2
 )
 
-func (s state) encode() []byte {
+// encode writes a state as a version of the protocol has it.
+func (s state) encode(version uint8) []byte {
 	var flags byte
 	for _, f := range []struct {
 		set bool
 		bit byte
-	}{{s.Rank.Able, flagAble}, {s.Rank.Complete, flagComplete}, {s.Ask, flagAsk}} {
+	}{{s.Rank.Able, flagAble}, {s.Rank.Complete, flagComplete}, {s.Ask, flagAsk}, {s.Rank.Damped && version > 1, flagDamped}} {
 		if f.set {
 			flags |= f.bit
 		}
 	}
-	b := []byte{typeState, wireVersion, byte(s.Role), flags, s.Rank.Priority}
+	b := []byte{typeState, version, byte(s.Role), flags, s.Rank.Priority}
 	b = binary.BigEndian.AppendUint32(b, s.Rank.Epoch)
 	b = binary.BigEndian.AppendUint64(b, s.Incarnation)
 	b = binary.BigEndian.AppendUint64(b, s.Seq)
 	b = binary.BigEndian.AppendUint64(b, s.Seen)
+	if version > 1 {
+		b = binary.BigEndian.AppendUint32(b, s.Rank.Witnessed)
+		b = binary.BigEndian.AppendUint32(b, s.Rank.Flows)
+		b = binary.BigEndian.AppendUint32(b, uint32(s.Detect/time.Microsecond))
+	}
 	return append(b, s.Rank.ID...)
 }
 
 func decodeState(b []byte) (state, error) {
-	if len(b) <= stateLen || len(b) > stateLen+maxID {
-		return state{}, fmt.Errorf("node: state message: length %d is not %d to %d", len(b), stateLen+1, stateLen+maxID)
+	length := stateLen
+	if b[1] == 1 {
+		length = stateLenV1
+	}
+	if len(b) <= length || len(b) > length+maxID {
+		return state{}, fmt.Errorf("node: state message: length %d is not %d to %d", len(b), length+1, length+maxID)
 	}
 	role, flags := ha.Role(b[2]), b[3]
 	if !role.Valid() {
 		return state{}, fmt.Errorf("node: state message: role %d is unknown", b[2])
 	}
-	if flags&^flagsKnown != 0 {
+	if flags&^flagsKnown != 0 || b[1] == 1 && flags&flagDamped != 0 {
 		return state{}, fmt.Errorf("node: state message: flags %#x are unknown", flags&^flagsKnown)
 	}
-	return state{
+	s := state{
 		Role: role,
 		Rank: ha.Rank{
-			Able: flags&flagAble != 0, Complete: flags&flagComplete != 0,
-			Priority: b[4], Epoch: binary.BigEndian.Uint32(b[5:]), ID: string(b[stateLen:]),
+			Able: flags&flagAble != 0, Complete: flags&flagComplete != 0, Damped: flags&flagDamped != 0,
+			Priority: b[4], Epoch: binary.BigEndian.Uint32(b[5:]), ID: string(b[length:]),
 		},
 		Incarnation: binary.BigEndian.Uint64(b[9:]),
 		Seq:         binary.BigEndian.Uint64(b[17:]),
 		Seen:        binary.BigEndian.Uint64(b[25:]),
 		Ask:         flags&flagAsk != 0,
-	}, nil
+	}
+	if b[1] > 1 {
+		s.Rank.Witnessed = binary.BigEndian.Uint32(b[33:])
+		s.Rank.Flows = binary.BigEndian.Uint32(b[37:])
+		s.Detect = time.Duration(binary.BigEndian.Uint32(b[41:])) * time.Microsecond
+	}
+	return s, nil
 }
 
-func encodeRequest() []byte { return []byte{typeRequest, wireVersion} }
+func encodeRequest(version uint8) []byte { return []byte{typeRequest, version} }
 
-func (g grant) encode() []byte {
-	b := []byte{typeGrant, wireVersion}
+// keepalive is the effect that sends one; it is the same each time, so that a stream
+// costs no allocation.
+var keepalive Effect = SendSync{Data: []byte{typeKeepalive, Version}}
+
+func checkKeepalive(b []byte) error {
+	if len(b) != keepaliveLen {
+		return badLength("keepalive", len(b), keepaliveLen)
+	}
+	return nil
+}
+
+func (g grant) encode(version uint8) []byte {
+	b := []byte{typeGrant, version}
 	b = binary.BigEndian.AppendUint32(b, g.Epoch)
 	return binary.BigEndian.AppendUint64(b, g.Barrier)
 }
@@ -107,13 +153,14 @@ func decodeGrant(b []byte) (grant, error) {
 	return grant{Epoch: binary.BigEndian.Uint32(b[2:]), Barrier: binary.BigEndian.Uint64(b[6:])}, nil
 }
 
-// checkHeader refuses messages of another version by name, before they are decoded.
-func checkHeader(b []byte) error {
+// checkHeader refuses, by name and before it is decoded, a message of another version
+// than the stream's.
+func checkHeader(b []byte, version uint8) error {
 	if len(b) < 2 {
 		return errors.New("node: message shorter than its header")
 	}
-	if b[1] != wireVersion {
-		return fmt.Errorf("node: message type %#x: version %d, this node speaks %d", b[0], b[1], wireVersion)
+	if b[1] != version {
+		return fmt.Errorf("node: message type %#x: version %d on a stream of version %d", b[0], b[1], version)
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ func (w *world) observe(s *side, e trace.Event) {
 	switch {
 	case e.Gate != nil:
 		s.shown.gates = s.shown.gates.With(gateNamed(e.Gate.Name), e.Gate.Open)
+		s.synced = s.synced || s.shown.gates.Has(ha.InSync) && w.sides[1-s.index].shown.role == ha.Master.String()
 	case e.BFD != nil:
 		path := 0
 		if e.BFD.Path == "sync" {
@@ -118,8 +119,8 @@ func (w *world) checkClaim(s *side, r *trace.Role) {
 		w.report(CheckGates, "%s claims although its tracked host does not answer", ids[s.index])
 	case s.stopping:
 		w.report(CheckGates, "%s claims although it was asked to stop", ids[s.index])
-	case up < hold && !granted:
-		w.report(CheckGates, "%s claims ungranted %v after its boot, before the recovery delay of %v has run", ids[s.index], up, hold)
+	case up < hold && !granted && !s.synced:
+		w.report(CheckGates, "%s claims ungranted and without a table %v after its boot, before the recovery delay of %v has run", ids[s.index], up, hold)
 	}
 }
 

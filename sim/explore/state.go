@@ -34,6 +34,7 @@ func (s *side) fingerprint(f *fingerprint) {
 	f.flag(s.carrier)
 	f.flag(s.stopping)
 	f.flag(s.degraded)
+	f.flag(s.synced)
 	f.instant("lease", s.lease)
 	f.add(uint64(s.table))
 	f.number("stream", s.stream)

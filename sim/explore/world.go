@@ -69,6 +69,7 @@ type side struct {
 	shown     shown
 	// stopping: the daemon was asked to stop.
 	stopping bool
+	synced   bool // it held the table of a MASTER since its boot
 	degraded bool // it claimed with a table that it says is not complete
 }
 

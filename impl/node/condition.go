@@ -1,0 +1,97 @@
+package node
+
+import (
+	"slices"
+
+	"baton/impl/bfd"
+	"baton/impl/clock"
+)
+
+// condition is what a peer says of its service in the diagnostic of its BFD packets:
+// whether the path through it works. It needs no stream, and it passes where only one
+// direction of one path is left. RFC 5880 section 6.8.17 has two diagnostics for a
+// path that lies behind a system; a diagnostic of the session itself says nothing here.
+type condition uint8
+
+const (
+	unknown condition = iota
+	serving           // it has the MASTER role, or is about to take it
+	standby           // it could serve and does not
+	unable            // it cannot serve
+)
+
+// diagOf is how a condition is said.
+var diagOf = [...]bfd.Diag{
+	unknown: bfd.DiagPathDown, serving: bfd.DiagNone, standby: bfd.DiagReverseConcatenatedPathDown, unable: bfd.DiagConcatenatedPathDown,
+}
+
+func conditionOf(diag bfd.Diag) condition {
+	return condition(max(0, slices.Index(diagOf[:], diag)))
+}
+
+// condition returns what the peer said last, on whatever path it is heard, and when.
+func (ps paths) condition() (said condition, latest clock.Instant) {
+	latest = -1
+	for i := range ps {
+		s := ps[i].session
+		if s.Heard() && s.RemoteState() != bfd.AdminDown && s.LastReceived() > latest {
+			said, latest = conditionOf(s.RemoteDiag()), s.LastReceived()
+		}
+	}
+	return said, latest
+}
+
+// say tells the peer this node's condition, and reports whether it is news.
+func (p *path) say(now clock.Instant, c condition) bool {
+	if p.said == c || p.session.State() == bfd.AdminDown {
+		return false
+	}
+	p.said, p.told = c, now
+	// The diagnostics of diagOf are the ones that may be signalled.
+	_ = p.session.SetPathSignal(now, diagOf[c])
+	return true
+}
+
+// peerCondition is what the peer said last of its service, by BFD or on its stream. A
+// peer of version 1 of the protocol says nothing of the kind by BFD.
+func (n *Node) peerCondition() condition {
+	said, at := n.paths.condition()
+	if n.stream.version != 0 && n.stream.version < versionKeepalive {
+		said, at = unknown, -1
+	}
+	if n.live() && n.peer.saidAt >= at {
+		return conditionIn(n.peer.state)
+	}
+	return said
+}
+
+// conditionIn is what a state says.
+func conditionIn(s state) condition {
+	switch {
+	case s.Role.Holds():
+		return serving
+	case s.Rank.Able:
+		return standby
+	}
+	return unable
+}
+
+// condition returns this node's own.
+func (n *Node) condition() condition {
+	switch {
+	case n.role.Holds():
+		return serving
+	case n.rank().Able:
+		return standby
+	}
+	return unable
+}
+
+// sayCondition tells the peer of a condition that has changed.
+func (n *Node) sayCondition() {
+	for i := range n.paths {
+		if n.paths[i].say(n.now, n.condition()) {
+			n.pumpPath(i)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package node
+
+// followedTerm names a MASTER's time as such.
+type followedTerm struct {
+	incarnation uint64
+	epoch       uint32
+}
+
+// noteWitness follows, on the MASTER, a peer that holds its table: from then on the
+// table outlives this node.
+func (n *Node) noteWitness() {
+	theirs := n.peer.state.Rank
+	if n.leads() && theirs.Complete && theirs.Witnessed == n.epoch {
+		n.witnessed, n.complete = n.epoch, true
+	}
+}
+
+// noteSync follows, on a node that does not lead, whether its table is the MASTER's. One
+// that is in sync holds the MASTER's table, one that is not holds neither its own nor
+// the MASTER's.
+func (n *Node) noteSync() {
+	if n.role.Holds() {
+		n.freshUntil = n.now.Add(ownTableLife)
+		return
+	}
+	in, _ := n.sync.InSync()
+	follows := n.live() && n.following && n.peer.state.Role.Holds()
+	if follows && in && n.sync.Current() {
+		n.freshUntil = n.now.Add(staleAfter)
+	}
+	switch stale := n.now >= n.freshUntil; {
+	case follows && in && !stale:
+		n.epoch, n.witnessed, n.complete = n.peer.state.Rank.Epoch, n.peer.state.Rank.Epoch, true
+	case follows && !in, stale && n.peerServes():
+		n.complete = false
+	}
+}
+
+// peerServes reports whether the peer has the role, by its stream or else by BFD.
+func (n *Node) peerServes() bool {
+	if n.live() {
+		return n.peer.state.Role.Holds()
+	}
+	return n.peerCondition() == serving
+}

@@ -1,0 +1,69 @@
+package node
+
+import (
+	"baton/impl/clock"
+	"baton/impl/ha"
+)
+
+// rival finds out that the peer has taken the role because it does not hear this node:
+// its BFD packets come, but no session is Up. A MASTER that hears such a peer must stop,
+// because the peer cannot know better.
+type rival struct {
+	// calm: the peer was heard to stand by, and has not been silent since.
+	calm bool
+	// since is when it was first heard without a session that is Up, Never while one is.
+	since clock.Instant
+}
+
+// rivalInput is what BFD says of the peer.
+type rivalInput struct {
+	now        clock.Instant
+	up, silent bool
+	condition  condition
+}
+
+func (r *rival) observe(in rivalInput) {
+	switch {
+	case in.silent:
+		*r = rival{since: clock.Never}
+		return
+	case in.up:
+		r.since = clock.Never
+	default:
+		r.since = min(r.since, in.now)
+	}
+	switch {
+	case in.condition == standby || in.condition == unable:
+		r.calm = true
+	case in.condition == serving && in.up:
+		r.calm = false
+	}
+}
+
+// deaf reports whether the peer serves without hearing this node. One that took the
+// role before this node's eyes cannot have heard it. Where both served through a
+// partition that heals, the sessions get the time to come Up.
+func (r *rival) deaf(in rivalInput) bool {
+	return !in.silent && !in.up && in.condition == serving && (r.calm || in.now >= r.since.Add(hearLimit))
+}
+
+// deadline returns when a partition that healed in one direction alone is recognised.
+func (r *rival) deadline() clock.Instant {
+	if r.since == clock.Never {
+		return clock.Never
+	}
+	return r.since.Add(hearLimit)
+}
+
+func (n *Node) rivalInput() rivalInput {
+	return rivalInput{now: n.now, up: n.paths.anyUp(), silent: n.paths.silent(), condition: n.peerCondition()}
+}
+
+// checkRival raises Unheard when the peer serves without hearing this node.
+func (n *Node) checkRival() {
+	in := n.rivalInput()
+	n.rival.observe(in)
+	if n.role.Holds() && n.rival.deaf(in) {
+		n.raise(ha.Unheard)
+	}
+}

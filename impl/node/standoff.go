@@ -1,0 +1,54 @@
+package node
+
+import (
+	"time"
+
+	"baton/impl/clock"
+)
+
+// standoff is two nodes that could serve, hear each other by BFD and have no stream to
+// agree on: each stands by. It ends by turns: the node with the whole table goes first,
+// then the one with the smaller id, and the other sees that it has.
+type standoff struct {
+	since clock.Instant // Never while there is none
+}
+
+// turns of a standoff. They must be far apart by the measure of a detection time.
+const (
+	standoffTurn       = time.Second
+	standoffIncomplete = time.Second
+	standoffLargerID   = 500 * time.Millisecond
+)
+
+func (s *standoff) observe(now clock.Instant, on bool) {
+	switch {
+	case !on:
+		s.since = clock.Never
+	default:
+		s.since = min(s.since, now)
+	}
+}
+
+// turn returns when this node may end the standoff, Never while there is none.
+func (s *standoff) turn(complete, smallerID bool) clock.Instant {
+	if s.since == clock.Never {
+		return clock.Never
+	}
+	wait := standoffTurn
+	if !complete {
+		wait += standoffIncomplete
+	}
+	if !smallerID {
+		wait += standoffLargerID
+	}
+	return s.since.Add(wait)
+}
+
+func (n *Node) standoffTurn() clock.Instant {
+	return n.standoff.turn(n.complete, n.cfg.ID < n.cfg.Peer)
+}
+
+// checkStandoff notes whether there is one.
+func (n *Node) checkStandoff() {
+	n.standoff.observe(n.now, !n.role.Holds() && !n.streamLive() && n.peerCondition() == standby)
+}
