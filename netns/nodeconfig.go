@@ -56,6 +56,7 @@ func nodeConfig(p *plan.Plan, pair *Pair, node string, files pki.Files) *config.
 		path(lab.Clients, lab.Clients, ClientSide),
 		path(lab.Sync, lab.Sync, SyncSide),
 	}
+	c.BFD.Secret = files.Secret
 	c.Sync = config.Sync{
 		Local: netip.AddrPortFrom(address(node, lab.Sync), syncPort),
 		Peer:  netip.AddrPortFrom(address(peer, lab.Sync), syncPort),

@@ -35,12 +35,16 @@ func (s *secrets) issue(nodes []string) error {
 	if err != nil {
 		return err
 	}
+	secret, err := s.keep("pair.secret", pki.NewSecret())
+	if err != nil {
+		return err
+	}
 	for _, node := range nodes {
 		cert, key, err := authority.Issue(node)
 		if err != nil {
 			return err
 		}
-		files := pki.Files{CA: ca}
+		files := pki.Files{CA: ca, Secret: secret}
 		if files.Cert, err = s.keep(node+".crt", cert); err != nil {
 			return err
 		}

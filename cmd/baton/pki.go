@@ -9,9 +9,9 @@ import (
 func pkiCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "pki DIR NODE NODE",
-		Short: "Make the certificates with which the two nodes of a pair know each other",
-		Long: "Pki writes ca.crt and, for each node, its certificate and key into DIR. The authority's key is not kept:\n" +
-			"make all anew to replace one.",
+		Short: "Make the certificates and the secret by which the two nodes of a pair know each other",
+		Long: "Pki writes ca.crt, pair.secret and, for each node, its certificate and key into DIR. A node needs ca.crt,\n" +
+			"pair.secret and its own two files. The authority's key is not kept: make all anew to replace one.",
 		Example: "  baton pki /etc/baton/pki lb1 lb2",
 		Args:    cobra.ExactArgs(3),
 		ValidArgsFunction: func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {

@@ -51,10 +51,13 @@ func (t AuthType) meticulous() bool {
 type Key struct {
 	ID     uint8
 	Secret []byte // 1 to 16 bytes for a password and MD5, 1 to 20 for SHA1
+	// SendOnly keys are of this end alone: what arrives made with one is this end's own,
+	// sent back by somebody, and is discarded as if the key were not there.
+	SendOnly bool
 }
 
 // Auth is how a session authenticates. Packets made with any of the keys are
-// accepted, so that a key can be exchanged without losing the session: give both
+// accepted, but for those that are to send with alone, so that a key can be exchanged without losing the session: give both
 // sides the new key, then move SendKey on both, then take the old key away.
 type Auth struct {
 	Type    AuthType // AuthNone: none, and authenticated packets are discarded

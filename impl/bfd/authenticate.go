@@ -81,7 +81,7 @@ func (a *authenticator) verify(b []byte, p *Packet, e *DropError) bool {
 		return e.set(DropAuthLen, len(section), passwordPrefix)
 	}
 	key := a.key(section[offsetKeyID])
-	if key == nil {
+	if key == nil || key.SendOnly {
 		return e.set(DropAuthKeyID, int(section[offsetKeyID]), int(a.SendKey))
 	}
 	want := a.sectionLen(key)

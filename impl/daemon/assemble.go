@@ -38,10 +38,32 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 				RequiredMinRxInterval: time.Duration(c.BFD.RX),
 				DetectMult:            c.BFD.Mult,
 				Seed:                  rand.Uint64(),
+				Auth:                  heartbeatAuth(c, p, identity),
 			},
 		})
 	}
 	return out
+}
+
+// Numbers of the keys in the authenticated heartbeat: that of the node with the
+// lexically smaller id, and of the other.
+const (
+	keyOfSmaller = 1
+	keyOfLarger  = 2
+)
+
+// heartbeatAuth is how the session of a path authenticates: not at all without a secret,
+// and else by the strongest type that BFD has, where a packet counts once.
+func heartbeatAuth(c *config.Config, p config.Path, identity *pki.Identity) bfd.Auth {
+	mine := bfd.Key{ID: keyOfSmaller, Secret: identity.HeartbeatKey(c.Node, p.Local), SendOnly: true}
+	theirs := bfd.Key{ID: keyOfLarger, Secret: identity.HeartbeatKey(c.Peer, p.Peer)}
+	if mine.Secret == nil {
+		return bfd.Auth{}
+	}
+	if c.Node > c.Peer {
+		mine.ID, theirs.ID = theirs.ID, mine.ID
+	}
+	return bfd.Auth{Type: bfd.AuthMeticulousKeyedSHA1, Keys: []bfd.Key{mine, theirs}, SendKey: mine.ID}
 }
 
 func hasDiscr(paths []node.Path, discr uint32) bool {

@@ -71,7 +71,7 @@ func Run(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	identity, err := pki.Load(cfg.Sync.Files(), cfg.Node)
+	identity, err := pki.Load(cfg.Files(), cfg.Node)
 	if err != nil {
 		return fmt.Errorf("daemon: certificates of node %s: %w", cfg.Node, err)
 	}

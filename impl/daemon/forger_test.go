@@ -42,11 +42,7 @@ func forge(arguments string) error {
 	if f.genuine, err = sniff(link, f.from, f.to); err != nil {
 		return err
 	}
-	// A raw socket takes the IP header as it is written.
-	if f.fd, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW); err != nil {
-		return err
-	}
-	if err := unix.BindToDevice(f.fd, link); err != nil {
+	if f.fd, err = rawSocket(link); err != nil {
 		return err
 	}
 	begin := boottime.Now()
@@ -64,6 +60,15 @@ func forge(arguments string) error {
 	}
 	fmt.Println(int64(boottime.Now() - begin))
 	return nil
+}
+
+// rawSocket returns a socket that takes the IP header as it is written.
+func rawSocket(link string) (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	if err != nil {
+		return -1, err
+	}
+	return fd, unix.BindToDevice(fd, link)
 }
 
 type forger struct {
@@ -96,15 +101,19 @@ func (f *forger) send(n int) error {
 			payload[i] = byte(f.random.Uint32())
 		}
 	}
-	b := f.buf[:28+len(payload)]
+	return sendRaw(f.fd, f.buf[:28+len(payload)], from, f.to, bfd.FirstSourcePort, ttl)
+}
+
+// sendRaw sends a BFD packet whose payload begins at b[28], under any address.
+func sendRaw(fd int, b []byte, from, to netip.Addr, port uint16, ttl byte) error {
 	clear(b[:28])
 	b[0], b[8], b[9] = 0x45, ttl, unix.IPPROTO_UDP // the kernel fills in length and checksum
 	copy(b[12:], from.AsSlice())
-	copy(b[16:], f.to.AsSlice())
-	binary.BigEndian.PutUint16(b[20:], bfd.FirstSourcePort)
+	copy(b[16:], to.AsSlice())
+	binary.BigEndian.PutUint16(b[20:], port)
 	binary.BigEndian.PutUint16(b[22:], bfd.ControlPort)
-	binary.BigEndian.PutUint16(b[24:], uint16(8+len(payload)))
-	err := unix.Sendto(f.fd, b, 0, &unix.SockaddrInet4{Addr: f.to.As4()})
+	binary.BigEndian.PutUint16(b[24:], uint16(len(b)-20))
+	err := unix.Sendto(fd, b, 0, &unix.SockaddrInet4{Addr: to.As4()})
 	if errors.Is(err, unix.ENOBUFS) {
 		return nil
 	}
@@ -113,26 +122,16 @@ func (f *forger) send(n int) error {
 
 // sniff waits for a control packet between two addresses that knows its receiver.
 func sniff(link string, from, to netip.Addr) ([]byte, error) {
-	const ethIP = 0x0008                                            // in network order
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM, 0x0300) // every protocol: outgoing frames come to no other socket
+	t, err := openTap(link)
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd)
-	for buf := make([]byte, 2048); ; {
-		n, sender, err := unix.Recvfrom(fd, buf, 0)
-		if err != nil {
+	defer unix.Close(t.fd)
+	for {
+		if p, err := t.next(0); err != nil {
 			return nil, err
-		}
-		ll, ok := sender.(*unix.SockaddrLinklayer)
-		if !ok || ll.Protocol != ethIP || n < 52 || buf[9] != unix.IPPROTO_UDP || binary.BigEndian.Uint16(buf[22:]) != bfd.ControlPort {
-			continue
-		}
-		if netip.AddrFrom4([4]byte(buf[12:16])) != from || netip.AddrFrom4([4]byte(buf[16:20])) != to {
-			continue
-		}
-		if p, err := bfd.Parse(buf[28:n]); err == nil && p.YourDiscr != 0 {
-			return append([]byte(nil), buf[28:n]...), nil
+		} else if p.from == from && p.to == to && p.yourDiscr != 0 {
+			return p.payload, nil
 		}
 	}
 }

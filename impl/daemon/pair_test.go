@@ -52,6 +52,10 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if arguments := os.Getenv(impostorEnv); arguments != "" {
+		fmt.Fprintln(os.Stderr, impersonate(arguments))
+		os.Exit(1)
+	}
 	if file := os.Getenv(nodeConfigEnv); file != "" {
 		err := Run(context.Background(), Options{
 			ConfigFile: file, TraceFD: 3, Ordinary: os.Getenv(ordinaryEnv) != "",
@@ -164,21 +168,34 @@ func newTestNode(t testing.TB, dir string, number int) *testNode {
 		Local: netip.AddrPortFrom(host("198.18.2", number), 3790), Peer: netip.AddrPortFrom(host("198.18.2", other), 3790),
 		CA: files.CA, Cert: files.Cert, Key: files.Key,
 	}
+	cfg.BFD.Secret = files.Secret
 	cfg.Services = []config.Service{{
 		Name: "web", Proto: config.TCP, VIP: host("198.18.0", 100), Port: 80, Mode: config.FullNAT, Balance: config.RoundRobin,
 		SNAT: host("198.18.1", 100), Backends: []netip.AddrPort{netip.MustParseAddrPort("198.18.1.11:80")},
 	}}
 	cfg.Control = filepath.Join(dir, id+".sock")
 	cfg.Metrics = fmt.Sprintf("198.18.2.%d:9100", number)
-	text, err := cfg.Marshal()
+	n := &testNode{Config: &cfg, file: filepath.Join(dir, id+".yaml"), netns: netns}
+	n.writeConfig(t)
+	return n
+}
+
+func (n *testNode) writeConfig(t testing.TB) {
+	t.Helper()
+	text, err := n.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, id+".yaml")
-	if err := os.WriteFile(file, text, 0o644); err != nil {
+	if err := os.WriteFile(n.file, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return &testNode{Config: &cfg, file: file, netns: netns}
+}
+
+// withoutSecret leaves the node's heartbeat without authentication.
+func (n *testNode) withoutSecret(t testing.TB) {
+	t.Helper()
+	n.BFD.Secret = ""
+	n.writeConfig(t)
 }
 
 func (n *testNode) in(t testing.TB, f func() error) {

@@ -120,6 +120,9 @@ func (d *daemon) openDataplane() (err error) {
 }
 
 func (d *daemon) openPaths() error {
+	if d.cfg.BFD.Secret == "" {
+		d.log.Warn("the heartbeat is not authenticated: anybody on a path's network can forge it; set bfd.secret on both nodes")
+	}
 	for i, p := range d.cfg.BFD.Paths {
 		in, err := bfdio.Listen(bfdio.ListenConfig{
 			Local: p.Local, Link: p.Link, Port: bfdio.Port, Filter: d.bfdFilter(p.Peer, d.core.Paths[i].BFD.LocalDiscr),

@@ -51,10 +51,13 @@ type Links struct {
 
 // BFD is the heartbeat: the same timing on every path (RFC 5880).
 type BFD struct {
-	TX    Duration `yaml:"tx" rule:"RFC 5880 4.1"`     // bfd.DesiredMinTxInterval
-	RX    Duration `yaml:"rx" rule:"RFC 5880 4.1"`     // bfd.RequiredMinRxInterval
-	Mult  uint8    `yaml:"mult" rule:"RFC 5880 6.8.1"` // bfd.DetectMult
-	Paths []Path   `yaml:"paths" need:"at least one path: name, link, local and peer"`
+	TX   Duration `yaml:"tx" rule:"RFC 5880 4.1"`     // bfd.DesiredMinTxInterval
+	RX   Duration `yaml:"rx" rule:"RFC 5880 4.1"`     // bfd.RequiredMinRxInterval
+	Mult uint8    `yaml:"mult" rule:"RFC 5880 6.8.1"` // bfd.DetectMult
+	// Secret is the file of the secret that both nodes share; without one the heartbeat
+	// is not authenticated.
+	Secret string `yaml:"secret,omitempty"`
+	Paths  []Path `yaml:"paths" need:"at least one path: name, link, local and peer"`
 }
 
 // Path is one BFD session: single-hop, bound to an interface (RFC 5881).

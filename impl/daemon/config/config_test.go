@@ -248,6 +248,7 @@ func TestMistakes(t *testing.T) {
 		{"certificate does not exist", "cert: lb1.crt", "cert: lb9.crt", 21, `sync.cert: DIR/lb9.crt does not exist; name the file of the certificate`},
 		{"authority is not a certificate", "ca: ca.crt", "ca: garbage.crt", 20, `sync.ca: DIR/garbage.crt holds no PEM certificate; name the authority's`},
 		{"certificate of the peer", "cert: lb1.crt\n  key: lb1.key", "cert: lb2.crt\n  key: lb2.key", 21, `sync.cert: DIR/lb2.crt: names lb2, not lb1`},
+		{"secret does not exist", "  mult: 3\n", "  mult: 3\n  secret: none\n", 8, `bfd.secret: DIR/none does not exist; name the file of the secret that both nodes share`},
 		{"key of the peer", "key: lb1.key", "key: lb2.key", 22, `sync.key: DIR/lb2.key is not the key of DIR/lb1.crt; name the key that belongs to it`},
 
 		// The dataplane.

@@ -6,15 +6,21 @@ import (
 	"baton/impl/daemon/pki"
 )
 
-// Files are the paths of the node's certificates, for pki.Load.
-func (s Sync) Files() pki.Files { return pki.Files{CA: s.CA, Cert: s.Cert, Key: s.Key} }
+// Files are the paths of the node's certificates and of the pair's secret, for pki.Load.
+func (c *Config) Files() pki.Files {
+	return pki.Files{CA: c.Sync.CA, Cert: c.Sync.Cert, Key: c.Sync.Key, Secret: c.BFD.Secret}
+}
 
 // checkCertificates refuses a node that its peer would refuse.
 func checkCertificates(d *document, c *Config) error {
-	_, err := pki.Load(c.Sync.Files(), c.Node)
+	_, err := pki.Load(c.Files(), c.Node)
 	var file *pki.FileError
 	if errors.As(err, &file) {
-		return d.fail("sync."+file.Part, "%s", file.Text)
+		section := "sync."
+		if file.Part == "secret" {
+			section = "bfd."
+		}
+		return d.fail(section+file.Part, "%s", file.Text)
 	}
 	return err
 }

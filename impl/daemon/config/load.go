@@ -48,7 +48,7 @@ func parse(file string, text []byte, opts Options) (*Config, error) {
 
 // resolve makes the paths of a configuration count from its file's folder.
 func (c *Config) resolve(dir string) {
-	for _, p := range []*string{&c.Sync.CA, &c.Sync.Cert, &c.Sync.Key, &c.Control} {
+	for _, p := range []*string{&c.Sync.CA, &c.Sync.Cert, &c.Sync.Key, &c.BFD.Secret, &c.Control} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}

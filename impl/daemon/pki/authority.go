@@ -88,8 +88,9 @@ func (a *Authority) Issue(id string) (cert, key []byte, err error) {
 	return pemBlock("CERTIFICATE", der), pemBlock("PRIVATE KEY", pkcs8), nil
 }
 
-// Files are the paths of what one node needs.
-type Files struct{ CA, Cert, Key string }
+// Files are the paths of what one node needs. Secret may be empty: the heartbeat is then
+// not authenticated.
+type Files struct{ CA, Cert, Key, Secret string }
 
 // FilesIn returns where Init puts a node's files.
 func FilesIn(dir, id string) Files {
@@ -97,11 +98,13 @@ func FilesIn(dir, id string) Files {
 		CA:   filepath.Join(dir, "ca.crt"),
 		Cert: filepath.Join(dir, id+".crt"),
 		Key:  filepath.Join(dir, id+".key"),
+		// The same for both nodes.
+		Secret: filepath.Join(dir, "pair.secret"),
 	}
 }
 
-// Init makes an authority and a certificate for each id, and writes them into
-// dir. The authority's key is not kept.
+// Init makes an authority, a certificate for each id and the secret that they share,
+// and writes them into dir. The authority's key is not kept.
 func Init(dir string, ids ...string) error {
 	authority, err := NewAuthority("baton pair authority")
 	if err != nil {
@@ -117,6 +120,9 @@ func Init(dir string, ids ...string) error {
 		return nil
 	}
 	if err := write(FilesIn(dir, "").CA, authority.PEM(), 0o644); err != nil {
+		return err
+	}
+	if err := write(FilesIn(dir, "").Secret, NewSecret(), 0o600); err != nil {
 		return err
 	}
 	for _, id := range ids {

@@ -18,6 +18,8 @@ type Identity struct {
 	roots *x509.CertPool
 	pair  tls.Certificate
 	key   uint64
+	// secret is shared with the peer alone; nil where there is none.
+	secret []byte
 }
 
 // PairKey is a number that both nodes of a pair come to and that their clients do
@@ -27,7 +29,7 @@ func (i *Identity) PairKey() uint64 { return i.key }
 
 // FileError says which of a node's files is wrong, and what would be right.
 type FileError struct {
-	Part string // "ca", "cert" or "key", as the configuration names them
+	Part string // "ca", "cert", "key" or "secret", as the configuration names them
 	Text string
 }
 
@@ -59,7 +61,13 @@ func Load(files Files, id string) (*Identity, error) {
 	if err := verify(pair.Leaf, roots, id); err != nil {
 		return nil, &FileError{"cert", fmt.Sprintf("%s: %v", files.Cert, err)}
 	}
-	return &Identity{id: id, roots: roots, pair: pair, key: pairKey(ca)}, nil
+	identity := &Identity{id: id, roots: roots, pair: pair, key: pairKey(ca)}
+	if files.Secret != "" {
+		if identity.secret, err = readSecret(files.Secret); err != nil {
+			return nil, err
+		}
+	}
+	return identity, nil
 }
 
 // Peer returns the TLS settings for a connection with the peer, good for both

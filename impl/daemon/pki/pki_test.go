@@ -1,7 +1,9 @@
 package pki
 
 import (
+	"bytes"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,6 +62,52 @@ func TestThePairKeyIsThePairs(t *testing.T) {
 	}
 }
 
+// TestHeartbeatKeysAreThePairsAndOfOneDirection: both nodes come to the same keys, each
+// direction of each path has its own, and another pair has others.
+func TestHeartbeatKeysAreThePairsAndOfOneDirection(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	for _, d := range []string{dir, other} {
+		if err := Init(d, "lb1", "lb2"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load := func(files Files, id string) *Identity {
+		t.Helper()
+		identity, err := Load(files, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return identity
+	}
+	one, two, stranger := load(FilesIn(dir, "lb1"), "lb1"), load(FilesIn(dir, "lb2"), "lb2"), load(FilesIn(other, "lb1"), "lb1")
+	seen := map[string]string{}
+	for _, id := range []string{"lb1", "lb2"} {
+		for _, addr := range []string{"198.18.0.1", "198.18.2.1"} {
+			from := netip.MustParseAddr(addr)
+			key := one.HeartbeatKey(id, from)
+			if !bytes.Equal(key, two.HeartbeatKey(id, from)) {
+				t.Errorf("the nodes come to two keys for %s from %v", id, from)
+			}
+			if bytes.Equal(key, stranger.HeartbeatKey(id, from)) {
+				t.Errorf("two pairs share a key for %s from %v", id, from)
+			}
+			use := id + " from " + addr
+			if twin, taken := seen[string(key)]; taken || len(key) != 20 {
+				t.Errorf("%s and %q share a key of %d bytes", use, twin, len(key))
+			}
+			seen[string(key)] = use
+		}
+	}
+	open := FilesIn(dir, "lb1")
+	if info, err := os.Stat(open.Secret); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the secret's file: %v, %v; others must not read it", info.Mode(), err)
+	}
+	open.Secret = ""
+	if key := load(open, "lb1").HeartbeatKey("lb1", netip.MustParseAddr("198.18.0.1")); key != nil {
+		t.Errorf("a key of %d bytes without a secret", len(key))
+	}
+}
+
 func TestLoadNamesTheWrongFile(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	for _, d := range []string{dir, other} {
@@ -69,6 +117,10 @@ func TestLoadNamesTheWrongFile(t *testing.T) {
 	}
 	garbage := filepath.Join(dir, "garbage")
 	if err := os.WriteFile(garbage, []byte("not PEM"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	short := filepath.Join(dir, "short")
+	if err := os.WriteFile(short, []byte("00112233445566778899aabbccddee\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	good := FilesIn(dir, "lb1")
@@ -88,6 +140,9 @@ func TestLoadNamesTheWrongFile(t *testing.T) {
 		{"authority is not PEM", with(func(f *Files) { f.CA = garbage }), "ca", "holds no PEM certificate"},
 		{"certificate is not PEM", with(func(f *Files) { f.Cert = garbage }), "cert", "holds no PEM certificate"},
 		{"key is not PEM", with(func(f *Files) { f.Key = garbage }), "key", "holds no PEM private key"},
+		{"no secret", with(func(f *Files) { f.Secret = dir + "/none" }), "secret", "does not exist"},
+		{"secret is not hexadecimal", with(func(f *Files) { f.Secret = garbage }), "secret", "holds no secret of 16 bytes"},
+		{"secret is too short", with(func(f *Files) { f.Secret = short }), "secret", "holds no secret of 16 bytes"},
 		{"key of another certificate", with(func(f *Files) { f.Key = FilesIn(dir, "lb2").Key }), "key", "is not the key of"},
 		{"certificate of another node", FilesIn(dir, "lb2"), "cert", "names lb2, not lb1"},
 		{"signed by another authority", with(func(f *Files) { f.CA = FilesIn(other, "lb1").CA }), "cert", "not signed by the authority"},

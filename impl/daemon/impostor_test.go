@@ -1,0 +1,217 @@
+package daemon
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/bfd"
+	"baton/impl/daemon/config"
+	"baton/impl/daemon/control"
+	"baton/impl/node"
+)
+
+// impostorEnv makes this test binary an impostor: "LINK FROM TO ATTACK".
+const impostorEnv = "BATON_TEST_IMPOSTOR"
+
+// Attacks of an impostor, who hears all packets of a path and may send under any address.
+const (
+	attackHold = "hold" // speaks for a peer that has died, with all that it said last
+	attackAll  = "all"  // that, and replays, Downs, and the victim's own packets
+)
+
+// Where an impostor's packets differ from genuine ones: the source port, which nobody
+// checks (RFC 5881 4 asks that it be in a range), by which it knows its own.
+const impostorPort = bfd.LastSourcePort
+
+// impostorEvery is the time between two packets of an impostor.
+const impostorEvery = 5 * time.Millisecond
+
+// impersonate attacks until its process is killed.
+func impersonate(arguments string) error {
+	var link, from, to, attack string
+	if _, err := fmt.Sscan(arguments, &link, &from, &to, &attack); err != nil {
+		return err
+	}
+	i := impostor{from: netip.MustParseAddr(from), to: netip.MustParseAddr(to)}
+	var err error
+	if i.tap, err = openTap(link); err != nil {
+		return err
+	}
+	if i.fd, err = rawSocket(link); err != nil {
+		return err
+	}
+	for n := 0; ; n++ {
+		if err := i.listen(); err != nil {
+			return err
+		}
+		if i.spoken != nil && i.answered != nil {
+			if attack == attackHold {
+				n = 0
+			}
+			if err := i.send(n); err != nil {
+				return err
+			}
+		}
+		time.Sleep(impostorEvery)
+	}
+}
+
+type impostor struct {
+	tap      *tap
+	fd       int
+	from, to netip.Addr
+	spoken   []byte // the last packet of whom it speaks for
+	answered []byte // the last packet of the victim
+	sent     uint32 // since the last genuine packet
+	buf      [512]byte
+}
+
+// listen takes the packets that came since.
+func (i *impostor) listen() error {
+	for {
+		p, err := i.tap.next(unix.MSG_DONTWAIT)
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return nil
+		case err != nil:
+			return err
+		case p.port == impostorPort || p.yourDiscr == 0:
+		case p.from == i.from && p.to == i.to:
+			i.spoken, i.sent = p.payload, 0
+		case p.from == i.to && p.to == i.from:
+			i.answered = p.payload
+		}
+	}
+}
+
+// send sends one of four packets.
+func (i *impostor) send(n int) error {
+	const seqOffset = 24 + 4 // of an authenticated packet
+	payload := i.buf[28 : 28+len(i.spoken)]
+	copy(payload, i.spoken)
+	next := func() {
+		if i.sent++; len(payload) > seqOffset {
+			seq := binary.BigEndian.Uint32(payload[seqOffset:])
+			binary.BigEndian.PutUint32(payload[seqOffset:], seq+1+i.sent%8)
+		}
+	}
+	switch n % 4 {
+	case 0: // as the peer would go on
+		next()
+	case 1: // as it is
+	case 2: // the peer goes down
+		payload[1] = payload[1]&0x3f | byte(bfd.Down)<<6
+		next()
+	case 3: // what the victim has said itself
+		payload = i.buf[28 : 28+len(i.answered)]
+		copy(payload, i.answered)
+	}
+	return sendRaw(i.fd, i.buf[:28+len(payload)], i.from, i.to, impostorPort, bfd.TransmitTTL)
+}
+
+func linkIndex(name string) (int, error) {
+	link, err := net.InterfaceByName(name)
+	if err != nil {
+		return 0, err
+	}
+	return link.Index, nil
+}
+
+// attackFrom runs an impostor on a path's network, until the test has ended.
+func attackFrom(t *testing.T, n *testNode, path config.Path, attack string) {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %v %v %s", impostorEnv, path.Link, path.Local, path.Peer, attack))
+	cmd.Stderr = os.Stderr
+	n.in(t, cmd.Start)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		select {
+		case err := <-ended:
+			t.Errorf("the impostor did not go on to the end: %v", err)
+		default:
+			_ = cmd.Process.Kill()
+			<-ended
+		}
+	})
+}
+
+// path returns what a status says of the path on the client side.
+func clientsPath(s control.Status) node.PathStatus { return s.Paths[0] }
+
+// refusedForgeries counts the packets of a path that its authentication refused.
+func refusedForgeries(s control.Status) (n uint64) {
+	for _, reason := range []bfd.Drop{bfd.DropAuthDigest, bfd.DropAuthSeq, bfd.DropAuthKeyID, bfd.DropYourDiscr} {
+		n += clientsPath(s).Stats.Drops[reason]
+	}
+	return n
+}
+
+// TestAnImpostorDoesNotKeepADeadMasterAlive: somebody on the client network who hears
+// every heartbeat and sends under the MASTER's address neither takes the session down
+// nor holds it up once the MASTER is dead.
+func TestAnImpostorDoesNotKeepADeadMasterAlive(t *testing.T) {
+	p := newPair(t)
+	for _, n := range p.nodes {
+		n.start(t)
+	}
+	lb1, lb2 := p.nodes[0], p.nodes[1]
+	lb1.waitStatus(t, "MASTER", is("Master"))
+	before := lb2.waitStatus(t, "BACKUP and in sync", syncedBackup)
+	attackFrom(t, lb1, lb1.BFD.Paths[0], attackAll)
+	attacked := lb2.waitStatus(t, "attacked", func(s control.Status) bool { return refusedForgeries(s) >= 200 })
+	if was, now := clientsPath(before).Stats.Downs, clientsPath(attacked).Stats.Downs; now != was {
+		if late := attacked.Loop.LateMax; late > clientsPath(before).Detection/3 {
+			t.Skipf("the host stood still for %v", late)
+		}
+		t.Errorf("the session went down %d times under attack", now-was)
+	}
+	if err := lb1.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	taken := lb2.waitStatus(t, "MASTER although somebody speaks for the dead one", is("Master"))
+	held := lb2.waitStatus(t, "attacked further", func(s control.Status) bool { return refusedForgeries(s) >= refusedForgeries(taken)+100 })
+	if path := clientsPath(held); held.Role != "Master" || path.State == "Up" {
+		t.Errorf("%s with the path to the dead peer %s", held.Role, path.State)
+	}
+	lb1.wait(t)
+}
+
+// TestWithoutASecretAnImpostorHoldsTheHeartbeat is the positive control: the impostor is
+// as good as the peer where nothing is authenticated.
+func TestWithoutASecretAnImpostorHoldsTheHeartbeat(t *testing.T) {
+	p := newPair(t)
+	for _, n := range p.nodes {
+		n.withoutSecret(t)
+		n.start(t)
+	}
+	lb1, lb2 := p.nodes[0], p.nodes[1]
+	lb1.waitStatus(t, "MASTER", is("Master"))
+	lb2.waitStatus(t, "BACKUP and in sync", syncedBackup)
+	attackFrom(t, lb1, lb1.BFD.Paths[0], attackHold)
+	received := clientsPath(lb2.waitStatus(t, "answering", func(control.Status) bool { return true })).Stats.Received
+	more := func(n uint64) func(control.Status) bool {
+		return func(s control.Status) bool { return clientsPath(s).Stats.Received >= received+n }
+	}
+	lb2.waitStatus(t, "hearing the impostor", more(100))
+	if err := lb1.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	s := lb2.waitStatus(t, "without the other path", func(s control.Status) bool { return s.Paths[1].State != "Up" })
+	received = clientsPath(s).Stats.Received
+	s = lb2.waitStatus(t, "hearing the impostor alone", more(100))
+	if s.Role != "Backup" || clientsPath(s).State != "Up" {
+		t.Errorf("%s with the path to the dead peer %s: the impostor of this test does not attack", s.Role, clientsPath(s).State)
+	}
+	lb1.wait(t)
+}
