@@ -46,6 +46,7 @@ type labNode struct {
 	failing  failing
 	later    []Input
 	exited   bool
+	effects  int // since the last timer
 	guess    bool
 	expire   bool
 }
@@ -213,6 +214,7 @@ func (l *lab) step(n *labNode, in Input) {
 	}
 	n.node.Step(l.now, in)
 	for effects := n.node.Ready(); len(effects) > 0; effects = n.node.Ready() {
+		n.effects += len(effects)
 		var answers []Input
 		for _, e := range effects {
 			answers = append(answers, l.carryOut(n, e)...)
@@ -228,7 +230,11 @@ func (l *lab) step(n *labNode, in Input) {
 	if at := n.node.Deadline(); at != clock.Never {
 		l.after(max(0, at.Sub(l.now))+l.late, n.id, func(n *labNode) {
 			if n.node != nil && n.node.Deadline() <= l.now {
+				n.effects = 0
 				l.step(n, Timer{})
+				if n.node.Deadline() <= l.now && n.effects == 0 && !n.frozen {
+					l.t.Errorf("at %v %s wants a timer for %v, although nothing came of the last", l.now, n.id, n.node.Deadline())
+				}
 			}
 		})
 	}

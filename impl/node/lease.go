@@ -58,8 +58,11 @@ func (l *lease) fallBack(until clock.Instant) {
 	}
 }
 
-// renewalAlone is when a node without a peer renews: after a third of the lease.
-func (l *lease) renewalAlone(f footing) clock.Instant { return l.taken.Add(f.length / 3) }
+// renewalAlone is when a node without a peer renews: after a third of the lease, and not
+// before a lease that its peer had bounded more generously comes near to its end.
+func (l *lease) renewalAlone(f footing) clock.Instant {
+	return max(l.taken.Add(f.length/3), l.until.Add(-f.length*2/3))
+}
 
 // expired reports whether the lease has run out unrenewed.
 func (l *lease) expired(now clock.Instant) bool { return l.held && now >= l.until }
