@@ -38,7 +38,7 @@ const drainLimit = 30 * time.Second
 func (r *Run) Execute(ctx context.Context) (check.Verdict, error) {
 	r.record(trace.Event{Kind: trace.KindMeta, Meta: &trace.Meta{
 		Version: trace.Version, Scenario: r.Plan.Name, World: r.World.Name(), SUT: r.SUT, Seed: r.Seed,
-		Detect: trace.Dur(r.Plan.Detect(r.World.Name())), Origin: r.Origin,
+		Detect: trace.Dur(r.Plan.Detect(r.World.Name())), Origin: r.Origin, Lacks: r.lacks(),
 	}})
 	err := r.skip()
 	if err == nil {
@@ -54,10 +54,22 @@ func (r *Run) Execute(ctx context.Context) (check.Verdict, error) {
 	return check.Judge(r.Plan, r.Recording.Events()), nil
 }
 
-// skip says that the plan is for another world alone, if it is.
+// skip says that the plan is for another world alone, or claims nothing that can be
+// judged of the subject, if so.
 func (r *Run) skip() error {
 	if steps := r.Plan.Steps; len(steps) > 0 && !r.Plan.RunsIn(r.World.Name()) {
 		return fmt.Errorf("each step is for [%s] alone: %w", steps[0].Guard, ErrUnsupported)
+	}
+	if why := check.Unjudgeable(r.Plan, r.World.Name(), r.lacks()); why != "" {
+		return fmt.Errorf("%s: %w", why, ErrUnsupported)
+	}
+	return nil
+}
+
+// lacks lists the capabilities that the world's subject does not provide.
+func (r *Run) lacks() []string {
+	if limited, ok := r.World.(Limited); ok {
+		return limited.Lacks()
 	}
 	return nil
 }

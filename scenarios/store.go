@@ -38,7 +38,7 @@ func ReadTrace(dir string) ([]trace.Event, error) {
 }
 
 // Skip is the verdict of a run that a world could not make, with its reason.
-const Skip check.Outcome = "SKIP"
+const Skip = check.Skip
 
 // Stage is what a world is made for: one run of a plan.
 type Stage struct {

@@ -43,6 +43,11 @@ type Witness interface {
 	Evidence(*evidence.Store, evidence.Ask) error
 }
 
+// Limited is a World whose subject does not provide every capability. Lacks lists
+// those that it does not, by their names in package capability; it may be called
+// before Up.
+type Limited interface{ Lacks() []string }
+
 // Recorder collects the events of a run. Implementations are safe for
 // concurrent use.
 type Recorder interface {

@@ -13,6 +13,8 @@ func (s *scan) metaField(x *Meta, key []byte) {
 		x.World = s.string()
 	case "sut":
 		x.SUT = s.string()
+	case "lacks":
+		x.Lacks = s.strings()
 	case "seed":
 		x.Seed = s.unsigned()
 	case "detect":

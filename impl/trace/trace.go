@@ -77,9 +77,11 @@ type Meta struct {
 	Version  int    `json:"version"`
 	Scenario string `json:"scenario"`
 	World    string `json:"world"` // "netns" or "sim"
-	SUT      string `json:"sut"`   // "reference"
-	Seed     uint64 `json:"seed"`
-	Detect   Dur    `json:"detect"` // configured BFD detection time
+	SUT      string `json:"sut"`   // the subject: "reference", "keepalived", …
+	// Lacks lists the capabilities that the subject does not provide; none for the reference node.
+	Lacks  []string `json:"lacks,omitempty"`
+	Seed   uint64   `json:"seed"`
+	Detect Dur      `json:"detect"` // configured BFD detection time
 	// Origin says how the run came about; nil where nobody asked, as in campaigns,
 	// whose traces are a function of plan and seed alone.
 	Origin *Origin `json:"origin,omitempty"`

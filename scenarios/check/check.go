@@ -23,6 +23,12 @@ const (
 	// Inconclusive: what happened proves nothing, since a fault left no receipt,
 	// the host stood still, or evidence is missing. It is never a pass.
 	Inconclusive Outcome = "INCONCLUSIVE"
+	// NotJudged: the claim needs something that the subject does not tell, see needs.
+	// Only a single check has it.
+	NotJudged Outcome = "NOT JUDGED"
+	// Skip: the run could not be made, or nothing that the scenario claims could be
+	// judged of the subject. Only a whole run has it.
+	Skip Outcome = "SKIP"
 )
 
 // Verdict is the judgement of one run, in the form of result.json.

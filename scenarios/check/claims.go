@@ -163,7 +163,10 @@ func (r *run) nextFault(i int) clock.Instant {
 // over judges one condition over a stretch of time.
 func (r *run) over(c plan.Cond, w window, line int) finding {
 	f := finding{Check: Check{Name: c.Check(), Line: line}, window: w}
+	untold := lacking(c, r.meta.Lacks)
 	switch {
+	case untold != "":
+		return f.notJudged(c.String() + ": " + untold)
 	case c.Compare != nil:
 		return r.compare(f, *c.Compare, w)
 	case stretched[c.Named] != nil:
@@ -243,7 +246,12 @@ func (r *run) scan(f finding, w window, holds func(s *State, first bool) (bool, 
 // within judges whether all conditions come to hold together in the window.
 // Counts are those since the window's begin.
 func (r *run) within(s plan.Step, w window) finding {
-	f := finding{Check: Check{Name: s.Expect.Conds[0].Check(), Line: s.Pos.Line}, window: w}
+	conds := told(s.Expect.Conds, r.meta.Lacks)
+	if len(conds) == 0 {
+		f := finding{Check: Check{Name: s.Expect.Conds[0].Check(), Line: s.Pos.Line}}
+		return f.notJudged(s.String() + ": " + lacking(s.Expect.Conds[0], r.meta.Lacks))
+	}
+	f := finding{Check: Check{Name: conds[0].Check(), Line: s.Pos.Line}, window: w}
 	until := min(w.to, r.to)
 	state := NewState(r.plan, r.meta.World)
 	i := 0
@@ -283,6 +291,9 @@ func (r *run) finished() bool {
 // atEnd judges a state at the end of the window.
 func (r *run) atEnd(c plan.Cond, w window, line int) finding {
 	f := finding{Check: Check{Name: c.Check(), Line: line}, window: w}
+	if untold := lacking(c, r.meta.Lacks); untold != "" {
+		return f.notJudged(c.String() + ": " + untold)
+	}
 	ok, why := r.stateAt(w.to).Holds(c)
 	detail := fmt.Sprintf("%s at %s: %s", c, r.at(w.to), why)
 	if !ok {
@@ -294,6 +305,11 @@ func (r *run) atEnd(c plan.Cond, w window, line int) finding {
 
 func (f finding) fail(detail string, evidence ...window) finding {
 	f.Verdict, f.Detail, f.evidence = Fail, detail, evidence
+	return f
+}
+
+func (f finding) notJudged(detail string) finding {
+	f.Verdict, f.Detail = NotJudged, detail
 	return f
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/capability"
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 )
@@ -27,12 +28,30 @@ func (r *run) forwarders(w window) []sample {
 	tenures = slices.DeleteFunc(tenures, func(t tenure) bool { return t.to == t.from }) // given back at once
 	slices.SortFunc(tenures, byTime)
 	samples := r.overlap(tenures, w, "allowed to forward by its lease")
+	if slices.Contains(r.meta.Lacks, capability.Lease) {
+		samples = r.carriers(w)
+	}
 	for _, v := range r.intrusions() {
 		if w.has(v.from) {
 			samples = append(samples, sample{window: v.window, value: 2, what: v.what})
 		}
 	}
 	return samples
+}
+
+// carriers is what the wire alone shows: one node at a time carries a VIP's packets,
+// unless there are intrusions.
+func (r *run) carriers(w window) []sample {
+	var carried []string
+	for _, e := range r.events {
+		if e.Forwarder != nil && w.has(e.At) && e.Forwarder.From != e.Node {
+			carried = append(carried, fmt.Sprintf("%s from %s at the %s edge", e.Node, r.at(e.At), e.Forwarder.Edge))
+		}
+	}
+	if len(carried) == 0 {
+		return nil
+	}
+	return one(w, 1, "as seen on the wire: "+some(carried, shown))
 }
 
 // leases lists the stretches in which nodes were allowed to forward. A lease

@@ -35,12 +35,15 @@ func (s *State) Holds(c plan.Cond) (bool, string) {
 }
 
 // HoldAll reports whether all conditions are true together, and what is the case
-// with those that are not, or with all if they are.
+// with those that are not, or with all if they are. A condition that the subject
+// tells nothing of keeps nobody waiting.
 func (s *State) HoldAll(conds []plan.Cond) (bool, string) {
 	var held, open []string
 	for _, c := range conds {
 		ok, why := s.Holds(c)
-		if ok {
+		if untold := lacking(c, s.lacks); untold != "" {
+			held = append(held, c.String()+" is not judged: "+untold)
+		} else if ok {
 			held = append(held, why)
 		} else {
 			open = append(open, why)

@@ -18,6 +18,7 @@ import (
 //   - INCONCLUSIVE if a check could not be judged, or failed with such an
 //     explanation, or passed over a window in which the host stood still for longer
 //     than the plan tolerates;
+//   - SKIP if the subject tells nothing of what the scenario claims;
 //   - PASS otherwise, which takes traffic that was answered and a whole trace.
 //
 // A control passes if exactly the checks that it names fail.
@@ -33,7 +34,9 @@ func Judge(p *plan.Plan, events []trace.Event) Verdict {
 		f.Failed = f.firstFailed()
 		v.Checks = append(v.Checks, f.Check)
 	}
-	if control {
+	if why := Unjudgeable(p, r.meta.World, r.meta.Lacks); why != "" {
+		v.Verdict, v.Reasons = Skip, []string{why}
+	} else if control {
 		v.Verdict, v.Reasons = controlVerdict(p.Control, findings)
 	} else {
 		v.Verdict, v.Reasons = verdict(findings)
@@ -45,7 +48,7 @@ func Judge(p *plan.Plan, events []trace.Event) Verdict {
 // takes away its force.
 func (r *run) doubted(f finding) finding {
 	switch {
-	case f.window == (window{}) || f.Verdict == Inconclusive:
+	case f.window == (window{}) || f.Verdict == Inconclusive || f.Verdict == NotJudged:
 		return f
 	case f.Verdict == Pass:
 		// A stall in the waits at 0s only makes them longer: nothing is measured yet.

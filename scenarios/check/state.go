@@ -27,6 +27,7 @@ type State struct {
 	Tally   Tally
 
 	detect time.Duration // configured, from the trace's Meta
+	lacks  []string      // by the subject, likewise
 }
 
 // Node is one load balancer.
@@ -95,7 +96,7 @@ const (
 func (s *State) Apply(e trace.Event) {
 	s.Now = max(s.Now, e.At)
 	if e.Kind == trace.KindMeta && e.Meta != nil {
-		s.detect = time.Duration(e.Meta.Detect)
+		s.detect, s.lacks = time.Duration(e.Meta.Detect), e.Meta.Lacks
 	}
 	if e.Kind == trace.KindFault && e.Fault != nil {
 		s.fault(e.Fault)

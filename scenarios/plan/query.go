@@ -139,8 +139,20 @@ func (p *Plan) Env(world string) Env {
 	}
 }
 
-// Conditions lists all conditions that the plan states in a world.
+// Conditions lists all conditions that the plan states in a world: its claims, and
+// what it waits for.
 func (p *Plan) Conditions(world string) []Cond {
+	conds := p.Claims(world)
+	for _, s := range p.Steps {
+		if s.Wait != nil && s.Guard.In(world) {
+			conds = append(conds, s.Wait.Conds...)
+		}
+	}
+	return conds
+}
+
+// Claims lists the conditions that the plan states in a world and does not wait for.
+func (p *Plan) Claims(world string) []Cond {
 	var conds []Cond
 	for _, a := range p.Always {
 		if a.Guard.In(world) {
@@ -148,11 +160,7 @@ func (p *Plan) Conditions(world string) []Cond {
 		}
 	}
 	for _, s := range p.Steps {
-		switch {
-		case !s.Guard.In(world):
-		case s.Wait != nil:
-			conds = append(conds, s.Wait.Conds...)
-		case s.Expect != nil:
+		if s.Expect != nil && s.Guard.In(world) {
 			conds = append(conds, s.Expect.Conds...)
 		}
 	}

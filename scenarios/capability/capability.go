@@ -1,0 +1,51 @@
+// Package capability is the table of what a subject, a pair under test, can tell of
+// itself or be asked to do. The wire and the clients show the rest, of any subject.
+//
+// The package observes nothing. Subjects declare what they provide, package check
+// judges a claim only where the subject provides what the claim needs.
+package capability
+
+import "slices"
+
+// The capabilities.
+const (
+	Roles    = "roles"
+	Gates    = "gates"
+	Lease    = "lease"
+	BFD      = "bfd"
+	Sync     = "sync"
+	Replica  = "replica"
+	Table    = "table"
+	Handover = "handover"
+)
+
+// Capability is one row of the table.
+type Capability struct{ Name, Doc string }
+
+var capabilities = []Capability{
+	{Roles, "tells each change of its role, with the reason; without it Master and Backup are read from the wire"},
+	{Gates, "tells the gates that were open and closed when it claimed the role"},
+	{Lease, "tells until when it may forward"},
+	{BFD, "tells when its paths to the peer go up and down"},
+	{Sync, "tells the progress of connection sync and when it is in sync"},
+	{Replica, "tells a digest of its connection table"},
+	{Table, "answers how it knows a flow, and lists its connection table"},
+	{Handover, "gives the role to its peer when it is asked to"},
+}
+
+// All lists the table.
+func All() []Capability { return slices.Clone(capabilities) }
+
+// Names lists the names of all capabilities.
+func Names() []string {
+	names := make([]string, len(capabilities))
+	for i, c := range capabilities {
+		names[i] = c.Name
+	}
+	return names
+}
+
+// Lacking lists what is not among the provided capabilities, in the order of the table.
+func Lacking(provided []string) []string {
+	return slices.DeleteFunc(Names(), func(name string) bool { return slices.Contains(provided, name) })
+}

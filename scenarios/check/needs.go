@@ -1,0 +1,81 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"baton/scenarios/capability"
+	"baton/scenarios/fault"
+	"baton/scenarios/plan"
+)
+
+// needs lists the checks that can be judged only of a subject that provides some
+// capabilities. The others rest on what clients and the wire show of every subject.
+var needs = map[string][]string{
+	plan.Gates:       {capability.Gates},
+	plan.Announce:    {capability.Roles},
+	plan.CheckInSync: {capability.Sync},
+	plan.Converged:   {capability.Roles, capability.Sync, capability.Replica},
+	plan.Replica:     {capability.Replica},
+	plan.Served:      {capability.Lease, capability.Sync},
+	plan.Exclusive:   {capability.Lease},
+	plan.Kept:        {capability.Replica},
+	plan.Rests:       {capability.Roles},
+	"detect":         {capability.BFD},
+	"sync":           {capability.Sync},
+}
+
+// Needs lists the capabilities that a check needs, for the reference.
+func Needs(check string) []string { return slices.Clone(needs[check]) }
+
+// onTheWire are the roles that can be read from the wire.
+var onTheWire = []string{roleMaster, roleBackup}
+
+// lacking says what the subject does not tell of what the condition needs, "" if it
+// can be judged.
+func lacking(c plan.Cond, lacks []string) string {
+	needed := needs[c.Check()]
+	if c.Role != nil && !slices.Contains(onTheWire, c.Role.Role) {
+		needed = []string{capability.Roles}
+	}
+	return untold(needed, lacks)
+}
+
+func untold(needed, lacks []string) string {
+	missing := slices.DeleteFunc(slices.Clone(needed), func(name string) bool { return !slices.Contains(lacks, name) })
+	if len(missing) == 0 {
+		return ""
+	}
+	return "the subject does not provide " + strings.Join(missing, ", ")
+}
+
+// told are the conditions that can be judged.
+func told(conds []plan.Cond, lacks []string) []plan.Cond {
+	return slices.DeleteFunc(slices.Clone(conds), func(c plan.Cond) bool { return lacking(c, lacks) != "" })
+}
+
+// Unjudgeable says why a run of the plan would prove nothing about a subject that
+// lacks the capabilities, "" if it would: a step that the subject cannot carry out, a
+// control whose checks cannot be judged, or no claim at all that can.
+func Unjudgeable(p *plan.Plan, world string, lacks []string) string {
+	if len(lacks) == 0 {
+		return ""
+	}
+	for _, s := range p.Steps {
+		if s.Fault != nil && s.Fault.Verb == fault.Handover && s.Guard.In(world) && slices.Contains(lacks, capability.Handover) {
+			return fmt.Sprintf("%s: the subject does not provide %s", s, capability.Handover)
+		}
+	}
+	if p.IsControl(world) {
+		for _, name := range p.Control {
+			if why := untold(needs[name], lacks); why != "" {
+				return "control " + name + ": " + why
+			}
+		}
+	}
+	if claims := p.Claims(world); len(claims) > 0 && len(told(claims, lacks)) == 0 {
+		return fmt.Sprintf("none of the %d claims can be judged: %s", len(claims), lacking(claims[0], lacks))
+	}
+	return ""
+}

@@ -1,0 +1,95 @@
+package check
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"baton/impl/trace"
+	"baton/scenarios/capability"
+	"baton/scenarios/plan"
+)
+
+// silent is the tape as of a subject that provides nothing: it has the roles that the
+// wire shows, and no event that only a node itself can make.
+func silent(whole *tape) *tape {
+	kept := &tape{}
+	for _, e := range *whole {
+		switch e.Kind {
+		case trace.KindGate, trace.KindBFD, trace.KindSync, trace.KindLease, trace.KindAnnounce, trace.KindReplica:
+			continue
+		case trace.KindMeta:
+			meta := *e.Meta
+			meta.SUT, meta.Lacks = "foreign", capability.Names()
+			e.Meta = &meta
+		}
+		*kept = append(*kept, e)
+	}
+	return kept
+}
+
+// TestWhatASubjectDoesNotTellIsNotJudged: no claim about a node's inside passes or fails
+// where the node tells nothing, and those about wire and clients are judged as ever.
+func TestWhatASubjectDoesNotTellIsNotJudged(t *testing.T) {
+	v := judged(scenario(t, everything, afterCrash, afterRestore), silent(crash()))
+	if v.Verdict != Pass {
+		t.Fatal(show(v))
+	}
+	for _, c := range v.Checks {
+		want := Pass
+		if slices.Contains([]string{plan.Gates, plan.Announce, plan.CheckInSync, plan.Converged, plan.Replica, "detect", "sync"}, c.Name) {
+			want = NotJudged
+		}
+		if c.Verdict != want {
+			t.Errorf("%s is %s, want %s: %s", c.Name, c.Verdict, want, c.Detail)
+		}
+	}
+}
+
+// TestDamageIsSeenOfASilentSubject: what clients and the wire show fails all the same.
+func TestDamageIsSeenOfASilentSubject(t *testing.T) {
+	damaged := silent(crash())
+	damaged.add(2100, "lb2", trace.Event{Kind: trace.KindRST, RST: &trace.RST{Edge: "clients"}})
+	trace.Sort(*damaged)
+	v := judged(scenario(t, everything, afterCrash, afterRestore), damaged)
+	if v.Verdict != Fail || !strings.HasPrefix(v.Reasons[0], "rst:") {
+		t.Fatal(show(v))
+	}
+}
+
+// TestAScenarioOfWhichNothingCanBeJudgedIsASkip, and so is a control whose checks cannot
+// be, and a step that the subject cannot carry out.
+func TestAScenarioOfWhichNothingCanBeJudgedIsASkip(t *testing.T) {
+	lacks := capability.Names()
+	for _, c := range []struct{ name, head, crash, want string }{
+		{"only inner claims", "always gates", "  expect lb2 is Claiming within detect+50ms", "none of the 2 claims can be judged: the subject does not provide gates"},
+		{"a control of gates", "always gates ; rst == 0\ncontrol gates", "", "control gates: the subject does not provide gates"},
+		{"one claim of the wire", "always gates ; rst == 0", "", ""},
+		{"a control of RSTs", "always gates ; rst == 0\ncontrol rst", "", ""},
+	} {
+		p := scenario(t, c.head, c.crash, "")
+		if why := Unjudgeable(p, plan.Netns, lacks); why != c.want {
+			t.Errorf("%s: %q, want %q", c.name, why, c.want)
+		}
+		if v := judged(p, silent(crash())); (v.Verdict == Skip) != (c.want != "") {
+			t.Errorf("%s: %s", c.name, show(v))
+		}
+		if why := Unjudgeable(p, plan.Netns, nil); why != "" {
+			t.Errorf("%s of a subject that lacks nothing: %q", c.name, why)
+		}
+	}
+}
+
+// TestNeedsNameChecksAndCapabilities: no row of the table is for a check that is not there.
+func TestNeedsNameChecksAndCapabilities(t *testing.T) {
+	for name, needed := range needs {
+		if !slices.Contains(plan.CheckNames(), name) {
+			t.Errorf("no such check: %s", name)
+		}
+		for _, c := range needed {
+			if !slices.Contains(capability.Names(), c) {
+				t.Errorf("%s needs %s, which is no capability", name, c)
+			}
+		}
+	}
+}
