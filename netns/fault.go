@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -158,7 +159,8 @@ func (p *Pair) setLinks(ctx context.Context, h *Host, up bool) (seen string, err
 func (p *Pair) awaitCarrier(ctx context.Context, i Interface, up bool) (end string, err error) {
 	far, name := p.otherEnd(i)
 	end = far.name + "/" + name
-	return end, poll(ctx, func() (bool, string, error) {
+	dead := ""
+	err = poll(ctx, func() (bool, string, error) {
 		there, err := far.links.LinkByName(name)
 		if err != nil {
 			return false, "", fmt.Errorf("find %s: %w", end, err)
@@ -167,12 +169,19 @@ func (p *Pair) awaitCarrier(ctx context.Context, i Interface, up bool) (end stri
 		if err != nil {
 			return false, "", fmt.Errorf("find %s/%s: %w", i.Host, i.Name, err)
 		}
+		if there.Attrs().Flags&net.FlagUp == 0 {
+			// The far end has no power itself: only this end can tell.
+			dead = " (down itself)"
+			set := here.Attrs().Flags&net.FlagUp != 0
+			return set == up, fmt.Sprintf("%s is down; %s/%s set up: %v", end, i.Host, i.Name, set), nil
+		}
 		carries := there.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
 		// Carrier comes at once, but a switch port forwards, and a device sends, only
 		// when the kernel has raised the operational state, a little later.
 		ready := !up || there.Attrs().OperState == netlink.OperUp && here.Attrs().OperState == netlink.OperUp
 		return carries == up && ready, fmt.Sprintf("%s: carrier %v, state %v", end, carries, there.Attrs().OperState), nil
 	})
+	return end + dead, err
 }
 
 // otherEnd returns host and name of the far end of an interface's cable.

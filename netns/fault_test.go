@@ -56,12 +56,12 @@ func neighbours(h *netns.Host) []string {
 var _ = Describe("crash and restore", func() {
 	var pair *netns.Pair
 	var lb1, lb2 *netns.Host
-	var node *netns.Process
+	var node, peer *netns.Process
 
 	BeforeEach(func() {
 		pair = newPair()
 		lb1, lb2 = pair.Host("lb1"), pair.Host("lb2")
-		startTalker(lb2)
+		peer = startTalker(lb2)
 		node = startTalker(lb1, "tcp:198.18.2.2:9000", "198.18.0.11:9000")
 	})
 
@@ -106,6 +106,21 @@ var _ = Describe("crash and restore", func() {
 		Eventually(func() error { return echo(pair.Host("client1"), "udp4", "198.18.0.1:9000") }).Should(Succeed())
 		Expect(ping(pair.Host("backend1"), "198.18.1.1")).To(Succeed())
 		Expect(ping(lb2, "198.18.2.1")).To(Succeed())
+	})
+
+	It("returns before its peer does: a dead peer's end of the cable is not its receipt", func() {
+		for _, process := range []*netns.Process{node, peer} {
+			_, err := pair.Crash(within(), process)
+			Expect(err).NotTo(HaveOccurred())
+		}
+		start := func(h *netns.Host) (*netns.Process, error) { return h.Start(play("talk", &journal{})) }
+		_, receipt, err := pair.Restore(within(), "lb2", start)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(receipt).To(HavePrefix("carrier up on clients/lb2, backends/lb2, lb1/sync0 (down itself); "))
+		_, receipt, err = pair.Restore(within(), "lb1", start)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(receipt).To(HavePrefix("carrier up on clients/lb1, backends/lb1, lb2/sync0; "))
+		Expect(ping(lb1, "198.18.2.2")).To(Succeed())
 	})
 
 	It("only starts the process anew where the links are up", func() {

@@ -58,13 +58,15 @@ type World struct {
 	mu      sync.Mutex
 	failed  error          // a node ended by itself
 	started map[string]int // processes of each node
+	// busy has for each machine what is closed once the latest fault has come to its end.
+	busy map[string]chan struct{}
 }
 
 var _ scenarios.World = (*World)(nil)
 
 // NewWorld returns a world in which nothing exists yet.
 func NewWorld(p *plan.Plan, cfg WorldConfig) *World {
-	return &World{cfg: cfg, plan: p, processes: map[string]*Process{}, changed: make(chan struct{}, 1), view: newView(), started: map[string]int{}}
+	return &World{cfg: cfg, plan: p, processes: map[string]*Process{}, changed: make(chan struct{}, 1), view: newView(), started: map[string]int{}, busy: map[string]chan struct{}{}}
 }
 
 // Name implements scenarios.World.
@@ -206,7 +208,7 @@ func (w *World) Down(ctx context.Context) error {
 	// A run that was broken off has traffic still, whose end nobody needs to wait for.
 	brief, cancel := context.WithTimeout(ctx, brokenOffDrain)
 	defer cancel()
-	errs := []error{w.StopTraffic(brief)}
+	errs := []error{w.Settle(ctx), w.StopTraffic(brief)}
 	w.stopCapture()
 	if w.traffic != nil {
 		w.traffic.Close()

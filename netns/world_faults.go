@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"baton/impl/daemon/control"
@@ -45,7 +47,7 @@ func onNode(do func(*World, context.Context, string) (receipt string, err error)
 	return func(w *World, ctx context.Context, f plan.Fault) error {
 		return w.each(f.Hosts, func(node string) error {
 			began := trace.Fault{Verb: f.Verb, Target: node, Hosts: []string{node}}
-			return w.fault(ctx, began, func(ctx context.Context) (string, error) { return do(w, ctx, node) })
+			return w.beside(ctx, began, func(ctx context.Context) (string, error) { return do(w, ctx, node) })
 		})
 	}
 }
@@ -63,7 +65,7 @@ func (w *World) cut(ctx context.Context, f plan.Fault) error {
 		return fmt.Errorf("netns: %w", err)
 	}
 	began := trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: rules}
-	return w.fault(ctx, began, func(ctx context.Context) (string, error) { return w.pair.Cut(ctx, *f.On) })
+	return w.begin(ctx, began, func(ctx context.Context) (string, error) { return w.pair.Cut(ctx, *f.On) })()
 }
 
 func (w *World) heal(ctx context.Context, f plan.Fault) error {
@@ -72,12 +74,60 @@ func (w *World) heal(ctx context.Context, f plan.Fault) error {
 		return err
 	}
 	began := trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: cut}
-	return w.fault(ctx, began, func(context.Context) (string, error) { return w.pair.Heal(f.On) })
+	return w.begin(ctx, began, func(context.Context) (string, error) { return w.pair.Heal(f.On) })()
 }
 
-// fault carries one fault out between its "begin" and its receipt. That it was not
-// seen to take hold is no error: the trace says so, and the checks draw the conclusion.
-func (w *World) fault(ctx context.Context, f trace.Fault, do func(context.Context) (string, error)) error {
+// beside carries out a fault of one machine beside the timeline, once what was done to
+// the machine before has come to its end.
+func (w *World) beside(ctx context.Context, f trace.Fault, do func(context.Context) (string, error)) error {
+	ended := make(chan struct{})
+	if err := w.turn(ctx, f.Hosts[0], ended); err != nil {
+		close(ended)
+		return err
+	}
+	finish := w.begin(ctx, f, do)
+	go func() {
+		defer close(ended)
+		if err := finish(); err != nil {
+			w.fail(err)
+		}
+	}()
+	return nil
+}
+
+// turn waits for the end of what is done to a machine, and notes when that of the next
+// thing will be.
+func (w *World) turn(ctx context.Context, host string, ended chan struct{}) error {
+	w.mu.Lock()
+	before := w.busy[host]
+	w.busy[host] = ended
+	w.mu.Unlock()
+	if before == nil {
+		return nil
+	}
+	select {
+	case <-before:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Settle implements scenarios.World. Each fault ends by itself within receiptLimit.
+func (w *World) Settle(context.Context) error {
+	w.mu.Lock()
+	busy := slices.Collect(maps.Values(w.busy))
+	w.mu.Unlock()
+	for _, ended := range busy {
+		<-ended
+	}
+	return nil
+}
+
+// begin puts the begin of a fault on record. What it returns carries the fault out and
+// puts its receipt on record. That it was not seen to take hold is no error: the trace
+// says so, and the checks draw the conclusion.
+func (w *World) begin(ctx context.Context, f trace.Fault, do func(context.Context) (string, error)) (finish func() error) {
 	f.ID = int(w.faults.Add(1))
 	event := func(phase, receipt string) {
 		f := f
@@ -85,19 +135,21 @@ func (w *World) fault(ctx context.Context, f trace.Fault, do func(context.Contex
 		w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindFault, Fault: &f})
 	}
 	event("begin", "")
-	ctx, cancel := context.WithTimeout(ctx, receiptLimit)
-	defer cancel()
-	receipt, err := do(ctx)
-	switch {
-	case err == nil:
-		event("receipt", receipt)
-	case errors.Is(err, ErrNoReceipt):
-		event("failed", err.Error())
-	default:
-		event("failed", err.Error())
-		return fmt.Errorf("%s: %w", f.What(), err)
+	return func() error {
+		ctx, cancel := context.WithTimeout(ctx, receiptLimit)
+		defer cancel()
+		receipt, err := do(ctx)
+		switch {
+		case err == nil:
+			event("receipt", receipt)
+		case errors.Is(err, ErrNoReceipt):
+			event("failed", err.Error())
+		default:
+			event("failed", err.Error())
+			return fmt.Errorf("%s: %w", f.What(), err)
+		}
+		return nil
 	}
-	return nil
 }
 
 func (w *World) restore(ctx context.Context, node string) (string, error) {

@@ -107,7 +107,7 @@ func (r *Run) timeline(ctx context.Context) error {
 		}
 		r.recordStep(i, step, outcome)
 		if outcome == "timeout" {
-			return r.stopTraffic(ctx)
+			return errors.Join(r.World.Settle(ctx), r.stopTraffic(ctx))
 		}
 	}
 	return nil
@@ -169,7 +169,7 @@ func (r *Run) end(ctx context.Context, end int) error {
 			return err
 		}
 	}
-	if err := r.stopTraffic(ctx); err != nil {
+	if err := errors.Join(r.World.Settle(ctx), r.stopTraffic(ctx)); err != nil {
 		return err
 	}
 	for i, step := range r.Plan.Steps {

@@ -33,6 +33,7 @@ func (w *scripted) Up(context.Context) error {
 func (w *scripted) StartTraffic(context.Context) error { w.call("traffic"); return nil }
 func (w *scripted) StopTraffic(context.Context) error  { w.call("quiet"); return nil }
 func (w *scripted) Now() clock.Instant                 { return w.now }
+func (w *scripted) Settle(context.Context) error       { return nil }
 func (w *scripted) Down(context.Context) error {
 	w.down = true
 	return nil

@@ -22,10 +22,13 @@ type World interface {
 	Up(ctx context.Context) error
 	// StartTraffic starts every traffic line of the plan.
 	StartTraffic(ctx context.Context) error
-	// Do carries out a fault and returns once its receipt, or the lack of one, is
-	// in the trace. The error is for what makes the rest of the run pointless; a
-	// missing receipt is not that.
+	// Do begins a fault and returns without waiting for what takes its time: the
+	// receipt, or the lack of one, comes into the trace beside the timeline. It waits
+	// only for an earlier fault of the same machine. The error is for what makes the
+	// rest of the run pointless; a missing receipt is not that.
 	Do(ctx context.Context, fault plan.Fault) error
+	// Settle waits until what came of every fault is in the trace.
+	Settle(ctx context.Context) error
 	// Now is the present instant on the trace's time axis.
 	Now() clock.Instant
 	// Until lets time pass until the instant, or until done reports true. It calls

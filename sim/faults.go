@@ -43,9 +43,12 @@ func (w *World) Do(ctx context.Context, f plan.Fault) error {
 
 // atOnce is a verb that takes hold of each of its nodes at once.
 func atOnce(do func(*process) (receipt string, ok bool)) func(*World, context.Context, plan.Fault) error {
-	return func(w *World, _ context.Context, f plan.Fault) error {
+	return func(w *World, ctx context.Context, f plan.Fault) error {
 		for _, id := range f.Hosts {
 			p := w.processOf(id)
+			if err := w.turn(ctx, p); err != nil {
+				return err
+			}
 			w.faulted(f.Verb, id, func() (string, bool) { return do(p) })
 		}
 		return nil
@@ -163,20 +166,25 @@ const controlDelay = time.Millisecond
 func (w *World) handover(ctx context.Context, f plan.Fault) error {
 	for _, id := range f.Hosts {
 		p := w.processOf(id)
-		began := w.begun(trace.Fault{Verb: f.Verb, Target: id, Hosts: []string{id}})
-		if err := w.run(ctx, w.now.Add(receiptLimit), func() bool { return !p.frozen }); err != nil {
+		if err := w.turn(ctx, p); err != nil {
 			return err
 		}
-		if err := w.run(ctx, w.now.Add(controlDelay), nil); err != nil {
-			return err
-		}
-		receipt, ok := p.request()
-		if err := w.run(ctx, w.now.Add(controlDelay), nil); err != nil {
-			return err
-		}
-		w.proven(began, receipt, ok)
+		w.unsettled(p, w.begun(trace.Fault{Verb: f.Verb, Target: id, Hosts: []string{id}}), "no receipt: the node does not answer")
+		w.at(w.now.Add(controlDelay), p.ask)
 	}
 	return nil
+}
+
+// ask hands the request to the node as soon as it does not stand still.
+func (p *process) ask() {
+	switch {
+	case p.awaited == nil:
+	case p.frozen:
+		p.w.at(p.w.now.Add(controlDelay), p.ask)
+	default:
+		receipt, ok := p.request()
+		p.w.at(p.w.now.Add(controlDelay), func() { p.settle(receipt, ok) })
+	}
 }
 
 // request is answered by the node, whether it does what it is asked or says why not.
@@ -195,24 +203,23 @@ func (p *process) request() (string, bool) {
 	return p.id + " took the request", true
 }
 
-// stop asks daemons to leave, and waits until they have.
+// stop asks daemons to leave.
 func (w *World) stop(ctx context.Context, f plan.Fault) error {
-	asked := w.now
-	left := 0
-	unproven := map[string]trace.Fault{}
 	for _, id := range f.Hosts {
 		p := w.processOf(id)
+		if err := w.turn(ctx, p); err != nil {
+			return err
+		}
 		began := w.begun(trace.Fault{Verb: f.Verb, Target: id, Hosts: []string{id}})
 		if p.life == 0 {
 			w.proven(began, noProcess, false)
 			continue
 		}
-		unproven[id] = began
-		left++
+		asked := w.now
+		w.unsettled(p, began, "no receipt: the process still runs")
 		p.exited = func() {
 			p.exited = nil
-			left--
-			w.proven(began, fmt.Sprintf("process ended %v after SIGTERM", w.now.Sub(asked)), true)
+			p.settle(fmt.Sprintf("process ended %v after SIGTERM", w.now.Sub(asked)), true)
 		}
 		if p.core == nil {
 			p.end() // it had not begun
@@ -221,62 +228,63 @@ func (w *World) stop(ctx context.Context, f plan.Fault) error {
 		}
 		p.input(p.life, node.Stop{})
 	}
-	err := w.run(ctx, w.now.Add(receiptLimit), func() bool { return left == 0 })
-	for _, id := range f.Hosts {
-		if p := w.processOf(id); p.exited != nil {
-			p.exited = nil
-			w.proven(unproven[id], "no receipt: the process still runs", false)
-		}
-	}
-	return err
+	return nil
 }
 
-// cut makes a cut hold, and waits until frames have been dropped in each direction.
-func (w *World) cut(ctx context.Context, f plan.Fault) error {
-	directions, err := w.directions(*f.On)
-	if err != nil {
-		return err
-	}
-	began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.named(slices.Concat(directions...))})
-	base := map[rule]int{}
-	for _, rules := range directions {
-		for _, r := range rules {
-			i := w.ruleIndex(r)
-			if i < 0 {
-				i = len(w.cuts)
-				w.cuts = append(w.cuts, r)
-				w.isCut[r.link] = true
-			}
-			base[r] = w.cuts[i].dropped
+// unsettled notes that a fault of a node waits for its receipt, which does not come if
+// it takes longer than receiptLimit.
+func (w *World) unsettled(p *process, f trace.Fault, late string) {
+	p.awaited = &f
+	w.at(w.now.Add(receiptLimit), func() {
+		if p.awaited != nil && p.awaited.ID == f.ID {
+			p.exited = nil
+			p.settle(late, false)
 		}
+	})
+}
+
+// settle puts what came of the awaited fault on record.
+func (p *process) settle(receipt string, ok bool) {
+	if f := p.awaited; f != nil {
+		p.awaited = nil
+		p.w.proven(*f, receipt, ok)
 	}
-	seen := func() (string, bool) {
-		var parts []string
-		all := true
-		for _, rules := range directions {
-			any := 0
-			for _, r := range rules {
-				i := w.ruleIndex(r)
-				n := w.cuts[i].dropped - base[r]
-				any += n
-				parts = append(parts, fmt.Sprintf("%s: %d dropped", w.ruleName(r), n))
-			}
-			all = all && any > 0
-		}
-		return strings.Join(parts, ", "), all
+}
+
+// turn waits until what was done to a node has come to its end.
+func (w *World) turn(ctx context.Context, p *process) error {
+	if p.awaited == nil {
+		return nil
 	}
-	// Dropped frames are no events of the trace: look every millisecond.
-	end := w.now.Add(receiptLimit)
-	for w.now < end {
-		if _, all := seen(); all {
-			break
-		}
-		if err := w.run(ctx, min(end, w.now.Add(time.Millisecond)), nil); err != nil {
+	return w.run(ctx, w.now.Add(receiptLimit), func() bool { return p.awaited == nil })
+}
+
+// Settle implements scenarios.World.
+func (w *World) Settle(ctx context.Context) error {
+	for _, p := range w.processes {
+		if err := w.turn(ctx, p); err != nil {
 			return err
 		}
 	}
-	receipt, ok := seen()
-	w.proven(began, receipt, ok)
+	return nil
+}
+
+// cut makes a cut hold. In virtual time that is its proof.
+func (w *World) cut(_ context.Context, f plan.Fault) error {
+	rules, err := w.selected(*f.On)
+	if err != nil {
+		return err
+	}
+	began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.named(rules)})
+	parts := make([]string, len(rules))
+	for i, r := range rules {
+		if !slices.ContainsFunc(w.cuts, r.same) {
+			w.cuts = append(w.cuts, r)
+			w.isCut[r.link] = true
+		}
+		parts[i] = w.ruleName(r) + ": drops"
+	}
+	w.proven(began, strings.Join(parts, ", "), true)
 	return nil
 }
 
@@ -284,13 +292,11 @@ func (w *World) cut(ctx context.Context, f plan.Fault) error {
 func (w *World) heal(_ context.Context, f plan.Fault) error {
 	wanted := slices.Clone(w.cuts)
 	if f.On != nil {
-		directions, err := w.directions(*f.On)
+		selected, err := w.selected(*f.On)
 		if err != nil {
 			return err
 		}
-		wanted = slices.DeleteFunc(wanted, func(r rule) bool {
-			return !slices.ContainsFunc(slices.Concat(directions...), r.same)
-		})
+		wanted = slices.DeleteFunc(wanted, func(r rule) bool { return !slices.ContainsFunc(selected, r.same) })
 	}
 	began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.named(wanted)})
 	receipt, ok := w.uncut(wanted)
@@ -317,8 +323,6 @@ func (w *World) uncut(wanted []rule) (string, bool) {
 
 func (r rule) same(o rule) bool { return r.link == o.link && r.from == o.from && r.to == o.to }
 
-func (w *World) ruleIndex(r rule) int { return slices.IndexFunc(w.cuts, r.same) }
-
 func (w *World) ruleName(r rule) string { return w.nameOf(r).String() }
 
 // nameOf is the rule as package lab has it.
@@ -334,19 +338,15 @@ func (w *World) named(rules []rule) []lab.Rule {
 	return named
 }
 
-// directions resolves a selector into the rules of each of its directions.
-func (w *World) directions(on lab.Selector) ([][]rule, error) {
-	var directions [][]rule
-	for _, d := range on.Directions() {
-		resolved, err := w.plan.Topo.Lab().Resolve(d)
-		if err != nil {
-			return nil, fmt.Errorf("sim: %w", err)
-		}
-		var list []rule
-		for _, r := range resolved {
-			list = append(list, rule{link: linkIndex(r.Link), from: w.hostIndex(r.From), to: w.hostIndex(r.To)})
-		}
-		directions = append(directions, list)
+// selected resolves a selector into rules.
+func (w *World) selected(on lab.Selector) ([]rule, error) {
+	resolved, err := w.plan.Topo.Lab().Selected(on)
+	if err != nil {
+		return nil, fmt.Errorf("sim: %w", err)
 	}
-	return directions, nil
+	rules := make([]rule, len(resolved))
+	for i, r := range resolved {
+		rules[i] = rule{link: linkIndex(r.Link), from: w.hostIndex(r.From), to: w.hostIndex(r.To)}
+	}
+	return rules, nil
 }

@@ -22,6 +22,12 @@ func TestARefusedHandoverIsAnswered(t *testing.T) {
 		if err := o.Do(t.Context(), plan.Fault{Verb: fault.Handover, Hosts: []string{node}}); err != nil {
 			t.Fatal(err)
 		}
+		if took := o.now.Sub(began); took != 0 {
+			t.Errorf("the timeline stood still for %v", took)
+		}
+		if err := o.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		if took := o.now.Sub(began); took != 2*controlDelay {
 			t.Errorf("the answer took %v", took)
 		}

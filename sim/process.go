@@ -48,7 +48,8 @@ type process struct {
 	beats    []node.Input // heartbeats likewise: they are read first
 	work     work
 	loop     loop
-	exited   func() // told when the daemon has ended by itself
+	exited   func()       // told when the daemon has ended by itself
+	awaited  *trace.Fault // of the node, that has no receipt yet
 
 	buf [etherLen + ipLen + tcpLen]byte
 }
