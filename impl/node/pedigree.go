@@ -6,23 +6,23 @@ type followedTerm struct {
 	epoch       uint32
 }
 
-// noteWitness follows, on the MASTER, a peer that holds its table: from then on the
-// table outlives this node.
-func (n *Node) noteWitness() {
-	theirs := n.peer.state.Rank
-	if n.leads() && theirs.Complete && theirs.Witnessed == n.epoch {
-		n.witnessed, n.complete = n.epoch, true
-	}
-}
-
-// noteSync follows, on a node that does not lead, whether its table is the MASTER's. One
-// that is in sync holds the MASTER's table, one that is not holds neither its own nor
-// the MASTER's.
+// noteSync follows what the table is worth. That of a node with the role is the truth;
+// once the peer holds it too, it outlives this node.
 func (n *Node) noteSync() {
 	if n.role.Holds() {
 		n.freshUntil = n.now.Add(ownTableLife)
+		if n.leads() && n.sync.PeerInSync() {
+			n.witnessed, n.complete = n.epoch, true
+		}
 		return
 	}
+	n.noteFollowing()
+}
+
+// noteFollowing follows, on a node that does not lead, whether its table is the MASTER's.
+// One that is in sync holds the MASTER's table, one that is not holds neither its own nor
+// the MASTER's.
+func (n *Node) noteFollowing() {
 	in, _ := n.sync.InSync()
 	follows := n.live() && n.following && n.peer.state.Role.Holds()
 	if follows && in && n.sync.Current() {

@@ -67,7 +67,6 @@ func (n *Node) receiveState(s state) error {
 	wasMaster := n.peer.hear(s)
 	n.peer.saidAt, n.stream.spoken = n.now, true
 	n.seen = max(n.seen, s.Rank.Epoch)
-	n.noteWitness()
 	n.resolve(wasMaster)
 	n.connectSync()
 	if s.Ask {

@@ -32,12 +32,7 @@ func (r *rival) observe(in rivalInput) {
 	default:
 		r.since = min(r.since, in.now)
 	}
-	switch {
-	case in.condition == standby || in.condition == unable:
-		r.calm = true
-	case in.condition == serving && in.up:
-		r.calm = false
-	}
+	r.calm = r.calm || in.condition == standby || in.condition == unable
 }
 
 // deaf reports whether the peer serves without hearing this node. One that took the

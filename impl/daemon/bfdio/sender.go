@@ -65,10 +65,13 @@ func (s *Sender) open() error {
 	return err
 }
 
-// Send transmits one control packet. An error is what it is on a link that is
-// down: the peer will hear nothing, and draw its conclusions.
+// Send transmits one control packet. An error means that the packet did not leave.
+//
+// MSG_CONFIRM keeps the neighbour entry of the peer in use: under one-way loss its ARP
+// replies do not come, and a kernel that gave the entry up would turn the loss into one of
+// both directions, in which neither node can know that the other lives.
 func (s *Sender) Send(packet []byte) error {
-	if err := unix.Sendto(s.fd, packet, unix.MSG_DONTWAIT, s.to); err != nil {
+	if err := unix.Sendto(s.fd, packet, unix.MSG_DONTWAIT|unix.MSG_CONFIRM, s.to); err != nil {
 		return fmt.Errorf("bfdio: send to %v: %w", s.route.Peer, err)
 	}
 	return nil

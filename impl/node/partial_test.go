@@ -1,0 +1,311 @@
+package node
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/ha"
+	"baton/impl/trace"
+)
+
+// lastClaim returns the last role event by which a node began to claim.
+func (l *lab) lastClaim(id string) *trace.Role {
+	for i := len(l.log) - 1; i >= 0; i-- {
+		if e := l.log[i]; e.Role != nil && e.Node == id && e.Role.To == "Claiming" && e.Role.From == "Backup" {
+			return e.Role
+		}
+	}
+	l.t.Fatalf("%s never claimed", id)
+	return nil
+}
+
+// drop loses, or lets pass, what a node sends, on every path and on the stream.
+func (l *lab) drop(id string, lose bool) {
+	for _, p := range l.nodes[id].cfg.Paths {
+		l.dropBFD[id+" "+p.Name] = lose
+	}
+	l.dropSync[id] = lose
+}
+
+// handOver moves the role in order.
+func (l *lab) handOver(from, to string) {
+	l.t.Helper()
+	l.until(time.Second, to+" ready", func() bool { return l.nodes[from].node.gates.open.Has(ha.PeerReady) })
+	l.step(l.nodes[from], Handover{})
+	masterWithin(l, to, time.Second)
+}
+
+// wantFlows checks how many flows a node's dataplane holds.
+func (l *lab) wantFlows(id string, want int) {
+	l.t.Helper()
+	if got := len(l.nodes[id].table); got != want {
+		l.t.Errorf("%s has %d flows, want %d", id, got, want)
+	}
+}
+
+func (l *lab) openMany(id string, flows int) {
+	for i := range flows {
+		l.open(id, i)
+	}
+	l.run(100 * time.Millisecond)
+}
+
+// dropStreams loses the stream alone, and breaks the one that stands.
+func (l *lab) dropStreams(lose bool) {
+	l.dropSync["lb1"], l.dropSync["lb2"] = lose, lose
+	if lose {
+		l.dropBFD["lb1 sync"], l.dropBFD["lb2 sync"] = true, true
+		return
+	}
+	delete(l.dropBFD, "lb1 sync")
+	delete(l.dropBFD, "lb2 sync")
+}
+
+// A MASTER that hears its peer claim, without being heard, stops before the peer forwards;
+// the pair has one MASTER again within two detection times and none moves at the heal.
+func TestOneWayLossTowardsTheBackup(t *testing.T) {
+	l := newPair(t)
+	l.openMany("lb1", 10)
+	l.drop("lb1", true)
+	masterWithin(l, "lb2", 2*labDetect)
+	l.run(time.Minute)
+	l.wantRoles("Backup", "Master")
+	since1, since2 := l.mark("lb1"), l.mark("lb2")
+	l.drop("lb1", false)
+	l.run(10 * time.Second)
+	if changes := append(since1(), since2()...); len(changes) > 0 {
+		t.Errorf("the heal moves roles: %v", changes)
+	}
+	l.until(time.Second, "lb1 in sync", func() bool { return l.inSync("lb1") })
+	l.wantFlows("lb1", 10)
+}
+
+// A MASTER that hears nobody goes on; that the peer hears it keeps the peer from claiming.
+func TestOneWayLossTowardsTheMaster(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	since1, since2 := l.mark("lb1"), l.mark("lb2")
+	l.drop("lb2", true)
+	l.run(time.Minute)
+	l.drop("lb2", false)
+	l.run(10 * time.Second)
+	if changes := append(since1(), since2()...); len(changes) > 0 {
+		t.Errorf("roles moved: %v", changes)
+	}
+}
+
+// Each direction of the pair lives on another path: no session comes Up, yet each hears
+// the other.
+func TestOneDirectionOnEachPath(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.dropBFD["lb1 sync"], l.dropBFD["lb2 clients"] = true, true
+	l.dropSync["lb1"] = true
+	l.run(10 * time.Second)
+	l.until(5*time.Second, "one MASTER", func() bool {
+		return (l.role("lb1") == "Master") != (l.role("lb2") == "Master")
+	})
+	l.run(time.Minute)
+	if (l.role("lb1") == "Master") == (l.role("lb2") == "Master") {
+		t.Errorf("lb1 %s, lb2 %s", l.role("lb1"), l.role("lb2"))
+	}
+}
+
+// A partition that heals in one direction alone: both served, and the one that is not
+// heard stops.
+func TestAPartitionHealsInOneDirection(t *testing.T) {
+	for _, heard := range []string{"lb1", "lb2"} {
+		l := newPair(t)
+		l.run(time.Second)
+		l.drop("lb1", true)
+		l.drop("lb2", true)
+		l.run(5 * time.Second)
+		l.wantRoles("Master", "Master")
+		l.drop(heard, false)
+		l.run(hearLimit + 2*time.Second)
+		want := map[string][2]string{"lb1": {"Master", "Backup"}, "lb2": {"Backup", "Master"}}[heard]
+		l.wantRoles(want[0], want[1])
+	}
+}
+
+// A grant that the dying stream loses leaves two nodes that stand by; one of them serves
+// within the time of a standoff.
+func TestAGrantThatIsLostWithItsStream(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
+	l.step(l.nodes["lb1"], Handover{})
+	l.dropStreams(true)
+	l.until(standoffTurn+standoffLargerID+yieldLimit+labDetect, "a MASTER", func() bool {
+		return l.role("lb1") == "Master" || l.role("lb2") == "Master"
+	})
+	l.run(time.Minute)
+	if (l.role("lb1") == "Master") == (l.role("lb2") == "Master") {
+		t.Errorf("lb1 %s, lb2 %s", l.role("lb1"), l.role("lb2"))
+	}
+}
+
+// Without a stream a MASTER that cannot serve says so by BFD, and its peer takes over.
+func TestAMasterFailsWhileTheSyncLinkIsDown(t *testing.T) {
+	for name, fail := range map[string]func(l *lab){
+		"link":    func(l *lab) { l.step(l.nodes["lb1"], Link{Name: "backend0"}) },
+		"targets": func(l *lab) { l.probe("lb1", false) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newPair(t, tracking)
+			l.run(time.Second)
+			l.dropStreams(true)
+			l.run(5 * time.Second)
+			l.wantRoles("Master", "Backup")
+			fail(l)
+			masterWithin(l, "lb2", labDetect)
+			l.run(time.Minute)
+			if l.role("lb1") == "Master" {
+				t.Error("lb1 is MASTER again")
+			}
+		})
+	}
+}
+
+// A table is in sync only while the MASTER is heard on the stream, however short the
+// visits of the link are.
+func TestShortVisitsOfTheSyncLink(t *testing.T) {
+	for _, visit := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, 400 * time.Millisecond} {
+		l := newPair(t)
+		l.openMany("lb1", 200)
+		l.dropStreams(true)
+		l.run(2 * time.Second)
+		for i := range 100 {
+			l.open("lb1", 200+i)
+		}
+		for range 5 {
+			l.dropStreams(false)
+			l.run(visit)
+			l.dropStreams(true)
+			for i := range 20 {
+				l.open("lb1", 1000+i)
+			}
+			l.run(staleAfter + labDetect + 10*time.Millisecond)
+			if l.nodes["lb2"].node.Status().InSync {
+				t.Errorf("visit of %v: in sync %v after the link was lost", visit, staleAfter+labDetect)
+			}
+		}
+		l.dropStreams(false)
+		l.until(5*time.Second, "lb2 in sync", func() bool { return l.nodes["lb2"].node.Status().InSync })
+		l.wantFlows("lb2", len(l.nodes["lb1"].table))
+	}
+}
+
+// BFD is filtered on both paths while the stream lives: nobody claims. Once the MASTER
+// dies, the stream's silence is enough.
+func TestBFDIsFilteredWhileTheStreamLives(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	since := l.mark("lb2")
+	for _, key := range []string{"lb1 clients", "lb1 sync", "lb2 clients", "lb2 sync"} {
+		l.dropBFD[key] = true
+	}
+	l.run(time.Minute)
+	if changes := since(); len(changes) > 0 {
+		t.Errorf("lb2 claims: %v", changes)
+	}
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+}
+
+// A frozen MASTER stops forwarding before the silence of its stream lets the peer claim.
+func TestAMasterFreezesWhileBFDIsFiltered(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	for _, key := range []string{"lb1 clients", "lb1 sync", "lb2 clients", "lb2 sync"} {
+		l.dropBFD[key] = true
+	}
+	l.run(time.Second)
+	l.freeze("lb1")
+	l.divided = false // what follows is not what two nodes cannot know
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+}
+
+// A node that heard its peer and never had its table claims degraded.
+func TestAPeerThatWasHeardAndNeverSynced(t *testing.T) {
+	l := newLab(t)
+	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
+	l.boot("lb1")
+	masterWithin(l, "lb1", time.Second)
+	l.boot("lb2")
+	l.run(10 * time.Second)
+	l.wantRoles("Master", "Backup")
+	if l.nodes["lb2"].node.Status().InSync {
+		t.Error("in sync without ever having had the table")
+	}
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+labHold)
+	if r := l.lastClaim("lb2"); !r.Degraded {
+		t.Errorf("claims with %q", r.Reason)
+	}
+}
+
+// Two nodes that hear each other and never have a stream end with one MASTER.
+func TestAPairThatNeverHasAStream(t *testing.T) {
+	l := newLab(t)
+	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
+	l.boot("lb1")
+	l.boot("lb2")
+	masterWithin(l, "lb1", standoffTurn+standoffIncomplete+labHold)
+	l.run(time.Minute)
+	l.wantRoles("Master", "Backup")
+}
+
+// The recovery delay, however long stalls have made it, prolongs no outage.
+func TestALengthenedDelayProlongsNoOutage(t *testing.T) {
+	l := newPair(t)
+	l.run(10 * time.Second)
+	for range 6 {
+		l.freeze("lb1")
+		l.run(labDetect - 5*time.Millisecond)
+		l.thaw("lb1")
+		l.until(time.Second, "a MASTER", func() bool { return l.role("lb1") == "Master" || l.role("lb2") == "Master" })
+		if l.role("lb2") == "Master" {
+			l.handOver("lb2", "lb1")
+		}
+	}
+	l.handOver("lb1", "lb2")
+	l.until(time.Second, "lb1 in sync", func() bool { return l.inSync("lb1") })
+	l.crash("lb2")
+	masterWithin(l, "lb1", labDetect+5*time.Millisecond)
+}
+
+// The switch of both nodes blinks: both are in Fault, and one serves as soon as it can.
+func TestTheSwitchOfBothNodesBlinks(t *testing.T) {
+	l := newPair(t)
+	l.run(10 * time.Second)
+	for range 3 {
+		for _, up := range []bool{false, true} {
+			for _, id := range []string{"lb1", "lb2"} {
+				l.step(l.nodes[id], Link{Name: "client0", Up: up})
+			}
+			l.run(400 * time.Millisecond)
+		}
+		l.until(labDetect, "a MASTER", func() bool { return l.role("lb1") == "Master" || l.role("lb2") == "Master" })
+	}
+}
+
+// An empty node that did not hear the node with the sessions must not end up above it.
+func TestAnEmptyNodeDoesNotBeatTheSessions(t *testing.T) {
+	for _, deafFor := range []time.Duration{0, 300 * time.Millisecond, time.Second, 2 * time.Second, 10 * time.Second} {
+		l := newPair(t)
+		l.openMany("lb1", 100)
+		l.crash("lb1")
+		masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+		l.run(2 * time.Second)
+		l.drop("lb2", true)
+		l.boot("lb1")
+		masterWithin(l, "lb1", time.Second)
+		l.run(deafFor)
+		l.drop("lb2", false)
+		masterWithin(l, "lb2", 5*time.Second)
+		l.until(5*time.Second, "lb1 in sync", func() bool { return l.inSync("lb1") })
+		l.wantRoles("Backup", "Master")
+		l.wantFlows("lb2", 100)
+	}
+}
