@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"impl/ha":              {},
 	"impl/ctsync":          {},
 	"impl/node":            {"impl/bfd", "impl/ha", "impl/ctsync"},
+	"impl/driver":          {"impl/node", "impl/bfd", "impl/ha", "impl/ctsync"},
 	"impl/dataplane":       {},
 	"impl/dataplane/...":   {"impl/dataplane/..."},
 	"impl/daemon/...":      {"impl/..."},
@@ -52,7 +53,7 @@ var mayImport = map[string][]string{
 	// to its control socket, and knows none of its insides but the types of a status.
 	"netns/...": {"netns/...", "scenarios", "scenarios/...", "impl/daemon/config", "impl/daemon/control", "impl/daemon/pki", "impl/clock/boottime",
 		"impl/daemon/realtime", "impl/dataplane", "impl/node", "impl/bfd", "impl/ha", "impl/ctsync"},
-	"sim/...": {"sim/...", "scenarios", "scenarios/...", "impl/node", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane",
+	"sim/...": {"sim/...", "scenarios", "scenarios/...", "impl/driver", "impl/node", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane",
 		"impl/dataplane/..."},
 	"reports/...": {"reports/...", "scenarios/capability", "scenarios/fault", "scenarios/metric", "scenarios/lab", "scenarios/check", "scenarios/evidence", "scenarios/plan", "scenarios/link", "scenarios/stored", "scenarios/summary"},
 	"cmd/baton":   {"..."},

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/driver"
 	"baton/impl/trace"
 	"baton/scenarios/fault"
 	"baton/scenarios/plan"
@@ -12,23 +13,26 @@ import (
 // chaos is what the plan's chaos lines say, but for the links; see package plan for
 // what each means. Shares are probabilities; a zero field leaves its fault out.
 type chaos struct {
-	applyFails, leaseFails float64
-	slow                   float64
-	slowFor                time.Duration
-	garpLost               float64
-	breakEvery, dialFor    time.Duration
-	stallEvery, stallFor   time.Duration
-	stepEvery, stepBy      time.Duration
-	drift                  int64 // parts per billion
-	maxEvents              int   // 0 means as many as the real dataplane holds
-	until                  time.Duration
+	fails                [driver.Calls]float64
+	slow                 float64
+	slowFor              time.Duration
+	garpLost             float64
+	breakEvery, dialFor  time.Duration
+	stallEvery, stallFor time.Duration
+	stepEvery, stepBy    time.Duration
+	drift                int64 // parts per billion
+	maxEvents            int   // 0 means as many as the real dataplane holds
+	until                time.Duration
 }
 
 func chaosOf(p *plan.Plan) chaos {
 	share := func(key string) float64 { return p.ChaosShare(plan.Sim, key) }
 	span := func(key string) time.Duration { return p.ChaosTime(plan.Sim, key) }
 	return chaos{
-		applyFails: share("apply.fail"), leaseFails: share("lease.fail"),
+		fails: [driver.Calls]float64{
+			driver.SendBFD: share("send.fail"), driver.Lease: share("lease.fail"), driver.Apply: share("apply.fail"),
+			driver.Drain: share("drain.fail"), driver.Dump: share("dump.fail"),
+		},
 		slow: share("slow"), slowFor: span("slow.for"), garpLost: share("garp.lost"),
 		breakEvery: span("stream.break"), dialFor: span("stream.dial"),
 		stallEvery: span("stall"), stallFor: span("stall.for"),

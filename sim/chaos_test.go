@@ -113,6 +113,8 @@ var (
 	announce = count(func(e *trace.Event) bool { return e.GARP != nil })
 	calmed   = count(func(e *trace.Event) bool { return e.Note == "chaos ends" })
 	failed   = count(func(e *trace.Event) bool { return e.Sync != nil && strings.HasPrefix(e.Sync.Why, "apply failed") })
+	flaps    = count(func(e *trace.Event) bool { return e.BFD != nil && e.BFD.From == "Up" })
+	unread   = count(func(e *trace.Event) bool { return strings.HasPrefix(e.Note, "dataplane not read") })
 	refused  = count(func(e *trace.Event) bool { return strings.HasPrefix(e.Note, "lease refused") })
 )
 
@@ -199,6 +201,9 @@ func TestEveryChaosTakesEffect(t *testing.T) {
 		"corrupt":      {"chaos clients corrupt=0.05", stalls, 20},
 		"wander":       {"chaos backends wander=5ms", slowest, 4},
 		"apply.fail":   {"chaos apply.fail=0.2", failed, 5},
+		"send.fail":    {"chaos send.fail=0.7", flaps, 5},
+		"drain.fail":   {"chaos flow.events=1 drain.fail=0.5", unread, 3},
+		"dump.fail":    {"chaos flow.events=1 dump.fail=0.5", unread, 3},
 		"lease.fail":   {"chaos lease.fail=0.9", refused, 1},
 		"slow":         {"chaos slow=1 slow.for=40ms", claim, 5},
 		"slow.for":     {"chaos slow=1 slow.for=400ms", claim, 50},

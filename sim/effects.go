@@ -4,67 +4,63 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/driver"
 	"baton/impl/flow"
 	"baton/impl/node"
 	"baton/impl/trace"
 )
 
-// work is what the daemon's loop is doing: effects that it carries out in their
-// order, and the answers that it owes the core once they all are.
-type work struct {
-	busy    bool // an effect takes its time
-	effects []node.Effect
-	answers []node.Input
+// ports are what the core's effects reach: the model of the dataplane, the links and the
+// stream of the world.
+type ports process
+
+func (p *process) newDriver() *driver.Driver {
+	return driver.New(p.core, &driver.Faulty{Ports: (*ports)(p), Plan: &driver.Shares{
+		Share: &p.w.chaos.fails, Halfway: halfway, Chance: p.random.Chance,
+	}})
 }
 
-// pump carries out what the core wants until it wants nothing more, or until an
-// effect takes time.
-func (p *process) pump() {
-	k := &p.work
-	for !k.busy && p.core != nil {
-		switch {
-		case len(k.effects) > 0:
-			p.begin(k.effects[0])
-		case len(k.answers) > 0:
-			in := k.answers[0]
-			k.answers = k.answers[1:]
-			p.core.Step(p.clock.local(p.w.now), in)
-			k.effects = p.core.Ready()
-		default:
-			if k.effects = p.core.Ready(); len(k.effects) == 0 {
-				p.setTimer()
-				return
-			}
-		}
-	}
-}
+// halfway is the share of failed writes of which a half takes hold.
+const halfway = 0.5
 
-// begin begins an effect. Most take no time.
-func (p *process) begin(e node.Effect) {
-	took := p.effort(e)
+// Now implements driver.Clock.
+func (p *ports) Now() clock.Instant { return p.clock.local(p.w.now) }
+
+// Takes implements driver.Clock. Most effects take no time.
+func (p *ports) Takes(e node.Effect) bool {
+	took := (*process)(p).effort(e)
 	if took == 0 {
-		p.work.effects = p.work.effects[1:]
-		p.carryOut(e)
-		return
+		return false
 	}
-	p.work.busy = true
 	event := p.w.queue.push(p.w.now.Add(took), evWork)
 	event.who, event.stamp = p.index, p.life
+	return true
+}
+
+// busy reports whether the daemon's loop waits for an effect.
+func (p *process) busy() bool { return p.driver != nil && p.driver.Waits() }
+
+// settleCore steps in what effects came to, and sets the timer once the core wants nothing
+// more.
+func (p *process) settleCore() {
+	if d := p.driver; d != nil {
+		d.Settle()
+	}
+	if p.core != nil && !p.busy() {
+		p.setTimer()
+	}
 }
 
 // finish ends an effect that took time, and takes up what came meanwhile.
 func (p *process) finish(life uint64) {
-	if p.life != life || !p.work.busy {
+	if p.life != life || !p.busy() {
 		return
 	}
 	if p.frozen {
 		return // see thaw
 	}
-	p.work.busy = false
-	e := p.work.effects[0]
-	p.work.effects = p.work.effects[1:]
-	p.carryOut(e)
-	p.pump()
+	p.driver.Finish()
+	p.settleCore()
 	p.takeInbox()
 }
 
@@ -73,14 +69,14 @@ func (p *process) finish(life uint64) {
 // backlog for the peer's silence.
 func (p *process) takeInbox() {
 	life := p.life
-	for p.life == life && !p.work.busy && !p.frozen {
+	for p.life == life && !p.busy() && !p.frozen {
 		queue := &p.beats
 		if len(p.beats) == 0 || p.core == nil {
 			queue = &p.inbox
 		}
 		if len(*queue) == 0 {
 			if p.core != nil {
-				p.pump() // sets the timer
+				p.settleCore() // sets the timer
 				p.wantPoll()
 			}
 			return
@@ -126,123 +122,102 @@ func (p *process) effort(e node.Effect) time.Duration {
 	return took
 }
 
-func (p *process) carryOut(e node.Effect) {
-	switch e := e.(type) {
-	case *node.SendBFD:
-		p.sendBFD(e)
-	case node.SendSync:
-		p.w.sendSync(p, e.Data)
-	case node.ResetStream:
-		p.w.resetStream(p)
-	case node.Apply:
-		p.apply(e)
-	case *node.Lease:
-		p.takeLease(e)
-	case node.Miss:
-		policy := missPolicy(e.Guess)
-		p.changed()
-		_ = p.tunnel.SetMiss(policy)
-	case node.Drain:
-		p.drain(e.ID)
-	case node.Dump:
-		p.dump(e.ID)
-	case node.Announce:
-		p.w.announce(p.index, p.losesGARP)
-	case node.Expire:
-		p.expire(e)
-	case *node.Trace:
-		p.trace(e.Event)
-	case node.Exit:
-		p.exit()
+// SendBFD implements driver.Heartbeat.
+func (p *ports) SendBFD(path int, packet []byte) error {
+	link := pathLinks[path]
+	c := p.w.lanes[link][p.index].cross(p.w.now, uint64(path)<<8|bfdSalt, headerBytes+len(packet))
+	if c.copies > 0 {
+		packet = append([]byte(nil), packet...)
 	}
-}
-
-func (p *process) reply(in node.Input) { p.work.answers = append(p.work.answers, in) }
-
-func (p *process) sendBFD(e *node.SendBFD) {
-	link := pathLinks[e.Path]
-	c := p.w.lanes[link][p.index].cross(p.w.now, uint64(e.Path)<<8|bfdSalt, headerBytes+len(e.Data))
 	for _, at := range c.at[:c.copies] {
 		event := p.w.queue.push(at, evBFD)
-		event.who, event.path, event.data = 1-p.index, uint8(e.Path), e.Data
+		event.who, event.path, event.data = 1-p.index, uint8(path), packet
 	}
+	return nil
 }
 
 // bfdSalt tells a heartbeat apart from what else leaves a host at its instant.
 const bfdSalt = 0xbfd
 
-func (p *process) apply(e node.Apply) {
-	done := node.Done{ID: e.ID}
-	chaos := p.w.chaos.applyFails
-	if chaos > 0 && p.random.Chance(chaos) {
-		done.Err = "batch update of the map: no buffer space available"
-		p.reply(done)
-		return
-	}
-	p.changed()
-	p.tunnel.Advance(p.clock.local(p.w.now))
+// SendSync implements driver.Stream.
+func (p *ports) SendSync(frame []byte) { p.w.sendSync((*process)(p), frame) }
+
+// ResetStream implements driver.Stream.
+func (p *ports) ResetStream(string) { p.w.resetStream((*process)(p)) }
+
+// Apply implements driver.Dataplane.
+func (p *ports) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
+	(*process)(p).changed()
+	p.tunnel.Advance(p.Now())
 	// What is deleted may make room for what is added.
-	if err := p.tunnel.Delete(e.Deletes); err != nil {
-		done.Err = err.Error()
-	} else if err := p.tunnel.Apply(e.Entries); err != nil {
-		done.Err = err.Error()
+	err := p.tunnel.Delete(deletes)
+	if err == nil {
+		err = p.tunnel.Apply(entries)
 	}
-	p.reply(done)
+	done(err)
 }
 
-func (p *process) takeLease(e *node.Lease) {
-	chaos := p.w.chaos.leaseFails
-	if chaos > 0 && e.Until > p.clock.local(p.w.now) && p.random.Chance(chaos) {
-		if e.ID != 0 {
-			p.reply(node.Done{ID: e.ID, Err: "update of the map: no buffer space available"})
-		}
-		return
+// Lease implements driver.Dataplane.
+func (p *ports) Lease(until clock.Instant) error {
+	if err := p.tunnel.Lease(until); err != nil {
+		return err
 	}
-	_ = p.tunnel.Lease(e.Until)
-	p.setLease(e.Until)
-	if e.ID != 0 {
-		p.reply(node.Done{ID: e.ID})
-	}
+	(*process)(p).setLease(until)
+	return nil
 }
 
-// drain hands over every flow event that is pending, and then says so.
-func (p *process) drain(id uint64) {
+// SetMiss implements driver.Dataplane.
+func (p *ports) SetMiss(guess bool) error {
+	(*process)(p).changed()
+	return p.tunnel.SetMiss(missPolicy(guess))
+}
+
+// Drain implements driver.Dataplane.
+func (p *ports) Drain(take func([]flow.Event)) error {
 	var events []flow.Event
-	_, _ = p.tunnel.Poll(func(e flow.Event) { events = append(events, e) })
+	_, err := p.tunnel.Poll(func(e flow.Event) { events = append(events, e) })
 	if len(events) > 0 {
-		p.reply(node.Flows{Events: events})
+		take(events)
 	}
-	p.reply(node.Done{ID: id})
+	return err
 }
 
-func (p *process) dump(id uint64) {
-	done := node.Done{ID: id}
-	p.tunnel.Advance(p.clock.local(p.w.now))
-	_ = p.tunnel.Dump(func(e flow.Entry) bool {
-		done.Entries = append(done.Entries, e)
+// Dump implements driver.Dataplane.
+func (p *ports) Dump(done func([]flow.Entry, error)) {
+	var entries []flow.Entry
+	p.tunnel.Advance(p.Now())
+	err := p.tunnel.Dump(func(e flow.Entry) bool {
+		entries = append(entries, e)
 		return true
 	})
-	p.reply(done)
+	done(entries, err)
 }
 
-func (p *process) expire(e node.Expire) {
-	p.since = e.Since
+// Expire implements driver.Dataplane.
+func (p *ports) Expire(on bool, since clock.Instant) {
+	p.since = since
 	switch {
-	case !e.On:
+	case !on:
 		p.sweeping = 0
 	case p.sweeping == 0:
 		p.sweeping = p.w.serial()
-		p.wantSweep()
+		(*process)(p).wantSweep()
 	}
 }
 
-func (p *process) losesGARP() bool {
+// Announce implements driver.Announcer. What is lost on its way did leave.
+func (p *ports) Announce(int) error {
+	p.w.announce(p.index, p.losesGARP)
+	return nil
+}
+
+func (p *ports) losesGARP() bool {
 	chaos := p.w.chaos.garpLost
 	return chaos > 0 && p.random.Chance(chaos)
 }
 
-// trace records an event of the core on the trace's time axis.
-func (p *process) trace(e trace.Event) {
+// Record implements driver.Recorder: an event of the core, on the trace's time axis.
+func (p *ports) Record(e trace.Event) {
 	e.At = p.w.now
 	switch {
 	case e.Lease != nil:
@@ -256,10 +231,13 @@ func (p *process) trace(e trace.Event) {
 	p.w.record(e)
 }
 
-// exit ends the daemon: it has left in order.
-func (p *process) exit() {
-	p.w.hangUp(p)
-	p.end()
+// Failed implements driver.Recorder. The core traces what a failure means to it.
+func (p *ports) Failed(driver.Call, error) {}
+
+// Exit implements driver.Process: the daemon has left in order.
+func (p *ports) Exit() {
+	p.w.hangUp((*process)(p))
+	(*process)(p).end()
 	if p.exited != nil {
 		p.exited()
 	}

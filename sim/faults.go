@@ -146,7 +146,7 @@ func (p *process) thaw() (string, bool) {
 	p.w.at(p.w.now.Add(p.random.Between(0, thawWindow)), func() {
 		switch {
 		case p.life != life || p.frozen:
-		case p.work.busy:
+		case p.busy():
 			p.finish(life)
 		default:
 			if p.core != nil && p.random.Chance(0.5) {

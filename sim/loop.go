@@ -19,17 +19,16 @@ const loopEvery = time.Second
 
 // wake lets the core have the timer that it asked for.
 func (p *process) wake() {
-	p.core.Step(p.clock.local(p.w.now), node.Timer{})
-	effects := p.core.Ready()
+	asked := p.driver.Asked()
+	p.driver.Step(node.Timer{})
 	p.loop.timers++
-	if len(effects) == 0 {
+	if p.core != nil && p.driver.Asked() == asked {
 		p.loop.idle++
 		if p.clock.at(p.core.Deadline()) <= p.w.now {
 			p.loop.late++
 		}
 	}
-	p.work.effects = effects
-	p.pump()
+	p.settleCore()
 	p.tellLoop()
 }
 

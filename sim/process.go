@@ -7,6 +7,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/dataplane"
 	"baton/impl/dataplane/model"
+	"baton/impl/driver"
 	"baton/impl/flow"
 	"baton/impl/node"
 	"baton/impl/trace"
@@ -31,6 +32,7 @@ type process struct {
 	frozen  bool
 	freezes uint64           // how often it was frozen
 	core    *node.Node       // nil until the daemon has come so far
+	driver  *driver.Driver   // of the core
 	tunnel  *model.Dataplane // the dataplane; nil without a daemon
 	version uint64           // of the dataplane's contents, unique over all of them
 	leased  clock.Instant    // up to which the dataplane forwards, by the host's clock; 0: not at all
@@ -46,7 +48,6 @@ type process struct {
 	since    clock.Instant
 	inbox    []node.Input // while frozen or busy
 	beats    []node.Input // heartbeats likewise: they are read first
-	work     work
 	loop     loop
 	exited   func()       // told when the daemon has ended by itself
 	awaited  *trace.Fault // of the node, that has no receipt yet
@@ -132,12 +133,14 @@ func (p *process) boot(life uint64) {
 	}
 	p.core, p.tunnel, p.lost = core, tunnel, 0
 	p.loop = loop{since: p.w.now}
+	p.driver = p.newDriver()
 	p.changed()
 	p.setLease(0)
 	for _, in := range []node.Input{node.Link{Name: clientSide, Up: true}, node.Link{Name: backendSide, Up: true}, node.Dataplane{Ready: true}} {
 		p.w.at(p.w.now.Add(p.random.Between(0, attachMax)), func() { p.input(life, in) })
 	}
-	p.pump()
+	p.driver.Start()
+	p.settleCore()
 	p.track(life)
 	p.w.dial()
 }
@@ -160,9 +163,9 @@ func (p *process) end() {
 	if p.until > p.w.now {
 		p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLease, Lease: &trace.Lease{Until: p.w.now}})
 	}
-	p.life, p.core, p.tunnel = 0, nil, nil
+	p.life, p.core, p.driver, p.tunnel = 0, nil, nil, nil
 	p.frozen, p.polling, p.sweeping = false, false, 0
-	p.inbox, p.beats, p.work = nil, nil, work{}
+	p.inbox, p.beats = nil, nil
 	p.role = ""
 	p.changed()
 	p.setLease(0)
@@ -176,7 +179,7 @@ func (p *process) input(life uint64, in node.Input) {
 	if p.life != life || p.core == nil {
 		return
 	}
-	if p.frozen || p.work.busy {
+	if p.frozen || p.busy() {
 		if _, heartbeat := in.(node.Packet); !heartbeat {
 			p.inbox = append(p.inbox, in)
 		} else if len(p.beats) < maxBeats { // what the socket's buffer holds
@@ -191,8 +194,8 @@ func (p *process) input(life uint64, in node.Input) {
 const maxBeats = 256
 
 func (p *process) step(in node.Input) {
-	p.core.Step(p.clock.local(p.w.now), in)
-	p.pump()
+	p.driver.Step(in)
+	p.settleCore()
 }
 
 // handle takes an event of the daemon.
@@ -257,7 +260,7 @@ func (p *process) timer(e *event) {
 	}
 	p.timerAt = clock.Never
 	switch {
-	case p.core == nil || p.frozen || p.work.busy: // looked at when that ends
+	case p.core == nil || p.frozen || p.busy(): // looked at when that ends
 	case p.clock.at(p.core.Deadline()) > p.w.now:
 		p.setTimer()
 	default:
@@ -268,7 +271,7 @@ func (p *process) timer(e *event) {
 // poll reads the flow events that the dataplane has.
 func (p *process) poll() {
 	p.polling = false
-	if p.frozen || p.work.busy {
+	if p.frozen || p.busy() {
 		return // read when that ends
 	}
 	p.readFlows()
@@ -313,7 +316,7 @@ func (p *process) wantSweep() {
 // sweep ages the entries and tells the core of those that are gone.
 func (p *process) sweep() {
 	p.wantSweep()
-	if p.frozen || p.work.busy {
+	if p.frozen || p.busy() {
 		return
 	}
 	gone, err := p.tunnel.Sweep(p.clock.local(p.w.now), p.since)
@@ -392,7 +395,7 @@ func (p *process) stepClock(by time.Duration) {
 	p.clock.step(by)
 	p.setLease(p.leased)
 	p.timerAt = clock.Never
-	if p.core != nil && !p.frozen && !p.work.busy {
+	if p.core != nil && !p.frozen && !p.busy() {
 		p.setTimer()
 	}
 }

@@ -48,7 +48,7 @@ func (w *World) compareTables(ctx context.Context) error {
 func (w *World) settledPair() (master, backup *process) {
 	for _, p := range w.processes {
 		switch {
-		case p.core == nil || p.frozen || p.work.busy:
+		case p.core == nil || p.frozen || p.busy():
 			return nil, nil
 		case p.core.Role() == ha.Master:
 			master = p

@@ -4,23 +4,29 @@ import (
 	"errors"
 
 	"baton/impl/flow"
-	"baton/impl/node"
 )
 
+// write is what is to be written into the connection table.
+type write struct {
+	entries []flow.Entry
+	deletes []flow.Tuple
+	done    func(error)
+}
+
 // apply writes replicated entries and deletions into the dataplane.
-func (l *loop) apply(e node.Apply) {
-	for i := range e.Entries {
-		l.out.client(e.Entries[i].Original.Src)
+func (l *loop) apply(w write) {
+	for i := range w.entries {
+		l.out.client(w.entries[i].Original.Src)
 	}
-	entries, deletes, err := e.Entries, e.Deletes, error(nil)
+	entries, deletes, err := w.entries, w.deletes, error(nil)
 	if l.mayForward() {
 		entries, deletes, err = l.sparingLive(entries, deletes)
 	}
-	l.answer(e.ID, errors.Join(err, l.dp.Apply(entries), l.dp.Delete(deletes)))
+	w.done(errors.Join(err, l.dp.Apply(entries), l.dp.Delete(deletes)))
 }
 
 // mayForward reports whether the dataplane holds a lease that has not expired.
-func (l *loop) mayForward() bool { return l.leased > l.now() }
+func (l *loop) mayForward() bool { return l.driver.Leased() > l.now() }
 
 // sparingLive returns what may still be written while packets are forwarded. A write
 // that was asked for before the claim may come to it late, behind a scan or a failure,

@@ -8,6 +8,7 @@ import (
 	"baton/impl/daemon/poller"
 	"baton/impl/daemon/record"
 	"baton/impl/dataplane"
+	"baton/impl/driver"
 	"baton/impl/flow"
 	"baton/impl/ha"
 	"baton/impl/node"
@@ -22,6 +23,7 @@ import (
 type loop struct {
 	now      func() clock.Instant // boottime.Now, but for tests
 	node     *node.Node
+	driver   *driver.Driver
 	dp       dataplane.Dataplane
 	poller   *poller.Poller
 	inbox    *inbox
@@ -30,19 +32,28 @@ type loop struct {
 	recorder *record.Recorder
 	log      *slog.Logger
 
-	answers []node.Input // what effects have come to, stepped before anything from the inbox
-	spare   []item       // the slice that the inbox fills next
-	stream  uint64       // the sync stream that the core is on, 0 for none
-	scans   scans
-	events  []flow.Event  // scratch of pollEvents
-	leased  clock.Instant // until when the dataplane was last allowed to forward
+	spare  []item // the slice that the inbox fills next
+	stream uint64 // the sync stream that the core is on, 0 for none
+	scans  scans
 
-	refused string // the reason of the last refusal, for who asked
-	late    lateness
-	looked  clock.Instant // when the BFD sockets were last looked at
-	steps   uint64
-	lost    uint64 // the dataplane's EventsLost as of the last look
-	ended   bool
+	refused  string // the reason of the last refusal, for who asked
+	late     lateness
+	looked   clock.Instant // when the BFD sockets were last looked at
+	steps    uint64
+	lost     uint64 // the dataplane's EventsLost as of the last look
+	failures map[string]uint64
+	ended    bool
+}
+
+// drive gives the loop its core.
+func (l *loop) drive(core *node.Node) {
+	l.node, l.driver, l.failures = core, driver.New(core, (*ports)(l)), map[string]uint64{}
+}
+
+// fail counts and logs a call that failed, and says in a few words what follows.
+func (l *loop) fail(call, what string, err error) {
+	l.failures[call]++
+	l.log.Error(what, "call", call, "error", err)
 }
 
 // outlets are the parts that effects reach besides the dataplane and the BFD sockets.
@@ -140,13 +151,10 @@ func (l *loop) receive() {
 
 // stepAnswers steps what effects have come to, until nothing more does.
 func (l *loop) stepAnswers() {
-	for i := 0; i < len(l.answers); i++ {
-		in := l.answers[i]
-		l.answers[i] = nil
+	for in, ok := l.driver.Next(); ok; in, ok = l.driver.Next() {
 		l.step(in)
 		l.urgent()
 	}
-	l.answers = l.answers[:0]
 }
 
 // tick looks after what is not urgent, about once a second.
@@ -154,7 +162,7 @@ func (l *loop) tick() {
 	l.scans.sweep(l, l.now())
 	counters, err := l.dp.Counters()
 	if err != nil {
-		l.log.Error("dataplane counters not read", "error", err)
+		l.fail("counters", "dataplane counters not read", err)
 		return
 	}
 	if counters.EventsLost > l.lost {
@@ -176,15 +184,9 @@ func (l *loop) step(in node.Input) {
 
 // stepNow gives one input to the core and carries out what follows.
 func (l *loop) stepNow(in node.Input) {
-	now := l.now()
-	l.late.note(now.Sub(l.node.Deadline()))
+	l.late.note(l.now().Sub(l.node.Deadline()))
 	l.steps++
-	l.node.Step(now, in)
-	effects := l.node.Ready()
-	for _, effect := range effects {
-		l.carryOut(effect)
-	}
-	l.node.Release(effects)
+	l.driver.Step(in)
 	if l.node.Role() == ha.Claiming {
 		l.scans.hurry()
 	}

@@ -30,6 +30,15 @@ type bench struct {
 	*loop
 	dp   *memory
 	path *deaf
+	came []node.Input
+}
+
+// answers are what effects have come to.
+func (b *bench) answers() []node.Input {
+	for in, ok := b.driver.Next(); ok; in, ok = b.driver.Next() {
+		b.came = append(b.came, in)
+	}
+	return b.came
 }
 
 // every is a session with an interval and a multiplier.
@@ -55,12 +64,13 @@ func newBench(t testing.TB, session bfd.Config) *bench {
 	recorder := record.New(record.Config{})
 	t.Cleanup(func() { recorder.Close(patience) })
 	b.loop = &loop{
-		now: boottime.Now, node: core, dp: b.dp, poller: p, inbox: newInbox(p.Wake), recorder: recorder, log: recorder.Logger(),
+		now: boottime.Now, dp: b.dp, poller: p, inbox: newInbox(p.Wake), recorder: recorder, log: recorder.Logger(),
 		paths: []*bfdPath{{name: "sync", in: b.path, out: b.path}},
 		out: outlets{
 			send: func(uint64, []byte) {}, reset: func(uint64, string) {}, announce: func() error { return nil }, client: func(flow.Addr) {},
 		},
 	}
+	b.drive(core)
 	return b
 }
 
@@ -91,9 +101,9 @@ func TestEventsComeInBoundedInputsInOrder(t *testing.T) {
 	for i := range n {
 		b.dp.add(flow.Event{Entry: entry(i)})
 	}
-	b.carryOut(node.Drain{ID: 7})
+	b.driver.CarryOut(node.Drain{ID: 7})
 	var got []flow.Event
-	for i, in := range b.answers {
+	for i, in := range b.answers() {
 		switch in := in.(type) {
 		case node.Flows:
 			if len(in.Events) > maxEvents {
@@ -101,8 +111,8 @@ func TestEventsComeInBoundedInputsInOrder(t *testing.T) {
 			}
 			got = append(got, in.Events...)
 		case node.Done:
-			if in.ID != 7 || i != len(b.answers)-1 {
-				t.Errorf("Done %d is answer %d of %d, want it after every event", in.ID, i, len(b.answers))
+			if in.ID != 7 || i != len(b.answers())-1 {
+				t.Errorf("Done %d is answer %d of %d, want it after every event", in.ID, i, len(b.answers()))
 			}
 		}
 	}
@@ -119,8 +129,8 @@ func TestEventsComeInBoundedInputsInOrder(t *testing.T) {
 func TestApplyIsAnsweredWithItsFailure(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	b.dp.fail = errors.New("table full")
-	b.carryOut(node.Apply{ID: 3, Entries: []flow.Entry{entry(1)}})
-	if done := b.answers[0].(node.Done); done.ID != 3 || done.Err != "table full" {
+	b.driver.CarryOut(node.Apply{ID: 3, Entries: []flow.Entry{entry(1)}})
+	if done := b.answers()[0].(node.Done); done.ID != 3 || done.Err != "table full" {
 		t.Errorf("answered %+v", done)
 	}
 }
@@ -129,19 +139,19 @@ func TestApplyWaitsForAScan(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	b.dp.table[entry(1).Original] = entry(1)
 	b.dp.hold = make(chan struct{})
-	b.carryOut(node.Dump{ID: 1})
-	b.carryOut(node.Apply{ID: 2, Entries: []flow.Entry{entry(2)}})
-	b.carryOut(node.Dump{ID: 3})
-	if b.dp.applyCalls != 0 || len(b.answers) != 0 {
-		t.Fatalf("%d applied and %d answered while the scan runs", b.dp.applyCalls, len(b.answers))
+	b.driver.CarryOut(node.Dump{ID: 1})
+	b.driver.CarryOut(node.Apply{ID: 2, Entries: []flow.Entry{entry(2)}})
+	b.driver.CarryOut(node.Dump{ID: 3})
+	if b.dp.applyCalls != 0 || len(b.answers()) != 0 {
+		t.Fatalf("%d applied and %d answered while the scan runs", b.dp.applyCalls, len(b.answers()))
 	}
 	close(b.dp.hold)
-	b.settle(t, "all answered", func() bool { return len(b.answers) == 3 })
+	b.settle(t, "all answered", func() bool { return len(b.answers()) == 3 })
 	for i, want := range []struct {
 		id      uint64
 		entries int
 	}{{1, 1}, {2, 0}, {3, 2}} {
-		if done := b.answers[i].(node.Done); done.ID != want.id || len(done.Entries) != want.entries {
+		if done := b.answers()[i].(node.Done); done.ID != want.id || len(done.Entries) != want.entries {
 			t.Errorf("answer %d is %d with %d entries, want %d with %d", i, done.ID, len(done.Entries), want.id, want.entries)
 		}
 	}
@@ -162,11 +172,11 @@ func TestALateWriteSparesLiveState(t *testing.T) {
 	adopted := put(4, flow.Adopted, flow.Established)
 	gone := put(5, flow.Synced, flow.Established)
 	b.dp.hold = make(chan struct{})
-	b.carryOut(node.Dump{ID: 1})
-	b.carryOut(node.Apply{ID: 2, Entries: []flow.Entry{entry(1), entry(2)}, Deletes: []flow.Tuple{opened.Original, adopted.Original, gone.Original}})
-	b.carryOut(&node.Lease{ID: 3, Until: boottime.Now().Add(time.Hour)})
+	b.driver.CarryOut(node.Dump{ID: 1})
+	b.driver.CarryOut(node.Apply{ID: 2, Entries: []flow.Entry{entry(1), entry(2)}, Deletes: []flow.Tuple{opened.Original, adopted.Original, gone.Original}})
+	b.driver.CarryOut(&node.Lease{ID: 3, Until: boottime.Now().Add(time.Hour)})
 	close(b.dp.hold)
-	b.settle(t, "all answered", func() bool { return len(b.answers) == 3 })
+	b.settle(t, "all answered", func() bool { return len(b.answers()) == 3 })
 	for _, want := range []flow.Entry{live, entry(2), opened, adopted} {
 		if got := b.dp.table[want.Original]; got != want {
 			t.Errorf("the table has %+v, want %+v", got, want)
@@ -175,11 +185,11 @@ func TestALateWriteSparesLiveState(t *testing.T) {
 	if got, found := b.dp.table[gone.Original]; found {
 		t.Errorf("a replicated entry was not deleted: %+v", got)
 	}
-	if done := b.answers[2].(node.Done); done.ID != 2 || done.Err != "" {
+	if done := b.answers()[2].(node.Done); done.ID != 2 || done.Err != "" {
 		t.Errorf("answered %+v", done)
 	}
-	b.carryOut(&node.Lease{Until: boottime.Now()})
-	b.carryOut(node.Apply{ID: 4, Entries: []flow.Entry{entry(1)}, Deletes: []flow.Tuple{opened.Original}})
+	b.driver.CarryOut(&node.Lease{Until: boottime.Now()})
+	b.driver.CarryOut(node.Apply{ID: 4, Entries: []flow.Entry{entry(1)}, Deletes: []flow.Tuple{opened.Original}})
 	if _, found := b.dp.table[opened.Original]; found || b.dp.table[live.Original] != entry(1) {
 		t.Error("a node that no longer forwards spares what it opened")
 	}
@@ -194,7 +204,7 @@ func TestAClaimInterruptsTheScanThatEntriesWaitFor(t *testing.T) {
 			b.dp.table[entry(i).Original] = entry(i)
 		}
 		b.dp.hold = make(chan struct{})
-		b.carryOut(node.Dump{ID: 1 << 40}) // no effect of the core's has the number
+		b.driver.CarryOut(node.Dump{ID: 1 << 40}) // no effect of the core's has the number
 		total := 0
 		b.scans.list(b.loop, 0, func(_ []flow.Entry, all int, err error) {
 			if total = all; err != nil {
@@ -202,14 +212,14 @@ func TestAClaimInterruptsTheScanThatEntriesWaitFor(t *testing.T) {
 			}
 		})
 		if waits {
-			b.carryOut(node.Apply{ID: 1<<40 + 1, Entries: []flow.Entry{entry(3)}})
+			b.driver.CarryOut(node.Apply{ID: 1<<40 + 1, Entries: []flow.Entry{entry(3)}})
 		}
 		b.become(t, ha.Master)
-		b.answers = b.answers[:0]
+		b.came = nil
 		var dump node.Done
 		close(b.dp.hold)
 		b.settle(t, "read", func() bool {
-			for _, in := range b.answers {
+			for _, in := range b.answers() {
 				if done, ok := in.(node.Done); ok && done.ID == 1<<40 {
 					dump = done
 				}
@@ -236,7 +246,7 @@ func TestAnInterruptedReadingBeginsAnew(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	b.carryOut(node.Apply{ID: 1 << 40, Entries: []flow.Entry{entry(1)}})
+	b.driver.CarryOut(node.Apply{ID: 1 << 40, Entries: []flow.Entry{entry(1)}})
 	b.become(t, ha.Master)
 	close(b.dp.hold)
 	b.settle(t, "read", func() bool { return total > 0 })
@@ -251,11 +261,11 @@ func TestATableIsReadBetweenScansAndUpToItsLimit(t *testing.T) {
 		b.dp.table[entry(i).Original] = entry(i)
 	}
 	b.dp.hold = make(chan struct{})
-	b.carryOut(node.Dump{ID: 1})
+	b.driver.CarryOut(node.Dump{ID: 1})
 	var read, total int
 	b.scans.list(b.loop, 3, func(entries []flow.Entry, all int, err error) {
-		if err != nil || len(b.answers) != 1 {
-			t.Errorf("read after %d answers: %v", len(b.answers), err)
+		if err != nil || len(b.answers()) != 1 {
+			t.Errorf("read after %d answers: %v", len(b.answers()), err)
 		}
 		read, total = len(entries), all
 	})
@@ -270,10 +280,10 @@ func TestASweepReportsWhatIsGone(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	b.dp.toBeSwept = []flow.Entry{entry(1), entry(2)}
 	b.dp.table[entry(2).Original] = entry(2) // opened anew since
-	b.carryOut(node.Expire{On: true})
+	b.driver.CarryOut(node.Expire{On: true})
 	b.tick()
-	b.settle(t, "reported", func() bool { return len(b.answers) == 1 })
-	events := b.answers[0].(node.Flows).Events
+	b.settle(t, "reported", func() bool { return len(b.answers()) == 1 })
+	events := b.answers()[0].(node.Flows).Events
 	if len(events) != 1 || !events[0].Deleted || events[0].Entry != entry(1) {
 		t.Errorf("reported %v, want the first flow deleted", events)
 	}
@@ -283,13 +293,13 @@ func TestASweepIsVoidOnceAgeingIsOff(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	b.dp.toBeSwept = []flow.Entry{entry(1)}
 	b.dp.hold = make(chan struct{})
-	b.carryOut(node.Expire{On: true})
+	b.driver.CarryOut(node.Expire{On: true})
 	b.tick()
-	b.carryOut(node.Expire{On: false})
+	b.driver.CarryOut(node.Expire{On: false})
 	close(b.dp.hold)
 	b.settle(t, "ended", func() bool { return !b.scans.running })
-	if len(b.answers) != 0 {
-		t.Errorf("a follower was told that flows expired: %v", b.answers)
+	if len(b.answers()) != 0 {
+		t.Errorf("a follower was told that flows expired: %v", b.answers())
 	}
 	b.tick()
 	if b.scans.running {

@@ -48,12 +48,14 @@ func (p *bfdPath) fromPeer(d *bfdio.Datagram) bool {
 
 // send transmits a packet. A link that is down fails at every heartbeat, so only
 // the first failure of a kind is logged.
-func (p *bfdPath) send(log *slog.Logger, packet []byte) {
-	if err := p.out.Send(packet); err != nil {
+func (p *bfdPath) send(log *slog.Logger, packet []byte) error {
+	err := p.out.Send(packet)
+	if err != nil {
 		p.fails(log, err)
-		return
+		return err
 	}
 	p.failure = ""
+	return nil
 }
 
 func (p *bfdPath) fails(log *slog.Logger, err error) {

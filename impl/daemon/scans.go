@@ -20,7 +20,7 @@ type scans struct {
 	running bool
 	hurried atomic.Bool    // the scan that is running is to end before its time
 	ended   sync.WaitGroup // of the goroutine that scans
-	waiting []node.Apply
+	waiting []write
 	next    []func() // scans that wait for the one that is running
 
 	expiring   bool
@@ -36,34 +36,26 @@ const (
 )
 
 // apply applies entries now, or once the scan that is running has ended.
-func (s *scans) apply(l *loop, e node.Apply) {
+func (s *scans) apply(l *loop, w write) {
 	if s.running {
-		s.waiting = append(s.waiting, e)
+		s.waiting = append(s.waiting, w)
 		return
 	}
-	l.apply(e)
+	l.apply(w)
 }
 
 // dump reads all entries.
-func (s *scans) dump(l *loop, e node.Dump) {
+func (s *scans) dump(l *loop, done func([]flow.Entry, error)) {
 	s.queue(l, func() func() {
 		var entries []flow.Entry
 		err := s.read(l, func(e flow.Entry) { entries = append(entries, e) })
-		return func() {
-			l.answer(e.ID, err)
-			if err != nil {
-				return // a part of the table would pass for the whole
-			}
-			done := l.answers[len(l.answers)-1].(node.Done)
-			done.Entries = entries
-			l.answers[len(l.answers)-1] = done
-		}
+		return func() { done(entries, err) }
 	})
 }
 
 // expire turns the ageing of entries on or off.
-func (s *scans) expire(e node.Expire) {
-	s.expiring, s.since = e.On, e.Since
+func (s *scans) expire(on bool, since clock.Instant) {
+	s.expiring, s.since = on, since
 	s.generation++
 }
 
@@ -77,7 +69,7 @@ func (s *scans) sweep(l *loop, now clock.Instant) {
 		expired, err := l.dp.Sweep(now, since)
 		return func() {
 			if err != nil {
-				l.log.Error("expired flows not removed", "error", err)
+				l.fail("sweep", "expired flows not removed", err)
 			}
 			end := l.now()
 			s.sweepAfter = end + max(sweepEvery, sweepShare*(end-now))
@@ -181,12 +173,17 @@ func (s *scans) report(l *loop, generation uint64, expired []flow.Entry) {
 	batch := expired[:min(len(expired), maxEvents)]
 	var events []flow.Event
 	for _, e := range batch {
-		if _, found, err := l.dp.Lookup(e.Original); err == nil && !found {
+		_, found, err := l.dp.Lookup(e.Original)
+		switch {
+		case err != nil:
+			l.fail("lookup", "expired flow not told of: the table is read anew", err)
+			l.inbox.post(node.Lost{})
+		case !found:
 			events = append(events, flow.Event{Entry: e, Deleted: true})
 		}
 	}
 	if len(events) > 0 {
-		l.answers = append(l.answers, node.Flows{Events: events})
+		l.driver.Flows(events)
 	}
 	if rest := expired[len(batch):]; len(rest) > 0 {
 		l.inbox.call(func() { s.report(l, generation, rest) })

@@ -229,7 +229,11 @@ func (d *daemon) openControl() (err error) {
 	return nil
 }
 
-func (d *daemon) openCore() (err error) {
-	d.loop.node, err = node.New(d.core, d.loop.now())
-	return err
+func (d *daemon) openCore() error {
+	core, err := node.New(d.core, d.loop.now())
+	if err != nil {
+		return err
+	}
+	d.loop.drive(core)
+	return nil
 }

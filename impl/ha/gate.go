@@ -11,7 +11,8 @@ import (
 type Gates uint16
 
 const (
-	// LinksUp: the service links have carrier.
+	// LinksUp: the service links have carrier, and BFD packets leave where the peer is
+	// heard.
 	LinksUp Gates = 1 << iota
 	// DataplaneReady: programs attached, maps writable.
 	DataplaneReady

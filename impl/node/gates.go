@@ -50,6 +50,9 @@ func judgeLinks(v *view) (bool, why) {
 	if v.linkDown != "" {
 		return false, why{text: "%s has no carrier", name: v.linkDown}
 	}
+	if v.unsent != "" {
+		return false, why{text: "BFD packets do not leave: %s", name: v.unsent}
+	}
 	return true, because("carrier on every service link")
 }
 

@@ -110,8 +110,11 @@ func (n *Node) Step(now clock.Instant, in Input) {
 	// Time comes before the input: a node that was paused must know that its lease
 	// and its sessions have expired before it believes anything that waited.
 	n.checkLease()
-	if !waited(in) && !corrects(in) {
-		n.advance()
+	if !corrects(in) {
+		n.paths.confirm()
+		if !waited(in) {
+			n.advance()
+		}
 	}
 	n.take(in)
 	n.settle()

@@ -74,23 +74,48 @@ func (ps paths) longestDetection() time.Duration {
 	return longest
 }
 
-// sending is when packets left on a path.
+// sending is when packets left on a path. Each is taken to have left unless SendFailed
+// follows; after a failure, only once the next Step shows that it does not.
 type sending struct {
-	last   clock.Instant // of the last packet, which has left unless SendFailed follows
-	before clock.Instant // of the last one from before that
-	failed bool          // the last packet did not leave
+	last    clock.Instant // of the last packet that left
+	before  clock.Instant // of the last one from before that
+	tried   clock.Instant // of the last packet since the failure
+	failing bool
+	refused bool // the last packet did not leave
+	why     string
 }
 
 // sent notes packets that are handed out.
 func (s *sending) sent(now clock.Instant) {
-	if s.last != now {
-		s.before = s.last
+	switch {
+	case s.failing:
+		s.tried, s.refused = now, false
+	case s.last != now:
+		s.last, s.before = now, s.last
 	}
-	s.last, s.failed = now, false
 }
 
 // fail notes that a packet handed out last did not leave.
-func (s *sending) fail() { s.last, s.failed = s.before, true }
+func (s *sending) fail(why string) {
+	if !s.failing {
+		s.last = s.before
+	}
+	s.failing, s.refused, s.why = true, true, why
+}
+
+// confirm notes that no failure of the packets handed out last has been told.
+func (s *sending) confirm() {
+	if s.failing && !s.refused {
+		s.last, s.failing = s.tried, false
+	}
+}
+
+// confirm notes that what was sent by the Step before has left.
+func (ps paths) confirm() {
+	for i := range ps {
+		ps[i].sending.confirm()
+	}
+}
 
 // footing is what the packets sent so far justify: those on every path that is up. A
 // path on which packets do not leave is left out as long as they leave on another.
@@ -104,7 +129,7 @@ func (ps paths) footing(now clock.Instant) footing {
 		}
 		f.lonely = false
 		until := p.sending.last.Add(leaseLength(time.Duration(p.BFD.DetectMult) * p.session.TransmitInterval()))
-		if p.sending.failed {
+		if p.sending.failing {
 			failed = max(failed, until)
 		} else {
 			f.until = min(f.until, until)
@@ -117,6 +142,20 @@ func (ps paths) footing(now clock.Instant) footing {
 		f.until = failed
 	}
 	return f
+}
+
+// unsent says why this node is no longer heard although it hears its peer, "" if it is
+// heard or hears nobody: packets have not left on any path for longer than a lease.
+func (ps paths) unsent(now clock.Instant) string {
+	if f := ps.footing(now); f.lonely || f.until > now {
+		return ""
+	}
+	for i := range ps {
+		if s := &ps[i].sending; s.failing && ps[i].session.State() == bfd.Up {
+			return s.why
+		}
+	}
+	return ""
 }
 
 // lonelyLease is the lease of a node without a peer: that of the configured intervals.
@@ -188,7 +227,7 @@ func (n *Node) pumpPath(i int) {
 // sendFailed takes back what a packet that did not leave was taken to justify.
 func (n *Node) sendFailed(in SendFailed) {
 	if in.Path >= 0 && in.Path < len(n.paths) {
-		n.paths[in.Path].sending.fail()
+		n.paths[in.Path].sending.fail(in.Err)
 	}
 }
 

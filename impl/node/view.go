@@ -15,6 +15,7 @@ type view struct {
 	leaving bool
 
 	linkDown  string // a service link without carrier, "" if every link has one
+	unsent    string // why no BFD packet leaves, "" if one does
 	dataplane Dataplane
 	reach     reach
 	holdRun   bool // the recovery delay has run
@@ -55,7 +56,7 @@ func (n *Node) look() *view {
 	v := &n.view
 	*v = view{
 		now: n.now, cfg: &n.cfg, role: n.role, leaving: n.leaving.asked,
-		linkDown: n.linkDown(), dataplane: n.dataplane, reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), refused: n.lease.refused,
+		linkDown: n.linkDown(), unsent: n.paths.unsent(n.now), dataplane: n.dataplane, reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), refused: n.lease.refused,
 		silent: n.silent(), listened: n.now >= n.awake, up: n.paths.anyUp(), met: n.peer.met,
 		condition: n.peerCondition(), deaf: n.rival.deaf(n.rivalInput()), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
 		live: n.live(), peer: n.peer.state,

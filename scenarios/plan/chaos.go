@@ -47,8 +47,11 @@ var ChaosKeys = []ChaosKey{
 	{Name: "corrupt", OnLink: true, quantity: share, Doc: "share of packets that arrive damaged, and are refused for it"},
 	{Name: "wander", OnLink: true, quantity: span(0, 10*time.Millisecond), Doc: "up to how much longer packets travel, changing slowly, never out of order"},
 
-	{Name: "apply.fail", quantity: share, Doc: "share of writes to the connection table that fail"},
+	{Name: "send.fail", quantity: share, Doc: "share of heartbeats that the kernel refuses to send"},
 	{Name: "lease.fail", quantity: share, Doc: "share of writes of the forwarding lease that fail"},
+	{Name: "apply.fail", quantity: share, Doc: "share of writes to the connection table that fail, half of them after half of the entries"},
+	{Name: "drain.fail", quantity: share, Doc: "share of drains of the dataplane's flow events that fail"},
+	{Name: "dump.fail", quantity: share, Doc: "share of dumps of the connection table that fail"},
 	{Name: "slow", quantity: share, Doc: "share of writes to the dataplane's maps that are slow"},
 	{Name: "slow.for", quantity: span(0, time.Second), Doc: "up to how long a slow write takes"},
 	{Name: "garp.lost", quantity: share, Doc: "share of gratuitous ARPs that are lost on their way out"},

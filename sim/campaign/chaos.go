@@ -88,6 +88,9 @@ func drawChaos(draw *sim.Random, share float64, gentle bool) weather {
 		set("clock.by", between(draw, time.Millisecond, limit))
 	})
 	on(func() { set("clock.drift", strconv.Itoa(draw.Below(200_000))) })
+	on(func() { set("send.fail", portion(draw, 0.05)) })
+	on(func() { set("drain.fail", portion(draw, 0.5)) })
+	on(func() { set("dump.fail", portion(draw, 0.5)) })
 	if !gentle {
 		on(func() {
 			set("stall", between(draw, 3*time.Second, 20*time.Second))

@@ -3,6 +3,7 @@ package explore
 import (
 	"fmt"
 
+	"baton/impl/driver"
 	"baton/impl/ha"
 	"baton/impl/node"
 )
@@ -31,7 +32,9 @@ const (
 	answers // the tracked host, again
 	heals
 	// Faults.
-	refuses // the write that a side waits for fails
+	refuses // the call that a side waits for fails
+	halves  // or half of it takes hold
+	blocks  // the kernel of a side refuses to send its heartbeats
 	kills   // the daemon
 	crashes // the host
 	freezes
@@ -57,7 +60,6 @@ func (w *world) choices() []choice {
 		s := &w.sides[i]
 		runs := s.core != nil
 		awake := runs && !s.frozen
-		_, isLease := first(s.todo).(*node.Lease)
 		add(arrives, i, w.canArrive(i))
 		add(completes, i, awake && s.busy())
 		add(opensFlow, i, s.reads() && s.lease > w.now && s.shown.role == ha.Master.String() && w.flows < w.opts.Flows)
@@ -65,7 +67,9 @@ func (w *world) choices() []choice {
 		add(thaws, i, s.frozen)
 		add(plugs, i, !s.carrier)
 		add(answers, i, s.unreached)
-		add(refuses, i, awake && s.busy() && isLease)
+		add(refuses, i, awake && s.busy())
+		add(halves, i, awake && s.busy() && divisible(s.driver.Waiting()[0]))
+		add(blocks, i, runs && !s.blocked)
 		add(kills, i, runs)
 		add(crashes, i, runs)
 		add(freezes, i, awake)
@@ -76,7 +80,7 @@ func (w *world) choices() []choice {
 		add(hands, i, s.reads() && s.shown.role == ha.Master.String())
 	}
 	add(cutsSync, 0, !w.cut[0][1] && !w.cut[1][1])
-	add(heals, 0, w.cut != [2][2]bool{})
+	add(heals, 0, w.parted())
 	add(connects, 0, w.canConnect())
 	add(settles, 0, !w.idle())
 	add(beats, 0, true)
@@ -84,11 +88,10 @@ func (w *world) choices() []choice {
 	return all
 }
 
-func first(effects []node.Effect) node.Effect {
-	if len(effects) == 0 {
-		return nil
-	}
-	return effects[0]
+// divisible reports whether a half of an effect is more than nothing.
+func divisible(e node.Effect) bool {
+	apply, is := e.(node.Apply)
+	return is && len(apply.Entries) > 1
 }
 
 // apply lets a choice happen.
@@ -113,7 +116,7 @@ func (w *world) happen(c choice) {
 	case arrives:
 		w.arrive(int(c.side))
 	case completes:
-		w.complete(s, "")
+		w.complete(s, driver.Succeeds)
 	case settles:
 		w.settle()
 	case beats:
@@ -134,9 +137,13 @@ func (w *world) happen(c choice) {
 	case answers:
 		w.probe(s, true)
 	case heals:
-		w.cut = [2][2]bool{}
+		w.mend()
 	case refuses:
-		w.complete(s, "no buffer space available")
+		w.complete(s, driver.Fails)
+	case halves:
+		w.complete(s, driver.FailsHalfway)
+	case blocks:
+		s.blocked = true
 	case kills:
 		w.end(s)
 	case crashes:
@@ -194,11 +201,13 @@ func (w *world) describe(c choice) string {
 	case arrives:
 		return fmt.Sprintf("%s reaches %s", w.sent[c.side][0], peer)
 	case completes:
-		_, what := completion(s.todo[0])
-		return fmt.Sprintf("%s on %s completes", what, id)
+		return fmt.Sprintf("%s on %s completes", writes(s.driver.Waiting()[0]), id)
 	case refuses:
-		_, what := completion(s.todo[0])
-		return fmt.Sprintf("%s on %s fails", what, id)
+		return fmt.Sprintf("%s on %s fails", writes(s.driver.Waiting()[0]), id)
+	case halves:
+		return fmt.Sprintf("%s on %s fails halfway", writes(s.driver.Waiting()[0]), id)
+	case blocks:
+		return "the kernel of " + id + " refuses to send heartbeats"
 	case settles:
 		return "all that is on its way arrives and completes"
 	case beats:
@@ -218,7 +227,7 @@ func (w *world) describe(c choice) string {
 	case answers:
 		return "the tracked host answers " + id + " again"
 	case heals:
-		return "all cuts are healed"
+		return "all cuts and blocks are healed"
 	case kills:
 		return "the daemon of " + id + " is killed"
 	case crashes:

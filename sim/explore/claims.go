@@ -151,11 +151,11 @@ func (w *world) checkEpoch(s *side, r *trace.Role) {
 	s.knows = max(s.knows, r.Epoch)
 }
 
-func (w *world) checkAnnounce(s *side, e node.Announce) {
+func (w *world) checkAnnounce(s *side, count int) {
 	switch {
 	case s.lease <= w.now:
 		w.report(CheckAnnounce, "%s (%s) announces while its dataplane does not forward", ids[s.index], s.shown.role)
-	case e.Count == 1 && s.busy() && hasApply(s.todo):
+	case count == 1 && hasApply(s.driver.Waiting()):
 		w.report(CheckAnnounce, "%s (%s) announces while synced entries wait to be written", ids[s.index], s.shown.role)
 	}
 }
@@ -176,7 +176,7 @@ func (w *world) noteShared() { w.shared |= w.sides[0].table & w.sides[1].table }
 // one direction two nodes cannot avoid to forward both; that excuses them until
 // heartbeats pass and the two have settled who stays MASTER.
 func (w *world) noteDivision() {
-	if w.cut[0] == [2]bool{true, true} || w.cut[1] == [2]bool{true, true} {
+	if w.mute(0) || w.mute(1) {
 		w.divided, w.heard = true, [2]bool{}
 		return
 	}
@@ -190,6 +190,11 @@ func (w *world) noteDivision() {
 	case w.heard == [2]bool{true, true} && !a.frozen && !b.frozen && a.shown.up == [2]bool{true, true} && b.shown.up == a.shown.up && a.stream != 0 && a.stream == b.stream && w.idle():
 		w.divided = holds(a) && holds(b)
 	}
+}
+
+// mute reports whether no heartbeat of a side reaches the other.
+func (w *world) mute(side int) bool {
+	return w.sides[side].blocked || w.cut[side] == [2]bool{true, true}
 }
 
 func holds(s *side) bool {
@@ -224,12 +229,25 @@ const (
 
 // heal undoes every fault.
 func (w *world) heal() {
-	w.cut = [2][2]bool{}
+	w.mend()
 	for i := range w.sides {
 		w.thaw(&w.sides[i])
 		w.carry(&w.sides[i], true)
 		w.probe(&w.sides[i], true)
 	}
+}
+
+// mend opens every way between the nodes.
+func (w *world) mend() {
+	w.cut = [2][2]bool{}
+	for i := range w.sides {
+		w.sides[i].blocked = false
+	}
+}
+
+// parted reports whether a way between the nodes is closed.
+func (w *world) parted() bool {
+	return w.cut != [2][2]bool{} || w.sides[0].blocked || w.sides[1].blocked
 }
 
 // judgeRecovery heals everything and reports a pair that does not recover.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/impl/driver"
 	"baton/impl/node"
 	"baton/scenarios/plan"
 )
@@ -103,6 +104,8 @@ func replace(w *world, edit func(*node.Config)) {
 		cfg := w.config(s)
 		edit(&cfg)
 		s.core, _ = node.New(cfg, w.now)
+		s.driver = driver.New(s.core, w.ports(i))
+		s.driver.KeepEffects()
 		w.input(s, node.Link{Name: "client0", Up: true})
 		w.input(s, node.Dataplane{Ready: true})
 	}

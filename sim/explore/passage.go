@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/driver"
 	"baton/impl/node"
 )
 
@@ -88,7 +89,7 @@ func (w *world) advance() bool {
 	for i := range w.sides {
 		switch s := &w.sides[i]; {
 		case s.core != nil && !s.frozen && s.busy():
-			w.complete(s, "")
+			w.complete(s, driver.Succeeds)
 			return true
 		case w.canArrive(i):
 			w.arrive(i)

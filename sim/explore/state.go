@@ -32,6 +32,7 @@ func (w *world) fingerprint() uint64 {
 func (s *side) fingerprint(f *fingerprint) {
 	f.flag(s.frozen)
 	f.flag(s.carrier)
+	f.flag(s.blocked)
 	f.flag(s.stopping)
 	f.flag(s.degraded)
 	f.flag(s.synced)
@@ -44,11 +45,10 @@ func (s *side) fingerprint(f *fingerprint) {
 		return
 	}
 	f.flag(f.now.Sub(s.born) < hold)
-	for _, e := range s.todo {
-		_, what := completion(e)
-		f.text(what)
+	for _, e := range s.driver.Waiting() {
+		f.text(writes(e))
 	}
-	f.add(uint64(len(s.todo)))
+	f.add(uint64(len(s.driver.Waiting())))
 	for _, in := range s.inbox {
 		f.input(in)
 	}

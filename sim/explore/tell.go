@@ -110,7 +110,7 @@ func (w *world) expressible(c choice) bool {
 	switch c.verb {
 	case arrives, completes, settles, connects:
 		return true
-	case refuses, unplugs, plugs, misses, answers:
+	case refuses, halves, blocks, unplugs, plugs, misses, answers:
 		return false
 	}
 	return w.idle()
@@ -146,7 +146,7 @@ func (w *world) line(c choice) string {
 
 // undoing lists the steps of a scenario that undo every fault of a state.
 func (w *world) undoing() (steps []string) {
-	if w.cut != [2][2]bool{} {
+	if w.parted() {
 		steps = append(steps, "heal")
 	}
 	for i := range w.sides {

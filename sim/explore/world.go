@@ -6,6 +6,7 @@ import (
 	"baton/impl/bfd"
 	"baton/impl/clock"
 	"baton/impl/ctsync"
+	"baton/impl/driver"
 	"baton/impl/flow"
 	"baton/impl/ha"
 	"baton/impl/node"
@@ -53,9 +54,11 @@ type world struct {
 type side struct {
 	index   int
 	core    *node.Node // nil while no daemon runs
+	driver  *driver.Driver
 	life    uint64
 	born    clock.Instant
 	frozen  bool
+	blocked bool // its kernel refuses to send heartbeats
 	carrier bool
 	// unreached: the tracked host does not answer this side.
 	unreached bool
@@ -63,9 +66,8 @@ type side struct {
 	lease     clock.Instant // up to which its dataplane forwards
 	table     uint8         // flows in its dataplane, as bits
 	knows     uint32        // the largest epoch that it was MASTER with, or that a table it has heard of carries
-	todo      []node.Effect // to be carried out; the first one waits for its completion
-	answers   []node.Input
-	inbox     []node.Input // arrived while frozen or busy
+	fate      driver.Fate   // of the call that is under way
+	inbox     []node.Input  // arrived while frozen or busy
 	shown     shown
 	// stopping: the daemon was asked to stop.
 	stopping bool
@@ -118,9 +120,8 @@ func (w *world) clone() *world {
 		s := &v.sides[i]
 		if s.core != nil {
 			s.core = clone(w.opts.types, s.core)
+			s.driver = s.driver.Clone(s.core, v.ports(i))
 		}
-		s.todo = append([]node.Effect(nil), s.todo...)
-		s.answers = append([]node.Input(nil), s.answers...)
 		s.inbox = append([]node.Input(nil), s.inbox...)
 		v.sent[i] = append([]frame(nil), v.sent[i]...)
 	}
@@ -146,13 +147,15 @@ func (w *world) config(s *side) node.Config {
 
 // boot starts the daemon of a side.
 func (w *world) boot(s *side) {
-	*s = side{index: s.index, life: s.life + 1, carrier: s.carrier, unreached: s.unreached, born: w.now}
+	*s = side{index: s.index, life: s.life + 1, carrier: s.carrier, blocked: s.blocked, unreached: s.unreached, born: w.now}
 	core, err := node.New(w.config(s), w.now)
 	if err != nil {
 		w.report(checkInternal, "a node does not boot: %v", err)
 		return
 	}
 	s.core = core
+	s.driver = driver.New(core, w.ports(s.index))
+	s.driver.KeepEffects() // they are copied with the world
 	s.shown.role = ha.Init.String()
 	w.input(s, node.Link{Name: "client0", Up: s.carrier})
 	w.input(s, node.Dataplane{Ready: true})
@@ -167,13 +170,13 @@ func (w *world) end(s *side) {
 	if id := w.sides[peer].stream; id != 0 {
 		w.sent[s.index] = append(w.sent[s.index], frame{stream: id, kind: closes})
 	}
-	*s = side{index: s.index, life: s.life, carrier: s.carrier, unreached: s.unreached, lease: s.lease}
+	*s = side{index: s.index, life: s.life, carrier: s.carrier, blocked: s.blocked, unreached: s.unreached, lease: s.lease}
 }
 
 // crash is the end of a host: nobody closes anything.
 func (w *world) crash(s *side) {
 	w.sent[1-s.index] = nil
-	*s = side{index: s.index, life: s.life, carrier: s.carrier, unreached: s.unreached}
+	*s = side{index: s.index, life: s.life, carrier: s.carrier, blocked: s.blocked, unreached: s.unreached}
 }
 
 func (w *world) closeStream(s *side) {
@@ -183,7 +186,7 @@ func (w *world) closeStream(s *side) {
 	}
 }
 
-func (s *side) busy() bool  { return len(s.todo) > 0 }
+func (s *side) busy() bool  { return s.driver != nil && s.driver.Waits() }
 func (s *side) reads() bool { return s.core != nil && !s.frozen && !s.busy() }
 
 // input hands an input to a daemon, which reads it when it comes to it.
@@ -197,103 +200,28 @@ func (w *world) input(s *side, in node.Input) {
 	w.work(s)
 }
 
-// work lets a daemon do what it can: carry out effects in their order until one
-// takes time, then step in the answers, then read what has arrived.
+// work lets a daemon do what it can: step in what effects came to, then read what has
+// arrived, until an effect takes its time.
 func (w *world) work(s *side) {
-	for s.core != nil && !s.frozen && w.found == nil {
-		switch {
-		case len(s.todo) > 0:
-			if id, _ := completion(s.todo[0]); id != 0 {
+	for s.core != nil && !s.frozen && !s.busy() && w.found == nil {
+		in, any := s.driver.Next()
+		if !any {
+			if len(s.inbox) == 0 {
 				return
 			}
-			e := s.todo[0]
-			s.todo = s.todo[1:]
-			w.carryOut(s, e)
-		case len(s.answers) > 0:
-			in := s.answers[0]
-			s.answers = s.answers[1:]
-			w.step(s, in)
-		case len(s.inbox) > 0:
-			in := s.inbox[0]
+			in = s.inbox[0]
 			s.inbox = s.inbox[1:]
-			w.step(s, in)
-		default:
-			return
 		}
+		s.driver.Step(in)
 	}
 }
 
-func (w *world) step(s *side, in node.Input) {
-	s.core.Step(w.now, in)
-	s.todo = append(s.todo, s.core.Ready()...)
-}
-
-// completion returns the id of an effect that takes time, and what it is called.
-func completion(e node.Effect) (uint64, string) {
-	switch e := e.(type) {
-	case node.Apply:
-		return e.ID, "the write of synced entries"
-	case *node.Lease:
-		return e.ID, "the write of the lease"
-	case node.Drain:
-		return e.ID, "the drain of the dataplane"
-	case node.Dump:
-		return e.ID, "the dump of the dataplane"
-	}
-	return 0, ""
-}
-
-// complete lets the effect that a side waits for take hold, or fail.
-func (w *world) complete(s *side, failure string) {
-	e := s.todo[0]
-	s.todo = s.todo[1:]
-	id, _ := completion(e)
-	done := node.Done{ID: id, Err: failure}
-	switch e := e.(type) {
-	case *node.Lease:
-		if failure == "" {
-			s.lease = e.Until
-		}
-	case node.Apply:
-		for _, entry := range e.Entries {
-			s.table |= 1 << entry.Original.SrcPort
-		}
-		for _, tuple := range e.Deletes {
-			s.table &^= 1 << tuple.SrcPort
-		}
-	case node.Dump:
-		for i := range w.flows {
-			if s.table&(1<<i) != 0 {
-				done.Entries = append(done.Entries, entry(i))
-			}
-		}
-	}
-	s.answers = append(s.answers, done)
+// complete lets the effect that a side waits for come to an end.
+func (w *world) complete(s *side, fate driver.Fate) {
+	s.fate = fate
+	s.driver.Finish()
+	s.fate = driver.Succeeds
 	w.work(s)
-}
-
-func (w *world) carryOut(s *side, e node.Effect) {
-	switch e := e.(type) {
-	case *node.SendBFD:
-		if !w.cut[s.index][e.Path] {
-			w.wire = append(w.wire, packet{1 - s.index, e.Path, e.Data})
-		}
-	case node.SendSync:
-		if s.stream != 0 {
-			w.sent[s.index] = append(w.sent[s.index], frame{stream: s.stream, data: e.Data, knows: epochIn(e.Data)})
-		}
-	case node.ResetStream:
-		w.closeStream(s)
-	case *node.Lease:
-		s.lease = e.Until
-	case node.Announce:
-		w.checkAnnounce(s, e)
-	case *node.Trace:
-		w.observe(s, e.Event)
-	case node.Exit:
-		s.lease = 0
-		w.end(s)
-	}
 }
 
 // arrive lets the oldest frame of a side reach the other.

@@ -98,6 +98,8 @@ type Loop struct {
 	Late    []uint64      `json:"late"`
 	// SendErrors counts BFD packets that the kernel refused, by path.
 	SendErrors map[string]uint64 `json:"send_errors"`
+	// Failures counts calls of the dataplane and the network that failed, by call.
+	Failures map[string]uint64 `json:"failures"`
 	// Strangers counts BFD packets of addresses other than the peer's, by path.
 	Strangers map[string]uint64 `json:"strangers"`
 	// RecordsDropped counts trace events and log lines for which there was no room.

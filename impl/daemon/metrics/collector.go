@@ -29,7 +29,7 @@ type collector struct {
 	syncPhase, syncEntries, syncTotal, syncRatio, syncLag      *prometheus.Desc
 	syncRate, syncTook, inSync, flows, readDue, readFailed     *prometheus.Desc
 	packets, bytes, drops, created, adopted, arp, eventsLost   *prometheus.Desc
-	steps, late, lateMax, recordsDropped                       *prometheus.Desc
+	steps, late, lateMax, recordsDropped, failures             *prometheus.Desc
 }
 
 func newCollector(source Source, lateBounds []time.Duration) *collector {
@@ -84,6 +84,7 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.steps, "loop_steps_total", "Inputs that the event loop has given to the core.")
 	desc(&c.late, "loop_lateness_seconds", "How long after the core's deadline the event loop came to it.")
 	desc(&c.lateMax, "loop_lateness_max_seconds", "The longest of these since the start.")
+	desc(&c.failures, "call_failures_total", "Calls of the dataplane and the network that failed.", "call")
 	desc(&c.recordsDropped, "records_dropped_total", "Trace events and log lines for which there was no room.")
 	return c
 }
@@ -183,6 +184,9 @@ func (c *collector) collectLoop(out samples, s control.Loop) {
 	out.counter(c.steps, s.Steps)
 	out.gauge(c.lateMax, s.LateMax.Seconds())
 	out.counter(c.recordsDropped, s.RecordsDropped)
+	for call, n := range s.Failures {
+		out.counter(c.failures, n, call)
+	}
 	buckets, total := map[float64]uint64{}, uint64(0)
 	for i, n := range s.Late {
 		total += n

@@ -32,7 +32,7 @@ func master(context.Context) (control.Status, error) {
 		},
 		Dataplane: control.CountersFrom(dataplane.Counters{Forwarded: [2]uint64{100, 99}, Dropped: [dataplane.DropKinds]uint64{dataplane.DropMiss: 4}}),
 		Loop: control.Loop{Steps: 9, Late: []uint64{5, 3, 1}, LateSum: 2 * time.Millisecond, LateMax: time.Millisecond,
-			SendErrors: map[string]uint64{"sync": 6}, Strangers: map[string]uint64{"sync": 8}},
+			SendErrors: map[string]uint64{"sync": 6}, Failures: map[string]uint64{"dump": 5}, Strangers: map[string]uint64{"sync": 8}},
 		Stream: control.Stream{Ends: map[string]uint64{"ended-by-peer": 17}}, Alarms: []string{"one", "two"},
 	}, nil
 }
@@ -95,6 +95,7 @@ func TestSamples(t *testing.T) {
 		`baton_sync_stream_ends_total{cause="ended-by-peer"} 17`,
 		`baton_alarms 2`,
 		`baton_dataplane_read_due 1`,
+		`baton_call_failures_total{call="dump"} 5`,
 		`baton_dataplane_read_failures_total 2`,
 		`baton_dataplane_packets_total{direction="reply"} 99`,
 		`baton_dataplane_packets_dropped_total{reason="miss"} 4`,

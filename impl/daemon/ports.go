@@ -1,0 +1,112 @@
+package daemon
+
+import (
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/driver"
+	"baton/impl/flow"
+	"baton/impl/node"
+	"baton/impl/trace"
+)
+
+// ports are what the core's effects reach: the kernel's dataplane, the sockets and the
+// sync stream.
+type ports loop
+
+// Now implements driver.Clock.
+func (p *ports) Now() clock.Instant { return p.now() }
+
+// Takes implements driver.Clock: no effect keeps the loop from its heartbeat.
+func (p *ports) Takes(node.Effect) bool { return false }
+
+// Lease implements driver.Dataplane.
+func (p *ports) Lease(until clock.Instant) error { return p.dp.Lease(until) }
+
+// Apply implements driver.Dataplane.
+func (p *ports) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
+	p.scans.apply((*loop)(p), write{entries, deletes, done})
+}
+
+// SetMiss implements driver.Dataplane.
+func (p *ports) SetMiss(guess bool) error {
+	if guess {
+		return p.dp.SetMiss(dataplane.MissGuess)
+	}
+	return p.dp.SetMiss(dataplane.MissAdopt)
+}
+
+// Drain implements driver.Dataplane.
+func (p *ports) Drain(take func([]flow.Event)) error { return (*loop)(p).readEvents(take) }
+
+// Dump implements driver.Dataplane.
+func (p *ports) Dump(done func([]flow.Entry, error)) { p.scans.dump((*loop)(p), done) }
+
+// Expire implements driver.Dataplane.
+func (p *ports) Expire(on bool, since clock.Instant) { p.scans.expire(on, since) }
+
+// SendBFD implements driver.Heartbeat.
+func (p *ports) SendBFD(path int, packet []byte) error { return p.paths[path].send(p.log, packet) }
+
+// Announce implements driver.Announcer.
+func (p *ports) Announce(int) error { return p.out.announce() }
+
+// SendSync implements driver.Stream.
+func (p *ports) SendSync(frame []byte) { p.out.send(p.stream, frame) }
+
+// ResetStream implements driver.Stream.
+func (p *ports) ResetStream(why string) { p.out.reset(p.stream, why) }
+
+// Record implements driver.Recorder.
+func (p *ports) Record(e trace.Event) {
+	if role := e.Role; role != nil && role.Refused != "" {
+		p.refused = role.Reason
+	}
+	p.recorder.Event(e)
+}
+
+// Failed implements driver.Recorder. A path tells of its failures itself, as they come
+// with each heartbeat.
+func (p *ports) Failed(call driver.Call, err error) {
+	if call == driver.SendBFD {
+		p.failures[call.String()]++
+		return
+	}
+	(*loop)(p).fail(call.String(), "call of the dataplane or the network failed", err)
+}
+
+// Exit implements driver.Process.
+func (p *ports) Exit() { p.ended = true }
+
+// maxEvents is how many flow events one input carries at most.
+const maxEvents = 256
+
+// pollEvents has the flow events stepped in that are pending in the dataplane. What could
+// not be read may be lost.
+func (l *loop) pollEvents() error {
+	err := l.readEvents(l.driver.Flows)
+	if err != nil {
+		l.fail("poll", "flow events not read: the table is read anew", err)
+		l.inbox.post(node.Lost{})
+	}
+	return err
+}
+
+// readEvents hands the flow events that are pending in the dataplane to take.
+func (l *loop) readEvents(take func([]flow.Event)) error {
+	var batch []flow.Event
+	hand := func() {
+		if len(batch) > 0 {
+			take(batch)
+			batch = nil
+		}
+	}
+	_, err := l.dp.Poll(func(e flow.Event) {
+		if len(batch) == maxEvents {
+			hand()
+		}
+		batch = append(batch, e)
+		l.out.client(e.Entry.Original.Src)
+	})
+	hand()
+	return err
+}

@@ -1,0 +1,257 @@
+package driver
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/impl/node"
+	"baton/impl/trace"
+)
+
+// bench is a driver of a core whose ports write down what reaches them.
+type bench struct {
+	*Driver
+	core   *node.Node
+	now    clock.Instant
+	calls  []string
+	failed []Call
+	takes  bool          // effects that are answered take time
+	later  []func(error) // Apply calls to be answered
+	plan   scripted
+	until  clock.Instant // the lease
+}
+
+// scripted fails calls until they are taken out.
+type scripted map[Call]Fate
+
+func (s scripted) Fate(c Call) Fate { return s[c] }
+
+const interval = 50 * time.Millisecond
+
+func newBench(t testing.TB) *bench {
+	t.Helper()
+	b := &bench{plan: scripted{}, now: 1}
+	core, err := node.New(node.Config{
+		ID: "lb1", Peer: "lb2", Priority: 100, Incarnation: 1, Hold: time.Millisecond,
+		Paths: []node.Path{{Name: "sync", CarriesSync: true, BFD: bfd.Config{
+			LocalDiscr: 1, DesiredMinTxInterval: interval, RequiredMinRxInterval: interval, DetectMult: 3,
+		}}},
+	}, b.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.core, b.Driver = core, New(core, &Faulty{Ports: b, Plan: b.plan})
+	b.Start()
+	b.calls = nil
+	return b
+}
+
+func (b *bench) did(call string) { b.calls = append(b.calls, call) }
+
+func (b *bench) Now() clock.Instant { return b.now }
+func (b *bench) Takes(e node.Effect) bool {
+	_, apply := e.(node.Apply)
+	return b.takes && apply
+}
+func (b *bench) Lease(until clock.Instant) error {
+	b.did("lease")
+	b.until = until
+	return nil
+}
+func (b *bench) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
+	b.did("apply" + strings.Repeat("+", len(entries)) + strings.Repeat("-", len(deletes)))
+	b.later = append(b.later, done)
+}
+func (b *bench) SetMiss(bool) error { b.did("miss"); return nil }
+func (b *bench) Drain(take func([]flow.Event)) error {
+	b.did("drain")
+	take([]flow.Event{{}})
+	return nil
+}
+func (b *bench) Dump(done func([]flow.Entry, error)) {
+	b.did("dump")
+	done([]flow.Entry{{}}, errors.New("map gone"))
+}
+func (b *bench) Expire(bool, clock.Instant) { b.did("expire") }
+func (b *bench) SendBFD(int, []byte) error  { b.did("send"); return nil }
+func (b *bench) Announce(int) error         { b.did("announce"); return errors.New("link down") }
+func (b *bench) SendSync([]byte)            { b.did("frame") }
+func (b *bench) ResetStream(string)         { b.did("reset") }
+func (b *bench) Record(trace.Event)         {}
+func (b *bench) Failed(c Call, _ error)     { b.failed = append(b.failed, c) }
+func (b *bench) Exit()                      { b.did("exit") }
+
+// answers returns what Next returns.
+func (b *bench) answers() (all []node.Input) {
+	for in, ok := b.Next(); ok; in, ok = b.Next() {
+		all = append(all, in)
+	}
+	return all
+}
+
+func TestEffectsAreCarriedOutInOrder(t *testing.T) {
+	b := newBench(t)
+	b.CarryOut(node.Miss{}, &node.SendBFD{}, &node.Lease{Until: 9}, node.SendSync{}, node.ResetStream{}, node.Expire{}, node.Exit{}, node.Announce{})
+	want := []string{"miss", "send", "lease", "frame", "reset", "expire", "announce", "exit"}
+	if !slices.Equal(b.calls, want) {
+		t.Errorf("carried out %v, want %v: the process ends last", b.calls, want)
+	}
+	if b.Leased() != 9 {
+		t.Errorf("leased until %d, want 9", b.Leased())
+	}
+	if b.Step(node.Timer{}); len(b.calls) != len(want) {
+		t.Errorf("carried out %v after the end", b.calls[len(want):])
+	}
+}
+
+func TestAnswersComeInOrder(t *testing.T) {
+	b := newBench(t)
+	b.CarryOut(node.Apply{ID: 1}, node.Drain{ID: 2}, node.Dump{ID: 3})
+	b.later[0](nil)
+	got := b.answers()
+	if len(got) != 4 {
+		t.Fatalf("answers %+v", got)
+	}
+	if _, ok := got[0].(node.Flows); !ok || got[1].(node.Done).ID != 2 {
+		t.Errorf("first answers %+v, want the events and then the Done of the drain", got[:2])
+	}
+	if done := got[2].(node.Done); done.ID != 3 || done.Err == "" || done.Entries != nil {
+		t.Errorf("a failed dump is answered by %+v, want no entries", done)
+	}
+	if got[3].(node.Done).ID != 1 {
+		t.Errorf("the write that was answered last is %+v", got[3])
+	}
+}
+
+func TestAnEffectThatTakesTimeKeepsTheOthersWaiting(t *testing.T) {
+	b := newBench(t)
+	b.takes = true
+	b.CarryOut(node.Miss{}, node.Apply{ID: 1}, &node.SendBFD{})
+	if !b.Waits() || len(b.Waiting()) != 2 || !slices.Equal(b.calls, []string{"miss"}) {
+		t.Fatalf("waits %v for %v after %v", b.Waits(), b.Waiting(), b.calls)
+	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("a step in between is let pass")
+			}
+		}()
+		b.Step(node.Timer{})
+	}()
+	b.Finish()
+	if want := []string{"miss", "apply", "send"}; b.Waits() || !slices.Equal(b.calls, want) {
+		t.Errorf("carried out %v, want %v", b.calls, want)
+	}
+}
+
+func TestAnEffectOfUnknownTypePanics(t *testing.T) {
+	b := newBench(t)
+	defer func() {
+		if recover() == nil {
+			t.Error("an effect that nobody carries out is ignored")
+		}
+	}()
+	b.CarryOut(struct{ node.Effect }{})
+}
+
+func TestEachFailureIsToldOf(t *testing.T) {
+	b := newBench(t)
+	for _, c := range []Call{SendBFD, Lease, Apply, Drain, Dump} {
+		b.plan[c] = Fails
+	}
+	b.CarryOut(&node.Lease{Until: 9}, &node.SendBFD{}, node.Apply{ID: 1}, node.Drain{ID: 2}, node.Dump{ID: 3}, node.Announce{})
+	if want := []Call{Lease, SendBFD, Apply, Drain, Dump, Announce}; !slices.Equal(b.failed, want) {
+		t.Errorf("told of %v, want %v", b.failed, want)
+	}
+	for _, in := range b.answers() {
+		if done := in.(node.Done); done.Err == "" {
+			t.Errorf("%+v has no error", done)
+		}
+	}
+}
+
+// TestAPacketThatDidNotLeaveJustifiesNoLease: neither a renewal behind it nor the lease
+// of a claim takes hold; what forbids forwarding does.
+func TestAPacketThatDidNotLeaveJustifiesNoLease(t *testing.T) {
+	b := newBench(t)
+	b.CarryOut(&node.SendBFD{}, &node.Lease{Until: 5})
+	b.plan[SendBFD] = Fails
+	b.CarryOut(&node.SendBFD{}, &node.Lease{Until: 9}, &node.Lease{ID: 4, Until: 9})
+	if b.until != 5 || b.Leased() != 5 {
+		t.Errorf("leased until %d, as told %d, want 5", b.until, b.Leased())
+	}
+	if got := b.answers(); len(got) != 1 || got[0].(node.Done).Err == "" {
+		t.Errorf("the lease of the claim is answered by %+v", got)
+	}
+	b.CarryOut(&node.SendBFD{}, &node.Lease{Until: 0})
+	if b.until != 0 {
+		t.Error("forwarding is not forbidden")
+	}
+	b.plan[SendBFD] = Succeeds
+	b.CarryOut(&node.SendBFD{}, &node.Lease{Until: 12})
+	if b.until != 12 {
+		t.Error("the failure is held against the next packet")
+	}
+}
+
+func TestAHalfIsWritten(t *testing.T) {
+	b := newBench(t)
+	b.plan[Apply] = FailsHalfway
+	b.CarryOut(node.Apply{ID: 1, Entries: make([]flow.Entry, 4), Deletes: make([]flow.Tuple, 3)})
+	b.later[0](nil)
+	if got := b.answers(); b.calls[0] != "apply++" || got[0].(node.Done).Err == "" {
+		t.Errorf("%v was written, answered by %+v; want half of the entries, and a failure", b.calls, got)
+	}
+}
+
+func TestSharesDrawForWhatMayFail(t *testing.T) {
+	drawn := []float64{}
+	chance := func(share float64) bool { drawn = append(drawn, share); return share > 0.5 }
+	s := Shares{Share: &[Calls]float64{Apply: 0.9, Dump: 0.6, Drain: 0.1}, Halfway: 0.7, Chance: chance}
+	for call, want := range map[Call]Fate{Apply: FailsHalfway, Dump: Fails, Drain: Succeeds, SendBFD: Succeeds} {
+		if got := s.Fate(call); got != want {
+			t.Errorf("%v: fate %d, want %d", call, got, want)
+		}
+	}
+	if len(drawn) != 4 {
+		t.Errorf("drawn %v, want nothing for a share of zero", drawn)
+	}
+}
+
+// TestACloneGoesOnByItself: a copy carries out what waits, and the original still does.
+func TestACloneGoesOnByItself(t *testing.T) {
+	b := newBench(t)
+	b.KeepEffects()
+	b.takes = true
+	b.CarryOut(node.Apply{ID: 1}, node.Miss{}, node.Announce{})
+	other := newBench(t)
+	copied := b.Clone(other.core, other)
+	copied.Finish()
+	if want := []string{"apply", "miss", "announce"}; !slices.Equal(other.calls, want) || len(b.calls) != 0 || !b.Waits() {
+		t.Errorf("the copy carried out %v, the original %v", other.calls, b.calls)
+	}
+}
+
+func TestAHeartbeatAllocatesNothing(t *testing.T) {
+	b := newBench(t)
+	b.calls = make([]string, 0, 1<<20)
+	beat := func() {
+		for range 100 {
+			b.calls = b.calls[:0]
+			b.now = max(b.now, b.core.Deadline())
+			b.Step(node.Timer{})
+			b.Settle()
+		}
+	}
+	beat()
+	beat()
+	if got := testing.AllocsPerRun(10, beat); got > 0 {
+		t.Errorf("%v allocations for 100 timers", got)
+	}
+}

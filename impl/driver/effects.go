@@ -1,0 +1,104 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/impl/node"
+)
+
+// do carries out one effect.
+func (d *Driver) do(e node.Effect) {
+	switch e := e.(type) {
+	case *node.SendBFD:
+		if err := d.failed(SendBFD, d.ports.SendBFD(e.Path, e.Data)); err != nil {
+			d.corrections.unsent = append(d.corrections.unsent, node.SendFailed{Path: e.Path, Err: err.Error()})
+		}
+	case *node.Lease:
+		d.lease(e)
+	case node.SendSync:
+		d.ports.SendSync(e.Data)
+	case node.ResetStream:
+		d.ports.ResetStream(e.Why)
+	case node.Apply:
+		d.ports.Apply(e.Entries, e.Deletes, func(err error) { d.answer(e.ID, d.failed(Apply, err), nil) })
+	case node.Miss:
+		_ = d.failed(SetMiss, d.ports.SetMiss(e.Guess))
+	case node.Drain:
+		d.answer(e.ID, d.failed(Drain, d.ports.Drain(d.Flows)), nil)
+	case node.Dump:
+		d.ports.Dump(func(entries []flow.Entry, err error) { d.answer(e.ID, d.failed(Dump, err), entries) })
+	case node.Expire:
+		d.ports.Expire(e.On, e.Since)
+	case node.Announce:
+		_ = d.failed(Announce, d.ports.Announce(e.Count))
+	case *node.Trace:
+		d.ports.Record(e.Event)
+	case node.Exit:
+		d.exits = true
+	default:
+		panic(fmt.Sprintf("driver: the core has an effect that nobody carries out: %T", e))
+	}
+}
+
+// errUnjustified refuses a lease whose packet did not leave.
+var errUnjustified = errors.New("a BFD packet that justifies it did not leave")
+
+// lease lets a lease take hold. One that is over by now forbids forwarding, and needs no
+// justification.
+func (d *Driver) lease(e *node.Lease) {
+	err := errUnjustified
+	if e.Until <= d.now || len(d.corrections.unsent) == 0 {
+		err = d.failed(Lease, d.ports.Lease(e.Until))
+	}
+	if err == nil {
+		d.leased = e.Until
+	}
+	switch {
+	case e.ID != 0:
+		d.answer(e.ID, err, nil)
+	case err != nil:
+		d.corrections.renewal = true
+	}
+}
+
+// failed tells of a call that failed.
+func (d *Driver) failed(call Call, err error) error {
+	if err != nil {
+		d.ports.Failed(call, err)
+	}
+	return err
+}
+
+// answer keeps the Done of an effect for Next. What was found is void after a failure: a
+// part of a table would pass for the whole.
+func (d *Driver) answer(id uint64, err error, entries []flow.Entry) {
+	done := node.Done{ID: id, Entries: entries}
+	if err != nil {
+		done.Err, done.Entries = err.Error(), nil
+	}
+	d.answers = append(d.answers, done)
+}
+
+// corrections are what the core took for granted and did not come about.
+type corrections struct {
+	unsent  []node.SendFailed // packets that did not leave
+	renewal bool              // a renewal of the lease did not take hold
+}
+
+// take returns the next correction. The lease comes last: what justifies one is known by
+// then.
+func (c *corrections) take(leased clock.Instant) (node.Input, bool) {
+	switch {
+	case len(c.unsent) > 0:
+		in := c.unsent[0]
+		c.unsent = append(c.unsent[:0], c.unsent[1:]...)
+		return in, true
+	case c.renewal:
+		c.renewal = false
+		return node.RenewalFailed{Until: leased}, true
+	}
+	return nil, false
+}

@@ -1,0 +1,98 @@
+package driver
+
+import (
+	"errors"
+
+	"baton/impl/clock"
+	"baton/impl/flow"
+)
+
+// Plan says which calls of a node's ports fail. It is asked once for each call.
+type Plan interface {
+	Fate(Call) Fate
+}
+
+// Fate is what becomes of a call.
+type Fate uint8
+
+// The fates. A call of which a half takes hold fails all the same: Apply writes the
+// first half of its entries and deletes nothing. Other calls have no halves.
+const (
+	Succeeds Fate = iota
+	Fails
+	FailsHalfway
+)
+
+// errPlanned is what a call fails with by plan.
+var errPlanned = errors.New("no buffer space available")
+
+// Faulty are ports of which calls fail by plan.
+type Faulty struct {
+	Ports
+	Plan Plan
+}
+
+// SendBFD implements Heartbeat.
+func (f *Faulty) SendBFD(path int, packet []byte) error {
+	if f.Plan.Fate(SendBFD) != Succeeds {
+		return errPlanned
+	}
+	return f.Ports.SendBFD(path, packet)
+}
+
+// Lease implements Dataplane. A lease that forbids forwarding never fails: nothing could
+// be done about it but wait for the end of the one before.
+func (f *Faulty) Lease(until clock.Instant) error {
+	if until > f.Now() && f.Plan.Fate(Lease) != Succeeds {
+		return errPlanned
+	}
+	return f.Ports.Lease(until)
+}
+
+// Apply implements Dataplane.
+func (f *Faulty) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
+	switch f.Plan.Fate(Apply) {
+	case Fails:
+		done(errPlanned)
+	case FailsHalfway:
+		f.Ports.Apply(entries[:len(entries)/2], nil, func(error) { done(errPlanned) })
+	default:
+		f.Ports.Apply(entries, deletes, done)
+	}
+}
+
+// Drain implements Dataplane.
+func (f *Faulty) Drain(take func([]flow.Event)) error {
+	if f.Plan.Fate(Drain) != Succeeds {
+		return errPlanned
+	}
+	return f.Ports.Drain(take)
+}
+
+// Dump implements Dataplane.
+func (f *Faulty) Dump(done func([]flow.Entry, error)) {
+	if f.Plan.Fate(Dump) != Succeeds {
+		done(nil, errPlanned)
+		return
+	}
+	f.Ports.Dump(done)
+}
+
+// Shares is a plan by which a share of the calls fails, each for itself.
+type Shares struct {
+	Share *[Calls]float64 // may change in the course of a run
+	// Halfway is the share of failed calls of which a half takes hold.
+	Halfway float64
+	Chance  func(share float64) bool // from the seed of the run
+}
+
+// Fate implements Plan. A share of zero draws nothing.
+func (s *Shares) Fate(c Call) Fate {
+	switch share := s.Share[c]; {
+	case share == 0 || !s.Chance(share):
+		return Succeeds
+	case c == Apply && s.Chance(s.Halfway):
+		return FailsHalfway
+	}
+	return Fails
+}

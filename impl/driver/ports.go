@@ -1,0 +1,115 @@
+// Package driver carries out what a node's core wants done. A world (the daemon, the
+// simulator, the explorer, the tests of the core) implements Ports and hands inputs to
+// Step; the driver steps the core, carries its effects out in their order and keeps what
+// they came to until the world steps it in. It reads no clock but that of its ports,
+// starts no goroutine and opens no socket.
+//
+// # Who does what
+//
+// The world decides when an input is stepped and looks after Core.Deadline. Effects are
+// carried out within Step. One that takes time, as Ports.Takes says, keeps the effects
+// behind it waiting, and the world calls Finish when the time has passed; until then
+// nothing may be stepped. Apply and Dump may also be answered later: the effects behind
+// them do not wait. What an effect came to is returned by Next, in order.
+//
+// # What did not happen
+//
+// A packet that did not leave justifies no lease: the driver withholds every renewal
+// behind it in the same Ready, and tells the core of both before any other input.
+// Every call that fails is told to Ports.Failed, whoever else learns of it.
+package driver
+
+import (
+	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/impl/node"
+	"baton/impl/trace"
+)
+
+// Ports are what a core's effects reach. What a call is given is valid during the call
+// only, but for the entries and deletes of Apply.
+type Ports interface {
+	Clock
+	Dataplane
+	Heartbeat
+	Announcer
+	Stream
+	Recorder
+	Process
+}
+
+// Clock is the time of the node's host.
+type Clock interface {
+	Now() clock.Instant
+	// Takes reports whether an effect takes time. It is asked once, before the effect is
+	// carried out; the world calls Driver.Finish when the time has passed.
+	Takes(node.Effect) bool
+}
+
+// Dataplane forwards packets and holds the connection table.
+type Dataplane interface {
+	// Lease allows forwarding until an instant.
+	Lease(until clock.Instant) error
+	// Apply writes entries and deletions and calls done, at once or later. After an
+	// error, any part of them may have taken hold.
+	Apply(entries []flow.Entry, deletes []flow.Tuple, done func(error))
+	// SetMiss has mid-flow segments without an entry adopted by a guess, or not.
+	SetMiss(guess bool) error
+	// Drain hands every pending flow event to take, in order.
+	Drain(take func([]flow.Event)) error
+	// Dump reads all entries and calls done, at once or later.
+	Dump(done func([]flow.Entry, error))
+	// Expire turns the ageing of entries on or off; see node.Expire.
+	Expire(on bool, since clock.Instant)
+}
+
+// Heartbeat is the way of BFD packets to the peer.
+type Heartbeat interface {
+	// SendBFD transmits a packet. An error means that the packet did not leave.
+	SendBFD(path int, packet []byte) error
+}
+
+// Announcer sends gratuitous ARP for every VIP.
+type Announcer interface {
+	Announce(count int) error
+}
+
+// Stream is the sync stream to the peer.
+type Stream interface {
+	// SendSync writes a frame. Without a stream it is dropped.
+	SendSync(frame []byte)
+	// ResetStream closes the stream; a new one follows.
+	ResetStream(why string)
+}
+
+// Recorder keeps what is told of a node.
+type Recorder interface {
+	Record(trace.Event)
+	// Failed is told of each call of a port that failed.
+	Failed(Call, error)
+}
+
+// Process is the node's own process.
+type Process interface {
+	// Exit ends it.
+	Exit()
+}
+
+// Call is a call of a port that may fail.
+type Call uint8
+
+// The calls that may fail.
+const (
+	SendBFD Call = iota
+	Lease
+	Apply
+	SetMiss
+	Drain
+	Dump
+	Announce
+	Calls // how many there are
+)
+
+var callNames = [Calls]string{"send", "lease", "apply", "miss", "drain", "dump", "announce"}
+
+func (c Call) String() string { return callNames[c] }

@@ -1,0 +1,134 @@
+package explore
+
+import (
+	"slices"
+
+	"baton/impl/clock"
+	"baton/impl/driver"
+	"baton/impl/flow"
+	"baton/impl/node"
+	"baton/impl/trace"
+)
+
+// ports are what the effects of one side's core reach.
+type ports struct {
+	w *world
+	s *side
+}
+
+// ports returns those of a side, of which calls fail as the choices say.
+func (w *world) ports(side int) driver.Ports {
+	s := &w.sides[side]
+	return &driver.Faulty{Ports: ports{w, s}, Plan: fated{s}}
+}
+
+// fated is the plan of a side: its sends fail for as long as they are blocked, and the
+// call that is under way meets the fate that was chosen.
+type fated struct{ s *side }
+
+// Fate implements driver.Plan.
+func (f fated) Fate(c driver.Call) driver.Fate {
+	if c != driver.SendBFD {
+		return f.s.fate
+	}
+	if f.s.blocked {
+		return driver.Fails
+	}
+	return driver.Succeeds
+}
+
+// Now implements driver.Clock.
+func (p ports) Now() clock.Instant { return p.w.now }
+
+// Takes implements driver.Clock: whatever is answered completes by a choice.
+func (p ports) Takes(e node.Effect) bool { return writes(e) != "" }
+
+// writes names an effect that completes by a choice, "" for any other.
+func writes(e node.Effect) string {
+	switch e := e.(type) {
+	case node.Apply:
+		return "the write of synced entries"
+	case *node.Lease:
+		if e.ID != 0 {
+			return "the write of the lease"
+		}
+	case node.Drain:
+		return "the drain of the dataplane"
+	case node.Dump:
+		return "the dump of the dataplane"
+	}
+	return ""
+}
+
+// SendBFD implements driver.Heartbeat.
+func (p ports) SendBFD(path int, data []byte) error {
+	if !p.w.cut[p.s.index][path] {
+		p.w.wire = append(p.w.wire, packet{to: 1 - p.s.index, path: path, data: slices.Clone(data)})
+	}
+	return nil
+}
+
+// SendSync implements driver.Stream.
+func (p ports) SendSync(data []byte) {
+	if s := p.s; s.stream != 0 {
+		p.w.sent[s.index] = append(p.w.sent[s.index], frame{stream: s.stream, data: data, knows: epochIn(data)})
+	}
+}
+
+// ResetStream implements driver.Stream.
+func (p ports) ResetStream(string) { p.w.closeStream(p.s) }
+
+// Apply implements driver.Dataplane.
+func (p ports) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
+	for i := range entries {
+		p.s.table |= 1 << entries[i].Original.SrcPort
+	}
+	for _, tuple := range deletes {
+		p.s.table &^= 1 << tuple.SrcPort
+	}
+	done(nil)
+}
+
+// Lease implements driver.Dataplane.
+func (p ports) Lease(until clock.Instant) error {
+	p.s.lease = until
+	return nil
+}
+
+// SetMiss implements driver.Dataplane. No packet is a miss here.
+func (p ports) SetMiss(bool) error { return nil }
+
+// Drain implements driver.Dataplane. The event of a flow is stepped in as it is opened.
+func (p ports) Drain(func([]flow.Event)) error { return nil }
+
+// Dump implements driver.Dataplane.
+func (p ports) Dump(done func([]flow.Entry, error)) {
+	var entries []flow.Entry
+	for i := range p.w.flows {
+		if p.s.table&(1<<i) != 0 {
+			entries = append(entries, entry(i))
+		}
+	}
+	done(entries, nil)
+}
+
+// Expire implements driver.Dataplane. No flow ages here.
+func (p ports) Expire(bool, clock.Instant) {}
+
+// Announce implements driver.Announcer.
+func (p ports) Announce(count int) error {
+	p.w.checkAnnounce(p.s, count)
+	return nil
+}
+
+// Record implements driver.Recorder.
+func (p ports) Record(e trace.Event) { p.w.observe(p.s, e) }
+
+// Failed implements driver.Recorder. A failure was chosen, and needs no record.
+func (p ports) Failed(driver.Call, error) {}
+
+// Exit implements driver.Process.
+func (p ports) Exit() {
+	p.s.lease = 0
+	p.w.end(p.s)
+}
