@@ -28,10 +28,14 @@ type drawing struct {
 	*sim.Random
 	text     strings.Builder
 	timeline strings.Builder
-	// both nodes may serve for a while: they may hear nothing of each other, and two
-	// nodes alone cannot tell a dead peer from a lost one; or a clock jumps by more
-	// than a lease leaves, so that one waits for less than the detection time.
+	// both nodes may serve for a while: both paths may lose packets, and two nodes alone
+	// cannot tell a dead peer from a lost one; or a clock jumps by more than a lease
+	// leaves, so that one waits for less than the detection time.
 	both bool
+	// cuts are those that are not healed.
+	cuts []string
+	// core draws what stays for ever.
+	core *sim.Random
 	// hold is the recovery delay of both nodes.
 	hold time.Duration
 	// tracks says that the nodes track the backends.
@@ -55,12 +59,14 @@ func (d *drawing) step(at time.Duration, format string, args ...any) {
 }
 
 // pick returns one of the values.
-func pick[T any](d *drawing, values ...T) T { return values[d.Below(len(values))] }
+func pick[T any](d *drawing, values ...T) T { return pickOf(d.Random, values...) }
+
+func pickOf[T any](draw *sim.Random, values ...T) T { return values[draw.Below(len(values))] }
 
 // Draw returns the case of a seed. unsafe turns the gates off, which recreates
 // the historical bug: it shows that the campaign can see it.
 func Draw(seed uint64, unsafe bool) (Case, error) {
-	d := &drawing{Random: sim.NewRandom(seed, "campaign")}
+	d := &drawing{Random: sim.NewRandom(seed, "campaign"), core: sim.NewRandom(seed, "campaign/core")}
 	gentle := unsafe || d.Chance(0.5)
 	d.line("scenario campaign-%d", seed)
 	d.topology(unsafe)
@@ -74,7 +80,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	} else {
 		d.rough()
 	}
-	d.claims(gentle)
+	d.claims(gentle, unsafe)
 	d.line("%s", d.timeline.String())
 	file := fmt.Sprintf("campaign-%d.scn", seed)
 	p, err := plan.Parse(file, []byte(d.text.String()))
@@ -147,13 +153,17 @@ func (d *drawing) load(gentle bool) {
 	}
 }
 
-// claims states what must hold, given what was drawn.
-func (d *drawing) claims(gentle bool) {
+// claims states what must hold, given what was drawn. With the gates off that is what
+// the historical bug breaks.
+func (d *drawing) claims(gentle, unsafe bool) {
 	d.line("always announce ; gates ; corrupt == 0")
+	if !unsafe {
+		d.line("always served ; rests")
+	}
 	if !d.both {
-		d.line("always masters <= 1 ; forwarders <= 1")
+		d.line("always exclusive ; kept")
 	}
 	if gentle && !d.both {
-		d.line("always rst == 0 ; lost == 0 ; moved == 0")
+		d.line("always masters <= 1 ; rst == 0 ; lost == 0 ; moved == 0")
 	}
 }

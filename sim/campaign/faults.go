@@ -58,7 +58,7 @@ func (d *drawing) rough() {
 	pace := d.Between(300*time.Millisecond, 6*time.Second)
 	d.step(0, "wait masters == 1 within 30s")
 	pair := [2]*machine{{name: lab.Nodes()[0]}, {name: lab.Nodes()[1]}}
-	cut, forgotten := false, false
+	forgotten := false
 	for at := calm; at < healed; at += d.Between(10*time.Millisecond, 2*pace) {
 		side := d.Below(2)
 		node, peer, verb := pair[side], pair[1-side], pick(d, enabled...)
@@ -71,14 +71,13 @@ func (d *drawing) rough() {
 		case node.frozen && d.Chance(0.7):
 			d.step(at, "thaw %s", node.name)
 			node.frozen = false
-		case cut && d.Chance(0.4):
+		case len(d.cuts) > 0 && d.Chance(0.4):
 			d.step(at, "heal")
-			cut, node.since = false, since
+			d.cuts, node.since = nil, since
 		case verb == fault.Cut:
 			node.since = since
-			if what := d.severed(at, node, peer); what != "" {
-				d.step(at, "cut %s", what)
-				cut = true
+			if cuts := d.severable(at, node, peer); len(cuts) > 0 {
+				d.cut(at, pick(d, cuts...))
 			}
 		case node.frozen:
 			node.since = since
@@ -88,15 +87,20 @@ func (d *drawing) rough() {
 		case verb == fault.Handover:
 			node.since = since
 			if at-since >= settling {
+				d.interrupt(at, node, peer)
 				d.step(at, "handover %s", node.name)
 			}
 		default:
 			d.step(at, "%s %s", verb, node.name)
 			node.down = true
-			forgotten = forgotten || cut || !peer.runs() || at-peer.since < settling
+			forgotten = forgotten || len(d.cuts) > 0 || !peer.runs() || at-peer.since < settling
 		}
 	}
-	d.heal(pair, cut)
+	if d.core.Chance(coreShare) {
+		d.healCore(pair)
+		return
+	}
+	d.heal(pair)
 	at := healed + d.recovery()
 	d.step(at, "expect gap(probe) < 1s")
 	d.step(at, "expect connects_failed(new) <= %d", unlucky(forgotten))
@@ -116,11 +120,10 @@ func unlucky(forgotten bool) int {
 	return 0
 }
 
-// severed draws a cut across which something is sent, for a cut that drops nothing
-// has no receipt and proves nothing: heartbeats by who runs, and a service's
-// packets by who forwards for certain, since its peer is down. It returns "" where
-// there is none.
-func (d *drawing) severed(at time.Duration, node, peer *machine) string {
+// severable lists the cuts across which something is sent, for a cut that drops nothing
+// has no receipt and proves nothing: heartbeats by who runs, and a service's packets by
+// who forwards for certain, since its peer is down.
+func (d *drawing) severable(at time.Duration, node, peer *machine) []string {
 	var cuts []string
 	if node.runs() && at-node.since >= settling {
 		if !peer.down { // a host without power receives nothing that could be dropped
@@ -132,21 +135,23 @@ func (d *drawing) severed(at time.Duration, node, peer *machine) string {
 		}
 		if peer.runs() && at-peer.since >= settling {
 			both := node.name + " <-> " + peer.name
-			cuts = append(cuts, both+" via clients", "sync", both)
+			cuts = append(cuts, both+" via clients", both+" via sync", both)
 		}
 		if peer.down && at-peer.since >= alone {
 			cuts = append(cuts, "clients -> "+node.name, node.name+" -> backends")
 		}
 	}
-	if len(cuts) == 0 {
-		return ""
-	}
-	d.both = true
-	return pick(d, cuts...)
+	return cuts
+}
+
+// cut severs what is named.
+func (d *drawing) cut(at time.Duration, what string) {
+	d.step(at, "cut %s", what)
+	d.cuts = append(d.cuts, what)
 }
 
 // heal ends the phase of faults: everything runs, and nothing is cut.
-func (d *drawing) heal(pair [2]*machine, cut bool) {
+func (d *drawing) heal(pair [2]*machine) {
 	at := healed + 3*time.Second
 	for _, node := range pair {
 		if node.frozen {
@@ -156,7 +161,7 @@ func (d *drawing) heal(pair [2]*machine, cut bool) {
 			d.step(at, "restore %s", node.name)
 		}
 	}
-	if cut {
+	if len(d.cuts) > 0 {
 		d.step(at, "heal")
 	}
 }

@@ -1,0 +1,62 @@
+package campaign
+
+import (
+	"strings"
+	"time"
+
+	"baton/scenarios/lab"
+)
+
+// coreShare is in how many of the rough cases only a core is healed at the end.
+const coreShare = 0.6
+
+// healCore ends the phase of faults for a core alone, one node and what it tracks, and
+// leaves what else was drawn for ever: the other node down or frozen, or cuts between
+// the two, of a path or of one of its directions. Where that leaves nothing, something
+// is cut that stays.
+func (d *drawing) healCore(pair [2]*machine) {
+	side := d.core.Below(2)
+	core, other := pair[side], pair[1-side]
+	at := healed + time.Second
+	if len(d.cuts) == 0 && core.runs() && other.runs() {
+		d.cut(at, pickOf(d.core, d.severable(at, other, core)...))
+	}
+	at += 2 * time.Second
+	var stay []string
+	for _, cut := range d.cuts {
+		if d.core.Chance(0.7) && !strings.Contains(cut, lab.Clients+" ->") && cut != core.name+" -> backends" {
+			stay = append(stay, cut)
+		} else {
+			d.step(at, "heal %s", cut)
+		}
+	}
+	d.cuts = stay
+	for _, node := range pair {
+		stays := node == other && d.core.Chance(0.4)
+		switch {
+		case stays:
+		case node.frozen:
+			d.step(at, "thaw %s", node.name)
+			node.frozen = false
+		case node.down:
+			d.step(at, "restore %s", node.name)
+			node.down = false
+		}
+	}
+	at = healed + d.recovery()
+	if d.both { // what was drawn before may have kept them from knowing, what stays does not
+		d.step(at, "expect exclusive and kept throughout 20s")
+	}
+	d.step(at, "expect gap(probe) < 1s")
+	d.step(at+20*time.Second, "end")
+}
+
+// interruptShare is how often a handover is asked for when its stream is about to die.
+const interruptShare = 0.3
+
+// interrupt cuts what the role is handed over by.
+func (d *drawing) interrupt(at time.Duration, node, peer *machine) {
+	if d.core.Chance(interruptShare) && node.runs() && peer.runs() && at-peer.since >= settling {
+		d.cut(at, pickOf(d.core, node.name+" -> "+peer.name, peer.name+" -> "+node.name)+" via sync")
+	}
+}
