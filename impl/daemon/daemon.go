@@ -4,7 +4,7 @@
 // heartbeat is on time while everything else happens.
 //
 // Run is the entry point, called by `baton node`. Its parts are packages of their
-// own: config, bfdio (heartbeat), transport (sync stream), garp, neigh, linkmon,
+// own: config, bfdio (heartbeat), transport (sync stream), garp, arpwatch, neigh, linkmon,
 // probe, control, metrics, record, realtime, pki.
 package daemon
 

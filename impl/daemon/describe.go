@@ -10,8 +10,10 @@ import (
 
 // describe adds to a status what is known outside of the loop.
 func (d *daemon) describe(s *control.Status) {
-	s.Stream = streamStatus(d.transport.Status(), time.Now())
+	now := time.Now()
+	s.Stream = streamStatus(d.transport.Status(), now)
 	s.Alarms = append(s.Alarms, streamAlarms(s.Stream)...)
+	d.conflicts.describe(s, now)
 }
 
 func streamStatus(t transport.Status, now time.Time) control.Stream {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"baton/impl/clock/boottime"
+	"baton/impl/daemon/arpwatch"
 	"baton/impl/daemon/bfdio"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
@@ -37,6 +38,8 @@ type daemon struct {
 	ports     bfdio.SourcePorts
 	transport *transport.Transport
 	garp      *garp.Sender
+	arpwatch  *arpwatch.Watcher
+	conflicts conflicts
 	neigh     *neigh.Keeper
 	prober    *probe.Prober // nil if nothing is tracked
 	asker     *controller
@@ -57,7 +60,7 @@ func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slo
 		realtime.Process(d.log)
 	}
 	for _, open := range []func() error{
-		boottime.CheckHost, d.openLoop, d.openDataplane, d.openPaths, d.openNeighbours, d.openProber, d.openAnnouncer,
+		boottime.CheckHost, d.openLoop, d.openDataplane, d.openPaths, d.openNeighbours, d.openProber, d.openAnnouncer, d.openWatcher,
 		func() error { return d.openTransport(identity) }, d.openMetrics, d.openControl,
 		// The core comes last: its recovery delay begins when it can hear and be heard.
 		d.openCore,

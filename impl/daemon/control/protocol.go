@@ -5,6 +5,7 @@
 package control
 
 import (
+	"net/netip"
 	"time"
 
 	"baton/impl/dataplane"
@@ -43,8 +44,20 @@ type Status struct {
 	Dataplane Counters `json:"dataplane"`
 	Loop      Loop     `json:"loop"`
 	Stream    Stream   `json:"stream"`
+	// Conflicts are the VIPs that a host has claimed which is not of this pair.
+	Conflicts []Conflict `json:"conflicts,omitempty"`
 	// Alarms are what an operator should look after, each in a sentence.
 	Alarms []string `json:"alarms,omitempty"`
+}
+
+// Conflict is a VIP with another claimant.
+type Conflict struct {
+	VIP      netip.Addr    `json:"vip"`
+	Link     string        `json:"link"`
+	MAC      string        `json:"mac"` // of the last packet
+	Count    uint64        `json:"count"`
+	Answered uint64        `json:"answered"` // announcements with which this node has answered
+	Ago      time.Duration `json:"ago"`      // since the last packet
 }
 
 // Stream is how the sync stream's transport fares.

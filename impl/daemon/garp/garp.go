@@ -88,18 +88,34 @@ func (s *Sender) SetMAC(name string, mac net.HardwareAddr) {
 	}
 }
 
+// send announces the i-th VIP of a link.
+func (l *link) send(i int) error {
+	if err := unix.Sendto(l.fd, l.frames[i], unix.MSG_DONTWAIT, &l.to); err != nil {
+		return fmt.Errorf("garp: announce %v on %s: %w", l.vips[i], l.name, err)
+	}
+	return nil
+}
+
 // Send announces every VIP once. It goes on after a failure, so that a link that
 // is down does not keep the other's VIPs unannounced, and returns all of them.
 func (s *Sender) Send() error {
 	var failures []error
 	for _, l := range s.links {
-		for i, frame := range l.frames {
-			if err := unix.Sendto(l.fd, frame, unix.MSG_DONTWAIT, &l.to); err != nil {
-				failures = append(failures, fmt.Errorf("garp: announce %v on %s: %w", l.vips[i], l.name, err))
-			}
+		for i := range l.frames {
+			failures = append(failures, l.send(i))
 		}
 	}
 	return errors.Join(failures...)
+}
+
+// SendOne announces one VIP on its link, to correct who has just heard another.
+func (s *Sender) SendOne(vip dataplane.VIP) error {
+	for _, l := range s.links {
+		if i := slices.Index(l.vips, vip.Addr); l.name == vip.Link && i >= 0 {
+			return l.send(i)
+		}
+	}
+	return fmt.Errorf("garp: %v on %s is not announced here", vip.Addr, vip.Link)
 }
 
 // Close closes the sockets.

@@ -130,6 +130,66 @@ func TestSend(t *testing.T) {
 	}
 }
 
+// TestAnnouncementsFollowTheLink: they carry the hardware address that the link has now,
+// and one VIP is announced alone where that is asked for.
+func TestAnnouncementsFollowTheLink(t *testing.T) {
+	node, host := netlab.Space(t), netlab.Space(t)
+	netlab.In(t, node, func() error { return veth("client0", "eth0", host) })
+	netlab.In(t, node, func() error { return waitUp("client0") })
+	var capture *packet.Conn
+	netlab.In(t, host, func() error {
+		iface, err := net.InterfaceByName("eth0")
+		if err != nil {
+			return err
+		}
+		capture, err = packet.Listen(iface, packet.Raw, unix.ETH_P_ARP, nil)
+		return err
+	})
+	defer capture.Close()
+	other := netip.MustParseAddr("198.18.0.101")
+	vips := []dataplane.VIP{{Addr: vip, Link: "client0"}, {Addr: other, Link: "client0"}}
+	var sender *Sender
+	netlab.In(t, node, func() (err error) { sender, err = Open(vips); return err })
+	defer sender.Close()
+	sender.SetMAC("client0", mac)
+	sender.SetMAC("backend0", net.HardwareAddr{2, 0, 0, 0, 0, 9})
+	sender.SetMAC("client0", nil) // a link without one, as while it is being removed
+	if err := sender.Send(); err != nil {
+		t.Fatal(err)
+	}
+	if err := sender.SendOne(vips[1]); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []netip.Addr{vip, other, other} {
+		eth, arp := next(t, capture)
+		if got := net.IP(arp.SourceProtAddress).String(); got != want.String() {
+			t.Errorf("announced %v, want %v", got, want)
+		}
+		for what, got := range map[string]net.HardwareAddr{"source": eth.SrcMAC, "sender": arp.SourceHwAddress} {
+			if got.String() != mac.String() {
+				t.Errorf("the %s of %v is %v, want that of the link now, %v", what, want, got, mac)
+			}
+		}
+	}
+	if err := sender.SendOne(dataplane.VIP{Addr: vip, Link: "backend0"}); err == nil {
+		t.Error("a VIP was announced on a link that is not its own")
+	}
+}
+
+// next reads one ARP frame.
+func next(t *testing.T, c *packet.Conn) (*layers.Ethernet, *layers.ARP) {
+	t.Helper()
+	if err := c.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 128)
+	read, _, err := c.ReadFrom(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return decode(t, buf[:read])
+}
+
 func veth(name, peer string, host ns.NetNS) error {
 	if err := netlab.Cable(name, peer, host); err != nil {
 		return err
@@ -219,16 +279,9 @@ func macOf(t *testing.T, n ns.NetNS, name string) (mac net.HardwareAddr) {
 // announced reads n ARP frames.
 func announced(t *testing.T, c *packet.Conn, n int) []string {
 	t.Helper()
-	if err := c.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
 	var got []string
-	for buf := make([]byte, 128); len(got) < n; {
-		read, _, err := c.ReadFrom(buf)
-		if err != nil {
-			t.Fatalf("after %v: %v", got, err)
-		}
-		_, arp := decode(t, buf[:read])
+	for len(got) < n {
+		_, arp := next(t, c)
 		got = append(got, net.IP(arp.SourceProtAddress).String())
 	}
 	return got

@@ -1,9 +1,12 @@
 package linkmon
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"net"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -69,4 +72,86 @@ func TestWatch(t *testing.T) {
 	wait("the link deleted", down)
 	cancel()
 	<-ended
+}
+
+// TestABrokenSubscriptionIsRenewed: while nobody takes the reports the kernel has more
+// to tell than the socket holds, and then breaks the subscription off. Whatever was
+// missed, what the link has become is reported in the end.
+func TestABrokenSubscriptionIsRenewed(t *testing.T) {
+	here := netlab.Space(t)
+	var link, noise netlink.Link
+	netlab.In(t, here, func() (err error) {
+		for _, name := range []string{"client0", "noise0"} {
+			attrs := netlink.NewLinkAttrs()
+			attrs.Name = name
+			if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil {
+				return err
+			}
+		}
+		if link, err = netlink.LinkByName("client0"); err == nil {
+			noise, err = netlink.LinkByName("noise0")
+		}
+		return err
+	})
+	var log syncBuffer
+	states, hold := make(chan State), make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = here.Do(func(ns.NetNS) error {
+			Watch(ctx, []string{"client0"}, slog.New(slog.NewTextHandler(&log, nil)), func(s State) {
+				<-hold
+				select {
+				case states <- s:
+				case <-ctx.Done():
+				}
+			})
+			return nil
+		})
+	}()
+	defer func() { cancel(); <-ended }()
+	netlab.In(t, here, func() error { // 64 MiB and more, where a socket holds less than one
+		for i := range 20000 {
+			if err := netlink.LinkSetMTU(noise, 1000+i%2); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	mac := net.HardwareAddr{2, 0, 0, 0, 0, 7}
+	netlab.In(t, here, func() error { return netlink.LinkSetHardwareAddr(link, mac) })
+	close(hold)
+	for deadline := time.After(patience); ; {
+		select {
+		case s := <-states:
+			if s.MAC.String() != mac.String() {
+				continue
+			}
+			if !strings.Contains(log.String(), "link monitor starts anew") {
+				t.Error("the subscription did not break: the test shows nothing")
+			}
+			return
+		case <-deadline:
+			t.Fatalf("the hardware address is not reported within %v\n%s", patience, log.String())
+		}
+	}
+}
+
+// syncBuffer is a bytes.Buffer that one goroutine writes while another reads.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }

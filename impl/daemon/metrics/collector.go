@@ -24,6 +24,7 @@ type collector struct {
 
 	answering, role, epoch, complete, incarnation, gate, lease *prometheus.Desc
 	peerKnown, peerRole, stream, streamEnds, alarms            *prometheus.Desc
+	claims, answers                                            *prometheus.Desc
 	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived     *prometheus.Desc
 	bfdDropped, bfdSendErrors, bfdGap                          *prometheus.Desc
 	syncPhase, syncEntries, syncTotal, syncRatio, syncLag      *prometheus.Desc
@@ -50,6 +51,8 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.peerRole, "peer_role", "1 for the role that the peer says it has, 0 for the others.", "role")
 	desc(&c.stream, "sync_stream_up", "Whether the sync stream to the peer is established.")
 	desc(&c.streamEnds, "sync_stream_ends_total", "Sync streams that ended and attempts to get one that failed, by cause.", "cause")
+	desc(&c.claims, "vip_foreign_claims_total", "ARP packets by which a host that is not of this pair claimed a VIP.", "vip", "link")
+	desc(&c.answers, "vip_foreign_claims_answered_total", "Announcements with which this node answered such claims.", "vip", "link")
 	desc(&c.alarms, "alarms", "How many things baton status raises an alarm about.")
 
 	desc(&c.bfdState, "bfd_state", "1 for the state that the session of a path is in, 0 for the others.", "path", "state")
@@ -114,6 +117,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectLoop(out, status.Loop)
 	for cause, n := range status.Stream.Ends {
 		out.counter(c.streamEnds, n, cause)
+	}
+	for _, conflict := range status.Conflicts {
+		out.counter(c.claims, conflict.Count, conflict.VIP.String(), conflict.Link)
+		out.counter(c.answers, conflict.Answered, conflict.VIP.String(), conflict.Link)
 	}
 	out.gauge(c.alarms, float64(len(status.Alarms)))
 }

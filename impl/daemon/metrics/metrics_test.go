@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ func master(context.Context) (control.Status, error) {
 		Loop: control.Loop{Steps: 9, Late: []uint64{5, 3, 1}, LateSum: 2 * time.Millisecond, LateMax: time.Millisecond,
 			SendErrors: map[string]uint64{"sync": 6}, Failures: map[string]uint64{"dump": 5}, Strangers: map[string]uint64{"sync": 8}},
 		Stream: control.Stream{Ends: map[string]uint64{"ended-by-peer": 17}}, Alarms: []string{"one", "two"},
+		Conflicts: []control.Conflict{{VIP: netip.MustParseAddr("198.18.0.100"), Link: "client0", Count: 40, Answered: 3}},
 	}, nil
 }
 
@@ -94,6 +96,8 @@ func TestSamples(t *testing.T) {
 		`baton_sync_lag_changes 3`,
 		`baton_sync_stream_ends_total{cause="ended-by-peer"} 17`,
 		`baton_alarms 2`,
+		`baton_vip_foreign_claims_total{link="client0",vip="198.18.0.100"} 40`,
+		`baton_vip_foreign_claims_answered_total{link="client0",vip="198.18.0.100"} 3`,
 		`baton_dataplane_read_due 1`,
 		`baton_call_failures_total{call="dump"} 5`,
 		`baton_dataplane_read_failures_total 2`,

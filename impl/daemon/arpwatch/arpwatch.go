@@ -1,0 +1,210 @@
+// Package arpwatch hears by ARP whether a host that is neither of the pair claims a
+// virtual address: its announcements take the clients away, and nothing else on the
+// node would notice. It watches and judges whose a claim is; whether to answer is for
+// the daemon, which knows who holds the lease.
+//
+// A socket filter lets through only packets whose sender address is a VIP, so that the
+// ARP of a busy network costs nothing.
+package arpwatch
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mdlayher/packet"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"baton/impl/dataplane"
+)
+
+// Every is the least time between two reports about one VIP, and so between two answers
+// to those who claim it. RFC 5227 section 2.4 (c) wants ten seconds, against two hosts that
+// flood the network while each defends the same address. One broadcast a second floods
+// nothing, and ten would leave the clients with whoever claimed last for as long. A host
+// that keeps to the RFC gives the address up at the second answer within ten seconds
+// (2.4 (b)), which one answer in ten seconds never brings about.
+const Every = time.Second
+
+// Config is what a Watcher must know.
+type Config struct {
+	VIPs []dataplane.VIP
+	// Peers are the peer's addresses by link: its hardware address is the kernel's
+	// neighbour entry for them. On a link without one nobody knows the peer's.
+	Peers map[string]netip.Addr
+	// Report is told of claims by hosts that are not of the pair.
+	Report func(Claim)
+}
+
+// Claim is what somebody did about a VIP since the last report.
+type Claim struct {
+	VIP   netip.Addr
+	Link  string
+	MAC   net.HardwareAddr // of the last packet
+	Count uint64
+	// MaybePeer says that the peer's hardware address is not known on the link: while
+	// the peer may announce the VIP, this may have been the peer.
+	MaybePeer bool
+}
+
+// Watcher hears on the links of the VIPs.
+type Watcher struct {
+	report func(Claim)
+	links  []*link
+	claims chan Claim
+}
+
+// Open opens a socket on each link, in the calling thread's network namespace.
+func Open(cfg Config) (*Watcher, error) {
+	w := &Watcher{report: cfg.Report, claims: make(chan Claim, 256)}
+	for _, vip := range cfg.VIPs {
+		if slices.ContainsFunc(w.links, func(l *link) bool { return l.name == vip.Link }) {
+			continue
+		}
+		l, err := openLink(vip.Link, cfg)
+		if err != nil {
+			w.Close()
+			return nil, fmt.Errorf("arpwatch: link %s: %w", vip.Link, err)
+		}
+		w.links = append(w.links, l)
+	}
+	return w, nil
+}
+
+// Close closes the sockets of a watcher that does not run.
+func (w *Watcher) Close() {
+	for _, l := range w.links {
+		l.conn.Close()
+		l.known.close()
+	}
+}
+
+// Run reports until ctx is done.
+func (w *Watcher) Run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		for _, l := range w.links {
+			l.conn.Close()
+		}
+	})
+	defer stop()
+	var readers sync.WaitGroup
+	for _, l := range w.links {
+		readers.Go(func() { l.read(ctx, w.claims) })
+	}
+	w.gather(ctx)
+	readers.Wait()
+}
+
+// gather reports what the readers hear: the first claim of a VIP at once, and those of the
+// time until the next report may come together at its end.
+func (w *Watcher) gather(ctx context.Context) {
+	next := time.NewTimer(0)
+	defer next.Stop()
+	var told pacer
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case c := <-w.claims:
+			told.add(c)
+		case <-next.C:
+		}
+		now := time.Now()
+		for _, c := range told.due(now) {
+			w.report(c)
+		}
+		next.Reset(told.wait(now))
+	}
+}
+
+// filter accepts ARP packets whose sender address is one of some.
+func filter(addrs []netip.Addr) ([]bpf.RawInstruction, error) {
+	program := []bpf.Instruction{bpf.LoadAbsolute{Off: senderIP, Size: 4}}
+	for _, addr := range addrs {
+		ip := addr.As4()
+		program = append(program,
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: binary.BigEndian.Uint32(ip[:]), SkipFalse: 1}, bpf.RetConstant{Val: frameLen})
+	}
+	return bpf.Assemble(append(program, bpf.RetConstant{}))
+}
+
+// Offsets into an Ethernet frame that carries ARP for IPv4 (RFC 826).
+const (
+	senderMAC = 22
+	senderIP  = 28
+	frameLen  = 42
+)
+
+// link is the socket of one link and who may claim the VIPs on it.
+type link struct {
+	name  string
+	conn  *packet.Conn
+	known *pairMACs
+}
+
+func openLink(name string, cfg Config) (*link, error) {
+	iface, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, err
+	}
+	var addrs []netip.Addr
+	for _, vip := range cfg.VIPs {
+		if vip.Link == name {
+			addrs = append(addrs, vip.Addr)
+		}
+	}
+	accept, err := filter(addrs)
+	if err != nil {
+		return nil, err
+	}
+	known, err := newPairMACs(iface.Index, cfg.Peers[name])
+	if err != nil {
+		return nil, err
+	}
+	conn, err := packet.Listen(iface, packet.Raw, unix.ETH_P_ARP, &packet.Config{Filter: accept})
+	if err != nil {
+		known.close()
+		return nil, err
+	}
+	return &link{name: name, conn: conn, known: known}, nil
+}
+
+// retry is the pause after an error of the socket: its link is down.
+const retry = 100 * time.Millisecond
+
+// read hands over the claims of others until the socket is closed.
+func (l *link) read(ctx context.Context, claims chan<- Claim) {
+	buf := make([]byte, 256)
+	for ctx.Err() == nil {
+		n, _, err := l.conn.ReadFrom(buf)
+		if errors.Is(err, os.ErrClosed) {
+			return
+		}
+		if err != nil {
+			time.Sleep(retry)
+			continue
+		}
+		if n < frameLen {
+			continue
+		}
+		mac := [6]byte(buf[senderMAC:senderIP])
+		foreign, maybePeer := l.known.foreign(mac, time.Now())
+		if !foreign {
+			continue
+		}
+		select {
+		case claims <- Claim{
+			VIP: netip.AddrFrom4([4]byte(buf[senderIP:])), Link: l.name, MAC: mac[:], Count: 1, MaybePeer: maybePeer,
+		}:
+		case <-ctx.Done():
+		}
+	}
+}

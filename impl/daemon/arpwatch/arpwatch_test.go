@@ -1,0 +1,180 @@
+package arpwatch
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/mdlayher/packet"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"baton/impl/daemon/garp"
+	"baton/impl/daemon/internal/netlab"
+	"baton/impl/dataplane"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 10 * time.Second
+
+var (
+	vip     = netip.MustParseAddr("198.18.0.100")
+	peer    = netip.MustParseAddr("198.18.0.2")
+	peerMAC = net.HardwareAddr{2, 0, 0, 0, 0, 2}
+	foreign = net.HardwareAddr{2, 0, 0, 0, 0, 0x66}
+)
+
+// lab is a node's namespace with one link into another, from which frames are sent as
+// if by anybody.
+type lab struct {
+	node, world ns.NetNS
+	out         *packet.Conn
+	claims      chan Claim
+}
+
+func newLab(t *testing.T, peers map[string]netip.Addr) *lab {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: network namespaces and packet sockets")
+	}
+	l := &lab{netlab.Space(t), netlab.Space(t), nil, make(chan Claim, 1024)}
+	netlab.In(t, l.node, func() error { return netlab.Cable("client0", "eth0", l.world) })
+	netlab.In(t, l.node, func() error { return netlab.Up("client0", "198.18.0.1/24") })
+	netlab.In(t, l.world, func() error { return netlab.Up("eth0") })
+	netlab.In(t, l.world, func() error {
+		iface, err := net.InterfaceByName("eth0")
+		if err != nil {
+			return err
+		}
+		l.out, err = packet.Listen(iface, packet.Raw, unix.ETH_P_ARP, nil)
+		return err
+	})
+	t.Cleanup(func() { l.out.Close() })
+	var w *Watcher
+	netlab.In(t, l.node, func() (err error) {
+		w, err = Open(Config{
+			VIPs:  []dataplane.VIP{{Addr: vip, Link: "client0"}, {Addr: netip.MustParseAddr("198.18.0.101"), Link: "client0"}},
+			Peers: peers, Report: func(c Claim) { l.claims <- c },
+		})
+		return err
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); w.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case <-ended:
+			w.Close()
+		case <-time.After(patience):
+			t.Error("Run did not return after its context was done")
+		}
+	})
+	return l
+}
+
+// knows gives the node a neighbour entry.
+func (l *lab) knows(t *testing.T, addr netip.Addr, mac net.HardwareAddr) {
+	t.Helper()
+	netlab.In(t, l.node, func() error {
+		link, err := netlink.LinkByName("client0")
+		if err != nil {
+			return err
+		}
+		return netlink.NeighSet(&netlink.Neigh{LinkIndex: link.Attrs().Index, IP: addr.AsSlice(), State: netlink.NUD_PERMANENT, HardwareAddr: mac})
+	})
+}
+
+// claim sends an announcement, or the reply that some hosts send in its place.
+func (l *lab) claim(t *testing.T, addr netip.Addr, mac net.HardwareAddr, reply bool) {
+	t.Helper()
+	frame := garp.Frame(mac, addr)
+	if reply {
+		frame[21] = 2
+	}
+	if _, err := l.out.WriteTo(frame, &packet.Addr{HardwareAddr: net.HardwareAddr{255, 255, 255, 255, 255, 255}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// next returns the next report. Whoever comes before it in the order of sending would
+// have been reported before.
+func (l *lab) next(t *testing.T) Claim {
+	t.Helper()
+	select {
+	case c := <-l.claims:
+		return c
+	case <-time.After(patience):
+		t.Fatalf("nothing reported within %v", patience)
+		return Claim{}
+	}
+}
+
+func ownMAC(t *testing.T, l *lab) (mac net.HardwareAddr) {
+	t.Helper()
+	netlab.In(t, l.node, func() error {
+		iface, err := net.InterfaceByName("client0")
+		if err == nil {
+			mac = iface.HardwareAddr
+		}
+		return err
+	})
+	return mac
+}
+
+// TestOnlyOthersAreReported: not this node, not the peer, and no address but a VIP.
+func TestOnlyOthersAreReported(t *testing.T) {
+	l := newLab(t, map[string]netip.Addr{"client0": peer})
+	l.knows(t, peer, peerMAC)
+	for _, reply := range []bool{false, true} {
+		l.claim(t, vip, peerMAC, reply)
+		l.claim(t, vip, ownMAC(t, l), reply)
+		l.claim(t, netip.MustParseAddr("198.18.0.99"), foreign, reply)
+		l.claim(t, vip, foreign, reply)
+		if c := l.next(t); c.VIP != vip || c.MAC.String() != foreign.String() || c.Link != "client0" || c.Count != 1 || c.MaybePeer {
+			t.Errorf("reply %v: reported %+v", reply, c)
+		}
+	}
+	moved := net.HardwareAddr{2, 0, 0, 0, 0, 3}
+	l.knows(t, peer, moved) // another interface of the peer
+	l.claim(t, vip, moved, false)
+	l.claim(t, netip.MustParseAddr("198.18.0.101"), foreign, false)
+	if c := l.next(t); c.MAC.String() != foreign.String() {
+		t.Errorf("the peer with another hardware address was reported: %+v", c)
+	}
+}
+
+// TestWhereThePeerIsUnknownAClaimMayBeIts: on a link without an address of the peer.
+func TestWhereThePeerIsUnknownAClaimMayBeIts(t *testing.T) {
+	l := newLab(t, nil)
+	l.claim(t, vip, foreign, false)
+	if c := l.next(t); !c.MaybePeer {
+		t.Errorf("reported %+v", c)
+	}
+}
+
+// TestTheWatcherOutlivesItsLink: a link that was down is heard again.
+func TestTheWatcherOutlivesItsLink(t *testing.T) {
+	l := newLab(t, map[string]netip.Addr{"client0": peer})
+	l.knows(t, peer, peerMAC)
+	for _, set := range []func(netlink.Link) error{netlink.LinkSetDown, netlink.LinkSetUp} {
+		netlab.In(t, l.node, func() error {
+			link, err := netlink.LinkByName("client0")
+			if err != nil {
+				return err
+			}
+			return set(link)
+		})
+	}
+	l.knows(t, peer, peerMAC)
+	for deadline := time.Now().Add(patience); len(l.claims) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing is heard after the link was down")
+		}
+		l.claim(t, vip, foreign, false)
+	}
+}

@@ -1,0 +1,74 @@
+package arpwatch
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// pairMACs are the hardware addresses on a link that are of the pair: those of this
+// node's interfaces and the peer's, as the kernel has resolved it.
+type pairMACs struct {
+	netlink *netlink.Handle
+	index   int
+	peer    netip.Addr // invalid where the peer has no address on the link
+
+	own     map[[6]byte]bool
+	peers   map[[6]byte]bool
+	refresh time.Time // when they may be read anew
+}
+
+// refreshEvery bounds how often they are read: a flood of claims must not become one of
+// requests to the kernel.
+const refreshEvery = 100 * time.Millisecond
+
+func newPairMACs(index int, peer netip.Addr) (*pairMACs, error) {
+	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open netlink: %w", err)
+	}
+	return &pairMACs{netlink: handle, index: index, peer: peer}, nil
+}
+
+func (p *pairMACs) close() { p.netlink.Close() }
+
+// foreign reports whether an address is not of the pair, and whether it may be the
+// peer's for all that is known. An address that is new is looked up.
+func (p *pairMACs) foreign(mac [6]byte, now time.Time) (foreign, maybePeer bool) {
+	if !p.own[mac] && !p.peers[mac] && !now.Before(p.refresh) {
+		p.refresh = now.Add(refreshEvery)
+		p.read()
+	}
+	return !p.own[mac] && !p.peers[mac], len(p.peers) == 0
+}
+
+// read asks the kernel. What it does not tell stays as it was.
+func (p *pairMACs) read() {
+	if links, err := p.netlink.LinkList(); err == nil {
+		p.own = map[[6]byte]bool{}
+		for _, l := range links {
+			note(p.own, l.Attrs().HardwareAddr)
+		}
+	}
+	if !p.peer.IsValid() {
+		return
+	}
+	if entries, err := p.netlink.NeighList(p.index, netlink.FAMILY_V4); err == nil {
+		p.peers = map[[6]byte]bool{}
+		for _, n := range entries {
+			if addr, ok := netip.AddrFromSlice(n.IP.To4()); ok && addr == p.peer {
+				note(p.peers, n.HardwareAddr)
+			}
+		}
+	}
+}
+
+func note(macs map[[6]byte]bool, mac net.HardwareAddr) {
+	if len(mac) == 6 {
+		macs[[6]byte(mac)] = true
+	}
+}

@@ -1,0 +1,94 @@
+package daemon
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"baton/impl/daemon/arpwatch"
+	"baton/impl/daemon/control"
+	"baton/impl/dataplane"
+	"baton/impl/trace"
+)
+
+// conflicts are the VIPs that hosts claim which are not of this pair.
+type conflicts struct {
+	mu   sync.Mutex
+	seen []conflict
+}
+
+type conflict struct {
+	control.Conflict
+	last time.Time
+}
+
+// alarmFor is how long a claim raises an alarm.
+const alarmFor = time.Minute
+
+// openWatcher has somebody notice who else announces the VIPs.
+func (d *daemon) openWatcher() (err error) {
+	peers := map[string]netip.Addr{}
+	for _, p := range d.cfg.BFD.Paths {
+		peers[p.Link] = p.Peer
+	}
+	d.arpwatch, err = arpwatch.Open(arpwatch.Config{
+		VIPs: d.cfg.VIPs(), Peers: peers,
+		Report: func(c arpwatch.Claim) { d.loop.inbox.call(func() { d.claimed(c) }) },
+	})
+	if err != nil {
+		return err
+	}
+	d.onClose(d.arpwatch.Close)
+	return nil
+}
+
+// claimed takes note of a claim, and answers it where this node may forward: whoever is
+// not MASTER has nothing to defend. It runs on the loop.
+func (d *daemon) claimed(c arpwatch.Claim) {
+	leads := d.loop.mayForward()
+	if c.MaybePeer && !leads {
+		return // the peer is MASTER, or somebody may take it for that
+	}
+	what := ""
+	if leads {
+		what = ", announced anew"
+		if err := d.garp.SendOne(dataplane.VIP{Addr: c.VIP, Link: c.Link}); err != nil {
+			leads = false
+			what = ", not answered: " + err.Error()
+		}
+	}
+	d.conflicts.add(c, leads, time.Now())
+	d.loop.recorder.Event(trace.Event{At: d.loop.now(), Kind: trace.KindNote,
+		Note: fmt.Sprintf("%v on %s is claimed by %v, which is not of this pair%s", c.VIP, c.Link, c.MAC, what)})
+}
+
+func (k *conflicts) add(c arpwatch.Claim, answered bool, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	i := slices.IndexFunc(k.seen, func(s conflict) bool { return s.VIP == c.VIP && s.Link == c.Link })
+	if i < 0 {
+		i, k.seen = len(k.seen), append(k.seen, conflict{Conflict: control.Conflict{VIP: c.VIP, Link: c.Link}})
+	}
+	at := &k.seen[i]
+	at.Count += c.Count
+	at.MAC, at.last = c.MAC.String(), now
+	if answered {
+		at.Answered++
+	}
+}
+
+// describe adds them to a status.
+func (k *conflicts) describe(s *control.Status, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, c := range k.seen {
+		c.Ago = now.Sub(c.last)
+		s.Conflicts = append(s.Conflicts, c.Conflict)
+		if c.Ago < alarmFor {
+			s.Alarms = append(s.Alarms, fmt.Sprintf("%v on %s is claimed by %s, which is not of this pair: %d ARP packets, the last %v ago",
+				c.VIP, c.Link, c.MAC, c.Count, c.Ago.Round(100*time.Millisecond)))
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package daemon
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/packet"
+	"golang.org/x/sys/unix"
+
+	"baton/impl/daemon/arpwatch"
+	"baton/impl/daemon/control"
+	"baton/impl/daemon/garp"
+)
+
+// squatter is a host on the client network that announces what is not its own.
+type squatter struct {
+	mac  net.HardwareAddr
+	conn *packet.Conn
+}
+
+// onNetworkOf puts one on the far end of a node's client link.
+func onNetworkOf(t *testing.T, far *testNode) *squatter {
+	t.Helper()
+	s := &squatter{mac: net.HardwareAddr{2, 0, 0, 0, 0, 0x66}}
+	far.in(t, func() error {
+		iface, err := net.InterfaceByName("client0")
+		if err != nil {
+			return err
+		}
+		s.conn, err = packet.Listen(iface, packet.Raw, unix.ETH_P_ARP, nil)
+		return err
+	})
+	t.Cleanup(func() { s.conn.Close() })
+	return s
+}
+
+func (s *squatter) announce(t *testing.T, vip netip.Addr) {
+	t.Helper()
+	if _, err := s.conn.WriteTo(garp.Frame(s.mac, vip), &packet.Addr{HardwareAddr: net.HardwareAddr{255, 255, 255, 255, 255, 255}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// heard counts the announcements of a VIP by others that have come so far.
+func (s *squatter) heard(t *testing.T, vip netip.Addr) (n int) {
+	t.Helper()
+	if err := s.conn.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	want := vip.As4()
+	for buf := make([]byte, 128); ; {
+		read, _, err := s.conn.ReadFrom(buf)
+		if err != nil {
+			return n
+		}
+		if frame := buf[:read]; read >= 42 && slices.Equal(frame[28:32], want[:]) && slices.Equal(frame[38:42], want[:]) {
+			n++
+		}
+	}
+}
+
+func claimsOf(s control.Status, vip netip.Addr) (c control.Conflict) {
+	for _, c := range s.Conflicts {
+		if c.VIP == vip {
+			return c
+		}
+	}
+	return c
+}
+
+// TestAForeignClaimIsToldAndAnsweredByTheMaster: counted and shown on both nodes, and
+// answered by the MASTER alone, at a bounded rate and after the last one; what the nodes
+// of the pair announce themselves is no claim.
+func TestAForeignClaimIsToldAndAnsweredByTheMaster(t *testing.T) {
+	p := newPair(t)
+	for _, n := range p.nodes {
+		n.start(t)
+	}
+	lb1, lb2 := p.nodes[0], p.nodes[1]
+	lb1.waitStatus(t, "MASTER", is("Master"))
+	lb2.waitStatus(t, "BACKUP and in sync", syncedBackup)
+	handover(t, lb1)
+	lb2.waitStatus(t, "MASTER after the handover", is("Master"))
+	lb1.waitStatus(t, "BACKUP and in sync after the handover", syncedBackup)
+	master, backup := lb2, lb1
+	for _, n := range p.nodes {
+		if s := n.waitStatus(t, "answering", func(control.Status) bool { return true }); len(s.Conflicts) > 0 || len(s.Alarms) > 0 {
+			t.Errorf("%s takes the pair's own announcements for foreign: %+v %v", n.Node, s.Conflicts, s.Alarms)
+		}
+	}
+
+	vip := master.Services[0].VIP
+	atBackup := onNetworkOf(t, master) // frames from the master's end reach the backup
+	atBackup.announce(t, vip)
+	s := backup.waitStatus(t, "aware of a claim", func(s control.Status) bool { return claimsOf(s, vip).Count > 0 })
+	if c := claimsOf(s, vip); c.Answered != 0 || c.MAC != atBackup.mac.String() || s.Role != "Backup" {
+		t.Errorf("a %s has %+v", s.Role, c)
+	}
+
+	atMaster := onNetworkOf(t, backup)
+	began := time.Now()
+	const claims = 50
+	for range claims {
+		atMaster.announce(t, vip)
+	}
+	s = master.waitStatus(t, "done with the claims", func(s control.Status) bool { return claimsOf(s, vip).Count == claims })
+	took := time.Since(began)
+	if c, most := claimsOf(s, vip), uint64(took/arpwatch.Every)+1; c.Answered < 2 || c.Answered > most {
+		t.Errorf("%d claims were answered %d times in %v, want 2 to %d: at once, and after the last", claims, c.Answered, took, most)
+	}
+	if !slices.ContainsFunc(s.Alarms, func(a string) bool {
+		return strings.Contains(a, vip.String()) && strings.Contains(a, atMaster.mac.String())
+	}) {
+		t.Errorf("no alarm names the claim: %q", s.Alarms)
+	}
+	if n := uint64(atMaster.heard(t, vip)); n < claimsOf(s, vip).Answered {
+		t.Errorf("%d announcements came back, of %d answers", n, claimsOf(s, vip).Answered)
+	}
+	if !strings.Contains(master.log.String(), "is claimed by "+atMaster.mac.String()) {
+		t.Errorf("the log does not name the claim:\n%s", master.log.String())
+	}
+}
