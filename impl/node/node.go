@@ -260,6 +260,9 @@ func (n *Node) fire(event ha.Event) {
 		if to == ha.Claiming {
 			n.complete = !reason.Degraded
 		}
+		if from == ha.Claiming && to == ha.Backup {
+			n.grant.drop() // a grant is for one claim
+		}
 		if event == ha.LeaseExpired {
 			n.peer.confirm = n.stream.seq + 1 // the state that tells of it
 		}

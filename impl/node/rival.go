@@ -13,6 +13,9 @@ type rival struct {
 	calm bool
 	// since is when it was first heard without a session that is Up, Never while one is.
 	since clock.Instant
+	// granted is when the peer last gave this node the role. It has stopped then, and
+	// what BFD says of it may be older.
+	granted clock.Instant
 }
 
 // rivalInput is what BFD says of the peer.
@@ -25,7 +28,7 @@ type rivalInput struct {
 func (r *rival) observe(in rivalInput) {
 	switch {
 	case in.silent:
-		*r = rival{since: clock.Never}
+		*r = rival{since: clock.Never, granted: r.granted}
 		return
 	case in.up:
 		r.since = clock.Never
@@ -39,7 +42,10 @@ func (r *rival) observe(in rivalInput) {
 // role before this node's eyes cannot have heard it. Where both served through a
 // partition that heals, the sessions get the time to come Up.
 func (r *rival) deaf(in rivalInput) bool {
-	return !in.silent && !in.up && in.condition == serving && (r.calm || in.now >= r.since.Add(hearLimit))
+	if in.silent || in.up || in.condition != serving || r.granted > 0 && in.now < r.granted.Add(grantLimit) {
+		return false
+	}
+	return r.calm || in.now >= r.since.Add(hearLimit)
 }
 
 // deadline returns when a partition that healed in one direction alone is recognised.

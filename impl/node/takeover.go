@@ -35,6 +35,7 @@ func (n *Node) receiveGrant(g grant) {
 		return
 	}
 	n.grant.take(n.now, g)
+	n.rival.granted = n.now
 }
 
 // expireGrant drops a grant that could not be acted upon in time, and says so by
