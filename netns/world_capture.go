@@ -27,12 +27,13 @@ const entryLimit = 50 * time.Millisecond
 // keeps the frames of those edges that the plan wants to be kept.
 func (w *World) startCapture() error {
 	cfg := capture.Config{
-		Hosts: map[string]string{}, LoadBalancers: w.pair.Names(RoleLB), Record: w.record,
+		Hosts: map[string]string{}, Addresses: map[netip.Addr]string{}, LoadBalancers: w.pair.Names(RoleLB), Record: w.record,
 		Role: w.view.role, Fault: w.view.fault, Entry: w.entry,
 	}
 	for _, host := range w.pair.Hosts() {
 		for _, i := range host.Interfaces() {
 			cfg.Hosts[i.MAC.String()] = host.Name()
+			cfg.Addresses[i.Addr.Addr()] = host.Name()
 		}
 	}
 	clients := capture.Edge{Name: lab.Clients, Host: w.pair.Host(lab.Clients), Interfaces: w.ports(lab.Clients)}

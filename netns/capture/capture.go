@@ -66,6 +66,11 @@ type Config struct {
 	Edges []Edge
 	// Hosts names the owner of each MAC address, as net.HardwareAddr prints it.
 	Hosts map[string]string
+	// Addresses names the owner of each address, for advertisements of virtual routers.
+	Addresses map[netip.Addr]string
+	// WireRoles records the roles of load balancers as the wire shows them, for those
+	// that do not tell theirs.
+	WireRoles bool
 	// LoadBalancers are those of the hosts that forward.
 	LoadBalancers []string
 	// Ports are the services' ports; a RST of other ports is not recorded. None means all.
@@ -97,8 +102,12 @@ type Capture struct {
 	edges  []*edge
 	kept   []*edge // the same, and after Stop too
 	owners map[mac]string
-	lbs    map[string]bool
-	stop   int // eventfd
+	// virtual has the present owners of virtual routers' MAC addresses. The reading
+	// goroutine alone uses it.
+	virtual map[mac]string
+	roles   *wireRoles // nil where the load balancers tell theirs
+	lbs     map[string]bool
+	stop    int // eventfd
 
 	pairing  pairing
 	settled  chan *sighting
@@ -122,10 +131,13 @@ func Start(cfg Config) (*Capture, error) {
 	if cfg.Record == nil {
 		return nil, errors.New("capture: nowhere to record events")
 	}
-	c := &Capture{cfg: cfg, owners: map[mac]string{}, lbs: map[string]bool{}, stop: -1,
+	c := &Capture{cfg: cfg, owners: map[mac]string{}, virtual: map[mac]string{}, lbs: map[string]bool{}, stop: -1,
 		settled: make(chan *sighting, 1024), read: make(chan struct{}), recorded: make(chan struct{})}
 	for _, name := range cfg.LoadBalancers {
 		c.lbs[name] = true
+	}
+	if cfg.WireRoles {
+		c.roles = newWireRoles(cfg.LoadBalancers, cfg.Record)
 	}
 	for address, name := range cfg.Hosts {
 		parsed, err := net.ParseMAC(address)
@@ -161,6 +173,13 @@ func (c *Capture) Stop() {
 		<-c.recorded
 		c.close()
 	})
+}
+
+// Started notes that a load balancer begins anew, where roles are read from the wire.
+func (c *Capture) Started(node string) {
+	if c.roles != nil {
+		c.roles.started(node, hostclock.Now())
+	}
 }
 
 // Stats is what a capture has done so far.

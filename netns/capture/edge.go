@@ -85,7 +85,12 @@ func (c *Capture) readEdge(e *edge) {
 
 // look records what a frame says.
 func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
+	if f.kind == frameARP {
+		c.lookARP(e, f, at)
+	}
 	switch {
+	case f.kind == frameAdvert:
+		c.lookAdvert(f.advert, at)
 	case f.gratuitous():
 		if slices.Contains(e.VIPs, addrOf(f.senderIP)) && !e.floods.copied(f, ifindex, at) {
 			c.cfg.Record(trace.Event{At: at, Node: c.owner(f.src), Kind: trace.KindGARP,
@@ -103,12 +108,36 @@ func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
 		if f.kind == frameTCP {
 			e.closes.follow(f)
 		}
-		node, known := c.owners[f.src]
-		if l := e.lane(f.tuple.Src); l != nil && known && c.lbs[node] {
+		node := c.owner(f.src)
+		if l := e.lane(f.tuple.Src); l != nil && c.lbs[node] {
 			if event, changed := l.carried(node, at); changed {
 				c.cfg.Record(event)
+				if c.roles != nil && l.vip != "" && e.Name == lab.Clients {
+					c.roles.carries(node, l.vip, at)
+				}
 			}
 		}
+	}
+}
+
+// lookARP sees who says that it has a VIP of the clients' side.
+func (c *Capture) lookARP(e *edge, f *frame, at clock.Instant) {
+	if c.roles != nil && e.Name == lab.Clients && slices.Contains(e.VIPs, addrOf(f.senderIP)) {
+		c.roles.owns(c.owner(f.src), f.senderIP.String(), at)
+	}
+}
+
+// lookAdvert learns whose a virtual MAC address is, and who is the MASTER.
+func (c *Capture) lookAdvert(a *advert, at clock.Instant) {
+	node, known := c.cfg.Addresses[addrOf(a.source)]
+	if !known {
+		return
+	}
+	if !a.resigns {
+		c.virtual[a.virtualMAC()] = node
+	}
+	if c.roles != nil {
+		c.roles.advert(node, a, at)
 	}
 }
 
@@ -124,9 +153,13 @@ func (e *edge) lane(src flow.Addr) *lane {
 	return nil
 }
 
-// owner is the host that has a MAC address, or the address itself.
+// owner is the host that has a MAC address, that which last advertised the virtual
+// router of it, or the address itself.
 func (c *Capture) owner(m mac) string {
 	if name, ok := c.owners[m]; ok {
+		return name
+	}
+	if name, ok := c.virtual[m]; ok {
 		return name
 	}
 	return m.String()

@@ -21,6 +21,7 @@ const (
 	frameARP
 	frameTCP
 	frameUDP
+	frameAdvert
 )
 
 // frame is what the capture reads of an Ethernet frame. Fields that its kind
@@ -35,6 +36,7 @@ type frame struct {
 	flags    uint8
 	// senderIP and targetIP are the protocol addresses of an ARP packet.
 	senderIP, targetIP flow.Addr
+	advert             *advert
 }
 
 // TCP flags.
@@ -102,6 +104,13 @@ func (f *frame) parseIPv4(b []byte) {
 	}
 	headerLen := int(b[0]&0xf) * 4
 	fragmentOffset := binary.BigEndian.Uint16(b[6:]) & 0x1fff
+	if proto := b[9]; (proto == protoVRRP || proto == protoAH) && headerLen >= ipv4MinLen && len(b) >= headerLen && fragmentOffset == 0 {
+		end := min(len(b), max(headerLen, int(binary.BigEndian.Uint16(b[2:])))) // without Ethernet's padding
+		if f.advert = parseAdvert(flow.Addr(b[12:16]), b[8], proto, b[headerLen:end]); f.advert != nil {
+			f.kind = frameAdvert
+		}
+		return
+	}
 	if headerLen < ipv4MinLen || len(b) < headerLen+portsLen || fragmentOffset != 0 {
 		return
 	}
