@@ -45,6 +45,11 @@ func (p *Pair) Crash(ctx context.Context, process *Process) (receipt string, err
 	if err := h.destroySockets(); err != nil {
 		return "", noReceipt("crash %s: %w", h.name, err)
 	}
+	if process.contained {
+		if err := h.forget(); err != nil {
+			return "", noReceipt("crash %s: %w", h.name, err)
+		}
+	}
 	return fmt.Sprintf("process %d gone (%s); %s", process.pid, exit, carrier), nil
 }
 

@@ -218,7 +218,11 @@ func ownSockets() map[int]uint64 {
 // rememberPrograms notes the BPF programs that the process holds, to look for them
 // after its end. The caller holds p.mu, and the process has not been reaped.
 func (p *Process) rememberPrograms() {
-	paths, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/[0-9]*", p.pid))
+	var paths []string
+	for _, pid := range p.members() {
+		held, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/[0-9]*", pid)) // the only error is a bad pattern
+		paths = append(paths, held...)
+	}
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
 	for _, path := range paths {

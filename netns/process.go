@@ -28,6 +28,10 @@ type ProcessConfig struct {
 	Env []string
 	// Dir is the working directory, "" for the harness's own.
 	Dir string
+	// Contained gives the process a process tree, mounts, IPC and a host name of its own.
+	// With it ends whatever it has started, and signals that are meant for the node reach
+	// all of it.
+	Contained bool
 	// Log is the file that standard output and error are appended to, so that a
 	// restarted node goes on in the same file. "" discards them.
 	Log string
@@ -62,6 +66,8 @@ type Process struct {
 	pid   int
 	pidfd int
 	died  func(*Process, Exit)
+	// contained: it is the init of a tree of its own.
+	contained bool
 
 	mu      sync.Mutex
 	ended   bool // it has been reaped: its pid may belong to another
@@ -89,7 +95,7 @@ func (h *Host) start(cfg ProcessConfig) (_ *Process, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{host: h, died: cfg.Died, done: make(chan struct{}), drained: make(chan struct{})}
+	p := &Process{host: h, died: cfg.Died, contained: cfg.Contained, done: make(chan struct{}), drained: make(chan struct{})}
 	files, err := openFiles(cfg)
 	if err != nil {
 		return nil, err
@@ -97,6 +103,9 @@ func (h *Host) start(cfg ProcessConfig) (_ *Process, err error) {
 	defer files.closeChildEnds()
 	attr := &syscall.ProcAttr{Dir: cfg.Dir, Env: environment(cfg.Env), Files: files.child,
 		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL, PidFD: &p.pidfd}}
+	if cfg.Contained {
+		attr.Sys.Cloneflags = containedFlags
+	}
 	if err := h.spawn(func() error {
 		p.pid, err = syscall.ForkExec(path, cfg.Args, attr)
 		return err
@@ -185,6 +194,9 @@ func (p *Process) signalGroup(sig unix.Signal) error {
 		p.asked = true
 		p.rememberPrograms()
 	}
+	if p.contained {
+		return p.signalMembers(sig)
+	}
 	if err := unix.Kill(-p.pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("netns: send %s to process group %d in %s: %w", unix.SignalName(sig), p.pid, p.host.name, err)
 	}
@@ -227,7 +239,7 @@ func (p *Process) Thaw(ctx context.Context) (string, error) {
 // and returns their number.
 func (p *Process) awaitStopped(ctx context.Context, stopped bool) (threads int, err error) {
 	err = poll(ctx, func() (bool, string, error) {
-		states, err := threadStates(p.pid)
+		states, err := p.threadStates()
 		if err != nil {
 			return false, "", err
 		}
@@ -240,6 +252,18 @@ func (p *Process) awaitStopped(ctx context.Context, stopped bool) (threads int, 
 		return inT == want, fmt.Sprintf("threads of process %d are in states %s", p.pid, states), nil
 	})
 	return threads, err
+}
+
+// threadStates are those of all threads of the node. A process of a tree may end at any
+// time; that of the node itself must not.
+func (p *Process) threadStates() (string, error) {
+	states, err := threadStates(p.pid)
+	for _, pid := range p.members()[1:] {
+		if more, gone := threadStates(pid); gone == nil {
+			states += more
+		}
+	}
+	return states, err
 }
 
 // threadStates returns the state letter of each thread of a process

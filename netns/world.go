@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 	"baton/impl/trace"
 	"baton/netns/capture"
 	"baton/netns/internal/hostclock"
+	"baton/netns/subject"
 	"baton/netns/traffic"
 	"baton/scenarios"
 	"baton/scenarios/evidence"
@@ -28,7 +28,9 @@ type WorldConfig struct {
 	Dir string
 	// Baton is the path of the program whose node command is a node.
 	Baton string
-	// AllowUnsafe starts the nodes with --allow-unsafe.
+	// Subject is what the nodes are; nil is the reference node.
+	Subject subject.Subject
+	// AllowUnsafe allows the nodes settings that bring historical bugs back.
 	AllowUnsafe bool
 	// EvidenceLimit is how many bytes of evidence the run may leave, 0 if none is
 	// wanted; the captures take several times as much memory.
@@ -43,7 +45,7 @@ type World struct {
 	plan *plan.Plan
 
 	pair      *Pair
-	secrets   *secrets
+	nodes     subject.Pair
 	processes map[string]*Process
 	watchdog  *Watchdog
 	traffic   *traffic.Generator
@@ -66,6 +68,9 @@ var _ scenarios.World = (*World)(nil)
 
 // NewWorld returns a world in which nothing exists yet.
 func NewWorld(p *plan.Plan, cfg WorldConfig) *World {
+	if cfg.Subject == nil {
+		cfg.Subject = subject.Reference{}
+	}
 	return &World{cfg: cfg, plan: p, processes: map[string]*Process{}, changed: make(chan struct{}, 1), view: newView(), started: map[string]int{}, busy: map[string]chan struct{}{}}
 }
 
@@ -74,6 +79,9 @@ func (w *World) Name() string { return plan.Netns }
 
 // Now implements scenarios.World.
 func (w *World) Now() clock.Instant { return hostclock.Now() }
+
+// Lacks implements scenarios.Limited.
+func (w *World) Lacks() []string { return subject.Lacks(w.cfg.Subject) }
 
 // Host returns a host of the running world, nil if there is none of that name: for
 // who wants to do more to it than a plan can say.
@@ -95,6 +103,10 @@ func (w *World) Up(ctx context.Context) error {
 	if err := realtime.Harness(); err != nil {
 		w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindNote, Note: err.Error()})
 	}
+	var err error
+	if w.nodes, err = w.cfg.Subject.Open(subject.Lab{Plan: w.plan, Devices: devices, Dir: w.cfg.Dir, Baton: w.cfg.Baton, AllowUnsafe: w.cfg.AllowUnsafe}); err != nil {
+		return err
+	}
 	pair, err := NewPair(w.plan.Topo.Lab())
 	if err != nil {
 		return err
@@ -103,9 +115,6 @@ func (w *World) Up(ctx context.Context) error {
 	w.watchdog = StartWatchdog(w.plan.Tolerate/2, func(at clock.Instant, s trace.Stall) {
 		w.record(trace.Event{At: at, Kind: trace.KindStall, Stall: &s})
 	})
-	if w.secrets, err = newSecrets(lab.Nodes()); err != nil {
-		return err
-	}
 	if err := w.startCapture(); err != nil {
 		return err
 	}
@@ -118,23 +127,19 @@ func (w *World) Up(ctx context.Context) error {
 	})
 }
 
-// startNode writes the node's configuration and starts its daemon.
+// startNode starts a node as its subject says.
 func (w *World) startNode(host *Host) (*Process, error) {
 	node := host.Name()
-	file, err := writeNodeConfig(w.plan, w.pair, node, w.cfg.Dir, w.secrets.files[node])
+	command, err := w.nodes.Command(node)
 	if err != nil {
 		return nil, err
-	}
-	args := []string{w.cfg.Baton, "node", "--config", file, "--trace-fd", "3"}
-	if w.cfg.AllowUnsafe {
-		args = append(args, "--allow-unsafe")
 	}
 	log := filepath.Join(w.cfg.Dir, evidence.LogFile(node))
 	if err := w.beginLog(log, node); err != nil {
 		return nil, err
 	}
 	return host.Start(ProcessConfig{
-		Args: args, Dir: w.cfg.Dir, Log: log, Trace: w.record,
+		Args: command.Args, Contained: command.Contained, Dir: w.cfg.Dir, Log: log, Trace: w.told(node),
 		Died: func(p *Process, exit Exit) {
 			w.fail(fmt.Errorf("netns: node %s ended by itself: %s; its last words: %s", node, exit, lastWords(log)))
 		},
@@ -223,13 +228,8 @@ func (w *World) Down(ctx context.Context) error {
 			w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindLeak, Leak: &leak})
 		}
 	}
-	if w.secrets != nil {
-		errs = append(errs, w.secrets.close())
-	}
-	for _, node := range lab.Nodes() {
-		if err := os.Remove(w.socket(node)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, err)
-		}
+	if w.nodes != nil {
+		errs = append(errs, w.nodes.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -3,11 +3,9 @@ package netns
 import (
 	"context"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"time"
 
-	"baton/impl/daemon/control"
 	"baton/impl/flow"
 	"baton/netns/capture"
 	"baton/scenarios/evidence"
@@ -108,17 +106,9 @@ func (w *World) clientNets() []netip.Prefix {
 func (w *World) entry(node string, t flow.Tuple) string {
 	ctx, cancel := context.WithTimeout(context.Background(), entryLimit)
 	defer cancel()
-	client, err := control.Dial(ctx, w.socket(node))
+	entry, err := w.nodes.Entry(ctx, node, t)
 	if err != nil {
 		return "no answer"
 	}
-	defer client.Close()
-	entry, err := client.Entry(ctx, t)
-	if err != nil {
-		return "no answer"
-	}
-	return entry.Origin
+	return entry
 }
-
-// socket is the path of a node's control socket.
-func (w *World) socket(node string) string { return filepath.Join(w.cfg.Dir, node+".sock") }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"baton/impl/daemon/control"
 	"baton/impl/trace"
 	"baton/netns/internal/hostclock"
 	"baton/scenarios"
@@ -160,21 +159,13 @@ func (w *World) restore(ctx context.Context, node string) (string, error) {
 	return receipt, err
 }
 
-// handover asks a node over its control socket to give the role to its peer. The
-// receipt is the node's answer; a refusal is one too, since it is the node's doing and
-// not that of the harness. What comes of it is for the scenario to claim.
+// handover asks a node to give the role to its peer. The receipt is the node's answer,
+// a refusal too, since it is the node's doing and not that of the harness. What comes of
+// it is for the scenario to claim.
 func (w *World) handover(ctx context.Context, node string) (string, error) {
-	client, err := control.Dial(ctx, w.socket(node))
+	answer, err := w.nodes.Handover(ctx, node)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoReceipt, err)
 	}
-	defer client.Close()
-	var refused *control.Refused
-	switch err := client.Handover(ctx); {
-	case errors.As(err, &refused):
-		return node + " refused: " + refused.Why, nil
-	case err != nil:
-		return "", fmt.Errorf("%w: %w", ErrNoReceipt, err)
-	}
-	return node + " took the request", nil
+	return answer, nil
 }

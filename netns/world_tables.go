@@ -60,12 +60,7 @@ func (w *World) askTable(node string, limit int) (control.Table, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), tableLimit)
 	defer cancel()
-	client, err := control.Dial(ctx, w.socket(node))
-	if err != nil {
-		return control.Table{}, err
-	}
-	defer client.Close()
-	return client.Table(ctx, limit)
+	return w.nodes.Table(ctx, node, limit)
 }
 
 // absent says why a node can answer nobody, "" if it can.

@@ -1,4 +1,4 @@
-package netns
+package subject
 
 import (
 	"errors"
@@ -21,7 +21,7 @@ type secrets struct {
 func newSecrets(nodes []string) (*secrets, error) {
 	s := &secrets{files: map[string]pki.Files{}}
 	if err := s.issue(nodes); err != nil {
-		return nil, errors.Join(fmt.Errorf("netns: certificates: %w", err), s.close())
+		return nil, errors.Join(fmt.Errorf("subject: certificates: %w", err), s.close())
 	}
 	return s, nil
 }

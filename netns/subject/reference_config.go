@@ -1,11 +1,10 @@
-package netns
+package subject
 
 import (
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -16,46 +15,41 @@ import (
 	"baton/scenarios/plan"
 )
 
-// The backend-side VIP of every service: source of fullnat flows, gateway of dnat backends.
-
 // syncPort is the port of the connection sync stream.
 const syncPort = 3790
 
-// writeNodeConfig writes the configuration of a node of the pair as the plan wants
-// it into dir, and returns its path.
-func writeNodeConfig(p *plan.Plan, pair *Pair, node, dir string, files pki.Files) (string, error) {
-	base := nodeConfig(p, pair, node, files)
+// writeNodeConfig writes the configuration of a reference node as the plan wants it into
+// the lab's folder, and returns its path.
+func writeNodeConfig(l Lab, node string, files pki.Files) (string, error) {
+	base := nodeConfig(l, node, files)
 	data, err := base.Marshal()
 	if err != nil {
-		return "", fmt.Errorf("netns: configuration of %s: %w", node, err)
+		return "", fmt.Errorf("subject: configuration of %s: %w", node, err)
 	}
-	if data, err = overlay(data, p, node); err != nil {
-		return "", fmt.Errorf("netns: configuration of %s: %w", node, err)
+	if data, err = overlay(data, l.Plan, node); err != nil {
+		return "", fmt.Errorf("subject: configuration of %s: %w", node, err)
 	}
-	file := filepath.Join(dir, node+".yaml")
+	file := filepath.Join(l.Dir, node+".yaml")
 	if err := os.WriteFile(file, data, 0o644); err != nil {
-		return "", fmt.Errorf("netns: configuration of %s: %w", node, err)
+		return "", fmt.Errorf("subject: configuration of %s: %w", node, err)
 	}
 	return file, nil
 }
 
 // nodeConfig is what follows from the topology and the services of the plan.
-func nodeConfig(p *plan.Plan, pair *Pair, node string, files pki.Files) *config.Config {
-	peer := lab.Peer(node)
+func nodeConfig(l Lab, node string, files pki.Files) *config.Config {
+	p, topo, peer := l.Plan, l.Plan.Topo.Lab(), lab.Peer(node)
 	address := func(host, link string) netip.Addr {
-		i, _ := pair.Host(host).Interface(link)
-		return i.Addr.Addr()
+		h, _ := topo.Host(host)
+		return h.Addr(link)
 	}
-	path := func(name, link, device string) config.Path {
-		return config.Path{Name: name, Link: device, Local: address(node, link), Peer: address(peer, link)}
+	path := func(link string) config.Path {
+		return config.Path{Name: link, Link: l.Devices[link], Local: address(node, link), Peer: address(peer, link)}
 	}
 	c := config.Default()
 	c.Node, c.Peer = node, peer
-	c.Links = config.Links{Client: ClientSide, Backend: BackendSide}
-	c.BFD.Paths = []config.Path{
-		path(lab.Clients, lab.Clients, ClientSide),
-		path(lab.Sync, lab.Sync, SyncSide),
-	}
+	c.Links = config.Links{Client: l.Devices[lab.Clients], Backend: l.Devices[lab.Backends]}
+	c.BFD.Paths = []config.Path{path(lab.Clients), path(lab.Sync)}
 	c.BFD.Secret = files.Secret
 	c.Sync = config.Sync{
 		Local: netip.AddrPortFrom(address(node, lab.Sync), syncPort),
@@ -65,26 +59,26 @@ func nodeConfig(p *plan.Plan, pair *Pair, node string, files pki.Files) *config.
 	c.Control = node + ".sock"
 	for _, host := range p.Targets(plan.Netns, node) {
 		link := lab.Clients
-		if slices.Contains(pair.Names(RoleBackend), host) {
+		if h, _ := topo.Host(host); h.Kind == lab.Backend {
 			link = lab.Backends
 		}
 		c.Track.Targets = append(c.Track.Targets, address(host, link))
 	}
 	for _, s := range p.Services {
 		if s.Guard.In(plan.Netns) {
-			c.Services = append(c.Services, nodeService(s, pair, address))
+			c.Services = append(c.Services, nodeService(s, topo))
 		}
 	}
 	return &c
 }
 
-func nodeService(s plan.Service, pair *Pair, address func(host, link string) netip.Addr) config.Service {
+func nodeService(s plan.Service, topo lab.Topo) config.Service {
 	service := config.Service{
 		Name: s.Name, Proto: config.Proto(s.Proto), VIP: netip.MustParseAddr(s.VIP), Port: s.Port,
 		Mode: config.Mode(s.Mode), Balance: config.Balance(s.Balance), SNAT: lab.BackendVIP(),
 	}
-	for _, backend := range pair.Names(RoleBackend) {
-		service.Backends = append(service.Backends, netip.AddrPortFrom(address(backend, lab.Backends), s.Port))
+	for _, backend := range topo.Members(lab.Backends) {
+		service.Backends = append(service.Backends, netip.AddrPortFrom(backend.Addr(lab.Backends), s.Port))
 	}
 	return service
 }

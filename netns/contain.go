@@ -1,0 +1,120 @@
+package netns
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/google/nftables"
+	"github.com/vishvananda/netlink"
+	nshandle "github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// containedFlags are the namespaces of a contained process besides the network's. Its
+// first process is the init of its tree: the kernel ends the rest with it.
+const containedFlags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
+
+// members are the ids of the processes that are the node: of a contained one all of its
+// tree, whatever group or session they have moved to.
+func (p *Process) members() []int {
+	if !p.contained {
+		return []int{p.pid}
+	}
+	space, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", p.pid))
+	if err != nil {
+		return []int{p.pid}
+	}
+	members := []int{p.pid}
+	links, _ := filepath.Glob("/proc/[0-9]*/ns/pid") // the only error is a bad pattern
+	for _, link := range links {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(link))))
+		if err != nil || pid == p.pid {
+			continue
+		}
+		if other, err := os.Readlink(link); err == nil && other == space {
+			members = append(members, pid)
+		}
+	}
+	return members
+}
+
+// signalMembers signals a contained process's tree. Its init goes first when all are to
+// be stopped, so that it starts nobody meanwhile, and alone when all are to end.
+func (p *Process) signalMembers(sig unix.Signal) error {
+	pids := p.members()
+	if sig == unix.SIGKILL {
+		pids = pids[:1]
+	}
+	for _, pid := range pids {
+		if err := unix.Kill(pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("netns: send %s to process %d in %s: %w", unix.SignalName(sig), pid, p.host.name, err)
+		}
+	}
+	return nil
+}
+
+// forget clears what a node that is not the reference may have left in the kernel and a
+// power failure takes: its packet filter, its connections, and the devices it has made.
+func (h *Host) forget() error {
+	return errors.Join(h.flushRuleset(), h.flushConnections(), h.removeForeignLinks())
+}
+
+func (h *Host) flushRuleset() error {
+	c, err := nftables.New(nftables.WithNetNSFd(int(h.space.Fd())))
+	if err != nil {
+		return fmt.Errorf("netns: flush the packet filter of %s: %w", h.name, err)
+	}
+	c.FlushRuleset()
+	if err := c.Flush(); err != nil && !unsupported(err) {
+		return fmt.Errorf("netns: flush the packet filter of %s: %w", h.name, err)
+	}
+	return nil
+}
+
+func (h *Host) flushConnections() error {
+	handle, err := netlink.NewHandleAt(nshandle.NsHandle(h.space.Fd()), unix.NETLINK_NETFILTER)
+	if err == nil {
+		defer handle.Close()
+		err = handle.ConntrackTableFlush(netlink.ConntrackTable)
+	}
+	if err != nil && !unsupported(err) {
+		return fmt.Errorf("netns: flush the connections of %s: %w", h.name, err)
+	}
+	return nil
+}
+
+// unsupported reports whether a kernel has none of what was to be flushed.
+func unsupported(err error) bool {
+	return errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL)
+}
+
+// removeForeignLinks deletes the devices that are not the builder's: virtual routers'.
+func (h *Host) removeForeignLinks() error {
+	links, err := h.links.LinkList()
+	if err != nil {
+		return fmt.Errorf("netns: list the links of %s: %w", h.name, err)
+	}
+	for _, link := range links {
+		if link.Attrs().Flags&unix.IFF_LOOPBACK != 0 || h.owns(link.Attrs().Name) {
+			continue
+		}
+		if err := h.links.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
+			return fmt.Errorf("netns: delete link %s of %s: %w", link.Attrs().Name, h.name, err)
+		}
+	}
+	return nil
+}
+
+// owns reports whether the builder gave the host a device of that name.
+func (h *Host) owns(name string) bool {
+	for _, i := range h.interfaces {
+		if i.Name == name {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,104 @@
+package subject
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"baton/impl/daemon/control"
+	"baton/impl/flow"
+	"baton/scenarios/capability"
+	"baton/scenarios/lab"
+)
+
+// ReferenceName is the name of the reference node, which is the default subject.
+const ReferenceName = "reference"
+
+// Reference is a pair of this program's own nodes.
+type Reference struct{}
+
+// Name implements Subject.
+func (Reference) Name() string { return ReferenceName }
+
+// Provides implements Subject: it tells everything.
+func (Reference) Provides() []string { return capability.Names() }
+
+// Open implements Subject.
+func (Reference) Open(l Lab) (Pair, error) {
+	secrets, err := newSecrets(lab.Nodes())
+	if err != nil {
+		return nil, err
+	}
+	return &referencePair{lab: l, secrets: secrets}, nil
+}
+
+type referencePair struct {
+	lab     Lab
+	secrets *secrets
+}
+
+// Command implements Pair: it writes the node's configuration.
+func (p *referencePair) Command(node string) (Command, error) {
+	file, err := writeNodeConfig(p.lab, node, p.secrets.files[node])
+	if err != nil {
+		return Command{}, err
+	}
+	args := []string{p.lab.Baton, "node", "--config", file, "--trace-fd", "3"}
+	if p.lab.AllowUnsafe {
+		args = append(args, "--allow-unsafe")
+	}
+	return Command{Args: args}, nil
+}
+
+// Handover implements Pair. A refusal is an answer.
+func (p *referencePair) Handover(ctx context.Context, node string) (string, error) {
+	client, err := control.Dial(ctx, p.socket(node))
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	var refused *control.Refused
+	switch err := client.Handover(ctx); {
+	case errors.As(err, &refused):
+		return node + " refused: " + refused.Why, nil
+	case err != nil:
+		return "", err
+	}
+	return node + " took the request", nil
+}
+
+// Entry implements Pair.
+func (p *referencePair) Entry(ctx context.Context, node string, t flow.Tuple) (string, error) {
+	client, err := control.Dial(ctx, p.socket(node))
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	entry, err := client.Entry(ctx, t)
+	return entry.Origin, err
+}
+
+// Table implements Pair.
+func (p *referencePair) Table(ctx context.Context, node string, limit int) (control.Table, error) {
+	client, err := control.Dial(ctx, p.socket(node))
+	if err != nil {
+		return control.Table{}, err
+	}
+	defer client.Close()
+	return client.Table(ctx, limit)
+}
+
+// Close implements Pair.
+func (p *referencePair) Close() error {
+	errs := []error{p.secrets.close()}
+	for _, node := range lab.Nodes() {
+		if err := os.Remove(p.socket(node)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// socket is the path of a node's control socket.
+func (p *referencePair) socket(node string) string { return filepath.Join(p.lab.Dir, node+".sock") }

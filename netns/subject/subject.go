@@ -1,0 +1,77 @@
+// Package subject holds what can be under test: pairs of nodes, each a kind of its own.
+// A subject says how a node of it is run and what of it can be observed; it declares the
+// capabilities that it provides, and whatever it lacks is not judged.
+//
+// The reference node is one subject and has no privilege. The others are adapters: files
+// with the commands that start and stop a node, run in namespaces of their own. Those
+// that baton brings along are such files too.
+//
+// A subject does no fault and judges nothing. The world of package netns opens one for
+// each run, runs its nodes as processes and ends them.
+package subject
+
+import (
+	"context"
+	"fmt"
+
+	"baton/impl/daemon/control"
+	"baton/impl/flow"
+	"baton/scenarios"
+	"baton/scenarios/capability"
+	"baton/scenarios/plan"
+)
+
+// Subject is a kind of pair.
+type Subject interface {
+	// Name is what reports call it.
+	Name() string
+	// Provides lists its capabilities, by their names in package capability.
+	Provides() []string
+	// Open prepares a pair for one run. The error wraps scenarios.ErrUnsupported where
+	// the machine or the subject lacks what the plan asks for. On error nothing is left.
+	Open(Lab) (Pair, error)
+}
+
+// Lab is what a run gives to its subject.
+type Lab struct {
+	Plan *plan.Plan
+	// Devices names a node's network device on each link of package lab.
+	Devices map[string]string
+	// Dir is the folder of the run; a subject keeps its configurations there.
+	Dir string
+	// Baton is the path of this program.
+	Baton string
+	// AllowUnsafe allows settings that bring historical bugs back.
+	AllowUnsafe bool
+}
+
+// Pair is a subject opened for one run. Its methods may be called from several goroutines.
+type Pair interface {
+	// Command is how a node is run. It is asked before each start.
+	Command(node string) (Command, error)
+	// Handover asks a node to give the role to its peer, and returns its answer.
+	Handover(ctx context.Context, node string) (receipt string, err error)
+	// Entry asks a node how its table knows a flow.
+	Entry(ctx context.Context, node string, t flow.Tuple) (string, error)
+	// Table asks a node for its connection table, up to a number of flows.
+	Table(ctx context.Context, node string, limit int) (control.Table, error)
+	// Close removes what Open has made, but for what is evidence.
+	Close() error
+}
+
+// Command is a process that is a node. It writes events as JSON lines to descriptor 3
+// and ends in order on SIGTERM.
+type Command struct {
+	Args []string
+	// Contained gives it a process tree, mounts and IPC of its own: with the process
+	// ends whatever it has started.
+	Contained bool
+}
+
+// Lacks lists the capabilities that a subject does not provide.
+func Lacks(s Subject) []string { return capability.Lacking(s.Provides()) }
+
+// cannot is the answer of a subject that lacks a capability.
+func cannot(name, what string) error {
+	return fmt.Errorf("subject %s does not provide %s: %w", name, what, scenarios.ErrUnsupported)
+}
