@@ -1,6 +1,7 @@
-package node
+package node_test
 
 import (
+	. "baton/impl/node"
 	"testing"
 	"time"
 
@@ -20,13 +21,13 @@ func (l *lab) announcements(id string, since int) int {
 
 func TestNothingIsAnnouncedOnceForwardingHasEnded(t *testing.T) {
 	l := newPair(t)
-	l.run(10 * time.Millisecond) // in the middle of lb1's burst
+	l.run(10 * time.Millisecond) // in the middle of lb1's Burst
 	l.dropSync["lb2"] = true     // no answer: lb1 stays Yielding for long
 	l.open("lb1", 1)
 	l.step(l.nodes["lb1"], Handover{})
 	l.wantRoles("Yielding", "Backup")
 	since := len(l.log)
-	l.run(yieldLimit / 2)
+	l.run(YieldLimit / 2)
 	if n := l.announcements("lb1", since); n != 0 {
 		t.Errorf("announced %d times while Yielding", n)
 	}
@@ -42,29 +43,29 @@ func TestAMasterAnnouncesAgainWhenItHearsItsPeerAgain(t *testing.T) {
 	since := len(l.log)
 	l.boot("lb2")
 	l.until(time.Second, "lb1 hears lb2", func() bool { return l.announcements("lb1", since) > 0 })
-	l.run(burst[len(burst)-1])
+	l.run(Burst[len(Burst)-1])
 	l.wantRoles("Master", "Backup")
-	if n := l.announcements("lb1", since); n != len(burst) {
-		t.Errorf("announced %d times after the peer came back, want %d", n, len(burst))
+	if n := l.announcements("lb1", since); n != len(Burst) {
+		t.Errorf("announced %d times after the peer came back, want %d", n, len(Burst))
 	}
 }
 
-// Every packet of a burst may be lost, and a host that latched on the old MASTER then
+// Every packet of a Burst may be lost, and a host that latched on the old MASTER then
 // sends to it until its own table ages.
 func TestAMasterGoesOnAnnouncing(t *testing.T) {
 	l := newPair(t)
-	last := burst[len(burst)-1]
+	last := Burst[len(Burst)-1]
 	l.run(last + time.Millisecond)
-	since, want := len(l.log), int((settled-last)/repeat)
-	l.run(settled - last)
+	since, want := len(l.log), int((Settled-last)/Repeat)
+	l.run(Settled - last)
 	if n := l.announcements("lb1", since); n != want {
-		t.Errorf("announced %d times in the %v after the burst, want one each %v", n, settled-last, repeat)
+		t.Errorf("announced %d times in the %v after the Burst, want one each %v", n, Settled-last, Repeat)
 	}
 	settledAt := len(l.log)
-	l.run(3*refresh + refresh/2)
+	l.run(3*Refresh + Refresh/2)
 	l.wantRoles("Master", "Backup")
 	if n := l.announcements("lb1", settledAt); n != 3 {
-		t.Errorf("announced %d times in the %v after that, want one each %v", n, 3*refresh+refresh/2, refresh)
+		t.Errorf("announced %d times in the %v after that, want one each %v", n, 3*Refresh+Refresh/2, Refresh)
 	}
 	if n := l.announcements("lb2", since); n != 0 {
 		t.Errorf("the Backup announced %d times", n)

@@ -1,24 +1,26 @@
-package node
+package node_test
 
 import (
+	. "baton/impl/node"
 	"strings"
 	"testing"
 	"time"
 
+	"baton/impl/driver"
 	"baton/impl/ha"
 )
 
 func TestADataplaneThatTakesNoEntriesDoesNotKeepANodeFromServing(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
-	l.nodes["lb2"].refuses = true
+	l.nodes["lb2"].fails[driver.Apply] = driver.Fails
 	l.open("lb1", 1)
 	l.run(100 * time.Millisecond)
 	if l.inSync("lb2") {
 		t.Error("in sync without the flow")
 	}
 	l.crash("lb1")
-	masterWithin(l, "lb2", labDetect+installLimit+10*time.Millisecond)
+	masterWithin(l, "lb2", labDetect+InstallLimit+10*time.Millisecond)
 	if !strings.Contains(l.transcript(), "degraded") {
 		t.Errorf("claimed as if in sync:\n%s", l.transcript())
 	}

@@ -1,6 +1,7 @@
-package node
+package node_test
 
 import (
+	. "baton/impl/node"
 	"strings"
 	"testing"
 	"time"
@@ -78,7 +79,7 @@ func TestHandoverToADyingPeerIsTakenBack(t *testing.T) {
 	l.open("lb1", 7)
 	l.step(l.nodes["lb1"], Handover{})
 	l.wantRoles("Yielding", "Backup")
-	masterWithin(l, "lb1", yieldLimit+50*time.Millisecond)
+	masterWithin(l, "lb1", YieldLimit+50*time.Millisecond)
 	if got := l.lastRole("lb1").Epoch; got != 2 {
 		t.Errorf("taken back with epoch %d, want 2", got)
 	}
@@ -105,7 +106,7 @@ func TestAPauseWhileYieldingGivesTheRoleUp(t *testing.T) {
 	l.wantRoles("Yielding", "Backup")
 	l.freeze("lb1")
 	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
-	l.run(yieldLimit)
+	l.run(YieldLimit)
 	l.thaw("lb1")
 	l.run(time.Second)
 	l.wantRoles("Backup", "Master")
@@ -120,7 +121,7 @@ func TestANodeThatLeavesDoesNotClaim(t *testing.T) {
 	l.wantRoles("Yielding", "Backup")
 	since := l.mark("lb1")
 	l.crash("lb2")
-	l.until(2*yieldLimit, "lb1 exits", func() bool { return l.nodes["lb1"].exited })
+	l.until(2*YieldLimit, "lb1 exits", func() bool { return l.nodes["lb1"].exited })
 	for _, change := range since() {
 		if strings.HasSuffix(change, "Claiming") {
 			t.Errorf("claimed while it was leaving: %v", since())
@@ -143,8 +144,8 @@ func TestAGrantFromBeforeASilenceIsNotTaken(t *testing.T) {
 	old := lb2.stream
 	l.freeze("lb2")
 	l.run(time.Second)
-	g := grant{Epoch: 1}
-	lb2.held = append([]Input{Message{Stream: old, Data: g.encode(Version)}}, lb2.held...)
+	g := Grant{Epoch: 1}
+	lb2.held = append([]Input{Message{Stream: old, Data: EncodeGrant(g, Version)}}, lb2.held...)
 	l.thaw("lb2")
 	l.run(50 * time.Millisecond)
 	l.wantRoles("Master", "Backup")

@@ -1,6 +1,7 @@
-package node
+package node_test
 
 import (
+	. "baton/impl/node"
 	"container/heap"
 	"fmt"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"baton/impl/bfd"
 	"baton/impl/clock"
 	"baton/impl/ctsync"
+	"baton/impl/driver"
 	"baton/impl/flow"
 	"baton/impl/trace"
 )
@@ -36,26 +38,21 @@ type labNode struct {
 	id, peer string
 	cfg      Config
 	node     *Node
+	driver   *driver.Driver
 	table    map[flow.Tuple]flow.Entry
 	lease    clock.Instant
 	frozen   bool
 	down     bool
-	stream   uint64  // 0: none
-	held     []Input // what came while it was frozen
-	holdDone bool    // Done inputs wait in later
-	refuses  bool    // its dataplane takes no entries
-	failing  failing
+	stream   uint64       // 0: none
+	held     []Input      // what came while it was frozen
+	holdDone bool         // Done inputs wait in later
+	fails    labPlan      // calls that fail
+	unsent   map[int]bool // paths on which the kernel refuses to send
 	later    []Input
 	exited   bool
 	effects  int // since the last timer
 	guess    bool
 	expire   bool
-}
-
-// failing says which calls of a node fail.
-type failing struct {
-	drain, dump, lease bool
-	send               map[int]bool // by path
 }
 
 type labEvent struct {
@@ -111,7 +108,7 @@ func newLab(t *testing.T, edit ...func(*Config)) *lab {
 		for _, e := range edit {
 			e(&cfg)
 		}
-		l.nodes[cfg.ID] = &labNode{id: cfg.ID, peer: cfg.Peer, cfg: cfg, down: true}
+		l.nodes[cfg.ID] = &labNode{id: cfg.ID, peer: cfg.Peer, cfg: cfg, down: true, fails: labPlan{}, unsent: map[int]bool{}}
 	}
 	return l
 }
@@ -136,6 +133,7 @@ func (l *lab) boot(id string) {
 	}
 	n.node, n.table, n.lease, n.down, n.exited, n.stream = node, map[flow.Tuple]flow.Entry{}, 0, false, false, 0
 	n.held, n.later, n.holdDone = nil, nil, false
+	n.driver = driver.New(node, &driver.Faulty{Ports: labPorts{l, n}, Plan: n.fails})
 	l.step(n, Link{Name: "client0", Up: true})
 	l.step(n, Link{Name: "backend0", Up: true})
 	l.step(n, Dataplane{Ready: true})
@@ -213,21 +211,16 @@ func (l *lab) step(n *labNode, in Input) {
 		n.held = append(n.held, in)
 		return
 	}
-	n.node.Step(l.now, in)
-	for effects := n.node.Ready(); len(effects) > 0; effects = n.node.Ready() {
-		n.effects += len(effects)
-		var answers []Input
-		for _, e := range effects {
-			answers = append(answers, l.carryOut(n, e)...)
+	asked := n.driver.Asked()
+	n.driver.Step(in)
+	for in, ok := n.driver.Next(); ok; in, ok = n.driver.Next() {
+		if n.holdDone {
+			n.later = append(n.later, in)
+			continue
 		}
-		for _, a := range answers {
-			if n.holdDone {
-				n.later = append(n.later, a)
-				continue
-			}
-			n.node.Step(l.now, a)
-		}
+		n.driver.Step(in)
 	}
+	n.effects += int(n.driver.Asked() - asked)
 	if at := n.node.Deadline(); at != clock.Never {
 		l.after(max(0, at.Sub(l.now))+l.late, n.id, func(n *labNode) {
 			if n.node != nil && n.node.Deadline() <= l.now {
@@ -250,74 +243,6 @@ func (l *lab) release(id string) {
 	for _, in := range later {
 		l.step(n, in)
 	}
-}
-
-func (l *lab) carryOut(n *labNode, e Effect) []Input {
-	switch e := e.(type) {
-	case *SendBFD:
-		l.sendBFD(n, e)
-	case SendSync:
-		l.sendSync(n, e.Data)
-	case ResetStream:
-		l.dropStream(n)
-	case Apply:
-		if n.refuses {
-			return []Input{Done{ID: e.ID, Err: "table full"}}
-		}
-		for _, t := range e.Deletes {
-			delete(n.table, t)
-		}
-		for _, entry := range e.Entries {
-			n.table[entry.Original] = entry
-		}
-		return []Input{Done{ID: e.ID}}
-	case *Lease:
-		n.lease = e.Until
-		if e.ID != 0 {
-			return []Input{Done{ID: e.ID}}
-		}
-	case Drain:
-		if n.failing.drain {
-			return []Input{Done{ID: e.ID, Err: "ring buffer not read"}}
-		}
-		return []Input{Done{ID: e.ID}}
-	case Dump:
-		if n.failing.dump {
-			return []Input{Done{ID: e.ID, Err: "map not read"}}
-		}
-		d := Done{ID: e.ID}
-		for _, entry := range n.table {
-			d.Entries = append(d.Entries, entry)
-		}
-		return []Input{d}
-	case Miss:
-		n.guess = e.Guess
-	case Expire:
-		n.expire = e.On
-	case *Trace:
-		l.log = append(l.log, e.Event)
-	case Exit:
-		n.exited = true
-		n.lease = 0
-	}
-	return nil
-}
-
-func (l *lab) sendBFD(n *labNode, e *SendBFD) {
-	if l.dropBFD[n.id+" "+n.cfg.Paths[e.Path].Name] {
-		return
-	}
-	data := append([]byte(nil), e.Data...)
-	l.after(labDelay, n.peer, func(to *labNode) { l.step(to, Packet{Path: e.Path, Data: data, TTL: 255, At: l.now}) })
-}
-
-func (l *lab) sendSync(n *labNode, data []byte) {
-	id := n.stream
-	if id == 0 || l.dropSync[n.id] {
-		return
-	}
-	data = append([]byte(nil), data...)
-	l.after(labDelay, n.peer, func(to *labNode) { l.step(to, Message{Stream: id, Data: data}) })
 }
 
 // dropStream closes the stream on n's side; the peer learns of it if it can.
@@ -412,8 +337,8 @@ func (l *lab) inSync(id string) bool {
 	if n.down {
 		return false
 	}
-	in, _ := n.node.sync.InSync()
-	return in && n.node.peer.known && n.node.peer.state.Role.Holds()
+	said, known := n.node.PeerSaid()
+	return n.node.SyncEngineInSync() && known && said.Role.Holds()
 }
 
 // open adds a flow on the dataplane of a node, as the eBPF program would.

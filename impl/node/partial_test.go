@@ -1,6 +1,7 @@
-package node
+package node_test
 
 import (
+	. "baton/impl/node"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ func (l *lab) drop(id string, lose bool) {
 // handOver moves the role in order.
 func (l *lab) handOver(from, to string) {
 	l.t.Helper()
-	l.until(time.Second, to+" ready", func() bool { return l.nodes[from].node.gates.open.Has(ha.PeerReady) })
+	l.until(time.Second, to+" ready", func() bool { return l.nodes[from].node.GateOpen(ha.PeerReady) })
 	l.step(l.nodes[from], Handover{})
 	masterWithin(l, to, time.Second)
 }
@@ -122,7 +123,7 @@ func TestAPartitionHealsInOneDirection(t *testing.T) {
 		l.run(5 * time.Second)
 		l.wantRoles("Master", "Master")
 		l.drop(heard, false)
-		l.run(hearLimit + 2*time.Second)
+		l.run(HearLimit + 2*time.Second)
 		want := map[string][2]string{"lb1": {"Master", "Backup"}, "lb2": {"Backup", "Master"}}[heard]
 		l.wantRoles(want[0], want[1])
 	}
@@ -136,7 +137,7 @@ func TestAGrantThatIsLostWithItsStream(t *testing.T) {
 	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
 	l.step(l.nodes["lb1"], Handover{})
 	l.dropStreams(true)
-	l.until(standoffTurn+standoffLargerID+yieldLimit+labDetect, "a MASTER", func() bool {
+	l.until(StandoffTurn+StandoffLargerID+YieldLimit+labDetect, "a MASTER", func() bool {
 		return l.role("lb1") == "Master" || l.role("lb2") == "Master"
 	})
 	l.run(time.Minute)
@@ -185,9 +186,9 @@ func TestShortVisitsOfTheSyncLink(t *testing.T) {
 			for i := range 20 {
 				l.open("lb1", 1000+i)
 			}
-			l.run(staleAfter + labDetect + 10*time.Millisecond)
+			l.run(StaleAfter + labDetect + 10*time.Millisecond)
 			if l.nodes["lb2"].node.Status().InSync {
-				t.Errorf("visit of %v: in sync %v after the link was lost", visit, staleAfter+labDetect)
+				t.Errorf("visit of %v: in sync %v after the link was lost", visit, StaleAfter+labDetect)
 			}
 		}
 		l.dropStreams(false)
@@ -251,7 +252,7 @@ func TestAPairThatNeverHasAStream(t *testing.T) {
 	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
 	l.boot("lb1")
 	l.boot("lb2")
-	masterWithin(l, "lb1", standoffTurn+standoffIncomplete+labHold)
+	masterWithin(l, "lb1", StandoffTurn+StandoffIncomplete+labHold)
 	l.run(time.Minute)
 	l.wantRoles("Master", "Backup")
 }

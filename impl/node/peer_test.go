@@ -1,6 +1,7 @@
-package node
+package node_test
 
 import (
+	. "baton/impl/node"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ func TestAMuteStreamIsGivenUp(t *testing.T) {
 	lb1 := l.nodes["lb1"]
 	lb1.stream = 99
 	l.step(lb1, Stream{ID: 99, Up: true})
-	l.run(muteLimit + 10*time.Millisecond)
+	l.run(MuteLimit + 10*time.Millisecond)
 	if lb1.stream == 99 {
 		t.Error("still on the mute stream")
 	}
@@ -45,7 +46,7 @@ func TestPartitionHealsToOneMaster(t *testing.T) {
 			announced++
 		}
 	}
-	if announced < 2*len(burst) {
+	if announced < 2*len(Burst) {
 		t.Errorf("the winner announced %d times, want a second burst after the heal", announced)
 	}
 }
@@ -100,7 +101,7 @@ func TestAStaleTableIsNotInSync(t *testing.T) {
 	l := newPair(t)
 	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
 	l.dropBFD["lb1 sync"] = true
-	l.run(labDetect + staleAfter + 10*time.Millisecond)
+	l.run(labDetect + StaleAfter + 10*time.Millisecond)
 	l.wantRoles("Master", "Backup")
 	l.crash("lb1")
 	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
@@ -110,31 +111,31 @@ func TestAStaleTableIsNotInSync(t *testing.T) {
 }
 
 func TestHostileMessagesChangeNoRole(t *testing.T) {
-	good := state{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, Complete: true, Priority: 255, ID: "lb2"}, Incarnation: 1, Seq: 1}.encode(Version)
-	wrongID := state{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, ID: "mallory"}}.encode(Version)
+	good := EncodeState(State{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, Complete: true, Priority: 255, ID: "lb2"}, Incarnation: 1, Seq: 1}, Version)
+	wrongID := EncodeState(State{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, ID: "mallory"}}, Version)
 	cases := map[string][]byte{
-		"empty id":       good[:stateLen],
+		"empty id":       good[:StateLen],
 		"truncated":      good[:10],
-		"wrong version":  append([]byte{typeState, 9}, good[2:]...),
-		"unknown role":   append([]byte{typeState, Version, 77}, good[3:]...),
-		"unknown flags":  append([]byte{typeState, Version, byte(ha.Master), 0xf0}, good[4:]...),
+		"wrong version":  append([]byte{TypeState, 9}, good[2:]...),
+		"unknown role":   append([]byte{TypeState, Version, 77}, good[3:]...),
+		"unknown flags":  append([]byte{TypeState, Version, byte(ha.Master), 0xf0}, good[4:]...),
 		"unknown type":   {0xee, Version},
-		"one byte":       {typeState},
+		"one byte":       {TypeState},
 		"another's name": wrongID,
-		"long request":   {typeRequest, Version, 1},
-		"short grant":    {typeGrant, Version, 1},
+		"long request":   {TypeRequest, Version, 1},
+		"short grant":    {TypeGrant, Version, 1},
 	}
 	for name, data := range cases {
 		t.Run(name, func(t *testing.T) {
 			l := newPair(t)
 			l.run(time.Second)
 			lb1 := l.nodes["lb1"]
-			before := lb1.node.peer
+			before, _ := lb1.node.PeerSaid()
 			l.step(lb1, Message{Stream: lb1.stream, Data: data})
-			if lb1.node.peer.state != before.state {
+			if after, _ := lb1.node.PeerSaid(); after != before {
 				t.Errorf("changed what is known of the peer")
 			}
-			if lb1.node.stream.up {
+			if lb1.node.StreamID() != 0 {
 				t.Error("the stream survived a protocol violation")
 			}
 			l.run(time.Second)
@@ -151,36 +152,39 @@ func TestAFormerStreamIsNotHeard(t *testing.T) {
 	former := lb1.stream
 	l.dropStream(lb1)
 	l.dropStream(l.nodes["lb2"])
-	l.until(time.Second, "a new stream", func() bool { return lb1.stream != 0 && lb1.stream != former && lb1.node.peer.known })
-	before := lb1.node.peer
-	claim := state{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, Complete: true, ID: "lb2"}, Incarnation: 1, Seq: 1}
-	for _, data := range [][]byte{claim.encode(Version), {0xee}} {
+	l.until(time.Second, "a new stream", func() bool {
+		_, known := lb1.node.PeerSaid()
+		return lb1.stream != 0 && lb1.stream != former && known
+	})
+	before, _ := lb1.node.PeerSaid()
+	claim := State{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, Complete: true, ID: "lb2"}, Incarnation: 1, Seq: 1}
+	for _, data := range [][]byte{EncodeState(claim, Version), {0xee}} {
 		l.step(lb1, Message{Stream: former, Data: data})
 	}
-	if lb1.node.peer.state != before.state || !lb1.node.stream.up {
+	if after, _ := lb1.node.PeerSaid(); after != before || lb1.node.StreamID() == 0 {
 		t.Error("a message of the former stream was heard")
 	}
 	l.wantRoles("Master", "Backup")
 }
 
 func FuzzMessages(f *testing.F) {
-	f.Add(state{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 2, ID: "lb2"}}.encode(Version))
-	f.Add(grant{Epoch: 1, Barrier: 3}.encode(Version))
-	f.Add(encodeRequest(Version))
+	f.Add(EncodeState(State{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 2, ID: "lb2"}}, Version))
+	f.Add(EncodeGrant(Grant{Epoch: 1, Barrier: 3}, Version))
+	f.Add(EncodeRequest(Version))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < 2 {
 			return
 		}
-		if s, err := decodeState(data); err == nil {
+		if s, err := DecodeState(data); err == nil {
 			version := min(max(data[1], 1), Version)
-			data[0], data[1] = typeState, version
-			if got := s.encode(version); string(got) != string(data) {
+			data[0], data[1] = TypeState, version
+			if got := EncodeState(s, version); string(got) != string(data) {
 				t.Errorf("state decodes and encodes to something else")
 			}
 		}
-		if g, err := decodeGrant(data); err == nil {
-			data[0], data[1] = typeGrant, Version
-			if got := g.encode(Version); string(got) != string(data) {
+		if g, err := DecodeGrant(data); err == nil {
+			data[0], data[1] = TypeGrant, Version
+			if got := EncodeGrant(g, Version); string(got) != string(data) {
 				t.Errorf("grant decodes and encodes to something else")
 			}
 		}

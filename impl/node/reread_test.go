@@ -1,9 +1,11 @@
-package node
+package node_test
 
 import (
+	. "baton/impl/node"
 	"testing"
 	"time"
 
+	"baton/impl/driver"
 	"baton/impl/flow"
 )
 
@@ -69,11 +71,11 @@ func TestARefusedRemovalIsTriedAgain(t *testing.T) {
 	l.run(time.Second)
 	lb2 := l.nodes["lb2"]
 	stray := l.uncounted("lb2", 2)
-	lb2.refuses = true
+	lb2.fails[driver.Apply] = driver.Fails
 	l.step(lb2, Lost{})
-	l.run(rereadPause / 2)
-	lb2.refuses = false
-	l.run(rereadPause)
+	l.run(RereadPause / 2)
+	delete(lb2.fails, driver.Apply)
+	l.run(RereadPause)
 	if _, left := lb2.table[stray]; left {
 		t.Error("the flow that nobody counted is left")
 	}
@@ -81,10 +83,7 @@ func TestARefusedRemovalIsTriedAgain(t *testing.T) {
 
 // TestAFailedReadChangesNothing: what could not be read is not empty.
 func TestAFailedReadChangesNothing(t *testing.T) {
-	for what, set := range map[string]func(*failing, bool){
-		"dump":  func(f *failing, fails bool) { f.dump = fails },
-		"drain": func(f *failing, fails bool) { f.drain = fails },
-	} {
+	for what, call := range map[string]driver.Call{"dump": driver.Dump, "drain": driver.Drain} {
 		l := newPair(t)
 		l.run(time.Second)
 		lb1, lb2 := l.nodes["lb1"], l.nodes["lb2"]
@@ -93,18 +92,18 @@ func TestAFailedReadChangesNothing(t *testing.T) {
 		}
 		l.run(time.Second)
 		missed := l.uncounted("lb1", 30)
-		set(&lb1.failing, true)
+		lb1.fails[call] = driver.Fails
 		l.step(lb1, Lost{})
 		l.run(10 * time.Second)
 		if len(lb2.table) != 20 {
 			t.Errorf("%s: the peer has %d flows of 20 after a failed read", what, len(lb2.table))
 		}
-		// Retries back off to one per rereadPause.
+		// Retries back off to one per RereadPause.
 		if got := lb1.node.Status().Read; got.Failed < 10 || got.Failed > 20 || !got.Due || got.Why == "" {
 			t.Errorf("%s: the status says %+v", what, got)
 		}
-		set(&lb1.failing, false)
-		l.until(2*rereadPause, "the peer has the flow that was missed", func() bool {
+		delete(lb1.fails, call)
+		l.until(2*RereadPause, "the peer has the flow that was missed", func() bool {
 			_, ok := lb2.table[missed]
 			return ok && !lb1.node.Status().Read.Due
 		})
@@ -118,14 +117,14 @@ func TestAFollowerKeepsItsFlowsWhenAReadFails(t *testing.T) {
 	l.run(time.Second)
 	lb2 := l.nodes["lb2"]
 	stray := l.uncounted("lb2", 2)
-	lb2.failing.dump = true
+	lb2.fails[driver.Dump] = driver.Fails
 	l.step(lb2, Lost{})
 	l.run(time.Second)
 	if len(lb2.table) != 2 {
 		t.Errorf("%d flows are left of 2 after a failed read", len(lb2.table))
 	}
-	lb2.failing.dump = false
-	l.run(2 * rereadPause)
+	delete(lb2.fails, driver.Dump)
+	l.run(2 * RereadPause)
 	_, kept := lb2.table[counted.Original]
 	if _, left := lb2.table[stray]; left || !kept {
 		t.Errorf("the stray is left: %v; the counted flow is kept: %v", left, kept)
@@ -136,22 +135,22 @@ func TestAFollowerKeepsItsFlowsWhenAReadFails(t *testing.T) {
 // where the dataplane that lost some cannot be read.
 func TestNoRoleIsGivenAwayWithoutTheLastEvents(t *testing.T) {
 	for what, begin := range map[string]func(*lab, *labNode){
-		"the drain fails": func(_ *lab, n *labNode) { n.failing.drain = true },
-		"the dump fails":  func(l *lab, n *labNode) { n.failing.dump = true; l.step(n, Lost{}) },
+		"the drain fails": func(_ *lab, n *labNode) { n.fails[driver.Drain] = driver.Fails },
+		"the dump fails":  func(l *lab, n *labNode) { n.fails[driver.Dump] = driver.Fails; l.step(n, Lost{}) },
 	} {
 		l := newPair(t)
 		l.run(time.Second)
 		lb1 := l.nodes["lb1"]
 		begin(l, lb1)
 		l.step(lb1, Handover{})
-		l.run(yieldLimit / 2)
+		l.run(YieldLimit / 2)
 		if got := l.role("lb1"); got != "Yielding" {
 			t.Errorf("%s: lb1 is %s in mid-handover", what, got)
 		}
-		l.run(yieldLimit)
+		l.run(YieldLimit)
 		l.wantRoles("Master", "Backup")
-		lb1.failing = failing{}
-		l.run(2 * rereadPause)
+		clear(lb1.fails)
+		l.run(2 * RereadPause)
 		l.step(lb1, Handover{})
 		l.run(time.Second)
 		l.wantRoles("Backup", "Master")

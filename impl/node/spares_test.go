@@ -1,6 +1,7 @@
-package node
+package node_test
 
 import (
+	. "baton/impl/node"
 	"testing"
 	"time"
 
@@ -18,13 +19,13 @@ func newBeating(t *testing.T, id string) *beating {
 	l := newPair(t)
 	l.run(5 * time.Second)
 	b := &beating{Node: l.nodes[id].node}
-	for _, p := range b.paths {
-		packet := bfd.Packet{State: bfd.Up, DetectMult: labMult, MyDiscr: p.session.RemoteDiscr(), YourDiscr: p.BFD.LocalDiscr,
+	for i := range 2 {
+		packet := bfd.Packet{State: bfd.Up, DetectMult: labMult, MyDiscr: b.Session(i).RemoteDiscr(), YourDiscr: b.PathConfig(i).BFD.LocalDiscr,
 			DesiredMinTxInterval: labTx, RequiredMinRxInterval: labTx}
 		b.packets = append(b.packets, packet.AppendTo(nil))
 	}
 	// The sync stream has messages of its own now and then.
-	b.Step(b.now, Stream{ID: b.stream.id})
+	b.Step(b.Now(), Stream{ID: b.StreamID()})
 	b.Release(b.Ready())
 	return b
 }
@@ -42,7 +43,7 @@ func (b *beating) beat(take func([]Effect)) {
 		take(effects)
 	}
 	for i, packet := range b.packets {
-		b.Step(b.now, Packet{Path: i, Data: packet, TTL: 255, At: b.now})
+		b.Step(b.Now(), Packet{Path: i, Data: packet, TTL: 255, At: b.Now()})
 		take(b.Ready())
 	}
 }

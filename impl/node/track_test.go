@@ -1,6 +1,7 @@
-package node
+package node_test
 
 import (
+	. "baton/impl/node"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func TestAMasterThatLosesATargetHandsOver(t *testing.T) {
 	}
 	l.run(time.Second)
 	l.wantRoles("Backup", "Master")
-	if why := lb1.node.gates.reason(ha.Reachable); why != "router does not answer any more" {
+	if why := lb1.node.GateReason(ha.Reachable); why != "router does not answer any more" {
 		t.Errorf("Reachable: %s", why)
 	}
 }
@@ -109,7 +110,7 @@ func TestTargetsCountOnceTheyHaveAnswered(t *testing.T) {
 		for range s.times {
 			n.Step(1, Probe{Target: s.target, Answered: s.answered})
 		}
-		if why := n.gates.reason(ha.Reachable); why != s.why {
+		if why := n.GateReason(ha.Reachable); why != s.why {
 			t.Errorf("step %d: %s, want %s", i, why, s.why)
 		}
 	}
@@ -127,7 +128,7 @@ func TestAGrantThatMayStillBeActedUponIsNotTakenBack(t *testing.T) {
 		l.run(time.Second)
 		l.step(l.nodes["lb1"], Handover{})
 		l.probe("lb2", false) // while the grant is on its way
-		l.run(grantLimit / 2)
+		l.run(GrantLimit / 2)
 		l.wantRoles("Backup", "Backup")
 		return l
 	}
@@ -137,6 +138,6 @@ func TestAGrantThatMayStillBeActedUponIsNotTakenBack(t *testing.T) {
 	l.wantRoles("Backup", "Master")
 
 	l = granted()
-	l.run(grantLimit)
+	l.run(GrantLimit)
 	l.wantRoles("Master", "Backup")
 }

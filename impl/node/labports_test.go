@@ -1,0 +1,93 @@
+package node_test
+
+import (
+	"errors"
+
+	"baton/impl/clock"
+	"baton/impl/driver"
+	"baton/impl/flow"
+	. "baton/impl/node"
+	"baton/impl/trace"
+)
+
+// labPlan says which calls of a node fail.
+type labPlan map[driver.Call]driver.Fate
+
+func (p labPlan) Fate(c driver.Call) driver.Fate { return p[c] }
+
+// labPorts are what the effects of a node reach in the lab.
+type labPorts struct {
+	l *lab
+	n *labNode
+}
+
+func (p labPorts) Now() clock.Instant { return p.l.now }
+func (p labPorts) Takes(Effect) bool  { return false }
+
+func (p labPorts) SendBFD(path int, packet []byte) error {
+	l, n := p.l, p.n
+	if n.unsent[path] {
+		return errors.New("operation not permitted")
+	}
+	if l.dropBFD[n.id+" "+n.cfg.Paths[path].Name] {
+		return nil
+	}
+	data := append([]byte(nil), packet...)
+	l.after(labDelay, n.peer, func(to *labNode) { l.step(to, Packet{Path: path, Data: data, TTL: 255, At: l.now}) })
+	return nil
+}
+
+func (p labPorts) SendSync(data []byte) {
+	l, id := p.l, p.n.stream
+	if id == 0 || l.dropSync[p.n.id] {
+		return
+	}
+	data = append([]byte(nil), data...)
+	l.after(labDelay, p.n.peer, func(to *labNode) { l.step(to, Message{Stream: id, Data: data}) })
+}
+
+func (p labPorts) ResetStream(string) { p.l.dropStream(p.n) }
+
+func (p labPorts) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
+	for _, t := range deletes {
+		delete(p.n.table, t)
+	}
+	for _, entry := range entries {
+		p.n.table[entry.Original] = entry
+	}
+	done(nil)
+}
+
+func (p labPorts) Lease(until clock.Instant) error {
+	p.n.lease = until
+	return nil
+}
+
+func (p labPorts) SetMiss(guess bool) error {
+	p.n.guess = guess
+	return nil
+}
+
+func (p labPorts) Drain(func([]flow.Event)) error { return nil }
+
+func (p labPorts) Dump(done func([]flow.Entry, error)) {
+	var entries []flow.Entry
+	for _, entry := range p.n.table {
+		entries = append(entries, entry)
+	}
+	done(entries, nil)
+}
+
+func (p labPorts) Expire(on bool, _ clock.Instant) { p.n.expire = on }
+func (p labPorts) Announce(int) error              { return nil }
+func (p labPorts) Failed(driver.Call, error)       {}
+
+func (p labPorts) Record(e trace.Event) {
+	if e.Lease != nil {
+		lease := *e.Lease // the core reuses it
+		e.Lease = &lease
+	}
+	p.l.log = append(p.l.log, e)
+}
+
+func (p labPorts) Exit() { p.n.exited, p.n.lease = true, 0 }

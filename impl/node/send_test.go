@@ -1,0 +1,88 @@
+package node_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/driver"
+	. "baton/impl/node"
+)
+
+// refuse has the kernel of a node refuse to send on paths, or send again.
+func (l *lab) refuse(id string, refused bool, paths ...int) {
+	for _, p := range paths {
+		l.nodes[id].unsent[p] = refused
+	}
+}
+
+// TestWhatDidNotLeaveJustifiesNoLease: the lab itself fails a test in which both forward.
+func TestWhatDidNotLeaveJustifiesNoLease(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.refuse("lb1", true, 0, 1)
+	l.until(labDetect, "lb1 stops to forward", func() bool { return l.nodes["lb1"].lease <= l.now })
+	masterWithin(l, "lb2", labDetect)
+	l.run(5 * time.Second)
+	if !strings.Contains(l.transcript(), "lb1 Backup → Fault") {
+		t.Errorf("lb1 could have claimed beside a peer that it hears:\n%s", l.transcript())
+	}
+	l.refuse("lb1", false, 0, 1)
+	l.run(3 * time.Second)
+	l.wantRoles("Backup", "Master")
+}
+
+// TestOnePathOnWhichPacketsDoNotLeave costs the MASTER nothing: its peer hears it on the
+// other.
+func TestOnePathOnWhichPacketsDoNotLeave(t *testing.T) {
+	for path := range 2 {
+		l := newPair(t)
+		l.run(time.Second)
+		l.refuse("lb1", true, path)
+		for end := l.now.Add(5 * time.Second); l.now < end; {
+			l.run(time.Millisecond)
+			if l.nodes["lb1"].lease <= l.now || l.role("lb1") != "Master" {
+				t.Fatalf("path %d: at %v lb1 is %s and forwards until %v\n%s", path, l.now, l.role("lb1"), l.nodes["lb1"].lease, l.transcript())
+			}
+		}
+	}
+}
+
+// TestALonelyMasterServesWithoutHeartbeats: nobody is left whom they would reach.
+func TestALonelyMasterServesWithoutHeartbeats(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.crash("lb2")
+	l.run(time.Second)
+	l.refuse("lb1", true, 0, 1)
+	for end := l.now.Add(5 * time.Second); l.now < end; {
+		l.run(time.Millisecond)
+		if l.nodes["lb1"].lease <= l.now {
+			t.Fatalf("at %v lb1 does not forward\n%s", l.now, l.transcript())
+		}
+	}
+}
+
+// TestARenewalThatFailsIsNotBelieved: a MASTER whose dataplane no longer forwards does not
+// call itself MASTER for long.
+func TestARenewalThatFailsIsNotBelieved(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1 := l.nodes["lb1"]
+	lb1.fails[driver.Lease] = driver.Fails
+	l.until(labDetect, "lb1 knows that it does not forward", func() bool { return l.role("lb1") != "Master" })
+	if lb1.lease > l.now {
+		t.Errorf("it forwards until %v", lb1.lease)
+	}
+}
+
+// A path that does not exist is nobody's.
+func TestAFailedSendOfAnUnknownPath(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	for _, path := range []int{-1, 2} {
+		l.step(l.nodes["lb1"], SendFailed{Path: path, Err: "no such device"})
+	}
+	l.run(time.Second)
+	l.wantRoles("Master", "Backup")
+}
