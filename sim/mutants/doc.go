@@ -7,7 +7,7 @@
 // A mutant names the suite that must kill it. The suite of the simulator is the
 // scenarios of scenarios/ and of sim/mutants/scenarios under a few seeds, and a
 // bounded campaign of drawn worlds; what lies below a simulator's sight (codecs,
-// authentication, sockets) is for the tests of one package. A run ends at the
+// authentication, sockets) is for the tests of one package, or some of them. A run ends at the
 // first check that fails. Without a mutant every suite must pass.
 //
 // The command in cmd/mutants runs it all; it is also the binary that is built with

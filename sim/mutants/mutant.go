@@ -15,7 +15,9 @@ type Mutant struct {
 	Bug   string // what it is, in one sentence
 	Seen  string // where the field has met it
 	Catch string // what kind of check should see it
-	// Suite is SimSuite, or the package (./impl/bfd) whose own tests must fail.
+	// Suite is SimSuite, or the package (./impl/bfd) whose own tests must fail; those
+	// whose names match a pattern after it (./impl/daemon TestPair), where a package has
+	// many that take long.
 	Suite string
 	Edits []Edit
 }

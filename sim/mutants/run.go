@@ -121,13 +121,14 @@ func (r *Runner) execute(ctx context.Context, binary string, args ...string) (*K
 	return nil, fmt.Errorf("mutants: suite: %w: %s", err, stderr.String())
 }
 
-// test runs the tests of one package. Its table names the first that failed.
-func (r *Runner) test(ctx context.Context, dir, overlay, pkg string) (*Kill, error) {
+// test runs the tests of one suite. Its table names the first that failed.
+func (r *Runner) test(ctx context.Context, dir, overlay, suite string) (*Kill, error) {
+	pkg, pattern, _ := strings.Cut(suite, " ")
 	binary := filepath.Join(dir, "tests")
 	if err := r.build(ctx, "test", "-vet=off", "-overlay", overlay, "-c", "-o", binary, pkg); err != nil {
 		return nil, err
 	}
-	args := []string{"-test.failfast", "-test.short"}
+	args := []string{"-test.failfast", "-test.short", "-test.run", pattern}
 	if r.imports(ctx, pkg, "pgregory.net/rapid") {
 		// A planted bug's counterexample is not worth keeping.
 		args = append(args, "-rapid.nofailfile")
@@ -138,6 +139,8 @@ func (r *Runner) test(ctx context.Context, dir, overlay, pkg string) (*Kill, err
 	tests.Dir = filepath.Join(r.Root, pkg)
 	out, err := tests.CombinedOutput()
 	switch {
+	case err == nil && bytes.Contains(out, []byte("no tests to run")):
+		return nil, fmt.Errorf("mutants: suite %s: %w", suite, errors.New("no test of the package has such a name"))
 	case err == nil:
 		return nil, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):

@@ -131,6 +131,7 @@ func (k *Keeper) Run(ctx context.Context) {
 			k.startRound()
 			round.Reset(k.cfg.Every)
 		case <-k.kick:
+			k.queue = nil // those who were served have lost their entries too
 			k.startRound()
 		case client := <-k.noted:
 			k.welcome(netip.AddrFrom4(client))

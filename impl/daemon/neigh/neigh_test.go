@@ -165,6 +165,30 @@ func TestAfterALinkWasDownEntriesComeBackAtOnce(t *testing.T) {
 	l.waitState(t, "198.18.1.11", netlink.NUD_REACHABLE)
 }
 
+// TestALinkThatComesBackInTheMiddleOfARound: those who were served before it went down
+// are served anew, and do not wait for the next round.
+func TestALinkThatComesBackInTheMiddleOfARound(t *testing.T) {
+	l := newLab(t)
+	backends := []netip.Addr{netip.MustParseAddr("198.18.1.11")}
+	for i := range 200 {
+		backends = append(backends, netip.AddrFrom4([4]byte{198, 18, 1, byte(20 + i)}))
+	}
+	k := l.keeper(t, Config{Backends: backends, Every: time.Hour, Rate: 20}) // a round takes ten seconds
+	l.waitState(t, "198.18.1.11", netlink.NUD_REACHABLE)
+	netlab.In(t, l.node, func() error {
+		link, err := netlink.LinkByName("backend0")
+		if err != nil {
+			return err
+		}
+		if err := netlink.LinkSetDown(link); err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(link)
+	})
+	k.Refresh()
+	l.waitState(t, "198.18.1.11", netlink.NUD_REACHABLE)
+}
+
 // TestAClientThatIsGoneIsForgotten pins that rounds spare a silent client ever
 // longer and then drop it, and that a backend is never dropped.
 func TestAClientThatIsGoneIsForgotten(t *testing.T) {
