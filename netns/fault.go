@@ -99,23 +99,28 @@ func (p *Pair) Restore(ctx context.Context, node string, start func(*Host) (*Pro
 	if h == nil || h.role != RoleLB {
 		return nil, "", fmt.Errorf("netns: restore %s: no such node", node)
 	}
-	carrier := "links were up"
-	down, err := h.anyLinkDown()
+	carrier, err := p.powerUp(ctx, h)
 	if err != nil {
-		return nil, "", err
-	}
-	if down {
-		if err := h.reset(); err != nil {
-			return nil, "", noReceipt("restore %s: %w", node, err)
-		}
-		if carrier, err = p.setLinks(ctx, h, true); err != nil {
-			return nil, "", noReceipt("restore %s: %w", node, err)
-		}
+		return nil, "", noReceipt("restore %s: %w", node, err)
 	}
 	if process, err = start(h); err != nil {
 		return nil, "", noReceipt("restore %s: %w", node, err)
 	}
 	return process, fmt.Sprintf("%s; process %d started", carrier, process.pid), nil
+}
+
+// powerUp gives a host without power its links back, as built, with no neighbour known.
+func (p *Pair) powerUp(ctx context.Context, h *Host) (carrier string, err error) {
+	if down, err := h.anyLinkDown(); err != nil || !down {
+		return "links were up", err
+	}
+	if err := h.reset(); err != nil {
+		return "", err
+	}
+	if carrier, err = p.setLinks(ctx, h, true); err != nil {
+		return "", err
+	}
+	return carrier, h.route()
 }
 
 // alive tells the ended process, to which nothing more can be done, by an error.

@@ -201,8 +201,18 @@ func (h *Host) configure(i Interface) error {
 	if err := h.links.LinkSetUp(link); err != nil {
 		return fmt.Errorf("set %s/%s up: %w", h.name, i.Name, err)
 	}
-	if h.role != RoleBackend {
+	return h.route()
+}
+
+// route gives a backend its default route, which the loss of its link takes away.
+func (h *Host) route() error {
+	i, ok := h.Interface(lab.Backends)
+	if h.role != RoleBackend || !ok {
 		return nil
+	}
+	link, err := h.links.LinkByName(i.Name)
+	if err != nil {
+		return fmt.Errorf("find %s/%s: %w", h.name, i.Name, err)
 	}
 	route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: lab.BackendVIP().AsSlice()}
 	if err := h.links.RouteReplace(route); err != nil {

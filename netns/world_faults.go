@@ -12,6 +12,7 @@ import (
 	"baton/netns/internal/hostclock"
 	"baton/scenarios"
 	"baton/scenarios/fault"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -21,13 +22,13 @@ const receiptLimit = 5 * time.Second
 
 // executions has what carries out each verb of package fault.
 var executions = map[string]func(*World, context.Context, plan.Fault) error{
-	fault.Crash:    onProcess((*Pair).Crash),
-	fault.Kill:     onProcess((*Pair).Kill),
-	fault.Stop:     onProcess((*Pair).Stop),
-	fault.Freeze:   onProcess((*Pair).Freeze),
-	fault.Thaw:     onProcess((*Pair).Thaw),
-	fault.Restore:  onNode((*World).restore),
-	fault.Handover: onNode((*World).handover),
+	fault.Crash:    onMachine(toProcess((*Pair).Crash), (*World).crashBackend),
+	fault.Kill:     onMachine(toProcess((*Pair).Kill), (*World).haltBackend),
+	fault.Stop:     onMachine(toProcess((*Pair).Stop), (*World).haltBackend),
+	fault.Freeze:   onMachine(toProcess((*Pair).Freeze), (*World).freezeBackend),
+	fault.Thaw:     onMachine(toProcess((*Pair).Thaw), (*World).thawBackend),
+	fault.Restore:  onMachine((*World).restore, (*World).restoreBackend),
+	fault.Handover: onMachine((*World).handover, nil),
 	fault.Cut:      (*World).cut,
 	fault.Heal:     (*World).heal,
 }
@@ -41,21 +42,31 @@ func (w *World) Do(ctx context.Context, f plan.Fault) error {
 	return execute(w, ctx, f)
 }
 
-// onNode is a verb that is done to each of its nodes at one time.
-func onNode(do func(*World, context.Context, string) (receipt string, err error)) func(*World, context.Context, plan.Fault) error {
+// deed does something to a machine and returns what shows it.
+type deed func(w *World, ctx context.Context, host string) (receipt string, err error)
+
+// onMachine is a verb that is done to each of its machines at one time.
+func onMachine(node, backend deed) func(*World, context.Context, plan.Fault) error {
 	return func(w *World, ctx context.Context, f plan.Fault) error {
-		return w.each(f.Hosts, func(node string) error {
-			began := trace.Fault{Verb: f.Verb, Target: node, Hosts: []string{node}}
-			return w.beside(ctx, began, func(ctx context.Context) (string, error) { return do(w, ctx, node) })
+		return w.each(f.Hosts, func(host string) error {
+			do := backend
+			if lab.IsNode(host) {
+				do = node
+			}
+			if do == nil {
+				return fmt.Errorf("netns: %s %s: %w", f.Verb, host, scenarios.ErrUnsupported)
+			}
+			began := trace.Fault{Verb: f.Verb, Target: host, Hosts: []string{host}}
+			return w.beside(ctx, began, func(ctx context.Context) (string, error) { return do(w, ctx, host) })
 		})
 	}
 }
 
-// onProcess is one that is done to the process of a node.
-func onProcess(do func(*Pair, context.Context, *Process) (string, error)) func(*World, context.Context, plan.Fault) error {
-	return onNode(func(w *World, ctx context.Context, node string) (string, error) {
+// toProcess is what is done to the process of a node.
+func toProcess(do func(*Pair, context.Context, *Process) (string, error)) deed {
+	return func(w *World, ctx context.Context, node string) (string, error) {
 		return do(w.pair, ctx, w.process(node))
-	})
+	}
 }
 
 func (w *World) cut(ctx context.Context, f plan.Fault) error {

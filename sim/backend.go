@@ -10,12 +10,13 @@ type server struct {
 	endpoint
 	partial int    // bytes of a request that is not complete
 	of      uint32 // the tag of the requests' flow
+	orphan  bool   // its process has ended
 }
 
 // receiveAtBackend hands a packet to the service that listens.
 func (w *World) receiveAtBackend(p *packet) {
 	h := &w.hosts[p.to]
-	if p.tuple.Dst != h.addr || !w.listens(p.tuple) {
+	if p.tuple.Dst != h.addr || !w.listens(p.tuple) || h.ended && p.tuple.Proto == flow.UDP {
 		w.refuse(p)
 		return
 	}
@@ -23,11 +24,19 @@ func (w *World) receiveAtBackend(p *packet) {
 		n.confirmed = w.now
 	}
 	if p.tuple.Proto == flow.UDP {
-		w.send(packet{tuple: p.tuple.Reverse(), link: onBackends, from: p.to, origin: p.to, backend: p.to,
-			length: answerLen, seq: p.seq, tag: p.tag}, w.snat())
+		if !h.frozen {
+			w.answerDatagram(p)
+		} else if len(h.unread) < maxUnread {
+			h.unread = append(h.unread, *p)
+		}
 		return
 	}
 	w.receiveSegment(h, p)
+}
+
+func (w *World) answerDatagram(p *packet) {
+	w.send(packet{tuple: p.tuple.Reverse(), link: onBackends, from: p.to, origin: p.to, backend: p.to,
+		length: answerLen, seq: p.seq, tag: p.tag}, w.snat())
 }
 
 func (w *World) listens(t flow.Tuple) bool {
@@ -45,6 +54,9 @@ func (w *World) receiveSegment(h *host, p *packet) {
 	if known {
 		s := w.servers.at(id)
 		if over := s.state == tcpDone || s.state == tcpClosed; !over || !fresh {
+			if s.orphan && p.length > 0 && s.state != tcpClosed {
+				s.state, s.deadline = tcpClosed, clock.Never // nobody will read that
+			}
 			if s.state == tcpClosed {
 				w.refuse(p)
 				return
@@ -53,7 +65,7 @@ func (w *World) receiveSegment(h *host, p *packet) {
 			return
 		}
 	}
-	if !fresh {
+	if !fresh || h.ended {
 		w.refuse(p)
 		return
 	}
@@ -80,16 +92,23 @@ func (s *backends) wake(e *endpoint, at clock.Instant) {
 	event.who, event.stamp = e.host, uint64(e.id)
 }
 
-// readable echoes the requests that are complete.
+// readable takes what has come, and serves it unless nobody reads.
 func (s *backends) readable(e *endpoint, bytes int, tag uint32, _ uint8) {
 	w := (*World)(s)
 	server := w.servers.at(e.id)
 	server.of = tag
 	server.partial += bytes
-	whole := server.partial / requestLen
-	server.partial -= whole * requestLen
+	if !w.hosts[e.host].frozen {
+		w.serve(server)
+	}
+}
+
+// serve echoes the requests of a connection that are complete.
+func (w *World) serve(s *server) {
+	whole := s.partial / requestLen
+	s.partial -= whole * requestLen
 	if whole > 0 {
-		server.write(w.now, s, whole)
+		s.write(w.now, (*backends)(w), whole)
 	}
 }
 
@@ -98,7 +117,9 @@ func (s *backends) connected(*endpoint) {}
 // halfClosed: the client has ended; so does the backend.
 func (s *backends) halfClosed(e *endpoint) {
 	w := (*World)(s)
-	w.servers.at(e.id).close(w.now, s)
+	if !w.hosts[e.host].frozen {
+		w.servers.at(e.id).close(w.now, s)
+	}
 }
 
 func (s *backends) finished(*endpoint)      {}

@@ -72,6 +72,9 @@ func (v *way) open(w *World, client, vip uint8) bool {
 	if v.version == 0 || w.isCut[onClients] || w.isCut[onBackends] {
 		return false
 	}
+	if !w.hosts[v.backend].well() {
+		return false
+	}
 	p := w.processes[v.lb]
 	if p.version != v.version || w.now.Sub(v.since) > p.refresh() {
 		return false
@@ -111,7 +114,7 @@ func (w *World) exchange(c *conn) bool {
 		return false
 	}
 	s := w.servers.at(c.server - 1)
-	if s.host != c.way.backend || s.state != tcpEstablished || s.una != s.end || s.rcv != c.nxt || c.rcv != s.nxt || s.partial != 0 || s.of != c.tag {
+	if s.orphan || s.host != c.way.backend || s.state != tcpEstablished || s.una != s.end || s.rcv != c.nxt || c.rcv != s.nxt || s.partial != 0 || s.of != c.tag {
 		return false
 	}
 	request := (&packet{tag: c.tag, flags: ack, seq: c.nxt}).salt()

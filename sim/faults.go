@@ -21,11 +21,11 @@ const receiptLimit = 5 * time.Second
 
 // executions has what carries out each verb of package fault.
 var executions = map[string]func(*World, context.Context, plan.Fault) error{
-	fault.Crash:    atOnce((*process).crash),
-	fault.Kill:     atOnce((*process).kill),
-	fault.Restore:  atOnce((*process).restore),
-	fault.Freeze:   atOnce((*process).freeze),
-	fault.Thaw:     atOnce((*process).thaw),
+	fault.Crash:    atOnce((*process).crash, (*World).crashBackend),
+	fault.Kill:     atOnce((*process).kill, (*World).haltBackend),
+	fault.Restore:  atOnce((*process).restore, (*World).restoreBackend),
+	fault.Freeze:   atOnce((*process).freeze, (*World).freezeBackend),
+	fault.Thaw:     atOnce((*process).thaw, (*World).thawBackend),
 	fault.Stop:     (*World).stop,
 	fault.Handover: (*World).handover,
 	fault.Cut:      (*World).cut,
@@ -41,15 +41,19 @@ func (w *World) Do(ctx context.Context, f plan.Fault) error {
 	return execute(w, ctx, f)
 }
 
-// atOnce is a verb that takes hold of each of its nodes at once.
-func atOnce(do func(*process) (receipt string, ok bool)) func(*World, context.Context, plan.Fault) error {
+// atOnce is a verb that takes hold of each of its machines at once.
+func atOnce(node func(*process) (receipt string, ok bool), backend func(*World, *host) (receipt string, ok bool)) func(*World, context.Context, plan.Fault) error {
 	return func(w *World, ctx context.Context, f plan.Fault) error {
-		for _, id := range f.Hosts {
-			p := w.processOf(id)
+		for _, name := range f.Hosts {
+			p := w.processOf(name)
+			if p == nil {
+				w.faulted(f.Verb, name, func() (string, bool) { return backend(w, &w.hosts[w.hostIndex(name)]) })
+				continue
+			}
 			if err := w.turn(ctx, p); err != nil {
 				return err
 			}
-			w.faulted(f.Verb, id, func() (string, bool) { return do(p) })
+			w.faulted(f.Verb, name, func() (string, bool) { return node(p) })
 		}
 		return nil
 	}
@@ -207,6 +211,10 @@ func (p *process) request() (string, bool) {
 func (w *World) stop(ctx context.Context, f plan.Fault) error {
 	for _, id := range f.Hosts {
 		p := w.processOf(id)
+		if p == nil {
+			w.faulted(f.Verb, id, func() (string, bool) { return w.haltBackend(&w.hosts[w.hostIndex(id)]) })
+			continue
+		}
 		if err := w.turn(ctx, p); err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ type host struct {
 	next  int         // of a client: the port to be tried next
 	// sockets are a backend's connections, by the tuple of what they receive.
 	sockets map[flow.Tuple]uint32
+	condition
 }
 
 // nobody is the neighbour of an address that is not resolved.
@@ -82,7 +83,7 @@ func (w *World) wire() (err error) {
 
 // deliver hands a packet to the host at which it arrives.
 func (w *World) deliver(p *packet) {
-	if w.blocked(p.link, p.from, p.to) {
+	if w.blocked(p.link, p.from, p.to) || w.hosts[p.to].dark {
 		return
 	}
 	w.capture.see(w, p)
@@ -202,7 +203,7 @@ func (w *World) answer(host, lb, vip uint8) {
 
 // learn takes a load balancer's answer to a host's request.
 func (w *World) learn(host, lb, vip uint8) {
-	if !w.blocked(w.vips[vip].link, lb, host) {
+	if !w.blocked(w.vips[vip].link, lb, host) && !w.hosts[host].dark {
 		w.hosts[host].arp[vip].asking = false
 		w.setNeighbour(host, vip, lb)
 		w.sendWaiting(host, vip)
@@ -254,7 +255,7 @@ func (w *World) latch(e *event) {
 		if i < 2 || (h.index < w.firstBack) != (v.link == onClients) {
 			continue
 		}
-		if w.blocked(v.link, e.who, h.index) {
+		if w.blocked(v.link, e.who, h.index) || h.dark {
 			continue
 		}
 		if n := &h.arp[e.path]; n.lb != nobody {

@@ -72,7 +72,7 @@ func (p *process) reaches(host uint8) bool {
 	}
 	there := p.probeTime(link, p.index, host)
 	back := p.probeTime(link, host, p.index)
-	return p.powered && there+back < p.tracked.every
+	return p.powered && !p.w.hosts[host].dark && there+back < p.tracked.every
 }
 
 // probeTime is how long a probe takes from one host to another, for ever if it is lost.

@@ -97,6 +97,15 @@ func (l *loop) add(fd int, events uint32, h handler) error {
 	return nil
 }
 
+// forget stops watching a descriptor, which add can take up again.
+func (l *loop) forget(fd int) error {
+	l.sources[fd].generation++
+	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, fd, nil); err != nil {
+		return fmt.Errorf("traffic: stop watching descriptor %d: %w", fd, err)
+	}
+	return nil
+}
+
 // watch changes the events that a registered descriptor waits for.
 func (l *loop) watch(fd int, events uint32) error {
 	e := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: l.sources[fd].generation}

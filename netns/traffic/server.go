@@ -1,6 +1,7 @@
 package traffic
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -10,50 +11,111 @@ import (
 	"baton/scenarios/plan"
 )
 
-// serve opens the echo servers of all services on a backend, inside its
-// namespace, and hands them to the loop that is to serve the protocol.
-func serve(loopOf func(proto string) *loop, backend Backend, services []plan.Service) error {
-	name := backend.Host.Name()
-	if len(name) > nameLen {
-		return fmt.Errorf("traffic: backend name %q is longer than %d bytes", name, nameLen)
+// servers are the sockets of one backend that one loop serves. Only the loop touches them.
+type servers struct {
+	loop    *loop
+	name    string
+	sockets map[int]handler
+}
+
+func newServers(on *loop, name string) *servers {
+	return &servers{loop: on, name: name, sockets: map[int]handler{}}
+}
+
+func (s *servers) add(fd int, h handler) error {
+	if err := s.loop.add(fd, unix.EPOLLIN, h); err != nil {
+		return err
 	}
-	opened := map[string]bool{} // services may share a port
-	return backend.Host.Do(func() error {
+	s.sockets[fd] = h
+	return nil
+}
+
+func (s *servers) drop(fd int) {
+	delete(s.sockets, fd)
+	s.loop.drop(fd)
+}
+
+// halt closes everything, as the kernel does for a process that has ended.
+func (s *servers) halt() {
+	for fd := range s.sockets {
+		s.drop(fd)
+	}
+}
+
+// freeze leaves all that comes in the kernel's buffers.
+func (s *servers) freeze() error {
+	var errs []error
+	for fd := range s.sockets {
+		errs = append(errs, s.loop.forget(fd))
+	}
+	return errors.Join(errs...)
+}
+
+// thaw serves what has come meanwhile, and sends what could not be sent.
+func (s *servers) thaw() error {
+	var errs []error
+	for fd, h := range s.sockets {
+		events := uint32(unix.EPOLLIN)
+		if _, connection := h.(*echo); connection {
+			events |= unix.EPOLLOUT
+		}
+		errs = append(errs, s.loop.add(fd, events, h))
+	}
+	return errors.Join(errs...)
+}
+
+// listener is a socket on which a backend serves.
+type listener struct {
+	proto string
+	fd    int
+}
+
+// listen opens the listening sockets of all services on a backend, inside its namespace.
+func (b Backend) listen(services []plan.Service) (opened []listener, err error) {
+	if name := b.Host.Name(); len(name) > nameLen {
+		return nil, fmt.Errorf("traffic: backend name %q is longer than %d bytes", name, nameLen)
+	}
+	taken := map[listener]bool{} // services may share a port
+	err = b.Host.Do(func() error {
 		for _, s := range services {
-			at := netip.AddrPortFrom(backend.Addr, s.Port)
-			if key := s.Proto + at.String(); opened[key] {
+			if key := (listener{s.Proto, int(s.Port)}); taken[key] {
 				continue
 			} else {
-				opened[key] = true
+				taken[key] = true
 			}
-			if err := serveAt(loopOf(s.Proto), name, s.Proto, at); err != nil {
-				return err
+			kind := unix.SOCK_STREAM
+			if s.Proto == "udp" {
+				kind = unix.SOCK_DGRAM
 			}
+			fd, err := listen(kind, netip.AddrPortFrom(b.Addr, s.Port))
+			if err != nil {
+				return fmt.Errorf("%w (backend %s, %s)", err, b.Host.Name(), s.Proto)
+			}
+			opened = append(opened, listener{s.Proto, fd})
 		}
 		return nil
 	})
+	if err != nil {
+		for _, l := range opened {
+			unix.Close(l.fd)
+		}
+		return nil, err
+	}
+	return opened, nil
 }
 
-func serveAt(l *loop, name, proto string, at netip.AddrPort) error {
-	kind := unix.SOCK_STREAM
-	if proto == "udp" {
-		kind = unix.SOCK_DGRAM
+// serve hands a listening socket to a backend's servers.
+func (s *servers) serve(l listener) error {
+	if l.proto == "udp" {
+		return s.add(l.fd, &udpServer{servers: s, fd: l.fd})
 	}
-	fd, err := listen(kind, at)
-	if err != nil {
-		return fmt.Errorf("%w (backend %s, %s)", err, name, proto)
-	}
-	if kind == unix.SOCK_DGRAM {
-		return l.add(fd, unix.EPOLLIN, &udpServer{loop: l, fd: fd, name: name})
-	}
-	return l.add(fd, unix.EPOLLIN, &tcpServer{loop: l, fd: fd, name: name})
+	return s.add(l.fd, &tcpServer{servers: s, fd: l.fd})
 }
 
 // tcpServer accepts the connections of one listening socket.
 type tcpServer struct {
-	loop *loop
-	fd   int
-	name string
+	*servers
+	fd int
 }
 
 func (s *tcpServer) ready(clock.Instant, uint32) {
@@ -63,7 +125,7 @@ func (s *tcpServer) ready(clock.Instant, uint32) {
 			return // EAGAIN, or a connection that is gone already
 		}
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-		if s.loop.add(fd, unix.EPOLLIN, &echo{loop: s.loop, fd: fd, name: s.name}) != nil {
+		if s.add(fd, &echo{servers: s.servers, fd: fd}) != nil {
 			unix.Close(fd)
 		}
 	}
@@ -73,9 +135,8 @@ func (s *tcpServer) ready(clock.Instant, uint32) {
 // bytes, whatever is in it, and closes after the client has closed its side and
 // all answers are out: so a session that ends in order ends without a RST.
 type echo struct {
-	loop *loop
-	fd   int
-	name string
+	*servers
+	fd int
 
 	block  [answerLen]byte
 	filled int // bytes of the block that have come
@@ -87,7 +148,7 @@ func (e *echo) ready(_ clock.Instant, events uint32) {
 	if events&unix.EPOLLOUT != 0 {
 		blocked, err := e.out.flush(e.fd)
 		if err != nil || (e.closed && !blocked) {
-			e.loop.drop(e.fd)
+			e.drop(e.fd)
 			return
 		}
 		if !blocked {
@@ -105,12 +166,12 @@ func (e *echo) read() {
 	case err == unix.EAGAIN || err == unix.EINTR:
 		return
 	case err != nil:
-		e.loop.drop(e.fd)
+		e.drop(e.fd)
 		return
 	case n == 0:
 		e.closed = true
 		if len(e.out.waiting) == 0 {
-			e.loop.drop(e.fd)
+			e.drop(e.fd)
 		} else {
 			_ = e.loop.watch(e.fd, unix.EPOLLOUT)
 		}
@@ -126,7 +187,7 @@ func (e *echo) read() {
 		e.filled = 0
 		putAnswer(e.block[:], e.name)
 		if blocked, err = e.out.write(e.fd, e.block[:]); err != nil {
-			e.loop.drop(e.fd)
+			e.drop(e.fd)
 			return
 		}
 	}
@@ -138,9 +199,8 @@ func (e *echo) read() {
 
 // udpServer answers the datagrams of one bound socket.
 type udpServer struct {
-	loop *loop
-	fd   int
-	name string
+	*servers
+	fd int
 }
 
 // datagramsPerTurn bounds how long one busy socket holds the loop.

@@ -23,6 +23,7 @@ package traffic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -83,6 +84,7 @@ type Generator struct {
 	clients  []*client
 	events   chan trace.Event
 	recorded chan struct{} // closed once all events are handed over
+	backends map[place]*servers
 	drops    uint64        // of the host, at the start
 	ticking  chan struct{} // closed to end the running totals
 	ticked   chan struct{}
@@ -99,7 +101,7 @@ func New(cfg Config) (*Generator, error) {
 		return nil, err
 	}
 	g := &Generator{cfg: cfg, events: make(chan trace.Event, 4096),
-		recorded: make(chan struct{}), ticking: make(chan struct{}), ticked: make(chan struct{})}
+		backends: map[place]*servers{}, recorded: make(chan struct{}), ticking: make(chan struct{}), ticked: make(chan struct{})}
 	for i, t := range cfg.Lines {
 		target, err := cfg.target(t)
 		if err != nil {
@@ -157,20 +159,23 @@ func (g *Generator) startLoops() error {
 		return err
 	}
 	probes.raised = true
-	loopOf := func(proto string) *loop {
-		if proto == "udp" {
-			return probes
-		}
-		return streams
-	}
+	g.streams, g.probes = streams, probes
+	loopOf := map[string]*loop{"tcp": streams, "udp": probes}
 	for _, b := range g.cfg.Backends {
-		if err := serve(loopOf, b, g.cfg.Services); err != nil {
+		for _, proto := range protocols {
+			g.backends[place{b.Host.Name(), proto}] = newServers(loopOf[proto], b.Host.Name())
+		}
+		opened, err := b.listen(g.cfg.Services)
+		for _, l := range opened {
+			err = errors.Join(err, g.backends[place{b.Host.Name(), l.proto}].serve(l))
+		}
+		if err != nil {
 			streams.release()
 			probes.release()
+			g.streams, g.probes = nil, nil
 			return err
 		}
 	}
-	g.streams, g.probes = streams, probes
 	go streams.run()
 	go probes.run()
 	return nil

@@ -4,8 +4,8 @@ package fault
 const Crash = "crash"
 
 var crash = Verb{
-	Word: Crash, Doc: "process killed, links down, tables gone",
+	Word: Crash, Doc: "power failure: process gone, links down, tables and connections gone without a word",
 	Receipt: "the process is gone, and the far end of each link has lost carrier",
-	From:    []State{Up, Down, Frozen}, To: Crashed, Refuse: "has crashed already",
+	Kinds:   servers, From: []State{Up, Down, Frozen}, To: Crashed, Refuse: "has crashed already",
 	Undo: Restore, Takes: true,
 }

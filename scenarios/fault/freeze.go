@@ -4,8 +4,8 @@ package fault
 const Freeze = "freeze"
 
 var freeze = Verb{
-	Word: Freeze, Doc: "SIGSTOP",
+	Word: Freeze, Doc: "SIGSTOP: the kernel goes on to acknowledge, nobody answers",
 	Receipt: "every thread of the process is stopped",
-	From:    []State{Up}, To: Frozen, Refuse: "is %s already",
+	Kinds:   servers, From: []State{Up}, To: Frozen, Refuse: "is %s already",
 	Undo: Thaw, Takes: true,
 }

@@ -4,8 +4,8 @@ package fault
 const Kill = "kill"
 
 var kill = Verb{
-	Word: Kill, Doc: "SIGKILL of the daemon alone: links, programs and tables stay",
+	Word: Kill, Doc: "SIGKILL of the daemon alone, or of a backend's servers: links and kernel stay",
 	Receipt: "the process is gone",
-	From:    []State{Up, Frozen}, To: Down, Refuse: "is down already",
+	Kinds:   servers, From: []State{Up, Frozen}, To: Down, Refuse: "is down already",
 	Undo: Restore, Takes: true,
 }

@@ -4,8 +4,8 @@ package fault
 const Stop = "stop"
 
 var stop = Verb{
-	Word: Stop, Doc: "SIGTERM: a MASTER hands over first",
+	Word: Stop, Doc: "SIGTERM: a MASTER hands over first, a backend's servers close their connections",
 	Receipt: "the process has ended by itself",
-	From:    []State{Up}, To: Down, Refuse: "cannot stop in order: it is %s",
+	Kinds:   servers, From: []State{Up}, To: Down, Refuse: "cannot stop in order: it is %s",
 	Undo: Restore, Asks: true,
 }

@@ -10,6 +10,8 @@ package fault
 import (
 	"slices"
 	"strings"
+
+	"baton/scenarios/lab"
 )
 
 // Verb is something that can be done to a lab.
@@ -20,6 +22,8 @@ type Verb struct {
 	// Receipt is what proves that it took hold, for the reference.
 	Receipt string
 
+	// Kinds are the machines that it can be done to.
+	Kinds []lab.Kind
 	// From are the states in which a machine can have it done, To is the one that it
 	// leads to; Refuse says why it cannot, with the machine's state for %s.
 	From   []State
@@ -44,6 +48,13 @@ type Object uint8
 const (
 	Machines Object = iota // crash lb1
 	Wires                  // cut lb1->lb2 via sync
+)
+
+// nodes and servers are the machines that verbs can be done to: clients are where it is
+// measured what becomes of the others.
+var (
+	nodes   = []lab.Kind{lab.Node}
+	servers = []lab.Kind{lab.Node, lab.Backend}
 )
 
 // State is what a machine is, as far as the verbs say.
@@ -120,7 +131,11 @@ func UndoOf(word string) string { v, _ := Of(word); return v.Undo }
 // Forms are the ways in which the verb is written.
 func (v Verb) Forms() []string {
 	if v.On == Machines {
-		return []string{v.Word + " NODE..."}
+		what := "HOST"
+		if !slices.Contains(v.Kinds, lab.Backend) {
+			what = "NODE"
+		}
+		return []string{v.Word + " " + what + "..."}
 	}
 	forms := []string{v.Word + " sync", v.Word + " FROM->TO [via LINK]", v.Word + " FROM<->TO [via LINK]"}
 	if v.All {

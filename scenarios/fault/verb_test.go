@@ -12,7 +12,7 @@ func TestTheTableIsWhole(t *testing.T) {
 		if v.Doc == "" || v.Receipt == "" {
 			t.Errorf("%s: no words for the reference", v.Word)
 		}
-		if v.On == Machines && (len(v.From) == 0 || v.Refuse == "") {
+		if v.On == Machines && (len(v.From) == 0 || len(v.Kinds) == 0 || v.Refuse == "") {
 			t.Errorf("%s: from which states, and why not from others?", v.Word)
 		}
 		if v.Undo == "" {

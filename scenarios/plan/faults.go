@@ -13,14 +13,14 @@ func (b *builder) fault(line *faultLine) *Fault {
 	verb, _ := fault.Of(line.Verb)
 	f := &Fault{Verb: verb.Word}
 	if verb.On == fault.Machines {
-		f.Hosts = b.machines(line)
+		f.Hosts = b.machines(verb, line)
 	} else {
 		f.On = b.selector(verb, line)
 	}
 	return f
 }
 
-func (b *builder) machines(line *faultLine) []string {
+func (b *builder) machines(verb fault.Verb, line *faultLine) []string {
 	usage := mustDirective(line.Verb).usage
 	if len(line.Targets) == 0 {
 		b.errorf(position(line.Pos), "", "%s what? The form is: %s", line.Verb, usage)
@@ -34,15 +34,29 @@ func (b *builder) machines(line *faultLine) []string {
 			b.errorf(position(t.Pos), "", "%s is no machine; the form is: %s", t.text(), usage)
 			continue
 		}
-		if node, ok := b.pick(t.From, "node", nodes); ok {
-			if slices.Contains(list, node) {
-				b.errorf(position(t.Pos), "", "node %q is named twice", node)
+		if name := t.From.Text; b.machine(verb, t.From) {
+			if slices.Contains(list, name) {
+				b.errorf(position(t.Pos), "", "%q is named twice", name)
 				continue
 			}
-			list = append(list, node)
+			list = append(list, name)
 		}
 	}
 	return list
+}
+
+// machine reports whether a word names a machine to which the verb can be done. Whether
+// the lab is large enough to have it is for lint.
+func (b *builder) machine(verb fault.Verb, w *word) bool {
+	kind, _, ok := lab.ParseName(w.Text)
+	switch {
+	case !ok:
+		b.errorf(position(w.Pos), nearest(w.Text, append(lab.Nodes(), lab.Name(lab.Backend, 1))), "unknown host %q", w.Text)
+	case !slices.Contains(verb.Kinds, kind):
+		b.errorf(position(w.Pos), "", "%s %s: that is a %s; the form is: %s", verb.Word, w.Text, kind, verb.Usage())
+		ok = false
+	}
+	return ok
 }
 
 func (t *target) text() string {

@@ -152,6 +152,7 @@ func (t *timeline) fault(s Step) {
 		return
 	}
 	for _, host := range s.Fault.Hosts {
+		t.host(s.Pos, host)
 		if !slices.Contains(verb.From, t.hosts[host]) && !t.broken["step"] {
 			why := verb.Refuse
 			if strings.Contains(why, "%s") {
