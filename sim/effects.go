@@ -44,7 +44,7 @@ func (p *process) busy() bool { return p.driver != nil && p.driver.Waits() }
 // more.
 func (p *process) settleCore() {
 	if d := p.driver; d != nil {
-		d.Settle()
+		p.guarded(d.Settle)
 	}
 	if p.core != nil && !p.busy() {
 		p.setTimer()
@@ -59,7 +59,7 @@ func (p *process) finish(life uint64) {
 	if p.frozen {
 		return // see thaw
 	}
-	p.driver.Finish()
+	p.guarded(p.driver.Finish)
 	p.settleCore()
 	p.takeInbox()
 }

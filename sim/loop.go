@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"time"
 
 	"baton/impl/clock"
@@ -19,10 +20,11 @@ const loopEvery = time.Second
 
 // wake lets the core have the timer that it asked for.
 func (p *process) wake() {
-	asked := p.driver.Asked()
-	p.driver.Step(node.Timer{})
+	driver := p.driver
+	asked := driver.Asked()
+	p.guarded(func() { p.driver.Step(node.Timer{}) })
 	p.loop.timers++
-	if p.core != nil && p.driver.Asked() == asked {
+	if p.core != nil && driver.Asked() == asked {
 		p.loop.idle++
 		if p.clock.at(p.core.Deadline()) <= p.w.now {
 			p.loop.late++
@@ -41,4 +43,16 @@ func (p *process) tellLoop() {
 	p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLoop,
 		Loop: &trace.Loop{For: trace.Dur(p.w.now.Sub(l.since)), Timers: l.timers, Idle: l.idle, Late: l.late}})
 	p.loop = loop{since: p.w.now}
+}
+
+// guarded lets the core run. One that gives up on itself takes its daemon along.
+func (p *process) guarded(run func()) {
+	defer func() {
+		if why := recover(); why != nil {
+			p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindDied, Died: &trace.Died{Why: fmt.Sprint(why)}})
+			p.w.hangUp(p)
+			p.end()
+		}
+	}()
+	run()
 }

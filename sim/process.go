@@ -139,7 +139,7 @@ func (p *process) boot(life uint64) {
 	for _, in := range []node.Input{node.Link{Name: clientSide, Up: true}, node.Link{Name: backendSide, Up: true}, node.Dataplane{Ready: true}} {
 		p.w.at(p.w.now.Add(p.random.Between(0, attachMax)), func() { p.input(life, in) })
 	}
-	p.driver.Start()
+	p.guarded(p.driver.Start)
 	p.settleCore()
 	p.track(life)
 	p.w.dial()
@@ -194,7 +194,7 @@ func (p *process) input(life uint64, in node.Input) {
 const maxBeats = 256
 
 func (p *process) step(in node.Input) {
-	p.driver.Step(in)
+	p.guarded(func() { p.driver.Step(in) })
 	p.settleCore()
 }
 

@@ -92,6 +92,9 @@ func (s *scan) event(x *Event, key []byte) {
 	case "loop":
 		x.Loop = once(s, x.Loop)
 		s.object(func(key []byte) { s.loopField(x.Loop, key) })
+	case "died":
+		x.Died = once(s, x.Died)
+		s.object(func(key []byte) { s.diedField(x.Died, key) })
 	case "leak":
 		x.Leak = once(s, x.Leak)
 		s.object(func(key []byte) { s.leakField(x.Leak, key) })

@@ -374,6 +374,15 @@ func (s *scan) loopField(x *Loop, key []byte) {
 	}
 }
 
+func (s *scan) diedField(x *Died, key []byte) {
+	switch string(key) {
+	case "why":
+		x.Why = s.string()
+	default:
+		s.bad = true
+	}
+}
+
 func (s *scan) leakField(x *Leak, key []byte) {
 	switch string(key) {
 	case "what":

@@ -37,6 +37,7 @@ const (
 	KindStall     Kind = "stall"     // the host itself stood still: measurements around it prove nothing
 	KindReplica   Kind = "replica"   // digest of a node's connection table
 	KindLoop      Kind = "loop"      // how often a node's loop asked for a timer
+	KindDied      Kind = "died"      // a node's process ended that nobody had ended
 	KindLeak      Kind = "leak"      // something was left behind after teardown
 	KindNote      Kind = "note"      // anything else worth a line in the report
 )
@@ -68,6 +69,7 @@ type Event struct {
 	Stall     *Stall     `json:"stall,omitempty"`
 	Replica   *Replica   `json:"replica,omitempty"`
 	Loop      *Loop      `json:"loop,omitempty"`
+	Died      *Died      `json:"died,omitempty"`
 	Leak      *Leak      `json:"leak,omitempty"`
 	Note      string     `json:"note,omitempty"`
 }
@@ -297,6 +299,11 @@ type Loop struct {
 	Timers int `json:"timers"`         // that the core asked for and got
 	Idle   int `json:"idle,omitempty"` // of them those from which nothing followed
 	Late   int `json:"late,omitempty"` // idle ones after which the core wanted another at once
+}
+
+// Died is the end of a node's process that nobody had asked for.
+type Died struct {
+	Why string `json:"why"` // its last words
 }
 
 // Leak names something that outlived its run.

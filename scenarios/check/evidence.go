@@ -11,7 +11,7 @@ import (
 
 // implicit judges what every scenario claims without saying so: its trace is
 // whole, its faults took hold, its traffic was answered, nothing was corrupted,
-// and nothing was left behind.
+// nothing was left behind, and no node ended by itself.
 func (r *run) implicit() []finding {
 	found := []finding{r.traceCheck(), r.faultCheck(), r.trafficCheck()}
 	if len(r.totals("corrupt", "")) > 0 && !r.states("corrupt") {
@@ -20,7 +20,7 @@ func (r *run) implicit() []finding {
 		f.window = window{} // a stall elsewhere does not touch what nobody asked
 		found = append(found, f)
 	}
-	return append(found, r.leakCheck())
+	return append(found, r.leakCheck(), r.diedCheck())
 }
 
 // states reports whether the scenario itself claims something of that check.
@@ -101,5 +101,22 @@ func (r *run) leakCheck() finding {
 		return f.fail(fmt.Sprintf("%d left behind: %s", len(leaks), some(leaks, shown)))
 	}
 	f.Verdict, f.Detail = Pass, "nothing left behind"
+	return f
+}
+
+func (r *run) diedCheck() finding {
+	f := finding{Check: Check{Name: plan.CheckDied}}
+	var deaths []string
+	var when []window
+	for _, e := range r.events {
+		if e.Died != nil {
+			deaths = append(deaths, fmt.Sprintf("%s at %s: %s", e.Node, r.at(e.At), e.Died.Why))
+			when = append(when, point(e.At))
+		}
+	}
+	if len(deaths) > 0 {
+		return f.fail("ended by itself: "+some(deaths, shown), when...)
+	}
+	f.Verdict, f.Detail = Pass, "no node ended by itself"
 	return f
 }

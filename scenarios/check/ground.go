@@ -18,7 +18,8 @@ type stretch struct {
 	whole bool
 }
 
-// stretches cuts the run where the world did something, by what it says of its faults.
+// stretches cuts the run where the world did something, by what it says of its faults,
+// and where a node ended.
 func (r *run) stretches() []stretch {
 	s, h := NewState(r.plan, r.meta.World), holders{}
 	var found []stretch
@@ -26,7 +27,7 @@ func (r *run) stretches() []stretch {
 	for _, e := range r.events {
 		s.Apply(e)
 		h.follow(s)
-		if e.Fault == nil {
+		if e.Fault == nil && e.Died == nil {
 			continue
 		}
 		if now.to = e.At; now.from < now.to {
@@ -91,23 +92,36 @@ func (r *run) silenced(s *State, from, to, link string) bool {
 	return len(rules) > 0 && !slices.ContainsFunc(rules, func(rule lab.Rule) bool { return !slices.Contains(s.Cuts, rule) })
 }
 
-// holders follows which nodes hold the whole table: the MASTER, and a node that is in
-// sync. Without a MASTER that lives nothing changes, for nobody has more to give.
+// holders says which nodes hold the whole table: the first MASTER, and who is in sync
+// with one that does. A MASTER that claimed without it gives nobody the whole of it.
 type holders map[string]bool
 
 func (h holders) follow(s *State) {
-	master := slices.ContainsFunc(s.Live(), func(n *Node) bool { return n.Role == roleMaster })
+	var master *Node
 	for _, name := range lab.Nodes() {
-		switch n := s.Nodes[name]; {
-		case !n.Up:
+		n := s.Nodes[name]
+		if !n.Up {
 			h[name] = false
-		case n.Role == roleMaster:
-			h[name] = true
-		case master:
+		}
+		if n.Up && !n.Frozen && n.Role == roleMaster {
+			master = n
+		}
+	}
+	if master == nil {
+		return
+	}
+	if _, formed := h[first]; !formed {
+		h[first], h[master.Name] = true, true
+	}
+	for _, name := range lab.Nodes() {
+		if n := s.Nodes[name]; n != master && n.Up && h[master.Name] {
 			h[name] = n.InSync
 		}
 	}
 }
+
+// first stands for the first MASTER of a run, before which nobody holds anything.
+const first = ""
 
 // calmFrom is the instant from which on chaos keeps nobody from serving.
 func (r *run) calmFrom() clock.Instant {

@@ -2,26 +2,29 @@ package check
 
 import (
 	"fmt"
-	"slices"
+	"maps"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/scenarios/fault"
-	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
 // kept judges that no node forgets entries of sessions that live: its table, as its
 // digest reports tell, does not shrink below the sessions that are open. A daemon
-// that ends forgets; what two parts of a pair opened apart cannot be merged; and what
-// was lost with the only whole table cannot be kept.
+// that ends forgets; what two parts of a pair opened apart cannot be merged; and a node
+// that never had the whole table has nothing to keep.
 func (r *run) kept(f finding, w window) finding {
 	parts := r.partings()
-	last := map[string]trace.Event{}
+	last := map[string]trace.Event{} // of the nodes that hold the whole table
+	state, whole := NewState(r.plan, r.meta.World), holders{}
 	var bad []string
 	var when []window
-	compared, ruined := 0, r.ruined()
+	compared := 0
 	for _, e := range r.events {
+		state.Apply(e)
+		whole.follow(state)
+		maps.DeleteFunc(last, func(node string, _ trace.Event) bool { return !whole[node] })
 		switch {
 		case e.Fault != nil && fault.Ends(e.Fault.Verb):
 			for _, node := range e.Fault.Hosts {
@@ -29,8 +32,10 @@ func (r *run) kept(f finding, w window) finding {
 			}
 		case e.Replica != nil:
 			before, known := last[e.Node]
-			last[e.Node] = e
-			if !known || !w.has(e.At) || e.At >= ruined {
+			if whole[e.Node] {
+				last[e.Node] = e
+			}
+			if !known || !w.has(e.At) {
 				continue
 			}
 			compared++
@@ -47,22 +52,6 @@ func (r *run) kept(f finding, w window) finding {
 	}
 	f.Verdict, f.Detail = Pass, fmt.Sprintf("kept over %s: %d tables, none below what was in use", r.span(w), compared)
 	return f
-}
-
-// ruined is the instant from which on no running node holds the whole table, Never
-// if one always does.
-func (r *run) ruined() clock.Instant {
-	s, h, formed := NewState(r.plan, r.meta.World), holders{}, false
-	for _, e := range r.events {
-		s.Apply(e)
-		h.follow(s)
-		whole := slices.ContainsFunc(lab.Nodes(), func(name string) bool { return h[name] })
-		if formed && !whole {
-			return e.At
-		}
-		formed = formed || whole
-	}
-	return clock.Never
 }
 
 // liveThroughout is how many sessions are open from the last totals before the

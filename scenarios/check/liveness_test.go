@@ -208,6 +208,12 @@ func TestLiveness(t *testing.T) {
 			t.entries(4000, "lb2", 2)
 			t.entries(5000, "lb2", 1)
 		}, Pass, ""},
+		{"a node without the table takes over from one that stands still", plan.Kept, "", func(t *tape) {
+			t.sync(3000, "lb2", "snapshot", 1, 0)
+			t.struck(3500, fault.Freeze, "lb1")
+			t.promote(4000, "lb2", 60_000)
+			t.entries(5000, "lb2", 1)
+		}, Pass, ""},
 
 		{"loops that rest", plan.Rests, "", func(*tape) {}, Pass, "at most 50 timers"},
 		{"a deadline in the past", plan.Rests, "", func(t *tape) { t.loop(5500, "lb1", trace.Loop{Timers: 20, Idle: 20, Late: 1}) },
@@ -235,5 +241,20 @@ func TestLiveness(t *testing.T) {
 				t.Errorf("%s, want %s and %q\n%s", got, test.want, test.says, show(v))
 			}
 		})
+	}
+}
+
+// A node whose process ends unasked fails the run, whatever the scenario claims, and is
+// down from then on.
+func TestANodeThatEndsByItselfFails(t *testing.T) {
+	tape := crash()
+	tape.add(5000, "lb1", trace.Event{Kind: trace.KindDied, Died: &trace.Died{Why: "panic: no"}})
+	p := scenario(t, "", "", "")
+	if got, detail := outcome(judged(p, tape), plan.CheckDied); got != Fail || !strings.Contains(detail, "lb1 at +5.000s: panic: no") {
+		t.Errorf("%s %s", got, detail)
+	}
+	r := newRun(p, *tape)
+	if r.stateAt(ms(4999)).Nodes["lb1"].Up == false || r.stateAt(ms(5000)).Nodes["lb1"].Up {
+		t.Error("lb1 is not down from its end on")
 	}
 }

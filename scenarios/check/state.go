@@ -102,9 +102,19 @@ func (s *State) Apply(e trace.Event) {
 		s.fault(e.Fault)
 	}
 	s.tally(e)
-	if n := s.Nodes[e.Node]; n != nil {
+	n := s.Nodes[e.Node]
+	switch {
+	case n == nil:
+	case e.Died != nil:
+		n.end(s.Now)
+	default:
 		n.apply(e)
 	}
+}
+
+// end takes the process away. The programs are held by it and end with it.
+func (n *Node) end(at clock.Instant) {
+	*n = Node{Name: n.Name, Lease: min(n.Lease, at), Paths: map[string]Path{}}
 }
 
 // apply is what a node says of itself.
@@ -160,8 +170,7 @@ func (s *State) fault(f *trace.Fault) {
 		}
 		switch {
 		case done && fault.Ends(f.Verb):
-			// The programs are held by the process and end with it.
-			*n = Node{Name: name, Lease: min(n.Lease, s.Now), Paths: map[string]Path{}}
+			n.end(s.Now)
 		case began && f.Verb == fault.Restore:
 			lease := n.Lease
 			*n = *newNode(name)

@@ -57,6 +57,7 @@ const (
 	CheckTrace   = "trace"   // the trace is whole
 	CheckFaults  = "faults"  // every fault left its receipt
 	CheckLeaks   = "leaks"   // nothing was left behind
+	CheckDied    = "died"    // no node's process ended that nobody had ended
 )
 
 // CheckNames lists what a control line may name.
