@@ -80,6 +80,12 @@ func nodeConfig(p *plan.Plan, seed uint64, id string) (node.Config, error) {
 	return cfg, s.err
 }
 
+// protocolVersion is the newest version of the sync protocol that a node offers.
+func protocolVersion(p *plan.Plan, id string) (uint8, error) {
+	s := settings{plan: p, node: id}
+	return uint8(s.number("sync.version")), s.err
+}
+
 // dataplaneConfig is the configuration of a node's dataplane.
 func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
 	s := settings{plan: w.plan, node: id}

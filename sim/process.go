@@ -22,6 +22,7 @@ type process struct {
 	index   uint8
 	id      string
 	cfg     node.Config // but for what differs from start to start
+	speaks  uint8       // the newest version of the sync protocol that it offers
 	tables  dataplane.Config
 	tracked prober
 	clock   hostClock
@@ -70,6 +71,9 @@ func newProcess(w *World, index uint8, id string) (*process, error) {
 	p := &process{w: w, index: index, id: id, powered: true, random: NewRandom(w.cfg.Seed, "nodes/"+id)}
 	var err error
 	if p.cfg, err = nodeConfig(w.plan, w.cfg.Seed, id); err != nil {
+		return nil, err
+	}
+	if p.speaks, err = protocolVersion(w.plan, id); err != nil {
 		return nil, err
 	}
 	if p.tables, err = w.dataplaneConfig(id); err != nil {

@@ -83,12 +83,13 @@ func (w *World) connect() {
 		s.sides[i] = side{life: p.life, id: w.serial(), open: true}
 	}
 	// The two sides learn of it one after the other.
+	version := min(w.processes[dialler].speaks, w.processes[listener].speaks)
 	for i, p := range w.processes {
 		at := w.now.Add(p.random.Between(0, time.Millisecond))
 		life, id := p.life, s.sides[i].id
 		w.at(at, func() {
 			if s.sides[i].open {
-				p.input(life, node.Stream{ID: id, Up: true})
+				p.input(life, node.Stream{ID: id, Up: true, Version: version})
 			}
 		})
 	}

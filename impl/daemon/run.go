@@ -17,7 +17,9 @@ import (
 // streams hands what happens to sync streams to the loop.
 type streams struct{ inbox *inbox }
 
-func (s streams) StreamUp(id uint64) { s.inbox.post(node.Stream{ID: id, Up: true}) }
+func (s streams) StreamUp(id uint64, protocol string) {
+	s.inbox.post(node.Stream{ID: id, Up: true, Version: versionOf(protocol)})
+}
 
 func (s streams) StreamDown(id uint64, why string) { s.inbox.post(node.Stream{ID: id, Why: why}) }
 

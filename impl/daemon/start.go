@@ -203,7 +203,7 @@ func (d *daemon) openAnnouncer() (err error) {
 func (d *daemon) openTransport(identity *pki.Identity) (err error) {
 	d.transport, err = transport.New(transport.Config{
 		ID: d.cfg.Node, Peer: d.cfg.Peer, Local: d.cfg.Sync.Local, Remote: d.cfg.Sync.Peer,
-		TLS: identity.Peer(d.cfg.Peer), Log: d.log,
+		TLS: identity.Peer(d.cfg.Peer), Protocols: protocols(d.cfg.Sync.Version), Log: d.log,
 	}, streams{d.loop.inbox})
 	if err != nil {
 		return err

@@ -97,6 +97,9 @@ type Sync struct {
 	CA    string         `yaml:"ca" need:"the file of the authority that signed both nodes' certificates"`
 	Cert  string         `yaml:"cert" need:"the file of this node's certificate"`
 	Key   string         `yaml:"key" need:"the file of this node's private key"`
+	// Version is the newest version of the protocol that is offered to the peer, 0 for
+	// the newest that this node knows. The two agree on the newest that both offer.
+	Version uint8 `yaml:"version,omitempty"`
 }
 
 // Service is one balanced service.

@@ -33,8 +33,8 @@ type refusing struct {
 	reset func(id uint64, why string)
 }
 
-func (r refusing) StreamUp(id uint64) {
-	r.recorder.StreamUp(id)
+func (r refusing) StreamUp(id uint64, protocol string) {
+	r.recorder.StreamUp(id, protocol)
 	r.reset(id, "mark: protocol version 2, this node speaks 1")
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -144,8 +146,8 @@ func (t *Transport) handshake(ctx context.Context, conn *tls.Conn) error {
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("TLS handshake: %w", err)
 	}
-	if conn.ConnectionState().NegotiatedProtocol != alpn {
-		return fmt.Errorf("%w: it does not speak %s", errPeer, alpn)
+	if agreed := conn.ConnectionState().NegotiatedProtocol; !slices.Contains(t.cfg.Protocols, agreed) {
+		return fmt.Errorf("%w: it speaks none of %s", errPeer, strings.Join(t.cfg.Protocols, ", "))
 	}
 	return nil
 }

@@ -34,7 +34,10 @@ type Config struct {
 	Local, Remote netip.AddrPort
 	// TLS serves for both ends, see pki.Identity.Peer.
 	TLS *tls.Config
-	Log *slog.Logger
+	// Protocols are the names of what may be carried, the preferred first. The ends
+	// agree on one by ALPN (RFC 7301), the listening end by its own preference.
+	Protocols []string
+	Log       *slog.Logger
 
 	// Retry is the longest pause before the first attempt to dial after a stream was
 	// lost, and while the peer cannot be reached. Attempts that the peer refuses come
@@ -70,14 +73,11 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// alpn is the protocol that both ends must speak; another version of the framing
-// would be another name.
-const alpn = "baton-sync/1"
-
 // Handler is told what happens to streams. Its methods may block, which slows the
 // stream down and nothing else. Each stream has an id larger than those before.
 type Handler interface {
-	StreamUp(id uint64)
+	// StreamUp says which of Config.Protocols both ends speak on the stream.
+	StreamUp(id uint64, protocol string)
 	StreamDown(id uint64, why string)
 	StreamFrame(id uint64, payload []byte)
 }
@@ -102,7 +102,7 @@ type Transport struct {
 func New(cfg Config, handler Handler) (*Transport, error) {
 	t := &Transport{cfg: cfg.withDefaults(), handler: handler}
 	t.tls = t.cfg.TLS.Clone()
-	t.tls.NextProtos = []string{alpn}
+	t.tls.NextProtos = t.cfg.Protocols
 	if t.dials() {
 		return t, nil
 	}
@@ -199,7 +199,7 @@ func (t *Transport) start(ctx context.Context, conn *tls.Conn) *stream {
 		s.close(End{Stopped, "shutting down"}) // Run has reset the stream before this one
 	}
 	t.history.up()
-	t.handler.StreamUp(s.id)
+	t.handler.StreamUp(s.id, conn.ConnectionState().NegotiatedProtocol)
 	t.streams.Go(func() { s.write() })
 	t.streams.Go(func() {
 		s.read(t.handler)

@@ -22,9 +22,10 @@ const patience = 10 * time.Second
 
 // recorder is a Handler that remembers.
 type recorder struct {
-	mu     sync.Mutex
-	events []string
-	change chan struct{}
+	mu       sync.Mutex
+	events   []string
+	protocol string
+	change   chan struct{}
 }
 
 func newRecorder() *recorder { return &recorder{change: make(chan struct{}, 1)} }
@@ -39,7 +40,20 @@ func (r *recorder) add(format string, args ...any) {
 	}
 }
 
-func (r *recorder) StreamUp(id uint64)               { r.add("up %d", id) }
+func (r *recorder) StreamUp(id uint64, protocol string) {
+	r.mu.Lock()
+	r.protocol = protocol
+	r.mu.Unlock()
+	r.add("up %d", id)
+}
+
+// agreed is the protocol of the last stream.
+func (r *recorder) agreed() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.protocol
+}
+
 func (r *recorder) StreamDown(id uint64, why string) { r.add("down %d: %s", id, why) }
 func (r *recorder) StreamFrame(id uint64, p []byte)  { r.add("frame %d: %s", id, p) }
 func (r *recorder) has(prefix string) bool           { return r.count(prefix) > 0 }
@@ -179,8 +193,40 @@ func configs(t testing.TB) (dialler, listener Config) {
 	t.Helper()
 	dir := certificates(t, "lb1", "lb2")
 	one, two := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.2")
-	return Config{ID: "lb1", Peer: "lb2", Local: one, Remote: two, TLS: identity(t, dir, "lb1").Peer("lb2")},
-		Config{ID: "lb2", Peer: "lb1", Local: two, Remote: one, TLS: identity(t, dir, "lb2").Peer("lb1")}
+	return Config{ID: "lb1", Peer: "lb2", Local: one, Remote: two, Protocols: spoken, TLS: identity(t, dir, "lb1").Peer("lb2")},
+		Config{ID: "lb2", Peer: "lb1", Local: two, Remote: one, Protocols: spoken, TLS: identity(t, dir, "lb2").Peer("lb1")}
+}
+
+// spoken is what the ends of most tests offer.
+var spoken = []string{"sync/1"}
+
+// The ends agree on the newest protocol that both offer, or name what they do not share.
+func TestTheEndsAgreeOnAProtocol(t *testing.T) {
+	for _, tt := range []struct {
+		dialler, listener []string
+		agreed            string
+	}{
+		{[]string{"sync/2", "sync/1"}, []string{"sync/2", "sync/1"}, "sync/2"},
+		{[]string{"sync/2", "sync/1"}, []string{"sync/1"}, "sync/1"},
+		{[]string{"sync/1"}, []string{"sync/2", "sync/1"}, "sync/1"},
+		{[]string{"sync/3"}, []string{"sync/2", "sync/1"}, ""},
+	} {
+		d, l := configs(t)
+		d.Protocols, l.Protocols = tt.dialler, tt.listener
+		listener, dialler := start(t, l), start(t, d)
+		if tt.agreed == "" {
+			listener.log.wait(t, "unsupported application protocols")
+			dialler.log.wait(t, "no application protocol")
+			continue
+		}
+		dialler.wait(t, "up 1")
+		listener.wait(t, "up 1")
+		for end, r := range map[string]*recorder{"dialler": dialler.recorder, "listener": listener.recorder} {
+			if r.agreed() != tt.agreed {
+				t.Errorf("%v and %v: the %s speaks %q, want %q", tt.dialler, tt.listener, end, r.agreed(), tt.agreed)
+			}
+		}
+	}
 }
 
 func TestFramesArriveInOrderBothWays(t *testing.T) {
@@ -261,8 +307,8 @@ type greeter struct {
 	send func(id uint64, payload []byte)
 }
 
-func (g greeter) StreamUp(id uint64) {
-	g.recorder.StreamUp(id)
+func (g greeter) StreamUp(id uint64, protocol string) {
+	g.recorder.StreamUp(id, protocol)
 	for i := range 10 {
 		g.send(id, fmt.Appendf(nil, "greeting %d", i))
 	}
@@ -415,8 +461,8 @@ func TestWhoIsRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			one, two := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.2")
-			l := Config{ID: "lb2", Peer: "lb1", Local: two, Remote: one, TLS: as(dir, "lb2", "lb1")}
-			d := Config{ID: "lb1", Peer: "lb2", Local: one, Remote: two, TLS: tt.dialler()}
+			l := Config{ID: "lb2", Peer: "lb1", Local: two, Remote: one, Protocols: spoken, TLS: as(dir, "lb2", "lb1")}
+			d := Config{ID: "lb1", Peer: "lb2", Local: one, Remote: two, Protocols: spoken, TLS: tt.dialler()}
 			if tt.dialFrom != "" {
 				d.Local = netip.MustParseAddrPort(tt.dialFrom + ":1")
 			}
@@ -435,8 +481,8 @@ func TestWhoIsRefused(t *testing.T) {
 func TestAListenerThatIsNotThePeerIsRefused(t *testing.T) {
 	dir := certificates(t, "lb1", "lb2", "lb3")
 	one, two := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.2")
-	listener := start(t, Config{ID: "lb3", Peer: "lb1", Local: two, Remote: one, TLS: identity(t, dir, "lb3").Peer("lb1")})
-	dialler := start(t, Config{ID: "lb1", Peer: "lb2", Local: one, Remote: two, TLS: identity(t, dir, "lb1").Peer("lb2")})
+	listener := start(t, Config{ID: "lb3", Peer: "lb1", Local: two, Remote: one, Protocols: spoken, TLS: identity(t, dir, "lb3").Peer("lb1")})
+	dialler := start(t, Config{ID: "lb1", Peer: "lb2", Local: one, Remote: two, Protocols: spoken, TLS: identity(t, dir, "lb1").Peer("lb2")})
 	dialler.log.wait(t, "lb3")
 	if listener.has("up") || dialler.has("up") {
 		t.Errorf("a stream came up: listener %s; dialler %s", listener, dialler)
@@ -450,7 +496,7 @@ type counter struct {
 	done chan struct{}
 }
 
-func (c *counter) StreamUp(uint64)           { close(c.up) }
+func (c *counter) StreamUp(uint64, string)   { close(c.up) }
 func (c *counter) StreamDown(uint64, string) {}
 func (c *counter) StreamFrame(_ uint64, p []byte) {
 	if c.left -= len(p); c.left == 0 {
