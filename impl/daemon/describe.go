@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"time"
 
+	"baton/impl/bfd"
 	"baton/impl/daemon/control"
 	"baton/impl/daemon/transport"
+	"baton/impl/node"
 )
 
 // describe adds to a status what is known outside of the loop.
@@ -13,6 +15,7 @@ func (d *daemon) describe(s *control.Status) {
 	now := time.Now()
 	s.Stream = streamStatus(d.transport.Status(), now)
 	s.Alarms = append(s.Alarms, streamAlarms(s.Stream)...)
+	s.Alarms = append(s.Alarms, authAlarms(s.Paths)...)
 	d.conflicts.describe(s, now)
 }
 
@@ -36,4 +39,22 @@ func streamAlarms(s control.Stream) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("no sync stream after %d attempts: %s: %s", s.Failures, s.Cause, s.Why)}
+}
+
+// authDrops are the reasons for which packets of a peer with another secret are dropped.
+var authDrops = []bfd.Drop{bfd.DropAuthUnexpected, bfd.DropAuthMissing, bfd.DropAuthKeyID, bfd.DropAuthDigest}
+
+// authAlarms tells of paths that are not Up while packets are refused for what they
+// authenticate with.
+func authAlarms(paths []node.PathStatus) []string {
+	var alarms []string
+	for _, p := range paths {
+		for _, reason := range authDrops {
+			if n := p.Stats.Drops[reason]; n > 0 && p.State != bfd.Up.String() {
+				alarms = append(alarms, fmt.Sprintf("bfd path %s is %s, and %d packets were refused (%v): do both nodes have the same bfd.secret?",
+					p.Name, p.State, n, reason))
+			}
+		}
+	}
+	return alarms
 }

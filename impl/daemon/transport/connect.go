@@ -20,7 +20,7 @@ func (t *Transport) dialLoop(ctx context.Context) {
 	for ctx.Err() == nil {
 		t.attempt(ctx, &tries)
 		pause := tries.pause()
-		t.history.down(tries.failures, time.Now().Add(pause))
+		t.history.retries(time.Now().Add(pause))
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):

@@ -41,7 +41,7 @@ func (e End) String() string { return strings.ReplaceAll(string(e.Cause), "-", "
 type Status struct {
 	Up       bool
 	Last     End              // what ended or failed last; zero if nothing has
-	Failures int              // attempts in a row that came to nothing
+	Failures int              // streams and attempts in a row that ended before they had settled
 	Retry    time.Time        // of the next attempt; zero where the peer dials or a stream is up
 	Ends     map[Cause]uint64 // since the start
 }
@@ -50,13 +50,14 @@ type Status struct {
 type history struct {
 	mu     sync.Mutex
 	status Status
+	since  time.Time // when the last stream came up
 	lines  repeat.Filter
 }
 
-func (h *history) up() {
+func (h *history) up(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.status.Up, h.status.Retry = true, time.Time{}
+	h.status.Up, h.status.Retry, h.since = true, time.Time{}, now
 }
 
 // note takes an end, and reports whether it is to be logged.
@@ -68,21 +69,30 @@ func (h *history) note(e End, now time.Time) (news bool) {
 	}
 	h.status.Ends[e.Cause]++
 	h.status.Last = e
+	switch e.Cause {
+	case Replaced, Stopped: // nothing failed
+	case Unreachable:
+		h.status.Failures = 0 // nobody has refused anything
+	default:
+		h.status.Failures++
+	}
 	return h.lines.News(e.String(), now)
 }
 
 // lost notes that the present stream has ended.
-func (h *history) lost() {
+func (h *history) lost(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.status.Up = false
+	if h.status.Up = false; now.Sub(h.since) >= settled {
+		h.status.Failures = 0
+	}
 }
 
-// down notes that no stream is up, and when the next attempt is made.
-func (h *history) down(failures int, retry time.Time) {
+// retries notes when the next attempt is made.
+func (h *history) retries(at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.status.Up, h.status.Failures, h.status.Retry = false, failures, retry
+	h.status.Retry = at
 }
 
 // Status returns how the transport fares. It does not block.

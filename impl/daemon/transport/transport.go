@@ -198,14 +198,14 @@ func (t *Transport) start(ctx context.Context, conn *tls.Conn) *stream {
 	if ctx.Err() != nil {
 		s.close(End{Stopped, "shutting down"}) // Run has reset the stream before this one
 	}
-	t.history.up()
+	t.history.up(time.Now())
 	t.handler.StreamUp(s.id, conn.ConnectionState().NegotiatedProtocol)
 	t.streams.Go(func() { s.write() })
 	t.streams.Go(func() {
 		s.read(t.handler)
 		<-s.done
 		if t.current.CompareAndSwap(s, nil) {
-			t.history.lost()
+			t.history.lost(time.Now())
 		}
 		t.note(s.end)
 		t.handler.StreamDown(s.id, s.end.String())
