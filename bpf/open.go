@@ -176,6 +176,23 @@ func (d *Dataplane) Lease(until clock.Instant) error {
 	return nil
 }
 
+// SetMAC implements dataplane.Dataplane.
+func (d *Dataplane) SetMAC(link string, mac [6]byte) error {
+	var of *ebpf.Variable
+	switch link {
+	case d.cfg.ClientLink:
+		of = d.objs.ClientMac
+	case d.cfg.BackendLink:
+		of = d.objs.BackendMac
+	default:
+		return fmt.Errorf("bpf: set hardware address: %q is neither of the links", link)
+	}
+	if err := of.Set(mac); err != nil {
+		return fmt.Errorf("bpf: set hardware address of %s: %w", link, err)
+	}
+	return nil
+}
+
 // SetMiss implements dataplane.Dataplane.
 func (d *Dataplane) SetMiss(p dataplane.MissPolicy) error {
 	if d.control.values == nil {

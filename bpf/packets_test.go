@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 	"testing"
@@ -106,6 +107,10 @@ func do(f func(dataplane.Dataplane) error) step { return step{do: f} }
 
 func onMiss(p dataplane.MissPolicy) step {
 	return do(func(d dataplane.Dataplane) error { return d.SetMiss(p) })
+}
+
+func setMAC(link string, mac net.HardwareAddr) step {
+	return do(func(d dataplane.Dataplane) error { return d.SetMAC(link, [6]byte(mac)) })
 }
 
 func leaseUntil(at clock.Instant) step {

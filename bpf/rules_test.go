@@ -2,7 +2,9 @@ package bpf
 
 import (
 	"fmt"
+	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"baton/impl/dataplane"
@@ -304,6 +306,10 @@ func leaseTests() []packetTest {
 	question := step{link: "client0", frame: arpFrame(1, clientAddr, vipAddr), want: "arp-reply 198.18.0.100 is-at 02:00:00:00:00:01"}
 	snatQuestion := step{link: "backend0", frame: arpFrame(1, backendAddr, snatAddr), want: "arp-reply 198.18.1.100 is-at 02:00:00:00:01:01"}
 	refused := func(s step) step { s.want = "drop no-lease"; return s }
+	at := func(s step, mac net.HardwareAddr) step {
+		s.want = s.want[:strings.LastIndexByte(s.want, ' ')+1] + mac.String()
+		return s
+	}
 	return []packetTest{{
 		rule: "it holds until just before its expiry",
 		steps: []step{leaseUntil(origin.Add(100)), later(99, in(o, syn, forwarded(r.Reverse()))),
@@ -323,6 +329,10 @@ func leaseTests() []packetTest {
 	}, {
 		rule:  "a lease in the past forbids at once",
 		steps: []step{leaseUntil(origin.Add(100)), question, leaseUntil(origin.Add(-1)), refused(question)},
+	}, {
+		rule: "it is answered with the hardware address that the link has by then",
+		steps: []step{question, setMAC("client0", backendMAC), at(question, backendMAC), snatQuestion, setMAC("client0", clientMAC), question,
+			setMAC("backend0", clientMAC), at(snatQuestion, clientMAC), question, setMAC("backend0", backendMAC), snatQuestion},
 	}, {
 		rule:  "an ARP probe, whose sender has no address yet, is answered",
 		steps: []step{{link: "client0", frame: arpFrame(1, "0.0.0.0", vipAddr), want: question.want}},

@@ -14,12 +14,14 @@
 
 const volatile __u32 client_ifindex;
 const volatile __u32 backend_ifindex;
-const volatile __u8 client_mac[6];
-const volatile __u8 backend_mac[6];
 const volatile __u16 snat_first; /* host byte order */
 const volatile __u32 snat_count;
 const volatile __u64 snat_seed;
 const volatile bool fake_clock; /* tests set the time */
+
+/* Not constant: a link may get another hardware address. */
+volatile __u8 client_mac[6];
+volatile __u8 backend_mac[6];
 
 /* The connection table: original tuple to flow. A plain hash: an LRU map would
  * evict one direction of a flow without the other. Preallocated, here and in

@@ -3,18 +3,21 @@ package daemon
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
 
 	"baton/impl/daemon/control"
+	"baton/impl/daemon/garp"
 	"baton/impl/daemon/internal/netlab"
 )
 
 // TestALinkThatChanges: what a link becomes reaches the parts that depend on it. The
-// announcements of a MASTER carry the hardware address that the link has now, and a link
-// that was down gets its neighbour entries back at once and not with the next round.
+// announcements and ARP answers of a MASTER carry the hardware address that the link has
+// now, those who know the old one hear of it at once, and a link that was down gets its neighbour entries back at once and not with the next round.
 func TestALinkThatChanges(t *testing.T) {
 	p := newPair(t)
 	lb1, lb2 := p.nodes[0], p.nodes[1]
@@ -36,7 +39,9 @@ func TestALinkThatChanges(t *testing.T) {
 	}
 	listener := onNetworkOf(t, lb2)
 	onLink("client0", func(l netlink.Link) error { return netlink.LinkSetHardwareAddr(l, mac) })
-	listener.awaitAnnouncement(t, vip.As4(), mac)
+	listener.await(t, arpRequest, vip, mac)
+	listener.ask(t, vip)
+	listener.await(t, arpReply, vip, mac)
 
 	// Rounds are five seconds apart: without one at each flap three flaps take more than ten.
 	const flaps, limit = 3, 8 * time.Second
@@ -69,18 +74,31 @@ func TestALinkThatChanges(t *testing.T) {
 	lb1.waitStatus(t, "answering", func(control.Status) bool { return true })
 }
 
-// awaitAnnouncement reads until a VIP is announced for a hardware address.
-func (s *squatter) awaitAnnouncement(t *testing.T, vip [4]byte, mac net.HardwareAddr) {
+// Operations of ARP (RFC 826).
+const arpRequest, arpReply = 1, 2
+
+// ask asks who has a VIP.
+func (s *squatter) ask(t *testing.T, vip netip.Addr) {
 	t.Helper()
-	if err := s.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	frame := garp.Frame(s.mac, vip)
+	copy(frame[28:], []byte{198, 18, 0, 99}) // its own address in the place of the VIP's
+	if _, err := s.conn.WriteTo(frame, &packet.Addr{HardwareAddr: net.HardwareAddr{255, 255, 255, 255, 255, 255}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await reads until somebody says by an operation that a VIP is at a hardware address.
+func (s *squatter) await(t *testing.T, operation byte, vip netip.Addr, mac net.HardwareAddr) {
+	t.Helper()
+	if err := s.conn.SetReadDeadline(time.Now().Add(patience / 4)); err != nil {
 		t.Fatal(err)
 	}
 	for buf := make([]byte, 128); ; {
 		read, _, err := s.conn.ReadFrom(buf)
 		if err != nil {
-			t.Fatalf("%v is not announced for %v within %v: %v", vip, mac, patience, err)
+			t.Fatalf("nobody says by operation %d that %v is at %v: %v", operation, vip, mac, err)
 		}
-		if f := buf[:read]; read >= 42 && [4]byte(f[28:32]) == vip && [4]byte(f[38:42]) == vip && net.HardwareAddr(f[22:28]).String() == mac.String() {
+		if f := buf[:read]; read >= 42 && f[21] == operation && [4]byte(f[28:32]) == vip.As4() && net.HardwareAddr(f[22:28]).String() == mac.String() {
 			return
 		}
 	}

@@ -89,6 +89,7 @@ func (m *memory) add(e flow.Event) {
 	}
 }
 
+func (m *memory) SetMAC(string, [6]byte) error          { return nil }
 func (m *memory) SetMiss(dataplane.MissPolicy) error    { return nil }
 func (m *memory) SetServices([]dataplane.Service) error { return nil }
 func (m *memory) Close() error                          { close(m.closed); return nil }

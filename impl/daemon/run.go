@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"sync"
@@ -89,13 +90,31 @@ func (d *daemon) runLoop() error {
 	return <-ended
 }
 
+// setMAC has the dataplane and the announcer use the hardware address that a link has
+// now. Who talks to the old one is told at once. It runs on the loop.
+func (d *daemon) setMAC(link string, mac net.HardwareAddr) {
+	if len(mac) != 6 {
+		return // the link is being removed
+	}
+	if err := d.loop.dp.SetMAC(link, [6]byte(mac)); err != nil {
+		d.log.Error("ARP is answered with the old hardware address", "link", link, "error", err)
+	}
+	if changed := d.garp.SetMAC(link, mac); !changed || !d.loop.mayForward() {
+		return
+	}
+	if err := d.garp.Send(); err != nil {
+		d.log.Warn("gratuitous ARP not sent for a new hardware address", "link", link, "error", err)
+	}
+}
+
 // watchLinks reports the carrier of the service links to the core, their hardware
-// addresses to the announcer, and links that have come back to the neighbour keeper.
+// addresses to who answers ARP with them, and links that have come back to the neighbour
+// keeper.
 func (d *daemon) watchLinks(ctx context.Context) {
 	links := []string{d.cfg.Links.Client, d.cfg.Links.Backend}
 	linkmon.Watch(ctx, links, d.log, func(s linkmon.State) {
 		d.loop.inbox.call(func() {
-			d.garp.SetMAC(s.Name, s.MAC)
+			d.setMAC(s.Name, s.MAC)
 			d.loop.step(node.Link{Name: s.Name, Up: s.Up})
 		})
 		if s.Up {

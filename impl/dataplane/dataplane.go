@@ -188,6 +188,9 @@ type Dataplane interface {
 	// Lease allows forwarding until the given instant of CLOCK_BOOTTIME; an
 	// instant in the past forbids it at once.
 	Lease(until clock.Instant) error
+	// SetMAC tells that a link has another hardware address: ARP is answered with it
+	// from here on.
+	SetMAC(link string, mac [6]byte) error
 	// SetMiss chooses what a mid-flow segment without an entry meets.
 	SetMiss(MissPolicy) error
 	// SetServices replaces the services. Entries of a service that was unknown

@@ -26,6 +26,7 @@ type link struct {
 	name   string
 	fd     int
 	to     unix.SockaddrLinklayer
+	mac    net.HardwareAddr // that the frames carry
 	vips   []netip.Addr
 	frames [][]byte
 }
@@ -73,19 +74,21 @@ func openLink(name string) (*link, error) {
 
 // prepare builds the frames of a link for its hardware address.
 func (l *link) prepare(mac net.HardwareAddr) {
-	l.frames = l.frames[:0]
+	l.mac, l.frames = slices.Clone(mac), l.frames[:0]
 	for _, vip := range l.vips {
 		l.frames = append(l.frames, Frame(mac, vip))
 	}
 }
 
-// SetMAC takes note that a link's hardware address has changed.
-func (s *Sender) SetMAC(name string, mac net.HardwareAddr) {
+// SetMAC takes note of a link's hardware address, and reports whether it is another.
+func (s *Sender) SetMAC(name string, mac net.HardwareAddr) (changed bool) {
 	for _, l := range s.links {
-		if l.name == name && len(mac) == macLen {
+		if l.name == name && !slices.Equal(l.mac, mac) {
 			l.prepare(mac)
+			changed = true
 		}
 	}
+	return changed
 }
 
 // send announces the i-th VIP of a link.

@@ -151,9 +151,15 @@ func TestAnnouncementsFollowTheLink(t *testing.T) {
 	var sender *Sender
 	netlab.In(t, node, func() (err error) { sender, err = Open(vips); return err })
 	defer sender.Close()
-	sender.SetMAC("client0", mac)
-	sender.SetMAC("backend0", net.HardwareAddr{2, 0, 0, 0, 0, 9})
-	sender.SetMAC("client0", nil) // a link without one, as while it is being removed
+	for _, c := range []struct {
+		link    string
+		mac     net.HardwareAddr
+		changed bool
+	}{{"client0", mac, true}, {"client0", mac, false}, {"backend0", net.HardwareAddr{2, 0, 0, 0, 0, 9}, false}} {
+		if got := sender.SetMAC(c.link, c.mac); got != c.changed {
+			t.Errorf("%v on %s: changed %v, want %v", c.mac, c.link, got, c.changed)
+		}
+	}
 	if err := sender.Send(); err != nil {
 		t.Fatal(err)
 	}

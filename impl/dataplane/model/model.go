@@ -6,6 +6,8 @@
 package model
 
 import (
+	"fmt"
+
 	"baton/impl/clock"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
@@ -85,6 +87,19 @@ func (d *Dataplane) Advance(now clock.Instant) { d.now = now }
 // Lease implements dataplane.Dataplane.
 func (d *Dataplane) Lease(until clock.Instant) error {
 	d.lease = until
+	return nil
+}
+
+// SetMAC implements dataplane.Dataplane.
+func (d *Dataplane) SetMAC(link string, mac [6]byte) error {
+	switch link {
+	case d.cfg.ClientLink:
+		d.host.ClientMAC = mac
+	case d.cfg.BackendLink:
+		d.host.BackendMAC = mac
+	default:
+		return fmt.Errorf("model: set hardware address: %q is neither of the links", link)
+	}
 	return nil
 }
 
