@@ -36,11 +36,11 @@ func (p *Pair) Close(ctx context.Context) []trace.Leak {
 		note(err)
 	}
 	p.mu.Lock()
-	cuts := p.cuts
-	p.cuts = nil
+	filters := p.filters
+	p.cuts, p.filters = nil, nil
 	p.mu.Unlock()
-	for _, cut := range cuts {
-		note(cut.remove())
+	for _, f := range filters { // in any order: each is closed
+		note(f.close())
 	}
 	for _, err := range p.removeLinks() {
 		note(err)

@@ -12,60 +12,89 @@ import (
 	"baton/scenarios/lab"
 )
 
-// rule drops what one host sends to another on one link.
+// rule drops what one host sends to another on one link, or a share of it.
 type rule struct {
 	lab.Rule
-	*dropper
-	where   *Host
-	ifindex int
-	hook    ebpf.AttachType
+	share float64 // 0: all of it, by a cut
+	at    *filter
+	key   filterKey
 }
 
-func (r *rule) same(other *rule) bool { return r.Rule == other.Rule }
-
-func (r *rule) remove() error {
-	if err := r.close(); err != nil {
-		return fmt.Errorf("netns: heal %s: %w", r, err)
+// slot is the place of the rule among those of its sender.
+func (r *rule) slot() slot {
+	s := slotCut
+	if r.share > 0 {
+		s = slotLose
 	}
-	return nil
+	if r.Only == lab.BFD {
+		s++
+	}
+	return s
 }
+
+func (r *rule) entry(seed uint64) filterEntry {
+	e := filterEntry{Share: all, State: seed}
+	if r.share > 0 {
+		e.Share = uint64(r.share * all)
+	}
+	if r.Only == lab.BFD {
+		e.OnlyBFD = 1
+	}
+	return e
+}
+
+func (r *rule) dropped() (uint64, error) { return r.at.dropped(r.key) }
 
 // Cut drops what the selector names, at the edge of each receiver. The receipt is what
 // was dropped of each direction: the harness sends a frame of its own over it, so that a
 // cut proves itself whether or not anything else is sent. Where a link is down and no frame
 // can cross, it is that the program is attached. What is cut already stays cut.
 func (p *Pair) Cut(ctx context.Context, on lab.Selector) (receipt string, err error) {
-	rules, err := p.topo.Selected(on)
+	return p.drop(ctx, on, 0, 0, p.prove)
+}
+
+// Lose drops a share of what the selector names, at random by the seed. The receipt is
+// that the programs are attached: a frame proves nothing where some pass. It replaces
+// an earlier share of the same.
+func (p *Pair) Lose(ctx context.Context, on lab.Selector, share float64, seed uint64) (receipt string, err error) {
+	return p.drop(ctx, on, share, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
+		return fmt.Sprintf("%s: loses %g", r, share), r.at.attached()
+	})
+}
+
+func (p *Pair) drop(ctx context.Context, on lab.Selector, share float64, seed uint64,
+	prove func(context.Context, *rule, uint64) (string, error)) (receipt string, err error) {
+	selected, err := p.topo.Selected(on)
 	if err != nil {
-		return "", fmt.Errorf("netns: cut %w", err)
+		return "", fmt.Errorf("netns: %w", err)
 	}
-	base := map[*rule]uint64{}
-	var cut []*rule
-	for _, selected := range rules {
-		r, err := p.attach(&rule{Rule: selected})
+	base := make([]uint64, len(selected))
+	rules := make([]*rule, len(selected))
+	for i, s := range selected {
+		r, err := p.impose(&rule{Rule: s, share: share}, seed+uint64(i))
 		if err != nil {
-			return "", noReceipt("cut %s: %w", selected, err)
+			return "", noReceipt("%s: %w", s, err)
 		}
-		if base[r], err = r.dropped(); err != nil {
-			return "", noReceipt("cut %s: %w", r, err)
+		if base[i], err = r.dropped(); err != nil {
+			return "", noReceipt("%s: %w", s, err)
 		}
-		cut = append(cut, r)
+		rules[i] = r
 	}
-	seen := make([]string, len(cut))
-	for i, r := range cut {
-		if seen[i], err = p.prove(ctx, r, base[r]); err != nil {
-			return "", noReceipt("cut: %w", err)
+	seen := make([]string, len(rules))
+	for i, r := range rules {
+		if seen[i], err = prove(ctx, r, base[i]); err != nil {
+			return "", noReceipt("%w", err)
 		}
 	}
 	return strings.Join(seen, ", "), nil
 }
 
-// Heal undoes cuts: those that cut describes, or all of them if it is nil. The
-// receipt says how many frames each had dropped.
-func (p *Pair) Heal(cut *lab.Selector) (receipt string, err error) {
+// Heal undoes cuts and losses: those that the selector covers, or all of them if it is
+// nil. The receipt says how many frames each had dropped.
+func (p *Pair) Heal(on *lab.Selector) (receipt string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	wanted, err := p.severed(cut)
+	wanted, err := p.severed(on)
 	if err != nil {
 		return "", err
 	}
@@ -76,7 +105,7 @@ func (p *Pair) Heal(cut *lab.Selector) (receipt string, err error) {
 	var errs []error
 	for _, r := range wanted {
 		n, err := r.dropped()
-		errs = append(errs, err, r.remove())
+		errs = append(errs, err, r.at.unset(r.key))
 		seen = append(seen, fmt.Sprintf("%s healed: %d had been dropped", r, n))
 	}
 	p.cuts = slices.DeleteFunc(p.cuts, func(r *rule) bool { return slices.Contains(wanted, r) })
@@ -86,7 +115,8 @@ func (p *Pair) Heal(cut *lab.Selector) (receipt string, err error) {
 	return strings.Join(seen, ", "), nil
 }
 
-// Severed lists the directions that are cut, of those that are selected or of all.
+// Severed lists the directions that are cut or lossy, of those that the selector covers
+// or of all.
 func (p *Pair) Severed(on *lab.Selector) ([]lab.Rule, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -106,38 +136,72 @@ func (p *Pair) severed(on *lab.Selector) ([]*rule, error) {
 	if err != nil {
 		return nil, fmt.Errorf("netns: %w", err)
 	}
-	return slices.DeleteFunc(slices.Clone(p.cuts), func(r *rule) bool { return !slices.Contains(selected, r.Rule) }), nil
+	return slices.DeleteFunc(slices.Clone(p.cuts), func(r *rule) bool { return !lab.Covers(selected, r.Rule) }), nil
 }
 
-// attach makes a rule hold and returns it, or the one that already does the same.
-func (p *Pair) attach(r *rule) (*rule, error) {
+// impose makes a rule hold and returns it, or the one that already does the same.
+func (p *Pair) impose(r *rule, seed uint64) (_ *rule, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if i := slices.IndexFunc(p.cuts, r.same); i >= 0 {
-		return p.cuts[i], nil
+	if r.at, err = p.filterOf(r.Rule); err != nil {
+		return nil, err
 	}
 	sender, _ := p.byName[r.From].Interface(r.Link)
+	r.key = keyOf(sender.MAC, r.slot())
+	i := slices.IndexFunc(p.cuts, func(o *rule) bool { return o.Rule == r.Rule && o.slot() == r.slot() })
+	if i >= 0 && p.cuts[i].share == r.share {
+		return p.cuts[i], nil
+	}
+	if err := r.at.set(r.key, r.entry(seed)); err != nil {
+		return nil, err
+	}
+	if i >= 0 {
+		p.cuts[i] = r
+	} else {
+		p.cuts = append(p.cuts, r)
+	}
+	return r, nil
+}
+
+// Prepare attaches the filters of a selector, so that what is done to it later takes
+// hold at once.
+func (p *Pair) Prepare(on lab.Selector) error {
+	rules, err := p.topo.Selected(on)
+	if err != nil {
+		return fmt.Errorf("netns: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range rules {
+		if _, err := p.filterOf(r); err != nil {
+			return fmt.Errorf("netns: prepare %s: %w", r, err)
+		}
+	}
+	return nil
+}
+
+// filterOf returns the filter at the edge of a rule's receiver. On a switch that is the
+// port that faces the receiver, which drops what leaves by it, so that the receiver's own
+// programs are untouched. The cable has no such place.
+func (p *Pair) filterOf(r lab.Rule) (*filter, error) {
 	receiver, _ := p.byName[r.To].Interface(r.Link)
-	// On a switch the port that faces the receiver drops what leaves by it, so that
-	// the receiver's own programs are untouched. The cable has no such place.
-	where, ifindex, hook := p.byName[r.Link], receiver.PortIndex, ebpf.AttachTCXEgress
+	at := place{p.byName[r.Link], receiver.PortIndex, ebpf.AttachTCXEgress}
 	if r.Link == lab.Sync {
-		where, hook = p.byName[r.To], ebpf.AttachTCXIngress
-		link, err := where.links.LinkByName(SyncSide)
+		at.host, at.hook = p.byName[r.To], ebpf.AttachTCXIngress
+		link, err := at.host.links.LinkByName(SyncSide)
 		if err != nil {
 			return nil, fmt.Errorf("find %s/%s: %w", r.To, SyncSide, err)
 		}
-		ifindex = link.Attrs().Index
+		at.ifindex = link.Attrs().Index
 	}
-	r.where, r.ifindex, r.hook = where, ifindex, hook
-	err := where.Do(func() (err error) {
-		r.dropper, err = attachDropper(ifindex, hook, sender.MAC)
-		return err
-	})
+	if f := p.filters[at]; f != nil {
+		return f, nil
+	}
+	f, err := attachFilter(at)
 	if err != nil {
 		return nil, err
 	}
-	p.cuts = append(p.cuts, r)
-	p.programs = append(p.programs, r.id)
-	return r, nil
+	p.filters[at] = f
+	p.programs = append(p.programs, f.id)
+	return f, nil
 }

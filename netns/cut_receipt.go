@@ -7,7 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cilium/ebpf/link"
+	"baton/scenarios/lab"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -26,7 +27,7 @@ func (p *Pair) prove(ctx context.Context, r *rule, base uint64) (string, error) 
 		return "", err
 	}
 	if !carries {
-		if err := r.attached(); err != nil {
+		if err := r.at.attached(); err != nil {
 			return "", fmt.Errorf("%s: %w", r, err)
 		}
 		return fmt.Sprintf("%s: the link is down, the program is attached", r), nil
@@ -61,6 +62,39 @@ func (p *Pair) carries(r *rule) (bool, error) {
 	return true, nil
 }
 
+// trial is a frame that nobody but a filter takes: of an experiment, or where only BFD is
+// filtered an empty BFD packet, which every receiver discards (RFC 5880 6.8.6). Its IP
+// header is whole, since a bridge may look at that.
+func trial(from, to Interface, only string) []byte {
+	frame := slices.Concat(to.MAC, from.MAC, make([]byte, 48))
+	binary.BigEndian.PutUint16(frame[ethType:], etherExperiment)
+	if only != lab.BFD {
+		return frame
+	}
+	binary.BigEndian.PutUint16(frame[ethType:], etherIPv4)
+	ip := frame[ethLen : ethLen+20]
+	ip[0], ip[8], ip[9] = ipv4NoOpts, 255, protocolUDP
+	binary.BigEndian.PutUint16(ip[2:], udpEnd-ethLen)
+	copy(ip[12:], from.Addr.Addr().AsSlice())
+	copy(ip[16:], to.Addr.Addr().AsSlice())
+	binary.BigEndian.PutUint16(ip[10:], checksum(ip))
+	binary.BigEndian.PutUint16(frame[udpDestPort:], bfdPort)
+	binary.BigEndian.PutUint16(frame[udpDestPort+2:], udpEnd-ethLen-20)
+	return frame[:udpEnd]
+}
+
+// checksum is the Internet checksum (RFC 1071).
+func checksum(b []byte) uint16 {
+	var sum uint32
+	for i := 0; i < len(b); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return ^uint16(sum)
+}
+
 // try sends one frame from the rule's sender to its receiver.
 func (p *Pair) try(r *rule) error {
 	sender := p.byName[r.From]
@@ -70,7 +104,7 @@ func (p *Pair) try(r *rule) error {
 	if err != nil {
 		return err
 	}
-	frame := slices.Concat(to.MAC, from.MAC, binary.BigEndian.AppendUint16(nil, etherExperiment), make([]byte, 46))
+	frame := trial(from, to, r.Only)
 	return sender.Do(func() error {
 		socket, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
@@ -78,21 +112,5 @@ func (p *Pair) try(r *rule) error {
 		}
 		defer unix.Close(socket)
 		return unix.Sendto(socket, frame, 0, &unix.SockaddrLinklayer{Ifindex: device.Attrs().Index})
-	})
-}
-
-// attached says why a rule's program is not at its place, nil if it is.
-func (r *rule) attached() error {
-	return r.where.Do(func() error {
-		there, err := link.QueryPrograms(link.QueryOptions{Target: r.ifindex, Attach: r.hook})
-		if err != nil {
-			return err
-		}
-		for _, program := range there.Programs {
-			if uint32(program.ID) == r.id {
-				return nil
-			}
-		}
-		return fmt.Errorf("program %d is not among the %d attached", r.id, len(there.Programs))
 	})
 }

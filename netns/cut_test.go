@@ -1,8 +1,10 @@
 package netns_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"regexp"
 	"strconv"
 	"time"
@@ -192,6 +194,32 @@ var _ = Describe("cut and heal", func() {
 		Expect(pair.Heal(&cut)).To(Equal("client1>lb1 on clients healed: 5 had been dropped"))
 	})
 
+	It("of the heartbeat drops BFD packets alone, and proves itself where none is sent", func() {
+		bfd := lab.Selector{From: "lb1", To: "lb2", Only: lab.BFD, Via: lab.Clients}
+		began := time.Now()
+		Expect(pair.Cut(within(), bfd)).To(Equal("bfd lb1>lb2 on clients: 1 dropped"))
+		Expect(time.Since(began)).To(BeNumerically("<", 200*time.Millisecond))
+		Expect(passes(box1, box2, "198.18.0.2")).To(BeTrue(), "other packets pass")
+		Expect(shower(lb1, lb2, 100, 3784)).To(Succeed())
+		whole := lab.Selector{From: "lb1", To: "lb2", Via: lab.Clients}
+		Expect(pair.Heal(&whole)).To(Equal("bfd lb1>lb2 on clients healed: 101 had been dropped"), "a heal of everything covers it")
+	})
+
+	It("loses the share that is asked for, and another under another seed", func() {
+		const frames = 100_000
+		on := lab.Selector{From: "lb1", To: "lb2", Via: lab.Clients}
+		counts := map[int]bool{}
+		for _, seed := range []uint64{1, 2} {
+			Expect(pair.Lose(within(), on, 0.05, seed)).To(Equal("lb1>lb2 on clients: loses 0.05"))
+			Expect(shower(lb1, lb2, frames, 9)).To(Succeed())
+			receipt, err := pair.Heal(&on)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(drops(receipt)).To(BeNumerically("~", frames*5/100, frames*5/1000))
+			counts[drops(receipt)] = true
+		}
+		Expect(counts).To(HaveLen(2))
+	})
+
 	It("is proven by its program where a link is down, and no frame can cross", func() {
 		device, err := lb2.Netlink().LinkByName(netns.ClientSide)
 		Expect(err).NotTo(HaveOccurred())
@@ -261,4 +289,23 @@ func countIngress(h *netns.Host, name string) func() uint64 {
 		Expect(counter.Lookup(uint32(0), &n)).To(Succeed())
 		return n
 	}
+}
+
+// shower sends UDP datagrams to a port of another node, as fast as its socket takes them.
+func shower(from, to *netns.Host, count int, port uint16) error {
+	there, _ := to.Interface(lab.Clients)
+	var conn *net.UDPConn
+	if err := from.Do(func() (err error) {
+		conn, err = net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(there.Addr.Addr(), port)))
+		return err
+	}); err != nil {
+		return err
+	}
+	defer conn.Close()
+	for range count {
+		if _, err := conn.Write([]byte("x")); err != nil && !errors.Is(err, unix.ECONNREFUSED) {
+			return err
+		}
+	}
+	return nil
 }

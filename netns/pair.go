@@ -33,7 +33,9 @@ type Pair struct {
 
 	mu   sync.Mutex
 	cuts []*rule
-	// programs are the ids of the drop programs that cuts ever loaded.
+	// filters are those that are attached.
+	filters map[place]*filter
+	// programs are the ids of those that were ever loaded.
 	programs []uint32
 }
 
@@ -48,7 +50,7 @@ func NewPair(topo lab.Topo) (*Pair, error) {
 			return nil, fmt.Errorf("netns: build pair: %d %s, want 1 to %d", n, what, lab.MaxHosts)
 		}
 	}
-	p := &Pair{topo: topo, byName: map[string]*Host{}}
+	p := &Pair{topo: topo, byName: map[string]*Host{}, filters: map[place]*filter{}}
 	if err := p.build(layout(topo)); err != nil {
 		for _, leak := range p.Close(context.Background()) {
 			err = errors.Join(err, errors.New(leak.What))

@@ -63,9 +63,7 @@ func probePair() (err error) {
 			err = errors.Join(err, fmt.Errorf("teardown: %s", leak.What))
 		}
 	}()
-	nodes := lab.Nodes()
-	rule := &rule{Rule: lab.Rule{Link: lab.Sync, From: nodes[0], To: nodes[1]}}
-	if _, err := p.attach(rule); err != nil {
+	if err := p.Prepare(lab.Between(lab.Sync)); err != nil {
 		return fmt.Errorf("tcx programs: %w: use Linux 6.6 or later with CONFIG_BPF_SYSCALL and CONFIG_NET_XGRESS", err)
 	}
 	return nil

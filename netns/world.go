@@ -30,6 +30,8 @@ type WorldConfig struct {
 	Baton string
 	// Subject is what the nodes are; nil is the reference node.
 	Subject subject.Subject
+	// Seed decides what is left to chance: which packets a lossy link loses.
+	Seed uint64
 	// AllowUnsafe allows the nodes settings that bring historical bugs back.
 	AllowUnsafe bool
 	// EvidenceLimit is how many bytes of evidence the run may leave, 0 if none is
@@ -112,6 +114,9 @@ func (w *World) Up(ctx context.Context) error {
 		return err
 	}
 	w.pair = pair
+	if err := w.prepare(); err != nil {
+		return err
+	}
 	w.watchdog = StartWatchdog(w.plan.Tolerate/2, func(at clock.Instant, s trace.Stall) {
 		w.record(trace.Event{At: at, Kind: trace.KindStall, Stall: &s})
 	})

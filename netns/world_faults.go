@@ -31,6 +31,7 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Handover: onMachine((*World).handover, nil),
 	fault.Cut:      (*World).cut,
 	fault.Heal:     (*World).heal,
+	fault.Lose:     (*World).lose,
 }
 
 // Do implements scenarios.World.
@@ -70,12 +71,34 @@ func toProcess(do func(*Pair, context.Context, *Process) (string, error)) deed {
 }
 
 func (w *World) cut(ctx context.Context, f plan.Fault) error {
+	return w.impose(ctx, f, func(ctx context.Context) (string, error) { return w.pair.Cut(ctx, *f.On) })
+}
+
+// prepare attaches the filters that the plan's faults will need.
+func (w *World) prepare() error {
+	for _, s := range w.plan.Steps {
+		if s.Fault != nil && s.Fault.On != nil && s.Guard.In(plan.Netns) {
+			if err := w.pair.Prepare(*s.Fault.On); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lose draws from the seed of the run and the number of the fault.
+func (w *World) lose(ctx context.Context, f plan.Fault) error {
+	return w.impose(ctx, f, func(ctx context.Context) (string, error) {
+		return w.pair.Lose(ctx, *f.On, f.Share, w.cfg.Seed<<16+uint64(w.faults.Load())<<8)
+	})
+}
+
+func (w *World) impose(ctx context.Context, f plan.Fault, do func(context.Context) (string, error)) error {
 	rules, err := w.pair.topo.Selected(*f.On)
 	if err != nil {
 		return fmt.Errorf("netns: %w", err)
 	}
-	began := trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: rules}
-	return w.begin(ctx, began, func(ctx context.Context) (string, error) { return w.pair.Cut(ctx, *f.On) })()
+	return w.begin(ctx, trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: rules}, do)()
 }
 
 func (w *World) heal(ctx context.Context, f plan.Fault) error {

@@ -30,6 +30,7 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Handover: (*World).handover,
 	fault.Cut:      (*World).cut,
 	fault.Heal:     (*World).heal,
+	fault.Lose:     (*World).lose,
 }
 
 // Do implements scenarios.World.
@@ -278,7 +279,14 @@ func (w *World) Settle(ctx context.Context) error {
 }
 
 // cut makes a cut hold. In virtual time that is its proof.
-func (w *World) cut(_ context.Context, f plan.Fault) error {
+func (w *World) cut(_ context.Context, f plan.Fault) error { return w.impose(f, "drops") }
+
+// lose makes links lose a share of what they carry.
+func (w *World) lose(_ context.Context, f plan.Fault) error {
+	return w.impose(f, fmt.Sprintf("loses %g", f.Share))
+}
+
+func (w *World) impose(f plan.Fault, does string) error {
 	rules, err := w.selected(*f.On)
 	if err != nil {
 		return err
@@ -286,11 +294,16 @@ func (w *World) cut(_ context.Context, f plan.Fault) error {
 	began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.named(rules)})
 	parts := make([]string, len(rules))
 	for i, r := range rules {
-		if !slices.ContainsFunc(w.cuts, r.same) {
+		if r.share = f.Share; r.share > 0 {
+			r.random = NewRandom(w.cfg.Seed, fmt.Sprintf("loss/%d/%s", began.ID, w.ruleName(r)))
+		}
+		if at := slices.IndexFunc(w.cuts, r.same); at < 0 {
 			w.cuts = append(w.cuts, r)
 			w.isCut[r.link] = true
+		} else if r.share > 0 {
+			w.cuts[at] = r
 		}
-		parts[i] = w.ruleName(r) + ": drops"
+		parts[i] = w.ruleName(r) + ": " + does
 	}
 	w.proven(began, strings.Join(parts, ", "), true)
 	return nil
@@ -300,11 +313,11 @@ func (w *World) cut(_ context.Context, f plan.Fault) error {
 func (w *World) heal(_ context.Context, f plan.Fault) error {
 	wanted := slices.Clone(w.cuts)
 	if f.On != nil {
-		selected, err := w.selected(*f.On)
+		selected, err := w.plan.Topo.Lab().Selected(*f.On)
 		if err != nil {
-			return err
+			return fmt.Errorf("sim: %w", err)
 		}
-		wanted = slices.DeleteFunc(wanted, func(r rule) bool { return !slices.ContainsFunc(selected, r.same) })
+		wanted = slices.DeleteFunc(wanted, func(r rule) bool { return !lab.Covers(selected, w.nameOf(r)) })
 	}
 	began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.named(wanted)})
 	receipt, ok := w.uncut(wanted)
@@ -329,13 +342,19 @@ func (w *World) uncut(wanted []rule) (string, bool) {
 	return strings.Join(parts, ", "), true
 }
 
-func (r rule) same(o rule) bool { return r.link == o.link && r.from == o.from && r.to == o.to }
+func (r rule) same(o rule) bool {
+	return r.link == o.link && r.from == o.from && r.to == o.to && r.bfd == o.bfd && (r.share > 0) == (o.share > 0)
+}
 
 func (w *World) ruleName(r rule) string { return w.nameOf(r).String() }
 
 // nameOf is the rule as package lab has it.
 func (w *World) nameOf(r rule) lab.Rule {
-	return lab.Rule{Link: linkNames[r.link], From: w.hosts[r.from].name, To: w.hosts[r.to].name}
+	named := lab.Rule{Link: linkNames[r.link], From: w.hosts[r.from].name, To: w.hosts[r.to].name}
+	if r.bfd {
+		named.Only = lab.BFD
+	}
+	return named
 }
 
 func (w *World) named(rules []rule) []lab.Rule {
@@ -354,7 +373,7 @@ func (w *World) selected(on lab.Selector) ([]rule, error) {
 	}
 	rules := make([]rule, len(resolved))
 	for i, r := range resolved {
-		rules[i] = rule{link: linkIndex(r.Link), from: w.hostIndex(r.From), to: w.hostIndex(r.To)}
+		rules[i] = rule{link: linkIndex(r.Link), from: w.hostIndex(r.From), to: w.hostIndex(r.To), bfd: r.Only == lab.BFD}
 	}
 	return rules, nil
 }

@@ -133,16 +133,21 @@ func (l *lane) cross(now clock.Instant, salt uint64, size int) crossing {
 // rule drops what one host sends to another on one link.
 type rule struct {
 	link, from, to uint8
+	bfd            bool    // BFD packets alone
+	share          float64 // of the packets, at random; 0: all of them, by a cut
+	random         *Random // of a share
 	dropped        int
 }
 
-// blocked reports whether a cut drops a frame that arrives now, and counts it.
-func (w *World) blocked(link, from, to uint8) bool {
+// blocked reports whether a cut or a loss drops a frame that arrives now, and counts it.
+func (w *World) blocked(link, from, to uint8) bool { return w.drops(link, from, to, false) }
+
+func (w *World) drops(link, from, to uint8, bfd bool) bool {
 	if !w.isCut[link] {
 		return false
 	}
 	for i := range w.cuts {
-		if r := &w.cuts[i]; r.link == link && r.from == from && r.to == to {
+		if r := &w.cuts[i]; r.link == link && r.from == from && r.to == to && (bfd || !r.bfd) && (r.share == 0 || r.random.Chance(r.share)) {
 			r.dropped++
 			return true
 		}

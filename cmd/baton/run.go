@@ -280,7 +280,7 @@ func (o *runOptions) newWorld(s scenarios.Stage) (scenarios.World, error) {
 		return nil, err
 	}
 	return netns.NewWorld(s.Plan, netns.WorldConfig{
-		Dir: s.Dir, Baton: program, Recorder: s.Recorder, AllowUnsafe: o.allowUnsafe || s.Plan.IsControl(o.world),
+		Dir: s.Dir, Baton: program, Recorder: s.Recorder, Seed: o.seed, AllowUnsafe: o.allowUnsafe || s.Plan.IsControl(o.world),
 		EvidenceLimit: s.EvidenceLimit,
 	}), nil
 }

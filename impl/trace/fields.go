@@ -185,6 +185,8 @@ func (s *scan) faultField(x *Fault, key []byte) {
 
 func (s *scan) directionField(x *Direction, key []byte) {
 	switch string(key) {
+	case "only":
+		x.Only = s.string()
 	case "link":
 		x.Link = s.string()
 	case "from":

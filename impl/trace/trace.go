@@ -183,9 +183,13 @@ type Direction struct {
 	Link string `json:"link"`
 	From string `json:"from"`
 	To   string `json:"to"`
+	// Only is the kind of packets that it concerns, "" for all.
+	Only string `json:"only,omitempty"`
 }
 
-func (d Direction) String() string { return d.From + ">" + d.To + " on " + d.Link }
+func (d Direction) String() string {
+	return strings.TrimSpace(d.Only + " " + d.From + ">" + d.To + " on " + d.Link)
+}
 
 // What is the fault in words: crash lb1.
 func (f Fault) What() string { return strings.TrimSpace(f.Verb + " " + f.Target) }

@@ -30,6 +30,8 @@ type Verb struct {
 	To     State
 	Refuse string
 
+	// Share says that it concerns a share of what is sent.
+	Share bool
 	// All says that it concerns every link where none is named.
 	All bool
 
@@ -70,7 +72,7 @@ const (
 func (s State) String() string { return [...]string{"up", "down", "down", "frozen"}[s] }
 
 // verbs in the order of the reference.
-var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, cut, heal}
+var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, cut, lose, heal}
 
 // Verbs lists the table.
 func Verbs() []Verb { return slices.Clone(verbs) }
@@ -137,7 +139,11 @@ func (v Verb) Forms() []string {
 		}
 		return []string{v.Word + " " + what + "..."}
 	}
-	forms := []string{v.Word + " sync", v.Word + " FROM->TO [via LINK]", v.Word + " FROM<->TO [via LINK]"}
+	word := v.Word
+	if v.Share {
+		word += " SHARE"
+	}
+	forms := []string{word + " sync", word + " [bfd] FROM->TO [via LINK]", word + " [bfd] FROM<->TO [via LINK]"}
 	if v.All {
 		forms = append([]string{v.Word}, forms...)
 	}

@@ -40,6 +40,7 @@ func TestWhatAVerbLeaves(t *testing.T) {
 		{verb: Restore, resyncs: true, known: true},
 		{verb: Handover, asks: true, leavesAsIs: true, known: true},
 		{verb: Cut, known: true},
+		{verb: Lose, known: true},
 		{verb: Heal, resyncs: true, known: true},
 		{verb: "vanish"},
 	} {

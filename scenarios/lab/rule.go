@@ -48,6 +48,9 @@ func (t Topo) Resolve(s Selector) ([]Rule, error) {
 		}
 	}
 	rules := t.Rules(s.From, s.To, s.Via)
+	for i := range rules {
+		rules[i].Only = s.Only
+	}
 	if len(rules) == 0 {
 		return nil, fmt.Errorf("%s: no link joins them", s)
 	}

@@ -1,11 +1,31 @@
 package lab
 
+import (
+	"slices"
+	"strings"
+)
+
 // Selector names directions of links: what From sends to To, each a machine or a
 // group, and back if Both, on the link Via or on every link that joins them.
 type Selector struct {
 	From, To string
 	Both     bool
 	Via      string
+	Only     string // the kind of packets that it concerns, "" for all
+}
+
+// BFD is the kind of the heartbeat's packets: UDP to port 3784.
+const BFD = "bfd"
+
+// PacketKinds lists the kinds of packets that a selector can name.
+func PacketKinds() []string { return []string{BFD} }
+
+// Covers reports whether rules cover another: the same direction, of all packets or of
+// that kind.
+func Covers(rules []Rule, r Rule) bool {
+	whole := r
+	whole.Only = ""
+	return slices.Contains(rules, r) || slices.Contains(rules, whole)
 }
 
 // Between is both directions between the load balancers on one link.
@@ -31,7 +51,7 @@ func (s Selector) String() string {
 	if s.Both {
 		arrow = "<->"
 	}
-	text := s.From + arrow + s.To
+	text := strings.TrimSpace(s.Only + " " + s.From + arrow + s.To)
 	if s.Via != "" {
 		text += " via " + s.Via
 	}

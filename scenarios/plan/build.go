@@ -23,6 +23,8 @@ type builder struct {
 	// broken remembers the directives of which a line could not be understood, so
 	// that lint does not report what follows from that.
 	broken map[string]bool
+	block  *block         // that is being read, nil outside of any
+	undone []Step         // that undo others, and whose places are not known yet
 	once   map[string]Pos // where a directive that may stand once stands
 }
 
@@ -305,6 +307,7 @@ func (b *builder) tolerate(t *tolerateLine, guard Guard, at Pos) {
 
 // finish fills in what depends on several lines.
 func (b *builder) finish() {
+	b.expand()
 	for i := range b.plan.Traffic {
 		b.plan.Traffic[i].Service = b.plan.serviceFor(b.plan.Traffic[i])
 	}
@@ -339,9 +342,14 @@ func (b *builder) clock(at *timeAt) (time.Duration, bool) {
 				w.suggestion = at.Time.Text + "s"
 			}
 			b.refuse(at.Time.Pos, "", err)
+		} else if b.block != nil {
+			return b.block.at + d, true
 		} else {
 			return d, true
 		}
+	}
+	if b.block != nil && len(b.plan.Steps) == b.block.first {
+		return b.block.at, true
 	}
 	if n := len(b.plan.Steps); n > 0 {
 		return b.plan.Steps[n-1].At, true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"baton/scenarios/link"
@@ -77,9 +78,12 @@ func ChaosKeyOf(name string) (ChaosKey, bool) {
 
 // share reads a probability.
 func share(text string) (string, error) {
-	f, err := parseNumber(text)
+	f, err := parseNumber(strings.TrimSuffix(text, "%"))
 	if err != nil {
 		return "", err
+	}
+	if strings.HasSuffix(text, "%") {
+		f /= 100
 	}
 	if f > 1 {
 		return "", &wrong{message: text + " is not a share from 0 to 1"}

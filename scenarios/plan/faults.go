@@ -17,6 +17,20 @@ func (b *builder) fault(line *faultLine) *Fault {
 	} else {
 		f.On = b.selector(verb, line)
 	}
+	switch {
+	case verb.Share && line.Share == nil:
+		b.errorf(position(line.Pos), "", "%s what share? The form is: %s", line.Verb, verb.Usage())
+	case verb.Share:
+		canonical, err := share(line.Share.Text)
+		if f.Share = numeric(canonical); err == nil && f.Share == 0 {
+			err = &wrong{message: "a share of 0 is nothing"}
+		}
+		if err != nil {
+			b.refuse(line.Share.Pos, verb.Word, err)
+		}
+	case line.Share != nil:
+		b.errorf(position(line.Share.Pos), "", "unexpected %q; the form is: %s", line.Share.Text, verb.Usage())
+	}
 	return f
 }
 
@@ -66,7 +80,7 @@ func (t *target) text() string {
 	return t.From.Text + t.Arrow + t.To.Text
 }
 
-// selector reads [LINK] [FROM->TO] [via LINK], nil for all of a heal and for what is wrong.
+// selector reads [PACKETS] [LINK] [FROM->TO] [via LINK], nil for all of a heal and for what is wrong.
 func (b *builder) selector(verb fault.Verb, line *faultLine) *lab.Selector {
 	usage := mustDirective(line.Verb).usage
 	if verb.All && line.Via == nil && (len(line.Targets) == 0 || len(line.Targets) == 1 && line.Targets[0].text() == "all") {
@@ -75,8 +89,11 @@ func (b *builder) selector(verb fault.Verb, line *faultLine) *lab.Selector {
 	before := len(b.found)
 	var ends *target
 	var link *word
+	only := ""
 	for _, t := range line.Targets {
 		switch {
+		case t.To == nil && ends == nil && only == "" && slices.Contains(lab.PacketKinds(), t.From.Text):
+			only = t.From.Text
 		case t.To == nil && ends == nil:
 			link = b.second(link, t.From)
 		case t.To != nil && ends == nil:
@@ -95,9 +112,10 @@ func (b *builder) selector(verb fault.Verb, line *faultLine) *lab.Selector {
 	switch {
 	case len(b.found) > before:
 	case ends != nil:
-		return &lab.Selector{From: ends.From.Text, To: ends.To.Text, Both: ends.Arrow == "<->", Via: via}
-	case via == lab.Sync:
+		return &lab.Selector{From: ends.From.Text, To: ends.To.Text, Both: ends.Arrow == "<->", Via: via, Only: only}
+	case via == lab.Sync, via == "" && only != "":
 		between := lab.Between(via)
+		between.Only = only
 		return &between
 	case via != "":
 		b.errorf(position(line.Pos), "", "%s %s: between whom? Its form is: %s", line.Verb, via, usage)

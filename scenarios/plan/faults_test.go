@@ -1,8 +1,12 @@
 package plan
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestWhatAFaultIsDoneTo: what a verb cannot be done to is refused, with the word at fault.
@@ -24,6 +28,65 @@ func TestWhatAFaultIsDoneTo(t *testing.T) {
 		switch {
 		case want == "" && len(errs) > 0, want != "" && (len(errs) != 1 || !strings.HasSuffix(errs[0].String(), want)):
 			t.Errorf("%q: %v, want %q", line, errs, want)
+		}
+	}
+}
+
+// steps are the times and texts of a plan's steps.
+func steps(p *Plan) (list []string) {
+	for _, s := range p.Steps {
+		list = append(list, formatDuration(s.At)+" "+s.String())
+	}
+	return list
+}
+
+// TestStepsThatAreWrittenOut: for and repeat become steps, in the order of their times,
+// behind what stands at their time and is claimed of it.
+func TestStepsThatAreWrittenOut(t *testing.T) {
+	p := mustParse(t, preamble+`@1s  cut lb1<->clients for 500ms
+     expect masters == 1
+@1500ms crash backend1
+     expect rst == 0
+@2s  repeat 3 every 1s {
+     @0s    lose 5% bfd lb1->lb2 via sync for 200ms
+     @500ms cut bfd
+            expect masters == 1
+     @700ms heal
+}
+@6s  end
+`)
+	want := []string{"1s cut lb1<->clients", "1s expect masters == 1", "1500ms crash backend1", "1500ms expect rst == 0", "1500ms heal lb1<->clients"}
+	for n := 2; n < 5; n++ {
+		at := func(ms int) string {
+			return formatDuration(time.Duration(n)*time.Second + time.Duration(ms)*time.Millisecond)
+		}
+		want = append(want, at(0)+" lose 0.05 bfd lb1->lb2 via sync", at(200)+" heal bfd lb1->lb2 via sync", at(500)+" cut bfd lb1<->lb2",
+			at(500)+" expect masters == 1", at(700)+" heal")
+	}
+	want = append(want, "6s end")
+	got := steps(p)
+	if diff := cmp.Diff(want, got[len(got)-len(want):]); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestBlocksThatAreNone(t *testing.T) {
+	for lines, want := range map[string]string{
+		"@1s repeat 2 every 1s {\n@2s end":                                       "the repeat has no end: a line with }",
+		"}\n@2s end":                                                             "there is no repeat that this could end",
+		"@1s repeat 2 every 1s {\n}\n@2s end":                                    "the repeat has no steps",
+		"@1s repeat 0 every 1s {\n@0s crash lb1\n}\n@2s end":                     "repeat: 0 is not a whole number from 1 to 1000",
+		"@1s repeat 2 every 1s {\n@2s crash lb1\n}\n@9s end":                     "the step at 2s of a repeat stands behind the next begin, after 1s",
+		"@1s repeat 2 every 1s {\n@0s repeat 2 every 1s {\n@0s heal\n}\n@9s end": "a repeat within that of line 7",
+		"@1s handover lb1 for 1s\n@9s end":                                       "handover is over at once; it cannot last",
+		"@1s lose lb1->lb2\n@9s end":                                             "lose what share?",
+		"@1s lose 0% lb1->lb2\n@9s end":                                          "a share of 0 is nothing",
+		"@1s lose 105% lb1->lb2\n@9s end":                                        "is not a share from 0 to 1",
+		"@1s cut 5% lb1->lb2\n@9s end":                                           `unexpected "5%"`,
+	} {
+		_, found := Check("s.scn", []byte(preamble+lines+"\n"))
+		if errs := found.Errors(true); len(errs) == 0 || !strings.Contains(fmt.Sprint(errs), want) {
+			t.Errorf("%q: %v, want %q", lines, errs, want)
 		}
 	}
 }

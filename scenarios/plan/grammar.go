@@ -31,6 +31,7 @@ type statement struct {
 	Late     *claim        `parser:" | 'eventually' @@"`
 	End      bool          `parser:" | ( @'end'"`
 	EndClaim *claim        `parser:"     ( 'eventually'? @@ )? )"`
+	Repeat   *repeatLine   `parser:" | 'repeat' @@"`
 	Fault    *faultLine    `parser:" | @@ )"`
 }
 
@@ -177,14 +178,22 @@ type factor struct {
 type faultLine struct {
 	Pos     lexer.Position
 	Verb    string    `parser:"@Fault"`
+	Share   *quantity `parser:"@@?"`
 	Targets []*target `parser:"( @@ (',' | 'and')? )*"`
 	Via     *word     `parser:"( 'via' @@ )?"`
+	For     *quantity `parser:"( 'for' @@ )?"`
+}
+
+// repeatLine opens a block, which ends with a line of its own.
+type repeatLine struct {
+	Count *quantity `parser:"@@"`
+	Every *quantity `parser:"'every' @@ '{'"`
 }
 
 // target is a machine, a link, or a direction.
 type target struct {
 	Pos   lexer.Position
-	From  *word  `parser:"(?! 'via') @@"`
+	From  *word  `parser:"(?! 'via' | 'for') @@"`
 	Arrow string `parser:"( @Arrow"`
 	To    *word  `parser:"  @@ )?"`
 }
@@ -220,12 +229,13 @@ var directives = append([]directive{
 	{word: VerbExpect, usage: "expect CONDITION [and CONDITION]... [within DURATION | throughout DURATION]", step: true, words: claimWords},
 	{word: "eventually", usage: "end eventually CONDITION [and CONDITION]... [within DURATION]", step: true, words: claimWords},
 	{word: VerbEnd, usage: "end [eventually CONDITION [and CONDITION]... [within DURATION]]", step: true, words: append(claimWords, "eventually")},
+	{word: "repeat", usage: repeatUsage, step: true, words: []string{"every"}},
 }, faultDirectives()...)
 
 func faultDirectives() []directive {
 	var list []directive
 	for _, v := range fault.Verbs() {
-		list = append(list, directive{word: v.Word, usage: v.Usage(), step: true, words: []string{"via"}})
+		list = append(list, directive{word: v.Word, usage: v.Usage(), step: true, words: []string{"via", "for"}})
 	}
 	return list
 }

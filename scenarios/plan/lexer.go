@@ -42,7 +42,7 @@ var definition = lexer.MustStateful(lexer.Rules{
 		{Name: "Comment", Pattern: `#[^\n]*`},
 		{Name: "Guard", Pattern: `\[[^\]\n]*\]`},
 		{Name: "Number", Pattern: number},
-		{Name: "Punct", Pattern: `[@;:,()+*-]`},
+		{Name: "Punct", Pattern: `[@;:,()+*{}-]`},
 	},
 })
 

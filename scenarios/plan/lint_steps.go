@@ -174,7 +174,7 @@ func (t *timeline) wires(s Step) {
 		t.joined(s)
 		rules, _ = t.Topo.Lab().Selected(*on)
 	}
-	covered := func(r lab.Rule) bool { return s.Fault.On == nil || slices.Contains(rules, r) }
+	covered := func(r lab.Rule) bool { return s.Fault.On == nil || lab.Covers(rules, r) }
 	switch {
 	case s.Verb != fault.Heal:
 		t.cuts = append(t.cuts, rules...)

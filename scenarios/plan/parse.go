@@ -72,6 +72,10 @@ func (b *builder) line(src string, tokens []lexer.Token) {
 	for first < len(tokens) && tokens[first].Type == symbols["Guard"] {
 		first++
 	}
+	if tokens[first].Value == "}" && first+2 == len(tokens) {
+		b.close(position(tokens[first].Pos))
+		return
+	}
 	if tokens[first].Value == "@" {
 		first = min(first+2, len(tokens)-1)
 	}

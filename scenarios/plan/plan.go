@@ -140,11 +140,15 @@ type Fault struct {
 	Verb  string
 	Hosts []string      // of a verb on machines
 	On    *lab.Selector // of a verb on wires; nil with heal undoes all
+	Share float64       // of a verb on a share of what wires carry
 }
 
 // Target is what the fault is done to, as a scenario writes it.
 func (f Fault) Target() string {
-	if f.On != nil {
+	switch {
+	case f.On != nil && f.Share > 0:
+		return formatNumber(f.Share) + " " + f.On.String()
+	case f.On != nil:
 		return f.On.String()
 	}
 	return strings.Join(f.Hosts, " ")

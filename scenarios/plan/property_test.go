@@ -280,7 +280,11 @@ func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
 			f.Hosts = rapid.SampledFrom([][]string{{"lb1"}, {"lb2"}, {"lb1", "lb2"}}).Draw(t, "hosts")
 		case verb.Word != fault.Heal || rapid.Bool().Draw(t, "some"):
 			f.On = &lab.Selector{From: aName().Draw(t, "from"), To: aName().Draw(t, "to"), Both: rapid.Bool().Draw(t, "both"),
-				Via: rapid.SampledFrom(append([]string{""}, links...)).Draw(t, "via")}
+				Via:  rapid.SampledFrom(append([]string{""}, links...)).Draw(t, "via"),
+				Only: rapid.SampledFrom([]string{"", lab.BFD}).Draw(t, "only")}
+			if verb.Share {
+				f.Share = rapid.SampledFrom([]float64{0.001, 0.05, 1}).Draw(t, "share")
+			}
 		}
 		return f
 	})

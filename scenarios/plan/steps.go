@@ -24,6 +24,9 @@ func (b *builder) step(s *statement, guard Guard, text string, pos Pos) {
 	}
 	step := Step{At: at, Guard: guard, Pos: pos, Text: text}
 	switch {
+	case s.Repeat != nil:
+		b.open(s.Repeat, at, pos)
+		return
 	case s.Wait != nil:
 		step.Verb = VerbWait
 		step.Wait = b.wait(s.Wait)
@@ -41,6 +44,9 @@ func (b *builder) step(s *statement, guard Guard, text string, pos Pos) {
 	case s.Fault != nil:
 		step.Verb = s.Fault.Verb
 		step.Fault = b.fault(s.Fault)
+		if s.Fault.For != nil {
+			b.undo(s.Fault, step)
+		}
 	}
 	b.plan.Steps = append(b.plan.Steps, step)
 }

@@ -121,7 +121,7 @@ func execute(ctx context.Context, p *plan.Plan, world string) check.Verdict {
 			if world == plan.Sim {
 				return sim.NewWorld(p, sim.Config{Seed: 1, Recorder: s.Recorder, Evidence: s.EvidenceLimit > 0})
 			}
-			return netns.NewWorld(p, netns.WorldConfig{Dir: s.Dir, Baton: program(), Recorder: s.Recorder,
+			return netns.NewWorld(p, netns.WorldConfig{Dir: s.Dir, Baton: program(), Recorder: s.Recorder, Seed: 1,
 				AllowUnsafe: p.IsControl(world), EvidenceLimit: s.EvidenceLimit}), nil
 		},
 	}

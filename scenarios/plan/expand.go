@@ -1,0 +1,108 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"baton/scenarios/fault"
+)
+
+// What stands for several steps is written out when it is read: a Plan has steps alone.
+
+// maxRepeats is how often a block may be repeated.
+const maxRepeats = 1000
+
+const repeatUsage = "repeat N every DURATION {"
+
+// block is a repeat whose lines are being read. Their times count from its own.
+type block struct {
+	pos   Pos
+	at    time.Duration
+	first int // index of its first step
+	count int
+	every time.Duration
+}
+
+// open begins a block.
+func (b *builder) open(r *repeatLine, at time.Duration, pos Pos) {
+	if b.block != nil {
+		b.errorf(pos, "", "a repeat within that of line %d", b.block.pos.Line)
+		return
+	}
+	count, err := parseCount(r.Count.Text, 1, maxRepeats)
+	if err != nil {
+		b.refuse(r.Count.Pos, "repeat", err)
+	}
+	every, err := parseDuration(r.Every.Text)
+	if err != nil {
+		b.refuse(r.Every.Pos, "every", err)
+	}
+	b.block = &block{pos: pos, at: at, first: len(b.plan.Steps), count: count, every: every}
+}
+
+// close ends a block and writes its steps out.
+func (b *builder) close(pos Pos) {
+	if b.block == nil {
+		b.errorf(pos, "", "there is no repeat that this could end")
+		return
+	}
+	blk, steps := *b.block, slices.Clone(b.plan.Steps[b.block.first:])
+	b.block = nil
+	switch last := len(steps) - 1; {
+	case last < 0:
+		b.errorf(blk.pos, "", "the repeat has no steps")
+		return
+	case steps[last].At-blk.at > blk.every:
+		b.errorf(steps[last].Pos, "", "the step at %s of a repeat stands behind the next begin, after %s",
+			formatDuration(steps[last].At-blk.at), formatDuration(blk.every))
+	}
+	undone := b.undone
+	for n := 1; n < blk.count; n++ {
+		later := time.Duration(n) * blk.every
+		for _, s := range steps {
+			s.At += later
+			b.plan.Steps = append(b.plan.Steps, s)
+		}
+		for _, s := range undone {
+			if s.Pos.Line > blk.pos.Line {
+				s.At += later
+				b.undone = append(b.undone, s)
+			}
+		}
+	}
+}
+
+// undo notes the step that takes a fault back after a time.
+func (b *builder) undo(line *faultLine, step Step) {
+	verb, _ := fault.Of(line.Verb)
+	d, err := parseDuration(line.For.Text)
+	switch {
+	case err != nil:
+		b.refuse(line.For.Pos, "for", err)
+		return
+	case verb.Undo == "":
+		b.errorf(position(line.For.Pos), "", "%s is over at once; it cannot last", line.Verb)
+		return
+	}
+	back := *step.Fault
+	back.Verb, back.Share = verb.Undo, 0
+	undo := Step{At: step.At + d, Verb: verb.Undo, Fault: &back, Guard: step.Guard, Pos: step.Pos}
+	undo.Text = strings.TrimSpace(undo.String())
+	b.undone = append(b.undone, undo)
+}
+
+// expand puts the steps that undo others where their times are: behind all of the same
+// time, so that they come between no step and what is expected of it.
+func (b *builder) expand() {
+	if b.block != nil {
+		b.errorf(b.block.pos, "", "the repeat has no end: a line with }")
+	}
+	for _, undo := range b.undone {
+		i := slices.IndexFunc(b.plan.Steps, func(s Step) bool { return s.At > undo.At || s.At == undo.At && s.Verb == VerbEnd })
+		if i < 0 {
+			i = len(b.plan.Steps)
+		}
+		b.plan.Steps = slices.Insert(b.plan.Steps, i, undo)
+	}
+}

@@ -1,0 +1,54 @@
+package sim
+
+import (
+	"testing"
+
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
+	"baton/scenarios/plan"
+)
+
+// TestWhatARuleDrops: a cut drops all, one of the heartbeat the heartbeat alone, a loss its
+// share, and a heal of everything takes each of them back.
+func TestWhatARuleDrops(t *testing.T) {
+	o := settled(t)
+	const packets = 100_000
+	dropped := func(bfd bool) (n int) {
+		for range packets {
+			if o.drops(onClients, 0, 1, bfd) {
+				n++
+			}
+		}
+		return n
+	}
+	do := func(f plan.Fault) {
+		t.Helper()
+		if err := o.Do(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	on := lab.Selector{From: "lb1", To: "lb2", Via: lab.Clients}
+	heartbeat := on
+	heartbeat.Only = lab.BFD
+	for _, c := range []struct {
+		name          string
+		fault         plan.Fault
+		others, beats int
+		tolerance     int
+	}{
+		{"cut", plan.Fault{Verb: fault.Cut, On: &on}, packets, packets, 0},
+		{"cut bfd", plan.Fault{Verb: fault.Cut, On: &heartbeat}, 0, packets, 0},
+		{"lose", plan.Fault{Verb: fault.Lose, On: &on, Share: 0.05}, packets / 20, packets / 20, packets / 200},
+		{"lose bfd", plan.Fault{Verb: fault.Lose, On: &heartbeat, Share: 0.05}, 0, packets / 20, packets / 200},
+	} {
+		do(c.fault)
+		if others, beats := dropped(false), dropped(true); others < c.others-c.tolerance || others > c.others+c.tolerance ||
+			beats < c.beats-c.tolerance || beats > c.beats+c.tolerance {
+			t.Errorf("%s: %d and %d of the heartbeat dropped, want %d and %d", c.name, others, beats, c.others, c.beats)
+		}
+		do(plan.Fault{Verb: fault.Heal, On: &on})
+		if n := dropped(true); n != 0 {
+			t.Errorf("%s: %d dropped after the heal", c.name, n)
+		}
+	}
+}
