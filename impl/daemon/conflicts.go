@@ -10,6 +10,7 @@ import (
 	"baton/impl/daemon/arpwatch"
 	"baton/impl/daemon/control"
 	"baton/impl/dataplane"
+	"baton/impl/ha"
 	"baton/impl/trace"
 )
 
@@ -45,23 +46,39 @@ func (d *daemon) openWatcher() (err error) {
 }
 
 // claimed takes note of a claim, and answers it where this node may forward: whoever is
-// not MASTER has nothing to defend. It runs on the loop.
+// not MASTER has nothing to defend. What may be the peer's is not answered unless the
+// peer is known to stand by: two MASTERs that do not hear each other would announce
+// against each other for as long. It runs on the loop.
 func (d *daemon) claimed(c arpwatch.Claim) {
 	leads := d.loop.mayForward()
 	if c.MaybePeer && !leads {
 		return // the peer is MASTER, or somebody may take it for that
 	}
-	what := ""
-	if leads {
-		what = ", announced anew"
-		if err := d.garp.SendOne(dataplane.VIP{Addr: c.VIP, Link: c.Link}); err != nil {
-			leads = false
-			what = ", not answered: " + err.Error()
+	c.MaybePeer = c.MaybePeer && !d.peerStandsBy()
+	answered, what := false, ""
+	if leads && !c.MaybePeer {
+		err := d.garp.SendOne(dataplane.VIP{Addr: c.VIP, Link: c.Link})
+		if answered, what = err == nil, ", and announced anew"; err != nil {
+			what = ", and not answered: " + err.Error()
 		}
 	}
-	d.conflicts.add(c, leads, time.Now())
+	d.conflicts.add(c, answered, time.Now())
 	d.loop.recorder.Event(trace.Event{At: d.loop.now(), Kind: trace.KindNote,
-		Note: fmt.Sprintf("%v on %s is claimed by %v, which is not of this pair%s", c.VIP, c.Link, c.MAC, what)})
+		Note: fmt.Sprintf("%v on %s is claimed by %v, %s%s", c.VIP, c.Link, c.MAC, whose(c.MaybePeer), what)})
+}
+
+// peerStandsBy reports whether the peer has said that it does not serve.
+func (d *daemon) peerStandsBy() bool {
+	peer := d.loop.node.Status().Peer
+	return peer.Known && (peer.Role == ha.Backup.String() || peer.Role == ha.Fault.String())
+}
+
+// whose says of a claim whose it is.
+func whose(maybePeer bool) string {
+	if maybePeer {
+		return "which may be the peer"
+	}
+	return "which is not of this pair"
 }
 
 func (k *conflicts) add(c arpwatch.Claim, answered bool, now time.Time) {
@@ -73,7 +90,7 @@ func (k *conflicts) add(c arpwatch.Claim, answered bool, now time.Time) {
 	}
 	at := &k.seen[i]
 	at.Count += c.Count
-	at.MAC, at.last = c.MAC.String(), now
+	at.MAC, at.MaybePeer, at.last = c.MAC.String(), c.MaybePeer, now
 	if answered {
 		at.Answered++
 	}
@@ -87,8 +104,8 @@ func (k *conflicts) describe(s *control.Status, now time.Time) {
 		c.Ago = now.Sub(c.last)
 		s.Conflicts = append(s.Conflicts, c.Conflict)
 		if c.Ago < alarmFor {
-			s.Alarms = append(s.Alarms, fmt.Sprintf("%v on %s is claimed by %s, which is not of this pair: %d ARP packets, the last %v ago",
-				c.VIP, c.Link, c.MAC, c.Count, c.Ago.Round(100*time.Millisecond)))
+			s.Alarms = append(s.Alarms, fmt.Sprintf("%v on %s is claimed by %s, %s: %d ARP packets, the last %v ago",
+				c.VIP, c.Link, c.MAC, whose(c.MaybePeer), c.Count, c.Ago.Round(100*time.Millisecond)))
 		}
 	}
 }

@@ -22,12 +22,12 @@ type squatter struct {
 	conn *packet.Conn
 }
 
-// onNetworkOf puts one on the far end of a node's client link.
-func onNetworkOf(t *testing.T, far *testNode) *squatter {
+// onNetworkOf puts one on the far end of a link.
+func onNetworkOf(t *testing.T, far *testNode, link string) *squatter {
 	t.Helper()
 	s := &squatter{mac: net.HardwareAddr{2, 0, 0, 0, 0, 0x66}}
 	far.in(t, func() error {
-		iface, err := net.InterfaceByName("client0")
+		iface, err := net.InterfaceByName(link)
 		if err != nil {
 			return err
 		}
@@ -94,14 +94,14 @@ func TestAForeignClaimIsToldAndAnsweredByTheMaster(t *testing.T) {
 	}
 
 	vip := master.Services[0].VIP
-	atBackup := onNetworkOf(t, master) // frames from the master's end reach the backup
+	atBackup := onNetworkOf(t, master, "client0") // frames from the master's end reach the backup
 	atBackup.announce(t, vip)
 	s := backup.waitStatus(t, "aware of a claim", func(s control.Status) bool { return claimsOf(s, vip).Count > 0 })
 	if c := claimsOf(s, vip); c.Answered != 0 || c.MAC != atBackup.mac.String() || s.Role != "Backup" {
 		t.Errorf("a %s has %+v", s.Role, c)
 	}
 
-	atMaster := onNetworkOf(t, backup)
+	atMaster := onNetworkOf(t, backup, "client0")
 	began := time.Now()
 	const claims = 50
 	for range claims {
@@ -122,5 +122,42 @@ func TestAForeignClaimIsToldAndAnsweredByTheMaster(t *testing.T) {
 	}
 	if !strings.Contains(master.log.String(), "is claimed by "+atMaster.mac.String()) {
 		t.Errorf("the log does not name the claim:\n%s", master.log.String())
+	}
+}
+
+// TestWhatMayBeThePeersIsNotAnswered: nobody knows the peer's hardware address on the
+// backends' link. While the peer is known to stand by a claim there is another's; once it
+// is not heard the claim may be its own, and is told without an answer. On the clients'
+// link its address is remembered.
+func TestWhatMayBeThePeersIsNotAnswered(t *testing.T) {
+	p := newPair(t)
+	for _, n := range p.nodes {
+		n.start(t)
+	}
+	lb1, lb2 := p.nodes[0], p.nodes[1]
+	lb1.waitStatus(t, "MASTER", is("Master"))
+	lb2.waitStatus(t, "BACKUP and in sync", syncedBackup)
+	vip, snat := lb1.Services[0].VIP, lb1.Services[0].SNAT
+	clients, backends := onNetworkOf(t, lb2, "client0"), onNetworkOf(t, lb2, "backend0")
+
+	clients.announce(t, vip)
+	backends.announce(t, snat)
+	s := lb1.waitStatus(t, "aware of both", func(s control.Status) bool { return claimsOf(s, vip).Answered > 0 && claimsOf(s, snat).Count > 0 })
+	if c := claimsOf(s, snat); c.Answered != 1 || c.MaybePeer {
+		t.Errorf("with a peer that stands by: %+v", c)
+	}
+	if err := lb2.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	lb2.wait(t)
+	lb1.waitStatus(t, "alone", func(s control.Status) bool { return !s.Peer.Known })
+	clients.announce(t, vip)
+	backends.announce(t, snat)
+	s = lb1.waitStatus(t, "aware of both again", func(s control.Status) bool { return claimsOf(s, vip).Answered > 1 && claimsOf(s, snat).Count > 1 })
+	if c := claimsOf(s, snat); c.Answered != 1 || !c.MaybePeer {
+		t.Errorf("with a peer that is not heard: %+v", c)
+	}
+	if c := claimsOf(s, vip); c.MaybePeer {
+		t.Errorf("on a link where the peer was known: %+v", c)
 	}
 }

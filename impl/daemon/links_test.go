@@ -37,7 +37,7 @@ func TestALinkThatChanges(t *testing.T) {
 			return errors.Join(err, f(link))
 		})
 	}
-	listener := onNetworkOf(t, lb2)
+	listener := onNetworkOf(t, lb2, "client0")
 	onLink("client0", func(l netlink.Link) error { return netlink.LinkSetHardwareAddr(l, mac) })
 	listener.await(t, arpRequest, vip, mac)
 	listener.ask(t, vip)

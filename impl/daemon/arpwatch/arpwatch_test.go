@@ -148,6 +148,27 @@ func TestOnlyOthersAreReported(t *testing.T) {
 	}
 }
 
+// TestADeadPeersAddressIsRemembered: the kernel forgets it, and a claim by somebody else is
+// still somebody else's.
+func TestADeadPeersAddressIsRemembered(t *testing.T) {
+	l := newLab(t, map[string]netip.Addr{"client0": peer})
+	l.knows(t, peer, peerMAC)
+	l.claim(t, vip, peerMAC, false)
+	l.claim(t, vip, foreign, false)
+	l.next(t)
+	netlab.In(t, l.node, func() error {
+		link, err := netlink.LinkByName("client0")
+		if err != nil {
+			return err
+		}
+		return netlink.NeighDel(&netlink.Neigh{LinkIndex: link.Attrs().Index, IP: peer.AsSlice()})
+	})
+	l.claim(t, vip, foreign, false)
+	if c := l.next(t); c.MaybePeer {
+		t.Errorf("reported %+v", c)
+	}
+}
+
 // TestWhereThePeerIsUnknownAClaimMayBeIts: on a link without an address of the peer.
 func TestWhereThePeerIsUnknownAClaimMayBeIts(t *testing.T) {
 	l := newLab(t, nil)

@@ -57,13 +57,18 @@ func (p *pairMACs) read() {
 	if !p.peer.IsValid() {
 		return
 	}
-	if entries, err := p.netlink.NeighList(p.index, netlink.FAMILY_V4); err == nil {
-		p.peers = map[[6]byte]bool{}
-		for _, n := range entries {
-			if addr, ok := netip.AddrFromSlice(n.IP.To4()); ok && addr == p.peer {
-				note(p.peers, n.HardwareAddr)
-			}
+	entries, err := p.netlink.NeighList(p.index, netlink.FAMILY_V4)
+	if err != nil {
+		return
+	}
+	peers := map[[6]byte]bool{}
+	for _, n := range entries {
+		if addr, ok := netip.AddrFromSlice(n.IP.To4()); ok && addr == p.peer {
+			note(peers, n.HardwareAddr)
 		}
+	}
+	if len(peers) > 0 { // the address of a peer that is dead is still its own
+		p.peers = peers
 	}
 }
 

@@ -52,12 +52,15 @@ type Status struct {
 
 // Conflict is a VIP with another claimant.
 type Conflict struct {
-	VIP      netip.Addr    `json:"vip"`
-	Link     string        `json:"link"`
-	MAC      string        `json:"mac"` // of the last packet
-	Count    uint64        `json:"count"`
-	Answered uint64        `json:"answered"` // announcements with which this node has answered
-	Ago      time.Duration `json:"ago"`      // since the last packet
+	VIP  netip.Addr `json:"vip"`
+	Link string     `json:"link"`
+	MAC  string     `json:"mac"` // of the last packet
+	// MaybePeer says that this may be the peer, whose hardware address on the link is not
+	// known, and which this node does not know to stand by.
+	MaybePeer bool          `json:"maybe_peer"`
+	Count     uint64        `json:"count"`
+	Answered  uint64        `json:"answered"` // announcements with which this node has answered
+	Ago       time.Duration `json:"ago"`      // since the last packet
 }
 
 // Stream is how the sync stream's transport fares.
