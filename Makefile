@@ -14,7 +14,10 @@ VERSION     := $(shell git describe --always --dirty 2>/dev/null || echo unversi
 # Programs that tests talk to, by Debian package: peers for BFD, a browser for the report.
 PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 
-.PHONY: help setup test test-scenarios scenarios regression build lint mutants bench bench-bfd generate doctor clean
+# Programs that are under test beside the reference node, by Debian package.
+SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd conntrack:/usr/sbin/conntrack nftables:/usr/sbin/nft
+
+.PHONY: help setup setup-subjects test test-scenarios test-subjects scenarios regression build lint mutants bench bench-bfd generate doctor clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,13 +38,21 @@ doctor: bin/baton ## what this machine can run, and what it lacks
 SUMMARY = awk '/^=== / {said=""; next} /^ *--- PASS/ {said=""; next} /^ *--- (FAIL|SKIP)/ {printf "%s", said; print; said=""; next} \
 	/^(ok|FAIL|panic:|signal:)/ {print; next} /^(\?|PASS)/ {next} {said = said $$0 "\n"} END {if (said ~ /panic|fatal error/) printf "%s", said}'
 
-setup: ## install the programs that tests talk to (frr, bird2, chromium), where apt is
-	@missing=""; for p in $(PEERS); do [ -x "$${p#*:}" ] || missing="$$missing $${p%%:*}"; done; \
+# Installs the packages of a list of PACKAGE:PROGRAM that are missing, where apt is.
+define install
+	@missing=""; for p in $(1); do [ -x "$${p#*:}" ] || missing="$$missing $${p%%:*}"; done; \
 	[ -n "$$missing" ] || exit 0; \
 	command -v apt-get >/dev/null || { echo "no apt-get: tests that need$$missing will be skipped"; exit 0; }; \
 	echo "installing$$missing"; mkdir -p $(OUT); \
 	{ $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; } \
 	  > $(OUT)/setup.log 2>&1 || { tail -3 $(OUT)/setup.log; echo "not installed: tests that need$$missing will be skipped; see $(OUT)/setup.log"; }
+endef
+
+setup: ## install the programs that tests talk to (frr, bird2, chromium), where apt is
+	$(call install,$(PEERS))
+
+setup-subjects: ## install the other programs that can be under test (keepalived, conntrackd, nftables)
+	$(call install,$(SUBJECTS))
 
 test: setup bin/baton lint ## unit, property, eBPF and namespace tests
 	@$(SUDO) bin/baton doctor || true
@@ -56,6 +67,10 @@ test-scenarios: bin/scenarios.test ## crash, restore, freeze, cut: every scenari
 	  --ginkgo.no-color --ginkgo.succinct --ginkgo.junit-report=$(abspath $(OUT))/ginkgo.xml --ginkgo.json-report=$(abspath $(OUT))/ginkgo.json \
 	  -scenarios $(CURDIR)/scenarios || code=$$?; \
 	$(SUDO) bin/baton report $(OUT) && exit $$code
+
+test-subjects: setup-subjects bin/baton ## other people's pairs: their known bugs are caught, their safe configurations pass
+	@code=0; $(SUDO) bin/baton run --out $(OUT)/subjects scenarios/subjects/*.scn || code=$$?; \
+	$(SUDO) bin/baton report $(OUT)/subjects && exit $$code
 
 scenarios: bin/baton ## run the scenarios FILES="a.scn b/*.scn" as CI does; also WORLD, REPEAT, BASELINE, KEEP, EVIDENCE_LIMIT, OUT
 	@BATON=$(CURDIR)/bin/baton OUT="$(OUT)" FILES="$(FILES)" .ci/scenarios

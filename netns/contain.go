@@ -3,6 +3,7 @@ package netns
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -99,7 +100,7 @@ func (h *Host) removeForeignLinks() error {
 		return fmt.Errorf("netns: list the links of %s: %w", h.name, err)
 	}
 	for _, link := range links {
-		if link.Attrs().Flags&unix.IFF_LOOPBACK != 0 || h.owns(link.Attrs().Name) {
+		if link.Attrs().Flags&net.FlagLoopback != 0 || h.owns(link.Attrs().Name) {
 			continue
 		}
 		if err := h.links.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {

@@ -143,10 +143,13 @@ func (w *World) startNode(host *Host) (*Process, error) {
 	if err := w.beginLog(log, node); err != nil {
 		return nil, err
 	}
+	w.capture.Started(node)
 	return host.Start(ProcessConfig{
 		Args: command.Args, Contained: command.Contained, Dir: w.cfg.Dir, Log: log, Trace: w.told(node),
 		Died: func(p *Process, exit Exit) {
-			w.fail(fmt.Errorf("netns: node %s ended by itself: %s; its last words: %s", node, exit, lastWords(log)))
+			how := fmt.Sprintf("%s; its last words: %s", exit, lastWords(log))
+			w.record(trace.Event{At: exit.At, Node: node, Kind: trace.KindEnded, Ended: &trace.Ended{How: how}})
+			w.fail(fmt.Errorf("netns: node %s ended by itself: %s: %w", node, how, scenarios.ErrEnded))
 		},
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"baton/impl/flow"
 	"baton/netns/capture"
+	"baton/scenarios/capability"
 	"baton/scenarios/evidence"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
@@ -26,7 +27,10 @@ const entryLimit = 50 * time.Millisecond
 func (w *World) startCapture() error {
 	cfg := capture.Config{
 		Hosts: map[string]string{}, Addresses: map[netip.Addr]string{}, LoadBalancers: w.pair.Names(RoleLB), Record: w.record,
-		Role: w.view.role, Fault: w.view.fault, Entry: w.entry,
+		WireRoles: slices.Contains(w.Lacks(), capability.Roles), Role: w.view.role, Fault: w.view.fault,
+	}
+	if !slices.Contains(w.Lacks(), capability.Table) {
+		cfg.Entry = w.entry
 	}
 	for _, host := range w.pair.Hosts() {
 		for _, i := range host.Interfaces() {

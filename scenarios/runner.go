@@ -47,6 +47,9 @@ func (r *Run) Execute(ctx context.Context) (check.Verdict, error) {
 	if err == nil {
 		err = r.timeline(ctx)
 	}
+	if errors.Is(err, ErrEnded) {
+		err = nil
+	}
 	err = errors.Join(err, r.down(ctx))
 	if err != nil {
 		return check.Verdict{}, fmt.Errorf("scenario %s: %w", r.Plan.Name, err)

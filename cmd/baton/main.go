@@ -77,7 +77,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), lintCommand(), simCommand(), shrinkCommand(), exploreCommand(), reportCommand(), compareCommand(), parityCommand(), nodeCommand(), bfdCommand(), statusCommand(), handoverCommand(), pkiCommand(), doctorCommand(), labCommand())
+	root.AddCommand(runCommand(), lintCommand(), simCommand(), shrinkCommand(), exploreCommand(), reportCommand(), compareCommand(), parityCommand(), nodeCommand(), bfdCommand(), statusCommand(), handoverCommand(), pkiCommand(), doctorCommand(), labCommand(), subjectCommand())
 	refuseStrangers(root)
 	return root
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 
 	"baton/impl/trace"
 	"baton/netns"
+	"baton/netns/subject"
 	"baton/scenarios"
 	"baton/scenarios/check"
 	"baton/scenarios/evidence"
@@ -49,7 +51,7 @@ func runCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.world, "world", plan.Netns, "where to run: netns (real kernel), sim (virtual time), or both")
-	f.StringVar(&o.sut, "sut", "reference", "what to run: reference")
+	f.StringVar(&o.sut, "sut", "", "what is under test, whatever the scenarios say: "+strings.Join(subject.Names(), ", ")+", or an adapter file: ./my.yaml")
 	f.StringVar(&o.out, "out", "out", "folder of the results")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of what is drawn")
 	f.IntVar(&o.repeat, "repeat", 1, "how often to run each scenario")
@@ -58,7 +60,7 @@ func runCommand() *cobra.Command {
 	f.StringVar(&o.keep, "keep", string(evidence.KeepFailed), "of which runs to keep evidence (frames, connection tables, logs): "+strings.Join(evidence.Policies(), ", "))
 	f.StringVar(&o.limit, "evidence-limit", evidence.Size(evidence.DefaultLimit), "the most evidence that one run may leave")
 	words(c, "world", plan.Netns, plan.Sim, bothWorlds)
-	words(c, "sut", "reference")
+	words(c, "sut", subject.Names()...)
 	words(c, "keep", evidence.Policies()...)
 	folder(c, "out")
 	must(c.RegisterFlagCompletionFunc("set", completeSetting))
@@ -77,6 +79,9 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 	for _, p := range plans {
 		if err := o.prepare(p); err != nil {
 			return err
+		}
+		if _, err := o.subject(p, o.world); err != nil {
+			return badInput("%s: subject %w", p.File, err)
 		}
 	}
 	if slices.Contains(o.worlds(), plan.Netns) {
@@ -204,8 +209,6 @@ func (o *runOptions) check() error {
 	switch {
 	case o.world != plan.Netns && o.world != plan.Sim && o.world != bothWorlds:
 		return badInput("--world %q: the worlds are: netns, sim, both", o.world)
-	case o.sut != "reference":
-		return badInput("--sut %q: the systems under test are: reference", o.sut)
 	case o.repeat < 1:
 		return badInput("--repeat %d: at least 1", o.repeat)
 	}
@@ -235,10 +238,14 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, dir string, n int) (
 	if err != nil {
 		return check.Verdict{}, err
 	}
+	under, err := o.subject(p, o.world)
+	if err != nil {
+		return check.Verdict{}, err
+	}
 	line := newProgress(os.Stderr, o.label(p, n))
 	job := scenarios.Job{
-		Plan: p, World: o.world, SUT: o.sut, Seed: o.seed, Dir: absolute, Started: line.follow,
-		NewWorld: o.newWorld, Keep: keep, Limit: limit,
+		Plan: p, World: o.world, SUT: under.Name(), Seed: o.seed, Dir: absolute, Started: line.follow,
+		NewWorld: func(s scenarios.Stage) (scenarios.World, error) { return o.newWorld(s, under) }, Keep: keep, Limit: limit,
 		Origin: &trace.Origin{File: p.File, Set: o.set, AllowUnsafe: o.allowUnsafe, Host: origin.Here(version)},
 	}
 	verdict, err := job.Execute(ctx)
@@ -261,6 +268,9 @@ func (o *runOptions) label(p *plan.Plan, n int) string {
 // replay is the command that runs a plan again as it was run.
 func (o *runOptions) replay(p *plan.Plan) string {
 	args := []string{"baton", "run", "--world", o.world, "--seed", strconv.FormatUint(o.seed, 10)}
+	if o.sut != "" {
+		args = append(args, "--sut", o.sut)
+	}
 	if o.allowUnsafe {
 		args = append(args, "--allow-unsafe")
 	}
@@ -270,9 +280,17 @@ func (o *runOptions) replay(p *plan.Plan) string {
 	return commandLine(append(args, p.File)...)
 }
 
+// subject is what a plan is run with: what the command line says, else the plan.
+func (o *runOptions) subject(p *plan.Plan, world string) (subject.Subject, error) {
+	return subject.Named(cmp.Or(o.sut, p.Value(world, "", plan.KeySubject)))
+}
+
 // newWorld makes the world that was asked for.
-func (o *runOptions) newWorld(s scenarios.Stage) (scenarios.World, error) {
+func (o *runOptions) newWorld(s scenarios.Stage, under subject.Subject) (scenarios.World, error) {
 	if o.world == plan.Sim {
+		if under.Name() != subject.ReferenceName {
+			return nil, fmt.Errorf("subject %s is no part of the simulator: %w", under.Name(), scenarios.ErrUnsupported)
+		}
 		return sim.NewWorld(s.Plan, sim.Config{Seed: o.seed, Recorder: s.Recorder, Evidence: s.EvidenceLimit > 0})
 	}
 	program, err := os.Executable()
@@ -280,7 +298,7 @@ func (o *runOptions) newWorld(s scenarios.Stage) (scenarios.World, error) {
 		return nil, err
 	}
 	return netns.NewWorld(s.Plan, netns.WorldConfig{
-		Dir: s.Dir, Baton: program, Recorder: s.Recorder, Seed: o.seed, AllowUnsafe: o.allowUnsafe || s.Plan.IsControl(o.world),
+		Dir: s.Dir, Baton: program, Subject: under, Recorder: s.Recorder, Seed: o.seed, AllowUnsafe: o.allowUnsafe || s.Plan.IsControl(o.world),
 		EvidenceLimit: s.EvidenceLimit,
 	}), nil
 }

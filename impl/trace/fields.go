@@ -393,3 +393,12 @@ func (s *scan) leakField(x *Leak, key []byte) {
 		s.bad = true
 	}
 }
+
+func (s *scan) endedField(x *Ended, key []byte) {
+	switch string(key) {
+	case "how":
+		x.How = s.string()
+	default:
+		s.bad = true
+	}
+}

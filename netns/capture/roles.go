@@ -28,6 +28,7 @@ type wireRoles struct {
 // wireRole is the present role of one load balancer.
 type wireRole struct {
 	master bool
+	since  clock.Instant // it is the Master
 	last   clock.Instant // its last advertisement
 }
 
@@ -68,7 +69,7 @@ func (r *wireRoles) advert(node string, a *advert, at clock.Instant) {
 	r.master(node, at, a.String())
 	for other, o := range r.nodes { // in any order: there is one other
 		if other != node && o.master && float64(at.Sub(o.last)) > silence*float64(a.interval) {
-			r.backup(other, o.last, fmt.Sprintf("its last advert, while %s advertises", node))
+			r.backup(other, max(o.last, n.since), fmt.Sprintf("no advert since %s advertises", node))
 		}
 	}
 }
@@ -104,7 +105,7 @@ func (r *wireRoles) carries(node, vip string, at clock.Instant) {
 
 func (r *wireRoles) master(node string, at clock.Instant, reason string) {
 	if n := r.nodes[node]; !n.master {
-		n.master = true
+		n.master, n.since = true, at
 		r.event(node, wireBackup, wireMaster, at, reason)
 	}
 }

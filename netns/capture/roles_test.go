@@ -89,7 +89,7 @@ func expectRoles(t *testing.T, said []string, want ...string) {
 }
 
 // TestRolesByAdverts: who advertises is Master; who went silent while the other advertises
-// has been none since its last advert, so that a clean takeover shows no two.
+// is none since then, so that a clean takeover shows no two.
 func TestRolesByAdverts(t *testing.T) {
 	r, at, said := told()
 	a := &advert{protocol: "VRRPv3", interval: 50 * time.Millisecond}
@@ -100,7 +100,7 @@ func TestRolesByAdverts(t *testing.T) {
 	r.advert("lb1", a, at(60))
 	r.advert("lb2", a, at(220))
 	r.advert("stranger", a, at(221))
-	expectRoles(t, *said, "1 lb1 Backup", "2 lb2 Backup", "10 lb1 Master", "220 lb2 Master", "60 lb1 Backup")
+	expectRoles(t, *said, "1 lb1 Backup", "2 lb2 Backup", "10 lb1 Master", "220 lb2 Master", "220 lb1 Backup")
 }
 
 // TestTwoMastersByAdverts: both advertise for a while, and both are Master for as long.

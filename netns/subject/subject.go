@@ -16,7 +16,6 @@ import (
 
 	"baton/impl/daemon/control"
 	"baton/impl/flow"
-	"baton/scenarios"
 	"baton/scenarios/capability"
 	"baton/scenarios/plan"
 )
@@ -73,5 +72,5 @@ func Lacks(s Subject) []string { return capability.Lacking(s.Provides()) }
 
 // cannot is the answer of a subject that lacks a capability.
 func cannot(name, what string) error {
-	return fmt.Errorf("subject %s does not provide %s: %w", name, what, scenarios.ErrUnsupported)
+	return fmt.Errorf("subject %s does not provide %s", name, what)
 }

@@ -38,8 +38,20 @@ func (k Key) parse(text string) (string, error) {
 	return choice(slices.Concat(k.Values, k.Unsafe)...)(text)
 }
 
+// KeySubject names the subject that a scenario is about, and with a dot behind it the
+// subject's options.
+const KeySubject = "subject"
+
+// option is the key of a subject's option: which there are, and with which values, only
+// the subject knows.
+func option(name string) (Key, bool) {
+	rest, ok := strings.CutPrefix(name, KeySubject+".")
+	return Key{Name: name, quantity: plainWord}, ok && rest != ""
+}
+
 // Keys is the table of configuration keys: one line adds one.
 var Keys = []Key{
+	{Name: KeySubject, Default: "reference", quantity: plainWord, Doc: "what is under test: `reference`, `keepalived`; `subject.OPTION` sets an option of it, see subjects.md"},
 	{Name: "bfd.tx", Default: "50ms", quantity: interval(time.Millisecond, 10*time.Second), Section: "RFC 5880 4.1", Doc: "DesiredMinTxInterval"},
 	{Name: "bfd.rx", Default: "50ms", quantity: interval(time.Millisecond, 10*time.Second), Section: "RFC 5880 4.1", Doc: "RequiredMinRxInterval"},
 	{Name: "bfd.mult", Default: "3", quantity: whole(1, 255), Section: "RFC 5880 6.8.1", Doc: "DetectMult"},
@@ -63,6 +75,9 @@ var Keys = []Key{
 
 // KeyOf finds a key by its name or by a last component that only it has.
 func KeyOf(name string) (Key, bool) {
+	if k, ok := option(name); ok {
+		return k, true
+	}
 	for _, k := range Keys {
 		if k.Name == name || strings.HasSuffix(k.Name, "."+name) {
 			return k, true
@@ -87,6 +102,16 @@ func keyWords() []string {
 func (s Setting) IsUnsafe() bool {
 	k, ok := KeyOf(s.Key)
 	return ok && slices.Contains(k.Unsafe, s.Value)
+}
+
+// plainWord is a name as subjects and the values of their options have.
+func plainWord(text string) (string, error) {
+	for _, r := range text {
+		if !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-') {
+			return "", &wrong{message: fmt.Sprintf("%q is not a word of small letters, digits and dashes", text)}
+		}
+	}
+	return text, nil
 }
 
 func span(low, high time.Duration) func(string) (string, error) {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -165,4 +166,15 @@ func (p *Plan) Claims(world string) []Cond {
 		}
 	}
 	return conds
+}
+
+// SubjectOptions are the options that the plan sets for its subject in a world.
+func (p *Plan) SubjectOptions(world string) map[string]string {
+	options := map[string]string{}
+	for _, s := range p.Config {
+		if name, ok := strings.CutPrefix(s.Key, KeySubject+"."); ok && s.Guard.In(world) {
+			options[name] = s.Value
+		}
+	}
+	return options
 }

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"baton/netns/subject"
+	"baton/netns/subject/tree"
+)
+
+func subjectCommand() *cobra.Command {
+	c := &cobra.Command{Use: "subject", Short: "What can be under test: the reference node, other programs, your own pair"}
+	list := &cobra.Command{
+		Use: "list", Short: "List the subjects that baton brings along", Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(*cobra.Command, []string) error { return listSubjects() },
+	}
+	show := &cobra.Command{
+		Use: "show NAME", Short: "Print the adapter file of a subject, to begin your own from", Args: cobra.ExactArgs(1), ValidArgs: subject.Names()[1:],
+		RunE: func(_ *cobra.Command, args []string) error {
+			text, err := subject.Source(args[0])
+			if err != nil {
+				return badInput("subject %w", err)
+			}
+			_, err = os.Stdout.Write(text)
+			return err
+		},
+	}
+	node := &cobra.Command{
+		Use: "node LAUNCH", Short: "Be the first process of a node (started by a scenario)", Hidden: true, Args: cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(_ *cobra.Command, args []string) error { return tree.Run(args[0]) },
+	}
+	c.AddCommand(list, show, node)
+	return c
+}
+
+func listSubjects() error {
+	for _, name := range subject.Names() {
+		s, err := subject.Named(name)
+		if err != nil {
+			return err
+		}
+		state := "ready"
+		doc := "baton's own node"
+		if a, ok := s.(*subject.Adapter); ok {
+			doc = a.Doc
+			if missing := a.Missing(); len(missing) > 0 {
+				state = "not installed: " + strings.Join(missing, ", ")
+			}
+		}
+		fmt.Printf("%-12s %-6s %s\n", name, state, doc)
+	}
+	return nil
+}

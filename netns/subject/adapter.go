@@ -1,0 +1,207 @@
+package subject
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"baton/impl/daemon/control"
+	"baton/impl/flow"
+	"baton/netns/subject/tree"
+	"baton/scenarios"
+	"baton/scenarios/capability"
+	"baton/scenarios/lab"
+	"baton/scenarios/plan"
+)
+
+// How the roles of an adapter's nodes are told.
+const (
+	RolesByWire  = "wire"  // they are read from the wire
+	RolesByPoll  = "poll"  // the command role prints MASTER, BACKUP, FAULT or INIT
+	RolesByTrace = "trace" // the node writes events as JSON lines to descriptor 3
+)
+
+// Adapter is a subject that a file describes: the commands that start and stop a node of
+// it, and how it is observed. Commands are scripts for sh -eu; they run in the node's
+// namespaces with what Environment lists.
+type Adapter struct {
+	Title    string   `yaml:"name"`
+	Doc      string   `yaml:"doc"`
+	Roles    string   `yaml:"roles"`
+	Provided []string `yaml:"provides"`
+	// Needs lists the programs without which it cannot be run.
+	Needs []string `yaml:"needs"`
+	// Options lists the values of each variant, the default first.
+	Options map[string][]string `yaml:"options"`
+	// Mounts lists the folders that are private to a node, and empty at each start.
+	Mounts []string          `yaml:"mounts"`
+	Env    map[string]string `yaml:"env"`
+	// Start returns once the node runs; Run is the node, and its end is the node's.
+	Start string `yaml:"start"`
+	Run   string `yaml:"run"`
+	Stop  string `yaml:"stop"`
+	Role  string `yaml:"role"`
+	// Timeout bounds each of the commands but run.
+	Timeout time.Duration `yaml:"timeout"`
+
+	file string
+}
+
+// timeout is how long a command may take if the file does not say.
+const timeout = 10 * time.Second
+
+// ReadAdapter reads and checks an adapter file.
+func ReadAdapter(file string) (*Adapter, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("subject: %w", err)
+	}
+	return ParseAdapter(file, text)
+}
+
+// ParseAdapter checks the text of an adapter file.
+func ParseAdapter(file string, text []byte) (*Adapter, error) {
+	a := &Adapter{file: file, Roles: RolesByWire, Timeout: timeout}
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(a); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := errors.Join(a.mistakes()...); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return a, nil
+}
+
+// mistakes says what is wrong with an adapter, each with what to write instead.
+func (a *Adapter) mistakes() []error {
+	var found []error
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			found = append(found, fmt.Errorf(format, args...))
+		}
+	}
+	ways := []string{RolesByWire, RolesByPoll, RolesByTrace}
+	wrong(a.Title == "", "name: is missing; say what reports call the subject")
+	wrong(strings.ContainsAny(a.Title, "/ \t\n") || a.Title == ReferenceName, "name: %q: a word without spaces and slashes, and not %s", a.Title, ReferenceName)
+	wrong(a.Start == "" && a.Run == "", "start, run: both are missing; start returns once the node runs, run is the node itself")
+	wrong(!slices.Contains(ways, a.Roles), "roles: %q: one of %s", a.Roles, strings.Join(ways, ", "))
+	wrong(a.Roles == RolesByPoll && a.Role == "", "role: is missing; roles: poll needs a command that prints MASTER or BACKUP")
+	wrong(a.Roles != RolesByPoll && a.Role != "", "role: is a command that only roles: poll asks")
+	wrong(a.Timeout <= 0 || a.Timeout > time.Minute, "timeout: %s: from 1ns to 1m", a.Timeout)
+	for _, name := range a.Provided {
+		wrong(!slices.Contains(capability.Names(), name), "provides: %q: the capabilities are %s", name, strings.Join(capability.Names(), ", "))
+		wrong(a.Roles != RolesByTrace, "provides: %s: only roles: trace tells events", name)
+		wrong(name == capability.Table || name == capability.Handover, "provides: %s: no adapter can yet", name)
+	}
+	for name, values := range a.Options { // in any order: joined and sorted below
+		wrong(len(values) == 0 || slices.Contains(values, ""), "options: %s: list its values, the default first", name)
+	}
+	for _, dir := range a.Mounts {
+		wrong(!filepath.IsAbs(dir), "mounts: %q: not an absolute path", dir)
+	}
+	slices.SortStableFunc(found, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return found
+}
+
+// Name implements Subject.
+func (a *Adapter) Name() string { return a.Title }
+
+// Provides implements Subject.
+func (a *Adapter) Provides() []string {
+	if a.Roles == RolesByWire {
+		return nil
+	}
+	return append([]string{capability.Roles}, slices.DeleteFunc(slices.Clone(a.Provided), func(s string) bool { return s == capability.Roles })...)
+}
+
+// Missing lists the programs that the machine lacks.
+func (a *Adapter) Missing() []string {
+	return slices.DeleteFunc(slices.Clone(a.Needs), func(program string) bool { _, err := exec.LookPath(program); return err == nil })
+}
+
+// Open implements Subject: it writes what each node is launched with.
+func (a *Adapter) Open(l Lab) (Pair, error) {
+	if missing := a.Missing(); len(missing) > 0 {
+		return nil, fmt.Errorf("subject %s: not installed: %s: %w", a.Title, strings.Join(missing, ", "), scenarios.ErrUnsupported)
+	}
+	options, err := a.chosen(l.Plan)
+	if err != nil {
+		return nil, err
+	}
+	p := &adapterPair{adapter: a, lab: l, launches: map[string]string{}}
+	for _, node := range lab.Nodes() {
+		dir := filepath.Join(l.Dir, node)
+		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
+			return nil, fmt.Errorf("subject %s: %w", a.Title, err)
+		}
+		env := environment(l, node, dir, options)
+		for name, value := range a.Env { // in any order: a set
+			env = append(env, name+"="+value)
+		}
+		launch := tree.Launch{Node: node, Dir: dir, Env: env, Mounts: a.Mounts, Start: a.Start, Run: a.Run, Stop: a.Stop,
+			Role: a.Role, Trace: a.Roles == RolesByTrace, Timeout: a.Timeout}
+		if p.launches[node], err = launch.Write(dir); err != nil {
+			return nil, fmt.Errorf("subject %s: %w", a.Title, err)
+		}
+	}
+	return p, nil
+}
+
+// chosen are the values of the options: those of the plan, else the defaults.
+func (a *Adapter) chosen(p *plan.Plan) (map[string]string, error) {
+	chosen := map[string]string{}
+	for name, values := range a.Options { // in any order: a map
+		chosen[name] = values[0]
+	}
+	for name, value := range p.SubjectOptions(plan.Netns) { // in any order: a map
+		values, known := a.Options[name]
+		if !known {
+			return nil, fmt.Errorf("subject %s has no option %s: %w", a.Title, name, scenarios.ErrUnsupported)
+		}
+		if !slices.Contains(values, value) {
+			return nil, fmt.Errorf("subject %s: option %s=%s: one of %s", a.Title, name, value, strings.Join(values, ", "))
+		}
+		chosen[name] = value
+	}
+	return chosen, nil
+}
+
+type adapterPair struct {
+	adapter  *Adapter
+	lab      Lab
+	launches map[string]string // by node: the file
+}
+
+// Command implements Pair.
+func (p *adapterPair) Command(node string) (Command, error) {
+	return Command{Args: []string{p.lab.Baton, "subject", "node", p.launches[node]}, Contained: true}, nil
+}
+
+// Handover implements Pair.
+func (p *adapterPair) Handover(context.Context, string) (string, error) {
+	return "", cannot(p.adapter.Title, capability.Handover)
+}
+
+// Entry implements Pair.
+func (p *adapterPair) Entry(context.Context, string, flow.Tuple) (string, error) {
+	return "", cannot(p.adapter.Title, capability.Table)
+}
+
+// Table implements Pair.
+func (p *adapterPair) Table(context.Context, string, int) (control.Table, error) {
+	return control.Table{}, cannot(p.adapter.Title, capability.Table)
+}
+
+// Close implements Pair.
+func (p *adapterPair) Close() error { return nil }

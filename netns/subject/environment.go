@@ -1,0 +1,71 @@
+package subject
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"baton/scenarios/lab"
+	"baton/scenarios/plan"
+)
+
+// Variable is one of those that every command of an adapter finds in its environment.
+type Variable struct{ Name, Doc string }
+
+// Variables lists them.
+var Variables = []Variable{
+	{"BATON_NODE", "the node: lb1 or lb2"},
+	{"BATON_PEER", "the other node"},
+	{"BATON_NUMBER", "1 for lb1, 2 for lb2"},
+	{"BATON_DIR", "the node's folder in the results, for configurations and logs that are kept"},
+	{"BATON_CLIENT_DEV", "the device towards the clients; BATON_BACKEND_DEV, BATON_SYNC_DEV those towards the backends and the peer"},
+	{"BATON_CLIENT_IP", "the node's own address there; likewise BATON_BACKEND_IP, BATON_SYNC_IP"},
+	{"BATON_CLIENT_PEER", "the peer's address there; likewise BATON_BACKEND_PEER, BATON_SYNC_PEER"},
+	{"BATON_VIPS", "the services' VIPs, with the length of their prefix: 198.18.0.100/24"},
+	{"BATON_BACKEND_VIP", "the address towards the backends that moves with the role: source in fullnat mode, gateway in dnat mode"},
+	{"BATON_SERVICES", "one service a line: NAME PROTOCOL VIP PORT MODE"},
+	{"BATON_BACKENDS", "the backends' addresses"},
+	{"BATON_DETECT_MS", "the detection time of the scenario in milliseconds"},
+	{"BATON_PRIORITY", "ha.priority of the node: the higher is preferred"},
+	{"BATON_OPTION_NAME", "the value of each option of the adapter, its name in capitals"},
+}
+
+// environment is what the commands of a node are told of the lab.
+func environment(l Lab, node, dir string, options map[string]string) []string {
+	peer, topo := lab.Peer(node), l.Plan.Topo.Lab()
+	self, _ := topo.Host(node)
+	other, _ := topo.Host(peer)
+	env := []string{"BATON_NODE=" + node, "BATON_PEER=" + peer, fmt.Sprintf("BATON_NUMBER=%d", self.Number), "BATON_DIR=" + dir}
+	for _, link := range lab.Links() {
+		side := "BATON_" + strings.ToUpper(strings.TrimSuffix(link, "s"))
+		env = append(env, side+"_DEV="+l.Devices[link], side+"_IP="+self.Addr(link).String(), side+"_PEER="+other.Addr(link).String())
+	}
+	var vips, services, backends []string
+	for _, s := range l.Plan.Services {
+		if !s.Guard.In(plan.Netns) {
+			continue
+		}
+		vip := within(netip.MustParseAddr(s.VIP), lab.Clients)
+		if !slices.Contains(vips, vip) {
+			vips = append(vips, vip)
+		}
+		services = append(services, fmt.Sprintf("%s %s %s %d %s", s.Name, s.Proto, s.VIP, s.Port, s.Mode))
+	}
+	for _, b := range topo.Members(lab.Backends) {
+		backends = append(backends, b.Addr(lab.Backends).String())
+	}
+	env = append(env, "BATON_VIPS="+strings.Join(vips, " "), "BATON_BACKEND_VIP="+within(lab.BackendVIP(), lab.Backends),
+		"BATON_SERVICES="+strings.Join(services, "\n"), "BATON_BACKENDS="+strings.Join(backends, " "),
+		fmt.Sprintf("BATON_DETECT_MS=%d", l.Plan.Detect(plan.Netns)/time.Millisecond), "BATON_PRIORITY="+l.Plan.Value(plan.Netns, node, "ha.priority"))
+	for name, value := range options { // in any order: a set
+		env = append(env, "BATON_OPTION_"+strings.ToUpper(name)+"="+value)
+	}
+	return env
+}
+
+// within writes an address with the length of its link's prefix.
+func within(a netip.Addr, link string) string {
+	return netip.PrefixFrom(a, lab.Subnet(link).Bits()).String()
+}

@@ -1,0 +1,51 @@
+// Package tree is the first process of a contained node: the init of a process tree with
+// mounts of its own. It starts what an adapter says, reaps what that leaves behind, asks
+// for its role, stops it in order, and names what does not stop. The kernel ends the tree
+// with it.
+//
+// Package subject writes its launch file, and the world runs it as `baton subject node`.
+package tree
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Launch is what a node is started with.
+type Launch struct {
+	Node   string   `json:"node"`
+	Dir    string   `json:"dir"` // working folder of the commands
+	Env    []string `json:"env"`
+	Mounts []string `json:"mounts"`
+	Start  string   `json:"start"`
+	Run    string   `json:"run"`
+	Stop   string   `json:"stop"`
+	Role   string   `json:"role"`
+	// Trace hands descriptor 3 to the commands.
+	Trace   bool          `json:"trace"`
+	Timeout time.Duration `json:"timeout"`
+}
+
+// Write writes the launch file into a folder and returns its path.
+func (l Launch) Write(dir string) (string, error) {
+	text, err := json.MarshalIndent(l, "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("launch of %s: %w", l.Node, err)
+	}
+	file := filepath.Join(dir, "launch.json")
+	return file, os.WriteFile(file, append(text, '\n'), 0o644)
+}
+
+func read(file string) (l Launch, err error) {
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &l)
+	}
+	if err != nil {
+		return l, fmt.Errorf("launch file: %w", err)
+	}
+	return l, nil
+}

@@ -1,0 +1,189 @@
+package tree
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/trace"
+	"baton/netns/internal/hostclock"
+)
+
+// stopLimit is how long what runs may take to end once stop has returned and SIGTERM
+// was sent.
+const stopLimit = 2 * time.Second
+
+// traceFD is the descriptor for events.
+const traceFD = 3
+
+// node is the running tree.
+type node struct {
+	Launch
+	reaper *reaper
+	events *json.Encoder
+	ready  atomic.Bool   // start has returned
+	empty  chan struct{} // holds a token once no process was left
+}
+
+// Run is the init of a node, until it is told to end by SIGTERM, or the node ends by
+// itself, which is the error.
+func Run(file string) error {
+	l, err := read(file)
+	if err != nil {
+		return err
+	}
+	if err := isolate(l); err != nil {
+		return fmt.Errorf("%s: %w", l.Node, err)
+	}
+	terminate := make(chan os.Signal, 1)
+	signal.Notify(terminate, unix.SIGTERM, unix.SIGINT)
+	unix.CloseOnExec(traceFD)
+	n := &node{Launch: l, events: json.NewEncoder(os.NewFile(traceFD, "trace")), empty: make(chan struct{}, 1)}
+	n.reaper = newReaper(func() {
+		if n.ready.Load() {
+			select {
+			case n.empty <- struct{}{}:
+			default:
+			}
+		}
+	})
+	if err := n.run(terminate); err != nil {
+		return fmt.Errorf("%s: %w", l.Node, err)
+	}
+	return n.stop()
+}
+
+// run starts the node and waits until it is to be stopped.
+func (n *node) run(terminate <-chan os.Signal) error {
+	if n.Start != "" {
+		if err := n.bounded("start", n.Start, nil); err != nil {
+			return err
+		}
+	}
+	var ended <-chan unix.WaitStatus // never, where start has left daemons
+	if n.Run != "" {
+		var err error
+		if _, ended, err = n.reaper.script(n.Run, n.Dir, n.environ(), n.files(nil)); err != nil {
+			return fmt.Errorf("run: %w", err)
+		}
+	}
+	n.ready.Store(true)
+	if n.Role != "" {
+		go n.poll()
+	}
+	// With roles to poll the tree is never empty for long; run's end says the same.
+	empty := n.empty
+	if n.Role != "" || n.Run != "" {
+		empty = nil
+	} else if len(others()) == 0 {
+		return fmt.Errorf("start has left no process running: `%s`; let it start a daemon, or use run for a program that stays", firstLine(n.Start))
+	}
+	select {
+	case <-terminate:
+		return nil
+	case status := <-ended:
+		return fmt.Errorf("run %s: `%s`", how(status), firstLine(n.Run))
+	case <-empty:
+		return fmt.Errorf("the last process that start had left has ended: `%s`", firstLine(n.Start))
+	}
+}
+
+// stop ends the node in order. What outlives it is named, and ends with the tree.
+func (n *node) stop() error {
+	n.ready.Store(false)
+	if n.Stop != "" {
+		if err := n.bounded("stop", n.Stop, nil); err != nil {
+			n.tell(trace.Event{Kind: trace.KindNote, Note: fmt.Sprintf("%s: %v", n.Node, err)})
+		}
+	}
+	_ = unix.Kill(-1, unix.SIGTERM) // to all but the init; an error means that there is none
+	left := await(stopLimit)
+	for _, what := range left {
+		n.tell(trace.Event{Kind: trace.KindLeak, Leak: &trace.Leak{What: fmt.Sprintf("%s of %s outlived its stop by %s", what, n.Node, stopLimit)}})
+	}
+	return nil
+}
+
+// await waits until no other process is left, and returns those that are.
+func await(limit time.Duration) (left []string) {
+	deadline := time.Now().Add(limit)
+	for left = others(); len(left) > 0 && time.Now().Before(deadline); left = others() {
+		_, _ = unix.Poll(nil, 5)
+	}
+	return left
+}
+
+// bounded runs a script to its end, or kills it with its session when its time is over.
+func (n *node) bounded(what, script string, out *os.File) error {
+	pid, ended, err := n.reaper.script(script, n.Dir, n.environ(), n.files(out))
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	timer := time.NewTimer(n.Timeout)
+	defer timer.Stop()
+	select {
+	case status := <-ended:
+		if status.Exited() && status.ExitStatus() == 0 {
+			return nil
+		}
+		return fmt.Errorf("%s %s: `%s`", what, how(status), firstLine(script))
+	case <-timer.C:
+		_ = unix.Kill(-pid, unix.SIGKILL)
+		return fmt.Errorf("%s did not return within %s: `%s`; a program that stays belongs into run", what, n.Timeout, firstLine(script))
+	}
+}
+
+// environ is the own environment and that of the launch, which wins.
+func (n *node) environ() []string { return append(slices.Clone(os.Environ()), n.Env...) }
+
+// files are the descriptors of a script: no input, the log, and the trace where it is
+// wanted.
+func (n *node) files(out *os.File) []uintptr {
+	output := uintptr(1)
+	if out != nil {
+		output = out.Fd()
+	}
+	files := []uintptr{0, output, 2}
+	if n.Trace {
+		files = append(files, traceFD)
+	}
+	return files
+}
+
+// tell writes an event of the node's own.
+func (n *node) tell(e trace.Event) {
+	e.At, e.Node = hostclock.Now(), n.Node
+	if err := n.events.Encode(e); err != nil {
+		fmt.Fprintln(os.Stderr, "baton: trace:", err)
+	}
+}
+
+// others are the other processes of the tree, by name and number. A zombie has ended.
+func others() []string {
+	var found []string
+	entries, _ := filepath.Glob("/proc/[0-9]*") // the only error is a bad pattern
+	for _, entry := range entries {
+		pid := filepath.Base(entry)
+		status, err := os.ReadFile(filepath.Join(entry, "stat"))
+		if err != nil || pid == itoa(os.Getpid()) {
+			continue
+		}
+		open, end := strings.IndexByte(string(status), '('), strings.LastIndexByte(string(status), ')')
+		if open < 0 || end+2 >= len(status) || status[end+2] == 'Z' {
+			continue
+		}
+		found = append(found, fmt.Sprintf("%s (process %s)", status[open+1:end], pid))
+	}
+	return found
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,57 @@
+package tree
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"baton/impl/trace"
+)
+
+// pollEvery is the time between two questions for the role.
+const pollEvery = 20 * time.Millisecond
+
+// answerMost is how much of an answer is read.
+const answerMost = 4 << 10
+
+// roleWords are what the role command may print, and the role that each means.
+var roleWords = map[string]string{"MASTER": "Master", "BACKUP": "Backup", "FAULT": "Fault", "INIT": "Init"}
+
+// poll asks for the role and tells each change, and once each answer that is no role.
+func (n *node) poll() {
+	role, complained := "Init", ""
+	for range time.Tick(pollEvery) {
+		answer, err := n.ask()
+		now, known := roleWords[strings.ToUpper(answer)]
+		switch {
+		case err == nil && known && now != role:
+			n.tell(trace.Event{Kind: trace.KindRole, Role: &trace.Role{From: role, To: now, Reason: "the role command printed " + answer}})
+			role = now
+		case err == nil && !known:
+			err = fmt.Errorf("role printed %.60q: none of MASTER, BACKUP, FAULT, INIT", answer)
+		}
+		if err != nil && err.Error() != complained {
+			complained = err.Error()
+			n.tell(trace.Event{Kind: trace.KindNote, Note: n.Node + ": " + complained})
+		}
+	}
+}
+
+// ask runs the role command and returns what it printed.
+func (n *node) ask() (string, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return "", fmt.Errorf("role: %w", err)
+	}
+	defer r.Close()
+	err = n.bounded("role", n.Role, w)
+	w.Close()
+	if err != nil {
+		return "", err
+	}
+	_ = r.SetReadDeadline(time.Now().Add(time.Millisecond)) // whoever it left behind may hold the pipe
+	answer, _ := io.ReadAll(io.LimitReader(r, answerMost))
+	return strings.TrimSpace(string(answer)), nil
+}
