@@ -136,7 +136,31 @@ func (p *Process) alive() error {
 // setLinks sets all interfaces of a host up or down, waits until the other ends
 // notice, and returns what was seen there.
 func (p *Pair) setLinks(ctx context.Context, h *Host, up bool) (seen string, err error) {
-	for _, i := range h.interfaces {
+	return p.setCarrier(ctx, h, h.interfaces, up)
+}
+
+// SetPort sets the interface of a host on one link up or down, and returns what was seen
+// at the far end.
+func (p *Pair) SetPort(ctx context.Context, host, link string, up bool) (seen string, err error) {
+	h := p.byName[host]
+	if h == nil {
+		return "", fmt.Errorf("netns: no host %q", host)
+	}
+	i, ok := h.Interface(link)
+	if !ok {
+		return "", fmt.Errorf("netns: %s has no interface on %s", host, link)
+	}
+	if seen, err = p.setCarrier(ctx, h, []Interface{i}, up); err == nil && up {
+		err = h.route()
+	}
+	if err != nil {
+		return "", noReceipt("port %s via %s: %w", host, link, err)
+	}
+	return seen, nil
+}
+
+func (p *Pair) setCarrier(ctx context.Context, h *Host, interfaces []Interface, up bool) (seen string, err error) {
+	for _, i := range interfaces {
 		link, err := h.links.LinkByName(i.Name)
 		if err != nil {
 			return "", fmt.Errorf("find %s/%s: %w", h.name, i.Name, err)
@@ -150,7 +174,7 @@ func (p *Pair) setLinks(ctx context.Context, h *Host, up bool) (seen string, err
 		}
 	}
 	var ends []string
-	for _, i := range h.interfaces {
+	for _, i := range interfaces {
 		end, err := p.awaitCarrier(ctx, i, up)
 		if err != nil {
 			return "", err

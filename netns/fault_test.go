@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/netns"
+	"baton/scenarios/lab"
 )
 
 // briefly is a context for a receipt that cannot come.
@@ -106,6 +107,29 @@ var _ = Describe("crash and restore", func() {
 		Eventually(func() error { return echo(pair.Host("client1"), "udp4", "198.18.0.1:9000") }).Should(Succeed())
 		Expect(ping(pair.Host("backend1"), "198.18.1.1")).To(Succeed())
 		Expect(ping(lb2, "198.18.2.1")).To(Succeed())
+	})
+
+	It("takes and gives the carrier of one port alone", func() {
+		Expect(pair.SetPort(within(), "lb1", lab.Clients, false)).To(Equal("carrier down on clients/lb1"))
+		Expect(carries(pair.Host("clients"), "lb1")).To(BeFalse())
+		Expect(carries(lb2, netns.SyncSide)).To(BeTrue(), "the others stay")
+		Expect(running(node.PID())).To(BeTrue())
+		Expect(pair.SetPort(within(), "lb1", lab.Clients, true)).To(Equal("carrier up on clients/lb1"))
+		Expect(ping(pair.Host("client1"), "198.18.0.1")).To(Succeed())
+		By("a backend's default route comes back with its link")
+		for _, up := range []bool{false, true} {
+			_, err := pair.SetPort(within(), "backend1", lab.Backends, up)
+			Expect(err).NotTo(HaveOccurred())
+		}
+		routes, err := pair.Host("backend1").Netlink().RouteList(nil, netlink.FAMILY_V4)
+		Expect(err).NotTo(HaveOccurred())
+		var gateways []string
+		for _, r := range routes {
+			gateways = append(gateways, r.Gw.String())
+		}
+		Expect(gateways).To(ContainElement("198.18.1.100"))
+		_, err = pair.SetPort(within(), "backend1", lab.Sync, false)
+		Expect(err).To(MatchError(ContainSubstring("backend1 has no interface on sync")))
 	})
 
 	It("returns before its peer does: a dead peer's end of the cable is not its receipt", func() {

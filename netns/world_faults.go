@@ -32,6 +32,8 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Cut:      (*World).cut,
 	fault.Heal:     (*World).heal,
 	fault.Lose:     (*World).lose,
+	fault.Down:     setPort(false),
+	fault.Up:       setPort(true),
 }
 
 // Do implements scenarios.World.
@@ -91,6 +93,15 @@ func (w *World) lose(ctx context.Context, f plan.Fault) error {
 	return w.impose(ctx, f, func(ctx context.Context) (string, error) {
 		return w.pair.Lose(ctx, *f.On, f.Share, w.cfg.Seed<<16+uint64(w.faults.Load())<<8)
 	})
+}
+
+// setPort is a verb on the carrier of one port.
+func setPort(up bool) func(*World, context.Context, plan.Fault) error {
+	return func(w *World, ctx context.Context, f plan.Fault) error {
+		host := f.Hosts[0]
+		began := trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.pair.topo.Port(host, f.Via)}
+		return w.begin(ctx, began, func(ctx context.Context) (string, error) { return w.pair.SetPort(ctx, host, f.Via, up) })()
+	}
 }
 
 func (w *World) impose(ctx context.Context, f plan.Fault, do func(context.Context) (string, error)) error {

@@ -67,6 +67,9 @@ func (w *World) restoreBackend(h *host) (string, bool) {
 	if !h.ended {
 		return "no receipt: its servers run", false
 	}
+	if h.dark {
+		w.carrier(onBackends, h.index, true)
+	}
 	h.condition = condition{}
 	return "links up; servers started", true
 }

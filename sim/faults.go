@@ -31,6 +31,8 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Cut:      (*World).cut,
 	fault.Heal:     (*World).heal,
 	fault.Lose:     (*World).lose,
+	fault.Down:     setPort(false),
+	fault.Up:       setPort(true),
 }
 
 // Do implements scenarios.World.
@@ -124,6 +126,9 @@ func (p *process) restore() (string, bool) {
 	carrier := "links were up"
 	if !p.powered {
 		p.powered = true
+		for link := range uint8(linkCount) {
+			p.w.carrier(link, p.index, true)
+		}
 		p.setClock()
 		carrier = "carrier up"
 	}
@@ -299,7 +304,7 @@ func (w *World) impose(f plan.Fault, does string) error {
 		}
 		if at := slices.IndexFunc(w.cuts, r.same); at < 0 {
 			w.cuts = append(w.cuts, r)
-			w.isCut[r.link] = true
+			w.noteCuts()
 		} else if r.share > 0 {
 			w.cuts[at] = r
 		}
@@ -325,6 +330,40 @@ func (w *World) heal(_ context.Context, f plan.Fault) error {
 	return nil
 }
 
+// noteCuts notes on which links anything is cut, lost or without carrier.
+func (w *World) noteCuts() {
+	w.isCut = [linkCount]bool{}
+	for _, r := range w.cuts {
+		w.isCut[r.link] = true
+	}
+	for link, hosts := range w.down {
+		w.isCut[link] = w.isCut[link] || slices.Contains(hosts, true)
+	}
+}
+
+// setPort is a verb on the carrier of one port.
+func setPort(up bool) func(*World, context.Context, plan.Fault) error {
+	return func(w *World, _ context.Context, f plan.Fault) error {
+		host, link := w.hostIndex(f.Hosts[0]), linkIndex(f.Via)
+		began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.plan.Topo.Lab().Port(f.Hosts[0], f.Via)})
+		changed := w.down[link][host] == up
+		w.carrier(link, host, up)
+		w.proven(began, map[bool]string{true: "carrier up", false: "carrier down"}[up], changed)
+		return nil
+	}
+}
+
+// carrier gives a port its carrier, or takes it, and tells the node behind it.
+func (w *World) carrier(link, host uint8, up bool) {
+	w.down[link][host] = !up
+	w.noteCuts()
+	if host >= 2 || link == onSync {
+		return
+	}
+	p := w.processes[host]
+	p.input(p.life, node.Link{Name: [...]string{onClients: clientSide, onBackends: backendSide}[link], Up: up})
+}
+
 // uncut takes rules back.
 func (w *World) uncut(wanted []rule) (string, bool) {
 	if len(wanted) == 0 {
@@ -335,10 +374,7 @@ func (w *World) uncut(wanted []rule) (string, bool) {
 		parts = append(parts, fmt.Sprintf("%s healed: %d had been dropped", w.ruleName(r), r.dropped))
 	}
 	w.cuts = slices.DeleteFunc(w.cuts, func(r rule) bool { return slices.ContainsFunc(wanted, r.same) })
-	w.isCut = [linkCount]bool{}
-	for _, r := range w.cuts {
-		w.isCut[r.link] = true
-	}
+	w.noteCuts()
 	return strings.Join(parts, ", "), true
 }
 

@@ -45,6 +45,9 @@ func (w *World) layout() {
 		}
 		w.hosts = append(w.hosts, m)
 	}
+	for link := range w.down {
+		w.down[link] = make([]bool, len(w.hosts))
+	}
 }
 
 // hostIndex finds a host by its name, nobody if there is none.

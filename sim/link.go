@@ -146,6 +146,9 @@ func (w *World) drops(link, from, to uint8, bfd bool) bool {
 	if !w.isCut[link] {
 		return false
 	}
+	if w.down[link][from] || w.down[link][to] {
+		return true
+	}
 	for i := range w.cuts {
 		if r := &w.cuts[i]; r.link == link && r.from == from && r.to == to && (bfd || !r.bfd) && (r.share == 0 || r.random.Chance(r.share)) {
 			r.dropped++

@@ -140,7 +140,7 @@ func (p *process) boot(life uint64) {
 	p.driver = p.newDriver()
 	p.changed()
 	p.setLease(0)
-	for _, in := range []node.Input{node.Link{Name: clientSide, Up: true}, node.Link{Name: backendSide, Up: true}, node.Dataplane{Ready: true}} {
+	for _, in := range []node.Input{node.Link{Name: clientSide, Up: !p.w.down[onClients][p.index]}, node.Link{Name: backendSide, Up: !p.w.down[onBackends][p.index]}, node.Dataplane{Ready: true}} {
 		p.w.at(p.w.now.Add(p.random.Between(0, attachMax)), func() { p.input(life, in) })
 	}
 	p.guarded(p.driver.Start)

@@ -48,6 +48,7 @@ type World struct {
 	lanes     [linkCount][]lane
 	cuts      []rule
 	isCut     [linkCount]bool
+	down      [linkCount][]bool // ports without carrier, by host
 	vips      []vip
 	services  []service
 	capture   capture

@@ -158,9 +158,9 @@ func own(e trace.Event) bool {
 func (s *State) fault(f *trace.Fault) {
 	began, done := f.Phase == "begin", f.Phase == "receipt"
 	switch {
-	case f.Verb == fault.Cut && began:
+	case fault.Severs(f.Verb) && began:
 		s.Cuts = append(s.Cuts, f.Directions...)
-	case f.Verb == fault.Heal && done:
+	case fault.Joins(f.Verb) && done:
 		s.Cuts = slices.DeleteFunc(s.Cuts, func(r lab.Rule) bool { return slices.Contains(f.Directions, r) })
 	}
 	for _, name := range f.Hosts {

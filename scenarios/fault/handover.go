@@ -6,6 +6,6 @@ const Handover = "handover"
 var handover = Verb{
 	Word: Handover, Doc: "what `baton handover` does on that node",
 	Receipt: "the node's answer, also where it refuses",
-	Kinds:   nodes, From: []State{Up}, To: Up, Refuse: "cannot hand over: it is %s",
+	Kinds:   nodes, From: []State{Running}, To: Running, Refuse: "cannot hand over: it is %s",
 	Asks: true,
 }

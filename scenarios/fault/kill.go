@@ -6,6 +6,6 @@ const Kill = "kill"
 var kill = Verb{
 	Word: Kill, Doc: "SIGKILL of the daemon alone, or of a backend's servers: links and kernel stay",
 	Receipt: "the process is gone",
-	Kinds:   servers, From: []State{Up, Frozen}, To: Down, Refuse: "is down already",
+	Kinds:   servers, From: []State{Running, Frozen}, To: Ended, Refuse: "is down already",
 	Undo: Restore, Takes: true,
 }

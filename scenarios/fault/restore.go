@@ -6,6 +6,6 @@ const Restore = "restore"
 var restore = Verb{
 	Word: Restore, Doc: "links up, process started anew",
 	Receipt: "the links carry, and a process was started",
-	Kinds:   servers, From: []State{Down, Crashed}, To: Up, Refuse: "is not down",
+	Kinds:   servers, From: []State{Ended, Crashed}, To: Running, Refuse: "is not down",
 	Resyncs: true,
 }

@@ -6,6 +6,6 @@ const Stop = "stop"
 var stop = Verb{
 	Word: Stop, Doc: "SIGTERM: a MASTER hands over first, a backend's servers close their connections",
 	Receipt: "the process has ended by itself",
-	Kinds:   servers, From: []State{Up}, To: Down, Refuse: "cannot stop in order: it is %s",
+	Kinds:   servers, From: []State{Running}, To: Ended, Refuse: "cannot stop in order: it is %s",
 	Undo: Restore, Asks: true,
 }

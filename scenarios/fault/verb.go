@@ -40,6 +40,8 @@ type Verb struct {
 	// Takes says that a MASTER loses its role by it unasked, Asks that it asks the
 	// MASTER to give the role away.
 	Takes, Asks bool
+	// Severs says that nothing passes in the directions that it names.
+	Severs bool
 	// Resyncs says that connection sync begins anew after it.
 	Resyncs bool
 }
@@ -50,6 +52,7 @@ type Object uint8
 const (
 	Machines Object = iota // crash lb1
 	Wires                  // cut lb1->lb2 via sync
+	Ports                  // down lb1 via sync
 )
 
 // nodes and servers are the machines that verbs can be done to: clients are where it is
@@ -63,8 +66,8 @@ var (
 type State uint8
 
 const (
-	Up      State = iota
-	Down          // no process; kernel and links are there
+	Running State = iota
+	Ended         // no process; kernel and links are there
 	Crashed       // no power
 	Frozen        // the process stands still
 )
@@ -72,7 +75,7 @@ const (
 func (s State) String() string { return [...]string{"up", "down", "down", "frozen"}[s] }
 
 // verbs in the order of the reference.
-var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, cut, lose, heal}
+var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, cut, lose, heal, down, up}
 
 // Verbs lists the table.
 func Verbs() []Verb { return slices.Clone(verbs) }
@@ -103,13 +106,13 @@ func Meant(is func(Verb) bool) []string {
 // Ends reports whether a verb ends a process, and with it the programs that it holds.
 func Ends(word string) bool {
 	v, ok := Of(word)
-	return ok && v.On == Machines && (v.To == Down || v.To == Crashed)
+	return ok && v.On == Machines && (v.To == Ended || v.To == Crashed)
 }
 
 // Stops reports whether a verb leaves a machine unable to act.
 func Stops(word string) bool {
 	v, ok := Of(word)
-	return ok && v.On == Machines && v.To != Up
+	return ok && v.On == Machines && v.To != Running
 }
 
 // LeavesAsIs reports whether a machine is in the same state after a verb as before it.
@@ -127,6 +130,14 @@ func Asks(word string) bool { v, _ := Of(word); return v.Asks }
 // Resyncs reports whether connection sync begins anew after a verb.
 func Resyncs(word string) bool { v, _ := Of(word); return v.Resyncs }
 
+// Severs reports whether nothing passes in the directions of a verb.
+func Severs(word string) bool { v, _ := Of(word); return v.Severs }
+
+// Joins reports whether a verb takes back what severs.
+func Joins(word string) bool {
+	return slices.ContainsFunc(verbs, func(v Verb) bool { return v.Severs && v.Undo == word })
+}
+
 // UndoOf is the verb that takes back what another did, "" if nothing does.
 func UndoOf(word string) string { v, _ := Of(word); return v.Undo }
 
@@ -138,6 +149,9 @@ func (v Verb) Forms() []string {
 			what = "NODE"
 		}
 		return []string{v.Word + " " + what + "..."}
+	}
+	if v.On == Ports {
+		return []string{v.Word + " HOST via LINK"}
 	}
 	word := v.Word
 	if v.Share {

@@ -41,6 +41,8 @@ func TestWhatAVerbLeaves(t *testing.T) {
 		{verb: Handover, asks: true, leavesAsIs: true, known: true},
 		{verb: Cut, known: true},
 		{verb: Lose, known: true},
+		{verb: Down, known: true},
+		{verb: Up, resyncs: true, known: true},
 		{verb: Heal, resyncs: true, known: true},
 		{verb: "vanish"},
 	} {
@@ -49,6 +51,15 @@ func TestWhatAVerbLeaves(t *testing.T) {
 			Resyncs(c.verb) != c.resyncs || LeavesAsIs(c.verb) != c.leavesAsIs || known != c.known {
 			t.Errorf("%s: ends %v, stops %v, takes %v, asks %v, resyncs %v, leaves as is %v, known %v", c.verb, Ends(c.verb),
 				Stops(c.verb), Takes(c.verb), Asks(c.verb), Resyncs(c.verb), LeavesAsIs(c.verb), known)
+		}
+	}
+}
+
+func TestWhatSevers(t *testing.T) {
+	for word, want := range map[string][2]bool{Cut: {true, false}, Down: {true, false}, Heal: {false, true}, Up: {false, true},
+		Lose: {}, Crash: {}, Restore: {}, "vanish": {}} {
+		if got := [2]bool{Severs(word), Joins(word)}; got != want {
+			t.Errorf("%s severs, joins: %v, want %v", word, got, want)
 		}
 	}
 }

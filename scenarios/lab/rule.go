@@ -56,3 +56,14 @@ func (t Topo) Resolve(s Selector) ([]Rule, error) {
 	}
 	return rules, nil
 }
+
+// Port lists the directions from and to one machine on a link, none if it is not on it.
+func (t Topo) Port(host, link string) []Rule {
+	var rules []Rule
+	for _, other := range t.Hosts() {
+		if other.On(link) {
+			rules = append(append(rules, t.Rules(host, other.Name, link)...), t.Rules(other.Name, host, link)...)
+		}
+	}
+	return rules
+}

@@ -12,9 +12,12 @@ import (
 func (b *builder) fault(line *faultLine) *Fault {
 	verb, _ := fault.Of(line.Verb)
 	f := &Fault{Verb: verb.Word}
-	if verb.On == fault.Machines {
+	switch verb.On {
+	case fault.Machines:
 		f.Hosts = b.machines(verb, line)
-	} else {
+	case fault.Ports:
+		f.Hosts, f.Via = b.port(verb, line)
+	default:
 		f.On = b.selector(verb, line)
 	}
 	switch {
@@ -39,7 +42,7 @@ func (b *builder) machines(verb fault.Verb, line *faultLine) []string {
 	if len(line.Targets) == 0 {
 		b.errorf(position(line.Pos), "", "%s what? The form is: %s", line.Verb, usage)
 	}
-	if line.Via != nil {
+	if line.Via != nil && verb.On == fault.Machines {
 		b.errorf(position(line.Via.Pos), "", "%s has no via; the form is: %s", line.Verb, usage)
 	}
 	var list []string
@@ -57,6 +60,20 @@ func (b *builder) machines(verb fault.Verb, line *faultLine) []string {
 		}
 	}
 	return list
+}
+
+// port reads HOST via LINK.
+func (b *builder) port(verb fault.Verb, line *faultLine) (hosts []string, via string) {
+	hosts = b.machines(verb, line)
+	switch {
+	case line.Via == nil:
+		b.errorf(position(line.Pos), "", "%s on which link? The form is: %s", line.Verb, verb.Usage())
+	case len(hosts) > 1:
+		b.errorf(position(line.Targets[1].Pos), "", "%s takes one machine; the form is: %s", line.Verb, verb.Usage())
+	default:
+		via, _ = b.link(line.Via)
+	}
+	return hosts, via
 }
 
 // machine reports whether a word names a machine to which the verb can be done. Whether

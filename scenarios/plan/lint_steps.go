@@ -16,6 +16,7 @@ type timeline struct {
 	world string
 	hosts map[string]fault.State
 	cuts  []lab.Rule
+	down  map[string]bool // ports without carrier: lb1 via sync
 	last  Step
 	ended bool
 }
@@ -27,7 +28,7 @@ func (l *linter) timelines() {
 	var perWorld [][]Diagnostic
 	for _, world := range worlds {
 		l.found = nil
-		(&timeline{linter: l, world: world, hosts: map[string]fault.State{}}).walk()
+		(&timeline{linter: l, world: world, hosts: map[string]fault.State{}, down: map[string]bool{}}).walk()
 		perWorld = append(perWorld, l.found)
 	}
 	l.found = before
@@ -120,7 +121,7 @@ func (t *timeline) possible(c Cond, i int) {
 	case c.InSync != nil:
 		node, positive = c.InSync.Node, !c.InSync.Not
 	}
-	if state := t.hosts[node]; !positive || state != fault.Down && state != fault.Crashed || t.restoredAfter(i, node) {
+	if state := t.hosts[node]; !positive || state != fault.Ended && state != fault.Crashed || t.restoredAfter(i, node) {
 		return
 	}
 	t.errorf(c.Pos, "", "", "%s can never hold: %s is down and not restored before it is judged", c, node)
@@ -147,8 +148,12 @@ func (t *timeline) restoredAfter(i int, node string) bool {
 
 func (t *timeline) fault(s Step) {
 	verb, _ := fault.Of(s.Verb)
-	if verb.On == fault.Wires {
+	switch verb.On {
+	case fault.Wires:
 		t.wires(s)
+		return
+	case fault.Ports:
+		t.port(s, verb)
 		return
 	}
 	for _, host := range s.Fault.Hosts {
@@ -162,6 +167,22 @@ func (t *timeline) fault(s Step) {
 		}
 		t.hosts[host] = verb.To
 	}
+}
+
+// port checks that a machine has the port, and that its carrier can change so.
+func (t *timeline) port(s Step, verb fault.Verb) {
+	if t.broken["step"] {
+		return
+	}
+	host, target := s.Fault.Hosts[0], s.Fault.Target()
+	t.host(s.Pos, host)
+	if h, ok := t.Topo.Lab().Host(host); ok && !h.On(s.Fault.Via) {
+		t.errorf(s.Pos, s.Fault.Via, "", "%s %s: it has links to %s", s.Verb, target, oneOf(h.Links()))
+	}
+	if was, down := t.down[target], verb.Severs; was == down {
+		t.errorf(s.Pos, host, "", "%s %s: it is %s already", s.Verb, target, verb.Word)
+	}
+	t.down[target] = verb.Severs
 }
 
 // wires checks what a cut or heal selects, and that there is something to heal.

@@ -138,7 +138,8 @@ const (
 // Fault is something done to machines or links; package fault has the verbs.
 type Fault struct {
 	Verb  string
-	Hosts []string      // of a verb on machines
+	Hosts []string      // of a verb on machines, or on the port of one
+	Via   string        // the link of a verb on a port
 	On    *lab.Selector // of a verb on wires; nil with heal undoes all
 	Share float64       // of a verb on a share of what wires carry
 }
@@ -150,6 +151,8 @@ func (f Fault) Target() string {
 		return formatNumber(f.Share) + " " + f.On.String()
 	case f.On != nil:
 		return f.On.String()
+	case f.Via != "":
+		return f.Hosts[0] + " via " + f.Via
 	}
 	return strings.Join(f.Hosts, " ")
 }

@@ -278,6 +278,8 @@ func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
 		switch {
 		case verb.On == fault.Machines:
 			f.Hosts = rapid.SampledFrom([][]string{{"lb1"}, {"lb2"}, {"lb1", "lb2"}}).Draw(t, "hosts")
+		case verb.On == fault.Ports:
+			f.Hosts, f.Via = []string{rapid.SampledFrom([]string{"lb1", "backend1"}).Draw(t, "host")}, rapid.SampledFrom(links).Draw(t, "via")
 		case verb.Word != fault.Heal || rapid.Bool().Draw(t, "some"):
 			f.On = &lab.Selector{From: aName().Draw(t, "from"), To: aName().Draw(t, "to"), Both: rapid.Bool().Draw(t, "both"),
 				Via:  rapid.SampledFrom(append([]string{""}, links...)).Draw(t, "via"),

@@ -1,0 +1,10 @@
+package fault
+
+// Up gives the carrier back.
+const Up = "up"
+
+var up = Verb{
+	Word: Up, On: Ports, Kinds: servers, Doc: "interface set up again",
+	Receipt: "the far end has carrier, and both ends are operational",
+	Resyncs: true,
+}
