@@ -115,7 +115,7 @@ func (h holders) follow(s *State) {
 	}
 	for _, name := range lab.Nodes() {
 		if n := s.Nodes[name]; n != master && n.Up && h[master.Name] {
-			h[name] = n.InSync
+			h[name] = n.InSync && !n.Frozen && !n.Silent // who stands still misses what comes
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 // kept judges that no node forgets entries of sessions that live: its table, as its
 // digest reports tell, does not shrink below the sessions that are open. A daemon
 // that ends forgets; what two parts of a pair opened apart cannot be merged; and a node
-// that never had the whole table has nothing to keep.
+// that never had the whole table, or lacks of it already, has nothing to keep.
 func (r *run) kept(f finding, w window) finding {
 	parts := r.partings()
 	last := map[string]trace.Event{} // of the nodes that hold the whole table
@@ -40,7 +40,7 @@ func (r *run) kept(f finding, w window) finding {
 			}
 			compared++
 			live := r.liveThroughout(window{before.At, e.At})
-			if e.Replica.Entries < min(before.Replica.Entries, live) && !excusedAt(parts, e.At) {
+			if before.Replica.Entries >= live && e.Replica.Entries < live && !excusedAt(parts, e.At) {
 				bad = append(bad, fmt.Sprintf("%s from %d to %d entries between %s and %s with %d sessions open, %s", e.Node,
 					before.Replica.Entries, e.Replica.Entries, r.at(before.At), r.at(e.At), live, r.since(e.At)))
 				when = append(when, window{before.At, e.At})

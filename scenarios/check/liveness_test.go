@@ -214,6 +214,17 @@ func TestLiveness(t *testing.T) {
 			t.promote(4000, "lb2", 60_000)
 			t.entries(5000, "lb2", 1)
 		}, Pass, ""},
+		{"a follower that stood still has missed what came", plan.Kept, "", func(t *tape) {
+			t.struck(3500, fault.Freeze, "lb2")
+			t.struck(4000, fault.Thaw, "lb2")
+			t.sync(4001, "lb2", "snapshot", 1, 0)
+			t.entries(5000, "lb2", 1)
+		}, Pass, ""},
+		{"a table that lacks sessions already", plan.Kept, "", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Replica != nil })
+			t.entries(1500, "lb2", 1)
+			t.entries(5000, "lb2", 0)
+		}, Pass, ""},
 
 		{"loops that rest", plan.Rests, "", func(*tape) {}, Pass, "at most 50 timers"},
 		{"a deadline in the past", plan.Rests, "", func(t *tape) { t.loop(5500, "lb1", trace.Loop{Timers: 20, Idle: 20, Late: 1}) },
