@@ -10,7 +10,8 @@ import (
 
 // exclusive judges that no two nodes forward at one time while anything passes
 // between them, in whatever direction and on whatever path. Only what two nodes cannot
-// know is excused: cuts that silence all of it, and the time that a repair of them takes.
+// know is excused: cuts that silence all of it, or loss that may, and the time that a
+// repair takes.
 func (r *run) exclusive(f finding, w window) finding {
 	parts := r.partings()
 	var bad []string

@@ -13,7 +13,7 @@ import (
 type stretch struct {
 	window
 	able   []string // the nodes that can serve
-	parted string   // what silences both directions of every path between the nodes, "" if something does not
+	parted string   // what silences both directions of every path between the nodes, or may, "" if nothing does
 	// whole: a node that can serve holds the whole table.
 	whole bool
 }
@@ -23,12 +23,16 @@ type stretch struct {
 func (r *run) stretches() []stretch {
 	s, h := NewState(r.plan, r.meta.World), holders{}
 	var found []stretch
+	calm := r.calmFrom()
 	now := r.stretch(s, h, r.from)
 	for _, e := range r.events {
 		s.Apply(e)
 		h.follow(s)
-		if e.Fault == nil && e.Died == nil {
+		if e.Fault == nil && e.Died == nil && e.At < calm {
 			continue
+		}
+		if e.At >= calm { // and the chaos has ended
+			calm = clock.Never
 		}
 		if now.to = e.At; now.from < now.to {
 			found = append(found, now)
@@ -41,7 +45,7 @@ func (r *run) stretches() []stretch {
 
 // stretch is the one that begins in a state.
 func (r *run) stretch(s *State, h holders, from clock.Instant) stretch {
-	t := stretch{window: window{from: from}, parted: r.parted(s)}
+	t := stretch{window: window{from: from}, parted: r.parted(s, from)}
 	for _, name := range lab.Nodes() {
 		if r.canServe(s, name) {
 			t.able = append(t.able, name)
@@ -65,20 +69,33 @@ func (r *run) canServe(s *State, name string) bool {
 	return true
 }
 
-// parted names the cuts that silence both directions of every path between the
-// nodes, "" if one direction of one path is left.
-func (r *run) parted(s *State) string {
-	a, b := lab.Nodes()[0], lab.Nodes()[1]
+// parted names what silences both directions of every path between the nodes, or may,
+// where packets are lost; "" if one direction of one path is sure to be left.
+func (r *run) parted(s *State, at clock.Instant) string {
+	var lossy []string
 	for _, path := range r.paths() {
-		if !r.silenced(s, a, b, path) || !r.silenced(s, b, a, path) {
-			return ""
+		for _, from := range lab.Nodes() {
+			switch {
+			case r.silenced(s, from, lab.Peer(from), path):
+			case r.loses(from, path, at):
+				lossy = append(lossy, "loss of what "+from+" sends on "+path)
+			default:
+				return ""
+			}
 		}
 	}
-	cuts := make([]string, len(s.Cuts))
-	for i, c := range s.Cuts {
-		cuts[i] = c.String()
+	var whys []string
+	for _, c := range s.Cuts {
+		whys = append(whys, "cut "+c.String())
 	}
-	return "cut " + strings.Join(cuts, ", ")
+	return strings.Join(append(whys, lossy...), ", ")
+}
+
+// loses reports whether packets of a node are lost on a link at an instant.
+func (r *run) loses(from, link string, at clock.Instant) bool {
+	i := r.plan.Impairment(r.meta.World, link, from)
+	until := r.plan.ChaosTime(r.meta.World, "until")
+	return (i.Loss > 0 || i.Burst.Begin > 0 || i.Corrupt > 0) && (until == 0 || at < r.began().Add(until))
 }
 
 // paths are the links that carry heartbeats: those that join the nodes.

@@ -179,6 +179,19 @@ func TestLiveness(t *testing.T) {
 			t.promote(10_150, "lb2", 40_000)
 		}, Fail, ""},
 
+		{"one path is cut and the other loses packets", plan.Exclusive, "chaos sync loss=0.1\n", func(t *tape) {
+			t.struck(10_000, fault.Cut, "lb1<->lb2 via clients")
+			t.promote(10_150, "lb2", 60_000)
+		}, Pass, "loss of what lb2 sends on sync"},
+		{"one path is cut and the other loses packets in one direction", plan.Exclusive, "chaos sync from lb1 loss=0.1\n", func(t *tape) {
+			t.struck(10_000, fault.Cut, "lb1<->lb2 via clients")
+			t.promote(10_150, "lb2", 60_000)
+		}, Fail, ""},
+		{"one path is cut and the other lost packets until lately", plan.Exclusive, "chaos sync loss=0.1\nchaos until=10s\n", func(t *tape) {
+			t.struck(5_000, fault.Cut, "lb1<->lb2 via clients")
+			t.promote(20_150, "lb2", 60_000)
+		}, Fail, ""},
+
 		{"tables that stay", plan.Kept, "", func(t *tape) { t.entries(5000, "lb2", 2) }, Pass, ""},
 		{"tables that lose what has ended", plan.Kept, "", func(t *tape) {
 			t.entries(5000, "lb2", 9)

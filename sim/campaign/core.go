@@ -44,7 +44,7 @@ func (d *drawing) healCore(pair [2]*machine) {
 		}
 	}
 	at = healed + d.recovery()
-	if d.both { // what was drawn before may have kept them from knowing, what stays does not
+	if d.jumps { // no clock does any more
 		d.step(at, "expect exclusive and kept throughout 20s")
 	}
 	d.step(at, "expect gap(probe) < 1s")

@@ -28,10 +28,10 @@ type drawing struct {
 	*sim.Random
 	text     strings.Builder
 	timeline strings.Builder
-	// both nodes may serve for a while: both paths may lose packets, and two nodes alone
-	// cannot tell a dead peer from a lost one; or a clock jumps by more than a lease
-	// leaves, so that one waits for less than the detection time.
-	both bool
+	// lossy: both paths may lose packets, and two nodes alone cannot tell a dead peer from
+	// a lost one. jumps: a clock jumps by more than a lease leaves, so that one waits for
+	// less than the detection time.
+	lossy, jumps bool
 	// cuts are those that are not healed.
 	cuts []string
 	// core draws what stays for ever.
@@ -74,7 +74,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	weather := drawChaos(sim.NewRandom(seed, "campaign/chaos"), pick(d, 0, 0.15, 0.4), gentle)
 	d.line("%s", weather.text())
 	d.track(sim.NewRandom(seed, "campaign/track"), weather, gentle)
-	d.both = weather.lossless() == 0 || weather.jumps
+	d.lossy, d.jumps = weather.lossless() == 0, weather.jumps
 	if gentle {
 		d.gentle()
 	} else {
@@ -160,10 +160,10 @@ func (d *drawing) claims(gentle, unsafe bool) {
 	if !unsafe {
 		d.line("always served ; rests")
 	}
-	if !d.both {
+	if !d.jumps {
 		d.line("always exclusive ; kept")
 	}
-	if gentle && !d.both {
+	if gentle && !d.lossy && !d.jumps {
 		d.line("always masters <= 1 ; rst == 0 ; lost == 0 ; moved == 0")
 	}
 }
