@@ -39,6 +39,9 @@ func (h *Hold) Restart(now clock.Instant) {
 // Damped reports whether the delay still runs at now and is longer than configured.
 func (h *Hold) Damped(now clock.Instant) bool { return h.factor > 1 && now < h.Ends() }
 
+// EndsUndamped returns the instant from which on the configured delay has run.
+func (h *Hold) EndsUndamped() clock.Instant { return h.began.Add(h.delay) }
+
 // Ends returns the instant from which on the delay has run.
 func (h *Hold) Ends() clock.Instant { return h.began.Add(h.length()) }
 

@@ -58,7 +58,7 @@ func TestARefusedLeaseIsAFault(t *testing.T) {
 	n.holdDone = true
 	l.boot("lb1")
 	n.holdDone = true
-	l.until(time.Second, "lb1 asks for the lease", func() bool { return l.role("lb1") == "Claiming" && len(n.later) > 0 })
+	l.until(BootListen+labDetect, "lb1 asks for the lease", func() bool { return l.role("lb1") == "Claiming" && len(n.later) > 0 })
 	for _, in := range n.later {
 		d := in.(Done)
 		d.Err = "map is read-only"

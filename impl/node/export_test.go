@@ -16,6 +16,7 @@ const (
 	GrantLimit   = grantLimit
 	StaleAfter   = staleAfter
 	MuteLimit    = muteLimit
+	BootListen   = bootListen
 	InstallLimit = installLimit
 	Settled      = settled
 	Repeat       = repeat

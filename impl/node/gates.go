@@ -128,18 +128,22 @@ func judgePeerCondition(v *view) (bool, why) {
 }
 
 // judgeHoldDown: the recovery delay keeps a node that flaps from displacing another. It
-// never prolongs an outage that a node with the whole table could end.
+// never prolongs an outage that a node with the whole table could end; nor, lengthened,
+// one that a node without it could end which hears that its peer does not serve.
 func judgeHoldDown(v *view) (bool, why) {
 	switch {
 	case v.cfg.GatesOff:
 		return true, because("gates: off")
 	case v.holdRun:
 		return true, because("recovery delay has run")
-	case !v.complete || v.refused:
+	case v.refused, !v.complete && (v.silent || !v.undamped):
 		return false, because("recovery delay is running")
 	}
 	if free, _ := judgeNoMaster(v); !free {
 		return false, because("recovery delay is running")
+	}
+	if !v.complete {
+		return true, because("not lengthened: the peer does not serve and ranks below")
 	}
 	return true, because("waived: the table is complete and nobody serves")
 }

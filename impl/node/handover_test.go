@@ -132,7 +132,7 @@ func TestANodeThatLeavesDoesNotClaim(t *testing.T) {
 func TestStopOfALonelyMasterEnds(t *testing.T) {
 	l := newLab(t)
 	l.boot("lb1")
-	masterWithin(l, "lb1", time.Second)
+	masterWithin(l, "lb1", BootListen+labDetect)
 	l.step(l.nodes["lb1"], Stop{})
 	l.until(time.Second, "lb1 exits", func() bool { return l.nodes["lb1"].exited })
 }

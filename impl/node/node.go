@@ -38,6 +38,7 @@ type Node struct {
 
 	paths     paths
 	awake     clock.Instant // from here on, silence is the peer's and not this node's own
+	booted    clock.Instant
 	paused    clock.Instant // the end of this node's last pause
 	links     map[string]bool
 	targets   tracker
@@ -98,7 +99,7 @@ func (n *Node) boot(now clock.Instant) {
 	n.rival.since, n.standoff.since = clock.Never, clock.Never
 	n.dataplane.Why = "not attached yet"
 	// A peer that froze before this node booted may still hold its lease.
-	n.awake = now.Add(n.paths.longestDetection())
+	n.awake, n.booted = now.Add(n.paths.longestDetection()), now
 	n.settle()
 }
 
@@ -177,8 +178,8 @@ func (n *Node) Deadline() clock.Instant {
 		n.lease.deadline(n.footing()), n.stream.keepaliveDue(), n.future(n.stream.muteAt()), n.future(n.liveUntil()),
 		n.grant.wait(), n.yieldWait(), n.requestWait(),
 		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.told.wait(n),
-		n.future(n.hold.Ends()), n.future(n.freshUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()),
-		n.future(n.unreachableAt()), n.future(n.awake))
+		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()),
+		n.future(n.unreachableAt()), n.future(n.awake), n.future(n.booted.Add(bootListen)))
 }
 
 // future returns an instant at which a gate may open or close by itself, Never once it

@@ -59,10 +59,10 @@ func TestColdStartMakesOneMaster(t *testing.T) {
 	}
 }
 
-func TestALonelyNodeServesAfterItsHold(t *testing.T) {
+func TestALonelyNodeServesAfterItHasListenedAndItsHold(t *testing.T) {
 	l := newLab(t)
 	l.boot("lb2")
-	l.run(labHold - time.Millisecond)
+	l.run(max(labHold, BootListen) - time.Millisecond)
 	l.wantRoles("down", "Backup")
 	masterWithin(l, "lb2", 10*time.Millisecond)
 	l.run(5 * time.Second)
@@ -111,12 +111,12 @@ func TestRestoredMasterStaysBackup(t *testing.T) {
 func TestABootingNodeWaitsForALeaseItCannotSee(t *testing.T) {
 	l := newLab(t, func(c *Config) { c.Hold = 0 })
 	l.boot("lb1")
-	masterWithin(l, "lb1", labDetect+10*time.Millisecond)
+	masterWithin(l, "lb1", BootListen+10*time.Millisecond)
 	l.run(time.Second)
 	l.freeze("lb1")
 	l.boot("lb2")
 	l.run(labDetect / 2) // two forwarders would end the test
-	masterWithin(l, "lb2", labDetect)
+	masterWithin(l, "lb2", BootListen)
 }
 
 func TestOrderOfPromotion(t *testing.T) {

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	. "baton/impl/node"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,6 +93,30 @@ func TestOneWayLossTowardsTheMaster(t *testing.T) {
 	l.run(10 * time.Second)
 	if changes := append(since1(), since2()...); len(changes) > 0 {
 		t.Errorf("roles moved: %v", changes)
+	}
+}
+
+// Nor does a node claim that has just booted and hears a deaf MASTER once a second only.
+func TestANodeBootsNextToADeafMaster(t *testing.T) {
+	{
+		l := newPair(t)
+		l.run(time.Second)
+		l.drop("lb2", true)
+		l.run(5 * time.Second)
+		l.crash("lb2")
+		l.run(time.Second)
+		for i := range 8 {
+			l.run(time.Duration(i) * 100 * time.Millisecond)
+			l.boot("lb2")
+			since := l.mark("lb2")
+			l.run(1500 * time.Millisecond)
+			for _, change := range since() {
+				if strings.Contains(change, "Claiming") {
+					t.Fatalf("lb2 claims: %v", since())
+				}
+			}
+			l.crash("lb2")
+		}
 	}
 }
 
@@ -232,7 +257,7 @@ func TestAPeerThatWasHeardAndNeverSynced(t *testing.T) {
 	l := newLab(t)
 	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
 	l.boot("lb1")
-	masterWithin(l, "lb1", time.Second)
+	masterWithin(l, "lb1", BootListen+labDetect)
 	l.boot("lb2")
 	l.run(10 * time.Second)
 	l.wantRoles("Master", "Backup")
@@ -301,7 +326,7 @@ func TestAnEmptyNodeDoesNotBeatTheSessions(t *testing.T) {
 		l.run(2 * time.Second)
 		l.drop("lb2", true)
 		l.boot("lb1")
-		masterWithin(l, "lb1", time.Second)
+		masterWithin(l, "lb1", BootListen+labDetect)
 		l.run(deafFor)
 		l.drop("lb2", false)
 		masterWithin(l, "lb2", 5*time.Second)

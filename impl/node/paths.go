@@ -255,3 +255,10 @@ func (n *Node) noteLateness(late time.Duration) {
 	n.peer.confirm = n.stream.seq + 1
 	n.tell(true)
 }
+
+// listened reports whether this node has listened for long enough to take silence for the
+// peer's: a peer that was never heard may be one that does not hear this node, and
+// sends seldom.
+func (n *Node) listened() bool {
+	return n.now >= n.awake && (n.peer.met || n.now >= n.booted.Add(bootListen))
+}

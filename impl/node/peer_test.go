@@ -14,7 +14,7 @@ import (
 func TestAMuteStreamIsGivenUp(t *testing.T) {
 	l := newLab(t)
 	l.boot("lb1")
-	masterWithin(l, "lb1", time.Second)
+	masterWithin(l, "lb1", BootListen+labDetect)
 	lb1 := l.nodes["lb1"]
 	lb1.stream = 99
 	l.step(lb1, Stream{ID: 99, Up: true})

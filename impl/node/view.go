@@ -19,6 +19,7 @@ type view struct {
 	dataplane Dataplane
 	reach     reach
 	holdRun   bool // the recovery delay has run
+	undamped  bool // it has run if flapping had not lengthened it
 	refused   bool // the dataplane refused the last lease
 
 	// How the peer is heard.
@@ -56,8 +57,8 @@ func (n *Node) look() *view {
 	v := &n.view
 	*v = view{
 		now: n.now, cfg: &n.cfg, role: n.role, leaving: n.leaving.asked,
-		linkDown: n.linkDown(), unsent: n.paths.unsent(n.now), dataplane: n.dataplane, reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), refused: n.lease.refused,
-		silent: n.silent(), listened: n.now >= n.awake, up: n.paths.anyUp(), met: n.peer.met,
+		linkDown: n.linkDown(), unsent: n.paths.unsent(n.now), dataplane: n.dataplane, reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), refused: n.lease.refused,
+		silent: n.silent(), listened: n.listened(), up: n.paths.anyUp(), met: n.peer.met,
 		condition: n.peerCondition(), deaf: n.rival.deaf(n.rivalInput()), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
 		live: n.live(), peer: n.peer.state,
 		outranks: n.outranks(), better: n.peer.state.Rank.CompareTable(n.rank()) > 0,
