@@ -82,6 +82,19 @@ func TestOneWayLossTowardsTheBackup(t *testing.T) {
 	l.wantFlows("lb1", 10)
 }
 
+// So it does soon after the role was handed to it.
+func TestOneWayLossSoonAfterAHandover(t *testing.T) {
+	for wait := range 10 {
+		l := newPair(t)
+		l.run(time.Second)
+		l.handOver("lb1", "lb2")
+		l.run(time.Duration(wait) * 100 * time.Millisecond)
+		l.drop("lb2", true)
+		masterWithin(l, "lb1", 2*labDetect) // the lab ends a test in which both forward
+		l.wantRoles("Master", "Backup")
+	}
+}
+
 // A MASTER that hears nobody goes on; that the peer hears it keeps the peer from claiming.
 func TestOneWayLossTowardsTheMaster(t *testing.T) {
 	l := newPair(t)

@@ -13,8 +13,8 @@ type rival struct {
 	calm bool
 	// since is when it was first heard without a session that is Up, Never while one is.
 	since clock.Instant
-	// granted is when the peer last gave this node the role. It has stopped then, and
-	// what BFD says of it may be older.
+	// granted is when the peer last gave this node the role, 0 once it was heard to have
+	// stopped. It has stopped then, and what BFD says of it may be older.
 	granted clock.Instant
 }
 
@@ -35,7 +35,9 @@ func (r *rival) observe(in rivalInput) {
 	default:
 		r.since = min(r.since, in.now)
 	}
-	r.calm = r.calm || in.condition == standby || in.condition == unable
+	if in.condition == standby || in.condition == unable {
+		r.calm, r.granted = true, 0
+	}
 }
 
 // deaf reports whether the peer serves without hearing this node. One that took the
