@@ -17,7 +17,7 @@ PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 # Programs that are under test beside the reference node, by Debian package.
 SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd conntrack:/usr/sbin/conntrack nftables:/usr/sbin/nft
 
-.PHONY: help setup setup-subjects test test-scenarios test-subjects scenarios regression build lint mutants bench bench-bfd generate doctor clean
+.PHONY: help setup setup-subjects test test-scenarios test-library test-subjects scenarios regression build lint mutants bench bench-bfd generate doctor clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,13 +60,21 @@ test: setup bin/baton lint ## unit, property, eBPF and namespace tests
 	@$(GO) test $(AS_ROOT) -count=1 -v ./... 2>&1 | tee $(OUT)/test.log | $(SUMMARY) || \
 	  { echo "the whole output is in $(OUT)/test.log" >&2; exit 1; }
 
-test-scenarios: bin/scenarios.test ## crash, restore, freeze, cut: every scenario for real, with a report
+# The suite on a folder of scenarios, and its report: $(call suite,FOLDER,OUT,FLAGS)
+define suite
 	@$(SUDO) bin/baton doctor
-	@mkdir -p $(OUT)
-	@code=0; $(SUDO) env BATON=$(CURDIR)/bin/baton VERSION=$(VERSION) OUT=$(abspath $(OUT)) bin/scenarios.test \
-	  --ginkgo.no-color --ginkgo.succinct --ginkgo.junit-report=$(abspath $(OUT))/ginkgo.xml --ginkgo.json-report=$(abspath $(OUT))/ginkgo.json \
-	  -scenarios $(CURDIR)/scenarios || code=$$?; \
-	$(SUDO) bin/baton report $(OUT) && exit $$code
+	@mkdir -p $(2)
+	@code=0; $(SUDO) env BATON=$(CURDIR)/bin/baton VERSION=$(VERSION) OUT=$(abspath $(2)) bin/scenarios.test \
+	  --ginkgo.no-color --ginkgo.succinct --ginkgo.junit-report=$(abspath $(2))/ginkgo.xml --ginkgo.json-report=$(abspath $(2))/ginkgo.json \
+	  -scenarios $(CURDIR)/$(1) $(3) || code=$$?; \
+	$(SUDO) bin/baton report $(2) && exit $$code
+endef
+
+test-scenarios: bin/scenarios.test ## crash, restore, freeze, cut: every scenario for real, with a report
+	$(call suite,scenarios,$(OUT))
+
+test-library: bin/scenarios.test ## every scenario of the library in both worlds, with a report (docs/library.md)
+	$(call suite,scenarios/library,$(OUT)/library,-library)
 
 test-subjects: setup-subjects bin/baton ## other people's pairs: their known bugs are caught, their safe configurations pass
 	@code=0; $(SUDO) bin/baton run --out $(OUT)/subjects scenarios/subjects/*.scn || code=$$?; \

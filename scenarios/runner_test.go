@@ -218,30 +218,3 @@ func TestAJobStoresThePlanThatItRan(t *testing.T) {
 		t.Error("the caller's origin was written to")
 	}
 }
-
-// Every scenario that is shipped parses, and those with unsafe settings are controls.
-func TestShippedScenariosAreSound(t *testing.T) {
-	files, err := filepath.Glob("*.scn")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
-	}
-	for _, file := range files {
-		source, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := plan.Parse(file, source)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		if p.Name+".scn" != file {
-			t.Errorf("%s: the scenario is called %s", file, p.Name)
-		}
-		for _, world := range []string{plan.Netns, plan.Sim} {
-			if len(p.Unsafe()) > 0 && !p.IsControl(world) {
-				t.Errorf("%s: unsafe settings without a control line", file)
-			}
-		}
-	}
-}

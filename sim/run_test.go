@@ -86,8 +86,8 @@ func hash(t testing.TB, events []trace.Event) uint64 {
 	return h.Sum64()
 }
 
-func files(t testing.TB) []string {
-	list, err := filepath.Glob("../scenarios/*.scn")
+func files(t testing.TB, pattern string) []string {
+	list, err := filepath.Glob("../scenarios/" + pattern)
 	if err != nil || len(list) == 0 {
 		t.Fatalf("no scenarios: %v", err)
 	}
@@ -97,19 +97,24 @@ func files(t testing.TB) []string {
 // TestScenariosPass runs every scenario of the suite under many seeds. A control
 // passes if its bug is caught.
 func TestScenariosPass(t *testing.T) {
-	seeds := uint64(20)
-	if testing.Short() {
-		seeds = 3
+	for pattern, seeds := range map[string]uint64{"*.scn": 20, "library/*/*.scn": 3} {
+		if testing.Short() {
+			seeds = min(seeds, 3)
+		}
+		for _, file := range files(t, pattern) {
+			pass(t, file, seeds)
+		}
 	}
-	for _, file := range files(t) {
-		p := parse(t, file)
-		t.Run(p.Name, func(t *testing.T) {
-			for seed := uint64(1); seed <= seeds; seed++ {
-				v, events := execute(t, p, sim.Config{Seed: seed})
-				if v.Verdict != check.Pass {
-					t.Fatalf("seed %d: %s\n%s\n%s", seed, v.Verdict, strings.Join(v.Reasons, "\n"), transcript(events))
-				}
+}
+
+func pass(t *testing.T, file string, seeds uint64) {
+	p := parse(t, file)
+	t.Run(p.Name, func(t *testing.T) {
+		for seed := uint64(1); seed <= seeds; seed++ {
+			v, events := execute(t, p, sim.Config{Seed: seed})
+			if v.Verdict != check.Pass {
+				t.Fatalf("seed %d: %s\n%s\n%s", seed, v.Verdict, strings.Join(v.Reasons, "\n"), transcript(events))
 			}
-		})
-	}
+		}
+	})
 }

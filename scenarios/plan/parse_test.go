@@ -202,7 +202,7 @@ func TestScenariosSurvivePrinting(t *testing.T) {
 
 func scenarioFiles(t testing.TB) []string {
 	var files []string
-	for _, pattern := range []string{"testdata/good/*.scn", "../*.scn"} {
+	for _, pattern := range []string{"testdata/good/*.scn", "../*.scn", "../library/*/*.scn"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -30,8 +30,9 @@ import (
 )
 
 var (
-	folder = flag.String("scenarios", "..", "the folder of the scenario files")
-	files  []string
+	folder  = flag.String("scenarios", "..", "the folder of the scenario files")
+	library = flag.Bool("library", false, "the files in the folder's own folders too")
+	files   []string
 )
 
 // out and program come from the environment, since Ginkgo owns the command line.
@@ -55,7 +56,12 @@ func TestScenarios(t *testing.T) {
 	}
 	RegisterFailHandler(Fail)
 	var err error
-	files, err = filepath.Glob(filepath.Join(*folder, "*.scn"))
+	for _, pattern := range []string{"*.scn", "*/*.scn"} {
+		if *library || pattern == "*.scn" {
+			found, globErr := filepath.Glob(filepath.Join(*folder, pattern))
+			files, err = append(files, found...), errors.Join(err, globErr)
+		}
+	}
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenario files in %s", *folder)
 	}
