@@ -108,14 +108,19 @@ func (l *log) Write(b []byte) (int, error) {
 
 func (l *log) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.buf.String() }
 
-func (l *log) wait(t *testing.T, text string) {
+// refuses waits until an end has logged why it has no stream, and fails if it gets one.
+func (e *end) refuses(t *testing.T, why string) {
 	t.Helper()
 	deadline := time.After(patience)
-	for !strings.Contains(l.String(), text) {
+	for !strings.Contains(e.log.String(), why) {
 		select {
-		case <-l.new:
+		case <-e.log.new:
+		case <-e.change:
+			if e.has("up") {
+				t.Fatalf("a stream came up: %s", e)
+			}
 		case <-deadline:
-			t.Fatalf("no %q in the log within %v:\n%s", text, patience, l)
+			t.Fatalf("no %q in the log within %v:\n%s", why, patience, e.log)
 		}
 	}
 }
@@ -215,8 +220,8 @@ func TestTheEndsAgreeOnAProtocol(t *testing.T) {
 		d.Protocols, l.Protocols = tt.dialler, tt.listener
 		listener, dialler := start(t, l), start(t, d)
 		if tt.agreed == "" {
-			listener.log.wait(t, "unsupported application protocols")
-			dialler.log.wait(t, "no application protocol")
+			listener.refuses(t, "unsupported application protocols")
+			dialler.refuses(t, "no application protocol")
 			continue
 		}
 		dialler.wait(t, "up 1")
@@ -467,8 +472,8 @@ func TestWhoIsRefused(t *testing.T) {
 				d.Local = netip.MustParseAddrPort(tt.dialFrom + ":1")
 			}
 			listener, dialler := start(t, l), start(t, d)
-			listener.log.wait(t, tt.atListener)
-			dialler.log.wait(t, tt.atDialler)
+			listener.refuses(t, tt.atListener)
+			dialler.refuses(t, tt.atDialler)
 			if listener.has("up") || dialler.has("up") {
 				t.Errorf("a stream came up: listener %s; dialler %s", listener, dialler)
 			}
@@ -483,7 +488,7 @@ func TestAListenerThatIsNotThePeerIsRefused(t *testing.T) {
 	one, two := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.2")
 	listener := start(t, Config{ID: "lb3", Peer: "lb1", Local: two, Remote: one, Protocols: spoken, TLS: identity(t, dir, "lb3").Peer("lb1")})
 	dialler := start(t, Config{ID: "lb1", Peer: "lb2", Local: one, Remote: two, Protocols: spoken, TLS: identity(t, dir, "lb1").Peer("lb2")})
-	dialler.log.wait(t, "lb3")
+	dialler.refuses(t, "lb3")
 	if listener.has("up") || dialler.has("up") {
 		t.Errorf("a stream came up: listener %s; dialler %s", listener, dialler)
 	}
