@@ -41,6 +41,22 @@ func (ps paths) condition() (said condition, latest clock.Instant) {
 	return said, latest
 }
 
+// unheard reports whether the peer says that it serves, on some path and on none that is Up.
+func (ps paths) unheard() bool {
+	said := false
+	for i := range ps {
+		s := ps[i].session
+		if !s.Heard() || conditionOf(s.RemoteDiag()) != serving {
+			continue
+		}
+		if s.State() == bfd.Up {
+			return false
+		}
+		said = true
+	}
+	return said
+}
+
 // say tells the peer this node's condition, and reports whether it is news.
 func (p *path) say(now clock.Instant, c condition) bool {
 	if p.said == c || p.session.State() == bfd.AdminDown {

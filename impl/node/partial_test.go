@@ -82,6 +82,19 @@ func TestOneWayLossTowardsTheBackup(t *testing.T) {
 	l.wantFlows("lb1", 10)
 }
 
+// So it does where it has not noticed yet that the last path on which the two heard each
+// other is dead: the peer was faster, and says so where one direction is left.
+func TestTheLastPathDiesAndTheBackupNoticesFirst(t *testing.T) {
+	for offset := range 50 {
+		l := newPair(t)
+		l.dropBFD["lb1 sync"], l.dropSync["lb1"], l.dropSync["lb2"] = true, true, true
+		l.run(5*time.Second + time.Duration(offset)*time.Millisecond)
+		l.dropBFD["lb1 clients"], l.dropBFD["lb2 clients"] = true, true
+		masterWithin(l, "lb2", 2*labDetect) // the lab ends a test in which both forward
+		l.wantRoles("Backup", "Master")
+	}
+}
+
 // So it does soon after the role was handed to it.
 func TestOneWayLossSoonAfterAHandover(t *testing.T) {
 	for wait := range 10 {

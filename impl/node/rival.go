@@ -23,6 +23,9 @@ type rivalInput struct {
 	now        clock.Instant
 	up, silent bool
 	condition  condition
+	// unheard: the peer says that it serves, and on no path that is Up. It says so on
+	// every path at once, so that those are Up for no longer than a detection.
+	unheard bool
 }
 
 func (r *rival) observe(in rivalInput) {
@@ -44,10 +47,10 @@ func (r *rival) observe(in rivalInput) {
 // role before this node's eyes cannot have heard it. Where both served through a
 // partition that heals, the sessions get the time to come Up.
 func (r *rival) deaf(in rivalInput) bool {
-	if in.silent || in.up || in.condition != serving || r.granted > 0 && in.now < r.granted.Add(grantLimit) {
+	if in.silent || in.condition != serving || r.granted > 0 && in.now < r.granted.Add(grantLimit) {
 		return false
 	}
-	return r.calm || in.now >= r.since.Add(hearLimit)
+	return r.calm && (in.unheard || !in.up) || !in.up && in.now >= r.since.Add(hearLimit)
 }
 
 // deadline returns when a partition that healed in one direction alone is recognised.
@@ -59,7 +62,7 @@ func (r *rival) deadline() clock.Instant {
 }
 
 func (n *Node) rivalInput() rivalInput {
-	return rivalInput{now: n.now, up: n.paths.anyUp(), silent: n.paths.silent(), condition: n.peerCondition()}
+	return rivalInput{now: n.now, up: n.paths.anyUp(), silent: n.paths.silent(), condition: n.peerCondition(), unheard: n.paths.unheard()}
 }
 
 // checkRival raises Unheard when the peer serves without hearing this node.
