@@ -18,9 +18,6 @@ import (
 	"baton/impl/flow"
 )
 
-// defaultMaxFlows is the capacity of the table if the configuration names none.
-const defaultMaxFlows = 1 << 20
-
 // Dataplane is the loaded programs, attached to the node's two links.
 type Dataplane struct {
 	cfg      dataplane.Config
@@ -94,7 +91,7 @@ type options struct {
 // load brings programs and maps into the kernel without attaching them.
 func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*Dataplane, error) {
 	if cfg.MaxFlows == 0 {
-		cfg.MaxFlows = defaultMaxFlows
+		cfg.MaxFlows = dataplane.DefaultMaxFlows
 	}
 	spec, err := loadLb()
 	if err != nil {

@@ -38,7 +38,7 @@ func (d *Dataplane) Apply(entries []flow.Entry) error {
 			return fmt.Errorf("bpf: apply %d entries: %w", len(chunk), err)
 		}
 		if missed := len(chunk) - done; missed > 0 {
-			return fmt.Errorf("bpf: apply %d entries: %d found the table full (%d flows)", len(chunk), missed, d.cfg.MaxFlows)
+			return fmt.Errorf("bpf: apply %d entries: %w", len(chunk), dataplane.TableFull(missed, d.cfg.MaxFlows))
 		}
 	}
 	return nil

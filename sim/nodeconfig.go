@@ -63,7 +63,7 @@ func nodeConfig(p *plan.Plan, seed uint64, id string) (node.Config, error) {
 		ID: id, Peer: lab.Peer(id), Priority: uint8(s.number("ha.priority")), Hold: s.duration("ha.hold"),
 		Links: []string{clientSide, backendSide},
 		Track: node.Track{Targets: p.Targets(plan.Sim, id), Misses: s.number("track.misses")},
-		Sync:  ctsync.Config{Key: split(seed, "sync key")},
+		Sync:  ctsync.Config{Key: split(seed, "sync key"), Capacity: s.number("max_flows")},
 		Paths: []node.Path{
 			{Name: lab.Clients, BFD: session},
 			{Name: lab.Sync, BFD: session, CarriesSync: true},

@@ -74,8 +74,8 @@ func (c *cpu) report(b *testing.B, items int, unit string) {
 }
 
 func join(source, sink *Engine) {
-	source.Connected(1, 2, false, 0)
-	sink.Connected(1, 1, true, 1)
+	source.Connected(1, Version, 2, false, 0)
+	sink.Connected(1, Version, 1, true, 1)
 }
 
 // BenchmarkSnapshot is both nodes' work for a restored node that fetches the table.

@@ -1,6 +1,7 @@
 package ctsync
 
 import (
+	"math"
 	"math/bits"
 	"time"
 )
@@ -41,8 +42,13 @@ type Config struct {
 	// stream that is in sync. Default 5 s.
 	DigestEvery time.Duration
 
-	// Retry is the delay before a failed batch is applied again. Default 50 ms.
-	Retry time.Duration
+	// Capacity is how many flows this node's dataplane can hold; 0 is unknown. It is
+	// told to the peer, so that a table smaller than the other is warned of.
+	Capacity int
+
+	// Retry is the delay before a failed batch is applied again. It doubles with each
+	// failure of the batch, up to RetryMax. Defaults 50 ms and 2 s.
+	Retry, RetryMax time.Duration
 
 	// Resync is how long an unanswered hello waits before it is repeated, and how
 	// long the sink waits before it asks for a new snapshot when repair has failed.
@@ -65,10 +71,12 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.LagLimit, 4096)
 	setDefault(&c.DigestEvery, 5*time.Second)
 	setDefault(&c.Retry, 50*time.Millisecond)
+	setDefault(&c.RetryMax, 2*time.Second)
 	setDefault(&c.Resync, time.Second)
 	c.BatchEntries = min(max(c.BatchEntries, 1), maxBatch)
 	c.Window = min(max(c.Window, 1), 1<<12)
 	c.JournalLen = max(c.JournalLen, 1)
+	c.Capacity = min(max(c.Capacity, 0), math.MaxUint32)
 	c.Buckets = 1 << bits.Len(uint(min(max(c.Buckets, minBuckets), maxBuckets)-1))
 	return c
 }

@@ -49,14 +49,17 @@ type Engine struct {
 	intake intake
 	queue  queue
 
-	stream bool
-	peer   peer
-	upAt   clock.Instant
-	lostAt clock.Instant
-	why    string // the stream was lost
+	stream  bool
+	version byte // that is spoken on it
+	peer    peer
+	upAt    clock.Instant
+	lostAt  clock.Instant
+	why     string // the stream was lost
 
 	nonce    uint32 // of the last hello
 	sessions uint32 // terms and snapshots taken in so far
+
+	capacity capacities
 
 	recon reconciliation
 	meter meter
@@ -72,6 +75,14 @@ type Engine struct {
 type peer struct {
 	term
 	source bool
+}
+
+// checkVersion refuses a version of the protocol that this engine does not speak.
+func checkVersion(version byte) error {
+	if version < VersionMin || version > Version {
+		return fmt.Errorf("ctsync: protocol version %d, this node speaks %d to %d", version, VersionMin, Version)
+	}
+	return nil
 }
 
 // Ready is what an engine wants done, each list in order. Sends and batches are
@@ -102,6 +113,7 @@ func New(cfg Config) *Engine {
 		table:   newTable(cfg.Key, cfg.Buckets),
 		journal: journal{limit: cfg.JournalLen},
 		lostAt:  clock.Never,
+		version: Version,
 	}
 }
 
@@ -142,27 +154,33 @@ func (e *Engine) SetSink(now clock.Instant) {
 	}
 }
 
-// Connected says that a stream to the peer is up and what the peer said of
-// itself on it: its incarnation, whether it is MASTER, and its epoch (of a peer
-// that is not, the last one in which it was). It is called again when that
-// changes. InSync ends with another incarnation, or an epoch that is not the one
-// that was synced.
-func (e *Engine) Connected(now clock.Instant, peerIncarnation uint64, peerIsSource bool, peerEpoch uint32) {
+// Connected says that a stream to the peer is up, which version of the protocol
+// was agreed on for it, and what the peer said of itself on it: its incarnation,
+// whether it is MASTER, and its epoch (of a peer that is not, the last one in
+// which it was). It is called again when that changes; the version is that of the
+// stream to its end. InSync ends with another incarnation, or an epoch that is not
+// the one that was synced. An error names a version that is not spoken: nothing
+// has changed.
+func (e *Engine) Connected(now clock.Instant, version uint8, peerIncarnation uint64, peerIsSource bool, peerEpoch uint32) error {
+	if err := checkVersion(version); err != nil {
+		return err
+	}
 	e.now = now
 	said := peer{term: term{peerIncarnation, peerEpoch}, source: peerIsSource}
 	fresh := !e.stream || said.incarnation != e.peer.incarnation
 	if !fresh && said == e.peer {
-		return
+		return nil
 	}
 	if fresh {
 		e.upAt, e.lostAt, e.why, e.took = now, clock.Never, "", 0
+		e.version, e.capacity = version, capacities{}
 	}
 	e.stream, e.peer = true, said
 	if e.source {
 		if fresh || said.source {
 			e.feed = feed{}
 		}
-		return
+		return nil
 	}
 	if said.incarnation != e.pos.incarnation || said.epoch > e.pos.epoch || said.source && said.epoch != e.pos.epoch {
 		e.intake.verified = false
@@ -171,6 +189,7 @@ func (e *Engine) Connected(now clock.Instant, peerIncarnation uint64, peerIsSour
 	if said.source {
 		e.sayHello()
 	}
+	return nil
 }
 
 // Disconnected says that the stream is lost. What was received stays, and so
@@ -191,7 +210,7 @@ func (e *Engine) Disconnected(now clock.Instant, why string) {
 // term or role that has passed is dropped and counted.
 func (e *Engine) Receive(now clock.Instant, msg []byte) error {
 	e.now = now
-	kind, r, err := open(msg)
+	kind, r, err := open(msg, e.version)
 	if err == nil {
 		err = e.dispatch(kind, &r)
 	}
@@ -246,7 +265,7 @@ func (e *Engine) Deadline() clock.Instant {
 	}
 	due := e.queue.deadline()
 	if e.source {
-		return clock.Earliest(due, e.feed.deadline())
+		return clock.Earliest(due, e.feed.deadline(e.journal.first()))
 	}
 	return clock.Earliest(due, e.intakeDeadline())
 }

@@ -61,12 +61,23 @@ func (f *feed) pending(kind byte) bool {
 	return false
 }
 
-func (f *feed) deadline() clock.Instant {
-	if f.open && f.marked {
+// canMark reports whether a mark may be taken: all rows are sent, and no mark waits for
+// the window to open. The sink's next ack changes that, so that no time is waited for.
+func (f *feed) canMark() bool {
+	return f.cursor == 0 && len(f.repairs) == 0 && !f.pending(typeMark)
+}
+
+// deadline is when the digests are to be compared again. first is the oldest change that
+// the journal holds.
+func (f *feed) deadline(first uint64) clock.Instant {
+	if f.open && f.marked && f.canMark() && !f.overtaken(first) {
 		return f.checkAt
 	}
 	return clock.Never
 }
+
+// overtaken reports whether the journal no longer reaches back to what the sink has.
+func (f *feed) overtaken(first uint64) bool { return f.next < first }
 
 // receiveHello opens a round that gives the sink what it lacks.
 func (e *Engine) receiveHello(r *reader) error {
@@ -86,6 +97,7 @@ func (e *Engine) receiveHello(r *reader) error {
 	if e.feed.open && e.feed.nonce == m.nonce {
 		return e.outdated()
 	}
+	e.capacity.learn(e.cfg.Capacity, m.capacity)
 	e.feed = feed{nonce: m.nonce, window: uint64(m.window), batches: m.batches}
 	e.feed.window = min(e.feed.window, uint64(e.cfg.Window)*uint64(e.cfg.BatchEntries))
 	e.feed.batches = min(e.feed.batches, uint32(e.cfg.Window))
@@ -125,8 +137,8 @@ func (e *Engine) openRound(m begin) {
 	f.open, f.markDue, f.total = true, true, e.table.len()
 	f.place = place{epoch: e.pos.epoch, round: e.rounds}
 	m.term, m.nonce, m.round = e.pos.term, f.nonce, f.round
-	m.head, m.total = e.pos.seq, uint32(f.total)
-	e.send(m.encode())
+	m.head, m.total, m.capacity = e.pos.seq, uint32(f.total), uint32(e.cfg.Capacity)
+	e.send(m.encode(e.version))
 }
 
 // ours reports whether a message of the sink belongs to the present round.
@@ -165,7 +177,7 @@ func (e *Engine) receiveNeed(r *reader) error {
 		return fmt.Errorf("asked for twice")
 	}
 	e.feed.inSync = false
-	e.barrier(typeBuckets, encodeBuckets(m.place, e.pos.seq, e.table.buckets))
+	e.barrier(typeBuckets, encodeBuckets(e.version, m.place, e.pos.seq, e.table.buckets))
 	return nil
 }
 
@@ -194,9 +206,8 @@ func (e *Engine) pump() {
 	if !f.open {
 		return
 	}
-	if f.next < e.journal.first() {
-		// The journal no longer reaches back to what the sink has. A stalled sink
-		// gets its new snapshot when it moves again.
+	if f.overtaken(e.journal.first()) {
+		// A stalled sink gets its new snapshot when it moves again.
 		if !f.hasRoom() {
 			return
 		}
@@ -206,10 +217,8 @@ func (e *Engine) pump() {
 	e.flush()
 	e.sendRows()
 	e.sendRepairs()
-	if f.cursor == 0 && len(f.repairs) == 0 && !f.pending(typeMark) {
-		if f.markDue || !e.now.Before(f.checkAt) {
-			e.mark()
-		}
+	if f.canMark() && (f.markDue || !e.now.Before(f.checkAt)) {
+		e.mark()
 	}
 	e.flush()
 }
@@ -219,7 +228,7 @@ func (e *Engine) mark() {
 	f := &e.feed
 	f.markDue, f.checkAt = false, e.now.Add(e.cfg.DigestEvery)
 	m := mark{place: f.place, seq: e.pos.seq, rows: f.rows, entries: e.table.all.entries, sum: e.table.all.sum}
-	e.barrier(typeMark, m.encode())
+	e.barrier(typeMark, m.encode(e.version))
 	f.marked = true
 }
 
@@ -251,7 +260,7 @@ func (e *Engine) sendDelta(limit uint64) {
 	f := &e.feed
 	n := min(limit-f.next+1, f.window-(f.next-1-f.acked), uint64(e.cfg.BatchEntries))
 	m := delta{place: f.place, first: f.next, head: e.pos.seq, count: int(n)}
-	msg := m.encode()
+	msg := m.encode(e.version)
 	for range n {
 		msg = appendChange(msg, e.journal.at(f.next))
 		f.next++
@@ -288,9 +297,11 @@ func (e *Engine) sendRows() {
 }
 
 // sendRepairs sends buckets under repair, each of them whole, as of one sequence number.
+// A mark that waits for the window goes first: it counts the rows before it, and speaks
+// of the table without them.
 func (e *Engine) sendRepairs() {
 	f := &e.feed
-	for len(f.repairs) > 0 && f.rows-f.rowsAcked < f.batches {
+	for len(f.repairs) > 0 && !f.pending(typeMark) && f.rows-f.rowsAcked < f.batches {
 		m := rows{bucket: f.repairs[0], first: true}
 		list := e.scratch[:0]
 		e.table.walkBucket(int(m.bucket), func(_ uint32, s *slot) { list = append(list, s.change()) })
@@ -311,7 +322,7 @@ func (e *Engine) sendList(m rows, list []change) {
 	f := &e.feed
 	f.rows++
 	m.place, m.index, m.seq, m.count = f.place, f.rows, e.pos.seq, len(list)
-	msg := m.encode()
+	msg := m.encode(e.version)
 	for i := range list {
 		msg = appendChange(msg, &list[i])
 	}

@@ -29,7 +29,8 @@ func (e *Engine) whyNot() Reason {
 	in := &e.intake
 	switch {
 	case e.queue.failures > 0:
-		return Reason{text: "apply failed: " + e.queue.why}
+		worst := e.queue.refusals()[0]
+		return Reason{text: isRefused, what: worst.Why, a: uint64(worst.Entries)}
 	case in.verified && in.sweeping:
 		return Reason{text: "deleting what the snapshot did not hold"}
 	case in.verified && !e.queue.reached(in.verifiedAt):

@@ -131,7 +131,7 @@ func TestInSyncIsBound(t *testing.T) {
 			if p.b.LostAt() != 77 || p.b.Progress().Phase != PhaseLost {
 				t.Errorf("lost at %d in phase %s", p.b.LostAt(), p.b.Progress().Phase)
 			}
-			p.b.Connected(p.now, test.incarnation, test.source, test.epoch)
+			p.b.Connected(p.now, Version, test.incarnation, test.source, test.epoch)
 			expect(t, p.b.Engine, test.want, "")
 			if p.b.LostAt() != clock.Never {
 				t.Error("lost while connected")

@@ -64,13 +64,13 @@ func (e *Engine) sayHello() {
 	in.hello = hello{
 		incarnation: e.cfg.Incarnation, nonce: e.nonce, want: e.peer.term,
 		window: uint32(e.cfg.Window * e.cfg.BatchEntries), batches: uint32(e.cfg.Window),
-		buckets: uint16(e.cfg.Buckets), check: e.table.check(),
+		buckets: uint16(e.cfg.Buckets), check: e.table.check(), capacity: uint32(e.cfg.Capacity),
 	}
 	if in.settled {
 		in.hello.have, in.hello.applied = e.pos, in.applied
 	}
 	in.waiting, in.helloAt = true, e.now
-	e.send(in.hello.encode())
+	e.send(in.hello.encode(e.version))
 }
 
 // receiveBegin opens a round, if it answers the hello.
@@ -102,6 +102,7 @@ func (e *Engine) receiveBegin(r *reader) error {
 	in.rows, in.rowsApplied, in.entries, in.total = 0, 0, 0, int(m.total)
 	in.head, in.acked = m.head, ack{}
 	in.compare.stop()
+	e.capacity.learn(e.cfg.Capacity, m.capacity)
 	e.meter.begin(e.now)
 	return nil
 }
@@ -267,6 +268,7 @@ func (e *Engine) receiveMark(r *reader) error {
 	in.ended = true
 	if in.snapshot && first {
 		in.sweeping, in.cursor = e.table.fresh.entries != e.table.all.entries, 1
+		in.compare.due = false // strays until now are swept, or the mark differs
 	}
 	have := e.table.all
 	if in.sweeping {
@@ -313,7 +315,7 @@ func (e *Engine) absorb() {
 	}
 	if in.waiting && !e.now.Before(in.helloAt.Add(e.cfg.Resync)) {
 		in.helloAt = e.now
-		e.send(in.hello.encode())
+		e.send(in.hello.encode(e.version))
 	}
 	if !in.open {
 		return
@@ -326,7 +328,7 @@ func (e *Engine) absorb() {
 	if said != in.acked {
 		e.stopwatch(said.inSync)
 		in.acked = said
-		e.send(said.encode())
+		e.send(said.encode(e.version))
 	}
 }
 

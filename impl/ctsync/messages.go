@@ -33,14 +33,16 @@ type hello struct {
 	batches     uint32 // the same for Rows messages
 	buckets     uint16
 	check       uint32 // of the hash key
+	capacity    uint32 // flows that the sink's table can hold; 0 is unknown, and so in version 1
 }
 
-const helloLen = 8 + 4 + termLen + positionLen + 8 + 4 + 4 + 2 + 4
+const helloLen = 8 + 4 + termLen + positionLen + 8 + 4 + 4 + 2 + 4 + capacityLen
+const capacityLen = 4
 const termLen = 8 + 4
 const positionLen = termLen + 8
 
-func (m *hello) encode() []byte {
-	b := header(typeHello, helloLen)
+func (m *hello) encode(version byte) []byte {
+	b := header(typeHello, version, helloLen)
 	b = order.AppendUint64(b, m.incarnation)
 	b = order.AppendUint32(b, m.nonce)
 	b = appendTerm(b, m.want)
@@ -49,13 +51,15 @@ func (m *hello) encode() []byte {
 	b = order.AppendUint32(b, m.window)
 	b = order.AppendUint32(b, m.batches)
 	b = order.AppendUint16(b, m.buckets)
-	return order.AppendUint32(b, m.check)
+	b = order.AppendUint32(b, m.check)
+	return appendCapacity(b, version, m.capacity)
 }
 
 func (m *hello) decode(r *reader) error {
 	*m = hello{
 		incarnation: r.uint64(), nonce: r.uint32(), want: r.term(), have: r.position(), applied: r.uint64(),
 		window: r.uint32(), batches: r.uint32(), buckets: r.uint16(), check: r.uint32(),
+		capacity: r.capacity(),
 	}
 	switch {
 	case m.window == 0 || m.batches == 0:
@@ -80,25 +84,29 @@ type begin struct {
 	seq   uint64 // the first delta of the round is seq+1
 	head  uint64 // the source's last change
 	total uint32 // entries at the source
+	// capacity is how many flows the source's table can hold; 0 is unknown, and so in version 1.
+	capacity uint32
 }
 
-const beginLen = termLen + 4 + 4 + 1 + positionLen + 8 + 8 + 4
+const beginLen = termLen + 4 + 4 + 1 + positionLen + 8 + 8 + 4 + capacityLen
 
-func (m *begin) encode() []byte {
-	b := appendTerm(header(typeBegin, beginLen), m.term)
+func (m *begin) encode(version byte) []byte {
+	b := appendTerm(header(typeBegin, version, beginLen), m.term)
 	b = order.AppendUint32(b, m.nonce)
 	b = order.AppendUint32(b, m.round)
 	b = appendBool(b, m.snapshot)
 	b = appendPosition(b, m.from)
 	b = order.AppendUint64(b, m.seq)
 	b = order.AppendUint64(b, m.head)
-	return order.AppendUint32(b, m.total)
+	b = order.AppendUint32(b, m.total)
+	return appendCapacity(b, version, m.capacity)
 }
 
 func (m *begin) decode(r *reader) error {
 	*m = begin{
 		term: r.term(), nonce: r.uint32(), round: r.uint32(), snapshot: r.bool(), from: r.position(),
 		seq: r.uint64(), head: r.uint64(), total: r.uint32(),
+		capacity: r.capacity(),
 	}
 	switch {
 	case m.seq > m.head:
@@ -134,8 +142,8 @@ type delta struct {
 
 const deltaLen = placeLen + 8 + 8 + 2
 
-func (m *delta) encode() []byte {
-	b := appendPlace(header(typeDelta, deltaLen+m.count*rowLen), m.place)
+func (m *delta) encode(version byte) []byte {
+	b := appendPlace(header(typeDelta, version, deltaLen+m.count*rowLen), m.place)
 	b = order.AppendUint64(b, m.first)
 	b = order.AppendUint64(b, m.head)
 	return order.AppendUint16(b, uint16(m.count))
@@ -171,8 +179,8 @@ const (
 	rowsLen  = placeLen + 4 + 8 + 2 + 1 + 1 + 2
 )
 
-func (m *rows) encode() []byte {
-	b := appendPlace(header(typeRows, rowsLen+m.count*rowLen), m.place)
+func (m *rows) encode(version byte) []byte {
+	b := appendPlace(header(typeRows, version, rowsLen+m.count*rowLen), m.place)
 	b = order.AppendUint32(b, m.index)
 	b = order.AppendUint64(b, m.seq)
 	b = order.AppendUint16(b, m.bucket)
@@ -217,8 +225,8 @@ type mark struct {
 
 const markLen = placeLen + 8 + 4 + 4 + 8
 
-func (m *mark) encode() []byte {
-	b := appendPlace(header(typeMark, markLen), m.place)
+func (m *mark) encode(version byte) []byte {
+	b := appendPlace(header(typeMark, version, markLen), m.place)
 	b = order.AppendUint64(b, m.seq)
 	b = order.AppendUint32(b, m.rows)
 	b = order.AppendUint32(b, m.entries)
@@ -240,8 +248,8 @@ type ack struct {
 
 const ackLen = placeLen + 8 + 4 + 1
 
-func (m *ack) encode() []byte {
-	b := appendPlace(header(typeAck, ackLen), m.place)
+func (m *ack) encode(version byte) []byte {
+	b := appendPlace(header(typeAck, version, ackLen), m.place)
 	b = order.AppendUint64(b, m.seq)
 	b = order.AppendUint32(b, m.rows)
 	return appendBool(b, m.inSync)
@@ -255,7 +263,9 @@ func (m *ack) decode(r *reader) error {
 // need asks for the digests of all buckets.
 type need struct{ place }
 
-func (m *need) encode() []byte { return appendPlace(header(typeNeed, placeLen), m.place) }
+func (m *need) encode(version byte) []byte {
+	return appendPlace(header(typeNeed, version, placeLen), m.place)
+}
 
 func (m *need) decode(r *reader) error {
 	m.place = r.place()
@@ -271,8 +281,8 @@ type buckets struct {
 
 const bucketsLen = placeLen + 8 + 2
 
-func encodeBuckets(p place, seq uint64, list []bucket) []byte {
-	b := appendPlace(header(typeBuckets, bucketsLen+8*len(list)), p)
+func encodeBuckets(version byte, p place, seq uint64, list []bucket) []byte {
+	b := appendPlace(header(typeBuckets, version, bucketsLen+8*len(list)), p)
 	b = order.AppendUint64(b, seq)
 	b = order.AppendUint16(b, uint16(len(list)))
 	for i := range list {
@@ -297,8 +307,8 @@ type repair struct {
 
 const repairLen = placeLen + 2
 
-func (m *repair) encode() []byte {
-	b := appendPlace(header(typeRepair, repairLen+2*len(m.list)), m.place)
+func (m *repair) encode(version byte) []byte {
+	b := appendPlace(header(typeRepair, version, repairLen+2*len(m.list)), m.place)
 	b = order.AppendUint16(b, uint16(len(m.list)))
 	for _, bucket := range m.list {
 		b = order.AppendUint16(b, bucket)
@@ -322,6 +332,20 @@ func (m *repair) decode(r *reader) error {
 	return r.end()
 }
 
+func appendCapacity(b []byte, version byte, flows uint32) []byte {
+	if version < versionCapacity {
+		return b
+	}
+	return order.AppendUint32(b, flows)
+}
+
+func (r *reader) capacity() uint32 {
+	if r.version < versionCapacity {
+		return 0
+	}
+	return r.uint32()
+}
+
 func appendTerm(b []byte, t term) []byte {
 	return order.AppendUint32(order.AppendUint64(b, t.incarnation), t.epoch)
 }
@@ -334,8 +358,9 @@ func (r *reader) term() term { return term{incarnation: r.uint64(), epoch: r.uin
 
 func (r *reader) position() position { return position{term: r.term(), seq: r.uint64()} }
 
-// open checks what every message begins with and returns its type and a reader of the rest.
-func open(msg []byte) (byte, reader, error) {
+// open checks what every message of a stream begins with, given the version that was
+// agreed on, and returns its type and a reader of the rest.
+func open(msg []byte, version byte) (byte, reader, error) {
 	switch {
 	case len(msg) < 2:
 		return 0, reader{}, fmt.Errorf("length %d < 2", len(msg))
@@ -343,8 +368,8 @@ func open(msg []byte) (byte, reader, error) {
 		return 0, reader{}, fmt.Errorf("length %d > %d", len(msg), MaxMessage)
 	case typeNames[msg[0]] == "":
 		return 0, reader{}, fmt.Errorf("no such message type: %#02x", msg[0])
-	case msg[1] != ProtocolVersion:
-		return msg[0], reader{}, fmt.Errorf("protocol version %d, this node speaks %d", msg[1], ProtocolVersion)
+	case msg[1] != version:
+		return msg[0], reader{}, fmt.Errorf("protocol version %d on a stream of version %d", msg[1], version)
 	}
-	return msg[0], reader{rest: msg[2:]}, nil
+	return msg[0], reader{rest: msg[2:], version: version}, nil
 }

@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// samples is one message of each type, with every field set.
-func samples() map[string][]byte {
+// samples is one message of each type in a version of the protocol, with every field set.
+func samples(version byte) map[string][]byte {
 	from, to := term{0x0102030405060708, 9}, term{0x1112131415161718, 10}
 	here := place{epoch: 10, round: 3}
 	row := changeOf(entryOf(5, flow.Established, 11))
@@ -24,53 +24,53 @@ func samples() map[string][]byte {
 	return map[string][]byte{
 		"hello": (&hello{
 			incarnation: 0x2122232425262728, nonce: 4, want: to, have: position{from, 77}, applied: 70,
-			window: 8192, batches: 32, buckets: 1024, check: 0xc0ffee,
-		}).encode(),
-		"begin resumption": (&begin{term: to, nonce: 4, round: 3, from: position{from, 77}, head: 5, total: 1000}).encode(),
-		"begin snapshot":   (&begin{term: to, nonce: 4, round: 3, snapshot: true, seq: 4, head: 5, total: 1000}).encode(),
-		"delta":            appendChanges((&delta{place: here, first: 7, head: 9, count: 2}).encode(), []change{row, gone}),
-		"rows of a snapshot": appendChanges((&rows{place: here, index: 2, seq: 9, bucket: noBucket, count: 1}).encode(),
+			window: 8192, batches: 32, buckets: 1024, check: 0xc0ffee, capacity: 131072,
+		}).encode(version),
+		"begin resumption": (&begin{term: to, nonce: 4, round: 3, from: position{from, 77}, head: 5, total: 1000, capacity: 500}).encode(version),
+		"begin snapshot":   (&begin{term: to, nonce: 4, round: 3, snapshot: true, seq: 4, head: 5, total: 1000, capacity: 500}).encode(version),
+		"delta":            appendChanges((&delta{place: here, first: 7, head: 9, count: 2}).encode(version), []change{row, gone}),
+		"rows of a snapshot": appendChanges((&rows{place: here, index: 2, seq: 9, bucket: noBucket, count: 1}).encode(version),
 			[]change{row}),
-		"rows of a bucket": appendChanges((&rows{place: here, index: 2, seq: 9, bucket: 17, first: true, last: true, count: 1}).encode(),
+		"rows of a bucket": appendChanges((&rows{place: here, index: 2, seq: 9, bucket: 17, first: true, last: true, count: 1}).encode(version),
 			[]change{row}),
-		"mark":    (&mark{place: here, seq: 9, rows: 2, entries: 1000, sum: 0xfeedfacecafebeef}).encode(),
-		"ack":     (&ack{place: here, seq: 9, rows: 2, inSync: true}).encode(),
-		"need":    (&need{here}).encode(),
-		"buckets": encodeBuckets(here, 9, []bucket{{digest: digest{sum: 1}}, {digest: digest{sum: 2}}}),
-		"repair":  (&repair{here, []uint16{1, 17}}).encode(),
+		"mark":    (&mark{place: here, seq: 9, rows: 2, entries: 1000, sum: 0xfeedfacecafebeef}).encode(version),
+		"ack":     (&ack{place: here, seq: 9, rows: 2, inSync: true}).encode(version),
+		"need":    (&need{here}).encode(version),
+		"buckets": encodeBuckets(version, here, 9, []bucket{{digest: digest{sum: 1}}, {digest: digest{sum: 2}}}),
+		"repair":  (&repair{here, []uint16{1, 17}}).encode(version),
 	}
 }
 
-// recode decodes a message and encodes it again.
-func recode(msg []byte) ([]byte, error) {
-	kind, r, err := open(msg)
+// recode decodes a message of a version and encodes it again.
+func recode(version byte, msg []byte) ([]byte, error) {
+	kind, r, err := open(msg, version)
 	if err != nil {
 		return nil, err
 	}
 	switch kind {
 	case typeHello:
 		var m hello
-		return result(m.decode(&r), m.encode)
+		return result(m.decode(&r), func() []byte { return m.encode(version) })
 	case typeBegin:
 		var m begin
-		return result(m.decode(&r), m.encode)
+		return result(m.decode(&r), func() []byte { return m.encode(version) })
 	case typeDelta:
 		var m delta
 		list, err := m.decode(&r, nil)
-		return result(err, func() []byte { return appendChanges(m.encode(), list) })
+		return result(err, func() []byte { return appendChanges(m.encode(version), list) })
 	case typeRows:
 		var m rows
 		list, err := m.decode(&r, nil)
-		return result(err, func() []byte { return appendChanges(m.encode(), list) })
+		return result(err, func() []byte { return appendChanges(m.encode(version), list) })
 	case typeMark:
 		var m mark
-		return result(m.decode(&r), m.encode)
+		return result(m.decode(&r), func() []byte { return m.encode(version) })
 	case typeAck:
 		var m ack
-		return result(m.decode(&r), m.encode)
+		return result(m.decode(&r), func() []byte { return m.encode(version) })
 	case typeNeed:
 		var m need
-		return result(m.decode(&r), m.encode)
+		return result(m.decode(&r), func() []byte { return m.encode(version) })
 	case typeBuckets:
 		var m buckets
 		err := m.decode(&r)
@@ -78,10 +78,10 @@ func recode(msg []byte) ([]byte, error) {
 		for i, sum := range m.sums {
 			list[i].sum = sum
 		}
-		return result(err, func() []byte { return encodeBuckets(m.place, m.seq, list) })
+		return result(err, func() []byte { return encodeBuckets(version, m.place, m.seq, list) })
 	case typeRepair:
 		var m repair
-		return result(m.decode(&r), m.encode)
+		return result(m.decode(&r), func() []byte { return m.encode(version) })
 	}
 	return nil, fmt.Errorf("type %d has a name and no decoder here", kind)
 }
@@ -93,45 +93,65 @@ func result(err error, encode func() []byte) ([]byte, error) {
 	return encode(), nil
 }
 
-// The wire format of the present protocol version does not change unnoticed.
+// versions lists what is spoken.
+var versions = []byte{VersionMin, Version}
+
+// The wire format of a protocol version does not change, since its release: what a node
+// of an earlier version has written still reads as what it meant.
 func TestWireFormat(t *testing.T) {
-	var got strings.Builder
-	all := samples()
-	for _, name := range []string{
-		"hello", "begin resumption", "begin snapshot", "delta", "rows of a snapshot", "rows of a bucket",
-		"mark", "ack", "need", "buckets", "repair",
-	} {
-		fmt.Fprintf(&got, "%s\n%s\n", name, hex.Dump(all[name]))
-	}
-	golden := filepath.Join("testdata", "wire.golden")
-	if *update {
-		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.String() != string(want) {
-		t.Errorf("the format differs from %s; if that is meant, raise ProtocolVersion and run with -update\n%s", golden, got.String())
+	for _, version := range versions {
+		t.Run(fmt.Sprint("version ", version), func(t *testing.T) {
+			var got strings.Builder
+			all := samples(version)
+			for _, name := range []string{
+				"hello", "begin resumption", "begin snapshot", "delta", "rows of a snapshot", "rows of a bucket",
+				"mark", "ack", "need", "buckets", "repair",
+			} {
+				fmt.Fprintf(&got, "%s\n%s\n", name, hex.Dump(all[name]))
+			}
+			golden := filepath.Join("testdata", fmt.Sprintf("wire-v%d.golden", version))
+			if *update && version == Version {
+				if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.String() != string(want) {
+				t.Errorf("the format differs from %s; if that is meant, raise Version and run with -update\n%s", golden, got.String())
+			}
+		})
 	}
 }
 
-// Every message reads back as it was written; cut short or extended it does not read.
+// Every message reads back as it was written; cut short or extended, or on a stream of
+// another version, it does not read.
 func TestMessagesReadBack(t *testing.T) {
-	for name, msg := range samples() {
-		again, err := recode(msg)
-		if err != nil || !bytes.Equal(again, msg) {
-			t.Errorf("%s: %v\n%x\n%x", name, err, msg, again)
-		}
-		for n := range msg {
-			if _, err := recode(msg[:n]); err == nil {
-				t.Errorf("%s cut to %d of %d bytes is accepted", name, n, len(msg))
+	for _, version := range versions {
+		for name, msg := range samples(version) {
+			again, err := recode(version, msg)
+			if err != nil || !bytes.Equal(again, msg) {
+				t.Errorf("%s: %v\n%x\n%x", name, err, msg, again)
 			}
-		}
-		if _, err := recode(append(msg[:len(msg):len(msg)], 0)); err == nil {
-			t.Errorf("%s with a byte too many is accepted", name)
+			for n := range msg {
+				if _, err := recode(version, msg[:n]); err == nil {
+					t.Errorf("%s cut to %d of %d bytes is accepted", name, n, len(msg))
+				}
+			}
+			if _, err := recode(version, append(msg[:len(msg):len(msg)], 0)); err == nil {
+				t.Errorf("%s with a byte too many is accepted", name)
+			}
+			for _, other := range []byte{0, VersionMin, Version, Version + 1} {
+				if other == version {
+					continue
+				}
+				want := fmt.Sprintf("protocol version %d on a stream of version %d", version, other)
+				if _, err := recode(other, msg); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s on a stream of version %d: %v", name, other, err)
+				}
+			}
 		}
 	}
 }
@@ -151,11 +171,16 @@ func TestMaxMessage(t *testing.T) {
 // Whatever can be decoded is the encoding of what was decoded: there is one way
 // to write a message, and nothing hides in it.
 func FuzzDecode(f *testing.F) {
-	for _, msg := range samples() {
-		f.Add(msg)
+	for _, version := range versions {
+		for _, msg := range samples(version) {
+			f.Add(msg)
+		}
 	}
 	f.Fuzz(func(t *testing.T, msg []byte) {
-		again, err := recode(msg)
+		if len(msg) < 2 {
+			return
+		}
+		again, err := recode(min(msg[1], Version), msg)
 		if err == nil && !bytes.Equal(again, msg) {
 			t.Errorf("%x reads as %x", msg, again)
 		}
@@ -166,10 +191,10 @@ func FuzzDecode(f *testing.F) {
 // say; the engines survive either, and whoever is in sync without having been
 // told anything is as he was.
 func FuzzReceive(f *testing.F) {
-	for _, msg := range samples() {
+	for _, msg := range samples(VersionMin) {
 		f.Add(uint8(0), msg)
 	}
-	for phase := range phases {
+	for phase := range phases * len(versions) {
 		for _, source := range []bool{false, true} {
 			p := inPhase(f, uint8(phase))
 			for _, msg := range genuine(p, source) {
@@ -200,9 +225,11 @@ func FuzzReceive(f *testing.F) {
 const phases = 5
 
 // inPhase is a pair, a being source, in one of the situations in which a message
-// may arrive: idle, asked, in a snapshot, in sync, under repair.
+// may arrive: idle, asked, in a snapshot, in sync, under repair; of the oldest version,
+// then of the newest.
 func inPhase(t failer, phase uint8) *pair {
 	p := newPair(t, small)
+	p.version = versions[int(phase)/phases%len(versions)]
 	p.master(p.a, 1)
 	p.fill(p.a, 0, 40)
 	p.a.poll(p.now)

@@ -1,6 +1,8 @@
 package ctsync
 
 import (
+	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,10 +35,11 @@ func newWorld(t *rapid.T) *world {
 		Window:       rapid.IntRange(1, 4).Draw(t, "window"),
 		JournalLen:   rapid.SampledFrom([]int{1, 4, 30, 1000}).Draw(t, "journal"),
 		Buckets:      64,
+		DigestEvery:  rapid.SampledFrom([]time.Duration{100 * time.Millisecond, 5 * time.Second}).Draw(t, "digest every"),
 		LagLimit:     rapid.SampledFrom([]uint64{1, 10, 1000}).Draw(t, "lag limit"),
 	}
 	return &world{
-		pair: newPair(t, cfg), incarnation: 0x100,
+		pair: newPairOf(t, cfg, rapid.SampledFrom(versions).Draw(t, "version")), incarnation: 0x100,
 		history: map[position]map[flow.Tuple]flow.Entry{},
 		lost:    map[*node]bool{}, dumps: map[*node]*dumping{},
 	}
@@ -130,6 +133,24 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"fail": func(t *rapid.T) {
 			w.node(t).fail = rapid.IntRange(1, 3).Draw(t, "batches")
 		},
+		"refuse everything": func(t *rapid.T) { w.node(t).fail = math.MaxInt },
+		"fill a sink": func(t *rapid.T) {
+			n := w.node(t)
+			w.other(n).fail = math.MaxInt
+			first := rapid.IntRange(100, 200).Draw(t, "first flow")
+			for i := range 60 {
+				n.change(entryOf(first+i, flow.Established, 11), false)
+			}
+			w.poll(n)
+			for range 20 {
+				w.collect()
+				w.deliver(n)
+				w.deliver(w.other(n))
+				w.apply(w.other(n), 99)
+			}
+			w.record()
+		},
+		"refuse nothing": func(t *rapid.T) { w.node(t).fail = 0 },
 		"pass time": func(t *rapid.T) {
 			w.now = w.now.Add(time.Duration(rapid.IntRange(1, 6000).Draw(t, "ms")) * time.Millisecond)
 			w.a.Advance(w.now)
@@ -300,6 +321,29 @@ func TestModel(t *testing.T) {
 		w.epoch = 1
 		w.master(w.a, 1)
 		t.Repeat(w.actions())
+		w.heal()
+	})
+}
+
+// TestNothingIsDueWithoutWork walks a pair that was in sync through all that fills
+// windows: take fails on a deadline that has passed while there is nothing to do.
+func TestNothingIsDueWithoutWork(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		w.epoch = 1
+		w.master(w.a, 1)
+		w.fill(w.a, 0, 20)
+		w.connect()
+		w.run()
+		w.synced(w.a)
+		actions := map[string]func(*rapid.T){}
+		for name, do := range w.actions() {
+			if slices.Contains([]string{"", "traffic on the source", "fill a sink", "refuse everything", "refuse nothing",
+				"poll", "apply", "deliver", "deliver and apply all", "pass time"}, name) {
+				actions[name] = do
+			}
+		}
+		t.Repeat(actions)
 		w.heal()
 	})
 }

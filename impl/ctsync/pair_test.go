@@ -94,17 +94,21 @@ type failer interface {
 
 // pair is two nodes and the ordered stream between them.
 type pair struct {
-	t      failer
-	now    clock.Instant
-	a, b   *node
-	up     bool
-	ab, ba [][]byte // on their way from a to b, from b to a
-	onSend func(from *node, msg []byte)
-	onRecv func(to *node, msg []byte)
+	t       failer
+	now     clock.Instant
+	a, b    *node
+	up      bool
+	version uint8    // of the streams
+	ab, ba  [][]byte // on their way from a to b, from b to a
+	onSend  func(from *node, msg []byte)
+	onRecv  func(to *node, msg []byte)
 }
 
-func newPair(t failer, cfg Config) *pair {
-	return &pair{t: t, now: 1, a: newNode("a", 0xa1, cfg), b: newNode("b", 0xb1, cfg)}
+func newPair(t failer, cfg Config) *pair { return newPairOf(t, cfg, Version) }
+
+// newPairOf is a pair that speaks a version of the protocol.
+func newPairOf(t failer, cfg Config, version uint8) *pair {
+	return &pair{t: t, now: 1, version: version, a: newNode("a", 0xa1, cfg), b: newNode("b", 0xb1, cfg)}
 }
 
 func (p *pair) other(n *node) *node {
@@ -181,6 +185,9 @@ func (p *pair) collect() {
 
 func (p *pair) take(n *node, wire [][]byte) [][]byte {
 	r := n.Ready()
+	if due := n.Deadline(); len(r.Send)+len(r.Apply) == 0 && !n.busy && due <= n.now {
+		p.t.Fatalf("%s: nothing to do at %v, and yet due at %v", n.name, n.now, due)
+	}
 	n.batch = append(n.batch, r.Apply...)
 	if !p.up {
 		return nil
@@ -213,7 +220,9 @@ func (p *pair) deliver(to *node) bool {
 	if msg[0] == typeState {
 		r := reader{rest: msg[1:]}
 		peer, source := r.term(), r.bool()
-		to.Connected(p.now, peer.incarnation, source, peer.epoch)
+		if err := to.Connected(p.now, p.version, peer.incarnation, source, peer.epoch); err != nil {
+			p.t.Fatalf("%s: %v", to.name, err)
+		}
 		return true
 	}
 	if err := to.Receive(p.now, msg); err != nil {

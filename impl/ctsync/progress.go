@@ -27,6 +27,14 @@ type Progress struct {
 	Digest  string  // unknown, equal, unequal
 	Why     string
 	Took    time.Duration // from the stream's beginning to the first InSync on it
+
+	// Refused is what this node's dataplane goes on refusing, by reason, the largest
+	// part first. None of it is counted as applied.
+	Refused []Refusal `json:",omitempty"`
+	// PeerCapacity is how many flows the peer's table can hold, 0 if it has not said.
+	PeerCapacity int
+	// Warning says what of the peer's configuration endangers the sync.
+	Warning string
 }
 
 // Progress returns how far the sync has come.
@@ -39,6 +47,7 @@ func (e *Engine) Progress() Progress {
 		_, why := e.InSync()
 		p.Why = why.String()
 	}
+	p.Refused, p.PeerCapacity, p.Warning = e.queue.refusals(), int(e.capacity.peer), e.capacity.warning
 	return p
 }
 

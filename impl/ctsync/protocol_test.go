@@ -21,7 +21,7 @@ type puppet struct {
 
 func newPuppet(t *testing.T) *puppet {
 	p := &puppet{t: t, sink: newNode("sink", 0xb1, small), term: term{0xa1, 3}}
-	p.sink.Connected(1, 0xa1, true, 3)
+	p.sink.Connected(1, Version, 0xa1, true, 3)
 	p.begin()
 	return p
 }
@@ -30,7 +30,7 @@ func newPuppet(t *testing.T) *puppet {
 func (p *puppet) begin() {
 	p.place, p.rows = place{epoch: p.epoch(), round: p.round + 1}, 0
 	m := begin{term: p.term, nonce: p.sink.intake.hello.nonce, round: p.round, snapshot: true}
-	p.must(m.encode())
+	p.must(m.encode(Version))
 }
 
 func (p *puppet) epoch() uint32 { return p.term.epoch }
@@ -56,14 +56,14 @@ func (p *puppet) must(msg []byte) {
 // delta is a message of consecutive changes.
 func (p *puppet) delta(first uint64, changes ...change) []byte {
 	m := delta{place: p.place, first: first, head: first + uint64(len(changes)) - 1, count: len(changes)}
-	return appendChanges(m.encode(), changes)
+	return appendChanges(m.encode(Version), changes)
 }
 
 // snapshot is a message of rows as of a change.
 func (p *puppet) snapshot(seq uint64, changes ...change) []byte {
 	p.rows++
 	m := rows{place: p.place, index: p.rows, seq: seq, bucket: noBucket, count: len(changes)}
-	return appendChanges(m.encode(), changes)
+	return appendChanges(m.encode(Version), changes)
 }
 
 func appendChanges(msg []byte, changes []change) []byte {
@@ -77,7 +77,7 @@ func appendChanges(msg []byte, changes []change) []byte {
 func (p *puppet) mark() []byte {
 	all := p.sink.table.all
 	m := mark{place: p.place, seq: p.sink.pos.seq, rows: p.rows, entries: all.entries, sum: all.sum}
-	return m.encode()
+	return m.encode(Version)
 }
 
 func set(i int, state flow.State) change { return changeOf(entryOf(i, state, 11)) }
@@ -116,7 +116,7 @@ func TestEarlierTermIsOlder(t *testing.T) {
 	p.must(p.delta(1, set(1, flow.Closed), set(2, flow.Closed), set(3, flow.Closed)))
 	p.must(p.mark())
 	expect(t, p.sink.Engine, true, "")
-	p.sink.Connected(1, 0xa2, true, 2) // an earlier epoch, even
+	p.sink.Connected(1, Version, 0xa2, true, 2) // an earlier epoch, even
 	p.term = term{0xa2, 2}
 	p.begin()
 	p.must(p.snapshot(0, set(1, flow.SynSent)))
@@ -126,7 +126,7 @@ func TestEarlierTermIsOlder(t *testing.T) {
 	}
 	fresh := p.sink.table.fresh
 	m := mark{place: p.place, seq: 1, rows: 1, entries: fresh.entries, sum: fresh.sum}
-	p.must(m.encode())
+	p.must(m.encode(Version))
 	expect(t, p.sink.Engine, true, "")
 	if p.state(3) != 0 {
 		t.Error("what the snapshot did not hold is still there")
@@ -141,16 +141,16 @@ func TestOutdatedMessages(t *testing.T) {
 	old := p.place
 	old.epoch--
 	messages := map[string][]byte{
-		"delta":                      (&delta{place: old, first: 2, head: 2, count: 1}).encode(),
-		"rows":                       (&rows{place: old, index: 1, seq: 5, bucket: noBucket, count: 1}).encode(),
-		"mark":                       (&mark{place: old}).encode(),
-		"begin":                      (&begin{term: term{0xa1, 2}, nonce: 1, round: 9, snapshot: true}).encode(),
-		"begin for an earlier hello": (&begin{term: p.term, nonce: 0, round: 9, snapshot: true}).encode(),
+		"delta":                      (&delta{place: old, first: 2, head: 2, count: 1}).encode(Version),
+		"rows":                       (&rows{place: old, index: 1, seq: 5, bucket: noBucket, count: 1}).encode(Version),
+		"mark":                       (&mark{place: old}).encode(Version),
+		"begin":                      (&begin{term: term{0xa1, 2}, nonce: 1, round: 9, snapshot: true}).encode(Version),
+		"begin for an earlier hello": (&begin{term: p.term, nonce: 0, round: 9, snapshot: true}).encode(Version),
 		"hello":                      testHello(nil),
-		"ack":                        (&ack{place: p.place}).encode(),
-		"need":                       (&need{p.place}).encode(),
-		"repair":                     (&repair{p.place, []uint16{1}}).encode(),
-		"buckets":                    encodeBuckets(old, 1, nil),
+		"ack":                        (&ack{place: p.place}).encode(Version),
+		"need":                       (&need{p.place}).encode(Version),
+		"repair":                     (&repair{p.place, []uint16{1}}).encode(Version),
+		"buckets":                    encodeBuckets(Version, old, 1, nil),
 	}
 	row := set(7, flow.Established)
 	messages["delta"] = appendChange(messages["delta"], &row)
@@ -177,7 +177,7 @@ func testHello(edit func(*hello)) []byte {
 	if edit != nil {
 		edit(&m)
 	}
-	return m.encode()
+	return m.encode(Version)
 }
 
 // What breaks the protocol is refused with a reason and changes nothing.
@@ -194,18 +194,18 @@ func TestViolationsAtTheSink(t *testing.T) {
 	}{
 		{"nothing", func(p *puppet) []byte { return nil }, "length 0 < 2"},
 		{"unknown type", func(p *puppet) []byte { return []byte{0x7f, 1} }, "no such message type: 0x7f"},
-		{"another version", func(p *puppet) []byte { return []byte{typeMark, 2, 0} }, "mark: protocol version 2, this node speaks 1"},
+		{"another version", func(p *puppet) []byte { return (&mark{place: p.place}).encode(VersionMin) }, "mark: protocol version 1 on a stream of version 2"},
 		{"too long", func(p *puppet) []byte { return append(p.mark(), make([]byte, MaxMessage)...) }, "length"},
 		{"short", func(p *puppet) []byte { m := p.mark(); return m[:len(m)-1] }, "mark: 1 bytes missing"},
 		{"long", func(p *puppet) []byte { return append(p.mark(), 0) }, "mark: 1 bytes too many"},
 		{"later round", func(p *puppet) []byte {
-			return (&mark{place: at(p, func(x *place) { x.round++ })}).encode()
+			return (&mark{place: at(p, func(x *place) { x.round++ })}).encode(Version)
 		}, "epoch 3 round 2, not begun"},
 		{"earlier round", func(p *puppet) []byte {
-			return (&mark{place: at(p, func(x *place) { x.round-- })}).encode()
+			return (&mark{place: at(p, func(x *place) { x.round-- })}).encode(Version)
 		}, "epoch 3 round 0, not begun"},
 		{"later epoch", func(p *puppet) []byte {
-			return (&mark{place: at(p, func(x *place) { x.epoch++ })}).encode()
+			return (&mark{place: at(p, func(x *place) { x.epoch++ })}).encode(Version)
 		}, "epoch 4 round 1, not begun"},
 		{"gap", func(p *puppet) []byte { return p.delta(4, set(5, flow.Closed)) }, "delta: change 4, expected 3"},
 		{"repetition", func(p *puppet) []byte { return p.delta(2, set(5, flow.Closed)) }, "delta: change 2, expected 3"},
@@ -227,17 +227,17 @@ func TestViolationsAtTheSink(t *testing.T) {
 		}, "replies by"},
 		{"changes beyond the head", func(p *puppet) []byte {
 			m := delta{place: p.place, first: 3, head: 3, count: 2}
-			return appendChanges(m.encode(), []change{set(1, 1), set(2, 1)})
+			return appendChanges(m.encode(Version), []change{set(1, 1), set(2, 1)})
 		}, "changes 3 to 4 of 3"},
 		{"sequence wraps", func(p *puppet) []byte {
 			m := delta{place: p.place, first: math.MaxUint64, head: math.MaxUint64, count: 2}
-			return appendChanges(m.encode(), []change{set(1, 1), set(2, 1)})
+			return appendChanges(m.encode(Version), []change{set(1, 1), set(2, 1)})
 		}, "changes"},
 		{"count beyond the frame", func(p *puppet) []byte {
-			return (&delta{place: p.place, first: 3, head: 900, count: 600}).encode()
+			return (&delta{place: p.place, first: 3, head: 900, count: 600}).encode(Version)
 		}, "600 items of 14 bytes in 0"},
 		{"count beyond the limit", func(p *puppet) []byte {
-			return (&delta{place: p.place, first: 3, head: 9000, count: maxBatch + 1}).encode()
+			return (&delta{place: p.place, first: 3, head: 9000, count: maxBatch + 1}).encode(Version)
 		}, "1025 items, more than 1024"},
 		{"rows out of order", func(p *puppet) []byte {
 			p.rows++
@@ -246,25 +246,25 @@ func TestViolationsAtTheSink(t *testing.T) {
 		{"rows of the past", func(p *puppet) []byte { return p.snapshot(1, set(1, flow.Closed)) }, "as of change 1, after change 2"},
 		{"no rows", func(p *puppet) []byte { return p.snapshot(2) }, "rows"},
 		{"bucket that nobody wants", func(p *puppet) []byte {
-			return (&rows{place: p.place, index: 2, seq: 2, bucket: 3, first: true, last: true}).encode()
+			return (&rows{place: p.place, index: 2, seq: 2, bucket: 3, first: true, last: true}).encode(Version)
 		}, "of bucket 3, which is not asked for"},
 		{"mark of the future", func(p *puppet) []byte {
-			return (&mark{place: p.place, seq: 3, rows: 1}).encode()
+			return (&mark{place: p.place, seq: 3, rows: 1}).encode(Version)
 		}, "at change 3, after change 2"},
 		{"mark with rows missing", func(p *puppet) []byte {
-			return (&mark{place: p.place, seq: 2, rows: 2}).encode()
+			return (&mark{place: p.place, seq: 2, rows: 2}).encode(Version)
 		}, "after rows 2, of which 1 came"},
 		{"digests that nobody asked for", func(p *puppet) []byte {
-			return encodeBuckets(p.place, 2, p.sink.table.buckets)
+			return encodeBuckets(Version, p.place, 2, p.sink.table.buckets)
 		}, "nobody asked"},
 		{"resumption that nobody asked for", func(p *puppet) []byte {
-			return (&begin{term: p.term, nonce: 1, round: 2, from: position{p.term, 2}, seq: 2, head: 2}).encode()
+			return (&begin{term: p.term, nonce: 1, round: 2, from: position{p.term, 2}, seq: 2, head: 2}).encode(Version)
 		}, "resumption from"},
 		{"resumption from nothing", func(p *puppet) []byte {
-			return (&begin{term: p.term, nonce: 1, round: 2}).encode()
+			return (&begin{term: p.term, nonce: 1, round: 2}).encode(Version)
 		}, "a resumption from nothing"},
 		{"round that begins in the future", func(p *puppet) []byte {
-			return (&begin{term: p.term, nonce: 1, round: 2, snapshot: true, seq: 5, head: 4}).encode()
+			return (&begin{term: p.term, nonce: 1, round: 2, snapshot: true, seq: 5, head: 4}).encode(Version)
 		}, "begins at 5, after the last change 4"},
 	}
 	for _, test := range tests {
@@ -312,17 +312,17 @@ func TestViolationsAtTheSource(t *testing.T) {
 		{"other key", func(place) []byte { return testHello(func(m *hello) { m.check++ }) }, "the peer hashes with another key"},
 		{"no window", func(place) []byte { return testHello(func(m *hello) { m.batches = 0 }) }, "a window of nothing"},
 		{"applied more than it has", func(place) []byte { return testHello(func(m *hello) { m.applied = 1 }) }, "applied 1 of 0"},
-		{"ack of what was not sent", func(p place) []byte { return (&ack{place: p, seq: 41, rows: 10}).encode() }, "change 41 and rows 10, of 40 and 10 sent"},
-		{"ack of rows that were not sent", func(p place) []byte { return (&ack{place: p, seq: 40, rows: 11}).encode() }, "of 40 and 10 sent"},
-		{"ack goes back", func(p place) []byte { return (&ack{place: p, seq: 39, rows: 10}).encode() }, "change 39 and rows 10, after 40 and 10"},
+		{"ack of what was not sent", func(p place) []byte { return (&ack{place: p, seq: 41, rows: 10}).encode(Version) }, "change 41 and rows 10, of 40 and 10 sent"},
+		{"ack of rows that were not sent", func(p place) []byte { return (&ack{place: p, seq: 40, rows: 11}).encode(Version) }, "of 40 and 10 sent"},
+		{"ack goes back", func(p place) []byte { return (&ack{place: p, seq: 39, rows: 10}).encode(Version) }, "change 39 and rows 10, after 40 and 10"},
 		{"neither true nor false", func(p place) []byte {
-			msg := (&ack{place: p, seq: 40, rows: 10}).encode()
+			msg := (&ack{place: p, seq: 40, rows: 10}).encode(Version)
 			msg[len(msg)-1] = 2
 			return msg
 		}, "flag 2 is neither 0 nor 1"},
-		{"repair of nothing", func(p place) []byte { return (&repair{place: p}).encode() }, "no buckets"},
-		{"repair of no bucket", func(p place) []byte { return (&repair{p, []uint16{3, 64}}).encode() }, "bucket 64 of 64"},
-		{"repair out of order", func(p place) []byte { return (&repair{p, []uint16{3, 3}}).encode() }, "bucket 3 is out of order"},
+		{"repair of nothing", func(p place) []byte { return (&repair{place: p}).encode(Version) }, "no buckets"},
+		{"repair of no bucket", func(p place) []byte { return (&repair{p, []uint16{3, 64}}).encode(Version) }, "bucket 64 of 64"},
+		{"repair out of order", func(p place) []byte { return (&repair{p, []uint16{3, 3}}).encode(Version) }, "bucket 3 is out of order"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -335,13 +335,13 @@ func TestViolationsAtTheSource(t *testing.T) {
 		p.master(p.a, 1)
 		p.fill(p.a, 0, 40)
 		p.run()
-		p.a.Connected(1, 0xb1, false, 0)
+		p.a.Connected(1, Version, 0xb1, false, 0)
 		if err := p.a.Receive(1, testHello(nil)); err != nil {
 			t.Fatal(err)
 		}
 		p.a.Ready()
-		refused(t, p.a.Engine, (&need{p.a.feed.place}).encode(), "before the round was closed")
-		refused(t, p.a.Engine, (&repair{p.a.feed.place, []uint16{1}}).encode(), "while rows are being sent")
+		refused(t, p.a.Engine, (&need{p.a.feed.place}).encode(Version), "before the round was closed")
+		refused(t, p.a.Engine, (&repair{p.a.feed.place, []uint16{1}}).encode(Version), "while rows are being sent")
 	})
 }
 
@@ -367,14 +367,14 @@ func TestWindowIsEnforced(t *testing.T) {
 func TestHelloIsRepeated(t *testing.T) {
 	p := newPair(t, small)
 	p.master(p.a, 1)
-	p.b.Connected(1, 0xa1, true, 1)
+	p.b.Connected(1, Version, 0xa1, true, 1)
 	first := p.b.Ready().Send
 	p.b.Advance(p.b.Deadline())
 	second := p.b.Ready().Send
 	if len(first) != 1 || len(second) != 1 || string(first[0]) != string(second[0]) {
 		t.Fatalf("%d and %d messages, want the same hello twice", len(first), len(second))
 	}
-	p.a.Connected(1, 0xb1, false, 0)
+	p.a.Connected(1, Version, 0xb1, false, 0)
 	for _, msg := range append(first, second...) {
 		if err := p.a.Receive(1, msg); err != nil {
 			t.Fatal(err)

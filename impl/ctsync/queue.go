@@ -10,9 +10,7 @@ type step struct {
 	Batch
 	ordinal uint64 // of its message; the same for both parts of one
 	done    bool
-	failed  bool // at least once, and has not succeeded since
-	waiting bool // for its retry
-	retryAt clock.Instant
+	failure failure
 	session uint32 // of the intake that it came from
 	seq     uint64 // changes
 	round   uint32
@@ -26,8 +24,7 @@ type queue struct {
 	spare    []*step
 	ordinal  uint64 // of the last step
 	lastID   uint64
-	failures int    // steps that have failed: the dataplane may hold part of them
-	why      string // the last failure
+	failures int // steps that have failed: the dataplane may hold part of them
 }
 
 func (q *queue) len() int { return len(q.steps) }
@@ -41,8 +38,8 @@ func (q *queue) deadline() clock.Instant {
 	due := clock.Never
 	if q.failures > 0 {
 		for _, s := range q.steps {
-			if s.waiting {
-				due = min(due, s.retryAt)
+			if s.failure.waiting {
+				due = min(due, s.failure.retryAt)
 			}
 		}
 	}
@@ -102,20 +99,19 @@ func (e *Engine) Applied(now clock.Instant, id uint64, err error) {
 	e.now = now
 	q := &e.queue
 	for _, s := range q.steps {
-		if s.ID != id || s.done || s.waiting {
+		if s.ID != id || s.done || s.failure.waiting {
 			continue
 		}
-		if s.failed {
+		if s.failure.times > 0 {
 			q.failures--
 		}
-		if s.failed = err != nil; s.failed {
-			s.waiting, s.retryAt = true, now.Add(e.cfg.Retry)
+		if err != nil {
+			s.failure.note(&e.cfg, now, len(s.Entries)+len(s.Deletes), err)
 			q.failures++
-			q.why = err.Error()
 			e.stats.ApplyFailures++
 			return
 		}
-		s.done = true
+		s.failure, s.done = failure{}, true
 		e.settle()
 		return
 	}
@@ -146,8 +142,8 @@ func (e *Engine) retry() {
 		return
 	}
 	for _, s := range e.queue.steps {
-		if s.waiting && !s.retryAt.After(e.now) {
-			s.waiting = false
+		if s.failure.waiting && !s.failure.retryAt.After(e.now) {
+			s.failure.waiting = false
 			e.refresh(s)
 			e.hand(s)
 		}

@@ -7,6 +7,7 @@ import "fmt"
 // than anybody asks what they say.
 type Reason struct {
 	text string // as it is, or one of the formats below
+	what string
 	term term
 	a, b uint64
 }
@@ -18,12 +19,15 @@ const (
 	isApplying  = "%d batches to apply"
 	isBehind    = "lag %d > %d"
 	isReceiving = "snapshot: %d of %d entries"
+	isRefused   = "apply failed: %s: %d entries refused"
 )
 
 func (r Reason) String() string {
 	switch r.text {
 	case isSource, isApplying:
 		return fmt.Sprintf(r.text, r.a)
+	case isRefused:
+		return fmt.Sprintf(r.text, r.what, r.a)
 	case isEqual:
 		return fmt.Sprintf(r.text, r.term, r.a)
 	case isBehind, isReceiving:

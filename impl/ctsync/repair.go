@@ -41,6 +41,8 @@ func (e *Engine) judge(equal bool) {
 	switch {
 	case c.stage == asked || c.stage == repairing || c.stage == startingOver:
 		return // the answer that is awaited will tell more
+	case equal && in.sweeping && c.due:
+		return // the mark does not speak of a stray that came in where the sweep has been
 	case equal:
 		e.confirm()
 		return
@@ -88,7 +90,7 @@ func (e *Engine) examine() {
 	case c.stage == resting && c.due && in.ended && !in.sweeping:
 		c.due, c.stage = false, asked
 		m := need{in.place}
-		e.send(m.encode())
+		e.send(m.encode(e.version))
 	}
 }
 
@@ -127,7 +129,7 @@ func (e *Engine) receiveBuckets(r *reader) error {
 		e.stats.Repairs++
 		e.stats.BucketsRepaired += uint64(n)
 		m := repair{place: e.intake.place, list: c.list}
-		e.send(m.encode())
+		e.send(m.encode(e.version))
 	}
 	return nil
 }

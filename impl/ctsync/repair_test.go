@@ -101,3 +101,28 @@ func TestMarkCrossesNeed(t *testing.T) {
 	p.run()
 	p.synced(p.a)
 }
+
+// A mark that waits for the window counts the rows before it and is sent before the rows
+// of a repair that was asked for meanwhile.
+func TestRepairBehindAMarkThatWaits(t *testing.T) {
+	p := inSyncPair(t, small, 40)
+	p.b.change(entryOf(3, 0, 0), true)
+	p.b.poll(p.now)
+	for p.b.intake.compare.stage != repairing {
+		p.collect()
+		p.b.apply(p.now)
+		p.deliver(p.a)
+		p.deliver(p.b)
+	}
+	p.fill(p.a, 100, 100+2*small.Window*small.BatchEntries)
+	p.a.poll(p.now)
+	p.collect()
+	p.a.mark()
+	for range 20 {
+		p.collect()
+		p.deliver(p.a)
+		p.deliver(p.b) // fails the test if the mark does not fit its rows
+	}
+	p.run()
+	p.synced(p.a)
+}

@@ -7,8 +7,16 @@ import (
 	"baton/impl/flow"
 )
 
-// ProtocolVersion is the version that every message carries in its second byte.
-const ProtocolVersion = 1
+// Versions of the protocol. Every message carries one in its second byte: the one that
+// was agreed on for the stream.
+const (
+	// Version is the newest: hello and begin tell the capacity of the sender's table.
+	Version = 2
+	// VersionMin is the oldest that is still spoken.
+	VersionMin = 1
+
+	versionCapacity = 2 // the first in which capacities are told
+)
 
 // MaxMessage is the length in bytes that no message exceeds.
 const MaxMessage = 64 << 10
@@ -45,8 +53,8 @@ const (
 var order = binary.BigEndian
 
 // header begins a message in a buffer of its own with room for size bytes more.
-func header(kind byte, size int) []byte {
-	return append(make([]byte, 0, 2+size), kind, ProtocolVersion)
+func header(kind, version byte, size int) []byte {
+	return append(make([]byte, 0, 2+size), kind, version)
 }
 
 func appendTuple(b []byte, t flow.Tuple) []byte {
@@ -74,8 +82,9 @@ func appendBool(b []byte, v bool) []byte {
 
 // A reader takes a message apart. The first failure sticks; what is read after it is zero.
 type reader struct {
-	rest []byte
-	err  error
+	rest    []byte
+	version byte
+	err     error
 }
 
 func (r *reader) fail(format string, args ...any) {

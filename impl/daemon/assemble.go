@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"baton/impl/daemon/bfdio"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/pki"
+	"baton/impl/dataplane"
 	"baton/impl/node"
 )
 
@@ -28,6 +30,7 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 		AnnounceEarly: c.HA.Announce == config.AnnounceBeforeInstall,
 	}
 	out.Sync.Key = identity.PairKey()
+	out.Sync.Capacity = cmp.Or(c.MaxFlows, dataplane.DefaultMaxFlows)
 	for _, p := range c.BFD.Paths {
 		out.Paths = append(out.Paths, node.Path{
 			Name:        p.Name,

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/impl/bfd"
+	"baton/impl/ctsync"
 	"baton/impl/daemon/control"
 	"baton/impl/daemon/transport"
 	"baton/impl/node"
@@ -16,6 +17,7 @@ func (d *daemon) describe(s *control.Status) {
 	s.Stream = streamStatus(d.transport.Status(), now)
 	s.Alarms = append(s.Alarms, streamAlarms(s.Stream)...)
 	s.Alarms = append(s.Alarms, authAlarms(s.Paths)...)
+	s.Alarms = append(s.Alarms, syncAlarms(s.Sync)...)
 	d.conflicts.describe(s, now)
 }
 
@@ -28,6 +30,19 @@ func streamStatus(t transport.Status, now time.Time) control.Stream {
 		s.Retry = max(t.Retry.Sub(now), 0)
 	}
 	return s
+}
+
+// syncAlarms tells of entries that the dataplane goes on refusing, and of a peer whose
+// table cannot hold what this node's can, or the other way round.
+func syncAlarms(p ctsync.Progress) []string {
+	var alarms []string
+	for _, r := range p.Refused {
+		alarms = append(alarms, fmt.Sprintf("synced entries are not applied: %s: %d entries refused", r.Why, r.Entries))
+	}
+	if p.Warning != "" {
+		alarms = append(alarms, "connection sync: "+p.Warning)
+	}
+	return alarms
 }
 
 // refusedAfter is how many streams in a row have to end early for the peer to refuse them.

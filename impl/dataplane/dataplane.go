@@ -131,7 +131,7 @@ type Config struct {
 	// forgotten, and they should not be the first that it hands out.
 	SNATSeed uint64
 	Timeouts Timeouts
-	MaxFlows int // capacity of the table; 0 means 1<<20
+	MaxFlows int // capacity of the table; 0 means DefaultMaxFlows
 }
 
 // MissPolicy is what happens to a mid-flow TCP segment that finds no entry.

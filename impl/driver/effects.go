@@ -78,6 +78,7 @@ func (d *Driver) answer(id uint64, err error, entries []flow.Entry) {
 	done := node.Done{ID: id, Entries: entries}
 	if err != nil {
 		done.Err, done.Entries = err.Error(), nil
+		errors.As(err, &done.Refused)
 	}
 	d.answers = append(d.answers, done)
 }

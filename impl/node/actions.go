@@ -1,7 +1,6 @@
 package node
 
 import (
-	"errors"
 	"time"
 
 	"baton/impl/ha"
@@ -69,11 +68,4 @@ func (n *Node) pumpSync() {
 		id := n.nextID(pending{kind: pendingApply, batch: batch.ID})
 		n.emit(Apply{ID: id, Entries: batch.Entries, Deletes: batch.Deletes})
 	}
-}
-
-func asError(text string) error {
-	if text == "" {
-		return nil
-	}
-	return errors.New(text)
 }

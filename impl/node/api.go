@@ -1,6 +1,8 @@
 package node
 
 import (
+	"errors"
+
 	"baton/impl/clock"
 	"baton/impl/flow"
 	"baton/impl/trace"
@@ -92,6 +94,8 @@ type (
 		ID      uint64
 		Err     string
 		Entries []flow.Entry // what a Dump found
+		// Refused is the failure of an Apply that has taken hold but for some entries.
+		Refused *flow.RefusedError
 	}
 )
 
@@ -116,6 +120,17 @@ func (Lost) input()          {}
 func (SendFailed) input()    {}
 func (RenewalFailed) input() {}
 func (Done) input()          {}
+
+// failure is why the effect has not taken hold, nil if it has.
+func (d Done) failure() error {
+	switch {
+	case d.Refused != nil:
+		return d.Refused
+	case d.Err != "":
+		return errors.New(d.Err)
+	}
+	return nil
+}
 
 // Effect is what a node wants done. Exactly the types below implement it. Effects
 // are carried out in the order in which Ready returns them; one with an ID is

@@ -295,7 +295,7 @@ func (n *Node) done(d Done) {
 	delete(n.pending, d.ID)
 	switch p.kind {
 	case pendingApply:
-		n.sync.Applied(n.now, p.batch, asError(d.Err))
+		n.sync.Applied(n.now, p.batch, d.failure())
 	case pendingLease:
 		n.leaseAnswered(d.Err)
 	case pendingDrain:

@@ -148,5 +148,7 @@ func (n *Node) connectSync() {
 	if leads {
 		n.followed = term
 	}
-	n.sync.Connected(n.now, s.Incarnation, leads, epoch)
+	if err := n.sync.Connected(n.now, n.stream.version, s.Incarnation, leads, epoch); err != nil {
+		n.resetStream(err.Error())
+	}
 }

@@ -13,6 +13,7 @@ import (
 // progressTold is what was last told of things that change often.
 type progressTold struct {
 	phase   string
+	warning string // of what the peer can hold
 	decile  int
 	digest  uint64        // of the replica
 	replica bool          // has been told of at all
@@ -73,13 +74,18 @@ func (n *Node) traceLease() {
 }
 
 // traceProgress tells of connection sync when its phase changes or another tenth
-// of a snapshot has come, and of the table's digest when it has changed.
+// of a snapshot has come, of a peer that cannot hold what this node can, and of the table's digest when it has changed.
 func (n *Node) traceProgress() {
 	phase, percent := n.sync.Stage()
 	decile := int(percent / 10)
 	if phase != n.told.phase || decile != n.told.decile {
 		n.told.phase, n.told.decile = phase, decile
 		n.trace(trace.Event{Kind: trace.KindSync, Sync: n.syncEvent()})
+	}
+	if warning := n.sync.Warning(); warning != n.told.warning {
+		if n.told.warning = warning; warning != "" {
+			n.traceNote("connection sync: " + warning)
+		}
 	}
 	if n.told.outdated(n) && n.now >= n.told.again {
 		n.told.replica, n.told.digest, n.told.again = true, n.sync.Digest(), n.now.Add(replicaEvery)

@@ -22,15 +22,15 @@ type collector struct {
 	lateBounds []time.Duration
 	all        []*prometheus.Desc
 
-	answering, role, epoch, complete, incarnation, gate, lease *prometheus.Desc
-	peerKnown, peerRole, stream, streamEnds, alarms            *prometheus.Desc
-	claims, answers                                            *prometheus.Desc
-	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived     *prometheus.Desc
-	bfdDropped, bfdSendErrors, bfdGap                          *prometheus.Desc
-	syncPhase, syncEntries, syncTotal, syncRatio, syncLag      *prometheus.Desc
-	syncRate, syncTook, inSync, flows, readDue, readFailed     *prometheus.Desc
-	packets, bytes, drops, created, adopted, arp, eventsLost   *prometheus.Desc
-	steps, late, lateMax, recordsDropped, failures             *prometheus.Desc
+	answering, role, epoch, complete, incarnation, gate, lease                       *prometheus.Desc
+	peerKnown, peerRole, stream, streamEnds, alarms                                  *prometheus.Desc
+	claims, answers                                                                  *prometheus.Desc
+	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived                           *prometheus.Desc
+	bfdDropped, bfdSendErrors, bfdGap                                                *prometheus.Desc
+	syncPhase, syncEntries, syncTotal, syncRatio, syncLag, syncRefused, peerCapacity *prometheus.Desc
+	syncRate, syncTook, inSync, flows, readDue, readFailed                           *prometheus.Desc
+	packets, bytes, drops, created, adopted, arp, eventsLost                         *prometheus.Desc
+	steps, late, lateMax, recordsDropped, failures                                   *prometheus.Desc
 }
 
 func newCollector(source Source, lateBounds []time.Duration) *collector {
@@ -69,6 +69,8 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.syncTotal, "sync_source_entries", "Entries that the source of connection sync has, as far as is known.")
 	desc(&c.syncRatio, "sync_progress_ratio", "Part of the snapshot that has been applied.")
 	desc(&c.syncLag, "sync_lag_changes", "Changes that have not taken hold at the receiver.")
+	desc(&c.syncRefused, "sync_refused_entries", "Synced entries that the dataplane goes on refusing, by reason.", "reason")
+	desc(&c.peerCapacity, "sync_peer_capacity_flows", "Flows that the peer's table can hold; 0 if it has not said.")
 	desc(&c.syncRate, "sync_rate_entries_per_second", "Entries applied per second.")
 	desc(&c.syncTook, "sync_took_seconds", "Time from the stream's establishment to the table being in sync.")
 	desc(&c.inSync, "in_sync", "Whether the gate InSync is open.")
@@ -165,6 +167,10 @@ func (c *collector) collectSync(out samples, s node.Status) {
 	out.gauge(c.syncTotal, float64(s.Sync.Total))
 	out.gauge(c.syncRatio, s.Sync.Percent/100)
 	out.gauge(c.syncLag, float64(s.Sync.Lag))
+	for _, r := range s.Sync.Refused {
+		out.gauge(c.syncRefused, float64(r.Entries), r.Why)
+	}
+	out.gauge(c.peerCapacity, float64(s.Sync.PeerCapacity))
 	out.gauge(c.syncRate, s.Sync.Rate)
 	out.gauge(c.syncTook, s.Sync.Took.Seconds())
 	out.gauge(c.inSync, number(s.InSync))

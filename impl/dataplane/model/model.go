@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	// defaultMaxFlows is the capacity of the table if the configuration names none.
-	defaultMaxFlows = 1 << 20
 	// defaultMaxEvents is what the programs' ring buffer holds: 4 MiB of records of 48 bytes.
 	defaultMaxEvents = (4<<20 - 1) / 48
 )
@@ -66,7 +64,7 @@ func New(cfg dataplane.Config, host Host) (*Dataplane, error) {
 		return nil, err
 	}
 	if cfg.MaxFlows == 0 {
-		cfg.MaxFlows = defaultMaxFlows
+		cfg.MaxFlows = dataplane.DefaultMaxFlows
 	}
 	if host.MaxEvents == 0 {
 		host.MaxEvents = defaultMaxEvents

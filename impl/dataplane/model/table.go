@@ -35,8 +35,7 @@ func (d *Dataplane) Apply(entries []flow.Entry) error {
 		d.conns[e.Original] = d.replicated(e)
 	}
 	if full > 0 {
-		return fmt.Errorf("dataplane model: apply %d entries: %d found the table full (%d flows)",
-			len(entries), full, d.cfg.MaxFlows)
+		return fmt.Errorf("dataplane model: apply %d entries: %w", len(entries), dataplane.TableFull(full, d.cfg.MaxFlows))
 	}
 	return nil
 }

@@ -1,0 +1,101 @@
+package ctsync
+
+import (
+	"strings"
+	"testing"
+)
+
+// Two nodes get in sync, hand over and resume in either version of the protocol, as they
+// do in a rolling upgrade; every frame is of the version that was agreed on.
+func TestBothVersionsGetInSync(t *testing.T) {
+	for _, version := range versions {
+		p := newPairOf(t, small, version)
+		p.onSend = func(from *node, msg []byte) {
+			if msg[1] != version {
+				t.Fatalf("%s sends %s of version %d on a stream of version %d", from.name, typeNames[msg[0]], msg[1], version)
+			}
+		}
+		p.master(p.a, 1)
+		p.fill(p.a, 0, 50)
+		p.connect()
+		p.run()
+		p.synced(p.a)
+		p.b.change(entryOf(3, 0, 0), true) // a stray, so that buckets are repaired
+		p.run()
+		p.synced(p.a)
+		p.master(p.b, 2)
+		p.run()
+		p.synced(p.b)
+	}
+}
+
+// A pair that was upgraded, or rolled back, between two streams goes on where it was.
+func TestVersionChangesBetweenStreams(t *testing.T) {
+	for _, first := range versions {
+		p := newPairOf(t, small, first)
+		p.master(p.a, 1)
+		p.fill(p.a, 0, 50)
+		p.connect()
+		p.run()
+		p.synced(p.a)
+		p.cut()
+		p.version = VersionMin + Version - first
+		p.fill(p.a, 50, 55)
+		p.connect()
+		p.run()
+		p.synced(p.a)
+		if p.a.stats.Snapshots != 1 || p.a.stats.Resumes != 1 {
+			t.Errorf("from version %d: %+v, want the second stream to resume", first, p.a.stats)
+		}
+	}
+}
+
+// A version that is not spoken is refused by name and changes nothing.
+func TestUnknownVersionIsRefused(t *testing.T) {
+	for _, version := range []uint8{VersionMin - 1, Version + 1, 255} {
+		p := inSyncPair(t, small, 5)
+		p.cut()
+		before := fingerprint(p.b.Engine)
+		err := p.b.Connected(p.now, version, 0xa1, true, 1)
+		if err == nil || !strings.Contains(err.Error(), "this node speaks 1 to 2") {
+			t.Errorf("version %d: %v", version, err)
+		}
+		if fingerprint(p.b.Engine) != before {
+			t.Errorf("version %d was refused and changed the engine", version)
+		}
+	}
+}
+
+// Both nodes learn at connect that one table is smaller than the other; a node of
+// version 1 does not say, and nothing is warned of.
+func TestCapacityIsToldAtConnect(t *testing.T) {
+	for _, test := range []struct {
+		version        uint8
+		a, b           int
+		source, sink   string
+		toSource, toMe int
+	}{
+		{Version, 1000, 500, "the peer's table holds 500 flows, this node's 1000", "this node's table holds 500 flows, the peer's 1000", 500, 1000},
+		{Version, 500, 1000, "this node's table holds 500 flows, the peer's 1000", "the peer's table holds 500 flows, this node's 1000", 1000, 500},
+		{Version, 500, 500, "", "", 500, 500},
+		{Version, 500, 0, "", "", 0, 500},
+		{VersionMin, 1000, 500, "", "", 0, 0},
+	} {
+		p := newPairOf(t, small, test.version)
+		p.a.cfg.Capacity, p.b.cfg.Capacity = test.a, test.b
+		p.master(p.a, 1)
+		p.connect()
+		p.run()
+		p.synced(p.a)
+		for _, side := range []struct {
+			n    *node
+			want string
+			peer int
+		}{{p.a, test.source, test.toSource}, {p.b, test.sink, test.toMe}} {
+			got := side.n.Progress()
+			if !strings.HasPrefix(got.Warning, side.want) || side.want == "" && got.Warning != "" || got.PeerCapacity != side.peer {
+				t.Errorf("%+v: %s warns %q, knows %d", test, side.n.name, got.Warning, got.PeerCapacity)
+			}
+		}
+	}
+}
