@@ -4,21 +4,23 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"baton/impl/clock"
+	"baton/scenarios/lab"
 )
 
 // exclusive judges that no two nodes forward at one time while anything passes
 // between them, in whatever direction and on whatever path. Only what two nodes cannot
 // know is excused: cuts that silence all of it, or loss that may, and the time that a
-// repair takes.
+// repair takes; and what they know too late, as long as chaos delays a heartbeat.
 func (r *run) exclusive(f finding, w window) finding {
 	parts := r.partings()
 	var bad []string
 	var when []window
 	excused := map[string]int{}
 	for _, s := range r.forwarders(w) {
-		if s.value < 2 {
+		if s.value < 2 || s.to.Sub(s.from) < r.underway() {
 			continue
 		}
 		why, rest, ok := excuse(parts, s.window)
@@ -41,6 +43,16 @@ func (r *run) exclusive(f finding, w window) finding {
 		f.Detail += fmt.Sprintf(", but for %d stretches that are excused: %s", excused[why], why)
 	}
 	return f
+}
+
+// underway is how much longer than on a good link a heartbeat may be under way.
+func (r *run) underway() (longest time.Duration) {
+	for _, path := range r.paths() {
+		for _, from := range lab.Nodes() {
+			longest = max(longest, r.plan.Transit(r.meta.World, path, from))
+		}
+	}
+	return longest
 }
 
 // parting is a time in which two nodes cannot know of each other, and the cuts.

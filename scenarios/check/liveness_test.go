@@ -192,6 +192,13 @@ func TestLiveness(t *testing.T) {
 			t.promote(20_150, "lb2", 60_000)
 		}, Fail, ""},
 
+		{"two forwarders while a heartbeat is under way", plan.Exclusive, "chaos clients delay=4ms jitter=1ms\n", func(t *tape) {
+			t.promote(20_000, "lb2", 20_003)
+		}, Pass, ""},
+		{"two forwarders for longer than a heartbeat is under way", plan.Exclusive, "chaos clients delay=4ms jitter=1ms\n", func(t *tape) {
+			t.promote(20_000, "lb2", 20_005)
+		}, Fail, ""},
+
 		{"tables that stay", plan.Kept, "", func(t *tape) { t.entries(5000, "lb2", 2) }, Pass, ""},
 		{"tables that lose what has ended", plan.Kept, "", func(t *tape) {
 			t.entries(5000, "lb2", 9)
