@@ -148,8 +148,11 @@ func (w *World) startNode(host *Host) (*Process, error) {
 		Args: command.Args, Contained: command.Contained, Dir: w.cfg.Dir, Log: log, Trace: w.told(node),
 		Died: func(p *Process, exit Exit) {
 			how := fmt.Sprintf("%s; its last words: %s", exit, lastWords(log))
-			w.record(trace.Event{At: exit.At, Node: node, Kind: trace.KindEnded, Ended: &trace.Ended{How: how}})
-			w.fail(fmt.Errorf("netns: node %s ended by itself: %s: %w", node, how, scenarios.ErrEnded))
+			if own := lastOwnWords(log); command.Contained && own != "" {
+				how += "; before that: " + own
+			}
+			w.record(trace.Event{At: exit.At, Node: node, Kind: trace.KindDied, Died: &trace.Died{Why: how}})
+			w.fail(fmt.Errorf("netns: node %s ended by itself: %s: %w", node, how, scenarios.ErrDied))
 		},
 	})
 }

@@ -22,6 +22,20 @@ func (w *World) beginLog(file, node string) error {
 	return errors.Join(err, f.Close())
 }
 
+// lastOwnWords is what the commands of a contained node wrote last, before the line of its
+// init that says how it ended; "" if they wrote nothing.
+func lastOwnWords(file string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+	if len(lines) < 2 || bytes.HasPrefix(lines[len(lines)-2], []byte("=== ")) {
+		return ""
+	}
+	return string(lines[len(lines)-2])
+}
+
 // lastWords is the line of a log that says why its process ended: the last one, or
 // that of the Go runtime before its stacks.
 func lastWords(file string) string {

@@ -47,7 +47,7 @@ func (r *Run) Execute(ctx context.Context) (check.Verdict, error) {
 	if err == nil {
 		err = r.timeline(ctx)
 	}
-	if errors.Is(err, ErrEnded) {
+	if errors.Is(err, ErrDied) {
 		err = nil
 	}
 	err = errors.Join(err, r.down(ctx))

@@ -57,9 +57,9 @@ type Recorder interface {
 	Record(trace.Event)
 }
 
-// ErrEnded is wrapped by the error of a World in which a node ended by itself. The trace
+// ErrDied is wrapped by the error of a World in which a node ended by itself. The trace
 // says so too, and the run has a verdict.
-var ErrEnded = errors.New("a node ended by itself")
+var ErrDied = errors.New("a node ended by itself")
 
 // ErrUnsupported is wrapped by the error of a World that lacks what a plan asks
 // for; the run is then a skip with that reason.

@@ -32,7 +32,7 @@ func subjectCommand() *cobra.Command {
 		Use: "node LAUNCH", Short: "Be the first process of a node (started by a scenario)", Hidden: true, Args: cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(_ *cobra.Command, args []string) error { return tree.Run(args[0]) },
 	}
-	c.AddCommand(list, show, node)
+	c.AddCommand(list, show, subjectCheckCommand(), node)
 	return c
 }
 

@@ -98,9 +98,6 @@ func (s *scan) event(x *Event, key []byte) {
 	case "leak":
 		x.Leak = once(s, x.Leak)
 		s.object(func(key []byte) { s.leakField(x.Leak, key) })
-	case "ended":
-		x.Ended = once(s, x.Ended)
-		s.object(func(key []byte) { s.endedField(x.Ended, key) })
 	case "note":
 		x.Note = s.string()
 	default:

@@ -393,12 +393,3 @@ func (s *scan) leakField(x *Leak, key []byte) {
 		s.bad = true
 	}
 }
-
-func (s *scan) endedField(x *Ended, key []byte) {
-	switch string(key) {
-	case "how":
-		x.How = s.string()
-	default:
-		s.bad = true
-	}
-}

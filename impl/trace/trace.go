@@ -39,7 +39,6 @@ const (
 	KindLoop      Kind = "loop"      // how often a node's loop asked for a timer
 	KindDied      Kind = "died"      // a node's process ended that nobody had ended
 	KindLeak      Kind = "leak"      // something was left behind after teardown
-	KindEnded     Kind = "ended"     // a node ended by itself, which nobody had asked for
 	KindNote      Kind = "note"      // anything else worth a line in the report
 )
 
@@ -72,13 +71,7 @@ type Event struct {
 	Loop      *Loop      `json:"loop,omitempty"`
 	Died      *Died      `json:"died,omitempty"`
 	Leak      *Leak      `json:"leak,omitempty"`
-	Ended     *Ended     `json:"ended,omitempty"`
 	Note      string     `json:"note,omitempty"`
-}
-
-// Ended says how a node ended that was to run on.
-type Ended struct {
-	How string `json:"how"`
 }
 
 // Meta says what ran.

@@ -13,7 +13,7 @@ import (
 // whole, its faults took hold, its traffic was answered, nothing was corrupted,
 // nothing was left behind, and no node ended by itself.
 func (r *run) implicit() []finding {
-	found := []finding{r.traceCheck(), r.faultCheck(), r.subjectCheck(), r.trafficCheck()}
+	found := []finding{r.traceCheck(), r.faultCheck(), r.trafficCheck()}
 	if len(r.totals("corrupt", "")) > 0 && !r.states("corrupt") {
 		c, _ := plan.Implied("corrupt")
 		f := r.over(c, r.window, 0)
@@ -54,21 +54,6 @@ func (r *run) traceCheck() finding {
 		return f.unjudged("no final totals of traffic " + strings.Join(without, ", "))
 	}
 	f.Verdict, f.Detail = Pass, fmt.Sprintf("%d events, from the first step to the final totals", len(r.events))
-	return f
-}
-
-// subjectCheck fails when a node ended by itself.
-func (r *run) subjectCheck() finding {
-	f := finding{Check: Check{Name: plan.CheckSubject, Verdict: Pass, Detail: "no node ended by itself"}}
-	var ended []string
-	for _, e := range r.events {
-		if e.Ended != nil {
-			ended = append(ended, fmt.Sprintf("%s ended by itself at %s: %s", e.Node, r.at(e.At), e.Ended.How))
-		}
-	}
-	if len(ended) > 0 {
-		return f.fail(some(ended, shown))
-	}
 	return f
 }
 

@@ -56,7 +56,6 @@ const (
 	CheckTraffic = "traffic" // every line of traffic got answers
 	CheckTrace   = "trace"   // the trace is whole
 	CheckFaults  = "faults"  // every fault left its receipt
-	CheckSubject = "subject" // no node ended by itself
 	CheckLeaks   = "leaks"   // nothing was left behind
 	CheckDied    = "died"    // no node's process ended that nobody had ended
 )

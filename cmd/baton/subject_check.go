@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"baton/impl/trace"
+	"baton/netns"
+	"baton/netns/subject"
+	"baton/scenarios"
+	"baton/scenarios/check"
+	"baton/scenarios/fault"
+	"baton/scenarios/plan"
+)
+
+// tryout is the scenario by which a subject is tried: it comes up, serves, and stops.
+//
+//go:embed tryout.scn
+var tryout []byte
+
+func subjectCheckCommand() *cobra.Command {
+	out := ""
+	c := &cobra.Command{
+		Use:   "check SUBJECT",
+		Short: "Try each part of a subject and say what is missing",
+		Long: "Check reads an adapter file (or takes a subject by its name), looks for the programs that it needs, starts a pair\n" +
+			"of its nodes, waits for one MASTER, sends traffic through it, and stops both. It does no fault and judges nothing else.",
+		Example: "  baton subject check ./my.yaml",
+		Args:    cobra.ExactArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return []string{"yaml"}, cobra.ShellCompDirectiveFilterFileExt
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := subject.Named(args[0])
+			if err != nil {
+				return badInput("%w", err)
+			}
+			if err := probeReal(); err != nil {
+				return err
+			}
+			return trySubject(c.Context(), os.Stdout, s, out)
+		},
+	}
+	c.Flags().StringVar(&out, "out", filepath.Join(os.TempDir(), "baton-subject"), "folder of the configurations and logs")
+	folder(c, "out")
+	return c
+}
+
+// trySubject runs the tryout and prints a line for each part.
+func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string) error {
+	p, err := plan.Parse("tryout.scn", tryout)
+	if err != nil {
+		return err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(filepath.Join(out, s.Name()))
+	if err != nil {
+		return err
+	}
+	job := scenarios.Job{Plan: p, World: plan.Netns, SUT: s.Name(), Seed: 1, Dir: dir, NewWorld: func(st scenarios.Stage) (scenarios.World, error) {
+		return netns.NewWorld(p, netns.WorldConfig{Dir: st.Dir, Baton: program, Subject: s, Recorder: st.Recorder, EvidenceLimit: st.EvidenceLimit}), nil
+	}}
+	verdict, err := job.Execute(ctx)
+	if err != nil {
+		return err
+	}
+	if verdict.Verdict == check.Skip {
+		return badInput("%s", strings.Join(verdict.Reasons, "; "))
+	}
+	events, err := scenarios.ReadTrace(dir)
+	if err != nil {
+		return err
+	}
+	whole := true
+	for _, part := range parts(s, events) {
+		state := "ok"
+		if !part.ok {
+			state, whole = "FAIL", false
+		}
+		fmt.Fprintf(w, "%-5s %-8s %s\n", state, part.name, part.found)
+	}
+	fmt.Fprintf(w, "      %-8s %s\n", "kept", dir)
+	if !whole {
+		return &exitError{code: exitFail}
+	}
+	return nil
+}
+
+// part is one thing that a subject must do, and what was found.
+type part struct {
+	name, found string
+	ok          bool
+}
+
+func parts(s subject.Subject, events []trace.Event) []part {
+	var ended, masters, stopped, notes []string
+	answered, leaks := uint64(0), 0
+	for _, e := range events {
+		switch {
+		case e.Died != nil:
+			ended = append(ended, fmt.Sprintf("%s ended by itself: %s", e.Node, e.Died.Why))
+		case e.Role != nil && e.Role.To == "Master" && e.Role.From != "Master":
+			masters = append(masters, fmt.Sprintf("%s is Master (%s)", e.Node, e.Role.Reason))
+		case e.Totals != nil && e.Totals.Final:
+			answered += e.Totals.Received
+		case e.Fault != nil && e.Fault.Verb == fault.Stop && e.Fault.Phase != "begin":
+			stopped = append(stopped, fmt.Sprintf("%s: %s", e.Fault.Target, e.Fault.Receipt))
+			leaks += map[string]int{"failed": 1}[e.Fault.Phase]
+		case e.Leak != nil:
+			stopped = append(stopped, e.Leak.What)
+			leaks++
+		case e.Note != "" && strings.HasPrefix(e.Node, "lb"):
+			notes = append(notes, e.Note)
+		}
+	}
+	list := func(lines []string, none string) string {
+		if len(lines) == 0 {
+			return none
+		}
+		return strings.Join(lines, "; ")
+	}
+	found := []part{
+		{"starts", list(ended, "both nodes run"), len(ended) == 0},
+		{"roles", list(masters, "nobody was Master within 10s"), len(masters) > 0},
+		{"serves", fmt.Sprintf("%d answers through the VIP", answered), answered > 0},
+		{"stops", list(stopped, "not tried: nobody was Master"), len(stopped) > 0 && leaks == 0},
+	}
+	if len(notes) > 0 {
+		found = append(found, part{"says", strings.Join(notes, "; "), true})
+	}
+	return append(found, part{"provides", list(s.Provides(), "nothing of itself"), true},
+		part{"lacks", list(subject.Lacks(s), "nothing") + ": claims that need it are not judged", true})
+}

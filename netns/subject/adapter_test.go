@@ -1,0 +1,145 @@
+package subject
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"baton/scenarios/capability"
+	"baton/scenarios/plan"
+)
+
+// TestMistakesInAnAdapterFile: each is told, with what to write instead.
+func TestMistakesInAnAdapterFile(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"nothing", "", "name: is missing"},
+		{"no command", "name: x", "start, run: both are missing"},
+		{"an unknown field", "name: x\nstrat: true\nrun: true", "strat"},
+		{"no YAML", "name: [", "yaml"},
+		{"the reference's name", "name: reference\nrun: exec sleep 9", `name: "reference"`},
+		{"a path for a name", "name: ../x\nrun: exec sleep 9", `name: "../x"`},
+		{"an unknown way to tell roles", "name: x\nrun: exec sleep 9\nroles: guess", `roles: "guess": one of wire, poll, trace`},
+		{"poll without a command", "name: x\nrun: exec sleep 9\nroles: poll", "role: is missing"},
+		{"a command that nobody asks", "name: x\nrun: exec sleep 9\nrole: echo MASTER", "only roles: poll asks"},
+		{"an unknown capability", "name: x\nrun: exec sleep 9\nroles: trace\nprovides: [magic]", `provides: "magic": the capabilities are roles, gates`},
+		{"a capability without a trace", "name: x\nrun: exec sleep 9\nprovides: [gates]", "provides: gates: only roles: trace tells events"},
+		{"no time at all", "name: x\nrun: exec sleep 9\ntimeout: -1s", "timeout: -1s"},
+		{"a relative mount", "name: x\nrun: exec sleep 9\nmounts: [run]", `mounts: "run": not an absolute path`},
+		{"an option without values", "name: x\nrun: exec sleep 9\noptions: {a: []}", "options: a: list its values"},
+	} {
+		_, err := ParseAdapter("my.yaml", []byte(c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "my.yaml: ") {
+			t.Errorf("%s: %v, want my.yaml: …%s…", c.name, err, c.want)
+		}
+	}
+}
+
+// TestWhatAnAdapterProvides follows from how its roles are told.
+func TestWhatAnAdapterProvides(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"name: x\nrun: exec sleep 9", ""},
+		{"name: x\nrun: exec sleep 9\nroles: poll\nrole: echo MASTER", "roles"},
+		{"name: x\nrun: exec sleep 9\nroles: trace\nprovides: [gates, roles]", "roles gates"},
+	} {
+		a, err := ParseAdapter("my.yaml", []byte(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(a.Provides(), " "); got != c.want {
+			t.Errorf("%q provides %q, want %q", c.text, got, c.want)
+		}
+		if len(Lacks(a))+len(a.Provides()) != len(capability.Names()) {
+			t.Errorf("%q lacks %q", c.text, Lacks(a))
+		}
+	}
+}
+
+// TestEverySubjectOfANameCanBeRead, and their scripts say what the shell needs.
+func TestEverySubjectOfANameCanBeRead(t *testing.T) {
+	for _, name := range Names() {
+		s, err := Named(name)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if s.Name() != name {
+			t.Errorf("%s calls itself %s", name, s.Name())
+		}
+	}
+	if _, err := Named("keepalive"); err == nil || !strings.Contains(err.Error(), "keepalived") {
+		t.Errorf("an unknown subject: %v", err)
+	}
+	if _, err := Named("./none.yaml"); err == nil {
+		t.Error("a file that is not there was read")
+	}
+}
+
+// TestCommandsAreToldOfTheLab: every variable that the documentation lists is set, and
+// nothing else.
+func TestCommandsAreToldOfTheLab(t *testing.T) {
+	p, err := plan.Parse("x.scn", []byte("scenario x\ntopo pair clients=1 backends=2\nconfig subject.name=b\nservice web tcp 198.18.0.100:80 mode=dnat\ntraffic web sessions tcp count=1\n@0s wait lb1 is Master within 1s\n@1s end\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	devices := map[string]string{"clients": "client0", "backends": "backend0", "sync": "sync0"}
+	env := environment(Lab{Plan: p, Devices: devices}, "lb2", "/out/lb2", map[string]string{"name": "b"})
+	got := map[string]string{}
+	for _, v := range env {
+		name, value, _ := strings.Cut(v, "=")
+		got[name] = value
+	}
+	for name, want := range map[string]string{
+		"BATON_NODE": "lb2", "BATON_PEER": "lb1", "BATON_NUMBER": "2", "BATON_DIR": "/out/lb2", "BATON_VIPS": "198.18.0.100/24",
+		"BATON_CLIENT_DEV": "client0", "BATON_CLIENT_IP": "198.18.0.2", "BATON_CLIENT_PEER": "198.18.0.1",
+		"BATON_BACKEND_DEV": "backend0", "BATON_BACKEND_IP": "198.18.1.2", "BATON_BACKEND_PEER": "198.18.1.1",
+		"BATON_SYNC_DEV": "sync0", "BATON_SYNC_IP": "198.18.2.2", "BATON_SYNC_PEER": "198.18.2.1",
+		"BATON_BACKEND_VIP": "198.18.1.100/24", "BATON_SERVICES": "web tcp 198.18.0.100 80 dnat", "BATON_BACKENDS": "198.18.1.11 198.18.1.12",
+		"BATON_DETECT_MS": "150", "BATON_PRIORITY": "100", "BATON_OPTION_NAME": "b",
+	} {
+		if got[name] != want {
+			t.Errorf("%s=%q, want %q", name, got[name], want)
+		}
+		delete(got, name)
+	}
+	for name := range got {
+		t.Errorf("%s is set; list it in Variables and here", name)
+	}
+	text, err := os.ReadFile("../../docs/subjects.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range Variables {
+		if !strings.Contains(string(text), "| `"+v.Name+"` |") {
+			t.Errorf("docs/subjects.md does not list %s", v.Name)
+		}
+	}
+}
+
+// TestOptionsOfASubject: only those that the adapter lists, with the values that it lists.
+func TestOptionsOfASubject(t *testing.T) {
+	a, err := ParseAdapter("my.yaml", []byte("name: x\nrun: exec sleep 9\noptions: {speed: [slow, fast]}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for setting, want := range map[string]string{"": "slow", "subject.speed=fast": "fast", "subject.speed=fats": "one of slow, fast", "subject.sped=fast": "no option sped"} {
+		p, err := plan.Parse("x.scn", []byte("scenario x\ntopo pair clients=1 backends=2\nservice web tcp 198.18.0.100:80 mode=dnat\ntraffic web sessions tcp count=1\n@0s wait lb1 is Master within 1s\n@1s end\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if setting != "" {
+			if err := p.Set(setting); err != nil {
+				t.Fatal(err)
+			}
+		}
+		chosen, err := a.chosen(p)
+		if err == nil && chosen["speed"] != want || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, %v, want %s", setting, chosen, err, want)
+		}
+	}
+	missing, err := ParseAdapter("my.yaml", []byte("name: x\nrun: exec sleep 9\nneeds: [sh, no-such-program]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := missing.Open(Lab{Dir: filepath.Join(t.TempDir())}); err == nil || !strings.Contains(err.Error(), "not installed: no-such-program") {
+		t.Errorf("a program that is not there: %v", err)
+	}
+}

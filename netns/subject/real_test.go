@@ -1,0 +1,140 @@
+package subject_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/trace"
+	"baton/netns"
+	"baton/netns/subject"
+	"baton/netns/subject/tree"
+	"baton/scenarios"
+	"baton/scenarios/check"
+	"baton/scenarios/plan"
+)
+
+// The test binary is the init of its nodes, as baton is of its own.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 4 && os.Args[1] == "subject" && os.Args[2] == "node" {
+		if err := tree.Run(os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// execute runs a scenario's steps with an adapter, for real.
+func execute(t *testing.T, adapter, always, steps string) (check.Verdict, []trace.Event) {
+	t.Helper()
+	if err := netns.Probe(); err != nil {
+		t.Skipf("needs namespaces: %v", err)
+	}
+	a, err := subject.ParseAdapter("my.yaml", []byte("name: mine\n"+adapter))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.Parse("x.scn", []byte("scenario x\ntopo pair clients=1 backends=1\nservice web tcp 198.18.0.100:80 mode=fullnat\n"+
+		"traffic web connects tcp rate=10/s\ntolerate stall 10s\nalways "+always+"\n"+steps))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	job := scenarios.Job{Plan: p, World: plan.Netns, SUT: a.Name(), Dir: dir, NewWorld: func(s scenarios.Stage) (scenarios.World, error) {
+		return netns.NewWorld(s.Plan, netns.WorldConfig{Dir: s.Dir, Baton: os.Args[0], Subject: a, Recorder: s.Recorder, EvidenceLimit: s.EvidenceLimit}), nil
+	}}
+	verdict, err := job.Execute(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := scenarios.ReadTrace(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return verdict, events
+}
+
+// said joins what a run tells: the verdict's reasons, and the trace's notes and leaks.
+func said(v check.Verdict, events []trace.Event) string {
+	lines := slices.Clone(v.Reasons)
+	for _, e := range events {
+		switch {
+		case e.Leak != nil:
+			lines = append(lines, "leak: "+e.Leak.What)
+		case e.Note != "":
+			lines = append(lines, "note: "+e.Note)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// outlast is longer than any of these runs may take.
+const outlast = 20 * time.Second
+
+// TestBadAdapters: each leads to a clear line and a verdict, in a bounded time.
+func TestBadAdapters(t *testing.T) {
+	waits := "@0s wait lb1 is Master within 1s\n@1s end\n"
+	stops := "@0s wait lb1 is not Master within 1s\n@200ms stop lb2\n@500ms end\n"
+	for _, c := range []struct {
+		name, adapter, steps, want string
+		verdict                    check.Outcome
+	}{
+		{"a command that is not there", "start: no-such-program", waits, "before that: sh: 1: no-such-program: not found", check.Fail},
+		{"a start that hangs", "start: sleep 60\ntimeout: 300ms", waits, "start did not return within 300ms: `sleep 60`", check.Fail},
+		{"a start that leaves nothing", "start: 'true'", waits, "start has left no process running: `true`", check.Fail},
+		{"a daemon that dies", "start: sleep 0.3 & disown 2>/dev/null || true", waits, "the last process that start had left has ended", check.Fail},
+		{"a node that dies", "run: sleep 0.3; exit 3", waits, "run ended with exit status 3: `sleep 0.3; exit 3`", check.Fail},
+		{"never MASTER", "run: exec sleep 60", waits, "wait lb1 is Master within 1s: not held after", check.Fail},
+		{"roles that are garbage", "run: exec sleep 60\nroles: poll\nrole: echo Häuptling", waits, "role printed \"Häuptling\": none of MASTER, BACKUP, FAULT, INIT", check.Fail},
+		{"a role command that hangs", "run: exec sleep 60\nroles: poll\nrole: sleep 60\ntimeout: 200ms", waits, "role did not return within 200ms", check.Fail},
+		{"a trace that is garbage", "run: echo gibberish >&3; exec sleep 60\nroles: trace", waits, "line in the trace that is no event", check.Fail},
+		{"a trace of what it cannot know", `run: "echo '{\"t\":1,\"kind\":\"fault\"}' >&3; exec sleep 60"` + "\nroles: trace", waits, "which it cannot know: dropped", check.Fail},
+		{"two that both say MASTER", "run: exec sleep 60\nroles: poll\nrole: echo MASTER", "@0s wait lb1 is Master within 3s\n@300ms end\n", "masters: masters <= 1", check.Fail},
+		{"a daemon that outlives stop", "start: setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' &", stops, "leak: sh (process", check.Fail},
+		{"a stop that hangs", "run: exec sleep 60\nstop: sleep 60\ntimeout: 200ms", stops, "stop did not return within 200ms", check.Inconclusive},
+		{"a folder that is not there", "run: exec sleep 60\nmounts: [/no/such/folder]", waits, "mounts: /no/such/folder", check.Fail},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			began := time.Now()
+			v, events := execute(t, c.adapter, "masters <= 1", c.steps)
+			if took := time.Since(began); took > outlast {
+				t.Errorf("took %s", took)
+			}
+			told := said(v, events)
+			if v.Verdict != c.verdict || !strings.Contains(told, c.want) {
+				t.Errorf("%s, want %s with %q:\n%s", v.Verdict, c.verdict, c.want, told)
+			}
+		})
+	}
+}
+
+// TestNothingOfANodeIsLeft: a tree that double forks, leaves its session and has a
+// folder of its own is gone after a kill, and the host's folder is untouched.
+func TestNothingOfANodeIsLeft(t *testing.T) {
+	mark := fmt.Sprintf("/run/baton-test-%d", os.Getpid())
+	adapter := "mounts: [/run]\nstart: |\n  echo x > " + mark + "\n  (setsid sh -c 'exec sleep 4242' &) &\n  (setsid sh -c '(setsid sleep 4242 &)' &)\n  sleep 0.1\n"
+	v, events := execute(t, adapter, "masters <= 1", "@0s wait lb1 is Backup within 1s\n@200ms kill lb1\n@400ms freeze lb2\n@500ms end\n")
+	if told := said(v, events); strings.Contains(told, "leak") || strings.Contains(told, "ended by itself") {
+		t.Error(told)
+	}
+	for _, c := range v.Checks {
+		if c.Name == plan.CheckFaults && c.Verdict != check.Pass {
+			t.Errorf("a fault of a tree has no receipt: %s", c.Detail)
+		}
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Errorf("%s was written into the host's folder", mark)
+	}
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, line := range lines {
+		if text, err := os.ReadFile(line); err == nil && string(text) == "sleep\x004242\x00" {
+			t.Errorf("%s is left", line)
+		}
+	}
+}
