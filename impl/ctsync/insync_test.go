@@ -180,3 +180,36 @@ func TestProgress(t *testing.T) {
 		t.Errorf("lost because %q", got)
 	}
 }
+
+// What the source has announced and not sent yet is lag: in a delta, in rows, and at the
+// beginning of a round.
+func TestAnnouncedChangesAreLag(t *testing.T) {
+	synced := func() *puppet {
+		p := newPuppet(t)
+		p.sink.cfg.LagLimit = 5
+		p.must(p.delta(1, set(1, flow.Established)))
+		p.must(p.mark())
+		expect(t, p.sink.Engine, true, "")
+		return p
+	}
+	t.Run("delta", func(t *testing.T) {
+		for head, want := range map[uint64]bool{7: true, 8: false} { // 2 has taken hold
+			p := synced()
+			m := delta{place: p.place, first: 2, head: head, count: 1}
+			p.must(appendChanges(m.encode(Version), []change{set(2, flow.Established)}))
+			if got, why := p.sink.InSync(); got != want || p.sink.Progress().Lag != head-2 {
+				t.Errorf("announced %d, applied 2: in sync %v (%v), lag %d", head, got, why, p.sink.Progress().Lag)
+			}
+		}
+	})
+	t.Run("begin", func(t *testing.T) {
+		p := synced()
+		p.sink.Disconnected(1, "cut")
+		if err := p.sink.Connected(1, Version, 0xa1, true, 3); err != nil {
+			t.Fatal(err)
+		}
+		m := begin{term: p.term, nonce: p.sink.intake.hello.nonce, round: 2, from: position{p.term, 1}, seq: 1, head: 100}
+		p.must(m.encode(Version))
+		expect(t, p.sink.Engine, false, "lag 99 > 5")
+	})
+}

@@ -171,3 +171,48 @@ func TestLateApplyOfEarlierTerm(t *testing.T) {
 	p.run()
 	p.synced(p.a)
 }
+
+// Nothing that was to go on a stream that is lost goes on the next: it names rounds and
+// hellos that the new one does not know.
+func TestFramesOfALostStreamAreNotSentOnTheNext(t *testing.T) {
+	t.Run("hello", func(t *testing.T) {
+		b := New(Config{Incarnation: 0xb1})
+		for range 2 {
+			if err := b.Connected(1, Version, 0xa1, true, 1); err != nil {
+				t.Fatal(err)
+			}
+			b.Disconnected(1, "cut") // before anybody has asked what to send
+		}
+		if err := b.Connected(1, Version, 0xa1, true, 1); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.Ready().Send; len(got) != 1 {
+			t.Errorf("%d frames, want one hello", len(got))
+		}
+	})
+	t.Run("begin", func(t *testing.T) {
+		p := newPair(t, small)
+		p.master(p.a, 1)
+		p.fill(p.a, 0, 10)
+		p.connect()
+		for len(p.ba) > 0 || len(p.ab) > 0 {
+			p.collect()
+			if !p.deliver(p.b) && !p.deliver(p.a) {
+				break
+			}
+			if p.a.feed.open {
+				break // begin is written, and not asked for yet
+			}
+		}
+		if !p.a.feed.open {
+			t.Fatal("no round was opened")
+		}
+		p.cut()
+		if err := p.a.Connected(p.now, Version, 0xb1, false, 0); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.a.Ready().Send; len(got) != 0 {
+			t.Errorf("%d frames before the sink has asked for any", len(got))
+		}
+	})
+}

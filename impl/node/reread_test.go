@@ -66,6 +66,34 @@ func TestEventsLostDuringADumpAreFoundByTheNext(t *testing.T) {
 	})
 }
 
+// A dump is a picture of when it was begun: a flow that was opened since is not gone
+// because the dump lacks it, nor is one back that was closed since.
+func TestFlowsThatChangeDuringADumpStayAsTheirEventsSay(t *testing.T) {
+	l := newPair(t)
+	closed := l.open("lb1", 1)
+	l.run(time.Second)
+	lb1, lb2 := l.nodes["lb1"], l.nodes["lb2"]
+	lb1.holdDone = true
+	l.step(lb1, Lost{})
+	drained := lb1.later[0]
+	lb1.later = nil
+	l.step(lb1, drained) // the dump is taken
+	if len(lb1.later) != 1 {
+		t.Fatalf("%d answers wait, want that of the dump", len(lb1.later))
+	}
+	opened := l.open("lb1", 2)
+	delete(lb1.table, closed.Original)
+	l.step(lb1, Flows{Events: []flow.Event{{Entry: closed, Deleted: true}}})
+	l.release("lb1")
+	l.run(time.Second)
+	if _, ok := lb2.table[opened.Original]; !ok {
+		t.Error("the flow that was opened during the dump is missing at the peer")
+	}
+	if _, ok := lb2.table[closed.Original]; ok {
+		t.Error("the flow that was closed during the dump is back at the peer")
+	}
+}
+
 func TestARefusedRemovalIsTriedAgain(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
