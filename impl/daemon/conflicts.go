@@ -35,7 +35,7 @@ func (d *daemon) openWatcher() (err error) {
 		peers[p.Link] = p.Peer
 	}
 	d.arpwatch, err = arpwatch.Open(arpwatch.Config{
-		VIPs: d.cfg.VIPs(), Peers: peers,
+		VIPs: d.cfg.VIPs(), Peers: peers, PeerMay: func() bool { return !d.loop.settledAsMaster() },
 		Report: func(c arpwatch.Claim) { d.loop.inbox.call(func() { d.claimed(c) }) },
 	})
 	if err != nil {
@@ -51,9 +51,6 @@ func (d *daemon) openWatcher() (err error) {
 // against each other for as long. It runs on the loop.
 func (d *daemon) claimed(c arpwatch.Claim) {
 	leads := d.loop.mayForward()
-	if c.MaybePeer && !leads {
-		return // the peer is MASTER, or somebody may take it for that
-	}
 	c.MaybePeer = c.MaybePeer && !d.peerStandsBy()
 	answered, what := false, ""
 	if leads && !c.MaybePeer {

@@ -140,13 +140,7 @@ func sniff(link string, from, to netip.Addr) ([]byte, error) {
 // sessions are Up at 3 × 50 ms take none of them down, are counted by reason to the
 // last, and cost the node a bounded share of a core.
 func TestAFloodOfForgeries(t *testing.T) {
-	p := newPair(t)
-	for _, n := range p.nodes {
-		n.start(t)
-	}
-	lb1, lb2 := p.nodes[0], p.nodes[1]
-	lb1.waitStatus(t, "MASTER", is("Master"))
-	lb2.waitStatus(t, "BACKUP and in sync", syncedBackup)
+	lb1, lb2 := startedPair(t)
 	now := func() control.Status {
 		return lb1.waitStatus(t, "answering", func(control.Status) bool { return true })
 	}
@@ -193,7 +187,7 @@ func TestAFloodOfForgeries(t *testing.T) {
 	if share > maxForgedShare {
 		t.Errorf("the flood cost %.1f %% of a core, want %.0f %% at most", 100*share, 100*maxForgedShare)
 	}
-	for _, n := range p.nodes {
+	for _, n := range []*testNode{lb1, lb2} {
 		if err := n.cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}

@@ -161,12 +161,7 @@ func refusedForgeries(s control.Status) (n uint64) {
 // every heartbeat and sends under the MASTER's address neither takes the session down
 // nor holds it up once the MASTER is dead.
 func TestAnImpostorDoesNotKeepADeadMasterAlive(t *testing.T) {
-	p := newPair(t)
-	for _, n := range p.nodes {
-		n.start(t)
-	}
-	lb1, lb2 := p.nodes[0], p.nodes[1]
-	lb1.waitStatus(t, "MASTER", is("Master"))
+	lb1, lb2 := startedPair(t)
 	before := lb2.waitStatus(t, "BACKUP and in sync", syncedBackup)
 	attackFrom(t, lb1, lb1.BFD.Paths[0], attackAll)
 	was := clientsPath(before).Stats.Downs
@@ -194,13 +189,10 @@ func TestAnImpostorDoesNotKeepADeadMasterAlive(t *testing.T) {
 // as good as the peer where nothing is authenticated.
 func TestWithoutASecretAnImpostorHoldsTheHeartbeat(t *testing.T) {
 	p := newPair(t)
-	for _, n := range p.nodes {
-		n.withoutSecret(t)
-		n.start(t)
-	}
 	lb1, lb2 := p.nodes[0], p.nodes[1]
-	lb1.waitStatus(t, "MASTER", is("Master"))
-	lb2.waitStatus(t, "BACKUP and in sync", syncedBackup)
+	lb1.withoutSecret(t)
+	lb2.withoutSecret(t)
+	p.start(t)
 	attackFrom(t, lb1, lb1.BFD.Paths[0], attackHold)
 	received := clientsPath(lb2.waitStatus(t, "answering", func(control.Status) bool { return true })).Stats.Received
 	more := func(n uint64) func(control.Status) bool {

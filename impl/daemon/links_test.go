@@ -23,11 +23,7 @@ func TestALinkThatChanges(t *testing.T) {
 	lb1, lb2 := p.nodes[0], p.nodes[1]
 	backend := lb1.Services[0].Backends[0].Addr()
 	lb2.in(t, func() error { return netlab.Up("backend0", backend.String()+"/24") })
-	for _, n := range p.nodes {
-		n.start(t)
-	}
-	lb1.waitStatus(t, "MASTER", is("Master"))
-	lb2.waitStatus(t, "BACKUP and in sync", syncedBackup)
+	p.start(t)
 
 	vip := lb1.Services[0].VIP
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 7}
@@ -65,7 +61,7 @@ func TestALinkThatChanges(t *testing.T) {
 	await()
 	began := time.Now()
 	for range flaps {
-		onLink("backend0", func(l netlink.Link) error { return errors.Join(netlink.LinkSetDown(l), netlink.LinkSetUp(l)) })
+		lb1.in(t, func() error { return netlab.Flap("backend0") })
 		await()
 		if took := time.Since(began); took > limit {
 			t.Fatalf("%d flaps of the link and its neighbours are not resolved within %v", flaps, limit)

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"baton/impl/clock"
@@ -43,6 +44,8 @@ type loop struct {
 	lost     uint64 // the dataplane's EventsLost as of the last look
 	failures map[string]uint64
 	ended    bool
+
+	leadsSince atomic.Int64 // when the dataplane was first allowed to forward; 0 while it is not
 }
 
 // drive gives the loop its core.
@@ -184,9 +187,11 @@ func (l *loop) step(in node.Input) {
 
 // stepNow gives one input to the core and carries out what follows.
 func (l *loop) stepNow(in node.Input) {
-	l.late.note(l.now().Sub(l.node.Deadline()))
+	now := l.now()
+	l.late.note(now.Sub(l.node.Deadline()))
 	l.steps++
 	l.driver.Step(in)
+	l.noteLead(now)
 	if l.node.Role() == ha.Claiming {
 		l.scans.hurry()
 	}

@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -100,27 +99,9 @@ type testNode struct {
 	env   []string // beyond that of the test
 
 	cmd   *exec.Cmd
-	log   syncBuffer
-	trace syncBuffer
+	log   netlab.Buffer
+	trace netlab.Buffer
 	ended chan error
-}
-
-// syncBuffer is a bytes.Buffer that a process writes while the test reads.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // cables are the links of a pair; each joins the interface of the same name.
@@ -278,18 +259,33 @@ func is(role string) func(control.Status) bool {
 
 func syncedBackup(s control.Status) bool { return s.Role == "Backup" && s.InSync && s.Peer.Stream }
 
+// startedPair returns a pair that runs, and its nodes once one is MASTER and the other,
+// which the cold start makes lb2, is BACKUP and in sync.
+func startedPair(t testing.TB) (master, backup *testNode) {
+	t.Helper()
+	p := newPair(t)
+	p.start(t)
+	return p.nodes[0], p.nodes[1]
+}
+
+// start starts both nodes, and returns once they have their roles.
+func (p *pair) start(t testing.TB) {
+	t.Helper()
+	for _, n := range p.nodes {
+		n.start(t)
+	}
+	p.nodes[0].waitStatus(t, "MASTER by its priority", is("Master"))
+	p.nodes[1].waitStatus(t, "BACKUP and in sync", syncedBackup)
+}
+
 // TestPair is a pair's life: one MASTER from a cold start, a handover asked for, one
 // by SIGTERM, and a crash. It pins that the parts are joined as they should be; what
 // clients see of it is for scenarios to judge.
 func TestPair(t *testing.T) {
 	p := newPair(t)
-	for _, n := range p.nodes {
-		n.start(t)
-	}
+	p.start(t)
 	lb1, lb2 := p.nodes[0], p.nodes[1]
 	master, backup := lb1, lb2
-	master.waitStatus(t, "MASTER by its priority", is("Master"))
-	backup.waitStatus(t, "BACKUP and in sync", syncedBackup)
 
 	checkMetrics(t, master)
 	checkRefusal(t, backup)

@@ -40,6 +40,10 @@ type Config struct {
 	// Peers are the peer's addresses by link: its hardware address is the kernel's
 	// neighbour entry for them. On a link without one nobody knows the peer's.
 	Peers map[string]netip.Addr
+	// PeerMay reports whether the peer may be announcing the VIPs by now. It is asked, from
+	// any goroutine, when a claim comes that may be the peer's: later would be too late,
+	// for the peer hands over and this node is MASTER within a millisecond.
+	PeerMay func() bool
 	// Report is told of claims by hosts that are not of the pair.
 	Report func(Claim)
 }
@@ -50,8 +54,8 @@ type Claim struct {
 	Link  string
 	MAC   net.HardwareAddr // of the last packet
 	Count uint64
-	// MaybePeer says that the peer's hardware address is not known on the link: while
-	// the peer may announce the VIP, this may have been the peer.
+	// MaybePeer says that the peer's hardware address is not known on the link, so that
+	// this may have been the peer although it should not announce the VIP.
 	MaybePeer bool
 }
 
@@ -145,9 +149,10 @@ const (
 
 // link is the socket of one link and who may claim the VIPs on it.
 type link struct {
-	name  string
-	conn  *packet.Conn
-	known *pairMACs
+	name    string
+	conn    *packet.Conn
+	known   *pairMACs
+	peerMay func() bool
 }
 
 func openLink(name string, cfg Config) (*link, error) {
@@ -174,7 +179,7 @@ func openLink(name string, cfg Config) (*link, error) {
 		known.close()
 		return nil, err
 	}
-	return &link{name: name, conn: conn, known: known}, nil
+	return &link{name: name, conn: conn, known: known, peerMay: cfg.PeerMay}, nil
 }
 
 // retry is the pause after an error of the socket: its link is down.
@@ -197,7 +202,7 @@ func (l *link) read(ctx context.Context, claims chan<- Claim) {
 		}
 		mac := [6]byte(buf[senderMAC:senderIP])
 		foreign, maybePeer := l.known.foreign(mac, time.Now())
-		if !foreign {
+		if !foreign || maybePeer && l.peerMay() {
 			continue
 		}
 		select {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type lab struct {
 	node, world ns.NetNS
 	out         *packet.Conn
 	claims      chan Claim
+	peerMay     atomic.Bool // announce the VIPs
 }
 
 func newLab(t *testing.T, peers map[string]netip.Addr) *lab {
@@ -41,7 +43,7 @@ func newLab(t *testing.T, peers map[string]netip.Addr) *lab {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: network namespaces and packet sockets")
 	}
-	l := &lab{netlab.Space(t), netlab.Space(t), nil, make(chan Claim, 1024)}
+	l := &lab{node: netlab.Space(t), world: netlab.Space(t), claims: make(chan Claim, 1024)}
 	netlab.In(t, l.node, func() error { return netlab.Cable("client0", "eth0", l.world) })
 	netlab.In(t, l.node, func() error { return netlab.Up("client0", "198.18.0.1/24") })
 	netlab.In(t, l.world, func() error { return netlab.Up("eth0") })
@@ -58,7 +60,7 @@ func newLab(t *testing.T, peers map[string]netip.Addr) *lab {
 	netlab.In(t, l.node, func() (err error) {
 		w, err = Open(Config{
 			VIPs:  []dataplane.VIP{{Addr: vip, Link: "client0"}, {Addr: netip.MustParseAddr("198.18.0.101"), Link: "client0"}},
-			Peers: peers, Report: func(c Claim) { l.claims <- c },
+			Peers: peers, PeerMay: l.peerMay.Load, Report: func(c Claim) { l.claims <- c },
 		})
 		return err
 	})
@@ -176,21 +178,20 @@ func TestWhereThePeerIsUnknownAClaimMayBeIts(t *testing.T) {
 	if c := l.next(t); !c.MaybePeer {
 		t.Errorf("reported %+v", c)
 	}
+	l.peerMay.Store(true)
+	l.claim(t, vip, foreign, false)
+	select {
+	case c := <-l.claims:
+		t.Errorf("what may be the peer's was reported while the peer may announce: %+v", c)
+	case <-time.After(2 * Every): // a report comes after that at most
+	}
 }
 
 // TestTheWatcherOutlivesItsLink: a link that was down is heard again.
 func TestTheWatcherOutlivesItsLink(t *testing.T) {
 	l := newLab(t, map[string]netip.Addr{"client0": peer})
 	l.knows(t, peer, peerMAC)
-	for _, set := range []func(netlink.Link) error{netlink.LinkSetDown, netlink.LinkSetUp} {
-		netlab.In(t, l.node, func() error {
-			link, err := netlink.LinkByName("client0")
-			if err != nil {
-				return err
-			}
-			return set(link)
-		})
-	}
+	netlab.In(t, l.node, func() error { return netlab.Flap("client0") })
 	l.knows(t, peer, peerMAC)
 	for deadline := time.Now().Add(patience); len(l.claims) == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -1,12 +1,10 @@
 package linkmon
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -93,7 +91,7 @@ func TestABrokenSubscriptionIsRenewed(t *testing.T) {
 		}
 		return err
 	})
-	var log syncBuffer
+	var log netlab.Buffer
 	states, hold := make(chan State), make(chan struct{})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -136,22 +134,4 @@ func TestABrokenSubscriptionIsRenewed(t *testing.T) {
 			t.Fatalf("the hardware address is not reported within %v\n%s", patience, log.String())
 		}
 	}
-}
-
-// syncBuffer is a bytes.Buffer that one goroutine writes while another reads.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

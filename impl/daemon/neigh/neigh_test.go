@@ -148,16 +148,7 @@ func TestAfterALinkWasDownEntriesComeBackAtOnce(t *testing.T) {
 	l := newLab(t)
 	k := l.keeper(t, Config{Backends: []netip.Addr{netip.MustParseAddr("198.18.1.11")}, Every: time.Hour})
 	l.waitState(t, "198.18.1.11", netlink.NUD_REACHABLE)
-	netlab.In(t, l.node, func() error {
-		link, err := netlink.LinkByName("backend0")
-		if err != nil {
-			return err
-		}
-		if err := netlink.LinkSetDown(link); err != nil {
-			return err
-		}
-		return netlink.LinkSetUp(link)
-	})
+	netlab.In(t, l.node, func() error { return netlab.Flap("backend0") })
 	if n, ok := l.entries(t)["198.18.1.11"]; ok && n.State == netlink.NUD_REACHABLE {
 		t.Fatalf("the entry survived its link: %v", n)
 	}
@@ -175,16 +166,7 @@ func TestALinkThatComesBackInTheMiddleOfARound(t *testing.T) {
 	}
 	k := l.keeper(t, Config{Backends: backends, Every: time.Hour, Rate: 20}) // a round takes ten seconds
 	l.waitState(t, "198.18.1.11", netlink.NUD_REACHABLE)
-	netlab.In(t, l.node, func() error {
-		link, err := netlink.LinkByName("backend0")
-		if err != nil {
-			return err
-		}
-		if err := netlink.LinkSetDown(link); err != nil {
-			return err
-		}
-		return netlink.LinkSetUp(link)
-	})
+	netlab.In(t, l.node, func() error { return netlab.Flap("backend0") })
 	k.Refresh()
 	l.waitState(t, "198.18.1.11", netlink.NUD_REACHABLE)
 }

@@ -60,3 +60,15 @@ func Up(link string, addresses ...string) error {
 	}
 	return netlink.LinkSetUp(l)
 }
+
+// Flap takes a link of the calling thread's namespace down and up again.
+func Flap(link string) error {
+	l, err := netlink.LinkByName(link)
+	if err != nil {
+		return err
+	}
+	if err := netlink.LinkSetDown(l); err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(l)
+}
