@@ -55,6 +55,10 @@ func (e *Engine) whyNot() Reason {
 	return Reason{text: "the peer is not MASTER"}
 }
 
+// Settled reports whether the dataplane holds the table of one position, whole: a
+// source's, or one that a mark has closed and nothing has begun to replace.
+func (e *Engine) Settled() bool { return e.source || e.intake.settled && e.queue.failures == 0 }
+
 // Current reports whether the source's state is known from the present stream.
 func (e *Engine) Current() bool { return e.stream && e.intake.open }
 

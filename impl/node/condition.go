@@ -33,9 +33,8 @@ func conditionOf(diag bfd.Diag) condition {
 func (ps paths) condition() (said condition, latest clock.Instant) {
 	latest = -1
 	for i := range ps {
-		s := ps[i].session
-		if s.Heard() && s.RemoteState() != bfd.AdminDown && s.LastReceived() > latest {
-			said, latest = conditionOf(s.RemoteDiag()), s.LastReceived()
+		if s := ps[i].session; ps[i].heard() && s.LastReceived() > latest {
+			said, latest = ps[i].condition(), s.LastReceived()
 		}
 	}
 	return said, latest
@@ -45,16 +44,23 @@ func (ps paths) condition() (said condition, latest clock.Instant) {
 func (ps paths) unheard() bool {
 	said := false
 	for i := range ps {
-		s := ps[i].session
-		if !s.Heard() || conditionOf(s.RemoteDiag()) != serving {
-			continue
-		}
-		if s.State() == bfd.Up {
+		switch {
+		case ps[i].condition() != serving:
+		case ps[i].session.State() == bfd.Up:
 			return false
+		default:
+			said = true
 		}
-		said = true
 	}
 	return said
+}
+
+// condition returns what the peer said last on the path.
+func (p *path) condition() condition {
+	if !p.heard() {
+		return unknown
+	}
+	return conditionOf(p.session.RemoteDiag())
 }
 
 // say tells the peer this node's condition, and reports whether it is news.

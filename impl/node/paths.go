@@ -11,6 +11,7 @@ import (
 type path struct {
 	Path
 	session *bfd.Session
+	calm    bool          // the peer was heard to stand by, and has been heard ever since
 	said    condition     // what the peer was told of this node last
 	told    clock.Instant // the latest instant that the session knows of, which must not go back
 	sending sending
@@ -57,13 +58,15 @@ func (ps paths) anyUp() bool {
 // it leaves.
 func (ps paths) silent() bool {
 	for i := range ps {
-		s := ps[i].session
-		if s.Heard() && s.RemoteState() != bfd.AdminDown {
+		if ps[i].heard() {
 			return false
 		}
 	}
 	return true
 }
+
+// heard reports whether the peer is heard on the path, and has not withdrawn from it.
+func (p *path) heard() bool { return p.session.Heard() && p.session.RemoteState() != bfd.AdminDown }
 
 // longestDetection is the detection time of the slowest path.
 func (ps paths) longestDetection() time.Duration {

@@ -31,7 +31,7 @@ func (n *Node) noteFollowing() {
 	switch stale := n.now >= n.freshUntil; {
 	case follows && in && !stale:
 		n.epoch, n.witnessed, n.complete = n.peer.state.Rank.Epoch, n.peer.state.Rank.Epoch, true
-	case follows && !in, stale && n.peerServes():
+	case follows && !in && !n.sync.Settled(), stale && n.peerServes():
 		n.complete = false
 	}
 }

@@ -1,0 +1,35 @@
+package ha
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/clock"
+)
+
+func TestHoldDownLengthensWhileFlapping(t *testing.T) {
+	const delay = 500 * time.Millisecond
+	h := NewHold(0, delay)
+	if got := h.Ends(); got != clock.Instant(delay) {
+		t.Fatalf("first hold ends at %d, want %d", got, delay)
+	}
+	now := clock.Instant(delay)
+	for _, factor := range []int{2, 4, 8, 16, 16} {
+		h.Restart(now)
+		if got, want := h.Ends().Sub(now), time.Duration(factor)*delay; got != want {
+			t.Errorf("hold after a flap: %v, want %v", got, want)
+		}
+		if !h.Damped(now) || h.Damped(h.Ends()) {
+			t.Errorf("factor %d: damped %v at its beginning, %v at its end", factor, h.Damped(now), h.Damped(h.Ends()))
+		}
+		now = h.Ends()
+	}
+	now = now.Add(flapWindow * HoldFactorMax * delay)
+	h.Restart(now)
+	if got := h.Ends().Sub(now); got != delay {
+		t.Errorf("hold after a calm time: %v, want %v", got, delay)
+	}
+	if h.Damped(now) {
+		t.Error("damped after a calm time")
+	}
+}
