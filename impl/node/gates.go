@@ -115,6 +115,8 @@ func judgePeerRole(v *view) (bool, why) {
 // judgePeerCondition goes by BFD, where there is no stream to ask the peer on.
 func judgePeerCondition(v *view) (bool, why) {
 	switch {
+	case !v.listened:
+		return false, because("peer is heard, but what it says by BFD may be from before this node was paused")
 	case v.condition == unable:
 		return true, because("peer says by BFD that it cannot serve")
 	case v.condition == standby && v.ourTurn:

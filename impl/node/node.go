@@ -96,7 +96,7 @@ func (n *Node) boot(now clock.Instant) {
 	n.pending = map[uint64]pending{}
 	n.announce.stop()
 	n.lease.drop()
-	n.rival.since, n.standoff.since = clock.Never, clock.Never
+	n.rival.since, n.rival.both, n.standoff.since = clock.Never, clock.Never, clock.Never
 	n.dataplane.Why = "not attached yet"
 	// A peer that froze before this node booted may still hold its lease.
 	n.awake, n.booted = now.Add(n.paths.longestDetection()), now

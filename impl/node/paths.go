@@ -237,6 +237,8 @@ func (n *Node) sendFailed(in SendFailed) {
 // pathChanged draws the conclusions of one session's change.
 func (n *Node) pathChanged(p *path, change bfd.Change) {
 	switch {
+	case change.To == bfd.Up:
+		n.awake = min(n.awake, n.now) // from here on silence is what its detection says
 	case change.From != bfd.Up:
 	case p.CarriesSync && (n.stream.version < versionKeepalive || !n.streamLive()):
 		n.resetStream("BFD path " + p.Name + " is down")
@@ -246,7 +248,7 @@ func (n *Node) pathChanged(p *path, change bfd.Change) {
 // noteLateness keeps a node that was paused from taking its own silence for the
 // peer's: what it did not hear meanwhile may still wait in a socket. Before it may
 // conclude anything, it must listen for as long as it was late, but no longer than
-// a detection time. What a scheduler takes on any day, up to the share of the
+// a detection time, or than a peer takes whose session is not Up. What a scheduler takes on any day, up to the share of the
 // detection time that a lease leaves, is no pause.
 func (n *Node) noteLateness(late time.Duration) {
 	longest := n.paths.longestDetection()
@@ -254,7 +256,11 @@ func (n *Node) noteLateness(late time.Duration) {
 		return
 	}
 	n.paused = n.now
-	n.awake = max(n.awake, n.now.Add(min(late, longest)))
+	listen := min(late, longest)
+	if late > longest {
+		listen = max(longest, bootListen) // the peer may have declared this node down
+	}
+	n.awake = max(n.awake, n.now.Add(listen))
 	n.peer.confirm = n.stream.seq + 1
 	n.tell(true)
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"baton/impl/bfd"
 	"baton/impl/clock"
 	"baton/impl/ha"
 )
@@ -15,12 +16,17 @@ type rival struct {
 	// granted is when the peer last gave this node the role, 0 once it was heard to have
 	// stopped. It has stopped then, and what BFD says of it may be older.
 	granted clock.Instant
+	// both is since when both nodes serve, hear each other and have no stream to settle
+	// it on; Never while they do not.
+	both clock.Instant
 }
 
 // rivalInput is what BFD says of the peer.
 type rivalInput struct {
 	now        clock.Instant
 	up, silent bool
+	live       bool // the peer speaks on the stream
+	holds      bool // this node has the role, or claims it
 	serves     bool // so it says
 	// turned: on a path on which it was heard to stand by it has begun to serve. Paths
 	// are told apart because a packet on one may be overtaken on another.
@@ -31,11 +37,16 @@ type rivalInput struct {
 }
 
 func (r *rival) observe(in rivalInput) {
-	if in.silent || in.up {
-		r.since = clock.Never
-		return
+	r.since = since(r.since, in.now, !in.silent && !in.up)
+	r.both = since(r.both, in.now, in.up && !in.live && in.serves && in.holds)
+}
+
+// since follows since when something has been so, Never while it is not.
+func since(was, now clock.Instant, so bool) clock.Instant {
+	if !so {
+		return clock.Never
 	}
-	r.since = min(r.since, in.now)
+	return min(was, now)
 }
 
 // deaf reports whether the peer serves without hearing this node. One that took the
@@ -48,24 +59,28 @@ func (r *rival) deaf(in rivalInput) bool {
 	return in.turned && (in.unheard || !in.up) || !in.up && in.now >= r.since.Add(hearLimit)
 }
 
-// deadline returns when a partition that healed in one direction alone is recognised.
+// stands reports whether both nodes have served for so long that one must give way
+// without a stream: it has not come, and may never.
+func (r *rival) stands(in rivalInput) bool {
+	return r.both < clock.Never && in.now >= r.both.Add(hearLimit)
+}
+
+// deadline returns when one of the two is recognised.
 func (r *rival) deadline() clock.Instant {
-	if r.since == clock.Never {
+	first := min(r.since, r.both)
+	if first == clock.Never {
 		return clock.Never
 	}
-	return r.since.Add(hearLimit)
+	return first.Add(hearLimit)
 }
 
 // observe notes what the peer says of its service on this path.
 func (p *path) observe() {
-	switch p.condition() {
-	case standby, unable:
+	switch c := p.condition(); {
+	case c == standby || c == unable:
 		p.calm = true
-	case serving:
-	default:
-		if !p.heard() {
-			p.calm = false
-		}
+	case !p.heard(), c == serving && p.session.State() == bfd.Up:
+		p.calm = false // it served before this node was lost to it
 	}
 }
 
@@ -80,18 +95,29 @@ func (ps paths) turned() bool {
 }
 
 func (n *Node) rivalInput() rivalInput {
-	return rivalInput{now: n.now, up: n.paths.anyUp(), silent: n.paths.silent(),
+	return rivalInput{now: n.now, up: n.paths.anyUp(), silent: n.paths.silent(), live: n.live(), holds: n.role.Holds(),
 		serves: n.peerCondition() == serving, turned: n.paths.turned()}
 }
 
-// checkRival raises Unheard when the peer serves without hearing this node.
+// checkRival raises Unheard when the peer serves without hearing this node, and Outranked
+// where both claim or serve and there is no stream on which to compare ranks: of two that
+// claim at one instant both give it up, and take turns; of two that serve the one with
+// the larger id gives it up.
 func (n *Node) checkRival() {
 	for i := range n.paths {
 		n.paths[i].observe()
+		if c := n.paths[i].condition(); c == standby || c == unable {
+			n.rival.granted = 0
+		}
 	}
 	in := n.rivalInput()
 	n.rival.observe(in)
-	if n.role.Holds() && n.rival.deaf(in) {
+	switch {
+	case !in.holds:
+	case n.rival.deaf(in):
 		n.raise(ha.Unheard)
+	case n.role == ha.Claiming && !in.live && in.serves && !n.grant.pending,
+		n.rival.stands(in) && n.cfg.ID > n.cfg.Peer:
+		n.raise(ha.Outranked)
 	}
 }

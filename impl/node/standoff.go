@@ -21,12 +21,7 @@ const (
 )
 
 func (s *standoff) observe(now clock.Instant, on bool) {
-	switch {
-	case !on:
-		s.since = clock.Never
-	default:
-		s.since = min(s.since, now)
-	}
+	s.since = since(s.since, now, on)
 }
 
 // turn returns when this node may end the standoff, Never while there is none.
