@@ -30,22 +30,22 @@ func conditionOf(diag bfd.Diag) condition {
 }
 
 // condition returns what the peer said last, on whatever path it is heard, and when.
-func (ps paths) condition() (said condition, latest clock.Instant) {
+func (ps paths) condition(now clock.Instant) (said condition, latest clock.Instant) {
 	latest = -1
 	for i := range ps {
 		if s := ps[i].session; ps[i].heard() && s.LastReceived() > latest {
-			said, latest = ps[i].condition(), s.LastReceived()
+			said, latest = ps[i].condition(now), s.LastReceived()
 		}
 	}
 	return said, latest
 }
 
 // unheard reports whether the peer says that it serves, on some path and on none that is Up.
-func (ps paths) unheard() bool {
+func (ps paths) unheard(now clock.Instant) bool {
 	said := false
 	for i := range ps {
 		switch {
-		case ps[i].condition() != serving:
+		case ps[i].condition(now) != serving:
 		case ps[i].session.State() == bfd.Up:
 			return false
 		default:
@@ -55,9 +55,11 @@ func (ps paths) unheard() bool {
 	return said
 }
 
-// condition returns what the peer said last on the path.
-func (p *path) condition() condition {
-	if !p.heard() {
+// condition returns what the peer said last on the path. It counts for as long as the
+// peer may take to say it again, which is less than the detection time of a session that
+// is not Up.
+func (p *path) condition(now clock.Instant) condition {
+	if !p.heard() || p.session.State() != bfd.Up && now >= p.session.LastReceived().Add(bootListen) {
 		return unknown
 	}
 	return conditionOf(p.session.RemoteDiag())
@@ -77,7 +79,7 @@ func (p *path) say(now clock.Instant, c condition) bool {
 // peerCondition is what the peer said last of its service, by BFD or on its stream. A
 // peer of version 1 of the protocol says nothing of the kind by BFD.
 func (n *Node) peerCondition() condition {
-	said, at := n.paths.condition()
+	said, at := n.paths.condition(n.now)
 	if n.stream.version != 0 && n.stream.version < versionKeepalive {
 		said, at = unknown, -1
 	}

@@ -75,8 +75,8 @@ func (r *rival) deadline() clock.Instant {
 }
 
 // observe notes what the peer says of its service on this path.
-func (p *path) observe() {
-	switch c := p.condition(); {
+func (p *path) observe(now clock.Instant) {
+	switch c := p.condition(now); {
 	case c == standby || c == unable:
 		p.calm = true
 	case !p.heard(), c == serving && p.session.State() == bfd.Up:
@@ -85,9 +85,9 @@ func (p *path) observe() {
 }
 
 // turned reports whether the peer has begun to serve on a path on which it stood by.
-func (ps paths) turned() bool {
+func (ps paths) turned(now clock.Instant) bool {
 	for i := range ps {
-		if ps[i].calm && ps[i].condition() == serving {
+		if ps[i].calm && ps[i].condition(now) == serving {
 			return true
 		}
 	}
@@ -96,7 +96,7 @@ func (ps paths) turned() bool {
 
 func (n *Node) rivalInput() rivalInput {
 	return rivalInput{now: n.now, up: n.paths.anyUp(), silent: n.paths.silent(), live: n.live(), holds: n.role.Holds(),
-		serves: n.peerCondition() == serving, turned: n.paths.turned()}
+		serves: n.peerCondition() == serving, turned: n.paths.turned(n.now), unheard: n.paths.unheard(n.now)}
 }
 
 // checkRival raises Unheard when the peer serves without hearing this node, and Outranked
@@ -105,8 +105,8 @@ func (n *Node) rivalInput() rivalInput {
 // the larger id gives it up.
 func (n *Node) checkRival() {
 	for i := range n.paths {
-		n.paths[i].observe()
-		if c := n.paths[i].condition(); c == standby || c == unable {
+		n.paths[i].observe(n.now)
+		if c := n.paths[i].condition(n.now); c == standby || c == unable {
 			n.rival.granted = 0
 		}
 	}
