@@ -15,7 +15,7 @@ VERSION     := $(shell git describe --always --dirty 2>/dev/null || echo unversi
 PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 
 # Programs that are under test beside the reference node, by Debian package.
-SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd conntrack:/usr/sbin/conntrack nftables:/usr/sbin/nft
+SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft
 
 .PHONY: help setup setup-subjects test test-scenarios test-library test-subjects scenarios regression build lint mutants bench bench-bfd generate doctor clean
 

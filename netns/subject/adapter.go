@@ -145,7 +145,11 @@ func (a *Adapter) Open(l Lab) (Pair, error) {
 		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
 			return nil, fmt.Errorf("subject %s: %w", a.Title, err)
 		}
-		env := environment(l, node, dir, options)
+		files, err := writeReady(l, node, dir)
+		if err != nil {
+			return nil, err
+		}
+		env := append(environment(l, node, dir, options), files...)
 		for name, value := range a.Env { // in any order: a set
 			env = append(env, name+"="+value)
 		}

@@ -143,3 +143,43 @@ func TestOptionsOfASubject(t *testing.T) {
 		t.Errorf("a program that is not there: %v", err)
 	}
 }
+
+// TestFilesThatAreReady: every service is translated, and only those of fullnat mode hide
+// their clients.
+func TestFilesThatAreReady(t *testing.T) {
+	p, err := plan.Parse("x.scn", []byte("scenario x\ntopo pair clients=1 backends=2\nservice web tcp 198.18.0.100:80 mode=dnat\nservice dns udp 198.18.0.101:53 mode=fullnat\n"+
+		"traffic web sessions tcp count=1\n@0s wait lb1 is Master within 1s\n@1s end\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	env, err := writeReady(Lab{Plan: p, Devices: map[string]string{"backends": "backend0", "sync": "sync0"}}, "lb2", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `flush ruleset
+table ip baton {
+  chain local { type filter hook input priority 0; }
+  chain inward { type nat hook prerouting priority -100;
+    ip daddr 198.18.0.100 tcp dport 80 dnat to numgen random mod 2 map { 0 : 198.18.1.11, 1 : 198.18.1.12 }
+    ip daddr 198.18.0.101 udp dport 53 dnat to numgen random mod 2 map { 0 : 198.18.1.11, 1 : 198.18.1.12 }
+  }
+  chain outward { type nat hook postrouting priority 100;
+    oifname backend0 udp dport 53 snat to 198.18.1.100
+  }
+}
+`
+	ruleset, err := os.ReadFile(filepath.Join(dir, "ruleset.nft"))
+	if err != nil || string(ruleset) != want {
+		t.Errorf("%v, got\n%s", err, ruleset)
+	}
+	sync, err := os.ReadFile(filepath.Join(dir, "conntrackd.conf"))
+	if err != nil || !strings.Contains(string(sync), "IPv4_address 198.18.2.2\n    IPv4_Destination_Address 198.18.2.1\n") {
+		t.Errorf("%v, got\n%s", err, sync)
+	}
+	for i, f := range ready {
+		if env[i] != f.variable+"="+filepath.Join(dir, f.name) {
+			t.Errorf("%s", env[i])
+		}
+	}
+}

@@ -29,6 +29,8 @@ var Variables = []Variable{
 	{"BATON_BACKENDS", "the backends' addresses"},
 	{"BATON_DETECT_MS", "the detection time of the scenario in milliseconds"},
 	{"BATON_PRIORITY", "ha.priority of the node: the higher is preferred"},
+	{"BATON_RULESET", "an nftables ruleset that translates the services; its chain local is empty"},
+	{"BATON_CONNTRACKD", "a configuration of conntrackd that replicates over the sync link; it wants a private /run"},
 	{"BATON_OPTION_NAME", "the value of each option of the adapter, its name in capitals"},
 }
 
