@@ -18,6 +18,7 @@ func (d *daemon) describe(s *control.Status) {
 	s.Alarms = append(s.Alarms, streamAlarms(s.Stream)...)
 	s.Alarms = append(s.Alarms, authAlarms(s.Paths)...)
 	s.Alarms = append(s.Alarms, syncAlarms(s.Sync)...)
+	s.Alarms = append(s.Alarms, pairAlarms(s.Status)...)
 	d.conflicts.describe(s, now)
 }
 
@@ -30,6 +31,19 @@ func streamStatus(t transport.Status, now time.Time) control.Stream {
 		s.Retry = max(t.Retry.Sub(now), 0)
 	}
 	return s
+}
+
+// pairAlarms tells of a table that is knowingly incomplete, and of a pair in which a
+// failure now would lose sessions although both nodes live.
+func pairAlarms(s node.Status) []string {
+	var alarms []string
+	if s.Degraded {
+		alarms = append(alarms, "degraded: this node serves with a table that it knows to be incomplete")
+	}
+	if s.Peer.Heard && !s.PairInSync {
+		alarms = append(alarms, "the pair is not in sync: if the node that serves fails now, sessions are lost")
+	}
+	return alarms
 }
 
 // syncAlarms tells of entries that the dataplane goes on refusing, and of a peer whose

@@ -295,6 +295,9 @@ func TestAPeerThatWasHeardAndNeverSynced(t *testing.T) {
 	if r := l.lastClaim("lb2"); !r.Degraded {
 		t.Errorf("claims with %q", r.Reason)
 	}
+	if s := l.nodes["lb2"].node.Status(); !s.Degraded || s.Complete {
+		t.Error("its status does not say that it serves without the table")
+	}
 }
 
 // Two nodes that hear each other and never have a stream end with one MASTER.

@@ -20,9 +20,13 @@ type Status struct {
 	Peer        PeerStatus      `json:"peer"`
 	Sync        ctsync.Progress `json:"sync"`
 	InSync      bool            `json:"in_sync"`
-	Flows       int             `json:"flows"` // entries of the mirrored table
-	Read        ReadStatus      `json:"read"`
-	Digest      string          `json:"digest"`
+	// Degraded: the node has the role with a table that it knows to be incomplete.
+	Degraded bool `json:"degraded"`
+	// PairInSync: the node that does not serve holds the whole table of the one that does.
+	PairInSync bool       `json:"pair_in_sync"`
+	Flows      int        `json:"flows"` // entries of the mirrored table
+	Read       ReadStatus `json:"read"`
+	Digest     string     `json:"digest"`
 	// Lease is how long forwarding is still allowed, 0 if it is not.
 	Lease time.Duration `json:"lease"`
 }
@@ -55,6 +59,7 @@ type PathStatus struct {
 // PeerStatus is what this node knows of the other.
 type PeerStatus struct {
 	Node     string `json:"node"`
+	Heard    bool   `json:"heard"`  // by BFD or on the sync stream
 	Stream   bool   `json:"stream"` // the sync stream is established
 	Known    bool   `json:"known"`  // its role is known
 	Role     string `json:"role"`
@@ -67,12 +72,14 @@ func (n *Node) Status() Status {
 	s := Status{
 		Node: n.cfg.ID, Role: n.role.String(), Epoch: n.epoch, Complete: n.complete, Incarnation: n.cfg.Incarnation,
 		Peer: PeerStatus{
-			Node: n.cfg.Peer, Stream: n.stream.up, Known: n.peer.known, Role: "unknown",
+			Node: n.cfg.Peer, Heard: !n.silent(), Stream: n.stream.up, Known: n.peer.known, Role: "unknown",
 			Epoch: n.peer.state.Rank.Epoch, Priority: n.peer.state.Rank.Priority,
 		},
 		Sync: n.sync.Progress(), InSync: n.gates.open.Has(ha.InSync), Flows: n.sync.Len(), Digest: n.replica(),
 		Read: ReadStatus{Due: !n.reading.done(), Failed: n.reading.stats.failed, Why: n.reading.stats.why},
 	}
+	s.Degraded = n.role.Holds() && !n.complete
+	s.PairInSync = n.leads() && n.sync.PeerInSync() || !n.role.Holds() && n.peerServes() && s.InSync
 	if n.peer.known {
 		s.Peer.Role = n.peer.state.Role.String()
 	}

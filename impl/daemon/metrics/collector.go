@@ -28,7 +28,7 @@ type collector struct {
 	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived                           *prometheus.Desc
 	bfdDropped, bfdSendErrors, bfdGap                                                *prometheus.Desc
 	syncPhase, syncEntries, syncTotal, syncRatio, syncLag, syncRefused, peerCapacity *prometheus.Desc
-	syncRate, syncTook, inSync, flows, readDue, readFailed                           *prometheus.Desc
+	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed     *prometheus.Desc
 	packets, bytes, drops, created, adopted, arp, eventsLost                         *prometheus.Desc
 	steps, late, lateMax, recordsDropped, failures                                   *prometheus.Desc
 }
@@ -74,6 +74,8 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.syncRate, "sync_rate_entries_per_second", "Entries applied per second.")
 	desc(&c.syncTook, "sync_took_seconds", "Time from the stream's establishment to the table being in sync.")
 	desc(&c.inSync, "in_sync", "Whether the gate InSync is open.")
+	desc(&c.degraded, "degraded", "Whether the node serves with a table that it knows to be incomplete.")
+	desc(&c.pairInSync, "pair_in_sync", "Whether the node that does not serve holds the whole table of the one that does.")
 	desc(&c.flows, "flows", "Entries of the connection table, as the core mirrors it.")
 	desc(&c.readDue, "dataplane_read_due", "Whether the dataplane may hold flows that the core has not counted.")
 	desc(&c.readFailed, "dataplane_read_failures_total", "Drains and dumps of the dataplane that failed.")
@@ -174,6 +176,8 @@ func (c *collector) collectSync(out samples, s node.Status) {
 	out.gauge(c.syncRate, s.Sync.Rate)
 	out.gauge(c.syncTook, s.Sync.Took.Seconds())
 	out.gauge(c.inSync, number(s.InSync))
+	out.gauge(c.degraded, number(s.Degraded))
+	out.gauge(c.pairInSync, number(s.PairInSync))
 	out.gauge(c.flows, float64(s.Flows))
 	out.gauge(c.readDue, number(s.Read.Due))
 	out.counter(c.readFailed, s.Read.Failed)
