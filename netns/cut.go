@@ -4,18 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
 
 	"baton/scenarios/lab"
+	"baton/scenarios/link"
 )
 
 // rule drops what one host sends to another on one link, or a share of it.
 type rule struct {
 	lab.Rule
-	share float64 // 0: all of it, by a cut
+	share float64      // 0: all of it, by a cut
+	leads *link.Params // into a wire, nil for a rule that drops
 	at    *filter
 	key   filterKey
 }
@@ -23,7 +26,10 @@ type rule struct {
 // slot is the place of the rule among those of its sender.
 func (r *rule) slot() slot {
 	s := slotCut
-	if r.share > 0 {
+	switch {
+	case r.leads != nil:
+		s = slotLead
+	case r.share > 0:
 		s = slotLose
 	}
 	if r.Only == lab.BFD {
@@ -40,6 +46,9 @@ func (r *rule) entry(seed uint64) filterEntry {
 	if r.Only == lab.BFD {
 		e.OnlyBFD = 1
 	}
+	if r.leads != nil {
+		e.Divert = uint64(r.at.wire.ifindex)
+	}
 	return e
 }
 
@@ -50,19 +59,28 @@ func (r *rule) dropped() (uint64, error) { return r.at.dropped(r.key) }
 // cut proves itself whether or not anything else is sent. Where a link is down and no frame
 // can cross, it is that the program is attached. What is cut already stays cut.
 func (p *Pair) Cut(ctx context.Context, on lab.Selector) (receipt string, err error) {
-	return p.drop(ctx, on, 0, 0, p.prove)
+	return p.imposeAll(ctx, on, rule{}, 0, p.prove)
 }
 
 // Lose drops a share of what the selector names, at random by the seed. The receipt is
 // that the programs are attached: a frame proves nothing where some pass. It replaces
 // an earlier share of the same.
 func (p *Pair) Lose(ctx context.Context, on lab.Selector, share float64, seed uint64) (receipt string, err error) {
-	return p.drop(ctx, on, share, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
+	return p.imposeAll(ctx, on, rule{share: share}, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
 		return fmt.Sprintf("%s: loses %g", r, share), r.at.attached()
 	})
 }
 
-func (p *Pair) drop(ctx context.Context, on lab.Selector, share float64, seed uint64,
+// Impair leads what the selector names over wires, each direction with a model of its own.
+// It replaces an earlier impairment of the same. The receipt is that the programs are
+// attached which lead the frames there.
+func (p *Pair) Impair(ctx context.Context, on lab.Selector, params link.Params, seed uint64) (receipt string, err error) {
+	return p.imposeAll(ctx, on, rule{leads: &params}, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
+		return fmt.Sprintf("%s: led over a wire", r), r.at.attached()
+	})
+}
+
+func (p *Pair) imposeAll(ctx context.Context, on lab.Selector, like rule, seed uint64,
 	prove func(context.Context, *rule, uint64) (string, error)) (receipt string, err error) {
 	selected, err := p.topo.Selected(on)
 	if err != nil {
@@ -71,14 +89,16 @@ func (p *Pair) drop(ctx context.Context, on lab.Selector, share float64, seed ui
 	base := make([]uint64, len(selected))
 	rules := make([]*rule, len(selected))
 	for i, s := range selected {
-		r, err := p.impose(&rule{Rule: s, share: share}, seed+uint64(i))
+		r := like
+		r.Rule = s
+		held, err := p.impose(&r, seed+uint64(i))
 		if err != nil {
 			return "", noReceipt("%s: %w", s, err)
 		}
-		if base[i], err = r.dropped(); err != nil {
+		if base[i], err = held.dropped(); err != nil {
 			return "", noReceipt("%s: %w", s, err)
 		}
-		rules[i] = r
+		rules[i] = held
 	}
 	seen := make([]string, len(rules))
 	for i, r := range rules {
@@ -106,7 +126,14 @@ func (p *Pair) Heal(on *lab.Selector) (receipt string, err error) {
 	for _, r := range wanted {
 		n, err := r.dropped()
 		errs = append(errs, err, r.at.unset(r.key))
-		seen = append(seen, fmt.Sprintf("%s healed: %d had been dropped", r, n))
+		if r.leads != nil {
+			r.at.wire.lead(p.senderOf(r.Rule), nil)
+		}
+		what := "dropped"
+		if r.leads != nil {
+			what = "led over a wire"
+		}
+		seen = append(seen, fmt.Sprintf("%s healed: %d had been %s", r, n, what))
 	}
 	p.cuts = slices.DeleteFunc(p.cuts, func(r *rule) bool { return slices.Contains(wanted, r) })
 	if err := errors.Join(errs...); err != nil {
@@ -143,13 +170,17 @@ func (p *Pair) severed(on *lab.Selector) ([]*rule, error) {
 func (p *Pair) impose(r *rule, seed uint64) (_ *rule, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r.at, err = p.filterOf(r.Rule); err != nil {
+	if r.at, err = p.filterOf(r.Rule, r.leads != nil); err != nil {
 		return nil, err
 	}
-	sender, _ := p.byName[r.From].Interface(r.Link)
-	r.key = keyOf(sender.MAC, r.slot())
+	if r.leads != nil {
+		if err := p.connect(r, seed); err != nil {
+			return nil, err
+		}
+	}
+	r.key = keyOf(p.senderOf(r.Rule), r.slot())
 	i := slices.IndexFunc(p.cuts, func(o *rule) bool { return o.Rule == r.Rule && o.slot() == r.slot() })
-	if i >= 0 && p.cuts[i].share == r.share {
+	if i >= 0 && p.cuts[i].share == r.share && r.leads == nil {
 		return p.cuts[i], nil
 	}
 	if err := r.at.set(r.key, r.entry(seed)); err != nil {
@@ -163,9 +194,27 @@ func (p *Pair) impose(r *rule, seed uint64) (_ *rule, err error) {
 	return r, nil
 }
 
-// Prepare attaches the filters of a selector, so that what is done to it later takes
+// connect gives a rule's filter a wire, if it has none, and the wire the rule's model.
+func (p *Pair) connect(r *rule, seed uint64) error {
+	if err := r.at.needWire(); err != nil {
+		return err
+	}
+	model, err := link.New(*r.leads, seed)
+	if err != nil {
+		return err
+	}
+	r.at.wire.lead(p.senderOf(r.Rule), model)
+	return nil
+}
+
+func (p *Pair) senderOf(r lab.Rule) net.HardwareAddr {
+	sender, _ := p.byName[r.From].Interface(r.Link)
+	return sender.MAC
+}
+
+// Prepare attaches the filters of a selector, and makes their wires, so that what is done to it later takes
 // hold at once.
-func (p *Pair) Prepare(on lab.Selector) error {
+func (p *Pair) Prepare(on lab.Selector, wires bool) error {
 	rules, err := p.topo.Selected(on)
 	if err != nil {
 		return fmt.Errorf("netns: %w", err)
@@ -173,26 +222,34 @@ func (p *Pair) Prepare(on lab.Selector) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range rules {
-		if _, err := p.filterOf(r); err != nil {
+		f, err := p.filterOf(r, wires)
+		if err == nil && wires {
+			err = f.needWire()
+		}
+		if err != nil {
 			return fmt.Errorf("netns: prepare %s: %w", r, err)
 		}
 	}
 	return nil
 }
 
-// filterOf returns the filter at the edge of a rule's receiver. On a switch that is the
-// port that faces the receiver, which drops what leaves by it, so that the receiver's own
-// programs are untouched. The cable has no such place.
-func (p *Pair) filterOf(r lab.Rule) (*filter, error) {
+// filterOf returns the filter of a rule. On a switch that is at the port that faces the
+// receiver, on what leaves by it, so that the receiver's own programs are untouched. The
+// cable has no such place: what is dropped there is dropped as it arrives, since a sender
+// whose own device refuses a frame is told; what is led over a wire, as it leaves.
+func (p *Pair) filterOf(r lab.Rule, leads bool) (*filter, error) {
 	receiver, _ := p.byName[r.To].Interface(r.Link)
 	at := place{p.byName[r.Link], receiver.PortIndex, ebpf.AttachTCXEgress}
 	if r.Link == lab.Sync {
 		at.host, at.hook = p.byName[r.To], ebpf.AttachTCXIngress
-		link, err := at.host.links.LinkByName(SyncSide)
-		if err != nil {
-			return nil, fmt.Errorf("find %s/%s: %w", r.To, SyncSide, err)
+		if leads {
+			at.host, at.hook = p.byName[r.From], ebpf.AttachTCXEgress
 		}
-		at.ifindex = link.Attrs().Index
+		device, err := at.host.links.LinkByName(SyncSide)
+		if err != nil {
+			return nil, fmt.Errorf("find %s/%s: %w", at.host.name, SyncSide, err)
+		}
+		at.ifindex = device.Attrs().Index
 	}
 	if f := p.filters[at]; f != nil {
 		return f, nil

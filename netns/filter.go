@@ -18,8 +18,9 @@ const (
 	tcxDrop = 2
 )
 
-// Offsets in struct __sk_buff of the pointers to the frame.
+// Offsets in struct __sk_buff.
 const (
+	skbMark    = 8
 	skbData    = 76
 	skbDataEnd = 80
 )
@@ -50,6 +51,8 @@ const (
 	slotCutBFD              // BFD packets alone
 	slotLose                // a share of everything
 	slotLoseBFD             // a share of the BFD packets
+	slotLead                // everything, into a wire
+	slotLeadBFD             // the BFD packets, into a wire
 	slots
 )
 
@@ -65,6 +68,8 @@ type filterEntry struct {
 	OnlyBFD uint64 // 1: no others
 	State   uint64 // of the random numbers
 	Dropped uint64
+	// Divert is the device to which frames are diverted instead of being dropped, 0 for none.
+	Divert uint64
 }
 
 // all is the Share that drops every frame.
@@ -79,6 +84,7 @@ type filter struct {
 	program *ebpf.Program
 	link    link.Link
 	id      uint32
+	wire    *wire // nil until one is needed
 }
 
 // place is where a filter is attached.
@@ -97,7 +103,7 @@ func attachFilter(at place) (_ *filter, err error) {
 			err = errors.Join(err, f.close())
 		}
 	}()
-	f.entries, err = ebpf.NewMap(&ebpf.MapSpec{Name: "baton_filter", Type: ebpf.Hash, KeySize: 8, ValueSize: 32, MaxEntries: 1024})
+	f.entries, err = ebpf.NewMap(&ebpf.MapSpec{Name: "baton_filter", Type: ebpf.Hash, KeySize: 8, ValueSize: 40, MaxEntries: 1024})
 	if err != nil {
 		return nil, fmt.Errorf("create the entries of a filter: %w", err)
 	}
@@ -122,10 +128,20 @@ func attachFilter(at place) (_ *filter, err error) {
 	return f, nil
 }
 
+// needWire makes the filter's wire, if it has none.
+func (f *filter) needWire() (err error) {
+	if f.wire == nil {
+		f.wire, err = newWire(f.host, f.ifindex)
+	}
+	return err
+}
+
 // filterInstructions look the frame's source up in each slot. R6 is the frame, R7 its
-// end, R8 whether it is a BFD packet.
+// end, R8 whether it is a BFD packet. What has crossed a wire already passes.
 func filterInstructions(entries *ebpf.Map) asm.Instructions {
 	program := asm.Instructions{
+		asm.LoadMem(asm.R2, asm.R1, skbMark, asm.Word),
+		asm.JEq.Imm(asm.R2, wireMark, "next"),
 		asm.LoadMem(asm.R6, asm.R1, skbData, asm.Word),
 		asm.LoadMem(asm.R7, asm.R1, skbDataEnd, asm.Word),
 		asm.Mov.Reg(asm.R2, asm.R6),
@@ -159,7 +175,12 @@ func filterInstructions(entries *ebpf.Map) asm.Instructions {
 		asm.Return(),
 		asm.Mov.Imm(asm.R1, 1).WithSymbol("drop"),
 		asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
+		asm.LoadMem(asm.R1, asm.R0, 8, asm.DWord), // Divert
+		asm.JNE.Imm(asm.R1, 0, "divert"),
 		asm.Mov.Imm(asm.R0, tcxDrop),
+		asm.Return(),
+		asm.Mov.Imm(asm.R2, 0).WithSymbol("divert"),
+		asm.FnRedirect.Call(),
 		asm.Return(),
 	)
 }
@@ -241,6 +262,9 @@ func (f *filter) attached() error {
 
 func (f *filter) close() error {
 	var errs []error
+	if f.wire != nil {
+		errs = append(errs, f.wire.close())
+	}
 	if f.link != nil {
 		errs = append(errs, f.link.Close())
 	}

@@ -63,7 +63,7 @@ func probePair() (err error) {
 			err = errors.Join(err, fmt.Errorf("teardown: %s", leak.What))
 		}
 	}()
-	if err := p.Prepare(lab.Between(lab.Sync)); err != nil {
+	if err := p.Prepare(lab.Between(lab.Sync), false); err != nil {
 		return fmt.Errorf("tcx programs: %w: use Linux 6.6 or later with CONFIG_BPF_SYSCALL and CONFIG_NET_XGRESS", err)
 	}
 	return nil

@@ -22,18 +22,22 @@ const receiptLimit = 5 * time.Second
 
 // executions has what carries out each verb of package fault.
 var executions = map[string]func(*World, context.Context, plan.Fault) error{
-	fault.Crash:    onMachine(toProcess((*Pair).Crash), (*World).crashBackend),
-	fault.Kill:     onMachine(toProcess((*Pair).Kill), (*World).haltBackend),
-	fault.Stop:     onMachine(toProcess((*Pair).Stop), (*World).haltBackend),
-	fault.Freeze:   onMachine(toProcess((*Pair).Freeze), (*World).freezeBackend),
-	fault.Thaw:     onMachine(toProcess((*Pair).Thaw), (*World).thawBackend),
-	fault.Restore:  onMachine((*World).restore, (*World).restoreBackend),
-	fault.Handover: onMachine((*World).handover, nil),
-	fault.Cut:      (*World).cut,
-	fault.Heal:     (*World).heal,
-	fault.Lose:     (*World).lose,
-	fault.Down:     setPort(false),
-	fault.Up:       setPort(true),
+	fault.Crash:     onMachine(toProcess((*Pair).Crash), (*World).crashBackend),
+	fault.Kill:      onMachine(toProcess((*Pair).Kill), (*World).haltBackend),
+	fault.Stop:      onMachine(toProcess((*Pair).Stop), (*World).haltBackend),
+	fault.Freeze:    onMachine(toProcess((*Pair).Freeze), (*World).freezeBackend),
+	fault.Thaw:      onMachine(toProcess((*Pair).Thaw), (*World).thawBackend),
+	fault.Restore:   onMachine((*World).restore, (*World).restoreBackend),
+	fault.Handover:  onMachine((*World).handover, nil),
+	fault.Cut:       (*World).cut,
+	fault.Heal:      (*World).heal,
+	fault.Lose:      (*World).lose,
+	fault.Delay:     (*World).impair,
+	fault.Duplicate: (*World).impair,
+	fault.Reorder:   (*World).impair,
+	fault.Corrupt:   (*World).impair,
+	fault.Down:      setPort(false),
+	fault.Up:        setPort(true),
 }
 
 // Do implements scenarios.World.
@@ -76,11 +80,12 @@ func (w *World) cut(ctx context.Context, f plan.Fault) error {
 	return w.impose(ctx, f, func(ctx context.Context) (string, error) { return w.pair.Cut(ctx, *f.On) })
 }
 
-// prepare attaches the filters that the plan's faults will need.
+// prepare attaches the filters and makes the wires that the plan's faults will need.
 func (w *World) prepare() error {
 	for _, s := range w.plan.Steps {
 		if s.Fault != nil && s.Fault.On != nil && s.Guard.In(plan.Netns) {
-			if err := w.pair.Prepare(*s.Fault.On); err != nil {
+			verb, _ := fault.Of(s.Verb)
+			if err := w.pair.Prepare(*s.Fault.On, verb.Impairs); err != nil {
 				return err
 			}
 		}
@@ -88,10 +93,19 @@ func (w *World) prepare() error {
 	return nil
 }
 
-// lose draws from the seed of the run and the number of the fault.
+// chance is a seed that follows from that of the run and the number of the fault.
+func (w *World) chance() uint64 { return w.cfg.Seed<<16 + uint64(w.faults.Load())<<8 }
+
 func (w *World) lose(ctx context.Context, f plan.Fault) error {
 	return w.impose(ctx, f, func(ctx context.Context) (string, error) {
-		return w.pair.Lose(ctx, *f.On, f.Share, w.cfg.Seed<<16+uint64(w.faults.Load())<<8)
+		return w.pair.Lose(ctx, *f.On, f.Share, w.chance())
+	})
+}
+
+// impair leads what links carry over wires.
+func (w *World) impair(ctx context.Context, f plan.Fault) error {
+	return w.impose(ctx, f, func(ctx context.Context) (string, error) {
+		return w.pair.Impair(ctx, *f.On, f.Impairment(), w.chance())
 	})
 }
 

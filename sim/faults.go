@@ -13,6 +13,7 @@ import (
 	"baton/scenarios"
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
+	"baton/scenarios/link"
 	"baton/scenarios/plan"
 )
 
@@ -21,18 +22,22 @@ const receiptLimit = 5 * time.Second
 
 // executions has what carries out each verb of package fault.
 var executions = map[string]func(*World, context.Context, plan.Fault) error{
-	fault.Crash:    atOnce((*process).crash, (*World).crashBackend),
-	fault.Kill:     atOnce((*process).kill, (*World).haltBackend),
-	fault.Restore:  atOnce((*process).restore, (*World).restoreBackend),
-	fault.Freeze:   atOnce((*process).freeze, (*World).freezeBackend),
-	fault.Thaw:     atOnce((*process).thaw, (*World).thawBackend),
-	fault.Stop:     (*World).stop,
-	fault.Handover: (*World).handover,
-	fault.Cut:      (*World).cut,
-	fault.Heal:     (*World).heal,
-	fault.Lose:     (*World).lose,
-	fault.Down:     setPort(false),
-	fault.Up:       setPort(true),
+	fault.Crash:     atOnce((*process).crash, (*World).crashBackend),
+	fault.Kill:      atOnce((*process).kill, (*World).haltBackend),
+	fault.Restore:   atOnce((*process).restore, (*World).restoreBackend),
+	fault.Freeze:    atOnce((*process).freeze, (*World).freezeBackend),
+	fault.Thaw:      atOnce((*process).thaw, (*World).thawBackend),
+	fault.Stop:      (*World).stop,
+	fault.Handover:  (*World).handover,
+	fault.Cut:       (*World).cut,
+	fault.Heal:      (*World).heal,
+	fault.Lose:      (*World).lose,
+	fault.Delay:     (*World).impair,
+	fault.Duplicate: (*World).impair,
+	fault.Reorder:   (*World).impair,
+	fault.Corrupt:   (*World).impair,
+	fault.Down:      setPort(false),
+	fault.Up:        setPort(true),
 }
 
 // Do implements scenarios.World.
@@ -291,6 +296,9 @@ func (w *World) lose(_ context.Context, f plan.Fault) error {
 	return w.impose(f, fmt.Sprintf("loses %g", f.Share))
 }
 
+// impair leads what links carry over a model of package scenarios/link.
+func (w *World) impair(_ context.Context, f plan.Fault) error { return w.impose(f, f.Verb+"s") }
+
 func (w *World) impose(f plan.Fault, does string) error {
 	rules, err := w.selected(*f.On)
 	if err != nil {
@@ -299,13 +307,17 @@ func (w *World) impose(f plan.Fault, does string) error {
 	began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.named(rules)})
 	parts := make([]string, len(rules))
 	for i, r := range rules {
-		if r.share = f.Share; r.share > 0 {
-			r.random = NewRandom(w.cfg.Seed, fmt.Sprintf("loss/%d/%s", began.ID, w.ruleName(r)))
+		r.verb, r.share = f.Verb, f.Share
+		r.random = NewRandom(w.cfg.Seed, fmt.Sprintf("%s/%d/%s", f.Verb, began.ID, w.ruleName(r)))
+		if verb, _ := fault.Of(f.Verb); verb.Impairs {
+			if r.model, err = link.New(f.Impairment(), r.random.Uint64()); err != nil {
+				return fmt.Errorf("sim: %w", err)
+			}
 		}
 		if at := slices.IndexFunc(w.cuts, r.same); at < 0 {
 			w.cuts = append(w.cuts, r)
 			w.noteCuts()
-		} else if r.share > 0 {
+		} else if f.Verb != fault.Cut {
 			w.cuts[at] = r
 		}
 		parts[i] = w.ruleName(r) + ": " + does
@@ -371,7 +383,11 @@ func (w *World) uncut(wanted []rule) (string, bool) {
 	}
 	var parts []string
 	for _, r := range wanted {
-		parts = append(parts, fmt.Sprintf("%s healed: %d had been dropped", w.ruleName(r), r.dropped))
+		what, n := "dropped", uint64(r.dropped)
+		if r.model != nil {
+			what, n = "impaired", r.model.Stats().Packets
+		}
+		parts = append(parts, fmt.Sprintf("%s healed: %d had been %s", w.ruleName(r), n, what))
 	}
 	w.cuts = slices.DeleteFunc(w.cuts, func(r rule) bool { return slices.ContainsFunc(wanted, r.same) })
 	w.noteCuts()
@@ -379,7 +395,7 @@ func (w *World) uncut(wanted []rule) (string, bool) {
 }
 
 func (r rule) same(o rule) bool {
-	return r.link == o.link && r.from == o.from && r.to == o.to && r.bfd == o.bfd && (r.share > 0) == (o.share > 0)
+	return r.link == o.link && r.from == o.from && r.to == o.to && r.bfd == o.bfd && r.verb == o.verb
 }
 
 func (w *World) ruleName(r rule) string { return w.nameOf(r).String() }

@@ -179,12 +179,11 @@ func (w *World) ask(host, vip uint8, stamp uint64) {
 		return
 	}
 	link := w.vips[vip].link
-	l := &w.lanes[link][host]
 	for lb := range uint8(2) {
 		if n.lb != nobody && n.lb != lb {
 			continue
 		}
-		c := l.cross(w.now, uint64(lb), headerBytes)
+		c := w.cross(link, host, lb, uint64(lb), headerBytes, false)
 		for _, at := range c.at[:c.copies] {
 			w.at(at, func() { w.answer(host, lb, vip) })
 		}
@@ -198,7 +197,7 @@ func (w *World) answer(host, lb, vip uint8) {
 	if w.blocked(link, host, lb) || !w.processes[lb].answers(link, host, w.vips[vip].addr) {
 		return
 	}
-	c := w.lanes[link][lb].cross(w.now, uint64(host), headerBytes)
+	c := w.cross(link, lb, host, uint64(host), headerBytes, false)
 	for _, at := range c.at[:c.copies] {
 		w.at(at, func() { w.learn(host, lb, vip) })
 	}

@@ -133,9 +133,11 @@ func (l *lane) cross(now clock.Instant, salt uint64, size int) crossing {
 // rule drops what one host sends to another on one link.
 type rule struct {
 	link, from, to uint8
-	bfd            bool    // BFD packets alone
-	share          float64 // of the packets, at random; 0: all of them, by a cut
-	random         *Random // of a share
+	bfd            bool        // BFD packets alone
+	share          float64     // of the packets, at random; 0: all of them, by a cut
+	random         *Random     // of a share
+	verb           string      // what imposed it
+	model          *link.Model // that packets cross besides their lane; nil for a rule that drops
 	dropped        int
 }
 
@@ -150,7 +152,7 @@ func (w *World) drops(link, from, to uint8, bfd bool) bool {
 		return true
 	}
 	for i := range w.cuts {
-		if r := &w.cuts[i]; r.link == link && r.from == from && r.to == to && (bfd || !r.bfd) && (r.share == 0 || r.random.Chance(r.share)) {
+		if r := &w.cuts[i]; r.link == link && r.from == from && r.to == to && r.model == nil && (bfd || !r.bfd) && (r.share == 0 || r.random.Chance(r.share)) {
 			r.dropped++
 			return true
 		}
@@ -158,12 +160,37 @@ func (w *World) drops(link, from, to uint8, bfd bool) bool {
 	return false
 }
 
+// cross sends a packet over a sender's lane, and over what impairs its way to a receiver.
+func (w *World) cross(link, from, to uint8, salt uint64, size int, bfd bool) crossing {
+	c := w.lanes[link][from].cross(w.now, salt, size)
+	if !w.isCut[link] {
+		return c
+	}
+	for i := range w.cuts {
+		r := &w.cuts[i]
+		if r.model == nil || r.link != link || r.from != from || r.to != to || r.bfd && !bfd {
+			continue
+		}
+		var out crossing
+		for _, at := range c.at[:c.copies] {
+			for _, d := range r.model.Fate(at, size) {
+				if !d.Corrupt && out.copies < len(out.at) {
+					out.at[out.copies] = d.At
+					out.copies++
+				}
+			}
+		}
+		c = out
+	}
+	return c
+}
+
 // headerBytes is what a packet has besides its payload.
 const headerBytes = etherLen + ipLen + tcpLen
 
 // transmit puts a packet on a link, from p.from to p.to.
 func (w *World) transmit(p packet) {
-	c := w.lanes[p.link][p.from].cross(w.now, p.salt(), headerBytes+int(p.length))
+	c := w.cross(p.link, p.from, p.to, p.salt(), headerBytes+int(p.length), false)
 	for _, at := range c.at[:c.copies] {
 		w.queue.push(at, evPacket).packet = p
 	}

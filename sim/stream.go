@@ -124,7 +124,7 @@ func (s *stream) passes(from uint8, size int) (clock.Instant, bool) {
 	if w.severed(from, 1-from) || !w.processes[1-from].powered || !w.processes[from].powered {
 		return 0, false
 	}
-	c := w.lanes[onSync][from].cross(w.now, syncSalt, headerBytes+size)
+	c := w.cross(onSync, from, 1-from, syncSalt, headerBytes+size, false)
 	return c.at[0], c.copies > 0
 }
 

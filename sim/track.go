@@ -80,7 +80,7 @@ func (p *process) probeTime(link, from, to uint8) time.Duration {
 	if p.w.blocked(link, from, to) {
 		return p.tracked.every
 	}
-	c := p.w.lanes[link][from].cross(p.w.now, uint64(to)<<8|probeSalt, probeBytes)
+	c := p.w.cross(link, from, to, uint64(to)<<8|probeSalt, probeBytes, false)
 	if c.copies == 0 {
 		return p.tracked.every
 	}

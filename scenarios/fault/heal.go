@@ -4,7 +4,7 @@ package fault
 const Heal = "heal"
 
 var heal = Verb{
-	Word: Heal, On: Wires, All: true, Doc: "undo cuts and losses: those of that direction and link, or all",
+	Word: Heal, On: Wires, All: true, Doc: "undo all that was done to links: those of that direction and link, or all",
 	Receipt: "they are gone, and how much each had dropped",
 	Resyncs: true,
 }

@@ -32,6 +32,10 @@ type Verb struct {
 
 	// Share says that it concerns a share of what is sent.
 	Share bool
+	// Time says that it concerns a time, by which packets are late.
+	Time bool
+	// Impairs says that packets cross a wire of package scenarios/link.
+	Impairs bool
 	// All says that it concerns every link where none is named.
 	All bool
 
@@ -75,7 +79,7 @@ const (
 func (s State) String() string { return [...]string{"up", "down", "down", "frozen"}[s] }
 
 // verbs in the order of the reference.
-var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, cut, lose, heal, down, up}
+var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, cut, lose, delay, duplicate, reorder, corrupt, heal, down, up}
 
 // Verbs lists the table.
 func Verbs() []Verb { return slices.Clone(verbs) }
@@ -154,8 +158,11 @@ func (v Verb) Forms() []string {
 		return []string{v.Word + " HOST via LINK"}
 	}
 	word := v.Word
-	if v.Share {
+	switch {
+	case v.Share:
 		word += " SHARE"
+	case v.Time:
+		word += " DURATION"
 	}
 	forms := []string{word + " sync", word + " [bfd] FROM->TO [via LINK]", word + " [bfd] FROM<->TO [via LINK]"}
 	if v.All {

@@ -41,6 +41,7 @@ func TestWhatAVerbLeaves(t *testing.T) {
 		{verb: Handover, asks: true, leavesAsIs: true, known: true},
 		{verb: Cut, known: true},
 		{verb: Lose, known: true},
+		{verb: Delay, known: true},
 		{verb: Down, known: true},
 		{verb: Up, resyncs: true, known: true},
 		{verb: Heal, resyncs: true, known: true},

@@ -86,7 +86,7 @@ func (b *builder) undo(line *faultLine, step Step) {
 		return
 	}
 	back := *step.Fault
-	back.Verb, back.Share = verb.Undo, 0
+	back.Verb, back.Share, back.Time = verb.Undo, 0, 0
 	undo := Step{At: step.At + d, Verb: verb.Undo, Fault: &back, Guard: step.Guard, Pos: step.Pos}
 	undo.Text = strings.TrimSpace(undo.String())
 	b.undone = append(b.undone, undo)
@@ -98,11 +98,19 @@ func (b *builder) expand() {
 	if b.block != nil {
 		b.errorf(b.block.pos, "", "the repeat has no end: a line with }")
 	}
-	for _, undo := range b.undone {
+	for n, undo := range b.undone {
+		if slices.ContainsFunc(b.undone[:n], undo.same) {
+			continue // one heal takes back all that was done to a link
+		}
 		i := slices.IndexFunc(b.plan.Steps, func(s Step) bool { return s.At > undo.At || s.At == undo.At && s.Verb == VerbEnd })
 		if i < 0 {
 			i = len(b.plan.Steps)
 		}
 		b.plan.Steps = slices.Insert(b.plan.Steps, i, undo)
 	}
+}
+
+// same reports whether another step does the same at the same time.
+func (s Step) same(o Step) bool {
+	return s.At == o.At && s.Guard == o.Guard && s.String() == o.String()
 }

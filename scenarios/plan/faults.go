@@ -3,9 +3,11 @@ package plan
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
+	"baton/scenarios/link"
 )
 
 // fault reads what stands behind a verb.
@@ -20,21 +22,56 @@ func (b *builder) fault(line *faultLine) *Fault {
 	default:
 		f.On = b.selector(verb, line)
 	}
-	switch {
-	case verb.Share && line.Share == nil:
-		b.errorf(position(line.Pos), "", "%s what share? The form is: %s", line.Verb, verb.Usage())
-	case verb.Share:
-		canonical, err := share(line.Share.Text)
-		if f.Share = numeric(canonical); err == nil && f.Share == 0 {
-			err = &wrong{message: "a share of 0 is nothing"}
-		}
-		if err != nil {
-			b.refuse(line.Share.Pos, verb.Word, err)
-		}
-	case line.Share != nil:
-		b.errorf(position(line.Share.Pos), "", "unexpected %q; the form is: %s", line.Share.Text, verb.Usage())
-	}
+	b.amount(verb, line, f)
 	return f
+}
+
+// amount reads the share or the time that a verb takes.
+func (b *builder) amount(verb fault.Verb, line *faultLine, f *Fault) {
+	takes := verb.Share || verb.Time
+	switch {
+	case !takes && line.Amount == nil:
+		return
+	case !takes:
+		b.errorf(position(line.Amount.Pos), "", "unexpected %q; the form is: %s", line.Amount.Text, verb.Usage())
+		return
+	case line.Amount == nil:
+		b.errorf(position(line.Pos), "", "%s what? The form is: %s", line.Verb, verb.Usage())
+		return
+	}
+	var canonical string
+	var err error
+	if verb.Share {
+		canonical, err = share(line.Amount.Text)
+		f.Share = numeric(canonical)
+	} else {
+		canonical, err = span(time.Millisecond, time.Second)(line.Amount.Text)
+		f.Time = timed(canonical)
+	}
+	if err == nil && f.Share == 0 && f.Time == 0 {
+		err = &wrong{message: line.Amount.Text + " is nothing"}
+	}
+	if err != nil {
+		b.refuse(line.Amount.Pos, verb.Word, err)
+	}
+}
+
+// holdBack is for how long a reordered packet waits.
+const holdBack = 5 * time.Millisecond
+
+// Impairment is what the fault makes of each direction that it names.
+func (f Fault) Impairment() link.Params {
+	switch f.Verb {
+	case fault.Delay:
+		return link.Params{Delay: f.Time}
+	case fault.Duplicate:
+		return link.Params{Duplicate: f.Share}
+	case fault.Reorder:
+		return link.Params{Reorder: f.Share, HoldBack: holdBack}
+	case fault.Corrupt:
+		return link.Params{Corrupt: f.Share}
+	}
+	return link.Params{}
 }
 
 func (b *builder) machines(verb fault.Verb, line *faultLine) []string {

@@ -83,8 +83,8 @@ func TestBlocksThatAreNone(t *testing.T) {
 		"@1s repeat 2 every 1s {\n@2s crash lb1\n}\n@9s end":                     "the step at 2s of a repeat stands behind the next begin, after 1s",
 		"@1s repeat 2 every 1s {\n@0s repeat 2 every 1s {\n@0s heal\n}\n@9s end": "a repeat within that of line 7",
 		"@1s handover lb1 for 1s\n@9s end":                                       "handover is over at once; it cannot last",
-		"@1s lose lb1->lb2\n@9s end":                                             "lose what share?",
-		"@1s lose 0% lb1->lb2\n@9s end":                                          "a share of 0 is nothing",
+		"@1s lose lb1->lb2\n@9s end":                                             "lose what? The form is: lose SHARE sync",
+		"@1s lose 0% lb1->lb2\n@9s end":                                          "0% is nothing",
 		"@1s lose 105% lb1->lb2\n@9s end":                                        "is not a share from 0 to 1",
 		"@1s cut 5% lb1->lb2\n@9s end":                                           `unexpected "5%"`,
 	} {

@@ -178,7 +178,7 @@ type factor struct {
 type faultLine struct {
 	Pos     lexer.Position
 	Verb    string    `parser:"@Fault"`
-	Share   *quantity `parser:"@@?"`
+	Amount  *quantity `parser:"@@?"`
 	Targets []*target `parser:"( @@ (',' | 'and')? )*"`
 	Via     *word     `parser:"( 'via' @@ )?"`
 	For     *quantity `parser:"( 'for' @@ )?"`

@@ -142,11 +142,14 @@ type Fault struct {
 	Via   string        // the link of a verb on a port
 	On    *lab.Selector // of a verb on wires; nil with heal undoes all
 	Share float64       // of a verb on a share of what wires carry
+	Time  time.Duration // of a verb that makes it late
 }
 
 // Target is what the fault is done to, as a scenario writes it.
 func (f Fault) Target() string {
 	switch {
+	case f.On != nil && f.Time > 0:
+		return formatDuration(f.Time) + " " + f.On.String()
 	case f.On != nil && f.Share > 0:
 		return formatNumber(f.Share) + " " + f.On.String()
 	case f.On != nil:

@@ -284,6 +284,9 @@ func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
 			f.On = &lab.Selector{From: aName().Draw(t, "from"), To: aName().Draw(t, "to"), Both: rapid.Bool().Draw(t, "both"),
 				Via:  rapid.SampledFrom(append([]string{""}, links...)).Draw(t, "via"),
 				Only: rapid.SampledFrom([]string{"", lab.BFD}).Draw(t, "only")}
+			if verb.Time {
+				f.Time = rapid.SampledFrom([]time.Duration{time.Millisecond, 50 * time.Millisecond, time.Second}).Draw(t, "time")
+			}
 			if verb.Share {
 				f.Share = rapid.SampledFrom([]float64{0.001, 0.05, 1}).Draw(t, "share")
 			}

@@ -1,0 +1,271 @@
+package netns
+
+import (
+	"container/heap"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"baton/impl/clock"
+	"baton/netns/internal/hostclock"
+	"baton/scenarios/link"
+)
+
+// wireMark marks frames that have crossed a wire, so that a filter lets them pass.
+const wireMark = 0xba70
+
+// vnetHeader is the length of struct virtio_net_hdr, which carries a frame's unfinished
+// checksum and segmentation through a packet socket.
+const vnetHeader = 10
+
+// maxFrame is the longest frame of a veth, segmentation included.
+const maxFrame = 1 << 17
+
+// wire leads frames through the process: a filter diverts them into one end of a veth,
+// package scenarios/link decides what becomes of each that is read from the other end, and
+// it is sent on by the device that it was meant for. It has a thread of its own.
+type wire struct {
+	in, out int // packet sockets
+	wake    int // eventfd
+	ifindex int // of the end into which the filter diverts
+	device  int // by which the frames go on
+
+	mu     sync.Mutex
+	models map[[6]byte]*link.Model // by the sender's MAC address
+
+	waiting pending
+	serial  uint64
+	ended   chan struct{}
+}
+
+// newWire makes the wire of a device in a host's namespace.
+func newWire(h *Host, device int) (_ *wire, err error) {
+	w := &wire{in: -1, out: -1, wake: -1, device: device, models: map[[6]byte]*link.Model{}, ended: make(chan struct{})}
+	wireIn, wireOut := fmt.Sprintf("wirein%d", device), fmt.Sprintf("wireout%d", device)
+	defer func() {
+		if err != nil {
+			w.release()
+		}
+	}()
+	pair := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: wireIn, Group: linkGroup, TxQLen: -1}, PeerName: wireOut}
+	if err := h.links.LinkAdd(pair); err != nil {
+		return nil, fmt.Errorf("add a wire to %s: %w", h.name, err)
+	}
+	for _, name := range []string{wireIn, wireOut} {
+		if err := h.linkUp(name); err != nil {
+			return nil, err
+		}
+	}
+	near, err := h.links.LinkByName(wireIn)
+	if err != nil {
+		return nil, err
+	}
+	far, err := h.links.LinkByName(wireOut)
+	if err != nil {
+		return nil, err
+	}
+	w.ifindex = near.Attrs().Index
+	if err := h.Do(func() error { return w.open(far.Attrs().Index) }); err != nil {
+		return nil, err
+	}
+	go w.run()
+	return w, nil
+}
+
+func (w *wire) open(ifindex int) (err error) {
+	if w.in, err = packetSocket(unix.ETH_P_ALL); err != nil {
+		return err
+	}
+	all := binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, unix.ETH_P_ALL))
+	if err := unix.Bind(w.in, &unix.SockaddrLinklayer{Protocol: all, Ifindex: ifindex}); err != nil {
+		return fmt.Errorf("bind a wire: %w", err)
+	}
+	if err := unix.SetsockoptInt(w.in, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20); err != nil {
+		return fmt.Errorf("enlarge a wire's buffer: %w", err)
+	}
+	if w.out, err = packetSocket(0); err != nil {
+		return err
+	}
+	if err := unix.SetsockoptInt(w.out, unix.SOL_SOCKET, unix.SO_MARK, wireMark); err != nil {
+		return fmt.Errorf("mark a wire's frames: %w", err)
+	}
+	w.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	return err
+}
+
+func packetSocket(protocol int) (int, error) {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
+	if err != nil {
+		return -1, fmt.Errorf("open a packet socket: %w", err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("ask for checksums in a packet socket: %w", err)
+	}
+	return fd, nil
+}
+
+// lead makes frames of a direction cross a model, nil for none.
+func (w *wire) lead(sender net.HardwareAddr, model *link.Model) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if model == nil {
+		delete(w.models, [6]byte(sender))
+		return
+	}
+	w.models[[6]byte(sender)] = model
+}
+
+// parcel is a frame under way.
+type parcel struct {
+	at     clock.Instant
+	serial uint64 // those of one instant leave as they came
+	frame  []byte
+}
+
+// pending is a heap of parcels, the earliest first.
+type pending []parcel
+
+func (p pending) Len() int { return len(p) }
+func (p pending) Less(i, j int) bool {
+	return p[i].at < p[j].at || p[i].at == p[j].at && p[i].serial < p[j].serial
+}
+func (p pending) Swap(i, j int) { p[i], p[j] = p[j], p[i] }
+func (p *pending) Push(x any)   { *p = append(*p, x.(parcel)) }
+func (p *pending) Pop() any {
+	last := (*p)[len(*p)-1]
+	*p = (*p)[:len(*p)-1]
+	return last
+}
+
+// run reads, waits and sends, until the wire is closed.
+func (w *wire) run() {
+	runtime.LockOSThread()
+	defer close(w.ended)
+	buf := make([]byte, maxFrame)
+	polled := []unix.PollFd{{Fd: int32(w.in), Events: unix.POLLIN}, {Fd: int32(w.wake), Events: unix.POLLIN}}
+	for {
+		var timeout *unix.Timespec
+		if w.waiting.Len() > 0 {
+			left := max(w.waiting[0].at.Sub(hostclock.Now()), 0)
+			t := unix.NsecToTimespec(int64(left))
+			timeout = &t
+		}
+		if _, err := unix.Ppoll(polled, timeout, nil); err != nil && !errors.Is(err, unix.EINTR) {
+			return
+		}
+		if polled[1].Revents != 0 {
+			return
+		}
+		w.send(hostclock.Now())
+		w.read(buf)
+	}
+}
+
+// read takes what has come.
+func (w *wire) read(buf []byte) {
+	for range 64 { // what is due must leave
+		n, _, err := unix.Recvfrom(w.in, buf, 0)
+		if err != nil {
+			return
+		}
+		if n >= vnetHeader+ethLen {
+			w.take(buf[:n])
+		}
+	}
+}
+
+// take decides what becomes of a frame. What comes after the heal is sent on at once.
+func (w *wire) take(frame []byte) {
+	now := hostclock.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	model := w.models[[6]byte(frame[vnetHeader+ethSource:])]
+	if model == nil {
+		w.put(now, frame)
+		return
+	}
+	for _, d := range model.Fate(now, len(frame)-vnetHeader) {
+		if d.Corrupt && !finishChecksum(frame) {
+			continue
+		}
+		copied := w.put(d.At, frame)
+		if d.Corrupt {
+			copied[vnetHeader+d.Bit/8] ^= 1 << (d.Bit % 8)
+		}
+	}
+}
+
+// Fields of struct virtio_net_hdr (linux/virtio_net.h), in host byte order.
+const (
+	vnetFlags          = 0
+	vnetSegmentation   = 1
+	vnetChecksumStart  = 6
+	vnetChecksumOffset = 8
+
+	needsChecksum = 1
+)
+
+// finishChecksum writes the checksum that the sender has left to its device. Between hosts
+// of one kernel nobody looks at it otherwise, and a damaged frame would be taken for whole.
+// It reports false of a frame that stands for several, which cannot be finished: on a real
+// wire the damaged one of them is lost.
+func finishChecksum(frame []byte) bool {
+	packet := frame[vnetHeader:]
+	if frame[vnetSegmentation] != 0 {
+		return false
+	}
+	if frame[vnetFlags]&needsChecksum != 0 {
+		start := int(binary.NativeEndian.Uint16(frame[vnetChecksumStart:]))
+		field := start + int(binary.NativeEndian.Uint16(frame[vnetChecksumOffset:]))
+		if field+2 > len(packet) {
+			return false
+		}
+		// The field holds the sum of the pseudo header.
+		sum := checksum(packet[start:])
+		binary.BigEndian.PutUint16(packet[field:], sum)
+	}
+	clear(frame[:vnetHeader])
+	return true
+}
+
+// put keeps a copy of a frame until an instant.
+func (w *wire) put(at clock.Instant, frame []byte) []byte {
+	w.serial++
+	copied := slices.Clone(frame)
+	heap.Push(&w.waiting, parcel{at: at, serial: w.serial, frame: copied})
+	return copied
+}
+
+// send sends what is due. A frame that the device does not take is lost, as on any wire.
+func (w *wire) send(now clock.Instant) {
+	to := &unix.SockaddrLinklayer{Ifindex: w.device}
+	for w.waiting.Len() > 0 && w.waiting[0].at <= now {
+		_ = unix.Sendto(w.out, heap.Pop(&w.waiting).(parcel).frame, 0, to)
+	}
+}
+
+// close ends the wire; what is under way is lost.
+func (w *wire) close() error {
+	if _, err := unix.Write(w.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+		return fmt.Errorf("end a wire: %w", err)
+	}
+	<-w.ended
+	w.release()
+	return nil
+}
+
+func (w *wire) release() {
+	for _, fd := range []int{w.in, w.out, w.wake} {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
+	}
+}

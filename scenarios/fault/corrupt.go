@@ -1,0 +1,10 @@
+package fault
+
+// Corrupt is what scenarios/link makes of a direction.
+const Corrupt = "corrupt"
+
+var corrupt = Verb{
+	Word: Corrupt, On: Wires, Share: true, Impairs: true, Doc: "SHARE of what FROM sends to TO arrives with one bit flipped",
+	Receipt: "the wire through which the frames are led is there",
+	Undo:    Heal,
+}

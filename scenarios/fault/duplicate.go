@@ -1,0 +1,10 @@
+package fault
+
+// Duplicate is what scenarios/link makes of a direction.
+const Duplicate = "duplicate"
+
+var duplicate = Verb{
+	Word: Duplicate, On: Wires, Share: true, Impairs: true, Doc: "SHARE of what FROM sends to TO arrives twice",
+	Receipt: "the wire through which the frames are led is there",
+	Undo:    Heal,
+}
