@@ -49,6 +49,8 @@ func doctorCommand() *cobra.Command {
 var tools = []struct{ name, program, pkg, without string }{
 	{"FRR bfdd", "/usr/lib/frr/bfdd", "frr", "the tests of BFD against it are skipped"},
 	{"BIRD", "/usr/sbin/bird", "bird2", "the tests of BFD against it are skipped"},
+	{"keepalived", "/usr/sbin/keepalived", "keepalived", "it cannot be run as a subject (make setup-subjects)"},
+	{"conntrackd", "/usr/sbin/conntrackd", "conntrackd", "keepalived cannot be run as a subject (make setup-subjects)"},
 	{"Chromium", "chromium", "chromium", "the tests of the report in a browser are skipped"},
 	{"clang", "clang", "clang", "make generate cannot rebuild the eBPF objects; the committed ones are used"},
 }

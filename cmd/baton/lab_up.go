@@ -12,6 +12,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/netns"
+	"baton/netns/subject"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -42,8 +43,12 @@ func labUp(ctx context.Context, files []string, dir string, unsafe bool) (err er
 	if err != nil {
 		return err
 	}
+	under, err := subject.Named(scenario.Value(plan.Netns, "", plan.KeySubject))
+	if err != nil {
+		return badInput("subject %w", err)
+	}
 	tell := &teller{master: make(chan struct{})}
-	world := netns.NewWorld(scenario, netns.WorldConfig{Dir: dir, Baton: program, Recorder: tell,
+	world := netns.NewWorld(scenario, netns.WorldConfig{Dir: dir, Baton: program, Subject: under, Recorder: tell,
 		AllowUnsafe: unsafe || scenario.IsControl(plan.Netns)})
 	defer func() {
 		err = errors.Join(err, world.Down(context.WithoutCancel(ctx)), os.RemoveAll(filepath.Join(dir, labFile)))

@@ -183,3 +183,39 @@ table ip baton {
 		}
 	}
 }
+
+// TestScenariosOfSubjects: each that is shipped can be read, and its subject has the options
+// that it sets.
+func TestScenariosOfSubjects(t *testing.T) {
+	seen := 0
+	for _, pattern := range []string{"../../scenarios/subjects/*.scn", "../../docs/examples/*.scn"} {
+		files, _ := filepath.Glob(pattern) // the only error is a bad pattern
+		for _, file := range files {
+			seen++
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := plan.Parse(file, text)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			s, err := Named(p.Value(plan.Netns, "", plan.KeySubject))
+			if err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+			if a, ok := s.(*Adapter); ok {
+				if _, err := a.chosen(p); err != nil {
+					t.Errorf("%s: %v", file, err)
+				}
+			}
+		}
+	}
+	if seen < 8 {
+		t.Errorf("%d scenarios seen; the test has lost its subject", seen)
+	}
+	if _, err := ReadAdapter("../../docs/examples/shell.yaml"); err != nil {
+		t.Error(err)
+	}
+}

@@ -135,6 +135,8 @@ func (r *run) intrusions() []intrusion {
 		case was && !r.claimed(e.Node, lost.sent, e.At):
 			add(e.At, "%s carries %s again at %s, having lost them to %s at %s, without having become Master anew",
 				e.Node, place, r.at(e.At), f.From, r.at(lost.seen))
+		case r.silentCarrier(e.Node, e.At, leaseSlack+underway):
+			add(e.At, "%s carries %s at %s, and has not said that it is Master", e.Node, place, r.at(e.At))
 		case late:
 			add(e.At, "%s carries %s at %s, its lease having ended at %s", e.Node, place, r.at(e.At), r.at(until))
 		}
@@ -144,6 +146,17 @@ func (r *run) intrusions() []intrusion {
 		delete(displaced, place+e.Node)
 	}
 	return found
+}
+
+// silentCarrier reports whether a node that tells its role, and no lease, was not Master
+// within the slack of an instant at which it carried packets: its word and the wire
+// contradict each other.
+func (r *run) silentCarrier(node string, at clock.Instant, slack time.Duration) bool {
+	if slices.Contains(r.meta.Lacks, capability.Roles) || !slices.Contains(r.meta.Lacks, capability.Lease) {
+		return false
+	}
+	_, to, master := r.tenureOf(node, at.Add(slack))
+	return !master || to < at.Add(-slack)
 }
 
 // displacement is when another node was first seen to carry what a node had carried, and

@@ -93,3 +93,29 @@ func TestNeedsNameChecksAndCapabilities(t *testing.T) {
 		}
 	}
 }
+
+// TestRolesThatContradictTheWire: a subject that tells roles and no lease is held to them.
+func TestRolesThatContradictTheWire(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lacks []string
+		want  Outcome
+	}{
+		{"a node that tells its role", capability.Lacking([]string{capability.Roles}), Fail},
+		{"a node whose role is read from the wire", capability.Names(), Pass},
+	} {
+		contradicting := silent(crash())
+		for i, e := range *contradicting {
+			if e.Meta != nil {
+				e.Meta.Lacks = c.lacks
+			}
+			if e.Role != nil && e.Node == "lb2" && e.Role.To == roleMaster {
+				(*contradicting)[i] = trace.Event{At: e.At, Kind: trace.KindNote, Note: "it keeps silent"}
+			}
+		}
+		v := judged(scenario(t, "always forwarders <= 1", "", ""), contradicting)
+		if v.Verdict != c.want {
+			t.Errorf("%s: %s, want %s", c.name, show(v), c.want)
+		}
+	}
+}
