@@ -26,6 +26,7 @@ const (
 type finding struct {
 	check, reason string
 	healing       bool   // came up in the liveness phase
+	left          left   // what was not healed in it
 	like          string // the roles at that time
 }
 
@@ -227,16 +228,6 @@ const (
 	step     = 50 * time.Millisecond
 )
 
-// heal undoes every fault.
-func (w *world) heal() {
-	w.mend()
-	for i := range w.sides {
-		w.thaw(&w.sides[i])
-		w.carry(&w.sides[i], true)
-		w.probe(&w.sides[i], true)
-	}
-}
-
 // mend opens every way between the nodes.
 func (w *world) mend() {
 	w.cut = [2][2]bool{}
@@ -264,7 +255,7 @@ func (w *world) judgeRecovery(live map[uint64]bool) {
 // pair converges. States from which a pair was seen to recover are remembered in live.
 func (w *world) recovers(live map[uint64]bool) bool {
 	var passed []uint64
-	w.heal()
+	w.healAllBut(left{})
 	for end := w.now.Add(recovery); w.now < end && w.found == nil; {
 		for i := range w.sides {
 			if s := &w.sides[i]; s.core == nil {

@@ -109,7 +109,8 @@ type walk struct {
 	states []visited
 	known  map[uint64]bool
 	live   map[uint64]bool
-	shown  map[string]bool // violations told, by check
+	cores  map[left]map[uint64]bool // live ones, by what is left
+	shown  map[string]bool          // violations told, by check
 	roles  map[string]bool
 	report Report
 }
@@ -125,7 +126,7 @@ func Run(ctx context.Context, opts Options, progress func(Progress)) (Report, er
 		return Report{}, err
 	}
 	opts.types = newTypes()
-	w := &walk{opts: opts, known: map[uint64]bool{}, live: map[uint64]bool{}, shown: map[string]bool{}, roles: map[string]bool{}}
+	w := &walk{opts: opts, known: map[uint64]bool{}, live: map[uint64]bool{}, cores: map[left]map[uint64]bool{}, shown: map[string]bool{}, roles: map[string]bool{}}
 	for i, root := range roots {
 		w.begins = append(w.begins, root.begin(&w.opts))
 		w.visit(w.begin(i), visited{parent: -1, root: uint8(i)})
@@ -193,7 +194,9 @@ func (w *walk) visit(at *world, way visited) {
 		}
 		w.known[key] = true
 		w.count(at, int(way.depth))
-		at.judgeRecovery(w.live)
+		if at.judgeCores(w.cores); at.found == nil {
+			at.judgeRecovery(w.live)
+		}
 	}
 	if at.found != nil {
 		at.found.like = like

@@ -89,11 +89,15 @@ func (w *walk) tell(f finding, way visited) Violation {
 		w.take(at, c)
 	}
 	if f.healing {
-		for _, undo := range at.undoing() {
+		for _, undo := range at.undoing(f.left) {
 			lines += fmt.Sprintf("@%v %s\n", from.then+at.now.Sub(began).Round(time.Millisecond), undo)
 		}
-		note("every fault is undone, and all that waits arrives and completes")
-		at.judgeRecovery(map[uint64]bool{})
+		note("every fault but this is undone: %v; and all that waits arrives and completes", f.left)
+		if f.left.anything {
+			at.judgeCore(f.left, map[uint64]bool{})
+		} else {
+			at.judgeRecovery(map[uint64]bool{})
+		}
 	}
 	if at.found == nil || at.found.check != f.check {
 		v.Check, v.Reason = checkInternal, "found on a copy, and not when replayed: "+v.Reason
@@ -144,17 +148,20 @@ func (w *world) line(c choice) string {
 	return ""
 }
 
-// undoing lists the steps of a scenario that undo every fault of a state.
-func (w *world) undoing() (steps []string) {
-	if w.parted() {
-		steps = append(steps, "heal")
-	}
+// undoing lists the steps of a scenario that undo every fault of a state but what is left.
+func (w *world) undoing(l left) (steps []string) {
 	for i := range w.sides {
-		switch s := &w.sides[i]; {
-		case s.core == nil:
-			steps = append(steps, "restore "+ids[i])
-		case s.frozen:
-			steps = append(steps, "thaw "+ids[i])
+		s, id, peer := &w.sides[i], ids[i], ids[1-i]
+		for path, link := range []string{"clients", "sync"} {
+			if w.cut[i][path] && !l.cut[i][path] {
+				steps = append(steps, fmt.Sprintf("heal %s->%s via %s", id, peer, link))
+			}
+		}
+		switch {
+		case s.core == nil && !l.down[i]:
+			steps = append(steps, "restore "+id)
+		case s.frozen && !l.frozen[i]:
+			steps = append(steps, "thaw "+id)
 		}
 	}
 	return steps
