@@ -85,8 +85,8 @@ const (
 	// muteLimit is how long a stream stands on which the peer says nothing.
 	muteLimit = 2 * time.Second
 	// bootListen is how long a node that has booted listens before it takes silence for
-	// that of a dead peer: one that does not hear this node sends once a second (RFC
-	// 5880 section 6.8.3).
+	// that of a dead peer, and how long the word of a peer counts that stands by: one that
+	// does not hear this node sends once a second (RFC 5880 section 6.8.3).
 	bootListen = 1100 * time.Millisecond
 	// hearLimit is how long two nodes that hear each other again may take to bring a
 	// session Up: sessions that are not Up send once a second (RFC 5880 section

@@ -95,6 +95,20 @@ func TestTheLastPathDiesAndTheBackupNoticesFirst(t *testing.T) {
 	}
 }
 
+// Two nodes without a stream stand by. One ends that by turns, and is not heard to: the
+// other does not go by what it heard seconds ago.
+func TestAStandoffEndsUnheard(t *testing.T) {
+	l := newLab(t)
+	l.boot("lb1")
+	l.boot("lb2")
+	l.freeze("lb2")
+	l.run(labDetect)
+	l.drop("lb1", true)
+	l.thaw("lb2")
+	l.run(10 * time.Second) // the lab ends a test in which both forward
+	l.wantRoles("Backup", "Master")
+}
+
 // So it does soon after the role was handed to it.
 func TestOneWayLossSoonAfterAHandover(t *testing.T) {
 	for wait := range 10 {
