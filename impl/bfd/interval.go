@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 )
 
 // intervals are bfd.DesiredMinTxInterval and bfd.RequiredMinRxInterval as they are
@@ -13,6 +14,12 @@ import (
 type intervals struct {
 	desiredMinTx, requiredMinRx time.Duration
 	txInForce, rxInForce        time.Duration
+}
+
+func (i *intervals) fingerprint(h *fingerprint.Hash) {
+	for _, d := range []time.Duration{i.desiredMinTx, i.requiredMinRx, i.txInForce, i.rxInForce} {
+		h.Number(uint64(d))
+	}
 }
 
 // adopt sets intervals that are in force at once.

@@ -1,6 +1,10 @@
 package bfd
 
-import "baton/impl/clock"
+import (
+	"slices"
+
+	"baton/impl/clock"
+)
 
 // Ready is what a session wants done, in this order: transmit the packets, with a
 // TTL of 255, then act on the changes.
@@ -37,6 +41,20 @@ type outbox struct {
 
 	changes []Change
 	taken   bool
+}
+
+// rebase makes the packets of an outbox that was copied point into its own buffers.
+func (o *outbox) rebase(from *outbox) {
+	for i, p := range from.packets {
+		o.packets[i] = nil
+		if p != nil {
+			o.packets[i] = o.buffers[i][:copy(o.buffers[i][:], p)]
+		}
+	}
+	if from.echoSlot[0] != nil {
+		o.echoSlot[0] = o.echo[:]
+	}
+	o.changes = append(make([]Change, 0, outboxLen), slices.Clone(from.changes)...)
 }
 
 // next returns an empty buffer for a packet. When the owner has not taken what was

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 )
 
 // Session is one BFD session. It is not safe for concurrent use. Instants passed
@@ -31,6 +32,26 @@ type Session struct {
 	drop  DropError // what Receive returns; here so that a flood of bad packets allocates nothing
 }
 
+// Clone returns a copy that shares nothing with the session that either changes. What
+// Ready returned before belongs to the session alone.
+func (s *Session) Clone() *Session {
+	c := *s
+	c.out.rebase(&s.out)
+	return &c
+}
+
+// Fingerprint adds what is essential of the session: not its statistics, nor the phase
+// of its packets, which the detection deadline stands for.
+func (s *Session) Fingerprint(h *fingerprint.Hash) {
+	h.Number(uint64(s.state))
+	h.Number(uint64(s.diag))
+	h.Number(uint64(s.signal))
+	h.Flag(s.signals)
+	s.peer.fingerprint(h)
+	s.intervals.fingerprint(h)
+	h.Flag(s.byPolls)
+}
+
 // peer is what the last accepted control packet said.
 type peer struct {
 	heard      bool   // a packet was accepted at some time
@@ -44,6 +65,22 @@ type peer struct {
 	detectMult uint8
 	lastRx     clock.Instant // when it came
 }
+
+func (p *peer) fingerprint(h *fingerprint.Hash) {
+	h.Flag(p.heard)
+	h.Number(uint64(p.discr))
+	h.Number(uint64(p.state))
+	h.Number(uint64(p.diag))
+	h.Flag(p.demand)
+	for _, d := range []time.Duration{p.minRx, p.minTx, p.minEchoRx} {
+		h.Number(uint64(d))
+	}
+	h.Number(uint64(p.detectMult))
+	h.Remembered(p.lastRx, beat)
+}
+
+// beat is how finely it matters when the last packet came.
+const beat = 60 * time.Millisecond
 
 // initialRemoteMinRx is bfd.RemoteMinRxInterval before the peer has said anything
 // and after it has been silent for a Detection Time (RFC 5880 sections 6.8.1, 6.8.18).

@@ -23,9 +23,11 @@ package ctsync
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/flow"
 )
 
@@ -116,6 +118,48 @@ func New(cfg Config) *Engine {
 		version: Version,
 	}
 }
+
+// Clone returns a copy that shares nothing with the engine that either changes.
+func (e *Engine) Clone() *Engine {
+	c := *e
+	c.table = e.table.clone()
+	c.journal.ring = slices.Clone(e.journal.ring)
+	c.feed = e.feed.clone()
+	c.intake.compare.list = slices.Clone(e.intake.compare.list)
+	c.queue = e.queue.clone()
+	c.recon = e.recon.clone()
+	c.out = Ready{Send: slices.Clone(e.out.Send), Apply: slices.Clone(e.out.Apply)}
+	c.scratch, c.slots = nil, nil
+	return &c
+}
+
+// Fingerprint adds what is essential of the engine: not its statistics, nor what the
+// journal and the table hold, for which position and digests stand.
+func (e *Engine) Fingerprint(h *fingerprint.Hash) {
+	e.table.fingerprint(h)
+	e.pos.fingerprint(h)
+	h.Flag(e.source)
+	e.base.fingerprint(h)
+	h.Int(e.journal.limit)
+	h.Number(e.journal.last)
+	h.Counter(fingerprint.Nonce, uint64(e.rounds))
+	e.feed.fingerprint(h)
+	e.intake.fingerprint(h)
+	e.queue.fingerprint(h)
+	h.Flag(e.stream)
+	h.Number(uint64(e.version))
+	e.peer.term.fingerprint(h)
+	h.Flag(e.peer.source)
+	h.Remembered(e.lostAt, lostMemory)
+	h.Counter(fingerprint.Nonce, uint64(e.nonce))
+	h.Counter(fingerprint.Nonce, uint64(e.sessions))
+	h.Number(uint64(e.capacity.peer))
+	e.recon.fingerprint(h)
+	h.Flag(e.busy)
+}
+
+// lostMemory is how finely it matters how long ago a stream was lost or a hello sent.
+const lostMemory = 250 * time.Millisecond
 
 // SetSource says that this node is MASTER with the epoch: its table is the truth,
 // and its changes are counted anew from 1. The dataplane does not forward yet:

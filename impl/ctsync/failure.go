@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/flow"
 )
 
@@ -18,6 +19,13 @@ type failure struct {
 	retryAt clock.Instant
 	why     string // the last time
 	refused int    // entries and deletions that did not take hold then, as far as is known
+}
+
+func (f *failure) fingerprint(h *fingerprint.Hash) {
+	h.Int(f.times)
+	h.Flag(f.waiting)
+	h.Instant(f.retryAt)
+	h.Int(f.refused)
 }
 
 // note takes in that a step of so many entries and deletions has failed again.

@@ -2,8 +2,10 @@ package ctsync
 
 import (
 	"fmt"
+	"slices"
 
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 )
 
 // scanStep is how many slots one Ready looks at, at most, when it walks the table.
@@ -44,6 +46,36 @@ type barrier struct {
 	kind byte
 	seq  uint64
 	msg  []byte
+}
+
+func (f *feed) clone() feed {
+	c := *f
+	c.repairs, c.barriers = slices.Clone(f.repairs), slices.Clone(f.barriers)
+	return c
+}
+
+func (f *feed) fingerprint(h *fingerprint.Hash) {
+	f.place.fingerprint(h)
+	h.Flag(f.open)
+	h.Counter(fingerprint.Nonce, uint64(f.nonce))
+	for _, v := range []uint64{
+		f.window, f.next, f.acked, uint64(f.batches), uint64(f.rows), uint64(f.rowsAcked), uint64(f.cursor), f.since,
+		uint64(f.entries), uint64(f.total), uint64(len(f.repairs)), uint64(len(f.barriers)),
+	} {
+		h.Number(v)
+	}
+	for _, bucket := range f.repairs {
+		h.Number(uint64(bucket))
+	}
+	for i := range f.barriers {
+		h.Number(uint64(f.barriers[i].kind))
+		h.Counter(fingerprint.Seq, f.barriers[i].seq)
+		h.Text(string(f.barriers[i].msg))
+	}
+	h.Flag(f.markDue)
+	h.Instant(f.checkAt)
+	h.Flag(f.marked)
+	h.Flag(f.inSync)
 }
 
 // hasRoom reports whether the sink keeps up well enough to be sent more of both

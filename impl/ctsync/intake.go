@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/flow"
 )
 
@@ -43,6 +44,25 @@ type intake struct {
 
 	compare comparison
 	acked   ack // the last that was sent
+}
+
+func (in *intake) fingerprint(h *fingerprint.Hash) {
+	h.Flag(in.waiting)
+	in.hello.fingerprint(h)
+	h.Remembered(in.helloAt, lostMemory)
+	in.place.fingerprint(h)
+	for _, b := range []bool{in.open, in.snapshot, in.ended, in.settled, in.verified, in.sweeping} {
+		h.Flag(b)
+	}
+	h.Counter(fingerprint.Nonce, uint64(in.session))
+	for _, v := range []uint64{
+		uint64(in.rows), uint64(in.entries), uint64(in.total), in.head, in.applied, uint64(in.rowsApplied),
+		in.verifiedAt, uint64(in.cursor),
+	} {
+		h.Number(v)
+	}
+	in.compare.fingerprint(h)
+	in.acked.fingerprint(h)
 }
 
 // leave forgets the stream but not what it brought.

@@ -3,6 +3,8 @@ package ctsync
 import (
 	"fmt"
 	"math/bits"
+
+	"baton/impl/fingerprint"
 )
 
 // A term is one node's time as source: its incarnation and its epoch.
@@ -22,6 +24,16 @@ type position struct {
 
 func (p position) known() bool { return p.incarnation != 0 }
 
+func (t term) fingerprint(h *fingerprint.Hash) {
+	h.Counter(fingerprint.Incarnation, t.incarnation)
+	h.Counter(fingerprint.Epoch, uint64(t.epoch))
+}
+
+func (p position) fingerprint(h *fingerprint.Hash) {
+	p.term.fingerprint(h)
+	h.Counter(fingerprint.Seq, p.seq)
+}
+
 // hello is the sink's request: what it has, and from whom it wants the rest.
 type hello struct {
 	incarnation uint64 // the sink's own
@@ -40,6 +52,16 @@ const helloLen = 8 + 4 + termLen + positionLen + 8 + 4 + 4 + 2 + 4 + capacityLen
 const capacityLen = 4
 const termLen = 8 + 4
 const positionLen = termLen + 8
+
+func (m *hello) fingerprint(h *fingerprint.Hash) {
+	h.Counter(fingerprint.Incarnation, m.incarnation)
+	h.Counter(fingerprint.Nonce, uint64(m.nonce))
+	m.want.fingerprint(h)
+	m.have.fingerprint(h)
+	h.Number(m.applied)
+	h.Number(uint64(m.window))
+	h.Number(uint64(m.batches))
+}
 
 func (m *hello) encode(version byte) []byte {
 	b := header(typeHello, version, helloLen)
@@ -125,6 +147,11 @@ type place struct {
 }
 
 const placeLen = 8
+
+func (p place) fingerprint(h *fingerprint.Hash) {
+	h.Counter(fingerprint.Epoch, uint64(p.epoch))
+	h.Counter(fingerprint.Nonce, uint64(p.round))
+}
 
 func appendPlace(b []byte, p place) []byte {
 	return order.AppendUint32(order.AppendUint32(b, p.epoch), p.round)
@@ -247,6 +274,13 @@ type ack struct {
 }
 
 const ackLen = placeLen + 8 + 4 + 1
+
+func (m *ack) fingerprint(h *fingerprint.Hash) {
+	m.place.fingerprint(h)
+	h.Counter(fingerprint.Seq, m.seq)
+	h.Number(uint64(m.rows))
+	h.Flag(m.inSync)
+}
 
 func (m *ack) encode(version byte) []byte {
 	b := appendPlace(header(typeAck, version, ackLen), m.place)

@@ -205,11 +205,11 @@ func FuzzReceive(f *testing.F) {
 	f.Fuzz(func(t *testing.T, phase uint8, msg []byte) {
 		p := inPhase(t, phase)
 		for _, n := range []*node{p.a, p.b} {
-			before, digest := fingerprint(n.Engine), n.Digest()
+			before, digest := snapshotOf(n.Engine), n.Digest()
 			outdated := n.stats.Outdated
 			err := n.Receive(p.now, msg)
-			if (err != nil || n.stats.Outdated > outdated) && fingerprint(n.Engine) != before {
-				t.Fatalf("%s: refused (%v), but changed\nfrom %s\nto   %s", n.name, err, before, fingerprint(n.Engine))
+			if (err != nil || n.stats.Outdated > outdated) && snapshotOf(n.Engine) != before {
+				t.Fatalf("%s: refused (%v), but changed\nfrom %s\nto   %s", n.name, err, before, snapshotOf(n.Engine))
 			}
 			if n.Digest() != digest && (n == p.a || msg[0] != typeDelta && msg[0] != typeRows) {
 				t.Fatalf("%s: the table was changed by %x", n.name, msg)

@@ -281,12 +281,12 @@ func TestViolationsAtTheSink(t *testing.T) {
 // it was before.
 func refused(t *testing.T, e *Engine, msg []byte, want string) {
 	t.Helper()
-	before, violations := fingerprint(e), e.stats.Violations
+	before, violations := snapshotOf(e), e.stats.Violations
 	err := e.Receive(1, msg)
 	if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "ctsync: receive ") {
 		t.Errorf("error %v, want %q", err, want)
 	}
-	if after := fingerprint(e); after != before {
+	if after := snapshotOf(e); after != before {
 		t.Errorf("refused, but changed\nfrom %s\nto   %s", before, after)
 	}
 	if e.stats.Violations != violations+1 {
@@ -295,7 +295,7 @@ func refused(t *testing.T, e *Engine, msg []byte, want string) {
 }
 
 // fingerprint is an engine's whole state but its counters.
-func fingerprint(e *Engine) string {
+func snapshotOf(e *Engine) string {
 	return fmt.Sprintf("%+v %+v %+v %+v %+v %+v %+v %+v %d %d %d", e.table.all, e.table.fresh, e.table.gen, e.pos, e.base,
 		e.feed, e.intake, e.peer, e.queue.ordinal, len(e.queue.steps), len(e.out.Apply)+len(e.out.Send))
 }

@@ -1,7 +1,11 @@
 package ctsync
 
 import (
+	"slices"
+
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
+	"baton/impl/flow"
 )
 
 // A step is a batch on its way into the dataplane, and what may be acked when it
@@ -25,6 +29,56 @@ type queue struct {
 	ordinal  uint64 // of the last step
 	lastID   uint64
 	failures int // steps that have failed: the dataplane may hold part of them
+}
+
+// clone copies the steps, but for those that are kept for reuse.
+func (q *queue) clone() queue {
+	c := *q
+	c.steps, c.spare = make([]*step, len(q.steps)), nil
+	for i, s := range q.steps {
+		copied := *s
+		copied.Entries, copied.Deletes = slices.Clone(s.Entries), slices.Clone(s.Deletes)
+		c.steps[i] = &copied
+	}
+	return c
+}
+
+func (q *queue) fingerprint(h *fingerprint.Hash) {
+	h.Int(q.failures)
+	h.Int(len(q.steps))
+	for _, s := range q.steps {
+		s.fingerprint(h)
+	}
+}
+
+func (s *step) fingerprint(h *fingerprint.Hash) {
+	h.Int(len(s.Entries))
+	for i := range s.Entries {
+		hashEntry(h, &s.Entries[i])
+	}
+	h.Int(len(s.Deletes))
+	for _, t := range s.Deletes {
+		hashTuple(h, t)
+	}
+	h.Flag(s.done)
+	s.failure.fingerprint(h)
+	h.Counter(fingerprint.Nonce, uint64(s.session))
+	h.Counter(fingerprint.Seq, s.seq)
+	h.Counter(fingerprint.Nonce, uint64(s.round))
+	h.Number(uint64(s.rows))
+}
+
+func hashTuple(h *fingerprint.Hash, t flow.Tuple) {
+	b := t.Bytes()
+	h.Text(string(b[:]))
+}
+
+func hashEntry(h *fingerprint.Hash, e *flow.Entry) {
+	hashTuple(h, e.Original)
+	hashTuple(h, e.Reply)
+	h.Number(uint64(e.State))
+	h.Number(uint64(e.Origin))
+	h.Number(uint64(e.Remaining))
 }
 
 func (q *queue) len() int { return len(q.steps) }

@@ -1,7 +1,11 @@
 package ctsync
 
 import (
+	"maps"
+	"slices"
+
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/flow"
 )
 
@@ -15,6 +19,31 @@ type reconciliation struct {
 	cursor  uint32 // slot at which the search for absent flows goes on
 	seen    []uint64
 	touched map[flow.Tuple]struct{} // flows that have changed since
+}
+
+func (r *reconciliation) clone() reconciliation {
+	c := *r
+	c.entries, c.seen, c.touched = slices.Clone(r.entries), slices.Clone(r.seen), maps.Clone(r.touched)
+	return c
+}
+
+func (r *reconciliation) fingerprint(h *fingerprint.Hash) {
+	h.Flag(r.active)
+	h.Flag(r.loaded)
+	h.Int(len(r.entries))
+	for i := range r.entries {
+		hashEntry(h, &r.entries[i])
+	}
+	h.Number(uint64(r.cursor))
+	h.Int(len(r.seen))
+	for _, bits := range r.seen {
+		h.Number(bits)
+	}
+	h.Set(func(add func(func(*fingerprint.Hash))) {
+		for t := range r.touched {
+			add(func(h *fingerprint.Hash) { hashTuple(h, t) })
+		}
+	})
 }
 
 // touch notes that an event or a batch concerns a flow.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 )
 
 // attemptsMax is how many repairs may fail in a row before a new snapshot is due.
@@ -30,6 +31,18 @@ const (
 	closing            // all have come, the mark follows
 	startingOver       // repair is given up, a new snapshot will be asked for
 )
+
+func (c *comparison) fingerprint(h *fingerprint.Hash) {
+	h.Flag(c.due)
+	h.Number(uint64(c.stage))
+	h.Int(len(c.list))
+	for _, bucket := range c.list {
+		h.Number(uint64(bucket))
+	}
+	h.Counter(fingerprint.Seq, c.version.seq)
+	h.Int(c.attempts)
+	h.Instant(c.at)
+}
 
 // stop forgets what was asked of a stream or round that has passed.
 func (c *comparison) stop() { c.stage, c.list, c.version = resting, nil, version{} }

@@ -1,6 +1,11 @@
 package ctsync
 
-import "baton/impl/flow"
+import (
+	"slices"
+
+	"baton/impl/fingerprint"
+	"baton/impl/flow"
+)
 
 // A slot holds one flow of the table in 48 bytes without a pointer.
 type slot struct {
@@ -57,6 +62,31 @@ type table struct {
 
 func newTable(key uint64, buckets int) table {
 	return table{hasher: hasher{key}, buckets: make([]bucket, buckets), gen: 1}
+}
+
+func (t *table) clone() table {
+	c := *t
+	c.chunks = slices.Clone(t.chunks)
+	for i, chunk := range t.chunks {
+		if chunk != nil {
+			slots := *chunk
+			c.chunks[i] = &slots
+		}
+	}
+	c.buckets = slices.Clone(t.buckets)
+	for i := range c.buckets {
+		c.buckets[i].cells = slices.Clone(t.buckets[i].cells)
+	}
+	return c
+}
+
+func (t *table) fingerprint(h *fingerprint.Hash) {
+	h.Number(uint64(t.used))
+	h.Number(uint64(t.free))
+	for _, d := range []digest{t.all, t.fresh} {
+		h.Number(d.sum)
+		h.Number(uint64(d.entries))
+	}
 }
 
 func (t *table) len() int { return int(t.all.entries) }

@@ -55,12 +55,12 @@ func TestUnknownVersionIsRefused(t *testing.T) {
 	for _, version := range []uint8{VersionMin - 1, Version + 1, 255} {
 		p := inSyncPair(t, small, 5)
 		p.cut()
-		before := fingerprint(p.b.Engine)
+		before := snapshotOf(p.b.Engine)
 		err := p.b.Connected(p.now, version, 0xa1, true, 1)
 		if err == nil || !strings.Contains(err.Error(), "this node speaks 1 to 2") {
 			t.Errorf("version %d: %v", version, err)
 		}
-		if fingerprint(p.b.Engine) != before {
+		if snapshotOf(p.b.Engine) != before {
 			t.Errorf("version %d was refused and changed the engine", version)
 		}
 	}

@@ -96,6 +96,12 @@ func (c *cloner) copyPointer(dst, src reflect.Value) {
 		dst.Set(made)
 		return
 	}
+	if own := src.MethodByName("Clone"); own.IsValid() && own.Type().NumIn() == 0 && own.Type().NumOut() == 1 && own.Type().Out(0) == src.Type() {
+		made := own.Call(nil)[0]
+		c.seen[src.UnsafePointer()] = made
+		dst.Set(made)
+		return
+	}
 	made := reflect.New(src.Type().Elem())
 	c.seen[src.UnsafePointer()] = made
 	c.copy(made.Elem(), src.Elem())

@@ -1,0 +1,158 @@
+// Package fieldtest fails a test when a field of a struct is in neither the fingerprint
+// nor the copy that a method beside it makes. Tests alone import it.
+package fieldtest
+
+import (
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"baton/impl/clock"
+	"baton/impl/fingerprint"
+)
+
+// Now is the instant at which states are hashed; the zero Instant has passed.
+const Now = clock.Instant(time.Hour)
+
+// Fingerprint changes one field of the struct after the other, down to numbers and texts,
+// and fails unless the fingerprint differs, or does not for a field named in immaterial
+// ("field" or "field.inner" below the struct). state must hold at least one element in
+// each slice and map, and no nil pointer, that counts.
+func Fingerprint[T any](t *testing.T, state *T, hash func(*T, *fingerprint.Hash), immaterial ...string) {
+	t.Helper()
+	w := walk{immaterial: immaterial, used: map[string]bool{}}
+	sum := func() uint64 {
+		h := fingerprint.New(Now, 60*time.Millisecond)
+		hash(state, h)
+		return h.Sum(true)
+	}
+	before := sum()
+	w.leaves(reflect.ValueOf(state).Elem(), "", func(path string, v reflect.Value) {
+		old := reflect.New(v.Type()).Elem()
+		old.Set(v)
+		alter(v)
+		if sum() == before {
+			t.Errorf("%T.%s does not change the fingerprint: add it, or name it as immaterial", *state, path)
+		}
+		v.Set(old)
+		if sum() != before {
+			t.Fatalf("%T.%s: the fingerprint of one state differs from itself", *state, path)
+		}
+	})
+	for _, path := range immaterial {
+		if !w.used[path] {
+			t.Errorf("%T has no field %s: take it off the list", *state, path)
+		}
+	}
+}
+
+// Clone changes the copy of a state wherever it can be changed, and fails if the original
+// has changed with it, or if the copy did not equal it. Fields named in apart may differ.
+func Clone[T any](t *testing.T, state *T, clone func(*T) *T, apart ...string) {
+	t.Helper()
+	copied := clone(state)
+	w := walk{immaterial: apart, used: map[string]bool{}}
+	want := w.texts(reflect.ValueOf(state).Elem())
+	for path, text := range w.texts(reflect.ValueOf(copied).Elem()) {
+		if want[path] != text {
+			t.Errorf("%T.%s is %s in the copy and %s in the original", *state, path, text, want[path])
+		}
+	}
+	if got := w.texts(reflect.ValueOf(copied).Elem()); len(got) != len(want) {
+		t.Errorf("%T: the copy has %d fields, the original %d", *state, len(got), len(want))
+	}
+	w.leaves(reflect.ValueOf(copied).Elem(), "", func(_ string, v reflect.Value) {
+		if v.Kind() == reflect.Map {
+			v.Clear()
+			return
+		}
+		alter(v)
+	})
+	for path, text := range w.texts(reflect.ValueOf(state).Elem()) {
+		if want[path] != text {
+			t.Errorf("%T.%s is shared with the copy", *state, path)
+		}
+	}
+}
+
+type walk struct {
+	immaterial []string
+	used       map[string]bool
+}
+
+func (w *walk) texts(v reflect.Value) map[string]string {
+	all := map[string]string{}
+	w.leaves(v, "", func(path string, v reflect.Value) { all[path] = text(v) })
+	return all
+}
+
+func text(v reflect.Value) string {
+	if v.Kind() == reflect.String {
+		return v.String()
+	}
+	return strings.TrimSpace(reflect.Indirect(v).String()) + " " + number(v)
+}
+
+func number(v reflect.Value) string {
+	switch {
+	case v.CanInt():
+		return time.Duration(v.Int()).String()
+	case v.CanUint():
+		return time.Duration(v.Uint()).String()
+	case v.Kind() == reflect.Bool && v.Bool():
+		return "true"
+	case v.Kind() == reflect.Map:
+		return strconv.Itoa(v.Len())
+	}
+	return ""
+}
+
+// leaves calls f with every flag, number, text and map below v, but for what is immaterial.
+// Of an array or slice of numbers it takes the first element.
+func (w *walk) leaves(v reflect.Value, path string, f func(string, reflect.Value)) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			inner := strings.TrimPrefix(path+"."+v.Type().Field(i).Name, ".")
+			if slices.Contains(w.immaterial, inner) {
+				w.used[inner] = true
+				continue
+			}
+			field := v.Field(i)
+			w.leaves(reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem(), inner, f)
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Len() > 0 {
+			w.leaves(v.Index(0), path, f)
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			w.leaves(v.Elem(), path, f)
+		}
+	case reflect.Interface, reflect.Func, reflect.Chan:
+	default:
+		f(path, v)
+	}
+}
+
+// alter gives a value another one.
+func alter(v reflect.Value) {
+	switch {
+	case v.Type() == reflect.TypeFor[clock.Instant]():
+		v.SetInt(int64(Now.Add(100 * time.Millisecond))) // to come, where the zero one has passed
+	case v.Kind() == reflect.Bool:
+		v.SetBool(!v.Bool())
+	case v.Kind() == reflect.String:
+		v.SetString(v.String() + "!")
+	case v.Kind() == reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+	case v.CanInt():
+		v.SetInt(v.Int() + 1)
+	case v.CanUint():
+		v.SetUint(v.Uint() + 1)
+	}
+}
