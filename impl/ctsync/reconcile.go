@@ -40,6 +40,7 @@ func (r *reconciliation) fingerprint(h *fingerprint.Hash) {
 		h.Number(bits)
 	}
 	h.Set(func(add func(func(*fingerprint.Hash))) {
+		// A set: its hash is a sum, which no order changes.
 		for t := range r.touched {
 			add(func(h *fingerprint.Hash) { hashTuple(h, t) })
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 )
 
 // Hold is the recovery delay that a node waits after boot, fault or demotion
@@ -14,6 +15,13 @@ type Hold struct {
 	delay  time.Duration
 	factor int
 	began  clock.Instant
+}
+
+// Fingerprint adds the delay to a state's hash.
+func (h *Hold) Fingerprint(hash *fingerprint.Hash) {
+	hash.Number(uint64(h.delay))
+	hash.Int(h.factor)
+	hash.Remembered(h.began, 500*time.Millisecond)
 }
 
 const flapWindow = 10

@@ -1,5 +1,7 @@
 package ha
 
+import "baton/impl/fingerprint"
+
 import "cmp"
 
 // Rank orders two nodes when more than one could be MASTER. First comes a node that is
@@ -19,6 +21,18 @@ type Rank struct {
 	Damped    bool   // the recovery delay runs and is lengthened: the node flaps
 	Priority  uint8
 	ID        string
+}
+
+// Fingerprint adds the rank to a state's hash.
+func (r *Rank) Fingerprint(h *fingerprint.Hash) {
+	h.Flag(r.Able)
+	h.Counter(fingerprint.Epoch, uint64(r.Epoch))
+	h.Number(uint64(r.Witnessed))
+	h.Flag(r.Complete)
+	h.Number(uint64(r.Flows))
+	h.Flag(r.Damped)
+	h.Number(uint64(r.Priority))
+	h.Text(r.ID)
 }
 
 // Compare returns a positive number if r ranks above s.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/ha"
 	"baton/impl/trace"
 )
@@ -16,6 +17,13 @@ type announcement struct {
 	sent  int
 	next  clock.Instant // Never when there is none
 	early bool          // begun before the lease was taken (AnnounceEarly)
+}
+
+func (a *announcement) fingerprint(h *fingerprint.Hash) {
+	h.Remembered(a.began, longMemory)
+	h.Int(a.sent)
+	h.Instant(a.next)
+	h.Flag(a.early)
 }
 
 // start begins a burst at now.

@@ -1,6 +1,9 @@
 package node
 
-import "baton/impl/ha"
+import (
+	"baton/impl/fingerprint"
+	"baton/impl/ha"
+)
 
 // gateSet is the state of all gates as they were judged last.
 type gateSet struct {
@@ -8,6 +11,12 @@ type gateSet struct {
 	why     [ha.GateCount]why
 	judged  bool     // once at least
 	refused ha.Gates // the gate that refused last, so that a refusal is told once
+}
+
+func (g *gateSet) fingerprint(h *fingerprint.Hash) {
+	h.Number(uint64(g.open))
+	h.Flag(g.judged)
+	h.Number(uint64(g.refused))
 }
 
 // judge judges every gate by a view and returns those that changed.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/ha"
 )
 
@@ -14,6 +15,15 @@ type yielding struct {
 	draining bool
 	drained  bool
 	drainAt  clock.Instant // no earlier than this
+}
+
+func (y *yielding) fingerprint(h *fingerprint.Hash) {
+	h.Remembered(y.began, longMemory)
+	h.Instant(y.deadline)
+	h.Number(y.barrier)
+	h.Flag(y.draining)
+	h.Flag(y.drained)
+	h.Instant(y.drainAt)
 }
 
 // begin starts a handover.

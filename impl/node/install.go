@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/ha"
 )
 
@@ -12,6 +13,12 @@ type installation struct {
 	active bool
 	from   clock.Instant // not before, because the peer is told first
 	by     clock.Instant
+}
+
+func (i *installation) fingerprint(h *fingerprint.Hash) {
+	h.Flag(i.active)
+	h.Instant(i.from)
+	h.Instant(i.by)
 }
 
 func (i *installation) begin(now clock.Instant, notice time.Duration) {

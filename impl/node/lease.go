@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/ha"
 )
 
@@ -17,6 +18,12 @@ type lease struct {
 	taken clock.Instant // when it was written last
 	// refused: the dataplane did not take the last one that was asked for.
 	refused bool
+}
+
+func (l *lease) fingerprint(h *fingerprint.Hash) {
+	h.Flag(l.held)
+	h.Instant(l.until)
+	h.Flag(l.refused)
 }
 
 // footing is what justifies a lease at an instant.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/ha"
 )
 
@@ -10,6 +11,12 @@ type leaving struct {
 	asked bool
 	until clock.Instant // how long to wait to hear the peer call itself MASTER
 	done  bool
+}
+
+func (l *leaving) fingerprint(h *fingerprint.Hash) {
+	h.Flag(l.asked)
+	h.Instant(l.until)
+	h.Flag(l.done)
 }
 
 // ask begins to leave, and reports whether that is new.

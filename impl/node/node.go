@@ -8,9 +8,13 @@ package node
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"baton/impl/clock"
 	"baton/impl/ctsync"
+	"baton/impl/fingerprint"
 	"baton/impl/flow"
 	"baton/impl/ha"
 )
@@ -69,6 +73,65 @@ type Node struct {
 	spare   []Effect // the slice that Ready returned last, for reuse
 	spares  spares
 }
+
+// Clone returns a copy that shares nothing with the node that either changes. Effects are
+// never changed once made.
+func (n *Node) Clone() *Node {
+	c := *n
+	c.paths = n.paths.clone()
+	c.links, c.pending = maps.Clone(n.links), maps.Clone(n.pending)
+	c.targets.targets = slices.Clone(n.targets.targets)
+	c.sync = n.sync.Clone()
+	c.events, c.effects = slices.Clone(n.events), slices.Clone(n.effects)
+	c.spare, c.spares = nil, spares{}
+	return &c
+}
+
+// Fingerprint adds what is essential of the node: not what it has told, nor what is
+// gathered anew at each step.
+func (n *Node) Fingerprint(h *fingerprint.Hash) {
+	h.Number(uint64(n.role))
+	h.Counter(fingerprint.Epoch, uint64(n.epoch))
+	h.Counter(fingerprint.Epoch, uint64(n.seen))
+	h.Number(uint64(n.witnessed))
+	h.Flag(n.complete)
+	h.Number(uint64(n.flows))
+	h.Instant(n.freshUntil)
+	h.Flag(n.following)
+	n.followed.fingerprint(h)
+	n.gates.fingerprint(h)
+	n.hold.Fingerprint(h)
+	h.Int(len(n.paths))
+	for i := range n.paths {
+		n.paths[i].fingerprint(h)
+	}
+	for _, at := range []clock.Instant{n.awake, n.booted, n.paused, n.requestAt} {
+		h.Instant(at)
+	}
+	h.Set(func(add func(func(*fingerprint.Hash))) {
+		// A set: its hash is a sum, which no order changes.
+		for name, up := range n.links {
+			add(func(h *fingerprint.Hash) { h.Text(name); h.Flag(up) })
+		}
+	})
+	n.targets.fingerprint(h)
+	h.Flag(n.dataplane.Ready)
+	n.peer.fingerprint(h)
+	n.rival.fingerprint(h)
+	n.standoff.fingerprint(h)
+	n.stream.fingerprint(h)
+	n.grant.fingerprint(h)
+	n.sync.Fingerprint(h)
+	n.yield.fingerprint(h)
+	n.lease.fingerprint(h)
+	n.announce.fingerprint(h)
+	n.leaving.fingerprint(h)
+	n.install.fingerprint(h)
+	n.reading.fingerprint(h)
+}
+
+// longMemory is how finely it matters how long ago something began.
+const longMemory = 500 * time.Millisecond
 
 // pending is what a Done answers.
 type pending struct {

@@ -1,10 +1,12 @@
 package node
 
 import (
+	"slices"
 	"time"
 
 	"baton/impl/bfd"
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 )
 
 // path is one BFD path with its session.
@@ -15,6 +17,22 @@ type path struct {
 	said    condition     // what the peer was told of this node last
 	told    clock.Instant // the latest instant that the session knows of, which must not go back
 	sending sending
+}
+
+func (p *path) fingerprint(h *fingerprint.Hash) {
+	p.session.Fingerprint(h)
+	h.Number(uint64(p.said))
+	h.Flag(p.calm)
+	p.sending.fingerprint(h)
+}
+
+// clone copies the paths with their sessions.
+func (ps paths) clone() paths {
+	c := slices.Clone(ps)
+	for i := range c {
+		c[i].session = ps[i].session.Clone()
+	}
+	return c
 }
 
 // paths are all BFD paths to the peer.
@@ -86,6 +104,14 @@ type sending struct {
 	failing bool
 	refused bool // the last packet did not leave
 	why     string
+}
+
+func (s *sending) fingerprint(h *fingerprint.Hash) {
+	h.Instant(s.last)
+	h.Instant(s.before)
+	h.Instant(s.tried)
+	h.Flag(s.failing)
+	h.Flag(s.refused)
 }
 
 // sent notes packets that are handed out.

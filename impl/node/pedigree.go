@@ -1,9 +1,16 @@
 package node
 
+import "baton/impl/fingerprint"
+
 // followedTerm names a MASTER's time as such.
 type followedTerm struct {
 	incarnation uint64
 	epoch       uint32
+}
+
+func (f *followedTerm) fingerprint(h *fingerprint.Hash) {
+	h.Counter(fingerprint.Incarnation, f.incarnation)
+	h.Counter(fingerprint.Epoch, uint64(f.epoch))
 }
 
 // noteSync follows what the table is worth. That of a node with the role is the truth;

@@ -2,6 +2,7 @@ package node
 
 import (
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/ha"
 )
 
@@ -21,6 +22,15 @@ type peer struct {
 	// peer said before it saw that one may have waited in a buffer, and counts neither
 	// for a claim nor as a grant.
 	confirm uint64
+}
+
+func (p *peer) fingerprint(h *fingerprint.Hash) {
+	h.Flag(p.met)
+	h.Flag(p.known)
+	p.state.fingerprint(h)
+	h.Instant(p.saidAt)
+	h.Counter(fingerprint.Seq, p.granted)
+	h.Number(p.confirm)
 }
 
 // streamOpened begins a new conversation: a peer that has restarted counts anew.

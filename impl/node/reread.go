@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/flow"
 	"baton/impl/ha"
 )
@@ -21,6 +22,13 @@ type reading struct {
 	at      clock.Instant // no earlier than this
 	streak  int           // failures since the last success
 	stats   readStats
+}
+
+func (r *reading) fingerprint(h *fingerprint.Hash) {
+	h.Flag(r.due)
+	h.Flag(r.running)
+	h.Instant(r.at)
+	h.Int(r.streak)
 }
 
 // readStats are the reads of the dataplane that failed.

@@ -3,6 +3,7 @@ package node
 import (
 	"baton/impl/bfd"
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/ha"
 )
 
@@ -19,6 +20,12 @@ type rival struct {
 	// both is since when both nodes serve, hear each other and have no stream to settle
 	// it on; Never while they do not.
 	both clock.Instant
+}
+
+func (r *rival) fingerprint(h *fingerprint.Hash) {
+	h.Instant(r.since)
+	h.Instant(r.granted)
+	h.Instant(r.both)
 }
 
 // rivalInput is what BFD says of the peer.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 )
 
 // standoff is two nodes that could serve, hear each other by BFD and have no stream to
@@ -11,6 +12,10 @@ import (
 // then the one with the smaller id, and the other sees that it has.
 type standoff struct {
 	since clock.Instant // Never while there is none
+}
+
+func (s *standoff) fingerprint(h *fingerprint.Hash) {
+	h.Instant(s.since)
 }
 
 // turns of a standoff. They must be far apart by the measure of a detection time.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/ha"
 )
 
@@ -24,6 +25,19 @@ type stream struct {
 	// rank is the one that the peer was told last, with the state rankSeq first.
 	rank    ha.Rank
 	rankSeq uint64
+}
+
+func (s *stream) fingerprint(h *fingerprint.Hash) {
+	h.Counter(fingerprint.Stream, s.id)
+	h.Flag(s.up)
+	h.Number(uint64(s.version))
+	h.Flag(s.spoken)
+	h.Instant(s.heard)
+	h.Instant(s.keepalive)
+	h.Instant(s.sentAt)
+	h.Counter(fingerprint.Seq, s.seq)
+	s.rank.Fingerprint(h)
+	h.Counter(fingerprint.Seq, s.rankSeq)
 }
 
 // open notes that a stream is established.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/ha"
 )
 
@@ -10,6 +11,13 @@ type grantee struct {
 	pending bool
 	grant
 	deadline clock.Instant
+}
+
+func (g *grantee) fingerprint(h *fingerprint.Hash) {
+	h.Flag(g.pending)
+	h.Counter(fingerprint.Epoch, uint64(g.Epoch))
+	h.Number(g.Barrier)
+	h.Instant(g.deadline)
 }
 
 // take accepts a grant, for as long as it stays good.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"baton/impl/clock"
+	"baton/impl/fingerprint"
 	"baton/impl/ha"
 )
 
@@ -23,10 +24,26 @@ type target struct {
 	changed  clock.Instant
 }
 
+func (t *target) fingerprint(h *fingerprint.Hash) {
+	h.Text(t.name)
+	h.Flag(t.answered)
+	h.Flag(t.lost)
+	h.Int(t.streak)
+	h.Instant(t.changed)
+}
+
 // tracker knows which targets answer.
 type tracker struct {
 	misses  int
 	targets []target
+}
+
+func (t *tracker) fingerprint(h *fingerprint.Hash) {
+	h.Int(t.misses)
+	h.Int(len(t.targets))
+	for i := range t.targets {
+		t.targets[i].fingerprint(h)
+	}
 }
 
 // reach is what a tracker says of its targets.

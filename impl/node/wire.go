@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"baton/impl/fingerprint"
 	"baton/impl/ha"
 )
 
@@ -53,6 +54,16 @@ type state struct {
 	// Detect is how long the stream may be silent before the sender counts as not
 	// heard on it, 0 of a sender that sends no keepalives.
 	Detect time.Duration
+}
+
+func (s *state) fingerprint(h *fingerprint.Hash) {
+	h.Number(uint64(s.Role))
+	s.Rank.Fingerprint(h)
+	h.Counter(fingerprint.Incarnation, s.Incarnation)
+	h.Counter(fingerprint.Seq, s.Seq)
+	h.Counter(fingerprint.Seq, s.Seen)
+	h.Flag(s.Ask)
+	h.Number(uint64(s.Detect))
 }
 
 // grant gives the role to the peer, once it has applied everything up to Barrier of Epoch.

@@ -24,7 +24,6 @@ type Options struct {
 	// GatesOff and AnnounceEarly are the unsafe settings of a node.
 	GatesOff, AnnounceEarly bool
 
-	types types
 	// sabotage, in tests, changes a state after a choice, to see that a claim can fail.
 	sabotage func(*world)
 }
@@ -125,7 +124,6 @@ func Run(ctx context.Context, opts Options, progress func(Progress)) (Report, er
 	if err := opts.Validate(); err != nil {
 		return Report{}, err
 	}
-	opts.types = newTypes()
 	w := &walk{opts: opts, known: map[uint64]bool{}, live: map[uint64]bool{}, cores: map[left]map[uint64]bool{}, shown: map[string]bool{}, roles: map[string]bool{}}
 	for i, root := range roots {
 		w.begins = append(w.begins, root.begin(&w.opts))

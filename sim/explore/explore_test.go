@@ -114,7 +114,7 @@ func replace(w *world, edit func(*node.Config)) {
 // A state reached through copies is the state reached without: on all ways of two
 // choices, and on a long one.
 func TestCopiesBehaveLikeOriginals(t *testing.T) {
-	opts := Options{Depth: 2, Faults: 2, Messages: 8, Flows: 2, types: newTypes()}
+	opts := Options{Depth: 2, Faults: 2, Messages: 8, Flows: 2}
 	for _, root := range roots {
 		compare := func(way []choice, copied *world) {
 			t.Helper()

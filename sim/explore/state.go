@@ -2,71 +2,71 @@ package explore
 
 import (
 	"fmt"
-	"reflect"
 
+	"baton/impl/fingerprint"
 	"baton/impl/node"
 )
 
 // fingerprint identifies the state.
 func (w *world) fingerprint() uint64 {
-	f := fingerprint{hash: hashOffset, now: w.now, types: w.opts.types}
+	f := fingerprint.New(w.now, Beat)
 	for i := range w.sides {
-		w.sides[i].fingerprint(&f)
-		f.add(uint64(len(w.sent[i])))
+		w.sides[i].fingerprint(f)
+		f.Number(uint64(len(w.sent[i])))
 		for _, frame := range w.sent[i] {
-			f.add(uint64(frame.kind) | frame.stream<<8)
-			f.add(uint64(frame.knows))
-			f.text(string(frame.data))
+			f.Number(uint64(frame.kind) | frame.stream<<8)
+			f.Number(uint64(frame.knows))
+			f.Text(string(frame.data))
 		}
-		f.flag(w.cut[i][0])
-		f.flag(w.cut[i][1])
+		f.Flag(w.cut[i][0])
+		f.Flag(w.cut[i][1])
 	}
-	f.add(uint64(w.faults)<<8 | uint64(w.flows))
-	f.flag(w.divided)
-	f.flag(w.divided && w.heard[0])
-	f.flag(w.divided && w.heard[1])
-	f.add(uint64(w.shared))
-	return f.sum(len(w.sent[0])+len(w.sent[1]) > 0)
+	f.Number(uint64(w.faults)<<8 | uint64(w.flows))
+	f.Flag(w.divided)
+	f.Flag(w.divided && w.heard[0])
+	f.Flag(w.divided && w.heard[1])
+	f.Number(uint64(w.shared))
+	return f.Sum(len(w.sent[0])+len(w.sent[1]) > 0)
 }
 
-func (s *side) fingerprint(f *fingerprint) {
-	f.flag(s.frozen)
-	f.flag(s.carrier)
-	f.flag(s.blocked)
-	f.flag(s.stopping)
-	f.flag(s.degraded)
-	f.flag(s.synced)
-	f.instant("lease", s.lease)
-	f.add(uint64(s.table))
-	f.number("stream", s.stream)
-	f.number("epoch", uint64(s.knows))
-	f.flag(s.core == nil)
+func (s *side) fingerprint(f *fingerprint.Hash) {
+	f.Flag(s.frozen)
+	f.Flag(s.carrier)
+	f.Flag(s.blocked)
+	f.Flag(s.stopping)
+	f.Flag(s.degraded)
+	f.Flag(s.synced)
+	f.Instant(s.lease)
+	f.Number(uint64(s.table))
+	f.Counter(fingerprint.Stream, s.stream)
+	f.Counter(fingerprint.Epoch, uint64(s.knows))
+	f.Flag(s.core == nil)
 	if s.core == nil {
 		return
 	}
-	f.flag(f.now.Sub(s.born) < hold)
+	f.Flag(f.Now().Sub(s.born) < hold)
 	for _, e := range s.driver.Waiting() {
-		f.text(writes(e))
+		f.Text(writes(e))
 	}
-	f.add(uint64(len(s.driver.Waiting())))
+	f.Number(uint64(len(s.driver.Waiting())))
 	for _, in := range s.inbox {
-		f.input(in)
+		hashInput(f, in)
 	}
-	f.value("", reflect.ValueOf(s.core).Elem())
+	s.core.Fingerprint(f)
 }
 
-// input adds one that waits for a daemon: of a heartbeat what it reports (the
+// hashInput adds one that waits for a daemon: of a heartbeat what it reports (the
 // state is in the upper bits of the second byte, RFC 5880 section 4.1).
-func (f *fingerprint) input(in node.Input) {
+func hashInput(f *fingerprint.Hash, in node.Input) {
 	switch in := in.(type) {
 	case node.Packet:
-		f.add(uint64(in.Path)<<8 | uint64(in.Data[1]))
+		f.Number(uint64(in.Path)<<8 | uint64(in.Data[1]))
 	case node.Message:
-		f.add(in.Stream)
-		f.text(string(in.Data))
+		f.Number(in.Stream)
+		f.Text(string(in.Data))
 	case node.Link:
-		f.flag(in.Up)
+		f.Flag(in.Up)
 	default:
-		f.text(fmt.Sprintf("%T", in))
+		f.Text(fmt.Sprintf("%T", in))
 	}
 }

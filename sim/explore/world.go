@@ -119,7 +119,7 @@ func (w *world) clone() *world {
 	for i := range v.sides {
 		s := &v.sides[i]
 		if s.core != nil {
-			s.core = clone(w.opts.types, s.core)
+			s.core = s.core.Clone()
 			s.driver = s.driver.Clone(s.core, v.ports(i))
 		}
 		s.inbox = append([]node.Input(nil), s.inbox...)

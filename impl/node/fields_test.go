@@ -1,0 +1,40 @@
+package node
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/fingerprint"
+	"baton/impl/fingerprint/fieldtest"
+	"baton/impl/ha"
+)
+
+func fullNode(t *testing.T) *Node {
+	n, err := New(Config{
+		ID: "lb1", Peer: "lb2", Incarnation: 1, Hold: time.Second, Links: []string{"client0"}, Track: Track{Targets: []string{"b1"}, Misses: 1},
+		Paths: []Path{{Name: "sync", BFD: bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: 5e7, RequiredMinRxInterval: 5e7, DetectMult: 3}}},
+	}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.links["client0"] = true
+	n.pending[1] = pending{kind: pendingDump}
+	n.events = []ha.Event{ha.GatesChanged}
+	return n
+}
+
+// A field that is added to the node or a part of it is in its fingerprint or on this
+// list, and so with the copy. Sessions and the engine have lists of their own.
+func TestEveryFieldIsInTheFingerprint(t *testing.T) {
+	fieldtest.Fingerprint(t, fullNode(t), func(n *Node, h *fingerprint.Hash) { n.Fingerprint(h) },
+		"cfg", "now", "view", "told", "events", "effects", "spare", "spares", "lastID", "pending", // of no consequence between steps
+		"gates.why", "dataplane.Why", "reading.stats", "paths.sending.why", // for people
+		"paths.Path", "paths.told", "lease.taken", // the deadlines stand for them
+		"paths.session", "sync",
+	)
+}
+
+func TestTheCopySharesNothing(t *testing.T) {
+	fieldtest.Clone(t, fullNode(t), (*Node).Clone, "cfg", "view", "effects", "spare", "spares", "paths.Path", "paths.session", "sync")
+}
