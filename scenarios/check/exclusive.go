@@ -13,7 +13,8 @@ import (
 // exclusive judges that no two nodes forward at one time while anything passes
 // between them, in whatever direction and on whatever path. Only what two nodes cannot
 // know is excused: cuts that silence all of it, or loss that may, and the time that a
-// repair takes; and what they know too late, as long as chaos delays a heartbeat.
+// repair takes; and what they know too late, as long as chaos delays a heartbeat or the
+// loop that is to read it.
 func (r *run) exclusive(f finding, w window) finding {
 	parts := r.partings()
 	var bad []string
@@ -45,14 +46,15 @@ func (r *run) exclusive(f finding, w window) finding {
 	return f
 }
 
-// underway is how much longer than on a good link a heartbeat may be under way.
+// underway is how much longer than on a good link a heartbeat may be under way, up to a
+// node whose loop is busy with a slow write.
 func (r *run) underway() (longest time.Duration) {
 	for _, path := range r.paths() {
 		for _, from := range lab.Nodes() {
 			longest = max(longest, r.plan.Transit(r.meta.World, path, from))
 		}
 	}
-	return longest
+	return longest + r.plan.ChaosTime(r.meta.World, "slow.for")
 }
 
 // parting is a time in which two nodes cannot know of each other, and the cuts.

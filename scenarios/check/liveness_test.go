@@ -199,6 +199,10 @@ func TestLiveness(t *testing.T) {
 			t.promote(20_000, "lb2", 20_005)
 		}, Fail, ""},
 
+		{"two forwarders while a loop is busy with a slow write", plan.Exclusive, "chaos slow=0.1 slow.for=5ms\n", func(t *tape) {
+			t.promote(20_000, "lb2", 20_003)
+		}, Pass, ""},
+
 		{"tables that stay", plan.Kept, "", func(t *tape) { t.entries(5000, "lb2", 2) }, Pass, ""},
 		{"tables that lose what has ended", plan.Kept, "", func(t *tape) {
 			t.entries(5000, "lb2", 9)
