@@ -23,14 +23,14 @@ const (
 type Capability struct{ Name, Doc string }
 
 var capabilities = []Capability{
-	{Roles, "tells each change of its role, with the reason; without it Master and Backup are read from the wire"},
+	{Roles, "tells each change of its role, with the reason"},
 	{Gates, "tells the gates that were open and closed when it claimed the role"},
 	{Lease, "tells until when it may forward"},
 	{BFD, "tells when its paths to the peer go up and down"},
-	{Sync, "tells the progress of connection sync and when it is in sync"},
+	{Sync, "tells the progress of connection sync"},
 	{Replica, "tells a digest of its connection table"},
-	{Table, "answers how it knows a flow, and lists its connection table"},
-	{Handover, "gives the role to its peer when it is asked to"},
+	{Table, "answers how it knows a flow, and lists its table"},
+	{Handover, "gives the role away when asked"},
 }
 
 // All lists the table.

@@ -26,9 +26,6 @@ var needs = map[string][]string{
 	"sync":           {capability.Sync},
 }
 
-// Needs lists the capabilities that a check needs, for the reference.
-func Needs(check string) []string { return slices.Clone(needs[check]) }
-
 // onTheWire are the roles that can be read from the wire.
 var onTheWire = []string{roleMaster, roleBackup}
 

@@ -1,0 +1,20 @@
+package capability
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestEachCapabilityIsDocumented in the words of the table.
+func TestEachCapabilityIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/subjects.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range All() {
+		if !strings.Contains(string(text), "| `"+c.Name+"` | "+c.Doc+" |") {
+			t.Errorf("docs/subjects.md does not say of %s: %s", c.Name, c.Doc)
+		}
+	}
+}
