@@ -29,7 +29,8 @@ func exploreCommand() *cobra.Command {
 		Long: "Explore walks, breadth first, every state of a pair within a number of choices: which sync message arrives next,\n" +
 			"whether a write completes, whether time passes, which fault happens or ends. It checks that at most one node\n" +
 			"forwards without a partition, that no node is MASTER without its gates, that nothing is announced before it is\n" +
-			"installed, and that from every state the pair recovers once all faults are undone.",
+			"installed, that from every state the pair recovers once all faults are undone, and that one which can serve\n" +
+			"comes to forward alone once all faults but one are undone, for each of them.",
 		Example:           "  baton explore --depth 4\n  baton explore --depth 6 --faults 2 --states 200000 --out walk",
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -40,6 +41,7 @@ func exploreCommand() *cobra.Command {
 	f.IntVar(&o.Faults, "faults", o.Faults, "of them that may be faults")
 	f.IntVar(&o.Messages, "messages", o.Messages, "sync messages on their way in one direction")
 	f.IntVar(&o.Flows, "flows", o.Flows, "flows that clients may open")
+	f.BoolVar(&o.Directions, "directions", false, "cut and heal single directions of single paths too")
 	f.IntVar(&o.States, "states", 0, "end after so many states; 0 for never")
 	f.BoolVar(&o.unsafe, "gates-off", false, "turn the gates off: shows that the walk sees the historical bug")
 	f.StringVar(&o.out, "out", "", "folder for campaign.json and the scenario of each violation; nothing is stored if left out")
@@ -86,6 +88,9 @@ func (o *exploreOptions) run(ctx context.Context) error {
 // replay is the command that finds the same again: a walk is a function of its bounds.
 func (o *exploreOptions) replay() string {
 	s := fmt.Sprintf("baton explore --depth %d --faults %d --messages %d --flows %d", o.Depth, o.Faults, o.Messages, o.Flows)
+	if o.Directions {
+		s += " --directions"
+	}
 	if o.unsafe {
 		s += " --gates-off"
 	}

@@ -31,6 +31,8 @@ const (
 	plugs
 	answers // the tracked host, again
 	heals
+	healsClients // what a side sends on that path alone
+	healsSync
 	// Faults.
 	refuses // the call that a side waits for fails
 	halves  // or half of it takes hold
@@ -41,7 +43,9 @@ const (
 	unplugs
 	misses     // the tracked host, which falls silent towards a side
 	cutsOneWay // on every path, what a side sends
-	cutsSync   // the sync link, both ways
+	cutsClientsOneWay
+	cutsSyncOneWay
+	cutsSync // the sync link, both ways
 	stops
 	hands // handover
 )
@@ -76,6 +80,10 @@ func (w *world) choices() []choice {
 		add(unplugs, i, awake && s.carrier)
 		add(misses, i, awake && !s.unreached)
 		add(cutsOneWay, i, w.cut[i] != [2]bool{true, true})
+		add(cutsClientsOneWay, i, w.opts.Directions && w.cut[i] == [2]bool{})
+		add(cutsSyncOneWay, i, w.opts.Directions && w.cut[i] == [2]bool{})
+		add(healsClients, i, w.opts.Directions && w.cut[i][0])
+		add(healsSync, i, w.opts.Directions && w.cut[i][1])
 		add(stops, i, s.reads() && !s.stopping)
 		add(hands, i, s.reads() && s.shown.role == ha.Master.String())
 	}
@@ -156,6 +164,14 @@ func (w *world) happen(c choice) {
 		w.probe(s, false)
 	case cutsOneWay:
 		w.cut[c.side] = [2]bool{true, true}
+	case cutsClientsOneWay:
+		w.cut[c.side][0] = true
+	case cutsSyncOneWay:
+		w.cut[c.side][1] = true
+	case healsClients:
+		w.cut[c.side][0] = false
+	case healsSync:
+		w.cut[c.side][1] = false
 	case cutsSync:
 		w.cut[0][1], w.cut[1][1] = true, true
 	case stops:
@@ -240,6 +256,14 @@ func (w *world) describe(c choice) string {
 		return "the tracked host does not answer " + id + " any more"
 	case cutsOneWay:
 		return fmt.Sprintf("nothing that %s sends reaches %s any more", id, peer)
+	case cutsClientsOneWay:
+		return fmt.Sprintf("nothing that %s sends on the client side reaches %s any more", id, peer)
+	case cutsSyncOneWay:
+		return fmt.Sprintf("nothing that %s sends on the sync link reaches %s any more", id, peer)
+	case healsClients:
+		return fmt.Sprintf("what %s sends on the client side reaches %s again", id, peer)
+	case healsSync:
+		return fmt.Sprintf("what %s sends on the sync link reaches %s again", id, peer)
 	case cutsSync:
 		return "the sync link is cut"
 	case stops:

@@ -8,8 +8,8 @@
 //
 // # Claims
 //
-//   - forwarders: at most one node's dataplane forwards while some path carries
-//     heartbeats both ways, or the pair has settled since none did.
+//   - forwarders: at most one node's dataplane forwards while heartbeats pass in some
+//     direction on some path, or the pair has settled since none did.
 //   - gates: nobody claims without what its gates stand for. The trace says which
 //     gates were open; the world checks what it knows itself: that the service link
 //     has carrier, that the recovery delay since boot has run, that the node was not
@@ -20,6 +20,8 @@
 //     by restarting nobody can exceed.)
 //   - stranded: from every state, once all faults are undone and whatever waits
 //     arrives and completes, one MASTER and one BACKUP in sync follow.
+//     And once all faults but one are undone, for each of them, one that can serve
+//     forwards alone.
 //   - rest: no node asks for timers or frames without end.
 //
 // # What is abstracted

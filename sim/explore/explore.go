@@ -16,7 +16,9 @@ type Options struct {
 	Faults   int // of them that may be faults
 	Messages int // frames of the sync stream on their way in one direction, the oldest arrives before there are more
 	Flows    int // that clients may open, at most 8
-	States   int // ends the walk; 0 for no limit
+	// Directions are cut and healed one by one too.
+	Directions bool
+	States     int // ends the walk; 0 for no limit
 	// MaxViolations ends the walk; 0 means one of each claim is enough.
 	MaxViolations int
 

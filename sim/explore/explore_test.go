@@ -18,6 +18,8 @@ var (
 	depthFlag  = flag.Int("explore.depth", 4, "choices from a beginning")
 	faultsFlag = flag.Int("explore.faults", 2, "faults among them")
 
+	directionsFlag = flag.Bool("explore.directions", false, "cut single directions of single paths")
+
 	afterSyncFlag = flag.Bool("explore.after-sync", false, "lb1 asks for the role back")
 )
 
@@ -25,6 +27,7 @@ func TestThePairKeepsItsClaims(t *testing.T) {
 	began := time.Now()
 	opts := Defaults()
 	opts.Depth, opts.Faults, opts.MaxViolations = *depthFlag, *faultsFlag, 100
+	opts.Directions = *directionsFlag
 	if *afterSyncFlag {
 		opts.Preempt = node.PreemptAfterSync
 	}

@@ -138,6 +138,14 @@ func (w *world) line(c choice) string {
 		return "freeze " + id
 	case cutsOneWay:
 		return fmt.Sprintf("cut %s->%s", id, peer)
+	case cutsClientsOneWay:
+		return fmt.Sprintf("cut %s->%s via clients", id, peer)
+	case cutsSyncOneWay:
+		return fmt.Sprintf("cut %s->%s via sync", id, peer)
+	case healsClients:
+		return fmt.Sprintf("heal %s->%s via clients", id, peer)
+	case healsSync:
+		return fmt.Sprintf("heal %s->%s via sync", id, peer)
 	case cutsSync:
 		return "cut sync"
 	case stops:
