@@ -360,9 +360,13 @@ func TestANodeThatEndsByItselfLeavesEvidence(t *testing.T) {
 			}
 		}()
 	}
-	_, err := job.Execute(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "node lb1 ended by itself: killed by SIGKILL; its last words: ") {
-		t.Fatalf("error %v", err)
+	v, err := job.Execute(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	died := slices.IndexFunc(v.Checks, func(c check.Check) bool { return c.Name == plan.CheckDied && c.Verdict == check.Fail })
+	if v.Verdict != check.Fail || died < 0 || !strings.Contains(v.Checks[died].Detail, "killed by SIGKILL; its last words: ") {
+		t.Fatalf("%s: %q", v.Verdict, v.Reasons)
 	}
 	m, err := evidence.Read(job.Dir)
 	if err != nil {
