@@ -15,10 +15,11 @@ type Mutant struct {
 	Bug   string // what it is, in one sentence
 	Seen  string // where the field has met it
 	Catch string // what kind of check should see it
-	// Suite is SimSuite, or the package (./impl/bfd) whose own tests must fail; those
-	// whose names match a pattern after it (./impl/daemon TestPair), where a package has
-	// many that take long.
+	// Suite is SimSuite, or the package (./impl/bfd) whose own tests must fail.
 	Suite string
+	// Test is the pattern of the package's tests that run, as go test -run takes it;
+	// empty for all of them.
+	Test  string
 	Edits []Edit
 }
 
@@ -87,7 +88,7 @@ func Parse(name string, text []byte) (Mutant, error) {
 // header reads the fields of the comment: each begins a line by its name and goes
 // on in the indented lines below it.
 func (m *Mutant) header(comment string) error {
-	fields := map[string]*string{"bug": &m.Bug, "seen": &m.Seen, "catch": &m.Catch, "suite": &m.Suite}
+	fields := map[string]*string{"bug": &m.Bug, "seen": &m.Seen, "catch": &m.Catch, "suite": &m.Suite, "test": &m.Test}
 	var last *string
 	for line := range strings.Lines(comment) {
 		name, text, _ := strings.Cut(line, ":")
@@ -96,7 +97,7 @@ func (m *Mutant) header(comment string) error {
 		case last != nil && strings.HasPrefix(line, " "):
 			*last += " " + strings.TrimSpace(line)
 		case field == nil:
-			return fmt.Errorf("header %q: fields are bug, seen, catch, suite", strings.TrimSpace(line))
+			return fmt.Errorf("header %q: fields are bug, seen, catch, suite, test", strings.TrimSpace(line))
 		case *field != "":
 			return fmt.Errorf("header: %s is there twice", name)
 		default:
@@ -110,6 +111,9 @@ func (m *Mutant) header(comment string) error {
 	}
 	if m.Suite != SimSuite && !strings.HasPrefix(m.Suite, "./") {
 		return fmt.Errorf("header: suite %q is neither %s nor a package", m.Suite, SimSuite)
+	}
+	if m.Suite == SimSuite && m.Test != "" {
+		return fmt.Errorf("header: test %q: suite %s has no tests to choose from", m.Test, SimSuite)
 	}
 	return nil
 }

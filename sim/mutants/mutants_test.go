@@ -31,13 +31,13 @@ func TestEveryMutantApplies(t *testing.T) {
 const header = "bug: b\nseen: s\ncatch: c\nsuite: sim\n"
 
 func TestParse(t *testing.T) {
-	m, err := mutants.Parse("m", []byte("bug:   it is\n       long\nseen:  s\ncatch: c\nsuite: ./impl/bfd\n"+
+	m, err := mutants.Parse("m", []byte("bug:   it is\n       long\nseen:  s\ncatch: c\nsuite: ./impl/bfd\ntest:  TestA|TestB\n"+
 		"-- a.go --\n<<<<\n\told\n====\n\tnew\n\tmore\n>>>>\n<<<<\ngone\n====\n>>>>\n-- b.go --\n<<<<\nx\n====\ny\n>>>>\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []mutants.Edit{{"a.go", "\told\n", "\tnew\n\tmore\n"}, {"a.go", "gone\n", ""}, {"b.go", "x\n", "y\n"}}
-	if m.Bug != "it is long" || m.Suite != "./impl/bfd" || len(m.Edits) != len(want) {
+	if m.Bug != "it is long" || m.Suite != "./impl/bfd" || m.Test != "TestA|TestB" || len(m.Edits) != len(want) {
 		t.Fatalf("%+v", m)
 	}
 	for i := range want {
@@ -53,6 +53,7 @@ func TestParseRefuses(t *testing.T) {
 		{"an unknown field", "cause: b\n", "fields are bug"},
 		{"a field twice", header + "bug: again\n", "bug is there twice"},
 		{"a suite that is none", "bug: b\nseen: s\ncatch: c\nsuite: all\n", "neither sim nor a package"},
+		{"tests of the simulator", header + "test: TestX\n", "has no tests"},
 		{"no edits", header, "changes nothing"},
 		{"text outside of a hunk", header + "-- a --\nx\n", "outside of a hunk"},
 		{"an open hunk", header + "-- a --\n<<<<\nx\n====\n", "has no >>>>"},
@@ -60,6 +61,23 @@ func TestParseRefuses(t *testing.T) {
 	} {
 		if _, err := mutants.Parse("m", []byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestBaselinesRunEveryTestThatAMutantNeeds: a kill by a test that fails anyway proves nothing.
+func TestBaselinesRunEveryTestThatAMutantNeeds(t *testing.T) {
+	got := mutants.Baselines([]mutants.Mutant{
+		{Suite: "./a", Test: "TestX"}, {Suite: "./b", Test: "TestY"}, {Suite: "./a", Test: "TestXY"}, {Suite: mutants.SimSuite},
+		{Suite: "./b"}, {Suite: "./a", Test: "TestX"}, {Suite: "./b", Test: "TestZ"},
+	})
+	want := []struct{ suite, test string }{{"./a", "TestX|TestXY"}, {"./b", ""}, {mutants.SimSuite, ""}}
+	if len(got) != len(want) {
+		t.Fatalf("%+v", got)
+	}
+	for i, w := range want {
+		if got[i].Suite != w.suite || got[i].Test != w.test || len(got[i].Edits) > 0 {
+			t.Errorf("suite %d: %+v, want %+v", i, got[i], w)
 		}
 	}
 }

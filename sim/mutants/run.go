@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -53,17 +54,35 @@ func (r *Runner) run(ctx context.Context, m Mutant) (*Kill, error) {
 	if m.Suite == SimSuite {
 		return r.simulate(ctx, dir, overlay)
 	}
-	return r.test(ctx, dir, overlay, m.Suite)
+	return r.test(ctx, dir, overlay, m.Suite, m.Test)
 }
 
 // noMutant begins the name of a suite's run without a mutant.
 const noMutant = "none: "
 
+// Baselines returns the suites that the mutants name, each as a mutant that changes
+// nothing and with every test that one of them needs.
+func Baselines(list []Mutant) []Mutant {
+	var suites []Mutant
+	for _, m := range list {
+		i := slices.IndexFunc(suites, func(s Mutant) bool { return s.Suite == m.Suite })
+		switch {
+		case i < 0:
+			suites = append(suites, Mutant{Name: noMutant + m.Suite, Suite: m.Suite, Test: m.Test})
+		case m.Test == "" || suites[i].Test == "":
+			suites[i].Test = ""
+		case !slices.Contains(strings.Split(suites[i].Test, "|"), m.Test):
+			suites[i].Test += "|" + m.Test
+		}
+	}
+	return suites
+}
+
 // Baseline runs a suite without a mutant; a failure is an error.
-func (r *Runner) Baseline(ctx context.Context, suite string) Outcome {
-	o := r.Run(ctx, Mutant{Name: noMutant + suite, Suite: suite})
+func (r *Runner) Baseline(ctx context.Context, suite Mutant) Outcome {
+	o := r.Run(ctx, suite)
 	if o.Kill != nil {
-		o.Err = fmt.Errorf("mutants: %s fails without a mutant: %s, %s: %s", suite, o.Kill.Where, o.Kill.Check, o.Kill.Why)
+		o.Err = fmt.Errorf("mutants: %s fails without a mutant: %s, %s: %s", suite.Suite, o.Kill.Where, o.Kill.Check, o.Kill.Why)
 	}
 	return o
 }
@@ -121,9 +140,9 @@ func (r *Runner) execute(ctx context.Context, binary string, args ...string) (*K
 	return nil, fmt.Errorf("mutants: suite: %w: %s", err, stderr.String())
 }
 
-// test runs the tests of one suite. Its table names the first that failed.
-func (r *Runner) test(ctx context.Context, dir, overlay, suite string) (*Kill, error) {
-	pkg, pattern, _ := strings.Cut(suite, " ")
+// test runs the tests of one package that match the pattern. Its table names the
+// first that failed. No test at all is an error: it would kill nothing.
+func (r *Runner) test(ctx context.Context, dir, overlay, pkg, pattern string) (*Kill, error) {
 	binary := filepath.Join(dir, "tests")
 	if err := r.build(ctx, "test", "-vet=off", "-overlay", overlay, "-c", "-o", binary, pkg); err != nil {
 		return nil, err
@@ -140,7 +159,7 @@ func (r *Runner) test(ctx context.Context, dir, overlay, suite string) (*Kill, e
 	out, err := tests.CombinedOutput()
 	switch {
 	case err == nil && bytes.Contains(out, []byte("no tests to run")):
-		return nil, fmt.Errorf("mutants: suite %s: %w", suite, errors.New("no test of the package has such a name"))
+		return nil, fmt.Errorf("mutants: %s has no test %s", pkg, pattern)
 	case err == nil:
 		return nil, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):

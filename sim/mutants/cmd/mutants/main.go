@@ -75,7 +75,7 @@ func (c *command) run(ctx context.Context, names []string) (ok bool, err error) 
 	mutants.Header(os.Stdout)
 	results := mutants.Results{Version: mutants.ResultsVersion, Clean: true, Mutants: []mutants.Result{}}
 	if c.baseline {
-		each(c.workers, suites(list), func(s string) mutants.Outcome { return r.Baseline(ctx, s) }, func(o mutants.Outcome) {
+		each(c.workers, mutants.Baselines(list), func(s mutants.Mutant) mutants.Outcome { return r.Baseline(ctx, s) }, func(o mutants.Outcome) {
 			results.Clean = results.Clean && o.Err == nil
 			c.print(o)
 		})
@@ -125,17 +125,6 @@ func choose(root string, names []string) ([]mutants.Mutant, error) {
 		chosen = append(chosen, list[i])
 	}
 	return chosen, nil
-}
-
-// suites returns the suites that the mutants name.
-func suites(list []mutants.Mutant) []string {
-	var names []string
-	for _, m := range list {
-		if !slices.Contains(names, m.Suite) {
-			names = append(names, m.Suite)
-		}
-	}
-	return names
 }
 
 // each runs every item, some at once, and hands the outcomes to one at a time.
