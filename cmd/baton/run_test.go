@@ -1,10 +1,12 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"baton/scenarios/check"
 	"baton/scenarios/evidence"
 )
 
@@ -53,6 +55,45 @@ traffic  web sessions tcp count=5 every=50ms
 		if !strings.Contains(r.out, want) {
 			t.Errorf("the output lacks %q:\n%s", want, r.out)
 		}
+	}
+}
+
+// TestExitCodeIsThatOfTheWorstRun, in whatever order they come.
+func TestExitCodeIsThatOfTheWorstRun(t *testing.T) {
+	for want, runs := range map[int][][]check.Outcome{
+		exitPass:         {nil, {check.Pass}, {check.Skip, check.Pass}},
+		exitInconclusive: {{check.Inconclusive}, {check.Inconclusive, check.Pass}, {check.Pass, check.Inconclusive, check.Skip}},
+		exitFail: {{check.Fail}, {check.Fail, check.Pass}, {check.Pass, check.Fail, check.Skip},
+			{check.Fail, check.Inconclusive}, {check.Inconclusive, check.Fail}, {check.Fail, check.Inconclusive, check.Pass}},
+	} {
+		for _, outcomes := range runs {
+			code := exitPass
+			for _, outcome := range outcomes {
+				code = worse(code, outcome)
+			}
+			if code != want {
+				t.Errorf("%v: exit code %d, want %d", outcomes, code, want)
+			}
+		}
+	}
+}
+
+// TestAPassDoesNotHideAFailure: the command judges all its files, whatever comes last.
+func TestAPassDoesNotHideAFailure(t *testing.T) {
+	folder := t.TempDir()
+	var files []string
+	for _, s := range []struct{ name, claim string }{{"a-fails", "gap(web) < 1ms"}, {"b-passes", "gap(web) < 10s"}} {
+		file := filepath.Join(folder, s.name+".scn")
+		lines := "scenario " + s.name + "\nservice web tcp 198.18.0.100:80 mode=fullnat\ntraffic web sessions tcp count=5 every=50ms\n" +
+			"@0s wait lb1 is Master and lb2 insync within 3s\n@1s crash lb1\n  expect " + s.claim + "\n@2s end\n"
+		if err := os.WriteFile(file, []byte(lines), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	r := baton(t, append([]string{"run", "--world", "sim", "--out", t.TempDir()}, files...)...)
+	if r.code != exitFail || !strings.Contains(r.out, "PASS          b-passes") {
+		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.errout)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"io"
 	"regexp"
 	"strings"
@@ -60,6 +61,38 @@ func TestJUnitCountsEachVerdictAndIsXML(t *testing.T) {
 	}
 	if i := bytes.IndexFunc(out.Bytes(), func(r rune) bool { return r < ' ' && r != '\n' || r == '\u202e' }); i >= 0 {
 		t.Errorf("a control character at %d: %q", i, out.Bytes()[i:i+10])
+	}
+}
+
+// TestJUnitSaysOfEachRunWhatItCameTo: readers look at a case's elements, or at a
+// suite's numbers; both say the same.
+func TestJUnitSaysOfEachRunWhatItCameTo(t *testing.T) {
+	for verdict, want := range map[string]struct {
+		element string
+		numbers [4]int
+	}{
+		"PASS":         {"", [4]int{1, 0, 0, 0}},
+		"FAIL":         {"failure", [4]int{1, 1, 0, 0}},
+		"INCONCLUSIVE": {"error", [4]int{1, 0, 1, 0}},
+		"SKIP":         {"skipped", [4]int{1, 0, 0, 1}},
+		"MELTED":       {"error", [4]int{1, 0, 1, 0}}, // of another version
+	} {
+		var out bytes.Buffer
+		err := JUnit(&out, &model.Suite{Rows: []model.Row{{Scenario: "s", World: "netns", Runs: []int{0}}},
+			Runs: []model.Run{{Verdict: verdict, Reasons: []string{"because"}}}})
+		var read junitSuites
+		if err := errors.Join(err, xml.Unmarshal(out.Bytes(), &read)); err != nil || len(read.Suites) != 1 || len(read.Suites[0].Cases) != 1 {
+			t.Fatalf("%s: %v\n%s", verdict, err, out.Bytes())
+		}
+		s := read.Suites[0]
+		if got := [4]int{s.Tests, s.Failures, s.Errors, s.Skipped}; got != want.numbers {
+			t.Errorf("%s: tests, failures, errors, skipped are %v, want %v", verdict, got, want.numbers)
+		}
+		for element, reason := range map[string]*junitReason{"failure": s.Cases[0].Failure, "error": s.Cases[0].Error, "skipped": s.Cases[0].Skipped} {
+			if (reason != nil) != (element == want.element) || reason != nil && reason.Message != "because" {
+				t.Errorf("%s: element %s is %+v", verdict, element, reason)
+			}
+		}
 	}
 }
 

@@ -10,6 +10,40 @@ import (
 	"baton/scenarios/plan"
 )
 
+// TestEveryFaultNeedsItsReceipt: of wires as of machines, and each of several.
+func TestEveryFaultNeedsItsReceipt(t *testing.T) {
+	p, found := plan.Check("f.scn", []byte("scenario f\nservice web tcp 198.18.0.100:80\ntraffic web sessions tcp count=2 every=100ms\n"+
+		"@0s wait lb1 is Master and lb2 insync within 3s\n@2s cut lb1<->lb2 via sync\n@3s heal\n@4s freeze lb1\n@4500ms thaw lb1\n@6s end\n"))
+	if errs := found.Errors(true); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	faults := []struct {
+		at           float64
+		verb, target string
+	}{{2000, fault.Cut, "lb1<->lb2 via sync"}, {3000, fault.Heal, ""}, {4000, fault.Freeze, "lb1"}, {4500, fault.Thaw, "lb1"}}
+	for _, unproven := range []string{"", fault.Cut, fault.Heal, fault.Freeze, fault.Thaw} {
+		tape := crash()
+		tape.without(func(e trace.Event) bool {
+			return e.Fault != nil || e.Step != nil && e.At > ms(1000) && e.At < ms(5000)
+		})
+		for _, f := range faults {
+			tape.step(f.at, f.verb, "begin")
+			tape.fault(f.at, f.verb, f.target, "begin")
+			if f.verb != unproven {
+				tape.fault(f.at+1, f.verb, f.target, "receipt")
+			}
+			tape.step(f.at+2, f.verb, "end")
+		}
+		want, detail := Inconclusive, "no receipt"
+		if unproven == "" {
+			want, detail = Pass, "every fault left its receipt"
+		}
+		if got, said := outcome(judged(p, tape), "faults"); got != want || !strings.Contains(said, detail) || !strings.Contains(said, unproven) {
+			t.Errorf("without the receipt of %q: faults is %s: %s", unproven, got, said)
+		}
+	}
+}
+
 // everything is every claim that a scenario can make over a whole run.
 const everything = "always masters <= 1 ; forwarders <= 1 ; rst == 0 ; lost == 0 ; corrupt == 0 ; moved == 0 ; announce ; gates ; sticky\n" +
 	"always role_changes == 2 ; gap(probe) < detect+50ms ; gap_tcp_p50_ms <= 245 ; takeover_ms < 200 ; detect_ms <= 170 ; sync_ms < 500ms"
@@ -56,6 +90,9 @@ func TestJudge(t *testing.T) {
 	}{
 		{name: "a reset is counted and attributed", lines: "always rst == 0", edit: func(t *tape) { t.rst(4500) },
 			want: Fail, check: "rst", detail: "rst == 0 over +0.000s..+6.010s: actual 1: tcp 198.18.0.11:4000>198.18.0.100:80 from backend2 at the clients edge at +4.500s through lb1 (lb1 was Master, entry adopted, after restore lb1 at +4.000s)"},
+		{name: "a reset at the backend edge counts as well", lines: "always rst == 0", edit: func(t *tape) {
+			t.add(4500, "backend1", trace.Event{Kind: trace.KindRST, RST: &trace.RST{Edge: "backends", Flow: "tcp 198.18.1.101:4000>198.18.1.11:80", Sender: "backend1"}})
+		}, want: Fail, check: "rst", detail: "at the backends edge at +4.500s"},
 		{name: "a reset after the end is not of this run", lines: "always rst == 0", edit: func(t *tape) { t.rst(6500) }, want: Pass},
 		{name: "resets count from the anchor to the next fault", crashed: "  expect rst == 0", edit: func(t *tape) { t.rst(4500) }, want: Pass},
 		{name: "resets before the next fault count", crashed: "  expect rst == 0", edit: func(t *tape) { t.rst(3999) }, want: Fail, check: "rst"},
@@ -78,6 +115,9 @@ func TestJudge(t *testing.T) {
 			t.add(7000, "lb1", trace.Event{Kind: trace.KindLeak, Leak: &trace.Leak{What: "process 12"}})
 		},
 			want: Fail, check: "leaks", detail: "process 12"},
+		{name: "a leak that belongs to no node fails too", edit: func(t *tape) {
+			t.add(7000, "", trace.Event{Kind: trace.KindLeak, Leak: &trace.Leak{What: "namespace 4026532000"}})
+		}, want: Fail, check: "leaks", detail: "1 left behind: namespace 4026532000"},
 		{name: "a moved session", lines: "always sticky", edit: func(t *tape) { t.traffic(2500, "web", "client1#1", trace.TrafficMoved, "backend1, then backend2") },
 			want: Fail, check: "sticky"},
 
@@ -88,6 +128,8 @@ func TestJudge(t *testing.T) {
 		{name: "a reset at the instant of the next fault is not of this window", crashed: "  expect rst == 0", edit: func(t *tape) { t.rst(4000) }, want: Pass},
 		{name: "a window that the run did not reach the end of", restored: "  expect lb1 is Backup throughout 5s", want: Inconclusive, check: "role",
 			detail: "the run ended at +6.010s, before the window +4.000s..+9.000s"},
+		{name: "a within counts from its anchor", restored: "  expect role_changes >= 1 within 1s", want: Fail, check: "role_changes",
+			detail: "role_changes is 0"},
 		{name: "a within that the run did not reach the end of", restored: "  expect role_changes >= 9 within 5s", want: Inconclusive, check: "role_changes",
 			detail: "the run ended at +6.010s"},
 		{name: "a gap that reaches into the window counts whole", restored: "  expect gap(web) < 20ms", edit: func(t *tape) { t.gap("web", "client1#0", 3900, 4001) },

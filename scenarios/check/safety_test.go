@@ -95,6 +95,36 @@ func TestStragglersAreNotForwarding(t *testing.T) {
 	}
 }
 
+// What a node carries must be covered by a lease, also where nobody displaces it.
+func TestForwardingWithoutALease(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		edit func(*tape)
+		want string
+	}{
+		{"the loser's last packet", func(t *tape) { t.forwarder(2300, "lb2", "lb1", 2250) }, "lb1 carried the packets of the VIP at the clients edge still at +2.250s, its lease having ended at +2.004s"},
+		{"the winner's first", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" })
+			t.lease(2154, "lb2", 2200)
+			t.forwarder(2300, "lb2", "lb1", 1999)
+		}, "lb2 carries the packets of the VIP at the clients edge at +2.300s, its lease having ended at +2.200s"},
+		{"the last of the run", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" })
+			t.lease(2154, "lb2", 2200)
+			t.forwarder(2160, "lb2", "lb1", 1999)
+			t.forwarder(5900, "lb2", "lb2", 5900)
+		}, "lb2 carried the packets of the VIP at the clients edge still at +5.900s, its lease having ended at +2.200s"},
+	} {
+		tape := crash()
+		tape.without(func(e trace.Event) bool { return e.Forwarder != nil && e.Node == "lb2" })
+		test.edit(tape)
+		trace.Sort(*tape)
+		if got, detail := outcome(judged(scenario(t, "always forwarders <= 1", "", ""), tape), "forwarders"); got != Fail || !strings.Contains(detail, test.want) {
+			t.Errorf("%s: forwarders is %s: %s", test.name, got, detail)
+		}
+	}
+}
+
 func TestMastersAndForwardersUnderAFreeze(t *testing.T) {
 	tests := []struct {
 		name                string
@@ -228,6 +258,9 @@ func TestGates(t *testing.T) {
 		{"gates that are off are not open", func(t *tape) {
 			t.add(-700, "lb2", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "HoldDown", Open: true, Why: "gates: off"}})
 		}, Fail, "lb2 went from Backup to Claiming at +2.153s (test) without Granted, and without HoldDown"},
+		{"a gate that preemption at once forces is not open", func(t *tape) {
+			t.add(-700, "lb2", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "NoMaster", Open: true, Why: "preempt: immediate"}})
+		}, Fail, "lb2 went from Backup to Claiming at +2.153s (test) without Granted, and without NoMaster"},
 		{"a gate that was forced and then opened by itself", func(t *tape) {
 			t.add(-700, "lb2", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "HoldDown", Open: true, Why: "gates: off"}})
 			t.add(-600, "lb2", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "HoldDown", Open: true, Why: "recovery delay has run"}})

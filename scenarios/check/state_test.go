@@ -72,6 +72,28 @@ func TestStateHolds(t *testing.T) {
 	}
 }
 
+// TestConverged: exactly one MASTER, whatever else is well.
+func TestConverged(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		edit func(*tape)
+		why  string
+	}{
+		{"a pair that is well", func(*tape) {}, "converged"},
+		{"two MASTERs", func(t *tape) { t.role(5000, "lb1", "Backup", "Master") }, "2 masters"},
+		{"no MASTER", func(t *tape) { t.role(5000, "lb2", "Master", "Backup"); t.sync(5000, "lb2", "insync", 2, 0) }, "0 masters"},
+		{"no node", func(t *tape) { t.struck(5000, fault.Crash, "lb1"); t.struck(5000, fault.Crash, "lb2") }, "no node is up"},
+		{"no node that moves", func(t *tape) { t.struck(5000, fault.Freeze, "lb1"); t.struck(5000, fault.Freeze, "lb2") }, "no node is up"},
+	} {
+		tape := crash()
+		test.edit(tape)
+		trace.Sort(*tape)
+		if ok, why := after(t, tape, 5500).Holds(condition(t, "converged")); ok != (why == "converged") || why != test.why {
+			t.Errorf("%s: converged %v: %s, want %s", test.name, ok, why, test.why)
+		}
+	}
+}
+
 func TestStateNamesWhatIsMissing(t *testing.T) {
 	s := after(t, crash(), 100)
 	ok, why := s.HoldAll([]plan.Cond{condition(t, "lb1 is Master"), condition(t, "lb2 insync"), condition(t, "sessions == 2")})

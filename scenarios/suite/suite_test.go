@@ -137,13 +137,24 @@ func execute(ctx context.Context, p *plan.Plan, world string) check.Verdict {
 }
 
 func judge(v check.Verdict, file string) {
-	switch v.Verdict {
-	case scenarios.Skip:
-		Skip(strings.Join(v.Reasons, "; "))
-	case check.Pass:
-	default:
-		Fail(fmt.Sprintf("%s: %s\nreplay: baton run --world %s %s", v.Verdict, strings.Join(v.Reasons, "\n"), v.World, file))
+	switch skip, failure := judged(v, file); {
+	case skip != "":
+		Skip(skip)
+	case failure != "":
+		Fail(failure)
 	}
+}
+
+// judged is why a spec is skipped, or why it fails; neither if it passes.
+func judged(v check.Verdict, file string) (skip, failure string) {
+	reasons := strings.Join(v.Reasons, "\n")
+	switch v.Verdict {
+	case check.Skip:
+		return orElse(strings.Join(v.Reasons, "; "), "no reason"), ""
+	case check.Pass:
+		return "", ""
+	}
+	return "", fmt.Sprintf("%s: %s\nreplay: baton run --world %s %s", v.Verdict, reasons, v.World, file)
 }
 
 // compare holds the role changes of the two stored runs against each other. How

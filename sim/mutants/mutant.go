@@ -19,7 +19,10 @@ type Mutant struct {
 	Suite string
 	// Test is the pattern of the package's tests that run, as go test -run takes it;
 	// empty for all of them.
-	Test  string
+	Test string
+	// Spec is the pattern of the Ginkgo specs that those tests run, as -ginkgo.focus
+	// takes it; empty for all of them.
+	Spec  string
 	Edits []Edit
 }
 
@@ -88,7 +91,7 @@ func Parse(name string, text []byte) (Mutant, error) {
 // header reads the fields of the comment: each begins a line by its name and goes
 // on in the indented lines below it.
 func (m *Mutant) header(comment string) error {
-	fields := map[string]*string{"bug": &m.Bug, "seen": &m.Seen, "catch": &m.Catch, "suite": &m.Suite, "test": &m.Test}
+	fields := map[string]*string{"bug": &m.Bug, "seen": &m.Seen, "catch": &m.Catch, "suite": &m.Suite, "test": &m.Test, "spec": &m.Spec}
 	var last *string
 	for line := range strings.Lines(comment) {
 		name, text, _ := strings.Cut(line, ":")
@@ -97,7 +100,7 @@ func (m *Mutant) header(comment string) error {
 		case last != nil && strings.HasPrefix(line, " "):
 			*last += " " + strings.TrimSpace(line)
 		case field == nil:
-			return fmt.Errorf("header %q: fields are bug, seen, catch, suite, test", strings.TrimSpace(line))
+			return fmt.Errorf("header %q: fields are bug, seen, catch, suite, test, spec", strings.TrimSpace(line))
 		case *field != "":
 			return fmt.Errorf("header: %s is there twice", name)
 		default:
@@ -114,6 +117,9 @@ func (m *Mutant) header(comment string) error {
 	}
 	if m.Suite == SimSuite && m.Test != "" {
 		return fmt.Errorf("header: test %q: suite %s has no tests to choose from", m.Test, SimSuite)
+	}
+	if m.Spec != "" && m.Test == "" {
+		return fmt.Errorf("header: spec %q: of which test?", m.Spec)
 	}
 	return nil
 }

@@ -31,13 +31,13 @@ func TestEveryMutantApplies(t *testing.T) {
 const header = "bug: b\nseen: s\ncatch: c\nsuite: sim\n"
 
 func TestParse(t *testing.T) {
-	m, err := mutants.Parse("m", []byte("bug:   it is\n       long\nseen:  s\ncatch: c\nsuite: ./impl/bfd\ntest:  TestA|TestB\n"+
+	m, err := mutants.Parse("m", []byte("bug:   it is\n       long\nseen:  s\ncatch: c\nsuite: ./impl/bfd\ntest:  TestA|TestB\nspec:  it holds\n"+
 		"-- a.go --\n<<<<\n\told\n====\n\tnew\n\tmore\n>>>>\n<<<<\ngone\n====\n>>>>\n-- b.go --\n<<<<\nx\n====\ny\n>>>>\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []mutants.Edit{{"a.go", "\told\n", "\tnew\n\tmore\n"}, {"a.go", "gone\n", ""}, {"b.go", "x\n", "y\n"}}
-	if m.Bug != "it is long" || m.Suite != "./impl/bfd" || m.Test != "TestA|TestB" || len(m.Edits) != len(want) {
+	if m.Bug != "it is long" || m.Suite != "./impl/bfd" || m.Test != "TestA|TestB" || m.Spec != "it holds" || len(m.Edits) != len(want) {
 		t.Fatalf("%+v", m)
 	}
 	for i := range want {
@@ -54,6 +54,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a field twice", header + "bug: again\n", "bug is there twice"},
 		{"a suite that is none", "bug: b\nseen: s\ncatch: c\nsuite: all\n", "neither sim nor a package"},
 		{"tests of the simulator", header + "test: TestX\n", "has no tests"},
+		{"specs of no test", "bug: b\nseen: s\ncatch: c\nsuite: ./netns\nspec: x\n", "of which test"},
 		{"no edits", header, "changes nothing"},
 		{"text outside of a hunk", header + "-- a --\nx\n", "outside of a hunk"},
 		{"an open hunk", header + "-- a --\n<<<<\nx\n====\n", "has no >>>>"},
@@ -70,13 +71,15 @@ func TestBaselinesRunEveryTestThatAMutantNeeds(t *testing.T) {
 	got := mutants.Baselines([]mutants.Mutant{
 		{Suite: "./a", Test: "TestX"}, {Suite: "./b", Test: "TestY"}, {Suite: "./a", Test: "TestXY"}, {Suite: mutants.SimSuite},
 		{Suite: "./b"}, {Suite: "./a", Test: "TestX"}, {Suite: "./b", Test: "TestZ"},
+		{Suite: "./a", Test: "TestG", Spec: "it holds"}, {Suite: "./a", Test: "TestG", Spec: "it breaks"},
 	})
-	want := []struct{ suite, test string }{{"./a", "TestX|TestXY"}, {"./b", ""}, {mutants.SimSuite, ""}}
+	want := []struct{ suite, test, spec string }{{"./a", "TestX|TestXY", ""}, {"./b", "", ""}, {mutants.SimSuite, "", ""},
+		{"./a", "TestG", "it holds|it breaks"}}
 	if len(got) != len(want) {
 		t.Fatalf("%+v", got)
 	}
 	for i, w := range want {
-		if got[i].Suite != w.suite || got[i].Test != w.test || len(got[i].Edits) > 0 {
+		if got[i].Suite != w.suite || got[i].Test != w.test || got[i].Spec != w.spec || len(got[i].Edits) > 0 {
 			t.Errorf("suite %d: %+v, want %+v", i, got[i], w)
 		}
 	}

@@ -54,7 +54,7 @@ func (r *Runner) run(ctx context.Context, m Mutant) (*Kill, error) {
 	if m.Suite == SimSuite {
 		return r.simulate(ctx, dir, overlay)
 	}
-	return r.test(ctx, dir, overlay, m.Suite, m.Test)
+	return r.test(ctx, dir, overlay, m)
 }
 
 // noMutant begins the name of a suite's run without a mutant.
@@ -65,17 +65,26 @@ const noMutant = "none: "
 func Baselines(list []Mutant) []Mutant {
 	var suites []Mutant
 	for _, m := range list {
-		i := slices.IndexFunc(suites, func(s Mutant) bool { return s.Suite == m.Suite })
-		switch {
-		case i < 0:
-			suites = append(suites, Mutant{Name: noMutant + m.Suite, Suite: m.Suite, Test: m.Test})
-		case m.Test == "" || suites[i].Test == "":
-			suites[i].Test = ""
-		case !slices.Contains(strings.Split(suites[i].Test, "|"), m.Test):
-			suites[i].Test += "|" + m.Test
+		i := slices.IndexFunc(suites, func(s Mutant) bool { return s.Suite == m.Suite && (s.Spec == "") == (m.Spec == "") })
+		if i < 0 {
+			suites = append(suites, Mutant{Name: noMutant + m.Suite, Suite: m.Suite, Test: m.Test, Spec: m.Spec})
+			continue
 		}
+		suites[i].Test = either(suites[i].Test, m.Test)
+		suites[i].Spec = either(suites[i].Spec, m.Spec)
 	}
 	return suites
+}
+
+// either is the pattern of what one of two patterns matches; an empty one matches all.
+func either(a, b string) string {
+	switch {
+	case a == "" || b == "":
+		return ""
+	case slices.Contains(strings.Split(a, "|"), b):
+		return a
+	}
+	return a + "|" + b
 }
 
 // Baseline runs a suite without a mutant; a failure is an error.
@@ -140,14 +149,18 @@ func (r *Runner) execute(ctx context.Context, binary string, args ...string) (*K
 	return nil, fmt.Errorf("mutants: suite: %w: %s", err, stderr.String())
 }
 
-// test runs the tests of one package that match the pattern. Its table names the
-// first that failed. No test at all is an error: it would kill nothing.
-func (r *Runner) test(ctx context.Context, dir, overlay, pkg, pattern string) (*Kill, error) {
+// test runs the tests of a package that the mutant names. Its table names the first
+// that failed. No test at all is an error: it would kill nothing.
+func (r *Runner) test(ctx context.Context, dir, overlay string, m Mutant) (*Kill, error) {
+	pkg := m.Suite
 	binary := filepath.Join(dir, "tests")
 	if err := r.build(ctx, "test", "-vet=off", "-overlay", overlay, "-c", "-o", binary, pkg); err != nil {
 		return nil, err
 	}
-	args := []string{"-test.failfast", "-test.short", "-test.run", pattern}
+	args := []string{"-test.failfast", "-test.short", "-test.run", m.Test}
+	if m.Spec != "" {
+		args = append(args, "-ginkgo.focus", m.Spec, "-ginkgo.no-color", "-ginkgo.fail-fast")
+	}
 	if r.imports(ctx, pkg, "pgregory.net/rapid") {
 		// A planted bug's counterexample is not worth keeping.
 		args = append(args, "-rapid.nofailfile")
@@ -158,8 +171,8 @@ func (r *Runner) test(ctx context.Context, dir, overlay, pkg, pattern string) (*
 	tests.Dir = filepath.Join(r.Root, pkg)
 	out, err := tests.CombinedOutput()
 	switch {
-	case err == nil && bytes.Contains(out, []byte("no tests to run")):
-		return nil, fmt.Errorf("mutants: %s has no test %s", pkg, pattern)
+	case err == nil && (bytes.Contains(out, []byte("no tests to run")) || bytes.Contains(out, []byte("Ran 0 of "))):
+		return nil, fmt.Errorf("mutants: %s has no test %s %s", pkg, m.Test, m.Spec)
 	case err == nil:
 		return nil, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):

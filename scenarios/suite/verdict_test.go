@@ -1,0 +1,26 @@
+package suite
+
+import (
+	"strings"
+	"testing"
+
+	"baton/scenarios/check"
+)
+
+// TestOnlyAPassPasses: what proves nothing fails the suite as a failure does, and only
+// what did not run is skipped.
+func TestOnlyAPassPasses(t *testing.T) {
+	for verdict, want := range map[check.Outcome]struct{ skips, fails bool }{
+		check.Pass: {}, check.Skip: {skips: true}, check.Fail: {fails: true}, check.Inconclusive: {fails: true}, "": {fails: true},
+	} {
+		for _, reasons := range [][]string{nil, {"because"}} {
+			skip, failure := judged(check.Verdict{Verdict: verdict, World: "sim", Reasons: reasons}, "a.scn")
+			if (skip != "") != want.skips || (failure != "") != want.fails {
+				t.Errorf("%q for %q: skipped for %q, failed by %q", verdict, reasons, skip, failure)
+			}
+			if want.fails && !strings.HasSuffix(failure, "replay: baton run --world sim a.scn") {
+				t.Errorf("%q: no replay in %q", verdict, failure)
+			}
+		}
+	}
+}
