@@ -103,7 +103,7 @@ func conditionIn(s state) condition {
 // condition returns this node's own.
 func (n *Node) condition() condition {
 	switch {
-	case n.role.Holds():
+	case n.role.Holds(), n.grant.pending: // who gave the role must not take it back meanwhile
 		return serving
 	case n.rank().Able:
 		return standby

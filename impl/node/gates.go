@@ -222,6 +222,8 @@ func judgeGranted(v *view) (bool, why) {
 		return false, because("this node is leaving")
 	case !v.granted:
 		return false, because("no grant")
+	case !v.live:
+		return false, because("granted; but the stream is silent, and the MASTER may have taken the role back")
 	case !v.applied:
 		return false, because("granted; what the MASTER sent last is not applied yet")
 	}
