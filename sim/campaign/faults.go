@@ -120,9 +120,9 @@ func unlucky(forgotten bool) int {
 	return 0
 }
 
-// severable lists the cuts across which something is sent, for a cut that drops nothing
-// has no receipt and proves nothing: heartbeats by who runs, and a service's packets by
-// who forwards for certain, since its peer is down.
+// severable lists the cuts across which something is sent, for one that drops nothing
+// changes nothing: heartbeats by who runs, and a service's packets by who forwards for
+// certain, since its peer is down.
 func (d *drawing) severable(at time.Duration, node, peer *machine) []string {
 	var cuts []string
 	if node.runs() && at-node.since >= settling {
