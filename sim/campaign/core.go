@@ -28,8 +28,12 @@ func (d *drawing) healCore(pair [2]*machine) {
 		lost := strings.Contains(cut, lab.Clients+" ->") || strings.Contains(cut, "-> "+lab.Backends)
 		if d.core.Chance(0.7) && (!lost || d.tracks && cut == other.name+" -> "+lab.Backends) {
 			stay = append(stay, cut)
-		} else {
-			d.step(at, "heal %s", cut)
+		}
+	}
+	if len(stay) < len(d.cuts) { // cuts overlap: all are healed, and what stays is cut at the same instant
+		d.step(at, "heal")
+		for _, cut := range stay {
+			d.step(at, "cut %s", cut)
 		}
 	}
 	d.cuts = stay
