@@ -44,20 +44,26 @@ func toBackend(b dataplane.Backend) lbBackend {
 
 // A conn's word: the state, and what the state's next move depends on (types.h).
 const (
-	wordStateMask = 0xff
-	wordReplySeen = 1 << 8
+	wordStateMask   = 0xff
+	wordReplySeen   = 1 << 8
+	wordOriginShift = 14
+	wordOriginMask  = 3
 )
 
-func stateOf(word uint32) flow.State { return flow.State(word & wordStateMask) }
+func stateOf(word uint64) flow.State { return flow.State(word & wordStateMask) }
+
+func originOf(word uint64) flow.Origin { return flow.Origin(word >> wordOriginShift & wordOriginMask) }
 
 // toWord returns the word of a replicated state. The peer has seen the packets
 // that this node has not: a half-open connection counts as answered, and which
-// side closed first is unknown, so that both FINs must still come by.
-func toWord(s flow.State) uint32 {
+// side closed first is unknown, so that both FINs must still come by. So are the
+// sequence numbers, until their receivers acknowledge some. The programs add whose it is.
+func toWord(s flow.State, o flow.Origin) uint64 {
+	word := uint64(s) | uint64(o)<<wordOriginShift
 	if s == flow.SynSent {
-		return uint32(s) | wordReplySeen
+		word |= wordReplySeen
 	}
-	return uint32(s)
+	return word
 }
 
 // addCounters adds what one CPU has counted.
@@ -73,4 +79,5 @@ func addCounters(sum *dataplane.Counters, c *lbCounters) {
 		sum.Dropped[i] += c.Dropped[i]
 	}
 	sum.EventsLost += c.EventsLost
+	sum.Unproven += c.Unproven
 }

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net"
 	"slices"
 	"testing"
@@ -20,6 +21,7 @@ type pair struct {
 	t               *rapid.T
 	model, programs subject
 	now             clock.Instant
+	talk            conversation
 	reached         reach
 }
 
@@ -34,7 +36,7 @@ func TestProgramsFollowTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		programs.reset()
 		specification.reset()
-		p := &pair{t: t, model: specification, programs: programs, now: origin, reached: reached}
+		p := &pair{t: t, model: specification, programs: programs, now: origin, talk: conversation{}, reached: reached}
 		p.both("lease", func(s subject) error { return s.Lease(clock.Never) })
 		t.Repeat(map[string]func(*rapid.T){
 			"":          p.compare,
@@ -123,6 +125,23 @@ var replyTuples = rapid.Custom(func(t *rapid.T) flow.Tuple {
 
 var tcpFlags = rapid.SampledFrom([]int{syn, syn, syn | ack, ack, ack | psh, fin | ack, fin | ack, rst, rst | ack, syn | fin, syn | rst, 0})
 
+// numbered gives a segment the numbers that its sender would, or others.
+func (p *pair) numbered(t *rapid.T, link string, frame []byte) []byte {
+	if frame[23] != byte(flow.TCP) {
+		return frame
+	}
+	switch rapid.IntRange(0, 15).Draw(t, "numbers") {
+	case 0:
+		return withNumbers(frame, rapid.Uint32().Draw(t, "seq"), rapid.Uint32().Draw(t, "ack"))
+	case 1:
+		frame = p.talk.number(t, p.model, link, frame)
+		seq, acked := binary.BigEndian.Uint32(frame[38:]), binary.BigEndian.Uint32(frame[42:])
+		near := rapid.Uint32Range(0, 64)
+		return withNumbers(frame, seq-32+near.Draw(t, "seq"), acked-32+near.Draw(t, "ack"))
+	}
+	return p.talk.number(t, p.model, link, frame)
+}
+
 // damage now and then changes a byte, the IP header, or the length of a frame.
 func damage(t *rapid.T, frame []byte) []byte {
 	switch rapid.IntRange(0, 9).Draw(t, "damage") {
@@ -154,11 +173,13 @@ func summed(t *rapid.T, to net.HardwareAddr, o flow.Tuple, flags int) []byte {
 }
 
 func (p *pair) clientPacket(t *rapid.T) {
-	p.send("client0", damage(t, summed(t, clientMAC, originals.Draw(t, "original"), tcpFlags.Draw(t, "flags"))))
+	frame := summed(t, clientMAC, originals.Draw(t, "original"), tcpFlags.Draw(t, "flags"))
+	p.send("client0", damage(t, p.numbered(t, "client0", frame)))
 }
 
 func (p *pair) backendPacket(t *rapid.T) {
-	p.send("backend0", damage(t, summed(t, backendMAC, replyTuples.Draw(t, "reply"), tcpFlags.Draw(t, "flags"))))
+	frame := summed(t, backendMAC, replyTuples.Draw(t, "reply"), tcpFlags.Draw(t, "flags"))
+	p.send("backend0", damage(t, p.numbered(t, "backend0", frame)))
 }
 
 // entry draws one of the entries, if there are any.
@@ -187,9 +208,9 @@ func (p *pair) replyPacket(t *rapid.T) {
 // ofFlow draws the side that a packet of a flow comes from.
 func (p *pair) ofFlow(t *rapid.T, e flow.Entry, flags int) (link string, frame []byte) {
 	if rapid.Bool().Draw(t, "of the backend") {
-		return "backend0", summed(t, backendMAC, e.Reply, flags)
+		return "backend0", p.numbered(t, "backend0", summed(t, backendMAC, e.Reply, flags))
 	}
-	return "client0", summed(t, clientMAC, e.Original, flags)
+	return "client0", p.numbered(t, "client0", summed(t, clientMAC, e.Original, flags))
 }
 
 // closing ends a flow: by a FIN of either side first, or of one twice, or by a RST;
@@ -241,9 +262,13 @@ func (p *pair) adopt(t *rapid.T) {
 	o.Proto = flow.TCP
 	policy := rapid.SampledFrom([]dataplane.MissPolicy{dataplane.MissAdopt, dataplane.MissGuess}).Draw(t, "policy")
 	p.both("miss", func(s subject) error { return s.SetMiss(policy) })
-	p.send("client0", summed(t, clientMAC, o, rapid.SampledFrom([]int{ack, ack | psh, fin | ack}).Draw(t, "flags")))
+	frame := summed(t, clientMAC, o, rapid.SampledFrom([]int{ack, ack | psh, fin | ack}).Draw(t, "flags"))
+	p.send("client0", p.numbered(t, "client0", frame))
 	if e, ok, _ := p.model.Lookup(o); ok && rapid.Bool().Draw(t, "answered") {
-		p.send("backend0", summed(t, backendMAC, e.Reply, ack))
+		p.send("backend0", p.talk.number(t, p.model, "backend0", fromBackend(e.Reply, ack)))
+		if rapid.Bool().Draw(t, "reset") {
+			p.send("client0", p.talk.number(t, p.model, "client0", fromClient(o, rst)))
+		}
 	}
 	p.both("miss", func(s subject) error { return s.SetMiss(dataplane.MissDrop) })
 	o.SrcPort += 100 // of no flow
@@ -263,10 +288,12 @@ func (p *pair) flood(t *rapid.T) {
 // handshake brings a TCP flow up, which random flags hardly do.
 func (p *pair) handshake(t *rapid.T) {
 	o := originals.Draw(t, "original")
-	p.send("client0", fromClient(o, syn))
+	count := func(link string, frame []byte) { p.send(link, p.talk.number(t, p.model, link, frame)) }
+	count("client0", fromClient(o, syn))
 	if e, ok, _ := p.model.Lookup(o); ok {
-		p.send("backend0", fromBackend(e.Reply, syn|ack))
-		p.send("client0", fromClient(o, ack))
+		count("backend0", fromBackend(e.Reply, syn|ack))
+		count("client0", fromClient(o, ack))
+		count("client0", fromClient(o, rapid.SampledFrom([]int{ack, fin | ack, rst}).Draw(t, "then")))
 	}
 }
 

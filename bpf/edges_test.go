@@ -44,7 +44,7 @@ func TestLostEventsAreCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := toVIP(flow.TCP, 40000, fullnatPort)
-		opening, closing := fromClient(o, syn), fromClient(o, rst)
+		opening, closing := fromClient(o, syn), withNumbers(fromClient(o, rst), clientISN+1, 0)
 		for range (eventCapacity + 3) / 2 {
 			s.packet("client0", opening)
 			s.packet("client0", closing)
@@ -79,6 +79,7 @@ func TestSweepSparesWhatIsTouchedMeanwhile(t *testing.T) {
 			s := newProgramSubject(t, testConfig())
 			s.must(s.Lease(clock.Never))
 			s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: 2 * time.Hour}}))
+			s.packet("backend0", withNumbers(fromBackend(r, ack), backendISN, clientISN))
 			expired, err := s.expired(origin.Add(2*time.Hour), 0)
 			if err != nil || len(expired) != 1 {
 				t.Fatalf("%d expired, %v; want 1", len(expired), err)

@@ -38,10 +38,10 @@ type lbBatchArgs struct {
 
 type lbConn struct {
 	_        structs.HostLayout
+	Word     uint64
 	Reply    lbTuple
 	LastSeen int64
-	Word     uint32
-	Origin   uint32
+	Expected [2]uint32
 }
 
 type lbControl struct {
@@ -61,6 +61,7 @@ type lbCounters struct {
 	ArpReplies uint64
 	Dropped    [9]uint64
 	EventsLost uint64
+	Unproven   uint64
 }
 
 type lbEvent struct {

@@ -87,6 +87,7 @@ type step struct {
 	do    func(dataplane.Dataplane) error
 	link  string
 	frame []byte
+	blind bool   // the frame keeps its numbers, which its sender has guessed
 	want  string // of fate
 }
 
@@ -96,6 +97,12 @@ func in(t flow.Tuple, flags int, want string) step {
 
 func back(t flow.Tuple, flags int, want string) step {
 	return step{link: "backend0", frame: fromBackend(t, flags), want: want}
+}
+
+// blindly sends what somebody might who sees nothing of the connection.
+func blindly(seq, acked uint32, s step) step {
+	s.frame, s.blind = withNumbers(s.frame, seq, acked), true
+	return s
 }
 
 func later(d time.Duration, s step) step {
@@ -145,7 +152,7 @@ func eachSubject(t *testing.T, cfg dataplane.Config, f func(*testing.T, subject)
 func TestPackets(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
 		dropped := map[string]bool{}
-		for _, tests := range [][]packetTest{openTests(), tcpTests(), missTests(), passTests(), refuseTests(), leaseTests(), tableTests()} {
+		for _, tests := range [][]packetTest{openTests(), tcpTests(), blindTests(), missTests(), passTests(), refuseTests(), leaseTests(), tableTests()} {
 			for _, tt := range tests {
 				t.Run(tt.rule, func(t *testing.T) { tt.run(t, s, dropped) })
 			}
@@ -158,9 +165,14 @@ func TestPackets(t *testing.T) {
 	})
 }
 
+// counts reports a segment that takes part in its connection's count.
+func (s step) counts() bool {
+	return !s.blind && len(s.frame) == 14+20+20+len(payload) && s.frame[14] == 0x45
+}
+
 func (tt packetTest) run(t *testing.T, s subject, dropped map[string]bool) {
 	s.reset()
-	now := origin
+	now, talk := origin, conversation{}
 	if err := s.Lease(clock.Never); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +185,11 @@ func (tt packetTest) run(t *testing.T, s subject, dropped map[string]bool) {
 			}
 			continue
 		}
-		got, _ := fate(t, s, st.link, st.frame)
+		frame := st.frame
+		if st.counts() {
+			frame = talk.number(t, s, st.link, frame)
+		}
+		got, _ := fate(t, s, st.link, frame)
 		dropped[got] = true
 		if got != st.want {
 			t.Fatalf("step %d: got  %s\n        want %s", i, got, st.want)

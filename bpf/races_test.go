@@ -34,7 +34,11 @@ func TestClaimsSurviveRaces(t *testing.T) {
 		packets.Go(func() {
 			for round := range int64(rounds) {
 				flags := []int{syn, syn, syn, rst, ack, fin | ack}[random.IntN(6)]
-				frame := unaddressed(fromClient(randomFlow(random), flags))
+				frame := fromClient(randomFlow(random), flags)
+				if flags&rst != 0 { // as its backend believes it
+					frame = withNumbers(frame, clientISN+1, 0)
+				}
+				frame = unaddressed(frame)
 				for arrived.Add(1); arrived.Load() < senders*(round+1); {
 					runtime.Gosched()
 				}

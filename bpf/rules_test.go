@@ -136,10 +136,14 @@ func tcpTests() []packetTest {
 		table:  []string{line(o, again, flow.SynSent, flow.Opened, 60*time.Second)},
 		events: then(at(flow.Closed), line(o, again, flow.SynSent, flow.Opened, 60*time.Second)),
 	}, {
-		rule:   "a SYN on a half-closed entry opens a new connection",
-		steps:  after(back(r, fin|ack, toClient), in(o, syn, forwarded(again.Reverse()))),
-		table:  []string{line(o, again, flow.SynSent, flow.Opened, 60*time.Second)},
-		events: then(at(flow.FinWait), line(o, again, flow.SynSent, flow.Opened, 60*time.Second)),
+		rule:  "a SYN on a half-closed entry stays with its backend, which knows what is open",
+		steps: after(back(r, fin|ack, toClient), in(o, syn, toBackend)),
+		table: []string{at(flow.FinWait)}, events: then(at(flow.FinWait)),
+	}, {
+		rule: "a backend that has forgotten a half-closed connection opens it anew",
+		steps: after(back(r, fin|ack, toClient), in(o, syn, toBackend),
+			blindly(77, clientISN+1, back(r, syn|ack, toClient)), blindly(clientISN+1, 78, in(o, ack, toBackend))),
+		table: []string{at(flow.Established)}, events: then(at(flow.FinWait), at(flow.SynSent), at(flow.Established)),
 	}, {
 		rule:  "a SYN with ACK reopens nothing",
 		steps: after(in(o, rst, toBackend), in(o, syn|ack, toBackend)),

@@ -63,7 +63,7 @@ func (d *Dataplane) Delete(tuples []flow.Tuple) error {
 func (d *Dataplane) Lookup(t flow.Tuple) (flow.Entry, bool, error) {
 	key, conn := toTuple(t), lbConn{}
 	err := d.objs.Conns.Lookup(key, &conn)
-	if errors.Is(err, ebpf.ErrKeyNotExist) || err == nil && conn.Word == 0 {
+	if errors.Is(err, ebpf.ErrKeyNotExist) || err == nil && stateOf(conn.Word) == 0 {
 		return flow.Entry{}, false, nil
 	}
 	if err != nil {
@@ -133,7 +133,7 @@ func (d *Dataplane) scan(f func(*lbTuple, *lbConn) bool) error {
 			return fmt.Errorf("bpf: read connection table: %w", err)
 		}
 		for i := range n {
-			if conns[i].Word != 0 && !f(&keys[i], &conns[i]) {
+			if stateOf(conns[i].Word) != 0 && !f(&keys[i], &conns[i]) {
 				return nil
 			}
 		}
@@ -171,7 +171,7 @@ func (d *Dataplane) toRecord(e *flow.Entry, now clock.Instant) lbRecord {
 	timeout := d.cfg.Timeouts.Of(e.State)
 	age := timeout - min(max(e.Remaining, 0), timeout)
 	return lbRecord{Original: toTuple(e.Original), Conn: lbConn{
-		Reply: toTuple(e.Reply), LastSeen: int64(now.Add(-age)), Word: toWord(e.State), Origin: uint32(e.Origin),
+		Reply: toTuple(e.Reply), LastSeen: int64(now.Add(-age)), Word: toWord(e.State, e.Origin),
 	}}
 }
 
@@ -179,7 +179,7 @@ func (d *Dataplane) toEntry(original *lbTuple, conn *lbConn, now clock.Instant) 
 	state := stateOf(conn.Word)
 	return flow.Entry{
 		Original: fromTuple(original), Reply: fromTuple(&conn.Reply),
-		State: state, Origin: flow.Origin(conn.Origin),
+		State: state, Origin: originOf(conn.Word),
 		Remaining: remaining(d.cfg.Timeouts.Of(state), now.Sub(clock.Instant(conn.LastSeen))),
 	}
 }

@@ -10,7 +10,7 @@ import (
 // Most exchanges of a run cannot be interfered with: between a request's departure
 // and the arrival of what it causes nothing happens but other exchanges, the
 // lease holds throughout, and the dataplane knows the flow as established, so
-// that its packets change nothing there. Such an exchange is computed at once.
+// that its packets change nothing there but the numbers that both ends expect. Such an exchange is computed at once.
 // Wherever any of that is not so, the packets travel hop by hop through the
 // dataplane's model. Config.EveryPacket makes all do so; a test holds the two
 // against each other.
@@ -143,6 +143,7 @@ func (w *World) exchange(c *conn) bool {
 	s.rcv = c.nxt
 	s.nxt += answerLen
 	s.una, s.end = s.nxt, s.nxt
+	w.processes[v.lb].tunnel.Exchanged(c.tuple, c.nxt, s.nxt)
 	w.hosts[c.host].arp[c.gen.line.service.vip].confirmed = echoed
 	w.hosts[v.backend].arp[w.snat()].confirmed = t
 	w.capture.passed(int(c.gen.line.service.vip), 1, echoed)

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"encoding/binary"
+
 	"baton/impl/dataplane/model"
 	"baton/impl/flow"
 )
@@ -37,19 +39,23 @@ const (
 	udpLen   = 8
 )
 
-// frame writes the packet's headers as the dataplane reads them: addresses, ports
-// and flags. Checksums are left out; the dataplane changes them and judges none.
-func (p *packet) frame(buf *[etherLen + ipLen + tcpLen]byte, to model.MAC) []byte {
-	length := ipLen + tcpLen
+// frameBuffer has room for the largest segment. What is behind the headers stays zero.
+type frameBuffer [etherLen + ipLen + tcpLen + segment]byte
+
+// frame writes the packet's headers as the dataplane reads them: addresses, ports,
+// flags and TCP's numbers, and room for its data. Checksums are left out; the
+// dataplane changes them and judges none.
+func (p *packet) frame(buf *frameBuffer, to model.MAC) []byte {
+	length := ipLen + tcpLen + int(p.length)
 	if p.tuple.Proto == flow.UDP {
 		length = ipLen + udpLen
 	}
 	b := buf[:etherLen+length]
-	clear(b)
+	clear(b[:etherLen+ipLen+tcpLen])
 	copy(b, to[:])
 	b[12] = 8 // IPv4
 	ip := b[etherLen:]
-	ip[0], ip[3], ip[8], ip[9] = 0x45, byte(length), 64, byte(p.tuple.Proto)
+	ip[0], ip[2], ip[3], ip[8], ip[9] = 0x45, byte(length>>8), byte(length), 64, byte(p.tuple.Proto)
 	copy(ip[12:], p.tuple.Src[:])
 	copy(ip[16:], p.tuple.Dst[:])
 	l4 := ip[ipLen:]
@@ -59,6 +65,8 @@ func (p *packet) frame(buf *[etherLen + ipLen + tcpLen]byte, to model.MAC) []byt
 		l4[5] = udpLen
 		return b
 	}
+	binary.BigEndian.PutUint32(l4[4:], p.seq)
+	binary.BigEndian.PutUint32(l4[8:], p.ack)
 	l4[12], l4[13] = tcpLen/4<<4, p.flags
 	return b
 }
@@ -77,7 +85,7 @@ func translated(b []byte) flow.Tuple {
 const arpLen = 28
 
 // question writes an ARP request for an address.
-func question(buf *[etherLen + ipLen + tcpLen]byte, to, from model.MAC, sender, target flow.Addr) []byte {
+func question(buf *frameBuffer, to, from model.MAC, sender, target flow.Addr) []byte {
 	b := buf[:etherLen+arpLen]
 	clear(b)
 	copy(b, to[:])

@@ -53,7 +53,7 @@ type process struct {
 	exited   func()       // told when the daemon has ended by itself
 	awaited  *trace.Fault // of the node, that has no receipt yet
 
-	buf [etherLen + ipLen + tcpLen]byte
+	buf frameBuffer
 }
 
 // Times of a daemon's life.

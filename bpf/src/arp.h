@@ -76,7 +76,7 @@ static __always_inline int handle_arp(struct __sk_buff *skb, __u32 answers, cons
 	meaning = bpf_map_lookup_elem(&addresses, &target);
 	if (!meaning || !(*meaning & answers))
 		return TCX_NEXT;
-	if (!lease_holds())
+	if (!lease_holds(now()))
 		return drop(DROP_NO_LEASE);
 	become_reply(eth, arp, mac);
 	if (c)

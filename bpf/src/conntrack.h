@@ -1,24 +1,74 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * The states of a flow and how packets move them. baton/impl/dataplane/model
- * holds the same rules in Go.
+ * holds the same rules in Go; docs/conntrack.md says why.
+ *
+ * A segment is believed if it proves that its sender sees the connection: a RST
+ * and a FIN by the sequence number that their receiver expects next, the ACK that
+ * completes a handshake by acknowledging the SYN-ACK. What proves nothing is
+ * forwarded all the same, and changes nothing: its receiver knows better.
  */
 #pragma once
 
 #include "events.h"
+#include "hash.h"
 #include "lease.h"
 #include "parse.h"
 
 #define SWAP_ATTEMPTS 4
+#define WINDOW_MAX (1 << 30) /* RFC 7323 2.2: no receive window is larger */
 
-static __always_inline __u32 state_of(__u32 word)
+static __always_inline __u32 state_of(__u64 word)
 {
 	return word & WORD_STATE_MASK;
 }
 
-static __always_inline __u32 with_state(__u32 word, __u32 state)
+static __always_inline __u64 with_state(__u64 word, __u32 state)
 {
 	return (word & ~WORD_STATE_MASK) | state;
+}
+
+static __always_inline __u64 with_origin(__u32 origin)
+{
+	return (__u64)origin << WORD_ORIGIN_SHIFT;
+}
+
+/* The word as the one to swap in for the word it was made of. */
+static __always_inline __u64 changed(__u64 word)
+{
+	return (word & ~WORD_CHANGES_MASK) | ((word + WORD_CHANGE) & WORD_CHANGES_MASK);
+}
+
+static __always_inline __u64 word_of(const struct conn *conn)
+{
+	return *(volatile __u64 *)&conn->word;
+}
+
+static __always_inline bool belongs_to(__u64 word, const struct tuple *original)
+{
+	return word >> WORD_ID_SHIFT == flow_id(original);
+}
+
+static __always_inline __u64 owned_by(__u64 word, const struct tuple *original)
+{
+	return (word & ~0ull >> WORD_ID_SHIFT) | (__u64)flow_id(original) << WORD_ID_SHIFT;
+}
+
+/* Swaps the word of an entry. Only one of those who have read the same can. */
+static __always_inline bool swap_word(struct conn *conn, __u64 word, __u64 next)
+{
+	return __sync_val_compare_and_swap(&conn->word, word, next) == word;
+}
+
+static __always_inline struct conn *find_conn(const struct tuple *original)
+{
+	struct conn *conn = bpf_map_lookup_elem(&conns, original);
+	__u64 word;
+
+	if (!conn)
+		return NULL;
+	word = word_of(conn);
+	return belongs_to(word, original) && state_of(word) != STATE_DEAD ? conn : NULL;
 }
 
 /* The first segment of a connection. */
@@ -39,91 +89,214 @@ static __always_inline bool is_mid_flow(const struct packet *pkt)
 	return (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK;
 }
 
-static __always_inline __u32 tcp_closing(__u32 word, __u8 flags, enum direction direction)
+static __always_inline enum direction opposite(enum direction direction)
 {
-	const __u32 both = WORD_FIN_ORIGINAL | WORD_FIN_REPLY;
+	return direction == ORIGINAL ? REPLY : ORIGINAL;
+}
 
-	if (!(flags & TCP_FIN))
+static __always_inline bool expects(const struct conn *conn, __u64 word, enum direction direction, __u32 seq)
+{
+	return (word & WORD_EXPECTS << direction) && conn->expected[direction] == seq;
+}
+
+/* RFC 9293 3.10.7.3: a backend refuses a SYN by a RST that acknowledges it. */
+static __always_inline bool refuses(const struct conn *conn, __u64 word, const struct packet *pkt,
+				    enum direction direction)
+{
+	return direction == REPLY && state_of(word) == STATE_SYN_SENT && !(word & WORD_EXPECTS << REPLY) &&
+	       (pkt->tcp_flags & TCP_ACK) && expects(conn, word, ORIGINAL, pkt->ack);
+}
+
+static __always_inline __u64 tcp_closing(__u64 word, const struct packet *pkt, enum direction direction,
+					 bool in_order)
+{
+	const __u64 both = WORD_FIN << ORIGINAL | WORD_FIN << REPLY;
+
+	if (!(pkt->tcp_flags & TCP_FIN) || !in_order)
 		return word;
-	word |= direction == ORIGINAL ? WORD_FIN_ORIGINAL : WORD_FIN_REPLY;
+	word |= WORD_FIN << direction;
 	return with_state(word, (word & both) == both ? STATE_CLOSED : STATE_FIN_WAIT);
 }
 
 /* The handshake is complete with the client's ACK of the backend's SYN-ACK: a
- * flood of SYNs earns no long timeout. A backend that sends anything but a
- * SYN-ACK has seen that ACK, even if this node has not. */
-static __always_inline __u32 tcp_opening(__u32 word, __u8 flags, enum direction direction)
+ * flood of SYNs, and of ACKs after them, earns no long timeout. A backend that sends
+ * anything but a SYN-ACK has seen that ACK, even if this node has not. */
+static __always_inline __u64 tcp_opening(const struct conn *conn, __u64 word, const struct packet *pkt,
+					 enum direction direction, bool in_order)
 {
-	bool syn = flags & TCP_SYN, ack = flags & TCP_ACK;
+	bool completes = direction == REPLY;
 
-	if (direction == REPLY && syn && ack)
-		return word | WORD_REPLY_SEEN;
-	if (!syn && ack && (direction == REPLY || (word & WORD_REPLY_SEEN)))
-		return tcp_closing(with_state(word, STATE_ESTABLISHED), flags, direction);
-	return word;
+	if (direction == ORIGINAL && (word & WORD_REPLY_SEEN))
+		completes = !(word & WORD_EXPECTS << REPLY) || conn->expected[REPLY] == pkt->ack;
+	if (!completes || !(pkt->tcp_flags & TCP_ACK))
+		return word;
+	return tcp_closing(with_state(word, STATE_ESTABLISHED), pkt, direction, in_order);
 }
 
-static __always_inline __u32 tcp_next(__u32 word, __u8 flags, enum direction direction)
+/* A SYN-ACK that is not the repetition of the last one comes of a connection that the
+ * backend has opened anew on the tuple of one that it has forgotten. */
+static __always_inline bool is_new_syn_ack(const struct conn *conn, __u64 word, const struct packet *pkt,
+					   enum direction direction)
 {
-	if (flags & TCP_RST)
-		return with_state(word, STATE_CLOSED);
+	return direction == REPLY && (pkt->tcp_flags & TCP_ACK) && !expects(conn, word, REPLY, pkt->seq + 1);
+}
+
+static __always_inline __u64 tcp_syn_ack(__u64 word)
+{
+	word |= WORD_EXPECTS << ORIGINAL | WORD_EXPECTS << REPLY;
 	switch (state_of(word)) {
 	case STATE_SYN_SENT:
-		return tcp_opening(word, flags, direction);
-	case STATE_ESTABLISHED:
+		return word | WORD_REPLY_SEEN;
 	case STATE_FIN_WAIT:
-		return tcp_closing(word, flags, direction);
+		word &= ~(WORD_FIN << ORIGINAL | WORD_FIN << REPLY);
+		return with_state(word | WORD_REPLY_SEEN, STATE_SYN_SENT);
 	}
 	return word;
 }
 
-static __always_inline __u32 next_word(__u32 word, const struct packet *pkt, enum direction direction)
+static __always_inline __u64 tcp_next(const struct conn *conn, __u64 word, const struct packet *pkt,
+				      enum direction direction, bool in_order)
+{
+	if (pkt->tcp_flags & TCP_RST)
+		return in_order || refuses(conn, word, pkt, direction) ? with_state(word, STATE_CLOSED) : word;
+	if (pkt->tcp_flags & TCP_SYN)
+		return is_new_syn_ack(conn, word, pkt, direction) ? tcp_syn_ack(word) : word;
+	switch (state_of(word)) {
+	case STATE_SYN_SENT:
+		word = tcp_opening(conn, word, pkt, direction, in_order);
+		break;
+	case STATE_ESTABLISHED:
+	case STATE_FIN_WAIT:
+		word = tcp_closing(word, pkt, direction, in_order);
+		break;
+	}
+	if ((pkt->tcp_flags & TCP_ACK) && state_of(word) != STATE_SYN_SENT)
+		word |= WORD_EXPECTS << opposite(direction);
+	return word;
+}
+
+/* The receiver of a direction says what it expects. An ACK that is behind says it of
+ * an earlier time, while data is under way: the newer one holds. */
+static __always_inline void acknowledge(struct conn *conn, __u64 word, enum direction direction, __u32 ack)
+{
+	__s32 ahead = ack - conn->expected[direction];
+
+	if (!(word & WORD_EXPECTS << direction) || ahead > 0 || ahead < -WINDOW_MAX)
+		conn->expected[direction] = ack;
+}
+
+/* Follows the sequence numbers, before next, which says that they are known, takes the
+ * place of word. Data counts where the receiver expects it, and an ACK as far as its
+ * sender is in the connection. */
+static __always_inline void follow(struct conn *conn, __u64 word, __u64 next, const struct packet *pkt,
+				   enum direction direction, bool in_order)
+{
+	__u8 flags = pkt->tcp_flags;
+
+	if (flags & TCP_RST)
+		return;
+	if (flags & TCP_SYN) {
+		if (is_new_syn_ack(conn, word, pkt, direction)) {
+			conn->expected[REPLY] = pkt->seq + 1;
+			conn->expected[ORIGINAL] = pkt->ack;
+		}
+		return;
+	}
+	if (in_order && (pkt->payload || (flags & TCP_FIN)))
+		conn->expected[direction] = pkt->seq + pkt->payload + !!(flags & TCP_FIN);
+	if ((flags & TCP_ACK) && state_of(next) != STATE_SYN_SENT)
+		acknowledge(conn, word, opposite(direction), pkt->ack);
+}
+
+/* A RST, FIN or SYN that has not done to the flow what it says. */
+static __always_inline bool is_unproven(__u64 next, const struct packet *pkt, enum direction direction)
+{
+	__u32 state = state_of(next);
+	__u8 flags = pkt->tcp_flags;
+
+	if (!(flags & (TCP_RST | TCP_SYN | TCP_FIN)) || state == STATE_CLOSED)
+		return false;
+	if (flags & TCP_RST)
+		return true;
+	if (flags & TCP_SYN)
+		return direction == ORIGINAL && state != STATE_SYN_SENT;
+	return !(next & WORD_FIN << direction);
+}
+
+static __always_inline void count_unproven(void)
+{
+	struct counters *c = count();
+
+	if (c)
+		c->unproven++;
+}
+
+static __always_inline __u64 next_word(const struct conn *conn, __u64 word, const struct packet *pkt,
+				       enum direction direction, bool in_order)
 {
 	if (pkt->tuple.proto == IPPROTO_TCP)
-		return tcp_next(word, pkt->tcp_flags, direction);
-	return direction == REPLY ? STATE_ASSURED : word;
+		return tcp_next(conn, word, pkt, direction, in_order);
+	return direction == REPLY ? with_state(word, STATE_ASSURED) : word;
 }
 
 /* The word of an entry that pkt, in the original direction, creates. One that is
  * adopted waits for its backend's word as a new one does: a flood of segments of no
  * connection earns no long timeout. */
-static __always_inline __u32 first_word(const struct packet *pkt)
+static __always_inline __u64 first_word(const struct packet *pkt)
 {
-	return pkt->tuple.proto == IPPROTO_UDP ? STATE_UNREPLIED : STATE_SYN_SENT;
+	__u64 word = with_origin(opens(pkt) ? ORIGIN_OPENED : ORIGIN_ADOPTED);
+
+	if (pkt->tuple.proto == IPPROTO_UDP)
+		word |= STATE_UNREPLIED;
+	else
+		word |= STATE_SYN_SENT | WORD_EXPECTS << (is_fresh_syn(pkt) ? ORIGINAL : REPLY);
+	return owned_by(word, &pkt->tuple);
 }
 
-/* A new connection may reuse the tuple of one that is over. */
-static __always_inline bool reopens(__u32 word, const struct packet *pkt)
+/* A new connection may reuse the tuple of one that is over, with another backend. */
+static __always_inline bool reopens(__u64 word, const struct packet *pkt)
 {
-	__u32 state = state_of(word);
-
-	return pkt->tuple.proto == IPPROTO_TCP && is_fresh_syn(pkt) &&
-	       (state == STATE_CLOSED || state == STATE_FIN_WAIT);
+	return pkt->tuple.proto == IPPROTO_TCP && is_fresh_syn(pkt) && state_of(word) == STATE_CLOSED;
 }
 
-static __always_inline struct conn *find_conn(const struct tuple *original)
+/* Swaps in the state that the packet moves the flow to, and reports it. */
+static __always_inline bool move(struct conn *conn, const struct tuple *original, __u64 word, __u64 next)
 {
-	struct conn *conn = bpf_map_lookup_elem(&conns, original);
+	struct event *e;
 
-	return conn && conn->word != STATE_DEAD ? conn : NULL;
+	next = changed(next);
+	if (state_of(next) == state_of(word))
+		return swap_word(conn, word, next);
+	e = reserve_event();
+	if (!swap_word(conn, word, next)) {
+		discard_event(e);
+		return false;
+	}
+	submit_event(e, original, &conn->reply, next);
+	return true;
 }
 
-/* Marks the entry as seen and moves its state. Whoever moves it reports it. */
+/* Moves the state of the entry and marks it as seen. What proves nothing does not
+ * keep the entry, nor does a client that asks again and again to open it. */
 static __always_inline void track(struct conn *conn, const struct tuple *original, const struct packet *pkt,
 				  enum direction direction)
 {
-	__u32 word, next;
+	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
+	bool in_order = tcp && expects(conn, word_of(conn), direction, pkt->seq);
+	__u64 word = 0, next = 0;
 
-	conn->last_seen = now();
 	for (int i = 0; i < SWAP_ATTEMPTS; i++) {
-		word = *(volatile __u32 *)&conn->word;
-		next = next_word(word, pkt, direction);
-		if (word == STATE_DEAD || (word & WORD_REOPENING) || next == word)
+		word = word_of(conn);
+		if (!belongs_to(word, original) || state_of(word) == STATE_DEAD || (word & WORD_REOPENING))
 			return;
-		if (__sync_val_compare_and_swap(&conn->word, word, next) != word)
-			continue;
-		if (state_of(next) != state_of(word))
-			emit(original, &conn->reply, state_of(next), conn->origin);
-		return;
+		next = next_word(conn, word, pkt, direction, in_order);
+		if (tcp)
+			follow(conn, word, next, pkt, direction, in_order);
+		if (next == word || move(conn, original, word, next))
+			break;
 	}
+	if (tcp && is_unproven(next, pkt, direction))
+		count_unproven();
+	else if (!(tcp && direction == ORIGINAL && is_fresh_syn(pkt)))
+		conn->last_seen = pkt->now;
 }

@@ -2,12 +2,17 @@
 /*
  * Flow events: one for each entry that packets create and for each state that
  * they move, none for ordinary packets.
+ *
+ * The ring keeps the order of reservation. So the place is reserved after the word
+ * was read and before it is swapped: the swap holds only if nobody has moved the
+ * flow in between, and the events of a flow come in the order of its states,
+ * whichever CPUs its packets arrive on.
  */
 #pragma once
 
 #include "count.h"
 
-static __always_inline void emit(const struct tuple *original, const struct tuple *reply, __u8 state, __u8 origin)
+static __always_inline struct event *reserve_event(void)
 {
 	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	struct counters *c;
@@ -16,12 +21,25 @@ static __always_inline void emit(const struct tuple *original, const struct tupl
 		c = count();
 		if (c)
 			c->events_lost++;
-		return;
 	}
+	return e;
+}
+
+static __always_inline void discard_event(struct event *e)
+{
+	if (e)
+		bpf_ringbuf_discard(e, 0);
+}
+
+static __always_inline void submit_event(struct event *e, const struct tuple *original, const struct tuple *reply,
+					 __u64 word)
+{
+	if (!e)
+		return;
 	e->original = *original;
 	e->reply = *reply;
-	e->state = state;
-	e->origin = origin;
+	e->state = word & WORD_STATE_MASK;
+	e->origin = (word & WORD_ORIGIN_MASK) >> WORD_ORIGIN_SHIFT;
 	__builtin_memset(e->pad, 0, sizeof(e->pad));
 	bpf_ringbuf_submit(e, 0);
 }

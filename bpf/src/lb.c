@@ -48,9 +48,11 @@ static __always_inline int original_direction(struct __sk_buff *skb, const struc
 	if (!svc)
 		return drop(DROP_NO_SERVICE);
 	conn = find_conn(&pkt->tuple);
-	if (conn && !reopens(conn->word, pkt)) {
-		track(conn, &pkt->tuple, pkt, ORIGINAL);
+	if (conn && !reopens(word_of(conn), pkt)) {
 		reply = conn->reply;
+		if (!belongs_to(word_of(conn), &pkt->tuple))
+			return drop(DROP_MISS);
+		track(conn, &pkt->tuple, pkt, ORIGINAL);
 	} else {
 		reason = open_flow(pkt, svc, conn, &reply);
 		if (reason != DROP_NONE)
@@ -85,12 +87,12 @@ static __always_inline __u32 meaning_of(__be32 addr)
 
 static __always_inline int client_ip(struct __sk_buff *skb)
 {
-	struct packet pkt = {};
+	struct packet pkt = { .now = now() };
 	enum drop reason;
 
 	if (!parse_addresses(skb, &pkt) || !(meaning_of(pkt.tuple.dst) & ADDR_VIRTUAL))
 		return TCX_NEXT;
-	if (!lease_holds())
+	if (!lease_holds(pkt.now))
 		return drop(DROP_NO_LEASE);
 	reason = parse_transport(skb, &pkt);
 	if (skb->pkt_type != PACKET_HOST)
@@ -111,7 +113,7 @@ static __always_inline bool from_dnat_backend(const struct packet *pkt)
  * latter are known by their tuple or, without an entry, by their sender. */
 static __always_inline int backend_ip(struct __sk_buff *skb)
 {
-	struct packet pkt = {};
+	struct packet pkt = { .now = now() };
 	struct tuple *original = NULL;
 	enum drop reason;
 	__u32 meaning;
@@ -126,7 +128,7 @@ static __always_inline int backend_ip(struct __sk_buff *skb)
 		original = bpf_map_lookup_elem(&replies, &pkt.tuple);
 	if (!(meaning & ADDR_VIRTUAL) && !original && !(pkt.has_ports && from_dnat_backend(&pkt)))
 		return TCX_NEXT;
-	if (!lease_holds())
+	if (!lease_holds(pkt.now))
 		return drop(DROP_NO_LEASE);
 	if (skb->pkt_type != PACKET_HOST)
 		reason = DROP_MALFORMED;

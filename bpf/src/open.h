@@ -54,16 +54,16 @@ static __always_inline long claim_for(struct opening *o, const struct backend *b
 	return claim_snat_port(&o->reply, original);
 }
 
-static __always_inline void count_opened(__u32 origin)
+static __always_inline void count_opened(const struct packet *pkt)
 {
 	struct counters *c = count();
 
 	if (!c)
 		return;
-	if (origin == ORIGIN_ADOPTED)
-		c->adopted++;
-	else
+	if (opens(pkt))
 		c->created++;
+	else
+		c->adopted++;
 }
 
 /* Puts the entry on the claim. */
@@ -71,23 +71,27 @@ static __always_inline enum drop insert(struct opening *o)
 {
 	const struct tuple *original = &o->pkt->tuple;
 	struct conn fresh = {
-		.reply = o->reply,
-		.last_seen = now(),
 		.word = first_word(o->pkt),
-		.origin = opens(o->pkt) ? ORIGIN_OPENED : ORIGIN_ADOPTED,
+		.reply = o->reply,
+		.last_seen = o->pkt->now,
+		.expected = { o->pkt->seq + 1, o->pkt->ack }, /* the word says which of them is known */
 	};
-	long err = bpf_map_update_elem(&conns, original, &fresh, o->old ? BPF_EXIST : BPF_NOEXIST);
+	struct event *e;
+	long err;
 
-	if (err == -EEXIST)
-		return yield_to_winner(o);
+	e = reserve_event();
+	err = bpf_map_update_elem(&conns, original, &fresh, o->old ? BPF_EXIST : BPF_NOEXIST);
 	if (err) {
+		discard_event(e);
+		if (err == -EEXIST)
+			return yield_to_winner(o);
 		release_claim(o);
 		return DROP_TABLE_FULL;
 	}
+	submit_event(e, original, &fresh.reply, fresh.word);
 	if (o->old && !same_tuple(&o->kept, &o->reply))
 		release_reply(&o->kept);
-	count_opened(fresh.origin);
-	emit(original, &fresh.reply, state_of(fresh.word), fresh.origin);
+	count_opened(o->pkt);
 	return DROP_NONE;
 }
 
@@ -134,22 +138,23 @@ static __noinline enum drop open_flow(const struct packet *pkt, struct service *
 {
 	struct opening o = { .pkt = pkt, .svc = svc, .old = old };
 	enum drop reason;
-	__u32 word = 0;
+	__u64 word = 0;
 
 	if (!may_open(pkt, svc))
 		return DROP_MISS;
 	if (old) {
-		word = old->word;
 		o.kept = *reply = old->reply;
-		if (!reopens(word, pkt))
-			return word == STATE_DEAD ? DROP_MISS : DROP_NONE;
-		if (__sync_val_compare_and_swap(&old->word, word, STATE_SYN_SENT | WORD_REOPENING) != word)
+		word = word_of(old);
+		if (!belongs_to(word, &pkt->tuple) || state_of(word) == STATE_DEAD)
+			return DROP_MISS;
+		if (!reopens(word, pkt) || (word & WORD_REOPENING) ||
+		    !swap_word(old, word, with_state(word, STATE_SYN_SENT) | WORD_REOPENING))
 			return DROP_NONE;
 	}
 	reason = create(&o);
 	if (reason == DROP_NONE)
 		*reply = o.reply;
 	else if (old)
-		*(volatile __u32 *)&old->word = word; /* as it was */
+		*(volatile __u64 *)&old->word = changed(word); /* as it was */
 	return reason;
 }

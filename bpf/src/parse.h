@@ -24,6 +24,10 @@
 
 struct packet {
 	struct tuple tuple;
+	__s64 now;   /* when it arrived */
+	__u32 seq;   /* of TCP, as ack and payload */
+	__u32 ack;
+	__u16 payload;
 	__u8 l4_off; /* so narrow that the verifier knows its bounds after a spill */
 	__u8 tcp_flags;
 	bool has_ports; /* the tuple's ports and protocol are set */
@@ -64,6 +68,9 @@ static __always_inline enum drop parse_tcp(struct __sk_buff *skb, struct packet 
 	if (!tcp || tcp->doff < 5 || tcp->doff * 4 > l4_len)
 		return DROP_MALFORMED;
 	pkt->tcp_flags = ((__u8 *)tcp)[13];
+	pkt->seq = bpf_ntohl(tcp->seq);
+	pkt->ack = bpf_ntohl(tcp->ack_seq);
+	pkt->payload = l4_len - tcp->doff * 4;
 	return DROP_NONE;
 }
 

@@ -10,23 +10,17 @@
 #include "conntrack.h"
 
 /* Removes an entry whose word was expected. Nobody else can have the same idea:
- * the swap to STATE_DEAD has one winner. The memory of an entry that went may be
- * another flow's by now, and this may run on a thread that was interrupted in
- * between: only the claim proves whose entry it is. It goes first: for as long as
- * the entry stands, nobody can open the flow anew. */
-static __always_inline bool remove_conn(const struct tuple *original, struct conn *conn, __u32 expected)
+ * the swap to STATE_DEAD has one winner, and fails where the memory is another
+ * flow's by now. The claim goes first: for as long as the entry stands, nobody can
+ * open the flow anew. */
+static __always_inline bool remove_conn(const struct tuple *original, struct conn *conn, __u64 expected)
 {
-	struct tuple reply, *owner;
+	struct tuple reply;
 
-	if (expected == STATE_DEAD || (expected & WORD_REOPENING) ||
-	    __sync_val_compare_and_swap(&conn->word, expected, STATE_DEAD) != expected)
+	if (!belongs_to(expected, original) || state_of(expected) == STATE_DEAD || (expected & WORD_REOPENING) ||
+	    !swap_word(conn, expected, with_state(expected, STATE_DEAD)))
 		return false;
 	reply = conn->reply;
-	owner = bpf_map_lookup_elem(&replies, &reply);
-	if (!owner || !same_tuple(owner, original)) {
-		*(volatile __u32 *)&conn->word = expected;
-		return false;
-	}
 	release_reply(&reply);
 	bpf_map_delete_elem(&conns, original);
 	return true;
@@ -39,7 +33,7 @@ static __always_inline bool remove_any(const struct tuple *original)
 
 	for (int i = 0; i < SWAP_ATTEMPTS; i++) {
 		conn = bpf_map_lookup_elem(&conns, original);
-		if (!conn || remove_conn(original, conn, *(volatile __u32 *)&conn->word))
+		if (!conn || remove_conn(original, conn, word_of(conn)))
 			return true;
 	}
 	return false;
@@ -71,6 +65,7 @@ static __always_inline bool install(struct record *r)
 		return false;
 	if (take_reply(&r->conn.reply, &r->original))
 		return false;
+	r->conn.word = owned_by(r->conn.word, &r->original);
 	if (bpf_map_update_elem(&conns, &r->original, &r->conn, BPF_ANY)) {
 		release_reply(&r->conn.reply);
 		return false;

@@ -52,21 +52,36 @@ enum origin {
 	ORIGIN_ADOPTED,
 };
 
-/* A conn's word holds its state and what the state's next move depends on, so
- * that one compare-and-swap moves them together. */
-#define WORD_STATE_MASK 0xffu
-#define WORD_REPLY_SEEN (1u << 8) /* the backend has answered the SYN */
-#define WORD_FIN_ORIGINAL (1u << 9)
-#define WORD_FIN_REPLY (1u << 10)
-#define WORD_REOPENING (1u << 11) /* a packet is about to replace the entry: hands off */
+/* A conn's word holds its state, what the state's next move depends on, and whose
+ * it is, so that one compare-and-swap moves them together:
+ *
+ *	bits 0-7	state
+ *	bits 8-13	the flags below; those of a direction are shifted by it
+ *	bits 14-15	origin
+ *	bits 16-31	changes of the word so far: no swap mistakes a word for an earlier one
+ *	bits 32-63	flow_id of the original tuple
+ */
+#define WORD_STATE_MASK 0xffull
+#define WORD_REPLY_SEEN (1ull << 8) /* the backend has answered the SYN */
+#define WORD_REOPENING (1ull << 9)  /* a packet is about to replace the entry: hands off */
+#define WORD_FIN (1ull << 10)	    /* a FIN went that way */
+#define WORD_EXPECTS (1ull << 12)   /* conn.expected of that way is known */
+#define WORD_ORIGIN_SHIFT 14
+#define WORD_ORIGIN_MASK (3ull << WORD_ORIGIN_SHIFT)
+#define WORD_CHANGE (1ull << 16)
+#define WORD_CHANGES_MASK (0xffffull << 16)
+#define WORD_ID_SHIFT 32
 
 /* One flow. Its key in conns is the original tuple; replies maps the reply tuple
- * back to it, so that the state stands in one place. */
+ * back to it, so that the state stands in one place. The kernel gives the memory of
+ * an entry that went to the next one at once, also under a program that has just
+ * looked it up, and writes it from its beginning: the word comes first, and says
+ * whose memory it is. */
 struct conn {
+	__u64 word;
 	struct tuple reply;
 	__s64 last_seen; /* signed: a lifetime carried over from a peer may have begun before this host's boot */
-	__u32 word;
-	__u32 origin;
+	__u32 expected[2]; /* by direction: the sequence number that its receiver expects next */
 };
 
 struct service_key {
@@ -160,6 +175,7 @@ struct counters {
 	__u64 arp_replies;
 	__u64 dropped[DROP_KINDS];
 	__u64 events_lost;
+	__u64 unproven;
 };
 
 struct event {

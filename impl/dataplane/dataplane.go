@@ -179,6 +179,7 @@ type Counters struct {
 	ARPReplies uint64
 	Dropped    [DropKinds]uint64
 	EventsLost uint64 // flow events that found the ring buffer full
+	Unproven   uint64 // RSTs, FINs and SYNs that were forwarded and changed no state: see docs/conntrack.md
 }
 
 // Dataplane moves packets. Its methods are called from one goroutine, except that

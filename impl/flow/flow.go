@@ -105,8 +105,8 @@ func (s Service) String() string { return fmt.Sprintf("%s %s:%d", s.Proto, s.VIP
 // State is a flow's connection-tracking state, after netfilter's.
 type State uint8
 
-// TCP flows walk SynSent → Established → FinWait → Closed; a RST closes from any
-// state. UDP flows are Unreplied until the backend answers, then Assured.
+// TCP flows walk SynSent → Established → FinWait → Closed; a RST that its receiver
+// would take closes from any state (docs/conntrack.md). UDP flows are Unreplied until the backend answers, then Assured.
 const (
 	SynSent State = iota + 1
 	Established

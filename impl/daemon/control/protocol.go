@@ -87,6 +87,7 @@ type Counters struct {
 	Adopted           uint64            `json:"adopted"`
 	ARPReplies        uint64            `json:"arp_replies"`
 	EventsLost        uint64            `json:"events_lost"`
+	Unproven          uint64            `json:"unproven"`
 	Dropped           map[string]uint64 `json:"dropped"` // by dataplane.Drop
 }
 
@@ -95,7 +96,7 @@ func CountersFrom(c dataplane.Counters) Counters {
 	out := Counters{
 		ForwardedOriginal: c.Forwarded[0], ForwardedReply: c.Forwarded[1],
 		BytesOriginal: c.Bytes[0], BytesReply: c.Bytes[1],
-		Created: c.Created, Adopted: c.Adopted, ARPReplies: c.ARPReplies, EventsLost: c.EventsLost,
+		Created: c.Created, Adopted: c.Adopted, ARPReplies: c.ARPReplies, EventsLost: c.EventsLost, Unproven: c.Unproven,
 		Dropped: map[string]uint64{},
 	}
 	for reason := range dataplane.DropKinds {

@@ -29,7 +29,7 @@ type collector struct {
 	bfdDropped, bfdSendErrors, bfdGap                                                *prometheus.Desc
 	syncPhase, syncEntries, syncTotal, syncRatio, syncLag, syncRefused, peerCapacity *prometheus.Desc
 	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed     *prometheus.Desc
-	packets, bytes, drops, created, adopted, arp, eventsLost                         *prometheus.Desc
+	packets, bytes, drops, created, adopted, arp, eventsLost, unproven               *prometheus.Desc
 	steps, late, lateMax, recordsDropped, failures                                   *prometheus.Desc
 }
 
@@ -86,6 +86,7 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.created, "dataplane_flows_created_total", "Flows opened by their first packet.")
 	desc(&c.adopted, "dataplane_flows_adopted_total", "Flows adopted from the middle.")
 	desc(&c.arp, "dataplane_arp_replies_total", "ARP requests for a VIP that were answered.")
+	desc(&c.unproven, "dataplane_segments_unproven_total", "RSTs, FINs and SYNs of a flow that were forwarded and changed no state.")
 	desc(&c.eventsLost, "dataplane_events_lost_total", "Flow events for which there was no room.")
 
 	desc(&c.steps, "loop_steps_total", "Inputs that the event loop has given to the core.")
@@ -194,6 +195,7 @@ func (c *collector) collectDataplane(out samples, s control.Counters) {
 	out.counter(c.created, s.Created)
 	out.counter(c.adopted, s.Adopted)
 	out.counter(c.arp, s.ARPReplies)
+	out.counter(c.unproven, s.Unproven)
 	out.counter(c.eventsLost, s.EventsLost)
 }
 

@@ -12,8 +12,36 @@ type conn struct {
 	origin   flow.Origin
 	lastSeen clock.Instant
 	// What the state's next move depends on.
-	replySeen             bool // the backend has answered the SYN
-	finOriginal, finReply bool
+	replySeen bool    // the backend has answered the SYN
+	fin       [2]bool // by direction: a FIN went that way
+	expected  [2]expected
+}
+
+// expected is the sequence number that the receiver of a direction expects next.
+type expected struct {
+	known bool
+	seq   uint32
+}
+
+func (e expected) is(seq uint32) bool { return e.known && e.seq == seq }
+
+// maxWindow is the largest receive window that there is (RFC 7323 2.2).
+const maxWindow = 1 << 30
+
+// acknowledge takes the receiver's word. An ACK that is behind says it of an earlier
+// time, while data is under way: the newer one holds.
+func (e *expected) acknowledge(ack uint32) {
+	if ahead := int32(ack - e.seq); !e.known || ahead > 0 || ahead < -maxWindow {
+		*e = expected{true, ack}
+	}
+}
+
+// Exchanged tells the model of segments of an established flow that it was not shown:
+// what the backend, and what the client, now expects and has acknowledged.
+func (d *Dataplane) Exchanged(t flow.Tuple, byBackend, byClient uint32) {
+	if c := d.conns[t]; c != nil {
+		c.expected = [2]expected{original: {true, byBackend}, reply: {true, byClient}}
+	}
 }
 
 // direction is that of a packet within its flow.
@@ -45,76 +73,125 @@ func (p *packet) isMidFlow() bool {
 // opens reports the first packet of a flow.
 func (p *packet) opens() bool { return p.tuple.Proto == flow.UDP || p.isFreshSYN() }
 
-// next moves the conn as a packet in the given direction does.
+// next moves the conn as a packet in the given direction does. A segment is believed
+// if it proves that its sender sees the connection; see docs/conntrack.md.
 func (c *conn) next(p *packet, dir direction) {
-	if p.tuple.Proto == flow.UDP {
+	inOrder := c.expected[dir].is(p.seq)
+	switch {
+	case p.tuple.Proto == flow.UDP:
 		if dir == reply {
 			c.state = flow.Assured
 		}
-		return
+	case p.flags&rst != 0:
+		if inOrder || c.refuses(p, dir) {
+			c.state = flow.Closed
+		}
+	case p.flags&syn != 0:
+		if dir == reply && p.flags&ack != 0 && !c.expected[reply].is(p.seq+1) {
+			c.answered(p)
+		}
+	default:
+		c.segment(p, dir, inOrder)
 	}
-	if p.flags&rst != 0 {
-		c.state = flow.Closed
-		return
-	}
+}
+
+// refuses reports that a backend refuses a SYN: its RST acknowledges it (RFC 9293 3.10.7.3).
+func (c *conn) refuses(p *packet, dir direction) bool {
+	return dir == reply && c.state == flow.SynSent && !c.expected[reply].known &&
+		p.flags&ack != 0 && c.expected[original].is(p.ack)
+}
+
+// answered takes a SYN-ACK that is not the repetition of the last one: of the
+// connection, or of one that the backend has opened anew on the tuple of one that it
+// has forgotten.
+func (c *conn) answered(p *packet) {
+	c.expected = [2]expected{original: {true, p.ack}, reply: {true, p.seq + 1}}
 	switch c.state {
 	case flow.SynSent:
-		c.opening(p, dir)
-	case flow.Established, flow.FinWait:
-		c.closing(p, dir)
-	}
-}
-
-// opening completes the handshake with the client's ACK of the backend's SYN-ACK:
-// a flood of SYNs earns no long timeout. A backend that sends anything but a
-// SYN-ACK has seen that ACK, even if this node has not.
-func (c *conn) opening(p *packet, dir direction) {
-	isSYN, isACK := p.flags&syn != 0, p.flags&ack != 0
-	switch {
-	case dir == reply && isSYN && isACK:
 		c.replySeen = true
-	case !isSYN && isACK && (dir == reply || c.replySeen):
-		c.state = flow.Established
-		c.closing(p, dir)
+	case flow.FinWait:
+		c.state, c.replySeen, c.fin = flow.SynSent, true, [2]bool{}
 	}
 }
 
-func (c *conn) closing(p *packet, dir direction) {
-	if p.flags&fin == 0 {
-		return
+// segment takes one that is neither SYN nor RST.
+func (c *conn) segment(p *packet, dir direction, inOrder bool) {
+	isFIN, isACK := p.flags&fin != 0, p.flags&ack != 0
+	if c.state == flow.SynSent && isACK && c.completes(p, dir) {
+		c.state = flow.Established
 	}
-	if dir == original {
-		c.finOriginal = true
-	} else {
-		c.finReply = true
+	if isFIN && inOrder && (c.state == flow.Established || c.state == flow.FinWait) {
+		c.closing(dir)
 	}
+	if inOrder && (isFIN || p.payload > 0) {
+		c.expected[dir].seq = p.seq + p.payload
+		if isFIN {
+			c.expected[dir].seq++
+		}
+	}
+	if isACK && c.state != flow.SynSent {
+		c.expected[1-dir].acknowledge(p.ack)
+	}
+}
+
+// completes reports that an ACK completes the handshake: the client's ACK of the
+// backend's SYN-ACK. A flood of SYNs, and of ACKs after them, earns no long timeout. A
+// backend that sends anything but a SYN-ACK has seen that ACK, even if this node has not.
+func (c *conn) completes(p *packet, dir direction) bool {
+	return dir == reply || c.replySeen && (!c.expected[reply].known || c.expected[reply].seq == p.ack)
+}
+
+func (c *conn) closing(dir direction) {
+	c.fin[dir] = true
 	c.state = flow.FinWait
-	if c.finOriginal && c.finReply {
+	if c.fin[original] && c.fin[reply] {
 		c.state = flow.Closed
 	}
+}
+
+// unproven reports a RST, FIN or SYN that has not done to the flow what it says.
+func (c *conn) unproven(p *packet, dir direction) bool {
+	switch {
+	case p.tuple.Proto == flow.UDP || c.state == flow.Closed:
+		return false
+	case p.flags&rst != 0:
+		return true
+	case p.flags&syn != 0:
+		return dir == original && c.state != flow.SynSent
+	}
+	return p.flags&fin != 0 && !c.fin[dir]
 }
 
 // first gives the conn the state of an entry that p, in the original direction,
 // creates. One that is adopted waits for its backend's word as a new one does: a flood
 // of segments of no connection earns no long timeout.
 func (c *conn) first(p *packet) {
-	c.state = flow.SynSent
-	if p.tuple.Proto == flow.UDP {
+	switch {
+	case p.tuple.Proto == flow.UDP:
 		c.state = flow.Unreplied
+	case p.isFreshSYN():
+		c.state, c.expected[original] = flow.SynSent, expected{true, p.seq + 1}
+	default:
+		c.state, c.expected[reply] = flow.SynSent, expected{true, p.ack}
 	}
 }
 
 // reopens reports that p begins a new connection on the tuple of one that is over.
-func (c *conn) reopens(p *packet) bool {
-	return p.isFreshSYN() && (c.state == flow.Closed || c.state == flow.FinWait)
-}
+func (c *conn) reopens(p *packet) bool { return p.isFreshSYN() && c.state == flow.Closed }
 
-// track marks the entry as seen and moves its state.
+// track moves the entry's state and marks it as seen. What proves nothing does not keep
+// the entry, nor does a client that asks again and again to open it.
 func (d *Dataplane) track(c *conn, originalTuple flow.Tuple, p *packet, dir direction) {
 	before := c.state
-	c.lastSeen = d.now
 	c.next(p, dir)
 	if c.state != before {
 		d.emit(originalTuple, c)
+	}
+	switch {
+	case c.unproven(p, dir):
+		d.counters.Unproven++
+	case dir == original && p.isFreshSYN():
+	default:
+		c.lastSeen = d.now
 	}
 }

@@ -33,6 +33,8 @@ type packet struct {
 	l4       int // where TCP or UDP begins
 	flags    byte
 	hasPorts bool // the tuple is complete
+	// Of TCP: its numbers, and how much data it carries.
+	seq, ack, payload uint32
 }
 
 func be16(b []byte) int { return int(binary.BigEndian.Uint16(b)) }
@@ -84,10 +86,13 @@ func (p *packet) parseTCP(segment []byte) dataplane.Drop {
 	if len(segment) < tcpMinLen {
 		return dataplane.DropMalformed
 	}
-	if offset := int(segment[12]>>4) * 4; offset < tcpMinLen || offset > len(segment) {
+	offset := int(segment[12]>>4) * 4
+	if offset < tcpMinLen || offset > len(segment) {
 		return dataplane.DropMalformed
 	}
 	p.flags = segment[13]
+	p.seq, p.ack = binary.BigEndian.Uint32(segment[4:]), binary.BigEndian.Uint32(segment[8:])
+	p.payload = uint32(len(segment) - offset)
 	return noReason
 }
 
