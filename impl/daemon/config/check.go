@@ -151,7 +151,7 @@ func checkSync(d *document, c *Config) error {
 	if c.Sync.Local.Addr() == c.Sync.Peer.Addr() {
 		return d.fail("sync.peer", "%v is the local address; give the peer's", c.Sync.Peer.Addr())
 	}
-	if v := c.Sync.Version; v != 0 && (v < node.VersionMin || v > node.Version) {
+	if v := c.Sync.Version; d.has("sync.version") && (v < node.VersionMin || v > node.Version) {
 		return d.fail("sync.version", "%d is not a version that this node speaks; use %d to %d, or leave it out", v, node.VersionMin, node.Version)
 	}
 	return nil
