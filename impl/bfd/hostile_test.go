@@ -33,6 +33,8 @@ func forge(t *testing.T, s *Session, b []byte, ttl uint8, reasons ...Drop) {
 		t.Fatalf("%x changed the session:\nbefore %+v\nafter  %+v", b, before, after)
 	}
 	stats.Drops[drop.Reason]++
+	stats.Refused++
+	stats.RefusedFor = drop.Reason
 	if got := s.Stats(); got != stats {
 		t.Fatalf("counted as %+v, want %+v", got, stats)
 	}
@@ -85,6 +87,26 @@ func TestForgedDiscriminator(t *testing.T) {
 	p.YourDiscr = 0
 	forge(t, s, p.AppendTo(nil), maxTTL, DropAuthMissing)
 	forge(t, s, sealed(p, Auth{Type: AuthKeyedSHA1, Keys: []Key{{ID: 7, Secret: []byte("guess")}}, SendKey: 7}, 2), maxTTL, DropAuthDigest)
+}
+
+// TestRefusedInARow: what was refused before a packet was accepted says nothing of why the
+// session goes down afterwards.
+func TestRefusedInARow(t *testing.T) {
+	s := sessionIn(t, Up, AuthKeyedSHA1)
+	s.Ready()
+	p := peerPacket(Up)
+	for range 2 {
+		forge(t, s, p.AppendTo(nil), maxTTL, DropAuthMissing)
+	}
+	if st := s.Stats(); st.Refused != 2 || st.RefusedFor != DropAuthMissing {
+		t.Errorf("after two forgeries: %d refused in a row, the last for %v", st.Refused, st.RefusedFor)
+	}
+	if err := s.Receive(s.peer.lastRx, sealed(p, s.auth.Auth, 2), maxTTL); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Stats().Refused; n != 0 {
+		t.Errorf("%d refused in a row after an accepted packet", n)
+	}
 }
 
 // TestEveryTruncation: every prefix of a packet that would otherwise do a great

@@ -15,10 +15,10 @@ func (s *Session) Receive(now clock.Instant, pkt []byte, ttl uint8) error {
 	accepted := s.process(now, pkt, ttl)
 	s.transmit(now)
 	if !accepted {
-		s.stats.Drops[s.drop.Reason]++
+		s.stats.refuse(s.drop.Reason)
 		return &s.drop
 	}
-	s.stats.Received++
+	s.stats.accept()
 	return nil
 }
 

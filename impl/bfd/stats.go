@@ -8,6 +8,9 @@ type Stats struct {
 	Received uint64 // control packets accepted
 	Drops    [DropKinds]uint64
 
+	Refused    uint64 // packets discarded since the last accepted one
+	RefusedFor Drop   // why the last of them was
+
 	EchoSent     uint64 // echo packets handed out
 	EchoReceived uint64 // echo packets that came back
 
@@ -27,6 +30,17 @@ func (s Stats) Dropped() uint64 {
 		n += d
 	}
 	return n
+}
+
+func (s *Stats) accept() {
+	s.Received++
+	s.Refused = 0
+}
+
+func (s *Stats) refuse(reason Drop) {
+	s.Drops[reason]++
+	s.Refused++
+	s.RefusedFor = reason
 }
 
 func (s *Stats) count(from, to State) {

@@ -82,7 +82,7 @@ func TestAForeignClaimIsToldAndAnsweredByTheMaster(t *testing.T) {
 	lb1.waitStatus(t, "BACKUP and in sync after the handover", syncedBackup)
 	master, backup := lb2, lb1
 	for _, n := range []*testNode{lb1, lb2} {
-		if s := n.waitStatus(t, "answering", func(control.Status) bool { return true }); len(s.Conflicts) > 0 || len(s.Alarms) > 0 {
+		if s := n.waitStatus(t, "with every path up", everyPathUp); len(s.Conflicts) > 0 || len(s.Alarms) > 0 {
 			t.Errorf("%s takes the pair's own announcements for foreign: %+v %v", n.Node, s.Conflicts, s.Alarms)
 		}
 	}

@@ -2,12 +2,14 @@ package daemon
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"baton/impl/bfd"
 	"baton/impl/ctsync"
 	"baton/impl/daemon/control"
 	"baton/impl/daemon/transport"
+	"baton/impl/ha"
 	"baton/impl/node"
 )
 
@@ -16,7 +18,7 @@ func (d *daemon) describe(s *control.Status) {
 	now := time.Now()
 	s.Stream = streamStatus(d.transport.Status(), now)
 	s.Alarms = append(s.Alarms, streamAlarms(s.Stream)...)
-	s.Alarms = append(s.Alarms, authAlarms(s.Paths)...)
+	s.Alarms = append(s.Alarms, pathAlarms(s.Status)...)
 	s.Alarms = append(s.Alarms, syncAlarms(s.Sync)...)
 	s.Alarms = append(s.Alarms, pairAlarms(s.Status)...)
 	d.conflicts.describe(s, now)
@@ -33,8 +35,8 @@ func streamStatus(t transport.Status, now time.Time) control.Stream {
 	return s
 }
 
-// pairAlarms tells of a table that is knowingly incomplete, and of a pair in which a
-// failure now would lose sessions although both nodes live.
+// pairAlarms tells of a table that is knowingly incomplete, of a pair in which a failure
+// now would lose sessions although both nodes live, and of tracked hosts that are lost.
 func pairAlarms(s node.Status) []string {
 	var alarms []string
 	if s.Degraded {
@@ -42,6 +44,11 @@ func pairAlarms(s node.Status) []string {
 	}
 	if s.Peer.Heard && !s.PairInSync {
 		alarms = append(alarms, "the pair is not in sync: if the node that serves fails now, sessions are lost")
+	}
+	for _, g := range s.Gates {
+		if g.Name == ha.Reachable.String() && !g.Open {
+			alarms = append(alarms, "tracked hosts: "+g.Why)
+		}
 	}
 	return alarms
 }
@@ -73,16 +80,18 @@ func streamAlarms(s control.Stream) []string {
 // authDrops are the reasons for which packets of a peer with another secret are dropped.
 var authDrops = []bfd.Drop{bfd.DropAuthUnexpected, bfd.DropAuthMissing, bfd.DropAuthKeyID, bfd.DropAuthDigest}
 
-// authAlarms tells of paths that are not Up while packets are refused for what they
-// authenticate with.
-func authAlarms(paths []node.PathStatus) []string {
+// pathAlarms tells of paths that are not Up although the peer lives: its packets are
+// refused for what they authenticate with, or they are lost.
+func pathAlarms(s node.Status) []string {
 	var alarms []string
-	for _, p := range paths {
-		for _, reason := range authDrops {
-			if n := p.Stats.Drops[reason]; n > 0 && p.State != bfd.Up.String() {
-				alarms = append(alarms, fmt.Sprintf("bfd path %s is %s, and %d packets were refused (%v): do both nodes have the same bfd.secret?",
-					p.Name, p.State, n, reason))
-			}
+	for _, p := range s.Paths {
+		switch {
+		case p.State == bfd.Up.String():
+		case p.Stats.Refused > 0 && slices.Contains(authDrops, p.Stats.RefusedFor):
+			alarms = append(alarms, fmt.Sprintf("bfd path %s is %s, and the last %d packets were refused (%v): do both nodes have the same bfd.secret?",
+				p.Name, p.State, p.Stats.Refused, p.Stats.RefusedFor))
+		case s.Peer.Heard:
+			alarms = append(alarms, fmt.Sprintf("bfd path %s is %s, but the peer is heard elsewhere: does UDP port 3784 pass in both directions?", p.Name, p.State))
 		}
 	}
 	return alarms
