@@ -113,7 +113,11 @@ func (t *Transport) note(e End) {
 
 // failed describes an attempt that came to nothing.
 func failed(cause Cause, what string, err error) End {
-	return End{cause, what + ": " + portless(err)}
+	why := portless(err)
+	if !strings.HasPrefix(why, what+": ") {
+		why = what + ": " + why
+	}
+	return End{cause, why}
 }
 
 // portless is the text of an error without the addresses of its connection: the port of
