@@ -251,7 +251,7 @@ func judgePeerAble(v *view) (bool, why) {
 	case v.live && v.peer.Role == ha.Backup && v.peer.Rank.Able && v.reach.lacks() && v.now >= v.reach.since.Add(unreachableLimit):
 		return true, because("peer is able to serve, and this node's targets have been lost for long")
 	case v.live:
-		return false, because("the role can be handed over, or may be soon")
+		return false, because("the sync stream is live: the role is handed over in order")
 	case v.up && v.condition == standby:
 		return true, because("peer could serve, as BFD says")
 	}
