@@ -11,7 +11,8 @@ func pkiCommand() *cobra.Command {
 		Use:   "pki DIR NODE NODE",
 		Short: "Make the certificates and the secret by which the two nodes of a pair know each other",
 		Long: "Pki writes ca.crt, pair.secret and, for each node, its certificate and key into DIR. A node needs ca.crt,\n" +
-			"pair.secret and its own two files. The authority's key is not kept: make all anew to replace one.",
+			"pair.secret and its own two files. The authority's key is not kept: make all anew to replace one.\n" +
+			"Files of these names that DIR already has are overwritten; install the new ones on both nodes together.",
 		Example: "  baton pki /etc/baton/pki lb1 lb2",
 		Args:    cobra.ExactArgs(3),
 		ValidArgsFunction: func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {

@@ -106,7 +106,7 @@ func (b *builder) port(verb fault.Verb, line *faultLine) (hosts []string, via st
 	case line.Via == nil:
 		b.errorf(position(line.Pos), "", "%s on which link? The form is: %s", line.Verb, verb.Usage())
 	case len(hosts) > 1:
-		b.errorf(position(line.Targets[1].Pos), "", "%s takes one machine; the form is: %s", line.Verb, verb.Usage())
+		b.errorf(position(line.Targets[1].Pos), "", "%s takes one machine; write a step for each. The form is: %s", line.Verb, verb.Usage())
 	default:
 		via, _ = b.link(line.Via)
 	}
