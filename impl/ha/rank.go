@@ -6,15 +6,16 @@ import "cmp"
 
 // Rank orders two nodes when more than one could be MASTER. First comes a node that is
 // able to serve (links, dataplane and targets, not leaving); then what its table is
-// worth; then the configured priority, stability, and at last the id, so that no two nodes
-// rank alike.
+// worth; between tables of equal worth the epoch, because who claimed later served later;
+// then the configured priority, stability, and at last the id, so that no two nodes rank
+// alike.
 //
 // What a table is worth does not follow from its epoch: a node that is cut off raises
 // its epoch as often as it claims, and nobody else has what it serves. Witnessed is the
 // newest epoch of this table that both nodes have held, and counts while it is complete.
 type Rank struct {
 	Able      bool
-	Epoch     uint32 // of the table; names it, does not rank it
+	Epoch     uint32 // of the table
 	Witnessed uint32
 	Complete  bool
 	Flows     uint32 // in the table when the present stream began
@@ -41,6 +42,7 @@ func (r Rank) Compare(s Rank) int {
 		compareBool(r.Able, s.Able),
 		r.CompareTable(s),
 		cmp.Compare(r.Flows, s.Flows),
+		cmp.Compare(r.Epoch, s.Epoch),
 		cmp.Compare(r.Priority, s.Priority),
 		compareBool(s.Damped, r.Damped),
 		cmp.Compare(s.ID, r.ID), // the lexically smaller id ranks above, lb1 before lb2

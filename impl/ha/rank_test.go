@@ -34,8 +34,13 @@ func TestRankOrder(t *testing.T) {
 			t.Errorf("%s: %+v does not rank below %+v", below.name, below.rank, base)
 		}
 	}
-	if alone := with(func(r *Rank) { r.Epoch, r.ID = 99, "lb3" }); alone.Compare(base) >= 0 {
-		t.Error("an epoch that was raised in isolation outranks")
+	for _, lesser := range []func(*Rank){func(r *Rank) { r.Witnessed-- }, func(r *Rank) { r.Complete = false }, func(r *Rank) { r.Flows-- }} {
+		if alone := with(func(r *Rank) { r.Epoch = 99; lesser(r) }); alone.Compare(base) >= 0 {
+			t.Errorf("an epoch that was raised in isolation outranks a better table: %+v", alone)
+		}
+	}
+	if later := with(func(r *Rank) { r.Epoch, r.Damped, r.Priority, r.ID = 4, true, 1, "z" }); later.Compare(base) <= 0 {
+		t.Error("of two tables of equal worth the one that served later does not rank above")
 	}
 	if base.Compare(base) != 0 {
 		t.Error("a rank differs from itself")

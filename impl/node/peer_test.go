@@ -37,12 +37,12 @@ func TestPartitionHealsToOneMaster(t *testing.T) {
 	delete(l.dropBFD, "lb1 sync")
 	delete(l.dropBFD, "lb2 sync")
 	l.run(2 * time.Second)
-	l.wantRoles("Master", "Backup") // an epoch that was raised in isolation does not win
+	l.wantRoles("Backup", "Master") // the tables are of equal worth; lb2 has claimed later
 	clear(l.dropBFD)
-	l.until(time.Second, "lb2 in sync", func() bool { return l.inSync("lb2") })
+	l.until(time.Second, "lb1 in sync", func() bool { return l.inSync("lb1") })
 	announced := 0
 	for _, e := range l.log {
-		if e.Kind == trace.KindAnnounce && e.Node == "lb1" {
+		if e.Kind == trace.KindAnnounce && e.Node == "lb2" {
 			announced++
 		}
 	}
@@ -65,14 +65,14 @@ func TestAMasterThatTheStreamTellsOfIsNotSilent(t *testing.T) {
 	l.run(2 * time.Second)
 	l.wantRoles("Master", "Master")
 	clear(l.dropSync)
-	l.until(time.Second, "lb2 gives up the role", func() bool { return l.role("lb2") == "Backup" })
-	since := l.mark("lb2")
+	l.until(time.Second, "lb1 gives up the role", func() bool { return l.role("lb1") == "Backup" })
+	since := l.mark("lb1")
 	l.run(time.Minute)
 	if changes := since(); len(changes) > 0 {
 		t.Errorf("it was told of the MASTER, and then: %v", changes)
 	}
-	l.dropSync["lb1"] = true
-	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+	l.dropSync["lb2"] = true
+	masterWithin(l, "lb1", labDetect+5*time.Millisecond)
 }
 
 func TestLosingTheMasterDuringSyncClaimsDegradedAndSaysSo(t *testing.T) {
