@@ -266,9 +266,8 @@ func (p *pair) adopt(t *rapid.T) {
 	p.send("client0", p.numbered(t, "client0", frame))
 	if e, ok, _ := p.model.Lookup(o); ok && rapid.Bool().Draw(t, "answered") {
 		p.send("backend0", p.talk.number(t, p.model, "backend0", fromBackend(e.Reply, ack)))
-		if rapid.Bool().Draw(t, "reset") {
-			p.send("client0", p.talk.number(t, p.model, "client0", fromClient(o, rst)))
-		}
+		then := rapid.SampledFrom([]int{ack, fin | ack, rst}).Draw(t, "then")
+		p.send("client0", p.talk.number(t, p.model, "client0", fromClient(o, then)))
 	}
 	p.both("miss", func(s subject) error { return s.SetMiss(dataplane.MissDrop) })
 	o.SrcPort += 100 // of no flow
