@@ -150,3 +150,19 @@ func TestAGrantFromBeforeASilenceIsNotTaken(t *testing.T) {
 	l.run(50 * time.Millisecond)
 	l.wantRoles("Master", "Backup")
 }
+
+// An epoch names one node's time as MASTER. Each claim has one of its own, larger than all
+// before it, however often the role goes to and fro.
+func TestEachClaimRaisesTheEpoch(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	from, to := "lb1", "lb2"
+	for range 10 {
+		before := l.nodes[from].node.Epoch()
+		l.handOver(from, to)
+		if after := l.nodes[to].node.Epoch(); after != before+1 {
+			t.Errorf("%s claims with epoch %d after epoch %d", to, after, before)
+		}
+		from, to = to, from
+	}
+}
