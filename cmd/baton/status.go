@@ -85,7 +85,7 @@ func printStatus(w io.Writer, s control.Status) error {
 	fmt.Fprintf(table, "peer\t%s\t%s, epoch %d\n", s.Peer.Node, s.Peer.Role, s.Peer.Epoch)
 	fmt.Fprintf(table, "sync\t%s\t%d entries, %.0f%%, lag %d, %.0f entries/s, digest %s\n",
 		s.Sync.Phase, s.Sync.Entries, s.Sync.Percent, s.Sync.Lag, s.Sync.Rate, s.Digest)
-	fmt.Fprintf(table, "sync stream\t%s\n", streamWord(s.Stream))
+	fmt.Fprintf(table, "sync stream\t%s\n", streamWord(s.Stream, s.Peer.Version))
 	for _, p := range s.Paths {
 		fmt.Fprintf(table, "bfd %s\t%s\tdetection %v, transmit %v, %s\n", p.Name, p.State, p.Detection, p.Transmit, p.Diag)
 	}
@@ -96,10 +96,10 @@ func printStatus(w io.Writer, s control.Status) error {
 }
 
 // streamWord is the sync stream's state and, where there is none, why.
-func streamWord(s control.Stream) string {
+func streamWord(s control.Stream, version uint8) string {
 	switch {
 	case s.Up:
-		return "up"
+		return fmt.Sprintf("up\tprotocol version %d", version)
 	case s.Cause == "":
 		return "down"
 	case s.Retry > 0:

@@ -59,9 +59,10 @@ type PathStatus struct {
 // PeerStatus is what this node knows of the other.
 type PeerStatus struct {
 	Node     string `json:"node"`
-	Heard    bool   `json:"heard"`  // by BFD or on the sync stream
-	Stream   bool   `json:"stream"` // the sync stream is established
-	Known    bool   `json:"known"`  // its role is known
+	Heard    bool   `json:"heard"`             // by BFD or on the sync stream
+	Stream   bool   `json:"stream"`            // the sync stream is established
+	Version  uint8  `json:"version,omitempty"` // of the protocol that both ends speak on it
+	Known    bool   `json:"known"`             // its role is known
 	Role     string `json:"role"`
 	Epoch    uint32 `json:"epoch"`
 	Priority uint8  `json:"priority"`
@@ -80,6 +81,9 @@ func (n *Node) Status() Status {
 	}
 	s.Degraded = n.role.Holds() && !n.complete
 	s.PairInSync = n.leads() && n.sync.PeerInSync() || !n.role.Holds() && n.peerServes() && s.InSync
+	if n.stream.up {
+		s.Peer.Version = n.stream.version
+	}
 	if n.peer.known {
 		s.Peer.Role = n.peer.state.Role.String()
 	}
