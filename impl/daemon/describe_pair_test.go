@@ -34,9 +34,9 @@ func TestAlarmsOfThePair(t *testing.T) {
 // if packets were refused since the last one that was accepted.
 func TestAlarmsOfAPath(t *testing.T) {
 	filtered := bfd.Stats{Received: 7}
-	filtered.Drops[bfd.DropAuthDigest] = 4 // before the last accepted packet
+	filtered.Drops[bfd.DropAuthDigest], filtered.RefusedFor = 4, bfd.DropAuthDigest // before the last accepted packet
 	refused := filtered
-	refused.Refused, refused.RefusedFor = 2, bfd.DropAuthDigest
+	refused.Refused = 2
 	for name, tt := range map[string]struct {
 		state string
 		stats bfd.Stats
