@@ -60,7 +60,7 @@ func main() {
 	defer stop()
 	c, err := root.ExecuteContextC(ctx)
 	if err != nil && !running {
-		err = badInput("%w; usage: %s; see %s --help", err, c.UseLine(), c.CommandPath())
+		err = badInput("%w; see %s --help; usage: %s", err, c.CommandPath(), c.UseLine())
 	}
 	os.Exit(exitCode(err))
 }
