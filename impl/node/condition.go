@@ -77,10 +77,11 @@ func (p *path) say(now clock.Instant, c condition) bool {
 }
 
 // peerCondition is what the peer said last of its service, by BFD or on its stream. A
-// peer of version 1 of the protocol says nothing of the kind by BFD.
+// node that knows no protocol but version 1 says nothing of the kind by BFD; one that is
+// held to it by its configuration does.
 func (n *Node) peerCondition() condition {
 	said, at := n.paths.condition(n.now)
-	if n.stream.version != 0 && n.stream.version < versionKeepalive {
+	if n.stream.version != 0 && n.stream.version < versionKeepalive && !n.peer.signals {
 		said, at = unknown, -1
 	}
 	if n.live() && n.peer.saidAt >= at {

@@ -10,6 +10,8 @@ import (
 type peer struct {
 	// met: it was heard at some time since this node booted.
 	met bool
+	// signals: it has said by BFD that it could serve, or that it cannot.
+	signals bool
 	// known: it has said its role, and has not been out of touch since, so that it
 	// cannot have claimed unheard.
 	known  bool
@@ -26,6 +28,7 @@ type peer struct {
 
 func (p *peer) fingerprint(h *fingerprint.Hash) {
 	h.Flag(p.met)
+	h.Flag(p.signals)
 	h.Flag(p.known)
 	p.state.fingerprint(h)
 	h.Instant(p.saidAt)

@@ -114,6 +114,7 @@ func (n *Node) checkRival() {
 	for i := range n.paths {
 		n.paths[i].observe(n.now)
 		if c := n.paths[i].condition(n.now); c == standby || c == unable {
+			n.peer.signals = true
 			n.rival.granted = 0
 		}
 	}

@@ -181,7 +181,7 @@ func (w *world) noteDivision() {
 		w.divided, w.heard = true, [2]bool{}
 		return
 	}
-	if !w.divided || w.sides[0].lease > w.now && w.sides[1].lease > w.now {
+	if !w.divided || w.outlived(0) || w.outlived(1) || w.sides[0].lease > w.now && w.sides[1].lease > w.now {
 		return
 	}
 	a, b := &w.sides[0], &w.sides[1]
@@ -197,8 +197,14 @@ func (w *world) noteDivision() {
 // other take over, which cannot hear it: it does not run. What proves a lease is that
 // heartbeats were sent, not that they were heard.
 func (w *world) lingers(side int) bool {
+	return w.mute(side) && w.outlived(side)
+}
+
+// outlived reports whether the dataplane of a side forwards by the last lease of a daemon
+// that does not run any more. What the other side heard last of it is older than that.
+func (w *world) outlived(side int) bool {
 	s := &w.sides[side]
-	return w.mute(side) && (s.core == nil || s.frozen) && s.lease > w.now
+	return (s.core == nil || s.frozen) && s.lease > w.now
 }
 
 // mute reports whether no heartbeat of a side reaches the other.
