@@ -21,7 +21,8 @@ type Change struct {
 	Node, From, To, Reason string
 	Degraded               bool
 	// After is the last step of both worlds that began before it, and Took the time
-	// from that on. A step that is guarded happens in one world only.
+	// from that on. A step that is guarded happens in one world only. Of steps that are
+	// together it is the first.
 	After string
 	Took  time.Duration
 }
@@ -66,6 +67,10 @@ func (t Timing) apart() time.Duration { return max(t.Netns-t.Sim, t.Sim-t.Netns)
 
 func rounded(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
 
+// together is how close steps are whose effects no world can tell apart: which of the two
+// comes first to a node is chance.
+const together = 10 * time.Millisecond
+
 // changes lists the changes of role in a trace, by time, with the steps that they follow.
 func changes(events []trace.Event, steps map[string]bool) []Change {
 	events = slices.Clone(events)
@@ -75,7 +80,9 @@ func changes(events []trace.Event, steps map[string]bool) []Change {
 	for _, e := range events {
 		switch {
 		case e.Step != nil && e.Step.Phase == "begin" && steps[e.Step.Text]:
-			after, since = e.Step.Text, e.At
+			if after == "" || e.At.Sub(since) >= together {
+				after, since = e.Step.Text, e.At
+			}
 		case e.Role != nil && e.Role.From != e.Role.To:
 			list = append(list, Change{Node: e.Node, From: e.Role.From, To: e.Role.To, Reason: e.Role.Reason,
 				Degraded: e.Role.Degraded, After: after, Took: e.At.Sub(since)})

@@ -19,6 +19,23 @@ func step(ms int, text string) trace.Event {
 	return trace.Event{At: clock.Instant(time.Duration(ms) * time.Millisecond), Kind: trace.KindStep, Step: &trace.Step{Text: text, Phase: "begin"}}
 }
 
+// Of steps that come together nobody can say which one a change follows. Of steps that
+// do not, everybody can.
+func TestStepsThatAreTogether(t *testing.T) {
+	run := func(apart, change int) []trace.Event {
+		return []trace.Event{
+			step(0, "wait"), at(500, "lb1", "Backup", "Master", "no MASTER"),
+			step(2000, "handover lb1"), step(2000+apart, "crash lb1"), at(change, "lb1", "Master", "Yielding", "handover asked for"),
+		}
+	}
+	for apart, same := range map[int]bool{1: true, 9: true, 50: false} {
+		v := parity.Compare(run(apart, 2000+apart+1), run(apart, 2000))
+		if v.Same != same {
+			t.Errorf("steps %d ms apart: %s", apart, v)
+		}
+	}
+}
+
 func TestCompare(t *testing.T) {
 	netns := []trace.Event{
 		step(0, "wait"), at(10, "lb1", "Init", "Backup", "ready"), at(11, "lb2", "Init", "Backup", "ready"),
