@@ -62,6 +62,51 @@ func TestLostEventsAreCounted(t *testing.T) {
 	})
 }
 
+// A Poll ends at its limit, and at what was pending when it began: a flood of new flows
+// must not hold whoever reads their events.
+func TestPollIsBounded(t *testing.T) {
+	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
+		if err := s.Lease(clock.Never); err != nil {
+			t.Fatal(err)
+		}
+		o := toVIP(flow.TCP, 40000, fullnatPort)
+		frames := [][]byte{fromClient(o, syn), withNumbers(fromClient(o, rst), clientISN+1, 0)}
+		states := []flow.State{flow.SynSent, flow.Closed}
+		happened, read := 0, 0
+		happen := func() {
+			s.packet("client0", frames[happened%2])
+			happened++
+		}
+		for range 5 {
+			happen()
+		}
+		for i, tt := range []struct {
+			limit, events int
+			more          bool
+		}{{3, 3, true}, {dataplane.AllPending, 5, true}, {0, 0, true}, {5, 5, true}, {100, 5, true}} {
+			got := 0
+			more, err := s.Poll(tt.limit, func(e flow.Event) {
+				if want := states[read%2]; e.Entry.State != want {
+					t.Errorf("poll %d: event %d says %s, want %s", i, read, e.Entry.State, want)
+				}
+				got, read = got+1, read+1
+				if got < 2*eventCapacity { // for each event that is read another one happens
+					happen()
+				}
+			})
+			if err != nil || got != tt.events || more != tt.more {
+				t.Errorf("poll %d, limit %d: %d events, more %v, error %v; want %d, %v", i, tt.limit, got, more, err, tt.events, tt.more)
+			}
+		}
+		if more, err := s.Poll(dataplane.AllPending, func(flow.Event) { read++ }); more || err != nil {
+			t.Errorf("all read: more %v, error %v", more, err)
+		}
+		if read != happened {
+			t.Errorf("%d events read, want %d", read, happened)
+		}
+	})
+}
+
 // A flow that a packet touches while a sweep is under way lives on.
 func TestSweepSparesWhatIsTouchedMeanwhile(t *testing.T) {
 	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)

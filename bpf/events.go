@@ -13,21 +13,21 @@ import (
 	"baton/impl/flow"
 )
 
+// eventBytes is what an event takes of the ring: its header, and itself padded to 8 bytes.
+const eventBytes = (unix.BPF_RINGBUF_HDR_SZ + int(unsafe.Sizeof(lbEvent{})) + 7) &^ 7
+
 // Poll implements dataplane.Dataplane.
-func (d *Dataplane) Poll(f func(flow.Event)) (int, error) {
-	for n := 0; ; n++ {
-		if d.reader.AvailableBytes() == 0 {
-			return n, nil
-		}
+func (d *Dataplane) Poll(limit int, f func(flow.Event)) (more bool, err error) {
+	for range min(limit, d.reader.AvailableBytes()/eventBytes) {
 		err := d.reader.ReadInto(&d.record)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return n, nil
+			return false, nil // a program is still writing the next one, or has discarded it
 		}
 		if err != nil {
-			return n, fmt.Errorf("bpf: read event ring: %w", err)
+			return false, fmt.Errorf("bpf: read event ring: %w", err)
 		}
 		if len(d.record.RawSample) < int(unsafe.Sizeof(lbEvent{})) {
-			return n, fmt.Errorf("bpf: read event ring: record of %d bytes", len(d.record.RawSample))
+			return false, fmt.Errorf("bpf: read event ring: record of %d bytes", len(d.record.RawSample))
 		}
 		e := (*lbEvent)(unsafe.Pointer(&d.record.RawSample[0]))
 		state := flow.State(e.State)
@@ -36,6 +36,7 @@ func (d *Dataplane) Poll(f func(flow.Event)) (int, error) {
 			State: state, Origin: flow.Origin(e.Origin), Remaining: d.cfg.Timeouts.Of(state),
 		}})
 	}
+	return d.reader.AvailableBytes() > 0, nil
 }
 
 // Wait implements dataplane.Dataplane. It consumes nothing: as long as events are

@@ -179,7 +179,7 @@ func (s *programSubject) reset() {
 	var all []flow.Tuple
 	s.must(s.Dump(func(e flow.Entry) bool { all = append(all, e.Original); return true }))
 	s.must(s.Delete(all))
-	_, err := s.Poll(func(flow.Event) {})
+	_, err := s.Poll(dataplane.AllPending, func(flow.Event) {})
 	s.must(err)
 	s.must(s.Lease(0))
 	s.must(s.SetMiss(dataplane.MissDrop))
@@ -323,7 +323,7 @@ func entryLine(e flow.Entry) string {
 func events(t rapid.TB, s dataplane.Dataplane) []string {
 	t.Helper()
 	var out []string
-	_, err := s.Poll(func(e flow.Event) { out = append(out, entryLine(e.Entry)) })
+	_, err := s.Poll(dataplane.AllPending, func(e flow.Event) { out = append(out, entryLine(e.Entry)) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func TestEventsComeInTheOrderOfTheStates(t *testing.T) {
 		}
 		s.finishOnTwoCPUs(flows)
 		last := map[flow.Tuple]flow.State{}
-		_, err := s.Poll(func(e flow.Event) { last[e.Entry.Original] = e.Entry.State })
+		_, err := s.Poll(dataplane.AllPending, func(e flow.Event) { last[e.Entry.Original] = e.Entry.State })
 		s.must(err)
 		s.must(s.Dump(func(e flow.Entry) bool {
 			if e.State != flow.Closed || last[e.Original] != e.State {

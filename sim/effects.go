@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/dataplane"
 	"baton/impl/driver"
 	"baton/impl/flow"
 	"baton/impl/node"
@@ -175,7 +176,7 @@ func (p *ports) SetMiss(guess bool) error {
 // Drain implements driver.Dataplane.
 func (p *ports) Drain(take func([]flow.Event)) error {
 	var events []flow.Event
-	_, err := p.tunnel.Poll(func(e flow.Event) { events = append(events, e) })
+	_, err := p.tunnel.Poll(dataplane.AllPending, func(e flow.Event) { events = append(events, e) })
 	if len(events) > 0 {
 		take(events)
 	}

@@ -283,7 +283,7 @@ func (p *process) poll() {
 
 func (p *process) readFlows() {
 	var events []flow.Event
-	if _, err := p.tunnel.Poll(func(e flow.Event) { events = append(events, e) }); err != nil {
+	if _, err := p.tunnel.Poll(dataplane.AllPending, func(e flow.Event) { events = append(events, e) }); err != nil {
 		return
 	}
 	if len(events) > 0 {

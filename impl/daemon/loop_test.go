@@ -126,6 +126,48 @@ func TestEventsComeInBoundedInputsInOrder(t *testing.T) {
 	}
 }
 
+// TestTheHeartbeatComesBetweenPollsOfAFlood: while flows open faster than their events
+// are stepped in, the loop reads one input of them at a time and looks after its deadline
+// between two. An event takes a millisecond here.
+func TestTheHeartbeatComesBetweenPollsOfAFlood(t *testing.T) {
+	b := newBench(t, every(2*time.Millisecond, 3))
+	const perEvent = time.Millisecond
+	now, polling := boottime.Now(), false
+	began := now
+	b.loop.now = func() clock.Instant { return now }
+	b.out.client = func(flow.Addr) {
+		if polling {
+			now = now.Add(perEvent)
+		}
+	}
+	const n = 20 * maxEvents
+	for i := range n {
+		b.dp.add(flow.Event{Entry: entry(i)})
+	}
+	polls, behind := 0, time.Duration(0)
+	for more := true; more; polls++ {
+		b.inbox.call(func() {
+			var err error
+			polling = true
+			if more, err = b.pollEvents(); err != nil {
+				t.Error(err)
+			}
+			polling = false
+			behind = max(behind, now.Sub(b.node.Deadline()))
+		})
+		b.work()
+		if now >= b.node.Deadline() {
+			t.Fatalf("poll %d: the core's deadline came %v ago and was not looked at", polls, now.Sub(b.node.Deadline()))
+		}
+	}
+	if want := time.Duration(maxEvents) * perEvent; behind > want {
+		t.Errorf("a poll kept the core's deadline waiting for %v, want at most %v", behind, want)
+	}
+	if took := now.Sub(began); took != n*perEvent || polls != n/maxEvents || b.path.sent < int(took/time.Second) {
+		t.Errorf("%d polls in %v, %d heartbeats sent; want %d in %v, at least one a second", polls, took, b.path.sent, n/maxEvents, n*perEvent)
+	}
+}
+
 func TestApplyIsAnsweredWithItsFailure(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	b.dp.fail = errors.New("table full")

@@ -151,15 +151,15 @@ func (m *memory) wait() {
 	}
 }
 
-// Poll hands over what fits a ring buffer of the usual size.
-func (m *memory) Poll(f func(flow.Event)) (int, error) {
+// Poll hands over at most what fits a ring buffer of the usual size.
+func (m *memory) Poll(limit int, f func(flow.Event)) (more bool, err error) {
 	if m.stuck {
 		select {}
 	}
 	m.mu.Lock()
-	events := m.events[:min(len(m.events), 1<<15)]
+	events := m.events[:min(limit, len(m.events), 1<<15)]
 	m.events = m.events[len(events):]
-	if len(m.events) > 0 {
+	if more = len(m.events) > 0; more {
 		select {
 		case m.pending <- struct{}{}:
 		default:
@@ -169,7 +169,7 @@ func (m *memory) Poll(f func(flow.Event)) (int, error) {
 	for _, e := range events {
 		f(e)
 	}
-	return len(events), nil
+	return more, nil
 }
 
 func (m *memory) Wait() error {

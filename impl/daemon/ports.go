@@ -36,7 +36,10 @@ func (p *ports) SetMiss(guess bool) error {
 }
 
 // Drain implements driver.Dataplane.
-func (p *ports) Drain(take func([]flow.Event)) error { return (*loop)(p).readEvents(take) }
+func (p *ports) Drain(take func([]flow.Event)) error {
+	_, err := (*loop)(p).readEvents(dataplane.AllPending, take)
+	return err
+}
 
 // Dump implements driver.Dataplane.
 func (p *ports) Dump(done func([]flow.Entry, error)) { p.scans.dump((*loop)(p), done) }
@@ -80,19 +83,20 @@ func (p *ports) Exit() { p.ended = true }
 // maxEvents is how many flow events one input carries at most.
 const maxEvents = 256
 
-// pollEvents has the flow events stepped in that are pending in the dataplane. What could
-// not be read may be lost.
-func (l *loop) pollEvents() error {
-	err := l.readEvents(l.driver.Flows)
+// pollEvents has flow events of the dataplane stepped in, as many as one input carries,
+// and reports whether more are pending. What could not be read may be lost.
+func (l *loop) pollEvents() (more bool, err error) {
+	more, err = l.readEvents(maxEvents, l.driver.Flows)
 	if err != nil {
 		l.fail("poll", "flow events not read: the table is read anew", err)
 		l.inbox.post(node.Lost{})
 	}
-	return err
+	return more, err
 }
 
-// readEvents hands the flow events that are pending in the dataplane to take.
-func (l *loop) readEvents(take func([]flow.Event)) error {
+// readEvents hands pending flow events to take, at most limit of them, and reports
+// whether more are pending.
+func (l *loop) readEvents(limit int, take func([]flow.Event)) (more bool, err error) {
 	var batch []flow.Event
 	hand := func() {
 		if len(batch) > 0 {
@@ -100,7 +104,7 @@ func (l *loop) readEvents(take func([]flow.Event)) error {
 			batch = nil
 		}
 	}
-	_, err := l.dp.Poll(func(e flow.Event) {
+	more, err = l.dp.Poll(limit, func(e flow.Event) {
 		if len(batch) == maxEvents {
 			hand()
 		}
@@ -108,5 +112,5 @@ func (l *loop) readEvents(take func([]flow.Event)) error {
 		l.out.client(e.Entry.Original.Src)
 	})
 	hand()
-	return err
+	return more, err
 }

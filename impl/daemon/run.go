@@ -127,15 +127,16 @@ func (d *daemon) watchLinks(ctx context.Context) {
 // leaves at once and the others together.
 const eventPause = time.Millisecond
 
-// watchEvents has the loop read flow events whenever some are pending.
+// watchEvents has the loop read flow events whenever some are pending. It asks anew for
+// each input that they fill: between two of them the loop does what else there is to do.
 func (d *daemon) watchEvents(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := d.loop.dp.Wait()
 		if errors.Is(err, io.EOF) {
 			return // closed, after ctx was done
 		}
-		if err == nil {
-			_, err = ask(ctx, d.loop, func() (struct{}, error) { return struct{}{}, d.loop.pollEvents() })
+		for more := err == nil; more; {
+			more, err = ask(ctx, d.loop, d.loop.pollEvents)
 		}
 		rest := eventPause
 		if err != nil && ctx.Err() == nil && !errors.Is(err, errEnded) {

@@ -11,12 +11,16 @@ package dataplane
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
 	"baton/impl/clock"
 	"baton/impl/flow"
 )
+
+// AllPending is the limit of a Poll that takes every event that is pending.
+const AllPending = math.MaxInt
 
 // Mode says how a service's packets are translated.
 type Mode uint8
@@ -213,9 +217,10 @@ type Dataplane interface {
 	// node became MASTER, before which it saw none of their packets.
 	Sweep(now, since clock.Instant) ([]flow.Entry, error)
 
-	// Poll hands over the flow events that are pending, without blocking, in the
-	// order in which they happened, and returns how many there were.
-	Poll(f func(flow.Event)) (int, error)
+	// Poll hands over flow events, without blocking, in the order in which they
+	// happened: at most limit, and none that happens after the call began, so that it
+	// ends however fast flows open. It reports whether more can be read.
+	Poll(limit int, f func(flow.Event)) (more bool, err error)
 	// Wait blocks until an event is pending or the dataplane is closed (io.EOF). It
 	// consumes nothing: until Poll has taken what is pending it returns at once.
 	Wait() error

@@ -20,13 +20,14 @@ func (d *Dataplane) emit(original flow.Tuple, c *conn) {
 }
 
 // Poll implements dataplane.Dataplane.
-func (d *Dataplane) Poll(f func(flow.Event)) (int, error) {
-	events := d.events
-	d.events = d.events[len(d.events):]
+func (d *Dataplane) Poll(limit int, f func(flow.Event)) (more bool, err error) {
+	n := min(limit, len(d.events))
+	events := d.events[:n]
+	d.events = d.events[n:]
 	for _, e := range events {
 		f(e)
 	}
-	return len(events), nil
+	return len(d.events) > 0, nil
 }
 
 // errWouldBlock is what Wait returns where the programs' would block: nothing
