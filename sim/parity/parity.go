@@ -25,6 +25,8 @@ type Change struct {
 	// together it is the first.
 	After string
 	Took  time.Duration
+
+	began clock.Instant // when the step did
 }
 
 func (c Change) String() string {
@@ -71,24 +73,59 @@ func rounded(d time.Duration) time.Duration { return d.Round(10 * time.Microseco
 // comes first to a node is chance.
 const together = 10 * time.Millisecond
 
+// brief is how long a claim lasts at most that a simultaneous fault ends. It is shorter than
+// a detection time: what BFD detects is no such race.
+const brief = 100 * time.Millisecond
+
 // changes lists the changes of role in a trace, by time, with the steps that they follow.
 func changes(events []trace.Event, steps map[string]bool) []Change {
 	events = slices.Clone(events)
 	trace.Sort(events)
 	var list []Change
 	after, since := "", clock.Instant(0)
+	faults := map[clock.Instant]int{} // by the step that they came together with
 	for _, e := range events {
 		switch {
+		case e.Fault != nil && e.Fault.Phase == "begin" && e.At.Sub(since) < together:
+			faults[since]++
 		case e.Step != nil && e.Step.Phase == "begin" && steps[e.Step.Text]:
 			if after == "" || e.At.Sub(since) >= together {
 				after, since = e.Step.Text, e.At
 			}
 		case e.Role != nil && e.Role.From != e.Role.To:
 			list = append(list, Change{Node: e.Node, From: e.Role.From, To: e.Role.To, Reason: e.Role.Reason,
-				Degraded: e.Role.Degraded, After: after, Took: e.At.Sub(since)})
+				Degraded: e.Role.Degraded, After: after, Took: e.At.Sub(since), began: since})
 		}
 	}
-	return list
+	return direct(list, faults)
+}
+
+// direct leaves out the claims that simultaneous faults ended at once. A node that hears
+// of the peer's fault before its own claims the role for a moment; one that meets its own
+// first does not. What remains is the change from the role before to the role after.
+func direct(list []Change, faults map[clock.Instant]int) []Change {
+	var kept []Change
+	claims := map[string]Change{} // the last change of each node into a claim
+	for _, c := range list {
+		claim, claimed := claims[c.Node]
+		switch {
+		case !holds(c.From) && holds(c.To):
+			claims[c.Node] = c
+		case claimed && !holds(c.To):
+			delete(claims, c.Node)
+			if c.began != claim.began || c.Took >= brief || faults[c.began] < 2 {
+				break
+			}
+			kept = slices.DeleteFunc(kept, func(k Change) bool {
+				return k.Node == c.Node && k.began == c.began && k.Took >= claim.Took
+			})
+			if c.From = claim.From; c.From == c.To {
+				continue
+			}
+		}
+		kept = append(kept, c)
+	}
+	return kept
 }
 
 // Compare compares two traces of one scenario.

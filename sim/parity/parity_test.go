@@ -1,6 +1,7 @@
 package parity_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,40 @@ func TestStepsThatAreTogether(t *testing.T) {
 		v := parity.Compare(run(apart, 2000+apart+1), run(apart, 2000))
 		if v.Same != same {
 			t.Errorf("steps %d ms apart: %s", apart, v)
+		}
+	}
+}
+
+func fault(ms int, node string) trace.Event {
+	return trace.Event{At: clock.Instant(time.Duration(ms) * time.Millisecond), Kind: trace.KindFault, Fault: &trace.Fault{Verb: "down", Target: node, Phase: "begin"}}
+}
+
+// A claim that the second of two simultaneous faults ends at once is no difference. One
+// that a single fault brings, that lasts, or that no second fault ended, is.
+func TestAClaimBetweenSimultaneousFaults(t *testing.T) {
+	begin := []trace.Event{step(0, "wait"), at(500, "lb1", "Backup", "Master", "no MASTER"), step(2000, "down lb1"), fault(2000, "lb1")}
+	second := []trace.Event{step(2003, "down lb2"), fault(2003, "lb2")}
+	run := func(parts ...[]trace.Event) []trace.Event {
+		return slices.Concat(append([][]trace.Event{begin}, parts...)...)
+	}
+	claim := []trace.Event{at(2001, "lb2", "Backup", "Claiming", "no MASTER"), at(2002, "lb2", "Claiming", "Master", "forwarding")}
+	failed := func(ms int, from string) []trace.Event {
+		return []trace.Event{at(ms, "lb2", from, "Fault", "links failed")}
+	}
+	for _, test := range []struct {
+		name       string
+		netns, sim []trace.Event
+		same       bool
+	}{
+		{"a claim that the second fault ends", run(claim, second, failed(2004, "Master")), run(second, failed(2004, "Backup")), true},
+		{"a claim that ends where it began", run(claim, second, []trace.Event{at(2030, "lb2", "Master", "Backup", "stopping")}), run(second), true},
+		{"a claim that lasts", run(claim, second, failed(2200, "Master")), run(second, failed(2200, "Backup")), false},
+		{"a claim that nothing ends", run(claim, second), run(second), false},
+		{"a claim after a single fault", run(claim, failed(2004, "Master")), run(failed(2004, "Backup")), false},
+		{"another role after the claim", run(claim, second, failed(2004, "Master")), run(second), false},
+	} {
+		if v := parity.Compare(test.netns, test.sim); v.Same != test.same {
+			t.Errorf("%s: %s", test.name, v)
 		}
 	}
 }
