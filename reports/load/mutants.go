@@ -19,7 +19,7 @@ func Mutants(file string) (*model.Mutants, error) {
 		Clean   bool `json:"clean"` // without a mutant every suite passes
 		Mutants []struct {
 			Name    string  `json:"name"`
-			Outcome string  `json:"outcome"` // killed, survived, stale, error
+			Outcome string  `json:"outcome"` // killed, survived, stale, not run, error
 			Check   string  `json:"check"`
 			Where   string  `json:"where"` // scenario and seed, or test
 			Seconds float64 `json:"seconds"`
@@ -45,7 +45,7 @@ func Mutants(file string) (*model.Mutants, error) {
 			m.Killed++
 		case "survived":
 			m.Survived++
-		case "stale", "error":
+		case "stale", "not run", "error":
 			m.Stale++
 		default:
 			return nil, fmt.Errorf("mutant %q has the outcome %q, not killed, survived or stale", s.Name, s.Outcome)

@@ -2,7 +2,8 @@
 // production code, and the suite must see it. A mutant is applied to a copy of the
 // named files in a build with an overlay, so that production code holds none of
 // it, and one whose place in the code is not found exactly once is an error: it
-// would test nothing.
+// would test nothing. Changed C of the eBPF programs is compiled as go generate does it,
+// and the object overlaid; where there is no clang such a mutant is not run.
 //
 // A mutant names the suite that must kill it. The suite of the simulator is the
 // scenarios of scenarios/ and of sim/mutants/scenarios under a few seeds, and a

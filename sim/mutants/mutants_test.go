@@ -28,6 +28,30 @@ func TestEveryMutantApplies(t *testing.T) {
 	}
 }
 
+// TestWithoutClangAProgramsMutantIsNotRun: it is counted as that, never as killed, and
+// the run does not pass.
+func TestWithoutClangAProgramsMutantIsNotRun(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	root := t.TempDir()
+	file := "bpf/src/a.h"
+	if err := os.MkdirAll(filepath.Join(root, "bpf", "src"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, file), []byte("x\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := mutants.Runner{Root: root}
+	o := r.Run(t.Context(), mutants.Mutant{Name: "m", Suite: "./bpf", Edits: []mutants.Edit{{File: file, Old: "x\n", New: "y\n"}}})
+	results := mutants.Results{Clean: true}
+	results.Add(o)
+	var line, sum strings.Builder
+	o.Write(&line)
+	results.Sum(&sum)
+	if results.OK() || !strings.Contains(line.String(), "not run: no clang") || !strings.Contains(sum.String(), "0 killed, 0 survived, 0 stale, 1 not run") {
+		t.Errorf("OK %v\n%s%s", results.OK(), line.String(), sum.String())
+	}
+}
+
 const header = "bug: b\nseen: s\ncatch: c\nsuite: sim\n"
 
 func TestParse(t *testing.T) {

@@ -29,6 +29,6 @@ func (r *Results) Sum(w io.Writer) {
 	for _, m := range r.Mutants {
 		count[m.Outcome]++
 	}
-	fmt.Fprintf(w, "%d mutants: %d killed, %d survived, %d stale, %d in error, in %.0fs\n",
-		len(r.Mutants), count[Killed], count[Survived], count[Stale], count[Failed], r.Seconds)
+	fmt.Fprintf(w, "%d mutants: %d killed, %d survived, %d stale, %d not run, %d in error, in %.0fs\n",
+		len(r.Mutants), count[Killed], count[Survived], count[Stale], count[NotRun], count[Failed], r.Seconds)
 }

@@ -40,6 +40,7 @@ const (
 	Killed   = "killed"
 	Survived = "survived" // a bug of the suite
 	Stale    = "stale"    // it no longer applies; see ErrStale
+	NotRun   = "not run"  // this machine lacks what it is built with; see ErrNotRun
 	Failed   = "error"    // it could not be built or run
 )
 
@@ -49,6 +50,8 @@ func (o Outcome) Result() Result {
 	switch {
 	case errors.Is(o.Err, ErrStale):
 		r.Outcome, r.Why = Stale, o.Err.Error()
+	case errors.Is(o.Err, ErrNotRun):
+		r.Outcome, r.Why = NotRun, o.Err.Error()
 	case o.Err != nil:
 		r.Outcome, r.Why = Failed, o.Err.Error()
 	case o.Kill != nil:

@@ -47,7 +47,7 @@ func (r *Runner) run(ctx context.Context, m Mutant) (*Kill, error) {
 		return nil, fmt.Errorf("mutants: run %s: %w", m.Name, err)
 	}
 	defer os.RemoveAll(dir)
-	overlay, err := m.overlay(r.Root, dir)
+	overlay, err := m.overlay(ctx, r.Root, dir)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,79 @@
+package mutants
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// ErrNotRun is the error of a mutant that this machine cannot build.
+var ErrNotRun = errors.New("not run")
+
+const (
+	programs       = "bpf"     // the package that embeds the object of the eBPF programs
+	programSources = "bpf/src" // their C
+	generate       = "//go:generate "
+)
+
+// compile builds the eBPF programs with changed C sources, given by their paths from the
+// module's root, as go generate does. It returns what is built by the path of the file
+// whose place it takes.
+func compile(ctx context.Context, root, dir string, changed map[string]string) (map[string]string, error) {
+	for _, tool := range []string{"clang", "llvm-strip"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return nil, fmt.Errorf("%w: no %s", ErrNotRun, tool)
+		}
+	}
+	copied, built := filepath.Join(dir, "src"), filepath.Join(dir, "built")
+	if err := errors.Join(os.CopyFS(copied, os.DirFS(filepath.Join(root, programSources))), os.Mkdir(built, 0o755)); err != nil {
+		return nil, err
+	}
+	for file, text := range changed {
+		if err := os.WriteFile(filepath.Join(copied, filepath.Base(file)), []byte(text), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	args, err := generator(root, copied, built)
+	if err != nil {
+		return nil, err
+	}
+	build := exec.CommandContext(ctx, args[0], args[1:]...)
+	build.Dir, build.Env = filepath.Join(root, programs), append(os.Environ(), "GOPACKAGE="+programs)
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("compile: %w\n%s", err, out)
+	}
+	files, err := os.ReadDir(built)
+	replace := map[string]string{}
+	for _, f := range files {
+		replace[filepath.Join(root, programs, f.Name())] = filepath.Join(built, f.Name())
+	}
+	return replace, err
+}
+
+// generator is the command of the package's go:generate line, for other folders.
+func generator(root, source, output string) ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(root, programs, "doc.go"))
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(text)) {
+		command, ok := strings.CutPrefix(line, generate)
+		if !ok {
+			continue
+		}
+		args := strings.Fields(command)
+		tool := slices.IndexFunc(args, func(a string) bool { return strings.HasSuffix(a, "/bpf2go") })
+		file := slices.IndexFunc(args, func(a string) bool { return strings.HasSuffix(a, ".c") })
+		if tool < 0 || file < tool {
+			return nil, fmt.Errorf("%s/doc.go: go:generate runs no bpf2go: %s", programs, command)
+		}
+		args[file] = filepath.Join(source, filepath.Base(args[file]))
+		return slices.Insert(args, tool+1, "-output-dir", output), nil
+	}
+	return nil, fmt.Errorf("%s/doc.go has no go:generate line", programs)
+}
