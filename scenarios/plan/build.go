@@ -219,6 +219,10 @@ func (b *builder) chaos(c *chaosLine, guard Guard) {
 				allowed = append(allowed, k.Name)
 			}
 		}
+		if k, known := ChaosKeyOf(arg.Key.Text); known && k.OnLink != (len(c.Where) > 0) {
+			b.errorf(position(arg.Key.Pos), "", "%s", misplaced(k))
+			continue
+		}
 		name, ok := b.pick(arg.Key, "kind of chaos", allowed)
 		if !ok {
 			continue
@@ -232,6 +236,14 @@ func (b *builder) chaos(c *chaosLine, guard Guard) {
 		line.Key, line.Value, line.Pos = name, canonical, position(arg.Key.Pos)
 		b.plan.Chaos = append(b.plan.Chaos, line)
 	}
+}
+
+// misplaced says where a key belongs that stands with a link, or without one.
+func misplaced(k ChaosKey) string {
+	if k.OnLink {
+		return k.Name + " belongs to a link: write chaos LINK " + k.Name + "=…"
+	}
+	return k.Name + " concerns no link: write chaos " + k.Name + "=… on a line of its own"
 }
 
 func (b *builder) service(s *serviceLine, guard Guard) {

@@ -58,8 +58,9 @@ func TestImpairment(t *testing.T) {
 
 func TestChaosThatMakesNoSense(t *testing.T) {
 	for lines, want := range map[string]string{
-		"chaos loss=0.1":                              `unknown kind of chaos "loss"`,
-		"chaos clients garp.lost=0.1":                 `unknown kind of chaos "garp.lost"`,
+		"chaos loss=0.1":                              "loss belongs to a link",
+		"chaos clients garp.lost=0.1":                 "garp.lost concerns no link",
+		"chaos clients loss=0.1 until=12s":            "write chaos until=… on a line of its own",
 		"chaos cleints loss=0.1":                      `did you mean "clients"`,
 		"chaos clients loss=1.5":                      "1.5 is not a share from 0 to 1",
 		"chaos clients delay=1ms jitter=2ms":          "jitter 2ms is not from 0 to the delay",

@@ -249,9 +249,21 @@ func (l *linter) measurable(c Cond, g Guard) {
 	case c.Compare != nil:
 		m, _ := metric.Of(c.Compare.Metric)
 		l.measured(m, c, g)
+		l.certain(*c.Compare, c)
 	case c.Named == Sticky:
 		m, _ := metric.Of("moved")
 		l.measured(m, c, g)
+	}
+}
+
+// certain warns of a comparison that no run can break: no metric is below 0, and a pair
+// has no more MASTERs than nodes.
+func (l *linter) certain(compare Compare, c Cond) {
+	most, err := strconv.Atoi(compare.Value.String())
+	pair := compare.Metric == "masters" && err == nil &&
+		(compare.Op == "<=" && most >= len(nodes) || compare.Op == "<" && most > len(nodes))
+	if pair || compare.Op == ">=" && compare.Value.zero() {
+		l.found = append(l.found, Diagnostic{Pos: c.Pos, Severity: Warning, Message: fmt.Sprintf("%s cannot fail", c)})
 	}
 }
 

@@ -98,6 +98,9 @@ func (t *timeline) expect(i int, s Step) {
 	}
 	if s.Expect.Within != nil && s.Expect.Within.negative(t.Env(t.world)) {
 		t.errorf(s.Pos, "within", "", "within %s is over before it begins", s.Expect.Within)
+	} else if s.Expect.Within != nil && s.Expect.Within.never(t.Env(t.world)) {
+		t.found = append(t.found, Diagnostic{Pos: s.Pos, Severity: Warning, word: "within",
+			Message: fmt.Sprintf("within %s leaves no time for anything to come to hold", s.Expect.Within)})
 	}
 }
 

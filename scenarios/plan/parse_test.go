@@ -264,6 +264,18 @@ func TestAWarningDoesNotRefuse(t *testing.T) {
 	}
 }
 
+func TestLintWarnsOfClaimsThatCannotFail(t *testing.T) {
+	for claim, want := range map[string]string{
+		"masters <= 2": "warning: masters <= 2 cannot fail", "masters < 3": "warning: masters < 3 cannot fail", "role_changes >= 0": "warning: role_changes >= 0 cannot fail",
+		"masters == 1 within 0s": "warning: within 0s leaves no time", "masters <= 1": "", "masters < 2": "", "role_changes >= 1": "", "masters == 1 within 1s": "",
+	} {
+		_, found := Check("w.scn", []byte(preamble+"@1s expect "+claim+"\n@2s end\n"))
+		if want == "" && len(found) > 0 || len(found.Errors(false)) > 0 || strings.Count(found.Error(), want) != 1 && want != "" {
+			t.Errorf("%s: %v", claim, found)
+		}
+	}
+}
+
 func TestUnsafeSettingsAreTheCallersChoice(t *testing.T) {
 	src := preamble + "config gates=off preempt=immediate announce=before-install hold=1s\n@1s end\n"
 	p := mustParse(t, src)
