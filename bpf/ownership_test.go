@@ -1,0 +1,106 @@
+package bpf
+
+import (
+	"testing"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// The table of entries can be full where that of claims is not, for as long as a removal
+// has released the one and not yet deleted the other: the flow that then finds no room
+// gives its claim back.
+func TestAFullTableKeepsNoClaim(t *testing.T) {
+	s := newProgramSubject(t, testConfig())
+	s.must(s.Lease(clock.Never))
+	for i := range testConfig().MaxFlows {
+		s.must(s.Apply([]flow.Entry{filler(i)}))
+	}
+	released := filler(0).Reply
+	s.must(s.objs.Replies.Delete(toTuple(released)))
+	if got, _ := fate(t, s, "client0", fromClient(toVIP(flow.TCP, 43000, dnatPort), syn)); got != "drop table-full" {
+		t.Errorf("got %s, want drop table-full", got)
+	}
+	if got, want := len(s.claims()), testConfig().MaxFlows-1; got != want {
+		t.Errorf("%d reply tuples are claimed, want %d", got, want)
+	}
+	s.must(s.objs.Replies.Put(toTuple(released), toTuple(filler(0).Original))) // as the entry wants it
+}
+
+// A claim can be older than the entry of its flow: a packet on it is not the entry's reply.
+func TestAReplyHasTheTupleOfItsEntry(t *testing.T) {
+	s := newProgramSubject(t, testConfig())
+	s.must(s.Lease(clock.Never))
+	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
+	former := dnatReply(flow.TCP, 40000, 8082)
+	s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced}}))
+	s.must(s.objs.Replies.Put(toTuple(former), toTuple(o)))
+	for _, p := range []step{back(former, ack, "drop miss"), back(r, ack, forwarded(o.Reverse()))} {
+		if got, _ := fate(t, s, p.link, p.frame); got != p.want {
+			t.Errorf("got %s, want %s", got, p.want)
+		}
+	}
+	s.must(s.objs.Replies.Delete(toTuple(former)))
+}
+
+// wordReopening is WORD_REOPENING of types.h.
+const wordReopening = 1 << 9
+
+// A packet that reopens an entry owns it until it has put the new one in its place.
+func TestAnEntryThatIsReopenedIsNotRemoved(t *testing.T) {
+	s := newProgramSubject(t, testConfig())
+	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
+	s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Closed, Origin: flow.Synced}}))
+	var conn lbConn
+	s.must(s.objs.Conns.Lookup(toTuple(o), &conn))
+	conn.Word |= wordReopening
+	s.must(s.objs.Conns.Put(toTuple(o), conn))
+	s.must(s.Delete([]flow.Tuple{o}))
+	if _, found, err := s.Lookup(o); err != nil || !found {
+		t.Errorf("the entry is there: %v, error %v", found, err)
+	}
+	if owner := s.claims()[r]; owner != o {
+		t.Errorf("the reply tuple is claimed by %v, want %v", owner, o)
+	}
+	conn.Word &^= wordReopening
+	s.must(s.objs.Conns.Put(toTuple(o), conn))
+}
+
+// Services are replaced under traffic: a packet meets the old backends or the new ones,
+// never a service that is gone for a moment, or the size of one table with another.
+func TestNoPacketIsDroppedWhileServicesAreReplaced(t *testing.T) {
+	const rounds = 100
+	with := func(backends ...uint16) []dataplane.Service {
+		return []dataplane.Service{labService(flow.UDP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, backends...)}
+	}
+	many, few := with(8081, 8082, 8083, 8084, 8085, 8086, 8087, 8088), with(8081)
+	s := newProgramSubject(t, labConfig(many...))
+	s.must(s.Lease(clock.Never))
+	done, sent := make(chan struct{}), make(chan error)
+	o := toVIP(flow.UDP, 40000, dnatPort)
+	go func() {
+		var err error
+		for frame := unaddressed(fromClient(o, 0)); err == nil && !closed(done); {
+			if err = s.Delete([]flow.Tuple{o}); err == nil {
+				_, _, err = s.objs.FromClient.Benchmark(frame, 1, nil)
+			}
+		}
+		sent <- err
+	}()
+	for range rounds {
+		s.must(s.Dataplane.SetServices(few))
+		s.must(s.Dataplane.SetServices(many))
+	}
+	close(done)
+	s.must(<-sent)
+	c := counters(t, s)
+	for _, reason := range []dataplane.Drop{dataplane.DropNoService, dataplane.DropNoBackend} {
+		if n := c.Dropped[reason]; n > 0 {
+			t.Errorf("%d packets dropped for %s", n, reason)
+		}
+	}
+	if c.Created < rounds {
+		t.Errorf("only %d flows were opened while services were replaced %d times", c.Created, 2*rounds)
+	}
+}
