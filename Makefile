@@ -88,7 +88,7 @@ regression: bin/baton ## ten simulated runs of each scenario, held against repor
 	@bin/baton run --world sim --repeat 10 --out $(OUT)/regression scenarios/*.scn > $(OUT)/regression.log || { cat $(OUT)/regression.log; exit 1; }
 	@bin/baton compare reports/baseline $(OUT)/regression
 
-mutants: ## plant each known bug and see which check of the suite finds it
+mutants: ## plant each known bug and see which check of the suite finds it (those in the eBPF programs need what generate needs)
 	$(SUDO) $(GO) run ./sim/mutants/cmd/mutants -json $(OUT)/mutants.json
 
 lint: ## gofmt, go vet, the workflows, and the scripts that they run
