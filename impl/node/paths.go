@@ -74,13 +74,41 @@ func (ps paths) anyUp() bool {
 // silent reports whether nothing is heard of the peer on any path. A peer that
 // signals AdminDown on a path has withdrawn from it: it does so last of all, when
 // it leaves.
-func (ps paths) silent() bool {
+func (ps paths) silent(now clock.Instant) bool {
 	for i := range ps {
-		if ps[i].heard() {
+		if ps[i].heard() && !ps.outlived(i, now) {
 			return false
 		}
 	}
 	return true
+}
+
+// outlived reports whether what is heard on a path is older than what the peer said last.
+// A session that is not Up counts as heard for three seconds (RFC 5880 section 6.8.4 at the
+// slow rate). Where the peer was heard later on a path that has been silent for its
+// detection time since, the slow path counts until its next packet is overdue.
+func (ps paths) outlived(i int, now clock.Instant) bool {
+	s := ps[i].session
+	if s.State() == bfd.Up || now < s.LastReceived().Add(bootListen) {
+		return false
+	}
+	for j := range ps {
+		if j != i && !ps[j].heard() && ps[j].session.LastReceived() > s.LastReceived() {
+			return true
+		}
+	}
+	return false
+}
+
+// overdueAt is when a path that is heard at the slow rate may be outlived, Never where none is.
+func (ps paths) overdueAt() clock.Instant {
+	at := clock.Never
+	for i := range ps {
+		if s := ps[i].session; ps[i].heard() && s.State() != bfd.Up {
+			at = min(at, s.LastReceived().Add(bootListen))
+		}
+	}
+	return at
 }
 
 // heard reports whether the peer is heard on the path, and has not withdrawn from it.
@@ -232,7 +260,7 @@ func (n *Node) receivePacket(p Packet) {
 		return
 	}
 	n.paths[p.Path].receive(n.now, p)
-	n.peer.met = n.peer.met || !n.paths.silent()
+	n.peer.met = n.peer.met || !n.paths.silent(n.now)
 	n.pumpPath(p.Path)
 }
 

@@ -102,7 +102,7 @@ func (ps paths) turned(now clock.Instant) bool {
 }
 
 func (n *Node) rivalInput() rivalInput {
-	return rivalInput{now: n.now, up: n.paths.anyUp(), silent: n.paths.silent(), live: n.live(), holds: n.role.Holds(),
+	return rivalInput{now: n.now, up: n.paths.anyUp(), silent: n.paths.silent(n.now), live: n.live(), holds: n.role.Holds(),
 		serves: n.peerCondition() == serving, turned: n.paths.turned(n.now), unheard: n.paths.unheard(n.now)}
 }
 

@@ -82,7 +82,7 @@ func (n *Node) linkDown() string {
 }
 
 // silent reports whether nothing is heard of the peer, on any path or on the stream.
-func (n *Node) silent() bool { return n.paths.silent() && !n.streamLive() }
+func (n *Node) silent() bool { return n.paths.silent(n.now) && !n.streamLive() }
 
 // live reports whether the peer's role is known from a stream on which it speaks.
 func (n *Node) live() bool { return n.peer.known && n.streamLive() }
