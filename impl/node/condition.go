@@ -46,8 +46,8 @@ func (ps paths) unheard(now clock.Instant) bool {
 	for i := range ps {
 		switch {
 		case ps[i].condition(now) != serving:
-		case ps[i].session.State() == bfd.Up && ps[i].session.RemoteState() == bfd.Up:
-			return false // a peer whose session is not Up may have ceased to hear this node
+		case ps[i].bothUp():
+			return false
 		default:
 			said = true
 		}

@@ -111,6 +111,12 @@ func (ps paths) overdueAt() clock.Instant {
 	return at
 }
 
+// bothUp reports whether each node hears the other on the path. A peer that has ceased to
+// hear this node stays in Init for its detection time, and this node's session Up.
+func (p *path) bothUp() bool {
+	return p.session.State() == bfd.Up && p.session.RemoteState() == bfd.Up
+}
+
 // heard reports whether the peer is heard on the path, and has not withdrawn from it.
 func (p *path) heard() bool { return p.session.Heard() && p.session.RemoteState() != bfd.AdminDown }
 

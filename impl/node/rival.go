@@ -1,7 +1,6 @@
 package node
 
 import (
-	"baton/impl/bfd"
 	"baton/impl/clock"
 	"baton/impl/fingerprint"
 	"baton/impl/ha"
@@ -86,7 +85,7 @@ func (p *path) observe(now clock.Instant) {
 	switch c := p.condition(now); {
 	case c == standby || c == unable:
 		p.calm = true
-	case !p.heard(), c == serving && p.session.State() == bfd.Up:
+	case !p.heard(), c == serving && p.bothUp():
 		p.calm = false // it served before this node was lost to it
 	}
 }
