@@ -188,7 +188,7 @@ func judgeSyncAlone(v *view) (bool, why) {
 }
 
 func judgeSyncWithMaster(v *view) (bool, why) {
-	if v.stale {
+	if v.stale && (v.inSync || !v.live) {
 		return false, because("nothing was heard on the sync stream for too long while the peer is MASTER")
 	}
 	return v.inSync, why{sync: v.syncWhy}

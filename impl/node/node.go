@@ -29,12 +29,14 @@ type Node struct {
 	seen  uint32 // the largest epoch ever claimed or heard of
 
 	// What the table is worth, see ha.Rank.
-	witnessed  uint32
-	complete   bool
-	flows      uint32
-	freshUntil clock.Instant // without word of the MASTER the table is stale from here on
-	following  bool          // the peer's table is being followed, of the term followed
-	followed   followedTerm
+	witnessed uint32
+	complete  bool
+	flows     uint32
+	// Without word of the MASTER that serves, the table is not in sync from syncedUntil on,
+	// and worth nothing from freshUntil on.
+	syncedUntil, freshUntil clock.Instant
+	following               bool // the peer's table is being followed, of the term followed
+	followed                followedTerm
 
 	view  view
 	gates gateSet
@@ -97,6 +99,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	h.Flag(n.complete)
 	h.Number(uint64(n.flows))
 	h.Instant(n.freshUntil)
+	h.Instant(n.syncedUntil)
 	h.Flag(n.following)
 	n.followed.fingerprint(h)
 	n.gates.fingerprint(h)
@@ -241,7 +244,7 @@ func (n *Node) Deadline() clock.Instant {
 		n.lease.deadline(n.footing()), n.stream.keepaliveDue(), n.future(n.stream.muteAt()), n.future(n.liveUntil()),
 		n.grant.wait(), n.yieldWait(), n.requestWait(),
 		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.told.wait(n),
-		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()),
+		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.syncedUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()),
 		n.future(n.unreachableAt()), n.future(n.awake), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()))
 }
 

@@ -378,3 +378,22 @@ func TestAnEmptyNodeDoesNotBeatTheSessions(t *testing.T) {
 		l.wantFlows("lb2", 100)
 	}
 }
+
+// A node that cannot serve keeps the sessions for a peer that has lost them: an empty MASTER
+// does not overwrite the table while it may still be needed, and gives way once it can be used.
+func TestATableOutlivesAnEmptyMaster(t *testing.T) {
+	l := newPair(t, tracking)
+	l.openMany("lb1", 50)
+	l.probe("lb2", false)
+	l.crash("lb1")
+	l.run(10 * time.Second)
+	l.wantFlows("lb2", 50)
+	l.boot("lb1")
+	masterWithin(l, "lb1", BootListen+labHold)
+	l.run(5 * time.Second)
+	l.wantFlows("lb2", 50)
+	l.probe("lb2", true)
+	masterWithin(l, "lb2", 100*time.Millisecond)
+	l.until(time.Second, "lb1 in sync", func() bool { return l.inSync("lb1") })
+	l.wantFlows("lb1", 50)
+}

@@ -33,7 +33,11 @@ func (n *Node) noteFollowing() {
 	in, _ := n.sync.InSync()
 	follows := n.live() && n.following && n.peer.state.Role.Holds()
 	if follows && in && n.sync.Current() {
-		n.freshUntil = n.now.Add(staleAfter)
+		n.syncedUntil = n.now.Add(staleAfter)
+		n.freshUntil = n.syncedUntil
+	}
+	if n.complete && !n.silent() && !n.peerServes() {
+		n.freshUntil = n.now.Add(ownTableLife) // while nobody serves a table does not age
 	}
 	switch stale := n.now >= n.freshUntil; {
 	case follows && in && !stale:

@@ -63,7 +63,7 @@ func (n *Node) look() *view {
 		live: n.live(), peer: n.peer.state,
 		outranks: n.outranks(), better: n.peer.state.Rank.CompareTable(n.rank()) > 0,
 		rankKnown: n.rankKnown(), confirmed: n.peer.confirmed(),
-		seen: n.seen, complete: n.complete, stale: n.now >= n.freshUntil,
+		seen: n.seen, complete: n.complete, stale: n.now >= n.syncedUntil,
 		granted: n.grant.pending, peerInSync: n.sync.PeerInSync(),
 	}
 	v.applied = v.granted && n.sync.AppliedSeq() >= n.grant.Barrier
