@@ -22,7 +22,8 @@ func (g *gateSet) fingerprint(h *fingerprint.Hash) {
 // judge judges every gate by a view and returns those that changed.
 func (g *gateSet) judge(v *view) (changed ha.Gates) {
 	open := ha.Gates(0)
-	for i, row := range gateTable {
+	for i := range gateTable {
+		row := &gateTable[i]
 		is, why := row.judge(v)
 		open, g.why[i] = open.With(row.gate, is), why
 	}

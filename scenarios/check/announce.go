@@ -63,11 +63,11 @@ func (r *run) premature(e trace.Event, leases []tenure) string {
 // tenureOf is the node's last time as Master that began at or before t.
 func (r *run) tenureOf(node string, t clock.Instant) (from, to clock.Instant, ok bool) {
 	to = clock.Never
-	for _, e := range r.events {
+	for _, e := range r.roles {
 		if e.At > t {
 			break
 		}
-		if e.Node != node || e.Role == nil || e.Role.From == e.Role.To {
+		if e.Node != node {
 			continue
 		}
 		if e.Role.To == roleMaster {

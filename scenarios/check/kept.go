@@ -7,7 +7,6 @@ import (
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/scenarios/fault"
-	"baton/scenarios/plan"
 )
 
 // kept judges that no node forgets entries of sessions that live: its table, as its
@@ -59,11 +58,8 @@ func (r *run) kept(f finding, w window) finding {
 func (r *run) liveThroughout(w window) int {
 	least := map[string]int{}
 	closed := map[string]clock.Instant{} // line: when it was last known
-	for _, e := range r.events {
+	for _, e := range r.open {
 		t := e.Totals
-		if t == nil || t.Kind != plan.Sessions {
-			continue
-		}
 		at, known := closed[t.Name]
 		switch {
 		case known && at >= w.to: // what comes later says nothing of the window

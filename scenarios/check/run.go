@@ -25,6 +25,8 @@ type run struct {
 	// unproven has the faults that left no receipt, by step.
 	unproven []unproven
 	begun    []trace.Event // the begins of faults
+	roles    []trace.Event // changes of role
+	open     []trace.Event // totals of lines of sessions
 	// proofs has what came of each fault, by its ID.
 	proofs map[int]trace.Fault
 }
@@ -52,6 +54,10 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 	first := -1
 	for i, e := range r.events {
 		switch {
+		case e.Role != nil && e.Role.From != e.Role.To:
+			r.roles = append(r.roles, e)
+		case e.Totals != nil && e.Totals.Kind == plan.Sessions:
+			r.open = append(r.open, e)
 		case e.Meta != nil:
 			r.meta = *e.Meta
 		case e.Step != nil:

@@ -62,7 +62,7 @@ type Host struct {
 
 // Hosts lists the machines in their order: load balancers, clients, backends.
 func (t Topo) Hosts() []Host {
-	var hosts []Host
+	hosts := make([]Host, 0, len(Nodes())+t.Clients+t.Backends)
 	for _, group := range []struct {
 		kind  Kind
 		count int
