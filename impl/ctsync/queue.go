@@ -190,13 +190,15 @@ func (e *Engine) settle() {
 	q.steps = append(q.steps[:0], q.steps[n:]...)
 }
 
-// retry hands out again what failed and is due.
+// retry hands out again what failed and is due, and with it what would be due soon: a
+// dataplane that refuses a thousand batches does not cost a thousand timers.
 func (e *Engine) retry() {
-	if e.queue.failures == 0 {
+	if e.queue.failures == 0 || e.now.Before(e.queue.deadline()) {
 		return
 	}
+	soon := e.now.Add(e.cfg.Retry / 2)
 	for _, s := range e.queue.steps {
-		if s.failure.waiting && !s.failure.retryAt.After(e.now) {
+		if s.failure.waiting && !s.failure.retryAt.After(soon) {
 			s.failure.waiting = false
 			e.refresh(s)
 			e.hand(s)

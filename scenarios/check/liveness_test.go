@@ -255,9 +255,9 @@ func TestLiveness(t *testing.T) {
 			Fail, "1 timers for what was due already"},
 		{"timers without end", plan.Rests, "", func(t *tape) { t.loop(5500, "lb2", trace.Loop{Timers: 2000}) }, Fail, "2000 timers"},
 		{"no more timers than the heartbeats explain", plan.Rests, "config bfd.tx=10ms bfd.rx=10ms\n",
-			func(t *tape) { t.loop(5500, "lb2", trace.Loop{Timers: 2500}) }, Pass, ""},
+			func(t *tape) { t.loop(5500, "lb2", trace.Loop{Timers: 1100}) }, Pass, ""},
 		{"more timers than the heartbeats explain", plan.Rests, "config bfd.tx=10ms bfd.rx=10ms\n",
-			func(t *tape) { t.loop(5500, "lb2", trace.Loop{Timers: 2600}) }, Fail, "explain 2567"},
+			func(t *tape) { t.loop(5500, "lb2", trace.Loop{Timers: 1200}) }, Fail, "explain 1167"},
 		{"nobody tells of a loop", plan.Rests, "", func(t *tape) { t.without(func(e trace.Event) bool { return e.Loop != nil }) },
 			Inconclusive, "no node told"},
 	} {

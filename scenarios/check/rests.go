@@ -12,9 +12,9 @@ import (
 const timersPerBeat = 4
 
 // timersApart is what a core may ask for in a second besides, however slow its beat:
-// deadlines of a handover, of announcements, and a retry for each batch of a thousand
-// that a dataplane refuses. One that spins asks for tens of thousands.
-const timersApart = 1500
+// deadlines of a handover, of announcements, and retries of what a dataplane refuses. One
+// that spins asks for tens of thousands.
+const timersApart = 100
 
 // rests judges that no core asks for timers without end: none that is due already
 // and from which nothing follows, and no more of them than its heartbeats explain.
