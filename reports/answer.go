@@ -11,6 +11,7 @@ import (
 	"baton/reports/load"
 	"baton/reports/timeline"
 	"baton/scenarios/check"
+	"baton/scenarios/evidence"
 )
 
 // sentenceMost bounds a sentence of an answer, in characters.
@@ -26,7 +27,10 @@ func answer(run *load.Run, v check.Verdict) []string {
 	if len(run.Events) == 0 {
 		return slices.Clone(v.Reasons[:min(1, len(v.Reasons))]) // nothing tells when and who
 	}
-	a := answering{start: timeline.Start(run.Events), events: run.Events, metrics: v.Metrics}
+	a := answering{start: timeline.Start(run.Events), events: run.Events, metrics: v.Metrics, also: "Failed too: "}
+	if v.Verdict == check.Inconclusive {
+		a.also = "Not decided either: "
+	}
 	for _, c := range v.Checks {
 		if c.Verdict == v.Verdict && !c.Control {
 			a.failed = append(a.failed, c)
@@ -51,18 +55,18 @@ type answering struct {
 	events  []trace.Event
 	metrics check.Metrics
 	failed  []check.Check // by time
+	also    string        // how those are introduced that did no damage of their own
 }
 
 func (a answering) sentences() []string {
 	var list []string
 	told := map[string]bool{}
-	if c, ok := a.of("rst"); ok {
-		if said := a.resets(c); said != "" {
-			list, told["rst"] = append(list, said), true
+	for _, d := range damages {
+		if c, ok := a.of(d.check); ok {
+			if said := a.damaged(d, c); said != "" {
+				list, told[d.check] = append(list, said), true
+			}
 		}
-	}
-	if c, ok := a.of("lost"); ok {
-		list, told["lost"] = append(list, strings.TrimSpace(fmt.Sprintf("%.0f sessions lost (%s) %s", a.metrics["lost"], claimed(c), a.since(c)))+"."), true
 	}
 	var others []string
 	for _, c := range a.failed {
@@ -76,28 +80,51 @@ func (a answering) sentences() []string {
 		}
 	}
 	if len(others) > 0 {
-		list = append(list, "Failed too: "+strings.Join(others, ", ")+".")
+		list = append(list, a.also+strings.Join(others, ", ")+".")
 	}
 	return list
 }
 
-// of is the first failed check of a name.
-func (a answering) of(name string) (check.Check, bool) {
-	i := slices.IndexFunc(a.failed, func(c check.Check) bool { return c.Name == name })
-	if i < 0 {
-		return check.Check{}, false
-	}
-	return a.failed[i], true
+// damage is what a client suffers: the check that counts it, its events, and who did one.
+type damage struct {
+	check, what string
+	is          func(trace.Event) bool
+	who         func(trace.Event) string
 }
 
-// resets attributes the first RST; "" if the trace shows none.
-func (a answering) resets(c check.Check) string {
-	i := slices.IndexFunc(a.events, func(e trace.Event) bool { return e.RST != nil })
-	if i < 0 {
+var damages = []damage{
+	{"rst", "RSTs", func(e trace.Event) bool { return e.RST != nil }, resetBy},
+	{"lost", "sessions lost", func(e trace.Event) bool { return e.Traffic != nil && e.Traffic.Event == trace.TrafficLost }, func(trace.Event) string { return "" }},
+}
+
+// damaged tells of the damage that a check counted: the largest cluster of it first, with
+// who did the first of these, and then the rest. It is "" if the trace shows none.
+func (a answering) damaged(d damage, c check.Check) string {
+	clusters := evidence.Clusters(a.events, d.is)
+	if len(clusters) == 0 {
 		return ""
 	}
-	at, r := a.events[i].At, a.events[i].RST
-	by := "made by " + orElse(r.Origin, r.Sender)
+	main, rest := clusters[0], clusters[1:]
+	count := fmt.Sprintf("%.0f", a.metrics[d.check])
+	if len(rest) > 0 {
+		count = fmt.Sprintf("%d of %s", main.Count, count)
+	}
+	said := fmt.Sprintf("%s %s (%s), the first at %s%s%s.", count, d.what, claimed(c), a.at(main.From), a.after(main.From), d.who(main.First))
+	if len(rest) > 0 {
+		others := 0
+		for _, cluster := range rest {
+			others += cluster.Count
+		}
+		earliest := slices.MinFunc(rest, func(x, y evidence.Cluster) int { return cmp.Compare(x.From, y.From) })
+		said += fmt.Sprintf(" %d more, the first at %s%s.", others, a.at(earliest.From), a.after(earliest.From))
+	}
+	return said
+}
+
+// resetBy says who made a RST and what the balancer knew that passed it on.
+func resetBy(e trace.Event) string {
+	r := e.RST
+	by := ": made by " + orElse(r.Origin, r.Sender)
 	if r.LB != "" && r.LB != orElse(r.Origin, r.Sender) {
 		by += ", passed on by " + r.LB
 	}
@@ -108,7 +135,16 @@ func (a answering) resets(c check.Check) string {
 		}
 		by += fmt.Sprintf("; %s was %s and %s", r.LB, orElse(r.Role, "of no role"), entry)
 	}
-	return fmt.Sprintf("%.0f RSTs (%s), the first at %s%s: %s.", a.metrics["rst"], claimed(c), a.at(at), a.after(at), by)
+	return by
+}
+
+// of is the first failed check of a name.
+func (a answering) of(name string) (check.Check, bool) {
+	i := slices.IndexFunc(a.failed, func(c check.Check) bool { return c.Name == name })
+	if i < 0 {
+		return check.Check{}, false
+	}
+	return a.failed[i], true
 }
 
 // after names the last fault before an instant and how long ago it began.

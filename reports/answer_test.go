@@ -63,7 +63,7 @@ func TestTheAnswerSaysWhoSentTheFirstRST(t *testing.T) {
 			t.Errorf("%q lacks %q", run.Answer[0], fact)
 		}
 	}
-	if !strings.HasPrefix(run.Answer[1], "500 sessions lost (lost == 0) from +5.0") {
+	if !strings.HasPrefix(run.Answer[1], "494 of 500 sessions lost (lost == 0), the first at +5.066 s, 41 ms after restore lb1. 6 more, the first at ") {
 		t.Errorf("%q", run.Answer[1])
 	}
 }
@@ -75,6 +75,16 @@ func TestTheAnswerIsElseWhatFailedFirst(t *testing.T) {
 	})
 	if run.Verdict != "FAIL" || len(run.Answer) != 2 || !strings.HasPrefix(run.Answer[0], "masters: masters <= 0 over") || !strings.HasPrefix(run.Answer[1], "Failed too: ") {
 		t.Errorf("%s: %q", run.Verdict, run.Answer)
+	}
+}
+
+// What brings a historical bug back is refused without the flag, unless it is a control.
+func TestTheReplayOfARunWithItsGatesOffAllowsIt(t *testing.T) {
+	if run := answered(t, without("control")); !strings.Contains(run.Replay, " --allow-unsafe ") {
+		t.Errorf("%s", run.Replay)
+	}
+	if run := answered(t, without()); strings.Contains(run.Replay, "--allow-unsafe") {
+		t.Errorf("of a control: %s", run.Replay)
 	}
 }
 

@@ -37,7 +37,7 @@ func digest(run *load.Run) gathered {
 		g.key.settings = strings.Join(origin.Set, " ")
 		g.Began, g.host = origin.Began, origin.Host
 	}
-	g.Replay = replay(run.Meta, run.Dir)
+	g.Replay = replay(run.Meta, run.Plan, run.Dir)
 	if run.Plan != nil {
 		g.doc, g.skipped = run.Plan.Doc, run.Plan.Skipped(run.Meta.World)
 		if run.Plan.IsControl(run.Meta.World) {
@@ -143,14 +143,14 @@ func claims(p *plan.Plan, world string) []claim {
 	return list
 }
 
-// replay is the command that makes the run again.
-func replay(m trace.Meta, dir string) string {
+// replay is the command that makes the run again. p is nil where no plan was kept.
+func replay(m trace.Meta, p *plan.Plan, dir string) string {
 	words := []string{"baton", "run", "--world", m.World, "--seed", strconv.FormatUint(m.Seed, 10)}
+	if p != nil && len(p.Unsafe()) > 0 && !p.IsControl(m.World) {
+		words = append(words, "--allow-unsafe")
+	}
 	file := dir + "/" + load.ScenarioFile
 	if o := m.Origin; o != nil {
-		if o.AllowUnsafe {
-			words = append(words, "--allow-unsafe")
-		}
 		for _, set := range o.Set {
 			words = append(words, "--set", set)
 		}

@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"baton/impl/trace"
 	"baton/scenarios"
 	"baton/scenarios/check"
+	"baton/scenarios/origin"
 	"baton/scenarios/plan"
 	"baton/scenarios/summary"
 	"baton/sim"
@@ -56,6 +58,7 @@ func (f *findings) run(ctx context.Context, name string, p *plan.Plan, seed uint
 		return
 	}
 	job := scenarios.Job{Plan: p, World: plan.Sim, SUT: "reference", Seed: seed, Dir: filepath.Join(f.dir, name),
+		Origin: &trace.Origin{Host: origin.Here(version)},
 		NewWorld: func(stage scenarios.Stage) (scenarios.World, error) {
 			return sim.NewWorld(stage.Plan, sim.Config{Seed: seed, Recorder: stage.Recorder, Evidence: stage.EvidenceLimit > 0})
 		}}

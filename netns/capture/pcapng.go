@@ -20,10 +20,10 @@ import (
 // Excerpt says which frames of an edge to write, and what to say of them.
 type Excerpt struct {
 	Windows []evidence.Span // frames outside are left out
-	// Limit is the size of the file in bytes. What is farthest from Focus is left
-	// out where it does not suffice.
+	// Limit is the size of the file in bytes. Where it does not suffice, what is farthest
+	// from any of Focus, the most telling first, is left out.
 	Limit int64
-	Focus clock.Instant
+	Focus []clock.Instant
 	// About is the comment of the whole file, Comments are those of single frames: of
 	// the first one at that instant or after it, or of the last.
 	About    string
@@ -139,28 +139,38 @@ func (h *history) lost(windows []evidence.Span) (lost []Cut) {
 	return lost
 }
 
-// nearest are the frames next to an instant that fit into a number of bytes, and
-// what was cut before and after them.
-func nearest(frames []stored, focus clock.Instant, room int64) ([]stored, []Cut) {
-	end := sort.Search(len(frames), func(i int) bool { return frames[i].at >= focus })
-	begin := end
-	for begin > 0 || end < len(frames) {
-		next := end
-		if end == len(frames) || begin > 0 && focus.Sub(frames[begin-1].at) < frames[end].at.Sub(focus) {
-			next = begin - 1
+// nearest are the frames next to some instants that fit into a number of bytes, and the
+// stretches that were cut. The second instant counts for half as much as the first, the
+// third for a third.
+func nearest(frames []stored, focus []clock.Instant, room int64) (kept []stored, cut []Cut) {
+	away := make([]clock.Instant, len(frames))
+	order := make([]int, len(frames))
+	for i, f := range frames {
+		order[i], away[i] = i, clock.Never
+		for n, at := range focus {
+			away[i] = min(away[i], max(f.at-at, at-f.at)*clock.Instant(n+1))
 		}
-		if room -= int64(blockCost + len(frames[next].data)); room < 0 {
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(away[a], away[b]) })
+	fits := make([]bool, len(frames))
+	for _, i := range order {
+		if room -= int64(blockCost + len(frames[i].data)); room < 0 {
 			break
 		}
-		begin, end = min(begin, next), max(end, next+1)
+		fits[i] = true
 	}
-	var cut []Cut
-	for _, out := range [][]stored{frames[:begin], frames[end:]} {
-		if n := len(out); n > 0 {
-			cut = append(cut, Cut{From: out[0].at, To: out[n-1].at, Frames: n})
+	for i, f := range frames {
+		switch last := len(cut) - 1; {
+		case fits[i]:
+			kept = append(kept, f)
+		case i > 0 && !fits[i-1]:
+			cut[last].To = f.at
+			cut[last].Frames++
+		default:
+			cut = append(cut, Cut{From: f.at, To: f.at, Frames: 1})
 		}
 	}
-	return frames[begin:end], cut
+	return kept, cut
 }
 
 // affordable are the first comments that fit into a number of bytes, how many do

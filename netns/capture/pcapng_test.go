@@ -112,7 +112,7 @@ func TestAnExcerptKeepsToItsLimitAroundItsFocus(t *testing.T) {
 	for i := range 5000 {
 		comments = append(comments, evidence.Comment{At: now + clock.Instant(i), Text: strings.Repeat("x", 93)})
 	}
-	got, w, size := write(t, edgeWith(at...), Excerpt{Windows: always, Limit: limit, Focus: now + 4000, Comments: comments})
+	got, w, size := write(t, edgeWith(at...), Excerpt{Windows: always, Limit: limit, Focus: []clock.Instant{now + 4000}, Comments: comments})
 	if size > limit || size < limit/2 {
 		t.Errorf("%d bytes, limit %d", size, limit)
 	}
@@ -128,6 +128,30 @@ func TestAnExcerptKeepsToItsLimitAroundItsFocus(t *testing.T) {
 	}
 	if len(w.Cut) != 2 || cut+w.Frames != 5000 || w.Silent == 0 {
 		t.Errorf("%+v: not all 5000 frames are accounted for", w)
+	}
+}
+
+// With two instants of interest there are frames around both, and more around the first.
+func TestAnExcerptSurroundsEachFocus(t *testing.T) {
+	now := hostclock.Now()
+	var at []clock.Instant
+	for i := range 5000 {
+		at = append(at, now+clock.Instant(i))
+	}
+	got, w, size := write(t, edgeWith(at...), Excerpt{Windows: always, Limit: 100 << 10, Focus: []clock.Instant{now + 4000, now + 1000}})
+	around := map[int]int{}
+	for _, i := range got.frames {
+		around[i/2500]++
+	}
+	if size > 100<<10 || !slices.Contains(got.frames, 4000) || !slices.Contains(got.frames, 1000) || around[0] < 100 || around[1] < 3*around[0]/2 {
+		t.Errorf("%d bytes, frames around 1000 and 4000: %v", size, around)
+	}
+	cut := 0
+	for _, c := range w.Cut {
+		cut += c.Frames
+	}
+	if len(w.Cut) != 3 || cut+w.Frames != 5000 {
+		t.Errorf("cut %+v, %d frames", w.Cut, w.Frames)
 	}
 }
 

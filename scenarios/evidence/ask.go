@@ -15,12 +15,18 @@ const Around = 2 * time.Second
 
 // Ask is what a world is asked to keep of a run that has ended.
 type Ask struct {
-	Start, Focus clock.Instant
-	Windows      []Span
-	Limit        int64
-	About        string        // one line about the run
-	Events       []trace.Event // of the run, by time
+	Start clock.Instant
+	// Focus has the instants that matter, the most telling first. Where there is not
+	// room for everything, what is farthest from them is left out.
+	Focus   []clock.Instant
+	Windows []Span
+	Limit   int64
+	About   string        // one line about the run
+	Events  []trace.Event // of the run, by time
 }
+
+// focusMost is how many clusters of damage evidence is kept around.
+const focusMost = 4
 
 // NewAsk makes an Ask from the events of a run and the stretches in which checks
 // failed, in any order. Without any, the whole run is of interest.
@@ -34,13 +40,17 @@ func NewAsk(events []trace.Event, failed []Span, limit int64, about string) Ask 
 	for _, f := range failed {
 		a.Windows = append(a.Windows, Span{From: f.From.Add(-Around), To: f.To.Add(Around)})
 	}
-	a.Focus = last
-	if len(failed) > 0 {
-		a.Focus = slices.MinFunc(failed, func(x, y Span) int { return cmp.Compare(x.From, y.From) }).From
+	clusters := Clusters(events, IsDamage)
+	for _, c := range clusters[:min(len(clusters), focusMost)] {
+		a.Focus = append(a.Focus, c.From)
+		a.Windows = append(a.Windows, Span{From: c.From.Add(-Around), To: c.From.Add(Around)})
 	}
-	if i := slices.IndexFunc(events, IsDamage); i >= 0 {
-		a.Focus = events[i].At
-		a.Windows = append(a.Windows, Span{From: a.Focus.Add(-Around), To: a.Focus.Add(Around)})
+	switch {
+	case len(a.Focus) > 0:
+	case len(failed) > 0:
+		a.Focus = []clock.Instant{slices.MinFunc(failed, func(x, y Span) int { return cmp.Compare(x.From, y.From) }).From}
+	default:
+		a.Focus = []clock.Instant{last}
 	}
 	if len(a.Windows) == 0 {
 		a.Windows = []Span{{From: events[0].At, To: last}}

@@ -35,8 +35,8 @@ type Manifest struct {
 	Bytes    int64  `json:"bytes"` // that they have
 	// Start is the instant of the scenario's first step; texts count from it.
 	Start clock.Instant `json:"start"`
-	// Focus is the instant that matters most: of the first damage to a client, or
-	// else of the first failure. What is farthest from it is cut first.
+	// Focus is the instant that matters most: at which the largest cluster of damage to
+	// clients begins, or else the first failure.
 	Focus clock.Instant `json:"focus"`
 	// Windows are the stretches of which frames are kept, in order.
 	Windows []Span    `json:"windows"`

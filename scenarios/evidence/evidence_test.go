@@ -39,6 +39,11 @@ func events(more ...trace.Event) []trace.Event {
 var reset = trace.Event{At: sec(16.1), Kind: trace.KindRST, RST: &trace.RST{Edge: "backends", Sender: "lb1", Origin: "backend1",
 	LB: "lb1", Role: "Master", Entry: "adopted", Fault: "restore lb1"}}
 
+// lostAt is a session that is lost.
+func lostAt(s float64) trace.Event {
+	return trace.Event{At: sec(s), Kind: trace.KindTraffic, Traffic: &trace.Traffic{Event: trace.TrafficLost}}
+}
+
 func TestTheWindowsSurroundWhatFailed(t *testing.T) {
 	late := Span{From: sec(20), To: sec(21)}
 	early := Span{From: sec(12), To: sec(12.2)}
@@ -47,17 +52,19 @@ func TestTheWindowsSurroundWhatFailed(t *testing.T) {
 		events  []trace.Event
 		failed  []Span
 		windows []Span
-		focus   clock.Instant
+		focus   []clock.Instant
 	}{
-		{"one failure", events(), []Span{early}, []Span{{From: sec(10), To: sec(14.2)}}, sec(12)},
-		{"two that are far apart", events(), []Span{late, early}, []Span{{From: sec(10), To: sec(14.2)}, {From: sec(18), To: sec(23)}}, sec(12)},
-		{"two that overlap", events(), []Span{{From: sec(15), To: sec(15)}, early}, []Span{{From: sec(10), To: sec(17)}}, sec(12)},
-		{"damage draws the focus", events(reset), []Span{early}, []Span{{From: sec(10), To: sec(18.1)}}, reset.At},
-		{"nothing failed", events(), nil, []Span{{From: sec(9), To: sec(25)}}, sec(25)},
-		{"no events", nil, []Span{early}, nil, 0},
+		{"one failure", events(), []Span{early}, []Span{{From: sec(10), To: sec(14.2)}}, []clock.Instant{sec(12)}},
+		{"two that are far apart", events(), []Span{late, early}, []Span{{From: sec(10), To: sec(14.2)}, {From: sec(18), To: sec(23)}}, []clock.Instant{sec(12)}},
+		{"two that overlap", events(), []Span{{From: sec(15), To: sec(15)}, early}, []Span{{From: sec(10), To: sec(17)}}, []clock.Instant{sec(12)}},
+		{"damage draws the focus", events(reset), []Span{early}, []Span{{From: sec(10), To: sec(18.1)}}, []clock.Instant{reset.At}},
+		{"each cluster of damage has a window, the largest is first", events(lostAt(12.5), reset, lostAt(16.2), lostAt(21)), nil,
+			[]Span{{From: sec(10.5), To: sec(18.1)}, {From: sec(19), To: sec(23)}}, []clock.Instant{reset.At, sec(12.5), sec(21)}},
+		{"nothing failed", events(), nil, []Span{{From: sec(9), To: sec(25)}}, []clock.Instant{sec(25)}},
+		{"no events", nil, []Span{early}, nil, nil},
 	} {
 		a := NewAsk(tt.events, tt.failed, 1, "")
-		if !slices.Equal(a.Windows, tt.windows) || a.Focus != tt.focus {
+		if !slices.Equal(a.Windows, tt.windows) || !slices.Equal(a.Focus, tt.focus) {
 			t.Errorf("%s: windows %v, focus %v; want %v, %v", tt.name, a.Windows, a.Focus, tt.windows, tt.focus)
 		}
 	}

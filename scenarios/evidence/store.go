@@ -40,8 +40,11 @@ func (s *Store) Lack(m Missing) { s.missing = append(s.missing, m) }
 
 // Manifest tells what the store was given.
 func (s *Store) Manifest(ask Ask) Manifest {
-	m := Manifest{Version: Version, Limit: ask.Limit, Start: ask.Start, Focus: ask.Focus,
+	m := Manifest{Version: Version, Limit: ask.Limit, Start: ask.Start,
 		Windows: append([]Span{}, ask.Windows...), Files: append([]File{}, s.files...), Missing: append([]Missing{}, s.missing...)}
+	if len(ask.Focus) > 0 {
+		m.Focus = ask.Focus[0]
+	}
 	for _, f := range s.files {
 		m.Bytes += f.Bytes
 	}

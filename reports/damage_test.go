@@ -1,0 +1,39 @@
+package reports
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/check"
+)
+
+// Two connects that a crash reset come first in time; the thousand that the restore reset
+// come first in the answer.
+func TestTheAnswerLeadsWithTheLargestClusterOfDamage(t *testing.T) {
+	at := func(ms int, e trace.Event) trace.Event {
+		e.At = clock.Instant(time.Duration(ms) * time.Millisecond)
+		return e
+	}
+	fault := func(verb string) trace.Event {
+		return trace.Event{Fault: &trace.Fault{Verb: verb, Target: "lb1", Phase: "begin"}}
+	}
+	reset := func(lb string) trace.Event {
+		return trace.Event{RST: &trace.RST{Origin: "backend1", Sender: lb, LB: lb, Role: "Master", Entry: "none"}}
+	}
+	a := answering{metrics: check.Metrics{"rst": 12}, events: []trace.Event{
+		at(2000, fault("crash")), at(2203, reset("lb2")), at(2204, reset("lb2")), at(6000, fault("restore"))}}
+	for i := range 10 {
+		a.events = append(a.events, at(6041+i, reset("lb1")))
+	}
+	claim := check.Check{Name: "rst", Detail: "rst == 0 over +0.000s..+10.000s: actual 12"}
+	want := "10 of 12 RSTs (rst == 0), the first at +6.041 s, 41 ms after restore lb1: made by backend1, passed on by lb1; lb1 was Master and had no entry for the flow." +
+		" 2 more, the first at +2.203 s, 203 ms after crash lb1."
+	if got := a.damaged(damages[0], claim); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	if got := a.damaged(damages[1], claim); got != "" {
+		t.Errorf("without a lost session: %q", got)
+	}
+}

@@ -1,0 +1,44 @@
+package evidence
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+// pause is how long no damage is seen between two clusters of it.
+const pause = 500 * time.Millisecond
+
+// Cluster is a stretch of damage without a pause, and without a fault that begins in it:
+// what a fault broke, most likely.
+type Cluster struct {
+	Span
+	Count int         // of the events of damage
+	First trace.Event // that began it
+}
+
+// Clusters groups the events of a run, by time, that are damage. The largest cluster is
+// the first; of two as large, the earlier.
+func Clusters(events []trace.Event, damage func(trace.Event) bool) []Cluster {
+	var found []Cluster
+	fault := clock.Instant(0) // the last that began
+	for _, e := range events {
+		if e.Fault != nil && e.Fault.Phase == "begin" {
+			fault = e.At
+		}
+		if !damage(e) {
+			continue
+		}
+		if last := len(found) - 1; last >= 0 && e.At <= found[last].To.Add(pause) && fault <= found[last].From {
+			found[last].To = e.At
+			found[last].Count++
+			continue
+		}
+		found = append(found, Cluster{Span: Span{From: e.At, To: e.At}, Count: 1, First: e})
+	}
+	slices.SortStableFunc(found, func(x, y Cluster) int { return cmp.Compare(y.Count, x.Count) })
+	return found
+}

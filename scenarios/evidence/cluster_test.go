@@ -1,0 +1,41 @@
+package evidence
+
+import (
+	"slices"
+	"testing"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+func TestDamageIsClusteredByPausesAndFaults(t *testing.T) {
+	at := func(s float64, e trace.Event) trace.Event { e.At = sec(s); return e }
+	lost := trace.Event{Traffic: &trace.Traffic{Event: trace.TrafficLost}}
+	begin := trace.Event{Fault: &trace.Fault{Phase: "begin"}}
+	end := trace.Event{Fault: &trace.Fault{Phase: "receipt"}}
+	for _, tt := range []struct {
+		name   string
+		events []trace.Event
+		counts []int
+		froms  []clock.Instant
+	}{
+		{"none", []trace.Event{at(1, begin)}, nil, nil},
+		{"one without a pause", []trace.Event{at(1, lost), at(1.5, lost), at(2, lost)}, []int{3}, []clock.Instant{sec(1)}},
+		{"a pause divides; the larger is first", []trace.Event{at(1, lost), at(1.501, lost), at(1.6, lost)}, []int{2, 1}, []clock.Instant{sec(1.501), sec(1)}},
+		{"a fault divides", []trace.Event{at(1, lost), at(1.1, begin), at(1.2, lost), at(1.3, lost)}, []int{2, 1}, []clock.Instant{sec(1.2), sec(1)}},
+		{"a receipt does not", []trace.Event{at(1, lost), at(1.1, end), at(1.2, lost)}, []int{2}, []clock.Instant{sec(1)}},
+		{"as large: the earlier first", []trace.Event{at(1, lost), at(3, lost)}, []int{1, 1}, []clock.Instant{sec(1), sec(3)}},
+	} {
+		var counts []int
+		var froms []clock.Instant
+		for _, c := range Clusters(tt.events, IsDamage) {
+			counts, froms = append(counts, c.Count), append(froms, c.From)
+			if c.First.At != c.From {
+				t.Errorf("%s: a cluster from %v begins with an event at %v", tt.name, c.From, c.First.At)
+			}
+		}
+		if !slices.Equal(counts, tt.counts) || !slices.Equal(froms, tt.froms) {
+			t.Errorf("%s: %v from %v, want %v from %v", tt.name, counts, froms, tt.counts, tt.froms)
+		}
+	}
+}
