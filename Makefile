@@ -6,6 +6,8 @@ SHELL       := /bin/bash
 GO          ?= go
 OUT         ?= out
 FOR         ?= 120s
+# Set, a scenario that is skipped fails the suite.
+FAIL_ON_SKIP ?=
 SUDO        := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env "PATH=$$PATH")
 # Test binaries are built as you and run as root.
 AS_ROOT     := $(if $(SUDO),-exec "$(SUDO)")
@@ -66,7 +68,7 @@ define suite
 	@mkdir -p $(2)
 	@code=0; $(SUDO) env BATON=$(CURDIR)/bin/baton VERSION=$(VERSION) OUT=$(abspath $(2)) bin/scenarios.test \
 	  --ginkgo.no-color --ginkgo.succinct --ginkgo.junit-report=$(abspath $(2))/ginkgo.xml --ginkgo.json-report=$(abspath $(2))/ginkgo.json \
-	  -scenarios $(CURDIR)/$(1) $(3) || code=$$?; \
+	  -scenarios $(CURDIR)/$(1) $(3) $(if $(FAIL_ON_SKIP),-fail-on-skip) || code=$$?; \
 	$(SUDO) bin/baton report $(2) && exit $$code
 endef
 
@@ -80,7 +82,7 @@ test-subjects: setup-subjects bin/baton ## other people's pairs: their known bug
 	@code=0; $(SUDO) bin/baton run --out $(OUT)/subjects scenarios/subjects/*.scn || code=$$?; \
 	$(SUDO) bin/baton report $(OUT)/subjects && exit $$code
 
-scenarios: bin/baton ## run the scenarios FILES="a.scn b/*.scn" as CI does; also WORLD, REPEAT, BASELINE, KEEP, EVIDENCE_LIMIT, OUT
+scenarios: bin/baton ## run the scenarios FILES="a.scn b/*.scn" as CI does; also WORLD, REPEAT, BASELINE, KEEP, EVIDENCE_LIMIT, FAIL_ON_SKIP, OUT
 	@BATON=$(CURDIR)/bin/baton OUT="$(OUT)" FILES="$(FILES)" .ci/scenarios
 
 regression: bin/baton ## ten simulated runs of each scenario, held against reports/baseline

@@ -39,7 +39,7 @@ func digest(run *load.Run) gathered {
 	}
 	g.Replay = replay(run.Meta, run.Plan, run.Dir)
 	if run.Plan != nil {
-		g.doc, g.skipped = run.Plan.Doc, run.Plan.Skipped(run.Meta.World)
+		g.doc, g.skipped = run.Plan.Doc, run.Plan.NotExecuted(run.Meta.World)
 		if run.Plan.IsControl(run.Meta.World) {
 			g.control = run.Plan.Control
 		}

@@ -28,7 +28,7 @@ func Table(w io.Writer, s *model.Suite) error {
 	for _, row := range s.Rows {
 		for _, i := range row.Runs {
 			run := s.Runs[i]
-			fmt.Fprintf(table, "%s\t%s\t%s", inert.Terminal(row.Scenario), inert.Terminal(row.World), inert.Terminal(run.Verdict))
+			fmt.Fprintf(table, "%s\t%s\t%s%s", inert.Terminal(row.Scenario), inert.Terminal(row.World), inert.Terminal(run.Verdict), NotExecuted(row.Unexecuted))
 			for _, c := range columns {
 				fmt.Fprint(table, "\t", cell(run.Metrics, c.Name))
 			}
@@ -40,6 +40,11 @@ func Table(w io.Writer, s *model.Suite) error {
 	}
 	for _, run := range s.Runs {
 		tell(w, s.Rows[run.Row], run)
+	}
+	for _, row := range s.Rows {
+		for _, line := range row.Unexecuted {
+			fmt.Fprintf(w, "%s (%s): not executed: %s\n", inert.Terminal(row.Scenario), inert.Terminal(row.World), inert.Terminal(line))
+		}
 	}
 	for _, c := range s.Campaigns {
 		fmt.Fprintf(w, "%s: %d of %d done, %d violations, %d inconclusive%s\n", inert.Terminal(c.Title), c.Done, c.Planned, len(c.Violations), c.Inconclusive, lacking(c))
@@ -55,6 +60,18 @@ func Table(w io.Writer, s *model.Suite) error {
 		fmt.Fprintf(w, "%s: %s%s\n", inert.Terminal(place(p)), inert.Terminal(p.What), kept(p))
 	}
 	return nil
+}
+
+// NotExecuted is what stands beside a verdict that was reached without some lines of the
+// scenario, "" if there are none.
+func NotExecuted(lines []string) string {
+	switch len(lines) {
+	case 0:
+		return ""
+	case 1:
+		return " (1 line not executed)"
+	}
+	return fmt.Sprintf(" (%d lines not executed)", len(lines))
 }
 
 // tell says of a run what its line cannot.

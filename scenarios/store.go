@@ -100,7 +100,8 @@ func (j Job) Execute(ctx context.Context) (check.Verdict, error) {
 // finish stores what there is.
 func (j Job) finish(verdict check.Verdict, recording *Recording, err error) (check.Verdict, error) {
 	if errors.Is(err, ErrUnsupported) {
-		verdict = check.Verdict{Scenario: j.Plan.Name, World: j.World, SUT: j.SUT, Seed: j.Seed, Verdict: Skip, Reasons: []string{err.Error()}}
+		verdict = check.Verdict{Scenario: j.Plan.Name, World: j.World, SUT: j.SUT, Seed: j.Seed, Verdict: Skip, Reasons: []string{err.Error()},
+			NotExecuted: j.Plan.NotExecuted(j.World)}
 		err = nil
 	}
 	err = errors.Join(err, j.storeTrace(recording.Events()))

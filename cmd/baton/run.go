@@ -33,6 +33,7 @@ type runOptions struct {
 	allowUnsafe     bool
 	set             []string
 	keep, limit     string // of evidence
+	failOnSkip      bool   // a run that could not be made is a failure
 }
 
 func runCommand() *cobra.Command {
@@ -59,6 +60,7 @@ func runCommand() *cobra.Command {
 	f.StringArrayVar(&o.set, "set", nil, "override a configuration key of the scenarios: [NODE.]KEY=VALUE")
 	f.StringVar(&o.keep, "keep", string(evidence.KeepFailed), "of which runs to keep evidence (frames, connection tables, logs): "+strings.Join(evidence.Policies(), ", "))
 	f.StringVar(&o.limit, "evidence-limit", evidence.Size(evidence.DefaultLimit), "the most evidence that one run may leave")
+	f.BoolVar(&o.failOnSkip, "fail-on-skip", false, "take a run that is skipped for a failure: exit code 1")
 	words(c, "world", plan.Netns, plan.Sim, bothWorlds)
 	words(c, "sut", subject.Names()...)
 	words(c, "keep", evidence.Policies()...)
@@ -103,7 +105,7 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 				return err
 			}
 			for _, outcome := range outcomes {
-				worst = worse(worst, outcome)
+				worst = o.worse(worst, outcome)
 			}
 		}
 	}
@@ -305,9 +307,9 @@ func (o *runOptions) newWorld(s scenarios.Stage, under subject.Subject) (scenari
 
 // worse returns the exit code that covers what was before and one more outcome. A
 // failure outweighs a run that proves nothing.
-func worse(code int, outcome check.Outcome) int {
+func (o *runOptions) worse(code int, outcome check.Outcome) int {
 	switch {
-	case outcome == check.Fail:
+	case outcome == check.Fail, outcome == check.Skip && o.failOnSkip:
 		return exitFail
 	case outcome == check.Inconclusive && code == exitPass:
 		return exitInconclusive

@@ -69,10 +69,44 @@ func TestExitCodeIsThatOfTheWorstRun(t *testing.T) {
 		for _, outcomes := range runs {
 			code := exitPass
 			for _, outcome := range outcomes {
-				code = worse(code, outcome)
+				code = (&runOptions{}).worse(code, outcome)
 			}
 			if code != want {
 				t.Errorf("%v: exit code %d, want %d", outcomes, code, want)
+			}
+		}
+	}
+}
+
+// TestAScenarioWithoutItsFaultIsASkip: what the world does not execute stands beside the
+// verdict, and a run without any of its faults is no pass. It fails where that is asked for.
+func TestAScenarioWithoutItsFaultIsASkip(t *testing.T) {
+	calm := "service web tcp 198.18.0.100:80\ntraffic web sessions tcp count=5 every=50ms\nalways lost == 0\n@0s wait lb1 is Master and lb2 insync within 3s\n"
+	faultless := scenario(t, calm+"[netns] @500ms cut sync\n[netns] always rst == 0\n@1s end\n")
+	partly := scenario(t, calm+"[netns] @500ms cut sync\n@1s crash lb2\n@2s end\n")
+	for _, tt := range []struct {
+		args []string
+		code int
+		says []string
+	}{
+		{[]string{faultless}, exitPass, []string{"SKIP          x (2 lines not executed)\n", "none of its faults is for this world: [netns] @500ms cut lb1<->lb2 via sync",
+			"\n  not executed: [netns] always rst == 0\n"}},
+		{[]string{"--fail-on-skip", faultless}, exitFail, []string{"SKIP          x (2 lines not executed)\n"}},
+		{[]string{"--fail-on-skip", partly}, exitPass, []string{"PASS          x (1 line not executed)\n", "\n  not executed: [netns] @500ms cut lb1<->lb2 via sync\n"}},
+	} {
+		out := t.TempDir()
+		r := baton(t, append([]string{"run", "--world", "sim", "--out", out}, tt.args...)...)
+		for _, want := range tt.says {
+			if r.code != tt.code || !strings.Contains(r.out, want) {
+				t.Errorf("%v: exit code %d without %q\n%s%s", tt.args, r.code, want, r.out, r.errout)
+			}
+		}
+		if r = baton(t, "report", out); r.code != exitPass || !strings.Contains(r.out, "not executed)") || !strings.Contains(r.out, "x (sim): not executed: [netns] @500ms cut") {
+			t.Errorf("the report: exit code %d\n%s%s", r.code, r.out, r.errout)
+		}
+		for _, file := range []string{"summary.md", "junit.xml", "report.json"} {
+			if text, err := os.ReadFile(filepath.Join(out, file)); err != nil || !strings.Contains(string(text), "[netns] @500ms cut") {
+				t.Errorf("%s: what was not executed is missing (%v)\n%s", file, err, text)
 			}
 		}
 	}

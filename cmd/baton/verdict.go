@@ -15,12 +15,15 @@ import (
 // printVerdict prints what a run came to: one line of figures, and if it did not
 // pass the reasons, what is kept of it, and the command that runs it again.
 func printVerdict(w io.Writer, v check.Verdict, dir, replay string) {
-	fmt.Fprintf(w, "%-12s  %s\n", v.Verdict, v.Scenario)
+	fmt.Fprintf(w, "%-12s  %s%s\n", v.Verdict, v.Scenario, reports.NotExecuted(v.NotExecuted))
 	if figures := reports.Figures(v.Metrics); len(figures) > 0 {
 		fmt.Fprintf(w, "  %s\n", strings.Join(figures, "  "))
 	}
 	for _, reason := range v.Reasons {
 		fmt.Fprintf(w, "  %s\n", reason)
+	}
+	for _, line := range v.NotExecuted {
+		fmt.Fprintf(w, "  not executed: %s\n", line)
 	}
 	fmt.Fprintf(w, "  results: %s\n", dir)
 	if m, err := evidence.Read(dir); err == nil {

@@ -21,7 +21,7 @@ const hostile = "`</x>\"'<script>alert(1)</script>]]>\x1b[31m\x07\u202e|../../et
 func suite() *model.Suite {
 	return &model.Suite{Version: model.Version, Outcome: "FAIL", Counts: map[string]int{"FAIL": 1, "PASS": 1},
 		Environments: []model.Environment{{Kernel: hostile, CPU: hostile, Runs: 2}},
-		Rows: []model.Row{{Scenario: hostile, World: hostile, Settings: []string{hostile}, Verdict: "FAIL", Passed: 1, Failed: 1, Runs: []int{0, 1},
+		Rows: []model.Row{{Scenario: hostile, World: hostile, Settings: []string{hostile}, Verdict: "FAIL", Passed: 1, Failed: 1, Runs: []int{0, 1}, Unexecuted: []string{hostile},
 			Figures: []model.Figure{{Name: "takeover_ms", Unit: "ms", Median: 120.5, Values: []float64{120.5}, Of: []int{0}}}}},
 		Runs: []model.Run{{Verdict: "PASS", Took: 1e9}, {Verdict: "FAIL", Dir: hostile, Reasons: []string{hostile, "second"}, Replay: hostile}},
 		Campaigns: []model.Campaign{{Kind: "campaign", Title: hostile, Planned: 2, Done: 2,

@@ -102,9 +102,17 @@ func runCase(row model.Row, run model.Run, n int) junitCase {
 	if len(row.Runs) > 1 {
 		c.Name += fmt.Sprintf(" #%d", n+1)
 	}
+	var out []string
 	if run.Verdict == "FAIL" || run.Verdict == "INCONCLUSIVE" {
-		c.Out = inert.Terminal("replay: " + run.Replay + "; results: " + run.Dir)
+		out = append(out, "replay: "+run.Replay+"; results: "+run.Dir)
 	}
+	for _, line := range row.Unexecuted {
+		out = append(out, "not executed: "+line)
+	}
+	for i := range out {
+		out[i] = inert.Terminal(out[i])
+	}
+	c.Out = strings.Join(out, "\n")
 	return c.because(run.Verdict, slices.Concat(run.Answer, run.Reasons))
 }
 

@@ -32,6 +32,7 @@ func Summary(w io.Writer, s *model.Suite) error {
 	}
 	fmt.Fprint(buf, "\n\n")
 	summaryRows(buf, s)
+	summaryUnexecuted(buf, s)
 	summaryFailures(buf, s)
 	summarySearches(buf, s)
 	summaryComparison(buf, s.Comparison)
@@ -59,7 +60,11 @@ func summaryRows(w io.Writer, s *model.Suite) {
 		if row.Control != nil {
 			name += map[bool]string{true: " (control, caught)", false: " (control, **not caught**)"}[row.Control.Caught]
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %d of %d |", name, code(row.World), row.Verdict, row.Passed, len(row.Runs)-row.Skipped)
+		verdict := row.Verdict
+		if n := len(row.Unexecuted); n > 0 {
+			verdict += fmt.Sprintf(", **%d not executed**", n)
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %d of %d |", name, code(row.World), verdict, row.Passed, len(row.Runs)-row.Skipped)
 		for _, m := range summaryFigures {
 			fmt.Fprintf(w, " %s |", summaryFigure(row, m.Name))
 		}
@@ -75,6 +80,24 @@ func summaryFigure(row model.Row, name string) string {
 		}
 	}
 	return "–"
+}
+
+// summaryUnexecuted names the lines without which verdicts were reached.
+func summaryUnexecuted(w io.Writer, s *model.Suite) {
+	told := 0
+	for _, row := range s.Rows {
+		for _, line := range row.Unexecuted {
+			if told++; told <= summaryRuns {
+				fmt.Fprintf(w, "- not executed: %s in %s: %s\n", code(row.Scenario), code(row.World), code(line))
+			}
+		}
+	}
+	if told > summaryRuns {
+		fmt.Fprintf(w, "- and %d more lines; index.html has them all\n", told-summaryRuns)
+	}
+	if told > 0 {
+		fmt.Fprintln(w)
+	}
 }
 
 func summaryFailures(w io.Writer, s *model.Suite) {

@@ -112,7 +112,7 @@ func report(t *testing.T, runs, rsts int) Data {
 		}
 		d.Suite.Counts[verdict]++
 		if row == i {
-			d.Suite.Rows = append(d.Suite.Rows, model.Row{Scenario: fmt.Sprintf("scenario-%02d", row), World: "netns", SUT: "reference", Verdict: verdict,
+			d.Suite.Rows = append(d.Suite.Rows, model.Row{Scenario: fmt.Sprintf("scenario-%02d", row), World: "netns", SUT: "reference", Verdict: verdict, Unexecuted: []string{"[sim] chaos clients loss=0.1", "[sim] always gates"},
 				Doc: hostile, Control: &model.Control{Checks: []string{"rst", "lost"}, Caught: row%2 == 0}})
 		}
 		r := &d.Suite.Rows[row]

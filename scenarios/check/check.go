@@ -39,8 +39,10 @@ type Verdict struct {
 	Seed     uint64   `json:"seed"`
 	Verdict  Outcome  `json:"verdict"`
 	Reasons  []string `json:"reasons"` // why it is no PASS; for a control, what was caught
-	Checks   []Check  `json:"checks"`
-	Metrics  Metrics  `json:"metrics"`
+	// NotExecuted are the lines of the scenario that are not for this world.
+	NotExecuted []string `json:"not_executed,omitempty"`
+	Checks      []Check  `json:"checks"`
+	Metrics     Metrics  `json:"metrics"`
 }
 
 // Check is the judgement of one claim of the scenario, or of one that every

@@ -52,10 +52,17 @@ func told(conds []plan.Cond, lacks []string) []plan.Cond {
 	return slices.DeleteFunc(slices.Clone(conds), func(c plan.Cond) bool { return lacking(c, lacks) != "" })
 }
 
-// Unjudgeable says why a run of the plan would prove nothing about a subject that
-// lacks the capabilities, "" if it would: a step that the subject cannot carry out, a
-// control whose checks cannot be judged, or no claim at all that can.
+// Unjudgeable says why a run of the plan in a world would prove nothing about a subject
+// that lacks the capabilities, "" if it would: no step or no fault is for the world, the
+// subject cannot carry a step out, the checks of a control cannot be judged, or no claim
+// at all can.
 func Unjudgeable(p *plan.Plan, world string, lacks []string) string {
+	if len(p.Steps) > 0 && !p.RunsIn(world) {
+		return fmt.Sprintf("each step is for [%s] alone", p.Steps[0].Guard)
+	}
+	if why := p.WithoutFaults(world); why != "" {
+		return why
+	}
 	if len(lacks) == 0 {
 		return ""
 	}

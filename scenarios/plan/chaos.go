@@ -64,8 +64,11 @@ var ChaosKeys = []ChaosKey{
 	{Name: "clock.step", Gentle: true, quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two steps of a node's clock, forward"},
 	{Name: "clock.by", quantity: span(0, time.Minute), Doc: "up to how much such a step is"},
 	{Name: "clock.drift", quantity: whole(0, 100_000_000), Doc: "by how much a node's clock may be fast or slow, in parts per billion"},
-	{Name: "until", quantity: span(0, maxDuration), Doc: "when all of it ends but `wander`, `flow.events` and `clock.drift`, counted from the start of the run; never if left out"},
+	{Name: chaosUntil, quantity: span(0, maxDuration), Doc: "when all of it ends but `wander`, `flow.events` and `clock.drift`, counted from the start of the run; never if left out"},
 }
+
+// chaosUntil says when chaos ends; it does nothing itself.
+const chaosUntil = "until"
 
 // ChaosKeyOf finds a key by its name.
 func ChaosKeyOf(name string) (ChaosKey, bool) {

@@ -51,7 +51,7 @@ func TestImpairment(t *testing.T) {
 	if p.ChaosShare(Sim, "garp.lost") != 0.25 || p.ChaosCount(Sim, "flow.events") != 7 || p.ChaosTime(Sim, "stall") != 2*time.Second {
 		t.Errorf("node chaos was not read: %v", p.Chaos)
 	}
-	if p.ChaosShare(Netns, "garp.lost") != 0 || len(p.Skipped(Netns)) == 0 {
+	if p.ChaosShare(Netns, "garp.lost") != 0 || len(p.NotExecuted(Netns)) == 0 {
 		t.Error("the guard is not heeded")
 	}
 }

@@ -9,13 +9,13 @@ import (
 // In reports whether a line with this guard belongs to the world.
 func (g Guard) In(world string) bool { return g == "" || string(g) == world }
 
-// Skipped lists the lines that the world does not execute, as canonical text:
-// reports show them as skips.
-func (p *Plan) Skipped(world string) []string {
-	var skipped []string
+// NotExecuted lists the lines that the world does not execute, as canonical text:
+// they stand beside the verdict wherever one is shown.
+func (p *Plan) NotExecuted(world string) []string {
+	var lines []string
 	add := func(g Guard, text string) {
 		if !g.In(world) {
-			skipped = append(skipped, "["+string(g)+"] "+text)
+			lines = append(lines, "["+string(g)+"] "+text)
 		}
 	}
 	for _, s := range p.Config {
@@ -39,7 +39,33 @@ func (p *Plan) Skipped(world string) []string {
 	for _, s := range p.Steps {
 		add(s.Guard, "@"+formatDuration(s.At)+" "+s.String())
 	}
-	return skipped
+	return lines
+}
+
+// WithoutFaults says that the plan has faults, or chaos, and none of them in a world: a
+// run of it there would pass without what it is about. It is "" otherwise.
+func (p *Plan) WithoutFaults(world string) string {
+	var elsewhere []string
+	here := false
+	note := func(g Guard, text string) {
+		if here = here || g.In(world); !g.In(world) {
+			elsewhere = append(elsewhere, "["+string(g)+"] "+text)
+		}
+	}
+	for _, c := range p.Chaos {
+		if c.Key != chaosUntil {
+			note(c.Guard, "chaos "+c.String())
+		}
+	}
+	for _, s := range p.Steps {
+		if s.Fault != nil {
+			note(s.Guard, "@"+formatDuration(s.At)+" "+s.String())
+		}
+	}
+	if here || len(elsewhere) == 0 {
+		return ""
+	}
+	return "none of its faults is for this world: " + strings.Join(elsewhere, "; ")
 }
 
 // RunsIn reports whether a world executes any step of the plan: it is the other's

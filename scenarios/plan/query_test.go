@@ -85,13 +85,37 @@ func TestHealing(t *testing.T) {
 	}
 }
 
-func TestSkippedLinesAreNamed(t *testing.T) {
+func TestLinesThatAreNotExecutedAreNamed(t *testing.T) {
 	p := mustParse(t, preamble+"[sim] always rst == 0\n[netns] @1s crash lb1\n expect lb2 is Master within 1s\n@3s end\n")
-	if got := p.Skipped(Sim); len(got) != 2 || got[0] != "[netns] @1s crash lb1" {
+	if got := p.NotExecuted(Sim); len(got) != 2 || got[0] != "[netns] @1s crash lb1" {
 		t.Errorf("skipped in sim: %q", got)
 	}
-	if got := p.Skipped(Netns); len(got) != 1 || got[0] != "[sim] always rst == 0" {
+	if got := p.NotExecuted(Netns); len(got) != 1 || got[0] != "[sim] always rst == 0" {
 		t.Errorf("skipped in netns: %q", got)
+	}
+}
+
+// A scenario whose faults are all for the other world is about nothing in this one.
+func TestAPlanWithoutItsFaults(t *testing.T) {
+	for _, test := range []struct {
+		lines      string
+		sim, netns string
+	}{
+		{"@1s end\n", "", ""},
+		{"@1s crash lb1\n@2s end\n", "", ""},
+		{"[sim] chaos clients loss=0.1\n@2s end\n", "", "none of its faults is for this world: [sim] chaos clients loss=0.1"},
+		{"[sim] chaos until=1s\n@2s end\n", "", ""},
+		{"[sim] chaos clients loss=0.1\n@1s crash lb1\n@2s end\n", "", ""},
+		{"[sim] chaos clients loss=0.1\n[netns] @1s crash lb1\n@2s end\n", "", ""},
+		{"[netns] @1s crash lb1\n[netns] @2s kill lb2\n@3s end\n", "none of its faults is for this world: [netns] @1s crash lb1; [netns] @2s kill lb2", ""},
+	} {
+		p := mustParse(t, preamble+test.lines)
+		if got := p.WithoutFaults(Sim); got != test.sim {
+			t.Errorf("%q in sim: %q, want %q", test.lines, got, test.sim)
+		}
+		if got := p.WithoutFaults(Netns); got != test.netns {
+			t.Errorf("%q in netns: %q, want %q", test.lines, got, test.netns)
+		}
 	}
 }
 

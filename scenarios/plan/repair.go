@@ -68,7 +68,7 @@ func (p *Plan) tracked(world string) time.Duration {
 // lasting lists the kinds of chaos that break no path and take no node away, so that
 // a pair has to serve through them.
 var lasting = map[string]bool{
-	"wander": true, "flow.events": true, "clock.drift": true, "until": true,
+	"wander": true, "flow.events": true, "clock.drift": true, chaosUntil: true,
 	"apply.fail": true, "dump.fail": true, "drain.fail": true, "slow": true, "slow.for": true, "garp.lost": true,
 }
 
@@ -82,7 +82,7 @@ func (p *Plan) CalmFrom(world string) (time.Duration, bool) {
 	if !rough {
 		return 0, true
 	}
-	until := p.ChaosTime(world, "until")
+	until := p.ChaosTime(world, chaosUntil)
 	return until, until > 0
 }
 

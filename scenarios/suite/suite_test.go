@@ -32,6 +32,7 @@ import (
 var (
 	folder  = flag.String("scenarios", "..", "the folder of the scenario files")
 	library = flag.Bool("library", false, "the files in the folder's own folders too")
+	strict  = flag.Bool("fail-on-skip", false, "a run that is skipped is a failure")
 	files   []string
 )
 
@@ -137,7 +138,7 @@ func execute(ctx context.Context, p *plan.Plan, world string) check.Verdict {
 }
 
 func judge(v check.Verdict, file string) {
-	switch skip, failure := judged(v, file); {
+	switch skip, failure := judged(v, file, *strict); {
 	case skip != "":
 		Skip(skip)
 	case failure != "":
@@ -145,13 +146,14 @@ func judge(v check.Verdict, file string) {
 	}
 }
 
-// judged is why a spec is skipped, or why it fails; neither if it passes.
-func judged(v check.Verdict, file string) (skip, failure string) {
+// judged is why a spec is skipped, or why it fails; neither if it passes. Skips are failures
+// where strict.
+func judged(v check.Verdict, file string, strict bool) (skip, failure string) {
 	reasons := strings.Join(v.Reasons, "\n")
-	switch v.Verdict {
-	case check.Skip:
+	switch {
+	case v.Verdict == check.Skip && !strict:
 		return orElse(strings.Join(v.Reasons, "; "), "no reason"), ""
-	case check.Pass:
+	case v.Verdict == check.Pass:
 		return "", ""
 	}
 	return "", fmt.Sprintf("%s: %s\nreplay: baton run --world %s %s", v.Verdict, reasons, v.World, file)

@@ -13,8 +13,11 @@ func TestOnlyAPassPasses(t *testing.T) {
 	for verdict, want := range map[check.Outcome]struct{ skips, fails bool }{
 		check.Pass: {}, check.Skip: {skips: true}, check.Fail: {fails: true}, check.Inconclusive: {fails: true}, "": {fails: true},
 	} {
+		if skip, failure := judged(check.Verdict{Verdict: verdict}, "a.scn", true); skip != "" || (failure == "") != (verdict == check.Pass) {
+			t.Errorf("%q where skips fail: skipped for %q, failed by %q", verdict, skip, failure)
+		}
 		for _, reasons := range [][]string{nil, {"because"}} {
-			skip, failure := judged(check.Verdict{Verdict: verdict, World: "sim", Reasons: reasons}, "a.scn")
+			skip, failure := judged(check.Verdict{Verdict: verdict, World: "sim", Reasons: reasons}, "a.scn", false)
 			if (skip != "") != want.skips || (failure != "") != want.fails {
 				t.Errorf("%q for %q: skipped for %q, failed by %q", verdict, reasons, skip, failure)
 			}

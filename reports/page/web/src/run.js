@@ -1,6 +1,6 @@
 // One run: what broke, then when, then everything else.
 import { h } from './dom.js'
-import { badge, noise, rank } from './verdict.js'
+import { badge, noise, rank, unexecuted } from './verdict.js'
 import { fileLink, loadTimeline } from './data.js'
 import { bytes, duration, moment, number, plural } from './format.js'
 import { command } from './copy.js'
@@ -10,8 +10,9 @@ import { waterfalls } from './waterfall.js'
 export async function runView(article, report, index) {
   const run = report.suite.runs[index], row = report.suite.rows[run.row]
   article.append(...[
-    h('h1', {}, badge(run.verdict), ' ', row.scenario, h('small', {}, ` ${row.world}${row.settings?.length ? ` · ${row.settings.join(' ')}` : ''}`)),
+    h('h1', {}, badge(run.verdict), unexecuted(row), ' ', row.scenario, h('small', {}, ` ${row.world}${row.settings?.length ? ` · ${row.settings.join(' ')}` : ''}`)),
     row.doc && h('p', { class: 'doc' }, row.doc),
+    row.unexecuted?.length > 0 && h('ul', { class: 'unexecuted', 'aria-label': 'not executed' }, row.unexecuted.map((line) => h('li', {}, 'not executed: ', h('code', {}, line)))),
     repeats(report, row, index),
     broken(report, run, row)].filter(Boolean))
   article.append(...await when(report, index))

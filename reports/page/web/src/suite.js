@@ -1,6 +1,6 @@
 // The suite: what came of all runs, failures first.
 import { h } from './dom.js'
-import { badge, noise, rank } from './verdict.js'
+import { badge, noise, rank, unexecuted } from './verdict.js'
 import { number, percent, plural } from './format.js'
 import { sparkline } from './sparkline.js'
 import { command } from './copy.js'
@@ -58,7 +58,7 @@ function line(report, row, used) {
   const by = (name) => row.figures.find((f) => f.name === name)
   const main = row.figures.find((f) => columns.slice(0, 4).includes(f.name) && f.values?.length > 1) ?? row.figures.find((f) => f.values?.length > 1)
   return h('tr', { class: 'row', onclick: (e) => { if (!e.target.closest('a,button')) location.hash = `#run-${open}` } },
-    h('td', {}, badge(row.verdict)),
+    h('td', {}, badge(row.verdict), unexecuted(row)),
     h('th', { scope: 'row' }, open === undefined ? row.scenario : h('a', { href: `#run-${open}`, title: row.doc }, row.scenario),
       row.settings?.length > 0 && h('small', {}, ` ${row.settings.join(' ')}`),
       row.control && h('div', { class: 'control' }, row.control.caught ? badge('PASS', 'caught') : badge('FAIL', 'not caught'), ` control for ${row.control.checks.join(', ')}`)),

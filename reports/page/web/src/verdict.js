@@ -19,6 +19,12 @@ export function noise(row) {
   return row.failed === decided ? `Every one of ${decided} runs failed: no flake.` : `${row.failed} of ${decided} runs failed: it comes and goes.`
 }
 
+/** What stands beside a verdict that was reached without some lines of the scenario. */
+export function unexecuted(row) {
+  const lines = row.unexecuted ?? []
+  return lines.length > 0 && h('small', { class: 'unexecuted', title: lines.join('\n') }, ` ${lines.length} not executed`)
+}
+
 export function badge(verdict, word = verdict) {
   return h('span', { class: `badge ${tones[verdict] ?? 'dim'}` }, h('span', { 'aria-hidden': 'true' }, signs[verdict] ?? '·'), ` ${word}`)
 }
