@@ -14,6 +14,10 @@ import (
 	"baton/netns/internal/hostclock"
 )
 
+// watchdogThreshold is the shortest stall that is put on record. A shorter one explains
+// nothing: no claim allows less.
+const watchdogThreshold = 10 * time.Millisecond
+
 // watchdogPeriod is how long the watchdog sleeps at a time: a stall shorter than
 // that can go unseen.
 const watchdogPeriod = 5 * time.Millisecond

@@ -117,7 +117,7 @@ func (w *World) Up(ctx context.Context) error {
 	if err := w.prepare(); err != nil {
 		return err
 	}
-	w.watchdog = StartWatchdog(w.plan.Tolerate/2, func(at clock.Instant, s trace.Stall) {
+	w.watchdog = StartWatchdog(watchdogThreshold, func(at clock.Instant, s trace.Stall) {
 		w.record(trace.Event{At: at, Kind: trace.KindStall, Stall: &s})
 	})
 	if err := w.startCapture(); err != nil {

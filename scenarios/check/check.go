@@ -10,6 +10,8 @@
 package check
 
 import (
+	"time"
+
 	"baton/impl/clock"
 	"baton/scenarios/plan"
 )
@@ -83,6 +85,9 @@ type finding struct {
 	window window // what was judged
 	// evidence is the times at which it failed; a stall there may explain it.
 	evidence []window
+	// enough is how long a stall must be to explain that a time was missed; 0 where the
+	// claim is of no time: then it must be longer than the plan tolerates.
+	enough time.Duration
 	// doubt is what takes away its force; several findings share one.
 	doubt string
 }

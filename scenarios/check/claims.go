@@ -2,7 +2,9 @@ package check
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"time"
 
 	"baton/impl/clock"
 	"baton/scenarios/plan"
@@ -70,7 +72,8 @@ func (r *run) wait(i int, s plan.Step) finding {
 	case failed:
 		_, why := r.stateAt(timeout).HoldAll(s.Wait.Conds)
 		f.window = window{begin, timeout}
-		return f.fail(fmt.Sprintf("%s: not held after %s: %s", s, short(timeout.Sub(begin)), why), f.window)
+		f = f.fail(fmt.Sprintf("%s: not held after %s: %s", s, short(timeout.Sub(begin)), why), f.window)
+		return f.late(math.MaxInt64, s.Wait.Within.Allowance())
 	case !ended:
 		return f.unjudged(s.String() + ": neither held nor given up when the trace ends")
 	}
@@ -277,9 +280,25 @@ func (r *run) within(s plan.Step, w window) finding {
 	case r.to < w.to && !(s.Expect.Eventually && r.finished()):
 		return f.unjudged(fmt.Sprintf("%s: the run ended at %s, before the window %s", s, r.at(r.to), r.span(w)))
 	default:
-		return f.fail(fmt.Sprintf("%s: not within %s (window %s): %s", s, limit, r.span(w), why), w)
+		f = f.fail(fmt.Sprintf("%s: not within %s (window %s): %s", s, limit, r.span(w), why), w)
+		return f.late(r.lateness(state, i, s.Expect.Conds, w.to), s.Expect.Within.Allowance())
 	}
 	return f
+}
+
+// lateness is how long after the instant the conditions come to hold that do not hold in
+// the state, which has applied the events before the i-th; without end if they never do.
+func (r *run) lateness(state *State, i int, conds []plan.Cond, due clock.Instant) time.Duration {
+	for ; i < len(r.events); i++ {
+		state.Apply(r.events[i])
+		if last := i+1 == len(r.events) || r.events[i+1].At > r.events[i].At; !last {
+			continue
+		}
+		if ok, _ := state.HoldAll(conds); ok {
+			return r.events[i].At.Sub(due)
+		}
+	}
+	return math.MaxInt64
 }
 
 // finished reports whether the run came to the end of its end step.

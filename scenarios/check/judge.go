@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"baton/impl/trace"
 	"baton/scenarios/metric"
@@ -14,7 +15,9 @@ import (
 // Judge says what the events of one run of the plan prove. The rules:
 //
 //   - FAIL if a check failed and neither a stall of the host nor a fault without
-//     receipt can explain it (see explicable);
+//     receipt can explain it (see explicable). A stall explains a time that was missed if
+//     it is as long as what the claim allows or as what was missed, whichever is less;
+//     anything else if it is longer than the plan tolerates;
 //   - INCONCLUSIVE if a check could not be judged, or failed with such an
 //     explanation, or passed over a window in which the host stood still for longer
 //     than the plan tolerates;
@@ -53,7 +56,7 @@ func (r *run) doubted(f finding) finding {
 	case f.Verdict == Pass:
 		// A stall in the waits at 0s only makes them longer: nothing is measured yet.
 		for _, s := range r.stalls {
-			if s.to > r.trafficBegin && s.overlaps(f.window) {
+			if s.took > r.plan.Tolerate && s.to > r.trafficBegin && s.overlaps(f.window) {
 				return f.doubtful(fmt.Sprintf("%s, above the %s that are tolerated", r.stalled(s), r.plan.Tolerate))
 			}
 		}
@@ -62,6 +65,9 @@ func (r *run) doubted(f finding) finding {
 		return f
 	}
 	for _, s := range r.stalls {
+		if f.enough == 0 && s.took <= r.plan.Tolerate || s.took < f.enough {
+			continue
+		}
 		// What a stall delays shows up to two detection times later: a missed
 		// heartbeat, and the answer to it.
 		after := window{s.from, s.to.Add(2 * r.plan.Detect(r.meta.World))}
@@ -88,6 +94,12 @@ func (f finding) firstFailed() *Span {
 
 func (r *run) stalled(s stall) string {
 	return fmt.Sprintf("the host stood still for %s at %s", short(s.took), r.at(s.from))
+}
+
+// late notes that a time was missed, by how much, and what the claim had allowed.
+func (f finding) late(missed, allowed time.Duration) finding {
+	f.enough = max(1, min(missed, allowed))
+	return f
 }
 
 func (f finding) doubtful(doubt string) finding {

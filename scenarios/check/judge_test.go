@@ -201,6 +201,41 @@ func TestJudge(t *testing.T) {
 			want: Inconclusive, check: "gap"},
 		{name: "a stall elsewhere does not explain a gap", crashed: "  expect gap(web) < detect+50ms", edit: func(t *tape) { t.stall(3500, 110*time.Millisecond) },
 			want: Fail, check: "gap"},
+		{name: "a stall as long as what was missed explains it", crashed: "  expect gap(web) < detect+50ms", edit: func(t *tape) { t.stall(2100, 5*time.Millisecond) },
+			want: Inconclusive, check: "gap", detail: "but the host stood still for 5ms at +2.095s"},
+		{name: "a shorter one does not", crashed: "  expect gap(web) < detect+50ms", edit: func(t *tape) { t.stall(2100, 4900*time.Microsecond) },
+			want: Fail, check: "gap"},
+		{name: "a stall as long as the claim allows explains what was missed by more", crashed: "  expect lb2 is Master within detect+50ms", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Node == "lb2" && e.Role != nil && e.At > ms(2000) })
+			t.promote(2309, "lb2", 9000)
+			t.stall(2150, 50*time.Millisecond)
+		}, want: Inconclusive, check: "role", detail: "not within 200ms"},
+		{name: "a shorter one does not explain that it comes late", crashed: "  expect lb2 is Master within detect+50ms", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Node == "lb2" && e.Role != nil && e.At > ms(2000) })
+			t.promote(2309, "lb2", 9000)
+			t.stall(2150, 49*time.Millisecond)
+		}, want: Fail, check: "role"},
+		{name: "nor that it never comes", crashed: "  expect lb2 is Master within detect+50ms", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Node == "lb2" && e.Role != nil && e.At > ms(2000) })
+			t.stall(2150, 49*time.Millisecond)
+		}, want: Fail, check: "role"},
+		{name: "what comes a little late is explained by little", crashed: "  expect lb2 is Master within detect+4ms", edit: func(t *tape) { t.stall(2150, time.Millisecond) },
+			want: Inconclusive, check: "role"},
+		{name: "what is tolerated does not change what explains", crashed: "  expect takeover_ms < 154", lines: "tolerate stall 1s", edit: func(t *tape) { t.stall(2150, time.Millisecond) },
+			want: Inconclusive, check: "takeover"},
+		{name: "a wait is missed by a stall as long as itself", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.At > ms(299) })
+			t.stall(2000, time.Second)
+			t.step(3000, plan.VerbWait, "timeout")
+		}, want: Fail, check: "wait"},
+		{name: "a state is of no time: what is tolerated does not explain", restored: "  expect lb1 is Backup throughout 1.5s", edit: func(t *tape) {
+			t.role(4500, "lb1", "Backup", "Fault")
+			t.stall(4500, 100*time.Millisecond)
+		}, want: Fail, check: "role"},
+		{name: "what is not tolerated does", restored: "  expect lb1 is Backup throughout 1.5s", edit: func(t *tape) {
+			t.role(4500, "lb1", "Backup", "Fault")
+			t.stall(4500, 101*time.Millisecond)
+		}, want: Inconclusive, check: "role"},
 		{name: "a stall does not explain a reset", lines: "always rst == 0", edit: func(t *tape) {
 			t.stall(4500, 300*time.Millisecond)
 			t.rst(4500)

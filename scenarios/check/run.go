@@ -31,7 +31,7 @@ type run struct {
 	proofs map[int]trace.Fault
 }
 
-// stall is a stretch in which the host stood still longer than tolerated.
+// stall is a stretch in which the host stood still.
 type stall struct {
 	window
 	took time.Duration
@@ -70,7 +70,7 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 			r.begun = append(r.begun, e)
 		case e.Fault != nil && r.proofs[e.Fault.ID].Phase != "failed":
 			r.proofs[e.Fault.ID] = *e.Fault
-		case e.Stall != nil && time.Duration(e.Stall.Took) > p.Tolerate:
+		case e.Stall != nil:
 			took := time.Duration(e.Stall.Took)
 			r.stalls = append(r.stalls, stall{window{e.At.Add(-took), e.At}, took})
 		}

@@ -41,6 +41,18 @@ func (e Expr) Duration(env Env) (time.Duration, error) {
 	return time.Duration(math.Round(total)), nil
 }
 
+// Allowance is what a bound leaves beyond the named values that it begins with: 50ms of
+// detect+50ms, all of 300ms, nothing of detect or detect-10ms.
+func (e Expr) Allowance() time.Duration {
+	total := 0.0
+	for _, t := range e.Terms {
+		if t.Name == "" {
+			total += t.Factor * float64(t.Unit)
+		}
+	}
+	return max(0, time.Duration(math.Round(total)))
+}
+
 // Number evaluates an expression that is a plain number.
 func (e Expr) Number() (float64, error) {
 	total := 0.0
