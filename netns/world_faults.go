@@ -40,13 +40,20 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Up:        setPort(true),
 }
 
+// Refuses implements scenarios.Able.
+func (w *World) Refuses(f plan.Fault) string {
+	if executions[f.Verb] == nil {
+		return "no execution of " + f.Verb
+	}
+	return ""
+}
+
 // Do implements scenarios.World.
 func (w *World) Do(ctx context.Context, f plan.Fault) error {
-	execute, ok := executions[f.Verb]
-	if !ok {
-		return fmt.Errorf("netns: %s: %w", f.Verb, scenarios.ErrUnsupported)
+	if why := w.Refuses(f); why != "" {
+		return fmt.Errorf("netns: %s: %w", why, scenarios.ErrUnsupported)
 	}
-	return execute(w, ctx, f)
+	return executions[f.Verb](w, ctx, f)
 }
 
 // deed does something to a machine and returns what shows it.

@@ -62,6 +62,23 @@ func (r *Run) skip() error {
 	if why := check.Unjudgeable(r.Plan, r.World.Name(), r.lacks()); why != "" {
 		return fmt.Errorf("%s: %w", why, ErrUnsupported)
 	}
+	return r.refused()
+}
+
+// refused says which fault of the plan the world cannot do, before anything starts.
+func (r *Run) refused() error {
+	able, ok := r.World.(Able)
+	if !ok {
+		return nil
+	}
+	for _, s := range r.Plan.Steps {
+		if s.Fault == nil || !s.Guard.In(r.World.Name()) {
+			continue
+		}
+		if why := able.Refuses(*s.Fault); why != "" {
+			return fmt.Errorf("%s:%d:%d: %s: %s: %w", r.Plan.File, s.Pos.Line, s.Pos.Column, s, why, ErrUnsupported)
+		}
+	}
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/scenarios/check"
+	"baton/scenarios/fault"
 	"baton/scenarios/plan"
 )
 
@@ -179,6 +180,30 @@ func TestAScenarioOfAnotherWorldIsASkip(t *testing.T) {
 	}
 	if p.RunsIn(plan.Sim) || !p.RunsIn(plan.Netns) {
 		t.Error("the plan does not know its world")
+	}
+	if len(w.calls) > 0 {
+		t.Errorf("the world was asked to %v", w.calls)
+	}
+}
+
+// unable is a world that cannot crash anything.
+type unable struct{ *scripted }
+
+func (unable) Refuses(f plan.Fault) string {
+	if f.Verb == fault.Crash {
+		return "its machines have no power switch"
+	}
+	return ""
+}
+
+// TestAnImpossibleFaultIsASkip: with its reason and place, before anything starts.
+func TestAnImpossibleFaultIsASkip(t *testing.T) {
+	w := &scripted{}
+	job := Job{Plan: parse(t, "scenario x\nalways masters <= 1\n@1s kill lb1\n@2s crash lb2\n@3s end\n"), World: plan.Sim, Dir: t.TempDir(),
+		NewWorld: func(s Stage) (World, error) { w.recorder = s.Recorder; return unable{w}, nil }}
+	verdict, err := job.Execute(t.Context())
+	if err != nil || verdict.Verdict != Skip || len(verdict.Reasons) != 1 || !strings.Contains(verdict.Reasons[0], ":4:5: crash lb2: its machines have no power switch") {
+		t.Errorf("verdict %+v, error %v; want a skip with its reason", verdict, err)
 	}
 	if len(w.calls) > 0 {
 		t.Errorf("the world was asked to %v", w.calls)

@@ -51,6 +51,10 @@ type Witness interface {
 // before Up.
 type Limited interface{ Lacks() []string }
 
+// Able is a World that cannot do every fault. Refuses says why it cannot do one, "" if it
+// can; it may be called before Up.
+type Able interface{ Refuses(plan.Fault) string }
+
 // Recorder collects the events of a run. Implementations are safe for
 // concurrent use.
 type Recorder interface {

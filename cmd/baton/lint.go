@@ -9,44 +9,71 @@ import (
 	"baton/scenarios/plan"
 )
 
+// lintOptions are the flags of lint.
+type lintOptions struct {
+	show, asJSON bool
+}
+
 func lintCommand() *cobra.Command {
-	var show bool
+	var o lintOptions
 	c := &cobra.Command{
 		Use:   "lint FILE...",
 		Short: "Check scenario files without running them",
 		Long: "Lint reports every mistake as file:line:column with what would be right, and exits 2 if there is one.\n" +
 			"A scenario with unsafe settings needs a control line, as it does to be run.",
+		Example:           "  baton lint scenarios/*.scn\n  baton lint --json mine.scn",
 		Args:              cobra.MinimumNArgs(1),
-		RunE:              func(_ *cobra.Command, files []string) error { return lint(files, show) },
+		RunE:              func(_ *cobra.Command, files []string) error { return o.lint(files) },
 		ValidArgsFunction: completeScenarios,
 	}
-	c.Flags().BoolVar(&show, "print", false, "print each scenario in canonical form")
+	c.Flags().BoolVar(&o.show, "print", false, "print each scenario in canonical form")
+	c.Flags().BoolVar(&o.asJSON, "json", false, "print what is found as JSON, for editors: a list of file, line, column, severity, message, suggestion")
+	c.MarkFlagsMutuallyExclusive("print", "json")
 	return c
 }
 
-// lint says all that there is to say about each file.
-func lint(files []string, show bool) error {
-	mistakes := 0
+// lint says all that there is to say about each file, and about all together.
+func (o lintOptions) lint(files []string) error {
+	var plans []*plan.Plan
+	var found plan.Diagnostics
 	for _, file := range files {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			return badInput("%w", err)
 		}
-		p, found := plan.Check(file, source)
-		for _, d := range found {
-			fmt.Fprintln(os.Stderr, d)
-		}
-		switch wrong := len(found.Errors(false)); {
-		case wrong > 0:
-			mistakes += wrong
-		case show:
-			fmt.Print(plan.Print(p))
-		default:
-			fmt.Printf("%s: ok\n", file)
+		p, said := plan.Check(file, source)
+		plans, found = append(plans, p), append(found, said...)
+		if !o.asJSON {
+			o.tell(p, said)
 		}
 	}
-	if mistakes > 0 {
+	same := plan.SameNames(plans)
+	found = append(found, same...)
+	if o.asJSON {
+		if err := printJSON(found.Records()); err != nil {
+			return err
+		}
+	} else {
+		for _, d := range same {
+			fmt.Fprintln(os.Stderr, d)
+		}
+	}
+	if len(found.Errors(false)) > 0 {
 		return &exitError{code: exitBadInput}
 	}
 	return nil
+}
+
+// tell prints what was found in one file.
+func (o lintOptions) tell(p *plan.Plan, found plan.Diagnostics) {
+	for _, d := range found {
+		fmt.Fprintln(os.Stderr, d)
+	}
+	switch {
+	case len(found.Errors(false)) > 0:
+	case o.show:
+		fmt.Print(plan.Print(p))
+	default:
+		fmt.Printf("%s: ok\n", p.File)
+	}
 }

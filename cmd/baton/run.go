@@ -321,7 +321,6 @@ func (o *runOptions) worse(code int, outcome check.Outcome) int {
 func parseAll(files []string) ([]*plan.Plan, error) {
 	var plans []*plan.Plan
 	var errs []error
-	names := map[string]string{}
 	for _, file := range files {
 		source, err := os.ReadFile(file)
 		if err != nil {
@@ -333,11 +332,10 @@ func parseAll(files []string) ([]*plan.Plan, error) {
 			errs = append(errs, err)
 			continue
 		}
-		if other, taken := names[p.Name]; taken {
-			errs = append(errs, fmt.Errorf("%s: scenario %s is the name of %s too", file, p.Name, other))
-		}
-		names[p.Name] = file
 		plans = append(plans, p)
+	}
+	for _, d := range plan.SameNames(plans) {
+		errs = append(errs, errors.New(d.String()))
 	}
 	if len(errs) > 0 {
 		return nil, &exitError{exitBadInput, errors.Join(errs...)}

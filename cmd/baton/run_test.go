@@ -1,13 +1,16 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"baton/scenarios/check"
 	"baton/scenarios/evidence"
+	"baton/scenarios/plan"
 )
 
 // The policy holds in virtual time too, where frames and logs do not exist.
@@ -109,6 +112,36 @@ func TestAScenarioWithoutItsFaultIsASkip(t *testing.T) {
 				t.Errorf("%s: what was not executed is missing (%v)\n%s", file, err, text)
 			}
 		}
+	}
+}
+
+// TestTwoScenariosOfOneName are refused with the place of both, to be run and to be checked.
+func TestTwoScenariosOfOneName(t *testing.T) {
+	first, second := scenario(t, "always masters <= 1\n@1s end\n"), scenario(t, "always masters <= 1\n@2s end\n")
+	want := second + ":1:10: scenario x is the name of " + first + ":1 too"
+	for _, command := range []string{"run", "lint"} {
+		if r := baton(t, command, first, second); r.code != exitBadInput || !strings.Contains(r.errout, want) {
+			t.Errorf("%s: exit code %d\n%s", command, r.code, r.errout)
+		}
+	}
+}
+
+func TestLintSpeaksJSON(t *testing.T) {
+	wrong := scenario(t, "always masters <= 2\n@1s crsh lb1\n@2s end\n")
+	r := baton(t, "lint", "--json", wrong)
+	var found []plan.Record
+	if err := json.Unmarshal([]byte(r.out), &found); err != nil || r.code != exitBadInput || r.errout != "" {
+		t.Fatalf("exit code %d, %v\n%s%s", r.code, err, r.out, r.errout)
+	}
+	want := []plan.Record{
+		{File: wrong, Line: 2, Column: 8, Severity: "warning", Message: "masters <= 2 cannot fail", Suggestion: "masters <= 1"},
+		{File: wrong, Line: 3, Column: 5, Severity: "error", Message: `unknown word "crsh" at the beginning of a line`, Suggestion: "crash"},
+	}
+	if !slices.Equal(found, want) {
+		t.Errorf("found %+v, want %+v", found, want)
+	}
+	if r := baton(t, "lint", "--json", scenario(t, "always masters <= 1\n@2s end\n")); r.code != exitPass || r.out != "[]\n" {
+		t.Errorf("of what is right: exit code %d\n%s", r.code, r.out)
 	}
 }
 

@@ -201,6 +201,7 @@ func (l *linter) chaosLines() {
 		}
 	}
 	for _, c := range l.Chaos {
+		l.chaosEnds(c)
 		if by := needed[c.Key]; by != "" && l.chaos(c.Guard.world(), "", "", by) == "" {
 			l.errorf(c.Pos, "", "", "chaos %s comes to nothing without %s", c.Key, by)
 		}

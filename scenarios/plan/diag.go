@@ -86,3 +86,26 @@ func (d Diagnostics) sorted() Diagnostics {
 	})
 	return slices.Compact(d)
 }
+
+// Record is a Diagnostic as programs read it.
+type Record struct {
+	File       string `json:"file"`
+	Line       int    `json:"line"` // from 1
+	Column     int    `json:"column"`
+	Severity   string `json:"severity"` // error, warning
+	Message    string `json:"message"`
+	Suggestion string `json:"suggestion,omitempty"`
+}
+
+// Records are the diagnostics as programs read them, never nil.
+func (d Diagnostics) Records() []Record {
+	records := make([]Record, len(d))
+	for i, one := range d {
+		severity := "error"
+		if one.Severity == Warning {
+			severity = "warning"
+		}
+		records[i] = Record{File: one.File, Line: one.Pos.Line, Column: one.Pos.Column, Severity: severity, Message: one.Message, Suggestion: one.Suggestion}
+	}
+	return records
+}

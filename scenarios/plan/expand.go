@@ -49,6 +49,10 @@ func (b *builder) close(pos Pos) {
 	}
 	blk, steps := *b.block, slices.Clone(b.plan.Steps[b.block.first:])
 	b.block = nil
+	if i := slices.IndexFunc(steps, func(s Step) bool { return s.Verb == VerbEnd }); i >= 0 {
+		b.errorf(steps[i].Pos, "", "the end cannot be repeated; write it below the }")
+		return
+	}
 	switch last := len(steps) - 1; {
 	case last < 0:
 		b.errorf(blk.pos, "", "the repeat has no steps")

@@ -21,10 +21,10 @@ func TestWhatAFaultIsDoneTo(t *testing.T) {
 		"down lb1 via sync for 1s":                 "",
 		"down lb1":                                 `:5: down on which link? The form is: down HOST via LINK`,
 		"down backend1 via sync":                   `:23: down backend1 via sync: it has links to backends`,
-		"up lb1 via sync":                          `:8: up lb1 via sync: it is up already`,
+		"up lb1 via sync":                          `:8: up lb1 via sync: it is up already; an earlier step must down it`,
 		"crash lb1->lb2":                           `:11: lb1->lb2 is no machine; the form is: crash HOST...`,
 		"crash lb1 via sync":                       `:19: crash has no via; the form is: crash HOST...`,
-		"thaw backend1":                            `:10: thaw backend1: backend1 is not frozen`,
+		"thaw backend1":                            `:10: thaw backend1: backend1 is not frozen; an earlier step must freeze it`,
 		"crash backend1\n@2s expect lb1 is Master": "",
 	} {
 		_, found := Check("s.scn", []byte(preamble+"@1s "+line+"\n@3s end\n"))

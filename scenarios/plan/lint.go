@@ -51,6 +51,11 @@ func (l *linter) errorf(at Pos, word, suggestion, format string, args ...any) {
 	l.found = append(l.found, Diagnostic{Pos: at, Message: fmt.Sprintf(format, args...), Suggestion: suggestion, word: word})
 }
 
+// warn reports what is probably not what was meant, with what is.
+func (l *linter) warn(at Pos, suggestion, format string, args ...any) {
+	l.found = append(l.found, Diagnostic{Pos: at, Severity: Warning, Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
+}
+
 func (l *linter) header() {
 	if l.Name == "" && !l.broken["scenario"] {
 		l.errorf(Pos{1, 1}, "", "", "the scenario has no name; begin with: %s", mustDirective("scenario").usage)
@@ -60,8 +65,7 @@ func (l *linter) header() {
 	}
 	claims := len(l.Always) > 0 || slices.ContainsFunc(l.Steps, func(s Step) bool { return s.Expect != nil })
 	if !claims && len(l.Control) == 0 && len(l.Steps) > 0 && len(l.broken) == 0 {
-		l.found = append(l.found, Diagnostic{Pos: l.NamePos, Severity: Warning,
-			Message: "the scenario claims nothing: add always or expect lines"})
+		l.warn(l.NamePos, "", "the scenario claims nothing: add always or expect lines")
 	}
 }
 
@@ -103,9 +107,9 @@ func (l *linter) holds() {
 		mult, _ := strconv.Atoi(l.Value(Netns, node, "bfd.mult"))
 		detect := time.Duration(mult) * max(l.span(Netns, node, "bfd.tx"), l.span(Netns, node, "bfd.rx"))
 		if hold := l.span(Netns, node, "ha.hold"); hold < detect {
-			l.found = append(l.found, Diagnostic{Pos: l.lastOf(node, "ha.hold", "bfd.mult", "bfd.tx", "bfd.rx"), Severity: Warning,
-				Message: fmt.Sprintf("ha.hold of %s is %s, shorter than its detection time of %s (bfd.mult × the slower of bfd.tx and bfd.rx): baton node refuses it",
-					node, formatDuration(hold), formatDuration(detect))})
+			l.warn(l.lastOf(node, "ha.hold", "bfd.mult", "bfd.tx", "bfd.rx"), "",
+				"ha.hold of %s is %s, shorter than its detection time of %s (bfd.mult × the slower of bfd.tx and bfd.rx): baton node refuses it",
+				node, formatDuration(hold), formatDuration(detect))
 		}
 	}
 }
@@ -249,21 +253,10 @@ func (l *linter) measurable(c Cond, g Guard) {
 	case c.Compare != nil:
 		m, _ := metric.Of(c.Compare.Metric)
 		l.measured(m, c, g)
-		l.certain(*c.Compare, c)
+		l.certain(c, g)
 	case c.Named == Sticky:
 		m, _ := metric.Of("moved")
 		l.measured(m, c, g)
-	}
-}
-
-// certain warns of a comparison that no run can break: no metric is below 0, and a pair
-// has no more MASTERs than nodes.
-func (l *linter) certain(compare Compare, c Cond) {
-	most, err := strconv.Atoi(compare.Value.String())
-	pair := compare.Metric == "masters" && err == nil &&
-		(compare.Op == "<=" && most >= len(nodes) || compare.Op == "<" && most > len(nodes))
-	if pair || compare.Op == ">=" && compare.Value.zero() {
-		l.found = append(l.found, Diagnostic{Pos: c.Pos, Severity: Warning, Message: fmt.Sprintf("%s cannot fail", c)})
 	}
 }
 

@@ -70,14 +70,16 @@ func (t *timeline) order(s Step) {
 	case t.ended && s.Verb == VerbEnd:
 		t.errorf(s.Pos, "", "", "a second end; the first is line %d", t.last.Pos.Line)
 	case t.ended && !(s.Verb == VerbExpect && s.At == t.last.At):
-		t.errorf(s.Pos, "", "", "the scenario has ended in line %d", t.last.Pos.Line)
+		t.errorf(s.Pos, "", "", "the scenario has ended in line %d; move the end below this line", t.last.Pos.Line)
 	case s.At < t.last.At:
-		t.errorf(s.Pos, "", "", "the step at %s stands after one at %s", formatDuration(s.At), formatDuration(t.last.At))
+		t.errorf(s.Pos, "", "", "the step at %s stands after one at %s; move it above line %d, or give it a later time",
+			formatDuration(s.At), formatDuration(t.last.At), t.last.Pos.Line)
 	}
 }
 
 // comeTrue checks conditions that must come to hold at one instant.
 func (t *timeline) comeTrue(i int, conds []Cond) {
+	t.together(conds)
 	for _, c := range conds {
 		t.atOnce(c, t.Steps[i].Guard)
 		t.possible(c, i)
@@ -95,12 +97,14 @@ func (t *timeline) expect(i int, s Step) {
 	}
 	if s.Expect.Throughout != nil && s.Expect.Throughout.never(t.Env(t.world)) {
 		t.errorf(s.Pos, "throughout", "", "throughout %s is no time at all", s.Expect.Throughout)
+	} else if s.Expect.Throughout != nil {
+		t.outlasts(s)
 	}
 	if s.Expect.Within != nil && s.Expect.Within.negative(t.Env(t.world)) {
 		t.errorf(s.Pos, "within", "", "within %s is over before it begins", s.Expect.Within)
 	} else if s.Expect.Within != nil && s.Expect.Within.never(t.Env(t.world)) {
-		t.found = append(t.found, Diagnostic{Pos: s.Pos, Severity: Warning, word: "within",
-			Message: fmt.Sprintf("within %s leaves no time for anything to come to hold", s.Expect.Within)})
+		t.warn(s.Pos, "", "within %s leaves no time for anything to come to hold; write for example within detect+50ms", s.Expect.Within)
+		t.found[len(t.found)-1].word = "within"
 	}
 }
 
@@ -166,10 +170,20 @@ func (t *timeline) fault(s Step) {
 			if strings.Contains(why, "%s") {
 				why = fmt.Sprintf(why, t.hosts[host])
 			}
-			t.errorf(s.Pos, host, "", "%s %s: %s %s", s.Verb, host, host, why)
+			t.errorf(s.Pos, host, "", "%s %s: %s %s%s", s.Verb, host, host, why, undone(s.Verb))
 		}
 		t.hosts[host] = verb.To
 	}
+}
+
+// undone says which steps must come before one that takes something back, "" for a verb
+// that takes nothing back.
+func undone(verb string) string {
+	before := fault.Meant(func(v fault.Verb) bool { return v.Undo == verb })
+	if len(before) == 0 {
+		return ""
+	}
+	return "; an earlier step must " + oneOf(before) + " it"
 }
 
 // port checks that a machine has the port, and that its carrier can change so.
@@ -183,7 +197,7 @@ func (t *timeline) port(s Step, verb fault.Verb) {
 		t.errorf(s.Pos, s.Fault.Via, "", "%s %s: it has links to %s", s.Verb, target, oneOf(h.Links()))
 	}
 	if was, down := t.down[target], verb.Severs; was == down {
-		t.errorf(s.Pos, host, "", "%s %s: it is %s already", s.Verb, target, verb.Word)
+		t.errorf(s.Pos, host, "", "%s %s: it is %s already%s", s.Verb, target, verb.Word, undone(s.Verb))
 	}
 	t.down[target] = verb.Severs
 }
@@ -206,9 +220,9 @@ func (t *timeline) wires(s Step) {
 	case t.broken["step"]:
 		return
 	case len(t.cuts) == 0:
-		t.errorf(s.Pos, "", "", "heal: nothing is cut")
+		t.errorf(s.Pos, "", "", "heal: nothing is cut%s", undone(s.Verb))
 	case !slices.ContainsFunc(t.cuts, covered):
-		t.errorf(s.Pos, "", "", "heal %s: that is not cut", s.Fault.On)
+		t.errorf(s.Pos, "", "", "heal %s: that is not cut%s", s.Fault.On, undone(s.Verb))
 	}
 	t.cuts = slices.DeleteFunc(slices.Clone(t.cuts), covered)
 }

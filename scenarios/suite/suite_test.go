@@ -66,15 +66,19 @@ func TestScenarios(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenario files in %s", *folder)
 	}
+	var plans []*plan.Plan
 	for _, file := range files {
-		specify(file)
+		plans = append(plans, specify(file))
+	}
+	if same := plan.SameNames(plans); len(same) > 0 {
+		t.Fatal(same)
 	}
 	RunSpecs(t, "scenarios")
 }
 
 // specify makes the specs of one scenario file: a run in each world, and the
-// comparison of the two.
-func specify(file string) {
+// comparison of the two. It returns the scenario as far as it could be read.
+func specify(file string) *plan.Plan {
 	source, err := os.ReadFile(file)
 	p, parseErr := plan.Parse(file, source)
 	name := strings.TrimSuffix(filepath.Base(file), ".scn")
@@ -87,6 +91,10 @@ func specify(file string) {
 		}
 		It("goes alike in both worlds", Label("parity"), func() { compare(p) })
 	})
+	if p == nil {
+		p = &plan.Plan{File: file}
+	}
+	return p
 }
 
 // folderOf is where a run is stored: the real ones under the scenario's own name.
