@@ -19,7 +19,7 @@ PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 # Programs that are under test beside the reference node, by Debian package.
 SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft
 
-.PHONY: help setup setup-subjects test test-scenarios test-library test-subjects scenarios regression build lint mutants bench bench-bfd generate doctor clean
+.PHONY: help setup setup-subjects test test-scenarios test-library test-subjects scenarios regression build lint mutants bench bench-bfd bench-dataplane generate doctor clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,10 @@ bench: bin/baton ## the figures the project promises, each beside what it compar
 bench-bfd: bin/baton ## how punctual the nodes' BFD is beside FRR's, idle and loaded (FOR=120s)
 	@$(GO) build -o bin/bfdbench ./netns/bfdbench/cmd/bfdbench
 	@$(SUDO) bin/bfdbench -for $(FOR)
+
+bench-dataplane: setup-subjects ## what a packet costs the dataplane, beside nftables' NAT, plain forwarding and a bare redirect
+	@$(GO) build -o bin/dpbench ./bpf/dpbench/cmd/dpbench
+	@$(SUDO) bin/dpbench
 
 generate: ## rebuild the eBPF objects (needs clang, llvm-strip, libbpf-dev) and the report page (needs node, npm)
 	$(GO) generate ./bpf/... ./netns/... ./reports/page

@@ -1,0 +1,231 @@
+package dpbench
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"baton/bpf"
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// Options say how long to measure.
+type Options struct {
+	Rounds  int    // each row is measured once a round, and its least time counts
+	Packets uint32 // of a row in a round
+}
+
+// way is what a lab does with a packet: how it is set up, and how its table is emptied.
+type way struct {
+	setUp func(*lab) (empty func() error, err error)
+}
+
+// row is one line of the table.
+type row struct {
+	name  string
+	way   string
+	from  source
+	fresh bool // each packet opens a flow
+	lands bool // the packets arrive at the other end
+	best  time.Duration
+}
+
+const (
+	redirectWay = "bare redirect"
+	dropWay     = "drop"
+	forwardWay  = "plain forward"
+	nftWay      = "nft NAT"
+	batonWay    = "baton"
+	many        = 10_000
+	freshFlows  = 60_000
+)
+
+var ways = map[string]way{
+	dropWay:     {func(l *lab) (func() error, error) { return nil, l.attach("client0", l.objs.Discard) }},
+	redirectWay: {func(l *lab) (func() error, error) { return nil, l.attach("client0", l.objs.BareRedirect) }},
+	forwardWay:  {func(*lab) (func() error, error) { return nil, route() }},
+	nftWay:      {func(*lab) (func() error, error) { return flushConntrack, nftNAT() }},
+	batonWay:    {openBaton},
+}
+
+func flushConntrack() error { return netlink.ConntrackTableFlush(netlink.ConntrackTable) }
+
+// openBaton opens the dataplane with the flows of the rows in its table.
+func openBaton(l *lab) (func() error, error) {
+	var known []flow.Entry
+	service := dataplane.Service{
+		Service: flow.Service{VIP: vip, Port: servicePort, Proto: flow.TCP}, Name: "web",
+		Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin, SNAT: snat,
+	}
+	for _, b := range backends {
+		service.Backends = append(service.Backends, dataplane.Backend{Addr: b, Port: backendPort})
+	}
+	for i := range uint16(many) {
+		o := flow.Tuple{Proto: flow.TCP, Src: client, SrcPort: 1024 + i, Dst: vip, DstPort: servicePort}
+		r := flow.Tuple{Proto: flow.TCP, Src: backends[0], SrcPort: backendPort, Dst: snat, DstPort: 1024 + i}
+		known = append(known, flow.Entry{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: time.Hour})
+	}
+	d, err := bpf.Open(dataplane.Config{
+		ClientLink: "client0", BackendLink: "backend0", Services: []dataplane.Service{service},
+		SNATPorts: dataplane.PortRange{First: 1024, Last: 65535}, Timeouts: dataplane.DefaultTimeouts(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.closers = append(l.closers, d.Close)
+	empty := func() error {
+		var all []flow.Tuple
+		if err := d.Dump(func(e flow.Entry) bool { all = append(all, e.Original); return true }); err != nil {
+			return err
+		}
+		if _, err := d.Poll(dataplane.AllPending, func(flow.Event) {}); err != nil {
+			return err
+		}
+		return errors.Join(d.Delete(all), d.Apply(known))
+	}
+	return empty, errors.Join(d.Lease(clock.Never), empty())
+}
+
+func rows() []*row {
+	original := source{link: "client0", from: clients, to: vip, port: servicePort, flags: ack, flows: 1}
+	plain := original
+	plain.to = backends[0]
+	reply := source{link: "backend0", from: backends[0], to: snat, port: backendPort, flags: ack, flows: 1, replies: true}
+	missing := original
+	missing.from[1]++ // of a client that has no flow
+	opening := original
+	opening.flags, opening.flows = syn, freshFlows
+	spread := func(s source) source { s.flows = many; return s }
+	return []*row{
+		{name: "drop", way: dropWay, from: original, lands: true},
+		{name: "bare redirect", way: redirectWay, from: original, lands: true},
+		{name: "plain forward", way: forwardWay, from: plain, lands: true},
+		{name: "nft NAT, 1 flow", way: nftWay, from: original, lands: true},
+		{name: "nft NAT, 10,000 flows", way: nftWay, from: spread(original), lands: true},
+		{name: "nft NAT, new flow", way: nftWay, from: opening, fresh: true, lands: true},
+		{name: "baton, 1 flow", way: batonWay, from: original, lands: true},
+		{name: "baton, 10,000 flows", way: batonWay, from: spread(original), lands: true},
+		{name: "baton reply, 1 flow", way: batonWay, from: reply, lands: true},
+		{name: "baton reply, 10,000 flows", way: batonWay, from: spread(reply), lands: true},
+		{name: "baton miss", way: batonWay, from: missing},
+		{name: "baton, new flow", way: batonWay, from: opening, fresh: true, lands: true},
+	}
+}
+
+// Run measures all rows, in turn, round after round, so that whatever slows the
+// machine slows them all.
+func Run(o Options, progress func(string)) (Result, error) {
+	all := rows()
+	labs := map[string]*lab{}
+	empties := map[string]func() error{}
+	defer func() {
+		for _, l := range labs {
+			l.close()
+		}
+	}()
+	for name, w := range ways {
+		l, err := newLab()
+		if err != nil {
+			return Result{}, err
+		}
+		labs[name] = l
+		if err := l.inside(func() (err error) { empties[name], err = w.setUp(l); return err }); err != nil {
+			return Result{}, fmt.Errorf("dpbench: set up %s: %w", name, err)
+		}
+	}
+	for round := range o.Rounds {
+		progress(fmt.Sprintf("round %d of %d", round+1, o.Rounds))
+		for _, r := range all {
+			l := labs[r.way]
+			if err := l.inside(func() error { return r.measure(l, empties[r.way], o.Packets) }); err != nil {
+				return Result{}, fmt.Errorf("dpbench: measure %s: %w", r.name, err)
+			}
+		}
+	}
+	return Result{rows: all}, nil
+}
+
+// measure runs the frames of a row through the host, and keeps the least time.
+func (r *row) measure(l *lab, empty func() error, packets uint32) error {
+	if r.fresh {
+		packets = min(packets, freshFlows)
+	}
+	if empty != nil {
+		if err := empty(); err != nil {
+			return err
+		}
+	}
+	i, err := net.InterfaceByName(r.from.link)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(l.objs.Pattern.Set(r.from.pattern(i.HardwareAddr)), l.objs.Flows.Set(r.from.flows),
+		l.objs.Replies.Set(r.from.replies), l.objs.NextFlow.Set(uint64(0)))
+	if err == nil && !r.fresh { // the first packet of each flow is not what is measured
+		_, err = l.send(i.Index, max(r.from.flows, 1000))
+	}
+	if err != nil {
+		return err
+	}
+	if err := l.objs.Arrived.Set(uint64(0)); err != nil {
+		return err
+	}
+	took, err := l.send(i.Index, packets)
+	if err != nil {
+		return err
+	}
+	if each := took / time.Duration(packets); r.best == 0 || each < r.best {
+		r.best = each
+	}
+	return r.checkArrival(l, packets)
+}
+
+// checkArrival tells a row whose packets went another way than it says.
+func (r *row) checkArrival(l *lab, sent uint32) error {
+	var arrived uint64
+	if err := l.objs.Arrived.Get(&arrived); err != nil {
+		return err
+	}
+	if want := uint64(sent); r.lands && arrived < want-want/1000 || !r.lands && arrived != 0 {
+		return fmt.Errorf("of %d packets %d arrived", sent, arrived)
+	}
+	return nil
+}
+
+// xdpContext is struct xdp_md of linux/bpf.h.
+type xdpContext struct {
+	Data, DataEnd, DataMeta, Ingress, Queue, Egress uint32
+}
+
+// liveFrames is BPF_F_TEST_XDP_LIVE_FRAMES: what the program passes enters the stack.
+const liveFrames = 1 << 1
+
+// send lets packets come in by a link, and returns the time of the thread that they took.
+func (l *lab) send(link int, packets uint32) (time.Duration, error) {
+	before, err := threadTime()
+	if err != nil {
+		return 0, err
+	}
+	_, err = l.objs.Generate.Run(&ebpf.RunOptions{
+		Data: make([]byte, frameLen), Repeat: packets, Flags: liveFrames,
+		Context: xdpContext{DataEnd: frameLen, Ingress: uint32(link)},
+	})
+	if err != nil {
+		return 0, err
+	}
+	after, err := threadTime()
+	return after - before, err
+}
+
+func threadTime() (time.Duration, error) {
+	var t unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t)
+	return time.Duration(t.Nano()), err
+}

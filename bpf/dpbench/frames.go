@@ -1,0 +1,65 @@
+package dpbench
+
+import (
+	"encoding/binary"
+	"net"
+
+	"baton/impl/flow"
+)
+
+// TCP flags.
+const (
+	syn = 0x02
+	ack = 0x10
+)
+
+// source describes the frames of a row. They come from as many ports, and beyond
+// 50,000 from as many addresses, as there are flows.
+type source struct {
+	link    string // by which they come in
+	from    flow.Addr
+	to      flow.Addr
+	port    uint16 // of the service, or with replies of the backend
+	flags   byte
+	flows   uint32
+	replies bool
+}
+
+const frameLen = 64
+
+// pattern is the frame of no flow: without its port, and with the sums of what is
+// there in place of the checksums.
+func (s source) pattern(mac net.HardwareAddr) (f [frameLen]byte) {
+	copy(f[0:], mac)
+	copy(f[6:], net.HardwareAddr{2, 0, 0, 0, 0, 99})
+	copy(f[12:], []byte{8, 0, 0x45, 0, 0, frameLen - 14, 0, 7, 0, 0, 64, byte(flow.TCP)})
+	copy(f[26:], s.from[:])
+	copy(f[30:], s.to[:])
+	at := 36
+	if s.replies {
+		at = 34
+	}
+	binary.BigEndian.PutUint16(f[at:], s.port)
+	f[46], f[47], f[48] = 0x50, s.flags, 2
+	copy(f[54:], "ten bytes.")
+	pseudo := sum(f[26:54]) + uint32(flow.TCP) + frameLen - 34 + sum(f[54:])
+	binary.NativeEndian.PutUint16(f[50:], swapped(fold(pseudo)))
+	binary.NativeEndian.PutUint16(f[24:], swapped(fold(sum(f[14:34]))))
+	return f
+}
+
+func sum(b []byte) (total uint32) {
+	for i := 0; i < len(b); i += 2 {
+		total += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	return total
+}
+
+func fold(sum uint32) uint16 {
+	for sum>>16 != 0 {
+		sum = sum&0xffff + sum>>16
+	}
+	return uint16(sum)
+}
+
+func swapped(v uint16) uint16 { return v<<8 | v>>8 }
