@@ -6,6 +6,8 @@ SHELL       := /bin/bash
 GO          ?= go
 OUT         ?= out
 FOR         ?= 120s
+# How many scenarios run side by side; those that judge milliseconds run alone.
+J           ?= $(shell nproc)
 # Set, a scenario that is skipped fails the suite.
 FAIL_ON_SKIP ?=
 SUDO        := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env "PATH=$$PATH")
@@ -32,6 +34,7 @@ bin/baton:
 
 bin/scenarios.test: bin/baton
 	@$(GO) test -c -o $@ ./scenarios/suite
+	@$(GO) build -o bin/ginkgo github.com/onsi/ginkgo/v2/ginkgo
 
 doctor: bin/baton ## what this machine can run, and what it lacks
 	@$(SUDO) bin/baton doctor
@@ -66,8 +69,8 @@ test: setup bin/baton lint ## unit, property, eBPF and namespace tests
 define suite
 	@$(SUDO) bin/baton doctor
 	@mkdir -p $(2)
-	@code=0; $(SUDO) env BATON=$(CURDIR)/bin/baton VERSION=$(VERSION) OUT=$(abspath $(2)) bin/scenarios.test \
-	  --ginkgo.no-color --ginkgo.succinct --ginkgo.junit-report=$(abspath $(2))/ginkgo.xml --ginkgo.json-report=$(abspath $(2))/ginkgo.json \
+	@code=0; $(SUDO) env BATON=$(CURDIR)/bin/baton VERSION=$(VERSION) OUT=$(abspath $(2)) bin/ginkgo run --procs=$(J) \
+	  --no-color --succinct --output-dir=$(abspath $(2)) --junit-report=ginkgo.xml --json-report=ginkgo.json bin/scenarios.test -- \
 	  -scenarios $(CURDIR)/$(1) $(3) $(if $(FAIL_ON_SKIP),-fail-on-skip) || code=$$?; \
 	$(SUDO) bin/baton report $(2) && exit $$code
 endef

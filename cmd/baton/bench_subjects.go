@@ -88,7 +88,7 @@ func (o *benchOptions) one(ctx context.Context, p *plan.Plan, name string, n int
 	}
 	dir := run.folder(p, plan.Netns, n)
 	fmt.Printf("%s: ", under.Name())
-	verdict, err := run.one(ctx, p, dir, n)
+	verdict, err := run.one(ctx, p, dir, n, os.Stdout)
 	return scoreboard.Run{Scenario: p.Name, Subject: under.Name(), Dir: dir, Verdict: verdict}, err
 }
 

@@ -30,6 +30,9 @@ func newProgress(out *os.File, name string) *progress {
 
 // follow shows the run until stop.
 func (p *progress) follow(run *scenarios.Run) {
+	if p.out == nil {
+		return
+	}
 	if _, err := unix.IoctlGetTermios(int(p.out.Fd()), unix.TCGETS); err != nil {
 		return
 	}
@@ -49,6 +52,9 @@ func (p *progress) follow(run *scenarios.Run) {
 		}
 	}()
 }
+
+// mute has nothing shown of the run: others run beside it.
+func (p *progress) mute() { p.out = nil }
 
 // stop ends the line and wipes it.
 func (p *progress) stop() {

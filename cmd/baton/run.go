@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,6 +35,7 @@ type runOptions struct {
 	set             []string
 	keep, limit     string // of evidence
 	failOnSkip      bool   // a run that could not be made is a failure
+	width           int    // runs side by side
 }
 
 func runCommand() *cobra.Command {
@@ -56,6 +58,7 @@ func runCommand() *cobra.Command {
 	f.StringVar(&o.out, "out", "out", "folder of the results")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of what is drawn")
 	f.IntVar(&o.repeat, "repeat", 1, "how often to run each scenario")
+	f.IntVarP(&o.width, "jobs", "j", 1, "how many scenarios to run side by side; those that judge milliseconds run alone, after the others")
 	f.BoolVar(&o.allowUnsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
 	f.StringArrayVar(&o.set, "set", nil, "override a configuration key of the scenarios: [NODE.]KEY=VALUE")
 	f.StringVar(&o.keep, "keep", string(evidence.KeepFailed), "of which runs to keep evidence (frames, connection tables, logs): "+strings.Join(evidence.Policies(), ", "))
@@ -94,25 +97,7 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 	if err := makeFolder("--out", o.out); err != nil {
 		return err
 	}
-	worst := exitPass
-	for n := range o.repeat {
-		if n > 0 {
-			o.seed++
-		}
-		for _, p := range plans {
-			outcomes, err := o.everywhere(ctx, p, n)
-			if err != nil {
-				return err
-			}
-			for _, outcome := range outcomes {
-				worst = o.worse(worst, outcome)
-			}
-		}
-	}
-	if worst != exitPass {
-		return &exitError{code: worst}
-	}
-	return nil
+	return o.all(ctx, plans)
 }
 
 // bothWorlds as a world runs a plan in virtual time and then for real.
@@ -124,36 +109,6 @@ func (o *runOptions) worlds() []string {
 		return []string{plan.Sim, plan.Netns}
 	}
 	return []string{o.world}
-}
-
-// everywhere runs a plan for the n-th time in the worlds that were asked for, and
-// compares them if these are both.
-func (o *runOptions) everywhere(ctx context.Context, p *plan.Plan, n int) ([]check.Outcome, error) {
-	var outcomes []check.Outcome
-	for _, world := range o.worlds() {
-		here := *o
-		here.world = world
-		verdict, err := here.one(ctx, p, o.folder(p, world, n), n)
-		if err != nil {
-			return nil, err
-		}
-		outcomes = append(outcomes, verdict.Verdict)
-	}
-	if o.world != bothWorlds || slices.Contains(outcomes, scenarios.Skip) {
-		return outcomes, nil
-	}
-	verdict, err := compareWorlds(o.folder(p, plan.Netns, n), o.folder(p, plan.Sim, n))
-	if err != nil {
-		return nil, err
-	}
-	fmt.Printf("  parity: %s\n", verdict.Summary())
-	for _, difference := range verdict.Differences {
-		fmt.Printf("  %s\n", difference)
-	}
-	if !verdict.Same {
-		outcomes = append(outcomes, check.Fail)
-	}
-	return outcomes, nil
 }
 
 // folder is where the n-th run of a plan (from 0) is stored.
@@ -213,6 +168,8 @@ func (o *runOptions) check() error {
 		return badInput("--world %q: the worlds are: netns, sim, both", o.world)
 	case o.repeat < 1:
 		return badInput("--repeat %d: at least 1", o.repeat)
+	case o.width < 1:
+		return badInput("--jobs %d: at least 1", o.width)
 	}
 	_, _, err := o.evidence()
 	return err
@@ -230,8 +187,8 @@ func (o *runOptions) evidence() (keep evidence.Keep, limit int64, err error) {
 }
 
 // one runs a plan for the n-th time (from 0) in one world, stores it in dir, and
-// prints its line.
-func (o *runOptions) one(ctx context.Context, p *plan.Plan, dir string, n int) (check.Verdict, error) {
+// writes its lines to out.
+func (o *runOptions) one(ctx context.Context, p *plan.Plan, dir string, n int, out io.Writer) (check.Verdict, error) {
 	absolute, err := filepath.Abs(dir) // the nodes run elsewhere
 	if err != nil {
 		return check.Verdict{}, err
@@ -245,6 +202,9 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, dir string, n int) (
 		return check.Verdict{}, err
 	}
 	line := newProgress(os.Stderr, o.label(p, n))
+	if o.width > 1 {
+		line.mute()
+	}
 	job := scenarios.Job{
 		Plan: p, World: o.world, SUT: under.Name(), Seed: o.seed, Dir: absolute, Started: line.follow,
 		NewWorld: func(s scenarios.Stage) (scenarios.World, error) { return o.newWorld(s, under) }, Keep: keep, Limit: limit,
@@ -255,7 +215,7 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, dir string, n int) (
 	if err != nil {
 		return verdict, err
 	}
-	printVerdict(os.Stdout, verdict, dir, o.replay(p))
+	printVerdict(out, verdict, dir, o.replay(p))
 	return verdict, nil
 }
 
@@ -303,18 +263,6 @@ func (o *runOptions) newWorld(s scenarios.Stage, under subject.Subject) (scenari
 		Dir: s.Dir, Baton: program, Subject: under, Recorder: s.Recorder, Seed: o.seed, AllowUnsafe: o.allowUnsafe || s.Plan.IsControl(o.world),
 		EvidenceLimit: s.EvidenceLimit,
 	}), nil
-}
-
-// worse returns the exit code that covers what was before and one more outcome. A
-// failure outweighs a run that proves nothing.
-func (o *runOptions) worse(code int, outcome check.Outcome) int {
-	switch {
-	case outcome == check.Fail, outcome == check.Skip && o.failOnSkip:
-		return exitFail
-	case outcome == check.Inconclusive && code == exitPass:
-		return exitInconclusive
-	}
-	return code
 }
 
 // parseAll parses all files and returns all their mistakes at once.

@@ -215,3 +215,15 @@ func TestBadInput(t *testing.T) {
 		}
 	}
 }
+
+// TestRunsSideBySideAreCounted: their lines do not mix, and the last says what all came to.
+func TestRunsSideBySideAreCounted(t *testing.T) {
+	lines := "service web tcp 198.18.0.100:80\ntraffic web sessions tcp count=5 every=50ms\nalways lost == 0\n@0s wait lb1 is Master and lb2 insync within 3s\n@1s crash lb2\n@2s end\n"
+	r := baton(t, "run", "--world", "sim", "-j", "3", "--repeat", "4", "--out", t.TempDir(), scenario(t, lines))
+	if r.code != exitPass || strings.Count(r.out, "PASS          x\n  udp")+strings.Count(r.out, "PASS          x\n  tcp") != 4 || !strings.Contains(r.out, "\n4 runs: 4 PASS; ") || !strings.HasSuffix(r.out, "s CPU\n") {
+		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.errout)
+	}
+	if r := baton(t, "run", "-j", "0", scenario(t, lines)); r.code != exitBadInput || !strings.Contains(r.errout, "--jobs 0: at least 1") {
+		t.Errorf("exit code %d\n%s", r.code, r.errout)
+	}
+}

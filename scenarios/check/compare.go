@@ -2,11 +2,9 @@ package check
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"baton/impl/clock"
-	"baton/scenarios/metric"
 	"baton/scenarios/plan"
 )
 
@@ -42,8 +40,8 @@ func (r *run) compare(f finding, c plan.Compare, w window) finding {
 				blame = []window{s.window}
 			}
 			f = f.fail(r.compared(claim, w, c.Metric, s), blame...)
-			if missed, timed := missedBy(c, s.value, want); timed {
-				f = f.late(missed, allowance(c))
+			if c.Timed() {
+				f = f.late(time.Duration((s.value-want)*float64(time.Millisecond)), c.Allowance())
 			}
 			return f
 		}
@@ -53,22 +51,6 @@ func (r *run) compare(f finding, c plan.Compare, w window) finding {
 	}
 	f.Verdict, f.Detail = Pass, r.compared(claim, w, c.Metric, worst)
 	return f
-}
-
-// missedBy is how much longer something took than a comparison allows, false if it
-// compares no time with its upper bound.
-func missedBy(c plan.Compare, actual, want float64) (time.Duration, bool) {
-	m, _ := metric.Of(c.Metric)
-	return time.Duration((actual - want) * float64(time.Millisecond)), m.Unit != metric.Count && strings.HasPrefix(c.Op, "<")
-}
-
-// allowance is what the bound of a comparison of times leaves beyond named values.
-func allowance(c plan.Compare) time.Duration {
-	if c.Value.IsDuration() {
-		return c.Value.Allowance()
-	}
-	ms, _ := c.Value.Number() // of times alone: no name, no error
-	return time.Duration(ms * float64(time.Millisecond))
 }
 
 func (r *run) compared(claim string, w window, metric string, s sample) string {

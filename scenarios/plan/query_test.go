@@ -157,3 +157,17 @@ func TestTablesAreWhole(t *testing.T) {
 		}
 	}
 }
+
+// What is judged to milliseconds must run alone.
+func TestPunctual(t *testing.T) {
+	for lines, want := range map[string]bool{
+		"@1s crash lb1\n expect lb2 is Master within detect+50ms\n": true, "@1s crash lb1\n expect lb2 is Master within 5s\n": false,
+		"@1s crash lb1\n expect lb2 is Master within detect+2s\n": false, "@1s crash lb1\n expect gap(web) < 30ms\n": true,
+		"@1s crash lb1\n expect gap(web) < 2s\n": false, "@1s crash lb1\n expect takeover_ms <= 200\n": true, "@1s crash lb1\n expect takeover_ms <= 2000\n": false,
+		"[sim] always gap(web) < 30ms\n": false, "always rst == 0 ; masters <= 1\n": false, "always gap(web) > 30ms\n": false, "@1s wait lb1 is Master within 100ms\n": false,
+	} {
+		if p := mustParse(t, preamble+lines+"@9s end\n"); p.Punctual(Netns) != want || p.Punctual(Sim) {
+			t.Errorf("%q: %v in netns, %v in sim", lines, p.Punctual(Netns), p.Punctual(Sim))
+		}
+	}
+}

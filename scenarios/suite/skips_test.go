@@ -3,9 +3,22 @@ package suite
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/onsi/ginkgo/v2/types"
 )
+
+// The time that processors worked is that of all specs, whatever process ran them.
+func TestTheCostIsThatOfAllSpecs(t *testing.T) {
+	cost := func(d string) types.SpecReport {
+		return types.SpecReport{ReportEntries: types.ReportEntries{{Name: costEntry, Value: types.WrapEntryValue(d)}, {Name: parityEntry, Value: types.WrapEntryValue("1s")}}}
+	}
+	var out bytes.Buffer
+	printCost(&out, types.Report{RunTime: 2500 * time.Millisecond, SuiteConfig: types.SuiteConfig{ParallelTotal: 2}, SpecReports: types.SpecReports{cost("1.5s"), cost("250ms"), {}}})
+	if want := "\ncost     2 specs: 2.5s wall, 1.8s CPU, 2 at once where none judges milliseconds\n"; out.String() != want {
+		t.Errorf("printed %q, want %q", out.String(), want)
+	}
+}
 
 // What was skipped is named with its reason, and nothing else is.
 func TestSkipsAreNamed(t *testing.T) {

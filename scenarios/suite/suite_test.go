@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
@@ -82,7 +83,16 @@ func specify(file string) *plan.Plan {
 	source, err := os.ReadFile(file)
 	p, parseErr := plan.Parse(file, source)
 	name := strings.TrimSuffix(filepath.Base(file), ".scn")
-	Describe(name, Ordered, ContinueOnFailure, func() {
+	args := []any{Ordered, ContinueOnFailure}
+	if p != nil && p.Punctual(plan.Netns) {
+		args = append(args, Serial) // nothing runs beside what judges milliseconds
+	}
+	Describe(name, append(args, func() {
+		var began time.Duration
+		BeforeEach(func() { began = scenarios.ProcessorTime() })
+		AfterEach(func() {
+			AddReportEntry(costEntry, (scenarios.ProcessorTime() - began).String(), ReportEntryVisibilityNever)
+		})
 		BeforeAll(func() {
 			Expect(errors.Join(err, parseErr)).To(Succeed())
 		})
@@ -90,7 +100,7 @@ func specify(file string) *plan.Plan {
 			It("holds in "+world, Label(world), func(ctx SpecContext) { judge(settle(ctx, p, world), file) })
 		}
 		It("goes alike in both worlds", Label("parity"), func() { compare(p) })
-	})
+	})...)
 	if p == nil {
 		p = &plan.Plan{File: file}
 	}
@@ -187,6 +197,26 @@ func compare(p *plan.Plan) {
 	if !verdict.Same {
 		Fail(verdict.String())
 	}
+}
+
+// costEntry names what each spec leaves of the time that processors worked for it.
+const costEntry = "cost"
+
+var _ = ReportAfterSuite("cost", func(report Report) { printCost(os.Stdout, report) })
+
+// printCost says how long the suite took, and how long processors worked for it.
+func printCost(w io.Writer, report Report) {
+	var worked time.Duration
+	specs := 0
+	for _, spec := range report.SpecReports {
+		for _, entry := range spec.ReportEntries {
+			if cost, err := time.ParseDuration(entry.StringRepresentation()); entry.Name == costEntry && err == nil {
+				worked += cost
+				specs++
+			}
+		}
+	}
+	fmt.Fprintf(w, "\ncost     %d specs: %.1fs wall, %.1fs CPU, %d at once where none judges milliseconds\n", specs, report.RunTime.Seconds(), worked.Seconds(), report.SuiteConfig.ParallelTotal)
 }
 
 // parityEntry names what a comparison leaves for the end of the suite.

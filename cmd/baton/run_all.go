@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"baton/scenarios"
+	"baton/scenarios/check"
+	"baton/scenarios/plan"
+)
+
+// all runs every plan as often as asked for, and exits with the worst outcome.
+func (o *runOptions) all(ctx context.Context, plans []*plan.Plan) error {
+	t := tally{began: time.Now()}
+	var tasks []scenarios.Task
+	for n := range o.repeat {
+		for _, p := range plans {
+			alone := slices.ContainsFunc(o.worlds(), p.Punctual)
+			tasks = append(tasks, scenarios.Task{Alone: alone, Do: func(ctx context.Context) error { return o.counted(ctx, p, n, &t) }})
+		}
+	}
+	if err := scenarios.Schedule(ctx, o.width, tasks); err != nil {
+		return err
+	}
+	t.print(os.Stdout)
+	worst := exitPass
+	for _, outcome := range t.outcomes {
+		worst = o.worse(worst, outcome)
+	}
+	if worst != exitPass {
+		return &exitError{code: worst}
+	}
+	return nil
+}
+
+// counted runs a plan for the n-th time (from 0) and counts what came of it. Lines of
+// runs side by side do not mix.
+func (o *runOptions) counted(ctx context.Context, p *plan.Plan, n int, t *tally) error {
+	here := *o
+	here.seed += uint64(n)
+	var text bytes.Buffer
+	out := io.Writer(os.Stdout)
+	if o.width > 1 {
+		out = &text
+	}
+	outcomes, err := here.everywhere(ctx, p, n, out)
+	t.add(outcomes, text.Bytes())
+	return err
+}
+
+// tally is what came of several runs.
+type tally struct {
+	mu       sync.Mutex
+	outcomes []check.Outcome
+	began    time.Time
+}
+
+// add counts outcomes and prints what was said of them.
+func (t *tally) add(outcomes []check.Outcome, text []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.outcomes = append(t.outcomes, outcomes...)
+	_, _ = os.Stdout.Write(text)
+}
+
+// print writes a line about all runs, if there was more than one: how many came to what,
+// how long they took, and how much of a processor.
+func (t *tally) print(w io.Writer) {
+	if len(t.outcomes) < 2 {
+		return
+	}
+	counts := map[check.Outcome]int{}
+	for _, outcome := range t.outcomes {
+		counts[outcome]++
+	}
+	var parts []string
+	for _, outcome := range []check.Outcome{check.Fail, check.Inconclusive, check.Pass, check.Skip} {
+		if n := counts[outcome]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, outcome))
+		}
+	}
+	fmt.Fprintf(w, "%d runs: %s; %.1fs wall, %.1fs CPU\n", len(t.outcomes), strings.Join(parts, ", "), time.Since(t.began).Seconds(), scenarios.ProcessorTime().Seconds())
+}
+
+// everywhere runs a plan for the n-th time in the worlds that were asked for, and
+// compares them if these are both.
+func (o *runOptions) everywhere(ctx context.Context, p *plan.Plan, n int, out io.Writer) ([]check.Outcome, error) {
+	var outcomes []check.Outcome
+	for _, world := range o.worlds() {
+		here := *o
+		here.world = world
+		verdict, err := here.one(ctx, p, o.folder(p, world, n), n, out)
+		if err != nil {
+			return outcomes, err
+		}
+		outcomes = append(outcomes, verdict.Verdict)
+	}
+	if o.world != bothWorlds || slices.Contains(outcomes, scenarios.Skip) {
+		return outcomes, nil
+	}
+	verdict, err := compareWorlds(o.folder(p, plan.Netns, n), o.folder(p, plan.Sim, n))
+	if err != nil {
+		return outcomes, err
+	}
+	fmt.Fprintf(out, "  parity: %s\n", verdict.Summary())
+	for _, difference := range verdict.Differences {
+		fmt.Fprintf(out, "  %s\n", difference)
+	}
+	if !verdict.Same {
+		outcomes = append(outcomes, check.Fail)
+	}
+	return outcomes, nil
+}
+
+// worse returns the exit code that covers what was before and one more outcome. A
+// failure outweighs a run that proves nothing.
+func (o *runOptions) worse(code int, outcome check.Outcome) int {
+	switch {
+	case outcome == check.Fail, outcome == check.Skip && o.failOnSkip:
+		return exitFail
+	case outcome == check.Inconclusive && code == exitPass:
+		return exitInconclusive
+	}
+	return code
+}

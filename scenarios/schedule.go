@@ -1,0 +1,56 @@
+package scenarios
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+)
+
+// Task is a run of a schedule.
+type Task struct {
+	// Alone says that nothing may run beside it.
+	Alone bool
+	Do    func(context.Context) error
+}
+
+// Schedule runs tasks, as many as width side by side: first those that may share the
+// machine, then each of the others alone. With a width of 1 they keep their order. It
+// ends with the first error; what runs beside is interrupted.
+func Schedule(ctx context.Context, width int, tasks []Task) error {
+	if width > 1 {
+		group, together := errgroup.WithContext(ctx)
+		group.SetLimit(width)
+		for _, t := range tasks {
+			if !t.Alone {
+				group.Go(func() error { return t.Do(together) })
+			}
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+	}
+	for _, t := range tasks {
+		if width > 1 && !t.Alone {
+			continue
+		}
+		if err := t.Do(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ProcessorTime is how long processors have worked for this process and those of its
+// children that have ended.
+func ProcessorTime() time.Duration {
+	var total time.Duration
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var used unix.Rusage
+		if unix.Getrusage(who, &used) == nil {
+			total += time.Duration(used.Utime.Nano() + used.Stime.Nano())
+		}
+	}
+	return total
+}
