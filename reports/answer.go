@@ -19,13 +19,15 @@ const sentenceMost = 400
 
 // answer says what broke in a run that did not pass, in the sentences that a reader
 // wants first: what the clients suffered, when, by whom and after which fault; else
-// what failed first. There is none where nothing broke.
-func answer(run *load.Run, v check.Verdict) []string {
+// what failed first. cause is the same without times and counts, so that runs that broke
+// alike have the same. There is neither where nothing broke.
+func answer(run *load.Run, v check.Verdict) (sentences []string, cause string) {
 	if v.Verdict != check.Fail && v.Verdict != check.Inconclusive {
-		return nil
+		return nil, ""
 	}
 	if len(run.Events) == 0 {
-		return slices.Clone(v.Reasons[:min(1, len(v.Reasons))]) // nothing tells when and who
+		sentences = slices.Clone(v.Reasons[:min(1, len(v.Reasons))]) // nothing tells when and who
+		return sentences, "the run left no trace"
 	}
 	a := answering{start: timeline.Start(run.Events), events: run.Events, metrics: v.Metrics, also: "Failed too: "}
 	if v.Verdict == check.Inconclusive {
@@ -37,7 +39,7 @@ func answer(run *load.Run, v check.Verdict) []string {
 		}
 	}
 	slices.SortStableFunc(a.failed, func(x, y check.Check) int { return cmp.Compare(failedAt(x), failedAt(y)) })
-	sentences := a.sentences()
+	sentences = a.sentences()
 	if len(sentences) == 0 && len(v.Reasons) > 0 {
 		sentences = slices.Clone(v.Reasons[:1])
 	}
@@ -46,7 +48,7 @@ func answer(run *load.Run, v check.Verdict) []string {
 			sentences[i] = string(text[:sentenceMost]) + "…"
 		}
 	}
-	return sentences
+	return sentences, a.cause()
 }
 
 // answering is what an answer is made of.
@@ -83,6 +85,39 @@ func (a answering) sentences() []string {
 		list = append(list, a.also+strings.Join(others, ", ")+".")
 	}
 	return list
+}
+
+// cause is what broke first of what the sentences tell, and after which fault.
+func (a answering) cause() string {
+	for _, d := range damages {
+		if _, failed := a.of(d.check); !failed {
+			continue
+		}
+		if clusters := evidence.Clusters(a.events, d.is); len(clusters) > 0 {
+			return d.what + a.behind(clusters[0].From) + d.who(clusters[0].First)
+		}
+	}
+	if len(a.failed) == 0 {
+		return "no check of its own failed"
+	}
+	first := a.failed[0]
+	said := first.Name
+	if claim := claimed(first); claim != first.Detail && claim != first.Name {
+		said += ": " + claim
+	}
+	if first.Failed == nil {
+		return said
+	}
+	return said + "," + a.behind(first.Failed.From)
+}
+
+// behind names the last fault before an instant.
+func (a answering) behind(at clock.Instant) string {
+	f, _, ok := a.fault(at)
+	if !ok {
+		return " before any fault"
+	}
+	return " after " + f.What()
 }
 
 // damage is what a client suffers: the check that counts it, its events, and who did one.
@@ -149,16 +184,24 @@ func (a answering) of(name string) (check.Check, bool) {
 
 // after names the last fault before an instant and how long ago it began.
 func (a answering) after(at clock.Instant) string {
-	said := ""
+	f, began, ok := a.fault(at)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf(", %d ms after %s", at.Sub(began).Milliseconds(), f.What())
+}
+
+// fault is the last that began before an instant.
+func (a answering) fault(at clock.Instant) (last *trace.Fault, began clock.Instant, ok bool) {
 	for _, e := range a.events {
 		if e.At > at {
 			break
 		}
-		if f := e.Fault; f != nil && f.Phase == "begin" {
-			said = fmt.Sprintf(", %d ms after %s", at.Sub(e.At).Milliseconds(), f.What())
+		if e.Fault != nil && e.Fault.Phase == "begin" {
+			last, began = e.Fault, e.At
 		}
 	}
-	return said
+	return last, began, last != nil
 }
 
 // since is when a check first failed, "" where no time can be given.

@@ -29,7 +29,7 @@ func (a *Axes) Visit(index int, run *load.Run) []model.Problem {
 	}
 	axis := timeline.Build(run.Events)
 	beside, problems := frames(run, axis)
-	packed, err := page.Pack(axis, beside)
+	packed, err := page.Pack(axis, beside, script(run))
 	if err != nil {
 		return append(problems, model.Problem{File: filepath.Join(run.Dir, load.TraceFile), What: err.Error(), Kept: "the run without its time axis"})
 	}

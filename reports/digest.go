@@ -12,6 +12,7 @@ import (
 	"baton/reports/inert"
 	"baton/reports/load"
 	"baton/reports/model"
+	"baton/reports/timeline"
 	"baton/scenarios/check"
 	"baton/scenarios/plan"
 )
@@ -28,8 +29,9 @@ type claim struct {
 // digest judges a run and keeps what the report shows of it.
 func digest(run *load.Run) gathered {
 	verdict, only := run.Verdict()
+	sentences, cause := answer(run, verdict)
 	g := gathered{problems: run.Problems, Run: model.Run{
-		Dir: run.Dir, Verdict: string(verdict.Verdict), Answer: answer(run, verdict), Reasons: nonNil(verdict.Reasons), Checks: checks(verdict.Checks), Metrics: verdict.Metrics,
+		Dir: run.Dir, Verdict: string(verdict.Verdict), Answer: sentences, Cause: cause, Reasons: nonNil(verdict.Reasons), Checks: checks(run, verdict.Checks), Metrics: verdict.Metrics,
 		Seed: run.Meta.Seed, Took: run.Took(), Events: len(run.Events), Environment: -1, Stored: storedVerdict(run, verdict, only),
 	}}
 	g.key = rowKey{orElse(run.Meta.Scenario, "unknown"), orElse(run.Meta.World, "unknown"), run.Meta.SUT, ""}
@@ -55,10 +57,15 @@ func digest(run *load.Run) gathered {
 	return g
 }
 
-func checks(from []check.Check) []model.Check {
+func checks(run *load.Run, from []check.Check) []model.Check {
 	list := []model.Check{}
 	for _, c := range from {
-		list = append(list, model.Check{Name: c.Name, Verdict: string(c.Verdict), Detail: c.Detail, Line: c.Line, Control: c.Control})
+		shown := model.Check{Name: c.Name, Verdict: string(c.Verdict), Detail: c.Detail, Line: c.Line, Control: c.Control}
+		if c.Failed != nil && len(run.Events) > 0 {
+			start := timeline.Start(run.Events)
+			shown.Failed = &model.Span{From: c.Failed.From.Sub(start).Microseconds(), To: c.Failed.To.Sub(start).Microseconds()}
+		}
+		list = append(list, shown)
 	}
 	return list
 }

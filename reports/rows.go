@@ -38,6 +38,27 @@ func sum(s *model.Suite, runs []gathered) {
 		}
 	}
 	sortRows(s)
+	s.Causes = causes(s.Runs)
+}
+
+// causes groups the runs that broke by what broke them.
+func causes(runs []model.Run) []model.Cause {
+	list := []model.Cause{}
+	for i, run := range runs {
+		if run.Cause == "" {
+			continue
+		}
+		at := slices.IndexFunc(list, func(c model.Cause) bool { return c.What == run.Cause && c.Verdict == run.Verdict })
+		if at < 0 {
+			at = len(list)
+			list = append(list, model.Cause{What: run.Cause, Verdict: run.Verdict})
+		}
+		list[at].Runs = append(list[at].Runs, i)
+	}
+	slices.SortStableFunc(list, func(a, b model.Cause) int {
+		return cmp.Or(slices.Index(severity, b.Verdict)-slices.Index(severity, a.Verdict), len(b.Runs)-len(a.Runs))
+	})
+	return list
 }
 
 func newRow(key rowKey) model.Row {

@@ -21,6 +21,7 @@ import (
 type Run struct {
 	Dir    string
 	Plan   *plan.Plan // nil if the run stored none that can be read
+	Source string     // of the plan, as it was stored
 	Meta   trace.Meta
 	Events []trace.Event // by time
 	// Lost is how many lines of the trace are not in Events.
@@ -104,6 +105,7 @@ func (reader *Reader) scenario(r *Run, file string) *plan.Plan {
 		r.Problems = append(r.Problems, problem(file, reason(err), "the verdict of the run's own time"))
 		return nil
 	}
+	r.Source = string(source)
 	return p
 }
 

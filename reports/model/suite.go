@@ -19,6 +19,16 @@ type Suite struct {
 	Comparison   *Comparison   `json:"comparison,omitempty"`
 	History      *History      `json:"history,omitempty"`
 	Problems     []Problem     `json:"problems"`
+	// Causes are what broke, the runs that broke alike together: failures first, of
+	// these what broke most runs.
+	Causes []Cause `json:"causes"`
+}
+
+// Cause is one way in which runs broke.
+type Cause struct {
+	What    string `json:"what"`    // RSTs after restore lb1: made by backend1, …
+	Verdict string `json:"verdict"` // FAIL or INCONCLUSIVE
+	Runs    []int  `json:"runs"`    // into Suite.Runs; the first tells most
 }
 
 // Problem is something in the input that could not be used, or only in part.
@@ -109,7 +119,9 @@ type Run struct {
 	Verdict string  `json:"verdict"`
 	Stored  *Stored `json:"stored,omitempty"`
 	// Answer says in sentences what broke, when, and who did it; empty if nothing did.
-	Answer  []string `json:"answer,omitempty"`
+	Answer []string `json:"answer,omitempty"`
+	// Cause is the answer without times and counts: alike in runs that broke alike.
+	Cause   string   `json:"cause,omitempty"`
 	Reasons []string `json:"reasons"`
 	Checks  []Check  `json:"checks"`
 	// Metrics are what was measured, by name; what was not is absent.
@@ -143,6 +155,13 @@ type Check struct {
 	Detail  string `json:"detail"`
 	Line    int    `json:"line,omitempty"` // of the scenario file
 	Control bool   `json:"control,omitempty"`
+	Failed  *Span  `json:"failed,omitempty"` // when it failed first, if that can be told
+}
+
+// Span is a stretch of a run, in microseconds since its first step began.
+type Span struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
 }
 
 // Evidence is a file that was kept of a run.

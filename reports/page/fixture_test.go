@@ -127,7 +127,8 @@ func report(t *testing.T, runs, rsts int) Data {
 			run.Metrics["rst"] = float64(rsts)
 			run.Answer = []string{fmt.Sprintf("%d RSTs, the first at +6.095 s: made by backend1 %s", rsts, hostile)}
 			run.Reasons = []string{fmt.Sprintf("rst: rst == 0 over +0.000s..+10.000s: actual %d: %s", rsts, hostile)}
-			run.Checks = append(run.Checks, model.Check{Name: "rst", Verdict: "FAIL", Detail: run.Reasons[0], Line: 10})
+			run.Checks = append(run.Checks, model.Check{Name: "rst", Verdict: "FAIL", Detail: run.Reasons[0], Line: 2, Failed: &model.Span{From: 6_095_000, To: 6_098_000}})
+			run.Cause = "RSTs after restore lb1: made by backend1 " + hostile
 			run.Evidence = []model.Evidence{{File: "capture.pcapng", Kind: "capture", What: "frames at both edges", Bytes: 12345}}
 		} else {
 			r.Passed++
@@ -138,6 +139,11 @@ func report(t *testing.T, runs, rsts int) Data {
 	for i := range d.Suite.Rows {
 		figures(&d.Suite, &d.Suite.Rows[i])
 	}
+	cause := model.Cause{What: "RSTs after restore lb1: made by backend1 " + hostile, Verdict: "FAIL"}
+	for i := 0; i < runs; i += 10 {
+		cause.Runs = append(cause.Runs, i)
+	}
+	d.Suite.Causes = []model.Cause{cause}
 	searches(&d.Suite)
 	trends(&d.Suite)
 	return d
@@ -176,7 +182,9 @@ func figures(s *model.Suite, row *model.Row) {
 
 func packed(t *testing.T, events []trace.Event) Packed {
 	t.Helper()
-	p, err := Pack(timeline.Build(events), []Frame{{At: 6_095_000, Edge: "backends", Text: "tcp 198.18.1.11:80 > 198.18.1.100:20000 [R] " + hostile}})
+	began := timeline.At(2_000_000)
+	p, err := Pack(timeline.Build(events), []Frame{{At: 6_095_000, Edge: "backends", Text: "tcp 198.18.1.11:80 > 198.18.1.100:20000 [R] " + hostile}},
+		[]Line{{Text: "topo pair clients=1 backends=2"}, {Text: "always rst == 0"}, {Text: "@2s crash lb1", Began: &began}, {Text: "# " + hostile}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,13 +47,20 @@ type Frame struct {
 	Text string      `json:"text"`
 }
 
-// Pack compresses a run's time axis, with the packets around its RSTs by time, so
-// that what is held of many runs stays small.
-func Pack(run timeline.Run, frames []Frame) (Packed, error) {
+// Line is a line of a run's scenario.
+type Line struct {
+	Text  string       `json:"text"`
+	Began *timeline.At `json:"began,omitempty"` // when the step in it began
+}
+
+// Pack compresses a run's time axis, with the packets around its RSTs by time and its
+// scenario, so that what is held of many runs stays small.
+func Pack(run timeline.Run, frames []Frame, script []Line) (Packed, error) {
 	return pack(struct {
 		timeline.Run
 		Frames []Frame `json:"frames,omitempty"`
-	}{run, frames})
+		Script []Line  `json:"script,omitempty"`
+	}{run, frames, script})
 }
 
 var (
@@ -76,8 +83,7 @@ const header = `<!DOCTYPE html>
 <style>%s</style>
 </head>
 <body>
-<main id="page"><noscript>This page needs JavaScript; summary.md beside it has the verdicts in words.</noscript></main>
-`
+<main id="page">`
 
 // Write writes the page.
 func Write(w io.Writer, d Data) error {
@@ -95,6 +101,10 @@ func Write(w io.Writer, d Data) error {
 	}
 	buf := bufio.NewWriterSize(w, 64<<10)
 	fmt.Fprintf(buf, header, source(script), source(style), style)
+	if err := plain.Execute(buf, d.Suite); err != nil {
+		return fmt.Errorf("page: write: %w", err)
+	}
+	fmt.Fprintln(buf, "</main>")
 	block(buf, "suite", suite)
 	block(buf, "about", about)
 	for i, timeline := range kept {

@@ -12,10 +12,12 @@ import { tooltip } from './tooltip.js'
 
 const head = 26 // px of the scale
 const heading = 20 // px of a group's name
+const around = 300_000 // µs to each side of a moment that a line of the scenario shows
 
+/** The section of the axis, and show(at), which shows the moment around an instant. */
 export function axis(timeline, captures) {
   const svg = s('svg', { class: 'axis', tabindex: '0', role: 'group',
-    'aria-label': 'time axis: arrows pan, plus and minus zoom, 0 shows the whole run, tab goes from mark to mark, Escape closes' })
+    'aria-label': 'time axis: arrows pan, plus and minus zoom, 0 shows the whole run, n and p go from mark to mark, Escape closes' })
   const host = h('div', { class: 'axis-host' }, svg)
   const side = h('div', { class: 'side' })
   const section = h('section', { class: 'timeline', 'aria-label': 'what happened when' }, h('h2', {}, 'What happened when'))
@@ -31,7 +33,8 @@ export function axis(timeline, captures) {
   section.append(toolbar(timeline, chart), host, side)
   new ResizeObserver(() => chart.resize(host.clientWidth)).observe(host)
   addEventListener('beforeprint', () => chart.resize(Math.min(host.clientWidth, 980)))
-  return section
+  const show = (at) => { chart.show(at - around, at + around); section.scrollIntoView({ block: 'start' }); svg.focus({ preventScroll: true }) }
+  return { section, show }
 }
 
 // A mark's RSTs: those from its first on at the same edge.
@@ -48,7 +51,7 @@ function toolbar(t, chart) {
     t.failovers.slice(0, 4).map((f) => button(`${f.kind} ${moment(f.at)}`, () => chart.show(f.at - f.total * 0.5 - 2000, f.at + f.total * 1.8 + 2000))),
     t.rsts.length > 0 && button(`first RST ${moment(t.rsts[0].at)}`, () => chart.show(t.rsts[0].at - 60_000, t.rsts[0].at + 60_000)),
     button('−', () => chart.scaleBy(1 / 2), 'zoom out'), button('+', () => chart.scaleBy(2), 'zoom in'),
-    h('small', { class: 'hint' }, 'drag to pan, Ctrl + wheel or + − to zoom, ← → to move, Tab from mark to mark'))
+    h('small', { class: 'hint' }, 'drag to pan, Ctrl + wheel or + − to zoom, ← → to move, n and p from mark to mark'))
 }
 
 class Chart {

@@ -10,7 +10,7 @@ async function inflate(id) {
 
 export async function loadReport() {
   const [suite, about] = await Promise.all([inflate('suite'), inflate('about')])
-  for (const list of ['rows', 'runs', 'environments', 'campaigns', 'problems']) suite[list] ??= []
+  for (const list of ['rows', 'runs', 'environments', 'campaigns', 'problems', 'causes']) suite[list] ??= []
   for (const row of suite.rows) { row.figures ??= []; row.runs ??= [] }
   for (const run of suite.runs) { run.reasons ??= []; run.checks ??= []; run.evidence ??= [] }
   return { suite, folders: about.folders, left: new Set(about.left ?? []) }
@@ -21,7 +21,7 @@ export async function loadTimeline(index) {
   const run = await inflate(`run-${index}`)
   if (!run) return null
   if (typeof run.to !== 'number') throw new TypeError('it is something else')
-  for (const list of ['lanes', 'rsts', 'failovers', 'cut', 'frames']) run[list] ??= []
+  for (const list of ['lanes', 'rsts', 'failovers', 'cut', 'frames', 'script']) run[list] ??= []
   for (const lane of run.lanes) for (const list of ['spans', 'marks', 'curves']) lane[list] ??= []
   return run
 }

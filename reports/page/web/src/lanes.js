@@ -101,7 +101,7 @@ function mark(put, lane, run, x, host) {
   const words = [`${n > 1 ? `${number(n)} × ` : ''}${title(lane)} ${moment(first.at, 1e6)}`, ...run.marks.slice(0, 3).map((m) => `${m.what}${m.count > 1 ? ` (${m.count})` : ''}`),
     run.marks.length > 3 && `and ${run.marks.length - 3} more; zoom in for each`, isRST && 'Enter or click: who sent it']
   put(`m${first.at}-${n}-${first.what}`, () => {
-    const g = s('g', { class: `mark kind-${lane.kind} tone-${first.tone || 'none'}`, tabindex: '0', role: isRST ? 'button' : 'img', 'aria-label': words.filter(Boolean).join('. ') },
+    const g = s('g', { class: `mark kind-${lane.kind} tone-${first.tone || 'none'}`, tabindex: '-1', 'data-at': first.at, role: isRST ? 'button' : 'img', 'aria-label': words.filter(Boolean).join('. ') },
       s('path', { d: shape(first.tone) }), n > 1 && s('text', { x: 8, y: 4 }, number(n)))
     host.hover(g, words)
     if (isRST) host.open(g, run.marks)

@@ -4,6 +4,7 @@ import { loadReport } from './data.js'
 import { suiteView } from './suite.js'
 import { runView } from './run.js'
 import { themeButton } from './theme.js'
+import { helpButton, listen } from './keys.js'
 
 const page = document.getElementById('page')
 
@@ -15,7 +16,7 @@ async function show(report) {
     h('header', { class: 'top' },
       h('a', { href: '#', class: 'brand' }, 'baton', h('span', {}, ' report')),
       run && h('nav', { 'aria-label': 'place' }, h('a', { href: '#' }, '← all scenarios')),
-      themeButton()),
+      h('span', { class: 'tools-of-page' }, helpButton(), themeButton())),
     article ?? suiteView(report))
   document.title = run ? `${report.suite.rows[run.row].scenario} · baton report` : 'baton report'
   scrollTo(0, 0)
@@ -27,6 +28,7 @@ async function start() {
     const report = await loadReport()
     addEventListener('hashchange', () => show(report))
     await show(report)
+    listen()
     performance.mark('interactive')
     document.documentElement.dataset.ready = 'true'
   } catch (error) {

@@ -5,6 +5,7 @@ import { fileLink, loadTimeline } from './data.js'
 import { bytes, duration, moment, number, plural } from './format.js'
 import { command } from './copy.js'
 import { axis } from './axis.js'
+import { script } from './script.js'
 import { waterfalls } from './waterfall.js'
 
 export async function runView(article, report, index) {
@@ -15,7 +16,7 @@ export async function runView(article, report, index) {
     row.unexecuted?.length > 0 && h('ul', { class: 'unexecuted', 'aria-label': 'not executed' }, row.unexecuted.map((line) => h('li', {}, 'not executed: ', h('code', {}, line)))),
     repeats(report, row, index),
     broken(report, run, row)].filter(Boolean))
-  article.append(...await when(report, index))
+  article.append(...await when(report, run, index))
   article.append(...[figures(run, row), checks(run), evidence(report, run, index), facts(report, run)].filter(Boolean))
 }
 
@@ -25,12 +26,13 @@ function repeats(report, row, index) {
 }
 
 /** When everything happened. A time axis that is damaged is named; the rest of the run stands without it. */
-async function when(report, index) {
+async function when(report, run, index) {
   const problem = (text) => [h('p', { class: 'problem' }, text)]
   try {
     const timeline = await loadTimeline(index)
     if (!timeline) return problem(report.left.has(index) ? 'The time axis of this run was left out to keep the page under 5 MiB; a report of this run alone has it.' : 'There is no time axis: the run’s trace could not be read.')
-    return [axis(timeline, captures(report, index)), waterfalls(timeline),
+    const { section, show } = axis(timeline, captures(report, index))
+    return [section, script(run, timeline, show), waterfalls(timeline),
       timeline.cut.length > 0 && h('details', { class: 'cut' }, h('summary', {}, 'What the axis leaves out'), h('ul', {}, timeline.cut.map((c) => h('li', {}, c))))].filter(Boolean)
   } catch (error) {
     return problem(`The time axis of this run cannot be shown, it is damaged: ${error.message}`)
@@ -68,7 +70,7 @@ function figures(run, row) {
   return h('section', {}, h('h2', {}, 'Figures'), h('dl', { class: 'figures' }, names.map((name) => h('div', {},
     h('dt', {}, about(name)?.title ?? name.replaceAll('_', ' ')),
     h('dd', {}, number(run.metrics[name]), h('small', {}, ` ${about(name)?.unit ?? (name.endsWith('_ms') ? 'ms' : '')}`)),
-    (about(name)?.limits ?? []).map((l) => h('dd', { class: 'limit' }, badge(l.verdict, l.claim)))))))
+    (about(name)?.limits ?? []).map((l) => h('dd', { class: 'limit' }, badge(l.verdict, l.claim), ` in the window of line ${l.line}`))))))
 }
 
 function checks(run) {

@@ -14,7 +14,7 @@ export const rank = (verdict) => { const i = order.indexOf(verdict); return i < 
 /** Whether a failure of a row is noise, as far as its repeats tell. */
 export function noise(row) {
   const decided = row.passed + row.failed, bad = row.failed + row.inconclusive, all = bad + row.passed
-  if (all < 2) return 'It was run once; repeats (--repeat) would tell whether it comes back.'
+  if (all < 2) return 'It was run once; --repeat tells whether it comes back.'
   if (row.failed === 0) return `${bad} of ${all} runs prove nothing.`
   return row.failed === decided ? `Every one of ${decided} runs failed: no flake.` : `${row.failed} of ${decided} runs failed: it comes and goes.`
 }
