@@ -10,44 +10,33 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 	"baton/scenarios/link"
 )
 
-// rule drops what one host sends to another on one link, or a share of it.
+// rule is what is done to what one host sends to another on one link.
 type rule struct {
 	lab.Rule
-	share float64      // 0: all of it, by a cut
+	verb  string
+	match lab.Match    // of the packets that it concerns
+	share float64      // that is dropped, 0: all of them, by a cut
 	leads *link.Params // into a wire, nil for a rule that drops
 	at    *filter
 	key   filterKey
 }
 
-// slot is the place of the rule among those of its sender.
-func (r *rule) slot() slot {
-	s := slotCut
-	switch {
-	case r.leads != nil:
-		s = slotLead
-	case r.share > 0:
-		s = slotLose
-	}
-	if r.Only == lab.BFD {
-		s++
-	}
-	return s
-}
+// same reports whether another rule does the same to the same packets, but for how much.
+func (r *rule) same(o *rule) bool { return r.Rule == o.Rule && r.verb == o.verb }
 
 func (r *rule) entry(seed uint64) filterEntry {
-	e := filterEntry{Share: all, State: seed}
+	e := entryOf(r.match)
+	e.State = seed
 	if r.share > 0 {
 		e.Share = uint64(r.share * all)
 	}
-	if r.Only == lab.BFD {
-		e.OnlyBFD = 1
-	}
 	if r.leads != nil {
-		e.Divert = uint64(r.at.wire.ifindex)
+		e.Divert = uint32(r.at.wire.ifindex)
 	}
 	return e
 }
@@ -59,23 +48,23 @@ func (r *rule) dropped() (uint64, error) { return r.at.dropped(r.key) }
 // cut proves itself whether or not anything else is sent. Where a link is down and no frame
 // can cross, it is that the program is attached. What is cut already stays cut.
 func (p *Pair) Cut(ctx context.Context, on lab.Selector) (receipt string, err error) {
-	return p.imposeAll(ctx, on, rule{}, 0, p.prove)
+	return p.imposeAll(ctx, on, rule{verb: fault.Cut}, 0, p.prove)
 }
 
 // Lose drops a share of what the selector names, at random by the seed. The receipt is
 // that the programs are attached: a frame proves nothing where some pass. It replaces
 // an earlier share of the same.
 func (p *Pair) Lose(ctx context.Context, on lab.Selector, share float64, seed uint64) (receipt string, err error) {
-	return p.imposeAll(ctx, on, rule{share: share}, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
+	return p.imposeAll(ctx, on, rule{verb: fault.Lose, share: share}, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
 		return fmt.Sprintf("%s: loses %g", r, share), r.at.attached()
 	})
 }
 
 // Impair leads what the selector names over wires, each direction with a model of its own.
-// It replaces an earlier impairment of the same. The receipt is that the programs are
+// It replaces an earlier impairment of the same by the same verb. The receipt is that the programs are
 // attached which lead the frames there.
-func (p *Pair) Impair(ctx context.Context, on lab.Selector, params link.Params, seed uint64) (receipt string, err error) {
-	return p.imposeAll(ctx, on, rule{leads: &params}, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
+func (p *Pair) Impair(ctx context.Context, on lab.Selector, verb string, params link.Params, seed uint64) (receipt string, err error) {
+	return p.imposeAll(ctx, on, rule{verb: verb, leads: &params}, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
 		return fmt.Sprintf("%s: led over a wire", r), r.at.attached()
 	})
 }
@@ -90,7 +79,7 @@ func (p *Pair) imposeAll(ctx context.Context, on lab.Selector, like rule, seed u
 	rules := make([]*rule, len(selected))
 	for i, s := range selected {
 		r := like
-		r.Rule = s
+		r.Rule, r.match = s, p.match(s.Only, s.Link)
 		held, err := p.impose(&r, seed+uint64(i))
 		if err != nil {
 			return "", noReceipt("%s: %w", s, err)
@@ -127,7 +116,7 @@ func (p *Pair) Heal(on *lab.Selector) (receipt string, err error) {
 		n, err := r.dropped()
 		errs = append(errs, err, r.at.unset(r.key))
 		if r.leads != nil {
-			r.at.wire.lead(p.senderOf(r.Rule), nil)
+			r.at.wire.unlead(r.key)
 		}
 		what := "dropped"
 		if r.leads != nil {
@@ -173,17 +162,22 @@ func (p *Pair) impose(r *rule, seed uint64) (_ *rule, err error) {
 	if r.at, err = p.filterOf(r.Rule, r.leads != nil); err != nil {
 		return nil, err
 	}
-	if r.leads != nil {
-		if err := p.connect(r, seed); err != nil {
-			return nil, err
-		}
-	}
-	r.key = keyOf(p.senderOf(r.Rule), r.slot())
-	i := slices.IndexFunc(p.cuts, func(o *rule) bool { return o.Rule == r.Rule && o.slot() == r.slot() })
-	if i >= 0 && p.cuts[i].share == r.share && r.leads == nil {
+	i := slices.IndexFunc(p.cuts, r.same)
+	switch {
+	case i < 0:
+		r.key, err = r.at.claim(p.senderOf(r.Rule), r.leads != nil)
+	case p.cuts[i].share == r.share && r.leads == nil:
 		return p.cuts[i], nil
+	default:
+		r.key = p.cuts[i].key
 	}
-	if err := r.at.set(r.key, r.entry(seed)); err != nil {
+	if err == nil && r.leads != nil {
+		err = p.connect(r, seed)
+	}
+	if err == nil {
+		err = r.at.set(r.key, r.entry(seed))
+	}
+	if err != nil {
 		return nil, err
 	}
 	if i >= 0 {
@@ -203,7 +197,13 @@ func (p *Pair) connect(r *rule, seed uint64) error {
 	if err != nil {
 		return err
 	}
-	r.at.wire.lead(p.senderOf(r.Rule), model)
+	l := leg{key: r.key, match: r.match, model: model}
+	if r.leads.Tell {
+		if l.tell, err = newTeller(p.byName[r.To], r.Link); err != nil {
+			return err
+		}
+	}
+	r.at.wire.lead(l)
 	return nil
 }
 

@@ -62,26 +62,59 @@ func (p *Pair) carries(r *rule) (bool, error) {
 	return true, nil
 }
 
-// trial is a frame that nobody but a filter takes: of an experiment, or where only BFD is
-// filtered an empty BFD packet, which every receiver discards (RFC 5880 6.8.6). Its IP
-// header is whole, since a bridge may look at that.
-func trial(from, to Interface, only string) []byte {
-	frame := slices.Concat(to.MAC, from.MAC, make([]byte, 48))
-	binary.BigEndian.PutUint16(frame[ethType:], etherExperiment)
-	if only != lab.BFD {
+// trial is a frame that a rule drops: of an experiment, which nobody takes, or of the kind of
+// packets that it concerns. Its IP header is whole, since a bridge may look at that; the rest is
+// as little as tells the kind, an empty BFD packet for instance, which every receiver discards
+// (RFC 5880 6.8.6).
+func trial(from, to Interface, m lab.Match) []byte {
+	frame := slices.Concat(to.MAC, from.MAC, make([]byte, tcpEnd-ethType))
+	put := binary.BigEndian.PutUint16
+	source, target := from.Addr.Addr().As4(), to.Addr.Addr().As4()
+	if m.Addrs[0] != [4]byte{} && !m.Concerns(source) {
+		target = m.Addrs[0]
+	}
+	switch m.Ether {
+	case lab.EtherARP:
+		put(frame[ethType:], lab.EtherARP)
+		copy(frame[ethLen:], []byte{0, 1, 8, 0, 6, 4, 0, 1})
+		if m.Gratuitous {
+			target = source
+		}
+		copy(frame[ethLen+8:], from.MAC)
+		copy(frame[arpSender:], source[:])
+		copy(frame[arpTarget:], target[:])
+		return frame
+	case lab.EtherIPv4:
+	default:
+		put(frame[ethType:], etherExperiment)
 		return frame
 	}
-	binary.BigEndian.PutUint16(frame[ethType:], etherIPv4)
-	ip := frame[ethLen : ethLen+20]
-	ip[0], ip[8], ip[9] = ipv4NoOpts, 255, protocolUDP
-	binary.BigEndian.PutUint16(ip[2:], udpEnd-ethLen)
-	copy(ip[12:], from.Addr.Addr().AsSlice())
-	copy(ip[16:], to.Addr.Addr().AsSlice())
-	binary.BigEndian.PutUint16(ip[10:], checksum(ip))
-	binary.BigEndian.PutUint16(frame[udpDestPort:], bfdPort)
-	binary.BigEndian.PutUint16(frame[udpDestPort+2:], udpEnd-ethLen-20)
-	return frame[:udpEnd]
+	put(frame[ethType:], lab.EtherIPv4)
+	ip := frame[ethLen:ipEnd]
+	ip[0], ip[8], ip[9] = ipv4NoOpts, 255, m.Proto
+	length := map[uint8]int{lab.ProtoTCP: tcpEnd, lab.ProtoUDP: udpEnd}[m.Proto]
+	if length == 0 {
+		length, ip[9] = ipEnd, protocolExperiment
+	}
+	put(ip[2:], uint16(length-ethLen))
+	copy(ip[12:], source[:])
+	copy(ip[16:], target[:])
+	put(ip[10:], checksum(ip))
+	put(frame[portTarget:], m.Port)
+	switch m.Proto {
+	case lab.ProtoUDP:
+		put(frame[portTarget+2:], uint16(udpEnd-ipEnd))
+	case lab.ProtoTCP:
+		frame[tcpOffset] = (tcpEnd - ipEnd) / 4 << 4
+		if m.Opens {
+			frame[tcpFlags] = tcpSYN
+		}
+	}
+	return frame[:length]
 }
+
+// protocolExperiment is a number that is left to experiments (RFC 3692).
+const protocolExperiment = 253
 
 // checksum is the Internet checksum (RFC 1071).
 func checksum(b []byte) uint16 {
@@ -107,7 +140,7 @@ func (p *Pair) try(r *rule) error {
 	if err != nil {
 		return err
 	}
-	frame := trial(from, to, r.Only)
+	frame := trial(from, to, r.match)
 	return sender.Do(func() error {
 		socket, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 		if err != nil {

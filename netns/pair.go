@@ -28,6 +28,7 @@ import (
 // goroutines, but none after Close.
 type Pair struct {
 	topo   lab.Topo
+	match  func(only, link string) lab.Match // the packets that a selector's word names on a link
 	hosts  []*Host
 	byName map[string]*Host
 
@@ -50,7 +51,7 @@ func NewPair(topo lab.Topo) (*Pair, error) {
 			return nil, fmt.Errorf("netns: build pair: %d %s, want 1 to %d", n, what, lab.MaxHosts)
 		}
 	}
-	p := &Pair{topo: topo, byName: map[string]*Host{}, filters: map[place]*filter{}}
+	p := &Pair{topo: topo, match: kindOnly, byName: map[string]*Host{}, filters: map[place]*filter{}}
 	if err := p.build(layout(topo)); err != nil {
 		for _, leak := range p.Close(context.Background()) {
 			err = errors.Join(err, errors.New(leak.What))
@@ -58,6 +59,12 @@ func NewPair(topo lab.Topo) (*Pair, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// kindOnly knows the kinds of packets, and no service.
+func kindOnly(only, _ string) lab.Match {
+	kind, _ := lab.PacketKindOf(only)
+	return kind.Match
 }
 
 // Host returns the host of that name, nil if there is none.

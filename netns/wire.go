@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"runtime"
 	"slices"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/netns/internal/hostclock"
+	"baton/scenarios/lab"
 	"baton/scenarios/link"
 )
 
@@ -37,17 +37,18 @@ type wire struct {
 	ifindex int // of the end into which the filter diverts
 	device  int // by which the frames go on
 
-	mu     sync.Mutex
-	models map[[6]byte]*link.Model // by the sender's MAC address
+	mu   sync.Mutex
+	legs map[[6]byte][]leg // by the sender's MAC address
 
 	waiting pending
 	serial  uint64
+	overrun uint64
 	ended   chan struct{}
 }
 
 // newWire makes the wire of a device in a host's namespace.
 func newWire(h *Host, device int) (_ *wire, err error) {
-	w := &wire{in: -1, out: -1, wake: -1, device: device, models: map[[6]byte]*link.Model{}, ended: make(chan struct{})}
+	w := &wire{in: -1, out: -1, wake: -1, device: device, legs: map[[6]byte][]leg{}, ended: make(chan struct{})}
 	wireIn, wireOut := fmt.Sprintf("wirein%d", device), fmt.Sprintf("wireout%d", device)
 	defer func() {
 		if err != nil {
@@ -112,15 +113,37 @@ func packetSocket(protocol int) (int, error) {
 	return fd, nil
 }
 
-// lead makes frames of a direction cross a model, nil for none.
-func (w *wire) lead(sender net.HardwareAddr, model *link.Model) {
+// leg is what one rule makes of the frames of a sender.
+type leg struct {
+	key   filterKey // of the rule
+	match lab.Match // the frames that it concerns
+	model *link.Model
+	tell  *teller // of frames that are too long, nil for silence
+}
+
+// lead adds a leg to the wire, or puts it in the place of the rule's former one.
+func (w *wire) lead(l leg) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if model == nil {
-		delete(w.models, [6]byte(sender))
+	legs := w.legs[l.key.MAC]
+	if i := slices.IndexFunc(legs, func(o leg) bool { return o.key == l.key }); i >= 0 {
+		legs[i].tell.close()
+		legs[i] = l
 		return
 	}
-	w.models[[6]byte(sender)] = model
+	w.legs[l.key.MAC] = append(legs, l)
+}
+
+// unlead takes the leg of a rule away.
+func (w *wire) unlead(key filterKey) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.legs[key.MAC] = slices.DeleteFunc(w.legs[key.MAC], func(l leg) bool {
+		if l.key == key {
+			l.tell.close()
+		}
+		return l.key == key
+	})
 }
 
 // parcel is a frame under way.
@@ -185,14 +208,21 @@ func (w *wire) read(buf []byte) {
 // take decides what becomes of a frame. What comes after the heal is sent on at once.
 func (w *wire) take(frame []byte) {
 	now := hostclock.Now()
+	packet := frame[vnetHeader:]
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	model := w.models[[6]byte(frame[vnetHeader+ethSource:])]
-	if model == nil {
-		w.put(now, frame)
-		return
+	var chain link.Chain
+	for _, l := range w.legs[[6]byte(packet[ethSource:])] {
+		if !l.match.Has(packetOf(packet)) {
+			continue
+		}
+		if l.model.TooLong(longest(frame)) {
+			l.tell.tooLong(packet, l.model.Params().MTU)
+			return
+		}
+		chain = append(chain, l.model)
 	}
-	for _, d := range model.Fate(now, len(frame)-vnetHeader) {
+	for _, d := range chain.Fate(now, len(packet)) {
 		if d.Corrupt && !finishChecksum(frame) {
 			continue
 		}
@@ -203,10 +233,21 @@ func (w *wire) take(frame []byte) {
 	}
 }
 
+// longest is the length of the longest IP packet that a frame stands for.
+func longest(frame []byte) int {
+	packet := frame[vnetHeader:]
+	if frame[vnetSegmentation] == 0 || len(packet) < tcpEnd {
+		return len(packet) - ethLen
+	}
+	payload := int(binary.NativeEndian.Uint16(frame[vnetSegment:]))
+	return ipEnd - ethLen + int(packet[tcpOffset]>>4)*4 + payload
+}
+
 // Fields of struct virtio_net_hdr (linux/virtio_net.h), in host byte order.
 const (
 	vnetFlags          = 0
 	vnetSegmentation   = 1
+	vnetSegment        = 4 // payload of a segment
 	vnetChecksumStart  = 6
 	vnetChecksumOffset = 8
 
@@ -252,12 +293,27 @@ func (w *wire) send(now clock.Instant) {
 	}
 }
 
+// dropped is how many frames have come faster than the wire read them.
+func (w *wire) dropped() (uint64, error) {
+	stats, err := unix.GetsockoptTpacketStats(w.in, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+	if err != nil {
+		return 0, fmt.Errorf("read the statistics of a wire: %w", err)
+	}
+	w.overrun += uint64(stats.Drops) // reading resets it
+	return w.overrun, nil
+}
+
 // close ends the wire; what is under way is lost.
 func (w *wire) close() error {
 	if _, err := unix.Write(w.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
 		return fmt.Errorf("end a wire: %w", err)
 	}
 	<-w.ended
+	for _, legs := range w.legs {
+		for _, l := range legs {
+			l.tell.close()
+		}
+	}
 	w.release()
 	return nil
 }

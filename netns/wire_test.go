@@ -77,7 +77,7 @@ var _ = Describe("a wire", func() {
 		func(via string) {
 			on := on
 			on.Via = via
-			Expect(pair.Impair(within(), on, link.Params{Delay: 10 * time.Millisecond}, 1)).To(Equal("lb1>lb2 on " + via + ": led over a wire"))
+			Expect(pair.Impair(within(), on, "impair", link.Params{Delay: 10 * time.Millisecond}, 1)).To(Equal("lb1>lb2 on " + via + ": led over a wire"))
 			order, took := travel(pair, via, 200)
 			Expect(order).To(HaveLen(200))
 			Expect(slices.IsSorted(order)).To(BeTrue())
@@ -96,12 +96,12 @@ var _ = Describe("a wire", func() {
 	It("doubles, holds back and damages as many as it is told", func() {
 		on := on
 		on.Via = lab.Clients
-		_, err := pair.Impair(within(), on, link.Params{Duplicate: 0.2}, 1)
+		_, err := pair.Impair(within(), on, "impair", link.Params{Duplicate: 0.2}, 1)
 		Expect(err).NotTo(HaveOccurred())
 		order, _ := travel(pair, lab.Clients, 500)
 		Expect(len(order)).To(BeNumerically("~", 600, 50))
 
-		_, err = pair.Impair(within(), on, link.Params{Reorder: 0.2, HoldBack: 5 * time.Millisecond}, 1)
+		_, err = pair.Impair(within(), on, "impair", link.Params{Reorder: 0.2, HoldBack: 5 * time.Millisecond}, 1)
 		Expect(err).NotTo(HaveOccurred())
 		order, _ = travel(pair, lab.Clients, 500)
 		Expect(order).To(HaveLen(500), "another impairment takes the place of the first")
@@ -114,7 +114,7 @@ var _ = Describe("a wire", func() {
 		Expect(overtaken).To(BeNumerically("~", 90, 45))
 
 		By("the receiver's checksums find every damaged one")
-		_, err = pair.Impair(within(), on, link.Params{Corrupt: 0.2}, 1)
+		_, err = pair.Impair(within(), on, "impair", link.Params{Corrupt: 0.2}, 1)
 		Expect(err).NotTo(HaveOccurred())
 		order, _ = travel(pair, lab.Clients, 500)
 		Expect(len(order)).To(BeNumerically("~", 400, 50))
@@ -123,7 +123,7 @@ var _ = Describe("a wire", func() {
 
 	It("carries nothing but the heartbeat if only that is impaired", func() {
 		heartbeat := lab.Selector{From: "lb1", To: "lb2", Via: lab.Clients, Only: lab.BFD}
-		_, err := pair.Impair(within(), heartbeat, link.Params{Delay: 100 * time.Millisecond}, 1)
+		_, err := pair.Impair(within(), heartbeat, "impair", link.Params{Delay: 100 * time.Millisecond}, 1)
 		Expect(err).NotTo(HaveOccurred())
 		_, took := travel(pair, lab.Clients, 20)
 		slices.Sort(took)

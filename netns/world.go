@@ -114,6 +114,7 @@ func (w *World) Up(ctx context.Context) error {
 		return err
 	}
 	w.pair = pair
+	pair.match = w.plan.Match
 	if err := w.prepare(); err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Cut:       (*World).cut,
 	fault.Heal:      (*World).heal,
 	fault.Lose:      (*World).lose,
+	fault.Limit:     (*World).impair,
 	fault.Delay:     (*World).impair,
 	fault.Duplicate: (*World).impair,
 	fault.Reorder:   (*World).impair,
@@ -91,8 +92,8 @@ func (w *World) cut(ctx context.Context, f plan.Fault) error {
 func (w *World) prepare() error {
 	for _, s := range w.plan.Steps {
 		if s.Fault != nil && s.Fault.On != nil && s.Guard.In(plan.Netns) {
-			verb, _ := fault.Of(s.Verb)
-			if err := w.pair.Prepare(*s.Fault.On, verb.Impairs); err != nil {
+			_, wires := s.Fault.Wire()
+			if err := w.pair.Prepare(*s.Fault.On, wires); err != nil {
 				return err
 			}
 		}
@@ -104,6 +105,9 @@ func (w *World) prepare() error {
 func (w *World) chance() uint64 { return w.cfg.Seed<<16 + uint64(w.faults.Load())<<8 }
 
 func (w *World) lose(ctx context.Context, f plan.Fault) error {
+	if _, wire := f.Wire(); wire {
+		return w.impair(ctx, f)
+	}
 	return w.impose(ctx, f, func(ctx context.Context) (string, error) {
 		return w.pair.Lose(ctx, *f.On, f.Share, w.chance())
 	})
@@ -112,7 +116,8 @@ func (w *World) lose(ctx context.Context, f plan.Fault) error {
 // impair leads what links carry over wires.
 func (w *World) impair(ctx context.Context, f plan.Fault) error {
 	return w.impose(ctx, f, func(ctx context.Context) (string, error) {
-		return w.pair.Impair(ctx, *f.On, f.Impairment(), w.chance())
+		params, _ := f.Wire()
+		return w.pair.Impair(ctx, *f.On, f.Verb, params, w.chance())
 	})
 }
 

@@ -126,7 +126,7 @@ func (p *process) effort(e node.Effect) time.Duration {
 // SendBFD implements driver.Heartbeat.
 func (p *ports) SendBFD(path int, packet []byte) error {
 	link := pathLinks[path]
-	c := p.w.cross(link, p.index, 1-p.index, uint64(path)<<8|bfdSalt, headerBytes+len(packet), true)
+	c := p.w.cross(link, p.index, 1-p.index, uint64(path)<<8|bfdSalt, headerBytes+len(packet), heartbeat)
 	if c.copies > 0 {
 		packet = append([]byte(nil), packet...)
 	}

@@ -36,6 +36,7 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Duplicate: (*World).impair,
 	fault.Reorder:   (*World).impair,
 	fault.Corrupt:   (*World).impair,
+	fault.Limit:     (*World).impair,
 	fault.Down:      setPort(false),
 	fault.Up:        setPort(true),
 }
@@ -316,8 +317,8 @@ func (w *World) impose(f plan.Fault, does string) error {
 	for i, r := range rules {
 		r.verb, r.share = f.Verb, f.Share
 		r.random = NewRandom(w.cfg.Seed, fmt.Sprintf("%s/%d/%s", f.Verb, began.ID, w.ruleName(r)))
-		if verb, _ := fault.Of(f.Verb); verb.Impairs {
-			if r.model, err = link.New(f.Impairment(), r.random.Uint64()); err != nil {
+		if params, ok := f.Wire(); ok {
+			if r.model, err = link.New(params, r.random.Uint64()); err != nil {
 				return fmt.Errorf("sim: %w", err)
 			}
 		}
@@ -402,18 +403,14 @@ func (w *World) uncut(wanted []rule) (string, bool) {
 }
 
 func (r rule) same(o rule) bool {
-	return r.link == o.link && r.from == o.from && r.to == o.to && r.bfd == o.bfd && r.verb == o.verb
+	return r.link == o.link && r.from == o.from && r.to == o.to && r.only == o.only && r.verb == o.verb
 }
 
 func (w *World) ruleName(r rule) string { return w.nameOf(r).String() }
 
 // nameOf is the rule as package lab has it.
 func (w *World) nameOf(r rule) lab.Rule {
-	named := lab.Rule{Link: linkNames[r.link], From: w.hosts[r.from].name, To: w.hosts[r.to].name}
-	if r.bfd {
-		named.Only = lab.BFD
-	}
-	return named
+	return lab.Rule{Link: linkNames[r.link], From: w.hosts[r.from].name, To: w.hosts[r.to].name, Only: r.only}
 }
 
 func (w *World) named(rules []rule) []lab.Rule {
@@ -432,7 +429,7 @@ func (w *World) selected(on lab.Selector) ([]rule, error) {
 	}
 	rules := make([]rule, len(resolved))
 	for i, r := range resolved {
-		rules[i] = rule{link: linkIndex(r.Link), from: w.hostIndex(r.From), to: w.hostIndex(r.To), bfd: r.Only == lab.BFD}
+		rules[i] = rule{link: linkIndex(r.Link), from: w.hostIndex(r.From), to: w.hostIndex(r.To), only: r.Only, match: w.plan.Match(r.Only, r.Link)}
 	}
 	return rules, nil
 }

@@ -19,7 +19,7 @@ func TestWhatAnImpairedDirectionDoes(t *testing.T) {
 		last := o.now
 		for i := range packets {
 			o.now = o.now.Add(time.Millisecond)
-			c := o.cross(onClients, from, to, uint64(i), 100, false)
+			c := o.cross(onClients, from, to, uint64(i), 100, ping)
 			got.copies += c.copies
 			for _, at := range c.at[:c.copies] {
 				if at.Sub(o.now) > 4*time.Millisecond {
@@ -43,6 +43,10 @@ func TestWhatAnImpairedDirectionDoes(t *testing.T) {
 		{plan.Fault{Verb: fault.Duplicate, Share: 0.1}, outcome{packets * 11 / 10, 0, 0}},
 		{plan.Fault{Verb: fault.Reorder, Share: 0.1}, outcome{packets, packets / 10, packets * 9 / 100}},
 		{plan.Fault{Verb: fault.Corrupt, Share: 0.1}, outcome{packets * 9 / 10, 0, 0}}, // refused for their checksums
+		{plan.Fault{Verb: fault.Delay, Time: 6 * time.Millisecond, Args: []plan.Arg{{Key: fault.KeyJitter, Value: "2ms"}}}, outcome{packets, packets, 0}},
+		{plan.Fault{Verb: fault.Limit, Args: []plan.Arg{{Key: fault.KeyRate, Value: "400/s"}}}, outcome{packets / 3, 0, 0}},
+		{plan.Fault{Verb: fault.Limit, Args: []plan.Arg{{Key: fault.KeyRate, Value: "400kbit"}, {Key: fault.KeyQueue, Value: "10ms"}}}, outcome{packets / 2, packets / 2, 0}},
+		{plan.Fault{Verb: fault.Limit, Args: []plan.Arg{{Key: fault.KeyMTU, Value: "576"}}}, outcome{packets, 0, 0}}, // none is as long
 	} {
 		c.fault.On = &on
 		if err := o.Do(t.Context(), c.fault); err != nil {

@@ -86,7 +86,7 @@ func (w *World) wire() (err error) {
 
 // deliver hands a packet to the host at which it arrives.
 func (w *World) deliver(p *packet) {
-	if w.blocked(p.link, p.from, p.to) || w.hosts[p.to].dark {
+	if w.drops(p.link, p.from, p.to, p.seen()) || w.hosts[p.to].dark {
 		return
 	}
 	w.capture.see(w, p)
@@ -178,12 +178,12 @@ func (w *World) ask(host, vip uint8, stamp uint64) {
 		n.waiting = nil
 		return
 	}
-	link := w.vips[vip].link
+	link, question := w.vips[vip].link, arpOf(w.hosts[host].addr, w.vips[vip].addr)
 	for lb := range uint8(2) {
 		if n.lb != nobody && n.lb != lb {
 			continue
 		}
-		c := w.cross(link, host, lb, uint64(lb), headerBytes, false)
+		c := w.cross(link, host, lb, uint64(lb), headerBytes, question)
 		for _, at := range c.at[:c.copies] {
 			w.at(at, func() { w.answer(host, lb, vip) })
 		}
@@ -194,10 +194,11 @@ func (w *World) ask(host, vip uint8, stamp uint64) {
 // answer lets a load balancer's dataplane answer a request, if it does.
 func (w *World) answer(host, lb, vip uint8) {
 	link := w.vips[vip].link
-	if w.blocked(link, host, lb) || !w.processes[lb].answers(link, host, w.vips[vip].addr) {
+	question := arpOf(w.hosts[host].addr, w.vips[vip].addr)
+	if w.drops(link, host, lb, question) || !w.processes[lb].answers(link, host, w.vips[vip].addr) {
 		return
 	}
-	c := w.cross(link, lb, host, uint64(host), headerBytes, false)
+	c := w.cross(link, lb, host, uint64(host), headerBytes, arpOf(w.vips[vip].addr, w.hosts[host].addr))
 	for _, at := range c.at[:c.copies] {
 		w.at(at, func() { w.learn(host, lb, vip) })
 	}
@@ -205,7 +206,7 @@ func (w *World) answer(host, lb, vip uint8) {
 
 // learn takes a load balancer's answer to a host's request.
 func (w *World) learn(host, lb, vip uint8) {
-	if !w.blocked(w.vips[vip].link, lb, host) && !w.hosts[host].dark {
+	if !w.drops(w.vips[vip].link, lb, host, arpOf(w.vips[vip].addr, w.hosts[host].addr)) && !w.hosts[host].dark {
 		w.hosts[host].arp[vip].asking = false
 		w.setNeighbour(host, vip, lb)
 		w.sendWaiting(host, vip)
@@ -251,21 +252,37 @@ const garpSalt = 0xa9
 // entry for the VIP.
 func (w *World) latch(e *event) {
 	v := w.vips[e.path]
+	announcement := arpOf(v.addr, v.addr)
 	w.capture.announced(w, e.who, v)
 	for i := range w.hosts {
 		h := &w.hosts[i]
 		if i < 2 || (h.index < w.firstBack) != (v.link == onClients) {
 			continue
 		}
-		if w.blocked(v.link, e.who, h.index) || h.dark {
+		if w.drops(v.link, e.who, h.index, announcement) || h.dark {
 			continue
 		}
-		if n := &h.arp[e.path]; n.lb != nobody {
-			w.setNeighbour(h.index, e.path, e.who)
-		} else if n.asking {
-			n.asking = false
-			w.setNeighbour(h.index, e.path, e.who)
-			w.sendWaiting(h.index, e.path)
+		c := crossing{1, [2]clock.Instant{w.now}}
+		c.copies = w.impairs(&c, v.link, e.who, h.index, headerBytes, &announcement)
+		for _, at := range c.at[:c.copies] {
+			if at == w.now {
+				w.heed(h.index, e.who, e.path)
+			} else {
+				w.at(at, func() { w.heed(h.index, e.who, e.path) })
+			}
 		}
+	}
+}
+
+// heed lets a host take over a gratuitous ARP.
+func (w *World) heed(host, lb, vip uint8) {
+	n := &w.hosts[host].arp[vip]
+	switch {
+	case n.lb != nobody:
+		w.setNeighbour(host, vip, lb)
+	case n.asking:
+		n.asking = false
+		w.setNeighbour(host, vip, lb)
+		w.sendWaiting(host, vip)
 	}
 }

@@ -130,21 +130,25 @@ func (l *lane) cross(now clock.Instant, salt uint64, size int) crossing {
 	return c
 }
 
-// rule drops what one host sends to another on one link.
+// rule is what is done to what one host sends to another on one link.
 type rule struct {
 	link, from, to uint8
-	bfd            bool        // BFD packets alone
+	only           string // the kind of packets that it concerns, "" for all
+	match          lab.Match
 	share          float64     // of the packets, at random; 0: all of them, by a cut
 	random         *Random     // of a share
 	verb           string      // what imposed it
 	model          *link.Model // that packets cross besides their lane; nil for a rule that drops
+	told           bool        // the sender knows the MTU
 	dropped        int
 }
 
-// blocked reports whether a cut or a loss drops a frame that arrives now, and counts it.
-func (w *World) blocked(link, from, to uint8) bool { return w.drops(link, from, to, false) }
+func (r *rule) concerns(link, from, to uint8, p *lab.Packet) bool {
+	return r.link == link && r.from == from && r.to == to && r.match.Has(*p)
+}
 
-func (w *World) drops(link, from, to uint8, bfd bool) bool {
+// drops reports whether a cut or a loss drops a frame that arrives now, and counts it.
+func (w *World) drops(link, from, to uint8, p lab.Packet) bool {
 	if !w.isCut[link] {
 		return false
 	}
@@ -152,7 +156,7 @@ func (w *World) drops(link, from, to uint8, bfd bool) bool {
 		return true
 	}
 	for i := range w.cuts {
-		if r := &w.cuts[i]; r.link == link && r.from == from && r.to == to && r.model == nil && (bfd || !r.bfd) && (r.share == 0 || r.random.Chance(r.share)) {
+		if r := &w.cuts[i]; r.model == nil && r.concerns(link, from, to, &p) && (r.share == 0 || r.random.Chance(r.share)) {
 			r.dropped++
 			return true
 		}
@@ -161,28 +165,61 @@ func (w *World) drops(link, from, to uint8, bfd bool) bool {
 }
 
 // cross sends a packet over a sender's lane, and over what impairs its way to a receiver.
-func (w *World) cross(link, from, to uint8, salt uint64, size int, bfd bool) crossing {
-	c := w.lanes[link][from].cross(w.now, salt, size)
-	if !w.isCut[link] {
-		return c
-	}
-	for i := range w.cuts {
-		r := &w.cuts[i]
-		if r.model == nil || r.link != link || r.from != from || r.to != to || r.bfd && !bfd {
-			continue
-		}
-		var out crossing
-		for _, at := range c.at[:c.copies] {
-			for _, d := range r.model.Fate(at, size) {
-				if !d.Corrupt && out.copies < len(out.at) {
-					out.at[out.copies] = d.At
-					out.copies++
-				}
-			}
-		}
-		c = out
+func (w *World) cross(on, from, to uint8, salt uint64, size int, p lab.Packet) crossing {
+	c := w.lanes[on][from].cross(w.now, salt, size)
+	if w.isCut[on] {
+		c.copies = w.impairs(&c, on, from, to, size, &p)
 	}
 	return c
+}
+
+// refuses reports whether a packet of some bytes is longer than a direction's MTU.
+func (w *World) refuses(on, from, to uint8, size int, p lab.Packet) bool {
+	for i := range w.cuts {
+		if r := &w.cuts[i]; r.model != nil && r.concerns(on, from, to, &p) && r.tooLong(size) {
+			return true
+		}
+	}
+	return false
+}
+
+// tooLong reports whether a packet of some bytes does not pass. A sender that is told
+// sends shorter ones from then on.
+func (r *rule) tooLong(size int) bool {
+	if r.told || !r.model.TooLong(size-etherLen) {
+		return false
+	}
+	r.told = r.model.Params().Tell
+	return true
+}
+
+// impairs leads the copies of a packet through the models of its direction.
+func (w *World) impairs(c *crossing, on, from, to uint8, size int, p *lab.Packet) int {
+	var chain link.Chain
+	for i := range w.cuts {
+		r := &w.cuts[i]
+		if r.model == nil || !r.concerns(on, from, to, p) {
+			continue
+		}
+		if r.tooLong(size) {
+			return 0
+		}
+		chain = append(chain, r.model)
+	}
+	if len(chain) == 0 {
+		return c.copies
+	}
+	var out crossing
+	for _, at := range c.at[:c.copies] {
+		for _, d := range chain.Fate(at, size) {
+			if !d.Corrupt && out.copies < len(out.at) { // a checksum refuses what is damaged
+				out.at[out.copies] = d.At
+				out.copies++
+			}
+		}
+	}
+	c.at = out.at
+	return out.copies
 }
 
 // headerBytes is what a packet has besides its payload.
@@ -190,7 +227,7 @@ const headerBytes = etherLen + ipLen + tcpLen
 
 // transmit puts a packet on a link, from p.from to p.to.
 func (w *World) transmit(p packet) {
-	c := w.cross(p.link, p.from, p.to, p.salt(), headerBytes+int(p.length), false)
+	c := w.cross(p.link, p.from, p.to, p.salt(), headerBytes+int(p.length), p.seen())
 	for _, at := range c.at[:c.copies] {
 		w.queue.push(at, evPacket).packet = p
 	}

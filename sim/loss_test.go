@@ -13,9 +13,9 @@ import (
 func TestWhatARuleDrops(t *testing.T) {
 	o := settled(t)
 	const packets = 100_000
-	dropped := func(bfd bool) (n int) {
+	dropped := func(p lab.Packet) (n int) {
 		for range packets {
-			if o.drops(onClients, 0, 1, bfd) {
+			if o.drops(onClients, 0, 1, p) {
 				n++
 			}
 		}
@@ -28,8 +28,8 @@ func TestWhatARuleDrops(t *testing.T) {
 		}
 	}
 	on := lab.Selector{From: "lb1", To: "lb2", Via: lab.Clients}
-	heartbeat := on
-	heartbeat.Only = lab.BFD
+	beats := on
+	beats.Only = lab.BFD
 	for _, c := range []struct {
 		name          string
 		fault         plan.Fault
@@ -37,17 +37,17 @@ func TestWhatARuleDrops(t *testing.T) {
 		tolerance     int
 	}{
 		{"cut", plan.Fault{Verb: fault.Cut, On: &on}, packets, packets, 0},
-		{"cut bfd", plan.Fault{Verb: fault.Cut, On: &heartbeat}, 0, packets, 0},
+		{"cut bfd", plan.Fault{Verb: fault.Cut, On: &beats}, 0, packets, 0},
 		{"lose", plan.Fault{Verb: fault.Lose, On: &on, Share: 0.05}, packets / 20, packets / 20, packets / 200},
-		{"lose bfd", plan.Fault{Verb: fault.Lose, On: &heartbeat, Share: 0.05}, 0, packets / 20, packets / 200},
+		{"lose bfd", plan.Fault{Verb: fault.Lose, On: &beats, Share: 0.05}, 0, packets / 20, packets / 200},
 	} {
 		do(c.fault)
-		if others, beats := dropped(false), dropped(true); others < c.others-c.tolerance || others > c.others+c.tolerance ||
+		if others, beats := dropped(ping), dropped(heartbeat); others < c.others-c.tolerance || others > c.others+c.tolerance ||
 			beats < c.beats-c.tolerance || beats > c.beats+c.tolerance {
 			t.Errorf("%s: %d and %d of the heartbeat dropped, want %d and %d", c.name, others, beats, c.others, c.beats)
 		}
 		do(plan.Fault{Verb: fault.Heal, On: &on})
-		if n := dropped(true); n != 0 {
+		if n := dropped(heartbeat); n != 0 {
 			t.Errorf("%s: %d dropped after the heal", c.name, n)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"baton/impl/dataplane/model"
 	"baton/impl/flow"
+	"baton/scenarios/lab"
 )
 
 // TCP flags.
@@ -31,6 +32,27 @@ type packet struct {
 
 // salt tells packets that leave a host at one instant apart.
 func (p *packet) salt() uint64 { return uint64(p.tag)<<8 ^ uint64(p.flags) ^ uint64(p.seq)<<1 }
+
+// seen is the packet as the kinds of packets are told by.
+func (p *packet) seen() lab.Packet {
+	return lab.Packet{
+		Ether: lab.EtherIPv4, Proto: uint8(p.tuple.Proto), Opens: p.flags&(syn|ack) == syn,
+		Src: p.tuple.Src, Dst: p.tuple.Dst, SrcPort: p.tuple.SrcPort, DstPort: p.tuple.DstPort,
+	}
+}
+
+// What else crosses links, as the kinds of packets are told by.
+var (
+	heartbeat = lab.Packet{Ether: lab.EtherIPv4, Proto: lab.ProtoUDP, DstPort: lab.BFDPort}
+	syncFrame = lab.Packet{Ether: lab.EtherIPv4, Proto: lab.ProtoTCP, DstPort: lab.SyncPort}
+	syncOpens = lab.Packet{Ether: lab.EtherIPv4, Proto: lab.ProtoTCP, DstPort: lab.SyncPort, Opens: true}
+	ping      = lab.Packet{Ether: lab.EtherIPv4, Proto: 1}
+)
+
+// arpOf is ARP from the owner of one address about another.
+func arpOf(sender, target flow.Addr) lab.Packet {
+	return lab.Packet{Ether: lab.EtherARP, Src: sender, Dst: target}
+}
 
 const (
 	etherLen = 14

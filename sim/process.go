@@ -208,7 +208,7 @@ func (p *process) handle(e *event) {
 		p.timer(e)
 		return
 	}
-	if e.kind == evBFD && p.powered && p.w.drops(pathLinks[e.path], 1-p.index, p.index, true) {
+	if e.kind == evBFD && p.powered && p.w.drops(pathLinks[e.path], 1-p.index, p.index, heartbeat) {
 		return // whether a daemon would have read it or not
 	}
 	if p.core == nil {

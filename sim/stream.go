@@ -32,6 +32,7 @@ const (
 	handshakeMin     = 3 * time.Millisecond // TLS, both sides' processor time
 	handshakeMax     = 12 * time.Millisecond
 	handshakeTimeout = 2 * time.Second
+	handshakeBytes   = 1100 // the listener's flight, with its certificate
 )
 
 // The lexically smaller node dials.
@@ -59,11 +60,11 @@ func (w *World) dial() {
 			w.dial() // another daemon dials from now on
 		case d.frozen:
 			again(dialRetry)
-		case !l.powered || w.severed(dialler, listener) || w.severed(listener, dialler):
+		case !l.powered || w.drops(onSync, dialler, listener, syncOpens) || w.severed(listener, dialler):
 			again(dialTimeout + dialRetry)
 		case l.core == nil:
 			again(dialRetry) // refused
-		case l.frozen:
+		case l.frozen || w.refuses(onSync, listener, dialler, handshakeBytes, syncFrame):
 			again(handshakeTimeout + dialRetry)
 		default:
 			w.dialing = false
@@ -73,7 +74,7 @@ func (w *World) dial() {
 }
 
 // severed reports whether a cut of the sync link stops what one node sends.
-func (w *World) severed(from, to uint8) bool { return w.blocked(onSync, from, to) }
+func (w *World) severed(from, to uint8) bool { return w.drops(onSync, from, to, syncFrame) }
 
 // connect establishes a stream. An earlier one of either daemon is gone with it.
 func (w *World) connect() {
@@ -124,7 +125,7 @@ func (s *stream) passes(from uint8, size int) (clock.Instant, bool) {
 	if w.severed(from, 1-from) || !w.processes[1-from].powered || !w.processes[from].powered {
 		return 0, false
 	}
-	c := w.cross(onSync, from, 1-from, syncSalt, headerBytes+size, false)
+	c := w.cross(onSync, from, 1-from, syncSalt, headerBytes+size, syncFrame)
 	return c.at[0], c.copies > 0
 }
 

@@ -77,10 +77,10 @@ func (p *process) reaches(host uint8) bool {
 
 // probeTime is how long a probe takes from one host to another, for ever if it is lost.
 func (p *process) probeTime(link, from, to uint8) time.Duration {
-	if p.w.blocked(link, from, to) {
+	if p.w.drops(link, from, to, ping) {
 		return p.tracked.every
 	}
-	c := p.w.cross(link, from, to, uint64(to)<<8|probeSalt, probeBytes, false)
+	c := p.w.cross(link, from, to, uint64(to)<<8|probeSalt, probeBytes, ping)
 	if c.copies == 0 {
 		return p.tracked.every
 	}

@@ -3,8 +3,12 @@ package fault
 // Delay is what scenarios/link makes of a direction.
 const Delay = "delay"
 
+// KeyJitter is the key of Delay.
+const KeyJitter = "jitter"
+
 var delay = Verb{
 	Word: Delay, On: Wires, Time: true, Impairs: true, Doc: "what FROM sends to TO arrives DURATION later",
 	Receipt: "the wire through which the frames are led is there",
 	Undo:    Heal,
+	Keys:    []Key{{Name: KeyJitter, Of: Span, Doc: "by how much DURATION varies, both ways; at most as much"}},
 }

@@ -36,6 +36,10 @@ type Verb struct {
 	Time bool
 	// Impairs says that packets cross a wire of package scenarios/link.
 	Impairs bool
+	// Keys are its settings, in the order of the canonical form; Wants says that it comes
+	// to nothing without one.
+	Keys  []Key
+	Wants bool
 	// All says that it concerns every link where none is named.
 	All bool
 
@@ -79,7 +83,7 @@ const (
 func (s State) String() string { return [...]string{"up", "down", "down", "frozen"}[s] }
 
 // verbs in the order of the reference.
-var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, cut, lose, delay, duplicate, reorder, corrupt, heal, down, up}
+var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up}
 
 // Verbs lists the table.
 func Verbs() []Verb { return slices.Clone(verbs) }
@@ -164,7 +168,14 @@ func (v Verb) Forms() []string {
 	case v.Time:
 		word += " DURATION"
 	}
-	forms := []string{word + " sync", word + " [bfd] FROM->TO [via LINK]", word + " [bfd] FROM<->TO [via LINK]"}
+	keys := ""
+	switch {
+	case v.Wants:
+		keys = " KEY=VALUE..."
+	case len(v.Keys) > 0:
+		keys = " [KEY=VALUE...]"
+	}
+	forms := []string{word + " sync" + keys, word + " [PACKETS] FROM->TO [via LINK]" + keys, word + " [PACKETS] FROM<->TO [via LINK]" + keys}
 	if v.All {
 		forms = append([]string{v.Word}, forms...)
 	}

@@ -11,14 +11,8 @@ type Selector struct {
 	From, To string
 	Both     bool
 	Via      string
-	Only     string // the kind of packets that it concerns, "" for all
+	Only     string // the kind of packets that it concerns or the name of a service, "" for all
 }
-
-// BFD is the kind of the heartbeat's packets: UDP to port 3784.
-const BFD = "bfd"
-
-// PacketKinds lists the kinds of packets that a selector can name.
-func PacketKinds() []string { return []string{BFD} }
 
 // Covers reports whether rules cover another: the same direction, of all packets or of
 // that kind.

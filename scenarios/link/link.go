@@ -39,6 +39,13 @@ type Params struct {
 	// than Queue for those before it to be sent is dropped; 0 is a queue without end.
 	Rate  int64
 	Queue time.Duration
+	// Packets is a rate in packets a second, which holds besides Rate.
+	Packets float64
+
+	// MTU is the length of the longest IP packet that passes, 0 for any. Tell says that
+	// the sender of a longer one is told by ICMP (RFC 1191): that is for the world to do.
+	MTU  int
+	Tell bool
 }
 
 // Burst is the model of Gilbert and Elliott: a link that is good loses nothing by
@@ -46,6 +53,16 @@ type Params struct {
 // packet it turns bad with probability Begin, or good again with End: bursts last
 // 1/End packets on average, and the share of packets in them is Begin/(Begin+End).
 type Burst struct{ Begin, End, Loss float64 }
+
+// Bursts is the model in which a share of all packets is lost, in bursts of length packets
+// on average of which each is lost with probability bad.
+func Bursts(share, length, bad float64) Burst {
+	if share == 0 || length == 0 {
+		return Burst{}
+	}
+	within := share / bad // the share of packets that are in a burst
+	return Burst{Begin: within / (length * (1 - within)), End: 1 / length, Loss: bad}
+}
 
 // Validate says what is wrong with the parameters.
 func (p Params) Validate() error {
@@ -61,8 +78,9 @@ func (p Params) Validate() error {
 		}
 	}
 	switch {
-	case p.Delay < 0 || p.Queue < 0 || p.HoldBack < 0 || p.Rate < 0:
-		return fmt.Errorf("link: delay %v, queue %v, hold-back %v or rate %d is negative", p.Delay, p.Queue, p.HoldBack, p.Rate)
+	case p.Delay < 0 || p.Queue < 0 || p.HoldBack < 0 || p.Rate < 0 || p.Packets < 0 || p.MTU < 0:
+		return fmt.Errorf("link: delay %v, queue %v, hold-back %v, rate %d, %v packets a second or MTU %d is negative",
+			p.Delay, p.Queue, p.HoldBack, p.Rate, p.Packets, p.MTU)
 	case p.Jitter < 0 || p.Jitter > p.Delay:
 		return fmt.Errorf("link: jitter %v is not from 0 to the delay %v", p.Jitter, p.Delay)
 	case p.Reorder > 0 && p.HoldBack == 0:
@@ -86,6 +104,7 @@ type Delivery struct {
 type Stats struct {
 	Packets                          uint64
 	Lost, LostInBurst, LostToQueue   uint64
+	TooLong                          uint64 // longer than the MTU
 	Duplicated, Reordered, Corrupted uint64
 }
 
@@ -110,6 +129,23 @@ func New(p Params, seed uint64) (*Model, error) {
 
 // Stats returns the counts so far.
 func (m *Model) Stats() Stats { return m.stats }
+
+// Dropped is how many packets did not arrive.
+func (s Stats) Dropped() uint64 { return s.Lost + s.LostInBurst + s.LostToQueue + s.TooLong }
+
+// Params returns what the direction is like.
+func (m *Model) Params() Params { return m.params }
+
+// TooLong reports whether an IP packet of a length does not pass, and counts it. Of a
+// frame that stands for several segments the length is that of the longest.
+func (m *Model) TooLong(length int) bool {
+	if m.params.MTU == 0 || length <= m.params.MTU {
+		return false
+	}
+	m.stats.Packets++
+	m.stats.TooLong++
+	return true
+}
 
 // draws are the variates of one packet. Each packet takes all of them, in this
 // order, whatever the parameters: so the same packets stay lost when another
@@ -158,15 +194,27 @@ func (m *Model) Fate(now clock.Instant, size int) []Delivery {
 // transmit puts the packet behind those that are still being sent and returns when
 // its last bit leaves, false if the queue is too long.
 func (m *Model) transmit(now clock.Instant, size int) (clock.Instant, bool) {
-	if m.params.Rate == 0 {
+	if m.params.Rate == 0 && m.params.Packets == 0 {
 		return now, true
 	}
 	begin := max(now, m.free)
 	if m.params.Queue > 0 && begin.Sub(now) > m.params.Queue {
 		return 0, false
 	}
-	m.free = begin.Add(time.Duration(float64(8*size) / float64(m.params.Rate) * float64(time.Second)))
+	m.free = begin.Add(m.params.sending(size))
 	return m.free, true
+}
+
+// sending is how long a packet of size bytes takes to be sent.
+func (p Params) sending(size int) time.Duration {
+	seconds := 0.0
+	if p.Rate > 0 {
+		seconds = float64(8*size) / float64(p.Rate)
+	}
+	if p.Packets > 0 {
+		seconds = max(seconds, 1/p.Packets)
+	}
+	return time.Duration(seconds * float64(time.Second))
 }
 
 // turn moves the burst on by one packet and reports whether the link is bad.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"baton/scenarios/fault"
+	"baton/scenarios/lab"
 	"baton/scenarios/metric"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,7 +20,7 @@ const docs = "../../docs/scenarios.md"
 func TestReferenceHasTheTables(t *testing.T) {
 	text := readFile(t, docs)
 	want := text
-	for name, table := range map[string]string{"metrics": metricTable(), "keys": keyTable(), "chaos": chaosTable(), "faults": faultTable(), "checks": "`" + strings.Join(CheckNames(), "`, `") + "`\n"} {
+	for name, table := range map[string]string{"metrics": metricTable(), "keys": keyTable(), "chaos": chaosTable(), "faults": faultTable(), "packets": packetTable(), "faultkeys": faultKeyTable(), "checks": "`" + strings.Join(CheckNames(), "`, `") + "`\n"} {
 		between := regexp.MustCompile(`(?s)(<!-- ` + name + ` -->\n).*(<!-- /` + name + ` -->)`)
 		if !between.MatchString(want) {
 			t.Fatalf("%s has no place for %s", docs, name)
@@ -82,6 +83,27 @@ func faultTable() string {
 	b.WriteString("| step | what is done | receipt |\n|---|---|---|\n")
 	for _, v := range fault.Verbs() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.Join(v.Forms(), "`, `"), v.Doc, v.Receipt)
+	}
+	return b.String()
+}
+
+func packetTable() string {
+	var b strings.Builder
+	b.WriteString("| PACKETS | which |\n|---|---|\n")
+	for _, k := range lab.PacketKinds {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", k.Name, k.Doc)
+	}
+	b.WriteString("| the name of a service | what its clients send to it, and what it answers |\n")
+	return b.String()
+}
+
+func faultKeyTable() string {
+	var b strings.Builder
+	b.WriteString("| key | of | meaning |\n|---|---|---|\n")
+	for _, v := range fault.Verbs() {
+		for _, k := range v.Keys {
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", k.Name, v.Word, k.Doc)
+		}
 	}
 	return b.String()
 }

@@ -90,7 +90,7 @@ func (b *builder) undo(line *faultLine, step Step) {
 		return
 	}
 	back := *step.Fault
-	back.Verb, back.Share, back.Time = verb.Undo, 0, 0
+	back.Verb, back.Share, back.Time, back.Args = verb.Undo, 0, 0, nil
 	undo := Step{At: step.At + d, Verb: verb.Undo, Fault: &back, Guard: step.Guard, Pos: step.Pos}
 	undo.Text = strings.TrimSpace(undo.String())
 	b.undone = append(b.undone, undo)

@@ -1,13 +1,13 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
 
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
-	"baton/scenarios/link"
 )
 
 // fault reads what stands behind a verb.
@@ -23,6 +23,7 @@ func (b *builder) fault(line *faultLine) *Fault {
 		f.On = b.selector(verb, line)
 	}
 	b.amount(verb, line, f)
+	b.args(verb, line, f)
 	return f
 }
 
@@ -54,24 +55,6 @@ func (b *builder) amount(verb fault.Verb, line *faultLine, f *Fault) {
 	if err != nil {
 		b.refuse(line.Amount.Pos, verb.Word, err)
 	}
-}
-
-// holdBack is for how long a reordered packet waits.
-const holdBack = 5 * time.Millisecond
-
-// Impairment is what the fault makes of each direction that it names.
-func (f Fault) Impairment() link.Params {
-	switch f.Verb {
-	case fault.Delay:
-		return link.Params{Delay: f.Time}
-	case fault.Duplicate:
-		return link.Params{Duplicate: f.Share}
-	case fault.Reorder:
-		return link.Params{Reorder: f.Share, HoldBack: holdBack}
-	case fault.Corrupt:
-		return link.Params{Corrupt: f.Share}
-	}
-	return link.Params{}
 }
 
 func (b *builder) machines(verb fault.Verb, line *faultLine) []string {
@@ -135,6 +118,7 @@ func (t *target) text() string {
 }
 
 // selector reads [PACKETS] [LINK] [FROM->TO] [via LINK], nil for all of a heal and for what is wrong.
+// A service that it names stands above it.
 func (b *builder) selector(verb fault.Verb, line *faultLine) *lab.Selector {
 	usage := mustDirective(line.Verb).usage
 	if verb.All && line.Via == nil && (len(line.Targets) == 0 || len(line.Targets) == 1 && line.Targets[0].text() == "all") {
@@ -146,8 +130,10 @@ func (b *builder) selector(verb fault.Verb, line *faultLine) *lab.Selector {
 	only := ""
 	for _, t := range line.Targets {
 		switch {
-		case t.To == nil && ends == nil && only == "" && slices.Contains(lab.PacketKinds(), t.From.Text):
-			only = t.From.Text
+		case t.To == nil && ends == nil && only == "" && b.packets(t.From):
+			if only = t.From.Text; slices.Contains(lab.KindNames(), strings.ToLower(only)) {
+				only = strings.ToLower(only)
+			}
 		case t.To == nil && ends == nil:
 			link = b.second(link, t.From)
 		case t.To != nil && ends == nil:
@@ -167,16 +153,33 @@ func (b *builder) selector(verb fault.Verb, line *faultLine) *lab.Selector {
 	case len(b.found) > before:
 	case ends != nil:
 		return &lab.Selector{From: ends.From.Text, To: ends.To.Text, Both: ends.Arrow == "<->", Via: via, Only: only}
-	case via == lab.Sync, via == "" && only != "":
+	case via == lab.Sync, via == "" && slices.Contains(betweenNodes, only):
 		between := lab.Between(via)
 		between.Only = only
 		return &between
-	case via != "":
-		b.errorf(position(line.Pos), "", "%s %s: between whom? Its form is: %s", line.Verb, via, usage)
+	case via != "", only != "":
+		b.errorf(position(line.Pos), "", "%s %s: between whom? Its form is: %s", line.Verb, cmp.Or(via, only), usage)
 	default:
 		b.errorf(position(line.Pos), "", "%s what? The form is: %s", line.Verb, usage)
 	}
 	return nil
+}
+
+// betweenNodes are the kinds of packets that only the nodes send each other.
+var betweenNodes = []string{lab.BFD, lab.Stream}
+
+// packets reports whether a word names a kind of packets or a service.
+func (b *builder) packets(w *word) bool {
+	return slices.Contains(lab.KindNames(), strings.ToLower(w.Text)) ||
+		slices.ContainsFunc(b.plan.Services, func(s Service) bool { return s.Name == w.Text }) && !slices.Contains(links, w.Text)
+}
+
+func (b *builder) serviceNames() []string {
+	var names []string
+	for _, s := range b.plan.Services {
+		names = append(names, s.Name)
+	}
+	return names
 }
 
 // second takes a link, which may be named once.
@@ -191,6 +194,10 @@ func (b *builder) second(first, link *word) *word {
 func (b *builder) link(w *word) (string, bool) {
 	if from, to, two := strings.Cut(w.Text, "-"); two {
 		b.errorf(position(w.Pos), from+"->"+to, "unknown link %q", w.Text)
+		return "", false
+	}
+	if words := slices.Concat(lab.KindNames(), b.serviceNames()); !slices.Contains(links, w.Text) && nearest(w.Text, links) == "" && nearest(w.Text, words) != "" {
+		b.errorf(position(w.Pos), nearest(w.Text, words), "unknown kind of packets %q", w.Text)
 		return "", false
 	}
 	return b.pick(w, "link", links)

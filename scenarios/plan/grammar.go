@@ -181,6 +181,7 @@ type faultLine struct {
 	Amount  *quantity `parser:"@@?"`
 	Targets []*target `parser:"( @@ (',' | 'and')? )*"`
 	Via     *word     `parser:"( 'via' @@ )?"`
+	Args    []*pair   `parser:"@@*"`
 	For     *quantity `parser:"( 'for' @@ )?"`
 }
 
@@ -193,7 +194,7 @@ type repeatLine struct {
 // target is a machine, a link, or a direction.
 type target struct {
 	Pos   lexer.Position
-	From  *word  `parser:"(?! 'via' | 'for') @@"`
+	From  *word  `parser:"(?! 'via' | 'for' | Word ('=' | ':')) @@"`
 	Arrow string `parser:"( @Arrow"`
 	To    *word  `parser:"  @@ )?"`
 }
@@ -235,7 +236,7 @@ var directives = append([]directive{
 func faultDirectives() []directive {
 	var list []directive
 	for _, v := range fault.Verbs() {
-		list = append(list, directive{word: v.Word, usage: v.Usage(), step: true, words: []string{"via", "for"}})
+		list = append(list, directive{word: v.Word, usage: v.Usage(), step: true, words: append(v.KeyNames(), "via", "for")})
 	}
 	return list
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/scenarios/lab"
 	"baton/scenarios/metric"
 )
 
@@ -138,6 +139,9 @@ func (l *linter) services() {
 			case s.VIP == other.VIP && s.VIP != "" && s.Port == other.Port && s.Proto == other.Proto:
 				l.errorf(s.Pos, s.VIP, "", "services %q and %q overlap: both are %s %s:%d", other.Name, s.Name, s.Proto, s.VIP, s.Port)
 			}
+		}
+		if slices.Contains(append(lab.KindNames(), links...), s.Name) {
+			l.errorf(s.Pos, s.Name, "", "service %q: selectors of links have another meaning for that word", s.Name)
 		}
 		vip, err := netip.ParseAddr(s.VIP)
 		if err != nil {

@@ -210,6 +210,7 @@ func (t *timeline) wires(s Step) {
 			t.host(s.Pos, end)
 		}
 		t.joined(s)
+		t.packets(s)
 		rules, _ = t.Topo.Lab().Selected(*on)
 	}
 	covered := func(r lab.Rule) bool { return s.Fault.On == nil || lab.Covers(rules, r) }

@@ -143,17 +143,27 @@ type Fault struct {
 	On    *lab.Selector // of a verb on wires; nil with heal undoes all
 	Share float64       // of a verb on a share of what wires carry
 	Time  time.Duration // of a verb that makes it late
+	Args  []Arg         // in the order of the verb's keys
 }
+
+// Arg is what a key of a fault is set to. Value is canonical.
+type Arg struct{ Key, Value string }
 
 // Target is what the fault is done to, as a scenario writes it.
 func (f Fault) Target() string {
 	switch {
-	case f.On != nil && f.Time > 0:
-		return formatDuration(f.Time) + " " + f.On.String()
-	case f.On != nil && f.Share > 0:
-		return formatNumber(f.Share) + " " + f.On.String()
 	case f.On != nil:
-		return f.On.String()
+		words := []string{f.On.String()}
+		switch {
+		case f.Time > 0:
+			words = slices.Insert(words, 0, formatDuration(f.Time))
+		case f.Share > 0:
+			words = slices.Insert(words, 0, formatNumber(f.Share))
+		}
+		for _, a := range f.Args {
+			words = append(words, a.Key+"="+a.Value)
+		}
+		return strings.Join(words, " ")
 	case f.Via != "":
 		return f.Hosts[0] + " via " + f.Via
 	}

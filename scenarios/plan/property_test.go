@@ -283,14 +283,33 @@ func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
 		case verb.Word != fault.Heal || rapid.Bool().Draw(t, "some"):
 			f.On = &lab.Selector{From: aName().Draw(t, "from"), To: aName().Draw(t, "to"), Both: rapid.Bool().Draw(t, "both"),
 				Via:  rapid.SampledFrom(append([]string{""}, links...)).Draw(t, "via"),
-				Only: rapid.SampledFrom([]string{"", lab.BFD}).Draw(t, "only")}
+				Only: rapid.SampledFrom(append([]string{""}, lab.KindNames()...)).Draw(t, "only")}
 			if verb.Time {
 				f.Time = rapid.SampledFrom([]time.Duration{time.Millisecond, 50 * time.Millisecond, time.Second}).Draw(t, "time")
 			}
 			if verb.Share {
 				f.Share = rapid.SampledFrom([]float64{0.001, 0.05, 1}).Draw(t, "share")
 			}
+			f.Args = someArgs(verb, f).Draw(t, "args")
 		}
 		return f
 	})
+}
+
+// someArgs are keys of a verb that go together.
+func someArgs(verb fault.Verb, f *Fault) *rapid.Generator[[]Arg] {
+	sets := map[string][][]Arg{
+		fault.Lose:    {{{fault.KeyBurst, "8"}}, {{fault.KeyBurst, "20"}, {fault.KeyBad, "0.8"}}},
+		fault.Delay:   {{{fault.KeyJitter, "1ms"}}},
+		fault.Reorder: {{{fault.KeyAfter, "20ms"}}},
+		fault.Limit: {{{fault.KeyRate, "10mbit"}, {fault.KeyQueue, "20ms"}}, {{fault.KeyRate, "30/s"}},
+			{{fault.KeyMTU, "1300"}, {fault.KeyOversize, fault.OversizeTell}}},
+	}[verb.Word]
+	if !verb.Wants && f.Share < 0.5 {
+		sets = append(sets, nil)
+	}
+	if f.Share > 0.5 {
+		sets = [][]Arg{nil} // no burst loses more than all
+	}
+	return rapid.SampledFrom(sets)
 }

@@ -1,0 +1,28 @@
+package fault
+
+// Limit bounds what a direction carries.
+const Limit = "limit"
+
+// Keys of Limit.
+const (
+	KeyRate     = "rate"
+	KeyQueue    = "queue"
+	KeyMTU      = "mtu"
+	KeyOversize = "oversize"
+
+	OversizeDrop = "drop"
+	OversizeTell = "tell"
+)
+
+var limit = Verb{
+	Word: Limit, On: Wires, Impairs: true, Doc: "FROM sends to TO no more than that: of a rate in packets what is above is dropped (a policer), of one in bits what has waited for `queue`",
+	Receipt: "the wire through which the frames are led is there",
+	Undo:    Heal,
+	Keys: []Key{
+		{Name: KeyRate, Of: LineRate, Doc: "bits (`10mbit`) or packets (`30/s`) a second"},
+		{Name: KeyQueue, Of: Span, Needs: KeyRate, Doc: "for how long a packet waits at most (100ms; 0s for a rate in packets)"},
+		{Name: KeyMTU, Of: Count, Low: 576, High: 1500, Doc: "length of the longest IP packet that passes"},
+		{Name: KeyOversize, Of: Choice, Choices: []string{OversizeDrop, OversizeTell}, Needs: KeyMTU, Doc: "longer packets are dropped in silence (`drop`), or answered by ICMP (`tell`, RFC 1191)"},
+	},
+	Wants: true,
+}

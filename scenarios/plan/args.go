@@ -1,0 +1,191 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"baton/scenarios/fault"
+	"baton/scenarios/link"
+)
+
+// args reads the keys of a fault.
+func (b *builder) args(verb fault.Verb, line *faultLine, f *Fault) {
+	set := map[string]string{}
+	before := len(b.found)
+	for _, pair := range line.Args {
+		if len(verb.Keys) == 0 {
+			b.errorf(position(pair.Key.Pos), "", "unexpected %q; the form is: %s", pair.Key.Text, verb.Usage())
+			return
+		}
+		name, ok := b.pick(pair.Key, "key of "+verb.Word, verb.KeyNames())
+		if !ok {
+			continue
+		}
+		key, _ := verb.Key(name)
+		canonical, err := argument(key, pair.Value.Text)
+		if err != nil {
+			b.refuse(pair.Value.Pos, name, err)
+			continue
+		}
+		if _, twice := set[name]; twice {
+			b.errorf(position(pair.Key.Pos), "", "%s is set twice", name)
+		}
+		set[name] = canonical
+	}
+	for _, key := range verb.Keys {
+		value, is := set[key.Name]
+		if _, there := set[key.Needs]; is && key.Needs != "" && !there {
+			b.errorf(position(line.Pos), "", "%s comes to nothing without %s", key.Name, key.Needs)
+		}
+		if is {
+			f.Args = append(f.Args, Arg{key.Name, value})
+		}
+	}
+	if len(b.found) > before {
+		return
+	}
+	if verb.Wants && len(f.Args) == 0 {
+		b.errorf(position(line.Pos), "", "%s to what? The form is: %s", verb.Word, verb.Usage())
+		return
+	}
+	params, _ := f.Wire()
+	switch err := params.Validate(); {
+	case err != nil && f.Arg(fault.KeyBurst) != "":
+		b.errorf(position(line.Pos), "", "%s: bursts of %s packets cannot make a loss of %s", verb.Word, f.Arg(fault.KeyBurst), line.Amount.Text)
+	case err != nil:
+		b.errorf(position(line.Pos), "", "%s: %v", verb.Word, strings.TrimPrefix(err.Error(), "link: "))
+	}
+}
+
+// argument reads the value of a key.
+func argument(key fault.Key, text string) (canonical string, err error) {
+	switch key.Of {
+	case fault.Span:
+		return span(0, 10*time.Second)(text)
+	case fault.Share:
+		return share(text)
+	case fault.Count:
+		return whole(key.Low, key.High)(text)
+	case fault.LineRate:
+		return lineRate(text)
+	}
+	return choice(key.Choices...)(text)
+}
+
+// bitUnits are those of a rate in bits a second, the largest first.
+var bitUnits = []struct {
+	name string
+	bits float64
+}{{"gbit", 1e9}, {"mbit", 1e6}, {"kbit", 1e3}, {"bit", 1}}
+
+// lineRate reads a rate in bits or in packets a second.
+func lineRate(text string) (string, error) {
+	if strings.Contains(text, "/") {
+		f, err := parseRate(text)
+		if err != nil {
+			return "", err
+		}
+		return formatRate(f), nil
+	}
+	for _, unit := range bitUnits {
+		digits, ok := strings.CutSuffix(strings.ToLower(text), unit.name)
+		if !ok {
+			continue
+		}
+		f, err := parseNumber(digits)
+		switch {
+		case err != nil:
+			return "", &wrong{message: fmt.Sprintf("%q is not a rate such as 10mbit or 30/s", text)}
+		case f*unit.bits < 1e3 || f*unit.bits > 100e9:
+			return "", &wrong{message: text + " is not from 1kbit to 100gbit"}
+		}
+		return formatBits(f * unit.bits), nil
+	}
+	return "", &wrong{message: fmt.Sprintf("%q is not a rate such as 10mbit or 30/s", text), suggestion: text + "mbit"}
+}
+
+func formatBits(bits float64) string {
+	for _, unit := range bitUnits {
+		if whole := bits / unit.bits; whole == math.Trunc(whole) {
+			return formatNumber(whole) + unit.name
+		}
+	}
+	return formatNumber(math.Trunc(bits)) + "bit"
+}
+
+// Arg is what a key is set to, "" if it is left out.
+func (f Fault) Arg(key string) string {
+	i := slices.IndexFunc(f.Args, func(a Arg) bool { return a.Key == key })
+	if i < 0 {
+		return ""
+	}
+	return f.Args[i].Value
+}
+
+// What keys come to that are left out.
+const (
+	holdBack = 5 * time.Millisecond
+	queue    = 100 * time.Millisecond
+)
+
+// Wire is what the fault makes of each direction that it names, false if packets need not
+// cross a wire for it.
+func (f Fault) Wire() (link.Params, bool) {
+	switch f.Verb {
+	case fault.Delay:
+		return link.Params{Delay: f.Time, Jitter: timed(f.Arg(fault.KeyJitter))}, true
+	case fault.Duplicate:
+		return link.Params{Duplicate: f.Share}, true
+	case fault.Reorder:
+		return link.Params{Reorder: f.Share, HoldBack: orSpan(f.Arg(fault.KeyAfter), holdBack)}, true
+	case fault.Corrupt:
+		return link.Params{Corrupt: f.Share}, true
+	case fault.Lose:
+		burst := numeric(f.Arg(fault.KeyBurst))
+		return link.Params{Burst: link.Bursts(f.Share, burst, orShare(f.Arg(fault.KeyBad), 1))}, burst > 0
+	case fault.Limit:
+		return f.limit(), true
+	}
+	return link.Params{}, false
+}
+
+// limit is what a limit says. A policer drops what would have to wait.
+func (f Fault) limit() link.Params {
+	p := link.Params{MTU: int(numeric(f.Arg(fault.KeyMTU))), Tell: f.Arg(fault.KeyOversize) == fault.OversizeTell}
+	rate := f.Arg(fault.KeyRate)
+	if packets, policed := strings.CutSuffix(rate, "/s"); policed {
+		p.Packets, p.Queue = numeric(packets), max(timed(f.Arg(fault.KeyQueue)), time.Nanosecond)
+	} else if rate != "" {
+		p.Rate, p.Queue = bits(rate), orSpan(f.Arg(fault.KeyQueue), queue)
+	}
+	return p
+}
+
+// bits is a canonical rate in bits a second.
+func bits(canonical string) int64 {
+	for _, unit := range bitUnits {
+		if digits, ok := strings.CutSuffix(canonical, unit.name); ok {
+			f, _ := strconv.ParseFloat(digits, 64) // checked when it was read
+			return int64(f * unit.bits)
+		}
+	}
+	return 0
+}
+
+func orSpan(canonical string, other time.Duration) time.Duration {
+	if canonical == "" {
+		return other
+	}
+	return timed(canonical)
+}
+
+func orShare(canonical string, other float64) float64 {
+	if canonical == "" {
+		return other
+	}
+	return numeric(canonical)
+}

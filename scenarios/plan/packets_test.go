@@ -1,0 +1,99 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
+	"baton/scenarios/link"
+)
+
+// TestSelectorsOfPackets: kinds and services in front of a selector, in the canonical
+// form, and what is wrong with those that are none.
+func TestSelectorsOfPackets(t *testing.T) {
+	for line, want := range map[string]string{
+		"cut SYN clients->lb1":                              "cut syn clients->lb1",
+		"lose 5% web clients<->lb1 via clients":             "lose 0.05 web clients<->lb1 via clients",
+		"cut garp lb1->clients":                             "cut garp lb1->clients",
+		"cut stream":                                        "cut stream lb1<->lb2",
+		"limit arp clients->lb1 rate=30/s":                  "limit arp clients->lb1 rate=30/s",
+		"limit sync queue=20ms rate=10mbit":                 "limit lb1<->lb2 via sync rate=10mbit queue=20ms",
+		"limit sync mtu=1300 oversize=tell":                 "limit lb1<->lb2 via sync mtu=1300 oversize=tell",
+		"lose 5% sync burst=8 bad=80%":                      "lose 0.05 lb1<->lb2 via sync burst=8 bad=0.8",
+		"delay 10ms lb1->lb2 via sync jitter=2ms for 100ms": "delay 10ms lb1->lb2 via sync jitter=2ms",
+	} {
+		p := mustParse(t, preamble+"@1s "+line+"\n@3s end\n")
+		if got := steps(p)[len(steps(p))-2:]; !strings.HasSuffix(got[0], " "+want) && !strings.HasSuffix(steps(p)[len(steps(p))-3], " "+want) {
+			t.Errorf("%s: %v, want %q", line, got, want)
+		}
+	}
+	for line, want := range map[string]string{
+		"cut gurp lb1->clients":               `:9: unknown kind of packets "gurp"; did you mean "garp"?`,
+		"cut wob clients->lb1":                `:9: unknown kind of packets "wob"; did you mean "web"?`,
+		"cut syn":                             `:5: cut syn: between whom? Its form is: cut sync`,
+		"limit sync":                          `:5: limit to what? The form is: limit sync KEY=VALUE...`,
+		"limit sync queue=20ms":               `:5: queue comes to nothing without rate`,
+		"limit sync rate=10":                  `:21: rate: "10" is not a rate such as 10mbit or 30/s; did you mean "10mbit"?`,
+		"limit sync rate=1mbit rate=2mbit":    `:27: rate is set twice`,
+		"limit sync mtu=90":                   `:20: mtu: 90 is not a whole number from 576 to 1500`,
+		"limit sync mtu=900 oversize=tel":     `:33: oversize: "tel" is not drop or tell; did you mean "tell"?`,
+		"limit sync speed=3":                  `:16: unknown key of limit "speed"`,
+		"cut sync rate=3/s":                   `:14: unexpected "rate"; the form is: cut sync`,
+		"delay 1ms sync jitter=2ms":           `:5: delay: jitter 2ms is not from 0 to the delay 1ms`,
+		"lose 50% sync burst=8 bad=40%":       `:5: lose: bursts of 8 packets cannot make a loss of 50%`,
+		"heal syn lb1->lb2":                   `:5: heal: nothing is cut`,
+		"cut syn lb1->lb2\n@2s heal lb2->lb1": `:5: heal lb2->lb1: that is not cut`,
+	} {
+		_, found := Check("s.scn", []byte(preamble+"@1s "+line+"\n@3s end\n"))
+		if errs := found.Errors(true); len(errs) == 0 || !strings.Contains(fmt.Sprint(errs[0]), want) {
+			t.Errorf("%q: %v, want %q", line, errs, want)
+		}
+	}
+}
+
+// TestWhatAServiceIsToldBy: on the clients' side its VIP and port, behind the node the port.
+func TestWhatAServiceIsToldBy(t *testing.T) {
+	p := mustParse(t, preamble+"@3s end\n")
+	vip := [4]byte{198, 18, 0, 100}
+	front := lab.Packet{Ether: lab.EtherIPv4, Proto: lab.ProtoTCP, Dst: vip, SrcPort: 50000, DstPort: 80}
+	other, behind := front, front
+	other.Dst, behind.Dst = [4]byte{198, 18, 0, 101}, [4]byte{198, 18, 1, 11}
+	for _, c := range []struct {
+		only, link string
+		packet     lab.Packet
+		want       bool
+	}{
+		{"web", lab.Clients, front, true}, {"web", lab.Clients, other, false}, {"web", lab.Backends, behind, true},
+		{lab.VIP, lab.Clients, front, true}, {lab.VIP, lab.Clients, other, false}, {"", lab.Clients, other, true},
+	} {
+		if got := p.Match(c.only, c.link).Has(c.packet); got != c.want {
+			t.Errorf("%q on %s has %+v: %v", c.only, c.link, c.packet, got)
+		}
+	}
+}
+
+// TestWhatFaultsMakeOfAWire: keys, and what they come to that are left out.
+func TestWhatFaultsMakeOfAWire(t *testing.T) {
+	for line, want := range map[string]link.Params{
+		"limit sync rate=10mbit":             {Rate: 10_000_000, Queue: 100 * time.Millisecond},
+		"limit sync rate=1.5mbit queue=20ms": {Rate: 1_500_000, Queue: 20 * time.Millisecond},
+		"limit sync rate=30/s":               {Packets: 30, Queue: 1},
+		"limit sync mtu=1300 oversize=tell":  {MTU: 1300, Tell: true},
+		"reorder 5% sync":                    {Reorder: 0.05, HoldBack: 5 * time.Millisecond},
+		"reorder 5% sync after=20ms":         {Reorder: 0.05, HoldBack: 20 * time.Millisecond},
+		"delay 9ms sync jitter=2ms":          {Delay: 9 * time.Millisecond, Jitter: 2 * time.Millisecond},
+		"lose 20% sync burst=8":              {Burst: link.Bursts(0.2, 8, 1)},
+	} {
+		p := mustParse(t, preamble+"@1s "+line+"\n@3s end\n")
+		f := p.Steps[len(p.Steps)-2].Fault
+		if got, ok := f.Wire(); !ok || got != want {
+			t.Errorf("%s: %+v, want %+v", line, got, want)
+		}
+	}
+	if _, ok := (Fault{Verb: fault.Lose, Share: 0.1}).Wire(); ok {
+		t.Error("a loss of single packets needs no wire")
+	}
+}
