@@ -61,6 +61,9 @@ func TestProgramsFollowTheModel(t *testing.T) {
 		})
 	})
 	reached.check(t)
+	if programs.direct == 0 {
+		t.Error("the programs never addressed a packet to its neighbour themselves")
+	}
 }
 
 // both does something to both, which must both accept or both refuse it.

@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"runtime"
@@ -91,7 +92,11 @@ type programSubject struct {
 	worker chan func()
 	index  map[string]int // of the links
 	moved  bool           // the services are not the first ones
+	direct int            // packets that the programs addressed to their neighbour themselves
 }
+
+// neighbourMAC is that of the clients and backends.
+var neighbourMAC = net.HardwareAddr{2, 0, 0, 0, 9, 9}
 
 // The verdicts of the programs (linux/bpf.h).
 const (
@@ -109,6 +114,8 @@ func newProgramSubject(t testing.TB, cfg dataplane.Config) *programSubject {
 	t.Cleanup(startWorker(t, n, s.worker))
 	s.inside(func() {
 		client, backend := s.link("client0", clientMAC), s.link("backend0", backendMAC)
+		s.neighbour(client, neighbourMAC, clientAddr, otherClient)
+		s.neighbour(backend, neighbourMAC, backendAddr, secondBackend)
 		d, err := load(cfg, client, backend, options{fakeClock: true, eventRing: eventRing})
 		if err != nil {
 			t.Error(err)
@@ -166,6 +173,27 @@ func (s *programSubject) link(name string, mac net.HardwareAddr) *net.Interface 
 	}
 	s.index[name] = i.Index
 	return i
+}
+
+// neighbour tells the kernel who has addresses.
+func (s *programSubject) neighbour(l *net.Interface, mac net.HardwareAddr, addrs ...string) {
+	for _, a := range addrs {
+		err := netlink.NeighSet(&netlink.Neigh{LinkIndex: l.Index, IP: net.ParseIP(a), HardwareAddr: mac, State: netlink.NUD_PERMANENT})
+		if err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+// asCame gives a frame that the programs have addressed to a neighbour the addresses
+// that it came with, which the model leaves.
+func (s *programSubject) asCame(came, out []byte, link string) []byte {
+	own := map[string]net.HardwareAddr{"client0": backendMAC, "backend0": clientMAC}[link]
+	if bytes.Equal(out[:6], neighbourMAC) && bytes.Equal(out[6:12], own) {
+		s.direct++
+		copy(out, came[:12])
+	}
+	return out
 }
 
 func (s *programSubject) fakeNow() clock.Instant {
@@ -246,7 +274,7 @@ func (s *programSubject) packet(link string, frame []byte) (model.Verdict, []byt
 	case tcxDrop:
 		return model.Drop, options.DataOut
 	case tcxRedirect:
-		return model.Forward, options.DataOut
+		return model.Forward, s.asCame(frame, options.DataOut, link)
 	}
 	s.t.Fatalf("verdict %d", code)
 	return 0, nil

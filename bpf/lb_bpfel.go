@@ -42,6 +42,8 @@ type lbConn struct {
 	Reply    lbTuple
 	LastSeen int64
 	Expected [2]uint32
+	Acked    [2]uint32
+	Hop      [2]uint64
 }
 
 type lbControl struct {
@@ -134,6 +136,7 @@ const (
 	lbVarClientIfindex  = "client_ifindex"
 	lbVarClientMac      = "client_mac"
 	lbVarFakeClock      = "fake_clock"
+	lbVarGeneration     = "generation"
 	lbVarSnatCount      = "snat_count"
 	lbVarSnatFirst      = "snat_first"
 	lbVarSnatSeed       = "snat_seed"
@@ -215,6 +218,7 @@ type lbVariableSpecs struct {
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
+	Generation     *ebpf.VariableSpec `ebpf:"generation"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
@@ -279,6 +283,7 @@ type lbVariables struct {
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
+	Generation     *ebpf.Variable `ebpf:"generation"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`

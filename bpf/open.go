@@ -93,6 +93,7 @@ func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*
 	if cfg.MaxFlows == 0 {
 		cfg.MaxFlows = dataplane.DefaultMaxFlows
 	}
+	forwardFromLoopback()
 	spec, err := loadLb()
 	if err != nil {
 		return nil, fmt.Errorf("bpf: open: %w", err)

@@ -384,6 +384,15 @@ func tableTests() []packetTest {
 		},
 		table: []string{line(o, r, flow.Established, flow.Synced, 2*time.Hour)},
 	}, {
+		rule: "packets that rely on what others of their flow found out notice that the service has gone",
+		steps: []step{
+			apply(synced), in(o, ack, forwarded(r.Reverse())), in(o, ack, forwarded(r.Reverse())),
+			back(r, ack, forwarded(o.Reverse())), back(r, ack, forwarded(o.Reverse())),
+			do(func(d dataplane.Dataplane) error { return d.SetServices(nil) }),
+			in(o, ack, "drop no-service"), back(r, ack, "drop no-service"),
+		},
+		table: []string{line(o, r, flow.Established, flow.Synced, 2*time.Hour)},
+	}, {
 		rule: "a delete takes both directions, and an absent one is no error",
 		steps: []step{apply(synced), do(func(d dataplane.Dataplane) error { return d.Delete([]flow.Tuple{o, o.Reverse()}) }),
 			in(o, ack, "drop miss"), back(r, ack, "drop miss")},

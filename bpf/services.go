@@ -49,7 +49,8 @@ func (d *Dataplane) SetServices(services []dataplane.Service) error {
 	}
 	return errors.Join(
 		put(d.objs.Addresses, addresses), put(d.objs.DnatBackends, dnat), put(d.objs.Services, values),
-		prune(d.objs.Services, values), prune(d.objs.DnatBackends, dnat), prune(d.objs.Addresses, addresses))
+		prune(d.objs.Services, values), prune(d.objs.DnatBackends, dnat), prune(d.objs.Addresses, addresses),
+		d.objs.Generation.Set(d.generation)) // at last: what a packet then finds out is the new
 }
 
 // backendTables are inner maps on their way into backend_tables. They go there in

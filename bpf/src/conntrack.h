@@ -17,6 +17,7 @@
 
 #define SWAP_ATTEMPTS 4
 #define WINDOW_MAX (1 << 30) /* RFC 7323 2.2: no receive window is larger */
+#define SEEN_EVERY 1000000000ll /* baton/impl/dataplane.SeenEvery */
 
 static __always_inline __u32 state_of(__u64 word)
 {
@@ -44,9 +45,14 @@ static __always_inline __u64 word_of(const struct conn *conn)
 	return *(volatile __u64 *)&conn->word;
 }
 
+static __always_inline bool has_id(__u64 word, __u32 id)
+{
+	return word >> WORD_ID_SHIFT == id;
+}
+
 static __always_inline bool belongs_to(__u64 word, const struct tuple *original)
 {
-	return word >> WORD_ID_SHIFT == flow_id(original);
+	return has_id(word, flow_id(original));
 }
 
 static __always_inline __u64 owned_by(__u64 word, const struct tuple *original)
@@ -60,7 +66,7 @@ static __always_inline bool swap_word(struct conn *conn, __u64 word, __u64 next)
 	return __sync_val_compare_and_swap(&conn->word, word, next) == word;
 }
 
-static __always_inline struct conn *find_conn(const struct tuple *original)
+static __always_inline struct conn *find_conn_of(const struct tuple *original, __u32 id)
 {
 	struct conn *conn = bpf_map_lookup_elem(&conns, original);
 	__u64 word;
@@ -68,7 +74,12 @@ static __always_inline struct conn *find_conn(const struct tuple *original)
 	if (!conn)
 		return NULL;
 	word = word_of(conn);
-	return belongs_to(word, original) && state_of(word) != STATE_DEAD ? conn : NULL;
+	return has_id(word, id) && state_of(word) != STATE_DEAD ? conn : NULL;
+}
+
+static __always_inline struct conn *find_conn(const struct tuple *original)
+{
+	return find_conn_of(original, flow_id(original));
 }
 
 /* The first segment of a connection. */
@@ -183,6 +194,7 @@ static __always_inline void acknowledge(struct conn *conn, __u64 word, enum dire
 
 	if (!(word & WORD_EXPECTS << direction) || ahead > 0 || ahead < -WINDOW_MAX)
 		conn->expected[direction] = ack;
+	conn->acked[direction] = ack;
 }
 
 /* Follows the sequence numbers, before next, which says that they are known, takes the
@@ -276,9 +288,19 @@ static __always_inline bool move(struct conn *conn, const struct tuple *original
 	return true;
 }
 
+/* Notes that the flow is alive: when it has moved, and otherwise once a second. What
+ * its packets rely on is found out anew then. */
+static __always_inline void mark_seen(struct conn *conn, __s64 at, bool moved)
+{
+	if (!moved && at - conn->last_seen < SEEN_EVERY)
+		return;
+	conn->last_seen = at;
+	conn->hop[ORIGINAL] = conn->hop[REPLY] = 0;
+}
+
 /* Moves the state of the entry and marks it as seen. What proves nothing does not
  * keep the entry, nor does a client that asks again and again to open it. */
-static __always_inline void track(struct conn *conn, const struct tuple *original, const struct packet *pkt,
+static __always_inline void track(struct conn *conn, const struct tuple *original, __u32 id, const struct packet *pkt,
 				  enum direction direction)
 {
 	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
@@ -287,7 +309,7 @@ static __always_inline void track(struct conn *conn, const struct tuple *origina
 
 	for (int i = 0; i < SWAP_ATTEMPTS; i++) {
 		word = word_of(conn);
-		if (!belongs_to(word, original) || state_of(word) == STATE_DEAD || (word & WORD_REOPENING))
+		if (!has_id(word, id) || state_of(word) == STATE_DEAD || (word & WORD_REOPENING))
 			return;
 		next = next_word(conn, word, pkt, direction, in_order);
 		if (tcp)
@@ -298,5 +320,5 @@ static __always_inline void track(struct conn *conn, const struct tuple *origina
 	if (tcp && is_unproven(next, pkt, direction))
 		count_unproven();
 	else if (!(tcp && direction == ORIGINAL && is_fresh_syn(pkt)))
-		conn->last_seen = pkt->now;
+		mark_seen(conn, pkt->now, state_of(next) != state_of(word));
 }

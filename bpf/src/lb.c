@@ -15,19 +15,22 @@
 
 #include "arp.h"
 #include "conntrack.h"
+#include "hop.h"
 #include "nat.h"
 #include "open.h"
 #include "table.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline int forward(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to,
+/* Hop is what current_hop has said, or 0. A flow that a packet has opened has nothing
+ * remembered yet: most are short. */
+static __always_inline int forward(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to, __u64 hop,
 				   enum direction direction)
 {
 	if (!translate(skb, pkt, to))
 		return drop(DROP_MALFORMED);
 	count_forwarded(skb, direction);
-	return bpf_redirect_neigh(direction == ORIGINAL ? backend_ifindex : client_ifindex, NULL, 0, 0);
+	return leave(skb, hop, direction);
 }
 
 static __always_inline struct service *find_service(const struct tuple *original)
@@ -38,44 +41,52 @@ static __always_inline struct service *find_service(const struct tuple *original
 }
 
 /* A packet from a client to a service. */
-static __always_inline int original_direction(struct __sk_buff *skb, const struct packet *pkt)
+static __always_inline int original_direction(struct __sk_buff *skb, const struct packet *pkt, struct conn *conn,
+					      __u32 id, __u64 hop)
 {
-	struct service *svc = find_service(&pkt->tuple);
-	struct conn *conn;
+	__u16 stamp = hop_stamp(pkt->now);
+	struct service *svc = NULL;
 	struct tuple reply = {}, to;
 	enum drop reason;
+	bool follows = conn && !reopens(word_of(conn), pkt);
 
-	if (!svc)
-		return drop(DROP_NO_SERVICE);
-	conn = find_conn(&pkt->tuple);
-	if (conn && !reopens(word_of(conn), pkt)) {
+	if (!hop || !follows) {
+		svc = find_service(&pkt->tuple);
+		if (!svc)
+			return drop(DROP_NO_SERVICE);
+	}
+	if (follows) {
 		reply = conn->reply;
-		if (!belongs_to(word_of(conn), &pkt->tuple))
+		if (!has_id(word_of(conn), id))
 			return drop(DROP_MISS);
-		track(conn, &pkt->tuple, pkt, ORIGINAL);
+		track(conn, &pkt->tuple, id, pkt, ORIGINAL);
 	} else {
 		reason = open_flow(pkt, svc, conn, &reply);
 		if (reason != DROP_NONE)
 			return drop(reason);
 	}
 	to = reversed(&reply);
-	return forward(skb, pkt, &to, ORIGINAL);
+	if (follows && !hop)
+		remember_hop(skb, conn, stamp, &to, ORIGINAL);
+	return forward(skb, pkt, &to, hop, ORIGINAL);
 }
 
 /* A packet from a backend; original is what its tuple is the reply to. */
-static __always_inline int reply_direction(struct __sk_buff *skb, const struct packet *pkt,
-					   const struct tuple *original)
+static __always_inline int reply_direction(struct __sk_buff *skb, const struct packet *pkt, struct conn *conn,
+					   const struct tuple *original, __u32 id, __u64 hop)
 {
-	struct conn *conn = original ? find_conn(original) : NULL;
+	__u16 stamp = hop_stamp(pkt->now);
 	struct tuple to;
 
-	if (!conn || !same_tuple(&conn->reply, &pkt->tuple))
+	if (!conn)
 		return drop(DROP_MISS);
-	if (!find_service(original))
+	if (!hop && !find_service(original))
 		return drop(DROP_NO_SERVICE);
-	track(conn, original, pkt, REPLY);
+	track(conn, original, id, pkt, REPLY);
 	to = reversed(original);
-	return forward(skb, pkt, &to, REPLY);
+	if (!hop)
+		remember_hop(skb, conn, stamp, &to, REPLY);
+	return forward(skb, pkt, &to, hop, REPLY);
 }
 
 static __always_inline __u32 meaning_of(__be32 addr)
@@ -85,21 +96,32 @@ static __always_inline __u32 meaning_of(__be32 addr)
 	return meaning ? *meaning : 0;
 }
 
+/* What a flow has a hop for was found to be balanced. */
 static __always_inline int client_ip(struct __sk_buff *skb)
 {
 	struct packet pkt = { .now = now() };
+	struct conn *conn = NULL;
 	enum drop reason;
+	__u64 hop = 0;
+	__u32 id = 0;
 
-	if (!parse_addresses(skb, &pkt) || !(meaning_of(pkt.tuple.dst) & ADDR_VIRTUAL))
+	if (!parse_addresses(skb, &pkt))
 		return TCX_NEXT;
-	if (!lease_holds(pkt.now))
-		return drop(DROP_NO_LEASE);
 	reason = parse_transport(skb, &pkt);
 	if (skb->pkt_type != PACKET_HOST)
 		reason = DROP_MALFORMED;
+	if (reason == DROP_NONE) {
+		id = flow_id(&pkt.tuple);
+		conn = find_conn_of(&pkt.tuple, id);
+		hop = conn ? current_hop(conn, &pkt, ORIGINAL) : 0;
+	}
+	if (!hop && !(meaning_of(pkt.tuple.dst) & ADDR_VIRTUAL))
+		return TCX_NEXT;
+	if (!lease_holds(pkt.now))
+		return drop(DROP_NO_LEASE);
 	if (reason != DROP_NONE)
 		return drop(reason);
-	return original_direction(skb, &pkt);
+	return original_direction(skb, &pkt, conn, id, hop);
 }
 
 static __always_inline bool from_dnat_backend(const struct packet *pkt)
@@ -109,32 +131,47 @@ static __always_inline bool from_dnat_backend(const struct packet *pkt)
 	return bpf_map_lookup_elem(&dnat_backends, &key);
 }
 
+static __always_inline bool is_of_backend(const struct packet *pkt, const struct tuple *original)
+{
+	__u32 meaning = meaning_of(pkt->tuple.dst);
+
+	if (meaning & ADDR_OWN)
+		return false;
+	return (meaning & ADDR_VIRTUAL) || original || (pkt->has_ports && from_dnat_backend(pkt));
+}
+
 /* Replies come to the SNAT address or, in dnat mode, straight to the client. The
  * latter are known by their tuple or, without an entry, by their sender. */
 static __always_inline int backend_ip(struct __sk_buff *skb)
 {
 	struct packet pkt = { .now = now() };
 	struct tuple *original = NULL;
+	struct conn *conn = NULL;
 	enum drop reason;
-	__u32 meaning;
+	__u64 hop = 0;
+	__u32 id = 0;
 
 	if (!parse_addresses(skb, &pkt))
 		return TCX_NEXT;
-	meaning = meaning_of(pkt.tuple.dst);
-	if (meaning & ADDR_OWN)
-		return TCX_NEXT;
 	reason = parse_transport(skb, &pkt);
+	if (skb->pkt_type != PACKET_HOST)
+		reason = DROP_MALFORMED;
 	if (pkt.has_ports)
 		original = bpf_map_lookup_elem(&replies, &pkt.tuple);
-	if (!(meaning & ADDR_VIRTUAL) && !original && !(pkt.has_ports && from_dnat_backend(&pkt)))
+	if (original && reason == DROP_NONE) {
+		id = flow_id(original);
+		conn = find_conn_of(original, id);
+		if (conn && !same_tuple(&conn->reply, &pkt.tuple))
+			conn = NULL;
+		hop = conn ? current_hop(conn, &pkt, REPLY) : 0;
+	}
+	if (!hop && !is_of_backend(&pkt, original))
 		return TCX_NEXT;
 	if (!lease_holds(pkt.now))
 		return drop(DROP_NO_LEASE);
-	if (skb->pkt_type != PACKET_HOST)
-		reason = DROP_MALFORMED;
 	if (reason != DROP_NONE)
 		return drop(reason);
-	return reply_direction(skb, &pkt, original);
+	return reply_direction(skb, &pkt, conn, original, id, hop);
 }
 
 /* Frames that a switch flooded for somebody else, and VLANs, are not ours. */

@@ -22,6 +22,7 @@ const volatile bool fake_clock; /* tests set the time */
 /* Not constant: a link may get another hardware address. */
 volatile __u8 client_mac[6];
 volatile __u8 backend_mac[6];
+volatile __u32 generation; /* of the services: what packets know of older ones is void */
 
 /* The connection table: original tuple to flow. A plain hash: an LRU map would
  * evict one direction of a flow without the other. Preallocated, here and in

@@ -24,13 +24,22 @@ static __always_inline __u32 csum_change(__u32 a_from, __u32 a_to, __u32 b_from,
 	return csum_add(csum_add(~a_from, a_to), csum_add(~b_from, b_to));
 }
 
-static __always_inline void fix_checksums(struct __sk_buff *skb, const struct packet *pkt, __u32 addresses, __u32 ports)
+/* The header's own checksum is never partial. */
+static __always_inline void fix_ip_checksum(struct iphdr *ip, __u32 change)
+{
+	__u64 sum = (__u64)(__u16)~ip->check + (change & 0xffff) + (change >> 16);
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	ip->check = ~((sum & 0xffff) + (sum >> 16));
+}
+
+static __always_inline void fix_transport_checksum(struct __sk_buff *skb, const struct packet *pkt, __u32 addresses,
+						   __u32 ports)
 {
 	bool udp = pkt->tuple.proto == IPPROTO_UDP;
 	__u32 check = pkt->l4_off + (udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
 	__u64 flags = udp ? BPF_F_MARK_MANGLED_0 : 0; /* 0 in UDP means that there is no checksum */
 
-	bpf_l3_csum_replace(skb, ETH_HLEN + offsetof(struct iphdr, check), 0, addresses, 0);
 	bpf_l4_csum_replace(skb, check, 0, addresses, BPF_F_PSEUDO_HDR | flags);
 	bpf_l4_csum_replace(skb, check, 0, ports, flags);
 }
@@ -50,6 +59,7 @@ static __always_inline bool translate(struct __sk_buff *skb, const struct packet
 	ip->daddr = to->dst;
 	ports->source = to->sport;
 	ports->dest = to->dport;
-	fix_checksums(skb, pkt, addresses, port_change);
+	fix_ip_checksum(ip, addresses);
+	fix_transport_checksum(skb, pkt, addresses, port_change);
 	return true;
 }

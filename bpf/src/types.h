@@ -76,12 +76,14 @@ enum origin {
  * back to it, so that the state stands in one place. The kernel gives the memory of
  * an entry that went to the next one at once, also under a program that has just
  * looked it up, and writes it from its beginning: the word comes first, and says
- * whose memory it is. */
+ * whose memory it is. It fills a cache line, as the kernel's header and the key do. */
 struct conn {
 	__u64 word;
 	struct tuple reply;
 	__s64 last_seen; /* signed: a lifetime carried over from a peer may have begun before this host's boot */
 	__u32 expected[2]; /* by direction: the sequence number that its receiver expects next */
+	__u32 acked[2];	   /* by direction: what its receiver has acknowledged last; known if expected is */
+	__u64 hop[2];	   /* by direction: see hop.h */
 };
 
 struct service_key {

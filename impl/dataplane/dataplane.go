@@ -107,6 +107,10 @@ func DefaultTimeouts() Timeouts {
 	}
 }
 
+// SeenEvery is how often an entry notes that its packets go on. An entry may count as
+// idle for as long before it is.
+const SeenEvery = time.Second
+
 // Of returns the timeout of a state.
 func (t Timeouts) Of(s flow.State) time.Duration {
 	switch s {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"baton/impl/clock"
+	"baton/impl/dataplane"
 	"baton/impl/flow"
 )
 
@@ -179,7 +180,8 @@ func (c *conn) first(p *packet) {
 // reopens reports that p begins a new connection on the tuple of one that is over.
 func (c *conn) reopens(p *packet) bool { return p.isFreshSYN() && c.state == flow.Closed }
 
-// track moves the entry's state and marks it as seen. What proves nothing does not keep
+// track moves the entry's state and marks it as seen, which is noted when it has moved
+// and otherwise once a second. What proves nothing does not keep
 // the entry, nor does a client that asks again and again to open it.
 func (d *Dataplane) track(c *conn, originalTuple flow.Tuple, p *packet, dir direction) {
 	before := c.state
@@ -191,7 +193,7 @@ func (d *Dataplane) track(c *conn, originalTuple flow.Tuple, p *packet, dir dire
 	case c.unproven(p, dir):
 		d.counters.Unproven++
 	case dir == original && p.isFreshSYN():
-	default:
+	case c.state != before || d.now.Sub(c.lastSeen) >= dataplane.SeenEvery:
 		c.lastSeen = d.now
 	}
 }

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What a packet of a flow has found out and the next ones in its direction rely on:
+ * that the flow's service exists and its addresses are balanced, and the neighbour
+ * that it goes to. It holds for a tick, and until user space changes the services.
+ *
+ * The first packet of each tick goes by the kernel's neighbour table, which learns
+ * from it that the neighbour is in use.
+ */
+#pragma once
+
+#include "conntrack.h"
+
+/* A conn's hop is one word, so that a packet on another CPU sees all of it or nothing:
+ * the neighbour's Ethernet address above the stamp of the tick. */
+#define HOP_ADDR_SHIFT 16
+#define HOP_UNKNOWN 0xffffffffffffull /* no unicast address: the kernel is to find the neighbour */
+#define TICK_SHIFT 27		      /* a tick is 134 ms */
+#define GENERATION_BITS 4
+#define AF_INET 2
+#define LOOPBACK_IFINDEX 1
+
+/* Taken before anything is looked up that it is to stand for. It comes again after
+ * 550 s; mark_seen forgets hops long before. */
+static __always_inline __u16 hop_stamp(__s64 at)
+{
+	return at >> TICK_SHIFT << GENERATION_BITS | (generation & ((1 << GENERATION_BITS) - 1));
+}
+
+/* The neighbour of a direction if it is known to this tick, HOP_UNKNOWN if the kernel
+ * is to find it, or 0 if nothing is known. */
+static __always_inline __u64 current_hop(const struct conn *conn, const struct packet *pkt, enum direction direction)
+{
+	__u64 hop = *(volatile __u64 *)&conn->hop[direction];
+
+	if ((__u16)hop != hop_stamp(pkt->now) || pkt->now - conn->last_seen >= SEEN_EVERY)
+		return 0;
+	return hop >> HOP_ADDR_SHIFT;
+}
+
+/* Asks the kernel, as for a packet of the host's own, by which link and to whom a
+ * packet goes. It answers only where the loopback link may forward. */
+static __always_inline __u64 find_neighbour(struct __sk_buff *skb, const struct tuple *to, __u32 ifindex)
+{
+	struct bpf_fib_lookup route = {
+		.family = AF_INET, .ifindex = LOOPBACK_IFINDEX, .l4_protocol = to->proto,
+		.sport = to->sport, .dport = to->dport, .ipv4_src = to->src, .ipv4_dst = to->dst,
+	};
+	__u64 addr = 0;
+
+	if (bpf_fib_lookup(skb, &route, sizeof(route), 0) != BPF_FIB_LKUP_RET_SUCCESS || route.ifindex != ifindex)
+		return HOP_UNKNOWN;
+	__builtin_memcpy(&addr, route.dmac, ETH_ALEN);
+	return addr;
+}
+
+static __always_inline void remember_hop(struct __sk_buff *skb, struct conn *conn, __u16 stamp, const struct tuple *to,
+					 enum direction direction)
+{
+	__u64 addr = find_neighbour(skb, to, direction == ORIGINAL ? backend_ifindex : client_ifindex);
+
+	*(volatile __u64 *)&conn->hop[direction] = addr << HOP_ADDR_SHIFT | stamp;
+}
+
+/* Sends the packet out: to the neighbour, or to whom the kernel knows. */
+static __always_inline int leave(struct __sk_buff *skb, __u64 hop, enum direction direction)
+{
+	__u32 ifindex = direction == ORIGINAL ? backend_ifindex : client_ifindex;
+	const volatile __u8 *mac = direction == ORIGINAL ? backend_mac : client_mac;
+	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
+
+	if (!hop || hop == HOP_UNKNOWN || !eth)
+		return bpf_redirect_neigh(ifindex, NULL, 0, 0);
+	__builtin_memcpy(eth->h_dest, &hop, ETH_ALEN);
+	for (int i = 0; i < ETH_ALEN; i++)
+		eth->h_source[i] = mac[i];
+	return bpf_redirect(ifindex, 0);
+}
