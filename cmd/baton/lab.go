@@ -35,7 +35,7 @@ func labCommand() *cobra.Command {
 	up := &cobra.Command{
 		Use: "up FILE", Short: "Build the pair of a scenario and keep it running", Args: cobra.ExactArgs(1),
 		ValidArgsFunction: completeScenarios,
-		RunE:              func(c *cobra.Command, files []string) error { return labUp(c.Context(), files, dir, unsafe) },
+		RunE:              func(c *cobra.Command, files []string) error { return labUp(c.Context(), files[0], dir, unsafe) },
 	}
 	up.Flags().BoolVar(&unsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
 	c := &cobra.Command{

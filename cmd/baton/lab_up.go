@@ -18,12 +18,11 @@ import (
 )
 
 // labUp runs a pair until ctx ends.
-func labUp(ctx context.Context, files []string, dir string, unsafe bool) (err error) {
-	plans, err := parseAll(files)
+func labUp(ctx context.Context, file, dir string, unsafe bool) (err error) {
+	scenario, err := parseOne(file)
 	if err != nil {
 		return err
 	}
-	scenario := plans[0]
 	if err := (&runOptions{world: plan.Netns, allowUnsafe: unsafe}).prepare(scenario); err != nil {
 		return err
 	}

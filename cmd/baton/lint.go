@@ -41,10 +41,10 @@ func (o lintOptions) lint(files []string) error {
 		if err != nil {
 			return badInput("%w", err)
 		}
-		p, said := plan.Check(file, source)
-		plans, found = append(plans, p), append(found, said...)
+		expanded, said := plan.Expand(file, source, os.ReadFile)
+		plans, found = append(plans, expanded...), append(found, said...)
 		if !o.asJSON {
-			o.tell(p, said)
+			o.tell(expanded, said)
 		}
 	}
 	same := plan.SameNames(plans)
@@ -65,15 +65,19 @@ func (o lintOptions) lint(files []string) error {
 }
 
 // tell prints what was found in one file.
-func (o lintOptions) tell(p *plan.Plan, found plan.Diagnostics) {
+func (o lintOptions) tell(plans []*plan.Plan, found plan.Diagnostics) {
 	for _, d := range found {
 		fmt.Fprintln(os.Stderr, d)
 	}
 	switch {
 	case len(found.Errors(false)) > 0:
 	case o.show:
-		fmt.Print(plan.Print(p))
+		for _, p := range plans {
+			fmt.Print(plan.Print(p))
+		}
+	case len(plans) > 1:
+		fmt.Printf("%s: ok, %d scenarios\n", plans[0].File, len(plans))
 	default:
-		fmt.Printf("%s: ok\n", p.File)
+		fmt.Printf("%s: ok\n", plans[0].File)
 	}
 }

@@ -275,12 +275,12 @@ func parseAll(files []string) ([]*plan.Plan, error) {
 			errs = append(errs, err)
 			continue
 		}
-		p, err := plan.Parse(file, source)
-		if err != nil {
-			errs = append(errs, err)
+		expanded, found := plan.Expand(file, source, os.ReadFile)
+		if wrong := found.Errors(true); len(wrong) > 0 {
+			errs = append(errs, wrong)
 			continue
 		}
-		plans = append(plans, p)
+		plans = append(plans, expanded...)
 	}
 	for _, d := range plan.SameNames(plans) {
 		errs = append(errs, errors.New(d.String()))
@@ -289,4 +289,16 @@ func parseAll(files []string) ([]*plan.Plan, error) {
 		return nil, &exitError{exitBadInput, errors.Join(errs...)}
 	}
 	return plans, nil
+}
+
+// parseOne parses a file that stands for one scenario.
+func parseOne(file string) (*plan.Plan, error) {
+	plans, err := parseAll([]string{file})
+	if err == nil && len(plans) > 1 {
+		err = badInput("%s stands for %d scenarios, and one is needed; baton lint --print shows them", file, len(plans))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return plans[0], nil
 }

@@ -57,11 +57,11 @@ func shrinkCommand() *cobra.Command {
 func (o *shrinkOptions) failure(ctx context.Context, files []string) (shrink.Failure, error) {
 	var f shrink.Failure
 	if len(files) == 1 {
-		plans, err := parseAll(files)
+		p, err := parseOne(files[0])
 		if err != nil {
 			return f, err
 		}
-		f = shrink.Failure{Plan: plans[0], Seed: o.seed}
+		f = shrink.Failure{Plan: p, Seed: o.seed}
 	} else {
 		drawn, err := campaign.Draw(o.seed, o.unsafe)
 		if err != nil {

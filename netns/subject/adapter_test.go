@@ -196,11 +196,12 @@ func TestScenariosOfSubjects(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := plan.Parse(file, text)
-			if err != nil {
-				t.Error(err)
+			plans, found := plan.Expand(file, text, os.ReadFile)
+			if wrong := found.Errors(true); len(wrong) > 0 {
+				t.Error(wrong)
 				continue
 			}
+			p := plans[0]
 			s, err := Named(p.Value(plan.Netns, "", plan.KeySubject))
 			if err != nil {
 				t.Errorf("%s: %v", file, err)

@@ -18,8 +18,10 @@ import (
 // builder makes a Plan of parsed lines. It judges single words; what concerns
 // several lines is for lint.
 type builder struct {
-	plan  *Plan
-	found Diagnostics
+	source *source
+	bound  *bound
+	plan   *Plan
+	found  Diagnostics
 	// broken remembers the directives of which a line could not be understood, so
 	// that lint does not report what follows from that.
 	broken map[string]bool
@@ -129,7 +131,7 @@ func (b *builder) single(directive string, at Pos) {
 		b.once = map[string]Pos{}
 	}
 	if first, ok := b.once[directive]; ok {
-		b.errorf(at, "", "a second %q line; the first is line %d", directive, first.Line)
+		b.errorf(at, "", "a second %q line; the first is %s", directive, first)
 		return
 	}
 	b.once[directive] = at
@@ -139,11 +141,17 @@ func (b *builder) scenario(s *prose) {
 	at := position(s.Pos)
 	b.single("scenario", at)
 	name, _, _ := strings.Cut(s.Text, "#")
-	name = strings.TrimSpace(name)
+	name = strings.TrimSpace(name) + b.bound.suffix(b.written(s.Pos))
 	if !scenarioName.MatchString(name) {
 		b.errorf(at, "", "scenario name %q: only letters, digits, and - . _ after the first, since it names a directory", name)
 	}
 	b.plan.Name, b.plan.NamePos = name, at
+}
+
+// written is what stands in the file from a position to the end of its line.
+func (b *builder) written(at lexer.Position) string {
+	line, _, _ := strings.Cut(b.source.texts[at.Filename][at.Offset:], "\n")
+	return line
 }
 
 func (b *builder) topo(t *topoLine, at Pos) {
@@ -347,7 +355,7 @@ func (p *Plan) serviceFor(t Traffic) string {
 // is neither.
 func (b *builder) clock(at *timeAt) (time.Duration, bool) {
 	if at != nil {
-		d, err := parseDuration(at.Time.Text)
+		d, err := at.sum()
 		if err != nil {
 			var w *wrong
 			if errors.As(err, &w) && w.suggestion != "" && strings.HasSuffix(err.Error(), "has no unit") {

@@ -188,7 +188,7 @@ func (l *linter) chaosLines() {
 		at := place{c.Link, c.From, c.Key}
 		for _, other := range seen[at] {
 			if meet(c.Guard, other.Guard) {
-				l.errorf(c.Pos, "", "", "%s is set twice; first in line %d", c.Key, other.Pos.Line)
+				l.errorf(c.Pos, "", "", "%s is set twice; first in %s", c.Key, other.Pos)
 				break
 			}
 		}

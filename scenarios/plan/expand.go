@@ -17,17 +17,18 @@ const repeatUsage = "repeat N every DURATION {"
 
 // block is a repeat whose lines are being read. Their times count from its own.
 type block struct {
-	pos   Pos
-	at    time.Duration
-	first int // index of its first step
-	count int
-	every time.Duration
+	pos    Pos
+	at     time.Duration
+	first  int // index of its first step
+	undone int // how many steps undid others before it
+	count  int
+	every  time.Duration
 }
 
 // open begins a block.
 func (b *builder) open(r *repeatLine, at time.Duration, pos Pos) {
 	if b.block != nil {
-		b.errorf(pos, "", "a repeat within that of line %d", b.block.pos.Line)
+		b.errorf(pos, "", "a repeat within that of %s", b.block.pos)
 		return
 	}
 	count, err := parseCount(r.Count.Text, 1, maxRepeats)
@@ -38,7 +39,7 @@ func (b *builder) open(r *repeatLine, at time.Duration, pos Pos) {
 	if err != nil {
 		b.refuse(r.Every.Pos, "every", err)
 	}
-	b.block = &block{pos: pos, at: at, first: len(b.plan.Steps), count: count, every: every}
+	b.block = &block{pos: pos, at: at, first: len(b.plan.Steps), undone: len(b.undone), count: count, every: every}
 }
 
 // close ends a block and writes its steps out.
@@ -61,7 +62,7 @@ func (b *builder) close(pos Pos) {
 		b.errorf(steps[last].Pos, "", "the step at %s of a repeat stands behind the next begin, after %s",
 			formatDuration(steps[last].At-blk.at), formatDuration(blk.every))
 	}
-	undone := b.undone
+	undone := slices.Clone(b.undone[blk.undone:])
 	for n := 1; n < blk.count; n++ {
 		later := time.Duration(n) * blk.every
 		for _, s := range steps {
@@ -69,10 +70,8 @@ func (b *builder) close(pos Pos) {
 			b.plan.Steps = append(b.plan.Steps, s)
 		}
 		for _, s := range undone {
-			if s.Pos.Line > blk.pos.Line {
-				s.At += later
-				b.undone = append(b.undone, s)
-			}
+			s.At += later
+			b.undone = append(b.undone, s)
 		}
 	}
 }

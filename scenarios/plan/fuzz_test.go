@@ -17,6 +17,7 @@ func FuzzParse(f *testing.F) {
 	for _, line := range []string{
 		"@1s cut sync lb1->lb2", "[sim] @1s heal", "config lb1: gates: off", "always gap(web) < detect-2*hold-1us", "@0 wait lb1, lb2 in sync",
 		"traffic a flows udp count=1k", "[", "@", "scenario \x00", "doc", "@1s expect a(b)", "always lb1 and", "service a tcp [::1]:1 mode",
+		"let a = 1s\n@1s+$a crash lb1", "for a in lb1->lb2, lb2->lb1\n@1s cut $a", "for v in crash kill\n@1s $v lb1", "include x", "let a =", "@1s+ crash lb1", "doc $a $b",
 	} {
 		f.Add(preamble + line + "\n@9s end\n")
 	}

@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"errors"
+	"time"
+
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
 
@@ -40,9 +43,32 @@ type bracket struct {
 	Text string `parser:"@Guard"`
 }
 
+// timeAt is a sum of durations: @2s, @2s+50ms.
 type timeAt struct {
 	Pos  lexer.Position
 	Time *quantity `parser:"'@' @@"`
+	Rest []*later  `parser:"@@*"`
+}
+
+type later struct {
+	Op   string    `parser:"@('+' | '-')"`
+	Time *quantity `parser:"@@"`
+}
+
+// sum is the time that it comes to.
+func (t *timeAt) sum() (time.Duration, error) {
+	total, err := parseDuration(t.Time.Text)
+	for _, l := range t.Rest {
+		d, failed := parseDuration(l.Time.Text)
+		if l.Op == "-" {
+			d = -d
+		}
+		total, err = total+d, errors.Join(err, failed)
+	}
+	if err == nil && (total < 0 || total > maxDuration) {
+		return 0, &wrong{message: formatDuration(total) + " is not from 0s to " + formatDuration(maxDuration)}
+	}
+	return total, err
 }
 
 type quantity struct {
@@ -217,6 +243,9 @@ var claimWords = []string{"is", "not", "and", "within", "throughout", "insync"}
 var directives = append([]directive{
 	{word: "scenario", usage: "scenario NAME"},
 	{word: "doc", usage: "doc TEXT"},
+	{word: "include", usage: "include FILE"},
+	{word: "let", usage: "let NAME = VALUE"},
+	{word: "for", usage: "for NAME in VALUE...", words: []string{"in"}},
 	{word: "topo", usage: "topo pair [clients=N] [backends=N]"},
 	{word: "config", usage: "config [NODE] KEY=VALUE..."},
 	{word: "service", usage: "service NAME tcp|udp VIP:PORT [mode=fullnat|dnat] [balance=rr|maglev]"},

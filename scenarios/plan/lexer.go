@@ -10,7 +10,7 @@ import (
 
 // definition splits a file into tokens. It never fails: what no rule knows is a
 // token Other, and the grammar says where it is. Each line begins in the state
-// Root; "scenario" and "doc" are followed by prose, everything else by words.
+// Root; "scenario", "doc" and "include" are followed by prose, everything else by words.
 //
 // A Number is whatever begins with a digit, so that a wrong unit is reported as
 // such and not as two strange tokens: 50mss, 100/s, 198.18.0.100.
@@ -19,6 +19,7 @@ var definition = lexer.MustStateful(lexer.Rules{
 		{Name: "EOL", Pattern: `\n`},
 		{Name: "Doc", Pattern: `doc[ \t]`, Action: lexer.Push("Prose")},
 		{Name: "Scenario", Pattern: `scenario[ \t]`, Action: lexer.Push("Prose")},
+		{Name: "Include", Pattern: `include[ \t]`, Action: lexer.Push("Prose")},
 		lexer.Include("Anywhere"),
 		{Name: "Fault", Pattern: `(?:` + strings.Join(fault.Words(), "|") + `)\b`, Action: lexer.Push("Words")},
 		{Name: "Word", Pattern: name, Action: lexer.Push("Words")},
@@ -42,6 +43,7 @@ var definition = lexer.MustStateful(lexer.Rules{
 		{Name: "Comment", Pattern: `#[^\n]*`},
 		{Name: "Guard", Pattern: `\[[^\]\n]*\]`},
 		{Name: "Number", Pattern: number},
+		{Name: "Var", Pattern: `\$[A-Za-z_][A-Za-z0-9_]*`},
 		{Name: "Punct", Pattern: `[@;:,()+*{}-]`},
 	},
 })
@@ -62,8 +64,8 @@ var (
 )
 
 // split returns the tokens of each line that has any, without spaces and comments.
-func split(src string) ([][]lexer.Token, error) {
-	lex, err := definition.LexString("", src)
+func split(name, src string) ([][]lexer.Token, error) {
+	lex, err := definition.LexString(name, src)
 	if err != nil {
 		return nil, err
 	}

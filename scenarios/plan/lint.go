@@ -59,10 +59,10 @@ func (l *linter) warn(at Pos, suggestion, format string, args ...any) {
 
 func (l *linter) header() {
 	if l.Name == "" && !l.broken["scenario"] {
-		l.errorf(Pos{1, 1}, "", "", "the scenario has no name; begin with: %s", mustDirective("scenario").usage)
+		l.errorf(Pos{Line: 1, Column: 1}, "", "", "the scenario has no name; begin with: %s", mustDirective("scenario").usage)
 	}
 	if len(l.Steps) == 0 && !l.broken["step"] {
-		l.errorf(Pos{1, 1}, "", "", "the scenario has no steps")
+		l.errorf(Pos{Line: 1, Column: 1}, "", "", "the scenario has no steps")
 	}
 	claims := len(l.Always) > 0 || slices.ContainsFunc(l.Steps, func(s Step) bool { return s.Expect != nil })
 	if !claims && len(l.Control) == 0 && len(l.Steps) > 0 && len(l.broken) == 0 {
@@ -74,7 +74,7 @@ func (l *linter) captures() {
 	for i, c := range l.Captures {
 		for _, other := range l.Captures[:i] {
 			if c.Where == other.Where && meet(c.Guard, other.Guard) {
-				l.errorf(c.Pos, "", "", "the frames of %s are kept already by line %d", c.Where, other.Pos.Line)
+				l.errorf(c.Pos, "", "", "the frames of %s are kept already by %s", c.Where, other.Pos)
 				break
 			}
 		}
@@ -88,7 +88,7 @@ func (l *linter) settings() {
 		at := place{s.Node, s.Key}
 		for _, other := range seen[at] {
 			if meet(s.Guard, other.Guard) {
-				l.errorf(s.Pos, "", "", "%s is set twice; first in line %d", s.Key, other.Pos.Line)
+				l.errorf(s.Pos, "", "", "%s is set twice; first in %s", s.Key, other.Pos)
 				break
 			}
 		}
@@ -135,7 +135,7 @@ func (l *linter) services() {
 			switch {
 			case !meet(s.Guard, other.Guard):
 			case s.Name == other.Name:
-				l.errorf(s.Pos, s.Name, "", "a second service %q; the first is line %d", s.Name, other.Pos.Line)
+				l.errorf(s.Pos, s.Name, "", "a second service %q; the first is %s", s.Name, other.Pos)
 			case s.VIP == other.VIP && s.VIP != "" && s.Port == other.Port && s.Proto == other.Proto:
 				l.errorf(s.Pos, s.VIP, "", "services %q and %q overlap: both are %s %s:%d", other.Name, s.Name, s.Proto, s.VIP, s.Port)
 			}
@@ -157,7 +157,7 @@ func (l *linter) traffic() {
 	for i, t := range l.Traffic {
 		for _, other := range l.Traffic[:i] {
 			if t.Name == other.Name && meet(t.Guard, other.Guard) {
-				l.errorf(t.Pos, t.Name, "", "a second traffic %q; the first is line %d", t.Name, other.Pos.Line)
+				l.errorf(t.Pos, t.Name, "", "a second traffic %q; the first is %s", t.Name, other.Pos)
 			}
 		}
 		if l.broken["service"] {

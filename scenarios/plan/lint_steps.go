@@ -68,12 +68,12 @@ func (t *timeline) walk() {
 func (t *timeline) order(s Step) {
 	switch {
 	case t.ended && s.Verb == VerbEnd:
-		t.errorf(s.Pos, "", "", "a second end; the first is line %d", t.last.Pos.Line)
+		t.errorf(s.Pos, "", "", "a second end; the first is %s", t.last.Pos)
 	case t.ended && !(s.Verb == VerbExpect && s.At == t.last.At):
-		t.errorf(s.Pos, "", "", "the scenario has ended in line %d; move the end below this line", t.last.Pos.Line)
+		t.errorf(s.Pos, "", "", "the scenario has ended in %s; move the end below this line", t.last.Pos)
 	case s.At < t.last.At:
-		t.errorf(s.Pos, "", "", "the step at %s stands after one at %s; move it above line %d, or give it a later time",
-			formatDuration(s.At), formatDuration(t.last.At), t.last.Pos.Line)
+		t.errorf(s.Pos, "", "", "the step at %s stands after one at %s; move it above %s, or give it a later time",
+			formatDuration(s.At), formatDuration(t.last.At), t.last.Pos)
 	}
 }
 

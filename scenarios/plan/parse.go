@@ -1,8 +1,8 @@
 package plan
 
 import (
-	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -11,60 +11,76 @@ import (
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
-// maxSource is the longest file that Parse reads. Scenarios are a screen long.
-const maxSource = 1 << 20
-
 // Parse reads a scenario and checks it. The error, if any, is a Diagnostics with
 // every problem of severity Error, in the order of their positions. Whether unsafe
-// settings may be used is not its business, see Plan.Unsafe.
+// settings may be used is not its business, see Plan.Unsafe. A file that includes others,
+// or stands for several scenarios, is for Expand.
 func Parse(file string, src []byte) (*Plan, error) {
-	p, found := Check(file, src)
+	plans, found := Expand(file, src, nil)
+	if len(plans) > 1 {
+		found = append(found, Diagnostic{File: file, Pos: Pos{Line: 1, Column: 1}, Message: fmt.Sprintf("the file stands for %d scenarios, and one is needed", len(plans))})
+	}
 	if err := found.Errors(true).err(); err != nil {
 		return nil, err
 	}
-	return p, nil
+	return plans[0], nil
 }
 
 // Check reads a scenario and returns all that there is to say about it. Where
 // something is wrong the plan is what could be understood.
 func Check(file string, src []byte) (*Plan, Diagnostics) {
-	b := &builder{plan: &Plan{File: file, Topo: defaultTopo, Tolerate: DefaultTolerate}, broken: map[string]bool{}}
-	lines := b.read(bytes.TrimPrefix(src, []byte("\ufeff")))
-	found := b.found
-	if len(lines) > 0 || len(found) == 0 {
-		found = append(found, lint(b.plan, b.broken)...)
-	}
-	for i := range found {
-		found[i].File = file
-		found[i].Pos = sharpen(lines, found[i])
-	}
-	return b.plan, found.sorted()
+	plans, found := Expand(file, src, nil)
+	return plans[0], found
 }
 
-// read parses all lines and returns their tokens.
-func (b *builder) read(src []byte) [][]lexer.Token {
-	switch {
-	case len(src) > maxSource:
-		b.errorf(Pos{1, 1}, "", "the file is longer than %d bytes", maxSource)
-		return nil
-	case !utf8.Valid(src):
-		b.errorf(invalidAt(src), "", "the text is not UTF-8")
-		return nil
+// Expand reads a file and returns the scenarios that it stands for, one unless it has for
+// lines, and all that there is to say about them. read gets the files that it includes;
+// with nil it can include none.
+func Expand(file string, src []byte, read Reader) ([]*Plan, Diagnostics) {
+	s := &source{read: read, own: file, texts: map[string]string{}}
+	s.load("", src, nil)
+	all := s.found
+	var plans []*Plan
+	for _, lines := range s.cases() {
+		b := &builder{source: s, bound: &lines, plan: &Plan{File: file, Topo: defaultTopo, Tolerate: DefaultTolerate}, broken: map[string]bool{}}
+		found := b.build()
+		if len(s.found) == 0 { // else nobody knows what is missing
+			found = append(found, lint(b.plan, b.broken)...)
+		}
+		for i := range found {
+			found[i].Pos = sharpen(lines.lines, found[i])
+		}
+		plans, all = append(plans, b.plan), append(all, found...)
 	}
-	lines, err := split(string(src))
-	if err != nil {
-		b.errorf(Pos{1, 1}, "", "cannot be split into words: %v", err)
-		return nil
+	for i := range all {
+		all[i].File = s.path(all[i].Pos.File)
 	}
-	for _, line := range lines {
-		b.line(string(src), line)
+	return plans, all.sorted()
+}
+
+// build makes the plan of the lines of one case.
+func (b *builder) build() Diagnostics {
+	b.found = append(b.found, b.bound.found...)
+	for _, word := range b.bound.broken {
+		b.breaks(word)
+	}
+	for _, line := range b.bound.lines {
+		b.line(line)
 	}
 	b.finish()
-	return lines
+	return b.found
+}
+
+// breaks notes that a line could not be understood, so that lint does not report what
+// follows from that.
+func (b *builder) breaks(word string) {
+	d, known := directiveOf(word)
+	b.broken[word] = true
+	b.broken["step"] = b.broken["step"] || !known || d.step
 }
 
 // line parses one line and adds what it says to the plan.
-func (b *builder) line(src string, tokens []lexer.Token) {
+func (b *builder) line(tokens []lexer.Token) {
 	head := slices.IndexFunc(tokens, func(t lexer.Token) bool {
 		return t.Type == tokenWord || t.Type == tokenFault || t.Type == symbols["Doc"] || t.Type == symbols["Scenario"]
 	})
@@ -77,7 +93,11 @@ func (b *builder) line(src string, tokens []lexer.Token) {
 		return
 	}
 	if tokens[first].Value == "@" {
-		first = min(first+2, len(tokens)-1)
+		first += 2
+		for first < len(tokens) && (tokens[first].Value == "+" || tokens[first].Value == "-") {
+			first += 2 // @2s+50ms
+		}
+		first = min(first, len(tokens)-1)
 	}
 	d, known := directive{}, false
 	if head == first {
@@ -92,8 +112,8 @@ func (b *builder) line(src string, tokens []lexer.Token) {
 	if err == nil {
 		var s *statement
 		if s, err = grammar.ParseFromLexer(peeker); err == nil {
-			last := tokens[len(tokens)-1]
-			text := src[tokens[first].Pos.Offset:last.Pos.Offset]
+			last, written := tokens[len(tokens)-1], b.source.texts[tokens[first].Pos.Filename]
+			text := b.bound.text(written[tokens[first].Pos.Offset:last.Pos.Offset])
 			b.statement(s, d, strings.Join(strings.Fields(text), " "), position(tokens[first].Pos))
 		}
 	}
@@ -101,10 +121,7 @@ func (b *builder) line(src string, tokens []lexer.Token) {
 		b.syntax(d, err)
 	}
 	if len(b.found) > before {
-		b.broken[d.word] = true
-		if d.step {
-			b.broken["step"] = true
-		}
+		b.breaks(d.word)
 	}
 }
 
@@ -142,11 +159,11 @@ func (b *builder) syntax(d directive, err error) {
 	case errors.As(err, &any):
 		b.errorf(position(any.Position()), "", "%s; the form is: %s", any.Message(), d.usage)
 	default:
-		b.errorf(Pos{1, 1}, "", "%v", err)
+		b.errorf(Pos{Line: 1, Column: 1}, "", "%v", err)
 	}
 }
 
-func position(p lexer.Position) Pos { return Pos{Line: p.Line, Column: p.Column} }
+func position(p lexer.Position) Pos { return Pos{File: p.Filename, Line: p.Line, Column: p.Column} }
 
 // invalidAt is the position of the first byte that is not UTF-8.
 func invalidAt(src []byte) Pos {
@@ -172,7 +189,7 @@ func sharpen(lines [][]lexer.Token, d Diagnostic) Pos {
 	}
 	for _, line := range lines {
 		for _, token := range line {
-			if token.Pos.Line == d.Pos.Line && token.Pos.Column >= d.Pos.Column && token.Value == d.word {
+			if token.Pos.Filename == d.Pos.File && token.Pos.Line == d.Pos.Line && token.Pos.Column >= d.Pos.Column && token.Value == d.word {
 				return position(token.Pos)
 			}
 		}

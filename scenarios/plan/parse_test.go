@@ -88,7 +88,7 @@ func TestTheExampleOfTheDesign(t *testing.T) {
 	if text := got.Steps[2].Text; text != "expect lb2 is Master within detect+50ms" {
 		t.Errorf("text of a step is %q", text)
 	}
-	if pos := got.Steps[3].Pos; pos != (Pos{12, 10}) {
+	if pos := got.Steps[3].Pos; pos != (Pos{Line: 12, Column: 10}) {
 		t.Errorf("position of a step is %v", pos)
 	}
 }

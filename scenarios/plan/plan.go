@@ -9,6 +9,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -43,8 +44,20 @@ type Plan struct {
 // thirds of the default detection time.
 const DefaultTolerate = 100 * time.Millisecond
 
-// Pos is where a piece of the plan stands in its file. Lines and columns count from 1.
-type Pos struct{ Line, Column int }
+// Pos is where a piece of the plan stands. Lines and columns count from 1. File is that of
+// an include line, "" for the plan's own.
+type Pos struct {
+	File         string
+	Line, Column int
+}
+
+// String names the line as a message does.
+func (p Pos) String() string {
+	if p.File != "" {
+		return fmt.Sprintf("line %d of %s", p.Line, p.File)
+	}
+	return fmt.Sprintf("line %d", p.Line)
+}
 
 // Guard restricts a line to one world: "netns", "sim", or "" for both.
 type Guard string

@@ -69,7 +69,7 @@ func TestScenarios(t *testing.T) {
 	}
 	var plans []*plan.Plan
 	for _, file := range files {
-		plans = append(plans, specify(file))
+		plans = append(plans, specify(file)...)
 	}
 	if same := plan.SameNames(plans); len(same) > 0 {
 		t.Fatal(same)
@@ -77,34 +77,47 @@ func TestScenarios(t *testing.T) {
 	RunSpecs(t, "scenarios")
 }
 
-// specify makes the specs of one scenario file: a run in each world, and the
-// comparison of the two. It returns the scenario as far as it could be read.
-func specify(file string) *plan.Plan {
+// specify makes the specs of one scenario file: for each scenario that it stands for a run
+// in each world, and the comparison of the two. It returns those that could be read.
+func specify(file string) []*plan.Plan {
 	source, err := os.ReadFile(file)
-	p, parseErr := plan.Parse(file, source)
-	name := strings.TrimSuffix(filepath.Base(file), ".scn")
+	if err != nil {
+		broken(file, err)
+		return nil
+	}
+	plans, found := plan.Expand(file, source, os.ReadFile)
+	if wrong := found.Errors(true); len(wrong) > 0 {
+		broken(file, wrong)
+		return nil
+	}
+	for _, p := range plans {
+		describe(file, p)
+	}
+	return plans
+}
+
+// broken makes a spec that fails for a file that cannot be read.
+func broken(file string, err error) {
+	It("reads "+filepath.Base(file), func() { Expect(err).NotTo(HaveOccurred()) })
+}
+
+// describe makes the specs of one scenario.
+func describe(file string, p *plan.Plan) {
 	args := []any{Ordered, ContinueOnFailure}
-	if p != nil && p.Punctual(plan.Netns) {
+	if p.Punctual(plan.Netns) {
 		args = append(args, Serial) // nothing runs beside what judges milliseconds
 	}
-	Describe(name, append(args, func() {
+	Describe(p.Name, append(args, func() {
 		var began time.Duration
 		BeforeEach(func() { began = scenarios.ProcessorTime() })
 		AfterEach(func() {
 			AddReportEntry(costEntry, (scenarios.ProcessorTime() - began).String(), ReportEntryVisibilityNever)
-		})
-		BeforeAll(func() {
-			Expect(errors.Join(err, parseErr)).To(Succeed())
 		})
 		for _, world := range []string{plan.Sim, plan.Netns} {
 			It("holds in "+world, Label(world), func(ctx SpecContext) { judge(settle(ctx, p, world), file) })
 		}
 		It("goes alike in both worlds", Label("parity"), func() { compare(p) })
 	})...)
-	if p == nil {
-		p = &plan.Plan{File: file}
-	}
-	return p
 }
 
 // folderOf is where a run is stored: the real ones under the scenario's own name.
