@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -64,5 +65,24 @@ func TestWhatAnImpairedDirectionDoes(t *testing.T) {
 		if got := send(0, 1); got != (outcome{packets, 0, 0}) {
 			t.Errorf("%s: after the heal: %+v", c.fault.Verb, got)
 		}
+	}
+}
+
+// TestADelayIsWhatIsStated: at the median a packet is late by what is stated, to less than
+// what the lab's own links take.
+func TestADelayIsWhatIsStated(t *testing.T) {
+	o := settled(t)
+	on := lab.Selector{From: "lb1", To: "lb2", Via: lab.Clients}
+	if err := o.Do(t.Context(), plan.Fault{Verb: fault.Delay, On: &on, Time: 10 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	var took []time.Duration
+	for i := range 10_000 {
+		o.now = o.now.Add(time.Millisecond)
+		took = append(took, o.cross(onClients, 0, 1, uint64(i), 100, ping).at[0].Sub(o.now))
+	}
+	slices.Sort(took)
+	if median := took[len(took)/2]; median < 10*time.Millisecond || median > 10*time.Millisecond+delayMax+jitterMax {
+		t.Errorf("%v at the median", median)
 	}
 }
