@@ -121,12 +121,15 @@ func (w *World) impair(ctx context.Context, f plan.Fault) error {
 	})
 }
 
-// setPort is a verb on the carrier of one port.
+// setPort is a verb on the carrier of one port, or of all ports of a link.
 func setPort(up bool) func(*World, context.Context, plan.Fault) error {
 	return func(w *World, ctx context.Context, f plan.Fault) error {
-		host := f.Hosts[0]
-		began := trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.pair.topo.Port(host, f.Via)}
-		return w.begin(ctx, began, func(ctx context.Context) (string, error) { return w.pair.SetPort(ctx, host, f.Via, up) })()
+		directions, set := w.pair.topo.All(f.Via), func(ctx context.Context) (string, error) { return w.pair.SetLink(ctx, f.Via, up) }
+		if len(f.Hosts) > 0 {
+			host := f.Hosts[0]
+			directions, set = w.pair.topo.Port(host, f.Via), func(ctx context.Context) (string, error) { return w.pair.SetPort(ctx, host, f.Via, up) }
+		}
+		return w.begin(ctx, trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: directions}, set)()
 	}
 }
 

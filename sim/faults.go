@@ -361,13 +361,21 @@ func (w *World) noteCuts() {
 	}
 }
 
-// setPort is a verb on the carrier of one port.
+// setPort is a verb on the carrier of one port, or of all ports of a link.
 func setPort(up bool) func(*World, context.Context, plan.Fault) error {
 	return func(w *World, _ context.Context, f plan.Fault) error {
-		host, link := w.hostIndex(f.Hosts[0]), linkIndex(f.Via)
-		began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.plan.Topo.Lab().Port(f.Hosts[0], f.Via)})
-		changed := w.down[link][host] == up
-		w.carrier(link, host, up)
+		topo := w.plan.Topo.Lab()
+		hosts, directions := topo.Ports(f.Via), topo.All(f.Via)
+		if len(f.Hosts) > 0 {
+			hosts, directions = f.Hosts, topo.Port(f.Hosts[0], f.Via)
+		}
+		began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: directions})
+		changed := false
+		for _, name := range hosts {
+			host, link := w.hostIndex(name), linkIndex(f.Via)
+			changed = changed || w.down[link][host] == up
+			w.carrier(link, host, up)
+		}
 		w.proven(began, map[bool]string{true: "carrier up", false: "carrier down"}[up], changed)
 		return nil
 	}

@@ -43,6 +43,8 @@ type Verb struct {
 	// All says that it concerns every link where none is named.
 	All bool
 
+	// As is the verb that is done every so often where a scenario says this one.
+	As string
 	// Undo is the verb that takes it back, "" if it leaves nothing to take back.
 	Undo string
 	// Takes says that a MASTER loses its role by it unasked, Asks that it asks the
@@ -83,7 +85,7 @@ const (
 func (s State) String() string { return [...]string{"up", "down", "down", "frozen"}[s] }
 
 // verbs in the order of the reference.
-var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up}
+var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up, flap}
 
 // Verbs lists the table.
 func Verbs() []Verb { return slices.Clone(verbs) }
@@ -159,7 +161,11 @@ func (v Verb) Forms() []string {
 		return []string{v.Word + " " + what + "..."}
 	}
 	if v.On == Ports {
-		return []string{v.Word + " HOST via LINK"}
+		every := ""
+		if v.As != "" {
+			every = " every DURATION for DURATION"
+		}
+		return []string{v.Word + " HOST via LINK" + every, v.Word + " LINK" + every}
 	}
 	word := v.Word
 	switch {

@@ -57,6 +57,28 @@ func (t Topo) Resolve(s Selector) ([]Rule, error) {
 	return rules, nil
 }
 
+// Ports lists the machines with an interface on a link.
+func (t Topo) Ports(link string) []string {
+	var names []string
+	for _, h := range t.Hosts() {
+		if h.On(link) {
+			names = append(names, h.Name)
+		}
+	}
+	return names
+}
+
+// All lists the directions of a link.
+func (t Topo) All(link string) []Rule {
+	var rules []Rule
+	for _, from := range t.Ports(link) {
+		for _, to := range t.Ports(link) {
+			rules = append(rules, t.Rules(from, to, link)...)
+		}
+	}
+	return rules
+}
+
 // Port lists the directions from and to one machine on a link, none if it is not on it.
 func (t Topo) Port(host, link string) []Rule {
 	var rules []Rule

@@ -78,21 +78,63 @@ func (b *builder) close(pos Pos) {
 
 // undo notes the step that takes a fault back after a time.
 func (b *builder) undo(line *faultLine, step Step) {
+	if d, ok := b.lasting(line); ok {
+		b.undone = append(b.undone, step.undo(d))
+	}
+}
+
+// lasting reads for how long a fault holds.
+func (b *builder) lasting(line *faultLine) (time.Duration, bool) {
 	verb, _ := fault.Of(line.Verb)
 	d, err := parseDuration(line.For.Text)
 	switch {
 	case err != nil:
 		b.refuse(line.For.Pos, "for", err)
-		return
 	case verb.Undo == "":
 		b.errorf(position(line.For.Pos), "", "%s is over at once; it cannot last", line.Verb)
+		return 0, false
+	}
+	return d, err == nil
+}
+
+// undo is the step that takes the step's fault back some time after it.
+func (s Step) undo(after time.Duration) Step {
+	verb, _ := fault.Of(s.Verb)
+	back := *s.Fault
+	back.Verb, back.Share, back.Time, back.Args = verb.Undo, 0, 0, nil
+	undo := Step{At: s.At + after, Verb: verb.Undo, Fault: &back, Guard: s.Guard, Pos: s.Pos}
+	undo.Text = strings.TrimSpace(undo.String())
+	return undo
+}
+
+// again notes the steps of a fault that is done every so often, and taken back half of
+// that later.
+func (b *builder) again(line *faultLine, step Step) {
+	every, err := parseDuration(line.Every.Text)
+	switch {
+	case err != nil:
+		b.refuse(line.Every.Pos, "every", err)
+		return
+	case line.For == nil:
+		b.errorf(position(line.Every.Pos), "", "every %s for how long? Say for DURATION", line.Every.Text)
 		return
 	}
-	back := *step.Fault
-	back.Verb, back.Share, back.Time, back.Args = verb.Undo, 0, 0, nil
-	undo := Step{At: step.At + d, Verb: verb.Undo, Fault: &back, Guard: step.Guard, Pos: step.Pos}
-	undo.Text = strings.TrimSpace(undo.String())
-	b.undone = append(b.undone, undo)
+	d, ok := b.lasting(line)
+	switch {
+	case !ok:
+		return
+	case every < 2*time.Millisecond || d/every < 1 || d/every > maxRepeats:
+		b.errorf(position(line.Every.Pos), "", "every %s for %s is not from 1 to %d times", line.Every.Text, line.For.Text, maxRepeats)
+		return
+	}
+	for n := range d / every {
+		s := step
+		s.At += n * every
+		if s.Text = s.String(); n > 0 {
+			b.undone = append(b.undone, s)
+		}
+		b.undone = append(b.undone, s.undo(every/2))
+	}
 }
 
 // expand puts the steps that undo others where their times are: behind all of the same

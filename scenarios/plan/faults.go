@@ -24,6 +24,12 @@ func (b *builder) fault(line *faultLine) *Fault {
 	}
 	b.amount(verb, line, f)
 	b.args(verb, line, f)
+	if verb.As != "" {
+		f.Verb = verb.As
+		if line.Every == nil {
+			b.errorf(position(line.Pos), "", "%s every how long? The form is: %s", line.Verb, verb.Usage())
+		}
+	}
 	return f
 }
 
@@ -82,8 +88,11 @@ func (b *builder) machines(verb fault.Verb, line *faultLine) []string {
 	return list
 }
 
-// port reads HOST via LINK.
+// port reads HOST via LINK, or LINK.
 func (b *builder) port(verb fault.Verb, line *faultLine) (hosts []string, via string) {
+	if len(line.Targets) == 1 && line.Via == nil && line.Targets[0].To == nil && slices.Contains(links, line.Targets[0].From.Text) {
+		return nil, line.Targets[0].From.Text
+	}
 	hosts = b.machines(verb, line)
 	switch {
 	case line.Via == nil:

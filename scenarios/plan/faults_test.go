@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func TestWhatAFaultIsDoneTo(t *testing.T) {
 		"crash backend3":                           `:11: no host "backend3": the topology has backends=2`,
 		"crash bakend1":                            `:11: unknown host "bakend1"; did you mean "backend1"?`,
 		"down lb1 via sync for 1s":                 "",
-		"down lb1":                                 `:5: down on which link? The form is: down HOST via LINK`,
+		"down lb1":                                 `:5: down on which link? The form is: down HOST via LINK | down LINK`,
 		"down backend1 via sync":                   `:23: down backend1 via sync: it has links to backends`,
 		"up lb1 via sync":                          `:8: up lb1 via sync: it is up already; an earlier step must down it`,
 		"crash lb1->lb2":                           `:11: lb1->lb2 is no machine; the form is: crash HOST...`,
@@ -74,6 +75,21 @@ func TestStepsThatAreWrittenOut(t *testing.T) {
 	}
 }
 
+// TestWhatIsDoneEverySoOften: a fault and what takes it back, in turns.
+func TestWhatIsDoneEverySoOften(t *testing.T) {
+	for line, want := range map[string][]string{
+		"flap lb1 via clients every 200ms for 500ms": {"1s down lb1 via clients", "1100ms up lb1 via clients", "1200ms down lb1 via clients", "1300ms up lb1 via clients"},
+		"down clients every 400ms for 400ms":         {"1s down clients", "1200ms up clients"},
+		"lose 5% sync every 100ms for 200ms":         {"1s lose 0.05 lb1<->lb2 via sync", "1050ms heal lb1<->lb2 via sync", "1100ms lose 0.05 lb1<->lb2 via sync", "1150ms heal lb1<->lb2 via sync"},
+	} {
+		p := mustParse(t, preamble+"@1s "+line+"\n     expect rst == 0\n@3s end\n")
+		got := slices.DeleteFunc(steps(p), func(s string) bool { return strings.Contains(s, "expect") || strings.HasSuffix(s, " end") })
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", line, diff)
+		}
+	}
+}
+
 func TestBlocksThatAreNone(t *testing.T) {
 	for lines, want := range map[string]string{
 		"@1s repeat 2 every 1s {\n@2s end":                                       "the repeat has no end: a line with }",
@@ -86,6 +102,10 @@ func TestBlocksThatAreNone(t *testing.T) {
 		"@1s lose lb1->lb2\n@9s end":                                             "lose what? The form is: lose SHARE sync",
 		"@1s lose 0% lb1->lb2\n@9s end":                                          "0% is nothing",
 		"@1s lose 105% lb1->lb2\n@9s end":                                        "is not a share from 0 to 1",
+		"@1s flap lb1 via sync\n@9s end":                                         "7:5: flap every how long? The form is: flap HOST via LINK every DURATION for DURATION | flap LINK every DURATION for DURATION",
+		"@1s flap sync every 1s\n@9s end":                                        "7:21: every 1s for how long? Say for DURATION",
+		"@1s flap sync every 2s for 1s\n@9s end":                                 "7:21: every 2s for 1s is not from 1 to 1000 times",
+		"@1s handover lb1 every 1s for 2s\n@9s end":                              "handover is over at once; it cannot last",
 		"@1s cut 5% lb1->lb2\n@9s end":                                           `unexpected "5%"`,
 	} {
 		_, found := Check("s.scn", []byte(preamble+lines+"\n"))

@@ -208,6 +208,7 @@ type faultLine struct {
 	Targets []*target `parser:"( @@ (',' | 'and')? )*"`
 	Via     *word     `parser:"( 'via' @@ )?"`
 	Args    []*pair   `parser:"@@*"`
+	Every   *quantity `parser:"( 'every' @@ )?"`
 	For     *quantity `parser:"( 'for' @@ )?"`
 }
 
@@ -220,7 +221,7 @@ type repeatLine struct {
 // target is a machine, a link, or a direction.
 type target struct {
 	Pos   lexer.Position
-	From  *word  `parser:"(?! 'via' | 'for' | Word ('=' | ':')) @@"`
+	From  *word  `parser:"(?! 'via' | 'every' | 'for' | Word ('=' | ':')) @@"`
 	Arrow string `parser:"( @Arrow"`
 	To    *word  `parser:"  @@ )?"`
 }
@@ -265,7 +266,7 @@ var directives = append([]directive{
 func faultDirectives() []directive {
 	var list []directive
 	for _, v := range fault.Verbs() {
-		list = append(list, directive{word: v.Word, usage: v.Usage(), step: true, words: append(v.KeyNames(), "via", "for")})
+		list = append(list, directive{word: v.Word, usage: v.Usage(), step: true, words: append(v.KeyNames(), "via", "every", "for")})
 	}
 	return list
 }

@@ -179,7 +179,7 @@ func (t *timeline) fault(s Step) {
 // undone says which steps must come before one that takes something back, "" for a verb
 // that takes nothing back.
 func undone(verb string) string {
-	before := fault.Meant(func(v fault.Verb) bool { return v.Undo == verb })
+	before := fault.Meant(func(v fault.Verb) bool { return v.Undo == verb && v.As == "" })
 	if len(before) == 0 {
 		return ""
 	}
@@ -191,13 +191,17 @@ func (t *timeline) port(s Step, verb fault.Verb) {
 	if t.broken["step"] {
 		return
 	}
-	host, target := s.Fault.Hosts[0], s.Fault.Target()
-	t.host(s.Pos, host)
-	if h, ok := t.Topo.Lab().Host(host); ok && !h.On(s.Fault.Via) {
-		t.errorf(s.Pos, s.Fault.Via, "", "%s %s: it has links to %s", s.Verb, target, oneOf(h.Links()))
+	target := s.Fault.Target()
+	if len(s.Fault.Hosts) > 0 {
+		host := s.Fault.Hosts[0]
+		t.host(s.Pos, host)
+		if h, ok := t.Topo.Lab().Host(host); ok && !h.On(s.Fault.Via) {
+			t.errorf(s.Pos, s.Fault.Via, "", "%s %s: it has links to %s", s.Verb, target, oneOf(h.Links()))
+		}
 	}
 	if was, down := t.down[target], verb.Severs; was == down {
-		t.errorf(s.Pos, host, "", "%s %s: it is %s already%s", s.Verb, target, verb.Word, undone(s.Verb))
+		word, _, _ := strings.Cut(target, " ")
+		t.errorf(s.Pos, word, "", "%s %s: it is %s already%s", s.Verb, target, verb.Word, undone(s.Verb))
 	}
 	t.down[target] = verb.Severs
 }

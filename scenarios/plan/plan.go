@@ -152,7 +152,7 @@ const (
 type Fault struct {
 	Verb  string
 	Hosts []string      // of a verb on machines, or on the port of one
-	Via   string        // the link of a verb on a port
+	Via   string        // the link of a verb on a port, without a machine of all its ports
 	On    *lab.Selector // of a verb on wires; nil with heal undoes all
 	Share float64       // of a verb on a share of what wires carry
 	Time  time.Duration // of a verb that makes it late
@@ -177,6 +177,8 @@ func (f Fault) Target() string {
 			words = append(words, a.Key+"="+a.Value)
 		}
 		return strings.Join(words, " ")
+	case f.Via != "" && len(f.Hosts) == 0:
+		return f.Via
 	case f.Via != "":
 		return f.Hosts[0] + " via " + f.Via
 	}

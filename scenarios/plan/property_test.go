@@ -137,7 +137,8 @@ func aStep() *rapid.Generator[Step] {
 				s.Expect = &Expect{Conds: someConds().Draw(t, "conds"), Within: &window, Eventually: true}
 			}
 		case 3:
-			verb := rapid.SampledFrom(fault.Verbs()).Draw(t, "verb")
+			verbs := slices.DeleteFunc(fault.Verbs(), func(v fault.Verb) bool { return v.As != "" }) // a Plan has none
+			verb := rapid.SampledFrom(verbs).Draw(t, "verb")
 			s.Verb, s.Fault = verb.Word, aFault(verb).Draw(t, "fault")
 		}
 		return s
@@ -279,7 +280,7 @@ func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
 		case verb.On == fault.Machines:
 			f.Hosts = rapid.SampledFrom([][]string{{"lb1"}, {"lb2"}, {"lb1", "lb2"}}).Draw(t, "hosts")
 		case verb.On == fault.Ports:
-			f.Hosts, f.Via = []string{rapid.SampledFrom([]string{"lb1", "backend1"}).Draw(t, "host")}, rapid.SampledFrom(links).Draw(t, "via")
+			f.Hosts, f.Via = rapid.SampledFrom([][]string{nil, {"lb1"}, {"backend1"}}).Draw(t, "host"), rapid.SampledFrom(links).Draw(t, "via")
 		case verb.Word != fault.Heal || rapid.Bool().Draw(t, "some"):
 			f.On = &lab.Selector{From: aName().Draw(t, "from"), To: aName().Draw(t, "to"), Both: rapid.Bool().Draw(t, "both"),
 				Via:  rapid.SampledFrom(append([]string{""}, links...)).Draw(t, "via"),

@@ -42,9 +42,12 @@ func (b *builder) step(s *statement, guard Guard, text string, pos Pos) {
 			step.Expect = b.eventually(s.EndClaim)
 		}
 	case s.Fault != nil:
-		step.Verb = s.Fault.Verb
 		step.Fault = b.fault(s.Fault)
-		if s.Fault.For != nil {
+		step.Verb = step.Fault.Verb
+		switch {
+		case s.Fault.Every != nil:
+			b.again(s.Fault, step)
+		case s.Fault.For != nil:
 			b.undo(s.Fault, step)
 		}
 	}

@@ -1,0 +1,69 @@
+package netns
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"baton/scenarios/lab"
+)
+
+// SetLink takes the carrier of every port of a switch, or of the cable, or gives it back,
+// and returns what was seen at the ends.
+func (p *Pair) SetLink(ctx context.Context, link string, up bool) (seen string, err error) {
+	if link == lab.Sync {
+		return p.SetPort(ctx, lab.Nodes()[0], link, up)
+	}
+	sw := p.byName[link]
+	if sw == nil {
+		return "", fmt.Errorf("netns: no link %q", link)
+	}
+	ports := p.topo.Ports(link)
+	for _, host := range ports {
+		port, err := sw.links.LinkByName(host)
+		if err != nil {
+			return "", noReceipt("find port %s/%s: %w", link, host, err)
+		}
+		set := sw.links.LinkSetUp
+		if !up {
+			set = sw.links.LinkSetDown
+		}
+		if err := set(port); err != nil {
+			return "", noReceipt("set port %s/%s: %w", link, host, err)
+		}
+	}
+	var ends []string
+	for _, host := range ports {
+		i, _ := p.byName[host].Interface(link)
+		if err := p.awaitPlugged(ctx, sw, i, up); err != nil {
+			return "", noReceipt("%s: %w", link, err)
+		}
+		ends = append(ends, host+"/"+i.Name)
+	}
+	return fmt.Sprintf("carrier %s on %s", map[bool]string{true: "up", false: "down"}[up], strings.Join(ends, ", ")), nil
+}
+
+// awaitPlugged waits until an interface has noticed what became of its switch port. One
+// that was set down itself has no carrier to gain.
+func (p *Pair) awaitPlugged(ctx context.Context, sw *Host, i Interface, up bool) error {
+	return poll(ctx, func() (bool, string, error) {
+		here, err := p.byName[i.Host].links.LinkByName(i.Name)
+		if err != nil {
+			return false, "", err
+		}
+		port, err := sw.links.LinkByName(i.Host)
+		if err != nil {
+			return false, "", err
+		}
+		carries := here.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
+		if here.Attrs().Flags&net.FlagUp == 0 {
+			return true, "", nil
+		}
+		ready := !up || here.Attrs().OperState == netlink.OperUp && port.Attrs().OperState == netlink.OperUp
+		return carries == up && ready, fmt.Sprintf("%s/%s: carrier %v, state %v", i.Host, i.Name, carries, here.Attrs().OperState), nil
+	})
+}
