@@ -54,6 +54,24 @@ func (s *Session) SetDemand(now clock.Instant, on bool) {
 	s.change(now, func() { s.cfg.Demand = on })
 }
 
+// SetAsking has a session that is Up, not in Demand mode, begin a Poll Sequence as soon
+// as the one before has ended: the periodic packets ask the peer whether it hears them,
+// see Acknowledged. It takes effect with the next call that brings an instant.
+func (s *Session) SetAsking(on bool) { s.asks = on }
+
+// Acknowledged returns the latest instant of which the peer is known to have heard a
+// packet that left then or later: of the first Poll of the last sequence that it
+// answered. The Final does not tell which Poll it answers. It is the zero Instant before
+// the first.
+func (s *Session) Acknowledged() clock.Instant { return s.poll.heard }
+
+// ask begins a Poll Sequence where the owner wants one after another.
+func (s *Session) ask() {
+	if s.asks && s.state == Up && !s.demandActive() && !s.remoteDemandActive() {
+		s.poll.ask()
+	}
+}
+
 // Poll starts a Poll Sequence, which verifies in Demand mode that both directions
 // work: a peer that leaves it unanswered for a Detection Time takes the session
 // down (RFC 5880 section 6.6).

@@ -77,8 +77,11 @@ func (s *Session) DetectionTime() time.Duration {
 	if !s.peer.heard {
 		return time.Duration(s.cfg.DetectMult) * max(s.cfg.DesiredMinTxInterval, s.cfg.RequiredMinRxInterval)
 	}
-	return time.Duration(s.peer.detectMult) * max(s.intervals.rxInForce, s.peer.minTx)
+	return time.Duration(s.peer.detectMult) * s.ReceiveInterval()
 }
+
+// ReceiveInterval returns the negotiated interval of the peer's packets, before jitter.
+func (s *Session) ReceiveInterval() time.Duration { return max(s.intervals.rxInForce, s.peer.minTx) }
 
 // detectionDeadline is when the peer's silence, in Demand mode the silence after a
 // Poll, will have lasted a Detection Time. It is Never once the peer has been forgotten.

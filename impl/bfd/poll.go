@@ -12,6 +12,7 @@ type pollSequence struct {
 	sent        bool          // at least one Poll of this sequence went out
 	first, last clock.Instant // the first and the last Poll of it
 	settled     clock.Instant // from when on the next sequence may start
+	heard       clock.Instant // the first Poll of the last sequence that was answered
 }
 
 // request asks for a sequence that covers what changed until now.
@@ -20,6 +21,13 @@ func (p *pollSequence) request() {
 		return // the first Poll will carry this change too
 	}
 	p.wanted = true
+}
+
+// ask asks for a sequence unless one runs or waits.
+func (p *pollSequence) ask() {
+	if !p.active {
+		p.wanted = true
+	}
 }
 
 // start begins the wanted sequence as soon as it may.
@@ -46,7 +54,7 @@ func (p *pollSequence) transmitted(now clock.Instant) {
 func (p *pollSequence) received(now clock.Instant, final bool) bool {
 	switch {
 	case final && p.active && p.sent:
-		p.active = false
+		p.active, p.heard = false, p.first
 		p.settled = p.last.Add(now.Sub(p.first))
 		return !p.wanted
 	case !final && !p.active:

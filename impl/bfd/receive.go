@@ -68,6 +68,7 @@ func (s *Session) note(now clock.Instant, p *Packet) {
 		heard:      true,
 		discr:      p.MyDiscr,
 		state:      p.State,
+		polls:      p.Poll,
 		diag:       p.Diag,
 		demand:     p.Demand,
 		minRx:      p.RequiredMinRxInterval,

@@ -23,6 +23,7 @@ type Session struct {
 	auth      authenticator
 	intervals intervals
 	poll      pollSequence
+	asks      bool // see SetAsking
 	byPolls   bool // failures are detected by unanswered Polls, see followDemand
 	tx        transmitter
 	echo      echo
@@ -49,6 +50,7 @@ func (s *Session) Fingerprint(h *fingerprint.Hash) {
 	h.Flag(s.signals)
 	s.peer.fingerprint(h)
 	s.intervals.fingerprint(h)
+	h.Flag(s.asks)
 	h.Flag(s.byPolls)
 }
 
@@ -57,6 +59,7 @@ type peer struct {
 	heard      bool   // a packet was accepted at some time
 	discr      uint32 // bfd.RemoteDiscr
 	state      State  // bfd.RemoteSessionState
+	polls      bool   // the Poll bit
 	diag       Diag
 	demand     bool          // bfd.RemoteDemandMode
 	minRx      time.Duration // bfd.RemoteMinRxInterval
@@ -71,6 +74,7 @@ func (p *peer) fingerprint(h *fingerprint.Hash) {
 	h.Number(uint64(p.discr))
 	h.Number(uint64(p.state))
 	h.Number(uint64(p.diag))
+	h.Flag(p.polls)
 	h.Flag(p.demand)
 	for _, d := range []time.Duration{p.minRx, p.minTx, p.minEchoRx} {
 		h.Number(uint64(d))
@@ -122,6 +126,9 @@ func (s *Session) RemoteState() State { return s.peer.state }
 
 // RemoteDiag returns the diagnostic that the peer last reported.
 func (s *Session) RemoteDiag() Diag { return s.peer.diag }
+
+// RemotePolls reports whether the last packet of the peer was a Poll.
+func (s *Session) RemotePolls() bool { return s.peer.polls }
 
 // Heard reports whether a valid packet came within the last Detection Time, or in
 // Demand mode whether no Poll has gone unanswered for one since.

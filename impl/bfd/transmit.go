@@ -41,6 +41,7 @@ func (s *Session) transmit(now clock.Instant) {
 	if s.announcesByPoll(&h) {
 		s.poll.request()
 	}
+	s.ask()
 	s.poll.start(now)
 	if s.tx.finalOwed {
 		s.tx.finalOwed = false

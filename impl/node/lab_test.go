@@ -28,6 +28,7 @@ type lab struct {
 	// dropBFD and dropSync lose what a node sends.
 	dropBFD  map[string]bool // "lb1 clients"
 	dropSync map[string]bool
+	lose     func(n *labNode, packet []byte) bool // loses one packet of BFD
 	streams  uint64
 	unsafe   bool          // the nodes have their gates off
 	divided  bool          // neither node heard the other, and they have not agreed since

@@ -29,7 +29,7 @@ func (p labPorts) SendBFD(path int, packet []byte) error {
 	if n.unsent[path] {
 		return errors.New("operation not permitted")
 	}
-	if l.dropBFD[n.id+" "+n.cfg.Paths[path].Name] {
+	if l.dropBFD[n.id+" "+n.cfg.Paths[path].Name] || l.lose != nil && l.lose(n, packet) {
 		return nil
 	}
 	data := append([]byte(nil), packet...)

@@ -18,17 +18,21 @@ type lease struct {
 	taken clock.Instant // when it was written last
 	// refused: the dataplane did not take the last one that was asked for.
 	refused bool
+	// trusting: what was sent counts as heard, until the peer is known to hear again.
+	trusting bool
 }
 
 func (l *lease) fingerprint(h *fingerprint.Hash) {
 	h.Flag(l.held)
 	h.Instant(l.until)
 	h.Flag(l.refused)
+	h.Flag(l.trusting)
 }
 
 // footing is what justifies a lease at an instant.
 type footing struct {
-	until clock.Instant // up to when forwarding is justified
+	until clock.Instant // up to when forwarding is justified by what was sent
+	proof               // and by what was heard
 	// lonely: nobody hears this node, so that nobody's detection bounds the lease; it
 	// is then a guard against a pause alone, and holds for length.
 	lonely bool
@@ -46,15 +50,16 @@ func leaseLength(detect time.Duration) time.Duration {
 
 // take holds the lease from now on.
 func (l *lease) take(now clock.Instant, f footing) {
-	*l = lease{held: true, until: f.until, taken: now}
+	*l = lease{held: true, until: l.justified(f), taken: now}
 }
 
 // renew moves the expiry on where the footing justifies it, and reports whether it did.
 func (l *lease) renew(now clock.Instant, f footing) bool {
-	if !l.held || now >= l.until || f.until <= l.until || f.lonely && now < l.renewalAlone(f) {
+	until := l.justified(f)
+	if !l.held || now >= l.until || until <= l.until || f.lonely && now < l.renewalAlone(f) {
 		return false
 	}
-	l.until, l.taken = f.until, now
+	l.until, l.taken = until, now
 	return true
 }
 
@@ -81,6 +86,8 @@ func (l *lease) deadline(f footing) clock.Instant {
 	switch {
 	case !l.held:
 		return clock.Never
+	case !f.lonely && l.undecided(f):
+		return min(l.until, f.decide)
 	case !f.lonely:
 		return l.until
 	}
@@ -92,13 +99,14 @@ func (l *lease) deadline(f footing) clock.Instant {
 func (n *Node) footing() footing {
 	f := n.paths.footing(n.now)
 	if f.lonely && n.stream.version >= versionKeepalive && n.streamLive() {
-		f.lonely, f.until = false, n.stream.sentAt.Add(leaseLength(n.paths.streamDetection()))
+		f.lonely, f.proof, f.until = false, unasked, n.stream.sentAt.Add(leaseLength(n.paths.streamDetection()))
 	}
 	return f
 }
 
 // takeLease allows forwarding; the Done of the effect raises LeaseHeld.
 func (n *Node) takeLease() {
+	n.paths.presume()
 	n.lease.take(n.now, n.footing())
 	n.emitLease(n.nextID(pending{kind: pendingLease}), n.lease.until)
 	n.traceLease()

@@ -267,6 +267,7 @@ func (n *Node) Ready() []Effect {
 
 // advance lets time pass in the parts.
 func (n *Node) advance() {
+	n.ask()
 	for i := range n.paths {
 		n.paths[i].advance(n.now)
 		n.pumpPath(i)
@@ -274,6 +275,7 @@ func (n *Node) advance() {
 	n.sync.Advance(n.now)
 	n.checkStream()
 	n.sendKeepalive()
+	n.lease.decide(n.now, n.footing())
 	n.renewLease()
 	n.advanceAnnouncement()
 	n.expireGrant()

@@ -17,6 +17,9 @@ type path struct {
 	said    condition     // what the peer was told of this node last
 	told    clock.Instant // the latest instant that the session knows of, which must not go back
 	sending sending
+	// proven is the latest instant of which the peer is known to have heard a packet that
+	// left then or later.
+	proven clock.Instant
 }
 
 func (p *path) fingerprint(h *fingerprint.Hash) {
@@ -47,6 +50,7 @@ func (p *path) receive(now clock.Instant, packet Packet) {
 	}
 	p.told = came
 	_ = p.session.Receive(came, packet.Data, packet.TTL)
+	p.proven = max(p.proven, p.session.Acknowledged())
 }
 
 // advance lets time pass in the session.
@@ -183,7 +187,7 @@ func (ps paths) confirm() {
 // footing is what the packets sent so far justify: those on every path that is up. A
 // path on which packets do not leave is left out as long as they leave on another.
 func (ps paths) footing(now clock.Instant) footing {
-	f := footing{until: clock.Never, lonely: true, length: ps.lonelyLease()}
+	f := footing{until: clock.Never, proof: ps.proof(), lonely: true, length: ps.lonelyLease()}
 	failed := clock.Instant(0)
 	for i := range ps {
 		p := &ps[i]
@@ -268,6 +272,7 @@ func (n *Node) receivePacket(p Packet) {
 	n.paths[p.Path].receive(n.now, p)
 	n.peer.met = n.peer.met || !n.paths.silent(n.now)
 	n.pumpPath(p.Path)
+	n.renewLease()
 }
 
 // pumpPath turns what a session wants into effects.
@@ -298,6 +303,7 @@ func (n *Node) sendFailed(in SendFailed) {
 func (n *Node) pathChanged(p *path, change bfd.Change) {
 	switch {
 	case change.To == bfd.Up:
+		p.presume()
 		n.awake = min(n.awake, n.now) // from here on silence is what its detection says
 	case change.From != bfd.Up:
 	case p.CarriesSync && (n.stream.version < versionKeepalive || !n.streamLive()):

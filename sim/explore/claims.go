@@ -177,11 +177,11 @@ func (w *world) noteShared() { w.shared |= w.sides[0].table & w.sides[1].table }
 // either direction two nodes cannot avoid to forward both; that excuses them until
 // heartbeats pass and the two have settled who stays MASTER.
 func (w *world) noteDivision() {
-	if w.mute(0) && w.mute(1) || w.lingers(0) || w.lingers(1) {
+	if w.mute(0) && w.mute(1) {
 		w.divided, w.heard = true, [2]bool{}
 		return
 	}
-	if !w.divided || w.outlived(0) || w.outlived(1) || w.sides[0].lease > w.now && w.sides[1].lease > w.now {
+	if !w.divided || w.sides[0].lease > w.now && w.sides[1].lease > w.now {
 		return
 	}
 	a, b := &w.sides[0], &w.sides[1]
@@ -191,20 +191,6 @@ func (w *world) noteDivision() {
 	case w.heard == [2]bool{true, true} && !a.frozen && !b.frozen && a.shown.up == [2]bool{true, true} && b.shown.up == a.shown.up && a.stream != 0 && a.stream == b.stream && w.idle():
 		w.divided = holds(a) && holds(b)
 	}
-}
-
-// lingers reports whether a side forwards on by its last lease and could not hear the
-// other take over, which cannot hear it: it does not run. What proves a lease is that
-// heartbeats were sent, not that they were heard.
-func (w *world) lingers(side int) bool {
-	return w.mute(side) && w.outlived(side)
-}
-
-// outlived reports whether the dataplane of a side forwards by the last lease of a daemon
-// that does not run any more. What the other side heard last of it is older than that.
-func (w *world) outlived(side int) bool {
-	s := &w.sides[side]
-	return (s.core == nil || s.frozen) && s.lease > w.now
 }
 
 // mute reports whether no heartbeat of a side reaches the other.

@@ -1,0 +1,109 @@
+package node
+
+import (
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/clock"
+)
+
+// proof is what is known of what the peer has heard. The peer claims by silence only once
+// every path has been silent for its detection time, so that the latest proof on any path
+// bounds the lease.
+type proof struct {
+	// heard is up to when forwarding is justified by it, decide when it must be known
+	// whether a peer from which no new proof comes is deaf or silent.
+	heard, decide clock.Instant
+	// doubted: the peer asks whether this node is still there, and so late that it has
+	// missed a packet after what is proven.
+	doubted bool
+}
+
+// unasked is the proof where nothing asks the peer: it bounds nothing.
+var unasked = proof{heard: clock.Never, decide: clock.Never}
+
+// decideShare is the part of the peer's detection time, from the last proof on, after
+// which a peer that does not hear this node has said so: it is overdue after 1.125
+// intervals and asks by its next packet, which makes 2.125 of 3. What is left of the
+// lease is for a node that is late.
+const decideShare = 0.76
+
+// proof is the latest of all paths that are Up.
+func (ps paths) proof() proof {
+	found, missed, came := unasked, clock.Instant(0), clock.Instant(-1)
+	for i := range ps {
+		p := &ps[i]
+		if p.session.State() != bfd.Up {
+			continue
+		}
+		detect := time.Duration(p.BFD.DetectMult) * p.session.TransmitInterval()
+		if heard := p.proven.Add(leaseLength(detect)); found.heard == clock.Never || heard > found.heard {
+			found.heard, found.decide = heard, p.proven.Add(time.Duration(decideShare*float64(detect)))
+			missed = p.proven.Add(p.session.TransmitInterval())
+		}
+		if at := p.session.LastReceived(); at > came {
+			came, found.doubted = at, p.session.RemotePolls()
+		}
+	}
+	found.doubted = found.doubted && came > missed
+	return found
+}
+
+// presume takes what was sent last for heard, where nobody was asked before.
+func (p *path) presume() { p.proven = max(p.proven, p.sending.last) }
+
+func (ps paths) presume() {
+	for i := range ps {
+		ps[i].presume()
+	}
+}
+
+// justified is up to when forwarding is justified.
+func (l *lease) justified(f footing) clock.Instant {
+	if l.trusting {
+		return f.until
+	}
+	return min(f.until, f.heard)
+}
+
+// undecided reports whether what was sent justifies more than what is known to be heard,
+// and nothing speaks against it yet.
+func (l *lease) undecided(f footing) bool {
+	return !l.trusting && !f.doubted && f.until > l.until
+}
+
+// decide settles whether what was sent counts as heard. A peer that is silent may be dead,
+// and must not cost this node its role; one that doubts does not hear it.
+func (l *lease) decide(now clock.Instant, f footing) {
+	switch {
+	case now < f.decide:
+		l.trusting = false
+	case !f.doubted:
+		l.trusting = true
+	}
+}
+
+// ask has the sessions ask the peer whether it hears this node: always while this node
+// holds the role, whose lease the answers renew. A node that does not hold it asks, and
+// says by it that it hears nothing, while the peer is overdue.
+func (n *Node) ask() {
+	asks := n.role.Holds() || n.overdue()
+	for i := range n.paths {
+		n.paths[i].session.SetAsking(asks)
+	}
+}
+
+// overdue reports whether the peer has been silent on every path and on the stream for
+// longer than it ever is while it is heard.
+func (n *Node) overdue() bool {
+	if n.stream.version >= versionKeepalive && n.streamLive() && n.now < n.stream.heard.Add(n.peer.state.Detect/2) {
+		return false
+	}
+	for i := range n.paths {
+		s := n.paths[i].session
+		if s.State() == bfd.Up && n.now < s.LastReceived().Add(s.ReceiveInterval()*9/8) {
+			return false
+		}
+	}
+	return true
+}

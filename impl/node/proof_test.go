@@ -1,0 +1,176 @@
+package node_test
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/bfd"
+	. "baton/impl/node"
+)
+
+// A MASTER that freezes while it is not heard, at whatever instant, has stopped when its
+// peer claims: its lease counts from what the peer has heard, not from what was sent. The
+// lab ends a test in which both forward.
+func TestAnUnheardMasterFreezes(t *testing.T) {
+	for phase := range 4 {
+		for offset := time.Duration(0); offset < labDetect+10*time.Millisecond; offset += 3 * time.Millisecond {
+			l := newPair(t)
+			l.run(time.Second + time.Duration(phase)*11*time.Millisecond)
+			l.drop("lb1", true)
+			l.run(offset)
+			l.freeze("lb1")
+			masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+			l.run(labDetect)
+		}
+	}
+}
+
+// A peer that has just handed its role over asked until then; that is no doubt, and its
+// end costs the new MASTER nothing.
+func TestTheEndOfTheFormerMasterCostsNothing(t *testing.T) {
+	for offset := time.Duration(0); offset < 2*labTx; offset += 2 * time.Millisecond {
+		for phase := range 5 {
+			l := newPair(t)
+			l.run(time.Second + time.Duration(phase)*9*time.Millisecond)
+			l.handOver("lb1", "lb2")
+			l.leaseHolds("lb2", offset)
+			l.crash("lb1")
+			l.leaseHolds("lb2", time.Second)
+		}
+	}
+}
+
+// So it is again once the peer has been silent for a moment, in which what was sent
+// counted as heard, and answers anew.
+func TestAnUnheardMasterFreezesAfterASilence(t *testing.T) {
+	for offset := time.Duration(0); offset < labDetect; offset += 5 * time.Millisecond {
+		l := newPair(t)
+		l.run(time.Second)
+		l.freeze("lb2")
+		l.run(labDetect - 5*time.Millisecond)
+		l.thaw("lb2")
+		l.run(time.Second)
+		l.drop("lb1", true)
+		l.run(offset)
+		l.freeze("lb1")
+		masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+		l.run(labDetect)
+	}
+}
+
+// So it is right after a handover, before anything was acknowledged to the new MASTER.
+func TestAnUnheardMasterFreezesAfterAHandover(t *testing.T) {
+	for wait := time.Duration(0); wait < labTx; wait += 7 * time.Millisecond {
+		for offset := time.Duration(0); offset < labDetect; offset += 10 * time.Millisecond {
+			l := newPair(t)
+			l.run(time.Second)
+			l.handOver("lb1", "lb2")
+			l.run(wait)
+			l.drop("lb2", true)
+			l.run(offset)
+			l.freeze("lb2")
+			masterWithin(l, "lb1", labDetect+labTx)
+			l.run(labDetect)
+		}
+	}
+}
+
+// leaseHolds lets time pass and fails if the dataplane of a node stops forwarding, or the
+// node loses its role.
+func (l *lab) leaseHolds(id string, d time.Duration) {
+	l.t.Helper()
+	since := l.mark(id)
+	defer func() {
+		if changes := since(); len(changes) > 0 {
+			l.t.Fatalf("%s: %v\n%s", id, changes, l.transcript())
+		}
+	}()
+	for end := l.now.Add(d); l.now < end; {
+		l.run(time.Millisecond)
+		if l.nodes[id].lease <= l.now {
+			l.t.Fatalf("%v: %s, %s, does not forward\n%s", time.Duration(l.now), id, l.role(id), l.transcript())
+		}
+	}
+}
+
+// A peer that is silent altogether may be dead: its end costs the MASTER nothing.
+func TestTheEndOfTheBackupCostsNothing(t *testing.T) {
+	for _, late := range []time.Duration{0, 5 * time.Millisecond} {
+		for offset := time.Duration(0); offset < labTx; offset += time.Millisecond {
+			l := newPair(t)
+			l.late = late
+			l.run(time.Second + offset)
+			l.crash("lb2")
+			l.leaseHolds("lb1", 2*time.Second)
+		}
+	}
+}
+
+// Nor does a freeze of it, whose answers come late and all at once, nor a partition for
+// less than its detection time.
+func TestABackupThatIsAwayForAMomentCostsNothing(t *testing.T) {
+	for _, away := range []time.Duration{labTx, 2 * labTx, labDetect - 5*time.Millisecond} {
+		for offset := time.Duration(0); offset < labTx; offset += 7 * time.Millisecond {
+			l := newPair(t)
+			l.run(time.Second + offset)
+			l.freeze("lb2")
+			l.leaseHolds("lb1", away)
+			l.thaw("lb2")
+			l.leaseHolds("lb1", time.Second)
+			l.drop("lb1", true)
+			l.drop("lb2", true)
+			l.leaseHolds("lb1", away-labTx/2)
+			l.drop("lb1", false)
+			l.drop("lb2", false)
+			l.leaseHolds("lb1", time.Second)
+		}
+	}
+}
+
+// One path that the peer hears is enough, whichever it is.
+func TestOnePathProves(t *testing.T) {
+	for _, path := range []string{"clients", "sync"} {
+		l := newPair(t)
+		l.run(time.Second)
+		l.dropBFD["lb1 "+path] = true
+		l.leaseHolds("lb1", 3*time.Second)
+	}
+}
+
+// A peer that does not say that it misses this node keeps the lease of what was sent: no
+// acknowledgement comes of a peer whose Finals are lost, but it doubts nothing.
+func TestWithoutDoubtWhatWasSentCounts(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.lose = func(n *labNode, packet []byte) bool {
+		p, err := bfd.Parse(packet)
+		return n.id == "lb2" && err == nil && p.Final
+	}
+	l.leaseHolds("lb1", 3*time.Second)
+}
+
+// Where BFD alone is filtered, the stream says that the MASTER lives; the peer does not doubt it.
+func TestAFilterOnBFDIsNoDoubt(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.dropBFD["lb1 clients"], l.dropBFD["lb1 sync"] = true, true
+	l.leaseHolds("lb1", 3*time.Second)
+}
+
+// So it is as soon as a MASTER that heard nobody hears its peer again.
+func TestAnUnheardMasterFreezesAfterItWasDeaf(t *testing.T) {
+	for offset := time.Duration(0); offset < labDetect; offset += 10 * time.Millisecond {
+		l := newPair(t, func(c *Config) { c.Paths = c.Paths[1:] })
+		l.run(time.Second)
+		l.drop("lb2", true)
+		l.run(5 * time.Second)
+		l.drop("lb2", false)
+		l.until(5*time.Second, "the session is Up", func() bool { return l.nodes["lb1"].node.Status().Paths[0].State == "Up" })
+		l.run(labDelay)
+		l.drop("lb1", true)
+		l.run(offset)
+		l.freeze("lb1")
+		l.until(5*time.Second, "lb2 Master", func() bool { return l.role("lb2") == "Master" })
+		l.run(labDetect)
+	}
+}
