@@ -19,7 +19,8 @@ VERSION     := $(shell git describe --always --dirty 2>/dev/null || echo unversi
 PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 
 # Programs that are under test beside the reference node, by Debian package.
-SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft
+SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping \
+	ucarp:/usr/sbin/ucarp frr:/usr/lib/frr/vrrpd
 
 .PHONY: help setup setup-subjects test test-scenarios test-library test-subjects scenarios regression build lint mutants bench bench-bfd bench-dataplane generate doctor clean
 
@@ -56,7 +57,7 @@ endef
 setup: ## install the programs that tests talk to (frr, bird2, chromium), where apt is
 	$(call install,$(PEERS))
 
-setup-subjects: ## install the other programs that can be under test (keepalived, conntrackd, nftables)
+setup-subjects: ## install the other programs that can be under test (keepalived, conntrackd, nftables, ucarp, frr)
 	$(call install,$(SUBJECTS))
 
 test: setup bin/baton lint ## unit, property, eBPF and namespace tests

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -140,7 +139,7 @@ func (w *World) startNode(host *Host) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := filepath.Join(w.cfg.Dir, evidence.LogFile(node))
+	log := w.logOf(node)
 	if err := w.beginLog(log, node); err != nil {
 		return nil, err
 	}
@@ -236,6 +235,7 @@ func (w *World) Down(ctx context.Context) error {
 	w.readTables("the end of the run: its traffic had been closed")
 	w.tables.read.Wait()
 	if w.pair != nil {
+		w.resetAll(ctx)
 		for _, leak := range w.pair.Close(ctx) {
 			w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindLeak, Leak: &leak})
 		}

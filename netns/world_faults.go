@@ -10,6 +10,7 @@ import (
 
 	"baton/impl/trace"
 	"baton/netns/internal/hostclock"
+	"baton/netns/subject"
 	"baton/scenarios"
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
@@ -22,13 +23,14 @@ const receiptLimit = 5 * time.Second
 
 // executions has what carries out each verb of package fault.
 var executions = map[string]func(*World, context.Context, plan.Fault) error{
-	fault.Crash:     onMachine(toProcess((*Pair).Crash), (*World).crashBackend),
+	fault.Crash:     onMachine((*World).crash, (*World).crashBackend),
 	fault.Kill:      onMachine(toProcess((*Pair).Kill), (*World).haltBackend),
 	fault.Stop:      onMachine(toProcess((*Pair).Stop), (*World).haltBackend),
 	fault.Freeze:    onMachine(toProcess((*Pair).Freeze), (*World).freezeBackend),
 	fault.Thaw:      onMachine(toProcess((*Pair).Thaw), (*World).thawBackend),
 	fault.Restore:   onMachine((*World).restore, (*World).restoreBackend),
-	fault.Handover:  onMachine((*World).handover, nil),
+	fault.Handover:  onMachine(asked(subject.Pair.Handover), nil),
+	fault.Reload:    onMachine(asked(subject.Pair.Reload), nil),
 	fault.Cut:       (*World).cut,
 	fault.Heal:      (*World).heal,
 	fault.Lose:      (*World).lose,
@@ -82,6 +84,18 @@ func toProcess(do func(*Pair, context.Context, *Process) (string, error)) deed {
 	return func(w *World, ctx context.Context, node string) (string, error) {
 		return do(w.pair, ctx, w.process(node))
 	}
+}
+
+// crash is a power failure of a node, which takes along what its subject alone knows of.
+func (w *World) crash(ctx context.Context, node string) (string, error) {
+	receipt, err := w.pair.Crash(ctx, w.process(node))
+	if err != nil {
+		return "", err
+	}
+	if err := w.reset(ctx, node); err != nil {
+		return "", noReceipt("crash %s: %w", node, err)
+	}
+	return receipt, nil
 }
 
 func (w *World) cut(ctx context.Context, f plan.Fault) error {
@@ -233,13 +247,15 @@ func (w *World) restore(ctx context.Context, node string) (string, error) {
 	return receipt, err
 }
 
-// handover asks a node to give the role to its peer. The receipt is the node's answer,
-// a refusal too, since it is the node's doing and not that of the harness. What comes of
-// it is for the scenario to claim.
-func (w *World) handover(ctx context.Context, node string) (string, error) {
-	answer, err := w.nodes.Handover(ctx, node)
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrNoReceipt, err)
+// asked is what a node is asked to do. The receipt is its answer, a refusal too, since it
+// is the node's doing and not that of the harness. What comes of it is for the scenario to
+// claim.
+func asked(ask func(subject.Pair, context.Context, string) (string, error)) deed {
+	return func(w *World, ctx context.Context, node string) (string, error) {
+		answer, err := ask(w.nodes, ctx, node)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", ErrNoReceipt, err)
+		}
+		return answer, nil
 	}
-	return answer, nil
 }

@@ -5,8 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
+
+	"baton/scenarios/evidence"
 )
+
+// logOf is the file that the processes of a node write to.
+func (w *World) logOf(node string) string { return filepath.Join(w.cfg.Dir, evidence.LogFile(node)) }
 
 // beginLog marks the begin of another process in the log of a node.
 func (w *World) beginLog(file, node string) error {

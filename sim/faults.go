@@ -29,6 +29,7 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Thaw:      atOnce((*process).thaw, (*World).thawBackend),
 	fault.Stop:      (*World).stop,
 	fault.Handover:  (*World).handover,
+	fault.Reload:    (*World).reload,
 	fault.Cut:       (*World).cut,
 	fault.Heal:      (*World).heal,
 	fault.Lose:      (*World).lose,
@@ -196,6 +197,11 @@ func (w *World) handover(ctx context.Context, f plan.Fault) error {
 		w.at(w.now.Add(controlDelay), p.ask)
 	}
 	return nil
+}
+
+// reload is not what a node of the simulator can do: it has no configuration file.
+func (w *World) reload(context.Context, plan.Fault) error {
+	return fmt.Errorf("sim: reload: %w", scenarios.ErrUnsupported)
 }
 
 // ask hands the request to the node as soon as it does not stand still.

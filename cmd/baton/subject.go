@@ -32,7 +32,11 @@ func subjectCommand() *cobra.Command {
 		Use: "node LAUNCH", Short: "Be the first process of a node (started by a scenario)", Hidden: true, Args: cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(_ *cobra.Command, args []string) error { return tree.Run(args[0]) },
 	}
-	c.AddCommand(list, show, subjectCheckCommand(), node)
+	reset := &cobra.Command{
+		Use: "reset LAUNCH", Short: "Remove what a node has left (started by a scenario)", Hidden: true, Args: cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(_ *cobra.Command, args []string) error { return tree.Reset(args[0]) },
+	}
+	c.AddCommand(list, show, subjectCheckCommand(), node, reset)
 	return c
 }
 

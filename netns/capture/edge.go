@@ -90,7 +90,7 @@ func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
 	}
 	switch {
 	case f.kind == frameAdvert:
-		c.lookAdvert(f.advert, at)
+		c.lookAdvert(e, f.advert, at)
 	case f.gratuitous():
 		if slices.Contains(e.VIPs, addrOf(f.senderIP)) && !e.floods.copied(f, ifindex, at) {
 			c.cfg.Record(trace.Event{At: at, Node: c.owner(f.src), Kind: trace.KindGARP,
@@ -127,8 +127,9 @@ func (c *Capture) lookARP(e *edge, f *frame, at clock.Instant) {
 	}
 }
 
-// lookAdvert learns whose a virtual MAC address is, and who is the MASTER.
-func (c *Capture) lookAdvert(a *advert, at clock.Instant) {
+// lookAdvert learns whose a virtual MAC address is, and at the clients' side who is the
+// MASTER: a pair may have another virtual router towards the backends.
+func (c *Capture) lookAdvert(e *edge, a *advert, at clock.Instant) {
 	node, known := c.cfg.Addresses[addrOf(a.source)]
 	if !known {
 		return
@@ -136,7 +137,7 @@ func (c *Capture) lookAdvert(a *advert, at clock.Instant) {
 	if !a.resigns {
 		c.virtual[a.virtualMAC()] = node
 	}
-	if c.roles != nil {
+	if c.roles != nil && e.Name == lab.Clients {
 		c.roles.advert(node, a, at)
 	}
 }

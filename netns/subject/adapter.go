@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,17 +45,24 @@ type Adapter struct {
 	// Options lists the values of each variant, the default first.
 	Options map[string][]string `yaml:"options"`
 	// Mounts lists the folders that are private to a node, and empty at each start.
-	Mounts []string          `yaml:"mounts"`
-	Env    map[string]string `yaml:"env"`
+	Mounts []string `yaml:"mounts"`
+	// Logs lists the folders whose content is kept in the results.
+	Logs []string          `yaml:"logs"`
+	Env  map[string]string `yaml:"env"`
 	// Start returns once the node runs; Run is the node, and its end is the node's.
 	Start string `yaml:"start"`
 	Run   string `yaml:"run"`
 	Stop  string `yaml:"stop"`
 	Role  string `yaml:"role"`
+	// Handover gives the role away, Reload reads the configuration again. Each ends by
+	// itself, and fails where the node refuses.
+	Handover string `yaml:"handover"`
+	Reload   string `yaml:"reload"`
+	// Reset removes what a node leaves outside of its process tree and private folders.
+	// It runs in a tree of its own, after a crash and at the end of the run.
+	Reset string `yaml:"reset"`
 	// Timeout bounds each of the commands but run.
 	Timeout time.Duration `yaml:"timeout"`
-
-	file string
 }
 
 // timeout is how long a command may take if the file does not say.
@@ -71,7 +79,7 @@ func ReadAdapter(file string) (*Adapter, error) {
 
 // ParseAdapter checks the text of an adapter file.
 func ParseAdapter(file string, text []byte) (*Adapter, error) {
-	a := &Adapter{file: file, Roles: RolesByWire, Timeout: timeout}
+	a := &Adapter{Roles: RolesByWire, Timeout: timeout}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(a); err != nil && !errors.Is(err, io.EOF) {
@@ -102,13 +110,17 @@ func (a *Adapter) mistakes() []error {
 	for _, name := range a.Provided {
 		wrong(!slices.Contains(capability.Names(), name), "provides: %q: the capabilities are %s", name, strings.Join(capability.Names(), ", "))
 		wrong(a.Roles != RolesByTrace, "provides: %s: only roles: trace tells events", name)
-		wrong(name == capability.Table || name == capability.Handover, "provides: %s: no adapter can yet", name)
+		wrong(name == capability.Table, "provides: %s: no adapter can yet", name)
+		wrong(name == capability.Handover || name == capability.Reload, "provides: %s: follows from the command %s", name, name)
 	}
 	for name, values := range a.Options { // in any order: joined and sorted below
 		wrong(len(values) == 0 || slices.Contains(values, ""), "options: %s: list its values, the default first", name)
 	}
 	for _, dir := range a.Mounts {
 		wrong(!filepath.IsAbs(dir), "mounts: %q: not an absolute path", dir)
+	}
+	for _, dir := range a.Logs {
+		wrong(!filepath.IsAbs(dir), "logs: %q: not an absolute path", dir)
 	}
 	slices.SortStableFunc(found, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return found
@@ -119,10 +131,24 @@ func (a *Adapter) Name() string { return a.Title }
 
 // Provides implements Subject.
 func (a *Adapter) Provides() []string {
-	if a.Roles == RolesByWire {
-		return nil
+	var provided []string
+	if a.Roles != RolesByWire {
+		provided = append([]string{capability.Roles}, slices.DeleteFunc(slices.Clone(a.Provided), func(s string) bool { return s == capability.Roles })...)
 	}
-	return append([]string{capability.Roles}, slices.DeleteFunc(slices.Clone(a.Provided), func(s string) bool { return s == capability.Roles })...)
+	for _, word := range []string{capability.Handover, capability.Reload} {
+		if a.words()[word] != "" {
+			provided = append(provided, word)
+		}
+	}
+	return provided
+}
+
+// words are the commands that a running node can be asked for, by the capability that each
+// provides.
+func (a *Adapter) words() map[string]string {
+	words := map[string]string{capability.Handover: a.Handover, capability.Reload: a.Reload}
+	maps.DeleteFunc(words, func(_, script string) bool { return script == "" })
+	return words
 }
 
 // Missing lists the programs that the machine lacks.
@@ -139,6 +165,11 @@ func (a *Adapter) Open(l Lab) (Pair, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, private := range a.Mounts {
+		if strings.HasPrefix(l.Dir+"/", strings.TrimSuffix(private, "/")+"/") {
+			return nil, fmt.Errorf("subject %s: mounts: %s would hide the results in %s: choose another --out", a.Title, private, l.Dir)
+		}
+	}
 	p := &adapterPair{adapter: a, lab: l, launches: map[string]string{}}
 	for _, node := range lab.Nodes() {
 		dir := filepath.Join(l.Dir, node)
@@ -149,12 +180,16 @@ func (a *Adapter) Open(l Lab) (Pair, error) {
 		if err != nil {
 			return nil, err
 		}
-		env := append(environment(l, node, dir, options), files...)
+		described, err := describe(l, node, options).write(dir)
+		if err != nil {
+			return nil, err
+		}
+		env := append(append(environment(l, node, dir, options), files...), described)
 		for name, value := range a.Env { // in any order: a set
 			env = append(env, name+"="+value)
 		}
-		launch := tree.Launch{Node: node, Dir: dir, Env: env, Mounts: a.Mounts, Start: a.Start, Run: a.Run, Stop: a.Stop,
-			Role: a.Role, Trace: a.Roles == RolesByTrace, Timeout: a.Timeout}
+		launch := tree.Launch{Node: node, Dir: dir, Env: env, Mounts: a.Mounts, Logs: a.Logs, Start: a.Start, Run: a.Run, Stop: a.Stop,
+			Role: a.Role, Reset: a.Reset, Words: a.words(), Trace: a.Roles == RolesByTrace, Timeout: a.Timeout}
 		if p.launches[node], err = launch.Write(dir); err != nil {
 			return nil, fmt.Errorf("subject %s: %w", a.Title, err)
 		}
@@ -193,8 +228,36 @@ func (p *adapterPair) Command(node string) (Command, error) {
 }
 
 // Handover implements Pair.
-func (p *adapterPair) Handover(context.Context, string) (string, error) {
-	return "", cannot(p.adapter.Title, capability.Handover)
+func (p *adapterPair) Handover(ctx context.Context, node string) (string, error) {
+	return p.ask(ctx, node, capability.Handover)
+}
+
+// Reload implements Pair.
+func (p *adapterPair) Reload(ctx context.Context, node string) (string, error) {
+	return p.ask(ctx, node, capability.Reload)
+}
+
+// ask runs the command of a word in a node. That it fails is an answer.
+func (p *adapterPair) ask(ctx context.Context, node, word string) (string, error) {
+	if p.adapter.words()[word] == "" {
+		return "", cannot(p.adapter.Title, word)
+	}
+	said, err := tree.Ask(ctx, filepath.Dir(p.launches[node]), word)
+	var refused *tree.Refused
+	switch {
+	case errors.As(err, &refused):
+		return node + " refused: " + refused.Error(), nil
+	case err != nil:
+		return "", err
+	case said == "":
+		said = "done"
+	}
+	return fmt.Sprintf("%s: %s: %s", node, word, said), nil
+}
+
+// Reset implements Pair.
+func (p *adapterPair) Reset(node string) (Command, bool) {
+	return Command{Args: []string{p.lab.Baton, "subject", "reset", p.launches[node]}, Contained: true}, p.adapter.Reset != ""
 }
 
 // Entry implements Pair.
@@ -208,4 +271,10 @@ func (p *adapterPair) Table(context.Context, string, int) (control.Table, error)
 }
 
 // Close implements Pair.
-func (p *adapterPair) Close() error { return nil }
+func (p *adapterPair) Close() error {
+	var errs []error
+	for _, launch := range p.launches { // in any order: each
+		errs = append(errs, tree.Close(filepath.Dir(launch)))
+	}
+	return errors.Join(errs...)
+}

@@ -1,8 +1,10 @@
 package subject
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -25,6 +27,8 @@ func TestMistakesInAnAdapterFile(t *testing.T) {
 		{"an unknown capability", "name: x\nrun: exec sleep 9\nroles: trace\nprovides: [magic]", `provides: "magic": the capabilities are roles, gates`},
 		{"a capability without a trace", "name: x\nrun: exec sleep 9\nprovides: [gates]", "provides: gates: only roles: trace tells events"},
 		{"no time at all", "name: x\nrun: exec sleep 9\ntimeout: -1s", "timeout: -1s"},
+		{"handover without its command", "name: x\nrun: exec sleep 9\nroles: trace\nprovides: [handover]", "provides: handover: follows from the command handover"},
+		{"a relative folder of logs", "name: x\nrun: exec sleep 9\nlogs: [log]", `logs: "log": not an absolute path`},
 		{"a relative mount", "name: x\nrun: exec sleep 9\nmounts: [run]", `mounts: "run": not an absolute path`},
 		{"an option without values", "name: x\nrun: exec sleep 9\noptions: {a: []}", "options: a: list its values"},
 	} {
@@ -41,6 +45,7 @@ func TestWhatAnAdapterProvides(t *testing.T) {
 		{"name: x\nrun: exec sleep 9", ""},
 		{"name: x\nrun: exec sleep 9\nroles: poll\nrole: echo MASTER", "roles"},
 		{"name: x\nrun: exec sleep 9\nroles: trace\nprovides: [gates, roles]", "roles gates"},
+		{"name: x\nrun: exec sleep 9\nhandover: 'true'\nreload: 'true'", "handover reload"},
 	} {
 		a, err := ParseAdapter("my.yaml", []byte(c.text))
 		if err != nil {
@@ -218,5 +223,57 @@ func TestScenariosOfSubjects(t *testing.T) {
 	}
 	if _, err := ReadAdapter("../../docs/examples/shell.yaml"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestABuiltInSubjectHasNoPrivilege: its file, given by its path, is the same subject, and no
+// longer than anybody's needs to be.
+func TestABuiltInSubjectHasNoPrivilege(t *testing.T) {
+	for _, name := range Names()[1:] {
+		file := "builtin/" + name + ".yaml"
+		own, err := ReadAdapter(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named, err := Named(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(own, named) {
+			t.Errorf("%s is not %s", file, name)
+		}
+		text, err := Source(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Count(string(text), "\n"); lines > 60 {
+			t.Errorf("%s has %d lines", file, lines)
+		}
+	}
+}
+
+// TestTheLabAsJSON: what no variable tells is there too.
+func TestTheLabAsJSON(t *testing.T) {
+	p, err := plan.Parse("x.scn", []byte("scenario x\ntopo pair clients=1 backends=1\nconfig ha.hold=300ms lb2.ha.priority=7\nservice web tcp 198.18.0.100:80 mode=dnat\ntraffic web sessions tcp count=1\n@0s wait lb1 is Master within 1s\n@1s end\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	variable, err := describe(Lab{Plan: p, Devices: map[string]string{"sync": "sync0"}}, "lb2", map[string]string{"a": "b"}).write(dir)
+	if err != nil || variable != "BATON_JSON="+filepath.Join(dir, "lab.json") {
+		t.Fatalf("%s, %v", variable, err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "lab.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d description
+	if err := json.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	want := port{Device: "sync0", IP: "198.18.2.2", Peer: "198.18.2.1", Prefix: "198.18.2.0/30"}
+	if d.Links["sync"] != want || d.Settings["ha.hold"] != "300ms" || d.Settings["ha.priority"] != "7" || d.DetectMS != 150 || d.Options["a"] != "b" ||
+		len(d.Hosts) != 4 || d.Hosts[3].Addresses["backends"] != "198.18.1.11" || d.Services[0] != (servicePort{"web", "tcp", "198.18.0.100", 80, "dnat"}) {
+		t.Errorf("%s", text)
 	}
 }

@@ -29,6 +29,7 @@ var Variables = []Variable{
 	{"BATON_BACKENDS", "the backends' addresses"},
 	{"BATON_DETECT_MS", "the detection time of the scenario in milliseconds"},
 	{"BATON_PRIORITY", "ha.priority of the node: the higher is preferred"},
+	{"BATON_JSON", "a file with all of this and more as JSON: links, hosts, services, options, timers and every setting"},
 	{"BATON_RULESET", "an nftables ruleset that translates the services; its chain local is empty"},
 	{"BATON_CONNTRACKD", "a configuration of conntrackd that replicates over the sync link; it wants a private /run"},
 	{"BATON_OPTION_NAME", "the value of each option of the adapter, its name in capitals"},
@@ -44,22 +45,19 @@ func environment(l Lab, node, dir string, options map[string]string) []string {
 		side := "BATON_" + strings.ToUpper(strings.TrimSuffix(link, "s"))
 		env = append(env, side+"_DEV="+l.Devices[link], side+"_IP="+self.Addr(link).String(), side+"_PEER="+other.Addr(link).String())
 	}
-	var vips, services, backends []string
-	for _, s := range l.Plan.Services {
-		if !s.Guard.In(plan.Netns) {
-			continue
-		}
+	var vips, lines, backends []string
+	for _, s := range services(l.Plan) {
 		vip := within(netip.MustParseAddr(s.VIP), lab.Clients)
 		if !slices.Contains(vips, vip) {
 			vips = append(vips, vip)
 		}
-		services = append(services, fmt.Sprintf("%s %s %s %d %s", s.Name, s.Proto, s.VIP, s.Port, s.Mode))
+		lines = append(lines, fmt.Sprintf("%s %s %s %d %s", s.Name, s.Proto, s.VIP, s.Port, s.Mode))
 	}
 	for _, b := range topo.Members(lab.Backends) {
 		backends = append(backends, b.Addr(lab.Backends).String())
 	}
 	env = append(env, "BATON_VIPS="+strings.Join(vips, " "), "BATON_BACKEND_VIP="+within(lab.BackendVIP(), lab.Backends),
-		"BATON_SERVICES="+strings.Join(services, "\n"), "BATON_BACKENDS="+strings.Join(backends, " "),
+		"BATON_SERVICES="+strings.Join(lines, "\n"), "BATON_BACKENDS="+strings.Join(backends, " "),
 		fmt.Sprintf("BATON_DETECT_MS=%d", l.Plan.Detect(plan.Netns)/time.Millisecond), "BATON_PRIORITY="+l.Plan.Value(plan.Netns, node, "ha.priority"))
 	for name, value := range options { // in any order: a set
 		env = append(env, "BATON_OPTION_"+strings.ToUpper(name)+"="+value)

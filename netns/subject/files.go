@@ -8,7 +8,6 @@ import (
 	"text/template"
 
 	"baton/scenarios/lab"
-	"baton/scenarios/plan"
 )
 
 // ready are files that are made of the lab for every adapter, to be used or not: what the
@@ -57,13 +56,7 @@ func writeReady(l Lab, node, dir string) (env []string, err error) {
 	for _, b := range topo.Members(lab.Backends) {
 		backends = append(backends, b.Addr(lab.Backends).String())
 	}
-	var services []plan.Service
-	for _, s := range l.Plan.Services {
-		if s.Guard.In(plan.Netns) {
-			services = append(services, s)
-		}
-	}
-	data := map[string]any{"Services": services, "Backends": backends, "Device": l.Devices[lab.Backends], "BackendVIP": lab.BackendVIP(),
+	data := map[string]any{"Services": services(l.Plan), "Backends": backends, "Device": l.Devices[lab.Backends], "BackendVIP": lab.BackendVIP(),
 		"Own": own.Addr(lab.Sync), "Peer": peer.Addr(lab.Sync), "SyncDevice": l.Devices[lab.Sync], "Dir": dir}
 	for _, f := range ready {
 		var text bytes.Buffer

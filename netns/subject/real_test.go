@@ -20,9 +20,10 @@ import (
 
 // The test binary is the init of its nodes, as baton is of its own.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 4 && os.Args[1] == "subject" && os.Args[2] == "node" {
-		if err := tree.Run(os.Args[3]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
+	if len(os.Args) == 4 && os.Args[1] == "subject" {
+		be := map[string]func(string) error{"node": tree.Run, "reset": tree.Reset}[os.Args[2]]
+		if err := be(os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, "baton:", err)
 			os.Exit(1)
 		}
 		return
@@ -65,6 +66,8 @@ func said(v check.Verdict, events []trace.Event) string {
 	lines := slices.Clone(v.Reasons)
 	for _, e := range events {
 		switch {
+		case e.Fault != nil && e.Fault.Phase != "begin":
+			lines = append(lines, "receipt: "+e.Fault.Receipt)
 		case e.Leak != nil:
 			lines = append(lines, "leak: "+e.Leak.What)
 		case e.Note != "":
@@ -81,6 +84,7 @@ const outlast = 20 * time.Second
 func TestBadAdapters(t *testing.T) {
 	waits := "@0s wait lb1 is Master within 1s\n@1s end\n"
 	stops := "@0s wait lb1 is not Master within 1s\n@200ms stop lb2\n@500ms end\n"
+	hands := "@0s wait lb1 is not Master within 1s\n@200ms handover lb1\n@1s end\n"
 	for _, c := range []struct {
 		name, adapter, steps, want string
 		verdict                    check.Outcome
@@ -98,6 +102,15 @@ func TestBadAdapters(t *testing.T) {
 		{"two that both say MASTER", "run: exec sleep 60\nroles: poll\nrole: echo MASTER", "@0s wait lb1 is Master within 3s\n@300ms end\n", "masters: masters <= 1", check.Fail},
 		{"a daemon that outlives stop", "start: setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' &", stops, "leak: sh (process", check.Fail},
 		{"a stop that hangs", "run: exec sleep 60\nstop: sleep 60\ntimeout: 200ms", stops, "stop did not return within 200ms", check.Inconclusive},
+		{"a run that forks away", "run: setsid sleep 60 & sleep 0.1", waits, "it has left sleep (process", check.Fail},
+		{"a daemon that dies while its role is polled", "start: sleep 0.3 &\nroles: poll\nrole: echo BACKUP", waits, "the last process that start had left has ended", check.Fail},
+		{"a handover that hangs", "run: exec sleep 60\nhandover: sleep 60\ntimeout: 200ms", hands, "lb1 refused: handover did not return within 200ms", check.Inconclusive},
+		{"a handover that is refused", "run: exec sleep 60\nhandover: echo no; exit 1", hands, "lb1 refused: handover ended with exit status 1: `echo no; exit 1`: no", check.Inconclusive},
+		{"a handover that prints", "run: exec sleep 60\nhandover: echo $BATON_NODE gave it", hands, "lb1: handover: lb1 gave it", check.Inconclusive},
+		{"a reload", "run: exec sleep 60\nreload: 'true'", strings.ReplaceAll(hands, "handover", "reload"), "lb1: reload: done", check.Inconclusive},
+		{"a reset that fails", "run: exec sleep 60\nreset: exit 7", "@0s wait lb1 is not Master within 1s\n@500ms end\n", "leak: lb2 could not be reset: exit status 1: baton: lb2: reset ended with exit status 7", check.Fail},
+		{"a reset that fails after a crash", "run: exec sleep 60\nreset: exit 7", "@0s wait lb1 is not Master within 1s\n@200ms crash lb1\n@500ms end\n", "crash lb1: exit status 1", check.Fail},
+		{"a kernel parameter of the machine", "run: sysctl -w vm.swappiness=61", waits, `permission denied on key "vm.swappiness"`, check.Fail},
 		{"a folder that is not there", "run: exec sleep 60\nmounts: [/no/such/folder]", waits, "mounts: /no/such/folder", check.Fail},
 	} {
 		t.Run(c.name, func(t *testing.T) {

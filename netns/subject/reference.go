@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"baton/impl/daemon/control"
 	"baton/impl/flow"
@@ -21,8 +22,10 @@ type Reference struct{}
 // Name implements Subject.
 func (Reference) Name() string { return ReferenceName }
 
-// Provides implements Subject: it tells everything.
-func (Reference) Provides() []string { return capability.Names() }
+// Provides implements Subject: it tells everything, and reads its configuration once.
+func (Reference) Provides() []string {
+	return slices.DeleteFunc(capability.Names(), func(name string) bool { return name == capability.Reload })
+}
 
 // Open implements Subject.
 func (Reference) Open(l Lab) (Pair, error) {
@@ -67,6 +70,14 @@ func (p *referencePair) Handover(ctx context.Context, node string) (string, erro
 	}
 	return node + " took the request", nil
 }
+
+// Reload implements Pair.
+func (p *referencePair) Reload(context.Context, string) (string, error) {
+	return "", cannot(ReferenceName, capability.Reload)
+}
+
+// Reset implements Pair: all that a node has goes with its process.
+func (p *referencePair) Reset(string) (Command, bool) { return Command{}, false }
 
 // Entry implements Pair.
 func (p *referencePair) Entry(ctx context.Context, node string, t flow.Tuple) (string, error) {

@@ -50,6 +50,11 @@ type Pair interface {
 	Command(node string) (Command, error)
 	// Handover asks a node to give the role to its peer, and returns its answer.
 	Handover(ctx context.Context, node string) (receipt string, err error)
+	// Reload asks a node to read its configuration again, and returns its answer.
+	Reload(ctx context.Context, node string) (receipt string, err error)
+	// Reset is the command that removes what a node has left on the machine and that did
+	// not end with its processes; false if there is none. It ends by itself.
+	Reset(node string) (Command, bool)
 	// Entry asks a node how its table knows a flow.
 	Entry(ctx context.Context, node string, t flow.Tuple) (string, error)
 	// Table asks a node for its connection table, up to a number of flows.

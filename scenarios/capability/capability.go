@@ -17,6 +17,7 @@ const (
 	Replica  = "replica"
 	Table    = "table"
 	Handover = "handover"
+	Reload   = "reload"
 )
 
 // Capability is one row of the table.
@@ -31,6 +32,7 @@ var capabilities = []Capability{
 	{Replica, "tells a digest of its connection table"},
 	{Table, "answers how it knows a flow, and lists its table"},
 	{Handover, "gives the role away when asked"},
+	{Reload, "reads its configuration again when asked"},
 }
 
 // All lists the table.

@@ -67,8 +67,11 @@ func Unjudgeable(p *plan.Plan, world string, lacks []string) string {
 		return ""
 	}
 	for _, s := range p.Steps {
-		if s.Fault != nil && s.Fault.Verb == fault.Handover && s.Guard.In(world) && slices.Contains(lacks, capability.Handover) {
-			return fmt.Sprintf("%s: the subject does not provide %s", s, capability.Handover)
+		if s.Fault == nil || !s.Guard.In(world) {
+			continue
+		}
+		if verb, _ := fault.Of(s.Fault.Verb); verb.Needs != "" && slices.Contains(lacks, verb.Needs) {
+			return fmt.Sprintf("%s: the subject does not provide %s", s, verb.Needs)
 		}
 	}
 	if p.IsControl(world) {

@@ -1,5 +1,7 @@
 package fault
 
+import "baton/scenarios/capability"
+
 // Handover asks a node to give the role away.
 const Handover = "handover"
 
@@ -7,5 +9,5 @@ var handover = Verb{
 	Word: Handover, Doc: "what `baton handover` does on that node",
 	Receipt: "the node's answer, also where it refuses",
 	Kinds:   nodes, From: []State{Running}, To: Running, Refuse: "cannot hand over: it is %s",
-	Asks: true,
+	Asks: true, Needs: capability.Handover,
 }

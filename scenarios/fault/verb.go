@@ -54,6 +54,8 @@ type Verb struct {
 	Severs bool
 	// Resyncs says that connection sync begins anew after it.
 	Resyncs bool
+	// Needs is the capability of the subject without which it cannot be done, "" for none.
+	Needs string
 }
 
 // Object is what a verb acts on.
@@ -85,7 +87,7 @@ const (
 func (s State) String() string { return [...]string{"up", "down", "down", "frozen"}[s] }
 
 // verbs in the order of the reference.
-var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up, flap}
+var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, reload, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up, flap}
 
 // Verbs lists the table.
 func Verbs() []Verb { return slices.Clone(verbs) }

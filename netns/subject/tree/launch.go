@@ -20,10 +20,16 @@ type Launch struct {
 	Dir    string   `json:"dir"` // working folder of the commands
 	Env    []string `json:"env"`
 	Mounts []string `json:"mounts"`
-	Start  string   `json:"start"`
-	Run    string   `json:"run"`
-	Stop   string   `json:"stop"`
-	Role   string   `json:"role"`
+	// Logs are folders whose content is kept in Dir.
+	Logs  []string `json:"logs"`
+	Start string   `json:"start"`
+	Run   string   `json:"run"`
+	Stop  string   `json:"stop"`
+	Role  string   `json:"role"`
+	// Reset removes what earlier trees of the node have left outside of them.
+	Reset string `json:"reset"`
+	// Words are the commands that the node can be asked for while it runs.
+	Words map[string]string `json:"words"`
 	// Trace hands descriptor 3 to the commands.
 	Trace   bool          `json:"trace"`
 	Timeout time.Duration `json:"timeout"`

@@ -1,14 +1,26 @@
 package tree
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// bpfFolder is where pinned maps live: a private mount there is of that kind.
+// bpfFolder is where pinned maps live.
 const bpfFolder = "/sys/fs/bpf"
+
+// Kernel parameters: those of the network are a namespace's own, the others the machine's.
+const (
+	parameters        = "/proc/sys"
+	networkParameters = "/proc/sys/net"
+)
+
+// quiet are the flags of mounts that hold data alone.
+const quiet = unix.MS_NOSUID | unix.MS_NODEV
 
 // isolate gives the tree its own view of processes, and private folders.
 func isolate(l Launch) error {
@@ -18,17 +30,61 @@ func isolate(l Launch) error {
 	if err := unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make the mounts private: %w", err)
 	}
-	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+	if err := unix.Mount("proc", "/proc", "proc", quiet|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
+	if err := protectParameters(); err != nil {
+		return err
+	}
+	if err := unix.Mount("bpf", bpfFolder, "bpf", quiet, ""); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("mount %s: %w", bpfFolder, err)
+	}
 	for _, dir := range l.Mounts {
-		kind := "tmpfs"
-		if dir == bpfFolder {
-			kind = "bpf"
-		}
-		if err := unix.Mount(kind, dir, kind, unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
+		if err := unix.Mount("tmpfs", dir, "tmpfs", quiet, ""); err != nil {
 			return fmt.Errorf("mounts: %s: %w (create the folder)", dir, err)
 		}
 	}
+	for _, dir := range l.Logs {
+		if err := keep(dir, filepath.Join(l.Dir, filepath.Base(dir)), l.Mounts); err != nil {
+			return fmt.Errorf("logs: %s: %w (create the folder)", dir, err)
+		}
+	}
 	return unix.Sethostname([]byte(l.Node))
+}
+
+// protectParameters lets the tree set no kernel parameter but those of its network.
+func protectParameters() error {
+	err := errors.Join(
+		unix.Mount(parameters, parameters, "", unix.MS_BIND, ""),
+		unix.Mount(networkParameters, networkParameters, "", unix.MS_BIND, ""),
+		unix.Mount("", parameters, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	if err != nil {
+		return fmt.Errorf("protect %s: %w", parameters, err)
+	}
+	return nil
+}
+
+// keep leads what is written into a folder to another, that outlives the tree. Within a
+// private folder it is made.
+func keep(dir, to string, mounts []string) error {
+	for _, private := range mounts {
+		if within(dir, private) {
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				return err
+			}
+		}
+	}
+	if err := os.MkdirAll(to, 0o777); err != nil {
+		return err
+	}
+	if err := os.Chmod(to, 0o1777); err != nil { // daemons that have given up root write there too
+		return err
+	}
+	return unix.Mount(to, dir, "", unix.MS_BIND, "")
+}
+
+// within reports whether a path is a folder or below it.
+func within(path, dir string) bool {
+	relative, err := filepath.Rel(dir, path)
+	return err == nil && relative != ".." && !strings.HasPrefix(relative, "../")
 }

@@ -37,17 +37,43 @@ type node struct {
 // Run is the init of a node, until it is told to end by SIGTERM, or the node ends by
 // itself, which is the error.
 func Run(file string) error {
-	l, err := read(file)
+	n, err := begin(file)
 	if err != nil {
 		return err
-	}
-	if err := isolate(l); err != nil {
-		return fmt.Errorf("%s: %w", l.Node, err)
 	}
 	terminate := make(chan os.Signal, 1)
 	signal.Notify(terminate, unix.SIGTERM, unix.SIGINT)
 	unix.CloseOnExec(traceFD)
-	n := &node{Launch: l, events: json.NewEncoder(os.NewFile(traceFD, "trace")), empty: make(chan struct{}, 1)}
+	n.events = json.NewEncoder(os.NewFile(traceFD, "trace"))
+	if err := n.run(terminate); err != nil {
+		return fmt.Errorf("%s: %w", n.Node, err)
+	}
+	return n.stop()
+}
+
+// Reset is the init of a tree that only removes what others of the node have left.
+func Reset(file string) error {
+	n, err := begin(file)
+	if err != nil {
+		return err
+	}
+	n.Trace = false
+	if err := n.bounded("reset", n.Launch.Reset, nil); err != nil {
+		return fmt.Errorf("%s: %w", n.Node, err)
+	}
+	return nil
+}
+
+// begin isolates the tree and takes charge of its processes.
+func begin(file string) (*node, error) {
+	l, err := read(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := isolate(l); err != nil {
+		return nil, fmt.Errorf("%s: %w", l.Node, err)
+	}
+	n := &node{Launch: l, empty: make(chan struct{}, 1)}
 	n.reaper = newReaper(func() {
 		if n.ready.Load() {
 			select {
@@ -56,10 +82,7 @@ func Run(file string) error {
 			}
 		}
 	})
-	if err := n.run(terminate); err != nil {
-		return fmt.Errorf("%s: %w", l.Node, err)
-	}
-	return n.stop()
+	return n, nil
 }
 
 // run starts the node and waits until it is to be stopped.
@@ -77,24 +100,34 @@ func (n *node) run(terminate <-chan os.Signal) error {
 		}
 	}
 	n.ready.Store(true)
-	if n.Role != "" {
-		go n.poll()
-	}
-	// With roles to poll the tree is never empty for long; run's end says the same.
 	empty := n.empty
-	if n.Role != "" || n.Run != "" {
-		empty = nil
+	if n.Run != "" {
+		empty = nil // its end says it
 	} else if len(others()) == 0 {
 		return fmt.Errorf("start has left no process running: `%s`; let it start a daemon, or use run for a program that stays", firstLine(n.Start))
+	}
+	if err := n.serve(); err != nil {
+		return err
+	}
+	if n.Role != "" {
+		go n.poll()
 	}
 	select {
 	case <-terminate:
 		return nil
 	case status := <-ended:
-		return fmt.Errorf("run %s: `%s`", how(status), firstLine(n.Run))
+		return fmt.Errorf("run %s: `%s`%s", how(status), firstLine(n.Run), left())
 	case <-empty:
 		return fmt.Errorf("the last process that start had left has ended: `%s`", firstLine(n.Start))
 	}
+}
+
+// left says what run has left behind, if it has: a daemon belongs into start.
+func left() string {
+	if found := others(); len(found) > 0 {
+		return "; it has left " + strings.Join(found, ", ") + ": let start start a daemon"
+	}
+	return ""
 }
 
 // stop ends the node in order. What outlives it is named, and ends with the tree.

@@ -2,8 +2,6 @@ package tree
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -13,9 +11,6 @@ import (
 // pollEvery is the time between two questions for the role.
 const pollEvery = 20 * time.Millisecond
 
-// answerMost is how much of an answer is read.
-const answerMost = 4 << 10
-
 // roleWords are what the role command may print, and the role that each means.
 var roleWords = map[string]string{"MASTER": "Master", "BACKUP": "Backup", "FAULT": "Fault", "INIT": "Init"}
 
@@ -23,7 +18,7 @@ var roleWords = map[string]string{"MASTER": "Master", "BACKUP": "Backup", "FAULT
 func (n *node) poll() {
 	role, complained := "Init", ""
 	for range time.Tick(pollEvery) {
-		answer, err := n.ask()
+		answer, err := n.output("role", n.Role)
 		now, known := roleWords[strings.ToUpper(answer)]
 		switch {
 		case err == nil && known && now != role:
@@ -37,21 +32,4 @@ func (n *node) poll() {
 			n.tell(trace.Event{Kind: trace.KindNote, Note: n.Node + ": " + complained})
 		}
 	}
-}
-
-// ask runs the role command and returns what it printed.
-func (n *node) ask() (string, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return "", fmt.Errorf("role: %w", err)
-	}
-	defer r.Close()
-	err = n.bounded("role", n.Role, w)
-	w.Close()
-	if err != nil {
-		return "", err
-	}
-	_ = r.SetReadDeadline(time.Now().Add(time.Millisecond)) // whoever it left behind may hold the pipe
-	answer, _ := io.ReadAll(io.LimitReader(r, answerMost))
-	return strings.TrimSpace(string(answer)), nil
 }

@@ -1,0 +1,99 @@
+package subject
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"baton/scenarios/lab"
+	"baton/scenarios/plan"
+)
+
+// description is what the commands of a node are told of the lab, as JSON: more than fits
+// into the environment.
+type description struct {
+	Node     string            `json:"node"`
+	Peer     string            `json:"peer"`
+	Number   int               `json:"number"` // 1 for lb1
+	Links    map[string]port   `json:"links"`  // by clients, backends, sync
+	Hosts    []machine         `json:"hosts"`  // both nodes, the clients, the backends
+	Services []servicePort     `json:"services"`
+	Options  map[string]string `json:"options"`
+	// BackendVIP moves with the role: source in fullnat mode, gateway in dnat mode.
+	BackendVIP string `json:"backend_vip"`
+	DetectMS   int64  `json:"detect_ms"`
+	// Settings has the value of each configuration key for this node, as scenarios write it.
+	Settings map[string]string `json:"settings"`
+}
+
+// port is a node's end of a link.
+type port struct {
+	Device string `json:"device"`
+	IP     string `json:"ip"`
+	Peer   string `json:"peer"`
+	Prefix string `json:"prefix"` // the link's network
+}
+
+type machine struct {
+	Name      string            `json:"name"`
+	Addresses map[string]string `json:"addresses"` // by link
+}
+
+type servicePort struct {
+	Name  string `json:"name"`
+	Proto string `json:"proto"`
+	VIP   string `json:"vip"`
+	Port  int    `json:"port"`
+	Mode  string `json:"mode"`
+}
+
+// describe describes the lab as a node sees it.
+func describe(l Lab, node string, options map[string]string) description {
+	topo := l.Plan.Topo.Lab()
+	self, _ := topo.Host(node)
+	peer, _ := topo.Host(lab.Peer(node))
+	d := description{Node: node, Peer: peer.Name, Number: self.Number, Links: map[string]port{}, Options: options,
+		BackendVIP: lab.BackendVIP().String(), DetectMS: int64(l.Plan.Detect(plan.Netns) / time.Millisecond), Settings: map[string]string{}}
+	for _, link := range lab.Links() {
+		d.Links[link] = port{Device: l.Devices[link], IP: self.Addr(link).String(), Peer: peer.Addr(link).String(), Prefix: lab.Subnet(link).String()}
+	}
+	for _, h := range topo.Hosts() {
+		m := machine{Name: h.Name, Addresses: map[string]string{}}
+		for _, link := range h.Links() {
+			m.Addresses[link] = h.Addr(link).String()
+		}
+		d.Hosts = append(d.Hosts, m)
+	}
+	for _, s := range services(l.Plan) {
+		d.Services = append(d.Services, servicePort{Name: s.Name, Proto: s.Proto, VIP: s.VIP, Port: int(s.Port), Mode: s.Mode})
+	}
+	for _, key := range plan.Keys {
+		if key.Name != plan.KeySubject {
+			d.Settings[key.Name] = l.Plan.Value(plan.Netns, node, key.Name)
+		}
+	}
+	return d
+}
+
+// services are those of the real world.
+func services(p *plan.Plan) []plan.Service {
+	var found []plan.Service
+	for _, s := range p.Services {
+		if s.Guard.In(plan.Netns) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// write writes the description into a node's folder and returns the variable with its path.
+func (d description) write(dir string) (variable string, err error) {
+	text, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("subject: describe the lab: %w", err)
+	}
+	file := filepath.Join(dir, "lab.json")
+	return "BATON_JSON=" + file, os.WriteFile(file, append(text, '\n'), 0o644)
+}
