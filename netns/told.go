@@ -10,7 +10,7 @@ import (
 
 // tellable are the kinds of events that a node may tell of itself.
 var tellable = []trace.Kind{trace.KindRole, trace.KindGate, trace.KindBFD, trace.KindSync, trace.KindLease, trace.KindAnnounce,
-	trace.KindReplica, trace.KindLoop, trace.KindLeak, trace.KindNote}
+	trace.KindReplica, trace.KindLoop, trace.KindLeak, trace.KindMissed, trace.KindNote}
 
 // told records what a node says on its descriptor. It speaks of itself alone, and a
 // fault, say, is nothing that it could tell.

@@ -349,6 +349,48 @@ func TestASweepIsVoidOnceAgeingIsOff(t *testing.T) {
 	}
 }
 
+// toldLost handles what is in the inbox until a loss of events is among it.
+func (b *bench) toldLost(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("no loss was told within %v", patience)
+		}
+		for _, i := range b.inbox.take(nil) {
+			if _, lost := i.input.(node.Lost); lost {
+				return
+			}
+			b.handle(i)
+		}
+	}
+}
+
+// A batch that failed in its middle may have removed entries of which nobody tells.
+func TestAfterASweepThatFailedTheTableIsReadAnew(t *testing.T) {
+	b := newBench(t, every(2*time.Millisecond, 3))
+	b.dp.toBeSwept, b.dp.sweepFails = []flow.Entry{entry(1)}, errors.New("planted")
+	b.driver.CarryOut(node.Expire{On: true})
+	b.tick()
+	b.toldLost(t)
+	if len(b.answers()) != 1 {
+		t.Errorf("%v: what was removed for certain is not told", b.answers())
+	}
+}
+
+// An event that cannot be read is gone, whoever reads: the loop or the core, which
+// drains.
+func TestAfterEventsThatCannotBeReadTheTableIsReadAnew(t *testing.T) {
+	for name, read := range map[string]func(*bench){
+		"poll":  func(b *bench) { _, _ = b.pollEvents() }, // the loss is what is tested
+		"drain": func(b *bench) { b.driver.CarryOut(node.Drain{ID: 1}) },
+	} {
+		b := newBench(t, every(2*time.Millisecond, 3))
+		b.dp.pollFails = errors.New("planted")
+		read(b)
+		t.Run(name, b.toldLost)
+	}
+}
+
 func TestLostEventsAreToldOnce(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	for i, lost := range []uint64{0, 3, 3, 5} {

@@ -29,6 +29,8 @@ type memory struct {
 	stuck      bool          // Poll never returns
 	onLease    func()        // called once before a lease is written
 	toBeSwept  []flow.Entry
+	sweepFails error // after what was to be swept
+	pollFails  error // after the events that are pending
 	applyCalls int
 }
 
@@ -142,7 +144,7 @@ func (m *memory) Sweep(_, _ clock.Instant) ([]flow.Entry, error) {
 	defer m.mu.Unlock()
 	swept := m.toBeSwept
 	m.toBeSwept = nil
-	return swept, nil
+	return swept, m.sweepFails
 }
 
 func (m *memory) wait() {
@@ -169,7 +171,7 @@ func (m *memory) Poll(limit int, f func(flow.Event)) (more bool, err error) {
 	for _, e := range events {
 		f(e)
 	}
-	return more, nil
+	return more, m.pollFails
 }
 
 func (m *memory) Wait() error {

@@ -86,16 +86,11 @@ const maxEvents = 256
 // pollEvents has flow events of the dataplane stepped in, as many as one input carries,
 // and reports whether more are pending. What could not be read may be lost.
 func (l *loop) pollEvents() (more bool, err error) {
-	more, err = l.readEvents(maxEvents, l.driver.Flows)
-	if err != nil {
-		l.fail("poll", "flow events not read: the table is read anew", err)
-		l.inbox.post(node.Lost{})
-	}
-	return more, err
+	return l.readEvents(maxEvents, l.driver.Flows)
 }
 
 // readEvents hands pending flow events to take, at most limit of them, and reports
-// whether more are pending.
+// whether more are pending. An event that could not be read is gone.
 func (l *loop) readEvents(limit int, take func([]flow.Event)) (more bool, err error) {
 	var batch []flow.Event
 	hand := func() {
@@ -112,5 +107,9 @@ func (l *loop) readEvents(limit int, take func([]flow.Event)) (more bool, err er
 		l.out.client(e.Entry.Original.Src)
 	})
 	hand()
+	if err != nil {
+		l.fail("poll", "flow events not read: the table is read anew", err)
+		l.inbox.post(node.Lost{})
+	}
 	return more, err
 }

@@ -68,8 +68,9 @@ func (s *scans) sweep(l *loop, now clock.Instant) {
 	s.start(l, func() func() {
 		expired, err := l.dp.Sweep(now, since)
 		return func() {
-			if err != nil {
-				l.fail("sweep", "expired flows not removed", err)
+			if err != nil { // which of those that it was about to remove are gone is unknown
+				l.fail("sweep", "expired flows not removed, or not told of: the table is read anew", err)
+				l.inbox.post(node.Lost{})
 			}
 			end := l.now()
 			s.sweepAfter = end + max(sweepEvery, sweepShare*(end-now))

@@ -98,6 +98,9 @@ func (s *scan) event(x *Event, key []byte) {
 	case "leak":
 		x.Leak = once(s, x.Leak)
 		s.object(func(key []byte) { s.leakField(x.Leak, key) })
+	case "missed":
+		x.Missed = once(s, x.Missed)
+		s.object(func(key []byte) { s.missedField(x.Missed, key) })
 	case "note":
 		x.Note = s.string()
 	default:

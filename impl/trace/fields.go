@@ -350,6 +350,19 @@ func (s *scan) stallField(x *Stall, key []byte) {
 	}
 }
 
+func (s *scan) missedField(x *Missed, key []byte) {
+	switch string(key) {
+	case "what":
+		x.What = s.string()
+	case "count":
+		x.Count = s.unsigned()
+	case "why":
+		x.Why = s.string()
+	default:
+		s.bad = true
+	}
+}
+
 func (s *scan) replicaField(x *Replica, key []byte) {
 	switch string(key) {
 	case "entries":

@@ -5,6 +5,7 @@
 package trace
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -39,6 +40,7 @@ const (
 	KindLoop      Kind = "loop"      // how often a node's loop asked for a timer
 	KindDied      Kind = "died"      // a node's process ended that nobody had ended
 	KindLeak      Kind = "leak"      // something was left behind after teardown
+	KindMissed    Kind = "missed"    // something happened that the trace does not tell
 	KindNote      Kind = "note"      // anything else worth a line in the report
 )
 
@@ -71,6 +73,7 @@ type Event struct {
 	Loop      *Loop      `json:"loop,omitempty"`
 	Died      *Died      `json:"died,omitempty"`
 	Leak      *Leak      `json:"leak,omitempty"`
+	Missed    *Missed    `json:"missed,omitempty"`
 	Note      string     `json:"note,omitempty"`
 }
 
@@ -290,6 +293,16 @@ type Forwarder struct {
 type Stall struct {
 	Took Dur `json:"took"`
 }
+
+// Missed says that the trace lacks Count records of a kind. What it does not hold may be
+// just what a check would have failed for.
+type Missed struct {
+	What  string `json:"what"` // frames of the clients edge
+	Count uint64 `json:"count"`
+	Why   string `json:"why"`
+}
+
+func (m Missed) String() string { return fmt.Sprintf("%d %s: %s", m.Count, m.What, m.Why) }
 
 // Replica is the digest of a node's connection table.
 type Replica struct {

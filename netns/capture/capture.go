@@ -242,7 +242,7 @@ func (c *Capture) run() {
 		if stopping {
 			c.endLanes()
 			c.noteLate()
-			c.noteLoss()
+			c.tellLoss()
 			return
 		}
 	}
@@ -277,11 +277,16 @@ func (c *Capture) noteLate() {
 	}
 }
 
-// noteLoss says so if the capture did not see everything.
-func (c *Capture) noteLoss() {
-	if n := c.lost.Load(); n > 0 {
-		c.cfg.Record(trace.Event{At: hostclock.Now(), Kind: trace.KindNote,
-			Note: fmt.Sprintf("the capture missed %d frames: its rings were full", n)})
+// tellLoss says so if the capture did not see everything.
+func (c *Capture) tellLoss() {
+	for _, e := range c.edges {
+		missed := trace.Missed{What: "frames of the " + e.Name + " edge", Count: e.lost, Why: "the ring of the capture was full"}
+		if e.blind != nil {
+			missed.Why = "the kernel does not say how many: " + e.blind.Error()
+		}
+		if missed.Count > 0 || e.blind != nil {
+			c.cfg.Record(trace.Event{At: hostclock.Now(), Kind: trace.KindMissed, Missed: &missed})
+		}
 	}
 }
 

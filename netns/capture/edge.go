@@ -20,6 +20,8 @@ type edge struct {
 	floods flood
 	closes closes
 	late   int     // RSTs of connections that were over
+	lost   uint64  // frames for which the ring had no room
+	blind  error   // why the kernel does not say how many those are
 	lanes  []*lane // of each VIP, then one for all forwarded prefixes
 
 	history history
@@ -78,9 +80,12 @@ func (c *Capture) readEdge(e *edge) {
 		}
 	})
 	c.frames.Add(frames)
-	if dropped, err := e.ring.dropped(); err == nil {
-		c.lost.Add(uint64(dropped))
+	dropped, err := e.ring.dropped()
+	if err != nil {
+		e.blind = err
 	}
+	e.lost += uint64(dropped)
+	c.lost.Add(uint64(dropped))
 }
 
 // look records what a frame says.

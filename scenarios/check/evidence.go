@@ -39,6 +39,8 @@ func (r *run) traceCheck() finding {
 		return f.unjudged(fmt.Sprintf("the trace is of schema version %d, not %d", r.meta.Version, trace.Version))
 	case len(r.begins) == 0:
 		return f.unjudged("no step of the scenario ever began")
+	case len(r.missed) > 0:
+		return f.unjudged("the trace lacks " + strings.Join(r.missed, "; "))
 	case !r.finished():
 		return f.unjudged("the trace ends at " + r.at(r.to) + ", before the end of the scenario")
 	}

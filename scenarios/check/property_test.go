@@ -1,6 +1,7 @@
 package check
 
 import (
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -20,6 +21,21 @@ func TestACutOffTraceIsNeverAPass(t *testing.T) {
 		if v := judged(p, &part); v.Verdict == Pass {
 			t.Fatalf("the first %d of %d events pass\n%s", n, len(whole), show(v))
 		}
+	}
+}
+
+// What a capture or a node's recorder missed may be just what would fail: no pass either,
+// while what failed stays failed.
+func TestATraceThatMissesSomethingIsNeverAPass(t *testing.T) {
+	p := scenario(t, everything, afterCrash, afterRestore)
+	whole := crash()
+	whole.add(6000, "", trace.Event{Kind: trace.KindMissed, Missed: &trace.Missed{What: "frames of the clients edge", Count: 3, Why: "the ring of the capture was full"}})
+	if v := judged(p, whole); v.Verdict != Inconclusive || !strings.Contains(strings.Join(v.Reasons, "\n"), "3 frames of the clients edge: the ring of the capture was full") {
+		t.Errorf("%s", show(v))
+	}
+	whole.traffic(3000, "web", "client1#0", trace.TrafficLost, "x")
+	if v := judged(p, whole); v.Verdict != Fail {
+		t.Errorf("%s", show(v))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"baton/impl/clock"
@@ -25,6 +26,7 @@ type run struct {
 	// unproven has the faults that left no receipt, by step.
 	unproven []unproven
 	begun    []trace.Event // the begins of faults
+	missed   []string      // what happened that the trace does not tell
 	roles    []trace.Event // changes of role
 	open     []trace.Event // totals of lines of sessions
 	// proofs has what came of each fault, by its ID.
@@ -66,6 +68,8 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 				r.from = e.At
 			}
 			r.step(e)
+		case e.Missed != nil:
+			r.missed = append(r.missed, strings.TrimSpace(e.Node+" "+e.Missed.String()))
 		case e.Fault != nil && e.Fault.Phase == "begin":
 			r.begun = append(r.begun, e)
 		case e.Fault != nil && r.proofs[e.Fault.ID].Phase != "failed":

@@ -13,6 +13,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"baton/impl/daemon/internal/repeat"
 )
 
 // Neighbour is a system on a link.
@@ -33,6 +35,7 @@ const renewAfter = 100 * time.Millisecond
 type Follower struct {
 	neighbours []Neighbour
 	log        *slog.Logger
+	lines      repeat.Filter // of requests that fail
 	space      netns.NsHandle
 }
 
@@ -90,7 +93,7 @@ func (f *Follower) follow(ctx context.Context, report func(Neighbour, net.Hardwa
 	}
 	again := time.NewTicker(useEvery)
 	defer again.Stop()
-	useAll(handle, f.neighbours)
+	f.useAll(handle)
 	for {
 		select {
 		case <-ctx.Done():
@@ -98,7 +101,7 @@ func (f *Follower) follow(ctx context.Context, report func(Neighbour, net.Hardwa
 		case err := <-broken:
 			return fmt.Errorf("neigh: receive neighbour updates: %w", err)
 		case <-again.C:
-			useAll(handle, f.neighbours)
+			f.useAll(handle)
 		case update, ok := <-updates:
 			if !ok {
 				return errors.New("neigh: neighbour updates ended")
@@ -110,15 +113,18 @@ func (f *Follower) follow(ctx context.Context, report func(Neighbour, net.Hardwa
 	}
 }
 
-// useAll asks the kernel to resolve or confirm entries. On a link that is down that
-// fails, and the next request is as good as this one.
-func useAll(handle *netlink.Handle, neighbours []Neighbour) {
-	for _, n := range neighbours {
+// useAll asks the kernel to resolve or confirm entries. What fails is asked again with
+// the next round; a link that is down is not worth a line.
+func (f *Follower) useAll(handle *netlink.Handle) {
+	for _, n := range f.neighbours {
 		family := netlink.FAMILY_V4
 		if n.Addr.Is6() {
 			family = netlink.FAMILY_V6
 		}
-		_ = handle.NeighSet(&netlink.Neigh{LinkIndex: n.Link, Family: family, IP: n.Addr.AsSlice(), Flags: netlink.NTF_USE})
+		err := handle.NeighSet(&netlink.Neigh{LinkIndex: n.Link, Family: family, IP: n.Addr.AsSlice(), Flags: netlink.NTF_USE})
+		if err != nil && !errors.Is(err, unix.ENETDOWN) && f.lines.News(n.Addr.String()+err.Error(), time.Now()) {
+			f.log.Warn("neighbour is not resolved or confirmed", "addr", n.Addr, "error", err)
+		}
 	}
 }
 

@@ -1,11 +1,13 @@
 package neigh
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"github.com/containernetworking/plugins/pkg/ns"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // TestFollowTellsTheLinkLayerAddressOfANeighbour: without traffic to it, again when it
@@ -89,4 +92,27 @@ func setUp(in func(int, func() error), space int, name, prefix string, mac net.H
 		return netlab.Up(name, prefix)
 	})
 	return index
+}
+
+// A request that the kernel refuses is told, once in a while and not with each round.
+func TestARefusedRequestIsToldOnce(t *testing.T) {
+	var log bytes.Buffer
+	var f *Follower
+	space := netlab.Space(t)
+	netlab.In(t, space, func() (err error) {
+		f, err = NewFollower([]Neighbour{{Link: 1 << 20, Addr: netip.MustParseAddr("198.18.9.2")}}, slog.New(slog.NewTextHandler(&log, nil)))
+		return err
+	})
+	defer f.Close()
+	handle, err := netlink.NewHandleAt(f.space, unix.NETLINK_ROUTE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer handle.Close()
+	for range 3 {
+		f.useAll(handle)
+	}
+	if lines := strings.Count(log.String(), "198.18.9.2"); lines != 1 {
+		t.Errorf("%d lines, want 1:\n%s", lines, log.String())
+	}
 }

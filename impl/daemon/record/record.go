@@ -51,6 +51,9 @@ type Recorder struct {
 	stopped chan struct{} // closed by Close: nothing more is taken
 	ended   chan struct{} // closed when everything is written
 
+	unwritten uint64 // log lines that could not be written
+	unlogged  error  // why the last of them was not
+
 	lines   repeat.Filter // of the notes in the log
 	trace   *bufio.Writer
 	encoder *json.Encoder
@@ -141,9 +144,12 @@ func (r *Recorder) finish() {
 		r.write(&next)
 	}
 	if n := r.Dropped(); n > 0 {
-		note := fmt.Sprintf("%d trace events or log lines were dropped: their reader is too slow", n)
-		r.writeTrace(&trace.Event{Node: r.cfg.Node, Kind: trace.KindNote, Note: note})
-		r.log.Warn(note)
+		missed := trace.Missed{What: "trace events or log lines", Count: n, Why: "their reader is too slow"}
+		r.writeTrace(&trace.Event{Node: r.cfg.Node, Kind: trace.KindMissed, Missed: &missed})
+		r.log.Warn("records are missing", "missed", missed.String())
+	}
+	if r.unlogged != nil {
+		r.writeTrace(&trace.Event{Node: r.cfg.Node, Kind: trace.KindNote, Note: fmt.Sprintf("%d log lines could not be written: %v", r.unwritten, r.unlogged)})
 	}
 	r.flush()
 }
@@ -199,7 +205,12 @@ func (h handler) Enabled(ctx context.Context, l slog.Level) bool { return h.to.E
 // Handle implements slog.Handler.
 func (h handler) Handle(ctx context.Context, record slog.Record) error {
 	record = record.Clone()
-	h.r.put(&entry{write: func() { _ = h.to.Handle(context.WithoutCancel(ctx), record) }})
+	h.r.put(&entry{write: func() {
+		if err := h.to.Handle(context.WithoutCancel(ctx), record); err != nil {
+			h.r.unwritten++
+			h.r.unlogged = err
+		}
+	}})
 	return nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"baton/impl/trace"
 )
 
@@ -96,10 +98,28 @@ func TestAStuckReaderBlocksNobodyAndIsToldWhatItMissed(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := events[len(events)-1]
-	if len(events) != queueLen+2 || last.Kind != trace.KindNote || !strings.HasPrefix(last.Note, "10 trace events") || last.Node != "lb1" {
-		t.Errorf("%d events, the last %+v; want %d and a note", len(events), last, queueLen+2)
+	if len(events) != queueLen+2 || last.Missed == nil || last.Missed.Count != 10 || last.Node != "lb1" {
+		t.Errorf("%d events, the last %+v; want %d and what is missing", len(events), last, queueLen+2)
 	}
 }
+
+// A log on a full disk is told where it still can be.
+func TestLogLinesThatCannotBeWrittenAreTold(t *testing.T) {
+	var out bytes.Buffer
+	r := New(Config{Node: "lb1", Trace: &out, Log: slog.NewTextHandler(full{}, nil)})
+	r.Logger().Info("one")
+	r.Logger().Info("another")
+	r.Close(patience)
+	events, err := trace.Read(&out)
+	if err != nil || len(events) != 1 || events[0].Note != "2 log lines could not be written: no space left on device" {
+		t.Errorf("%+v, %v", events, err)
+	}
+}
+
+// full is a disk without space.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, unix.ENOSPC }
 
 func TestCloseGivesUpOnAStuckReader(t *testing.T) {
 	out := &stuck{entered: make(chan struct{}, 1), release: make(chan struct{})}
