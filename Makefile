@@ -22,7 +22,7 @@ PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping \
 	ucarp:/usr/sbin/ucarp frr:/usr/lib/frr/vrrpd
 
-.PHONY: help setup setup-subjects test test-scenarios test-library test-subjects scenarios regression build lint mutants bench bench-bfd bench-dataplane generate doctor clean
+.PHONY: help setup setup-subjects test test-scenarios test-library test-subjects scenarios regression build lint static mutants bench bench-bfd bench-dataplane generate doctor clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,10 @@ lint: ## gofmt, go vet, the workflows, and the scripts that they run
 	$(GO) vet ./...
 	$(GO) tool actionlint .github/workflows/*.yml
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/*; else echo "no shellcheck: the scripts in .ci are not checked"; fi
+
+static: ## staticcheck, and deadcode: nothing is unused (nightly)
+	$(GO) tool staticcheck ./...
+	@dead=$$($(GO) tool deadcode -test ./...) && { [ -z "$$dead" ] || { echo "$$dead" >&2; exit 1; }; }
 
 bench: bin/baton ## the figures the project promises, each beside what it compares to
 	$(GO) test $(AS_ROOT) -run '^$$' -bench . -benchmem ./impl/... ./sim/... ./reports/... ./bpf/... ./netns/...

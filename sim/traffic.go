@@ -61,7 +61,6 @@ type generator struct {
 
 	opening int // not yet established or failed
 	live    int // not ended
-	failed  int // datagram flows that were never answered
 	probe   *probe
 
 	ready  bool

@@ -267,10 +267,6 @@ func (w *World) record(e trace.Event) {
 	}
 }
 
-func (w *World) note(node, format string, args ...any) {
-	w.record(trace.Event{At: w.now, Node: node, Kind: trace.KindNote, Note: fmt.Sprintf(format, args...)})
-}
-
 // serial returns a number that is larger than those before it.
 func (w *World) serial() uint64 {
 	w.generated++

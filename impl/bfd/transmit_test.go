@@ -159,7 +159,7 @@ func TestJitterIsSeeded(t *testing.T) {
 		}
 		return at
 	}
-	if instants(7) != instants(7) {
+	if first, again := instants(7), instants(7); first != again {
 		t.Error("one seed, two schedules")
 	}
 	if instants(7) == instants(8) {

@@ -34,10 +34,9 @@ const (
 // two routers between the switches which stand for the load balancers. The
 // backend has the VIP on its loopback.
 type network struct {
-	clients, backends   *testlab.Host
-	client, backend     *testlab.Host
-	lbs                 []*testlab.Host
-	clientMAC, serveMAC string
+	clients, backends *testlab.Host
+	client, backend   *testlab.Host
+	lbs               []*testlab.Host
 }
 
 func newNetwork() *network { return newNetworkWith(DeferCleanup) }
