@@ -36,9 +36,12 @@ func (p *Pair) Close(ctx context.Context) []trace.Leak {
 		note(err)
 	}
 	p.mu.Lock()
-	filters := p.filters
-	p.cuts, p.filters = nil, nil
+	filters, floods := p.filters, p.floods
+	p.cuts, p.filters, p.floods = nil, nil, nil
 	p.mu.Unlock()
+	for _, f := range floods {
+		f.end()
+	}
 	for _, f := range filters { // in any order: each is closed
 		note(f.close())
 	}

@@ -144,6 +144,19 @@ func (p *Pair) Severed(on *lab.Selector) ([]lab.Rule, error) {
 	return rules, err
 }
 
+// Dropped is how many frames have been dropped, or led over a wire, of those that the
+// selector covers.
+func (p *Pair) Dropped(on lab.Selector) (sum uint64, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rules, err := p.severed(&on)
+	for _, r := range rules {
+		n, dropErr := r.dropped()
+		sum, err = sum+n, errors.Join(err, dropErr)
+	}
+	return sum, err
+}
+
 func (p *Pair) severed(on *lab.Selector) ([]*rule, error) {
 	if on == nil {
 		return slices.Clone(p.cuts), nil

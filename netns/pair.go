@@ -32,8 +32,9 @@ type Pair struct {
 	hosts  []*Host
 	byName map[string]*Host
 
-	mu   sync.Mutex
-	cuts []*rule
+	mu     sync.Mutex
+	cuts   []*rule
+	floods []*flooding // all that were begun
 	// filters are those that are attached.
 	filters map[place]*filter
 	// programs are the ids of those that were ever loaded.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -41,6 +42,9 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Corrupt:   (*World).impair,
 	fault.Down:      setPort(false),
 	fault.Up:        setPort(true),
+	fault.Deaf:      setDeaf(true),
+	fault.Hears:     setDeaf(false),
+	fault.Flood:     (*World).flood,
 }
 
 // Refuses implements scenarios.Able.
@@ -145,6 +149,55 @@ func setPort(up bool) func(*World, context.Context, plan.Fault) error {
 		}
 		return w.begin(ctx, trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: directions}, set)()
 	}
+}
+
+// setDeaf is a verb on the ARP cache of machines.
+func setDeaf(deaf bool) func(*World, context.Context, plan.Fault) error {
+	return func(w *World, ctx context.Context, f plan.Fault) error {
+		for _, host := range f.Hosts {
+			began := trace.Fault{Verb: f.Verb, Target: host, Hosts: []string{host}}
+			if err := w.begin(ctx, began, func(context.Context) (string, error) { return w.pair.SetDeaf(host, deaf) })(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// flood has a client send packets for a while.
+func (w *World) flood(ctx context.Context, f plan.Fault) error {
+	fl := Flood{Kind: f.Flood, From: f.Hosts[0], Rate: f.Rate(), For: f.Time, Seed: w.chance()}
+	if lab.IsNode(f.To) {
+		fl.To = netip.AddrPortFrom(w.addr(f.To), lab.BFDPort)
+		fl.Victim = w.addr(lab.Peer(f.To))
+	}
+	for _, s := range w.services() {
+		if s.Name == f.To {
+			vip, err := netip.ParseAddr(s.VIP)
+			if err != nil {
+				return fmt.Errorf("netns: %w", err)
+			}
+			fl.To, fl.Victim = netip.AddrPortFrom(vip, s.Port), w.victim(fl.From)
+		}
+	}
+	began := trace.Fault{Verb: f.Verb, Target: f.Target(), Hosts: f.Hosts}
+	return w.begin(ctx, began, func(ctx context.Context) (string, error) { return w.pair.StartFlood(ctx, fl) })()
+}
+
+// victim is a client other than the one that floods, if there is one.
+func (w *World) victim(flooder string) netip.Addr {
+	for _, name := range w.pair.Names(RoleClient) {
+		if name != flooder {
+			return w.addr(name)
+		}
+	}
+	return w.addr(flooder)
+}
+
+// addr is a host's address on the clients' link.
+func (w *World) addr(host string) netip.Addr {
+	i, _ := w.pair.Host(host).Interface(lab.Clients)
+	return i.Addr.Addr()
 }
 
 func (w *World) impose(ctx context.Context, f plan.Fault, do func(context.Context) (string, error)) error {

@@ -8,9 +8,10 @@ import (
 	"baton/impl/clock"
 )
 
-// condition is what befell a backend.
+// condition is what befell a client or a backend.
 type condition struct {
 	dark   bool     // it has no power
+	deaf   bool     // it ignores gratuitous ARP
 	ended  bool     // nobody listens
 	frozen bool     // its servers stand still, its kernel goes on
 	unread []packet // datagrams that wait for frozen servers
@@ -41,7 +42,7 @@ func (w *World) crashBackend(h *host) (string, bool) {
 	for i := range h.arp {
 		h.arp[i] = neighbour{lb: nobody}
 	}
-	h.condition = condition{dark: true, ended: true}
+	h.condition = condition{dark: true, ended: true, deaf: h.deaf}
 	return fmt.Sprintf("carrier down; %d connections gone", gone), true
 }
 

@@ -40,6 +40,9 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Limit:     (*World).impair,
 	fault.Down:      setPort(false),
 	fault.Up:        setPort(true),
+	fault.Deaf:      setDeaf(true),
+	fault.Hears:     setDeaf(false),
+	fault.Flood:     (*World).flood,
 }
 
 // Refuses implements scenarios.Able.

@@ -90,6 +90,9 @@ func (w *World) deliver(p *packet) {
 		return
 	}
 	w.capture.see(w, p)
+	if p.to >= 2 && p.tuple.Dst != w.hosts[p.to].addr {
+		return // it was not meant for this host, which forwards nothing
+	}
 	switch {
 	case p.to < 2:
 		w.processes[p.to].receive(p)
@@ -116,7 +119,7 @@ func macOf(link, host uint8) model.MAC { return model.MAC{0x02, 0xba, 0x70, link
 // or answer, is confirmed by TCP's progress, and is asked after once it has not
 // been confirmed for a while.
 type neighbour struct {
-	lb        uint8 // nobody: unknown
+	lb        uint8 // nobody: unknown; a host that is no load balancer has taken the VIP
 	asking    bool  // requests are out
 	tries     uint8
 	confirmed clock.Instant
@@ -233,56 +236,66 @@ func (w *World) setNeighbour(host, vip, lb uint8) {
 
 // announce sends a gratuitous ARP for each VIP, all of them together.
 func (w *World) announce(lb uint8, lost func() bool) {
-	for i, v := range w.vips {
-		if lost() {
-			continue
+	for i := range w.vips {
+		if !lost() {
+			w.announceOne(lb, uint8(i))
 		}
-		c := w.lanes[v.link][lb].cross(w.now, uint64(i)<<8|garpSalt, headerBytes)
-		for _, at := range c.at[:min(c.copies, 1)] {
-			e := w.queue.push(at, evGARP)
-			e.who, e.path = lb, uint8(i)
-		}
+	}
+}
+
+// announceOne sends a gratuitous ARP for a VIP.
+func (w *World) announceOne(lb, vip uint8) {
+	c := w.lanes[w.vips[vip].link][lb].cross(w.now, uint64(vip)<<8|garpSalt, headerBytes)
+	for _, at := range c.at[:min(c.copies, 1)] {
+		e := w.queue.push(at, evGARP)
+		e.who, e.path = lb, vip
 	}
 }
 
 // garpSalt tells an announcement apart from what else leaves a host at its instant.
 const garpSalt = 0xa9
 
-// latch lets the hosts of a link take over a gratuitous ARP: those that have an
-// entry for the VIP.
+// latch lets the hosts of a link take over a load balancer's gratuitous ARP.
 func (w *World) latch(e *event) {
-	v := w.vips[e.path]
+	w.capture.announced(w, e.who, w.vips[e.path])
+	w.latchOn(e.who, e.path)
+}
+
+// latchOn lets the hosts of a link take over a gratuitous ARP: those that have an entry
+// for the VIP.
+func (w *World) latchOn(sender, vip uint8) {
+	v := w.vips[vip]
 	announcement := arpOf(v.addr, v.addr)
-	w.capture.announced(w, e.who, v)
 	for i := range w.hosts {
 		h := &w.hosts[i]
-		if i < 2 || (h.index < w.firstBack) != (v.link == onClients) {
+		if i < 2 || h.index == sender || (h.index < w.firstBack) != (v.link == onClients) {
 			continue
 		}
-		if w.drops(v.link, e.who, h.index, announcement) || h.dark {
+		if w.drops(v.link, sender, h.index, announcement) || h.dark {
 			continue
 		}
 		c := crossing{1, [2]clock.Instant{w.now}}
-		c.copies = w.impairs(&c, v.link, e.who, h.index, headerBytes, &announcement)
+		c.copies = w.impairs(&c, v.link, sender, h.index, headerBytes, &announcement)
 		for _, at := range c.at[:c.copies] {
 			if at == w.now {
-				w.heed(h.index, e.who, e.path)
+				w.heed(h.index, sender, vip)
 			} else {
-				w.at(at, func() { w.heed(h.index, e.who, e.path) })
+				w.at(at, func() { w.heed(h.index, sender, vip) })
 			}
 		}
 	}
 }
 
 // heed lets a host take over a gratuitous ARP.
-func (w *World) heed(host, lb, vip uint8) {
+func (w *World) heed(host, sender, vip uint8) {
 	n := &w.hosts[host].arp[vip]
 	switch {
+	case w.hosts[host].deaf:
 	case n.lb != nobody:
-		w.setNeighbour(host, vip, lb)
+		w.setNeighbour(host, vip, sender)
 	case n.asking:
 		n.asking = false
-		w.setNeighbour(host, vip, lb)
+		w.setNeighbour(host, vip, sender)
 		w.sendWaiting(host, vip)
 	}
 }

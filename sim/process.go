@@ -50,8 +50,9 @@ type process struct {
 	inbox    []node.Input // while frozen or busy
 	beats    []node.Input // heartbeats likewise: they are read first
 	loop     loop
-	exited   func()       // told when the daemon has ended by itself
-	awaited  *trace.Fault // of the node, that has no receipt yet
+	defended clock.Instant // until when no claim of a VIP is answered
+	exited   func()        // told when the daemon has ended by itself
+	awaited  *trace.Fault  // of the node, that has no receipt yet
 
 	buf frameBuffer
 }

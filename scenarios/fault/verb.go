@@ -40,6 +40,8 @@ type Verb struct {
 	// to nothing without one.
 	Keys  []Key
 	Wants bool
+	// Bounded says that it ends by itself after the time that a scenario must say.
+	Bounded bool
 	// All says that it concerns every link where none is named.
 	All bool
 
@@ -65,6 +67,8 @@ const (
 	Machines Object = iota // crash lb1
 	Wires                  // cut lb1->lb2 via sync
 	Ports                  // down lb1 via sync
+	Traits                 // deaf client1
+	Senders                // flood syn web from client1
 )
 
 // nodes and servers are the machines that verbs can be done to: clients are where it is
@@ -87,7 +91,7 @@ const (
 func (s State) String() string { return [...]string{"up", "down", "down", "frozen"}[s] }
 
 // verbs in the order of the reference.
-var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, reload, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up, flap}
+var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, reload, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up, flap, deaf, hears, flood}
 
 // Verbs lists the table.
 func Verbs() []Verb { return slices.Clone(verbs) }
@@ -155,6 +159,12 @@ func UndoOf(word string) string { v, _ := Of(word); return v.Undo }
 
 // Forms are the ways in which the verb is written.
 func (v Verb) Forms() []string {
+	switch v.On {
+	case Traits:
+		return []string{v.Word + " HOST..."}
+	case Senders:
+		return []string{v.Word + " KIND [SERVICE] from CLIENT rate=RATE for DURATION", v.Word + " bfd NODE from CLIENT rate=RATE for DURATION"}
+	}
 	if v.On == Machines {
 		what := "HOST"
 		if !slices.Contains(v.Kinds, lab.Backend) {

@@ -65,3 +65,9 @@ func numbered(link string, number int) netip.Addr {
 	bytes[3] += byte(number)
 	return netip.AddrFrom4(bytes)
 }
+
+// Strangers is how many addresses of the clients' network no host and no VIP should have.
+const Strangers = 50
+
+// Stranger is one of those addresses.
+func Stranger(n int) netip.Addr { return numbered(Clients, 200+n%Strangers) }

@@ -16,7 +16,7 @@ import (
 func (b *builder) args(verb fault.Verb, line *faultLine, f *Fault) {
 	set := map[string]string{}
 	before := len(b.found)
-	for _, pair := range line.Args {
+	for _, pair := range slices.Concat(line.Args, line.More) {
 		if len(verb.Keys) == 0 {
 			b.errorf(position(pair.Key.Pos), "", "unexpected %q; the form is: %s", pair.Key.Text, verb.Usage())
 			return
@@ -49,7 +49,7 @@ func (b *builder) args(verb fault.Verb, line *faultLine, f *Fault) {
 		return
 	}
 	if verb.Wants && len(f.Args) == 0 {
-		b.errorf(position(line.Pos), "", "%s to what? The form is: %s", verb.Word, verb.Usage())
+		b.errorf(position(line.Pos), "", "%s: say %s; the form is: %s", verb.Word, oneOf(verb.KeyNames()), verb.Usage())
 		return
 	}
 	params, _ := f.Wire()

@@ -20,7 +20,7 @@ const docs = "../../docs/scenarios.md"
 func TestReferenceHasTheTables(t *testing.T) {
 	text := readFile(t, docs)
 	want := text
-	for name, table := range map[string]string{"metrics": metricTable(), "keys": keyTable(), "chaos": chaosTable(), "faults": faultTable(), "packets": packetTable(), "faultkeys": faultKeyTable(), "checks": "`" + strings.Join(CheckNames(), "`, `") + "`\n"} {
+	for name, table := range map[string]string{"metrics": metricTable(), "keys": keyTable(), "chaos": chaosTable(), "faults": faultTable(), "packets": packetTable(), "floods": floodTable(), "faultkeys": faultKeyTable(), "checks": "`" + strings.Join(CheckNames(), "`, `") + "`\n"} {
 		between := regexp.MustCompile(`(?s)(<!-- ` + name + ` -->\n).*(<!-- /` + name + ` -->)`)
 		if !between.MatchString(want) {
 			t.Fatalf("%s has no place for %s", docs, name)
@@ -94,6 +94,15 @@ func packetTable() string {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", k.Name, k.Doc)
 	}
 	b.WriteString("| the name of a service | what its clients send to it, and what it answers |\n")
+	return b.String()
+}
+
+func floodTable() string {
+	var b strings.Builder
+	b.WriteString("| KIND | what is sent |\n|---|---|\n")
+	for _, k := range fault.FloodKinds {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", k.Name, k.Doc)
+	}
 	return b.String()
 }
 

@@ -15,12 +15,17 @@ func (b *builder) fault(line *faultLine) *Fault {
 	verb, _ := fault.Of(line.Verb)
 	f := &Fault{Verb: verb.Word}
 	switch verb.On {
-	case fault.Machines:
+	case fault.Machines, fault.Traits:
 		f.Hosts = b.machines(verb, line)
+	case fault.Senders:
+		b.flood(verb, line, f)
 	case fault.Ports:
 		f.Hosts, f.Via = b.port(verb, line)
 	default:
 		f.On = b.selector(verb, line)
+	}
+	if line.Sender != nil && verb.On != fault.Senders {
+		b.errorf(position(line.Sender.Pos), "", "%s has no from; the form is: %s", line.Verb, verb.Usage())
 	}
 	b.amount(verb, line, f)
 	b.args(verb, line, f)
@@ -68,7 +73,7 @@ func (b *builder) machines(verb fault.Verb, line *faultLine) []string {
 	if len(line.Targets) == 0 {
 		b.errorf(position(line.Pos), "", "%s what? The form is: %s", line.Verb, usage)
 	}
-	if line.Via != nil && verb.On == fault.Machines {
+	if line.Via != nil && verb.On != fault.Ports {
 		b.errorf(position(line.Via.Pos), "", "%s has no via; the form is: %s", line.Verb, usage)
 	}
 	var list []string
@@ -183,14 +188,6 @@ func (b *builder) packets(w *word) bool {
 		slices.ContainsFunc(b.plan.Services, func(s Service) bool { return s.Name == w.Text }) && !slices.Contains(links, w.Text)
 }
 
-func (b *builder) serviceNames() []string {
-	var names []string
-	for _, s := range b.plan.Services {
-		names = append(names, s.Name)
-	}
-	return names
-}
-
 // second takes a link, which may be named once.
 func (b *builder) second(first, link *word) *word {
 	if first != nil {
@@ -205,7 +202,7 @@ func (b *builder) link(w *word) (string, bool) {
 		b.errorf(position(w.Pos), from+"->"+to, "unknown link %q", w.Text)
 		return "", false
 	}
-	if words := slices.Concat(lab.KindNames(), b.serviceNames()); !slices.Contains(links, w.Text) && nearest(w.Text, links) == "" && nearest(w.Text, words) != "" {
+	if words := slices.Concat(lab.KindNames(), b.plan.serviceNames()); !slices.Contains(links, w.Text) && nearest(w.Text, links) == "" && nearest(w.Text, words) != "" {
 		b.errorf(position(w.Pos), nearest(w.Text, words), "unknown kind of packets %q", w.Text)
 		return "", false
 	}

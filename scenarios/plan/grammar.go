@@ -208,6 +208,8 @@ type faultLine struct {
 	Targets []*target `parser:"( @@ (',' | 'and')? )*"`
 	Via     *word     `parser:"( 'via' @@ )?"`
 	Args    []*pair   `parser:"@@*"`
+	Sender  *word     `parser:"( 'from' @@ )?"`
+	More    []*pair   `parser:"@@*"`
 	Every   *quantity `parser:"( 'every' @@ )?"`
 	For     *quantity `parser:"( 'for' @@ )?"`
 }
@@ -221,7 +223,7 @@ type repeatLine struct {
 // target is a machine, a link, or a direction.
 type target struct {
 	Pos   lexer.Position
-	From  *word  `parser:"(?! 'via' | 'every' | 'for' | Word ('=' | ':')) @@"`
+	From  *word  `parser:"(?! 'via' | 'from' | 'every' | 'for' | Word ('=' | ':')) @@"`
 	Arrow string `parser:"( @Arrow"`
 	To    *word  `parser:"  @@ )?"`
 }
@@ -266,7 +268,7 @@ var directives = append([]directive{
 func faultDirectives() []directive {
 	var list []directive
 	for _, v := range fault.Verbs() {
-		list = append(list, directive{word: v.Word, usage: v.Usage(), step: true, words: append(v.KeyNames(), "via", "every", "for")})
+		list = append(list, directive{word: v.Word, usage: v.Usage(), step: true, words: append(v.KeyNames(), "via", "from", "every", "for")})
 	}
 	return list
 }

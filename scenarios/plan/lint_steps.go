@@ -17,6 +17,7 @@ type timeline struct {
 	hosts map[string]fault.State
 	cuts  []lab.Rule
 	down  map[string]bool // ports without carrier: lb1 via sync
+	deaf  map[string]bool // machines
 	last  Step
 	ended bool
 }
@@ -28,7 +29,7 @@ func (l *linter) timelines() {
 	var perWorld [][]Diagnostic
 	for _, world := range worlds {
 		l.found = nil
-		(&timeline{linter: l, world: world, hosts: map[string]fault.State{}, down: map[string]bool{}}).walk()
+		(&timeline{linter: l, world: world, hosts: map[string]fault.State{}, down: map[string]bool{}, deaf: map[string]bool{}}).walk()
 		perWorld = append(perWorld, l.found)
 	}
 	l.found = before
@@ -162,6 +163,12 @@ func (t *timeline) fault(s Step) {
 	case fault.Ports:
 		t.port(s, verb)
 		return
+	case fault.Traits:
+		t.trait(s, verb)
+		return
+	case fault.Senders:
+		t.flood(s)
+		return
 	}
 	for _, host := range s.Fault.Hosts {
 		t.host(s.Pos, host)
@@ -184,6 +191,17 @@ func undone(verb string) string {
 		return ""
 	}
 	return "; an earlier step must " + oneOf(before) + " it"
+}
+
+// trait checks that a machine is not so already.
+func (t *timeline) trait(s Step, verb fault.Verb) {
+	for _, host := range s.Fault.Hosts {
+		t.host(s.Pos, host)
+		if is, sets := t.deaf[host], verb.Undo != ""; is == sets && !t.broken["step"] {
+			t.errorf(s.Pos, host, "", "%s %s: it does so already%s", s.Verb, host, undone(s.Verb))
+		}
+		t.deaf[host] = verb.Undo != ""
+	}
 }
 
 // port checks that a machine has the port, and that its carrier can change so.

@@ -34,7 +34,7 @@ func TestSelectorsOfPackets(t *testing.T) {
 		"cut gurp lb1->clients":               `:9: unknown kind of packets "gurp"; did you mean "garp"?`,
 		"cut wob clients->lb1":                `:9: unknown kind of packets "wob"; did you mean "web"?`,
 		"cut syn":                             `:5: cut syn: between whom? Its form is: cut sync`,
-		"limit sync":                          `:5: limit to what? The form is: limit sync KEY=VALUE...`,
+		"limit sync":                          `:5: limit: say rate, queue, mtu or oversize; the form is: limit sync KEY=VALUE...`,
 		"limit sync queue=20ms":               `:5: queue comes to nothing without rate`,
 		"limit sync rate=10":                  `:21: rate: "10" is not a rate such as 10mbit or 30/s; did you mean "10mbit"?`,
 		"limit sync rate=1mbit rate=2mbit":    `:27: rate is set twice`,
@@ -95,5 +95,46 @@ func TestWhatFaultsMakeOfAWire(t *testing.T) {
 	}
 	if _, ok := (Fault{Verb: fault.Lose, Share: 0.1}).Wire(); ok {
 		t.Error("a loss of single packets needs no wire")
+	}
+}
+
+// TestFloodsAndDeafHosts: what is meant where it is not said, and what is wrong.
+func TestFloodsAndDeafHosts(t *testing.T) {
+	for line, want := range map[string]string{
+		"flood syn from client1 rate=1000/s for 2s":      "1s flood syn web from client1 rate=1000/s for 2s",
+		"flood syn rate=1000/s from client1 for 2s":      "1s flood syn web from client1 rate=1000/s for 2s",
+		"flood garp dns from client1 rate=120/m for 1s":  "1s flood garp dns from client1 rate=2/s for 1s",
+		"flood bfd lb2 from client1 rate=50/s for 500ms": "1s flood bfd lb2 from client1 rate=50/s for 500ms",
+		"deaf client1, backend1":                         "1s deaf client1 backend1",
+	} {
+		if got := steps(mustParse(t, preamble+"@1s "+line+"\n@3s end\n")); got[len(got)-2] != want {
+			t.Errorf("%s: %q, want %q", line, got[len(got)-2], want)
+		}
+	}
+	for line, want := range map[string]string{
+		"flood from client1 rate=1/s for 1s":               `:5: flood of what? The form is: flood KIND`,
+		"flood sin from client1 rate=1/s for 1s":           `:11: unknown kind of flood "sin"; did you mean "syn"?`,
+		"flood syn rate=1/s for 1s":                        `:5: flood from whom? The form is`,
+		"flood syn from client1 rate=1/s":                  `:5: flood for how long? The form is`,
+		"flood syn from client1 for 1s":                    `:5: flood: say rate; the form is`,
+		"flood syn from lb1 rate=1/s for 1s":               `:20: flood lb1: that is a lb; the form is`,
+		"flood syn from client3 rate=1/s for 1s":           `:20: no host "client3": the topology has clients=1`,
+		"flood syn dns from client1 rate=1/s for 1s":       `:15: flood syn: service "dns" is udp, not tcp`,
+		"flood syn wub from client1 rate=1/s for 1s":       `:15: unknown service "wub"; did you mean "web"?`,
+		"flood garp from client1 rate=1/s for 1s":          `:11: flood garp: to which service? Name one`,
+		"flood bfd from client1 rate=1/s for 1s":           `:11: flood bfd: to which node? Say lb1 or lb2`,
+		"flood syn from client1 rate=100000/s for 10s":     `: 1000000 packets: a flood has at most 200000`,
+		"flood syn from client1 rate=10mbit for 1s":        `: the rate of a flood is in packets, such as 1000/s`,
+		"flood syn from client1 rate=1/s for 2m":           `:41: for: 2m is not from 1ms to 60s`,
+		"flood syn from client1 rate=1/s every 1s for 10s": `:43: flood has a rate; the form is`,
+		"cut sync from client1":                            `:19: cut has no from; the form is`,
+		"deaf lb1":                                         `:10: deaf lb1: that is a lb; the form is: deaf HOST...`,
+		"hears client1":                                    `:11: hears client1: it does so already; an earlier step must deaf it`,
+		"deaf client1\n@2s deaf client1":                   `:10: deaf client1: it does so already`,
+	} {
+		_, found := Check("s.scn", []byte(preamble+"@1s "+line+"\n@3s end\n"))
+		if errs := found.Errors(true); len(errs) == 0 || !strings.Contains(fmt.Sprint(errs[0]), want) {
+			t.Errorf("%q: %v, want %q", line, errs, want)
+		}
 	}
 }

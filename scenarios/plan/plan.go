@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 	"baton/scenarios/metric"
 )
@@ -155,7 +156,9 @@ type Fault struct {
 	Via   string        // the link of a verb on a port, without a machine of all its ports
 	On    *lab.Selector // of a verb on wires; nil with heal undoes all
 	Share float64       // of a verb on a share of what wires carry
-	Time  time.Duration // of a verb that makes it late
+	Time  time.Duration // of a verb that makes it late, or that ends by itself
+	Flood string        // the kind of a flood, which the first of Hosts sends
+	To    string        // the service or the node that it is sent to
 	Args  []Arg         // in the order of the verb's keys
 }
 
@@ -165,6 +168,8 @@ type Arg struct{ Key, Value string }
 // Target is what the fault is done to, as a scenario writes it.
 func (f Fault) Target() string {
 	switch {
+	case f.Flood != "":
+		return fmt.Sprintf("%s %s from %s rate=%s for %s", f.Flood, f.To, strings.Join(f.Hosts, " "), f.Arg(fault.KeyRate), formatDuration(f.Time))
 	case f.On != nil:
 		words := []string{f.On.String()}
 		switch {

@@ -279,6 +279,12 @@ func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
 		switch {
 		case verb.On == fault.Machines:
 			f.Hosts = rapid.SampledFrom([][]string{{"lb1"}, {"lb2"}, {"lb1", "lb2"}}).Draw(t, "hosts")
+		case verb.On == fault.Traits:
+			f.Hosts = rapid.SampledFrom([][]string{{"client1"}, {"client1", "backend1"}}).Draw(t, "hosts")
+		case verb.On == fault.Senders:
+			f.Hosts, f.To, f.Time = []string{"client1"}, aName().Draw(t, "to"), rapid.SampledFrom([]time.Duration{time.Millisecond, time.Minute}).Draw(t, "time")
+			f.Flood = rapid.SampledFrom(fault.FloodKindNames()).Draw(t, "flood")
+			f.Args = []Arg{{fault.KeyRate, rapid.SampledFrom([]string{"1/s", "2000/s", "10mbit"}).Draw(t, "rate")}}
 		case verb.On == fault.Ports:
 			f.Hosts, f.Via = rapid.SampledFrom([][]string{nil, {"lb1"}, {"backend1"}}).Draw(t, "host"), rapid.SampledFrom(links).Draw(t, "via")
 		case verb.Word != fault.Heal || rapid.Bool().Draw(t, "some"):

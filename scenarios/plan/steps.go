@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/scenarios/fault"
 	"baton/scenarios/metric"
 )
 
@@ -44,7 +45,9 @@ func (b *builder) step(s *statement, guard Guard, text string, pos Pos) {
 	case s.Fault != nil:
 		step.Fault = b.fault(s.Fault)
 		step.Verb = step.Fault.Verb
+		verb, _ := fault.Of(step.Verb)
 		switch {
+		case verb.Bounded: // for is its own
 		case s.Fault.Every != nil:
 			b.again(s.Fault, step)
 		case s.Fault.For != nil:

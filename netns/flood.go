@@ -1,0 +1,203 @@
+package netns
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/netns/internal/hostclock"
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
+)
+
+// Flood is what a client floods with.
+type Flood struct {
+	Kind   string // of package fault
+	From   string // the client
+	To     netip.AddrPort
+	Victim netip.Addr // in whose name packets are sent that have one
+	Rate   float64    // packets a second
+	For    time.Duration
+	Seed   uint64
+}
+
+// flooding is a flood under way. It has a thread of its own.
+type flooding struct {
+	Flood
+	socket int
+	to     unix.Sockaddr
+	random *rand.Rand
+	at     Interface
+	packet func(*flooding) []byte
+	sent   uint64
+	stop   chan struct{}
+	ended  chan struct{}
+}
+
+// StartFlood begins a flood. The receipt is that its first packet has left.
+func (p *Pair) StartFlood(ctx context.Context, f Flood) (receipt string, err error) {
+	h := p.byName[f.From]
+	if h == nil {
+		return "", fmt.Errorf("netns: no host %q", f.From)
+	}
+	at, ok := h.Interface(lab.Clients)
+	if !ok {
+		return "", fmt.Errorf("netns: %s is not on the link %s", f.From, lab.Clients)
+	}
+	fl := &flooding{Flood: f, at: at, random: rand.New(rand.NewPCG(f.Seed, 0x666c6f6f64)), stop: make(chan struct{}), ended: make(chan struct{})}
+	if err := h.Do(func() error { return fl.open(h) }); err != nil {
+		return "", noReceipt("flood: %w", err)
+	}
+	if err := fl.send(); err != nil {
+		_ = unix.Close(fl.socket)
+		return "", noReceipt("flood: the first packet: %w", err)
+	}
+	p.mu.Lock()
+	p.floods = append(p.floods, fl)
+	p.mu.Unlock()
+	go fl.run()
+	return "the first packet has left", nil
+}
+
+// open opens the socket by which packets of the kind leave: raw IPv4, so that the kernel
+// finds the next hop, or raw frames for ARP.
+func (f *flooding) open(h *Host) (err error) {
+	if f.Kind != fault.FloodGARP {
+		f.packet = packets[f.Kind]
+		f.to = &unix.SockaddrInet4{Addr: f.To.Addr().As4()}
+		f.socket, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_RAW)
+		return err
+	}
+	device, err := h.links.LinkByName(f.at.Name)
+	if err != nil {
+		return err
+	}
+	f.packet = (*flooding).announcement
+	f.to = &unix.SockaddrLinklayer{Ifindex: device.Attrs().Index}
+	f.socket, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	return err
+}
+
+// packets builds those that leave by a raw socket, each kind its own.
+var packets = map[string]func(*flooding) []byte{
+	fault.FloodSYN: func(f *flooding) []byte { return f.segment(f.stranger(), tcpSYN) },
+	fault.FloodRST: func(f *flooding) []byte { return f.segment(f.Victim, tcpRST) },
+	fault.FloodUDP: func(f *flooding) []byte { return f.datagram(f.stranger(), f.port(), 1, make([]byte, 16)) },
+	fault.FloodBFD: func(f *flooding) []byte { return f.datagram(f.Victim, bfdSourcePort, 255, f.heartbeat()) },
+}
+
+const (
+	tcpRST        = 0x04
+	bfdSourcePort = 49152
+	floodTick     = time.Millisecond
+)
+
+// run sends what is due every millisecond, until its time is over.
+func (f *flooding) run() {
+	runtime.LockOSThread()
+	defer close(f.ended)
+	defer unix.Close(f.socket)
+	began := hostclock.Now()
+	tick := time.NewTicker(floodTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-f.stop:
+			return
+		case <-tick.C:
+		}
+		gone := hostclock.Now().Sub(began)
+		due := uint64(f.Rate * min(gone, f.For).Seconds())
+		for f.sent < due && f.sent < fault.MaxFlood {
+			_ = f.send() // what the kernel refuses is lost, as on any busy host
+		}
+		if gone >= f.For {
+			return
+		}
+	}
+}
+
+func (f *flooding) send() error {
+	f.sent++
+	return unix.Sendto(f.socket, f.packet(f), 0, f.to)
+}
+
+// end stops a flood that is not over.
+func (f *flooding) end() {
+	close(f.stop)
+	<-f.ended
+}
+
+// stranger is an address that nobody has.
+func (f *flooding) stranger() netip.Addr { return lab.Stranger(f.random.IntN(lab.Strangers)) }
+
+// port is one of those that the kernel gives out.
+func (f *flooding) port() uint16 { return uint16(32768 + f.random.IntN(60999-32768)) }
+
+// ip writes the header of a packet to the flood's target.
+func (f *flooding) ip(source netip.Addr, protocol, ttl uint8, payload []byte) []byte {
+	packet := slices.Concat(make([]byte, ipEnd-ethLen), payload)
+	packet[0], packet[8], packet[9] = ipv4NoOpts, ttl, protocol
+	binary.BigEndian.PutUint16(packet[2:], uint16(len(packet)))
+	copy(packet[12:], source.AsSlice())
+	copy(packet[16:], f.To.Addr().AsSlice())
+	return packet
+}
+
+func (f *flooding) segment(source netip.Addr, flags uint8) []byte {
+	tcp := make([]byte, tcpEnd-ipEnd)
+	binary.BigEndian.PutUint16(tcp, f.port())
+	binary.BigEndian.PutUint16(tcp[2:], f.To.Port())
+	binary.BigEndian.PutUint32(tcp[4:], f.random.Uint32())
+	tcp[12], tcp[13] = byte(len(tcp)/4)<<4, flags
+	binary.BigEndian.PutUint16(tcp[14:], 64240) // window
+	binary.BigEndian.PutUint16(tcp[16:], f.checksum(source, lab.ProtoTCP, tcp))
+	return f.ip(source, lab.ProtoTCP, 64, tcp)
+}
+
+// datagram is one of UDP. Its checksum is left out, as UDP allows.
+func (f *flooding) datagram(source netip.Addr, port uint16, ttl uint8, payload []byte) []byte {
+	udp := slices.Concat(make([]byte, udpEnd-ipEnd), payload)
+	binary.BigEndian.PutUint16(udp, port)
+	binary.BigEndian.PutUint16(udp[2:], f.To.Port())
+	binary.BigEndian.PutUint16(udp[4:], uint16(len(udp)))
+	return f.ip(source, lab.ProtoUDP, ttl, udp)
+}
+
+// checksum covers the pseudo header (RFC 9293 3.1).
+func (f *flooding) checksum(source netip.Addr, protocol uint8, payload []byte) uint16 {
+	pseudo := slices.Concat(source.AsSlice(), f.To.Addr().AsSlice(), []byte{0, protocol, byte(len(payload) >> 8), byte(len(payload))}, payload)
+	return checksum(pseudo)
+}
+
+// heartbeat is a BFD packet in state AdminDown whose discriminators are guesses (RFC 5880 4.1).
+func (f *flooding) heartbeat() []byte {
+	b := make([]byte, 24)
+	b[0], b[2], b[3] = 1<<5, 3, byte(len(b))
+	binary.BigEndian.PutUint32(b[4:], f.random.Uint32()|1)
+	binary.BigEndian.PutUint32(b[8:], f.random.Uint32()|1)
+	for _, interval := range []int{12, 16} {
+		binary.BigEndian.PutUint32(b[interval:], 1_000_000)
+	}
+	return b
+}
+
+// announcement is an ARP announcement of the target's address (RFC 5227 3) by the client.
+func (f *flooding) announcement() []byte {
+	frame := slices.Concat(broadcast, f.at.MAC, make([]byte, arpEnd-ethType))
+	binary.BigEndian.PutUint16(frame[ethType:], lab.EtherARP)
+	copy(frame[ethLen:], []byte{0, 1, 8, 0, 6, 4, 0, 1})
+	copy(frame[ethLen+8:], f.at.MAC)
+	copy(frame[arpSender:], f.To.Addr().AsSlice())
+	copy(frame[arpTarget:], f.To.Addr().AsSlice())
+	return frame
+}
+
+var broadcast = []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}

@@ -1,0 +1,64 @@
+package fault
+
+import (
+	"slices"
+
+	"baton/scenarios/lab"
+)
+
+// Flood has a client send packets of one kind at a rate, for a bounded time.
+const Flood = "flood"
+
+// Kinds of a flood.
+const (
+	FloodBFD  = "bfd"
+	FloodGARP = "garp"
+	FloodRST  = "rst"
+	FloodSYN  = "syn"
+	FloodUDP  = "udp"
+)
+
+// MaxFlood is how many packets a flood has at most.
+const MaxFlood = 200_000
+
+// FloodKind is what a flood is of.
+type FloodKind struct {
+	Name  string
+	Proto string // of the service that it is sent to, "" for any
+	Node  bool   // it is sent to a node
+	Doc   string
+}
+
+// FloodKinds is the table of the kinds.
+var FloodKinds = []FloodKind{
+	{FloodSYN, "tcp", false, "TCP SYN to a service, from addresses that nobody has"},
+	{FloodUDP, "udp", false, "datagrams to a service, from addresses that nobody has"},
+	{FloodRST, "tcp", false, "blind TCP RST to a service in the name of another client: ports and sequence numbers are guesses"},
+	{FloodBFD, "", true, "BFD packets to a node in the name of its peer, with discriminators that are guesses and without authentication"},
+	{FloodGARP, "", false, "gratuitous ARP for a service's VIP, by which the client takes it"},
+}
+
+// FloodKindOf finds a kind by its name.
+func FloodKindOf(name string) (FloodKind, bool) {
+	i := slices.IndexFunc(FloodKinds, func(k FloodKind) bool { return k.Name == name })
+	if i < 0 {
+		return FloodKind{}, false
+	}
+	return FloodKinds[i], true
+}
+
+// FloodKindNames lists the names of the kinds.
+func FloodKindNames() []string {
+	var names []string
+	for _, k := range FloodKinds {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+var flood = Verb{
+	Word: Flood, On: Senders, Kinds: []lab.Kind{lab.Client}, Doc: "CLIENT sends packets of that kind to a service or a node, for DURATION and not after",
+	Receipt: "the first packet has left",
+	Keys:    []Key{{Name: KeyRate, Of: LineRate, Doc: "packets a second (`1000/s`); at most 200,000 in all"}},
+	Wants:   true, Bounded: true,
+}

@@ -1,0 +1,143 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/impl/node"
+	"baton/impl/trace"
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
+	"baton/scenarios/plan"
+)
+
+// flooding is a flood under way.
+type flooding struct {
+	w      *World
+	kind   string
+	from   uint8
+	node   uint8    // of a flood of BFD
+	to     *service // of others
+	victim flow.Addr
+	random *Random
+	sent   int
+}
+
+// flood has a client send packets at a rate for a while.
+func (w *World) flood(_ context.Context, f plan.Fault) error {
+	began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Hosts: f.Hosts})
+	fl := &flooding{w: w, kind: f.Flood, from: w.hostIndex(f.Hosts[0]), node: w.hostIndex(f.To),
+		random: NewRandom(w.cfg.Seed, fmt.Sprintf("%s/%d", f.Verb, began.ID))}
+	if i := slices.IndexFunc(w.services, func(s service) bool { return s.Name == f.To }); i >= 0 {
+		fl.to = &w.services[i]
+	}
+	fl.victim = w.hosts[fl.from].addr
+	for _, h := range w.hosts[2:w.firstBack] {
+		if h.index != fl.from {
+			fl.victim = h.addr
+			break
+		}
+	}
+	fl.next(w.now, w.now.Add(f.Time), time.Duration(float64(time.Second)/f.Rate()))
+	w.proven(began, "the first packet has left", true)
+	return nil
+}
+
+// next sends a packet, and plans the one behind it.
+func (f *flooding) next(at, end clock.Instant, every time.Duration) {
+	f.send()
+	f.sent++
+	if at = at.Add(every); at < end {
+		f.w.at(at, func() { f.next(at, end, every) })
+	}
+}
+
+func (f *flooding) send() {
+	switch f.kind {
+	case fault.FloodSYN:
+		f.segment(f.stranger(), syn)
+	case fault.FloodRST:
+		f.segment(f.victim, rst)
+	case fault.FloodUDP:
+		f.w.send(packet{tuple: f.tuple(f.stranger()), link: onClients, from: f.from, origin: f.from, length: requestLen}, f.to.vip)
+	case fault.FloodGARP:
+		f.w.usurp(f.from, f.to.vip)
+	case fault.FloodBFD:
+		f.heartbeat()
+	}
+}
+
+func (f *flooding) segment(source flow.Addr, flags uint8) {
+	f.w.send(packet{tuple: f.tuple(source), flags: flags, link: onClients, from: f.from, origin: f.from,
+		seq: uint32(f.random.Uint64())}, f.to.vip)
+}
+
+func (f *flooding) tuple(source flow.Addr) flow.Tuple {
+	port := firstPort + f.random.Below(lastPort-firstPort)
+	if f.kind == fault.FloodRST { // ports are given out in their order: guess near those in use
+		port = firstPort + f.random.Below(guessed)
+	}
+	return flow.Tuple{Src: source, Dst: f.to.id.VIP, SrcPort: uint16(port), DstPort: f.to.Port, Proto: f.to.id.Proto}
+}
+
+// guessed is among how many ports a blind RST guesses.
+const guessed = 4096
+
+// stranger is an address that nobody has.
+func (f *flooding) stranger() flow.Addr { return lab.Stranger(f.random.Below(lab.Strangers)).As4() }
+
+// heartbeat sends a BFD packet in the name of the node's peer.
+func (f *flooding) heartbeat() {
+	forged := bfd.Packet{State: bfd.AdminDown, DetectMult: 3, MyDiscr: uint32(f.random.Uint64()) | 1, YourDiscr: uint32(f.random.Uint64()) | 1}
+	w, data := f.w, forged.AppendTo(nil)
+	c := w.cross(onClients, f.from, f.node, uint64(f.sent)<<8|bfdSalt, headerBytes+len(data), heartbeat)
+	for _, at := range c.at[:c.copies] {
+		w.at(at, func() {
+			if p := w.processes[f.node]; p.powered && p.core != nil && !w.drops(onClients, f.from, f.node, heartbeat) {
+				p.input(p.life, node.Packet{Path: clientPath, Data: data, TTL: 255})
+			}
+		})
+	}
+}
+
+// clientPath is the index of the path of the clients' link.
+var clientPath = slices.Index(pathLinks[:], onClients)
+
+// usurp announces a VIP by a host that is not of the pair. The node that forwards hears
+// of it and announces the VIP anew, once a second at most (RFC 5227 2.4).
+func (w *World) usurp(host, vip uint8) {
+	v := w.vips[vip]
+	w.at(w.now.Add(delayMin), func() {
+		w.latchOn(host, vip)
+		for _, p := range w.processes {
+			if w.drops(v.link, host, p.index, arpOf(v.addr, v.addr)) || !p.answers(v.link, host, v.addr) || w.now < p.defended {
+				continue
+			}
+			p.defended = w.now.Add(defendEvery)
+			w.announceOne(p.index, vip)
+		}
+	})
+}
+
+// defendEvery is impl/daemon/arpwatch's.
+const defendEvery = time.Second
+
+// setDeaf is a verb on the ARP cache of hosts.
+func setDeaf(deaf bool) func(*World, context.Context, plan.Fault) error {
+	return func(w *World, _ context.Context, f plan.Fault) error {
+		for _, name := range f.Hosts {
+			h := &w.hosts[w.hostIndex(name)]
+			w.faulted(f.Verb, name, func() (string, bool) {
+				was := h.deaf
+				h.deaf = deaf
+				return fmt.Sprintf("ignores gratuitous ARP: %v", deaf), was != deaf
+			})
+		}
+		return nil
+	}
+}
