@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"baton/impl/trace"
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 	"baton/scenarios/link"
@@ -24,6 +25,7 @@ type rule struct {
 	leads *link.Params // into a wire, nil for a rule that drops
 	at    *filter
 	key   filterKey
+	tried int // frames of the harness's own that it has dropped
 }
 
 // same reports whether another rule does the same to the same packets, but for how much.
@@ -142,6 +144,44 @@ func (p *Pair) Severed(on *lab.Selector) ([]lab.Rule, error) {
 		rules[i] = r.Rule
 	}
 	return rules, err
+}
+
+// Losses lists what the rules that the selector covers have taken, or all rules if it is nil.
+func (p *Pair) Losses(on *lab.Selector) ([]trace.Loss, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rules, err := p.severed(on)
+	var losses []trace.Loss
+	for _, r := range rules {
+		n, lossErr := r.dropped()
+		if r.leads != nil {
+			n = r.at.wire.lost(r.key)
+		}
+		err = errors.Join(err, lossErr)
+		if count := int(n) - r.tried; count > 0 {
+			losses = append(losses, trace.Loss{Planned: true, Count: count, Where: r.String(), Why: r.verb})
+		}
+	}
+	return losses, err
+}
+
+// Overruns lists the frames that came faster than the wires read them.
+func (p *Pair) Overruns() ([]trace.Loss, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var losses []trace.Loss
+	var errs []error
+	for at, f := range p.filters { // in any order: each is told
+		if f.wire == nil {
+			continue
+		}
+		n, err := f.wire.dropped()
+		errs = append(errs, err)
+		if n > 0 {
+			losses = append(losses, trace.Loss{Count: int(n), Where: "the wire of " + at.host.name, Why: "frames came faster than it read them"})
+		}
+	}
+	return losses, errors.Join(errs...)
 }
 
 // Dropped is how many frames have been dropped, or led over a wire, of those that the

@@ -35,6 +35,7 @@ func (p *Pair) prove(ctx context.Context, r *rule, base uint64) (string, error) 
 	if err := p.try(r); err != nil {
 		return "", fmt.Errorf("%s: send a frame: %w", r, err)
 	}
+	r.tried++
 	ctx, cancel := context.WithTimeout(ctx, proofLimit)
 	defer cancel()
 	var n uint64

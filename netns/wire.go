@@ -134,6 +134,18 @@ func (w *wire) lead(l leg) {
 	w.legs[l.key.MAC] = append(legs, l)
 }
 
+// lost is how many frames a leg's model has lost.
+func (w *wire) lost(key filterKey) uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range w.legs[key.MAC] {
+		if l.key == key {
+			return l.model.Stats().Dropped()
+		}
+	}
+	return 0
+}
+
 // unlead takes the leg of a rule away.
 func (w *wire) unlead(key filterKey) {
 	w.mu.Lock()

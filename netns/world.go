@@ -235,6 +235,7 @@ func (w *World) Down(ctx context.Context) error {
 	w.readTables("the end of the run: its traffic had been closed")
 	w.tables.read.Wait()
 	if w.pair != nil {
+		errs = append(errs, w.tellLosses(w.pair.Losses(nil)), w.tellLosses(w.pair.Overruns()))
 		w.resetAll(ctx)
 		for _, leak := range w.pair.Close(ctx) {
 			w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindLeak, Leak: &leak})

@@ -214,7 +214,20 @@ func (w *World) heal(ctx context.Context, f plan.Fault) error {
 		return err
 	}
 	began := trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: cut}
-	return w.begin(ctx, began, func(context.Context) (string, error) { return w.pair.Heal(f.On) })()
+	return w.begin(ctx, began, func(context.Context) (string, error) {
+		if err := w.tellLosses(w.pair.Losses(f.On)); err != nil {
+			return "", err
+		}
+		return w.pair.Heal(f.On)
+	})()
+}
+
+// tellLosses puts on record what was lost.
+func (w *World) tellLosses(losses []trace.Loss, err error) error {
+	for _, l := range losses {
+		w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindLoss, Loss: &l})
+	}
+	return err
 }
 
 // beside carries out a fault of one machine beside the timeline, once what was done to

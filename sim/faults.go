@@ -354,6 +354,7 @@ func (w *World) heal(_ context.Context, f plan.Fault) error {
 		wanted = slices.DeleteFunc(wanted, func(r rule) bool { return !lab.Covers(selected, w.nameOf(r)) })
 	}
 	began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.named(wanted)})
+	w.tellLosses(wanted)
 	receipt, ok := w.uncut(wanted)
 	w.proven(began, receipt, ok)
 	return nil
@@ -417,6 +418,19 @@ func (w *World) uncut(wanted []rule) (string, bool) {
 	w.cuts = slices.DeleteFunc(w.cuts, func(r rule) bool { return slices.ContainsFunc(wanted, r.same) })
 	w.noteCuts()
 	return strings.Join(parts, ", "), true
+}
+
+// tellLosses puts on record what rules have taken.
+func (w *World) tellLosses(rules []rule) {
+	for _, r := range rules {
+		n := r.dropped
+		if r.model != nil {
+			n = int(r.model.Stats().Dropped())
+		}
+		if n > 0 {
+			w.record(trace.Event{At: w.now, Kind: trace.KindLoss, Loss: &trace.Loss{Planned: true, Count: n, Where: w.ruleName(r), Why: r.verb}})
+		}
+	}
 }
 
 func (r rule) same(o rule) bool {

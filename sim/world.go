@@ -179,6 +179,7 @@ func (w *World) Down(ctx context.Context) error {
 		return err
 	}
 	w.capture.end(w)
+	w.tellLosses(w.cuts)
 	w.readTables("the end of the run: its traffic had been closed")
 	w.stopped = true
 	return nil

@@ -398,6 +398,21 @@ func (s *scan) diedField(x *Died, key []byte) {
 	}
 }
 
+func (s *scan) lossField(x *Loss, key []byte) {
+	switch string(key) {
+	case "planned":
+		x.Planned = s.bool()
+	case "count":
+		x.Count = s.int()
+	case "where":
+		x.Where = s.string()
+	case "why":
+		x.Why = s.string()
+	default:
+		s.bad = true
+	}
+}
+
 func (s *scan) leakField(x *Leak, key []byte) {
 	switch string(key) {
 	case "what":

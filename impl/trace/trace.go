@@ -38,6 +38,7 @@ const (
 	KindStall     Kind = "stall"     // the host itself stood still: measurements around it prove nothing
 	KindReplica   Kind = "replica"   // digest of a node's connection table
 	KindLoop      Kind = "loop"      // how often a node's loop asked for a timer
+	KindLoss      Kind = "loss"      // packets were lost on a link, by plan or not
 	KindDied      Kind = "died"      // a node's process ended that nobody had ended
 	KindLeak      Kind = "leak"      // something was left behind after teardown
 	KindMissed    Kind = "missed"    // something happened that the trace does not tell
@@ -71,6 +72,7 @@ type Event struct {
 	Stall     *Stall     `json:"stall,omitempty"`
 	Replica   *Replica   `json:"replica,omitempty"`
 	Loop      *Loop      `json:"loop,omitempty"`
+	Loss      *Loss      `json:"loss,omitempty"`
 	Died      *Died      `json:"died,omitempty"`
 	Leak      *Leak      `json:"leak,omitempty"`
 	Missed    *Missed    `json:"missed,omitempty"`
@@ -321,6 +323,15 @@ type Loop struct {
 // Died is the end of a node's process that nobody had asked for.
 type Died struct {
 	Why string `json:"why"` // its last words
+}
+
+// Loss counts packets that were lost: those that a fault of the plan took, told when it
+// is healed and at the end, or those that nobody meant to lose.
+type Loss struct {
+	Planned bool   `json:"planned"`
+	Count   int    `json:"count"`
+	Where   string `json:"where"` // a direction: syn client1>lb1 on clients; or a place of the machine
+	Why     string `json:"why"`   // the verb, or what the machine lacked
 }
 
 // Leak names something that outlived its run.

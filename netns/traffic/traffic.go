@@ -250,8 +250,8 @@ func (g *Generator) Stop(ctx context.Context) {
 		close(g.ticking)
 		<-g.ticked
 		if n := g.hostDropped(); n > 0 {
-			g.record(trace.Event{At: hostclock.Now(), Kind: trace.KindNote,
-				Note: fmt.Sprintf("this machine dropped %d frames by itself while traffic ran: its input queues were full", n)})
+			g.record(trace.Event{At: hostclock.Now(), Kind: trace.KindLoss,
+				Loss: &trace.Loss{Count: int(n), Where: "the input queues of this machine", Why: "they were full"}})
 		}
 	})
 }

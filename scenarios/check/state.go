@@ -61,6 +61,7 @@ type Tally struct {
 	Lost, Corrupt, Moved, Refused map[string]int // by line of traffic
 	Gap                           map[string]time.Duration
 	RoleChanges                   int
+	Dropped, Strays               int // packets that were lost on links, by plan and without one
 }
 
 // NewState returns the state before the first event of a run in the world.
@@ -187,6 +188,10 @@ func (s *State) tally(e trace.Event) {
 	switch {
 	case e.RST != nil:
 		s.Tally.RST++
+	case e.Loss != nil && e.Loss.Planned:
+		s.Tally.Dropped += e.Loss.Count
+	case e.Loss != nil:
+		s.Tally.Strays += e.Loss.Count
 	case e.Role != nil && e.Role.To == roleMaster && e.Role.From != roleMaster:
 		s.Tally.RoleChanges++
 	case e.Gap != nil:

@@ -72,7 +72,9 @@ var (
 	losses = fault.Meant(func(v fault.Verb) bool { return v.Takes })
 	// resyncs are the faults after which connection sync begins anew.
 	resyncs = fault.Meant(func(v fault.Verb) bool { return v.Resyncs })
-	echoes  = []string{Sessions, Connects, Probe}
+	// takers are the faults that drop packets on links, or may.
+	takers = fault.Meant(func(v fault.Verb) bool { return v.On == fault.Wires && v.Undo == fault.Heal })
+	echoes = []string{Sessions, Connects, Probe}
 )
 
 // metrics in the order of the reference.
@@ -110,6 +112,10 @@ var metrics = []Metric{
 		Doc: "from the sync stream's begin to insync, after a restore or heal"},
 	{Name: "sync_entries", Now: true, Check: "sync", After: resyncs,
 		Doc: "entries of the replica at that moment"},
+	{Name: "dropped", Now: true, Check: "dropped", Grows: true, After: takers,
+		Doc: "packets that faults of the plan took on links; counted when a fault is healed, and at the end"},
+	{Name: "strays", Now: true, Check: "strays", Grows: true,
+		Doc: "packets that were lost without a plan, because the machine that runs the lab was too busy; counted at the end"},
 	{Name: "role_changes", Now: true, Check: "role_changes", Grows: true, Doc: "times that a node became Master"},
 }
 
