@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"scenarios/capability": {},
 	"scenarios/plan":       {"scenarios/capability", "scenarios/fault", "scenarios/metric", "scenarios/lab", "scenarios/link"},
 	"scenarios/check":      {"scenarios/capability", "scenarios/fault", "scenarios/metric", "scenarios/lab", "scenarios/plan", "scenarios/link"},
+	"scenarios/coverage":   {"scenarios/capability", "scenarios/fault", "scenarios/metric", "scenarios/lab", "scenarios/plan", "scenarios/link", "scenarios/check"},
 	"scenarios/evidence":   {"scenarios/capability", "scenarios/fault", "scenarios/metric", "scenarios/lab", "scenarios/plan", "scenarios/link", "scenarios/check", "scenarios/stored"},
 	"scenarios/link":       {},
 	"scenarios/stored":     {},
@@ -56,7 +57,7 @@ var mayImport = map[string][]string{
 		"impl/daemon/realtime", "impl/dataplane", "impl/node", "impl/bfd", "impl/ha", "impl/ctsync"},
 	"sim/...": {"sim/...", "scenarios", "scenarios/...", "impl/driver", "impl/node", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane",
 		"impl/dataplane/..."},
-	"reports/...": {"reports/...", "scenarios/capability", "scenarios/fault", "scenarios/metric", "scenarios/lab", "scenarios/check", "scenarios/evidence", "scenarios/plan", "scenarios/link", "scenarios/stored", "scenarios/summary"},
+	"reports/...": {"reports/...", "scenarios/coverage", "scenarios/capability", "scenarios/fault", "scenarios/metric", "scenarios/lab", "scenarios/check", "scenarios/evidence", "scenarios/plan", "scenarios/link", "scenarios/stored", "scenarios/summary"},
 	"cmd/baton":   {"..."},
 }
 

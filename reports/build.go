@@ -9,6 +9,8 @@ import (
 	"baton/impl/trace"
 	"baton/reports/load"
 	"baton/reports/model"
+	"baton/scenarios/check"
+	"baton/scenarios/coverage"
 )
 
 // Visit is called with each run as it was read and its place in Suite.Runs, from
@@ -24,6 +26,7 @@ func Build(dirs []string, visit Visit) *model.Suite {
 		Runs: []model.Run{}, Problems: found.Problems}
 	gathered := gather(found.Runs, visit)
 	sum(s, gathered)
+	cover(s, gathered)
 	var problems []model.Problem
 	s.Campaigns, problems = load.Searches(found.Searches)
 	s.Problems = append(s.Problems, problems...)
@@ -38,14 +41,16 @@ func Build(dirs []string, visit Visit) *model.Suite {
 // gathered is what is kept of a run once its trace was read.
 type gathered struct {
 	model.Run
-	key      rowKey
-	claims   []claim
-	doc      string
-	plan     string // its digest
-	control  []string
-	skipped  []string
-	host     trace.Host
-	problems []model.Problem
+	key       rowKey
+	claims    []claim
+	cells     []coverage.Cell  // what a run that proves something has met
+	sometimes []check.Sometime // likewise
+	doc       string
+	plan      string // its digest
+	control   []string
+	skipped   []string
+	host      trace.Host
+	problems  []model.Problem
 }
 
 // gather reads the runs, as many at a time as there are cores.

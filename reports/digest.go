@@ -14,6 +14,7 @@ import (
 	"baton/reports/model"
 	"baton/reports/timeline"
 	"baton/scenarios/check"
+	"baton/scenarios/coverage"
 	"baton/scenarios/plan"
 )
 
@@ -47,6 +48,10 @@ func digest(run *load.Run) gathered {
 		}
 		g.plan = fmt.Sprintf("%x", sha256.Sum256([]byte(plan.Print(run.Plan))))[:12]
 		g.claims = claims(run.Plan, run.Meta.World)
+		if verdict.Verdict == check.Pass || verdict.Verdict == check.Fail {
+			g.cells = coverage.Of(run.Plan, run.Meta.World, run.Events)
+			g.sometimes = verdict.Sometimes
+		}
 	}
 	for _, f := range run.Evidence.Files {
 		g.Evidence = append(g.Evidence, model.Evidence{File: f.File, Kind: f.Kind, What: f.What, Bytes: f.Bytes, Cut: f.Cut})

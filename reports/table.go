@@ -46,6 +46,7 @@ func Table(w io.Writer, s *model.Suite) error {
 			fmt.Fprintf(w, "%s (%s): not executed: %s\n", inert.Terminal(row.Scenario), inert.Terminal(row.World), inert.Terminal(line))
 		}
 	}
+	tellCoverage(w, s)
 	for _, c := range s.Campaigns {
 		fmt.Fprintf(w, "%s: %d of %d done, %d violations, %d inconclusive%s\n", inert.Terminal(c.Title), c.Done, c.Planned, len(c.Violations), c.Inconclusive, lacking(c))
 	}

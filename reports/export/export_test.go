@@ -122,7 +122,7 @@ func TestJSONReadsBack(t *testing.T) {
 	var out bytes.Buffer
 	want := suite()
 	want.Environments = nil // bytes that are no UTF-8 do not come back
-	for _, s := range []*string{&want.Rows[0].Scenario, &want.Rows[0].World, &want.Rows[0].Settings[0], &want.Runs[1].Dir, &want.Runs[1].Reasons[0],
+	for _, s := range []*string{&want.Rows[0].Scenario, &want.Rows[0].World, &want.Rows[0].Settings[0], &want.Rows[0].Unexecuted[0], &want.Runs[1].Dir, &want.Runs[1].Reasons[0],
 		&want.Runs[1].Replay, &want.Campaigns[0].Title, &want.Campaigns[0].Violations[0].Check, &want.Campaigns[0].Violations[0].Reason,
 		&want.Campaigns[0].Violations[0].Replay, &want.Mutants.Mutants[0].Name, &want.Problems[0].File, &want.Problems[0].What} {
 		*s = strings.ToValidUTF8(*s, "")

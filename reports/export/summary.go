@@ -34,6 +34,7 @@ func Summary(w io.Writer, s *model.Suite) error {
 	summaryRows(buf, s)
 	summaryUnexecuted(buf, s)
 	summaryFailures(buf, s)
+	summaryCoverage(buf, s)
 	summarySearches(buf, s)
 	summaryComparison(buf, s.Comparison)
 	summaryProblems(buf, s.Problems)
@@ -126,6 +127,21 @@ func summaryFailures(w io.Writer, s *model.Suite) {
 	}
 	if told > summaryRuns {
 		fmt.Fprintf(w, "And %d more runs; index.html has them all.\n\n", told-summaryRuns)
+	}
+}
+
+// summaryCoverage says how much the runs have met, and what none has seen.
+func summaryCoverage(w io.Writer, s *model.Suite) {
+	for _, c := range s.Coverage {
+		fmt.Fprintf(w, "Coverage in %s: %d of %d combinations of fault, role and TCP phase.\n", code(c.World), c.Met, c.Possible)
+	}
+	for _, m := range s.Sometimes {
+		if m.Seen == 0 {
+			fmt.Fprintf(w, "- **never seen** in %d runs: sometimes %s: %s\n", m.Runs, code(m.Claim), code(m.Detail))
+		}
+	}
+	if len(s.Coverage) > 0 {
+		fmt.Fprintln(w)
 	}
 }
 

@@ -22,6 +22,39 @@ type Suite struct {
 	// Causes are what broke, the runs that broke alike together: failures first, of
 	// these what broke most runs.
 	Causes []Cause `json:"causes"`
+	// Coverage is what the runs that prove something have met, by world.
+	Coverage  []Coverage `json:"coverage,omitempty"`
+	Sometimes []Sometime `json:"sometimes,omitempty"`
+}
+
+// Coverage is which fault met which role, while TCP connections were in which phase, in
+// one world.
+type Coverage struct {
+	World string `json:"world"`
+	// Possible is how many combinations a suite should meet, Met how many of them it did.
+	Possible int    `json:"possible"`
+	Met      int    `json:"met"`
+	Cells    []Cell `json:"cells"`
+	// Holes are the combinations that no run has met.
+	Holes []Cell `json:"holes"`
+}
+
+// Cell is one combination.
+type Cell struct {
+	Fault string `json:"fault"` // crash, cut via sync
+	Role  string `json:"role"`
+	Phase string `json:"phase"` // opening, established, idle
+	Runs  int    `json:"runs,omitempty"`
+}
+
+// Sometime is a condition that must be true at some time of some run of the suite.
+type Sometime struct {
+	Claim string `json:"claim"`
+	Seen  int    `json:"seen"` // runs in which it was
+	Runs  int    `json:"runs"` // that claim it
+	// Scenarios are those that claim it; Detail is what one run saw.
+	Scenarios []string `json:"scenarios"`
+	Detail    string   `json:"detail"`
 }
 
 // Cause is one way in which runs broke.

@@ -152,6 +152,9 @@ func report(t *testing.T, runs, rsts int) Data {
 func searches(s *model.Suite) {
 	s.Campaigns = []model.Campaign{{Kind: "campaign", Title: "seeds 1 to 2000", Shards: 2, Lacking: []int{1}, Planned: 2000, Done: 1000, Simulated: time.Hour, Took: time.Minute,
 		Violations: []model.Violation{{Seed: 4711, Check: "forwarders", Reason: hostile, Replay: "baton sim --seeds 1 --start 4711", Shrink: "baton shrink --seed 4711"}}}}
+	s.Coverage = []model.Coverage{{World: "netns", Possible: 3, Met: 2, Cells: []model.Cell{{Fault: "crash", Role: "Master", Phase: "established", Runs: 3}, {Fault: hostile, Role: "Master", Phase: "idle", Runs: 1}},
+		Holes: []model.Cell{{Fault: "crash", Role: "Backup", Phase: "opening"}}}}
+	s.Sometimes = []model.Sometime{{Claim: "forwarders == 0", Runs: 4, Detail: "1 at the end", Scenarios: []string{"scenario-01"}}, {Claim: hostile, Seen: 1, Runs: 1, Detail: hostile}}
 	s.Mutants = &model.Mutants{Killed: 1, Survived: 1, Mutants: []model.Mutant{{Name: "announce-first", Outcome: "killed", Check: "announce", Where: "crash-master"}, {Name: "quiet " + hostile, Outcome: "survived"}}}
 }
 

@@ -51,7 +51,7 @@ func TestSuiteShowsWhatIsBesideRuns(t *testing.T) {
 	b.open(written(t, report(t, 20, 3)), "")
 	text := b.text("main")
 	for _, fact := range []string{"seeds 1 to 2000", "no result of shard 1", "seed 4711, forwarders", "baton shrink --seed 4711", "1 killed, 1 survived",
-		"2 not executed", "reports/baseline", "a fifth slower", "+20 %", "worse: 120 → 144", "not caught", "6.18.0"} {
+		"2 not executed", "netns: 2 of 3 combinations of fault, role and TCP phase, 1 hole", "never seen sometimes forwarders == 0 in 0 of 4 runs: 1 at the end", "reports/baseline", "a fifth slower", "+20 %", "worse: 120 → 144", "not caught", "6.18.0"} {
 		if !strings.Contains(text, fact) {
 			t.Errorf("the page lacks %q", fact)
 		}

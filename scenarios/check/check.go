@@ -43,8 +43,10 @@ type Verdict struct {
 	Reasons  []string `json:"reasons"` // why it is no PASS; for a control, what was caught
 	// NotExecuted are the lines of the scenario that are not for this world.
 	NotExecuted []string `json:"not_executed,omitempty"`
-	Checks      []Check  `json:"checks"`
-	Metrics     Metrics  `json:"metrics"`
+	// Sometimes are what the scenario wants to see in some run of a suite.
+	Sometimes []Sometime `json:"sometimes,omitempty"`
+	Checks    []Check    `json:"checks"`
+	Metrics   Metrics    `json:"metrics"`
 }
 
 // Check is the judgement of one claim of the scenario, or of one that every

@@ -94,6 +94,10 @@ func (b *builder) statement(s *statement, d directive, text string, at Pos) {
 		for _, c := range b.conditions(s.Always) {
 			b.plan.Always = append(b.plan.Always, Always{Cond: c, Guard: guard, Pos: c.Pos})
 		}
+	case s.Sometimes != nil:
+		for _, c := range b.conditions(s.Sometimes) {
+			b.plan.Sometimes = append(b.plan.Sometimes, Always{Cond: c, Guard: guard, Pos: c.Pos})
+		}
 	case s.Control != nil:
 		b.control(s.Control, guard, at)
 	case s.Capture != nil:

@@ -18,24 +18,25 @@ type statement struct {
 	Guard *bracket `parser:"@@?"`
 	At    *timeAt  `parser:"@@?"`
 
-	Scenario *prose        `parser:"(  Scenario @@"`
-	Doc      *prose        `parser:" | Doc @@"`
-	Topo     *topoLine     `parser:" | 'topo' @@"`
-	Config   *configLine   `parser:" | 'config' @@"`
-	Service  *serviceLine  `parser:" | 'service' @@"`
-	Traffic  *trafficLine  `parser:" | 'traffic' @@"`
-	Chaos    *chaosLine    `parser:" | 'chaos' @@"`
-	Always   *conditions   `parser:" | 'always' @@"`
-	Control  *words        `parser:" | 'control' @@"`
-	Capture  *words        `parser:" | 'on-failure' 'capture' @@"`
-	Tolerate *tolerateLine `parser:" | 'tolerate' @@"`
-	Wait     *claim        `parser:" | 'wait' @@"`
-	Expect   *claim        `parser:" | 'expect' @@"`
-	Late     *claim        `parser:" | 'eventually' @@"`
-	End      bool          `parser:" | ( @'end'"`
-	EndClaim *claim        `parser:"     ( 'eventually'? @@ )? )"`
-	Repeat   *repeatLine   `parser:" | 'repeat' @@"`
-	Fault    *faultLine    `parser:" | @@ )"`
+	Scenario  *prose        `parser:"(  Scenario @@"`
+	Doc       *prose        `parser:" | Doc @@"`
+	Topo      *topoLine     `parser:" | 'topo' @@"`
+	Config    *configLine   `parser:" | 'config' @@"`
+	Service   *serviceLine  `parser:" | 'service' @@"`
+	Traffic   *trafficLine  `parser:" | 'traffic' @@"`
+	Chaos     *chaosLine    `parser:" | 'chaos' @@"`
+	Always    *conditions   `parser:" | 'always' @@"`
+	Sometimes *conditions   `parser:" | 'sometimes' @@"`
+	Control   *words        `parser:" | 'control' @@"`
+	Capture   *words        `parser:" | 'on-failure' 'capture' @@"`
+	Tolerate  *tolerateLine `parser:" | 'tolerate' @@"`
+	Wait      *claim        `parser:" | 'wait' @@"`
+	Expect    *claim        `parser:" | 'expect' @@"`
+	Late      *claim        `parser:" | 'eventually' @@"`
+	End       bool          `parser:" | ( @'end'"`
+	EndClaim  *claim        `parser:"     ( 'eventually'? @@ )? )"`
+	Repeat    *repeatLine   `parser:" | 'repeat' @@"`
+	Fault     *faultLine    `parser:" | @@ )"`
 }
 
 type bracket struct {
@@ -255,6 +256,7 @@ var directives = append([]directive{
 	{word: "traffic", usage: "traffic NAME sessions|connects|probe|flows [tcp|udp] [KEY=VALUE...]"},
 	{word: "chaos", usage: "chaos [LINK [from HOST]] KEY=VALUE...", words: []string{"from"}},
 	{word: "always", usage: "always CONDITION [; CONDITION]...", words: []string{"is", "not", "and"}},
+	{word: "sometimes", usage: "sometimes CONDITION [; CONDITION]...", words: []string{"is", "not", "and"}},
 	{word: "control", usage: "control CHECK [, CHECK]..."},
 	{word: "on-failure", usage: "on-failure capture clients|backends|sync", words: []string{"capture"}},
 	{word: "tolerate", usage: "tolerate stall DURATION"},

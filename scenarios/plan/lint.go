@@ -42,9 +42,25 @@ func lint(p *Plan, broken map[string]bool) Diagnostics {
 	for _, a := range p.Always {
 		l.measurable(a.Cond, a.Guard)
 	}
+	for _, s := range p.Sometimes {
+		l.sometime(s)
+	}
 	l.captures()
 	l.timelines()
 	return l.found
+}
+
+// sometime checks a condition that must be true at some time of some run.
+func (l *linter) sometime(s Always) {
+	c := s.Cond
+	if c.Named != "" && !IsState(c.Named) {
+		l.errorf(s.Pos, "", "", "%q is judged over a stretch of time; sometimes needs what is true of an instant", c.Named)
+		return
+	}
+	if c.Compare != nil {
+		m, _ := metric.Of(c.Compare.Metric)
+		l.measured(m, c, s.Guard)
+	}
 }
 
 // errorf reports an error about a word that stands at or after the position.

@@ -30,9 +30,11 @@ type Plan struct {
 	Traffic  []Traffic
 	Chaos    []Chaos
 	Always   []Always
-	Control  []string // the checks that must fail, and no others; empty for an ordinary scenario
-	Steps    []Step
-	Captures []Capture
+	// Sometimes are conditions that must be true at some time of some run of a suite.
+	Sometimes []Always
+	Control   []string // the checks that must fail, and no others; empty for an ordinary scenario
+	Steps     []Step
+	Captures  []Capture
 	// Tolerate is the longest host stall that a judged window may contain; a
 	// longer one makes the run INCONCLUSIVE. DefaultTolerate if the file says nothing.
 	Tolerate time.Duration
@@ -115,7 +117,7 @@ type Traffic struct {
 	Pos     Pos
 }
 
-// Always is a condition that holds from the first step to the end.
+// Always is a condition of the whole run, from the first step to the end.
 type Always struct {
 	Cond  Cond
 	Guard Guard

@@ -36,6 +36,9 @@ func Print(p *Plan) string {
 	for _, a := range p.Always {
 		line(a.Guard, "always", "%s", a.Cond)
 	}
+	for _, s := range p.Sometimes {
+		line(s.Guard, "sometimes", "%s", s.Cond)
+	}
 	if len(p.Control) > 0 {
 		line(p.ControlGuard, "control", "%s", strings.Join(p.Control, ", "))
 	}

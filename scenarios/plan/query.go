@@ -33,6 +33,9 @@ func (p *Plan) NotExecuted(world string) []string {
 	for _, a := range p.Always {
 		add(a.Guard, "always "+a.Cond.String())
 	}
+	for _, s := range p.Sometimes {
+		add(s.Guard, "sometimes "+s.Cond.String())
+	}
 	if len(p.Control) > 0 {
 		add(p.ControlGuard, "control")
 	}

@@ -31,7 +31,7 @@ func (p *Plan) clone() *Plan {
 	c := *p
 	c.Config, c.Services, c.Traffic = slices.Clone(p.Config), slices.Clone(p.Services), slices.Clone(p.Traffic)
 	c.Chaos = slices.Clone(p.Chaos)
-	c.Always, c.Steps, c.Captures = slices.Clone(p.Always), slices.Clone(p.Steps), slices.Clone(p.Captures)
+	c.Always, c.Steps, c.Captures, c.Sometimes = slices.Clone(p.Always), slices.Clone(p.Steps), slices.Clone(p.Captures), slices.Clone(p.Sometimes)
 	c.Control = slices.Clone(p.Control)
 	return &c
 }
@@ -67,6 +67,7 @@ func dropLines(p *Plan, try func(func(*Plan)) bool) bool {
 		dropEach(p, try, func(c *Plan) *[]Chaos { return &c.Chaos }) &&
 		dropEach(p, try, func(c *Plan) *[]Service { return &c.Services }) &&
 		dropEach(p, try, func(c *Plan) *[]Always { return &c.Always }) &&
+		dropEach(p, try, func(c *Plan) *[]Always { return &c.Sometimes }) &&
 		dropEach(p, try, func(c *Plan) *[]Setting { return &c.Config }) &&
 		dropEach(p, try, func(c *Plan) *[]Capture { return &c.Captures })
 }

@@ -20,6 +20,20 @@ func TestTheCostIsThatOfAllSpecs(t *testing.T) {
 	}
 }
 
+// One run that sees a claim is enough; a claim that none sees is named once.
+func TestWhatNoRunHasSeen(t *testing.T) {
+	run := func(said ...string) (spec types.SpecReport) {
+		for _, s := range said {
+			spec.ReportEntries = append(spec.ReportEntries, types.ReportEntry{Name: sometimeEntry, Value: types.WrapEntryValue(s)})
+		}
+		return spec
+	}
+	never := neverSeen(types.SpecReports{run("false forwarders == 0", "false masters == 2"), run("true forwarders == 0"), run("false masters == 2", "false forwarders == 0"), run()})
+	if len(never) != 1 || never[0] != "masters == 2" {
+		t.Errorf("never seen: %q", never)
+	}
+}
+
 // What was skipped is named with its reason, and nothing else is.
 func TestSkipsAreNamed(t *testing.T) {
 	var out bytes.Buffer

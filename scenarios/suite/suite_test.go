@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -169,6 +170,9 @@ func execute(ctx context.Context, p *plan.Plan, world string) check.Verdict {
 }
 
 func judge(v check.Verdict, file string) {
+	for _, claim := range v.Sometimes {
+		AddReportEntry(sometimeEntry, fmt.Sprintf("%t %s", claim.Seen, claim.Claim), ReportEntryVisibilityNever)
+	}
 	switch skip, failure := judged(v, file, *strict); {
 	case skip != "":
 		Skip(skip)
@@ -230,6 +234,28 @@ func printCost(w io.Writer, report Report) {
 		}
 	}
 	fmt.Fprintf(w, "\ncost     %d specs: %.1fs wall, %.1fs CPU, %d at once where none judges milliseconds\n", specs, report.RunTime.Seconds(), worked.Seconds(), report.SuiteConfig.ParallelTotal)
+}
+
+// sometimeEntry names what each run leaves of what the suite must see at some time.
+const sometimeEntry = "sometimes"
+
+var _ = ReportAfterSuite("sometimes", func(report Report) {
+	if never := neverSeen(report.SpecReports); len(never) > 0 {
+		Fail("no run has seen: sometimes " + strings.Join(never, "; sometimes "))
+	}
+})
+
+// neverSeen lists the claims that were true in no run.
+func neverSeen(specs types.SpecReports) []string {
+	seen := map[string]bool{}
+	for _, spec := range specs {
+		for _, entry := range spec.ReportEntries {
+			if was, claim, ok := strings.Cut(entry.StringRepresentation(), " "); ok && entry.Name == sometimeEntry {
+				seen[claim] = seen[claim] || was == "true"
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(seen)), func(claim string) bool { return seen[claim] })
 }
 
 // parityEntry names what a comparison leaves for the end of the suite.

@@ -6,6 +6,7 @@ import { strip } from './strip.js'
 import { causes } from './causes.js'
 import { table } from './table.js'
 import { searches } from './search.js'
+import { coverage } from './coverage.js'
 import { comparison, history } from './trends.js'
 
 export function suiteView(report) {
@@ -19,6 +20,7 @@ export function suiteView(report) {
     rows.section,
     suite.comparison && comparison(suite.comparison),
     suite.history && history(suite.history),
+    coverage(suite),
     searches(suite),
     environments(suite))
 }
