@@ -182,7 +182,10 @@ func (w *World) StartTraffic(ctx context.Context) error {
 		return err
 	}
 	w.traffic = generator
-	return generator.Start(ctx)
+	if err = generator.Start(ctx); errors.Is(err, traffic.ErrFiles) {
+		return fmt.Errorf("%w: %w", err, scenarios.ErrUnsupported)
+	}
+	return err
 }
 
 // StopTraffic implements scenarios.World.

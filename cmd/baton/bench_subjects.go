@@ -29,9 +29,10 @@ func benchSubjectsCommand() *cobra.Command {
 		Use:   "bench-subjects FILE...",
 		Short: "Run the same scenarios with several subjects and hold their figures against each other",
 		Long: "Bench-subjects runs each scenario with each subject in turn, so that all of them meet the machine in the same state,\n" +
-			"and prints one table: the median of times, the worst of counts, a star at the best of a scenario, its multiple at the\n" +
-			"others. Runs are stored in DIR/<subject>/<scenario>; DIR/scoreboard.md has the table with a link to each run.",
-		Example: "  baton bench-subjects --subjects reference,keepalived,./my.yaml --repeat 5 scenarios/crash-master.scn",
+			"and prints a table with a row for each subject, and one with a row for each scenario and subject: the median of times,\n" +
+			"the worst of counts, a star at the best, its multiple at the others. Runs are stored in DIR/<subject>/<scenario>;\n" +
+			"DIR/scoreboard.md has the tables with a link from each cell to its run.",
+		Example: "  baton bench-subjects --subjects reference,keepalived,./my.yaml --repeat 5 scenarios/subjects/board/*.scn",
 		Args:    cobra.MinimumNArgs(1), ValidArgsFunction: completeScenarios,
 		RunE: func(c *cobra.Command, files []string) error { return o.run(c.Context(), files) },
 	}
@@ -72,7 +73,7 @@ func (o *benchOptions) run(ctx context.Context, files []string) error {
 			}
 		}
 	}
-	return o.show(scoreboard.New(runs))
+	return o.show(runs)
 }
 
 // one runs a plan with a subject for the n-th time (from 0).
@@ -89,16 +90,18 @@ func (o *benchOptions) one(ctx context.Context, p *plan.Plan, name string, n int
 	dir := run.folder(p, plan.Netns, n)
 	fmt.Printf("%s: ", under.Name())
 	verdict, err := run.one(ctx, p, dir, n, os.Stdout)
-	return scoreboard.Run{Scenario: p.Name, Subject: under.Name(), Dir: dir, Verdict: verdict}, err
+	return scoreboard.Run{Plan: p, Subject: under.Name(), Dir: dir, Verdict: verdict}, err
 }
 
-func (o *benchOptions) show(b scoreboard.Board) error {
+func (o *benchOptions) show(runs []scoreboard.Run) error {
 	var page strings.Builder
-	fmt.Fprintln(&page, "# Subjects side by side\n\nThe median of times, the worst of counts; a star at the best of a scenario. Each cell opens its run.")
-	fmt.Fprintln(&page)
-	if err := b.WriteMarkdown(&page, o.out); err != nil {
-		return err
+	fmt.Fprintln(&page, "# Subjects side by side\n\nThe median of times, the worst of counts; a star at the best, its multiple at the others. Each cell opens its run.")
+	for _, b := range []scoreboard.Board{scoreboard.Whole(runs), scoreboard.Each(runs)} {
+		fmt.Println()
+		fmt.Fprintln(&page)
+		if err := errors.Join(b.WriteText(os.Stdout), b.WriteMarkdown(&page, o.out)); err != nil {
+			return err
+		}
 	}
-	fmt.Println()
-	return errors.Join(b.WriteText(os.Stdout), os.WriteFile(filepath.Join(o.out, "scoreboard.md"), []byte(page.String()), 0o644))
+	return os.WriteFile(filepath.Join(o.out, "scoreboard.md"), []byte(page.String()), 0o644)
 }

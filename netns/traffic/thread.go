@@ -1,6 +1,7 @@
 package traffic
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -46,6 +47,9 @@ func raiseThread() {
 
 const raisedNice = -10
 
+// ErrFiles is wrapped by the error of traffic for which the machine grants too few open files.
+var ErrFiles = errors.New("too few open files")
+
 // raiseFileLimit makes room for n more file descriptors.
 func raiseFileLimit(n int) error {
 	need := uint64(n) + 1024 // for the rest of the process
@@ -58,7 +62,7 @@ func raiseFileLimit(n int) error {
 	}
 	limit.Cur, limit.Max = need, max(limit.Max, need)
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("traffic: raise the limit of open files to %d: %w", need, err)
+		return fmt.Errorf("traffic: %w: raise the limit to %d: %w", ErrFiles, need, err)
 	}
 	return nil
 }

@@ -8,83 +8,93 @@ package scoreboard
 import (
 	"cmp"
 	"fmt"
-	"io"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"baton/scenarios/check"
-	"baton/scenarios/metric"
+	"baton/scenarios/plan"
 )
 
 // Run is one run of a scenario with a subject.
 type Run struct {
-	Scenario, Subject, Dir string
-	Verdict                check.Verdict
+	Plan         *plan.Plan
+	Subject, Dir string
+	Verdict      check.Verdict
 }
 
-// Board is the table: a row for each scenario and subject, in the order of the runs.
+// Board is a table: a row for each subject, of all scenarios or of each.
 type Board struct {
-	Columns []metric.Metric
+	Columns []Column
 	Rows    []Row
+	each    bool // a row is of one scenario
 }
 
-// Row is what the runs of a scenario with a subject came to.
+// Row is what runs of a subject came to.
 type Row struct {
-	Scenario, Subject string
-	Verdicts          string // "PASS", "2 PASS, 1 FAIL"
-	Dir               string // of its first run
-	Cells             []Cell // one a column
+	Scenario string // "" for all
+	Subject  string
+	Verdicts string // "PASS", "2 PASS, 1 FAIL"
+	Dir      string // of the run that came out worst
+	Cells    []Cell // one a column
 }
 
 // Cell is a figure over the runs that measured it: the median of times, the worst of counts.
 type Cell struct {
 	Known bool
 	Value float64
-	// Times is the value over the best of the scenario; 0 where the best is 0 or the two
+	// Times is the value over the best of the column; 0 where the best is 0 or the two
 	// differ by less than a comparison tells.
 	Times float64
 	Best  bool
 	Dir   string // of the run that has the value
 }
 
-// columns are the figures that clients and the wire show of every subject.
-var columns = []string{"takeover_ms", "handover_ms", "gap_udp_max_ms", "gap_tcp_p50_ms", "gap_tcp_max_ms", "rst", "lost"}
+// Each is the table with a row for each scenario and subject, in the order of the runs.
+func Each(runs []Run) Board {
+	b := Board{Columns: figures(), each: true}
+	b.fill(runs, func(r Run) string { return r.Plan.Name })
+	return b
+}
 
-// New makes the table.
-func New(runs []Run) Board {
-	var b Board
-	for _, name := range columns {
-		m, _ := metric.Of(name)
-		b.Columns = append(b.Columns, m)
-	}
+// Whole is the table with a row for each subject: a column picks the scenarios that it is
+// about.
+func Whole(runs []Run) Board {
+	b := Board{Columns: overall(runs)}
+	b.fill(runs, func(Run) string { return "" })
+	return b
+}
+
+// fill makes a row of the runs of each scenario, as of names it, and subject.
+func (b *Board) fill(runs []Run, of func(Run) string) {
 	type key struct{ scenario, subject string }
 	var order []key
-	of := map[key][]Run{}
+	found := map[key][]Run{}
 	for _, r := range runs {
-		k := key{r.Scenario, r.Subject}
-		if of[k] == nil {
+		k := key{of(r), r.Subject}
+		if found[k] == nil {
 			order = append(order, k)
 		}
-		of[k] = append(of[k], r)
+		found[k] = append(found[k], r)
 	}
 	for _, k := range order {
-		row := Row{Scenario: k.scenario, Subject: k.subject, Verdicts: verdicts(of[k]), Dir: of[k][0].Dir}
-		for _, m := range b.Columns {
-			row.Cells = append(row.Cells, figure(m, of[k]))
+		own := found[k]
+		row := Row{Scenario: k.scenario, Subject: k.subject, Verdicts: verdicts(own), Dir: worst(own).Dir}
+		for _, c := range b.Columns {
+			row.Cells = append(row.Cells, c.figure(own))
 		}
 		b.Rows = append(b.Rows, row)
 	}
 	b.rank()
-	return b
 }
 
-// verdicts counts the outcomes, the bad ones first.
+// outcomes in the order in which they are told, the bad ones first.
+var outcomes = []check.Outcome{check.Fail, check.Inconclusive, check.Skip, check.Pass}
+
+// verdicts counts the outcomes.
 func verdicts(runs []Run) string {
 	var parts []string
-	for _, outcome := range []check.Outcome{check.Fail, check.Inconclusive, check.Skip, check.Pass} {
+	for _, outcome := range outcomes {
 		n := 0
 		for _, r := range runs {
 			if r.Verdict.Verdict == outcome {
@@ -92,7 +102,7 @@ func verdicts(runs []Run) string {
 			}
 		}
 		switch {
-		case n == len(runs):
+		case n == len(runs) && n == 1:
 			return string(outcome)
 		case n > 0:
 			parts = append(parts, fmt.Sprintf("%d %s", n, outcome))
@@ -101,11 +111,18 @@ func verdicts(runs []Run) string {
 	return strings.Join(parts, ", ")
 }
 
-// figure is a metric over the runs that measured it and prove something.
-func figure(m metric.Metric, runs []Run) Cell {
+// worst is the first of the runs with the worst outcome.
+func worst(runs []Run) Run {
+	return slices.MinFunc(runs, func(a, b Run) int {
+		return cmp.Compare(slices.Index(outcomes, a.Verdict.Verdict), slices.Index(outcomes, b.Verdict.Verdict))
+	})
+}
+
+// figure is the column's metric over those of its runs that measured it and prove something.
+func (c Column) figure(runs []Run) Cell {
 	var measured []Cell
 	for _, r := range runs {
-		if value, ok := r.Verdict.Metrics[m.Name]; ok && r.Verdict.Verdict != check.Inconclusive {
+		if value, ok := r.Verdict.Metrics[c.Metric.Name]; ok && r.Verdict.Verdict != check.Inconclusive && c.about(r.Plan) {
 			measured = append(measured, Cell{Known: true, Value: value, Dir: r.Dir})
 		}
 	}
@@ -113,15 +130,15 @@ func figure(m metric.Metric, runs []Run) Cell {
 		return Cell{}
 	}
 	slices.SortStableFunc(measured, func(a, b Cell) int { return cmp.Compare(a.Value, b.Value) })
-	if m.Unit == metric.Count {
+	if c.Worst {
 		return measured[len(measured)-1]
 	}
 	return measured[len(measured)/2]
 }
 
-// rank compares the cells of each scenario and column.
+// rank compares the cells of a column: those of each scenario, or all.
 func (b *Board) rank() {
-	for c, m := range b.Columns {
+	for c, column := range b.Columns {
 		best := map[string]float64{}
 		rivals := map[string]int{}
 		for _, row := range b.Rows {
@@ -136,7 +153,7 @@ func (b *Board) rank() {
 			cell, least := &row.Cells[c], best[row.Scenario]
 			switch {
 			case !cell.Known || rivals[row.Scenario] < 2:
-			case cell.Value-least < m.Least:
+			case cell.Value-least < column.Metric.Least:
 				cell.Best = true
 			case least > 0:
 				cell.Times = cell.Value / least
@@ -161,55 +178,4 @@ func (c Cell) String() string {
 		return fmt.Sprintf("%s ×%.1f", text, c.Times)
 	}
 	return text
-}
-
-// WriteText writes the table for a terminal.
-func (b Board) WriteText(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(table, "scenario\tsubject\tverdict")
-	for _, m := range b.Columns {
-		fmt.Fprint(table, "\t", m.Column())
-	}
-	fmt.Fprintln(table)
-	last := ""
-	for _, row := range b.Rows {
-		scenario := row.Scenario
-		if scenario == last {
-			scenario = ""
-		}
-		last = row.Scenario
-		fmt.Fprintf(table, "%s\t%s\t%s", scenario, row.Subject, row.Verdicts)
-		for _, cell := range row.Cells {
-			fmt.Fprint(table, "\t", cell)
-		}
-		fmt.Fprintln(table)
-	}
-	return table.Flush()
-}
-
-// WriteMarkdown writes the table for a page in the folder from: each cell opens its run.
-func (b Board) WriteMarkdown(w io.Writer, from string) error {
-	head := "| scenario | subject | verdict |"
-	line := "|---|---|---|"
-	for _, m := range b.Columns {
-		head += " " + m.Column() + " |"
-		line += "---|"
-	}
-	lines := []string{head, line}
-	link := func(text, dir string) string {
-		relative, err := filepath.Rel(from, dir)
-		if err != nil || dir == "" {
-			return text
-		}
-		return fmt.Sprintf("[%s](%s/)", text, filepath.ToSlash(relative))
-	}
-	for _, row := range b.Rows {
-		text := fmt.Sprintf("| %s | %s | %s |", row.Scenario, row.Subject, link(row.Verdicts, row.Dir))
-		for _, cell := range row.Cells {
-			text += " " + link(cell.String(), cell.Dir) + " |"
-		}
-		lines = append(lines, text)
-	}
-	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
-	return err
 }

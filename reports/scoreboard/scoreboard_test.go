@@ -5,44 +5,98 @@ import (
 	"testing"
 
 	"baton/scenarios/check"
+	"baton/scenarios/plan"
 )
 
-func run(subject string, outcome check.Outcome, dir string, metrics check.Metrics) Run {
-	return Run{Scenario: "crash", Subject: subject, Dir: "/out/" + dir, Verdict: check.Verdict{Verdict: outcome, Metrics: metrics}}
-}
-
-// TestTheBoard: medians of times, the worst of counts, a star for the best and what is as
-// good, a multiple for the rest, and nothing of runs that prove nothing.
-func TestTheBoard(t *testing.T) {
-	b := New([]Run{
-		run("a", check.Pass, "a", check.Metrics{"takeover_ms": 100, "rst": 0, "lost": 0}),
-		run("b", check.Pass, "b", check.Metrics{"takeover_ms": 250, "rst": 0, "lost": 0, "handover_ms": 5}),
-		run("a", check.Pass, "a.2", check.Metrics{"takeover_ms": 140, "rst": 0, "lost": 0}),
-		run("b", check.Fail, "b.2", check.Metrics{"takeover_ms": 250, "rst": 7, "lost": 3}),
-		run("a", check.Pass, "a.3", check.Metrics{"takeover_ms": 125.04, "rst": 0, "lost": 0}),
-		run("b", check.Inconclusive, "b.3", check.Metrics{"takeover_ms": 9000, "rst": 99, "lost": 99}),
-		run("c", check.Pass, "c", check.Metrics{"takeover_ms": 125.9, "rst": 0, "lost": 0}),
-		run("d", check.Skip, "d", nil),
-	})
-	var text, page strings.Builder
-	if err := b.WriteText(&text); err != nil {
+// scenario is a plan with a number of sessions and steps.
+func scenario(t *testing.T, name, count, steps string) *plan.Plan {
+	t.Helper()
+	p, err := plan.Parse("x.scn", []byte("scenario "+name+"\nservice web tcp 198.18.0.100:80\nservice dns udp 198.18.0.100:53\ntraffic web sessions tcp count="+count+
+		"\ntraffic probe probe udp\nalways rst == 0\n@0s wait lb1 is Master within 3s\n"+steps+"\n@9s end\n"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	want := `scenario  subject  verdict                         takeover ms  handover ms  udp gap ms  tcp stall p50 ms  gap tcp max ms  RST  lost
-crash     a        PASS                            125.0 *      –            –           –                 –               0 *  0 *
-          b        1 FAIL, 1 INCONCLUSIVE, 1 PASS  250 ×2.0     5            –           –                 –               7    3
-          c        PASS                            125.9 *      –            –           –                 –               0 *  0 *
-          d        SKIP                            –            –            –           –                 –               –    –
+	return p
+}
+
+func run(p *plan.Plan, subject string, outcome check.Outcome, dir string, metrics check.Metrics) Run {
+	return Run{Plan: p, Subject: subject, Dir: "/out/" + dir, Verdict: check.Verdict{Verdict: outcome, Metrics: metrics}}
+}
+
+func text(t *testing.T, b Board) string {
+	t.Helper()
+	var out strings.Builder
+	if err := b.WriteText(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// TestEachScenario: medians of times, the worst of counts, a star for the best and what is as
+// good, a multiple for the rest, and nothing of runs that prove nothing.
+func TestEachScenario(t *testing.T) {
+	p := scenario(t, "crash", "10", "@1s crash lb1")
+	b := Each([]Run{
+		run(p, "a", check.Pass, "a", check.Metrics{"takeover_ms": 100, "rst": 0, "lost": 0}),
+		run(p, "b", check.Pass, "b", check.Metrics{"takeover_ms": 250, "rst": 0, "lost": 0, "handover_ms": 5}),
+		run(p, "a", check.Pass, "a.2", check.Metrics{"takeover_ms": 140, "rst": 0, "lost": 0}),
+		run(p, "b", check.Fail, "b.2", check.Metrics{"takeover_ms": 250, "rst": 7, "lost": 3}),
+		run(p, "a", check.Pass, "a.3", check.Metrics{"takeover_ms": 125.04, "rst": 0, "lost": 0}),
+		run(p, "b", check.Inconclusive, "b.3", check.Metrics{"takeover_ms": 9000, "rst": 99, "lost": 99}),
+		run(p, "c", check.Pass, "c", check.Metrics{"takeover_ms": 125.9, "rst": 0, "lost": 0}),
+		run(p, "d", check.Skip, "d", nil),
+	})
+	want := `scenario  subject  verdict                         takeover ms  handover ms  udp gap ms  tcp stall p50 ms  gap tcp max ms  announced unready ms  two forwarders ms  restore gap ms  RST  lost
+crash     a        3 PASS                          125.0 *      –            –           –                 –               –                     –                  –               0 *  0 *
+          b        1 FAIL, 1 INCONCLUSIVE, 1 PASS  250 ×2.0     5            –           –                 –               –                     –                  –               7    3
+          c        PASS                            125.9 *      –            –           –                 –               –                     –                  –               0 *  0 *
+          d        SKIP                            –            –            –           –                 –               –                     –                  –               –    –
 `
-	if got := text.String(); got != want {
+	if got := text(t, b); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
+	var page strings.Builder
 	if err := b.WriteMarkdown(&page, "/out"); err != nil {
 		t.Fatal(err)
 	}
-	for _, cell := range []string{"| crash | a | [PASS](a/) | [125.0 *](a.3/) | – |", "[250 ×2.0](b.2/) | [5](b/)", "[7](b.2/) | [3](b.2/)"} {
+	for _, cell := range []string{"| crash | a | [3 PASS](a/) | [125.0 *](a.3/) | – |", "| [1 FAIL, 1 INCONCLUSIVE, 1 PASS](b.2/) | [250 ×2.0](b.2/) | [5](b/)", "[7](b.2/) | [3](b.2/)"} {
 		if !strings.Contains(page.String(), cell) {
 			t.Errorf("no %q in\n%s", cell, page.String())
 		}
+	}
+}
+
+// TestAllOfASubject: each column takes the scenarios that it is about, those of nothing are
+// left out, and takeovers are told apart by the number of connections.
+func TestAllOfASubject(t *testing.T) {
+	small, large := scenario(t, "small", "200", "@1s crash lb1"), scenario(t, "large", "10200", "@1s crash lb1")
+	restore, stop := scenario(t, "restore", "100", "@1s crash lb1\n@3s restore lb1"), scenario(t, "stop", "100", "@1s stop lb1")
+	var runs []Run
+	for i, subject := range []string{"a", "b"} {
+		add := func(p *plan.Plan, outcome check.Outcome, m check.Metrics) {
+			for name := range m {
+				m[name] *= float64(i + 1)
+			}
+			runs = append(runs, run(p, subject, outcome, subject+"/"+p.Name, m))
+		}
+		add(small, check.Pass, check.Metrics{"gap_udp_max_ms": 100, "gap_tcp_max_ms": 200, "takeover_ms": 90, "rst": 0, "dual_ms": 0})
+		add(large, check.Pass, check.Metrics{"gap_udp_max_ms": 500, "gap_tcp_max_ms": 900, "takeover_ms": 300, "rst": 2, "dual_ms": 0})
+		add(restore, check.Pass, check.Metrics{"gap_udp_max_ms": 700, "takeover_ms": 700, "restore_gap_ms": 20, "rst": 1, "dual_ms": 30})
+		add(stop, check.Skip, nil)
+	}
+	b := Whole(runs)
+	want := `subject  verdicts        crash: udp ms  tcp worst  takeover 200  takeover 10k  restore: udp  two forward  RST
+a        1 SKIP, 3 PASS  100 *          200 *      90 *          300 *         20 *          30 *         2 *
+b        1 SKIP, 3 PASS  200 ×2.0       400 ×2.0   180 ×2.0      600 ×2.0      40 ×2.0       60 ×2.0      4 ×2.0
+`
+	if got := text(t, b); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	var page strings.Builder
+	if err := b.WriteMarkdown(&page, "/out"); err != nil {
+		t.Fatal(err)
+	}
+	if cell := "| a | [1 SKIP, 3 PASS](a/stop/) | [100 *](a/small/) |"; !strings.Contains(page.String(), cell) {
+		t.Errorf("no %q in\n%s", cell, page.String())
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/plan"
 )
 
@@ -42,6 +43,16 @@ func (r *run) gaps(metric string, share float64, line string, w window) []sample
 		}
 	}
 	return r.quantile(slices.Collect(maps.Values(longest)), flows, share, w)
+}
+
+// afterRestore is the longest gap of a UDP probe from the first restore in the window on.
+func (r *run) afterRestore(w window) []sample {
+	for _, e := range r.begun {
+		if e.Fault.Verb == fault.Restore && w.has(e.At) {
+			return r.gaps("restore_gap_ms", 1, "", window{e.At, w.to})
+		}
+	}
+	return nil
 }
 
 // flowID names one flow of a line of traffic.

@@ -66,7 +66,7 @@ func TestACleanRunPasses(t *testing.T) {
 	}
 	want := Metrics{"rst": 0, "lost": 0, "corrupt": 0, "moved": 0, "sessions": 2, "role_changes": 2, "masters": 1, "forwarders": 1,
 		"gap": 205, "gap_udp_max_ms": 158, "gap_tcp_p50_ms": 162, "gap_tcp_p99_ms": 205, "gap_tcp_max_ms": 205,
-		"detect_ms": 149.9, "takeover_ms": 154.9, "sync_ms": 80, "sync_entries": 2, "strays": 0}
+		"detect_ms": 149.9, "takeover_ms": 154.9, "unready_ms": 4.9, "dual_ms": 0, "restore_gap_ms": 0, "sync_ms": 80, "sync_entries": 2, "strays": 0}
 	for name, value := range want {
 		if got, ok := v.Metrics[name]; !ok || got != value {
 			t.Errorf("metric %s is %v (measured: %v), want %v", name, got, ok, value)

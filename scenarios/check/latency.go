@@ -10,17 +10,27 @@ import (
 	"baton/scenarios/lab"
 )
 
+// milestone finds an instant after a loss, while the survivor goes on untouched.
+type milestone func(loss, window) (clock.Instant, bool)
+
 // latencies measures from each loss of a MASTER in the window until something, a sample
 // each.
-func (r *run) latencies(until func(loss, window) (clock.Instant, bool), w window) []sample {
+func (r *run) latencies(until milestone, w window) []sample {
+	return r.between(func(l loss, _ window) (clock.Instant, bool) { return l.begin, true }, until, w)
+}
+
+// between measures, for each loss of a MASTER in the window, from one thing to another: 0
+// where the other came first.
+func (r *run) between(from, until milestone, w window) []sample {
 	var samples []sample
 	for _, l := range r.losses(w) {
 		if n := r.stateBefore(l.begin).Nodes[l.node]; n == nil || n.Role != roleMaster {
 			continue
 		}
 		life := r.survival(lab.Peer(l.node), l.begin)
-		if at, ok := until(l, life); ok {
-			samples = append(samples, sample{window: window{l.begin, at}, value: round(milliseconds(at.Sub(l.begin))),
+		begin, begun := from(l, life)
+		if at, ok := until(l, life); ok && begun {
+			samples = append(samples, sample{window: window{l.begin, at}, value: round(milliseconds(max(0, at.Sub(begin)))),
 				what: fmt.Sprintf("after %s %s at %s", l.verb, l.node, r.at(l.begin))})
 		}
 	}

@@ -69,6 +69,35 @@ func TestLatencies(t *testing.T) {
 		{"sync of before any restore does not count", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Sync != nil && e.At > ms(4000) })
 		}, map[string]float64{"sync_ms": -1, "sync_entries": -1}},
+		{"from the announcement to the median session's answer", func(*tape) {}, map[string]float64{"unready_ms": 4.9}},
+		{"a session that stalls again counts with its first answer", func(t *tape) { t.gap("web", "client1#1", 2180, 2900) },
+			map[string]float64{"unready_ms": 4.9}},
+		{"whoever was answered before the announcement waits for nothing", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Gap != nil && e.Gap.To != ms(2160) || e.GARP != nil && e.At > ms(2000) })
+			t.garp(2161, "lb2")
+		}, map[string]float64{"unready_ms": 0}},
+		{"without an announcement there is no such time", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.GARP != nil })
+		}, map[string]float64{"unready_ms": -1}},
+		{"one forwarder after the other", func(*tape) {}, map[string]float64{"dual_ms": 0}},
+		{"who has lost a VIP's packets carries them again", func(t *tape) {
+			t.forwarder(2170, "lb1", "lb2", 2169)
+			t.forwarder(2172, "lb2", "lb1", 2171)
+			t.forwarder(2190, "lb1", "lb2", 2189)
+		}, map[string]float64{"dual_ms": 30}},
+		{"a straggler long after counts as a lull", func(t *tape) { t.forwarder(3900, "lb1", "lb2", 3899) }, map[string]float64{"dual_ms": 100}},
+		{"who has become Master anew may", func(t *tape) {
+			t.promote(5004, "lb1", 9000)
+			t.forwarder(5010, "lb1", "lb2", 5003)
+		}, map[string]float64{"dual_ms": 0}},
+		{"nothing was carried", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Forwarder != nil })
+		}, map[string]float64{"dual_ms": -1}},
+		{"a gap after the restore", func(t *tape) { t.gap("probe", "client1#0", 4100, 4130) }, map[string]float64{"restore_gap_ms": 30}},
+		{"a gap before it does not count", func(*tape) {}, map[string]float64{"restore_gap_ms": 0}},
+		{"no restore", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Fault != nil && e.Fault.Verb == fault.Restore })
+		}, map[string]float64{"restore_gap_ms": -1}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

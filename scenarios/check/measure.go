@@ -35,6 +35,9 @@ var measures = map[string]measure{
 	"detect_ms":      {over: ofPair(func(r *run, w window) []sample { return r.latencies(r.lastDown, w) })},
 	"takeover_ms":    {over: ofPair(func(r *run, w window) []sample { return r.latencies(r.nextMaster, w) })},
 	"handover_ms":    {over: ofPair((*run).handovers)},
+	"unready_ms":     {over: ofPair((*run).unready)},
+	"dual_ms":        {over: ofPair((*run).dual)},
+	"restore_gap_ms": {over: ofPair((*run).afterRestore)},
 	"sync_ms": {over: synced(func(s *trace.Sync) float64 {
 		return round(milliseconds(time.Duration(s.Took)))
 	})},

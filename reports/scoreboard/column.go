@@ -1,0 +1,120 @@
+package scoreboard
+
+import (
+	"fmt"
+	"slices"
+
+	"baton/scenarios/fault"
+	"baton/scenarios/metric"
+	"baton/scenarios/plan"
+)
+
+// Column is a metric of the scenarios that it is about.
+type Column struct {
+	Title  string
+	Metric metric.Metric
+	// Worst says that the worst of the runs counts, otherwise the median.
+	Worst bool
+	about func(*plan.Plan) bool
+}
+
+// compared are the metrics that clients and the wire show of every subject, in the order of
+// the table with a row for each scenario.
+var compared = []string{"takeover_ms", "handover_ms", "gap_udp_max_ms", "gap_tcp_p50_ms", "gap_tcp_max_ms", "unready_ms", "dual_ms", "restore_gap_ms", "rst", "lost"}
+
+// figures are the columns of that table.
+func figures() []Column {
+	var columns []Column
+	for _, name := range compared {
+		m, _ := metric.Of(name)
+		columns = append(columns, Column{Title: m.Column(), Metric: m, Worst: m.Unit == metric.Count, about: whatever})
+	}
+	return columns
+}
+
+// overall are the columns of the table with a row for each subject, without those that no
+// scenario is about.
+func overall(runs []Run) []Column {
+	columns := []Column{
+		column("crash: udp ms", "gap_udp_max_ms", loses(fault.Crash)),
+		column("tcp p50", "gap_tcp_p50_ms", loses(fault.Crash)),
+		worstOf("tcp worst", "gap_tcp_max_ms", loses(fault.Crash)),
+		column("unready", "unready_ms", loses(fault.Crash)),
+	}
+	for _, size := range sizes(runs) {
+		columns = append(columns, column(fmt.Sprintf("takeover %s", short(size)), "takeover_ms", func(p *plan.Plan) bool {
+			return does(p, fault.Crash) && flows(p) == size
+		}))
+	}
+	columns = append(columns,
+		column("kill: udp", "gap_udp_max_ms", loses(fault.Kill)),
+		column("freeze: udp", "gap_udp_max_ms", loses(fault.Freeze)),
+		column("restore: udp", "restore_gap_ms", whatever),
+		column("stop", "handover_ms", func(p *plan.Plan) bool { return does(p, fault.Stop) }),
+		column("handover", "handover_ms", func(p *plan.Plan) bool { return does(p, fault.Handover) }),
+		worstOf("two forward", "dual_ms", whatever),
+		worstOf("RST", "rst", whatever),
+		worstOf("lost", "lost", whatever))
+	return slices.DeleteFunc(columns, func(c Column) bool {
+		return !slices.ContainsFunc(runs, func(r Run) bool { return c.figure([]Run{r}).Known })
+	})
+}
+
+func column(title, name string, about func(*plan.Plan) bool) Column {
+	m, _ := metric.Of(name)
+	return Column{Title: title, Metric: m, about: about}
+}
+
+func worstOf(title, name string, about func(*plan.Plan) bool) Column {
+	c := column(title, name, about)
+	c.Worst = true
+	return c
+}
+
+// whatever is about every scenario.
+func whatever(*plan.Plan) bool { return true }
+
+// loses is about scenarios in which a MASTER is lost by one verb, once, and with no more
+// connections than sessions.
+func loses(verb string) func(*plan.Plan) bool {
+	return func(p *plan.Plan) bool { return does(p, verb) && !does(p, fault.Restore) && flows(p) <= few }
+}
+
+// does reports whether a scenario has a step with a verb.
+func does(p *plan.Plan, verb string) bool {
+	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Fault != nil && s.Fault.Verb == verb && s.Guard.In(plan.Netns) })
+}
+
+// few is how many connections a scenario has at most that is not about their number.
+const few = 500
+
+// flows is how many connections a scenario keeps open.
+func flows(p *plan.Plan) int {
+	n := 0
+	for _, t := range p.Traffic {
+		if t.Guard.In(plan.Netns) && (t.Kind == plan.Sessions || t.Kind == plan.Flows) {
+			n += t.Count
+		}
+	}
+	return n
+}
+
+// sizes are the numbers of connections with which a MASTER crashes, and none is restored.
+func sizes(runs []Run) []int {
+	var found []int
+	for _, r := range runs {
+		if does(r.Plan, fault.Crash) && !does(r.Plan, fault.Restore) {
+			found = append(found, flows(r.Plan))
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// short is a number as a heading has it: 10k.
+func short(n int) string {
+	if n >= 1000 {
+		return fmt.Sprintf("%dk", n/1000)
+	}
+	return fmt.Sprint(n)
+}

@@ -1,0 +1,89 @@
+package check
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"baton/impl/clock"
+	"baton/scenarios/lab"
+)
+
+// unready measures from the survivor's first announcement after each loss of a MASTER to the
+// answer of the median among the sessions that were interrupted: how long it drew traffic
+// that it could not handle, or not yet.
+func (r *run) unready(w window) []sample {
+	return r.between(r.announced, r.halfAnswered, w)
+}
+
+// announced is the survivor's first gratuitous ARP at the clients' edge.
+func (r *run) announced(l loss, life window) (clock.Instant, bool) {
+	for _, e := range r.events {
+		if e.GARP != nil && e.Node == lab.Peer(l.node) && e.GARP.Edge == lab.Clients && life.has(e.At) {
+			return e.At, true
+		}
+	}
+	return 0, false
+}
+
+// halfAnswered is when half of the sessions that a loss had interrupted had an answer.
+func (r *run) halfAnswered(l loss, life window) (clock.Instant, bool) {
+	sessions := r.totals("unready_ms", "")
+	answered := map[flowID]clock.Instant{}
+	for _, e := range r.events {
+		g := e.Gap
+		if g == nil || !life.has(g.To) || g.To <= l.begin {
+			continue
+		}
+		if _, is := sessions[g.Name]; !is {
+			continue
+		}
+		id := flowID{g.Name, g.Flow}
+		if first, seen := answered[id]; !seen || g.To < first {
+			answered[id] = g.To
+		}
+	}
+	if len(answered) == 0 {
+		return 0, false
+	}
+	var order []clock.Instant
+	for _, at := range answered { // in any order: sorted below
+		order = append(order, at)
+	}
+	slices.Sort(order)
+	return order[(len(order)-1)/2], true
+}
+
+// lull is how long a node that carries a VIP's packets may have none to carry.
+const lull = 100 * time.Millisecond
+
+// dual measures for each VIP and edge how long a node went on to carry packets that the other
+// carried already, without having become Master anew.
+func (r *run) dual(w window) []sample {
+	lost := map[string]clock.Instant{} // place and node: since when the other carries them
+	total := map[string]time.Duration{}
+	for _, e := range r.events {
+		f := e.Forwarder
+		if f == nil || !w.has(e.At) {
+			continue
+		}
+		place := fmt.Sprintf("%s at the %s edge", orElse(f.VIP, "the VIP"), f.Edge)
+		total[place] += 0
+		if f.From == e.Node {
+			continue // the end of the capture, no change
+		}
+		since, was := lost[place+e.Node]
+		underway := crossing + r.plan.Transit(r.meta.World, f.Edge, e.Node)
+		if was && e.At > since.Add(underway) && !r.claimed(e.Node, since.Add(-underway), e.At) {
+			total[place] += min(e.At.Sub(since), lull)
+		}
+		lost[place+f.From] = e.At
+		delete(lost, place+e.Node)
+	}
+	var samples []sample
+	for _, place := range slices.Sorted(maps.Keys(total)) {
+		samples = append(samples, sample{window: w, value: round(milliseconds(total[place])), what: place})
+	}
+	return samples
+}
