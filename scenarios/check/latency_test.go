@@ -73,7 +73,9 @@ func TestLatencies(t *testing.T) {
 		{"a session that stalls again counts with its first answer", func(t *tape) { t.gap("web", "client1#1", 2180, 2900) },
 			map[string]float64{"unready_ms": 4.9}},
 		{"whoever was answered before the announcement waits for nothing", func(t *tape) {
-			t.without(func(e trace.Event) bool { return e.Gap != nil && e.Gap.To != ms(2160) || e.GARP != nil && e.At > ms(2000) })
+			t.without(func(e trace.Event) bool {
+				return e.Gap != nil && e.Gap.To != ms(2160) || e.GARP != nil && e.At > ms(2000)
+			})
 			t.garp(2161, "lb2")
 		}, map[string]float64{"unready_ms": 0}},
 		{"without an announcement there is no such time", func(t *tape) {

@@ -23,6 +23,7 @@ import (
 
 	"baton/impl/trace"
 	"baton/netns"
+	"baton/netns/subject"
 	"baton/scenarios"
 	"baton/scenarios/check"
 	"baton/scenarios/origin"
@@ -153,14 +154,19 @@ func settle(ctx context.Context, p *plan.Plan, world string) check.Verdict {
 }
 
 func execute(ctx context.Context, p *plan.Plan, world string) check.Verdict {
+	under, err := subject.Named(p.Value(world, "", plan.KeySubject))
+	Expect(err).NotTo(HaveOccurred())
 	job := scenarios.Job{
-		Plan: p, World: world, SUT: "reference", Seed: 1, Dir: folderOf(p, world),
+		Plan: p, World: world, SUT: under.Name(), Seed: 1, Dir: folderOf(p, world),
 		Origin: &trace.Origin{File: p.File, Host: origin.Here(orElse(os.Getenv("VERSION"), "unversioned"))},
 		NewWorld: func(s scenarios.Stage) (scenarios.World, error) {
-			if world == plan.Sim {
+			switch {
+			case world == plan.Sim && under.Name() != subject.ReferenceName:
+				return nil, fmt.Errorf("subject %s is no part of the simulator: %w", under.Name(), scenarios.ErrUnsupported)
+			case world == plan.Sim:
 				return sim.NewWorld(p, sim.Config{Seed: 1, Recorder: s.Recorder, Evidence: s.EvidenceLimit > 0})
 			}
-			return netns.NewWorld(p, netns.WorldConfig{Dir: s.Dir, Baton: program(), Recorder: s.Recorder, Seed: 1,
+			return netns.NewWorld(p, netns.WorldConfig{Dir: s.Dir, Baton: program(), Subject: under, Recorder: s.Recorder, Seed: 1,
 				AllowUnsafe: p.IsControl(world), EvidenceLimit: s.EvidenceLimit}), nil
 		},
 	}
