@@ -40,7 +40,7 @@ func TestARunInBothWorldsIsCompared(t *testing.T) {
 `)
 	results := t.TempDir()
 	r := baton(t, "run", "--world", "both", "--out", results, file)
-	if r.code != exitPass || strings.Count(r.out, "PASS") != 2 || !strings.Contains(r.out, "\n  parity: same order of 6 changes; furthest apart by ") {
+	if r.code != exitPass || strings.Count(r.out, "PASS          x") != 2 || !strings.Contains(r.out, "\n  parity: same order of 6 changes; furthest apart by ") {
 		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.errout)
 	}
 	if r := baton(t, "parity", filepath.Join(results, "x"), filepath.Join(results, "x.sim")); r.code != exitPass {

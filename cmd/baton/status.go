@@ -58,6 +58,30 @@ func handoverCommand() *cobra.Command {
 	}
 }
 
+func reloadCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reload [SOCKET]",
+		Short: "Have a node take over the services of its configuration file",
+		Long: "Reload has the node behind the control socket read its configuration file again and take over its services,\n" +
+			"as SIGHUP does, and prints what that changed. Flows that are open keep their backends. A mistake in the file, or a\n" +
+			"change of anything else, is refused with file and line, and changes nothing.",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeSocket,
+		RunE: func(c *cobra.Command, args []string) error {
+			return withNode(c.Context(), args, func(ctx context.Context, client *control.Client) error {
+				changes, err := client.Reload(ctx)
+				for _, change := range changes {
+					fmt.Println(change)
+				}
+				if err == nil && len(changes) == 0 {
+					fmt.Println("the services are the same")
+				}
+				return err
+			})
+		},
+	}
+}
+
 // withNode connects to the node whose socket the arguments name.
 func withNode(ctx context.Context, args []string, do func(context.Context, *control.Client) error) error {
 	socket := defaultSocket

@@ -16,6 +16,8 @@ import (
 type controller struct {
 	loop *loop
 	stop func(why string)
+	// reload takes the services of the configuration file over.
+	reload func(context.Context) ([]string, error)
 	// describe adds what is known outside of the loop.
 	describe func(*control.Status)
 }
@@ -108,6 +110,9 @@ func (c *controller) Stop(context.Context) error {
 	c.stop("asked to by the control socket")
 	return nil
 }
+
+// Reload implements control.Node.
+func (c *controller) Reload(ctx context.Context) ([]string, error) { return c.reload(ctx) }
 
 // handover steps the operator's request and reports a refusal.
 func (l *loop) handover() error {

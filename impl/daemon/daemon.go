@@ -65,7 +65,8 @@ func ExitCode(err error) int {
 
 // Run is a node's life: it returns nil once the node has left in order, which
 // SIGTERM, SIGINT, the end of ctx and the control socket ask for. A MASTER hands
-// its role over first. A second signal ends Run at once.
+// its role over first. A second signal ends Run at once. SIGHUP has the services of the
+// configuration file taken over, and never ends it.
 func Run(ctx context.Context, opts Options) error {
 	cfg, err := config.Load(opts.ConfigFile, config.Options{AllowUnsafe: opts.AllowUnsafe})
 	if err != nil {
@@ -82,6 +83,9 @@ func Run(ctx context.Context, opts Options) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT)
 	defer signal.Stop(signals)
+	reloads := make(chan os.Signal, 1)
+	signal.Notify(reloads, unix.SIGHUP)
+	defer signal.Stop(reloads)
 
 	d, err := start(cfg, identity, opts, handler)
 	if err != nil {
@@ -89,13 +93,19 @@ func Run(ctx context.Context, opts Options) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- d.run() }()
-	select {
-	case err = <-ended:
-		return err
-	case s := <-signals:
-		d.stop("signal " + s.String())
-	case <-ctx.Done():
-		d.stop("asked to by its owner")
+	for asked := false; !asked; {
+		select {
+		case err = <-ended:
+			return err
+		case <-reloads:
+			go d.reloadBySignal() // beside, so that a signal to end does not wait for it
+		case s := <-signals:
+			d.stop("signal " + s.String())
+			asked = true
+		case <-ctx.Done():
+			d.stop("asked to by its owner")
+			asked = true
+		}
 	}
 	select {
 	case err = <-ended:

@@ -259,8 +259,8 @@ func is(role string) func(control.Status) bool {
 
 func syncedBackup(s control.Status) bool { return s.Role == "Backup" && s.InSync && s.Peer.Stream }
 
-// startedPair returns a pair that runs, and its nodes once one is MASTER and the other,
-// which the cold start makes lb2, is BACKUP and in sync.
+// startedPair returns a pair that runs, and its nodes once lb1 is MASTER and lb2 is BACKUP
+// and in sync.
 func startedPair(t testing.TB) (master, backup *testNode) {
 	t.Helper()
 	p := newPair(t)
@@ -268,13 +268,20 @@ func startedPair(t testing.TB) (master, backup *testNode) {
 	return p.nodes[0], p.nodes[1]
 }
 
-// start starts both nodes, and returns once they have their roles.
+// start starts both nodes, and returns once they have their roles. Where the host is busy,
+// lb2 may have booted so long before lb1 that it is MASTER; then it hands over.
 func (p *pair) start(t testing.TB) {
 	t.Helper()
 	for _, n := range p.nodes {
 		n.start(t)
 	}
-	p.nodes[0].waitStatus(t, "MASTER by its priority", is("Master"))
+	s := p.nodes[0].waitStatus(t, "MASTER by its priority, or BACKUP of a MASTER and in sync", func(s control.Status) bool {
+		return s.Role == "Master" || syncedBackup(s) && s.Peer.Role == "Master"
+	})
+	if s.Role == "Backup" {
+		handover(t, p.nodes[1])
+		p.nodes[0].waitStatus(t, "MASTER after a handover", is("Master"))
+	}
 	p.nodes[1].waitStatus(t, "BACKUP and in sync", syncedBackup)
 }
 
@@ -325,7 +332,7 @@ func TestPair(t *testing.T) {
 }
 
 // handover asks a node to hand over, as soon as it can.
-func handover(t *testing.T, n *testNode) {
+func handover(t testing.TB, n *testNode) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

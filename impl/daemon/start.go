@@ -47,6 +47,8 @@ type daemon struct {
 	metrics   *metrics.Metrics
 	scrapes   net.Listener // nil if nobody may scrape
 
+	reloading sync.Mutex     // held by the reload that is under way
+	running   *config.Config // cfg with the services that were taken over last
 	stopOnce  sync.Once
 	closeOnce sync.Once // of the dataplane
 	closers   []func()  // in the order of opening
@@ -54,7 +56,7 @@ type daemon struct {
 
 // start opens everything that can fail, in the calling thread's network namespace.
 func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slog.Handler) (*daemon, error) {
-	d := &daemon{cfg: cfg, core: nodeConfig(cfg, identity), opts: opts, loop: &loop{now: boottime.Now}}
+	d := &daemon{cfg: cfg, running: cfg, core: nodeConfig(cfg, identity), opts: opts, loop: &loop{now: boottime.Now}}
 	d.openRecords(handler)
 	if !opts.Ordinary {
 		realtime.Process(d.log)
@@ -88,7 +90,7 @@ func (d *daemon) close() {
 
 // openRecords starts what the node is observed by: trace, log and metrics.
 func (d *daemon) openRecords(handler slog.Handler) {
-	d.asker = &controller{loop: d.loop, stop: d.stop, describe: d.describe}
+	d.asker = &controller{loop: d.loop, stop: d.stop, reload: d.reload, describe: d.describe}
 	d.metrics = metrics.New(d.asker.Status, lateBuckets[:])
 	records := record.Config{
 		Node: d.cfg.Node, Observe: d.metrics.Observe,

@@ -124,7 +124,7 @@ func TestTheTwoNodesOpenFlowsFromDisjointPorts(t *testing.T) {
 
 func TestMarshalWritesWhatLoadReads(t *testing.T) {
 	dir := folder(t)
-	cfg, err := parse(filepath.Join(dir, "lb1.yaml"), []byte(good), Options{})
+	_, cfg, err := parse(filepath.Join(dir, "lb1.yaml"), []byte(good), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestMarshalWritesWhatLoadReads(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := parse(filepath.Join(dir, "lb1.yaml"), text, Options{AllowUnsafe: true})
+			_, got, err := parse(filepath.Join(dir, "lb1.yaml"), text, Options{AllowUnsafe: true})
 			if err != nil {
 				t.Fatalf("%v in what Marshal wrote:\n%s", err, text)
 			}
@@ -283,7 +283,7 @@ func TestMistakes(t *testing.T) {
 				t.Fatalf("%q stands %d times in the good file, want once", tt.old, strings.Count(good, tt.old))
 			}
 			text := strings.Replace(good, tt.old, tt.new, 1)
-			_, err := parse(filepath.Join(dir, "lb1.yaml"), []byte(text), Options{})
+			_, _, err := parse(filepath.Join(dir, "lb1.yaml"), []byte(text), Options{})
 			want := fmt.Sprintf("lb1.yaml:%d: %s", tt.line, strings.ReplaceAll(tt.text, "DIR", dir))
 			if err == nil || err.Error() != want {
 				t.Errorf("got  %v\nwant %s", err, want)
@@ -300,7 +300,7 @@ func TestUnsafeSettingsNeedTheFlag(t *testing.T) {
 	dir := folder(t)
 	text := strings.NewReplacer("preempt: never", "preempt: immediate", "gates: on", "gates: off",
 		"announce: after-install", "announce: before-install").Replace(good)
-	if _, err := parse(filepath.Join(dir, "lb1.yaml"), []byte(text), Options{AllowUnsafe: true}); err != nil {
+	if _, _, err := parse(filepath.Join(dir, "lb1.yaml"), []byte(text), Options{AllowUnsafe: true}); err != nil {
 		t.Error(err)
 	}
 }
@@ -315,7 +315,7 @@ func TestFileThatIsNotThere(t *testing.T) {
 
 func TestEmptyFile(t *testing.T) {
 	for _, text := range []string{"", "# nothing but a comment\n"} {
-		_, err := parse("lb1.yaml", []byte(text), Options{})
+		_, _, err := parse("lb1.yaml", []byte(text), Options{})
 		if err == nil || !strings.HasPrefix(err.Error(), "lb1.yaml:1: the file is empty") {
 			t.Errorf("%q: got %v", text, err)
 		}
@@ -329,7 +329,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("services: &s [{backends: *s}]\n"))
 	f.Add([]byte("? {a: b}\n: c\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		_, err := parse("lb1.yaml", text, Options{})
+		_, _, err := parse("lb1.yaml", text, Options{})
 		var bad *Error
 		if err != nil && (!errors.As(err, &bad) || strings.Contains(err.Error(), "\n")) {
 			t.Errorf("%T %q is not one line about the file", err, err)

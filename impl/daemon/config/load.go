@@ -21,14 +21,16 @@ func Load(file string, opts Options) (*Config, error) {
 	if err != nil {
 		return nil, &Error{File: file, Text: "cannot read the configuration: " + reason(err)}
 	}
-	return parse(file, text, opts)
+	_, cfg, err := parse(file, text, opts)
+	return cfg, err
 }
 
-func parse(file string, text []byte, opts Options) (*Config, error) {
+// parse reads and checks a configuration. The document knows the line of each key.
+func parse(file string, text []byte, opts Options) (*document, *Config, error) {
 	d := &document{file: filepath.Base(file), lines: map[string]int{}, rules: map[string]string{}, purpose: "node, peer, links, bfd, sync, services and control"}
 	cfg := Default()
 	if err := d.parse(bytes.NewReader(text), &cfg); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cfg.resolve(filepath.Dir(file))
 	for i := range cfg.Services {
@@ -40,10 +42,10 @@ func parse(file string, text []byte, opts Options) (*Config, error) {
 		checkNode, checkBFD, checkHA(opts), checkTrack, checkSync, checkDataplane, checkServices, checkAddresses, checkCertificates,
 	} {
 		if err := check(d, &cfg); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return &cfg, nil
+	return d, &cfg, nil
 }
 
 // resolve makes the paths of a configuration count from its file's folder.

@@ -73,6 +73,13 @@ func (c *Client) Stop(ctx context.Context) error {
 	return err
 }
 
+// Reload has the node take over the services of its configuration file. It returns what
+// that changed, a line each.
+func (c *Client) Reload(ctx context.Context) ([]string, error) {
+	answer, err := c.call(ctx, request{Command: cmdReload})
+	return answer.Changes, err
+}
+
 // Entry asks how the node's dataplane knows a flow. Either direction of it as the
 // client sees it will do.
 func (c *Client) Entry(ctx context.Context, tuple flow.Tuple) (Entry, error) {

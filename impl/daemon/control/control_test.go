@@ -40,6 +40,9 @@ func (f *fake) Status(ctx context.Context) (Status, error) {
 
 func (f *fake) Handover(context.Context) error { return f.refuse }
 func (f *fake) Stop(context.Context) error     { close(f.stopped); return nil }
+func (f *fake) Reload(context.Context) ([]string, error) {
+	return []string{"service web: backend 198.18.1.13:80 is new"}, f.refuse
+}
 
 func (f *fake) Entry(_ context.Context, t flow.Tuple) (Entry, error) {
 	if t == known {
@@ -125,6 +128,13 @@ func TestCommands(t *testing.T) {
 	var refused *Refused
 	if err := c.Handover(ctx); !errors.As(err, &refused) || refused.Why != "peer is not in sync" {
 		t.Errorf("refused Handover = %v", err)
+	}
+	if _, err := c.Reload(ctx); !errors.As(err, &refused) || refused.Why != "peer is not in sync" {
+		t.Errorf("refused Reload = %v", err)
+	}
+	f.refuse = nil
+	if changes, err := c.Reload(ctx); err != nil || len(changes) != 1 || changes[0] != "service web: backend 198.18.1.13:80 is new" {
+		t.Errorf("Reload = %q, %v", changes, err)
 	}
 	if err := c.Stop(ctx); err != nil {
 		t.Errorf("Stop = %v", err)

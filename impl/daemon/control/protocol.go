@@ -20,6 +20,7 @@ const (
 	cmdEntry    = "entry"
 	cmdTable    = "table"
 	cmdStop     = "stop"
+	cmdReload   = "reload"
 )
 
 // request is one line from the client.
@@ -36,6 +37,8 @@ type response struct {
 	Status *Status `json:"status,omitempty"`
 	Entry  *Entry  `json:"entry,omitempty"`
 	Table  *Table  `json:"table,omitempty"`
+	// Changes says what a reload changed, a line each.
+	Changes []string `json:"changes,omitempty"`
 }
 
 // Status is what a node, its dataplane and its event loop show of themselves.

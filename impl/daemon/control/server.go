@@ -28,6 +28,9 @@ type Node interface {
 	// Table reads the connection table, with up to so many of its entries.
 	Table(ctx context.Context, limit int) (Table, error)
 	Stop(context.Context) error
+	// Reload takes the services of the configuration file over and says what that changed,
+	// a line each. An error changes nothing.
+	Reload(context.Context) (changes []string, err error)
 }
 
 // Limits of a server: a client that is stuck or hostile costs no more than this.
@@ -180,6 +183,9 @@ func (n nodeAnswers) carryOut(ctx context.Context, r request) (response, error) 
 		return response{}, n.node.Handover(ctx)
 	case cmdStop:
 		return response{}, n.node.Stop(ctx)
+	case cmdReload:
+		changes, err := n.node.Reload(ctx)
+		return response{Changes: changes}, err
 	case cmdEntry:
 		tuple, err := ParseTuple(r.Tuple)
 		if err != nil {
@@ -194,6 +200,6 @@ func (n nodeAnswers) carryOut(ctx context.Context, r request) (response, error) 
 		table, err := n.node.Table(ctx, r.Limit)
 		return response{Table: &table}, err
 	}
-	return response{}, fmt.Errorf("control: unknown command %q; use %s, %s, %s, %s or %s",
-		r.Command, cmdStatus, cmdHandover, cmdEntry, cmdTable, cmdStop)
+	return response{}, fmt.Errorf("control: unknown command %q; use %s, %s, %s, %s, %s or %s",
+		r.Command, cmdStatus, cmdHandover, cmdEntry, cmdTable, cmdReload, cmdStop)
 }

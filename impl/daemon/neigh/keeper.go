@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -70,6 +71,7 @@ type Keeper struct {
 	client  int // interface indices
 	backend int
 
+	backends atomic.Pointer[[]netip.Addr]
 	observer observer
 	noted    chan flow.Addr
 	kick     chan struct{}
@@ -98,6 +100,7 @@ func New(cfg Config) (*Keeper, error) {
 		cfg: cfg.withDefaults(), netlink: handle, noted: make(chan flow.Addr, 1024), kick: make(chan struct{}, 1),
 		clients: map[netip.Addr]*health{},
 	}
+	k.backends.Store(&cfg.Backends)
 	for _, l := range []struct {
 		name  string
 		index *int
@@ -159,6 +162,13 @@ func (k *Keeper) Refresh() {
 	}
 }
 
+// SetBackends replaces the backends, and asks for a round at once: what is new among
+// them must be resolved before its first packet.
+func (k *Keeper) SetBackends(backends []netip.Addr) {
+	k.backends.Store(&backends)
+	k.Refresh()
+}
+
 // startRound queues everybody who is due. A round that is still being worked off
 // goes on instead.
 func (k *Keeper) startRound() {
@@ -180,7 +190,7 @@ func (k *Keeper) welcome(addr netip.Addr) {
 // that is not being spared because it does not answer.
 func (k *Keeper) due(states map[target]int) []target {
 	var due []target
-	for _, addr := range k.cfg.Backends {
+	for _, addr := range *k.backends.Load() {
 		due = append(due, target{k.backend, addr})
 	}
 	for addr, h := range k.clients {

@@ -176,7 +176,8 @@ func TestALinkThatComesBackInTheMiddleOfARound(t *testing.T) {
 func TestAClientThatIsGoneIsForgotten(t *testing.T) {
 	gone := netip.MustParseAddr("198.18.0.99")
 	k := &Keeper{client: 1, backend: 2, clients: map[netip.Addr]*health{gone: {}},
-		cfg: Config{Backends: []netip.Addr{netip.MustParseAddr("198.18.1.11")}, Log: slog.New(slog.DiscardHandler)}}
+		cfg: Config{Log: slog.New(slog.DiscardHandler)}}
+	k.SetBackends([]netip.Addr{netip.MustParseAddr("198.18.1.11")})
 	states := map[target]int{{1, gone}: netlink.NUD_FAILED}
 	attempts, rounds := 0, 0
 	for ; len(k.clients) > 0 && rounds < 1000; rounds++ {

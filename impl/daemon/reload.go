@@ -1,0 +1,107 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"baton/impl/daemon/config"
+	"baton/impl/dataplane"
+)
+
+// reloadLimit bounds a reload that a signal asked for.
+const reloadLimit = 10 * time.Second
+
+func (d *daemon) reloadBySignal() {
+	ctx, cancel := context.WithTimeout(context.Background(), reloadLimit)
+	defer cancel()
+	_, _ = d.reload(ctx) // it logs what it came to
+}
+
+// reload takes over the services of the configuration file. Flows that are open keep
+// their backends, as long as their service is there. An error changes nothing.
+func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	next, err := config.Reload(d.opts.ConfigFile, config.Options{AllowUnsafe: d.opts.AllowUnsafe}, d.running)
+	if err != nil {
+		d.log.Error("reload refused: nothing has changed", "error", err)
+		return nil, err
+	}
+	if err := d.setServices(ctx, next.Dataplane().Services); err != nil {
+		// Some of them may have taken hold.
+		err = errors.Join(err, d.setServices(ctx, d.running.Dataplane().Services))
+		d.log.Error("reload failed: the services are those before", "error", err)
+		return nil, err
+	}
+	d.neigh.SetBackends(backends(next))
+	changes = serviceChanges(d.running.Dataplane().Services, next.Dataplane().Services)
+	d.running = next
+	for _, change := range changes {
+		d.log.Info("reload", "change", change)
+	}
+	if len(changes) == 0 {
+		d.log.Info("reload: the services are the same")
+	}
+	return changes, nil
+}
+
+// setServices writes the services into the dataplane, between two scans of its table and
+// beside the loop, which has its heartbeat to keep.
+func (d *daemon) setServices(ctx context.Context, services []dataplane.Service) error {
+	written := make(chan error, 1)
+	d.loop.inbox.call(func() {
+		d.loop.scans.queue(d.loop, func() func() {
+			err := d.loop.dp.SetServices(services)
+			return func() { written <- err }
+		})
+	})
+	select {
+	case err := <-written:
+		return err
+	case <-d.loop.inbox.closed:
+		return errEnded
+	case <-ctx.Done():
+		return fmt.Errorf("daemon: the services were not written in time: %w", ctx.Err())
+	}
+}
+
+// serviceChanges says how services differ, a line each.
+func serviceChanges(was, is []dataplane.Service) []string {
+	var changes []string
+	tell := func(s dataplane.Service, format string, args ...any) {
+		changes = append(changes, "service "+s.Name+": "+fmt.Sprintf(format, args...))
+	}
+	find := func(list []dataplane.Service, name string) int {
+		return slices.IndexFunc(list, func(s dataplane.Service) bool { return s.Name == name })
+	}
+	for _, s := range is {
+		i := find(was, s.Name)
+		if i < 0 {
+			tell(s, "is new, %v with %d backends", s.Service, len(s.Backends))
+			continue
+		}
+		old := was[i]
+		if old.Service != s.Service || old.Mode != s.Mode || old.Balance != s.Balance || old.SNAT != s.SNAT {
+			tell(s, "is %v %v %v, was %v %v %v", s.Service, s.Mode, s.Balance, old.Service, old.Mode, old.Balance)
+		}
+		for _, b := range s.Backends {
+			if !slices.Contains(old.Backends, b) {
+				tell(s, "backend %v:%d is new", b.Addr, b.Port)
+			}
+		}
+		for _, b := range old.Backends {
+			if !slices.Contains(s.Backends, b) {
+				tell(s, "backend %v:%d gets no new flows", b.Addr, b.Port)
+			}
+		}
+	}
+	for _, s := range was {
+		if find(is, s.Name) < 0 {
+			tell(s, "is gone")
+		}
+	}
+	return changes
+}
