@@ -80,4 +80,6 @@ func addCounters(sum *dataplane.Counters, c *lbCounters) {
 	}
 	sum.EventsLost += c.EventsLost
 	sum.Unproven += c.Unproven
+	sum.EchoReplies += c.EchoReplies
+	sum.ICMPErrors += c.IcmpErrors
 }

@@ -58,6 +58,10 @@ func TestProgramsFollowTheModel(t *testing.T) {
 			"flood":     p.flood,
 			"adopt":     p.adopt,
 			"protocol":  p.protocol,
+			"error":     p.icmpErrors,
+			"echo":      p.echo,
+			"header":    p.header,
+			"size":      p.size,
 		})
 	})
 	reached.check(t)
@@ -267,7 +271,11 @@ func (p *pair) adopt(t *rapid.T) {
 	p.both("miss", func(s subject) error { return s.SetMiss(policy) })
 	frame := summed(t, clientMAC, o, rapid.SampledFrom([]int{ack, ack | psh, fin | ack}).Draw(t, "flags"))
 	p.send("client0", p.numbered(t, "client0", frame))
-	if e, ok, _ := p.model.Lookup(o); ok && rapid.Bool().Draw(t, "answered") {
+	e, ok, _ := p.model.Lookup(o)
+	switch {
+	case ok && rapid.IntRange(0, 3).Draw(t, "reset") == 0:
+		p.send("backend0", fromBackend(e.Reply, rst))
+	case ok && rapid.Bool().Draw(t, "answered"):
 		p.send("backend0", p.talk.number(t, p.model, "backend0", fromBackend(e.Reply, ack)))
 		then := rapid.SampledFrom([]int{ack, fin | ack, rst}).Draw(t, "then")
 		p.send("client0", p.talk.number(t, p.model, "client0", fromClient(o, then)))

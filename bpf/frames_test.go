@@ -71,6 +71,25 @@ func arpFrame(operation uint16, sender, target string) []byte {
 		})
 }
 
+const icmpProto = byte(layers.IPProtocolICMPv4)
+
+// icmpFrame builds an ICMP message of some type and code.
+func icmpFrame(mac net.HardwareAddr, src, dst flow.Addr, kind, code uint8, body []byte) []byte {
+	return serialize(
+		&layers.Ethernet{SrcMAC: peerMAC, DstMAC: mac, EthernetType: layers.EthernetTypeIPv4},
+		&layers.IPv4{Version: 4, TTL: 64, Id: 7, Protocol: layers.IPProtocolICMPv4, SrcIP: src[:], DstIP: dst[:]},
+		&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(kind, code), Seq: 1400},
+		gopacket.Payload(body))
+}
+
+// errorFrame builds an error that a router, or the receiver, sends about a frame: of the
+// frame it holds the IP header and so many bytes more.
+func errorFrame(mac net.HardwareAddr, from flow.Addr, kind, code uint8, about []byte, more int) []byte {
+	ip := about[14:]
+	quoted := ip[:min(int(ip[0]&15)*4+more, len(ip))]
+	return icmpFrame(mac, from, flow.Addr(ip[12:16]), kind, code, quoted)
+}
+
 // edited returns a copy of a frame after an edit.
 func edited(frame []byte, edit func([]byte) []byte) []byte {
 	return edit(append([]byte(nil), frame...))
@@ -118,6 +137,12 @@ func checkSums(frame []byte) error {
 		return fmt.Errorf("IP header sums to %#04x", s)
 	}
 	segment := ip[headerLen:total]
+	if ip[9] == icmpProto {
+		if s := sum(segment); s != 0xffff {
+			return fmt.Errorf("ICMP message sums to %#04x", s)
+		}
+		return nil
+	}
 	if flow.Proto(ip[9]) == flow.UDP && binary.BigEndian.Uint16(segment[6:]) == 0 {
 		return nil // RFC 768: none was computed
 	}

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"runtime"
@@ -57,7 +58,9 @@ func newModelSubject(t testing.TB, cfg dataplane.Config) *modelSubject {
 	s := &modelSubject{t: t, cfg: cfg, host: model.Host{
 		MaxEvents: eventCapacity,
 		ClientMAC: model.MAC(clientMAC), BackendMAC: model.MAC(backendMAC),
-		Own: []flow.Addr{address("127.0.0.1"), address("198.18.0.1"), address("198.18.1.1")}, // see newProgramSubject
+		// See newProgramSubject.
+		Own:       []flow.Addr{address("127.0.0.1"), address("198.18.0.1"), address("198.18.1.1")},
+		Broadcast: []flow.Addr{address("127.255.255.255"), address("198.18.0.255"), address("198.18.1.255")},
 	}}
 	s.reset()
 	return s
@@ -79,7 +82,11 @@ func (s *modelSubject) advance(now clock.Instant) {
 
 func (s *modelSubject) packet(link string, frame []byte) (model.Verdict, []byte) {
 	frame = slices.Clone(frame)
-	return s.Packet(s.now, link, frame).Verdict, frame
+	out := s.Packet(s.now, link, frame)
+	if out.Verdict == model.Forward {
+		return out.Verdict, out.Frame
+	}
+	return out.Verdict, frame
 }
 
 func (s *modelSubject) claims() map[flow.Tuple]flow.Tuple { return s.Claims() }
@@ -318,7 +325,31 @@ func fate(t rapid.TB, s subject, link string, frame []byte) (string, []byte) {
 	if err := checkSums(out); err != nil && checkSums(frame) == nil {
 		t.Errorf("forwarded frame: %v\nin  %x\nout %x", err, frame, out)
 	}
+	if out[23] == icmpProto {
+		return icmpFate(before, after, out), out
+	}
 	return "forward " + tupleOf(out).String(), out
+}
+
+// icmpFate describes an ICMP message that leaves: "echo-reply <from>><to>", "forward icmp
+// <type>/<code> <from>><to> about <tuple>", or, of one that tells the sender of a packet
+// that it was dropped, "refuse <reason>: icmp ...".
+func icmpFate(before, after dataplane.Counters, out []byte) string {
+	ip, message := out[14:], out[14+int(out[14]&15)*4:]
+	ends := fmt.Sprintf("%s>%s", flow.Addr(ip[12:16]), flow.Addr(ip[16:20]))
+	if after.EchoReplies > before.EchoReplies {
+		return "echo-reply " + ends
+	}
+	said := fmt.Sprintf("icmp %d/%d %s about %s", message[0], message[1], ends, tupleOf(append(slices.Clone(out[:14]), message[8:]...)))
+	if after.ICMPErrors == before.ICMPErrors {
+		return "forward " + said
+	}
+	for reason := range dataplane.DropKinds {
+		if after.Dropped[reason] > before.Dropped[reason] {
+			return fmt.Sprintf("refuse %s: %s mtu %d", reason, said, binary.BigEndian.Uint16(message[6:]))
+		}
+	}
+	return "refuse uncounted"
 }
 
 func counters(t rapid.TB, s dataplane.Dataplane) dataplane.Counters {

@@ -55,15 +55,17 @@ type lbControl struct {
 }
 
 type lbCounters struct {
-	_          structs.HostLayout
-	Forwarded  [2]uint64
-	Bytes      [2]uint64
-	Created    uint64
-	Adopted    uint64
-	ArpReplies uint64
-	Dropped    [9]uint64
-	EventsLost uint64
-	Unproven   uint64
+	_           structs.HostLayout
+	Forwarded   [2]uint64
+	Bytes       [2]uint64
+	Created     uint64
+	Adopted     uint64
+	ArpReplies  uint64
+	Dropped     [17]uint64
+	EventsLost  uint64
+	Unproven    uint64
+	EchoReplies uint64
+	IcmpErrors  uint64
 }
 
 type lbEvent struct {
@@ -135,8 +137,12 @@ const (
 	lbVarBtfEvent       = "btf_event"
 	lbVarClientIfindex  = "client_ifindex"
 	lbVarClientMac      = "client_mac"
+	lbVarDropEcho       = "drop_echo"
 	lbVarFakeClock      = "fake_clock"
 	lbVarGeneration     = "generation"
+	lbVarIcmpRate       = "icmp_rate"
+	lbVarIcmpSent       = "icmp_sent"
+	lbVarIcmpSpan       = "icmp_span"
 	lbVarSnatCount      = "snat_count"
 	lbVarSnatFirst      = "snat_first"
 	lbVarSnatSeed       = "snat_seed"
@@ -217,8 +223,12 @@ type lbVariableSpecs struct {
 	BtfEvent       *ebpf.VariableSpec `ebpf:"btf_event"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
+	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
 	Generation     *ebpf.VariableSpec `ebpf:"generation"`
+	IcmpRate       *ebpf.VariableSpec `ebpf:"icmp_rate"`
+	IcmpSent       *ebpf.VariableSpec `ebpf:"icmp_sent"`
+	IcmpSpan       *ebpf.VariableSpec `ebpf:"icmp_span"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
@@ -282,8 +292,12 @@ type lbVariables struct {
 	BtfEvent       *ebpf.Variable `ebpf:"btf_event"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
+	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
 	Generation     *ebpf.Variable `ebpf:"generation"`
+	IcmpRate       *ebpf.Variable `ebpf:"icmp_rate"`
+	IcmpSent       *ebpf.Variable `ebpf:"icmp_sent"`
+	IcmpSpan       *ebpf.Variable `ebpf:"icmp_span"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`

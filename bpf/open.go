@@ -15,7 +15,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/clock/boottime"
 	"baton/impl/dataplane"
-	"baton/impl/flow"
+	"baton/impl/dataplane/model"
 )
 
 // Dataplane is the loaded programs, attached to the node's two links.
@@ -31,8 +31,8 @@ type Dataplane struct {
 	waiter   waiter
 	now      func() clock.Instant
 
-	own        []flow.Addr // the host's addresses
-	generation uint32      // of the services, see SetServices
+	host       model.Host // its addresses
+	generation uint32     // of the services, see SetServices
 }
 
 var _ dataplane.Dataplane = (*Dataplane)(nil)
@@ -93,6 +93,9 @@ func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*
 	if cfg.MaxFlows == 0 {
 		cfg.MaxFlows = dataplane.DefaultMaxFlows
 	}
+	if cfg.ICMPRate == 0 {
+		cfg.ICMPRate = dataplane.DefaultICMPRate
+	}
 	forwardFromLoopback()
 	spec, err := loadLb()
 	if err != nil {
@@ -105,6 +108,8 @@ func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*
 		lbVarSnatSeed:  cfg.SNATSeed,
 		lbVarSnatCount: uint32(cfg.SNATPorts.Last-cfg.SNATPorts.First) + 1,
 		lbVarFakeClock: opts.fakeClock,
+		lbVarDropEcho:  cfg.DropEcho,
+		lbVarIcmpRate:  uint32(cfg.ICMPRate),
 	}
 	for name, value := range constants {
 		if err := spec.Variables[name].Set(value); err != nil {
@@ -142,7 +147,7 @@ func (d *Dataplane) start() (err error) {
 	if err := d.waiter.open(d.objs.Events.FD()); err != nil {
 		return err
 	}
-	if d.own, err = ownAddresses(); err != nil {
+	if d.host, err = hostAddresses(); err != nil {
 		return err
 	}
 	return d.SetServices(d.cfg.Services)

@@ -17,8 +17,8 @@ type reach map[string]int
 // of a drop, the protocol of what is forwarded.
 func (r reach) fate(fate, link string) {
 	words := strings.Fields(fate)
-	if len(words) > 1 && words[0] != "arp-reply" {
-		words = words[:2]
+	if len(words) > 1 && !strings.HasSuffix(words[0], "-reply") {
+		words = []string{words[0], strings.TrimSuffix(words[1], ":")}
 	} else {
 		words = words[:1]
 	}
@@ -42,6 +42,10 @@ var wanted = []string{
 	"client0 pass", "backend0 pass", "client0 arp-reply", "backend0 arp-reply",
 	"client0 drop no-lease", "client0 drop miss", "client0 drop no-service", "client0 drop no-backend", "client0 drop no-port",
 	"client0 drop table-full", "client0 drop malformed", "client0 drop fragment", "client0 drop other-proto",
+	"client0 forward icmp", "backend0 forward icmp", "client0 echo-reply", "backend0 echo-reply",
+	"client0 refuse ttl", "backend0 refuse ttl", "client0 refuse too-big", "backend0 refuse too-big",
+	"client0 drop icmp", "backend0 drop icmp", "client0 drop icmp-forged", "backend0 drop icmp-forged",
+	"client0 drop source", "client0 drop checksum", "client0 drop source-route", "client0 drop ttl", "backend0 drop unconfirmed",
 	"backend0 drop no-lease", "backend0 drop miss", "backend0 drop fragment", "backend0 drop other-proto",
 	"syn-sent opened", "established opened", "fin-wait opened", "closed opened", "unreplied opened", "assured opened",
 	"syn-sent synced", "established synced", "fin-wait synced", "closed synced", "unreplied synced", "assured synced",

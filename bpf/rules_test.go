@@ -157,6 +157,7 @@ func missTests() []packetTest {
 	adopted := func(s flow.State) string { return line(o, r, s, flow.Adopted, dataplane.DefaultTimeouts().Of(s)) }
 	guess, hashed := onMiss(dataplane.MissGuess), onMiss(dataplane.MissAdopt)
 	m, n := toVIP(flow.TCP, 40000, maglevPort), maglevReply(40000)
+	established, synSent := dataplane.DefaultTimeouts().Established, dataplane.DefaultTimeouts().SynSent
 	return []packetTest{{
 		rule: "mid-flow segments are dropped, not handed to the host",
 		steps: []step{in(o, ack|psh, "drop miss"), in(o, fin|ack, "drop miss"), in(o, rst, "drop miss"),
@@ -178,6 +179,12 @@ func missTests() []packetTest {
 		rule:  "one that its backend knows nothing of is over",
 		steps: []step{guess, in(o, ack|psh, forwarded(r.Reverse())), back(r, rst, forwarded(o.Reverse()))},
 		table: []string{adopted(flow.Closed)}, events: []string{adopted(flow.SynSent), adopted(flow.Closed)},
+	}, {
+		rule:  "a RST to one that was adopted where its backend had to be is not its client's",
+		steps: []step{hashed, in(m, ack|psh, forwarded(n.Reverse())), back(n, rst, "drop unconfirmed"), back(n, ack, forwarded(m.Reverse()))},
+		table: []string{line(m, n, flow.Established, flow.Adopted, established)},
+		events: []string{line(m, n, flow.SynSent, flow.Adopted, synSent),
+			line(m, n, flow.Established, flow.Adopted, established)},
 	}, {
 		rule:  "without its backend's word it does not live longer than a new one",
 		steps: []step{guess, in(o, fin|ack, forwarded(r.Reverse())), in(o, ack|psh, forwarded(r.Reverse()))},
@@ -276,8 +283,8 @@ func refuseTests() []packetTest {
 		steps: drop("client0", dataplane.DropNoBackend, fromClient(toVIP(flow.TCP, 40000, emptyPort), syn)),
 	}, {
 		rule: "other protocols, which the host would answer",
-		steps: append(drop("client0", dataplane.DropOtherProto, withIP(fromClient(tcp, syn), 9, 1), withIP(fromClient(tcp, syn), 9, 132)),
-			drop("backend0", dataplane.DropOtherProto, withIP(fromBackend(snatReply(flow.TCP, 40000, 0), ack), 9, 1))...),
+		steps: append(drop("client0", dataplane.DropOtherProto, withIP(fromClient(tcp, syn), 9, 2), withIP(fromClient(tcp, syn), 9, 132)),
+			drop("backend0", dataplane.DropOtherProto, withIP(fromBackend(snatReply(flow.TCP, 40000, 0), ack), 9, 2))...),
 	}, {
 		rule: "fragments, first or later",
 		steps: append(drop("client0", dataplane.DropFragment, withIP(fromClient(udp, 0), 6, 0x20, 0), withIP(fromClient(udp, 0), 6, 0, 0x10)),

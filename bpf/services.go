@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -98,7 +99,7 @@ func (b *backendTables) close() {
 
 // meanings returns the contents of the map addresses.
 func (d *Dataplane) meanings(services []dataplane.Service) (map[uint32]uint32, error) {
-	meanings, err := model.Meanings(d.cfg, services, d.own)
+	meanings, err := model.Meanings(d.cfg, services, d.host)
 	if err != nil {
 		return nil, err
 	}
@@ -109,20 +110,32 @@ func (d *Dataplane) meanings(services []dataplane.Service) (map[uint32]uint32, e
 	return out, nil
 }
 
-// ownAddresses returns the IPv4 addresses of the host: what is sent to them is the
-// stack's, whoever sends it.
-func ownAddresses() ([]flow.Addr, error) {
+// hostAddresses returns the IPv4 addresses of the host and the broadcast addresses of
+// its networks.
+func hostAddresses() (h model.Host, err error) {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
-		return nil, fmt.Errorf("bpf: read own addresses: %w", err)
+		return h, fmt.Errorf("bpf: read own addresses: %w", err)
 	}
-	var own []flow.Addr
 	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil {
-			own = append(own, flow.Addr(n.IP.To4()))
+		n, ok := a.(*net.IPNet)
+		if !ok || n.IP.To4() == nil {
+			continue
+		}
+		h.Own = append(h.Own, flow.Addr(n.IP.To4()))
+		if ones, bits := n.Mask.Size(); bits-ones > 1 { // RFC 3021: a link of two has none
+			h.Broadcast = append(h.Broadcast, flow.Addr(lastOf(n)))
 		}
 	}
-	return own, nil
+	return h, nil
+}
+
+func lastOf(n *net.IPNet) net.IP {
+	last, mask := slices.Clone(n.IP.To4()), n.Mask[len(n.Mask)-4:]
+	for i := range last {
+		last[i] |= ^mask[i]
+	}
+	return last
 }
 
 // put adds and replaces entries of a map.

@@ -210,7 +210,8 @@ static __always_inline void follow(struct conn *conn, __u64 word, __u64 next, co
 	if (flags & TCP_SYN) {
 		if (is_new_syn_ack(conn, word, pkt, direction)) {
 			conn->expected[REPLY] = pkt->seq + 1;
-			conn->expected[ORIGINAL] = pkt->ack;
+			conn->acked[REPLY] = pkt->seq;
+			conn->expected[ORIGINAL] = conn->acked[ORIGINAL] = pkt->ack;
 		}
 		return;
 	}
@@ -263,6 +264,17 @@ static __always_inline __u64 first_word(const struct packet *pkt)
 	else
 		word |= STATE_SYN_SENT | WORD_EXPECTS << (is_fresh_syn(pkt) ? ORIGINAL : REPLY);
 	return owned_by(word, &pkt->tuple);
+}
+
+/* A backend that resets a flow which nobody has confirmed says only that the flow was
+ * adopted to the wrong backend: its client has earned no RST. */
+static __always_inline bool is_unearned(const struct conn *conn, const struct packet *pkt)
+{
+	struct control *c = get_control();
+	__u64 word = word_of(conn);
+
+	return c && c->miss != MISS_GUESS && pkt->tuple.proto == IPPROTO_TCP && (pkt->tcp_flags & TCP_RST) &&
+	       state_of(word) == STATE_SYN_SENT && (word & WORD_ORIGIN_MASK) == with_origin(ORIGIN_ADOPTED);
 }
 
 /* A new connection may reuse the tuple of one that is over, with another backend. */

@@ -20,9 +20,11 @@ static __always_inline struct counters *count(void)
 static __always_inline int drop(enum drop reason)
 {
 	struct counters *c = count();
+	__u32 kind = reason;
 
-	if (c && reason >= 0 && reason < DROP_KINDS)
-		c->dropped[reason]++;
+	barrier_var(kind);
+	if (c && kind < DROP_KINDS)
+		c->dropped[kind]++;
 	return TCX_DROP;
 }
 

@@ -16,11 +16,23 @@
 #include "arp.h"
 #include "conntrack.h"
 #include "hop.h"
+#include "icmp.h"
 #include "nat.h"
 #include "open.h"
+#include "strict.h"
 #include "table.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Reads the packet, and says why one of a VIP is to be dropped, or DROP_NONE. */
+static __always_inline enum drop parse_packet(struct __sk_buff *skb, struct packet *pkt)
+{
+	enum drop reason = parse_transport(skb, pkt);
+
+	if (skb->pkt_type != PACKET_HOST)
+		return DROP_MALFORMED;
+	return reason == DROP_NONE ? check_header(skb) : reason;
+}
 
 /* Hop is what current_hop has said, or 0. A flow that a packet has opened has nothing
  * remembered yet: most are short. */
@@ -38,6 +50,13 @@ static __always_inline struct service *find_service(const struct tuple *original
 	struct service_key key = { .vip = original->dst, .port = original->dport, .proto = original->proto };
 
 	return bpf_map_lookup_elem(&services, &key);
+}
+
+static __always_inline __u32 meaning_of(__be32 addr)
+{
+	__u32 *meaning = bpf_map_lookup_elem(&addresses, &addr);
+
+	return meaning ? *meaning : 0;
 }
 
 /* A packet from a client to a service. */
@@ -61,6 +80,8 @@ static __always_inline int original_direction(struct __sk_buff *skb, const struc
 			return drop(DROP_MISS);
 		track(conn, &pkt->tuple, id, pkt, ORIGINAL);
 	} else {
+		if (meaning_of(pkt->tuple.src) & (ADDR_VIRTUAL | ADDR_OWN | ADDR_BROADCAST))
+			return drop(DROP_SOURCE);
 		reason = open_flow(pkt, svc, conn, &reply);
 		if (reason != DROP_NONE)
 			return drop(reason);
@@ -82,6 +103,8 @@ static __always_inline int reply_direction(struct __sk_buff *skb, const struct p
 		return drop(DROP_MISS);
 	if (!hop && !find_service(original))
 		return drop(DROP_NO_SERVICE);
+	if (is_unearned(conn, pkt))
+		return drop(DROP_UNCONFIRMED);
 	track(conn, original, id, pkt, REPLY);
 	to = reversed(original);
 	if (!hop)
@@ -89,11 +112,34 @@ static __always_inline int reply_direction(struct __sk_buff *skb, const struct p
 	return forward(skb, pkt, &to, hop, REPLY);
 }
 
-static __always_inline __u32 meaning_of(__be32 addr)
+/* An error that comes in a direction. */
+static __noinline int error_of_flow(struct __sk_buff *skb, const struct packet *pkt, const struct conn *conn,
+				    const struct tuple *original, enum direction direction)
 {
-	__u32 *meaning = bpf_map_lookup_elem(&addresses, &addr);
+	struct tuple to;
 
-	return meaning ? *meaning : 0;
+	if (!conn || !original)
+		return drop(DROP_ICMP);
+	if (!find_service(original))
+		return drop(DROP_NO_SERVICE);
+	to = reversed(direction == ORIGINAL ? &conn->reply : original);
+	return forward_error(skb, pkt, conn, &to, direction);
+}
+
+/* What ends here although it is of a flow: it has gone too far, or is too big for the
+ * link by which it would leave. */
+static __always_inline bool is_too_big(struct __sk_buff *skb, enum direction direction, __u32 *mtu)
+{
+	__u32 ifindex = direction == ORIGINAL ? backend_ifindex : client_ifindex;
+
+	return bpf_check_mtu(skb, ifindex, mtu, 0, BPF_MTU_CHK_SEGS) > 0;
+}
+
+static __always_inline int expire(struct __sk_buff *skb, const struct packet *pkt)
+{
+	if (!pkt->ttl) /* was never to be sent */
+		return drop(DROP_TTL);
+	return refuse(skb, pkt, DROP_TTL, 0);
 }
 
 /* What a flow has a hop for was found to be balanced. */
@@ -102,15 +148,13 @@ static __always_inline int client_ip(struct __sk_buff *skb)
 	struct packet pkt = { .now = now() };
 	struct conn *conn = NULL;
 	enum drop reason;
+	__u32 id = 0, mtu = 0;
 	__u64 hop = 0;
-	__u32 id = 0;
 
 	if (!parse_addresses(skb, &pkt))
 		return TCX_NEXT;
-	reason = parse_transport(skb, &pkt);
-	if (skb->pkt_type != PACKET_HOST)
-		reason = DROP_MALFORMED;
-	if (reason == DROP_NONE) {
+	reason = parse_packet(skb, &pkt);
+	if (reason == DROP_NONE && pkt.has_ports) {
 		id = flow_id(&pkt.tuple);
 		conn = find_conn_of(&pkt.tuple, id);
 		hop = conn ? current_hop(conn, &pkt, ORIGINAL) : 0;
@@ -121,6 +165,14 @@ static __always_inline int client_ip(struct __sk_buff *skb)
 		return drop(DROP_NO_LEASE);
 	if (reason != DROP_NONE)
 		return drop(reason);
+	if (pkt.kind == KIND_ECHO)
+		return answer_echo(skb, &pkt);
+	if (pkt.ttl <= 1)
+		return expire(skb, &pkt);
+	if (is_too_big(skb, ORIGINAL, &mtu))
+		return refuse(skb, &pkt, DROP_TOO_BIG, mtu);
+	if (pkt.kind == KIND_ERROR)
+		return error_of_flow(skb, &pkt, conn, &pkt.tuple, ORIGINAL);
 	return original_direction(skb, &pkt, conn, id, hop);
 }
 
@@ -148,14 +200,12 @@ static __always_inline int backend_ip(struct __sk_buff *skb)
 	struct tuple *original = NULL;
 	struct conn *conn = NULL;
 	enum drop reason;
+	__u32 id = 0, mtu = 0;
 	__u64 hop = 0;
-	__u32 id = 0;
 
 	if (!parse_addresses(skb, &pkt))
 		return TCX_NEXT;
-	reason = parse_transport(skb, &pkt);
-	if (skb->pkt_type != PACKET_HOST)
-		reason = DROP_MALFORMED;
+	reason = parse_packet(skb, &pkt);
 	if (pkt.has_ports)
 		original = bpf_map_lookup_elem(&replies, &pkt.tuple);
 	if (original && reason == DROP_NONE) {
@@ -171,6 +221,14 @@ static __always_inline int backend_ip(struct __sk_buff *skb)
 		return drop(DROP_NO_LEASE);
 	if (reason != DROP_NONE)
 		return drop(reason);
+	if (pkt.kind == KIND_ECHO)
+		return answer_echo(skb, &pkt);
+	if (pkt.ttl <= 1)
+		return expire(skb, &pkt);
+	if (is_too_big(skb, REPLY, &mtu))
+		return refuse(skb, &pkt, DROP_TOO_BIG, mtu);
+	if (pkt.kind == KIND_ERROR)
+		return error_of_flow(skb, &pkt, conn, original, REPLY);
 	return reply_direction(skb, &pkt, conn, original, id, hop);
 }
 

@@ -18,6 +18,8 @@ const volatile __u16 snat_first; /* host byte order */
 const volatile __u32 snat_count;
 const volatile __u64 snat_seed;
 const volatile bool fake_clock; /* tests set the time */
+const volatile bool drop_echo;	/* echo requests to a VIP are not answered */
+const volatile __u32 icmp_rate; /* errors sent in a second, or slightly more */
 
 /* Not constant: a link may get another hardware address. */
 volatile __u8 client_mac[6];

@@ -24,13 +24,16 @@ static __always_inline __u32 csum_change(__u32 a_from, __u32 a_to, __u32 b_from,
 	return csum_add(csum_add(~a_from, a_to), csum_add(~b_from, b_to));
 }
 
-/* The header's own checksum is never partial. */
-static __always_inline void fix_ip_checksum(struct iphdr *ip, __u32 change)
+/* The change of an IP header's sum, in ones' complement, when its TTL is one less. */
+#define ONE_HOP 0xfffeu
+
+/* Changes a checksum that is never partial (RFC 1624, equation 3). */
+static __always_inline void fix_checksum(__sum16 *check, __u32 change)
 {
-	__u64 sum = (__u64)(__u16)~ip->check + (change & 0xffff) + (change >> 16);
+	__u32 sum = (__u16)~*check + (change & 0xffff) + (change >> 16);
 
 	sum = (sum & 0xffff) + (sum >> 16);
-	ip->check = ~((sum & 0xffff) + (sum >> 16));
+	*check = ~((sum & 0xffff) + (sum >> 16));
 }
 
 static __always_inline void fix_transport_checksum(struct __sk_buff *skb, const struct packet *pkt, __u32 addresses,
@@ -44,7 +47,7 @@ static __always_inline void fix_transport_checksum(struct __sk_buff *skb, const 
 	bpf_l4_csum_replace(skb, check, 0, ports, flags);
 }
 
-/* Makes the packet show the tuple to. The TTL stays: the translation is not a hop. */
+/* Makes the packet show the tuple to, one hop on. */
 static __always_inline bool translate(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to)
 {
 	const struct tuple *from = &pkt->tuple;
@@ -57,9 +60,10 @@ static __always_inline bool translate(struct __sk_buff *skb, const struct packet
 		return false;
 	ip->saddr = to->src;
 	ip->daddr = to->dst;
+	ip->ttl--;
 	ports->source = to->sport;
 	ports->dest = to->dport;
-	fix_ip_checksum(ip, addresses);
+	fix_checksum(&ip->check, csum_add(addresses, ONE_HOP));
 	fix_transport_checksum(skb, pkt, addresses, port_change);
 	return true;
 }

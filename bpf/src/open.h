@@ -75,6 +75,7 @@ static __always_inline enum drop insert(struct opening *o)
 		.reply = o->reply,
 		.last_seen = o->pkt->now,
 		.expected = { o->pkt->seq + 1, o->pkt->ack }, /* the word says which of them is known */
+		.acked = { o->pkt->seq, o->pkt->ack },
 	};
 	struct event *e;
 	long err;

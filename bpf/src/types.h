@@ -133,6 +133,7 @@ struct backend_key {
 #define ADDR_ARP_BACKEND (1u << 1) /* answer ARP for it on the backend link */
 #define ADDR_VIRTUAL (1u << 2)     /* a VIP: its packets never reach the host's stack */
 #define ADDR_OWN (1u << 3)         /* the host's own: its packets always do */
+#define ADDR_BROADCAST (1u << 4)   /* of a network of the host's */
 
 /* What user space changes while packets flow. It is mapped into its memory. */
 struct control {
@@ -161,6 +162,14 @@ enum drop {
 	DROP_MALFORMED,
 	DROP_FRAGMENT,
 	DROP_OTHER_PROTO,
+	DROP_ICMP,
+	DROP_ICMP_FORGED,
+	DROP_TTL,
+	DROP_TOO_BIG,
+	DROP_SOURCE,
+	DROP_CHECKSUM,
+	DROP_SOURCE_ROUTE,
+	DROP_UNCONFIRMED,
 	DROP_KINDS,
 };
 
@@ -178,6 +187,8 @@ struct counters {
 	__u64 dropped[DROP_KINDS];
 	__u64 events_lost;
 	__u64 unproven;
+	__u64 echo_replies;
+	__u64 icmp_errors; /* sent to the sender of a packet that was dropped */
 };
 
 struct event {

@@ -139,8 +139,13 @@ type Config struct {
 	// forgotten, and they should not be the first that it hands out.
 	SNATSeed uint64
 	Timeouts Timeouts
-	MaxFlows int // capacity of the table; 0 means DefaultMaxFlows
+	MaxFlows int  // capacity of the table; 0 means DefaultMaxFlows
+	DropEcho bool // a ping of a VIP is dropped, not answered
+	ICMPRate int  // ICMP errors sent in a second, about; 0 means DefaultICMPRate
 }
+
+// DefaultICMPRate is as Linux has it for all of a host's errors (icmp_msgs_per_sec).
+const DefaultICMPRate = 1000
 
 // MissPolicy is what happens to a mid-flow TCP segment that finds no entry.
 type MissPolicy uint8
@@ -161,20 +166,29 @@ const (
 type Drop uint8
 
 const (
-	DropNoLease    Drop = iota // to a VIP while the lease does not hold
-	DropMiss                   // mid-flow segment without an entry
-	DropNoService              // to a VIP, but to no service of it
-	DropNoBackend              // the service has no backends
-	DropNoPort                 // no free SNAT port
-	DropTableFull              // the connection table is full
-	DropMalformed              // truncated or inconsistent headers
-	DropFragment               // IP fragments are not balanced
-	DropOtherProto             // to a VIP, neither TCP nor UDP nor ARP
-	DropKinds                  // the number of reasons
+	DropNoLease     Drop = iota // to a VIP while the lease does not hold
+	DropMiss                    // mid-flow segment without an entry
+	DropNoService               // to a VIP, but to no service of it
+	DropNoBackend               // the service has no backends
+	DropNoPort                  // no free SNAT port
+	DropTableFull               // the connection table is full
+	DropMalformed               // truncated or inconsistent headers
+	DropFragment                // IP fragments are not balanced
+	DropOtherProto              // to a VIP, neither TCP nor UDP nor ICMP nor ARP
+	DropICMP                    // ICMP that is of no flow, or of no kind that is passed on
+	DropICMPForged              // an ICMP error about a segment that cannot be under way (RFC 5927)
+	DropTTL                     // has gone too far
+	DropTooBig                  // for the link by which it would leave
+	DropSource                  // from an address that no host has, or that this node or the VIP has
+	DropChecksum                // the IP header's checksum is wrong
+	DropSourceRoute             // its sender has chosen its route (LSRR, SSRR)
+	DropUnconfirmed             // a RST to a flow that was adopted and that no backend has confirmed
+	DropKinds                   // the number of reasons
 )
 
 var dropNames = [DropKinds]string{"no-lease", "miss", "no-service", "no-backend", "no-port", "table-full",
-	"malformed", "fragment", "other-proto"}
+	"malformed", "fragment", "other-proto", "icmp", "icmp-forged", "ttl", "too-big", "source", "checksum",
+	"source-route", "unconfirmed"}
 
 func (d Drop) String() string { return dropNames[d] }
 
@@ -187,7 +201,10 @@ type Counters struct {
 	ARPReplies uint64
 	Dropped    [DropKinds]uint64
 	EventsLost uint64 // flow events that found the ring buffer full
-	Unproven   uint64 // RSTs, FINs and SYNs that were forwarded and changed no state: see docs/conntrack.md
+	// EchoReplies are those to pings of a VIP. ICMPErrors told a sender that its packet was
+	// dropped, for its TTL or its size.
+	EchoReplies, ICMPErrors uint64
+	Unproven                uint64 // RSTs, FINs and SYNs that were forwarded and changed no state: see docs/conntrack.md
 }
 
 // Dataplane moves packets. Its methods are called from one goroutine, except that

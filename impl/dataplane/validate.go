@@ -54,6 +54,9 @@ func (c Config) Validate() error {
 	if c.MaxFlows < 0 {
 		return fmt.Errorf("dataplane: capacity of %d flows", c.MaxFlows)
 	}
+	if c.ICMPRate < 0 {
+		return fmt.Errorf("dataplane: %d ICMP errors a second", c.ICMPRate)
+	}
 	if c.Timeouts == (Timeouts{}) {
 		return errors.New("dataplane: no timeouts")
 	}

@@ -33,6 +33,7 @@ func TestConfigValidate(t *testing.T) {
 		{"no range", func(c *dataplane.Config) { c.SNATPorts.Last = 1 }},
 		{"no range", func(c *dataplane.Config) { c.SNATPorts.First = 0 }},
 		{"-1 flows", func(c *dataplane.Config) { c.MaxFlows = -1 }},
+		{"-1 ICMP errors", func(c *dataplane.Config) { c.ICMPRate = -1 }},
 		{"no timeouts", func(c *dataplane.Config) { c.Timeouts = dataplane.Timeouts{} }},
 		{"no IPv4", func(c *dataplane.Config) { c.VIPs[0].Addr = netip.MustParseAddr("2001:2::1") }},
 		{`link "eth9"`, func(c *dataplane.Config) { c.VIPs[0].Link = "eth9" }},

@@ -34,6 +34,7 @@ type Config struct {
 	SNATPorts PortRange `yaml:"snat_ports"`
 	// MaxFlows is the capacity of the connection table; 0 leaves it to the dataplane.
 	MaxFlows int       `yaml:"max_flows,omitempty"`
+	Ping     Ping      `yaml:"ping,omitempty"`
 	Timeouts Timeouts  `yaml:"timeouts,omitempty"`
 	Services []Service `yaml:"services" need:"the balanced services"`
 

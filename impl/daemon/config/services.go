@@ -116,6 +116,7 @@ func (c *Config) Dataplane() dataplane.Config {
 		SNATPorts: dataplane.PortRange(c.SNATHalf()),
 		Timeouts:  c.Timeouts.Dataplane(),
 		MaxFlows:  c.MaxFlows,
+		DropEcho:  c.Ping == PingDrop,
 		VIPs:      c.VIPs(),
 	}
 	for _, s := range c.Services {

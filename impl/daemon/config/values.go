@@ -88,6 +88,18 @@ func (Announce) noun() string      { return "a setting" }
 func (Announce) allowed() []string { return []string{"after-install", "before-install"} }
 func (Announce) offered() []string { return []string{"after-install"} }
 
+// Ping is what becomes of a ping of a VIP.
+type Ping string
+
+const (
+	PingAnswer Ping = "answer" // while this node holds the lease
+	PingDrop   Ping = "drop"
+)
+
+func (Ping) noun() string        { return "a setting" }
+func (Ping) allowed() []string   { return []string{"answer", "drop"} }
+func (p Ping) offered() []string { return p.allowed() }
+
 // Proto is the protocol of a service.
 type Proto string
 

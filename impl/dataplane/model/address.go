@@ -15,13 +15,13 @@ const (
 	ARPBackend                     // ARP for it is answered on the backend link
 	Virtual                        // a VIP: its packets never reach the host's stack
 	Own                            // the host's own: its packets always do
+	Broadcast                      // of a network of the host's
 )
 
-// Meanings returns the addresses that mean something to a node whose host has the
-// addresses own. A service's addresses are virtual even if no link answers ARP for
+// Meanings returns the addresses that mean something to a node on a host. A service's addresses are virtual even if no link answers ARP for
 // them: they may be routed to the node. An address that is both virtual and the
 // host's own is refused, since the host's stack would answer for it.
-func Meanings(cfg dataplane.Config, services []dataplane.Service, own []flow.Addr) (map[flow.Addr]Meaning, error) {
+func Meanings(cfg dataplane.Config, services []dataplane.Service, host Host) (map[flow.Addr]Meaning, error) {
 	out := make(map[flow.Addr]Meaning)
 	for _, v := range cfg.VIPs {
 		meaning := Virtual | ARPClient
@@ -36,7 +36,10 @@ func Meanings(cfg dataplane.Config, services []dataplane.Service, own []flow.Add
 			out[s.SNAT] |= Virtual
 		}
 	}
-	for _, a := range own {
+	for _, a := range host.Broadcast {
+		out[a] |= Broadcast
+	}
+	for _, a := range host.Own {
 		if out[a]&Virtual != 0 {
 			return nil, fmt.Errorf("dataplane: VIP %s is an address of this host, whose stack would answer for it", a)
 		}

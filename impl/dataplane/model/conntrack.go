@@ -18,10 +18,11 @@ type conn struct {
 	expected  [2]expected
 }
 
-// expected is the sequence number that the receiver of a direction expects next.
+// expected is the sequence number that the receiver of a direction expects next, and
+// what it has acknowledged last.
 type expected struct {
-	known bool
-	seq   uint32
+	known      bool
+	seq, acked uint32
 }
 
 func (e expected) is(seq uint32) bool { return e.known && e.seq == seq }
@@ -33,15 +34,23 @@ const maxWindow = 1 << 30
 // time, while data is under way: the newer one holds.
 func (e *expected) acknowledge(ack uint32) {
 	if ahead := int32(ack - e.seq); !e.known || ahead > 0 || ahead < -maxWindow {
-		*e = expected{true, ack}
+		e.known, e.seq = true, ack
 	}
+	e.acked = ack
+}
+
+// isUnderWay reports that a segment with a number can be on its way to the receiver. One
+// whose numbers are not known may always be.
+func (e expected) isUnderWay(seq uint32) bool {
+	length := max(int32(e.seq-e.acked), 0)
+	return !e.known || seq-e.acked <= uint32(length)
 }
 
 // Exchanged tells the model of segments of an established flow that it was not shown:
 // what the backend, and what the client, now expects and has acknowledged.
 func (d *Dataplane) Exchanged(t flow.Tuple, byBackend, byClient uint32) {
 	if c := d.conns[t]; c != nil {
-		c.expected = [2]expected{original: {true, byBackend}, reply: {true, byClient}}
+		c.expected = [2]expected{original: {true, byBackend, byBackend}, reply: {true, byClient, byClient}}
 	}
 }
 
@@ -106,7 +115,7 @@ func (c *conn) refuses(p *packet, dir direction) bool {
 // connection, or of one that the backend has opened anew on the tuple of one that it
 // has forgotten.
 func (c *conn) answered(p *packet) {
-	c.expected = [2]expected{original: {true, p.ack}, reply: {true, p.seq + 1}}
+	c.expected = [2]expected{original: {true, p.ack, p.ack}, reply: {true, p.seq + 1, p.seq}}
 	switch c.state {
 	case flow.SynSent:
 		c.replySeen = true
@@ -171,10 +180,17 @@ func (c *conn) first(p *packet) {
 	case p.tuple.Proto == flow.UDP:
 		c.state = flow.Unreplied
 	case p.isFreshSYN():
-		c.state, c.expected[original] = flow.SynSent, expected{true, p.seq + 1}
+		c.state, c.expected[original] = flow.SynSent, expected{true, p.seq + 1, p.seq}
 	default:
-		c.state, c.expected[reply] = flow.SynSent, expected{true, p.ack}
+		c.state, c.expected[reply] = flow.SynSent, expected{true, p.ack, p.ack}
 	}
+}
+
+// isUnearned reports a backend's RST to a flow that nobody has confirmed: it says only
+// that the flow was adopted to the wrong backend, and its client has earned none.
+func (d *Dataplane) isUnearned(c *conn, p *packet) bool {
+	return d.miss != dataplane.MissGuess && p.tuple.Proto == flow.TCP && p.flags&rst != 0 &&
+		c.state == flow.SynSent && c.origin == flow.Adopted
 }
 
 // reopens reports that p begins a new connection on the tuple of one that is over.

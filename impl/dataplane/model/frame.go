@@ -33,9 +33,26 @@ type packet struct {
 	l4       int // where TCP or UDP begins
 	flags    byte
 	hasPorts bool // the tuple is complete
-	// Of TCP: its numbers, and how much data it carries.
+	// Of TCP: its numbers, and how much data it carries. Of an ICMP error, the number of
+	// the segment that it is about.
 	seq, ack, payload uint32
+
+	kind    kind
+	innerL4 int // of an ICMP error: where the TCP or UDP of its packet begins
 }
+
+// kind is what a packet is.
+type kind uint8
+
+const (
+	segment   kind = iota // of TCP or UDP
+	icmpEcho              // an ICMP echo request
+	icmpError             // an ICMP error about a segment; its tuple is that of packets from that one's receiver
+)
+
+func (p *packet) ip() []byte { return p.frame[ethLen:] }
+
+func (p *packet) ttl() byte { return p.ip()[8] }
 
 func be16(b []byte) int { return int(binary.BigEndian.Uint16(b)) }
 
@@ -50,14 +67,31 @@ func parseAddresses(frame []byte) (packet, bool) {
 	return p, true
 }
 
-// parseTransport reads the rest of the tuple. It returns noReason, or the reason
-// for which a packet of a VIP is dropped.
-func (p *packet) parseTransport() dataplane.Drop {
-	ip := p.frame[ethLen:]
+// parse reads the packet. It returns noReason, or the reason for which one of a VIP is
+// dropped.
+func (d *Dataplane) parse(p *packet, unicast bool) dataplane.Drop {
+	reason := p.parseTransport(d.cfg.DropEcho)
+	switch {
+	case !unicast:
+		return dataplane.DropMalformed
+	case reason != noReason:
+		return reason
+	}
+	return p.checkHeader()
+}
+
+// parseTransport reads the rest of the tuple.
+func (p *packet) parseTransport(dropEcho bool) dataplane.Drop {
+	ip := p.ip()
 	headerLen, total, fragment := int(ip[0]&0xf)*4, be16(ip[2:]), be16(ip[6:])
 	proto := flow.Proto(ip[9])
 	if headerLen < ipMinLen || total < headerLen || total > len(ip) {
 		return dataplane.DropMalformed
+	}
+	p.l4 = ethLen + headerLen
+	segment := ip[headerLen:total]
+	if proto == icmp && fragment&(fragmentOffset|moreFragments) == 0 {
+		return p.parseICMP(segment, dropEcho)
 	}
 	if proto != flow.TCP && proto != flow.UDP {
 		return dataplane.DropOtherProto
@@ -65,11 +99,9 @@ func (p *packet) parseTransport() dataplane.Drop {
 	if fragment&fragmentOffset != 0 {
 		return dataplane.DropFragment
 	}
-	segment := ip[headerLen:total]
 	if len(segment) < portsLen {
 		return dataplane.DropMalformed
 	}
-	p.l4 = ethLen + headerLen
 	p.tuple.Proto = proto
 	p.tuple.SrcPort, p.tuple.DstPort = uint16(be16(segment)), uint16(be16(segment[2:]))
 	p.hasPorts = true
@@ -106,8 +138,13 @@ func (p *packet) parseUDP(segment []byte) dataplane.Drop {
 	return noReason
 }
 
-// translate makes the frame show the tuple to, in place. The TTL stays: the
-// translation is not a hop. A wrong checksum stays wrong.
+// hop takes one off the TTL.
+func (c *change) hop(ip []byte) {
+	c.replace(ip[8:10], []byte{ip[8] - 1, ip[9]})
+}
+
+// translate makes the frame show the tuple to, in place, one hop on. A wrong checksum
+// stays wrong.
 func (p *packet) translate(to flow.Tuple) {
 	ip, segment := p.frame[ethLen:], p.frame[p.l4:]
 	var addresses, ports change
@@ -116,7 +153,9 @@ func (p *packet) translate(to flow.Tuple) {
 	ports.replace(segment[0:2], []byte{byte(to.SrcPort >> 8), byte(to.SrcPort)})
 	ports.replace(segment[2:4], []byte{byte(to.DstPort >> 8), byte(to.DstPort)})
 
-	addresses.apply(p.frame[ipChecksum:])
+	header := addresses
+	header.hop(ip)
+	header.apply(p.frame[ipChecksum:])
 	if to.Proto == flow.TCP {
 		(addresses + ports).apply(segment[16:])
 		return

@@ -25,8 +25,12 @@ type MAC [6]byte
 type Host struct {
 	ClientMAC, BackendMAC MAC         // of the two links
 	Own                   []flow.Addr // the host's own addresses
+	Broadcast             []flow.Addr // of its networks
 	MaxEvents             int         // pending events that fit; 0 means as many as the programs hold
+	MTU                   int         // of both links; 0 means that of Ethernet
 }
+
+const ethernetMTU = 1500
 
 // Dataplane is the model of one node's dataplane.
 type Dataplane struct {
@@ -44,6 +48,7 @@ type Dataplane struct {
 	conns   map[flow.Tuple]*conn      // by original tuple
 	replies map[flow.Tuple]flow.Tuple // reply tuple to original tuple: a claim
 
+	errors   icmpRate
 	events   []flow.Event
 	counters dataplane.Counters
 	closed   bool
@@ -65,6 +70,12 @@ func New(cfg dataplane.Config, host Host) (*Dataplane, error) {
 	}
 	if cfg.MaxFlows == 0 {
 		cfg.MaxFlows = dataplane.DefaultMaxFlows
+	}
+	if cfg.ICMPRate == 0 {
+		cfg.ICMPRate = dataplane.DefaultICMPRate
+	}
+	if host.MTU == 0 {
+		host.MTU = ethernetMTU
 	}
 	if host.MaxEvents == 0 {
 		host.MaxEvents = defaultMaxEvents
@@ -112,7 +123,7 @@ func (d *Dataplane) SetServices(services []dataplane.Service) error {
 	if err := dataplane.ValidateServices(services); err != nil {
 		return err
 	}
-	meanings, err := Meanings(d.cfg, services, d.host.Own)
+	meanings, err := Meanings(d.cfg, services, d.host)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func newModel(t testing.TB, own ...flow.Addr) *model.Dataplane {
 	return d
 }
 
-// synFrame is a SYN of the client to the service, without checksums.
+// synFrame is a SYN of the client to the service, without TCP's checksum.
 func synFrame(port uint16) []byte {
 	f := make([]byte, 54)
 	copy(f, mac[:])
@@ -60,6 +60,7 @@ func synFrame(port uint16) []byte {
 	copy(f[14:], []byte{0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0})
 	copy(f[26:], client[:])
 	copy(f[30:], vip[:])
+	f[24], f[25] = 0xee, 0x3c // the IP header's checksum
 	f[34], f[35], f[37], f[46], f[47] = byte(port>>8), byte(port), 80, 0x50, 0x02
 	return f
 }

@@ -34,9 +34,9 @@ type Outcome struct {
 	Verdict Verdict
 	Reason  dataplane.Drop // of Drop
 	Link    string         // of Forward: where it leaves
-	// Frame, of Forward, is the frame that was given, rewritten in place. Of a
-	// translated packet the Ethernet addresses are as they came: the kernel's
-	// neighbour table sets them.
+	// Frame, of Forward, is the frame that was given, rewritten in place, or an answer to
+	// it. Of a translated packet the Ethernet addresses are as they came: its neighbour's
+	// are set on the way out.
 	Frame []byte
 }
 
@@ -63,7 +63,7 @@ func (d *Dataplane) Packet(now clock.Instant, linkName string, frame []byte) Out
 
 // ingress passes on what a switch flooded for somebody else, and what is neither
 // ARP nor IPv4.
-func (d *Dataplane) ingress(l link, frame []byte, ipv4 func(frame []byte, unicast bool) Outcome) Outcome {
+func (d *Dataplane) ingress(l link, frame []byte, ipv4 func(l link, frame []byte, unicast bool) Outcome) Outcome {
 	if len(frame) < ethLen {
 		return pass
 	}
@@ -76,25 +76,22 @@ func (d *Dataplane) ingress(l link, frame []byte, ipv4 func(frame []byte, unicas
 	case etherTypeARP:
 		return d.arp(l, frame)
 	case etherTypeIPv4:
-		return ipv4(frame, unicast)
+		return ipv4(l, frame, unicast)
 	}
 	return pass
 }
 
-func (d *Dataplane) fromClient(frame []byte, unicast bool) Outcome {
+func (d *Dataplane) fromClient(l link, frame []byte, unicast bool) Outcome {
 	p, ok := parseAddresses(frame)
 	if !ok || d.meanings[p.tuple.Dst]&Virtual == 0 {
 		return pass
 	}
-	if !d.leaseHolds() {
-		return d.drop(dataplane.DropNoLease)
+	reason := d.parse(&p, unicast)
+	if out, ended := d.ends(l, &p, reason); ended {
+		return out
 	}
-	reason := p.parseTransport()
-	if !unicast {
-		reason = dataplane.DropMalformed
-	}
-	if reason != noReason {
-		return d.drop(reason)
+	if p.kind == icmpError {
+		return d.errorOfFlow(&p, d.conns[p.tuple], p.tuple, original)
 	}
 	return d.originalDirection(&p)
 }
@@ -102,28 +99,45 @@ func (d *Dataplane) fromClient(frame []byte, unicast bool) Outcome {
 // fromBackend takes replies, which come to the SNAT address or, in dnat mode,
 // straight to the client. The latter are known by their tuple or, without an
 // entry, by their sender.
-func (d *Dataplane) fromBackend(frame []byte, unicast bool) Outcome {
+func (d *Dataplane) fromBackend(l link, frame []byte, unicast bool) Outcome {
 	p, ok := parseAddresses(frame)
 	meaning := d.meanings[p.tuple.Dst]
 	if !ok || meaning&Own != 0 {
 		return pass
 	}
-	reason := p.parseTransport()
+	reason := d.parse(&p, unicast)
 	originalTuple, known := d.replies[p.tuple]
 	sender := flow.Service{VIP: p.tuple.Src, Port: p.tuple.SrcPort, Proto: p.tuple.Proto}
 	if meaning&Virtual == 0 && !known && !(p.hasPorts && d.dnatBackends[sender]) {
 		return pass
 	}
-	if !d.leaseHolds() {
-		return d.drop(dataplane.DropNoLease)
+	if out, ended := d.ends(l, &p, reason); ended {
+		return out
 	}
-	if !unicast {
-		reason = dataplane.DropMalformed
-	}
-	if reason != noReason {
-		return d.drop(reason)
+	if p.kind == icmpError {
+		return d.errorOfFlow(&p, d.conns[originalTuple], originalTuple, reply)
 	}
 	return d.replyDirection(&p, originalTuple)
+}
+
+// ends deals with what goes no further than this node: what is dropped whatever it is
+// about, what is answered, and what cannot be sent on.
+func (d *Dataplane) ends(l link, p *packet, reason dataplane.Drop) (Outcome, bool) {
+	switch {
+	case !d.leaseHolds():
+		return d.drop(dataplane.DropNoLease), true
+	case reason != noReason:
+		return d.drop(reason), true
+	case p.kind == icmpEcho:
+		return d.answerEcho(l, p), true
+	case p.ttl() == 0: // was never to be sent
+		return d.drop(dataplane.DropTTL), true
+	case p.ttl() == 1:
+		return d.refuse(l, p, dataplane.DropTTL), true
+	case len(p.frame) > ethLen+d.host.MTU:
+		return d.refuse(l, p, dataplane.DropTooBig), true
+	}
+	return Outcome{}, false
 }
 
 func serviceOf(t flow.Tuple) flow.Service {
@@ -138,12 +152,14 @@ func (d *Dataplane) originalDirection(p *packet) Outcome {
 	c := d.conns[p.tuple]
 	if c != nil && !c.reopens(p) {
 		d.track(c, p.tuple, p, original)
-	} else {
-		opened, reason := d.open(p, s, c)
-		if reason != noReason {
-			return d.drop(reason)
-		}
-		c = opened
+		return d.forward(p, c.reply.Reverse(), original)
+	}
+	if d.meanings[p.tuple.Src]&(Virtual|Own|Broadcast) != 0 {
+		return d.drop(dataplane.DropSource)
+	}
+	c, reason := d.open(p, s, c)
+	if reason != noReason {
+		return d.drop(reason)
 	}
 	return d.forward(p, c.reply.Reverse(), original)
 }
@@ -156,12 +172,19 @@ func (d *Dataplane) replyDirection(p *packet, originalTuple flow.Tuple) Outcome 
 	if d.configured[serviceOf(originalTuple)] == nil {
 		return d.drop(dataplane.DropNoService)
 	}
+	if d.isUnearned(c, p) {
+		return d.drop(dataplane.DropUnconfirmed)
+	}
 	d.track(c, originalTuple, p, reply)
 	return d.forward(p, originalTuple.Reverse(), reply)
 }
 
 func (d *Dataplane) forward(p *packet, to flow.Tuple, dir direction) Outcome {
 	p.translate(to)
+	return d.leave(p, dir)
+}
+
+func (d *Dataplane) leave(p *packet, dir direction) Outcome {
 	d.counters.Forwarded[dir]++
 	d.counters.Bytes[dir] += uint64(len(p.frame))
 	out := d.cfg.BackendLink

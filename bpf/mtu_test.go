@@ -1,0 +1,83 @@
+package bpf
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// smallMTU is that of the narrow link of these tests.
+const smallMTU = 1400
+
+func setMTU(link string) error {
+	l, err := netlink.LinkByName(link)
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetMTU(l, smallMTU)
+}
+
+// A link that takes only smaller packets than both ends think: on either side of the load
+// balancer, which tells the sender, or behind a router, whose error it passes on. TCP sends
+// with DF, and without that word it sends the same segments until it gives up.
+func TestTransferOverASmallerLink(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		narrow func(*testing.T, *lab)
+	}{
+		{"to the backends", func(t *testing.T, l *lab) { inside(t, l.lb, func() error { return setMTU("backend0") }) }},
+		{"to the clients", func(t *testing.T, l *lab) { inside(t, l.lb, func() error { return setMTU("client0") }) }},
+		{"behind a router of the clients", func(t *testing.T, l *lab) { l.routeClients(t) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			eachMode(t, func(t *testing.T, mode dataplane.Mode) {
+				l := newLab(t, labConfig(labService(flow.TCP, 80, mode, dataplane.RoundRobin, 8080)))
+				l.lease(t, clock.Never)
+				tt.narrow(t, l)
+				go echo(l.listen(t, 8080))
+				conn := l.dial(t, "tcp4", 80)
+				sent := bytes.Repeat([]byte("too wide "), 1<<16)
+				go func() {
+					conn.Write(sent)
+					conn.(*net.TCPConn).CloseWrite()
+				}()
+				received, err := io.ReadAll(conn)
+				if err != nil || !bytes.Equal(received, sent) {
+					t.Fatalf("received %d of %d bytes: %v; counters %+v", len(received), len(sent), err, counters(t, l.dp))
+				}
+			})
+		})
+	}
+}
+
+// routeClients puts a router before the clients: the load balancer's link leads to it, and
+// the link behind it is the narrow one.
+func (l *lab) routeClients(t *testing.T) {
+	const routed, beyond = "198.18.8.1", "198.18.8.11"
+	router := newNamespace(t)
+	inside(t, l.client, func() error { // its old link becomes the router's
+		old, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetNsFd(old, int(router.Fd()))
+	})
+	inside(t, router, func() error {
+		if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
+			return err
+		}
+		return raise("eth0", clientAddr+"/24")
+	})
+	wire(t, router, "eth1", routed+"/24", l.client, "eth0", beyond+"/24")
+	inside(t, router, func() error { return setMTU("eth1") })
+	inside(t, l.client, func() error { return defaultRoute(routed) })
+	inside(t, l.lb, func() error { return defaultRoute(clientAddr) })
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What a router must not forward, whatever it is about: a header whose checksum is
+ * wrong (RFC 1812 5.2.2), a source that is no host's (5.3.7), a route that the sender
+ * has chosen (RFC 7126 4.3, 4.4).
+ */
+#pragma once
+
+#include "parse.h"
+
+#define OPTIONS_MAX 40
+#define OPTION_END 0
+#define OPTION_NOP 1
+#define OPTION_LSRR 131
+#define OPTION_SSRR 137
+
+/* Ones' complement sum of the words of an IP header without options. */
+static __always_inline __u32 header_sum(const struct iphdr *ip)
+{
+	const __u16 *word = (const void *)ip;
+	__u32 sum = 0;
+
+	for (int i = 0; i < (int)(sizeof(*ip) / sizeof(*word)); i++)
+		sum += word[i];
+	return sum;
+}
+
+static __always_inline bool is_sum_right(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ((sum & 0xffff) + (sum >> 16)) == 0xffff;
+}
+
+/* Finds a source route among options, and one that does not end. */
+static __always_inline enum drop check_routing(const __u8 *options, __u32 len)
+{
+	__u32 at = 0, step;
+
+	for (int i = 0; i < OPTIONS_MAX; i++) {
+		if (at >= len || at >= OPTIONS_MAX || options[at] == OPTION_END)
+			return DROP_NONE;
+		if (options[at] == OPTION_LSRR || options[at] == OPTION_SSRR)
+			return DROP_SOURCE_ROUTE;
+		step = 1;
+		if (options[at] != OPTION_NOP) {
+			if (at + 1 >= OPTIONS_MAX)
+				return DROP_MALFORMED;
+			step = options[at + 1];
+			if (step < 2)
+				return DROP_MALFORMED;
+		}
+		at += step;
+	}
+	return DROP_NONE;
+}
+
+/* Sum is that of the header before its options. */
+__noinline enum drop check_options(struct __sk_buff *skb, __u32 ihl, __u32 sum)
+{
+	__u8 options[OPTIONS_MAX] = {};
+	__u32 len = ihl - sizeof(struct iphdr);
+
+	if (len > OPTIONS_MAX)
+		return DROP_MALFORMED;
+	barrier_var(len); /* one comparison for both bounds is beyond the verifier */
+	if (!len || bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct iphdr), options, len))
+		return DROP_MALFORMED;
+	for (int i = 0; i < OPTIONS_MAX; i += 2)
+		sum += options[i] | (__u32)options[i + 1] << 8;
+	if (!is_sum_right(sum))
+		return DROP_CHECKSUM;
+	return check_routing(options, len);
+}
+
+/* 0.0.0.0/8, 127.0.0.0/8, and all from 224.0.0.0: groups, the reserved, the broadcast. */
+static __always_inline bool is_no_host(__be32 addr)
+{
+	__u8 first = addr & 0xff;
+
+	return first == 0 || first == 127 || first >= 224;
+}
+
+static __always_inline enum drop check_header(struct __sk_buff *skb)
+{
+	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	__u32 sum;
+
+	if (!ip)
+		return DROP_MALFORMED;
+	if (is_no_host(ip->saddr))
+		return DROP_SOURCE;
+	sum = header_sum(ip);
+	if (ip->ihl > 5)
+		return check_options(skb, ip->ihl * 4, sum);
+	return is_sum_right(sum) ? DROP_NONE : DROP_CHECKSUM;
+}

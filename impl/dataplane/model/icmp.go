@@ -1,0 +1,181 @@
+package model
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// ICMP (RFC 792, 1191).
+const (
+	icmp    flow.Proto = 1
+	icmpLen            = 8
+
+	echoReply           = 0
+	unreachable         = 3
+	fragmentationNeeded = 4 // a code of unreachable
+	echoRequest         = 8
+	timeExceeded        = 11
+	parameterProblem    = 12
+
+	defaultTTL = 64
+	tcpQuoted  = 20 // of a TCP segment in an error; of a datagram RFC 792's eight bytes
+	udpQuoted  = 8
+)
+
+func (p *packet) parseICMP(message []byte, dropEcho bool) dataplane.Drop {
+	if len(message) < icmpLen {
+		return dataplane.DropMalformed
+	}
+	switch message[0] {
+	case echoRequest:
+		p.kind = icmpEcho
+		if dropEcho {
+			return dataplane.DropICMP
+		}
+		return noReason
+	case unreachable, timeExceeded, parameterProblem:
+		p.kind = icmpError
+		return p.parseError(message[icmpLen:])
+	}
+	return dataplane.DropICMP
+}
+
+// parseError reads the beginning of the packet that an error is about. The error goes to
+// whom that one came from.
+func (p *packet) parseError(inner []byte) dataplane.Drop {
+	if len(inner) < ipMinLen || inner[0]>>4 != 4 {
+		return dataplane.DropMalformed
+	}
+	headerLen := int(inner[0]&0xf) * 4
+	if headerLen < ipMinLen || len(inner) < headerLen+udpQuoted {
+		return dataplane.DropMalformed
+	}
+	proto := flow.Proto(inner[9])
+	if flow.Addr(inner[12:16]) != p.tuple.Dst || be16(inner[6:])&fragmentOffset != 0 || proto != flow.TCP && proto != flow.UDP {
+		return dataplane.DropICMP
+	}
+	l4 := inner[headerLen:]
+	p.innerL4 = p.l4 + icmpLen + headerLen
+	p.tuple.Src, p.tuple.Proto = flow.Addr(inner[16:20]), proto
+	p.tuple.SrcPort, p.tuple.DstPort = uint16(be16(l4[2:])), uint16(be16(l4))
+	p.seq = binary.BigEndian.Uint32(l4[4:])
+	p.hasPorts = true
+	return noReason
+}
+
+// turn sends a frame back to the neighbour that it came from.
+func turn(frame []byte) {
+	var from MAC
+	copy(from[:], frame[6:12])
+	copy(frame[6:12], frame[0:6])
+	copy(frame[0:6], from[:])
+}
+
+// answerEcho turns a ping into its answer.
+func (d *Dataplane) answerEcho(l link, p *packet) Outcome {
+	turn(p.frame)
+	ip, message := p.ip(), p.frame[p.l4:]
+	from := slices.Clone(ip[12:16])
+	copy(ip[12:16], ip[16:20])
+	copy(ip[16:20], from)
+	var header, body change
+	header.replace(ip[8:10], []byte{defaultTTL, ip[9]})
+	header.apply(p.frame[ipChecksum:])
+	body.replace(message[0:2], []byte{echoReply, message[1]})
+	body.apply(message[2:])
+	d.counters.EchoReplies++
+	return Outcome{Verdict: Forward, Link: l.name, Frame: p.frame}
+}
+
+// icmpRate counts the errors of a span of 1.07 s.
+type icmpRate struct {
+	span int64
+	sent int
+}
+
+const icmpSpanShift = 30
+
+func (r *icmpRate) allows(now clock.Instant, rate int) bool {
+	if span := int64(now) >> icmpSpanShift; r.span != span {
+		*r = icmpRate{span: span}
+	}
+	if r.sent >= rate {
+		return false
+	}
+	r.sent++
+	return true
+}
+
+// refuse drops a packet and tells its sender, in the name of the address that it was sent
+// to. The answer goes back to the neighbour that the packet came from.
+func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop) Outcome {
+	out := d.drop(reason)
+	if p.kind != segment || !d.errors.allows(d.now, d.cfg.ICMPRate) {
+		return out
+	}
+	quoted := p.l4 - ethLen + udpQuoted
+	if p.tuple.Proto == flow.TCP {
+		quoted = p.l4 - ethLen + tcpQuoted
+	}
+	frame := make([]byte, ethLen+ipMinLen+icmpLen, ethLen+ipMinLen+icmpLen+quoted)
+	copy(frame, p.frame[:ethLen])
+	turn(frame)
+	ip := frame[ethLen:]
+	copy(ip, []byte{0x45, 0, 0, byte(ipMinLen + icmpLen + quoted), 0, 0, 0, 0, defaultTTL, byte(icmp)})
+	copy(ip[12:], p.tuple.Dst[:])
+	copy(ip[16:], p.tuple.Src[:])
+	binary.BigEndian.PutUint16(ip[10:], ^sum(ip[:ipMinLen]))
+	ip[ipMinLen] = timeExceeded
+	if reason == dataplane.DropTooBig {
+		ip[ipMinLen], ip[ipMinLen+1] = unreachable, fragmentationNeeded
+		binary.BigEndian.PutUint16(ip[ipMinLen+6:], uint16(d.host.MTU))
+	}
+	frame = append(frame, p.frame[ethLen:ethLen+quoted]...)
+	binary.BigEndian.PutUint16(frame[ethLen+ipMinLen+2:], ^sum(frame[ethLen+ipMinLen:]))
+	d.counters.ICMPErrors++
+	return Outcome{Verdict: Forward, Link: l.name, Frame: frame}
+}
+
+// errorOfFlow passes on an error that comes in a direction, and is about a segment of the
+// other.
+func (d *Dataplane) errorOfFlow(p *packet, c *conn, originalTuple flow.Tuple, dir direction) Outcome {
+	if c == nil {
+		return d.drop(dataplane.DropICMP)
+	}
+	if d.configured[serviceOf(originalTuple)] == nil {
+		return d.drop(dataplane.DropNoService)
+	}
+	if p.tuple.Proto == flow.TCP && !c.expected[1-dir].isUnderWay(p.seq) {
+		return d.drop(dataplane.DropICMPForged)
+	}
+	to := originalTuple.Reverse()
+	if dir == original {
+		to = c.reply.Reverse()
+	}
+	p.translateError(to)
+	return d.leave(p, dir)
+}
+
+// translateError makes an error show the flow as its receiver knows it: the packet that it
+// is about, and its own addresses. Who has sent it is shown if the flow leaves its sender's
+// address as it is.
+func (p *packet) translateError(to flow.Tuple) {
+	ip, message, inner, ports := p.ip(), p.frame[p.l4:], p.frame[p.l4+icmpLen:], p.frame[p.innerL4:]
+	var header, quoted, body change
+	if to.Src != p.tuple.Src {
+		header.replace(ip[12:16], to.Src[:])
+	}
+	header.replace(ip[16:20], to.Dst[:])
+	header.hop(ip)
+	header.apply(ip[10:])
+	quoted.replace(inner[12:16], to.Dst[:])
+	quoted.replace(inner[16:20], to.Src[:])
+	quoted.apply(inner[10:])
+	body.replace(ports[0:2], []byte{byte(to.DstPort >> 8), byte(to.DstPort)})
+	body.replace(ports[2:4], []byte{byte(to.SrcPort >> 8), byte(to.SrcPort)})
+	body.apply(message[2:])
+}

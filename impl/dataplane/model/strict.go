@@ -1,0 +1,54 @@
+package model
+
+import "baton/impl/dataplane"
+
+// IP options (RFC 791).
+const (
+	optionEnd       = 0
+	optionNOP       = 1
+	looseSourceAndR = 131
+	strictSourceR   = 137
+)
+
+// checkHeader finds what a router must not forward, whatever it is about: a source that is
+// no host's (RFC 1812 5.3.7), a header whose checksum is wrong (5.2.2), a route that the
+// sender has chosen (RFC 7126 4.3, 4.4).
+func (p *packet) checkHeader() dataplane.Drop {
+	header := p.ip()[:int(p.ip()[0]&0xf)*4]
+	if first := header[12]; first == 0 || first == 127 || first >= 224 {
+		return dataplane.DropSource
+	}
+	if total := sum(header); total != 0xffff {
+		return dataplane.DropChecksum
+	}
+	return checkRouting(header[ipMinLen:])
+}
+
+func checkRouting(options []byte) dataplane.Drop {
+	for at := 0; at < len(options) && options[at] != optionEnd; {
+		switch options[at] {
+		case looseSourceAndR, strictSourceR:
+			return dataplane.DropSourceRoute
+		case optionNOP:
+			at++
+			continue
+		}
+		if at+1 >= len(options) || options[at+1] < 2 {
+			return dataplane.DropMalformed
+		}
+		at += int(options[at+1])
+	}
+	return noReason
+}
+
+// sum is the ones' complement sum of an even number of bytes.
+func sum(b []byte) uint16 {
+	var total uint64
+	for i := 0; i < len(b); i += 2 {
+		total += uint64(be16(b[i:]))
+	}
+	for total>>16 != 0 {
+		total = total&0xffff + total>>16
+	}
+	return uint16(total)
+}
