@@ -18,6 +18,7 @@ type Recording struct {
 	// moved to make room: a long run records hundreds of thousands.
 	chunks [][]trace.Event
 	state  *check.State
+	follow func(trace.Event)
 }
 
 // chunkLen is how many events a chunk holds.
@@ -39,6 +40,17 @@ func (r *Recording) Record(e trace.Event) {
 	}
 	r.chunks[last] = append(r.chunks[last], e)
 	r.state.Apply(e)
+	if r.follow != nil {
+		r.follow(e)
+	}
+}
+
+// Follow has f called with each event that is recorded from now on. f must be quick, and
+// must not call the recording.
+func (r *Recording) Follow(f func(trace.Event)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.follow = f
 }
 
 // Holds reports whether all conditions hold at this moment, and what is the case.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ type progress struct {
 	name  string
 	quit  chan struct{}
 	ended chan struct{} // closed when nothing is written any more; nil before follow
+	board *board        // shown instead of a line; nil for the line
 }
 
 const progressEvery = 200 * time.Millisecond
@@ -33,24 +35,33 @@ func (p *progress) follow(run *scenarios.Run) {
 	if p.out == nil {
 		return
 	}
-	if _, err := unix.IoctlGetTermios(int(p.out.Fd()), unix.TCGETS); err != nil {
+	if !isTerminal(p.out) {
 		return
+	}
+	if p.board != nil {
+		run.Recording.Follow(p.board.record)
 	}
 	p.ended = make(chan struct{})
 	go func() {
 		defer close(p.ended)
 		ticker := time.NewTicker(progressEvery)
 		defer ticker.Stop()
+		shown := 0
 		for {
 			select {
 			case <-ticker.C:
-				fmt.Fprintf(p.out, "\r\x1b[K%s", p.line(run))
+				shown = redraw(p.out, shown, p.lines(run))
 			case <-p.quit:
-				fmt.Fprint(p.out, "\r\x1b[K")
+				redraw(p.out, shown, nil)
 				return
 			}
 		}
 	}()
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // mute has nothing shown of the run: others run beside it.
@@ -64,27 +75,43 @@ func (p *progress) stop() {
 	}
 }
 
+// lines are what is shown: a line, or the whole board.
+func (p *progress) lines(run *scenarios.Run) []string {
+	lines := []string{p.line(run)}
+	if p.board != nil {
+		p.board.tick()
+		run.Recording.View(func(s *check.State) { lines = append(lines, p.board.lines(s)...) })
+	}
+	return lines
+}
+
+// redraw writes lines over those that were shown before, and returns how many they are.
+// The cursor stays in the last.
+func redraw(out io.Writer, before int, lines []string) int {
+	var text strings.Builder
+	if before > 1 {
+		fmt.Fprintf(&text, "\x1b[%dA", before-1)
+	}
+	text.WriteString("\r\x1b[J")
+	for i, line := range lines {
+		if i > 0 {
+			text.WriteString("\r\n")
+		}
+		text.WriteString("\x1b[?7l" + line + "\x1b[?7h") // what is longer than a line is cut off
+	}
+	_, _ = io.WriteString(out, text.String())
+	return len(lines)
+}
+
 func (p *progress) line(run *scenarios.Run) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %.1fs left", p.name, run.Remaining().Seconds())
 	run.Recording.View(func(s *check.State) {
 		for _, name := range lab.Nodes() {
-			n := s.Nodes[name]
-			role := n.Role
-			switch {
-			case !n.Up:
-				role = "down"
-			case n.Frozen:
-				role += " (frozen)"
-			}
-			fmt.Fprintf(&b, "  %s %s", name, role)
+			fmt.Fprintf(&b, "  %s %s", name, stateOf(s.Nodes[name]))
 		}
 		fmt.Fprintf(&b, "  sessions %d  RST %d", s.Sessions(""), s.Tally.RST)
-		lost := 0
-		for _, n := range s.Tally.Lost {
-			lost += n
-		}
-		fmt.Fprintf(&b, "  lost %d", lost)
+		fmt.Fprintf(&b, "  lost %d", sum(s.Tally.Lost))
 	})
 	return b.String()
 }

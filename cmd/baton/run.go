@@ -36,6 +36,7 @@ type runOptions struct {
 	keep, limit     string // of evidence
 	failOnSkip      bool   // a run that could not be made is a failure
 	width           int    // runs side by side
+	watch           bool   // show the pair while it runs
 }
 
 func runCommand() *cobra.Command {
@@ -58,6 +59,7 @@ func runCommand() *cobra.Command {
 	f.StringVar(&o.out, "out", "out", "folder of the results")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of what is drawn")
 	f.IntVar(&o.repeat, "repeat", 1, "how often to run each scenario")
+	f.BoolVar(&o.watch, "watch", false, "show the pair on the terminal while it runs: roles, gates, paths, traffic and its gaps, RSTs")
 	f.IntVarP(&o.width, "jobs", "j", 1, "how many scenarios to run side by side; those that judge milliseconds run alone, after the others")
 	f.BoolVar(&o.allowUnsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
 	f.StringArrayVar(&o.set, "set", nil, "override a configuration key of the scenarios: [NODE.]KEY=VALUE")
@@ -168,6 +170,10 @@ func (o *runOptions) check() error {
 		return badInput("--world %q: the worlds are: netns, sim, both", o.world)
 	case o.repeat < 1:
 		return badInput("--repeat %d: at least 1", o.repeat)
+	case o.watch && o.width > 1:
+		return badInput("--watch shows one run: leave --jobs out")
+	case o.watch && !isTerminal(os.Stderr):
+		return badInput("--watch needs a terminal")
 	case o.width < 1:
 		return badInput("--jobs %d: at least 1", o.width)
 	}
@@ -202,8 +208,11 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, dir string, n int, o
 		return check.Verdict{}, err
 	}
 	line := newProgress(os.Stderr, o.label(p, n))
-	if o.width > 1 {
+	switch {
+	case o.width > 1:
 		line.mute()
+	case o.watch:
+		line.board = newBoard()
 	}
 	job := scenarios.Job{
 		Plan: p, World: o.world, SUT: under.Name(), Seed: o.seed, Dir: absolute, Started: line.follow,

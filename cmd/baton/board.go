@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"baton/impl/trace"
+	"baton/scenarios/check"
+	"baton/scenarios/lab"
+)
+
+// board is a live view of a pair: who is what, which gates are closed, and what clients
+// feel of it. It is safe for concurrent use.
+type board struct {
+	mu     sync.Mutex
+	closed map[string]map[string]string // of each node, the gates that are closed and why
+	gaps   map[string][]time.Duration   // of each line of traffic, the longest of each tick
+	last   []string                     // what happened last
+}
+
+const (
+	boardTicks = 40 // of a sparkline
+	boardLast  = 5  // events that are shown
+)
+
+func newBoard() *board {
+	return &board{closed: map[string]map[string]string{}, gaps: map[string][]time.Duration{}}
+}
+
+// record takes in an event.
+func (b *board) record(e trace.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case e.Gate != nil && e.Gate.Open:
+		delete(b.closed[e.Node], e.Gate.Name)
+	case e.Gate != nil:
+		if b.closed[e.Node] == nil {
+			b.closed[e.Node] = map[string]string{}
+		}
+		b.closed[e.Node][e.Gate.Name] = e.Gate.Why
+	case e.Gap != nil:
+		ticks := b.gaps[e.Gap.Name]
+		if len(ticks) == 0 {
+			ticks = []time.Duration{0}
+		}
+		ticks[len(ticks)-1] = max(ticks[len(ticks)-1], e.Gap.To.Sub(e.Gap.From))
+		b.gaps[e.Gap.Name] = ticks
+	case e.Role != nil && e.Role.From != e.Role.To:
+		b.tell("%s is %s (was %s): %s", e.Node, e.Role.To, e.Role.From, e.Role.Reason)
+	case e.Fault != nil && e.Fault.Phase == "begin":
+		b.tell("%s", e.Fault.What())
+	}
+}
+
+func (b *board) tell(format string, args ...any) {
+	b.last = append(b.last, fmt.Sprintf(format, args...))
+	b.last = b.last[max(0, len(b.last)-boardLast):]
+}
+
+// tick begins a new point of the sparklines.
+func (b *board) tick() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name, ticks := range b.gaps { // in any order: each for itself
+		b.gaps[name] = append(ticks[max(0, len(ticks)+1-boardTicks):], 0)
+	}
+}
+
+// lines is the view of a state.
+func (b *board) lines(s *check.State) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var lines []string
+	for _, name := range lab.Nodes() {
+		lines = append(lines, b.node(s.Nodes[name]))
+	}
+	for _, cut := range s.Cuts {
+		lines = append(lines, "cut  "+cut.String())
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Traffic)) {
+		lines = append(lines, b.line(s.Traffic[name]))
+	}
+	lines = append(lines, fmt.Sprintf("RST %d  lost %d  corrupt %d", s.Tally.RST, sum(s.Tally.Lost), sum(s.Tally.Corrupt)))
+	return append(lines, b.last...)
+}
+
+// node is a line about a node.
+func (b *board) node(n *check.Node) string {
+	role := stateOf(n)
+	sync := "not in sync"
+	if n.InSync {
+		sync = fmt.Sprintf("in sync, %d entries", n.Sync.Entries)
+	}
+	var paths, closed []string
+	for _, name := range slices.Sorted(maps.Keys(n.Paths)) {
+		paths = append(paths, name+" "+n.Paths[name].State)
+	}
+	gates := b.closed[n.Name]
+	for _, name := range slices.Sorted(maps.Keys(gates)) {
+		closed = append(closed, name)
+	}
+	line := fmt.Sprintf("%s  %-18s %-24s BFD %s", n.Name, role, sync, strings.Join(paths, ", "))
+	if n.Up && len(closed) > 0 {
+		line += "  closed: " + strings.Join(closed, ", ")
+	}
+	return strings.TrimRight(line, " ")
+}
+
+// stateOf is the role of a node, or why it has none.
+func stateOf(n *check.Node) string {
+	switch {
+	case !n.Up:
+		return "down"
+	case n.Frozen:
+		return n.Role + " (frozen)"
+	}
+	return n.Role
+}
+
+// line is a line about a line of traffic.
+func (b *board) line(t trace.Totals) string {
+	ticks := b.gaps[t.Name]
+	longest := time.Duration(0)
+	for _, gap := range ticks {
+		longest = max(longest, gap)
+	}
+	line := fmt.Sprintf("%-10s %-9s open %-6d received %-9d gap %s", t.Name, t.Kind, t.Sessions, t.Received, sparkline(ticks, longest))
+	if longest > 0 {
+		line += fmt.Sprintf(" up to %v", longest.Round(time.Millisecond))
+	}
+	return line
+}
+
+// sparkline draws times as bars of eight heights, none for 0.
+func sparkline(ticks []time.Duration, longest time.Duration) string {
+	const bars = "▁▂▃▄▅▆▇█"
+	drawn := []rune(strings.Repeat(" ", max(0, boardTicks-len(ticks))))
+	for _, gap := range ticks {
+		bar := '·'
+		if gap > 0 {
+			bar = []rune(bars)[min(7, int(8*gap/(longest+1)))]
+		}
+		drawn = append(drawn, bar)
+	}
+	return string(drawn)
+}
+
+func sum(counts map[string]int) (total int) {
+	for _, n := range counts { // in any order: a sum
+		total += n
+	}
+	return total
+}
