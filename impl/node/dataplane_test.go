@@ -68,3 +68,20 @@ func TestARefusedLeaseIsAFault(t *testing.T) {
 		t.Errorf("role %s after a refused lease", got)
 	}
 }
+
+// A node whose dataplane refused the lease waits before it asks again. It does not keep a
+// peer with the whole table waiting meanwhile, although it ranks above by its epoch.
+func TestARefusedLeaseDoesNotKeepThePeerWaiting(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb2 := l.nodes["lb2"]
+	lb2.fails[driver.Lease] = driver.Fails
+	l.freeze("lb1")
+	l.until(labDetect+5*time.Millisecond, "lb2 claims in vain", func() bool { return strings.Contains(l.transcript(), "lb2 Fault") })
+	delete(lb2.fails, driver.Lease)
+	l.run(100 * time.Millisecond)
+	l.thaw("lb1")
+	masterWithin(l, "lb1", 50*time.Millisecond)
+	l.run(2 * time.Second)
+	l.wantRoles("Master", "Backup")
+}

@@ -112,6 +112,10 @@ func (n *Node) takeLease() {
 	n.traceLease()
 }
 
+// refused reports whether the dataplane refused the last lease and this node waits before
+// it asks for another: it must not keep a peer from serving meanwhile.
+func (n *Node) refused() bool { return n.lease.refused && n.now < n.hold.Ends() }
+
 func (n *Node) leaseAnswered(failure string) {
 	switch {
 	case n.role != ha.Claiming || !n.lease.held:
