@@ -191,6 +191,9 @@ func judgeSyncWithMaster(v *view) (bool, why) {
 	if v.stale && (v.inSync || !v.live) {
 		return false, because("nothing was heard on the sync stream for too long while the peer is MASTER")
 	}
+	if v.live && v.peer.Unread {
+		return false, because("the MASTER could not read its dataplane: there may be flows that it has not told of")
+	}
 	return v.inSync, why{sync: v.syncWhy}
 }
 

@@ -245,7 +245,7 @@ func (n *Node) Deadline() clock.Instant {
 		n.grant.wait(), n.yieldWait(), n.requestWait(),
 		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.told.wait(n),
 		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.syncedUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()),
-		n.future(n.unreachableAt()), n.future(n.awake), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()))
+		n.future(n.unreachableAt()), n.future(n.reading.overdueAt()), n.future(n.awake), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()))
 }
 
 // future returns an instant at which a gate may open or close by itself, Never once it

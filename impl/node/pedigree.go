@@ -40,6 +40,8 @@ func (n *Node) noteFollowing() {
 		n.freshUntil = n.now.Add(ownTableLife) // while nobody serves a table does not age
 	}
 	switch stale := n.now >= n.freshUntil; {
+	case follows && n.peer.state.Unread:
+		n.complete = false
 	case follows && in && !stale:
 		n.epoch, n.witnessed, n.complete = n.peer.state.Rank.Epoch, n.peer.state.Rank.Epoch, true
 	case follows && !in && !n.sync.Settled(), stale && n.peerServes():

@@ -19,6 +19,7 @@ import (
 type reading struct {
 	due     bool // the dataplane may hold flows that nobody has counted
 	running bool
+	since   clock.Instant // what has not been read is no older than this
 	at      clock.Instant // no earlier than this
 	streak  int           // failures since the last success
 	stats   readStats
@@ -27,6 +28,7 @@ type reading struct {
 func (r *reading) fingerprint(h *fingerprint.Hash) {
 	h.Flag(r.due)
 	h.Flag(r.running)
+	h.Instant(r.since)
 	h.Instant(r.at)
 	h.Int(r.streak)
 }
@@ -37,11 +39,32 @@ type readStats struct {
 	why    string // the last of them did
 }
 
+// ask notes that the dataplane has to be read.
+func (r *reading) ask(now clock.Instant) {
+	if r.done() {
+		r.since = now
+	}
+	r.due = true
+}
+
+// overdueAt is from when on the dataplane has not been read for too long, Never where it
+// has been.
+func (r *reading) overdueAt() clock.Instant {
+	if r.done() {
+		return clock.Never
+	}
+	return r.since.Add(staleAfter)
+}
+
 // begin notes that a reading is under way.
 func (r *reading) begin() { r.due, r.running = false, true }
 
-// end notes that the reading has ended, and whether another must follow.
-func (r *reading) end(again bool) { r.due, r.running = r.due || again, false }
+// end notes that the reading has ended, and whether another must follow in its place.
+func (r *reading) end(now clock.Instant, again bool) {
+	if r.due, r.running = r.due || again, false; !again {
+		r.since = now
+	}
+}
 
 // done reports whether everything in the dataplane has been counted.
 func (r *reading) done() bool { return !r.due && !r.running }
@@ -59,7 +82,7 @@ func (r *reading) fail(why string) time.Duration {
 
 // retry ends a reading that failed, to be repeated.
 func (r *reading) retry(now clock.Instant, why string) {
-	r.end(true)
+	r.end(now, true)
 	r.at = now.Add(r.fail(why))
 }
 
@@ -72,7 +95,11 @@ func (r *reading) wait(now clock.Instant) clock.Instant {
 }
 
 // lost notes that flow events were lost.
-func (n *Node) lost() { n.reading.due = true }
+func (n *Node) lost() { n.reading.ask(n.now) }
+
+// unread reports whether this node leads, and its dataplane has held flows for too long
+// that it may not have told its peer of.
+func (n *Node) unread() bool { return n.leads() && n.now >= n.reading.overdueAt() }
 
 // reread begins to read the dataplane, where that is wanted and can be acted upon.
 func (n *Node) reread() {
@@ -117,9 +144,9 @@ func (n *Node) reconcile(d Done) {
 		n.sync.DropDump()
 		n.readFailed(d.Err)
 	case !n.leads():
-		n.reading.end(true)
+		n.reading.end(n.now, true)
 	default:
-		n.reading.end(false)
+		n.reading.end(n.now, false)
 		n.reading.streak = 0
 		n.sync.Reconcile(n.now, d.Entries)
 	}
@@ -129,7 +156,7 @@ func (n *Node) reconcile(d Done) {
 func (n *Node) stopReconciling() {
 	if n.sync.Reconciling() {
 		n.sync.DropDump()
-		n.reading.due = true
+		n.reading.ask(n.now)
 	}
 }
 
@@ -141,10 +168,10 @@ func (n *Node) removeStrays(d Done) {
 		n.readFailed(d.Err)
 		return
 	case !n.follows():
-		n.reading.end(true)
+		n.reading.end(n.now, true)
 		return
 	}
-	n.reading.end(false)
+	n.reading.end(n.now, false)
 	n.reading.streak = 0
 	var strays []flow.Tuple
 	for i := range d.Entries {
@@ -161,6 +188,7 @@ func (n *Node) removeStrays(d Done) {
 // again, but not at once: strays are in nobody's way.
 func (n *Node) removed(failure string) {
 	if failure != "" {
-		n.reading.due, n.reading.at = true, n.now.Add(rereadPause)
+		n.reading.ask(n.now)
+		n.reading.at = n.now.Add(rereadPause)
 	}
 }

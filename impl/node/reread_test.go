@@ -7,6 +7,7 @@ import (
 
 	"baton/impl/driver"
 	"baton/impl/flow"
+	"baton/impl/ha"
 )
 
 // uncounted puts a flow into a node's dataplane whose event was lost.
@@ -182,5 +183,60 @@ func TestNoRoleIsGivenAwayWithoutTheLastEvents(t *testing.T) {
 		l.step(lb1, Handover{})
 		l.run(time.Second)
 		l.wantRoles("Backup", "Master")
+	}
+}
+
+// A MASTER that cannot read its dataplane says so: its peer is not in sync while there may
+// be flows that it was not told of, and claims degraded if it has to.
+func TestTheBackupOfAnUnreadMasterIsNotInSync(t *testing.T) {
+	for _, crash := range []bool{false, true} {
+		l := newPair(t)
+		l.run(time.Second)
+		lb1, lb2 := l.nodes["lb1"], l.nodes["lb2"]
+		lb1.fails[driver.Dump] = driver.Fails
+		missed := l.uncounted("lb1", 2)
+		l.step(lb1, Lost{})
+		l.run(StaleAfter / 2)
+		if !lb2.node.GateOpen(ha.InSync) {
+			t.Fatal("a reading that takes its time closes InSync")
+		}
+		l.run(StaleAfter)
+		if lb2.node.GateOpen(ha.InSync) {
+			t.Fatal("lb2 is in sync with a MASTER that has not read its dataplane")
+		}
+		if crash {
+			l.crash("lb1")
+			masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+			if !l.lastClaim("lb2").Degraded {
+				t.Error("lb2 claims the whole table")
+			}
+			continue
+		}
+		delete(lb1.fails, driver.Dump)
+		l.until(2*time.Second, "lb2 in sync again", func() bool { return lb2.node.GateOpen(ha.InSync) })
+		if _, told := lb2.table[missed]; !told {
+			t.Error("lb2 is in sync without the flow")
+		}
+		l.wantRoles("Master", "Backup")
+	}
+}
+
+// One reading after another, each of which finds what was lost before it, keeps it in sync.
+func TestReadingsThatSucceedKeepTheBackupInSync(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1 := l.nodes["lb1"]
+	lb1.holdDone = true // drains and dumps take 10 ms each
+	for range 300 {
+		l.step(lb1, Lost{})
+		l.run(10 * time.Millisecond)
+		later := lb1.later
+		lb1.later = nil
+		for _, in := range later {
+			l.step(lb1, in)
+		}
+		if !l.nodes["lb2"].node.GateOpen(ha.InSync) {
+			t.Fatal("lb2 is not in sync")
+		}
 	}
 }

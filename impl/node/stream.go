@@ -25,6 +25,7 @@ type stream struct {
 	// rank is the one that the peer was told last, with the state rankSeq first.
 	rank    ha.Rank
 	rankSeq uint64
+	unread  bool // what it was told last of this node's dataplane
 }
 
 func (s *stream) fingerprint(h *fingerprint.Hash) {
@@ -38,6 +39,7 @@ func (s *stream) fingerprint(h *fingerprint.Hash) {
 	h.Counter(fingerprint.Seq, s.seq)
 	s.rank.Fingerprint(h)
 	h.Counter(fingerprint.Seq, s.rankSeq)
+	h.Flag(s.unread)
 }
 
 // open notes that a stream is established.
@@ -209,16 +211,18 @@ func (n *Node) tell(ask bool) {
 		return
 	}
 	seq := n.stream.next(n.rank())
+	n.stream.unread = n.unread()
 	s := state{
 		Role: n.roleToTell(), Rank: n.stream.rank, Incarnation: n.cfg.Incarnation, Detect: n.paths.streamDetection(),
-		Seq: seq, Seen: n.peer.state.Seq, Ask: ask || !n.rankKnown() || !n.peer.confirmed() || n.peer.granted != 0,
+		Unread: n.stream.unread, Seq: seq, Seen: n.peer.state.Seq, Ask: ask || !n.rankKnown() || !n.peer.confirmed() || n.peer.granted != 0,
 	}
 	n.emit(SendSync{Data: s.encode(n.stream.version)})
 }
 
-// tellRank tells the peer when this node's rank has changed without its role.
+// tellRank tells the peer when this node's rank, or what it knows of its own dataplane,
+// has changed without its role.
 func (n *Node) tellRank() {
-	if n.stream.up && n.rank() != n.stream.rank {
+	if n.stream.up && (n.rank() != n.stream.rank || n.unread() != n.stream.unread) {
 		n.tell(false)
 	}
 }

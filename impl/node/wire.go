@@ -39,7 +39,9 @@ const (
 	flagComplete
 	flagAsk
 	flagDamped // from version 2
-	flagsKnown = flagAble | flagComplete | flagAsk | flagDamped
+	flagUnread // likewise
+	flagsOfV1  = flagAble | flagComplete | flagAsk
+	flagsKnown = flagsOfV1 | flagDamped | flagUnread
 )
 
 // state is what a node says of itself. Seq counts the states that it has sent
@@ -51,6 +53,9 @@ type state struct {
 	Incarnation uint64
 	Seq, Seen   uint64
 	Ask         bool // answer at once
+	// Unread: the sender leads, and there may be flows that it has not told of, because
+	// it could not read its dataplane.
+	Unread bool
 	// Detect is how long the stream may be silent before the sender counts as not
 	// heard on it, 0 of a sender that sends no keepalives.
 	Detect time.Duration
@@ -63,6 +68,7 @@ func (s *state) fingerprint(h *fingerprint.Hash) {
 	h.Counter(fingerprint.Seq, s.Seq)
 	h.Counter(fingerprint.Seq, s.Seen)
 	h.Flag(s.Ask)
+	h.Flag(s.Unread)
 	h.Number(uint64(s.Detect))
 }
 
@@ -86,7 +92,7 @@ func (s state) encode(version uint8) []byte {
 	for _, f := range []struct {
 		set bool
 		bit byte
-	}{{s.Rank.Able, flagAble}, {s.Rank.Complete, flagComplete}, {s.Ask, flagAsk}, {s.Rank.Damped && version > 1, flagDamped}} {
+	}{{s.Rank.Able, flagAble}, {s.Rank.Complete, flagComplete}, {s.Ask, flagAsk}, {s.Rank.Damped && version > 1, flagDamped}, {s.Unread && version > 1, flagUnread}} {
 		if f.set {
 			flags |= f.bit
 		}
@@ -116,8 +122,12 @@ func decodeState(b []byte) (state, error) {
 	if !role.Valid() {
 		return state{}, fmt.Errorf("node: state message: role %d is unknown", b[2])
 	}
-	if flags&^flagsKnown != 0 || b[1] == 1 && flags&flagDamped != 0 {
-		return state{}, fmt.Errorf("node: state message: flags %#x are unknown", flags&^flagsKnown)
+	known := byte(flagsKnown)
+	if b[1] == 1 {
+		known = flagsOfV1
+	}
+	if flags&^known != 0 {
+		return state{}, fmt.Errorf("node: state message: flags %#x are unknown", flags&^known)
 	}
 	s := state{
 		Role: role,
@@ -129,6 +139,7 @@ func decodeState(b []byte) (state, error) {
 		Seq:         binary.BigEndian.Uint64(b[17:]),
 		Seen:        binary.BigEndian.Uint64(b[25:]),
 		Ask:         flags&flagAsk != 0,
+		Unread:      flags&flagUnread != 0,
 	}
 	if b[1] > 1 {
 		s.Rank.Witnessed = binary.BigEndian.Uint32(b[33:])
