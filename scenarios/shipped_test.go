@@ -22,8 +22,9 @@ var library = []struct{ folder, about string }{
 	{"partition", "Machines cannot hear each other"},
 	{"sync", "The sync link is bad"},
 	{"freeze", "A process stands still"},
-	{"l2", "A port loses its carrier"},
-	{"links", "Links lose packets"},
+	{"l2", "A port loses its carrier, or ARP goes wrong"},
+	{"links", "Links lose, delay, limit and damage packets"},
+	{"overload", "Somebody sends what nobody asked for"},
 	{"backends", "Backends die, stand still and return"},
 	{"controls", "The harness sees what it must see"},
 }

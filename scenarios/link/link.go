@@ -201,21 +201,17 @@ func (m *Model) transmit(now clock.Instant, size int) (clock.Instant, bool) {
 	if m.params.Queue > 0 && begin.Sub(now) > m.params.Queue {
 		return 0, false
 	}
-	m.free = begin.Add(m.params.sending(size))
-	return m.free, true
+	sent := begin
+	if m.params.Rate > 0 {
+		sent = begin.Add(seconds(float64(8*size) / float64(m.params.Rate)))
+	}
+	if m.free = sent; m.params.Packets > 0 { // counts packets, and sends each at once
+		m.free = max(sent, begin.Add(seconds(1/m.params.Packets)))
+	}
+	return sent, true
 }
 
-// sending is how long a packet of size bytes takes to be sent.
-func (p Params) sending(size int) time.Duration {
-	seconds := 0.0
-	if p.Rate > 0 {
-		seconds = float64(8*size) / float64(p.Rate)
-	}
-	if p.Packets > 0 {
-		seconds = max(seconds, 1/p.Packets)
-	}
-	return time.Duration(seconds * float64(time.Second))
-}
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // turn moves the burst on by one packet and reports whether the link is bad.
 func (m *Model) turn(draw float64) bool {
