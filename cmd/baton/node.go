@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -9,6 +10,9 @@ import (
 	"baton/impl/daemon"
 	"baton/impl/dataplane"
 )
+
+// logFormats are the formats of a node's log.
+var logFormats = []string{"text", "json"}
 
 func nodeCommand() *cobra.Command {
 	var o daemon.Options
@@ -20,6 +24,10 @@ func nodeCommand() *cobra.Command {
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if !slices.Contains(logFormats, o.LogFormat) {
+				return badInput("--log %q: use text or json", o.LogFormat)
+			}
+			o.Version = version
 			o.Dataplane = func(cfg dataplane.Config) (dataplane.Dataplane, error) { return bpf.Open(cfg) }
 			// The daemon counts signals itself: one that also ended its context would
 			// now and then be taken for the second, which ends it without a handover.
@@ -33,6 +41,6 @@ func nodeCommand() *cobra.Command {
 	f.StringVar(&o.LogFormat, "log", "text", "format of the log: text or json")
 	must(c.MarkFlagRequired("config"))
 	must(c.MarkFlagFilename("config", "yaml", "yml"))
-	words(c, "log", "text", "json")
+	words(c, "log", logFormats...)
 	return c
 }

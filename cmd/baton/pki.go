@@ -1,20 +1,47 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"baton/impl/daemon/pki"
 )
 
 func pkiCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "pki DIR NODE NODE",
+	c := &cobra.Command{
+		Use:   "pki",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short: "Make the certificates and the secret by which the two nodes of a pair know each other",
-		Long: "Pki writes ca.crt, pair.secret and, for each node, its certificate and key into DIR. A node needs ca.crt,\n" +
-			"pair.secret and its own two files. The authority's key is not kept: make all anew to replace one.\n" +
-			"Files of these names that DIR already has are overwritten; install the new ones on both nodes together.",
-		Example: "  baton pki /etc/baton/pki lb1 lb2",
-		Args:    cobra.ExactArgs(3),
+		Long: "A node needs ca.crt, pair.secret, and its own certificate and key. Keep ca.key off the nodes: who has it can make\n" +
+			"a certificate that the pair trusts. Nothing that exists is overwritten, but for what pki renew is told to.",
+		Example: "  baton pki init /etc/baton/pki lb1 lb2\n  baton pki renew /etc/baton/pki lb1",
+	}
+	c.AddCommand(
+		pkiFolderCommand("init DIR NODE NODE", "Make an authority, a secret and the certificates of both nodes", 3, func(dir string, nodes []string) error {
+			if nodes[0] == nodes[1] {
+				return badInput("pki: both nodes are called %q", nodes[0])
+			}
+			if err := makeFolder("pki", dir); err != nil {
+				return err
+			}
+			return pki.Init(dir, nodes...)
+		}),
+		pkiFolderCommand("issue DIR NODE", "Make the certificate of a node that has none, by the authority in DIR", 2, func(dir string, nodes []string) error {
+			return pki.Issue(dir, nodes[0], false)
+		}),
+		pkiFolderCommand("renew DIR NODE", "Replace the certificate and key of a node, by the authority in DIR", 2, func(dir string, nodes []string) error {
+			return pki.Issue(dir, nodes[0], true)
+		}),
+	)
+	return c
+}
+
+// pkiFolderCommand is a command on a folder of certificates and some nodes.
+func pkiFolderCommand(use, short string, args int, do func(dir string, nodes []string) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(args),
 		ValidArgsFunction: func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
@@ -22,13 +49,11 @@ func pkiCommand() *cobra.Command {
 			return completeFolders(c, args, typed)
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			if args[1] == args[2] {
-				return badInput("pki: both nodes are called %q", args[1])
+			err := do(args[0], args[1:])
+			if errors.Is(err, pki.ErrExists) {
+				return badInput("%w", err)
 			}
-			if err := makeFolder("pki", args[0]); err != nil {
-				return err
-			}
-			return pki.Init(args[0], args[1:]...)
+			return err
 		},
 	}
 }

@@ -206,7 +206,9 @@ func TestBadInput(t *testing.T) {
 		{[]string{"explore", "--depth", "0"}, "depth 0 is not 1 to 255"},
 		{[]string{"explore", "--depth", "1", "--out", "/proc/none"}, "--out: mkdir /proc/none"},
 		{[]string{"shrink", "--seed", "1", calm}, "seed 1 does not fail"},
-		{[]string{"pki", "/proc/none", "lb1", "lb2"}, "pki: mkdir /proc/none"},
+		{[]string{"pki", "init", "/proc/none", "lb1", "lb2"}, "pki: mkdir /proc/none"},
+		{[]string{"pki", "init", t.TempDir(), "lb1", "lb1"}, `pki: both nodes are called "lb1"`},
+		{[]string{"node", "--config", calm, "--log", "xml"}, `--log "xml": use text or json`},
 		{[]string{"lab", "down", "--dir", t.TempDir()}, "no lab runs in"},
 	} {
 		r := baton(t, tt.args...)

@@ -92,7 +92,7 @@ func withNode(ctx context.Context, args []string, do func(context.Context, *cont
 	defer cancel()
 	client, err := control.Dial(ctx, socket)
 	if err != nil {
-		return badInput("%w; is the node running? Its configuration names the socket: control", err)
+		return fmt.Errorf("%w; is the node running? Its configuration names the socket: control", err)
 	}
 	defer client.Close()
 	return do(ctx, client)

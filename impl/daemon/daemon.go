@@ -32,6 +32,8 @@ type Options struct {
 	// Dataplane opens the dataplane, in production bpf.Open.
 	Dataplane func(dataplane.Config) (dataplane.Dataplane, error)
 
+	// Version names the build.
+	Version string
 	// TraceFD is an open descriptor to write the trace to, 0 for none.
 	TraceFD int
 	// LogFormat is "text" or "json"; empty is text.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"baton/impl/daemon/linkmon"
+	"baton/impl/daemon/metrics"
 	"baton/impl/daemon/realtime"
 	"baton/impl/node"
 )
@@ -178,6 +179,8 @@ func (d *daemon) serveMetrics(ctx context.Context) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", d.metrics.Handler())
+	mux.Handle("/healthz", metrics.Health(d.asker.Status))
+	mux.Handle("/readyz", metrics.Ready(d.asker.Status))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()

@@ -6,6 +6,7 @@ package metrics
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,7 +35,8 @@ type Metrics struct {
 }
 
 // New returns the metrics of the node whose status the source returns.
-func New(source Source, lateBounds []time.Duration) *Metrics {
+// build names the build of the node.
+func New(source Source, lateBounds []time.Duration, build string) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	}
@@ -47,7 +49,11 @@ func New(source Source, lateBounds []time.Duration) *Metrics {
 		announced: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "announcements_total",
 			Help: "Times that gratuitous ARPs were sent for all VIPs."}),
 	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "build_info", Help: "The node's build, always 1.",
+		ConstLabels: prometheus.Labels{"version": build, "goversion": runtime.Version()}})
+	info.Set(1)
 	m.registry.MustRegister(
+		info,
 		m.roleChanges, m.refusals, m.gateChanges, m.bfdChanges, m.announced,
 		newCollector(source, lateBounds),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +43,7 @@ func master(context.Context) (control.Status, error) {
 var bounds = []time.Duration{100 * time.Microsecond, time.Millisecond}
 
 func observed() *Metrics {
-	m := New(master, bounds)
+	m := New(master, bounds, "v1")
 	m.Observe(trace.Event{Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Claiming", Reason: "peer is silent"}})
 	m.Observe(trace.Event{Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Backup", Refused: "InSync"}})
 	m.Observe(trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "InSync", Open: true}})
@@ -76,7 +77,7 @@ func TestNamesFollowTheConventions(t *testing.T) {
 func TestSamples(t *testing.T) {
 	body := scrape(t, observed())
 	for _, want := range []string{
-		`baton_up 1`,
+		`baton_up 1`, `baton_build_info{goversion="` + runtime.Version() + `",version="v1"} 1`,
 		`baton_role{role="Master"} 1`,
 		`baton_role{role="Backup"} 0`,
 		`baton_peer_role{role="Backup"} 1`,
@@ -119,7 +120,7 @@ func TestSamples(t *testing.T) {
 }
 
 func TestALoopThatDoesNotAnswerIsShown(t *testing.T) {
-	m := New(func(context.Context) (control.Status, error) { return control.Status{}, errors.New("stuck") }, bounds)
+	m := New(func(context.Context) (control.Status, error) { return control.Status{}, errors.New("stuck") }, bounds, "v1")
 	body := scrape(t, m)
 	if !strings.Contains(body, "baton_up 0\n") || strings.Contains(body, "baton_epoch") {
 		t.Errorf("scrape of a stuck node:\n%s", body)

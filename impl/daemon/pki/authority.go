@@ -13,22 +13,17 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
-	"os"
-	"path/filepath"
 	"time"
 )
 
-// validity is that of the authority and of every certificate. A pair's
-// certificates are renewed by making a new authority, so there is no point in
-// letting the two differ.
+// validity is that of the authority and of every certificate.
 const validity = 10 * 365 * 24 * time.Hour
 
 // skew is how far back certificates are valid, so that a node whose clock is
 // behind accepts what another has just made.
 const skew = time.Hour
 
-// Authority signs the certificates of nodes. It lives in memory; nothing needs
-// its key once the nodes have their certificates.
+// Authority signs the certificates of nodes. No node needs its key.
 type Authority struct {
 	cert *x509.Certificate
 	der  []byte
@@ -88,57 +83,13 @@ func (a *Authority) Issue(id string) (cert, key []byte, err error) {
 	return pemBlock("CERTIFICATE", der), pemBlock("PRIVATE KEY", pkcs8), nil
 }
 
-// Files are the paths of what one node needs. Secret may be empty: the heartbeat is then
-// not authenticated.
-type Files struct{ CA, Cert, Key, Secret string }
-
-// FilesIn returns where Init puts a node's files.
-func FilesIn(dir, id string) Files {
-	return Files{
-		CA:   filepath.Join(dir, "ca.crt"),
-		Cert: filepath.Join(dir, id+".crt"),
-		Key:  filepath.Join(dir, id+".key"),
-		// The same for both nodes.
-		Secret: filepath.Join(dir, "pair.secret"),
-	}
-}
-
-// Init makes an authority, a certificate for each id and the secret that they share,
-// and writes them into dir. The authority's key is not kept.
-func Init(dir string, ids ...string) error {
-	authority, err := NewAuthority("baton pair authority")
+// keyPEM returns the authority's key.
+func (a *Authority) keyPEM() ([]byte, error) {
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(a.key)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("pki: encode the key of the authority: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("pki: make the folder of the certificates: %w", err)
-	}
-	write := func(file string, content []byte, mode os.FileMode) error {
-		if err := os.WriteFile(file, content, mode); err != nil {
-			return fmt.Errorf("pki: write a certificate file: %w", err)
-		}
-		return nil
-	}
-	if err := write(FilesIn(dir, "").CA, authority.PEM(), 0o644); err != nil {
-		return err
-	}
-	if err := write(FilesIn(dir, "").Secret, NewSecret(), 0o600); err != nil {
-		return err
-	}
-	for _, id := range ids {
-		cert, key, err := authority.Issue(id)
-		if err != nil {
-			return err
-		}
-		files := FilesIn(dir, id)
-		if err := write(files.Cert, cert, 0o644); err != nil {
-			return err
-		}
-		if err := write(files.Key, key, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
+	return pemBlock("PRIVATE KEY", pkcs8), nil
 }
 
 func template(name string) (*x509.Certificate, error) {

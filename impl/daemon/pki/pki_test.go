@@ -3,6 +3,7 @@ package pki
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -158,4 +159,72 @@ func TestLoadNamesTheWrongFile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A certificate is replaced alone, by the authority's key, and nothing else is touched.
+func TestACertificateIsRenewedAlone(t *testing.T) {
+	dir := t.TempDir()
+	if err := Init(dir, "lb1", "lb2"); err != nil {
+		t.Fatal(err)
+	}
+	before := contents(t, dir)
+	if err := Init(dir, "lb1", "lb2"); !errors.Is(err, ErrExists) {
+		t.Errorf("Init over what exists: %v", err)
+	}
+	if err := Issue(dir, "lb1", false); !errors.Is(err, ErrExists) {
+		t.Errorf("Issue over what exists: %v", err)
+	}
+	if after := contents(t, dir); !maps.Equal(before, after) {
+		t.Error("a refusal has changed files")
+	}
+	if err := errors.Join(Issue(dir, "lb1", true), Issue(dir, "lb3", false)); err != nil {
+		t.Fatal(err)
+	}
+	after := contents(t, dir)
+	for name, text := range before {
+		if changed := after[name] != text; changed != strings.HasPrefix(name, "lb1.") {
+			t.Errorf("%s changed: %v", name, changed)
+		}
+	}
+	for _, id := range []string{"lb1", "lb2", "lb3"} {
+		if _, err := Load(FilesIn(dir, id), id); err != nil {
+			t.Errorf("Load(%s): %v", id, err)
+		}
+	}
+	if info, err := os.Stat(authorityKey(dir)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("key of the authority: %v, %v", info, err)
+	}
+	if err := Issue(t.TempDir(), "lb1", false); err == nil || !strings.Contains(err.Error(), "ca.") {
+		t.Errorf("without an authority: %v", err)
+	}
+}
+
+// One file that exists keeps all from being written: a folder is never half of two pairs.
+func TestInitIsAllOrNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "lb2.key"), []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := Init(dir, "lb1", "lb2")
+	if after := contents(t, dir); !errors.Is(err, ErrExists) || len(after) != 1 || after["lb2.key"] != "mine" {
+		t.Errorf("%v; the folder has %d files", err, len(after))
+	}
+}
+
+// contents are the files of a folder.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range list {
+		text, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[f.Name()] = string(text)
+	}
+	return found
 }

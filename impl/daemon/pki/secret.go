@@ -32,7 +32,7 @@ func readSecret(file string) ([]byte, error) {
 	}
 	secret, err := hex.AppendDecode(nil, bytes.TrimSpace(text))
 	if err != nil || len(secret) < leastSecret {
-		return nil, &FileError{"secret", fmt.Sprintf("%s holds no secret of %d bytes or more in hexadecimal digits; make one with baton pki", file, leastSecret)}
+		return nil, &FileError{"secret", fmt.Sprintf("%s holds no secret of %d bytes or more in hexadecimal digits; make one with baton pki init", file, leastSecret)}
 	}
 	return secret, nil
 }
