@@ -59,9 +59,10 @@ func (p *Process) signalMembers(sig unix.Signal) error {
 }
 
 // forget clears what a node that is not the reference may have left in the kernel and a
-// power failure takes: its packet filter, its connections, and the devices it has made.
+// power failure takes: its packet filter, its connections, the devices it has made, what it
+// has attached to the others, its rules of routing, and the kernel parameters it has set.
 func (h *Host) forget() error {
-	return errors.Join(h.flushRuleset(), h.flushConnections(), h.removeForeignLinks())
+	return errors.Join(h.flushRuleset(), h.flushConnections(), h.removeForeignLinks(), h.detachPrograms(), h.flushRules(), h.resetParameters())
 }
 
 func (h *Host) flushRuleset() error {
@@ -105,6 +106,57 @@ func (h *Host) removeForeignLinks() error {
 		}
 		if err := h.links.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
 			return fmt.Errorf("netns: delete link %s of %s: %w", link.Attrs().Name, h.name, err)
+		}
+	}
+	return nil
+}
+
+// detachPrograms takes classifiers, shapers and XDP programs off the host's devices.
+func (h *Host) detachPrograms() error {
+	for _, i := range h.interfaces {
+		link, err := h.links.LinkByName(i.Name)
+		if err != nil {
+			return fmt.Errorf("netns: find %s/%s: %w", h.name, i.Name, err)
+		}
+		if xdp := link.Attrs().Xdp; xdp != nil && xdp.Attached {
+			if err := h.Do(func() error { return netlink.LinkSetXdpFd(link, -1) }); err != nil {
+				return fmt.Errorf("netns: detach the XDP program of %s/%s: %w", h.name, i.Name, err)
+			}
+		}
+		qdiscs, err := h.links.QdiscList(link)
+		if err != nil {
+			return fmt.Errorf("netns: list the queues of %s/%s: %w", h.name, i.Name, err)
+		}
+		for _, q := range qdiscs {
+			if q.Attrs().Handle == 0 {
+				continue // the kernel's own
+			}
+			if err := h.links.QdiscDel(q); err != nil && !errors.Is(err, unix.ENOENT) {
+				return fmt.Errorf("netns: delete queue %s of %s/%s: %w", q.Type(), h.name, i.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// firstRule and lastRules are the priorities of the rules that every namespace has.
+const (
+	firstRule = 0
+	lastRules = 32766
+)
+
+// flushRules deletes the rules of routing that the host did not begin with.
+func (h *Host) flushRules() error {
+	rules, err := h.links.RuleList(unix.AF_INET)
+	if err != nil {
+		return fmt.Errorf("netns: list the rules of %s: %w", h.name, err)
+	}
+	for _, rule := range rules {
+		if rule.Priority <= firstRule || rule.Priority >= lastRules {
+			continue
+		}
+		if err := h.links.RuleDel(&rule); err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("netns: delete rule %d of %s: %w", rule.Priority, h.name, err)
 		}
 	}
 	return nil

@@ -29,6 +29,9 @@ type Host struct {
 	closed bool
 	cables int // made by Cable from this end
 
+	// booted has the kernel parameters before the first contained process; nil without one.
+	booted parameters
+
 	mu        sync.Mutex
 	processes []*Process
 	programs  []uint32 // ids of the BPF programs that its processes were seen to hold

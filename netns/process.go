@@ -105,6 +105,10 @@ func (h *Host) start(cfg ProcessConfig) (_ *Process, err error) {
 		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL, PidFD: &p.pidfd}}
 	if cfg.Contained {
 		attr.Sys.Cloneflags = containedFlags
+		if err := h.rememberParameters(); err != nil {
+			files.closeTrace()
+			return nil, err
+		}
 	}
 	if err := h.spawn(func() error {
 		p.pid, err = syscall.ForkExec(path, cfg.Args, attr)

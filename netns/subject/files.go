@@ -35,9 +35,15 @@ table ip baton {
     IPv4_Destination_Address {{.Peer}}
     Port 3780
     Interface {{.SyncDevice}}
+    SndSocketBuffer 1249280
+    RcvSocketBuffer 1249280
   }
 }
 General {
+  HashSize 32768
+  HashLimit 262144
+  NetlinkBufferSize 2097152
+  NetlinkBufferSizeMaxGrowth 8388608
   LockFile /run/conntrackd.lock
   UNIX { Path /run/conntrackd.ctl }
   LogFile {{.Dir}}/conntrackd.log

@@ -3,6 +3,7 @@ package subject_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,6 +35,13 @@ func TestMain(m *testing.M) {
 // execute runs a scenario's steps with an adapter, for real.
 func execute(t *testing.T, adapter, always, steps string) (check.Verdict, []trace.Event) {
 	t.Helper()
+	verdict, events, _ := executeIn(t, adapter, always, steps)
+	return verdict, events
+}
+
+// executeIn says too where the results are.
+func executeIn(t *testing.T, adapter, always, steps string) (check.Verdict, []trace.Event, string) {
+	t.Helper()
 	if err := netns.Probe(); err != nil {
 		t.Skipf("needs namespaces: %v", err)
 	}
@@ -58,7 +66,7 @@ func execute(t *testing.T, adapter, always, steps string) (check.Verdict, []trac
 	if err != nil {
 		t.Fatal(err)
 	}
-	return verdict, events
+	return verdict, events, dir
 }
 
 // said joins what a run tells: the verdict's reasons, and the trace's notes and leaks.
@@ -148,6 +156,46 @@ func TestNothingOfANodeIsLeft(t *testing.T) {
 	for _, line := range lines {
 		if text, err := os.ReadFile(line); err == nil && string(text) == "sleep\x004242\x00" {
 			t.Errorf("%s is left", line)
+		}
+	}
+}
+
+// TestACrashClearsTheKernel: of what a node has set before it lost its power, nothing is left
+// when it comes back; a kill leaves all of it.
+func TestACrashClearsTheKernel(t *testing.T) {
+	for _, program := range []string{"ip", "tc", "nft", "sysctl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(err)
+		}
+	}
+	adapter := `start: |
+  {
+    sysctl -n net.ipv4.ip_forward net.ipv4.conf.client0.arp_ignore
+    ip rule | grep -c 'lookup 77' || true
+    tc qdisc show dev client0 | grep -c clsact || true
+    ip link | grep -c macvlan || true
+    nft list ruleset | grep -c mine || true
+  } | tr '\n' ' ' >> seen
+  echo >> seen
+  sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.client0.arp_ignore=2
+  ip rule add from 10.0.0.0/8 lookup 77 2>/dev/null || true
+  tc qdisc add dev client0 clsact 2>/dev/null || true
+  ip link add macvlan1 link client0 type macvlan 2>/dev/null || true
+  nft add table ip mine
+  setsid sleep 60 &
+`
+	for verb, want := range map[string]string{"crash": "0 0 0 0 0 0", "kill": "1 2 1 1 1 1"} {
+		_, _, dir := executeIn(t, adapter, "masters <= 1", "@0s wait lb1 is not Master within 1s\n@200ms "+verb+" lb1\n@500ms restore lb1\n@1s end\n")
+		seen, err := os.ReadFile(filepath.Join(dir, "lb1", "seen"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lives []string
+		for line := range strings.Lines(string(seen)) {
+			lives = append(lives, strings.TrimSpace(line))
+		}
+		if fresh := "0 0 0 0 0 0"; len(lives) != 2 || lives[0] != fresh || lives[1] != want {
+			t.Errorf("%s: the first process found %q, the second %q, want %q and %q", verb, lives[0], lives[1:], fresh, want)
 		}
 	}
 }
