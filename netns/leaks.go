@@ -73,10 +73,19 @@ func (p *Pair) livingProcesses() []trace.Leak {
 	var left []trace.Leak
 	for _, h := range p.hosts {
 		for _, process := range h.Processes() {
-			left = append(left, trace.Leak{What: fmt.Sprintf("process %d of %s still runs", process.pid, h.name)})
+			left = append(left, trace.Leak{What: fmt.Sprintf("process %d of %s still runs: %s", process.pid, h.name, commandName(process.pid))})
 		}
 	}
 	return left
+}
+
+// commandName is what the kernel calls a process.
+func commandName(pid int) string {
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil {
+		return "ended meanwhile"
+	}
+	return strings.TrimSpace(string(name))
 }
 
 // livingPrograms looks for the BPF programs that cuts loaded and that processes

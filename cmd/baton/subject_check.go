@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,7 +57,7 @@ func subjectCheckCommand() *cobra.Command {
 
 // trySubject runs the tryout and prints a line for each part.
 func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string) error {
-	p, err := plan.Parse("tryout.scn", tryout)
+	p, err := plan.Parse("tryout.scn", tryoutOf(s))
 	if err != nil {
 		return err
 	}
@@ -96,6 +98,20 @@ func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string)
 	return nil
 }
 
+// tryoutOf is the tryout with a step for each word that the subject can be asked for.
+func tryoutOf(s subject.Subject) []byte {
+	steps := ""
+	for _, verb := range fault.Verbs() {
+		if verb.Needs != "" && slices.Contains(s.Provides(), verb.Needs) {
+			steps += "@2s      " + verb.Word + " lb1\n"
+		}
+	}
+	return bytes.Replace(tryout, []byte(tryoutStop), []byte(steps+tryoutStop), 1)
+}
+
+// tryoutStop begins the line of the tryout before which the words are tried.
+const tryoutStop = "@4s      stop"
+
 // part is one thing that a subject must do, and what was found.
 type part struct {
 	name, found string
@@ -105,6 +121,7 @@ type part struct {
 func parts(s subject.Subject, events []trace.Event) []part {
 	var ended, masters, stopped, notes []string
 	answered, leaks := uint64(0), 0
+	asked := map[string]part{} // by word
 	for _, e := range events {
 		switch {
 		case e.Died != nil:
@@ -116,6 +133,8 @@ func parts(s subject.Subject, events []trace.Event) []part {
 		case e.Fault != nil && e.Fault.Verb == fault.Stop && e.Fault.Phase != "begin":
 			stopped = append(stopped, fmt.Sprintf("%s: %s", e.Fault.Target, e.Fault.Receipt))
 			leaks += map[string]int{"failed": 1}[e.Fault.Phase]
+		case e.Fault != nil && e.Fault.Phase != "begin":
+			asked[e.Fault.Verb] = part{e.Fault.Verb, e.Fault.Receipt, e.Fault.Phase == "receipt" && !strings.Contains(e.Fault.Receipt, " refused: ")}
 		case e.Leak != nil:
 			stopped = append(stopped, e.Leak.What)
 			leaks++
@@ -133,8 +152,13 @@ func parts(s subject.Subject, events []trace.Event) []part {
 		{"starts", list(ended, "both nodes run"), len(ended) == 0},
 		{"roles", list(masters, "nobody was Master within 10s"), len(masters) > 0},
 		{"serves", fmt.Sprintf("%d answers through the VIP", answered), answered > 0},
-		{"stops", list(stopped, "not tried: nobody was Master"), len(stopped) > 0 && leaks == 0},
 	}
+	for _, verb := range fault.Verbs() {
+		if p, was := asked[verb.Word]; was {
+			found = append(found, p)
+		}
+	}
+	found = append(found, part{"stops", list(stopped, "not tried: nobody was Master"), len(stopped) > 0 && leaks == 0})
 	if len(notes) > 0 {
 		found = append(found, part{"says", strings.Join(notes, "; "), true})
 	}

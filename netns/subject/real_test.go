@@ -199,3 +199,31 @@ func TestACrashClearsTheKernel(t *testing.T) {
 		}
 	}
 }
+
+// TestRolesThatContradictTheWire: what a node says of its role is held against who carries
+// the packets.
+func TestRolesThatContradictTheWire(t *testing.T) {
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip(err)
+	}
+	adapter := `start: |
+  sysctl -qw net.ipv4.ip_forward=1
+  nft -f $BATON_RULESET
+  [ $BATON_NUMBER = 2 ] || { ip addr add $BATON_VIPS dev $BATON_CLIENT_DEV; ip addr add $BATON_BACKEND_VIP dev $BATON_BACKEND_DEV; }
+run: exec sleep 60
+roles: poll
+`
+	for _, c := range []struct {
+		name, role, want string
+		verdict          check.Outcome
+	}{
+		{"the carrier says Backup", "echo BACKUP", "and has not said that it is Master", check.Fail},
+		{"another says Master", "[ $BATON_NUMBER = 1 ] && echo BACKUP || echo MASTER", "lb1 carries the packets of", check.Fail},
+		{"the carrier says Master", "[ $BATON_NUMBER = 2 ] && echo BACKUP || echo MASTER", "", check.Pass},
+	} {
+		v, events := execute(t, adapter+"role: |\n  "+c.role+"\n", "forwarders <= 1", "@0s wait lb2 is not Fault within 1s\n@1s end\n")
+		if told := said(v, events); v.Verdict != c.verdict || !strings.Contains(told, c.want) {
+			t.Errorf("%s: %s, want %s with %q:\n%s", c.name, v.Verdict, c.verdict, c.want, told)
+		}
+	}
+}
