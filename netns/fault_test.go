@@ -3,6 +3,7 @@ package netns_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"regexp"
 	"time"
 
@@ -223,6 +224,59 @@ var _ = Describe("faults of the process alone", func() {
 		_, err := pair.Freeze(within(), node)
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
 		_, err = pair.Thaw(within(), node)
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+	})
+
+	It("puts a process on a ration, which a freeze outlasts, and takes it off again", func() {
+		client, at := pair.Host("client1"), "198.18.0.1:9000"
+		Expect(node.Ration(within(), 0.1, 4*time.Second)).To(MatchRegexp(`process \d+ stopped for 3.6s of each 4s: \d+ threads in state T`))
+		_, err := node.Ration(within(), 0.5, 400*time.Millisecond)
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+		Expect(echo(client, "udp4", at)).To(MatchError(ContainSubstring("timeout")), "while it rests")
+		Eventually(func() error { return echo(client, "udp4", at) }, "5s").Should(Succeed(), "in its part of a period")
+		Expect(pair.Freeze(within(), node)).NotTo(BeEmpty())
+		Consistently(func() error { return echo(client, "udp4", at) }, "4s").ShouldNot(Succeed(), "frozen, for a whole period")
+		Expect(pair.Thaw(within(), node)).NotTo(BeEmpty())
+		Expect(node.Unration(within())).To(MatchRegexp(`process \d+ runs all the time`))
+		for range 20 {
+			Expect(echo(client, "udp4", at)).To(Succeed())
+		}
+		_, err = node.Unration(within())
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+	})
+
+	It("has a process open so many more files and no more", func() {
+		client := pair.Host("client1")
+		var conns []net.Conn
+		answered := func() bool {
+			GinkgoHelper()
+			var c net.Conn
+			Expect(client.Do(func() (err error) { c, err = net.Dial("tcp4", "198.18.0.1:9000"); return err })).To(Succeed())
+			conns = append(conns, c)
+			Expect(c.SetDeadline(time.Now().Add(200 * time.Millisecond))).To(Succeed())
+			_, _ = c.Write([]byte("x"))
+			_, err := c.Read(make([]byte, 1))
+			return err == nil
+		}
+		DeferCleanup(func() {
+			for _, c := range conns {
+				c.Close()
+			}
+		})
+		Expect(answered()).To(BeTrue())
+		Expect(node.LimitFiles(2)).To(MatchRegexp(`can open 2 more: RLIMIT_NOFILE is \d+`))
+		Expect([]bool{answered(), answered(), answered()}).To(Equal([]bool{true, true, false}))
+		Expect(node.UnlimitFiles()).To(ContainSubstring("RLIMIT_NOFILE is"))
+		Eventually(answered).Should(BeTrue())
+	})
+
+	It("has no receipt for starving what has ended", func() {
+		Expect(pair.Kill(within(), node)).NotTo(BeEmpty())
+		_, err := node.Ration(within(), 0.5, 100*time.Millisecond)
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+		_, err = node.LimitFiles(0)
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+		_, err = node.UnlimitFiles()
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
 	})
 })

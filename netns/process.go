@@ -72,6 +72,8 @@ type Process struct {
 	mu      sync.Mutex
 	ended   bool // it has been reaped: its pid may belong to another
 	asked   bool // its end was asked for
+	frozen  bool // by Freeze
+	ration  *ration
 	exit    Exit
 	done    chan struct{}
 	drained chan struct{}
@@ -191,6 +193,11 @@ func (p *Process) Signal(sig unix.Signal) error {
 func (p *Process) signalGroup(sig unix.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.signalAll(sig)
+}
+
+// signalAll is signalGroup for who holds p.mu.
+func (p *Process) signalAll(sig unix.Signal) error {
 	if p.ended {
 		return nil
 	}
@@ -218,6 +225,7 @@ func (p *Process) Kill(ctx context.Context) (Exit, error) {
 // Freeze stops the process with its group and returns what was seen: every
 // thread of it stopped.
 func (p *Process) Freeze(ctx context.Context) (string, error) {
+	p.setFrozen(true)
 	if err := p.signalGroup(unix.SIGSTOP); err != nil {
 		return "", err
 	}
@@ -230,6 +238,7 @@ func (p *Process) Freeze(ctx context.Context) (string, error) {
 
 // Thaw lets the process go on and returns what was seen.
 func (p *Process) Thaw(ctx context.Context) (string, error) {
+	p.setFrozen(false)
 	if err := p.signalGroup(unix.SIGCONT); err != nil {
 		return "", err
 	}

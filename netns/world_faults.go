@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"baton/impl/trace"
@@ -45,12 +46,18 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Deaf:      setDeaf(true),
 	fault.Hears:     setDeaf(false),
 	fault.Flood:     (*World).flood,
+	fault.Starve:    (*World).starve,
+	fault.Feed:      (*World).feed,
+	fault.Step:      func(*World, context.Context, plan.Fault) error { return scenarios.ErrUnsupported }, // Refuses says why
 }
 
 // Refuses implements scenarios.Able.
 func (w *World) Refuses(f plan.Fault) string {
-	if executions[f.Verb] == nil {
+	switch {
+	case executions[f.Verb] == nil:
 		return "no execution of " + f.Verb
+	case f.Verb == fault.Step:
+		return "the kernel lets nobody step the monotonic clock of a process that runs"
 	}
 	return ""
 }
@@ -182,6 +189,53 @@ func (w *World) flood(ctx context.Context, f plan.Fault) error {
 	}
 	began := trace.Fault{Verb: f.Verb, Target: f.Target(), Hosts: f.Hosts}
 	return w.begin(ctx, began, func(ctx context.Context) (string, error) { return w.pair.StartFlood(ctx, fl) })()
+}
+
+// starve withholds what the fault says from the processes of nodes.
+func (w *World) starve(ctx context.Context, f plan.Fault) error {
+	share, period := f.Ration()
+	more, files := f.Files()
+	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) {
+		var seen []string
+		if files {
+			receipt, err := p.LimitFiles(more)
+			if err != nil {
+				return "", err
+			}
+			seen = append(seen, receipt)
+		}
+		if share > 0 {
+			receipt, err := p.Ration(ctx, share, period)
+			if err != nil {
+				return "", err
+			}
+			seen = append(seen, receipt)
+		}
+		return strings.Join(seen, "; "), nil
+	})
+}
+
+// feed gives it all back.
+func (w *World) feed(ctx context.Context, f plan.Fault) error {
+	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) {
+		receipt, err := p.UnlimitFiles()
+		if err == nil && p.rationed() {
+			var runs string
+			runs, err = p.Unration(ctx)
+			receipt += "; " + runs
+		}
+		return receipt, err
+	})
+}
+
+// toNodes does something to the processes of nodes, each at its turn.
+func (w *World) toNodes(ctx context.Context, f plan.Fault, do func(context.Context, *Process) (string, error)) error {
+	return w.each(f.Hosts, func(node string) error {
+		one := f
+		one.Hosts = []string{node}
+		began := trace.Fault{Verb: f.Verb, Target: one.Target(), Hosts: one.Hosts}
+		return w.beside(ctx, began, func(ctx context.Context) (string, error) { return do(ctx, w.process(node)) })
+	})
 }
 
 // victim is a client other than the one that floods, if there is one.

@@ -26,6 +26,7 @@ var library = []struct{ folder, about string }{
 	{"links", "Links lose, delay, limit and damage packets"},
 	{"overload", "Somebody sends what nobody asked for"},
 	{"backends", "Backends die, stand still and return"},
+	{"overload", "A node lacks processor or descriptors"},
 	{"controls", "The harness sees what it must see"},
 }
 

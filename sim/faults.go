@@ -43,12 +43,19 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Deaf:      setDeaf(true),
 	fault.Hears:     setDeaf(false),
 	fault.Flood:     (*World).flood,
+	fault.Starve:    (*World).starve,
+	fault.Feed:      (*World).feed,
+	fault.Step:      (*World).stepClocks,
 }
 
 // Refuses implements scenarios.Able.
 func (w *World) Refuses(f plan.Fault) string {
-	if executions[f.Verb] == nil {
+	_, files := f.Files()
+	switch {
+	case executions[f.Verb] == nil:
 		return "no execution of " + f.Verb
+	case files:
+		return "a node of the simulator opens no files"
 	}
 	return ""
 }
@@ -159,6 +166,9 @@ func (p *process) freeze() (string, bool) {
 	}
 	p.frozen = true
 	p.freezes++
+	if p.ration != nil {
+		p.ration.paused = false
+	}
 	return "process stopped", true
 }
 

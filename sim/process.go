@@ -32,6 +32,7 @@ type process struct {
 	powered bool   // the host runs
 	frozen  bool
 	freezes uint64           // how often it was frozen
+	ration  *ration          // nil: it gets all of the processor
 	core    *node.Node       // nil until the daemon has come so far
 	driver  *driver.Driver   // of the core
 	tunnel  *model.Dataplane // the dataplane; nil without a daemon
@@ -169,7 +170,7 @@ func (p *process) end() {
 		p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLease, Lease: &trace.Lease{Until: p.w.now}})
 	}
 	p.life, p.core, p.driver, p.tunnel = 0, nil, nil, nil
-	p.frozen, p.polling, p.sweeping = false, false, 0
+	p.frozen, p.ration, p.polling, p.sweeping = false, nil, false, 0
 	p.inbox, p.beats = nil, nil
 	p.role = ""
 	p.changed()

@@ -40,6 +40,8 @@ type Verb struct {
 	// to nothing without one.
 	Keys  []Key
 	Wants bool
+	// Process says that it holds no longer than the machine's process lives.
+	Process bool
 	// Bounded says that it ends by itself after the time that a scenario must say.
 	Bounded bool
 	// All says that it concerns every link where none is named.
@@ -67,7 +69,7 @@ const (
 	Machines Object = iota // crash lb1
 	Wires                  // cut lb1->lb2 via sync
 	Ports                  // down lb1 via sync
-	Traits                 // deaf client1
+	Traits                 // deaf client1, starve lb1 cpu=20%
 	Senders                // flood syn web from client1
 )
 
@@ -91,7 +93,7 @@ const (
 func (s State) String() string { return [...]string{"up", "down", "down", "frozen"}[s] }
 
 // verbs in the order of the reference.
-var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, reload, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up, flap, deaf, hears, flood}
+var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, reload, step, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up, flap, deaf, hears, starve, feed, flood}
 
 // Verbs lists the table.
 func Verbs() []Verb { return slices.Clone(verbs) }
@@ -160,17 +162,10 @@ func UndoOf(word string) string { v, _ := Of(word); return v.Undo }
 // Forms are the ways in which the verb is written.
 func (v Verb) Forms() []string {
 	switch v.On {
-	case Traits:
-		return []string{v.Word + " HOST..."}
+	case Machines, Traits:
+		return []string{v.Word + v.amount() + " " + v.whom() + "..." + v.keys()}
 	case Senders:
 		return []string{v.Word + " KIND [SERVICE] from CLIENT rate=RATE for DURATION", v.Word + " bfd NODE from CLIENT rate=RATE for DURATION"}
-	}
-	if v.On == Machines {
-		what := "HOST"
-		if !slices.Contains(v.Kinds, lab.Backend) {
-			what = "NODE"
-		}
-		return []string{v.Word + " " + what + "..."}
 	}
 	if v.On == Ports {
 		every := ""
@@ -179,25 +174,40 @@ func (v Verb) Forms() []string {
 		}
 		return []string{v.Word + " HOST via LINK" + every, v.Word + " LINK" + every}
 	}
-	word := v.Word
-	switch {
-	case v.Share:
-		word += " SHARE"
-	case v.Time:
-		word += " DURATION"
-	}
-	keys := ""
-	switch {
-	case v.Wants:
-		keys = " KEY=VALUE..."
-	case len(v.Keys) > 0:
-		keys = " [KEY=VALUE...]"
-	}
+	word, keys := v.Word+v.amount(), v.keys()
 	forms := []string{word + " sync" + keys, word + " [PACKETS] FROM->TO [via LINK]" + keys, word + " [PACKETS] FROM<->TO [via LINK]" + keys}
 	if v.All {
 		forms = append([]string{v.Word}, forms...)
 	}
 	return forms
+}
+
+// amount, whom and keys are what stands behind its word in a form.
+func (v Verb) amount() string {
+	switch {
+	case v.Share:
+		return " SHARE"
+	case v.Time:
+		return " DURATION"
+	}
+	return ""
+}
+
+func (v Verb) whom() string {
+	if slices.Contains(v.Kinds, lab.Backend) {
+		return "HOST"
+	}
+	return "NODE"
+}
+
+func (v Verb) keys() string {
+	switch {
+	case v.Wants:
+		return " KEY=VALUE..."
+	case len(v.Keys) > 0:
+		return " [KEY=VALUE...]"
+	}
+	return ""
 }
 
 // Usage is its forms in one line.

@@ -52,6 +52,9 @@ func (b *builder) args(verb fault.Verb, line *faultLine, f *Fault) {
 		b.errorf(position(line.Pos), "", "%s: say %s; the form is: %s", verb.Word, oneOf(verb.KeyNames()), verb.Usage())
 		return
 	}
+	if why := f.idle(); why != "" {
+		b.errorf(position(line.Pos), "", "%s: %s", verb.Word, why)
+	}
 	params, _ := f.Wire()
 	switch err := params.Validate(); {
 	case err != nil && f.Arg(fault.KeyBurst) != "":
@@ -130,6 +133,7 @@ func (f Fault) Arg(key string) string {
 const (
 	holdBack = 5 * time.Millisecond
 	queue    = 100 * time.Millisecond
+	turn     = 100 * time.Millisecond
 )
 
 // Wire is what the fault makes of each direction that it names, false if packets need not
@@ -163,6 +167,35 @@ func (f Fault) limit() link.Params {
 		p.Rate, p.Queue = bits(rate), orSpan(f.Arg(fault.KeyQueue), queue)
 	}
 	return p
+}
+
+// Ration is the share of each period in which a starved process runs, 0 for all of it.
+func (f Fault) Ration() (share float64, period time.Duration) {
+	return numeric(f.Arg(fault.KeyCPU)), orSpan(f.Arg(fault.KeyPeriod), turn)
+}
+
+// minRun is the shortest time that a process on a ration runs in a period.
+const minRun = time.Millisecond
+
+// idle says why a ration is none, "" for a good one.
+func (f Fault) idle() string {
+	share, period := f.Ration()
+	run := time.Duration(share * float64(period))
+	switch {
+	case f.Arg(fault.KeyCPU) == "":
+		return ""
+	case share >= 1:
+		return "cpu=" + f.Arg(fault.KeyCPU) + " withholds nothing"
+	case run < minRun:
+		return fmt.Sprintf("%s of each period to run is less than %s; to stop it altogether, say %s", formatDuration(run), formatDuration(minRun), fault.Freeze)
+	}
+	return ""
+}
+
+// Files is how many more files a starved process can open, false for as many as it likes.
+func (f Fault) Files() (more int, limited bool) {
+	text := f.Arg(fault.KeyFiles)
+	return int(numeric(text)), text != ""
 }
 
 // bits is a canonical rate in bits a second.

@@ -13,13 +13,13 @@ import (
 // above it.
 type timeline struct {
 	*linter
-	world string
-	hosts map[string]fault.State
-	cuts  []lab.Rule
-	down  map[string]bool // ports without carrier: lb1 via sync
-	deaf  map[string]bool // machines
-	last  Step
-	ended bool
+	world  string
+	hosts  map[string]fault.State
+	cuts   []lab.Rule
+	down   map[string]bool // ports without carrier: lb1 via sync
+	traits map[trait]bool
+	last   Step
+	ended  bool
 }
 
 // timelines checks the steps as each world executes them. What is wrong in one
@@ -29,7 +29,7 @@ func (l *linter) timelines() {
 	var perWorld [][]Diagnostic
 	for _, world := range worlds {
 		l.found = nil
-		(&timeline{linter: l, world: world, hosts: map[string]fault.State{}, down: map[string]bool{}, deaf: map[string]bool{}}).walk()
+		(&timeline{linter: l, world: world, hosts: map[string]fault.State{}, down: map[string]bool{}, traits: map[trait]bool{}}).walk()
 		perWorld = append(perWorld, l.found)
 	}
 	l.found = before
@@ -180,8 +180,18 @@ func (t *timeline) fault(s Step) {
 			t.errorf(s.Pos, host, "", "%s %s: %s %s%s", s.Verb, host, host, why, undone(s.Verb))
 		}
 		t.hosts[host] = verb.To
+		if fault.Ends(s.Verb) {
+			for is := range t.traits { // in any order: each is looked at for itself
+				if undo, _ := fault.Of(is.undo); is.host == host && undo.Process {
+					delete(t.traits, is)
+				}
+			}
+		}
 	}
 }
+
+// trait is what a machine is until the verb that undoes it.
+type trait struct{ undo, host string }
 
 // undone says which steps must come before one that takes something back, "" for a verb
 // that takes nothing back.
@@ -193,14 +203,22 @@ func undone(verb string) string {
 	return "; an earlier step must " + oneOf(before) + " it"
 }
 
-// trait checks that a machine is not so already.
+// trait checks that a machine is not so already, and has a process if that is meant.
 func (t *timeline) trait(s Step, verb fault.Verb) {
 	for _, host := range s.Fault.Hosts {
 		t.host(s.Pos, host)
-		if is, sets := t.deaf[host], verb.Undo != ""; is == sets && !t.broken["step"] {
+		is := trait{verb.Word, host}
+		if verb.Undo != "" {
+			is.undo = verb.Undo
+		}
+		switch state := t.hosts[host]; {
+		case t.broken["step"]:
+		case verb.Process && (state == fault.Ended || state == fault.Crashed):
+			t.errorf(s.Pos, host, "", "%s %s: %s is %s", s.Verb, host, host, state)
+		case t.traits[is] == (verb.Undo != ""):
 			t.errorf(s.Pos, host, "", "%s %s: it does so already%s", s.Verb, host, undone(s.Verb))
 		}
-		t.deaf[host] = verb.Undo != ""
+		t.traits[is] = verb.Undo != ""
 	}
 }
 

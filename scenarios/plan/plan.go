@@ -173,23 +173,28 @@ func (f Fault) Target() string {
 	case f.Flood != "":
 		return fmt.Sprintf("%s %s from %s rate=%s for %s", f.Flood, f.To, strings.Join(f.Hosts, " "), f.Arg(fault.KeyRate), formatDuration(f.Time))
 	case f.On != nil:
-		words := []string{f.On.String()}
-		switch {
-		case f.Time > 0:
-			words = slices.Insert(words, 0, formatDuration(f.Time))
-		case f.Share > 0:
-			words = slices.Insert(words, 0, formatNumber(f.Share))
-		}
-		for _, a := range f.Args {
-			words = append(words, a.Key+"="+a.Value)
-		}
-		return strings.Join(words, " ")
+		return f.measured(f.On.String())
 	case f.Via != "" && len(f.Hosts) == 0:
 		return f.Via
 	case f.Via != "":
 		return f.Hosts[0] + " via " + f.Via
 	}
-	return strings.Join(f.Hosts, " ")
+	return f.measured(strings.Join(f.Hosts, " "))
+}
+
+// measured puts the amount before what the fault is done to, and the keys behind it.
+func (f Fault) measured(what string) string {
+	words := []string{what}
+	switch {
+	case f.Time > 0:
+		words = slices.Insert(words, 0, formatDuration(f.Time))
+	case f.Share > 0:
+		words = slices.Insert(words, 0, formatNumber(f.Share))
+	}
+	for _, a := range f.Args {
+		words = append(words, a.Key+"="+a.Value)
+	}
+	return strings.Join(words, " ")
 }
 
 // Wait holds the timeline until all conditions hold at once.

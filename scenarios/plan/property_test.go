@@ -279,8 +279,16 @@ func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
 		switch {
 		case verb.On == fault.Machines:
 			f.Hosts = rapid.SampledFrom([][]string{{"lb1"}, {"lb2"}, {"lb1", "lb2"}}).Draw(t, "hosts")
+			if verb.Time {
+				f.Time = rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second}).Draw(t, "time")
+			}
 		case verb.On == fault.Traits:
-			f.Hosts = rapid.SampledFrom([][]string{{"client1"}, {"client1", "backend1"}}).Draw(t, "hosts")
+			hosts := [][]string{{"client1"}, {"client1", "backend1"}}
+			if slices.Contains(verb.Kinds, lab.Node) {
+				hosts = [][]string{{"lb1"}, {"lb1", "lb2"}}
+			}
+			f.Hosts = rapid.SampledFrom(hosts).Draw(t, "hosts")
+			f.Args = someArgs(verb, f).Draw(t, "args")
 		case verb.On == fault.Senders:
 			f.Hosts, f.To, f.Time = []string{"client1"}, aName().Draw(t, "to"), rapid.SampledFrom([]time.Duration{time.Millisecond, time.Minute}).Draw(t, "time")
 			f.Flood = rapid.SampledFrom(fault.FloodKindNames()).Draw(t, "flood")
@@ -308,6 +316,7 @@ func someArgs(verb fault.Verb, f *Fault) *rapid.Generator[[]Arg] {
 	sets := map[string][][]Arg{
 		fault.Lose:    {{{fault.KeyBurst, "8"}}, {{fault.KeyBurst, "20"}, {fault.KeyBad, "0.8"}}},
 		fault.Delay:   {{{fault.KeyJitter, "1ms"}}},
+		fault.Starve:  {{{fault.KeyCPU, "0.2"}}, {{fault.KeyCPU, "0.2"}, {fault.KeyPeriod, "50ms"}, {fault.KeyFiles, "0"}}},
 		fault.Reorder: {{{fault.KeyAfter, "20ms"}}},
 		fault.Limit: {{{fault.KeyRate, "10mbit"}, {fault.KeyQueue, "20ms"}}, {{fault.KeyRate, "30/s"}},
 			{{fault.KeyMTU, "1300"}, {fault.KeyOversize, fault.OversizeTell}}},
