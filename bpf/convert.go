@@ -75,11 +75,12 @@ func addCounters(sum *dataplane.Counters, c *lbCounters) {
 	sum.Created += c.Created
 	sum.Adopted += c.Adopted
 	sum.ARPReplies += c.ArpReplies
-	for i := range sum.Dropped {
+	for i := range sum.Dropped { // the programs have room for more reasons
 		sum.Dropped[i] += c.Dropped[i]
 	}
 	sum.EventsLost += c.EventsLost
 	sum.Unproven += c.Unproven
+	sum.Fragments += c.Fragments
 	sum.EchoReplies += c.EchoReplies
 	sum.ICMPErrors += c.IcmpErrors
 }

@@ -250,16 +250,31 @@ func (p *pair) idle(t *rapid.T) {
 	p.sweep(t)
 }
 
-// fragment makes a flow's packet the first of several fragments, or a later one.
+// fragment sends a flow's datagram in parts, most of them in order, some twice, cut
+// elsewhere, or to another place.
 func (p *pair) fragment(t *rapid.T) {
 	e, ok := p.entry(t)
 	if !ok {
 		t.Skip("no entries")
 	}
-	link, frame := p.ofFlow(t, e, ack)
-	p.send(link, withIP(frame, 6, 0x20, 0))
-	flags := rapid.SampledFrom([]byte{0x00, 0x20, 0x40, 0x80}).Draw(t, "flags") // more fragments, do not fragment, reserved
-	p.send(link, withIP(frame, 6, flags, rapid.SampledFrom([]byte{0, 0, 1, 0xff}).Draw(t, "offset")))
+	link, mac, tuple := "client0", clientMAC, e.Original
+	if rapid.Bool().Draw(t, "of the backend") {
+		link, mac, tuple = "backend0", backendMAC, e.Reply
+	}
+	frame := p.numbered(t, link, frameTo(mac, tuple, ack, long))
+	id := rapid.Uint16Range(7, 8).Draw(t, "id")
+	parts := fragments(frame, id, 24, 48, 72)
+	parts = append(parts, fragments(frame, id, 32)...)
+	for i := range rapid.IntRange(1, 6).Draw(t, "parts") {
+		if rapid.IntRange(0, 3).Draw(t, "out of order") == 0 {
+			i = rapid.IntRange(0, len(parts)-1).Draw(t, "part")
+		}
+		part := parts[i]
+		if rapid.IntRange(0, 7).Draw(t, "elsewhere") == 0 {
+			part = withIP(part, 6, rapid.SampledFrom([]byte{0x00, 0x20, 0x40, 0x80}).Draw(t, "flags"), rapid.SampledFrom([]byte{0, 0, 1, 0xff}).Draw(t, "offset"))
+		}
+		p.send(link, damage(t, part))
+	}
 }
 
 // adopt meets a flow in its middle, where that is allowed: its first packet is an

@@ -185,27 +185,33 @@ func TestUDPThroughTheLoadBalancer(t *testing.T) {
 		inside(t, l.lb, func() error {
 			return errors.Join(noChecksumOffload("client0"), noChecksumOffload("backend0"))
 		})
-		var server net.PacketConn
-		inside(t, l.backend, func() (err error) {
-			server, err = net.ListenPacket("udp4", ":8053")
-			return err
-		})
-		t.Cleanup(func() { server.Close() })
-		go func() {
-			buf := make([]byte, 2048)
-			for {
-				n, from, err := server.ReadFrom(buf)
-				if err != nil {
-					return
-				}
-				server.WriteTo(buf[:n], from)
-			}
-		}()
+		l.echoDatagrams(t, 8053)
 		conn := l.dial(t, "udp4", 53)
 		for i := range 100 {
 			exchange(t, conn, fmt.Sprintf("datagram %d", i))
 		}
 	})
+}
+
+// echoDatagrams lets the backend answer datagrams with themselves.
+func (l *lab) echoDatagrams(t *testing.T, port uint16) {
+	t.Helper()
+	var server net.PacketConn
+	inside(t, l.backend, func() (err error) {
+		server, err = net.ListenPacket("udp4", fmt.Sprintf(":%d", port))
+		return err
+	})
+	t.Cleanup(func() { server.Close() })
+	go func() {
+		buf := make([]byte, 1<<16)
+		for {
+			n, from, err := server.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			server.WriteTo(buf[:n], from)
+		}
+	}()
 }
 
 // The host's stack would reset a connection whose entry is missing. Here segments

@@ -71,6 +71,29 @@ func arpFrame(operation uint16, sender, target string) []byte {
 		})
 }
 
+// fragmentOf reads whether more fragments follow a frame, and where in its datagram it begins.
+func fragmentOf(frame []byte) (more bool, offset int) {
+	v := binary.BigEndian.Uint16(frame[20:])
+	return v&0x2000 != 0, int(v&0x1fff) * 8
+}
+
+// fragments cuts a datagram at some places, each a multiple of eight bytes after its IP header.
+func fragments(frame []byte, id uint16, at ...int) (out [][]byte) {
+	body, from := frame[34:], 0
+	for i, to := range append(at, len(body)) {
+		piece := append(append([]byte(nil), frame[:34]...), body[from:to]...)
+		offset := uint16(from / 8)
+		if i < len(at) {
+			offset |= 0x2000
+		}
+		binary.BigEndian.PutUint16(piece[16:], uint16(len(piece)-14))
+		binary.BigEndian.PutUint16(piece[18:], id)
+		out = append(out, withIP(piece, 6, byte(offset>>8), byte(offset)))
+		from = to
+	}
+	return out
+}
+
 const icmpProto = byte(layers.IPProtocolICMPv4)
 
 // icmpFrame builds an ICMP message of some type and code.
@@ -137,6 +160,9 @@ func checkSums(frame []byte) error {
 		return fmt.Errorf("IP header sums to %#04x", s)
 	}
 	segment := ip[headerLen:total]
+	if more, offset := fragmentOf(frame); more || offset > 0 {
+		return nil // the sum is that of the whole datagram
+	}
 	if ip[9] == icmpProto {
 		if s := sum(segment); s != 0xffff {
 			return fmt.Errorf("ICMP message sums to %#04x", s)

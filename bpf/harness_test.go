@@ -219,6 +219,8 @@ func (s *programSubject) reset() {
 	s.must(s.Lease(0))
 	s.must(s.SetMiss(dataplane.MissDrop))
 	s.resetServices()
+	s.must(s.forgetDatagrams(clock.Never))
+	s.must(s.objs.FragmentIds.Set(uint32(0)))
 	s.must(s.objs.Counters.Put(uint32(0), make([]lbCounters, ebpf.MustPossibleCPU())))
 }
 
@@ -324,6 +326,9 @@ func fate(t rapid.TB, s subject, link string, frame []byte) (string, []byte) {
 	}
 	if err := checkSums(out); err != nil && checkSums(frame) == nil {
 		t.Errorf("forwarded frame: %v\nin  %x\nout %x", err, frame, out)
+	}
+	if _, offset := fragmentOf(out); offset > 0 {
+		return fmt.Sprintf("forward fragment %s>%s id %d", flow.Addr(out[26:30]), flow.Addr(out[30:34]), binary.BigEndian.Uint16(out[18:])), out
 	}
 	if out[23] == icmpProto {
 		return icmpFate(before, after, out), out

@@ -61,10 +61,11 @@ type lbCounters struct {
 	Created     uint64
 	Adopted     uint64
 	ArpReplies  uint64
-	Dropped     [17]uint64
+	Dropped     [32]uint64
 	EventsLost  uint64
 	Unproven    uint64
 	EchoReplies uint64
+	Fragments   uint64
 	IcmpErrors  uint64
 }
 
@@ -75,6 +76,34 @@ type lbEvent struct {
 	State    uint8
 	Origin   uint8
 	Pad      [6]uint8
+}
+
+type lbFragmentKey struct {
+	_     structs.HostLayout
+	Src   uint32
+	Dst   uint32
+	Id    uint16
+	Proto uint8
+	Pad   uint8
+}
+
+type lbFragments struct {
+	_    structs.HostLayout
+	Lock struct {
+		_   structs.HostLayout
+		Val uint32
+	}
+	Id        uint16
+	Direction uint8
+	Pad       uint8
+	Src       uint32
+	Dst       uint32
+	Expires   int64
+	Spans     [8]struct {
+		_    structs.HostLayout
+		From uint32
+		To   uint32
+	}
 }
 
 type lbRecord struct {
@@ -124,6 +153,7 @@ const (
 	lbMapCounters       = "counters"
 	lbMapDnatBackends   = "dnat_backends"
 	lbMapEvents         = "events"
+	lbMapFragments      = "fragments"
 	lbMapReplies        = "replies"
 	lbMapServices       = "services"
 	lbProgFromBackend   = "from_backend"
@@ -139,6 +169,7 @@ const (
 	lbVarClientMac      = "client_mac"
 	lbVarDropEcho       = "drop_echo"
 	lbVarFakeClock      = "fake_clock"
+	lbVarFragmentIds    = "fragment_ids"
 	lbVarGeneration     = "generation"
 	lbVarIcmpRate       = "icmp_rate"
 	lbVarIcmpSent       = "icmp_sent"
@@ -208,6 +239,7 @@ type lbMapSpecs struct {
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
+	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
 	Services      *ebpf.MapSpec `ebpf:"services"`
 }
@@ -225,6 +257,7 @@ type lbVariableSpecs struct {
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
+	FragmentIds    *ebpf.VariableSpec `ebpf:"fragment_ids"`
 	Generation     *ebpf.VariableSpec `ebpf:"generation"`
 	IcmpRate       *ebpf.VariableSpec `ebpf:"icmp_rate"`
 	IcmpSent       *ebpf.VariableSpec `ebpf:"icmp_sent"`
@@ -262,6 +295,7 @@ type lbMaps struct {
 	Counters      *ebpf.Map `ebpf:"counters"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	Events        *ebpf.Map `ebpf:"events"`
+	Fragments     *ebpf.Map `ebpf:"fragments"`
 	Replies       *ebpf.Map `ebpf:"replies"`
 	Services      *ebpf.Map `ebpf:"services"`
 }
@@ -276,6 +310,7 @@ func (m *lbMaps) Close() error {
 		m.Counters,
 		m.DnatBackends,
 		m.Events,
+		m.Fragments,
 		m.Replies,
 		m.Services,
 	)
@@ -294,6 +329,7 @@ type lbVariables struct {
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
+	FragmentIds    *ebpf.Variable `ebpf:"fragment_ids"`
 	Generation     *ebpf.Variable `ebpf:"generation"`
 	IcmpRate       *ebpf.Variable `ebpf:"icmp_rate"`
 	IcmpSent       *ebpf.Variable `ebpf:"icmp_sent"`

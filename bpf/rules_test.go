@@ -286,10 +286,6 @@ func refuseTests() []packetTest {
 		steps: append(drop("client0", dataplane.DropOtherProto, withIP(fromClient(tcp, syn), 9, 2), withIP(fromClient(tcp, syn), 9, 132)),
 			drop("backend0", dataplane.DropOtherProto, withIP(fromBackend(snatReply(flow.TCP, 40000, 0), ack), 9, 2))...),
 	}, {
-		rule: "fragments, first or later",
-		steps: append(drop("client0", dataplane.DropFragment, withIP(fromClient(udp, 0), 6, 0x20, 0), withIP(fromClient(udp, 0), 6, 0, 0x10)),
-			drop("backend0", dataplane.DropFragment, withIP(fromBackend(dnat, ack), 6, 0x20, 0))...),
-	}, {
 		rule: "headers that contradict themselves or the frame",
 		steps: append(drop("client0", dataplane.DropMalformed,
 			withIP(fromClient(tcp, syn), 0, 0x44),         // IP header of 16 bytes

@@ -84,7 +84,32 @@ func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.forgetDatagrams(now); err != nil {
+		return nil, err
+	}
 	return d.removeUnchanged(expired, now)
+}
+
+// forgetDatagrams makes room for those whose fragments are still to come.
+func (d *Dataplane) forgetDatagrams(now clock.Instant) error {
+	var expired []lbFragmentKey
+	var key lbFragmentKey
+	var value lbFragments
+	all := d.objs.Fragments.Iterate()
+	for all.Next(&key, &value) {
+		if now >= clock.Instant(value.Expires) {
+			expired = append(expired, key)
+		}
+	}
+	if err := all.Err(); err != nil {
+		return fmt.Errorf("bpf: read fragments: %w", err)
+	}
+	for _, k := range expired {
+		if err := d.objs.Fragments.Delete(k); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("bpf: forget a fragmented datagram: %w", err)
+		}
+	}
+	return nil
 }
 
 // expired returns the entries whose timeout has run.

@@ -20,11 +20,10 @@ static __always_inline struct counters *count(void)
 static __always_inline int drop(enum drop reason)
 {
 	struct counters *c = count();
-	__u32 kind = reason;
 
-	barrier_var(kind);
-	if (c && kind < DROP_KINDS)
-		c->dropped[kind]++;
+	_Static_assert(DROP_KINDS < DROP_SLOTS, "a reason has no place to be counted");
+	if (c)
+		c->dropped[reason & (DROP_SLOTS - 1)]++;
 	return TCX_DROP;
 }
 

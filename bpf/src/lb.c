@@ -15,6 +15,7 @@
 
 #include "arp.h"
 #include "conntrack.h"
+#include "fragment.h"
 #include "hop.h"
 #include "icmp.h"
 #include "nat.h"
@@ -39,6 +40,11 @@ static __always_inline enum drop parse_packet(struct __sk_buff *skb, struct pack
 static __always_inline int forward(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to, __u64 hop,
 				   enum direction direction)
 {
+	if (pkt->more) {
+		if (!remember_datagram(skb, pkt, to, direction))
+			return drop(DROP_FRAGMENT);
+		count_fragment();
+	}
 	if (!translate(skb, pkt, to))
 		return drop(DROP_MALFORMED);
 	count_forwarded(skb, direction);
@@ -173,6 +179,8 @@ static __always_inline int client_ip(struct __sk_buff *skb)
 		return refuse(skb, &pkt, DROP_TOO_BIG, mtu);
 	if (pkt.kind == KIND_ERROR)
 		return error_of_flow(skb, &pkt, conn, &pkt.tuple, ORIGINAL);
+	if (pkt.kind == KIND_FRAGMENT)
+		return later_fragment(skb, ORIGINAL);
 	return original_direction(skb, &pkt, conn, id, hop);
 }
 
@@ -183,12 +191,26 @@ static __always_inline bool from_dnat_backend(const struct packet *pkt)
 	return bpf_map_lookup_elem(&dnat_backends, &key);
 }
 
-static __always_inline bool is_of_backend(const struct packet *pkt, const struct tuple *original)
+/* A fragment of a datagram whose first is a reply. */
+static __noinline bool continues_reply(struct __sk_buff *skb, __s64 at)
+{
+	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	struct fragment_key key;
+
+	if (!ip)
+		return false;
+	key = fragment_key(ip);
+	return find_datagram(&key, at, REPLY);
+}
+
+static __always_inline bool is_of_backend(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *original)
 {
 	__u32 meaning = meaning_of(pkt->tuple.dst);
 
 	if (meaning & ADDR_OWN)
 		return false;
+	if (pkt->kind == KIND_FRAGMENT && !(meaning & ADDR_VIRTUAL))
+		return continues_reply(skb, pkt->now);
 	return (meaning & ADDR_VIRTUAL) || original || (pkt->has_ports && from_dnat_backend(pkt));
 }
 
@@ -215,7 +237,7 @@ static __always_inline int backend_ip(struct __sk_buff *skb)
 			conn = NULL;
 		hop = conn ? current_hop(conn, &pkt, REPLY) : 0;
 	}
-	if (!hop && !is_of_backend(&pkt, original))
+	if (!hop && !is_of_backend(skb, &pkt, original))
 		return TCX_NEXT;
 	if (!lease_holds(pkt.now))
 		return drop(DROP_NO_LEASE);
@@ -229,6 +251,8 @@ static __always_inline int backend_ip(struct __sk_buff *skb)
 		return refuse(skb, &pkt, DROP_TOO_BIG, mtu);
 	if (pkt.kind == KIND_ERROR)
 		return error_of_flow(skb, &pkt, conn, original, REPLY);
+	if (pkt.kind == KIND_FRAGMENT)
+		return later_fragment(skb, REPLY);
 	return reply_direction(skb, &pkt, conn, original, id, hop);
 }
 

@@ -11,6 +11,7 @@
 
 #define BATCH_MAX 4096
 #define SERVICES_MAX 256
+#define FRAGMENTS_MAX 4096
 
 const volatile __u32 client_ifindex;
 const volatile __u32 backend_ifindex;
@@ -44,6 +45,14 @@ struct {
 	__type(key, struct tuple);
 	__type(value, struct tuple);
 } replies SEC(".maps");
+
+/* Datagrams whose fragments are on their way. User space removes those that have expired. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FRAGMENTS_MAX);
+	__type(key, struct fragment_key);
+	__type(value, struct fragments);
+} fragments SEC(".maps");
 
 /* Twice the number of services: new ones come before the old ones go. */
 struct {

@@ -42,6 +42,7 @@ enum kind {
 	KIND_SEGMENT, /* of TCP or UDP */
 	KIND_ECHO,    /* an ICMP echo request */
 	KIND_ERROR,   /* an ICMP error about a segment */
+	KIND_FRAGMENT, /* not the first of its datagram */
 };
 
 struct packet {
@@ -56,6 +57,7 @@ struct packet {
 	__u8 ttl;
 	__u8 kind;	/* of enum kind */
 	bool has_ports; /* the tuple's ports and protocol are set */
+	bool more;	/* the first fragment of several */
 };
 
 static __always_inline void *header(struct __sk_buff *skb, __u32 offset, __u32 len)
@@ -103,7 +105,7 @@ static __always_inline enum drop parse_udp(struct __sk_buff *skb, struct packet 
 {
 	struct udphdr *udp = header(skb, pkt->l4_off, sizeof(*udp));
 
-	if (!udp || bpf_ntohs(udp->len) < sizeof(*udp) || bpf_ntohs(udp->len) > l4_len)
+	if (!udp || bpf_ntohs(udp->len) < sizeof(*udp) || (bpf_ntohs(udp->len) > l4_len && !pkt->more))
 		return DROP_MALFORMED;
 	return DROP_NONE;
 }
@@ -173,12 +175,14 @@ static __always_inline enum drop parse_transport(struct __sk_buff *skb, struct p
 		return DROP_MALFORMED;
 	pkt->ttl = ip->ttl;
 	pkt->l4_off = ETH_HLEN + ihl;
-	if (ip->protocol == IPPROTO_ICMP && !(fragment & (IP_OFFSET | IP_MF)))
-		return parse_icmp(skb, pkt, total - ihl);
+	if (ip->protocol == IPPROTO_ICMP)
+		return fragment & (IP_OFFSET | IP_MF) ? DROP_FRAGMENT : parse_icmp(skb, pkt, total - ihl);
 	if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP)
 		return DROP_OTHER_PROTO;
-	if (fragment & IP_OFFSET)
-		return DROP_FRAGMENT;
+	if (fragment & IP_OFFSET) {
+		pkt->kind = KIND_FRAGMENT;
+		return DROP_NONE;
+	}
 
 	pkt->tuple.proto = ip->protocol;
 	ports = header(skb, pkt->l4_off, 2 * sizeof(*ports));
@@ -187,8 +191,7 @@ static __always_inline enum drop parse_transport(struct __sk_buff *skb, struct p
 	pkt->tuple.sport = ports[0];
 	pkt->tuple.dport = ports[1];
 	pkt->has_ports = true;
-	if (fragment & IP_MF)
-		return DROP_FRAGMENT;
+	pkt->more = fragment & IP_MF;
 	if (pkt->tuple.proto == IPPROTO_TCP)
 		return parse_tcp(skb, pkt, total - ihl);
 	return parse_udp(skb, pkt, total - ihl);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <linux/bpf.h>
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
@@ -84,6 +85,36 @@ struct conn {
 	__u32 expected[2]; /* by direction: the sequence number that its receiver expects next */
 	__u32 acked[2];	   /* by direction: what its receiver has acknowledged last; known if expected is */
 	__u64 hop[2];	   /* by direction: see hop.h */
+};
+
+/* What the fragments of a datagram have in common (RFC 791 3.2). */
+struct fragment_key {
+	__be32 src;
+	__be32 dst;
+	__be16 id;
+	__u8 proto;
+	__u8 pad;
+};
+
+#define SPANS_MAX 8
+
+/* Bytes of a datagram, from the first to before the last; none if both are 0. */
+struct span {
+	__u32 from;
+	__u32 to;
+};
+
+/* A datagram of which the first fragment has gone by: how the others are translated, and
+ * what of it has come, each span of one fragment or of several that met. */
+struct fragments {
+	struct bpf_spin_lock lock;
+	__be16 id; /* under which they leave */
+	__u8 direction;
+	__u8 pad;
+	__be32 src;
+	__be32 dst;
+	__s64 expires;
+	struct span spans[SPANS_MAX];
 };
 
 struct service_key {
@@ -170,8 +201,11 @@ enum drop {
 	DROP_CHECKSUM,
 	DROP_SOURCE_ROUTE,
 	DROP_UNCONFIRMED,
+	DROP_FRAGMENT_OVERLAP,
 	DROP_KINDS,
 };
+
+#define DROP_SLOTS 32 /* a power of two: the verifier understands a mask */
 
 enum direction {
 	ORIGINAL, /* client to backend */
@@ -184,10 +218,11 @@ struct counters {
 	__u64 created;
 	__u64 adopted;
 	__u64 arp_replies;
-	__u64 dropped[DROP_KINDS];
+	__u64 dropped[DROP_SLOTS];
 	__u64 events_lost;
 	__u64 unproven;
 	__u64 echo_replies;
+	__u64 fragments;   /* of forwarded */
 	__u64 icmp_errors; /* sent to the sender of a packet that was dropped */
 };
 

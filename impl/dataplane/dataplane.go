@@ -144,6 +144,13 @@ type Config struct {
 	ICMPRate int  // ICMP errors sent in a second, about; 0 means DefaultICMPRate
 }
 
+// The fragments of a datagram are translated like its first one for FragmentLife after it
+// (RFC 791 3.2), of MaxFragmented datagrams at a time.
+const (
+	FragmentLife  = 15 * time.Second
+	MaxFragmented = 4096
+)
+
 // DefaultICMPRate is as Linux has it for all of a host's errors (icmp_msgs_per_sec).
 const DefaultICMPRate = 1000
 
@@ -166,29 +173,30 @@ const (
 type Drop uint8
 
 const (
-	DropNoLease     Drop = iota // to a VIP while the lease does not hold
-	DropMiss                    // mid-flow segment without an entry
-	DropNoService               // to a VIP, but to no service of it
-	DropNoBackend               // the service has no backends
-	DropNoPort                  // no free SNAT port
-	DropTableFull               // the connection table is full
-	DropMalformed               // truncated or inconsistent headers
-	DropFragment                // IP fragments are not balanced
-	DropOtherProto              // to a VIP, neither TCP nor UDP nor ICMP nor ARP
-	DropICMP                    // ICMP that is of no flow, or of no kind that is passed on
-	DropICMPForged              // an ICMP error about a segment that cannot be under way (RFC 5927)
-	DropTTL                     // has gone too far
-	DropTooBig                  // for the link by which it would leave
-	DropSource                  // from an address that no host has, or that this node or the VIP has
-	DropChecksum                // the IP header's checksum is wrong
-	DropSourceRoute             // its sender has chosen its route (LSRR, SSRR)
-	DropUnconfirmed             // a RST to a flow that was adopted and that no backend has confirmed
-	DropKinds                   // the number of reasons
+	DropNoLease         Drop = iota // to a VIP while the lease does not hold
+	DropMiss                        // mid-flow segment without an entry
+	DropNoService                   // to a VIP, but to no service of it
+	DropNoBackend                   // the service has no backends
+	DropNoPort                      // no free SNAT port
+	DropTableFull                   // the connection table is full
+	DropMalformed                   // truncated or inconsistent headers
+	DropFragment                    // a fragment whose first has not come by, or one for which there is no room
+	DropOtherProto                  // to a VIP, neither TCP nor UDP nor ICMP nor ARP
+	DropICMP                        // ICMP that is of no flow, or of no kind that is passed on
+	DropICMPForged                  // an ICMP error about a segment that cannot be under way (RFC 5927)
+	DropTTL                         // has gone too far
+	DropTooBig                      // for the link by which it would leave
+	DropSource                      // from an address that no host has, or that this node or the VIP has
+	DropChecksum                    // the IP header's checksum is wrong
+	DropSourceRoute                 // its sender has chosen its route (LSRR, SSRR)
+	DropUnconfirmed                 // a RST to a flow that was adopted and that no backend has confirmed
+	DropFragmentOverlap             // a fragment of bytes that have come already
+	DropKinds                       // the number of reasons
 )
 
 var dropNames = [DropKinds]string{"no-lease", "miss", "no-service", "no-backend", "no-port", "table-full",
 	"malformed", "fragment", "other-proto", "icmp", "icmp-forged", "ttl", "too-big", "source", "checksum",
-	"source-route", "unconfirmed"}
+	"source-route", "unconfirmed", "fragment-overlap"}
 
 func (d Drop) String() string { return dropNames[d] }
 
@@ -204,6 +212,7 @@ type Counters struct {
 	// EchoReplies are those to pings of a VIP. ICMPErrors told a sender that its packet was
 	// dropped, for its TTL or its size.
 	EchoReplies, ICMPErrors uint64
+	Fragments               uint64 // of forwarded
 	Unproven                uint64 // RSTs, FINs and SYNs that were forwarded and changed no state: see docs/conntrack.md
 }
 

@@ -91,6 +91,7 @@ type Counters struct {
 	ARPReplies        uint64            `json:"arp_replies"`
 	EventsLost        uint64            `json:"events_lost"`
 	Unproven          uint64            `json:"unproven"`
+	Fragments         uint64            `json:"fragments"`
 	EchoReplies       uint64            `json:"echo_replies"`
 	ICMPErrors        uint64            `json:"icmp_errors"`
 	Dropped           map[string]uint64 `json:"dropped"` // by dataplane.Drop
@@ -102,7 +103,7 @@ func CountersFrom(c dataplane.Counters) Counters {
 		ForwardedOriginal: c.Forwarded[0], ForwardedReply: c.Forwarded[1],
 		BytesOriginal: c.Bytes[0], BytesReply: c.Bytes[1],
 		Created: c.Created, Adopted: c.Adopted, ARPReplies: c.ARPReplies, EventsLost: c.EventsLost, Unproven: c.Unproven,
-		EchoReplies: c.EchoReplies, ICMPErrors: c.ICMPErrors,
+		Fragments: c.Fragments, EchoReplies: c.EchoReplies, ICMPErrors: c.ICMPErrors,
 		Dropped: map[string]uint64{},
 	}
 	for reason := range dataplane.DropKinds {

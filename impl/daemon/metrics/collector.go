@@ -30,6 +30,7 @@ type collector struct {
 	syncPhase, syncEntries, syncTotal, syncRatio, syncLag, syncRefused, peerCapacity *prometheus.Desc
 	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed     *prometheus.Desc
 	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp   *prometheus.Desc
+	fragments                                                                        *prometheus.Desc
 	steps, late, lateMax, recordsDropped, failures                                   *prometheus.Desc
 }
 
@@ -86,6 +87,7 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.created, "dataplane_flows_created_total", "Flows opened by their first packet.")
 	desc(&c.adopted, "dataplane_flows_adopted_total", "Flows adopted from the middle.")
 	desc(&c.arp, "dataplane_arp_replies_total", "ARP requests for a VIP that were answered.")
+	desc(&c.fragments, "dataplane_fragments_total", "IP fragments that were forwarded.")
 	desc(&c.echo, "dataplane_echo_replies_total", "Pings of a VIP that were answered.")
 	desc(&c.icmp, "dataplane_icmp_errors_total", "ICMP errors sent about a packet that had gone too far or was too big.")
 	desc(&c.unproven, "dataplane_segments_unproven_total", "RSTs, FINs and SYNs of a flow that were forwarded and changed no state.")
@@ -197,6 +199,7 @@ func (c *collector) collectDataplane(out samples, s control.Counters) {
 	out.counter(c.created, s.Created)
 	out.counter(c.adopted, s.Adopted)
 	out.counter(c.arp, s.ARPReplies)
+	out.counter(c.fragments, s.Fragments)
 	out.counter(c.echo, s.EchoReplies)
 	out.counter(c.icmp, s.ICMPErrors)
 	out.counter(c.unproven, s.Unproven)

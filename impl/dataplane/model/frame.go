@@ -33,6 +33,7 @@ type packet struct {
 	l4       int // where TCP or UDP begins
 	flags    byte
 	hasPorts bool // the tuple is complete
+	more     bool // the first fragment of several
 	// Of TCP: its numbers, and how much data it carries. Of an ICMP error, the number of
 	// the segment that it is about.
 	seq, ack, payload uint32
@@ -48,6 +49,7 @@ const (
 	segment   kind = iota // of TCP or UDP
 	icmpEcho              // an ICMP echo request
 	icmpError             // an ICMP error about a segment; its tuple is that of packets from that one's receiver
+	fragment              // not the first of its datagram
 )
 
 func (p *packet) ip() []byte { return p.frame[ethLen:] }
@@ -83,31 +85,30 @@ func (d *Dataplane) parse(p *packet, unicast bool) dataplane.Drop {
 // parseTransport reads the rest of the tuple.
 func (p *packet) parseTransport(dropEcho bool) dataplane.Drop {
 	ip := p.ip()
-	headerLen, total, fragment := int(ip[0]&0xf)*4, be16(ip[2:]), be16(ip[6:])
+	headerLen, total, fragments := int(ip[0]&0xf)*4, be16(ip[2:]), be16(ip[6:])
 	proto := flow.Proto(ip[9])
 	if headerLen < ipMinLen || total < headerLen || total > len(ip) {
 		return dataplane.DropMalformed
 	}
 	p.l4 = ethLen + headerLen
 	segment := ip[headerLen:total]
-	if proto == icmp && fragment&(fragmentOffset|moreFragments) == 0 {
-		return p.parseICMP(segment, dropEcho)
-	}
-	if proto != flow.TCP && proto != flow.UDP {
-		return dataplane.DropOtherProto
-	}
-	if fragment&fragmentOffset != 0 {
+	switch {
+	case proto == icmp && fragments&(fragmentOffset|moreFragments) != 0:
 		return dataplane.DropFragment
-	}
-	if len(segment) < portsLen {
+	case proto == icmp:
+		return p.parseICMP(segment, dropEcho)
+	case proto != flow.TCP && proto != flow.UDP:
+		return dataplane.DropOtherProto
+	case fragments&fragmentOffset != 0:
+		p.kind = fragment
+		return noReason
+	case len(segment) < portsLen:
 		return dataplane.DropMalformed
 	}
 	p.tuple.Proto = proto
 	p.tuple.SrcPort, p.tuple.DstPort = uint16(be16(segment)), uint16(be16(segment[2:]))
 	p.hasPorts = true
-	if fragment&moreFragments != 0 {
-		return dataplane.DropFragment
-	}
+	p.more = fragments&moreFragments != 0
 	if proto == flow.TCP {
 		return p.parseTCP(segment)
 	}
@@ -132,7 +133,7 @@ func (p *packet) parseUDP(segment []byte) dataplane.Drop {
 	if len(segment) < udpLen {
 		return dataplane.DropMalformed
 	}
-	if length := be16(segment[4:]); length < udpLen || length > len(segment) {
+	if length := be16(segment[4:]); length < udpLen || length > len(segment) && !p.more {
 		return dataplane.DropMalformed
 	}
 	return noReason

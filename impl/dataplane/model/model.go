@@ -48,10 +48,12 @@ type Dataplane struct {
 	conns   map[flow.Tuple]*conn      // by original tuple
 	replies map[flow.Tuple]flow.Tuple // reply tuple to original tuple: a claim
 
-	errors   icmpRate
-	events   []flow.Event
-	counters dataplane.Counters
-	closed   bool
+	errors      icmpRate
+	fragments   map[datagramKey]*datagram
+	fragmentIDs uint16 // datagrams that got an id of this node
+	events      []flow.Event
+	counters    dataplane.Counters
+	closed      bool
 }
 
 var _ dataplane.Dataplane = (*Dataplane)(nil)
@@ -83,6 +85,7 @@ func New(cfg dataplane.Config, host Host) (*Dataplane, error) {
 	d := &Dataplane{
 		cfg: cfg, host: host,
 		conns: make(map[flow.Tuple]*conn), replies: make(map[flow.Tuple]flow.Tuple),
+		fragments: make(map[datagramKey]*datagram),
 	}
 	if err := d.SetServices(cfg.Services); err != nil {
 		return nil, err

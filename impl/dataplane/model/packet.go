@@ -90,8 +90,11 @@ func (d *Dataplane) fromClient(l link, frame []byte, unicast bool) Outcome {
 	if out, ended := d.ends(l, &p, reason); ended {
 		return out
 	}
-	if p.kind == icmpError {
+	switch p.kind {
+	case icmpError:
 		return d.errorOfFlow(&p, d.conns[p.tuple], p.tuple, original)
+	case fragment:
+		return d.laterFragment(&p, original)
 	}
 	return d.originalDirection(&p)
 }
@@ -108,14 +111,18 @@ func (d *Dataplane) fromBackend(l link, frame []byte, unicast bool) Outcome {
 	reason := d.parse(&p, unicast)
 	originalTuple, known := d.replies[p.tuple]
 	sender := flow.Service{VIP: p.tuple.Src, Port: p.tuple.SrcPort, Proto: p.tuple.Proto}
-	if meaning&Virtual == 0 && !known && !(p.hasPorts && d.dnatBackends[sender]) {
+	known = known || p.hasPorts && d.dnatBackends[sender] || p.kind == fragment && d.findDatagram(&p, reply) != nil
+	if meaning&Virtual == 0 && !known {
 		return pass
 	}
 	if out, ended := d.ends(l, &p, reason); ended {
 		return out
 	}
-	if p.kind == icmpError {
+	switch p.kind {
+	case icmpError:
 		return d.errorOfFlow(&p, d.conns[originalTuple], originalTuple, reply)
+	case fragment:
+		return d.laterFragment(&p, reply)
 	}
 	return d.replyDirection(&p, originalTuple)
 }
@@ -180,6 +187,12 @@ func (d *Dataplane) replyDirection(p *packet, originalTuple flow.Tuple) Outcome 
 }
 
 func (d *Dataplane) forward(p *packet, to flow.Tuple, dir direction) Outcome {
+	if p.more {
+		if !d.rememberDatagram(p, to, dir) {
+			return d.drop(dataplane.DropFragment)
+		}
+		d.counters.Fragments++
+	}
 	p.translate(to)
 	return d.leave(p, dir)
 }
