@@ -194,6 +194,7 @@ func (l *lab) thaw(id string) {
 	for _, in := range held {
 		if _, ok := in.(Packet); !ok {
 			l.step(n, in)
+			l.checkForwarders() // what follows may come later
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/impl/bfd"
+	. "baton/impl/node"
 )
 
 // A timer is never punctual; that must not be taken for a pause.
@@ -105,5 +106,27 @@ func TestAPacketThatWaitedCountsFromWhenItCame(t *testing.T) {
 				t.Errorf("went down: %v", went)
 			}
 		})
+	}
+}
+
+// A grant that waited through a pause may have been taken back since: it is not acted upon,
+// even where this node's sessions have not expired and nothing else tells of it.
+func TestAGrantFromBeforeThePauseIsIgnored(t *testing.T) {
+	for phase := time.Duration(0); phase < labTx; phase += 4 * time.Millisecond {
+		for pause := 2 * labTx; pause < labDetect+labTx; pause += 4 * time.Millisecond {
+			l := newPair(t)
+			l.run(time.Second + phase)
+			l.freeze("lb2")
+			l.step(l.nodes["lb1"], Handover{})
+			l.run(2 * labDelay)
+			l.dropBFD["lb1 clients"], l.dropBFD["lb1 sync"] = true, true
+			l.run(pause)
+			l.thaw("lb2") // the lab ends a test in which both forward
+			l.drop("lb1", false)
+			l.run(3 * time.Second)
+			if (l.role("lb1") == "Master") == (l.role("lb2") == "Master") {
+				t.Errorf("after %v: lb1 %s, lb2 %s", pause, l.role("lb1"), l.role("lb2"))
+			}
+		}
 	}
 }
