@@ -23,6 +23,9 @@ type Run struct {
 	Origin    *trace.Origin // for the trace; may be nil
 	// Began, if set, is called with each step just before it is executed.
 	Began func(step plan.Step)
+	// Hold, if set, is called once the timeline has ended, with what the checks say so far.
+	// The world is there until it returns.
+	Hold func(context.Context, check.Verdict)
 
 	start   atomic.Int64 // clock.Instant of the first step; 0 before
 	shift   atomic.Int64 // time.Duration that waits have held the scenario's clock
@@ -49,6 +52,9 @@ func (r *Run) Execute(ctx context.Context) (check.Verdict, error) {
 	}
 	if errors.Is(err, ErrDied) {
 		err = nil
+	}
+	if err == nil && r.Hold != nil {
+		r.Hold(ctx, check.Judge(r.Plan, r.Recording.Events()))
 	}
 	err = errors.Join(err, r.down(ctx))
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -58,4 +60,17 @@ func completeSetting(_ *cobra.Command, _ []string, typed string) ([]string, cobr
 		}
 	}
 	return values, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeFault completes a step: the verbs with what they do, then hosts and links.
+func completeFault(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var list []string
+	if len(args) == 0 {
+		for _, v := range fault.Verbs() {
+			list = append(list, v.Word+"\t"+v.Doc)
+		}
+		return list, cobra.ShellCompDirectiveNoFileComp
+	}
+	list = slices.Concat(lab.Nodes(), lab.Links(), lab.KindNames(), []string{"via", "for"})
+	return list, cobra.ShellCompDirectiveNoFileComp
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/netns"
+	"baton/scenarios/fault"
 )
 
 // labFile, in the lab's folder, tells the other commands how to get in.
@@ -44,7 +45,9 @@ func labCommand() *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short: "Keep one pair running, to explore by hand",
 		Long: "Lab up builds the topology of a scenario, starts its nodes and its traffic, and keeps them running until\n" +
-			"Ctrl-C or lab down; the scenario's steps are not executed. Lab exec runs a program inside one of its hosts.",
+			"Ctrl-C or lab down; the scenario's steps are not executed. Lab exec runs a program inside one of its hosts, lab fault does\n" +
+			"to it what a step of a scenario says, lab crash and restore are the two that are asked for most, and lab status\n" +
+			"shows what became of it.",
 		Example: "  baton lab up scenarios/crash-master.scn\n  baton lab exec client1 ping -c 1 198.18.0.1\n  baton status out/lab/lb1.sock",
 	}
 	c.PersistentFlags().StringVar(&dir, "dir", "out/lab", "folder of the lab: configurations, logs, control sockets")
@@ -62,11 +65,38 @@ func labCommand() *cobra.Command {
 			},
 			RunE: func(_ *cobra.Command, args []string) error { return labExec(dir, args[0], args[1:]) },
 		},
+		&cobra.Command{
+			Use: "fault STEP...", Short: "Do to the lab that runs what a step of a scenario says, and show its receipt", Args: cobra.MinimumNArgs(1),
+			Example:           "  baton lab fault 'cut lb1->lb2'\n  baton lab fault freeze lb1 for 2s\n  baton lab fault heal",
+			ValidArgsFunction: completeFault,
+			RunE: func(_ *cobra.Command, args []string) error {
+				return askLab(dir, labRequest{Fault: strings.Join(args, " ")})
+			},
+		},
+		labVerb(&dir, fault.Crash, "Take a host's power away"),
+		labVerb(&dir, fault.Restore, "Give a host its power back, and start its process"),
+		&cobra.Command{
+			Use: "status", Short: "Show the lab that runs: roles, gates, paths, cuts, traffic", Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+			RunE: func(*cobra.Command, []string) error { return askLab(dir, labRequest{}) },
+		},
 	)
 	for _, sub := range c.Commands() {
 		sub.Flags().SetInterspersed(sub == up) // what follows the host of exec is the program's
 	}
 	return c
+}
+
+// labVerb is a command for a verb on hosts that is asked for often.
+func labVerb(dir *string, verb, short string) *cobra.Command {
+	return &cobra.Command{
+		Use: verb + " HOST...", Short: short, Args: cobra.MinimumNArgs(1),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return labHosts(*dir, nil)
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			return askLab(*dir, labRequest{Fault: verb + " " + strings.Join(args, " ")})
+		},
+	}
 }
 
 func labDown(ctx context.Context, dir string) error {

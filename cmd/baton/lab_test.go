@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A lab is entered, asked and ended from other processes, and leaves nothing.
@@ -54,6 +55,7 @@ func TestALabIsExploredByHand(t *testing.T) {
 	await(t, "a MASTER", ended, func() bool {
 		return strings.Contains(baton(t, "status", filepath.Join(dir, "lb1.sock")).out, "Master")
 	})
+	labIsBroken(t, dir)
 	held := holdersOf(map[string]bool{fmt.Sprintf("net:[%d]", l.Doors[0].Inode): true})
 	if len(held) == 0 {
 		t.Fatal("nobody holds the namespaces of a lab that runs")
@@ -69,5 +71,87 @@ func TestALabIsExploredByHand(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, labFile)); err == nil {
 		t.Error("the way in is left behind")
+	}
+}
+
+// labIsBroken does to a lab what steps of scenarios say.
+func labIsBroken(t *testing.T, dir string) {
+	t.Helper()
+	awaitLab(t, dir, "lb1  Master")
+	for _, step := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"status"}, exitPass, "lb1  Master"},
+		{[]string{"fault", "cut lb1->lb2 via sync"}, exitPass, "cut lb1->lb2 via sync: receipt: "},
+		{[]string{"status"}, exitPass, "cut  lb1>lb2 on sync"},
+		{[]string{"fault", "heal", "lb2->lb1"}, exitBadInput, "heal lb2->lb1: that is not cut"},
+		{[]string{"fault", "heal"}, exitPass, "heal: receipt: "},
+		{[]string{"fault", "restore", "lb2"}, exitBadInput, "lb2 is not down; an earlier step must crash, kill or stop it"},
+		{[]string{"fault", "freeze lb2 for 50ms"}, exitPass, "in 50ms: thaw lb2"},
+		{[]string{"fault", "crsh lb1"}, exitBadInput, `did you mean "crash"?`},
+		{[]string{"fault", "wait lb1 is Master"}, exitBadInput, "wait is no fault"},
+		{[]string{"fault", "crash lb9"}, exitBadInput, `unknown host "lb9"`},
+		{[]string{"crash", "lb2"}, exitPass, "crash lb2: receipt: process "},
+		{[]string{"crash", "lb2"}, exitBadInput, "lb2 has crashed already"},
+		{[]string{"status"}, exitPass, "lb2  down"},
+		{[]string{"restore", "lb2"}, exitPass, "restore lb2: receipt: "},
+	} {
+		if step.args[0] == "crash" && step.code == exitPass { // the thaw of the freeze comes first
+			awaitLab(t, dir, "thaw lb2")
+		}
+		r := baton(t, append([]string{"lab", "--dir", dir}, step.args...)...)
+		if r.code != step.code || !strings.Contains(r.out+r.errout, step.says) {
+			t.Errorf("lab %v: exit code %d, no %q in\n%s%s", step.args, r.code, step.says, r.out, r.errout)
+		}
+	}
+}
+
+// awaitLab waits until the status of a lab says something.
+func awaitLab(t *testing.T, dir, what string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !strings.Contains(baton(t, "lab", "--dir", dir, "status").out, what); {
+		if time.Now().After(deadline) {
+			t.Fatalf("the lab never says %q", what)
+		}
+	}
+}
+
+// TestAFailedRunKeepsItsPair for whoever wants to look, and ends as a failure.
+func TestAFailedRunKeepsItsPair(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: namespaces and eBPF")
+	}
+	file := scenario(t, "service web tcp 198.18.0.100:80\ntraffic web sessions tcp count=5 every=50ms\n"+
+		"@0s wait lb1 is Master and lb2 insync within 5s\n@500ms crash lb1\n@1s expect lb1 is not Master and masters == 0\n@2s end\n")
+	results := t.TempDir()
+	dir := filepath.Join(results, "x")
+	run := exec.Command(os.Args[0], "run", "--keep-lab", "--repeat", "2", "--out", results, file)
+	run.Env = append(os.Environ(), asBaton+"=1")
+	var out bytes.Buffer
+	run.Stdout, run.Stderr = &out, &out
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- run.Wait() }()
+	t.Cleanup(func() { _ = run.Process.Kill() })
+	await(t, "a kept pair", ended, func() bool { _, err := readLab(dir); return err == nil })
+	if r := baton(t, "lab", "--dir", dir, "status"); r.code != exitPass || !strings.Contains(r.out, "lb1  down") {
+		t.Errorf("status: exit code %d\n%s%s", r.code, r.out, r.errout)
+	}
+	if r := baton(t, "lab", "--dir", dir, "restore", "lb1"); r.code != exitPass || !strings.Contains(r.out, "restore lb1: receipt") {
+		t.Errorf("restore: exit code %d\n%s%s", r.code, r.out, r.errout)
+	}
+	if r := baton(t, "lab", "--dir", dir, "down"); r.code != exitPass {
+		t.Errorf("down: exit code %d\n%s", r.code, r.errout)
+	}
+	<-ended
+	if code := run.ProcessState.ExitCode(); code != exitFail || !strings.Contains(out.String(), "FAIL          x") || strings.Count(out.String(), "results: ") != 1 {
+		t.Errorf("exit code %d\n%s", code, out.String())
+	}
+	if left := nodesOf(dir); len(left) > 0 {
+		t.Errorf("processes %v are left", left)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"baton/impl/trace"
 	"baton/netns"
 	"baton/netns/subject"
+	"baton/scenarios"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -46,7 +47,8 @@ func labUp(ctx context.Context, file, dir string, unsafe bool) (err error) {
 	if err != nil {
 		return badInput("subject %w", err)
 	}
-	tell := &teller{master: make(chan struct{})}
+	recording := scenarios.NewRecording(scenario, plan.Netns)
+	tell := &teller{master: make(chan struct{}), recording: recording}
 	world := netns.NewWorld(scenario, netns.WorldConfig{Dir: dir, Baton: program, Subject: under, Recorder: tell,
 		AllowUnsafe: unsafe || scenario.IsControl(plan.Netns)})
 	defer func() {
@@ -55,10 +57,9 @@ func labUp(ctx context.Context, file, dir string, unsafe bool) (err error) {
 	if err := world.Up(ctx); err != nil {
 		return err
 	}
-	if err := writeLab(dir, runningLab{os.Getpid(), world.Doors()}); err != nil {
+	if err := openLab(ctx, dir, world, recording, scenario); err != nil {
 		return err
 	}
-	printDoors(dir, world.Doors())
 	select {
 	case <-tell.master: // before there is one, no session could be opened
 	case <-ctx.Done():
@@ -72,6 +73,18 @@ func labUp(ctx context.Context, file, dir string, unsafe bool) (err error) {
 	return nil
 }
 
+// openLab lets other commands at a world that runs, until ctx ends, and says how.
+func openLab(ctx context.Context, dir string, world *netns.World, recording *scenarios.Recording, p *plan.Plan) error {
+	if err := serveLab(ctx, dir, world, recording, p); err != nil {
+		return err
+	}
+	if err := writeLab(dir, runningLab{os.Getpid(), world.Doors()}); err != nil {
+		return err
+	}
+	printDoors(dir, world.Doors())
+	return nil
+}
+
 func printDoors(dir string, doors []netns.Door) {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for _, d := range doors {
@@ -81,7 +94,7 @@ func printDoors(dir string, doors []netns.Door) {
 		fmt.Fprintf(table, "%s\tbaton status %s\n", node, filepath.Join(dir, node+".sock"))
 	}
 	_ = table.Flush()
-	fmt.Println("Ctrl-C ends it")
+	fmt.Println("baton lab status shows it, baton lab fault breaks it, Ctrl-C ends it")
 }
 
 // teller prints what a pair does that a person wants to see happen.
@@ -90,10 +103,13 @@ type teller struct {
 	start  clock.Instant
 	master chan struct{} // closed once a node is Master
 	seen   sync.Once
+
+	recording *scenarios.Recording
 }
 
 // Record implements scenarios.Recorder.
 func (t *teller) Record(e trace.Event) {
+	t.recording.Record(e)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.start == 0 {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +22,7 @@ type progress struct {
 	name  string
 	quit  chan struct{}
 	ended chan struct{} // closed when nothing is written any more; nil before follow
+	once  sync.Once     // of quit
 	board *board        // shown instead of a line; nil for the line
 }
 
@@ -67,9 +69,9 @@ func isTerminal(f *os.File) bool {
 // mute has nothing shown of the run: others run beside it.
 func (p *progress) mute() { p.out = nil }
 
-// stop ends the line and wipes it.
+// stop ends the line and wipes it. It may be called again.
 func (p *progress) stop() {
-	close(p.quit)
+	p.once.Do(func() { close(p.quit) })
 	if p.ended != nil {
 		<-p.ended
 	}

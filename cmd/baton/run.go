@@ -37,6 +37,7 @@ type runOptions struct {
 	failOnSkip      bool   // a run that could not be made is a failure
 	width           int    // runs side by side
 	watch           bool   // show the pair while it runs
+	keepLab         bool   // of a run that fails, until the user has seen it
 }
 
 func runCommand() *cobra.Command {
@@ -60,6 +61,7 @@ func runCommand() *cobra.Command {
 	f.Uint64Var(&o.seed, "seed", 1, "seed of what is drawn")
 	f.IntVar(&o.repeat, "repeat", 1, "how often to run each scenario")
 	f.BoolVar(&o.watch, "watch", false, "show the pair on the terminal while it runs: roles, gates, paths, traffic and its gaps, RSTs")
+	f.BoolVar(&o.keepLab, "keep-lab", false, "keep the pair of a run that fails, for baton lab --dir DIR/<scenario> and until Ctrl-C, and run no more")
 	f.IntVarP(&o.width, "jobs", "j", 1, "how many scenarios to run side by side; those that judge milliseconds run alone, after the others")
 	f.BoolVar(&o.allowUnsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
 	f.StringArrayVar(&o.set, "set", nil, "override a configuration key of the scenarios: [NODE.]KEY=VALUE")
@@ -174,6 +176,8 @@ func (o *runOptions) check() error {
 		return badInput("--watch shows one run: leave --jobs out")
 	case o.watch && !isTerminal(os.Stderr):
 		return badInput("--watch needs a terminal")
+	case o.keepLab && (o.width > 1 || o.world == plan.Sim):
+		return badInput("--keep-lab keeps one real pair: leave --jobs and --world sim out")
 	case o.width < 1:
 		return badInput("--jobs %d: at least 1", o.width)
 	}
@@ -214,10 +218,20 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, dir string, n int, o
 	case o.watch:
 		line.board = newBoard()
 	}
+	kept := &keptLab{dir: absolute}
 	job := scenarios.Job{
-		Plan: p, World: o.world, SUT: under.Name(), Seed: o.seed, Dir: absolute, Started: line.follow,
+		Plan: p, World: o.world, SUT: under.Name(), Seed: o.seed, Dir: absolute,
 		NewWorld: func(s scenarios.Stage) (scenarios.World, error) { return o.newWorld(s, under) }, Keep: keep, Limit: limit,
 		Origin: &trace.Origin{File: p.File, Set: o.set, AllowUnsafe: o.allowUnsafe, Host: origin.Here(version)},
+	}
+	job.Started = func(run *scenarios.Run) {
+		line.follow(run)
+		if o.keepLab {
+			run.Hold = func(ctx context.Context, v check.Verdict) {
+				line.stop()
+				kept.hold(ctx, run, v)
+			}
+		}
 	}
 	verdict, err := job.Execute(ctx)
 	line.stop()
@@ -225,7 +239,7 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, dir string, n int, o
 		return verdict, err
 	}
 	printVerdict(out, verdict, dir, o.replay(p))
-	return verdict, nil
+	return verdict, kept.ended()
 }
 
 // label names the n-th run of a plan (from 0) in the progress line.

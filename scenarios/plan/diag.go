@@ -39,11 +39,15 @@ func (d Diagnostic) String() string {
 	if d.Severity == Warning {
 		b.WriteString("warning: ")
 	}
-	b.WriteString(d.Message)
-	if d.Suggestion != "" {
-		fmt.Fprintf(&b, "; did you mean %q?", d.Suggestion)
+	return b.String() + d.Said()
+}
+
+// Said is the diagnostic without its place.
+func (d Diagnostic) Said() string {
+	if d.Suggestion == "" {
+		return d.Message
 	}
-	return b.String()
+	return fmt.Sprintf("%s; did you mean %q?", d.Message, d.Suggestion)
 }
 
 // Diagnostics are the problems of a scenario in the order of their positions.
