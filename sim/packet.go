@@ -65,8 +65,8 @@ const (
 type frameBuffer [etherLen + ipLen + tcpLen + segment]byte
 
 // frame writes the packet's headers as the dataplane reads them: addresses, ports,
-// flags and TCP's numbers, and room for its data. Checksums are left out; the
-// dataplane changes them and judges none.
+// flags and TCP's numbers, and room for its data. The checksums of TCP and UDP are left
+// out; the dataplane changes them and judges neither.
 func (p *packet) frame(buf *frameBuffer, to model.MAC) []byte {
 	length := ipLen + tcpLen + int(p.length)
 	if p.tuple.Proto == flow.UDP {
@@ -80,6 +80,7 @@ func (p *packet) frame(buf *frameBuffer, to model.MAC) []byte {
 	ip[0], ip[2], ip[3], ip[8], ip[9] = 0x45, byte(length>>8), byte(length), 64, byte(p.tuple.Proto)
 	copy(ip[12:], p.tuple.Src[:])
 	copy(ip[16:], p.tuple.Dst[:])
+	binary.BigEndian.PutUint16(ip[10:], headerChecksum(ip))
 	l4 := ip[ipLen:]
 	l4[0], l4[1] = byte(p.tuple.SrcPort>>8), byte(p.tuple.SrcPort)
 	l4[2], l4[3] = byte(p.tuple.DstPort>>8), byte(p.tuple.DstPort)
@@ -91,6 +92,18 @@ func (p *packet) frame(buf *frameBuffer, to model.MAC) []byte {
 	binary.BigEndian.PutUint32(l4[8:], p.ack)
 	l4[12], l4[13] = tcpLen/4<<4, p.flags
 	return b
+}
+
+// headerChecksum is the checksum of an IPv4 header without options whose field for it is 0.
+func headerChecksum(ip []byte) uint16 {
+	var sum uint64
+	for at := 0; at < ipLen; at += 4 {
+		sum += uint64(binary.BigEndian.Uint32(ip[at:]))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return ^uint16(sum)
 }
 
 // translated reads back the tuple of a frame that the dataplane has rewritten.
