@@ -32,7 +32,7 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Thaw:      onMachine(toProcess((*Pair).Thaw), (*World).thawBackend),
 	fault.Restore:   onMachine((*World).restore, (*World).restoreBackend),
 	fault.Handover:  onMachine(asked(subject.Pair.Handover), nil),
-	fault.Reload:    onMachine(asked(subject.Pair.Reload), nil),
+	fault.Reload:    (*World).reload,
 	fault.Cut:       (*World).cut,
 	fault.Heal:      (*World).heal,
 	fault.Lose:      (*World).lose,
@@ -365,6 +365,20 @@ func (w *World) restore(ctx context.Context, node string) (string, error) {
 		w.setProcess(node, process)
 	}
 	return receipt, err
+}
+
+// reload has nodes read their configuration again, changed first if the fault says so.
+func (w *World) reload(ctx context.Context, f plan.Fault) error {
+	backends, changed := f.Backends()
+	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) {
+		node := p.host.name
+		if changed {
+			if err := w.nodes.Rewrite(node, backends); err != nil {
+				return "", err
+			}
+		}
+		return asked(subject.Pair.Reload)(w, ctx, node)
+	})
 }
 
 // asked is what a node is asked to do. The receipt is its answer, a refusal too, since it

@@ -24,9 +24,9 @@ var library = []struct{ folder, about string }{
 	{"freeze", "A process stands still"},
 	{"l2", "A port loses its carrier, or ARP goes wrong"},
 	{"links", "Links lose, delay, limit and damage packets"},
-	{"overload", "Somebody sends what nobody asked for"},
+	{"overload", "Somebody sends what nobody asked for, or a node lacks processor or descriptors"},
+	{"upgrade", "Configurations and versions change while clients are served"},
 	{"backends", "Backends die, stand still and return"},
-	{"overload", "A node lacks processor or descriptors"},
 	{"controls", "The harness sees what it must see"},
 }
 

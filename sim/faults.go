@@ -212,9 +212,25 @@ func (w *World) handover(ctx context.Context, f plan.Fault) error {
 	return nil
 }
 
-// reload is not what a node of the simulator can do: it has no configuration file.
-func (w *World) reload(context.Context, plan.Fault) error {
-	return fmt.Errorf("sim: reload: %w", scenarios.ErrUnsupported)
+// reload has daemons take over their services, with so many backends if the fault says so.
+func (w *World) reload(ctx context.Context, f plan.Fault) error {
+	backends, changed := f.Backends()
+	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
+		if changed {
+			p.tables.Services = w.withBackends(backends)
+		}
+		switch {
+		case p.core == nil || p.frozen:
+			return "no receipt: the node does not answer", false
+		case !changed:
+			return p.id + ": the services are the same", true
+		}
+		if err := p.tunnel.SetServices(p.tables.Services); err != nil {
+			return p.id + " refused: " + err.Error(), true
+		}
+		p.changed()
+		return fmt.Sprintf("%s: services have %d backends", p.id, backends), true
+	})
 }
 
 // ask hands the request to the node as soon as it does not stand still.

@@ -107,10 +107,19 @@ func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
 		}
 		cfg.VIPs = append(cfg.VIPs, dataplane.VIP{Addr: netip.AddrFrom4(v.addr), Link: name})
 	}
-	for _, s := range w.services {
-		cfg.Services = append(cfg.Services, w.balanced(s))
-	}
+	cfg.Services = w.withBackends(len(w.hosts))
 	return cfg, s.err
+}
+
+// withBackends is the services with no more than the first so many backends.
+func (w *World) withBackends(most int) []dataplane.Service {
+	var services []dataplane.Service
+	for _, s := range w.services {
+		b := w.balanced(s)
+		b.Backends = b.Backends[:min(most, len(b.Backends))]
+		services = append(services, b)
+	}
+	return services
 }
 
 func (w *World) balanced(s service) dataplane.Service {

@@ -110,7 +110,7 @@ func (a *Adapter) mistakes() []error {
 	for _, name := range a.Provided {
 		wrong(!slices.Contains(capability.Names(), name), "provides: %q: the capabilities are %s", name, strings.Join(capability.Names(), ", "))
 		wrong(a.Roles != RolesByTrace, "provides: %s: only roles: trace tells events", name)
-		wrong(name == capability.Table, "provides: %s: no adapter can yet", name)
+		wrong(name == capability.Table || name == capability.Services, "provides: %s: no adapter can yet", name)
 		wrong(name == capability.Handover || name == capability.Reload, "provides: %s: follows from the command %s", name, name)
 	}
 	for name, values := range a.Options { // in any order: joined and sorted below
@@ -236,6 +236,9 @@ func (p *adapterPair) Handover(ctx context.Context, node string) (string, error)
 func (p *adapterPair) Reload(ctx context.Context, node string) (string, error) {
 	return p.ask(ctx, node, capability.Reload)
 }
+
+// Rewrite implements Pair.
+func (p *adapterPair) Rewrite(string, int) error { return cannot(p.adapter.Title, capability.Services) }
 
 // ask runs the command of a word in a node. That it fails is an answer.
 func (p *adapterPair) ask(ctx context.Context, node, word string) (string, error) {

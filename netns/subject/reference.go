@@ -5,7 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
+	"sync"
 
 	"baton/impl/daemon/control"
 	"baton/impl/flow"
@@ -22,10 +23,8 @@ type Reference struct{}
 // Name implements Subject.
 func (Reference) Name() string { return ReferenceName }
 
-// Provides implements Subject: it tells everything, and reads its configuration once.
-func (Reference) Provides() []string {
-	return slices.DeleteFunc(capability.Names(), func(name string) bool { return name == capability.Reload })
-}
+// Provides implements Subject: it tells and does everything.
+func (Reference) Provides() []string { return capability.Names() }
 
 // Open implements Subject.
 func (Reference) Open(l Lab) (Pair, error) {
@@ -33,17 +32,20 @@ func (Reference) Open(l Lab) (Pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &referencePair{lab: l, secrets: secrets}, nil
+	return &referencePair{lab: l, secrets: secrets, backends: map[string]int{}}, nil
 }
 
 type referencePair struct {
 	lab     Lab
 	secrets *secrets
+
+	mu       sync.Mutex
+	backends map[string]int // how many a node's services have, where that was changed
 }
 
 // Command implements Pair: it writes the node's configuration.
 func (p *referencePair) Command(node string) (Command, error) {
-	file, err := writeNodeConfig(p.lab, node, p.secrets.files[node])
+	file, err := p.writeConfig(node)
 	if err != nil {
 		return Command{}, err
 	}
@@ -71,9 +73,41 @@ func (p *referencePair) Handover(ctx context.Context, node string) (string, erro
 	return node + " took the request", nil
 }
 
-// Reload implements Pair.
-func (p *referencePair) Reload(context.Context, string) (string, error) {
-	return "", cannot(ReferenceName, capability.Reload)
+// Reload implements Pair. A refusal is an answer.
+func (p *referencePair) Reload(ctx context.Context, node string) (string, error) {
+	client, err := control.Dial(ctx, p.socket(node))
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	changes, err := client.Reload(ctx)
+	var refused *control.Refused
+	switch {
+	case errors.As(err, &refused):
+		return node + " refused: " + refused.Why, nil
+	case err != nil:
+		return "", err
+	case len(changes) == 0:
+		return node + ": the services are the same", nil
+	}
+	return node + ": " + strings.Join(changes, "; "), nil
+}
+
+// Rewrite implements Pair.
+func (p *referencePair) Rewrite(node string, backends int) error {
+	p.mu.Lock()
+	p.backends[node] = backends
+	p.mu.Unlock()
+	_, err := p.writeConfig(node)
+	return err
+}
+
+// writeConfig writes a node's configuration as it is to be now.
+func (p *referencePair) writeConfig(node string) (file string, err error) {
+	p.mu.Lock()
+	backends := p.backends[node]
+	p.mu.Unlock()
+	return writeNodeConfig(p.lab, node, p.secrets.files[node], backends)
 }
 
 // Reset implements Pair: all that a node has goes with its process.

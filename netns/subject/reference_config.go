@@ -20,8 +20,13 @@ const syncPort = 3790
 
 // writeNodeConfig writes the configuration of a reference node as the plan wants it into
 // the lab's folder, and returns its path.
-func writeNodeConfig(l Lab, node string, files pki.Files) (string, error) {
+func writeNodeConfig(l Lab, node string, files pki.Files, backends int) (string, error) {
 	base := nodeConfig(l, node, files)
+	for i, s := range base.Services {
+		if backends > 0 {
+			base.Services[i].Backends = s.Backends[:min(backends, len(s.Backends))]
+		}
+	}
 	data, err := base.Marshal()
 	if err != nil {
 		return "", fmt.Errorf("subject: configuration of %s: %w", node, err)

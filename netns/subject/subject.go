@@ -52,6 +52,9 @@ type Pair interface {
 	Handover(ctx context.Context, node string) (receipt string, err error)
 	// Reload asks a node to read its configuration again, and returns its answer.
 	Reload(ctx context.Context, node string) (receipt string, err error)
+	// Rewrite changes a node's configuration, which it reads at its next reload or start:
+	// each service has the first so many backends.
+	Rewrite(node string, backends int) error
 	// Reset is the command that removes what a node has left on the machine and that did
 	// not end with its processes; false if there is none. It ends by itself.
 	Reset(node string) (Command, bool)

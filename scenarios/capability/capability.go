@@ -18,6 +18,7 @@ const (
 	Table    = "table"
 	Handover = "handover"
 	Reload   = "reload"
+	Services = "services"
 )
 
 // Capability is one row of the table.
@@ -33,6 +34,7 @@ var capabilities = []Capability{
 	{Table, "answers how it knows a flow, and lists its table"},
 	{Handover, "gives the role away when asked"},
 	{Reload, "reads its configuration again when asked"},
+	{Services, "takes over services that have changed when it does"},
 }
 
 // All lists the table.

@@ -70,8 +70,11 @@ func Unjudgeable(p *plan.Plan, world string, lacks []string) string {
 		if s.Fault == nil || !s.Guard.In(world) {
 			continue
 		}
-		if verb, _ := fault.Of(s.Fault.Verb); verb.Needs != "" && slices.Contains(lacks, verb.Needs) {
-			return fmt.Sprintf("%s: the subject does not provide %s", s, verb.Needs)
+		verb, _ := fault.Of(s.Fault.Verb)
+		for _, needed := range verb.Capabilities(s.Fault.Keys()) {
+			if slices.Contains(lacks, needed) {
+				return fmt.Sprintf("%s: the subject does not provide %s", s, needed)
+			}
 		}
 	}
 	if p.IsControl(world) {

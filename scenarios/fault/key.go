@@ -20,6 +20,7 @@ type Key struct {
 	Low, High int // of a Count
 	Choices   []string
 	Needs     string // the key without which it comes to nothing, "" for none
+	Provided  string // the capability without which it cannot be done, "" for none
 	Doc       string // for the reference
 }
 

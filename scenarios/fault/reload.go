@@ -5,9 +5,14 @@ import "baton/scenarios/capability"
 // Reload asks a node to read its configuration again.
 const Reload = "reload"
 
+// KeyBackends is the key of Reload.
+const KeyBackends = "backends"
+
 var reload = Verb{
-	Word: Reload, Doc: "the node reads its configuration again, which has not changed",
+	Word: Reload, Doc: "the node reads its configuration again, in which nothing has changed but what KEY says",
 	Receipt: "the node's answer",
 	Kinds:   nodes, From: []State{Running}, To: Running, Refuse: "cannot reload: it is %s",
 	Needs: capability.Reload,
+	Keys: []Key{{Name: KeyBackends, Of: Count, Low: 1, High: 64, Provided: capability.Services,
+		Doc: "each service has the first so many backends from now on"}},
 }

@@ -210,5 +210,20 @@ func (v Verb) keys() string {
 	return ""
 }
 
+// Capabilities are those of the subject without which it cannot be done as said: by the
+// keys that are set.
+func (v Verb) Capabilities(keys []string) []string {
+	var list []string
+	if v.Needs != "" {
+		list = append(list, v.Needs)
+	}
+	for _, k := range v.Keys {
+		if k.Provided != "" && slices.Contains(keys, k.Name) {
+			list = append(list, k.Provided)
+		}
+	}
+	return list
+}
+
 // Usage is its forms in one line.
 func (v Verb) Usage() string { return strings.Join(v.Forms(), " | ") }

@@ -129,6 +129,21 @@ func (f Fault) Arg(key string) string {
 	return f.Args[i].Value
 }
 
+// Keys lists the keys that are set.
+func (f Fault) Keys() []string {
+	keys := make([]string, len(f.Args))
+	for i, a := range f.Args {
+		keys[i] = a.Key
+	}
+	return keys
+}
+
+// Backends is how many backends each service has after a reload, false for as many as before.
+func (f Fault) Backends() (n int, changed bool) {
+	text := f.Arg(fault.KeyBackends)
+	return int(numeric(text)), text != ""
+}
+
 // What keys come to that are left out.
 const (
 	holdBack = 5 * time.Millisecond
