@@ -1,7 +1,9 @@
 package campaign
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +29,7 @@ const (
 type drawing struct {
 	*sim.Random
 	text     strings.Builder
-	timeline strings.Builder
+	timeline []step
 	// lossy: both paths may lose packets, and two nodes alone cannot tell a dead peer from
 	// a lost one. jumps: a clock jumps by more than a lease leaves, so that one waits for
 	// less than the detection time.
@@ -40,6 +42,12 @@ type drawing struct {
 	hold time.Duration
 	// tracks says that the nodes track the backends.
 	tracks bool
+}
+
+// step is a line of the timeline.
+type step struct {
+	at   time.Duration
+	text string
 }
 
 // refresh is within what time a MASTER announces again, with something to spare: by
@@ -55,7 +63,7 @@ func (d *drawing) recovery() time.Duration {
 func (d *drawing) line(format string, args ...any) { fmt.Fprintf(&d.text, format+"\n", args...) }
 
 func (d *drawing) step(at time.Duration, format string, args ...any) {
-	fmt.Fprintf(&d.timeline, "@%dms %s\n", at.Milliseconds(), fmt.Sprintf(format, args...))
+	d.timeline = append(d.timeline, step{at.Truncate(time.Millisecond), fmt.Sprintf(format, args...)})
 }
 
 // pick returns one of the values.
@@ -80,8 +88,12 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	} else {
 		d.rough()
 	}
+	d.wires(sim.NewRandom(seed, "campaign/wires"), gentle)
 	d.claims(gentle, unsafe)
-	d.line("%s", d.timeline.String())
+	slices.SortStableFunc(d.timeline, func(a, b step) int { return cmp.Compare(a.at, b.at) })
+	for _, s := range d.timeline {
+		d.line("@%s %s", s.at, s.text)
+	}
 	file := fmt.Sprintf("campaign-%d.scn", seed)
 	p, err := plan.Parse(file, []byte(d.text.String()))
 	if err == nil {
