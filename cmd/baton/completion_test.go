@@ -7,6 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
 )
 
 // freeText are flags whose values nobody can list.
@@ -60,6 +63,7 @@ func TestCompletions(t *testing.T) {
 		{[]string{"run", "--out", ""}, nil, ":16"},
 		{[]string{"run", ""}, []string{"scn"}, ":8"},
 		{[]string{"lint", ""}, []string{"scn"}, ":8"},
+		{[]string{"explain", ""}, []string{"scn"}, ":8"},
 		{[]string{"run", "--set", "ha.gates="}, []string{"ha.gates=on", "ha.gates=off"}, ":4"},
 		{[]string{"node", "--log", ""}, []string{"text", "json"}, ":4"},
 		{[]string{"node", "--config", ""}, []string{"yaml", "yml"}, ":8"},
@@ -75,6 +79,27 @@ func TestCompletions(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		if r := baton(t, "completion", shell); r.code != exitPass || !strings.Contains(r.out, "baton") {
 			t.Errorf("completion %s: exit code %d\n%s", shell, r.code, r.errout)
+		}
+	}
+}
+
+// A fault on a lab completes to what the tables have.
+func TestAFaultCompletesFromTheTables(t *testing.T) {
+	words := func(args ...string) (got []string) {
+		for _, line := range strings.Split(baton(t, append([]string{"__complete", "lab", "fault"}, args...)...).out, "\n") {
+			word, _, _ := strings.Cut(line, "\t")
+			got = append(got, word)
+		}
+		return got
+	}
+	for _, verb := range fault.Words() {
+		if !slices.Contains(words(""), verb) {
+			t.Errorf("no %s", verb)
+		}
+	}
+	for _, word := range slices.Concat(lab.Nodes(), lab.Links(), lab.KindNames(), []string{"via", "for"}) {
+		if !slices.Contains(words("cut", ""), word) {
+			t.Errorf("no %s", word)
 		}
 	}
 }

@@ -1,0 +1,32 @@
+" generated from the tables of scenarios/plan; go test ./scenarios/plan -update writes it
+if exists('b:current_syntax') | finish | endif
+syntax iskeyword @,48-57,_,-,.
+syntax keyword batonStatement eventually on-failure sometimes scenario tolerate control include service traffic always config expect repeat chaos topo wait doc end for let
+highlight default link batonStatement Statement
+syntax keyword batonException duplicate handover corrupt reorder restore freeze reload starve crash delay flood hears limit deaf down feed flap heal kill lose step stop thaw cut up
+highlight default link batonException Exception
+syntax keyword batonIdentifier backends clients stream garp sync arp bfd lb1 lb2 syn vip
+highlight default link batonIdentifier Identifier
+syntax keyword batonFunction connects_failed gap_tcp_max_ms gap_tcp_p50_ms gap_tcp_p99_ms gap_udp_max_ms restore_gap_ms role_changes sync_entries gap_tcp_max gap_tcp_p50 gap_tcp_p99 gap_udp_max handover_ms restore_gap takeover_ms forwarders unready_ms converged detect_ms exclusive announce sessions takeover dropped dual_ms masters replica sync_ms unready detect served sticky strays gates moved rests dual kept lost gap rst
+highlight default link batonFunction Function
+syntax keyword batonConstant Claiming Yielding Backup Master insync Fault Init
+highlight default link batonConstant Constant
+syntax keyword batonOperator throughout capture within every stall from and not via in is
+highlight default link batonOperator Operator
+syntax keyword batonType connects fullnat maglev flows probe track dnat hold pair tcp udp rr
+highlight default link batonType Type
+syntax keyword batonLabel timeouts.established timeouts.unreplied timeouts.fin_wait timeouts.syn_sent timeouts.assured timeouts.closed track.targets stream.break sync.version track.misses burst.begin clock.drift established flow.events ha.announce ha.priority stream.dial track.every apply.fail burst.loss clock.step drain.fail ha.preempt lease.fail burst.end dump.fail garp.lost max_flows send.fail stall.for unreplied bfd.mult clock.by fin_wait ha.gates holdback oversize priority slow.for syn_sent assured balance ha.hold preempt subject targets version bfd.rx bfd.tx closed jitter misses period wander after burst count files queue until loss mode mult rate slow bad cpu mtu rx tx
+highlight default link batonLabel Label
+syntax match batonNumber /\%(\k\)\@<![0-9][0-9A-Za-z_.%]*\%(\/[A-Za-z]\+\)\?/
+syntax match batonPlace /\<\%(client\|backend\)[0-9]\+\>/
+syntax match batonVariable /\$[A-Za-z_][A-Za-z0-9_]*/
+syntax match batonGuard /\[\%(netns\|sim\)\]/
+syntax match batonText /\%(^\s*\%(scenario\|doc\|include\)\s\+\)\@<=.*$/
+syntax match batonComment /#.*$/
+highlight default link batonNumber Number
+highlight default link batonPlace Identifier
+highlight default link batonVariable Special
+highlight default link batonGuard PreProc
+highlight default link batonText String
+highlight default link batonComment Comment
+let b:current_syntax = 'baton'
