@@ -65,7 +65,7 @@ func blindTests() []packetTest {
 	}, {
 		rule:  "after a takeover no RST is believed until its receiver has said what it expects",
 		steps: []step{apply(synced), reset(next), blindly(backendISN, next, back(r, ack, toClient)), reset(next - 1)},
-		table: []string{line(o, r, flow.Established, flow.Synced, 2*time.Hour)},
+		table: []string{line(o, r, flow.Established, flow.Synced, lifetimes.Established)},
 	}, {
 		rule:   "and then it is",
 		steps:  []step{apply(synced), blindly(backendISN, next, back(r, ack, toClient)), reset(next)},

@@ -12,7 +12,7 @@ import (
 // icmpErrors sends errors about segments of flows, or of none: about some that may be under
 // way and some that cannot, cut anywhere.
 func (p *pair) icmpErrors(t *rapid.T) {
-	for range 3 {
+	for range 5 {
 		p.icmpError(t)
 	}
 }
@@ -55,14 +55,20 @@ func (p *pair) echo(t *rapid.T) {
 	p.send("backend0", damage(t, icmpFrame(backendMAC, address(backendAddr), address(to), echoRequest, 0, body)))
 }
 
-// header sends a packet of a flow whose header says something unusual.
-func (p *pair) header(t *rapid.T) {
+// headers sends packets of flows whose headers say something unusual.
+func (p *pair) headers(t *rapid.T) {
+	for what := range 4 {
+		p.header(t, what)
+	}
+}
+
+func (p *pair) header(t *rapid.T, what int) {
 	o := originals.Draw(t, "original")
 	link, frame := "client0", fromClient(o, ack)
 	if e, ok := p.entry(t); ok {
 		link, frame = p.ofFlow(t, e, ack)
 	}
-	switch rapid.IntRange(0, 3).Draw(t, "what") {
+	switch what {
 	case 0:
 		frame = withIP(frame, 8, rapid.Uint8Range(0, 2).Draw(t, "ttl"))
 	case 1:

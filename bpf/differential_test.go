@@ -60,7 +60,7 @@ func TestProgramsFollowTheModel(t *testing.T) {
 			"protocol":  p.protocol,
 			"error":     p.icmpErrors,
 			"echo":      p.echo,
-			"header":    p.header,
+			"header":    p.headers,
 			"size":      p.size,
 		})
 	})
@@ -275,6 +275,8 @@ func (p *pair) fragment(t *rapid.T) {
 		}
 		p.send(link, damage(t, part))
 	}
+	p.send(link, parts[1])
+	p.send(link, parts[1])
 }
 
 // adopt meets a flow in its middle, where that is allowed: its first packet is an
@@ -288,7 +290,7 @@ func (p *pair) adopt(t *rapid.T) {
 	p.send("client0", p.numbered(t, "client0", frame))
 	e, ok, _ := p.model.Lookup(o)
 	switch {
-	case ok && rapid.IntRange(0, 3).Draw(t, "reset") == 0:
+	case ok && rapid.Bool().Draw(t, "reset"):
 		p.send("backend0", fromBackend(e.Reply, rst))
 	case ok && rapid.Bool().Draw(t, "answered"):
 		p.send("backend0", p.talk.number(t, p.model, "backend0", fromBackend(e.Reply, ack)))

@@ -123,9 +123,9 @@ func TestSweepSparesWhatIsTouchedMeanwhile(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newProgramSubject(t, testConfig())
 			s.must(s.Lease(clock.Never))
-			s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: 2 * time.Hour}}))
+			s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: lifetimes.Established}}))
 			s.packet("backend0", withNumbers(fromBackend(r, ack), backendISN, clientISN))
-			expired, err := s.expired(origin.Add(2*time.Hour), 0)
+			expired, err := s.expired(origin.Add(lifetimes.Established), 0)
 			if err != nil || len(expired) != 1 {
 				t.Fatalf("%d expired, %v; want 1", len(expired), err)
 			}

@@ -76,6 +76,9 @@ func maglevReply(sport uint16) flow.Tuple {
 	panic("testConfig has no such service")
 }
 
+// lifetimes are how long the entries of the tests live.
+var lifetimes = dataplane.DefaultTimeouts()
+
 // The payload is so long that no frame needs padding.
 const payload = "29 bytes of payload, no fewer"
 

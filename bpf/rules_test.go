@@ -165,9 +165,9 @@ func missTests() []packetTest {
 	}, {
 		rule:  "of a flow that any node would have opened alike they are adopted",
 		steps: []step{hashed, in(m, ack|psh, forwarded(n.Reverse())), back(n, ack, forwarded(m.Reverse()))},
-		table: []string{line(m, n, flow.Established, flow.Adopted, 2*time.Hour)},
+		table: []string{line(m, n, flow.Established, flow.Adopted, lifetimes.Established)},
 		events: []string{line(m, n, flow.SynSent, flow.Adopted, 60*time.Second),
-			line(m, n, flow.Established, flow.Adopted, 2*time.Hour)},
+			line(m, n, flow.Established, flow.Adopted, lifetimes.Established)},
 	}, {
 		rule:  "where the next backend or port would be a guess they are dropped",
 		steps: []step{hashed, in(o, ack|psh, "drop miss"), in(toVIP(flow.TCP, 40000, fullnatPort), ack|psh, "drop miss")},
@@ -359,7 +359,7 @@ func tableTests() []packetTest {
 	return []packetTest{{
 		rule:  "a replicated entry forwards to its backend, though the balance would choose another",
 		steps: []step{apply(synced), later(time.Minute, in(o, ack, forwarded(r.Reverse()))), back(r, ack, forwarded(o.Reverse()))},
-		table: []string{line(o, r, flow.Established, flow.Synced, 2*time.Hour)},
+		table: []string{line(o, r, flow.Established, flow.Synced, lifetimes.Established)},
 	}, {
 		rule:  "a replicated lifetime runs on",
 		steps: []step{apply(synced), later(time.Minute, onMiss(dataplane.MissAdopt))},
@@ -375,8 +375,8 @@ func tableTests() []packetTest {
 	}, {
 		rule:   "a half-open entry of the peer is established by the client's ACK",
 		steps:  []step{apply(halfOpen), in(o, ack, forwarded(r.Reverse()))},
-		table:  []string{line(o, r, flow.Established, flow.Synced, 2*time.Hour)},
-		events: []string{line(o, r, flow.Established, flow.Synced, 2*time.Hour)},
+		table:  []string{line(o, r, flow.Established, flow.Synced, lifetimes.Established)},
+		events: []string{line(o, r, flow.Established, flow.Synced, lifetimes.Established)},
 	}, {
 		rule: "an entry of an unknown service is kept, and forwards once the service comes",
 		steps: []step{
@@ -385,7 +385,7 @@ func tableTests() []packetTest {
 			do(func(d dataplane.Dataplane) error { return d.SetServices(testConfig().Services) }),
 			in(o, ack, forwarded(r.Reverse())), back(r, ack, forwarded(o.Reverse())),
 		},
-		table: []string{line(o, r, flow.Established, flow.Synced, 2*time.Hour)},
+		table: []string{line(o, r, flow.Established, flow.Synced, lifetimes.Established)},
 	}, {
 		rule: "packets that rely on what others of their flow found out notice that the service has gone",
 		steps: []step{
@@ -394,7 +394,7 @@ func tableTests() []packetTest {
 			do(func(d dataplane.Dataplane) error { return d.SetServices(nil) }),
 			in(o, ack, "drop no-service"), back(r, ack, "drop no-service"),
 		},
-		table: []string{line(o, r, flow.Established, flow.Synced, 2*time.Hour)},
+		table: []string{line(o, r, flow.Established, flow.Synced, lifetimes.Established)},
 	}, {
 		rule: "a delete takes both directions, and an absent one is no error",
 		steps: []step{apply(synced), do(func(d dataplane.Dataplane) error { return d.Delete([]flow.Tuple{o, o.Reverse()}) }),
@@ -443,7 +443,7 @@ func fillTable() []step {
 func filler(i int) flow.Entry {
 	port := uint16(42000 + i)
 	return flow.Entry{Original: toVIP(flow.TCP, port, dnatPort), Reply: dnatReply(flow.TCP, port, 8081),
-		State: flow.Established, Origin: flow.Synced, Remaining: 2 * time.Hour}
+		State: flow.Established, Origin: flow.Synced, Remaining: lifetimes.Established}
 }
 
 func fullTable() (lines []string) {

@@ -99,10 +99,12 @@ type Timeouts struct {
 	SynSent, Established, FinWait, Closed, Unreplied, Assured time.Duration
 }
 
-// DefaultTimeouts are those of netfilter where it has the state.
+// DefaultTimeouts are those of RFC 5382 REQ-5 for a connection that is open, or that one
+// side has closed (RFC 6146 3.5.2.2), and those of netfilter elsewhere: docs/conntrack.md
+// says why an opening or closed one does not stay for the four minutes of the RFC.
 func DefaultTimeouts() Timeouts {
 	return Timeouts{
-		SynSent: 60 * time.Second, Established: 2 * time.Hour, FinWait: 120 * time.Second,
+		SynSent: 60 * time.Second, Established: 7440 * time.Second, FinWait: 7440 * time.Second,
 		Closed: 10 * time.Second, Unreplied: 30 * time.Second, Assured: 120 * time.Second,
 	}
 }
