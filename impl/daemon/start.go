@@ -205,7 +205,8 @@ func (d *daemon) openAnnouncer() (err error) {
 func (d *daemon) openTransport(identity *pki.Identity) (err error) {
 	d.transport, err = transport.New(transport.Config{
 		ID: d.cfg.Node, Peer: d.cfg.Peer, Local: d.cfg.Sync.Local, Remote: d.cfg.Sync.Peer,
-		TLS: identity.Peer(d.cfg.Peer), Protocols: protocols(d.cfg.Sync.Version), Log: d.log,
+		NotFrom: linksWithout(d.cfg.Sync.Local.Addr(), d.cfg.Links.Client, d.cfg.Links.Backend),
+		TLS:     identity.Peer(d.cfg.Peer), Protocols: protocols(d.cfg.Sync.Version), Log: d.log,
 	}, streams{d.loop.inbox})
 	if err != nil {
 		return err

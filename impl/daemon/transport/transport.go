@@ -13,16 +13,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Config is what a Transport must know. Zero durations and limits take the
@@ -32,6 +28,8 @@ type Config struct {
 	// Local and Remote are the two ends on the sync link. The dialling end uses
 	// Local's address with a port of the kernel's choice.
 	Local, Remote netip.AddrPort
+	// NotFrom are the links, by index, from which the port does not answer.
+	NotFrom []int
 	// TLS serves for both ends, see pki.Identity.Peer.
 	TLS *tls.Config
 	// Protocols are the names of what may be carried, the preferred first. The ends
@@ -106,20 +104,9 @@ func New(cfg Config, handler Handler) (*Transport, error) {
 	if t.dials() {
 		return t, nil
 	}
-	// The sync link may come up after the node: FREEBIND lets it listen on an
-	// address that is not there yet.
-	lc := net.ListenConfig{KeepAliveConfig: keepAlive, Control: func(_, _ string, c syscall.RawConn) error {
-		var err error
-		if cerr := c.Control(func(fd uintptr) {
-			err = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_FREEBIND, 1)
-		}); cerr != nil {
-			return cerr
-		}
-		return err
-	}}
-	listener, err := lc.Listen(context.Background(), "tcp4", cfg.Local.String())
+	listener, err := listen(t.cfg)
 	if err != nil {
-		return nil, fmt.Errorf("transport: listen for peer %s: %w", cfg.Peer, err)
+		return nil, err
 	}
 	t.listener = listener
 	return t, nil
