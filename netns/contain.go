@@ -6,7 +6,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/google/nftables"
@@ -20,16 +22,29 @@ import (
 const containedFlags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
 
 // members are the ids of the processes that are the node: of a contained one all of its
-// tree, whatever group or session they have moved to.
+// tree, whatever group or session they have moved to. Who has lost its parent is a child of
+// the init, so that all are its descendants. One that starts or ends at this moment may be
+// missed.
 func (p *Process) members() []int {
-	if !p.contained {
-		return []int{p.pid}
+	members := []int{p.pid}
+	for i := 0; p.contained && i < len(members); i++ {
+		found, ok := children(members[i])
+		if !ok && i == 0 {
+			return append(members, p.inside()...)
+		}
+		members = append(members, found...)
 	}
+	return members
+}
+
+// inside are the other processes of the init's namespace, found among all of the machine:
+// that takes many times as long as a walk down the tree, for kernels that do not list
+// children.
+func (p *Process) inside() (found []int) {
 	space, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", p.pid))
 	if err != nil {
-		return []int{p.pid}
+		return nil
 	}
-	members := []int{p.pid}
 	links, _ := filepath.Glob("/proc/[0-9]*/ns/pid") // the only error is a bad pattern
 	for _, link := range links {
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(link))))
@@ -37,23 +52,46 @@ func (p *Process) members() []int {
 			continue
 		}
 		if other, err := os.Readlink(link); err == nil && other == space {
-			members = append(members, pid)
+			found = append(found, pid)
 		}
 	}
-	return members
+	return found
+}
+
+// children are the processes that the threads of a process have started; not ok where nothing
+// lists them.
+func children(pid int) (found []int, ok bool) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*/children", pid)) // the only error is a bad pattern
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			continue // the thread ended meanwhile
+		}
+		for word := range strings.FieldsSeq(string(text)) {
+			if child, err := strconv.Atoi(word); err == nil {
+				found = append(found, child)
+			}
+		}
+	}
+	return found, len(lists) > 0
 }
 
 // signalMembers signals a contained process's tree. Its init goes first when all are to
-// be stopped, so that it starts nobody meanwhile, and alone when all are to end.
+// be stopped, so that it starts nobody meanwhile, and alone when all are to end. Then it
+// looks again until it finds nobody whom it had missed.
 func (p *Process) signalMembers(sig unix.Signal) error {
-	pids := p.members()
-	if sig == unix.SIGKILL {
-		pids = pids[:1]
-	}
-	for _, pid := range pids {
-		if err := unix.Kill(pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("netns: send %s to process %d in %s: %w", unix.SignalName(sig), pid, p.host.name, err)
+	signalled := map[int]bool{}
+	for pids := []int{p.pid}; len(pids) > 0; {
+		for _, pid := range pids {
+			signalled[pid] = true
+			if err := unix.Kill(pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("netns: send %s to process %d in %s: %w", unix.SignalName(sig), pid, p.host.name, err)
+			}
 		}
+		if sig == unix.SIGKILL {
+			break
+		}
+		pids = slices.DeleteFunc(p.members(), func(pid int) bool { return signalled[pid] })
 	}
 	return nil
 }

@@ -98,6 +98,14 @@ func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string)
 	return nil
 }
 
+// unjudged says what a lack means.
+func unjudged(s subject.Subject) string {
+	if len(subject.Lacks(s)) == 0 {
+		return ""
+	}
+	return ": claims that need it are not judged"
+}
+
 // tryoutOf is the tryout with a step for each word that the subject can be asked for.
 func tryoutOf(s subject.Subject) []byte {
 	steps := ""
@@ -163,5 +171,5 @@ func parts(s subject.Subject, events []trace.Event) []part {
 		found = append(found, part{"says", strings.Join(notes, "; "), true})
 	}
 	return append(found, part{"provides", list(s.Provides(), "nothing of itself"), true},
-		part{"lacks", list(subject.Lacks(s), "nothing") + ": claims that need it are not judged", true})
+		part{"lacks", list(subject.Lacks(s), "nothing") + unjudged(s), true})
 }

@@ -227,3 +227,19 @@ roles: poll
 		}
 	}
 }
+
+// TestLogsAreKept: what a node writes into a private folder of logs outlives a kill.
+func TestLogsAreKept(t *testing.T) {
+	adapter := "mounts: [/run]\nlogs: [/var/log, /run/mine]\nrun: |\n  echo one > /var/log/a; echo two > /run/mine/b\n  exec sleep 60\n"
+	_, _, dir := executeIn(t, adapter, "masters <= 1", "@0s wait lb1 is not Master within 1s\n@200ms kill lb1\n@300ms end\n")
+	for file, want := range map[string]string{"log/a": "one\n", "mine/b": "two\n"} {
+		if got, err := os.ReadFile(filepath.Join(dir, "lb1", file)); string(got) != want {
+			t.Errorf("%s: %q, %v", file, got, err)
+		}
+	}
+	for _, host := range []string{"/var/log/a", "/run/mine"} {
+		if _, err := os.Stat(host); err == nil {
+			t.Errorf("%s is on the machine", host)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package subject
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -56,41 +57,36 @@ func (p *referencePair) Command(node string) (Command, error) {
 	return Command{Args: args}, nil
 }
 
-// Handover implements Pair. A refusal is an answer.
+// Handover implements Pair.
 func (p *referencePair) Handover(ctx context.Context, node string) (string, error) {
-	client, err := control.Dial(ctx, p.socket(node))
-	if err != nil {
-		return "", err
-	}
-	defer client.Close()
-	var refused *control.Refused
-	switch err := client.Handover(ctx); {
-	case errors.As(err, &refused):
-		return node + " refused: " + refused.Why, nil
-	case err != nil:
-		return "", err
-	}
-	return node + " took the request", nil
+	return p.ask(ctx, node, func(c *control.Client) (string, error) { return " took the request", c.Handover(ctx) })
 }
 
-// Reload implements Pair. A refusal is an answer.
+// Reload implements Pair.
 func (p *referencePair) Reload(ctx context.Context, node string) (string, error) {
+	return p.ask(ctx, node, func(c *control.Client) (string, error) {
+		changes, err := c.Reload(ctx)
+		return ": " + cmp.Or(strings.Join(changes, "; "), "the services are the same"), err
+	})
+}
+
+// ask asks a node for something and returns its answer, of which ask gives what follows the
+// node's name. A refusal is one.
+func (p *referencePair) ask(ctx context.Context, node string, ask func(*control.Client) (string, error)) (string, error) {
 	client, err := control.Dial(ctx, p.socket(node))
 	if err != nil {
 		return "", err
 	}
 	defer client.Close()
-	changes, err := client.Reload(ctx)
+	said, err := ask(client)
 	var refused *control.Refused
 	switch {
 	case errors.As(err, &refused):
 		return node + " refused: " + refused.Why, nil
 	case err != nil:
 		return "", err
-	case len(changes) == 0:
-		return node + ": the services are the same", nil
 	}
-	return node + ": " + strings.Join(changes, "; "), nil
+	return node + said, nil
 }
 
 // Rewrite implements Pair.

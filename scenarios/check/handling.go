@@ -29,11 +29,15 @@ func (r *run) announced(l loss, life window) (clock.Instant, bool) {
 
 // halfAnswered is when half of the sessions that a loss had interrupted had an answer.
 func (r *run) halfAnswered(l loss, life window) (clock.Instant, bool) {
+	announced, ok := r.announced(l, life)
+	if !ok {
+		return 0, false
+	}
 	sessions := r.totals("unready_ms", "")
 	answered := map[flowID]clock.Instant{}
 	for _, e := range r.events {
 		g := e.Gap
-		if g == nil || !life.has(g.To) || g.To <= l.begin {
+		if g == nil || !life.has(g.To) || g.From > announced.Add(lull) {
 			continue
 		}
 		if _, is := sessions[g.Name]; !is {
