@@ -10,15 +10,17 @@ import (
 )
 
 // implicit judges what every scenario claims without saying so: its trace is
-// whole, its faults took hold, its traffic was answered, nothing was corrupted,
-// nothing was left behind, and no node ended by itself.
+// whole, its faults took hold, its traffic was answered, each flow of it and without
+// corruption, nothing was left behind, and no node ended by itself.
 func (r *run) implicit() []finding {
 	found := []finding{r.traceCheck(), r.faultCheck(), r.trafficCheck()}
-	if len(r.totals("corrupt", "")) > 0 && !r.states("corrupt") {
-		c, _ := plan.Implied("corrupt")
-		f := r.over(c, r.window, 0)
-		f.window = window{} // a stall elsewhere does not touch what nobody asked
-		found = append(found, f)
+	for _, name := range []string{"corrupt", "unanswered"} {
+		if len(r.totals(name, "")) > 0 && !r.states(name) {
+			c, _ := plan.Implied(name)
+			f := r.over(c, r.window, 0)
+			f.window = window{} // a stall elsewhere does not touch what nobody asked
+			found = append(found, f)
+		}
 	}
 	return append(found, r.leakCheck(), r.diedCheck())
 }

@@ -82,7 +82,10 @@ func TestJudgeIsTotal(t *testing.T) {
 // Every check that a control can name, and that stands for a claim by itself, can fail.
 func TestEveryImpliedCheckCanFail(t *testing.T) {
 	breaking := map[string]func(*tape){
-		"rst":             func(t *tape) { t.rst(3000) },
+		"rst": func(t *tape) { t.rst(3000) },
+		"unanswered": func(t *tape) {
+			t.totals(6013, trace.Totals{Name: "idle", Kind: plan.Flows, Proto: "udp", Final: true, Opened: 7, Failed: 2, Sent: 9, Received: 7})
+		},
 		"lost":            func(t *tape) { t.traffic(3000, "web", "client1#0", trace.TrafficLost, "x") },
 		"corrupt":         func(t *tape) { t.traffic(3000, "web", "client1#0", trace.TrafficCorrupt, "x") },
 		"sticky":          func(t *tape) { t.traffic(3000, "web", "client1#0", trace.TrafficMoved, "x") },
@@ -110,6 +113,10 @@ func TestEveryImpliedCheckCanFail(t *testing.T) {
 			if name == "connects_failed" {
 				lines += "\ntraffic new connects"
 				tape.totals(6012, trace.Totals{Name: "new", Kind: plan.Connects, Proto: "tcp", Final: true, Sent: 9, Received: 8})
+			}
+			if name == "unanswered" {
+				lines += "\ntraffic idle flows udp"
+				tape.totals(6012, trace.Totals{Name: "idle", Kind: plan.Flows, Proto: "udp", Final: true, Opened: 9, Sent: 9, Received: 9})
 			}
 			p := scenario(t, lines, "", "")
 			if v := judged(p, tape); v.Verdict != Fail {

@@ -91,6 +91,8 @@ var metrics = []Metric{
 		Doc: "sessions whose echo came from another backend than before"},
 	{Name: "connects_failed", Now: true, Check: "connects_failed", PerLine: true, Of: []string{Connects}, Grows: true, Least: leastCount,
 		Doc: "connections that were refused, reset or timed out"},
+	{Name: "unanswered", Check: "unanswered", PerLine: true, Of: []string{Flows}, Grows: true, Least: leastCount,
+		Doc: "idle flows that never had an answer; counted at the end"},
 	{Name: "sessions", Now: true, Check: "sessions", PerLine: true, Of: []string{Sessions}, Doc: "sessions that are open"},
 	{Name: "gap", Now: true, Unit: Duration, Check: "gap", PerLine: true, Of: echoes, Grows: true,
 		Doc: "the longest time that one flow got no answer to what it meant to send"},
