@@ -72,7 +72,7 @@ func NewWorld(p *plan.Plan, cfg WorldConfig) *World {
 	if cfg.Subject == nil {
 		cfg.Subject = subject.Reference{}
 	}
-	return &World{cfg: cfg, plan: p, processes: map[string]*Process{}, changed: make(chan struct{}, 1), view: newView(), started: map[string]int{}, busy: map[string]chan struct{}{}}
+	return &World{cfg: cfg, plan: p.Drawn(cfg.Seed), processes: map[string]*Process{}, changed: make(chan struct{}, 1), view: newView(), started: map[string]int{}, busy: map[string]chan struct{}{}}
 }
 
 // Name implements scenarios.World.

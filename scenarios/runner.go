@@ -39,6 +39,7 @@ const drainLimit = 30 * time.Second
 // made, ErrUnsupported among them; a scenario that fails is no error. Whatever
 // happens, the world is taken down before Execute returns.
 func (r *Run) Execute(ctx context.Context) (check.Verdict, error) {
+	r.Plan = r.Plan.Drawn(r.Seed)
 	r.record(trace.Event{Kind: trace.KindMeta, Meta: &trace.Meta{
 		Version: trace.Version, Scenario: r.Plan.Name, World: r.World.Name(), SUT: r.SUT, Seed: r.Seed,
 		Detect: trace.Dur(r.Plan.Detect(r.World.Name())), Origin: r.Origin, Lacks: r.lacks(),

@@ -97,6 +97,7 @@ const epoch = clock.Instant(time.Second)
 
 // NewWorld returns a world in which nothing runs yet.
 func NewWorld(p *plan.Plan, cfg Config) (*World, error) {
+	p = p.Drawn(cfg.Seed)
 	w := &World{cfg: cfg, plan: p, chaos: chaosOf(p), now: epoch, limit: epoch, random: NewRandom(cfg.Seed, "endpoints"), lastFault: ""}
 	w.layout()
 	if err := w.addServices(); err != nil {

@@ -134,6 +134,7 @@ func (r *Run) Verdict() (v check.Verdict, only string) {
 // judge applies the checks. What is missing from the trace may be just what a check
 // would have failed for, so that a trace with gaps proves no PASS.
 func (r *Run) judge() check.Verdict {
+	r.Plan = r.Plan.Drawn(r.Meta.Seed)
 	v := check.Judge(r.Plan, r.Events)
 	if r.Lost > 0 && v.Verdict == check.Pass {
 		v.Verdict = check.Inconclusive

@@ -26,6 +26,7 @@ import (
 //
 // A control passes if exactly the checks that it names fail.
 func Judge(p *plan.Plan, events []trace.Event) Verdict {
+	p = p.Drawn(seedOf(events))
 	r := newRun(p, events)
 	findings := slices.Concat(r.implicit(), r.always(), r.implied(), r.steps())
 	v := Verdict{Scenario: p.Name, World: r.meta.World, SUT: r.meta.SUT, Seed: r.meta.Seed, NotExecuted: p.NotExecuted(r.meta.World), Sometimes: r.sometimes(), Checks: []Check{}, Metrics: r.metrics()}
@@ -45,6 +46,16 @@ func Judge(p *plan.Plan, events []trace.Event) Verdict {
 		v.Verdict, v.Reasons = verdict(findings)
 	}
 	return v
+}
+
+// seedOf is the seed of the run, by which its plan was drawn.
+func seedOf(events []trace.Event) uint64 {
+	for _, e := range events {
+		if e.Meta != nil {
+			return e.Meta.Seed
+		}
+	}
+	return 0
 }
 
 // doubted turns a finding into INCONCLUSIVE where a stall or an unproven fault

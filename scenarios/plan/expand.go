@@ -147,11 +147,7 @@ func (b *builder) expand() {
 		if slices.ContainsFunc(b.undone[:n], undo.same) {
 			continue // one heal takes back all that was done to a link
 		}
-		i := slices.IndexFunc(b.plan.Steps, func(s Step) bool { return s.At > undo.At || s.At == undo.At && s.Verb == VerbEnd })
-		if i < 0 {
-			i = len(b.plan.Steps)
-		}
-		b.plan.Steps = slices.Insert(b.plan.Steps, i, undo)
+		b.plan.place([]Step{undo})
 	}
 }
 

@@ -36,6 +36,8 @@ type statement struct {
 	End       bool          `parser:" | ( @'end'"`
 	EndClaim  *claim        `parser:"     ( 'eventually'? @@ )? )"`
 	Repeat    *repeatLine   `parser:" | 'repeat' @@"`
+	Random    *between      `parser:" | 'randomly' @@"`
+	Storm     *stormLine    `parser:" | 'storm' @@"`
 	Fault     *faultLine    `parser:" | @@ )"`
 }
 
@@ -203,8 +205,13 @@ type factor struct {
 
 // faultLine is any fault: what stands behind its verb is for the verb to judge.
 type faultLine struct {
-	Pos     lexer.Position
-	Verb    string    `parser:"@Fault"`
+	Pos  lexer.Position
+	Verb string `parser:"@Fault"`
+	faultWords
+}
+
+// faultWords is what stands behind a verb.
+type faultWords struct {
 	Amount  *quantity `parser:"@@?"`
 	Targets []*target `parser:"( @@ (',' | 'and')? )*"`
 	Via     *word     `parser:"( 'via' @@ )?"`
@@ -224,7 +231,7 @@ type repeatLine struct {
 // target is a machine, a link, or a direction.
 type target struct {
 	Pos   lexer.Position
-	From  *word  `parser:"(?! 'via' | 'from' | 'every' | 'for' | Word ('=' | ':')) @@"`
+	From  *word  `parser:"(?! 'via' | 'from' | 'every' | 'for' | 'or' | Word ('=' | ':')) @@"`
 	Arrow string `parser:"( @Arrow"`
 	To    *word  `parser:"  @@ )?"`
 }
@@ -264,6 +271,8 @@ var directives = append([]directive{
 	{word: VerbExpect, usage: "expect CONDITION [and CONDITION]... [within DURATION | throughout DURATION]", step: true, words: claimWords},
 	{word: "eventually", usage: "end eventually CONDITION [and CONDITION]... [within DURATION]", step: true, words: claimWords},
 	{word: VerbEnd, usage: "end [eventually CONDITION [and CONDITION]... [within DURATION]]", step: true, words: append(claimWords, "eventually")},
+	{word: VerbRandom, usage: randomUsage, step: true, words: []string{"between", "and", "or", "for", "via"}},
+	{word: "storm", usage: stormUsage, step: true, words: []string{"between", "and", "or", "for", "via"}},
 	{word: "repeat", usage: repeatUsage, step: true, words: []string{"every"}},
 }, faultDirectives()...)
 

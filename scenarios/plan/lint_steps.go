@@ -25,14 +25,10 @@ type timeline struct {
 // timelines checks the steps as each world executes them. What is wrong in one
 // world only says so.
 func (l *linter) timelines() {
-	before := l.found
 	var perWorld [][]Diagnostic
 	for _, world := range worlds {
-		l.found = nil
-		(&timeline{linter: l, world: world, hosts: map[string]fault.State{}, down: map[string]bool{}, traits: map[trait]bool{}}).walk()
-		perWorld = append(perWorld, l.found)
+		perWorld = append(perWorld, l.timeline(world))
 	}
-	l.found = before
 	for i, found := range perWorld {
 		for _, d := range found {
 			if !slices.Contains(perWorld[1-i], d) {
@@ -41,6 +37,27 @@ func (l *linter) timelines() {
 			l.found = append(l.found, d)
 		}
 	}
+}
+
+// draws is how many draws of what is left to chance are checked.
+const draws = 16
+
+// timeline checks the steps of one world: of some draws, where any is left to chance.
+func (l *linter) timeline(world string) (found []Diagnostic) {
+	for seed := range uint64(draws) {
+		drawn := l.Drawn(seed)
+		one := &linter{Plan: drawn, broken: l.broken}
+		(&timeline{linter: one, world: world, hosts: map[string]fault.State{}, down: map[string]bool{}, traits: map[trait]bool{}}).walk()
+		for _, d := range one.found {
+			if !slices.Contains(found, d) {
+				found = append(found, d)
+			}
+		}
+		if drawn == l.Plan {
+			break
+		}
+	}
+	return found
 }
 
 func (t *timeline) walk() {

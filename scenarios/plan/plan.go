@@ -135,7 +135,9 @@ type Step struct {
 	At    time.Duration
 	Verb  string // one of the verbs below, or a fault's
 	Fault *Fault
-	Wait  *Wait
+	// Random is set of a step whose time the seed draws: Plan.Drawn makes it a fault.
+	Random *Random
+	Wait   *Wait
 	// Expect is judged from its anchor on: the begin of the step that it belongs
 	// to, see Plan.Anchor. The end step has one if it waits for something eventually.
 	Expect *Expect

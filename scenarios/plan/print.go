@@ -48,6 +48,8 @@ func Print(p *Plan) string {
 		at := "@" + formatDuration(s.At)
 		if s.Verb == VerbExpect && above.Verb != "" && above.At == s.At && above.Guard == s.Guard {
 			at = ""
+		} else if s.Random != nil {
+			at, above = "", s
 		} else {
 			above = s
 		}
@@ -80,6 +82,8 @@ func (t Traffic) String() string {
 // String writes the step without its time and guard.
 func (s Step) String() string {
 	switch {
+	case s.Random != nil:
+		return s.randomly()
 	case s.Wait != nil:
 		return "wait " + joinConds(s.Wait.Conds) + " within " + s.Wait.Within.String()
 	case s.Fault != nil:

@@ -39,7 +39,7 @@ func (p *Plan) clone() *Plan {
 // dropLines deletes steps with what belongs to them, then single lines.
 func dropLines(p *Plan, try func(func(*Plan)) bool) bool {
 	for i, s := range p.Steps {
-		if s.Fault == nil && s.Wait == nil {
+		if s.Fault == nil && s.Wait == nil && s.Random == nil {
 			continue
 		}
 		ok := try(func(c *Plan) {

@@ -15,6 +15,17 @@ const DefaultWithin = 10 * time.Second
 
 // step adds a line of the timeline.
 func (b *builder) step(s *statement, guard Guard, text string, pos Pos) {
+	switch {
+	case (s.Random != nil || s.Storm != nil) && s.At != nil:
+		b.errorf(position(s.At.Pos), "", "a time in front of what has times of its own; the form is: %s", randomUsage)
+		return
+	case s.Random != nil:
+		b.random(s.Random, guard, pos)
+		return
+	case s.Storm != nil:
+		b.storm(s.Storm, guard, pos)
+		return
+	}
 	at, ok := b.clock(s.At)
 	if s.At == nil {
 		if !ok {
