@@ -29,10 +29,10 @@ type Runner struct {
 	Root    string // of the module
 	Extent  Extent
 	Timeout time.Duration // of one suite; a mutant that hangs is dead
-}
 
-// command is the package whose binary runs the simulator's suite.
-const command = "./sim/mutants/cmd/mutants"
+	dir    string // what Join has built
+	suites map[string]*suite
+}
 
 // Run runs the suite of one mutant, until its first failure.
 func (r *Runner) Run(ctx context.Context, m Mutant) Outcome {
@@ -42,19 +42,24 @@ func (r *Runner) Run(ctx context.Context, m Mutant) Outcome {
 }
 
 func (r *Runner) run(ctx context.Context, m Mutant) (*Kill, error) {
-	dir, err := os.MkdirTemp("", "mutant-")
-	if err != nil {
-		return nil, fmt.Errorf("mutants: run %s: %w", m.Name, err)
-	}
-	defer os.RemoveAll(dir)
-	overlay, err := m.overlay(ctx, r.Root, dir)
+	built, in, err := r.together(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	if m.Suite == SimSuite {
-		return r.simulate(ctx, dir, overlay)
+	if !in {
+		dir, err := os.MkdirTemp("", "mutant-")
+		if err != nil {
+			return nil, fmt.Errorf("mutants: run %s: %w", m.Name, err)
+		}
+		defer os.RemoveAll(dir)
+		if built, err = r.alone(ctx, dir, m); err != nil {
+			return nil, err
+		}
 	}
-	return r.test(ctx, dir, overlay, m)
+	if m.Suite == SimSuite {
+		return r.simulate(ctx, built)
+	}
+	return r.test(ctx, built, m)
 }
 
 // noMutant begins the name of a suite's run without a mutant.
@@ -96,39 +101,14 @@ func (r *Runner) Baseline(ctx context.Context, suite Mutant) Outcome {
 	return o
 }
 
-// simulate builds this project's suite with the overlay, and runs it.
-func (r *Runner) simulate(ctx context.Context, dir, overlay string) (*Kill, error) {
-	binary := filepath.Join(dir, "suite")
-	if err := r.build(ctx, "build", undebugged, "-overlay", overlay, "-o", binary, command); err != nil {
-		return nil, err
-	}
-	return r.execute(ctx, binary, "-suite",
-		"-seeds", fmt.Sprint(r.Extent.Seeds), "-campaign", fmt.Sprint(r.Extent.Campaign))
-}
-
-// undebugged leaves out what only a debugger reads: linking takes a third of the time.
-const undebugged = "-ldflags=-s -w"
-
-// build runs the go command. That a mutant compiles is its author's affair: a
-// failure is an error, not a kill.
-func (r *Runner) build(ctx context.Context, args ...string) error {
-	build := exec.CommandContext(ctx, "go", args...)
-	build.Dir = r.Root
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("mutants: go %s: %w\n%s", strings.Join(args, " "), err, out)
-	}
-	return nil
-}
-
-// execute runs a suite's binary, which says at every case what it begins, and at
-// the end what failed.
-func (r *Runner) execute(ctx context.Context, binary string, args ...string) (*Kill, error) {
+// simulate runs this project's suite, which says at every case what it begins, and at the
+// end what failed.
+func (r *Runner) simulate(ctx context.Context, b binary) (*Kill, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
-	suite := exec.CommandContext(ctx, binary, args...)
-	suite.Dir = r.Root
+	suite := b.command(ctx, r.Root, "-suite", "-seeds", fmt.Sprint(r.Extent.Seeds), "-campaign", fmt.Sprint(r.Extent.Campaign))
 	// Two suites run at once, each on one core.
-	suite.Env = append(os.Environ(), "GOMAXPROCS=1")
+	suite.Env = append(suite.Env, "GOMAXPROCS=1")
 	var stderr bytes.Buffer
 	suite.Stderr = &stderr
 	out, err := suite.Output()
@@ -137,7 +117,7 @@ func (r *Runner) execute(ctx context.Context, binary string, args ...string) (*K
 	case said != "":
 		kill := new(Kill)
 		if err := json.Unmarshal([]byte(said), kill); err != nil {
-			return nil, fmt.Errorf("mutants: result of %s: %w", binary, err)
+			return nil, fmt.Errorf("mutants: result of %s: %w", b.path, err)
 		}
 		return kill, nil
 	case err == nil:
@@ -154,24 +134,19 @@ func (r *Runner) execute(ctx context.Context, binary string, args ...string) (*K
 
 // test runs the tests of a package that the mutant names. Its table names the first
 // that failed. No test at all is an error: it would kill nothing.
-func (r *Runner) test(ctx context.Context, dir, overlay string, m Mutant) (*Kill, error) {
+func (r *Runner) test(ctx context.Context, b binary, m Mutant) (*Kill, error) {
 	pkg := m.Suite
-	binary := filepath.Join(dir, "tests")
-	if err := r.build(ctx, "test", "-vet=off", undebugged, "-overlay", overlay, "-c", "-o", binary, pkg); err != nil {
-		return nil, err
-	}
 	args := []string{"-test.failfast", "-test.short", "-test.run", m.Test}
 	if m.Spec != "" {
 		args = append(args, "-ginkgo.focus", m.Spec, "-ginkgo.no-color", "-ginkgo.fail-fast")
 	}
-	if r.imports(ctx, pkg, "pgregory.net/rapid") {
+	if r.usesRapid(pkg) {
 		// A planted bug's counterexample is not worth keeping.
 		args = append(args, "-rapid.nofailfile")
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
-	tests := exec.CommandContext(ctx, binary, args...)
-	tests.Dir = filepath.Join(r.Root, pkg)
+	tests := b.command(ctx, filepath.Join(r.Root, pkg), args...)
 	out, err := tests.CombinedOutput()
 	switch {
 	case err == nil && (bytes.Contains(out, []byte("no tests to run")) || bytes.Contains(out, []byte("Ran 0 of "))):
@@ -192,12 +167,11 @@ func (r *Runner) test(ctx context.Context, dir, overlay string, m Mutant) (*Kill
 	return nil, fmt.Errorf("mutants: tests of %s: %w\n%s", pkg, err, out)
 }
 
-// imports reports whether the tests of a package import another.
-func (r *Runner) imports(ctx context.Context, pkg, path string) bool {
-	list := exec.CommandContext(ctx, "go", "list", "-f", "{{.TestImports}} {{.XTestImports}}", pkg)
-	list.Dir = r.Root
-	out, err := list.Output()
-	return err == nil && bytes.Contains(out, []byte(path))
+// command runs the binary as the mutant that it is to play.
+func (b binary) command(ctx context.Context, dir string, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, b.path, args...)
+	c.Dir, c.Env = dir, append(os.Environ(), playing+"="+b.play)
+	return c
 }
 
 // lastLine returns what follows a prefix on the last line that begins with it.

@@ -71,6 +71,10 @@ func (c *command) run(ctx context.Context, names []string) (ok bool, err error) 
 		return false, err
 	}
 	r := &mutants.Runner{Root: root, Extent: c.extent, Timeout: c.timeout}
+	if err := r.Join(list); err != nil {
+		return false, err
+	}
+	defer r.Close()
 	began := time.Now()
 	mutants.Header(os.Stdout)
 	results := mutants.Results{Version: mutants.ResultsVersion, Clean: true, Mutants: []mutants.Result{}}

@@ -1,15 +1,10 @@
 package mutants
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
@@ -53,44 +48,4 @@ func placesOf(text, lines string) []int {
 		at += len(line)
 	}
 	return places
-}
-
-// overlay writes the mutant's files, and what is compiled of those in C, and the overlay
-// for go build that puts them in place of the real ones into dir. It returns the
-// overlay's path.
-func (m Mutant) overlay(ctx context.Context, root, dir string) (string, error) {
-	changed, err := m.Apply(root)
-	if err != nil {
-		return "", err
-	}
-	var o struct{ Replace map[string]string }
-	o.Replace = map[string]string{}
-	sources := map[string]string{}
-	for file, text := range changed {
-		if path.Dir(file) == programSources {
-			sources[file] = text
-			continue
-		}
-		copied := filepath.Join(dir, strconv.Itoa(len(o.Replace))+".go")
-		if err := os.WriteFile(copied, []byte(text), 0o644); err != nil {
-			return "", fmt.Errorf("mutants: overlay %s: %w", m.Name, err)
-		}
-		o.Replace[filepath.Join(root, file)] = copied
-	}
-	if len(sources) > 0 {
-		built, err := compile(ctx, root, dir, sources)
-		if err != nil {
-			return "", fmt.Errorf("mutants: overlay %s: %w", m.Name, err)
-		}
-		maps.Copy(o.Replace, built)
-	}
-	content, err := json.Marshal(o)
-	if err != nil {
-		return "", fmt.Errorf("mutants: overlay %s: %w", m.Name, err)
-	}
-	overlay := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(overlay, content, 0o644); err != nil {
-		return "", fmt.Errorf("mutants: overlay %s: %w", m.Name, err)
-	}
-	return overlay, nil
 }
