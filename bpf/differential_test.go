@@ -374,14 +374,25 @@ func (p *pair) apply(t *rapid.T) {
 		}
 		return e
 	}), 0, 4).Draw(t, "entries")
+	if rapid.Bool().Draw(t, "merge") {
+		tuples := p.someTuples(t)
+		p.both("merge", func(s subject) error { return s.Merge(entries, tuples) })
+		return
+	}
 	p.both("apply", func(s subject) error { return s.Apply(entries) })
 }
 
-func (p *pair) delete(t *rapid.T) {
+// someTuples draws what is to be deleted, mostly with one that is there.
+func (p *pair) someTuples(t *rapid.T) []flow.Tuple {
 	tuples := rapid.SliceOfN(originals, 0, 3).Draw(t, "tuples")
 	if e, ok := p.entry(t); ok {
 		tuples = append(tuples, e.Original)
 	}
+	return tuples
+}
+
+func (p *pair) delete(t *rapid.T) {
+	tuples := p.someTuples(t)
 	p.both("delete", func(s subject) error { return s.Delete(tuples) })
 }
 

@@ -52,7 +52,12 @@ func TestClaimsSurviveRaces(t *testing.T) {
 	go func() { packets.Wait(); close(done) }()
 	swept := make(chan error)
 	go func() { swept <- sweepUntil(s, done) }()
+	merged := make(chan error)
+	go func() { merged <- mergeUntil(s, done) }()
 	if err := deleteUntil(s, done); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-merged; err != nil {
 		t.Fatal(err)
 	}
 	if err := <-swept; err != nil {
@@ -83,6 +88,20 @@ func deleteUntil(s *programSubject, done chan struct{}) error {
 	random := rand.New(rand.NewPCG(99, 1))
 	for !closed(done) {
 		if err := s.Delete([]flow.Tuple{randomFlow(random), randomFlow(random)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mergeUntil adds and removes replicated entries of the same flows, some with the reply
+// tuples that the packets choose and some with others.
+func mergeUntil(s *programSubject, done chan struct{}) error {
+	random := rand.New(rand.NewPCG(7, 1))
+	for !closed(done) {
+		o := randomFlow(random)
+		e := flow.Entry{Original: o, Reply: dnatReply(flow.TCP, o.SrcPort, uint16(8083+random.IntN(4))), State: flow.Established, Origin: flow.Synced}
+		if err := s.Merge([]flow.Entry{e}, []flow.Tuple{randomFlow(random)}); err != nil {
 			return err
 		}
 	}

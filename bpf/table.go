@@ -21,7 +21,35 @@ const (
 )
 
 // Apply implements dataplane.Dataplane.
-func (d *Dataplane) Apply(entries []flow.Entry) error {
+func (d *Dataplane) Apply(entries []flow.Entry) error { return d.install(entries, false) }
+
+// Merge implements dataplane.Dataplane.
+func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
+	replicated, err := d.replicated(deletes)
+	if err == nil {
+		_, err = d.removeUnchanged(replicated, d.now())
+	}
+	return errors.Join(err, d.install(entries, true))
+}
+
+// replicated returns the replicated ones among entries, as they are now.
+func (d *Dataplane) replicated(tuples []flow.Tuple) ([]lbRecord, error) {
+	var found []lbRecord
+	for _, t := range tuples {
+		r := lbRecord{Original: toTuple(t)}
+		err := d.objs.Conns.Lookup(r.Original, &r.Conn)
+		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return nil, fmt.Errorf("bpf: look up %s: %w", t, err)
+		}
+		if err == nil && stateOf(r.Conn.Word) != 0 && originOf(r.Conn.Word) == flow.Synced {
+			found = append(found, r)
+		}
+	}
+	return found, nil
+}
+
+// install writes entries, all or only those of which the table has neither tuple.
+func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
 	for i := range entries {
 		if err := dataplane.ValidateEntry(&entries[i]); err != nil {
 			return err
@@ -29,7 +57,7 @@ func (d *Dataplane) Apply(entries []flow.Entry) error {
 	}
 	now := d.now()
 	for chunk := range slices.Chunk(entries, batchMax) {
-		done, err := d.runBatch(d.objs.TableApply, len(chunk), false, func(records []lbRecord) {
+		done, err := d.runBatch(d.objs.TableApply, len(chunk), onlyMissing, func(records []lbRecord) {
 			for i := range records {
 				records[i] = d.toRecord(&chunk[i], now)
 			}
@@ -142,7 +170,7 @@ func (d *Dataplane) removeUnchanged(records []lbRecord, now clock.Instant) ([]fl
 			}
 		})
 		if err != nil {
-			return removed, fmt.Errorf("bpf: sweep %d entries: %w", len(chunk), err)
+			return removed, fmt.Errorf("bpf: remove %d entries: %w", len(chunk), err)
 		}
 	}
 	return removed, nil

@@ -73,6 +73,23 @@ static __always_inline bool install(struct record *r)
 	return true;
 }
 
+/* Adds an entry of which the table has neither tuple. What is there is newer, also what a
+ * packet adds meanwhile: its claim or its entry fails one of the two updates. */
+static __always_inline bool install_missing(struct record *r)
+{
+	long err = -EEXIST;
+
+	if (!bpf_map_lookup_elem(&conns, &r->original))
+		err = claim_reply(&r->conn.reply, &r->original);
+	if (!err) {
+		r->conn.word = owned_by(r->conn.word, &r->original);
+		err = bpf_map_update_elem(&conns, &r->original, &r->conn, BPF_NOEXIST);
+		if (err)
+			release_reply(&r->conn.reply);
+	}
+	return !err || err == -EEXIST || err == -EALREADY;
+}
+
 static long apply_record(__u32 i, void *context)
 {
 	struct batch_args *args = context;
@@ -80,7 +97,7 @@ static long apply_record(__u32 i, void *context)
 
 	if (!r)
 		return 1;
-	if (install(r))
+	if (args->conditional ? install_missing(r) : install(r))
 		args->done++;
 	else
 		r->conn.word = STATE_DEAD;

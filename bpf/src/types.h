@@ -244,6 +244,6 @@ struct record {
 struct batch_args {
 	__u32 count;       /* in: records of the batch buffer that are set */
 	__u32 done;        /* out: records that took effect */
-	__u32 conditional; /* in: remove only entries that still look as in the record */
+	__u32 conditional; /* in: remove only entries that still look as in the record, add only missing ones */
 	__u32 pad;
 };

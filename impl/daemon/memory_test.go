@@ -126,6 +126,22 @@ func (m *memory) Delete(tuples []flow.Tuple) error {
 	return nil
 }
 
+func (m *memory) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, t := range deletes {
+		if m.table[t].Origin == flow.Synced {
+			delete(m.table, t)
+		}
+	}
+	for _, e := range entries {
+		if _, found := m.table[e.Original]; !found {
+			m.table[e.Original] = e
+		}
+	}
+	return m.fail
+}
+
 func (m *memory) Dump(f func(flow.Entry) bool) error {
 	m.wait()
 	m.mu.Lock()

@@ -240,6 +240,11 @@ type Dataplane interface {
 	Apply([]flow.Entry) error
 	// Delete removes entries, both directions. Absent ones are no error.
 	Delete([]flow.Tuple) error
+	// Merge is Delete and Apply of what may be older than the table: an entry whose
+	// original or reply tuple is in the table is not written, and of those to delete only
+	// replicated ones are removed. Whether to is decided as it is done: what a packet
+	// changes at that moment stays.
+	Merge([]flow.Entry, []flow.Tuple) error
 	// Lookup returns the entry of an original tuple.
 	Lookup(flow.Tuple) (flow.Entry, bool, error)
 	// Dump calls f with each entry until f returns false. The order is unspecified.

@@ -13,7 +13,20 @@ import (
 
 // Apply implements dataplane.Dataplane. The newest word on a reply tuple wins: a
 // flow of this node that has it is older than the peer's knowledge, and goes.
-func (d *Dataplane) Apply(entries []flow.Entry) error {
+func (d *Dataplane) Apply(entries []flow.Entry) error { return d.install(entries, false) }
+
+// Merge implements dataplane.Dataplane.
+func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
+	for _, t := range deletes {
+		if c := d.conns[t]; c != nil && c.origin == flow.Synced {
+			d.remove(t)
+		}
+	}
+	return d.install(entries, true)
+}
+
+// install writes entries, all or only those of which the table has neither tuple.
+func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
 	for i := range entries {
 		if err := dataplane.ValidateEntry(&entries[i]); err != nil {
 			return err
@@ -21,6 +34,9 @@ func (d *Dataplane) Apply(entries []flow.Entry) error {
 	}
 	full := 0
 	for _, e := range entries {
+		if _, taken := d.replies[e.Reply]; onlyMissing && (taken || d.conns[e.Original] != nil) {
+			continue
+		}
 		if old := d.conns[e.Original]; old != nil && old.reply != e.Reply {
 			d.remove(e.Original)
 		}
