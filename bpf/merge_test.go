@@ -26,9 +26,11 @@ func TestMergeSparesWhatIsThere(t *testing.T) {
 	other.State = flow.FinWait
 	rival := missing
 	rival.Original, rival.Reply = toVIP(flow.TCP, 40009, dnatPort), mine.Reply
+	moved := kept
+	moved.Reply = dnatReply(flow.TCP, 40001, 8082)
 	again := mine
 	again.State, again.Origin = flow.Established, flow.Synced
-	s.must(s.Merge([]flow.Entry{other, missing, again, rival}, []flow.Tuple{gone.Original, opened}))
+	s.must(s.Merge([]flow.Entry{other, moved, missing, again, rival}, []flow.Tuple{gone.Original, opened}))
 
 	for _, want := range []struct {
 		original flow.Tuple

@@ -74,13 +74,11 @@ static __always_inline bool install(struct record *r)
 }
 
 /* Adds an entry of which the table has neither tuple. What is there is newer, also what a
- * packet adds meanwhile: its claim or its entry fails one of the two updates. */
+ * packet adds meanwhile: one of the two updates fails on it. */
 static __always_inline bool install_missing(struct record *r)
 {
-	long err = -EEXIST;
+	long err = claim_reply(&r->conn.reply, &r->original);
 
-	if (!bpf_map_lookup_elem(&conns, &r->original))
-		err = claim_reply(&r->conn.reply, &r->original);
 	if (!err) {
 		r->conn.word = owned_by(r->conn.word, &r->original);
 		err = bpf_map_update_elem(&conns, &r->original, &r->conn, BPF_NOEXIST);
