@@ -22,7 +22,7 @@ PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping \
 	ucarp:/usr/sbin/ucarp frr:/usr/lib/frr/vrrpd
 
-.PHONY: help setup setup-subjects test test-scenarios test-library test-subjects scenarios regression build lint static mutants bench bench-bfd bench-dataplane generate doctor clean
+.PHONY: help setup setup-subjects test test-scenarios test-library test-subjects bench-subjects scenarios regression build lint static mutants bench bench-bfd bench-dataplane generate doctor clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ test-library: bin/scenarios.test ## every scenario of the library in both worlds
 test-subjects: setup-subjects bin/baton ## other people's pairs: their known bugs are caught, their safe configurations pass
 	@code=0; $(SUDO) bin/baton run --out $(OUT)/subjects scenarios/subjects/*.scn || code=$$?; \
 	$(SUDO) bin/baton report $(OUT)/subjects && exit $$code
+
+bench-subjects: setup-subjects bin/baton ## the scoreboard: the same scenarios with each subject, REPEAT times; about six minutes
+	@$(SUDO) bin/baton bench-subjects --repeat $(or $(REPEAT),1) --out $(OUT)/scoreboard scenarios/subjects/board/*.scn
 
 scenarios: bin/baton ## run the scenarios FILES="a.scn b/*.scn" as CI does; also WORLD, REPEAT, BASELINE, KEEP, EVIDENCE_LIMIT, FAIL_ON_SKIP, OUT
 	@BATON=$(CURDIR)/bin/baton OUT="$(OUT)" FILES="$(FILES)" .ci/scenarios

@@ -51,7 +51,7 @@ func option(name string) (Key, bool) {
 
 // Keys is the table of configuration keys: one line adds one.
 var Keys = []Key{
-	{Name: KeySubject, Default: "reference", quantity: plainWord, Doc: "what is under test: `reference`, `keepalived`; `subject.OPTION` sets an option of it, see subjects.md"},
+	{Name: KeySubject, Default: "reference", quantity: plainWord, Doc: "what is under test: `reference`, `keepalived`, `ucarp`, `vrrpd`; `subject.OPTION` sets an option of it, see subjects.md"},
 	{Name: "bfd.tx", Default: "50ms", quantity: interval(time.Millisecond, 10*time.Second), Section: "RFC 5880 4.1", Doc: "DesiredMinTxInterval"},
 	{Name: "bfd.rx", Default: "50ms", quantity: interval(time.Millisecond, 10*time.Second), Section: "RFC 5880 4.1", Doc: "RequiredMinRxInterval"},
 	{Name: "bfd.mult", Default: "3", quantity: whole(1, 255), Section: "RFC 5880 6.8.1", Doc: "DetectMult"},
