@@ -164,7 +164,7 @@ func findHolders(scope string, inodes map[uint64]string) map[uint64][]string {
 		for _, path := range paths {
 			// What cannot be read has ended meanwhile, and holds nothing.
 			if text, err := os.Readlink(path); err == nil {
-				see(text, path)
+				see(text, holderOf(path))
 			}
 		}
 	}
@@ -175,7 +175,7 @@ func findHolders(scope string, inodes map[uint64]string) map[uint64][]string {
 			continue
 		}
 		for field := range strings.FieldsSeq(string(table)) {
-			see(field, path)
+			see(field, holderOf(path))
 		}
 	}
 	for fd, inode := range ownSockets() {
@@ -183,11 +183,35 @@ func findHolders(scope string, inodes map[uint64]string) map[uint64][]string {
 			holders[inode] = append(holders[inode], fmt.Sprintf("socket %d of this process", fd))
 		}
 	}
-	for _, list := range holders {
+	for inode, list := range holders { // in any order: each list is its own
 		slices.Sort(list)
+		holders[inode] = slices.Compact(list)
 	}
 	return holders
 }
+
+// holderOf names who holds a namespace by what a path below /proc shows: a process of
+// somebody else's by its command, with what ends it, and one of this process's own threads
+// or descriptors by the path.
+func holderOf(path string) string {
+	_, below, _ := strings.Cut(path, "/proc/")
+	pid, _, _ := strings.Cut(below, "/")
+	if pid == "self" || pid == strconv.Itoa(os.Getpid()) {
+		return path
+	}
+	line, err := os.ReadFile("/proc/" + pid + "/cmdline")
+	command := strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " "))
+	if err != nil || command == "" {
+		return path
+	}
+	if most := []rune(command); len(most) > maxCommand {
+		command = string(most[:maxCommand]) + "…"
+	}
+	return fmt.Sprintf("process %s (%s); `kill %s` ends it", pid, command, pid)
+}
+
+// maxCommand is how much of a command line is told.
+const maxCommand = 80
 
 // namespaceInode parses "net:[4026532281]".
 func namespaceInode(text string) (uint64, bool) {

@@ -145,6 +145,19 @@ var _ = Describe("what stays behind", func() {
 		Expect(pair.Close(context.Background())).To(BeEmpty())
 	})
 
+	It("is told: a program of somebody else's that stayed in a host, and what ends it", func() {
+		pair, err := netns.NewPair(lab.Topo{Clients: 1, Backends: 1})
+		Expect(err).NotTo(HaveOccurred())
+		stays := exec.Command("sleep", "1000")
+		Expect(pair.Host("client1").Do(stays.Start)).To(Succeed())
+		DeferCleanup(func() { stays.Process.Kill(); stays.Wait() })
+		Expect(pair.Close(aWhile())).To(ConsistOf(HaveField("What", MatchRegexp(
+			`of client1 still exists, held by process %d \(sleep 1000\); .kill %[1]d. ends it$`, stays.Process.Pid))))
+		Expect(stays.Process.Kill()).To(Succeed())
+		_ = stays.Wait()
+		Expect(pair.Close(context.Background())).To(BeEmpty())
+	})
+
 	It("is told: a program that outlived its process", func() {
 		pair, err := netns.NewPair(lab.Topo{Clients: 1, Backends: 1})
 		Expect(err).NotTo(HaveOccurred())
