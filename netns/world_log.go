@@ -50,7 +50,7 @@ func lastWords(file string) string {
 		return err.Error()
 	}
 	words := bytes.TrimSpace(text)
-	for _, said := range []string{"\npanic: ", "\nfatal error: "} {
+	for _, said := range []string{"\npanic: ", "\nfatal error: ", "\nSIG"} {
 		if i := bytes.LastIndex(text, []byte(said)); i >= 0 {
 			words, _, _ = bytes.Cut(text[i+1:], []byte("\n"))
 			return string(words)

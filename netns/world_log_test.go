@@ -11,6 +11,7 @@ func TestLastWordsSayWhyANodeEnded(t *testing.T) {
 		{"=== process 1\nfirst\nbaton: no such link\n", "baton: no such link"},
 		{"=== process 1\nlevel=INFO\npanic: assertion failed\n\ngoroutine 1 [running]:\nmain.main()\n", "panic: assertion failed"},
 		{"=== process 1\nfatal error: all goroutines are asleep\n\ngoroutine 1:\n", "fatal error: all goroutines are asleep"},
+		{"=== process 1\nSIGABRT: abort\nPC=0x47\n\ngoroutine 0:\n\ngs     0x0\n", "SIGABRT: abort"},
 		{"=== process 1\n", "=== process 1"},
 		{"", ""},
 	} {

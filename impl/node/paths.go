@@ -87,6 +87,16 @@ func (ps paths) silent(now clock.Instant) bool {
 	return true
 }
 
+// withdrawn reports whether the peer has said on a path that it leaves.
+func (ps paths) withdrawn() bool {
+	for i := range ps {
+		if ps[i].session.RemoteState() == bfd.AdminDown {
+			return true
+		}
+	}
+	return false
+}
+
 // outlived reports whether what is heard on a path is older than what the peer said last.
 // A session that is not Up counts as heard for three seconds (RFC 5880 section 6.8.4 at the
 // slow rate). Where the peer was heard later on a path that has been silent for its

@@ -89,6 +89,7 @@ func (n *Node) receiveStream(in Stream) {
 		return
 	}
 	if !in.Up {
+		n.outlast()
 		n.streamLost(in.Why)
 		return
 	}
@@ -110,6 +111,16 @@ func (n *Node) streamLost(why string) {
 	n.peer.streamLost(n.paths.anyUp())
 	n.grant.drop()
 	n.sync.Disconnected(n.now, why)
+}
+
+// outlast keeps the end of a stream from counting as the peer's silence where no BFD path
+// is heard, as after a restart, until authentication lets the sessions go on: what the peer
+// sent last lets it forward for a while, and the kernel of a peer that was killed closes
+// its stream before its dataplane. A peer that has withdrawn from a path has stopped.
+func (n *Node) outlast() {
+	if n.streamLive() && n.paths.silent(n.now) && !n.paths.withdrawn() {
+		n.awake = max(n.awake, n.now.Add(max(n.peer.state.Detect, n.paths.streamDetection())))
+	}
 }
 
 // resetStream gives the present stream up. Frames of it that are still on their
