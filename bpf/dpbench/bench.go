@@ -35,6 +35,7 @@ type row struct {
 	fresh bool // each packet opens a flow
 	lands bool // the packets arrive at the other end
 	best  time.Duration
+	valid int // rounds in which all went the row's way
 }
 
 const (
@@ -149,7 +150,12 @@ func Run(o Options, progress func(string)) (Result, error) {
 			}
 		}
 	}
-	return Result{rows: all}, nil
+	for _, r := range all {
+		if r.valid == 0 {
+			return Result{}, fmt.Errorf("dpbench: %s: in none of %d rounds its packets went as they should", r.name, o.Rounds)
+		}
+	}
+	return Result{rows: all, rounds: o.Rounds}, nil
 }
 
 // measure runs the frames of a row through the host, and keeps the least time.
@@ -181,22 +187,28 @@ func (r *row) measure(l *lab, empty func() error, packets uint32) error {
 	if err != nil {
 		return err
 	}
+	ok, err := r.wentItsWay(l, packets)
+	if err != nil || !ok {
+		return err
+	}
+	r.valid++
 	if each := took / time.Duration(packets); r.best == 0 || each < r.best {
 		r.best = each
 	}
-	return r.checkArrival(l, packets)
+	return nil
 }
 
-// checkArrival tells a row whose packets went another way than it says.
-func (r *row) checkArrival(l *lab, sent uint32) error {
+// wentItsWay reports whether the packets arrived, or were dropped, as the row says. On a busy
+// machine the kernel leaves some of the work to a thread of its own, and queues overflow.
+func (r *row) wentItsWay(l *lab, sent uint32) (bool, error) {
 	var arrived uint64
 	if err := l.objs.Arrived.Get(&arrived); err != nil {
-		return err
+		return false, err
 	}
-	if want := uint64(sent); r.lands && arrived < want-want/1000 || !r.lands && arrived != 0 {
-		return fmt.Errorf("of %d packets %d arrived", sent, arrived)
+	if !r.lands {
+		return arrived == 0, nil
 	}
-	return nil
+	return arrived >= uint64(sent)-uint64(sent)/1000, nil
 }
 
 // xdpContext is struct xdp_md of linux/bpf.h.
