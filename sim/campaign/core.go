@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/scenarios/lab"
+	"baton/scenarios/plan"
 )
 
 // coreShare is in how many of the rough cases only a core is healed at the end.
@@ -49,7 +50,9 @@ func (d *drawing) healCore(pair [2]*machine) {
 			node.down = false
 		}
 	}
-	at = healed + d.recovery()
+	// Of two MASTERs one may hear the other again and yield; where the other hears nothing
+	// of that, hosts find it by its next refresh.
+	at += plan.SlowInterval + plan.HearLimit + d.recovery()
 	if d.jumps { // no clock does any more
 		d.step(at, "expect exclusive and kept throughout 20s")
 	}
