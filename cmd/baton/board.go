@@ -96,14 +96,11 @@ func (b *board) node(n *check.Node) string {
 	if n.InSync {
 		sync = fmt.Sprintf("in sync, %d entries", n.Sync.Entries)
 	}
-	var paths, closed []string
+	var paths []string
 	for _, name := range slices.Sorted(maps.Keys(n.Paths)) {
 		paths = append(paths, name+" "+n.Paths[name].State)
 	}
-	gates := b.closed[n.Name]
-	for _, name := range slices.Sorted(maps.Keys(gates)) {
-		closed = append(closed, name)
-	}
+	closed := slices.Sorted(maps.Keys(b.closed[n.Name]))
 	line := fmt.Sprintf("%s  %-18s %-24s BFD %s", n.Name, role, sync, strings.Join(paths, ", "))
 	if n.Up && len(closed) > 0 {
 		line += "  closed: " + strings.Join(closed, ", ")

@@ -145,6 +145,15 @@ func TestLintSpeaksJSON(t *testing.T) {
 	}
 }
 
+// TestWhatARunHasNotSeenIsSaid, and fails nothing: another run may see it.
+func TestWhatARunHasNotSeenIsSaid(t *testing.T) {
+	lines := "always masters <= 1\nsometimes masters == 2 ; lb1 is Master\n@0s wait lb1 is Master within 3s\n@1s end\n"
+	r := baton(t, "run", "--world", "sim", "--out", t.TempDir(), scenario(t, lines))
+	if r.code != exitPass || !strings.Contains(r.out, "\n  not seen in this run: sometimes masters == 2: masters is 1\n") || strings.Contains(r.out, "sometimes lb1") {
+		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.errout)
+	}
+}
+
 // TestAPassDoesNotHideAFailure: the command judges all its files, whatever comes last.
 func TestAPassDoesNotHideAFailure(t *testing.T) {
 	folder := t.TempDir()

@@ -25,6 +25,11 @@ func printVerdict(w io.Writer, v check.Verdict, dir, replay string) {
 	for _, line := range v.NotExecuted {
 		fmt.Fprintf(w, "  not executed: %s\n", line)
 	}
+	for _, claim := range v.Sometimes {
+		if !claim.Seen {
+			fmt.Fprintf(w, "  not seen in this run: sometimes %s: %s\n", claim.Claim, claim.Detail)
+		}
+	}
 	fmt.Fprintf(w, "  results: %s\n", dir)
 	if m, err := evidence.Read(dir); err == nil {
 		printEvidence(w, m)

@@ -20,7 +20,6 @@ type binding struct {
 	tokens []lexer.Token
 	text   string
 	at     Pos
-	varies bool // one of the values of a for line
 }
 
 // variables have the bindings of one case by their names.
@@ -83,7 +82,7 @@ func (s *source) bind(choice []int, counts *[]int) bound {
 			if n := len(b.varied); n < len(choice) {
 				value = values[choice[n]]
 			}
-			b.define(name, value, true)
+			b.define(name, value)
 			b.varied = append(b.varied, name.Value)
 		default:
 			b.lines = append(b.lines, line)
@@ -174,7 +173,7 @@ func (b *bound) let(line []lexer.Token) {
 		b.errorf(line[len(line)-1].Pos, "", "unexpected end or word; the form is: %s", usage)
 		return
 	}
-	b.define(line[1], line[3:len(line)-1], false)
+	b.define(line[1], line[3:len(line)-1])
 }
 
 // valuesOf reads for NAME in VALUE VALUE, or with commas where a value is several words.
@@ -205,7 +204,7 @@ func (b *bound) valuesOf(line []lexer.Token) (values [][]lexer.Token, name lexer
 	return values, line[1]
 }
 
-func (b *bound) define(name lexer.Token, value []lexer.Token, varies bool) {
+func (b *bound) define(name lexer.Token, value []lexer.Token) {
 	if first, again := b.values[name.Value]; again {
 		b.errorf(name.Pos, "", "a second $%s; the first is %s", name.Value, first.at)
 		return
@@ -214,7 +213,7 @@ func (b *bound) define(name lexer.Token, value []lexer.Token, varies bool) {
 	for i, token := range value {
 		words[i] = token.Value
 	}
-	b.values[name.Value] = binding{tokens: value, text: strings.Join(words, ""), at: position(name.Pos), varies: varies}
+	b.values[name.Value] = binding{tokens: value, text: strings.Join(words, ""), at: position(name.Pos)}
 }
 
 var notInNames = regexp.MustCompile(`[^A-Za-z0-9._]+`)
