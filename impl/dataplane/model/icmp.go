@@ -9,10 +9,12 @@ import (
 	"baton/impl/flow"
 )
 
-// ICMP (RFC 792, 1191).
+// icmp is ICMP's protocol number (RFC 792).
+const icmp flow.Proto = 1
+
+// Messages (RFC 792, 1191).
 const (
-	icmp    flow.Proto = 1
-	icmpLen            = 8
+	icmpLen = 8
 
 	echoReply           = 0
 	unreachable         = 3
