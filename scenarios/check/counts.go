@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"baton/impl/clock"
@@ -48,6 +49,27 @@ func (r *run) counted(metric, line string, w window) []sample {
 		}
 	}
 	return one(w, float64(count), found.String(), when...)
+}
+
+// unanswered counts the idle flows without an answer, from the final totals of their
+// lines: whether a flow was ever answered is known only when its line has ended.
+func (r *run) unanswered(line string, w window) []sample {
+	totals := r.totals("unanswered", line)
+	if len(totals) == 0 {
+		return nil
+	}
+	var found examples
+	count := 0
+	for _, name := range slices.Sorted(maps.Keys(totals)) {
+		t := totals[name]
+		if !t.Final {
+			return nil
+		}
+		if count += t.Failed; t.Failed > 0 {
+			found.add(func() string { return fmt.Sprintf("%d of %d flows of %s", t.Failed, t.Failed+t.Opened, name) })
+		}
+	}
+	return one(w, float64(count), found.String())
 }
 
 func (r *run) flowEvent(e trace.Event) string {

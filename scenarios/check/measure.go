@@ -24,7 +24,7 @@ var measures = map[string]measure{
 	"corrupt":         {over: events("corrupt"), now: tallied(func(t *Tally) map[string]int { return t.Corrupt })},
 	"moved":           {over: events("moved"), now: tallied(func(t *Tally) map[string]int { return t.Moved })},
 	"connects_failed": {over: events("connects_failed"), now: tallied(func(t *Tally) map[string]int { return t.Refused })},
-	"unanswered":      {over: events("unanswered")},
+	"unanswered":      {over: (*run).unanswered},
 	"sessions": {over: (*run).sessions, now: func(s *State, line string) (float64, bool) {
 		return float64(s.Sessions(line)), true
 	}},

@@ -1,13 +1,13 @@
 " generated from the tables of scenarios/plan; go test ./scenarios/plan -update writes it
 if exists('b:current_syntax') | finish | endif
 syntax iskeyword @,48-57,_,-,.
-syntax keyword batonStatement eventually on-failure sometimes scenario tolerate control include service traffic always config expect repeat chaos topo wait doc end for let
+syntax keyword batonStatement eventually on-failure sometimes randomly scenario tolerate control include service traffic always config expect repeat chaos storm topo wait doc end for let
 highlight default link batonStatement Statement
 syntax keyword batonException duplicate handover corrupt reorder restore freeze reload starve crash delay flood hears limit deaf down feed flap heal kill lose step stop thaw cut up
 highlight default link batonException Exception
 syntax keyword batonIdentifier backends clients stream garp sync arp bfd lb1 lb2 syn vip
 highlight default link batonIdentifier Identifier
-syntax keyword batonFunction connects_failed gap_tcp_max_ms gap_tcp_p50_ms gap_tcp_p99_ms gap_udp_max_ms restore_gap_ms role_changes sync_entries gap_tcp_max gap_tcp_p50 gap_tcp_p99 gap_udp_max handover_ms restore_gap takeover_ms forwarders unready_ms converged detect_ms exclusive announce sessions takeover dropped dual_ms masters replica sync_ms unready detect served sticky strays gates moved rests dual kept lost gap rst
+syntax keyword batonFunction connects_failed gap_tcp_max_ms gap_tcp_p50_ms gap_tcp_p99_ms gap_udp_max_ms restore_gap_ms role_changes sync_entries gap_tcp_max gap_tcp_p50 gap_tcp_p99 gap_udp_max handover_ms restore_gap takeover_ms forwarders unanswered unready_ms converged detect_ms exclusive announce sessions takeover dropped dual_ms masters replica sync_ms unready detect served sticky strays gates moved rests dual kept lost gap rst
 highlight default link batonFunction Function
 syntax keyword batonConstant Claiming Yielding Backup Master insync Fault Init
 highlight default link batonConstant Constant
