@@ -163,7 +163,7 @@ const probeGap = 5 * time.Millisecond
 
 // StartTraffic implements scenarios.World.
 func (w *World) StartTraffic(ctx context.Context) error {
-	cfg := traffic.Config{Run: uint64(hostclock.Now()), Record: w.record, Services: w.services(), GapUDP: probeGap}
+	cfg := traffic.Config{Run: uint64(hostclock.Now()), Record: w.record, Services: w.services(), Guests: lab.Guests(), GapUDP: probeGap}
 	for _, t := range w.plan.Traffic {
 		if t.Guard.In(plan.Netns) {
 			cfg.Lines = append(cfg.Lines, t)

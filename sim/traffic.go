@@ -143,6 +143,9 @@ func (g *generator) prepare(start clock.Instant, count int) {
 	if g.line.Count > sessionsPerSecond || g.line.Proto == "udp" {
 		pace = flowsPerSecond
 	}
+	if g.line.Kind == plan.Flows && g.line.Rate > 0 {
+		pace = g.line.Rate / float64(g.w.plan.Topo.Clients)
+	}
 	g.opener = perSecond(start, pace)
 	if g.line.Every > 0 && count > 0 {
 		g.beats, g.beat = true, every(start, g.line.Every, count)

@@ -11,9 +11,11 @@ import (
 
 // Bounds of a line: what one machine can do without measuring itself.
 const (
-	maxCount      = 50_000 // sessions or flows; the source ports of one client
-	maxRate       = 10_000 // connects or probes per second
-	defaultProbe  = 1000   // probes per second where the line gives no rate
+	maxCount      = 50_000    // sessions or TCP flows; the source ports of one client
+	maxDatagrams  = 2_000_000 // UDP flows
+	maxOpening    = 50_000    // UDP flows opened in a second
+	maxRate       = 10_000    // connects or probes per second
+	defaultProbe  = 1000      // probes per second where the line gives no rate
 	defaultPeriod = 100 * time.Millisecond
 )
 
@@ -26,6 +28,9 @@ func (c *Config) setDefaults() {
 	for i, t := range c.Lines {
 		if t.Kind == plan.Probe && t.Rate == 0 {
 			t.Rate = defaultProbe
+		}
+		if t.Kind == plan.Flows && t.Rate == 0 {
+			t.Rate = flowsPerSecond
 		}
 		if t.Kind == plan.Sessions {
 			setDefault(&t.Every, defaultPeriod)
@@ -66,14 +71,24 @@ func checkLine(t plan.Traffic) error {
 		return fmt.Errorf("kind %q is none of sessions, connects, probe, flows", t.Kind)
 	case t.Proto != want && (t.Kind != plan.Flows || (t.Proto != "tcp" && t.Proto != "udp")):
 		return fmt.Errorf("%s over %q, want %s", t.Kind, t.Proto, want)
-	case (t.Kind == plan.Sessions || t.Kind == plan.Flows) && (t.Count < 1 || t.Count > maxCount):
-		return fmt.Errorf("count %d is not in 1..%d", t.Count, maxCount)
+	case (t.Kind == plan.Sessions || t.Kind == plan.Flows) && (t.Count < 1 || t.Count > most(t)):
+		return fmt.Errorf("count %d is not in 1..%d", t.Count, most(t))
+	case t.Kind == plan.Flows && !(t.Rate > 0 && t.Rate <= maxOpening):
+		return fmt.Errorf("rate %v is not in 0..%d per second", t.Rate, maxOpening)
 	case (t.Kind == plan.Connects || t.Kind == plan.Probe) && !(t.Rate > 0 && t.Rate <= maxRate):
 		return fmt.Errorf("rate %v is not in 0..%d per second", t.Rate, maxRate)
 	case t.Every < 0:
 		return fmt.Errorf("every %v is negative", t.Every)
 	}
 	return nil
+}
+
+// most is how many sessions or flows a line may have.
+func most(t plan.Traffic) int {
+	if t.Kind == plan.Flows && t.Proto == "udp" {
+		return maxDatagrams
+	}
+	return maxCount
 }
 
 // target is the address of the service that a line loads.
@@ -104,6 +119,12 @@ func (c *Config) descriptors() int {
 			n += 4 * int(t.Rate*c.Timeouts.Connect.Seconds())
 		case plan.Probe:
 			n += len(c.Clients)
+		case plan.Flows:
+			if t.Proto == "tcp" {
+				n += 2 * t.Count
+			} else {
+				n += 2 * len(c.Clients)
+			}
 		default:
 			n += t.Count
 			if t.Proto == "tcp" {

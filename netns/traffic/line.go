@@ -18,6 +18,7 @@ import (
 type line struct {
 	plan.Traffic
 	number    uint32 // of the line in the plan
+	lines     int    // in the plan
 	run       uint64
 	target    netip.AddrPort
 	threshold time.Duration
@@ -42,7 +43,7 @@ func newLine(number int, t plan.Traffic, target netip.AddrPort, cfg *Config, rec
 		threshold = cfg.GapUDP
 	}
 	return &line{
-		Traffic: t, number: uint32(number), run: cfg.Run, target: target, threshold: threshold,
+		Traffic: t, number: uint32(number), lines: len(cfg.Lines), run: cfg.Run, target: target, threshold: threshold,
 		timeouts: cfg.Timeouts, record: record,
 		totals: trace.Totals{Name: t.Name, Kind: t.Kind, Proto: t.Proto},
 		rtt:    hdrhistogram.New(rttMin, rttMax, rttDigits),
@@ -51,6 +52,17 @@ func newLine(number int, t plan.Traffic, target netip.AddrPort, cfg *Config, rec
 
 // wire is the identity of the line's n-th flow in its messages.
 func (l *line) wire(n int) uint32 { return l.number<<24 | uint32(n)&0xffffff }
+
+// pace is at what rate a client opens its share of the flows.
+func (l *line) pace(share int) float64 { return l.Rate * float64(max(1, share)) / float64(l.Count) }
+
+// guests are the addresses of all that the line's flows on one client come from.
+// Lines have ports in common, and so do not share addresses.
+func (l *line) guests(all []netip.Addr, client, clients int) []netip.Addr {
+	part := len(all) / max(1, clients*l.lines)
+	first := (int(l.number)*clients + client) * part
+	return all[first : first+part]
+}
 
 // count changes the totals.
 func (l *line) count(f func(*trace.Totals)) {

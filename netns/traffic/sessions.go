@@ -1,6 +1,9 @@
 package traffic
 
-import "baton/impl/clock"
+import (
+	"baton/impl/clock"
+	"baton/scenarios/plan"
+)
 
 // Paces at which long-lived connections and idle flows are opened, per second.
 // 500 sessions take half a second, 10,000 flows under two.
@@ -31,6 +34,9 @@ func newSessions(l *loop, line *line, from *client, numbers []int, start clock.I
 	pace := float64(sessionsPerSecond)
 	if line.Count > sessionsPerSecond {
 		pace = flowsPerSecond
+	}
+	if line.Kind == plan.Flows && len(numbers) > 0 {
+		pace = line.pace(len(numbers))
 	}
 	g := &sessions{readiness: r, opener: perSecond(start, pace), opening: len(numbers), live: len(numbers)}
 	if line.Every > 0 && len(numbers) > 0 {

@@ -96,6 +96,9 @@ func (n *network) config(r *recording, lines ...plan.Traffic) traffic.Config {
 			{Name: "udp", Proto: "udp", VIP: vip, Port: service},
 		},
 	}
+	for i := range 50 {
+		cfg.Guests = append(cfg.Guests, netip.AddrFrom4([4]byte{198, 18, 0, byte(150 + i)}))
+	}
 	for _, b := range n.backends {
 		cfg.Backends = append(cfg.Backends, traffic.Backend{Host: b, Addr: netip.MustParseAddr(vip)})
 	}

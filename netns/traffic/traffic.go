@@ -66,6 +66,10 @@ type Config struct {
 	Services []plan.Service
 	Clients  []Host // each line's load is divided among them; a probe runs on each
 	Backends []Backend
+	// Guests are consecutive addresses of the clients' network that no host has: idle UDP
+	// flows come from them, each client and line has a part. An address has room for
+	// 50,000 flows.
+	Guests []netip.Addr
 	// Run tells the messages of this run from those of another. Any number will do.
 	Run uint64
 	// Record receives the events, from one goroutine at a time.
@@ -227,7 +231,7 @@ func (g *Generator) startLine(line *line, index int, start clock.Instant, r read
 		case line.Kind == plan.Probe:
 			made, err = newProbe(on, line, from, index, start, r)
 		case line.Kind == plan.Flows && line.Proto == "udp":
-			made = newUDPFlows(on, line, from, share(line.Count, index, clients), start, r)
+			made, err = newUDPFlows(on, line, from, line.guests(g.cfg.Guests, index, clients), share(line.Count, index, clients), start, r)
 		default:
 			made = newSessions(on, line, from, share(line.Count, index, clients), start, r)
 		}

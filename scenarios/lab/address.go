@@ -53,6 +53,9 @@ func (t Topo) Misplaced(vip netip.Addr) string {
 	if last := vip.As4()[3]; last == 0 || last == 255 {
 		return "is not the address of a host"
 	}
+	if last := int(vip.As4()[3]); last >= firstGuest && last < firstGuest+guests {
+		return "is among the addresses that idle flows come from"
+	}
 	if owner, taken := t.Owner(Clients, vip); taken {
 		return fmt.Sprintf("is the address of %s", owner.Name)
 	}
@@ -71,3 +74,14 @@ const Strangers = 50
 
 // Stranger is one of those addresses.
 func Stranger(n int) netip.Addr { return numbered(Clients, 200+n%Strangers) }
+
+const firstGuest, guests = 150, 50
+
+// Guests are addresses of the clients' network that no host has, and that clients send
+// idle flows from.
+func Guests() (addrs []netip.Addr) {
+	for n := range guests {
+		addrs = append(addrs, numbered(Clients, firstGuest+n))
+	}
+	return addrs
+}

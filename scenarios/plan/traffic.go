@@ -21,7 +21,7 @@ var trafficKeys = map[string][]string{
 	Sessions: {"count", "every", "service"},
 	Connects: {"every", "rate", "service"},
 	Probe:    {"every", "rate", "service"},
-	Flows:    {"count", "service"},
+	Flows:    {"count", "rate", "service"},
 }
 
 // traffic reads NAME KIND [PROTO] KEY=VALUE…. A line without a name is named like
