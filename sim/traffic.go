@@ -155,8 +155,38 @@ func (g *generator) prepare(start clock.Instant, count int) {
 	}
 	if g.line.Proto == "udp" && count > 0 {
 		last := start.Add(time.Duration(float64(count)/pace*float64(time.Second)) + connectTime)
-		g.w.at(last, g.isReady)
+		g.w.at(last, func() { g.again(1) })
 	}
+}
+
+// Passes over the idle flows without an answer: how many, and how long after the end of
+// one the next begins.
+const (
+	maxPasses = 10
+	passPause = 300 * time.Millisecond
+)
+
+// again sends the datagram of each idle flow once more that has no answer, after so many
+// passes. The generator is ready when all are answered or the passes are used up.
+func (g *generator) again(passes int) {
+	if passes == maxPasses {
+		g.isReady()
+	}
+	if g.ready || g.ending {
+		return
+	}
+	last := g.w.now
+	for _, id := range g.all {
+		if d := g.w.datagrams.at(id); d.backend == nobody {
+			last = last.Add(time.Second / flowsPerSecond)
+			g.w.at(last, func() {
+				if !g.ending {
+					d.send(g.w.now)
+				}
+			})
+		}
+	}
+	g.w.at(last.Add(passPause), func() { g.again(passes + 1) })
 }
 
 // share is how many of count things client c of n has: those numbered c, c+n, ….

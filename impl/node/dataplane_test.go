@@ -85,3 +85,20 @@ func TestARefusedLeaseDoesNotKeepThePeerWaiting(t *testing.T) {
 	l.run(2 * time.Second)
 	l.wantRoles("Master", "Backup")
 }
+
+// A claim whose lease was refused has served nobody: the table is worth what it was. The
+// node that serves instead gives it its own, and keeps the role.
+func TestAClaimThatCameToNothingIsWorthNothing(t *testing.T) {
+	l := newLab(t)
+	l.nodes["lb1"].fails[driver.Lease] = driver.Fails
+	l.boot("lb1")
+	l.boot("lb2")
+	l.until(3*time.Second, "lb1 claims in vain", func() bool { return strings.Contains(l.transcript(), "lb1 Fault") })
+	delete(l.nodes["lb1"].fails, driver.Lease)
+	masterWithin(l, "lb2", 2*time.Second)
+	l.openMany("lb2", 40)
+	l.run(5 * time.Second)
+	l.wantRoles("Backup", "Master")
+	l.wantFlows("lb1", 40)
+	l.wantFlows("lb2", 40)
+}

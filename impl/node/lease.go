@@ -136,6 +136,15 @@ func (n *Node) renewLease() {
 	}
 }
 
+// renewalFailed falls back on the lease that holds. Where none has held yet, the answer to
+// the claim's own lease is still to come, and says that the dataplane refused it.
+func (n *Node) renewalFailed(until clock.Instant) {
+	if n.role == ha.Claiming && until <= n.now {
+		return
+	}
+	n.lease.fallBack(until)
+}
+
 // checkLease raises LeaseExpired when the lease has run out unrenewed.
 func (n *Node) checkLease() {
 	if n.lease.expired(n.now) {

@@ -37,6 +37,7 @@ type Node struct {
 	syncedUntil, freshUntil clock.Instant
 	following               bool // the peer's table is being followed, of the term followed
 	followed                followedTerm
+	standing                standing // of the claim that is under way
 
 	view  view
 	gates gateSet
@@ -102,6 +103,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	h.Instant(n.syncedUntil)
 	h.Flag(n.following)
 	n.followed.fingerprint(h)
+	n.standing.fingerprint(h)
 	n.gates.fingerprint(h)
 	n.hold.Fingerprint(h)
 	h.Int(len(n.paths))
@@ -231,7 +233,7 @@ func (n *Node) take(in Input) {
 	case SendFailed:
 		n.sendFailed(in)
 	case RenewalFailed:
-		n.lease.fallBack(in.Until)
+		n.renewalFailed(in.Until)
 	case Done:
 		n.done(in)
 	}
@@ -326,9 +328,7 @@ func (n *Node) fire(event ha.Event) {
 	n.role = to
 	if to != from {
 		n.gates.refused = 0
-		if to == ha.Claiming {
-			n.complete = !reason.Degraded
-		}
+		n.standClaim(from, reason.Degraded)
 		if from == ha.Claiming && to == ha.Backup {
 			n.grant.drop() // a grant is for one claim
 		}

@@ -1,6 +1,9 @@
 package node
 
-import "baton/impl/fingerprint"
+import (
+	"baton/impl/fingerprint"
+	"baton/impl/ha"
+)
 
 // followedTerm names a MASTER's time as such.
 type followedTerm struct {
@@ -11,6 +14,30 @@ type followedTerm struct {
 func (f *followedTerm) fingerprint(h *fingerprint.Hash) {
 	h.Counter(fingerprint.Incarnation, f.incarnation)
 	h.Counter(fingerprint.Epoch, uint64(f.epoch))
+}
+
+// standing is what the table was worth when a claim began.
+type standing struct {
+	epoch    uint32
+	complete bool
+}
+
+func (s *standing) fingerprint(h *fingerprint.Hash) {
+	h.Counter(fingerprint.Epoch, uint64(s.epoch))
+	h.Flag(s.complete)
+}
+
+// standClaim follows what a claim makes of the table's worth. A node that claims takes its
+// table for the truth, of an epoch of its own; where the claim comes to nothing it has
+// served nobody, and its table is worth what it was.
+func (n *Node) standClaim(from ha.Role, degraded bool) {
+	switch {
+	case n.role == ha.Claiming:
+		n.standing = standing{n.epoch, n.complete}
+		n.complete = !degraded
+	case from == ha.Claiming && n.role != ha.Master:
+		n.epoch, n.complete = n.standing.epoch, n.standing.complete
+	}
 }
 
 // noteSync follows what the table is worth. That of a node with the role is the truth;
