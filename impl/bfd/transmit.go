@@ -62,6 +62,12 @@ func (s *Session) transmit(now clock.Instant) {
 	s.tx.pace.transmitted(now, &s.random)
 }
 
+// NotSent says that the latest packet did not leave. What was news in it is news still,
+// and goes out again at once.
+func (s *Session) NotSent(now clock.Instant) {
+	s.change(now, func() { s.tx.sent = header{} })
+}
+
 // mayTransmit reports whether packets other than a Final may go out (RFC 5880 section 6.8.7).
 func (s *Session) mayTransmit() bool {
 	if s.cfg.Passive && !s.Heard() {

@@ -295,3 +295,18 @@ func TestRFC5880_6_8_7_Contents(t *testing.T) {
 		t.Errorf("transmitted %+v, want %+v first", sent, want)
 	}
 }
+
+// A packet that did not leave goes out again at once, the same but for what counts it.
+func TestAPacketThatDidNotLeaveIsSentAgain(t *testing.T) {
+	r := newRig(t)
+	r.run(r.s.Deadline().Sub(r.now))
+	before := r.s.Stats().Sent
+	r.s.NotSent(r.now)
+	if sent := r.s.Stats().Sent - before; sent != 1 {
+		t.Errorf("%d packets, want 1", sent)
+	}
+	r.s.Advance(r.now)
+	if sent := r.s.Stats().Sent - before; sent != 1 {
+		t.Errorf("%d packets after a look, want no more", sent)
+	}
+}

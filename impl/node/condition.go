@@ -65,12 +65,15 @@ func (p *path) condition(now clock.Instant) condition {
 	return conditionOf(p.session.RemoteDiag())
 }
 
+// sayRetries is how often a condition is sent again that does not leave.
+const sayRetries = 3
+
 // say tells the peer this node's condition, and reports whether it is news.
 func (p *path) say(now clock.Instant, c condition) bool {
 	if p.said == c || p.session.State() == bfd.AdminDown {
 		return false
 	}
-	p.said, p.told = c, now
+	p.said, p.told, p.retries = c, now, sayRetries
 	// The diagnostics of diagOf are the ones that may be signalled.
 	_ = p.session.SetPathSignal(now, diagOf[c])
 	return true

@@ -15,6 +15,7 @@ type path struct {
 	session *bfd.Session
 	calm    bool          // the peer was heard to stand by, and has been heard ever since
 	said    condition     // what the peer was told of this node last
+	retries int           // how often more that is sent, if it does not leave
 	told    clock.Instant // the latest instant that the session knows of, which must not go back
 	sending sending
 	// proven is the latest instant of which the peer is known to have heard a packet that
@@ -25,6 +26,7 @@ type path struct {
 func (p *path) fingerprint(h *fingerprint.Hash) {
 	p.session.Fingerprint(h)
 	h.Number(uint64(p.said))
+	h.Int(p.retries)
 	h.Flag(p.calm)
 	p.sending.fingerprint(h)
 }
@@ -302,10 +304,19 @@ func (n *Node) pumpPath(i int) {
 	}
 }
 
-// sendFailed takes back what a packet that did not leave was taken to justify.
+// sendFailed takes back what a packet that did not leave was taken to justify. One that
+// was to tell this node's condition is sent again: a peer that waits for its turn to claim
+// would else go by what this node said before.
 func (n *Node) sendFailed(in SendFailed) {
-	if in.Path >= 0 && in.Path < len(n.paths) {
-		n.paths[in.Path].sending.fail(in.Err)
+	if in.Path < 0 || in.Path >= len(n.paths) {
+		return
+	}
+	p := &n.paths[in.Path]
+	p.sending.fail(in.Err)
+	if p.retries > 0 {
+		p.retries--
+		p.session.NotSent(n.now)
+		n.pumpPath(in.Path)
 	}
 }
 
