@@ -48,9 +48,7 @@ func (n *Node) standoffTurn() clock.Instant {
 	return n.standoff.turn(n.complete, n.cfg.ID < n.cfg.Peer)
 }
 
-// checkStandoff notes whether there is one. A peer that says by BFD that it stands by says
-// so again within bootListen, or may have taken the role unheard.
+// checkStandoff notes whether there is one.
 func (n *Node) checkStandoff() {
-	_, said := n.paths.condition(n.now)
-	n.standoff.observe(n.now, !n.role.Holds() && !n.streamLive() && n.peerCondition() == standby && n.now <= said.Add(bootListen))
+	n.standoff.observe(n.now, !n.role.Holds() && !n.streamLive() && n.peerCondition() == standby)
 }
