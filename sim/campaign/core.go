@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,10 @@ func (d *drawing) healCore(pair [2]*machine) {
 			stay = append(stay, cut)
 		}
 	}
+	if silences(stay, core.name, other.name) {
+		// A node that nobody tells of another keeps the role, whatever it has lost.
+		stay = slices.DeleteFunc(stay, func(cut string) bool { return strings.Contains(cut, "-> "+lab.Backends) })
+	}
 	if len(stay) < len(d.cuts) { // cuts overlap: all are healed, and what stays is cut at the same instant
 		d.step(at, "heal")
 		for _, cut := range stay {
@@ -58,6 +63,17 @@ func (d *drawing) healCore(pair [2]*machine) {
 	}
 	d.step(at, "expect gap(probe) < 1s")
 	d.step(at+20*time.Second, "end")
+}
+
+// silences reports whether cuts drop something on every path between two nodes.
+func silences(cuts []string, one, other string) bool {
+	dropped := func(path string) bool {
+		return slices.ContainsFunc(cuts, func(cut string) bool {
+			_, via, named := strings.Cut(cut, " via ")
+			return strings.Contains(cut, one) && strings.Contains(cut, other) && (!named || via == path)
+		})
+	}
+	return dropped(lab.Clients) && dropped(lab.Sync)
 }
 
 // interruptShare is how often a handover is asked for when its stream is about to die.
