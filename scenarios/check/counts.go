@@ -21,7 +21,8 @@ var countedEvents = map[string]string{
 // totals are believed where they know more: a generator may report a number
 // without an event for each.
 func (r *run) counted(metric, line string, w window) []sample {
-	if r.totals(metric, line) == nil {
+	totals := r.totals(metric, line)
+	if totals == nil {
 		return nil
 	}
 	event := countedEvents[metric]
@@ -32,7 +33,11 @@ func (r *run) counted(metric, line string, w window) []sample {
 		last = r.trafficEnd()
 	}
 	for _, e := range r.events {
-		if t := e.Traffic; t != nil && t.Event == event && (line == "" || t.Name == line) && e.At >= w.from && e.At <= last {
+		t := e.Traffic
+		if t == nil || t.Event != event || e.At < w.from || e.At > last {
+			continue
+		}
+		if _, yields := totals[t.Name]; yields {
 			found.add(func() string { return r.flowEvent(e) })
 			when = append(when, point(e.At))
 		}
@@ -40,7 +45,7 @@ func (r *run) counted(metric, line string, w window) []sample {
 	count := found.count
 	if w.from <= r.from && w.to >= r.to {
 		total := 0
-		for _, t := range r.totals(metric, line) { // in any order: a sum
+		for _, t := range totals { // in any order: a sum
 			total += totalOf(metric, t)
 		}
 		if total > count {
@@ -51,8 +56,9 @@ func (r *run) counted(metric, line string, w window) []sample {
 	return one(w, float64(count), found.String(), when...)
 }
 
-// unanswered counts the idle flows without an answer, from the final totals of their
-// lines: whether a flow was ever answered is known only when its line has ended.
+// unanswered counts the sessions and idle flows that never came about, from the final
+// totals of their lines: whether a flow was ever answered is known only when its line
+// has ended.
 func (r *run) unanswered(line string, w window) []sample {
 	totals := r.totals("unanswered", line)
 	if len(totals) == 0 {
@@ -66,7 +72,7 @@ func (r *run) unanswered(line string, w window) []sample {
 			return nil
 		}
 		if count += t.Failed; t.Failed > 0 {
-			found.add(func() string { return fmt.Sprintf("%d of %d flows of %s", t.Failed, t.Failed+t.Opened, name) })
+			found.add(func() string { return fmt.Sprintf("%d of %d of %s", t.Failed, t.Failed+t.Opened, name) })
 		}
 	}
 	return one(w, float64(count), found.String())

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/impl/trace"
+	"baton/scenarios/metric"
 )
 
 // measure is how a metric gets its value.
@@ -20,10 +21,10 @@ var measures = map[string]measure{
 	"masters":         {over: ofPair((*run).masters), now: counted((*State).Masters)},
 	"forwarders":      {over: ofPair((*run).forwarders), now: counted((*State).Forwarders)},
 	"rst":             {over: ofPair((*run).rst), now: counted(func(s *State) int { return s.Tally.RST })},
-	"lost":            {over: events("lost"), now: tallied(func(t *Tally) map[string]int { return t.Lost })},
-	"corrupt":         {over: events("corrupt"), now: tallied(func(t *Tally) map[string]int { return t.Corrupt })},
-	"moved":           {over: events("moved"), now: tallied(func(t *Tally) map[string]int { return t.Moved })},
-	"connects_failed": {over: events("connects_failed"), now: tallied(func(t *Tally) map[string]int { return t.Refused })},
+	"lost":            {over: events("lost"), now: tallied("lost", func(t *Tally) map[string]int { return t.Lost })},
+	"corrupt":         {over: events("corrupt"), now: tallied("corrupt", func(t *Tally) map[string]int { return t.Corrupt })},
+	"moved":           {over: events("moved"), now: tallied("moved", func(t *Tally) map[string]int { return t.Moved })},
+	"connects_failed": {over: events("connects_failed"), now: tallied("connects_failed", func(t *Tally) map[string]int { return t.Refused })},
 	"unanswered":      {over: (*run).unanswered},
 	"sessions": {over: (*run).sessions, now: func(s *State, line string) (float64, bool) {
 		return float64(s.Sessions(line)), true
@@ -70,12 +71,14 @@ func counted(count func(*State) int) func(*State, string) (float64, bool) {
 	return func(s *State, _ string) (float64, bool) { return float64(count(s)), true }
 }
 
-// tallied sums what was counted by line, or takes the count of one line.
-func tallied(counts func(*Tally) map[string]int) func(*State, string) (float64, bool) {
+// tallied sums what was counted by line over those that yield the metric, or takes the
+// count of one line.
+func tallied(name string, counts func(*Tally) map[string]int) func(*State, string) (float64, bool) {
 	return func(s *State, line string) (float64, bool) {
+		m, _ := metric.Of(name)
 		sum := 0
-		for name, n := range counts(&s.Tally) { // in any order: a sum
-			if line == "" || line == name {
+		for of, n := range counts(&s.Tally) { // in any order: a sum
+			if (line == "" || line == of) && yields(m, s.kind(of)) {
 				sum += n
 			}
 		}

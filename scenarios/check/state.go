@@ -253,6 +253,16 @@ func (s *State) Forwarders() int {
 	return count
 }
 
+// kind is what traffic a line is, "" if the plan has no such line.
+func (s *State) kind(line string) string {
+	lines := s.plan.Traffic
+	i := slices.IndexFunc(lines, func(t plan.Traffic) bool { return t.Name == line && t.Guard.In(s.world) })
+	if i < 0 {
+		return ""
+	}
+	return lines[i].Kind
+}
+
 // Sessions counts the open sessions of all lines, or of one.
 func (s *State) Sessions(line string) int {
 	count := 0

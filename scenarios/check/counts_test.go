@@ -1,0 +1,38 @@
+package check
+
+import (
+	"testing"
+
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// A count is of the lines whose kind yields the metric: a session that never came about
+// is no failed connect, and not overlooked either.
+func TestCountsAreOfTheirKindOfTraffic(t *testing.T) {
+	p := scenario(t, "traffic new connects\nalways connects_failed == 0", "", "")
+	unopened := trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 1, Failed: 1, Sent: 2, Received: 2}
+	tape := crash()
+	tape.totals(6012, trace.Totals{Name: "new", Kind: plan.Connects, Proto: "tcp", Final: true, Sent: 9, Received: 9})
+	tape.traffic(3000, "web", "client1/1", trace.TrafficFailed, "no connection for 3s")
+	tape.totals(6013, unopened)
+	verdicts := map[string]Outcome{}
+	for _, c := range judged(p, tape).Checks {
+		verdicts[c.Name] = c.Verdict
+	}
+	if verdicts["connects_failed"] != Pass || verdicts["unanswered"] != Fail {
+		t.Errorf("a session was not established: %v", verdicts)
+	}
+
+	now := NewState(p, plan.Sim)
+	for _, e := range *tape {
+		now.Apply(e)
+	}
+	if failed, _ := measures["connects_failed"].now(now, ""); failed != 0 {
+		t.Errorf("%v connects failed at the moment, want none", failed)
+	}
+	tape.traffic(3000, "new", "client1/2", trace.TrafficFailed, "refused")
+	if v := judged(p, tape); v.Verdict != Fail {
+		t.Errorf("a connect was refused:\n%s", show(v))
+	}
+}
