@@ -188,6 +188,14 @@ func (w *World) StartTraffic(ctx context.Context) error {
 	return err
 }
 
+// Cue implements scenarios.World.
+func (w *World) Cue(c plan.Cue) error {
+	if c.On {
+		return w.traffic.StartLine(c.Line)
+	}
+	return w.traffic.StopLine(c.Line)
+}
+
 // StopTraffic implements scenarios.World.
 func (w *World) StopTraffic(ctx context.Context) error {
 	if w.traffic == nil || w.quiet {

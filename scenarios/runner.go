@@ -30,6 +30,7 @@ type Run struct {
 	start   atomic.Int64 // clock.Instant of the first step; 0 before
 	shift   atomic.Int64 // time.Duration that waits have held the scenario's clock
 	traffic bool
+	cues    []plan.Cue // of traffic, to come
 }
 
 // drainLimit bounds what is done after the scenario has ended, whatever ended it.
@@ -108,6 +109,7 @@ func (r *Run) down(ctx context.Context) error {
 // out: what comes after it means nothing, and the checks say so.
 func (r *Run) timeline(ctx context.Context) error {
 	r.start.Store(int64(r.World.Now()))
+	r.cues = r.Plan.Cues(r.World.Name())
 	for i, step := range r.Plan.Steps {
 		if !step.Guard.In(r.World.Name()) || step.Verb == plan.VerbExpect {
 			continue
@@ -117,7 +119,10 @@ func (r *Run) timeline(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := r.World.Until(ctx, r.due(step), nil); err != nil {
+		if err := r.cueTraffic(ctx, step.At); err != nil {
+			return err
+		}
+		if err := r.World.Until(ctx, r.due(step.At), nil); err != nil {
 			return err
 		}
 		if r.Began != nil {
@@ -136,9 +141,9 @@ func (r *Run) timeline(ctx context.Context) error {
 	return nil
 }
 
-// due is the instant of a step on the world's clock.
-func (r *Run) due(step plan.Step) clock.Instant {
-	return clock.Instant(r.start.Load()).Add(step.At + time.Duration(r.shift.Load()))
+// due is a time of the scenario on the world's clock.
+func (r *Run) due(at time.Duration) clock.Instant {
+	return clock.Instant(r.start.Load()).Add(at + time.Duration(r.shift.Load()))
 }
 
 // perform executes one step and returns the phase in which it ended.
@@ -211,7 +216,7 @@ func (r *Run) windowEnd(anchor plan.Step, e *plan.Expect) (clock.Instant, error)
 	for _, window := range []*plan.Expr{e.Within, e.Throughout} {
 		if window != nil {
 			d, err := window.Duration(r.Recording.Env())
-			return r.due(anchor).Add(d), err
+			return r.due(anchor.At).Add(d), err
 		}
 	}
 	return r.World.Now(), nil
@@ -239,6 +244,22 @@ func (r *Run) startTraffic(ctx context.Context) error {
 	return r.World.StartTraffic(ctx)
 }
 
+// cueTraffic starts and stops the lines whose time comes until a time of the scenario.
+func (r *Run) cueTraffic(ctx context.Context, until time.Duration) error {
+	for len(r.cues) > 0 && r.cues[0].At <= until {
+		cue := r.cues[0]
+		r.cues = r.cues[1:]
+		err := r.World.Until(ctx, r.due(cue.At), nil)
+		if err == nil {
+			err = r.World.Cue(cue)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (r *Run) stopTraffic(ctx context.Context) error {
 	if !r.traffic {
 		return nil
@@ -262,5 +283,5 @@ func (r *Run) Remaining() time.Duration {
 	if r.start.Load() == 0 {
 		return last.At
 	}
-	return max(0, r.due(last).Sub(r.World.Now()))
+	return max(0, r.due(last.At).Sub(r.World.Now()))
 }

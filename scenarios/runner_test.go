@@ -33,8 +33,12 @@ func (w *scripted) Up(context.Context) error {
 }
 func (w *scripted) StartTraffic(context.Context) error { w.call("traffic"); return nil }
 func (w *scripted) StopTraffic(context.Context) error  { w.call("quiet"); return nil }
-func (w *scripted) Now() clock.Instant                 { return w.now }
-func (w *scripted) Settle(context.Context) error       { return nil }
+func (w *scripted) Cue(c plan.Cue) error {
+	w.call(map[bool]string{true: "start-", false: "stop-"}[c.On] + c.Line)
+	return nil
+}
+func (w *scripted) Now() clock.Instant           { return w.now }
+func (w *scripted) Settle(context.Context) error { return nil }
 func (w *scripted) Down(context.Context) error {
 	w.down = true
 	return nil
@@ -73,6 +77,30 @@ traffic  web sessions tcp count=1 every=100ms
          expect lb2 is Master                within 1s
 @3s      end    eventually lb2 insync        within 5s
 `
+
+// A line of traffic starts and stops at times of the scenario's clock, which waits hold,
+// before what else is due then.
+func TestTrafficStartsAndStopsAtItsTimes(t *testing.T) {
+	p := parse(t, `scenario cues
+service  web tcp 198.18.0.100:80
+traffic  web sessions
+traffic  late sessions from=1s until=2s
+traffic  brief connects until=1500ms
+@0s      wait   lb1 is Master within 3s
+@2s      crash  lb1
+@3s      end
+`)
+	w := &scripted{script: []trace.Event{roleEvent(700*time.Millisecond, "lb1", "Master")}}
+	recording := NewRecording(p, plan.Sim)
+	w.recorder = recording
+	if _, err := (&Run{Plan: p, World: w, Recording: recording}).Execute(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := "up@0s traffic@700ms start-late@1.7s stop-brief@2.2s stop-late@2.7s crash@2.7s quiet@3.7s"
+	if got := strings.Join(w.calls, " "); got != want {
+		t.Errorf("the world was asked to %s; want %s", got, want)
+	}
+}
 
 func parse(t *testing.T, source string) *plan.Plan {
 	t.Helper()

@@ -20,8 +20,12 @@ type World interface {
 	Name() string
 	// Up builds the topology and starts every node. Traffic does not run yet.
 	Up(ctx context.Context) error
-	// StartTraffic starts every traffic line of the plan.
+	// StartTraffic starts every traffic line of the plan that has no time of its own to
+	// start at.
 	StartTraffic(ctx context.Context) error
+	// Cue starts or stops a line whose time has come. It waits neither for what the line
+	// opens nor for what is outstanding.
+	Cue(plan.Cue) error
 	// Do begins a fault and returns without waiting for what takes its time: the
 	// receipt, or the lack of one, comes into the trace beside the timeline. It waits
 	// only for an earlier fault of the same machine. The error is for what makes the

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"baton/impl/clock"
@@ -89,11 +90,44 @@ func (w *World) addTraffic() error {
 			return err
 		}
 		w.lines = append(w.lines, l)
-		for i := range w.plan.Topo.Clients {
-			w.addGenerator(l, i, start)
+		if l.From == 0 {
+			w.startLine(l, start)
 		}
 	}
 	return nil
+}
+
+// startLine starts a line on every client.
+func (w *World) startLine(l *line, start clock.Instant) {
+	for i := range w.plan.Topo.Clients {
+		w.addGenerator(l, i, start)
+	}
+}
+
+// Cue implements scenarios.World.
+func (w *World) Cue(c plan.Cue) error {
+	i := slices.IndexFunc(w.lines, func(l *line) bool { return l.Name == c.Line })
+	if i < 0 {
+		return fmt.Errorf("sim: no traffic %q", c.Line)
+	}
+	l := w.lines[i]
+	if c.On {
+		l.totals.Began = w.now
+		w.startLine(l, w.now.Add(slot+w.random.Between(0, slot)))
+		return nil
+	}
+	l.totals.Ended = w.now
+	w.finish(w.now.Add(drainTime), func(g *generator) bool { return g.line == l })
+	return nil
+}
+
+// finish begins to end the generators that are meant and go on still.
+func (w *World) finish(until clock.Instant, meant func(*generator) bool) {
+	for _, g := range w.generators {
+		if !g.ending && meant(g) {
+			g.finish(until)
+		}
+	}
 }
 
 func (w *World) newLine(t plan.Traffic) (*line, error) {
@@ -318,9 +352,7 @@ func (g *generator) end() {
 // StopTraffic implements scenarios.World.
 func (w *World) StopTraffic(ctx context.Context) error {
 	until := w.now.Add(drainTime)
-	for _, g := range w.generators {
-		g.finish(until)
-	}
+	w.finish(until, func(*generator) bool { return true })
 	if err := w.run(ctx, until, func() bool { return w.ending == 0 }); err != nil {
 		return err
 	}

@@ -47,6 +47,9 @@ func labUp(ctx context.Context, file, dir string, unsafe bool) (err error) {
 	if err != nil {
 		return badInput("subject %w", err)
 	}
+	for i := range scenario.Traffic { // a lab has no timeline
+		scenario.Traffic[i].From, scenario.Traffic[i].Until = 0, 0
+	}
 	recording := scenarios.NewRecording(scenario, plan.Netns)
 	tell := &teller{master: make(chan struct{}), recording: recording}
 	world := netns.NewWorld(scenario, netns.WorldConfig{Dir: dir, Baton: program, Subject: under, Recorder: tell,

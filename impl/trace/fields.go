@@ -283,6 +283,10 @@ func (s *scan) totalsField(x *Totals, key []byte) {
 		x.RTTp99 = s.float()
 	case "rtt_max_ms":
 		x.RTTMax = s.float()
+	case "began":
+		x.Began = s.instant()
+	case "ended":
+		x.Ended = s.instant()
 	default:
 		s.bad = true
 	}

@@ -257,6 +257,9 @@ type Totals struct {
 	RTTp50   float64 `json:"rtt_p50_ms,omitempty"`
 	RTTp99   float64 `json:"rtt_p99_ms,omitempty"`
 	RTTMax   float64 `json:"rtt_max_ms,omitempty"`
+	// Began and Ended are set of a line that starts or stops at a time of the scenario.
+	Began clock.Instant `json:"began,omitempty"`
+	Ended clock.Instant `json:"ended,omitempty"`
 }
 
 // RST is a TCP segment with RST set, captured at one edge.

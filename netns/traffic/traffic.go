@@ -86,6 +86,8 @@ type Generator struct {
 	streams  *loop // TCP; UDP flows
 	probes   *loop // probes, and the UDP servers that answer them
 	clients  []*client
+	placed   []*placed
+	ended    sync.WaitGroup // of the generators that are ending
 	events   chan trace.Event
 	recorded chan struct{} // closed once all events are handed over
 	backends map[place]*servers
@@ -195,16 +197,17 @@ func (g *Generator) loops() []*loop {
 
 // open starts every line on every client and waits until what they open stands.
 func (g *Generator) open(ctx context.Context) error {
-	expected := len(g.lines) * len(g.clients)
-	opened := make(chan struct{}, expected)
+	opened := make(chan struct{}, len(g.lines)*len(g.clients))
 	start := hostclock.Now().Add(slot) // one grid for all schedules
+	expected := 0
 	for _, line := range g.lines {
-		for i, from := range g.clients {
-			r := readiness{onReady: func() { opened <- struct{}{} }}
-			if err := g.startLine(line, i, start, r); err != nil {
-				return fmt.Errorf("traffic: start %s on %s: %w", line.Name, from.name, err)
-			}
+		if line.From > 0 {
+			continue // its time is to come
 		}
+		if err := g.startLine(line, start, func() { opened <- struct{}{} }); err != nil {
+			return err
+		}
+		expected += len(g.clients)
 	}
 	for range expected {
 		select {
@@ -216,15 +219,25 @@ func (g *Generator) open(ctx context.Context) error {
 	return nil
 }
 
-// startLine starts the share of a line that comes from the client with an index.
-func (g *Generator) startLine(line *line, index int, start clock.Instant, r readiness) (err error) {
+// startLine starts a line on every client. onReady is called for each of them.
+func (g *Generator) startLine(line *line, start clock.Instant, onReady func()) error {
+	for i, from := range g.clients {
+		if err := g.startShare(line, i, start, readiness{onReady: onReady}); err != nil {
+			return fmt.Errorf("traffic: start %s on %s: %w", line.Name, from.name, err)
+		}
+	}
+	return nil
+}
+
+// startShare starts the share of a line that comes from the client with an index.
+func (g *Generator) startShare(line *line, index int, start clock.Instant, r readiness) (err error) {
 	from, clients := g.clients[index], len(g.clients)
 	on := g.streams
 	if line.Kind == plan.Probe {
 		on = g.probes
 	}
+	var made generator
 	on.call(func() {
-		var made generator
 		switch {
 		case line.Kind == plan.Connects:
 			made = newConnects(on, line, from, index, clients, start, r)
@@ -239,6 +252,9 @@ func (g *Generator) startLine(line *line, index int, start clock.Instant, r read
 			on.generators = append(on.generators, made)
 		}
 	})
+	if err == nil {
+		g.placed = append(g.placed, &placed{generator: made, on: on, line: line})
+	}
 	return err
 }
 
@@ -274,16 +290,10 @@ func (g *Generator) drain(ctx context.Context) {
 	if deadline, ok := ctx.Deadline(); ok {
 		until = min(until, hostclock.Now().Add(time.Until(deadline)))
 	}
-	var done sync.WaitGroup
-	for _, l := range g.loops() {
-		l.call(func() {
-			for _, made := range l.generators {
-				done.Add(1)
-				made.finish(hostclock.Now(), &ending{until: until, onDone: done.Done})
-			}
-		})
+	for _, p := range g.placed {
+		p.finish(until, &g.ended)
 	}
-	done.Wait() // every generator ends by itself, at the latest at until
+	g.ended.Wait() // every generator ends by itself, at the latest at until
 }
 
 // Close closes what is open and waits for the last event to be recorded. Call it

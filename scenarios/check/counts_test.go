@@ -36,3 +36,20 @@ func TestCountsAreOfTheirKindOfTraffic(t *testing.T) {
 		t.Errorf("a connect was refused:\n%s", show(v))
 	}
 }
+
+// A gap of a line that did not run in a window is not measured there: a pass would say
+// that it had none.
+func TestAGapIsOfTrafficThatRuns(t *testing.T) {
+	p := scenario(t, "traffic late sessions from=3s until=3500ms", "expect gap(late) < 300ms", "")
+	for name, c := range map[string]struct {
+		ended float64 // ms; the crash is at 2 s
+		want  Outcome
+	}{"runs": {2500, Pass}, "has ended": {1900, Inconclusive}} {
+		tape := crash()
+		tape.totals(6012, trace.Totals{Name: "late", Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 9, Sent: 9, Received: 9,
+			Began: ms(1500), Ended: ms(c.ended)})
+		if v := judged(p, tape); v.Verdict != c.want {
+			t.Errorf("the line %s: %s", name, show(v))
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/scenarios/fault"
 	"baton/scenarios/plan"
@@ -19,7 +20,8 @@ import (
 // recorded the value is 0: below the generator's threshold.
 func (r *run) gaps(metric string, share float64, line string, w window) []sample {
 	totals := r.totals(metric, line)
-	if totals == nil {
+	maps.DeleteFunc(totals, func(_ string, t trace.Totals) bool { return !w.overlaps(life(t)) })
+	if len(totals) == 0 {
 		return nil
 	}
 	longest := map[flowID]*trace.Gap{}
@@ -53,6 +55,14 @@ func (r *run) afterRestore(w window) []sample {
 		}
 	}
 	return nil
+}
+
+// life is when a line of traffic ran, as far as it had times of its own.
+func life(t trace.Totals) window {
+	if t.Ended == 0 {
+		return window{t.Began, clock.Never}
+	}
+	return window{t.Began, t.Ended}
 }
 
 // flowID names one flow of a line of traffic.

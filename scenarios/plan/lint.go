@@ -176,10 +176,26 @@ func (l *linter) traffic() {
 				l.errorf(t.Pos, t.Name, "", "a second traffic %q; the first is %s", t.Name, other.Pos)
 			}
 		}
-		if l.broken["service"] {
-			continue
+		l.trafficTimes(t)
+		if !l.broken["service"] {
+			l.trafficService(t)
 		}
-		l.trafficService(t)
+	}
+}
+
+// trafficTimes checks that the line runs for a while before the end, in every world in
+// which it runs.
+func (l *linter) trafficTimes(t Traffic) {
+	if t.Until > 0 && t.Until <= t.From {
+		l.errorf(t.Pos, formatDuration(t.Until), "", "traffic %q stops at %s, and starts at %s", t.Name, formatDuration(t.Until), formatDuration(t.From))
+		return
+	}
+	for _, world := range worlds {
+		if end := l.endAt(world); t.Guard.In(world) && len(l.Steps) > 0 && max(t.From, t.Until) > 0 && max(t.From, t.Until) >= end {
+			l.errorf(t.Pos, formatDuration(max(t.From, t.Until)), "", "traffic %q would start or stop at %s, and the end is at %s", t.Name,
+				formatDuration(max(t.From, t.Until)), formatDuration(end))
+			return
+		}
 	}
 }
 

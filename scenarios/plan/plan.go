@@ -113,8 +113,11 @@ type Traffic struct {
 	Count   int           // sessions, flows
 	Every   time.Duration // sessions: between two messages of one session
 	Rate    float64       // connects, probe: per second
-	Guard   Guard
-	Pos     Pos
+	// From and Until are the times of the scenario at which the line starts and stops, 0
+	// for as soon as all traffic does.
+	From, Until time.Duration
+	Guard       Guard
+	Pos         Pos
 }
 
 // Always is a condition of the whole run, from the first step to the end.

@@ -76,6 +76,12 @@ func (t Traffic) String() string {
 	if t.Rate != 0 {
 		s += " rate=" + formatRate(t.Rate)
 	}
+	if t.From != 0 {
+		s += " from=" + formatDuration(t.From)
+	}
+	if t.Until != 0 {
+		s += " until=" + formatDuration(t.Until)
+	}
 	return s
 }
 

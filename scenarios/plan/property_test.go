@@ -95,6 +95,7 @@ func aTraffic() *rapid.Generator[Traffic] {
 		default:
 			tr.Rate = float64(rapid.IntRange(1, 100000).Draw(t, "rate")) / 4
 		}
+		tr.From, tr.Until = aTime().Draw(t, "from"), aTime().Draw(t, "until")
 		return tr
 	})
 }

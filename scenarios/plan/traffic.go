@@ -16,7 +16,7 @@ const (
 	DefaultFlows       = 10_000
 )
 
-// trafficKeys are the keys that each kind of traffic takes.
+// trafficKeys are the keys that each kind of traffic takes, besides those of its times.
 var trafficKeys = map[string][]string{
 	Sessions: {"count", "every", "service"},
 	Connects: {"every", "rate", "service"},
@@ -70,8 +70,11 @@ func (b *builder) trafficArgs(t *Traffic, args []*pair) {
 			return err
 		},
 		"service": func(v *value) error { t.Service = v.Text; return nil },
+		"from":    func(v *value) (err error) { t.From, err = parseDuration(v.Text); return },
+		"until":   func(v *value) (err error) { t.Until, err = parseDuration(v.Text); return },
 	}
-	maps.DeleteFunc(all, func(key string, _ func(*value) error) bool { return !slices.Contains(trafficKeys[t.Kind], key) })
+	keys := append(slices.Clone(trafficKeys[t.Kind]), "from", "until")
+	maps.DeleteFunc(all, func(key string, _ func(*value) error) bool { return !slices.Contains(keys, key) })
 	if _, ok := all["rate"]; ok && b.both(args, "rate", "every") {
 		return
 	}

@@ -1,0 +1,69 @@
+package traffic
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/netns/internal/hostclock"
+)
+
+// placed is a generator with where it runs and what line it is of.
+type placed struct {
+	generator
+	on     *loop
+	line   *line
+	ending *ending // only the loop touches it
+}
+
+// finish begins to end the generator, or lets one that is ending end sooner. ended
+// learns when it has.
+func (p *placed) finish(until clock.Instant, ended *sync.WaitGroup) {
+	p.on.call(func() {
+		if p.ending != nil {
+			p.ending.until = min(p.ending.until, until)
+			return
+		}
+		ended.Add(1)
+		p.ending = &ending{until: until, onDone: ended.Done}
+		p.generator.finish(hostclock.Now(), p.ending)
+	})
+}
+
+// StartLine starts a line whose time has come, and does not wait for what it opens. It
+// is called between Start and Stop.
+func (g *Generator) StartLine(name string) error {
+	l, err := g.lineOf(name)
+	if err != nil {
+		return err
+	}
+	now := hostclock.Now()
+	l.count(func(t *trace.Totals) { t.Began = now })
+	return g.startLine(l, now.Add(slot), func() {})
+}
+
+// StopLine ends a line as Stop does all, and does not wait for what is outstanding.
+func (g *Generator) StopLine(name string) error {
+	l, err := g.lineOf(name)
+	if err != nil {
+		return err
+	}
+	now := hostclock.Now()
+	l.count(func(t *trace.Totals) { t.Ended = now })
+	for _, p := range g.placed {
+		if p.line == l {
+			p.finish(now.Add(g.cfg.Timeouts.Drain), &g.ended)
+		}
+	}
+	return nil
+}
+
+func (g *Generator) lineOf(name string) (*line, error) {
+	i := slices.IndexFunc(g.lines, func(l *line) bool { return l.Name == name })
+	if i < 0 {
+		return nil, fmt.Errorf("traffic: no line %q", name)
+	}
+	return g.lines[i], nil
+}

@@ -1,0 +1,34 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Cue is a time of the scenario at which a line of traffic starts, or stops.
+type Cue struct {
+	At   time.Duration
+	Line string
+	On   bool
+}
+
+// Cues lists when lines of traffic start and stop in a world, in the order of their
+// times. A line that starts with all traffic has no cue for that, and one that stops
+// with it none for that.
+func (p *Plan) Cues(world string) []Cue {
+	var cues []Cue
+	for _, t := range p.Traffic {
+		if !t.Guard.In(world) {
+			continue
+		}
+		if t.From > 0 {
+			cues = append(cues, Cue{At: t.From, Line: t.Name, On: true})
+		}
+		if t.Until > 0 {
+			cues = append(cues, Cue{At: t.Until, Line: t.Name})
+		}
+	}
+	slices.SortStableFunc(cues, func(a, b Cue) int { return cmp.Compare(a.At, b.At) })
+	return cues
+}

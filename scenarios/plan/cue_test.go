@@ -1,0 +1,27 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTrafficTimesAreWithinTheScenario(t *testing.T) {
+	for keys, want := range map[string]string{
+		"from=1s until=2s":  "",
+		"until=2s":          "",
+		"from=2s until=1s":  `traffic "web" stops at 1s, and starts at 2s`,
+		"from=1s until=1s":  `traffic "web" stops at 1s, and starts at 1s`,
+		"from=4s":           `traffic "web" would start or stop at 4s, and the end is at 4s`,
+		"from=1s until=10s": `traffic "web" would start or stop at 10s, and the end is at 4s`,
+	} {
+		text := "scenario s\nservice web tcp 198.18.0.100:80\ntraffic web sessions " + keys + "\n@0s wait lb1 is Master within 3s\n@3s crash lb1\n@4s end\n"
+		_, found := Check("s.scn", []byte(text))
+		errs := found.Errors(true)
+		switch {
+		case want == "" && len(errs) > 0:
+			t.Errorf("%s: %v", keys, errs)
+		case want != "" && (len(errs) != 1 || !strings.Contains(errs[0].Message, want)):
+			t.Errorf("%s: %v, want %q", keys, errs, want)
+		}
+	}
+}
