@@ -34,7 +34,6 @@ type drawing struct {
 	// a lost one. jumps: a clock jumps by more than a lease leaves, so that one waits for
 	// less than the detection time.
 	lossy, jumps bool
-	idle         bool // there are idle flows
 	// cuts are those that are not healed.
 	cuts []string
 	// core draws what stays for ever.
@@ -55,8 +54,8 @@ type step struct {
 // then announcements that were all lost have been made up for.
 const refresh = 12 * time.Second
 
-// unansweredMost is how many of some hundred idle flows may have no answer where links
-// lose packets.
+// unansweredMost is how many of some hundred sessions and idle flows may have no answer
+// where links lose packets.
 const unansweredMost = 20
 
 // recovery is how long after the last fault the pair may need to serve again: a node
@@ -167,7 +166,6 @@ func (d *drawing) load(gentle bool) {
 	}
 	if d.Chance(0.3) {
 		d.line("traffic idle flows %s count=%d", pick(d, "tcp service=web", "udp service=dns"), 10+d.Below(300))
-		d.idle = true
 	}
 }
 
@@ -175,9 +173,7 @@ func (d *drawing) load(gentle bool) {
 // the historical bug breaks.
 func (d *drawing) claims(gentle, unsafe bool) {
 	d.line("always announce ; gates ; corrupt == 0")
-	if d.idle { // a connect whose every SYN is lost gives up
-		d.line("always unanswered <= %d", unansweredMost)
-	}
+	d.line("always unanswered <= %d", unansweredMost) // a connect whose every SYN is lost gives up
 	if !unsafe {
 		d.line("always served ; rests")
 	}
