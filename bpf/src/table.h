@@ -77,8 +77,11 @@ static __always_inline bool install(struct record *r)
  * packet adds meanwhile: one of the two updates fails on it. */
 static __always_inline bool install_missing(struct record *r)
 {
-	long err = claim_reply(&r->conn.reply, &r->original);
+	long err;
 
+	if (bpf_map_lookup_elem(&conns, &r->original))
+		return true; /* also where there is no room for another claim */
+	err = claim_reply(&r->conn.reply, &r->original);
 	if (!err) {
 		r->conn.word = owned_by(r->conn.word, &r->original);
 		err = bpf_map_update_elem(&conns, &r->original, &r->conn, BPF_NOEXIST);
