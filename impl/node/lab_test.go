@@ -163,11 +163,17 @@ func (l *lab) connect() {
 			l.connect()
 			return
 		}
-		l.streams++
-		a.stream, b.stream = l.streams, l.streams
-		l.step(a, Stream{ID: l.streams, Up: true})
-		l.step(b, Stream{ID: l.streams, Up: true})
+		l.join()
 	})
+}
+
+// join establishes a stream now.
+func (l *lab) join() {
+	a, b := l.nodes["lb1"], l.nodes["lb2"]
+	l.streams++
+	a.stream, b.stream = l.streams, l.streams
+	l.step(a, Stream{ID: l.streams, Up: true})
+	l.step(b, Stream{ID: l.streams, Up: true})
 }
 
 func (l *lab) crash(id string) {

@@ -397,3 +397,19 @@ func TestATableOutlivesAnEmptyMaster(t *testing.T) {
 	l.until(time.Second, "lb1 in sync", func() bool { return l.inSync("lb1") })
 	l.wantFlows("lb1", 50)
 }
+
+// Two nodes that claim at one instant, because neither heard the other until then, settle
+// on the stream which of them goes on, before either forwards.
+func TestTwoClaimsThatMeetAreToldApart(t *testing.T) {
+	l := newLab(t)
+	l.drop("lb1", true)
+	l.drop("lb2", true)
+	l.boot("lb1")
+	l.boot("lb2")
+	l.until(3*time.Second, "both claim", func() bool { return l.role("lb1") == "Claiming" && l.role("lb2") == "Claiming" })
+	l.drop("lb1", false)
+	l.drop("lb2", false)
+	l.join() // the lab ends a test in which both forward though they hear each other
+	l.run(time.Second)
+	l.wantRoles("Master", "Backup")
+}
