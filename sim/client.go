@@ -156,10 +156,11 @@ func (c *conn) echo(tag uint32, backend uint8) {
 		c.wrong("echo belongs to another flow", backend)
 		return
 	}
-	c.gen.line.received(w.now.Sub(intended))
 	if c.short() {
+		c.gen.line.received(w.now.Sub(c.started))
 		return
 	}
+	c.gen.line.received(w.now.Sub(intended))
 	if g, late := c.stall.waited(gapTCP, intended, w.now); late {
 		c.gen.gap(c.number, g)
 	}

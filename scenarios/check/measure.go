@@ -34,6 +34,9 @@ var measures = map[string]measure{
 	"gap_tcp_p50_ms": {over: quantile("gap_tcp_p50_ms", 0.50)},
 	"gap_tcp_p99_ms": {over: quantile("gap_tcp_p99_ms", 0.99)},
 	"gap_tcp_max_ms": {over: quantile("gap_tcp_max_ms", 1)},
+	"rtt_p50_ms":     {over: roundTrip("rtt_p50_ms", func(t trace.Totals) float64 { return t.RTTp50 })},
+	"rtt_p99_ms":     {over: roundTrip("rtt_p99_ms", func(t trace.Totals) float64 { return t.RTTp99 })},
+	"rtt_max_ms":     {over: roundTrip("rtt_max_ms", func(t trace.Totals) float64 { return t.RTTMax })},
 	"detect_ms":      {over: ofPair(func(r *run, w window) []sample { return r.latencies(r.lastDown, w) })},
 	"takeover_ms":    {over: ofPair(func(r *run, w window) []sample { return r.latencies(r.nextMaster, w) })},
 	"handover_ms":    {over: ofPair((*run).handovers)},
@@ -61,6 +64,10 @@ func events(metric string) func(*run, string, window) []sample {
 // quantile is a measure of the flows' longest gaps.
 func quantile(metric string, share float64) func(*run, string, window) []sample {
 	return func(r *run, line string, w window) []sample { return r.gaps(metric, share, line, w) }
+}
+
+func roundTrip(metric string, of func(trace.Totals) float64) func(*run, string, window) []sample {
+	return func(r *run, line string, w window) []sample { return r.roundTrips(metric, of, line, w) }
 }
 
 func synced(value func(*trace.Sync) float64) func(*run, string, window) []sample {

@@ -45,6 +45,8 @@ type Metric struct {
 	Grows bool
 	// Now says that it has a value at every instant, so that it can be waited for.
 	Now bool
+	// Whole says that it is of all that a line of traffic did, and of no window in that.
+	Whole bool
 	// After lists the faults without which it has no value.
 	After []string
 	Doc   string
@@ -103,6 +105,12 @@ var metrics = []Metric{
 	{Name: "gap_tcp_p99_ms", Unit: Milliseconds, Check: "gap", Of: []string{Sessions}, Grows: true, Least: leastTime,
 		Doc: "99th percentile of the same"},
 	{Name: "gap_tcp_max_ms", Unit: Milliseconds, Check: "gap", Of: []string{Sessions}, Grows: true, Least: leastTime,
+		Doc: "maximum of the same"},
+	{Name: "rtt_p50_ms", Unit: Milliseconds, Check: "rtt", PerLine: true, Of: Kinds(), Whole: true, Least: leastTime,
+		Doc: "median round trip, from when a message was meant to be sent, of all that one line had answered; without a line, of the slowest"},
+	{Name: "rtt_p99_ms", Unit: Milliseconds, Check: "rtt", PerLine: true, Of: Kinds(), Whole: true, Least: leastTime,
+		Doc: "99th percentile of the same"},
+	{Name: "rtt_max_ms", Unit: Milliseconds, Check: "rtt", PerLine: true, Of: Kinds(), Whole: true, Least: leastTime,
 		Doc: "maximum of the same"},
 	{Name: "detect_ms", Unit: Milliseconds, Check: "detect", After: losses, Grows: true, Rank: 1, Least: leastTime,
 		Doc: "from the loss of a Master to the last path's Down at the survivor"},

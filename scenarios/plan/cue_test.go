@@ -5,6 +5,15 @@ import (
 	"testing"
 )
 
+func TestRoundTripsAreOfAWholeRun(t *testing.T) {
+	text := "scenario s\nservice web tcp 198.18.0.100:80\ntraffic web sessions\nalways rtt_p99_ms(web) < 5ms\n" +
+		"@0s wait lb1 is Master within 3s\n@3s crash lb1\nexpect rtt_p50_ms < 1ms\n@4s end\n"
+	_, found := Check("s.scn", []byte(text))
+	if errs := found.Errors(true); len(errs) != 1 || errs[0].Pos.Line != 7 || !strings.Contains(errs[0].Message, "say it with always") {
+		t.Errorf("%v, want one at line 7", errs)
+	}
+}
+
 func TestTrafficTimesAreWithinTheScenario(t *testing.T) {
 	for keys, want := range map[string]string{
 		"from=1s until=2s":  "",

@@ -7,6 +7,7 @@ import (
 
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
+	"baton/scenarios/metric"
 )
 
 // timeline walks the steps of one world and checks that each can follow what is
@@ -104,7 +105,20 @@ func (t *timeline) comeTrue(i int, conds []Cond) {
 	}
 }
 
+// windowed refuses what has a value of a whole run alone.
+func (t *timeline) windowed(c Cond) {
+	if c.Compare == nil {
+		return
+	}
+	if m, _ := metric.Of(c.Compare.Metric); m.Whole {
+		t.errorf(c.Pos, "", "", "%s is of all that its traffic did; say it with always, of a line that starts and stops where it is meant", c.Compare.Name())
+	}
+}
+
 func (t *timeline) expect(i int, s Step) {
+	for _, c := range s.Expect.Conds {
+		t.windowed(c)
+	}
 	if s.Expect.Within != nil {
 		t.comeTrue(i, s.Expect.Conds)
 	} else {
