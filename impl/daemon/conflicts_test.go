@@ -105,10 +105,13 @@ func TestAForeignClaimIsToldAndAnsweredByTheMaster(t *testing.T) {
 	for range claims - 1 {
 		atMaster.announce(t, vip)
 	}
-	s = master.waitStatus(t, "done with the claims", func(s control.Status) bool { return claimsOf(s, vip).Count == claims })
+	s = master.waitStatus(t, "done with the claims, and has answered the last", func(s control.Status) bool {
+		c := claimsOf(s, vip)
+		return c.Count == claims && c.Answered >= 2 // at once, and after the last
+	})
 	took := time.Since(began)
-	if c, most := claimsOf(s, vip), uint64(took/arpwatch.Every)+1; c.Answered < 2 || c.Answered > most {
-		t.Errorf("%d claims were answered %d times in %v, want 2 to %d: at once, and after the last", claims, c.Answered, took, most)
+	if c, most := claimsOf(s, vip), uint64(took/arpwatch.Every)+1; c.Answered > most {
+		t.Errorf("%d claims were answered %d times in %v, want at most %d", claims, c.Answered, took, most)
 	}
 	if !slices.ContainsFunc(s.Alarms, func(a string) bool {
 		return strings.Contains(a, vip.String()) && strings.Contains(a, atMaster.mac.String())
