@@ -200,8 +200,8 @@ func (c *Capture) Stats() Stats {
 	return s
 }
 
-// Mark keeps the frames around an instant in memory, however many come after
-// them. Only the first mark counts.
+// Mark keeps the frames around an instant in memory, however many come after them. Of
+// instants without a pause between them only the first counts, and only so many of these.
 func (c *Capture) Mark(at clock.Instant) {
 	for _, e := range c.kept {
 		e.history.mark(at)

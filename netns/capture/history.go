@@ -2,21 +2,24 @@ package capture
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"baton/impl/clock"
+	"baton/scenarios/evidence"
 )
 
 // history keeps the latest frames of one edge in bounded memory, and those around
-// the instant that was marked for as long as the capture lives. It is safe for
+// the instants that were marked for as long as the capture lives. It is safe for
 // concurrent use.
 type history struct {
 	mu     sync.Mutex
-	budget int          // bytes
-	chunks []*chunk     // by age
-	marked atomic.Int64 // clock.Instant; 0 before
+	budget int                     // bytes
+	chunks []*chunk                // by age
+	marks  [marksMost]atomic.Int64 // clock.Instant; 0 before
+	latest atomic.Int64            // what was to be marked last
 	// forgotten tells of the frames that had to give way: those older than all that
 	// are kept, and those between the marked ones and the latest.
 	forgotten [2]Cut
@@ -40,9 +43,22 @@ const (
 // memory holds it.
 const Around = 2 * time.Second
 
-// mark keeps what surrounds an instant. Only the first mark counts. It takes no
-// lock: whoever records an event may hold it.
-func (h *history) mark(at clock.Instant) { h.marked.CompareAndSwap(0, int64(at)) }
+// marksMost is how many clusters of instants are kept.
+const marksMost = 4
+
+// mark keeps what surrounds an instant. Of a cluster of instants only the first counts,
+// and only the first clusters. It takes no lock, because who records an event may hold it.
+func (h *history) mark(at clock.Instant) {
+	last := clock.Instant(h.latest.Swap(int64(at)))
+	if last != 0 && at <= last.Add(evidence.Pause) {
+		return
+	}
+	for i := range h.marks {
+		if h.marks[i].CompareAndSwap(0, int64(at)) {
+			return
+		}
+	}
+}
 
 // keep stores a frame.
 func (h *history) keep(at clock.Instant, port int, length int, data []byte) {
@@ -82,25 +98,32 @@ func (h *history) grow() {
 	h.chunks[len(h.chunks)-1] = c
 }
 
-// expendable is the oldest chunk that no mark protects. A mark protects up to a
-// quarter of the chunks before it and as many after it.
+// expendable is the oldest chunk that no mark protects. Together the marks protect up to
+// a quarter of the chunks before them and as many after them, besides their own.
 func (h *history) expendable() int {
-	marked := clock.Instant(h.marked.Load())
-	if marked == 0 {
-		return 0
+	var marks []clock.Instant
+	for i := range h.marks {
+		if at := clock.Instant(h.marks[i].Load()); at != 0 {
+			marks = append(marks, at)
+		}
 	}
-	share := len(h.chunks) / 4
+	for i := range h.chunks {
+		if !slices.ContainsFunc(marks, func(at clock.Instant) bool { return h.protects(at, len(h.chunks)/4/len(marks), i) }) {
+			return i
+		}
+	}
+	return 0 // not reached: half of the chunks and one for each mark are fewer than all
+}
+
+// protects reports whether a mark protects a chunk: it is near in time, and one of share
+// before or after that of the mark.
+func (h *history) protects(marked clock.Instant, share, i int) bool {
 	at := 0 // the chunk of the mark, or the next to come
 	for at < len(h.chunks) && h.chunks[at].last < marked {
 		at++
 	}
-	for i, c := range h.chunks {
-		near := c.last >= marked.Add(-Around) && c.first <= marked.Add(Around)
-		if !near || i < at-share || i > at+share {
-			return i
-		}
-	}
-	return 0 // not reached: two quarters and one are fewer than all
+	c := h.chunks[i]
+	return c.last >= marked.Add(-Around) && c.first <= marked.Add(Around) && i >= at-share && i <= at+share
 }
 
 // stored is one frame as it was kept.

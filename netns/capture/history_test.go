@@ -64,7 +64,7 @@ func TestAMarkKeepsWhatIsAroundIt(t *testing.T) {
 	fill(&h, 1, count)
 	marked := clock.Instant(1 + count*1000)
 	h.mark(marked)
-	h.mark(marked + clock.Instant(time.Hour)) // the first counts
+	h.mark(marked + clock.Instant(100*time.Millisecond)) // of a cluster the first counts
 	fill(&h, marked, count)
 	end := marked + clock.Instant(10*time.Second)
 	fill(&h, end, count)
@@ -90,6 +90,34 @@ func TestAMarkKeepsWhatIsAroundIt(t *testing.T) {
 	}
 	if after := h.forgotten[1]; after.From <= marked || after.To >= end+(count-1)*1000 {
 		t.Errorf("forgotten between the mark and the latest: %+v", after)
+	}
+}
+
+// Each of two clusters keeps its frames, whatever comes between and afterwards.
+func TestEachClusterKeepsWhatIsAroundIt(t *testing.T) {
+	h := history{budget: 16 * chunkSize}
+	const count = 40_000
+	var marks []clock.Instant
+	for at := clock.Instant(1); len(marks) < 2; at += clock.Instant(10 * time.Second) {
+		fill(&h, at, count)
+		marks = append(marks, at+count*1000)
+		h.mark(marks[len(marks)-1])
+		fill(&h, marks[len(marks)-1], count)
+	}
+	fill(&h, clock.Instant(time.Hour), count)
+	kept := map[clock.Instant]bool{}
+	for _, at := range instants(&h) {
+		kept[at] = true
+	}
+	for i, marked := range marks {
+		for at := marked; at < marked+200*1000; at += 1000 {
+			if !kept[at] {
+				t.Fatalf("cluster %d: the frame %v after its begin is gone", i, time.Duration(at-marked))
+			}
+		}
+	}
+	if held(&h) > h.budget || !kept[clock.Instant(time.Hour)+(count-1)*1000] {
+		t.Errorf("%d bytes held, budget %d; the latest frame is there: %v", held(&h), h.budget, kept[clock.Instant(time.Hour)+(count-1)*1000])
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"baton/impl/trace"
 )
 
-// pause is how long no damage is seen between two clusters of it.
-const pause = 500 * time.Millisecond
+// Pause is how long no damage is seen between two clusters of it.
+const Pause = 500 * time.Millisecond
 
 // Cluster is a stretch of damage without a pause, and without a fault that begins in it:
 // what a fault broke, most likely.
@@ -32,7 +32,7 @@ func Clusters(events []trace.Event, damage func(trace.Event) bool) []Cluster {
 		if !damage(e) {
 			continue
 		}
-		if last := len(found) - 1; last >= 0 && e.At <= found[last].To.Add(pause) && fault <= found[last].From {
+		if last := len(found) - 1; last >= 0 && e.At <= found[last].To.Add(Pause) && fault <= found[last].From {
 			found[last].To = e.At
 			found[last].Count++
 			continue
