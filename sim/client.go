@@ -192,10 +192,11 @@ func (c *conn) wrong(why string, backend uint8) {
 
 func (c *conn) event(event, why string) { c.gen.flowEvent(c.number, event, why, c.backend, c.tuple) }
 
-// leave begins the orderly close as soon as every message has been answered.
+// leave begins the orderly close as soon as every message has been answered, or at once
+// where the session closes its sending side first and reads on.
 func (c *conn) leave() {
 	c.leaving = true
-	if c.phase == established && len(c.waits) == 0 {
+	if c.phase == established && (len(c.waits) == 0 || c.gen.line.Half) {
 		c.phase = closing
 		w := c.gen.w
 		c.close(w.now, (*clients)(w))
@@ -211,7 +212,10 @@ func (s *clients) halfClosed(e *endpoint) {
 
 func (s *clients) finished(e *endpoint) {
 	c := (*World)(s).conns.at(e.id)
-	if c.phase == closing {
+	switch {
+	case c.phase == closing && len(c.waits) > 0:
+		c.lose("closed by the other end before its last answer")
+	case c.phase == closing:
 		c.finish("")
 	}
 }
@@ -241,15 +245,15 @@ func (c *conn) expire() {
 // it answers nothing with a RST.
 func (c *conn) giveUp() {
 	waited := c.gen.w.now.Sub(c.started)
-	switch c.phase {
-	case connecting:
+	if len(c.waits) > 0 {
+		waited = c.gen.w.now.Sub(c.waits[0])
+	}
+	switch {
+	case c.phase == connecting:
 		c.abandon("no connection for " + waited.Round(time.Millisecond).String())
-	case established:
-		if len(c.waits) > 0 {
-			waited = c.gen.w.now.Sub(c.waits[0])
-		}
+	case c.phase == established, c.phase == closing && len(c.waits) > 0:
 		c.lose("no answer for " + waited.Round(time.Millisecond).String())
-	case closing:
+	case c.phase == closing:
 		c.finish("the close was not answered")
 	}
 }

@@ -113,6 +113,9 @@ func (s *session) flush(now clock.Instant) bool {
 	if !blocked {
 		_ = s.loop.watch(s.fd, unix.EPOLLIN)
 	}
+	if s.ending {
+		s.end()
+	}
 	return true
 }
 
@@ -126,6 +129,9 @@ func (s *session) read(now clock.Instant) {
 		return
 	case err != nil:
 		s.lose(now, err.Error())
+		return
+	case n == 0 && s.phase == closing && len(s.unacked) > 0:
+		s.lose(now, "closed by the other end before its last answer")
 		return
 	case n == 0 && s.phase == closing:
 		s.finish(now, "")
@@ -197,10 +203,11 @@ func (s *session) reportCorrupt(now clock.Instant, why string) {
 	s.event(now, trace.TrafficCorrupt, why, s.backend)
 }
 
-// end begins the orderly close as soon as every message has been answered.
+// end begins the orderly close as soon as every message has been answered, or has left
+// where the session closes its sending side first and reads on.
 func (s *session) end() {
 	s.ending = true
-	if s.phase == established && len(s.unacked) == 0 {
+	if s.phase == established && (len(s.unacked) == 0 || s.line.Half && len(s.out.waiting) == 0) {
 		s.become(closing)
 		_ = unix.Shutdown(s.fd, unix.SHUT_WR) // an error shows in the read that follows
 	}
@@ -214,6 +221,10 @@ func (s *session) giveUp(now clock.Instant) {
 	case established:
 		s.lose(now, "no answer for "+rounded(now.Sub(s.unacked[0])))
 	case closing:
+		if len(s.unacked) > 0 {
+			s.lose(now, "no answer for "+rounded(now.Sub(s.unacked[0])))
+			return
+		}
 		s.finish(now, "the close was not answered")
 	}
 }

@@ -21,6 +21,7 @@ type bench struct {
 	session *session
 	owner   *sessions
 	backend int // the other end of the session's socket
+	taken   [][]byte
 	events  []trace.Event
 }
 
@@ -73,7 +74,14 @@ func (b *bench) requests() (found [][]byte) {
 // answer lets a backend answer all requests, and the session read that at an instant.
 func (b *bench) answer(at clock.Instant, name string) {
 	b.Helper()
-	for _, r := range b.requests() {
+	b.taken = b.requests()
+	b.answerTo(at, name)
+}
+
+// answerTo lets a backend answer the requests that were taken.
+func (b *bench) answerTo(at clock.Instant, name string) {
+	b.Helper()
+	for _, r := range b.taken {
 		a := append(r, make([]byte, answerLen-requestLen)...)
 		putAnswer(a, name)
 		if _, err := unix.Write(b.backend, a); err != nil {
@@ -81,6 +89,15 @@ func (b *bench) answer(at clock.Instant, name string) {
 		}
 	}
 	b.session.ready(at, unix.EPOLLIN)
+}
+
+// halfClosed takes what the session has sent, which must end in its FIN.
+func (b *bench) halfClosed() {
+	b.Helper()
+	b.taken = b.requests()
+	if n, err := unix.Read(b.backend, make([]byte, 1)); n != 0 || err != nil {
+		b.Fatalf("the session's sending side is open still: read %d bytes, %v", n, err)
+	}
 }
 
 // close ends the backend's stream, and the session reads that.
@@ -157,6 +174,25 @@ func TestSessionEnds(t *testing.T) {
 			b.end(ms(10))
 			b.owner.fire(ms(1010))
 		}, trace.TrafficDone, "the close was not answered", nil},
+		{"half-closed, its last answer comes after its FIN", func(b *bench) {
+			b.session.line.Half = true
+			b.end(ms(10))
+			b.halfClosed()
+			b.answerTo(ms(11), "backend1")
+			b.close(ms(12))
+		}, trace.TrafficDone, "", nil},
+		{"half-closed, and the other end closes without its answer", func(b *bench) {
+			b.session.line.Half = true
+			b.end(ms(10))
+			b.halfClosed()
+			b.close(ms(11))
+		}, trace.TrafficLost, "before its last answer", nil},
+		{"half-closed, and never answered", func(b *bench) {
+			b.session.line.Half = true
+			b.end(ms(10))
+			b.halfClosed()
+			b.owner.fire(ms(1010))
+		}, trace.TrafficLost, "no answer for 1.01s", []gap{{from: ms(0), to: ms(1010)}}},
 		{"a reset after its FIN", func(b *bench) {
 			b.answer(ms(1), "backend1")
 			_, _ = unix.Write(b.session.fd, []byte{0}) // a close with something unread is a reset

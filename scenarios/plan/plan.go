@@ -113,6 +113,9 @@ type Traffic struct {
 	Count   int           // sessions, flows
 	Every   time.Duration // sessions: between two messages of one session
 	Rate    float64       // connects, probe: per second
+	// Half sessions end by closing their sending side while answers are outstanding, and
+	// read on.
+	Half bool
 	// From and Until are the times of the scenario at which the line starts and stops, 0
 	// for as soon as all traffic does.
 	From, Until time.Duration

@@ -76,6 +76,9 @@ func (t Traffic) String() string {
 	if t.Rate != 0 {
 		s += " rate=" + formatRate(t.Rate)
 	}
+	if t.Half {
+		s += " close=" + closeHalf
+	}
 	if t.From != 0 {
 		s += " from=" + formatDuration(t.From)
 	}

@@ -90,6 +90,7 @@ func aTraffic() *rapid.Generator[Traffic] {
 		case Sessions:
 			tr.Count = rapid.IntRange(1, maxCount).Draw(t, "count")
 			tr.Every = max(aTime().Draw(t, "every"), time.Millisecond)
+			tr.Half = rapid.Bool().Draw(t, "half")
 		case Flows:
 			tr.Count = rapid.IntRange(1, maxCount).Draw(t, "count")
 		default:

@@ -16,9 +16,15 @@ const (
 	DefaultFlows       = 10_000
 )
 
+// How a session closes: once all is answered, or its sending side first.
+const (
+	closeFull = "full"
+	closeHalf = "half"
+)
+
 // trafficKeys are the keys that each kind of traffic takes, besides those of its times.
 var trafficKeys = map[string][]string{
-	Sessions: {"count", "every", "service"},
+	Sessions: {"count", "every", "close", "service"},
 	Connects: {"every", "rate", "service"},
 	Probe:    {"every", "rate", "service"},
 	Flows:    {"count", "rate", "service"},
@@ -67,6 +73,11 @@ func (b *builder) trafficArgs(t *Traffic, args []*pair) {
 			} else if err == nil {
 				t.Rate = float64(time.Second) / float64(every)
 			}
+			return err
+		},
+		"close": func(v *value) error {
+			how, err := choice(closeFull, closeHalf)(v.Text)
+			t.Half = how == closeHalf
 			return err
 		},
 		"service": func(v *value) error { t.Service = v.Text; return nil },
