@@ -382,7 +382,7 @@ func (p *pair) apply(t *rapid.T) {
 	p.both("apply", func(s subject) error { return s.Apply(entries) })
 }
 
-// someTuples draws what is to be deleted, mostly with one that is there.
+// someTuples draws the tuples to delete, usually including one in the table.
 func (p *pair) someTuples(t *rapid.T) []flow.Tuple {
 	tuples := rapid.SliceOfN(originals, 0, 3).Draw(t, "tuples")
 	if e, ok := p.entry(t); ok {

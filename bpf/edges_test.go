@@ -62,8 +62,8 @@ func TestLostEventsAreCounted(t *testing.T) {
 	})
 }
 
-// A Poll ends at its limit, and at what was pending when it began: a flood of new flows
-// must not hold whoever reads their events.
+// A Poll ends at its limit, or with the events that were pending when it began: a flood of
+// new flows must not block the reader of their events.
 func TestPollIsBounded(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
 		if err := s.Lease(clock.Never); err != nil {

@@ -48,7 +48,7 @@ func (d *Dataplane) replicated(tuples []flow.Tuple) ([]lbRecord, error) {
 	return found, nil
 }
 
-// install writes entries, all or only those of which the table has neither tuple.
+// install writes all entries, or only those with neither tuple in the table.
 func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
 	for i := range entries {
 		if err := dataplane.ValidateEntry(&entries[i]); err != nil {

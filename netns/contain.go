@@ -22,8 +22,8 @@ import (
 const containedFlags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
 
 // members are the ids of the processes that are the node: of a contained one all of its
-// tree, whatever group or session they have moved to. Who has lost its parent is a child of
-// the init, so that all are its descendants. One that starts or ends at this moment may be
+// tree, in any process group or session. A process that has lost its parent is a child of
+// the init, so all are its descendants. One that starts or ends at this moment may be
 // missed.
 func (p *Process) members() []int {
 	members := []int{p.pid}
@@ -78,7 +78,7 @@ func children(pid int) (found []int, ok bool) {
 
 // signalMembers signals a contained process's tree. Its init goes first when all are to
 // be stopped, so that it starts nobody meanwhile, and alone when all are to end. Then it
-// looks again until it finds nobody whom it had missed.
+// looks again until it finds no process that it missed.
 func (p *Process) signalMembers(sig unix.Signal) error {
 	signalled := map[int]bool{}
 	for pids := []int{p.pid}; len(pids) > 0; {

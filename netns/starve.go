@@ -101,7 +101,7 @@ func (r *ration) keep(p *Process, began time.Time) {
 	}
 }
 
-// pulse signals the process and whatever it started, but if it is frozen.
+// pulse signals the process and its children, unless it is frozen.
 func (p *Process) pulse(sig unix.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

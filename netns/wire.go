@@ -121,7 +121,7 @@ type leg struct {
 	tell  *teller // of frames that are too long, nil for silence
 }
 
-// lead adds a leg to the wire, or puts it in the place of the rule's former one.
+// lead adds a leg to the wire, or replaces the rule's previous leg.
 func (w *wire) lead(l leg) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -153,7 +153,7 @@ func (s *labServer) fault(line string) labAnswer {
 	return answer
 }
 
-// do takes steps at their times, of which the first stands for began.
+// do executes steps at their times. The time first of the script corresponds to began.
 func (s *labServer) do(steps []plan.Step, began time.Time, first time.Duration) error {
 	for _, step := range steps {
 		timer := time.NewTimer(time.Until(began.Add(step.At - first)))

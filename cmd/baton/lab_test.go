@@ -118,7 +118,7 @@ func awaitLab(t *testing.T, dir, what string) {
 	}
 }
 
-// TestAFailedRunKeepsItsPair for whoever wants to look, and ends as a failure.
+// TestAFailedRunKeepsItsPair: its hosts can be inspected, and it still exits as a failure.
 func TestAFailedRunKeepsItsPair(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: namespaces and eBPF")

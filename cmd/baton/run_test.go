@@ -81,8 +81,8 @@ func TestExitCodeIsThatOfTheWorstRun(t *testing.T) {
 	}
 }
 
-// TestAScenarioWithoutItsFaultIsASkip: what the world does not execute stands beside the
-// verdict, and a run without any of its faults is no pass. It fails where that is asked for.
+// TestAScenarioWithoutItsFaultIsASkip: the verdict names the steps that the world cannot
+// execute, and a run without any of its faults does not pass. With a flag it fails.
 func TestAScenarioWithoutItsFaultIsASkip(t *testing.T) {
 	calm := "service web tcp 198.18.0.100:80\ntraffic web sessions tcp count=5 every=50ms\nalways lost == 0\n@0s wait lb1 is Master and lb2 insync within 3s\n"
 	faultless := scenario(t, calm+"[netns] @500ms cut sync\n[netns] always rst == 0\n@1s end\n")

@@ -365,7 +365,7 @@ func (b *bench) toldLost(t *testing.T) {
 	}
 }
 
-// A batch that failed in its middle may have removed entries of which nobody tells.
+// A batch that fails midway may have removed entries without reporting them.
 func TestAfterASweepThatFailedTheTableIsReadAnew(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	b.dp.toBeSwept, b.dp.sweepFails = []flow.Entry{entry(1)}, errors.New("planted")
@@ -377,7 +377,7 @@ func TestAfterASweepThatFailedTheTableIsReadAnew(t *testing.T) {
 	}
 }
 
-// An event that cannot be read is gone, whoever reads: the loop or the core, which
+// An event that cannot be read is lost, both when the loop reads it and when the core
 // drains.
 func TestAfterEventsThatCannotBeReadTheTableIsReadAnew(t *testing.T) {
 	for name, read := range map[string]func(*bench){

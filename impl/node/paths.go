@@ -18,7 +18,7 @@ type path struct {
 	retries int           // how often more that is sent, if it does not leave
 	told    clock.Instant // the latest instant that the session knows of, which must not go back
 	sending sending
-	// proven is the latest instant of which the peer is known to have heard a packet that
+	// proven is the latest instant for which this holds: the peer has heard a packet that
 	// left then or later.
 	proven clock.Instant
 }

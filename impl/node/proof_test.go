@@ -8,7 +8,7 @@ import (
 	. "baton/impl/node"
 )
 
-// A MASTER that freezes while it is not heard, at whatever instant, has stopped when its
+// A MASTER that freezes at any instant while it is not heard has stopped before its
 // peer claims: its lease counts from what the peer has heard, not from what was sent. The
 // lab ends a test in which both forward.
 func TestAnUnheardMasterFreezes(t *testing.T) {
@@ -25,8 +25,8 @@ func TestAnUnheardMasterFreezes(t *testing.T) {
 	}
 }
 
-// A peer that has just handed its role over asked until then; that is no doubt, and its
-// end costs the new MASTER nothing.
+// A peer that has just handed its role over polled until then. Its end does not shorten
+// the new MASTER's lease.
 func TestTheEndOfTheFormerMasterCostsNothing(t *testing.T) {
 	for offset := time.Duration(0); offset < 2*labTx; offset += 2 * time.Millisecond {
 		for phase := range 5 {

@@ -221,7 +221,7 @@ func TestTheBackupOfAnUnreadMasterIsNotInSync(t *testing.T) {
 	}
 }
 
-// One reading after another, each of which finds what was lost before it, keeps it in sync.
+// Each reading finds what was lost before it, so a series of readings keeps it in sync.
 func TestReadingsThatSucceedKeepTheBackupInSync(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)

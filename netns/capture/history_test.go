@@ -93,7 +93,7 @@ func TestAMarkKeepsWhatIsAroundIt(t *testing.T) {
 	}
 }
 
-// Each of two clusters keeps its frames, whatever comes between and afterwards.
+// Each of two clusters keeps its frames, also when other frames come between and after.
 func TestEachClusterKeepsWhatIsAroundIt(t *testing.T) {
 	h := history{budget: 16 * chunkSize}
 	const count = 40_000

@@ -286,8 +286,8 @@ func (r *run) within(s plan.Step, w window) finding {
 	return f
 }
 
-// lateness is how long after the instant the conditions come to hold that do not hold in
-// the state, which has applied the events before the i-th; without end if they never do.
+// lateness is how long after the instant the conditions hold, if they do not hold in the
+// state, which has applied the events before the i-th; without end if they never do.
 func (r *run) lateness(state *State, i int, conds []plan.Cond, due clock.Instant) time.Duration {
 	for ; i < len(r.events); i++ {
 		state.Apply(r.events[i])

@@ -7,8 +7,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// A count is of the lines whose kind yields the metric: a session that never came about
-// is no failed connect, and not overlooked either.
+// A metric counts only lines of its kind: a session that was never established is not
+// a failed connect, but unanswered counts it.
 func TestCountsAreOfTheirKindOfTraffic(t *testing.T) {
 	p := scenario(t, "traffic new connects\nalways connects_failed == 0", "", "")
 	unopened := trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 1, Failed: 1, Sent: 2, Received: 2}

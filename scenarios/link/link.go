@@ -54,8 +54,8 @@ type Params struct {
 // 1/End packets on average, and the share of packets in them is Begin/(Begin+End).
 type Burst struct{ Begin, End, Loss float64 }
 
-// Bursts is the model in which a share of all packets is lost, in bursts of length packets
-// on average of which each is lost with probability bad.
+// Bursts is the model in which a share of all packets is lost in bursts. A burst lasts length
+// packets on average, and each of its packets is lost with probability bad.
 func Bursts(share, length, bad float64) Burst {
 	if share == 0 || length == 0 {
 		return Burst{}

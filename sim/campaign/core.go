@@ -33,7 +33,7 @@ func (d *drawing) healCore(pair [2]*machine) {
 		}
 	}
 	if silences(stay, core.name, other.name) {
-		// A node that nobody tells of another keeps the role, whatever it has lost.
+		// A node that hears of no other node keeps the role, even without its targets.
 		stay = slices.DeleteFunc(stay, func(cut string) bool { return strings.Contains(cut, "-> "+lab.Backends) })
 	}
 	if len(stay) < len(d.cuts) { // cuts overlap: all are healed, and what stays is cut at the same instant

@@ -13,7 +13,7 @@ import (
 )
 
 // joined is source text that holds several mutants at once. Each function that one of them
-// changes stands there as it was and as each mutant has it, and a function of its name
+// changes is there in its original form and in each mutant's, and a function of its name
 // calls the one that the process is to play. What a test sees of the call is its cost.
 type joined struct {
 	files   map[string]string // by path from the module's root
@@ -173,7 +173,7 @@ func withBodies(text string, functions map[int]map[int]string) (joined, name str
 }
 
 // dispatcher is the function that calls the one of the mutant that is played, or number 0,
-// which is as it was.
+// which is the original.
 func (s source) dispatcher(f *ast.FuncDecl, numbers []int) string {
 	var head, call strings.Builder
 	head.WriteString("func ")

@@ -40,7 +40,7 @@ func main() {
 
 // TestEachMutantOfAJoinedTextIsPlayed: methods, variadic, unnamed and generic functions,
 // two mutants of one function and one of two functions; without a number, or with that of
-// another package's mutant, the program is as it was.
+// another package's mutant, the program is unchanged.
 func TestEachMutantOfAJoinedTextIsPlayed(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, map[string]string{"main.go": joinedProgram, "go.mod": "module m\n\ngo 1.24\n"})

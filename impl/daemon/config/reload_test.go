@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A running node takes over services; whatever else a file says anew is refused with
-// its line, and names what to do.
+// A running node applies changed services. Any other change is refused: the message
+// names its line and what to do.
 func TestReloadTakesOverServicesAlone(t *testing.T) {
 	dir := folder(t)
 	file := filepath.Join(dir, "lb1.yaml")

@@ -47,7 +47,7 @@ func (p *packet) parseICMP(message []byte, dropEcho bool) dataplane.Drop {
 }
 
 // parseError reads the beginning of the packet that an error is about. The error goes to
-// whom that one came from.
+// the sender of that packet.
 func (p *packet) parseError(inner []byte) dataplane.Drop {
 	if len(inner) < ipMinLen || inner[0]>>4 != 4 {
 		return dataplane.DropMalformed

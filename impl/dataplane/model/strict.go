@@ -10,8 +10,8 @@ const (
 	strictSourceR   = 137
 )
 
-// checkHeader finds what a router must not forward, whatever it is about: a source that is
-// no host's (RFC 1812 5.3.7), a header whose checksum is wrong (5.2.2), a route that the
+// checkHeader finds packets that a router must not forward, of any protocol: a source that is
+// not a host's (RFC 1812 5.3.7), a header whose checksum is wrong (5.2.2), a route that the
 // sender has chosen (RFC 7126 4.3, 4.4).
 func (p *packet) checkHeader() dataplane.Drop {
 	header := p.ip()[:int(p.ip()[0]&0xf)*4]

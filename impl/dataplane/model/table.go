@@ -25,7 +25,7 @@ func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
 	return d.install(entries, true)
 }
 
-// install writes entries, all or only those of which the table has neither tuple.
+// install writes all entries, or only those with neither tuple in the table.
 func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
 	for i := range entries {
 		if err := dataplane.ValidateEntry(&entries[i]); err != nil {

@@ -68,7 +68,7 @@ func (n *node) reply(c net.Conn) {
 	if a.Said, err = n.output(word, n.Words[word]); err != nil {
 		a.Error = err.Error()
 	}
-	_ = json.NewEncoder(c).Encode(a) // whoever has asked may be gone
+	_ = json.NewEncoder(c).Encode(a) // the client may have closed the connection
 }
 
 // Ask asks the node of a folder for a word, and returns what the command printed. The error
@@ -129,7 +129,7 @@ func (n *node) output(what, script string) (string, error) {
 	defer r.Close()
 	err = n.bounded(what, script, w)
 	w.Close()
-	_ = r.SetReadDeadline(time.Now().Add(time.Millisecond)) // whoever it left behind may hold the pipe
+	_ = r.SetReadDeadline(time.Now().Add(time.Millisecond)) // a child that outlives it may hold the pipe
 	text, _ := io.ReadAll(io.LimitReader(r, answerMost))
 	return strings.TrimSpace(string(text)), err
 }
