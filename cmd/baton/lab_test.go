@@ -124,7 +124,7 @@ func TestAFailedRunKeepsItsPair(t *testing.T) {
 		t.Skip("needs root: namespaces and eBPF")
 	}
 	file := scenario(t, "service web tcp 198.18.0.100:80\ntraffic web sessions tcp count=5 every=50ms\n"+
-		"@0s wait lb1 is Master and lb2 insync within 5s\n@500ms crash lb1\n@1s expect lb1 is not Master and masters == 0\n@2s end\n")
+		"@0s wait lb1 is Master and lb2 insync within 5s\n@500ms crash lb1\n@1s expect forwarders == 0\n@2s end\n")
 	results := t.TempDir()
 	dir := filepath.Join(results, "x")
 	run := exec.Command(os.Args[0], "run", "--keep-lab", "--repeat", "2", "--out", results, file)
