@@ -60,10 +60,14 @@ setup: ## install the programs that tests talk to (frr, bird2, chromium), where 
 setup-subjects: ## install the other programs that can be under test (keepalived, conntrackd, nftables, ucarp, frr)
 	$(call install,$(SUBJECTS))
 
+# Packages whose tests run nodes, traffic or captures in real time: one after the other.
+ALONE := ^baton/(bpf|cmd|impl/daemon|netns|scenarios)(/|$$)
+
 test: setup bin/baton lint ## unit, property, eBPF and namespace tests
 	@$(SUDO) bin/baton doctor || true
 	@mkdir -p $(OUT)
-	@$(GO) test $(AS_ROOT) -count=1 -v ./... 2>&1 | tee $(OUT)/test.log | $(SUMMARY) || \
+	@{ code=0; $(GO) test $(AS_ROOT) -count=1 -v $$($(GO) list ./... | grep -vE '$(ALONE)') || code=1; \
+	  $(GO) test $(AS_ROOT) -count=1 -v -p 1 $$($(GO) list ./... | grep -E '$(ALONE)') || code=1; exit $$code; } 2>&1 | tee $(OUT)/test.log | $(SUMMARY) || \
 	  { echo "the whole output is in $(OUT)/test.log" >&2; exit 1; }
 
 # The suite on a folder of scenarios, and its report: $(call suite,FOLDER,OUT,FLAGS)
