@@ -273,8 +273,8 @@ func (o *runOptions) subject(p *plan.Plan, world string) (subject.Subject, error
 // newWorld makes the world that was asked for.
 func (o *runOptions) newWorld(s scenarios.Stage, under subject.Subject) (scenarios.World, error) {
 	if o.world == plan.Sim {
-		if under.Name() != subject.ReferenceName {
-			return nil, fmt.Errorf("subject %s is no part of the simulator: %w", under.Name(), scenarios.ErrUnsupported)
+		if err := subject.Simulated(under); err != nil {
+			return nil, err
 		}
 		return sim.NewWorld(s.Plan, sim.Config{Seed: o.seed, Recorder: s.Recorder, Evidence: s.EvidenceLimit > 0})
 	}

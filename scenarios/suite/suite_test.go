@@ -160,10 +160,10 @@ func execute(ctx context.Context, p *plan.Plan, world string) check.Verdict {
 		Plan: p, World: world, SUT: under.Name(), Seed: 1, Dir: folderOf(p, world),
 		Origin: &trace.Origin{File: p.File, Host: origin.Here(orElse(os.Getenv("VERSION"), "unversioned"))},
 		NewWorld: func(s scenarios.Stage) (scenarios.World, error) {
-			switch {
-			case world == plan.Sim && under.Name() != subject.ReferenceName:
-				return nil, fmt.Errorf("subject %s is no part of the simulator: %w", under.Name(), scenarios.ErrUnsupported)
-			case world == plan.Sim:
+			if world == plan.Sim {
+				if err := subject.Simulated(under); err != nil {
+					return nil, err
+				}
 				return sim.NewWorld(p, sim.Config{Seed: 1, Recorder: s.Recorder, Evidence: s.EvidenceLimit > 0})
 			}
 			return netns.NewWorld(p, netns.WorldConfig{Dir: s.Dir, Baton: program(), Subject: under, Recorder: s.Recorder, Seed: 1,
