@@ -15,16 +15,14 @@ import (
 // The load is that of package netns/traffic: open-loop, intended send times on a
 // grid, the same paces, thresholds and timeouts, the same events.
 const (
-	slot              = time.Millisecond // of the grid
-	sessionsPerSecond = 1000             // opened
-	flowsPerSecond    = 8000
-	defaultProbe      = 1000
-	defaultPeriod     = 100 * time.Millisecond
-	gapTCP            = 50 * time.Millisecond
-	gapUDP            = 20 * time.Millisecond
-	connectTime       = 3 * time.Second
-	drainTime         = 5 * time.Second
-	totalsEvery       = time.Second
+	slot          = time.Millisecond // of the grid
+	defaultProbe  = 1000
+	defaultPeriod = 100 * time.Millisecond
+	gapTCP        = 50 * time.Millisecond
+	gapUDP        = 20 * time.Millisecond
+	connectTime   = 3 * time.Second
+	drainTime     = 5 * time.Second
+	totalsEvery   = time.Second
 
 	requestLen = 64
 	answerLen  = 96
@@ -173,9 +171,9 @@ func (w *World) addGenerator(l *line, index int, start clock.Instant) {
 // prepare makes a generator of long-lived sessions or idle flows.
 func (g *generator) prepare(start clock.Instant, count int) {
 	g.count, g.opening, g.live = count, count, count
-	pace := float64(sessionsPerSecond)
-	if g.line.Count > sessionsPerSecond || g.line.Proto == "udp" {
-		pace = flowsPerSecond
+	pace := float64(plan.SessionsPerSecond)
+	if g.line.Count > plan.SessionsPerSecond || g.line.Proto == "udp" {
+		pace = plan.FlowsPerSecond
 	}
 	if g.line.Kind == plan.Flows && g.line.Rate > 0 {
 		pace = g.line.Rate / float64(g.w.plan.Topo.Clients)
@@ -193,17 +191,10 @@ func (g *generator) prepare(start clock.Instant, count int) {
 	}
 }
 
-// Passes over the idle flows without an answer: how many, and how long after the end of
-// one the next begins.
-const (
-	maxPasses = 10
-	passPause = 300 * time.Millisecond
-)
-
 // again sends the datagram of each idle flow once more that has no answer, after so many
 // passes. The generator is ready when all are answered or the passes are used up.
 func (g *generator) again(passes int) {
-	if passes == maxPasses {
+	if passes == plan.FlowPasses {
 		g.isReady()
 	}
 	if g.ready || g.ending {
@@ -212,7 +203,7 @@ func (g *generator) again(passes int) {
 	last := g.w.now
 	for _, id := range g.all {
 		if d := g.w.datagrams.at(id); d.backend == nobody {
-			last = last.Add(time.Second / flowsPerSecond)
+			last = last.Add(time.Second / plan.FlowsPerSecond)
 			g.w.at(last, func() {
 				if !g.ending {
 					d.send(g.w.now)
@@ -220,7 +211,7 @@ func (g *generator) again(passes int) {
 			})
 		}
 	}
-	g.w.at(last.Add(passPause), func() { g.again(passes + 1) })
+	g.w.at(last.Add(plan.FlowPause), func() { g.again(passes + 1) })
 }
 
 // share is how many of count things client c of n has: those numbered c, c+n, ….

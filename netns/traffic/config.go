@@ -30,7 +30,7 @@ func (c *Config) setDefaults() {
 			t.Rate = defaultProbe
 		}
 		if t.Kind == plan.Flows && t.Rate == 0 {
-			t.Rate = flowsPerSecond
+			t.Rate = plan.FlowsPerSecond
 		}
 		if t.Kind == plan.Sessions {
 			setDefault(&t.Every, defaultPeriod)

@@ -3,10 +3,10 @@ package traffic
 import (
 	"fmt"
 	"net/netip"
-	"time"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/plan"
 )
 
 // udpFlows generates one client's share of a line of idle UDP flows, which are
@@ -31,13 +31,6 @@ type udpFlows struct {
 	readiness
 	ending *ending
 }
-
-// Passes over the flows without an answer: how many, and how long after the end
-// of one the next begins.
-const (
-	maxPasses = 10
-	passPause = 300 * time.Millisecond
-)
 
 // udpFlow is one flow. It is small, since there are many.
 type udpFlow struct {
@@ -94,7 +87,7 @@ func (g *udpFlows) deadline() clock.Instant {
 	case g.opener.n < int64(len(g.pass)):
 		return min(next, g.opener.next())
 	}
-	return min(next, g.opener.next().Add(passPause))
+	return min(next, g.opener.next().Add(plan.FlowPause))
 }
 
 func (g *udpFlows) fire(now clock.Instant) {
@@ -116,9 +109,9 @@ func (g *udpFlows) fire(now clock.Instant) {
 
 func (g *udpFlows) fireOpening(now clock.Instant) {
 	g.opener.due(now, int64(len(g.pass)), func(intended clock.Instant, n int64) { g.send(int(g.pass[n]), intended) })
-	passed := g.opener.n == int64(len(g.pass)) && now >= g.opener.next().Add(passPause)
+	passed := g.opener.n == int64(len(g.pass)) && now >= g.opener.next().Add(plan.FlowPause)
 	switch {
-	case g.answered == len(g.all), passed && g.passes == maxPasses:
+	case g.answered == len(g.all), passed && g.passes == plan.FlowPasses:
 		g.pass = nil
 		g.ready()
 	case passed:

@@ -5,13 +5,6 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Paces at which long-lived connections and idle flows are opened, per second.
-// 500 sessions take half a second, 10,000 flows under two.
-const (
-	sessionsPerSecond = 1000
-	flowsPerSecond    = 8000
-)
-
 // sessions generates one client's share of a line of long-lived TCP
 // connections: those that talk (sessions) and those that only stand (flows).
 // Session k sends at the instants k/N + j of the period, from the line's start
@@ -31,9 +24,9 @@ type sessions struct {
 
 // newSessions prepares the sessions with the given numbers within the line.
 func newSessions(l *loop, line *line, from *client, numbers []int, start clock.Instant, r readiness) *sessions {
-	pace := float64(sessionsPerSecond)
-	if line.Count > sessionsPerSecond {
-		pace = flowsPerSecond
+	pace := float64(plan.SessionsPerSecond)
+	if line.Count > plan.SessionsPerSecond {
+		pace = plan.FlowsPerSecond
 	}
 	if line.Kind == plan.Flows && len(numbers) > 0 {
 		pace = line.pace(len(numbers))
