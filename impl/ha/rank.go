@@ -1,8 +1,10 @@
 package ha
 
-import "baton/impl/fingerprint"
+import (
+	"cmp"
 
-import "cmp"
+	"baton/impl/fingerprint"
+)
 
 // Rank orders two nodes when more than one could be MASTER. First comes a node that is
 // able to serve (links, dataplane and targets, not leaving); then what its table is

@@ -21,7 +21,7 @@ import (
 type Run struct {
 	Dir    string
 	Plan   *plan.Plan // nil if the run stored none that can be read
-	Source string     // of the plan, as it was stored
+	Source string     // the plan's text in the run's folder
 	Meta   trace.Meta
 	Events []trace.Event // by time
 	// Lost is how many lines of the trace are not in Events.

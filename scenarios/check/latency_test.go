@@ -72,7 +72,7 @@ func TestLatencies(t *testing.T) {
 		{"from the announcement to the median session's answer", func(*tape) {}, map[string]float64{"unready_ms": 4.9}},
 		{"a session that stalls again counts with its first answer", func(t *tape) { t.gap("web", "client1#1", 2180, 2900) },
 			map[string]float64{"unready_ms": 4.9}},
-		{"whoever was answered before the announcement waits for nothing", func(t *tape) {
+		{"a session answered before the announcement waits for nothing", func(t *tape) {
 			t.without(func(e trace.Event) bool {
 				return e.Gap != nil && e.Gap.To != ms(2160) || e.GARP != nil && e.At > ms(2000)
 			})

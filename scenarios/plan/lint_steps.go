@@ -135,7 +135,7 @@ func (t *timeline) expect(i int, s Step) {
 	if s.Expect.Within != nil && s.Expect.Within.negative(t.Env(t.world)) {
 		t.errorf(s.Pos, "within", "", "within %s is over before it begins", s.Expect.Within)
 	} else if s.Expect.Within != nil && s.Expect.Within.never(t.Env(t.world)) {
-		t.warn(s.Pos, "", "within %s leaves no time for anything to come to hold; write for example within detect+50ms", s.Expect.Within)
+		t.warn(s.Pos, "", "within %s leaves no time for anything to change; write for example within detect+50ms", s.Expect.Within)
 		t.found[len(t.found)-1].word = "within"
 	}
 }
