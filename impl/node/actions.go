@@ -50,10 +50,15 @@ func (n *Node) act(action ha.Action) {
 }
 
 // notice is how long a claim is said by BFD before it takes hold. A peer that speaks on
-// the stream has said that it does not serve.
+// the stream has said that it does not serve. One that has become silent just now has no
+// lease that outlasts its detection here; but once it knows that this node does not hear
+// it, no detection bounds its lease, and if it has frozen it does not hear of the claim.
 func (n *Node) notice() time.Duration {
-	if n.live() {
+	switch {
+	case n.live():
 		return 0
+	case n.silent() && n.now > n.silence && !n.cfg.GatesOff:
+		return n.paths.lonelyDetection()
 	}
 	return noticeTime
 }

@@ -47,6 +47,7 @@ type Node struct {
 	awake     clock.Instant // from here on, silence is the peer's and not this node's own
 	booted    clock.Instant
 	paused    clock.Instant // the end of this node's last pause
+	silence   clock.Instant // since when nothing is heard of the peer, Never while it is
 	links     map[string]bool
 	targets   tracker
 	dataplane Dataplane
@@ -110,7 +111,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	for i := range n.paths {
 		n.paths[i].fingerprint(h)
 	}
-	for _, at := range []clock.Instant{n.awake, n.booted, n.paused, n.requestAt} {
+	for _, at := range []clock.Instant{n.awake, n.booted, n.paused, n.silence, n.requestAt} {
 		h.Instant(at)
 	}
 	h.Set(func(add func(func(*fingerprint.Hash))) {
@@ -164,7 +165,7 @@ func (n *Node) boot(now clock.Instant) {
 	n.pending = map[uint64]pending{}
 	n.announce.stop()
 	n.lease.drop()
-	n.rival.since, n.rival.both, n.standoff.since = clock.Never, clock.Never, clock.Never
+	n.silence, n.rival.since, n.rival.both, n.standoff.since = clock.Never, clock.Never, clock.Never, clock.Never
 	n.dataplane.Why = "not attached yet"
 	// A peer that froze before this node booted may still hold its lease.
 	n.awake, n.booted = now.Add(n.paths.longestDetection()), now
@@ -295,6 +296,7 @@ func (n *Node) settle() {
 		}
 		n.pumpSync()
 		n.noteSync()
+		n.silence = since(n.silence, n.now, n.silent())
 		n.checkRival()
 		n.checkStandoff()
 		n.updateGates()

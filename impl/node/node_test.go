@@ -64,7 +64,7 @@ func TestALonelyNodeServesAfterItHasListenedAndItsHold(t *testing.T) {
 	l.boot("lb2")
 	l.run(max(labHold, BootListen) - time.Millisecond)
 	l.wantRoles("down", "Backup")
-	masterWithin(l, "lb2", 10*time.Millisecond)
+	masterWithin(l, "lb2", labDetect+10*time.Millisecond)
 	l.run(5 * time.Second)
 	l.wantRoles("down", "Master")
 	if l.nodes["lb2"].lease <= l.now {
@@ -111,12 +111,12 @@ func TestRestoredMasterStaysBackup(t *testing.T) {
 func TestABootingNodeWaitsForALeaseItCannotSee(t *testing.T) {
 	l := newLab(t, func(c *Config) { c.Hold = 0 })
 	l.boot("lb1")
-	masterWithin(l, "lb1", BootListen+10*time.Millisecond)
+	masterWithin(l, "lb1", BootListen+labDetect+10*time.Millisecond)
 	l.run(time.Second)
 	l.freeze("lb1")
 	l.boot("lb2")
 	l.run(labDetect / 2) // two forwarders would end the test
-	masterWithin(l, "lb2", BootListen)
+	masterWithin(l, "lb2", BootListen+labDetect)
 }
 
 func TestOrderOfPromotion(t *testing.T) {

@@ -22,7 +22,7 @@ func TestTheEndOfAStreamIsNotYetSilence(t *testing.T) {
 	killed.down = true // its kernel closes the stream, and its dataplane forwards on until the lease ends
 	l.step(left, Stream{ID: left.stream, Why: "closed by the peer"})
 	left.stream = 0
-	l.until(labDetect, "lb2 is Master", func() bool { return l.role("lb2") == "Master" })
+	l.until(2*labDetect, "lb2 is Master", func() bool { return l.role("lb2") == "Master" })
 	if l.now < killed.lease {
 		t.Errorf("lb2 forwards %v before lb1's lease has run out", killed.lease.Sub(l.now))
 	}

@@ -199,7 +199,7 @@ func (ps paths) confirm() {
 // footing is what the packets sent so far justify: those on every path that is up. A
 // path on which packets do not leave is left out as long as they leave on another.
 func (ps paths) footing(now clock.Instant) footing {
-	f := footing{until: clock.Never, proof: ps.proof(), lonely: true, length: ps.lonelyLease()}
+	f := footing{until: clock.Never, proof: ps.proof(), lonely: true, length: leaseLength(ps.lonelyDetection())}
 	failed := clock.Instant(0)
 	for i := range ps {
 		p := &ps[i]
@@ -237,12 +237,13 @@ func (ps paths) unsent(now clock.Instant) string {
 	return ""
 }
 
-// lonelyLease is the lease of a node without a peer: that of the configured intervals.
-func (ps paths) lonelyLease() time.Duration {
+// lonelyDetection is what a peer would take to detect this node by its configuration: the
+// shortest of all paths.
+func (ps paths) lonelyDetection() time.Duration {
 	shortest := time.Duration(clock.Never)
 	for i := range ps {
 		cfg := ps[i].BFD
-		shortest = min(shortest, leaseLength(time.Duration(cfg.DetectMult)*cfg.DesiredMinTxInterval))
+		shortest = min(shortest, time.Duration(cfg.DetectMult)*cfg.DesiredMinTxInterval)
 	}
 	return shortest
 }

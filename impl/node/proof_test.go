@@ -75,6 +75,22 @@ func TestAnUnheardMasterFreezesAfterAHandover(t *testing.T) {
 	}
 }
 
+// A MASTER that hears a peer which does not hear it has a lease that no detection bounds.
+// The peer claims when its recovery delay ends, at no instant that the MASTER foresees.
+func TestAnUnheardMasterFreezesWhileItsPeerWaits(t *testing.T) {
+	for offset := time.Duration(0); offset < labDetect+20*time.Millisecond; offset += 3 * time.Millisecond {
+		l := newLab(t, func(c *Config) { c.Hold = 2 * time.Second })
+		l.boot("lb1")
+		l.until(5*time.Second, "lb1 Master", func() bool { return l.role("lb1") == "Master" })
+		l.drop("lb1", true)
+		l.boot("lb2")
+		l.run(2*time.Second - labDetect + offset)
+		l.freeze("lb1")
+		masterWithin(l, "lb2", 2*labDetect+20*time.Millisecond)
+		l.run(labDetect)
+	}
+}
+
 // leaseHolds lets time pass and fails if the dataplane of a node stops forwarding, or the
 // node loses its role.
 func (l *lab) leaseHolds(id string, d time.Duration) {

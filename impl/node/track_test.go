@@ -79,7 +79,7 @@ func TestANodeThatReachesNothingDoesNotClaim(t *testing.T) {
 		t.Errorf("lb2 is %s", role)
 	}
 	l.probe("lb2", true)
-	l.run(10 * time.Millisecond)
+	l.run(labDetect + 10*time.Millisecond)
 	if role := l.role("lb2"); role != "Master" {
 		t.Errorf("lb2 is %s once it reaches its targets", role)
 	}
