@@ -6,6 +6,15 @@ import (
 	"strings"
 )
 
+// deafSetting is the kernel's setting of an interface.
+const deafSetting = "/proc/sys/net/ipv4/conf/%s/drop_gratuitous_arp"
+
+// canBeDeaf reports whether the kernel has the setting (Linux 4.6).
+func canBeDeaf() bool {
+	_, err := os.Stat(fmt.Sprintf(deafSetting, "default"))
+	return err == nil
+}
+
 // SetDeaf has a host's ARP cache ignore gratuitous ARP, or believe it again. The receipt
 // is what the kernel's setting reads.
 func (p *Pair) SetDeaf(host string, deaf bool) (receipt string, err error) {
@@ -20,7 +29,7 @@ func (p *Pair) SetDeaf(host string, deaf bool) (receipt string, err error) {
 	var seen []string
 	err = h.Do(func() error {
 		for _, i := range h.interfaces {
-			file := fmt.Sprintf("/proc/sys/net/ipv4/conf/%s/drop_gratuitous_arp", i.Name)
+			file := fmt.Sprintf(deafSetting, i.Name)
 			if err := os.WriteFile(file, []byte(value), 0); err != nil {
 				return err
 			}

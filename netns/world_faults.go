@@ -58,6 +58,8 @@ func (w *World) Refuses(f plan.Fault) string {
 		return "no execution of " + f.Verb
 	case f.Verb == fault.Step:
 		return "the kernel lets nobody step the monotonic clock of a process that runs"
+	case f.Verb == fault.Deaf && !canBeDeaf():
+		return "this kernel has no drop_gratuitous_arp"
 	}
 	return ""
 }

@@ -72,12 +72,15 @@ var lasting = map[string]bool{
 	"apply.fail": true, "dump.fail": true, "drain.fail": true, "slow": true, "slow.for": true, "garp.lost": true,
 }
 
+// ServesThrough reports whether a pair has to serve through chaos of a key, however long it lasts.
+func ServesThrough(key string) bool { return lasting[key] }
+
 // CalmFrom is when the last chaos ends that may keep a pair from serving, counted
 // from the start of the run; false if it never does.
 func (p *Plan) CalmFrom(world string) (time.Duration, bool) {
 	rough := false
 	for _, c := range p.Chaos {
-		rough = rough || c.Guard.In(world) && !lasting[c.Key]
+		rough = rough || c.Guard.In(world) && !ServesThrough(c.Key)
 	}
 	if !rough {
 		return 0, true

@@ -98,10 +98,22 @@ func drawChaos(draw *sim.Random, share float64, gentle bool) weather {
 		})
 		on(func() { set("flow.events", strconv.Itoa(1+draw.Below(256))) })
 	}
+	if stay := w.lasting(); draw.Chance(lastingShare) && len(stay.lines) > 0 {
+		return stay
+	}
 	if len(w.lines) > 0 {
 		set("until", healed.String())
 	}
 	return w
+}
+
+// lastingShare is in how many of the cases that part of the weather stays for ever which a
+// pair has to serve through, and nothing else is wrong besides the steps.
+const lastingShare = 0.3
+
+// lasting is that part of the weather.
+func (w weather) lasting() weather {
+	return weather{lines: slices.DeleteFunc(slices.Clone(w.lines), func(c plan.Chaos) bool { return !plan.ServesThrough(c.Key) })}
 }
 
 // drawLink draws an impaired link: in all directions alike, or one that loses or
