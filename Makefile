@@ -22,7 +22,7 @@ PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping \
 	ucarp:/usr/sbin/ucarp frr:/usr/lib/frr/vrrpd
 
-.PHONY: help setup setup-subjects test test-scenarios test-library test-subjects bench-subjects scenarios regression build lint static mutants bench bench-bfd bench-dataplane generate doctor clean
+.PHONY: help setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants bench bench-bfd bench-dataplane generate doctor clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,10 @@ test-scenarios: bin/scenarios.test ## crash, restore, freeze, cut: every scenari
 
 test-library: bin/scenarios.test ## every scenario of the library in both worlds, with a report (docs/library.md)
 	$(call suite,scenarios/library,$(OUT)/library,-library)
+
+test-docs: setup-subjects bin/baton ## every command that the documentation shows, also those in namespaces (nightly)
+	@mkdir -p $(OUT)
+	@$(GO) test $(AS_ROOT) -count=1 -v -timeout 40m -run TestDocs ./cmd/baton -docs all 2>&1 | tee $(OUT)/test-docs.log | $(SUMMARY)
 
 test-subjects: setup-subjects bin/baton ## other people's pairs: their known bugs are caught, their safe configurations pass
 	@code=0; $(SUDO) bin/baton run --out $(OUT)/subjects scenarios/subjects/*.scn || code=$$?; \
