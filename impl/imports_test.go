@@ -58,6 +58,7 @@ var mayImport = map[string][]string{
 	"sim/...": {"sim/...", "scenarios", "scenarios/...", "impl/driver", "impl/node", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane",
 		"impl/dataplane/..."},
 	"reports/...": {"reports/...", "scenarios/coverage", "scenarios/capability", "scenarios/fault", "scenarios/metric", "scenarios/lab", "scenarios/check", "scenarios/evidence", "scenarios/plan", "scenarios/link", "scenarios/stored", "scenarios/summary"},
+	"docs/...":    {"docs/..."},
 	"cmd/baton":   {"..."},
 }
 
