@@ -123,23 +123,6 @@ func (p *process) effort(e node.Effect) time.Duration {
 	return took
 }
 
-// SendBFD implements driver.Heartbeat.
-func (p *ports) SendBFD(path int, packet []byte) error {
-	link := pathLinks[path]
-	c := p.w.cross(link, p.index, 1-p.index, uint64(path)<<8|bfdSalt, headerBytes+len(packet), heartbeat)
-	if c.copies > 0 {
-		packet = append([]byte(nil), packet...)
-	}
-	for _, at := range c.at[:c.copies] {
-		event := p.w.queue.push(at, evBFD)
-		event.who, event.path, event.data = 1-p.index, uint8(path), packet
-	}
-	return nil
-}
-
-// bfdSalt tells a heartbeat apart from what else leaves a host at its instant.
-const bfdSalt = 0xbfd
-
 // SendSync implements driver.Stream.
 func (p *ports) SendSync(frame []byte) { p.w.sendSync((*process)(p), frame) }
 

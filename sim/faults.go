@@ -130,6 +130,9 @@ func (p *process) crash() (string, bool) {
 	p.w.vanish(p)
 	p.powered = false
 	p.end()
+	for _, link := range pathLinks {
+		p.w.forgetPeers(link, p.index)
+	}
 	return "process gone; carrier down", true
 }
 
@@ -421,6 +424,9 @@ func setPort(up bool) func(*World, context.Context, plan.Fault) error {
 func (w *World) carrier(link, host uint8, up bool) {
 	w.down[link][host] = !up
 	w.noteCuts()
+	if host < 2 && !up {
+		w.forgetPeers(link, host)
+	}
 	if host >= 2 || link == onSync {
 		return
 	}

@@ -30,6 +30,7 @@ type process struct {
 
 	life    uint64 // of the daemon that runs, 0 if none does; events of an earlier one are void
 	powered bool   // the host runs
+	peers   [len(pathLinks)]peerEntry
 	frozen  bool
 	freezes uint64           // how often it was frozen
 	ration  *ration          // nil: it gets all of the processor
@@ -145,6 +146,7 @@ func (p *process) boot(life uint64) {
 	for _, in := range []node.Input{node.Link{Name: clientSide, Up: !p.w.down[onClients][p.index]}, node.Link{Name: backendSide, Up: !p.w.down[onBackends][p.index]}, node.Dataplane{Ready: true}} {
 		p.w.at(p.w.now.Add(p.random.Between(0, attachMax)), func() { p.input(life, in) })
 	}
+	p.followPeers()
 	p.guarded(p.driver.Start)
 	p.settleCore()
 	p.track(life)

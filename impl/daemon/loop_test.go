@@ -65,7 +65,7 @@ func newBench(t testing.TB, session bfd.Config) *bench {
 	t.Cleanup(func() { recorder.Close(patience) })
 	b.loop = &loop{
 		now: boottime.Now, dp: b.dp, poller: p, inbox: newInbox(p.Wake), recorder: recorder, log: recorder.Logger(),
-		paths: []*bfdPath{{name: "sync", in: b.path, out: b.path}},
+		paths: []*bfdPath{{name: "sync", in: b.path, out: b.path, all: b.path}},
 		out: outlets{
 			send: func(uint64, []byte) {}, reset: func(uint64, string) {}, announce: func() error { return nil }, client: func(flow.Addr) {},
 		},

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"baton/impl/daemon/bfdio"
+	"baton/impl/driver"
 )
 
 // bfdPath is one path's way to the wire and from it, with what was last said about it.
@@ -12,7 +13,8 @@ type bfdPath struct {
 	name string
 	peer netip.Addr
 	in   bfdReceiver
-	out  bfdSender
+	out  bfdSender // to the peer's hardware address
+	all  bfdSender // to every host of the link
 
 	strangers uint64 // packets of other senders than the peer that reached the loop
 	failed    uint64 // packets that could not be sent or received
@@ -48,8 +50,12 @@ func (p *bfdPath) fromPeer(d *bfdio.Datagram) bool {
 
 // send transmits a packet. A link that is down fails at every heartbeat, so only
 // the first failure of a kind is logged.
-func (p *bfdPath) send(log *slog.Logger, packet []byte) error {
-	err := p.out.Send(packet)
+func (p *bfdPath) send(log *slog.Logger, to driver.Cast, packet []byte) error {
+	out := p.out
+	if to == driver.Broadcast {
+		out = p.all
+	}
+	err := out.Send(packet)
 	if err != nil {
 		p.fails(log, err)
 		return err

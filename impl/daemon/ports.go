@@ -48,7 +48,9 @@ func (p *ports) Dump(done func([]flow.Entry, error)) { p.scans.dump((*loop)(p), 
 func (p *ports) Expire(on bool, since clock.Instant) { p.scans.expire(on, since) }
 
 // SendBFD implements driver.Heartbeat.
-func (p *ports) SendBFD(path int, packet []byte) error { return p.paths[path].send(p.log, packet) }
+func (p *ports) SendBFD(path int, to driver.Cast, packet []byte) error {
+	return p.paths[path].send(p.log, to, packet)
+}
 
 // Announce implements driver.Announcer.
 func (p *ports) Announce(int) error { return p.out.announce() }

@@ -51,7 +51,7 @@ func (d *daemon) run() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	var helpers sync.WaitGroup
 	for _, helper := range []func(context.Context){
-		d.transport.Run, d.neigh.Run, d.arpwatch.Run, d.control.Serve, d.serveMetrics, d.watchLinks, d.watchEvents, d.tick, d.probe,
+		d.transport.Run, d.neigh.Run, d.followPeers, d.arpwatch.Run, d.control.Serve, d.serveMetrics, d.watchLinks, d.watchEvents, d.tick, d.probe,
 	} {
 		helpers.Go(func() { helper(ctx) })
 	}

@@ -41,6 +41,7 @@ type daemon struct {
 	arpwatch  *arpwatch.Watcher
 	conflicts conflicts
 	neigh     *neigh.Keeper
+	peers     peerFollower
 	prober    *probe.Prober // nil if nothing is tracked
 	asker     *controller
 	control   *control.Server
@@ -62,7 +63,7 @@ func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slo
 		realtime.Process(d.log)
 	}
 	for _, open := range []func() error{
-		boottime.CheckHost, d.openLoop, d.openDataplane, d.openPaths, d.openNeighbours, d.openProber, d.openAnnouncer, d.openWatcher,
+		boottime.CheckHost, d.openLoop, d.openDataplane, d.openPaths, d.openPeerFollower, d.openNeighbours, d.openProber, d.openAnnouncer, d.openWatcher,
 		func() error { return d.openTransport(identity) }, d.openMetrics, d.openControl,
 		// The core comes last: its recovery delay begins when it can hear and be heard.
 		d.openCore,
@@ -141,10 +142,18 @@ func (d *daemon) openPaths() error {
 			return err
 		}
 		d.onClose(out.Close)
+		if drops, err := bfdio.DropsBroadcasts(p.Link, p.Local.Is6()); drops || err != nil {
+			d.log.Warn("the kernel drops heartbeats of a peer that has not resolved this node: set drop_unicast_in_l2_multicast to 0", "link", p.Link, "error", err)
+		}
+		all, err := bfdio.OpenBroadcaster(out)
+		if err != nil {
+			return err
+		}
+		d.onClose(all.Close)
 		if err := d.loop.poller.Add(in.FD()); err != nil {
 			return err
 		}
-		d.loop.paths = append(d.loop.paths, &bfdPath{name: p.Name, peer: p.Peer, in: in, out: out})
+		d.loop.paths = append(d.loop.paths, &bfdPath{name: p.Name, peer: p.Peer, in: in, out: out, all: all})
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (b *bench) await(t *testing.T, what string, holds func() bool) {
 func (b *bench) join(t *testing.T, session bfd.Config) *twin {
 	t.Helper()
 	w := newTwin(t, session)
-	b.paths[0].in, b.paths[0].out = w, w
+	b.paths[0].in, b.paths[0].out, b.paths[0].all = w, w, w
 	pace := session.DesiredMinTxInterval
 	b.await(t, "Up", func() bool {
 		p := b.node.Status().Paths[0]

@@ -27,6 +27,7 @@ type Driver struct {
 
 	corrections corrections
 	leased      clock.Instant // up to when the dataplane was last allowed to forward
+	resolved    []bool        // by path: the peer's hardware address is known
 }
 
 // New returns a driver of a core.
@@ -41,6 +42,7 @@ func (d *Driver) Clone(core *node.Node, ports Ports) *Driver {
 	c.effects, c.next = slices.Clone(d.effects[d.next:]), 0
 	c.answers, c.answered = slices.Clone(d.answers[d.answered:]), 0
 	c.corrections.unsent = slices.Clone(d.corrections.unsent)
+	c.resolved = slices.Clone(d.resolved)
 	return &c
 }
 

@@ -79,13 +79,16 @@ func (b *bench) Dump(done func([]flow.Entry, error)) {
 	done([]flow.Entry{{}}, errors.New("map gone"))
 }
 func (b *bench) Expire(bool, clock.Instant) { b.did("expire") }
-func (b *bench) SendBFD(int, []byte) error  { b.did("send"); return nil }
-func (b *bench) Announce(int) error         { b.did("announce"); return errors.New("link down") }
-func (b *bench) SendSync([]byte)            { b.did("frame") }
-func (b *bench) ResetStream(string)         { b.did("reset") }
-func (b *bench) Record(trace.Event)         {}
-func (b *bench) Failed(c Call, _ error)     { b.failed = append(b.failed, c) }
-func (b *bench) Exit()                      { b.did("exit") }
+func (b *bench) SendBFD(_ int, to Cast, _ []byte) error {
+	b.did(map[Cast]string{Unicast: "send", Broadcast: "broadcast"}[to])
+	return nil
+}
+func (b *bench) Announce(int) error     { b.did("announce"); return errors.New("link down") }
+func (b *bench) SendSync([]byte)        { b.did("frame") }
+func (b *bench) ResetStream(string)     { b.did("reset") }
+func (b *bench) Record(trace.Event)     {}
+func (b *bench) Failed(c Call, _ error) { b.failed = append(b.failed, c) }
+func (b *bench) Exit()                  { b.did("exit") }
 
 // answers returns what Next returns.
 func (b *bench) answers() (all []node.Input) {
@@ -98,7 +101,7 @@ func (b *bench) answers() (all []node.Input) {
 func TestEffectsAreCarriedOutInOrder(t *testing.T) {
 	b := newBench(t)
 	b.CarryOut(node.Miss{}, &node.SendBFD{}, &node.Lease{Until: 9}, node.SendSync{}, node.ResetStream{}, node.Expire{}, node.Exit{}, node.Announce{})
-	want := []string{"miss", "send", "lease", "frame", "reset", "expire", "announce", "exit"}
+	want := []string{"miss", "broadcast", "lease", "frame", "reset", "expire", "announce", "exit"}
 	if !slices.Equal(b.calls, want) {
 		t.Errorf("carried out %v, want %v: the process ends last", b.calls, want)
 	}
@@ -145,7 +148,7 @@ func TestAnEffectThatTakesTimeKeepsTheOthersWaiting(t *testing.T) {
 		b.Step(node.Timer{})
 	}()
 	b.Finish()
-	if want := []string{"miss", "apply", "send"}; b.Waits() || !slices.Equal(b.calls, want) {
+	if want := []string{"miss", "apply", "broadcast"}; b.Waits() || !slices.Equal(b.calls, want) {
 		t.Errorf("carried out %v, want %v", b.calls, want)
 	}
 }

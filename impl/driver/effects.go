@@ -13,7 +13,7 @@ import (
 func (d *Driver) do(e node.Effect) {
 	switch e := e.(type) {
 	case *node.SendBFD:
-		if err := d.failed(SendBFD, d.ports.SendBFD(e.Path, e.Data)); err != nil {
+		if err := d.failed(SendBFD, d.ports.SendBFD(e.Path, d.cast(e.Path), e.Data)); err != nil {
 			d.corrections.unsent = append(d.corrections.unsent, node.SendFailed{Path: e.Path, Err: err.Error()})
 		}
 	case *node.Lease:

@@ -33,11 +33,11 @@ type Faulty struct {
 }
 
 // SendBFD implements Heartbeat.
-func (f *Faulty) SendBFD(path int, packet []byte) error {
+func (f *Faulty) SendBFD(path int, to Cast, packet []byte) error {
 	if f.Plan.Fate(SendBFD) != Succeeds {
 		return errPlanned
 	}
-	return f.Ports.SendBFD(path, packet)
+	return f.Ports.SendBFD(path, to, packet)
 }
 
 // Lease implements Dataplane. A lease that forbids forwarding never fails: nothing could

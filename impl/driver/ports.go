@@ -66,8 +66,17 @@ type Dataplane interface {
 // Heartbeat is the way of BFD packets to the peer.
 type Heartbeat interface {
 	// SendBFD transmits a packet. An error means that the packet did not leave.
-	SendBFD(path int, packet []byte) error
+	SendBFD(path int, to Cast, packet []byte) error
 }
+
+// Cast is whom a packet is addressed to on its link.
+type Cast bool
+
+// The casts. Either way the packet's IP destination is the peer's address.
+const (
+	Unicast   Cast = false // the peer's hardware address
+	Broadcast Cast = true  // the broadcast address: the packet waits for no neighbour entry
+)
 
 // Announcer sends gratuitous ARP for every VIP.
 type Announcer interface {

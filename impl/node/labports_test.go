@@ -24,7 +24,7 @@ type labPorts struct {
 func (p labPorts) Now() clock.Instant { return p.l.now }
 func (p labPorts) Takes(Effect) bool  { return false }
 
-func (p labPorts) SendBFD(path int, packet []byte) error {
+func (p labPorts) SendBFD(path int, _ driver.Cast, packet []byte) error {
 	l, n := p.l, p.n
 	if n.unsent[path] {
 		return errors.New("operation not permitted")

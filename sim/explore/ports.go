@@ -61,7 +61,7 @@ func writes(e node.Effect) string {
 }
 
 // SendBFD implements driver.Heartbeat.
-func (p ports) SendBFD(path int, data []byte) error {
+func (p ports) SendBFD(path int, _ driver.Cast, data []byte) error {
 	if !p.w.cut[p.s.index][path] {
 		p.w.wire = append(p.w.wire, packet{to: 1 - p.s.index, path: path, data: slices.Clone(data)})
 	}

@@ -69,10 +69,12 @@ func (l *EchoLink) open() error {
 	return nil
 }
 
-// protocol is the EtherType, in the byte order of the wire as the kernel wants it.
-func (l *EchoLink) protocol() uint16 {
+func (l *EchoLink) protocol() uint16 { return etherType(l.v6) }
+
+// etherType is that of a protocol, in the byte order of the wire as the kernel wants it.
+func etherType(v6 bool) uint16 {
 	v := uint16(unix.ETH_P_IP)
-	if l.v6 {
+	if v6 {
 		v = unix.ETH_P_IPV6
 	}
 	return v<<8 | v>>8

@@ -23,15 +23,20 @@ const (
 // appendEcho appends an IP packet with an echo packet as its payload. Its TTL is 255,
 // its source and destination port 3785.
 func appendEcho(b []byte, from, to netip.Addr, payload []byte) []byte {
+	return appendUDP(b, netip.AddrPortFrom(from, EchoPort), netip.AddrPortFrom(to, EchoPort), payload)
+}
+
+// appendUDP appends an IP packet that carries UDP, with a TTL or hop limit of 255.
+func appendUDP(b []byte, from, to netip.AddrPort, payload []byte) []byte {
 	start := len(b)
-	if from.Is4() {
-		b = appendIPv4(b, from, to, len(payload))
+	if from.Addr().Is4() {
+		b = appendIPv4(b, from.Addr(), to.Addr(), len(payload))
 	} else {
-		b = appendIPv6(b, from, to, len(payload))
+		b = appendIPv6(b, from.Addr(), to.Addr(), len(payload))
 	}
 	udp := len(b)
-	b = binary.BigEndian.AppendUint16(b, EchoPort)
-	b = binary.BigEndian.AppendUint16(b, EchoPort)
+	b = binary.BigEndian.AppendUint16(b, from.Port())
+	b = binary.BigEndian.AppendUint16(b, to.Port())
 	b = binary.BigEndian.AppendUint16(b, uint16(udpHeaderLen+len(payload)))
 	b = append(b, 0, 0)
 	b = append(b, payload...)

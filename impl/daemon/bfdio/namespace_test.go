@@ -1,6 +1,7 @@
 package bfdio
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -30,6 +31,9 @@ func inNetNS(t testing.TB, f func(other ns.NetNS)) {
 			return err
 		}
 		if err := other.Do(func(ns.NetNS) error { return netlab.Up("b0", "198.18.2.2/24", "2001:2:0:2::2/64") }); err != nil {
+			return err
+		}
+		if err := errors.Join(netlab.WaitUp("a0"), other.Do(func(ns.NetNS) error { return netlab.WaitUp("b0") })); err != nil {
 			return err
 		}
 		f(other)

@@ -2,7 +2,6 @@ package garp
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -75,7 +74,7 @@ func TestSend(t *testing.T) {
 	node, host := netlab.Space(t), netlab.Space(t)
 	in(node, func() error { return veth("client0", "eth0", host) })
 	in(node, func() error { return veth("backend0", "eth1", host) })
-	in(node, func() error { return errors.Join(waitUp("client0"), waitUp("backend0")) })
+	in(node, func() error { return errors.Join(netlab.WaitUp("client0"), netlab.WaitUp("backend0")) })
 
 	var captures [2]*packet.Conn
 	in(host, func() error {
@@ -135,7 +134,7 @@ func TestSend(t *testing.T) {
 func TestAnnouncementsFollowTheLink(t *testing.T) {
 	node, host := netlab.Space(t), netlab.Space(t)
 	netlab.In(t, node, func() error { return veth("client0", "eth0", host) })
-	netlab.In(t, node, func() error { return waitUp("client0") })
+	netlab.In(t, node, func() error { return netlab.WaitUp("client0") })
 	var capture *packet.Conn
 	netlab.In(t, host, func() error {
 		iface, err := net.InterfaceByName("eth0")
@@ -204,26 +203,6 @@ func veth(name, peer string, host ns.NetNS) error {
 		return err
 	}
 	return host.Do(func(ns.NetNS) error { return netlab.Up(peer) })
-}
-
-// waitUp waits until a link is up in earnest: the kernel drops what is sent between
-// carrier and that, which on a busy machine can be a second apart.
-func waitUp(name string) error {
-	limit := time.After(10 * time.Second)
-	for {
-		l, err := netlink.LinkByName(name)
-		if err != nil {
-			return err
-		}
-		if l.Attrs().OperState == netlink.OperUp {
-			return nil
-		}
-		select {
-		case <-time.After(time.Millisecond):
-		case <-limit:
-			return fmt.Errorf("%s did not come up", name)
-		}
-	}
 }
 
 // staleNeighbour gives a host an entry of the other node, learnt just now.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/containernetworking/plugins/pkg/ns"
 	"github.com/vishvananda/netlink"
@@ -71,4 +72,27 @@ func Flap(link string) error {
 		return err
 	}
 	return netlink.LinkSetUp(l)
+}
+
+// upLimit is how long a link may take to come up.
+const upLimit = 10 * time.Second
+
+// WaitUp waits until a link of the calling thread's namespace is up in earnest: the kernel
+// drops what is sent between carrier and that, which on a busy machine can be a second apart.
+func WaitUp(link string) error {
+	limit := time.After(upLimit)
+	for {
+		l, err := netlink.LinkByName(link)
+		if err != nil {
+			return err
+		}
+		if l.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-limit:
+			return fmt.Errorf("%s did not come up within %v", link, upLimit)
+		}
+	}
 }

@@ -1,0 +1,67 @@
+package bfdio
+
+import (
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Broadcaster transmits a session's control packets like its Sender, from the same source
+// port, but in frames to the broadcast address: they do not wait until the peer's hardware
+// address is known. Every host of the link receives such a frame, and those that are not
+// its IP destination discard it. It is not safe for concurrent use.
+type Broadcaster struct {
+	fd       int
+	to       unix.SockaddrLinklayer
+	from     netip.AddrPort
+	peer     netip.AddrPort
+	packet   []byte
+	linkName string
+}
+
+// OpenBroadcaster opens the socket beside a sender that is tied to a link, in the calling
+// thread's network namespace. It needs CAP_NET_RAW.
+func OpenBroadcaster(s *Sender) (*Broadcaster, error) {
+	r := s.route
+	b := &Broadcaster{
+		from: netip.AddrPortFrom(r.Local, uint16(s.port)), peer: netip.AddrPortFrom(r.Peer, uint16(r.Port)),
+		linkName: r.Link, packet: make([]byte, 0, ipv6HeaderLen+udpHeaderLen+maxPacket), fd: -1,
+	}
+	if err := b.open(); err != nil {
+		b.Close()
+		return nil, fmt.Errorf("bfdio: open %s to broadcast: %w", r.Link, err)
+	}
+	return b, nil
+}
+
+func (b *Broadcaster) open() error {
+	index, err := linkIndex(b.linkName)
+	if err != nil {
+		return err
+	}
+	b.to = unix.SockaddrLinklayer{Protocol: etherType(b.peer.Addr().Is6()), Ifindex: index, Halen: 6, Addr: [8]byte{255, 255, 255, 255, 255, 255}}
+	// Of no protocol: it receives nothing.
+	b.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("create: %w", err)
+	}
+	return configure(b.fd, "", []option{{"SO_PRIORITY", unix.SOL_SOCKET, unix.SO_PRIORITY, prioControl}})
+}
+
+// Send transmits one control packet. An error means that the packet did not leave.
+func (b *Broadcaster) Send(packet []byte) error {
+	b.packet = appendUDP(b.packet[:0], b.from, b.peer, packet)
+	if err := unix.Sendto(b.fd, b.packet, unix.MSG_DONTWAIT, &b.to); err != nil {
+		return fmt.Errorf("bfdio: broadcast to %v on %s: %w", b.peer.Addr(), b.linkName, err)
+	}
+	return nil
+}
+
+// Close closes the descriptor.
+func (b *Broadcaster) Close() {
+	if b.fd >= 0 {
+		unix.Close(b.fd)
+	}
+	b.fd = -1
+}
