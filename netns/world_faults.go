@@ -48,6 +48,9 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Flood:     (*World).flood,
 	fault.Starve:    (*World).starve,
 	fault.Feed:      (*World).feed,
+	fault.Map:       (*World).breakNodes,
+	fault.Events:    (*World).breakNodes,
+	fault.Mend:      (*World).mendNodes,
 	fault.Step:      func(*World, context.Context, plan.Fault) error { return scenarios.ErrUnsupported }, // Refuses says why
 }
 
@@ -230,6 +233,26 @@ func (w *World) feed(ctx context.Context, f plan.Fault) error {
 	})
 }
 
+// breakNodes has the dataplanes of nodes fail as the fault says.
+func (w *World) breakNodes(ctx context.Context, f plan.Fault) error {
+	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) {
+		return seen(w.nodes.Break(ctx, p.host.name, f.Verb+" "+f.Way))
+	})
+}
+
+// mendNodes ends that.
+func (w *World) mendNodes(ctx context.Context, f plan.Fault) error {
+	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) { return seen(w.nodes.Mend(ctx, p.host.name)) })
+}
+
+// seen is the answer of a node about what was done to it. Without one nothing is known.
+func seen(answer string, err error) (string, error) {
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrNoReceipt, err)
+	}
+	return answer, nil
+}
+
 // toNodes does something to the processes of nodes, each at its turn.
 func (w *World) toNodes(ctx context.Context, f plan.Fault, do func(context.Context, *Process) (string, error)) error {
 	return w.each(f.Hosts, func(node string) error {
@@ -388,10 +411,6 @@ func (w *World) reload(ctx context.Context, f plan.Fault) error {
 // claim.
 func asked(ask func(subject.Pair, context.Context, string) (string, error)) deed {
 	return func(w *World, ctx context.Context, node string) (string, error) {
-		answer, err := ask(w.nodes, ctx, node)
-		if err != nil {
-			return "", fmt.Errorf("%w: %w", ErrNoReceipt, err)
-		}
-		return answer, nil
+		return seen(ask(w.nodes, ctx, node))
 	}
 }

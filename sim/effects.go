@@ -134,16 +134,16 @@ func (p *ports) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(erro
 	(*process)(p).changed()
 	p.tunnel.Advance(p.Now())
 	// What is deleted may make room for what is added.
-	err := p.tunnel.Delete(deletes)
+	err := p.table.Delete(deletes)
 	if err == nil {
-		err = p.tunnel.Apply(entries)
+		err = p.table.Apply(entries)
 	}
 	done(err)
 }
 
 // Lease implements driver.Dataplane.
 func (p *ports) Lease(until clock.Instant) error {
-	if err := p.tunnel.Lease(until); err != nil {
+	if err := p.table.Lease(until); err != nil {
 		return err
 	}
 	(*process)(p).setLease(until)
@@ -153,13 +153,13 @@ func (p *ports) Lease(until clock.Instant) error {
 // SetMiss implements driver.Dataplane.
 func (p *ports) SetMiss(guess bool) error {
 	(*process)(p).changed()
-	return p.tunnel.SetMiss(missPolicy(guess))
+	return p.table.SetMiss(missPolicy(guess))
 }
 
 // Drain implements driver.Dataplane.
 func (p *ports) Drain(take func([]flow.Event)) error {
 	var events []flow.Event
-	_, err := p.tunnel.Poll(dataplane.AllPending, func(e flow.Event) { events = append(events, e) })
+	_, err := p.table.Poll(dataplane.AllPending, func(e flow.Event) { events = append(events, e) })
 	if len(events) > 0 {
 		take(events)
 	}
@@ -170,7 +170,7 @@ func (p *ports) Drain(take func([]flow.Event)) error {
 func (p *ports) Dump(done func([]flow.Entry, error)) {
 	var entries []flow.Entry
 	p.tunnel.Advance(p.Now())
-	err := p.tunnel.Dump(func(e flow.Entry) bool {
+	err := p.table.Dump(func(e flow.Entry) bool {
 		entries = append(entries, e)
 		return true
 	})

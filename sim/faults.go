@@ -46,6 +46,9 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Starve:    (*World).starve,
 	fault.Feed:      (*World).feed,
 	fault.Step:      (*World).stepClocks,
+	fault.Map:       (*World).breakNodes,
+	fault.Events:    (*World).breakNodes,
+	fault.Mend:      (*World).mendNodes,
 }
 
 // Refuses implements scenarios.Able.
@@ -228,7 +231,7 @@ func (w *World) reload(ctx context.Context, f plan.Fault) error {
 		case !changed:
 			return p.id + ": the services are the same", true
 		}
-		if err := p.tunnel.SetServices(p.tables.Services); err != nil {
+		if err := p.table.SetServices(p.tables.Services); err != nil {
 			return p.id + " refused: " + err.Error(), true
 		}
 		p.changed()

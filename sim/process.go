@@ -6,6 +6,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/dataplane"
+	"baton/impl/dataplane/faulty"
 	"baton/impl/dataplane/model"
 	"baton/impl/driver"
 	"baton/impl/flow"
@@ -32,14 +33,15 @@ type process struct {
 	powered bool   // the host runs
 	peers   [len(pathLinks)]peerEntry
 	frozen  bool
-	freezes uint64           // how often it was frozen
-	ration  *ration          // nil: it gets all of the processor
-	core    *node.Node       // nil until the daemon has come so far
-	driver  *driver.Driver   // of the core
-	tunnel  *model.Dataplane // the dataplane; nil without a daemon
-	version uint64           // of the dataplane's contents, unique over all of them
-	leased  clock.Instant    // up to which the dataplane forwards, by the host's clock; 0: not at all
-	until   clock.Instant    // the same in true time
+	freezes uint64            // how often it was frozen
+	ration  *ration           // nil: it gets all of the processor
+	core    *node.Node        // nil until the daemon has come so far
+	driver  *driver.Driver    // of the core
+	tunnel  *model.Dataplane  // the dataplane; nil without a daemon
+	table   *faulty.Dataplane // what the daemon has of it
+	version uint64            // of the dataplane's contents, unique over all of them
+	leased  clock.Instant     // up to which the dataplane forwards, by the host's clock; 0: not at all
+	until   clock.Instant     // the same in true time
 	role    string
 	refused string // why a change of role was refused last
 	lost    uint64 // flow events that the dataplane has dropped, as seen so far
@@ -65,6 +67,7 @@ const (
 	attachMax          = time.Millisecond                            // from then to links and programs being known
 	wakeMin, wakeMax   = 5 * time.Microsecond, 80 * time.Microsecond // lateness of a timer
 	pollDelay          = 150 * time.Microsecond                      // from a flow event to its being read
+	pollRetry          = time.Second                                 // from a reading that failed to the next
 	sweepMin, sweepMax = time.Second, 5 * time.Second                // between two looks for entries that have run out
 	offsetMax          = 1000 * time.Hour                            // of a clock's origin
 	driftMax           = 50_000                                      // parts per billion
@@ -139,6 +142,7 @@ func (p *process) boot(life uint64) {
 		panic(fmt.Sprintf("sim: configuration was checked: %v", err))
 	}
 	p.core, p.tunnel, p.lost = core, tunnel, 0
+	p.table = faulty.Wrap(tunnel, tables.MaxFlows)
 	p.loop = loop{since: p.w.now}
 	p.driver = p.newDriver()
 	p.changed()
@@ -171,7 +175,7 @@ func (p *process) end() {
 	if p.until > p.w.now {
 		p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLease, Lease: &trace.Lease{Until: p.w.now}})
 	}
-	p.life, p.core, p.driver, p.tunnel = 0, nil, nil, nil
+	p.life, p.core, p.driver, p.tunnel, p.table = 0, nil, nil, nil, nil
 	p.frozen, p.ration, p.polling, p.sweeping = false, nil, false, 0
 	p.inbox, p.beats = nil, nil
 	p.role = ""
@@ -287,13 +291,16 @@ func (p *process) poll() {
 
 func (p *process) readFlows() {
 	var events []flow.Event
-	if _, err := p.tunnel.Poll(dataplane.AllPending, func(e flow.Event) { events = append(events, e) }); err != nil {
+	if _, err := p.table.Poll(dataplane.AllPending, func(e flow.Event) { events = append(events, e) }); err != nil {
+		p.polling = true
+		p.pollIn(pollRetry)
+		p.input(p.life, node.Lost{})
 		return
 	}
 	if len(events) > 0 {
 		p.input(p.life, node.Flows{Events: events})
 	}
-	if c, err := p.tunnel.Counters(); err == nil && c.EventsLost > p.lost {
+	if c, err := p.table.Counters(); err == nil && c.EventsLost > p.lost {
 		p.lost = c.EventsLost
 		p.input(p.life, node.Lost{})
 	}
@@ -303,9 +310,13 @@ func (p *process) readFlows() {
 func (p *process) wantPoll() {
 	if !p.polling && p.tunnel != nil && p.tunnel.Wait() == nil {
 		p.polling = true
-		e := p.w.queue.push(p.w.now.Add(pollDelay), evPoll)
-		e.who, e.stamp = p.index, p.life
+		p.pollIn(pollDelay)
 	}
+}
+
+func (p *process) pollIn(d time.Duration) {
+	e := p.w.queue.push(p.w.now.Add(d), evPoll)
+	e.who, e.stamp = p.index, p.life
 }
 
 // sweepEvery is a quarter of the shortest timeout, within reason.
@@ -327,8 +338,12 @@ func (p *process) sweep() {
 	if p.frozen || p.busy() {
 		return
 	}
-	gone, err := p.tunnel.Sweep(p.clock.local(p.w.now), p.since)
-	if err != nil || len(gone) == 0 {
+	gone, err := p.table.Sweep(p.clock.local(p.w.now), p.since)
+	switch {
+	case err != nil:
+		p.input(p.life, node.Lost{})
+		return
+	case len(gone) == 0:
 		return
 	}
 	p.changed()

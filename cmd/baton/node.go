@@ -37,6 +37,7 @@ func nodeCommand() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.ConfigFile, "config", "", "the node's configuration (YAML)")
 	f.BoolVar(&o.AllowUnsafe, "allow-unsafe", false, "accept settings that bring historical bugs back (gates: off, preempt: immediate, announce: before-install)")
+	f.BoolVar(&o.Breakable, "breakable", false, "let the control socket make calls of the dataplane fail, for tests")
 	f.IntVar(&o.TraceFD, "trace-fd", 0, "file descriptor to write trace events to, as JSON lines; 0 for none")
 	f.StringVar(&o.LogFormat, "log", "text", "format of the log: text or json")
 	must(c.MarkFlagRequired("config"))

@@ -41,6 +41,8 @@ type Options struct {
 	LogLevel  slog.Level
 	// LogTo takes the log; nil is standard error.
 	LogTo io.Writer
+	// Breakable lets the control socket break the dataplane, for tests.
+	Breakable bool
 	// Ordinary leaves the process's scheduling, memory and garbage collector alone.
 	Ordinary bool
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -24,6 +25,8 @@ import (
 	"baton/impl/daemon/realtime"
 	"baton/impl/daemon/record"
 	"baton/impl/daemon/transport"
+	"baton/impl/dataplane"
+	"baton/impl/dataplane/faulty"
 	"baton/impl/node"
 )
 
@@ -120,6 +123,10 @@ func (d *daemon) openDataplane() (err error) {
 	cfg.SNATSeed = rand.Uint64()
 	if d.loop.dp, err = d.opts.Dataplane(cfg); err != nil {
 		return err
+	}
+	if d.opts.Breakable {
+		d.log.Warn("the control socket may break the dataplane: this node was started for tests")
+		d.loop.dp = faulty.Wrap(d.loop.dp, cmp.Or(cfg.MaxFlows, dataplane.DefaultMaxFlows))
 	}
 	d.onClose(d.closeDataplane)
 	return nil

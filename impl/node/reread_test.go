@@ -240,3 +240,21 @@ func TestReadingsThatSucceedKeepTheBackupInSync(t *testing.T) {
 		}
 	}
 }
+
+// A MASTER that cannot read its dataplane is not asked to stop forwarding for a handover
+// that must fail. As soon as it can read, it is.
+func TestAnUnreadMasterRefusesAHandover(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1 := l.nodes["lb1"]
+	lb1.fails[driver.Dump] = driver.Fails
+	l.step(lb1, Lost{})
+	l.run(2 * StaleAfter)
+	l.step(lb1, Handover{})
+	l.wantRoles("Master", "Backup")
+	delete(lb1.fails, driver.Dump)
+	l.run(2 * RereadPause)
+	l.step(lb1, Handover{})
+	l.run(time.Second)
+	l.wantRoles("Backup", "Master")
+}

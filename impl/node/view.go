@@ -49,6 +49,7 @@ type view struct {
 	granted    bool // the MASTER gave its role to this node
 	applied    bool // and what it sent last has taken hold
 	peerInSync bool
+	unread     bool // this node leads and could not read its dataplane for too long
 }
 
 // look gathers the view of this instant. It lives in the node, so that a heartbeat
@@ -64,7 +65,7 @@ func (n *Node) look() *view {
 		outranks: n.outranks(), better: n.peer.state.Rank.CompareTable(n.rank()) > 0,
 		rankKnown: n.rankKnown(), confirmed: n.peer.confirmed(),
 		seen: n.seen, complete: n.complete, stale: n.now >= n.syncedUntil,
-		granted: n.grant.pending, peerInSync: n.sync.PeerInSync(),
+		granted: n.grant.pending, peerInSync: n.sync.PeerInSync(), unread: n.unread(),
 	}
 	v.applied = v.granted && n.sync.AppliedSeq() >= n.grant.Barrier
 	v.inSync, v.syncWhy = n.sync.InSync()

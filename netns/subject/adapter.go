@@ -110,7 +110,7 @@ func (a *Adapter) mistakes() []error {
 	for _, name := range a.Provided {
 		wrong(!slices.Contains(capability.Names(), name), "provides: %q: the capabilities are %s", name, strings.Join(capability.Names(), ", "))
 		wrong(a.Roles != RolesByTrace, "provides: %s: only roles: trace tells events", name)
-		wrong(name == capability.Table || name == capability.Services, "provides: %s: no adapter can yet", name)
+		wrong(slices.Contains([]string{capability.Table, capability.Services, capability.Breakable}, name), "provides: %s: no adapter can yet", name)
 		wrong(name == capability.Handover || name == capability.Reload, "provides: %s: follows from the command %s", name, name)
 	}
 	for name, values := range a.Options { // in any order: joined and sorted below
@@ -238,6 +238,16 @@ func (p *adapterPair) Reload(ctx context.Context, node string) (string, error) {
 }
 
 // Rewrite implements Pair.
+// Break implements Pair.
+func (p *adapterPair) Break(context.Context, string, string) (string, error) {
+	return "", cannot(p.adapter.Title, capability.Breakable)
+}
+
+// Mend implements Pair.
+func (p *adapterPair) Mend(context.Context, string) (string, error) {
+	return "", cannot(p.adapter.Title, capability.Breakable)
+}
+
 func (p *adapterPair) Rewrite(string, int) error { return cannot(p.adapter.Title, capability.Services) }
 
 // ask runs the command of a word in a node. That it fails is an answer.

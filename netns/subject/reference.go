@@ -51,6 +51,9 @@ func (p *referencePair) Command(node string) (Command, error) {
 		return Command{}, err
 	}
 	args := []string{p.lab.Baton, "node", "--config", file, "--trace-fd", "3"}
+	if p.lab.Plan.Breaks() {
+		args = append(args, "--breakable")
+	}
 	if p.lab.AllowUnsafe {
 		args = append(args, "--allow-unsafe")
 	}
@@ -68,6 +71,30 @@ func (p *referencePair) Reload(ctx context.Context, node string) (string, error)
 		changes, err := c.Reload(ctx)
 		return ": " + cmp.Or(strings.Join(changes, "; "), "the services are the same"), err
 	})
+}
+
+// Break implements Pair. A node that refuses is not broken.
+func (p *referencePair) Break(ctx context.Context, node, way string) (string, error) {
+	return p.change(ctx, node, func(c *control.Client) ([]string, error) { return c.Break(ctx, way) })
+}
+
+// Mend implements Pair.
+func (p *referencePair) Mend(ctx context.Context, node string) (string, error) {
+	return p.change(ctx, node, func(c *control.Client) ([]string, error) { return c.Mend(ctx) })
+}
+
+// change has a node do what it must not refuse, and returns what that changed.
+func (p *referencePair) change(ctx context.Context, node string, ask func(*control.Client) ([]string, error)) (string, error) {
+	client, err := control.Dial(ctx, p.socket(node))
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	changes, err := ask(client)
+	if err == nil && len(changes) == 0 {
+		err = errors.New("nothing has changed")
+	}
+	return node + ": " + strings.Join(changes, "; "), err
 }
 
 // ask asks a node for something and returns its answer, of which ask gives what follows the

@@ -55,6 +55,10 @@ type Pair interface {
 	// Rewrite changes a node's configuration, which it reads at its next reload or start:
 	// each service has the first so many backends.
 	Rewrite(node string, backends int) error
+	// Break has a node's dataplane fail in a way of package fault, such as map full, until
+	// Mend ends all such faults. Both return what shows it.
+	Break(ctx context.Context, node, way string) (receipt string, err error)
+	Mend(ctx context.Context, node string) (receipt string, err error)
 	// Reset is the command that removes what a node has left on the machine and that did
 	// not end with its processes; false if there is none. It ends by itself.
 	Reset(node string) (Command, bool)

@@ -19,6 +19,8 @@ const (
 	Handover = "handover"
 	Reload   = "reload"
 	Services = "services"
+
+	Breakable = "breakable"
 )
 
 // Capability is one row of the table.
@@ -35,6 +37,7 @@ var capabilities = []Capability{
 	{Handover, "gives the role away when asked"},
 	{Reload, "reads its configuration again when asked"},
 	{Services, "takes over services that have changed when it does"},
+	{Breakable, "lets calls of its dataplane fail when asked"},
 }
 
 // All lists the table.

@@ -36,6 +36,8 @@ type Verb struct {
 	Time bool
 	// Impairs says that packets cross a wire of package scenarios/link.
 	Impairs bool
+	// Ways are what it can mean, of which a scenario says one; none: it means one thing.
+	Ways []Way
 	// Keys are its settings, in the order of the canonical form; Wants says that it comes
 	// to nothing without one.
 	Keys  []Key
@@ -93,7 +95,7 @@ const (
 func (s State) String() string { return [...]string{"up", "down", "down", "frozen"}[s] }
 
 // verbs in the order of the reference.
-var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, reload, step, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up, flap, deaf, hears, starve, feed, flood}
+var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, reload, step, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up, flap, deaf, hears, starve, feed, mapFails, eventsFail, mend, flood}
 
 // Verbs lists the table.
 func Verbs() []Verb { return slices.Clone(verbs) }
@@ -189,6 +191,8 @@ func (v Verb) amount() string {
 		return " SHARE"
 	case v.Time:
 		return " DURATION"
+	case len(v.Ways) > 0:
+		return " " + strings.Join(v.WayNames(), "|")
 	}
 	return ""
 }

@@ -144,6 +144,11 @@ func (f Fault) Backends() (n int, changed bool) {
 	return int(numeric(text)), text != ""
 }
 
+// Breaks reports whether a step has calls of a node's dataplane fail.
+func (p *Plan) Breaks() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return fault.UndoOf(s.Verb) == fault.Mend })
+}
+
 // What keys come to that are left out.
 const (
 	holdBack = 5 * time.Millisecond

@@ -20,7 +20,7 @@ const docs = "../../docs/scenarios.md"
 func TestReferenceHasTheTables(t *testing.T) {
 	text := readFile(t, docs)
 	want := text
-	for name, table := range map[string]string{"metrics": metricTable(), "keys": keyTable(), "chaos": chaosTable(), "faults": faultTable(), "packets": packetTable(), "floods": floodTable(), "faultkeys": faultKeyTable(), "checks": "`" + strings.Join(CheckNames(), "`, `") + "`\n"} {
+	for name, table := range map[string]string{"metrics": metricTable(), "keys": keyTable(), "chaos": chaosTable(), "faults": faultTable(), "packets": packetTable(), "floods": floodTable(), "faultkeys": faultKeyTable(), "ways": wayTable(), "checks": "`" + strings.Join(CheckNames(), "`, `") + "`\n"} {
 		between := regexp.MustCompile(`(?s)(<!-- ` + name + ` -->\n).*(<!-- /` + name + ` -->)`)
 		if !between.MatchString(want) {
 			t.Fatalf("%s has no place for %s", docs, name)
@@ -102,6 +102,17 @@ func floodTable() string {
 	b.WriteString("| KIND | what is sent |\n|---|---|\n")
 	for _, k := range fault.FloodKinds {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", k.Name, k.Doc)
+	}
+	return b.String()
+}
+
+func wayTable() string {
+	var b strings.Builder
+	b.WriteString("| step | what it means |\n|---|---|\n")
+	for _, v := range fault.Verbs() {
+		for _, w := range v.Ways {
+			fmt.Fprintf(&b, "| `%s %s` | %s |\n", v.Word, w.Name, w.Doc)
+		}
 	}
 	return b.String()
 }

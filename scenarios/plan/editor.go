@@ -43,6 +43,10 @@ func wordClasses() []wordClass {
 			settings = append(settings, k.Name)
 		}
 	}
+	var ways []string
+	for _, v := range fault.Verbs() {
+		ways = append(ways, v.WayNames()...)
+	}
 	settings = append(settings, "clients", "backends", "mode", "balance", "count", "every", "rate", "service")
 	measured := slices.Clone(metric.Names())
 	for _, m := range metric.Names() {
@@ -55,7 +59,7 @@ func wordClasses() []wordClass {
 		{"support.function.metric.baton", "Function", slices.Concat(measured, named)},
 		{"constant.language.state.baton", "Constant", slices.Concat(roles, []string{"insync"})},
 		{"keyword.operator.word.baton", "Operator", []string{"is", "not", "and", "in", "within", "throughout", "eventually", "via", "for", "from", "every", "stall", "capture"}},
-		{"support.constant.baton", "Type", slices.Concat(kinds, protocols, modes, balances, []string{"pair"}, exprNames)},
+		{"support.constant.baton", "Type", slices.Concat(kinds, protocols, modes, balances, ways, []string{"pair"}, exprNames)},
 		{"variable.parameter.setting.baton", "Label", settings},
 	}
 }

@@ -101,7 +101,7 @@ func (b *builder) lasting(line *faultLine) (time.Duration, bool) {
 func (s Step) undo(after time.Duration) Step {
 	verb, _ := fault.Of(s.Verb)
 	back := *s.Fault
-	back.Verb, back.Share, back.Time, back.Args = verb.Undo, 0, 0, nil
+	back.Verb, back.Way, back.Share, back.Time, back.Args = verb.Undo, "", 0, 0, nil
 	undo := Step{At: s.At + after, Verb: verb.Undo, Fault: &back, Guard: s.Guard, Pos: s.Pos}
 	undo.Text = strings.TrimSpace(undo.String())
 	return undo

@@ -13,7 +13,7 @@ import (
 // fault reads what stands behind a verb.
 func (b *builder) fault(line *faultLine) *Fault {
 	verb, _ := fault.Of(line.Verb)
-	f := &Fault{Verb: verb.Word}
+	f := &Fault{Verb: verb.Word, Way: b.way(verb, line)}
 	switch verb.On {
 	case fault.Machines, fault.Traits:
 		f.Hosts = b.machines(verb, line)
@@ -36,6 +36,25 @@ func (b *builder) fault(line *faultLine) *Fault {
 		}
 	}
 	return f
+}
+
+// way takes the word out of the line that says which of its meanings the verb has.
+func (b *builder) way(verb fault.Verb, line *faultLine) string {
+	if len(verb.Ways) == 0 {
+		return ""
+	}
+	i := slices.IndexFunc(line.Targets, func(t *target) bool { return t.To == nil && verb.HasWay(t.From.Text) })
+	if i < 0 {
+		i = slices.IndexFunc(line.Targets, func(t *target) bool { _, _, host := lab.ParseName(t.From.Text); return !host })
+	}
+	if i < 0 {
+		b.errorf(position(line.Pos), "", "%s how? The form is: %s", line.Verb, verb.Usage())
+		return ""
+	}
+	word := line.Targets[i].From
+	line.Targets = slices.Delete(line.Targets, i, i+1)
+	way, _ := b.pick(word, "way to "+verb.Word, verb.WayNames())
+	return way
 }
 
 // amount reads the share or the time that a verb takes.

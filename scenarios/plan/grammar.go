@@ -279,7 +279,7 @@ var directives = append([]directive{
 func faultDirectives() []directive {
 	var list []directive
 	for _, v := range fault.Verbs() {
-		list = append(list, directive{word: v.Word, usage: v.Usage(), step: true, words: append(v.KeyNames(), "via", "from", "every", "for")})
+		list = append(list, directive{word: v.Word, usage: v.Usage(), step: true, words: append(append(v.KeyNames(), v.WayNames()...), "via", "from", "every", "for")})
 	}
 	return list
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -213,7 +214,7 @@ func (t *timeline) fault(s Step) {
 		t.hosts[host] = verb.To
 		if fault.Ends(s.Verb) {
 			for is := range t.traits { // in any order: each is looked at for itself
-				if undo, _ := fault.Of(is.undo); is.host == host && undo.Process {
+				if verb, _ := fault.Of(is.verb); is.host == host && verb.Process {
 					delete(t.traits, is)
 				}
 			}
@@ -222,7 +223,7 @@ func (t *timeline) fault(s Step) {
 }
 
 // trait is what a machine is until the verb that undoes it.
-type trait struct{ undo, host string }
+type trait struct{ verb, host string }
 
 // undone says which steps must come before one that takes something back, "" for a verb
 // that takes nothing back.
@@ -239,18 +240,28 @@ func (t *timeline) trait(s Step, verb fault.Verb) {
 	for _, host := range s.Fault.Hosts {
 		t.host(s.Pos, host)
 		is := trait{verb.Word, host}
-		if verb.Undo != "" {
-			is.undo = verb.Undo
+		already := t.traits[is]
+		if verb.Undo == "" {
+			already = !t.undoTraits(verb.Word, host)
 		}
 		switch state := t.hosts[host]; {
 		case t.broken["step"]:
 		case verb.Process && (state == fault.Ended || state == fault.Crashed):
 			t.errorf(s.Pos, host, "", "%s %s: %s is %s", s.Verb, host, host, state)
-		case t.traits[is] == (verb.Undo != ""):
+		case already:
 			t.errorf(s.Pos, host, "", "%s %s: it does so already%s", s.Verb, host, undone(s.Verb))
 		}
 		t.traits[is] = verb.Undo != ""
 	}
+}
+
+// undoTraits takes from a machine what a verb undoes, and reports whether there was any.
+func (t *timeline) undoTraits(undo, host string) bool {
+	before := len(t.traits)
+	maps.DeleteFunc(t.traits, func(is trait, there bool) bool {
+		return there && is.host == host && fault.UndoOf(is.verb) == undo
+	})
+	return len(t.traits) < before
 }
 
 // port checks that a machine has the port, and that its carrier can change so.

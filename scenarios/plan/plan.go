@@ -165,6 +165,7 @@ type Fault struct {
 	Hosts []string      // of a verb on machines, or on the port of one
 	Via   string        // the link of a verb on a port, without a machine of all its ports
 	On    *lab.Selector // of a verb on wires; nil with heal undoes all
+	Way   string        // of a verb that has several
 	Share float64       // of a verb on a share of what wires carry
 	Time  time.Duration // of a verb that makes it late, or that ends by itself
 	Flood string        // the kind of a flood, which the first of Hosts sends
@@ -194,6 +195,8 @@ func (f Fault) Target() string {
 func (f Fault) measured(what string) string {
 	words := []string{what}
 	switch {
+	case f.Way != "":
+		words = slices.Insert(words, 0, f.Way)
 	case f.Time > 0:
 		words = slices.Insert(words, 0, formatDuration(f.Time))
 	case f.Share > 0:

@@ -285,6 +285,9 @@ func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
 				f.Time = rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second}).Draw(t, "time")
 			}
 		case verb.On == fault.Traits:
+			if len(verb.Ways) > 0 {
+				f.Way = rapid.SampledFrom(verb.WayNames()).Draw(t, "way")
+			}
 			hosts := [][]string{{"client1"}, {"client1", "backend1"}}
 			if slices.Contains(verb.Kinds, lab.Node) {
 				hosts = [][]string{{"lb1"}, {"lb1", "lb2"}}

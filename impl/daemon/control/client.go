@@ -80,6 +80,19 @@ func (c *Client) Reload(ctx context.Context) ([]string, error) {
 	return answer.Changes, err
 }
 
+// Break makes the dataplane of a node that was started for tests fail in a way until Mend.
+// It returns what shows that.
+func (c *Client) Break(ctx context.Context, fault string) ([]string, error) {
+	answer, err := c.call(ctx, request{Command: cmdBreak, Fault: fault})
+	return answer.Changes, err
+}
+
+// Mend ends all faults of Break, and returns which those were.
+func (c *Client) Mend(ctx context.Context) ([]string, error) {
+	answer, err := c.call(ctx, request{Command: cmdMend})
+	return answer.Changes, err
+}
+
 // Entry asks how the node's dataplane knows a flow. Either direction of it as the
 // client sees it will do.
 func (c *Client) Entry(ctx context.Context, tuple flow.Tuple) (Entry, error) {

@@ -44,6 +44,11 @@ func (f *fake) Reload(context.Context) ([]string, error) {
 	return []string{"service web: backend 198.18.1.13:80 is new"}, f.refuse
 }
 
+func (f *fake) Break(_ context.Context, fault string) ([]string, error) {
+	return []string{fault + ": seen"}, f.refuse
+}
+func (f *fake) Mend(context.Context) ([]string, error) { return []string{"mended"}, f.refuse }
+
 func (f *fake) Entry(_ context.Context, t flow.Tuple) (Entry, error) {
 	if t == known {
 		return Entry{Origin: "synced", State: "established", Backend: "198.18.1.11:80"}, nil

@@ -21,6 +21,8 @@ const (
 	cmdTable    = "table"
 	cmdStop     = "stop"
 	cmdReload   = "reload"
+	cmdBreak    = "break"
+	cmdMend     = "mend"
 )
 
 // request is one line from the client.
@@ -28,6 +30,7 @@ type request struct {
 	Command string `json:"command"`
 	Tuple   string `json:"tuple,omitempty"` // entry: see ParseTuple
 	Limit   int    `json:"limit,omitempty"` // table: the most entries to answer with
+	Fault   string `json:"fault,omitempty"` // break: of package faulty
 }
 
 // response is the line that answers it. Error is set if the request was not
@@ -37,7 +40,7 @@ type response struct {
 	Status *Status `json:"status,omitempty"`
 	Entry  *Entry  `json:"entry,omitempty"`
 	Table  *Table  `json:"table,omitempty"`
-	// Changes says what a reload changed, a line each.
+	// Changes says what a reload, a break or a mend changed, a line each.
 	Changes []string `json:"changes,omitempty"`
 }
 

@@ -31,6 +31,10 @@ type Node interface {
 	// Reload takes the services of the configuration file over and says what that changed,
 	// a line each. An error changes nothing.
 	Reload(context.Context) (changes []string, err error)
+	// Break makes the dataplane fail in a way until Mend, and Mend ends all such faults. They
+	// are refused by a node that was not started for tests. What is returned is what shows it.
+	Break(ctx context.Context, fault string) (changes []string, err error)
+	Mend(context.Context) (changes []string, err error)
 }
 
 // Limits of a server: a client that is stuck or hostile costs no more than this.
@@ -185,6 +189,12 @@ func (n nodeAnswers) carryOut(ctx context.Context, r request) (response, error) 
 		return response{}, n.node.Stop(ctx)
 	case cmdReload:
 		changes, err := n.node.Reload(ctx)
+		return response{Changes: changes}, err
+	case cmdBreak:
+		changes, err := n.node.Break(ctx, r.Fault)
+		return response{Changes: changes}, err
+	case cmdMend:
+		changes, err := n.node.Mend(ctx)
 		return response{Changes: changes}, err
 	case cmdEntry:
 		tuple, err := ParseTuple(r.Tuple)

@@ -1,0 +1,47 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"baton/impl/dataplane/faulty"
+)
+
+// errSound answers who would break the dataplane of a node that serves.
+var errSound = errors.New("this node was not started with --breakable: its dataplane fails only by itself")
+
+// Break implements control.Node.
+func (c *controller) Break(ctx context.Context, fault string) ([]string, error) {
+	return c.breakable(ctx, func(d *faulty.Dataplane) ([]string, error) {
+		seen, err := d.Break(faulty.Fault(fault))
+		if err != nil {
+			return nil, err
+		}
+		c.loop.log.Warn("the dataplane fails by plan", "fault", fault)
+		return []string{fmt.Sprintf("%s: %v", fault, seen)}, nil
+	})
+}
+
+// Mend implements control.Node.
+func (c *controller) Mend(ctx context.Context) ([]string, error) {
+	return c.breakable(ctx, func(d *faulty.Dataplane) ([]string, error) {
+		ended, err := d.Mend()
+		var changes []string
+		for _, f := range ended {
+			changes = append(changes, string(f)+": no longer")
+		}
+		return changes, err
+	})
+}
+
+// breakable runs f on the loop, where the dataplane can be broken.
+func (c *controller) breakable(ctx context.Context, f func(*faulty.Dataplane) ([]string, error)) ([]string, error) {
+	return ask(ctx, c.loop, func() ([]string, error) {
+		d, ok := c.loop.dp.(*faulty.Dataplane)
+		if !ok {
+			return nil, errSound
+		}
+		return f(d)
+	})
+}

@@ -1,0 +1,165 @@
+// Package faulty makes a dataplane of which calls fail until they are mended: what a
+// kernel does whose maps are full or cannot be written, and whose ring buffer overflows.
+//
+// The simulator wraps the model in it, the daemon the real one, but only if it was started
+// for tests. Packets are forwarded as before: what fails is what the node asks for. The
+// package reads no clock and draws nothing.
+package faulty
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"syscall"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// Fault is a way in which a dataplane fails, by its name in scenarios.
+type Fault string
+
+// The faults.
+const (
+	MapFull      Fault = "map full"      // entries that are new find no room
+	MapError     Fault = "map error"     // no write takes hold
+	MapUnread    Fault = "map unread"    // the table can be neither read nor swept
+	EventsLost   Fault = "events lost"   // the ring buffer is full: flow events are dropped, and counted
+	EventsUnread Fault = "events unread" // flow events cannot be read
+)
+
+// proofs are the calls that show that a fault is there: each returns what the call failed
+// with, nil if it did not fail.
+var proofs = map[Fault]func(*Dataplane) error{
+	MapFull:      func(d *Dataplane) error { return d.write("apply", []flow.Entry{{}}, nothing) },
+	MapError:     func(d *Dataplane) error { return d.Delete(nil) },
+	MapUnread:    func(d *Dataplane) error { return d.Dump(func(flow.Entry) bool { return false }) },
+	EventsLost:   (*Dataplane).overflow,
+	EventsUnread: func(d *Dataplane) error { _, err := d.Poll(0, func(flow.Event) {}); return err },
+}
+
+// nothing writes no entry.
+func nothing([]flow.Entry) error { return nil }
+
+// Dataplane is another one whose calls fail by fault. Its methods may be called as those
+// of any, and Break and Mend beside them.
+type Dataplane struct {
+	dataplane.Dataplane
+	capacity int
+
+	mu     sync.Mutex
+	faults []Fault
+	lost   uint64 // flow events
+}
+
+var _ dataplane.Dataplane = (*Dataplane)(nil)
+
+// Wrap returns a dataplane that fails in no way yet. Capacity is that of its table.
+func Wrap(inner dataplane.Dataplane, capacity int) *Dataplane {
+	return &Dataplane{Dataplane: inner, capacity: capacity}
+}
+
+// Break makes the dataplane fail in a way, and proves it by a call: seen is what that
+// failed with.
+func (d *Dataplane) Break(f Fault) (seen error, err error) {
+	proof, ok := proofs[f]
+	if !ok {
+		return nil, fmt.Errorf("dataplane: no fault %q", f)
+	}
+	d.mu.Lock()
+	if !slices.Contains(d.faults, f) {
+		d.faults = append(d.faults, f)
+	}
+	d.mu.Unlock()
+	if seen = proof(d); seen == nil {
+		return nil, fmt.Errorf("dataplane: %s did not take hold: the call that it concerns does not fail", f)
+	}
+	return seen, nil
+}
+
+// Mend ends all faults, and proves it by the calls that had failed.
+func (d *Dataplane) Mend() (ended []Fault, err error) {
+	d.mu.Lock()
+	ended, d.faults = d.faults, nil
+	d.mu.Unlock()
+	for _, f := range ended {
+		if failed := proofs[f](d); failed != nil {
+			err = errors.Join(err, fmt.Errorf("dataplane: %s is not mended: %w", f, failed))
+		}
+	}
+	return ended, err
+}
+
+func (d *Dataplane) has(f Fault) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Contains(d.faults, f)
+}
+
+// failure is what a call fails with while a fault is there that concerns it.
+func (d *Dataplane) failure(f Fault, call string) error {
+	if !d.has(f) {
+		return nil
+	}
+	return fmt.Errorf("dataplane: %s: %w (by plan)", call, syscall.EIO)
+}
+
+// Apply implements dataplane.Dataplane.
+func (d *Dataplane) Apply(entries []flow.Entry) error {
+	return d.write("apply", entries, d.Dataplane.Apply)
+}
+
+// Merge implements dataplane.Dataplane.
+func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
+	return d.write("merge", entries, func(known []flow.Entry) error { return d.Dataplane.Merge(known, deletes) })
+}
+
+// write writes entries, or what of them a full table takes: those that it has already.
+func (d *Dataplane) write(call string, entries []flow.Entry, inner func([]flow.Entry) error) error {
+	if err := d.failure(MapError, call); err != nil {
+		return err
+	}
+	if !d.has(MapFull) {
+		return inner(entries)
+	}
+	var known []flow.Entry
+	for _, e := range entries {
+		_, there, err := d.Lookup(e.Original)
+		if err != nil {
+			return err
+		}
+		if there {
+			known = append(known, e)
+		}
+	}
+	err := inner(known)
+	if refused := len(entries) - len(known); err == nil && refused > 0 {
+		err = fmt.Errorf("dataplane: %s %d entries: %w", call, len(entries), dataplane.TableFull(refused, d.capacity))
+	}
+	return err
+}
+
+// Delete implements dataplane.Dataplane.
+func (d *Dataplane) Delete(tuples []flow.Tuple) error {
+	if err := d.failure(MapError, "delete"); err != nil {
+		return err
+	}
+	return d.Dataplane.Delete(tuples)
+}
+
+// SetMiss implements dataplane.Dataplane.
+func (d *Dataplane) SetMiss(p dataplane.MissPolicy) error {
+	if err := d.failure(MapError, "set miss policy"); err != nil {
+		return err
+	}
+	return d.Dataplane.SetMiss(p)
+}
+
+// SetServices implements dataplane.Dataplane.
+func (d *Dataplane) SetServices(services []dataplane.Service) error {
+	if err := d.failure(MapError, "set services"); err != nil {
+		return err
+	}
+	return d.Dataplane.SetServices(services)
+}

@@ -1,0 +1,21 @@
+package fault
+
+import "slices"
+
+// Way is one of several things that a verb can mean: map full, map error.
+type Way struct {
+	Name string
+	Doc  string // for the reference
+}
+
+// WayNames lists the names of the verb's ways.
+func (v Verb) WayNames() []string {
+	names := make([]string, len(v.Ways))
+	for i, w := range v.Ways {
+		names[i] = w.Name
+	}
+	return names
+}
+
+// HasWay reports whether a word is one of the verb's ways.
+func (v Verb) HasWay(word string) bool { return slices.Contains(v.WayNames(), word) }

@@ -1,0 +1,37 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+
+	"baton/impl/dataplane/faulty"
+	"baton/scenarios/plan"
+)
+
+// breakNodes has the dataplanes of daemons fail as the fault says.
+func (w *World) breakNodes(ctx context.Context, f plan.Fault) error {
+	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
+		if p.core == nil {
+			return noProcess, false
+		}
+		seen, err := p.table.Break(faulty.Fault(f.Verb + " " + f.Way))
+		if err != nil {
+			return "no receipt: " + err.Error(), false
+		}
+		return seen.Error(), true
+	})
+}
+
+// mendNodes ends that.
+func (w *World) mendNodes(ctx context.Context, f plan.Fault) error {
+	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
+		if p.core == nil {
+			return noProcess, false
+		}
+		ended, err := p.table.Mend()
+		if err != nil || len(ended) == 0 {
+			return fmt.Sprintf("no receipt: %d faults ended: %v", len(ended), err), false
+		}
+		return fmt.Sprintf("no longer: %v", ended), true
+	})
+}
