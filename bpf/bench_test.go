@@ -97,9 +97,9 @@ func manyEntries(n int) []flow.Entry {
 	entries := make([]flow.Entry, n)
 	for i := range entries {
 		o := toVIP(flow.TCP, uint16(i%50000+1), fullnatPort)
-		o.Src[2] = byte(1 + i/50000)
+		o.Src[14] = byte(1 + i/50000)
 		r := flow.Tuple{Proto: flow.TCP, Src: address(backendAddr), SrcPort: 8080, Dst: address(snatAddr), DstPort: uint16(i%50000 + 1)}
-		r.Src[3] = byte(1 + i/50000)
+		r.Src[15] = byte(1 + i/50000)
 		entries[i] = flow.Entry{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: time.Hour}
 	}
 	return entries

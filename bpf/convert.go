@@ -11,11 +11,12 @@ import (
 // The maps hold addresses and ports in network byte order, which the generated
 // types show as integers of the (little-endian) host.
 
-func toAddr(a flow.Addr) uint32 { return binary.LittleEndian.Uint32(a[:]) }
+func toAddr(a flow.Addr) uint32 { return binary.LittleEndian.Uint32(a[12:]) }
 
-func fromAddr(a uint32) (out flow.Addr) {
-	binary.LittleEndian.PutUint32(out[:], a)
-	return out
+func fromAddr(a uint32) flow.Addr {
+	var b [4]byte
+	binary.LittleEndian.PutUint32(b[:], a)
+	return flow.IPv4From(b)
 }
 
 func swapPort(p uint16) uint16 { return bits.ReverseBytes16(p) }

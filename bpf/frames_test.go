@@ -32,7 +32,7 @@ const (
 func frameTo(mac net.HardwareAddr, t flow.Tuple, flags int, payload string) []byte {
 	eth := &layers.Ethernet{SrcMAC: peerMAC, DstMAC: mac, EthernetType: layers.EthernetTypeIPv4}
 	ip := &layers.IPv4{
-		Version: 4, TTL: 64, Id: 7, Protocol: layers.IPProtocol(t.Proto), SrcIP: t.Src[:], DstIP: t.Dst[:],
+		Version: 4, TTL: 64, Id: 7, Protocol: layers.IPProtocol(t.Proto), SrcIP: t.Src.Bytes(), DstIP: t.Dst.Bytes(),
 	}
 	var transport gopacket.SerializableLayer
 	if t.Proto == flow.UDP {
@@ -66,8 +66,8 @@ func arpFrame(operation uint16, sender, target string) []byte {
 		&layers.Ethernet{SrcMAC: peerMAC, DstMAC: broadcast, EthernetType: layers.EthernetTypeARP},
 		&layers.ARP{
 			AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6, ProtAddressSize: 4,
-			Operation: operation, SourceHwAddress: peerMAC, SourceProtAddress: s[:],
-			DstHwAddress: make([]byte, 6), DstProtAddress: t[:],
+			Operation: operation, SourceHwAddress: peerMAC, SourceProtAddress: s.Bytes(),
+			DstHwAddress: make([]byte, 6), DstProtAddress: t.Bytes(),
 		})
 }
 
@@ -100,7 +100,7 @@ const icmpProto = byte(layers.IPProtocolICMPv4)
 func icmpFrame(mac net.HardwareAddr, src, dst flow.Addr, kind, code uint8, body []byte) []byte {
 	return serialize(
 		&layers.Ethernet{SrcMAC: peerMAC, DstMAC: mac, EthernetType: layers.EthernetTypeIPv4},
-		&layers.IPv4{Version: 4, TTL: 64, Id: 7, Protocol: layers.IPProtocolICMPv4, SrcIP: src[:], DstIP: dst[:]},
+		&layers.IPv4{Version: 4, TTL: 64, Id: 7, Protocol: layers.IPProtocolICMPv4, SrcIP: src.Bytes(), DstIP: dst.Bytes()},
 		&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(kind, code), Seq: 1400},
 		gopacket.Payload(body))
 }
@@ -110,7 +110,7 @@ func icmpFrame(mac net.HardwareAddr, src, dst flow.Addr, kind, code uint8, body 
 func errorFrame(mac net.HardwareAddr, from flow.Addr, kind, code uint8, about []byte, more int) []byte {
 	ip := about[14:]
 	quoted := ip[:min(int(ip[0]&15)*4+more, len(ip))]
-	return icmpFrame(mac, from, flow.Addr(ip[12:16]), kind, code, quoted)
+	return icmpFrame(mac, from, ipv4At(ip[12:]), kind, code, quoted)
 }
 
 // edited returns a copy of a frame after an edit.
@@ -142,12 +142,14 @@ func sum(b []byte) uint16 {
 	return uint16(total)
 }
 
+func ipv4At(b []byte) flow.Addr { return flow.IPv4From([4]byte(b)) }
+
 // tupleOf reads the tuple that a well-formed frame shows.
 func tupleOf(frame []byte) flow.Tuple {
 	ip := frame[14:]
 	l4 := ip[int(ip[0]&15)*4:]
 	return flow.Tuple{
-		Src: flow.Addr(ip[12:16]), Dst: flow.Addr(ip[16:20]), Proto: flow.Proto(ip[9]),
+		Src: ipv4At(ip[12:]), Dst: ipv4At(ip[16:]), Proto: flow.Proto(ip[9]),
 		SrcPort: binary.BigEndian.Uint16(l4), DstPort: binary.BigEndian.Uint16(l4[2:]),
 	}
 }

@@ -322,13 +322,13 @@ func fate(t rapid.TB, s subject, link string, frame []byte) (string, []byte) {
 		return "drop uncounted", nil
 	}
 	if after.ARPReplies > before.ARPReplies {
-		return fmt.Sprintf("arp-reply %s is-at %s", flow.Addr(out[28:32]), net.HardwareAddr(out[22:28])), out
+		return fmt.Sprintf("arp-reply %s is-at %s", ipv4At(out[28:]), net.HardwareAddr(out[22:28])), out
 	}
 	if err := checkSums(out); err != nil && checkSums(frame) == nil {
 		t.Errorf("forwarded frame: %v\nin  %x\nout %x", err, frame, out)
 	}
 	if _, offset := fragmentOf(out); offset > 0 {
-		return fmt.Sprintf("forward fragment %s>%s id %d", flow.Addr(out[26:30]), flow.Addr(out[30:34]), binary.BigEndian.Uint16(out[18:])), out
+		return fmt.Sprintf("forward fragment %s>%s id %d", ipv4At(out[26:]), ipv4At(out[30:]), binary.BigEndian.Uint16(out[18:])), out
 	}
 	if out[23] == icmpProto {
 		return icmpFate(before, after, out), out
@@ -341,7 +341,7 @@ func fate(t rapid.TB, s subject, link string, frame []byte) (string, []byte) {
 // that it was dropped, "refuse <reason>: icmp ...".
 func icmpFate(before, after dataplane.Counters, out []byte) string {
 	ip, message := out[14:], out[14+int(out[14]&15)*4:]
-	ends := fmt.Sprintf("%s>%s", flow.Addr(ip[12:16]), flow.Addr(ip[16:20]))
+	ends := fmt.Sprintf("%s>%s", ipv4At(ip[12:]), ipv4At(ip[16:]))
 	if after.EchoReplies > before.EchoReplies {
 		return "echo-reply " + ends
 	}

@@ -122,9 +122,9 @@ func hostAddresses() (h model.Host, err error) {
 		if !ok || n.IP.To4() == nil {
 			continue
 		}
-		h.Own = append(h.Own, flow.Addr(n.IP.To4()))
+		h.Own = append(h.Own, flow.IPv4From([4]byte(n.IP.To4())))
 		if ones, bits := n.Mask.Size(); bits-ones > 1 { // RFC 3021: a link of two has none
-			h.Broadcast = append(h.Broadcast, flow.Addr(lastOf(n)))
+			h.Broadcast = append(h.Broadcast, flow.IPv4From([4]byte(lastOf(n))))
 		}
 	}
 	return h, nil

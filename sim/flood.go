@@ -89,7 +89,9 @@ func (f *flooding) tuple(source flow.Addr) flow.Tuple {
 const guessed = 4096
 
 // stranger is an address that nobody has.
-func (f *flooding) stranger() flow.Addr { return lab.Stranger(f.random.Below(lab.Strangers)).As4() }
+func (f *flooding) stranger() flow.Addr {
+	return flow.AddrFrom(lab.Stranger(f.random.Below(lab.Strangers)))
+}
 
 // heartbeat sends a BFD packet in the name of the node's peer.
 func (f *flooding) heartbeat() {

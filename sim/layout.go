@@ -33,7 +33,7 @@ const nobody = 0xff
 func (w *World) layout() {
 	w.index = map[flow.Addr]uint8{}
 	for i, h := range w.plan.Topo.Lab().Hosts() {
-		m := host{name: h.Name, addr: h.Addr(h.Links()[0]).As4(), index: uint8(i)}
+		m := host{name: h.Name, addr: flow.AddrFrom(h.Addr(h.Links()[0])), index: uint8(i)}
 		switch h.Kind {
 		case lab.Client:
 			w.firstBack = uint8(i + 1)

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -105,7 +104,7 @@ func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
 		if v.link == onBackends {
 			name = backendSide
 		}
-		cfg.VIPs = append(cfg.VIPs, dataplane.VIP{Addr: netip.AddrFrom4(v.addr), Link: name})
+		cfg.VIPs = append(cfg.VIPs, dataplane.VIP{Addr: v.addr.Netip(), Link: name})
 	}
 	cfg.Services = w.withBackends(len(w.hosts))
 	return cfg, s.err

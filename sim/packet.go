@@ -37,7 +37,7 @@ func (p *packet) salt() uint64 { return uint64(p.tag)<<8 ^ uint64(p.flags) ^ uin
 func (p *packet) seen() lab.Packet {
 	return lab.Packet{
 		Ether: lab.EtherIPv4, Proto: uint8(p.tuple.Proto), Opens: p.flags&(syn|ack) == syn,
-		Src: p.tuple.Src, Dst: p.tuple.Dst, SrcPort: p.tuple.SrcPort, DstPort: p.tuple.DstPort,
+		Src: p.tuple.Src.As4(), Dst: p.tuple.Dst.As4(), SrcPort: p.tuple.SrcPort, DstPort: p.tuple.DstPort,
 	}
 }
 
@@ -51,7 +51,7 @@ var (
 
 // arpOf is ARP from the owner of one address about another.
 func arpOf(sender, target flow.Addr) lab.Packet {
-	return lab.Packet{Ether: lab.EtherARP, Src: sender, Dst: target}
+	return lab.Packet{Ether: lab.EtherARP, Src: sender.As4(), Dst: target.As4()}
 }
 
 const (
@@ -78,8 +78,8 @@ func (p *packet) frame(buf *frameBuffer, to model.MAC) []byte {
 	b[12] = 8 // IPv4
 	ip := b[etherLen:]
 	ip[0], ip[2], ip[3], ip[8], ip[9] = 0x45, byte(length>>8), byte(length), 64, byte(p.tuple.Proto)
-	copy(ip[12:], p.tuple.Src[:])
-	copy(ip[16:], p.tuple.Dst[:])
+	copy(ip[12:], p.tuple.Src.Bytes())
+	copy(ip[16:], p.tuple.Dst.Bytes())
 	binary.BigEndian.PutUint16(ip[10:], headerChecksum(ip))
 	l4 := ip[ipLen:]
 	l4[0], l4[1] = byte(p.tuple.SrcPort>>8), byte(p.tuple.SrcPort)
@@ -111,7 +111,7 @@ func translated(b []byte) flow.Tuple {
 	ip := b[etherLen:]
 	l4 := ip[ipLen:]
 	return flow.Tuple{
-		Src: flow.Addr(ip[12:16]), Dst: flow.Addr(ip[16:20]),
+		Src: flow.IPv4From([4]byte(ip[12:])), Dst: flow.IPv4From([4]byte(ip[16:])),
 		SrcPort: uint16(l4[0])<<8 | uint16(l4[1]), DstPort: uint16(l4[2])<<8 | uint16(l4[3]),
 		Proto: flow.Proto(ip[9]),
 	}
@@ -129,8 +129,8 @@ func question(buf *frameBuffer, to, from model.MAC, sender, target flow.Addr) []
 	arp := b[etherLen:]
 	copy(arp, []byte{0, 1, 8, 0, 6, 4, 0, 1})
 	copy(arp[8:], from[:])
-	copy(arp[14:], sender[:])
-	copy(arp[24:], target[:])
+	copy(arp[14:], sender.Bytes())
+	copy(arp[24:], target.Bytes())
 	return b
 }
 

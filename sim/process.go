@@ -166,7 +166,7 @@ func (p *process) hostSide() model.Host {
 }
 
 func (p *process) addressOn(link uint8) flow.Addr {
-	return lab.Host{Kind: lab.Node, Number: int(p.index) + 1}.Addr(linkNames[link]).As4()
+	return flow.AddrFrom(lab.Host{Kind: lab.Node, Number: int(p.index) + 1}.Addr(linkNames[link]))
 }
 
 // end takes the daemon away, with its dataplane: the programs are attached for as

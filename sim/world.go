@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -89,7 +90,7 @@ type vip struct {
 }
 
 // snatVIP is the backend-side VIP of every service.
-var snatVIP = flow.Addr(lab.BackendVIP().As4())
+var snatVIP = flow.AddrFrom(lab.BackendVIP())
 
 // epoch is the true time at which a world begins: not zero, which events take for
 // no time at all.
@@ -276,11 +277,11 @@ func (w *World) serial() uint64 {
 }
 
 func parseAddr(text string) (flow.Addr, error) {
-	var a flow.Addr
-	if n, err := fmt.Sscanf(strings.TrimSpace(text), "%d.%d.%d.%d", &a[0], &a[1], &a[2], &a[3]); n != 4 || err != nil {
-		return a, fmt.Errorf("address %q is no IPv4 address", text)
+	a, err := netip.ParseAddr(strings.TrimSpace(text))
+	if err != nil {
+		return flow.Addr{}, fmt.Errorf("address %q: %w", text, err)
 	}
-	return a, nil
+	return flow.AddrFrom(a), nil
 }
 
 // slab holds values that never move, in chunks, by index.

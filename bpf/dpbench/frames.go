@@ -33,8 +33,8 @@ func (s source) pattern(mac net.HardwareAddr) (f [frameLen]byte) {
 	copy(f[0:], mac)
 	copy(f[6:], net.HardwareAddr{2, 0, 0, 0, 0, 99})
 	copy(f[12:], []byte{8, 0, 0x45, 0, 0, frameLen - 14, 0, 7, 0, 0, 64, byte(flow.TCP)})
-	copy(f[26:], s.from[:])
-	copy(f[30:], s.to[:])
+	copy(f[26:], s.from.Bytes())
+	copy(f[30:], s.to.Bytes())
 	at := 36
 	if s.replies {
 		at = 34

@@ -19,11 +19,11 @@ import (
 
 // The lab's addresses. Clients are 198.18.0.1 and on.
 var (
-	vip      = flow.Addr{198, 18, 200, 100}
-	snat     = flow.Addr{198, 19, 200, 100}
-	clients  = flow.Addr{198, 18, 0, 0}
-	client   = flow.Addr{198, 18, 0, 1}
-	backends = []flow.Addr{{198, 19, 0, 11}, {198, 19, 0, 12}, {198, 19, 0, 13}, {198, 19, 0, 14}}
+	vip      = flow.IPv4(198, 18, 200, 100)
+	snat     = flow.IPv4(198, 19, 200, 100)
+	clients  = flow.IPv4(198, 18, 0, 0)
+	client   = flow.IPv4(198, 18, 0, 1)
+	backends = []flow.Addr{flow.IPv4(198, 19, 0, 11), flow.IPv4(198, 19, 0, 12), flow.IPv4(198, 19, 0, 13), flow.IPv4(198, 19, 0, 14)}
 )
 
 const (

@@ -5,7 +5,7 @@ package ctsync
 // a hash table of its own with linear probing. Since each bucket grows alone, no
 // insertion pays for more than a small part of the table.
 type bucket struct {
-	digest
+	digests
 	cells []cell // a power of two, never full
 }
 
@@ -36,7 +36,7 @@ func (b *bucket) cell(i int) cell {
 
 // insert adds a cell. It is called before the entry is counted.
 func (b *bucket) insert(c cell) {
-	if 4*(int(b.entries)+1) > 3*len(b.cells) {
+	if 4*(int(b.all.entries)+1) > 3*len(b.cells) {
 		b.grow()
 	}
 	b.place(c)

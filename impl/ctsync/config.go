@@ -18,7 +18,7 @@ type Config struct {
 	Key uint64
 
 	// BatchEntries is how many changes or rows one message carries at most.
-	// Default 256, at most 1024.
+	// Default 256, at most 512.
 	BatchEntries int
 
 	// Window is how many batches may be on their way without an ack: of deltas
@@ -27,7 +27,7 @@ type Config struct {
 	Window int
 
 	// JournalLen is how many changes the source remembers for a sink that lags or
-	// reconnects; beyond it a snapshot is due. 36 bytes each. Default 131072.
+	// reconnects; beyond it a snapshot is due. 84 bytes each. Default 131072.
 	JournalLen int
 
 	// Buckets is the number of digests that the table is divided into, a power of
@@ -57,7 +57,8 @@ type Config struct {
 }
 
 const (
-	maxBatch   = 1024
+	maxBatch   = 1024 // changes or rows in a message that is read
+	batchLimit = 512  // that is written: so many of IPv6 fit
 	minBuckets = 64
 	maxBuckets = 4096
 )
@@ -73,7 +74,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Retry, 50*time.Millisecond)
 	setDefault(&c.RetryMax, 2*time.Second)
 	setDefault(&c.Resync, time.Second)
-	c.BatchEntries = min(max(c.BatchEntries, 1), maxBatch)
+	c.BatchEntries = min(max(c.BatchEntries, 1), batchLimit)
 	c.Window = min(max(c.Window, 1), 1<<12)
 	c.JournalLen = max(c.JournalLen, 1)
 	c.Capacity = min(max(c.Capacity, 0), math.MaxUint32)

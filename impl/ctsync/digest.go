@@ -1,10 +1,6 @@
 package ctsync
 
-import (
-	"encoding/binary"
-
-	"baton/impl/flow"
-)
+import "baton/impl/flow"
 
 // A digest is the sum of the hashes of what it covers, so that it depends on no
 // order and is kept up to date by adding and subtracting. It covers a flow's
@@ -25,29 +21,56 @@ func (d *digest) count(hash, sign uint64) {
 	d.entries += uint32(sign)
 }
 
+// digests are that of all flows, and that of the IPv6 flows among them.
+type digests struct {
+	all, ipv6 digest
+}
+
+func (d *digests) count(hash, sign uint64, is4 bool) {
+	d.all.count(hash, sign)
+	if !is4 {
+		d.ipv6.count(hash, sign)
+	}
+}
+
+// told is the digest of the flows that a version of the protocol tells.
+func (d *digests) told(version byte) digest {
+	if version < versionIPv6 {
+		return digest{sum: d.all.sum - d.ipv6.sum, entries: d.all.entries - d.ipv6.entries}
+	}
+	return d.all
+}
+
 // hasher hashes tuples and entries. Both nodes of a pair must agree on the key.
 type hasher struct{ key uint64 }
 
 // tuple hashes an original tuple. Its low bits choose the bucket.
 func (k hasher) tuple(t flow.Tuple) uint64 {
-	a, b := words(t)
-	return mix(mix(k.key^a) ^ b)
+	return mix(absorb(k.key, &t) ^ rest(&t))
 }
 
 // entry hashes a whole entry, given the hash of its original tuple.
 func (k hasher) entry(original uint64, reply flow.Tuple, state flow.State) uint64 {
-	a, b := words(reply)
-	return mix(mix(original^a) ^ b ^ uint64(state)<<8)
+	return mix(absorb(original, &reply) ^ rest(&reply) ^ uint64(state)<<8)
 }
 
 // check tells two nodes apart that hash with different keys, without giving the
 // key away.
 func (k hasher) check() uint32 { return uint32(mix(mix(k.key)^0x6261746f6e) >> 32) }
 
-// words packs a tuple into two words: addresses; ports and protocol.
-func words(t flow.Tuple) (uint64, uint64) {
-	a := uint64(binary.BigEndian.Uint32(t.Src[:]))<<32 | uint64(binary.BigEndian.Uint32(t.Dst[:]))
-	return a, uint64(t.SrcPort)<<48 | uint64(t.DstPort)<<32 | uint64(t.Proto)
+// absorb hashes the addresses of a tuple: one word of IPv4's, two of each of IPv6's.
+func absorb(h uint64, t *flow.Tuple) uint64 {
+	src, dst := &t.Src, &t.Dst
+	if t.Is4() {
+		return mix(h ^ (uint64(order.Uint32(src[12:]))<<32 | uint64(order.Uint32(dst[12:]))))
+	}
+	h = mix(mix(h^order.Uint64(src[:8])) ^ order.Uint64(src[8:]))
+	return mix(mix(h^order.Uint64(dst[:8])) ^ order.Uint64(dst[8:]))
+}
+
+// rest is what a tuple has beside its addresses.
+func rest(t *flow.Tuple) uint64 {
+	return uint64(t.SrcPort)<<48 | uint64(t.DstPort)<<32 | uint64(t.Proto)
 }
 
 // mix is the finaliser of SplitMix64 (Steele, Lea, Flood 2014), a bijection with

@@ -166,7 +166,7 @@ func (e *Engine) snapshot() {
 func (e *Engine) openRound(m begin) {
 	e.rounds++
 	f := &e.feed
-	f.open, f.markDue, f.total = true, true, e.table.len()
+	f.open, f.markDue, f.total = true, true, int(e.table.told(e.version).entries)
 	f.place = place{epoch: e.pos.epoch, round: e.rounds}
 	m.term, m.nonce, m.round = e.pos.term, f.nonce, f.round
 	m.head, m.total, m.capacity = e.pos.seq, uint32(f.total), uint32(e.cfg.Capacity)
@@ -259,7 +259,8 @@ func (e *Engine) pump() {
 func (e *Engine) mark() {
 	f := &e.feed
 	f.markDue, f.checkAt = false, e.now.Add(e.cfg.DigestEvery)
-	m := mark{place: f.place, seq: e.pos.seq, rows: f.rows, entries: e.table.all.entries, sum: e.table.all.sum}
+	told := e.table.told(e.version)
+	m := mark{place: f.place, seq: e.pos.seq, rows: f.rows, entries: told.entries, sum: told.sum}
 	e.barrier(typeMark, m.encode(e.version))
 	f.marked = true
 }
@@ -294,7 +295,7 @@ func (e *Engine) sendDelta(limit uint64) {
 	m := delta{place: f.place, first: f.next, head: e.pos.seq, count: int(n)}
 	msg := m.encode(e.version)
 	for range n {
-		msg = appendChange(msg, e.journal.at(f.next))
+		msg = appendChange(msg, e.told(e.journal.at(f.next)))
 		f.next++
 	}
 	e.send(msg)
@@ -313,7 +314,7 @@ func (e *Engine) sendRows() {
 		list := e.scratch[:0]
 		for ; f.cursor <= e.table.used && len(list) < e.cfg.BatchEntries && scanned < scanStep; f.cursor++ {
 			scanned++
-			if s := e.table.at(f.cursor); !s.vacant() && !s.newer(version{e.table.gen, f.since}) {
+			if s := e.table.at(f.cursor); !s.vacant() && e.tells(&s.original) && !s.newer(version{e.table.gen, f.since}) {
 				list = append(list, s.change())
 			}
 		}
@@ -336,7 +337,11 @@ func (e *Engine) sendRepairs() {
 	for len(f.repairs) > 0 && !f.pending(typeMark) && f.rows-f.rowsAcked < f.batches {
 		m := rows{bucket: f.repairs[0], first: true}
 		list := e.scratch[:0]
-		e.table.walkBucket(int(m.bucket), func(_ uint32, s *slot) { list = append(list, s.change()) })
+		e.table.walkBucket(int(m.bucket), func(_ uint32, s *slot) {
+			if e.tells(&s.original) {
+				list = append(list, s.change())
+			}
+		})
 		e.scratch = list
 		for !m.last {
 			n := min(len(list), e.cfg.BatchEntries)

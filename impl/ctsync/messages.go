@@ -315,12 +315,13 @@ type buckets struct {
 
 const bucketsLen = placeLen + 8 + 2
 
+// encodeBuckets writes the part of the buckets that a version tells.
 func encodeBuckets(version byte, p place, seq uint64, list []bucket) []byte {
 	b := appendPlace(header(typeBuckets, version, bucketsLen+8*len(list)), p)
 	b = order.AppendUint64(b, seq)
 	b = order.AppendUint16(b, uint16(len(list)))
 	for i := range list {
-		b = order.AppendUint64(b, list[i].sum)
+		b = order.AppendUint64(b, list[i].told(version).sum)
 	}
 	return b
 }

@@ -21,7 +21,7 @@ func samples(version byte) map[string][]byte {
 	here := place{epoch: 10, round: 3}
 	row := changeOf(entryOf(5, flow.Established, 11))
 	gone := change{original: entryOf(6, 0, 0).Original}
-	return map[string][]byte{
+	all := map[string][]byte{
 		"hello": (&hello{
 			incarnation: 0x2122232425262728, nonce: 4, want: to, have: position{from, 77}, applied: 70,
 			window: 8192, batches: 32, buckets: 1024, check: 0xc0ffee, capacity: 131072,
@@ -36,9 +36,15 @@ func samples(version byte) map[string][]byte {
 		"mark":    (&mark{place: here, seq: 9, rows: 2, entries: 1000, sum: 0xfeedfacecafebeef}).encode(version),
 		"ack":     (&ack{place: here, seq: 9, rows: 2, inSync: true}).encode(version),
 		"need":    (&need{here}).encode(version),
-		"buckets": encodeBuckets(version, here, 9, []bucket{{digest: digest{sum: 1}}, {digest: digest{sum: 2}}}),
+		"buckets": encodeBuckets(version, here, 9, []bucket{{digests: digests{all: digest{sum: 1}}}, {digests: digests{all: digest{sum: 2}}}}),
 		"repair":  (&repair{here, []uint16{1, 17}}).encode(version),
 	}
+	if version >= versionIPv6 {
+		row, gone := changeOf(mixedOf(6, flow.Established, 11)), change{original: mixedOf(9, 0, 0).Original}
+		all["delta of IPv6"] = appendChanges((&delta{place: here, first: 7, head: 9, count: 2}).encode(version), []change{row, gone})
+		all["rows of IPv6"] = appendChanges((&rows{place: here, index: 2, seq: 9, bucket: noBucket, count: 1}).encode(version), []change{row})
+	}
+	return all
 }
 
 // recode decodes a message of a version and encodes it again.
@@ -76,7 +82,7 @@ func recode(version byte, msg []byte) ([]byte, error) {
 		err := m.decode(&r)
 		list := make([]bucket, len(m.sums))
 		for i, sum := range m.sums {
-			list[i].sum = sum
+			list[i].all.sum = sum
 		}
 		return result(err, func() []byte { return encodeBuckets(version, m.place, m.seq, list) })
 	case typeRepair:
@@ -94,7 +100,7 @@ func result(err error, encode func() []byte) ([]byte, error) {
 }
 
 // versions lists what is spoken.
-var versions = []byte{VersionMin, Version}
+var versions = []byte{1, 2, 3}
 
 // The wire format of a protocol version does not change, since its release: what a node
 // of an earlier version has written still reads as what it meant.
@@ -103,10 +109,14 @@ func TestWireFormat(t *testing.T) {
 		t.Run(fmt.Sprint("version ", version), func(t *testing.T) {
 			var got strings.Builder
 			all := samples(version)
-			for _, name := range []string{
+			names := []string{
 				"hello", "begin resumption", "begin snapshot", "delta", "rows of a snapshot", "rows of a bucket",
 				"mark", "ack", "need", "buckets", "repair",
-			} {
+			}
+			if version >= versionIPv6 {
+				names = append(names, "delta of IPv6", "rows of IPv6")
+			}
+			for _, name := range names {
 				fmt.Fprintf(&got, "%s\n%s\n", name, hex.Dump(all[name]))
 			}
 			golden := filepath.Join("testdata", fmt.Sprintf("wire-v%d.golden", version))
@@ -143,7 +153,7 @@ func TestMessagesReadBack(t *testing.T) {
 			if _, err := recode(version, append(msg[:len(msg):len(msg)], 0)); err == nil {
 				t.Errorf("%s with a byte too many is accepted", name)
 			}
-			for _, other := range []byte{0, VersionMin, Version, Version + 1} {
+			for _, other := range append(versions[:len(versions):len(versions)], 0, Version+1) {
 				if other == version {
 					continue
 				}
@@ -159,7 +169,7 @@ func TestMessagesReadBack(t *testing.T) {
 // No message that the configuration allows is longer than MaxMessage.
 func TestMaxMessage(t *testing.T) {
 	for name, size := range map[string]int{
-		"delta": deltaLen + maxBatch*rowLen, "rows": rowsLen + maxBatch*rowLen,
+		"delta": deltaLen + batchLimit*rowLen6, "rows": rowsLen + batchLimit*rowLen6,
 		"buckets": bucketsLen + maxBuckets*8, "repair": repairLen + maxBuckets*2,
 	} {
 		if size+2 > MaxMessage {

@@ -47,7 +47,7 @@ func (e *Engine) Progress() Progress {
 		_, why := e.InSync()
 		p.Why = why.String()
 	}
-	p.Refused, p.PeerCapacity, p.Warning = e.queue.refusals(), int(e.capacity.peer), e.capacity.warning
+	p.Refused, p.PeerCapacity, p.Warning = e.queue.refusals(), int(e.capacity.peer), e.Warning()
 	return p
 }
 

@@ -69,8 +69,7 @@ func (s *step) fingerprint(h *fingerprint.Hash) {
 }
 
 func hashTuple(h *fingerprint.Hash, t flow.Tuple) {
-	b := t.Bytes()
-	h.Text(string(b[:]))
+	h.Text(string(flow.AppendTuple(nil, t)))
 }
 
 func hashEntry(h *fingerprint.Hash, e *flow.Entry) {

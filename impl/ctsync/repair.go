@@ -126,7 +126,7 @@ func (e *Engine) receiveBuckets(r *reader) error {
 		return fmt.Errorf("%d of %d", len(m.sums), len(e.table.buckets))
 	}
 	for i := range m.sums {
-		if m.sums[i] != e.table.buckets[i].sum {
+		if m.sums[i] != e.table.buckets[i].all.sum {
 			c.list = append(c.list, uint16(i))
 		}
 	}

@@ -132,7 +132,7 @@ func TestHalfASnapshot(t *testing.T) {
 // One Ready does a bounded part of a walk over the table and asks to be called again.
 func TestWorkIsBounded(t *testing.T) {
 	const flows = 4 * scanStep
-	p := newPair(t, Config{BatchEntries: 1024})
+	p := newPair(t, Config{BatchEntries: 512})
 	p.master(p.a, 1)
 	p.fill(p.a, 0, flows)
 	for i := 1; i < flows; i++ {

@@ -7,7 +7,7 @@ import (
 	"baton/impl/flow"
 )
 
-// A slot holds one flow of the table in 48 bytes without a pointer.
+// A slot holds one flow of the table in 96 bytes without a pointer.
 type slot struct {
 	seq       uint64 // version within the generation
 	gen       uint32 // generation that wrote it; 0 is older than any
@@ -55,9 +55,9 @@ type table struct {
 	used    uint32 // slots 1 to used have been handed out once
 	free    uint32 // first of the vacant slots, 0 if there is none
 	buckets []bucket
-	all     digest
-	fresh   digest
-	gen     uint32
+	digests
+	fresh digest
+	gen   uint32
 }
 
 func newTable(key uint64, buckets int) table {
@@ -83,7 +83,7 @@ func (t *table) clone() table {
 func (t *table) fingerprint(h *fingerprint.Hash) {
 	h.Number(uint64(t.used))
 	h.Number(uint64(t.free))
-	for _, d := range []digest{t.all, t.fresh} {
+	for _, d := range []digest{t.all, t.ipv6, t.fresh} {
 		h.Number(d.sum)
 		h.Number(uint64(d.entries))
 	}
@@ -153,8 +153,9 @@ func (t *table) remove(hash uint64, id uint32) {
 // count adds a slot to the digests that cover it (plus), or takes it away (minus).
 func (t *table) count(hash uint64, s *slot, sign uint64) {
 	h := t.entry(hash, s.reply, s.state)
-	t.buckets[t.bucketOf(hash)].count(h, sign)
-	t.all.count(h, sign)
+	is4 := s.original.Is4()
+	t.buckets[t.bucketOf(hash)].count(h, sign, is4)
+	t.digests.count(h, sign, is4)
 	if s.gen == t.gen {
 		t.fresh.count(h, sign)
 	}

@@ -3,11 +3,13 @@ package ctsync
 import (
 	"strings"
 	"testing"
+
+	"baton/impl/flow"
 )
 
-// Two nodes get in sync, hand over and resume in either version of the protocol, as they
+// Two nodes get in sync, hand over and resume in each version of the protocol, as they
 // do in a rolling upgrade; every frame is of the version that was agreed on.
-func TestBothVersionsGetInSync(t *testing.T) {
+func TestEachVersionGetsInSync(t *testing.T) {
 	for _, version := range versions {
 		p := newPairOf(t, small, version)
 		p.onSend = func(from *node, msg []byte) {
@@ -31,7 +33,7 @@ func TestBothVersionsGetInSync(t *testing.T) {
 
 // A pair that was upgraded, or rolled back, between two streams goes on where it was.
 func TestVersionChangesBetweenStreams(t *testing.T) {
-	for _, first := range versions {
+	for i, first := range versions {
 		p := newPairOf(t, small, first)
 		p.master(p.a, 1)
 		p.fill(p.a, 0, 50)
@@ -39,7 +41,7 @@ func TestVersionChangesBetweenStreams(t *testing.T) {
 		p.run()
 		p.synced(p.a)
 		p.cut()
-		p.version = VersionMin + Version - first
+		p.version = versions[len(versions)-1-i]
 		p.fill(p.a, 50, 55)
 		p.connect()
 		p.run()
@@ -57,12 +59,69 @@ func TestUnknownVersionIsRefused(t *testing.T) {
 		p.cut()
 		before := snapshotOf(p.b.Engine)
 		err := p.b.Connected(p.now, version, 0xa1, true, 1)
-		if err == nil || !strings.Contains(err.Error(), "this node speaks 1 to 2") {
+		if err == nil || !strings.Contains(err.Error(), "this node speaks 1 to 3") {
 			t.Errorf("version %d: %v", version, err)
 		}
 		if snapshotOf(p.b.Engine) != before {
 			t.Errorf("version %d was refused and changed the engine", version)
 		}
+	}
+}
+
+// A peer of an earlier version gets the IPv4 flows, is in sync with them through changes,
+// resumption and repair, and the source says what it withholds.
+func TestEarlierVersionGetsTheIPv4Flows(t *testing.T) {
+	p := newPairOf(t, small, versionIPv6-1)
+	p.master(p.a, 1)
+	for i := range 60 {
+		p.a.change(mixedOf(i, flow.Established, 11), false)
+	}
+	p.connect()
+	p.run()
+	holds := func(of func(int) bool) {
+		t.Helper()
+		p.synced(p.a)
+		for i := range 90 {
+			e := mixedOf(i, 0, 0)
+			if _, held := p.b.flows[e.Original]; held != (e.Original.Is4() && of(i)) {
+				t.Errorf("flow %d, %s, at the peer: %v", i, e.Original, held)
+			}
+		}
+	}
+	holds(func(i int) bool { return i < 60 })
+	if w := p.a.Warning(); !strings.Contains(w, "version 2 of the protocol and gets no IPv6 flows") {
+		t.Errorf("the source warns %q", w)
+	}
+	if w := p.b.Warning(); w != "" {
+		t.Errorf("the sink warns %q", w)
+	}
+	for i := range 20 {
+		p.a.change(mixedOf(i, 0, 0), true)
+	}
+	p.run()
+	p.cut()
+	for i := 60; i < 90; i++ {
+		p.a.change(mixedOf(i, flow.Established, 11), false)
+	}
+	p.a.poll(p.now)
+	p.connect()
+	p.run()
+	p.b.change(entryOf(25, flow.FinWait, 12), false) // a stray, so that buckets are repaired
+	p.run()
+	holds(func(i int) bool { return i >= 20 })
+	if p.a.stats.Snapshots != 1 || p.a.stats.Repairs == 0 {
+		t.Errorf("%+v, want one snapshot and a repair", p.a.stats)
+	}
+
+	p.cut() // the peer is upgraded
+	p.version = Version
+	p.connect()
+	p.run()
+	p.sleep(2 * small.withDefaults().DigestEvery)
+	p.synced(p.a)
+	p.same()
+	if w := p.a.Warning(); w != "" {
+		t.Errorf("the source still warns %q", w)
 	}
 }
 

@@ -10,12 +10,13 @@ import (
 // Versions of the protocol. Every message carries one in its second byte: the one that
 // was agreed on for the stream.
 const (
-	// Version is the newest: hello and begin tell the capacity of the sender's table.
-	Version = 2
+	// Version is the newest: flows may be of IPv6.
+	Version = 3
 	// VersionMin is the oldest that is still spoken.
 	VersionMin = 1
 
 	versionCapacity = 2 // the first in which capacities are told
+	versionIPv6     = 3 // the first in which flows of IPv6 are told
 )
 
 // MaxMessage is the length in bytes that no message exceeds.
@@ -45,9 +46,13 @@ var typeNames = map[byte]string{
 
 // Lengths of what repeats in a message.
 const (
-	deleteLen = 1 + flow.TupleLen
-	rowLen    = 1 + 2*flow.TupleLen + 4
+	deleteLen = 1 + flow.TupleLen4
+	rowLen    = 1 + 2*flow.TupleLen4 + 4 // of IPv4, the shortest
+	rowLen6   = 1 + 2*flow.TupleLen6 + 4
 )
+
+// ipv6 is set in the state byte of a change whose tuples are IPv6's.
+const ipv6 = 0x80
 
 // order is the byte order of every field.
 var order = binary.BigEndian
@@ -57,20 +62,18 @@ func header(kind, version byte, size int) []byte {
 	return append(make([]byte, 0, 2+size), kind, version)
 }
 
-func appendTuple(b []byte, t flow.Tuple) []byte {
-	enc := t.Bytes()
-	return append(b, enc[:]...)
-}
-
-// appendChange writes state, original, and for all but deletions reply and lifetime.
+// appendChange writes state and family, original, and for all but deletions reply and
+// lifetime.
 func appendChange(b []byte, c *change) []byte {
-	b = append(b, byte(c.state))
-	b = appendTuple(b, c.original)
+	first := byte(c.state)
+	if !c.original.Is4() {
+		first |= ipv6
+	}
+	b = flow.AppendTuple(append(b, first), c.original)
 	if c.deleted() {
 		return b
 	}
-	b = appendTuple(b, c.reply)
-	return order.AppendUint32(b, c.remaining)
+	return order.AppendUint32(flow.AppendTuple(b, c.reply), c.remaining)
 }
 
 func appendBool(b []byte, v bool) []byte {
@@ -142,34 +145,40 @@ func (r *reader) bool() bool {
 
 // change reads one change; a row is a change that may not be a deletion.
 func (r *reader) change(c *change, row bool) {
-	state := flow.State(r.uint8())
+	first := r.uint8()
+	length := flow.TupleLen4
+	if first&ipv6 != 0 && r.version >= versionIPv6 {
+		first &^= ipv6
+		length = flow.TupleLen6
+	}
+	*c = change{state: flow.State(first)}
 	switch {
-	case state == 0 && !row:
-		b := r.take(flow.TupleLen)
-		if b == nil {
-			return
-		}
-		*c = change{original: flow.TupleFrom([flow.TupleLen]byte(b))}
-	case state.Valid():
-		b := r.take(rowLen - 1)
-		if b == nil {
-			return
-		}
-		*c = change{
-			state:     state,
-			original:  flow.TupleFrom([flow.TupleLen]byte(b)),
-			reply:     flow.TupleFrom([flow.TupleLen]byte(b[flow.TupleLen:])),
-			remaining: order.Uint32(b[2*flow.TupleLen:]),
-		}
+	case c.deleted() && !row:
+		c.original = r.tuple(length)
+	case c.state.Valid():
+		c.original, c.reply, c.remaining = r.tuple(length), r.tuple(length), r.uint32()
 		if c.reply.Proto != c.original.Proto {
 			r.fail("%s replies by %s", c.original, c.reply)
 		}
 	default:
-		r.fail("no such flow state: %d", uint8(state))
+		r.fail("no such flow state: %d", first)
 	}
 	if p := c.original.Proto; p != flow.TCP && p != flow.UDP {
 		r.fail("%s is not balanced", p)
 	}
+}
+
+// tuple reads one of a family, which its length tells.
+func (r *reader) tuple(length int) (t flow.Tuple) {
+	b := r.take(length)
+	if b == nil {
+		return t
+	}
+	t = flow.TupleFrom(b)
+	if is4 := length == flow.TupleLen4; t.Src.Is4() != is4 || t.Dst.Is4() != is4 {
+		r.fail("%s in the place of an IPv6 flow", t)
+	}
+	return t
 }
 
 // count reads how many items of at least size bytes follow, and checks that they can.

@@ -43,11 +43,11 @@ func newMemory() *memory {
 // entry returns the i-th of many flows.
 func entry(i int) flow.Entry {
 	original := flow.Tuple{
-		Src: flow.Addr{198, 18, 0, 11}, SrcPort: uint16(i), Dst: flow.Addr{198, 18, 0, 100}, DstPort: 80, Proto: flow.TCP,
+		Src: flow.IPv4(198, 18, 0, 11), SrcPort: uint16(i), Dst: flow.IPv4(198, 18, 0, 100), DstPort: 80, Proto: flow.TCP,
 	}
-	original.Src[2], original.Src[3] = byte(i>>24), byte(i>>16)
+	original.Src[14], original.Src[15] = byte(i>>24), byte(i>>16)
 	reply := flow.Tuple{
-		Src: flow.Addr{198, 18, 1, 11}, SrcPort: 80, Dst: flow.Addr{198, 18, byte(i >> 24), byte(i >> 16)}, DstPort: uint16(i), Proto: flow.TCP,
+		Src: flow.IPv4(198, 18, 1, 11), SrcPort: 80, Dst: flow.IPv4(198, 18, byte(i>>24), byte(i>>16)), DstPort: uint16(i), Proto: flow.TCP,
 	}
 	return flow.Entry{Original: original, Reply: reply, State: flow.Established, Origin: flow.Opened, Remaining: dataplane.DefaultTimeouts().Established}
 }

@@ -78,9 +78,9 @@ func (n *testNode) awaitLog(t *testing.T, text string) {
 
 func TestServiceChangesAreLines(t *testing.T) {
 	service := func(name string, port uint16, backends ...byte) dataplane.Service {
-		s := dataplane.Service{Service: flow.Service{VIP: flow.Addr{198, 18, 0, 100}, Port: port, Proto: flow.TCP}, Name: name, Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin}
+		s := dataplane.Service{Service: flow.Service{VIP: flow.IPv4(198, 18, 0, 100), Port: port, Proto: flow.TCP}, Name: name, Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin}
 		for _, b := range backends {
-			s.Backends = append(s.Backends, dataplane.Backend{Addr: flow.Addr{198, 18, 1, b}, Port: 80})
+			s.Backends = append(s.Backends, dataplane.Backend{Addr: flow.IPv4(198, 18, 1, b), Port: 80})
 		}
 		return s
 	}

@@ -14,8 +14,8 @@ func good() dataplane.Config {
 		ClientLink: "client0", BackendLink: "backend0",
 		VIPs: []dataplane.VIP{{Addr: netip.MustParseAddr("198.18.0.100"), Link: "client0"}},
 		Services: []dataplane.Service{{
-			Service: flow.Service{VIP: flow.Addr{198, 18, 0, 100}, Port: 80, Proto: flow.TCP}, Name: "web",
-			Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin, SNAT: flow.Addr{198, 18, 1, 100},
+			Service: flow.Service{VIP: flow.IPv4(198, 18, 0, 100), Port: 80, Proto: flow.TCP}, Name: "web",
+			Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin, SNAT: flow.IPv4(198, 18, 1, 100),
 		}},
 		SNATPorts: dataplane.PortRange{First: 20000, Last: 59999}, Timeouts: dataplane.DefaultTimeouts(),
 	}

@@ -7,18 +7,8 @@ package flow
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 )
-
-// Addr is an IPv4 address in network byte order.
-type Addr [4]byte
-
-// AddrFrom converts an IPv4 netip.Addr; it panics on any other kind, since
-// configuration has refused those before.
-func AddrFrom(a netip.Addr) Addr { return Addr(a.As4()) }
-
-func (a Addr) String() string { return netip.AddrFrom4(a).String() }
 
 // Proto is an IP protocol number.
 type Proto uint8
@@ -39,58 +29,6 @@ func (p Proto) String() string {
 	return fmt.Sprintf("proto%d", uint8(p))
 }
 
-// Tuple is a conntrack tuple: one direction of a flow as a packet shows it.
-// Ports are in host byte order.
-type Tuple struct {
-	Src, Dst         Addr
-	SrcPort, DstPort uint16
-	Proto            Proto
-}
-
-func (t Tuple) String() string {
-	return fmt.Sprintf("%s %s:%d>%s:%d", t.Proto, t.Src, t.SrcPort, t.Dst, t.DstPort)
-}
-
-// Reverse returns the tuple of a packet that travels the other way.
-func (t Tuple) Reverse() Tuple {
-	return Tuple{Src: t.Dst, Dst: t.Src, SrcPort: t.DstPort, DstPort: t.SrcPort, Proto: t.Proto}
-}
-
-// Compare orders tuples, for outputs that must not depend on map order.
-func (t Tuple) Compare(u Tuple) int {
-	a, b := t.Bytes(), u.Bytes()
-	for i := range a {
-		if a[i] != b[i] {
-			return int(a[i]) - int(b[i])
-		}
-	}
-	return 0
-}
-
-// TupleLen is the length of Tuple.Bytes.
-const TupleLen = 13
-
-// Bytes is the canonical encoding of a tuple, the same on the sync wire, in
-// digests and for hashing: source, destination, ports big-endian, protocol.
-func (t Tuple) Bytes() [TupleLen]byte {
-	var b [TupleLen]byte
-	copy(b[0:], t.Src[:])
-	copy(b[4:], t.Dst[:])
-	b[8], b[9] = byte(t.SrcPort>>8), byte(t.SrcPort)
-	b[10], b[11] = byte(t.DstPort>>8), byte(t.DstPort)
-	b[12] = byte(t.Proto)
-	return b
-}
-
-// TupleFrom is the inverse of Tuple.Bytes.
-func TupleFrom(b [TupleLen]byte) Tuple {
-	return Tuple{
-		Src: Addr(b[0:4]), Dst: Addr(b[4:8]),
-		SrcPort: uint16(b[8])<<8 | uint16(b[9]), DstPort: uint16(b[10])<<8 | uint16(b[11]),
-		Proto: Proto(b[12]),
-	}
-}
-
 // Service is the stable identity of a balanced service. A flow names its service
 // by its original tuple's destination, never by an index into a table that the
 // two nodes may hold in different order.
@@ -100,7 +38,7 @@ type Service struct {
 	Proto Proto
 }
 
-func (s Service) String() string { return fmt.Sprintf("%s %s:%d", s.Proto, s.VIP, s.Port) }
+func (s Service) String() string { return fmt.Sprintf("%s %s", s.Proto, s.VIP.WithPort(s.Port)) }
 
 // State is a flow's connection-tracking state, after netfilter's.
 type State uint8

@@ -352,8 +352,8 @@ func (l *lab) inSync(id string) bool {
 // open adds a flow on the dataplane of a node, as the eBPF program would.
 func (l *lab) open(id string, i int) flow.Entry {
 	e := flow.Entry{
-		Original: flow.Tuple{Src: flow.Addr{198, 18, byte(i >> 16), 10}, Dst: flow.Addr{198, 18, 0, 100}, SrcPort: uint16(i), DstPort: 80, Proto: flow.TCP},
-		Reply:    flow.Tuple{Src: flow.Addr{198, 18, 1, 11}, Dst: flow.Addr{198, 18, 1, 100}, SrcPort: 80, DstPort: uint16(i), Proto: flow.TCP},
+		Original: flow.Tuple{Src: flow.IPv4(198, 18, byte(i>>16), 10), Dst: flow.IPv4(198, 18, 0, 100), SrcPort: uint16(i), DstPort: 80, Proto: flow.TCP},
+		Reply:    flow.Tuple{Src: flow.IPv4(198, 18, 1, 11), Dst: flow.IPv4(198, 18, 1, 100), SrcPort: 80, DstPort: uint16(i), Proto: flow.TCP},
 		State:    flow.Established, Origin: flow.Opened, Remaining: time.Hour,
 	}
 	n := l.nodes[id]

@@ -13,8 +13,8 @@ import (
 // uncounted puts a flow into a node's dataplane whose event was lost.
 func (l *lab) uncounted(id string, i int) flow.Tuple {
 	e := flow.Entry{
-		Original: flow.Tuple{Src: flow.Addr{198, 18, 0, 99}, Dst: flow.Addr{198, 18, 0, 100}, SrcPort: uint16(i), DstPort: 80, Proto: flow.TCP},
-		Reply:    flow.Tuple{Src: flow.Addr{198, 18, 1, 11}, Dst: flow.Addr{198, 18, 1, 100}, SrcPort: 80, DstPort: 9000 + uint16(i), Proto: flow.TCP},
+		Original: flow.Tuple{Src: flow.IPv4(198, 18, 0, 99), Dst: flow.IPv4(198, 18, 0, 100), SrcPort: uint16(i), DstPort: 80, Proto: flow.TCP},
+		Reply:    flow.Tuple{Src: flow.IPv4(198, 18, 1, 11), Dst: flow.IPv4(198, 18, 1, 100), SrcPort: 80, DstPort: 9000 + uint16(i), Proto: flow.TCP},
 		State:    flow.Established, Origin: flow.Opened, Remaining: time.Hour,
 	}
 	l.nodes[id].table[e.Original] = e

@@ -160,16 +160,16 @@ func (n *Node) liveUntil() clock.Instant {
 	return n.stream.heard.Add(n.peer.state.Detect)
 }
 
-// keepalives is how many leave within the time in which one must come.
-const keepalives = 3
+// keepalivesDue is how many leave within the time in which one must come.
+const keepalivesDue = 3
 
 // sendKeepalive says on the stream that this node lives.
 func (n *Node) sendKeepalive() {
 	if n.now < n.stream.keepaliveDue() {
 		return
 	}
-	n.stream.keepalive, n.stream.sentAt = n.now.Add(n.paths.streamDetection()/keepalives), n.now
-	n.emit(keepalive)
+	n.stream.keepalive, n.stream.sentAt = n.now.Add(n.paths.streamDetection()/keepalivesDue), n.now
+	n.emit(keepalives[n.stream.version])
 	n.renewLease()
 }
 

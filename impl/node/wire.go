@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"baton/impl/ctsync"
 	"baton/impl/fingerprint"
 	"baton/impl/ha"
 )
@@ -22,16 +23,16 @@ const (
 	maxID = 63
 )
 
-// Versions of the protocol. Two nodes speak the newest that both know; this node knows
-// the two of a rolling upgrade.
+// Versions of the protocol. Two nodes speak the newest that both know.
 const (
-	// Version is the newest: states carry Witnessed, Flows, Damped and Detect, and
-	// keepalives are sent.
-	Version = 2
+	// Version is the newest, in which flows may be of IPv6.
+	Version = ctsync.Version
 	// VersionMin is the oldest that is still spoken.
-	VersionMin = 1
+	VersionMin = ctsync.VersionMin
 
-	versionKeepalive = 2 // the first with keepalives and the newer fields of a state
+	// versionKeepalive is the first with keepalives, and in which states carry Witnessed,
+	// Flows, Damped and Detect.
+	versionKeepalive = 2
 )
 
 const (
@@ -151,9 +152,14 @@ func decodeState(b []byte) (state, error) {
 
 func encodeRequest(version uint8) []byte { return []byte{typeRequest, version} }
 
-// keepalive is the effect that sends one; it is the same each time, so that a stream
-// costs no allocation.
-var keepalive Effect = SendSync{Data: []byte{typeKeepalive, Version}}
+// keepalives are the effects that send one, by version. They are the same each time, so
+// that a stream costs no allocation.
+var keepalives = func() (by [Version + 1]Effect) {
+	for version := range by {
+		by[version] = SendSync{Data: []byte{typeKeepalive, byte(version)}}
+	}
+	return by
+}()
 
 func checkKeepalive(b []byte) error {
 	if len(b) != keepaliveLen {

@@ -45,7 +45,7 @@ var _ = Describe("RSTs", func() {
 				HaveField("Fault", "none"), HaveField("Entry", "opened")))
 			Expect(rsts[i].At).To(And(BeNumerically(">=", before-50_000), BeNumerically("<=", after+50_000)))
 		}
-		Expect(asked).To(And(HaveLen(1), HaveEach(And(HaveField("Dst", flow.Addr{198, 18, 0, 100}), HaveField("DstPort", uint16(port))))),
+		Expect(asked).To(And(HaveLen(1), HaveEach(And(HaveField("Dst", flow.IPv4(198, 18, 0, 100)), HaveField("DstPort", uint16(port))))),
 			"the entry is asked for once, by the original tuple")
 		Expect(c.Stats().Lost).To(BeZero())
 	})

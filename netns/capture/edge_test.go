@@ -24,8 +24,8 @@ func TestFramesThatShowTheForwarder(t *testing.T) {
 		{"a segment to the VIP", change(func(f *frame) { f.tuple = webTuple.Reverse() }), false},
 		{"from a host that balances nothing", change(func(f *frame) { f.src = clientMAC }), false},
 		{"from a stranger", change(func(f *frame) { f.src = mac{9} }), false},
-		{"from the load balancer's own address", change(func(f *frame) { f.tuple.Src = flow.Addr{198, 18, 0, 1} }), false},
-		{"an ARP packet", frame{kind: frameARP, src: lb1MAC, senderIP: vipAddr, targetIP: flow.Addr{198, 18, 0, 11}}, false},
+		{"from the load balancer's own address", change(func(f *frame) { f.tuple.Src = flow.IPv4(198, 18, 0, 1) }), false},
+		{"an ARP packet", frame{kind: frameARP, src: lb1MAC, senderIP: vipAddr, targetIP: flow.IPv4(198, 18, 0, 11)}, false},
 	}
 	for _, tt := range tests {
 		var events []trace.Event
@@ -45,7 +45,7 @@ func TestVIPsOnDifferentNodesDoNotLookLikeChanges(t *testing.T) {
 	var events []trace.Event
 	c := &Capture{owners: map[mac]string{lb1MAC: "lb1", {7}: "lb2"}, lbs: map[string]bool{"lb1": true, "lb2": true},
 		cfg: Config{Record: func(e trace.Event) { events = append(events, e) }}}
-	second := flow.Addr{198, 18, 0, 101}
+	second := flow.IPv4(198, 18, 0, 101)
 	e := &edge{Edge: Edge{VIPs: []netip.Addr{addrOf(vipAddr), addrOf(second)}}, lanes: []*lane{{vip: "a"}, {vip: "b"}, {}}}
 	for range 10 {
 		c.look(e, &frame{kind: frameUDP, src: lb1MAC, tuple: flow.Tuple{Src: vipAddr}}, 1, ms(1))

@@ -67,7 +67,7 @@ func (f *frame) rst() bool { return f.kind == frameTCP && f.flags&tcpRST != 0 }
 // gratuitous reports whether the frame is a gratuitous ARP (RFC 5227 3), of the
 // request or of the reply form.
 func (f *frame) gratuitous() bool {
-	return f.kind == frameARP && f.senderIP == f.targetIP && f.senderIP != flow.Addr{}
+	return f.kind == frameARP && f.senderIP == f.targetIP && !f.senderIP.Netip().IsUnspecified()
 }
 
 // parseFrame reads an Ethernet frame, possibly cut short. It reports false if
@@ -95,7 +95,7 @@ func (f *frame) parseARP(b []byte) {
 		return
 	}
 	f.kind = frameARP
-	f.senderIP, f.targetIP = flow.Addr(b[14:18]), flow.Addr(b[24:28])
+	f.senderIP, f.targetIP = ipv4At(b[14:]), ipv4At(b[24:])
 }
 
 func (f *frame) parseIPv4(b []byte) {
@@ -106,7 +106,7 @@ func (f *frame) parseIPv4(b []byte) {
 	fragmentOffset := binary.BigEndian.Uint16(b[6:]) & 0x1fff
 	if proto := b[9]; (proto == protoVRRP || proto == protoAH) && headerLen >= ipv4MinLen && len(b) >= headerLen && fragmentOffset == 0 {
 		end := min(len(b), max(headerLen, int(binary.BigEndian.Uint16(b[2:])))) // without Ethernet's padding
-		if f.advert = parseAdvert(flow.Addr(b[12:16]), b[8], proto, b[headerLen:end]); f.advert != nil {
+		if f.advert = parseAdvert(ipv4At(b[12:]), b[8], proto, b[headerLen:end]); f.advert != nil {
 			f.kind = frameAdvert
 		}
 		return
@@ -132,10 +132,12 @@ func (f *frame) parseIPv4(b []byte) {
 		return
 	}
 	f.tuple = flow.Tuple{
-		Src: flow.Addr(b[12:16]), Dst: flow.Addr(b[16:20]),
+		Src: ipv4At(b[12:]), Dst: ipv4At(b[16:]),
 		SrcPort: binary.BigEndian.Uint16(segment), DstPort: binary.BigEndian.Uint16(segment[2:]),
 		Proto: proto,
 	}
 }
 
-func addrOf(a flow.Addr) netip.Addr { return netip.AddrFrom4(a) }
+func addrOf(a flow.Addr) netip.Addr { return a.Netip() }
+
+func ipv4At(b []byte) flow.Addr { return flow.IPv4From([4]byte(b)) }

@@ -23,8 +23,8 @@ func build(t testing.TB, stack ...gopacket.SerializableLayer) []byte {
 var (
 	lb1MAC    = mac{2, 0xba, 0x70, 0, 1, 1}
 	clientMAC = mac{2, 0xba, 0x70, 0, 2, 1}
-	vipAddr   = flow.Addr{198, 18, 0, 100}
-	webTuple  = flow.Tuple{Src: vipAddr, Dst: flow.Addr{198, 18, 0, 11}, SrcPort: 80, DstPort: 40123, Proto: flow.TCP}
+	vipAddr   = flow.IPv4(198, 18, 0, 100)
+	webTuple  = flow.Tuple{Src: vipAddr, Dst: flow.IPv4(198, 18, 0, 11), SrcPort: 80, DstPort: 40123, Proto: flow.TCP}
 )
 
 func ether(kind layers.EthernetType) *layers.Ethernet {
@@ -32,7 +32,7 @@ func ether(kind layers.EthernetType) *layers.Ethernet {
 }
 
 func ipv4(proto layers.IPProtocol, options int) *layers.IPv4 {
-	ip := &layers.IPv4{Version: 4, TTL: 64, Id: 77, Protocol: proto, SrcIP: webTuple.Src[:], DstIP: webTuple.Dst[:]}
+	ip := &layers.IPv4{Version: 4, TTL: 64, Id: 77, Protocol: proto, SrcIP: webTuple.Src.Bytes(), DstIP: webTuple.Dst.Bytes()}
 	for range options {
 		ip.Options = append(ip.Options, layers.IPv4Option{OptionType: 1})
 	}
@@ -46,8 +46,8 @@ func rstFrame(t testing.TB, options int) []byte {
 
 func arpFrame(t testing.TB, operation uint16, target flow.Addr) []byte {
 	return build(t, ether(layers.EthernetTypeARP), &layers.ARP{AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4,
-		HwAddressSize: 6, ProtAddressSize: 4, Operation: operation, SourceHwAddress: lb1MAC[:], SourceProtAddress: vipAddr[:],
-		DstHwAddress: make([]byte, 6), DstProtAddress: target[:]})
+		HwAddressSize: 6, ProtAddressSize: 4, Operation: operation, SourceHwAddress: lb1MAC[:], SourceProtAddress: vipAddr.Bytes(),
+		DstHwAddress: make([]byte, 6), DstProtAddress: target.Bytes()})
 }
 
 // A FIN takes a sequence number behind the payload.
@@ -89,14 +89,14 @@ func TestOnlyAnAnnouncementIsGratuitous(t *testing.T) {
 	}{
 		"request for the own address": {arpFrame(t, layers.ARPRequest, vipAddr), true},
 		"reply for the own address":   {arpFrame(t, layers.ARPReply, vipAddr), true},
-		"request for another":         {arpFrame(t, layers.ARPRequest, flow.Addr{198, 18, 0, 11}), false},
+		"request for another":         {arpFrame(t, layers.ARPRequest, flow.IPv4(198, 18, 0, 11)), false},
 		"a RST":                       {rstFrame(t, 0), false},
 	} {
 		if f, ok := parseFrame(tt.frame); !ok || f.gratuitous() != tt.want {
 			t.Errorf("%s: gratuitous %v, want %v", name, f.gratuitous(), tt.want)
 		}
 	}
-	probe := arpFrame(t, layers.ARPRequest, flow.Addr{})
+	probe := arpFrame(t, layers.ARPRequest, flow.IPv4(0, 0, 0, 0))
 	copy(probe[28:32], []byte{0, 0, 0, 0}) // sender address: RFC 5227 probe of 0.0.0.0
 	if f, _ := parseFrame(probe); f.gratuitous() {
 		t.Error("an ARP probe is taken for an announcement")
@@ -156,7 +156,7 @@ func FuzzParseFrame(f *testing.F) {
 			}
 		case frameARP:
 			arp, ok := p.Layer(layers.LayerTypeARP).(*layers.ARP)
-			if !ok || string(arp.SourceProtAddress) != string(got.senderIP[:]) || string(arp.DstProtAddress) != string(got.targetIP[:]) {
+			if !ok || string(arp.SourceProtAddress) != string(got.senderIP.Bytes()) || string(arp.DstProtAddress) != string(got.targetIP.Bytes()) {
 				t.Fatalf("got %+v, gopacket %+v", got, arp)
 			}
 		}

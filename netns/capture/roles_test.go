@@ -24,7 +24,7 @@ func bytesOf(t *testing.T, text string) []byte {
 
 // TestAdvertsAreDecoded: field by field as the RFCs lay them out.
 func TestAdvertsAreDecoded(t *testing.T) {
-	node := flow.Addr{198, 18, 0, 1}
+	node := flow.IPv4(198, 18, 0, 1)
 	v2 := "21 33 96 01 00 01 0000 c6120064 0000000000000000"
 	for _, c := range []struct {
 		name       string

@@ -68,7 +68,7 @@ func TestOriginOfRSTs(t *testing.T) {
 
 // The client edge shows the tuple that a table knows; both sightings must carry it.
 func TestBothSightingsCarryTheOriginalTuple(t *testing.T) {
-	original := flow.Tuple{Src: flow.Addr{198, 18, 0, 11}, Dst: vipAddr, SrcPort: 40123, DstPort: 80, Proto: flow.TCP}
+	original := flow.Tuple{Src: flow.IPv4(198, 18, 0, 11), Dst: vipAddr, SrcPort: 40123, DstPort: 80, Proto: flow.TCP}
 	made, passed := seen(1, lab.Backends, "backend1", 7, 80, 20001), seen(1.1, lab.Clients, "lb1", 7, 80, 40123)
 	passed.original = original
 	p := pairing{waiting: []*sighting{made, passed}}

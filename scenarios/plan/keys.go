@@ -63,7 +63,7 @@ var Keys = []Key{
 	{Name: "track.targets", Default: noTargets, Hosts: true, quantity: trackable, Doc: "hosts that the node must reach, or the gate Reachable closes: `backends`, `clients`, or one such as `backend1`"},
 	{Name: "track.every", Default: "100ms", quantity: span(10*time.Millisecond, time.Minute), Doc: "time between two probes of a target"},
 	{Name: "track.misses", Default: "3", quantity: whole(1, 255), Doc: "unanswered probes in a row that lose a target, and answers that bring it back"},
-	{Name: "sync.version", Default: "2", quantity: whole(1, 2), Doc: "newest version of the sync protocol that the node offers"},
+	{Name: "sync.version", Default: "3", quantity: whole(1, 3), Doc: "newest version of the sync protocol that the node offers"},
 	{Name: "max_flows", Default: "131072", quantity: whole(1, maxCount), Doc: "capacity of the connection table"},
 	{Name: "timeouts.syn_sent", Default: "60s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.established", Default: "7440s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},

@@ -271,8 +271,8 @@ func (w *world) connect() {
 
 // entry is the i-th flow.
 func entry(i int) flow.Entry {
-	original := flow.Tuple{Src: flow.Addr{198, 18, 0, 11}, Dst: flow.Addr{198, 18, 0, 100}, SrcPort: uint16(i), DstPort: 80, Proto: flow.TCP}
-	reply := flow.Tuple{Src: flow.Addr{198, 18, 1, 11}, Dst: flow.Addr{198, 18, 1, 100}, SrcPort: 80, DstPort: 20000 + uint16(i), Proto: flow.TCP}
+	original := flow.Tuple{Src: flow.IPv4(198, 18, 0, 11), Dst: flow.IPv4(198, 18, 0, 100), SrcPort: uint16(i), DstPort: 80, Proto: flow.TCP}
+	reply := flow.Tuple{Src: flow.IPv4(198, 18, 1, 11), Dst: flow.IPv4(198, 18, 1, 100), SrcPort: 80, DstPort: 20000 + uint16(i), Proto: flow.TCP}
 	return flow.Entry{Original: original, Reply: reply, State: flow.Established, Origin: flow.Opened, Remaining: time.Hour}
 }
 

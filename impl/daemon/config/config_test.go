@@ -91,15 +91,15 @@ func TestLoad(t *testing.T) {
 	if got := cfg.BFD.Detect(); got != 150*time.Millisecond {
 		t.Errorf("Detect = %v, want 150ms", got)
 	}
-	web := flow.Service{VIP: flow.Addr{198, 18, 0, 100}, Port: 80, Proto: flow.TCP}
-	dns := flow.Service{VIP: flow.Addr{198, 18, 0, 100}, Port: 53, Proto: flow.UDP}
+	web := flow.Service{VIP: flow.IPv4(198, 18, 0, 100), Port: 80, Proto: flow.TCP}
+	dns := flow.Service{VIP: flow.IPv4(198, 18, 0, 100), Port: 53, Proto: flow.UDP}
 	want := dataplane.Config{
 		ClientLink: "client0", BackendLink: "backend0",
 		Services: []dataplane.Service{
-			{Service: web, Name: "web", Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin, SNAT: flow.Addr{198, 18, 1, 100},
-				Backends: []dataplane.Backend{{Addr: flow.Addr{198, 18, 1, 11}, Port: 80}, {Addr: flow.Addr{198, 18, 1, 12}, Port: 80}}},
-			{Service: dns, Name: "dns", Mode: dataplane.DNAT, Balance: dataplane.RoundRobin, SNAT: flow.Addr{198, 18, 1, 100},
-				Backends: []dataplane.Backend{{Addr: flow.Addr{198, 18, 1, 11}, Port: 53}}},
+			{Service: web, Name: "web", Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin, SNAT: flow.IPv4(198, 18, 1, 100),
+				Backends: []dataplane.Backend{{Addr: flow.IPv4(198, 18, 1, 11), Port: 80}, {Addr: flow.IPv4(198, 18, 1, 12), Port: 80}}},
+			{Service: dns, Name: "dns", Mode: dataplane.DNAT, Balance: dataplane.RoundRobin, SNAT: flow.IPv4(198, 18, 1, 100),
+				Backends: []dataplane.Backend{{Addr: flow.IPv4(198, 18, 1, 11), Port: 53}}},
 		},
 		VIPs: []dataplane.VIP{
 			{Addr: netip.MustParseAddr("198.18.0.100"), Link: "client0"},
@@ -250,7 +250,7 @@ func TestMistakes(t *testing.T) {
 		{"certificate of the peer", "cert: lb1.crt\n  key: lb1.key", "cert: lb2.crt\n  key: lb2.key", 21, `sync.cert: DIR/lb2.crt: names lb2, not lb1`},
 		{"secret does not exist", "  mult: 3\n", "  mult: 3\n  secret: none\n", 8, `bfd.secret: DIR/none does not exist; name the file of the secret that both nodes share`},
 		{"key of the peer", "key: lb1.key", "key: lb2.key", 22, `sync.key: DIR/lb2.key is not the key of DIR/lb1.crt; name the key that belongs to it`},
-		{"version of the protocol that nobody speaks", "key: lb1.key", "key: lb1.key\n  version: 0", 23, `sync.version: 0 is not a version that this node speaks; use 1 to 2, or leave it out`},
+		{"version of the protocol that nobody speaks", "key: lb1.key", "key: lb1.key\n  version: 0", 23, `sync.version: 0 is not a version that this node speaks; use 1 to 3, or leave it out`},
 
 		// The dataplane.
 		{"range of one port", "snat_ports: 20000-59999", "snat_ports: 20000-20000", 23,

@@ -28,7 +28,7 @@ type fake struct {
 	hang    bool
 }
 
-var known = flow.Tuple{Src: flow.Addr{198, 18, 0, 11}, SrcPort: 40000, Dst: flow.Addr{198, 18, 0, 100}, DstPort: 80, Proto: flow.TCP}
+var known = flow.Tuple{Src: flow.IPv4(198, 18, 0, 11), SrcPort: 40000, Dst: flow.IPv4(198, 18, 0, 100), DstPort: 80, Proto: flow.TCP}
 
 func (f *fake) Status(ctx context.Context) (Status, error) {
 	if f.hang {

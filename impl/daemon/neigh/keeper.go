@@ -137,7 +137,7 @@ func (k *Keeper) Run(ctx context.Context) {
 			k.queue = nil // those who were served have lost their entries too
 			k.startRound()
 		case client := <-k.noted:
-			k.welcome(netip.AddrFrom4(client))
+			k.welcome(client.Netip())
 		case <-due:
 			burst := min(len(k.queue), max(1, k.cfg.Rate*int(burstEvery)/int(time.Second)))
 			for _, t := range k.queue[:burst] {

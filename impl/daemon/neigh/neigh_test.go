@@ -106,8 +106,8 @@ func TestClientsOnTheLinkAreResolvedWhenNoted(t *testing.T) {
 	for k.observer.networks.Load() == nil && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
 	}
-	k.Note(flow.Addr{203, 0, 113, 7}) // behind a router: not ours to resolve
-	k.Note(flow.Addr{198, 18, 0, 11})
+	k.Note(flow.IPv4(203, 0, 113, 7)) // behind a router: not ours to resolve
+	k.Note(flow.IPv4(198, 18, 0, 11))
 	l.waitState(t, "198.18.0.11", netlink.NUD_REACHABLE)
 	if n, ok := l.entries(t)["203.0.113.7"]; ok {
 		t.Errorf("an entry for a client that is not on the link: %v", n)
@@ -196,22 +196,22 @@ func TestNoteCostsNothingForAClientThatIsKnown(t *testing.T) {
 	k := &Keeper{noted: make(chan flow.Addr, 16), observer: observer{seen: map[flow.Addr]struct{}{}}}
 	k.observer.publish([]netip.Prefix{netip.MustParsePrefix("198.18.0.0/24")})
 	for range 100 {
-		k.Note(flow.Addr{198, 18, 0, 11})
-		k.Note(flow.Addr{198, 18, 1, 11})
+		k.Note(flow.IPv4(198, 18, 0, 11))
+		k.Note(flow.IPv4(198, 18, 1, 11))
 	}
 	if n := len(k.noted); n != 1 {
 		t.Errorf("%d clients were handed over, want 1", n)
 	}
-	if allocs := testing.AllocsPerRun(100, func() { k.Note(flow.Addr{198, 18, 0, 11}) }); allocs != 0 {
+	if allocs := testing.AllocsPerRun(100, func() { k.Note(flow.IPv4(198, 18, 0, 11)) }); allocs != 0 {
 		t.Errorf("%v allocations, want 0", allocs)
 	}
 	for i := range 100 { // nobody takes them
-		k.Note(flow.Addr{198, 18, 0, byte(i)})
+		k.Note(flow.IPv4(198, 18, 0, byte(i)))
 	}
 	k.observer.publish([]netip.Prefix{netip.MustParsePrefix("198.18.0.0/24")})
 	<-k.noted
 	before := len(k.noted)
-	k.Note(flow.Addr{198, 18, 0, 11})
+	k.Note(flow.IPv4(198, 18, 0, 11))
 	if len(k.noted) != before+1 {
 		t.Error("after another round a known client was not handed over again")
 	}

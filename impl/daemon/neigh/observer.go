@@ -22,7 +22,14 @@ type observer struct {
 // round, upon which every client counts as new.
 type networks []network
 
-type network struct{ addr, mask uint32 }
+type network struct{ addr, mask words }
+
+// words are an address as two numbers.
+type words [2]uint64
+
+func wordsOf(a *flow.Addr) words {
+	return words{binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])}
+}
 
 // maxSeen bounds the memory of an observer between two rounds.
 const maxSeen = 1 << 16
@@ -30,8 +37,8 @@ const maxSeen = 1 << 16
 func (o *observer) publish(prefixes []netip.Prefix) {
 	list := make(networks, len(prefixes))
 	for i, p := range prefixes {
-		addr := p.Addr().As4()
-		list[i] = network{binary.BigEndian.Uint32(addr[:]), ^uint32(0) << (32 - p.Bits())}
+		addr, host := flow.AddrFrom(p.Addr()), p.Addr().BitLen()-p.Bits() // bits of a host's own
+		list[i] = network{wordsOf(&addr), words{^uint64(0) << max(host-64, 0), ^uint64(0) << host}}
 	}
 	o.networks.Store(&list)
 }
@@ -51,9 +58,9 @@ func (o *observer) fresh(client flow.Addr) bool {
 }
 
 func (n networks) contain(client flow.Addr) bool {
-	ip := binary.BigEndian.Uint32(client[:])
+	ip := wordsOf(&client)
 	for _, network := range n {
-		if ip&network.mask == network.addr {
+		if ip[0]&network.mask[0] == network.addr[0] && ip[1]&network.mask[1] == network.addr[1] {
 			return true
 		}
 	}

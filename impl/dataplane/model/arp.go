@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"baton/impl/dataplane"
-	"baton/impl/flow"
 )
 
 const arpLen = 28 // RFC 826 for Ethernet and IPv4
@@ -26,7 +25,7 @@ func (d *Dataplane) arp(l link, frame []byte) Outcome {
 	if !isARPQuestion(arp) {
 		return pass
 	}
-	vip := flow.Addr(arp[24:28])
+	vip := ipv4At(arp[24:])
 	if d.meanings[vip]&l.answers == 0 {
 		return pass
 	}
@@ -36,7 +35,7 @@ func (d *Dataplane) arp(l link, frame []byte) Outcome {
 	copy(arp, arpReply)
 	copy(arp[18:28], arp[8:18]) // the sender becomes the target
 	copy(arp[8:14], l.mac[:])
-	copy(arp[14:18], vip[:])
+	copy(arp[14:18], vip.Bytes())
 	copy(frame[0:6], frame[6:12])
 	copy(frame[6:12], l.mac[:])
 	d.counters.ARPReplies++

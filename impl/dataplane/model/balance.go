@@ -1,7 +1,7 @@
 package model
 
 import (
-	"fmt"
+	"encoding/binary"
 
 	"baton/impl/dataplane"
 	"baton/impl/dataplane/maglev"
@@ -17,7 +17,7 @@ func Slots(s dataplane.Service) []dataplane.Backend {
 	}
 	names := make([]string, len(s.Backends))
 	for i, b := range s.Backends {
-		names[i] = fmt.Sprintf("%s:%d", b.Addr, b.Port)
+		names[i] = b.Addr.WithPort(b.Port).String()
 	}
 	table := maglev.Table(names, maglev.DefaultSize)
 	slots := make([]dataplane.Backend, len(table))
@@ -30,11 +30,8 @@ func Slots(s dataplane.Service) []dataplane.Backend {
 // Hash is the flow hash of an original tuple: Maglev's index and the start of the
 // SNAT port's probe sequence. It has no seed, since both nodes must agree on it.
 func Hash(t flow.Tuple) uint64 {
-	b := t.Bytes()
-	var addresses uint64
-	for _, x := range b[:8] {
-		addresses = addresses<<8 | uint64(x)
-	}
+	src, dst := t.Src.Bytes(), t.Dst.Bytes()
+	addresses := uint64(binary.BigEndian.Uint32(src))<<32 | uint64(binary.BigEndian.Uint32(dst))
 	rest := uint64(t.SrcPort)<<32 | uint64(t.DstPort)<<16 | uint64(t.Proto)
 	return mix(addresses ^ mix(rest))
 }

@@ -34,7 +34,7 @@ const datagramMax = 65536
 
 func (p *packet) datagramKey() datagramKey {
 	ip := p.ip()
-	return datagramKey{flow.Addr(ip[12:16]), flow.Addr(ip[16:20]), uint16(be16(ip[4:])), ip[9]}
+	return datagramKey{ipv4At(ip[12:]), ipv4At(ip[16:]), uint16(be16(ip[4:])), ip[9]}
 }
 
 // span returns the bytes of its datagram that a packet holds, and whether a router could
@@ -127,8 +127,8 @@ func (d *Dataplane) laterFragment(p *packet, dir direction) Outcome {
 	}
 	ip := p.ip()
 	var header change
-	header.replace(ip[12:16], g.src[:])
-	header.replace(ip[16:20], g.dst[:])
+	header.replace(ip[12:16], g.src.Bytes())
+	header.replace(ip[16:20], g.dst.Bytes())
 	header.hop(ip)
 	header.apply(p.frame[ipChecksum:])
 	p.rename(g.id)

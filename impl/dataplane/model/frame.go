@@ -54,6 +54,8 @@ const (
 
 func (p *packet) ip() []byte { return p.frame[ethLen:] }
 
+func ipv4At(b []byte) flow.Addr { return flow.IPv4From([4]byte(b)) }
+
 func (p *packet) ttl() byte { return p.ip()[8] }
 
 func be16(b []byte) int { return int(binary.BigEndian.Uint16(b)) }
@@ -64,8 +66,7 @@ func parseAddresses(frame []byte) (packet, bool) {
 	if len(frame) < ethLen+ipMinLen || frame[ethLen]>>4 != 4 {
 		return p, false
 	}
-	p.tuple.Src = flow.Addr(frame[ethLen+12:])
-	p.tuple.Dst = flow.Addr(frame[ethLen+16:])
+	p.tuple.Src, p.tuple.Dst = ipv4At(p.ip()[12:]), ipv4At(p.ip()[16:])
 	return p, true
 }
 
@@ -149,8 +150,8 @@ func (c *change) hop(ip []byte) {
 func (p *packet) translate(to flow.Tuple) {
 	ip, segment := p.frame[ethLen:], p.frame[p.l4:]
 	var addresses, ports change
-	addresses.replace(ip[12:16], to.Src[:])
-	addresses.replace(ip[16:20], to.Dst[:])
+	addresses.replace(ip[12:16], to.Src.Bytes())
+	addresses.replace(ip[16:20], to.Dst.Bytes())
 	ports.replace(segment[0:2], []byte{byte(to.SrcPort >> 8), byte(to.SrcPort)})
 	ports.replace(segment[2:4], []byte{byte(to.DstPort >> 8), byte(to.DstPort)})
 

@@ -57,12 +57,12 @@ func (p *packet) parseError(inner []byte) dataplane.Drop {
 		return dataplane.DropMalformed
 	}
 	proto := flow.Proto(inner[9])
-	if flow.Addr(inner[12:16]) != p.tuple.Dst || be16(inner[6:])&fragmentOffset != 0 || proto != flow.TCP && proto != flow.UDP {
+	if ipv4At(inner[12:]) != p.tuple.Dst || be16(inner[6:])&fragmentOffset != 0 || proto != flow.TCP && proto != flow.UDP {
 		return dataplane.DropICMP
 	}
 	l4 := inner[headerLen:]
 	p.innerL4 = p.l4 + icmpLen + headerLen
-	p.tuple.Src, p.tuple.Proto = flow.Addr(inner[16:20]), proto
+	p.tuple.Src, p.tuple.Proto = ipv4At(inner[16:]), proto
 	p.tuple.SrcPort, p.tuple.DstPort = uint16(be16(l4[2:])), uint16(be16(l4))
 	p.seq = binary.BigEndian.Uint32(l4[4:])
 	p.hasPorts = true
@@ -128,8 +128,8 @@ func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop) Outcome {
 	turn(frame)
 	ip := frame[ethLen:]
 	copy(ip, []byte{0x45, 0, 0, byte(ipMinLen + icmpLen + quoted), 0, 0, 0, 0, defaultTTL, byte(icmp)})
-	copy(ip[12:], p.tuple.Dst[:])
-	copy(ip[16:], p.tuple.Src[:])
+	copy(ip[12:], p.tuple.Dst.Bytes())
+	copy(ip[16:], p.tuple.Src.Bytes())
 	binary.BigEndian.PutUint16(ip[10:], ^sum(ip[:ipMinLen]))
 	ip[ipMinLen] = timeExceeded
 	if reason == dataplane.DropTooBig {
@@ -169,13 +169,13 @@ func (p *packet) translateError(to flow.Tuple) {
 	ip, message, inner, ports := p.ip(), p.frame[p.l4:], p.frame[p.l4+icmpLen:], p.frame[p.innerL4:]
 	var header, quoted, body change
 	if to.Src != p.tuple.Src {
-		header.replace(ip[12:16], to.Src[:])
+		header.replace(ip[12:16], to.Src.Bytes())
 	}
-	header.replace(ip[16:20], to.Dst[:])
+	header.replace(ip[16:20], to.Dst.Bytes())
 	header.hop(ip)
 	header.apply(ip[10:])
-	quoted.replace(inner[12:16], to.Dst[:])
-	quoted.replace(inner[16:20], to.Src[:])
+	quoted.replace(inner[12:16], to.Dst.Bytes())
+	quoted.replace(inner[16:20], to.Src.Bytes())
 	quoted.apply(inner[10:])
 	body.replace(ports[0:2], []byte{byte(to.DstPort >> 8), byte(to.DstPort)})
 	body.replace(ports[2:4], []byte{byte(to.SrcPort >> 8), byte(to.SrcPort)})

@@ -20,10 +20,10 @@ import (
 // model and through the programs. Here stands what they cannot ask of both.
 
 var (
-	vip     = flow.Addr{198, 18, 0, 100}
-	snat    = flow.Addr{198, 18, 1, 100}
-	client  = flow.Addr{198, 18, 0, 11}
-	backend = flow.Addr{198, 18, 1, 11}
+	vip     = flow.IPv4(198, 18, 0, 100)
+	snat    = flow.IPv4(198, 18, 1, 100)
+	client  = flow.IPv4(198, 18, 0, 11)
+	backend = flow.IPv4(198, 18, 1, 11)
 	mac     = model.MAC{2, 0, 0, 0, 0, 1}
 )
 
@@ -58,8 +58,8 @@ func synFrame(port uint16) []byte {
 	copy(f, mac[:])
 	f[12], f[13] = 8, 0
 	copy(f[14:], []byte{0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0})
-	copy(f[26:], client[:])
-	copy(f[30:], vip[:])
+	copy(f[26:], client.Bytes())
+	copy(f[30:], vip.Bytes())
 	f[24], f[25] = 0xee, 0x3c // the IP header's checksum
 	f[34], f[35], f[37], f[46], f[47] = byte(port>>8), byte(port), 80, 0x50, 0x02
 	return f

@@ -1,0 +1,63 @@
+package flow
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+)
+
+// Tuple is a conntrack tuple: one direction of a flow as a packet shows it.
+// Ports are in host byte order.
+type Tuple struct {
+	Src, Dst         Addr
+	SrcPort, DstPort uint16
+	Proto            Proto
+}
+
+func (t Tuple) String() string {
+	return fmt.Sprintf("%s %s>%s", t.Proto, t.Src.WithPort(t.SrcPort), t.Dst.WithPort(t.DstPort))
+}
+
+// Is4 reports a tuple of IPv4 packets. Its addresses are of one family.
+func (t *Tuple) Is4() bool { return t.Dst.Is4() }
+
+// Reverse returns the tuple of a packet that travels the other way.
+func (t Tuple) Reverse() Tuple {
+	return Tuple{Src: t.Dst, Dst: t.Src, SrcPort: t.DstPort, DstPort: t.SrcPort, Proto: t.Proto}
+}
+
+// Compare orders tuples, for outputs that must not depend on map order.
+func (t Tuple) Compare(u Tuple) int {
+	return cmp.Or(bytes.Compare(t.Src[:], u.Src[:]), bytes.Compare(t.Dst[:], u.Dst[:]),
+		cmp.Compare(t.SrcPort, u.SrcPort), cmp.Compare(t.DstPort, u.DstPort), cmp.Compare(t.Proto, u.Proto))
+}
+
+// Lengths of what AppendTuple writes.
+const (
+	TupleLen4 = 2*4 + portsLen
+	TupleLen6 = 2*16 + portsLen
+
+	portsLen = 2 + 2 + 1 // and the protocol
+)
+
+// AppendTuple writes a tuple as it stands on the sync wire: source, destination, ports
+// big-endian, protocol; the addresses in as many bytes as those of its family have.
+func AppendTuple(b []byte, t Tuple) []byte {
+	b = append(b, t.Src.Bytes()...)
+	b = append(b, t.Dst.Bytes()...)
+	return append(b, byte(t.SrcPort>>8), byte(t.SrcPort), byte(t.DstPort>>8), byte(t.DstPort), byte(t.Proto))
+}
+
+// TupleFrom is the inverse of AppendTuple. The family follows from the length, which is
+// TupleLen4 or TupleLen6.
+func TupleFrom(b []byte) (t Tuple) {
+	rest := b[len(b)-portsLen:]
+	if len(b) == TupleLen4 {
+		t.Src, t.Dst = IPv4From([4]byte(b)), IPv4From([4]byte(b[4:]))
+	} else {
+		t.Src, t.Dst = Addr(b), Addr(b[16:])
+	}
+	t.SrcPort, t.DstPort = uint16(rest[0])<<8|uint16(rest[1]), uint16(rest[2])<<8|uint16(rest[3])
+	t.Proto = Proto(rest[4])
+	return t
+}
