@@ -115,7 +115,7 @@ func (r *Run) timeline(ctx context.Context) error {
 			continue
 		}
 		if step.At > 0 {
-			if err := r.startTraffic(ctx); err != nil {
+			if err := r.startTraffic(ctx, step.At); err != nil {
 				return err
 			}
 		}
@@ -154,7 +154,7 @@ func (r *Run) perform(ctx context.Context, i int, step plan.Step) (string, error
 	case plan.VerbEnd:
 		return "end", r.end(ctx, i)
 	}
-	if err := r.startTraffic(ctx); err != nil {
+	if err := r.startTraffic(ctx, step.At); err != nil {
 		return "", err
 	}
 	return "end", r.World.Do(ctx, *step.Fault)
@@ -236,12 +236,16 @@ func (r *Run) eventually(ctx context.Context, e *plan.Expect) error {
 	})
 }
 
-func (r *Run) startTraffic(ctx context.Context) error {
+// startTraffic starts the traffic once. If it opens later than the time of the next step, it
+// holds the scenario's clock meanwhile: the times between steps remain.
+func (r *Run) startTraffic(ctx context.Context, next time.Duration) error {
 	if r.traffic {
 		return nil
 	}
 	r.traffic = true
-	return r.World.StartTraffic(ctx)
+	err := r.World.StartTraffic(ctx)
+	r.shift.Add(int64(max(0, r.World.Now().Sub(r.due(next)))))
+	return err
 }
 
 // cueTraffic starts and stops the lines whose time comes until a time of the scenario.

@@ -22,7 +22,8 @@ type scripted struct {
 	recorder Recorder
 	script   []trace.Event // to be recorded when their time comes
 	calls    []string
-	refuse   error // of Up
+	refuse   error         // of Up
+	opening  time.Duration // how long traffic takes to start
 	down     bool
 }
 
@@ -31,8 +32,12 @@ func (w *scripted) Up(context.Context) error {
 	w.call("up")
 	return w.refuse
 }
-func (w *scripted) StartTraffic(context.Context) error { w.call("traffic"); return nil }
-func (w *scripted) StopTraffic(context.Context) error  { w.call("quiet"); return nil }
+func (w *scripted) StartTraffic(context.Context) error {
+	w.call("traffic")
+	w.now = w.now.Add(w.opening)
+	return nil
+}
+func (w *scripted) StopTraffic(context.Context) error { w.call("quiet"); return nil }
 func (w *scripted) Cue(c plan.Cue) error {
 	w.call(map[bool]string{true: "start-", false: "stop-"}[c.On] + c.Line)
 	return nil
@@ -140,6 +145,23 @@ func TestWaitsHoldTheClockAndTrafficStartsAfterThem(t *testing.T) {
 	}
 	if !w.down {
 		t.Error("the world was not taken down")
+	}
+}
+
+// TestTrafficThatOpensLateHoldsTheClock: what comes after the step that it delays keeps its
+// distance. Traffic that opens in time delays nothing.
+func TestTrafficThatOpensLateHoldsTheClock(t *testing.T) {
+	for opening, want := range map[time.Duration]string{
+		1500 * time.Millisecond: "up@0s traffic@700ms crash@2.7s quiet@3.7s",
+		6 * time.Second:         "up@0s traffic@700ms crash@6.7s quiet@7.7s",
+	} {
+		w := &scripted{opening: opening, script: []trace.Event{roleEvent(700*time.Millisecond, "lb1", "Master")}}
+		if _, err := execute(t, w); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(w.calls, " "); got != want {
+			t.Errorf("traffic that takes %s: the world was asked to %s; want %s", opening, got, want)
+		}
 	}
 }
 
