@@ -28,7 +28,7 @@ func (r *run) forwarders(w window) []sample {
 	tenures = slices.DeleteFunc(tenures, func(t tenure) bool { return t.to == t.from }) // given back at once
 	slices.SortFunc(tenures, byTime)
 	samples := r.overlap(tenures, w, "allowed to forward by its lease")
-	if slices.Contains(r.meta.Lacks, capability.Lease) {
+	if !r.tells(capability.Lease) {
 		samples = r.carriers(w)
 	}
 	for _, v := range r.intrusions() {
@@ -152,7 +152,7 @@ func (r *run) intrusions() []intrusion {
 // within the slack of an instant at which it carried packets: its word and the wire
 // contradict each other.
 func (r *run) silentCarrier(node string, at clock.Instant, slack time.Duration) bool {
-	if slices.Contains(r.meta.Lacks, capability.Roles) || !slices.Contains(r.meta.Lacks, capability.Lease) {
+	if !r.tells(capability.Roles) || r.tells(capability.Lease) {
 		return false
 	}
 	_, to, master := r.tenureOf(node, at.Add(slack))

@@ -58,13 +58,16 @@ func seedOf(events []trace.Event) uint64 {
 	return 0
 }
 
-// doubted turns a finding into INCONCLUSIVE where a stall or an unproven fault
-// takes away its force.
+// doubted turns a finding into INCONCLUSIVE where a stall, an unproven fault or a subject's
+// silence takes away its force.
 func (r *run) doubted(f finding) finding {
 	switch {
 	case f.window == (window{}) || f.Verdict == Inconclusive || f.Verdict == NotJudged:
 		return f
 	case f.Verdict == Pass:
+		if why := r.onlyClaimed(f.Name); why != "" {
+			return f.doubtful(why)
+		}
 		// A stall in the waits at 0s only makes them longer: nothing is measured yet.
 		for _, s := range r.stalls {
 			if s.took > r.plan.Tolerate && s.to > r.trafficBegin && s.overlaps(f.window) {

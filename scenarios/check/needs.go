@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"baton/impl/trace"
 	"baton/scenarios/capability"
 	"baton/scenarios/fault"
 	"baton/scenarios/plan"
@@ -24,6 +25,47 @@ var needs = map[string][]string{
 	plan.Rests:       {capability.Roles},
 	"detect":         {capability.BFD},
 	"sync":           {capability.Sync},
+}
+
+// witness tells, of each capability that consists of events, which of them show that a
+// subject does provide it.
+var witness = map[string]func(trace.Event) bool{
+	capability.Roles:   func(e trace.Event) bool { return e.Role != nil },
+	capability.Gates:   func(e trace.Event) bool { return e.Gate != nil || e.Role != nil && len(e.Role.Gates) > 0 },
+	capability.Lease:   func(e trace.Event) bool { return e.Lease != nil },
+	capability.BFD:     func(e trace.Event) bool { return e.BFD != nil },
+	capability.Sync:    func(e trace.Event) bool { return e.Sync != nil },
+	capability.Replica: func(e trace.Event) bool { return e.Replica != nil },
+}
+
+// notShown lists the capabilities that the subject says that it provides, and of which it told
+// nothing although it served.
+func (r *run) notShown() []string {
+	served := slices.ContainsFunc(r.events, func(e trace.Event) bool {
+		return e.Forwarder != nil || e.Role != nil && e.Role.To == roleMaster
+	})
+	if !served {
+		return nil
+	}
+	return slices.DeleteFunc(capability.Names(), func(name string) bool {
+		shows := witness[name]
+		return shows == nil || slices.Contains(r.meta.Lacks, name) || slices.ContainsFunc(r.events, shows)
+	})
+}
+
+// onlyClaimed says which of the capabilities that a check needs the subject claims and does not
+// show, "" if none: silence proves nothing.
+func (r *run) onlyClaimed(name string) string {
+	claimed := slices.DeleteFunc(slices.Clone(needs[name]), func(needed string) bool { return !slices.Contains(r.unshown, needed) })
+	if len(claimed) == 0 {
+		return ""
+	}
+	return "the subject is said to provide " + strings.Join(claimed, ", ") + ", and told nothing of it"
+}
+
+// tells reports whether the subject provides a capability, and did.
+func (r *run) tells(name string) bool {
+	return !slices.Contains(r.meta.Lacks, name) && !slices.Contains(r.unshown, name)
 }
 
 // onTheWire are the roles that can be read from the wire.

@@ -119,3 +119,58 @@ func TestRolesThatContradictTheWire(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatASubjectOnlyClaimsProvesNothing: of a subject that is said to provide a capability,
+// and tells nothing of it, no check that needs it passes.
+func TestWhatASubjectOnlyClaimsProvesNothing(t *testing.T) {
+	p := scenario(t, everything+" ; exclusive ; kept ; served", afterCrash, afterRestore)
+	judgedOf := map[string]int{}
+	for claimed, shows := range witness {
+		hushed := crash()
+		for i, e := range *hushed {
+			if e.Role != nil && claimed == capability.Gates {
+				role := *e.Role
+				role.Gates = nil
+				(*hushed)[i].Role = &role
+			}
+		}
+		hushed.without(shows)
+		for _, c := range judged(p, hushed).Checks {
+			if !slices.Contains(needs[c.Name], claimed) {
+				continue
+			}
+			judgedOf[claimed]++
+			if c.Verdict == Pass {
+				t.Errorf("%s passes without an event of %s: %s", c.Name, claimed, c.Detail)
+			}
+		}
+	}
+	for name := range witness {
+		if judgedOf[name] == 0 {
+			t.Errorf("no check that needs %s was judged", name)
+		}
+	}
+	if v := judged(scenario(t, "always exclusive ; kept", "", ""), crash()); v.Verdict != Pass {
+		t.Errorf("of one that shows all: %s", show(v))
+	}
+}
+
+// TestALeaseThatIsOnlyClaimedHidesNoForwarder: who carries the packets is read from the wire.
+func TestALeaseThatIsOnlyClaimedHidesNoForwarder(t *testing.T) {
+	contradicting := crash()
+	contradicting.without(func(e trace.Event) bool {
+		return e.Lease != nil || e.Role != nil && e.Node == "lb2" && (e.Role.To == roleMaster || e.Role.To == roleClaiming)
+	})
+	if v := judged(scenario(t, "always forwarders <= 1", "", ""), contradicting); v.Verdict != Fail || !strings.HasPrefix(v.Reasons[0], "forwarders:") {
+		t.Error(show(v))
+	}
+}
+
+// TestALoopOfWhichNobodyTellsIsNotJudged in the real world, where no node tells of it.
+func TestALoopOfWhichNobodyTellsIsNotJudged(t *testing.T) {
+	for _, c := range judged(scenario(t, "always rests ; rst == 0", "", ""), crash()).Checks {
+		if c.Name == plan.Rests && c.Verdict != NotJudged {
+			t.Errorf("%s: %s", c.Verdict, c.Detail)
+		}
+	}
+}

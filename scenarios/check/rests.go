@@ -48,6 +48,8 @@ func (r *run) rests(f finding, w window) finding {
 		return f.fail(fmt.Sprintf("rests over %s: %s", r.span(w), some(bad, shown)), when...)
 	case judged == 0 && r.meta.World == plan.Sim:
 		return f.unjudged(fmt.Sprintf("rests over %s: no node told of its loop", r.span(w)))
+	case judged == 0:
+		return f.notJudged("rests: no node tells of its loop")
 	}
 	f.Verdict, f.Detail = Pass, fmt.Sprintf("rests over %s: at most %.0f timers in a second", r.span(w), most)
 	return f

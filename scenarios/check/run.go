@@ -29,6 +29,7 @@ type run struct {
 	missed   []string      // what happened that the trace does not tell
 	roles    []trace.Event // changes of role
 	open     []trace.Event // totals of lines of sessions
+	unshown  []string      // capabilities that are claimed and not shown
 	// proofs has what came of each fault, by its ID.
 	proofs map[int]trace.Fault
 }
@@ -79,6 +80,7 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 			r.stalls = append(r.stalls, stall{window{e.At.Add(-took), e.At}, took})
 		}
 	}
+	r.unshown = r.notShown()
 	r.bounds()
 	r.receipts()
 	return r
