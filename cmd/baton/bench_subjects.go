@@ -6,22 +6,28 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"baton/netns/subject"
 	"baton/reports/scoreboard"
+	"baton/scenarios/check"
 	"baton/scenarios/evidence"
 	"baton/scenarios/plan"
 )
 
 // benchOptions are the flags of bench-subjects.
 type benchOptions struct {
-	subjects []string
-	repeat   int
-	out      string
+	subjects, own []string
+	repeat        int
+	failOnSkip    bool
+	out           string
 }
+
+// nobody as the own subjects has every verdict be a result.
+const nobody = "none"
 
 func benchSubjectsCommand() *cobra.Command {
 	var o benchOptions
@@ -29,18 +35,24 @@ func benchSubjectsCommand() *cobra.Command {
 		Use:   "bench-subjects FILE...",
 		Short: "Run the same scenarios with several subjects and hold their figures against each other",
 		Long: "Bench-subjects runs each scenario with each subject in turn, so that all of them meet the machine in the same state,\n" +
-			"and prints a table with a row for each subject, and one with a row for each scenario and subject: the median of times,\n" +
+			"and prints a table with a column for each subject, and one with a row for each scenario and subject: the median of times,\n" +
 			"the worst of counts, a star at the best, its multiple at the others. Runs are stored in DIR/<subject>/<scenario>;\n" +
-			"DIR/scoreboard.md has the tables with a link from each cell to its run.",
-		Example: "  baton bench-subjects --subjects reference,keepalived,./my.yaml --repeat 5 scenarios/subjects/board/*.scn",
-		Args:    cobra.MinimumNArgs(1), ValidArgsFunction: completeScenarios,
+			"DIR/scoreboard.md has the tables with a link from each cell to its run.\n\n" +
+			"The exit code is that of the worst run, as baton run has it. --own reference,./my.yaml makes it that of the named subjects\n" +
+			"alone, so that a failure of the others is a result and no error; --own none makes it 0 once all has been run.",
+		Example: "  baton bench-subjects --subjects reference,keepalived,keepalived:conntrackd=cache --repeat 5 scenarios/subjects/board/*.scn\n" +
+			"  baton bench-subjects --subjects reference,./my.yaml --own ./my.yaml my/*.scn",
+		Args: cobra.MinimumNArgs(1), ValidArgsFunction: completeScenarios,
 		RunE: func(c *cobra.Command, files []string) error { return o.run(c.Context(), files) },
 	}
 	f := c.Flags()
-	f.StringSliceVar(&o.subjects, "subjects", subject.Names(), "the subjects: names, or adapter files")
+	f.StringSliceVar(&o.subjects, "subjects", subject.Names(), "the subjects: names, or adapter files, each with :OPTION=VALUE for a variant")
+	f.StringSliceVar(&o.own, "own", nil, "those of the subjects whose verdicts make the exit code, or none (default: all)")
 	f.IntVar(&o.repeat, "repeat", 1, "how often to run each")
+	f.BoolVar(&o.failOnSkip, "fail-on-skip", false, "take a run that is skipped for a failure: exit code 1")
 	f.StringVar(&o.out, "out", filepath.Join("out", "subjects"), "folder of the results")
 	words(c, "subjects", subject.Names()...)
+	words(c, "own", append(subject.Names(), nobody)...)
 	folder(c, "out")
 	return c
 }
@@ -50,30 +62,83 @@ func (o *benchOptions) run(ctx context.Context, files []string) error {
 	if err != nil {
 		return err
 	}
-	if o.repeat < 1 {
-		return badInput("--repeat %d: at least 1", o.repeat)
-	}
-	for _, name := range o.subjects {
-		if _, err := subject.Named(name); err != nil {
-			return badInput("--subjects %w", err)
-		}
+	counts, err := o.check()
+	if err != nil {
+		return err
 	}
 	if err := errors.Join(probeReal(), makeFolder("--out", o.out)); err != nil {
 		return err
 	}
-	var runs []scoreboard.Run
+	runs, err := o.all(ctx, plans)
+	if len(runs) > 0 { // also where the last one was interrupted
+		err = errors.Join(err, o.show(runs))
+	}
+	if err != nil {
+		return err
+	}
+	return o.outcome(runs, counts)
+}
+
+// check refuses flags that make no sense, and returns the names of the subjects whose
+// verdicts count.
+func (o *benchOptions) check() (counts []string, err error) {
+	if o.repeat < 1 {
+		return nil, badInput("--repeat %d: at least 1", o.repeat)
+	}
+	if len(o.subjects) == 0 {
+		return nil, badInput("--subjects: name one or more")
+	}
+	named := map[string]string{} // by name: as the flag has it
+	for _, spec := range o.subjects {
+		s, err := subject.Named(spec)
+		if err != nil {
+			return nil, badInput("--subjects %w", err)
+		}
+		if twin, twice := named[s.Name()]; twice {
+			return nil, badInput("--subjects: %s and %s are both called %s, and results are stored by that name: change name: in the adapter file", twin, spec, s.Name())
+		}
+		named[s.Name()] = spec
+		if len(o.own) == 0 || slices.Contains(o.own, spec) || slices.Contains(o.own, s.Name()) {
+			counts = append(counts, s.Name())
+		}
+	}
+	for _, own := range o.own {
+		if _, is := named[own]; !is && !slices.Contains(o.subjects, own) && own != nobody {
+			return nil, badInput("--own %s: not among --subjects %s", own, strings.Join(o.subjects, ","))
+		}
+	}
+	if slices.Contains(o.own, nobody) && len(o.own) > 1 {
+		return nil, badInput("--own %s: %s stands alone", strings.Join(o.own, ","), nobody)
+	}
+	return counts, nil
+}
+
+// all runs each plan with each subject as often as asked for. On error it returns what was
+// run before.
+func (o *benchOptions) all(ctx context.Context, plans []*plan.Plan) (runs []scoreboard.Run, err error) {
 	for n := range o.repeat {
 		for _, p := range plans {
 			for _, name := range o.subjects {
 				r, err := o.one(ctx, p, name, n)
 				if err != nil {
-					return err
+					return runs, err
 				}
 				runs = append(runs, r)
 			}
 		}
 	}
-	return o.show(runs)
+	return runs, nil
+}
+
+// outcome is the exit code of the worst run of the subjects that count.
+func (o *benchOptions) outcome(runs []scoreboard.Run, counts []string) error {
+	var outcomes []check.Outcome
+	for _, r := range runs {
+		if slices.Contains(counts, r.Subject) {
+			outcomes = append(outcomes, r.Verdict.Verdict)
+		}
+	}
+	return worst(outcomes, o.failOnSkip)
 }
 
 // one runs a plan with a subject for the n-th time (from 0).

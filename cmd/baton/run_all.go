@@ -30,14 +30,7 @@ func (o *runOptions) all(ctx context.Context, plans []*plan.Plan) error {
 		return err
 	}
 	t.print(os.Stdout)
-	worst := exitPass
-	for _, outcome := range t.outcomes {
-		worst = o.worse(worst, outcome)
-	}
-	if worst != exitPass {
-		return &exitError{code: worst}
-	}
-	return nil
+	return worst(t.outcomes, o.failOnSkip)
 }
 
 // counted runs a plan for the n-th time (from 0) and counts what came of it. Lines of
@@ -119,14 +112,14 @@ func (o *runOptions) everywhere(ctx context.Context, p *plan.Plan, n int, out io
 	return outcomes, nil
 }
 
-// worse returns the exit code that covers what was before and one more outcome. A
+// worst is the error with the exit code that covers all outcomes, nil if they all pass. A
 // failure outweighs a run that proves nothing.
-func (o *runOptions) worse(code int, outcome check.Outcome) int {
+func worst(outcomes []check.Outcome, failOnSkip bool) error {
 	switch {
-	case outcome == check.Fail, outcome == check.Skip && o.failOnSkip:
-		return exitFail
-	case outcome == check.Inconclusive && code == exitPass:
-		return exitInconclusive
+	case slices.Contains(outcomes, check.Fail), failOnSkip && slices.Contains(outcomes, check.Skip):
+		return &exitError{code: exitFail}
+	case slices.Contains(outcomes, check.Inconclusive):
+		return &exitError{code: exitInconclusive}
 	}
-	return code
+	return nil
 }

@@ -70,11 +70,7 @@ func TestExitCodeIsThatOfTheWorstRun(t *testing.T) {
 			{check.Fail, check.Inconclusive}, {check.Inconclusive, check.Fail}, {check.Fail, check.Inconclusive, check.Pass}},
 	} {
 		for _, outcomes := range runs {
-			code := exitPass
-			for _, outcome := range outcomes {
-				code = (&runOptions{}).worse(code, outcome)
-			}
-			if code != want {
+			if code := exitCode(worst(outcomes, false)); code != want {
 				t.Errorf("%v: exit code %d, want %d", outcomes, code, want)
 			}
 		}

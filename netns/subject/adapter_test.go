@@ -12,6 +12,20 @@ import (
 	"baton/scenarios/plan"
 )
 
+// readPlan is a plan with a config line.
+func readPlan(t *testing.T, config string) *plan.Plan {
+	t.Helper()
+	if config != "" {
+		config = "config " + config + "\n"
+	}
+	p, err := plan.Parse("x.scn", []byte("scenario x\ntopo pair clients=1 backends=2\n"+config+
+		"service web tcp 198.18.0.100:80 mode=dnat\ntraffic web sessions tcp count=1\n@0s wait lb1 is Master within 1s\n@1s end\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // TestMistakesInAnAdapterFile: each is told, with what to write instead.
 func TestMistakesInAnAdapterFile(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
@@ -78,13 +92,43 @@ func TestEverySubjectOfANameCanBeRead(t *testing.T) {
 	}
 }
 
+// TestAVariantOfASubject has another default of an option and a name of its own; what a
+// scenario says of the option wins.
+func TestAVariantOfASubject(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a:b.yaml")
+	if err := os.WriteFile(file, []byte("name: x\nrun: exec sleep 9\noptions: {speed: [slow, fast], mac: [real]}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, setting, title, speed string }{
+		{file, "", "x", "slow"},
+		{file + ":speed=fast", "", "x:speed=fast", "fast"},
+		{file + ":mac=real:speed=fast", "", "x:mac=real:speed=fast", "fast"},
+		{file + ":speed=fast", "subject.speed=slow", "x:speed=fast", "slow"},
+	} {
+		s, err := Named(c.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := readPlan(t, "")
+		if c.setting != "" {
+			if err := p.Set(c.setting); err != nil {
+				t.Fatal(err)
+			}
+		}
+		chosen, err := s.(*Adapter).chosen(p)
+		if err != nil || s.Name() != c.title || chosen["speed"] != c.speed || chosen["mac"] != "real" {
+			t.Errorf("%s: %s with %v, %v; want %s with speed=%s", c.name, s.Name(), chosen, err, c.title, c.speed)
+		}
+	}
+	if again, err := Named(file); err != nil || again.Name() != "x" {
+		t.Errorf("a variant has changed its subject: %v, %v", again, err)
+	}
+}
+
 // TestCommandsAreToldOfTheLab: every variable that the documentation lists is set, and
 // nothing else.
 func TestCommandsAreToldOfTheLab(t *testing.T) {
-	p, err := plan.Parse("x.scn", []byte("scenario x\ntopo pair clients=1 backends=2\nconfig subject.name=b\nservice web tcp 198.18.0.100:80 mode=dnat\ntraffic web sessions tcp count=1\n@0s wait lb1 is Master within 1s\n@1s end\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := readPlan(t, "subject.name=b")
 	devices := map[string]string{"clients": "client0", "backends": "backend0", "sync": "sync0"}
 	env := environment(Lab{Plan: p, Devices: devices}, "lb2", "/out/lb2", map[string]string{"name": "b"})
 	got := map[string]string{}
@@ -126,10 +170,7 @@ func TestOptionsOfASubject(t *testing.T) {
 		t.Fatal(err)
 	}
 	for setting, want := range map[string]string{"": "slow", "subject.speed=fast": "fast", "subject.speed=fats": "one of slow, fast", "subject.sped=fast": "no option sped"} {
-		p, err := plan.Parse("x.scn", []byte("scenario x\ntopo pair clients=1 backends=2\nservice web tcp 198.18.0.100:80 mode=dnat\ntraffic web sessions tcp count=1\n@0s wait lb1 is Master within 1s\n@1s end\n"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := readPlan(t, "")
 		if setting != "" {
 			if err := p.Set(setting); err != nil {
 				t.Fatal(err)

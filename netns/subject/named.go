@@ -3,6 +3,7 @@ package subject
 import (
 	"embed"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -23,12 +24,42 @@ func Names() []string {
 }
 
 // Named finds a subject by its name, or reads the adapter file of that path: one that
-// has a slash or ends in .yaml.
+// has a slash or ends in .yaml. NAME:OPTION=VALUE is a variant: another default of an
+// option, told apart by its name.
 func Named(name string) (Subject, error) {
-	switch {
-	case name == ReferenceName:
+	base, choices := cutChoices(name)
+	if base == ReferenceName {
+		if len(choices) > 0 {
+			return nil, fmt.Errorf("%q: %s has no options; its settings are keys of a scenario's config lines", name, base)
+		}
 		return Reference{}, nil
-	case strings.Contains(name, "/") || strings.HasSuffix(name, ".yaml"):
+	}
+	a, err := adapterNamed(base)
+	if err != nil {
+		return nil, err
+	}
+	for _, choice := range choices {
+		if err := a.prefer(choice); err != nil {
+			return nil, fmt.Errorf("%q: %w", name, err)
+		}
+	}
+	return a, nil
+}
+
+// cutChoices cuts the options off the end of a subject's name.
+func cutChoices(name string) (base string, choices []string) {
+	for {
+		at := strings.LastIndexByte(name, ':')
+		if at < 0 || !strings.Contains(name[at:], "=") || strings.Contains(name[at:], "/") {
+			return name, choices
+		}
+		name, choices = name[:at], slices.Insert(choices, 0, name[at+1:])
+	}
+}
+
+// adapterNamed reads an adapter file: anybody's, or a built-in one.
+func adapterNamed(name string) (*Adapter, error) {
+	if strings.Contains(name, "/") || strings.HasSuffix(name, ".yaml") {
 		return ReadAdapter(name)
 	}
 	text, err := Source(name)
@@ -36,6 +67,29 @@ func Named(name string) (Subject, error) {
 		return nil, err
 	}
 	return ParseAdapter(name, text)
+}
+
+// prefer makes a value the default of its option.
+func (a *Adapter) prefer(choice string) error {
+	option, value, _ := strings.Cut(choice, "=")
+	values, known := a.Options[option]
+	switch {
+	case !known:
+		return fmt.Errorf("no option %s; it has %s", option, orNone(slices.Sorted(maps.Keys(a.Options))))
+	case !slices.Contains(values, value):
+		return fmt.Errorf("option %s=%s: one of %s", option, value, strings.Join(values, ", "))
+	}
+	a.Options[option] = append([]string{value}, slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == value })...)
+	a.Title += ":" + choice
+	return nil
+}
+
+// orNone lists words.
+func orNone(words []string) string {
+	if len(words) == 0 {
+		return "none"
+	}
+	return strings.Join(words, ", ")
 }
 
 // Source is the adapter file of a built-in subject.

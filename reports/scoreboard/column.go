@@ -32,27 +32,28 @@ func figures() []Column {
 	return columns
 }
 
-// overall are the columns of the table with a row for each subject, without those that no
-// scenario is about.
+// overall are the columns of the table of whole subjects, without those that no scenario is
+// about.
 func overall(runs []Run) []Column {
 	columns := []Column{
-		column("crash: udp ms", "gap_udp_max_ms", loses(fault.Crash)),
-		column("tcp p50", "gap_tcp_p50_ms", loses(fault.Crash)),
-		worstOf("tcp worst", "gap_tcp_max_ms", loses(fault.Crash)),
-		column("unready", "unready_ms", loses(fault.Crash)),
+		column("crash: udp gap ms", "gap_udp_max_ms", loses(fault.Crash)),
+		column("crash: tcp stall p50 ms", "gap_tcp_p50_ms", loses(fault.Crash)),
+		worstOf("crash: tcp stall worst ms", "gap_tcp_max_ms", loses(fault.Crash)),
 	}
-	for _, size := range sizes(runs) {
-		columns = append(columns, column(fmt.Sprintf("takeover %s", short(size)), "takeover_ms", func(p *plan.Plan) bool {
-			return does(p, fault.Crash) && flows(p) == size
-		}))
+	for _, timed := range []struct{ title, name string }{{"takeover", "takeover_ms"}, {"unready", "unready_ms"}} {
+		for _, size := range sizes(runs) {
+			columns = append(columns, column(fmt.Sprintf("%s, %s connections ms", timed.title, short(size)), timed.name, func(p *plan.Plan) bool {
+				return crashes(p) && flows(p) == size
+			}))
+		}
 	}
 	columns = append(columns,
-		column("kill: udp", "gap_udp_max_ms", loses(fault.Kill)),
-		column("freeze: udp", "gap_udp_max_ms", loses(fault.Freeze)),
-		column("restore: udp", "restore_gap_ms", whatever),
-		column("stop", "handover_ms", func(p *plan.Plan) bool { return does(p, fault.Stop) }),
-		column("handover", "handover_ms", func(p *plan.Plan) bool { return does(p, fault.Handover) }),
-		worstOf("two forward", "dual_ms", whatever),
+		column("kill: udp gap ms", "gap_udp_max_ms", loses(fault.Kill)),
+		column("freeze: udp gap ms", "gap_udp_max_ms", loses(fault.Freeze)),
+		column("restore: udp gap ms", "restore_gap_ms", whatever),
+		column("stop ms", "handover_ms", func(p *plan.Plan) bool { return does(p, fault.Stop) }),
+		column("handover ms", "handover_ms", func(p *plan.Plan) bool { return does(p, fault.Handover) }),
+		worstOf("two forwarders ms", "dual_ms", whatever),
 		worstOf("RST", "rst", whatever),
 		worstOf("lost", "lost", whatever))
 	return slices.DeleteFunc(columns, func(c Column) bool {
@@ -99,11 +100,14 @@ func flows(p *plan.Plan) int {
 	return n
 }
 
-// sizes are the numbers of connections with which a MASTER crashes, and none is restored.
+// crashes is about scenarios in which a MASTER crashes, and none is restored.
+func crashes(p *plan.Plan) bool { return does(p, fault.Crash) && !does(p, fault.Restore) }
+
+// sizes are the numbers of connections with which a MASTER crashes.
 func sizes(runs []Run) []int {
 	var found []int
 	for _, r := range runs {
-		if does(r.Plan, fault.Crash) && !does(r.Plan, fault.Restore) {
+		if crashes(r.Plan) {
 			found = append(found, flows(r.Plan))
 		}
 	}

@@ -23,7 +23,8 @@ type Run struct {
 	Verdict      check.Verdict
 }
 
-// Board is a table: a row for each subject, of all scenarios or of each.
+// Board is a table: a row for each subject, of all scenarios or of each. What is written of
+// all scenarios has a column for each subject.
 type Board struct {
 	Columns []Column
 	Rows    []Row

@@ -80,14 +80,21 @@ func TestAllOfASubject(t *testing.T) {
 			runs = append(runs, run(p, subject, outcome, subject+"/"+p.Name, m))
 		}
 		add(small, check.Pass, check.Metrics{"gap_udp_max_ms": 100, "gap_tcp_max_ms": 200, "takeover_ms": 90, "rst": 0, "dual_ms": 0})
-		add(large, check.Pass, check.Metrics{"gap_udp_max_ms": 500, "gap_tcp_max_ms": 900, "takeover_ms": 300, "rst": 2, "dual_ms": 0})
+		add(large, check.Pass, check.Metrics{"gap_udp_max_ms": 500, "gap_tcp_max_ms": 900, "takeover_ms": 300, "unready_ms": 70, "rst": 2, "dual_ms": 0})
 		add(restore, check.Pass, check.Metrics{"gap_udp_max_ms": 700, "takeover_ms": 700, "restore_gap_ms": 20, "rst": 1, "dual_ms": 30})
 		add(stop, check.Skip, nil)
 	}
 	b := Whole(runs)
-	want := `subject  verdicts        crash: udp ms  tcp worst  takeover 200  takeover 10k  restore: udp  two forward  RST
-a        1 SKIP, 3 PASS  100 *          200 *      90 *          300 *         20 *          30 *         2 *
-b        1 SKIP, 3 PASS  200 ×2.0       400 ×2.0   180 ×2.0      600 ×2.0      40 ×2.0       60 ×2.0      4 ×2.0
+	want := `subject                       a               b
+verdicts                      1 SKIP, 3 PASS  1 SKIP, 3 PASS
+crash: udp gap ms             100 *           200 ×2.0
+crash: tcp stall worst ms     200 *           400 ×2.0
+takeover, 200 connections ms  90 *            180 ×2.0
+takeover, 10k connections ms  300 *           600 ×2.0
+unready, 10k connections ms   70 *            140 ×2.0
+restore: udp gap ms           20 *            40 ×2.0
+two forwarders ms             30 *            60 ×2.0
+RST                           2 *             4 ×2.0
 `
 	if got := text(t, b); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
@@ -96,7 +103,12 @@ b        1 SKIP, 3 PASS  200 ×2.0       400 ×2.0   180 ×2.0      600 ×2.0   
 	if err := b.WriteMarkdown(&page, "/out"); err != nil {
 		t.Fatal(err)
 	}
-	if cell := "| a | [1 SKIP, 3 PASS](a/stop/) | [100 *](a/small/) |"; !strings.Contains(page.String(), cell) {
-		t.Errorf("no %q in\n%s", cell, page.String())
+	for _, line := range []string{
+		"| subject | a | b |\n| --- | --- | --- |\n| verdicts | [1 SKIP, 3 PASS](a/stop/) | [1 SKIP, 3 PASS](b/stop/) |\n",
+		"| unready, 10k connections ms | [70 *](a/large/) | [140 ×2.0](b/large/) |\n",
+	} {
+		if !strings.Contains(page.String(), line) {
+			t.Errorf("no %q in\n%s", line, page.String())
+		}
 	}
 }

@@ -4,54 +4,69 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
 
-// head are the headings before those of the columns.
-func (b Board) head() []string {
-	if b.each {
-		return []string{"scenario", "subject", "verdict"}
+// table is the board as lines of cells: a line for each row, or, of whole subjects, a line for
+// each column, so that it fits a terminal. The function makes a cell of its text and the
+// folder of its run.
+func (b Board) table(cell func(text, dir string) string) [][]string {
+	head := []string{"scenario", "subject", "verdict"}
+	if !b.each {
+		head = []string{"subject", "verdicts"}
 	}
-	return []string{"subject", "verdicts"}
-}
-
-// heads are all headings.
-func (b Board) heads() []string {
-	heads := b.head()
 	for _, c := range b.Columns {
-		heads = append(heads, c.Title)
+		head = append(head, c.Title)
 	}
-	return heads
+	lines := [][]string{head}
+	for _, row := range b.Rows {
+		line := []string{row.Subject, cell(row.Verdicts, row.Dir)}
+		if b.each {
+			line = slices.Insert(line, 0, row.Scenario)
+		}
+		for _, c := range row.Cells {
+			line = append(line, cell(c.String(), c.Dir))
+		}
+		lines = append(lines, line)
+	}
+	if !b.each {
+		return transposed(lines)
+	}
+	return lines
 }
 
-// WriteText writes the table for a terminal.
-func (b Board) WriteText(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, strings.Join(b.heads(), "\t"))
-	last := ""
-	for _, row := range b.Rows {
-		var cells []string
-		if b.each {
-			cells = append(cells, row.Scenario)
-			if row.Scenario == last {
-				cells[0] = ""
-			}
-			last = row.Scenario
+// transposed makes a line of each column. The lines are of one length.
+func transposed(lines [][]string) [][]string {
+	turned := make([][]string, len(lines[0]))
+	for _, line := range lines {
+		for i, cell := range line {
+			turned[i] = append(turned[i], cell)
 		}
-		cells = append(cells, row.Subject, row.Verdicts)
-		for _, cell := range row.Cells {
-			cells = append(cells, cell.String())
-		}
-		fmt.Fprintln(table, strings.Join(cells, "\t"))
 	}
-	return table.Flush()
+	return turned
+}
+
+// WriteText writes the table for a terminal: a scenario is named once.
+func (b Board) WriteText(w io.Writer) error {
+	text := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	last := ""
+	for _, line := range b.table(func(text, _ string) string { return text }) {
+		if b.each {
+			if line[0] == last {
+				line[0] = ""
+			} else {
+				last = line[0]
+			}
+		}
+		fmt.Fprintln(text, strings.Join(line, "\t"))
+	}
+	return text.Flush()
 }
 
 // WriteMarkdown writes the table for a page in the folder from: each cell opens its run.
 func (b Board) WriteMarkdown(w io.Writer, from string) error {
-	heads := b.heads()
-	lines := [][]string{heads, strings.Split(strings.Repeat("--- ", len(heads)-1)+"---", " ")}
 	link := func(text, dir string) string {
 		relative, err := filepath.Rel(from, dir)
 		if err != nil || dir == "" {
@@ -59,19 +74,10 @@ func (b Board) WriteMarkdown(w io.Writer, from string) error {
 		}
 		return fmt.Sprintf("[%s](%s/)", text, filepath.ToSlash(relative))
 	}
-	for _, row := range b.Rows {
-		var cells []string
-		if b.each {
-			cells = append(cells, row.Scenario)
-		}
-		cells = append(cells, row.Subject, link(row.Verdicts, row.Dir))
-		for _, cell := range row.Cells {
-			cells = append(cells, link(cell.String(), cell.Dir))
-		}
-		lines = append(lines, cells)
-	}
-	for _, cells := range lines {
-		if _, err := fmt.Fprintln(w, "| "+strings.Join(cells, " | ")+" |"); err != nil {
+	lines := b.table(link)
+	lines = slices.Insert(lines, 1, slices.Repeat([]string{"---"}, len(lines[0])))
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(w, "| "+strings.Join(line, " | ")+" |"); err != nil {
 			return err
 		}
 	}
