@@ -77,6 +77,24 @@ func TestExitCodeIsThatOfTheWorstRun(t *testing.T) {
 	}
 }
 
+// TestARunExitsWithTheCodeOfItsWorst scenario, whichever comes last.
+func TestARunExitsWithTheCodeOfItsWorst(t *testing.T) {
+	write := func(name, claim string) string {
+		file := filepath.Join(t.TempDir(), name+".scn")
+		if err := os.WriteFile(file, []byte("scenario "+name+"\nservice web tcp 198.18.0.100:80\ntraffic web sessions tcp count=5 every=50ms\nalways "+claim+
+			"\n@0s wait lb1 is Master and lb2 insync within 3s\n@1s end\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	good, bad := write("good", "rst == 0"), write("bad", "masters == 2")
+	for _, files := range [][]string{{good, bad}, {bad, good}} {
+		if r := baton(t, append([]string{"run", "--world", "sim", "--out", t.TempDir()}, files...)...); r.code != exitFail {
+			t.Errorf("%v: exit code %d\n%s%s", files, r.code, r.out, r.errout)
+		}
+	}
+}
+
 // TestAScenarioWithoutItsFaultIsASkip: the verdict names the steps that the world cannot
 // execute, and a run without any of its faults does not pass. With a flag it fails.
 func TestAScenarioWithoutItsFaultIsASkip(t *testing.T) {
