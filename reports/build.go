@@ -21,7 +21,15 @@ type Visit func(index int, run *load.Run) []model.Problem
 // Build reads everything below the folders, judges the runs again, and sums up. visit
 // may be nil. There is no error: what cannot be used is among the Suite's problems.
 func Build(dirs []string, visit Visit) *model.Suite {
-	found := load.Find(dirs)
+	return build(load.Find(dirs), visit)
+}
+
+// BuildRuns does the same for the runs in these very folders, in their order; visit may be nil.
+func BuildRuns(runs []string, visit Visit) *model.Suite {
+	return build(load.Found{Runs: runs}, visit)
+}
+
+func build(found load.Found, visit Visit) *model.Suite {
 	s := &model.Suite{Version: model.Version, Counts: map[string]int{}, Environments: []model.Environment{}, Rows: []model.Row{},
 		Runs: []model.Run{}, Problems: found.Problems}
 	gathered := gather(found.Runs, visit)

@@ -104,9 +104,7 @@ func fill(row *model.Row, shown []model.Run, runs []gathered) {
 			row.Doc, row.Unexecuted, control = runs[i].doc, runs[i].skipped, runs[i].control
 		}
 	}
-	if decided := row.Passed + row.Failed; decided > 0 {
-		row.FlakeRate = float64(min(row.Passed, row.Failed)) / float64(decided)
-	}
+	row.FlakeRate = model.FlakeRate(row.Passed, row.Failed)
 	if len(control) > 0 {
 		row.Control = &model.Control{Checks: control, Caught: row.Passed > 0 && row.Failed == 0}
 	}

@@ -69,6 +69,7 @@ func TestCompletions(t *testing.T) {
 		{[]string{"node", "--config", ""}, []string{"yaml", "yml"}, ":8"},
 		{[]string{"status", ""}, []string{"sock"}, ":8"},
 		{[]string{"report", ""}, nil, ":16"},
+		{[]string{"serve", ""}, nil, ":16"},
 	} {
 		r := baton(t, append([]string{"__complete"}, tt.args...)...)
 		lines := strings.Split(strings.TrimSpace(r.out), "\n")

@@ -97,19 +97,26 @@ type Row struct {
 	// different scenarios bear one name.
 	Plans []string `json:"plans"`
 	// Verdict is the worst of its runs.
-	Verdict      string `json:"verdict"`
-	Passed       int    `json:"passed"`
-	Failed       int    `json:"failed"`
-	Inconclusive int    `json:"inconclusive"`
-	Skipped      int    `json:"skipped"`
-	// FlakeRate is the share of the runs that ended as the rarer of PASS and FAIL:
-	// 0 if all passed or all failed, at most 0.5. Undecided runs do not count.
-	FlakeRate float64  `json:"flake_rate"`
-	Control   *Control `json:"control,omitempty"`
-	Figures   []Figure `json:"figures"`
+	Verdict      string   `json:"verdict"`
+	Passed       int      `json:"passed"`
+	Failed       int      `json:"failed"`
+	Inconclusive int      `json:"inconclusive"`
+	Skipped      int      `json:"skipped"`
+	FlakeRate    float64  `json:"flake_rate"`
+	Control      *Control `json:"control,omitempty"`
+	Figures      []Figure `json:"figures"`
 	// Unexecuted are the lines of the scenario that this world does not execute.
 	Unexecuted []string `json:"unexecuted,omitempty"`
 	Runs       []int    `json:"runs"` // into Suite.Runs, by time
+}
+
+// FlakeRate is the share of the runs that ended as the rarer of PASS and FAIL: 0 if all
+// passed or all failed, at most 0.5. Undecided runs do not count.
+func FlakeRate(passed, failed int) float64 {
+	if passed+failed == 0 {
+		return 0
+	}
+	return float64(min(passed, failed)) / float64(passed+failed)
 }
 
 // Control is a scenario that reproduces a bug on purpose.

@@ -70,12 +70,20 @@ var (
 	style string
 )
 
-// header opens the document. The hashes are those of the style and the script.
+// Style is the page's style sheet.
+func Style() string { return style }
+
+// Policy is the page's content security policy: nothing but its own script and style.
+func Policy() string {
+	return fmt.Sprintf("default-src 'none'; script-src '%s'; style-src '%s'; base-uri 'none'; form-action 'none'", source(script), source(style))
+}
+
+// header opens the document.
 const header = `<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '%s'; style-src '%s'; base-uri 'none'; form-action 'none'">
+<meta http-equiv="Content-Security-Policy" content="%s">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="generator" content="baton report">
@@ -100,7 +108,7 @@ func Write(w io.Writer, d Data) error {
 		return err
 	}
 	buf := bufio.NewWriterSize(w, 64<<10)
-	fmt.Fprintf(buf, header, source(script), source(style), style)
+	fmt.Fprintf(buf, header, Policy(), style)
 	if err := plain.Execute(buf, d.Suite); err != nil {
 		return fmt.Errorf("page: write: %w", err)
 	}
