@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -70,6 +72,9 @@ func nodeConfig(p *plan.Plan, seed uint64, id string) (node.Config, error) {
 		GatesOff:      s.text("ha.gates") == "off",
 		AnnounceEarly: s.text("ha.announce") == "before-install",
 	}
+	for i := range cfg.Paths {
+		cfg.Paths[i].BFD.Auth = heartbeatAuth(seed, id, cfg.Paths[i].Name)
+	}
 	switch s.text("ha.preempt") {
 	case "after-sync":
 		cfg.Preempt = node.PreemptAfterSync
@@ -77,6 +82,17 @@ func nodeConfig(p *plan.Plan, seed uint64, id string) (node.Config, error) {
 		cfg.Preempt = node.PreemptImmediate
 	}
 	return cfg, s.err
+}
+
+// heartbeatAuth is how the session of a path authenticates: as the daemon's do, with a key
+// for each direction.
+func heartbeatAuth(seed uint64, id, path string) bfd.Auth {
+	key := func(from string) bfd.Key {
+		secret := binary.BigEndian.AppendUint64(nil, split(seed, "heartbeat/"+from+"/"+path))
+		return bfd.Key{ID: uint8(1 + slices.Index(lab.Nodes(), from)), Secret: secret, SendOnly: from == id}
+	}
+	mine := key(id)
+	return bfd.Auth{Type: bfd.AuthMeticulousKeyedSHA1, Keys: []bfd.Key{mine, key(lab.Peer(id))}, SendKey: mine.ID, Resumes: true}
 }
 
 // protocolVersion is the newest version of the sync protocol that a node offers.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"baton/impl/bfd"
 	"baton/impl/clock"
 	"baton/impl/dataplane"
 	"baton/impl/dataplane/faulty"
@@ -92,6 +93,11 @@ func newProcess(w *World, index uint8, id string) (*process, error) {
 	return p, nil
 }
 
+// wallClock is the time of day, as all hosts know it.
+func (w *World) wallClock() time.Duration {
+	return time.Duration(split(w.cfg.Seed, "wall clock")>>2) + time.Duration(w.now)
+}
+
 // setClock gives the host the clock of a boot.
 func (p *process) setClock() {
 	draw := NewRandom(p.w.cfg.Seed, fmt.Sprintf("clocks/%s/%d", p.id, p.started))
@@ -129,7 +135,9 @@ func (p *process) boot(life uint64) {
 	cfg.Paths = append([]node.Path(nil), cfg.Paths...)
 	for i := range cfg.Paths {
 		cfg.Paths[i].BFD.LocalDiscr = uint32(p.random.Uint64()) | 1
-		cfg.Paths[i].BFD.Seed = p.random.Uint64()
+		session := &cfg.Paths[i].BFD
+		session.Seed = p.random.Uint64()
+		session.Auth.FirstSeq = bfd.ResumedSeq(p.w.wallClock(), session.DesiredMinTxInterval, session.RequiredMinRxInterval)
 	}
 	core, err := node.New(cfg, p.clock.local(p.w.now))
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // AuthType is bfd.AuthType (RFC 5880 section 4.1).
@@ -63,6 +64,24 @@ type Auth struct {
 	Type    AuthType // AuthNone: none, and authenticated packets are discarded
 	Keys    []Key
 	SendKey uint8 // ID of the key to transmit with
+
+	// FirstSeq is where the sequence numbers of a new session begin, as ResumedSeq has it;
+	// 0 draws one from Config.Seed (RFC 5880 section 6.8.1).
+	FirstSeq uint32
+	// Resumes says that the peer's first number is above all that it has used before. Then any
+	// number above the last is accepted, so that a peer which has restarted is heard at once.
+	// By the RFC alone a number more than 3 × DetectMult above the last is discarded until no
+	// packet has come for twice the Detection Time, which are six seconds once a peer
+	// that leaves has said AdminDown.
+	Resumes bool
+}
+
+// ResumedSeq is the first sequence number of a session that is made when a clock reads now,
+// which goes on while the system is down. It counts in quarters of the shorter interval of
+// the two directions: a session sends fewer packets than that, its Finals included, so that the next
+// one begins above them.
+func ResumedSeq(now time.Duration, desiredMinTx, requiredMinRx time.Duration) uint32 {
+	return max(uint32(now/max(min(desiredMinTx, requiredMinRx)/4, 1)), 1)
 }
 
 // ParseSecret reads a secret as an operator writes it: an ASCII string, or 0x and

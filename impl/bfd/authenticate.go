@@ -123,6 +123,9 @@ func (a *authenticator) inWindow(seq uint32, detectMult uint8) bool {
 	if a.Type.meticulous() && ahead == 0 {
 		return false
 	}
+	if a.Resumes {
+		return ahead < 1<<31
+	}
 	return ahead <= 3*uint32(detectMult)
 }
 

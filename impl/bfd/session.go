@@ -1,6 +1,7 @@
 package bfd
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"time"
 
@@ -104,7 +105,7 @@ func New(cfg Config, now clock.Instant) (*Session, error) {
 	s.random = *rand.NewPCG(cfg.Seed, uint64(cfg.LocalDiscr))
 	s.tx.pace.start = now
 	s.auth.Auth = cfg.Auth
-	s.auth.xmitSeq = uint32(s.random.Uint64())
+	s.auth.xmitSeq = cmp.Or(cfg.Auth.FirstSeq, uint32(s.random.Uint64()))
 	s.echo.newKey(&s.random)
 	s.intervals.adopt(s.intervalsFor(Down))
 	s.out.changes = make([]Change, 0, outboxLen)

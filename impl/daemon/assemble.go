@@ -66,7 +66,10 @@ func heartbeatAuth(c *config.Config, p config.Path, identity *pki.Identity) bfd.
 	if c.Node > c.Peer {
 		mine.ID, theirs.ID = theirs.ID, mine.ID
 	}
-	return bfd.Auth{Type: bfd.AuthMeticulousKeyedSHA1, Keys: []bfd.Key{mine, theirs}, SendKey: mine.ID}
+	return bfd.Auth{
+		Type: bfd.AuthMeticulousKeyedSHA1, Keys: []bfd.Key{mine, theirs}, SendKey: mine.ID,
+		FirstSeq: bfd.ResumedSeq(time.Duration(time.Now().UnixNano()), time.Duration(c.BFD.TX), time.Duration(c.BFD.RX)), Resumes: true,
+	}
 }
 
 func hasDiscr(paths []node.Path, discr uint32) bool {
