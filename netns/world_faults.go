@@ -25,33 +25,35 @@ const receiptLimit = 5 * time.Second
 
 // executions has what carries out each verb of package fault.
 var executions = map[string]func(*World, context.Context, plan.Fault) error{
-	fault.Crash:     onMachine((*World).crash, (*World).crashBackend),
-	fault.Kill:      onMachine(toProcess((*Pair).Kill), (*World).haltBackend),
-	fault.Stop:      onMachine(toProcess((*Pair).Stop), (*World).haltBackend),
-	fault.Freeze:    onMachine(toProcess((*Pair).Freeze), (*World).freezeBackend),
-	fault.Thaw:      onMachine(toProcess((*Pair).Thaw), (*World).thawBackend),
-	fault.Restore:   onMachine((*World).restore, (*World).restoreBackend),
-	fault.Handover:  onMachine(asked(subject.Pair.Handover), nil),
-	fault.Reload:    (*World).reload,
-	fault.Cut:       (*World).cut,
-	fault.Heal:      (*World).heal,
-	fault.Lose:      (*World).lose,
-	fault.Limit:     (*World).impair,
-	fault.Delay:     (*World).impair,
-	fault.Duplicate: (*World).impair,
-	fault.Reorder:   (*World).impair,
-	fault.Corrupt:   (*World).impair,
-	fault.Down:      setPort(false),
-	fault.Up:        setPort(true),
-	fault.Deaf:      setDeaf(true),
-	fault.Hears:     setDeaf(false),
-	fault.Flood:     (*World).flood,
-	fault.Starve:    (*World).starve,
-	fault.Feed:      (*World).feed,
-	fault.Map:       (*World).breakNodes,
-	fault.Events:    (*World).breakNodes,
-	fault.Mend:      (*World).mendNodes,
-	fault.Step:      func(*World, context.Context, plan.Fault) error { return scenarios.ErrUnsupported }, // Refuses says why
+	fault.Crash:       onMachine((*World).crash, (*World).crashBackend),
+	fault.Kill:        onMachine(toProcess((*Pair).Kill), (*World).haltBackend),
+	fault.Stop:        onMachine(toProcess((*Pair).Stop), (*World).haltBackend),
+	fault.Freeze:      onMachine(toProcess((*Pair).Freeze), (*World).freezeBackend),
+	fault.Thaw:        onMachine(toProcess((*Pair).Thaw), (*World).thawBackend),
+	fault.Restore:     onMachine((*World).restore, (*World).restoreBackend),
+	fault.Handover:    onMachine(asked(subject.Pair.Handover), nil),
+	fault.Reload:      (*World).reload,
+	fault.Cut:         (*World).cut,
+	fault.Heal:        (*World).heal,
+	fault.Lose:        (*World).lose,
+	fault.Limit:       (*World).impair,
+	fault.Delay:       (*World).impair,
+	fault.Duplicate:   (*World).impair,
+	fault.Reorder:     (*World).impair,
+	fault.Corrupt:     (*World).impair,
+	fault.Down:        setPort(false),
+	fault.Up:          setPort(true),
+	fault.Deaf:        setDeaf(true),
+	fault.Hears:       setDeaf(false),
+	fault.Flood:       (*World).flood,
+	fault.Starve:      (*World).starve,
+	fault.Feed:        (*World).feed,
+	fault.Map:         (*World).breakNodes,
+	fault.Events:      (*World).breakNodes,
+	fault.Mend:        (*World).mendNodes,
+	fault.Certificate: (*World).certify,
+	fault.Renew:       (*World).certify,
+	fault.Step:        func(*World, context.Context, plan.Fault) error { return scenarios.ErrUnsupported }, // Refuses says why
 }
 
 // Refuses implements scenarios.Able.
@@ -243,6 +245,11 @@ func (w *World) breakNodes(ctx context.Context, f plan.Fault) error {
 // mendNodes ends that.
 func (w *World) mendNodes(ctx context.Context, f plan.Fault) error {
 	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) { return seen(w.nodes.Mend(ctx, p.host.name)) })
+}
+
+// certify gives nodes another certificate: of the way that the fault says, or a good one.
+func (w *World) certify(ctx context.Context, f plan.Fault) error {
+	return w.toNodes(ctx, f, func(_ context.Context, p *Process) (string, error) { return seen(w.nodes.Certify(p.host.name, f.Way)) })
 }
 
 // seen is the answer of a node about what was done to it. Without one nothing is known.

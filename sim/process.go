@@ -20,15 +20,17 @@ import (
 // daemon is a single loop, as the real one: it takes one input at a time and
 // carries out what follows from it before it takes the next.
 type process struct {
-	w       *World
-	index   uint8
-	id      string
-	cfg     node.Config // but for what differs from start to start
-	speaks  uint8       // the newest version of the sync protocol that it offers
-	tables  dataplane.Config
-	tracked prober
-	clock   hostClock
-	random  *Random
+	w           *World
+	index       uint8
+	id          string
+	cfg         node.Config // but for what differs from start to start
+	speaks      uint8       // the newest version of the sync protocol that it offers
+	tables      dataplane.Config
+	certificate certificate // that a daemon reads as it starts
+	presents    certificate // that the daemon has read
+	tracked     prober
+	clock       hostClock
+	random      *Random
 
 	life    uint64 // of the daemon that runs, 0 if none does; events of an earlier one are void
 	powered bool   // the host runs
@@ -75,7 +77,7 @@ const (
 )
 
 func newProcess(w *World, index uint8, id string) (*process, error) {
-	p := &process{w: w, index: index, id: id, powered: true, random: NewRandom(w.cfg.Seed, "nodes/"+id)}
+	p := &process{w: w, index: index, id: id, powered: true, certificate: good, random: NewRandom(w.cfg.Seed, "nodes/"+id)}
 	var err error
 	if p.cfg, err = nodeConfig(w.plan, w.cfg.Seed, id); err != nil {
 		return nil, err
@@ -149,7 +151,7 @@ func (p *process) boot(life uint64) {
 	if err != nil {
 		panic(fmt.Sprintf("sim: configuration was checked: %v", err))
 	}
-	p.core, p.tunnel, p.lost = core, tunnel, 0
+	p.core, p.tunnel, p.lost, p.presents = core, tunnel, 0, p.certificate
 	p.table = faulty.Wrap(tunnel, tables.MaxFlows)
 	p.loop = loop{since: p.w.now}
 	p.driver = p.newDriver()

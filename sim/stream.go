@@ -29,6 +29,7 @@ type side struct {
 const (
 	dialRetry        = 50 * time.Millisecond
 	dialTimeout      = 250 * time.Millisecond
+	refusedRetry     = time.Second          // about: the pauses between refusals lengthen
 	handshakeMin     = 3 * time.Millisecond // TLS, both sides' processor time
 	handshakeMax     = 12 * time.Millisecond
 	handshakeTimeout = 2 * time.Second
@@ -66,6 +67,8 @@ func (w *World) dial() {
 			again(dialRetry) // refused
 		case l.frozen || w.refuses(onSync, listener, dialler, handshakeBytes, syncFrame):
 			again(handshakeTimeout + dialRetry)
+		case !d.presents.passes(l.presents, w.now):
+			again(refusedRetry)
 		default:
 			w.dialing = false
 			w.connect()

@@ -110,7 +110,7 @@ func (a *Adapter) mistakes() []error {
 	for _, name := range a.Provided {
 		wrong(!slices.Contains(capability.Names(), name), "provides: %q: the capabilities are %s", name, strings.Join(capability.Names(), ", "))
 		wrong(a.Roles != RolesByTrace, "provides: %s: only roles: trace tells events", name)
-		wrong(slices.Contains([]string{capability.Table, capability.Services, capability.Breakable}, name), "provides: %s: no adapter can yet", name)
+		wrong(slices.Contains([]string{capability.Table, capability.Services, capability.Breakable, capability.Certificates}, name), "provides: %s: no adapter can yet", name)
 		wrong(name == capability.Handover || name == capability.Reload, "provides: %s: follows from the command %s", name, name)
 	}
 	for name, values := range a.Options { // in any order: joined and sorted below
@@ -237,7 +237,6 @@ func (p *adapterPair) Reload(ctx context.Context, node string) (string, error) {
 	return p.ask(ctx, node, capability.Reload)
 }
 
-// Rewrite implements Pair.
 // Break implements Pair.
 func (p *adapterPair) Break(context.Context, string, string) (string, error) {
 	return "", cannot(p.adapter.Title, capability.Breakable)
@@ -248,6 +247,12 @@ func (p *adapterPair) Mend(context.Context, string) (string, error) {
 	return "", cannot(p.adapter.Title, capability.Breakable)
 }
 
+// Certify implements Pair.
+func (p *adapterPair) Certify(string, string) (string, error) {
+	return "", cannot(p.adapter.Title, capability.Certificates)
+}
+
+// Rewrite implements Pair.
 func (p *adapterPair) Rewrite(string, int) error { return cannot(p.adapter.Title, capability.Services) }
 
 // ask runs the command of a word in a node. That it fails is an answer.

@@ -125,12 +125,21 @@ func (p *referencePair) Rewrite(node string, backends int) error {
 	return err
 }
 
+// Certify implements Pair.
+func (p *referencePair) Certify(node, way string) (string, error) {
+	receipt, err := p.secrets.certify(node, way)
+	if err == nil {
+		_, err = p.writeConfig(node)
+	}
+	return receipt, err
+}
+
 // writeConfig writes a node's configuration as it is to be now.
 func (p *referencePair) writeConfig(node string) (file string, err error) {
 	p.mu.Lock()
 	backends := p.backends[node]
 	p.mu.Unlock()
-	return writeNodeConfig(p.lab, node, p.secrets.files[node], backends)
+	return writeNodeConfig(p.lab, node, p.secrets.of(node), backends)
 }
 
 // Reset implements Pair: all that a node has goes with its process.

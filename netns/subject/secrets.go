@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -14,6 +15,9 @@ import (
 // nodes read them through this process's descriptors, so that no key stays behind
 // however the run ends, and none is in the results, which may be published.
 type secrets struct {
+	authority *pki.Authority
+
+	mu    sync.Mutex
 	files map[string]pki.Files // by node
 	open  []*os.File
 }
@@ -27,11 +31,11 @@ func newSecrets(nodes []string) (*secrets, error) {
 }
 
 func (s *secrets) issue(nodes []string) error {
-	authority, err := pki.NewAuthority("baton lab")
-	if err != nil {
+	var err error
+	if s.authority, err = pki.NewAuthority("baton lab"); err != nil {
 		return err
 	}
-	ca, err := s.keep("ca", authority.PEM())
+	ca, err := s.keep("ca", s.authority.PEM())
 	if err != nil {
 		return err
 	}
@@ -40,20 +44,24 @@ func (s *secrets) issue(nodes []string) error {
 		return err
 	}
 	for _, node := range nodes {
-		cert, key, err := authority.Issue(node)
+		cert, key, err := s.authority.Issue(node)
 		if err != nil {
 			return err
 		}
 		files := pki.Files{CA: ca, Secret: secret}
-		if files.Cert, err = s.keep(node+".crt", cert); err != nil {
-			return err
-		}
-		if files.Key, err = s.keep(node+".key", key); err != nil {
+		if files.Cert, files.Key, err = s.keepPair(node, cert, key); err != nil {
 			return err
 		}
 		s.files[node] = files
 	}
 	return nil
+}
+
+func (s *secrets) keepPair(node string, cert, key []byte) (certFile, keyFile string, err error) {
+	if certFile, err = s.keep(node+".crt", cert); err == nil {
+		keyFile, err = s.keep(node+".key", key)
+	}
+	return certFile, keyFile, err
 }
 
 // keep puts data into a file without a name on any disk and returns a path to it.

@@ -59,6 +59,9 @@ type Pair interface {
 	// Mend ends all such faults. Both return what shows it.
 	Break(ctx context.Context, node, way string) (receipt string, err error)
 	Mend(ctx context.Context, node string) (receipt string, err error)
+	// Certify gives a node another certificate, which it reads as it starts: in a way of
+	// package fault, or a good one for "". It returns what the peer will make of it.
+	Certify(node, way string) (receipt string, err error)
 	// Reset is the command that removes what a node has left on the machine and that did
 	// not end with its processes; false if there is none. It ends by itself.
 	Reset(node string) (Command, bool)

@@ -20,7 +20,8 @@ const (
 	Reload   = "reload"
 	Services = "services"
 
-	Breakable = "breakable"
+	Breakable    = "breakable"
+	Certificates = "certificates"
 )
 
 // Capability is one row of the table.
@@ -38,6 +39,7 @@ var capabilities = []Capability{
 	{Reload, "reads its configuration again when asked"},
 	{Services, "takes over services that have changed when it does"},
 	{Breakable, "lets calls of its dataplane fail when asked"},
+	{Certificates, "authenticates its sync stream by a certificate that it reads as it starts"},
 }
 
 // All lists the table.

@@ -61,6 +61,11 @@ func (a *Authority) PEM() []byte { return pemBlock("CERTIFICATE", a.der) }
 // Issue makes a key and a certificate that names a node by its id, good for both
 // ends of a connection.
 func (a *Authority) Issue(id string) (cert, key []byte, err error) {
+	return a.IssueUntil(id, time.Now().Add(validity))
+}
+
+// IssueUntil is Issue of a certificate that ends at an instant, to the second.
+func (a *Authority) IssueUntil(id string, end time.Time) (cert, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, fmt.Errorf("pki: make the key of node %s: %w", id, err)
@@ -69,6 +74,7 @@ func (a *Authority) Issue(id string) (cert, key []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	template.NotAfter = end
 	template.DNSNames = []string{id}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}

@@ -3,7 +3,7 @@ if exists('b:current_syntax') | finish | endif
 syntax iskeyword @,48-57,_,-,.
 syntax keyword batonStatement eventually on-failure sometimes randomly scenario tolerate control include service traffic always config expect repeat chaos storm topo wait doc end for let
 highlight default link batonStatement Statement
-syntax keyword batonException duplicate handover corrupt reorder restore events freeze reload starve crash delay flood hears limit deaf down feed flap heal kill lose mend step stop thaw cut map up
+syntax keyword batonException certificate duplicate handover corrupt reorder restore events freeze reload starve crash delay flood hears limit renew deaf down feed flap heal kill lose mend step stop thaw cut map up
 highlight default link batonException Exception
 syntax keyword batonIdentifier backends clients stream garp sync arp bfd lb1 lb2 syn vip
 highlight default link batonIdentifier Identifier
@@ -13,7 +13,7 @@ syntax keyword batonConstant Claiming Yielding Backup Master insync Fault Init
 highlight default link batonConstant Constant
 syntax keyword batonOperator throughout capture within every stall from and not via in is
 highlight default link batonOperator Operator
-syntax keyword batonType connects fullnat maglev unread error flows probe track dnat full hold pair tcp udp rr
+syntax keyword batonType connects expires foreign fullnat maglev unread error flows probe track dnat full hold pair tcp udp rr
 highlight default link batonType Type
 syntax keyword batonLabel timeouts.established timeouts.unreplied timeouts.fin_wait timeouts.syn_sent timeouts.assured timeouts.closed track.targets stream.break sync.version track.misses burst.begin clock.drift established flow.events ha.announce ha.priority stream.dial track.every apply.fail burst.loss clock.step drain.fail ha.preempt lease.fail burst.end dump.fail garp.lost max_flows send.fail stall.for unreplied bfd.mult clock.by fin_wait ha.gates holdback oversize priority slow.for syn_sent assured balance ha.hold preempt subject targets version bfd.rx bfd.tx closed jitter misses period wander after burst count files queue until loss mode mult rate slow bad cpu mtu rx tx
 highlight default link batonLabel Label

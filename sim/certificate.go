@@ -1,0 +1,39 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+
+	"baton/impl/clock"
+	"baton/scenarios/fault"
+	"baton/scenarios/plan"
+)
+
+// certificate is what a daemon authenticates itself with.
+type certificate struct {
+	foreign bool          // of an authority that the peer does not know
+	end     clock.Instant // clock.Never for one that does not expire
+}
+
+var good = certificate{end: clock.Never}
+
+// passes reports whether two daemons take each other's certificates.
+func (c certificate) passes(other certificate, now clock.Instant) bool {
+	return !c.foreign && !other.foreign && now <= min(c.end, other.end)
+}
+
+// certify gives nodes another certificate, which their daemons read as they start.
+func (w *World) certify(ctx context.Context, f plan.Fault) error {
+	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
+		at := w.now
+		switch p.certificate = good; f.Way {
+		case fault.CertForeign:
+			p.certificate.foreign = true
+		case fault.CertExpires:
+			p.certificate.end = w.now.Add(fault.CertLife)
+			at = p.certificate.end + 1
+		}
+		passes := p.certificate.passes(good, at)
+		return fmt.Sprintf("in %v the peer's check passes: %t", at.Sub(w.now), passes), passes == (f.Way == "")
+	})
+}
