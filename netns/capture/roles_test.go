@@ -136,3 +136,27 @@ func TestRolesByARP(t *testing.T) {
 	r.owns("client1", "198.18.0.100", at(5))
 	expectRoles(t, *said, "1 lb1 Master", "4 lb1 Backup", "4 lb2 Master")
 }
+
+// TestTwoMastersByARP: both say in turns that they have the VIP, and both are Master until
+// one has been silent for long. A last answer of the old Master is no dispute.
+func TestTwoMastersByARP(t *testing.T) {
+	r, at, said := told()
+	for ms := 0; ms < 400; ms += 100 {
+		r.owns("lb1", "198.18.0.100", at(ms))
+		r.owns("lb2", "198.18.0.100", at(ms+50))
+	}
+	r.owns("lb2", "198.18.0.100", at(1200))
+	r.owns("lb2", "198.18.0.100", at(1500))
+	r.owns("lb1", "198.18.0.100", at(5000))
+	expectRoles(t, *said, "0 lb1 Master", "50 lb1 Backup", "50 lb2 Master", "100 lb2 Backup", "100 lb1 Master", "150 lb2 Master", "300 lb1 Backup",
+		"5000 lb2 Backup", "5000 lb1 Master")
+
+	r, at, said = told()
+	for _, s := range []struct {
+		node string
+		ms   int
+	}{{"lb1", 0}, {"lb1", 3000}, {"lb2", 3150}, {"lb1", 3151}, {"lb2", 4500}} {
+		r.owns(s.node, "198.18.0.100", at(s.ms))
+	}
+	expectRoles(t, *said, "0 lb1 Master", "3150 lb1 Backup", "3150 lb2 Master", "3151 lb2 Backup", "3151 lb1 Master", "4500 lb1 Backup", "4500 lb2 Master")
+}

@@ -107,6 +107,12 @@ func TestBadAdapters(t *testing.T) {
 		{"a role command that hangs", "run: exec sleep 60\nroles: poll\nrole: sleep 60\ntimeout: 200ms", waits, "role did not return within 200ms", check.Fail},
 		{"a trace that is garbage", "run: echo gibberish >&3; exec sleep 60\nroles: trace", waits, "line in the trace that is no event", check.Fail},
 		{"a trace of what it cannot know", `run: "echo '{\"t\":1,\"kind\":\"fault\"}' >&3; exec sleep 60"` + "\nroles: trace", waits, "which it cannot know: dropped", check.Fail},
+		{"bytes for a role and a log", "run: |\n  head -c 1000000 /dev/urandom; exec sleep 60\nroles: poll\nrole: head -c 100000 /dev/urandom", waits, "none of MASTER, BACKUP, FAULT, INIT", check.Fail},
+		{"bytes for a trace", "run: |\n  head -c 100000 /dev/urandom >&3; exec sleep 60\nroles: trace", waits, "line in the trace that is no event", check.Fail},
+		{"a crowd of processes", "run: |\n  i=0; while [ $i -lt 100 ]; do setsid sleep 60 & i=$((i+1)); done; exec sleep 60", waits, "not held after", check.Fail},
+		{"a start that hangs beside a daemon", "start: |\n  setsid sleep 60 &\n  sleep 60\ntimeout: 300ms", waits, "start did not return within 300ms: `setsid sleep 60 & …`", check.Fail},
+		{"a node that kills all that it sees", "run: kill -9 1; kill -9 -1; exec sleep 60\n", waits, "", check.Fail},
+		{"a reset that hangs", "run: exec sleep 60\nreset: sleep 60\ntimeout: 200ms", "@0s wait lb1 is not Master within 1s\n@500ms end\n", "leak: lb1 could not be reset", check.Fail},
 		{"two that both say MASTER", "run: exec sleep 60\nroles: poll\nrole: echo MASTER", "@0s wait lb1 is Master within 3s\n@300ms end\n", "masters: masters <= 1", check.Fail},
 		{"a daemon that outlives stop", "start: setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' &", stops, "leak: sh (process", check.Fail},
 		{"a stop that hangs", "run: exec sleep 60\nstop: sleep 60\ntimeout: 200ms", stops, "stop did not return within 200ms", check.Inconclusive},
@@ -132,6 +138,39 @@ func TestBadAdapters(t *testing.T) {
 				t.Errorf("%s, want %s with %q:\n%s", v.Verdict, c.verdict, c.want, told)
 			}
 		})
+	}
+}
+
+// TestAReasonSaysWhyARoleIsUnknown: who reads the verdict alone sees what the node told.
+func TestAReasonSaysWhyARoleIsUnknown(t *testing.T) {
+	for adapter, want := range map[string]string{
+		"run: exec sleep 60\nroles: poll\nrole: echo nobody":              "lb1 is Init; lb1 told: role printed \"nobody\": none of MASTER, BACKUP, FAULT, INIT",
+		"run: exec sleep 60\nroles: poll\nrole: sleep 60\ntimeout: 200ms": "lb1 is Init; lb1 told: role did not return within 200ms: `sleep 60`",
+		"run: echo gibberish >&3; exec sleep 60\nroles: trace":            "lb1 told: line in the trace that is no event",
+	} {
+		v, _ := execute(t, adapter, "masters <= 1", "@0s wait lb1 is Master within 1s\n@1s end\n")
+		if reasons := strings.Join(v.Reasons, "\n"); !strings.Contains(reasons, want) {
+			t.Errorf("%s\nwant %s", reasons, want)
+		}
+	}
+}
+
+// TestTwoThatBothAnnounceAreTwoMasters: of nodes that tell nothing the wire shows it.
+func TestTwoThatBothAnnounceAreTwoMasters(t *testing.T) {
+	for _, program := range []string{"nft", "arping"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(err)
+		}
+	}
+	adapter := `start: |
+  sysctl -qw net.ipv4.ip_forward=1; nft -f $BATON_RULESET
+  ip addr add $BATON_VIPS dev $BATON_CLIENT_DEV; ip addr add $BATON_BACKEND_VIP dev $BATON_BACKEND_DEV
+run: |
+  while :; do arping -qU -c 1 -W 0.02 -i $BATON_CLIENT_DEV -S ${BATON_VIPS%/*} ${BATON_VIPS%/*} || true; sleep 0.1; done
+`
+	v, _ := execute(t, adapter, "masters <= 1", "@0s wait lb1 is Master within 3s\n@1s end\n")
+	if reasons := strings.Join(v.Reasons, "\n"); v.Verdict != check.Fail || !strings.Contains(reasons, "lb1 and lb2 Master from") {
+		t.Errorf("%s:\n%s", v.Verdict, reasons)
 	}
 }
 

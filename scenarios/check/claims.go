@@ -2,8 +2,10 @@ package check
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"baton/impl/clock"
@@ -72,7 +74,7 @@ func (r *run) wait(i int, s plan.Step) finding {
 	case failed:
 		_, why := r.stateAt(timeout).HoldAll(s.Wait.Conds)
 		f.window = window{begin, timeout}
-		f = f.fail(fmt.Sprintf("%s: not held after %s: %s", s, short(timeout.Sub(begin)), why), f.window)
+		f = f.fail(fmt.Sprintf("%s: not held after %s: %s%s", s, short(timeout.Sub(begin)), why, r.remarks(s.Wait.Conds, f.window)), f.window)
 		return f.late(math.MaxInt64, s.Wait.Within.Allowance())
 	case !ended:
 		return f.unjudged(s.String() + ": neither held nor given up when the trace ends")
@@ -80,6 +82,23 @@ func (r *run) wait(i int, s plan.Step) finding {
 	f.window = window{begin, end}
 	f.Verdict, f.Detail = Pass, fmt.Sprintf("%s: held after %s", s, short(end.Sub(begin)))
 	return f
+}
+
+// remarks are the last notes of the nodes that the conditions are about, as a tail for the
+// reason of a failure: a node whose role nobody can read says there why.
+func (r *run) remarks(conds []plan.Cond, w window) string {
+	last := map[string]string{}
+	for _, e := range r.events {
+		about := func(c plan.Cond) bool { return c.Role != nil && c.Role.Node == e.Node }
+		if e.Note != "" && e.At <= w.to && slices.ContainsFunc(conds, about) {
+			last[e.Node] = e.Note
+		}
+	}
+	text := ""
+	for _, node := range slices.Sorted(maps.Keys(last)) {
+		text += "; " + node + " told: " + strings.TrimPrefix(last[node], node+": ")
+	}
+	return text
 }
 
 // expect judges one expectation, condition by condition: those of a within
@@ -280,7 +299,7 @@ func (r *run) within(s plan.Step, w window) finding {
 	case r.to < w.to && !(s.Expect.Eventually && r.finished()):
 		return f.unjudged(fmt.Sprintf("%s: the run ended at %s, before the window %s", s, r.at(r.to), r.span(w)))
 	default:
-		f = f.fail(fmt.Sprintf("%s: not within %s (window %s): %s", s, limit, r.span(w), why), w)
+		f = f.fail(fmt.Sprintf("%s: not within %s (window %s): %s%s", s, limit, r.span(w), why, r.remarks(conds, w)), w)
 		return f.late(r.lateness(state, i, s.Expect.Conds, w.to), s.Expect.Within.Allowance())
 	}
 	return f

@@ -120,16 +120,22 @@ func (r *Refused) Error() string {
 	return r.Why + ": " + r.Said
 }
 
-// output runs a bounded command and returns what it printed.
+// output runs a bounded command and returns what it printed. It reads along, so that a
+// command that prints much does not wait for a reader.
 func (n *node) output(what, script string) (string, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", what, err)
 	}
 	defer r.Close()
+	printed := make(chan string, 1)
+	go func() {
+		text, _ := io.ReadAll(io.LimitReader(r, answerMost))
+		_, _ = io.Copy(io.Discard, r)
+		printed <- strings.TrimSpace(string(text))
+	}()
 	err = n.bounded(what, script, w)
 	w.Close()
 	_ = r.SetReadDeadline(time.Now().Add(time.Millisecond)) // a child that outlives it may hold the pipe
-	text, _ := io.ReadAll(io.LimitReader(r, answerMost))
-	return strings.TrimSpace(string(text)), err
+	return <-printed, err
 }
