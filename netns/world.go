@@ -27,6 +27,8 @@ type WorldConfig struct {
 	Dir string
 	// Baton is the path of the program whose node command is a node.
 	Baton string
+	// UpgradeTo is the path of the program that an upgraded node runs, "" for Baton.
+	UpgradeTo string
 	// Subject is what the nodes are; nil is the reference node.
 	Subject subject.Subject
 	// Seed decides what is left to chance: which packets a lossy link loses.
@@ -105,7 +107,7 @@ func (w *World) Up(ctx context.Context) error {
 		w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindNote, Note: err.Error()})
 	}
 	var err error
-	if w.nodes, err = w.cfg.Subject.Open(subject.Lab{Plan: w.plan, Devices: devices, Dir: w.cfg.Dir, Baton: w.cfg.Baton, AllowUnsafe: w.cfg.AllowUnsafe}); err != nil {
+	if w.nodes, err = w.cfg.Subject.Open(subject.Lab{Plan: w.plan, Devices: devices, Dir: w.cfg.Dir, Baton: w.cfg.Baton, UpgradeTo: w.upgradeTo(), AllowUnsafe: w.cfg.AllowUnsafe}); err != nil {
 		return err
 	}
 	pair, err := NewPair(w.plan.Topo.Lab())

@@ -33,6 +33,7 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Restore:     onMachine((*World).restore, (*World).restoreBackend),
 	fault.Handover:    onMachine(asked(subject.Pair.Handover), nil),
 	fault.Reload:      (*World).reload,
+	fault.Upgrade:     (*World).upgrade,
 	fault.Cut:         (*World).cut,
 	fault.Heal:        (*World).heal,
 	fault.Lose:        (*World).lose,
@@ -405,7 +406,7 @@ func (w *World) reload(ctx context.Context, f plan.Fault) error {
 	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) {
 		node := p.host.name
 		if changed {
-			if err := w.nodes.Rewrite(node, backends); err != nil {
+			if err := w.nodes.Rewrite(node, subject.Change{Backends: backends}); err != nil {
 				return "", err
 			}
 		}

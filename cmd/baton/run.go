@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -37,6 +38,7 @@ type runOptions struct {
 	failOnSkip      bool   // a run that could not be made is a failure
 	width           int    // runs side by side
 	watch           bool   // show the pair while it runs
+	upgradeTo       string // the program that an upgraded node runs
 	keepLab         bool   // of a run that fails, until the user has seen it
 }
 
@@ -64,6 +66,7 @@ func runCommand() *cobra.Command {
 	f.BoolVar(&o.keepLab, "keep-lab", false, "keep the pair of a run that fails, for baton lab --dir DIR/<scenario> and until Ctrl-C, and run no more")
 	f.IntVarP(&o.width, "jobs", "j", 1, "how many scenarios to run side by side; those that judge milliseconds run alone, after the others")
 	f.BoolVar(&o.allowUnsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
+	f.StringVar(&o.upgradeTo, "upgrade-to", "", "another build of baton, which a node runs after an upgrade step; this one if left out")
 	f.StringArrayVar(&o.set, "set", nil, "override a configuration key of the scenarios: [NODE.]KEY=VALUE")
 	f.StringVar(&o.keep, "keep", string(evidence.KeepFailed), "of which runs to keep evidence (frames, connection tables, logs): "+strings.Join(evidence.Policies(), ", "))
 	f.StringVar(&o.limit, "evidence-limit", evidence.Size(evidence.DefaultLimit), "the most evidence that one run may leave")
@@ -181,6 +184,15 @@ func (o *runOptions) check() error {
 	case o.width < 1:
 		return badInput("--jobs %d: at least 1", o.width)
 	}
+	if o.upgradeTo != "" {
+		program, err := exec.LookPath(o.upgradeTo)
+		if err != nil {
+			return badInput("--upgrade-to %w", err)
+		}
+		if o.upgradeTo, err = filepath.Abs(program); err != nil { // the nodes run elsewhere
+			return err
+		}
+	}
 	_, _, err := o.evidence()
 	return err
 }
@@ -256,6 +268,9 @@ func (o *runOptions) replay(p *plan.Plan) string {
 	if o.sut != "" {
 		args = append(args, "--sut", o.sut)
 	}
+	if o.upgradeTo != "" {
+		args = append(args, "--upgrade-to", o.upgradeTo)
+	}
 	if o.allowUnsafe {
 		args = append(args, "--allow-unsafe")
 	}
@@ -284,7 +299,7 @@ func (o *runOptions) newWorld(s scenarios.Stage, under subject.Subject) (scenari
 	}
 	return netns.NewWorld(s.Plan, netns.WorldConfig{
 		Dir: s.Dir, Baton: program, Subject: under, Recorder: s.Recorder, Seed: o.seed, AllowUnsafe: o.allowUnsafe || s.Plan.IsControl(o.world),
-		EvidenceLimit: s.EvidenceLimit,
+		EvidenceLimit: s.EvidenceLimit, UpgradeTo: o.upgradeTo,
 	}), nil
 }
 

@@ -110,7 +110,7 @@ func (a *Adapter) mistakes() []error {
 	for _, name := range a.Provided {
 		wrong(!slices.Contains(capability.Names(), name), "provides: %q: the capabilities are %s", name, strings.Join(capability.Names(), ", "))
 		wrong(a.Roles != RolesByTrace, "provides: %s: only roles: trace tells events", name)
-		wrong(slices.Contains([]string{capability.Table, capability.Services, capability.Breakable, capability.Certificates}, name), "provides: %s: no adapter can yet", name)
+		wrong(slices.Contains([]string{capability.Table, capability.Services, capability.Breakable, capability.Certificates, capability.Versions}, name), "provides: %s: no adapter can yet", name)
 		wrong(name == capability.Handover || name == capability.Reload, "provides: %s: follows from the command %s", name, name)
 	}
 	for name, values := range a.Options { // in any order: joined and sorted below
@@ -253,7 +253,9 @@ func (p *adapterPair) Certify(string, string) (string, error) {
 }
 
 // Rewrite implements Pair.
-func (p *adapterPair) Rewrite(string, int) error { return cannot(p.adapter.Title, capability.Services) }
+func (p *adapterPair) Rewrite(string, Change) error {
+	return cannot(p.adapter.Title, "a changed configuration")
+}
 
 // ask runs the command of a word in a node. That it fails is an answer.
 func (p *adapterPair) ask(ctx context.Context, node, word string) (string, error) {

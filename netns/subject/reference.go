@@ -33,15 +33,15 @@ func (Reference) Open(l Lab) (Pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &referencePair{lab: l, secrets: secrets, backends: map[string]int{}}, nil
+	return &referencePair{lab: l, secrets: secrets, changes: map[string]Change{}}, nil
 }
 
 type referencePair struct {
 	lab     Lab
 	secrets *secrets
 
-	mu       sync.Mutex
-	backends map[string]int // how many a node's services have, where that was changed
+	mu      sync.Mutex
+	changes map[string]Change // by node
 }
 
 // Command implements Pair: it writes the node's configuration.
@@ -50,7 +50,11 @@ func (p *referencePair) Command(node string) (Command, error) {
 	if err != nil {
 		return Command{}, err
 	}
-	args := []string{p.lab.Baton, "node", "--config", file, "--trace-fd", "3"}
+	program := p.lab.Baton
+	if p.changed(node).Upgraded {
+		program = p.lab.UpgradeTo
+	}
+	args := []string{program, "node", "--config", file, "--trace-fd", "3"}
 	if p.lab.Plan.Breaks() {
 		args = append(args, "--breakable")
 	}
@@ -117,12 +121,18 @@ func (p *referencePair) ask(ctx context.Context, node string, ask func(*control.
 }
 
 // Rewrite implements Pair.
-func (p *referencePair) Rewrite(node string, backends int) error {
+func (p *referencePair) Rewrite(node string, c Change) error {
 	p.mu.Lock()
-	p.backends[node] = backends
+	p.changes[node] = p.changes[node].with(c)
 	p.mu.Unlock()
 	_, err := p.writeConfig(node)
 	return err
+}
+
+func (p *referencePair) changed(node string) Change {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changes[node]
 }
 
 // Certify implements Pair.
@@ -136,10 +146,7 @@ func (p *referencePair) Certify(node, way string) (string, error) {
 
 // writeConfig writes a node's configuration as it is to be now.
 func (p *referencePair) writeConfig(node string) (file string, err error) {
-	p.mu.Lock()
-	backends := p.backends[node]
-	p.mu.Unlock()
-	return writeNodeConfig(p.lab, node, p.secrets.of(node), backends)
+	return writeNodeConfig(p.lab, node, p.secrets.of(node), p.changed(node))
 }
 
 // Reset implements Pair: all that a node has goes with its process.

@@ -20,18 +20,18 @@ const syncPort = 3790
 
 // writeNodeConfig writes the configuration of a reference node as the plan wants it into
 // the lab's folder, and returns its path.
-func writeNodeConfig(l Lab, node string, files pki.Files, backends int) (string, error) {
+func writeNodeConfig(l Lab, node string, files pki.Files, c Change) (string, error) {
 	base := nodeConfig(l, node, files)
 	for i, s := range base.Services {
-		if backends > 0 {
-			base.Services[i].Backends = s.Backends[:min(backends, len(s.Backends))]
+		if c.Backends > 0 {
+			base.Services[i].Backends = s.Backends[:min(c.Backends, len(s.Backends))]
 		}
 	}
 	data, err := base.Marshal()
 	if err != nil {
 		return "", fmt.Errorf("subject: configuration of %s: %w", node, err)
 	}
-	if data, err = overlay(data, l.Plan, node); err != nil {
+	if data, err = overlay(data, l.Plan, node, c); err != nil {
 		return "", fmt.Errorf("subject: configuration of %s: %w", node, err)
 	}
 	file := filepath.Join(l.Dir, node+".yaml")
@@ -90,7 +90,7 @@ func nodeService(s plan.Service, topo lab.Topo) config.Service {
 
 // overlay sets the plan's keys for the node. They are paths into the file, so that
 // a key that the plan learns needs no code here.
-func overlay(data []byte, p *plan.Plan, node string) ([]byte, error) {
+func overlay(data []byte, p *plan.Plan, node string, c Change) ([]byte, error) {
 	var tree map[string]any
 	if err := yaml.Unmarshal(data, &tree); err != nil {
 		return nil, err
@@ -105,6 +105,9 @@ func overlay(data []byte, p *plan.Plan, node string) ([]byte, error) {
 			return nil, fmt.Errorf("%s=%s: %w", key.Name, value, err)
 		}
 		set(tree, strings.Split(key.Name, "."), parsed)
+	}
+	if c.Version > 0 {
+		set(tree, []string{"sync", "version"}, c.Version)
 	}
 	return yaml.Marshal(tree)
 }

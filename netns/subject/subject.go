@@ -11,6 +11,7 @@
 package subject
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -40,8 +41,22 @@ type Lab struct {
 	Dir string
 	// Baton is the path of this program.
 	Baton string
+	// UpgradeTo is the path of the program that an upgraded node runs.
+	UpgradeTo string
 	// AllowUnsafe allows settings that bring historical bugs back.
 	AllowUnsafe bool
+}
+
+// Change is how a node differs from what the plan says. A zero field says nothing.
+type Change struct {
+	Backends int  // each service has the first so many
+	Version  int  // newest of the sync protocol that the node offers
+	Upgraded bool // it runs the program of an upgrade
+}
+
+// with is the change after another.
+func (c Change) with(next Change) Change {
+	return Change{cmp.Or(next.Backends, c.Backends), cmp.Or(next.Version, c.Version), next.Upgraded || c.Upgraded}
 }
 
 // Pair is a subject opened for one run. Its methods may be called from several goroutines.
@@ -52,9 +67,8 @@ type Pair interface {
 	Handover(ctx context.Context, node string) (receipt string, err error)
 	// Reload asks a node to read its configuration again, and returns its answer.
 	Reload(ctx context.Context, node string) (receipt string, err error)
-	// Rewrite changes a node's configuration, which it reads at its next reload or start:
-	// each service has the first so many backends.
-	Rewrite(node string, backends int) error
+	// Rewrite changes a node's configuration, which it reads at its next reload or start.
+	Rewrite(node string, c Change) error
 	// Break has a node's dataplane fail in a way of package fault, such as map full, until
 	// Mend ends all such faults. Both return what shows it.
 	Break(ctx context.Context, node, way string) (receipt string, err error)

@@ -22,6 +22,7 @@ const (
 
 	Breakable    = "breakable"
 	Certificates = "certificates"
+	Versions     = "versions"
 )
 
 // Capability is one row of the table.
@@ -39,6 +40,7 @@ var capabilities = []Capability{
 	{Reload, "reads its configuration again when asked"},
 	{Services, "takes over services that have changed when it does"},
 	{Breakable, "lets calls of its dataplane fail when asked"},
+	{Versions, "can be started in another version"},
 	{Certificates, "authenticates its sync stream by a certificate that it reads as it starts"},
 }
 

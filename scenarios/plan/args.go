@@ -144,6 +144,10 @@ func (f Fault) Backends() (n int, changed bool) {
 	return int(numeric(text)), text != ""
 }
 
+// Version is the newest version of the sync protocol that an upgraded node offers, 0 for
+// the one before.
+func (f Fault) Version() int { return int(numeric(f.Arg(fault.KeyVersion))) }
+
 // Breaks reports whether a step has calls of a node's dataplane fail.
 func (p *Plan) Breaks() bool {
 	return slices.ContainsFunc(p.Steps, func(s Step) bool { return fault.UndoOf(s.Verb) == fault.Mend })

@@ -1,0 +1,48 @@
+package subject
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"baton/scenarios/lab"
+	"baton/scenarios/plan"
+)
+
+// TestAnUpgradedNodeRunsTheOtherProgram, with what else was changed of it before; its peer
+// does neither.
+func TestAnUpgradedNodeRunsTheOtherProgram(t *testing.T) {
+	p, err := plan.Parse("s.scn", []byte("scenario s\ntopo pair clients=1 backends=2\nservice web tcp 198.18.0.100:80\n@0s end\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	devices := map[string]string{lab.Clients: "client0", lab.Backends: "backend0", lab.Sync: "sync0"}
+	pair, err := Reference{}.Open(Lab{Plan: p, Devices: devices, Dir: dir, Baton: "/old", UpgradeTo: "/new"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pair.Close()
+	for _, c := range []Change{{Backends: 1}, {Upgraded: true, Version: 1}} {
+		if err := pair.Rewrite("lb2", c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for node, want := range map[string]struct {
+		program, version string
+		backends         int
+	}{"lb1": {"/old", "version: 2", 2}, "lb2": {"/new", "version: 1", 1}} {
+		command, err := pair.Command(node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(dir, node+".yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if command.Args[0] != want.program || !strings.Contains(string(text), want.version) || strings.Count(string(text), ":80") != want.backends {
+			t.Errorf("%s runs %v with\n%s", node, command.Args, text)
+		}
+	}
+}

@@ -1,0 +1,17 @@
+package fault
+
+import "baton/scenarios/capability"
+
+// Upgrade starts a node in another version, after it has ended in order.
+const Upgrade = "upgrade"
+
+// KeyVersion is the key of Upgrade.
+const KeyVersion = "version"
+
+var upgrade = Verb{
+	Word: Upgrade, Doc: "`stop`, and `restore` in another version: with the program that `baton run --upgrade-to PATH` names, else the same",
+	Receipt: "those of `stop` and `restore`, and the new process runs that program",
+	Kinds:   nodes, From: []State{Running}, To: Running, Refuse: "cannot stop in order: it is %s",
+	Needs: capability.Versions,
+	Keys:  []Key{{Name: KeyVersion, Of: Count, Low: 1, High: 2, Doc: "newest version of the sync protocol that it offers from now on"}},
+}
