@@ -10,6 +10,7 @@ import (
 	"baton/impl/daemon/arpwatch"
 	"baton/impl/daemon/control"
 	"baton/impl/dataplane"
+	"baton/impl/driver"
 	"baton/impl/ha"
 	"baton/impl/trace"
 )
@@ -36,6 +37,7 @@ func (d *daemon) openWatcher() (err error) {
 	}
 	d.arpwatch, err = arpwatch.Open(arpwatch.Config{
 		VIPs: d.cfg.VIPs(), Peers: peers, PeerMay: func() bool { return !d.loop.settledAsMaster() },
+		Failed: func() { d.loop.failures.add(callARPWatch) },
 		Report: func(c arpwatch.Claim) { d.loop.inbox.call(func() { d.claimed(c) }) },
 	})
 	if err != nil {
@@ -56,6 +58,7 @@ func (d *daemon) claimed(c arpwatch.Claim) {
 	if leads && !c.MaybePeer {
 		err := d.garp.SendOne(dataplane.VIP{Addr: c.VIP, Link: c.Link})
 		if answered, what = err == nil, ", and announced anew"; err != nil {
+			d.loop.failures.add(driver.Announce.String())
 			what = ", and not answered: " + err.Error()
 		}
 	}

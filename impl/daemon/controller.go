@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 
 	"baton/impl/daemon/control"
 	"baton/impl/flow"
@@ -138,7 +137,7 @@ func (l *loop) status() (control.Status, error) {
 		Dataplane: control.CountersFrom(counters),
 		Loop: control.Loop{
 			Steps: l.steps, LateMax: l.late.max, LateSum: l.late.sum, Late: append([]uint64(nil), l.late.counts[:]...),
-			SendErrors: map[string]uint64{}, Failures: maps.Clone(l.failures), Strangers: map[string]uint64{}, RecordsDropped: l.recorder.Dropped(),
+			SendErrors: map[string]uint64{}, Failures: l.failures.snapshot(), Strangers: map[string]uint64{}, RecordsDropped: l.recorder.Dropped(),
 		},
 	}
 	for i, p := range l.paths {

@@ -42,7 +42,7 @@ type loop struct {
 	looked   clock.Instant // when the BFD sockets were last looked at
 	steps    uint64
 	lost     uint64 // the dataplane's EventsLost as of the last look
-	failures map[string]uint64
+	failures failures
 	ended    bool
 
 	leadsSince atomic.Int64 // when the dataplane was first allowed to forward; 0 while it is not
@@ -50,12 +50,13 @@ type loop struct {
 
 // drive gives the loop its core.
 func (l *loop) drive(core *node.Node) {
-	l.node, l.driver, l.failures = core, driver.New(core, (*ports)(l)), map[string]uint64{}
+	l.node, l.driver = core, driver.New(core, (*ports)(l))
 }
 
-// fail counts and logs a call that failed, and says in a few words what follows.
+// fail counts and logs a call that failed, and says in a few words what follows. Any
+// goroutine may call it.
 func (l *loop) fail(call, what string, err error) {
-	l.failures[call]++
+	l.failures.add(call)
 	l.log.Error(what, "call", call, "error", err)
 }
 

@@ -31,6 +31,7 @@ type memory struct {
 	toBeSwept  []flow.Entry
 	sweepFails error // after what was to be swept
 	pollFails  error // after the events that are pending
+	macFails   error
 	applyCalls int
 }
 
@@ -91,7 +92,7 @@ func (m *memory) add(e flow.Event) {
 	}
 }
 
-func (m *memory) SetMAC(string, [6]byte) error          { return nil }
+func (m *memory) SetMAC(string, [6]byte) error          { return m.macFails }
 func (m *memory) SetMiss(dataplane.MissPolicy) error    { return nil }
 func (m *memory) SetServices([]dataplane.Service) error { return nil }
 func (m *memory) Close() error                          { close(m.closed); return nil }

@@ -14,6 +14,8 @@ type peerFollower struct {
 	neighbours []neigh.Neighbour // by path
 }
 
+func (d *daemon) countNeighbours() { d.loop.failures.add(callNeighbours) }
+
 func (d *daemon) openPeerFollower() (err error) {
 	for _, p := range d.cfg.BFD.Paths {
 		link, err := net.InterfaceByName(p.Link)
@@ -22,7 +24,7 @@ func (d *daemon) openPeerFollower() (err error) {
 		}
 		d.peers.neighbours = append(d.peers.neighbours, neigh.Neighbour{Link: link.Index, Addr: p.Peer})
 	}
-	if d.peers.Follower, err = neigh.NewFollower(d.peers.neighbours, d.log); err != nil {
+	if d.peers.Follower, err = neigh.NewFollower(d.peers.neighbours, d.log, d.countNeighbours); err != nil {
 		return err
 	}
 	d.onClose(d.peers.Close)

@@ -73,7 +73,7 @@ func (p *ports) Record(e trace.Event) {
 // with each heartbeat.
 func (p *ports) Failed(call driver.Call, err error) {
 	if call == driver.SendBFD {
-		p.failures[call.String()]++
+		p.failures.add(call.String())
 		return
 	}
 	(*loop)(p).fail(call.String(), "call of the dataplane or the network failed", err)

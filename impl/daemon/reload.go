@@ -33,7 +33,7 @@ func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
 	if err := d.setServices(ctx, next.Dataplane().Services); err != nil {
 		// Some of them may have taken hold.
 		err = errors.Join(err, d.setServices(ctx, d.running.Dataplane().Services))
-		d.log.Error("reload failed: the services are those before", "error", err)
+		d.loop.fail(callServices, "reload failed: the services are those before", err)
 		return nil, err
 	}
 	d.neigh.SetBackends(backends(next))

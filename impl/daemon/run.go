@@ -13,6 +13,7 @@ import (
 	"baton/impl/daemon/linkmon"
 	"baton/impl/daemon/metrics"
 	"baton/impl/daemon/realtime"
+	"baton/impl/driver"
 	"baton/impl/node"
 )
 
@@ -98,13 +99,13 @@ func (d *daemon) setMAC(link string, mac net.HardwareAddr) {
 		return // the link is being removed
 	}
 	if err := d.loop.dp.SetMAC(link, [6]byte(mac)); err != nil {
-		d.log.Error("ARP is answered with the old hardware address", "link", link, "error", err)
+		d.loop.fail(callSetMAC, "ARP on "+link+" is answered with the old hardware address", err)
 	}
 	if changed := d.garp.SetMAC(link, mac); !changed || !d.loop.mayForward() {
 		return
 	}
 	if err := d.garp.Send(); err != nil {
-		d.log.Warn("gratuitous ARP not sent for a new hardware address", "link", link, "error", err)
+		d.loop.fail(driver.Announce.String(), "gratuitous ARP not sent for the new hardware address of "+link, err)
 	}
 }
 
@@ -113,7 +114,8 @@ func (d *daemon) setMAC(link string, mac net.HardwareAddr) {
 // keeper.
 func (d *daemon) watchLinks(ctx context.Context) {
 	links := []string{d.cfg.Links.Client, d.cfg.Links.Backend}
-	linkmon.Watch(ctx, links, d.log, func(s linkmon.State) {
+	broken := func(err error) { d.loop.fail(callLinks, "link monitor starts anew", err) }
+	linkmon.Watch(ctx, links, broken, func(s linkmon.State) {
 		d.loop.inbox.call(func() {
 			d.setMAC(s.Name, s.MAC)
 			d.loop.step(node.Link{Name: s.Name, Up: s.Up})
@@ -135,6 +137,9 @@ func (d *daemon) watchEvents(ctx context.Context) {
 		err := d.loop.dp.Wait()
 		if errors.Is(err, io.EOF) {
 			return // closed, after ctx was done
+		}
+		if err != nil {
+			d.loop.fail(callWait, "flow events not awaited", err)
 		}
 		for more := err == nil; more; {
 			more, err = ask(ctx, d.loop, d.loop.pollEvents)

@@ -181,7 +181,7 @@ func (d *daemon) bfdFilter(peer netip.Addr, discr uint32) *bfdio.Filter {
 
 func (d *daemon) openNeighbours() (err error) {
 	d.neigh, err = neigh.New(neigh.Config{
-		ClientLink: d.cfg.Links.Client, BackendLink: d.cfg.Links.Backend, Backends: backends(d.cfg), Log: d.log,
+		ClientLink: d.cfg.Links.Client, BackendLink: d.cfg.Links.Backend, Backends: backends(d.cfg), Log: d.log, Failed: d.countNeighbours,
 	})
 	if err != nil {
 		return err
@@ -219,9 +219,13 @@ func (d *daemon) openAnnouncer() (err error) {
 }
 
 func (d *daemon) openTransport(identity *pki.Identity) (err error) {
+	others, err := linksWithout(d.cfg.Sync.Local.Addr(), d.cfg.Links.Client, d.cfg.Links.Backend)
+	if err != nil {
+		return fmt.Errorf("sync port: %w", err)
+	}
 	d.transport, err = transport.New(transport.Config{
 		ID: d.cfg.Node, Peer: d.cfg.Peer, Local: d.cfg.Sync.Local, Remote: d.cfg.Sync.Peer,
-		NotFrom: linksWithout(d.cfg.Sync.Local.Addr(), d.cfg.Links.Client, d.cfg.Links.Backend),
+		NotFrom: others,
 		TLS:     identity.Peer(d.cfg.Peer), Protocols: protocols(d.cfg.Sync.Version), Log: d.log,
 	}, streams{d.loop.inbox})
 	if err != nil {

@@ -1,21 +1,22 @@
 package daemon
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 )
 
-// linksWithout returns those links, by index, that exist and do not have an address.
-func linksWithout(addr netip.Addr, names ...string) (indices []int) {
+// linksWithout returns those links, by index, that do not have an address.
+func linksWithout(addr netip.Addr, names ...string) (indices []int, err error) {
 	for _, name := range names {
 		link, err := net.InterfaceByName(name)
 		if err != nil {
-			continue
+			return nil, fmt.Errorf("link %s: %w", name, err)
 		}
 		addrs, err := link.Addrs()
 		if err != nil {
-			continue
+			return nil, fmt.Errorf("addresses of link %s: %w", name, err)
 		}
 		has := slices.ContainsFunc(addrs, func(a net.Addr) bool {
 			prefix, err := netip.ParsePrefix(a.String())
@@ -25,5 +26,5 @@ func linksWithout(addr netip.Addr, names ...string) (indices []int) {
 			indices = append(indices, link.Index)
 		}
 	}
-	return indices
+	return indices, nil
 }

@@ -14,10 +14,13 @@ func TestTheSyncPortIsForItsLinkOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	own, other := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("198.18.2.1")
-	if got := linksWithout(own, "lo", "no-such-link"); len(got) != 0 {
+	if got, err := linksWithout(own, "lo"); err != nil || len(got) != 0 {
 		t.Errorf("links without %s: %v, want none", own, got)
 	}
-	if got := linksWithout(other, "lo", "no-such-link"); !slices.Equal(got, []int{lo.Index}) {
+	if got, err := linksWithout(other, "lo"); err != nil || !slices.Equal(got, []int{lo.Index}) {
 		t.Errorf("links without %s: %v, want %d", other, got, lo.Index)
+	}
+	if got, err := linksWithout(other, "no-such-link"); err == nil {
+		t.Errorf("a link that does not exist: %v, want an error: the port would be open on it", got)
 	}
 }

@@ -46,6 +46,9 @@ type Config struct {
 	PeerMay func() bool
 	// Report is told of claims by hosts that are not of the pair.
 	Report func(Claim)
+	// Failed is called, from any goroutine, for each call of the kernel that fails; nil for
+	// nobody to count.
+	Failed func()
 }
 
 // Claim is what somebody did about a VIP since the last report.
@@ -68,6 +71,9 @@ type Watcher struct {
 
 // Open opens a socket on each link, in the calling thread's network namespace.
 func Open(cfg Config) (*Watcher, error) {
+	if cfg.Failed == nil {
+		cfg.Failed = func() {}
+	}
 	w := &Watcher{report: cfg.Report, claims: make(chan Claim, 256)}
 	for _, vip := range cfg.VIPs {
 		if slices.ContainsFunc(w.links, func(l *link) bool { return l.name == vip.Link }) {
@@ -170,7 +176,7 @@ func openLink(name string, cfg Config) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := newPairMACs(iface.Index, cfg.Peers[name])
+	known, err := newPairMACs(iface.Index, cfg.Peers[name], cfg.Failed)
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +200,7 @@ func (l *link) read(ctx context.Context, claims chan<- Claim) {
 			return
 		}
 		if err != nil {
+			l.known.failed()
 			time.Sleep(retry)
 			continue
 		}

@@ -16,6 +16,7 @@ type pairMACs struct {
 	netlink *netlink.Handle
 	index   int
 	peer    netip.Addr // invalid where the peer has no address on the link
+	failed  func()     // called for each read that fails
 
 	own     map[[6]byte]bool
 	peers   map[[6]byte]bool
@@ -26,12 +27,12 @@ type pairMACs struct {
 // requests to the kernel.
 const refreshEvery = 100 * time.Millisecond
 
-func newPairMACs(index int, peer netip.Addr) (*pairMACs, error) {
+func newPairMACs(index int, peer netip.Addr, failed func()) (*pairMACs, error) {
 	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
-	return &pairMACs{netlink: handle, index: index, peer: peer}, nil
+	return &pairMACs{netlink: handle, index: index, peer: peer, failed: failed}, nil
 }
 
 func (p *pairMACs) close() { p.netlink.Close() }
@@ -48,7 +49,10 @@ func (p *pairMACs) foreign(mac [6]byte, now time.Time) (foreign, maybePeer bool)
 
 // read asks the kernel. What it does not tell stays as it was.
 func (p *pairMACs) read() {
-	if links, err := p.netlink.LinkList(); err == nil {
+	links, err := p.netlink.LinkList()
+	if err != nil {
+		p.failed()
+	} else {
 		p.own = map[[6]byte]bool{}
 		for _, l := range links {
 			note(p.own, l.Attrs().HardwareAddr)
@@ -59,6 +63,7 @@ func (p *pairMACs) read() {
 	}
 	entries, err := p.netlink.NeighList(p.index, netlink.FAMILY_V4)
 	if err != nil {
+		p.failed()
 		return
 	}
 	peers := map[[6]byte]bool{}

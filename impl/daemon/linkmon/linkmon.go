@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"slices"
 	"time"
@@ -29,15 +28,15 @@ const retry = 100 * time.Millisecond
 // Watch calls report with the state of each named link, now and whenever
 // something about it changes, until ctx is done. It watches the calling thread's
 // network namespace. A subscription that breaks (the kernel had more to tell than
-// the socket could hold) is renewed and everything reported again, so that no
-// change stays unknown.
-func Watch(ctx context.Context, names []string, log *slog.Logger, report func(State)) {
+// the socket could hold) is told to broken, renewed, and everything reported again, so
+// that no change stays unknown.
+func Watch(ctx context.Context, names []string, broken func(error), report func(State)) {
 	for {
 		err := watch(ctx, names, report)
 		if ctx.Err() != nil {
 			return
 		}
-		log.Warn("link monitor starts anew", "error", err)
+		broken(err)
 		select {
 		case <-ctx.Done():
 			return

@@ -35,17 +35,19 @@ const renewAfter = 100 * time.Millisecond
 type Follower struct {
 	neighbours []Neighbour
 	log        *slog.Logger
+	failed     func()
 	lines      repeat.Filter // of requests that fail
 	space      netns.NsHandle
 }
 
-// NewFollower returns a follower for the calling thread's network namespace.
-func NewFollower(neighbours []Neighbour, log *slog.Logger) (*Follower, error) {
+// NewFollower returns a follower for the calling thread's network namespace, which calls
+// failed for each request that fails and each subscription that breaks.
+func NewFollower(neighbours []Neighbour, log *slog.Logger, failed func()) (*Follower, error) {
 	space, err := netns.Get()
 	if err != nil {
 		return nil, fmt.Errorf("neigh: the network namespace: %w", err)
 	}
-	return &Follower{neighbours: neighbours, log: log, space: space}, nil
+	return &Follower{neighbours: neighbours, log: log, failed: failed, space: space}, nil
 }
 
 // Close lets go of the namespace, after Run has returned.
@@ -61,6 +63,7 @@ func (f *Follower) Run(ctx context.Context, report func(Neighbour, net.HardwareA
 		if ctx.Err() != nil {
 			return
 		}
+		f.failed()
 		f.log.Warn("neighbours are followed anew", "error", err)
 		select {
 		case <-ctx.Done():
@@ -122,6 +125,9 @@ func (f *Follower) useAll(handle *netlink.Handle) {
 			family = netlink.FAMILY_V6
 		}
 		err := handle.NeighSet(&netlink.Neigh{LinkIndex: n.Link, Family: family, IP: n.Addr.AsSlice(), Flags: netlink.NTF_USE})
+		if err != nil {
+			f.failed()
+		}
 		if err != nil && !errors.Is(err, unix.ENETDOWN) && f.lines.News(n.Addr.String()+err.Error(), time.Now()) {
 			f.log.Warn("neighbour is not resolved or confirmed", "addr", n.Addr, "error", err)
 		}

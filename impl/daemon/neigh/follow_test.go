@@ -31,7 +31,7 @@ func TestFollowTellsTheLinkLayerAddressOfANeighbour(t *testing.T) {
 	peer := Neighbour{Link: index, Addr: netip.MustParseAddr("198.18.9.2")}
 	var f *Follower
 	in(0, func() (err error) {
-		f, err = NewFollower([]Neighbour{peer}, slog.New(slog.DiscardHandler))
+		f, err = NewFollower([]Neighbour{peer}, slog.New(slog.DiscardHandler), func() {})
 		return err
 	})
 	defer f.Close()
@@ -94,13 +94,15 @@ func setUp(in func(int, func() error), space int, name, prefix string, mac net.H
 	return index
 }
 
-// A request that the kernel refuses is told, once in a while and not with each round.
+// A request that the kernel refuses is counted, and told once in a while and not with each
+// round.
 func TestARefusedRequestIsToldOnce(t *testing.T) {
 	var log bytes.Buffer
 	var f *Follower
+	failed := 0
 	space := netlab.Space(t)
 	netlab.In(t, space, func() (err error) {
-		f, err = NewFollower([]Neighbour{{Link: 1 << 20, Addr: netip.MustParseAddr("198.18.9.2")}}, slog.New(slog.NewTextHandler(&log, nil)))
+		f, err = NewFollower([]Neighbour{{Link: 1 << 20, Addr: netip.MustParseAddr("198.18.9.2")}}, slog.New(slog.NewTextHandler(&log, nil)), func() { failed++ })
 		return err
 	})
 	defer f.Close()
@@ -114,5 +116,8 @@ func TestARefusedRequestIsToldOnce(t *testing.T) {
 	}
 	if lines := strings.Count(log.String(), "198.18.9.2"); lines != 1 {
 		t.Errorf("%d lines, want 1:\n%s", lines, log.String())
+	}
+	if failed != 3 {
+		t.Errorf("%d failures were counted, want each of the 3", failed)
 	}
 }

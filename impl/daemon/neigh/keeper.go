@@ -33,6 +33,7 @@ type Config struct {
 	ClientLink, BackendLink string
 	Backends                []netip.Addr
 	Log                     *slog.Logger
+	Failed                  func() // called for each request that fails; nil for nobody to count
 
 	// Every is the time between two rounds over all targets: well below the kernel's
 	// gc_stale_time of 60 s. Default 5 s.
@@ -48,6 +49,9 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Every, 5*time.Second)
 	setDefault(&c.Rate, 200)
 	setDefault(&c.MaxClients, 4096)
+	if c.Failed == nil {
+		c.Failed = func() {}
+	}
 	return c
 }
 
@@ -269,11 +273,13 @@ func (k *Keeper) prefixes() []netip.Prefix {
 	return prefixes
 }
 
-// note logs a failure, once for each new one: on a link that is down every request fails.
+// note counts a failure and logs it, once for each new one: on a link that is down every
+// request fails.
 func (k *Keeper) note(what string, err error) {
 	if err == nil {
 		return
 	}
+	k.cfg.Failed()
 	if text := err.Error(); text != k.failure {
 		k.failure = text
 		k.cfg.Log.Warn("neighbour entries cannot be kept warm", "tried", what, "error", err)

@@ -62,7 +62,7 @@ func (s *Speaker) echoLink(name string, v6 bool) (*bfdio.EchoLink, error) {
 // openFollower prepares for the link-layer addresses of all peers to be told.
 func (s *Speaker) openFollower() (err error) {
 	if len(s.echoes.neighbours) > 0 {
-		s.echoes.follower, err = neigh.NewFollower(s.echoes.neighbours, s.log)
+		s.echoes.follower, err = neigh.NewFollower(s.echoes.neighbours, s.log, func() {})
 	}
 	return err
 }
