@@ -34,7 +34,7 @@ func (s *Session) process(now clock.Instant, b []byte, ttl uint8) bool {
 	}
 	// The Final bit is owed "without respect to the session state" (section 6.8.7),
 	// in AdminDown too, where the packet is otherwise discarded.
-	s.tx.finalOwed = s.tx.finalOwed || p.Poll
+	s.tx.finals.owed = s.tx.finals.owed || p.Poll
 	if s.state == AdminDown {
 		return s.drop.set(DropAdminDown, 0, 0)
 	}

@@ -53,6 +53,7 @@ func (s *Session) Fingerprint(h *fingerprint.Hash) {
 	s.intervals.fingerprint(h)
 	h.Flag(s.asks)
 	h.Flag(s.byPolls)
+	h.Flag(s.tx.finals.owed)
 }
 
 // peer is what the last accepted control packet said.

@@ -4,10 +4,10 @@ import "baton/impl/clock"
 
 // transmitter remembers what went out.
 type transmitter struct {
-	pace      pacer
-	lastSent  clock.Instant
-	sent      header // the last packet, without Poll and Final
-	finalOwed bool
+	pace     pacer
+	lastSent clock.Instant
+	sent     header // the last packet, without Poll and Final
+	finals   finals
 }
 
 // contents returns the packet that the session would send now, without Poll,
@@ -43,8 +43,8 @@ func (s *Session) transmit(now clock.Instant) {
 	}
 	s.ask()
 	s.poll.start(now)
-	if s.tx.finalOwed {
-		s.tx.finalOwed = false
+	if spacing := s.finalSpacing(); !now.Before(s.tx.finals.due(spacing)) {
+		s.tx.finals.left(now, spacing)
 		s.send(now, h, flagFinal)
 	}
 	if !s.mayTransmit() {
@@ -78,10 +78,11 @@ func (s *Session) mayTransmit() bool {
 
 // transmitDeadline is when transmit has something to do, if nothing happens before.
 func (s *Session) transmitDeadline() clock.Instant {
+	due := min(s.echoDue(), s.tx.finals.due(s.finalSpacing()))
 	if !s.mayTransmit() {
-		return s.echoDue()
+		return due
 	}
-	return min(s.echoDue(), s.periodicDue(), s.poll.deadline())
+	return min(due, s.periodicDue(), s.poll.deadline())
 }
 
 // periodicDue is when the next periodic packet is due. A peer in Demand mode gets

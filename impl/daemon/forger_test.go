@@ -32,9 +32,9 @@ const forgeRate = 100_000
 // that routers have lowered, for other discriminators, cut at every length, from
 // another address, or at random. It prints how many packets it sent and for how long.
 func forge(arguments string) error {
-	var link, from, to string
+	var link, from, to, what string
 	var packets int
-	if _, err := fmt.Sscan(arguments, &link, &from, &to, &packets); err != nil {
+	if _, err := fmt.Sscan(arguments, &link, &from, &to, &packets, &what); err != nil {
 		return err
 	}
 	f := forger{from: netip.MustParseAddr(from), to: netip.MustParseAddr(to), random: rand.New(rand.NewPCG(1, 2))}
@@ -45,6 +45,7 @@ func forge(arguments string) error {
 	if f.fd, err = rawSocket(link); err != nil {
 		return err
 	}
+	send := map[string]func(int) error{forgeAll: f.send, forgePolls: f.poll}[what]
 	begin := boottime.Now()
 	const burst = forgeRate / 1000
 	for n := range packets {
@@ -54,7 +55,7 @@ func forge(arguments string) error {
 				time.Sleep(due.Sub(now))
 			}
 		}
-		if err := f.send(n); err != nil {
+		if err := send(n); err != nil {
 			return fmt.Errorf("packet %d: %w", n, err)
 		}
 	}
@@ -77,6 +78,21 @@ type forger struct {
 	genuine  []byte // a packet of the peer, right in every byte
 	random   *rand.Rand
 	buf      [512]byte
+}
+
+// What a forger sends.
+const (
+	forgeAll   = "all"   // the kinds that no session takes
+	forgePolls = "polls" // what the peer says, each time with a Poll
+)
+
+// poll sends what only authentication tells from the peer's own Poll.
+func (f *forger) poll(int) error {
+	const poll, final = 1 << 5, 1 << 4
+	payload := f.buf[28 : 28+len(f.genuine)]
+	copy(payload, f.genuine)
+	payload[1] = payload[1]&^final | poll
+	return sendRaw(f.fd, f.buf[:28+len(payload)], f.from, f.to, bfd.FirstSourcePort, bfd.TransmitTTL)
 }
 
 // forgeries is how many kinds there are.
@@ -148,7 +164,7 @@ func TestAFloodOfForgeries(t *testing.T) {
 
 	const packets = 3 * forgeRate
 	path := lb1.BFD.Paths[0]
-	lasted := runForger(t, lb2, fmt.Sprintf("%s %v %v %d", path.Link, path.Peer, path.Local, packets))
+	lasted := runForger(t, lb2, fmt.Sprintf("%s %v %v %d %s", path.Link, path.Peer, path.Local, packets, forgeAll))
 	used = cpuTime(t, lb1) - used
 	after := now()
 	// The other node is not attacked: if its loop was late too, it was the host.
