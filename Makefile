@@ -14,6 +14,10 @@ SUDO        := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env "PATH=$$PATH")
 # Test binaries are built as you and run as root.
 AS_ROOT     := $(if $(SUDO),-exec "$(SUDO)")
 VERSION     := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
+PREFIX      ?= /usr/local
+NFPM        ?= $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.41.1
+# A package's version begins with a digit: that of a build without a tag is 0.0.0.
+PACKAGE_VERSION := $(or $(shell git describe --tags --dirty 2>/dev/null | sed -n 's/^v\([0-9]\)/\1/p'),0.0.0~$(VERSION))
 
 # Programs that tests talk to, by Debian package: peers for BFD, a browser for the report.
 PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
@@ -22,7 +26,7 @@ PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping \
 	ucarp:/usr/sbin/ucarp frr:/usr/lib/frr/vrrpd
 
-.PHONY: help setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants bench bench-bfd bench-dataplane generate doctor clean
+.PHONY: help setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants bench bench-bfd bench-dataplane generate doctor install package clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +35,7 @@ build: bin/baton ## the baton command
 
 .PHONY: bin/baton
 bin/baton:
-	@$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $@ ./cmd/baton
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $@ ./cmd/baton
 
 bin/scenarios.test: bin/baton
 	@$(GO) test -c -o $@ ./scenarios/suite
@@ -131,6 +135,19 @@ bench-dataplane: setup-subjects ## what a packet costs the dataplane, beside nft
 
 generate: ## rebuild the eBPF objects (needs clang, llvm-strip, libbpf-dev) and the report page (needs node, npm)
 	$(GO) generate ./bpf/... ./netns/... ./reports/page
+
+install: bin/baton ## the command, its unit, manual pages, completion and documentation (DESTDIR, PREFIX)
+	@install -D -m 0755 bin/baton $(DESTDIR)$(PREFIX)/bin/baton
+	@sed 's,^ExecStart=/usr/bin/,ExecStart=$(PREFIX)/bin/,' docs/operations/baton.service | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/baton.service
+	@mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/baton
+	@bin/baton man $(DESTDIR)$(PREFIX)/share/man/man1
+	@bin/baton completion bash | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/bash-completion/completions/baton
+	@cp -r LICENSE README.md docs/*.md docs/examples docs/operations/alerts.yaml docs/operations/dashboard.json $(DESTDIR)$(PREFIX)/share/doc/baton/
+	@echo "installed in $(DESTDIR)$(PREFIX); docs/operations.md goes on"
+
+package: ## a .deb and an .rpm in OUT, by nfpm from the module proxy
+	@rm -rf $(OUT)/install && $(MAKE) -s install DESTDIR=$(OUT)/install PREFIX=/usr
+	@for format in deb rpm; do ARCH=$$($(GO) env GOARCH) VERSION=$(PACKAGE_VERSION) $(NFPM) package --config docs/operations/nfpm.yaml --packager $$format --target $(OUT)/; done
 
 clean: ## remove what the above has built
 	rm -rf bin $(OUT)

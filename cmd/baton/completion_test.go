@@ -13,7 +13,7 @@ import (
 )
 
 // freeText are flags whose values nobody can list.
-var freeText = []string{"shard", "evidence-limit"}
+var freeText = []string{"shard", "evidence-limit", "listen"}
 
 // everyCommand calls f with the command and all below it.
 func everyCommand(c *cobra.Command, f func(*cobra.Command)) {

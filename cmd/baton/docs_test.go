@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ var (
 
 // blockLimit bounds one block of commands: the longest scenario that a page runs takes
 // seconds. A block that searches in virtual time takes longer on a busy machine.
-const blockLimit = 5 * time.Minute
+const blockLimit = 2 * time.Minute
 
 // pages are all files of the documentation.
 func pages(t *testing.T) []*doctest.Page {
@@ -155,4 +156,21 @@ func checkout(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// The index leads to every page.
+func TestDocsIndex(t *testing.T) {
+	index, err := os.ReadFile("../../docs/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if name := filepath.Base(file); name != "README.md" && !strings.Contains(string(index), "]("+name+")") {
+			t.Errorf("docs/README.md does not lead to %s", name)
+		}
+	}
 }

@@ -1,47 +1,116 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"baton/bpf"
+	"baton/impl/daemon/config"
+	"baton/impl/daemon/preflight"
 	"baton/netns"
 )
 
+type doctorOptions struct {
+	node, peer string
+	asJSON     bool
+}
+
 func doctorCommand() *cobra.Command {
-	return &cobra.Command{
+	var o doctorOptions
+	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what this machine can run, and what it lacks",
 		Long: "Doctor tries what real runs need, and looks for the programs that tests and builds talk to. What is missing\n" +
-			"of the former makes it fail; what is absent of the latter is only said, with what is skipped for it.",
+			"of the former makes it fail; what is absent of the latter is only said, with what is skipped for it.\n\n" +
+			"With --node it tries what a node with that configuration needs of this host: kernel, capabilities, links, addresses,\n" +
+			"MTU and ports; with --peer also whether the two configurations fit each other.",
+		Example:           "  baton doctor\n  baton doctor --node /etc/baton/node.yaml --peer lb2.yaml",
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(*cobra.Command, []string) error {
-			lacking := false
-			for _, probe := range []struct {
-				what  string
-				check func() error
-			}{
-				{"network namespaces, veth, bridge", netns.Probe},
-				{"eBPF: tcx, maps, ring buffer, redirect", bpf.Probe},
-			} {
-				if err := probe.check(); err != nil {
-					lacking = true
-					fmt.Printf("missing  %s: %v\n", probe.what, err)
-					continue
-				}
-				fmt.Printf("ok       %s\n", probe.what)
-			}
-			printTools(os.Stdout, installed)
-			if lacking {
-				return &exitError{code: exitFail}
-			}
-			return nil
-		},
+		RunE:              func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.node, "node", "", "the configuration of a node that is to run on this host")
+	f.StringVar(&o.peer, "peer", "", "the peer's configuration")
+	f.BoolVar(&o.asJSON, "json", false, "print what is found as JSON: a list of check, ok and text")
+	must(c.MarkFlagFilename("node", "yaml", "yml"))
+	must(c.MarkFlagFilename("peer", "yaml", "yml"))
+	return c
+}
+
+func (o *doctorOptions) run(ctx context.Context) error {
+	if o.peer != "" && o.node == "" {
+		return badInput("--peer is compared with --node: name both")
+	}
+	found, err := o.examine(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.asJSON:
+		err = printJSON(found)
+	case o.node != "":
+		printFindings(os.Stdout, found)
+	default:
+		printFindings(os.Stdout, found)
+		printTools(os.Stdout, installed)
+	}
+	if err == nil && slices.ContainsFunc(found, func(f preflight.Finding) bool { return !f.OK }) {
+		err = &exitError{code: exitFail}
+	}
+	return err
+}
+
+// examine makes the checks that were asked for.
+func (o *doctorOptions) examine(ctx context.Context) ([]preflight.Finding, error) {
+	if o.node == "" {
+		return []preflight.Finding{
+			probed("network namespaces, veth, bridge", netns.Probe()),
+			probed("eBPF: tcx, maps, ring buffer, redirect", bpf.Probe()),
+		}, nil
+	}
+	cfg, err := config.Load(o.node, config.Options{AllowUnsafe: true})
+	if err != nil {
+		return nil, err
+	}
+	facts, err := preflight.Look(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	found := append([]preflight.Finding{probed("eBPF: tcx, maps, ring buffer, redirect", bpf.Probe())}, preflight.Host(cfg, facts)...)
+	if o.peer == "" {
+		return found, nil
+	}
+	peer, err := config.Load(o.peer, config.Options{AllowUnsafe: true, Remote: true})
+	if err != nil {
+		return nil, err
+	}
+	return append(found, preflight.Pair(cfg, peer)...), nil
+}
+
+func probed(what string, err error) preflight.Finding {
+	if err != nil {
+		return preflight.Finding{Check: what, Text: err.Error()}
+	}
+	return preflight.Finding{Check: what, OK: true}
+}
+
+func printFindings(w io.Writer, found []preflight.Finding) {
+	for _, f := range found {
+		word, text := "ok     ", ""
+		if !f.OK {
+			word = "missing"
+		}
+		if f.Text != "" {
+			text = ": " + f.Text
+		}
+		fmt.Fprintf(w, "%s  %s%s\n", word, f.Check, text)
 	}
 }
 
@@ -52,6 +121,7 @@ var tools = []struct{ name, program, pkg, without string }{
 	{"keepalived", "/usr/sbin/keepalived", "keepalived", "it cannot be run as a subject (make setup-subjects)"},
 	{"conntrackd", "/usr/sbin/conntrackd", "conntrackd", "keepalived cannot be run as a subject (make setup-subjects)"},
 	{"Chromium", "chromium", "chromium", "the tests of the report in a browser are skipped"},
+	{"promtool", "promtool", "prometheus", "the rules to alert by are not checked"},
 	{"clang", "clang", "clang", "make generate cannot rebuild the eBPF objects; the committed ones are used"},
 }
 

@@ -165,7 +165,7 @@ func readLab(dir string) (runningLab, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && !l.runs():
-		return l, badInput("no lab runs in %s; baton lab up FILE starts one", dir)
+		return l, fmt.Errorf("no lab runs in %s; baton lab up FILE starts one", dir)
 	case err != nil:
 		return l, badInput("lab: %s: %w", filepath.Join(dir, labFile), err)
 	}

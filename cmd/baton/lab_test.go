@@ -18,7 +18,7 @@ func TestALabIsExploredByHand(t *testing.T) {
 	}
 	file := scenario(t, "service web tcp 198.18.0.100:80\ntraffic web sessions tcp count=5 every=50ms\n@1s end\n")
 	dir := filepath.Join(t.TempDir(), "lab")
-	if r := baton(t, "lab", "exec", "--dir", dir, "lb1", "true"); r.code != exitBadInput || !strings.Contains(r.errout, "no lab runs in "+dir) {
+	if r := baton(t, "lab", "exec", "--dir", dir, "lb1", "true"); r.code != exitFail || !strings.Contains(r.errout, "no lab runs in "+dir) {
 		t.Errorf("without a lab: exit code %d\n%s", r.code, r.errout)
 	}
 	up := exec.Command(os.Args[0], "lab", "up", "--dir", dir, file)

@@ -5,8 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 
@@ -16,35 +14,6 @@ import (
 
 // version is set by the Makefile.
 var version = "unversioned"
-
-// Exit codes, the same for every command.
-const (
-	exitPass         = 0
-	exitFail         = 1
-	exitBadInput     = 2
-	exitInconclusive = 3
-)
-
-// exitError carries the exit code of an outcome that was already told, or is told
-// by its text.
-type exitError struct {
-	code int
-	err  error // nil if there is nothing left to say
-}
-
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return ""
-	}
-	return e.err.Error()
-}
-func (e *exitError) Unwrap() error { return e.err }
-func (e *exitError) ExitCode() int { return e.code }
-
-// badInput marks what the user must change.
-func badInput(format string, args ...any) error {
-	return &exitError{exitBadInput, fmt.Errorf(format, args...)}
-}
 
 func main() {
 	root := rootCommand()
@@ -72,12 +41,12 @@ func rootCommand() *cobra.Command {
 		Short: "A high-availability load balancer node, and the harness that proves it",
 		Long: "baton runs scenarios that kill and restore the MASTER of a load balancer pair under live traffic,\n" +
 			"and says with evidence whether a client saw a RST or lost a session.\n\n" +
-			"Exit codes: 0 pass, 1 fail, 2 bad input, 3 inconclusive.",
+			exitSummary() + ".",
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), newCommand(), lintCommand(), explainCommand(), simCommand(), shrinkCommand(), exploreCommand(), reportCommand(), serveCommand(), compareCommand(), parityCommand(), nodeCommand(), bfdCommand(), statusCommand(), handoverCommand(), reloadCommand(), pkiCommand(), doctorCommand(), labCommand(), subjectCommand(), benchSubjectsCommand())
+	root.AddCommand(runCommand(), newCommand(), lintCommand(), explainCommand(), simCommand(), shrinkCommand(), exploreCommand(), reportCommand(), serveCommand(), compareCommand(), parityCommand(), nodeCommand(), bfdCommand(), statusCommand(), handoverCommand(), reloadCommand(), pkiCommand(), doctorCommand(), labCommand(), subjectCommand(), benchSubjectsCommand(), manCommand())
 	refuseStrangers(root)
 	return root
 }
@@ -92,23 +61,4 @@ func refuseStrangers(root *cobra.Command) {
 			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 		}
 	}
-}
-
-// exitCode prints what is left to say and returns the code for it.
-func exitCode(err error) int {
-	if err == nil {
-		return exitPass
-	}
-	if errors.Is(err, context.Canceled) {
-		fmt.Fprintln(os.Stderr, "baton: interrupted: nothing is proven")
-		return exitInconclusive
-	}
-	if text := err.Error(); text != "" {
-		fmt.Fprintln(os.Stderr, "baton:", text)
-	}
-	var coded interface{ ExitCode() int }
-	if errors.As(err, &coded) {
-		return coded.ExitCode()
-	}
-	return exitFail
 }

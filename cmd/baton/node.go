@@ -43,5 +43,6 @@ func nodeCommand() *cobra.Command {
 	must(c.MarkFlagRequired("config"))
 	must(c.MarkFlagFilename("config", "yaml", "yml"))
 	words(c, "log", logFormats...)
+	c.AddCommand(unitCommand())
 	return c
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // defaultSocket is where a node's control socket is looked for if none is named.
-const defaultSocket = "/run/baton.sock"
+const defaultSocket = "/run/baton/node.sock"
 
 // controlLimit bounds a request to a node.
 const controlLimit = 5 * time.Second

@@ -26,14 +26,16 @@ type Config struct {
 	Node string `yaml:"node" need:"this node's id, such as lb1"`
 	Peer string `yaml:"peer" need:"the other node's id, such as lb2"`
 
-	Links     Links     `yaml:"links" need:"the service links: client and backend"`
-	BFD       BFD       `yaml:"bfd" need:"the heartbeat: tx, rx, mult and paths"`
-	HA        HA        `yaml:"ha"`
-	Track     Track     `yaml:"track"`
-	Sync      Sync      `yaml:"sync" need:"the connection sync: local, peer, ca, cert and key"`
+	Links Links `yaml:"links" need:"the service links: client and backend"`
+	BFD   BFD   `yaml:"bfd" need:"the heartbeat: tx, rx, mult and paths"`
+	HA    HA    `yaml:"ha"`
+	Track Track `yaml:"track"`
+	Sync  Sync  `yaml:"sync" need:"the connection sync: local, peer, ca, cert and key"`
+	// SNATPorts are the source ports of fullnat flows; each node opens its flows with one half.
 	SNATPorts PortRange `yaml:"snat_ports"`
 	// MaxFlows is the capacity of the connection table; 0 leaves it to the dataplane.
-	MaxFlows int       `yaml:"max_flows,omitempty"`
+	MaxFlows int `yaml:"max_flows,omitempty"`
+	// Ping is what becomes of a ping of a VIP; answer where it is left out.
 	Ping     Ping      `yaml:"ping,omitempty"`
 	Timeouts Timeouts  `yaml:"timeouts,omitempty"`
 	Services []Service `yaml:"services" need:"the balanced services"`
@@ -73,10 +75,10 @@ type Path struct {
 type HA struct {
 	// Hold is the recovery delay before a claim after boot, fault or demotion.
 	Hold     Duration `yaml:"hold"`
-	Preempt  Preempt  `yaml:"preempt"`
-	Gates    Gates    `yaml:"gates"`
-	Announce Announce `yaml:"announce"`
-	// Priority breaks ties between equal claims and marks the preferred node;
+	Preempt  Preempt  `yaml:"preempt"`  // whether the preferred node asks for the role back
+	Gates    Gates    `yaml:"gates"`    // whether a claim waits for its gates
+	Announce Announce `yaml:"announce"` // when a new MASTER sends gratuitous ARPs
+	// Priority is what decides between equal claims and marks the preferred node;
 	// VRRP's range, 1 to 254.
 	Priority uint8 `yaml:"priority"`
 }
@@ -85,9 +87,9 @@ type HA struct {
 // sent an ICMP echo request every so often, and the gate Reachable is open while all
 // answer.
 type Track struct {
-	Targets []netip.Addr `yaml:"targets,omitempty"` // none leaves the gate open
-	Every   Duration     `yaml:"every"`             // and how long an answer may take
-	// Misses in a row lose a target, and as many answers bring it back.
+	Targets []netip.Addr `yaml:"targets,omitempty"` // the hosts; none leaves the gate Reachable open
+	Every   Duration     `yaml:"every"`             // time between two requests to each, and how long an answer may take
+	// Misses is how many in a row lose a target; as many answers bring it back.
 	Misses uint8 `yaml:"misses"`
 }
 
@@ -110,7 +112,7 @@ type Service struct {
 	VIP      netip.Addr       `yaml:"vip" need:"the address that clients connect to"`
 	Port     uint16           `yaml:"port" need:"the port that clients connect to"`
 	Mode     Mode             `yaml:"mode" need:"fullnat or dnat"`
-	Balance  Balance          `yaml:"balance"`
+	Balance  Balance          `yaml:"balance"` // how a new flow chooses its backend; rr where it is left out
 	SNAT     netip.Addr       `yaml:"snat" need:"the backend-side VIP: source of fullnat flows, gateway of dnat backends"`
 	Backends []netip.AddrPort `yaml:"backends" need:"at least one backend, such as 198.18.1.11:80"`
 }
@@ -118,12 +120,12 @@ type Service struct {
 // Timeouts is how long an entry outlives its last packet; those left out are the
 // dataplane's defaults.
 type Timeouts struct {
-	SynSent     Duration `yaml:"syn_sent,omitempty"`
-	Established Duration `yaml:"established,omitempty"`
-	FinWait     Duration `yaml:"fin_wait,omitempty"`
-	Closed      Duration `yaml:"closed,omitempty"`
-	Unreplied   Duration `yaml:"unreplied,omitempty"`
-	Assured     Duration `yaml:"assured,omitempty"`
+	SynSent     Duration `yaml:"syn_sent,omitempty"`    // lifetime of a TCP flow that is opening
+	Established Duration `yaml:"established,omitempty"` // lifetime of an established TCP flow
+	FinWait     Duration `yaml:"fin_wait,omitempty"`    // lifetime of a TCP flow that one end has closed
+	Closed      Duration `yaml:"closed,omitempty"`      // lifetime of a TCP flow that has ended
+	Unreplied   Duration `yaml:"unreplied,omitempty"`   // lifetime of a UDP flow without an answer
+	Assured     Duration `yaml:"assured,omitempty"`     // lifetime of a UDP flow that was answered
 }
 
 // Default is what holds for keys that a file leaves out.

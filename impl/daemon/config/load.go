@@ -12,6 +12,8 @@ import (
 type Options struct {
 	// AllowUnsafe accepts the settings that bring the historical bugs back.
 	AllowUnsafe bool
+	// Remote leaves unread the files that the configuration names: it is another host's.
+	Remote bool
 }
 
 // Load reads and checks a configuration file and the certificate files that it
@@ -38,9 +40,13 @@ func parse(file string, text []byte, opts Options) (*document, *Config, error) {
 			cfg.Services[i].Balance = RoundRobin
 		}
 	}
-	for _, check := range []func(*document, *Config) error{
-		checkNode, checkBFD, checkHA(opts), checkTrack, checkSync, checkDataplane, checkServices, checkAddresses, checkCertificates,
-	} {
+	checks := []func(*document, *Config) error{
+		checkNode, checkBFD, checkHA(opts), checkTrack, checkSync, checkDataplane, checkServices, checkAddresses,
+	}
+	if !opts.Remote {
+		checks = append(checks, checkCertificates)
+	}
+	for _, check := range checks {
 		if err := check(d, &cfg); err != nil {
 			return nil, nil, err
 		}

@@ -26,7 +26,7 @@ type BFDSession struct {
 	Mode      BFDMode `yaml:"mode,omitempty"` // single-hop where it is left out
 	Peer      Address `yaml:"peer" need:"the peer's address"`
 	Local     Address `yaml:"local" need:"this system's address"`
-	Interface string  `yaml:"interface,omitempty"` // of a single hop
+	Interface string  `yaml:"interface,omitempty"` // the interface of a single hop
 	// MinTTL is the least TTL or hop limit that a multihop packet may arrive with: 255
 	// minus the greatest number of routers in between, as in RFC 5082 section 3.
 	MinTTL uint8 `yaml:"min_ttl,omitempty" rule:"RFC 5082 3"`
@@ -35,8 +35,8 @@ type BFDSession struct {
 	RX   Duration `yaml:"rx,omitempty" rule:"RFC 5880 4.1"`     // bfd.RequiredMinRxInterval
 	Mult uint8    `yaml:"mult,omitempty" rule:"RFC 5880 6.8.1"` // bfd.DetectMult
 
-	Demand  bool    `yaml:"demand,omitempty"`
-	Passive bool    `yaml:"passive,omitempty"`
+	Demand  bool    `yaml:"demand,omitempty"`  // ask the peer to send nothing once Up (RFC 5880 6.6)
+	Passive bool    `yaml:"passive,omitempty"` // send nothing before the peer has (RFC 5880 6.1)
 	Auth    BFDAuth `yaml:"auth,omitempty"`
 	Echo    BFDEcho `yaml:"echo,omitempty"`
 }
@@ -44,8 +44,8 @@ type BFDSession struct {
 // BFDEcho is what a session does about echo packets (RFC 5880 6.4): in a single hop
 // beside its control packets, in an unaffiliated session instead of them.
 type BFDEcho struct {
-	TX Duration `yaml:"tx,omitempty" rule:"RFC 5880 4.1"` // how fast to send them while Up; left out: not at all
-	RX Duration `yaml:"rx,omitempty" rule:"RFC 5880 4.1"` // bfd.RequiredMinEchoRxInterval; left out: none is returned
+	TX Duration `yaml:"tx,omitempty" rule:"RFC 5880 4.1"` // how fast to send echo packets while Up; none where it is left out
+	RX Duration `yaml:"rx,omitempty" rule:"RFC 5880 4.1"` // bfd.RequiredMinEchoRxInterval; none is returned where it is left out
 	// Source is the address that echo packets are sent from: one of this system that
 	// is not of the interface's subnets (RFC 5881 4).
 	Source Address `yaml:"source,omitempty"`

@@ -1,0 +1,91 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"baton/impl/bfd"
+	"baton/impl/daemon/config"
+	"baton/impl/daemon/control"
+)
+
+// Look sees what a node with the configuration would meet on this host.
+func Look(ctx context.Context, c *config.Config) (Facts, error) {
+	f := Facts{Busy: map[string]string{}}
+	var err error
+	if f.Capabilities, err = effective(); err != nil {
+		return f, fmt.Errorf("preflight: capabilities: %w", err)
+	}
+	if f.Links, err = hostLinks(); err != nil {
+		return f, fmt.Errorf("preflight: links: %w", err)
+	}
+	// A node that runs on this configuration has its ports itself.
+	if client, err := control.Dial(ctx, c.Control); err == nil {
+		return f, client.Close()
+	}
+	f.try(ctx, "udp", netip.AddrPortFrom(netip.IPv4Unspecified(), bfd.ControlPort).String(), "BFD")
+	f.try(ctx, "tcp", c.Sync.Local.String(), "sync.local")
+	if c.Metrics != "" {
+		f.try(ctx, "tcp", c.Metrics, "metrics")
+	}
+	return f, nil
+}
+
+// effective are the capabilities of this process.
+func effective() (uint64, error) {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	err := unix.Capget(&header, &data[0])
+	return uint64(data[1].Effective)<<32 | uint64(data[0].Effective), err
+}
+
+func hostLinks() ([]Link, error) {
+	found, err := netlink.LinkList()
+	if err != nil {
+		return nil, err
+	}
+	var all []Link
+	for _, l := range found {
+		a := l.Attrs()
+		link := Link{Name: a.Name, Carrier: a.RawFlags&unix.IFF_LOWER_UP != 0 && a.RawFlags&unix.IFF_UP != 0, MTU: a.MTU}
+		addresses, err := netlink.AddrList(l, netlink.FAMILY_ALL)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", a.Name, err)
+		}
+		for _, address := range addresses {
+			if ip, ok := netip.AddrFromSlice(address.IP); ok {
+				link.Addresses = append(link.Addresses, ip.Unmap())
+			}
+		}
+		all = append(all, link)
+	}
+	return all, nil
+}
+
+// try notes an address that cannot be bound because somebody else has it. That one
+// cannot be had for another reason is told by the checks of addresses.
+func (f *Facts) try(ctx context.Context, network, address, what string) {
+	var listen net.ListenConfig
+	var err error
+	if network == "udp" {
+		var socket net.PacketConn
+		if socket, err = listen.ListenPacket(ctx, network, address); err == nil {
+			_ = socket.Close()
+		}
+	} else {
+		var socket net.Listener
+		if socket, err = listen.Listen(ctx, network, address); err == nil {
+			_ = socket.Close()
+		}
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		f.Busy[what] = network + " " + address + " is in use; ss -lnp names the program"
+	}
+}

@@ -1,0 +1,104 @@
+package preflight
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"os"
+	"reflect"
+	"slices"
+
+	"baton/impl/daemon/config"
+)
+
+// Pair holds the configurations of the two nodes of a pair against each other.
+func Pair(one, other *config.Config) []Finding {
+	return []Finding{names(one, other), paths(one, other), timers(one, other), services(one, other), secrets(one, other)}
+}
+
+// differ notes two values that must be the same.
+func differ(wrong *[]string, key string, one, other any) {
+	if !reflect.DeepEqual(one, other) {
+		*wrong = append(*wrong, fmt.Sprintf("%s is %v here and %v at the peer", key, one, other))
+	}
+}
+
+func names(one, other *config.Config) Finding {
+	var wrong []string
+	if one.Node != other.Peer || one.Peer != other.Node {
+		wrong = append(wrong, fmt.Sprintf("%s expects %s, and %s expects %s", one.Node, one.Peer, other.Node, other.Peer))
+	}
+	return finding("the peer's name", one.Node+" and "+other.Node+" name each other", wrong)
+}
+
+func paths(one, other *config.Config) Finding {
+	type end struct{ local, peer netip.Addr }
+	ends := func(c *config.Config, turned bool) (all []end) {
+		for _, p := range c.BFD.Paths {
+			e := end{p.Local, p.Peer}
+			if turned {
+				e = end{p.Peer, p.Local}
+			}
+			all = append(all, e)
+		}
+		return all
+	}
+	var wrong []string
+	theirs := ends(other, true)
+	for i, e := range ends(one, false) {
+		if !slices.Contains(theirs, e) {
+			wrong = append(wrong, fmt.Sprintf("path %s: the peer has none from %v to %v", one.BFD.Paths[i].Name, e.peer, e.local))
+		}
+	}
+	differ(&wrong, "the number of paths", len(one.BFD.Paths), len(other.BFD.Paths))
+	if one.Sync.Local != other.Sync.Peer || one.Sync.Peer != other.Sync.Local {
+		wrong = append(wrong, fmt.Sprintf("sync: %v to %v here, %v to %v at the peer", one.Sync.Local, one.Sync.Peer, other.Sync.Local, other.Sync.Peer))
+	}
+	return finding("the peer's addresses", "paths and sync stream lead to each other", wrong)
+}
+
+// timers bound the lease of one node and the patience of the other (docs/lease.md).
+func timers(one, other *config.Config) Finding {
+	var wrong []string
+	differ(&wrong, "bfd.tx", one.BFD.TX, other.BFD.TX)
+	differ(&wrong, "bfd.rx", one.BFD.RX, other.BFD.RX)
+	differ(&wrong, "bfd.mult", one.BFD.Mult, other.BFD.Mult)
+	return finding("the peer's timers", fmt.Sprintf("the same: detection within %v", one.BFD.Detect()), wrong)
+}
+
+func services(one, other *config.Config) Finding {
+	var wrong []string
+	differ(&wrong, "services", one.Services, other.Services)
+	differ(&wrong, "snat_ports", one.SNATPorts, other.SNATPorts)
+	differ(&wrong, "max_flows", one.MaxFlows, other.MaxFlows)
+	differ(&wrong, "timeouts", one.Timeouts, other.Timeouts)
+	if one.HA.Priority == other.HA.Priority && one.HA.Preempt == config.PreemptAfterSync {
+		wrong = append(wrong, fmt.Sprintf("ha.priority is %d on both: with preempt after-sync one must be preferred", one.HA.Priority))
+	}
+	return finding("the peer's services", fmt.Sprintf("the same %d", len(one.Services)), wrong)
+}
+
+// secrets compares what the two have of the pair's folder. A peer's file that is not on
+// this host is not compared.
+func secrets(one, other *config.Config) Finding {
+	var wrong []string
+	compared := 0
+	for _, f := range []struct{ key, one, other string }{
+		{"bfd.secret", one.BFD.Secret, other.BFD.Secret}, {"sync.ca", one.Sync.CA, other.Sync.CA},
+	} {
+		if (f.one == "") != (f.other == "") {
+			wrong = append(wrong, f.key+" is set on one node alone")
+			continue
+		}
+		ours, errOurs := os.ReadFile(f.one)
+		theirs, errTheirs := os.ReadFile(f.other)
+		if errOurs != nil || errTheirs != nil {
+			continue
+		}
+		compared++
+		if !bytes.Equal(ours, theirs) {
+			wrong = append(wrong, f.key+": "+f.one+" and "+f.other+" differ; both nodes take them from one baton pki init")
+		}
+	}
+	return finding("the peer's authority and secret", fmt.Sprintf("%d files compared, equal", compared), wrong)
+}

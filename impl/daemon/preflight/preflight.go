@@ -1,0 +1,164 @@
+// Package preflight says before a node starts what would keep it from serving: what
+// its host lacks, and where its configuration and its peer's do not fit each other.
+// It looks at the host once, in Look; everything else is a function of what it saw.
+package preflight
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"baton/impl/daemon/config"
+)
+
+// A Finding is the outcome of one check.
+type Finding struct {
+	Check string `json:"check"`
+	OK    bool   `json:"ok"`
+	Text  string `json:"text"` // what was found, or what is wrong and how to mend it
+}
+
+// Facts are what Look saw of a host.
+type Facts struct {
+	Capabilities uint64 // of this process, as the kernel numbers them
+	Links        []Link
+	Busy         map[string]string // address or path that the node needs, and why it cannot have it
+}
+
+// A Link is an interface of the host.
+type Link struct {
+	Name      string
+	Carrier   bool
+	MTU       int
+	Addresses []netip.Addr
+}
+
+// Needed are the capabilities that a node uses, with what for.
+var Needed = []struct {
+	Bit       uint
+	Name, For string
+}{
+	{12, "NET_ADMIN", "links and tcx programs"},
+	{39, "BPF", "programs and maps"},
+	{38, "PERFMON", "pointers in programs"},
+	{13, "NET_RAW", "ARP and probes"},
+	{23, "SYS_NICE", "a heartbeat in real time"},
+	{14, "IPC_LOCK", "locked memory"},
+}
+
+// Host holds a configuration against the host that it is for.
+func Host(c *config.Config, f Facts) []Finding {
+	return []Finding{capabilities(f), links(c, f), addresses(c, f), vips(c, f), mtu(c, f), free(f)}
+}
+
+// finding is one that is right, with text, unless something is wrong.
+func finding(check, text string, wrong []string) Finding {
+	if len(wrong) > 0 {
+		return Finding{check, false, strings.Join(wrong, "; ")}
+	}
+	return Finding{check, true, text}
+}
+
+func capabilities(f Facts) Finding {
+	var lacks []string
+	for _, n := range Needed {
+		if f.Capabilities&(1<<n.Bit) == 0 {
+			lacks = append(lacks, fmt.Sprintf("no CAP_%s, needed for %s", n.Name, n.For))
+		}
+	}
+	return finding("capabilities", "all that a node uses", lacks)
+}
+
+// used are the links that a configuration names, each once.
+func used(c *config.Config) []string {
+	names := []string{c.Links.Client, c.Links.Backend}
+	for _, p := range c.BFD.Paths {
+		names = append(names, p.Link)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (f Facts) link(name string) (Link, bool) {
+	i := slices.IndexFunc(f.Links, func(l Link) bool { return l.Name == name })
+	if i < 0 {
+		return Link{}, false
+	}
+	return f.Links[i], true
+}
+
+// holder is the link that has an address.
+func (f Facts) holder(a netip.Addr) (Link, bool) {
+	i := slices.IndexFunc(f.Links, func(l Link) bool { return slices.Contains(l.Addresses, a) })
+	if i < 0 {
+		return Link{}, false
+	}
+	return f.Links[i], true
+}
+
+func links(c *config.Config, f Facts) Finding {
+	var wrong []string
+	for _, name := range used(c) {
+		switch l, ok := f.link(name); {
+		case !ok:
+			wrong = append(wrong, name+" does not exist")
+		case !l.Carrier:
+			wrong = append(wrong, name+" has no carrier")
+		}
+	}
+	return finding("links", strings.Join(used(c), ", ")+" have carrier", wrong)
+}
+
+func addresses(c *config.Config, f Facts) Finding {
+	var wrong []string
+	for _, p := range c.BFD.Paths {
+		if l, ok := f.holder(p.Local); !ok || l.Name != p.Link {
+			wrong = append(wrong, fmt.Sprintf("path %s: %v is not an address of %s", p.Name, p.Local, p.Link))
+		}
+	}
+	if _, ok := f.holder(c.Sync.Local.Addr()); !ok {
+		wrong = append(wrong, fmt.Sprintf("sync.local: %v is not an address of this host", c.Sync.Local.Addr()))
+	}
+	return finding("addresses", "those of the paths and of the sync stream are on their links", wrong)
+}
+
+// vips must not be the host's own: its TCP stack would answer with a RST.
+func vips(c *config.Config, f Facts) Finding {
+	var wrong []string
+	for _, s := range c.Services {
+		for _, a := range []netip.Addr{s.VIP, s.SNAT} {
+			if l, ok := f.holder(a); ok {
+				wrong = append(wrong, fmt.Sprintf("service %s: %v is assigned to %s, so that the host answers for it; remove it there", s.Name, a, l.Name))
+			}
+		}
+	}
+	return finding("VIPs", "none is assigned to this host", wrong)
+}
+
+// least is the smallest MTU that every IPv6 link has (RFC 8200 5); below it the sync
+// stream's segments become small.
+const least = 1280
+
+func mtu(c *config.Config, f Facts) Finding {
+	client, _ := f.link(c.Links.Client)
+	backend, _ := f.link(c.Links.Backend)
+	sync, _ := f.holder(c.Sync.Local.Addr())
+	var wrong []string
+	if client.MTU > backend.MTU && backend.MTU > 0 {
+		wrong = append(wrong, fmt.Sprintf("%s has %d and %s has %d: full-sized packets of clients would not fit", client.Name, client.MTU, backend.Name, backend.MTU))
+	}
+	if sync.MTU < least && sync.MTU > 0 {
+		wrong = append(wrong, fmt.Sprintf("%s, the sync link, has %d: give it at least %d", sync.Name, sync.MTU, least))
+	}
+	return finding("MTU", fmt.Sprintf("clients %d, backends %d, sync %d", client.MTU, backend.MTU, sync.MTU), wrong)
+}
+
+func free(f Facts) Finding {
+	var wrong []string
+	for what, why := range f.Busy {
+		wrong = append(wrong, what+": "+why)
+	}
+	slices.Sort(wrong)
+	return finding("ports", "free, or a node runs already and has them", wrong)
+}

@@ -1,0 +1,118 @@
+package preflight
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/daemon/config"
+)
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+// node is the configuration of lb1 or lb2.
+func node(number string) *config.Config {
+	other := map[string]string{"1": "2", "2": "1"}[number]
+	c := config.Default()
+	c.Node, c.Peer = "lb"+number, "lb"+other
+	c.Links = config.Links{Client: "client0", Backend: "backend0"}
+	c.BFD.Paths = []config.Path{
+		{Name: "clients", Link: "client0", Local: addr("198.18.0." + number), Peer: addr("198.18.0." + other)},
+		{Name: "sync", Link: "sync0", Local: addr("198.18.2." + number), Peer: addr("198.18.2." + other)},
+	}
+	c.Sync.Local = netip.AddrPortFrom(addr("198.18.2."+number), 3790)
+	c.Sync.Peer = netip.AddrPortFrom(addr("198.18.2."+other), 3790)
+	c.Services = []config.Service{{Name: "web", VIP: addr("198.18.0.100"), SNAT: addr("198.18.1.100")}}
+	return &c
+}
+
+// host is one on which node 1 can run.
+func host() Facts {
+	f := Facts{Busy: map[string]string{}, Links: []Link{
+		{"client0", true, 1500, []netip.Addr{addr("198.18.0.1")}},
+		{"backend0", true, 1500, []netip.Addr{addr("198.18.1.1")}},
+		{"sync0", true, 1500, []netip.Addr{addr("198.18.2.1")}},
+	}}
+	for _, n := range Needed {
+		f.Capabilities |= 1 << n.Bit
+	}
+	return f
+}
+
+// complaints are the findings that are not right.
+func complaints(all []Finding) string {
+	var s []string
+	for _, f := range all {
+		if !f.OK {
+			s = append(s, f.Check+": "+f.Text)
+		}
+	}
+	return strings.Join(s, "\n")
+}
+
+func TestWhatAHostLacksIsNamed(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*config.Config, *Facts)
+		says   string // "" if nothing is wrong
+	}{
+		{"nothing", func(*config.Config, *Facts) {}, ""},
+		{"no right to lock memory", func(_ *config.Config, f *Facts) { f.Capabilities &^= 1 << 14 }, "no CAP_IPC_LOCK"},
+		{"a link that is not there", func(_ *config.Config, f *Facts) { f.Links = f.Links[1:] }, "links: client0 does not exist"},
+		{"a cable that is not plugged in", func(_ *config.Config, f *Facts) { f.Links[2].Carrier = false }, "links: sync0 has no carrier"},
+		{"the address of a path on another link", func(_ *config.Config, f *Facts) {
+			f.Links[0].Addresses, f.Links[1].Addresses = f.Links[1].Addresses, f.Links[0].Addresses
+		}, "path clients: 198.18.0.1 is not an address of client0"},
+		{"no address for the sync stream", func(_ *config.Config, f *Facts) { f.Links[2].Addresses = nil }, "sync.local: 198.18.2.1 is not"},
+		{"a VIP that is the host's own", func(_ *config.Config, f *Facts) {
+			f.Links[0].Addresses = append(f.Links[0].Addresses, addr("198.18.0.100"))
+		}, "198.18.0.100 is assigned to client0"},
+		{"backends that take smaller packets", func(_ *config.Config, f *Facts) { f.Links[1].MTU = 1400 }, "MTU: client0 has 1500 and backend0 has 1400"},
+		{"a sync link of tiny packets", func(_ *config.Config, f *Facts) { f.Links[2].MTU = 576 }, "MTU: sync0"},
+		{"another program at the BFD port", func(_ *config.Config, f *Facts) { f.Busy["BFD"] = "udp :3784 is in use" }, "ports: BFD: udp :3784 is in use"},
+	} {
+		c, f := node("1"), host()
+		tt.change(c, &f)
+		if got := complaints(Host(c, f)); (got == "") != (tt.says == "") || !strings.Contains(got, tt.says) {
+			t.Errorf("%s: said %q, want %q", tt.name, got, tt.says)
+		}
+	}
+}
+
+func TestWhereAPairDoesNotFitIsNamed(t *testing.T) {
+	secret := func(text string) string {
+		file := filepath.Join(t.TempDir(), "pair.secret")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(one, other *config.Config)
+		says   string
+	}{
+		{"nothing", func(_, _ *config.Config) {}, ""},
+		{"the same file on both", func(one, other *config.Config) { *other = *one }, "lb1 expects lb2, and lb1 expects lb2"},
+		{"a path to nowhere", func(_, other *config.Config) { other.BFD.Paths[0].Local = addr("198.18.0.3") }, "path clients: the peer has none from 198.18.0.2 to 198.18.0.1"},
+		{"a path less", func(_, other *config.Config) { other.BFD.Paths = other.BFD.Paths[:1] }, "the number of paths"},
+		{"another sync port", func(_, other *config.Config) {
+			other.Sync.Local = netip.AddrPortFrom(other.Sync.Local.Addr(), 1)
+		}, "sync: 198.18.2.1:3790 to 198.18.2.2:3790 here"},
+		{"another timer", func(_, other *config.Config) { other.BFD.TX = config.Duration(time.Second) }, "bfd.tx is 50ms here and 1s at the peer"},
+		{"another service", func(_, other *config.Config) { other.Services[0].Port = 81 }, "the peer's services: services is"},
+		{"another table", func(one, _ *config.Config) { one.MaxFlows = 7 }, "max_flows is 7 here and 0"},
+		{"two equals that preempt", func(one, _ *config.Config) { one.HA.Preempt = config.PreemptAfterSync }, "one must be preferred"},
+		{"a secret on one", func(one, _ *config.Config) { one.BFD.Secret = secret("a") }, "bfd.secret is set on one node alone"},
+		{"two secrets", func(one, other *config.Config) { one.BFD.Secret, other.BFD.Secret = secret("a"), secret("b") }, "differ"},
+	} {
+		one, other := node("1"), node("2")
+		tt.change(one, other)
+		if got := complaints(Pair(one, other)); (got == "") != (tt.says == "") || !strings.Contains(got, tt.says) {
+			t.Errorf("%s: said %q, want %q", tt.name, got, tt.says)
+		}
+	}
+}
