@@ -63,6 +63,8 @@ type Adapter struct {
 	Reset string `yaml:"reset"`
 	// Timeout bounds each of the commands but run.
 	Timeout time.Duration `yaml:"timeout"`
+	// Folder is where the file lies, "" of a built-in one: configurations may lie beside it.
+	Folder string `yaml:"-"`
 }
 
 // timeout is how long a command may take if the file does not say.
@@ -74,7 +76,16 @@ func ReadAdapter(file string) (*Adapter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("subject: %w", err)
 	}
-	return ParseAdapter(file, text)
+	a, err := ParseAdapter(file, text)
+	if err != nil {
+		return nil, err
+	}
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return nil, fmt.Errorf("subject: %w", err)
+	}
+	a.Folder = filepath.Dir(path)
+	return a, nil
 }
 
 // ParseAdapter checks the text of an adapter file.
@@ -184,7 +195,7 @@ func (a *Adapter) Open(l Lab) (Pair, error) {
 		if err != nil {
 			return nil, err
 		}
-		env := append(append(environment(l, node, dir, options), files...), described)
+		env := append(append(environment(l, node, dir, options), files...), described, "BATON_ADAPTER_DIR="+a.Folder)
 		for name, value := range a.Env { // in any order: a set
 			env = append(env, name+"="+value)
 		}

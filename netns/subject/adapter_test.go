@@ -163,6 +163,27 @@ func TestCommandsAreToldOfTheLab(t *testing.T) {
 	}
 }
 
+// TestAnAdapterKnowsWhereItLies, so that its commands find what lies beside it.
+func TestAnAdapterKnowsWhereItLies(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "my.yaml"), []byte("name: x\nrun: exec sleep 9"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	a, err := ReadAdapter("my.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	if _, err := a.Open(Lab{Plan: readPlan(t, ""), Dir: out}); err != nil {
+		t.Fatal(err)
+	}
+	launch, err := os.ReadFile(filepath.Join(out, "lb1", "launch.json"))
+	if err != nil || !strings.Contains(string(launch), `"BATON_ADAPTER_DIR=`+dir+`"`) {
+		t.Errorf("%v\n%s", err, launch)
+	}
+}
+
 // TestOptionsOfASubject: only those that the adapter lists, with the values that it lists.
 func TestOptionsOfASubject(t *testing.T) {
 	a, err := ParseAdapter("my.yaml", []byte("name: x\nrun: exec sleep 9\noptions: {speed: [slow, fast]}"))
@@ -262,8 +283,46 @@ func TestScenariosOfSubjects(t *testing.T) {
 	if seen < 8 {
 		t.Errorf("%d scenarios seen; the test has lost its subject", seen)
 	}
-	if _, err := ReadAdapter("../../docs/examples/shell.yaml"); err != nil {
+	page, err := os.ReadFile("../../docs/subjects.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"shell.yaml", "own/mine.yaml"} {
+		file = "../../docs/examples/" + file
+		if _, err := ReadAdapter(file); err != nil {
+			t.Error(err)
+		}
+		if text, _ := os.ReadFile(file); !strings.Contains(string(page), "```yaml\n"+string(text)+"```") {
+			t.Errorf("docs/subjects.md does not show %s as it is", file)
+		}
+	}
+	if _, err := ReadAdapter("../../docs/examples/loxilb.yaml"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestEachKnownBugHasItsControl: the page lists every control, and beside it a scenario of the
+// same pair, mended.
+func TestEachKnownBugHasItsControl(t *testing.T) {
+	page, err := os.ReadFile("../../docs/subjects.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 || !strings.HasPrefix(cells[1], " `control-") {
+			continue
+		}
+		rows++
+		for _, name := range []string{cells[1], cells[3]} {
+			if _, err := os.Stat("../../scenarios/subjects/" + strings.Trim(name, " `") + ".scn"); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if files, _ := filepath.Glob("../../scenarios/subjects/control-*.scn"); rows != len(files) {
+		t.Errorf("docs/subjects.md lists %d controls of %d", rows, len(files))
 	}
 }
 
@@ -280,6 +339,7 @@ func TestABuiltInSubjectHasNoPrivilege(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		own.Folder = "" // where it lies is all that tells them apart
 		if !reflect.DeepEqual(own, named) {
 			t.Errorf("%s is not %s", file, name)
 		}

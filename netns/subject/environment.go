@@ -20,6 +20,7 @@ var Variables = []Variable{
 	{"BATON_PEER", "the other node"},
 	{"BATON_NUMBER", "1 for lb1, 2 for lb2"},
 	{"BATON_DIR", "the node's folder in the results, for configurations and logs that are kept"},
+	{"BATON_ADAPTER_DIR", "the folder of the adapter file, where configurations of your own may lie"},
 	{"BATON_CLIENT_DEV", "the device towards the clients; BATON_BACKEND_DEV, BATON_SYNC_DEV those towards the backends and the peer"},
 	{"BATON_CLIENT_IP", "the node's own address there; likewise BATON_BACKEND_IP, BATON_SYNC_IP"},
 	{"BATON_CLIENT_PEER", "the peer's address there; likewise BATON_BACKEND_PEER, BATON_SYNC_PEER"},
