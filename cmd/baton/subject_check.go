@@ -33,7 +33,8 @@ func subjectCheckCommand() *cobra.Command {
 		Use:   "check SUBJECT",
 		Short: "Try each part of a subject and say what is missing",
 		Long: "Check reads an adapter file (or takes a subject by its name), looks for the programs that it needs, starts a pair\n" +
-			"of its nodes, waits for one MASTER, sends traffic through it, and stops both. It does no fault and judges nothing else.",
+			"of its nodes, waits for one MASTER, sends traffic through it, and stops both. It does no fault, and judges of the roles\n" +
+			"only that there is one MASTER, who carries the packets.",
 		Example: "  baton subject check ./my.yaml",
 		Args:    cobra.ExactArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -84,7 +85,7 @@ func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string)
 		return err
 	}
 	whole := true
-	for _, part := range parts(s, events) {
+	for _, part := range parts(s, events, disputes(verdict)) {
 		state := "ok"
 		if !part.ok {
 			state, whole = "FAIL", false
@@ -96,6 +97,14 @@ func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string)
 		return &exitError{code: exitFail}
 	}
 	return nil
+}
+
+// nobodyWas says that there was no MASTER, and how long one was waited for.
+func nobodyWas(ended bool) string {
+	if ended {
+		return "nobody was Master"
+	}
+	return "nobody was Master within 10s"
 }
 
 // unjudged says what a lack means.
@@ -126,7 +135,19 @@ type part struct {
 	ok          bool
 }
 
-func parts(s subject.Subject, events []trace.Event) []part {
+// disputes are the reasons for which a run shows no one MASTER: two say that they are, or one
+// carries packets against its word.
+func disputes(v check.Verdict) []string {
+	var found []string
+	for _, c := range v.Checks {
+		if (c.Name == "masters" || c.Name == "forwarders") && c.Verdict == check.Fail {
+			found = append(found, c.Detail)
+		}
+	}
+	return found
+}
+
+func parts(s subject.Subject, events []trace.Event, disputes []string) []part {
 	var ended, masters, stopped, notes []string
 	answered, leaks := uint64(0), 0
 	asked := map[string]part{} // by word
@@ -158,7 +179,7 @@ func parts(s subject.Subject, events []trace.Event) []part {
 	}
 	found := []part{
 		{"starts", list(ended, "both nodes run"), len(ended) == 0},
-		{"roles", list(masters, "nobody was Master within 10s"), len(masters) > 0},
+		{"roles", list(append(disputes, masters...), nobodyWas(len(ended) > 0)), len(masters) > 0 && len(disputes) == 0},
 		{"serves", fmt.Sprintf("%d answers through the VIP", answered), answered > 0},
 	}
 	for _, verb := range fault.Verbs() {

@@ -19,6 +19,9 @@ func (n *node) poll() {
 	role, complained := "Init", ""
 	for range time.Tick(pollEvery) {
 		answer, err := n.output("role", n.Role)
+		if !n.ready.Load() {
+			return // it is being stopped, and the command with it
+		}
 		now, known := roleWords[strings.ToUpper(answer)]
 		switch {
 		case err == nil && known && now != role:

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"baton/netns"
+)
+
+// TestASubjectIsTried: each part that does not work is told and makes the exit code, roles
+// that contradict each other or the wire among them.
+func TestASubjectIsTried(t *testing.T) {
+	if err := netns.Probe(); err != nil {
+		t.Skipf("needs namespaces: %v", err)
+	}
+	for _, program := range []string{"nft", "arping"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(err)
+		}
+	}
+	translates := "start: |\n  sysctl -qw net.ipv4.ip_forward=1; nft -f $BATON_RULESET\n"
+	carries := "{ ip addr add $BATON_VIPS dev $BATON_CLIENT_DEV; ip addr add $BATON_BACKEND_VIP dev $BATON_BACKEND_DEV; }\n"
+	for _, c := range []struct {
+		name, lines string
+		code        int
+		says        string
+	}{
+		{"dies", "run: exit 3\n", exitFail, "FAIL  starts   lb"},
+		{"contradicts", translates + "  [ $BATON_NUMBER = 2 ] || " + carries + "run: exec sleep 60\nroles: poll\nrole: '[ $BATON_NUMBER = 1 ] && echo BACKUP || echo MASTER'\n",
+			exitFail, "FAIL  roles    forwarders <= 1"},
+		{"disputes", translates + "  " + carries + "run: while :; do arping -qU -c 1 -W 0.02 -i $BATON_CLIENT_DEV -S ${BATON_VIPS%/*} ${BATON_VIPS%/*} || true; sleep 0.1; done\n",
+			exitFail, "FAIL  roles    masters <= 1"},
+		{"works", translates + "  [ $BATON_NUMBER = 2 ] || " + carries + "run: exec sleep 60\nroles: poll\nrole: '[ $BATON_NUMBER = 1 ] && echo MASTER || echo BACKUP'\n",
+			exitPass, "ok    roles    lb1 is Master"},
+	} {
+		r := baton(t, "subject", "check", "--out", t.TempDir(), adapter(t, c.name, c.lines))
+		if r.code != c.code || !strings.Contains(r.out, c.says) {
+			t.Errorf("%s: exit code %d, want %d with %q\n%s%s", c.name, r.code, c.code, c.says, r.out, r.errout)
+		}
+		if strings.Contains(r.out, "killed by SIGTERM") {
+			t.Errorf("%s: the command that was stopped with its node is told\n%s", c.name, r.out)
+		}
+	}
+}
