@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"regexp"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -266,8 +268,29 @@ var _ = Describe("faults of the process alone", func() {
 		Expect(answered()).To(BeTrue())
 		Expect(node.LimitFiles(2)).To(MatchRegexp(`can open 2 more: RLIMIT_NOFILE is \d+`))
 		Expect([]bool{answered(), answered(), answered()}).To(Equal([]bool{true, true, false}))
-		Expect(node.UnlimitFiles()).To(ContainSubstring("RLIMIT_NOFILE is"))
+		Expect(node.Unlimit()).To(ContainSubstring("RLIMIT_NOFILE is"))
 		Eventually(answered).Should(BeTrue())
+	})
+
+	It("lets a node have so much more memory, and then all again", func() {
+		limit := func() string {
+			GinkgoHelper()
+			limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", node.PID()))
+			Expect(err).NotTo(HaveOccurred())
+			for line := range strings.Lines(string(limits)) {
+				if of, ok := strings.CutPrefix(line, "Max data size"); ok {
+					return strings.Fields(of)[0]
+				}
+			}
+			return "none"
+		}
+		before := limit()
+		receipt, err := node.LimitMemory(16 << 20)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(limit()).NotTo(Equal(before))
+		Expect(receipt).To(And(ContainSubstring("can have 16 more"), HaveSuffix("RLIMIT_DATA is "+limit())))
+		Expect(node.Unlimit()).To(ContainSubstring("RLIMIT_DATA is " + before))
+		Expect(limit()).To(Equal(before))
 	})
 
 	It("has no receipt for starving what has ended", func() {
@@ -276,7 +299,9 @@ var _ = Describe("faults of the process alone", func() {
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
 		_, err = node.LimitFiles(0)
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
-		_, err = node.UnlimitFiles()
+		_, err = node.LimitMemory(1)
+		Expect(err).To(MatchError(netns.ErrNoReceipt))
+		_, err = node.Unlimit()
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
 	})
 })

@@ -2,10 +2,7 @@ package netns
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -115,80 +112,4 @@ func (p *Process) setFrozen(frozen bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.frozen = frozen
-}
-
-// LimitFiles lets the process open so many more files and sockets and no more. What is
-// returned is the limit that the kernel reads.
-func (p *Process) LimitFiles(more int) (string, error) {
-	open, err := p.openFiles()
-	if err != nil {
-		return "", noReceipt("starve %s: %w", p.host.name, err)
-	}
-	// A new descriptor is the lowest that is free, and must be below the limit.
-	limit := 0
-	for free := 0; free <= more; limit++ {
-		if !open[limit] {
-			free++
-		}
-	}
-	limit--
-	if err := p.setFileLimit(uint64(limit)); err != nil {
-		return "", noReceipt("starve %s: %w", p.host.name, err)
-	}
-	return fmt.Sprintf("process %d has %d files and can open %d more: RLIMIT_NOFILE is %d", p.pid, len(open), more, limit), nil
-}
-
-// UnlimitFiles takes LimitFiles back.
-func (p *Process) UnlimitFiles() (string, error) {
-	var now unix.Rlimit
-	err := p.prlimit(nil, &now)
-	if err == nil {
-		err = p.setFileLimit(now.Max)
-	}
-	if err != nil {
-		return "", noReceipt("feed %s: %w", p.host.name, err)
-	}
-	return fmt.Sprintf("process %d: RLIMIT_NOFILE is %d", p.pid, now.Max), nil
-}
-
-func (p *Process) setFileLimit(limit uint64) error {
-	var now unix.Rlimit
-	if err := p.prlimit(nil, &now); err != nil {
-		return err
-	}
-	want := unix.Rlimit{Cur: limit, Max: now.Max}
-	if err := p.prlimit(&want, nil); err != nil {
-		return err
-	}
-	if err := p.prlimit(nil, &now); err != nil {
-		return err
-	}
-	if now != want {
-		return fmt.Errorf("RLIMIT_NOFILE is %d after %d was set", now.Cur, limit)
-	}
-	return nil
-}
-
-func (p *Process) prlimit(set, get *unix.Rlimit) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
-		return errors.New("its process has ended")
-	}
-	return os.NewSyscallError("prlimit", unix.Prlimit(p.pid, unix.RLIMIT_NOFILE, set, get))
-}
-
-// openFiles are the descriptors that the process has.
-func (p *Process) openFiles() (map[int]bool, error) {
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.pid))
-	if err != nil {
-		return nil, err
-	}
-	open := map[int]bool{}
-	for _, e := range entries {
-		if fd, err := strconv.Atoi(e.Name()); err == nil {
-			open[fd] = true
-		}
-	}
-	return open, nil
 }

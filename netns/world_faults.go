@@ -212,6 +212,13 @@ func (w *World) starve(ctx context.Context, f plan.Fault) error {
 			}
 			seen = append(seen, receipt)
 		}
+		if more := f.Memory(); more > 0 {
+			receipt, err := p.LimitMemory(more)
+			if err != nil {
+				return "", err
+			}
+			seen = append(seen, receipt)
+		}
 		if share > 0 {
 			receipt, err := p.Ration(ctx, share, period)
 			if err != nil {
@@ -226,7 +233,7 @@ func (w *World) starve(ctx context.Context, f plan.Fault) error {
 // feed gives it all back.
 func (w *World) feed(ctx context.Context, f plan.Fault) error {
 	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) {
-		receipt, err := p.UnlimitFiles()
+		receipt, err := p.Unlimit()
 		if err == nil && p.rationed() {
 			var runs string
 			runs, err = p.Unration(ctx)

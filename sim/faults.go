@@ -62,6 +62,8 @@ func (w *World) Refuses(f plan.Fault) string {
 		return "no execution of " + f.Verb
 	case files:
 		return "a node of the simulator opens no files"
+	case f.Memory() > 0:
+		return "a node of the simulator shares the memory of the simulation"
 	}
 	return ""
 }

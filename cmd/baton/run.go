@@ -39,6 +39,7 @@ type runOptions struct {
 	width           int    // runs side by side
 	watch           bool   // show the pair while it runs
 	upgradeTo       string // the program that an upgraded node runs
+	timing          bool   // say where the time went until the first traffic
 	keepLab         bool   // of a run that fails, until the user has seen it
 }
 
@@ -66,6 +67,7 @@ func runCommand() *cobra.Command {
 	f.BoolVar(&o.keepLab, "keep-lab", false, "keep the pair of a run that fails, for baton lab --dir DIR/<scenario> and until Ctrl-C, and run no more")
 	f.IntVarP(&o.width, "jobs", "j", 1, "how many scenarios to run side by side; those that judge milliseconds run alone, after the others")
 	f.BoolVar(&o.allowUnsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
+	f.BoolVar(&o.timing, "timing", false, "say of each real run where the time went from the start of the command to the first traffic")
 	f.StringVar(&o.upgradeTo, "upgrade-to", "", "another build of baton, which a node runs after an upgrade step; this one if left out")
 	f.StringArrayVar(&o.set, "set", nil, "override a configuration key of the scenarios: [NODE.]KEY=VALUE")
 	f.StringVar(&o.keep, "keep", string(evidence.KeepFailed), "of which runs to keep evidence (frames, connection tables, logs): "+strings.Join(evidence.Policies(), ", "))
@@ -236,7 +238,9 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, dir string, n int, o
 		NewWorld: func(s scenarios.Stage) (scenarios.World, error) { return o.newWorld(s, under) }, Keep: keep, Limit: limit,
 		Origin: &trace.Origin{File: p.File, Set: o.set, AllowUnsafe: o.allowUnsafe, Host: origin.Here(version)},
 	}
+	var recording *scenarios.Recording
 	job.Started = func(run *scenarios.Run) {
+		recording = run.Recording
 		line.follow(run)
 		if o.keepLab {
 			run.Hold = func(ctx context.Context, v check.Verdict) {
@@ -251,6 +255,11 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, dir string, n int, o
 		return verdict, err
 	}
 	printVerdict(out, verdict, dir, o.replay(p))
+	if o.timing && recording != nil && o.world == plan.Netns {
+		if err := printTiming(out, recording.Events()); err != nil {
+			return verdict, err
+		}
+	}
 	return verdict, kept.ended()
 }
 

@@ -222,6 +222,9 @@ func (f Fault) Files() (more int, limited bool) {
 	return int(numeric(text)), text != ""
 }
 
+// Memory is how many more bytes of memory a starved process can have, 0 for as many as it likes.
+func (f Fault) Memory() uint64 { return uint64(numeric(f.Arg(fault.KeyMemory))) << 20 }
+
 // bits is a canonical rate in bits a second.
 func bits(canonical string) int64 {
 	for _, unit := range bitUnits {
