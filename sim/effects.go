@@ -190,8 +190,8 @@ func (p *ports) Expire(on bool, since clock.Instant) {
 }
 
 // Announce implements driver.Announcer. What is lost on its way did leave.
-func (p *ports) Announce(int) error {
-	p.w.announce(p.index, p.losesGARP)
+func (p *ports) Announce(a node.Announce) error {
+	p.w.announce(p.index, a, p.losesGARP)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/impl/flow"
+	"baton/impl/node"
 	"baton/impl/trace"
 	"baton/scenarios/fault"
 	"baton/scenarios/plan"
@@ -90,15 +91,16 @@ func TestCachesLatchOnTheLastAnnouncement(t *testing.T) {
 	if master > 1 || backend.arp[o.snat()].lb != master {
 		t.Fatalf("the client sends to %d, the backend to %d", master, backend.arp[o.snat()].lb)
 	}
+	all := node.Announce{VIPs: len(o.vips)}
 	lost := func(lose ...bool) func() bool {
 		return func() bool { l := lose[0]; lose = lose[1:]; return l }
 	}
-	o.announce(other, lost(true, false)) // of the VIPs' announcements the clients' is lost
+	o.announce(other, all, lost(true, false)) // of the VIPs' announcements the clients' is lost
 	o.pass(t, time.Millisecond)
 	if client.arp[0].lb != master || backend.arp[o.snat()].lb != other {
 		t.Errorf("after one VIP's: client %d, backend %d", client.arp[0].lb, backend.arp[o.snat()].lb)
 	}
-	o.announce(other, lost(false, false))
+	o.announce(other, all, lost(false, false))
 	o.pass(t, time.Millisecond)
 	if client.arp[0].lb != other {
 		t.Error("the client has not followed")
@@ -108,13 +110,13 @@ func TestCachesLatchOnTheLastAnnouncement(t *testing.T) {
 	if o.processes[other].dropped(t) == before {
 		t.Error("no packet went to the node that announced last")
 	}
-	o.announce(master, lost(false, false))
+	o.announce(master, all, lost(false, false))
 	o.pass(t, time.Millisecond)
 	if client.arp[0].lb != master || backend.arp[o.snat()].lb != master {
 		t.Error("the true MASTER's announcement does not win them back")
 	}
 	client.arp[0].lb, client.arp[0].asking = nobody, false
-	o.announce(other, lost(false, false))
+	o.announce(other, all, lost(false, false))
 	o.pass(t, delayMax+2*jitterMax)
 	if client.arp[0].lb == other {
 		t.Error("a host without an entry took one over from an announcement")

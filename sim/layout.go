@@ -8,6 +8,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/dataplane/model"
 	"baton/impl/flow"
+	"baton/impl/node"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -234,11 +235,11 @@ func (w *World) setNeighbour(host, vip, lb uint8) {
 	}
 }
 
-// announce sends a gratuitous ARP for each VIP, all of them together.
-func (w *World) announce(lb uint8, lost func() bool) {
-	for i := range w.vips {
+// announce sends gratuitous ARPs, all of them together.
+func (w *World) announce(lb uint8, a node.Announce, lost func() bool) {
+	for i := range a.VIPs {
 		if !lost() {
-			w.announceOne(lb, uint8(i))
+			w.announceOne(lb, uint8((a.First+i)%len(w.vips)))
 		}
 	}
 }

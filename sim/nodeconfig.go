@@ -54,7 +54,7 @@ func (s *settings) number(key string) int {
 
 // nodeConfig is the configuration of a node's core. What differs from start to
 // start is left out: incarnation, discriminators and seeds.
-func nodeConfig(p *plan.Plan, seed uint64, id string) (node.Config, error) {
+func nodeConfig(p *plan.Plan, vips int, seed uint64, id string) (node.Config, error) {
 	s := settings{plan: p, node: id}
 	session := bfd.Config{
 		LocalDiscr: 1, DesiredMinTxInterval: s.duration("bfd.tx"), RequiredMinRxInterval: s.duration("bfd.rx"),
@@ -69,6 +69,7 @@ func nodeConfig(p *plan.Plan, seed uint64, id string) (node.Config, error) {
 			{Name: lab.Clients, BFD: session},
 			{Name: lab.Sync, BFD: session, CarriesSync: true},
 		},
+		Announce:      node.Pace{VIPs: vips, Seed: split(seed, "announcements of "+id)},
 		GatesOff:      s.text("ha.gates") == "off",
 		AnnounceEarly: s.text("ha.announce") == "before-install",
 	}

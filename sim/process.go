@@ -79,7 +79,7 @@ const (
 func newProcess(w *World, index uint8, id string) (*process, error) {
 	p := &process{w: w, index: index, id: id, powered: true, certificate: good, random: NewRandom(w.cfg.Seed, "nodes/"+id)}
 	var err error
-	if p.cfg, err = nodeConfig(w.plan, w.cfg.Seed, id); err != nil {
+	if p.cfg, err = nodeConfig(w.plan, len(w.vips), w.cfg.Seed, id); err != nil {
 		return nil, err
 	}
 	if p.speaks, err = protocolVersion(w.plan, id); err != nil {

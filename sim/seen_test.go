@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/impl/flow"
+	"baton/impl/node"
 	"baton/impl/trace"
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
@@ -73,7 +74,7 @@ func TestACutStopsAnnouncements(t *testing.T) {
 	master := client.arp[0].lb
 	other := 1 - master
 	o.do(t, plan.Fault{Verb: fault.Cut, On: &lab.Selector{From: o.hosts[other].name, To: client.name}})
-	o.announce(other, func() bool { return false })
+	o.announce(other, node.Announce{VIPs: len(o.vips)}, func() bool { return false })
 	o.pass(t, time.Millisecond)
 	if client.arp[0].lb != master {
 		t.Error("the client follows an announcement that was cut off")

@@ -64,7 +64,7 @@ func (l *loop) fail(call, what string, err error) {
 type outlets struct {
 	send     func(stream uint64, frame []byte)
 	reset    func(stream uint64, why string)
-	announce func() error
+	announce func(first, vips int) error
 	client   func(flow.Addr) // a client of whom the table has a flow
 }
 

@@ -67,7 +67,7 @@ func newBench(t testing.TB, session bfd.Config) *bench {
 		now: boottime.Now, dp: b.dp, poller: p, inbox: newInbox(p.Wake), recorder: recorder, log: recorder.Logger(),
 		paths: []*bfdPath{{name: "sync", in: b.path, out: b.path, all: b.path}},
 		out: outlets{
-			send: func(uint64, []byte) {}, reset: func(uint64, string) {}, announce: func() error { return nil }, client: func(flow.Addr) {},
+			send: func(uint64, []byte) {}, reset: func(uint64, string) {}, announce: func(int, int) error { return nil }, client: func(flow.Addr) {},
 		},
 	}
 	b.drive(core)

@@ -53,7 +53,7 @@ func (p *ports) SendBFD(path int, to driver.Cast, packet []byte) error {
 }
 
 // Announce implements driver.Announcer.
-func (p *ports) Announce(int) error { return p.out.announce() }
+func (p *ports) Announce(a node.Announce) error { return p.out.announce(a.First, a.VIPs) }
 
 // SendSync implements driver.Stream.
 func (p *ports) SendSync(frame []byte) { p.out.send(p.stream, frame) }

@@ -104,7 +104,7 @@ func (d *daemon) setMAC(link string, mac net.HardwareAddr) {
 	if changed := d.garp.SetMAC(link, mac); !changed || !d.loop.mayForward() {
 		return
 	}
-	if err := d.garp.Send(); err != nil {
+	if err := d.garp.SendAll(); err != nil {
 		d.loop.fail(driver.Announce.String(), "gratuitous ARP not sent for the new hardware address of "+link, err)
 	}
 }

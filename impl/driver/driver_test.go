@@ -83,12 +83,12 @@ func (b *bench) SendBFD(_ int, to Cast, _ []byte) error {
 	b.did(map[Cast]string{Unicast: "send", Broadcast: "broadcast"}[to])
 	return nil
 }
-func (b *bench) Announce(int) error     { b.did("announce"); return errors.New("link down") }
-func (b *bench) SendSync([]byte)        { b.did("frame") }
-func (b *bench) ResetStream(string)     { b.did("reset") }
-func (b *bench) Record(trace.Event)     {}
-func (b *bench) Failed(c Call, _ error) { b.failed = append(b.failed, c) }
-func (b *bench) Exit()                  { b.did("exit") }
+func (b *bench) Announce(node.Announce) error { b.did("announce"); return errors.New("link down") }
+func (b *bench) SendSync([]byte)              { b.did("frame") }
+func (b *bench) ResetStream(string)           { b.did("reset") }
+func (b *bench) Record(trace.Event)           {}
+func (b *bench) Failed(c Call, _ error)       { b.failed = append(b.failed, c) }
+func (b *bench) Exit()                        { b.did("exit") }
 
 // answers returns what Next returns.
 func (b *bench) answers() (all []node.Input) {

@@ -33,7 +33,7 @@ func (d *Driver) do(e node.Effect) {
 	case node.Expire:
 		d.ports.Expire(e.On, e.Since)
 	case node.Announce:
-		_ = d.failed(Announce, d.ports.Announce(e.Count))
+		_ = d.failed(Announce, d.ports.Announce(e))
 	case *node.Trace:
 		d.ports.Record(e.Event)
 	case node.Exit:

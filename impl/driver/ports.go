@@ -78,9 +78,9 @@ const (
 	Broadcast Cast = true  // the broadcast address: the packet waits for no neighbour entry
 )
 
-// Announcer sends gratuitous ARP for every VIP.
+// Announcer sends gratuitous ARP for VIPs.
 type Announcer interface {
-	Announce(count int) error
+	Announce(node.Announce) error
 }
 
 // Stream is the sync stream to the peer.

@@ -1,55 +1,151 @@
 package node
 
 import (
+	"math/rand/v2"
+	"time"
+
 	"baton/impl/clock"
 	"baton/impl/fingerprint"
 	"baton/impl/ha"
 	"baton/impl/trace"
 )
 
-// announcement is the gratuitous ARPs under way: a burst, then one a second for a
-// while, and then one from time to time for as long as the node is MASTER, since a
-// host that heard none of a burst talks to the old MASTER until its own table ages.
-// Soon matters: TCP waits twice as long before each retransmission, so that a session
+// announcement is the gratuitous ARPs under way: rounds over all VIPs, first the burst,
+// then one a second for a while, and then one from time to time for as long as the node is
+// MASTER, since a host that heard none of them talks to the old MASTER until its own table
+// ages. Soon matters: TCP waits twice as long before each retransmission, so that a session
 // may stand still for as long again as the outage lasted.
+//
+// Few VIPs are announced together. Many are paced: a switch port that polices ARP lets
+// a few frames pass and drops the rest. After the burst they come at a rate below what
+// operators police, so that each VIP gets through; a round then takes as long as it takes.
 type announcement struct {
-	began clock.Instant
-	sent  int
+	pace   Pace
+	random rand.PCG // where rounds begin, and how far apart frames are
+
+	began clock.Instant // of the first round
+	round clock.Instant // of the present one
+	sent  int           // rounds begun
+	first int           // the VIP with which the round began
+	done  int           // VIPs of the round that are announced; 0: the next one is to begin
 	next  clock.Instant // Never when there is none
 	early bool          // begun before the lease was taken (AnnounceEarly)
 }
 
 func (a *announcement) fingerprint(h *fingerprint.Hash) {
 	h.Remembered(a.began, longMemory)
+	h.Instant(a.round)
 	h.Int(a.sent)
+	h.Int(a.first)
+	h.Int(a.done)
 	h.Instant(a.next)
 	h.Flag(a.early)
 }
 
 // start begins a burst at now.
 func (a *announcement) start(now clock.Instant, early bool) {
-	*a = announcement{began: now, next: now, early: early}
+	*a = announcement{pace: a.pace, random: a.random, began: now, next: now, early: early}
 }
 
-func (a *announcement) stop() { *a = announcement{next: clock.Never} }
+func (a *announcement) stop() {
+	*a = announcement{pace: a.pace, random: a.random, next: clock.Never}
+}
 
-// due returns the number of the announcement that is to be sent now, 0 for none. A
-// late node sends each missed one at most once: bursts are for packets that get
-// lost, not for time that did.
-func (a *announcement) due(now clock.Instant) int {
+// due returns what is to be announced now, of no VIP if nothing is. A late node sends each
+// missed round at most once: bursts are for packets that get lost, not for time that did.
+func (a *announcement) due(now clock.Instant) (out Announce) {
 	if now < a.next {
+		return out
+	}
+	if a.done == 0 {
+		a.sent, a.round = a.sent+1, now
+		if a.pace.VIPs > atOnce { // a port that drops the end of one round is not to drop that of all
+			a.first = a.draw(a.pace.VIPs)
+		}
+	}
+	fast := a.sent <= len(burst)
+	out = Announce{Count: a.sent, First: (a.first + a.done) % a.pace.VIPs, VIPs: 1}
+	if a.done == 0 && (fast || a.pace.VIPs <= atOnce) {
+		out.VIPs = min(a.pace.VIPs, atOnce)
+	}
+	a.done += out.VIPs
+	a.next = a.after(now, fast)
+	return out
+}
+
+// after is when more is announced than what was at now.
+func (a *announcement) after(now clock.Instant, fast bool) clock.Instant {
+	if a.done < a.pace.VIPs {
+		if fast {
+			return now.Add(a.pace.Every)
+		}
+		return now.Add(a.slow())
+	}
+	a.done = 0
+	switch {
+	case a.sent == len(burst) && a.pace.VIPs > atOnce: // of many, few may have got through
+		return now.Add(a.pace.between(false))
+	case a.sent < len(burst):
+		return max(a.began.Add(burst[a.sent]), now.Add(a.pace.between(fast)))
+	case now < a.began.Add(max(settled, settledRounds*a.pace.roundTime())):
+		return max(a.round.Add(repeat), now.Add(a.pace.between(false)))
+	}
+	return max(a.round.Add(refresh), now.Add(a.pace.between(false)))
+}
+
+// slow draws the time between two frames after the burst, evenly over what the pace is on
+// average at most: a policer that counts by the second must not beat in time with them.
+func (a *announcement) slow() time.Duration {
+	least := time.Second / time.Duration(a.pace.Rate)
+	return least + time.Duration(a.draw(int(least/4)+1))
+}
+
+// draw returns a number below n.
+func (a *announcement) draw(n int) int { return int(a.random.Uint64() >> 1 % uint64(n)) }
+
+// Pace is how fast gratuitous ARPs leave.
+type Pace struct {
+	VIPs  int           // how many there are; 0 stands for one
+	Every time.Duration // between two frames of the burst, beyond the first few; 0 takes a millisecond
+	Rate  int           // frames a second after the burst, at most; 0 takes 25
+	Seed  uint64        // of the jitter
+}
+
+// Defaults of a Pace. Switches that police ARP let through 15 a second (some) to 100 and
+// more.
+const (
+	DefaultAnnounceEvery = time.Millisecond
+	DefaultAnnounceRate  = 25
+)
+
+// atOnce is how many VIPs are announced together.
+const atOnce = 8
+
+func (p Pace) withDefaults() Pace {
+	p.VIPs = max(p.VIPs, 1)
+	if p.Every == 0 {
+		p.Every = DefaultAnnounceEvery
+	}
+	if p.Rate == 0 {
+		p.Rate = DefaultAnnounceRate
+	}
+	return p
+}
+
+// between is the time from the last frame of a round to the first of the next.
+func (p Pace) between(fast bool) time.Duration {
+	if fast || p.VIPs <= atOnce {
+		return p.Every
+	}
+	return time.Second / time.Duration(p.Rate)
+}
+
+// roundTime is how long a round takes after the burst.
+func (p Pace) roundTime() time.Duration {
+	if p.VIPs <= atOnce {
 		return 0
 	}
-	a.sent++
-	switch {
-	case a.sent < len(burst):
-		a.next = a.began.Add(burst[a.sent])
-	case now < a.began.Add(settled):
-		a.next = now.Add(repeat)
-	default:
-		a.next = now.Add(refresh)
-	}
-	return a.sent
+	return time.Duration(p.VIPs) * time.Second / time.Duration(p.Rate)
 }
 
 func (n *Node) startAnnouncement() {
@@ -57,10 +153,15 @@ func (n *Node) startAnnouncement() {
 	n.advanceAnnouncement()
 }
 
-// advanceAnnouncement sends what is due.
+// advanceAnnouncement sends what is due, and traces each round at its beginning.
 func (n *Node) advanceAnnouncement() {
-	if count := n.announce.due(n.now); count > 0 {
-		n.emit(Announce{Count: count})
-		n.trace(trace.Event{Kind: trace.KindAnnounce, Announce: &trace.Announce{Count: count}})
+	begins := n.announce.done == 0
+	out := n.announce.due(n.now)
+	if out.VIPs == 0 {
+		return
+	}
+	n.emit(out)
+	if begins {
+		n.trace(trace.Event{Kind: trace.KindAnnounce, Announce: &trace.Announce{Count: out.Count}})
 	}
 }

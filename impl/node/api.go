@@ -179,8 +179,13 @@ type (
 	// Dump asks for all entries of the dataplane, in Done.
 	Dump struct{ ID uint64 }
 
-	// Announce sends one gratuitous ARP for each VIP, all of them together.
-	Announce struct{ Count int } // 1 for the first of a burst
+	// Announce sends one gratuitous ARP for each of so many VIPs, from one on. After the
+	// last of them comes the first.
+	Announce struct {
+		Count int // of the round: 1 for the first of a burst
+		First int
+		VIPs  int
+	}
 
 	// Expire turns the ageing of entries on (on a MASTER) or off. Entries count as
 	// touched no earlier than Since.

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"baton/impl/bfd"
@@ -53,6 +54,7 @@ type Config struct {
 	Hold        time.Duration // the recovery delay
 	Preempt     Preempt
 	Sync        ctsync.Config
+	Announce    Pace // of gratuitous ARPs
 
 	// GatesOff leaves out HoldDown and InSync, and guesses where a mid-flow segment
 	// without an entry belongs. Unsafe: it is the historical bug.
@@ -107,11 +109,13 @@ const (
 var burst = []time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond, time.Second}
 
 // After the burst, gratuitous ARPs leave every repeat until settled is over, for one
-// link may have lost all of the burst, and every refresh from then on.
+// link may have lost all of the burst, and every refresh from then on. Of many VIPs there
+// are settledRounds of those at least.
 const (
-	repeat  = time.Second
-	settled = 10 * time.Second
-	refresh = 10 * time.Second
+	repeat        = time.Second
+	settled       = 10 * time.Second
+	settledRounds = 20
+	refresh       = 10 * time.Second
 )
 
 func (c Config) validate() error {
@@ -126,6 +130,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("node: a target is lost after %d probes: at least 1", c.Track.Misses)
 	case c.Hold < 0:
 		return fmt.Errorf("node: hold %v is negative", c.Hold)
+	case c.Announce.Every < 0 || c.Announce.Rate < 0 || c.Announce.VIPs < 0:
+		return fmt.Errorf("node: announcements of %d VIPs every %v and %d a second", c.Announce.VIPs, c.Announce.Every, c.Announce.Rate)
 	case c.Preempt > PreemptImmediate:
 		return fmt.Errorf("node: unknown preemption %d", c.Preempt)
 	}
@@ -147,6 +153,7 @@ func New(cfg Config, now clock.Instant) (*Node, error) {
 		n.paths = append(n.paths, path{Path: p, session: session})
 	}
 	cfg.Sync.Incarnation = cfg.Incarnation
+	n.announce.pace, n.announce.random = cfg.Announce.withDefaults(), *rand.NewPCG(cfg.Announce.Seed, 0)
 	n.sync = ctsync.New(cfg.Sync)
 	n.boot(now)
 	return n, nil

@@ -32,6 +32,7 @@ func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 		"gates.why", "dataplane.Why", "reading.stats", "paths.sending.why", // for people
 		"paths.Path", "paths.told", "paths.proven", "lease.taken", // the deadlines stand for them
 		"paths.session", "sync",
+		"announce.pace", "announce.random", // the configuration, and the phase of what is announced
 	)
 }
 

@@ -79,7 +79,7 @@ func (p labPorts) Dump(done func([]flow.Entry, error)) {
 }
 
 func (p labPorts) Expire(on bool, _ clock.Instant) { p.n.expire = on }
-func (p labPorts) Announce(int) error              { return nil }
+func (p labPorts) Announce(Announce) error         { return nil }
 func (p labPorts) Failed(driver.Call, error)       {}
 
 func (p labPorts) Record(e trace.Event) {

@@ -116,8 +116,8 @@ func (p ports) Dump(done func([]flow.Entry, error)) {
 func (p ports) Expire(bool, clock.Instant) {}
 
 // Announce implements driver.Announcer.
-func (p ports) Announce(count int) error {
-	p.w.checkAnnounce(p.s, count)
+func (p ports) Announce(a node.Announce) error {
+	p.w.checkAnnounce(p.s, a.Count)
 	return nil
 }
 

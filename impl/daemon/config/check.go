@@ -111,10 +111,24 @@ func checkPath(d *document, at string, p Path) error {
 	return nil
 }
 
+// Bounds of how announcements are paced: faster than every 100µs is no pace, and slower
+// than every 100 ms would leave the last of ten VIPs for a second with the old MASTER.
+const (
+	minAnnounceEvery = 100 * time.Microsecond
+	maxAnnounceEvery = 100 * time.Millisecond
+	maxAnnounceRate  = 1000
+)
+
 func checkHA(opts Options) func(*document, *Config) error {
 	return func(d *document, c *Config) error {
 		if c.HA.Priority < 1 || c.HA.Priority > 254 {
 			return d.fail("ha.priority", "%d is out of range; use 1 to 254", c.HA.Priority)
+		}
+		if every := time.Duration(c.HA.AnnounceEvery); every < minAnnounceEvery || every > maxAnnounceEvery {
+			return d.fail("ha.announce_every", "%v is out of range; use %v to %v", every, minAnnounceEvery, maxAnnounceEvery)
+		}
+		if c.HA.AnnounceRate < 1 || c.HA.AnnounceRate > maxAnnounceRate {
+			return d.fail("ha.announce_rate", "%d is out of range; use 1 to %d frames a second", c.HA.AnnounceRate, maxAnnounceRate)
 		}
 		if hold, detect := time.Duration(c.HA.Hold), c.BFD.Detect(); hold < detect {
 			return d.fail("ha.hold", "%v is shorter than the detection time %v (bfd.mult × the slower of tx and rx); use at least %v",

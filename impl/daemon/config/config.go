@@ -18,6 +18,7 @@ import (
 	yaml "go.yaml.in/yaml/v4"
 
 	"baton/impl/dataplane"
+	"baton/impl/node"
 )
 
 // Config is the whole configuration of one node. The tag "need" says, in the
@@ -78,6 +79,12 @@ type HA struct {
 	Preempt  Preempt  `yaml:"preempt"`  // whether the preferred node asks for the role back
 	Gates    Gates    `yaml:"gates"`    // whether a claim waits for its gates
 	Announce Announce `yaml:"announce"` // when a new MASTER sends gratuitous ARPs
+	// AnnounceEvery is the time between two gratuitous ARPs of the burst after a claim,
+	// beyond the first eight VIPs.
+	AnnounceEvery Duration `yaml:"announce_every"`
+	// AnnounceRate is how many gratuitous ARPs a second follow the burst at most: fewer
+	// than switch ports let pass.
+	AnnounceRate int `yaml:"announce_rate"`
 	// Priority is what decides between equal claims and marks the preferred node;
 	// VRRP's range, 1 to 254.
 	Priority uint8 `yaml:"priority"`
@@ -131,8 +138,9 @@ type Timeouts struct {
 // Default is what holds for keys that a file leaves out.
 func Default() Config {
 	return Config{
-		BFD:       BFD{TX: Duration(50 * time.Millisecond), RX: Duration(50 * time.Millisecond), Mult: 3},
-		HA:        HA{Hold: Duration(500 * time.Millisecond), Preempt: PreemptNever, Gates: GatesOn, Announce: AnnounceAfterInstall, Priority: 100},
+		BFD: BFD{TX: Duration(50 * time.Millisecond), RX: Duration(50 * time.Millisecond), Mult: 3},
+		HA: HA{Hold: Duration(500 * time.Millisecond), Preempt: PreemptNever, Gates: GatesOn, Announce: AnnounceAfterInstall, Priority: 100,
+			AnnounceEvery: Duration(node.DefaultAnnounceEvery), AnnounceRate: node.DefaultAnnounceRate},
 		Track:     Track{Every: Duration(100 * time.Millisecond), Misses: 3},
 		SNATPorts: PortRange{First: 20000, Last: 59999},
 	}

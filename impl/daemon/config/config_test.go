@@ -173,7 +173,7 @@ func TestMistakes(t *testing.T) {
 		{"not YAML", "tx: 50ms", "tx: [50ms", 6, `not YAML: did not find expected ',' or ']'`},
 		{"tab", "  tx: 50ms", "\ttx: 50ms", 5, `not YAML: found character that cannot start any token`},
 		{"second document", "control: lb1.sock", "---\ncontrol: lb1.sock", 42, `a second document; a configuration file holds one`},
-		{"unknown key", "priority: 150", "prio: 150", 16, `ha.prio is not a key; use hold, preempt, gates, announce or priority`},
+		{"unknown key", "priority: 150", "prio: 150", 16, `ha.prio is not a key; use hold, preempt, gates, announce, announce_every, announce_rate or priority`},
 		{"misspelt key", "priority: 150", "prioritty: 150", 16, `ha.prioritty is not a key; did you mean ha.priority?`},
 		{"misspelt nested key", "  preempt: never", "  preemt: never", 13, `ha.preemt is not a key; did you mean ha.preempt?`},
 		{"misspelt key of a list's item", "    balance: rr", "    balanse: rr", 30, `services[0].balanse is not a key; did you mean services[0].balance?`},
@@ -207,6 +207,8 @@ func TestMistakes(t *testing.T) {
 		// The node.
 		{"id is not a label", "node: lb1", "node: LB_1", 1, `node: "LB_1" is not a node id; use lower-case letters, digits and dashes, as in lb1`},
 		{"node is its peer", "peer: lb2", "peer: lb1", 2, `peer: "lb1" is this node itself; name the other one`},
+		{"announcements too fast", "priority: 150", "announce_every: 10us", 16, `ha.announce_every: 10µs is out of range; use 100µs to 100ms`},
+		{"no announcements", "priority: 150", "announce_rate: 0", 16, `ha.announce_rate: 0 is out of range; use 1 to 1000 frames a second`},
 		{"priority out of range", "priority: 150", "priority: 0", 16, `ha.priority: 0 is out of range; use 1 to 254`},
 		{"priority of an owner", "priority: 150", "priority: 255", 16, `ha.priority: 255 is out of range; use 1 to 254`},
 		{"one link for both sides", "backend: backend0", "backend: client0", 3, `links.backend: "client0" is the client link too; the two links must be two interfaces`},

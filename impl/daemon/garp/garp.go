@@ -20,6 +20,13 @@ import (
 // for concurrent use.
 type Sender struct {
 	links []*link
+	vips  []place // in the order in which they were given
+}
+
+// place is where a VIP is announced.
+type place struct {
+	link *link
+	at   int // index of the VIP on the link
 }
 
 type link struct {
@@ -44,6 +51,7 @@ func Open(vips []dataplane.VIP) (*Sender, error) {
 			}
 			s.links, i = append(s.links, l), len(s.links)
 		}
+		s.vips = append(s.vips, place{s.links[i], len(s.links[i].vips)})
 		s.links[i].vips = append(s.links[i].vips, vip.Addr)
 	}
 	for _, l := range s.links {
@@ -99,17 +107,20 @@ func (l *link) send(i int) error {
 	return nil
 }
 
-// Send announces every VIP once. It goes on after a failure, so that a link that
-// is down does not keep the other's VIPs unannounced, and returns all of them.
-func (s *Sender) Send() error {
+// Send announces so many VIPs once each, from the first on; behind the last comes the one
+// with number 0. It goes on after a failure, so that a link that is down does not keep the
+// other's VIPs unannounced, and returns all of them.
+func (s *Sender) Send(first, vips int) error {
 	var failures []error
-	for _, l := range s.links {
-		for i := range l.frames {
-			failures = append(failures, l.send(i))
-		}
+	for i := range min(vips, len(s.vips)) {
+		p := s.vips[(first+i)%len(s.vips)]
+		failures = append(failures, p.link.send(p.at))
 	}
 	return errors.Join(failures...)
 }
+
+// SendAll announces every VIP once.
+func (s *Sender) SendAll() error { return s.Send(0, len(s.vips)) }
 
 // SendOne announces one VIP on its link, to correct who has just heard another.
 func (s *Sender) SendOne(vip dataplane.VIP) error {

@@ -100,7 +100,7 @@ func TestSend(t *testing.T) {
 		return err
 	})
 	defer sender.Close()
-	if err := sender.Send(); err != nil {
+	if err := sender.SendAll(); err != nil {
 		t.Fatal(err)
 	}
 	want := [2][]string{{"198.18.0.100", "198.18.0.101"}, {"198.18.1.100"}}
@@ -121,7 +121,7 @@ func TestSend(t *testing.T) {
 		}
 		return netlink.LinkSetDown(l)
 	})
-	if err := sender.Send(); err == nil {
+	if err := sender.SendAll(); err == nil {
 		t.Error("Send on a link that is down reported nothing")
 	}
 	if got := announced(t, captures[1], 1); !slices.Equal(got, want[1]) {
@@ -159,13 +159,16 @@ func TestAnnouncementsFollowTheLink(t *testing.T) {
 			t.Errorf("%v on %s: changed %v, want %v", c.mac, c.link, got, c.changed)
 		}
 	}
-	if err := sender.Send(); err != nil {
+	if err := sender.SendAll(); err != nil {
 		t.Fatal(err)
 	}
 	if err := sender.SendOne(vips[1]); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []netip.Addr{vip, other, other} {
+	if err := errors.Join(sender.Send(1, 1), sender.Send(1, 2)); err != nil { // behind the last comes the first
+		t.Fatal(err)
+	}
+	for _, want := range []netip.Addr{vip, other, other, other, other, vip} {
 		eth, arp := next(t, capture)
 		if got := net.IP(arp.SourceProtAddress).String(); got != want.String() {
 			t.Errorf("announced %v, want %v", got, want)
