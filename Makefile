@@ -26,7 +26,7 @@ PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping \
 	ucarp:/usr/sbin/ucarp frr:/usr/lib/frr/vrrpd
 
-.PHONY: help setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants bench bench-bfd bench-dataplane generate doctor install package clean
+.PHONY: help setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants answers bench bench-bfd bench-dataplane generate doctor install package clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,6 +111,9 @@ regression: bin/baton ## ten simulated runs of each scenario, held against repor
 
 mutants: ## plant each known bug and see which check of the suite finds it (those in the eBPF programs need what generate needs)
 	$(SUDO) $(GO) run ./sim/mutants/cmd/mutants -json $(OUT)/mutants.json
+
+answers: ## plant known bugs and read whether the first sentence of each report names them (nightly; two minutes)
+	$(GO) test -count=1 ./reports -run TestTheFirstSentenceNamesThePlantedBug -planted
 
 lint: ## gofmt, go vet, the workflows, and the scripts that they run
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt would change the files above" >&2; exit 1; }

@@ -16,7 +16,7 @@ import (
 var pure = []string{
 	"impl/clock", "impl/flow", "impl/trace", "impl/bfd", "impl/ha", "impl/ctsync", "impl/node", "impl/driver",
 	"impl/dataplane", "impl/dataplane/model", "impl/dataplane/maglev", "scenarios/lab", "scenarios/fault", "scenarios/metric", "scenarios/capability", "scenarios/plan", "scenarios/check", "scenarios/coverage", "scenarios/link", "scenarios/summary",
-	"reports/timeline",
+	"reports/timeline", "reports/cause",
 	"sim", "sim/explore", "sim/parity", "sim/shrink",
 }
 

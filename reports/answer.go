@@ -8,10 +8,13 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/reports/cause"
 	"baton/reports/load"
 	"baton/reports/timeline"
 	"baton/scenarios/check"
 	"baton/scenarios/evidence"
+	"baton/scenarios/lab"
+	"baton/scenarios/plan"
 )
 
 // sentenceMost bounds a sentence of an answer, in characters.
@@ -19,9 +22,9 @@ const sentenceMost = 400
 
 // answer says what broke in a run that did not pass, in the sentences that a reader
 // wants first: what the clients suffered, when, by whom and after which fault; else
-// what failed first. cause is the same without times and counts, so that runs that broke
+// what failed first. alike is the same without times and counts, so that runs that broke
 // alike have the same. There is neither where nothing broke.
-func answer(run *load.Run, v check.Verdict) (sentences []string, cause string) {
+func answer(run *load.Run, v check.Verdict) (sentences []string, alike string) {
 	if v.Verdict != check.Fail && v.Verdict != check.Inconclusive {
 		return nil, ""
 	}
@@ -41,14 +44,84 @@ func answer(run *load.Run, v check.Verdict) (sentences []string, cause string) {
 	slices.SortStableFunc(a.failed, func(x, y check.Check) int { return cmp.Compare(failedAt(x), failedAt(y)) })
 	sentences = a.sentences()
 	if len(sentences) == 0 && len(v.Reasons) > 0 {
-		sentences = slices.Clone(v.Reasons[:1])
+		sentences = []string{v.Reasons[0] + a.counted(v.Reasons[0])}
+	}
+	led, found := a.led()
+	if found && len(sentences) > 0 {
+		sentences[0] = fmt.Sprintf("At %s, %s: %s", a.at(led.At), led.What, sentences[0])
 	}
 	for i, sentence := range sentences {
 		if text := []rune(sentence); len(text) > sentenceMost {
 			sentences[i] = string(text[:sentenceMost]) + "…"
 		}
 	}
+	if found {
+		return sentences, led.What + ": " + a.cause()
+	}
 	return sentences, a.cause()
+}
+
+// led is what led to the damage that the first sentence tells, or else to what failed first.
+func (a answering) led() (cause.Cause, bool) {
+	for _, d := range damages {
+		if _, failed := a.of(d.check); !failed {
+			continue
+		}
+		if clusters := evidence.Clusters(a.events, d.is); len(clusters) > 0 {
+			from, silent := a.silentFrom(clusters[0].First)
+			harm := cause.Harm{From: from, To: clusters[0].From, Kind: cause.Resets}
+			if silent {
+				harm.Kind = cause.Silence
+			}
+			return cause.Of(a.events, harm)
+		}
+	}
+	if len(a.failed) == 0 && a.metrics["rst"]+a.metrics["lost"] > 0 {
+		return cause.Cause{}, false
+	}
+	if len(a.failed) == 0 {
+		return cause.Of(a.events, cause.Harm{Kind: cause.Uncaught})
+	}
+	if a.failed[0].Failed == nil {
+		return cause.Cause{}, false
+	}
+	c := a.failed[0]
+	harm := cause.Harm{From: c.Failed.From, To: c.Failed.To}
+	switch c.Name {
+	case "gap":
+		harm.Kind = cause.Silence
+	case plan.CheckRole:
+		harm.Kind, harm.Node = cause.Waiting, nodeIn(c.Detail)
+	}
+	return cause.Of(a.events, harm)
+}
+
+// counted is what clients suffered all the same where a control was not caught.
+func (a answering) counted(reason string) string {
+	if !strings.HasPrefix(reason, "control not caught") {
+		return ""
+	}
+	return fmt.Sprintf(": %.0f RSTs were seen, and %.0f sessions lost.", a.metrics["rst"], a.metrics["lost"])
+}
+
+// silentFrom is since when a session that was lost got no answer; else it is when it was lost.
+func (a answering) silentFrom(lost trace.Event) (clock.Instant, bool) {
+	for _, e := range a.events {
+		if t := lost.Traffic; t != nil && e.Gap != nil && e.Gap.Name == t.Name && e.Gap.Flow == t.Flow && e.Gap.To == lost.At {
+			return e.Gap.From, true
+		}
+	}
+	return lost.At, false
+}
+
+// nodeIn is the first node that a text names.
+func nodeIn(text string) string {
+	for word := range strings.FieldsSeq(text) {
+		if lab.IsNode(word) {
+			return word
+		}
+	}
+	return ""
 }
 
 // answering is what an answer is made of.
@@ -94,7 +167,8 @@ func (a answering) cause() string {
 			continue
 		}
 		if clusters := evidence.Clusters(a.events, d.is); len(clusters) > 0 {
-			return d.what + a.behind(clusters[0].From) + d.who(clusters[0].First)
+			from, _ := a.silentFrom(clusters[0].First)
+			return d.what + a.behind(from) + d.who(clusters[0].First)
 		}
 	}
 	if len(a.failed) == 0 {
@@ -144,7 +218,12 @@ func (a answering) damaged(d damage, c check.Check) string {
 	if len(rest) > 0 {
 		count = fmt.Sprintf("%d of %s", main.Count, count)
 	}
-	said := fmt.Sprintf("%s %s (%s), the first at %s%s%s.", count, d.what, claimed(c), a.at(main.From), a.after(main.From), d.who(main.First))
+	from, silent := a.silentFrom(main.First)
+	when := "the first at "
+	if silent {
+		when = "the first silent from "
+	}
+	said := fmt.Sprintf("%s %s (%s), %s%s%s%s.", count, d.what, claimed(c), when, a.at(from), a.after(from), d.who(main.First))
 	if len(rest) > 0 {
 		others := 0
 		for _, cluster := range rest {

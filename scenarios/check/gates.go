@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"baton/impl/clock"
 	"baton/impl/trace"
 )
 
@@ -16,31 +17,20 @@ var mustBeOpen = []string{"LinksUp", "DataplaneReady", "Reachable", "Arbitrated"
 // the bug that unsafe settings re-create. Such a gate proves nothing.
 var forced = []string{"gates: off", "preempt: immediate"}
 
-// gates judges that nobody became Master in the window without its gates, by the
-// gates that the node itself reports with the change. What counts is the moment of
-// the claim; a node that claims in one step reports them with Master. A MASTER
-// that takes its role back after a handover failed never gave it up.
+// gates judges that nobody became Master in the window without its gates.
 func (r *run) gates(f finding, w window) finding {
 	var bad []string
 	var when []window
 	claims := 0
-	opened := map[string]string{} // node and gate: why it is open
-	for _, e := range r.events {
-		if e.Gate != nil {
-			opened[e.Node+" "+e.Gate.Name] = e.Gate.Why
-		}
-		if !w.has(e.At) || !claim(e) {
+	for _, c := range Claims(r.events) {
+		if !w.has(c.At) {
 			continue
 		}
 		claims++
-		truly := func(gate string) bool {
-			why := opened[e.Node+" "+gate]
-			return slices.Contains(e.Role.Gates, gate) && !slices.ContainsFunc(forced, func(f string) bool { return strings.HasPrefix(why, f) })
-		}
-		if why := unmet(*e.Role, truly); why != "" {
-			bad = append(bad, fmt.Sprintf("%s went from %s to %s at %s (%s) %s; open were %s", e.Node, e.Role.From, e.Role.To,
-				r.at(e.At), e.Role.Reason, why, orElse(strings.Join(e.Role.Gates, "+"), "none")))
-			when = append(when, point(e.At))
+		if c.Unmet != "" {
+			bad = append(bad, fmt.Sprintf("%s went from %s to %s at %s (%s) %s; open were %s", c.Node, c.Role.From, c.Role.To,
+				r.at(c.At), c.Role.Reason, c.Unmet, orElse(strings.Join(c.Role.Gates, "+"), "none")))
+			when = append(when, point(c.At))
 		}
 	}
 	if len(bad) > 0 {
@@ -48,6 +38,37 @@ func (r *run) gates(f finding, w window) finding {
 	}
 	f.Verdict, f.Detail = Pass, fmt.Sprintf("gates over %s: %d claims, each with its gates", r.span(w), claims)
 	return f
+}
+
+// Claim is the moment at which a node decided to be Master.
+type Claim struct {
+	At   clock.Instant
+	Node string
+	Role trace.Role
+	// Unmet says which gates it lacked, "" if none.
+	Unmet string
+}
+
+// Claims are those of the events, judged by the gates that the node itself reports with
+// the change. A node that claims in one step reports them with Master. A MASTER that takes
+// its role back after a handover failed never gave it up.
+func Claims(events []trace.Event) []Claim {
+	var claims []Claim
+	opened := map[string]string{} // node and gate: why it is open
+	for _, e := range events {
+		if e.Gate != nil {
+			opened[e.Node+" "+e.Gate.Name] = e.Gate.Why
+		}
+		if !claim(e) {
+			continue
+		}
+		truly := func(gate string) bool {
+			why := opened[e.Node+" "+gate]
+			return slices.Contains(e.Role.Gates, gate) && !slices.ContainsFunc(forced, func(f string) bool { return strings.HasPrefix(why, f) })
+		}
+		claims = append(claims, Claim{e.At, e.Node, *e.Role, unmet(*e.Role, truly)})
+	}
+	return claims
 }
 
 // claim reports whether the event is the moment at which a node decides to be Master.

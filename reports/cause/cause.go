@@ -1,0 +1,106 @@
+// Package cause finds in a trace what led to damage: a node that ended by itself, a claim
+// without its gates, a lease that outlived its role, a MASTER that did not announce itself,
+// a table that lacked flows. It knows the rules of the pair, not those of a scenario, and
+// judges nothing: the checks have said already that something broke. It is pure; package
+// reports calls it.
+package cause
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+// Cause is one thing that a node did, or failed to do.
+type Cause struct {
+	At   clock.Instant
+	Node string
+	What string // without times and counts, so that runs that broke alike say the same
+}
+
+// Harm is what a cause is looked for.
+type Harm struct {
+	From, To clock.Instant
+	// Kind says what is known of it.
+	Kind Kind
+	// Node is the one that an expectation names, "" if none.
+	Node string
+}
+
+// Kind of harm.
+type Kind int
+
+const (
+	Broken   Kind = iota // a rule of the pair was broken
+	Silence              // clients got no answer
+	Resets               // clients or backends were reset
+	Waiting              // a role that was expected did not come
+	Uncaught             // a control's bug did not do its damage
+)
+
+// Of returns what led to a harm, or false where the trace shows nothing that did.
+func Of(events []trace.Event, harm Harm) (Cause, bool) {
+	if harm.Kind == Uncaught {
+		list := keptTable(events)
+		if len(list) == 0 {
+			return Cause{}, false
+		}
+		return list[0].Cause, true
+	}
+	before := faultBefore(events, harm.From)
+	list := slices.DeleteFunc(misdeeds(events), func(m misdeed) bool {
+		return m.At > harm.To.Add(grace) || m.At < before && !m.lasting
+	})
+	if len(list) > 0 {
+		best := slices.MinFunc(list, func(a, b misdeed) int {
+			return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.At.Sub(harm.From).Abs(), b.At.Sub(harm.From).Abs()))
+		})
+		return best.Cause, true
+	}
+	return situation(events, harm)
+}
+
+// grace is how long after the first sign of a harm its cause may be told: both are seen at
+// the same instant, but by different hosts.
+const grace = 10 * time.Millisecond
+
+// misdeed is a cause that breaks a rule of the pair.
+type misdeed struct {
+	Cause
+	rank int // of several, the lowest is told; of those, the nearest
+	// lasting ones go on to matter after further faults.
+	lasting bool
+}
+
+// misdeeds are all of a run.
+func misdeeds(events []trace.Event) []misdeed {
+	var list []misdeed
+	for rank, detect := range []func([]trace.Event) []misdeed{died, ungated, seized, keptLease, adopted, sameEpoch, unannounced, detectedLate} {
+		for _, m := range detect(events) {
+			m.rank = rank
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// faultBefore is when the last fault before an instant began.
+func faultBefore(events []trace.Event, at clock.Instant) (last clock.Instant) {
+	for _, e := range events {
+		if e.At > at {
+			break
+		}
+		if e.Fault != nil && e.Fault.Phase == "begin" {
+			last = e.At
+		}
+	}
+	return last
+}
+
+func at(e trace.Event, format string, args ...any) misdeed {
+	return misdeed{Cause: Cause{At: e.At, Node: e.Node, What: fmt.Sprintf(format, args...)}}
+}

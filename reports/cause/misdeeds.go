@@ -1,0 +1,247 @@
+package cause
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/check"
+	"baton/scenarios/lab"
+)
+
+// died finds nodes whose process ended by itself.
+func died(events []trace.Event) (list []misdeed) {
+	for _, e := range events {
+		if e.Died != nil {
+			why, _, _ := strings.Cut(e.Died.Why, " at ")
+			m := at(e, "%s ended by itself (%s)", e.Node, why)
+			m.lasting = true
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// ungated finds claims without their gates.
+func ungated(events []trace.Event) (list []misdeed) {
+	for _, c := range check.Claims(events) {
+		if c.Unmet != "" {
+			unmet := strings.TrimPrefix(c.Unmet, "without Granted, and ")
+			list = append(list, misdeed{Cause: Cause{c.At, c.Node, c.Node + " claimed the role " + unmet}})
+		}
+	}
+	return list
+}
+
+// woken is how soon after its thaw a node that claims has not listened to its peer.
+const woken = 50 * time.Millisecond
+
+// seized finds claims beside a MASTER that is alive: against what the node has heard of
+// it, or without having listened.
+func seized(events []trace.Event) (list []misdeed) {
+	p := newPair()
+	thawed := map[string]clock.Instant{}
+	for _, e := range events {
+		if e.Fault != nil && e.Fault.Verb == "thaw" && e.Fault.Phase == "begin" {
+			for _, host := range e.Fault.Hosts {
+				thawed[host] = e.At
+			}
+		}
+		if peer := p.peerOf(e.Node); claims(e) && peer != nil && peer.role == "Master" && peer.alive {
+			gate := p.node(e.Node).gates["NoMaster"]
+			since, ok := thawed[e.Node]
+			switch {
+			case gate.Open && gate.Why == "peer is Master":
+				list = append(list, at(e, "%s claimed the role while %s was MASTER, its gate NoMaster open (%s)", e.Node, peer.name, gate.Why))
+			case ok && e.At.Sub(since) < woken:
+				list = append(list, at(e, "%s claimed the role as soon as it was thawed while %s was MASTER, its gate NoMaster open (%s)", e.Node, peer.name, gate.Why))
+			}
+		}
+		p.apply(e)
+	}
+	return list
+}
+
+func claims(e trace.Event) bool {
+	return e.Role != nil && e.Role.From == "Backup" && e.Role.To == "Claiming"
+}
+
+// keptLease finds nodes that are no longer MASTER and may forward still when their peer
+// begins to.
+func keptLease(events []trace.Event) (list []misdeed) {
+	p := newPair()
+	for _, e := range events {
+		p.apply(e)
+		if e.Role == nil || e.Role.To != "Master" || e.Role.From == "Yielding" {
+			continue
+		}
+		peer := p.peerOf(e.Node)
+		if peer != nil && peer.alive && peer.role == "Backup" && peer.served && peer.lease > e.At {
+			m := at(e, "%s gave up the role and kept its lease while %s became MASTER", peer.name, e.Node)
+			m.Node = peer.name
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// sameEpoch finds a MASTER that did not raise the epoch that it knew. Two MASTERs that do
+// not hear each other may have the same.
+func sameEpoch(events []trace.Event) (list []misdeed) {
+	p := newPair()
+	known := map[string]uint32{} // by node
+	for _, e := range events {
+		if f := e.Fault; f != nil && (f.Verb == "crash" || f.Verb == "kill" || f.Verb == "stop") {
+			for _, host := range f.Hosts {
+				delete(known, host)
+			}
+		}
+		if e.Role != nil && e.Role.To == "Master" && e.Role.From == "Claiming" {
+			peer := p.peerOf(e.Node)
+			alone := peer == nil || !peer.alive || peer.role != "Master"
+			if epoch, ok := known[e.Node]; ok && alone && e.Role.Epoch <= epoch {
+				m := at(e, "%s became MASTER without raising its epoch", e.Node)
+				m.lasting = true
+				list = append(list, m)
+			}
+			known[e.Node] = e.Role.Epoch
+			if peer != nil && peer.alive && alone {
+				known[peer.name] = e.Role.Epoch
+			}
+		}
+		p.apply(e)
+	}
+	return list
+}
+
+// adopted finds established flows that a MASTER without their entries took for new ones,
+// and that a backend reset since it does not know them.
+func adopted(events []trace.Event) (list []misdeed) {
+	for _, e := range events {
+		r := e.RST
+		if r == nil || r.Entry != "adopted" || r.LB == "" || r.Origin == r.LB || lab.IsNode(r.Origin) || r.Edge != lab.Backends {
+			continue
+		}
+		m := at(e, "%s had no entries for established flows and adopted them, and their segments met a backend that does not know them", r.LB)
+		m.Node = r.LB
+		list = append(list, m)
+	}
+	return list
+}
+
+// Bounds of announcements: a MASTER repeats the first within announced, and has sent
+// several before enough has passed.
+const (
+	announced = 200 * time.Millisecond
+	enough    = time.Second
+)
+
+// unannounced finds a MASTER that tells the hosts too little of itself: once instead of
+// several times, or not at all when the other MASTER gives up.
+func unannounced(events []trace.Event) (list []misdeed) {
+	if !slices.ContainsFunc(events, func(e trace.Event) bool { return e.Announce != nil }) {
+		return nil // a subject that does not tell
+	}
+	for i, e := range events {
+		if e.Role == nil || e.Role.From == e.Role.To {
+			continue
+		}
+		switch {
+		case e.Role.To == "Master":
+			if n, long := announcements(events[i:], e.Node, enough); long && n < 2 {
+				list = append(list, at(e, "%s became MASTER and announced itself %s", e.Node, map[int]string{0: "not at all", 1: "only once"}[n]))
+			}
+		case e.Role.From == "Master" && strings.Contains(e.Role.Reason, "MASTER"):
+			other, since := masterBeside(events[:i], e.Node)
+			if n, long := announcements(events[i:], other, announced); other != "" && since < e.At && long && n == 0 {
+				m := at(e, "%s stayed MASTER when %s gave up the role, and did not announce itself again", other, e.Node)
+				m.Node = other
+				list = append(list, m)
+			}
+		}
+	}
+	return list
+}
+
+// announcements counts those of a node within a time of the first event; long says that
+// it lived and kept its role for that time.
+func announcements(events []trace.Event, node string, within time.Duration) (n int, long bool) {
+	start := events[0].At
+	for i, e := range events {
+		if e.At > start.Add(within) {
+			return n, true
+		}
+		switch {
+		case e.Node == node && e.Announce != nil:
+			n++
+		case i > 0 && e.Node == node && e.Role != nil && e.Role.From != e.Role.To, e.Node == node && e.Died != nil,
+			e.Fault != nil && len(e.Fault.Hosts) > 0 && e.Fault.Hosts[0] == node:
+			return n, false
+		}
+	}
+	return n, false
+}
+
+// masterBeside is the other node, and since when, if it is MASTER after the events.
+func masterBeside(events []trace.Event, node string) (other string, since clock.Instant) {
+	for _, e := range events {
+		if e.Role == nil || e.Node == node || e.Role.From == e.Role.To {
+			continue
+		}
+		if other = ""; e.Role.To == "Master" {
+			other, since = e.Node, e.At
+		}
+	}
+	return other, since
+}
+
+// late is how much longer than the detection time a detection may take.
+const late = 1.3
+
+// detectedLate finds a BFD session that outlived its detection time.
+func detectedLate(events []trace.Event) (list []misdeed) {
+	var fault trace.Event // the last that ended a node
+	for _, e := range events {
+		if e.Fault != nil && e.Fault.Phase == "begin" {
+			fault = e
+		}
+		b := e.BFD
+		if b == nil || b.From != "Up" || b.To != "Down" || b.Diag != "Control Detection Time Expired" || fault.Fault == nil || b.Detect <= 0 {
+			continue
+		}
+		switch fault.Fault.Verb {
+		case "crash", "kill", "freeze":
+			if took := e.At.Sub(fault.At); took > time.Duration(float64(b.Detect)*late) {
+				list = append(list, at(e, "%s noticed the fault (%s) later than its BFD detection time allows", e.Node, fault.Fault.What()))
+			}
+		}
+	}
+	return list
+}
+
+// keptTable finds a node that offers flows to its peer after a crash before it can have
+// learnt any: its crash was none.
+func keptTable(events []trace.Event) (list []misdeed) {
+	fresh := map[string]bool{}
+	for _, e := range events {
+		switch {
+		case e.Fault != nil && e.Fault.Verb == "restore" && e.Fault.Phase == "begin":
+			for _, host := range e.Fault.Hosts {
+				fresh[host] = true
+			}
+		case e.Sync != nil && e.Sync.Total > 0:
+			for _, host := range lab.Nodes() {
+				if host != e.Node && fresh[host] {
+					m := at(e, "%s came back from its crash with the table of its former life: the world's crash is none", host)
+					list, m.Node = append(list, m), host
+				}
+			}
+			fresh = map[string]bool{}
+		case e.Sync != nil && e.Sync.Entries > 0, e.Replica != nil && e.Replica.Entries > 0:
+			delete(fresh, e.Node)
+		}
+	}
+	return list
+}

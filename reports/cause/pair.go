@@ -1,0 +1,101 @@
+package cause
+
+import (
+	"slices"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+// pair is what a trace says of its nodes up to an event.
+type pair struct{ nodes []*node }
+
+type node struct {
+	name   string
+	role   string
+	since  clock.Instant
+	reason string
+	alive  bool // neither ended nor frozen
+	served bool // it was MASTER in this life
+	synced bool // it claimed in sync
+	lease  clock.Instant
+	gates  map[string]trace.Gate
+	held   int // entries of its table
+}
+
+func newPair() *pair { return &pair{} }
+
+func (p *pair) node(name string) *node {
+	for _, n := range p.nodes {
+		if n.name == name {
+			return n
+		}
+	}
+	n := &node{name: name, gates: map[string]trace.Gate{}, alive: true, held: -1}
+	p.nodes = append(p.nodes, n)
+	return n
+}
+
+// peerOf is the other node, nil if there is none.
+func (p *pair) peerOf(name string) *node {
+	for _, n := range p.nodes {
+		if n.name != name {
+			return n
+		}
+	}
+	return nil
+}
+
+// master is the node that is MASTER and alive, nil if none is.
+func (p *pair) master() *node {
+	for _, n := range p.nodes {
+		if n.alive && n.role == "Master" {
+			return n
+		}
+	}
+	return nil
+}
+
+func (p *pair) apply(e trace.Event) {
+	switch {
+	case e.Role != nil && e.Role.From != e.Role.To:
+		n := p.node(e.Node)
+		n.role, n.since, n.reason, n.alive = e.Role.To, e.At, e.Role.Reason, true
+		n.served = n.served && e.Role.From != "Init" || e.Role.To == "Master"
+		if e.Role.To == "Claiming" {
+			n.synced = slices.Contains(e.Role.Gates, "InSync")
+		}
+	case e.Gate != nil:
+		p.node(e.Node).gates[e.Gate.Name] = *e.Gate
+	case e.Lease != nil:
+		p.node(e.Node).lease = e.Lease.Until
+	case e.Replica != nil:
+		p.node(e.Node).held = e.Replica.Entries
+	case e.Died != nil:
+		p.node(e.Node).alive = false
+	case e.Fault != nil:
+		p.done(e.Fault)
+	}
+}
+
+// done notes what a fault does to nodes.
+func (p *pair) done(f *trace.Fault) {
+	for _, name := range f.Hosts {
+		for _, n := range p.nodes {
+			if n.name != name {
+				continue
+			}
+			switch f.Verb {
+			case "crash", "kill", "stop":
+				n.alive, n.served = false, f.Verb == "stop"
+				if f.Phase != "begin" {
+					n.role = ""
+				}
+			case "freeze":
+				n.alive = false
+			case "thaw", "restore":
+				n.alive = true
+			}
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package cause
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+// situation says in which state the pair was while clients got no answer, or what a node
+// waited for that did not do what was expected of it.
+func situation(events []trace.Event, harm Harm) (Cause, bool) {
+	switch harm.Kind {
+	case Silence:
+		return silent(events, harm)
+	case Waiting:
+		return waiting(events, harm)
+	}
+	return Cause{}, false
+}
+
+// silent says who was MASTER while clients got no answer, and what is odd about it.
+func silent(events []trace.Event, harm Harm) (Cause, bool) {
+	p, taken := stateAt(events, harm.To-1)
+	m := p.master()
+	switch {
+	case m == nil:
+		return nobody(p)
+	case m.since > harm.From && taken == 0 && m.synced:
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER with an empty table, in sync by its own word, and did not carry on the sessions", m.name)}, true
+	case m.since > harm.From && m.synced:
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER in sync by its own word, and its table did not carry on all sessions", m.name)}, true
+	case m.since > harm.From:
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER out of sync, and its table did not carry on all sessions", m.name)}, true
+	}
+	return stayed(p, events, harm)
+}
+
+// nobody says why no node is MASTER.
+func nobody(p *pair) (Cause, bool) {
+	for _, n := range p.nodes {
+		if n.alive && n.role != "" {
+			return Cause{n.since, n.name, fmt.Sprintf("nobody was MASTER: %s stayed %s%s", n.name, n.role, n.closed())}, true
+		}
+	}
+	return Cause{}, false
+}
+
+// stayed says which node was MASTER all the time, after a fault that may have made it
+// useless.
+func stayed(p *pair, events []trace.Event, harm Harm) (Cause, bool) {
+	m := p.master()
+	fault := lastFault(events, harm.From.Add(grace))
+	if m == nil || fault == nil {
+		return Cause{}, false
+	}
+	what := fmt.Sprintf("%s stayed MASTER after %s", m.name, fault.What())
+	if g, ok := m.gates["Reachable"]; ok && g.Open {
+		what += fmt.Sprintf(", its gate Reachable open (%s)", g.Why)
+	}
+	return Cause{harm.From, m.name, what}, true
+}
+
+// waiting says why a node is not what was expected of it.
+func waiting(events []trace.Event, harm Harm) (Cause, bool) {
+	p, _ := stateAt(events, harm.To)
+	i := slices.IndexFunc(p.nodes, func(n *node) bool { return n.name == harm.Node })
+	if i < 0 {
+		return Cause{}, false
+	}
+	n := p.nodes[i]
+	peer := p.peerOf(n.name)
+	switch {
+	case n.since >= harm.From && n.reason != "" && n.role == "Backup" && n.served:
+		return Cause{n.since, n.name, fmt.Sprintf("%s gave up the role (%s)", n.name, n.reason)}, true
+	case peer != nil && peer.alive && peer.role == "Master" && n.role == "Backup":
+		return stayed(p, events, harm)
+	}
+	return Cause{n.since, n.name, fmt.Sprintf("%s stayed %s%s", n.name, n.role, n.closed())}, n.role != ""
+}
+
+// closed names the gates that keep a node from the role, with why.
+func (n *node) closed() string {
+	var list []string
+	for _, name := range []string{"LinksUp", "DataplaneReady", "Reachable", "Arbitrated", "NoMaster", "HoldDown", "InSync"} {
+		if g, ok := n.gates[name]; ok && !g.Open {
+			list = append(list, fmt.Sprintf("%s closed (%s)", name, g.Why))
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return " with " + strings.Join(list, " and ")
+}
+
+// stateAt folds the events up to an instant. taken is how many entries the node that
+// became MASTER last had then, -1 if that is unknown.
+func stateAt(events []trace.Event, until clock.Instant) (p *pair, taken int) {
+	p, taken = newPair(), -1
+	for _, e := range events {
+		if e.At > until {
+			break
+		}
+		p.apply(e)
+		if e.Role != nil && e.Role.To == "Claiming" {
+			taken = p.node(e.Node).held
+		}
+	}
+	return p, taken
+}
+
+// lastFault is the last that began before an instant.
+func lastFault(events []trace.Event, before clock.Instant) (last *trace.Fault) {
+	for _, e := range events {
+		if e.At > before {
+			break
+		}
+		if e.Fault != nil && e.Fault.Phase == "begin" {
+			last = e.Fault
+		}
+	}
+	return last
+}

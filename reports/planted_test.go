@@ -1,0 +1,86 @@
+package reports_test
+
+import (
+	"flag"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"baton/reports"
+	"baton/sim/mutants"
+)
+
+var planted = flag.Bool("planted", false, "build planted bugs and read what a report says of them: make answers")
+
+// plantedBugs are known bugs of several kinds, a scenario that fails of each, and what the
+// first sentence of its report must say: the cause, not only what clients suffered of it.
+var plantedBugs = []struct {
+	mutant, scenario, seed, says string
+}{
+	// The core: election, epoch, heartbeat, lease, announcements, tracking.
+	{"restored-node-seizes-the-role", "scenarios/freeze-and-thaw", "1", "lb1 claimed the role while lb2 was MASTER"},
+	{"own-silence-taken-for-the-peers", "scenarios/freeze-and-thaw", "1", "lb1 claimed the role as soon as it was thawed while lb2 was MASTER"},
+	{"one-silent-path-is-enough", "scenarios/crash-master", "1", "lb2 ended by itself (node: lb2 does not settle"},
+	{"epoch-not-raised", "scenarios/grant-meets-a-dead-sync-link", "1", "lb1 became MASTER without raising its epoch"},
+	{"bfd-detects-late", "scenarios/crash-master", "1", "lb2 noticed the fault (crash lb1) later than its BFD detection time allows"},
+	{"lease-not-released-on-handover", "scenarios/graceful-stop", "1", "lb1 gave up the role and kept its lease while lb2 became MASTER"},
+	{"loser-keeps-forwarding", "scenarios/master-loses-its-backends-and-the-sync-link", "1", "lb2 gave up the role and kept its lease while lb1 became MASTER"},
+	{"single-garp", "sim/mutants/scenarios/announcements-get-lost", "1", "lb1 became MASTER and announced itself only once"},
+	{"winner-does-not-announce", "sim/mutants/scenarios/partition-heals", "1", "lb2 stayed MASTER when lb1 gave up the role, and did not announce itself again"},
+	{"announce-before-install", "scenarios/both-lose-power", "1", "lb1 announced at +0.513s before it was Master"},
+	{"tracked-hosts-ignored", "scenarios/master-loses-its-backends-and-the-sync-link", "1", "lb1 stayed MASTER after cut lb1<->backend1"},
+	// Connection sync and the dataplane.
+	{"failed-write-counts-as-done", "sim/mutants/scenarios/writes-fail", "1", "lb2 became MASTER in sync by its own word, and its table did not carry on all sessions"},
+	{"failed-dump-reconciled", "sim/mutants/scenarios/reads-fail", "1", "lb2 became MASTER with an empty table, in sync by its own word"},
+	{"udp-not-synced", "scenarios/cold-start-together", "1", "lb2 is in sync by its own word, and of the flows of lb1 lacks 1"},
+	{"lease-ignored-by-forwarding", "scenarios/freeze-and-thaw", "2", "lb1 carried the packets of 198.18.1.100 at the backends edge still at"},
+	{"adopts-by-guess", "sim/mutants/scenarios/heard-with-a-cold-table", "1", "lb1 had no entries for established flows and adopted them"},
+	{"adopts-nothing", "scenarios/both-lose-power", "1", "lb1 became MASTER with an empty table"},
+	// The harness.
+	{"sim-crash-keeps-tables", "scenarios/control-restored-master-preempts", "1", "lb1 came back from its crash with the table of its former life"},
+	{"sim-unknown-segments-dropped", "scenarios/control-restored-master-preempts", "1", "control not caught by rst: 0 RSTs were seen, and 500 sessions lost"},
+}
+
+// The first sentence of a red report names the bug that made it red.
+func TestTheFirstSentenceNamesThePlantedBug(t *testing.T) {
+	if !*planted {
+		t.Skip("builds planted bugs: make answers")
+	}
+	all, err := mutants.Load("../sim/mutants")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []mutants.Mutant
+	for _, m := range all {
+		for _, bug := range plantedBugs {
+			if m.Name == bug.mutant {
+				list = append(list, m)
+			}
+		}
+	}
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := mutants.BuildProgram(t.Context(), root, t.TempDir(), "./cmd/baton", list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bug := range plantedBugs {
+		t.Run(bug.mutant, func(t *testing.T) {
+			dir := t.TempDir()
+			run := program.Command(t.Context(), root, bug.mutant, "run", "--world", "sim", "--seed", bug.seed, "--out", dir, bug.scenario+".scn")
+			out, err := run.CombinedOutput()
+			if err == nil {
+				t.Fatalf("it passed\n%s", out)
+			}
+			s := reports.Build([]string{dir}, nil)
+			if len(s.Runs) != 1 || len(s.Runs[0].Answer) == 0 {
+				t.Fatalf("%v\n%s", s.Problems, out)
+			}
+			if first := s.Runs[0].Answer[0]; !strings.Contains(first, bug.says) {
+				t.Errorf("the first sentence lacks %q: %s", bug.says, first)
+			}
+		})
+	}
+}
