@@ -128,7 +128,7 @@ static: ## staticcheck, and deadcode: nothing is unused (nightly)
 bench: bin/baton ## the figures the project promises, each beside what it compares to
 	$(GO) test $(AS_ROOT) -run '^$$' -bench . -benchmem ./impl/... ./sim/... ./reports/... ./bpf/... ./netns/...
 
-bench-bfd: bin/baton ## how punctual the nodes' BFD is beside FRR's, idle and loaded (FOR=120s)
+bench-bfd: bin/baton ## how punctual the nodes' BFD is beside FRR's, idle, loaded and under a flood of Polls (FOR=120s)
 	@$(GO) build -o bin/bfdbench ./netns/bfdbench/cmd/bfdbench
 	@$(SUDO) bin/bfdbench -for $(FOR)
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"baton/netns/peers"
@@ -17,7 +18,7 @@ type Options struct {
 	Interval   time.Duration // both ways; whole milliseconds, at least 10 (FRR's least)
 	DetectMult int
 	Stretch    time.Duration // how long each measurement takes
-	Loads      []string      // Idle, Loaded
+	Loads      []string      // Idle, Loaded, Polls
 	Baton      string        // path of the baton program
 	Program    string        // path of the program whose -work flag calls Work
 	// Progress, if set, is told what is done now.
@@ -28,6 +29,7 @@ type Options struct {
 const (
 	Idle   = "idle"
 	Loaded = "loaded"
+	Polls  = "polls" // at one end of each session, under the peer's address
 )
 
 // Validate reports options that measure nothing.
@@ -40,11 +42,11 @@ func (o Options) Validate() error {
 	case o.Stretch < time.Second:
 		return fmt.Errorf("bfdbench: stretch %v: want a second at least", o.Stretch)
 	case len(o.Loads) == 0:
-		return errors.New("bfdbench: no load: want idle, loaded, or both")
+		return errors.New("bfdbench: no load: want idle, loaded or polls")
 	}
 	for _, l := range o.Loads {
-		if l != Idle && l != Loaded {
-			return fmt.Errorf("bfdbench: load %q: want idle or loaded", l)
+		if l != Idle && l != Loaded && l != Polls {
+			return fmt.Errorf("bfdbench: load %q: want idle, loaded or polls", l)
 		}
 	}
 	return nil
@@ -53,7 +55,8 @@ func (o Options) Validate() error {
 // Row is what one implementation did under one load.
 type Row struct {
 	Load, Who string
-	Intervals Intervals
+	Intervals Intervals // between packets that answer no Poll
+	Finals    int       // packets that answer one
 	Flaps     int
 }
 
@@ -72,9 +75,11 @@ const nodesName = "baton node"
 
 // subject is an implementation under measure.
 type subject struct {
-	who   string
-	taps  []*tap
-	flaps func(context.Context) (int, error)
+	who  string
+	taps []*tap // at both ends
+	// attack is from the second end.
+	attack attack
+	flaps  func(context.Context) (int, error)
 }
 
 // Run measures. Whatever happens, nothing of it is left afterwards.
@@ -108,6 +113,7 @@ func Run(ctx context.Context, o Options) (_ Result, err error) {
 		}
 		defer t.close()
 		subjects[0].taps = append(subjects[0].taps, t)
+		subjects[0].attack = attack{host, cable.Name, cable.Addr.Addr()}
 	}
 
 	if missing := peers.MissingFRR(); missing != nil {
@@ -135,6 +141,7 @@ func Run(ctx context.Context, o Options) (_ Result, err error) {
 			defer t.close()
 			s.taps = append(s.taps, t)
 		}
+		s.attack = attack{frr.hosts[1], frrLink, frrAddrs[1].Addr()}
 	}
 	for _, name := range o.Loads {
 		if err := result.measure(ctx, name, ours, subjects); err != nil {
@@ -146,8 +153,8 @@ func Run(ctx context.Context, o Options) (_ Result, err error) {
 
 // measure lets a stretch pass under a load and appends a row for each subject.
 func (r *Result) measure(ctx context.Context, name string, ours *nodes, subjects []*subject) (err error) {
-	if name == Loaded {
-		l, err := startLoad(ours, r.Program)
+	if name != Idle {
+		l, err := r.start(name, ours, subjects)
 		defer func() { err = errors.Join(err, l.stop(context.WithoutCancel(ctx))) }()
 		if err != nil {
 			return err
@@ -184,12 +191,28 @@ func (r *Result) measure(ctx context.Context, name string, ours *nodes, subjects
 			return err
 		}
 		row := Row{Load: name, Who: s.who, Flaps: flaps - before[i]}
-		for _, t := range s.taps {
-			row.Intervals.add(t.take())
+		for i, t := range s.taps {
+			if arrived := t.take(); name != Polls || i == 1 { // the other end is sent the Polls
+				own := slices.DeleteFunc(arrived, func(a arrival) bool { return a.final })
+				row.Finals += len(arrived) - len(own)
+				row.Intervals.add(own)
+			}
 		}
 		r.Rows = append(r.Rows, row)
 	}
 	return nil
+}
+
+// start starts a load.
+func (r *Result) start(name string, ours *nodes, subjects []*subject) (*load, error) {
+	if name == Loaded {
+		return startLoad(ours, r.Program)
+	}
+	attacks := make([]attack, len(subjects))
+	for i, s := range subjects {
+		attacks[i] = s.attack
+	}
+	return startPolls(attacks, r.Program)
 }
 
 func (o Options) tell(what string) {

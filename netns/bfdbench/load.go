@@ -75,6 +75,13 @@ func Work(words []string) error {
 			}
 		}
 	}
+	if len(words) == 3 && words[0] == Polls {
+		from, err := netip.ParseAddr(words[2])
+		if err != nil {
+			return err
+		}
+		return polls(words[1], from)
+	}
 	if len(words) != 2 {
 		return fmt.Errorf("bfdbench: no such work: %q", words)
 	}

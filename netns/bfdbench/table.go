@@ -3,6 +3,7 @@ package bfdbench
 import (
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -16,13 +17,16 @@ func (r Result) Write(w io.Writer) error {
 		fmt.Fprintf(w, "Loaded: %d busy processes on %d cores, %.0f packets/s through the nodes' dataplane.\n",
 			hogsPerCore*r.Cores()+flooders+1, r.Cores(), r.PacketsPerSecond)
 	}
+	if slices.Contains(r.Loads, Polls) {
+		fmt.Fprintf(w, "Polls: %d a second under the peer's address, at one end of each; the row is what that end sends. The nodes authenticate, FRR does not.\n", pollRate)
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "load\timplementation\tpackets\tp1 ms\tp50 ms\tp99 ms\tp99.9 ms\tmax gap ms\tlate by >1ms\tflaps\t")
+	fmt.Fprintln(table, "load\timplementation\tpackets\tp1 ms\tp50 ms\tp99 ms\tp99.9 ms\tmax gap ms\tlate by >1ms\tfinals/s\tflaps\t")
 	for _, row := range r.Rows {
 		v := row.Intervals
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t\n", row.Load, row.Who, v.Count(),
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%.0f\t%d\t\n", row.Load, row.Who, v.Count(),
 			ms(v.Quantile(0.01)), ms(v.Quantile(0.5)), ms(v.Quantile(0.99)), ms(v.Quantile(0.999)), ms(v.Max()),
-			v.Late(r.Interval+time.Millisecond), row.Flaps)
+			v.Late(r.Interval+time.Millisecond), float64(row.Finals)/r.Stretch.Seconds(), row.Flaps)
 	}
 	if err := table.Flush(); err != nil {
 		return err

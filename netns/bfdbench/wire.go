@@ -31,6 +31,7 @@ const (
 type arrival struct {
 	at    time.Duration // CLOCK_REALTIME
 	state uint8
+	final bool // it answers a Poll
 }
 
 // tap listens to the BFD control packets that an interface receives.
@@ -106,7 +107,7 @@ func (t *tap) read() {
 		}
 		if at, ok := stamp(control[:controls]); ok {
 			t.mu.Lock()
-			t.arrivals = append(t.arrivals, arrival{at: at, state: frame[offsetState] >> 6})
+			t.arrivals = append(t.arrivals, arrival{at: at, state: frame[offsetState] >> 6, final: frame[offsetState]&flagFinal != 0})
 			t.mu.Unlock()
 		}
 	}

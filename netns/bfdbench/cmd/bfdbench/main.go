@@ -1,5 +1,5 @@
-// Command bfdbench prints how punctual the nodes' BFD is beside FRR's, idle and
-// loaded (make bench-bfd). It needs root. It exits 1 if a session of the nodes went
+// Command bfdbench prints how punctual the nodes' BFD is beside FRR's, idle, loaded and
+// under a flood of Polls (make bench-bfd). It needs root. It exits 1 if a session of the nodes went
 // down, 2 if nothing could be measured.
 package main
 
@@ -28,8 +28,8 @@ func main() {
 	flag.DurationVar(&o.Interval, "interval", 10*time.Millisecond, "transmit and receive interval")
 	flag.IntVar(&o.DetectMult, "mult", 3, "detection multiplier")
 	flag.DurationVar(&o.Stretch, "for", 120*time.Second, "how long to measure under each load")
-	flag.StringVar(&loads, "load", "idle,loaded", "under which loads")
-	flag.BoolVar(&work, "work", false, "be a process of the load: compute, flood ADDR:PORT, reflect ADDR:PORT")
+	flag.StringVar(&loads, "load", "idle,loaded,polls", "under which loads")
+	flag.BoolVar(&work, "work", false, "be a process of the load: compute, flood ADDR:PORT, reflect ADDR:PORT, polls LINK ADDR")
 	flag.Parse()
 	if work {
 		fail(bfdbench.Work(flag.Args()))
