@@ -55,10 +55,11 @@ type World struct {
 	quiet     bool // the traffic was stopped
 	capture   *capture.Capture
 
-	faults  atomic.Int64  // how many were begun
-	changed chan struct{} // holds one token once an event was recorded
-	view    *view         // of roles and faults, for the captures
-	tables  tables        // for the evidence
+	faults  atomic.Int64     // how many were begun
+	changed chan struct{}    // holds one token once an event was recorded
+	view    *view            // of roles and faults, for the captures
+	tables  tables           // for the evidence
+	disks   map[string]*disk // of the nodes, where the plan fills one
 
 	mu      sync.Mutex
 	failed  error          // a node ended by itself
@@ -74,7 +75,7 @@ func NewWorld(p *plan.Plan, cfg WorldConfig) *World {
 	if cfg.Subject == nil {
 		cfg.Subject = subject.Reference{}
 	}
-	return &World{cfg: cfg, plan: p.Drawn(cfg.Seed), processes: map[string]*Process{}, changed: make(chan struct{}, 1), view: newView(), started: map[string]int{}, busy: map[string]chan struct{}{}}
+	return &World{cfg: cfg, plan: p.Drawn(cfg.Seed), processes: map[string]*Process{}, changed: make(chan struct{}, 1), view: newView(), started: map[string]int{}, busy: map[string]chan struct{}{}, disks: map[string]*disk{}}
 }
 
 // Name implements scenarios.World.
@@ -116,7 +117,7 @@ func (w *World) Up(ctx context.Context) error {
 	}
 	w.pair = pair
 	pair.match = w.plan.Match
-	if err := w.prepare(); err != nil {
+	if err := errors.Join(w.prepare(), w.makeDisks()); err != nil {
 		return err
 	}
 	w.watchdog = StartWatchdog(watchdogThreshold, func(at clock.Instant, s trace.Stall) {
@@ -254,6 +255,7 @@ func (w *World) Down(ctx context.Context) error {
 			w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindLeak, Leak: &leak})
 		}
 	}
+	errs = append(errs, w.closeDisks())
 	if w.nodes != nil {
 		errs = append(errs, w.nodes.Close())
 	}

@@ -54,6 +54,8 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Mend:        (*World).mendNodes,
 	fault.Certificate: (*World).certify,
 	fault.Renew:       (*World).certify,
+	fault.Disk:        setDisk(true),
+	fault.Clear:       setDisk(false),
 	fault.Step:        func(*World, context.Context, plan.Fault) error { return scenarios.ErrUnsupported }, // Refuses says why
 }
 
@@ -64,6 +66,8 @@ func (w *World) Refuses(f plan.Fault) string {
 		return "no execution of " + f.Verb
 	case f.Verb == fault.Step:
 		return "the kernel lets nobody step the monotonic clock of a process that runs"
+	case f.Verb == fault.Disk:
+		return canMakeDisks()
 	case f.Verb == fault.Deaf && !canBeDeaf():
 		return "this kernel has no drop_gratuitous_arp"
 	}

@@ -8,11 +8,19 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"baton/scenarios/evidence"
 )
 
 // logOf is the file that the processes of a node write to.
-func (w *World) logOf(node string) string { return filepath.Join(w.cfg.Dir, evidence.LogFile(node)) }
+func (w *World) logOf(node string) string {
+	dir := w.cfg.Dir
+	if d := w.disks[node]; d != nil {
+		dir = d.dir
+	}
+	return filepath.Join(dir, evidence.LogFile(node))
+}
 
 // beginLog marks the begin of another process in the log of a node.
 func (w *World) beginLog(file, node string) error {
@@ -25,7 +33,7 @@ func (w *World) beginLog(file, node string) error {
 		return fmt.Errorf("netns: log of %s: %w", node, err)
 	}
 	_, err = fmt.Fprintf(f, "=== process %d of %s, started %s\n", life, node, time.Now().Format(time.RFC3339Nano))
-	return errors.Join(err, f.Close())
+	return errors.Join(ignoring(err, unix.ENOSPC), f.Close()) // a full disk takes no mark
 }
 
 // lastOwnWords is what the commands of a contained node wrote last, before the line of its

@@ -51,8 +51,13 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Events:      (*World).breakNodes,
 	fault.Mend:        (*World).mendNodes,
 	fault.Certificate: (*World).certify,
+	fault.Disk:        unsupported,
+	fault.Clear:       unsupported,
 	fault.Renew:       (*World).certify,
 }
+
+// unsupported stands for what Refuses says why it cannot be done.
+func unsupported(*World, context.Context, plan.Fault) error { return scenarios.ErrUnsupported }
 
 // Refuses implements scenarios.Able.
 func (w *World) Refuses(f plan.Fault) string {
@@ -62,6 +67,8 @@ func (w *World) Refuses(f plan.Fault) string {
 		return "no execution of " + f.Verb
 	case files:
 		return "a node of the simulator opens no files"
+	case f.Verb == fault.Disk || f.Verb == fault.Clear:
+		return "a node of the simulator has no disk"
 	case f.Memory() > 0:
 		return "a node of the simulator shares the memory of the simulation"
 	}

@@ -20,7 +20,7 @@ func TestStarvedNodes(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"starve lb1":                       ":5: starve: say cpu, period or files; the form is: starve NODE... KEY=VALUE...",
+		"starve lb1":                       ":5: starve: say cpu, period, files or memory; the form is: starve NODE... KEY=VALUE...",
 		"starve backend1 cpu=20%":          ":12: starve backend1: that is a backend; the form is",
 		"starve lb1 period=1s":             ":5: period comes to nothing without cpu",
 		"starve lb1 cpu=100%":              ":5: starve: cpu=1 withholds nothing",

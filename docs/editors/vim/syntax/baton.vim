@@ -3,7 +3,7 @@ if exists('b:current_syntax') | finish | endif
 syntax iskeyword @,48-57,_,-,.
 syntax keyword batonStatement eventually on-failure sometimes randomly scenario tolerate control include service traffic always config expect repeat chaos storm topo wait doc end for let
 highlight default link batonStatement Statement
-syntax keyword batonException certificate duplicate handover corrupt reorder restore upgrade events freeze reload starve crash delay flood hears limit renew deaf down feed flap heal kill lose mend step stop thaw cut map up
+syntax keyword batonException certificate duplicate handover corrupt reorder restore upgrade events freeze reload starve clear crash delay flood hears limit renew deaf disk down feed flap heal kill lose mend step stop thaw cut map up
 highlight default link batonException Exception
 syntax keyword batonIdentifier backends clients stream garp sync arp bfd lb1 lb2 syn vip
 highlight default link batonIdentifier Identifier

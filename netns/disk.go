@@ -1,0 +1,117 @@
+package netns
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// disk is a small file system in memory that is mounted nowhere: it ends with its
+// descriptor. Who runs here reaches it by dir.
+type disk struct {
+	mount int
+	dir   string
+}
+
+const (
+	diskSize = 1 << 20
+	ballast  = "ballast"
+)
+
+func newDisk() (_ *disk, err error) {
+	context, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("netns: disk: %w", os.NewSyscallError("fsopen", err))
+	}
+	defer unix.Close(context)
+	err = unix.FsconfigSetString(context, "size", strconv.Itoa(diskSize))
+	if err == nil {
+		err = unix.FsconfigCreate(context)
+	}
+	d := &disk{}
+	if err == nil {
+		d.mount, err = unix.Fsmount(context, unix.FSMOUNT_CLOEXEC, 0)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("netns: disk: %w", err)
+	}
+	d.dir = fmt.Sprintf("/proc/self/fd/%d", d.mount)
+	return d, nil
+}
+
+// canMakeDisks says why this kernel has none, "" if it has.
+func canMakeDisks() string {
+	d, err := newDisk()
+	if err != nil {
+		return err.Error()
+	}
+	if err := d.close(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func (d *disk) close() error { return os.NewSyscallError("close", unix.Close(d.mount)) }
+
+// fill takes all room that there is. What is returned is what a write then fails with.
+func (d *disk) fill() (seen error, err error) {
+	f, err := os.OpenFile(filepath.Join(d.dir, ballast), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	block := make([]byte, os.Getpagesize())
+	for range 2 * diskSize / len(block) {
+		if _, err = f.Write(block); err != nil {
+			break
+		}
+	}
+	if err = errors.Join(ignoring(err, unix.ENOSPC), f.Close()); err != nil {
+		return nil, err
+	}
+	if seen = d.probe(); !errors.Is(seen, unix.ENOSPC) {
+		return nil, fmt.Errorf("a write to the disk comes to %v", seen)
+	}
+	return seen, nil
+}
+
+// clear gives the room back.
+func (d *disk) clear() error {
+	if err := os.Remove(filepath.Join(d.dir, ballast)); err != nil {
+		return err
+	}
+	return d.probe()
+}
+
+// probe writes a page to a file of its own.
+func (d *disk) probe() error {
+	file := filepath.Join(d.dir, "probe")
+	return errors.Join(os.WriteFile(file, make([]byte, os.Getpagesize()), 0o600), os.Remove(file))
+}
+
+// copyOut copies a file to a path outside.
+func (d *disk) copyOut(name, to string) error {
+	from, err := os.Open(filepath.Join(d.dir, name))
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	f, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, from)
+	return errors.Join(err, f.Close())
+}
+
+// ignoring is the error unless it is of a kind.
+func ignoring(err, kind error) error {
+	if errors.Is(err, kind) {
+		return nil
+	}
+	return err
+}
