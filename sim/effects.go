@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"baton/impl/arbiter"
 	"baton/impl/clock"
 	"baton/impl/dataplane"
 	"baton/impl/driver"
@@ -226,3 +227,6 @@ func (p *ports) Exit() {
 		p.exited()
 	}
 }
+
+// Arbitrate implements driver.Arbiter. No node here has one.
+func (p *ports) Arbitrate(arbiter.Question) {}

@@ -42,6 +42,7 @@ func exploreCommand() *cobra.Command {
 	f.IntVar(&o.Messages, "messages", o.Messages, "sync messages on their way in one direction")
 	f.IntVar(&o.Flows, "flows", o.Flows, "flows that clients may open")
 	f.BoolVar(&o.Directions, "directions", false, "cut and heal single directions of single paths too")
+	f.BoolVar(&o.Arbiter, "arbiter", false, "the pair has an arbiter: two forwarders are excused by no partition")
 	f.IntVar(&o.States, "states", 0, "end after so many states; 0 for never")
 	f.BoolVar(&o.unsafe, "gates-off", false, "turn the gates off: shows that the walk sees the historical bug")
 	f.StringVar(&o.out, "out", "", "folder for campaign.json and the scenario of each violation; nothing is stored if left out")
@@ -90,6 +91,9 @@ func (o *exploreOptions) replay() string {
 	s := fmt.Sprintf("baton explore --depth %d --faults %d --messages %d --flows %d", o.Depth, o.Faults, o.Messages, o.Flows)
 	if o.Directions {
 		s += " --directions"
+	}
+	if o.Arbiter {
+		s += " --arbiter"
 	}
 	if o.unsafe {
 		s += " --gates-off"

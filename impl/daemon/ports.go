@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"baton/impl/arbiter"
 	"baton/impl/clock"
 	"baton/impl/dataplane"
 	"baton/impl/driver"
@@ -115,3 +116,6 @@ func (l *loop) readEvents(limit int, take func([]flow.Event)) (more bool, err er
 	}
 	return more, err
 }
+
+// Arbitrate implements driver.Arbiter.
+func (p *ports) Arbitrate(q arbiter.Question) {}

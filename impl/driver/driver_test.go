@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/impl/arbiter"
 	"baton/impl/bfd"
 	"baton/impl/clock"
 	"baton/impl/flow"
@@ -89,6 +90,7 @@ func (b *bench) ResetStream(string)           { b.did("reset") }
 func (b *bench) Record(trace.Event)           {}
 func (b *bench) Failed(c Call, _ error)       { b.failed = append(b.failed, c) }
 func (b *bench) Exit()                        { b.did("exit") }
+func (b *bench) Arbitrate(arbiter.Question)   { b.did("ask") }
 
 // answers returns what Next returns.
 func (b *bench) answers() (all []node.Input) {
@@ -100,8 +102,8 @@ func (b *bench) answers() (all []node.Input) {
 
 func TestEffectsAreCarriedOutInOrder(t *testing.T) {
 	b := newBench(t)
-	b.CarryOut(node.Miss{}, &node.SendBFD{}, &node.Lease{Until: 9}, node.SendSync{}, node.ResetStream{}, node.Expire{}, node.Exit{}, node.Announce{})
-	want := []string{"miss", "broadcast", "lease", "frame", "reset", "expire", "announce", "exit"}
+	b.CarryOut(node.Miss{}, &node.SendBFD{}, &node.Lease{Until: 9}, node.SendSync{}, node.ResetStream{}, node.Expire{}, node.Exit{}, node.Arbitrate{}, node.Announce{})
+	want := []string{"miss", "broadcast", "lease", "frame", "reset", "expire", "ask", "announce", "exit"}
 	if !slices.Equal(b.calls, want) {
 		t.Errorf("carried out %v, want %v: the process ends last", b.calls, want)
 	}

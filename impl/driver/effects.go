@@ -34,6 +34,8 @@ func (d *Driver) do(e node.Effect) {
 		d.ports.Expire(e.On, e.Since)
 	case node.Announce:
 		_ = d.failed(Announce, d.ports.Announce(e))
+	case node.Arbitrate:
+		d.ports.Arbitrate(e.Question)
 	case *node.Trace:
 		d.ports.Record(e.Event)
 	case node.Exit:

@@ -20,6 +20,7 @@
 package driver
 
 import (
+	"baton/impl/arbiter"
 	"baton/impl/clock"
 	"baton/impl/flow"
 	"baton/impl/node"
@@ -36,6 +37,7 @@ type Ports interface {
 	Stream
 	Recorder
 	Process
+	Arbiter
 }
 
 // Clock is the time of the node's host.
@@ -96,6 +98,12 @@ type Recorder interface {
 	Record(trace.Event)
 	// Failed is told of each call of a port that failed.
 	Failed(Call, error)
+}
+
+// Arbiter is the third party that the node asks.
+type Arbiter interface {
+	// Arbitrate asks a question. The world steps the answer in as an Arbitration.
+	Arbitrate(arbiter.Question)
 }
 
 // Process is the node's own process.

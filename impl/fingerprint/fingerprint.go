@@ -36,9 +36,10 @@ type Class uint8
 const (
 	Epoch Class = iota
 	Incarnation
-	Nonce  // hellos, rounds and sessions of connection sync
-	Seq    // changes of a table, states of a node
-	Stream // ids of streams
+	Nonce    // hellos, rounds and sessions of connection sync
+	Seq      // changes of a table, states of a node
+	Stream   // ids of streams
+	Revision // of the arbiter's record
 )
 
 const (

@@ -72,7 +72,6 @@ var table = [roles][events][]rule{
 	Master: {
 		GatesChanged: {
 			{shut: healthy, to: Fault, actions: fail, reason: "links or dataplane failed"},
-			{shut: Arbitrated, to: Backup, actions: demote, reason: "arbiter's lease lost"},
 			{open: PeerReady, shut: Reachable, to: Yielding, actions: yield, reason: "tracked targets unreachable"},
 			{open: PeerAble, shut: Reachable, to: Backup, actions: demote, reason: "tracked targets unreachable, and the role cannot be handed over"},
 		},

@@ -57,7 +57,7 @@ func (n *Node) notice() time.Duration {
 	switch {
 	case n.live():
 		return 0
-	case n.silent() && n.now > n.silence && !n.cfg.GatesOff:
+	case n.silent() && n.now > n.silence && !n.cfg.GatesOff && !n.arbitration.on:
 		return n.paths.lonelyDetection()
 	}
 	return noticeTime

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 
+	"baton/impl/arbiter"
 	"baton/impl/clock"
 	"baton/impl/flow"
 	"baton/impl/trace"
@@ -97,6 +98,9 @@ type (
 		// Refused is the failure of an Apply that has taken hold but for some entries.
 		Refused *flow.RefusedError
 	}
+
+	// Arbitration is an answer of the arbiter.
+	Arbitration struct{ Answer arbiter.Answer }
 )
 
 func (s Stream) version() uint8 {
@@ -120,6 +124,7 @@ func (Lost) input()          {}
 func (SendFailed) input()    {}
 func (RenewalFailed) input() {}
 func (Done) input()          {}
+func (Arbitration) input()   {}
 
 // failure is why the effect has not taken hold, nil if it has.
 func (d Done) failure() error {
@@ -194,6 +199,9 @@ type (
 		Since clock.Instant
 	}
 
+	// Arbitrate asks the arbiter. Its answer is an Arbitration, some time later or never.
+	Arbitrate struct{ Question arbiter.Question }
+
 	// Trace records an event.
 	Trace struct{ Event trace.Event }
 
@@ -202,6 +210,7 @@ type (
 )
 
 func (*SendBFD) effect()    {}
+func (Arbitrate) effect()   {}
 func (SendSync) effect()    {}
 func (ResetStream) effect() {}
 func (Apply) effect()       {}

@@ -54,7 +54,8 @@ type Config struct {
 	Hold        time.Duration // the recovery delay
 	Preempt     Preempt
 	Sync        ctsync.Config
-	Announce    Pace // of gratuitous ARPs
+	Announce    Pace    // of gratuitous ARPs
+	Arbiter     Arbiter // of both nodes or of none
 
 	// GatesOff leaves out HoldDown and InSync, and guesses where a mid-flow segment
 	// without an entry belongs. Unsafe: it is the historical bug.

@@ -30,8 +30,8 @@ func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 	fieldtest.Fingerprint(t, fullNode(t), func(n *Node, h *fingerprint.Hash) { n.Fingerprint(h) },
 		"cfg", "now", "view", "told", "events", "effects", "spare", "spares", "lastID", "pending", // of no consequence between steps
 		"gates.why", "dataplane.Why", "reading.stats", "paths.sending.why", // for people
-		"paths.Path", "paths.told", "paths.proven", "lease.taken", // the deadlines stand for them
-		"paths.session", "sync",
+		"paths.Path", "paths.told", "paths.proven", "lease.taken", "arbitration.machine.id", // the deadlines stand for them
+		"paths.session", "sync", "arbitration.machine.self", "arbitration.machine.validity", "arbitration.machine.err",
 		"announce.pace", "announce.random", // the configuration, and the phase of what is announced
 	)
 }

@@ -76,8 +76,6 @@ func judgeReachable(v *view) (bool, why) {
 	return true, because("every tracked target answers")
 }
 
-func judgeArbitrated(*view) (bool, why) { return true, because("no arbiter is configured") }
-
 func judgeNoMaster(v *view) (bool, why) {
 	switch {
 	case v.leaving:

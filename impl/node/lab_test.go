@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/impl/arbiter"
 	"baton/impl/bfd"
 	"baton/impl/clock"
 	"baton/impl/ctsync"
@@ -33,6 +34,8 @@ type lab struct {
 	unsafe   bool          // the nodes have their gates off
 	divided  bool          // neither node heard the other, and they have not agreed since
 	late     time.Duration // every timer comes this much late
+	arbiter  arbiter.Register
+	remote   map[string]bool // nodes that do not reach the arbiter
 }
 
 type labNode struct {
@@ -79,11 +82,12 @@ func (q *labQueue) Pop() any {
 }
 
 const (
-	labDelay  = 200 * time.Microsecond
-	labTx     = 50 * time.Millisecond
-	labMult   = 3
-	labDetect = labMult * labTx
-	labHold   = 500 * time.Millisecond
+	labDelay   = 200 * time.Microsecond
+	labTx      = 50 * time.Millisecond
+	labMult    = 3
+	labDetect  = labMult * labTx
+	labHold    = 500 * time.Millisecond
+	labArbiter = 2 * time.Millisecond // to the arbiter, and back again
 )
 
 func labConfig(id, peer string, priority uint8) Config {
@@ -104,7 +108,7 @@ func labConfig(id, peer string, priority uint8) Config {
 
 // newLab returns a lab whose nodes have not booted.
 func newLab(t *testing.T, edit ...func(*Config)) *lab {
-	l := &lab{t: t, nodes: map[string]*labNode{}, dropBFD: map[string]bool{}, dropSync: map[string]bool{}}
+	l := &lab{t: t, nodes: map[string]*labNode{}, dropBFD: map[string]bool{}, dropSync: map[string]bool{}, remote: map[string]bool{}}
 	for _, cfg := range []Config{labConfig("lb1", "lb2", 150), labConfig("lb2", "lb1", 100)} {
 		for _, e := range edit {
 			e(&cfg)
@@ -322,7 +326,7 @@ func (l *lab) hears(from string) bool {
 func (l *lab) checkForwarders() {
 	both := l.nodes["lb1"].lease > l.now && l.nodes["lb2"].lease > l.now
 	switch {
-	case !l.hears("lb1") && !l.hears("lb2"):
+	case !l.hears("lb1") && !l.hears("lb2") && l.nodes["lb1"].cfg.Arbiter.Validity == 0:
 		l.divided = true
 	case !both && l.hears("lb1") && l.hears("lb2"):
 		l.divided = false

@@ -3,6 +3,7 @@ package node_test
 import (
 	"errors"
 
+	"baton/impl/arbiter"
 	"baton/impl/clock"
 	"baton/impl/driver"
 	"baton/impl/flow"
@@ -44,6 +45,22 @@ func (p labPorts) SendSync(data []byte) {
 	}
 	data = append([]byte(nil), data...)
 	l.after(labDelay, p.n.peer, func(to *labNode) { l.step(to, Message{Stream: id, Data: data}) })
+}
+
+// Arbitrate takes as long as a store that writes to a disk.
+func (p labPorts) Arbitrate(q arbiter.Question) {
+	l, n := p.l, p.n
+	if l.remote[n.id] {
+		return
+	}
+	l.after(labArbiter, "", func(*labNode) {
+		a := l.arbiter.Do(q)
+		l.after(labArbiter, n.id, func(to *labNode) {
+			if !l.remote[to.id] {
+				l.step(to, Arbitration{Answer: a})
+			}
+		})
+	})
 }
 
 func (p labPorts) ResetStream(string) { p.l.dropStream(p.n) }

@@ -37,6 +37,9 @@ type footing struct {
 	// is then a guard against a pause alone, and holds for length.
 	lonely bool
 	length time.Duration
+	// right is up to when this node may act alone, if it has an arbiter.
+	arbitrated bool
+	right      clock.Instant
 }
 
 // leaseShare is the part of the peer's detection time for which a lease holds.
@@ -73,7 +76,7 @@ func (l *lease) fallBack(until clock.Instant) {
 // renewalAlone is when a node without a peer renews: after a third of the lease, and not
 // before a lease that its peer had bounded more generously comes near to its end.
 func (l *lease) renewalAlone(f footing) clock.Instant {
-	return max(l.taken.Add(f.length/3), l.until.Add(-f.length*2/3))
+	return min(max(l.taken.Add(f.length/3), l.until.Add(-f.length*2/3)), l.until.Add(-f.length/6))
 }
 
 // expired reports whether the lease has run out unrenewed.
@@ -88,7 +91,7 @@ func (l *lease) deadline(f footing) clock.Instant {
 		return clock.Never
 	case !f.lonely && l.undecided(f):
 		return min(l.until, f.decide)
-	case !f.lonely:
+	case !f.lonely, f.arbitrated && f.right <= l.until:
 		return l.until
 	}
 	return min(l.until, l.renewalAlone(f))
@@ -98,6 +101,7 @@ func (l *lease) deadline(f footing) clock.Instant {
 // listens where no BFD session is Up.
 func (n *Node) footing() footing {
 	f := n.paths.footing(n.now)
+	f.arbitrated, f.right = n.arbitration.on, n.arbitration.right()
 	if f.lonely && n.stream.version >= versionKeepalive && n.streamLive() {
 		f.lonely, f.proof, f.until = false, unasked, n.stream.sentAt.Add(leaseLength(n.paths.streamDetection()))
 	}
@@ -106,7 +110,9 @@ func (n *Node) footing() footing {
 
 // takeLease allows forwarding; the Done of the effect raises LeaseHeld.
 func (n *Node) takeLease() {
-	n.paths.presume()
+	if !n.arbitration.on {
+		n.paths.presume()
+	}
 	n.lease.take(n.now, n.footing())
 	n.emitLease(n.nextID(pending{kind: pendingLease}), n.lease.until)
 	n.traceLease()

@@ -7,6 +7,7 @@
 package node
 
 import (
+	"baton/impl/arbiter"
 	"fmt"
 	"maps"
 	"slices"
@@ -66,6 +67,8 @@ type Node struct {
 	leaving  leaving
 	install  installation
 
+	arbitration arbitration
+
 	reading   reading
 	requestAt clock.Instant
 
@@ -86,6 +89,7 @@ func (n *Node) Clone() *Node {
 	c.links, c.pending = maps.Clone(n.links), maps.Clone(n.pending)
 	c.targets.targets = slices.Clone(n.targets.targets)
 	c.sync = n.sync.Clone()
+	c.arbitration = n.arbitration.clone()
 	c.events, c.effects = slices.Clone(n.events), slices.Clone(n.effects)
 	c.spare, c.spares = nil, spares{}
 	return &c
@@ -134,6 +138,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	n.leaving.fingerprint(h)
 	n.install.fingerprint(h)
 	n.reading.fingerprint(h)
+	n.arbitration.fingerprint(h)
 }
 
 // longMemory is how finely it matters how long ago something began.
@@ -167,6 +172,7 @@ func (n *Node) boot(now clock.Instant) {
 	n.lease.drop()
 	n.silence, n.rival.since, n.rival.both, n.standoff.since = clock.Never, clock.Never, clock.Never, clock.Never
 	n.dataplane.Why = "not attached yet"
+	n.arbitration = arbitration{on: n.cfg.Arbiter.Validity > 0, machine: arbiter.New(n.cfg.ID, n.cfg.Arbiter.Validity), fresh: clock.Never}
 	// A peer that froze before this node booted may still hold its lease.
 	n.awake, n.booted = now.Add(n.paths.longestDetection()), now
 	n.settle()
@@ -237,6 +243,9 @@ func (n *Node) take(in Input) {
 		n.renewalFailed(in.Until)
 	case Done:
 		n.done(in)
+	case Arbitration:
+		n.arbitration.machine.Answered(n.now, in.Answer)
+		n.renewLease()
 	}
 }
 
@@ -246,7 +255,7 @@ func (n *Node) Deadline() clock.Instant {
 	return clock.Earliest(n.paths.deadline(), n.sync.Deadline(), n.announce.next,
 		n.lease.deadline(n.footing()), n.stream.keepaliveDue(), n.future(n.stream.muteAt()), n.future(n.liveUntil()),
 		n.grant.wait(), n.yieldWait(), n.requestWait(),
-		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.told.wait(n),
+		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.told.wait(n), n.arbiterWait(),
 		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.syncedUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()),
 		n.future(n.unreachableAt()), n.future(n.reading.overdueAt()), n.future(n.awake), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()))
 }
@@ -300,6 +309,7 @@ func (n *Node) settle() {
 		n.checkRival()
 		n.checkStandoff()
 		n.updateGates()
+		n.arbitrate()
 		n.checkInstalled()
 		n.checkYielded()
 		if len(n.events) == 0 {

@@ -325,7 +325,9 @@ func (n *Node) sendFailed(in SendFailed) {
 func (n *Node) pathChanged(p *path, change bfd.Change) {
 	switch {
 	case change.To == bfd.Up:
-		p.presume()
+		if !n.arbitration.on {
+			p.presume()
+		}
 		n.awake = min(n.awake, n.now) // from here on silence is what its detection says
 	case change.From != bfd.Up:
 	case p.CarriesSync && (n.stream.version < versionKeepalive || !n.streamLive()):

@@ -17,6 +17,16 @@ type proof struct {
 	// doubted: the peer asks whether this node is still there, and so late that it has
 	// missed a packet after what is proven.
 	doubted bool
+	// thin is when a node that has an arbiter asks it, because no new proof has come.
+	thin clock.Instant
+}
+
+// proven is up to when forwarding is justified by what was heard, where nothing else counts.
+func (p proof) proven() clock.Instant {
+	if p.heard == clock.Never {
+		return 0 // nothing asks the peer
+	}
+	return p.heard
 }
 
 // unasked is the proof where nothing asks the peer: it bounds nothing.
@@ -39,6 +49,7 @@ func (ps paths) proof() proof {
 		detect := time.Duration(p.BFD.DetectMult) * p.session.TransmitInterval()
 		if heard := p.proven.Add(leaseLength(detect)); found.heard == clock.Never || heard > found.heard {
 			found.heard, found.decide = heard, p.proven.Add(time.Duration(decideShare*float64(detect)))
+			found.thin = p.proven.Add(time.Duration(thinAfter * float64(p.session.TransmitInterval())))
 			missed = p.proven.Add(p.session.TransmitInterval())
 		}
 		if at := p.session.LastReceived(); at > came {
@@ -60,7 +71,10 @@ func (ps paths) presume() {
 
 // justified is up to when forwarding is justified.
 func (l *lease) justified(f footing) clock.Instant {
-	if l.trusting {
+	switch {
+	case f.arbitrated:
+		return min(f.until, max(f.proven(), f.right))
+	case l.trusting:
 		return f.until
 	}
 	return min(f.until, f.heard)
@@ -69,7 +83,7 @@ func (l *lease) justified(f footing) clock.Instant {
 // undecided reports whether what was sent justifies more than what is known to be heard,
 // and nothing speaks against it yet.
 func (l *lease) undecided(f footing) bool {
-	return !l.trusting && !f.doubted && f.until > l.until
+	return !f.arbitrated && !l.trusting && !f.doubted && f.until > l.until
 }
 
 // decide settles whether what was sent counts as heard. A peer that is silent may be dead,
@@ -86,8 +100,9 @@ func (l *lease) decide(now clock.Instant, f footing) {
 // ask has the sessions ask the peer whether it hears this node: always while this node
 // holds the role, whose lease the answers renew. A node that does not hold it asks, and
 // says by it that it hears nothing, while the peer is overdue.
+// With an arbiter it always asks, because a claim by grant then counts on what was heard.
 func (n *Node) ask() {
-	asks := n.role.Holds() || n.overdue()
+	asks := n.role.Holds() || n.overdue() || n.arbitration.on
 	for i := range n.paths {
 		n.paths[i].session.SetAsking(asks)
 	}

@@ -257,7 +257,7 @@ func (n *Node) rankKnown() bool {
 // rank is what this node says of its claim to the role.
 func (n *Node) rank() ha.Rank {
 	return ha.Rank{
-		Able:  n.gates.open.Has(ha.LinksUp|ha.DataplaneReady|ha.Reachable|ha.Arbitrated) && !n.leaving.asked && n.role != ha.Fault && !n.refused(),
+		Able:  n.gates.open.Has(ha.LinksUp|ha.DataplaneReady|ha.Reachable) && !n.leaving.asked && n.role != ha.Fault && !n.refused(),
 		Epoch: n.epoch, Witnessed: n.witnessed, Complete: n.complete, Flows: n.flows,
 		Damped: n.hold.Damped(n.now), Priority: n.cfg.Priority, ID: n.cfg.ID,
 	}

@@ -69,8 +69,12 @@ func gateNamed(name string) ha.Gates {
 
 func (w *world) checkForwarders() {
 	if w.sides[0].lease > w.now && w.sides[1].lease > w.now && !w.divided {
-		w.report(CheckForwarders, "lb1 (%s) and lb2 (%s) both forward, for %v and %v more, and heartbeats pass both ways",
-			roleOf(&w.sides[0]), roleOf(&w.sides[1]), w.sides[0].lease.Sub(w.now), w.sides[1].lease.Sub(w.now))
+		although := "heartbeats pass both ways"
+		if w.opts.Arbiter {
+			although = "an arbiter decides"
+		}
+		w.report(CheckForwarders, "lb1 (%s) and lb2 (%s) both forward, for %v and %v more, and %s",
+			roleOf(&w.sides[0]), roleOf(&w.sides[1]), w.sides[0].lease.Sub(w.now), w.sides[1].lease.Sub(w.now), although)
 	}
 }
 
@@ -177,6 +181,9 @@ func (w *world) noteShared() { w.shared |= w.sides[0].table & w.sides[1].table }
 // either direction two nodes cannot avoid to forward both; that excuses them until
 // heartbeats pass and the two have settled who stays MASTER.
 func (w *world) noteDivision() {
+	if w.opts.Arbiter {
+		return // decides between two that do not hear each other: nothing is excused
+	}
 	if w.mute(0) && w.mute(1) {
 		w.divided, w.heard = true, [2]bool{}
 		return
@@ -232,6 +239,7 @@ const (
 func (w *world) mend() {
 	w.cut = [2][2]bool{}
 	for i := range w.sides {
+		w.court.reach(i)
 		w.sides[i].blocked = false
 	}
 }

@@ -23,6 +23,8 @@ type Options struct {
 	MaxViolations int
 
 	Preempt node.Preempt
+	// Arbiter: the pair has one, and no cut excuses two forwarders.
+	Arbiter bool
 	// GatesOff and AnnounceEarly are the unsafe settings of a node.
 	GatesOff, AnnounceEarly bool
 

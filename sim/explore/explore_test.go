@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/impl/arbiter"
 	"baton/impl/driver"
 	"baton/impl/node"
 	"baton/scenarios/plan"
@@ -58,6 +59,7 @@ func TestEachClaimCanFail(t *testing.T) {
 		"an epoch not raised":     {CheckEpoch, Options{Depth: 3, sabotage: forgetEpoch}, false},
 		"a hold without end":      {CheckStranded, Options{Depth: 1, sabotage: holdForEver}, false},
 		"a daemon that spins":     {CheckRest, Options{Depth: 1, sabotage: disagree}, false},
+		"a forgetful arbiter":     {CheckForwarders, Options{Depth: 4, Arbiter: true, MaxViolations: 1, sabotage: forgetRecord}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			opts := test.opts
@@ -158,6 +160,28 @@ func statuses(w *world) (all []node.Status) {
 		}
 	}
 	return all
+}
+
+// With an arbiter no partition excuses two forwarders.
+func TestAnArbiterSettlesEveryPartition(t *testing.T) {
+	opts := Defaults()
+	opts.Depth, opts.Arbiter = 3, true
+	r, err := Run(context.Background(), opts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(r)
+	for _, v := range r.Violations {
+		t.Error(v)
+	}
+}
+
+// forgetRecord parts the nodes and has the arbiter lose its record, as a store does that
+// was restored from an old snapshot.
+func forgetRecord(w *world) {
+	w.cut = [2][2]bool{{true, true}, {true, true}}
+	w.court.register.Record = arbiter.Record{}
+	w.court.register.Revision++
 }
 
 func TestAWalkIsTheSameEveryTime(t *testing.T) {

@@ -46,7 +46,8 @@ type world struct {
 	heard   [2]bool    // heartbeats of each side have arrived since
 	shared  uint8      // flows that both tables have held at once
 	found   *finding
-	lenient bool         // findings do not count
+	lenient bool // findings do not count
+	court   court
 	watch   func(string) // told of role changes while a way is written down
 }
 
@@ -126,6 +127,7 @@ func (w *world) clone() *world {
 		v.sent[i] = append([]frame(nil), v.sent[i]...)
 	}
 	v.wire = nil
+	v.court = w.court.clone()
 	return &v
 }
 
@@ -139,6 +141,7 @@ func (w *world) config(s *side) node.Config {
 		ID: ids[s.index], Peer: ids[1-s.index], Priority: [2]uint8{150, 100}[s.index], Incarnation: s.life<<1 | uint64(s.index),
 		Paths: []node.Path{{Name: "clients", BFD: session(1)}, {Name: "sync", BFD: session(2), CarriesSync: true}},
 		Links: []string{"client0"}, Hold: hold, Preempt: w.opts.Preempt,
+		Arbiter:  w.opts.arbiter(),
 		Track:    node.Track{Targets: []string{tracked}, Misses: 1},
 		Sync:     ctsync.Config{Buckets: 64, JournalLen: 64},
 		GatesOff: w.opts.GatesOff, AnnounceEarly: w.opts.AnnounceEarly,
@@ -165,6 +168,7 @@ func (w *world) boot(s *side) {
 // end is the end of a daemon: its host closes the stream, and its dataplane
 // forwards until the lease is over.
 func (w *world) end(s *side) {
+	w.court.forget(s.index)
 	peer := 1 - s.index
 	w.sent[peer] = nil // what the host had received for it is lost
 	if id := w.sides[peer].stream; id != 0 {
@@ -175,6 +179,7 @@ func (w *world) end(s *side) {
 
 // crash is the end of a host: nobody closes anything.
 func (w *world) crash(s *side) {
+	w.court.forget(s.index)
 	w.sent[1-s.index] = nil
 	*s = side{index: s.index, life: s.life, carrier: s.carrier, blocked: s.blocked, unreached: s.unreached}
 }

@@ -1,0 +1,240 @@
+package arbiter
+
+import (
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/fingerprint"
+)
+
+// Machine is one node's side. Make one with New.
+type Machine struct {
+	self     string
+	validity time.Duration
+
+	wants    bool
+	held     bool          // the record names this node, and it wants that
+	until    clock.Instant // of the right
+	denied   bool          // the store said last that the peer may act alone
+	revision uint64        // of the record that names this node, or of this node's challenge
+
+	asked   bool // a question is on its way
+	sent    clock.Instant
+	id      uint64
+	purpose purpose
+	next    clock.Instant // when the next question is due
+	ready   []Question
+	failed  int    // questions in a row that were not answered
+	err     string // why the last was not
+
+	challenged clock.Instant // when this node's challenge stood for certain, Never without one
+}
+
+// purpose is what a question is for.
+type purpose uint8
+
+const (
+	look      purpose = iota // read the record
+	take                     // write this node's name
+	answer                   // remove the peer's challenge
+	challenge                // ask whether the peer lives
+	leave                    // remove this node's name
+)
+
+// Asks per validity, and pauses after what does not go well.
+const (
+	asksPerValidity = 4
+	retryAfter      = 20 * time.Millisecond
+	// patience is how long a node waits with its next challenge after one was answered.
+	patience = time.Second
+)
+
+// share is the part of the validity for which a right holds on this node's clock; what is
+// left is for two clocks that do not run alike.
+const share = 0.9
+
+// New returns the machine of a node in a pair whose rights hold for validity.
+func New(self string, validity time.Duration) Machine {
+	return Machine{self: self, validity: validity, next: clock.Never, challenged: clock.Never}
+}
+
+// Clone returns a copy that shares nothing.
+func (m *Machine) Clone() Machine {
+	c := *m
+	c.ready = append([]Question(nil), m.ready...)
+	return c
+}
+
+// Fingerprint adds what is essential of the machine.
+func (m *Machine) Fingerprint(h *fingerprint.Hash) {
+	h.Flag(m.wants)
+	h.Flag(m.held)
+	h.Instant(m.until)
+	h.Flag(m.denied)
+	h.Counter(fingerprint.Revision, m.revision)
+	h.Flag(m.asked)
+	h.Instant(m.sent.Add(m.validity / 2))
+	h.Number(uint64(m.purpose))
+	h.Instant(m.next)
+	h.Instant(m.challenged.Add(m.validity))
+	h.Int(min(m.failed, 3))
+}
+
+// Until returns up to when this node may act alone; an instant in the past means that it
+// may not.
+func (m *Machine) Until() clock.Instant {
+	if !m.held {
+		return 0
+	}
+	return m.until
+}
+
+// Denied reports whether the store said last that the peer may act alone.
+func (m *Machine) Denied() bool { return m.denied }
+
+// Why says why the last question was not answered, "" if it was.
+func (m *Machine) Why() string { return m.err }
+
+// Want says whether this node has use for the right. One that has none any more gives it
+// back.
+func (m *Machine) Want(now clock.Instant, wants bool) {
+	if m.wants == wants {
+		return
+	}
+	m.wants = wants
+	switch {
+	case wants:
+		m.next = now
+	case m.held:
+		m.held = false
+		m.next = now
+	case m.purpose != leave:
+		m.next, m.challenged, m.denied = clock.Never, clock.Never, false
+	}
+}
+
+// Deadline returns when Advance is due.
+func (m *Machine) Deadline() clock.Instant {
+	if m.asked {
+		return m.sent.Add(m.validity / 2)
+	}
+	return m.next
+}
+
+// Advance lets time pass.
+func (m *Machine) Advance(now clock.Instant) {
+	if m.asked && now >= m.sent.Add(m.validity/2) {
+		m.asked = false
+		m.fail(now, "no answer in time")
+	}
+	if m.asked || now < m.next {
+		return
+	}
+	switch {
+	case m.wants && m.challenged != clock.Never && now >= m.challenged.Add(m.validity):
+		m.ask(now, take, Record{Alone: m.self})
+	default:
+		m.ask(now, look, Record{})
+	}
+}
+
+// Ready returns the questions since the last call.
+func (m *Machine) Ready() []Question {
+	ready := m.ready
+	m.ready = nil
+	return ready
+}
+
+// Answered takes an answer. One to a question that was given up is ignored.
+func (m *Machine) Answered(now clock.Instant, a Answer) {
+	if !m.asked || a.ID != m.id {
+		return
+	}
+	m.asked = false
+	if a.Err != "" {
+		m.fail(now, a.Err)
+		return
+	}
+	m.failed, m.err = 0, ""
+	switch {
+	case m.purpose == look:
+		m.see(now, a)
+	case !a.Swapped:
+		m.challenged = clock.Never
+		m.next = now // somebody else was faster: see who
+	case m.purpose == take, m.purpose == answer:
+		m.grasp(now, a.Revision)
+	case m.purpose == challenge:
+		m.revision, m.challenged = a.Revision, now
+		m.next = now.Add(m.validity)
+	case m.purpose == leave:
+		m.next = clock.Never
+		if m.wants {
+			m.next = now
+		}
+	}
+}
+
+// see draws the conclusions of a record.
+func (m *Machine) see(now clock.Instant, a Answer) {
+	r := a.Record
+	m.denied = r.Alone != "" && r.Alone != m.self
+	own := a.Revision
+	switch {
+	case !m.wants && r.Alone == m.self:
+		m.swap(now, leave, own, Record{})
+	case !m.wants:
+		m.held, m.next, m.denied = false, clock.Never, false
+	case r.Alone == "":
+		m.held = false
+		m.swap(now, take, own, Record{Alone: m.self})
+	case r.Alone == m.self && r.Challenger != "":
+		m.swap(now, answer, own, Record{Alone: m.self})
+	case r.Alone == m.self && m.held && own == m.revision:
+		m.grasp(now, own)
+	case r.Alone == m.self:
+		// Of a former life of this node, or of a swap whose answer was lost.
+		m.swap(now, take, own, Record{Alone: m.self})
+	case m.challenged != clock.Never:
+		// The challenge was answered: the peer lives.
+		m.held, m.challenged = false, clock.Never
+		m.next = now.Add(patience)
+	default:
+		m.held = false
+		m.swap(now, challenge, own, Record{Alone: r.Alone, Challenger: m.self})
+	}
+}
+
+// grasp holds the right from the sending of the question on.
+func (m *Machine) grasp(now clock.Instant, revision uint64) {
+	m.held, m.denied, m.revision, m.challenged = true, false, revision, clock.Never
+	m.until = m.sent.Add(time.Duration(share * float64(m.validity)))
+	m.next = max(now, m.sent.Add(m.validity/asksPerValidity))
+	if !m.wants {
+		m.held, m.next = false, now
+	}
+}
+
+// fail waits a while with the next question, for longer each time.
+func (m *Machine) fail(now clock.Instant, why string) {
+	m.err = why
+	m.next = now.Add(min(retryAfter<<min(m.failed, 8), m.validity/2))
+	m.failed++
+	if m.purpose != look {
+		// The swap may have taken place, so that only the record tells what holds now.
+		m.challenged = clock.Never
+	}
+}
+
+func (m *Machine) ask(now clock.Instant, p purpose, r Record) { m.swap(now, p, m.revision, r) }
+
+// swap asks the store.
+func (m *Machine) swap(now clock.Instant, p purpose, revision uint64, r Record) {
+	m.id++
+	m.asked, m.sent, m.purpose = true, now, p
+	q := Question{ID: m.id, Swap: p != look, Revision: revision, Record: r}
+	if !q.Swap {
+		q.Revision = 0
+	}
+	m.ready = append(m.ready, q)
+}

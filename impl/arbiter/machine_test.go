@@ -1,0 +1,212 @@
+package arbiter
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"baton/impl/clock"
+)
+
+const validity = time.Second
+
+// bench runs machines against one register in virtual time. Questions and answers take
+// their time, get lost, or are repeated by nobody.
+type bench struct {
+	t        *testing.T
+	now      clock.Instant
+	register Register
+	machines []*Machine
+	travels  []travel
+	random   *rand.Rand
+	lossy    bool
+}
+
+type travel struct {
+	at      clock.Instant
+	machine int
+	asks    *Question
+	answers *Answer
+}
+
+func newBench(t *testing.T, seed uint64) *bench {
+	b := &bench{t: t, now: 1, random: rand.New(rand.NewPCG(seed, 1))}
+	for _, id := range []string{"lb1", "lb2"} {
+		m := New(id, validity)
+		b.machines = append(b.machines, &m)
+	}
+	return b
+}
+
+// slow is how long a message takes at most.
+const slow = 300 * time.Millisecond
+
+func (b *bench) delay() time.Duration {
+	if b.lossy {
+		return time.Duration(b.random.Int64N(int64(slow)))
+	}
+	return time.Millisecond
+}
+
+// run lets time pass in steps of a millisecond.
+func (b *bench) run(d time.Duration) {
+	for end := b.now.Add(d); b.now < end; b.now = b.now.Add(time.Millisecond) {
+		for i, m := range b.machines {
+			if b.now >= m.Deadline() {
+				m.Advance(b.now)
+			}
+			b.collect(i)
+		}
+		b.deliver()
+		if a, c := b.machines[0].Until(), b.machines[1].Until(); a > b.now && c > b.now {
+			b.t.Fatalf("at %v both may act alone, until %v and %v; the record is %+v", time.Duration(b.now), time.Duration(a), time.Duration(c), b.register)
+		}
+	}
+}
+
+func (b *bench) collect(i int) {
+	for _, q := range b.machines[i].Ready() {
+		if b.lossy && b.random.IntN(5) == 0 {
+			continue
+		}
+		b.travels = append(b.travels, travel{at: b.now.Add(b.delay()), machine: i, asks: &q})
+	}
+}
+
+func (b *bench) deliver() {
+	waiting := b.travels
+	b.travels = nil
+	for _, t := range waiting {
+		switch {
+		case t.at > b.now:
+			b.travels = append(b.travels, t)
+		case t.asks != nil:
+			if a := b.register.Do(*t.asks); !b.lossy || b.random.IntN(5) > 0 {
+				b.travels = append(b.travels, travel{at: b.now.Add(b.delay()), machine: t.machine, answers: &a})
+			}
+		default:
+			b.machines[t.machine].Answered(b.now, *t.answers)
+			b.collect(t.machine)
+		}
+	}
+}
+
+func (b *bench) want(i int, wants bool) { b.machines[i].Want(b.now, wants) }
+func (b *bench) holds(i int) bool       { return b.machines[i].Until() > b.now }
+
+func TestTheFirstIsTheOnlyOne(t *testing.T) {
+	b := newBench(t, 1)
+	b.want(0, true)
+	b.run(10 * time.Millisecond)
+	b.want(1, true)
+	for range 100 {
+		b.run(100 * time.Millisecond)
+		if !b.holds(0) || b.holds(1) {
+			t.Fatalf("at %v lb1 holds the right: %v, lb2: %v", time.Duration(b.now), b.holds(0), b.holds(1))
+		}
+	}
+	if !b.machines[1].Denied() {
+		t.Error("lb2 does not know that it is denied the right")
+	}
+}
+
+func TestARightThatIsGivenBackIsFree(t *testing.T) {
+	b := newBench(t, 1)
+	b.want(0, true)
+	b.run(10 * time.Millisecond)
+	b.want(0, false)
+	if b.holds(0) {
+		t.Error("lb1 holds on to what it has no use for")
+	}
+	b.run(10 * time.Millisecond)
+	b.want(1, true)
+	b.run(10 * time.Millisecond)
+	if !b.holds(1) {
+		t.Error("lb2 does not get what lb1 has given back")
+	}
+}
+
+// A challenge is answered by who lives. Who does not is replaced after the validity, and
+// not much later.
+func TestTheDeadAreReplaced(t *testing.T) {
+	b := newBench(t, 1)
+	b.want(0, true)
+	b.run(10 * time.Millisecond)
+	dead := b.machines[0]
+	gone := New("lb1", validity)
+	b.machines[0] = &gone
+	b.want(1, true)
+	b.run(validity - 10*time.Millisecond)
+	if b.holds(1) {
+		t.Error("lb2 holds the right before lb1's can have run out")
+	}
+	b.run(30 * time.Millisecond)
+	if !b.holds(1) {
+		t.Errorf("lb2 does not hold the right %v after lb1 has died", validity)
+	}
+	if dead.Until() > b.now {
+		t.Error("the dead node's right goes on")
+	}
+}
+
+// Who does not reach the store loses the right after its validity.
+func TestARightEndsWithoutAnswers(t *testing.T) {
+	b := newBench(t, 1)
+	b.want(0, true)
+	b.run(10 * time.Millisecond)
+	for end := b.now.Add(validity); b.now < end; b.now = b.now.Add(time.Millisecond) {
+		b.machines[0].Advance(b.now)
+		b.machines[0].Ready()
+	}
+	if b.holds(0) {
+		t.Error("a right goes on although nobody answers")
+	}
+	if b.machines[0].Why() == "" {
+		t.Error("nothing says that nobody answers")
+	}
+}
+
+// A slow answer shortens the right that it renews.
+func TestARightCountsFromTheQuestion(t *testing.T) {
+	m := New("lb1", validity)
+	m.Want(1, true)
+	m.Advance(1)
+	q := m.Ready()[0]
+	m.Answered(2, Answer{ID: q.ID})
+	m.Advance(2)
+	q = m.Ready()[0]
+	late := clock.Instant(2).Add(validity / 2)
+	m.Answered(late, Answer{ID: q.ID, Swapped: true, Revision: 1, Record: q.Record})
+	if end := clock.Instant(2).Add(validity); m.Until() <= late || m.Until() >= end {
+		t.Errorf("the right ends at %v, want before %v: the question left at 2 ns", time.Duration(m.Until()), time.Duration(end))
+	}
+}
+
+// Whatever is lost or late, and whatever the nodes want, never do both hold the right, and
+// once all is well one that wants it gets it.
+func TestNeverBoth(t *testing.T) {
+	for seed := range uint64(60) {
+		b := newBench(t, seed)
+		b.lossy = true
+		for range 40 {
+			b.want(b.random.IntN(2), b.random.IntN(3) > 0)
+			if b.random.IntN(10) == 0 {
+				i := b.random.IntN(2)
+				again := New(b.machines[i].self, validity) // it restarts, and has waited for its old right to end
+				if until := b.machines[i].Until(); until > b.now {
+					b.machines[i].Want(b.now, false)
+					b.run(until.Sub(b.now))
+				}
+				b.machines[i] = &again
+			}
+			b.run(time.Duration(b.random.Int64N(int64(400 * time.Millisecond))))
+		}
+		b.lossy = false
+		b.want(0, true)
+		b.want(1, true)
+		b.run(5 * validity)
+		if !b.holds(0) && !b.holds(1) {
+			t.Fatalf("seed %d: nobody gets the right; the record is %+v", seed, b.register)
+		}
+	}
+}
