@@ -1,0 +1,225 @@
+package node
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/arbiter"
+	"baton/impl/clock"
+	"baton/impl/ctsync"
+	"baton/impl/ha"
+)
+
+// judgement is what a gate makes of a view. The text is that of the code.
+type judgement struct {
+	gate ha.Gates
+	see  func(*view)
+	open bool
+	text string
+}
+
+func live(v *view)   { v.live, v.listened, v.peer.Role = true, true, ha.Backup }
+func silent(v *view) { v.silent, v.listened = true, true }
+
+// after has a view changed by several functions.
+func after(changes ...func(*view)) func(*view) {
+	return func(v *view) {
+		for _, change := range changes {
+			change(v)
+		}
+	}
+}
+
+func judgements() []judgement {
+	whole := func(v *view) { v.complete = true }
+	serves := func(v *view) { v.serves, v.peer.Role = true, ha.Master }
+	epoch := func(v *view) { v.seen = 3 }
+	free := after(live, func(v *view) { v.outranks, v.rankKnown, v.confirmed = true, true, true })
+	arbitrated := func(v *view) { v.arbitration.on, v.arbitration.leans = true, true }
+	ask := func(answer arbiter.Answer) func(*view) {
+		return after(arbitrated, func(v *view) {
+			m := &v.arbitration.machine
+			m.Want(v.now, true)
+			m.Advance(v.now)
+			answer.ID = m.Ready()[0].ID
+			m.Answered(v.now, answer)
+		})
+	}
+	lacks := func(v *view) { v.reach = reach{tracked: true, lost: "b1", since: v.now.Add(-unreachableLimit)} }
+	return []judgement{
+		{ha.LinksUp, func(v *view) {}, true, "carrier on every service link"},
+		{ha.LinksUp, func(v *view) { v.linkDown = "client0" }, false, "%s has no carrier"},
+		{ha.LinksUp, func(v *view) { v.unsent = "EPERM" }, false, "BFD packets do not leave: %s"},
+
+		{ha.DataplaneReady, func(v *view) {}, false, ""},
+		{ha.DataplaneReady, func(v *view) { v.dataplane.Ready = true }, true, "attached"},
+
+		{ha.Reachable, func(v *view) {}, true, "no target is tracked"},
+		{ha.Reachable, func(v *view) { v.reach = reach{tracked: true} }, true, "every tracked target answers"},
+		{ha.Reachable, lacks, false, "%s does not answer any more"},
+		{ha.Reachable, func(v *view) { v.reach = reach{tracked: true, awaited: "b1"} }, false, "%s has not answered yet"},
+
+		{ha.Arbitrated, silent, true, "no arbiter is configured"},
+		{ha.Arbitrated, after(arbitrated, func(v *view) { v.role = ha.Master }), true, "the lease holds for as long as the arbiter says, or the peer hears this node"},
+		{ha.Arbitrated, after(arbitrated, func(v *view) { v.thin = v.now + 1 }), true, "peer hears this node"},
+		{ha.Arbitrated, after(arbitrated, func(v *view) { v.thin = v.now }), false, "peer is not known to hear this node, and the arbiter has not said that it may act alone"},
+		{ha.Arbitrated, ask(arbiter.Answer{Revision: 1, Record: arbiter.Record{Alone: "lb2"}}), false, "the arbiter says that the peer acts alone"},
+		{ha.Arbitrated, ask(arbiter.Answer{Err: "no route"}), false, "peer is not known to hear this node, and the arbiter does not answer: %s"},
+		{ha.Arbitrated, after(ask(arbiter.Answer{}), func(v *view) {
+			m := &v.arbitration.machine
+			m.Advance(v.now)
+			m.Answered(v.now, arbiter.Answer{ID: m.Ready()[0].ID, Swapped: true, Revision: 1})
+		}), true, "the arbiter lets this node act alone"},
+
+		{ha.NoMaster, after(silent, func(v *view) { v.leaving = true }), false, "this node is leaving"},
+		{ha.NoMaster, after(silent, func(v *view) { v.listened = false }), false, "peer is silent, but this node has not listened for long enough since it booted or was paused"},
+		{ha.NoMaster, after(silent, func(v *view) { v.listened, v.cfg.GatesOff = false, true }), true, "peer is silent on every BFD path and on the sync stream"},
+		{ha.NoMaster, silent, true, "peer is silent on every BFD path and on the sync stream"},
+		{ha.NoMaster, after(free, func(v *view) { v.deaf = true }), false, "peer serves and does not hear this node"},
+		{ha.NoMaster, after(free, serves, func(v *view) { v.cfg.Preempt = PreemptImmediate }), true, "preempt: immediate"},
+		{ha.NoMaster, after(free, serves), false, "peer is %s"},
+		{ha.NoMaster, after(live, serves, func(v *view) { v.cfg.Preempt = PreemptImmediate }), false, "peer is %s"},
+		{ha.NoMaster, live, false, "peer is %s and ranks above"},
+		{ha.NoMaster, after(free, func(v *view) { v.rankKnown = false }), false, "peer is %s and ranks below, but does not know this node's rank yet"},
+		{ha.NoMaster, after(free, func(v *view) { v.confirmed = false }), false, "peer was %s, but has not answered since this node was paused"},
+		{ha.NoMaster, after(free, func(v *view) { v.rankKnown, v.confirmed, v.cfg.GatesOff = false, false, true }), true, "peer is %s and ranks below"},
+		{ha.NoMaster, free, true, "peer is %s and ranks below"},
+		{ha.NoMaster, func(v *view) { v.condition = unable }, false, "peer is heard, but what it says by BFD may be from before this node was paused"},
+		{ha.NoMaster, func(v *view) { v.listened, v.condition = true, unable }, true, "peer says by BFD that it cannot serve"},
+		{ha.NoMaster, func(v *view) { v.listened, v.condition, v.ourTurn = true, standby, true }, true, "peer stands by, as BFD says, and it is this node's turn"},
+		{ha.NoMaster, func(v *view) { v.listened, v.condition = true, standby }, false, "peer stands by, as BFD says, and there is no sync stream to agree on: it is not this node's turn yet"},
+		{ha.NoMaster, func(v *view) { v.listened, v.condition, v.ourTurn = true, serving, true }, false, "peer serves, as BFD says, and there is no sync stream"},
+		{ha.NoMaster, func(v *view) { v.listened, v.ourTurn = true, true }, false, "peer is heard but its role is unknown: no sync stream"},
+
+		{ha.HoldDown, func(v *view) { v.cfg.GatesOff = true }, true, "gates: off"},
+		{ha.HoldDown, func(v *view) { v.holdRun = true }, true, "recovery delay has run"},
+		{ha.HoldDown, after(free, whole, func(v *view) { v.refused = true }), false, "recovery delay is running"},
+		{ha.HoldDown, after(silent, func(v *view) { v.undamped = true }), false, "recovery delay is running"},
+		{ha.HoldDown, free, false, "recovery delay is running"},
+		{ha.HoldDown, after(live, whole), false, "recovery delay is running"},
+		{ha.HoldDown, after(free, func(v *view) { v.undamped = true }), true, "not lengthened: the peer does not serve and ranks below"},
+		{ha.HoldDown, after(silent, whole), true, "waived: the table is complete and nobody serves"},
+
+		{ha.InSync, func(v *view) { v.cfg.GatesOff = true }, true, "gates: off"},
+		{ha.InSync, func(v *view) { v.role = ha.Master }, true, "this node's table is the truth"},
+		{ha.InSync, after(silent, serves, whole, func(v *view) { v.met = true }), true, "in sync when the peer was lost"},
+		{ha.InSync, silent, true, "no peer was ever heard"},
+		{ha.InSync, after(silent, func(v *view) { v.met = true }), false, "peer was heard, but its table was never received"},
+		{ha.InSync, after(silent, epoch, func(v *view) { v.met = true }), false, "peer was lost before sync was complete"},
+		{ha.InSync, after(live, serves, func(v *view) { v.stale, v.inSync = true, true }), false, "nothing was heard on the sync stream for too long while the peer is MASTER"},
+		{ha.InSync, after(serves, func(v *view) { v.stale = true }), false, "nothing was heard on the sync stream for too long while the peer is MASTER"},
+		{ha.InSync, after(live, serves, func(v *view) { v.inSync, v.peer.Unread = true, true }), false, "the MASTER could not read its dataplane: there may be flows that it has not told of"},
+		{ha.InSync, after(live, serves, func(v *view) { v.inSync = true }), true, ""},
+		{ha.InSync, after(live, serves), false, ""},
+		{ha.InSync, after(live, whole, func(v *view) { v.better = true }), false, "peer has a better table"},
+		{ha.InSync, after(live, whole, epoch), true, "peer has nothing newer to give"},
+		{ha.InSync, live, true, "neither node ever had a MASTER"},
+		{ha.InSync, after(live, epoch), false, "neither node has a complete table"},
+		{ha.InSync, func(v *view) { v.met = true }, false, "peer was heard, but its table was never received"},
+
+		{ha.Degraded, after(silent, whole), false, "the table is complete"},
+		{ha.Degraded, silent, true, "peer is silent: nobody can complete this table"},
+		{ha.Degraded, after(live, serves, epoch), false, "peer is MASTER"},
+		{ha.Degraded, live, true, "peer cannot serve: nobody can complete this table"},
+		{ha.Degraded, after(live, epoch, func(v *view) { v.peer.Rank.Able, v.better = true, true }), false, "peer has a better table"},
+		{ha.Degraded, after(live, epoch, func(v *view) { v.peer.Rank.Able = true }), true, "peer has no better table: nobody can complete this one"},
+		{ha.Degraded, after(live, func(v *view) { v.peer.Rank.Able, v.condition = true, standby }), false, "peer is heard"},
+		{ha.Degraded, func(v *view) { v.condition = standby }, true, "there is no sync stream: nobody can complete this table"},
+
+		{ha.Granted, func(v *view) { v.leaving, v.granted, v.live, v.applied = true, true, true, true }, false, "this node is leaving"},
+		{ha.Granted, func(v *view) { v.live, v.applied = true, true }, false, "no grant"},
+		{ha.Granted, func(v *view) { v.granted, v.applied = true, true }, false, "granted; but the stream is silent, and the MASTER may have taken the role back"},
+		{ha.Granted, func(v *view) { v.granted, v.live = true, true }, false, "granted; what the MASTER sent last is not applied yet"},
+		{ha.Granted, func(v *view) { v.granted, v.live, v.applied = true, true, true }, true, "granted by the MASTER"},
+
+		{ha.PeerReady, func(v *view) { v.peer.Role, v.peer.Rank.Able, v.peerInSync = ha.Backup, true, true }, false, "no live sync stream to the peer"},
+		{ha.PeerReady, after(live, serves, func(v *view) { v.peer.Rank.Able, v.peerInSync = true, true }), false, "peer is %s"},
+		{ha.PeerReady, after(live, func(v *view) { v.peerInSync = true }), false, "peer is not able to serve"},
+		{ha.PeerReady, after(live, func(v *view) { v.peer.Rank.Able = true }), false, "peer is not in sync"},
+		{ha.PeerReady, after(live, func(v *view) { v.peer.Rank.Able, v.peerInSync, v.unread = true, true, true }), false, "this node could not read its dataplane: the peer may lack flows"},
+		{ha.PeerReady, after(live, func(v *view) { v.peer.Rank.Able, v.peerInSync = true, true }), true, "peer is Backup and in sync"},
+
+		{ha.PeerAble, after(live, lacks, func(v *view) { v.peer.Rank.Able = true }), true, "peer is able to serve, and this node's targets have been lost for long"},
+		{ha.PeerAble, after(live, lacks, func(v *view) { v.peer.Rank.Able = true; v.reach.since++ }), false, "the sync stream is live: the role is handed over in order"},
+		{ha.PeerAble, after(live, lacks), false, "the sync stream is live: the role is handed over in order"},
+		{ha.PeerAble, after(live, lacks, serves, func(v *view) { v.peer.Rank.Able = true }), false, "the sync stream is live: the role is handed over in order"},
+		{ha.PeerAble, after(live, func(v *view) { v.peer.Rank.Able, v.up, v.condition = true, true, standby }), false, "the sync stream is live: the role is handed over in order"},
+		{ha.PeerAble, func(v *view) { v.up, v.condition = true, standby }, true, "peer could serve, as BFD says"},
+		{ha.PeerAble, func(v *view) { v.condition = standby }, false, "peer does not say that it could serve"},
+		{ha.PeerAble, func(v *view) { v.up, v.condition = true, unable }, false, "peer does not say that it could serve"},
+	}
+}
+
+// Each gate is a function of the view alone, so that each of its answers can be had by a
+// view that differs from another in what the answer is about.
+func TestEveryAnswerOfEveryGate(t *testing.T) {
+	rows := judgements()
+	for i, row := range rows {
+		a := arbitration{machine: arbiter.New("lb1", time.Second), fresh: clock.Never}
+		v := view{now: clock.Instant(time.Hour), cfg: &Config{ID: "lb1", Peer: "lb2"}, role: ha.Backup, arbitration: &a, syncWhy: ctsync.Reason{}}
+		row.see(&v)
+		open, said := gateTable[row.gate.Index()].judge(&v)
+		if open != row.open || said.text != row.text {
+			t.Errorf("row %d: %v is open: %v, because %q; want %v, because %q", i, row.gate, open, said.text, row.open, row.text)
+		}
+	}
+	for _, text := range answersOfGates(t) {
+		found := false
+		for _, row := range rows {
+			found = found || row.text == text
+		}
+		if !found {
+			t.Errorf("no view leads to %q", text)
+		}
+	}
+}
+
+// answersOfGates lists the texts of all answers, from the code of the functions that judge.
+func answersOfGates(t *testing.T) (texts []string) {
+	for _, file := range []string{"gates.go", "arbiter.go"} {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range f.Decls {
+			if fn, ok := decl.(*ast.FuncDecl); ok && strings.HasPrefix(fn.Name.Name, "judge") {
+				ast.Inspect(fn, func(n ast.Node) bool {
+					if text, ok := textOfAnswer(n); ok {
+						texts = append(texts, text)
+					}
+					return true
+				})
+			}
+		}
+	}
+	if len(texts) < 50 {
+		t.Fatalf("only %d answers found in the code", len(texts))
+	}
+	return texts
+}
+
+// textOfAnswer returns the literal of because("…") and of why{text: "…"}.
+func textOfAnswer(n ast.Node) (string, bool) {
+	var value ast.Expr
+	switch n := n.(type) {
+	case *ast.CallExpr:
+		if name, ok := n.Fun.(*ast.Ident); ok && name.Name == "because" {
+			value = n.Args[0]
+		}
+	case *ast.KeyValueExpr:
+		if name, ok := n.Key.(*ast.Ident); ok && name.Name == "text" {
+			value = n.Value
+		}
+	}
+	literal, ok := value.(*ast.BasicLit)
+	if !ok {
+		return "", false
+	}
+	text, err := strconv.Unquote(literal.Value)
+	return text, err == nil
+}
