@@ -33,8 +33,8 @@ func subjectCheckCommand() *cobra.Command {
 		Use:   "check SUBJECT",
 		Short: "Try each part of a subject and say what is missing",
 		Long: "Check reads an adapter file (or takes a subject by its name), looks for the programs that it needs, starts a pair\n" +
-			"of its nodes, waits for one MASTER, sends traffic through it, and stops both. It does no fault, and judges of the roles\n" +
-			"only that there is one MASTER, who carries the packets.",
+			"of its nodes, waits for one MASTER, sends traffic through it, and stops both. It does no fault, and checks of the\n" +
+			"roles only that there is one MASTER and that it carries the packets.",
 		Example: "  baton subject check ./my.yaml",
 		Args:    cobra.ExactArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
