@@ -98,7 +98,7 @@ test-subjects: setup-subjects bin/baton ## other people's pairs: their known bug
 	@code=0; $(SUDO) bin/baton run --out $(OUT)/subjects scenarios/subjects/*.scn || code=$$?; \
 	$(SUDO) bin/baton report $(OUT)/subjects && exit $$code
 
-bench-subjects: setup-subjects bin/baton ## the scoreboard: the same scenarios with each subject, REPEAT times; about six minutes
+bench-subjects: setup-subjects bin/baton ## the scoreboard: the same scenarios with each subject, REPEAT times; about eight minutes
 	@$(SUDO) bin/baton bench-subjects --repeat $(or $(REPEAT),1) --out $(OUT)/scoreboard scenarios/subjects/board/*.scn
 
 scenarios: bin/baton ## run the scenarios FILES="a.scn b/*.scn" as CI does; also WORLD, REPEAT, BASELINE, KEEP, EVIDENCE_LIMIT, FAIL_ON_SKIP, OUT
