@@ -6,7 +6,8 @@
 // readable, so that no other goroutine's schedule stands between the wire and a session.
 //
 // Echo packets, which a system sends to itself by way of its peer, take a packet socket
-// instead: EchoLink.
+// instead: EchoLink. So do control packets to a peer whose hardware address is not known:
+// Broadcaster.
 package bfdio
 
 import "baton/impl/bfd"

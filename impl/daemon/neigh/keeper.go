@@ -10,7 +10,8 @@
 // socket of its own; the daemon's loop only calls Note, which does not block.
 //
 // A Follower asks in the same way, for few neighbours, and tells their link-layer
-// addresses to whoever sends frames to them: the BFD speaker's echo packets.
+// addresses to whoever sends frames to them (the BFD speaker's echo packets) or must know
+// whether the kernel can (the node's heartbeat).
 package neigh
 
 import (
