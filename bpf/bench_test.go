@@ -43,8 +43,8 @@ func BenchmarkHit(b *testing.B) {
 		program func(*programSubject) *ebpf.Program
 		frame   []byte
 	}{
-		{"original", func(s *programSubject) *ebpf.Program { return s.objs.FromClient }, fromClient(o, ack)},
-		{"reply", func(s *programSubject) *ebpf.Program { return s.objs.FromBackend }, fromBackend(o.Reverse(), ack)},
+		{"original", func(s *programSubject) *ebpf.Program { return s.shared.FromClient }, fromClient(o, ack)},
+		{"reply", func(s *programSubject) *ebpf.Program { return s.shared.FromBackend }, fromBackend(o.Reverse(), ack)},
 	} {
 		for _, flows := range []int{1, 1 << 20} {
 			b.Run(fmt.Sprintf("%s/flows=%d", bm.name, flows), func(b *testing.B) {
@@ -81,7 +81,7 @@ func BenchmarkNewFlow(b *testing.B) {
 					b.StartTimer()
 				}
 				t := toVIP(flow.TCP, uint16(1024+i%60000), bm.port)
-				code, took, err := s.objs.FromClient.Benchmark(unaddressed(fromClient(t, syn)), 1, nil)
+				code, took, err := s.shared.FromClient.Benchmark(unaddressed(fromClient(t, syn)), 1, nil)
 				if err != nil || code != tcxRedirect {
 					b.Fatalf("flow %d: verdict %d, %v", i, code, err)
 				}

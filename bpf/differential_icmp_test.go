@@ -43,7 +43,7 @@ func (p *pair) icmpError(t *rapid.T) {
 		frame = withNumbers(frame, p.talk.next(sender, link == "backend0")-near+1, 0)
 	}
 	from := rapid.SampledFrom([]flow.Addr{about.Dst, address(routerAddr), address("127.0.0.1"), address(vipAddr)}).Draw(t, "from")
-	kind := rapid.SampledFrom([]uint8{3, 3, 3, 11, 12, 4, 5, 0}).Draw(t, "type")
+	kind := rapid.SampledFrom(errorTypes()).Draw(t, "type")
 	more := rapid.SampledFrom([]int{8, 8, 20, 28, 28, 7, 0}).Draw(t, "quoted")
 	p.send(link, damage(t, errorFrame(mac, from, kind, rapid.Uint8Range(0, 5).Draw(t, "code"), frame, more)))
 }
@@ -51,8 +51,8 @@ func (p *pair) icmpError(t *rapid.T) {
 func (p *pair) echo(t *rapid.T) {
 	to := rapid.SampledFrom([]string{vipAddr, vipAddr, snatAddr, unknownVIP, "198.18.0.1", clientAddr}).Draw(t, "to")
 	body := rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "body")
-	p.send("client0", damage(t, icmpFrame(clientMAC, address(clientAddr), address(to), echoRequest, 0, body)))
-	p.send("backend0", damage(t, icmpFrame(backendMAC, address(backendAddr), address(to), echoRequest, 0, body)))
+	p.send("client0", damage(t, icmpFrame(clientMAC, address(clientAddr), address(to), echoRequestType(), 0, body)))
+	p.send("backend0", damage(t, icmpFrame(backendMAC, address(backendAddr), address(to), echoRequestType(), 0, body)))
 }
 
 // headers sends packets of flows whose headers say something unusual.
@@ -70,17 +70,25 @@ func (p *pair) header(t *rapid.T, what int) {
 	}
 	switch what {
 	case 0:
-		frame = withIP(frame, 8, rapid.Uint8Range(0, 2).Draw(t, "ttl"))
+		frame = withTTL(frame, rapid.Uint8Range(0, 2).Draw(t, "ttl"))
 	case 1:
 		src := rapid.SampledFrom([]string{"0.1.2.3", "127.0.0.1", "224.0.0.1", "255.255.255.255", vipAddr, "198.18.0.1", "198.18.0.255"}).Draw(t, "source")
 		o.Src = address(src)
 		link, frame = "client0", fromClient(o, syn)
 	case 2:
+		if inIPv6 {
+			frame = extended(t, frame)
+			break
+		}
 		frame = withOptions(frame)
 		options := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 1, 2, 3, 4, 7, 68, 131, 137}), 8, 8).Draw(t, "options")
 		copy(frame[34:42], options)
 		frame = withIP(frame, 1, 0)
 	case 3:
+		if inIPv6 {
+			frame = extended(t, frame)
+			break
+		}
 		binary.BigEndian.PutUint16(frame[24:], rapid.Uint16().Draw(t, "checksum"))
 	}
 	p.send(link, frame)
@@ -92,7 +100,7 @@ func (p *pair) size(t *rapid.T) {
 	if !ok {
 		t.Skip("no entries")
 	}
-	data := strings.Repeat("x", rapid.IntRange(1459, 1473).Draw(t, "payload"))
+	data := strings.Repeat("x", rapid.IntRange(1439, 1473).Draw(t, "payload"))
 	if rapid.Bool().Draw(t, "of the backend") {
 		p.send("backend0", p.talk.number(t, p.model, "backend0", frameTo(backendMAC, e.Reply, ack, data)))
 		return

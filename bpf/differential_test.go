@@ -30,6 +30,16 @@ type pair struct {
 // must agree after every step. Ports and capacity are few, so that the flows meet.
 // What the sequences must have reached between them is said in reach_test.go.
 func TestProgramsFollowTheModel(t *testing.T) {
+	programsFollowTheModel(t, nil)
+}
+
+// TestProgramsFollowTheModelOverIPv6 does the same over IPv6.
+func TestProgramsFollowTheModelOverIPv6(t *testing.T) {
+	overIPv6(t)
+	programsFollowTheModel(t, []string{"client0 drop checksum"})
+}
+
+func programsFollowTheModel(t *testing.T, unknown []string) {
 	reached := reach{}
 	programs := newProgramSubject(t, testConfig())
 	specification := newModelSubject(t, testConfig())
@@ -64,7 +74,7 @@ func TestProgramsFollowTheModel(t *testing.T) {
 			"size":      p.size,
 		})
 	})
-	reached.check(t)
+	reached.check(t, unknown)
 	if programs.direct == 0 {
 		t.Error("the programs never addressed a packet to its neighbour themselves")
 	}
@@ -134,7 +144,8 @@ var tcpFlags = rapid.SampledFrom([]int{syn, syn, syn | ack, ack, ack | psh, fin 
 
 // numbered gives a segment the numbers that its sender would, or others.
 func (p *pair) numbered(t *rapid.T, link string, frame []byte) []byte {
-	if frame[23] != byte(flow.TCP) {
+	at := partsOf(frame)
+	if at.proto != byte(flow.TCP) {
 		return frame
 	}
 	switch rapid.IntRange(0, 15).Draw(t, "numbers") {
@@ -142,7 +153,7 @@ func (p *pair) numbered(t *rapid.T, link string, frame []byte) []byte {
 		return withNumbers(frame, rapid.Uint32().Draw(t, "seq"), rapid.Uint32().Draw(t, "ack"))
 	case 1:
 		frame = p.talk.number(t, p.model, link, frame)
-		seq, acked := binary.BigEndian.Uint32(frame[38:]), binary.BigEndian.Uint32(frame[42:])
+		seq, acked := binary.BigEndian.Uint32(frame[at.l4+4:]), binary.BigEndian.Uint32(frame[at.l4+8:])
 		near := rapid.Uint32Range(0, 64)
 		return withNumbers(frame, seq-32+near.Draw(t, "seq"), acked-32+near.Draw(t, "ack"))
 	}
@@ -158,7 +169,7 @@ func damage(t *rapid.T, frame []byte) []byte {
 		return edited(frame, func(f []byte) []byte { f[at] = to; return f })
 	case 1:
 		// Shorter frames than an IP header are refused by BPF_PROG_RUN itself.
-		return slices.Clone(frame[:rapid.IntRange(34, len(frame)).Draw(t, "length")])
+		return slices.Clone(frame[:rapid.IntRange(min(partsOf(frame).l4, 54), len(frame)).Draw(t, "length")])
 	case 2:
 		at := rapid.IntRange(0, 11).Draw(t, "at")
 		return withIP(frame, at, rapid.Byte().Draw(t, "to"))
@@ -174,7 +185,8 @@ func damage(t *rapid.T, frame []byte) []byte {
 func summed(t *rapid.T, to net.HardwareAddr, o flow.Tuple, flags int) []byte {
 	frame := frameTo(to, o, flags, payload+string(rapid.SliceOfN(rapid.Byte(), 0, 3).Draw(t, "more")))
 	if o.Proto == flow.UDP && rapid.IntRange(0, 3).Draw(t, "checksum") == 0 {
-		frame[14+20+6], frame[14+20+7] = 0, 0
+		l4 := partsOf(frame).l4
+		frame[l4+6], frame[l4+7] = 0, 0
 	}
 	return frame
 }
@@ -271,7 +283,7 @@ func (p *pair) fragment(t *rapid.T) {
 		}
 		part := parts[i]
 		if rapid.IntRange(0, 7).Draw(t, "elsewhere") == 0 {
-			part = withIP(part, 6, rapid.SampledFrom([]byte{0x00, 0x20, 0x40, 0x80}).Draw(t, "flags"), rapid.SampledFrom([]byte{0, 0, 1, 0xff}).Draw(t, "offset"))
+			part = elsewhere(part, rapid.SampledFrom([]byte{0x00, 0x20, 0x40, 0x80}).Draw(t, "flags"), rapid.SampledFrom([]byte{0, 0, 1, 0xff}).Draw(t, "offset"))
 		}
 		p.send(link, damage(t, part))
 	}
@@ -325,6 +337,10 @@ func (p *pair) handshake(t *rapid.T) {
 }
 
 func (p *pair) arp(t *rapid.T) {
+	if inIPv6 {
+		p.ndp(t)
+		return
+	}
 	addresses := rapid.SampledFrom([]string{vipAddr, vipAddr, vipAddr, snatAddr, snatAddr, snatAddr, unknownVIP, "198.18.0.1", "198.18.1.1", clientAddr})
 	link := rapid.SampledFrom([]string{"client0", "backend0"}).Draw(t, "link")
 	operation := rapid.Uint16Range(1, 2).Draw(t, "operation")
@@ -335,9 +351,9 @@ func (p *pair) arp(t *rapid.T) {
 
 // protocol sends packets that are neither TCP nor UDP.
 func (p *pair) protocol(t *rapid.T) {
-	number := rapid.SampledFrom([]byte{1, 2, 47, 132}).Draw(t, "number")
-	p.send("client0", withIP(fromClient(originals.Draw(t, "original"), ack), 9, number))
-	p.send("backend0", withIP(fromBackend(replyTuples.Draw(t, "reply"), ack), 9, number))
+	number := rapid.SampledFrom([]byte{1, 2, 47, 132, 58, 50, 59}).Draw(t, "number")
+	p.send("client0", withProto(fromClient(originals.Draw(t, "original"), ack), number))
+	p.send("backend0", withProto(fromBackend(replyTuples.Draw(t, "reply"), ack), number))
 }
 
 func (p *pair) passTime(t *rapid.T) {

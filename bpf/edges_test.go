@@ -45,15 +45,15 @@ func TestLostEventsAreCounted(t *testing.T) {
 		}
 		o := toVIP(flow.TCP, 40000, fullnatPort)
 		opening, closing := fromClient(o, syn), withNumbers(fromClient(o, rst), clientISN+1, 0)
-		for range (eventCapacity + 3) / 2 {
+		for range (eventCapacity() + 3) / 2 {
 			s.packet("client0", opening)
 			s.packet("client0", closing)
 		}
 		if got := counters(t, s).EventsLost; got != 3 {
 			t.Errorf("%d events lost, want 3", got)
 		}
-		if got := len(events(t, s)); got != eventCapacity {
-			t.Errorf("%d events pending, want %d", got, eventCapacity)
+		if got := len(events(t, s)); got != eventCapacity() {
+			t.Errorf("%d events pending, want %d", got, eventCapacity())
 		}
 		s.packet("client0", opening)
 		if got := len(events(t, s)); got != 1 {
@@ -90,7 +90,7 @@ func TestPollIsBounded(t *testing.T) {
 					t.Errorf("poll %d: event %d says %s, want %s", i, read, e.Entry.State, want)
 				}
 				got, read = got+1, read+1
-				if got < 2*eventCapacity { // for each event that is read another one happens
+				if got < 2*eventCapacity() { // for each event that is read another one happens
 					happen()
 				}
 			})
@@ -125,7 +125,7 @@ func TestSweepSparesWhatIsTouchedMeanwhile(t *testing.T) {
 			s.must(s.Lease(clock.Never))
 			s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: lifetimes.Established}}))
 			s.packet("backend0", withNumbers(fromBackend(r, ack), backendISN, clientISN))
-			expired, err := s.expired(origin.Add(lifetimes.Established), 0)
+			expired, err := s.v4().expired(origin.Add(lifetimes.Established), 0)
 			if err != nil || len(expired) != 1 {
 				t.Fatalf("%d expired, %v; want 1", len(expired), err)
 			}
@@ -133,7 +133,7 @@ func TestSweepSparesWhatIsTouchedMeanwhile(t *testing.T) {
 			if tt.flags >= 0 {
 				s.packet("client0", fromClient(o, tt.flags))
 			}
-			removed, err := s.removeUnchanged(expired, origin)
+			removed, err := s.v4().removeUnchanged(expired, origin)
 			if err != nil || len(removed) != tt.removed {
 				t.Errorf("removed %d, %v; want %d", len(removed), err, tt.removed)
 			}

@@ -13,12 +13,12 @@ import (
 	"baton/impl/flow"
 )
 
-// eventBytes is what an event takes of the ring: its header, and itself padded to 8 bytes.
-const eventBytes = (unix.BPF_RINGBUF_HDR_SZ + int(unsafe.Sizeof(lbEvent{})) + 7) &^ 7
+// ringBytes is what a record takes of the ring: its header, and itself padded to 8 bytes.
+func ringBytes(record int) int { return (unix.BPF_RINGBUF_HDR_SZ + record + 7) &^ 7 }
 
 // Poll implements dataplane.Dataplane.
 func (d *Dataplane) Poll(limit int, f func(flow.Event)) (more bool, err error) {
-	for range min(limit, d.reader.AvailableBytes()/eventBytes) {
+	for left := d.reader.AvailableBytes(); limit > 0 && left > 0; limit-- {
 		err := d.reader.ReadInto(&d.record)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return false, nil // a program is still writing the next one, or has discarded it
@@ -26,17 +26,36 @@ func (d *Dataplane) Poll(limit int, f func(flow.Event)) (more bool, err error) {
 		if err != nil {
 			return false, fmt.Errorf("bpf: read event ring: %w", err)
 		}
-		if len(d.record.RawSample) < int(unsafe.Sizeof(lbEvent{})) {
-			return false, fmt.Errorf("bpf: read event ring: record of %d bytes", len(d.record.RawSample))
+		left -= ringBytes(len(d.record.RawSample))
+		e, err := d.event(d.record.RawSample)
+		if err != nil {
+			return false, err
 		}
-		e := (*lbEvent)(unsafe.Pointer(&d.record.RawSample[0]))
-		state := flow.State(e.State)
-		f(flow.Event{Entry: flow.Entry{
-			Original: fromTuple(&e.Original), Reply: fromTuple(&e.Reply),
-			State: state, Origin: flow.Origin(e.Origin), Remaining: d.cfg.Timeouts.Of(state),
-		}})
+		f(e)
 	}
 	return d.reader.AvailableBytes() > 0, nil
+}
+
+// event reads a record of the ring. Its length tells the family.
+func (d *Dataplane) event(sample []byte) (flow.Event, error) {
+	for _, f := range d.families {
+		if e, ok := f.event(sample); ok {
+			return e, nil
+		}
+	}
+	return flow.Event{}, fmt.Errorf("bpf: read event ring: record of %d bytes", len(sample))
+}
+
+func (f *family[A]) event(sample []byte) (flow.Event, bool) {
+	if len(sample) != int(unsafe.Sizeof(rawEvent[A]{})) {
+		return flow.Event{}, false
+	}
+	e := (*rawEvent[A])(unsafe.Pointer(&sample[0]))
+	state := flow.State(e.State)
+	return flow.Event{Entry: flow.Entry{
+		Original: fromTuple(&e.Original), Reply: fromTuple(&e.Reply),
+		State: state, Origin: flow.Origin(e.Origin), Remaining: f.timeouts.Of(state),
+	}}, true
 }
 
 // Wait implements dataplane.Dataplane. It consumes nothing: as long as events are

@@ -2,14 +2,16 @@ package bpf
 
 import "os"
 
-// loopbackForwarding is the setting that lets the kernel tell the programs a packet's
-// neighbour (bpf_fib_lookup): they ask as for a packet of the loopback link. It lets
+// loopbackForwarding are the settings that let the kernel tell the programs a packet's
+// neighbour (bpf_fib_lookup): they ask as for a packet of the loopback link. They let
 // nothing else through, since what that link receives is always the host's own.
-const loopbackForwarding = "/proc/sys/net/ipv4/conf/lo/forwarding"
+var loopbackForwarding = []string{"/proc/sys/net/ipv4/conf/lo/forwarding", "/proc/sys/net/ipv6/conf/lo/forwarding"}
 
-// forwardFromLoopback makes the setting in the calling thread's network namespace,
-// where it stays. Where it cannot, as in a container without the right to, each
+// forwardFromLoopback makes the settings in the calling thread's network namespace,
+// where they stay. Where it cannot, as in a container without the right to, each
 // packet goes by the kernel's neighbour table, which costs more and is as good.
 func forwardFromLoopback() {
-	_ = os.WriteFile(loopbackForwarding, []byte("1"), 0)
+	for _, setting := range loopbackForwarding {
+		_ = os.WriteFile(setting, []byte("1"), 0)
+	}
 }

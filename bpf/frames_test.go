@@ -30,10 +30,7 @@ const (
 
 // frameTo builds the frame of a tuple with some payload, addressed to a MAC.
 func frameTo(mac net.HardwareAddr, t flow.Tuple, flags int, payload string) []byte {
-	eth := &layers.Ethernet{SrcMAC: peerMAC, DstMAC: mac, EthernetType: layers.EthernetTypeIPv4}
-	ip := &layers.IPv4{
-		Version: 4, TTL: 64, Id: 7, Protocol: layers.IPProtocol(t.Proto), SrcIP: t.Src.Bytes(), DstIP: t.Dst.Bytes(),
-	}
+	eth, ip := headers(mac, t.Src, t.Dst, layers.IPProtocol(t.Proto))
 	var transport gopacket.SerializableLayer
 	if t.Proto == flow.UDP {
 		udp := &layers.UDP{SrcPort: layers.UDPPort(t.SrcPort), DstPort: layers.UDPPort(t.DstPort)}
@@ -48,6 +45,22 @@ func frameTo(mac net.HardwareAddr, t flow.Tuple, flags int, payload string) []by
 		transport = tcp
 	}
 	return serialize(eth, ip, transport, gopacket.Payload(payload))
+}
+
+// ipLayer is the header of either family.
+type ipLayer interface {
+	gopacket.NetworkLayer
+	gopacket.SerializableLayer
+}
+
+// headers are those of a packet, up to IP's.
+func headers(mac net.HardwareAddr, src, dst flow.Addr, proto layers.IPProtocol) (*layers.Ethernet, ipLayer) {
+	eth := &layers.Ethernet{SrcMAC: peerMAC, DstMAC: mac, EthernetType: layers.EthernetTypeIPv4}
+	if dst.Is4() {
+		return eth, &layers.IPv4{Version: 4, TTL: 64, Id: 7, Protocol: proto, SrcIP: src.Bytes(), DstIP: dst.Bytes()}
+	}
+	eth.EthernetType = layers.EthernetTypeIPv6
+	return eth, &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: proto, SrcIP: src.Bytes(), DstIP: dst.Bytes()}
 }
 
 func serialize(parts ...gopacket.SerializableLayer) []byte {
@@ -73,12 +86,72 @@ func arpFrame(operation uint16, sender, target string) []byte {
 
 // fragmentOf reads whether more fragments follow a frame, and where in its datagram it begins.
 func fragmentOf(frame []byte) (more bool, offset int) {
-	v := binary.BigEndian.Uint16(frame[20:])
-	return v&0x2000 != 0, int(v&0x1fff) * 8
+	at := partsOf(frame)
+	return at.more, at.offset
+}
+
+// parts is where what in a frame is.
+type parts struct {
+	l4       int
+	proto    byte // at l4
+	fragment int  // of IPv6: the fragment header; 0 without one
+	more     bool
+	offset   int
+}
+
+func isIPv6(frame []byte) bool { return frame[12] == 0x86 && frame[13] == 0xdd }
+
+// partsOf reads a well-formed frame.
+func partsOf(frame []byte) (p parts) {
+	if len(frame) < 34 {
+		return p
+	}
+	if !isIPv6(frame) {
+		v := binary.BigEndian.Uint16(frame[20:])
+		return parts{l4: 14 + int(frame[14]&15)*4, proto: frame[23], more: v&0x2000 != 0, offset: int(v&0x1fff) * 8}
+	}
+	p = parts{l4: 54, proto: frame[20]}
+	for p.offset == 0 && (p.proto == 0 || p.proto == 43 || p.proto == 44 || p.proto == 60) && p.l4+8 <= len(frame) {
+		ext, length := frame[p.l4:], 8
+		if p.proto == 44 {
+			v := binary.BigEndian.Uint16(ext[2:])
+			p.fragment, p.more, p.offset = p.l4, v&1 != 0, int(v&0xfff8)
+		} else {
+			length += int(ext[1]) * 8
+		}
+		p.proto, p.l4 = ext[0], p.l4+length
+	}
+	return p
+}
+
+// ends returns the addresses of a frame.
+func ends(frame []byte) (src, dst flow.Addr) {
+	if isIPv6(frame) {
+		return flow.Addr(frame[22:]), flow.Addr(frame[38:])
+	}
+	return ipv4At(frame[26:]), ipv4At(frame[30:])
+}
+
+// pseudoOf is what the checksum of a segment covers beside it.
+func pseudoOf(frame []byte, proto byte, length int) []byte {
+	src, dst := ends(frame)
+	b := append(append([]byte{}, src.Bytes()...), dst.Bytes()...)
+	return append(b, 0, 0, byte(length>>8), byte(length), 0, 0, 0, proto)
+}
+
+// idOf is the id of a fragment's datagram.
+func idOf(frame []byte) uint32 {
+	if at := partsOf(frame).fragment; at > 0 {
+		return binary.BigEndian.Uint32(frame[at+4:])
+	}
+	return uint32(binary.BigEndian.Uint16(frame[18:]))
 }
 
 // fragments cuts a datagram at some places, each a multiple of eight bytes after its IP header.
 func fragments(frame []byte, id uint16, at ...int) (out [][]byte) {
+	if isIPv6(frame) {
+		return fragments6(frame, id, at...)
+	}
 	body, from := frame[34:], 0
 	for i, to := range append(at, len(body)) {
 		piece := append(append([]byte(nil), frame[:34]...), body[from:to]...)
@@ -98,19 +171,21 @@ const icmpProto = byte(layers.IPProtocolICMPv4)
 
 // icmpFrame builds an ICMP message of some type and code.
 func icmpFrame(mac net.HardwareAddr, src, dst flow.Addr, kind, code uint8, body []byte) []byte {
-	return serialize(
-		&layers.Ethernet{SrcMAC: peerMAC, DstMAC: mac, EthernetType: layers.EthernetTypeIPv4},
-		&layers.IPv4{Version: 4, TTL: 64, Id: 7, Protocol: layers.IPProtocolICMPv4, SrcIP: src.Bytes(), DstIP: dst.Bytes()},
-		&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(kind, code), Seq: 1400},
-		gopacket.Payload(body))
+	if !dst.Is4() {
+		eth, ip := headers(mac, src, dst, layers.IPProtocolICMPv6)
+		message := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(kind, code)}
+		message.SetNetworkLayerForChecksum(ip)
+		return serialize(eth, ip, message, gopacket.Payload(append([]byte{0, 0, 0x05, 0x78}, body...)))
+	}
+	eth, ip := headers(mac, src, dst, layers.IPProtocolICMPv4)
+	return serialize(eth, ip, &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(kind, code), Seq: 1400}, gopacket.Payload(body))
 }
 
 // errorFrame builds an error that a router, or the receiver, sends about a frame: of the
 // frame it holds the IP header and so many bytes more.
 func errorFrame(mac net.HardwareAddr, from flow.Addr, kind, code uint8, about []byte, more int) []byte {
-	ip := about[14:]
-	quoted := ip[:min(int(ip[0]&15)*4+more, len(ip))]
-	return icmpFrame(mac, from, ipv4At(ip[12:]), kind, code, quoted)
+	to, _ := ends(about)
+	return icmpFrame(mac, from, to, kind, code, about[14:min(partsOf(about).l4+more, len(about))])
 }
 
 // edited returns a copy of a frame after an edit.
@@ -122,6 +197,9 @@ func edited(frame []byte, edit func([]byte) []byte) []byte {
 func withIP(frame []byte, offset int, bytes ...byte) []byte {
 	return edited(frame, func(f []byte) []byte {
 		copy(f[14+offset:], bytes)
+		if isIPv6(f) {
+			return f
+		}
 		f[24], f[25] = 0, 0
 		binary.BigEndian.PutUint16(f[24:], ^sum(f[14:min(14+int(f[14]&15)*4, len(f))]))
 		return f
@@ -146,38 +224,60 @@ func ipv4At(b []byte) flow.Addr { return flow.IPv4From([4]byte(b)) }
 
 // tupleOf reads the tuple that a well-formed frame shows.
 func tupleOf(frame []byte) flow.Tuple {
-	ip := frame[14:]
-	l4 := ip[int(ip[0]&15)*4:]
+	at := partsOf(frame)
+	src, dst := ends(frame)
+	l4 := frame[at.l4:]
 	return flow.Tuple{
-		Src: ipv4At(ip[12:]), Dst: ipv4At(ip[16:]), Proto: flow.Proto(ip[9]),
+		Src: src, Dst: dst, Proto: flow.Proto(at.proto),
 		SrcPort: binary.BigEndian.Uint16(l4), DstPort: binary.BigEndian.Uint16(l4[2:]),
 	}
 }
 
+// withTTL gives a frame a TTL or hop limit, withProto another protocol.
+func withTTL(frame []byte, ttl byte) []byte {
+	if isIPv6(frame) {
+		return withIP(frame, 7, ttl)
+	}
+	return withIP(frame, 8, ttl)
+}
+
+func withProto(frame []byte, proto byte) []byte {
+	if isIPv6(frame) {
+		return withIP(frame, 6, proto)
+	}
+	return withIP(frame, 9, proto)
+}
+
 // checkSums recomputes the checksums of a well-formed frame from scratch.
 func checkSums(frame []byte) error {
-	ip := frame[14:]
-	headerLen, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
-	if s := sum(ip[:headerLen]); s != 0xffff {
-		return fmt.Errorf("IP header sums to %#04x", s)
+	at := partsOf(frame)
+	ip, end := frame[14:], 0
+	if isIPv6(frame) {
+		end = 54 + int(binary.BigEndian.Uint16(ip[4:]))
+	} else {
+		end = 14 + int(binary.BigEndian.Uint16(ip[2:]))
+		if s := sum(frame[14:at.l4]); s != 0xffff {
+			return fmt.Errorf("IP header sums to %#04x", s)
+		}
 	}
-	segment := ip[headerLen:total]
+	if at.l4 > end || end > len(frame) {
+		return fmt.Errorf("ends at %d of %d, its segment begins at %d", end, len(frame), at.l4)
+	}
+	segment := frame[at.l4:end]
 	if more, offset := fragmentOf(frame); more || offset > 0 {
 		return nil // the sum is that of the whole datagram
 	}
-	if ip[9] == icmpProto {
+	if at.proto == icmpProto {
 		if s := sum(segment); s != 0xffff {
 			return fmt.Errorf("ICMP message sums to %#04x", s)
 		}
 		return nil
 	}
-	if flow.Proto(ip[9]) == flow.UDP && binary.BigEndian.Uint16(segment[6:]) == 0 {
+	if flow.Proto(at.proto) == flow.UDP && binary.BigEndian.Uint16(segment[6:]) == 0 {
 		return nil // RFC 768: none was computed
 	}
-	pseudo := append([]byte{0, ip[9], 0, 0}, ip[12:20]...)
-	binary.BigEndian.PutUint16(pseudo[2:], uint16(len(segment)))
-	if s := sum(append(pseudo, segment...)); s != 0xffff {
-		return fmt.Errorf("%s segment sums to %#04x", flow.Proto(ip[9]), s)
+	if s := sum(append(pseudoOf(frame, at.proto, len(segment)), segment...)); s != 0xffff {
+		return fmt.Errorf("%s segment sums to %#04x", flow.Proto(at.proto), s)
 	}
 	return nil
 }

@@ -28,9 +28,16 @@ const origin = clock.Instant(10 * time.Hour)
 // The event ring is small here, so that a test can fill it. A record of 40 bytes has
 // a header of 8, and the ring is never filled to its last byte.
 const (
-	eventRing     = 4096
-	eventCapacity = (eventRing - 1) / 48
+	eventRing = 4096
 )
+
+// eventCapacity is how many events the ring holds. Those of IPv6 have 88 bytes.
+func eventCapacity() int {
+	if inIPv6 {
+		return (eventRing - 1) / 96
+	}
+	return (eventRing - 1) / 48
+}
 
 // subject is a dataplane under test: the programs or their model. The tests put
 // both through the same harness, so that they cannot drift apart.
@@ -56,11 +63,11 @@ type modelSubject struct {
 
 func newModelSubject(t testing.TB, cfg dataplane.Config) *modelSubject {
 	s := &modelSubject{t: t, cfg: cfg, host: model.Host{
-		MaxEvents: eventCapacity,
+		MaxEvents: eventCapacity(),
 		ClientMAC: model.MAC(clientMAC), BackendMAC: model.MAC(backendMAC),
 		// See newProgramSubject.
-		Own:       []flow.Addr{address("127.0.0.1"), address("198.18.0.1"), address("198.18.1.1")},
-		Broadcast: []flow.Addr{address("127.255.255.255"), address("198.18.0.255"), address("198.18.1.255")},
+		Own:       append(ownAddresses(), address("127.0.0.1"), address("198.18.0.1"), address("198.18.1.1")),
+		Broadcast: broadcastAddresses(),
 	}}
 	s.reset()
 	return s
@@ -117,6 +124,10 @@ func newProgramSubject(t testing.TB, cfg dataplane.Config) *programSubject {
 	n := newNamespace(t)
 	wire(t, n, "client0", "198.18.0.1/24", n, "client1", "198.18.0.1/24")
 	wire(t, n, "backend0", "198.18.1.1/24", n, "backend1", "198.18.1.1/24")
+	if inIPv6 {
+		addIPv6(t, n, "client0", "198.18.0.1")
+		addIPv6(t, n, "backend0", "198.18.1.1")
+	}
 	s := &programSubject{t: t, worker: make(chan func()), index: map[string]int{}}
 	t.Cleanup(startWorker(t, n, s.worker))
 	s.inside(func() {
@@ -185,7 +196,7 @@ func (s *programSubject) link(name string, mac net.HardwareAddr) *net.Interface 
 // neighbour tells the kernel who has addresses.
 func (s *programSubject) neighbour(l *net.Interface, mac net.HardwareAddr, addrs ...string) {
 	for _, a := range addrs {
-		err := netlink.NeighSet(&netlink.Neigh{LinkIndex: l.Index, IP: net.ParseIP(a), HardwareAddr: mac, State: netlink.NUD_PERMANENT})
+		err := netlink.NeighSet(&netlink.Neigh{LinkIndex: l.Index, IP: address(a).Netip().AsSlice(), HardwareAddr: mac, State: netlink.NUD_PERMANENT})
 		if err != nil {
 			s.t.Error(err)
 		}
@@ -203,6 +214,9 @@ func (s *programSubject) asCame(came, out []byte, link string) []byte {
 	return out
 }
 
+// v4 is the programs of IPv4.
+func (s *programSubject) v4() *family[ipv4] { return s.families[0].(*family[ipv4]) }
+
 func (s *programSubject) fakeNow() clock.Instant {
 	return clock.Instant(s.control.values[0].FakeNow)
 }
@@ -219,9 +233,12 @@ func (s *programSubject) reset() {
 	s.must(s.Lease(0))
 	s.must(s.SetMiss(dataplane.MissDrop))
 	s.resetServices()
-	s.must(s.forgetDatagrams(clock.Never))
-	s.must(s.objs.FragmentIds.Set(uint32(0)))
-	s.must(s.objs.Counters.Put(uint32(0), make([]lbCounters, ebpf.MustPossibleCPU())))
+	for _, f := range s.families {
+		_, err := f.sweep(clock.Never, 0)
+		s.must(err)
+		s.must(f.objects().FragmentIds.Set(uint32(0)))
+	}
+	s.must(s.shared.Counters.Put(uint32(0), make([]lbCounters, ebpf.MustPossibleCPU())))
 }
 
 func (s *programSubject) SetServices(services []dataplane.Service) error {
@@ -238,11 +255,26 @@ func (s *programSubject) resetServices() {
 		return
 	}
 	for _, service := range s.cfg.Services {
-		var value lbService
-		s.must(s.objs.Services.Lookup(toServiceKey(service.Service), &value))
-		value.Next = 0
-		s.must(s.objs.Services.Put(toServiceKey(service.Service), value))
+		switch f := s.of(service.VIP).(type) {
+		case *family[ipv4]:
+			resetTurn(s, f, service)
+		case *family[ipv6]:
+			resetTurn(s, f, service)
+		}
 	}
+}
+
+func resetTurn[A addr](s *programSubject, f *family[A], service dataplane.Service) {
+	var value rawService[A]
+	key := toEndpoint[A](service.VIP, service.Port, service.Proto)
+	s.must(f.objs.Services.Lookup(key, &value))
+	value.Next = 0
+	s.must(f.objs.Services.Put(key, value))
+}
+
+// of returns the programs of an address's family.
+func (s *programSubject) of(a flow.Addr) tables {
+	return s.families[slices.IndexFunc(s.families, func(f tables) bool { return f.has(a) })]
 }
 
 func (s *programSubject) must(err error) {
@@ -259,23 +291,34 @@ type skbContext struct {
 	Ifindex uint32
 }
 
-func (s *programSubject) program(link string) *ebpf.Program {
-	if link == s.cfg.ClientLink {
-		return s.objs.FromClient
+// chain is the programs on a link, in their order.
+func (s *programSubject) chain(link string) (programs []*ebpf.Program) {
+	for _, f := range s.families {
+		if link == s.cfg.ClientLink {
+			programs = append(programs, f.objects().FromClient)
+		} else {
+			programs = append(programs, f.objects().FromBackend)
+		}
 	}
-	return s.objs.FromBackend
+	return programs
 }
 
 func (s *programSubject) packet(link string, frame []byte) (model.Verdict, []byte) {
 	s.t.Helper()
-	options := ebpf.RunOptions{
-		Data: frame, DataOut: make([]byte, len(frame)+256), Context: skbContext{Ifindex: uint32(s.index[link])},
-	}
-	var code uint32
-	var err error
-	s.inside(func() { code, err = s.program(link).Run(&options) })
-	if err != nil {
-		s.t.Fatalf("run on %d bytes: %v", len(frame), err)
+	var options ebpf.RunOptions
+	code := uint32(tcxNext)
+	for _, program := range s.chain(link) {
+		var err error
+		options = ebpf.RunOptions{
+			Data: frame, DataOut: make([]byte, len(frame)+256), Context: skbContext{Ifindex: uint32(s.index[link])},
+		}
+		s.inside(func() { code, err = program.Run(&options) })
+		if err != nil {
+			s.t.Fatalf("run on %d bytes: %v", len(frame), err)
+		}
+		if code != tcxNext {
+			break
+		}
 	}
 	switch code {
 	case tcxNext:
@@ -291,13 +334,24 @@ func (s *programSubject) packet(link string, frame []byte) (model.Verdict, []byt
 
 func (s *programSubject) claims() map[flow.Tuple]flow.Tuple {
 	out := map[flow.Tuple]flow.Tuple{}
-	var reply, original lbTuple
-	entries := s.objs.Replies.Iterate()
+	for _, f := range s.families {
+		switch f := f.(type) {
+		case *family[ipv4]:
+			addClaims(s, f, out)
+		case *family[ipv6]:
+			addClaims(s, f, out)
+		}
+	}
+	return out
+}
+
+func addClaims[A addr](s *programSubject, f *family[A], out map[flow.Tuple]flow.Tuple) {
+	var reply, original rawTuple[A]
+	entries := f.objs.Replies.Iterate()
 	for entries.Next(&reply, &original) {
 		out[fromTuple(&reply)] = fromTuple(&original)
 	}
 	s.must(entries.Err())
-	return out
 }
 
 // fate describes what became of a frame, and returns the frame if it still exists: "pass", "drop miss", "forward <tuple>",
@@ -321,6 +375,9 @@ func fate(t rapid.TB, s subject, link string, frame []byte) (string, []byte) {
 		}
 		return "drop uncounted", nil
 	}
+	if after.ARPReplies > before.ARPReplies && isIPv6(out) {
+		return advertisementFate(t, out), out
+	}
 	if after.ARPReplies > before.ARPReplies {
 		return fmt.Sprintf("arp-reply %s is-at %s", ipv4At(out[28:]), net.HardwareAddr(out[22:28])), out
 	}
@@ -328,9 +385,10 @@ func fate(t rapid.TB, s subject, link string, frame []byte) (string, []byte) {
 		t.Errorf("forwarded frame: %v\nin  %x\nout %x", err, frame, out)
 	}
 	if _, offset := fragmentOf(out); offset > 0 {
-		return fmt.Sprintf("forward fragment %s>%s id %d", ipv4At(out[26:]), ipv4At(out[30:]), binary.BigEndian.Uint16(out[18:])), out
+		src, dst := ends(out)
+		return fmt.Sprintf("forward fragment %s>%s id %d", src, dst, idOf(out)), out
 	}
-	if out[23] == icmpProto {
+	if proto := partsOf(out).proto; proto == icmpProto && !isIPv6(out) || proto == icmpv6Proto && isIPv6(out) {
 		return icmpFate(before, after, out), out
 	}
 	return "forward " + tupleOf(out).String(), out
@@ -340,8 +398,9 @@ func fate(t rapid.TB, s subject, link string, frame []byte) (string, []byte) {
 // <type>/<code> <from>><to> about <tuple>", or, of one that tells the sender of a packet
 // that it was dropped, "refuse <reason>: icmp ...".
 func icmpFate(before, after dataplane.Counters, out []byte) string {
-	ip, message := out[14:], out[14+int(out[14]&15)*4:]
-	ends := fmt.Sprintf("%s>%s", ipv4At(ip[12:]), ipv4At(ip[16:]))
+	message := out[partsOf(out).l4:]
+	src, dst := ends(out)
+	ends := fmt.Sprintf("%s>%s", src, dst)
 	if after.EchoReplies > before.EchoReplies {
 		return "echo-reply " + ends
 	}

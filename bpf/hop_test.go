@@ -74,8 +74,8 @@ func TestUnknownNeighboursAreTheKernels(t *testing.T) {
 			t.Fatalf("%s, addressed to %s", verdict, net.HardwareAddr(out[:6]))
 		}
 	}
-	var conn lbConn
-	s.must(s.objs.Conns.Lookup(toTuple(o), &conn))
+	var conn rawConn[ipv4]
+	s.must(s.shared.Conns.Lookup(toTuple[ipv4](o), &conn))
 	if conn.Hop[1]>>16 != 0xffffffffffff {
 		t.Errorf("hop %x, want it known to be unknown", conn.Hop[1])
 	}

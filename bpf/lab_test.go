@@ -109,7 +109,30 @@ func defaultRoute(gateway string) error {
 	return netlink.RouteAdd(&netlink.Route{Gw: net.ParseIP(gateway)})
 }
 
-func address(s string) flow.Addr { return flow.AddrFrom(netip.MustParseAddr(s)) }
+// inIPv6 says that the lab's addresses are those of IPv6; see overIPv6.
+var inIPv6 bool
+
+// overIPv6 lets a test that is written for IPv4 run over IPv6. No test runs beside another.
+func overIPv6(t testing.TB) {
+	inIPv6 = true
+	t.Cleanup(func() { inIPv6 = false })
+}
+
+// specials are the addresses whose meaning an IPv6 address of the lab would not have.
+var specials = map[string]string{"127.0.0.1": "::1", "0.1.2.3": "::", "224.0.0.1": "ff02::1", "255.255.255.255": "fe80::1"}
+
+// address returns an address of the lab: over IPv6, one that ends alike.
+func address(s string) flow.Addr {
+	a := flow.AddrFrom(netip.MustParseAddr(s))
+	if !inIPv6 || !a.Is4() {
+		return a
+	}
+	if special, ok := specials[s]; ok {
+		return flow.AddrFrom(netip.MustParseAddr(special))
+	}
+	copy(a[:], []byte{0x20, 0x01, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0})
+	return a
+}
 
 // The lab's addresses.
 const (
@@ -124,8 +147,8 @@ func labConfig(services ...dataplane.Service) dataplane.Config {
 	return dataplane.Config{
 		ClientLink: "client0", BackendLink: "backend0",
 		VIPs: []dataplane.VIP{
-			{Addr: netip.MustParseAddr(vipAddr), Link: "client0"},
-			{Addr: netip.MustParseAddr(snatAddr), Link: "backend0"},
+			{Addr: address(vipAddr).Netip(), Link: "client0"},
+			{Addr: address(snatAddr).Netip(), Link: "backend0"},
 		},
 		Services:  services,
 		SNATPorts: dataplane.PortRange{First: 20000, Last: 39999},

@@ -13,13 +13,6 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-type lbBackend struct {
-	_    structs.HostLayout
-	Addr uint32
-	Port uint16
-	Pad  [2]uint8
-}
-
 type lbBackendKey struct {
 	_     structs.HostLayout
 	Addr  uint32
@@ -69,15 +62,6 @@ type lbCounters struct {
 	IcmpErrors  uint64
 }
 
-type lbEvent struct {
-	_        structs.HostLayout
-	Original lbTuple
-	Reply    lbTuple
-	State    uint8
-	Origin   uint8
-	Pad      [6]uint8
-}
-
 type lbFragmentKey struct {
 	_     structs.HostLayout
 	Src   uint32
@@ -88,17 +72,17 @@ type lbFragmentKey struct {
 }
 
 type lbFragments struct {
-	_    structs.HostLayout
-	Lock struct {
+	_       structs.HostLayout
+	Expires int64
+	Lock    struct {
 		_   structs.HostLayout
 		Val uint32
 	}
 	Id        uint16
 	Direction uint8
-	Pad       uint8
+	Pad       [1]uint8
 	Src       uint32
 	Dst       uint32
-	Expires   int64
 	Spans     [8]struct {
 		_    structs.HostLayout
 		From uint32
@@ -164,7 +148,6 @@ const (
 	lbVarBackendMac     = "backend_mac"
 	lbVarBtfBackend     = "btf_backend"
 	lbVarBtfBatchArgs   = "btf_batch_args"
-	lbVarBtfEvent       = "btf_event"
 	lbVarClientIfindex  = "client_ifindex"
 	lbVarClientMac      = "client_mac"
 	lbVarDropEcho       = "drop_echo"
@@ -252,7 +235,6 @@ type lbVariableSpecs struct {
 	BackendMac     *ebpf.VariableSpec `ebpf:"backend_mac"`
 	BtfBackend     *ebpf.VariableSpec `ebpf:"btf_backend"`
 	BtfBatchArgs   *ebpf.VariableSpec `ebpf:"btf_batch_args"`
-	BtfEvent       *ebpf.VariableSpec `ebpf:"btf_event"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
@@ -324,7 +306,6 @@ type lbVariables struct {
 	BackendMac     *ebpf.Variable `ebpf:"backend_mac"`
 	BtfBackend     *ebpf.Variable `ebpf:"btf_backend"`
 	BtfBatchArgs   *ebpf.Variable `ebpf:"btf_batch_args"`
-	BtfEvent       *ebpf.Variable `ebpf:"btf_event"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`

@@ -51,13 +51,13 @@ func TestMergeDeletesNothingThatAPacketHasChangedMeanwhile(t *testing.T) {
 	original := toVIP(flow.TCP, 40000, dnatPort)
 	e := flow.Entry{Original: original, Reply: dnatReply(flow.TCP, 40000, 8081), State: flow.Closed, Origin: flow.Synced}
 	s.must(s.Apply([]flow.Entry{e}))
-	looked, err := s.replicated([]flow.Tuple{original})
+	looked, err := s.v4().replicated([]flow.Tuple{original})
 	s.must(err)
 	if len(looked) != 1 {
 		t.Fatalf("%d replicated entries, want 1", len(looked))
 	}
 	s.packet("client0", fromClient(original, syn)) // opens the flow anew
-	removed, err := s.removeUnchanged(looked, s.now())
+	removed, err := s.v4().removeUnchanged(looked, s.now())
 	s.must(err)
 	if got, found, err := s.Lookup(original); len(removed) != 0 || !found || err != nil || got.State != flow.SynSent {
 		t.Errorf("removed %d, then found %v: %+v, %v; want the flow that the packet has opened", len(removed), found, got, err)

@@ -11,12 +11,11 @@ import (
 // withNumbers returns a copy of a TCP frame with other sequence and acknowledgment numbers.
 func withNumbers(frame []byte, seq, acked uint32) []byte {
 	return edited(frame, func(f []byte) []byte {
-		binary.BigEndian.PutUint32(f[38:], seq)
-		binary.BigEndian.PutUint32(f[42:], acked)
-		f[50], f[51] = 0, 0
-		pseudo := append([]byte{0, f[23], 0, 0}, f[26:34]...)
-		binary.BigEndian.PutUint16(pseudo[2:], uint16(len(f)-34))
-		binary.BigEndian.PutUint16(f[50:], ^sum(append(pseudo, f[34:]...)))
+		segment := f[partsOf(f).l4:]
+		binary.BigEndian.PutUint32(segment[4:], seq)
+		binary.BigEndian.PutUint32(segment[8:], acked)
+		segment[16], segment[17] = 0, 0
+		binary.BigEndian.PutUint16(segment[16:], ^sum(append(pseudoOf(f, byte(flow.TCP), len(segment)), segment...)))
 		return f
 	})
 }
@@ -43,10 +42,11 @@ func (c conversation) next(t flow.Tuple, fromClient bool) uint32 {
 
 // number gives a frame the numbers that its sender would.
 func (c conversation) number(t rapid.TB, s subject, link string, frame []byte) []byte {
-	tuple, flags := tupleOf(frame), int(frame[47])
+	tuple, l4 := tupleOf(frame), partsOf(frame).l4
 	if tuple.Proto != flow.TCP {
 		return frame
 	}
+	flags := int(frame[l4+13])
 	fromClient := link == "client0"
 	if flags&syn != 0 {
 		delete(c, tuple)
@@ -58,7 +58,7 @@ func (c conversation) number(t rapid.TB, s subject, link string, frame []byte) [
 	case flags&syn != 0:
 		c[tuple] = seq + 1 // the receivers here take no data with a SYN
 	default:
-		c[tuple] = seq + uint32(len(frame)-34-20) + uint32(flags&fin)
+		c[tuple] = seq + uint32(len(frame)-l4-20) + uint32(flags&fin)
 	}
 	return frame
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,11 +20,10 @@ import (
 // Dataplane is the loaded programs, attached to the node's two links.
 type Dataplane struct {
 	cfg      dataplane.Config
-	objs     lbObjects
+	families []tables // of IPv4 first
+	shared   *objects // by which to reach what the families share
 	links    []link.Link
 	control  mapping[lbControl]
-	batch    mapping[lbRecord]
-	batchUse sync.Mutex
 	reader   *ringbuf.Reader
 	record   ringbuf.Record
 	waiter   waiter
@@ -56,17 +54,19 @@ func Open(cfg dataplane.Config) (*Dataplane, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, at := range []struct {
-		program *ebpf.Program
-		link    *net.Interface
-	}{{d.objs.FromClient, client}, {d.objs.FromBackend, backend}} {
-		l, err := link.AttachTCX(link.TCXOptions{
-			Interface: at.link.Index, Program: at.program, Attach: ebpf.AttachTCXIngress,
-		})
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("bpf: attach %s to %s: %w", at.program, at.link.Name, err), d.Close())
+	for _, f := range d.families {
+		for _, at := range []struct {
+			program *ebpf.Program
+			link    *net.Interface
+		}{{f.objects().FromClient, client}, {f.objects().FromBackend, backend}} {
+			l, err := link.AttachTCX(link.TCXOptions{
+				Interface: at.link.Index, Program: at.program, Attach: ebpf.AttachTCXIngress,
+			})
+			if err != nil {
+				return nil, errors.Join(fmt.Errorf("bpf: attach %s to %s: %w", at.program, at.link.Name, err), d.Close())
+			}
+			d.links = append(d.links, l)
 		}
-		d.links = append(d.links, l)
 	}
 	return d, nil
 }
@@ -97,34 +97,17 @@ func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*
 		cfg.ICMPRate = dataplane.DefaultICMPRate
 	}
 	forwardFromLoopback()
-	spec, err := loadLb()
+	v4, err := loadFamily[ipv4](loadLb, cfg, client, backend, opts, nil)
 	if err != nil {
-		return nil, fmt.Errorf("bpf: open: %w", err)
+		return nil, err
 	}
-	constants := map[string]any{
-		lbVarClientIfindex: uint32(client.Index), lbVarBackendIfindex: uint32(backend.Index),
-		lbVarClientMac: [6]byte(client.HardwareAddr), lbVarBackendMac: [6]byte(backend.HardwareAddr),
-		lbVarSnatFirst: cfg.SNATPorts.First,
-		lbVarSnatSeed:  cfg.SNATSeed,
-		lbVarSnatCount: uint32(cfg.SNATPorts.Last-cfg.SNATPorts.First) + 1,
-		lbVarFakeClock: opts.fakeClock,
-		lbVarDropEcho:  cfg.DropEcho,
-		lbVarIcmpRate:  uint32(cfg.ICMPRate),
-	}
-	for name, value := range constants {
-		if err := spec.Variables[name].Set(value); err != nil {
-			return nil, fmt.Errorf("bpf: open: set %s: %w", name, err)
+	d := &Dataplane{cfg: cfg, shared: &v4.objs, families: []tables{v4}, now: boottime.Now}
+	if cfg.HasIPv6() {
+		v6, err := loadFamily[ipv6](loadLb6, cfg, client, backend, opts, v4.objs.shared())
+		if err != nil {
+			return nil, errors.Join(err, d.Close())
 		}
-	}
-	spec.Maps[lbMapConns].MaxEntries = uint32(cfg.MaxFlows)
-	spec.Maps[lbMapReplies].MaxEntries = uint32(cfg.MaxFlows)
-	if opts.eventRing != 0 {
-		spec.Maps[lbMapEvents].MaxEntries = opts.eventRing
-	}
-
-	d := &Dataplane{cfg: cfg, now: boottime.Now}
-	if err := spec.LoadAndAssign(&d.objs, nil); err != nil {
-		return nil, fmt.Errorf("bpf: load programs: %w", err)
+		d.families = append(d.families, v6)
 	}
 	if err := d.start(); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -134,17 +117,14 @@ func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*
 
 // start opens what user space shares with the programs and writes the configuration.
 func (d *Dataplane) start() (err error) {
-	if d.control, err = mapMemory[lbControl](d.objs.Control); err != nil {
+	if d.control, err = mapMemory[lbControl](d.shared.Control); err != nil {
 		return err
 	}
-	if d.batch, err = mapMemory[lbRecord](d.objs.Batch); err != nil {
-		return err
-	}
-	if d.reader, err = ringbuf.NewReader(d.objs.Events); err != nil {
+	if d.reader, err = ringbuf.NewReader(d.shared.Events); err != nil {
 		return fmt.Errorf("bpf: open event ring: %w", err)
 	}
 	d.reader.SetDeadline(time.Unix(1, 0)) // in the past: reading never blocks
-	if err := d.waiter.open(d.objs.Events.FD()); err != nil {
+	if err := d.waiter.open(d.shared.Events.FD()); err != nil {
 		return err
 	}
 	if d.host, err = hostAddresses(); err != nil {
@@ -164,9 +144,10 @@ func (d *Dataplane) Close() error {
 	if d.reader != nil {
 		errs = append(errs, d.reader.Close())
 	}
-	d.batchUse.Lock()
-	defer d.batchUse.Unlock()
-	errs = append(errs, d.control.close(), d.batch.close(), d.objs.Close())
+	errs = append(errs, d.control.close())
+	for _, f := range d.families {
+		errs = append(errs, f.close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -181,17 +162,19 @@ func (d *Dataplane) Lease(until clock.Instant) error {
 
 // SetMAC implements dataplane.Dataplane.
 func (d *Dataplane) SetMAC(link string, mac [6]byte) error {
-	var of *ebpf.Variable
-	switch link {
-	case d.cfg.ClientLink:
-		of = d.objs.ClientMac
-	case d.cfg.BackendLink:
-		of = d.objs.BackendMac
-	default:
-		return fmt.Errorf("bpf: set hardware address: %q is neither of the links", link)
-	}
-	if err := of.Set(mac); err != nil {
-		return fmt.Errorf("bpf: set hardware address of %s: %w", link, err)
+	for _, f := range d.families {
+		var of *ebpf.Variable
+		switch link {
+		case d.cfg.ClientLink:
+			of = f.objects().ClientMac
+		case d.cfg.BackendLink:
+			of = f.objects().BackendMac
+		default:
+			return fmt.Errorf("bpf: set hardware address: %q is neither of the links", link)
+		}
+		if err := of.Set(mac); err != nil {
+			return fmt.Errorf("bpf: set hardware address of %s: %w", link, err)
+		}
 	}
 	return nil
 }
@@ -209,7 +192,7 @@ func (d *Dataplane) SetMiss(p dataplane.MissPolicy) error {
 func (d *Dataplane) Counters() (dataplane.Counters, error) {
 	var sum dataplane.Counters
 	var cpus []lbCounters
-	if err := d.objs.Counters.Lookup(uint32(0), &cpus); err != nil {
+	if err := d.shared.Counters.Lookup(uint32(0), &cpus); err != nil {
 		return sum, fmt.Errorf("bpf: read counters: %w", err)
 	}
 	for i := range cpus {

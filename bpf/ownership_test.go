@@ -18,14 +18,14 @@ func TestAFullTableKeepsNoClaim(t *testing.T) {
 		s.must(s.Apply([]flow.Entry{filler(i)}))
 	}
 	released := filler(0).Reply
-	s.must(s.objs.Replies.Delete(toTuple(released)))
+	s.must(s.shared.Replies.Delete(toTuple[ipv4](released)))
 	if got, _ := fate(t, s, "client0", fromClient(toVIP(flow.TCP, 43000, dnatPort), syn)); got != "drop table-full" {
 		t.Errorf("got %s, want drop table-full", got)
 	}
 	if got, want := len(s.claims()), testConfig().MaxFlows-1; got != want {
 		t.Errorf("%d reply tuples are claimed, want %d", got, want)
 	}
-	s.must(s.objs.Replies.Put(toTuple(released), toTuple(filler(0).Original))) // as the entry wants it
+	s.must(s.shared.Replies.Put(toTuple[ipv4](released), toTuple[ipv4](filler(0).Original))) // as the entry wants it
 }
 
 // A claim can be older than the entry of its flow: a packet on it is not the entry's reply.
@@ -35,13 +35,13 @@ func TestAReplyHasTheTupleOfItsEntry(t *testing.T) {
 	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
 	former := dnatReply(flow.TCP, 40000, 8082)
 	s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced}}))
-	s.must(s.objs.Replies.Put(toTuple(former), toTuple(o)))
+	s.must(s.shared.Replies.Put(toTuple[ipv4](former), toTuple[ipv4](o)))
 	for _, p := range []step{back(former, ack, "drop miss"), back(r, ack, forwarded(o.Reverse()))} {
 		if got, _ := fate(t, s, p.link, p.frame); got != p.want {
 			t.Errorf("got %s, want %s", got, p.want)
 		}
 	}
-	s.must(s.objs.Replies.Delete(toTuple(former)))
+	s.must(s.shared.Replies.Delete(toTuple[ipv4](former)))
 }
 
 // wordReopening is WORD_REOPENING of types.h.
@@ -52,10 +52,10 @@ func TestAnEntryThatIsReopenedIsNotRemoved(t *testing.T) {
 	s := newProgramSubject(t, testConfig())
 	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
 	s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Closed, Origin: flow.Synced}}))
-	var conn lbConn
-	s.must(s.objs.Conns.Lookup(toTuple(o), &conn))
+	var conn rawConn[ipv4]
+	s.must(s.shared.Conns.Lookup(toTuple[ipv4](o), &conn))
 	conn.Word |= wordReopening
-	s.must(s.objs.Conns.Put(toTuple(o), conn))
+	s.must(s.shared.Conns.Put(toTuple[ipv4](o), conn))
 	s.must(s.Delete([]flow.Tuple{o}))
 	if _, found, err := s.Lookup(o); err != nil || !found {
 		t.Errorf("the entry is there: %v, error %v", found, err)
@@ -64,7 +64,7 @@ func TestAnEntryThatIsReopenedIsNotRemoved(t *testing.T) {
 		t.Errorf("the reply tuple is claimed by %v, want %v", owner, o)
 	}
 	conn.Word &^= wordReopening
-	s.must(s.objs.Conns.Put(toTuple(o), conn))
+	s.must(s.shared.Conns.Put(toTuple[ipv4](o), conn))
 }
 
 // Services are replaced under traffic: a packet meets the old backends or the new ones,
@@ -83,7 +83,7 @@ func TestNoPacketIsDroppedWhileServicesAreReplaced(t *testing.T) {
 		var err error
 		for frame := unaddressed(fromClient(o, 0)); err == nil && !closed(done); {
 			if err = s.Delete([]flow.Tuple{o}); err == nil {
-				_, _, err = s.objs.FromClient.Benchmark(frame, 1, nil)
+				_, _, err = s.shared.FromClient.Benchmark(frame, 1, nil)
 			}
 		}
 		sent <- err

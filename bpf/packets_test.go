@@ -2,7 +2,6 @@ package bpf
 
 import (
 	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -37,7 +36,7 @@ func testConfig() dataplane.Config {
 		labService(flow.UDP, fullnatPort, dataplane.FullNAT, dataplane.RoundRobin, 8080),
 		labService(flow.UDP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, 8081),
 	)
-	cfg.VIPs = append(cfg.VIPs, dataplane.VIP{Addr: netip.MustParseAddr(unknownVIP), Link: "client0"})
+	cfg.VIPs = append(cfg.VIPs, dataplane.VIP{Addr: address(unknownVIP).Netip(), Link: "client0"})
 	cfg.SNATPorts = dataplane.PortRange{First: 20000, Last: 20003}
 	cfg.SNATSeed = 0x5eed
 	cfg.MaxFlows = 8
@@ -171,7 +170,8 @@ func TestPackets(t *testing.T) {
 
 // counts reports a segment that takes part in its connection's count.
 func (s step) counts() bool {
-	return !s.blind && len(s.frame) == 14+20+20+len(payload) && s.frame[14] == 0x45
+	at := partsOf(s.frame)
+	return !s.blind && len(s.frame) == at.l4+20+len(payload) && (at.l4 == 34 || at.l4 == 54) && at.proto == byte(flow.TCP)
 }
 
 func (tt packetTest) run(t *testing.T, s subject, dropped map[string]bool) {

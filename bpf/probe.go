@@ -69,7 +69,7 @@ var probeConfig = dataplane.Config{
 // fault with the link only.
 func (d *Dataplane) probeTCX() error {
 	l, err := link.AttachTCX(link.TCXOptions{
-		Interface: math.MaxInt32, Program: d.objs.FromClient, Attach: ebpf.AttachTCXIngress,
+		Interface: math.MaxInt32, Program: d.shared.FromClient, Attach: ebpf.AttachTCXIngress,
 	})
 	if err == nil {
 		return l.Close()
@@ -82,7 +82,7 @@ func (d *Dataplane) probeTCX() error {
 
 // probeTable takes one entry through the table.
 func (d *Dataplane) probeTable() error {
-	o := flow.Tuple{Proto: flow.UDP, SrcPort: 1, DstPort: 2}
+	o := flow.Tuple{Proto: flow.UDP, Src: flow.IPv4(0, 0, 0, 1), Dst: flow.IPv4(0, 0, 0, 2), SrcPort: 1, DstPort: 2}
 	e := flow.Entry{Original: o, Reply: o.Reverse(), State: flow.Assured, Origin: flow.Synced, Remaining: time.Second}
 	if err := d.Apply([]flow.Entry{e}); err != nil {
 		return fmt.Errorf("bpf: probe: %w", err)

@@ -42,7 +42,7 @@ func TestClaimsSurviveRaces(t *testing.T) {
 				for arrived.Add(1); arrived.Load() < senders*(round+1); {
 					runtime.Gosched()
 				}
-				if _, _, err := s.objs.FromClient.Benchmark(frame, 1, nil); err != nil {
+				if _, _, err := s.shared.FromClient.Benchmark(frame, 1, nil); err != nil {
 					t.Error(err)
 				}
 			}

@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,14 +54,15 @@ var wanted = []string{
 	"syn-sent adopted", "established adopted", "fin-wait adopted", "closed adopted", "swept",
 }
 
-func (r reach) check(t *testing.T) {
+// check fails for what was not reached, but for what the family does not know.
+func (r reach) check(t *testing.T, unknown []string) {
 	t.Helper()
 	t.Log(map[string]int(r))
 	if testing.Short() {
 		return // rapid then runs a fifth of the sequences, which need not reach everything
 	}
 	for _, w := range wanted {
-		if r[w] == 0 {
+		if r[w] == 0 && !slices.Contains(unknown, w) {
 			t.Errorf("the sequences never reached %q", w)
 		}
 	}

@@ -22,12 +22,12 @@ func TestMemoryOfAnotherFlowIsNotTouched(t *testing.T) {
 		{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced},
 		{Original: other, Reply: dnatReply(flow.TCP, 40001, 8081), State: flow.Established, Origin: flow.Synced},
 	}))
-	var mine, its lbConn
-	s.must(s.objs.Conns.Lookup(toTuple(o), &mine))
-	s.must(s.objs.Conns.Lookup(toTuple(other), &its))
+	var mine, its rawConn[ipv4]
+	s.must(s.shared.Conns.Lookup(toTuple[ipv4](o), &mine))
+	s.must(s.shared.Conns.Lookup(toTuple[ipv4](other), &its))
 	recycled := mine
 	recycled.Word = its.Word
-	s.must(s.objs.Conns.Put(toTuple(o), recycled))
+	s.must(s.shared.Conns.Put(toTuple[ipv4](o), recycled))
 
 	for _, p := range []step{in(o, ack|psh, "drop miss"), in(o, rst, "drop miss"), in(o, syn, "drop miss"),
 		back(r, ack|psh, "drop miss"), back(r, fin|ack, "drop miss")} {
@@ -36,15 +36,15 @@ func TestMemoryOfAnotherFlowIsNotTouched(t *testing.T) {
 		}
 	}
 	s.must(s.Delete([]flow.Tuple{o}))
-	var after lbConn
-	s.must(s.objs.Conns.Lookup(toTuple(o), &after))
+	var after rawConn[ipv4]
+	s.must(s.shared.Conns.Lookup(toTuple[ipv4](o), &after))
 	if after != recycled {
 		t.Errorf("entry %+v became %+v", recycled, after)
 	}
 	if got := events(t, s); len(got) != 0 {
 		t.Errorf("events %q, want none", got)
 	}
-	s.must(s.objs.Conns.Put(toTuple(o), mine)) // so that the claims can be released
+	s.must(s.shared.Conns.Put(toTuple[ipv4](o), mine)) // so that the claims can be released
 }
 
 // The FINs of both sides on two CPUs at once: the last event of each flow tells the
@@ -91,7 +91,7 @@ func (s *programSubject) finishOnTwoCPUs(flows uint16) {
 					frame = fromBackend(dnatReply(flow.TCP, 40000+i, 8081), fin|ack)
 				}
 				frame = unaddressed(withNumbers(frame, 1+length, 1+length))
-				if _, _, err := s.program(link).Benchmark(frame, 1, nil); err != nil {
+				if _, _, err := s.chain(link)[0].Benchmark(frame, 1, nil); err != nil {
 					s.t.Error(fmt.Errorf("FIN on %s: %w", link, err))
 				}
 			}

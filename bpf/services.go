@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -14,75 +15,99 @@ import (
 	"baton/impl/flow"
 )
 
-// SetServices implements dataplane.Dataplane. Every packet meets a service either
-// as it was or as it is to be: the backends are written beside those in use, in the
-// other half of backend_tables, before the service that names them is replaced.
+// SetServices implements dataplane.Dataplane.
 func (d *Dataplane) SetServices(services []dataplane.Service) error {
 	if err := dataplane.ValidateServices(services); err != nil {
 		return err
 	}
-	addresses, err := d.meanings(services)
+	meanings, err := model.Meanings(d.cfg, services, d.host)
 	if err != nil {
 		return err
 	}
+	for _, s := range services {
+		if !slices.ContainsFunc(d.families, func(f tables) bool { return f.has(s.VIP) }) {
+			return fmt.Errorf("bpf: set service %s: %s is the first IPv6 address, and its table is made at the start", s.Name, s.VIP)
+		}
+	}
 	d.generation++
-	values := make(map[lbServiceKey]lbService, len(services))
-	dnat := make(map[lbBackendKey]uint32)
-	var tables backendTables
+	for _, f := range d.families {
+		if err := f.setServices(services, d.generation, meanings); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setServices replaces those of the family. Every packet meets a service either as it
+// was or as it is to be: the backends are written beside those in use, in the other half
+// of backend_tables, before the service that names them is replaced.
+func (f *family[A]) setServices(services []dataplane.Service, generation uint32, meanings map[flow.Addr]model.Meaning) error {
+	addresses := make(map[A]uint32)
+	for a, m := range meanings {
+		if f.has(a) {
+			addresses[toAddr[A](a)] = uint32(m)
+		}
+	}
+	values := make(map[rawEndpoint[A]]rawService[A], len(services))
+	dnat := make(map[rawEndpoint[A]]uint32)
+	var tables backendTables[A]
 	defer tables.close()
 	for i, s := range services {
-		table := d.generation%2*dataplane.MaxServices + uint32(i)
+		if !f.has(s.VIP) {
+			continue
+		}
+		table := generation%2*dataplane.MaxServices + uint32(i)
 		slots := model.Slots(s)
 		if err := tables.add(table, slots); err != nil {
 			return fmt.Errorf("bpf: set service %s: %w", s.Name, err)
 		}
-		values[toServiceKey(s.Service)] = lbService{
-			Snat: toAddr(s.SNAT), Table: table, Size: uint32(len(slots)), Mode: uint8(s.Mode), Balance: uint8(s.Balance),
+		values[toEndpoint[A](s.VIP, s.Port, s.Proto)] = rawService[A]{
+			Snat: toAddr[A](s.SNAT), Table: table, Size: uint32(len(slots)), Mode: uint8(s.Mode), Balance: uint8(s.Balance),
 		}
 		for _, b := range s.Backends {
 			if s.Mode == dataplane.DNAT {
-				dnat[lbBackendKey{Addr: toAddr(b.Addr), Port: swapPort(b.Port), Proto: uint8(s.Proto)}] = 1
+				dnat[toEndpoint[A](b.Addr, b.Port, s.Proto)] = 1
 			}
 		}
 	}
-	if err := tables.write(d.objs.BackendTables); err != nil {
+	if err := tables.write(f.objs.BackendTables); err != nil {
 		return fmt.Errorf("bpf: set backends: %w", err)
 	}
 	return errors.Join(
-		put(d.objs.Addresses, addresses), put(d.objs.DnatBackends, dnat), put(d.objs.Services, values),
-		prune(d.objs.Services, values), prune(d.objs.DnatBackends, dnat), prune(d.objs.Addresses, addresses),
-		d.objs.Generation.Set(d.generation)) // at last: what a packet then finds out is the new
+		put(f.objs.Addresses, addresses), put(f.objs.DnatBackends, dnat), put(f.objs.Services, values),
+		prune(f.objs.Services, values), prune(f.objs.DnatBackends, dnat), prune(f.objs.Addresses, addresses),
+		f.objs.Generation.Set(generation)) // at last: what a packet then finds out is the new
 }
 
 // backendTables are inner maps on their way into backend_tables. They go there in
 // one batch, since the kernel waits for all running programs after every update.
-type backendTables struct {
+type backendTables[A addr] struct {
 	maps []*ebpf.Map
 	keys []uint32
 	fds  []uint32
 }
 
 // add makes the inner map of one service. Without slots there is none to make.
-func (b *backendTables) add(table uint32, slots []dataplane.Backend) error {
+func (b *backendTables[A]) add(table uint32, slots []dataplane.Backend) error {
 	if len(slots) == 0 {
 		return nil
 	}
 	inner, err := ebpf.NewMap(&ebpf.MapSpec{
-		Type: ebpf.Array, Flags: unix.BPF_F_INNER_MAP, KeySize: 4, ValueSize: 8, MaxEntries: uint32(len(slots)),
+		Type: ebpf.Array, Flags: unix.BPF_F_INNER_MAP, KeySize: 4, ValueSize: uint32(unsafe.Sizeof(rawBackend[A]{})), MaxEntries: uint32(len(slots)),
 	})
 	if err != nil {
 		return err
 	}
 	b.maps, b.keys, b.fds = append(b.maps, inner), append(b.keys, table), append(b.fds, uint32(inner.FD()))
-	keys, values := make([]uint32, len(slots)), make([]lbBackend, len(slots))
-	for i, backend := range slots {
-		keys[i], values[i] = uint32(i), toBackend(backend)
+	keys, values := make([]uint32, len(slots)), make([]rawBackend[A], len(slots))
+	for i, slot := range slots {
+		keys[i], values[i] = uint32(i), toBackend[A](slot)
 	}
 	_, err = inner.BatchUpdate(keys, values, nil)
 	return err
 }
 
-func (b *backendTables) write(outer *ebpf.Map) error {
+func (b *backendTables[A]) write(outer *ebpf.Map) error {
 	if len(b.keys) == 0 {
 		return nil
 	}
@@ -91,27 +116,14 @@ func (b *backendTables) write(outer *ebpf.Map) error {
 }
 
 // close drops this process's hold on the inner maps; those that were written live on in the outer one.
-func (b *backendTables) close() {
+func (b *backendTables[A]) close() {
 	for _, m := range b.maps {
 		m.Close()
 	}
 }
 
-// meanings returns the contents of the map addresses.
-func (d *Dataplane) meanings(services []dataplane.Service) (map[uint32]uint32, error) {
-	meanings, err := model.Meanings(d.cfg, services, d.host)
-	if err != nil {
-		return nil, err
-	}
-	out := make(map[uint32]uint32, len(meanings))
-	for a, m := range meanings {
-		out[toAddr(a)] = uint32(m)
-	}
-	return out, nil
-}
-
-// hostAddresses returns the IPv4 addresses of the host and the broadcast addresses of
-// its networks.
+// hostAddresses returns the addresses of the host and the broadcast addresses of its
+// networks.
 func hostAddresses() (h model.Host, err error) {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
@@ -119,12 +131,12 @@ func hostAddresses() (h model.Host, err error) {
 	}
 	for _, a := range addrs {
 		n, ok := a.(*net.IPNet)
-		if !ok || n.IP.To4() == nil {
+		if !ok {
 			continue
 		}
-		h.Own = append(h.Own, flow.IPv4From([4]byte(n.IP.To4())))
-		if ones, bits := n.Mask.Size(); bits-ones > 1 { // RFC 3021: a link of two has none
-			h.Broadcast = append(h.Broadcast, flow.IPv4From([4]byte(lastOf(n))))
+		h.Own = append(h.Own, flow.Addr(n.IP.To16()))
+		if ones, bits := n.Mask.Size(); n.IP.To4() != nil && bits-ones > 1 { // RFC 3021: a link of two has none
+			h.Broadcast = append(h.Broadcast, flow.Addr(lastOf(n).To16()))
 		}
 	}
 	return h, nil

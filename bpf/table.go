@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,35 +10,18 @@ import (
 	"github.com/cilium/ebpf"
 
 	"baton/impl/clock"
-	"baton/impl/dataplane"
 	"baton/impl/flow"
 )
 
-const (
-	// batchMax is how many entries one run of a table program takes: BATCH_MAX of maps.h.
-	batchMax = 4096
-	// dumpBatch is how many entries one system call reads.
-	dumpBatch = 4096
-)
-
-// Apply implements dataplane.Dataplane.
-func (d *Dataplane) Apply(entries []flow.Entry) error { return d.install(entries, false) }
-
-// Merge implements dataplane.Dataplane.
-func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
-	replicated, err := d.replicated(deletes)
-	if err == nil {
-		_, err = d.removeUnchanged(replicated, d.now())
-	}
-	return errors.Join(err, d.install(entries, true))
-}
+// dumpBatch is how many entries one system call reads.
+const dumpBatch = 4096
 
 // replicated returns the replicated ones among entries, as they are now.
-func (d *Dataplane) replicated(tuples []flow.Tuple) ([]lbRecord, error) {
-	var found []lbRecord
+func (f *family[A]) replicated(tuples []flow.Tuple) ([]rawRecord[A], error) {
+	var found []rawRecord[A]
 	for _, t := range tuples {
-		r := lbRecord{Original: toTuple(t)}
-		err := d.objs.Conns.Lookup(r.Original, &r.Conn)
+		r := rawRecord[A]{Original: toTuple[A](t)}
+		err := f.objs.Conns.Lookup(r.Original, &r.Conn)
 		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return nil, fmt.Errorf("bpf: look up %s: %w", t, err)
 		}
@@ -48,36 +32,30 @@ func (d *Dataplane) replicated(tuples []flow.Tuple) ([]lbRecord, error) {
 	return found, nil
 }
 
-// install writes all entries, or only those with neither tuple in the table.
-func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
-	for i := range entries {
-		if err := dataplane.ValidateEntry(&entries[i]); err != nil {
-			return err
-		}
-	}
-	now := d.now()
+// install writes all entries, or only those with neither tuple in the table. It returns
+// how many found no room.
+func (f *family[A]) install(entries []flow.Entry, onlyMissing bool, now clock.Instant) (missed int, err error) {
 	for chunk := range slices.Chunk(entries, batchMax) {
-		done, err := d.runBatch(d.objs.TableApply, len(chunk), onlyMissing, func(records []lbRecord) {
+		done, err := f.batch.run(f.objs.TableApply, len(chunk), onlyMissing, func(records []rawRecord[A]) {
 			for i := range records {
-				records[i] = d.toRecord(&chunk[i], now)
+				records[i] = f.toRecord(&chunk[i], now)
 			}
 		}, nil)
 		if err != nil {
-			return fmt.Errorf("bpf: apply %d entries: %w", len(chunk), err)
+			return 0, fmt.Errorf("bpf: apply %d entries: %w", len(chunk), err)
 		}
-		if missed := len(chunk) - done; missed > 0 {
-			return fmt.Errorf("bpf: apply %d entries: %w", len(chunk), dataplane.TableFull(missed, d.cfg.MaxFlows))
+		if missed = len(chunk) - done; missed > 0 {
+			return missed, nil
 		}
 	}
-	return nil
+	return 0, nil
 }
 
-// Delete implements dataplane.Dataplane.
-func (d *Dataplane) Delete(tuples []flow.Tuple) error {
+func (f *family[A]) delete(tuples []flow.Tuple) error {
 	for chunk := range slices.Chunk(tuples, batchMax) {
-		_, err := d.runBatch(d.objs.TableRemove, len(chunk), false, func(records []lbRecord) {
+		_, err := f.batch.run(f.objs.TableRemove, len(chunk), false, func(records []rawRecord[A]) {
 			for i := range records {
-				records[i] = lbRecord{Original: toTuple(chunk[i])}
+				records[i] = rawRecord[A]{Original: toTuple[A](chunk[i])}
 			}
 		}, nil)
 		if err != nil {
@@ -87,53 +65,64 @@ func (d *Dataplane) Delete(tuples []flow.Tuple) error {
 	return nil
 }
 
-// Lookup implements dataplane.Dataplane.
-func (d *Dataplane) Lookup(t flow.Tuple) (flow.Entry, bool, error) {
-	key, conn := toTuple(t), lbConn{}
-	err := d.objs.Conns.Lookup(key, &conn)
-	if errors.Is(err, ebpf.ErrKeyNotExist) || err == nil && stateOf(conn.Word) == 0 {
+// deleteReplicated removes the replicated ones among entries.
+func (f *family[A]) deleteReplicated(tuples []flow.Tuple, now clock.Instant) error {
+	replicated, err := f.replicated(tuples)
+	if err == nil {
+		_, err = f.removeUnchanged(replicated, now)
+	}
+	return err
+}
+
+func (f *family[A]) lookup(t flow.Tuple, now clock.Instant) (flow.Entry, bool, error) {
+	key, c := toTuple[A](t), rawConn[A]{}
+	err := f.objs.Conns.Lookup(key, &c)
+	if errors.Is(err, ebpf.ErrKeyNotExist) || err == nil && stateOf(c.Word) == 0 {
 		return flow.Entry{}, false, nil
 	}
 	if err != nil {
 		return flow.Entry{}, false, fmt.Errorf("bpf: look up %s: %w", t, err)
 	}
-	return d.toEntry(&key, &conn, d.now()), true, nil
+	return f.toEntry(&key, &c, now), true, nil
 }
 
-// Dump implements dataplane.Dataplane.
-func (d *Dataplane) Dump(f func(flow.Entry) bool) error {
-	now := d.now()
-	return d.scan(func(key *lbTuple, conn *lbConn) bool { return f(d.toEntry(key, conn, now)) })
+// dump calls each with each entry until it returns false, and reports whether it never did.
+func (f *family[A]) dump(now clock.Instant, each func(flow.Entry) bool) (done bool, err error) {
+	done = true
+	err = f.scan(func(key *rawTuple[A], c *rawConn[A]) bool {
+		done = each(f.toEntry(key, c, now))
+		return done
+	})
+	return done, err
 }
 
-// Sweep implements dataplane.Dataplane.
-func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
-	expired, err := d.expired(now, since)
+func (f *family[A]) sweep(now, since clock.Instant) ([]flow.Entry, error) {
+	expired, err := f.expired(now, since)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.forgetDatagrams(now); err != nil {
+	if err := f.forgetDatagrams(now); err != nil {
 		return nil, err
 	}
-	return d.removeUnchanged(expired, now)
+	return f.removeUnchanged(expired, now)
 }
 
-// forgetDatagrams makes room for those whose fragments are still to come.
-func (d *Dataplane) forgetDatagrams(now clock.Instant) error {
-	var expired []lbFragmentKey
-	var key lbFragmentKey
-	var value lbFragments
-	all := d.objs.Fragments.Iterate()
+// forgetDatagrams makes room for those whose fragments are still to come. What a value
+// begins with is when it expires.
+func (f *family[A]) forgetDatagrams(now clock.Instant) error {
+	var expired [][]byte
+	var key, value []byte
+	all := f.objs.Fragments.Iterate()
 	for all.Next(&key, &value) {
-		if now >= clock.Instant(value.Expires) {
-			expired = append(expired, key)
+		if now >= clock.Instant(binary.NativeEndian.Uint64(value)) {
+			expired = append(expired, slices.Clone(key))
 		}
 	}
 	if err := all.Err(); err != nil {
 		return fmt.Errorf("bpf: read fragments: %w", err)
 	}
 	for _, k := range expired {
-		if err := d.objs.Fragments.Delete(k); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		if err := f.objs.Fragments.Delete(k); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("bpf: forget a fragmented datagram: %w", err)
 		}
 	}
@@ -141,12 +130,12 @@ func (d *Dataplane) forgetDatagrams(now clock.Instant) error {
 }
 
 // expired returns the entries whose timeout has run.
-func (d *Dataplane) expired(now, since clock.Instant) ([]lbRecord, error) {
-	var out []lbRecord
-	err := d.scan(func(key *lbTuple, conn *lbConn) bool {
-		seen := max(clock.Instant(conn.LastSeen), since)
-		if now.Sub(seen) >= d.cfg.Timeouts.Of(stateOf(conn.Word)) {
-			out = append(out, lbRecord{Original: *key, Conn: *conn})
+func (f *family[A]) expired(now, since clock.Instant) ([]rawRecord[A], error) {
+	var out []rawRecord[A]
+	err := f.scan(func(key *rawTuple[A], c *rawConn[A]) bool {
+		seen := max(clock.Instant(c.LastSeen), since)
+		if now.Sub(seen) >= f.timeouts.Of(stateOf(c.Word)) {
+			out = append(out, rawRecord[A]{Original: *key, Conn: *c})
 		}
 		return true
 	})
@@ -155,15 +144,15 @@ func (d *Dataplane) expired(now, since clock.Instant) ([]lbRecord, error) {
 
 // removeUnchanged removes the entries that still are as they were read: one that a
 // packet has touched since then is alive. It returns those that it removed.
-func (d *Dataplane) removeUnchanged(records []lbRecord, now clock.Instant) ([]flow.Entry, error) {
+func (f *family[A]) removeUnchanged(records []rawRecord[A], now clock.Instant) ([]flow.Entry, error) {
 	var removed []flow.Entry
 	for chunk := range slices.Chunk(records, batchMax) {
-		_, err := d.runBatch(d.objs.TableRemove, len(chunk), true, func(batch []lbRecord) {
+		_, err := f.batch.run(f.objs.TableRemove, len(chunk), true, func(batch []rawRecord[A]) {
 			copy(batch, chunk)
-		}, func(batch []lbRecord) {
+		}, func(batch []rawRecord[A]) {
 			for i := range batch {
 				if r := &batch[i]; r.Conn.Word != 0 {
-					e := d.toEntry(&r.Original, &r.Conn, now)
+					e := f.toEntry(&r.Original, &r.Conn, now)
 					e.Remaining = 0
 					removed = append(removed, e)
 				}
@@ -177,16 +166,16 @@ func (d *Dataplane) removeUnchanged(records []lbRecord, now clock.Instant) ([]fl
 }
 
 // scan calls f with each entry until it returns false.
-func (d *Dataplane) scan(f func(*lbTuple, *lbConn) bool) error {
-	keys, conns := make([]lbTuple, dumpBatch), make([]lbConn, dumpBatch)
+func (f *family[A]) scan(each func(*rawTuple[A], *rawConn[A]) bool) error {
+	keys, conns := make([]rawTuple[A], dumpBatch), make([]rawConn[A], dumpBatch)
 	var cursor ebpf.MapBatchCursor
 	for {
-		n, err := d.objs.Conns.BatchLookup(&cursor, keys, conns, nil)
+		n, err := f.objs.Conns.BatchLookup(&cursor, keys, conns, nil)
 		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("bpf: read connection table: %w", err)
 		}
 		for i := range n {
-			if stateOf(conns[i].Word) != 0 && !f(&keys[i], &conns[i]) {
+			if stateOf(conns[i].Word) != 0 && !each(&keys[i], &conns[i]) {
 				return nil
 			}
 		}
@@ -196,44 +185,20 @@ func (d *Dataplane) scan(f func(*lbTuple, *lbConn) bool) error {
 	}
 }
 
-// runBatch runs a table program over n records of the batch buffer, which fill sets
-// and collect, if it is not nil, reads afterwards. It returns how many took effect;
-// the others come back with a zero word. The buffer has one user at a time, so that
-// a long sweep and the entries that arrive from the peer may go on side by side.
-func (d *Dataplane) runBatch(p *ebpf.Program, n int, conditional bool, fill, collect func([]lbRecord)) (int, error) {
-	d.batchUse.Lock()
-	defer d.batchUse.Unlock()
-	if d.batch.values == nil {
-		return 0, errors.New("the dataplane is closed")
-	}
-	args := lbBatchArgs{Count: uint32(n)}
-	if conditional {
-		args.Conditional = 1
-	}
-	fill(d.batch.values[:n])
-	if _, err := p.Run(&ebpf.RunOptions{Context: &args, ContextOut: &args}); err != nil {
-		return 0, err
-	}
-	if collect != nil {
-		collect(d.batch.values[:n])
-	}
-	return int(args.Done), nil
-}
-
-func (d *Dataplane) toRecord(e *flow.Entry, now clock.Instant) lbRecord {
-	timeout := d.cfg.Timeouts.Of(e.State)
+func (f *family[A]) toRecord(e *flow.Entry, now clock.Instant) rawRecord[A] {
+	timeout := f.timeouts.Of(e.State)
 	age := timeout - min(max(e.Remaining, 0), timeout)
-	return lbRecord{Original: toTuple(e.Original), Conn: lbConn{
-		Reply: toTuple(e.Reply), LastSeen: int64(now.Add(-age)), Word: toWord(e.State, e.Origin),
+	return rawRecord[A]{Original: toTuple[A](e.Original), Conn: rawConn[A]{
+		Reply: toTuple[A](e.Reply), LastSeen: int64(now.Add(-age)), Word: toWord(e.State, e.Origin),
 	}}
 }
 
-func (d *Dataplane) toEntry(original *lbTuple, conn *lbConn, now clock.Instant) flow.Entry {
-	state := stateOf(conn.Word)
+func (f *family[A]) toEntry(original *rawTuple[A], c *rawConn[A], now clock.Instant) flow.Entry {
+	state := stateOf(c.Word)
 	return flow.Entry{
-		Original: fromTuple(original), Reply: fromTuple(&conn.Reply),
-		State: state, Origin: originOf(conn.Word),
-		Remaining: remaining(d.cfg.Timeouts.Of(state), now.Sub(clock.Instant(conn.LastSeen))),
+		Original: fromTuple(original), Reply: fromTuple(&c.Reply),
+		State: state, Origin: originOf(c.Word),
+		Remaining: remaining(f.timeouts.Of(state), now.Sub(clock.Instant(c.LastSeen))),
 	}
 }
 

@@ -13,7 +13,7 @@
 #include "events.h"
 #include "hash.h"
 #include "lease.h"
-#include "parse.h"
+#include "packet.h"
 
 #define SWAP_ATTEMPTS 4
 #define WINDOW_MAX (1 << 30) /* RFC 7323 2.2: no receive window is larger */

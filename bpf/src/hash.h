@@ -20,17 +20,19 @@ static __always_inline __u64 mix64(__u64 h)
 	return h;
 }
 
+#include "hash_addr.h"
+
 /* Tells the flow of an entry from the one that had its memory before. It stays on
  * this host, and needs not to be spread. */
 static __always_inline __u32 flow_id(const struct tuple *t)
 {
-	return t->src ^ (__u32)((__u64)t->dst * 0x9e3779b1u >> 7) ^ ((__u32)t->sport << 16 | t->dport) ^ t->proto;
+	return fold_addr(&t->src) ^ (__u32)((__u64)fold_addr(&t->dst) * 0x9e3779b1u >> 7) ^
+	       ((__u32)t->sport << 16 | t->dport) ^ t->proto;
 }
 
 static __always_inline __u64 hash_tuple(const struct tuple *t)
 {
-	__u64 addresses = (__u64)bpf_ntohl(t->src) << 32 | bpf_ntohl(t->dst);
 	__u64 rest = (__u64)bpf_ntohs(t->sport) << 32 | (__u64)bpf_ntohs(t->dport) << 16 | t->proto;
 
-	return mix64(addresses ^ mix64(rest));
+	return mix64(hash_addresses(&t->src, &t->dst) ^ mix64(rest));
 }

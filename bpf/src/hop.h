@@ -17,7 +17,6 @@
 #define HOP_UNKNOWN 0xffffffffffffull /* no unicast address: the kernel is to find the neighbour */
 #define TICK_SHIFT 27		      /* a tick is 134 ms */
 #define GENERATION_BITS 4
-#define AF_INET 2
 #define LOOPBACK_IFINDEX 1
 
 /* Taken before anything is looked up that it is to stand for. It comes again after
@@ -40,14 +39,17 @@ static __always_inline __u64 current_hop(const struct conn *conn, const struct p
 
 /* Asks the kernel, as for a packet of the host's own, by which link and to whom a
  * packet goes. It answers only where the loopback link may forward. */
-static __always_inline __u64 find_neighbour(struct __sk_buff *skb, const struct tuple *to, __u32 ifindex)
+static FIND_NEIGHBOUR __u64 find_neighbour(struct __sk_buff *skb, const struct tuple *to, __u32 ifindex)
 {
 	struct bpf_fib_lookup route = {
-		.family = AF_INET, .ifindex = LOOPBACK_IFINDEX, .l4_protocol = to->proto,
-		.sport = to->sport, .dport = to->dport, .ipv4_src = to->src, .ipv4_dst = to->dst,
+		.family = ROUTE_FAMILY, .ifindex = LOOPBACK_IFINDEX, .l4_protocol = to->proto,
+		.sport = to->sport, .dport = to->dport,
 	};
 	__u64 addr = 0;
 
+	/* Of both families: the members for IPv4 begin where those for IPv6 do. */
+	*(ip_addr *)&route.ipv6_src = to->src;
+	*(ip_addr *)&route.ipv6_dst = to->dst;
 	if (bpf_fib_lookup(skb, &route, sizeof(route), 0) != BPF_FIB_LKUP_RET_SUCCESS || route.ifindex != ifindex)
 		return HOP_UNKNOWN;
 	__builtin_memcpy(&addr, route.dmac, ETH_ALEN);

@@ -5,17 +5,9 @@
 #pragma once
 
 #include "hop.h"
-#include "nat.h"
-#include "strict.h"
+#include "message.h"
 
-#define TTL_DEFAULT 64
-#define QUOTED_MAX (60 + 20) /* of the packet that an error is about */
 #define ICMP_WINDOW_SHIFT 30 /* the rate is counted in spans of 1.07 s */
-
-struct icmp_error {
-	struct icmp icmp;
-	__u8 quoted[QUOTED_MAX];
-};
 
 /* Of all CPUs. They may count past each other, and send a few more. */
 volatile __s64 icmp_span;
@@ -35,37 +27,21 @@ static __always_inline bool may_send_error(__s64 at)
 	return true;
 }
 
-static __always_inline void swap_ethernet(struct ethhdr *eth)
-{
-	__u8 addr[ETH_ALEN];
-
-	__builtin_memcpy(addr, eth->h_dest, ETH_ALEN);
-	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, addr, ETH_ALEN);
-}
-
 /* A frame that goes back to where it came from, with the addresses of its IP header
  * exchanged: their sum stays. */
 static __always_inline int answer_echo(struct __sk_buff *skb, const struct packet *pkt)
 {
 	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
-	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	ip_header *ip = header(skb, ETH_HLEN, sizeof(*ip));
 	struct icmp *icmp = header(skb, pkt->l4_off, sizeof(*icmp));
 	struct counters *c = count();
-	__u32 change;
-	__be32 addr;
 
 	if (!eth || !ip || !icmp)
 		return drop(DROP_MALFORMED);
 	swap_ethernet(eth);
-	change = (__u16)~ip->ttl + TTL_DEFAULT;
-	addr = ip->saddr;
-	ip->saddr = ip->daddr;
-	ip->daddr = addr;
-	ip->ttl = TTL_DEFAULT;
-	fix_checksum(&ip->check, change);
-	fix_checksum(&icmp->checksum, (__u16)~icmp->type);
-	icmp->type = ICMP_ECHO_REPLY;
+	turn_header(ip);
+	fix_checksum(&icmp->checksum, (__u16)~icmp->type + ECHO_REPLY);
+	icmp->type = ECHO_REPLY;
 	if (c)
 		c->echo_replies++;
 	return bpf_redirect(skb->ifindex, 0);
@@ -85,49 +61,39 @@ static __always_inline __u32 make_room(struct __sk_buff *skb, const struct packe
 		return 0;
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, error->quoted, len) || bpf_skb_change_tail(skb, ETH_HLEN + len, 0))
 		return 0;
-	if (bpf_skb_adjust_room(skb, sizeof(struct iphdr) + sizeof(struct icmp), BPF_ADJ_ROOM_MAC, 0))
+	if (bpf_skb_adjust_room(skb, sizeof(ip_header) + sizeof(struct icmp), BPF_ADJ_ROOM_MAC, 0))
 		return 0;
 	return len;
-}
-
-static __always_inline void write_error(struct ethhdr *eth, struct iphdr *ip, struct icmp *icmp, __u32 quoted,
-					const struct packet *pkt)
-{
-	swap_ethernet(eth);
-	*ip = (struct iphdr){
-		.version = 4, .ihl = sizeof(*ip) / 4, .ttl = TTL_DEFAULT, .protocol = IPPROTO_ICMP,
-		.tot_len = bpf_htons(sizeof(*ip) + sizeof(*icmp) + quoted),
-		.saddr = pkt->tuple.dst, .daddr = pkt->tuple.src,
-	};
-	fix_checksum(&ip->check, header_sum(ip));
 }
 
 /* Drops a packet and tells its sender, in the name of the address that it was sent to.
  * The answer goes back to the neighbour that the packet came from. */
 static __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, enum drop reason, __u32 mtu)
 {
-	struct icmp_error error = { .icmp = { .type = ICMP_TIME_EXCEEDED } };
+	struct icmp_error *error = TAKE_ROOM(struct icmp_error, icmp_error);
 	struct counters *c = count();
 	struct icmp *icmp;
 	struct ethhdr *eth;
-	struct iphdr *ip;
+	ip_header *ip;
 	__u32 quoted, sum;
 
 	drop(reason);
 	if (pkt->kind != KIND_SEGMENT || !may_send_error(pkt->now))
 		return TCX_DROP;
-	quoted = make_room(skb, pkt, &error);
+	if (!error)
+		return TCX_DROP;
+	error->icmp = message_about(reason, mtu);
+	quoted = make_room(skb, pkt, error);
 	eth = header(skb, 0, sizeof(*eth));
 	ip = header(skb, ETH_HLEN, sizeof(*ip));
 	icmp = header(skb, ETH_HLEN + sizeof(*ip), sizeof(*icmp));
 	if (!quoted || !eth || !ip || !icmp)
 		return TCX_DROP;
-	write_error(eth, ip, icmp, quoted, pkt);
-	if (reason == DROP_TOO_BIG)
-		error.icmp = (struct icmp){ ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, .mtu = bpf_htons(mtu) };
-	sum = bpf_csum_diff(NULL, 0, (__be32 *)&error, sizeof(error), 0);
-	fix_checksum(&error.icmp.checksum, sum);
-	*icmp = error.icmp;
+	swap_ethernet(eth);
+	sum = write_header(ip, sizeof(*icmp) + quoted, pkt);
+	sum = csum_add(sum, bpf_csum_diff(NULL, 0, (__be32 *)error, sizeof(*error), 0));
+	fix_checksum(&error->icmp.checksum, sum);
+	*icmp = error->icmp;
 	if (c)
 		c->icmp_errors++;
 	return bpf_redirect(skb->ifindex, 0);
@@ -142,33 +108,6 @@ static __always_inline bool is_under_way(const struct conn *conn, const struct p
 	if (pkt->tuple.proto != IPPROTO_TCP || !(word_of(conn) & WORD_EXPECTS << direction))
 		return true;
 	return pkt->seq - conn->acked[direction] <= (__u32)(length > 0 ? length : 0);
-}
-
-/* Makes an error show the flow as its receiver knows it: the packet that it is about,
- * and its own addresses. Who has sent it is shown if the flow leaves its sender's
- * address as it is. */
-static __always_inline bool translate_error(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to)
-{
-	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
-	struct icmp *icmp = header(skb, pkt->l4_off, sizeof(*icmp));
-	struct iphdr *inner = header(skb, pkt->l4_off + sizeof(*icmp), sizeof(*inner));
-	struct ports *ports = header(skb, pkt->inner_l4_off, sizeof(*ports));
-	__be32 sender;
-
-	if (!ip || !icmp || !inner || !ports)
-		return false;
-	sender = to->src == pkt->tuple.src ? ip->saddr : to->src;
-	fix_checksum(&ip->check, csum_add(csum_change(ip->saddr, sender, ip->daddr, to->dst), ONE_HOP));
-	ip->saddr = sender;
-	ip->daddr = to->dst;
-	ip->ttl--;
-	fix_checksum(&inner->check, csum_change(inner->saddr, to->dst, inner->daddr, to->src));
-	inner->saddr = to->dst;
-	inner->daddr = to->src;
-	fix_checksum(&icmp->checksum, csum_change(ports->source, to->dport, ports->dest, to->sport));
-	ports->source = to->dport;
-	ports->dest = to->sport;
-	return true;
 }
 
 /* Passes on an error that comes in a direction, and is about a segment of the other. */

@@ -13,17 +13,26 @@
 #include <stddef.h>
 #include <bpf/bpf_helpers.h>
 
-#include "arp.h"
 #include "conntrack.h"
 #include "fragment.h"
 #include "hop.h"
 #include "icmp.h"
 #include "nat.h"
 #include "open.h"
+#include "resolve.h"
 #include "strict.h"
 #include "table.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Drivers may leave headers outside the linear part, which is all that direct access reaches. */
+static __always_inline void pull_headers(struct __sk_buff *skb)
+{
+	__u32 linear = skb->data_end - skb->data;
+
+	if (linear < HEADERS_MAX && linear < skb->len)
+		bpf_skb_pull_data(skb, skb->len < HEADERS_MAX ? skb->len : HEADERS_MAX);
+}
 
 /* Reads the packet, and says why one of a VIP is to be dropped, or DROP_NONE. */
 static __always_inline enum drop parse_packet(struct __sk_buff *skb, struct packet *pkt)
@@ -58,9 +67,9 @@ static __always_inline struct service *find_service(const struct tuple *original
 	return bpf_map_lookup_elem(&services, &key);
 }
 
-static __always_inline __u32 meaning_of(__be32 addr)
+static __always_inline __u32 meaning_of(const ip_addr *addr)
 {
-	__u32 *meaning = bpf_map_lookup_elem(&addresses, &addr);
+	__u32 *meaning = bpf_map_lookup_elem(&addresses, addr);
 
 	return meaning ? *meaning : 0;
 }
@@ -86,7 +95,7 @@ static __always_inline int original_direction(struct __sk_buff *skb, const struc
 			return drop(DROP_MISS);
 		track(conn, &pkt->tuple, id, pkt, ORIGINAL);
 	} else {
-		if (meaning_of(pkt->tuple.src) & (ADDR_VIRTUAL | ADDR_OWN | ADDR_BROADCAST))
+		if (meaning_of(&pkt->tuple.src) & (ADDR_VIRTUAL | ADDR_OWN | ADDR_BROADCAST))
 			return drop(DROP_SOURCE);
 		reason = open_flow(pkt, svc, conn, &reply);
 		if (reason != DROP_NONE)
@@ -151,37 +160,40 @@ static __always_inline int expire(struct __sk_buff *skb, const struct packet *pk
 /* What a flow has a hop for was found to be balanced. */
 static __always_inline int client_ip(struct __sk_buff *skb)
 {
-	struct packet pkt = { .now = now() };
+	struct packet *pkt = TAKE_ROOM(struct packet, packet);
 	struct conn *conn = NULL;
 	enum drop reason;
 	__u32 id = 0, mtu = 0;
 	__u64 hop = 0;
 
-	if (!parse_addresses(skb, &pkt))
+	if (!pkt)
+		return TCX_DROP;
+	pkt->now = now();
+	if (!parse_addresses(skb, pkt))
 		return TCX_NEXT;
-	reason = parse_packet(skb, &pkt);
-	if (reason == DROP_NONE && pkt.has_ports) {
-		id = flow_id(&pkt.tuple);
-		conn = find_conn_of(&pkt.tuple, id);
-		hop = conn ? current_hop(conn, &pkt, ORIGINAL) : 0;
+	reason = parse_packet(skb, pkt);
+	if (reason == DROP_NONE && pkt->has_ports) {
+		id = flow_id(&pkt->tuple);
+		conn = find_conn_of(&pkt->tuple, id);
+		hop = conn ? current_hop(conn, pkt, ORIGINAL) : 0;
 	}
-	if (!hop && !(meaning_of(pkt.tuple.dst) & ADDR_VIRTUAL))
+	if (!hop && !(meaning_of(&pkt->tuple.dst) & ADDR_VIRTUAL))
 		return TCX_NEXT;
-	if (!lease_holds(pkt.now))
+	if (!lease_holds(pkt->now))
 		return drop(DROP_NO_LEASE);
 	if (reason != DROP_NONE)
 		return drop(reason);
-	if (pkt.kind == KIND_ECHO)
-		return answer_echo(skb, &pkt);
-	if (pkt.ttl <= 1)
-		return expire(skb, &pkt);
+	if (pkt->kind == KIND_ECHO)
+		return answer_echo(skb, pkt);
+	if (pkt->ttl <= 1)
+		return expire(skb, pkt);
 	if (is_too_big(skb, ORIGINAL, &mtu))
-		return refuse(skb, &pkt, DROP_TOO_BIG, mtu);
-	if (pkt.kind == KIND_ERROR)
-		return error_of_flow(skb, &pkt, conn, &pkt.tuple, ORIGINAL);
-	if (pkt.kind == KIND_FRAGMENT)
-		return later_fragment(skb, ORIGINAL);
-	return original_direction(skb, &pkt, conn, id, hop);
+		return refuse(skb, pkt, DROP_TOO_BIG, mtu);
+	if (pkt->kind == KIND_ERROR)
+		return error_of_flow(skb, pkt, conn, &pkt->tuple, ORIGINAL);
+	if (pkt->kind == KIND_FRAGMENT)
+		return later_fragment(skb, pkt->fragment_off, ORIGINAL);
+	return original_direction(skb, pkt, conn, id, hop);
 }
 
 static __always_inline bool from_dnat_backend(const struct packet *pkt)
@@ -192,25 +204,21 @@ static __always_inline bool from_dnat_backend(const struct packet *pkt)
 }
 
 /* A fragment of a datagram whose first is a reply. */
-static __noinline bool continues_reply(struct __sk_buff *skb, __s64 at)
+static __noinline bool continues_reply(struct __sk_buff *skb, const struct packet *pkt)
 {
-	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
-	struct fragment_key key;
+	struct fragment_key key = {};
 
-	if (!ip)
-		return false;
-	key = fragment_key(ip);
-	return find_datagram(&key, at, REPLY);
+	return read_key(skb, pkt->fragment_off, &key) && find_datagram(&key, pkt->now, REPLY);
 }
 
 static __always_inline bool is_of_backend(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *original)
 {
-	__u32 meaning = meaning_of(pkt->tuple.dst);
+	__u32 meaning = meaning_of(&pkt->tuple.dst);
 
 	if (meaning & ADDR_OWN)
 		return false;
 	if (pkt->kind == KIND_FRAGMENT && !(meaning & ADDR_VIRTUAL))
-		return continues_reply(skb, pkt->now);
+		return continues_reply(skb, pkt);
 	return (meaning & ADDR_VIRTUAL) || original || (pkt->has_ports && from_dnat_backend(pkt));
 }
 
@@ -218,42 +226,45 @@ static __always_inline bool is_of_backend(struct __sk_buff *skb, const struct pa
  * latter are known by their tuple or, without an entry, by their sender. */
 static __always_inline int backend_ip(struct __sk_buff *skb)
 {
-	struct packet pkt = { .now = now() };
+	struct packet *pkt = TAKE_ROOM(struct packet, packet);
 	struct tuple *original = NULL;
 	struct conn *conn = NULL;
 	enum drop reason;
 	__u32 id = 0, mtu = 0;
 	__u64 hop = 0;
 
-	if (!parse_addresses(skb, &pkt))
+	if (!pkt)
+		return TCX_DROP;
+	pkt->now = now();
+	if (!parse_addresses(skb, pkt))
 		return TCX_NEXT;
-	reason = parse_packet(skb, &pkt);
-	if (pkt.has_ports)
-		original = bpf_map_lookup_elem(&replies, &pkt.tuple);
+	reason = parse_packet(skb, pkt);
+	if (pkt->has_ports)
+		original = bpf_map_lookup_elem(&replies, &pkt->tuple);
 	if (original && reason == DROP_NONE) {
 		id = flow_id(original);
 		conn = find_conn_of(original, id);
-		if (conn && !same_tuple(&conn->reply, &pkt.tuple))
+		if (conn && !same_tuple(&conn->reply, &pkt->tuple))
 			conn = NULL;
-		hop = conn ? current_hop(conn, &pkt, REPLY) : 0;
+		hop = conn ? current_hop(conn, pkt, REPLY) : 0;
 	}
-	if (!hop && !is_of_backend(skb, &pkt, original))
+	if (!hop && !is_of_backend(skb, pkt, original))
 		return TCX_NEXT;
-	if (!lease_holds(pkt.now))
+	if (!lease_holds(pkt->now))
 		return drop(DROP_NO_LEASE);
 	if (reason != DROP_NONE)
 		return drop(reason);
-	if (pkt.kind == KIND_ECHO)
-		return answer_echo(skb, &pkt);
-	if (pkt.ttl <= 1)
-		return expire(skb, &pkt);
+	if (pkt->kind == KIND_ECHO)
+		return answer_echo(skb, pkt);
+	if (pkt->ttl <= 1)
+		return expire(skb, pkt);
 	if (is_too_big(skb, REPLY, &mtu))
-		return refuse(skb, &pkt, DROP_TOO_BIG, mtu);
-	if (pkt.kind == KIND_ERROR)
-		return error_of_flow(skb, &pkt, conn, original, REPLY);
-	if (pkt.kind == KIND_FRAGMENT)
-		return later_fragment(skb, REPLY);
-	return reply_direction(skb, &pkt, conn, original, id, hop);
+		return refuse(skb, pkt, DROP_TOO_BIG, mtu);
+	if (pkt->kind == KIND_ERROR)
+		return error_of_flow(skb, pkt, conn, original, REPLY);
+	if (pkt->kind == KIND_FRAGMENT)
+		return later_fragment(skb, pkt->fragment_off, REPLY);
+	return reply_direction(skb, pkt, conn, original, id, hop);
 }
 
 /* Frames that a switch flooded for somebody else, and VLANs, are not ours. */
@@ -268,13 +279,9 @@ int from_client(struct __sk_buff *skb)
 	if (!for_this_host(skb))
 		return TCX_NEXT;
 	pull_headers(skb);
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_ARP):
-		return handle_arp(skb, ADDR_ARP_CLIENT, client_mac);
-	case bpf_htons(ETH_P_IP):
-		return client_ip(skb);
-	}
-	return TCX_NEXT;
+	if (is_resolution(skb))
+		return resolve(skb, ADDR_ANSWER_CLIENT, client_mac);
+	return skb->protocol == bpf_htons(ETHERTYPE) ? client_ip(skb) : TCX_NEXT;
 }
 
 SEC("tcx/ingress")
@@ -283,13 +290,9 @@ int from_backend(struct __sk_buff *skb)
 	if (!for_this_host(skb))
 		return TCX_NEXT;
 	pull_headers(skb);
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_ARP):
-		return handle_arp(skb, ADDR_ARP_BACKEND, backend_mac);
-	case bpf_htons(ETH_P_IP):
-		return backend_ip(skb);
-	}
-	return TCX_NEXT;
+	if (is_resolution(skb))
+		return resolve(skb, ADDR_ANSWER_BACKEND, backend_mac);
+	return skb->protocol == bpf_htons(ETHERTYPE) ? backend_ip(skb) : TCX_NEXT;
 }
 
 SEC("syscall")

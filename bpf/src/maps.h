@@ -20,7 +20,7 @@ const volatile __u32 snat_count;
 const volatile __u64 snat_seed;
 const volatile bool fake_clock; /* tests set the time */
 const volatile bool drop_echo;	/* echo requests to a VIP are not answered */
-const volatile __u32 icmp_rate; /* errors sent in a second, or slightly more */
+const volatile __u32 icmp_rate; /* errors of the family sent in a second, or slightly more */
 
 /* Not constant: a link may get another hardware address. */
 volatile __u8 client_mac[6];
@@ -62,10 +62,9 @@ struct {
 	__type(value, struct service);
 } services SEC(".maps");
 
-/* Types that only pointers lead to are left out of BTF, and with it out of the Go
- * bindings, unless a variable has them. */
+/* Types that only pointers lead to are left out of BTF, where the loader and the Go
+ * bindings look for them, unless a variable has them. */
 const struct backend *btf_backend __attribute__((unused));
-const struct event *btf_event __attribute__((unused));
 const struct batch_args *btf_batch_args __attribute__((unused));
 
 /* A service's backends: one entry each for round robin, a lookup table for
@@ -96,7 +95,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
-	__type(key, __be32);
+	__type(key, ip_addr);
 	__type(value, __u32);
 } addresses SEC(".maps");
 

@@ -5,36 +5,12 @@
  */
 #pragma once
 
-#include "parse.h"
+#include "header.h"
 
 struct ports {
 	__be16 source;
 	__be16 dest;
 };
-
-static __always_inline __u32 csum_add(__u32 a, __u32 b)
-{
-	a += b;
-	return a + (a < b);
-}
-
-/* The ones' complement difference from one pair of words to another. */
-static __always_inline __u32 csum_change(__u32 a_from, __u32 a_to, __u32 b_from, __u32 b_to)
-{
-	return csum_add(csum_add(~a_from, a_to), csum_add(~b_from, b_to));
-}
-
-/* The change of an IP header's sum, in ones' complement, when its TTL is one less. */
-#define ONE_HOP 0xfffeu
-
-/* Changes a checksum that is never partial (RFC 1624, equation 3). */
-static __always_inline void fix_checksum(__sum16 *check, __u32 change)
-{
-	__u32 sum = (__u16)~*check + (change & 0xffff) + (change >> 16);
-
-	sum = (sum & 0xffff) + (sum >> 16);
-	*check = ~((sum & 0xffff) + (sum >> 16));
-}
 
 static __always_inline void fix_transport_checksum(struct __sk_buff *skb, const struct packet *pkt, __u32 addresses,
 						   __u32 ports)
@@ -51,19 +27,16 @@ static __always_inline void fix_transport_checksum(struct __sk_buff *skb, const 
 static __always_inline bool translate(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to)
 {
 	const struct tuple *from = &pkt->tuple;
-	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	ip_header *ip = header(skb, ETH_HLEN, sizeof(*ip));
 	struct ports *ports = header(skb, pkt->l4_off, sizeof(*ports));
-	__u32 addresses = csum_change(from->src, to->src, from->dst, to->dst);
+	__u32 addresses = addresses_change(&from->src, &to->src, &from->dst, &to->dst);
 	__u32 port_change = csum_change(from->sport, to->sport, from->dport, to->dport);
 
 	if (!ip || !ports)
 		return false;
-	ip->saddr = to->src;
-	ip->daddr = to->dst;
-	ip->ttl--;
+	readdress(ip, &to->src, &to->dst, addresses);
 	ports->source = to->sport;
 	ports->dest = to->dport;
-	fix_checksum(&ip->check, csum_add(addresses, ONE_HOP));
 	fix_transport_checksum(skb, pkt, addresses, port_change);
 	return true;
 }

@@ -19,6 +19,8 @@ struct opening {
 	bool claimed;       /* reply was claimed for this packet, so it is to be released on failure */
 };
 
+DEFINE_ROOM(struct conn, conn)
+
 static __always_inline void release_claim(const struct opening *o)
 {
 	if (o->claimed)
@@ -70,18 +72,22 @@ static __always_inline void count_opened(const struct packet *pkt)
 static __always_inline enum drop insert(struct opening *o)
 {
 	const struct tuple *original = &o->pkt->tuple;
-	struct conn fresh = {
-		.word = first_word(o->pkt),
-		.reply = o->reply,
-		.last_seen = o->pkt->now,
-		.expected = { o->pkt->seq + 1, o->pkt->ack }, /* the word says which of them is known */
-		.acked = { o->pkt->seq, o->pkt->ack },
-	};
+	struct conn *fresh = TAKE_ROOM(struct conn, conn);
 	struct event *e;
 	long err;
 
+	if (!fresh) {
+		release_claim(o);
+		return DROP_TABLE_FULL;
+	}
+	fresh->word = first_word(o->pkt);
+	fresh->reply = o->reply;
+	fresh->last_seen = o->pkt->now;
+	fresh->expected[ORIGINAL] = o->pkt->seq + 1; /* the word says which of them is known */
+	fresh->expected[REPLY] = fresh->acked[REPLY] = o->pkt->ack;
+	fresh->acked[ORIGINAL] = o->pkt->seq;
 	e = reserve_event();
-	err = bpf_map_update_elem(&conns, original, &fresh, o->old ? BPF_EXIST : BPF_NOEXIST);
+	err = bpf_map_update_elem(&conns, original, fresh, o->old ? BPF_EXIST : BPF_NOEXIST);
 	if (err) {
 		discard_event(e);
 		if (err == -EEXIST)
@@ -89,7 +95,7 @@ static __always_inline enum drop insert(struct opening *o)
 		release_claim(o);
 		return DROP_TABLE_FULL;
 	}
-	submit_event(e, original, &fresh.reply, fresh.word);
+	submit_event(e, original, &o->reply, fresh->word);
 	if (o->old && !same_tuple(&o->kept, &o->reply))
 		release_reply(&o->kept);
 	count_opened(o->pkt);

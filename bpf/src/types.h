@@ -3,6 +3,9 @@
  * The data that the programs share with user space: keys and values of the
  * maps, flow events, records of the batch buffer. Addresses and ports are in
  * network byte order, instants are nanoseconds of CLOCK_BOOTTIME.
+ *
+ * The programs are compiled once for each family. What differs stands in the folders
+ * ipv4 and ipv6, in files of the same names: the compiler is told which one to read.
  */
 #pragma once
 
@@ -11,11 +14,13 @@
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 
+#include "addr.h"
+
 /* One direction of a flow as a packet shows it. The padding is always zero: it
  * is part of a map key. */
 struct tuple {
-	__be32 src;
-	__be32 dst;
+	ip_addr src;
+	ip_addr dst;
 	__be16 sport;
 	__be16 dport;
 	__u8 proto;
@@ -24,7 +29,7 @@ struct tuple {
 
 static __always_inline bool same_tuple(const struct tuple *a, const struct tuple *b)
 {
-	return a->src == b->src && a->dst == b->dst && a->sport == b->sport && a->dport == b->dport &&
+	return same_addr(&a->src, &b->src) && same_addr(&a->dst, &b->dst) && a->sport == b->sport && a->dport == b->dport &&
 	       a->proto == b->proto;
 }
 
@@ -77,7 +82,7 @@ enum origin {
  * back to it, so that the state stands in one place. The kernel gives the memory of
  * an entry that went to the next one at once, also under a program that has just
  * looked it up, and writes it from its beginning: the word comes first, and says
- * whose memory it is. It fills a cache line, as the kernel's header and the key do. */
+ * whose memory it is. Of IPv4 it fills a cache line, as the kernel's header and the key do. */
 struct conn {
 	__u64 word;
 	struct tuple reply;
@@ -85,15 +90,6 @@ struct conn {
 	__u32 expected[2]; /* by direction: the sequence number that its receiver expects next */
 	__u32 acked[2];	   /* by direction: what its receiver has acknowledged last; known if expected is */
 	__u64 hop[2];	   /* by direction: see hop.h */
-};
-
-/* What the fragments of a datagram have in common (RFC 791 3.2). */
-struct fragment_key {
-	__be32 src;
-	__be32 dst;
-	__be16 id;
-	__u8 proto;
-	__u8 pad;
 };
 
 #define SPANS_MAX 8
@@ -107,18 +103,18 @@ struct span {
 /* A datagram of which the first fragment has gone by: how the others are translated, and
  * what of it has come, each span of one fragment or of several that met. */
 struct fragments {
-	struct bpf_spin_lock lock;
-	__be16 id; /* under which they leave */
-	__u8 direction;
-	__u8 pad;
-	__be32 src;
-	__be32 dst;
 	__s64 expires;
+	struct bpf_spin_lock lock;
+	datagram_id id; /* under which they leave */
+	__u8 direction;
+	__u8 pad[FRAGMENTS_PAD];
+	ip_addr src;
+	ip_addr dst;
 	struct span spans[SPANS_MAX];
 };
 
 struct service_key {
-	__be32 vip;
+	ip_addr vip;
 	__be16 port;
 	__u8 proto;
 	__u8 pad;
@@ -136,7 +132,7 @@ enum balance {
 };
 
 struct service {
-	__be32 snat;
+	ip_addr snat;
 	__u32 table; /* index into backend_tables */
 	__u32 size;  /* entries of that table; 0 means that there is no backend */
 	__u32 next;  /* round robin's turn */
@@ -146,25 +142,25 @@ struct service {
 };
 
 struct backend {
-	__be32 addr;
+	ip_addr addr;
 	__be16 port;
 	__u8 pad[2];
 };
 
 /* A backend of a dnat service as the source of its replies. */
 struct backend_key {
-	__be32 addr;
+	ip_addr addr;
 	__be16 port;
 	__u8 proto;
 	__u8 pad;
 };
 
 /* What an address means to this node; values of the map addresses. */
-#define ADDR_ARP_CLIENT (1u << 0)  /* answer ARP for it on the client link */
-#define ADDR_ARP_BACKEND (1u << 1) /* answer ARP for it on the backend link */
-#define ADDR_VIRTUAL (1u << 2)     /* a VIP: its packets never reach the host's stack */
-#define ADDR_OWN (1u << 3)         /* the host's own: its packets always do */
-#define ADDR_BROADCAST (1u << 4)   /* of a network of the host's */
+#define ADDR_ANSWER_CLIENT (1u << 0)  /* answer ARP or NDP for it on the client link */
+#define ADDR_ANSWER_BACKEND (1u << 1) /* and on the backend link */
+#define ADDR_VIRTUAL (1u << 2)	      /* a VIP: its packets never reach the host's stack */
+#define ADDR_OWN (1u << 3)	      /* the host's own: its packets always do */
+#define ADDR_BROADCAST (1u << 4)      /* of a network of the host's */
 
 /* What user space changes while packets flow. It is mapped into its memory. */
 struct control {
@@ -217,7 +213,7 @@ struct counters {
 	__u64 bytes[2];
 	__u64 created;
 	__u64 adopted;
-	__u64 arp_replies;
+	__u64 arp_replies; /* and neighbour advertisements */
 	__u64 dropped[DROP_SLOTS];
 	__u64 events_lost;
 	__u64 unproven;

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"baton/impl/clock"
@@ -88,7 +89,8 @@ type PortRange struct{ First, Last uint16 }
 func (r PortRange) Lower() PortRange { return PortRange{r.First, r.First + (r.Last-r.First)/2} }
 func (r PortRange) Upper() PortRange { return PortRange{r.First + (r.Last-r.First)/2 + 1, r.Last} }
 
-// VIP is an address that this node answers ARP for on one link while it holds the lease.
+// VIP is an address that this node answers ARP or, of IPv6, neighbour solicitations for
+// on one link while it holds the lease.
 type VIP struct {
 	Addr netip.Addr
 	Link string
@@ -141,9 +143,15 @@ type Config struct {
 	// forgotten, and they should not be the first that it hands out.
 	SNATSeed uint64
 	Timeouts Timeouts
-	MaxFlows int  // capacity of the table; 0 means DefaultMaxFlows
+	MaxFlows int  // capacity of the table, of each family; 0 means DefaultMaxFlows
 	DropEcho bool // a ping of a VIP is dropped, not answered
-	ICMPRate int  // ICMP errors sent in a second, about; 0 means DefaultICMPRate
+	ICMPRate int  // ICMP errors of a family sent in a second, about; 0 means DefaultICMPRate
+}
+
+// HasIPv6 reports that an address of the configuration is of IPv6.
+func (c Config) HasIPv6() bool {
+	return slices.ContainsFunc(c.VIPs, func(v VIP) bool { return v.Addr.Is6() }) ||
+		slices.ContainsFunc(c.Services, func(s Service) bool { return !s.VIP.Is4() })
 }
 
 // The fragments of a datagram are translated like its first one for FragmentLife after it
@@ -208,7 +216,7 @@ type Counters struct {
 	Bytes      [2]uint64
 	Created    uint64 // entries opened by first packets
 	Adopted    uint64 // entries created by mid-flow segments
-	ARPReplies uint64
+	ARPReplies uint64 // and neighbour advertisements
 	Dropped    [DropKinds]uint64
 	EventsLost uint64 // flow events that found the ring buffer full
 	// EchoReplies are those to pings of a VIP. ICMPErrors told a sender that its packet was

@@ -21,6 +21,13 @@ func (s Service) Validate() error {
 		return fmt.Errorf("dataplane: service %q: %s is neither rr nor maglev", s.Name, s.Balance)
 	case s.Mode == FullNAT && s.SNAT == flow.Addr{}:
 		return fmt.Errorf("dataplane: service %q: fullnat needs a SNAT address", s.Name)
+	case s.SNAT != flow.Addr{} && s.SNAT.Is4() != s.VIP.Is4():
+		return fmt.Errorf("dataplane: service %q: VIP %s and SNAT address %s are not of one family", s.Name, s.VIP, s.SNAT)
+	}
+	for _, b := range s.Backends {
+		if b.Addr.Is4() != s.VIP.Is4() {
+			return fmt.Errorf("dataplane: service %q: VIP %s and backend %s are not of one family", s.Name, s.VIP, b.Addr)
+		}
 	}
 	return nil
 }
@@ -61,9 +68,6 @@ func (c Config) Validate() error {
 		return errors.New("dataplane: no timeouts")
 	}
 	for _, v := range c.VIPs {
-		if !v.Addr.Is4() {
-			return fmt.Errorf("dataplane: VIP %s is no IPv4 address", v.Addr)
-		}
 		if v.Link != c.ClientLink && v.Link != c.BackendLink {
 			return fmt.Errorf("dataplane: VIP %s: link %q is neither %q nor %q", v.Addr, v.Link, c.ClientLink, c.BackendLink)
 		}
@@ -79,8 +83,15 @@ func ValidateEntry(e *flow.Entry) error {
 	switch {
 	case p != e.Reply.Proto || p != flow.TCP && p != flow.UDP:
 		return fmt.Errorf("dataplane: entry %s, reply %s: not of one balanced protocol", e.Original, e.Reply)
+	case !isOfOneFamily(e):
+		return fmt.Errorf("dataplane: entry %s, reply %s: not of one family", e.Original, e.Reply)
 	case !e.State.Valid() || tcp != (p == flow.TCP):
 		return fmt.Errorf("dataplane: entry %s: %s is no state of a %s flow", e.Original, e.State, p)
 	}
 	return nil
+}
+
+func isOfOneFamily(e *flow.Entry) bool {
+	is4 := e.Original.Dst.Is4()
+	return e.Original.Src.Is4() == is4 && e.Reply.Src.Is4() == is4 && e.Reply.Dst.Is4() == is4
 }

@@ -11,22 +11,22 @@ import (
 type Meaning uint32
 
 const (
-	ARPClient  Meaning = 1 << iota // ARP for it is answered on the client link
-	ARPBackend                     // ARP for it is answered on the backend link
-	Virtual                        // a VIP: its packets never reach the host's stack
-	Own                            // the host's own: its packets always do
-	Broadcast                      // of a network of the host's
+	AnswerClient  Meaning = 1 << iota // ARP or NDP for it is answered on the client link
+	AnswerBackend                     // and on the backend link
+	Virtual                           // a VIP: its packets never reach the host's stack
+	Own                               // the host's own: its packets always do
+	Broadcast                         // of a network of the host's
 )
 
-// Meanings returns the addresses that mean something to a node on a host. A service's addresses are virtual even if no link answers ARP for
+// Meanings returns the addresses that mean something to a node on a host. A service's addresses are virtual even if no link answers for
 // them: they may be routed to the node. An address that is both virtual and the
 // host's own is refused, since the host's stack would answer for it.
 func Meanings(cfg dataplane.Config, services []dataplane.Service, host Host) (map[flow.Addr]Meaning, error) {
 	out := make(map[flow.Addr]Meaning)
 	for _, v := range cfg.VIPs {
-		meaning := Virtual | ARPClient
+		meaning := Virtual | AnswerClient
 		if v.Link == cfg.BackendLink {
-			meaning = Virtual | ARPBackend
+			meaning = Virtual | AnswerBackend
 		}
 		out[flow.AddrFrom(v.Addr)] |= meaning
 	}

@@ -30,10 +30,17 @@ func Slots(s dataplane.Service) []dataplane.Backend {
 // Hash is the flow hash of an original tuple: Maglev's index and the start of the
 // SNAT port's probe sequence. It has no seed, since both nodes must agree on it.
 func Hash(t flow.Tuple) uint64 {
-	src, dst := t.Src.Bytes(), t.Dst.Bytes()
-	addresses := uint64(binary.BigEndian.Uint32(src))<<32 | uint64(binary.BigEndian.Uint32(dst))
 	rest := uint64(t.SrcPort)<<32 | uint64(t.DstPort)<<16 | uint64(t.Proto)
-	return mix(addresses ^ mix(rest))
+	return mix(hashAddresses(&t.Src, &t.Dst) ^ mix(rest))
+}
+
+func hashAddresses(src, dst *flow.Addr) uint64 {
+	half := binary.BigEndian.Uint64
+	if dst.Is4() {
+		return uint64(binary.BigEndian.Uint32(src[12:]))<<32 | uint64(binary.BigEndian.Uint32(dst[12:]))
+	}
+	h := mix(mix(half(src[:8])) ^ half(src[8:]))
+	return mix(h^half(dst[:8])) ^ half(dst[8:])
 }
 
 // mix is the finalizer of MurmurHash3.

@@ -9,18 +9,18 @@ import (
 	"baton/impl/flow"
 )
 
-// datagramKey is what the fragments of a datagram have in common (RFC 791 3.2).
+// datagramKey is what the fragments of a datagram have in common (RFC 791 3.2, 8200 4.5).
 type datagramKey struct {
 	src, dst flow.Addr
-	id       uint16
-	proto    byte
+	id       uint32
+	proto    byte // of IPv4
 }
 
 // datagram is one of which the first fragment has gone by: how the others are translated,
 // and what of it has come.
 type datagram struct {
 	src, dst flow.Addr
-	id       uint16 // under which they leave
+	id       uint32 // under which they leave
 	dir      direction
 	expires  clock.Instant
 	spans    [8]span // each of one fragment or of several that met
@@ -33,8 +33,14 @@ type span struct{ from, to int }
 const datagramMax = 65536
 
 func (p *packet) datagramKey() datagramKey {
-	ip := p.ip()
-	return datagramKey{ipv4At(ip[12:]), ipv4At(ip[16:]), uint16(be16(ip[4:])), ip[9]}
+	f, ip := p.family(), p.ip()
+	key := datagramKey{src: f.addr(ip, f.src), dst: f.addr(ip, f.dst)}
+	if f == v6 {
+		key.id = binary.BigEndian.Uint32(p.frame[p.fragmentAt+4:])
+		return key
+	}
+	key.id, key.proto = uint32(be16(ip[4:])), ip[9]
+	return key
 }
 
 // span returns the bytes of its datagram that a packet holds, and whether a router could
@@ -42,12 +48,17 @@ func (p *packet) datagramKey() datagramKey {
 func (p *packet) span() (span, bool) {
 	ip := p.ip()
 	fragments, length := be16(ip[6:]), be16(ip[2:])-int(ip[0]&0xf)*4
-	s := span{from: fragments & fragmentOffset * 8}
-	s.to = s.from + length
-	if length == 0 || s.to > datagramMax-1 {
+	from, more := fragments&fragmentOffset*8, fragments&moreFragments != 0
+	if p.family() == v6 {
+		field := be16(p.frame[p.fragmentAt+2:])
+		from, more = field&fragmentOffset6, field&moreFragments6 != 0
+		length = ipv6Len + be16(ip[4:]) - (p.fragmentAt + fragmentHeaderLen - ethLen)
+	}
+	s := span{from: from, to: from + length}
+	if length <= 0 || s.to > datagramMax-1 {
 		return s, false
 	}
-	if fragments&moreFragments == 0 {
+	if !more {
 		s.to = datagramMax
 		return s, true
 	}
@@ -55,9 +66,13 @@ func (p *packet) span() (span, bool) {
 }
 
 // rename gives a packet's datagram another id.
-func (p *packet) rename(id uint16) {
+func (p *packet) rename(id uint32) {
+	if p.family() == v6 {
+		binary.BigEndian.PutUint32(p.frame[p.fragmentAt+4:], id)
+		return
+	}
 	var c change
-	c.replace(p.ip()[4:6], binary.BigEndian.AppendUint16(nil, id))
+	c.replace(p.ip()[4:6], binary.BigEndian.AppendUint16(nil, uint16(id)))
 	c.apply(p.frame[ipChecksum:])
 }
 
@@ -71,12 +86,21 @@ func (d *Dataplane) rememberDatagram(p *packet, to flow.Tuple, dir direction) bo
 	}
 	g := &datagram{src: to.Src, dst: to.Dst, id: key.id, dir: dir, expires: d.now.Add(dataplane.FragmentLife), spans: [8]span{first}}
 	if to.Src != p.tuple.Src {
-		g.id = uint16(d.cfg.SNATSeed) + d.fragmentIDs
-		d.fragmentIDs++
+		g.id = d.newDatagramID(p.family())
 	}
 	d.fragments[key] = g
 	p.rename(g.id)
 	return true
+}
+
+// newDatagramID counts on from the seed, each family for itself.
+func (d *Dataplane) newDatagramID(f *family) uint32 {
+	if f == v6 {
+		d.fragmentIDs6++
+		return uint32(d.cfg.SNATSeed) + d.fragmentIDs6 - 1
+	}
+	d.fragmentIDs++
+	return uint32(uint16(d.cfg.SNATSeed) + d.fragmentIDs - 1)
 }
 
 // add adds a span to those that have come.
@@ -125,12 +149,7 @@ func (d *Dataplane) laterFragment(p *packet, dir direction) Outcome {
 	if reason := g.add(s); reason != noReason {
 		return d.drop(reason)
 	}
-	ip := p.ip()
-	var header change
-	header.replace(ip[12:16], g.src.Bytes())
-	header.replace(ip[16:20], g.dst.Bytes())
-	header.hop(ip)
-	header.apply(p.frame[ipChecksum:])
+	p.readdress(g.src, g.dst)
 	p.rename(g.id)
 	d.counters.Fragments++
 	return d.leave(p, dir)

@@ -18,6 +18,7 @@ const (
 
 	etherTypeIPv4 = 0x0800
 	etherTypeARP  = 0x0806
+	etherTypeIPv6 = 0x86dd
 
 	moreFragments  = 0x2000
 	fragmentOffset = 0x1fff
@@ -34,6 +35,8 @@ type packet struct {
 	flags    byte
 	hasPorts bool // the tuple is complete
 	more     bool // the first fragment of several
+	// Of IPv6: where its fragment header is; 0 without one.
+	fragmentAt int
 	// Of TCP: its numbers, and how much data it carries. Of an ICMP error, the number of
 	// the segment that it is about.
 	seq, ack, payload uint32
@@ -56,31 +59,68 @@ func (p *packet) ip() []byte { return p.frame[ethLen:] }
 
 func ipv4At(b []byte) flow.Addr { return flow.IPv4From([4]byte(b)) }
 
-func (p *packet) ttl() byte { return p.ip()[8] }
+// family is where a header has what the families share.
+type family struct {
+	version  byte
+	minLen   int
+	src, dst int // of the addresses
+	addrLen  int
+	ttl      int // of TTL or hop limit
+	icmp     flow.Proto
+}
+
+var (
+	v4 = &family{version: 4, minLen: ipMinLen, src: 12, dst: 16, addrLen: 4, ttl: 8, icmp: icmp}
+	v6 = &family{version: 6, minLen: ipv6Len, src: 8, dst: 24, addrLen: 16, ttl: 7, icmp: icmpv6}
+)
+
+// family returns that of a packet.
+func (p *packet) family() *family {
+	if p.ip()[0]>>4 == 6 {
+		return v6
+	}
+	return v4
+}
+
+func (f *family) addr(ip []byte, at int) flow.Addr {
+	if f == v4 {
+		return ipv4At(ip[at:])
+	}
+	return flow.Addr(ip[at:])
+}
+
+func (p *packet) ttl() byte { return p.ip()[p.family().ttl] }
 
 func be16(b []byte) int { return int(binary.BigEndian.Uint16(b)) }
 
 // parseAddresses reads the addresses. What is too short to have them concerns no VIP.
 func parseAddresses(frame []byte) (packet, bool) {
-	p := packet{frame: frame}
-	if len(frame) < ethLen+ipMinLen || frame[ethLen]>>4 != 4 {
+	p, f := packet{frame: frame}, v4
+	if be16(frame[12:]) == etherTypeIPv6 {
+		f = v6
+	}
+	if len(frame) < ethLen+f.minLen || frame[ethLen]>>4 != f.version {
 		return p, false
 	}
-	p.tuple.Src, p.tuple.Dst = ipv4At(p.ip()[12:]), ipv4At(p.ip()[16:])
+	p.tuple.Src, p.tuple.Dst = f.addr(p.ip(), f.src), f.addr(p.ip(), f.dst)
 	return p, true
 }
 
 // parse reads the packet. It returns noReason, or the reason for which one of a VIP is
 // dropped.
 func (d *Dataplane) parse(p *packet, unicast bool) dataplane.Drop {
-	reason := p.parseTransport(d.cfg.DropEcho)
+	parse, check := p.parseTransport, p.checkHeader
+	if p.family() == v6 {
+		parse, check = p.parseTransport6, p.checkHeader6
+	}
+	reason := parse(d.cfg.DropEcho)
 	switch {
 	case !unicast:
 		return dataplane.DropMalformed
 	case reason != noReason:
 		return reason
 	}
-	return p.checkHeader()
+	return check()
 }
 
 // parseTransport reads the rest of the tuple.
@@ -103,13 +143,19 @@ func (p *packet) parseTransport(dropEcho bool) dataplane.Drop {
 	case fragments&fragmentOffset != 0:
 		p.kind = fragment
 		return noReason
-	case len(segment) < portsLen:
+	}
+	p.more = fragments&moreFragments != 0
+	return p.parseSegment(proto, segment)
+}
+
+// parseSegment reads ports and what is behind them.
+func (p *packet) parseSegment(proto flow.Proto, segment []byte) dataplane.Drop {
+	if len(segment) < portsLen {
 		return dataplane.DropMalformed
 	}
 	p.tuple.Proto = proto
 	p.tuple.SrcPort, p.tuple.DstPort = uint16(be16(segment)), uint16(be16(segment[2:]))
 	p.hasPorts = true
-	p.more = fragments&moreFragments != 0
 	if proto == flow.TCP {
 		return p.parseTCP(segment)
 	}
@@ -140,24 +186,30 @@ func (p *packet) parseUDP(segment []byte) dataplane.Drop {
 	return noReason
 }
 
-// hop takes one off the TTL.
-func (c *change) hop(ip []byte) {
-	c.replace(ip[8:10], []byte{ip[8] - 1, ip[9]})
+// readdress gives the packet other addresses, one hop on. It returns the change of their
+// sum, which concerns other checksums.
+func (p *packet) readdress(src, dst flow.Addr) (addresses change) {
+	f, ip := p.family(), p.ip()
+	addresses.replace(ip[f.src:f.src+f.addrLen], src.Bytes())
+	addresses.replace(ip[f.dst:f.dst+f.addrLen], dst.Bytes())
+	if f == v6 {
+		ip[f.ttl]--
+		return addresses
+	}
+	header := addresses
+	header.replace(ip[8:10], []byte{ip[8] - 1, ip[9]})
+	header.apply(ip[10:])
+	return addresses
 }
 
 // translate makes the frame show the tuple to, in place, one hop on. A wrong checksum
 // stays wrong.
 func (p *packet) translate(to flow.Tuple) {
-	ip, segment := p.frame[ethLen:], p.frame[p.l4:]
-	var addresses, ports change
-	addresses.replace(ip[12:16], to.Src.Bytes())
-	addresses.replace(ip[16:20], to.Dst.Bytes())
+	segment, addresses := p.frame[p.l4:], p.readdress(to.Src, to.Dst)
+	var ports change
 	ports.replace(segment[0:2], []byte{byte(to.SrcPort >> 8), byte(to.SrcPort)})
 	ports.replace(segment[2:4], []byte{byte(to.DstPort >> 8), byte(to.DstPort)})
 
-	header := addresses
-	header.hop(ip)
-	header.apply(p.frame[ipChecksum:])
 	if to.Proto == flow.TCP {
 		(addresses + ports).apply(segment[16:])
 		return

@@ -60,13 +60,18 @@ func (p *packet) parseError(inner []byte) dataplane.Drop {
 	if ipv4At(inner[12:]) != p.tuple.Dst || be16(inner[6:])&fragmentOffset != 0 || proto != flow.TCP && proto != flow.UDP {
 		return dataplane.DropICMP
 	}
-	l4 := inner[headerLen:]
-	p.innerL4 = p.l4 + icmpLen + headerLen
 	p.tuple.Src, p.tuple.Proto = ipv4At(inner[16:]), proto
+	p.quoted(p.l4 + icmpLen + headerLen)
+	return noReason
+}
+
+// quoted reads the beginning of the segment that an error is about.
+func (p *packet) quoted(at int) {
+	l4 := p.frame[at:]
+	p.innerL4 = at
 	p.tuple.SrcPort, p.tuple.DstPort = uint16(be16(l4[2:])), uint16(be16(l4))
 	p.seq = binary.BigEndian.Uint32(l4[4:])
 	p.hasPorts = true
-	return noReason
 }
 
 // turn sends a frame back to the neighbour that it came from.
@@ -80,14 +85,19 @@ func turn(frame []byte) {
 // answerEcho turns a ping into its answer.
 func (d *Dataplane) answerEcho(l link, p *packet) Outcome {
 	turn(p.frame)
-	ip, message := p.ip(), p.frame[p.l4:]
-	from := slices.Clone(ip[12:16])
-	copy(ip[12:16], ip[16:20])
-	copy(ip[16:20], from)
-	var header, body change
-	header.replace(ip[8:10], []byte{defaultTTL, ip[9]})
-	header.apply(p.frame[ipChecksum:])
-	body.replace(message[0:2], []byte{echoReply, message[1]})
+	f, ip, message := p.family(), p.ip(), p.frame[p.l4:]
+	copy(ip[f.src:], p.tuple.Dst.Bytes())
+	copy(ip[f.dst:], p.tuple.Src.Bytes())
+	answer := byte(echoReply)
+	if f == v6 {
+		ip[f.ttl], answer = defaultTTL, echoReply6
+	} else {
+		var header change
+		header.replace(ip[8:10], []byte{defaultTTL, ip[9]})
+		header.apply(p.frame[ipChecksum:])
+	}
+	var body change
+	body.replace(message[0:2], []byte{answer, message[1]})
 	body.apply(message[2:])
 	d.counters.EchoReplies++
 	return Outcome{Verdict: Forward, Link: l.name, Frame: p.frame}
@@ -116,28 +126,33 @@ func (r *icmpRate) allows(now clock.Instant, rate int) bool {
 // to. The answer goes back to the neighbour that the packet came from.
 func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop) Outcome {
 	out := d.drop(reason)
-	if p.kind != segment || !d.errors.allows(d.now, d.cfg.ICMPRate) {
+	if p.kind != segment || !d.errors[p.family()].allows(d.now, d.cfg.ICMPRate) {
 		return out
 	}
 	quoted := p.l4 - ethLen + udpQuoted
 	if p.tuple.Proto == flow.TCP {
 		quoted = p.l4 - ethLen + tcpQuoted
 	}
-	frame := make([]byte, ethLen+ipMinLen+icmpLen, ethLen+ipMinLen+icmpLen+quoted)
-	copy(frame, p.frame[:ethLen])
-	turn(frame)
-	ip := frame[ethLen:]
-	copy(ip, []byte{0x45, 0, 0, byte(ipMinLen + icmpLen + quoted), 0, 0, 0, 0, defaultTTL, byte(icmp)})
-	copy(ip[12:], p.tuple.Dst.Bytes())
-	copy(ip[16:], p.tuple.Src.Bytes())
-	binary.BigEndian.PutUint16(ip[10:], ^sum(ip[:ipMinLen]))
-	ip[ipMinLen] = timeExceeded
-	if reason == dataplane.DropTooBig {
-		ip[ipMinLen], ip[ipMinLen+1] = unreachable, fragmentationNeeded
-		binary.BigEndian.PutUint16(ip[ipMinLen+6:], uint16(d.host.MTU))
+	f := p.family()
+	message := make([]byte, icmpLen, icmpLen+quoted)
+	switch {
+	case reason == dataplane.DropTooBig && f == v6:
+		message[0] = tooBig6
+	case reason == dataplane.DropTooBig:
+		message[0], message[1] = unreachable, fragmentationNeeded
+	case f == v6:
+		message[0] = timeExceeded6
+	default:
+		message[0] = timeExceeded
 	}
-	frame = append(frame, p.frame[ethLen:ethLen+quoted]...)
-	binary.BigEndian.PutUint16(frame[ethLen+ipMinLen+2:], ^sum(frame[ethLen+ipMinLen:]))
+	if reason == dataplane.DropTooBig {
+		binary.BigEndian.PutUint16(message[6:], uint16(d.host.MTU))
+	}
+	message = append(message, p.frame[ethLen:ethLen+quoted]...)
+	frame := append(slices.Clone(p.frame[:ethLen]), f.header(p.tuple.Dst, p.tuple.Src, len(message))...)
+	turn(frame)
+	binary.BigEndian.PutUint16(message[2:], ^sum(append(f.pseudo(p.tuple.Dst, p.tuple.Src, len(message)), message...)))
+	frame = append(frame, message...)
 	d.counters.ICMPErrors++
 	return Outcome{Verdict: Forward, Link: l.name, Frame: frame}
 }
@@ -166,17 +181,20 @@ func (d *Dataplane) errorOfFlow(p *packet, c *conn, originalTuple flow.Tuple, di
 // is about, and its own addresses. Who has sent it is shown if the flow leaves its sender's
 // address as it is.
 func (p *packet) translateError(to flow.Tuple) {
-	ip, message, inner, ports := p.ip(), p.frame[p.l4:], p.frame[p.l4+icmpLen:], p.frame[p.innerL4:]
-	var header, quoted, body change
+	f, message, inner, ports := p.family(), p.frame[p.l4:], p.frame[p.l4+icmpLen:], p.frame[p.innerL4:]
+	sender := f.addr(p.ip(), f.src)
 	if to.Src != p.tuple.Src {
-		header.replace(ip[12:16], to.Src.Bytes())
+		sender = to.Src
 	}
-	header.replace(ip[16:20], to.Dst.Bytes())
-	header.hop(ip)
-	header.apply(ip[10:])
-	quoted.replace(inner[12:16], to.Dst.Bytes())
-	quoted.replace(inner[16:20], to.Src.Bytes())
-	quoted.apply(inner[10:])
+	addresses := p.readdress(sender, to.Dst)
+	var quoted, body change
+	quoted.replace(inner[f.src:f.src+f.addrLen], to.Dst.Bytes())
+	quoted.replace(inner[f.dst:f.dst+f.addrLen], to.Src.Bytes())
+	if f == v6 {
+		body = addresses + quoted // no header has a checksum of its own to make up for it
+	} else {
+		quoted.apply(inner[10:])
+	}
 	body.replace(ports[0:2], []byte{byte(to.DstPort >> 8), byte(to.DstPort)})
 	body.replace(ports[2:4], []byte{byte(to.SrcPort >> 8), byte(to.SrcPort)})
 	body.apply(message[2:])

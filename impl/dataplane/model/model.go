@@ -48,12 +48,14 @@ type Dataplane struct {
 	conns   map[flow.Tuple]*conn      // by original tuple
 	replies map[flow.Tuple]flow.Tuple // reply tuple to original tuple: a claim
 
-	errors      icmpRate
-	fragments   map[datagramKey]*datagram
-	fragmentIDs uint16 // datagrams that got an id of this node
-	events      []flow.Event
-	counters    dataplane.Counters
-	closed      bool
+	errors    map[*family]*icmpRate
+	fragments map[datagramKey]*datagram
+	// Datagrams that got an id of this node.
+	fragmentIDs  uint16
+	fragmentIDs6 uint32
+	events       []flow.Event
+	counters     dataplane.Counters
+	closed       bool
 }
 
 var _ dataplane.Dataplane = (*Dataplane)(nil)
@@ -86,6 +88,7 @@ func New(cfg dataplane.Config, host Host) (*Dataplane, error) {
 		cfg: cfg, host: host,
 		conns: make(map[flow.Tuple]*conn), replies: make(map[flow.Tuple]flow.Tuple),
 		fragments: make(map[datagramKey]*datagram),
+		errors:    map[*family]*icmpRate{v4: {}, v6: {}},
 	}
 	if err := d.SetServices(cfg.Services); err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ var pass = Outcome{Verdict: Pass}
 type link struct {
 	name    string
 	mac     MAC
-	answers Meaning // of the addresses for which ARP is answered on it
+	answers Meaning // of the addresses for which ARP and NDP are answered on it
 }
 
 // Packet takes a frame that arrived on a link at now. It owns the frame.
@@ -54,16 +54,16 @@ func (d *Dataplane) Packet(now clock.Instant, linkName string, frame []byte) Out
 	d.now = now
 	switch linkName {
 	case d.cfg.ClientLink:
-		return d.ingress(link{linkName, d.host.ClientMAC, ARPClient}, frame, d.fromClient)
+		return d.ingress(link{linkName, d.host.ClientMAC, AnswerClient}, frame, d.fromClient)
 	case d.cfg.BackendLink:
-		return d.ingress(link{linkName, d.host.BackendMAC, ARPBackend}, frame, d.fromBackend)
+		return d.ingress(link{linkName, d.host.BackendMAC, AnswerBackend}, frame, d.fromBackend)
 	}
 	return pass
 }
 
 // ingress passes on what a switch flooded for somebody else, and what is neither
-// ARP nor IPv4.
-func (d *Dataplane) ingress(l link, frame []byte, ipv4 func(l link, frame []byte, unicast bool) Outcome) Outcome {
+// ARP nor IP.
+func (d *Dataplane) ingress(l link, frame []byte, ip func(l link, frame []byte, unicast bool) Outcome) Outcome {
 	if len(frame) < ethLen {
 		return pass
 	}
@@ -76,7 +76,15 @@ func (d *Dataplane) ingress(l link, frame []byte, ipv4 func(l link, frame []byte
 	case etherTypeARP:
 		return d.arp(l, frame)
 	case etherTypeIPv4:
-		return ipv4(l, frame, unicast)
+		return ip(l, frame, unicast)
+	case etherTypeIPv6:
+		if !d.cfg.HasIPv6() {
+			return pass
+		}
+		if isSolicitation(frame) {
+			return d.solicitation(l, frame)
+		}
+		return ip(l, frame, unicast)
 	}
 	return pass
 }

@@ -1,6 +1,10 @@
 package model
 
-import "baton/impl/dataplane"
+import (
+	"encoding/binary"
+
+	"baton/impl/dataplane"
+)
 
 // IP options (RFC 791).
 const (
@@ -24,6 +28,17 @@ func (p *packet) checkHeader() dataplane.Drop {
 	return checkRouting(header[ipMinLen:])
 }
 
+// checkHeader6 finds a source that is no host's, or that means one on its own link alone:
+// ::/64 with the loopback and the unspecified address, IPv4-mapped, link-local, a group.
+func (p *packet) checkHeader6() dataplane.Drop {
+	a := p.ip()[v6.src:]
+	low := binary.BigEndian.Uint32(a[8:])
+	if binary.BigEndian.Uint64(a) == 0 && (low == 0 || low == 0xffff) || a[0] == 0xfe && a[1]>>6 == 2 || a[0] == 0xff {
+		return dataplane.DropSource
+	}
+	return noReason
+}
+
 func checkRouting(options []byte) dataplane.Drop {
 	for at := 0; at < len(options) && options[at] != optionEnd; {
 		switch options[at] {
@@ -41,11 +56,14 @@ func checkRouting(options []byte) dataplane.Drop {
 	return noReason
 }
 
-// sum is the ones' complement sum of an even number of bytes.
+// sum is the ones' complement sum of bytes.
 func sum(b []byte) uint16 {
 	var total uint64
-	for i := 0; i < len(b); i += 2 {
+	for i := 0; i+1 < len(b); i += 2 {
 		total += uint64(be16(b[i:]))
+	}
+	if len(b)%2 == 1 {
+		total += uint64(b[len(b)-1]) << 8
 	}
 	for total>>16 != 0 {
 		total = total&0xffff + total>>16

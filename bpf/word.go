@@ -1,47 +1,9 @@
 package bpf
 
 import (
-	"encoding/binary"
-	"math/bits"
-
 	"baton/impl/dataplane"
 	"baton/impl/flow"
 )
-
-// The maps hold addresses and ports in network byte order, which the generated
-// types show as integers of the (little-endian) host.
-
-func toAddr(a flow.Addr) uint32 { return binary.LittleEndian.Uint32(a[12:]) }
-
-func fromAddr(a uint32) flow.Addr {
-	var b [4]byte
-	binary.LittleEndian.PutUint32(b[:], a)
-	return flow.IPv4From(b)
-}
-
-func swapPort(p uint16) uint16 { return bits.ReverseBytes16(p) }
-
-func toTuple(t flow.Tuple) lbTuple {
-	return lbTuple{
-		Src: toAddr(t.Src), Dst: toAddr(t.Dst),
-		Sport: swapPort(t.SrcPort), Dport: swapPort(t.DstPort), Proto: uint8(t.Proto),
-	}
-}
-
-func fromTuple(t *lbTuple) flow.Tuple {
-	return flow.Tuple{
-		Src: fromAddr(t.Src), Dst: fromAddr(t.Dst),
-		SrcPort: swapPort(t.Sport), DstPort: swapPort(t.Dport), Proto: flow.Proto(t.Proto),
-	}
-}
-
-func toServiceKey(s flow.Service) lbServiceKey {
-	return lbServiceKey{Vip: toAddr(s.VIP), Port: swapPort(s.Port), Proto: uint8(s.Proto)}
-}
-
-func toBackend(b dataplane.Backend) lbBackend {
-	return lbBackend{Addr: toAddr(b.Addr), Port: swapPort(b.Port)}
-}
 
 // A conn's word: the state, and what the state's next move depends on (types.h).
 const (

@@ -61,8 +61,13 @@ static __always_inline void become_reply(struct ethhdr *eth, struct arp *arp, co
 	}
 }
 
-/* answers is the link's ADDR_ARP_* bit, mac the link's own address. */
-static __always_inline int handle_arp(struct __sk_buff *skb, __u32 answers, const volatile __u8 *mac)
+static __always_inline bool is_resolution(struct __sk_buff *skb)
+{
+	return skb->protocol == bpf_htons(ETH_P_ARP);
+}
+
+/* answers is the link's ADDR_ANSWER_* bit, mac the link's own address. */
+static __always_inline int resolve(struct __sk_buff *skb, __u32 answers, const volatile __u8 *mac)
 {
 	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
 	struct arp *arp = header(skb, ETH_HLEN, sizeof(*arp));

@@ -1,0 +1,52 @@
+package bpf
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/cilium/ebpf"
+)
+
+// batchMax is how many entries one run of a table program takes: BATCH_MAX of maps.h.
+const batchMax = 4096
+
+// batchBuffer is the memory that table programs work on. It has one user at a time, so
+// that a long sweep and the entries that arrive from the peer may go on side by side.
+type batchBuffer[A addr] struct {
+	use    sync.Mutex
+	memory mapping[rawRecord[A]]
+}
+
+func (b *batchBuffer[A]) open(m *ebpf.Map) (err error) {
+	b.memory, err = mapMemory[rawRecord[A]](m)
+	return err
+}
+
+func (b *batchBuffer[A]) close() error {
+	b.use.Lock()
+	defer b.use.Unlock()
+	return b.memory.close()
+}
+
+// run runs a table program over n records, which fill sets and collect, if it is not
+// nil, reads afterwards. It returns how many took effect; the others come back with a
+// zero word.
+func (b *batchBuffer[A]) run(p *ebpf.Program, n int, conditional bool, fill, collect func([]rawRecord[A])) (int, error) {
+	b.use.Lock()
+	defer b.use.Unlock()
+	if b.memory.values == nil {
+		return 0, errors.New("the dataplane is closed")
+	}
+	args := lbBatchArgs{Count: uint32(n)}
+	if conditional {
+		args.Conditional = 1
+	}
+	fill(b.memory.values[:n])
+	if _, err := p.Run(&ebpf.RunOptions{Context: &args, ContextOut: &args}); err != nil {
+		return 0, err
+	}
+	if collect != nil {
+		collect(b.memory.values[:n])
+	}
+	return int(args.Done), nil
+}

@@ -1,0 +1,120 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// split calls f for each family with those of a list that are of it, and with a nil
+// family for those that no family holds.
+func split[T any](families []tables, list []T, tupleOf func(*T) *flow.Tuple, f func(tables, []T) error) error {
+	holder := func(e *T) int {
+		for i, family := range families {
+			if family.has(tupleOf(e).Dst) {
+				return i
+			}
+		}
+		return len(families)
+	}
+	for len(list) > 0 {
+		// A run of one family, as in most lists all are.
+		first, n := holder(&list[0]), 1
+		for n < len(list) && holder(&list[n]) == first {
+			n++
+		}
+		var of tables
+		if first < len(families) {
+			of = families[first]
+		}
+		if err := f(of, list[:n]); err != nil {
+			return err
+		}
+		list = list[n:]
+	}
+	return nil
+}
+
+func entryTuple(e *flow.Entry) *flow.Tuple { return &e.Original }
+
+func itself(t *flow.Tuple) *flow.Tuple { return t }
+
+// Apply implements dataplane.Dataplane.
+func (d *Dataplane) Apply(entries []flow.Entry) error { return d.install(entries, false) }
+
+// Merge implements dataplane.Dataplane.
+func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
+	err := split(d.families, deletes, itself, func(f tables, tuples []flow.Tuple) error {
+		if f == nil {
+			return nil // nobody has them
+		}
+		return f.deleteReplicated(tuples, d.now())
+	})
+	return errors.Join(err, d.install(entries, true))
+}
+
+// install writes all entries, or only those with neither tuple in the table.
+func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
+	for i := range entries {
+		if err := dataplane.ValidateEntry(&entries[i]); err != nil {
+			return err
+		}
+	}
+	now := d.now()
+	return split(d.families, entries, entryTuple, func(f tables, list []flow.Entry) error {
+		if f == nil {
+			return fmt.Errorf("bpf: apply %d entries: %w", len(list), dataplane.NoTable(len(list)))
+		}
+		missed, err := f.install(list, onlyMissing, now)
+		if err == nil && missed > 0 {
+			err = fmt.Errorf("bpf: apply %d entries: %w", len(list), dataplane.TableFull(missed, d.cfg.MaxFlows))
+		}
+		return err
+	})
+}
+
+// Delete implements dataplane.Dataplane.
+func (d *Dataplane) Delete(tuples []flow.Tuple) error {
+	return split(d.families, tuples, itself, func(f tables, list []flow.Tuple) error {
+		if f == nil {
+			return nil
+		}
+		return f.delete(list)
+	})
+}
+
+// Lookup implements dataplane.Dataplane.
+func (d *Dataplane) Lookup(t flow.Tuple) (flow.Entry, bool, error) {
+	for _, f := range d.families {
+		if f.has(t.Dst) {
+			return f.lookup(t, d.now())
+		}
+	}
+	return flow.Entry{}, false, nil
+}
+
+// Dump implements dataplane.Dataplane.
+func (d *Dataplane) Dump(each func(flow.Entry) bool) error {
+	now := d.now()
+	for _, f := range d.families {
+		if more, err := f.dump(now, each); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// Sweep implements dataplane.Dataplane.
+func (d *Dataplane) Sweep(now, since clock.Instant) (removed []flow.Entry, err error) {
+	for _, f := range d.families {
+		of, err := f.sweep(now, since)
+		removed = append(removed, of...)
+		if err != nil {
+			return removed, err
+		}
+	}
+	return removed, nil
+}

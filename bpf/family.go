@@ -1,0 +1,133 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/cilium/ebpf"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/dataplane/model"
+	"baton/impl/flow"
+)
+
+// objects are the programs and maps of a family.
+type objects struct {
+	FromClient  *ebpf.Program `ebpf:"from_client"`
+	FromBackend *ebpf.Program `ebpf:"from_backend"`
+	TableApply  *ebpf.Program `ebpf:"table_apply"`
+	TableRemove *ebpf.Program `ebpf:"table_remove"`
+
+	Conns         *ebpf.Map `ebpf:"conns"`
+	Replies       *ebpf.Map `ebpf:"replies"`
+	Fragments     *ebpf.Map `ebpf:"fragments"`
+	Services      *ebpf.Map `ebpf:"services"`
+	BackendTables *ebpf.Map `ebpf:"backend_tables"`
+	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
+	Addresses     *ebpf.Map `ebpf:"addresses"`
+	Batch         *ebpf.Map `ebpf:"batch"`
+
+	// Shared by the families.
+	Control  *ebpf.Map `ebpf:"control"`
+	Counters *ebpf.Map `ebpf:"counters"`
+	Events   *ebpf.Map `ebpf:"events"`
+
+	ClientMac   *ebpf.Variable `ebpf:"client_mac"`
+	BackendMac  *ebpf.Variable `ebpf:"backend_mac"`
+	Generation  *ebpf.Variable `ebpf:"generation"`
+	FragmentIds *ebpf.Variable `ebpf:"fragment_ids"`
+}
+
+// shared returns the maps that one family takes over from another: there is one lease,
+// one count and one order of events.
+func (o *objects) shared() map[string]*ebpf.Map {
+	return map[string]*ebpf.Map{lbMapControl: o.Control, lbMapCounters: o.Counters, lbMapEvents: o.Events}
+}
+
+func (o *objects) close() error {
+	var errs []error
+	for _, p := range []*ebpf.Program{o.FromClient, o.FromBackend, o.TableApply, o.TableRemove} {
+		errs = append(errs, p.Close())
+	}
+	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.BackendTables, o.DnatBackends, o.Addresses, o.Batch,
+		o.Control, o.Counters, o.Events} {
+		errs = append(errs, m.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// tables are the programs and the connection table of one family. A node has those of
+// IPv4, and of IPv6 if its configuration names an IPv6 address. An entry of IPv4 costs
+// what it would cost alone.
+type tables interface {
+	objects() *objects
+	// has reports that an address is of the family.
+	has(a flow.Addr) bool
+	setServices(services []dataplane.Service, generation uint32, meanings map[flow.Addr]model.Meaning) error
+	install(entries []flow.Entry, onlyMissing bool, now clock.Instant) (missed int, err error)
+	delete(tuples []flow.Tuple) error
+	deleteReplicated(tuples []flow.Tuple, now clock.Instant) error
+	lookup(t flow.Tuple, now clock.Instant) (flow.Entry, bool, error)
+	dump(now clock.Instant, f func(flow.Entry) bool) (done bool, err error)
+	sweep(now, since clock.Instant) ([]flow.Entry, error)
+	event(sample []byte) (flow.Event, bool)
+	close() error
+}
+
+// family implements tables.
+type family[A addr] struct {
+	objs     objects
+	batch    batchBuffer[A]
+	timeouts dataplane.Timeouts
+}
+
+var _, _ tables = (*family[ipv4])(nil), (*family[ipv6])(nil)
+
+// loadFamily brings the programs of a family into the kernel. Those of IPv6 take over
+// what is shared.
+func loadFamily[A addr](read func() (*ebpf.CollectionSpec, error), cfg dataplane.Config, client, backend *net.Interface,
+	opts options, shared map[string]*ebpf.Map) (*family[A], error) {
+	spec, err := read()
+	if err != nil {
+		return nil, fmt.Errorf("bpf: open: %w", err)
+	}
+	constants := map[string]any{
+		lbVarClientIfindex: uint32(client.Index), lbVarBackendIfindex: uint32(backend.Index),
+		lbVarClientMac: [6]byte(client.HardwareAddr), lbVarBackendMac: [6]byte(backend.HardwareAddr),
+		lbVarSnatFirst: cfg.SNATPorts.First,
+		lbVarSnatSeed:  cfg.SNATSeed,
+		lbVarSnatCount: uint32(cfg.SNATPorts.Last-cfg.SNATPorts.First) + 1,
+		lbVarFakeClock: opts.fakeClock,
+		lbVarDropEcho:  cfg.DropEcho,
+		lbVarIcmpRate:  uint32(cfg.ICMPRate),
+	}
+	for name, value := range constants {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return nil, fmt.Errorf("bpf: open: set %s: %w", name, err)
+		}
+	}
+	spec.Maps[lbMapConns].MaxEntries = uint32(cfg.MaxFlows)
+	spec.Maps[lbMapReplies].MaxEntries = uint32(cfg.MaxFlows)
+	if opts.eventRing != 0 {
+		spec.Maps[lbMapEvents].MaxEntries = opts.eventRing
+	}
+	f := &family[A]{timeouts: cfg.Timeouts}
+	if err := spec.LoadAndAssign(&f.objs, &ebpf.CollectionOptions{MapReplacements: shared}); err != nil {
+		return nil, fmt.Errorf("bpf: load programs: %w", err)
+	}
+	if err := f.batch.open(f.objs.Batch); err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return f, nil
+}
+
+func (f *family[A]) objects() *objects { return &f.objs }
+
+func (f *family[A]) has(a flow.Addr) bool {
+	var one A
+	return a.Is4() == (len(one) == len(ipv4{}))
+}
+
+func (f *family[A]) close() error { return errors.Join(f.batch.close(), f.objs.close()) }

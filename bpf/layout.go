@@ -1,0 +1,104 @@
+package bpf
+
+import (
+	"math/bits"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// ipv4 and ipv6 are the addresses of the two families as the maps hold them.
+type (
+	ipv4 = [4]byte
+	ipv6 = [16]byte
+)
+
+type addr interface{ ipv4 | ipv6 }
+
+// The types of types.h whose size depends on the family. Addresses and ports are in
+// network byte order.
+type (
+	rawTuple[A addr] struct {
+		Src, Dst     A
+		Sport, Dport uint16
+		Proto        uint8
+		Pad          [3]uint8
+	}
+	rawConn[A addr] struct {
+		Word     uint64
+		Reply    rawTuple[A]
+		LastSeen int64
+		Expected [2]uint32
+		Acked    [2]uint32
+		Hop      [2]uint64
+	}
+	rawRecord[A addr] struct {
+		Original rawTuple[A]
+		Conn     rawConn[A]
+	}
+	rawEvent[A addr] struct {
+		Original, Reply rawTuple[A]
+		State, Origin   uint8
+		Pad             [6]uint8
+	}
+	// endpoint is a service_key, and a backend_key.
+	rawEndpoint[A addr] struct {
+		Addr  A
+		Port  uint16
+		Proto uint8
+		Pad   uint8
+	}
+	rawService[A addr] struct {
+		Snat              A
+		Table, Size, Next uint32
+		Mode, Balance     uint8
+		Pad               [2]uint8
+	}
+	rawBackend[A addr] struct {
+		Addr A
+		Port uint16
+		Pad  [2]uint8
+	}
+)
+
+// toAddr returns an address of the family, which the caller has made sure of.
+func toAddr[A addr](a flow.Addr) (out A) {
+	switch out := any(&out).(type) {
+	case *ipv4:
+		*out = a.As4()
+	case *ipv6:
+		*out = a
+	}
+	return out
+}
+
+func fromAddr[A addr](a *A) flow.Addr {
+	if a, ok := any(a).(*ipv4); ok {
+		return flow.IPv4From(*a)
+	}
+	return flow.Addr(*any(a).(*ipv6))
+}
+
+func swapPort(p uint16) uint16 { return bits.ReverseBytes16(p) }
+
+func toTuple[A addr](t flow.Tuple) rawTuple[A] {
+	return rawTuple[A]{
+		Src: toAddr[A](t.Src), Dst: toAddr[A](t.Dst),
+		Sport: swapPort(t.SrcPort), Dport: swapPort(t.DstPort), Proto: uint8(t.Proto),
+	}
+}
+
+func fromTuple[A addr](t *rawTuple[A]) flow.Tuple {
+	return flow.Tuple{
+		Src: fromAddr(&t.Src), Dst: fromAddr(&t.Dst),
+		SrcPort: swapPort(t.Sport), DstPort: swapPort(t.Dport), Proto: flow.Proto(t.Proto),
+	}
+}
+
+func toEndpoint[A addr](addr flow.Addr, port uint16, proto flow.Proto) rawEndpoint[A] {
+	return rawEndpoint[A]{Addr: toAddr[A](addr), Port: swapPort(port), Proto: uint8(proto)}
+}
+
+func toBackend[A addr](b dataplane.Backend) rawBackend[A] {
+	return rawBackend[A]{Addr: toAddr[A](b.Addr), Port: swapPort(b.Port)}
+}

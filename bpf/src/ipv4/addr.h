@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * An IPv4 address, and what has its size.
+ */
+#pragma once
+
+#include <linux/if_ether.h>
+#include <linux/types.h>
+#include <stdbool.h>
+
+#define ETHERTYPE ETH_P_IP
+#define ROUTE_FAMILY 2 /* AF_INET */
+#define FRAGMENTS_PAD 1
+#define FIND_NEIGHBOUR __always_inline
+
+typedef __be32 ip_addr;
+typedef __be16 datagram_id;
+
+/* What the fragments of a datagram have in common (RFC 791 3.2). */
+struct fragment_key {
+	ip_addr src;
+	ip_addr dst;
+	datagram_id id;
+	__u8 proto;
+	__u8 pad;
+};
+
+static __always_inline bool same_addr(const ip_addr *a, const ip_addr *b)
+{
+	return *a == *b;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What the header of an IPv4 fragment says of it (RFC 791 3.1).
+ */
+#pragma once
+
+#include "header.h"
+
+#define DATAGRAM_MAX 65536 /* where a last fragment's span ends: nothing comes behind it */
+
+static __always_inline bool read_key(struct __sk_buff *skb, __u32 at, struct fragment_key *key)
+{
+	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+
+	(void)at;
+	if (!ip)
+		return false;
+	*key = (struct fragment_key){ .src = ip->saddr, .dst = ip->daddr, .id = ip->id, .proto = ip->protocol };
+	return true;
+}
+
+/* The bytes of its datagram that a packet holds. Returns false if it is no fragment that
+ * a router could have made. */
+static __always_inline bool read_span(struct __sk_buff *skb, __u32 at, struct span *span)
+{
+	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	__u32 fragment, len;
+
+	(void)at;
+	if (!ip)
+		return false;
+	fragment = bpf_ntohs(ip->frag_off);
+	len = bpf_ntohs(ip->tot_len) - ip->ihl * 4;
+	span->from = (fragment & IP_OFFSET) * 8;
+	span->to = span->from + len;
+	if (!len || span->to > DATAGRAM_MAX - 1)
+		return false;
+	if (!(fragment & IP_MF)) {
+		span->to = DATAGRAM_MAX;
+		return true;
+	}
+	return len % 8 == 0;
+}
+
+static __always_inline datagram_id new_id(__u64 number)
+{
+	return bpf_htons(number);
+}
+
+static __always_inline bool rename_datagram(struct __sk_buff *skb, __u32 at, datagram_id id)
+{
+	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+
+	(void)at;
+	if (!ip)
+		return false;
+	fix_checksum(&ip->check, (__u32)(__u16)~ip->id + id);
+	ip->id = id;
+	return true;
+}

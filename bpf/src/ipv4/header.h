@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What changes in an IPv4 header.
+ */
+#pragma once
+
+#include "csum.h"
+#include "parse.h"
+
+/* The change of an IP header's sum, in ones' complement, when its TTL is one less. */
+#define ONE_HOP 0xfffeu
+
+static __always_inline __u32 addresses_change(const ip_addr *src_from, const ip_addr *src_to, const ip_addr *dst_from,
+					      const ip_addr *dst_to)
+{
+	return csum_change(*src_from, *src_to, *dst_from, *dst_to);
+}
+
+/* Gives a packet other addresses, one hop on; change is that of their sum. */
+static __always_inline void readdress(ip_header *ip, const ip_addr *src, const ip_addr *dst, __u32 change)
+{
+	ip->saddr = *src;
+	ip->daddr = *dst;
+	ip->ttl--;
+	fix_checksum(&ip->check, csum_add(change, ONE_HOP));
+}
+
+static __always_inline ip_addr source_of(const ip_header *ip)
+{
+	return ip->saddr;
+}
+
+static __always_inline ip_addr destination_of(const ip_header *ip)
+{
+	return ip->daddr;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * An IPv6 address, and what has its size.
+ */
+#pragma once
+
+#include <linux/if_ether.h>
+#include <linux/types.h>
+#include <stdbool.h>
+
+#define ETHERTYPE ETH_P_IPV6
+#define ROUTE_FAMILY 10 /* AF_INET6 */
+#define FRAGMENTS_PAD 7
+#define FIND_NEIGHBOUR __noinline /* it takes its stack back */
+
+typedef struct {
+	__be32 word[4];
+} ip_addr;
+typedef __be32 datagram_id;
+
+/* What the fragments of a datagram have in common (RFC 8200 4.5). */
+struct fragment_key {
+	ip_addr src;
+	ip_addr dst;
+	datagram_id id;
+};
+
+static __always_inline bool same_addr(const ip_addr *a, const ip_addr *b)
+{
+	return a->word[0] == b->word[0] && a->word[1] == b->word[1] && a->word[2] == b->word[2] &&
+	       a->word[3] == b->word[3];
+}

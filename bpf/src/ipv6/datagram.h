@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What the header of an IPv6 fragment says of it (RFC 8200 4.5).
+ */
+#pragma once
+
+#include "header.h"
+
+#define DATAGRAM_MAX 65536 /* where a last fragment's span ends: nothing comes behind it */
+
+static __always_inline bool read_key(struct __sk_buff *skb, __u32 at, struct fragment_key *key)
+{
+	struct ipv6hdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	struct fragment_header *fragment = header(skb, at, sizeof(*fragment));
+
+	if (!ip || !fragment)
+		return false;
+	*key = (struct fragment_key){ .src = source_of(ip), .dst = destination_of(ip), .id = fragment->id };
+	return true;
+}
+
+/* The bytes of its datagram that a packet holds. Returns false if it is no fragment that
+ * a sender could have made. */
+static __always_inline bool read_span(struct __sk_buff *skb, __u32 at, struct span *span)
+{
+	struct ipv6hdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	struct fragment_header *fragment = header(skb, at, sizeof(*fragment));
+	__u32 before = at + sizeof(*fragment) - ETH_HLEN - sizeof(*ip), payload, len;
+
+	if (!ip || !fragment)
+		return false;
+	payload = bpf_ntohs(ip->payload_len);
+	if (payload <= before)
+		return false;
+	len = payload - before;
+	span->from = bpf_ntohs(fragment->offset) & FRAGMENT_OFFSET;
+	span->to = span->from + len;
+	if (span->to > DATAGRAM_MAX - 1)
+		return false;
+	if (!(bpf_ntohs(fragment->offset) & FRAGMENT_MORE)) {
+		span->to = DATAGRAM_MAX;
+		return true;
+	}
+	return len % 8 == 0;
+}
+
+static __always_inline datagram_id new_id(__u64 number)
+{
+	return bpf_htonl(number);
+}
+
+static __always_inline bool rename_datagram(struct __sk_buff *skb, __u32 at, datagram_id id)
+{
+	struct fragment_header *fragment = header(skb, at, sizeof(*fragment));
+
+	if (!fragment)
+		return false;
+	fragment->id = id;
+	return true;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What changes in an IPv6 header, which has no checksum.
+ */
+#pragma once
+
+#include "csum.h"
+#include "parse.h"
+
+static __always_inline __u32 addresses_change(const ip_addr *src_from, const ip_addr *src_to, const ip_addr *dst_from,
+					      const ip_addr *dst_to)
+{
+	__u32 change = 0;
+
+	for (int i = 0; i < 4; i++)
+		change = csum_add(change, csum_change(src_from->word[i], src_to->word[i], dst_from->word[i],
+						      dst_to->word[i]));
+	return change;
+}
+
+static __always_inline ip_addr source_of(const ip_header *ip)
+{
+	return *(const ip_addr *)&ip->saddr;
+}
+
+static __always_inline ip_addr destination_of(const ip_header *ip)
+{
+	return *(const ip_addr *)&ip->daddr;
+}
+
+static __always_inline void set_addresses(ip_header *ip, const ip_addr *src, const ip_addr *dst)
+{
+	*(ip_addr *)&ip->saddr = *src;
+	*(ip_addr *)&ip->daddr = *dst;
+}
+
+/* Gives a packet other addresses, one hop on; change, that of their sum, concerns other
+ * checksums alone. */
+static __always_inline void readdress(ip_header *ip, const ip_addr *src, const ip_addr *dst, __u32 change)
+{
+	(void)change;
+	set_addresses(ip, src, dst);
+	ip->hop_limit--;
+}

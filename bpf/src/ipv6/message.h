@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * ICMPv6 messages that this node makes or changes (RFC 4443). Their checksum covers the
+ * addresses of the packet.
+ */
+#pragma once
+
+#include "nat.h"
+#include "strict.h"
+
+#define TTL_DEFAULT 64
+#define ECHO_REPLY ICMPV6_ECHO_REPLY
+#define QUOTED_MAX (sizeof(struct ipv6hdr) + EXTENSIONS_MAX + sizeof(struct tcphdr))
+
+struct icmp_error {
+	struct icmp icmp;
+	__u8 quoted[QUOTED_MAX];
+};
+
+DEFINE_ROOM(struct icmp_error, icmp_error)
+
+static __always_inline struct icmp message_about(enum drop reason, __u32 mtu)
+{
+	struct icmp exceeded = { .type = ICMPV6_TIME_EXCEEDED };
+	struct icmp too_big = { .type = ICMPV6_TOO_BIG, .mtu = bpf_htons(mtu) };
+
+	return reason == DROP_TOO_BIG ? too_big : exceeded;
+}
+
+/* What the checksum of a message has of its packet (RFC 8200 8.1). */
+static __always_inline __u32 pseudo_sum(const ip_addr *src, const ip_addr *dst, __u32 len)
+{
+	__u32 sum = csum_add(bpf_htonl(len), bpf_htonl(IPPROTO_ICMPV6));
+
+	for (int i = 0; i < 4; i++)
+		sum = csum_add(sum, csum_add(src->word[i], dst->word[i]));
+	return sum;
+}
+
+/* Sends a header back to who sent it. */
+static __always_inline void turn_header(ip_header *ip)
+{
+	ip_addr src = source_of(ip), dst = destination_of(ip);
+
+	set_addresses(ip, &dst, &src);
+	ip->hop_limit = TTL_DEFAULT;
+}
+
+/* Writes the header of an error about a packet. Returns what the message's checksum has
+ * of it. */
+static __always_inline __u32 write_header(ip_header *ip, __u32 len, const struct packet *pkt)
+{
+	*ip = (ip_header){
+		.version = 6, .payload_len = bpf_htons(len), .nexthdr = IPPROTO_ICMPV6, .hop_limit = TTL_DEFAULT,
+	};
+	set_addresses(ip, &pkt->tuple.dst, &pkt->tuple.src);
+	return pseudo_sum(&pkt->tuple.dst, &pkt->tuple.src, len);
+}
+
+/* Returns the change of a sum that covers the address. */
+static __always_inline __u32 replace_addr(ip_addr *at, const ip_addr *to)
+{
+	__u32 change = 0;
+
+	for (int i = 0; i < 4; i++) {
+		change = csum_add(change, csum_add(~at->word[i], to->word[i]));
+		at->word[i] = to->word[i];
+	}
+	return change;
+}
+
+/* Makes an error show the flow as its receiver knows it: the packet that it is about,
+ * and its own addresses. Who has sent it is shown if the flow leaves its sender's
+ * address as it is. */
+static __always_inline bool translate_error(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to)
+{
+	ip_header *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	struct icmp *icmp = header(skb, pkt->l4_off, sizeof(*icmp));
+	ip_header *inner = header(skb, pkt->l4_off + sizeof(*icmp), sizeof(*inner));
+	struct ports *ports = header(skb, pkt->inner_l4_off, sizeof(*ports));
+	__u32 change = 0;
+
+	if (!ip || !icmp || !inner || !ports)
+		return false;
+	if (!same_addr(&to->src, &pkt->tuple.src))
+		change = replace_addr((ip_addr *)&ip->saddr, &to->src);
+	change = csum_add(change, replace_addr((ip_addr *)&ip->daddr, &to->dst));
+	change = csum_add(change, replace_addr((ip_addr *)&inner->saddr, &to->dst));
+	change = csum_add(change, replace_addr((ip_addr *)&inner->daddr, &to->src));
+	ip->hop_limit--;
+	change = csum_add(change, csum_change(ports->source, to->dport, ports->dest, to->sport));
+	ports->source = to->dport;
+	ports->dest = to->sport;
+	fix_checksum(&icmp->checksum, change);
+	return true;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Memory for what a packet needs while it is processed: of IPv6, whose addresses are
+ * more than a program's stack of 512 bytes has room for, a map. A CPU processes one
+ * packet at a time.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#define DEFINE_ROOM(T, name)                                                     \
+	struct {                                                                 \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);                         \
+		__uint(max_entries, 1);                                          \
+		__type(key, __u32);                                              \
+		__type(value, T);                                                \
+	} room_##name SEC(".maps");                                              \
+                                                                                 \
+	static __always_inline T *take_##name(void)                              \
+	{                                                                        \
+		__u32 zero = 0;                                                  \
+		T *room = bpf_map_lookup_elem(&room_##name, &zero);              \
+                                                                                 \
+		if (room)                                                        \
+			__builtin_memset(room, 0, sizeof(*room));                \
+		return room;                                                     \
+	}
+
+#define TAKE_ROOM(T, name) take_##name()

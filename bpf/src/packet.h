@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * A packet, and the part of reading it that both families share.
+ */
+#pragma once
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+
+#include "maps.h"
+#include "room.h"
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+/* ICMP and ICMPv6 alike. */
+struct icmp {
+	__u8 type;
+	__u8 code;
+	__sum16 checksum;
+	__be16 unused;
+	__be16 mtu; /* RFC 1191; of ICMPv6 the lower half of it */
+};
+
+enum kind {
+	KIND_SEGMENT, /* of TCP or UDP */
+	KIND_ECHO,    /* an ICMP echo request */
+	KIND_ERROR,   /* an ICMP error about a segment */
+	KIND_FRAGMENT, /* not the first of its datagram */
+};
+
+struct packet {
+	struct tuple tuple; /* of KIND_ERROR: that of packets from the receiver of what the error is about */
+	__s64 now;   /* when it arrived */
+	__u32 seq;   /* of TCP, as ack and payload; of KIND_ERROR, of the segment that it is about */
+	__u32 ack;
+	__u16 payload;
+	__u8 l4_off; /* so narrow that the verifier knows its bounds after a spill */
+	__u8 inner_l4_off; /* of KIND_ERROR */
+	__u8 fragment_off; /* of IPv6: where its fragment header is; 0 without one */
+	__u8 tcp_flags;
+	__u8 ttl;
+	__u8 kind;	/* of enum kind */
+	bool has_ports; /* the tuple's ports and protocol are set */
+	bool more;	/* the first fragment of several */
+};
+
+DEFINE_ROOM(struct packet, packet)
+
+static __always_inline void *header(struct __sk_buff *skb, __u32 offset, __u32 len)
+{
+	void *start = (void *)(long)skb->data + offset;
+
+	return start + len > (void *)(long)skb->data_end ? NULL : start;
+}
+
+static __always_inline enum drop parse_tcp(struct __sk_buff *skb, struct packet *pkt, __u32 l4_len)
+{
+	struct tcphdr *tcp = header(skb, pkt->l4_off, sizeof(*tcp));
+
+	if (!tcp || tcp->doff < 5 || tcp->doff * 4 > l4_len)
+		return DROP_MALFORMED;
+	pkt->tcp_flags = ((__u8 *)tcp)[13];
+	pkt->seq = bpf_ntohl(tcp->seq);
+	pkt->ack = bpf_ntohl(tcp->ack_seq);
+	pkt->payload = l4_len - tcp->doff * 4;
+	return DROP_NONE;
+}
+
+static __always_inline enum drop parse_udp(struct __sk_buff *skb, struct packet *pkt, __u32 l4_len)
+{
+	struct udphdr *udp = header(skb, pkt->l4_off, sizeof(*udp));
+
+	if (!udp || bpf_ntohs(udp->len) < sizeof(*udp) || (bpf_ntohs(udp->len) > l4_len && !pkt->more))
+		return DROP_MALFORMED;
+	return DROP_NONE;
+}
+
+/* Reads ports and what is behind them. */
+static __always_inline enum drop parse_segment(struct __sk_buff *skb, struct packet *pkt, __u8 proto, __u32 l4_len)
+{
+	__be16 *ports;
+
+	pkt->tuple.proto = proto;
+	ports = header(skb, pkt->l4_off, 2 * sizeof(*ports));
+	if (!ports || l4_len < 2 * sizeof(*ports))
+		return DROP_MALFORMED;
+	pkt->tuple.sport = ports[0];
+	pkt->tuple.dport = ports[1];
+	pkt->has_ports = true;
+	if (proto == IPPROTO_TCP)
+		return parse_tcp(skb, pkt, l4_len);
+	return parse_udp(skb, pkt, l4_len);
+}
+
+/* Reads the beginning of the segment that an ICMP error is about. */
+static __always_inline enum drop parse_quoted(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct tcphdr *l4 = header(skb, pkt->inner_l4_off, 8);
+
+	if (!l4)
+		return DROP_MALFORMED;
+	pkt->tuple.sport = l4->dest;
+	pkt->tuple.dport = l4->source;
+	pkt->seq = bpf_ntohl(l4->seq);
+	pkt->has_ports = true;
+	return DROP_NONE;
+}
+
+static __always_inline void swap_ethernet(struct ethhdr *eth)
+{
+	__u8 addr[ETH_ALEN];
+
+	__builtin_memcpy(addr, eth->h_dest, ETH_ALEN);
+	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, addr, ETH_ALEN);
+}

@@ -1,0 +1,169 @@
+package model
+
+import (
+	"encoding/binary"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// Header lengths, and the protocol numbers of extension headers (RFC 8200 4).
+const (
+	ipv6Len           = 40
+	extensionUnit     = 8
+	extensionsMax     = 64 // bytes of all extension headers
+	fragmentHeaderLen = 8
+
+	hopByHop           = 0
+	routing            = 43
+	fragmentHeader     = 44
+	destinationOptions = 60
+
+	moreFragments6  = 1
+	fragmentOffset6 = 0xfff8
+)
+
+// icmpv6 is ICMPv6's protocol number (RFC 4443).
+const icmpv6 flow.Proto = 58
+
+// Messages of ICMPv6. All types from unreachable6 to parameterProblem6 are errors.
+const (
+	unreachable6      = 1
+	tooBig6           = 2
+	timeExceeded6     = 3
+	parameterProblem6 = 4
+	echoRequest6      = 128
+	echoReply6        = 129
+)
+
+// chain is where the headers that follow an IPv6 header lead.
+type chain struct {
+	next        byte // the protocol at at
+	at          int
+	fragmentAt  int
+	later, more bool // a fragment other than the first; one of several
+}
+
+func isExtension(next byte) bool {
+	return next == hopByHop || next == routing || next == fragmentHeader || next == destinationOptions
+}
+
+// pass passes the extension headers. What they hold is their receivers'.
+func (c *chain) pass(frame []byte) dataplane.Drop {
+	for start, first := c.at, true; isExtension(c.next) && !c.later; first = false {
+		if c.at-start >= extensionsMax || len(frame) < c.at+extensionUnit {
+			return dataplane.DropMalformed
+		}
+		ext := frame[c.at:]
+		length := (int(ext[1]) + 1) * extensionUnit
+		switch {
+		case c.next == hopByHop && !first, c.next == fragmentHeader && c.fragmentAt != 0:
+			return dataplane.DropMalformed
+		case c.next == routing && ext[3] != 0: // RFC 5095: the sender has chosen where it goes next
+			return dataplane.DropSourceRoute
+		case c.next == fragmentHeader:
+			length, c.fragmentAt = fragmentHeaderLen, c.at
+			c.later, c.more = be16(ext[2:])&fragmentOffset6 != 0, be16(ext[2:])&moreFragments6 != 0
+		}
+		c.next = ext[0]
+		if c.at += length; c.at-start > extensionsMax {
+			return dataplane.DropMalformed
+		}
+	}
+	return noReason
+}
+
+// parseTransport6 reads the rest of the tuple.
+func (p *packet) parseTransport6(dropEcho bool) dataplane.Drop {
+	ip := p.ip()
+	end := ethLen + ipv6Len + be16(ip[4:])
+	if end > len(p.frame) {
+		return dataplane.DropMalformed
+	}
+	c := chain{next: ip[6], at: ethLen + ipv6Len}
+	if reason := c.pass(p.frame); reason != noReason {
+		return reason
+	}
+	p.l4, p.fragmentAt = c.at, c.fragmentAt
+	proto := flow.Proto(c.next)
+	switch {
+	case c.at > end:
+		return dataplane.DropMalformed
+	case c.later:
+		p.kind = fragment
+		return noReason
+	case proto == icmpv6 && c.more:
+		return dataplane.DropFragment
+	case proto == icmpv6:
+		return p.parseICMP6(p.frame[c.at:end], dropEcho)
+	case proto != flow.TCP && proto != flow.UDP:
+		return dataplane.DropOtherProto
+	}
+	p.more = c.more
+	return p.parseSegment(proto, p.frame[c.at:end])
+}
+
+func (p *packet) parseICMP6(message []byte, dropEcho bool) dataplane.Drop {
+	switch {
+	case len(message) < icmpLen:
+		return dataplane.DropMalformed
+	case message[0] == echoRequest6:
+		p.kind = icmpEcho
+		if dropEcho {
+			return dataplane.DropICMP
+		}
+		return noReason
+	case message[0] < unreachable6 || message[0] > parameterProblem6:
+		return dataplane.DropICMP
+	}
+	p.kind = icmpError
+	return p.parseError6(p.frame[:p.l4+len(message)])
+}
+
+// parseError6 reads the beginning of the packet that an error, which ends the frame, is
+// about. The error goes to the sender of that packet.
+func (p *packet) parseError6(frame []byte) dataplane.Drop {
+	at := p.l4 + icmpLen
+	if len(p.frame) < at+ipv6Len || p.frame[at]>>4 != 6 {
+		return dataplane.DropMalformed
+	}
+	inner := p.frame[at:]
+	c := chain{next: inner[6], at: at + ipv6Len}
+	if c.pass(p.frame) != noReason || len(frame) < c.at+udpQuoted {
+		return dataplane.DropMalformed
+	}
+	proto := flow.Proto(c.next)
+	if v6.addr(inner, v6.src) != p.tuple.Dst || c.later || proto != flow.TCP && proto != flow.UDP {
+		return dataplane.DropICMP
+	}
+	p.tuple.Src, p.tuple.Proto = v6.addr(inner, v6.dst), proto
+	p.quoted(c.at)
+	return noReason
+}
+
+// header returns an IP header of a message of ICMP.
+func (f *family) header(src, dst flow.Addr, length int) []byte {
+	ip := make([]byte, f.minLen)
+	if f == v6 {
+		ip[0], ip[6], ip[7] = 0x60, byte(icmpv6), defaultTTL
+		binary.BigEndian.PutUint16(ip[4:], uint16(length))
+	} else {
+		copy(ip, []byte{0x45, 0, 0, byte(ipMinLen + length), 0, 0, 0, 0, defaultTTL, byte(icmp)})
+	}
+	copy(ip[f.src:], src.Bytes())
+	copy(ip[f.dst:], dst.Bytes())
+	if f == v4 {
+		binary.BigEndian.PutUint16(ip[10:], ^sum(ip))
+	}
+	return ip
+}
+
+// pseudo is what the checksum of a message of ICMP covers beside it: of ICMPv6 the
+// addresses (RFC 8200 8.1), of ICMP nothing.
+func (f *family) pseudo(src, dst flow.Addr, length int) []byte {
+	if f == v4 {
+		return nil
+	}
+	b := append(append([]byte{}, src[:]...), dst[:]...)
+	return append(b, 0, 0, byte(length>>8), byte(length), 0, 0, 0, byte(icmpv6))
+}
