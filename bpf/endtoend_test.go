@@ -33,6 +33,12 @@ func newLab(t *testing.T, cfg dataplane.Config) *lab {
 	l := &lab{client: newNamespace(t), lb: newNamespace(t), backend: newNamespace(t)}
 	wire(t, l.lb, "client0", "198.18.0.1/24", l.client, "eth0", clientAddr+"/24")
 	wire(t, l.lb, "backend0", "198.18.1.1/24", l.backend, "eth0", backendAddr+"/24")
+	if inIPv6 {
+		addIPv6(t, l.lb, "client0", "198.18.0.1")
+		addIPv6(t, l.client, "eth0", clientAddr)
+		addIPv6(t, l.lb, "backend0", "198.18.1.1")
+		addIPv6(t, l.backend, "eth0", backendAddr)
+	}
 	inside(t, l.backend, func() error { return defaultRoute(snatAddr) })
 	inside(t, l.lb, func() (err error) {
 		l.dp, err = Open(cfg)
@@ -53,7 +59,7 @@ func (l *lab) listen(t *testing.T, port uint16) net.Listener {
 	t.Helper()
 	var listener net.Listener
 	inside(t, l.backend, func() (err error) {
-		listener, err = net.Listen("tcp4", fmt.Sprintf(":%d", port))
+		listener, err = net.Listen("tcp", fmt.Sprintf(":%d", port))
 		return err
 	})
 	t.Cleanup(func() { listener.Close() })
@@ -72,7 +78,7 @@ func (l *lab) dial(t *testing.T, network string, port uint16) net.Conn {
 
 func (l *lab) tryDial(network string, port uint16) (conn net.Conn, err error) {
 	err = l.client.Do(func(ns.NetNS) error {
-		conn, err = net.DialTimeout(network, fmt.Sprintf("%s:%d", vipAddr, port), ioTimeout)
+		conn, err = net.DialTimeout(network, address(vipAddr).WithPort(port).String(), ioTimeout)
 		return err
 	})
 	if err != nil {
@@ -159,7 +165,7 @@ func transfer(t *testing.T, mode dataplane.Mode, offload bool) {
 		})
 	}
 	go echo(l.listen(t, 8080))
-	conn := l.dial(t, "tcp4", 80)
+	conn := l.dial(t, "tcp", 80)
 	sent := bytes.Repeat([]byte("baton relays every byte of it. "), 1<<19)
 	go func() {
 		conn.Write(sent)
@@ -186,7 +192,7 @@ func TestUDPThroughTheLoadBalancer(t *testing.T) {
 			return errors.Join(noChecksumOffload("client0"), noChecksumOffload("backend0"))
 		})
 		l.echoDatagrams(t, 8053)
-		conn := l.dial(t, "udp4", 53)
+		conn := l.dial(t, "udp", 53)
 		for i := range 100 {
 			exchange(t, conn, fmt.Sprintf("datagram %d", i))
 		}
@@ -198,7 +204,7 @@ func (l *lab) echoDatagrams(t *testing.T, port uint16) {
 	t.Helper()
 	var server net.PacketConn
 	inside(t, l.backend, func() (err error) {
-		server, err = net.ListenPacket("udp4", fmt.Sprintf(":%d", port))
+		server, err = net.ListenPacket("udp", fmt.Sprintf(":%d", port))
 		return err
 	})
 	t.Cleanup(func() { server.Close() })
@@ -222,7 +228,7 @@ func TestConnectionSurvivesTheLossOfItsEntry(t *testing.T) {
 		l := newLab(t, labConfig(labService(flow.TCP, 80, mode, dataplane.RoundRobin, 8080)))
 		l.lease(t, clock.Never)
 		listener := l.listen(t, 8080)
-		client := l.dial(t, "tcp4", 80)
+		client := l.dial(t, "tcp", 80)
 		server, err := listener.Accept()
 		if err != nil {
 			t.Fatal(err)
@@ -266,7 +272,7 @@ func TestClientWaitsForTheLease(t *testing.T) {
 	l.dropping(t, dataplane.DropNoLease, func() {
 		go func() {
 			var err error
-			conn, err = l.tryDial("tcp4", 80)
+			conn, err = l.tryDial("tcp", 80)
 			dialled <- err
 		}()
 	})
@@ -283,7 +289,7 @@ func TestConnectionSurvivesALapseOfTheLease(t *testing.T) {
 	l := newLab(t, labConfig(labService(flow.TCP, 80, dataplane.FullNAT, dataplane.RoundRobin, 8080)))
 	go echo(l.listen(t, 8080))
 	l.lease(t, clock.Never)
-	conn := l.dial(t, "tcp4", 80)
+	conn := l.dial(t, "tcp", 80)
 	exchange(t, conn, "before")
 	l.lease(t, boottime.Now())
 	l.dropping(t, dataplane.DropNoLease, func() { conn.Write([]byte("again")) })
@@ -298,7 +304,7 @@ func TestWaitForEvents(t *testing.T) {
 	go echo(l.listen(t, 8080))
 	waited := make(chan error)
 	go func() { waited <- l.dp.Wait() }()
-	conn := l.dial(t, "tcp4", 80)
+	conn := l.dial(t, "tcp", 80)
 	exchange(t, conn, "hello")
 	if err := <-waited; err != nil {
 		t.Fatalf("wait: %v", err)

@@ -125,7 +125,7 @@ func TestLargeDatagramsThroughTheLoadBalancer(t *testing.T) {
 		l := newLab(t, labConfig(labService(flow.UDP, 53, mode, dataplane.Maglev, 8053)))
 		l.lease(t, clock.Never)
 		l.echoDatagrams(t, 8053)
-		conn := l.dial(t, "udp4", 53)
+		conn := l.dial(t, "udp", 53)
 		for _, size := range []int{1473, 4000, 9000, 60000} {
 			exchange(t, conn, strings.Repeat("d", size))
 		}

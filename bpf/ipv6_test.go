@@ -26,7 +26,9 @@ func TestPacketsOverIPv6(t *testing.T) {
 	})
 }
 
-func on(link string, frame []byte, want string) step { return step{link: link, frame: frame, want: want} }
+func on(link string, frame []byte, want string) step {
+	return step{link: link, frame: frame, want: want}
+}
 
 func ndpTests() []packetTest {
 	unspecified, client, backend := flow.Addr{}, address(clientAddr), address(backendAddr)
@@ -269,4 +271,18 @@ func TestBothFamiliesOnOneNode(t *testing.T) {
 			t.Errorf("IPv6 on a node without: %s", got)
 		}
 	})
+}
+
+// Real connections and datagrams, over links of one size and of two, while the lease
+// holds and while it does not: clients find the VIP, and backends their gateway, by
+// neighbour discovery alone.
+func TestTrafficOverIPv6(t *testing.T) {
+	overIPv6(t)
+	t.Run("TCP", TestTCPThroughTheLoadBalancer)
+	t.Run("UDP", TestUDPThroughTheLoadBalancer)
+	t.Run("large datagrams", TestLargeDatagramsThroughTheLoadBalancer)
+	t.Run("a smaller link", TestTransferOverASmallerLink)
+	t.Run("lost entries", TestConnectionSurvivesTheLossOfItsEntry)
+	t.Run("no lease yet", TestClientWaitsForTheLease)
+	t.Run("a lapse of the lease", TestConnectionSurvivesALapseOfTheLease)
 }

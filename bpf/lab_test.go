@@ -2,7 +2,6 @@ package bpf
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"testing"
@@ -106,7 +105,7 @@ func noChecksumOffload(link string) error {
 }
 
 func defaultRoute(gateway string) error {
-	return netlink.RouteAdd(&netlink.Route{Gw: net.ParseIP(gateway)})
+	return netlink.RouteAdd(&netlink.Route{Gw: address(gateway).Netip().AsSlice()})
 }
 
 // inIPv6 says that the lab's addresses are those of IPv6; see overIPv6.

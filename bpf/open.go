@@ -15,6 +15,7 @@ import (
 	"baton/impl/clock/boottime"
 	"baton/impl/dataplane"
 	"baton/impl/dataplane/model"
+	"baton/impl/flow"
 )
 
 // Dataplane is the loaded programs, attached to the node's two links.
@@ -23,6 +24,7 @@ type Dataplane struct {
 	families []tables // of IPv4 first
 	shared   *objects // by which to reach what the families share
 	links    []link.Link
+	groups   groups
 	control  mapping[lbControl]
 	reader   *ringbuf.Reader
 	record   ringbuf.Record
@@ -53,6 +55,18 @@ func Open(cfg dataplane.Config) (*Dataplane, error) {
 	d, err := load(cfg, client, backend, options{})
 	if err != nil {
 		return nil, err
+	}
+	for _, v := range cfg.VIPs {
+		link := client
+		if v.Link == cfg.BackendLink {
+			link = backend
+		}
+		if !v.Addr.Is6() {
+			continue
+		}
+		if err := d.groups.join(link, flow.AddrFrom(v.Addr)); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
 	}
 	for _, f := range d.families {
 		for _, at := range []struct {
@@ -140,6 +154,7 @@ func (d *Dataplane) Close() error {
 		errs = append(errs, l.Close())
 	}
 	d.links = nil
+	errs = append(errs, d.groups.close())
 	errs = append(errs, d.waiter.close())
 	if d.reader != nil {
 		errs = append(errs, d.reader.Close())

@@ -35,7 +35,12 @@ func TestConfigValidate(t *testing.T) {
 		{"-1 flows", func(c *dataplane.Config) { c.MaxFlows = -1 }},
 		{"-1 ICMP errors", func(c *dataplane.Config) { c.ICMPRate = -1 }},
 		{"no timeouts", func(c *dataplane.Config) { c.Timeouts = dataplane.Timeouts{} }},
-		{"no IPv4", func(c *dataplane.Config) { c.VIPs[0].Addr = netip.MustParseAddr("2001:2::1") }},
+		{"VIP 2001:2::64 and SNAT address 198.18.1.100 are not of one family", func(c *dataplane.Config) {
+			c.Services[0].VIP = flow.AddrFrom(netip.MustParseAddr("2001:2::64"))
+		}},
+		{"VIP 198.18.0.100 and backend 2001:2::b are not of one family", func(c *dataplane.Config) {
+			c.Services[0].Backends = []dataplane.Backend{{Addr: flow.AddrFrom(netip.MustParseAddr("2001:2::b")), Port: 80}}
+		}},
 		{`link "eth9"`, func(c *dataplane.Config) { c.VIPs[0].Link = "eth9" }},
 		{"neither tcp nor udp", func(c *dataplane.Config) { c.Services[0].Proto = 1 }},
 		{"neither fullnat nor dnat", func(c *dataplane.Config) { c.Services[0].Mode = 0 }},

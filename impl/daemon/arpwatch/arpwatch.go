@@ -168,7 +168,7 @@ func openLink(name string, cfg Config) (*link, error) {
 	}
 	var addrs []netip.Addr
 	for _, vip := range cfg.VIPs {
-		if vip.Link == name {
+		if vip.Link == name && vip.Addr.Is4() {
 			addrs = append(addrs, vip.Addr)
 		}
 	}

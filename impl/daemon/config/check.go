@@ -108,6 +108,9 @@ func checkPath(d *document, at string, p Path) error {
 	if p.Local == p.Peer {
 		return d.fail(at+".peer", "%v is the local address; give the peer's", p.Peer)
 	}
+	if p.Local.Is4() != p.Peer.Is4() {
+		return d.fail(at+".peer", "%v is not of the family of %v; a path is of one (RFC 5881 2)", p.Peer, p.Local)
+	}
 	return nil
 }
 
@@ -156,14 +159,17 @@ func checkHA(opts Options) func(*document, *Config) error {
 }
 
 func checkSync(d *document, c *Config) error {
-	if err := checkUnicast(d, "sync.local", c.Sync.Local.Addr()); err != nil {
+	if err := checkRouted(d, "sync.local", c.Sync.Local.Addr()); err != nil {
 		return err
 	}
-	if err := checkUnicast(d, "sync.peer", c.Sync.Peer.Addr()); err != nil {
+	if err := checkRouted(d, "sync.peer", c.Sync.Peer.Addr()); err != nil {
 		return err
 	}
 	if c.Sync.Local.Addr() == c.Sync.Peer.Addr() {
 		return d.fail("sync.peer", "%v is the local address; give the peer's", c.Sync.Peer.Addr())
+	}
+	if c.Sync.Local.Addr().Is4() != c.Sync.Peer.Addr().Is4() {
+		return d.fail("sync.peer", "%v is not of the family of %v", c.Sync.Peer.Addr(), c.Sync.Local.Addr())
 	}
 	if v := c.Sync.Version; d.has("sync.version") && (v < node.VersionMin || v > node.Version) {
 		return d.fail("sync.version", "%d is not a version that this node speaks; use %d to %d, or leave it out", v, node.VersionMin, node.Version)
@@ -222,4 +228,12 @@ func checkUnicast(d *document, path string, a netip.Addr) error {
 		return d.fail(path, "%v is not an address of a host; use a unicast address", a)
 	}
 	return nil
+}
+
+// checkRouted refuses an address that means another host on each link, too.
+func checkRouted(d *document, path string, a netip.Addr) error {
+	if a.Is6() && a.IsLinkLocalUnicast() {
+		return d.fail(path, "%v means another host on each link; use an address that is routed", a)
+	}
+	return checkUnicast(d, path, a)
 }

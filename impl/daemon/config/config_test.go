@@ -199,9 +199,14 @@ func TestMistakes(t *testing.T) {
 		{"not a duration", "hold: 500ms", "hold: soon", 12, `ha.hold: "soon" is not a duration; write it as 50ms`},
 		{"not a number", "mult: 3", "mult: three", 7, `bfd.mult: "three" is not a whole number up to 255 (RFC 5880 6.8.1)`},
 		{"number too large", "mult: 3", "mult: 256", 7, `bfd.mult: "256" is not a whole number up to 255 (RFC 5880 6.8.1)`},
-		{"not an address", "local: 198.18.0.1,", "local: lb1,", 9, `bfd.paths[0].local: "lb1" is not an IPv4 address; write it as 198.18.0.1`},
-		{"IPv6 address", "vip: 198.18.0.100\n    port: 53", "vip: 2001:2::64\n    port: 53", 35, `services[1].vip: "2001:2::64" is not an IPv4 address; write it as 198.18.0.1`},
-		{"address without port", "local: 198.18.2.1:3790", "local: 198.18.2.1", 18, `sync.local: "198.18.2.1" is not an IPv4 address and port; write it as 198.18.2.1:3790`},
+		{"not an address", "local: 198.18.0.1,", "local: lb1,", 9, `bfd.paths[0].local: "lb1" is not an IP address; write it as 198.18.0.1 or 2001:2::1`},
+		{"VIP of another family", "vip: 198.18.0.100\n    port: 53", "vip: 2001:2::64\n    port: 53", 38, `services[1].snat: 198.18.1.100 is not of the family of the VIP 2001:2::64; a service is of IPv4 or of IPv6, and a node may have both kinds`},
+		{"backend of another family", "      - 198.18.1.11:53", "      - \"[2001:2:0:1::b]:53\"", 40, `services[1].backends[0]: 2001:2:0:1::b is not of the family of the VIP 198.18.0.100; a service is of IPv4 or of IPv6, and a node may have both kinds`},
+		{"VIP of one link", "vip: 198.18.0.100\n    port: 53", "vip: fe80::64\n    port: 53", 35, `services[1].vip: fe80::64 means another host on each link; use an address that is routed`},
+		{"IPv4-mapped address", "vip: 198.18.0.100\n    port: 53", "vip: ::ffff:198.18.0.100\n    port: 53", 35, `services[1].vip: "::ffff:198.18.0.100" is an IPv4 address in IPv6's clothes; write it as 198.18.0.100`},
+		{"peer of another family", "peer: 198.18.0.2}", "peer: \"2001:2::2\"}", 9, `bfd.paths[0].peer: 2001:2::2 is not of the family of 198.18.0.1; a path is of one (RFC 5881 2)`},
+		{"sync with another family", "peer: 198.18.2.2:3790", "peer: \"[2001:2:0:2::2]:3790\"", 19, `sync.peer: 2001:2:0:2::2 is not of the family of 198.18.2.1`},
+		{"address without port", "local: 198.18.2.1:3790", "local: 198.18.2.1", 18, `sync.local: "198.18.2.1" is not an IP address and port; write it as 198.18.2.1:3790 or [2001:2::1]:3790`},
 		{"not a range", "snat_ports: 20000-59999", "snat_ports: 20000", 23, `snat_ports: "20000" is not a range of ports; write it as 20000-59999`},
 
 		// The node.
@@ -241,7 +246,7 @@ func TestMistakes(t *testing.T) {
 		{"probes without a pause", "control: lb1.sock", "control: lb1.sock\ntrack: {every: 1ms}", 42, `track.every: 1ms is out of range; use 10ms to 1m0s`},
 		{"no probe loses a target", "control: lb1.sock", "control: lb1.sock\ntrack: {misses: 0}", 42, `track.misses: 0 is out of range; use 1 to 255`},
 		{"target twice", "control: lb1.sock", "control: lb1.sock\ntrack:\n  targets:\n    - 198.18.1.11\n    - 198.18.1.11", 45, `track.targets[1]: 198.18.1.11 is the target on line 44 already`},
-		{"target of IPv6", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [\"2001:2::1\"]}", 42, `track.targets[0]: "2001:2::1" is not an IPv4 address; write it as 198.18.0.1`},
+		{"target of IPv6", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [\"2001:2::1\"]}", 42, `track.targets[0]: 2001:2::1 cannot be tracked: targets are asked by ICMP, of IPv4; write one as 198.18.0.1`},
 		{"target that is no host", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [224.0.0.18]}", 42, `track.targets[0]: 224.0.0.18 is not an address of a host; use a unicast address`},
 		{"target that is a VIP", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [198.18.0.100]}", 42, `track.targets[0]: 198.18.0.100 is the VIP of service dns (line 35), which the MASTER itself answers for; track hosts`},
 
@@ -271,8 +276,8 @@ func TestMistakes(t *testing.T) {
 		{"port too large", "port: 53", "port: 70000", 36, `services[1].port: "70000" is not a whole number up to 65535`},
 		{"no backends", "backends: [198.18.1.11:80, 198.18.1.12:80]", "backends: []", 32, `services[0].backends: is empty; add at least one backend, such as 198.18.1.11:80`},
 		{"backend twice", "198.18.1.11:80, 198.18.1.12:80", "198.18.1.11:80, 198.18.1.11:80", 32, `services[0].backends[1]: 198.18.1.11:80 is the backend on line 32 already; name each backend once`},
-		{"backend without port", "      - 198.18.1.11:53", "      - 198.18.1.11", 40, `services[1].backends[0]: "198.18.1.11" is not an IPv4 address and port; write it as 198.18.2.1:3790`},
-		{"backend of port 0", "      - 198.18.1.11:53", "      - 198.18.1.11:0", 40, `services[1].backends[0]: "198.18.1.11:0" is not an IPv4 address and port; write it as 198.18.2.1:3790`},
+		{"backend without port", "      - 198.18.1.11:53", "      - 198.18.1.11", 40, `services[1].backends[0]: "198.18.1.11" is not an IP address and port; write it as 198.18.2.1:3790 or [2001:2::1]:3790`},
+		{"backend of port 0", "      - 198.18.1.11:53", "      - 198.18.1.11:0", 40, `services[1].backends[0]: "198.18.1.11:0" is not an IP address and port; write it as 198.18.2.1:3790 or [2001:2::1]:3790`},
 		{"VIP is this node", "vip: 198.18.0.100\n    port: 53", "vip: 198.18.0.1\n    port: 53", 35, `services[1].vip: 198.18.0.1 is this node's address on path clients (line 9); a VIP must be no host's address`},
 		{"VIP is the peer", "vip: 198.18.0.100\n    port: 53", "vip: 198.18.0.2\n    port: 53", 35, `services[1].vip: 198.18.0.2 is the peer's address on path clients (line 9); a VIP must be no host's address`},
 		{"VIP is a backend", "vip: 198.18.0.100\n    port: 53", "vip: 198.18.1.12\n    port: 53", 35, `services[1].vip: 198.18.1.12 is a backend of service web (line 32); a VIP must be no host's address`},
@@ -337,4 +342,40 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%T %q is not one line about the file", err, err)
 		}
 	})
+}
+
+// Services of both families stand in one configuration, and heartbeat and sync may be of IPv6.
+func TestBothFamilies(t *testing.T) {
+	text := good
+	for _, edit := range [][2]string{
+		{"local: 198.18.2.1, peer: 198.18.2.2}", `local: "2001:2:0:2::1", peer: "2001:2:0:2::2"}`},
+		{"local: 198.18.2.1:3790", `local: "[2001:2:0:2::1]:3790"`},
+		{"peer: 198.18.2.2:3790", `peer: "[2001:2:0:2::2]:3790"`},
+		{"vip: 198.18.0.100\n    port: 53", "vip: 2001:2::64\n    port: 53"},
+		{"mode: dnat\n    snat: 198.18.1.100", "mode: dnat\n    snat: 2001:2:0:1::64"},
+		{"      - 198.18.1.11:53", `      - "[2001:2:0:1::b]:53"`},
+	} {
+		if !strings.Contains(text, edit[0]) {
+			t.Fatalf("no %q in the configuration", edit[0])
+		}
+		text = strings.Replace(text, edit[0], edit[1], 1)
+	}
+	file := filepath.Join(folder(t), "lb1.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dp := c.Dataplane()
+	if err := dp.Validate(); err != nil || !dp.HasIPv6() || len(dp.VIPs) != 4 {
+		t.Errorf("%v, VIPs %v", err, dp.VIPs)
+	}
+	if got := dp.Services[1].Service.String(); got != "udp [2001:2::64]:53" {
+		t.Errorf("the second service is %s", got)
+	}
+	if c.Sync.Peer.String() != "[2001:2:0:2::2]:3790" || c.BFD.Paths[1].Peer.String() != "2001:2:0:2::2" {
+		t.Errorf("peer at %v and %v", c.Sync.Peer, c.BFD.Paths[1].Peer)
+	}
 }

@@ -192,32 +192,44 @@ func (d *document) decodeScalar(n *yaml.Node, path string, v reflect.Value) erro
 		}
 		*p = r
 	case *netip.Addr:
-		a, err := netip.ParseAddr(s)
-		if err != nil || !a.Is4() {
-			return d.fail(path, "%q is not an IPv4 address; write it as 198.18.0.1", s)
+		a, err := d.address(s, path)
+		if err != nil {
+			return err
 		}
 		*p = a
 	case *Address:
-		a, err := netip.ParseAddr(s)
-		switch {
-		case a.Is4In6():
-			return d.fail(path, "%q is an IPv4 address in IPv6's clothes; write it as %v", s, a.Unmap())
-		case a.Zone() != "":
-			return d.fail(path, "%q has a zone; write it as %v, and the interface under its own key", s, a.WithZone(""))
-		case err != nil:
-			return d.fail(path, "%q is not an IP address; write it as 198.18.0.1 or 2001:2::1", s)
+		a, err := d.address(s, path)
+		if err != nil {
+			return err
 		}
 		*p = Address{a}
 	case *netip.AddrPort:
 		a, err := netip.ParseAddrPort(s)
-		if err != nil || !a.Addr().Is4() || a.Port() == 0 {
-			return d.fail(path, "%q is not an IPv4 address and port; write it as 198.18.2.1:3790", s)
+		if err != nil || a.Port() == 0 {
+			return d.fail(path, "%q is not an IP address and port; write it as 198.18.2.1:3790 or [2001:2::1]:3790", s)
+		}
+		if _, err := d.address(a.Addr().String(), path); err != nil {
+			return err
 		}
 		*p = a
 	default:
 		panic(fmt.Sprintf("config: no way to decode a %T", p))
 	}
 	return nil
+}
+
+// address reads one of either family.
+func (d *document) address(s, path string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(s)
+	switch {
+	case a.Is4In6():
+		err = d.fail(path, "%q is an IPv4 address in IPv6's clothes; write it as %v", s, a.Unmap())
+	case a.Zone() != "":
+		err = d.fail(path, "%q has a zone; write it as %v, and the interface under its own key", s, a.WithZone(""))
+	case err != nil:
+		err = d.fail(path, "%q is not an IP address; write it as 198.18.0.1 or 2001:2::1", s)
+	}
+	return a, err
 }
 
 func (d *document) decodeUint(s, path string, v reflect.Value, limit uint64) error {

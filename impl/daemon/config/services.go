@@ -26,7 +26,7 @@ func checkServices(d *document, c *Config) error {
 			return d.fail(at+".name", "%q names the service on line %d too; services need names of their own", s.Name, first)
 		}
 		names[s.Name] = d.line(at + ".name")
-		identity := fmt.Sprintf("%s %v:%d", s.Proto, s.VIP, s.Port)
+		identity := fmt.Sprintf("%s %v", s.Proto, netip.AddrPortFrom(s.VIP, s.Port))
 		if first, twice := identities[identity]; twice {
 			return d.fail(at+".vip", "%s is the service on line %d already; use another VIP or port", identity, first)
 		}
@@ -42,10 +42,13 @@ func checkService(d *document, at string, s Service) error {
 	if s.Port == 0 {
 		return d.fail(at+".port", "0 is out of range; use 1 to 65535")
 	}
-	if err := checkUnicast(d, at+".vip", s.VIP); err != nil {
+	if err := checkRouted(d, at+".vip", s.VIP); err != nil {
 		return err
 	}
-	if err := checkUnicast(d, at+".snat", s.SNAT); err != nil {
+	if err := checkRouted(d, at+".snat", s.SNAT); err != nil {
+		return err
+	}
+	if err := checkFamily(d, at+".snat", s.SNAT, s.VIP); err != nil {
 		return err
 	}
 	if len(s.Backends) == 0 {
@@ -54,13 +57,24 @@ func checkService(d *document, at string, s Service) error {
 	seen := map[netip.AddrPort]int{}
 	for i, b := range s.Backends {
 		path := index(at+".backends", i)
-		if err := checkUnicast(d, path, b.Addr()); err != nil {
+		if err := checkRouted(d, path, b.Addr()); err != nil {
+			return err
+		}
+		if err := checkFamily(d, path, b.Addr(), s.VIP); err != nil {
 			return err
 		}
 		if first, twice := seen[b]; twice {
 			return d.fail(path, "%v is the backend on line %d already; name each backend once", b, first)
 		}
 		seen[b] = d.line(path)
+	}
+	return nil
+}
+
+// checkFamily refuses an address of another family than the VIP's: a packet keeps its family.
+func checkFamily(d *document, path string, a, vip netip.Addr) error {
+	if a.Is4() != vip.Is4() {
+		return d.fail(path, "%v is not of the family of the VIP %v; a service is of IPv4 or of IPv6, and a node may have both kinds", a, vip)
 	}
 	return nil
 }

@@ -31,12 +31,12 @@ func ParseTuple(s string) (flow.Tuple, error) {
 		return bad("no >")
 	}
 	src, err := netip.ParseAddrPort(from)
-	if err != nil || !src.Addr().Is4() {
-		return bad("source is not an IPv4 address and port")
+	if err != nil || src.Addr().Zone() != "" {
+		return bad("source is not an IP address and port")
 	}
 	dst, err := netip.ParseAddrPort(to)
-	if err != nil || !dst.Addr().Is4() {
-		return bad("destination is not an IPv4 address and port")
+	if err != nil || dst.Addr().Is4() != src.Addr().Is4() {
+		return bad("destination is not an address, of the same family, and port")
 	}
 	t.Src, t.SrcPort = flow.AddrFrom(src.Addr()), src.Port()
 	t.Dst, t.DstPort = flow.AddrFrom(dst.Addr()), dst.Port()

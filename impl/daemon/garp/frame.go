@@ -24,12 +24,20 @@ const (
 	minFrameLen = 60 // Ethernet's least, without the checksum
 )
 
-// Frame returns an ARP Announcement (RFC 5227 section 3) of an address: a
+// Frame returns the announcement of an address.
+func Frame(mac net.HardwareAddr, vip netip.Addr) []byte {
+	if vip.Is6() {
+		return advertisement(mac, vip)
+	}
+	return arpAnnouncement(mac, vip)
+}
+
+// arpAnnouncement returns an ARP Announcement (RFC 5227 section 3) of an address: a
 // broadcast ARP *request* with the address as sender and as target. It is the form
 // that VRRP uses (RFC 5798 8.1.2), that switches learn the port from, and that
 // Linux takes as gratuitous without further conditions: unlike a reply it
 // overrides an entry that was updated within the last second (arp_is_garp).
-func Frame(mac net.HardwareAddr, vip netip.Addr) []byte {
+func arpAnnouncement(mac net.HardwareAddr, vip netip.Addr) []byte {
 	f := make([]byte, minFrameLen)
 	copy(f, broadcast)
 	copy(f[srcOffset:], mac)

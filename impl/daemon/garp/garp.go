@@ -1,5 +1,5 @@
-// Package garp announces virtual addresses: one gratuitous ARP for each VIP on its
-// link. Sockets are open and frames are ready before a takeover, so that nothing
+// Package garp announces virtual addresses: one gratuitous ARP or, of IPv6, one
+// unsolicited neighbour advertisement for each VIP on its link. Sockets are open and frames are ready before a takeover, so that nothing
 // has to be resolved or allocated when it happens. The core decides when to
 // announce and how often; the daemon's loop calls Send.
 package garp

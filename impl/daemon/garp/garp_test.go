@@ -59,6 +59,44 @@ func TestFrameIsAnARPAnnouncement(t *testing.T) {
 	}
 }
 
+// RFC 4861 7.2.6: an unsolicited advertisement to all nodes overrides what they know.
+func TestFrameOfIPv6IsAnUnsolicitedAdvertisement(t *testing.T) {
+	vip6 := netip.MustParseAddr("2001:2::64")
+	p := gopacket.NewPacket(Frame(mac, vip6), layers.LayerTypeEthernet, gopacket.Default)
+	eth, _ := p.Layer(layers.LayerTypeEthernet).(*layers.Ethernet)
+	ip, _ := p.Layer(layers.LayerTypeIPv6).(*layers.IPv6)
+	icmp, _ := p.Layer(layers.LayerTypeICMPv6).(*layers.ICMPv6)
+	na, _ := p.Layer(layers.LayerTypeICMPv6NeighborAdvertisement).(*layers.ICMPv6NeighborAdvertisement)
+	if eth == nil || ip == nil || icmp == nil || na == nil || len(na.Options) != 1 {
+		t.Fatalf("no neighbour advertisement with an option: %v", p)
+	}
+	sum := icmp.Checksum
+	icmp.SetNetworkLayerForChecksum(ip)
+	buf := gopacket.NewSerializeBuffer()
+	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{ComputeChecksums: true}, icmp, gopacket.Payload(icmp.LayerPayload())); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		rule      string
+		got, want any
+	}{
+		{"to all nodes", ip.DstIP.String(), "ff02::1"},
+		{"and their Ethernet group", eth.DstMAC.String(), "33:33:00:00:00:01"},
+		{"switches learn from the source", eth.SrcMAC.String(), mac.String()},
+		{"from the address", ip.SrcIP.String(), vip6.String()},
+		{"hop limit 255 (7.1.2)", ip.HopLimit, uint8(255)},
+		{"about the address", na.TargetAddress.String(), vip6.String()},
+		{"Router and Override, not Solicited", na.Flags, uint8(0xa0)},
+		{"target link-layer address", na.Options[0].Type, layers.ICMPv6OptTargetAddress},
+		{"which is the link's", net.HardwareAddr(na.Options[0].Data).String(), mac.String()},
+		{"checksum", sum, icmp.Checksum},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.rule, tt.got, tt.want)
+		}
+	}
+}
+
 // TestSend pins that all VIPs are announced on their links, that a host's stale
 // neighbour entry follows at once, and that a link that is down stops only itself.
 func TestSend(t *testing.T) {

@@ -218,13 +218,22 @@ func (k *Keeper) due(states map[target]int) []target {
 	return due
 }
 
+var families = []int{netlink.FAMILY_V4, netlink.FAMILY_V6}
+
+func familyOf(addr netip.Addr) int {
+	if addr.Is6() {
+		return netlink.FAMILY_V6
+	}
+	return netlink.FAMILY_V4
+}
+
 // unusable are the states of an entry without a hardware address.
 const unusable = netlink.NUD_FAILED | netlink.NUD_INCOMPLETE
 
 // use asks the kernel to resolve or confirm one entry.
 func (k *Keeper) use(t target) {
 	err := k.netlink.NeighSet(&netlink.Neigh{
-		LinkIndex: t.link, Family: netlink.FAMILY_V4, IP: t.addr.AsSlice(), Flags: netlink.NTF_USE,
+		LinkIndex: t.link, Family: familyOf(t.addr), IP: t.addr.AsSlice(), Flags: netlink.NTF_USE,
 	})
 	k.note("use the entry of "+t.addr.String(), err)
 }
@@ -233,11 +242,13 @@ func (k *Keeper) use(t target) {
 func (k *Keeper) states() map[target]int {
 	states := map[target]int{}
 	for _, link := range []int{k.client, k.backend} {
-		list, err := k.netlink.NeighList(link, netlink.FAMILY_V4)
-		k.note("list entries", err)
-		for _, n := range list {
-			if addr, ok := netip.AddrFromSlice(n.IP.To4()); ok {
-				states[target{link, addr}] = n.State
+		for _, family := range families {
+			list, err := k.netlink.NeighList(link, family)
+			k.note("list entries", err)
+			for _, n := range list {
+				if addr, ok := netip.AddrFromSlice(n.IP); ok {
+					states[target{link, addr.Unmap()}] = n.State
+				}
 			}
 		}
 	}
@@ -248,11 +259,13 @@ func (k *Keeper) states() map[target]int {
 func (k *Keeper) routers() []target {
 	var routers []target
 	for _, link := range []int{k.client, k.backend} {
-		routes, err := k.netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{LinkIndex: link}, netlink.RT_FILTER_OIF)
-		k.note("list routes", err)
-		for _, r := range routes {
-			if addr, ok := netip.AddrFromSlice(r.Gw.To4()); ok {
-				routers = append(routers, target{link, addr})
+		for _, family := range families {
+			routes, err := k.netlink.RouteListFiltered(family, &netlink.Route{LinkIndex: link}, netlink.RT_FILTER_OIF)
+			k.note("list routes", err)
+			for _, r := range routes {
+				if addr, ok := netip.AddrFromSlice(r.Gw); ok {
+					routers = append(routers, target{link, addr.Unmap()})
+				}
 			}
 		}
 	}
@@ -262,13 +275,15 @@ func (k *Keeper) routers() []target {
 // prefixes returns the networks that are on the client link.
 func (k *Keeper) prefixes() []netip.Prefix {
 	link := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: k.client}}
-	addrs, err := k.netlink.AddrList(link, netlink.FAMILY_V4)
-	k.note("list addresses", err)
 	var prefixes []netip.Prefix
-	for _, a := range addrs {
-		ones, _ := a.Mask.Size()
-		if addr, ok := netip.AddrFromSlice(a.IP.To4()); ok {
-			prefixes = append(prefixes, netip.PrefixFrom(addr, ones).Masked())
+	for _, family := range families {
+		addrs, err := k.netlink.AddrList(link, family)
+		k.note("list addresses", err)
+		for _, a := range addrs {
+			ones, _ := a.Mask.Size()
+			if addr, ok := netip.AddrFromSlice(a.IP); ok && !addr.IsLinkLocalUnicast() {
+				prefixes = append(prefixes, netip.PrefixFrom(addr.Unmap(), ones).Masked())
+			}
 		}
 	}
 	return prefixes
