@@ -20,9 +20,10 @@ import (
 func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 	out := node.Config{
 		ID: c.Node, Peer: c.Peer, Priority: c.HA.Priority, Incarnation: uint64(time.Now().UnixNano()),
-		Links: []string{c.Links.Client, c.Links.Backend},
-		Track: node.Track{Targets: targets(c), Misses: int(c.Track.Misses)},
-		Hold:  time.Duration(c.HA.Hold),
+		Links:   []string{c.Links.Client, c.Links.Backend},
+		Track:   node.Track{Targets: targets(c), Misses: int(c.Track.Misses)},
+		Hold:    time.Duration(c.HA.Hold),
+		Arbiter: node.Arbiter{Validity: time.Duration(c.Arbiter.Validity)},
 		Preempt: map[config.Preempt]node.Preempt{
 			config.PreemptNever: node.PreemptNever, config.PreemptAfterSync: node.PreemptAfterSync, config.PreemptImmediate: node.PreemptImmediate,
 		}[c.HA.Preempt],

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"baton/impl/arbiter"
 	"baton/impl/clock"
 	"baton/impl/daemon/poller"
 	"baton/impl/daemon/record"
@@ -66,6 +67,8 @@ type outlets struct {
 	reset    func(stream uint64, why string)
 	announce func(first, vips int) error
 	client   func(flow.Addr) // a client of whom the table has a flow
+	// arbitrate asks the arbiter; a core without one has no questions.
+	arbitrate func(arbiter.Question)
 }
 
 // lookEvery bounds how long BFD packets lie unread while other work is done.

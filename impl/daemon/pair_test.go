@@ -55,6 +55,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, impersonate(arguments))
 		os.Exit(1)
 	}
+	if dir := os.Getenv(etcdEnv); dir != "" {
+		fmt.Fprintln(os.Stderr, serveEtcd(dir))
+		os.Exit(1)
+	}
 	if file := os.Getenv(nodeConfigEnv); file != "" {
 		err := Run(context.Background(), Options{
 			ConfigFile: file, TraceFD: 3, Ordinary: os.Getenv(ordinaryEnv) != "",

@@ -118,4 +118,4 @@ func (l *loop) readEvents(limit int, take func([]flow.Event)) (more bool, err er
 }
 
 // Arbitrate implements driver.Arbiter.
-func (p *ports) Arbitrate(q arbiter.Question) {}
+func (p *ports) Arbitrate(q arbiter.Question) { p.out.arbitrate(q) }

@@ -66,7 +66,7 @@ func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slo
 		realtime.Process(d.log)
 	}
 	for _, open := range []func() error{
-		boottime.CheckHost, d.openLoop, d.openDataplane, d.openPaths, d.openPeerFollower, d.openNeighbours, d.openProber, d.openAnnouncer, d.openWatcher,
+		boottime.CheckHost, d.openLoop, d.openDataplane, d.openPaths, d.openPeerFollower, d.openNeighbours, d.openProber, d.openArbiter, d.openAnnouncer, d.openWatcher,
 		func() error { return d.openTransport(identity) }, d.openMetrics, d.openControl,
 		// The core comes last: its recovery delay begins when it can hear and be heard.
 		d.openCore,

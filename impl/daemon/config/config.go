@@ -27,11 +27,12 @@ type Config struct {
 	Node string `yaml:"node" need:"this node's id, such as lb1"`
 	Peer string `yaml:"peer" need:"the other node's id, such as lb2"`
 
-	Links Links `yaml:"links" need:"the service links: client and backend"`
-	BFD   BFD   `yaml:"bfd" need:"the heartbeat: tx, rx, mult and paths"`
-	HA    HA    `yaml:"ha"`
-	Track Track `yaml:"track"`
-	Sync  Sync  `yaml:"sync" need:"the connection sync: local, peer, ca, cert and key"`
+	Links   Links   `yaml:"links" need:"the service links: client and backend"`
+	BFD     BFD     `yaml:"bfd" need:"the heartbeat: tx, rx, mult and paths"`
+	HA      HA      `yaml:"ha"`
+	Track   Track   `yaml:"track"`
+	Arbiter Arbiter `yaml:"arbiter,omitempty"`
+	Sync    Sync    `yaml:"sync" need:"the connection sync: local, peer, ca, cert and key"`
 	// SNATPorts are the source ports of fullnat flows; each node opens its flows with one half.
 	SNATPorts PortRange `yaml:"snat_ports"`
 	// MaxFlows is the capacity of the connection table; 0 leaves it to the dataplane.
@@ -98,6 +99,21 @@ type Track struct {
 	Every   Duration     `yaml:"every"`             // time between two requests to each, and how long an answer may take
 	// Misses is how many in a row lose a target; as many answers bring it back.
 	Misses uint8 `yaml:"misses"`
+}
+
+// Arbiter is a third party that decides which of the two nodes may act alone once they
+// have lost each other: a record in etcd. Both nodes name the same one, or none.
+type Arbiter struct {
+	Etcd []string `yaml:"etcd,omitempty"` // URLs of the cluster's members; without them there is no arbiter
+	// Key is that of the record, of this pair and of no other; /baton/lb1+lb2/alone for these two ids if left out.
+	Key string `yaml:"key,omitempty"`
+	// Validity is how long an answer in a node's favour holds, and so for how long nobody
+	// serves where a node dies that acts alone; 3s if left out.
+	Validity Duration `yaml:"validity,omitempty"`
+	CA       string   `yaml:"ca,omitempty"`   // the file of the authority that signed etcd's certificate; for https
+	Cert     string   `yaml:"cert,omitempty"` // the file of the certificate by which etcd knows this node, if it asks for one
+	// KeyFile is the file of that certificate's private key.
+	KeyFile string `yaml:"key_file,omitempty"`
 }
 
 // Sync is the connection sync stream: TCP with mutual TLS 1.3.

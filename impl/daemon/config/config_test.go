@@ -250,6 +250,14 @@ func TestMistakes(t *testing.T) {
 		{"target that is no host", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [224.0.0.18]}", 42, `track.targets[0]: 224.0.0.18 is not an address of a host; use a unicast address`},
 		{"target that is a VIP", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [198.18.0.100]}", 42, `track.targets[0]: 198.18.0.100 is the VIP of service dns (line 35), which the MASTER itself answers for; track hosts`},
 
+		// The arbiter.
+		{"arbiter that is no URL", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"198.18.3.1:2379\"]}", 42, `arbiter.etcd[0]: "198.18.3.1:2379" is not a URL of a member; write it as http://198.18.3.1:2379`},
+		{"validity without an arbiter", "control: lb1.sock", "control: lb1.sock\narbiter: {validity: 1s}", 42, `arbiter.validity: is given without arbiter.etcd; name the cluster's members, such as http://198.18.3.1:2379`},
+		{"validity too short", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"http://198.18.3.1:2379\"], validity: 200ms}", 42, `arbiter.validity: 200ms is shorter than twice the detection time; use at least 300ms`},
+		{"https without an authority", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"https://198.18.3.1:2379\"]}", 42, `arbiter.etcd: has an https member and arbiter.ca is missing; name the file of the authority that signed etcd's certificate`},
+		{"certificate without its key", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"http://198.18.3.1:2379\"], cert: lb1.crt}", 42, `arbiter: has one of cert and key_file; give both, or neither`},
+		{"key with white space", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"http://198.18.3.1:2379\"], key: a b}", 42, `arbiter.key: "a b" holds white space; use a path, such as /baton/lb1+lb2/alone`},
+
 		// Sync and its certificates.
 		{"sync with itself", "peer: 198.18.2.2:3790", "peer: 198.18.2.1:3791", 19, `sync.peer: 198.18.2.1 is the local address; give the peer's`},
 		{"certificate does not exist", "cert: lb1.crt", "cert: lb9.crt", 21, `sync.cert: DIR/lb9.crt does not exist; name the file of the certificate`},

@@ -41,7 +41,7 @@ func parse(file string, text []byte, opts Options) (*document, *Config, error) {
 		}
 	}
 	checks := []func(*document, *Config) error{
-		checkNode, checkBFD, checkHA(opts), checkTrack, checkSync, checkDataplane, checkServices, checkAddresses,
+		checkNode, checkBFD, checkHA(opts), checkTrack, checkArbiter, checkSync, checkDataplane, checkServices, checkAddresses,
 	}
 	if !opts.Remote {
 		checks = append(checks, checkCertificates)
@@ -56,7 +56,7 @@ func parse(file string, text []byte, opts Options) (*document, *Config, error) {
 
 // resolve makes the paths of a configuration count from its file's folder.
 func (c *Config) resolve(dir string) {
-	for _, p := range []*string{&c.Sync.CA, &c.Sync.Cert, &c.Sync.Key, &c.BFD.Secret, &c.Control} {
+	for _, p := range []*string{&c.Sync.CA, &c.Sync.Cert, &c.Sync.Key, &c.BFD.Secret, &c.Control, &c.Arbiter.CA, &c.Arbiter.Cert, &c.Arbiter.KeyFile} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}

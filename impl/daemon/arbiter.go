@@ -1,0 +1,70 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"time"
+
+	"baton/impl/arbiter"
+	"baton/impl/daemon/config"
+	"baton/impl/daemon/etcd"
+	"baton/impl/node"
+)
+
+// openArbiter connects to the arbiter, if there is one.
+func (d *daemon) openArbiter() error {
+	cfg := d.cfg.Arbiter
+	if !cfg.On() {
+		return nil
+	}
+	secure, err := arbiterTLS(cfg)
+	if err != nil {
+		return fmt.Errorf("arbiter: %w", err)
+	}
+	store, err := etcd.Open(etcd.Config{
+		Endpoints: cfg.Etcd, Key: cfg.Key, TLS: secure,
+		// A question that takes longer is given up by the core, too.
+		Timeout: time.Duration(cfg.Validity) / 2,
+	})
+	if err != nil {
+		return fmt.Errorf("arbiter: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	d.onClose(func() {
+		cancel()
+		if err := store.Close(); err != nil {
+			d.log.Debug("connection to the arbiter not closed", "error", err)
+		}
+	})
+	d.loop.out.arbitrate = func(q arbiter.Question) {
+		// The core has one question at a time on its way.
+		go func() { d.loop.inbox.post(node.Arbitration{Answer: store.Do(ctx, q)}) }()
+	}
+	return nil
+}
+
+// arbiterTLS is how the node and etcd know each other, nil where they do not.
+func arbiterTLS(cfg config.Arbiter) (*tls.Config, error) {
+	if cfg.CA == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(cfg.CA)
+	if err != nil {
+		return nil, err
+	}
+	out := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
+	if !out.RootCAs.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no PEM certificate", cfg.CA)
+	}
+	if cfg.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.KeyFile)
+		if err != nil {
+			return nil, err
+		}
+		out.Certificates = []tls.Certificate{pair}
+	}
+	return out, nil
+}

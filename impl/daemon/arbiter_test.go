@@ -1,0 +1,157 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/containernetworking/plugins/pkg/ns"
+	"go.etcd.io/etcd/server/v3/embed"
+
+	"baton/impl/daemon/config"
+	"baton/impl/daemon/control"
+	"baton/impl/daemon/internal/netlab"
+)
+
+// etcdEnv makes this test binary a cluster of one member, with its data in the folder named.
+const etcdEnv = "BATON_TEST_ETCD"
+
+// serveEtcd serves until the process is killed.
+func serveEtcd(dir string) error {
+	cfg := embed.NewConfig()
+	cfg.Dir, cfg.LogLevel = dir, "error"
+	client, peer := url.URL{Scheme: "http", Host: "0.0.0.0:2379"}, url.URL{Scheme: "http", Host: "127.0.0.1:2380"}
+	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
+	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
+	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
+	e, err := embed.StartEtcd(cfg)
+	if err != nil {
+		return err
+	}
+	return <-e.Err()
+}
+
+// court is etcd in a namespace of its own, with a cable to each node.
+type court struct {
+	dir   string
+	netns ns.NetNS
+	cmd   *exec.Cmd
+	log   netlab.Buffer
+}
+
+// withArbiter gives a pair that has not started an arbiter.
+func withArbiter(t *testing.T, p *pair) *court {
+	t.Helper()
+	c := &court{dir: t.TempDir(), netns: netlab.Space(t)}
+	netlab.In(t, c.netns, func() error { return netlab.Up("lo", "127.0.0.1/8") })
+	for i, n := range p.nodes {
+		name, network := fmt.Sprintf("arb%d", i), fmt.Sprintf("198.18.%d", 3+i)
+		n.in(t, func() error { return netlab.Cable(name, name, c.netns) })
+		n.in(t, func() error { return netlab.Up(name, network+".1/24") })
+		netlab.In(t, c.netns, func() error { return netlab.Up(name, network+".3/24") })
+		n.Arbiter = config.Arbiter{Etcd: []string{"http://" + network + ".3:2379"}, Key: "/pair", Validity: config.Duration(time.Second)}
+		n.writeConfig(t)
+	}
+	c.start(t)
+	return c
+}
+
+func (c *court) start(t *testing.T) {
+	t.Helper()
+	c.cmd = exec.Command("/proc/self/exe")
+	c.cmd.Env = append(os.Environ(), etcdEnv+"="+c.dir)
+	c.cmd.Stderr = &c.log
+	netlab.In(t, c.netns, c.cmd.Start)
+	cmd := c.cmd
+	t.Cleanup(func() { c.end(cmd) })
+}
+
+func (c *court) end(cmd *exec.Cmd) {
+	if cmd.ProcessState == nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+}
+
+// part loses all that the two nodes say to each other, or lets it pass again.
+func (p *pair) part(t *testing.T, parted bool) {
+	t.Helper()
+	rules := "delete table inet parted"
+	if parted {
+		rules = `table inet parted { chain in { type filter hook input priority 0; udp dport 3784 drop; tcp dport 3790 drop; tcp sport 3790 drop; }; }`
+	}
+	for _, n := range p.nodes {
+		n.in(t, func() error {
+			if out, err := exec.Command("nft", rules).CombinedOutput(); err != nil {
+				return fmt.Errorf("nft: %w: %s", err, out)
+			}
+			return nil
+		})
+	}
+}
+
+// roles returns the roles of both nodes.
+func (p *pair) roles(t *testing.T) (roles [2]string) {
+	t.Helper()
+	for i, n := range p.nodes {
+		s, err := n.status(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		roles[i] = s.Role
+	}
+	return roles
+}
+
+// settles waits until so many nodes are MASTER, and then sees that no more are for a while.
+func (p *pair) settles(t *testing.T, masters int, during string) {
+	t.Helper()
+	count := func() (n int) {
+		for _, role := range p.roles(t) {
+			if role == "Master" {
+				n++
+			}
+		}
+		return n
+	}
+	for deadline := time.Now().Add(patience); count() != masters; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %v, want %d MASTER\nlb1:\n%s\nlb2:\n%s", during, p.roles(t), masters, p.nodes[0].log.String(), p.nodes[1].log.String())
+		}
+	}
+	for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if n := count(); n > masters {
+			t.Fatalf("%s: %d MASTERs, want %d\nlb1:\n%s\nlb2:\n%s", during, n, masters, p.nodes[0].log.String(), p.nodes[1].log.String())
+		}
+	}
+}
+
+// A pair whose nodes lose each other has one MASTER by the word of etcd, none while etcd is
+// dead, and one again when it is back. While the nodes hear each other they do without it.
+func TestAnArbiterDecides(t *testing.T) {
+	p := newPair(t)
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("needs nft: apt-get install nftables")
+	}
+	c := withArbiter(t, p)
+	p.start(t)
+
+	p.part(t, true)
+	p.settles(t, 1, "in a partition")
+	c.end(c.cmd)
+	p.settles(t, 0, "in a partition without etcd")
+	c.start(t)
+	p.settles(t, 1, "with etcd back")
+	p.part(t, false)
+	one := func(s control.Status) bool { return s.Role == "Master" || syncedBackup(s) }
+	for _, n := range p.nodes {
+		n.waitStatus(t, "MASTER, or BACKUP and in sync, after the partition", one)
+	}
+	p.settles(t, 1, "after the partition")
+	c.end(c.cmd)
+	p.settles(t, 1, "with each other, and without etcd")
+}

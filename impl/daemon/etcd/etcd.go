@@ -1,0 +1,131 @@
+// Package etcd keeps the record of a pair's arbiter (package arbiter) under one key of an
+// etcd cluster. Reads are linearizable and a swap is a transaction on the key's revision,
+// so that what one node has written no other node can miss.
+package etcd
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"baton/impl/arbiter"
+)
+
+// Config is where the record is.
+type Config struct {
+	Endpoints []string // URLs of the members
+	Key       string   // of the record; the same on both nodes, and of no other pair
+	TLS       *tls.Config
+	// Timeout is how long one question may take.
+	Timeout time.Duration
+}
+
+// Store is a connection to the cluster. It is safe for concurrent use.
+type Store struct {
+	client  *clientv3.Client
+	key     string
+	timeout time.Duration
+
+	mu      sync.Mutex
+	cluster uint64 // the id of the cluster that answered first
+	latest  int64  // the largest revision that it has told
+}
+
+// Open returns a store. It connects in the background: a cluster that cannot be reached
+// makes questions fail.
+func Open(cfg Config) (*Store, error) {
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: cfg.Endpoints, TLS: cfg.TLS, Logger: zap.NewNop(),
+		DialKeepAliveTime: 2 * cfg.Timeout, DialKeepAliveTimeout: cfg.Timeout,
+		BackoffWaitBetween: cfg.Timeout / 4,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("etcd: open: %w", err)
+	}
+	return &Store{client: client, key: cfg.Key, timeout: cfg.Timeout}, nil
+}
+
+// Close ends the connection.
+func (s *Store) Close() error { return s.client.Close() }
+
+// Do carries a question out.
+func (s *Store) Do(ctx context.Context, q arbiter.Question) arbiter.Answer {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	a, err := s.ask(ctx, q)
+	if err != nil {
+		return arbiter.Answer{ID: q.ID, Err: err.Error()}
+	}
+	a.ID = q.ID
+	return a
+}
+
+func (s *Store) ask(ctx context.Context, q arbiter.Question) (arbiter.Answer, error) {
+	if !q.Swap {
+		got, err := s.client.Get(ctx, s.key)
+		if err != nil {
+			return arbiter.Answer{}, err
+		}
+		if err := s.admit(got.Header.ClusterId, got.Header.Revision); err != nil {
+			return arbiter.Answer{}, err
+		}
+		return answer(got)
+	}
+	text, err := json.Marshal(q.Record)
+	if err != nil {
+		return arbiter.Answer{}, err
+	}
+	done, err := s.client.Txn(ctx).
+		If(clientv3.Compare(clientv3.ModRevision(s.key), "=", int64(q.Revision))).
+		Then(clientv3.OpPut(s.key, string(text))).
+		Else(clientv3.OpGet(s.key)).
+		Commit()
+	if err != nil {
+		return arbiter.Answer{}, err
+	}
+	if err := s.admit(done.Header.ClusterId, done.Header.Revision); err != nil {
+		return arbiter.Answer{}, err
+	}
+	if done.Succeeded {
+		return arbiter.Answer{Swapped: true, Revision: uint64(done.Header.Revision), Record: q.Record}, nil
+	}
+	return answer((*clientv3.GetResponse)(done.Responses[0].GetResponseRange()))
+}
+
+// answer is the record that a read has found.
+func answer(got *clientv3.GetResponse) (a arbiter.Answer, err error) {
+	if len(got.Kvs) == 0 {
+		return a, nil
+	}
+	a.Revision = uint64(got.Kvs[0].ModRevision)
+	if err := json.Unmarshal(got.Kvs[0].Value, &a.Record); err != nil {
+		return a, fmt.Errorf("the key %s holds no record of an arbiter: %w", got.Kvs[0].Key, err)
+	}
+	return a, nil
+}
+
+var errOther = errors.New("another cluster answers than before: restart the node once no node of the old one acts alone")
+
+// admit refuses answers of another cluster, and of one that has gone back in time, as after
+// a restore from a snapshot: what it says of the record may be from before a swap.
+func (s *Store) admit(cluster uint64, revision int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.cluster == 0:
+		s.cluster = cluster
+	case s.cluster != cluster:
+		return errOther
+	case revision < s.latest:
+		return fmt.Errorf("the cluster has gone back from revision %d to %d", s.latest, revision)
+	}
+	s.latest = max(s.latest, revision)
+	return nil
+}
