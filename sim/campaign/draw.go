@@ -91,6 +91,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 		d.gentle()
 	} else {
 		d.rough()
+		d.breakage(sim.NewRandom(seed, "campaign/breakage"))
 	}
 	d.wires(sim.NewRandom(seed, "campaign/wires"), gentle)
 	d.claims(gentle, unsafe)

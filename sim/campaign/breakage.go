@@ -1,0 +1,23 @@
+package campaign
+
+import (
+	"time"
+
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
+	"baton/sim"
+)
+
+// breakageShare is in how many of the rough cases a node begins with a dataplane that is
+// broken, and is never mended: its next process has a sound one.
+const breakageShare = 0.2
+
+// breakage draws what a node cannot do, from a stream of its own. A pair serves through each
+// of these: what a node cannot learn from events it reads, and what it cannot read it says.
+func (d *drawing) breakage(draw *sim.Random) {
+	node := lab.Nodes()[draw.Below(2)]
+	verb := pickOf(draw, fault.Events+" lost", fault.Map+" unread")
+	if draw.Chance(breakageShare) {
+		d.step(calm-time.Millisecond, "%s %s", verb, node)
+	}
+}
