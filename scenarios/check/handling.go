@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/trace"
 	"baton/scenarios/lab"
 )
 
@@ -27,15 +28,19 @@ func (r *run) announced(l loss, life window) (clock.Instant, bool) {
 	return 0, false
 }
 
-// halfAnswered is when half of the sessions that a loss had interrupted had an answer.
+// halfAnswered is when half of the sessions that a loss had interrupted, and that outlived it,
+// had an answer.
 func (r *run) halfAnswered(l loss, life window) (clock.Instant, bool) {
 	announced, ok := r.announced(l, life)
 	if !ok {
 		return 0, false
 	}
 	sessions := r.totals("unready_ms", "")
-	answered := map[flowID]clock.Instant{}
+	answered, lost := map[flowID]clock.Instant{}, map[flowID]bool{}
 	for _, e := range r.events {
+		if f := e.Traffic; f != nil && f.Event == trace.TrafficLost && life.has(e.At) {
+			lost[flowID{f.Name, f.Flow}] = true // a RST is no answer
+		}
 		g := e.Gap
 		if g == nil || !life.has(g.To) || g.From > announced.Add(lull) {
 			continue
@@ -48,6 +53,7 @@ func (r *run) halfAnswered(l loss, life window) (clock.Instant, bool) {
 			answered[id] = g.To
 		}
 	}
+	maps.DeleteFunc(answered, func(id flowID, _ clock.Instant) bool { return lost[id] })
 	if len(answered) == 0 {
 		return 0, false
 	}

@@ -78,6 +78,9 @@ func TestLatencies(t *testing.T) {
 			})
 			t.garp(2161, "lb2")
 		}, map[string]float64{"unready_ms": 0}},
+		{"a session that was reset had no answer", func(t *tape) {
+			t.traffic(2160, "web", "client1#1", trace.TrafficLost, "connection reset by peer")
+		}, map[string]float64{"unready_ms": 44.9}},
 		{"without an announcement there is no such time", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.GARP != nil })
 		}, map[string]float64{"unready_ms": -1}},
