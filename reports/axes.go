@@ -28,8 +28,10 @@ func (a *Axes) Visit(index int, run *load.Run) []model.Problem {
 		return nil
 	}
 	axis := timeline.Build(run.Events)
-	beside, problems := frames(run, axis)
-	packed, err := page.Pack(axis, beside, script(run))
+	near, problems := frames(run, axis)
+	logs, unread := logs(run)
+	problems = append(problems, unread...)
+	packed, err := page.Pack(axis, page.Beside{Frames: near, Script: script(run), Logs: logs})
 	if err != nil {
 		return append(problems, model.Problem{File: filepath.Join(run.Dir, load.TraceFile), What: err.Error(), Kept: "the run without its time axis"})
 	}

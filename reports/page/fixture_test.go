@@ -186,8 +186,11 @@ func figures(s *model.Suite, row *model.Row) {
 func packed(t *testing.T, events []trace.Event) Packed {
 	t.Helper()
 	began := timeline.At(2_000_000)
-	p, err := Pack(timeline.Build(events), []Frame{{At: 6_095_000, Edge: "backends", Text: "tcp 198.18.1.11:80 > 198.18.1.100:20000 [R] " + hostile}},
-		[]Line{{Text: "topo pair clients=1 backends=2"}, {Text: "always rst == 0"}, {Text: "@2s crash lb1", Began: &began}, {Text: "# " + hostile}})
+	p, err := Pack(timeline.Build(events), Beside{
+		Frames: []Frame{{At: 6_095_000, Edge: "backends", Text: "tcp 198.18.1.11:80 > 198.18.1.100:20000 [R] " + hostile}},
+		Script: []Line{{Text: "topo pair clients=1 backends=2"}, {Text: "always rst == 0"}, {Text: "@2s crash lb1", Began: &began}, {Text: "# " + hostile}},
+		Logs:   []Said{{At: 6_094_000, Node: "lb1", Text: "level=INFO msg=\"role change\" " + hostile}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

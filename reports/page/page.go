@@ -53,14 +53,27 @@ type Line struct {
 	Began *timeline.At `json:"began,omitempty"` // when the step in it began
 }
 
-// Pack compresses a run's time axis, with the packets around its RSTs by time and its
-// scenario, so that what is held of many runs stays small.
-func Pack(run timeline.Run, frames []Frame, script []Line) (Packed, error) {
+// Said is a line of a process's log.
+type Said struct {
+	At   timeline.At `json:"at"`
+	Node string      `json:"node"`
+	Text string      `json:"text"`
+}
+
+// Beside is what a page shows with a run's time axis, all by time.
+type Beside struct {
+	Frames []Frame `json:"frames,omitempty"` // the packets around its RSTs
+	Script []Line  `json:"script,omitempty"` // its scenario
+	Logs   []Said  `json:"logs,omitempty"`   // around the moment that matters most
+}
+
+// Pack compresses a run's time axis, with what stands beside it, so that what is held of
+// many runs stays small.
+func Pack(run timeline.Run, beside Beside) (Packed, error) {
 	return pack(struct {
 		timeline.Run
-		Frames []Frame `json:"frames,omitempty"`
-		Script []Line  `json:"script,omitempty"`
-	}{run, frames, script})
+		Beside
+	}{run, beside})
 }
 
 var (

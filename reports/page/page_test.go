@@ -191,6 +191,25 @@ func TestAnswerAndAxisArePrintedOnOnePage(t *testing.T) {
 	b.calm()
 }
 
+// The last run that passed can be laid under one that failed, and taken away again.
+func TestARunThatPassedIsLaidUnderOneThatFailed(t *testing.T) {
+	b := newBrowser(t)
+	d := report(t, 40, 300)
+	d.Suite.Runs[20].Verdict = "PASS" // of the row of run 0
+	b.open(written(t, d), "#run-0")
+	b.do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery))
+	if n := eval[int](b, `document.querySelectorAll('.past').length`); n != 0 {
+		t.Errorf("%d bars before anybody asked", n)
+	}
+	const press = `document.querySelector('.toolbar [aria-pressed]').click()`
+	b.do(chromedp.Evaluate(press, nil), chromedp.WaitReady(".lane .past", chromedp.ByQuery))
+	for _, violation := range audit(b) {
+		t.Error(violation)
+	}
+	b.do(chromedp.Evaluate(press, nil), chromedp.WaitNotPresent(".lane .past", chromedp.ByQuery))
+	b.calm()
+}
+
 // How long a page takes by the wall clock depends on who else has the processor, so
 // the limit is held against what the page itself takes of it; both are told.
 func TestPageOfTwoHundredRunsIsFastAndSmall(t *testing.T) {

@@ -12,10 +12,12 @@ import { tooltip } from './tooltip.js'
 
 const head = 26 // px of the scale
 const heading = 20 // px of a group's name
+const key = (lane) => [lane.kind, lane.of, lane.name].join('/')
 const around = 300_000 // µs to each side of a moment that a line of the scenario shows
 
-/** The section of the axis, and show(at), which shows the moment around an instant. */
-export function axis(timeline, captures) {
+/** The section of the axis, and show(at), which shows the moment around an instant. passed is a run
+ * of the same scenario that passed, which can be laid under this one: its name, and load(). */
+export function axis(timeline, captures, passed) {
   const svg = s('svg', { class: 'axis', tabindex: '0', role: 'group',
     'aria-label': 'time axis: arrows pan, plus and minus zoom, 0 shows the whole run, n and p go from mark to mark, Escape closes' })
   const host = h('div', { class: 'axis-host' }, svg)
@@ -30,7 +32,7 @@ export function axis(timeline, captures) {
     side.scrollIntoView({ block: 'nearest' })
   })
   svg.addEventListener('keydown', (e) => { if (e.key === 'Escape') side.replaceChildren(); chart.key(e) })
-  section.append(toolbar(timeline, chart), host, side)
+  section.append(toolbar(timeline, chart, passed), host, side)
   new ResizeObserver(() => chart.resize(host.clientWidth)).observe(host)
   addEventListener('beforeprint', () => chart.resize(Math.min(host.clientWidth, 980)))
   const show = (at) => { chart.show(at - around, at + around); section.scrollIntoView({ block: 'start' }); svg.focus({ preventScroll: true }) }
@@ -44,14 +46,27 @@ function belonging(t, mark) {
   return found
 }
 
-function toolbar(t, chart) {
+function toolbar(t, chart, passed) {
   const button = (label, act, aria) => h('button', { type: 'button', onclick: act, 'aria-label': aria }, label)
   return h('div', { class: 'toolbar', role: 'toolbar', 'aria-label': 'zoom' },
     button('whole run', () => chart.show(t.from, t.to)),
     t.failovers.slice(0, 4).map((f) => button(`${f.kind} ${moment(f.at)}`, () => chart.show(f.at - f.total * 0.5 - 2000, f.at + f.total * 1.8 + 2000))),
     t.rsts.length > 0 && button(`first RST ${moment(t.rsts[0].at)}`, () => chart.show(t.rsts[0].at - 60_000, t.rsts[0].at + 60_000)),
+    passed && overlay(chart, passed),
     button('−', () => chart.scaleBy(1 / 2), 'zoom out'), button('+', () => chart.scaleBy(2), 'zoom in'),
     h('small', { class: 'hint' }, 'drag to pan, Ctrl + wheel or + − to zoom, ← → to move, n and p from mark to mark'))
+}
+
+// A button that lays the run that passed under this one, and takes it away again.
+function overlay(chart, passed) {
+  const button = h('button', { type: 'button', 'aria-pressed': 'false', onclick: async () => {
+    const on = button.getAttribute('aria-pressed') !== 'true'
+    const other = on ? await passed.load() : null
+    if (on && !other) { button.replaceWith(h('small', {}, `${passed.name} has no time axis here`)); return }
+    button.setAttribute('aria-pressed', String(on))
+    chart.under(other)
+  } }, `compare with ${passed.name}, which passed`)
+  return button
 }
 
 class Chart {
@@ -125,6 +140,15 @@ class Chart {
     const k = Math.min(this.zoom.scaleExtent()[1], Math.max(1, (this.right - this.left) / Math.max(1e-6, x(to) - x(from))))
     select(this.svg).call(this.zoom.transform, zoomIdentity.translate(this.left - k * x(Math.max(from, this.timeline.from)), 0).scale(k))
   }
+
+  /** Lays another run under this one, none for null. */
+  under(other) {
+    this.past = new Map((other?.lanes ?? []).map((lane) => [key(lane), lane]))
+    this.render(this.transform)
+  }
+
+  /** The lane of the run that lies under this one. */
+  pastOf(lane) { return this.past?.get(key(lane)) }
 
   scaleBy(k) { select(this.svg).call(this.zoom.scaleBy, k) }
 

@@ -1,6 +1,6 @@
 // Draws lanes: spans with their word in them, marks, and curves. What is too narrow
 // for the width is drawn together, with its count, never left out.
-import { area, curveStepAfter, curveStepBefore } from 'd3-shape'
+import { area, curveStepAfter, curveStepBefore, line } from 'd3-shape'
 import { scaleLinear } from 'd3-scale'
 import { s } from './dom.js'
 import { length, moment, number } from './format.js'
@@ -37,6 +37,7 @@ export function draw(g, lane, x, host) {
   const parts = []
   const put = (key, make, place) => { const e = kept.get(key) ?? make(); e.dataset.key = key; place(e); parts.push(e) }
   if (plotted(lane).length > 0) parts.push(...curves(lane, x, host))
+  parts.push(...past(lane, host.pastOf(lane), x))
   for (const run of together(lane.spans, x)) span(put, lane, run, left, right, host)
   for (const run of clusters(lane.marks, x)) mark(put, lane, run, x, host)
   const focused = document.activeElement
@@ -130,6 +131,19 @@ function curves(lane, x, host) {
     return [`${title(lane)} of ${lane.of}, ${moment(at, 1e6)}`, ...shown.map((c) => `${c.name}: ${value(c, c.values[Math.max(0, c.at.findIndex((t) => t >= at))] ?? 0)}`)]
   })
   return [...paths, label, catcher]
+}
+
+/** What the run that lies under this one did: thin bars under the spans that matter, dashed curves. */
+function past(lane, other, x) {
+  if (!other) return []
+  const [left, right] = x.range(), bottom = height(lane) - 3, top = height(lane) - plot + 16
+  const bars = ['role', 'gaps', 'forwarder'].includes(lane.kind) ? other.spans.filter((sp) => x(sp.to) > left && x(sp.from) < right && sp.state !== 'Backup') : []
+  return [...bars.map((sp) => { const from = Math.max(left, x(sp.from)); return s('rect', { class: 'past', x: from, y: row - 3, height: 3, width: Math.max(1.5, Math.min(right, x(sp.to)) - from) }) }),
+    ...plotted(lane).flatMap((c) => {
+      const was = other.curves.find((o) => o.name === c.name)
+      const y = scaleLinear([0, Math.max(...c.values)], [bottom, top]).clamp(true)
+      return was ? [s('path', { class: 'past-curve', 'clip-path': 'url(#lanes-clip)', d: line((p) => x(p[0]), (p) => y(p[1])).curve(lane.kind === 'sync' ? curveStepAfter : curveStepBefore)(was.at.map((at, n) => [at, was.values[n]])) })] : []
+    })]
 }
 
 const value = (c, n) => `${number(n)}${c.unit ? ` ${c.unit}` : ''}`

@@ -5,6 +5,7 @@ import { fileLink, loadTimeline } from './data.js'
 import { bytes, duration, moment, number, plural } from './format.js'
 import { command } from './copy.js'
 import { axis } from './axis.js'
+import { logs } from './logs.js'
 import { script } from './script.js'
 import { waterfalls } from './waterfall.js'
 
@@ -31,12 +32,20 @@ async function when(report, run, index) {
   try {
     const timeline = await loadTimeline(index)
     if (!timeline) return problem(report.left.has(index) ? 'The time axis of this run was left out to keep the page under 5 MiB; a report of this run alone has it.' : 'There is no time axis: the run’s trace could not be read.')
-    const { section, show } = axis(timeline, captures(report, index))
-    return [section, script(run, timeline, show), waterfalls(timeline),
+    const { section, show } = axis(timeline, captures(report, index), passedBefore(report, index))
+    return [section, logs(timeline, show), script(run, timeline, show), waterfalls(timeline),
       timeline.cut.length > 0 && h('details', { class: 'cut' }, h('summary', {}, 'What the axis leaves out'), h('ul', {}, timeline.cut.map((c) => h('li', {}, c))))].filter(Boolean)
   } catch (error) {
     return problem(`The time axis of this run cannot be shown, it is damaged: ${error.message}`)
   }
+}
+
+/** The last run of the same row that passed before this one, or else the last that passed at all. */
+function passedBefore(report, index) {
+  const { runs } = report.suite.rows[report.suite.runs[index].row]
+  const others = runs.filter((i) => i !== index && report.suite.runs[i].verdict === 'PASS')
+  const last = others.filter((i) => runs.indexOf(i) < runs.indexOf(index)).at(-1) ?? others.at(-1)
+  return last !== undefined && { name: `run ${runs.indexOf(last) + 1}`, load: () => loadTimeline(last) }
 }
 
 /** What most readers came for, before anything else: what broke, when, by whom, and whether it is noise. */
