@@ -78,7 +78,7 @@ func (f *flooding) segment(source flow.Addr, flags uint8) {
 }
 
 func (f *flooding) tuple(source flow.Addr) flow.Tuple {
-	port := firstPort + f.random.Below(lastPort-firstPort)
+	port := firstPort + f.random.Below(plan.ClientPorts-1)
 	if f.kind == fault.FloodRST { // ports are given out in their order: guess near those in use
 		port = firstPort + f.random.Below(guessed)
 	}

@@ -21,8 +21,12 @@ type host struct {
 	addr  flow.Addr
 	index uint8
 	arp   []neighbour // by VIP; clients and backends only
-	ports []uint32    // of a client: what owns the port firstPort+i
-	next  int         // of a client: the port to be tried next
+	// addrs are a client's addresses: its own, and those of guests, from which it sends once
+	// the ports of all before them are taken.
+	addrs []flow.Addr
+	ports []uint32 // of a client: what owns each port, address by address
+	next  int      // of a client: the port to be tried next
+	span  int      // of a client: how many ports are tried
 	// sockets are a backend's connections, by the tuple of what they receive.
 	sockets map[flow.Tuple]uint32
 	condition
@@ -38,6 +42,11 @@ func (w *World) layout() {
 		switch h.Kind {
 		case lab.Client:
 			w.firstBack = uint8(i + 1)
+			m.addrs, m.span = []flow.Addr{m.addr}, plan.ClientPorts
+			for _, guest := range lab.GuestsOf(h.Number-1, w.plan.Topo.Clients) {
+				m.addrs = append(m.addrs, flow.AddrFrom(guest))
+				w.index[flow.AddrFrom(guest)] = m.index
+			}
 		case lab.Backend:
 			m.sockets = map[flow.Tuple]uint32{}
 		}
@@ -91,7 +100,7 @@ func (w *World) deliver(p *packet) {
 		return
 	}
 	w.capture.see(w, p)
-	if p.to >= 2 && p.tuple.Dst != w.hosts[p.to].addr {
+	if p.to >= 2 && p.tuple.Dst != w.hosts[p.to].addr && w.hostOf(p.tuple.Dst) != p.to {
 		return // it was not meant for this host, which forwards nothing
 	}
 	switch {

@@ -393,30 +393,37 @@ func (g *generator) flowName(number int) string {
 	return fmt.Sprintf("%s/%d", g.w.hosts[g.client].name, number)
 }
 
-// The ports that clients connect from.
-const (
-	firstPort = 10_000
-	lastPort  = 64_999
-)
+// firstPort is the first of the ports that clients connect from.
+const firstPort = 10_000
 
 // bind gives a flow of a client a free port.
 func (w *World) bind(client uint8, tag uint32, s *service) flow.Tuple {
 	h := &w.hosts[client]
-	for range lastPort - firstPort + 1 {
-		i := h.next
-		if h.next++; h.next > lastPort-firstPort {
-			h.next = 0
+	i := w.free(h)
+	h.ports[i] = tag
+	return flow.Tuple{Src: h.addrs[i/plan.ClientPorts], Dst: s.id.VIP, SrcPort: uint16(firstPort + i%plan.ClientPorts), DstPort: s.Port, Proto: s.id.Proto}
+}
+
+// free finds a port of a client that nothing owns that goes on.
+func (w *World) free(h *host) int {
+	for {
+		for range h.span {
+			i := h.next
+			if h.next++; h.next == h.span {
+				h.next = 0
+			}
+			if i == len(h.ports) {
+				h.ports = append(h.ports, 0)
+			}
+			if old, ok := tcpFlow(h.ports[i]); h.ports[i] == 0 || ok && w.conns.at(old).phase >= ended {
+				return i
+			}
 		}
-		if i == len(h.ports) {
-			h.ports = append(h.ports, 0)
+		if h.span == len(h.addrs)*plan.ClientPorts {
+			panic("sim: a client has no port left: lint bounds what lines may open")
 		}
-		if old, ok := tcpFlow(h.ports[i]); h.ports[i] != 0 && (!ok || w.conns.at(old).phase < ended) {
-			continue
-		}
-		h.ports[i] = tag
-		return flow.Tuple{Src: h.addr, Dst: s.id.VIP, SrcPort: uint16(firstPort + i), DstPort: s.Port, Proto: s.id.Proto}
+		h.next, h.span = h.span, h.span+plan.ClientPorts
 	}
-	panic("sim: a client has no port left: lint bounds what a line may open")
 }
 
 // A tag names a flow of a client: connections from 1 up, datagram flows with the
@@ -428,8 +435,12 @@ func tcpFlow(tag uint32) (id uint32, ok bool) { return tag - 1, tag != 0 && tag 
 // receiveAtClient hands a packet to what owns its port.
 func (w *World) receiveAtClient(p *packet) {
 	h := &w.hosts[p.to]
-	i := int(p.tuple.DstPort) - firstPort
-	if i < 0 || i >= len(h.ports) || p.tuple.Dst != h.addr {
+	at, i := slices.Index(h.addrs, p.tuple.Dst), int(p.tuple.DstPort)-firstPort
+	if at < 0 || i < 0 || i >= plan.ClientPorts {
+		w.refuse(p)
+		return
+	}
+	if i += at * plan.ClientPorts; i >= len(h.ports) {
 		w.refuse(p)
 		return
 	}

@@ -42,7 +42,7 @@ type udpFlow struct {
 
 func newUDPFlows(l *loop, line *line, from *client, addrs []netip.Addr, numbers []int, start clock.Instant, r readiness) (*udpFlows, error) {
 	g := &udpFlows{readiness: r, line: line, client: from, numbers: numbers, all: make([]udpFlow, len(numbers))}
-	if most := len(addrs) * guestPorts; len(numbers) > most {
+	if most := len(addrs) * plan.GuestPorts; len(numbers) > most {
 		return nil, fmt.Errorf("traffic: %d flows from %d addresses, which have room for %d", len(numbers), len(addrs), most)
 	}
 	if len(numbers) > 0 {

@@ -36,7 +36,6 @@ const (
 	arpTargetMAC, arpTarget   = ethLen + 18, ethLen + 24
 	arpLen                    = ethLen + 28
 	firstGuestPort            = 10_000
-	guestPorts                = 50_000
 )
 
 // openGuests opens the sockets of the addresses and serves them on the loop.

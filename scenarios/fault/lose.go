@@ -7,6 +7,7 @@ const Lose = "lose"
 const (
 	KeyBurst = "burst"
 	KeyBad   = "bad"
+	KeyGood  = "good"
 )
 
 var lose = Verb{
@@ -14,7 +15,8 @@ var lose = Verb{
 	Receipt: "the program that draws is attached in each direction, of bursts the wire",
 	Undo:    Heal,
 	Keys: []Key{
-		{Name: KeyBurst, Of: Count, Low: 2, High: 10_000, Doc: "losses come in bursts of so many packets on average (Gilbert and Elliott); SHARE is that of all packets"},
+		{Name: KeyBurst, Of: Count, Low: 2, High: 10_000, Doc: "losses come in bursts of so many packets on average (Gilbert and Elliott, `r` = 1/`burst`); SHARE is that of all packets"},
 		{Name: KeyBad, Of: Share, Needs: KeyBurst, Doc: "share of the packets of a burst that are lost (100%); more than SHARE"},
+		{Name: KeyGood, Of: Share, Needs: KeyBurst, Doc: "share of the packets outside of bursts that are lost (0%); less than SHARE. The four say `p` = `r` (SHARE − `good`) / (`bad` − SHARE)"},
 	},
 }

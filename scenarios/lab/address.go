@@ -77,6 +77,13 @@ func Stranger(n int) netip.Addr { return numbered(Clients, 200+n%Strangers) }
 
 const firstGuest, guests = 150, 50
 
+// GuestsOf is a client's part of the guests, by its number from 0 and how many clients there are.
+func GuestsOf(client, clients int) []netip.Addr {
+	all := Guests()
+	part := len(all) / max(1, clients)
+	return all[min(client*part, len(all)):min((client+1)*part, len(all))]
+}
+
 // Guests are addresses of the clients' network that no host has, and that clients send
 // idle flows from.
 func Guests() (addrs []netip.Addr) {

@@ -65,7 +65,7 @@ func TestAPolicerPassesItsRateAndNoMore(t *testing.T) {
 // length that is asked for.
 func TestBurstsOfAShare(t *testing.T) {
 	for _, c := range []struct{ share, length, bad float64 }{{0.05, 8, 1}, {0.2, 20, 0.8}, {0.01, 2, 1}} {
-		m := mustNew(t, Params{Burst: Bursts(c.share, c.length, c.bad)}, 3)
+		m := mustNew(t, Params{Burst: Bursts(c.share, c.length, c.bad, 0)}, 3)
 		const n = 500_000
 		runs, inRun := 0.0, false
 		for _, d := range send(m, n, 100, time.Microsecond) {
@@ -82,6 +82,30 @@ func TestBurstsOfAShare(t *testing.T) {
 		}
 		if c.bad == 1 && (lost/runs < c.length*0.9 || lost/runs > c.length*1.1) {
 			t.Errorf("%+v: bursts of %g", c, lost/runs)
+		}
+	}
+}
+
+// TestTheFourParametersOfBursts: the model of Gilbert and Elliott loses the share of all
+// packets that is asked for, of which those outside of bursts are the good state's.
+func TestTheFourParametersOfBursts(t *testing.T) {
+	for _, c := range []struct{ share, length, bad, good float64 }{{0.05, 8, 0.5, 0.01}, {0.2, 20, 0.8, 0.1}} {
+		burst := Bursts(c.share, c.length, c.bad, c.good)
+		m := mustNew(t, Params{Burst: burst}, 3)
+		const n = 500_000
+		send(m, n, 100, time.Microsecond)
+		s, within := m.Stats(), burst.Begin/(burst.Begin+burst.End)
+		for _, what := range []struct {
+			name      string
+			got, want float64
+		}{
+			{"lost", float64(s.Dropped()), c.share * n},
+			{"lost in bursts", float64(s.LostInBurst), c.bad * within * n},
+			{"lost outside", float64(s.Lost), c.good * (1 - within) * n},
+		} {
+			if what.got < what.want*0.9 || what.got > what.want*1.1 {
+				t.Errorf("%+v: %s %g, want %g", c, what.name, what.got, what.want)
+			}
 		}
 	}
 }

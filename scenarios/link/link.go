@@ -48,20 +48,21 @@ type Params struct {
 	Tell bool
 }
 
-// Burst is the model of Gilbert and Elliott: a link that is good loses nothing by
-// it, a link that is bad loses each packet with probability Loss. Before each
-// packet it turns bad with probability Begin, or good again with End: bursts last
-// 1/End packets on average, and the share of packets in them is Begin/(Begin+End).
-type Burst struct{ Begin, End, Loss float64 }
+// Burst is the model of Gilbert and Elliott: a link that is good loses each packet with
+// probability Good, a link that is bad with probability Loss. Before each packet it
+// turns bad with probability Begin (p), or good again with End (r): bursts last 1/End
+// packets on average, and the share of packets in them is Begin/(Begin+End).
+type Burst struct{ Begin, End, Loss, Good float64 }
 
-// Bursts is the model in which a share of all packets is lost in bursts. A burst lasts length
-// packets on average, and each of its packets is lost with probability bad.
-func Bursts(share, length, bad float64) Burst {
+// Bursts is the model in which a share of all packets is lost. A burst lasts length
+// packets on average; each packet is lost with probability bad in a burst, and with
+// probability good outside of any. No bursts make a loss that is not between the two.
+func Bursts(share, length, bad, good float64) Burst {
 	if share == 0 || length == 0 {
 		return Burst{}
 	}
-	within := share / bad // the share of packets that are in a burst
-	return Burst{Begin: within / (length * (1 - within)), End: 1 / length, Loss: bad}
+	within := (share - good) / (bad - good) // the share of packets that are in a burst
+	return Burst{Begin: within / (length * (1 - within)), End: 1 / length, Loss: bad, Good: good}
 }
 
 // Validate says what is wrong with the parameters.
@@ -70,7 +71,7 @@ func (p Params) Validate() error {
 		name  string
 		value float64
 	}{
-		{"loss", p.Loss}, {"burst begin", p.Burst.Begin}, {"burst end", p.Burst.End}, {"burst loss", p.Burst.Loss},
+		{"loss", p.Loss}, {"burst begin", p.Burst.Begin}, {"burst end", p.Burst.End}, {"burst loss", p.Burst.Loss}, {"loss outside of bursts", p.Burst.Good},
 		{"duplicate", p.Duplicate}, {"reorder", p.Reorder}, {"corrupt", p.Corrupt},
 	} {
 		if !(share.value >= 0 && share.value <= 1) {
@@ -172,6 +173,9 @@ func (m *Model) Fate(now clock.Instant, size int) []Delivery {
 		return nil
 	case inBurst && d.burst < m.params.Burst.Loss:
 		m.stats.LostInBurst++
+		return nil
+	case !inBurst && d.burst < m.params.Burst.Good:
+		m.stats.Lost++
 		return nil
 	case d.loss < m.params.Loss:
 		m.stats.Lost++

@@ -124,7 +124,7 @@ func anyParams() *rapid.Generator[Params] {
 		share := func(name string) float64 { return rapid.Float64Range(0, 0.5).Draw(t, name) }
 		p := Params{
 			Delay: time.Duration(rapid.Int64Range(0, int64(50*time.Millisecond)).Draw(t, "delay")),
-			Loss:  share("loss"), Burst: Burst{Begin: share("begin"), End: 0.1 + share("end"), Loss: share("bad")},
+			Loss:  share("loss"), Burst: Burst{Begin: share("begin"), End: 0.1 + share("end"), Loss: share("bad"), Good: share("good")},
 			Duplicate: share("duplicate"), Reorder: share("reorder"), HoldBack: time.Millisecond, Corrupt: share("corrupt"),
 			Rate:  rapid.SampledFrom([]int64{0, 1e5, 1e7}).Draw(t, "rate"),
 			Queue: rapid.SampledFrom([]time.Duration{0, time.Millisecond, 20 * time.Millisecond}).Draw(t, "queue"),
@@ -261,7 +261,7 @@ func TestParamsAreChecked(t *testing.T) {
 }
 
 func BenchmarkFate(b *testing.B) {
-	m := mustNew(b, Params{Delay: time.Millisecond, Jitter: time.Millisecond / 2, Loss: 0.01, Burst: Burst{0.001, 0.1, 1}, Rate: 1e9}, 1)
+	m := mustNew(b, Params{Delay: time.Millisecond, Jitter: time.Millisecond / 2, Loss: 0.01, Burst: Burst{0.001, 0.1, 1, 0}, Rate: 1e9}, 1)
 	now := clock.Instant(0)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -174,7 +174,7 @@ func (f Fault) Wire() (link.Params, bool) {
 		return link.Params{Corrupt: f.Share}, true
 	case fault.Lose:
 		burst := numeric(f.Arg(fault.KeyBurst))
-		return link.Params{Burst: link.Bursts(f.Share, burst, orShare(f.Arg(fault.KeyBad), 1))}, burst > 0
+		return link.Params{Burst: link.Bursts(f.Share, burst, orShare(f.Arg(fault.KeyBad), 1), numeric(f.Arg(fault.KeyGood)))}, burst > 0
 	case fault.Limit:
 		return f.limit(), true
 	}

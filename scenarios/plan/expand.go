@@ -137,8 +137,8 @@ func (b *builder) again(line *faultLine, step Step) {
 	}
 }
 
-// expand puts the steps that undo others where their times are: behind all of the same
-// time, so that they come between no step and what is expected of it.
+// expand puts the steps that undo others where their times are, so that they come between
+// no step and what is expected of it.
 func (b *builder) expand() {
 	if b.block != nil {
 		b.errorf(b.block.pos, "", "the repeat has no end: a line with }")

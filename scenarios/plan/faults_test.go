@@ -114,3 +114,32 @@ func TestBlocksThatAreNone(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatEndsByItselfDoesSoBeforeAWaitOfItsTime: a wait holds the scenario's clock.
+func TestWhatEndsByItselfDoesSoBeforeAWaitOfItsTime(t *testing.T) {
+	p := mustParse(t, preamble+`@1s  cut sync for 1s
+@2s  crash backend1
+     expect masters == 1
+     wait lb2 insync
+@3s  end
+`)
+	want := []string{"1s cut lb1<->lb2 via sync", "2s crash backend1", "2s expect masters == 1", "2s heal lb1<->lb2 via sync", "2s wait lb2 insync within 10s", "3s end"}
+	if diff := cmp.Diff(want, steps(p)[len(steps(p))-len(want):]); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestNoMoreFlowsThanThereArePorts: in each world that executes the line.
+func TestNoMoreFlowsThanThereArePorts(t *testing.T) {
+	for line, want := range map[string]string{
+		"count=2500000": "",
+		"count=3000000": "[netns]",
+		"count=100000\ntraffic b flows udp service=dns count=1300000": "[netns]",
+	} {
+		_, found := Check("s.scn", []byte("scenario s\nservice dns udp 198.18.0.100:53\ntraffic a flows udp "+line+"\nalways masters <= 1\n@0s end\n"))
+		errs := found.Errors(true)
+		if want == "" && len(errs) > 0 || want != "" && (len(errs) == 0 || !strings.Contains(errs[0].String(), want)) {
+			t.Errorf("%s: %v, want %q", line, errs, want)
+		}
+	}
+}

@@ -181,6 +181,7 @@ func (l *linter) traffic() {
 			l.trafficService(t)
 		}
 	}
+	l.tooMany()
 }
 
 // trafficTimes checks that the line runs for a while before the end, in every world in

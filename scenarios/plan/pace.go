@@ -1,6 +1,10 @@
 package plan
 
-import "time"
+import (
+	"time"
+
+	"baton/scenarios/lab"
+)
 
 // How the generators of both worlds open what stands for the whole run.
 const (
@@ -12,4 +16,51 @@ const (
 	// passes over all of these; the next pass begins FlowPause after the end of one.
 	FlowPasses = 10
 	FlowPause  = 300 * time.Millisecond
+	// ClientPorts are those of an address of a simulated client. It has a part of the
+	// guests' addresses besides its own.
+	ClientPorts = 55_000
+	// GuestPorts are those of a guest's address, from which idle UDP flows come in
+	// namespaces. Each client and line has a part of these addresses.
+	GuestPorts = 50_000
 )
+
+// room is how many flows a line of traffic may have in a world, which are divided among
+// the clients.
+func (p *Plan) room(t Traffic, world string) int {
+	clients := p.Topo.Clients
+	if world == Sim {
+		return clients * ClientPorts * (1 + len(lab.GuestsOf(0, clients)))
+	}
+	if t.Kind != Flows || t.Proto != "udp" {
+		return maxCount
+	}
+	lines := 0
+	for _, o := range p.Traffic {
+		if o.Guard.In(world) {
+			lines++
+		}
+	}
+	return clients * GuestPorts * len(lab.GuestsOf(0, clients*max(1, lines)))
+}
+
+// tooMany refuses lines of traffic that clients have no ports for. In the simulator they
+// share the ports.
+func (l *linter) tooMany() {
+	open := 0
+	for _, t := range l.Traffic {
+		for _, world := range worlds {
+			if !t.Guard.In(world) {
+				continue
+			}
+			count := t.Count
+			if world == Sim {
+				open += t.Count
+				count = open
+			}
+			if room := l.room(t, world); count > room {
+				l.errorf(t.Pos, "count", "", "traffic %q: %d clients have ports for %d flows in [%s], and %d are asked for; say more clients, or fewer flows",
+					t.Name, l.Topo.Clients, room, world, count)
+			}
+		}
+	}
+}

@@ -85,7 +85,7 @@ func TestWhatFaultsMakeOfAWire(t *testing.T) {
 		"reorder 5% sync":                    {Reorder: 0.05, HoldBack: 5 * time.Millisecond},
 		"reorder 5% sync after=20ms":         {Reorder: 0.05, HoldBack: 20 * time.Millisecond},
 		"delay 9ms sync jitter=2ms":          {Delay: 9 * time.Millisecond, Jitter: 2 * time.Millisecond},
-		"lose 20% sync burst=8":              {Burst: link.Bursts(0.2, 8, 1)},
+		"lose 20% sync burst=8":              {Burst: link.Bursts(0.2, 8, 1, 0)},
 	} {
 		p := mustParse(t, preamble+"@1s "+line+"\n@3s end\n")
 		f := p.Steps[len(p.Steps)-2].Fault

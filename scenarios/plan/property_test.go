@@ -319,7 +319,7 @@ func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
 // someArgs are keys of a verb that go together.
 func someArgs(verb fault.Verb, f *Fault) *rapid.Generator[[]Arg] {
 	sets := map[string][][]Arg{
-		fault.Lose:    {{{fault.KeyBurst, "8"}}, {{fault.KeyBurst, "20"}, {fault.KeyBad, "0.8"}}},
+		fault.Lose:    {{{fault.KeyBurst, "8"}}, {{fault.KeyBurst, "20"}, {fault.KeyBad, "0.8"}}, {{fault.KeyBurst, "20"}, {fault.KeyBad, "0.8"}, {fault.KeyGood, "0.0001"}}},
 		fault.Delay:   {{{fault.KeyJitter, "1ms"}}},
 		fault.Starve:  {{{fault.KeyCPU, "0.2"}}, {{fault.KeyCPU, "0.2"}, {fault.KeyPeriod, "50ms"}, {fault.KeyFiles, "0"}}},
 		fault.Reorder: {{{fault.KeyAfter, "20ms"}}},

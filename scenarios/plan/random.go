@@ -190,10 +190,14 @@ func (p *Plan) Drawn(seed uint64) *Plan {
 	return &drawn
 }
 
-// place puts steps where their times are: behind all of the same time, but before the end.
+// place puts steps where their times are: behind all of the same time, but before the end
+// and before what waits. A wait holds the scenario's clock, so that what stood behind it
+// could never bring about what is waited for.
 func (p *Plan) place(steps []Step) {
 	for _, s := range steps {
-		i := slices.IndexFunc(p.Steps, func(o Step) bool { return o.At > s.At || o.At == s.At && o.Verb == VerbEnd })
+		i := slices.IndexFunc(p.Steps, func(o Step) bool {
+			return o.At > s.At || o.At == s.At && (o.Verb == VerbEnd || o.Verb == VerbWait)
+		})
 		if i < 0 {
 			i = len(p.Steps)
 		}
