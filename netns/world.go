@@ -61,6 +61,8 @@ type World struct {
 	tables  tables           // for the evidence
 	disks   map[string]*disk // of the nodes, where the plan fills one
 
+	programs programs // that the scenario runs
+
 	mu      sync.Mutex
 	failed  error          // a node ended by itself
 	started map[string]int // processes of each node
@@ -166,7 +168,7 @@ const probeGap = 5 * time.Millisecond
 
 // StartTraffic implements scenarios.World.
 func (w *World) StartTraffic(ctx context.Context) error {
-	cfg := traffic.Config{Run: uint64(hostclock.Now()), Record: w.record, Services: w.services(), Guests: lab.Guests(), GapUDP: probeGap}
+	cfg := traffic.Config{Run: uint64(hostclock.Now()), Record: w.record, Services: w.echoed(), Guests: lab.Guests(), GapUDP: probeGap}
 	for _, t := range w.plan.Traffic {
 		if t.Guard.In(plan.Netns) {
 			cfg.Lines = append(cfg.Lines, t)
@@ -240,6 +242,7 @@ func (w *World) Down(ctx context.Context) error {
 	defer cancel()
 	errs := []error{w.Settle(ctx), w.StopTraffic(brief)}
 	w.stopCapture()
+	w.programs.end()
 	if w.traffic != nil {
 		w.traffic.Close()
 	}

@@ -83,6 +83,11 @@ func (w *World) services() []plan.Service {
 	return slices.DeleteFunc(slices.Clone(w.plan.Services), func(s plan.Service) bool { return !s.Guard.In(plan.Netns) })
 }
 
+// echoed are those at which the harness serves.
+func (w *World) echoed() []plan.Service {
+	return slices.DeleteFunc(w.services(), func(s plan.Service) bool { return s.Bare })
+}
+
 // ports are a switch's ports, by interface index, named after the hosts.
 func (w *World) ports(link string) map[int]string {
 	ports := map[int]string{}

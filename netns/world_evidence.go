@@ -36,6 +36,9 @@ func (w *World) Evidence(store *evidence.Store, ask evidence.Ask) error {
 	for _, node := range lab.Nodes() {
 		errs = append(errs, g.table(node), g.log(node, logShare))
 	}
+	for _, s := range w.plan.Programs(plan.Netns) {
+		errs = append(errs, g.output(s.Fault.Name, s.Fault.Hosts[0], logShare))
+	}
 	return errors.Join(errs...)
 }
 
@@ -92,18 +95,28 @@ func (g *gathering) table(node string) error {
 	return g.store.PutTable(c, g.ask)
 }
 
-// log cuts the log that the processes of a node have written to its limit.
+// log stores the log that the processes of a node have written.
 func (g *gathering) log(node string, limit int64) error {
-	text, err := os.ReadFile(filepath.Join(g.world.cfg.Dir, evidence.LogFile(node)))
+	return g.text(evidence.File{File: evidence.LogFile(node), Kind: evidence.Log, Node: node, Count: g.world.lives(node),
+		What: "what the processes of " + node + " wrote, one after the other"}, "the run ended before the node was started", limit)
+}
+
+// output stores what a program that the scenario ran has written.
+func (g *gathering) output(program, host string, limit int64) error {
+	return g.text(evidence.File{File: evidence.LogFile(program), Kind: evidence.Log, Node: host, Count: 1,
+		What: "what the program " + program + " wrote"}, "the run ended before "+program+" was started", limit)
+}
+
+// text cuts a file to its limit and stores it.
+func (g *gathering) text(f evidence.File, absent string, limit int64) error {
+	text, err := os.ReadFile(filepath.Join(g.world.cfg.Dir, f.File))
 	if errors.Is(err, os.ErrNotExist) {
-		g.store.Lack(evidence.Missing{Kind: evidence.Log, Node: node, Why: "the run ended before the node was started"})
+		g.store.Lack(evidence.Missing{Kind: f.Kind, Node: f.Node, Why: absent})
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	f := evidence.File{File: evidence.LogFile(node), Kind: evidence.Log, Node: node, Count: g.world.lives(node),
-		What: "what the processes of " + node + " wrote, one after the other"}
 	if int64(len(text)) > limit {
 		begin, end := text[:limit/4], text[int64(len(text))-limit/2:]
 		lost := len(text) - len(begin) - len(end)

@@ -56,6 +56,7 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Renew:       (*World).certify,
 	fault.Disk:        setDisk(true),
 	fault.Clear:       setDisk(false),
+	fault.Run:         (*World).run,
 	fault.Step:        func(*World, context.Context, plan.Fault) error { return scenarios.ErrUnsupported }, // Refuses says why
 }
 
@@ -68,6 +69,8 @@ func (w *World) Refuses(f plan.Fault) string {
 		return "the kernel lets nobody step the monotonic clock of a process that runs"
 	case f.Verb == fault.Disk:
 		return canMakeDisks()
+	case f.Verb == fault.Run:
+		return noProgram(f)
 	case f.Verb == fault.Deaf && !canBeDeaf():
 		return "this kernel has no drop_gratuitous_arp"
 	}

@@ -24,6 +24,7 @@ var library = []struct{ folder, about string }{
 	{"freeze", "A process stands still"},
 	{"l2", "A port loses its carrier, or ARP goes wrong"},
 	{"links", "Links lose, delay, limit and damage packets"},
+	{"programs", "Other people's clients and servers over the pair, each a skip where the machine lacks the program"},
 	{"overload", "Somebody sends what nobody asked for, or a node lacks processor or descriptors"},
 	{"upgrade", "Configurations and versions change while clients are served"},
 	{"backends", "Backends die, stand still and return"},

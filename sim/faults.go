@@ -63,6 +63,8 @@ func unsupported(*World, context.Context, plan.Fault) error { return scenarios.E
 func (w *World) Refuses(f plan.Fault) string {
 	_, files := f.Files()
 	switch {
+	case f.Verb == fault.Run:
+		return "the simulator runs no programs"
 	case executions[f.Verb] == nil:
 		return "no execution of " + f.Verb
 	case files:

@@ -95,6 +95,9 @@ func (s *scan) event(x *Event, key []byte) {
 	case "loss":
 		x.Loss = once(s, x.Loss)
 		s.object(func(key []byte) { s.lossField(x.Loss, key) })
+	case "program":
+		x.Program = once(s, x.Program)
+		s.object(func(key []byte) { s.programField(x.Program, key) })
 	case "died":
 		x.Died = once(s, x.Died)
 		s.object(func(key []byte) { s.diedField(x.Died, key) })

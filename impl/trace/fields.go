@@ -393,6 +393,23 @@ func (s *scan) loopField(x *Loop, key []byte) {
 	}
 }
 
+func (s *scan) programField(x *Program, key []byte) {
+	switch string(key) {
+	case "name":
+		x.Name = s.string()
+	case "exit":
+		x.Exit = s.int()
+	case "why":
+		x.Why = s.string()
+	case "took":
+		x.Took = s.duration()
+	case "last":
+		x.Last = s.string()
+	default:
+		s.bad = true
+	}
+}
+
 func (s *scan) diedField(x *Died, key []byte) {
 	switch string(key) {
 	case "why":

@@ -39,6 +39,7 @@ const (
 	KindReplica   Kind = "replica"   // digest of a node's connection table
 	KindLoop      Kind = "loop"      // how often a node's loop asked for a timer
 	KindLoss      Kind = "loss"      // packets were lost on a link, by plan or not
+	KindProgram   Kind = "program"   // a program that the scenario ran has ended
 	KindDied      Kind = "died"      // a node's process ended that nobody had ended
 	KindLeak      Kind = "leak"      // something was left behind after teardown
 	KindMissed    Kind = "missed"    // something happened that the trace does not tell
@@ -73,6 +74,7 @@ type Event struct {
 	Replica   *Replica   `json:"replica,omitempty"`
 	Loop      *Loop      `json:"loop,omitempty"`
 	Loss      *Loss      `json:"loss,omitempty"`
+	Program   *Program   `json:"program,omitempty"`
 	Died      *Died      `json:"died,omitempty"`
 	Leak      *Leak      `json:"leak,omitempty"`
 	Missed    *Missed    `json:"missed,omitempty"`
@@ -326,6 +328,15 @@ type Loop struct {
 // Died is the end of a node's process that nobody had asked for.
 type Died struct {
 	Why string `json:"why"` // its last words
+}
+
+// Program is the end of a program that the scenario ran on a machine.
+type Program struct {
+	Name string `json:"name"`
+	Exit int    `json:"exit"` // status; 128 and the signal's number if one ended it
+	Why  string `json:"why"`  // in words
+	Took Dur    `json:"took"`
+	Last string `json:"last,omitempty"` // the last line that it wrote
 }
 
 // Loss counts packets that were lost: those that a fault of the plan took, told when it

@@ -49,6 +49,7 @@ var measures = map[string]measure{
 	"sync_entries": {over: synced(func(s *trace.Sync) float64 { return float64(s.Entries) }), now: (*State).syncEntries},
 	"dropped":      {over: ofPair(func(r *run, w window) []sample { return r.packetsLost(true, w) }), now: counted(func(s *State) int { return s.Tally.Dropped })},
 	"strays":       {over: ofPair(func(r *run, w window) []sample { return r.packetsLost(false, w) }), now: counted(func(s *State) int { return s.Tally.Strays })},
+	"exit":         {over: (*run).exits},
 	"role_changes": {over: ofPair((*run).roleChanges), now: counted(func(s *State) int { return s.Tally.RoleChanges })},
 }
 

@@ -73,6 +73,7 @@ const (
 	Ports                  // down lb1 via sync
 	Traits                 // deaf client1, starve lb1 cpu=20%
 	Senders                // flood syn web from client1
+	Programs               // run client1 "curl http://198.18.0.100/" for 2s
 )
 
 // nodes and servers are the machines that verbs can be done to: clients are where it is
@@ -95,7 +96,7 @@ const (
 func (s State) String() string { return [...]string{"up", "down", "down", "frozen"}[s] }
 
 // verbs in the order of the reference.
-var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, reload, upgrade, step, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up, flap, deaf, hears, starve, feed, mapFails, eventsFail, mend, certificate, renew, disk, clearDisk, flood}
+var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, reload, upgrade, step, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up, flap, deaf, hears, starve, feed, mapFails, eventsFail, mend, certificate, renew, disk, clearDisk, flood, run}
 
 // Verbs lists the table.
 func Verbs() []Verb { return slices.Clone(verbs) }
@@ -168,6 +169,9 @@ func (v Verb) Forms() []string {
 		return []string{v.Word + v.amount() + " " + v.whom() + "..." + v.keys()}
 	case Senders:
 		return []string{v.Word + " KIND [SERVICE] from CLIENT rate=RATE for DURATION", v.Word + " bfd NODE from CLIENT rate=RATE for DURATION"}
+	}
+	if v.On == Programs {
+		return []string{v.Word + ` HOST "COMMAND" [as NAME] for DURATION`}
 	}
 	if v.On == Ports {
 		every := ""

@@ -38,6 +38,8 @@ type Metric struct {
 	Check string // the name under which package check judges it, for control lines
 	// PerLine metrics may be asked of one line of traffic: lost(web).
 	PerLine bool
+	// PerProgram metrics may be asked of one program that the scenario runs: exit(fetch).
+	PerProgram bool
 	// Of lists the kinds of traffic that yield it; without one of those it cannot
 	// be judged. Empty: no traffic is needed.
 	Of []string
@@ -132,6 +134,8 @@ var metrics = []Metric{
 		Doc: "packets that faults of the plan took on links; counted when a fault is healed, and at the end"},
 	{Name: "strays", Now: true, Check: "strays", Grows: true,
 		Doc: "packets that were lost without a plan, because the machine that runs the lab was too busy; counted at the end"},
+	{Name: "exit", Check: "exit", PerProgram: true, Whole: true, After: []string{fault.Run},
+		Doc: "exit status of a program that the scenario runs, `exit(NAME)`, or of each of them; 128 and the signal's number if it was ended by one, as by its time"},
 	{Name: "role_changes", Now: true, Check: "role_changes", Grows: true, Doc: "times that a node became Master"},
 }
 

@@ -278,6 +278,11 @@ func (b *builder) service(s *serviceLine, guard Guard) {
 	b.pairs(s.Args, map[string]func(*value) error{
 		"mode":    func(v *value) (err error) { svc.Mode, err = choice(modes...)(alias(v.Text)); return },
 		"balance": func(v *value) (err error) { svc.Balance, err = choice(balances...)(alias(v.Text)); return },
+		"server": func(v *value) error {
+			who, err := choice(serverEcho, serverNone)(v.Text)
+			svc.Bare = who == serverNone
+			return err
+		},
 	})
 	b.plan.Services = append(b.plan.Services, svc)
 }
@@ -345,7 +350,7 @@ func (p *Plan) serviceFor(t Traffic) string {
 	}
 	var found []string
 	for _, s := range p.Services {
-		if s.Proto == t.Proto && (s.Guard == "" || t.Guard == "" || s.Guard == t.Guard) {
+		if s.Proto == t.Proto && !s.Bare && (s.Guard == "" || t.Guard == "" || s.Guard == t.Guard) {
 			found = append(found, s.Name)
 		}
 	}

@@ -19,6 +19,8 @@ func (b *builder) fault(line *faultLine) *Fault {
 		f.Hosts = b.machines(verb, line)
 	case fault.Senders:
 		b.flood(verb, line, f)
+	case fault.Programs:
+		b.program(verb, line, f)
 	case fault.Ports:
 		f.Hosts, f.Via = b.port(verb, line)
 	default:
@@ -26,6 +28,9 @@ func (b *builder) fault(line *faultLine) *Fault {
 	}
 	if line.Sender != nil && verb.On != fault.Senders {
 		b.errorf(position(line.Sender.Pos), "", "%s has no from; the form is: %s", line.Verb, verb.Usage())
+	}
+	if (line.Command != nil || line.As != nil) && verb.On != fault.Programs {
+		b.errorf(position(line.Pos), "", "%s has no command; the form is: %s", line.Verb, verb.Usage())
 	}
 	b.amount(verb, line, f)
 	b.args(verb, line, f)

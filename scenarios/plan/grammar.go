@@ -214,12 +214,19 @@ type faultLine struct {
 type faultWords struct {
 	Amount  *quantity `parser:"@@?"`
 	Targets []*target `parser:"( @@ (',' | 'and')? )*"`
+	Command *quoted   `parser:"@@?"`
+	As      *word     `parser:"( 'as' @@ )?"`
 	Via     *word     `parser:"( 'via' @@ )?"`
 	Args    []*pair   `parser:"@@*"`
 	Sender  *word     `parser:"( 'from' @@ )?"`
 	More    []*pair   `parser:"@@*"`
 	Every   *quantity `parser:"( 'every' @@ )?"`
 	For     *quantity `parser:"( 'for' @@ )?"`
+}
+
+type quoted struct {
+	Pos  lexer.Position
+	Text string `parser:"@Quoted"`
 }
 
 // repeatLine opens a block, which ends with a line of its own.
@@ -231,7 +238,7 @@ type repeatLine struct {
 // target is a machine, a link, or a direction.
 type target struct {
 	Pos   lexer.Position
-	From  *word  `parser:"(?! 'via' | 'from' | 'every' | 'for' | 'or' | Word ('=' | ':')) @@"`
+	From  *word  `parser:"(?! 'via' | 'as' | 'from' | 'every' | 'for' | 'or' | Word ('=' | ':')) @@"`
 	Arrow string `parser:"( @Arrow"`
 	To    *word  `parser:"  @@ )?"`
 }
@@ -259,7 +266,7 @@ var directives = append([]directive{
 	{word: "for", usage: "for NAME in VALUE...", words: []string{"in"}},
 	{word: "topo", usage: "topo pair [clients=N] [backends=N]"},
 	{word: "config", usage: "config [NODE] KEY=VALUE..."},
-	{word: "service", usage: "service NAME tcp|udp VIP:PORT [mode=fullnat|dnat] [balance=rr|maglev]"},
+	{word: "service", usage: "service NAME tcp|udp VIP:PORT [mode=fullnat|dnat] [balance=rr|maglev] [server=echo|none]"},
 	{word: "traffic", usage: "traffic NAME sessions|connects|probe|flows [tcp|udp] [KEY=VALUE...]"},
 	{word: "chaos", usage: "chaos [LINK [from HOST]] KEY=VALUE...", words: []string{"from"}},
 	{word: "always", usage: "always CONDITION [; CONDITION]...", words: []string{"is", "not", "and"}},
@@ -279,7 +286,7 @@ var directives = append([]directive{
 func faultDirectives() []directive {
 	var list []directive
 	for _, v := range fault.Verbs() {
-		list = append(list, directive{word: v.Word, usage: v.Usage(), step: true, words: append(append(v.KeyNames(), v.WayNames()...), "via", "from", "every", "for")})
+		list = append(list, directive{word: v.Word, usage: v.Usage(), step: true, words: append(append(v.KeyNames(), v.WayNames()...), "via", "as", "from", "every", "for")})
 	}
 	return list
 }

@@ -32,6 +32,7 @@ var definition = lexer.MustStateful(lexer.Rules{
 	},
 	"Words": {
 		{Name: "EOL", Pattern: `\n`, Action: lexer.Pop()},
+		{Name: "Quoted", Pattern: `"[^"\n]*"`},
 		{Name: "Arrow", Pattern: `<->|->`},
 		{Name: "Op", Pattern: `<=|>=|==|!=|<|>|=`},
 		lexer.Include("Anywhere"),

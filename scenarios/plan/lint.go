@@ -212,6 +212,9 @@ func (l *linter) trafficService(t Traffic) {
 		case s.Proto != t.Proto:
 			l.errorf(t.Pos, t.Service, "", "traffic %q is %s, but service %q is %s", t.Name, t.Proto, s.Name, s.Proto)
 			return
+		case s.Bare:
+			l.errorf(t.Pos, t.Service, "", "traffic %q: nothing echoes at service %q, which has server=%s", t.Name, t.Service, serverNone)
+			return
 		default:
 			guards = append(guards, s.Guard)
 		}
@@ -301,6 +304,9 @@ func (l *linter) measured(m metric.Metric, c Cond, g Guard) {
 	arg := ""
 	if c.Compare != nil {
 		arg = c.Compare.Arg
+	}
+	if m.PerProgram {
+		l.ran(c, g)
 	}
 	if len(m.Of) > 0 && !l.broken["traffic"] {
 		var names, all []string

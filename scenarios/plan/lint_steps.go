@@ -111,7 +111,10 @@ func (t *timeline) windowed(c Cond) {
 	if c.Compare == nil {
 		return
 	}
-	if m, _ := metric.Of(c.Compare.Metric); m.Whole {
+	switch m, _ := metric.Of(c.Compare.Metric); {
+	case m.PerProgram:
+		t.errorf(c.Pos, "", "", "%s is known once the program has ended; say it with always", c.Compare.Name())
+	case m.Whole:
 		t.errorf(c.Pos, "", "", "%s is of all that its traffic did; say it with always, of a line that starts and stops where it is meant", c.Compare.Name())
 	}
 }
@@ -200,6 +203,9 @@ func (t *timeline) fault(s Step) {
 		return
 	case fault.Senders:
 		t.flood(s)
+		return
+	case fault.Programs:
+		t.program(s)
 		return
 	}
 	for _, host := range s.Fault.Hosts {

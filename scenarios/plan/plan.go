@@ -92,8 +92,10 @@ type Service struct {
 	Port    uint16
 	Mode    string // fullnat, dnat
 	Balance string // rr, maglev
-	Guard   Guard
-	Pos     Pos
+	// Bare says that the harness serves nothing there: a program that the scenario runs does.
+	Bare  bool
+	Guard Guard
+	Pos   Pos
 }
 
 // Kinds of traffic.
@@ -170,7 +172,10 @@ type Fault struct {
 	Time  time.Duration // of a verb that makes it late, or that ends by itself
 	Flood string        // the kind of a flood, which the first of Hosts sends
 	To    string        // the service or the node that it is sent to
-	Args  []Arg         // in the order of the verb's keys
+	// Command is the program that a run executes, with its arguments, and Name what it is
+	// called in checks.
+	Command, Name string
+	Args          []Arg // in the order of the verb's keys
 }
 
 // Arg is what a key of a fault is set to. Value is canonical.
@@ -181,6 +186,8 @@ func (f Fault) Target() string {
 	switch {
 	case f.Flood != "":
 		return fmt.Sprintf("%s %s from %s rate=%s for %s", f.Flood, f.To, strings.Join(f.Hosts, " "), f.Arg(fault.KeyRate), formatDuration(f.Time))
+	case f.Command != "":
+		return fmt.Sprintf("%s \"%s\" as %s for %s", strings.Join(f.Hosts, " "), f.Command, f.Name, formatDuration(f.Time))
 	case f.On != nil:
 		return f.measured(f.On.String())
 	case f.Via != "" && len(f.Hosts) == 0:

@@ -25,7 +25,11 @@ func Print(p *Plan) string {
 		line(s.Guard, "config", "%s", strings.TrimSpace(s.Node+" "+s.Key+"="+s.Value))
 	}
 	for _, s := range p.Services {
-		line(s.Guard, "service", "%s %s %s:%d mode=%s balance=%s", s.Name, s.Proto, s.VIP, s.Port, s.Mode, s.Balance)
+		server := ""
+		if s.Bare {
+			server = " server=" + serverNone
+		}
+		line(s.Guard, "service", "%s %s %s:%d mode=%s balance=%s%s", s.Name, s.Proto, s.VIP, s.Port, s.Mode, s.Balance, server)
 	}
 	for _, t := range p.Traffic {
 		line(t.Guard, "traffic", "%s", t)

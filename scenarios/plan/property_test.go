@@ -71,7 +71,7 @@ func aCond() *rapid.Generator[Cond] {
 		}
 		m := rapid.SampledFrom(metric.All()).Draw(t, "metric")
 		c := &Compare{Metric: m.Name, Op: rapid.SampledFrom([]string{"<", "<=", "==", ">=", ">", "!="}).Draw(t, "op")}
-		if m.PerLine && not {
+		if (m.PerLine || m.PerProgram) && not {
 			c.Arg = aName().Draw(t, "arg")
 		}
 		c.Value = anExpr(m.Unit == metric.Duration || m.Unit == metric.Milliseconds && not).Draw(t, "value")
@@ -164,7 +164,7 @@ func aPlan() *rapid.Generator[*Plan] {
 		for range rapid.IntRange(0, 2).Draw(t, "services") {
 			p.Services = append(p.Services, Service{Name: aName().Draw(t, "name"), Proto: rapid.SampledFrom(protocols).Draw(t, "proto"),
 				VIP: fmt.Sprint("198.18.0.", rapid.IntRange(100, 254).Draw(t, "vip")), Port: rapid.Uint16Range(1, 65535).Draw(t, "port"),
-				Mode: rapid.SampledFrom(modes).Draw(t, "mode"), Balance: rapid.SampledFrom(balances).Draw(t, "balance"), Guard: aGuard().Draw(t, "guard")})
+				Mode: rapid.SampledFrom(modes).Draw(t, "mode"), Balance: rapid.SampledFrom(balances).Draw(t, "balance"), Bare: rapid.Bool().Draw(t, "bare"), Guard: aGuard().Draw(t, "guard")})
 		}
 		for _, c := range rapid.SliceOfN(aCond(), 0, 3).Draw(t, "always") {
 			p.Always = append(p.Always, Always{Cond: c, Guard: aGuard().Draw(t, "guard")})
@@ -298,6 +298,9 @@ func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
 			f.Hosts, f.To, f.Time = []string{"client1"}, aName().Draw(t, "to"), rapid.SampledFrom([]time.Duration{time.Millisecond, time.Minute}).Draw(t, "time")
 			f.Flood = rapid.SampledFrom(fault.FloodKindNames()).Draw(t, "flood")
 			f.Args = []Arg{{fault.KeyRate, rapid.SampledFrom([]string{"1/s", "2000/s", "10mbit"}).Draw(t, "rate")}}
+		case verb.On == fault.Programs:
+			f.Hosts, f.Command, f.Name = []string{"client1"}, rapid.SampledFrom([]string{"curl", "sh -c 'a # b'"}).Draw(t, "command"), aName().Draw(t, "name")
+			f.Time = rapid.SampledFrom([]time.Duration{time.Millisecond, time.Minute}).Draw(t, "time")
 		case verb.On == fault.Ports:
 			f.Hosts, f.Via = rapid.SampledFrom([][]string{nil, {"lb1"}, {"backend1"}}).Draw(t, "host"), rapid.SampledFrom(links).Draw(t, "via")
 		case verb.Word != fault.Heal || rapid.Bool().Draw(t, "some"):

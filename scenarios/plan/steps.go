@@ -206,7 +206,7 @@ func (b *builder) comparison(c *condition) []Cond {
 		cmp.Op = "=="
 	}
 	if c.Arg != nil {
-		if !m.PerLine {
+		if !m.PerLine && !m.PerProgram {
 			b.errorf(position(c.Arg.Pos), "", "metric %q is not measured for single lines of traffic", c.Name)
 		}
 		cmp.Arg = c.Arg.Text

@@ -1,0 +1,47 @@
+package check
+
+import (
+	"strings"
+	"testing"
+
+	"baton/impl/trace"
+)
+
+// TestExitsOfPrograms: each program that ended is judged by its status, whenever that was;
+// one that never ended is not judged.
+func TestExitsOfPrograms(t *testing.T) {
+	for _, c := range []struct {
+		claim string
+		ended []trace.Program
+		want  Outcome
+	}{
+		{"exit(curl) == 0", []trace.Program{{Name: "curl"}, {Name: "server", Exit: 137, Why: "ended with the run"}}, Pass},
+		{"exit(curl) == 0", []trace.Program{{Name: "curl", Exit: 7, Why: "exit status 7", Last: "refused"}}, Fail},
+		{"exit == 0", []trace.Program{{Name: "curl"}, {Name: "server", Exit: 137, Why: "ended with the run"}}, Fail},
+		{"exit(server) == 137", []trace.Program{{Name: "curl"}, {Name: "server", Exit: 137, Why: "ended with the run"}}, Pass},
+		{"exit(curl) == 0", []trace.Program{{Name: "server"}}, Inconclusive},
+	} {
+		tape := crash()
+		for _, p := range c.ended {
+			tape.add(99_000, "client1", trace.Event{Kind: trace.KindProgram, Program: &p})
+		}
+		runs := "@2500ms run client1 \"curl\" for 2s\n@2500ms run backend1 \"server\" for 2s"
+		v := judged(scenario(t, "always "+c.claim, runs, ""), tape)
+		found := false
+		for _, check := range v.Checks {
+			if check.Name != "exit" {
+				continue
+			}
+			found = true
+			if check.Verdict != c.want && !(c.want == Inconclusive && check.Verdict == NotJudged) {
+				t.Errorf("%s of %v: %s %s, want %s", c.claim, c.ended, check.Verdict, check.Detail, c.want)
+			}
+			if check.Verdict == Fail && !strings.Contains(check.Detail, c.ended[len(c.ended)-1].Why) {
+				t.Errorf("%s does not say why", check.Detail)
+			}
+		}
+		if !found {
+			t.Errorf("%s was not judged", c.claim)
+		}
+	}
+}

@@ -1,0 +1,13 @@
+package fault
+
+import "baton/scenarios/lab"
+
+// Run executes a program in a machine, for a bounded time.
+const Run = "run"
+
+var run = Verb{
+	Word: Run, On: Programs, Kinds: []lab.Kind{lab.Node, lab.Client, lab.Backend},
+	Doc:     "execute a program of this machine in HOST's network; what is left of it and of all that it has started ends after DURATION, and with the run",
+	Receipt: "the process has started",
+	Bounded: true,
+}

@@ -1,0 +1,116 @@
+package plan
+
+import (
+	"cmp"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
+)
+
+// Who serves a service at the backends.
+const (
+	serverEcho = "echo"
+	serverNone = "none"
+)
+
+// programLimit is how long a program may run.
+const programLimit = 10 * time.Minute
+
+// program reads HOST "COMMAND" [as NAME] for DURATION.
+func (b *builder) program(verb fault.Verb, line *faultLine, f *Fault) {
+	switch {
+	case line.Command == nil:
+		b.errorf(position(line.Pos), "", "run what? The form is: %s", verb.Usage())
+		return
+	case line.For == nil:
+		b.errorf(position(line.Pos), "", "run for how long? The form is: %s", verb.Usage())
+		return
+	}
+	if f.Hosts = b.machines(verb, line); len(f.Hosts) > 1 {
+		b.errorf(position(line.Targets[1].Pos), "", "run takes one machine; write a step for each")
+	}
+	f.Command = strings.Trim(line.Command.Text, `"`)
+	words, ok := f.Words()
+	if !ok || len(words) == 0 {
+		b.errorf(position(line.Command.Pos), "", "%s is no command: words with spaces between them, or in single quotes", line.Command.Text)
+		return
+	}
+	f.Name = filepath.Base(words[0])
+	if line.As != nil {
+		f.Name = line.As.Text
+	}
+	canonical, err := span(time.Millisecond, programLimit)(line.For.Text)
+	if err != nil {
+		b.refuse(line.For.Pos, "for", err)
+		return
+	}
+	f.Time = timed(canonical)
+}
+
+// Words are the words of the command of a program: what stands between spaces, or in
+// single quotes. False if a quote has no end. No shell reads them.
+func (f Fault) Words() ([]string, bool) {
+	var words []string
+	for i, part := range strings.Split(f.Command, "'") {
+		if i%2 == 1 {
+			words = append(words, part)
+			continue
+		}
+		words = append(words, strings.Fields(part)...)
+	}
+	return words, strings.Count(f.Command, "'")%2 == 0
+}
+
+// Programs are the steps that run programs in a world.
+func (p *Plan) Programs(world string) []Step {
+	return slices.DeleteFunc(slices.Clone(p.Steps), func(s Step) bool { return s.Verb != fault.Run || !s.Guard.In(world) })
+}
+
+// program checks that a machine is there to run the program, and that its name is its own.
+func (t *timeline) program(s Step) {
+	if t.broken["step"] {
+		return
+	}
+	for _, host := range s.Fault.Hosts {
+		t.host(s.Pos, host)
+		if t.hosts[host] == fault.Crashed {
+			t.errorf(s.Pos, host, "", "run %s: %s is down", host, host)
+		}
+	}
+	if _, _, host := lab.ParseName(s.Fault.Name); host {
+		t.errorf(s.Pos, s.Fault.Name, "", "a program cannot be called %q, which is a host; say as NAME", s.Fault.Name)
+	}
+	for _, o := range t.Programs(t.world) {
+		if o.Pos != s.Pos && o.Fault.Name == s.Fault.Name && cmp.Compare(o.Pos.Line, s.Pos.Line) < 0 {
+			t.errorf(s.Pos, s.Fault.Name, "", "a second program %q; the first is %s. Say as NAME", s.Fault.Name, o.Pos)
+		}
+	}
+}
+
+// ran checks that there is a program that a condition asks of, in every world of a guard.
+func (l *linter) ran(c Cond, g Guard) {
+	if l.broken["step"] {
+		return
+	}
+	var names []string
+	var guards []Guard
+	for _, s := range l.Steps {
+		if s.Verb != fault.Run {
+			continue
+		}
+		names = append(names, s.Fault.Name)
+		if c.Compare.Arg == "" || s.Fault.Name == c.Compare.Arg {
+			guards = append(guards, s.Guard)
+		}
+	}
+	switch {
+	case len(guards) == 0 && len(names) > 0:
+		l.errorf(c.Pos, c.Compare.Arg, nearest(c.Compare.Arg, names), "unknown program %q", c.Compare.Arg)
+	case len(names) > 0 && !covers(guards, g):
+		l.errorf(c.Pos, "", "", "%s can be judged in one world only: its program is guarded, it is not", c)
+	}
+}

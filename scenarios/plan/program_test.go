@@ -1,0 +1,43 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestWhatARunSays: a program that is none, that has no end, no machine or no name of its
+// own, and a claim about one that does not run, are refused at the word.
+func TestWhatARunSays(t *testing.T) {
+	for line, want := range map[string]string{
+		`run client1 "curl -s http://198.18.0.100/" for 2s`: "",
+		`run client1 for 2s`:                                           "run what? The form is: run HOST \"COMMAND\" [as NAME] for DURATION",
+		`run client1 "curl"`:                                           "run for how long? The form is: run HOST \"COMMAND\" [as NAME] for DURATION",
+		`run client1 "sh -c 'a" for 2s`:                                "is no command: words with spaces between them, or in single quotes",
+		`run client9 "curl" for 2s`:                                    `no host "client9": the topology has clients=1`,
+		`run client1 "curl" as lb1 for 2s`:                             `a program cannot be called "lb1", which is a host; say as NAME`,
+		"run client1 \"curl\" for 2s\n@2s run client1 \"curl\" for 1s": `a second program "curl"; the first is line 7. Say as NAME`,
+		`crash lb1 "curl"`:                                             "crash has no command; the form is: crash HOST...",
+		"run client1 \"curl\" for 2s\n[netns] always exit(crul) == 0":  `unknown program "crul"; did you mean "curl"?`,
+		"run client1 \"curl\" for 2s\n     expect exit(curl) == 0":     "exit(curl) is known once the program has ended; say it with always",
+		"[netns] run client1 \"curl\" for 2s\nalways exit(curl) == 0":  "exit(curl) == 0 can be judged in one world only: its program is guarded, it is not",
+	} {
+		at := "@1s "
+		if guard, rest, ok := strings.Cut(line, "] run"); ok {
+			at, line = guard+"] @1s ", "run"+rest
+		}
+		_, found := Check("s.scn", []byte(preamble+at+line+"\n@3s end\n"))
+		errs := found.Errors(true)
+		switch {
+		case want == "" && len(errs) > 0, want != "" && !slices.ContainsFunc(errs, func(d Diagnostic) bool { return strings.Contains(d.String(), want) }):
+			t.Errorf("%q: %v, want %q", line, errs, want)
+		}
+	}
+}
+
+func TestWordsOfACommand(t *testing.T) {
+	words, ok := Fault{Command: "sh -c 'curl  x | grep y' z"}.Words()
+	if want := []string{"sh", "-c", "curl  x | grep y", "z"}; !ok || !slices.Equal(words, want) {
+		t.Errorf("%q, want %q", words, want)
+	}
+}
