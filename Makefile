@@ -15,6 +15,8 @@ SUDO        := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env "PATH=$$PATH")
 AS_ROOT     := $(if $(SUDO),-exec "$(SUDO)")
 VERSION     := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 PREFIX      ?= /usr/local
+BASE        ?= main
+APIDIFF     ?= $(GO) run golang.org/x/exp/cmd/apidiff@v0.0.0-20261113113407-e3970619a1a4
 NFPM        ?= $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.41.1
 # A package's version begins with a digit: that of a build without a tag is 0.0.0.
 PACKAGE_VERSION := $(or $(shell git describe --tags --dirty 2>/dev/null | sed -n 's/^v\([0-9]\)/\1/p'),0.0.0~$(VERSION))
@@ -26,12 +28,21 @@ PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping \
 	ucarp:/usr/sbin/ucarp frr:/usr/lib/frr/vrrpd
 
-.PHONY: help setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants answers bench bench-bfd bench-dataplane generate doctor install package clean
+.PHONY: help check apidiff setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants answers bench bench-bfd bench-dataplane generate doctor install package clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' -v out=$(OUT)/times/ '/^[a-z-]+:.*## / {last = ""; if ((getline last < (out $$1)) > 0) last = "; last time here: " last; \
+	  printf "  make %-16s %s%s\n", $$1, $$2, last}' $(MAKEFILE_LIST)
 
-build: bin/baton ## the baton command
+# Says what a target will do and how long it takes, before anything that it needs is done.
+told-%:
+	@awk -F ':.*## ' '$$1 == "$*" {print "make $*: " $$2}' $(MAKEFILE_LIST); mkdir -p $(OUT)/times; date +%s > $(OUT)/times/.$*
+	@if [ -s $(OUT)/times/$* ]; then echo "  last time here: $$(< $(OUT)/times/$*)"; fi
+
+# Notes how long a target took that did what it should.
+DONE = @echo "$$(( $$(date +%s) - $$(< $(OUT)/times/.$@) )) s, $$(date +%F)" > $(OUT)/times/$@
+
+build: told-build bin/baton ## the baton command
 
 .PHONY: bin/baton
 bin/baton:
@@ -41,7 +52,7 @@ bin/scenarios.test: bin/baton
 	@$(GO) test -c -o $@ ./scenarios/suite
 	@$(GO) build -o bin/ginkgo github.com/onsi/ginkgo/v2/ginkgo
 
-doctor: bin/baton ## what this machine can run, and what it lacks
+doctor: told-doctor bin/baton ## what this machine can run, and what it lacks
 	@$(SUDO) bin/baton doctor
 
 # Shows each package, what failed with what it said, and what was skipped with its reason.
@@ -58,21 +69,22 @@ define install
 	  > $(OUT)/setup.log 2>&1 || { tail -3 $(OUT)/setup.log; echo "not installed: tests that need$$missing will be skipped; see $(OUT)/setup.log"; }
 endef
 
-setup: ## install the programs that tests talk to (frr, bird2, chromium), where apt is
+setup: told-setup ## install the programs that tests talk to (frr, bird2, chromium), where apt is
 	$(call install,$(PEERS))
 
-setup-subjects: ## install the other programs that can be under test (keepalived, conntrackd, nftables, ucarp, frr)
+setup-subjects: told-setup-subjects ## install the other programs that can be under test (keepalived, conntrackd, nftables, ucarp, frr)
 	$(call install,$(SUBJECTS))
 
 # Packages whose tests run nodes, traffic or captures in real time: one after the other.
 ALONE := ^baton/(bpf|cmd|impl/daemon|netns|scenarios)(/|$$)
 
-test: setup bin/baton lint ## unit, property, eBPF and namespace tests
+test: told-test setup bin/baton lint ## unit, property, eBPF and namespace tests
 	@$(SUDO) bin/baton doctor || true
 	@mkdir -p $(OUT)
 	@{ code=0; $(GO) test $(AS_ROOT) -count=1 -v $$($(GO) list ./... | grep -vE '$(ALONE)') || code=1; \
 	  $(GO) test $(AS_ROOT) -count=1 -v -p 1 $$($(GO) list ./... | grep -E '$(ALONE)') || code=1; exit $$code; } 2>&1 | tee $(OUT)/test.log | $(SUMMARY) || \
 	  { echo "the whole output is in $(OUT)/test.log" >&2; exit 1; }
+	$(DONE)
 
 # The suite on a folder of scenarios, and its report: $(call suite,FOLDER,OUT,FLAGS)
 define suite
@@ -84,62 +96,94 @@ define suite
 	$(SUDO) bin/baton report $(2) && exit $$code
 endef
 
-test-scenarios: bin/scenarios.test ## crash, restore, freeze, cut: every scenario for real, with a report
+test-scenarios: told-test-scenarios bin/scenarios.test ## crash, restore, freeze, cut: every scenario for real, with a report
 	$(call suite,scenarios,$(OUT))
+	$(DONE)
 
-test-library: bin/scenarios.test ## every scenario of the library in both worlds, with a report (docs/library.md)
+test-library: told-test-library bin/scenarios.test ## every scenario of the library in both worlds, with a report (docs/library.md)
 	$(call suite,scenarios/library,$(OUT)/library,-library)
+	$(DONE)
 
-test-docs: setup-subjects bin/baton ## every command that the documentation shows, also those in namespaces (nightly)
+test-docs: told-test-docs setup-subjects bin/baton ## every command that the documentation shows, also those in namespaces (nightly)
 	@mkdir -p $(OUT)
 	@$(GO) test $(AS_ROOT) -count=1 -v -timeout 40m -run TestDocs ./cmd/baton -docs all 2>&1 | tee $(OUT)/test-docs.log | $(SUMMARY)
+	$(DONE)
 
-test-subjects: setup-subjects bin/baton ## other people's pairs: their known bugs are caught, their safe configurations pass
+test-subjects: told-test-subjects setup-subjects bin/baton ## other people's pairs: their known bugs are caught, their safe configurations pass
 	@code=0; $(SUDO) bin/baton run --out $(OUT)/subjects scenarios/subjects/*.scn || code=$$?; \
 	$(SUDO) bin/baton report $(OUT)/subjects && exit $$code
+	$(DONE)
 
-bench-subjects: setup-subjects bin/baton ## the scoreboard: the same scenarios with each subject, REPEAT times; about eight minutes
+bench-subjects: told-bench-subjects setup-subjects bin/baton ## the scoreboard: the same scenarios with each subject, REPEAT times; about eight minutes
 	@$(SUDO) bin/baton bench-subjects --repeat $(or $(REPEAT),1) --out $(OUT)/scoreboard scenarios/subjects/board/*.scn
+	$(DONE)
 
-scenarios: bin/baton ## run the scenarios FILES="a.scn b/*.scn" as CI does; also WORLD, REPEAT, BASELINE, KEEP, EVIDENCE_LIMIT, FAIL_ON_SKIP, OUT
+scenarios: told-scenarios bin/baton ## run the scenarios FILES="a.scn b/*.scn" as CI does; also WORLD, REPEAT, BASELINE, KEEP, EVIDENCE_LIMIT, FAIL_ON_SKIP, OUT
 	@BATON=$(CURDIR)/bin/baton OUT="$(OUT)" FILES="$(FILES)" .ci/scenarios
 
-regression: bin/baton ## ten simulated runs of each scenario, held against reports/baseline
+regression: told-regression bin/baton ## ten simulated runs of each scenario, held against reports/baseline
 	@rm -rf $(OUT)/regression; mkdir -p $(OUT)
 	@bin/baton run --world sim --repeat 10 --out $(OUT)/regression scenarios/*.scn > $(OUT)/regression.log || { cat $(OUT)/regression.log; exit 1; }
 	@bin/baton compare reports/baseline $(OUT)/regression
+	$(DONE)
 
-mutants: ## plant each known bug and see which check of the suite finds it (those in the eBPF programs need what generate needs)
+mutants: told-mutants ## plant each known bug and see which check of the suite finds it (those in the eBPF programs need what generate needs)
 	$(SUDO) $(GO) run ./sim/mutants/cmd/mutants -json $(OUT)/mutants.json
+	$(DONE)
 
-answers: ## plant known bugs and read whether the first sentence of each report names them (nightly; two minutes)
+answers: told-answers ## plant known bugs and read whether the first sentence of each report names them (nightly; two minutes)
 	$(GO) test -count=1 ./reports -run TestTheFirstSentenceNamesThePlantedBug -planted
+	$(DONE)
 
-lint: ## gofmt, go vet, the workflows, and the scripts that they run
+# The packages without IO, whose tests take seconds.
+PURE := ./impl ./impl/clock/... ./impl/trace ./impl/flow ./impl/bfd ./impl/ha ./impl/ctsync ./impl/node ./impl/driver ./impl/dataplane/... \
+	./scenarios/plan ./scenarios/check ./scenarios/link ./scenarios/lab ./scenarios/fault ./scenarios/metric ./docs/... ./sim/mutants
+
+check: told-check bin/baton ## before each commit: formatting, vet, the pure packages, generated pages, every scenario in virtual time
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt would change the files above" >&2; exit 1; }
+	@$(GO) vet ./...
+	@$(GO) test -short $(PURE) 2>&1 | grep -v -e 'no test files' -e '^ok' || [ $${PIPESTATUS[0]} = 0 ]
+	@$(GO) test ./impl/daemon/config ./impl/daemon/metrics ./cmd/baton ./scenarios -run 'Reference|DocsLinks|DocsIndex|ExitCodes|HasAnIndex' | grep -v '^ok' || [ $${PIPESTATUS[0]} = 0 ]
+	@bin/baton run --world sim --out $(OUT)/check scenarios/*.scn > $(OUT)/check.log || { cat $(OUT)/check.log; exit 1; }
+	@tail -1 $(OUT)/check.log
+	$(DONE)
+
+apidiff: told-apidiff ## what has changed in the interface of impl/bfd since BASE=main; an incompatible change fails
+	@base=$$(mktemp -d); trap 'git worktree remove --force '$$base EXIT; git worktree add -q --detach $$base $(BASE); \
+	  (cd $$base && $(APIDIFF) -w $(abspath $(OUT))/bfd.export baton/impl/bfd); \
+	  $(APIDIFF) $(OUT)/bfd.export baton/impl/bfd; wrong=$$($(APIDIFF) -incompatible $(OUT)/bfd.export baton/impl/bfd); [ -z "$$wrong" ]
+
+lint: told-lint ## gofmt, go vet, the workflows, and the scripts that they run
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt would change the files above" >&2; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool actionlint .github/workflows/*.yml
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/*; else echo "no shellcheck: the scripts in .ci are not checked"; fi
+	$(DONE)
 
-static: ## staticcheck, and deadcode: nothing is unused (nightly)
+static: told-static ## staticcheck, and deadcode: nothing is unused (nightly)
 	$(GO) tool staticcheck ./...
 	@dead=$$($(GO) tool deadcode -test ./...) && { [ -z "$$dead" ] || { echo "$$dead" >&2; exit 1; }; }
+	$(DONE)
 
-bench: bin/baton ## the figures the project promises, each beside what it compares to
+bench: told-bench bin/baton ## the figures the project promises, each beside what it compares to
 	$(GO) test $(AS_ROOT) -run '^$$' -bench . -benchmem ./impl/... ./sim/... ./reports/... ./bpf/... ./netns/...
+	$(DONE)
 
-bench-bfd: bin/baton ## how punctual the nodes' BFD is beside FRR's, idle, loaded and under a flood of Polls (FOR=120s)
+bench-bfd: told-bench-bfd bin/baton ## how punctual the nodes' BFD is beside FRR's, idle, loaded and under a flood of Polls; FOR=120s each
 	@$(GO) build -o bin/bfdbench ./netns/bfdbench/cmd/bfdbench
 	@$(SUDO) bin/bfdbench -for $(FOR)
+	$(DONE)
 
-bench-dataplane: setup-subjects ## what a packet costs the dataplane, beside nftables' NAT, plain forwarding and a bare redirect
+bench-dataplane: told-bench-dataplane setup-subjects ## what a packet costs the dataplane, beside nftables' NAT, plain forwarding and a bare redirect
 	@$(GO) build -o bin/dpbench ./bpf/dpbench/cmd/dpbench
 	@$(SUDO) bin/dpbench
+	$(DONE)
 
-generate: ## rebuild the eBPF objects (needs clang, llvm-strip, libbpf-dev) and the report page (needs node, npm)
+generate: told-generate ## rebuild the eBPF objects (needs clang, llvm-strip, libbpf-dev) and the report page (needs node, npm)
 	$(GO) generate ./bpf/... ./netns/... ./reports/page
+	$(DONE)
 
-install: bin/baton ## the command, its unit, manual pages, completion and documentation (DESTDIR, PREFIX)
+install: told-install bin/baton ## the command, its unit, manual pages, completion and documentation (DESTDIR, PREFIX)
 	@install -D -m 0755 bin/baton $(DESTDIR)$(PREFIX)/bin/baton
 	@sed 's,^ExecStart=/usr/bin/,ExecStart=$(PREFIX)/bin/,' docs/operations/baton.service | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/baton.service
 	@mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/baton
@@ -148,9 +192,10 @@ install: bin/baton ## the command, its unit, manual pages, completion and docume
 	@cp -r LICENSE README.md docs/*.md docs/examples docs/operations/alerts.yaml docs/operations/dashboard.json $(DESTDIR)$(PREFIX)/share/doc/baton/
 	@echo "installed in $(DESTDIR)$(PREFIX); docs/operations.md goes on"
 
-package: ## a .deb and an .rpm in OUT, by nfpm from the module proxy
+package: told-package ## a .deb and an .rpm in OUT, by nfpm from the module proxy
 	@rm -rf $(OUT)/install && $(MAKE) -s install DESTDIR=$(OUT)/install PREFIX=/usr
 	@for format in deb rpm; do ARCH=$$($(GO) env GOARCH) VERSION=$(PACKAGE_VERSION) $(NFPM) package --config docs/operations/nfpm.yaml --packager $$format --target $(OUT)/; done
+	$(DONE)
 
 clean: ## remove what the above has built
 	rm -rf bin $(OUT)
