@@ -69,6 +69,7 @@ func runCommand() *cobra.Command {
 	f.BoolVar(&o.allowUnsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
 	f.BoolVar(&o.timing, "timing", false, "say of each real run where the time went from the start of the command to the first traffic")
 	f.StringVar(&o.upgradeTo, "upgrade-to", "", "another build of baton, which a node runs after an upgrade step; this one if left out")
+	must(c.MarkFlagFilename("upgrade-to"))
 	f.StringArrayVar(&o.set, "set", nil, "override a configuration key of the scenarios: [NODE.]KEY=VALUE")
 	f.StringVar(&o.keep, "keep", string(evidence.KeepFailed), "of which runs to keep evidence (frames, connection tables, logs): "+strings.Join(evidence.Policies(), ", "))
 	f.StringVar(&o.limit, "evidence-limit", evidence.Size(evidence.DefaultLimit), "the most evidence that one run may leave")
