@@ -17,7 +17,7 @@ import (
 )
 
 func compareCommand() *cobra.Command {
-	var update, all bool
+	var update, all, asJSON bool
 	c := &cobra.Command{
 		Use:   "compare BASE NEW",
 		Short: "Hold the figures of repeated runs against earlier ones",
@@ -32,15 +32,17 @@ func compareCommand() *cobra.Command {
 			if update {
 				return updateBaseline(args[0], args[1])
 			}
-			return compareRuns(args[0], args[1], all)
+			return compareRuns(args[0], args[1], all, asJSON)
 		},
 	}
 	c.Flags().BoolVar(&update, "update", false, "make the figures of NEW the baseline in BASE, and compare nothing")
 	c.Flags().BoolVar(&all, "all", false, "show the figures that are the same too")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the comparison as JSON, every figure with its distributions")
+	c.MarkFlagsMutuallyExclusive("update", "json")
 	return c
 }
 
-func compareRuns(base, new string, all bool) error {
+func compareRuns(base, new string, all, asJSON bool) error {
 	was, err := reports.Open(base)
 	if err != nil {
 		return badInput("BASE: %w", err)
@@ -50,7 +52,12 @@ func compareRuns(base, new string, all bool) error {
 		return badInput("NEW: %w", err)
 	}
 	c := compare.Compare(base, new, was, now)
-	if err := printComparison(os.Stdout, c, all); err != nil {
+	if asJSON {
+		err = printJSON(c)
+	} else {
+		err = printComparison(os.Stdout, c, all)
+	}
+	if err != nil {
 		return err
 	}
 	switch {

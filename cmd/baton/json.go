@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// printJSON prints everything that a node or speaker shows, for --json.
+// printJSON prints the facts that a command has, for --json.
 func printJSON(status any) error {
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetIndent("", "  ")

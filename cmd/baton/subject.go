@@ -13,10 +13,12 @@ import (
 
 func subjectCommand() *cobra.Command {
 	c := &cobra.Command{Use: "subject", Short: "What can be under test: the reference node, other programs, your own pair"}
+	var asJSON bool
 	list := &cobra.Command{
 		Use: "list", Short: "List the subjects that baton brings along", Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(*cobra.Command, []string) error { return listSubjects() },
+		RunE: func(*cobra.Command, []string) error { return listSubjects(asJSON) },
 	}
+	list.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON: name, doc, missing")
 	show := &cobra.Command{
 		Use: "show NAME", Short: "Print the adapter file of a subject, to begin your own from", Args: cobra.ExactArgs(1), ValidArgs: subject.Names()[1:],
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -40,21 +42,36 @@ func subjectCommand() *cobra.Command {
 	return c
 }
 
-func listSubjects() error {
+// A listed subject is what baton subject list says of it.
+type listedSubject struct {
+	Name    string   `json:"name"`
+	Doc     string   `json:"doc"`
+	Missing []string `json:"missing"` // programs that are not installed
+}
+
+func listSubjects(asJSON bool) error {
+	var all []listedSubject
 	for _, name := range subject.Names() {
 		s, err := subject.Named(name)
 		if err != nil {
 			return err
 		}
-		state := "ready"
-		doc := "baton's own node"
+		listed := listedSubject{Name: name, Doc: "baton's own node", Missing: []string{}}
 		if a, ok := s.(*subject.Adapter); ok {
-			doc = a.Doc
-			if missing := a.Missing(); len(missing) > 0 {
-				state = "not installed: " + strings.Join(missing, ", ")
-			}
+			listed.Doc = a.Doc
+			listed.Missing = append(listed.Missing, a.Missing()...)
 		}
-		fmt.Printf("%-12s %-6s %s\n", name, state, doc)
+		all = append(all, listed)
+	}
+	if asJSON {
+		return printJSON(all)
+	}
+	for _, s := range all {
+		state := "ready"
+		if len(s.Missing) > 0 {
+			state = "not installed: " + strings.Join(s.Missing, ", ")
+		}
+		fmt.Printf("%-12s %-6s %s\n", s.Name, state, s.Doc)
 	}
 	return nil
 }
