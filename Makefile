@@ -106,7 +106,7 @@ test-library: told-test-library bin/scenarios.test ## every scenario of the libr
 
 test-docs: told-test-docs setup-subjects bin/baton ## every command that the documentation shows, also those in namespaces (nightly)
 	@mkdir -p $(OUT)
-	@$(GO) test $(AS_ROOT) -count=1 -v -timeout 40m -run TestDocs ./cmd/baton -docs all 2>&1 | tee $(OUT)/test-docs.log | $(SUMMARY)
+	@$(GO) test $(AS_ROOT) -count=1 -v -timeout 90m -run TestDocs ./cmd/baton -docs all 2>&1 | tee $(OUT)/test-docs.log | $(SUMMARY)
 	$(DONE)
 
 test-subjects: told-test-subjects setup-subjects bin/baton ## other people's pairs: their known bugs are caught, their safe configurations pass

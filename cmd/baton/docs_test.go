@@ -19,9 +19,9 @@ var (
 	updateDocs = flag.Bool("update-docs", false, "write what the blocks print into the pages that show something else")
 )
 
-// blockLimit bounds one block of commands: the longest scenario that a page runs takes
-// seconds. A block that searches in virtual time takes longer on a busy machine.
-const blockLimit = 2 * time.Minute
+// blockLimits bound a block of commands. A campaign takes minutes on a machine that has
+// other work.
+var blockLimits = map[doctest.When]time.Duration{doctest.Quick: 2 * time.Minute, doctest.Nightly: 10 * time.Minute}
 
 // pages are all files of the documentation.
 func pages(t *testing.T) []*doctest.Page {
@@ -87,7 +87,7 @@ func tryPage(t *testing.T, page *doctest.Page) {
 			if why := notTried(block); why != "" {
 				t.Skip(why)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), blockLimit)
+			ctx, cancel := context.WithTimeout(t.Context(), blockLimits[block.When])
 			defer cancel()
 			text, err := shell.Execute(ctx, block)
 			if err != nil && text != "" && *updateDocs {
