@@ -29,6 +29,7 @@ type Runner struct {
 	Root    string // of the module
 	Extent  Extent
 	Timeout time.Duration // of one suite; a mutant that hangs is dead
+	Hints   Hints         // what to run first
 
 	dir    string // what Join has built
 	suites map[string]*suite
@@ -57,7 +58,14 @@ func (r *Runner) run(ctx context.Context, m Mutant) (*Kill, error) {
 		}
 	}
 	if m.Suite == SimSuite {
-		return r.simulate(ctx, built)
+		return r.simulate(ctx, built, r.Hints.world(m.Name))
+	}
+	if hint := r.Hints.test(m); hint != "" {
+		only := m
+		only.Test = "^" + hint + "$"
+		if kill, err := r.test(ctx, built, only); kill != nil && err == nil {
+			return kill, nil
+		}
 	}
 	return r.test(ctx, built, m)
 }
@@ -101,12 +109,12 @@ func (r *Runner) Baseline(ctx context.Context, suite Mutant) Outcome {
 	return o
 }
 
-// simulate runs this project's suite, which says at every case what it begins, and at the
-// end what failed.
-func (r *Runner) simulate(ctx context.Context, b binary) (*Kill, error) {
+// simulate runs this project's suite, one case of it before the others. It says at every
+// case what it begins, and at the end what failed.
+func (r *Runner) simulate(ctx context.Context, b binary, first string) (*Kill, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
-	suite := b.command(ctx, r.Root, "-suite", "-seeds", fmt.Sprint(r.Extent.Seeds), "-campaign", fmt.Sprint(r.Extent.Campaign))
+	suite := b.command(ctx, r.Root, "-suite", "-seeds", fmt.Sprint(r.Extent.Seeds), "-campaign", fmt.Sprint(r.Extent.Campaign), "-first", first)
 	// Two suites run at once, each on one core.
 	suite.Env = append(suite.Env, "GOMAXPROCS=1")
 	var stderr bytes.Buffer

@@ -32,12 +32,17 @@ type Kill struct {
 var folders = []string{"scenarios", "sim/mutants/scenarios"}
 
 // RunSuite runs the simulator's suite and returns its first failure, nil if there
-// is none. What is cheap and kills much comes first: each scenario under one seed,
-// then the campaign, then the other seeds.
-func RunSuite(ctx context.Context, root string, extent Extent, began func(what string)) (*Kill, error) {
+// is none. The case named first is run before the others. What is cheap and kills much
+// comes next: each scenario under one seed, then the campaign, then the other seeds.
+func RunSuite(ctx context.Context, root string, extent Extent, first string, began func(what string)) (*Kill, error) {
 	plans, err := scenarios(root)
 	if err != nil {
 		return nil, err
+	}
+	if c, ok := caseNamed(plans, first); ok {
+		if kill, err := try(ctx, c, began); kill != nil || err != nil {
+			return kill, err
+		}
 	}
 	for seed := uint64(1); seed <= uint64(extent.Seeds); seed++ {
 		for _, p := range plans {
@@ -53,6 +58,27 @@ func RunSuite(ctx context.Context, root string, extent Extent, began func(what s
 	}
 	return nil, nil
 }
+
+// caseNamed finds a case by what a Kill calls it.
+func caseNamed(plans []*plan.Plan, name string) (c campaign.Case, ok bool) {
+	scenario := ""
+	if _, err := fmt.Sscanf(name, "%s seed %d", &scenario, &c.Seed); err != nil {
+		return c, false
+	}
+	if strings.HasPrefix(scenario, drawnPrefix) {
+		drawn, err := campaign.Draw(c.Seed, false)
+		return drawn, err == nil
+	}
+	for _, p := range plans {
+		if p.Name == scenario {
+			c.Plan = p
+		}
+	}
+	return c, c.Plan != nil
+}
+
+// drawnPrefix begins the name of a world that a campaign draws.
+const drawnPrefix = "campaign-"
 
 // scenarios reads the scenario files.
 func scenarios(root string) ([]*plan.Plan, error) {
@@ -101,7 +127,7 @@ func try(ctx context.Context, c campaign.Case, began func(string)) (*Kill, error
 	if err != nil {
 		return nil, fmt.Errorf("mutants: suite: %s: %w", where, err)
 	}
-	drawn := strings.HasPrefix(c.Plan.Name, "campaign-")
+	drawn := strings.HasPrefix(c.Plan.Name, drawnPrefix)
 	if r.Verdict.Verdict == check.Pass || drawn && r.Verdict.Verdict == check.Inconclusive {
 		return nil, nil
 	}

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -39,6 +40,9 @@ func main() {
 	flag.BoolVar(&c.baseline, "baseline", true, "run every suite without a mutant too")
 	flag.BoolVar(&c.verbose, "v", false, "print what the checks said")
 	flag.StringVar(&c.json, "json", "", "file for the results, as mutants.Results describes them; none is written if left out")
+	flag.StringVar(&c.first, "first", "", "with -suite: the case to run before the others")
+	flag.StringVar(&c.hints, "hints", "sim/mutants/hints.txt", "file of what killed each mutant the last time, from the module's root; it is run first")
+	flag.BoolVar(&c.remember, "remember", false, "write what kills each mutant now to the file of hints")
 	flag.Parse()
 	ok, err := c.run(ctx, flag.Args())
 	if err != nil {
@@ -56,11 +60,13 @@ type command struct {
 	workers                  int
 	timeout                  time.Duration
 	json                     string
+	first, hints             string
+	remember                 bool
 }
 
 func (c *command) run(ctx context.Context, names []string) (ok bool, err error) {
 	if c.suite {
-		return suite(ctx, c.extent)
+		return suite(ctx, c.extent, c.first)
 	}
 	root, err := moduleRoot(ctx)
 	if err != nil {
@@ -70,7 +76,12 @@ func (c *command) run(ctx context.Context, names []string) (ok bool, err error) 
 	if err != nil {
 		return false, err
 	}
-	r := &mutants.Runner{Root: root, Extent: c.extent, Timeout: c.timeout}
+	file := filepath.Join(root, c.hints)
+	hints, err := mutants.LoadHints(file)
+	if err != nil {
+		return false, err
+	}
+	r := &mutants.Runner{Root: root, Extent: c.extent, Timeout: c.timeout, Hints: maps.Clone(hints)}
 	if err := r.Join(list); err != nil {
 		return false, err
 	}
@@ -86,12 +97,16 @@ func (c *command) run(ctx context.Context, names []string) (ok bool, err error) 
 	}
 	each(c.workers, list, func(m mutants.Mutant) mutants.Outcome { return r.Run(ctx, m) }, func(o mutants.Outcome) {
 		results.Add(o)
+		hints.Note(o)
 		c.print(o)
 	})
 	results.Seconds = time.Since(began).Seconds()
 	results.Sum(os.Stdout)
 	if c.json != "" {
 		err = results.Store(c.json)
+	}
+	if c.remember {
+		err = errors.Join(err, hints.Store(file))
 	}
 	return results.OK(), errors.Join(err, ctx.Err())
 }
@@ -104,8 +119,8 @@ func (c *command) print(o mutants.Outcome) {
 }
 
 // suite runs the simulator's suite in this process.
-func suite(ctx context.Context, extent mutants.Extent) (bool, error) {
-	kill, err := mutants.RunSuite(ctx, ".", extent, func(what string) { fmt.Println("began " + what) })
+func suite(ctx context.Context, extent mutants.Extent, first string) (bool, error) {
+	kill, err := mutants.RunSuite(ctx, ".", extent, first, func(what string) { fmt.Println("began " + what) })
 	if err != nil || kill == nil {
 		return err == nil, err
 	}

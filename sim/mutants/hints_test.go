@@ -1,0 +1,55 @@
+package mutants
+
+import (
+	"maps"
+	"path/filepath"
+	"testing"
+)
+
+// What killed a mutant by itself is remembered, and found again; what cannot be run by
+// itself is not.
+func TestHints(t *testing.T) {
+	h := Hints{}
+	for name, kill := range map[string]*Kill{
+		"core":    {Check: "TestALease/late", Where: "./impl/node"},
+		"world":   {Check: "lost", Where: "crash-master seed 2"},
+		"drawn":   {Check: "served", Where: "campaign-17 seed 17"},
+		"hang":    {Check: "hang", Where: "./impl/node"},
+		"alive":   nil,
+		"strange": {Check: "panic", Where: ""},
+	} {
+		h.Note(Outcome{Name: name, Kill: kill})
+	}
+	want := Hints{"core": "TestALease", "world": "crash-master seed 2", "drawn": "campaign-17 seed 17"}
+	if !maps.Equal(h, want) {
+		t.Errorf("remembered %v, want %v", h, want)
+	}
+	file := filepath.Join(t.TempDir(), "hints.txt")
+	if none, err := LoadHints(file); err != nil || len(none) != 0 {
+		t.Errorf("without a file: %v, %v", none, err)
+	}
+	if err := h.Store(file); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := LoadHints(file); err != nil || !maps.Equal(again, want) {
+		t.Errorf("read again: %v, %v; want %v", again, err, want)
+	}
+	if got := h.test(Mutant{Name: "core"}); got != "TestALease" {
+		t.Errorf("the test to run first is %q", got)
+	}
+	if got := h.world("core"); got != "" {
+		t.Errorf("a test is taken for a world: %q", got)
+	}
+	plans, err := scenarios(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []Hint{want["world"], want["drawn"]} {
+		if c, ok := caseNamed(plans, string(name)); !ok || c.Plan == nil || c.Seed == 0 {
+			t.Errorf("%q is no case: %+v", name, c)
+		}
+	}
+	if _, ok := caseNamed(plans, "no-such-scenario seed 1"); ok {
+		t.Error("a case of a scenario that does not exist")
+	}
+}
