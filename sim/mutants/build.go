@@ -137,7 +137,7 @@ func writeOverlay(ctx context.Context, root, dir string, changed map[string]stri
 	o.Replace = map[string]string{}
 	sources := map[string]string{}
 	for file, text := range changed {
-		if filepath.Dir(file) == programSources {
+		if strings.HasPrefix(file, programSources+"/") {
 			sources[file] = text
 			continue
 		}

@@ -18,6 +18,7 @@ const (
 	programs       = "bpf"     // the package that embeds the object of the eBPF programs
 	programSources = "bpf/src" // their C
 	generate       = "//go:generate "
+	includes       = "-Isrc" // how a command names a folder of theirs
 )
 
 // compile builds the eBPF programs with changed C sources, given by their paths from the
@@ -34,18 +35,24 @@ func compile(ctx context.Context, root, dir string, changed map[string]string) (
 		return nil, err
 	}
 	for file, text := range changed {
-		if err := os.WriteFile(filepath.Join(copied, filepath.Base(file)), []byte(text), 0o644); err != nil {
+		place, err := filepath.Rel(programSources, file)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(copied, place), []byte(text), 0o644)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
-	args, err := generator(root, copied, built)
+	commands, err := generators(root, copied, built)
 	if err != nil {
 		return nil, err
 	}
-	build := exec.CommandContext(ctx, args[0], args[1:]...)
-	build.Dir, build.Env = filepath.Join(root, programs), append(os.Environ(), "GOPACKAGE="+programs)
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("compile: %w\n%s", err, out)
+	for _, args := range commands {
+		build := exec.CommandContext(ctx, args[0], args[1:]...)
+		build.Dir, build.Env = filepath.Join(root, programs), append(os.Environ(), "GOPACKAGE="+programs)
+		if out, err := build.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("compile: %w\n%s", err, out)
+		}
 	}
 	files, err := os.ReadDir(built)
 	replace := map[string]string{}
@@ -55,8 +62,8 @@ func compile(ctx context.Context, root, dir string, changed map[string]string) (
 	return replace, err
 }
 
-// generator is the command of the package's go:generate line, for other folders.
-func generator(root, source, output string) ([]string, error) {
+// generators are the commands of the package's go:generate lines, for other folders.
+func generators(root, source, output string) (commands [][]string, err error) {
 	text, err := os.ReadFile(filepath.Join(root, programs, "doc.go"))
 	if err != nil {
 		return nil, err
@@ -72,8 +79,16 @@ func generator(root, source, output string) ([]string, error) {
 		if tool < 0 || file < tool {
 			return nil, fmt.Errorf("%s/doc.go: go:generate runs no bpf2go: %s", programs, command)
 		}
+		for i, a := range args {
+			if rest, ok := strings.CutPrefix(a, includes); ok {
+				args[i] = "-I" + source + rest
+			}
+		}
 		args[file] = filepath.Join(source, filepath.Base(args[file]))
-		return slices.Insert(args, tool+1, "-output-dir", output), nil
+		commands = append(commands, slices.Insert(args, tool+1, "-output-dir", output))
 	}
-	return nil, fmt.Errorf("%s/doc.go has no go:generate line", programs)
+	if commands == nil {
+		return nil, fmt.Errorf("%s/doc.go has no go:generate line", programs)
+	}
+	return commands, nil
 }

@@ -61,14 +61,18 @@ func (p *pairMACs) read() {
 	if !p.peer.IsValid() {
 		return
 	}
-	entries, err := p.netlink.NeighList(p.index, netlink.FAMILY_V4)
+	family := netlink.FAMILY_V4
+	if p.peer.Is6() {
+		family = netlink.FAMILY_V6
+	}
+	entries, err := p.netlink.NeighList(p.index, family)
 	if err != nil {
 		p.failed()
 		return
 	}
 	peers := map[[6]byte]bool{}
 	for _, n := range entries {
-		if addr, ok := netip.AddrFromSlice(n.IP.To4()); ok && addr == p.peer {
+		if addr, ok := netip.AddrFromSlice(n.IP); ok && addr.Unmap() == p.peer {
 			note(peers, n.HardwareAddr)
 		}
 	}

@@ -58,7 +58,7 @@ func (t *Transport) dial(ctx context.Context) (*tls.Conn, End) {
 		Timeout:         t.cfg.DialTimeout,
 		KeepAliveConfig: keepAlive,
 	}
-	raw, err := dialer.DialContext(ctx, "tcp4", t.cfg.Remote.String())
+	raw, err := dialer.DialContext(ctx, "tcp", t.cfg.Remote.String())
 	if err != nil {
 		return nil, failed(Unreachable, "dial", err)
 	}

@@ -28,7 +28,7 @@ func listen(cfg Config) (net.Listener, error) {
 		}
 		return err
 	}}
-	listener, err := lc.Listen(context.Background(), "tcp4", cfg.Local.String())
+	listener, err := lc.Listen(context.Background(), "tcp", cfg.Local.String())
 	if err != nil {
 		return nil, fmt.Errorf("transport: listen for peer %s: %w", cfg.Peer, err)
 	}
