@@ -51,7 +51,7 @@ func Of(events []trace.Event, harm Harm) (Cause, bool) {
 		}
 		return list[0].Cause, true
 	}
-	before := faultBefore(events, harm.From)
+	_, before := lastFault(events, harm.From)
 	list := slices.DeleteFunc(misdeeds(events), func(m misdeed) bool {
 		return m.At > harm.To.Add(grace) || m.At < before && !m.lasting
 	})
@@ -86,19 +86,6 @@ func misdeeds(events []trace.Event) []misdeed {
 		}
 	}
 	return list
-}
-
-// faultBefore is when the last fault before an instant began.
-func faultBefore(events []trace.Event, at clock.Instant) (last clock.Instant) {
-	for _, e := range events {
-		if e.At > at {
-			break
-		}
-		if e.Fault != nil && e.Fault.Phase == "begin" {
-			last = e.At
-		}
-	}
-	return last
 }
 
 func at(e trace.Event, format string, args ...any) misdeed {

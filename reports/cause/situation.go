@@ -52,7 +52,7 @@ func nobody(p *pair) (Cause, bool) {
 // useless.
 func stayed(p *pair, events []trace.Event, harm Harm) (Cause, bool) {
 	m := p.master()
-	fault := lastFault(events, harm.From.Add(grace))
+	fault, _ := lastFault(events, harm.From.Add(grace))
 	if m == nil || fault == nil {
 		return Cause{}, false
 	}
@@ -111,15 +111,15 @@ func stateAt(events []trace.Event, until clock.Instant) (p *pair, taken int) {
 	return p, taken
 }
 
-// lastFault is the last that began before an instant.
-func lastFault(events []trace.Event, before clock.Instant) (last *trace.Fault) {
+// lastFault is the last that began before an instant, and when.
+func lastFault(events []trace.Event, before clock.Instant) (last *trace.Fault, began clock.Instant) {
 	for _, e := range events {
 		if e.At > before {
 			break
 		}
 		if e.Fault != nil && e.Fault.Phase == "begin" {
-			last = e.Fault
+			last, began = e.Fault, e.At
 		}
 	}
-	return last
+	return last, began
 }
