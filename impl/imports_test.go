@@ -33,9 +33,10 @@ var mayImport = map[string][]string{
 	"impl/node":            {"impl/arbiter", "impl/bfd", "impl/ha", "impl/ctsync"},
 	"impl/driver":          {"impl/node", "impl/arbiter", "impl/bfd", "impl/ha", "impl/ctsync"},
 	"impl/dataplane":       {},
+	"impl/health":          {},
 	"impl/dataplane/...":   {"impl/dataplane/..."},
 	"impl/daemon/...":      {"impl/..."},
-	"impl/daemon/control":  {"impl/node", "impl/arbiter", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane"},
+	"impl/daemon/control":  {"impl/health", "impl/node", "impl/arbiter", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane"},
 	"impl/daemon/realtime": {},
 	"bpf/...":              {"bpf/...", "impl/clock/boottime", "impl/dataplane/..."},
 	"scenarios":            {"scenarios/capability", "scenarios/fault", "scenarios/metric", "scenarios/lab", "scenarios/plan", "scenarios/link", "scenarios/check", "scenarios/evidence", "scenarios/stored"},
@@ -55,8 +56,8 @@ var mayImport = map[string][]string{
 	// The real world reaches a node as a process: it writes its configuration, speaks
 	// to its control socket, and knows none of its insides but the types of a status.
 	"netns/...": {"netns/...", "scenarios", "scenarios/...", "impl/daemon/config", "impl/daemon/control", "impl/daemon/pki", "impl/clock/boottime",
-		"impl/daemon/realtime", "impl/dataplane", "impl/node", "impl/arbiter", "impl/bfd", "impl/ha", "impl/ctsync"},
-	"sim/...": {"sim/...", "scenarios", "scenarios/...", "impl/driver", "impl/node", "impl/arbiter", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane",
+		"impl/daemon/realtime", "impl/dataplane", "impl/health", "impl/node", "impl/arbiter", "impl/bfd", "impl/ha", "impl/ctsync"},
+	"sim/...": {"sim/...", "scenarios", "scenarios/...", "impl/driver", "impl/health", "impl/node", "impl/arbiter", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane",
 		"impl/dataplane/..."},
 	"reports/...": {"reports/...", "scenarios/coverage", "scenarios/capability", "scenarios/fault", "scenarios/metric", "scenarios/lab", "scenarios/check", "scenarios/evidence", "scenarios/plan", "scenarios/link", "scenarios/stored", "scenarios/summary"},
 	"docs/...":    {"docs/..."},

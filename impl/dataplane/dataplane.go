@@ -71,7 +71,13 @@ type Service struct {
 	Balance  Balance
 	SNAT     flow.Addr // the backend-side VIP: source of fullnat flows, gateway of dnat backends
 	Backends []Backend
+	// Weights are the shares of the backends in the new flows, in their order; nil are
+	// equal ones.
+	Weights []int
 }
+
+// MaxWeight is the largest weight of a backend.
+const MaxWeight = 1000
 
 // Backend is one real server. Order in the list is part of the configuration,
 // not of a flow's identity.

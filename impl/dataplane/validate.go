@@ -29,6 +29,18 @@ func (s Service) Validate() error {
 			return fmt.Errorf("dataplane: service %q: VIP %s and backend %s are not of one family", s.Name, s.VIP, b.Addr)
 		}
 	}
+	return s.validateWeights()
+}
+
+func (s Service) validateWeights() error {
+	if s.Weights != nil && len(s.Weights) != len(s.Backends) {
+		return fmt.Errorf("dataplane: service %q: %d weights for %d backends", s.Name, len(s.Weights), len(s.Backends))
+	}
+	for _, w := range s.Weights {
+		if w < 1 || w > MaxWeight {
+			return fmt.Errorf("dataplane: service %q: a weight of %d is not from 1 to %d", s.Name, w, MaxWeight)
+		}
+	}
 	return nil
 }
 

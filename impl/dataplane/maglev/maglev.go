@@ -18,7 +18,11 @@ const DefaultSize = 16381
 // Table returns, for each of size slots, the index of a name. Names are distinct;
 // their order does not matter to which name owns a slot. The size is prime and
 // no smaller than the number of names. Without names the table is nil.
-func Table(names []string, size int) []int {
+//
+// Weights are the shares of the names in the slots: in a round, the name of the largest
+// weight takes a slot, and each other one as often as its weight is of that. Weights of
+// nil are equal ones.
+func Table(names []string, weights []int, size int) []int {
 	if len(names) == 0 {
 		return nil
 	}
@@ -27,8 +31,19 @@ func Table(names []string, size int) []int {
 	for i := range table {
 		table[i] = -1
 	}
+	largest := 1
+	if weights != nil {
+		largest = slices.Max(weights)
+	}
+	owed := make([]int, len(names))
 	for filled := 0; ; {
 		for i := range turns {
+			if weights != nil {
+				if owed[i] += weights[turns[i].name]; owed[i] < largest {
+					continue
+				}
+				owed[i] -= largest
+			}
 			slot := turns[i].nextFree(table)
 			table[slot] = turns[i].name
 			if filled++; filled == size {

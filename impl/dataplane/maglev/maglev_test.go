@@ -28,7 +28,7 @@ func shares(table []int, n int) []int {
 // the last, incomplete round.
 func TestBalance(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 7, 50, 160} {
-		counts := shares(Table(names(n), DefaultSize), n)
+		counts := shares(Table(names(n), nil, DefaultSize), n)
 		if least, most := slices.Min(counts), slices.Max(counts); most-least > 1 {
 			t.Errorf("%d backends: shares from %d to %d, want them within 1", n, least, most)
 		}
@@ -40,10 +40,10 @@ func TestBalance(t *testing.T) {
 func TestMinimalDisruption(t *testing.T) {
 	for _, n := range []int{2, 3, 10, 50} {
 		all := names(n)
-		before := Table(all, DefaultSize)
+		before := Table(all, nil, DefaultSize)
 		for gone := range all {
 			rest := slices.Delete(slices.Clone(all), gone, gone+1)
-			after := Table(rest, DefaultSize)
+			after := Table(rest, nil, DefaultSize)
 			moved := 0
 			for slot := range before {
 				if before[slot] != gone && all[before[slot]] != rest2name(rest, after, slot) {
@@ -65,7 +65,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := names(rapid.IntRange(1, 20).Draw(t, "n"))
 		mixed := rapid.Permutation(all).Draw(t, "mixed")
-		a, b := Table(all, 211), Table(mixed, 211)
+		a, b := Table(all, nil, 211), Table(mixed, nil, 211)
 		for slot := range a {
 			if all[a[slot]] != mixed[b[slot]] {
 				t.Fatalf("slot %d: %s in one order, %s in another", slot, all[a[slot]], mixed[b[slot]])
@@ -75,7 +75,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 }
 
 func TestNoNames(t *testing.T) {
-	if got := Table(nil, DefaultSize); got != nil {
+	if got := Table(nil, nil, DefaultSize); got != nil {
 		t.Errorf("table of no names has %d slots, want none", len(got))
 	}
 }
@@ -85,7 +85,7 @@ func BenchmarkTable(b *testing.B) {
 		b.Run(fmt.Sprintf("backends=%d", n), func(b *testing.B) {
 			all := names(n)
 			for b.Loop() {
-				Table(all, DefaultSize)
+				Table(all, nil, DefaultSize)
 			}
 		})
 	}

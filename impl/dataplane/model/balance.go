@@ -13,13 +13,13 @@ import (
 // programs writes it to their maps.
 func Slots(s dataplane.Service) []dataplane.Backend {
 	if s.Balance != dataplane.Maglev {
-		return s.Backends
+		return turns(s)
 	}
 	names := make([]string, len(s.Backends))
 	for i, b := range s.Backends {
 		names[i] = b.Addr.WithPort(b.Port).String()
 	}
-	table := maglev.Table(names, maglev.DefaultSize)
+	table := maglev.Table(names, s.Weights, maglev.DefaultSize)
 	slots := make([]dataplane.Backend, len(table))
 	for i, name := range table {
 		slots[i] = s.Backends[name]

@@ -1,0 +1,165 @@
+// Package health decides which backends of a service get new flows: by what their
+// probes come to, by what the peer has decided while it serves, and by what an operator
+// wants drained. A Pool is the state machine of one service. It is pure: whoever drives it
+// carries the probes out, writes the service's backends, and reads the clock. The daemon
+// does so for real, the simulator in its own time.
+package health
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"baton/impl/clock"
+)
+
+// Check says how often a backend is probed and what its answers come to.
+type Check struct {
+	Interval time.Duration // between two probes of a backend; 0: it is never probed and counts as up
+	Timeout  time.Duration // after which a probe has failed: at most half of Interval
+	Rise     int           // answers in a row that bring a backend up
+	Fall     int           // failures in a row that take it down
+	// Jitter is the share, in percent, by which an interval may be shorter, so that the
+	// probes of many nodes do not come together. It never makes one longer.
+	Jitter int
+	// SlowStart is for how long a backend that came up gets less than its share.
+	SlowStart time.Duration
+}
+
+// Limit is how long a backend that dies may go on getting new flows.
+func (c Check) Limit() time.Duration {
+	limit := time.Duration(c.Fall) * c.Interval
+	if c.Fall == 1 {
+		limit += c.Timeout
+	}
+	return limit
+}
+
+// Backend is a backend as it is configured.
+type Backend struct {
+	Addr   netip.AddrPort
+	Weight int // its share beside that of the others; at least 1
+}
+
+// Config is all that a Pool knows from the outside.
+type Config struct {
+	Check    Check
+	Backends []Backend
+}
+
+// State is what a backend is.
+type State uint8
+
+const (
+	Up       State = iota + 1
+	Starting       // up, with less than its share
+	Down
+	Draining // gets no new flows, until its deadline and after it
+	Drained  // the deadline of its drain has come
+)
+
+var stateNames = [...]string{Up: "up", Starting: "starting", Down: "down", Draining: "draining", Drained: "drained"}
+
+// States lists all states.
+func States() []State { return []State{Up, Starting, Down, Draining, Drained} }
+
+func (s State) String() string {
+	if int(s) < len(stateNames) && stateNames[s] != "" {
+		return stateNames[s]
+	}
+	return fmt.Sprintf("state%d", uint8(s))
+}
+
+// Serves reports whether a backend in that state gets new flows.
+func (s State) Serves() bool { return s == Up || s == Starting }
+
+// Input is what happens to a pool. Exactly the types below implement it.
+type Input interface{ input() }
+
+type (
+	// Timer says that the instant of Deadline has come.
+	Timer struct{}
+
+	// Result is what came of the probe with that ID.
+	Result struct {
+		ID  uint64
+		Err string // why it failed, "" if it was answered
+	}
+
+	// Drain has a backend get no new flows. Its deadline is after so long.
+	Drain struct {
+		Backend netip.AddrPort
+		For     time.Duration
+	}
+
+	// Ready takes a drain back.
+	Ready struct{ Backend netip.AddrPort }
+
+	// Follow has the pool take over what the node that serves has decided, and go on
+	// following it: what its own probes come to is counted and changes nothing.
+	Follow struct{ Decisions []Decision }
+
+	// Lead has the pool decide by its own probes, from the decisions that hold now.
+	Lead struct{}
+
+	// Configure replaces the configuration. A backend that stays keeps its state.
+	Configure struct{ Config Config }
+)
+
+func (Timer) input()     {}
+func (Result) input()    {}
+func (Drain) input()     {}
+func (Ready) input()     {}
+func (Follow) input()    {}
+func (Lead) input()      {}
+func (Configure) input() {}
+
+// Decision is what a node tells its peer of a backend.
+type Decision struct {
+	Backend netip.AddrPort `json:"backend"`
+	Down    bool           `json:"down,omitempty"`
+	Drains  bool           `json:"drains,omitempty"`
+	// Left is how long it is to the deadline of the drain; 0 once it has come.
+	Left time.Duration `json:"left,omitempty"`
+}
+
+// Effect is what a pool wants done. Exactly the types below implement it.
+type Effect interface{ effect() }
+
+type (
+	// Probe asks for one probe of a backend. Result answers it; without an answer it has
+	// failed after Check.Timeout.
+	Probe struct {
+		ID      uint64
+		Backend netip.AddrPort
+	}
+
+	// Write asks that new flows be shared as Shares says.
+	Write struct{}
+
+	// Change says that a backend has changed its state.
+	Change struct {
+		Backend  netip.AddrPort
+		From, To State
+		Why      string
+	}
+)
+
+func (Probe) effect()  {}
+func (Write) effect()  {}
+func (Change) effect() {}
+
+// Status is what a pool shows of one backend.
+type Status struct {
+	Backend netip.AddrPort
+	State   State
+	Weight  int
+	Why     string        // how it came to its state, or how its last probe failed
+	Since   time.Duration // for how long it has been in its state
+	Left    time.Duration // to the deadline of its drain
+	Failed  uint64        // probes that failed
+	Probed  uint64        // probes that have ended
+}
+
+// until is the time to an instant, 0 if it has come.
+func until(now, at clock.Instant) time.Duration { return max(at.Sub(now), 0) }

@@ -1,0 +1,209 @@
+package health
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"baton/impl/clock"
+)
+
+// Pool is the backends of one service.
+type Pool struct {
+	check     Check
+	backends  []backend
+	following bool
+
+	now     clock.Instant
+	random  *rand.Rand
+	probes  uint64  // IDs that were given out
+	written []Share // what the last Write asked for
+	effects []Effect
+}
+
+// backend is what a pool knows of one backend. A new one counts as up.
+type backend struct {
+	Backend
+	down   bool
+	streak int // probes in a row that say otherwise
+	shown  State
+	why    string
+	since  clock.Instant // when shown was reached
+
+	starts clock.Instant // when its slow start began, Never if it has its whole share
+	drains bool
+	drain  clock.Instant // the deadline of the drain
+
+	probe          probe
+	probed, failed uint64
+}
+
+// New returns a pool, whose jitter a seed decides.
+func New(cfg Config, seed uint64, now clock.Instant) *Pool {
+	p := &Pool{now: now, random: rand.New(rand.NewPCG(seed, 0))}
+	p.configure(cfg)
+	p.written = p.Shares() // whoever makes a pool writes its backends
+	return p
+}
+
+// configure takes a configuration over. The first probes of new backends are spread over
+// an interval.
+func (p *Pool) configure(cfg Config) {
+	was := p.backends
+	p.check, p.backends = cfg.Check, make([]backend, len(cfg.Backends))
+	for i, b := range cfg.Backends {
+		j := slices.IndexFunc(was, func(old backend) bool { return old.Addr == b.Addr })
+		if j >= 0 {
+			p.backends[i] = was[j]
+			p.backends[i].Weight = b.Weight
+			continue
+		}
+		first := p.now.Add(p.check.Interval * time.Duration(i) / time.Duration(len(cfg.Backends)))
+		p.backends[i] = backend{Backend: b, shown: Up, since: p.now, starts: clock.Never, probe: probe{due: first}}
+	}
+	if p.check.Interval == 0 {
+		for i := range p.backends {
+			b := &p.backends[i]
+			b.down, b.streak, b.starts, b.probe = false, 0, clock.Never, probe{}
+		}
+	}
+}
+
+// Step takes one input.
+func (p *Pool) Step(now clock.Instant, in Input) {
+	p.now = now
+	switch in := in.(type) {
+	case Timer:
+	case Result:
+		p.result(in)
+	case Drain:
+		if b := p.find(in.Backend); b != nil {
+			b.drains, b.drain, b.why = true, now.Add(in.For), "drained by an operator"
+		}
+	case Ready:
+		if b := p.find(in.Backend); b != nil {
+			b.drains, b.why = false, "made ready by an operator"
+		}
+	case Follow:
+		p.follow(in.Decisions)
+	case Lead:
+		p.following = false
+	case Configure:
+		p.configure(in.Config)
+	}
+	p.runProbes()
+	p.tell()
+	if shares := p.Shares(); !slices.Equal(shares, p.written) {
+		p.written = shares
+		p.effects = append(p.effects, Write{})
+	}
+}
+
+// Deadline says when the pool next wants a Timer.
+func (p *Pool) Deadline() clock.Instant {
+	at := clock.Never
+	for i := range p.backends {
+		b := &p.backends[i]
+		at = min(at, b.nextTenth(p.now, p.check.SlowStart))
+		if b.drains && b.drain > p.now {
+			at = min(at, b.drain)
+		}
+		if p.check.Interval > 0 {
+			at = min(at, b.probe.deadline(p.check))
+		}
+	}
+	return at
+}
+
+// Ready returns what the pool wants done.
+func (p *Pool) Ready() []Effect {
+	effects := p.effects
+	p.effects = nil
+	return effects
+}
+
+func (p *Pool) find(addr netip.AddrPort) *backend {
+	for i := range p.backends {
+		if p.backends[i].Addr == addr {
+			return &p.backends[i]
+		}
+	}
+	return nil
+}
+
+// tell says which backends have changed their state.
+func (p *Pool) tell() {
+	for i := range p.backends {
+		b := &p.backends[i]
+		if b.starts != clock.Never && p.now >= b.starts.Add(p.check.SlowStart) {
+			b.starts = clock.Never
+		}
+		if state := b.state(p.now); state != b.shown {
+			p.effects = append(p.effects, Change{Backend: b.Addr, From: b.shown, To: state, Why: b.why})
+			b.shown, b.since = state, p.now
+		}
+	}
+}
+
+func (b *backend) state(now clock.Instant) State {
+	switch {
+	case b.drains && now >= b.drain:
+		return Drained
+	case b.drains:
+		return Draining
+	case b.down:
+		return Down
+	case b.starts != clock.Never:
+		return Starting
+	}
+	return Up
+}
+
+// follow takes over the decisions of the node that serves. A backend that only this node
+// knows is left as it is.
+func (p *Pool) follow(decisions []Decision) {
+	p.following = true
+	for _, d := range decisions {
+		b := p.find(d.Backend)
+		if b == nil {
+			continue
+		}
+		if b.down != d.Down && p.check.Interval > 0 {
+			b.decide(p, d.Down, "decided by the peer, which serves")
+		}
+		b.drains = d.Drains
+		if d.Drains {
+			b.drain = p.now.Add(d.Left)
+			b.why = "drained by the peer's operator"
+		}
+	}
+}
+
+// Decisions is what the peer is told.
+func (p *Pool) Decisions() []Decision {
+	list := make([]Decision, len(p.backends))
+	for i := range p.backends {
+		b := &p.backends[i]
+		list[i] = Decision{Backend: b.Addr, Down: b.down, Drains: b.drains}
+		if b.drains {
+			list[i].Left = until(p.now, b.drain)
+		}
+	}
+	return list
+}
+
+// Status shows every backend, in the order of the configuration.
+func (p *Pool) Status(now clock.Instant) []Status {
+	list := make([]Status, len(p.backends))
+	for i := range p.backends {
+		b := &p.backends[i]
+		list[i] = Status{
+			Backend: b.Addr, State: b.shown, Weight: b.Weight, Why: b.why, Since: now.Sub(b.since), Failed: b.failed, Probed: b.probed,
+		}
+		if b.drains {
+			list[i].Left = until(now, b.drain)
+		}
+	}
+	return list
+}

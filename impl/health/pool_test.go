@@ -1,0 +1,301 @@
+package health_test
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"baton/impl/clock"
+	"baton/impl/health"
+)
+
+var (
+	a = netip.MustParseAddrPort("198.18.1.11:80")
+	b = netip.MustParseAddrPort("198.18.1.12:80")
+)
+
+const ms = time.Millisecond
+
+// lab drives a pool in virtual time. The answer to each probe is the host's.
+type lab struct {
+	t       *testing.T
+	pool    *health.Pool
+	now     clock.Instant
+	answers map[netip.AddrPort]string // "" answers, "silence" never does, else the failure
+	took    time.Duration             // of an answer
+	pending []pending
+	changes []string
+	writes  int
+	probes  map[netip.AddrPort][]clock.Instant
+}
+
+type pending struct {
+	at     clock.Instant
+	result health.Result
+}
+
+func newLab(t *testing.T, check health.Check, backends ...netip.AddrPort) *lab {
+	cfg := health.Config{Check: check}
+	for _, addr := range backends {
+		cfg.Backends = append(cfg.Backends, health.Backend{Addr: addr, Weight: 1})
+	}
+	l := &lab{t: t, now: 1000, answers: map[netip.AddrPort]string{}, took: ms, probes: map[netip.AddrPort][]clock.Instant{}}
+	l.pool = health.New(cfg, 1, l.now)
+	return l
+}
+
+func (l *lab) step(in health.Input) {
+	l.pool.Step(l.now, in)
+	for _, e := range l.pool.Ready() {
+		switch e := e.(type) {
+		case health.Probe:
+			l.probes[e.Backend] = append(l.probes[e.Backend], l.now)
+			if answer := l.answers[e.Backend]; answer != "silence" {
+				l.pending = append(l.pending, pending{l.now.Add(l.took), health.Result{ID: e.ID, Err: answer}})
+			}
+		case health.Change:
+			l.changes = append(l.changes, fmt.Sprintf("%v %v>%v", e.Backend, e.From, e.To))
+		case health.Write:
+			l.writes++
+		}
+	}
+}
+
+// run lets time pass.
+func (l *lab) run(d time.Duration) {
+	for end := l.now.Add(d); ; {
+		at, next := l.pool.Deadline(), -1
+		for i := range l.pending {
+			if l.pending[i].at <= at {
+				at, next = l.pending[i].at, i
+			}
+		}
+		if at > end {
+			l.now = end
+			return
+		}
+		if at < l.now {
+			l.t.Fatalf("the deadline %v has passed at %v", at, l.now)
+		}
+		l.now = at
+		if next < 0 {
+			l.step(health.Timer{})
+			continue
+		}
+		result := l.pending[next].result
+		l.pending = slices.Delete(l.pending, next, next+1)
+		l.step(result)
+	}
+}
+
+func (l *lab) state(addr netip.AddrPort) health.State {
+	for _, s := range l.pool.Status(l.now) {
+		if s.Backend == addr {
+			return s.State
+		}
+	}
+	return 0
+}
+
+func (l *lab) shares() string {
+	var list []string
+	for _, s := range l.pool.Shares() {
+		list = append(list, fmt.Sprintf("%v×%d", s.Backend.Addr(), s.Weight))
+	}
+	return strings.Join(list, " ")
+}
+
+func check() health.Check {
+	return health.Check{Interval: 100 * ms, Timeout: 40 * ms, Rise: 2, Fall: 3}
+}
+
+// TestABackendThatDiesIsDownWithinFallIntervals, whenever it dies and however its probes fail.
+func TestABackendThatDiesIsDownWithinFallIntervals(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		c := check()
+		c.Fall = rapid.IntRange(1, 5).Draw(r, "fall")
+		c.Jitter = rapid.IntRange(0, 50).Draw(r, "jitter")
+		l := newLab(t, c, a, b)
+		l.run(time.Second + time.Duration(rapid.IntRange(0, 100_000).Draw(r, "died"))*time.Microsecond)
+		l.answers[a] = rapid.SampledFrom([]string{"silence", "refused"}).Draw(r, "how")
+		l.pending = slices.DeleteFunc(l.pending, func(p pending) bool { return p.at > l.now })
+		limit := c.Limit()
+		l.run(limit)
+		if l.state(a) != health.Down || l.shares() != "198.18.1.12×1" {
+			r.Fatalf("after %v: %v, new flows go to %s", limit, l.state(a), l.shares())
+		}
+	})
+}
+
+// TestFewerFailuresThanFallChangeNothing: a host that answers in between is up.
+func TestFewerFailuresThanFallChangeNothing(t *testing.T) {
+	l := newLab(t, check(), a)
+	for range 5 {
+		for _, answer := range []string{"refused", "refused", ""} {
+			l.answers[a] = answer
+			began := len(l.probes[a])
+			for len(l.probes[a]) == began {
+				l.run(ms)
+			}
+			l.run(10 * ms)
+		}
+	}
+	if len(l.changes) > 0 || l.writes > 0 {
+		t.Errorf("changes %v, %d writes", l.changes, l.writes)
+	}
+}
+
+func TestRiseAnswersBringABackendUp(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	l.answers[a] = "silence"
+	l.run(500 * ms)
+	l.answers[a] = ""
+	for n := len(l.probes[a]); len(l.probes[a]) < n+1; {
+		l.run(ms)
+	}
+	if l.run(10 * ms); l.state(a) != health.Down {
+		t.Errorf("%v after one answer", l.state(a))
+	}
+	if l.run(100 * ms); l.state(a) != health.Up || l.shares() != "198.18.1.11×1 198.18.1.12×1" {
+		t.Errorf("%v after two answers, new flows go to %s", l.state(a), l.shares())
+	}
+	if want := []string{a.String() + " up>down", a.String() + " down>up"}; !slices.Equal(l.changes, want) || l.writes != 2 {
+		t.Errorf("changes %q in %d writes", l.changes, l.writes)
+	}
+}
+
+func TestSlowStartGrowsByTenths(t *testing.T) {
+	c := check()
+	c.SlowStart = time.Second
+	l := newLab(t, c, a, b)
+	if l.shares() != "198.18.1.11×1 198.18.1.12×1" {
+		t.Errorf("a start of the node is no slow start: %s", l.shares())
+	}
+	l.answers[a] = "silence"
+	l.run(500 * ms)
+	l.answers[a] = ""
+	for l.state(a) == health.Down {
+		l.run(ms)
+	}
+	var seen []string
+	for range 12 {
+		seen = append(seen, l.shares())
+		l.run(100 * ms)
+	}
+	for i, want := range []string{"198.18.1.11×1 198.18.1.12×10", "198.18.1.11×2 198.18.1.12×10", "198.18.1.11×3 198.18.1.12×10"} {
+		if seen[i] != want {
+			t.Errorf("tenth %d: %s, want %s", i+1, seen[i], want)
+		}
+	}
+	if l.state(a) != health.Up || seen[11] != "198.18.1.11×1 198.18.1.12×1" {
+		t.Errorf("at the end %v with %s", l.state(a), seen[11])
+	}
+}
+
+func TestADrainEndsNewFlowsAndNothingElse(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	l.run(time.Second)
+	l.step(health.Drain{Backend: a, For: 2 * time.Second})
+	if l.state(a) != health.Draining || l.shares() != "198.18.1.12×1" {
+		t.Errorf("%v, new flows go to %s", l.state(a), l.shares())
+	}
+	l.run(1999 * ms)
+	if l.state(a) != health.Draining {
+		t.Errorf("%v before its deadline", l.state(a))
+	}
+	if l.run(ms); l.state(a) != health.Drained {
+		t.Errorf("%v at its deadline", l.state(a))
+	}
+	l.answers[a] = "silence"
+	if l.run(time.Second); l.state(a) != health.Drained {
+		t.Errorf("%v as it dies", l.state(a))
+	}
+	l.step(health.Ready{Backend: a})
+	if l.state(a) != health.Down {
+		t.Errorf("%v: a drain hides that it died", l.state(a))
+	}
+}
+
+func TestAllBackendsDownLeaveNobody(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	l.answers[a], l.answers[b] = "silence", "refused"
+	if l.run(time.Second); l.shares() != "" {
+		t.Errorf("new flows go to %s", l.shares())
+	}
+}
+
+// TestAFollowerDecidesNothing until it leads, and then from what its own probes have come to.
+func TestAFollowerDecidesNothing(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	l.run(time.Second)
+	l.step(health.Follow{Decisions: []health.Decision{{Backend: a}, {Backend: b, Down: true}}})
+	if l.shares() != "198.18.1.11×1" {
+		t.Errorf("new flows go to %s", l.shares())
+	}
+	l.answers[a] = "silence"
+	if l.run(2 * time.Second); l.state(a) != health.Up || l.state(b) != health.Down {
+		t.Errorf("a is %v, b %v: the peer says otherwise", l.state(a), l.state(b))
+	}
+	l.step(health.Lead{})
+	if l.run(l.checkInterval() + 40*ms); l.state(a) != health.Down || l.state(b) != health.Up {
+		t.Errorf("a is %v, b %v: its own probes say otherwise", l.state(a), l.state(b))
+	}
+}
+
+func (l *lab) checkInterval() time.Duration { return check().Interval }
+
+// TestDecisionsArriveAtAFollower: what one pool tells, another takes over.
+func TestDecisionsArriveAtAFollower(t *testing.T) {
+	master, backup := newLab(t, check(), a, b), newLab(t, check(), a, b)
+	master.answers[a] = "silence"
+	master.run(time.Second)
+	master.step(health.Drain{Backend: b, For: time.Second})
+	backup.step(health.Follow{Decisions: master.pool.Decisions()})
+	if backup.state(a) != health.Down || backup.state(b) != health.Draining {
+		t.Errorf("a is %v, b %v", backup.state(a), backup.state(b))
+	}
+	if backup.run(time.Second); backup.state(b) != health.Drained {
+		t.Errorf("b is %v at the deadline of the peer's drain", backup.state(b))
+	}
+}
+
+// TestConfigureKeepsWhatStays: a reload does not bring a dead backend back.
+func TestConfigureKeepsWhatStays(t *testing.T) {
+	l := newLab(t, check(), a)
+	l.answers[a] = "silence"
+	l.run(time.Second)
+	both := []health.Backend{{Addr: a, Weight: 1}, {Addr: b, Weight: 3}}
+	l.step(health.Configure{Config: health.Config{Check: check(), Backends: both}})
+	if l.shares() != "198.18.1.12×3" {
+		t.Errorf("new flows go to %s", l.shares())
+	}
+	if l.step(health.Configure{Config: health.Config{Backends: both}}); l.shares() != "198.18.1.11×1 198.18.1.12×3" {
+		t.Errorf("without checks new flows go to %s", l.shares())
+	}
+	if l.pool.Deadline() != clock.Never {
+		t.Errorf("without checks there is a deadline")
+	}
+}
+
+// TestJitterOnlyShortens: the bound of Limit rests on it.
+func TestJitterOnlyShortens(t *testing.T) {
+	c := check()
+	c.Jitter = 30
+	l := newLab(t, c, a)
+	l.run(20 * time.Second)
+	seen := map[time.Duration]bool{}
+	for i := 1; i < len(l.probes[a]); i++ {
+		d := l.probes[a][i].Sub(l.probes[a][i-1])
+		if seen[d] = true; d < 70*ms || d > 100*ms {
+			t.Errorf("%v between two probes", d)
+		}
+	}
+	if len(seen) < 50 {
+		t.Errorf("%d different intervals", len(seen))
+	}
+}

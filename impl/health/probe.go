@@ -1,0 +1,104 @@
+package health
+
+import (
+	"fmt"
+	"time"
+
+	"baton/impl/clock"
+)
+
+// probe is that of one backend which is under way, or the next one.
+type probe struct {
+	id  uint64        // of the one under way, 0 if none is
+	due clock.Instant // when the next one begins; when the one under way began
+}
+
+func (p *probe) deadline(c Check) clock.Instant {
+	if p.id != 0 {
+		return p.due.Add(c.Timeout)
+	}
+	return p.due
+}
+
+// runProbes ends the probes whose time has run and begins those that are due.
+func (p *Pool) runProbes() {
+	if p.check.Interval == 0 {
+		return
+	}
+	for i := range p.backends {
+		b := &p.backends[i]
+		if b.probe.id != 0 && p.now >= b.probe.deadline(p.check) {
+			p.count(b, fmt.Sprintf("no answer within %v", p.check.Timeout))
+		}
+		if b.probe.id == 0 && p.now >= b.probe.due {
+			p.probes++
+			b.probe = probe{id: p.probes, due: p.now}
+			p.effects = append(p.effects, Probe{ID: p.probes, Backend: b.Addr})
+		}
+	}
+}
+
+// result takes what came of a probe. One that is under way no longer has failed before.
+func (p *Pool) result(r Result) {
+	for i := range p.backends {
+		if b := &p.backends[i]; b.probe.id == r.ID && r.ID != 0 {
+			p.count(b, r.Err)
+		}
+	}
+}
+
+// count ends the probe of a backend, with the failure "" if it was answered. The one after
+// a first failure begins earlier by the timeout, so that the failures that take a backend
+// down have all run out within Fall intervals of the last probe that was answered.
+func (p *Pool) count(b *backend, failure string) {
+	early := time.Duration(0)
+	if failure != "" && !b.down && b.streak == 0 {
+		early = p.check.Timeout
+	}
+	b.probe = probe{due: max(p.now, b.probe.due.Add(p.interval()-early))}
+	b.probed++
+	if failure != "" {
+		b.failed++
+	}
+	failed := failure != ""
+	if failed == b.down {
+		b.streak = 0
+		if failed {
+			b.why = failure
+		}
+		return
+	}
+	b.streak++
+	if enough := p.enough(failed); b.streak >= enough && !p.following {
+		why := fmt.Sprintf("%d probes in a row were answered", enough)
+		if failed {
+			why = fmt.Sprintf("%d probes in a row failed: %s", enough, failure)
+		}
+		b.decide(p, failed, why)
+	}
+}
+
+// enough is how many probes in a row change what a backend is.
+func (p *Pool) enough(failed bool) int {
+	if failed {
+		return p.check.Fall
+	}
+	return p.check.Rise
+}
+
+// decide takes a backend down or brings it up.
+func (b *backend) decide(p *Pool, down bool, why string) {
+	b.down, b.streak, b.why, b.starts = down, 0, why, clock.Never
+	if !down && p.check.SlowStart > 0 {
+		b.starts = p.now
+	}
+}
+
+// interval draws the time from one probe to the next.
+func (p *Pool) interval() time.Duration {
+	if p.check.Jitter == 0 {
+		return p.check.Interval
+	}
+	most := p.check.Interval * time.Duration(p.check.Jitter) / 100
+	return p.check.Interval - time.Duration(p.random.Int64N(int64(most)+1))
+}

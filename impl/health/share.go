@@ -1,0 +1,56 @@
+package health
+
+import (
+	"net/netip"
+	"time"
+
+	"baton/impl/clock"
+)
+
+// Share is the part of the new flows that a backend gets: Weight of the sum of all.
+type Share struct {
+	Backend netip.AddrPort
+	Weight  int
+}
+
+// tenths is in how many steps a slow start goes.
+const tenths = 10
+
+// Shares lists the backends that get new flows, in the order of the configuration. It is
+// empty where none does: the service has nobody to serve it.
+func (p *Pool) Shares() []Share {
+	slow := false
+	for i := range p.backends {
+		slow = slow || p.backends[i].share(p.now, p.check.SlowStart) < tenths && p.backends[i].state(p.now).Serves()
+	}
+	var shares []Share
+	for i := range p.backends {
+		b := &p.backends[i]
+		if !b.state(p.now).Serves() {
+			continue
+		}
+		weight := b.Weight
+		if slow {
+			weight *= b.share(p.now, p.check.SlowStart)
+		}
+		shares = append(shares, Share{Backend: b.Addr, Weight: weight})
+	}
+	return shares
+}
+
+// share is how many tenths of its weight a backend has.
+func (b *backend) share(now clock.Instant, slowStart time.Duration) int {
+	if b.starts == clock.Never {
+		return tenths
+	}
+	return min(1+int(now.Sub(b.starts)*tenths/max(slowStart, 1)), tenths)
+}
+
+// nextTenth is when a backend's share grows next.
+func (b *backend) nextTenth(now clock.Instant, slowStart time.Duration) clock.Instant {
+	if b.starts == clock.Never {
+		return clock.Never
+	}
+	n := int(now.Sub(b.starts)*tenths/max(slowStart, 1)) + 1
+	return b.starts.Add((slowStart*time.Duration(n) + tenths - 1) / tenths)
+}
