@@ -116,7 +116,28 @@ func printStatus(w io.Writer, s control.Status) error {
 	for _, g := range s.Gates {
 		fmt.Fprintf(table, "gate %s\t%s\t%s\n", g.Name, map[bool]string{true: "open", false: "closed"}[g.Open], g.Why)
 	}
+	for _, s := range s.Services {
+		fmt.Fprintf(table, "service %s\t%s\t%d of %d backends get new flows\n", s.Name, s.At, s.Serving, len(s.Backends))
+		for _, b := range s.Backends {
+			fmt.Fprintf(table, "backend %s\t%s\t%s\n", b.At, b.State, backendWord(b))
+		}
+	}
 	return table.Flush()
+}
+
+// backendWord is what there is to say of a backend's state.
+func backendWord(b control.Backend) string {
+	word := fmt.Sprintf("weight %d", b.Weight)
+	if b.Left > 0 {
+		word += fmt.Sprintf(", %v left", b.Left.Round(time.Second))
+	}
+	if b.Probes > 0 {
+		word += fmt.Sprintf(", %d of %d probes failed", b.Failures, b.Probes)
+	}
+	if b.Why != "" {
+		word += ": " + b.Why
+	}
+	return word
 }
 
 // streamWord is the sync stream's state and, where there is none, why.

@@ -21,6 +21,8 @@ func (d *daemon) describe(s *control.Status) {
 	s.Alarms = append(s.Alarms, pathAlarms(s.Status)...)
 	s.Alarms = append(s.Alarms, syncAlarms(s.Sync)...)
 	s.Alarms = append(s.Alarms, pairAlarms(s.Status)...)
+	s.Services = d.balancer.describe()
+	s.Alarms = append(s.Alarms, serviceAlarms(s.Services)...)
 	d.conflicts.describe(s, now)
 }
 

@@ -17,6 +17,9 @@ func (l *loop) noteLead(now clock.Instant) {
 		l.leadsSince.Store(0)
 	case since == 0:
 		l.leadsSince.Store(int64(now))
+		if l.out.leads != nil {
+			l.out.leads()
+		}
 	}
 }
 

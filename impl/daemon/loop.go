@@ -67,6 +67,7 @@ type outlets struct {
 	reset    func(stream uint64, why string)
 	announce func(first, vips int) error
 	client   func(flow.Addr) // a client of whom the table has a flow
+	leads    func()          // the node has come to forward; nil: nobody asks
 	// arbitrate asks the arbiter; a core without one has no questions.
 	arbitrate func(arbiter.Question)
 }

@@ -30,13 +30,10 @@ func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
 		d.log.Error("reload refused: nothing has changed", "error", err)
 		return nil, err
 	}
-	if err := d.setServices(ctx, next.Dataplane().Services); err != nil {
-		// Some of them may have taken hold.
-		err = errors.Join(err, d.setServices(ctx, d.running.Dataplane().Services))
+	if err := d.takeOver(ctx, next); err != nil {
 		d.loop.fail(callServices, "reload failed: the services are those before", err)
 		return nil, err
 	}
-	d.neigh.SetBackends(backends(next))
 	changes = serviceChanges(d.running.Dataplane().Services, next.Dataplane().Services)
 	d.running = next
 	for _, change := range changes {
@@ -46,6 +43,18 @@ func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
 		d.log.Info("reload: the services are the same")
 	}
 	return changes, nil
+}
+
+// takeOver has the services of a configuration take hold, all of them or none.
+func (d *daemon) takeOver(ctx context.Context, next *config.Config) error {
+	d.balancer.configure(next.Services)
+	if err := d.setServices(ctx, d.balancer.services(next.Services)); err != nil {
+		d.balancer.configure(d.running.Services)
+		// Some of them may have taken hold.
+		return errors.Join(err, d.setServices(ctx, d.balancer.services(d.running.Services)))
+	}
+	d.neigh.SetBackends(backends(next))
+	return nil
 }
 
 // setServices writes the services into the dataplane, between two scans of its table and

@@ -14,6 +14,7 @@ import (
 	"baton/impl/clock/boottime"
 	"baton/impl/daemon/arpwatch"
 	"baton/impl/daemon/bfdio"
+	"baton/impl/daemon/checker"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
 	"baton/impl/daemon/garp"
@@ -46,6 +47,8 @@ type daemon struct {
 	neigh     *neigh.Keeper
 	peers     peerFollower
 	prober    *probe.Prober // nil if nothing is tracked
+	checker   *checker.Checker
+	balancer  *balancer
 	asker     *controller
 	control   *control.Server
 	metrics   *metrics.Metrics
@@ -66,7 +69,7 @@ func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slo
 		realtime.Process(d.log)
 	}
 	for _, open := range []func() error{
-		boottime.CheckHost, d.openLoop, d.openDataplane, d.openPaths, d.openPeerFollower, d.openNeighbours, d.openProber, d.openArbiter, d.openAnnouncer, d.openWatcher,
+		boottime.CheckHost, d.openLoop, d.openDataplane, d.openPaths, d.openPeerFollower, d.openNeighbours, d.openProber, d.openBalancer, d.openArbiter, d.openAnnouncer, d.openWatcher,
 		func() error { return d.openTransport(identity) }, d.openMetrics, d.openControl,
 		// The core comes last: its recovery delay begins when it can hear and be heard.
 		d.openCore,
@@ -206,6 +209,17 @@ func (d *daemon) openProber() (err error) {
 		return err
 	}
 	d.onClose(d.prober.Close)
+	return nil
+}
+
+// openBalancer has the backends of the services probed.
+func (d *daemon) openBalancer() (err error) {
+	if d.checker, err = checker.New(d.log); err != nil {
+		return err
+	}
+	d.onClose(d.checker.Close)
+	d.balancer = newBalancer(d.cfg.Services, d.loop.now, d.checker.Probe, d.log)
+	d.loop.out.leads = d.balancer.leaveAll
 	return nil
 }
 

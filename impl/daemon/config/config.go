@@ -40,6 +40,7 @@ type Config struct {
 	// Ping is what becomes of a ping of a VIP; answer where it is left out.
 	Ping     Ping      `yaml:"ping,omitempty"`
 	Timeouts Timeouts  `yaml:"timeouts,omitempty"`
+	Check    Check     `yaml:"check,omitempty"`
 	Services []Service `yaml:"services" need:"the balanced services"`
 
 	// Control is the path of the control socket.
@@ -138,6 +139,10 @@ type Service struct {
 	Balance  Balance          `yaml:"balance"` // how a new flow chooses its backend; rr where it is left out
 	SNAT     netip.Addr       `yaml:"snat" need:"the backend-side VIP: source of fullnat flows, gateway of dnat backends"`
 	Backends []netip.AddrPort `yaml:"backends" need:"at least one backend, such as 198.18.1.11:80"`
+	// Weights are the shares of the backends in the new flows, in their order; all are
+	// equal if they are left out.
+	Weights []int `yaml:"weights,omitempty"`
+	Check   Check `yaml:"check,omitempty"`
 }
 
 // Timeouts is how long an entry outlives its last packet; those left out are the
@@ -159,6 +164,7 @@ func Default() Config {
 			AnnounceEvery: Duration(node.DefaultAnnounceEvery), AnnounceRate: node.DefaultAnnounceRate},
 		Track:     Track{Every: Duration(100 * time.Millisecond), Misses: 3},
 		SNATPorts: PortRange{First: 20000, Last: 59999},
+		Check:     defaultCheck(),
 	}
 }
 

@@ -191,6 +191,12 @@ func (d *document) decodeScalar(n *yaml.Node, path string, v reflect.Value) erro
 			return d.fail(path, "%q is not a range of ports; write it as 20000-59999", s)
 		}
 		*p = r
+	case *Statuses:
+		r, ok := parseStatuses(s)
+		if !ok {
+			return d.fail(path, "%q is not a range of HTTP statuses; write it as 200-399", s)
+		}
+		*p = r
 	case *netip.Addr:
 		a, err := d.address(s, path)
 		if err != nil {

@@ -40,6 +40,7 @@ func parse(file string, text []byte, opts Options) (*document, *Config, error) {
 			cfg.Services[i].Balance = RoundRobin
 		}
 	}
+	inheritChecks(d, &cfg)
 	checks := []func(*document, *Config) error{
 		checkNode, checkBFD, checkHA(opts), checkTrack, checkArbiter, checkSync, checkDataplane, checkServices, checkAddresses,
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // Reload reads the file again for a node that runs with the configuration now. Of all
-// keys only services may differ, and of these not the set of VIPs: the rest is read when
+// keys only services and check may differ, and of these not the set of VIPs: the rest is read when
 // a node starts. Every error is an *Error, and now stays as it is.
 func Reload(file string, opts Options, now *Config) (*Config, error) {
 	text, err := os.ReadFile(file)
@@ -32,7 +32,7 @@ func checkUnchanged(d *document, now, next *Config) error {
 	was, is := reflect.ValueOf(*now), reflect.ValueOf(*next)
 	for i := range was.NumField() {
 		key, _, _ := strings.Cut(was.Type().Field(i).Tag.Get("yaml"), ",")
-		if key != "services" && !reflect.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
+		if key != "services" && key != "check" && !reflect.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
 			return d.fail(key, "has changed, and a running node takes over services alone; restart it, the BACKUP first")
 		}
 	}

@@ -68,7 +68,10 @@ func checkService(d *document, at string, s Service) error {
 		}
 		seen[b] = d.line(path)
 	}
-	return nil
+	if err := checkWeights(d, at, s); err != nil {
+		return err
+	}
+	return checkCheck(d, at, s)
 }
 
 // checkFamily refuses an address of another family than the VIP's: a packet keeps its family.
@@ -134,7 +137,7 @@ func (c *Config) Dataplane() dataplane.Config {
 		VIPs:      c.VIPs(),
 	}
 	for _, s := range c.Services {
-		out.Services = append(out.Services, s.dataplane())
+		out.Services = append(out.Services, s.Dataplane())
 	}
 	return out
 }
@@ -157,7 +160,8 @@ func (c *Config) VIPs() []dataplane.VIP {
 	return vips
 }
 
-func (s Service) dataplane() dataplane.Service {
+// Dataplane returns what the dataplane must know of the service.
+func (s Service) Dataplane() dataplane.Service {
 	out := dataplane.Service{
 		Service: flow.Service{VIP: flow.AddrFrom(s.VIP), Port: s.Port, Proto: flow.TCP},
 		Name:    s.Name, Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin,
@@ -175,5 +179,6 @@ func (s Service) dataplane() dataplane.Service {
 	for _, b := range s.Backends {
 		out.Backends = append(out.Backends, dataplane.Backend{Addr: flow.AddrFrom(b.Addr()), Port: b.Port()})
 	}
+	out.Weights = s.Weights
 	return out
 }

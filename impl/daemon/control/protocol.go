@@ -47,9 +47,10 @@ type response struct {
 // Status is what a node, its dataplane and its event loop show of themselves.
 type Status struct {
 	node.Status
-	Dataplane Counters `json:"dataplane"`
-	Loop      Loop     `json:"loop"`
-	Stream    Stream   `json:"stream"`
+	Dataplane Counters  `json:"dataplane"`
+	Loop      Loop      `json:"loop"`
+	Stream    Stream    `json:"stream"`
+	Services  []Service `json:"services"`
 	// Conflicts are the VIPs that a host has claimed which is not of this pair.
 	Conflicts []Conflict `json:"conflicts,omitempty"`
 	// Alarms are what an operator should look after, each in a sentence.
@@ -67,6 +68,28 @@ type Conflict struct {
 	Count     uint64        `json:"count"`
 	Answered  uint64        `json:"answered"` // announcements with which this node has answered
 	Ago       time.Duration `json:"ago"`      // since the last packet
+}
+
+// Service is a service with its backends.
+type Service struct {
+	Name string `json:"name"`
+	At   string `json:"at"` // protocol, VIP and port
+	// Serving is how many backends get new flows; with 0 the service has nobody to serve it.
+	Serving  int       `json:"serving"`
+	Checked  bool      `json:"checked"` // its backends are probed
+	Backends []Backend `json:"backends"`
+}
+
+// Backend is a backend of a service.
+type Backend struct {
+	At       string        `json:"at"`    // address and port
+	State    string        `json:"state"` // of health.State
+	Weight   int           `json:"weight"`
+	Why      string        `json:"why,omitempty"`  // how it came to its state, or how its last probe failed
+	Since    time.Duration `json:"since"`          // for how long it has been in its state
+	Left     time.Duration `json:"left,omitempty"` // to the deadline of its drain
+	Probes   uint64        `json:"probes"`
+	Failures uint64        `json:"failures"` // probes that failed
 }
 
 // Stream is how the sync stream's transport fares.

@@ -9,6 +9,7 @@ import (
 	"baton/impl/bfd"
 	"baton/impl/daemon/control"
 	"baton/impl/ha"
+	"baton/impl/health"
 	"baton/impl/node"
 )
 
@@ -31,6 +32,7 @@ type collector struct {
 	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed     *prometheus.Desc
 	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp   *prometheus.Desc
 	fragments                                                                        *prometheus.Desc
+	backendState, backendWeight, probes, probeFailures, serving                      *prometheus.Desc
 	steps, late, lateMax, recordsDropped, failures                                   *prometheus.Desc
 }
 
@@ -93,6 +95,12 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.unproven, "dataplane_segments_unproven_total", "RSTs, FINs and SYNs of a flow that were forwarded and changed no state.")
 	desc(&c.eventsLost, "dataplane_events_lost_total", "Flow events for which there was no room.")
 
+	desc(&c.serving, "service_backends_serving", "Backends of a service that get new flows.", "service")
+	desc(&c.backendState, "backend_state", "1 for the state that a backend is in, 0 for the others.", "service", "backend", "state")
+	desc(&c.backendWeight, "backend_weight", "Configured weight of a backend.", "service", "backend")
+	desc(&c.probes, "backend_probes_total", "Probes of a backend that have ended.", "service", "backend")
+	desc(&c.probeFailures, "backend_probe_failures_total", "Probes of a backend that failed.", "service", "backend")
+
 	desc(&c.steps, "loop_steps_total", "Inputs that the event loop has given to the core.")
 	desc(&c.late, "loop_lateness_seconds", "How long after the core's deadline the event loop came to it.")
 	desc(&c.lateMax, "loop_lateness_max_seconds", "The longest of these since the start.")
@@ -123,6 +131,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectPaths(out, status)
 	c.collectSync(out, status.Status)
 	c.collectDataplane(out, status.Dataplane)
+	c.collectServices(out, status.Services)
 	c.collectLoop(out, status.Loop)
 	for cause, n := range status.Stream.Ends {
 		out.counter(c.streamEnds, n, cause)
@@ -204,6 +213,20 @@ func (c *collector) collectDataplane(out samples, s control.Counters) {
 	out.counter(c.icmp, s.ICMPErrors)
 	out.counter(c.unproven, s.Unproven)
 	out.counter(c.eventsLost, s.EventsLost)
+}
+
+func (c *collector) collectServices(out samples, services []control.Service) {
+	for _, s := range services {
+		out.gauge(c.serving, float64(s.Serving), s.Name)
+		for _, b := range s.Backends {
+			for _, state := range health.States() {
+				out.gauge(c.backendState, number(b.State == state.String()), s.Name, b.At, state.String())
+			}
+			out.gauge(c.backendWeight, float64(b.Weight), s.Name, b.At)
+			out.counter(c.probes, b.Probes, s.Name, b.At)
+			out.counter(c.probeFailures, b.Failures, s.Name, b.At)
+		}
+	}
 }
 
 func (c *collector) collectLoop(out samples, s control.Loop) {

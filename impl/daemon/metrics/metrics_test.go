@@ -36,6 +36,7 @@ func master(context.Context) (control.Status, error) {
 		Loop: control.Loop{Steps: 9, Late: []uint64{5, 3, 1}, LateSum: 2 * time.Millisecond, LateMax: time.Millisecond,
 			SendErrors: map[string]uint64{"sync": 6}, Failures: map[string]uint64{"dump": 5}, Strangers: map[string]uint64{"sync": 8}},
 		Stream: control.Stream{Ends: map[string]uint64{"ended-by-peer": 17}}, Alarms: []string{"one", "two"},
+		Services: []control.Service{{Name: "web", Serving: 1, Backends: []control.Backend{{At: "198.18.1.11:80", State: "down", Weight: 3, Probes: 21, Failures: 20}}}},
 		Conflicts: []control.Conflict{{VIP: netip.MustParseAddr("198.18.0.100"), Link: "client0", Count: 40, Answered: 3}},
 	}, nil
 }
@@ -97,6 +98,12 @@ func TestSamples(t *testing.T) {
 		`baton_sync_lag_changes 3`,
 		`baton_sync_stream_ends_total{cause="ended-by-peer"} 17`,
 		`baton_alarms 2`,
+		`baton_service_backends_serving{service="web"} 1`,
+		`baton_backend_state{backend="198.18.1.11:80",service="web",state="down"} 1`,
+		`baton_backend_state{backend="198.18.1.11:80",service="web",state="up"} 0`,
+		`baton_backend_weight{backend="198.18.1.11:80",service="web"} 3`,
+		`baton_backend_probes_total{backend="198.18.1.11:80",service="web"} 21`,
+		`baton_backend_probe_failures_total{backend="198.18.1.11:80",service="web"} 20`,
 		`baton_vip_foreign_claims_total{link="client0",vip="198.18.0.100"} 40`,
 		`baton_vip_foreign_claims_answered_total{link="client0",vip="198.18.0.100"} 3`,
 		`baton_dataplane_read_due 1`,

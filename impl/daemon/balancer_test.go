@@ -1,0 +1,147 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"baton/impl/clock/boottime"
+	"baton/impl/daemon/config"
+	"baton/impl/daemon/control"
+	"baton/impl/flow"
+	"baton/impl/health"
+)
+
+var backendOne, backendTwo = netip.MustParseAddrPort("198.18.1.11:80"), netip.MustParseAddrPort("198.18.1.12:80")
+
+func checkedService(proto config.Proto) config.Service {
+	return config.Service{
+		Name: "web", Proto: proto, VIP: netip.MustParseAddr("198.18.0.100"), Port: 80, Mode: config.FullNAT, Balance: config.RoundRobin,
+		SNAT: netip.MustParseAddr("198.18.1.100"), Backends: []netip.AddrPort{backendOne, backendTwo},
+		Check: config.Check{Type: config.CheckTCP, Interval: config.Duration(20 * time.Millisecond), Timeout: config.Duration(10 * time.Millisecond),
+			Rise: 2, Fall: 2, OnDown: config.OnDownMove},
+	}
+}
+
+// TestTheBalancerTakesADeadBackendOut and has the services written, without the loop.
+func TestTheBalancerTakesADeadBackendOut(t *testing.T) {
+	var dead atomic.Bool
+	probe := func(_ context.Context, _ config.Service, backend netip.AddrPort) error {
+		if dead.Load() && backend == backendOne {
+			return errors.New("refused")
+		}
+		return nil
+	}
+	s := checkedService(config.TCP)
+	b := newBalancer([]config.Service{s}, boottime.Now, probe, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); b.run(ctx) }()
+	defer func() { cancel(); <-ended }()
+
+	serving := func(n int) func() bool {
+		return func() bool { return len(b.services([]config.Service{s})[0].Backends) == n }
+	}
+	dead.Store(true)
+	awaitCondition(t, "the dead backend is out", serving(1))
+	awaitCondition(t, "the services are to be written", func() bool { return len(b.dirty) == 1 })
+	if list := b.takeLeaving(); len(list) != 1 || list[0].backend != backendOne {
+		t.Errorf("flows are to leave %v", list)
+	}
+	dead.Store(false)
+	awaitCondition(t, "it is back", serving(2))
+	if b.step("nobody", health.Lead{}) {
+		t.Error("a service that is not there took an input")
+	}
+}
+
+func awaitCondition(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
+// TestWhichFlowsLeaveADeadBackend: those that lose nothing by it.
+func TestWhichFlowsLeaveADeadBackend(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		proto   flow.Proto
+		state   flow.State
+		onDown  config.OnDown
+		backend netip.AddrPort
+		leaves  bool
+	}{
+		{"a connection that is not open", flow.TCP, flow.SynSent, config.OnDownKeep, backendOne, true},
+		{"an open connection", flow.TCP, flow.Established, config.OnDownKeep, backendOne, false},
+		{"one that ends", flow.TCP, flow.FinWait, config.OnDownKeep, backendOne, false},
+		{"datagrams", flow.UDP, flow.Assured, config.OnDownMove, backendOne, true},
+		{"datagrams that nobody has answered", flow.UDP, flow.Unreplied, config.OnDownMove, backendOne, true},
+		{"datagrams that are to stay", flow.UDP, flow.Assured, config.OnDownKeep, backendOne, false},
+		{"a flow of another backend", flow.UDP, flow.Assured, config.OnDownMove, backendTwo, false},
+	} {
+		s := checkedService(config.Proto(tt.proto.String()))
+		s.Check.OnDown = tt.onDown
+		e := flow.Entry{
+			Original: flow.Tuple{Src: flow.Addr{198, 18, 0, 11}, SrcPort: 1, Dst: flow.AddrFrom(s.VIP), DstPort: s.Port, Proto: tt.proto},
+			Reply:    flow.Tuple{Src: flow.AddrFrom(tt.backend.Addr()), SrcPort: tt.backend.Port(), Dst: flow.AddrFrom(s.SNAT), DstPort: 20000, Proto: tt.proto},
+			State:    tt.state,
+		}
+		if got := leaves(e, []leaving{{s, backendOne}}); got != tt.leaves {
+			t.Errorf("%s: leaves %v, want %v", tt.name, got, tt.leaves)
+		}
+	}
+}
+
+// TestANodeChecksItsBackends: it probes for real, says so, and raises an alarm while nobody
+// serves. The backend is an address of lb2's.
+func TestANodeChecksItsBackends(t *testing.T) {
+	p := newPair(t)
+	master, other := p.nodes[0], p.nodes[1]
+	address, err := netlink.ParseAddr("198.18.1.11/24")
+	if err != nil {
+		t.Fatal(err)
+	}
+	onBackend := func(change func(netlink.Link, *netlink.Addr) error) {
+		t.Helper()
+		other.in(t, func() error {
+			link, err := netlink.LinkByName("backend0")
+			if err != nil {
+				return err
+			}
+			return change(link, address)
+		})
+	}
+	onBackend(netlink.AddrAdd)
+	master.Check = checkedService(config.TCP).Check
+	master.Check.Type, master.Check.OnDown = config.CheckICMP, ""
+	master.writeConfig(t)
+	p.start(t)
+
+	serving := func(n int) func(control.Status) bool {
+		return func(s control.Status) bool { return s.Services[0].Serving == n && s.Services[0].Backends[0].Probes > 0 }
+	}
+	master.waitStatus(t, "serving", serving(1))
+	onBackend(netlink.AddrDel)
+	s := master.waitStatus(t, "without a backend", serving(0))
+	if b := s.Services[0].Backends[0]; b.State != "down" || !strings.Contains(b.Why, "no answer within 10ms") {
+		t.Errorf("the dead backend is %+v", b)
+	}
+	if !strings.Contains(strings.Join(s.Alarms, "\n"), "service web has no backend that serves") {
+		t.Errorf("alarms %q", s.Alarms)
+	}
+	master.awaitLog(t, "from=up to=down")
+	onBackend(netlink.AddrAdd)
+	if s := master.waitStatus(t, "serving again", serving(1)); s.Role != "Master" {
+		t.Errorf("the role is %s", s.Role)
+	}
+}

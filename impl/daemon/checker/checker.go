@@ -1,0 +1,106 @@
+// Package checker carries out single probes of backends: a TCP connection, an HTTP
+// request, a ping, a datagram that no port unreachable answers, a script. It counts nothing
+// and decides nothing; package health does. A probe ends when its context does, whatever the
+// backend or the script is about.
+package checker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+
+	"baton/impl/daemon/config"
+)
+
+// Checker probes from one network namespace.
+type Checker struct{ pings *pinger }
+
+// New returns a checker for the calling thread's network namespace. It needs CAP_NET_RAW.
+func New(log *slog.Logger) (*Checker, error) {
+	pings, err := newPinger(log)
+	if err != nil {
+		return nil, err
+	}
+	return &Checker{pings: pings}, nil
+}
+
+// Run hands answers to the probes until ctx is done.
+func (c *Checker) Run(ctx context.Context) { c.pings.run(ctx) }
+
+// Close closes the checker's sockets, after Run has returned.
+func (c *Checker) Close() { c.pings.close() }
+
+// Probe probes a backend of a service once. The error says why it has failed.
+func (c *Checker) Probe(ctx context.Context, s config.Service, backend netip.AddrPort) error {
+	at := backend
+	if s.Check.Port != 0 {
+		at = netip.AddrPortFrom(backend.Addr(), s.Check.Port)
+	}
+	kind := s.Check.Type
+	if kind == config.CheckPort && s.Proto == config.TCP {
+		kind = config.CheckTCP
+	}
+	err := c.probe(ctx, kind, s, at, backend)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("no answer within %v", s.Check.Timeout)
+	}
+	return brief(err)
+}
+
+func (c *Checker) probe(ctx context.Context, kind config.CheckType, s config.Service, at, backend netip.AddrPort) error {
+	switch kind {
+	case config.CheckTCP:
+		return connect(ctx, at)
+	case config.CheckPort:
+		return c.datagram(ctx, at)
+	case config.CheckHTTP, config.CheckHTTPS:
+		return request(ctx, s.Check, at)
+	case config.CheckICMP:
+		return c.pings.ping(ctx, at.Addr())
+	case config.CheckScript:
+		return script(ctx, s, backend)
+	}
+	return fmt.Errorf("checker: no probe of type %q", kind)
+}
+
+// brief leaves out the addresses that a network error repeats: who reads it knows them.
+func brief(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// connect opens a connection and closes it with a RST, which costs the backend no
+// TIME_WAIT.
+func connect(ctx context.Context, at netip.AddrPort) error {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", at.String())
+	if err != nil {
+		return err
+	}
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	return conn.Close()
+}
+
+// datagram sends an empty datagram and then a ping. A host that answers the ping has had
+// the datagram before, and has said by then if its port is closed.
+func (c *Checker) datagram(ctx context.Context, at netip.AddrPort) error {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "udp", at.String())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.Write(nil); err != nil {
+		return err
+	}
+	if err := c.pings.ping(ctx, at.Addr()); err != nil {
+		return err
+	}
+	return pendingError(conn.(*net.UDPConn))
+}

@@ -1,0 +1,177 @@
+package checker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/daemon/config"
+	"baton/impl/daemon/internal/netlab"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 20 * time.Second
+
+// inSpace runs a test of probes in a namespace of its own.
+func inSpace(t *testing.T, test func(c *Checker)) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: network namespaces and an ICMP socket")
+	}
+	netlab.In(t, netlab.Space(t), func() error {
+		if err := netlab.Up("lo", "127.0.0.2/8"); err != nil {
+			return err
+		}
+		c, err := New(slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); c.Run(ctx) }()
+		test(c)
+		cancel()
+		<-done
+		c.Close()
+		return nil
+	})
+}
+
+func service(proto config.Proto, check config.Check) config.Service {
+	check.Timeout = config.Duration(patience)
+	return config.Service{Name: "web", Proto: proto, Check: check}
+}
+
+// want holds a probe to its outcome: "" is an answer.
+func want(t *testing.T, c *Checker, s config.Service, at netip.AddrPort, failure string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(s.Check.Timeout))
+	defer cancel()
+	err := c.Probe(ctx, s, at)
+	if failure == "" && err != nil || failure != "" && (err == nil || !strings.Contains(err.Error(), failure)) {
+		t.Errorf("probe %s of %s %v: %v, want %q", s.Check.Type, s.Proto, at, err, failure)
+	}
+}
+
+func TestPorts(t *testing.T) {
+	inSpace(t, func(c *Checker) {
+		tcp, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tcp.Close()
+		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer udp.Close()
+		port := config.Check{Type: config.CheckPort}
+		open, closed := tcp.Addr().(*net.TCPAddr).AddrPort(), netip.MustParseAddrPort("127.0.0.1:9")
+		want(t, c, service(config.TCP, port), open, "")
+		want(t, c, service(config.TCP, port), closed, "refused")
+		want(t, c, service(config.UDP, port), udp.LocalAddr().(*net.UDPAddr).AddrPort(), "")
+		want(t, c, service(config.UDP, port), closed, "refused")
+		want(t, c, service(config.UDP, config.Check{Type: config.CheckTCP, Port: open.Port()}), closed, "")
+		want(t, c, service(config.UDP, config.Check{Type: config.CheckICMP}), closed, "")
+		nobody := service(config.TCP, config.Check{Type: config.CheckICMP})
+		nobody.Check.Timeout = config.Duration(20 * time.Millisecond)
+		want(t, c, nobody, netip.MustParseAddrPort("198.18.1.11:80"), "unreachable")
+	})
+}
+
+func TestRequests(t *testing.T) {
+	inSpace(t, func(c *Checker) {
+		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/elsewhere" {
+				http.Redirect(w, r, "/", http.StatusFound)
+				return
+			}
+			fmt.Fprintf(w, "%s is ready", r.Host)
+		})
+		for _, secure := range []bool{false, true} {
+			kind := config.CheckHTTP
+			server := httptest.NewUnstartedServer(handler)
+			if secure {
+				kind = config.CheckHTTPS
+				server.TLS = &tls.Config{}
+				server.StartTLS()
+			} else {
+				server.Start()
+			}
+			at := server.Listener.Addr().(*net.TCPAddr).AddrPort()
+			check := config.Check{Type: kind, Path: "/", Status: config.Statuses{First: 200, Last: 200}, Host: "shop", Body: "shop is ready"}
+			want(t, c, service(config.TCP, check), at, "")
+			check.Body = "never said"
+			want(t, c, service(config.TCP, check), at, `"never said" is not in the first 13 bytes`)
+			check.Path = "/elsewhere"
+			want(t, c, service(config.TCP, check), at, "status 302 is not in 200-200")
+			server.Close()
+			want(t, c, service(config.TCP, check), at, "refused")
+		}
+	})
+}
+
+func TestScripts(t *testing.T) {
+	inSpace(t, func(c *Checker) {
+		at := netip.MustParseAddrPort("198.18.1.11:80")
+		for _, tt := range []struct{ script, failure string }{
+			{`[ "$BATON_SERVICE $BATON_PROTO $BATON_BACKEND $BATON_PORT" = "web tcp 198.18.1.11 80" ]`, ""},
+			{"echo the queue is full; echo more; exit 3", "exit status 3: the queue is full"},
+			{"sleep 1000 & exit 0", ""}, // holds the output open
+		} {
+			want(t, c, service(config.TCP, config.Check{Type: config.CheckScript, Command: []string{"/bin/sh", "-c", tt.script}}), at, tt.failure)
+		}
+		want(t, c, service(config.TCP, config.Check{Type: config.CheckScript, Command: []string{"/no/such/program"}}), at, "no such file")
+	})
+}
+
+// TestAScriptThatHangsIsKilledWithItsChildren when the probe's time is over.
+func TestAScriptThatHangsIsKilledWithItsChildren(t *testing.T) {
+	inSpace(t, func(c *Checker) {
+		file := filepath.Join(t.TempDir(), "child")
+		hang := "trap '' TERM; sleep 1000 & echo $! > " + file + ".new; mv " + file + ".new " + file + "; wait"
+		s := service(config.TCP, config.Check{Type: config.CheckScript, Command: []string{"/bin/sh", "-c", hang}})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Probe(ctx, s, netip.MustParseAddrPort("198.18.1.11:80")) }()
+		child := 0
+		await(t, "the script runs", func() bool {
+			text, err := os.ReadFile(file)
+			if err == nil {
+				child, err = strconv.Atoi(strings.TrimSpace(string(text)))
+			}
+			return err == nil && child > 0
+		})
+		cancel()
+		if err := <-ended; err == nil || !strings.Contains(err.Error(), "no answer within") {
+			t.Errorf("a script that hangs came to %v", err)
+		}
+		await(t, "its child is gone", func() bool {
+			state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child))
+			return err != nil && errors.Is(unix.Kill(child, 0), unix.ESRCH) || strings.Contains(string(state), ") Z ")
+		})
+	})
+}
+
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}

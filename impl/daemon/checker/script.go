@@ -1,0 +1,61 @@
+package checker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/daemon/config"
+)
+
+// Limits of a script: its output as far as a message needs it, and how long its pipe is
+// read after its end.
+const (
+	maxOutput = 200
+	pipeLimit = 50 * time.Millisecond
+)
+
+// script runs a program for a backend. When the time is over, it is killed with all that it
+// has started in its process group.
+func script(ctx context.Context, s config.Service, backend netip.AddrPort) error {
+	var output head
+	cmd := exec.CommandContext(ctx, s.Check.Command[0], s.Check.Command[1:]...)
+	cmd.Env = append(cmd.Environ(),
+		"BATON_SERVICE="+s.Name, "BATON_PROTO="+string(s.Proto),
+		"BATON_BACKEND="+backend.Addr().String(), fmt.Sprintf("BATON_PORT=%d", backend.Port()))
+	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return killGroup(cmd) }
+	cmd.WaitDelay = pipeLimit
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	err := cmd.Wait()
+	_ = killGroup(cmd) // what it has left behind
+	var ended *exec.ExitError
+	if text := strings.TrimSpace(output.String()); errors.As(err, &ended) && text != "" {
+		line, _, _ := strings.Cut(text, "\n")
+		return fmt.Errorf("%w: %s", err, line)
+	}
+	if errors.Is(err, exec.ErrWaitDelay) {
+		return nil // it has exited with 0, and something that it started held its output open
+	}
+	return err
+}
+
+func killGroup(cmd *exec.Cmd) error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+
+// head keeps the beginning of what is written to it.
+type head struct{ bytes.Buffer }
+
+func (h *head) Write(b []byte) (int, error) {
+	h.Buffer.Write(b[:min(len(b), max(maxOutput-h.Len(), 0))])
+	return len(b), nil
+}

@@ -1,0 +1,217 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"baton/impl/dataplane"
+	"baton/impl/health"
+)
+
+// Check is how the backends of a service are probed, and what follows. What a service
+// leaves out is as the file's own check says.
+type Check struct {
+	Type     CheckType `yaml:"type,omitempty"`
+	Interval Duration  `yaml:"interval,omitempty"` // between two probes of a backend
+	Timeout  Duration  `yaml:"timeout,omitempty"`  // half of interval if it is left out
+	Rise     uint8     `yaml:"rise,omitempty"`     // answers in a row that bring a backend up
+	Fall     uint8     `yaml:"fall,omitempty"`     // failures in a row that take it down
+	Jitter   uint8     `yaml:"jitter"`             // percent by which an interval may be shorter
+	// SlowStart is for how long a backend that came up gets less than its share.
+	SlowStart Duration `yaml:"slow_start,omitempty"`
+
+	Port    uint16   `yaml:"port,omitempty"`    // the backend's own if it is left out
+	Path    string   `yaml:"path,omitempty"`    // http, https: what is asked for
+	Host    string   `yaml:"host,omitempty"`    // http, https: the Host header; the backend's address if it is left out
+	Status  Statuses `yaml:"status,omitempty"`  // http, https: what the answer must be
+	Body    string   `yaml:"body,omitempty"`    // http, https: what the answer must hold
+	Command []string `yaml:"command,omitempty"` // script: program and arguments; it succeeds if it exits with 0
+
+	OnDown  OnDown  `yaml:"on_down,omitempty"`
+	AllDown AllDown `yaml:"all_down,omitempty"`
+}
+
+// CheckType is what a probe is.
+type CheckType string
+
+const (
+	CheckNone   CheckType = "none"
+	CheckPort   CheckType = "port" // a TCP connection; of UDP a ping that no port unreachable precedes
+	CheckTCP    CheckType = "tcp"  // a TCP connection, also to the backend of a UDP service
+	CheckHTTP   CheckType = "http"
+	CheckHTTPS  CheckType = "https"
+	CheckICMP   CheckType = "icmp"
+	CheckScript CheckType = "script"
+)
+
+func (CheckType) noun() string { return "a check" }
+func (CheckType) allowed() []string {
+	return []string{"none", "port", "tcp", "http", "https", "icmp", "script"}
+}
+func (c CheckType) offered() []string { return c.allowed() }
+
+// OnDown is what becomes of the flows of a backend that is down.
+type OnDown string
+
+const (
+	// OnDownKeep leaves them alone: a connection waits for its backend.
+	OnDownKeep OnDown = "keep"
+	// OnDownMove has the next datagram of a UDP flow choose another backend.
+	OnDownMove  OnDown = "move"
+	onDownReset OnDown = "reset"
+)
+
+func (OnDown) noun() string      { return "a policy" }
+func (OnDown) allowed() []string { return []string{"keep", "move", "reset"} }
+func (OnDown) offered() []string { return []string{"keep", "move"} }
+
+// AllDown is what a new flow meets while no backend of its service serves.
+type AllDown string
+
+const (
+	AllDownSilent AllDown = "silent" // it is dropped
+	allDownRefuse AllDown = "refuse"
+)
+
+func (AllDown) noun() string      { return "a policy" }
+func (AllDown) allowed() []string { return []string{"silent", "refuse"} }
+func (AllDown) offered() []string { return []string{"silent"} }
+
+// Statuses is an inclusive range of HTTP statuses, written "200-399" or "200".
+type Statuses struct{ First, Last int }
+
+func (s Statuses) String() string { return fmt.Sprintf("%d-%d", s.First, s.Last) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (s Statuses) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// IsZero lets a range that was left out stay out of a written file.
+func (s Statuses) IsZero() bool { return s == Statuses{} }
+
+func parseStatuses(text string) (Statuses, bool) {
+	first, last, ranged := strings.Cut(text, "-")
+	if !ranged {
+		last = first
+	}
+	f, errFirst := strconv.Atoi(strings.TrimSpace(first))
+	l, errLast := strconv.Atoi(strings.TrimSpace(last))
+	return Statuses{f, l}, errFirst == nil && errLast == nil && 100 <= f && f <= l && l <= 599
+}
+
+func defaultCheck() Check {
+	return Check{
+		Type: CheckNone, Interval: Duration(time.Second), Rise: 2, Fall: 3, Jitter: 10,
+		Path: "/", Status: Statuses{200, 399}, AllDown: AllDownSilent,
+	}
+}
+
+// inheritChecks gives each service what its check leaves out.
+func inheritChecks(d *document, c *Config) {
+	for i := range c.Services {
+		of, from := reflect.ValueOf(&c.Services[i].Check).Elem(), reflect.ValueOf(c.Check)
+		for _, f := range fieldsOf(of.Type()) {
+			if !d.has(index("services", i) + ".check." + f.name) {
+				of.Field(f.index).Set(from.Field(f.index))
+			}
+		}
+		check := &c.Services[i].Check
+		if check.Timeout == 0 {
+			check.Timeout = check.Interval / 2
+		}
+		if check.OnDown == "" {
+			check.OnDown = OnDownKeep
+			if c.Services[i].Proto == UDP {
+				check.OnDown = OnDownMove
+			}
+		}
+	}
+}
+
+const (
+	minCheckInterval = 10 * time.Millisecond
+	maxCheckInterval = time.Hour
+	maxJitter        = 50
+)
+
+func checkCheck(d *document, at string, s Service) error {
+	c := s.Check
+	at += ".check"
+	if i := time.Duration(c.Interval); i < minCheckInterval || i > maxCheckInterval {
+		return d.fail(at+".interval", "%v is out of range; use %v to %v", i, minCheckInterval, maxCheckInterval)
+	}
+	switch {
+	case c.Timeout <= 0 || 2*c.Timeout > c.Interval:
+		return d.fail(at+".timeout", "%v is out of range; use at most half of the interval, %v", c.Timeout, c.Interval/2)
+	case c.Rise == 0:
+		return d.fail(at+".rise", "0 is out of range; use 1 to 255")
+	case c.Fall == 0:
+		return d.fail(at+".fall", "0 is out of range; use 1 to 255")
+	case c.Jitter > maxJitter:
+		return d.fail(at+".jitter", "%d is out of range; use 0 to %d percent", c.Jitter, maxJitter)
+	case c.SlowStart < 0 || time.Duration(c.SlowStart) > maxCheckInterval:
+		return d.fail(at+".slow_start", "%v is out of range; use 0s to %v", c.SlowStart, maxCheckInterval)
+	case c.OnDown == onDownReset:
+		return d.fail(at+".on_down", "%q is not possible: this dataplane makes no RST; use keep, and let clients time out", c.OnDown)
+	case c.OnDown == OnDownMove && s.Proto == TCP:
+		return d.fail(at+".on_down", "%q is not possible for tcp: no other backend knows the connection; use keep", c.OnDown)
+	case c.AllDown == allDownRefuse:
+		return d.fail(at+".all_down", "%q is not possible: this dataplane makes no RST and no port unreachable; use silent", c.AllDown)
+	case c.Type == CheckScript && len(c.Command) == 0:
+		return d.fail(at+".command", "is missing; a check of type script needs program and arguments, as in [/usr/local/bin/check, fast]")
+	case (c.Type == CheckHTTP || c.Type == CheckHTTPS) && !strings.HasPrefix(c.Path, "/"):
+		return d.fail(at+".path", "%q is not a path; it begins with /", c.Path)
+	}
+	return nil
+}
+
+func checkWeights(d *document, at string, s Service) error {
+	if s.Weights != nil && len(s.Weights) != len(s.Backends) {
+		return d.fail(at+".weights", "%d weights for %d backends; give one for each backend, in their order", len(s.Weights), len(s.Backends))
+	}
+	for i, w := range s.Weights {
+		if w < 1 || w > dataplane.MaxWeight/10 {
+			return d.fail(index(at+".weights", i), "%d is out of range; use 1 to %d, and drain what is to get no new flows", w, dataplane.MaxWeight/10)
+		}
+	}
+	return nil
+}
+
+// Health is what decides which backends of the service get new flows.
+func (s Service) Health() health.Config {
+	var out health.Config
+	if c := s.Check; c.Type != CheckNone && c.Type != "" {
+		out.Check = health.Check{
+			Interval: time.Duration(c.Interval), Timeout: time.Duration(c.Timeout), Rise: int(c.Rise), Fall: int(c.Fall),
+			Jitter: int(c.Jitter), SlowStart: time.Duration(c.SlowStart),
+		}
+	}
+	for i, b := range s.Backends {
+		out.Backends = append(out.Backends, health.Backend{Addr: b, Weight: s.weight(i)})
+	}
+	return out
+}
+
+func (s Service) weight(i int) int {
+	if s.Weights == nil {
+		return 1
+	}
+	return s.Weights[i]
+}
+
+// With is the service with shares of new flows for some of its backends: the others get
+// none.
+func (s Service) With(shares []health.Share) Service {
+	s.Backends, s.Weights = make([]netip.AddrPort, len(shares)), make([]int, len(shares))
+	for i, share := range shares {
+		s.Backends[i], s.Weights[i] = share.Backend, share.Weight
+	}
+	if !slices.ContainsFunc(s.Weights, func(w int) bool { return w != s.Weights[0] }) {
+		s.Weights = nil
+	}
+	return s
+}

@@ -1,0 +1,107 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"baton/impl/daemon/config"
+	"baton/impl/flow"
+	"baton/impl/node"
+)
+
+// writeBackends writes the services whenever the backends that get new flows have changed,
+// and then has flows leave those that get none.
+func (d *daemon) writeBackends(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.balancer.dirty:
+		}
+		if err := d.rewrite(ctx); errors.Is(err, errEnded) {
+			return
+		} else if err != nil {
+			d.log.Error("backends are not written: new flows go to those before", "error", err)
+			set(d.balancer.dirty)
+			pause(ctx, rewriteAfter)
+			continue
+		}
+		if list := d.balancer.takeLeaving(); len(list) > 0 {
+			d.loop.inbox.call(func() { d.loop.scans.leave(d.loop, func(e flow.Entry) bool { return leaves(e, list) }) })
+		}
+	}
+}
+
+// rewriteAfter is when services are written again that could not be.
+const rewriteAfter = time.Second
+
+// rewrite writes the services as they are configured, with the backends that get new flows.
+func (d *daemon) rewrite(ctx context.Context) error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	return d.setServices(ctx, d.balancer.services(d.running.Services))
+}
+
+// leaves reports whether a flow leaves its backend: one of UDP where its service says so,
+// and a connection that is not open yet, whose client may ask again and be sent elsewhere.
+func leaves(e flow.Entry, list []leaving) bool {
+	return slices.ContainsFunc(list, func(l leaving) bool {
+		s := l.service.Dataplane()
+		addr, port := e.Backend()
+		return e.Service() == s.Service && addr == flow.AddrFrom(l.backend.Addr()) && port == l.backend.Port() &&
+			(e.State == flow.SynSent || e.Original.Proto == flow.UDP && l.service.Check.OnDown == config.OnDownMove)
+	})
+}
+
+// leave removes the entries of flows that are to leave their backend: the next packet of
+// each opens it anew. It is for the node that forwards, and begins anew after an interruption.
+func (s *scans) leave(l *loop, leaves func(flow.Entry) bool) {
+	s.queue(l, func() func() {
+		var entries []flow.Entry
+		err := s.read(l, func(e flow.Entry) {
+			if leaves(e) {
+				entries = append(entries, e)
+			}
+		})
+		return func() {
+			switch {
+			case errors.Is(err, errHurried):
+				s.next = append(s.next, func() { s.leave(l, leaves) })
+			case err != nil:
+				l.fail("dump", "flows stay on backends that get no new ones", err)
+			default:
+				l.remove(entries, leaves)
+			}
+		}
+	})
+}
+
+// remove removes those entries that are to leave still, and tells the core.
+func (l *loop) remove(entries []flow.Entry, leaves func(flow.Entry) bool) {
+	if len(entries) == 0 || !l.mayForward() {
+		return
+	}
+	batch := entries[:min(len(entries), maxEvents)]
+	var tuples []flow.Tuple
+	var events []flow.Event
+	for _, e := range batch {
+		now, found, err := l.dp.Lookup(e.Original)
+		if err == nil && found && leaves(now) {
+			tuples = append(tuples, e.Original)
+			events = append(events, flow.Event{Entry: now, Deleted: true})
+		}
+	}
+	if err := l.dp.Delete(tuples); err != nil {
+		l.fail("delete", "flows stay on backends that get no new ones: the table is read anew", err)
+		l.inbox.post(node.Lost{})
+		return
+	}
+	if len(events) > 0 {
+		l.driver.Flows(events)
+	}
+	if rest := entries[len(batch):]; len(rest) > 0 {
+		l.inbox.call(func() { l.remove(rest, leaves) })
+	}
+}
