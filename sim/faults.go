@@ -245,7 +245,8 @@ func (w *World) reload(ctx context.Context, f plan.Fault) error {
 		case !changed:
 			return p.id + ": the services are the same", true
 		}
-		if err := p.table.SetServices(p.tables.Services); err != nil {
+		p.reconfigureChecks()
+		if err := p.table.SetServices(p.balanced()); err != nil {
 			return p.id + " refused: " + err.Error(), true
 		}
 		p.changed()

@@ -29,6 +29,7 @@ type process struct {
 	certificate certificate // that a daemon reads as it starts
 	presents    certificate // that the daemon has read
 	tracked     prober
+	checks      checks
 	clock       hostClock
 	random      *Random
 
@@ -89,6 +90,9 @@ func newProcess(w *World, index uint8, id string) (*process, error) {
 		return nil, err
 	}
 	if p.tracked, err = w.newProber(id); err != nil {
+		return nil, err
+	}
+	if p.checks, err = w.newChecks(id); err != nil {
 		return nil, err
 	}
 	p.setClock()
@@ -164,6 +168,7 @@ func (p *process) boot(life uint64) {
 	p.guarded(p.driver.Start)
 	p.settleCore()
 	p.track(life)
+	p.startChecks(life)
 	p.w.dial()
 }
 

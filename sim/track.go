@@ -70,19 +70,19 @@ func (p *process) reaches(host uint8) bool {
 	if host >= p.w.firstBack {
 		link = onBackends
 	}
-	there := p.probeTime(link, p.index, host)
-	back := p.probeTime(link, host, p.index)
+	there := p.probeTime(link, p.index, host, p.tracked.every)
+	back := p.probeTime(link, host, p.index, p.tracked.every)
 	return p.powered && !p.w.hosts[host].dark && there+back < p.tracked.every
 }
 
-// probeTime is how long a probe takes from one host to another, for ever if it is lost.
-func (p *process) probeTime(link, from, to uint8) time.Duration {
+// probeTime is how long a probe takes from one host to another, the limit if it is lost.
+func (p *process) probeTime(link, from, to uint8, limit time.Duration) time.Duration {
 	if p.w.drops(link, from, to, ping) {
-		return p.tracked.every
+		return limit
 	}
 	c := p.w.cross(link, from, to, uint64(to)<<8|probeSalt, probeBytes, ping)
 	if c.copies == 0 {
-		return p.tracked.every
+		return limit
 	}
 	return c.at[0].Sub(p.w.now)
 }
