@@ -9,7 +9,8 @@
 // where it is delivered; copies that a switch floods count once. The traffic
 // generator makes none while the system under test behaves (see package
 // traffic), so each is evidence, provided that the capture ends before the
-// generator is closed. A RST that a load balancer only passes on is recorded at
+// generator is closed. Those of a load balancer's own connections to backends, which are
+// probes, are not recorded. A RST that a load balancer only passes on is recorded at
 // both edges, with the host that made it as its origin. One of a connection whose ends
 // have acknowledged each other's FIN is only counted, in a note, see closes.
 //

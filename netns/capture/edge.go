@@ -102,7 +102,7 @@ func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
 				GARP: &trace.GARP{Edge: e.Name, VIP: f.senderIP.String()}})
 		}
 	case f.rst():
-		if c.ofService(f.tuple) && !e.floods.copied(f, ifindex, at) {
+		if c.ofService(f.tuple) && !c.isProbe(e, f.tuple) && !e.floods.copied(f, ifindex, at) {
 			if e.closes.over(f.tuple) {
 				e.late++
 				return
@@ -173,6 +173,12 @@ func (c *Capture) owner(m mac) string {
 
 func (c *Capture) ofService(t flow.Tuple) bool {
 	return len(c.cfg.Ports) == 0 || slices.Contains(c.cfg.Ports, t.SrcPort) || slices.Contains(c.cfg.Ports, t.DstPort)
+}
+
+// isProbe reports whether a connection at the backend edge is a load balancer's own, which
+// probes a backend: of no client, whose flows come from a VIP or from the client.
+func (c *Capture) isProbe(e *edge, t flow.Tuple) bool {
+	return e.Name == lab.Backends && (c.lbs[c.cfg.Addresses[addrOf(t.Src)]] || c.lbs[c.cfg.Addresses[addrOf(t.Dst)]])
 }
 
 // sighting describes a RST at an edge.
