@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -23,7 +22,7 @@ import (
 type balancer struct {
 	now   func() clock.Instant
 	probe func(context.Context, config.Service, netip.AddrPort) error
-	log   *slog.Logger
+	note  func(string)  // records what has become of a backend
 	wake  chan struct{} // holds one if the pools are to be looked at
 	dirty chan struct{} // holds one if the services are to be written
 
@@ -44,8 +43,8 @@ type leaving struct {
 	backend netip.AddrPort
 }
 
-func newBalancer(services []config.Service, now func() clock.Instant, probe func(context.Context, config.Service, netip.AddrPort) error, log *slog.Logger) *balancer {
-	b := &balancer{now: now, probe: probe, log: log, wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1)}
+func newBalancer(services []config.Service, now func() clock.Instant, probe func(context.Context, config.Service, netip.AddrPort) error, note func(string)) *balancer {
+	b := &balancer{now: now, probe: probe, note: note, wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1)}
 	b.configure(services)
 	return b
 }
@@ -164,7 +163,7 @@ func (b *balancer) carryOut(ctx context.Context, probes *sync.WaitGroup, s confi
 	case health.Write:
 		set(b.dirty)
 	case health.Change:
-		b.log.Warn("backend", "service", s.Name, "backend", e.Backend, "from", e.From, "to", e.To, "why", e.Why)
+		b.note(fmt.Sprintf("backend %v of service %s: %v, was %v: %s", e.Backend, s.Name, e.To, e.From, e.Why))
 		if e.To == health.Down || e.To == health.Drained {
 			b.leaving = append(b.leaving, leaving{s, e.Backend})
 			set(b.dirty)
@@ -174,13 +173,22 @@ func (b *balancer) carryOut(ctx context.Context, probes *sync.WaitGroup, s confi
 	}
 }
 
-// takeLeaving returns the backends whose flows have to leave them since it was asked last.
-func (b *balancer) takeLeaving() []leaving {
+// flush writes the services and returns the backends whose flows are to leave them now:
+// those that got no new flows as the writing began. Of one that dies meanwhile, the services
+// that were written know nothing.
+func (b *balancer) flush(write func() error) ([]leaving, error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	list := b.leaving
 	b.leaving = nil
-	return list
+	b.mu.Unlock()
+	err := write()
+	if err != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.leaving = append(list, b.leaving...)
+		return nil, err
+	}
+	return list, nil
 }
 
 // leaveAll has the flows of every backend that is down or drained leave it: a node that
@@ -192,11 +200,9 @@ func (b *balancer) leaveAll() {
 		for _, s := range p.Status(b.now()) {
 			if s.State == health.Down || s.State == health.Drained {
 				b.leaving = append(b.leaving, leaving{p.service, s.Backend})
+				set(b.dirty)
 			}
 		}
-	}
-	if len(b.leaving) > 0 {
-		set(b.dirty)
 	}
 }
 

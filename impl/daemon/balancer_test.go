@@ -3,9 +3,9 @@ package daemon
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -40,7 +40,7 @@ func TestTheBalancerTakesADeadBackendOut(t *testing.T) {
 		return nil
 	}
 	s := checkedService(config.TCP)
-	b := newBalancer([]config.Service{s}, boottime.Now, probe, slog.New(slog.DiscardHandler))
+	b := newBalancer([]config.Service{s}, boottime.Now, probe, func(string) {})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); b.run(ctx) }()
@@ -52,13 +52,41 @@ func TestTheBalancerTakesADeadBackendOut(t *testing.T) {
 	dead.Store(true)
 	awaitCondition(t, "the dead backend is out", serving(1))
 	awaitCondition(t, "the services are to be written", func() bool { return len(b.dirty) == 1 })
-	if list := b.takeLeaving(); len(list) != 1 || list[0].backend != backendOne {
-		t.Errorf("flows are to leave %v", list)
+	if list, err := b.flush(func() error { return errEnded }); len(list) > 0 || err == nil {
+		t.Errorf("what was not written has flows leave %v", list)
+	}
+	if list, err := b.flush(func() error { return nil }); err != nil || len(list) != 1 || list[0].backend != backendOne {
+		t.Errorf("flows are to leave %v, %v", list, err)
 	}
 	dead.Store(false)
 	awaitCondition(t, "it is back", serving(2))
 	if b.step("nobody", health.Lead{}) {
 		t.Error("a service that is not there took an input")
+	}
+}
+
+// TestFlowsLeaveOnceTheServicesAreWritten: not those of a backend that dies as they are,
+// whose flows would be opened to it again.
+func TestFlowsLeaveOnceTheServicesAreWritten(t *testing.T) {
+	s := checkedService(config.UDP)
+	b := newBalancer([]config.Service{s}, boottime.Now, func(context.Context, config.Service, netip.AddrPort) error { return nil }, func(string) {})
+	var probes sync.WaitGroup
+	defer probes.Wait()
+	dies := func(backend netip.AddrPort) {
+		b.step(s.Name, health.Follow{Decisions: []health.Decision{{Backend: backend, Down: true}}})
+		b.turn(t.Context(), &probes)
+	}
+	dies(backendOne)
+	for i, want := range []netip.AddrPort{backendOne, backendTwo} {
+		list, err := b.flush(func() error {
+			if i == 0 {
+				dies(backendTwo)
+			}
+			return nil
+		})
+		if err != nil || len(list) != 1 || list[0].backend != want {
+			t.Errorf("flows leave %v after writing %d, %v; want those of %v", list, i+1, err, want)
+		}
 	}
 }
 
@@ -139,7 +167,7 @@ func TestANodeChecksItsBackends(t *testing.T) {
 	if !strings.Contains(strings.Join(s.Alarms, "\n"), "service web has no backend that serves") {
 		t.Errorf("alarms %q", s.Alarms)
 	}
-	master.awaitLog(t, "from=up to=down")
+	master.awaitLog(t, "of service web: down, was up: 2 probes in a row failed")
 	onBackend(netlink.AddrAdd)
 	if s := master.waitStatus(t, "serving again", serving(1)); s.Role != "Master" {
 		t.Errorf("the role is %s", s.Role)

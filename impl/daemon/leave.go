@@ -20,15 +20,15 @@ func (d *daemon) writeBackends(ctx context.Context) {
 			return
 		case <-d.balancer.dirty:
 		}
-		if err := d.rewrite(ctx); errors.Is(err, errEnded) {
+		list, err := d.balancer.flush(func() error { return d.rewrite(ctx) })
+		switch {
+		case errors.Is(err, errEnded):
 			return
-		} else if err != nil {
+		case err != nil:
 			d.log.Error("backends are not written: new flows go to those before", "error", err)
-			set(d.balancer.dirty)
 			pause(ctx, rewriteAfter)
-			continue
-		}
-		if list := d.balancer.takeLeaving(); len(list) > 0 {
+			set(d.balancer.dirty)
+		case len(list) > 0:
 			d.loop.inbox.call(func() { d.loop.scans.leave(d.loop, func(e flow.Entry) bool { return leaves(e, list) }) })
 		}
 	}
@@ -100,6 +100,7 @@ func (l *loop) remove(entries []flow.Entry, leaves func(flow.Entry) bool) {
 	}
 	if len(events) > 0 {
 		l.driver.Flows(events)
+		l.log.Info("flows leave backends that get no new ones", "flows", len(events))
 	}
 	if rest := entries[len(batch):]; len(rest) > 0 {
 		l.inbox.call(func() { l.remove(rest, leaves) })

@@ -29,6 +29,7 @@ import (
 	"baton/impl/dataplane"
 	"baton/impl/dataplane/faulty"
 	"baton/impl/node"
+	"baton/impl/trace"
 )
 
 // daemon is a node with everything around it.
@@ -218,7 +219,7 @@ func (d *daemon) openBalancer() (err error) {
 		return err
 	}
 	d.onClose(d.checker.Close)
-	d.balancer = newBalancer(d.cfg.Services, d.loop.now, d.checker.Probe, d.log)
+	d.balancer = newBalancer(d.cfg.Services, d.loop.now, d.checker.Probe, d.note)
 	d.loop.out.leads = d.balancer.leaveAll
 	return nil
 }
@@ -276,4 +277,9 @@ func (d *daemon) openCore() error {
 	}
 	d.loop.drive(core)
 	return nil
+}
+
+// note puts a sentence into trace and log. Any goroutine may call it.
+func (d *daemon) note(text string) {
+	d.loop.recorder.Event(trace.Event{At: d.loop.now(), Node: d.cfg.Node, Kind: trace.KindNote, Note: text})
 }

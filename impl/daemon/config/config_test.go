@@ -258,6 +258,19 @@ func TestMistakes(t *testing.T) {
 		{"certificate without its key", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"http://198.18.3.1:2379\"], cert: lb1.crt}", 42, `arbiter: has one of cert and key_file; give both, or neither`},
 		{"key with white space", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"http://198.18.3.1:2379\"], key: a b}", 42, `arbiter.key: "a b" holds white space; use a path, such as /baton/lb1+lb2/alone`},
 
+		// Checks of backends.
+		{"checks without a pause", "control: lb1.sock", "control: lb1.sock\ncheck: {type: port, interval: 1ms}", 25, `services[0].check.interval: 1ms is out of range; use 10ms to 1h0m0s`},
+		{"a timeout of more than half", "balance: rr", "balance: rr\n    check: {type: port, timeout: 600ms}", 31, `services[0].check.timeout: 600ms is out of range; use at most half of the interval, 500ms`},
+		{"no failure takes a backend down", "balance: rr", "balance: rr\n    check: {fall: 0}", 31, `services[0].check.fall: 0 is out of range; use 1 to 255`},
+		{"unknown check", "balance: rr", "balance: rr\n    check: {type: pong}", 31, `services[0].check.type: "pong" is not a check; use none, port, tcp, http, https, icmp or script`},
+		{"a script without one", "balance: rr", "balance: rr\n    check: {type: script}", 31, `services[0].check.command: is missing; a check of type script needs program and arguments, as in [/usr/local/bin/check, fast]`},
+		{"a reset that nobody sends", "balance: rr", "balance: rr\n    check: {on_down: reset}", 31, `services[0].check.on_down: "reset" is not possible: this dataplane makes no RST; use keep, and let clients time out`},
+		{"a connection that moves", "balance: rr", "balance: rr\n    check: {on_down: move}", 31, `services[0].check.on_down: "move" is not possible for tcp: no other backend knows the connection; use keep`},
+		{"a refusal that nobody sends", "balance: rr", "balance: rr\n    check: {all_down: refuse}", 31, `services[0].check.all_down: "refuse" is not possible: this dataplane makes no RST and no port unreachable; use silent`},
+		{"no status", "balance: rr", "balance: rr\n    check: {status: 2xx}", 31, `services[0].check.status: "2xx" is not a range of HTTP statuses; write it as 200-399`},
+		{"a weight too few", "balance: rr", "balance: rr\n    weights: [1]", 31, `services[0].weights: 1 weights for 2 backends; give one for each backend, in their order`},
+		{"a weight of 0", "balance: rr", "balance: rr\n    weights: [1, 0]", 31, `services[0].weights[1]: 0 is out of range; use 1 to 100, and drain what is to get no new flows`},
+
 		// Sync and its certificates.
 		{"sync with itself", "peer: 198.18.2.2:3790", "peer: 198.18.2.1:3791", 19, `sync.peer: 198.18.2.1 is the local address; give the peer's`},
 		{"certificate does not exist", "cert: lb1.crt", "cert: lb9.crt", 21, `sync.cert: DIR/lb9.crt does not exist; name the file of the certificate`},

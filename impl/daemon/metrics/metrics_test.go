@@ -36,7 +36,7 @@ func master(context.Context) (control.Status, error) {
 		Loop: control.Loop{Steps: 9, Late: []uint64{5, 3, 1}, LateSum: 2 * time.Millisecond, LateMax: time.Millisecond,
 			SendErrors: map[string]uint64{"sync": 6}, Failures: map[string]uint64{"dump": 5}, Strangers: map[string]uint64{"sync": 8}},
 		Stream: control.Stream{Ends: map[string]uint64{"ended-by-peer": 17}}, Alarms: []string{"one", "two"},
-		Services: []control.Service{{Name: "web", Serving: 1, Backends: []control.Backend{{At: "198.18.1.11:80", State: "down", Weight: 3, Probes: 21, Failures: 20}}}},
+		Services:  []control.Service{{Name: "web", Serving: 1, Backends: []control.Backend{{At: "198.18.1.11:80", State: "down", Weight: 3, Probes: 21, Failures: 20}}}},
 		Conflicts: []control.Conflict{{VIP: netip.MustParseAddr("198.18.0.100"), Link: "client0", Count: 40, Answered: 3}},
 	}, nil
 }
