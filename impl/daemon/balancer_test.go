@@ -120,7 +120,7 @@ func TestWhichFlowsLeaveADeadBackend(t *testing.T) {
 		s := checkedService(config.Proto(tt.proto.String()))
 		s.Check.OnDown = tt.onDown
 		e := flow.Entry{
-			Original: flow.Tuple{Src: flow.Addr{198, 18, 0, 11}, SrcPort: 1, Dst: flow.AddrFrom(s.VIP), DstPort: s.Port, Proto: tt.proto},
+			Original: flow.Tuple{Src: flow.IPv4(198, 18, 0, 11), SrcPort: 1, Dst: flow.AddrFrom(s.VIP), DstPort: s.Port, Proto: tt.proto},
 			Reply:    flow.Tuple{Src: flow.AddrFrom(tt.backend.Addr()), SrcPort: tt.backend.Port(), Dst: flow.AddrFrom(s.SNAT), DstPort: 20000, Proto: tt.proto},
 			State:    tt.state,
 		}
