@@ -25,7 +25,7 @@ func (d *daemon) writeBackends(ctx context.Context) {
 		case errors.Is(err, errEnded):
 			return
 		case err != nil:
-			d.log.Error("backends are not written: new flows go to those before", "error", err)
+			d.loop.fail(callServices, "backends are not written: new flows go to those before", err)
 			pause(ctx, rewriteAfter)
 			set(d.balancer.dirty)
 		case len(list) > 0:
