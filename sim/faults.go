@@ -54,6 +54,7 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Disk:        unsupported,
 	fault.Clear:       unsupported,
 	fault.Renew:       (*World).certify,
+	fault.Run:         func(*World, context.Context, plan.Fault) error { return scenarios.ErrUnsupported }, // Refuses says why
 }
 
 // unsupported stands for what Refuses says why it cannot be done.
