@@ -38,8 +38,9 @@ type Config struct {
 	// MaxFlows is the capacity of the connection table; 0 leaves it to the dataplane.
 	MaxFlows int `yaml:"max_flows,omitempty"`
 	// Ping is what becomes of a ping of a VIP; answer where it is left out.
-	Ping     Ping      `yaml:"ping,omitempty"`
-	Timeouts Timeouts  `yaml:"timeouts,omitempty"`
+	Ping     Ping     `yaml:"ping,omitempty"`
+	Timeouts Timeouts `yaml:"timeouts,omitempty"`
+	// Check is how the backends of every service are probed.
 	Check    Check     `yaml:"check,omitempty"`
 	Services []Service `yaml:"services" need:"the balanced services"`
 
@@ -142,7 +143,8 @@ type Service struct {
 	// Weights are the shares of the backends in the new flows, in their order; all are
 	// equal if they are left out.
 	Weights []int `yaml:"weights,omitempty"`
-	Check   Check `yaml:"check,omitempty"`
+	// Check is how the backends of this service are probed, where it differs.
+	Check Check `yaml:"check,omitempty"`
 }
 
 // Timeouts is how long an entry outlives its last packet; those left out are the

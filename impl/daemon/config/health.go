@@ -16,23 +16,37 @@ import (
 // Check is how the backends of a service are probed, and what follows. What a service
 // leaves out is as the file's own check says.
 type Check struct {
-	Type     CheckType `yaml:"type,omitempty"`
-	Interval Duration  `yaml:"interval,omitempty"` // between two probes of a backend
-	Timeout  Duration  `yaml:"timeout,omitempty"`  // half of interval if it is left out
-	Rise     uint8     `yaml:"rise,omitempty"`     // answers in a row that bring a backend up
-	Fall     uint8     `yaml:"fall,omitempty"`     // failures in a row that take it down
-	Jitter   uint8     `yaml:"jitter"`             // percent by which an interval may be shorter
+	// Type is none, port, tcp, http, https, icmp or script.
+	Type CheckType `yaml:"type,omitempty"`
+	// Interval is the time between two probes of a backend.
+	Interval Duration `yaml:"interval,omitempty"`
+	// Timeout is how long a probe may take: half of interval if it is left out.
+	Timeout Duration `yaml:"timeout,omitempty"`
+	// Rise is how many answers in a row bring a backend up.
+	Rise uint8 `yaml:"rise,omitempty"`
+	// Fall is how many failures in a row take a backend down.
+	Fall uint8 `yaml:"fall,omitempty"`
+	// Jitter is the percentage by which an interval may be shorter.
+	Jitter uint8 `yaml:"jitter"`
 	// SlowStart is for how long a backend that came up gets less than its share.
 	SlowStart Duration `yaml:"slow_start,omitempty"`
 
-	Port    uint16   `yaml:"port,omitempty"`    // the backend's own if it is left out
-	Path    string   `yaml:"path,omitempty"`    // http, https: what is asked for
-	Host    string   `yaml:"host,omitempty"`    // http, https: the Host header; the backend's address if it is left out
-	Status  Statuses `yaml:"status,omitempty"`  // http, https: what the answer must be
-	Body    string   `yaml:"body,omitempty"`    // http, https: what the answer must hold
-	Command []string `yaml:"command,omitempty"` // script: program and arguments; it succeeds if it exits with 0
+	// Port is what is probed: the backend's own if it is left out.
+	Port uint16 `yaml:"port,omitempty"`
+	// Path is what http and https ask for.
+	Path string `yaml:"path,omitempty"`
+	// Host is the Host header of http and https: the backend's address if it is left out.
+	Host string `yaml:"host,omitempty"`
+	// Status is what the answer to http and https must be.
+	Status Statuses `yaml:"status,omitempty"`
+	// Body is what the answer to http and https must hold.
+	Body string `yaml:"body,omitempty"`
+	// Command is program and arguments of script, which succeeds if it exits with 0.
+	Command []string `yaml:"command,omitempty"`
 
-	OnDown  OnDown  `yaml:"on_down,omitempty"`
+	// OnDown is what becomes of the flows of a backend that is down: keep or move.
+	OnDown OnDown `yaml:"on_down,omitempty"`
+	// AllDown is what a new flow meets while no backend serves: silent, it is dropped.
 	AllDown AllDown `yaml:"all_down,omitempty"`
 }
 

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write docs/configuration.md anew")
 func comments(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for _, file := range []string{"config.go", "speaker.go"} {
+	for _, file := range []string{"config.go", "health.go", "speaker.go"} {
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
@@ -64,7 +64,7 @@ func rows(t *testing.T, about map[string]string, typ reflect.Type, path string, 
 		}
 		initial, set := defaults[name]
 		nested, _ := initial.(map[string]any)
-		if below.Kind() == reflect.Struct && below.PkgPath() == typ.PkgPath() && below.NumField() > 1 && below != reflect.TypeFor[PortRange]() {
+		if below.Kind() == reflect.Struct && below.PkgPath() == typ.PkgPath() && below.NumField() > 1 && below != reflect.TypeFor[PortRange]() && below != reflect.TypeFor[Statuses]() {
 			all = append(all, rows(t, about, below, at+".", nested)...)
 			continue
 		}
