@@ -8,6 +8,7 @@ import (
 
 	"baton/bpf"
 	"baton/impl/daemon"
+	"baton/impl/daemon/config"
 	"baton/impl/dataplane"
 )
 
@@ -16,6 +17,7 @@ var logFormats = []string{"text", "json"}
 
 func nodeCommand() *cobra.Command {
 	var o daemon.Options
+	var check bool
 	c := &cobra.Command{
 		Use:   "node --config FILE",
 		Short: "Run a load balancer node",
@@ -27,6 +29,10 @@ func nodeCommand() *cobra.Command {
 			if !slices.Contains(logFormats, o.LogFormat) {
 				return badInput("--log %q: use text or json", o.LogFormat)
 			}
+			if check {
+				_, err := config.Load(o.ConfigFile, config.Options{AllowUnsafe: o.AllowUnsafe})
+				return err
+			}
 			o.Version = version
 			o.Dataplane = func(cfg dataplane.Config) (dataplane.Dataplane, error) { return bpf.Open(cfg) }
 			// The daemon counts signals itself: one that also ended its context would
@@ -36,6 +42,7 @@ func nodeCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.ConfigFile, "config", "", "the node's configuration (YAML)")
+	f.BoolVar(&check, "check", false, "read the configuration, say what is wrong with it, and start nothing")
 	f.BoolVar(&o.AllowUnsafe, "allow-unsafe", false, "accept settings that bring historical bugs back (gates: off, preempt: immediate, announce: before-install)")
 	f.BoolVar(&o.Breakable, "breakable", false, "let the control socket make calls of the dataplane fail, for tests")
 	f.IntVar(&o.TraceFD, "trace-fd", 0, "file descriptor to write trace events to, as JSON lines; 0 for none")
