@@ -237,3 +237,16 @@ func serviceAlarms(services []control.Service) []string {
 	}
 	return alarms
 }
+
+// admin hands what an operator wants of a backend to its pool.
+func (d *daemon) admin(service string, backend netip.AddrPort, in health.Input) error {
+	d.balancer.mu.Lock()
+	p := d.balancer.find(service)
+	there := p != nil && slices.Contains(p.service.Backends, backend)
+	d.balancer.mu.Unlock()
+	if !there {
+		return fmt.Errorf("service %q has no backend %v; baton status lists them", service, backend)
+	}
+	d.balancer.step(service, in)
+	return nil
+}

@@ -169,6 +169,24 @@ func TestANodeChecksItsBackends(t *testing.T) {
 	}
 	master.awaitLog(t, "of service web: down, was up: 2 probes in a row failed")
 	onBackend(netlink.AddrAdd)
+	master.waitStatus(t, "serving after the backend's return", serving(1))
+	client, err := control.Dial(t.Context(), master.Control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.Drain(t.Context(), "web", backendTwo, time.Minute); err == nil || !strings.Contains(err.Error(), "has no backend 198.18.1.12:80") {
+		t.Errorf("drain of a backend that is not there: %v", err)
+	}
+	if err := client.Drain(t.Context(), "web", backendOne, time.Minute); err != nil {
+		t.Error(err)
+	}
+	if s := master.waitStatus(t, "without a backend that gets new flows", serving(0)); s.Services[0].Backends[0].State != "draining" {
+		t.Errorf("the drained backend is %+v", s.Services[0].Backends[0])
+	}
+	if err := client.Ready(t.Context(), "web", backendOne); err != nil {
+		t.Error(err)
+	}
 	if s := master.waitStatus(t, "serving again", serving(1)); s.Role != "Master" {
 		t.Errorf("the role is %s", s.Role)
 	}

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"time"
 
 	"baton/impl/daemon/control"
 	"baton/impl/flow"
 	"baton/impl/ha"
+	"baton/impl/health"
 	"baton/impl/node"
 )
 
@@ -17,6 +20,8 @@ type controller struct {
 	stop func(why string)
 	// reload takes the services of the configuration file over.
 	reload func(context.Context) ([]string, error)
+	// admin hands what an operator wants of a backend to its pool.
+	admin func(service string, backend netip.AddrPort, in health.Input) error
 	// describe adds what is known outside of the loop.
 	describe func(*control.Status)
 }
@@ -152,4 +157,14 @@ func (l *loop) status() (control.Status, error) {
 		}
 	}
 	return s, nil
+}
+
+// Drain implements control.Node.
+func (c *controller) Drain(_ context.Context, service string, backend netip.AddrPort, limit time.Duration) error {
+	return c.admin(service, backend, health.Drain{Backend: backend, For: limit})
+}
+
+// Ready implements control.Node.
+func (c *controller) Ready(_ context.Context, service string, backend netip.AddrPort) error {
+	return c.admin(service, backend, health.Ready{Backend: backend})
 }

@@ -98,7 +98,7 @@ func (d *daemon) close() {
 
 // openRecords starts what the node is observed by: trace, log and metrics.
 func (d *daemon) openRecords(handler slog.Handler) {
-	d.asker = &controller{loop: d.loop, stop: d.stop, reload: d.reload, describe: d.describe}
+	d.asker = &controller{loop: d.loop, stop: d.stop, reload: d.reload, admin: d.admin, describe: d.describe}
 	d.metrics = metrics.New(d.asker.Status, lateBuckets[:], d.opts.Version)
 	records := record.Config{
 		Node: d.cfg.Node, Observe: d.metrics.Observe,

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -91,6 +92,18 @@ func (c *Client) Break(ctx context.Context, fault string) ([]string, error) {
 func (c *Client) Mend(ctx context.Context) ([]string, error) {
 	answer, err := c.call(ctx, request{Command: cmdMend})
 	return answer.Changes, err
+}
+
+// Drain has a backend of a service get no new flows, with a deadline after so long.
+func (c *Client) Drain(ctx context.Context, service string, backend netip.AddrPort, limit time.Duration) error {
+	_, err := c.call(ctx, request{Command: cmdDrain, Service: service, Backend: backend, For: limit})
+	return err
+}
+
+// Ready takes a drain back.
+func (c *Client) Ready(ctx context.Context, service string, backend netip.AddrPort) error {
+	_, err := c.call(ctx, request{Command: cmdReady, Service: service, Backend: backend})
+	return err
 }
 
 // Entry asks how the node's dataplane knows a flow. Either direction of it as the

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,8 +39,12 @@ func (f *fake) Status(ctx context.Context) (Status, error) {
 	return f.status, nil
 }
 
-func (f *fake) Handover(context.Context) error { return f.refuse }
-func (f *fake) Stop(context.Context) error     { close(f.stopped); return nil }
+func (f *fake) Handover(context.Context) error                                     { return f.refuse }
+func (f *fake) Stop(context.Context) error                                         { close(f.stopped); return nil }
+func (f *fake) Drain(context.Context, string, netip.AddrPort, time.Duration) error { return nil }
+
+func (f *fake) Ready(context.Context, string, netip.AddrPort) error { return nil }
+
 func (f *fake) Reload(context.Context) ([]string, error) {
 	return []string{"service web: backend 198.18.1.13:80 is new"}, f.refuse
 }
@@ -154,7 +159,7 @@ func TestTheProtocolIsLinesOfJSON(t *testing.T) {
 		{`{"command":"entry","tuple":"tcp 198.18.0.11:40000>198.18.0.100:80"}`, `{"entry":{"origin":"synced","state":"established","backend":"198.18.1.11:80"}}`},
 		{`{"command":"entry","tuple":"tcp 198.18.0.11:1>198.18.0.100:80"}`, `{"entry":{"origin":"none"}}`},
 		{`{"command":"handover"}`, `{}`},
-		{`{"command":"reboot"}`, `{"error":"control: unknown command \"reboot\"; use status, handover, entry, table, reload or stop"}`},
+		{`{"command":"reboot"}`, `{"error":"control: unknown command \"reboot\"; use status, handover, entry, table, reload, drain, ready or stop"}`},
 		{`{"command":"entry","tuple":"nonsense"}`, `{"error":"control: parse tuple \"nonsense\": no protocol; write it as tcp 198.18.0.11:40000\u003e198.18.0.100:80"}`},
 		{`status`, `{"error":"control: request is not a JSON object: invalid character 's' looking for beginning of value"}`},
 		{``, `{"error":"control: request is not a JSON object: unexpected end of JSON input"}`},

@@ -21,6 +21,8 @@ const (
 	cmdTable    = "table"
 	cmdStop     = "stop"
 	cmdReload   = "reload"
+	cmdDrain    = "drain"
+	cmdReady    = "ready"
 	cmdBreak    = "break"
 	cmdMend     = "mend"
 )
@@ -30,7 +32,11 @@ type request struct {
 	Command string `json:"command"`
 	Tuple   string `json:"tuple,omitempty"` // entry: see ParseTuple
 	Limit   int    `json:"limit,omitempty"` // table: the most entries to answer with
-	Fault   string `json:"fault,omitempty"` // break: of package faulty
+
+	Service string         `json:"service,omitempty"` // drain, ready
+	Backend netip.AddrPort `json:"backend,omitzero"`  // likewise
+	For     time.Duration  `json:"for,omitempty"`     // drain: the time to its deadline
+	Fault   string         `json:"fault,omitempty"`   // break: of package faulty
 }
 
 // response is the line that answers it. Error is set if the request was not

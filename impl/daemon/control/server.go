@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -35,6 +36,10 @@ type Node interface {
 	// are refused by a node that was not started for tests. What is returned is what shows it.
 	Break(ctx context.Context, fault string) (changes []string, err error)
 	Mend(context.Context) (changes []string, err error)
+	// Drain has a backend get no new flows, with a deadline after so long; Ready takes
+	// that back.
+	Drain(ctx context.Context, service string, backend netip.AddrPort, limit time.Duration) error
+	Ready(ctx context.Context, service string, backend netip.AddrPort) error
 }
 
 // Limits of a server: a client that is stuck or hostile costs no more than this.
@@ -196,6 +201,10 @@ func (n nodeAnswers) carryOut(ctx context.Context, r request) (response, error) 
 	case cmdMend:
 		changes, err := n.node.Mend(ctx)
 		return response{Changes: changes}, err
+	case cmdDrain:
+		return response{}, n.node.Drain(ctx, r.Service, r.Backend, r.For)
+	case cmdReady:
+		return response{}, n.node.Ready(ctx, r.Service, r.Backend)
 	case cmdEntry:
 		tuple, err := ParseTuple(r.Tuple)
 		if err != nil {
@@ -210,6 +219,6 @@ func (n nodeAnswers) carryOut(ctx context.Context, r request) (response, error) 
 		table, err := n.node.Table(ctx, r.Limit)
 		return response{Table: &table}, err
 	}
-	return response{}, fmt.Errorf("control: unknown command %q; use %s, %s, %s, %s, %s or %s",
-		r.Command, cmdStatus, cmdHandover, cmdEntry, cmdTable, cmdReload, cmdStop)
+	return response{}, fmt.Errorf("control: unknown command %q; use %s, %s, %s, %s, %s, %s, %s or %s",
+		r.Command, cmdStatus, cmdHandover, cmdEntry, cmdTable, cmdReload, cmdDrain, cmdReady, cmdStop)
 }

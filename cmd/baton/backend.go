@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"baton/impl/daemon/control"
+)
+
+func backendCommand() *cobra.Command {
+	c := &cobra.Command{Use: "backend", Short: "Drain a backend of a running node, or have it ready again", Args: cobra.NoArgs}
+	var limit time.Duration
+	drain := backendVerb("drain", "Have a backend get no new flows; those that are open go on", func(ctx context.Context, client *control.Client, service string, backend netip.AddrPort) error {
+		return client.Drain(ctx, service, backend, limit)
+	})
+	drain.Flags().DurationVar(&limit, "for", 5*time.Minute, "time to the deadline, at which flows of udp leave the backend too")
+	c.AddCommand(drain, backendVerb("ready", "Take a drain back", func(ctx context.Context, client *control.Client, service string, backend netip.AddrPort) error {
+		return client.Ready(ctx, service, backend)
+	}))
+	return c
+}
+
+func backendVerb(word, short string, do func(context.Context, *control.Client, string, netip.AddrPort) error) *cobra.Command {
+	return &cobra.Command{
+		Use: word + " SERVICE ADDRESS:PORT [SOCKET]", Short: short, Args: cobra.RangeArgs(2, 3), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, args []string) error {
+			backend, err := netip.ParseAddrPort(args[1])
+			if err != nil {
+				return badInput("%q is not an address and port; write it as 198.18.1.11:80", args[1])
+			}
+			return withNode(c.Context(), args[2:], func(ctx context.Context, client *control.Client) error {
+				return do(ctx, client, args[0], backend)
+			})
+		},
+	}
+}
