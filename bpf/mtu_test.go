@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -31,11 +32,14 @@ func setMTU(link string) error {
 func TestTransferOverASmallerLink(t *testing.T) {
 	links := []struct {
 		name   string
+		ask    func(net.Conn)
+		serve  func(net.Listener)
 		narrow func(*testing.T, *lab)
 	}{
-		{"to the backends", func(t *testing.T, l *lab) { inside(t, l.lb, func() error { return setMTU("backend0") }) }},
-		{"to the clients", func(t *testing.T, l *lab) { inside(t, l.lb, func() error { return setMTU("client0") }) }},
-		{"behind a router of the clients", func(t *testing.T, l *lab) { l.routeClients(t) }},
+		{"to the backends", upload, echo, func(t *testing.T, l *lab) { inside(t, l.lb, func() error { return setMTU("backend0") }) }},
+		// What a client sends itself on a link whose two ends disagree nobody tells it of.
+		{"to the clients", func(net.Conn) {}, download, func(t *testing.T, l *lab) { inside(t, l.lb, func() error { return setMTU("client0") }) }},
+		{"behind a router of the clients", upload, echo, func(t *testing.T, l *lab) { l.routeClients(t) }},
 	}
 	if inIPv6 {
 		links = links[:2]
@@ -46,16 +50,12 @@ func TestTransferOverASmallerLink(t *testing.T) {
 				l := newLab(t, labConfig(labService(flow.TCP, 80, mode, dataplane.RoundRobin, 8080)))
 				l.lease(t, clock.Never)
 				tt.narrow(t, l)
-				go echo(l.listen(t, 8080))
+				go tt.serve(l.listen(t, 8080))
 				conn := l.dial(t, "tcp", 80)
-				sent := bytes.Repeat([]byte("too wide "), 1<<16)
-				go func() {
-					conn.Write(sent)
-					conn.(*net.TCPConn).CloseWrite()
-				}()
+				go tt.ask(conn)
 				received, err := io.ReadAll(conn)
-				if err != nil || !bytes.Equal(received, sent) {
-					t.Fatalf("received %d of %d bytes: %v; counters %+v", len(received), len(sent), err, counters(t, l.dp))
+				if err != nil || !bytes.Equal(received, tooWide) {
+					t.Fatalf("received %d of %d bytes: %v; counters %+v", len(received), len(tooWide), err, counters(t, l.dp))
 				}
 			})
 		})
@@ -84,4 +84,23 @@ func (l *lab) routeClients(t *testing.T) {
 	inside(t, router, func() error { return setMTU("eth1") })
 	inside(t, l.client, func() error { return defaultRoute(routed) })
 	inside(t, l.lb, func() error { return defaultRoute(clientAddr) })
+}
+
+// tooWide is what is transferred: many segments of full size.
+var tooWide = bytes.Repeat([]byte("too wide "), 1<<16)
+
+// download sends to the first client.
+func download(listener net.Listener) {
+	conn, err := listener.Accept()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(ioTimeout))
+	conn.Write(tooWide)
+}
+
+func upload(conn net.Conn) {
+	conn.Write(tooWide)
+	conn.(*net.TCPConn).CloseWrite()
 }
