@@ -1,11 +1,13 @@
 package subject
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"baton/impl/node"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -29,20 +31,20 @@ func TestAnUpgradedNodeRunsTheOtherProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for node, want := range map[string]struct {
+	for id, want := range map[string]struct {
 		program, version string
 		backends         int
-	}{"lb1": {"/old", "version: 2", 2}, "lb2": {"/new", "version: 1", 1}} {
-		command, err := pair.Command(node)
+	}{"lb1": {"/old", fmt.Sprint("version: ", node.Version), 2}, "lb2": {"/new", "version: 1", 1}} {
+		command, err := pair.Command(id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := os.ReadFile(filepath.Join(dir, node+".yaml"))
+		text, err := os.ReadFile(filepath.Join(dir, id+".yaml"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if command.Args[0] != want.program || !strings.Contains(string(text), want.version) || strings.Count(string(text), ":80") != want.backends {
-			t.Errorf("%s runs %v with\n%s", node, command.Args, text)
+			t.Errorf("%s runs %v with\n%s", id, command.Args, text)
 		}
 	}
 }
