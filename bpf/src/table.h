@@ -77,18 +77,17 @@ static __always_inline bool install(struct record *r)
  * packet adds meanwhile: one of the two updates fails on it. */
 static __always_inline bool install_missing(struct record *r)
 {
-	long err;
+	long err = claim_reply(&r->conn.reply, &r->original);
 
-	if (bpf_map_lookup_elem(&conns, &r->original))
-		return true; /* also where there is no room for another claim */
-	err = claim_reply(&r->conn.reply, &r->original);
 	if (!err) {
 		r->conn.word = owned_by(r->conn.word, &r->original);
 		err = bpf_map_update_elem(&conns, &r->original, &r->conn, BPF_NOEXIST);
 		if (err)
 			release_reply(&r->conn.reply);
 	}
-	return !err || err == -EEXIST || err == -EALREADY;
+	if (!err || err == -EEXIST || err == -EALREADY)
+		return true;
+	return bpf_map_lookup_elem(&conns, &r->original); /* no room for a claim, and none needed */
 }
 
 static long apply_record(__u32 i, void *context)
