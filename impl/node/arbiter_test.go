@@ -155,28 +155,34 @@ func TestAMasterFreezesInAPartition(t *testing.T) {
 // A right is given back once no lease counts on it: the MASTER may lose its peer just
 // before, and freeze just after.
 func TestARightThatIsGivenBackJustifiesNothing(t *testing.T) {
-	back := newPair(t, arbitrated)
-	for offset := time.Duration(0); offset < 1300*time.Millisecond; offset += 4 * time.Millisecond {
-		l := newPair(t, arbitrated)
-		l.part(true)
-		l.run(time.Second)
-		l.part(false)
-		l.until(8*time.Second, "one Master, one in sync", func() bool {
-			return l.forwarders() == 1 && (l.inSync("lb1") || l.inSync("lb2"))
-		})
-		l.run(offset)
-		l.part(true)
-		l.run(labTx * 9 / 10)
-		serves, waits := "lb1", "lb2"
-		if l.nodes["lb2"].lease > l.now {
-			serves, waits = waits, serves
+	asked := false
+	for jitter := range uint64(24) {
+		for offset := 940 * time.Millisecond; offset < 1100*time.Millisecond; offset += 8 * time.Millisecond {
+			l := newPair(t, arbitrated, func(c *Config) {
+				for i := range c.Paths {
+					c.Paths[i].BFD.Seed += jitter << 16
+				}
+			})
+			l.part(true)
+			l.run(time.Second)
+			l.part(false)
+			l.until(8*time.Second, "one Master, one in sync", func() bool {
+				return l.forwarders() == 1 && (l.inSync("lb1") || l.inSync("lb2"))
+			})
+			l.run(offset)
+			l.part(true)
+			l.run(labTx * 9 / 10)
+			serves, waits := "lb1", "lb2"
+			if l.nodes["lb2"].lease > l.now {
+				serves, waits = waits, serves
+			}
+			l.freeze(serves)
+			l.until(4*labValidity, "the other is Master", func() bool { return l.role(waits) == "Master" })
+			l.run(labDetect)
+			asked = asked || l.arbiter.Record.Alone != ""
 		}
-		l.freeze(serves)
-		l.until(4*labValidity, "the other is Master", func() bool { return l.role(waits) == "Master" })
-		l.run(labDetect)
-		back = l
 	}
-	if back.arbiter.Record.Alone == "" {
+	if !asked {
 		t.Error("nobody asked the arbiter")
 	}
 }

@@ -36,7 +36,7 @@ func main() {
 	flag.IntVar(&c.extent.Seeds, "seeds", mutants.DefaultExtent.Seeds, "seeds for each scenario")
 	flag.IntVar(&c.extent.Campaign, "campaign", mutants.DefaultExtent.Campaign, "seeds of the campaign")
 	flag.IntVar(&c.workers, "workers", 2, "mutants that run at once")
-	flag.DurationVar(&c.timeout, "timeout", time.Minute, "after which a mutant counts as hanging")
+	flag.DurationVar(&c.timeout, "timeout", 3*time.Minute, "after which a mutant counts as hanging")
 	flag.BoolVar(&c.baseline, "baseline", true, "run every suite without a mutant too")
 	flag.BoolVar(&c.verbose, "v", false, "print what the checks said")
 	flag.StringVar(&c.json, "json", "", "file for the results, as mutants.Results describes them; none is written if left out")
