@@ -109,10 +109,14 @@ func (r *Runner) Baseline(ctx context.Context, suite Mutant) Outcome {
 	return o
 }
 
+// worldsLimit is how long the simulator's suite may take, whose cases take milliseconds: a
+// world that does not come to rest fills the memory.
+const worldsLimit = time.Minute
+
 // simulate runs this project's suite, one case of it before the others. It says at every
 // case what it begins, and at the end what failed.
 func (r *Runner) simulate(ctx context.Context, b binary, first string) (*Kill, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, min(r.Timeout, worldsLimit))
 	defer cancel()
 	suite := b.command(ctx, r.Root, "-suite", "-seeds", fmt.Sprint(r.Extent.Seeds), "-campaign", fmt.Sprint(r.Extent.Campaign), "-first", first)
 	// Two suites run at once, each on one core.
@@ -131,7 +135,7 @@ func (r *Runner) simulate(ctx context.Context, b binary, first string) (*Kill, e
 	case err == nil:
 		return nil, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &Kill{Check: "hang", Where: began, Why: fmt.Sprintf("the suite did not end within %v", r.Timeout)}, nil
+		return &Kill{Check: "hang", Where: began, Why: fmt.Sprintf("the suite did not end within %v", min(r.Timeout, worldsLimit))}, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case strings.Contains(stderr.String(), "panic: "):
