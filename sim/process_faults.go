@@ -1,0 +1,215 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"baton/impl/ha"
+	"baton/impl/node"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// crash is a power failure: process, links and tables are gone.
+func (p *process) crash() (string, bool) {
+	if p.life == 0 {
+		return noProcess, false
+	}
+	p.w.vanish(p)
+	p.powered = false
+	p.end()
+	for _, link := range pathLinks {
+		p.w.forgetPeers(link, p.index)
+	}
+	return "process gone; carrier down", true
+}
+
+// kill is SIGKILL of the daemon. The kernel closes its sockets.
+func (p *process) kill() (string, bool) {
+	if p.life == 0 {
+		return noProcess, false
+	}
+	p.w.hangUp(p)
+	p.end()
+	return "process gone", true
+}
+
+func (p *process) restore() (string, bool) {
+	if p.life != 0 {
+		return "no receipt: the process runs already", false
+	}
+	carrier := "links were up"
+	if !p.powered {
+		p.powered = true
+		for link := range uint8(linkCount) {
+			p.w.carrier(link, p.index, true)
+		}
+		p.setClock()
+		carrier = "carrier up"
+	}
+	p.start()
+	return carrier + "; process started", true
+}
+
+func (p *process) freeze() (string, bool) {
+	if p.life == 0 {
+		return noProcess, false
+	}
+	p.frozen = true
+	p.freezes++
+	if p.ration != nil {
+		p.ration.paused = false
+	}
+	return "process stopped", true
+}
+
+// thaw lets a frozen daemon run on. Whether it first sees its timer or what has
+// come meanwhile is as open as in a real process.
+func (p *process) thaw() (string, bool) {
+	if p.life == 0 || !p.frozen {
+		return "no receipt: no process is frozen", false
+	}
+	p.frozen = false
+	life := p.life
+	p.w.at(p.w.now.Add(p.random.Between(0, thawWindow)), func() {
+		switch {
+		case p.life != life || p.frozen:
+		case p.busy():
+			p.finish(life)
+		default:
+			if p.core != nil && p.random.Chance(0.5) {
+				p.step(node.Timer{})
+			}
+			p.takeInbox()
+		}
+	})
+	return "process runs", true
+}
+
+// controlDelay is how long a request takes on the control socket, and so does its answer.
+const controlDelay = time.Millisecond
+
+// handover is the operator's request on the node's control socket, where it waits
+// for a node that stands still.
+func (w *World) handover(ctx context.Context, f plan.Fault) error {
+	for _, id := range f.Hosts {
+		p := w.processOf(id)
+		if err := w.turn(ctx, p); err != nil {
+			return err
+		}
+		w.unsettled(p, w.begun(trace.Fault{Verb: f.Verb, Target: id, Hosts: []string{id}}), "no receipt: the node does not answer")
+		w.at(w.now.Add(controlDelay), p.ask)
+	}
+	return nil
+}
+
+// reload has daemons take over their services, with so many backends if the fault says so.
+func (w *World) reload(ctx context.Context, f plan.Fault) error {
+	backends, changed := f.Backends()
+	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
+		if changed {
+			p.tables.Services = w.withBackends(backends)
+		}
+		switch {
+		case p.core == nil || p.frozen:
+			return "no receipt: the node does not answer", false
+		case !changed:
+			return p.id + ": the services are the same", true
+		}
+		p.reconfigureChecks()
+		if err := p.table.SetServices(p.balanced()); err != nil {
+			return p.id + " refused: " + err.Error(), true
+		}
+		p.changed()
+		return fmt.Sprintf("%s: services have %d backends", p.id, backends), true
+	})
+}
+
+// ask hands the request to the node as soon as it does not stand still.
+func (p *process) ask() {
+	switch {
+	case p.awaited == nil:
+	case p.frozen:
+		p.w.at(p.w.now.Add(controlDelay), p.ask)
+	default:
+		receipt, ok := p.request()
+		p.w.at(p.w.now.Add(controlDelay), func() { p.settle(receipt, ok) })
+	}
+}
+
+// request is answered by the node, whether it does what it is asked or says why not.
+func (p *process) request() (string, bool) {
+	if p.core == nil || p.frozen {
+		return "no receipt: the node does not answer", false
+	}
+	if role := p.core.Role(); role != ha.Master {
+		return fmt.Sprintf("%s refused: this node is %s; only a MASTER can hand over", p.id, role), true
+	}
+	p.refused = ""
+	p.input(p.life, node.Handover{})
+	if p.refused != "" {
+		return p.id + " refused: " + p.refused, true
+	}
+	return p.id + " took the request", true
+}
+
+// stop asks daemons to leave.
+func (w *World) stop(ctx context.Context, f plan.Fault) error {
+	for _, id := range f.Hosts {
+		p := w.processOf(id)
+		if p == nil {
+			w.faulted(f.Verb, id, func() (string, bool) { return w.haltBackend(&w.hosts[w.hostIndex(id)]) })
+			continue
+		}
+		if err := w.turn(ctx, p); err != nil {
+			return err
+		}
+		began := w.begun(trace.Fault{Verb: f.Verb, Target: id, Hosts: []string{id}})
+		if p.life == 0 {
+			w.proven(began, noProcess, false)
+			continue
+		}
+		asked := w.now
+		w.unsettled(p, began, "no receipt: the process still runs")
+		p.exited = func() {
+			p.exited = nil
+			p.settle(fmt.Sprintf("process ended %v after SIGTERM", w.now.Sub(asked)), true)
+		}
+		if p.core == nil {
+			p.end() // it had not begun
+			p.exited()
+			continue
+		}
+		p.input(p.life, node.Stop{})
+	}
+	return nil
+}
+
+// unsettled notes that a fault of a node waits for its receipt, which does not come if
+// it takes longer than receiptLimit.
+func (w *World) unsettled(p *process, f trace.Fault, late string) {
+	p.awaited = &f
+	w.at(w.now.Add(receiptLimit), func() {
+		if p.awaited != nil && p.awaited.ID == f.ID {
+			p.exited = nil
+			p.settle(late, false)
+		}
+	})
+}
+
+// settle puts what came of the awaited fault on record.
+func (p *process) settle(receipt string, ok bool) {
+	if f := p.awaited; f != nil {
+		p.awaited = nil
+		p.w.proven(*f, receipt, ok)
+	}
+}
+
+// turn waits until what was done to a node has come to its end.
+func (w *World) turn(ctx context.Context, p *process) error {
+	if p.awaited == nil {
+		return nil
+	}
+	return w.run(ctx, w.now.Add(receiptLimit), func() bool { return p.awaited == nil })
+}
