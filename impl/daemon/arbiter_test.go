@@ -35,18 +35,18 @@ func serveEtcd(dir string) error {
 	return <-e.Err()
 }
 
-// court is etcd in a namespace of its own, with a cable to each node.
-type court struct {
+// etcdServer is an etcd process in its own namespace, with a cable to each node.
+type etcdServer struct {
 	dir   string
 	netns ns.NetNS
 	cmd   *exec.Cmd
 	log   netlab.Buffer
 }
 
-// withArbiter gives a pair that has not started an arbiter.
-func withArbiter(t *testing.T, p *pair) *court {
+// withArbiter starts etcd and configures it on both nodes, before they start.
+func withArbiter(t *testing.T, p *pair) *etcdServer {
 	t.Helper()
-	c := &court{dir: t.TempDir(), netns: netlab.Space(t)}
+	c := &etcdServer{dir: t.TempDir(), netns: netlab.Space(t)}
 	netlab.In(t, c.netns, func() error { return netlab.Up("lo", "127.0.0.1/8") })
 	for i, n := range p.nodes {
 		name, network := fmt.Sprintf("arb%d", i), fmt.Sprintf("198.18.%d", 3+i)
@@ -60,7 +60,7 @@ func withArbiter(t *testing.T, p *pair) *court {
 	return c
 }
 
-func (c *court) start(t *testing.T) {
+func (c *etcdServer) start(t *testing.T) {
 	t.Helper()
 	c.cmd = exec.Command("/proc/self/exe")
 	c.cmd.Env = append(os.Environ(), etcdEnv+"="+c.dir)
@@ -70,14 +70,14 @@ func (c *court) start(t *testing.T) {
 	t.Cleanup(func() { c.end(cmd) })
 }
 
-func (c *court) end(cmd *exec.Cmd) {
+func (c *etcdServer) end(cmd *exec.Cmd) {
 	if cmd.ProcessState == nil {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}
 }
 
-// part loses all that the two nodes say to each other, or lets it pass again.
+// part drops all packets between the nodes, or lets them pass again.
 func (p *pair) part(t *testing.T, parted bool) {
 	t.Helper()
 	rules := "delete table inet parted"
@@ -107,7 +107,7 @@ func (p *pair) roles(t *testing.T) (roles [2]string) {
 	return roles
 }
 
-// settles waits until so many nodes are MASTER, and then sees that no more are for a while.
+// settles waits until masters nodes are MASTER, then fails if more are within a while.
 func (p *pair) settles(t *testing.T, masters int, during string) {
 	t.Helper()
 	count := func() (n int) {

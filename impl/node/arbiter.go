@@ -9,27 +9,28 @@ import (
 	"baton/impl/ha"
 )
 
-// Arbiter is a third party that decides which of two nodes that have lost each other may
-// act on it.
+// Arbiter is the third party that decides which of two nodes may act alone when they do not
+// hear each other.
 type Arbiter struct {
-	// Validity is how long an answer in this node's favour holds; 0 where there is no arbiter.
+	// Validity is how long the right to act alone holds; 0 without an arbiter.
 	Validity time.Duration
 }
 
-// arbitration is this node's use of the arbiter. While its packets are proven to be heard
-// it needs none; when proofs fail to come it asks before the lease that they justify ends.
+// arbitration is this node's use of the arbiter. The node does not need it while proofs
+// arrive that the peer hears this node. When they stop, it asks before the lease that they
+// justify ends.
 type arbitration struct {
 	on      bool
 	machine arbiter.Machine
-	// leans: the lease may count on the right, because proofs were missing a moment ago.
-	leans bool
-	fresh clock.Instant // since when proofs come again, Never while they do not
+	// needed: proofs are missing or were a moment ago, so the lease may rest on the right.
+	needed bool
+	fresh  clock.Instant // since when proofs arrive again, Never while they do not
 }
 
 func (a *arbitration) fingerprint(h *fingerprint.Hash) {
 	h.Flag(a.on)
 	a.machine.Fingerprint(h)
-	h.Flag(a.leans)
+	h.Flag(a.needed)
 	h.Instant(a.fresh)
 }
 
@@ -39,40 +40,41 @@ func (a *arbitration) clone() arbitration {
 	return c
 }
 
-// right is up to when this node may act alone: for ever where there is no arbiter.
+// right is when this node's right to act alone ends: never without an arbiter.
 func (a *arbitration) right() clock.Instant {
 	switch {
 	case !a.on:
 		return clock.Never
-	case !a.leans:
+	case !a.needed:
 		return 0
 	}
 	return a.machine.Until()
 }
 
 const (
-	// thinAfter is how many intervals after the last proof a node asks the arbiter: one
-	// later than proofs come, and what is left of the lease is for the answer.
-	thinAfter = 1.3
-	// freshFor is how long proofs must come again before a node does without the arbiter.
+	// proofStaleAfter is how many intervals after the last proof a node asks the arbiter.
+	// The next proof is overdue by then, and the rest of the lease leaves time for the answer.
+	proofStaleAfter = 1.3
+	// freshFor is how long proofs must arrive again before a node stops using the arbiter.
 	freshFor = time.Second
 )
 
-// observe decides whether this node leans on the arbiter, given when the last proof is thin.
-func (a *arbitration) observe(now, thin clock.Instant, mayAct bool) {
-	a.fresh = since(a.fresh, now, now < thin)
+// observe decides whether this node needs the arbiter. The last proof is stale at staleAt;
+// eligible: the node serves, or would claim.
+func (a *arbitration) observe(now, staleAt clock.Instant, eligible bool) {
+	a.fresh = since(a.fresh, now, now < staleAt)
 	switch {
-	case !mayAct:
-		a.leans = false
-	case now >= thin:
-		a.leans = true
+	case !eligible:
+		a.needed = false
+	case now >= staleAt:
+		a.needed = true
 	case now >= a.fresh.Add(freshFor):
-		a.leans = false
+		a.needed = false
 	}
 }
 
-// arbitrate asks the arbiter for what this node needs. The right is given back once the
-// lease is no longer than what is proven: until then the peer must not take it.
+// arbitrate asks the arbiter for the right, or returns it. A MASTER returns it only when the
+// proofs alone justify its lease: the peer must not get the right before.
 func (n *Node) arbitrate() {
 	a := &n.arbitration
 	if !a.on {
@@ -80,15 +82,15 @@ func (n *Node) arbitrate() {
 	}
 	f := n.footing()
 	acts := n.role == ha.Master || n.role == ha.Claiming
-	a.observe(n.now, f.thin, acts || n.wouldClaim())
-	a.machine.Want(n.now, a.leans || acts && n.lease.held && n.lease.until > f.proven())
+	a.observe(n.now, f.staleAt, acts || n.wouldClaim())
+	a.machine.Want(n.now, a.needed || acts && n.lease.held && n.lease.until > f.proven())
 	a.machine.Advance(n.now)
 	for _, q := range a.machine.Ready() {
 		n.emit(Arbitrate{Question: q})
 	}
 }
 
-// wouldClaim reports whether nothing keeps this node from claiming but the arbiter.
+// wouldClaim reports whether only the arbiter keeps this node from claiming.
 func (n *Node) wouldClaim() bool {
 	if n.role != ha.Backup {
 		return false
@@ -103,12 +105,12 @@ func (n *Node) arbiterWait() clock.Instant {
 	}
 	wait := n.arbitration.machine.Deadline()
 	if n.role.Holds() {
-		wait = min(wait, n.future(n.footing().thin))
+		wait = min(wait, n.future(n.footing().staleAt))
 	}
 	return min(wait, n.future(n.arbitration.fresh.Add(freshFor)))
 }
 
-// judgeArbitrated: what a node is known to be heard with needs no arbiter.
+// judgeArbitrated: a node that the peer is known to hear needs no arbiter.
 func judgeArbitrated(v *view) (bool, why) {
 	a := v.arbitration
 	switch {
@@ -116,7 +118,7 @@ func judgeArbitrated(v *view) (bool, why) {
 		return true, because("no arbiter is configured")
 	case v.role.Holds():
 		return true, because("the lease holds for as long as the arbiter says, or the peer hears this node")
-	case v.now < v.thin:
+	case v.now < v.proofStaleAt:
 		return true, because("peer hears this node")
 	case v.now < a.right():
 		return true, because("the arbiter lets this node act alone")

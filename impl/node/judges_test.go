@@ -40,7 +40,7 @@ func judgements() []judgement {
 	serves := func(v *view) { v.serves, v.peer.Role = true, ha.Master }
 	epoch := func(v *view) { v.seen = 3 }
 	free := after(live, func(v *view) { v.outranks, v.rankKnown, v.confirmed = true, true, true })
-	arbitrated := func(v *view) { v.arbitration.on, v.arbitration.leans = true, true }
+	arbitrated := func(v *view) { v.arbitration.on, v.arbitration.needed = true, true }
 	ask := func(answer arbiter.Answer) func(*view) {
 		return after(arbitrated, func(v *view) {
 			m := &v.arbitration.machine
@@ -66,8 +66,8 @@ func judgements() []judgement {
 
 		{ha.Arbitrated, silent, true, "no arbiter is configured"},
 		{ha.Arbitrated, after(arbitrated, func(v *view) { v.role = ha.Master }), true, "the lease holds for as long as the arbiter says, or the peer hears this node"},
-		{ha.Arbitrated, after(arbitrated, func(v *view) { v.thin = v.now + 1 }), true, "peer hears this node"},
-		{ha.Arbitrated, after(arbitrated, func(v *view) { v.thin = v.now }), false, "peer is not known to hear this node, and the arbiter has not said that it may act alone"},
+		{ha.Arbitrated, after(arbitrated, func(v *view) { v.proofStaleAt = v.now + 1 }), true, "peer hears this node"},
+		{ha.Arbitrated, after(arbitrated, func(v *view) { v.proofStaleAt = v.now }), false, "peer is not known to hear this node, and the arbiter has not said that it may act alone"},
 		{ha.Arbitrated, ask(arbiter.Answer{Revision: 1, Record: arbiter.Record{Alone: "lb2"}}), false, "the arbiter says that the peer acts alone"},
 		{ha.Arbitrated, ask(arbiter.Answer{Err: "no route"}), false, "peer is not known to hear this node, and the arbiter does not answer: %s"},
 		{ha.Arbitrated, after(ask(arbiter.Answer{}), func(v *view) {

@@ -17,8 +17,8 @@ type proof struct {
 	// doubted: the peer asks whether this node is still there, and so late that it has
 	// missed a packet after what is proven.
 	doubted bool
-	// thin is when a node that has an arbiter asks it, because no new proof has come.
-	thin clock.Instant
+	// staleAt is when a node with an arbiter asks it if no newer proof has arrived.
+	staleAt clock.Instant
 }
 
 // proven is up to when forwarding is justified by what was heard, where nothing else counts.
@@ -49,7 +49,7 @@ func (ps paths) proof() proof {
 		detect := time.Duration(p.BFD.DetectMult) * p.session.TransmitInterval()
 		if heard := p.proven.Add(leaseLength(detect)); found.heard == clock.Never || heard > found.heard {
 			found.heard, found.decide = heard, p.proven.Add(time.Duration(decideShare*float64(detect)))
-			found.thin = p.proven.Add(time.Duration(thinAfter * float64(p.session.TransmitInterval())))
+			found.staleAt = p.proven.Add(time.Duration(proofStaleAfter * float64(p.session.TransmitInterval())))
 			missed = p.proven.Add(p.session.TransmitInterval())
 		}
 		if at := p.session.LastReceived(); at > came {

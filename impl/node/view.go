@@ -51,8 +51,8 @@ type view struct {
 	peerInSync bool
 	unread     bool // this node leads and could not read its dataplane for too long
 
-	arbitration *arbitration
-	thin        clock.Instant // up to when the peer is known to hear this node
+	arbitration  *arbitration
+	proofStaleAt clock.Instant // until then the peer is known to hear this node
 }
 
 // look gathers the view of this instant. It lives in the node, so that a heartbeat
@@ -68,7 +68,7 @@ func (n *Node) look() *view {
 		outranks: n.outranks(), better: n.peer.state.Rank.CompareTable(n.rank()) > 0,
 		rankKnown: n.rankKnown(), confirmed: n.peer.confirmed(),
 		seen: n.seen, complete: n.complete, stale: n.now >= n.syncedUntil,
-		granted: n.grant.pending, peerInSync: n.sync.PeerInSync(), unread: n.unread(), arbitration: &n.arbitration, thin: n.paths.proof().thin,
+		granted: n.grant.pending, peerInSync: n.sync.PeerInSync(), unread: n.unread(), arbitration: &n.arbitration, proofStaleAt: n.paths.proof().staleAt,
 	}
 	v.applied = v.granted && n.sync.AppliedSeq() >= n.grant.Barrier
 	v.inSync, v.syncWhy = n.sync.InSync()

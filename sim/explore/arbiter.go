@@ -9,10 +9,10 @@ import (
 	"baton/impl/node"
 )
 
-// validity is how long a right of the arbiter holds in a walk with one.
+// validity is how long the arbiter's right holds in a walk.
 const validity = 600 * time.Millisecond
 
-// arbiter is what the nodes of a walk know of theirs.
+// arbiter is the nodes' configuration of the arbiter.
 func (o *Options) arbiter() (a node.Arbiter) {
 	if o.Arbiter {
 		a.Validity = validity
@@ -20,17 +20,17 @@ func (o *Options) arbiter() (a node.Arbiter) {
 	return a
 }
 
-// court is the arbiter of a walk, and what is on the way to and from it. Between a prompt
-// arbiter and a side nothing waits.
-type court struct {
+// store is the arbiter's store in a walk, with the questions and answers in flight. Those
+// of a side that is not delayed are delivered at once.
+type store struct {
 	register arbiter.Register
-	slow     [2]bool // what a side asks waits for a choice
-	remote   [2]bool // a side does not reach it
+	delayed  [2]bool // a side's questions and answers wait for a choice
+	lost     [2]bool // a side does not reach the store
 	asked    [2][]arbiter.Question
 	answered [2][]arbiter.Answer
 }
 
-func (c *court) clone() court {
+func (c *store) clone() store {
 	v := *c
 	for i := range v.asked {
 		v.asked[i] = append([]arbiter.Question(nil), c.asked[i]...)
@@ -39,13 +39,13 @@ func (c *court) clone() court {
 	return v
 }
 
-func (c *court) fingerprint(h *fingerprint.Hash) {
+func (c *store) fingerprint(h *fingerprint.Hash) {
 	h.Text(c.register.Record.Alone)
 	h.Text(c.register.Record.Challenger)
 	h.Counter(fingerprint.Revision, c.register.Revision)
 	for i := range c.asked {
-		h.Flag(c.slow[i])
-		h.Flag(c.remote[i])
+		h.Flag(c.delayed[i])
+		h.Flag(c.lost[i])
 		h.Number(uint64(len(c.asked[i])))
 		for _, q := range c.asked[i] {
 			h.Text(fmt.Sprint(q.ID, q.Swap, q.Record))
@@ -60,20 +60,20 @@ func (c *court) fingerprint(h *fingerprint.Hash) {
 
 // Arbitrate implements driver.Arbiter.
 func (p ports) Arbitrate(q arbiter.Question) {
-	if c := &p.w.court; !c.remote[p.s.index] {
+	if c := &p.w.store; !c.lost[p.s.index] {
 		c.asked[p.s.index] = append(c.asked[p.s.index], q)
 	}
 }
 
-// canRule reports whether a question of a side waits for the arbiter, or its answer for
-// the side.
-func (w *world) canRule(side int) bool {
-	return len(w.court.asked[side])+len(w.court.answered[side]) > 0
+// storePending reports whether a side has a question or an answer in flight.
+func (w *world) storePending(side int) bool {
+	return len(w.store.asked[side])+len(w.store.answered[side]) > 0
 }
 
-// rule takes the oldest question or answer of a side one step on its way.
-func (w *world) rule(side int) {
-	c, s := &w.court, &w.sides[side]
+// stepStore delivers the oldest answer of a side, or else has the store answer its oldest
+// question.
+func (w *world) stepStore(side int) {
+	c, s := &w.store, &w.sides[side]
 	if answered := c.answered[side]; len(answered) > 0 {
 		c.answered[side] = answered[1:]
 		w.input(s, node.Arbitration{Answer: answered[0]})
@@ -84,8 +84,9 @@ func (w *world) rule(side int) {
 	c.answered[side] = append(c.answered[side], c.register.Do(q))
 }
 
-// forget drops what is on its way for a daemon that has ended, or that loses the arbiter.
-func (c *court) forget(side int) { c.asked[side], c.answered[side] = nil, nil }
+// forget drops the questions and answers in flight of a daemon that has ended or that lost
+// the store.
+func (c *store) forget(side int) { c.asked[side], c.answered[side] = nil, nil }
 
-// reach lets a side reach the arbiter promptly again.
-func (c *court) reach(side int) { c.slow[side], c.remote[side] = false, false }
+// reach lets a side reach the store without delay again.
+func (c *store) reach(side int) { c.delayed[side], c.lost[side] = false, false }

@@ -29,9 +29,9 @@ const (
 	restores
 	thaws
 	plugs
-	answers // the tracked host, again
-	rules   // the arbiter, on what a side has asked
-	hastens // the arbiter, towards a side to which it was slow or unreachable
+	answers    // the tracked host answers again
+	consults   // the oldest question or answer between a side and the arbiter takes a step
+	reconnects // a side reaches the arbiter without delay again
 	heals
 	healsClients // what a side sends on that path alone
 	healsSync
@@ -43,9 +43,9 @@ const (
 	crashes // the host
 	freezes
 	unplugs
-	misses     // the tracked host, which falls silent towards a side
-	delays     // the arbiter, towards a side
-	loses      // a side, the arbiter
+	misses     // the tracked host stops answering a side
+	delays     // a side's questions to the arbiter and its answers
+	loses      // a side does not reach the arbiter
 	cutsOneWay // on every path, what a side sends
 	cutsClientsOneWay
 	cutsSyncOneWay
@@ -75,8 +75,8 @@ func (w *world) choices() []choice {
 		add(thaws, i, s.frozen)
 		add(plugs, i, !s.carrier)
 		add(answers, i, s.unreached)
-		add(rules, i, w.canRule(i))
-		add(hastens, i, w.court.slow[i] || w.court.remote[i])
+		add(consults, i, w.storePending(i))
+		add(reconnects, i, w.store.delayed[i] || w.store.lost[i])
 		add(refuses, i, awake && s.busy())
 		add(halves, i, awake && s.busy() && divisible(s.driver.Waiting()[0]))
 		add(blocks, i, runs && !s.blocked)
@@ -85,8 +85,8 @@ func (w *world) choices() []choice {
 		add(freezes, i, awake)
 		add(unplugs, i, awake && s.carrier)
 		add(misses, i, awake && !s.unreached)
-		add(delays, i, w.opts.Arbiter && !w.court.slow[i] && !w.court.remote[i])
-		add(loses, i, w.opts.Arbiter && !w.court.remote[i])
+		add(delays, i, w.opts.Arbiter && !w.store.delayed[i] && !w.store.lost[i])
+		add(loses, i, w.opts.Arbiter && !w.store.lost[i])
 		add(cutsOneWay, i, w.cut[i] != [2]bool{true, true})
 		add(cutsClientsOneWay, i, w.opts.Directions && w.cut[i] == [2]bool{})
 		add(cutsSyncOneWay, i, w.opts.Directions && w.cut[i] == [2]bool{})
@@ -152,15 +152,15 @@ func (w *world) happen(c choice) {
 		w.carry(s, true)
 	case answers:
 		w.probe(s, true)
-	case rules:
-		w.rule(int(c.side))
-	case hastens:
-		w.court.reach(int(c.side))
+	case consults:
+		w.stepStore(int(c.side))
+	case reconnects:
+		w.store.reach(int(c.side))
 	case delays:
-		w.court.slow[c.side] = true
+		w.store.delayed[c.side] = true
 	case loses:
-		w.court.remote[c.side] = true
-		w.court.forget(int(c.side))
+		w.store.lost[c.side] = true
+		w.store.forget(int(c.side))
 	case heals:
 		w.mend()
 	case refuses:
@@ -259,12 +259,12 @@ func (w *world) describe(c choice) string {
 		return "the service link of " + id + " has carrier again"
 	case answers:
 		return "the tracked host answers " + id + " again"
-	case rules:
-		if len(w.court.answered[c.side]) > 0 {
+	case consults:
+		if len(w.store.answered[c.side]) > 0 {
 			return "the arbiter's answer reaches " + id
 		}
 		return "the arbiter takes the question of " + id
-	case hastens:
+	case reconnects:
 		return "the arbiter answers " + id + " promptly"
 	case delays:
 		return "the arbiter becomes slow towards " + id

@@ -239,7 +239,7 @@ const (
 func (w *world) mend() {
 	w.cut = [2][2]bool{}
 	for i := range w.sides {
-		w.court.reach(i)
+		w.store.reach(i)
 		w.sides[i].blocked = false
 	}
 }

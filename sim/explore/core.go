@@ -73,7 +73,7 @@ func (w *world) remainders() []left {
 func (w *world) healAllBut(l left) {
 	w.cut = l.cut
 	for i := range w.sides {
-		w.court.reach(i)
+		w.store.reach(i)
 		s := &w.sides[i]
 		s.blocked = l.blocked[i]
 		if !l.frozen[i] {

@@ -180,8 +180,8 @@ func TestAnArbiterSettlesEveryPartition(t *testing.T) {
 // was restored from an old snapshot.
 func forgetRecord(w *world) {
 	w.cut = [2][2]bool{{true, true}, {true, true}}
-	w.court.register.Record = arbiter.Record{}
-	w.court.register.Revision++
+	w.store.register.Record = arbiter.Record{}
+	w.store.register.Revision++
 }
 
 func TestAWalkIsTheSameEveryTime(t *testing.T) {

@@ -20,10 +20,10 @@ func (w *world) flush() {
 			w.wire = w.wire[1:]
 			w.heard[1-p.to] = w.heard[1-p.to] || w.sides[p.to].reads()
 			w.input(&w.sides[p.to], node.Packet{Path: p.path, Data: p.data, TTL: 255})
-		case w.canRule(0) && !w.court.slow[0]:
-			w.rule(0)
-		case w.canRule(1) && !w.court.slow[1]:
-			w.rule(1)
+		case w.storePending(0) && !w.store.delayed[0]:
+			w.stepStore(0)
+		case w.storePending(1) && !w.store.delayed[1]:
+			w.stepStore(1)
 		case len(w.sent[0]) > w.opts.Messages && w.canArrive(0):
 			w.arrive(0)
 		case len(w.sent[1]) > w.opts.Messages && w.canArrive(1):
@@ -98,8 +98,8 @@ func (w *world) advance() bool {
 		case w.canArrive(i):
 			w.arrive(i)
 			return true
-		case w.canRule(i):
-			w.rule(i)
+		case w.storePending(i):
+			w.stepStore(i)
 			return true
 		}
 	}
@@ -113,7 +113,7 @@ func (w *world) advance() bool {
 // idle reports whether nothing waits that could go on.
 func (w *world) idle() bool {
 	for i := range w.sides {
-		if s := &w.sides[i]; s.core != nil && !s.frozen && s.busy() || w.canArrive(i) || w.canRule(i) {
+		if s := &w.sides[i]; s.core != nil && !s.frozen && s.busy() || w.canArrive(i) || w.storePending(i) {
 			return false
 		}
 	}

@@ -26,7 +26,7 @@ func (w *world) fingerprint() uint64 {
 	f.Flag(w.divided && w.heard[0])
 	f.Flag(w.divided && w.heard[1])
 	f.Number(uint64(w.shared))
-	w.court.fingerprint(f)
+	w.store.fingerprint(f)
 	return f.Sum(len(w.sent[0])+len(w.sent[1]) > 0)
 }
 

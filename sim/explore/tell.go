@@ -114,7 +114,7 @@ func (w *world) expressible(c choice) bool {
 	switch c.verb {
 	case arrives, completes, settles, connects:
 		return true
-	case refuses, halves, blocks, unplugs, plugs, misses, answers, rules, hastens, delays, loses:
+	case refuses, halves, blocks, unplugs, plugs, misses, answers, consults, reconnects, delays, loses:
 		return false
 	}
 	return w.idle()

@@ -47,7 +47,7 @@ type world struct {
 	shared  uint8      // flows that both tables have held at once
 	found   *finding
 	lenient bool // findings do not count
-	court   court
+	store   store
 	watch   func(string) // told of role changes while a way is written down
 }
 
@@ -127,7 +127,7 @@ func (w *world) clone() *world {
 		v.sent[i] = append([]frame(nil), v.sent[i]...)
 	}
 	v.wire = nil
-	v.court = w.court.clone()
+	v.store = w.store.clone()
 	return &v
 }
 
@@ -168,7 +168,7 @@ func (w *world) boot(s *side) {
 // end is the end of a daemon: its host closes the stream, and its dataplane
 // forwards until the lease is over.
 func (w *world) end(s *side) {
-	w.court.forget(s.index)
+	w.store.forget(s.index)
 	peer := 1 - s.index
 	w.sent[peer] = nil // what the host had received for it is lost
 	if id := w.sides[peer].stream; id != 0 {
@@ -179,7 +179,7 @@ func (w *world) end(s *side) {
 
 // crash is the end of a host: nobody closes anything.
 func (w *world) crash(s *side) {
-	w.court.forget(s.index)
+	w.store.forget(s.index)
 	w.sent[1-s.index] = nil
 	*s = side{index: s.index, life: s.life, carrier: s.carrier, blocked: s.blocked, unreached: s.unreached}
 }
