@@ -9,7 +9,7 @@
 // scenarios of scenarios/ and of sim/mutants/scenarios under a few seeds, and a
 // bounded campaign of drawn worlds; what lies below a simulator's sight (codecs,
 // authentication, sockets) is for the tests of one package, or some of them. A run ends at the
-// first check that fails. Without a mutant every suite must pass.
+// first check that fails. Without a mutant every check that has killed one must pass.
 //
 // The command in cmd/mutants runs it all; it is also the binary that is built with
 // a mutant in it to run the simulator's suite.

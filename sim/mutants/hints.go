@@ -68,6 +68,17 @@ func (h Hints) Store(file string) error {
 	return nil
 }
 
+// Narrow returns mutants of which each needs no more tests than the one that has killed it.
+func (h Hints) Narrow(list []Mutant) []Mutant {
+	narrow := slices.Clone(list)
+	for i := range narrow {
+		if test := h.test(narrow[i]); test != "" {
+			narrow[i].Test = "^" + test + "$"
+		}
+	}
+	return narrow
+}
+
 // test returns the test to run first, "" if there is none.
 func (h Hints) test(m Mutant) string {
 	if hint := string(h[m.Name]); m.Spec == "" && aTest.MatchString(hint) {

@@ -37,6 +37,13 @@ func TestHints(t *testing.T) {
 	if got := h.test(Mutant{Name: "core"}); got != "TestALease" {
 		t.Errorf("the test to run first is %q", got)
 	}
+	list := []Mutant{{Name: "core", Suite: "./impl/node"}, {Name: "unseen", Suite: "./impl/node", Test: "TestB"}, {Name: "world", Suite: SimSuite}}
+	if got := Baselines(h.Narrow(list)); len(got) != 2 || got[0].Test != "^TestALease$|TestB" || got[1].Suite != SimSuite {
+		t.Errorf("the suites without a mutant are %+v", got)
+	}
+	if list[0].Test != "" {
+		t.Error("the list itself was narrowed")
+	}
 	if got := h.world("core"); got != "" {
 		t.Errorf("a test is taken for a world: %q", got)
 	}

@@ -17,7 +17,7 @@ const ResultsVersion = 1
 // reports on the suite. A field may be added without a new version.
 type Results struct {
 	Version int `json:"version"` // ResultsVersion
-	// Clean says that every suite passed without a mutant; without that a kill
+	// Clean says that all that killed a mutant passed without one; without that a kill
 	// proves nothing.
 	Clean   bool     `json:"clean"`
 	Seconds float64  `json:"seconds"` // wall time of all, builds included

@@ -37,7 +37,7 @@ func main() {
 	flag.IntVar(&c.extent.Campaign, "campaign", mutants.DefaultExtent.Campaign, "seeds of the campaign")
 	flag.IntVar(&c.workers, "workers", 2, "mutants that run at once")
 	flag.DurationVar(&c.timeout, "timeout", 3*time.Minute, "after which a mutant counts as hanging")
-	flag.BoolVar(&c.baseline, "baseline", true, "run every suite without a mutant too")
+	flag.BoolVar(&c.baseline, "baseline", true, "run what has killed a mutant without a mutant too")
 	flag.BoolVar(&c.verbose, "v", false, "print what the checks said")
 	flag.StringVar(&c.json, "json", "", "file for the results, as mutants.Results describes them; none is written if left out")
 	flag.StringVar(&c.first, "first", "", "with -suite: the case to run before the others")
@@ -88,18 +88,20 @@ func (c *command) run(ctx context.Context, names []string) (ok bool, err error) 
 	defer r.Close()
 	began := time.Now()
 	mutants.Header(os.Stdout)
+	kills := mutants.Hints{}
 	results := mutants.Results{Version: mutants.ResultsVersion, Clean: true, Mutants: []mutants.Result{}}
+	each(c.workers, list, func(m mutants.Mutant) mutants.Outcome { return r.Run(ctx, m) }, func(o mutants.Outcome) {
+		results.Add(o)
+		hints.Note(o)
+		kills.Note(o)
+		c.print(o)
+	})
 	if c.baseline {
-		each(c.workers, mutants.Baselines(list), func(s mutants.Mutant) mutants.Outcome { return r.Baseline(ctx, s) }, func(o mutants.Outcome) {
+		each(c.workers, mutants.Baselines(kills.Narrow(list)), func(s mutants.Mutant) mutants.Outcome { return r.Baseline(ctx, s) }, func(o mutants.Outcome) {
 			results.Clean = results.Clean && o.Err == nil
 			c.print(o)
 		})
 	}
-	each(c.workers, list, func(m mutants.Mutant) mutants.Outcome { return r.Run(ctx, m) }, func(o mutants.Outcome) {
-		results.Add(o)
-		hints.Note(o)
-		c.print(o)
-	})
 	results.Seconds = time.Since(began).Seconds()
 	results.Sum(os.Stdout)
 	if c.json != "" {
