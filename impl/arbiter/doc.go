@@ -1,25 +1,23 @@
-// Package arbiter decides which of two nodes that have lost each other may act alone.
+// Package arbiter decides which of two nodes may act alone when they do not hear each other.
 //
 // The nodes share one record in a store that a third party keeps: a linearizable register
-// with compare-and-swap, such as a key of etcd. While the nodes hear each other the record
-// is empty and nobody needs the store. A node that hears its peer no longer writes its own
-// name there before it acts on the silence, and the first to do so is the only one.
+// with compare-and-swap, such as a key of etcd. While the nodes hear each other, the record
+// is empty and nobody needs the store. A node that no longer hears its peer writes its own
+// name there before it acts on the silence. Only the first to do so succeeds.
 //
 // # The right
 //
-// Whoever is named holds a right for Validity after the sending of the last question that
-// the store has answered in its favour. It asks four times per Validity. A right is counted
-// from when the question was sent, so a slow answer shortens it, and a node that was paused
-// wakes without one.
+// The named node holds the right for Validity after it sent the last question that the store
+// answered in its favour. It asks four times per Validity. The right counts from when the
+// question was sent, so a slow answer shortens it, and a paused node wakes without one.
 //
 // # The challenge
 //
-// The named node may have died. Its peer then adds its own name as challenger, and the
-// named node, if it lives and reaches the store, sees that with its next question, whose
-// answer renews nothing: only by removing the challenge does it keep the right. Every right
-// has run out once a challenge has stood for Validity, and the challenger takes the name
-// over. So a dead node is replaced Validity after the challenge, and one that lives keeps
-// the right for as long as it reaches the store.
+// The named node may have died. Its peer then adds its own name as challenger. A named node
+// that lives and reaches the store reads the challenge with its next question. That read does
+// not renew the right; removing the challenge does. Once a challenge has stood for Validity,
+// every right has run out, and the challenger replaces the name. So a dead node is replaced
+// Validity after the challenge, and a live one keeps the right while it reaches the store.
 //
 // Clocks are assumed to differ in rate by less than a tenth over one Validity. The package
 // is pure: time and answers come in, questions go out.

@@ -13,10 +13,10 @@ type Machine struct {
 	validity time.Duration
 
 	wants    bool
-	held     bool          // the record names this node, and it wants that
+	held     bool          // the record names this node, and this node wants the right
 	until    clock.Instant // of the right
-	denied   bool          // the store said last that the peer may act alone
-	revision uint64        // of the record that names this node, or of this node's challenge
+	denied   bool          // the store's last answer named the peer
+	revision uint64        // of the record that holds this node's name or challenge
 
 	asked   bool // a question is on its way
 	sent    clock.Instant
@@ -27,7 +27,7 @@ type Machine struct {
 	failed  int    // questions in a row that were not answered
 	err     string // why the last was not
 
-	challenged clock.Instant // when this node's challenge stood for certain, Never without one
+	challenged clock.Instant // when this node's challenge was confirmed, Never without one
 }
 
 // purpose is what a question is for.
@@ -41,7 +41,7 @@ const (
 	leave                    // remove this node's name
 )
 
-// Asks per validity, and pauses after what does not go well.
+// Questions per validity, and pauses after failures.
 const (
 	asksPerValidity = 4
 	retryAfter      = 20 * time.Millisecond
@@ -49,8 +49,8 @@ const (
 	patience = time.Second
 )
 
-// share is the part of the validity for which a right holds on this node's clock; what is
-// left is for two clocks that do not run alike.
+// share is the part of the validity for which a right holds on this node's clock. The rest
+// covers clocks that differ in rate.
 const share = 0.9
 
 // New returns the machine of a node in a pair whose rights hold for validity.
@@ -65,7 +65,7 @@ func (m *Machine) Clone() Machine {
 	return c
 }
 
-// Fingerprint adds what is essential of the machine.
+// Fingerprint adds the machine's state.
 func (m *Machine) Fingerprint(h *fingerprint.Hash) {
 	h.Flag(m.wants)
 	h.Flag(m.held)
@@ -80,8 +80,7 @@ func (m *Machine) Fingerprint(h *fingerprint.Hash) {
 	h.Int(min(m.failed, 3))
 }
 
-// Until returns up to when this node may act alone; an instant in the past means that it
-// may not.
+// Until returns when this node's right to act alone ends. A past instant means no right.
 func (m *Machine) Until() clock.Instant {
 	if !m.held {
 		return 0
@@ -89,14 +88,13 @@ func (m *Machine) Until() clock.Instant {
 	return m.until
 }
 
-// Denied reports whether the store said last that the peer may act alone.
+// Denied reports whether the store's last answer named the peer.
 func (m *Machine) Denied() bool { return m.denied }
 
-// Why says why the last question was not answered, "" if it was.
+// Why says why the last question failed, "" if it was answered.
 func (m *Machine) Why() string { return m.err }
 
-// Want says whether this node has use for the right. One that has none any more gives it
-// back.
+// Want says whether this node needs the right. A right that is no longer needed is returned.
 func (m *Machine) Want(now clock.Instant, wants bool) {
 	if m.wants == wants {
 		return
@@ -121,7 +119,7 @@ func (m *Machine) Deadline() clock.Instant {
 	return m.next
 }
 
-// Advance lets time pass.
+// Advance handles the passing of time.
 func (m *Machine) Advance(now clock.Instant) {
 	if m.asked && now >= m.sent.Add(m.validity/2) {
 		m.asked = false
@@ -145,7 +143,7 @@ func (m *Machine) Ready() []Question {
 	return ready
 }
 
-// Answered takes an answer. One to a question that was given up is ignored.
+// Answered takes an answer. The answer to an abandoned question is ignored.
 func (m *Machine) Answered(now clock.Instant, a Answer) {
 	if !m.asked || a.ID != m.id {
 		return
@@ -161,7 +159,7 @@ func (m *Machine) Answered(now clock.Instant, a Answer) {
 		m.see(now, a)
 	case !a.Swapped:
 		m.challenged = clock.Never
-		m.next = now // somebody else was faster: see who
+		m.next = now // the record has changed: read it
 	case m.purpose == take, m.purpose == answer:
 		m.grasp(now, a.Revision)
 	case m.purpose == challenge:
@@ -175,7 +173,7 @@ func (m *Machine) Answered(now clock.Instant, a Answer) {
 	}
 }
 
-// see draws the conclusions of a record.
+// see acts on a record that was read.
 func (m *Machine) see(now clock.Instant, a Answer) {
 	r := a.Record
 	m.denied = r.Alone != "" && r.Alone != m.self
@@ -193,7 +191,7 @@ func (m *Machine) see(now clock.Instant, a Answer) {
 	case r.Alone == m.self && m.held && own == m.revision:
 		m.grasp(now, own)
 	case r.Alone == m.self:
-		// Of a former life of this node, or of a swap whose answer was lost.
+		// Left by an earlier process of this node, or by a swap whose answer was lost.
 		m.swap(now, take, own, Record{Alone: m.self})
 	case m.challenged != clock.Never:
 		// The challenge was answered: the peer lives.
@@ -205,7 +203,7 @@ func (m *Machine) see(now clock.Instant, a Answer) {
 	}
 }
 
-// grasp holds the right from the sending of the question on.
+// grasp takes the right, counted from when the question was sent.
 func (m *Machine) grasp(now clock.Instant, revision uint64) {
 	m.held, m.denied, m.revision, m.challenged = true, false, revision, clock.Never
 	m.until = m.sent.Add(time.Duration(share * float64(m.validity)))
@@ -215,13 +213,13 @@ func (m *Machine) grasp(now clock.Instant, revision uint64) {
 	}
 }
 
-// fail waits a while with the next question, for longer each time.
+// fail delays the next question, longer after each failure.
 func (m *Machine) fail(now clock.Instant, why string) {
 	m.err = why
 	m.next = now.Add(min(retryAfter<<min(m.failed, 8), m.validity/2))
 	m.failed++
 	if m.purpose != look {
-		// The swap may have taken place, so that only the record tells what holds now.
+		// The swap may have taken place: the record must be read.
 		m.challenged = clock.Never
 	}
 }

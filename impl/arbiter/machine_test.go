@@ -10,8 +10,8 @@ import (
 
 const validity = time.Second
 
-// bench runs machines against one register in virtual time. Questions and answers take
-// their time, get lost, or are repeated by nobody.
+// bench runs machines against one register in virtual time. Questions and answers are
+// delayed or lost, and nobody resends them.
 type bench struct {
 	t        *testing.T
 	now      clock.Instant
@@ -38,7 +38,7 @@ func newBench(t *testing.T, seed uint64) *bench {
 	return b
 }
 
-// slow is how long a message takes at most.
+// slow is the longest delay of a message.
 const slow = 300 * time.Millisecond
 
 func (b *bench) delay() time.Duration {
@@ -116,18 +116,18 @@ func TestARightThatIsGivenBackIsFree(t *testing.T) {
 	b.run(10 * time.Millisecond)
 	b.want(0, false)
 	if b.holds(0) {
-		t.Error("lb1 holds on to what it has no use for")
+		t.Error("lb1 keeps a right that it does not want")
 	}
 	b.run(10 * time.Millisecond)
 	b.want(1, true)
 	b.run(10 * time.Millisecond)
 	if !b.holds(1) {
-		t.Error("lb2 does not get what lb1 has given back")
+		t.Error("lb2 does not get the right that lb1 returned")
 	}
 }
 
-// A challenge is answered by who lives. Who does not is replaced after the validity, and
-// not much later.
+// A live node answers a challenge. A dead one is replaced after the validity, and not much
+// later.
 func TestTheDeadAreReplaced(t *testing.T) {
 	b := newBench(t, 1)
 	b.want(0, true)
@@ -149,7 +149,7 @@ func TestTheDeadAreReplaced(t *testing.T) {
 	}
 }
 
-// Who does not reach the store loses the right after its validity.
+// A node that does not reach the store loses the right after its validity.
 func TestARightEndsWithoutAnswers(t *testing.T) {
 	b := newBench(t, 1)
 	b.want(0, true)
@@ -182,8 +182,8 @@ func TestARightCountsFromTheQuestion(t *testing.T) {
 	}
 }
 
-// Whatever is lost or late, and whatever the nodes want, never do both hold the right, and
-// once all is well one that wants it gets it.
+// With messages lost or late, both nodes never hold the right at once, and after the faults
+// a node that wants it gets it.
 func TestNeverBoth(t *testing.T) {
 	for seed := range uint64(60) {
 		b := newBench(t, seed)
@@ -192,7 +192,7 @@ func TestNeverBoth(t *testing.T) {
 			b.want(b.random.IntN(2), b.random.IntN(3) > 0)
 			if b.random.IntN(10) == 0 {
 				i := b.random.IntN(2)
-				again := New(b.machines[i].self, validity) // it restarts, and has waited for its old right to end
+				again := New(b.machines[i].self, validity) // it restarts after its old right has ended
 				if until := b.machines[i].Until(); until > b.now {
 					b.machines[i].Want(b.now, false)
 					b.run(until.Sub(b.now))

@@ -1,6 +1,6 @@
 package arbiter
 
-// Register is a store in memory: what a test, a model or a simulated arbiter keeps.
+// Register is a store in memory, for tests and models.
 type Register struct {
 	Record   Record
 	Revision uint64

@@ -7,8 +7,8 @@ import (
 	"baton/impl/node"
 )
 
-// TestAHeartbeatWaitsForNoNeighbour: it is broadcast on each path until the peer's hardware
-// address is known there, and again once it is known no more.
+// TestAHeartbeatWaitsForNoNeighbour: each path broadcasts it while the peer's hardware
+// address is unknown there.
 func TestAHeartbeatWaitsForNoNeighbour(t *testing.T) {
 	b := newBench(t)
 	both := func() {

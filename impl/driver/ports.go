@@ -71,10 +71,10 @@ type Heartbeat interface {
 	SendBFD(path int, to Cast, packet []byte) error
 }
 
-// Cast is whom a packet is addressed to on its link.
+// Cast is the link-layer destination of a packet.
 type Cast bool
 
-// The casts. Either way the packet's IP destination is the peer's address.
+// The casts. The IP destination is the peer's address in both.
 const (
 	Unicast   Cast = false // the peer's hardware address
 	Broadcast Cast = true  // the broadcast address: the packet waits for no neighbour entry

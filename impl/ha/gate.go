@@ -18,7 +18,7 @@ const (
 	DataplaneReady
 	// Reachable: the targets that the configuration tracks answer.
 	Reachable
-	// Arbitrated: the peer hears this node, or the arbiter lets it act alone, where one is configured.
+	// Arbitrated: the peer hears this node, the arbiter lets it act alone, or no arbiter is configured.
 	Arbitrated
 	// NoMaster: every BFD path to the peer is silent, or the peer is heard, says
 	// that it is not MASTER, and ranks below this node.

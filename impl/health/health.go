@@ -1,8 +1,7 @@
-// Package health decides which backends of a service get new flows: by what their
-// probes come to, by what the peer has decided while it serves, and by what an operator
-// wants drained. A Pool is the state machine of one service. It is pure: whoever drives it
-// carries the probes out, writes the service's backends, and reads the clock. The daemon
-// does so for real, the simulator in its own time.
+// Package health decides which backends of a service get new flows: by the results of their
+// probes, by the decisions of the peer while it serves, and by the drains of an operator. A
+// Pool is the state machine of one service. It is pure: its caller, the daemon or the
+// simulator, carries out probes, writes the service's backends, and reads the clock.
 package health
 
 import (
@@ -13,20 +12,20 @@ import (
 	"baton/impl/clock"
 )
 
-// Check says how often a backend is probed and what its answers come to.
+// Check says how often a backend is probed and how many results change its state.
 type Check struct {
 	Interval time.Duration // between two probes of a backend; 0: it is never probed and counts as up
 	Timeout  time.Duration // after which a probe has failed: at most half of Interval
 	Rise     int           // answers in a row that bring a backend up
 	Fall     int           // failures in a row that take it down
-	// Jitter is the share, in percent, by which an interval may be shorter, so that the
-	// probes of many nodes do not come together. It never makes one longer.
+	// Jitter is the percentage by which an interval may be shorter, so that the probes of
+	// many nodes do not coincide. It never lengthens an interval.
 	Jitter int
 	// SlowStart is for how long a backend that came up gets less than its share.
 	SlowStart time.Duration
 }
 
-// Limit is how long a backend that dies may go on getting new flows.
+// Limit is the longest time for which a dead backend still gets new flows.
 func (c Check) Limit() time.Duration {
 	limit := time.Duration(c.Fall) * c.Interval
 	if c.Fall == 1 {
@@ -38,16 +37,16 @@ func (c Check) Limit() time.Duration {
 // Backend is a backend as it is configured.
 type Backend struct {
 	Addr   netip.AddrPort
-	Weight int // its share beside that of the others; at least 1
+	Weight int // its share relative to the others; at least 1
 }
 
-// Config is all that a Pool knows from the outside.
+// Config is the configuration of a Pool.
 type Config struct {
 	Check    Check
 	Backends []Backend
 }
 
-// State is what a backend is.
+// State is the state of a backend.
 type State uint8
 
 const (
@@ -80,26 +79,26 @@ type (
 	// Timer says that the instant of Deadline has come.
 	Timer struct{}
 
-	// Result is what came of the probe with that ID.
+	// Result is the result of the probe with that ID.
 	Result struct {
 		ID  uint64
 		Err string // why it failed, "" if it was answered
 	}
 
-	// Drain has a backend get no new flows. Its deadline is after so long.
+	// Drain stops new flows to a backend. Its deadline is For later.
 	Drain struct {
 		Backend netip.AddrPort
 		For     time.Duration
 	}
 
-	// Ready takes a drain back.
+	// Ready cancels a drain.
 	Ready struct{ Backend netip.AddrPort }
 
-	// Follow has the pool take over what the node that serves has decided, and go on
-	// following it: what its own probes come to is counted and changes nothing.
+	// Follow has the pool adopt the decisions of the node that serves. While it follows, its
+	// own probes are counted and change nothing.
 	Follow struct{ Decisions []Decision }
 
-	// Lead has the pool decide by its own probes, from the decisions that hold now.
+	// Lead has the pool decide by its own probes, starting from the current decisions.
 	Lead struct{}
 
 	// Configure replaces the configuration. A backend that stays keeps its state.
@@ -114,12 +113,12 @@ func (Follow) input()    {}
 func (Lead) input()      {}
 func (Configure) input() {}
 
-// Decision is what a node tells its peer of a backend.
+// Decision is a backend's state as a node tells it to its peer.
 type Decision struct {
 	Backend netip.AddrPort `json:"backend"`
 	Down    bool           `json:"down,omitempty"`
 	Drains  bool           `json:"drains,omitempty"`
-	// Left is how long it is to the deadline of the drain; 0 once it has come.
+	// Left is the time until the drain's deadline; 0 after it.
 	Left time.Duration `json:"left,omitempty"`
 }
 
@@ -127,8 +126,8 @@ type Decision struct {
 type Effect interface{ effect() }
 
 type (
-	// Probe asks for one probe of a backend. Result answers it; without an answer it has
-	// failed after Check.Timeout.
+	// Probe asks for one probe of a backend. Result answers it; without one it fails after
+	// Check.Timeout.
 	Probe struct {
 		ID      uint64
 		Backend netip.AddrPort
@@ -149,17 +148,17 @@ func (Probe) effect()  {}
 func (Write) effect()  {}
 func (Change) effect() {}
 
-// Status is what a pool shows of one backend.
+// Status is the state of one backend, for display.
 type Status struct {
 	Backend netip.AddrPort
 	State   State
 	Weight  int
-	Why     string        // how it came to its state, or how its last probe failed
+	Why     string        // the reason for its state, or its last failure
 	Since   time.Duration // for how long it has been in its state
 	Left    time.Duration // to the deadline of its drain
 	Failed  uint64        // probes that failed
 	Probed  uint64        // probes that have ended
 }
 
-// until is the time to an instant, 0 if it has come.
+// until is the time until an instant, 0 after it.
 func until(now, at clock.Instant) time.Duration { return max(at.Sub(now), 0) }

@@ -22,16 +22,16 @@ type Pool struct {
 	effects []Effect
 }
 
-// backend is what a pool knows of one backend. A new one counts as up.
+// backend is the state of one backend. A new one counts as up.
 type backend struct {
 	Backend
 	down   bool
-	streak int // probes in a row that say otherwise
+	streak int // probes in a row that contradict its state
 	shown  State
 	why    string
 	since  clock.Instant // when shown was reached
 
-	starts clock.Instant // when its slow start began, Never if it has its whole share
+	starts clock.Instant // when its slow start began, Never if it has its full share
 	drains bool
 	drain  clock.Instant // the deadline of the drain
 
@@ -39,16 +39,16 @@ type backend struct {
 	probed, failed uint64
 }
 
-// New returns a pool, whose jitter a seed decides.
+// New returns a pool. The seed determines its jitter.
 func New(cfg Config, seed uint64, now clock.Instant) *Pool {
 	p := &Pool{now: now, random: rand.New(rand.NewPCG(seed, 0))}
 	p.configure(cfg)
-	p.written = p.Shares() // whoever makes a pool writes its backends
+	p.written = p.Shares() // the caller of New writes the backends
 	return p
 }
 
-// configure takes a configuration over. The first probes of new backends are spread over
-// an interval.
+// configure applies a configuration. The first probes of new backends are spread over an
+// interval.
 func (p *Pool) configure(cfg Config) {
 	was := p.backends
 	p.check, p.backends = cfg.Check, make([]backend, len(cfg.Backends))
@@ -132,7 +132,7 @@ func (p *Pool) find(addr netip.AddrPort) *backend {
 	return nil
 }
 
-// tell says which backends have changed their state.
+// tell emits a Change for each backend whose state has changed.
 func (p *Pool) tell() {
 	for i := range p.backends {
 		b := &p.backends[i]
@@ -160,8 +160,8 @@ func (b *backend) state(now clock.Instant) State {
 	return Up
 }
 
-// follow takes over the decisions of the node that serves. A backend that only this node
-// knows is left as it is.
+// follow adopts the decisions of the node that serves. A backend that the peer does not have
+// keeps its state.
 func (p *Pool) follow(decisions []Decision) {
 	p.following = true
 	for _, d := range decisions {
@@ -180,7 +180,7 @@ func (p *Pool) follow(decisions []Decision) {
 	}
 }
 
-// Decisions is what the peer is told.
+// Decisions returns the decisions to tell the peer.
 func (p *Pool) Decisions() []Decision {
 	list := make([]Decision, len(p.backends))
 	for i := range p.backends {

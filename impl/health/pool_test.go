@@ -21,12 +21,12 @@ var (
 
 const ms = time.Millisecond
 
-// lab drives a pool in virtual time. The answer to each probe is the host's.
+// lab drives a pool in virtual time. answers has the result of each backend's probes.
 type lab struct {
 	t       *testing.T
 	pool    *health.Pool
 	now     clock.Instant
-	answers map[netip.AddrPort]string // "" answers, "silence" never does, else the failure
+	answers map[netip.AddrPort]string // "": success; "silence": no answer; else the failure
 	took    time.Duration             // of an answer
 	pending []pending
 	changes []string
@@ -114,7 +114,7 @@ func check() health.Check {
 	return health.Check{Interval: 100 * ms, Timeout: 40 * ms, Rise: 2, Fall: 3}
 }
 
-// TestABackendThatDiesIsDownWithinFallIntervals, whenever it dies and however its probes fail.
+// TestABackendThatDiesIsDownWithinFallIntervals of its death, at any phase, with any failure.
 func TestABackendThatDiesIsDownWithinFallIntervals(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		c := check()
@@ -229,7 +229,7 @@ func TestAllBackendsDownLeaveNobody(t *testing.T) {
 	}
 }
 
-// TestAFollowerDecidesNothing until it leads, and then from what its own probes have come to.
+// TestAFollowerDecidesNothing until it leads; then it decides by its own probes.
 func TestAFollowerDecidesNothing(t *testing.T) {
 	l := newLab(t, check(), a, b)
 	l.run(time.Second)
@@ -249,7 +249,7 @@ func TestAFollowerDecidesNothing(t *testing.T) {
 
 func (l *lab) checkInterval() time.Duration { return check().Interval }
 
-// TestDecisionsArriveAtAFollower: what one pool tells, another takes over.
+// TestDecisionsArriveAtAFollower: another pool adopts the decisions of the first.
 func TestDecisionsArriveAtAFollower(t *testing.T) {
 	master, backup := newLab(t, check(), a, b), newLab(t, check(), a, b)
 	master.answers[a] = "silence"
@@ -282,7 +282,7 @@ func TestConfigureKeepsWhatStays(t *testing.T) {
 	}
 }
 
-// TestJitterOnlyShortens: the bound of Limit rests on it.
+// TestJitterOnlyShortens intervals, which the bound of Limit relies on.
 func TestJitterOnlyShortens(t *testing.T) {
 	c := check()
 	c.Jitter = 30

@@ -7,7 +7,7 @@ import (
 	"baton/impl/clock"
 )
 
-// probe is that of one backend which is under way, or the next one.
+// probe is a backend's current probe, or its next one.
 type probe struct {
 	id  uint64        // of the one under way, 0 if none is
 	due clock.Instant // when the next one begins; when the one under way began
@@ -20,7 +20,7 @@ func (p *probe) deadline(c Check) clock.Instant {
 	return p.due
 }
 
-// runProbes ends the probes whose time has run and begins those that are due.
+// runProbes fails the probes that timed out and begins those that are due.
 func (p *Pool) runProbes() {
 	if p.check.Interval == 0 {
 		return
@@ -38,7 +38,7 @@ func (p *Pool) runProbes() {
 	}
 }
 
-// result takes what came of a probe. One that is under way no longer has failed before.
+// result takes the result of a probe. One that has timed out is ignored.
 func (p *Pool) result(r Result) {
 	for i := range p.backends {
 		if b := &p.backends[i]; b.probe.id == r.ID && r.ID != 0 {
@@ -47,9 +47,9 @@ func (p *Pool) result(r Result) {
 	}
 }
 
-// count ends the probe of a backend, with the failure "" if it was answered. The one after
-// a first failure begins earlier by the timeout, so that the failures that take a backend
-// down have all run out within Fall intervals of the last probe that was answered.
+// count ends the probe of a backend; failure is "" if it was answered. The probe after a
+// first failure begins earlier by the timeout, so that Fall failures have timed out within
+// Fall intervals of the last answered probe.
 func (p *Pool) count(b *backend, failure string) {
 	early := time.Duration(0)
 	if failure != "" && !b.down && b.streak == 0 {
@@ -78,7 +78,7 @@ func (p *Pool) count(b *backend, failure string) {
 	}
 }
 
-// enough is how many probes in a row change what a backend is.
+// enough is how many probes in a row change a backend's state.
 func (p *Pool) enough(failed bool) int {
 	if failed {
 		return p.check.Fall

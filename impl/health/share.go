@@ -13,11 +13,11 @@ type Share struct {
 	Weight  int
 }
 
-// tenths is in how many steps a slow start goes.
+// tenths is the number of steps of a slow start.
 const tenths = 10
 
 // Shares lists the backends that get new flows, in the order of the configuration. It is
-// empty where none does: the service has nobody to serve it.
+// empty if no backend serves.
 func (p *Pool) Shares() []Share {
 	slow := false
 	for i := range p.backends {

@@ -50,9 +50,9 @@ func (n *Node) act(action ha.Action) {
 }
 
 // notice is how long a claim is said by BFD before it takes hold. A peer that speaks on
-// the stream has said that it does not serve. One that has become silent just now has no
-// lease that outlasts its detection here; but once it knows that this node does not hear
-// it, no detection bounds its lease, and if it has frozen it does not hear of the claim.
+// the stream has said that it does not serve. The lease of a peer that has just become
+// silent ends before this node detects it. Once the peer knows that this node does not hear
+// it, detection no longer bounds its lease, and a frozen peer does not hear of the claim.
 func (n *Node) notice() time.Duration {
 	switch {
 	case n.live():

@@ -10,24 +10,24 @@ import (
 	"baton/impl/trace"
 )
 
-// announcement is the gratuitous ARPs under way: rounds over all VIPs, first the burst,
-// then one a second for a while, and then one from time to time for as long as the node is
+// announcement is the state of the gratuitous ARPs: rounds over all VIPs, first the burst,
+// then one a second for a while, then one from time to time for as long as the node is
 // MASTER, since a host that heard none of them talks to the old MASTER until its own table
 // ages. Soon matters: TCP waits twice as long before each retransmission, so that a session
 // may stand still for as long again as the outage lasted.
 //
-// Few VIPs are announced together. Many are paced: a switch port that polices ARP lets
-// a few frames pass and drops the rest. After the burst they come at a rate below what
-// operators police, so that each VIP gets through; a round then takes as long as it takes.
+// Up to atOnce VIPs are announced together. More are paced: a switch port that polices ARP
+// lets a few frames pass and drops the rest. After the burst the rate stays below common
+// policer limits, so every VIP gets through; a round is as long as that requires.
 type announcement struct {
 	pace   Pace
-	random rand.PCG // where rounds begin, and how far apart frames are
+	random rand.PCG // draws where rounds begin and the gaps between frames
 
 	began clock.Instant // of the first round
 	round clock.Instant // of the present one
 	sent  int           // rounds begun
 	first int           // the VIP with which the round began
-	done  int           // VIPs of the round that are announced; 0: the next one is to begin
+	done  int           // VIPs announced in this round; 0: the next round is due
 	next  clock.Instant // Never when there is none
 	early bool          // begun before the lease was taken (AnnounceEarly)
 }
@@ -51,15 +51,15 @@ func (a *announcement) stop() {
 	*a = announcement{pace: a.pace, random: a.random, next: clock.Never}
 }
 
-// due returns what is to be announced now, of no VIP if nothing is. A late node sends each
-// missed round at most once: bursts are for packets that get lost, not for time that did.
+// due returns the announcement to send now, with no VIP if none is due. A late node sends
+// each missed round at most once: repeats make up for lost packets, not for lost time.
 func (a *announcement) due(now clock.Instant) (out Announce) {
 	if now < a.next {
 		return out
 	}
 	if a.done == 0 {
 		a.sent, a.round = a.sent+1, now
-		if a.pace.VIPs > atOnce { // a port that drops the end of one round is not to drop that of all
+		if a.pace.VIPs > atOnce { // a port that drops the end of a round must not drop the same VIPs each time
 			a.first = a.draw(a.pace.VIPs)
 		}
 	}
@@ -73,7 +73,7 @@ func (a *announcement) due(now clock.Instant) (out Announce) {
 	return out
 }
 
-// after is when more is announced than what was at now.
+// after is when the next announcement is due, after one at now.
 func (a *announcement) after(now clock.Instant, fast bool) clock.Instant {
 	if a.done < a.pace.VIPs {
 		if fast {
@@ -83,7 +83,7 @@ func (a *announcement) after(now clock.Instant, fast bool) clock.Instant {
 	}
 	a.done = 0
 	switch {
-	case a.sent == len(burst) && a.pace.VIPs > atOnce: // of many, few may have got through
+	case a.sent == len(burst) && a.pace.VIPs > atOnce: // a policer may have dropped most of the burst
 		return now.Add(a.pace.between(false))
 	case a.sent < len(burst):
 		return max(a.began.Add(burst[a.sent]), now.Add(a.pace.between(fast)))
@@ -93,8 +93,8 @@ func (a *announcement) after(now clock.Instant, fast bool) clock.Instant {
 	return max(a.round.Add(refresh), now.Add(a.pace.between(false)))
 }
 
-// slow draws the time between two frames after the burst, evenly over what the pace is on
-// average at most: a policer that counts by the second must not beat in time with them.
+// slow draws the gap between two frames after the burst, uniformly around the mean of the
+// configured rate, so that frames do not align with a policer's one-second window.
 func (a *announcement) slow() time.Duration {
 	least := time.Second / time.Duration(a.pace.Rate)
 	return least + time.Duration(a.draw(int(least/4)+1))
@@ -105,20 +105,19 @@ func (a *announcement) draw(n int) int { return int(a.random.Uint64() >> 1 % uin
 
 // Pace is how fast gratuitous ARPs leave.
 type Pace struct {
-	VIPs  int           // how many there are; 0 stands for one
-	Every time.Duration // between two frames of the burst, beyond the first few; 0 takes a millisecond
-	Rate  int           // frames a second after the burst, at most; 0 takes 25
+	VIPs  int           // number of VIPs; 0 means 1
+	Every time.Duration // between two frames of the burst after the first atOnce; 0 means 1ms
+	Rate  int           // most frames per second after the burst; 0 means 25
 	Seed  uint64        // of the jitter
 }
 
-// Defaults of a Pace. Switches that police ARP let through 15 a second (some) to 100 and
-// more.
+// Defaults of a Pace. Switches that police ARP pass 15 to 100 frames a second, or more.
 const (
 	DefaultAnnounceEvery = time.Millisecond
 	DefaultAnnounceRate  = 25
 )
 
-// atOnce is how many VIPs are announced together.
+// atOnce is the number of VIPs that may be announced together.
 const atOnce = 8
 
 func (p Pace) withDefaults() Pace {

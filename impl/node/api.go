@@ -184,8 +184,8 @@ type (
 	// Dump asks for all entries of the dataplane, in Done.
 	Dump struct{ ID uint64 }
 
-	// Announce sends one gratuitous ARP for each of so many VIPs, from one on. After the
-	// last of them comes the first.
+	// Announce sends one gratuitous ARP for each of a number of VIPs, starting with First and
+	// wrapping around.
 	Announce struct {
 		Count int // of the round: 1 for the first of a burst
 		First int

@@ -18,7 +18,7 @@ func (l *lab) part(parted bool) {
 	l.dropSync["lb1"], l.dropSync["lb2"] = parted, parted
 }
 
-// masters is how many nodes forward.
+// masters counts the nodes that forward.
 func (l *lab) forwarders() (count int) {
 	for _, n := range l.nodes {
 		if n.lease > l.now {
@@ -28,8 +28,8 @@ func (l *lab) forwarders() (count int) {
 	return count
 }
 
-// alwaysOne lets time pass and fails if nobody forwards for longer than a limit. That both
-// do ends a test anyway.
+// alwaysOne lets time pass and fails if no node forwards for longer than a limit. The lab
+// itself fails a test in which both forward.
 func (l *lab) alwaysOne(d, limit time.Duration) {
 	l.t.Helper()
 	none := time.Duration(0)
@@ -47,15 +47,15 @@ func (l *lab) alwaysOne(d, limit time.Duration) {
 // While the nodes hear each other, nobody needs the arbiter.
 func TestAPairThatHearsItselfDoesWithoutTheArbiter(t *testing.T) {
 	l := newPair(t, arbitrated)
-	l.run(2 * time.Second) // who was alone at boot gives the right back
+	l.run(2 * time.Second) // the node that booted first returns the right
 	l.remote["lb1"], l.remote["lb2"] = true, true
 	l.leaseHolds("lb1", 3*time.Second)
 	l.handOver("lb1", "lb2")
 	l.leaseHolds("lb2", 3*time.Second)
 }
 
-// A partition of all paths leaves exactly one forwarder, and the other stays Backup for as
-// long as it lasts; when it heals, nothing flaps.
+// A partition of all paths leaves exactly one forwarder, and the other stays Backup until it
+// heals. Then no role flaps.
 func TestAPartitionLeavesOneForwarder(t *testing.T) {
 	for offset := time.Duration(0); offset < labTx; offset += 3 * time.Millisecond {
 		l := newPair(t, arbitrated)
@@ -67,7 +67,7 @@ func TestAPartitionLeavesOneForwarder(t *testing.T) {
 	}
 }
 
-// Who of the two does not reach the arbiter stops, and the other serves.
+// The node that does not reach the arbiter stops, and the other serves.
 func TestAPartitionLeavesTheOneThatReachesTheArbiter(t *testing.T) {
 	for _, id := range []string{"lb1", "lb2"} {
 		l := newPair(t, arbitrated)
@@ -81,7 +81,7 @@ func TestAPartitionLeavesTheOneThatReachesTheArbiter(t *testing.T) {
 	}
 }
 
-// Without arbiter and without peer nobody serves.
+// A node that reaches neither arbiter nor peer does not serve.
 func TestNobodyServesAloneWithoutTheArbiter(t *testing.T) {
 	l := newPair(t, arbitrated)
 	l.run(2 * time.Second)
@@ -98,7 +98,7 @@ func TestNobodyServesAloneWithoutTheArbiter(t *testing.T) {
 	l.until(5*time.Second, "a Master", func() bool { return l.forwarders() == 1 })
 }
 
-// A crash costs the detection time and two answers.
+// A crash costs the detection time and two round trips to the arbiter.
 func TestACrashIsTakenOverByTheArbitersWord(t *testing.T) {
 	l := newPair(t, arbitrated)
 	l.run(2 * time.Second)
@@ -106,7 +106,7 @@ func TestACrashIsTakenOverByTheArbitersWord(t *testing.T) {
 	masterWithin(l, "lb2", labDetect+4*labArbiter+5*time.Millisecond)
 }
 
-// Nor does the end of the Backup cost the MASTER anything, although it needs the arbiter then.
+// The crash of the Backup costs no outage, although the MASTER then needs the arbiter.
 func TestTheEndOfTheBackupCostsNothingWithAnArbiter(t *testing.T) {
 	for offset := time.Duration(0); offset < labTx; offset += time.Millisecond {
 		l := newPair(t, arbitrated)
@@ -116,7 +116,7 @@ func TestTheEndOfTheBackupCostsNothingWithAnArbiter(t *testing.T) {
 	}
 }
 
-// Who acts alone and dies is replaced after the validity of its right, and not before.
+// A node that dies while it acts alone is replaced after the validity of its right, not before.
 func TestANodeThatActsAloneIsReplaced(t *testing.T) {
 	l := newPair(t, arbitrated)
 	l.run(2 * time.Second)
@@ -132,7 +132,7 @@ func TestANodeThatActsAloneIsReplaced(t *testing.T) {
 	l.alwaysOne(3*time.Second, 0)
 }
 
-// A MASTER that freezes at any instant of a partition has stopped before its peer claims.
+// A MASTER that freezes at any instant of a partition stops before its peer claims.
 func TestAMasterFreezesInAPartition(t *testing.T) {
 	for _, back := range []time.Duration{0, 500 * time.Millisecond, 1200 * time.Millisecond} {
 		for offset := time.Duration(0); offset < 2*labDetect; offset += 7 * time.Millisecond {
@@ -152,8 +152,8 @@ func TestAMasterFreezesInAPartition(t *testing.T) {
 	}
 }
 
-// A right is given back once no lease counts on it: the MASTER may lose its peer just
-// before, and freeze just after.
+// A right is returned only when no lease rests on it, even if the MASTER loses its peer just
+// before and freezes just after.
 func TestARightThatIsGivenBackJustifiesNothing(t *testing.T) {
 	asked := false
 	for jitter := range uint64(24) {
@@ -187,7 +187,7 @@ func TestARightThatIsGivenBackJustifiesNothing(t *testing.T) {
 	}
 }
 
-// A grant may come when nothing is heard any more: what the new MASTER sent last justifies
+// A grant may arrive after the peer has fallen silent: the new MASTER's last packet justifies
 // no lease.
 func TestAGrantIsNoProof(t *testing.T) {
 	claimed := false

@@ -110,8 +110,8 @@ const (
 var burst = []time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond, time.Second}
 
 // After the burst, gratuitous ARPs leave every repeat until settled is over, for one
-// link may have lost all of the burst, and every refresh from then on. Of many VIPs there
-// are settledRounds of those at least.
+// link may have lost all of the burst, and every refresh from then on. Many VIPs get at
+// least settledRounds of these.
 const (
 	repeat        = time.Second
 	settled       = 10 * time.Second

@@ -32,7 +32,7 @@ func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 		"gates.why", "dataplane.Why", "reading.stats", "paths.sending.why", // for people
 		"paths.Path", "paths.told", "paths.proven", "lease.taken", "arbitration.machine.id", // the deadlines stand for them
 		"paths.session", "sync", "arbitration.machine.self", "arbitration.machine.validity", "arbitration.machine.err",
-		"announce.pace", "announce.random", // the configuration, and the phase of what is announced
+		"announce.pace", "announce.random", // the configuration, and the random phase of announcements
 	)
 }
 

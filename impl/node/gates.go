@@ -242,7 +242,7 @@ func judgePeerReady(v *view) (bool, why) {
 		return false, because("peer is not able to serve")
 	case !v.peerInSync:
 		return false, because("peer is not in sync")
-	case v.unread: // a handover would wait for the reading without forwarding, and fail
+	case v.unread: // a handover would stop forwarding, wait for the read, and fail
 		return false, because("this node could not read its dataplane: the peer may lack flows")
 	}
 	return true, because("peer is Backup and in sync")

@@ -15,7 +15,7 @@ import (
 	"baton/impl/ha"
 )
 
-// judgement is what a gate makes of a view. The text is that of the code.
+// judgement is a gate's answer to a view, with the text that the code has.
 type judgement struct {
 	gate ha.Gates
 	see  func(*view)
@@ -155,8 +155,8 @@ func judgements() []judgement {
 	}
 }
 
-// Each gate is a function of the view alone, so that each of its answers can be had by a
-// view that differs from another in what the answer is about.
+// Each gate is a function of the view alone. For each of its answers a row has the smallest
+// view that leads to it.
 func TestEveryAnswerOfEveryGate(t *testing.T) {
 	rows := judgements()
 	for i, row := range rows {
@@ -179,7 +179,7 @@ func TestEveryAnswerOfEveryGate(t *testing.T) {
 	}
 }
 
-// answersOfGates lists the texts of all answers, from the code of the functions that judge.
+// answersOfGates lists the texts of all answers in the source of the gate functions.
 func answersOfGates(t *testing.T) (texts []string) {
 	for _, file := range []string{"gates.go", "arbiter.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)

@@ -35,7 +35,7 @@ type lab struct {
 	divided  bool          // neither node heard the other, and they have not agreed since
 	late     time.Duration // every timer comes this much late
 	arbiter  arbiter.Register
-	remote   map[string]bool // nodes that do not reach the arbiter
+	remote   map[string]bool // nodes that cannot reach the arbiter
 }
 
 type labNode struct {
@@ -87,7 +87,7 @@ const (
 	labMult    = 3
 	labDetect  = labMult * labTx
 	labHold    = 500 * time.Millisecond
-	labArbiter = 2 * time.Millisecond // to the arbiter, and back again
+	labArbiter = 2 * time.Millisecond // round trip to the arbiter
 )
 
 func labConfig(id, peer string, priority uint8) Config {

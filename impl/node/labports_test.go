@@ -47,7 +47,7 @@ func (p labPorts) SendSync(data []byte) {
 	l.after(labDelay, p.n.peer, func(to *labNode) { l.step(to, Message{Stream: id, Data: data}) })
 }
 
-// Arbitrate takes as long as a store that writes to a disk.
+// Arbitrate answers after labArbiter, as a store that writes to disk does.
 func (p labPorts) Arbitrate(q arbiter.Question) {
 	l, n := p.l, p.n
 	if l.remote[n.id] {

@@ -37,7 +37,7 @@ type footing struct {
 	// is then a guard against a pause alone, and holds for length.
 	lonely bool
 	length time.Duration
-	// right is up to when this node may act alone, if it has an arbiter.
+	// right is when the arbiter's right to act alone ends.
 	arbitrated bool
 	right      clock.Instant
 }

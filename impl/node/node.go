@@ -48,7 +48,7 @@ type Node struct {
 	awake     clock.Instant // from here on, silence is the peer's and not this node's own
 	booted    clock.Instant
 	paused    clock.Instant // the end of this node's last pause
-	silence   clock.Instant // since when nothing is heard of the peer, Never while it is
+	silence   clock.Instant // since when the peer is silent, Never while it is heard
 	links     map[string]bool
 	targets   tracker
 	dataplane Dataplane

@@ -8,7 +8,7 @@ import (
 	"baton/impl/clock"
 )
 
-// announcing lets an announcement run for a time, and calls sent with each VIP.
+// announcing runs an announcement for a time and calls sent with each VIP.
 func announcing(pace Pace, lasts time.Duration, sent func(at clock.Instant, round, vip int)) {
 	a := announcement{pace: pace.withDefaults()}
 	a.random.Seed(pace.Seed, 0)
@@ -22,7 +22,7 @@ func announcing(pace Pace, lasts time.Duration, sent func(at clock.Instant, roun
 	}
 }
 
-// policer lets so many frames a second pass, and so many at once.
+// policer is a token bucket of frames.
 type policer struct {
 	rate, most float64
 	left       float64
@@ -43,8 +43,8 @@ func (p *policer) passes(now clock.Instant) bool {
 	return true
 }
 
-// TestEachVIPGetsThroughAPortThatPolicesARP: of 150 within eight seconds, through thirty
-// frames a second: one for the burst, and then a round at no more than 25 a second.
+// TestEachVIPGetsThroughAPortThatPolicesARP: with 150 VIPs and a limit of thirty frames a
+// second, each is heard within eight seconds: one for the burst, the rest for a round.
 func TestEachVIPGetsThroughAPortThatPolicesARP(t *testing.T) {
 	const vips, limit = 150, 8 * time.Second
 	for _, most := range []float64{1, 10, 30} {
@@ -64,9 +64,8 @@ func TestEachVIPGetsThroughAPortThatPolicesARP(t *testing.T) {
 	}
 }
 
-// TestAnnouncementsKeepTheirPace: the first few of a burst together and the others apart,
-// each round over all VIPs once, and after the burst no faster than the rate, for as long
-// as the node is MASTER.
+// TestAnnouncementsKeepTheirPace: the first few frames of the burst leave together and the
+// others apart. Each round has every VIP once. After the burst the rate is never exceeded.
 func TestAnnouncementsKeepTheirPace(t *testing.T) {
 	for _, pace := range []Pace{{VIPs: 1}, {VIPs: 3}, {VIPs: 8}, {VIPs: 9}, {VIPs: 150}, {VIPs: 40, Every: 10 * time.Millisecond, Rate: 5}} {
 		t.Run(fmt.Sprint(pace), func(t *testing.T) {
@@ -123,7 +122,7 @@ func TestAnnouncementsKeepTheirPace(t *testing.T) {
 	}
 }
 
-// TestALateNodeAnnouncesNoBacklog: what was missed by a pause is announced once.
+// TestALateNodeAnnouncesNoBacklog: after a pause, each missed round is announced at most once.
 func TestALateNodeAnnouncesNoBacklog(t *testing.T) {
 	a := announcement{pace: Pace{VIPs: 3}.withDefaults()}
 	a.start(clock.Instant(time.Hour), false)

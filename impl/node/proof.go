@@ -21,7 +21,7 @@ type proof struct {
 	staleAt clock.Instant
 }
 
-// proven is up to when forwarding is justified by what was heard, where nothing else counts.
+// proven is until when the peer's acknowledgements alone justify forwarding.
 func (p proof) proven() clock.Instant {
 	if p.heard == clock.Never {
 		return 0 // nothing asks the peer
@@ -100,7 +100,7 @@ func (l *lease) decide(now clock.Instant, f footing) {
 // ask has the sessions ask the peer whether it hears this node: always while this node
 // holds the role, whose lease the answers renew. A node that does not hold it asks, and
 // says by it that it hears nothing, while the peer is overdue.
-// With an arbiter it always asks, because a claim by grant then counts on what was heard.
+// With an arbiter it always asks: after a claim by grant, only fresh proof justifies a lease.
 func (n *Node) ask() {
 	asks := n.role.Holds() || n.overdue() || n.arbitration.on
 	for i := range n.paths {

@@ -75,8 +75,8 @@ func TestAnUnheardMasterFreezesAfterAHandover(t *testing.T) {
 	}
 }
 
-// A MASTER that hears a peer which does not hear it has a lease that no detection bounds.
-// The peer claims when its recovery delay ends, at no instant that the MASTER foresees.
+// The lease of a MASTER whose peer does not hear it is not bounded by detection. The peer
+// claims when its recovery delay ends, which the MASTER cannot foresee.
 func TestAnUnheardMasterFreezesWhileItsPeerWaits(t *testing.T) {
 	for offset := time.Duration(0); offset < labDetect+20*time.Millisecond; offset += 3 * time.Millisecond {
 		l := newLab(t, func(c *Config) { c.Hold = 2 * time.Second })

@@ -241,8 +241,8 @@ func TestReadingsThatSucceedKeepTheBackupInSync(t *testing.T) {
 	}
 }
 
-// A MASTER that cannot read its dataplane is not asked to stop forwarding for a handover
-// that must fail. As soon as it can read, it is.
+// A MASTER that cannot read its dataplane refuses a handover and keeps forwarding. Once it
+// can read, the handover takes place.
 func TestAnUnreadMasterRefusesAHandover(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)

@@ -160,7 +160,7 @@ func (n *Node) liveUntil() clock.Instant {
 	return n.stream.heard.Add(n.peer.state.Detect)
 }
 
-// keepalivesDue is how many leave within the time in which one must come.
+// keepalivesDue is how many keepalives are sent in the time within which one must arrive.
 const keepalivesDue = 3
 
 // sendKeepalive says on the stream that this node lives.

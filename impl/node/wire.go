@@ -152,8 +152,8 @@ func decodeState(b []byte) (state, error) {
 
 func encodeRequest(version uint8) []byte { return []byte{typeRequest, version} }
 
-// keepalives are the effects that send one, by version. They are the same each time, so
-// that a stream costs no allocation.
+// keepalives are the effects that send a keepalive, by version. They are shared, so that
+// sending allocates nothing.
 var keepalives = func() (by [Version + 1]Effect) {
 	for version := range by {
 		by[version] = SendSync{Data: []byte{typeKeepalive, byte(version)}}
