@@ -60,27 +60,27 @@ func TestTheBalancerTakesADeadBackendOut(t *testing.T) {
 	}
 	dead.Store(false)
 	awaitCondition(t, "it is back", serving(2))
-	if b.step("nobody", health.Lead{}) {
+	if b.step("nobody", health.Timer{}) {
 		t.Error("a service that is not there took an input")
 	}
 }
 
-// TestFlowsLeaveOnceTheServicesAreWritten: not those of a backend that dies as they are,
+// TestFlowsLeaveOnceTheServicesAreWritten: not those of a backend that is drained as they are,
 // whose flows would be opened to it again.
 func TestFlowsLeaveOnceTheServicesAreWritten(t *testing.T) {
 	s := checkedService(config.UDP)
 	b := newBalancer([]config.Service{s}, boottime.Now, func(context.Context, config.Service, netip.AddrPort) error { return nil }, func(string) {})
 	var probes sync.WaitGroup
 	defer probes.Wait()
-	dies := func(backend netip.AddrPort) {
-		b.step(s.Name, health.Follow{Decisions: []health.Decision{{Backend: backend, Down: true}}})
+	drain := func(backend netip.AddrPort) {
+		b.step(s.Name, health.Drain{Backend: backend})
 		b.turn(t.Context(), &probes)
 	}
-	dies(backendOne)
+	drain(backendOne)
 	for i, want := range []netip.AddrPort{backendOne, backendTwo} {
 		list, err := b.flush(func() error {
 			if i == 0 {
-				dies(backendTwo)
+				drain(backendTwo)
 			}
 			return nil
 		})

@@ -1,7 +1,7 @@
 // Package health decides which backends of a service get new flows: by the results of their
-// probes, by the decisions of the peer while it serves, and by the drains of an operator. A
-// Pool is the state machine of one service. It is pure: its caller, the daemon or the
-// simulator, carries out probes, writes the service's backends, and reads the clock.
+// probes and by the drains of an operator. A Pool is the state machine of one service. It is
+// pure: its caller, the daemon or the simulator, carries out probes, writes the service's
+// backends, and reads the clock.
 package health
 
 import (
@@ -94,13 +94,6 @@ type (
 	// Ready cancels a drain.
 	Ready struct{ Backend netip.AddrPort }
 
-	// Follow has the pool adopt the decisions of the node that serves. While it follows, its
-	// own probes are counted and change nothing.
-	Follow struct{ Decisions []Decision }
-
-	// Lead has the pool decide by its own probes, starting from the current decisions.
-	Lead struct{}
-
 	// Configure replaces the configuration. A backend that stays keeps its state.
 	Configure struct{ Config Config }
 )
@@ -109,18 +102,7 @@ func (Timer) input()     {}
 func (Result) input()    {}
 func (Drain) input()     {}
 func (Ready) input()     {}
-func (Follow) input()    {}
-func (Lead) input()      {}
 func (Configure) input() {}
-
-// Decision is a backend's state as a node tells it to its peer.
-type Decision struct {
-	Backend netip.AddrPort `json:"backend"`
-	Down    bool           `json:"down,omitempty"`
-	Drains  bool           `json:"drains,omitempty"`
-	// Left is the time until the drain's deadline; 0 after it.
-	Left time.Duration `json:"left,omitempty"`
-}
 
 // Effect is what a pool wants done. Exactly the types below implement it.
 type Effect interface{ effect() }

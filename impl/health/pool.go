@@ -11,9 +11,8 @@ import (
 
 // Pool is the backends of one service.
 type Pool struct {
-	check     Check
-	backends  []backend
-	following bool
+	check    Check
+	backends []backend
 
 	now     clock.Instant
 	random  *rand.Rand
@@ -85,10 +84,6 @@ func (p *Pool) Step(now clock.Instant, in Input) {
 		if b := p.find(in.Backend); b != nil {
 			b.drains, b.why = false, "made ready by an operator"
 		}
-	case Follow:
-		p.follow(in.Decisions)
-	case Lead:
-		p.following = false
 	case Configure:
 		p.configure(in.Config)
 	}
@@ -158,39 +153,6 @@ func (b *backend) state(now clock.Instant) State {
 		return Starting
 	}
 	return Up
-}
-
-// follow adopts the decisions of the node that serves. A backend that the peer does not have
-// keeps its state.
-func (p *Pool) follow(decisions []Decision) {
-	p.following = true
-	for _, d := range decisions {
-		b := p.find(d.Backend)
-		if b == nil {
-			continue
-		}
-		if b.down != d.Down && p.check.Interval > 0 {
-			b.decide(p, d.Down, "decided by the peer, which serves")
-		}
-		b.drains = d.Drains
-		if d.Drains {
-			b.drain = p.now.Add(d.Left)
-			b.why = "drained by the peer's operator"
-		}
-	}
-}
-
-// Decisions returns the decisions to tell the peer.
-func (p *Pool) Decisions() []Decision {
-	list := make([]Decision, len(p.backends))
-	for i := range p.backends {
-		b := &p.backends[i]
-		list[i] = Decision{Backend: b.Addr, Down: b.down, Drains: b.drains}
-		if b.drains {
-			list[i].Left = until(p.now, b.drain)
-		}
-	}
-	return list
 }
 
 // Status shows every backend, in the order of the configuration.

@@ -229,41 +229,6 @@ func TestAllBackendsDownLeaveNobody(t *testing.T) {
 	}
 }
 
-// TestAFollowerDecidesNothing until it leads; then it decides by its own probes.
-func TestAFollowerDecidesNothing(t *testing.T) {
-	l := newLab(t, check(), a, b)
-	l.run(time.Second)
-	l.step(health.Follow{Decisions: []health.Decision{{Backend: a}, {Backend: b, Down: true}}})
-	if l.shares() != "198.18.1.11×1" {
-		t.Errorf("new flows go to %s", l.shares())
-	}
-	l.answers[a] = "silence"
-	if l.run(2 * time.Second); l.state(a) != health.Up || l.state(b) != health.Down {
-		t.Errorf("a is %v, b %v: the peer says otherwise", l.state(a), l.state(b))
-	}
-	l.step(health.Lead{})
-	if l.run(l.checkInterval() + 40*ms); l.state(a) != health.Down || l.state(b) != health.Up {
-		t.Errorf("a is %v, b %v: its own probes say otherwise", l.state(a), l.state(b))
-	}
-}
-
-func (l *lab) checkInterval() time.Duration { return check().Interval }
-
-// TestDecisionsArriveAtAFollower: another pool adopts the decisions of the first.
-func TestDecisionsArriveAtAFollower(t *testing.T) {
-	master, backup := newLab(t, check(), a, b), newLab(t, check(), a, b)
-	master.answers[a] = "silence"
-	master.run(time.Second)
-	master.step(health.Drain{Backend: b, For: time.Second})
-	backup.step(health.Follow{Decisions: master.pool.Decisions()})
-	if backup.state(a) != health.Down || backup.state(b) != health.Draining {
-		t.Errorf("a is %v, b %v", backup.state(a), backup.state(b))
-	}
-	if backup.run(time.Second); backup.state(b) != health.Drained {
-		t.Errorf("b is %v at the deadline of the peer's drain", backup.state(b))
-	}
-}
-
 // TestConfigureKeepsWhatStays: a reload does not bring a dead backend back.
 func TestConfigureKeepsWhatStays(t *testing.T) {
 	l := newLab(t, check(), a)

@@ -69,7 +69,7 @@ func (p *Pool) count(b *backend, failure string) {
 		return
 	}
 	b.streak++
-	if enough := p.enough(failed); b.streak >= enough && !p.following {
+	if enough := p.enough(failed); b.streak >= enough {
 		why := fmt.Sprintf("%d probes in a row were answered", enough)
 		if failed {
 			why = fmt.Sprintf("%d probes in a row failed: %s", enough, failure)
