@@ -73,7 +73,7 @@ func TestBFDRefusesBadInput(t *testing.T) {
 		{"no key", session(", auth: {type: keyed-sha1, keys: []}"), "sessions[0].auth.keys: is empty; add at least one key: id and secret (RFC 5880 6.7)"},
 		{"key to send with that is none", session(", auth: {type: keyed-sha1, keys: [{id: 1, secret: x}], send: 2}"), "Auth.SendKey 2 is none of Auth.Keys (RFC 5880 6.7.4)"},
 		{"key of 21 hexadecimal bytes", auth("keyed-sha1", `"0x`+strings.Repeat("00", 21)+`"`), "secret of key 1 has 21 bytes, Keyed SHA1 takes 1 to 20 (RFC 5880 6.7.4)"},
-		{"IPv4 written as IPv6", head + "  - {name: r1, local: \"::ffff:198.18.9.1\", peer: \"::ffff:198.18.9.2\", interface: a0}\n", `sessions[0].local: "::ffff:198.18.9.1" is an IPv4 address in IPv6's clothes; write it as 198.18.9.1`},
+		{"IPv4 written as IPv6", head + "  - {name: r1, local: \"::ffff:198.18.9.1\", peer: \"::ffff:198.18.9.2\", interface: a0}\n", `sessions[0].local: "::ffff:198.18.9.1" is an IPv4-mapped address; write it as 198.18.9.1`},
 		{"address with a zone", head + "  - {name: r1, local: \"fe80::1%a0\", peer: \"fe80::2\", interface: a0}\n", `sessions[0].local: "fe80::1%a0" has a zone; write it as fe80::1, and the interface under its own key`},
 		{"multihop between links", head + "  - {name: r1, mode: multihop, local: \"fe80::1\", peer: \"2001:2::2\"}\n", "sessions[0].local: fe80::1 is link-local, and no router forwards it (RFC 4291 2.5.6)"},
 		{"one peer spelled twice", head + "  - {name: r1, local: \"2001:2::1\", peer: \"2001:2::2\", interface: a0}\n" +

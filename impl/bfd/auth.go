@@ -68,18 +68,17 @@ type Auth struct {
 	// FirstSeq is where the sequence numbers of a new session begin, as ResumedSeq has it;
 	// 0 draws one from Config.Seed (RFC 5880 section 6.8.1).
 	FirstSeq uint32
-	// Resumes says that the peer's first number is above all that it has used before. Then any
-	// number above the last is accepted, so that a peer which has restarted is heard at once.
-	// By the RFC alone a number more than 3 × DetectMult above the last is discarded until no
-	// packet has come for twice the Detection Time, which are six seconds once a peer
-	// that leaves has said AdminDown.
+	// Resumes says that the peer's first sequence number is above all that it used before. Then
+	// any number above the last is accepted, so that a restarted peer is heard at once. By the
+	// RFC alone, a number more than 3 × DetectMult above the last is discarded until no packet
+	// has arrived for twice the Detection Time: six seconds after a leaving peer's AdminDown.
 	Resumes bool
 }
 
-// ResumedSeq is the first sequence number of a session that is made when a clock reads now,
-// which goes on while the system is down. It counts in quarters of the shorter interval of
-// the two directions: a session sends fewer packets than that, its Finals included, so that the next
-// one begins above them.
+// ResumedSeq is the first sequence number of a session created at now, read from a clock
+// that continues while the system is down. It counts quarters of the shorter interval of the
+// two directions. A session sends fewer packets than that, Finals included, so the next
+// session begins above them.
 func ResumedSeq(now time.Duration, desiredMinTx, requiredMinRx time.Duration) uint32 {
 	return max(uint32(now/max(min(desiredMinTx, requiredMinRx)/4, 1)), 1)
 }

@@ -43,7 +43,7 @@ func Example() {
 		step(ours, theirs)
 		step(theirs, ours)
 	}
-	// The other is switched off: it is not stepped any more.
+	// The other is switched off: it is no longer stepped.
 	for ours.State() == bfd.Up {
 		now = ours.Deadline()
 		step(ours, nil)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestRFC5880_6_8_7_AFloodOfPollsIsAnsweredSeldom: at the rate of the limit, whoever sent
-// the Polls; each is answered within half an interval, and the session stays Up.
+// TestRFC5880_6_8_7_AFloodOfPollsIsAnsweredSeldom: Finals stay within the limit, each Poll is
+// answered within half an interval, and the session stays Up.
 //
 // Conformance: RFC 5880 6.8.7/9
 func TestRFC5880_6_8_7_AFloodOfPollsIsAnsweredSeldom(t *testing.T) {
@@ -47,8 +47,8 @@ func TestRFC5880_6_8_7_AFloodOfPollsIsAnsweredSeldom(t *testing.T) {
 	}
 }
 
-// TestThePeersPollsAreAnsweredAtOnce: also where it polls with each of its packets, at any
-// two intervals, so that nothing is proven later than it was heard.
+// TestThePeersPollsAreAnsweredAtOnce: even if each of the peer's packets is a Poll, with any
+// intervals, so that the limit delays no proof.
 func TestThePeersPollsAreAnsweredAtOnce(t *testing.T) {
 	for _, c := range []struct{ tx, rx, peerTX, peerRX time.Duration }{
 		{50 * ms, 50 * ms, 50 * ms, 50 * ms}, {100 * ms, 10 * ms, 10 * ms, 100 * ms}, {10 * ms, 100 * ms, 100 * ms, 10 * ms},

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// TestAPeerThatHasRestartedIsHeardAtOnce: its numbers begin above those of before, however
-// far. What it sent before is refused, and so is a number of the other half of the circle,
-// which may have come before.
+// TestAPeerThatHasRestartedIsHeardAtOnce: its numbers begin any distance above the old ones.
+// Its old packets are refused, and so is any number in the other half of the circular space.
 func TestAPeerThatHasRestartedIsHeardAtOnce(t *testing.T) {
 	for _, typ := range digestTypes {
 		auth := testAuth(typ)
@@ -33,7 +32,7 @@ func TestAPeerThatHasRestartedIsHeardAtOnce(t *testing.T) {
 }
 
 // TestTheNumbersOfARestartedSessionBeginAboveItsLast: a session sends fewer packets than
-// ResumedSeq counts, even where both ends ask all the time, at any two intervals.
+// ResumedSeq counts, even if both ends poll all the time, with any intervals.
 func TestTheNumbersOfARestartedSessionBeginAboveItsLast(t *testing.T) {
 	const lives, pause = 5 * time.Second, 100 * time.Millisecond
 	for _, c := range []struct{ tx, rx, peerTX, peerRX time.Duration }{

@@ -57,8 +57,8 @@ type Config struct {
 }
 
 const (
-	maxBatch   = 1024 // changes or rows in a message that is read
-	batchLimit = 512  // that is written: so many of IPv6 fit
+	maxBatch   = 1024 // most changes or rows accepted in a message
+	batchLimit = 512  // most that are sent: as many IPv6 rows fit
 	minBuckets = 64
 	maxBuckets = 4096
 )

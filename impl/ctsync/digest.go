@@ -21,7 +21,7 @@ func (d *digest) count(hash, sign uint64) {
 	d.entries += uint32(sign)
 }
 
-// digests are that of all flows, and that of the IPv6 flows among them.
+// digests holds the digest of all flows, and of the IPv6 flows alone.
 type digests struct {
 	all, ipv6 digest
 }
@@ -33,7 +33,7 @@ func (d *digests) count(hash, sign uint64, is4 bool) {
 	}
 }
 
-// told is the digest of the flows that a version of the protocol tells.
+// told is the digest of the flows that a protocol version can carry.
 func (d *digests) told(version byte) digest {
 	if version < versionIPv6 {
 		return digest{sum: d.all.sum - d.ipv6.sum, entries: d.all.entries - d.ipv6.entries}
@@ -58,7 +58,7 @@ func (k hasher) entry(original uint64, reply flow.Tuple, state flow.State) uint6
 // key away.
 func (k hasher) check() uint32 { return uint32(mix(mix(k.key)^0x6261746f6e) >> 32) }
 
-// absorb hashes the addresses of a tuple: one word of IPv4's, two of each of IPv6's.
+// absorb hashes the addresses of a tuple: one word for IPv4, two per address for IPv6.
 func absorb(h uint64, t *flow.Tuple) uint64 {
 	src, dst := &t.Src, &t.Dst
 	if t.Is4() {
@@ -68,7 +68,7 @@ func absorb(h uint64, t *flow.Tuple) uint64 {
 	return mix(mix(h^order.Uint64(dst[:8])) ^ order.Uint64(dst[8:]))
 }
 
-// rest is what a tuple has beside its addresses.
+// rest is a tuple's ports and protocol.
 func rest(t *flow.Tuple) uint64 {
 	return uint64(t.SrcPort)<<48 | uint64(t.DstPort)<<32 | uint64(t.Proto)
 }

@@ -315,7 +315,7 @@ type buckets struct {
 
 const bucketsLen = placeLen + 8 + 2
 
-// encodeBuckets writes the part of the buckets that a version tells.
+// encodeBuckets writes the digests of the flows that a version can carry.
 func encodeBuckets(version byte, p place, seq uint64, list []bucket) []byte {
 	b := appendPlace(header(typeBuckets, version, bucketsLen+8*len(list)), p)
 	b = order.AppendUint64(b, seq)

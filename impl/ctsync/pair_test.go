@@ -273,7 +273,7 @@ func (p *pair) sleep(d time.Duration) {
 	}
 }
 
-// told is the part of a source's flows that the version of the streams tells.
+// told returns those of a source's flows that the streams' version can carry.
 func (p *pair) told(flows map[flow.Tuple]flow.Entry) map[flow.Tuple]flow.Entry {
 	if p.version >= versionIPv6 {
 		return flows
@@ -283,7 +283,7 @@ func (p *pair) told(flows map[flow.Tuple]flow.Entry) map[flow.Tuple]flow.Entry {
 	return told
 }
 
-// same fails unless the sink's dataplane holds what the source tells and the mirrors agree.
+// same fails unless the sink's dataplane holds the flows that the source sends and the mirrors agree.
 func (p *pair) same() {
 	p.t.Helper()
 	source, sink := p.a, p.b
@@ -368,7 +368,7 @@ func mixedOf(i int, state flow.State, backend byte) flow.Entry {
 	return e
 }
 
-// asIPv6 gives a flow IPv6 addresses that end as those that it had.
+// asIPv6 gives a flow IPv6 addresses with the same last bytes.
 func asIPv6(e *flow.Entry) {
 	for _, a := range []*flow.Addr{&e.Original.Src, &e.Original.Dst, &e.Reply.Src, &e.Reply.Dst} {
 		copy(a[:], []byte{0x20, 0x01, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0})

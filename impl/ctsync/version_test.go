@@ -68,8 +68,8 @@ func TestUnknownVersionIsRefused(t *testing.T) {
 	}
 }
 
-// A peer of an earlier version gets the IPv4 flows, is in sync with them through changes,
-// resumption and repair, and the source says what it withholds.
+// A peer of an earlier version gets the IPv4 flows and stays in sync with them through
+// changes, resumption and repair. The source says what it withholds.
 func TestEarlierVersionGetsTheIPv4Flows(t *testing.T) {
 	p := newPairOf(t, small, versionIPv6-1)
 	p.master(p.a, 1)

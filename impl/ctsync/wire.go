@@ -10,13 +10,13 @@ import (
 // Versions of the protocol. Every message carries one in its second byte: the one that
 // was agreed on for the stream.
 const (
-	// Version is the newest: flows may be of IPv6.
+	// Version is the newest version, which carries IPv6 flows.
 	Version = 3
 	// VersionMin is the oldest that is still spoken.
 	VersionMin = 1
 
 	versionCapacity = 2 // the first in which capacities are told
-	versionIPv6     = 3 // the first in which flows of IPv6 are told
+	versionIPv6     = 3 // the first that carries IPv6 flows
 )
 
 // MaxMessage is the length in bytes that no message exceeds.
@@ -47,11 +47,11 @@ var typeNames = map[byte]string{
 // Lengths of what repeats in a message.
 const (
 	deleteLen = 1 + flow.TupleLen4
-	rowLen    = 1 + 2*flow.TupleLen4 + 4 // of IPv4, the shortest
+	rowLen    = 1 + 2*flow.TupleLen4 + 4 // an IPv4 row, the shortest
 	rowLen6   = 1 + 2*flow.TupleLen6 + 4
 )
 
-// ipv6 is set in the state byte of a change whose tuples are IPv6's.
+// ipv6 is set in the state byte of a change with IPv6 tuples.
 const ipv6 = 0x80
 
 // order is the byte order of every field.
@@ -168,7 +168,7 @@ func (r *reader) change(c *change, row bool) {
 	}
 }
 
-// tuple reads one of a family, which its length tells.
+// tuple reads a tuple. Its length gives its family.
 func (r *reader) tuple(length int) (t flow.Tuple) {
 	b := r.take(length)
 	if b == nil {
@@ -176,7 +176,7 @@ func (r *reader) tuple(length int) (t flow.Tuple) {
 	}
 	t = flow.TupleFrom(b)
 	if is4 := length == flow.TupleLen4; t.Src.Is4() != is4 || t.Dst.Is4() != is4 {
-		r.fail("%s in the place of an IPv6 flow", t)
+		r.fail("%s is marked as an IPv6 flow", t)
 	}
 	return t
 }

@@ -14,7 +14,7 @@ import (
 	"baton/impl/node"
 )
 
-// openArbiter connects to the arbiter, if there is one.
+// openArbiter connects to the configured arbiter, if any.
 func (d *daemon) openArbiter() error {
 	cfg := d.cfg.Arbiter
 	if !cfg.On() {
@@ -26,7 +26,7 @@ func (d *daemon) openArbiter() error {
 	}
 	store, err := etcd.Open(etcd.Config{
 		Endpoints: cfg.Etcd, Key: cfg.Key, TLS: secure,
-		// A question that takes longer is given up by the core, too.
+		// The core abandons a question after the same time.
 		Timeout: time.Duration(cfg.Validity) / 2,
 	})
 	if err != nil {
@@ -40,13 +40,13 @@ func (d *daemon) openArbiter() error {
 		}
 	})
 	d.loop.out.arbitrate = func(q arbiter.Question) {
-		// The core has one question at a time on its way.
+		// The core has at most one question in flight.
 		go func() { d.loop.inbox.post(node.Arbitration{Answer: store.Do(ctx, q)}) }()
 	}
 	return nil
 }
 
-// arbiterTLS is how the node and etcd know each other, nil where they do not.
+// arbiterTLS is the TLS configuration towards etcd, nil without https.
 func arbiterTLS(cfg config.Arbiter) (*tls.Config, error) {
 	if cfg.CA == "" {
 		return nil, nil

@@ -17,7 +17,7 @@ import (
 	"baton/impl/daemon/internal/netlab"
 )
 
-// etcdEnv makes this test binary a cluster of one member, with its data in the folder named.
+// etcdEnv makes this test binary a one-member etcd cluster; its value is the data folder.
 const etcdEnv = "BATON_TEST_ETCD"
 
 // serveEtcd serves until the process is killed.
@@ -130,8 +130,8 @@ func (p *pair) settles(t *testing.T, masters int, during string) {
 	}
 }
 
-// A pair whose nodes lose each other has one MASTER by the word of etcd, none while etcd is
-// dead, and one again when it is back. While the nodes hear each other they do without it.
+// In a partition etcd leaves the pair one MASTER. While etcd is dead there is none, and one
+// again after its return. While the nodes hear each other, they do not need etcd.
 func TestAnArbiterDecides(t *testing.T) {
 	p := newPair(t)
 	if _, err := exec.LookPath("nft"); err != nil {

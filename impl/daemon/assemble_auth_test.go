@@ -11,8 +11,7 @@ import (
 	"baton/impl/daemon/pki"
 )
 
-// life is the session of a node's next life, with the path as the pair's configurations
-// have it.
+// life is the BFD session of a node's next process, on a path of the pair's configurations.
 func life(t *testing.T, files pki.Files, node, peer string, local, remote netip.Addr) *bfd.Session {
 	t.Helper()
 	identity, err := pki.Load(files, node)
@@ -30,8 +29,8 @@ func life(t *testing.T, files pki.Files, node, peer string, local, remote netip.
 	return s
 }
 
-// TestANodeThatHasRestartedIsHeardAtOnce: what it sends first is not taken for a replay,
-// and what it sent in the life before is.
+// TestANodeThatHasRestartedIsHeardAtOnce: its first packets are accepted, and the packets of
+// its previous process are refused as replays.
 func TestANodeThatHasRestartedIsHeardAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	if err := pki.Init(dir, "lb1", "lb2"); err != nil {

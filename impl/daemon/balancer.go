@@ -16,15 +16,15 @@ import (
 	"baton/impl/health"
 )
 
-// balancer drives the pool of each service: it has backends probed, and says which of them
-// get new flows. It runs beside the loop, which has its heartbeat to keep, and two services
-// do not wait for each other.
+// balancer drives the pool of each service: it probes backends and decides which of them get
+// new flows. It runs beside the event loop, so that probes cannot delay the heartbeat, and
+// two services do not wait for each other.
 type balancer struct {
 	now   func() clock.Instant
 	probe func(context.Context, config.Service, netip.AddrPort) error
-	note  func(string)  // records what has become of a backend
-	wake  chan struct{} // holds one if the pools are to be looked at
-	dirty chan struct{} // holds one if the services are to be written
+	note  func(string)  // records a backend's change of state
+	wake  chan struct{} // holds a token if the pools must be checked
+	dirty chan struct{} // holds a token if the services must be written
 
 	mu      sync.Mutex
 	pools   []*pool
@@ -37,7 +37,7 @@ type pool struct {
 	service config.Service
 }
 
-// leaving is a backend whose flows are to leave it.
+// leaving is a backend whose flows must be moved away.
 type leaving struct {
 	service config.Service
 	backend netip.AddrPort
@@ -57,7 +57,7 @@ func set(c chan struct{}) {
 	}
 }
 
-// configure takes services over. A backend that stays in its service keeps its state.
+// configure applies services. A backend that stays in its service keeps its state.
 func (b *balancer) configure(services []config.Service) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -96,7 +96,7 @@ func (b *balancer) step(service string, in health.Input) bool {
 	return true
 }
 
-// services is what the dataplane gets: services with the backends that get new flows.
+// services returns the services for the dataplane, with the backends that get new flows.
 func (b *balancer) services(configured []config.Service) []dataplane.Service {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -110,7 +110,7 @@ func (b *balancer) services(configured []config.Service) []dataplane.Service {
 	return services
 }
 
-// run drives the pools until ctx is done, and returns when no probe is under way.
+// run drives the pools until ctx is done, and returns when the last probe has ended.
 func (b *balancer) run(ctx context.Context) {
 	var probes sync.WaitGroup
 	defer probes.Wait()
@@ -127,10 +127,10 @@ func (b *balancer) run(ctx context.Context) {
 	}
 }
 
-// idle is how long a turn waits that nothing asks for.
+// idle is the time between turns when nothing is due.
 const idle = time.Minute
 
-// turn lets the pools do what is due, and returns how long it is to the next time.
+// turn runs the pools' due work, and returns the time until the next turn.
 func (b *balancer) turn(ctx context.Context, probes *sync.WaitGroup) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -147,7 +147,7 @@ func (b *balancer) turn(ctx context.Context, probes *sync.WaitGroup) time.Durati
 	return max(next.Sub(b.now()), 0)
 }
 
-// carryOut does what a pool wants done. The caller holds mu.
+// carryOut carries out a pool's effect. The caller holds mu.
 func (b *balancer) carryOut(ctx context.Context, probes *sync.WaitGroup, s config.Service, e health.Effect) {
 	switch e := e.(type) {
 	case health.Probe:
@@ -169,13 +169,13 @@ func (b *balancer) carryOut(ctx context.Context, probes *sync.WaitGroup, s confi
 			set(b.dirty)
 		}
 	default:
-		panic(fmt.Sprintf("daemon: a pool has an effect that nobody carries out: %T", e))
+		panic(fmt.Sprintf("daemon: unknown effect of a pool: %T", e))
 	}
 }
 
-// flush writes the services and returns the backends whose flows are to leave them now:
-// those that got no new flows as the writing began. Of one that dies meanwhile, the services
-// that were written know nothing.
+// flush writes the services and returns the backends whose flows must now be moved: those
+// without new flows when the write began. The written services still include a backend that
+// dies during the write.
 func (b *balancer) flush(write func() error) ([]leaving, error) {
 	b.mu.Lock()
 	list := b.leaving
@@ -191,8 +191,8 @@ func (b *balancer) flush(write func() error) ([]leaving, error) {
 	return list, nil
 }
 
-// leaveAll has the flows of every backend that is down or drained leave it: a node that
-// comes to serve may hold some that the one before had not moved yet.
+// leaveAll moves the flows of every backend that is down or drained: a new MASTER may hold
+// flows that the old one had not moved yet.
 func (b *balancer) leaveAll() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -206,7 +206,7 @@ func (b *balancer) leaveAll() {
 	}
 }
 
-// describe shows every service with its backends.
+// describe returns the status of every service and its backends.
 func (b *balancer) describe() []control.Service {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -227,7 +227,7 @@ func (b *balancer) describe() []control.Service {
 	return services
 }
 
-// serviceAlarms tells of services that nobody serves.
+// serviceAlarms returns an alarm for each service without a backend that serves.
 func serviceAlarms(services []control.Service) []string {
 	var alarms []string
 	for _, s := range services {
@@ -238,7 +238,7 @@ func serviceAlarms(services []control.Service) []string {
 	return alarms
 }
 
-// admin hands what an operator wants of a backend to its pool.
+// admin passes an operator's input for a backend to its pool.
 func (d *daemon) admin(service string, backend netip.AddrPort, in health.Input) error {
 	d.balancer.mu.Lock()
 	p := d.balancer.find(service)

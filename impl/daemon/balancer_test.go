@@ -30,7 +30,7 @@ func checkedService(proto config.Proto) config.Service {
 	}
 }
 
-// TestTheBalancerTakesADeadBackendOut and has the services written, without the loop.
+// TestTheBalancerTakesADeadBackendOut and asks for the services to be written.
 func TestTheBalancerTakesADeadBackendOut(t *testing.T) {
 	var dead atomic.Bool
 	probe := func(_ context.Context, _ config.Service, backend netip.AddrPort) error {
@@ -53,20 +53,20 @@ func TestTheBalancerTakesADeadBackendOut(t *testing.T) {
 	awaitCondition(t, "the dead backend is out", serving(1))
 	awaitCondition(t, "the services are to be written", func() bool { return len(b.dirty) == 1 })
 	if list, err := b.flush(func() error { return errEnded }); len(list) > 0 || err == nil {
-		t.Errorf("what was not written has flows leave %v", list)
+		t.Errorf("before the services are written, flows leave %v", list)
 	}
 	if list, err := b.flush(func() error { return nil }); err != nil || len(list) != 1 || list[0].backend != backendOne {
-		t.Errorf("flows are to leave %v, %v", list, err)
+		t.Errorf("flows leave %v, %v", list, err)
 	}
 	dead.Store(false)
 	awaitCondition(t, "it is back", serving(2))
 	if b.step("nobody", health.Timer{}) {
-		t.Error("a service that is not there took an input")
+		t.Error("an unknown service took an input")
 	}
 }
 
-// TestFlowsLeaveOnceTheServicesAreWritten: not those of a backend that is drained as they are,
-// whose flows would be opened to it again.
+// TestFlowsLeaveOnceTheServicesAreWritten: except those of a backend that is drained during
+// the write, whose flows would be opened to it again.
 func TestFlowsLeaveOnceTheServicesAreWritten(t *testing.T) {
 	s := checkedService(config.UDP)
 	b := newBalancer([]config.Service{s}, boottime.Now, func(context.Context, config.Service, netip.AddrPort) error { return nil }, func(string) {})
@@ -99,7 +99,7 @@ func awaitCondition(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// TestWhichFlowsLeaveADeadBackend: those that lose nothing by it.
+// TestWhichFlowsLeaveADeadBackend: those without an open connection.
 func TestWhichFlowsLeaveADeadBackend(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -130,8 +130,8 @@ func TestWhichFlowsLeaveADeadBackend(t *testing.T) {
 	}
 }
 
-// TestANodeChecksItsBackends: it probes for real, says so, and raises an alarm while nobody
-// serves. The backend is an address of lb2's.
+// TestANodeChecksItsBackends: it sends real probes, logs their results, and raises an alarm
+// while no backend serves. The backend is an address of lb2's host.
 func TestANodeChecksItsBackends(t *testing.T) {
 	p := newPair(t)
 	master, other := p.nodes[0], p.nodes[1]

@@ -8,8 +8,8 @@ import (
 	"baton/impl/dataplane/faulty"
 )
 
-// errSound answers who would break the dataplane of a node that serves.
-var errSound = errors.New("this node was not started with --breakable: its dataplane fails only by itself")
+// errSound refuses Break on a node that was not started for tests.
+var errSound = errors.New("this node was not started with --breakable")
 
 // Break implements control.Node.
 func (c *controller) Break(ctx context.Context, fault string) ([]string, error) {
@@ -35,7 +35,7 @@ func (c *controller) Mend(ctx context.Context) ([]string, error) {
 	})
 }
 
-// breakable runs f on the loop, where the dataplane can be broken.
+// breakable runs f on the loop, with the dataplane whose calls can be made to fail.
 func (c *controller) breakable(ctx context.Context, f func(*faulty.Dataplane) ([]string, error)) ([]string, error) {
 	return ask(ctx, c.loop, func() ([]string, error) {
 		d, ok := c.loop.dp.(*faulty.Dataplane)

@@ -10,7 +10,7 @@ import (
 	"baton/impl/flow"
 )
 
-// while lets the loop turn until another goroutine's question has its answer.
+// while runs the loop until another goroutine's request is answered.
 func while[T any](t *testing.T, b *bench, ask func() (T, error)) (T, error) {
 	t.Helper()
 	type answer struct {
@@ -29,7 +29,7 @@ func while[T any](t *testing.T, b *bench, ask func() (T, error)) (T, error) {
 	}
 }
 
-// TestOnlyANodeStartedForTestsIsBroken, and it says what failed.
+// TestOnlyANodeStartedForTestsIsBroken: it returns the error of a failed call.
 func TestOnlyANodeStartedForTestsIsBroken(t *testing.T) {
 	b := newBench(t, every(time.Millisecond, 255))
 	c := &controller{loop: b.loop}

@@ -124,8 +124,8 @@ func TestAForeignClaimIsToldAndAnsweredByTheMaster(t *testing.T) {
 	}
 }
 
-// skipIfStalled ends a test of a node that keeps its role where the host stood still for so
-// long that the node may not have kept it.
+// skipIfStalled skips a test whose node must keep its role if the host stalled for longer
+// than its lease.
 func (n *testNode) skipIfStalled(t *testing.T, s control.Status) {
 	t.Helper()
 	if late := s.Loop.LateMax; late > n.BFD.Detect()/3 {
@@ -142,7 +142,7 @@ func TestWhatMayBeThePeersIsNotAnswered(t *testing.T) {
 	vip, snat := lb1.Services[0].VIP, lb1.Services[0].SNAT
 	clients, backends := onNetworkOf(t, lb2, "client0"), onNetworkOf(t, lb2, "backend0")
 
-	// claimBoth announces both until lb1 has come to where the test goes on.
+	// claimBoth announces both until lb1's status meets a condition.
 	claimBoth := func(what string, enough func(control.Status) bool) control.Status {
 		polls := 0
 		return lb1.waitStatus(t, what, func(s control.Status) bool {
@@ -150,7 +150,7 @@ func TestWhatMayBeThePeersIsNotAnswered(t *testing.T) {
 				lb1.skipIfStalled(t, s)
 			}
 			done := enough(s)
-			if polls++; !done && polls%50 == 1 { // those of the first second as MASTER do not count
+			if polls++; !done && polls%50 == 1 { // claims in the first second as MASTER do not count
 				clients.announce(t, vip)
 				backends.announce(t, snat)
 			}
@@ -168,7 +168,7 @@ func TestWhatMayBeThePeersIsNotAnswered(t *testing.T) {
 	}
 	lb2.wait(t)
 	lb1.waitStatus(t, "alone", func(s control.Status) bool { return !s.Peer.Known })
-	// What was announced before may still wait for its report: it comes with the next.
+	// A claim may be unreported until the next report.
 	first := claimBoth("aware of both again", func(s control.Status) bool {
 		return claimsOf(s, snat).MaybePeer
 	})

@@ -20,7 +20,7 @@ type controller struct {
 	stop func(why string)
 	// reload takes the services of the configuration file over.
 	reload func(context.Context) ([]string, error)
-	// admin hands what an operator wants of a backend to its pool.
+	// admin passes an operator's input for a backend to its pool.
 	admin func(service string, backend netip.AddrPort, in health.Input) error
 	// describe adds what is known outside of the loop.
 	describe func(*control.Status)

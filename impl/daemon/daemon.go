@@ -41,7 +41,7 @@ type Options struct {
 	LogLevel  slog.Level
 	// LogTo takes the log; nil is standard error.
 	LogTo io.Writer
-	// Breakable lets the control socket break the dataplane, for tests.
+	// Breakable lets the control socket make dataplane calls fail, for tests.
 	Breakable bool
 	// Ordinary leaves the process's scheduling, memory and garbage collector alone.
 	Ordinary bool

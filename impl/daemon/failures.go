@@ -5,8 +5,7 @@ import (
 	"sync"
 )
 
-// failures counts the calls that failed, by their names. Every goroutine of the daemon may
-// add to it.
+// failures counts failed calls by name. It is safe for concurrent use.
 type failures struct {
 	mu     sync.Mutex
 	counts map[string]uint64
@@ -27,12 +26,12 @@ func (f *failures) snapshot() map[string]uint64 {
 	return maps.Clone(f.counts)
 }
 
-// Names of calls besides those of the driver, as status and metrics have them.
+// Names of calls besides the driver's, as status and metrics show them.
 const (
 	callSetMAC     = "mac"        // the dataplane's hardware address
-	callServices   = "services"   // the dataplane's, at a reload
+	callServices   = "services"   // writing the dataplane's services
 	callWait       = "wait"       // for flow events
 	callLinks      = "links"      // subscription to links
-	callNeighbours = "neighbours" // requests for neighbour entries, and what is read of them
+	callNeighbours = "neighbours" // requesting and reading neighbour entries
 	callARPWatch   = "arpwatch"   // receiving ARP, and the hardware addresses of the pair
 )

@@ -80,13 +80,13 @@ type forger struct {
 	buf      [512]byte
 }
 
-// What a forger sends.
+// The kinds of forged packets.
 const (
-	forgeAll   = "all"   // the kinds that no session takes
-	forgePolls = "polls" // what the peer says, each time with a Poll
+	forgeAll   = "all"   // the kinds that every session discards
+	forgePolls = "polls" // copies of the peer's packets with the Poll bit set
 )
 
-// poll sends what only authentication tells from the peer's own Poll.
+// poll sends a Poll that only authentication can tell from the peer's own.
 func (f *forger) poll(int) error {
 	const poll, final = 1 << 5, 1 << 4
 	payload := f.buf[28 : 28+len(f.genuine)]

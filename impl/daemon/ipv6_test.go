@@ -40,9 +40,9 @@ func (p *pair) overIPv6(t *testing.T) (vip netip.AddrPort) {
 	return netip.AddrPortFrom(host(0, 100), 80)
 }
 
-// TestPairOverIPv6: heartbeat and sync are of IPv6. The BACKUP's host, a client of the VIP
-// here, finds its MASTER by neighbour discovery, and the flow that its SYN opens comes back
-// by sync; a killed MASTER is followed by the announcement of the other.
+// TestPairOverIPv6: heartbeat and sync use IPv6. The BACKUP's host is the client: it finds the
+// MASTER by neighbour discovery, and the flow that its SYN opens is replicated to the BACKUP.
+// After the MASTER is killed, the other node announces the VIP.
 func TestPairOverIPv6(t *testing.T) {
 	p := newPair(t)
 	vip := p.overIPv6(t)
@@ -82,8 +82,8 @@ func TestPairOverIPv6(t *testing.T) {
 	}
 }
 
-// staleNeighbour lets a node's host know another owner of an address, and returns what
-// tells whom it knows.
+// staleNeighbour gives a node's host a wrong neighbour entry for an address, and returns a
+// function that reads the entry.
 func staleNeighbour(t *testing.T, n *testNode, link string, addr netip.Addr) (owner func() net.HardwareAddr) {
 	t.Helper()
 	var index int
@@ -110,7 +110,7 @@ func staleNeighbour(t *testing.T, n *testNode, link string, addr netip.Addr) (ow
 	}
 }
 
-// macIn is the hardware address of a node's link.
+// macIn returns the hardware address of a node's link.
 func macIn(t *testing.T, n *testNode, link string) (mac net.HardwareAddr) {
 	t.Helper()
 	n.in(t, func() error {

@@ -11,8 +11,8 @@ import (
 	"baton/impl/node"
 )
 
-// writeBackends writes the services whenever the backends that get new flows have changed,
-// and then has flows leave those that get none.
+// writeBackends writes the services whenever the set of backends with new flows has changed,
+// and then moves flows off the others.
 func (d *daemon) writeBackends(ctx context.Context) {
 	for {
 		select {
@@ -25,7 +25,7 @@ func (d *daemon) writeBackends(ctx context.Context) {
 		case errors.Is(err, errEnded):
 			return
 		case err != nil:
-			d.loop.fail(callServices, "backends are not written: new flows go to those before", err)
+			d.loop.fail(callServices, "backends are not written: new flows still go to the previous ones", err)
 			pause(ctx, rewriteAfter)
 			set(d.balancer.dirty)
 		case len(list) > 0:
@@ -34,18 +34,18 @@ func (d *daemon) writeBackends(ctx context.Context) {
 	}
 }
 
-// rewriteAfter is when services are written again that could not be.
+// rewriteAfter is the delay before a failed write of services is repeated.
 const rewriteAfter = time.Second
 
-// rewrite writes the services as they are configured, with the backends that get new flows.
+// rewrite writes the configured services with the backends that get new flows.
 func (d *daemon) rewrite(ctx context.Context) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	return d.setServices(ctx, d.balancer.services(d.running.Services))
 }
 
-// leaves reports whether a flow leaves its backend: one of UDP where its service says so,
-// and a connection that is not open yet, whose client may ask again and be sent elsewhere.
+// leaves reports whether a flow is moved off its backend: a UDP flow if its service says so,
+// and a connection that is not established, whose next SYN may go to another backend.
 func leaves(e flow.Entry, list []leaving) bool {
 	return slices.ContainsFunc(list, func(l leaving) bool {
 		s := l.service.Dataplane()
@@ -55,8 +55,8 @@ func leaves(e flow.Entry, list []leaving) bool {
 	})
 }
 
-// leave removes the entries of flows that are to leave their backend: the next packet of
-// each opens it anew. It is for the node that forwards, and begins anew after an interruption.
+// leave deletes the entries of flows that leave their backend: their next packet chooses
+// another. Only the forwarding node calls it. After an interruption it starts over.
 func (s *scans) leave(l *loop, leaves func(flow.Entry) bool) {
 	s.queue(l, func() func() {
 		var entries []flow.Entry
@@ -70,7 +70,7 @@ func (s *scans) leave(l *loop, leaves func(flow.Entry) bool) {
 			case errors.Is(err, errHurried):
 				s.next = append(s.next, func() { s.leave(l, leaves) })
 			case err != nil:
-				l.fail("dump", "flows stay on backends that get no new ones", err)
+				l.fail("dump", "flows stay on backends that are down or drained", err)
 			default:
 				l.remove(entries, leaves)
 			}
@@ -78,7 +78,7 @@ func (s *scans) leave(l *loop, leaves func(flow.Entry) bool) {
 	})
 }
 
-// remove removes those entries that are to leave still, and tells the core.
+// remove deletes the entries that must still leave, and tells the core.
 func (l *loop) remove(entries []flow.Entry, leaves func(flow.Entry) bool) {
 	if len(entries) == 0 || !l.mayForward() {
 		return
@@ -94,13 +94,13 @@ func (l *loop) remove(entries []flow.Entry, leaves func(flow.Entry) bool) {
 		}
 	}
 	if err := l.dp.Delete(tuples); err != nil {
-		l.fail("delete", "flows stay on backends that get no new ones: the table is read anew", err)
+		l.fail("delete", "flows stay on backends that are down or drained: the table is read again", err)
 		l.inbox.post(node.Lost{})
 		return
 	}
 	if len(events) > 0 {
 		l.driver.Flows(events)
-		l.log.Info("flows leave backends that get no new ones", "flows", len(events))
+		l.log.Info("flows leave backends that are down or drained", "flows", len(events))
 	}
 	if rest := entries[len(batch):]; len(rest) > 0 {
 		l.inbox.call(func() { l.remove(rest, leaves) })

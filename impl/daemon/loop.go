@@ -54,8 +54,7 @@ func (l *loop) drive(core *node.Node) {
 	l.node, l.driver = core, driver.New(core, (*ports)(l))
 }
 
-// fail counts and logs a call that failed, and says in a few words what follows. Any
-// goroutine may call it.
+// fail counts and logs a failed call with its consequence. It is safe for concurrent use.
 func (l *loop) fail(call, what string, err error) {
 	l.failures.add(call)
 	l.log.Error(what, "call", call, "error", err)
@@ -67,8 +66,8 @@ type outlets struct {
 	reset    func(stream uint64, why string)
 	announce func(first, vips int) error
 	client   func(flow.Addr) // a client of whom the table has a flow
-	leads    func()          // the node has come to forward; nil: nobody asks
-	// arbitrate asks the arbiter; a core without one has no questions.
+	leads    func()          // called when the node begins to forward; may be nil
+	// arbitrate asks the arbiter; a core without an arbiter never calls it.
 	arbitrate func(arbiter.Question)
 }
 

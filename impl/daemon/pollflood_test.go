@@ -9,8 +9,7 @@ import (
 )
 
 // TestAFloodOfPolls: a hundred thousand Polls a second under the peer's address, at a node
-// that authenticates nothing, draw as many Finals as the limit lets through, and take no
-// session down.
+// without authentication, cause no more Finals than the limit allows and take no session down.
 func TestAFloodOfPolls(t *testing.T) {
 	p := newPair(t)
 	for _, n := range p.nodes {
@@ -30,7 +29,7 @@ func TestAFloodOfPolls(t *testing.T) {
 	took := time.Since(began)
 
 	stats, was := after.Paths[0].Stats, before.Paths[0].Stats
-	// Each interval: two Finals by the limit, and 4/3 packets of the node's own.
+	// Per interval: two Finals by the limit, and 4/3 of the node's own packets.
 	most := uint64(took/time.Duration(lb1.BFD.TX))*4 + 20
 	t.Logf("%d Polls in %v, %.0f a second: %d taken, %d packets sent in %v; the node used %v, %.1f %% of a core",
 		packets, lasted.Round(time.Millisecond), packets/lasted.Seconds(), stats.Received-was.Received, stats.Sent-was.Sent, took.Round(time.Millisecond),

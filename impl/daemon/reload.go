@@ -31,7 +31,7 @@ func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
 		return nil, err
 	}
 	if err := d.takeOver(ctx, next); err != nil {
-		d.loop.fail(callServices, "reload failed: the services are those before", err)
+		d.loop.fail(callServices, "reload failed: the previous services stay", err)
 		return nil, err
 	}
 	changes = serviceChanges(d.running.Dataplane().Services, next.Dataplane().Services)
@@ -45,12 +45,12 @@ func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
 	return changes, nil
 }
 
-// takeOver has the services of a configuration take hold, all of them or none.
+// takeOver applies the services of a configuration, all of them or none.
 func (d *daemon) takeOver(ctx context.Context, next *config.Config) error {
 	d.balancer.configure(next.Services)
 	if err := d.setServices(ctx, d.balancer.services(next.Services)); err != nil {
 		d.balancer.configure(d.running.Services)
-		// Some of them may have taken hold.
+		// Some may have been applied.
 		return errors.Join(err, d.setServices(ctx, d.balancer.services(d.running.Services)))
 	}
 	d.neigh.SetBackends(backends(next))

@@ -115,7 +115,7 @@ func (d *daemon) setMAC(link string, mac net.HardwareAddr) {
 // keeper.
 func (d *daemon) watchLinks(ctx context.Context) {
 	links := []string{d.cfg.Links.Client, d.cfg.Links.Backend}
-	broken := func(err error) { d.loop.fail(callLinks, "link monitor starts anew", err) }
+	broken := func(err error) { d.loop.fail(callLinks, "link monitor restarts", err) }
 	linkmon.Watch(ctx, links, broken, func(s linkmon.State) {
 		d.loop.inbox.call(func() {
 			d.setMAC(s.Name, s.MAC)

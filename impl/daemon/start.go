@@ -129,7 +129,7 @@ func (d *daemon) openDataplane() (err error) {
 		return err
 	}
 	if d.opts.Breakable {
-		d.log.Warn("the control socket may break the dataplane: this node was started for tests")
+		d.log.Warn("the control socket can make dataplane calls fail: this node was started for tests")
 		d.loop.dp = faulty.Wrap(d.loop.dp, cmp.Or(cfg.MaxFlows, dataplane.DefaultMaxFlows))
 	}
 	d.onClose(d.closeDataplane)
@@ -213,7 +213,7 @@ func (d *daemon) openProber() (err error) {
 	return nil
 }
 
-// openBalancer has the backends of the services probed.
+// openBalancer starts the balancer of the services.
 func (d *daemon) openBalancer() (err error) {
 	if d.checker, err = checker.New(d.log); err != nil {
 		return err
@@ -279,7 +279,7 @@ func (d *daemon) openCore() error {
 	return nil
 }
 
-// note puts a sentence into trace and log. Any goroutine may call it.
+// note writes a sentence to trace and log. It is safe for concurrent use.
 func (d *daemon) note(text string) {
 	d.loop.recorder.Event(trace.Event{At: d.loop.now(), Node: d.cfg.Node, Kind: trace.KindNote, Note: text})
 }

@@ -71,8 +71,8 @@ type Service struct {
 	Balance  Balance
 	SNAT     flow.Addr // the backend-side VIP: source of fullnat flows, gateway of dnat backends
 	Backends []Backend
-	// Weights are the shares of the backends in the new flows, in their order; nil are
-	// equal ones.
+	// Weights are the backends' shares of new flows, in the order of Backends; nil means
+	// equal shares.
 	Weights []int
 }
 
@@ -149,12 +149,12 @@ type Config struct {
 	// forgotten, and they should not be the first that it hands out.
 	SNATSeed uint64
 	Timeouts Timeouts
-	MaxFlows int  // capacity of the table, of each family; 0 means DefaultMaxFlows
+	MaxFlows int  // capacity of each family's table; 0 means DefaultMaxFlows
 	DropEcho bool // a ping of a VIP is dropped, not answered
-	ICMPRate int  // ICMP errors of a family sent in a second, about; 0 means DefaultICMPRate
+	ICMPRate int  // approximate limit of ICMP errors per second and family; 0 means DefaultICMPRate
 }
 
-// HasIPv6 reports that an address of the configuration is of IPv6.
+// HasIPv6 reports whether the configuration has an IPv6 address.
 func (c Config) HasIPv6() bool {
 	return slices.ContainsFunc(c.VIPs, func(v VIP) bool { return v.Addr.Is6() }) ||
 		slices.ContainsFunc(c.Services, func(s Service) bool { return !s.VIP.Is4() })
@@ -222,7 +222,7 @@ type Counters struct {
 	Bytes      [2]uint64
 	Created    uint64 // entries opened by first packets
 	Adopted    uint64 // entries created by mid-flow segments
-	ARPReplies uint64 // and neighbour advertisements
+	ARPReplies uint64 // ARP replies and neighbour advertisements
 	Dropped    [DropKinds]uint64
 	EventsLost uint64 // flow events that found the ring buffer full
 	// EchoReplies are those to pings of a VIP. ICMPErrors told a sender that its packet was

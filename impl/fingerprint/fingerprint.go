@@ -39,7 +39,7 @@ const (
 	Nonce    // hellos, rounds and sessions of connection sync
 	Seq      // changes of a table, states of a node
 	Stream   // ids of streams
-	Revision // of the arbiter's record
+	Revision // revisions of the arbiter's record
 )
 
 const (

@@ -18,7 +18,7 @@ func (t Tuple) String() string {
 	return fmt.Sprintf("%s %s>%s", t.Proto, t.Src.WithPort(t.SrcPort), t.Dst.WithPort(t.DstPort))
 }
 
-// Is4 reports a tuple of IPv4 packets. Its addresses are of one family.
+// Is4 reports whether the tuple is of IPv4. Both addresses are of one family.
 func (t *Tuple) Is4() bool { return t.Dst.Is4() }
 
 // Reverse returns the tuple of a packet that travels the other way.
@@ -32,7 +32,7 @@ func (t Tuple) Compare(u Tuple) int {
 		cmp.Compare(t.SrcPort, u.SrcPort), cmp.Compare(t.DstPort, u.DstPort), cmp.Compare(t.Proto, u.Proto))
 }
 
-// Lengths of what AppendTuple writes.
+// Lengths of an encoded tuple.
 const (
 	TupleLen4 = 2*4 + portsLen
 	TupleLen6 = 2*16 + portsLen
@@ -40,8 +40,8 @@ const (
 	portsLen = 2 + 2 + 1 // and the protocol
 )
 
-// AppendTuple writes a tuple as it stands on the sync wire: source, destination, ports
-// big-endian, protocol; the addresses in as many bytes as those of its family have.
+// AppendTuple writes a tuple in the sync wire format: source, destination, big-endian ports,
+// protocol; the addresses have the length of their family.
 func AppendTuple(b []byte, t Tuple) []byte {
 	b = append(b, t.Src.Bytes()...)
 	b = append(b, t.Dst.Bytes()...)

@@ -93,8 +93,8 @@ func (a *announcement) after(now clock.Instant, fast bool) clock.Instant {
 	return max(a.round.Add(refresh), now.Add(a.pace.between(false)))
 }
 
-// slow draws the gap between two frames after the burst, uniformly around the mean of the
-// configured rate, so that frames do not align with a policer's one-second window.
+// slow draws the gap between two frames after the burst: up to a quarter longer than the
+// rate requires, so that frames do not align with a policer's one-second window.
 func (a *announcement) slow() time.Duration {
 	least := time.Second / time.Duration(a.pace.Rate)
 	return least + time.Duration(a.draw(int(least/4)+1))

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Every kind of event stands in docs/trace.md, with every field that it can have.
+// docs/trace.md lists every kind of event with all its fields.
 func TestReference(t *testing.T) {
 	page, err := os.ReadFile("../../docs/trace.md")
 	if err != nil {

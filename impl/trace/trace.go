@@ -330,13 +330,13 @@ type Died struct {
 	Why string `json:"why"` // its last words
 }
 
-// Program is the end of a program that the scenario ran on a machine.
+// Program says how a program that the scenario ran on a machine ended.
 type Program struct {
 	Name string `json:"name"`
-	Exit int    `json:"exit"` // status; 128 and the signal's number if one ended it
+	Exit int    `json:"exit"` // exit status; 128 plus the signal's number if a signal ended it
 	Why  string `json:"why"`  // in words
 	Took Dur    `json:"took"`
-	Last string `json:"last,omitempty"` // the last line that it wrote
+	Last string `json:"last,omitempty"` // the last line of its output
 }
 
 // Loss counts packets that were lost: those that a fault of the plan took, told when it

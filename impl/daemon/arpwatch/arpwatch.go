@@ -46,8 +46,7 @@ type Config struct {
 	PeerMay func() bool
 	// Report is told of claims by hosts that are not of the pair.
 	Report func(Claim)
-	// Failed is called, from any goroutine, for each call of the kernel that fails; nil for
-	// nobody to count.
+	// Failed is called, from any goroutine, for each failed call of the kernel. It may be nil.
 	Failed func()
 }
 

@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Broadcaster transmits a session's control packets like its Sender, from the same source
-// port, but in frames to the broadcast address: they do not wait until the peer's hardware
-// address is known. Every host of the link receives such a frame, and those that are not
-// its IP destination discard it. It is not safe for concurrent use.
+// Broadcaster transmits a session's control packets from its Sender's source port in frames
+// to the broadcast address, so that they do not wait for the peer's hardware address. Every
+// host on the link receives such a frame; all but the IP destination discard it. It is not
+// safe for concurrent use.
 type Broadcaster struct {
 	fd       int
 	to       unix.SockaddrLinklayer
@@ -20,8 +20,8 @@ type Broadcaster struct {
 	linkName string
 }
 
-// OpenBroadcaster opens the socket beside a sender that is tied to a link, in the calling
-// thread's network namespace. It needs CAP_NET_RAW.
+// OpenBroadcaster opens the broadcast socket of a sender that is bound to a link, in the
+// calling thread's network namespace. It needs CAP_NET_RAW.
 func OpenBroadcaster(s *Sender) (*Broadcaster, error) {
 	r := s.route
 	b := &Broadcaster{
@@ -41,7 +41,7 @@ func (b *Broadcaster) open() error {
 		return err
 	}
 	b.to = unix.SockaddrLinklayer{Protocol: etherType(b.peer.Addr().Is6()), Ifindex: index, Halen: 6, Addr: [8]byte{255, 255, 255, 255, 255, 255}}
-	// Of no protocol: it receives nothing.
+	// Protocol 0: the socket receives nothing.
 	b.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("create: %w", err)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// DropsBroadcasts reports whether the kernel drops unicast packets of a protocol that come
-// by a link in a frame to the broadcast address, in the calling thread's network namespace.
+// DropsBroadcasts reports whether the kernel drops unicast IP packets that arrive on a link
+// in broadcast frames, for one IP version, in the calling thread's network namespace.
 func DropsBroadcasts(link string, v6 bool) (bool, error) {
 	protocol, interfaces := "ipv4", []string{"all", link}
 	if v6 {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// silence has a0 answer no request for its hardware address, as one-way loss looks to b0.
+// silence stops a0 from answering requests for its hardware address, as one-way loss would.
 func silence(t *testing.T) {
 	t.Helper()
 	link, err := netlink.LinkByName("a0")
@@ -23,8 +23,8 @@ func silence(t *testing.T) {
 	}
 }
 
-// TestABroadcastWaitsForNoNeighbour: it arrives at a system that answers neither ARP nor
-// neighbour discovery, as a packet of the session, where the sender's own packets wait.
+// TestABroadcastWaitsForNoNeighbour: it reaches a system that answers neither ARP nor
+// neighbour discovery, and counts as a packet of the session. The sender's own packets wait.
 func TestABroadcastWaitsForNoNeighbour(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		silence(t)
@@ -51,7 +51,7 @@ func TestABroadcastWaitsForNoNeighbour(t *testing.T) {
 			t.Cleanup(one.Close)
 			t.Cleanup(all.Close)
 			send(t, one, []byte("waits"))
-			for _, packet := range []string{"even", "odd"} { // of both lengths, for the checksum
+			for _, packet := range []string{"even", "odd"} { // an even and an odd length, for the checksum
 				if err := all.Send([]byte(packet)); err != nil {
 					t.Fatal(err)
 				}
@@ -66,8 +66,8 @@ func TestABroadcastWaitsForNoNeighbour(t *testing.T) {
 	})
 }
 
-// waitLocal waits until the calling thread's namespace takes packets to an address, which
-// IPv6 does a little after the address is there.
+// waitLocal waits until the calling thread's namespace accepts packets to an address, which
+// IPv6 does shortly after the address was added.
 func waitLocal(t *testing.T, addr netip.Addr) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
@@ -101,8 +101,8 @@ func senderPort(t *testing.T, l *Listener, all *Broadcaster) int {
 	return 0
 }
 
-// TestABroadcastGoesFirst: it has the priority of the session's other packets, and costs
-// no allocation.
+// TestABroadcastGoesFirst: it has the priority of the session's other packets and allocates
+// nothing.
 func TestABroadcastGoesFirst(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		one := sender(t, other)
@@ -125,7 +125,7 @@ func TestABroadcastGoesFirst(t *testing.T) {
 	})
 }
 
-// TestDropsBroadcasts: with the setting of the link or of all links, of either protocol.
+// TestDropsBroadcasts: by the setting of the link or of all links, for IPv4 and IPv6.
 func TestDropsBroadcasts(t *testing.T) {
 	inNetNS(t, func(ns.NetNS) {
 		for _, c := range []struct {

@@ -71,7 +71,7 @@ func (l *EchoLink) open() error {
 
 func (l *EchoLink) protocol() uint16 { return etherType(l.v6) }
 
-// etherType is that of a protocol, in the byte order of the wire as the kernel wants it.
+// etherType is a protocol's EtherType in network byte order, as the kernel expects it.
 func etherType(v6 bool) uint16 {
 	v := uint16(unix.ETH_P_IP)
 	if v6 {

@@ -1,7 +1,7 @@
-// Package checker carries out single probes of backends: a TCP connection, an HTTP
-// request, a ping, a datagram that no port unreachable answers, a script. It counts nothing
-// and decides nothing; package health does. A probe ends when its context does, whatever the
-// backend or the script is about.
+// Package checker carries out single probes of backends: a TCP connection, an HTTP request,
+// a ping, a datagram that must not be answered by a port unreachable, a script. Package
+// health counts the results and decides. A probe always ends with its context, even if the
+// backend or the script hangs.
 package checker
 
 import (
@@ -27,13 +27,13 @@ func New(log *slog.Logger) (*Checker, error) {
 	return &Checker{pings: pings}, nil
 }
 
-// Run hands answers to the probes until ctx is done.
+// Run delivers answers to the probes until ctx is done.
 func (c *Checker) Run(ctx context.Context) { c.pings.run(ctx) }
 
 // Close closes the checker's sockets, after Run has returned.
 func (c *Checker) Close() { c.pings.close() }
 
-// Probe probes a backend of a service once. The error says why it has failed.
+// Probe probes a backend of a service once. The error says why the probe failed.
 func (c *Checker) Probe(ctx context.Context, s config.Service, backend netip.AddrPort) error {
 	at := backend
 	if s.Check.Port != 0 {
@@ -66,7 +66,7 @@ func (c *Checker) probe(ctx context.Context, kind config.CheckType, s config.Ser
 	return fmt.Errorf("checker: no probe of type %q", kind)
 }
 
-// brief leaves out the addresses that a network error repeats: who reads it knows them.
+// brief strips the addresses from a network error: the message around it names the backend.
 func brief(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {
@@ -85,8 +85,8 @@ func connect(ctx context.Context, at netip.AddrPort) error {
 	return conn.Close()
 }
 
-// datagram sends an empty datagram and then a ping. A host that answers the ping has had
-// the datagram before, and has said by then if its port is closed.
+// datagram sends an empty datagram and then a ping. A host that answers the ping has handled
+// the datagram before, so a port unreachable has arrived by then.
 func (c *Checker) datagram(ctx context.Context, at netip.AddrPort) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "udp", at.String())

@@ -23,10 +23,10 @@ import (
 	"baton/impl/daemon/internal/netlab"
 )
 
-// patience is how long a test waits for what must happen.
+// patience bounds the wait for a condition.
 const patience = 20 * time.Second
 
-// inSpace runs a test of probes in a namespace of its own.
+// inSpace runs a test of probes in its own namespace.
 func inSpace(t *testing.T, test func(c *Checker)) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -56,7 +56,7 @@ func service(proto config.Proto, check config.Check) config.Service {
 	return config.Service{Name: "web", Proto: proto, Check: check}
 }
 
-// want holds a probe to its outcome: "" is an answer.
+// want checks a probe's error; "" means success.
 func want(t *testing.T, c *Checker, s config.Service, at netip.AddrPort, failure string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(s.Check.Timeout))
@@ -131,7 +131,7 @@ func TestScripts(t *testing.T) {
 		for _, tt := range []struct{ script, failure string }{
 			{`[ "$BATON_SERVICE $BATON_PROTO $BATON_BACKEND $BATON_PORT" = "web tcp 198.18.1.11 80" ]`, ""},
 			{"echo the queue is full; echo more; exit 3", "exit status 3: the queue is full"},
-			{"sleep 1000 & exit 0", ""}, // holds the output open
+			{"sleep 1000 & exit 0", ""}, // a child keeps the output open
 		} {
 			want(t, c, service(config.TCP, config.Check{Type: config.CheckScript, Command: []string{"/bin/sh", "-c", tt.script}}), at, tt.failure)
 		}
@@ -158,7 +158,7 @@ func TestAScriptThatHangsIsKilledWithItsChildren(t *testing.T) {
 		})
 		cancel()
 		if err := <-ended; err == nil || !strings.Contains(err.Error(), "no answer within") {
-			t.Errorf("a script that hangs came to %v", err)
+			t.Errorf("a hanging script: %v", err)
 		}
 		await(t, "its child is gone", func() bool {
 			state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child))

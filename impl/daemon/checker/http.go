@@ -13,10 +13,10 @@ import (
 	"baton/impl/daemon/config"
 )
 
-// maxBody is how much of an answer is looked at.
+// maxBody is how many bytes of an answer are searched.
 const maxBody = 64 << 10
 
-// request asks a backend for a page.
+// request sends a backend an HTTP request.
 func request(ctx context.Context, c config.Check, at netip.AddrPort) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s://%v%s", c.Type, at, c.Path), nil)
 	if err != nil {
@@ -24,7 +24,7 @@ func request(ctx context.Context, c config.Check, at netip.AddrPort) error {
 	}
 	r.Host = c.Host
 	r.Header.Set("User-Agent", "baton-check")
-	var d net.Dialer // here, in the caller's namespace, and not on a goroutine of the client's
+	var d net.Dialer // dial here: the client's goroutine may be in another namespace
 	conn, err := d.DialContext(ctx, "tcp", at.String())
 	if err != nil {
 		return err
@@ -48,8 +48,8 @@ func request(ctx context.Context, c config.Check, at netip.AddrPort) error {
 	return err
 }
 
-// over is a client of one connection. It follows nobody elsewhere, and asks nobody's proxy.
-// Who a backend is does not matter to whether it serves.
+// over is an HTTP client on one connection. It follows no redirects, uses no proxy, and does
+// not verify certificates.
 func over(conn net.Conn) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{

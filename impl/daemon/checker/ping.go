@@ -26,7 +26,7 @@ type pinger struct {
 	waiting map[echo]chan struct{}
 }
 
-// echo is what an answer is recognised by.
+// echo identifies an answer.
 type echo struct {
 	from netip.Addr
 	seq  uint16
@@ -66,7 +66,7 @@ func (p *pinger) run(ctx context.Context) {
 	}
 }
 
-// take gives an answer to who waits for it.
+// take delivers an answer to the probe that waits for it.
 func (p *pinger) take(packet []byte, from netip.Addr) {
 	message, err := icmp.ParseMessage(ipv4.ICMPTypeEchoReply.Protocol(), packet)
 	if err != nil || message.Type != ipv4.ICMPTypeEchoReply {
@@ -85,7 +85,7 @@ func (p *pinger) take(packet []byte, from netip.Addr) {
 	}
 }
 
-// ping returns once a host has answered.
+// ping returns when the host has answered.
 func (p *pinger) ping(ctx context.Context, host netip.Addr) error {
 	answered := make(chan struct{})
 	p.mu.Lock()

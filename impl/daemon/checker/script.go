@@ -15,15 +15,14 @@ import (
 	"baton/impl/daemon/config"
 )
 
-// Limits of a script: its output as far as a message needs it, and how long its pipe is
-// read after its end.
+// Limits of a script: how much of its output is kept for a message, and how long its pipe is
+// read after it has exited.
 const (
 	maxOutput = 200
 	pipeLimit = 50 * time.Millisecond
 )
 
-// script runs a program for a backend. When the time is over, it is killed with all that it
-// has started in its process group.
+// script runs a program for a backend. At the deadline its process group is killed.
 func script(ctx context.Context, s config.Service, backend netip.AddrPort) error {
 	var output head
 	cmd := exec.CommandContext(ctx, s.Check.Command[0], s.Check.Command[1:]...)
@@ -38,21 +37,21 @@ func script(ctx context.Context, s config.Service, backend netip.AddrPort) error
 		return err
 	}
 	err := cmd.Wait()
-	_ = killGroup(cmd) // what it has left behind
+	_ = killGroup(cmd) // children that are still running
 	var ended *exec.ExitError
 	if text := strings.TrimSpace(output.String()); errors.As(err, &ended) && text != "" {
 		line, _, _ := strings.Cut(text, "\n")
 		return fmt.Errorf("%w: %s", err, line)
 	}
 	if errors.Is(err, exec.ErrWaitDelay) {
-		return nil // it has exited with 0, and something that it started held its output open
+		return nil // it exited with 0, and a child kept its output open
 	}
 	return err
 }
 
 func killGroup(cmd *exec.Cmd) error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 
-// head keeps the beginning of what is written to it.
+// head keeps the first bytes written to it.
 type head struct{ bytes.Buffer }
 
 func (h *head) Write(b []byte) (int, error) {

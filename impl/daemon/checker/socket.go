@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pendingError is what ICMP has told a socket since it was asked last.
+// pendingError returns the ICMP error that the socket received since the last call.
 func pendingError(conn *net.UDPConn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {

@@ -12,7 +12,7 @@ func (a Arbiter) On() bool { return len(a.Etcd) > 0 }
 // defaultValidity is long enough for a cluster that elects a leader within a second.
 const defaultValidity = 3 * time.Second
 
-// DefaultKey is the key of a pair's record where none is given.
+// DefaultKey is the default key of a pair's record.
 func (c *Config) DefaultKey() string {
 	return "/baton/" + min(c.Node, c.Peer) + "+" + max(c.Node, c.Peer) + "/alone"
 }

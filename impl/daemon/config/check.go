@@ -109,13 +109,13 @@ func checkPath(d *document, at string, p Path) error {
 		return d.fail(at+".peer", "%v is the local address; give the peer's", p.Peer)
 	}
 	if p.Local.Is4() != p.Peer.Is4() {
-		return d.fail(at+".peer", "%v is not of the family of %v; a path is of one (RFC 5881 2)", p.Peer, p.Local)
+		return d.fail(at+".peer", "%v and %v are of different families; both ends of a path need the same (RFC 5881 2)", p.Peer, p.Local)
 	}
 	return nil
 }
 
-// Bounds of how announcements are paced: faster than every 100µs is no pace, and slower
-// than every 100 ms would leave the last of ten VIPs for a second with the old MASTER.
+// Bounds of the pace of announcements. Intervals below 100µs do not spread frames; above
+// 100 ms the last of ten VIPs would stay with the old MASTER for a second.
 const (
 	minAnnounceEvery = 100 * time.Microsecond
 	maxAnnounceEvery = 100 * time.Millisecond
@@ -230,10 +230,10 @@ func checkUnicast(d *document, path string, a netip.Addr) error {
 	return nil
 }
 
-// checkRouted refuses an address that means another host on each link, too.
+// checkRouted also refuses an address that is valid on one link only.
 func checkRouted(d *document, path string, a netip.Addr) error {
 	if a.Is6() && a.IsLinkLocalUnicast() {
-		return d.fail(path, "%v means another host on each link; use an address that is routed", a)
+		return d.fail(path, "%v is valid on one link only; use a routed address", a)
 	}
 	return checkUnicast(d, path, a)
 }

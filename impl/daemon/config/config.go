@@ -37,7 +37,7 @@ type Config struct {
 	SNATPorts PortRange `yaml:"snat_ports"`
 	// MaxFlows is the capacity of the connection table; 0 leaves it to the dataplane.
 	MaxFlows int `yaml:"max_flows,omitempty"`
-	// Ping is what becomes of a ping of a VIP; answer where it is left out.
+	// Ping is the reply to a ping of a VIP; answer if left out.
 	Ping     Ping     `yaml:"ping,omitempty"`
 	Timeouts Timeouts `yaml:"timeouts,omitempty"`
 	// Check is how the backends of every service are probed.
@@ -85,8 +85,8 @@ type HA struct {
 	// AnnounceEvery is the time between two gratuitous ARPs of the burst after a claim,
 	// beyond the first eight VIPs.
 	AnnounceEvery Duration `yaml:"announce_every"`
-	// AnnounceRate is how many gratuitous ARPs a second follow the burst at most: fewer
-	// than switch ports let pass.
+	// AnnounceRate is the most gratuitous ARPs per second after the burst. Keep it below
+	// the ARP limit of switch ports.
 	AnnounceRate int `yaml:"announce_rate"`
 	// Priority is what decides between equal claims and marks the preferred node;
 	// VRRP's range, 1 to 254.
@@ -99,18 +99,18 @@ type HA struct {
 type Track struct {
 	Targets []netip.Addr `yaml:"targets,omitempty"` // the hosts; none leaves the gate Reachable open
 	Every   Duration     `yaml:"every"`             // time between two requests to each, and how long an answer may take
-	// Misses is how many in a row lose a target; as many answers bring it back.
+	// Misses is how many missed answers in a row make a target unreachable; as many answers bring it back.
 	Misses uint8 `yaml:"misses"`
 }
 
-// Arbiter is a third party that decides which of the two nodes may act alone once they
-// have lost each other: a record in etcd. Both nodes name the same one, or none.
+// Arbiter is the third party that decides which node may act alone when they do not hear
+// each other: a record in etcd. Both nodes configure the same one, or none.
 type Arbiter struct {
 	Etcd []string `yaml:"etcd,omitempty"` // URLs of the cluster's members; without them there is no arbiter
-	// Key is that of the record, of this pair and of no other; /baton/lb1+lb2/alone for these two ids if left out.
+	// Key is the record's key, which no other pair may use; /baton/lb1+lb2/alone for these two ids if left out.
 	Key string `yaml:"key,omitempty"`
-	// Validity is how long an answer in a node's favour holds, and so for how long nobody
-	// serves where a node dies that acts alone; 3s if left out.
+	// Validity is how long the right to act alone holds, and so the outage if a node dies
+	// while it acts alone; 3s if left out.
 	Validity Duration `yaml:"validity,omitempty"`
 	CA       string   `yaml:"ca,omitempty"`   // the file of the authority that signed etcd's certificate; for https
 	Cert     string   `yaml:"cert,omitempty"` // the file of the certificate by which etcd knows this node, if it asks for one
@@ -137,13 +137,13 @@ type Service struct {
 	VIP      netip.Addr       `yaml:"vip" need:"the address that clients connect to"`
 	Port     uint16           `yaml:"port" need:"the port that clients connect to"`
 	Mode     Mode             `yaml:"mode" need:"fullnat or dnat"`
-	Balance  Balance          `yaml:"balance"` // how a new flow chooses its backend; rr where it is left out
+	Balance  Balance          `yaml:"balance"` // how a new flow chooses its backend; rr if left out
 	SNAT     netip.Addr       `yaml:"snat" need:"the backend-side VIP: source of fullnat flows, gateway of dnat backends"`
 	Backends []netip.AddrPort `yaml:"backends" need:"at least one backend, such as 198.18.1.11:80"`
-	// Weights are the shares of the backends in the new flows, in their order; all are
-	// equal if they are left out.
+	// Weights are the backends' shares of new flows, in the order of backends; all are
+	// equal if left out.
 	Weights []int `yaml:"weights,omitempty"`
-	// Check is how the backends of this service are probed, where it differs.
+	// Check overrides the check of the file for this service.
 	Check Check `yaml:"check,omitempty"`
 }
 

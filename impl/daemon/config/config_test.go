@@ -202,9 +202,9 @@ func TestMistakes(t *testing.T) {
 		{"not an address", "local: 198.18.0.1,", "local: lb1,", 9, `bfd.paths[0].local: "lb1" is not an IP address; write it as 198.18.0.1 or 2001:2::1`},
 		{"VIP of another family", "vip: 198.18.0.100\n    port: 53", "vip: 2001:2::64\n    port: 53", 38, `services[1].snat: 198.18.1.100 is not of the family of the VIP 2001:2::64; a service is of IPv4 or of IPv6, and a node may have both kinds`},
 		{"backend of another family", "      - 198.18.1.11:53", "      - \"[2001:2:0:1::b]:53\"", 40, `services[1].backends[0]: 2001:2:0:1::b is not of the family of the VIP 198.18.0.100; a service is of IPv4 or of IPv6, and a node may have both kinds`},
-		{"VIP of one link", "vip: 198.18.0.100\n    port: 53", "vip: fe80::64\n    port: 53", 35, `services[1].vip: fe80::64 means another host on each link; use an address that is routed`},
-		{"IPv4-mapped address", "vip: 198.18.0.100\n    port: 53", "vip: ::ffff:198.18.0.100\n    port: 53", 35, `services[1].vip: "::ffff:198.18.0.100" is an IPv4 address in IPv6's clothes; write it as 198.18.0.100`},
-		{"peer of another family", "peer: 198.18.0.2}", "peer: \"2001:2::2\"}", 9, `bfd.paths[0].peer: 2001:2::2 is not of the family of 198.18.0.1; a path is of one (RFC 5881 2)`},
+		{"VIP of one link", "vip: 198.18.0.100\n    port: 53", "vip: fe80::64\n    port: 53", 35, `services[1].vip: fe80::64 is valid on one link only; use a routed address`},
+		{"IPv4-mapped address", "vip: 198.18.0.100\n    port: 53", "vip: ::ffff:198.18.0.100\n    port: 53", 35, `services[1].vip: "::ffff:198.18.0.100" is an IPv4-mapped address; write it as 198.18.0.100`},
+		{"peer of another family", "peer: 198.18.0.2}", "peer: \"2001:2::2\"}", 9, `bfd.paths[0].peer: 2001:2::2 and 198.18.0.1 are of different families; both ends of a path need the same (RFC 5881 2)`},
 		{"sync with another family", "peer: 198.18.2.2:3790", "peer: \"[2001:2:0:2::2]:3790\"", 19, `sync.peer: 2001:2:0:2::2 is not of the family of 198.18.2.1`},
 		{"address without port", "local: 198.18.2.1:3790", "local: 198.18.2.1", 18, `sync.local: "198.18.2.1" is not an IP address and port; write it as 198.18.2.1:3790 or [2001:2::1]:3790`},
 		{"not a range", "snat_ports: 20000-59999", "snat_ports: 20000", 23, `snat_ports: "20000" is not a range of ports; write it as 20000-59999`},
@@ -246,7 +246,7 @@ func TestMistakes(t *testing.T) {
 		{"probes without a pause", "control: lb1.sock", "control: lb1.sock\ntrack: {every: 1ms}", 42, `track.every: 1ms is out of range; use 10ms to 1m0s`},
 		{"no probe loses a target", "control: lb1.sock", "control: lb1.sock\ntrack: {misses: 0}", 42, `track.misses: 0 is out of range; use 1 to 255`},
 		{"target twice", "control: lb1.sock", "control: lb1.sock\ntrack:\n  targets:\n    - 198.18.1.11\n    - 198.18.1.11", 45, `track.targets[1]: 198.18.1.11 is the target on line 44 already`},
-		{"target of IPv6", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [\"2001:2::1\"]}", 42, `track.targets[0]: 2001:2::1 cannot be tracked: targets are asked by ICMP, of IPv4; write one as 198.18.0.1`},
+		{"target of IPv6", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [\"2001:2::1\"]}", 42, `track.targets[0]: 2001:2::1 cannot be tracked: targets are pinged over IPv4; write one as 198.18.0.1`},
 		{"target that is no host", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [224.0.0.18]}", 42, `track.targets[0]: 224.0.0.18 is not an address of a host; use a unicast address`},
 		{"target that is a VIP", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [198.18.0.100]}", 42, `track.targets[0]: 198.18.0.100 is the VIP of service dns (line 35), which the MASTER itself answers for; track hosts`},
 
@@ -365,7 +365,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Services of both families stand in one configuration, and heartbeat and sync may be of IPv6.
+// One configuration may have services of both families, and heartbeat and sync over IPv6.
 func TestBothFamilies(t *testing.T) {
 	text := good
 	for _, edit := range [][2]string{

@@ -224,12 +224,12 @@ func (d *document) decodeScalar(n *yaml.Node, path string, v reflect.Value) erro
 	return nil
 }
 
-// address reads one of either family.
+// address reads an IPv4 or IPv6 address.
 func (d *document) address(s, path string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(s)
 	switch {
 	case a.Is4In6():
-		err = d.fail(path, "%q is an IPv4 address in IPv6's clothes; write it as %v", s, a.Unmap())
+		err = d.fail(path, "%q is an IPv4-mapped address; write it as %v", s, a.Unmap())
 	case a.Zone() != "":
 		err = d.fail(path, "%q has a zone; write it as %v, and the interface under its own key", s, a.WithZone(""))
 	case err != nil:

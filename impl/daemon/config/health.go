@@ -13,14 +13,14 @@ import (
 	"baton/impl/health"
 )
 
-// Check is how the backends of a service are probed, and what follows. What a service
-// leaves out is as the file's own check says.
+// Check is how the backends of a service are probed, and how failures are handled. A service
+// inherits the keys that it leaves out from the file's check.
 type Check struct {
 	// Type is none, port, tcp, http, https, icmp or script.
 	Type CheckType `yaml:"type,omitempty"`
 	// Interval is the time between two probes of a backend.
 	Interval Duration `yaml:"interval,omitempty"`
-	// Timeout is how long a probe may take: half of interval if it is left out.
+	// Timeout is how long a probe may take; half of interval if left out.
 	Timeout Duration `yaml:"timeout,omitempty"`
 	// Rise is how many answers in a row bring a backend up.
 	Rise uint8 `yaml:"rise,omitempty"`
@@ -28,34 +28,34 @@ type Check struct {
 	Fall uint8 `yaml:"fall,omitempty"`
 	// Jitter is the percentage by which an interval may be shorter.
 	Jitter uint8 `yaml:"jitter"`
-	// SlowStart is for how long a backend that came up gets less than its share.
+	// SlowStart is how long a backend that came up gets less than its share.
 	SlowStart Duration `yaml:"slow_start,omitempty"`
 
-	// Port is what is probed: the backend's own if it is left out.
+	// Port is the port to probe; the backend's own if left out.
 	Port uint16 `yaml:"port,omitempty"`
-	// Path is what http and https ask for.
+	// Path is the path that http and https request.
 	Path string `yaml:"path,omitempty"`
-	// Host is the Host header of http and https: the backend's address if it is left out.
+	// Host is the Host header of http and https; the backend's address if left out.
 	Host string `yaml:"host,omitempty"`
-	// Status is what the answer to http and https must be.
+	// Status is the range of statuses that http and https accept.
 	Status Statuses `yaml:"status,omitempty"`
-	// Body is what the answer to http and https must hold.
+	// Body is a text that the answer to http and https must contain.
 	Body string `yaml:"body,omitempty"`
-	// Command is program and arguments of script, which succeeds if it exits with 0.
+	// Command is the program and arguments of script, which succeeds if it exits with 0.
 	Command []string `yaml:"command,omitempty"`
 
-	// OnDown is what becomes of the flows of a backend that is down: keep or move.
+	// OnDown is the handling of the flows of a backend that is down: keep or move.
 	OnDown OnDown `yaml:"on_down,omitempty"`
-	// AllDown is what a new flow meets while no backend serves: silent, it is dropped.
+	// AllDown is how new flows are refused while no backend serves: silent, they are dropped.
 	AllDown AllDown `yaml:"all_down,omitempty"`
 }
 
-// CheckType is what a probe is.
+// CheckType is the type of a probe.
 type CheckType string
 
 const (
 	CheckNone   CheckType = "none"
-	CheckPort   CheckType = "port" // a TCP connection; of UDP a ping that no port unreachable precedes
+	CheckPort   CheckType = "port" // TCP: a connection; UDP: a datagram without a port unreachable, and a ping
 	CheckTCP    CheckType = "tcp"  // a TCP connection, also to the backend of a UDP service
 	CheckHTTP   CheckType = "http"
 	CheckHTTPS  CheckType = "https"
@@ -69,13 +69,13 @@ func (CheckType) allowed() []string {
 }
 func (c CheckType) offered() []string { return c.allowed() }
 
-// OnDown is what becomes of the flows of a backend that is down.
+// OnDown says whether the flows of a backend that is down are kept or moved.
 type OnDown string
 
 const (
-	// OnDownKeep leaves them alone: a connection waits for its backend.
+	// OnDownKeep keeps them: a connection waits for its backend.
 	OnDownKeep OnDown = "keep"
-	// OnDownMove has the next datagram of a UDP flow choose another backend.
+	// OnDownMove moves UDP flows: the next datagram chooses another backend.
 	OnDownMove  OnDown = "move"
 	onDownReset OnDown = "reset"
 )
@@ -84,11 +84,11 @@ func (OnDown) noun() string      { return "a policy" }
 func (OnDown) allowed() []string { return []string{"keep", "move", "reset"} }
 func (OnDown) offered() []string { return []string{"keep", "move"} }
 
-// AllDown is what a new flow meets while no backend of its service serves.
+// AllDown is how new flows are refused while no backend of their service serves.
 type AllDown string
 
 const (
-	AllDownSilent AllDown = "silent" // it is dropped
+	AllDownSilent AllDown = "silent" // they are dropped
 	allDownRefuse AllDown = "refuse"
 )
 
@@ -104,7 +104,7 @@ func (s Statuses) String() string { return fmt.Sprintf("%d-%d", s.First, s.Last)
 // MarshalText implements encoding.TextMarshaler.
 func (s Statuses) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// IsZero lets a range that was left out stay out of a written file.
+// IsZero keeps an unset range out of a written file.
 func (s Statuses) IsZero() bool { return s == Statuses{} }
 
 func parseStatuses(text string) (Statuses, bool) {
@@ -124,7 +124,7 @@ func defaultCheck() Check {
 	}
 }
 
-// inheritChecks gives each service what its check leaves out.
+// inheritChecks fills each service's check from the file's.
 func inheritChecks(d *document, c *Config) {
 	for i := range c.Services {
 		of, from := reflect.ValueOf(&c.Services[i].Check).Elem(), reflect.ValueOf(c.Check)
@@ -195,7 +195,7 @@ func checkWeights(d *document, at string, s Service) error {
 	return nil
 }
 
-// Health is what decides which backends of the service get new flows.
+// Health returns the configuration of the service's pool.
 func (s Service) Health() health.Config {
 	var out health.Config
 	if c := s.Check; c.Type != CheckNone && c.Type != "" {
@@ -217,8 +217,8 @@ func (s Service) weight(i int) int {
 	return s.Weights[i]
 }
 
-// With is the service with shares of new flows for some of its backends: the others get
-// none.
+// With returns the service with shares of new flows for some of its backends; the others
+// get none.
 func (s Service) With(shares []health.Share) Service {
 	s.Backends, s.Weights = make([]netip.AddrPort, len(shares)), make([]int, len(shares))
 	for i, share := range shares {

@@ -12,7 +12,7 @@ import (
 type Options struct {
 	// AllowUnsafe accepts the settings that bring the historical bugs back.
 	AllowUnsafe bool
-	// Remote leaves unread the files that the configuration names: it is another host's.
+	// Remote skips the files that the configuration names, since they are on another host.
 	Remote bool
 }
 

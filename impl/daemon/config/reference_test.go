@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write docs/configuration.md anew")
 
-// comments are the comments of every field of this package's types: TYPE.FIELD.
+// comments maps TYPE.FIELD to the comment of each field of this package's types.
 func comments(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -47,7 +47,7 @@ func comments(t *testing.T) map[string]string {
 	return all
 }
 
-// sentence is how the comment of a field begins.
+// sentence matches the beginning of a field's comment.
 var sentence = regexp.MustCompile(`^[A-Z]\w+ (?:is|are) `)
 
 // A row is one key of a configuration file.
@@ -101,8 +101,8 @@ func table(b *bytes.Buffer, title, intro string, all []row) {
 	}
 }
 
-// Every key of a configuration file stands in docs/configuration.md, with its default
-// and the comment that its field has.
+// docs/configuration.md lists every key of a configuration file, with its default and its
+// field's comment.
 func TestReference(t *testing.T) {
 	var defaults map[string]any
 	standing := Default()

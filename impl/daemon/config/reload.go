@@ -10,7 +10,7 @@ import (
 )
 
 // Reload reads the file again for a node that runs with the configuration now. Of all
-// keys only services and check may differ, and of these not the set of VIPs: the rest is read when
+// keys only services and check may differ, and the set of VIPs must not: the rest is read when
 // a node starts. Every error is an *Error, and now stays as it is.
 func Reload(file string, opts Options, now *Config) (*Config, error) {
 	text, err := os.ReadFile(file)

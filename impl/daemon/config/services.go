@@ -74,7 +74,8 @@ func checkService(d *document, at string, s Service) error {
 	return checkCheck(d, at, s)
 }
 
-// checkFamily refuses an address of another family than the VIP's: a packet keeps its family.
+// checkFamily refuses an address of a family other than the VIP's: packets are not translated
+// between families.
 func checkFamily(d *document, path string, a, vip netip.Addr) error {
 	if a.Is4() != vip.Is4() {
 		return d.fail(path, "%v is not of the family of the VIP %v; a service is of IPv4 or of IPv6, and a node may have both kinds", a, vip)
@@ -160,7 +161,7 @@ func (c *Config) VIPs() []dataplane.VIP {
 	return vips
 }
 
-// Dataplane returns what the dataplane must know of the service.
+// Dataplane returns the service's configuration for the dataplane.
 func (s Service) Dataplane() dataplane.Service {
 	out := dataplane.Service{
 		Service: flow.Service{VIP: flow.AddrFrom(s.VIP), Port: s.Port, Proto: flow.TCP},

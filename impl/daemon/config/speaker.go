@@ -44,8 +44,8 @@ type BFDSession struct {
 // BFDEcho is what a session does about echo packets (RFC 5880 6.4): in a single hop
 // beside its control packets, in an unaffiliated session instead of them.
 type BFDEcho struct {
-	TX Duration `yaml:"tx,omitempty" rule:"RFC 5880 4.1"` // how fast to send echo packets while Up; none where it is left out
-	RX Duration `yaml:"rx,omitempty" rule:"RFC 5880 4.1"` // bfd.RequiredMinEchoRxInterval; none is returned where it is left out
+	TX Duration `yaml:"tx,omitempty" rule:"RFC 5880 4.1"` // how fast to send echo packets while Up; none if left out
+	RX Duration `yaml:"rx,omitempty" rule:"RFC 5880 4.1"` // bfd.RequiredMinEchoRxInterval; no echo packet is returned if left out
 	// Source is the address that echo packets are sent from: one of this system that
 	// is not of the interface's subnets (RFC 5881 4).
 	Source Address `yaml:"source,omitempty"`

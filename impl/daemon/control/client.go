@@ -81,26 +81,26 @@ func (c *Client) Reload(ctx context.Context) ([]string, error) {
 	return answer.Changes, err
 }
 
-// Break makes the dataplane of a node that was started for tests fail in a way until Mend.
-// It returns what shows that.
+// Break starts a fault of the dataplane, until Mend, in a node that was started for tests. It
+// returns the proof.
 func (c *Client) Break(ctx context.Context, fault string) ([]string, error) {
 	answer, err := c.call(ctx, request{Command: cmdBreak, Fault: fault})
 	return answer.Changes, err
 }
 
-// Mend ends all faults of Break, and returns which those were.
+// Mend ends all faults of Break and returns them.
 func (c *Client) Mend(ctx context.Context) ([]string, error) {
 	answer, err := c.call(ctx, request{Command: cmdMend})
 	return answer.Changes, err
 }
 
-// Drain has a backend of a service get no new flows, with a deadline after so long.
+// Drain stops new flows to a backend of a service and sets the drain's deadline.
 func (c *Client) Drain(ctx context.Context, service string, backend netip.AddrPort, limit time.Duration) error {
 	_, err := c.call(ctx, request{Command: cmdDrain, Service: service, Backend: backend, For: limit})
 	return err
 }
 
-// Ready takes a drain back.
+// Ready cancels a drain.
 func (c *Client) Ready(ctx context.Context, service string, backend netip.AddrPort) error {
 	_, err := c.call(ctx, request{Command: cmdReady, Service: service, Backend: backend})
 	return err

@@ -35,7 +35,7 @@ type request struct {
 
 	Service string         `json:"service,omitempty"` // drain, ready
 	Backend netip.AddrPort `json:"backend,omitzero"`  // likewise
-	For     time.Duration  `json:"for,omitempty"`     // drain: the time to its deadline
+	For     time.Duration  `json:"for,omitempty"`     // drain: the time until its deadline
 	Fault   string         `json:"fault,omitempty"`   // break: of package faulty
 }
 
@@ -46,7 +46,7 @@ type response struct {
 	Status *Status `json:"status,omitempty"`
 	Entry  *Entry  `json:"entry,omitempty"`
 	Table  *Table  `json:"table,omitempty"`
-	// Changes says what a reload, a break or a mend changed, a line each.
+	// Changes lists what a reload, break or mend changed.
 	Changes []string `json:"changes,omitempty"`
 }
 
@@ -80,7 +80,7 @@ type Conflict struct {
 type Service struct {
 	Name string `json:"name"`
 	At   string `json:"at"` // protocol, VIP and port
-	// Serving is how many backends get new flows; with 0 the service has nobody to serve it.
+	// Serving is the number of backends that get new flows; with 0 new flows are dropped.
 	Serving  int       `json:"serving"`
 	Checked  bool      `json:"checked"` // its backends are probed
 	Backends []Backend `json:"backends"`
@@ -91,9 +91,9 @@ type Backend struct {
 	At       string        `json:"at"`    // address and port
 	State    string        `json:"state"` // of health.State
 	Weight   int           `json:"weight"`
-	Why      string        `json:"why,omitempty"`  // how it came to its state, or how its last probe failed
-	Since    time.Duration `json:"since"`          // for how long it has been in its state
-	Left     time.Duration `json:"left,omitempty"` // to the deadline of its drain
+	Why      string        `json:"why,omitempty"`  // the reason for its state, or its last failure
+	Since    time.Duration `json:"since"`          // time in this state
+	Left     time.Duration `json:"left,omitempty"` // time until the drain's deadline
 	Probes   uint64        `json:"probes"`
 	Failures uint64        `json:"failures"` // probes that failed
 }

@@ -32,12 +32,11 @@ type Node interface {
 	// Reload takes the services of the configuration file over and says what that changed,
 	// a line each. An error changes nothing.
 	Reload(context.Context) (changes []string, err error)
-	// Break makes the dataplane fail in a way until Mend, and Mend ends all such faults. They
-	// are refused by a node that was not started for tests. What is returned is what shows it.
+	// Break starts a fault of the dataplane, and Mend ends all of them. Each returns its proof.
+	// A node that was not started for tests refuses both.
 	Break(ctx context.Context, fault string) (changes []string, err error)
 	Mend(context.Context) (changes []string, err error)
-	// Drain has a backend get no new flows, with a deadline after so long; Ready takes
-	// that back.
+	// Drain stops new flows to a backend and sets the drain's deadline; Ready cancels it.
 	Drain(ctx context.Context, service string, backend netip.AddrPort, limit time.Duration) error
 	Ready(ctx context.Context, service string, backend netip.AddrPort) error
 }

@@ -1,6 +1,6 @@
 // Package etcd keeps the record of a pair's arbiter (package arbiter) under one key of an
-// etcd cluster. Reads are linearizable and a swap is a transaction on the key's revision,
-// so that what one node has written no other node can miss.
+// etcd cluster. Reads are linearizable and a swap is a transaction on the key's revision, so
+// no node can miss what the other has written.
 package etcd
 
 import (
@@ -18,10 +18,10 @@ import (
 	"baton/impl/arbiter"
 )
 
-// Config is where the record is.
+// Config says where the record is.
 type Config struct {
 	Endpoints []string // URLs of the members
-	Key       string   // of the record; the same on both nodes, and of no other pair
+	Key       string   // of the record; the same on both nodes, and used by no other pair
 	TLS       *tls.Config
 	// Timeout is how long one question may take.
 	Timeout time.Duration
@@ -35,11 +35,11 @@ type Store struct {
 
 	mu      sync.Mutex
 	cluster uint64 // the id of the cluster that answered first
-	latest  int64  // the largest revision that it has told
+	latest  int64  // the largest revision that it returned
 }
 
-// Open returns a store. It connects in the background: a cluster that cannot be reached
-// makes questions fail.
+// Open returns a store. It connects in the background: while the cluster is unreachable,
+// questions fail.
 func Open(cfg Config) (*Store, error) {
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: cfg.Endpoints, TLS: cfg.TLS, Logger: zap.NewNop(),
@@ -99,7 +99,7 @@ func (s *Store) ask(ctx context.Context, q arbiter.Question) (arbiter.Answer, er
 	return answer((*clientv3.GetResponse)(done.Responses[0].GetResponseRange()))
 }
 
-// answer is the record that a read has found.
+// answer is the record from a read.
 func answer(got *clientv3.GetResponse) (a arbiter.Answer, err error) {
 	if len(got.Kvs) == 0 {
 		return a, nil
@@ -111,10 +111,10 @@ func answer(got *clientv3.GetResponse) (a arbiter.Answer, err error) {
 	return a, nil
 }
 
-var errOther = errors.New("another cluster answers than before: restart the node once no node of the old one acts alone")
+var errOther = errors.New("another cluster answers: restart the node once no node holds a right from the old cluster")
 
-// admit refuses answers of another cluster, and of one that has gone back in time, as after
-// a restore from a snapshot: what it says of the record may be from before a swap.
+// admit refuses answers of another cluster, and of one that returned to an earlier revision,
+// as after a restore from a snapshot: its record may be older than a swap.
 func (s *Store) admit(cluster uint64, revision int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -67,18 +67,18 @@ func do(t *testing.T, s *Store, q arbiter.Question) arbiter.Answer {
 	return a
 }
 
-// The store is the register that the nodes' rules are proven with.
+// The store behaves as arbiter.Register, with which the rules of the nodes are tested.
 func TestTheStoreIsTheRegister(t *testing.T) {
 	s := open(t, serve(t), "/pair", patient)
 	var model arbiter.Register
-	revisions := map[uint64]uint64{0: 0} // of the store, by that of the model
+	revisions := map[uint64]uint64{0: 0} // the store's revision, by the model's
 	for i, step := range []struct {
 		swap     bool
 		revision uint64 // of the model
 		record   arbiter.Record
 	}{
 		{record: arbiter.Record{}},
-		{true, 1, arbiter.Record{Alone: "lb2"}}, // of nothing
+		{true, 1, arbiter.Record{Alone: "lb2"}}, // a revision that never existed
 		{true, 0, arbiter.Record{Alone: "lb1"}},
 		{true, 0, arbiter.Record{Alone: "lb2"}}, // too late
 		{record: arbiter.Record{}},
@@ -101,7 +101,7 @@ func TestTheStoreIsTheRegister(t *testing.T) {
 	}
 }
 
-// Of many that replace one record at once, one does.
+// Of many concurrent swaps of one record, one succeeds.
 func TestOneSwapOfManySucceeds(t *testing.T) {
 	endpoint := serve(t)
 	var won atomic.Int32
@@ -122,7 +122,7 @@ func TestOneSwapOfManySucceeds(t *testing.T) {
 	}
 }
 
-// A store that is not there is an error within the time, and what the key holds must be a record.
+// An unreachable store is an error within the timeout, and the key's value must be a record.
 func TestErrors(t *testing.T) {
 	nobody := open(t, "http://127.0.0.1:1", "/pair", 100*time.Millisecond)
 	if a := nobody.Do(context.Background(), arbiter.Question{ID: 3}); a.Err == "" || a.ID != 3 {
@@ -137,8 +137,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// A cluster that was restored from an old snapshot, or another one in its place, does not
-// decide.
+// The answers of a cluster that was restored from an old snapshot, or of another cluster, are
+// refused.
 func TestAClusterThatIsNotTheSameDoesNotDecide(t *testing.T) {
 	s := open(t, serve(t), "/pair", patient)
 	do(t, s, arbiter.Question{Swap: true, Record: arbiter.Record{Alone: "lb1"}})

@@ -23,7 +23,7 @@ type Sender struct {
 	vips  []place // in the order in which they were given
 }
 
-// place is where a VIP is announced.
+// place is the link on which a VIP is announced.
 type place struct {
 	link *link
 	at   int // index of the VIP on the link
@@ -107,9 +107,9 @@ func (l *link) send(i int) error {
 	return nil
 }
 
-// Send announces so many VIPs once each, from the first on; behind the last comes the one
-// with number 0. It goes on after a failure, so that a link that is down does not keep the
-// other's VIPs unannounced, and returns all of them.
+// Send announces count VIPs once each, starting with first and wrapping around. It continues
+// after a failure, so that one link that is down does not block the other's VIPs, and returns
+// all failures.
 func (s *Sender) Send(first, vips int) error {
 	var failures []error
 	for i := range min(vips, len(s.vips)) {

@@ -59,7 +59,7 @@ func TestFrameIsAnARPAnnouncement(t *testing.T) {
 	}
 }
 
-// RFC 4861 7.2.6: an unsolicited advertisement to all nodes overrides what they know.
+// RFC 4861 7.2.6: an unsolicited advertisement to all nodes overrides their entries.
 func TestFrameOfIPv6IsAnUnsolicitedAdvertisement(t *testing.T) {
 	vip6 := netip.MustParseAddr("2001:2::64")
 	p := gopacket.NewPacket(Frame(mac, vip6), layers.LayerTypeEthernet, gopacket.Default)
@@ -203,7 +203,7 @@ func TestAnnouncementsFollowTheLink(t *testing.T) {
 	if err := sender.SendOne(vips[1]); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(sender.Send(1, 1), sender.Send(1, 2)); err != nil { // behind the last comes the first
+	if err := errors.Join(sender.Send(1, 1), sender.Send(1, 2)); err != nil { // wraps around from the last to the first
 		t.Fatal(err)
 	}
 	for _, want := range []netip.Addr{vip, other, other, other, other, vip} {

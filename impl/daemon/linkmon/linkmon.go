@@ -28,8 +28,8 @@ const retry = 100 * time.Millisecond
 // Watch calls report with the state of each named link, now and whenever
 // something about it changes, until ctx is done. It watches the calling thread's
 // network namespace. A subscription that breaks (the kernel had more to tell than
-// the socket could hold) is told to broken, renewed, and everything reported again, so
-// that no change stays unknown.
+// the socket could hold) is reported to broken and renewed, and all links are reported again,
+// so that no change is missed.
 func Watch(ctx context.Context, names []string, broken func(error), report func(State)) {
 	for {
 		err := watch(ctx, names, report)

@@ -15,10 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "write docs/metrics.md anew")
 
-// described is what a metric's description prints: its name, help and labels.
+// described matches a printed metric description: name, help and labels.
 var described = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", help: "([^"]+)", .*variableLabels: \{(.*)\}\}$`)
 
-// rows are the node's own metrics, as they describe themselves.
+// rows lists the node's own metrics from their descriptions.
 func rows(t *testing.T, m *Metrics) (all []string) {
 	t.Helper()
 	families, err := m.registry.Gather()
@@ -38,7 +38,7 @@ func rows(t *testing.T, m *Metrics) (all []string) {
 			continue
 		}
 		kind, measured := kinds[parts[1]]
-		if !measured { // no sample of it in this status
+		if !measured { // this status has no sample of it
 			kind = map[bool]string{true: "counter", false: "gauge"}[strings.HasSuffix(parts[1], "_total")]
 		}
 		labels := ""
@@ -51,7 +51,7 @@ func rows(t *testing.T, m *Metrics) (all []string) {
 	return all
 }
 
-// Every metric of a node stands in docs/metrics.md as it describes itself.
+// docs/metrics.md lists every metric of a node with its description.
 func TestReference(t *testing.T) {
 	all := rows(t, observed())
 	if len(all) < 50 {

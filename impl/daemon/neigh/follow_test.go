@@ -94,8 +94,7 @@ func setUp(in func(int, func() error), space int, name, prefix string, mac net.H
 	return index
 }
 
-// A request that the kernel refuses is counted, and told once in a while and not with each
-// round.
+// A refused request is counted each time, and logged only once in a while.
 func TestARefusedRequestIsToldOnce(t *testing.T) {
 	var log bytes.Buffer
 	var f *Follower

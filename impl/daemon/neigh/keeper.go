@@ -10,7 +10,7 @@
 // socket of its own; the daemon's loop only calls Note, which does not block.
 //
 // A Follower asks in the same way, for few neighbours, and tells their link-layer
-// addresses to whoever sends frames to them (the BFD speaker's echo packets) or must know
+// addresses to callers that send frames to them (the BFD speaker's echo packets) or must know
 // whether the kernel can (the node's heartbeat).
 package neigh
 
@@ -34,7 +34,7 @@ type Config struct {
 	ClientLink, BackendLink string
 	Backends                []netip.Addr
 	Log                     *slog.Logger
-	Failed                  func() // called for each request that fails; nil for nobody to count
+	Failed                  func() // called for each failed request; may be nil
 
 	// Every is the time between two rounds over all targets: well below the kernel's
 	// gc_stale_time of 60 s. Default 5 s.
@@ -289,8 +289,8 @@ func (k *Keeper) prefixes() []netip.Prefix {
 	return prefixes
 }
 
-// note counts a failure and logs it, once for each new one: on a link that is down every
-// request fails.
+// note counts a failure and logs it if it differs from the last one: on a link that is down
+// every request fails.
 func (k *Keeper) note(what string, err error) {
 	if err == nil {
 		return

@@ -106,7 +106,7 @@ func TestClientsOnTheLinkAreResolvedWhenNoted(t *testing.T) {
 	for k.observer.networks.Load() == nil && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
 	}
-	k.Note(flow.IPv4(203, 0, 113, 7)) // behind a router: not ours to resolve
+	k.Note(flow.IPv4(203, 0, 113, 7)) // behind a router: not resolved
 	k.Note(flow.IPv4(198, 18, 0, 11))
 	l.waitState(t, "198.18.0.11", netlink.NUD_REACHABLE)
 	if n, ok := l.entries(t)["203.0.113.7"]; ok {

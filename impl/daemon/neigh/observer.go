@@ -24,7 +24,7 @@ type networks []network
 
 type network struct{ addr, mask words }
 
-// words are an address as two numbers.
+// words is an address as two numbers.
 type words [2]uint64
 
 func wordsOf(a *flow.Addr) words {
@@ -37,7 +37,7 @@ const maxSeen = 1 << 16
 func (o *observer) publish(prefixes []netip.Prefix) {
 	list := make(networks, len(prefixes))
 	for i, p := range prefixes {
-		addr, host := flow.AddrFrom(p.Addr()), p.Addr().BitLen()-p.Bits() // bits of a host's own
+		addr, host := flow.AddrFrom(p.Addr()), p.Addr().BitLen()-p.Bits() // bits of the host part
 		list[i] = network{wordsOf(&addr), words{^uint64(0) << max(host-64, 0), ^uint64(0) << host}}
 	}
 	o.networks.Store(&list)

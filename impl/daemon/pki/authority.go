@@ -64,7 +64,7 @@ func (a *Authority) Issue(id string) (cert, key []byte, err error) {
 	return a.IssueUntil(id, time.Now().Add(validity))
 }
 
-// IssueUntil is Issue of a certificate that ends at an instant, to the second.
+// IssueUntil is Issue with a given expiry, to the second.
 func (a *Authority) IssueUntil(id string, end time.Time) (cert, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"baton/impl/daemon/control"
 )
 
-// Look sees what a node with the configuration would meet on this host.
+// Look collects the facts of this host that matter to a node with the configuration.
 func Look(ctx context.Context, c *config.Config) (Facts, error) {
 	f := Facts{Busy: map[string]string{}}
 	var err error
@@ -26,7 +26,7 @@ func Look(ctx context.Context, c *config.Config) (Facts, error) {
 	if f.Links, err = hostLinks(); err != nil {
 		return f, fmt.Errorf("preflight: links: %w", err)
 	}
-	// A node that runs on this configuration has its ports itself.
+	// A running node with this configuration uses these ports itself.
 	if client, err := control.Dial(ctx, c.Control); err == nil {
 		return f, client.Close()
 	}
@@ -69,8 +69,7 @@ func hostLinks() ([]Link, error) {
 	return all, nil
 }
 
-// try notes an address that cannot be bound because somebody else has it. That one
-// cannot be had for another reason is told by the checks of addresses.
+// try notes an address that is in use. Other errors are left to the checks of addresses.
 func (f *Facts) try(ctx context.Context, network, address, what string) {
 	var listen net.ListenConfig
 	var err error

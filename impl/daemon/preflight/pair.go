@@ -11,7 +11,7 @@ import (
 	"baton/impl/daemon/config"
 )
 
-// Pair holds the configurations of the two nodes of a pair against each other.
+// Pair compares the configurations of the two nodes of a pair.
 func Pair(one, other *config.Config) []Finding {
 	return []Finding{names(one, other), paths(one, other), timers(one, other), services(one, other), secrets(one, other)}
 }
@@ -57,7 +57,7 @@ func paths(one, other *config.Config) Finding {
 	return finding("the peer's addresses", "paths and sync stream lead to each other", wrong)
 }
 
-// timers bound the lease of one node and the patience of the other (docs/lease.md).
+// timers bound the lease of one node and the detection of the other (docs/lease.md).
 func timers(one, other *config.Config) Finding {
 	var wrong []string
 	differ(&wrong, "bfd.tx", one.BFD.TX, other.BFD.TX)
@@ -78,8 +78,8 @@ func services(one, other *config.Config) Finding {
 	return finding("the peer's services", fmt.Sprintf("the same %d", len(one.Services)), wrong)
 }
 
-// secrets compares what the two have of the pair's folder. A peer's file that is not on
-// this host is not compared.
+// secrets compares the shared files of the two nodes. A peer's file that is not on this host
+// is not compared.
 func secrets(one, other *config.Config) Finding {
 	var wrong []string
 	compared := 0

@@ -1,6 +1,6 @@
-// Package preflight says before a node starts what would keep it from serving: what
-// its host lacks, and where its configuration and its peer's do not fit each other.
-// It looks at the host once, in Look; everything else is a function of what it saw.
+// Package preflight finds, before a node starts, what would keep it from serving: features
+// that its host lacks, and conflicts between its configuration and its peer's. Look reads the
+// host once; everything else is a function of its facts.
 package preflight
 
 import (
@@ -19,7 +19,7 @@ type Finding struct {
 	Text  string `json:"text"` // what was found, or what is wrong and how to mend it
 }
 
-// Facts are what Look saw of a host.
+// Facts are the facts of a host that Look collects.
 type Facts struct {
 	Capabilities uint64 // of this process, as the kernel numbers them
 	Links        []Link
@@ -34,7 +34,7 @@ type Link struct {
 	Addresses []netip.Addr
 }
 
-// Needed are the capabilities that a node uses, with what for.
+// Needed are the capabilities that a node uses, and for what.
 var Needed = []struct {
 	Bit       uint
 	Name, For string
@@ -47,12 +47,12 @@ var Needed = []struct {
 	{14, "IPC_LOCK", "locked memory"},
 }
 
-// Host holds a configuration against the host that it is for.
+// Host checks a configuration against its host.
 func Host(c *config.Config, f Facts) []Finding {
 	return []Finding{capabilities(f), links(c, f), addresses(c, f), vips(c, f), mtu(c, f), free(f)}
 }
 
-// finding is one that is right, with text, unless something is wrong.
+// finding returns a passing Finding with text if wrong is empty, else a failing one.
 func finding(check, text string, wrong []string) Finding {
 	if len(wrong) > 0 {
 		return Finding{check, false, strings.Join(wrong, "; ")}
@@ -67,10 +67,10 @@ func capabilities(f Facts) Finding {
 			lacks = append(lacks, fmt.Sprintf("no CAP_%s, needed for %s", n.Name, n.For))
 		}
 	}
-	return finding("capabilities", "all that a node uses", lacks)
+	return finding("capabilities", "all that a node needs", lacks)
 }
 
-// used are the links that a configuration names, each once.
+// used returns the links that a configuration names, each once.
 func used(c *config.Config) []string {
 	names := []string{c.Links.Client, c.Links.Backend}
 	for _, p := range c.BFD.Paths {
@@ -88,7 +88,7 @@ func (f Facts) link(name string) (Link, bool) {
 	return f.Links[i], true
 }
 
-// holder is the link that has an address.
+// holder returns the link that has an address.
 func (f Facts) holder(a netip.Addr) (Link, bool) {
 	i := slices.IndexFunc(f.Links, func(l Link) bool { return slices.Contains(l.Addresses, a) })
 	if i < 0 {

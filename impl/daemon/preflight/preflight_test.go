@@ -42,7 +42,7 @@ func host() Facts {
 	return f
 }
 
-// complaints are the findings that are not right.
+// complaints returns the findings that failed.
 func complaints(all []Finding) string {
 	var s []string
 	for _, f := range all {

@@ -1,9 +1,9 @@
-// Package faulty makes a dataplane of which calls fail until they are mended: what a
-// kernel does whose maps are full or cannot be written, and whose ring buffer overflows.
+// Package faulty makes the calls of a dataplane fail on request, as when the kernel's maps
+// are full or cannot be written, or the ring buffer overflows.
 //
-// The simulator wraps the model in it, the daemon the real one, but only if it was started
-// for tests. Packets are forwarded as before: what fails is what the node asks for. The
-// package reads no clock and draws nothing.
+// The simulator wraps the model in it, the daemon the real dataplane, but only if started
+// for tests. Packets are still forwarded: only the node's calls fail. The package reads no
+// clock and draws no random numbers.
 package faulty
 
 import (
@@ -17,20 +17,20 @@ import (
 	"baton/impl/flow"
 )
 
-// Fault is a way in which a dataplane fails, by its name in scenarios.
+// Fault is a kind of failure, by its name in scenarios.
 type Fault string
 
 // The faults.
 const (
-	MapFull      Fault = "map full"      // entries that are new find no room
-	MapError     Fault = "map error"     // no write takes hold
+	MapFull      Fault = "map full"      // there is no room for new entries
+	MapError     Fault = "map error"     // every write fails
 	MapUnread    Fault = "map unread"    // the table can be neither read nor swept
 	EventsLost   Fault = "events lost"   // the ring buffer is full: flow events are dropped, and counted
 	EventsUnread Fault = "events unread" // flow events cannot be read
 )
 
-// proofs are the calls that show that a fault is there: each returns what the call failed
-// with, nil if it did not fail.
+// proofs are the calls that prove a fault: each returns the call's error, nil if it
+// succeeded.
 var proofs = map[Fault]func(*Dataplane) error{
 	MapFull:      func(d *Dataplane) error { return d.write("apply", []flow.Entry{{}}, nothing) },
 	MapError:     func(d *Dataplane) error { return d.Delete(nil) },
@@ -39,11 +39,11 @@ var proofs = map[Fault]func(*Dataplane) error{
 	EventsUnread: func(d *Dataplane) error { _, err := d.Poll(0, func(flow.Event) {}); return err },
 }
 
-// nothing writes no entry.
+// nothing is a write without entries.
 func nothing([]flow.Entry) error { return nil }
 
-// Dataplane is another one whose calls fail by fault. Its methods may be called as those
-// of any, and Break and Mend beside them.
+// Dataplane wraps another one and makes its calls fail. Break and Mend may run concurrently
+// with its other methods.
 type Dataplane struct {
 	dataplane.Dataplane
 	capacity int
@@ -55,13 +55,12 @@ type Dataplane struct {
 
 var _ dataplane.Dataplane = (*Dataplane)(nil)
 
-// Wrap returns a dataplane that fails in no way yet. Capacity is that of its table.
+// Wrap returns a dataplane without a fault. capacity is the size of its table.
 func Wrap(inner dataplane.Dataplane, capacity int) *Dataplane {
 	return &Dataplane{Dataplane: inner, capacity: capacity}
 }
 
-// Break makes the dataplane fail in a way, and proves it by a call: seen is what that
-// failed with.
+// Break starts a fault and proves it by a call: seen is that call's error.
 func (d *Dataplane) Break(f Fault) (seen error, err error) {
 	proof, ok := proofs[f]
 	if !ok {
@@ -73,12 +72,12 @@ func (d *Dataplane) Break(f Fault) (seen error, err error) {
 	}
 	d.mu.Unlock()
 	if seen = proof(d); seen == nil {
-		return nil, fmt.Errorf("dataplane: %s did not take hold: the call that it concerns does not fail", f)
+		return nil, fmt.Errorf("dataplane: %s did not take effect: the call that it affects does not fail", f)
 	}
 	return seen, nil
 }
 
-// Mend ends all faults, and proves it by the calls that had failed.
+// Mend ends all faults and proves it by repeating the failed calls.
 func (d *Dataplane) Mend() (ended []Fault, err error) {
 	d.mu.Lock()
 	ended, d.faults = d.faults, nil
@@ -97,7 +96,7 @@ func (d *Dataplane) has(f Fault) bool {
 	return slices.Contains(d.faults, f)
 }
 
-// failure is what a call fails with while a fault is there that concerns it.
+// failure is the error of a call while a fault affects it.
 func (d *Dataplane) failure(f Fault, call string) error {
 	if !d.has(f) {
 		return nil
@@ -115,7 +114,7 @@ func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
 	return d.write("merge", entries, func(known []flow.Entry) error { return d.Dataplane.Merge(known, deletes) })
 }
 
-// write writes entries, or what of them a full table takes: those that it has already.
+// write writes entries. A full table takes only entries that it already has.
 func (d *Dataplane) write(call string, entries []flow.Entry, inner func([]flow.Entry) error) error {
 	if err := d.failure(MapError, call); err != nil {
 		return err

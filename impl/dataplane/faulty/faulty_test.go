@@ -13,7 +13,7 @@ import (
 
 var service = flow.Service{VIP: flow.Addr{198, 18, 0, 100}, Port: 80, Proto: flow.TCP}
 
-// wrapped is the model of a dataplane, wrapped.
+// wrapped is a wrapped model.
 func wrapped(t *testing.T) *Dataplane {
 	t.Helper()
 	m, err := model.New(dataplane.Config{ClientLink: "client0", BackendLink: "backend0", MaxFlows: 100,
@@ -33,7 +33,7 @@ func entry(port uint16) flow.Entry {
 		Reply:    flow.Tuple{Src: backend, SrcPort: 80, Dst: client, DstPort: port, Proto: flow.TCP}}
 }
 
-// TestEachFaultFailsWhatItNames, and nothing after it is mended.
+// TestEachFaultFailsWhatItNames, and no call fails after Mend.
 func TestEachFaultFailsWhatItNames(t *testing.T) {
 	calls := map[string]func(*Dataplane) error{
 		"apply new":   func(d *Dataplane) error { return d.Apply([]flow.Entry{entry(2)}) },
@@ -79,7 +79,7 @@ func TestEachFaultFailsWhatItNames(t *testing.T) {
 	}
 }
 
-// TestLostEventsAreCounted, as a ring buffer counts them, and come no more.
+// TestLostEventsAreCounted, as a ring buffer counts them, and are never delivered.
 func TestLostEventsAreCounted(t *testing.T) {
 	d := wrapped(t)
 	if _, err := d.Break(EventsLost); err != nil {

@@ -53,11 +53,10 @@ func (d *Dataplane) Counters() (dataplane.Counters, error) {
 	return c, err
 }
 
-// errOverflow is what the node learns from the counter.
+// errOverflow is the error that the risen counter causes.
 var errOverflow = errors.New("dataplane: the counter of lost flow events has risen")
 
-// overflow is the event that finds the ring buffer full: it is lost, as the counter says,
-// while flow events are.
+// overflow counts one lost event, so that the counter proves the fault without traffic.
 func (d *Dataplane) overflow() error {
 	before, err := d.Counters()
 	if err != nil {

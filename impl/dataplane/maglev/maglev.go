@@ -19,9 +19,9 @@ const DefaultSize = 16381
 // their order does not matter to which name owns a slot. The size is prime and
 // no smaller than the number of names. Without names the table is nil.
 //
-// Weights are the shares of the names in the slots: in a round, the name of the largest
-// weight takes a slot, and each other one as often as its weight is of that. Weights of
-// nil are equal ones.
+// Weights are the names' shares of the slots: the name with the largest weight takes a slot
+// in every round, the others in a fraction of the rounds, by the ratio of the weights. nil
+// means equal weights.
 func Table(names []string, weights []int, size int) []int {
 	if len(names) == 0 {
 		return nil
@@ -35,14 +35,14 @@ func Table(names []string, weights []int, size int) []int {
 	if weights != nil {
 		largest = slices.Max(weights)
 	}
-	owed := make([]int, len(names))
+	credit := make([]int, len(names))
 	for filled := 0; ; {
 		for i := range turns {
 			if weights != nil {
-				if owed[i] += weights[turns[i].name]; owed[i] < largest {
+				if credit[i] += weights[turns[i].name]; credit[i] < largest {
 					continue
 				}
-				owed[i] -= largest
+				credit[i] -= largest
 			}
 			slot := turns[i].nextFree(table)
 			table[slot] = turns[i].name

@@ -12,10 +12,10 @@ type Meaning uint32
 
 const (
 	AnswerClient  Meaning = 1 << iota // ARP or NDP for it is answered on the client link
-	AnswerBackend                     // and on the backend link
+	AnswerBackend                     // ARP or NDP for it is answered on the backend link
 	Virtual                           // a VIP: its packets never reach the host's stack
 	Own                               // the host's own: its packets always do
-	Broadcast                         // of a network of the host's
+	Broadcast                         // the broadcast address of one of the host's networks
 )
 
 // Meanings returns the addresses that mean something to a node on a host. A service's addresses are virtual even if no link answers for

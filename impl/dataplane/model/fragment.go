@@ -20,7 +20,7 @@ type datagramKey struct {
 // and what of it has come.
 type datagram struct {
 	src, dst flow.Addr
-	id       uint32 // under which they leave
+	id       uint32 // the id of the forwarded fragments
 	dir      direction
 	expires  clock.Instant
 	spans    [8]span // each of one fragment or of several that met
@@ -93,7 +93,7 @@ func (d *Dataplane) rememberDatagram(p *packet, to flow.Tuple, dir direction) bo
 	return true
 }
 
-// newDatagramID counts on from the seed, each family for itself.
+// newDatagramID counts up from the seed, separately for each family.
 func (d *Dataplane) newDatagramID(f *family) uint32 {
 	if f == v6 {
 		d.fragmentIDs6++

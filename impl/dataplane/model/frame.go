@@ -35,7 +35,7 @@ type packet struct {
 	flags    byte
 	hasPorts bool // the tuple is complete
 	more     bool // the first fragment of several
-	// Of IPv6: where its fragment header is; 0 without one.
+	// Offset of the IPv6 fragment header; 0 without one.
 	fragmentAt int
 	// Of TCP: its numbers, and how much data it carries. Of an ICMP error, the number of
 	// the segment that it is about.
@@ -59,7 +59,7 @@ func (p *packet) ip() []byte { return p.frame[ethLen:] }
 
 func ipv4At(b []byte) flow.Addr { return flow.IPv4From([4]byte(b)) }
 
-// family is where a header has what the families share.
+// family has the offsets of the header fields that both families have.
 type family struct {
 	version  byte
 	minLen   int
@@ -74,7 +74,7 @@ var (
 	v6 = &family{version: 6, minLen: ipv6Len, src: 8, dst: 24, addrLen: 16, ttl: 7, icmp: icmpv6}
 )
 
-// family returns that of a packet.
+// family returns the packet's family.
 func (p *packet) family() *family {
 	if p.ip()[0]>>4 == 6 {
 		return v6
@@ -148,7 +148,7 @@ func (p *packet) parseTransport(dropEcho bool) dataplane.Drop {
 	return p.parseSegment(proto, segment)
 }
 
-// parseSegment reads ports and what is behind them.
+// parseSegment reads the ports and the rest of the transport header.
 func (p *packet) parseSegment(proto flow.Proto, segment []byte) dataplane.Drop {
 	if len(segment) < portsLen {
 		return dataplane.DropMalformed
@@ -186,8 +186,8 @@ func (p *packet) parseUDP(segment []byte) dataplane.Drop {
 	return noReason
 }
 
-// readdress gives the packet other addresses, one hop on. It returns the change of their
-// sum, which concerns other checksums.
+// readdress changes the packet's addresses and decrements its TTL. It returns the change of
+// the addresses' sum, for the transport checksum.
 func (p *packet) readdress(src, dst flow.Addr) (addresses change) {
 	f, ip := p.family(), p.ip()
 	addresses.replace(ip[f.src:f.src+f.addrLen], src.Bytes())

@@ -191,7 +191,7 @@ func (p *packet) translateError(to flow.Tuple) {
 	quoted.replace(inner[f.src:f.src+f.addrLen], to.Dst.Bytes())
 	quoted.replace(inner[f.dst:f.dst+f.addrLen], to.Src.Bytes())
 	if f == v6 {
-		body = addresses + quoted // no header has a checksum of its own to make up for it
+		body = addresses + quoted // IPv6 has no header checksum that would cancel the change
 	} else {
 		quoted.apply(inner[10:])
 	}

@@ -36,7 +36,7 @@ const (
 	echoReply6        = 129
 )
 
-// chain is where the headers that follow an IPv6 header lead.
+// chain is the result of walking the headers behind an IPv6 header.
 type chain struct {
 	next        byte // the protocol at at
 	at          int
@@ -48,7 +48,7 @@ func isExtension(next byte) bool {
 	return next == hopByHop || next == routing || next == fragmentHeader || next == destinationOptions
 }
 
-// pass passes the extension headers. What they hold is their receivers'.
+// pass skips the extension headers. Their options are for the receiver.
 func (c *chain) pass(frame []byte) dataplane.Drop {
 	for start, first := c.at, true; isExtension(c.next) && !c.later; first = false {
 		if c.at-start >= extensionsMax || len(frame) < c.at+extensionUnit {
@@ -59,7 +59,7 @@ func (c *chain) pass(frame []byte) dataplane.Drop {
 		switch {
 		case c.next == hopByHop && !first, c.next == fragmentHeader && c.fragmentAt != 0:
 			return dataplane.DropMalformed
-		case c.next == routing && ext[3] != 0: // RFC 5095: the sender has chosen where it goes next
+		case c.next == routing && ext[3] != 0: // RFC 5095: a source route
 			return dataplane.DropSourceRoute
 		case c.next == fragmentHeader:
 			length, c.fragmentAt = fragmentHeaderLen, c.at
@@ -120,8 +120,8 @@ func (p *packet) parseICMP6(message []byte, dropEcho bool) dataplane.Drop {
 	return p.parseError6(p.frame[:p.l4+len(message)])
 }
 
-// parseError6 reads the beginning of the packet that an error, which ends the frame, is
-// about. The error goes to the sender of that packet.
+// parseError6 reads the beginning of the packet that an error quotes. The error is for that
+// packet's sender.
 func (p *packet) parseError6(frame []byte) dataplane.Drop {
 	at := p.l4 + icmpLen
 	if len(p.frame) < at+ipv6Len || p.frame[at]>>4 != 6 {
@@ -158,8 +158,8 @@ func (f *family) header(src, dst flow.Addr, length int) []byte {
 	return ip
 }
 
-// pseudo is what the checksum of a message of ICMP covers beside it: of ICMPv6 the
-// addresses (RFC 8200 8.1), of ICMP nothing.
+// pseudo is the pseudo-header of an ICMP checksum: ICMPv6 covers the addresses (RFC 8200
+// 8.1), ICMP has none.
 func (f *family) pseudo(src, dst flow.Addr, length int) []byte {
 	if f == v4 {
 		return nil

@@ -35,8 +35,8 @@ func isSolicitation(frame []byte) bool {
 	return len(ip) > ipv6Len && ip[6] == byte(icmpv6) && ip[ipv6Len] == neighbourSolicitation
 }
 
-// isValidSolicitation checks one as its receiver must (7.1.1), but for the options, of
-// which none is read.
+// isValidSolicitation makes the receiver's checks (7.1.1), except for the options, which are
+// not read.
 func isValidSolicitation(ip []byte) bool {
 	length := be16(ip[4:])
 	if ip[7] != ndpHopLimit || length < solicitationLen || length > solicitationMax || len(ip) < ipv6Len+length {
@@ -46,8 +46,8 @@ func isValidSolicitation(ip []byte) bool {
 	return message[1] == 0 && sum(append(v6.pseudo(v6.addr(ip, v6.src), v6.addr(ip, v6.dst), length), message...)) == 0xffff
 }
 
-// solicitation answers for the VIPs of a link while the lease holds. A host that has no
-// address yet asks whether the VIP is free, and all nodes get the answer (RFC 4862 5.4).
+// solicitation answers for the VIPs of a link while the lease holds. A solicitation without
+// a source address asks whether the VIP is free: all nodes get the answer (RFC 4862 5.4).
 func (d *Dataplane) solicitation(l link, frame []byte) Outcome {
 	ip := frame[ethLen:]
 	if len(ip) < ipv6Len+solicitationLen {

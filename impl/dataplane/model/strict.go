@@ -28,8 +28,8 @@ func (p *packet) checkHeader() dataplane.Drop {
 	return checkRouting(header[ipMinLen:])
 }
 
-// checkHeader6 finds a source that is no host's, or that means one on its own link alone:
-// ::/64 with the loopback and the unspecified address, IPv4-mapped, link-local, a group.
+// checkHeader6 finds a source that no host may have, or that is valid on its link only:
+// ::/64 with the loopback and the unspecified address, IPv4-mapped, link-local, multicast.
 func (p *packet) checkHeader6() dataplane.Drop {
 	a := p.ip()[v6.src:]
 	low := binary.BigEndian.Uint32(a[8:])

@@ -2,9 +2,9 @@ package model
 
 import "baton/impl/dataplane"
 
-// turns is a round of round robin in which each backend has as many turns as its weight
-// says, spread over the round: the backend that is owed most is next, and has paid a round's
-// worth with its turn.
+// turns is one round of smooth weighted round robin: each backend's turns are in proportion
+// to its weight and spread over the round. Each turn adds every backend's weight to its
+// credit, goes to the backend with the most credit, and costs it the sum of the weights.
 func turns(s dataplane.Service) []dataplane.Backend {
 	if s.Weights == nil {
 		return s.Backends
@@ -15,15 +15,15 @@ func turns(s dataplane.Service) []dataplane.Backend {
 		total += w
 	}
 	slots := make([]dataplane.Backend, total/max(divisor, 1))
-	owed := make([]int, len(s.Weights))
+	credit := make([]int, len(s.Weights))
 	for i := range slots {
 		next := 0
 		for j, w := range s.Weights {
-			if owed[j] += w; owed[j] > owed[next] {
+			if credit[j] += w; credit[j] > credit[next] {
 				next = j
 			}
 		}
-		owed[next] -= total
+		credit[next] -= total
 		slots[i] = s.Backends[next]
 	}
 	return slots

@@ -8,7 +8,7 @@ import (
 	"baton/impl/dataplane/model"
 )
 
-// TestWeightsAreShares: of round robin exactly and spread over a round, of Maglev within a
+// TestWeightsAreShares: round robin meets them exactly, spread over a round; Maglev within a
 // percent.
 func TestWeightsAreShares(t *testing.T) {
 	s := dataplane.Service{Balance: dataplane.RoundRobin, Weights: []int{30, 10, 20}}

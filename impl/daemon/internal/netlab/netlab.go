@@ -74,11 +74,11 @@ func Flap(link string) error {
 	return netlink.LinkSetUp(l)
 }
 
-// upLimit is how long a link may take to come up.
+// upLimit bounds how long a link may take to come up.
 const upLimit = 10 * time.Second
 
-// WaitUp waits until a link of the calling thread's namespace is up in earnest: the kernel
-// drops what is sent between carrier and that, which on a busy machine can be a second apart.
+// WaitUp waits until a link of the calling thread's namespace can send. After the carrier is
+// up, the kernel still drops packets for a while, on a busy machine for up to a second.
 func WaitUp(link string) error {
 	limit := time.After(upLimit)
 	for {
