@@ -11,7 +11,7 @@ const (
 )
 
 var mapFails = Verb{
-	Word: Map, On: Traits, Kinds: nodes, Process: true, Doc: "calls on the tables of the node's dataplane fail, until its process ends; packets go on as before",
+	Word: Map, On: Traits, Kinds: nodes, Process: true, Answers: true, Doc: "calls on the tables of the node's dataplane fail, until its process ends; packets go on as before",
 	Receipt: "such a call of the node has failed",
 	Undo:    Mend, Needs: capability.Breakable,
 	Ways: []Way{
@@ -22,7 +22,7 @@ var mapFails = Verb{
 }
 
 var eventsFail = Verb{
-	Word: Events, On: Traits, Kinds: nodes, Process: true, Doc: "what packets change does not reach the node, until its process ends",
+	Word: Events, On: Traits, Kinds: nodes, Process: true, Answers: true, Doc: "what packets change does not reach the node, until its process ends",
 	Receipt: "the counter of lost events has risen, or a reading has failed",
 	Undo:    Mend, Needs: capability.Breakable,
 	Ways: []Way{
@@ -32,6 +32,6 @@ var eventsFail = Verb{
 }
 
 var mend = Verb{
-	Word: Mend, On: Traits, Kinds: nodes, Process: true, Doc: "the node's dataplane does again all that it is asked for",
+	Word: Mend, On: Traits, Kinds: nodes, Process: true, Answers: true, Doc: "the node's dataplane does again all that it is asked for",
 	Receipt: "the calls that had failed succeed",
 }

@@ -29,6 +29,6 @@ var starve = Verb{
 }
 
 var feed = Verb{
-	Word: Feed, On: Traits, Kinds: nodes, Process: true, Doc: "the node's process gets all that it asks for again",
+	Word: Feed, On: Traits, Kinds: nodes, Process: true, Answers: true, Doc: "the node's process gets all that it asks for again",
 	Receipt: "no thread is stopped, and the kernel's limits are the old ones",
 }

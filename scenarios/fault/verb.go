@@ -44,6 +44,8 @@ type Verb struct {
 	Wants bool
 	// Process says that it holds no longer than the machine's process lives.
 	Process bool
+	// Answers says that the process itself must act for the receipt, which a frozen one cannot.
+	Answers bool
 	// Bounded says that it ends by itself after the time that a scenario must say.
 	Bounded bool
 	// All says that it concerns every link where none is named.

@@ -241,6 +241,17 @@ func undone(verb string) string {
 	return "; an earlier step must " + oneOf(before) + " it"
 }
 
+// again says how a verb is done once more to a machine to which it is done.
+func again(verb fault.Verb) string {
+	switch {
+	case verb.Undo == "":
+		return ""
+	case len(verb.Keys) > 1:
+		return "; write all its keys in one step, or " + verb.Undo + " before it"
+	}
+	return "; " + verb.Undo + " before it"
+}
+
 // trait checks that a machine is not so already, and has a process if that is meant.
 func (t *timeline) trait(s Step, verb fault.Verb) {
 	for _, host := range s.Fault.Hosts {
@@ -254,8 +265,10 @@ func (t *timeline) trait(s Step, verb fault.Verb) {
 		case t.broken["step"]:
 		case verb.Process && (state == fault.Ended || state == fault.Crashed):
 			t.errorf(s.Pos, host, "", "%s %s: %s is %s", s.Verb, host, host, state)
+		case verb.Answers && state == fault.Frozen:
+			t.errorf(s.Pos, host, "", "%s %s: %s is frozen and cannot answer; thaw it first", s.Verb, host, host)
 		case already:
-			t.errorf(s.Pos, host, "", "%s %s: it does so already%s", s.Verb, host, undone(s.Verb))
+			t.errorf(s.Pos, host, "", "%s %s: it does so already%s%s", s.Verb, host, undone(s.Verb), again(verb))
 		}
 		t.traits[is] = verb.Undo != ""
 	}

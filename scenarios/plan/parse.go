@@ -133,6 +133,8 @@ func (b *builder) unknownDirective(token lexer.Token) {
 	switch {
 	case token.EOF():
 		b.errorf(position(token.Pos), "", "the line says where or when, but not what")
+	case token.Type == symbols["Guard"]:
+		b.errorf(position(token.Pos), "", "%s stands in front of the time: %s @2s …", word, word)
 	case token.Type == symbols["Number"]:
 		b.errorf(position(token.Pos), "@"+word, "a line cannot begin with %q", word)
 	default:

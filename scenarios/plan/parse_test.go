@@ -254,6 +254,14 @@ func TestParseRefusesWithEveryProblem(t *testing.T) {
 	}
 }
 
+// TestAGuardStandsFirst: one behind the time is told its place.
+func TestAGuardStandsFirst(t *testing.T) {
+	_, err := Parse("x.scn", []byte(preamble+"@1s [netns] crash lb1\n@2s end\n"))
+	if err == nil || !strings.Contains(err.Error(), ":5: [netns] stands in front of the time: [netns] @2s …") {
+		t.Errorf("error is\n%v", err)
+	}
+}
+
 func TestAWarningDoesNotRefuse(t *testing.T) {
 	src := []byte(preamble + "@1s crash lb1\n@2s end\n")
 	if _, found := Check("w.scn", src); found.Error() != "w.scn:1:10: warning: the scenario claims nothing: add always or expect lines" {

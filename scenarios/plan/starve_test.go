@@ -29,6 +29,8 @@ func TestStarvedNodes(t *testing.T) {
 		"feed lb1":                         ":10: feed lb1: it does so already; an earlier step must starve it",
 		"crash lb1\n@2s starve lb1 cpu=1%": ":12: starve lb1: lb1 is down",
 		"starve lb1 files=0\n@1500ms crash lb1\n@2s restore lb1\n@2500ms feed lb1": ":14: feed lb1: it does so already",
+		"starve lb1 files=2\n@1500ms starve lb1 cpu=9%":                            ": starve lb1: it does so already; write all its keys in one step, or feed before it",
+		"starve lb1 cpu=20%\n@1500ms freeze lb1\n@2s feed lb1":                     ":10: feed lb1: lb1 is frozen and cannot answer; thaw it first",
 		"step lb1":                   ":5: step what? The form is: step DURATION NODE...",
 		"crash lb1\n@2s step 1s lb1": ":13: step lb1: lb1 is down",
 	} {

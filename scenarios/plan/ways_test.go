@@ -22,13 +22,15 @@ func TestVerbsWithSeveralMeanings(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"map lb1":                         ":5: map how? The form is: map full|error|unread NODE...",
-		"map ful lb1":                     ":9: unknown way to map \"ful\"; did you mean \"full\"?",
-		"map full":                        ":5: map what? The form is",
-		"map full client1":                ":14: map client1: that is a client",
-		"map full lb1\n@2s map error lb1": ":15: map lb1: it does so already",
-		"mend lb1":                        ":10: mend lb1: it does so already; an earlier step must map or events it",
-		"kill lb1\n@2s map full lb1":      ":14: map lb1: lb1 is down",
+		"map lb1":                                  ":5: map how? The form is: map full|error|unread NODE...",
+		"map ful lb1":                              ":9: unknown way to map \"ful\"; did you mean \"full\"?",
+		"map full":                                 ":5: map what? The form is",
+		"map full client1":                         ":14: map client1: that is a client",
+		"map full lb1\n@2s map error lb1":          ":15: map lb1: it does so already; mend before it",
+		"mend lb1":                                 ":10: mend lb1: it does so already; an earlier step must map or events it",
+		"kill lb1\n@2s map full lb1":               ":14: map lb1: lb1 is down",
+		"freeze lb1\n@2s events lost lb1":          ":17: events lb1: lb1 is frozen and cannot answer; thaw it first",
+		"map full lb1 for 1s\n@1500ms freeze lb1":  ": mend lb1: lb1 is frozen and cannot answer; thaw it first",
 		"map full lb1\n@2s kill lb1\n@2s mend lb1": ": mend lb1: lb1 is down",
 	} {
 		_, found := Check("s.scn", []byte(preamble+"@1s "+line+"\n@3s end\n"))
