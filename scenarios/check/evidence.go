@@ -11,9 +11,10 @@ import (
 
 // implicit judges what every scenario claims without saying so: its trace is
 // whole, its faults took hold, its traffic was answered, each flow of it and without
-// corruption, nothing was left behind, and no node ended by itself.
+// corruption, nothing was left behind, and no node ended by itself. The end of a node stands
+// first: it ends the run, and what was not done by then follows from it.
 func (r *run) implicit() []finding {
-	found := []finding{r.traceCheck(), r.faultCheck(), r.trafficCheck()}
+	found := []finding{r.traceCheck(), r.diedCheck(), r.faultCheck(), r.trafficCheck()}
 	for _, name := range []string{"corrupt", "unanswered"} {
 		if len(r.totals(name, "")) > 0 && !r.states(name) {
 			c, _ := plan.Implied(name)
@@ -22,7 +23,7 @@ func (r *run) implicit() []finding {
 			found = append(found, f)
 		}
 	}
-	return append(found, r.leakCheck(), r.diedCheck())
+	return append(found, r.leakCheck())
 }
 
 // states reports whether the scenario itself claims something of that check.

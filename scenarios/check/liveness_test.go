@@ -288,6 +288,10 @@ func TestANodeThatEndsByItselfFails(t *testing.T) {
 	if got, detail := outcome(judged(p, tape), plan.CheckDied); got != Fail || !strings.Contains(detail, "lb1 at +5.000s: panic: no") {
 		t.Errorf("%s %s", got, detail)
 	}
+	tape.add(5001, "", trace.Event{Kind: trace.KindTotals, Totals: &trace.Totals{Name: "many", Kind: plan.Sessions, Proto: "tcp", Opened: 10, Corrupt: 4}})
+	if v := judged(p, tape); len(v.Reasons) < 2 || !strings.HasPrefix(v.Reasons[0], "died: ") || !strings.Contains(strings.Join(v.Reasons, "\n"), "corrupt: ") {
+		t.Errorf("the end of a node is not the first reason: %q", v.Reasons)
+	}
 	r := newRun(p, *tape)
 	if r.stateAt(ms(4999)).Nodes["lb1"].Up == false || r.stateAt(ms(5000)).Nodes["lb1"].Up {
 		t.Error("lb1 is not down from its end on")
