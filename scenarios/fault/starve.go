@@ -22,8 +22,8 @@ var starve = Verb{
 	Keys: []Key{
 		{Name: KeyCPU, Of: Share, Doc: "share of the time in which it runs; for the rest of each period it is stopped"},
 		{Name: KeyPeriod, Of: Span, Needs: KeyCPU, Doc: "how long it runs and stands still in turn (100ms)"},
-		{Name: KeyFiles, Of: Count, Low: 0, High: 1000, Doc: "how many more files and sockets it can open"},
-		{Name: KeyMemory, Of: Count, Low: 1, High: 1 << 20, Doc: "how many more MiB of memory it can have"},
+		{Name: KeyFiles, Of: Count, Low: 0, High: 1000, Doc: "how many more files and sockets it can open (namespaces)"},
+		{Name: KeyMemory, Of: Count, Low: 1, High: 1 << 20, Doc: "how many more MiB of memory it can have (namespaces); a process that is refused memory ends, and a node that ends by itself fails the run"},
 	},
 	Wants: true,
 }
