@@ -45,8 +45,6 @@ const (
 const (
 	asksPerValidity = 4
 	retryAfter      = 20 * time.Millisecond
-	// patience is how long a node waits with its next challenge after one was answered.
-	patience = time.Second
 )
 
 // share is the part of the validity for which a right holds on this node's clock. The rest
@@ -193,10 +191,6 @@ func (m *Machine) see(now clock.Instant, a Answer) {
 	case r.Alone == m.self:
 		// Left by an earlier process of this node, or by a swap whose answer was lost.
 		m.swap(now, take, own, Record{Alone: m.self})
-	case m.challenged != clock.Never:
-		// The challenge was answered: the peer lives.
-		m.held, m.challenged = false, clock.Never
-		m.next = now.Add(patience)
 	default:
 		m.held = false
 		m.swap(now, challenge, own, Record{Alone: r.Alone, Challenger: m.self})

@@ -20,6 +20,8 @@ type bench struct {
 	travels  []travel
 	random   *rand.Rand
 	lossy    bool
+	refuses  bool // the store answers each question with an error
+	asked    int  // questions of all machines
 }
 
 type travel struct {
@@ -66,6 +68,7 @@ func (b *bench) run(d time.Duration) {
 
 func (b *bench) collect(i int) {
 	for _, q := range b.machines[i].Ready() {
+		b.asked++
 		if b.lossy && b.random.IntN(5) == 0 {
 			continue
 		}
@@ -80,6 +83,8 @@ func (b *bench) deliver() {
 		switch {
 		case t.at > b.now:
 			b.travels = append(b.travels, t)
+		case t.asks != nil && b.refuses:
+			b.travels = append(b.travels, travel{at: b.now.Add(b.delay()), machine: t.machine, answers: &Answer{ID: t.asks.ID, Err: "refused"}})
 		case t.asks != nil:
 			if a := b.register.Do(*t.asks); !b.lossy || b.random.IntN(5) > 0 {
 				b.travels = append(b.travels, travel{at: b.now.Add(b.delay()), machine: t.machine, answers: &a})
@@ -179,6 +184,76 @@ func TestARightCountsFromTheQuestion(t *testing.T) {
 	m.Answered(late, Answer{ID: q.ID, Swapped: true, Revision: 1, Record: q.Record})
 	if end := clock.Instant(2).Add(validity); m.Until() <= late || m.Until() >= end {
 		t.Errorf("the right ends at %v, want before %v: the question left at 2 ns", time.Duration(m.Until()), time.Duration(end))
+	}
+}
+
+// The answer to an abandoned question does not renew the right: what the store said may have
+// changed before the question from which the right would count.
+func TestALateAnswerIsIgnored(t *testing.T) {
+	b := newBench(t, 1)
+	b.want(0, true)
+	b.run(10 * time.Millisecond)
+	m := b.machines[0]
+	next := func() Question {
+		for {
+			b.now = m.Deadline()
+			m.Advance(b.now)
+			if ready := m.Ready(); len(ready) > 0 {
+				return ready[0]
+			}
+		}
+	}
+	until := m.Until()
+	abandoned, asked := next(), next()
+	b.now = b.now.Add(time.Millisecond)
+	m.Answered(b.now, b.register.Do(abandoned))
+	if m.Until() != until {
+		t.Errorf("the right ends at %v instead of %v after the answer to an abandoned question", time.Duration(m.Until()), time.Duration(until))
+	}
+	if m.Answered(b.now, b.register.Do(asked)); m.Until() <= until {
+		t.Error("the answer to the present question does not renew the right")
+	}
+}
+
+// The store is asked seldom in each situation that may last, and a node that is denied the
+// right still gets it once its peer has died.
+func TestTheStoreIsAskedSeldom(t *testing.T) {
+	const validities = 10
+	both := func(b *bench) {
+		b.want(0, true)
+		b.run(10 * time.Millisecond)
+		b.want(1, true)
+	}
+	for _, c := range []struct {
+		name  string
+		begin func(b *bench)
+		most  int // questions in a validity
+	}{
+		{"one acts alone", func(b *bench) { b.want(0, true) }, asksPerValidity},
+		// The holder's questions and its answer to each challenge; the peer's read, challenge,
+		// and attempt to replace it.
+		{"the peer is denied the right", both, asksPerValidity + 4},
+		{"the store refuses", func(b *bench) { both(b); b.refuses = true }, 2 * 2},
+		{"nobody needs the right", func(b *bench) { both(b); b.want(0, false); b.want(1, false) }, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, 1)
+			c.begin(b)
+			b.run(2 * validity)
+			b.asked = 0
+			b.run(validities * validity)
+			if most := (c.most + 1) * validities; c.most == 0 && b.asked > 0 || b.asked > most {
+				t.Errorf("%d questions in %d validities, want at most %d", b.asked, validities, most)
+			}
+		})
+	}
+	b := newBench(t, 1)
+	both(b)
+	b.run(validities * validity)
+	gone := New("lb1", validity)
+	b.machines[0] = &gone
+	if b.run(2*validity + 50*time.Millisecond); !b.holds(1) {
+		t.Errorf("lb2 does not hold the right %v after lb1 has died", 2*validity)
 	}
 }
 
