@@ -7,11 +7,11 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// batchMax is how many entries one run of a table program takes: BATCH_MAX of maps.h.
+// batchMax is how many entries one run of a table program handles: BATCH_MAX of maps.h.
 const batchMax = 4096
 
-// batchBuffer is the memory that table programs work on. It has one user at a time, so
-// that a long sweep and the entries that arrive from the peer may go on side by side.
+// batchBuffer is the memory that table programs work on. A run locks it, so that a long sweep
+// and entries from the peer can alternate.
 type batchBuffer[A addr] struct {
 	use    sync.Mutex
 	memory mapping[rawRecord[A]]
@@ -28,9 +28,8 @@ func (b *batchBuffer[A]) close() error {
 	return b.memory.close()
 }
 
-// run runs a table program over n records, which fill sets and collect, if it is not
-// nil, reads afterwards. It returns how many took effect; the others come back with a
-// zero word.
+// run runs a table program over n records. fill writes them; collect, if not nil, reads them
+// afterwards. It returns how many took effect; the others have a zero word.
 func (b *batchBuffer[A]) run(p *ebpf.Program, n int, conditional bool, fill, collect func([]rawRecord[A])) (int, error) {
 	b.use.Lock()
 	defer b.use.Unlock()

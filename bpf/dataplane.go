@@ -9,8 +9,8 @@ import (
 	"baton/impl/flow"
 )
 
-// split calls f for each family with those of a list that are of it, and with a nil
-// family for those that no family holds.
+// split calls f for each family with its part of a list, and with a nil family for items of
+// a family without a table.
 func split[T any](families []tables, list []T, tupleOf func(*T) *flow.Tuple, f func(tables, []T) error) error {
 	holder := func(e *T) int {
 		for i, family := range families {
@@ -21,7 +21,7 @@ func split[T any](families []tables, list []T, tupleOf func(*T) *flow.Tuple, f f
 		return len(families)
 	}
 	for len(list) > 0 {
-		// A run of one family, as in most lists all are.
+		// A run of items of one family; most lists are a single run.
 		first, n := holder(&list[0]), 1
 		for n < len(list) && holder(&list[n]) == first {
 			n++
@@ -49,7 +49,7 @@ func (d *Dataplane) Apply(entries []flow.Entry) error { return d.install(entries
 func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
 	err := split(d.families, deletes, itself, func(f tables, tuples []flow.Tuple) error {
 		if f == nil {
-			return nil // nobody has them
+			return nil // no table holds them
 		}
 		return f.deleteReplicated(tuples, d.now())
 	})

@@ -2,8 +2,8 @@
 // ingress of its client-side and its backend-side link. It implements
 // dataplane.Dataplane; package dataplane/model specifies, packet by packet, what
 // the programs do. The node's daemon opens one, inside the network namespace
-// whose links it serves. The programs are there once for each family, made of one source. Nothing is pinned: programs and tables go with the
-// process.
+// whose links it serves. One source is compiled into programs for each family.
+// Nothing is pinned: programs and tables go with the process.
 package bpf
 
 //go:generate go run github.com/cilium/ebpf/cmd/bpf2go -target bpfel -output-stem lb -type batch_args lb src/lb.c -- -O2 -Wall -Wextra -Werror -mcpu=v3 -Isrc/ipv4 -Isrc -I/usr/include/x86_64-linux-gnu

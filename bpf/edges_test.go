@@ -90,7 +90,7 @@ func TestPollIsBounded(t *testing.T) {
 					t.Errorf("poll %d: event %d says %s, want %s", i, read, e.Entry.State, want)
 				}
 				got, read = got+1, read+1
-				if got < 2*eventCapacity() { // for each event that is read another one happens
+				if got < 2*eventCapacity() { // each read event is followed by another
 					happen()
 				}
 			})

@@ -13,7 +13,7 @@ import (
 	"baton/impl/flow"
 )
 
-// ringBytes is what a record takes of the ring: its header, and itself padded to 8 bytes.
+// ringBytes is the size of a record in the ring: its header, and the record padded to 8 bytes.
 func ringBytes(record int) int { return (unix.BPF_RINGBUF_HDR_SZ + record + 7) &^ 7 }
 
 // Poll implements dataplane.Dataplane.
@@ -36,7 +36,7 @@ func (d *Dataplane) Poll(limit int, f func(flow.Event)) (more bool, err error) {
 	return d.reader.AvailableBytes() > 0, nil
 }
 
-// event reads a record of the ring. Its length tells the family.
+// event reads a record of the ring. Its length gives the family.
 func (d *Dataplane) event(sample []byte) (flow.Event, error) {
 	for _, f := range d.families {
 		if e, ok := f.event(sample); ok {

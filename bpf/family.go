@@ -13,7 +13,7 @@ import (
 	"baton/impl/flow"
 )
 
-// objects are the programs and maps of a family.
+// objects holds the programs and maps of a family.
 type objects struct {
 	FromClient  *ebpf.Program `ebpf:"from_client"`
 	FromBackend *ebpf.Program `ebpf:"from_backend"`
@@ -40,8 +40,8 @@ type objects struct {
 	FragmentIds *ebpf.Variable `ebpf:"fragment_ids"`
 }
 
-// shared returns the maps that one family takes over from another: there is one lease,
-// one count and one order of events.
+// shared returns the maps that the families share: there is one lease, one set of counters
+// and one ring of events.
 func (o *objects) shared() map[string]*ebpf.Map {
 	return map[string]*ebpf.Map{lbMapControl: o.Control, lbMapCounters: o.Counters, lbMapEvents: o.Events}
 }
@@ -58,12 +58,12 @@ func (o *objects) close() error {
 	return errors.Join(errs...)
 }
 
-// tables are the programs and the connection table of one family. A node has those of
-// IPv4, and of IPv6 if its configuration names an IPv6 address. An entry of IPv4 costs
-// what it would cost alone.
+// tables is the programs and the connection table of one family. A node always has IPv4, and
+// IPv6 if its configuration names an IPv6 address. The size of an IPv4 entry does not depend
+// on IPv6.
 type tables interface {
 	objects() *objects
-	// has reports that an address is of the family.
+	// has reports whether an address is of the family.
 	has(a flow.Addr) bool
 	setServices(services []dataplane.Service, generation uint32, meanings map[flow.Addr]model.Meaning) error
 	install(entries []flow.Entry, onlyMissing bool, now clock.Instant) (missed int, err error)
@@ -85,8 +85,7 @@ type family[A addr] struct {
 
 var _, _ tables = (*family[ipv4])(nil), (*family[ipv6])(nil)
 
-// loadFamily brings the programs of a family into the kernel. Those of IPv6 take over
-// what is shared.
+// loadFamily loads the programs of a family into the kernel. IPv6 reuses the shared maps.
 func loadFamily[A addr](read func() (*ebpf.CollectionSpec, error), cfg dataplane.Config, client, backend *net.Interface,
 	opts options, shared map[string]*ebpf.Map) (*family[A], error) {
 	spec, err := read()

@@ -47,13 +47,13 @@ func frameTo(mac net.HardwareAddr, t flow.Tuple, flags int, payload string) []by
 	return serialize(eth, ip, transport, gopacket.Payload(payload))
 }
 
-// ipLayer is the header of either family.
+// ipLayer is an IPv4 or IPv6 header.
 type ipLayer interface {
 	gopacket.NetworkLayer
 	gopacket.SerializableLayer
 }
 
-// headers are those of a packet, up to IP's.
+// headers returns a packet's headers up to IP.
 func headers(mac net.HardwareAddr, src, dst flow.Addr, proto layers.IPProtocol) (*layers.Ethernet, ipLayer) {
 	eth := &layers.Ethernet{SrcMAC: peerMAC, DstMAC: mac, EthernetType: layers.EthernetTypeIPv4}
 	if dst.Is4() {
@@ -90,11 +90,11 @@ func fragmentOf(frame []byte) (more bool, offset int) {
 	return at.more, at.offset
 }
 
-// parts is where what in a frame is.
+// parts holds the offsets of a frame's parts.
 type parts struct {
 	l4       int
-	proto    byte // at l4
-	fragment int  // of IPv6: the fragment header; 0 without one
+	proto    byte // protocol at l4
+	fragment int  // the IPv6 fragment header; 0 without one
 	more     bool
 	offset   int
 }
@@ -132,14 +132,14 @@ func ends(frame []byte) (src, dst flow.Addr) {
 	return ipv4At(frame[26:]), ipv4At(frame[30:])
 }
 
-// pseudoOf is what the checksum of a segment covers beside it.
+// pseudoOf is the pseudo-header of a segment's checksum.
 func pseudoOf(frame []byte, proto byte, length int) []byte {
 	src, dst := ends(frame)
 	b := append(append([]byte{}, src.Bytes()...), dst.Bytes()...)
 	return append(b, 0, 0, byte(length>>8), byte(length), 0, 0, 0, proto)
 }
 
-// idOf is the id of a fragment's datagram.
+// idOf returns the id of a fragment's datagram.
 func idOf(frame []byte) uint32 {
 	if at := partsOf(frame).fragment; at > 0 {
 		return binary.BigEndian.Uint32(frame[at+4:])

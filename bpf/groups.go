@@ -10,8 +10,8 @@ import (
 	"baton/impl/flow"
 )
 
-// groups are the memberships by which a host hears solicitations for addresses that are
-// not its own: they are sent to a group, which links and switches pass to its members.
+// groups holds memberships in solicited-node groups, so that links and switches pass the host
+// solicitations for addresses that are not its own.
 type groups []int
 
 // join enters the solicited-node group of an IPv6 address on a link (RFC 4291 2.7.1).

@@ -31,7 +31,7 @@ const (
 	eventRing = 4096
 )
 
-// eventCapacity is how many events the ring holds. Those of IPv6 have 88 bytes.
+// eventCapacity is how many events the ring holds. An IPv6 event has 88 bytes.
 func eventCapacity() int {
 	if inIPv6 {
 		return (eventRing - 1) / 96
@@ -214,7 +214,7 @@ func (s *programSubject) asCame(came, out []byte, link string) []byte {
 	return out
 }
 
-// v4 is the programs of IPv4.
+// v4 returns the IPv4 programs.
 func (s *programSubject) v4() *family[ipv4] { return s.families[0].(*family[ipv4]) }
 
 func (s *programSubject) fakeNow() clock.Instant {
@@ -272,7 +272,7 @@ func resetTurn[A addr](s *programSubject, f *family[A], service dataplane.Servic
 	s.must(f.objs.Services.Put(key, value))
 }
 
-// of returns the programs of an address's family.
+// of returns the programs for an address's family.
 func (s *programSubject) of(a flow.Addr) tables {
 	return s.families[slices.IndexFunc(s.families, func(f tables) bool { return f.has(a) })]
 }
@@ -291,7 +291,7 @@ type skbContext struct {
 	Ifindex uint32
 }
 
-// chain is the programs on a link, in their order.
+// chain lists the programs on a link, in order.
 func (s *programSubject) chain(link string) (programs []*ebpf.Program) {
 	for _, f := range s.families {
 		if link == s.cfg.ClientLink {

@@ -34,7 +34,7 @@ func echoRequestType() uint8 {
 	return echoRequest
 }
 
-// ownAddresses are those of the lab's host that are always there.
+// ownAddresses are the permanent addresses of the lab's host.
 func ownAddresses() []flow.Addr {
 	if inIPv6 {
 		return []flow.Addr{flow.IPv4(127, 0, 0, 1)}
@@ -42,7 +42,7 @@ func ownAddresses() []flow.Addr {
 	return nil
 }
 
-// addIPv6 gives a link the IPv6 address that ends as an address of the lab.
+// addIPv6 gives a link the IPv6 form of a lab address.
 func addIPv6(t testing.TB, n ns.NetNS, link, addr string) {
 	t.Helper()
 	inside(t, n, func() error {
@@ -56,8 +56,8 @@ func addIPv6(t testing.TB, n ns.NetNS, link, addr string) {
 	})
 }
 
-// insert puts extension headers, the last of which leads on to what was there, between a
-// frame's IPv6 header and the rest. The first header is of the given protocol.
+// insert puts extension headers behind a frame's IPv6 header. The first is of the given
+// protocol; the last must name the frame's own protocol as next header.
 func insert(frame []byte, first byte, headers []byte) []byte {
 	out := append(slices.Clone(frame[:54]), headers...)
 	out = append(out, frame[54:]...)
@@ -66,7 +66,7 @@ func insert(frame []byte, first byte, headers []byte) []byte {
 	return out
 }
 
-// extension is one extension header of 8 bytes and so many more.
+// extension returns an extension header of 8 bytes plus more units of 8.
 func extension(next byte, more int) []byte {
 	b := make([]byte, 8+8*more)
 	b[0], b[1] = next, byte(more)
@@ -89,7 +89,7 @@ func fragments6(frame []byte, id uint16, at ...int) (out [][]byte) {
 	return out
 }
 
-// elsewhere changes where in its datagram a fragment says that it is.
+// elsewhere changes a fragment's offset.
 func elsewhere(part []byte, flags, offset byte) []byte {
 	if !isIPv6(part) {
 		return withIP(part, 6, flags, offset)
@@ -100,13 +100,13 @@ func elsewhere(part []byte, flags, offset byte) []byte {
 	})
 }
 
-// extended gives a frame extension headers, some of which lead nowhere.
+// extended gives a frame extension headers, some of them invalid.
 func extended(t *rapid.T, frame []byte) []byte {
 	types := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 43, 44, 60, 60, 60, 51}), 1, 4).Draw(t, "extensions")
 	next := frame[20]
 	var all []byte
 	for i := len(types) - 1; i >= 0; i-- {
-		e := extension(next, rapid.SampledFrom([]int{0, 0, 0, 1, 5}).Draw(t, "length"))
+		e := extension(next, rapid.SampledFrom([]int{0, 0, 0, 1, 5, 7}).Draw(t, "length"))
 		if types[i] == 44 {
 			e = extension(next, 0)
 		}
@@ -116,8 +116,8 @@ func extended(t *rapid.T, frame []byte) []byte {
 	return insert(frame, next, all)
 }
 
-// solicitation asks for the hardware address of target; of a host without an address it
-// asks whether the target is free.
+// solicitation asks for the hardware address of target. With an unspecified source it asks
+// whether the target is free.
 func solicitation(sender, target flow.Addr) []byte {
 	group := flow.Addr{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: target[13], 14: target[14], 15: target[15]}
 	mac := net.HardwareAddr{0x33, 0x33, 0xff, target[13], target[14], target[15]}
@@ -132,7 +132,7 @@ func solicitation(sender, target flow.Addr) []byte {
 	return serialize(eth, ip, message, gopacket.Payload(body))
 }
 
-// advertisementFate describes a neighbour advertisement that leaves.
+// advertisementFate describes a neighbour advertisement that was sent.
 func advertisementFate(t rapid.TB, out []byte) string {
 	t.Helper()
 	if err := checkSums(out); err != nil {
@@ -146,7 +146,7 @@ func advertisementFate(t rapid.TB, out []byte) string {
 	return fmt.Sprintf("arp-reply %s is-at %s to %s flags %#x", flow.Addr(out[62:]), net.HardwareAddr(out[80:86]), dst, out[58])
 }
 
-// ndp asks for addresses, in packets that may be damaged.
+// ndp generates solicitations, some of them damaged.
 func (p *pair) ndp(t *rapid.T) {
 	addresses := rapid.SampledFrom([]string{vipAddr, vipAddr, vipAddr, snatAddr, snatAddr, snatAddr, unknownVIP, "198.18.0.1", "198.18.1.1", clientAddr})
 	link := rapid.SampledFrom([]string{"client0", "backend0"}).Draw(t, "link")

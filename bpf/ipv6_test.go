@@ -13,7 +13,7 @@ import (
 	"baton/impl/flow"
 )
 
-// The rules for flows are those of IPv4; what IPv6 has of its own has rules of its own.
+// IPv6 flows follow the rules of IPv4. The rules here are for IPv6 alone.
 func TestPacketsOverIPv6(t *testing.T) {
 	overIPv6(t)
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
@@ -52,7 +52,7 @@ func ndpTests() []packetTest {
 			on("backend0", solicitation(backend, snat), said(snat, backendMAC, backend.String(), 0xe0)),
 			on("client0", unicast, said(vip, clientMAC, client.String(), 0xe0))},
 	}, {
-		rule:  "RFC 4862: a host that would take the VIP hears that it is taken, as all nodes do",
+		rule:  "RFC 4862: duplicate address detection for the VIP is answered to all nodes",
 		steps: []step{on("client0", solicitation(unspecified, vip), said(vip, clientMAC, "ff02::1", 0xa0))},
 	}, {
 		rule: "not without the lease",
@@ -65,7 +65,7 @@ func ndpTests() []packetTest {
 		steps: []step{setMAC("client0", peerMAC), on("client0", solicitation(client, vip), said(vip, peerMAC, client.String(), 0xe0)),
 			setMAC("client0", clientMAC)},
 	}, {
-		rule: "other addresses, and what is no valid solicitation, are the host's",
+		rule: "other addresses and invalid solicitations go to the host",
 		steps: []step{on("client0", solicitation(client, address("198.18.0.1")), "pass"),
 			on("client0", solicitation(client, snat), "pass"), on("backend0", solicitation(backend, vip), "pass"),
 			on("client0", edit(21, 254), "pass"), on("client0", edit(55, 1), "pass"), on("client0", edit(57, 0x77), "pass")},
@@ -98,12 +98,13 @@ func extensionTests() []packetTest {
 	}
 	slices.SortFunc(tests, func(a, b packetTest) int { return strings.Compare(a.rule, b.rule) })
 	return append(tests, packetTest{
-		rule: "a route that the sender has chosen, headers out of order, too many, too long or without an end",
+		rule: "source routes; headers out of order, too many, too long or truncated",
 		steps: []step{on("client0", insert(frame, 43, routing(1)), "drop source-route"),
 			on("client0", insert(frame, 60, append(extension(0, 0), extension(frame[20], 0)...)), "drop malformed"),
 			on("client0", insert(frame, 60, extension(frame[20], 8)), "drop malformed"),
 			on("client0", insert(frame, 60, slices.Repeat(extension(60, 0), 9)), "drop malformed"),
 			on("client0", insert(frame, 60, append(slices.Repeat(extension(60, 0), 8), extension(frame[20], 0)...)), "drop malformed"),
+			on("client0", insert(frame, 60, append(extension(43, 7), routing(1)...)), "drop malformed"),
 			on("client0", insert(frame, 44, append(extension(44, 0), extension(frame[20], 0)...)), "drop malformed")},
 	}, packetTest{
 		rule: "other protocols, also behind extension headers",
@@ -118,18 +119,18 @@ func strict6Tests() []packetTest {
 	o, want, entry := reachesBackend()
 	big := frameTo(clientMAC, o, ack, strings.Repeat("x", 1441))
 	return []packetTest{{
-		rule: "sources that no host has, or that this node has",
+		rule: "sources that no host may have, or that this node has",
 		steps: []step{on("client0", from("::"), "drop source"), on("client0", from("::1"), "drop source"),
 			on("client0", from("fe80::1"), "drop source"), on("client0", from("ff02::1"), "drop source"),
 			on("client0", edited(from(clientAddr), func(f []byte) []byte { copy(f[22:34], make([]byte, 10)); f[32], f[33] = 0xff, 0xff; return f }), "drop source"),
 			on("client0", from(vipAddr), "drop source"), on("client0", from("198.18.0.1"), "drop source")},
 	}, {
-		rule: "what has gone too far is refused in the VIP's name",
+		rule: "an expired packet gets a time exceeded from the VIP",
 		steps: []step{on("client0", withTTL(fromClient(o, syn), 1), ttl), on("client0", withTTL(fromClient(o, syn), 0), "drop ttl"),
 			on("client0", withTTL(fromClient(o, syn), 2), want)},
 		table: entry, events: entry,
 	}, {
-		rule: "what is too big for the backends' link is refused with its MTU",
+		rule: "a packet larger than the backends' link gets a packet too big with its MTU",
 		steps: []step{on("client0", fromClient(o, syn), want), on("client0", big,
 			fmt.Sprintf("refuse too-big: icmp 2/0 %s>%s about %s mtu 1500", address(vipAddr), address(clientAddr), o))},
 		table: entry, events: entry,
@@ -164,7 +165,7 @@ func icmp6Tests() []packetTest {
 		return icmpFrame(map[string][]byte{"client0": clientMAC, "backend0": backendMAC}[mac], from, to, 128, 0, []byte("ping of an odd length"))
 	}
 	return []packetTest{{
-		rule: "packet too big, also with extension headers, reaches the client in the VIP's name",
+		rule: "packet too big, also with extension headers, reaches the client from the VIP",
 		steps: append(open, on("backend0", about(router, 2, 0, fullReply.Reverse(), clientISN, false), passedOn(2, 0, address(vipAddr), client, full)),
 			on("backend0", about(router, 2, 0, fullReply.Reverse(), clientISN, true), passedOn(2, 0, address(vipAddr), client, full))),
 		table: opened, events: opened,
@@ -176,7 +177,7 @@ func icmp6Tests() []packetTest {
 			on("client0", about(client, 4, 1, dnat.Reverse(), 0, false), passedOn(4, 1, client, backend, dnatBack))),
 		table: unreplied, events: unreplied,
 	}, {
-		rule: "forged ones, those of no flow, and other messages",
+		rule: "forged errors, errors without a flow, and other messages",
 		steps: append(open, on("backend0", about(router, 2, 0, fullReply.Reverse(), clientISN+9, false), "drop icmp-forged"),
 			on("backend0", about(router, 2, 0, dnatBack.Reverse(), 0, false), "drop icmp"),
 			on("backend0", about(router, 5, 0, fullReply.Reverse(), clientISN, false), "drop icmp"),
@@ -192,7 +193,7 @@ func icmp6Tests() []packetTest {
 }
 
 func fragment6Tests() []packetTest {
-	const seed = 0x5eed // of testConfig: where the ids of this node begin
+	const seed = 0x5eed // seed of this node's fragment ids in testConfig
 	udp, udpReply := toVIP(flow.UDP, 40000, fullnatPort), snatReply(flow.UDP, 40000, 0)
 	dnat, dnatBack := toVIP(flow.UDP, 40000, dnatPort), dnatReply(flow.UDP, 40000, 8081)
 	whole := fragments(frameTo(clientMAC, udp, 0, long), 7, 24, 48, 72)
@@ -216,15 +217,15 @@ func fragment6Tests() []packetTest {
 			on("backend0", back[0], forwarded(dnat.Reverse())), on("backend0", back[1], part(dnat.Reverse(), seed))},
 		table: []string{assured}, events: []string{unreplied, assured},
 	}, {
-		rule: "fragments of ICMPv6, and of a length that no sender makes",
+		rule: "fragments of ICMPv6, and of an invalid length",
 		steps: []step{first, on("client0", edited(whole[0], func(f []byte) []byte { f[54] = icmpv6Proto; return f }), "drop fragment"),
 			on("client0", edited(whole[1], func(f []byte) []byte { f[19]--; return f }), "drop malformed")},
 		table: opened, events: opened,
 	}}
 }
 
-// Services of both families work side by side, under one lease and in one table, and a
-// node without IPv6 addresses leaves IPv6 to its host.
+// Services of both families work side by side, under one lease and behind one Dataplane, and
+// a node without IPv6 addresses leaves IPv6 to its host.
 func TestBothFamiliesOnOneNode(t *testing.T) {
 	v4 := testConfig()
 	o4 := toVIP(flow.UDP, 40000, fullnatPort)
@@ -268,14 +269,13 @@ func TestBothFamiliesOnOneNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, _ := fate(t, s, "client0", frameTo(clientMAC, o6, 0, payload)); got != "pass" {
-			t.Errorf("IPv6 on a node without: %s", got)
+			t.Errorf("IPv6 on a node without IPv6 addresses: %s", got)
 		}
 	})
 }
 
-// Real connections and datagrams, over links of one size and of two, while the lease
-// holds and while it does not: clients find the VIP, and backends their gateway, by
-// neighbour discovery alone.
+// Real connections and datagrams over links of equal and different MTU, with and without the
+// lease: clients resolve the VIP, and backends their gateway, by neighbour discovery alone.
 func TestTrafficOverIPv6(t *testing.T) {
 	overIPv6(t)
 	t.Run("TCP", TestTCPThroughTheLoadBalancer)

@@ -108,19 +108,19 @@ func defaultRoute(gateway string) error {
 	return netlink.RouteAdd(&netlink.Route{Gw: address(gateway).Netip().AsSlice()})
 }
 
-// inIPv6 says that the lab's addresses are those of IPv6; see overIPv6.
+// inIPv6 says that the lab uses IPv6 addresses; see overIPv6.
 var inIPv6 bool
 
-// overIPv6 lets a test that is written for IPv4 run over IPv6. No test runs beside another.
+// overIPv6 runs a test that is written for IPv4 over IPv6. Tests do not run in parallel.
 func overIPv6(t testing.TB) {
 	inIPv6 = true
 	t.Cleanup(func() { inIPv6 = false })
 }
 
-// specials are the addresses whose meaning an IPv6 address of the lab would not have.
+// specials are addresses with a special meaning, which their IPv6 form must keep.
 var specials = map[string]string{"127.0.0.1": "::1", "0.1.2.3": "::", "224.0.0.1": "ff02::1", "255.255.255.255": "fe80::1"}
 
-// address returns an address of the lab: over IPv6, one that ends alike.
+// address returns an address of the lab, over IPv6 one with the same last bytes.
 func address(s string) flow.Addr {
 	a := flow.AddrFrom(netip.MustParseAddr(s))
 	if !inIPv6 || !a.Is4() {

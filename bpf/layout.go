@@ -7,7 +7,7 @@ import (
 	"baton/impl/flow"
 )
 
-// ipv4 and ipv6 are the addresses of the two families as the maps hold them.
+// ipv4 and ipv6 are addresses as the maps of their family hold them.
 type (
 	ipv4 = [4]byte
 	ipv6 = [16]byte
@@ -41,7 +41,7 @@ type (
 		State, Origin   uint8
 		Pad             [6]uint8
 	}
-	// endpoint is a service_key, and a backend_key.
+	// endpoint is a service_key or a backend_key.
 	rawEndpoint[A addr] struct {
 		Addr  A
 		Port  uint16
@@ -61,7 +61,7 @@ type (
 	}
 )
 
-// toAddr returns an address of the family, which the caller has made sure of.
+// toAddr converts an address, which must be of the family.
 func toAddr[A addr](a flow.Addr) (out A) {
 	switch out := any(&out).(type) {
 	case *ipv4:

@@ -7,7 +7,7 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// The types of layout.go are those of types.h, for each family.
+// The types of layout.go match types.h, for each family.
 func TestLayout(t *testing.T) {
 	checkLayout[ipv4](t, loadLb)
 	checkLayout[ipv6](t, loadLb6)

@@ -37,7 +37,7 @@ func TestTransferOverASmallerLink(t *testing.T) {
 		narrow func(*testing.T, *lab)
 	}{
 		{"to the backends", upload, echo, func(t *testing.T, l *lab) { inside(t, l.lb, func() error { return setMTU("backend0") }) }},
-		// What a client sends itself on a link whose two ends disagree nobody tells it of.
+		// A client gets no error about its own packets on a link whose ends have different MTUs.
 		{"to the clients", func(net.Conn) {}, download, func(t *testing.T, l *lab) { inside(t, l.lb, func() error { return setMTU("client0") }) }},
 		{"behind a router of the clients", upload, echo, func(t *testing.T, l *lab) { l.routeClients(t) }},
 	}
@@ -86,10 +86,10 @@ func (l *lab) routeClients(t *testing.T) {
 	inside(t, l.lb, func() error { return defaultRoute(clientAddr) })
 }
 
-// tooWide is what is transferred: many segments of full size.
+// tooWide is the transferred data: many full-sized segments.
 var tooWide = bytes.Repeat([]byte("too wide "), 1<<16)
 
-// download sends to the first client.
+// download sends tooWide to the first client.
 func download(listener net.Listener) {
 	conn, err := listener.Accept()
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 // Dataplane is the loaded programs, attached to the node's two links.
 type Dataplane struct {
 	cfg      dataplane.Config
-	families []tables // of IPv4 first
-	shared   *objects // by which to reach what the families share
+	families []tables // IPv4 first
+	shared   *objects // the objects that hold the shared maps
 	links    []link.Link
 	groups   groups
 	control  mapping[lbControl]

@@ -25,7 +25,7 @@ func TestAFullTableKeepsNoClaim(t *testing.T) {
 	if got, want := len(s.claims()), testConfig().MaxFlows-1; got != want {
 		t.Errorf("%d reply tuples are claimed, want %d", got, want)
 	}
-	s.must(s.shared.Replies.Put(toTuple[ipv4](released), toTuple[ipv4](filler(0).Original))) // as the entry wants it
+	s.must(s.shared.Replies.Put(toTuple[ipv4](released), toTuple[ipv4](filler(0).Original))) // a claim that matches the entry
 }
 
 // A claim can be older than the entry of its flow: a packet on it is not the entry's reply.

@@ -54,7 +54,7 @@ var wanted = []string{
 	"syn-sent adopted", "established adopted", "fin-wait adopted", "closed adopted", "swept",
 }
 
-// check fails for what was not reached, but for what the family does not know.
+// check fails for each outcome that was not reached, except those that the family lacks.
 func (r reach) check(t *testing.T, unknown []string) {
 	t.Helper()
 	t.Log(map[string]int(r))

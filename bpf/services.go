@@ -26,7 +26,7 @@ func (d *Dataplane) SetServices(services []dataplane.Service) error {
 	}
 	for _, s := range services {
 		if !slices.ContainsFunc(d.families, func(f tables) bool { return f.has(s.VIP) }) {
-			return fmt.Errorf("bpf: set service %s: %s is the first IPv6 address, and its table is made at the start", s.Name, s.VIP)
+			return fmt.Errorf("bpf: set service %s: %s is the first IPv6 address, and the IPv6 table is made at the start: restart the node", s.Name, s.VIP)
 		}
 	}
 	d.generation++
@@ -38,9 +38,9 @@ func (d *Dataplane) SetServices(services []dataplane.Service) error {
 	return nil
 }
 
-// setServices replaces those of the family. Every packet meets a service either as it
-// was or as it is to be: the backends are written beside those in use, in the other half
-// of backend_tables, before the service that names them is replaced.
+// setServices replaces the family's services. Every packet sees either the old or the new
+// service: new backends are written into the unused half of backend_tables before the
+// service that names them is replaced.
 func (f *family[A]) setServices(services []dataplane.Service, generation uint32, meanings map[flow.Addr]model.Meaning) error {
 	addresses := make(map[A]uint32)
 	for a, m := range meanings {
@@ -76,7 +76,7 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	return errors.Join(
 		put(f.objs.Addresses, addresses), put(f.objs.DnatBackends, dnat), put(f.objs.Services, values),
 		prune(f.objs.Services, values), prune(f.objs.DnatBackends, dnat), prune(f.objs.Addresses, addresses),
-		f.objs.Generation.Set(generation)) // at last: what a packet then finds out is the new
+		f.objs.Generation.Set(generation)) // last: packets now see the new services
 }
 
 // backendTables are inner maps on their way into backend_tables. They go there in
@@ -135,7 +135,7 @@ func hostAddresses() (h model.Host, err error) {
 			continue
 		}
 		h.Own = append(h.Own, flow.Addr(n.IP.To16()))
-		if ones, bits := n.Mask.Size(); n.IP.To4() != nil && bits-ones > 1 { // RFC 3021: a link of two has none
+		if ones, bits := n.Mask.Size(); n.IP.To4() != nil && bits-ones > 1 { // RFC 3021: a /31 has none
 			h.Broadcast = append(h.Broadcast, flow.Addr(lastOf(n).To16()))
 		}
 	}

@@ -32,8 +32,8 @@ func (f *family[A]) replicated(tuples []flow.Tuple) ([]rawRecord[A], error) {
 	return found, nil
 }
 
-// install writes all entries, or only those with neither tuple in the table. It returns
-// how many found no room.
+// install writes all entries, or only those with neither tuple in the table. It returns how
+// many were refused because the table was full.
 func (f *family[A]) install(entries []flow.Entry, onlyMissing bool, now clock.Instant) (missed int, err error) {
 	for chunk := range slices.Chunk(entries, batchMax) {
 		done, err := f.batch.run(f.objs.TableApply, len(chunk), onlyMissing, func(records []rawRecord[A]) {
@@ -65,7 +65,7 @@ func (f *family[A]) delete(tuples []flow.Tuple) error {
 	return nil
 }
 
-// deleteReplicated removes the replicated ones among entries.
+// deleteReplicated deletes those of entries that are replicated.
 func (f *family[A]) deleteReplicated(tuples []flow.Tuple, now clock.Instant) error {
 	replicated, err := f.replicated(tuples)
 	if err == nil {
@@ -86,7 +86,8 @@ func (f *family[A]) lookup(t flow.Tuple, now clock.Instant) (flow.Entry, bool, e
 	return f.toEntry(&key, &c, now), true, nil
 }
 
-// dump calls each with each entry until it returns false, and reports whether it never did.
+// dump calls each for every entry until it returns false, and reports whether it reached the
+// end.
 func (f *family[A]) dump(now clock.Instant, each func(flow.Entry) bool) (done bool, err error) {
 	done = true
 	err = f.scan(func(key *rawTuple[A], c *rawConn[A]) bool {
@@ -107,8 +108,7 @@ func (f *family[A]) sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	return f.removeUnchanged(expired, now)
 }
 
-// forgetDatagrams makes room for those whose fragments are still to come. What a value
-// begins with is when it expires.
+// forgetDatagrams deletes expired datagrams. A value begins with its expiry time.
 func (f *family[A]) forgetDatagrams(now clock.Instant) error {
 	var expired [][]byte
 	var key, value []byte

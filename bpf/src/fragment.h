@@ -74,7 +74,7 @@ static __always_inline void count_fragment(void)
 		c->fragments++;
 }
 
-/* A fragment other than the first; at is packet.fragment_off. */
+/* Handles a fragment other than the first; at is packet.fragment_off. */
 __noinline int later_fragment(struct __sk_buff *skb, __u32 at, __u32 direction)
 {
 	struct fragments *datagram;

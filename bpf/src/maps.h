@@ -20,7 +20,7 @@ const volatile __u32 snat_count;
 const volatile __u64 snat_seed;
 const volatile bool fake_clock; /* tests set the time */
 const volatile bool drop_echo;	/* echo requests to a VIP are not answered */
-const volatile __u32 icmp_rate; /* errors of the family sent in a second, or slightly more */
+const volatile __u32 icmp_rate; /* approximate limit of the family's errors per second */
 
 /* Not constant: a link may get another hardware address. */
 volatile __u8 client_mac[6];
@@ -62,8 +62,8 @@ struct {
 	__type(value, struct service);
 } services SEC(".maps");
 
-/* Types that only pointers lead to are left out of BTF, where the loader and the Go
- * bindings look for them, unless a variable has them. */
+/* BTF omits types that are used through pointers only. These variables keep them, for the
+ * loader and the Go bindings. */
 const struct backend *btf_backend __attribute__((unused));
 const struct batch_args *btf_batch_args __attribute__((unused));
 

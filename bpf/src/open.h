@@ -83,7 +83,7 @@ static __always_inline enum drop insert(struct opening *o)
 	fresh->word = first_word(o->pkt);
 	fresh->reply = o->reply;
 	fresh->last_seen = o->pkt->now;
-	fresh->expected[ORIGINAL] = o->pkt->seq + 1; /* the word says which of them is known */
+	fresh->expected[ORIGINAL] = o->pkt->seq + 1; /* the state word says which directions are known */
 	fresh->expected[REPLY] = fresh->acked[REPLY] = o->pkt->ack;
 	fresh->acked[ORIGINAL] = o->pkt->seq;
 	e = reserve_event();

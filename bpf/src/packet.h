@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * A packet, and the part of reading it that both families share.
+ * A packet, and the parsing that both families share.
  */
 #pragma once
 
@@ -24,7 +24,7 @@ struct icmp {
 	__u8 code;
 	__sum16 checksum;
 	__be16 unused;
-	__be16 mtu; /* RFC 1191; of ICMPv6 the lower half of it */
+	__be16 mtu; /* RFC 1191; in ICMPv6 the lower half of the MTU */
 };
 
 enum kind {
@@ -35,14 +35,14 @@ enum kind {
 };
 
 struct packet {
-	struct tuple tuple; /* of KIND_ERROR: that of packets from the receiver of what the error is about */
+	struct tuple tuple; /* of KIND_ERROR: the tuple of the reply to the quoted packet */
 	__s64 now;   /* when it arrived */
-	__u32 seq;   /* of TCP, as ack and payload; of KIND_ERROR, of the segment that it is about */
+	__u32 seq;   /* of TCP, like ack and payload; of KIND_ERROR, of the quoted segment */
 	__u32 ack;
 	__u16 payload;
-	__u8 l4_off; /* so narrow that the verifier knows its bounds after a spill */
+	__u8 l4_off; /* 8 bits, so that the verifier knows its bounds after a spill */
 	__u8 inner_l4_off; /* of KIND_ERROR */
-	__u8 fragment_off; /* of IPv6: where its fragment header is; 0 without one */
+	__u8 fragment_off; /* offset of the IPv6 fragment header; 0 without one */
 	__u8 tcp_flags;
 	__u8 ttl;
 	__u8 kind;	/* of enum kind */
@@ -81,7 +81,7 @@ static __always_inline enum drop parse_udp(struct __sk_buff *skb, struct packet 
 	return DROP_NONE;
 }
 
-/* Reads ports and what is behind them. */
+/* Reads the ports and the rest of the transport header. */
 static __always_inline enum drop parse_segment(struct __sk_buff *skb, struct packet *pkt, __u8 proto, __u32 l4_len)
 {
 	__be16 *ports;
@@ -98,7 +98,7 @@ static __always_inline enum drop parse_segment(struct __sk_buff *skb, struct pac
 	return parse_udp(skb, pkt, l4_len);
 }
 
-/* Reads the beginning of the segment that an ICMP error is about. */
+/* Reads the beginning of the segment that an ICMP error quotes. */
 static __always_inline enum drop parse_quoted(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct tcphdr *l4 = header(skb, pkt->inner_l4_off, 8);

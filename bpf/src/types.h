@@ -4,8 +4,8 @@
  * maps, flow events, records of the batch buffer. Addresses and ports are in
  * network byte order, instants are nanoseconds of CLOCK_BOOTTIME.
  *
- * The programs are compiled once for each family. What differs stands in the folders
- * ipv4 and ipv6, in files of the same names: the compiler is told which one to read.
+ * The programs are compiled once for each family. The differences are in the folders ipv4 and
+ * ipv6, in files of the same names; the include path selects one.
  */
 #pragma once
 
@@ -105,7 +105,7 @@ struct span {
 struct fragments {
 	__s64 expires;
 	struct bpf_spin_lock lock;
-	datagram_id id; /* under which they leave */
+	datagram_id id; /* the id of the forwarded fragments */
 	__u8 direction;
 	__u8 pad[FRAGMENTS_PAD];
 	ip_addr src;
@@ -156,11 +156,11 @@ struct backend_key {
 };
 
 /* What an address means to this node; values of the map addresses. */
-#define ADDR_ANSWER_CLIENT (1u << 0)  /* answer ARP or NDP for it on the client link */
-#define ADDR_ANSWER_BACKEND (1u << 1) /* and on the backend link */
+#define ADDR_ANSWER_CLIENT (1u << 0)  /* answer its ARP or NDP on the client link */
+#define ADDR_ANSWER_BACKEND (1u << 1) /* answer its ARP or NDP on the backend link */
 #define ADDR_VIRTUAL (1u << 2)	      /* a VIP: its packets never reach the host's stack */
 #define ADDR_OWN (1u << 3)	      /* the host's own: its packets always do */
-#define ADDR_BROADCAST (1u << 4)      /* of a network of the host's */
+#define ADDR_BROADCAST (1u << 4)      /* the broadcast address of one of the host's networks */
 
 /* What user space changes while packets flow. It is mapped into its memory. */
 struct control {
@@ -213,7 +213,7 @@ struct counters {
 	__u64 bytes[2];
 	__u64 created;
 	__u64 adopted;
-	__u64 arp_replies; /* and neighbour advertisements */
+	__u64 arp_replies; /* ARP replies and neighbour advertisements */
 	__u64 dropped[DROP_SLOTS];
 	__u64 events_lost;
 	__u64 unproven;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * An IPv4 address, and what has its size.
+ * An IPv4 address, and the types that depend on its size.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What changes in an IPv4 header.
+ * Changes to an IPv4 header.
  */
 #pragma once
 
@@ -16,7 +16,8 @@ static __always_inline __u32 addresses_change(const ip_addr *src_from, const ip_
 	return csum_change(*src_from, *src_to, *dst_from, *dst_to);
 }
 
-/* Gives a packet other addresses, one hop on; change is that of their sum. */
+/* Changes the addresses of a packet and decrements its TTL; change is the change of the
+ * addresses' sum. */
 static __always_inline void readdress(ip_header *ip, const ip_addr *src, const ip_addr *dst, __u32 change)
 {
 	ip->saddr = *src;

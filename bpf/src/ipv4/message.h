@@ -9,7 +9,7 @@
 
 #define TTL_DEFAULT 64
 #define ECHO_REPLY ICMP_ECHO_REPLY
-#define QUOTED_MAX (60 + 20) /* of the packet that an error is about */
+#define QUOTED_MAX (60 + 20) /* bytes quoted of the packet in error */
 
 struct icmp_error {
 	struct icmp icmp;
@@ -26,7 +26,7 @@ static __always_inline struct icmp message_about(enum drop reason, __u32 mtu)
 	return reason == DROP_TOO_BIG ? too_big : exceeded;
 }
 
-/* Sends a header back to who sent it. */
+/* Turns a header round, back to its sender. */
 static __always_inline void turn_header(ip_header *ip)
 {
 	ip_addr from = ip->saddr;
@@ -38,8 +38,8 @@ static __always_inline void turn_header(ip_header *ip)
 	fix_checksum(&ip->check, change);
 }
 
-/* Writes the header of an error about a packet. Returns what the message's checksum has
- * of it: nothing. */
+/* Writes the IP header of an error about a packet. Returns its part of the message's
+ * checksum: none. */
 static __always_inline __u32 write_header(ip_header *ip, __u32 len, const struct packet *pkt)
 {
 	*ip = (ip_header){
@@ -50,9 +50,8 @@ static __always_inline __u32 write_header(ip_header *ip, __u32 len, const struct
 	return 0;
 }
 
-/* Makes an error show the flow as its receiver knows it: the packet that it is about,
- * and its own addresses. Who has sent it is shown if the flow leaves its sender's
- * address as it is. */
+/* Translates an error to the flow as its receiver knows it: the quoted packet and the outer
+ * addresses. The error keeps its source if the flow does not translate its sender's address. */
 static __always_inline bool translate_error(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to)
 {
 	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * An IPv6 address, and what has its size.
+ * An IPv6 address, and the types that depend on its size.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 #define ETHERTYPE ETH_P_IPV6
 #define ROUTE_FAMILY 10 /* AF_INET6 */
 #define FRAGMENTS_PAD 7
-#define FIND_NEIGHBOUR __noinline /* it takes its stack back */
+#define FIND_NEIGHBOUR __noinline /* so that its stack frame is freed on return */
 
 typedef struct {
 	__be32 word[4];

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What the header of an IPv6 fragment says of it (RFC 8200 4.5).
+ * The position of an IPv6 fragment in its datagram (RFC 8200 4.5).
  */
 #pragma once
 
 #include "header.h"
 
-#define DATAGRAM_MAX 65536 /* where a last fragment's span ends: nothing comes behind it */
+#define DATAGRAM_MAX 65536 /* the end of a last fragment's span */
 
 static __always_inline bool read_key(struct __sk_buff *skb, __u32 at, struct fragment_key *key)
 {
@@ -19,8 +19,8 @@ static __always_inline bool read_key(struct __sk_buff *skb, __u32 at, struct fra
 	return true;
 }
 
-/* The bytes of its datagram that a packet holds. Returns false if it is no fragment that
- * a sender could have made. */
+/* The range of its datagram that a packet holds. Returns false if no sender could have made
+ * such a fragment. */
 static __always_inline bool read_span(struct __sk_buff *skb, __u32 at, struct span *span)
 {
 	struct ipv6hdr *ip = header(skb, ETH_HLEN, sizeof(*ip));

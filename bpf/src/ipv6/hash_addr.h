@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What IPv6 addresses contribute to the hashes of a tuple. All bits of an address are
- * its sender's to choose.
+ * What IPv6 addresses contribute to the hashes of a tuple. The sender can choose all bits
+ * of an address.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What changes in an IPv6 header, which has no checksum.
+ * Changes to an IPv6 header, which has no checksum.
  */
 #pragma once
 
@@ -34,8 +34,8 @@ static __always_inline void set_addresses(ip_header *ip, const ip_addr *src, con
 	*(ip_addr *)&ip->daddr = *dst;
 }
 
-/* Gives a packet other addresses, one hop on; change, that of their sum, concerns other
- * checksums alone. */
+/* Changes the addresses of a packet and decrements its hop limit; change, the change of the
+ * addresses' sum, is for the transport checksum only. */
 static __always_inline void readdress(ip_header *ip, const ip_addr *src, const ip_addr *dst, __u32 change)
 {
 	(void)change;

@@ -27,7 +27,7 @@ static __always_inline struct icmp message_about(enum drop reason, __u32 mtu)
 	return reason == DROP_TOO_BIG ? too_big : exceeded;
 }
 
-/* What the checksum of a message has of its packet (RFC 8200 8.1). */
+/* The pseudo-header's part of a message's checksum (RFC 8200 8.1). */
 static __always_inline __u32 pseudo_sum(const ip_addr *src, const ip_addr *dst, __u32 len)
 {
 	__u32 sum = csum_add(bpf_htonl(len), bpf_htonl(IPPROTO_ICMPV6));
@@ -37,7 +37,7 @@ static __always_inline __u32 pseudo_sum(const ip_addr *src, const ip_addr *dst, 
 	return sum;
 }
 
-/* Sends a header back to who sent it. */
+/* Turns a header round, back to its sender. */
 static __always_inline void turn_header(ip_header *ip)
 {
 	ip_addr src = source_of(ip), dst = destination_of(ip);
@@ -46,8 +46,8 @@ static __always_inline void turn_header(ip_header *ip)
 	ip->hop_limit = TTL_DEFAULT;
 }
 
-/* Writes the header of an error about a packet. Returns what the message's checksum has
- * of it. */
+/* Writes the IP header of an error about a packet. Returns its part of the message's
+ * checksum. */
 static __always_inline __u32 write_header(ip_header *ip, __u32 len, const struct packet *pkt)
 {
 	*ip = (ip_header){
@@ -69,9 +69,8 @@ static __always_inline __u32 replace_addr(ip_addr *at, const ip_addr *to)
 	return change;
 }
 
-/* Makes an error show the flow as its receiver knows it: the packet that it is about,
- * and its own addresses. Who has sent it is shown if the flow leaves its sender's
- * address as it is. */
+/* Translates an error to the flow as its receiver knows it: the quoted packet and the outer
+ * addresses. The error keeps its source if the flow does not translate its sender's address. */
 static __always_inline bool translate_error(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to)
 {
 	ip_header *ip = header(skb, ETH_HLEN, sizeof(*ip));

@@ -23,7 +23,7 @@
 
 typedef struct ipv6hdr ip_header;
 
-/* RFC 8200 4. The third byte is segments left in a routing header. */
+/* RFC 8200 4. In a routing header the third byte is segments left. */
 struct extension {
 	__u8 next;
 	__u8 len; /* in units of 8 bytes, beyond the first; not of a fragment header */
@@ -38,16 +38,16 @@ struct fragment_header {
 	__be32 id;
 };
 
-/* Where the headers that follow an IPv6 header lead. */
+/* The result of walking the headers behind an IPv6 header. */
 struct chain {
 	__u8 next; /* the protocol at off */
 	__u8 off;
 	__u8 fragment_off; /* see struct packet */
-	bool later;	   /* a fragment other than the first: what is at off is not to be read */
+	bool later;	   /* a fragment other than the first: there is no transport header at off */
 	bool more;
 };
 
-/* Reads the addresses. What is too short to have them concerns no VIP. */
+/* Reads the addresses. A packet too short for them does not concern a VIP. */
 static __always_inline bool parse_addresses(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct ipv6hdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
@@ -65,7 +65,7 @@ static __always_inline bool is_extension(__u8 next)
 	       next == IPPROTO_DSTOPTS;
 }
 
-/* Passes one header. */
+/* Skips one header. */
 static __always_inline enum drop pass_extension(struct chain *c, const struct extension *ext, bool first)
 {
 	const struct fragment_header *fragment = (const void *)ext;
@@ -74,7 +74,7 @@ static __always_inline enum drop pass_extension(struct chain *c, const struct ex
 	if (c->next == IPPROTO_HOPOPTS && !first)
 		return DROP_MALFORMED;
 	if (c->next == IPPROTO_ROUTING && ext->left)
-		return DROP_SOURCE_ROUTE; /* RFC 5095, 8200 4.4: the sender has chosen where it goes next */
+		return DROP_SOURCE_ROUTE; /* RFC 5095, 8200 4.4: a source route */
 	if (c->next == IPPROTO_FRAGMENT) {
 		if (c->fragment_off)
 			return DROP_MALFORMED;
@@ -90,8 +90,8 @@ static __always_inline enum drop pass_extension(struct chain *c, const struct ex
 	return DROP_NONE;
 }
 
-/* Passes the extension headers. What they hold is their receivers'. A function that the
- * verifier looks at once. */
+/* Skips the extension headers. Their options are for the receiver. Not inlined, so that the
+ * verifier checks it once. */
 __noinline int pass_extensions(struct __sk_buff *skb, struct chain *c)
 {
 	struct extension *ext;
@@ -103,8 +103,8 @@ __noinline int pass_extensions(struct __sk_buff *skb, struct chain *c)
 	start = c->off;
 	for (int i = 0; i < EXTENSIONS_MAX / 8 && is_extension(c->next) && !c->later; i++) {
 		ext = header(skb, c->off, 8);
-		if (!ext)
-			return DROP_MALFORMED;
+		if (!ext || c->off - start >= EXTENSIONS_MAX)
+			return DROP_MALFORMED; /* without looking at it */
 		reason = pass_extension(c, ext, i == 0);
 		if (reason != DROP_NONE)
 			return reason;
@@ -114,8 +114,7 @@ __noinline int pass_extensions(struct __sk_buff *skb, struct chain *c)
 	return is_extension(c->next) && !c->later ? DROP_MALFORMED : DROP_NONE;
 }
 
-/* An ICMP error is about the packet that it holds the beginning of, and goes to whom
- * that one came from. */
+/* An ICMP error quotes the beginning of a packet, and is for that packet's sender. */
 static __always_inline enum drop parse_error(struct __sk_buff *skb, struct packet *pkt, __u32 l4_len)
 {
 	__u32 inner_off = pkt->l4_off + sizeof(struct icmp);

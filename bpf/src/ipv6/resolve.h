@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Neighbour discovery (RFC 4861) for the VIPs. They are no addresses of the host, so the
+ * Neighbour discovery (RFC 4861) for the VIPs. They are never assigned to the host, so the
  * program answers for them, and only while the lease holds.
  */
 #pragma once
@@ -62,7 +62,7 @@ static __always_inline bool is_unspecified(const ip_addr *a)
 	return !(a->word[0] | a->word[1] | a->word[2] | a->word[3]);
 }
 
-/* RFC 4861 7.1.1, without the options, of which none is read. */
+/* RFC 4861 7.1.1, without the options, which are not read. */
 static __always_inline bool is_valid_solicitation(struct __sk_buff *skb, const struct ipv6hdr *ip)
 {
 	__u32 len = bpf_ntohs(ip->payload_len), sum = pseudo_sum((const ip_addr *)&ip->saddr, (const ip_addr *)&ip->daddr, len);
@@ -70,7 +70,7 @@ static __always_inline bool is_valid_solicitation(struct __sk_buff *skb, const s
 
 	if (!message || ip->hop_limit != NDP_HOP_LIMIT || len < sizeof(struct solicitation) || len > SOLICITATION_MAX)
 		return false;
-	barrier_var(len); /* one comparison for both bounds is beyond the verifier */
+	barrier_var(len); /* the verifier does not understand one comparison for both bounds */
 	if (!len || bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(*ip), message->bytes, len) || message->bytes[1])
 		return false;
 	sum = csum_add(sum, bpf_csum_diff(NULL, 0, (__be32 *)message, sizeof(*message), 0));
@@ -78,8 +78,8 @@ static __always_inline bool is_valid_solicitation(struct __sk_buff *skb, const s
 	return ((sum & 0xffff) + (sum >> 16)) == 0xffff;
 }
 
-/* Whom the answer goes to: who asked, or all nodes if it was asked by a host that has no
- * address yet, and wants to know if this one is free (RFC 4862 5.4). */
+/* The destination of the answer: the sender, or all nodes if the source is unspecified, as in
+ * duplicate address detection (RFC 4862 5.4). */
 static __always_inline ip_addr answer_to(const ip_addr *asked)
 {
 	const ip_addr all_nodes = { { bpf_htonl(0xff020000), 0, 0, bpf_htonl(1) } };

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Memory for what a packet needs while it is processed: of IPv6, whose addresses are
- * more than a program's stack of 512 bytes has room for, a map. A CPU processes one
- * packet at a time.
+ * Memory for the processing of one packet: with IPv6, a per-CPU map, since the addresses do
+ * not fit into a program's stack of 512 bytes. A CPU processes one packet at a time.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What a router must not forward, whatever it is about: a source that is no host's, or
- * that means one on its own link alone (RFC 4291 2.5.2, 2.5.3, 2.5.6, 2.7, 4038 4.2).
+ * Sources that a router must not forward: those that no host may have, or that are valid on
+ * their link only (RFC 4291 2.5.2, 2.5.3, 2.5.6, 2.7, 4038 4.2).
  */
 #pragma once
 
