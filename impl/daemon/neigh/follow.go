@@ -36,7 +36,7 @@ type Follower struct {
 	neighbours []Neighbour
 	log        *slog.Logger
 	failed     func()
-	lines      repeat.Filter // of requests that fail
+	lines      repeat.Filter // of what fails
 	space      netns.NsHandle
 }
 
@@ -50,8 +50,22 @@ func NewFollower(neighbours []Neighbour, log *slog.Logger, failed func()) (*Foll
 	return &Follower{neighbours: neighbours, log: log, failed: failed, space: space}, nil
 }
 
-// Close lets go of the namespace, after Run has returned.
+// Close closes the namespace's handle, after Run has returned.
 func (f *Follower) Close() { f.space.Close() }
+
+// enter is the namespace to enter for a socket: none where the calling thread is in it
+// already, because setns requires CAP_SYS_ADMIN, which a node does not have.
+func (f *Follower) enter() (netns.NsHandle, error) {
+	here, err := netns.Get()
+	if err != nil {
+		return netns.None(), fmt.Errorf("neigh: the network namespace: %w", err)
+	}
+	defer here.Close()
+	if here.Equal(f.space) {
+		return netns.None(), nil
+	}
+	return f.space, nil
+}
 
 // Run calls report with the link-layer address of each neighbour as soon as there is
 // one and whenever it changes, until ctx is done: nil where it is known no more. A
@@ -64,7 +78,9 @@ func (f *Follower) Run(ctx context.Context, report func(Neighbour, net.HardwareA
 			return
 		}
 		f.failed()
-		f.log.Warn("neighbours are followed anew", "error", err)
+		if f.lines.News(err.Error(), time.Now()) {
+			f.log.Warn("neighbours are followed anew", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -75,7 +91,11 @@ func (f *Follower) Run(ctx context.Context, report func(Neighbour, net.HardwareA
 
 // follow runs one subscription until it breaks or ctx is done.
 func (f *Follower) follow(ctx context.Context, report func(Neighbour, net.HardwareAddr)) error {
-	handle, err := netlink.NewHandleAt(f.space, unix.NETLINK_ROUTE)
+	space, err := f.enter()
+	if err != nil {
+		return err
+	}
+	handle, err := netlink.NewHandleAt(space, unix.NETLINK_ROUTE)
 	if err != nil {
 		return fmt.Errorf("neigh: open netlink: %w", err)
 	}
@@ -84,7 +104,7 @@ func (f *Follower) follow(ctx context.Context, report func(Neighbour, net.Hardwa
 	defer close(done)
 	broken := make(chan error, 1)
 	if err := netlink.NeighSubscribeWithOptions(updates, done, netlink.NeighSubscribeOptions{
-		Namespace: &f.space, ListExisting: true,
+		Namespace: &space, ListExisting: true,
 		ErrorCallback: func(err error) {
 			select {
 			case broken <- err:

@@ -2,10 +2,15 @@ package neigh
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -73,6 +78,58 @@ func TestFollowTellsTheLinkLayerAddressOfANeighbour(t *testing.T) {
 	in(0, func() error { return netlink.NeighDel(entry) })
 	await("removed", nil)
 	await("after a change", other)
+}
+
+// TestFollowNeedsNoRightToEnterANamespace: a follower in a process of its own, with the
+// capabilities that docs/operations/baton.service grants.
+func TestFollowNeedsNoRightToEnterANamespace(t *testing.T) {
+	const child = "BATON_TEST_FOLLOW"
+	if link := os.Getenv(child); link != "" {
+		followOnce(t, link)
+		return
+	}
+	spaces := [2]ns.NetNS{netlab.Space(t), netlab.Space(t)}
+	in := func(i int, f func() error) { t.Helper(); netlab.In(t, spaces[i], f) }
+	in(0, func() error { return netlab.Cable("e0", "e1", spaces[1]) })
+	setUp(in, 0, "e0", "198.18.9.1/24", nil)
+	setUp(in, 1, "e1", "198.18.9.2/24", net.HardwareAddr{2, 0, 0, 0, 0, 1})
+	in(0, func() error {
+		unprivileged := exec.Command("setpriv", "--no-new-privs", "--bounding-set", "-sys_admin", os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+		unprivileged.Env = append(os.Environ(), child+"=e0")
+		out, err := unprivileged.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "told 02:00:00:00:00:01") {
+			return fmt.Errorf("%w, and it printed:\n%s", cmp.Or(err, errors.New("nothing was told")), out)
+		}
+		return nil
+	})
+}
+
+// followOnce prints the first link-layer address of 198.18.9.2 that a follower tells. It
+// fails with the follower's log if none is told.
+func followOnce(t *testing.T, name string) {
+	link, err := net.InterfaceByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log netlab.Buffer
+	f, err := NewFollower([]Neighbour{{Link: link.Index, Addr: netip.MustParseAddr("198.18.9.2")}}, slog.New(slog.NewTextHandler(&log, nil)), func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	told := false
+	f.Run(ctx, func(_ Neighbour, mac net.HardwareAddr) {
+		if len(mac) > 0 && !told {
+			told = true
+			fmt.Println("told", mac)
+			cancel()
+		}
+	})
+	cancel()
+	if !told {
+		t.Fatalf("no address within %v:\n%s", patience, log.String())
+	}
 }
 
 // setUp gives an interface an address, and a hardware address where one is named, and
