@@ -189,7 +189,7 @@ install: told-install bin/baton ## the command, its unit, manual pages, completi
 	@mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/baton
 	@bin/baton man $(DESTDIR)$(PREFIX)/share/man/man1
 	@bin/baton completion bash | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/bash-completion/completions/baton
-	@cp -r LICENSE README.md docs/*.md docs/examples docs/operations/alerts.yaml docs/operations/dashboard.json $(DESTDIR)$(PREFIX)/share/doc/baton/
+	@cp -r LICENSE docs/*.md docs/examples docs/operations/alerts.yaml docs/operations/dashboard.json $(DESTDIR)$(PREFIX)/share/doc/baton/
 	@echo "installed in $(DESTDIR)$(PREFIX); docs/operations.md goes on"
 
 package: told-package ## a .deb and an .rpm in OUT, by nfpm from the module proxy

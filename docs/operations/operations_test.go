@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -95,6 +96,30 @@ func TestUnit(t *testing.T) {
 	for line := range strings.Lines(run(t, "systemd-analyze", "verify", "--man=no", file)) {
 		if strings.Contains(line, "baton.service") {
 			t.Error(line)
+		}
+	}
+}
+
+// The package has what it lists: make install brings it.
+func TestInstallBringsWhatThePackageLists(t *testing.T) {
+	top := t.TempDir()
+	run(t, "make", "-C", "../..", "-s", "install", "DESTDIR="+top+"/out/install", "PREFIX=/usr")
+	listed := regexp.MustCompile(`src: (out/install/[^,}]+)`).FindAllStringSubmatch(read(t, "nfpm.yaml"), -1)
+	if len(listed) < 5 {
+		t.Fatalf("%d sources: the test has lost its subject", len(listed))
+	}
+	for _, source := range listed {
+		if _, err := os.Stat(top + "/" + source[1]); err != nil {
+			t.Error(err)
+		}
+	}
+	pages, err := filepath.Glob("../*.md")
+	if err != nil || len(pages) < 20 {
+		t.Fatalf("%d pages, %v", len(pages), err)
+	}
+	for _, page := range pages {
+		if got := read(t, top+"/out/install/usr/share/doc/baton/"+filepath.Base(page)); got != read(t, page) {
+			t.Errorf("%s is installed as another page", page)
 		}
 	}
 }
