@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"baton/impl/trace"
 	"baton/scenarios"
+	"baton/scenarios/check"
 	"baton/scenarios/plan"
 	"baton/sim/parity"
 )
@@ -20,7 +23,8 @@ func parityCommand() *cobra.Command {
 		Long: "Parity compares the changes of role in two stored runs of one scenario: each node's own, in their order, with\n" +
 			"their reasons and the step that they follow, and between the nodes those of the roles that exclude each other.\n" +
 			"How long after its step each came is printed and judged by nobody. baton run --world both makes such a pair.\n\n" +
-			"Exit codes: 0 same, 1 different, 2 bad input.",
+			"Where the host stood still before a change that differs, for longer than the scenario tolerates, it proves nothing.\n\n" +
+			"Exit codes: 0 same, 1 different, 2 bad input, 3 different, but the host stood still.",
 		Example:           "  baton parity out/crash-master out/crash-master.sim",
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeFolders,
@@ -29,7 +33,7 @@ func parityCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printParity(os.Stdout, verdict)
+			return printParity(os.Stdout, verdict, tolerated(dirs[0]))
 		},
 	}
 }
@@ -64,11 +68,35 @@ func runIn(world, dir string) (events []trace.Event, scenario string, err error)
 	return events, events[0].Meta.Scenario, nil
 }
 
-// printParity prints a verdict; the error is for the exit code of a difference.
-func printParity(w io.Writer, v parity.Verdict) error {
-	fmt.Fprintf(w, "parity: %s\n", v)
-	if !v.Same {
-		return &exitError{code: exitFail}
+// tolerated is how long the host may stand still by the scenario of a stored run.
+func tolerated(dir string) time.Duration {
+	file := filepath.Join(dir, scenarios.ScenarioFile)
+	if source, err := os.ReadFile(file); err == nil {
+		if p, err := plan.Parse(file, source); err == nil {
+			return p.Tolerate
+		}
 	}
-	return nil
+	return plan.DefaultTolerate
+}
+
+// parityOutcome is what a comparison came to: a difference that a stall of the host may have
+// made proves nothing, and why says so.
+func parityOutcome(v parity.Verdict, tolerated time.Duration) (outcome check.Outcome, why string) {
+	switch {
+	case v.Same:
+		return check.Pass, ""
+	case v.Stalled > tolerated:
+		return check.Inconclusive, fmt.Sprintf("the host stood still for %v before, above the %v that are tolerated: this proves nothing", v.Stalled.Round(time.Millisecond), tolerated)
+	}
+	return check.Fail, ""
+}
+
+// printParity prints a verdict; the error is for the exit code of a difference.
+func printParity(w io.Writer, v parity.Verdict, tolerated time.Duration) error {
+	outcome, why := parityOutcome(v, tolerated)
+	fmt.Fprintf(w, "parity: %s\n", v)
+	if why != "" {
+		fmt.Fprintln(w, why)
+	}
+	return worst([]check.Outcome{outcome}, false)
 }

@@ -3,11 +3,14 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"baton/netns"
 	"baton/scenarios"
+	"baton/scenarios/check"
 )
 
 // asIf returns a copy of a stored run whose trace is edited.
@@ -26,6 +29,27 @@ func asIf(t *testing.T, dir, old, new string) string {
 		t.Fatal(err)
 	}
 	return copied
+}
+
+// stalled copies a trace, in which the host stands still as each step begins.
+func stalled(t *testing.T, dir, took string) string {
+	t.Helper()
+	source, err := os.ReadFile(filepath.Join(dir, scenarios.TraceFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := regexp.MustCompile(`(?m)^\{"t":(\d+),"kind":"step".*$`).ReplaceAllString(string(source), "$0\n"+`{"t":$1,"kind":"stall","stall":{"took":"`+took+`"}}`)
+	return asIf(t, dir, string(source), edited)
+}
+
+// TestTheLastLineCountsComparisonsApart: a pair that differs is no third run.
+func TestTheLastLineCountsComparisonsApart(t *testing.T) {
+	tl := tally{began: time.Now()}
+	tl.add(outcomes{runs: []check.Outcome{check.Pass, check.Pass}, pairs: []check.Outcome{check.Fail}}, nil)
+	var out strings.Builder
+	if tl.print(&out); !strings.HasPrefix(out.String(), "2 runs: 2 PASS; parity: 1 FAIL; ") {
+		t.Errorf("it is %q", out.String())
+	}
 }
 
 func TestARunInBothWorldsIsCompared(t *testing.T) {
@@ -69,6 +93,13 @@ func TestParityOfStoredRuns(t *testing.T) {
 	r = baton(t, "parity", asIf(t, real, "no MASTER, table in sync", "a whim"), simulated)
 	if r.code != exitFail || !strings.Contains(r.out, "netns  lb1 Backup → Claiming: a whim") {
 		t.Errorf("of other reasons: exit code %d\n%s%s", r.code, r.out, r.errout)
+	}
+	// A stall of the host before it takes the difference its force, unless it is tolerated.
+	whim := asIf(t, real, "no MASTER, table in sync", "a whim")
+	for took, code := range map[string]int{"300ms": exitInconclusive, "90ms": exitFail} {
+		if r := baton(t, "parity", stalled(t, whim, took), simulated); r.code != code || strings.Contains(r.out, "the host stood still for 300ms before, above the 100ms") != (code == exitInconclusive) {
+			t.Errorf("with a stall of %s: exit code %d\n%s%s", took, r.code, r.out, r.errout)
+		}
 	}
 	for want, dirs := range map[string][2]string{
 		"no such file":        {t.TempDir(), simulated},

@@ -30,7 +30,7 @@ func (o *runOptions) all(ctx context.Context, plans []*plan.Plan) error {
 		return err
 	}
 	t.print(os.Stdout)
-	return worst(t.outcomes, o.failOnSkip)
+	return worst(slices.Concat(t.runs, t.pairs), o.failOnSkip)
 }
 
 // counted runs a plan for the n-th time (from 0) and counts what came of it. Lines of
@@ -43,34 +43,46 @@ func (o *runOptions) counted(ctx context.Context, p *plan.Plan, n int, t *tally)
 	if o.width > 1 {
 		out = &text
 	}
-	outcomes, err := here.everywhere(ctx, p, n, out)
-	t.add(outcomes, text.Bytes())
+	came, err := here.everywhere(ctx, p, n, out)
+	t.add(came, text.Bytes())
 	return err
 }
 
+// outcomes are those of runs, and of the comparisons of two worlds.
+type outcomes struct{ runs, pairs []check.Outcome }
+
 // tally is what came of several runs.
 type tally struct {
-	mu       sync.Mutex
-	outcomes []check.Outcome
-	began    time.Time
+	mu sync.Mutex
+	outcomes
+	began time.Time
 }
 
 // add counts outcomes and prints what was said of them.
-func (t *tally) add(outcomes []check.Outcome, text []byte) {
+func (t *tally) add(came outcomes, text []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.outcomes = append(t.outcomes, outcomes...)
+	t.runs, t.pairs = append(t.runs, came.runs...), append(t.pairs, came.pairs...)
 	_, _ = os.Stdout.Write(text)
 }
 
 // print writes a line about all runs, if there was more than one: how many came to what,
 // how long they took, and how much of a processor.
 func (t *tally) print(w io.Writer) {
-	if len(t.outcomes) < 2 {
+	if len(t.runs) < 2 {
 		return
 	}
+	fmt.Fprintf(w, "%d runs: %s", len(t.runs), countOutcomes(t.runs))
+	if len(t.pairs) > 0 {
+		fmt.Fprintf(w, "; parity: %s", countOutcomes(t.pairs))
+	}
+	fmt.Fprintf(w, "; %.1fs wall, %.1fs CPU\n", time.Since(t.began).Seconds(), scenarios.ProcessorTime().Seconds())
+}
+
+// countOutcomes says how many of each outcome there are.
+func countOutcomes(outcomes []check.Outcome) string {
 	counts := map[check.Outcome]int{}
-	for _, outcome := range t.outcomes {
+	for _, outcome := range outcomes {
 		counts[outcome]++
 	}
 	var parts []string
@@ -79,37 +91,38 @@ func (t *tally) print(w io.Writer) {
 			parts = append(parts, fmt.Sprintf("%d %s", n, outcome))
 		}
 	}
-	fmt.Fprintf(w, "%d runs: %s; %.1fs wall, %.1fs CPU\n", len(t.outcomes), strings.Join(parts, ", "), time.Since(t.began).Seconds(), scenarios.ProcessorTime().Seconds())
+	return strings.Join(parts, ", ")
 }
 
 // everywhere runs a plan for the n-th time in the worlds that were asked for, and
 // compares them if these are both.
-func (o *runOptions) everywhere(ctx context.Context, p *plan.Plan, n int, out io.Writer) ([]check.Outcome, error) {
-	var outcomes []check.Outcome
+func (o *runOptions) everywhere(ctx context.Context, p *plan.Plan, n int, out io.Writer) (outcomes, error) {
+	var came outcomes
 	for _, world := range o.worlds() {
 		here := *o
 		here.world = world
 		verdict, err := here.one(ctx, p, o.folder(p, world, n), n, out)
 		if err != nil {
-			return outcomes, err
+			return came, err
 		}
-		outcomes = append(outcomes, verdict.Verdict)
+		came.runs = append(came.runs, verdict.Verdict)
 	}
-	if o.world != bothWorlds || slices.Contains(outcomes, scenarios.Skip) {
-		return outcomes, nil
+	if o.world != bothWorlds || slices.Contains(came.runs, scenarios.Skip) {
+		return came, nil
 	}
 	verdict, err := compareWorlds(o.folder(p, plan.Netns, n), o.folder(p, plan.Sim, n))
 	if err != nil {
-		return outcomes, err
+		return came, err
 	}
+	outcome, why := parityOutcome(verdict, p.Tolerate)
 	fmt.Fprintf(out, "  parity: %s\n", verdict.Summary())
-	for _, difference := range verdict.Differences {
-		fmt.Fprintf(out, "  %s\n", difference)
+	for _, line := range append(verdict.Differences, why) {
+		if line != "" {
+			fmt.Fprintf(out, "  %s\n", line)
+		}
 	}
-	if !verdict.Same {
-		outcomes = append(outcomes, check.Fail)
-	}
-	return outcomes, nil
+	came.pairs = append(came.pairs, outcome)
+	return came, nil
 }
 
 // worst is the error with the exit code that covers all outcomes, nil if they all pass. A

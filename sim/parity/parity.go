@@ -51,6 +51,10 @@ type Verdict struct {
 	Same bool
 	// Differences say where the order differs, each with both sides.
 	Differences []string
+	// Stalled is how long the host stood still before each of them, of several the least. A
+	// host that stands still moves a change behind the next step, or lets a node boot too late
+	// for the other: longer than the scenario tolerates, the comparison proves nothing.
+	Stalled time.Duration
 	// Timing says of each change that both runs have how long after its step it came.
 	Timing []Timing
 }
@@ -136,11 +140,11 @@ func direct(list []Change, faults map[clock.Instant]int) []Change {
 func Compare(netns, sim []trace.Event) Verdict {
 	steps := common(begun(netns), begun(sim))
 	real, simulated := changes(netns, steps), changes(sim, steps)
-	v := Verdict{}
+	v, ground := Verdict{}, hostOf(netns)
 	for _, node := range nodes(real, simulated) {
-		v.differ("what "+node+" did", of(real, node), of(simulated, node))
+		v.differ(ground, "what "+node+" did", of(real, node), of(simulated, node))
 	}
-	v.differ("who had the role", exclusive(real), exclusive(simulated))
+	v.differ(ground, "who had the role", exclusive(real), exclusive(simulated))
 	v.Same = len(v.Differences) == 0
 	for _, c := range pairs(real, simulated) {
 		v.Timing = append(v.Timing, Timing{Change: c[0], Netns: c[0].Took, Sim: c[1].Took})
@@ -201,16 +205,22 @@ func pairs(real, simulated []Change) [][2]Change {
 }
 
 // differ notes the first difference of two lists.
-func (v *Verdict) differ(what string, real, simulated []Change) {
+func (v *Verdict) differ(ground host, what string, real, simulated []Change) {
 	for i := range max(len(real), len(simulated)) {
 		a, b := "nothing more", "nothing more"
+		var c, other *Change
 		if i < len(real) {
-			a = real[i].String() + fmt.Sprintf(" (after %q)", real[i].After)
+			c = &real[i]
+			a = fmt.Sprintf("%s (after %q)", c, c.After)
 		}
 		if i < len(simulated) {
-			b = simulated[i].String() + fmt.Sprintf(" (after %q)", simulated[i].After)
+			other = &simulated[i]
+			b = fmt.Sprintf("%s (after %q)", other, other.After)
 		}
-		if i >= len(real) || i >= len(simulated) || !real[i].same(simulated[i]) {
+		if c == nil || other == nil || !c.same(*other) {
+			if stalled := ground.stoodStill(c, other); len(v.Differences) == 0 || stalled < v.Stalled {
+				v.Stalled = stalled
+			}
 			v.Differences = append(v.Differences, fmt.Sprintf("%s differs at change %d:\n  netns  %s\n  sim    %s", what, i+1, a, b))
 			return
 		}

@@ -1,0 +1,68 @@
+package parity
+
+import (
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+// host is what the machine under a run in namespaces did: when its steps began, and when it
+// stood still.
+type host struct {
+	began  map[string][]clock.Instant
+	stalls []pause
+}
+
+type pause struct {
+	until clock.Instant
+	took  time.Duration
+}
+
+func hostOf(netns []trace.Event) host {
+	h := host{began: map[string][]clock.Instant{}}
+	for _, e := range netns {
+		switch {
+		case e.Step != nil && e.Step.Phase == "begin":
+			h.began[e.Step.Text] = append(h.began[e.Step.Text], e.At)
+		case e.Stall != nil:
+			h.stalls = append(h.stalls, pause{e.At, time.Duration(e.Stall.Took)})
+		}
+	}
+	return h
+}
+
+// stoodStill is the longest time that the host stood still before a change that is not the
+// simulated one, or lacks it: from the earlier of the steps that the two follow, up to the
+// real one, or where there is none up to when it would have come.
+func (h host) stoodStill(real, simulated *Change) time.Duration {
+	from, to := clock.Never, clock.Instant(0)
+	if real != nil {
+		from, to = real.began, real.began.Add(real.Took)
+	}
+	if simulated != nil {
+		began := h.last(simulated.After, to)
+		from = min(from, began)
+		if real == nil {
+			to = began.Add(simulated.Took)
+		}
+	}
+	longest := time.Duration(0)
+	for _, s := range h.stalls {
+		if s.until >= from && s.until.Add(-s.took) <= to {
+			longest = max(longest, s.took)
+		}
+	}
+	return longest
+}
+
+// last is when a step began last up to an instant, or first if it began later alone.
+func (h host) last(step string, until clock.Instant) clock.Instant {
+	found := clock.Never
+	for _, at := range h.began[step] {
+		if found == clock.Never || at <= until {
+			found = at
+		}
+	}
+	return found
+}
