@@ -79,14 +79,13 @@ func tolerated(dir string) time.Duration {
 	return plan.DefaultTolerate
 }
 
-// parityOutcome is what a comparison came to: a difference that a stall of the host may have
-// made proves nothing, and why says so.
+// parityOutcome is what a comparison came to, and why if it proves nothing.
 func parityOutcome(v parity.Verdict, tolerated time.Duration) (outcome check.Outcome, why string) {
-	switch {
-	case v.Same:
+	if v.Same {
 		return check.Pass, ""
-	case v.Stalled > tolerated:
-		return check.Inconclusive, fmt.Sprintf("the host stood still for %v before, above the %v that are tolerated: this proves nothing", v.Stalled.Round(time.Millisecond), tolerated)
+	}
+	if why := v.Excuse(tolerated); why != "" {
+		return check.Inconclusive, why
 	}
 	return check.Fail, ""
 }

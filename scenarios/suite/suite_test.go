@@ -217,6 +217,9 @@ func compare(p *plan.Plan) {
 	}
 	verdict := parity.Compare(traces[0], traces[1])
 	AddReportEntry(parityEntry, verdict.Summary(), ReportEntryVisibilityNever)
+	if excuse := verdict.Excuse(p.Tolerate); excuse != "" {
+		Skip(fmt.Sprintf("%s\n%s", verdict, excuse))
+	}
 	if !verdict.Same {
 		Fail(verdict.String())
 	}

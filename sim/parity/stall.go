@@ -1,11 +1,21 @@
 package parity
 
 import (
+	"fmt"
 	"time"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
 )
+
+// Excuse says why a difference proves nothing, "" if it does: the host stood still before it
+// for longer than is tolerated.
+func (v Verdict) Excuse(tolerated time.Duration) string {
+	if v.Same || v.Stalled <= tolerated {
+		return ""
+	}
+	return fmt.Sprintf("the host stood still for %v before, above the %v that are tolerated: this proves nothing", v.Stalled.Round(time.Millisecond), tolerated)
+}
 
 // host is what the machine under a run in namespaces did: when its steps began, and when it
 // stood still.
