@@ -81,6 +81,8 @@ func (s *scan) roleField(x *Role, key []byte) {
 		x.Refused = s.string()
 	case "degraded":
 		x.Degraded = s.bool()
+	case "late":
+		x.Late = s.duration()
 	default:
 		s.bad = true
 	}

@@ -129,6 +129,8 @@ type Role struct {
 	// Refused names the gate because of which a claim was refused.
 	Refused  string `json:"refused,omitempty"`
 	Degraded bool   `json:"degraded,omitempty"` // claimed without InSync, on purpose, and said so
+	// Late is how much earlier the change may have been, where the role is polled.
+	Late Dur `json:"late,omitempty"`
 }
 
 // Gate is a change of one gate.

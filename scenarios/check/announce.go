@@ -60,19 +60,18 @@ func (r *run) premature(e trace.Event, leases []tenure) string {
 	return ""
 }
 
-// tenureOf is the node's last time as Master that began at or before t.
+// tenureOf is the node's last time as Master that began at or before t, or may have, where
+// the role is polled.
 func (r *run) tenureOf(node string, t clock.Instant) (from, to clock.Instant, ok bool) {
 	to = clock.Never
 	for _, e := range r.roles {
-		if e.At > t {
-			break
-		}
-		if e.Node != node {
+		began := e.At.Add(-time.Duration(e.Role.Late))
+		if e.Node != node || began > t {
 			continue
 		}
 		if e.Role.To == roleMaster {
-			from, to, ok = e.At, clock.Never, true
-		} else if ok && to == clock.Never {
+			from, to, ok = began, clock.Never, true
+		} else if ok && to == clock.Never && e.At <= t {
 			to = e.At
 		}
 	}

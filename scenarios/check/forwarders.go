@@ -163,10 +163,11 @@ func (r *run) silentCarrier(node string, at clock.Instant, slack time.Duration) 
 // when at the earliest that packet was sent: a claim since then gives it back.
 type displacement struct{ seen, sent clock.Instant }
 
-// claimed reports whether the node claimed the role, or became Master, in between.
+// claimed reports whether the node claimed the role, or became Master, in between, or may
+// have, where the role is polled.
 func (r *run) claimed(node string, from, to clock.Instant) bool {
-	return slices.ContainsFunc(r.events, func(e trace.Event) bool {
-		return e.Node == node && e.Role != nil && e.Role.From != e.Role.To && e.At >= from && e.At <= to &&
+	return slices.ContainsFunc(r.roles, func(e trace.Event) bool {
+		return e.Node == node && e.At >= from && e.At.Add(-time.Duration(e.Role.Late)) <= to &&
 			(e.Role.To == roleMaster || e.Role.To == roleClaiming)
 	})
 }

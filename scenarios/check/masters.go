@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
@@ -30,14 +31,20 @@ func (r *run) masters(w window) []sample { return r.overlap(r.mastership(), w, "
 // After a thaw the stretch goes on only with the node's first report: a stopped
 // process decides nothing, and what its dataplane does meanwhile is judged by its
 // lease (see forwarders). That first act must be to give up the role.
+//
+// Of a role that is polled only the time is counted in which the node surely had it: from
+// the first answer that said so to the last question that was answered so.
 func (r *run) mastership() []tenure {
 	var found []tenure
-	since, begun, alive, ended := instants{}, instants{}, instants{}, instants{}
+	since, begun, alive, ended, left := instants{}, instants{}, instants{}, instants{}, instants{}
 	s := NewState(r.plan, r.meta.World)
 	for i, e := range r.events {
 		s.Apply(e)
 		if own(e) {
 			alive[e.Node] = e.At
+		}
+		if e.Role != nil && e.Role.To != roleMaster {
+			left[e.Node] = e.At.Add(-time.Duration(e.Role.Late))
 		}
 		if f := e.Fault; f != nil {
 			for _, node := range f.Hosts {
@@ -62,7 +69,11 @@ func (r *run) mastership() []tenure {
 				found = append(found, tenure{window{from, max(from, ended[name])}, name})
 				delete(since, name)
 			case !is && was:
-				found = append(found, tenure{window{from, e.At}, name})
+				to := e.At
+				if n.Role != roleMaster {
+					to = max(from, left[name])
+				}
+				found = append(found, tenure{window{from, to}, name})
 				delete(since, name)
 			}
 		}

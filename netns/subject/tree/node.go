@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/netns/internal/hostclock"
 )
@@ -30,6 +31,7 @@ type node struct {
 	Launch
 	reaper *reaper
 	events *json.Encoder
+	began  clock.Instant
 	ready  atomic.Bool   // start has returned
 	empty  chan struct{} // holds a token once no process was left
 }
@@ -73,7 +75,7 @@ func begin(file string) (*node, error) {
 	if err := isolate(l); err != nil {
 		return nil, fmt.Errorf("%s: %w", l.Node, err)
 	}
-	n := &node{Launch: l, empty: make(chan struct{}, 1)}
+	n := &node{Launch: l, began: hostclock.Now(), empty: make(chan struct{}, 1)}
 	n.reaper = newReaper(func() {
 		if n.ready.Load() {
 			select {
