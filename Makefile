@@ -28,7 +28,7 @@ PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping \
 	ucarp:/usr/sbin/ucarp frr:/usr/lib/frr/vrrpd
 
-.PHONY: help check apidiff setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants answers bench bench-bfd bench-dataplane generate doctor install package clean
+.PHONY: help check apidiff setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants property answers bench bench-bfd bench-dataplane generate doctor install package clean
 
 help: ## this list
 	@awk -F ':.*## ' -v out=$(OUT)/times/ '/^[a-z-]+:.*## / {last = ""; if ((getline last < (out $$1)) > 0) last = "; last time here: " last; \
@@ -74,6 +74,10 @@ setup: told-setup ## install the programs that tests talk to (frr, bird2, chromi
 
 setup-subjects: told-setup-subjects ## install the other programs that can be under test (keepalived, conntrackd, nftables, ucarp, frr)
 	$(call install,$(SUBJECTS))
+
+# Random tests draw the same cases in each run, so that a failure is a change's; make property
+# draws others.
+export RAPID_SEED ?= 1
 
 # Packages whose tests run nodes, traffic or captures in real time: one after the other.
 ALONE := ^baton/(bpf|cmd|impl/daemon|netns|scenarios)(/|$$)
@@ -129,6 +133,13 @@ regression: told-regression bin/baton ## ten simulated runs of each scenario, he
 
 mutants: told-mutants ## plant each known bug and see which check of the suite finds it (those in the eBPF programs need what generate needs)
 	$(SUDO) $(GO) run ./sim/mutants/cmd/mutants -json $(OUT)/mutants.json
+	$(DONE)
+
+property: told-property ## the random tests on cases that no run had before, CHECKS of each (nightly; ten minutes)
+	@mkdir -p $(OUT)
+	@RAPID_SEED=0 RAPID_CHECKS=$(or $(CHECKS),1000) $(GO) test $(AS_ROOT) -count=1 -v -p 1 -timeout 60m \
+	  $$($(GO) list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | sed -n 's/ .*[[ ]pgregory.net\/rapid[] ].*//p') 2>&1 | \
+	  tee $(OUT)/property.log | $(SUMMARY)
 	$(DONE)
 
 answers: told-answers ## plant known bugs and read whether the first sentence of each report names them (nightly; two minutes)
