@@ -169,6 +169,7 @@ func (p *process) boot(life uint64) {
 	p.settleCore()
 	p.track(life)
 	p.startChecks(life)
+	p.input(life, node.Services{Catalog: p.catalog()})
 	p.w.dial()
 }
 

@@ -118,6 +118,7 @@ func (w *World) reload(ctx context.Context, f plan.Fault) error {
 			return p.id + ": the services are the same", true
 		}
 		p.reconfigureChecks()
+		p.input(p.life, node.Services{Catalog: p.catalog()})
 		if err := p.table.SetServices(p.balanced()); err != nil {
 			return p.id + " refused: " + err.Error(), true
 		}

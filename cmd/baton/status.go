@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"baton/impl/catalog"
 	"baton/impl/daemon/control"
 )
 
@@ -107,6 +108,9 @@ func printStatus(w io.Writer, s control.Status) error {
 	}
 	fmt.Fprintf(table, "lease\t%v\n", s.Lease)
 	fmt.Fprintf(table, "peer\t%s\t%s, epoch %d\n", s.Peer.Node, s.Peer.Role, s.Peer.Epoch)
+	if len(s.Peer.Differences) > 0 {
+		fmt.Fprintf(table, "peer's services\tdiffer\t%s\n", catalog.Words(s.Peer.Differences))
+	}
 	fmt.Fprintf(table, "sync\t%s\t%d entries, %.0f%%, lag %d, %.0f entries/s, digest %s\n",
 		s.Sync.Phase, s.Sync.Entries, s.Sync.Percent, s.Sync.Lag, s.Sync.Rate, s.Digest)
 	fmt.Fprintf(table, "sync stream\t%s\n", streamWord(s.Stream, s.Peer.Version))

@@ -100,7 +100,7 @@ func result(err error, encode func() []byte) ([]byte, error) {
 }
 
 // versions lists what is spoken.
-var versions = []byte{1, 2, 3}
+var versions = []byte{1, 2, 3, 4}
 
 // The wire format of a protocol version does not change, since its release: what a node
 // of an earlier version has written still reads as what it meant.

@@ -10,8 +10,9 @@ import (
 // Versions of the protocol. Every message carries one in its second byte: the one that
 // was agreed on for the stream.
 const (
-	// Version is the newest version, which carries IPv6 flows.
-	Version = 3
+	// Version is the newest version. It differs from the one before in the node's own
+	// messages alone.
+	Version = 4
 	// VersionMin is the oldest that is still spoken.
 	VersionMin = 1
 

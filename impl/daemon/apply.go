@@ -21,6 +21,9 @@ func (l *loop) apply(w write) {
 	for i := range w.entries {
 		l.out.client(w.entries[i].Original.Src)
 	}
+	if l.node.ServicesDiffer() {
+		l.unserved.count(w.entries)
+	}
 	if l.mayForward() {
 		w.done(l.dp.Merge(w.entries, w.deletes))
 		return

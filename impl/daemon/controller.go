@@ -143,6 +143,7 @@ func (l *loop) status() (control.Status, error) {
 		Loop: control.Loop{
 			Steps: l.steps, LateMax: l.late.max, LateSum: l.late.sum, Late: append([]uint64(nil), l.late.counts[:]...),
 			SendErrors: map[string]uint64{}, Failures: l.failures.snapshot(), Strangers: map[string]uint64{}, RecordsDropped: l.recorder.Dropped(),
+			Unserved: l.unserved.snapshot(),
 		},
 	}
 	for i, p := range l.paths {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"baton/impl/bfd"
+	"baton/impl/catalog"
 	"baton/impl/ctsync"
 	"baton/impl/daemon/control"
 	"baton/impl/daemon/transport"
@@ -21,6 +22,7 @@ func (d *daemon) describe(s *control.Status) {
 	s.Alarms = append(s.Alarms, pathAlarms(s.Status)...)
 	s.Alarms = append(s.Alarms, syncAlarms(s.Sync)...)
 	s.Alarms = append(s.Alarms, pairAlarms(s.Status)...)
+	s.Alarms = append(s.Alarms, peerAlarms(s.Peer)...)
 	s.Services = d.balancer.describe()
 	s.Alarms = append(s.Alarms, serviceAlarms(s.Services)...)
 	d.conflicts.describe(s, now)
@@ -53,6 +55,14 @@ func pairAlarms(s node.Status) []string {
 		}
 	}
 	return alarms
+}
+
+// peerAlarms tells of services that the peer is configured to balance otherwise.
+func peerAlarms(p node.PeerStatus) []string {
+	if len(p.Differences) == 0 {
+		return nil
+	}
+	return []string{"peer " + p.Node + " is configured otherwise: " + catalog.Words(p.Differences)}
 }
 
 // syncAlarms tells of entries that the dataplane goes on refusing, and of a peer whose

@@ -37,6 +37,8 @@ type loop struct {
 	spare  []item // the slice that the inbox fills next
 	stream uint64 // the sync stream that the core is on, 0 for none
 	scans  scans
+	// unserved counts entries of services that the peer has and this node has not.
+	unserved unserved
 
 	refused  string // the reason of the last refusal, for who asked
 	late     lateness

@@ -369,6 +369,12 @@ func checkRefusal(t *testing.T, backup *testNode) {
 
 func checkMetrics(t *testing.T, n *testNode) {
 	t.Helper()
+	n.scrape(t, `baton_role{role="Master"} 1`, `baton_bfd_state{path="sync",state="Up"} 1`)
+}
+
+// scrape pins that a node's metrics hold samples.
+func (n *testNode) scrape(t *testing.T, samples ...string) {
+	t.Helper()
 	var body []byte
 	n.in(t, func() error {
 		transport := &http.Transport{DisableKeepAlives: true, DialContext: func(_ context.Context, network, addr string) (net.Conn, error) {
@@ -384,7 +390,7 @@ func checkMetrics(t *testing.T, n *testNode) {
 		body, err = io.ReadAll(response.Body)
 		return err
 	})
-	for _, want := range []string{`baton_role{role="Master"} 1`, `baton_bfd_state{path="sync",state="Up"} 1`} {
+	for _, want := range samples {
 		if !strings.Contains(string(body), want) {
 			t.Errorf("metrics of %s lack %s", n.Node, want)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"baton/impl/daemon/config"
 	"baton/impl/dataplane"
+	"baton/impl/node"
 )
 
 // reloadLimit bounds a reload that a signal asked for.
@@ -54,7 +55,14 @@ func (d *daemon) takeOver(ctx context.Context, next *config.Config) error {
 		return errors.Join(err, d.setServices(ctx, d.balancer.services(d.running.Services)))
 	}
 	d.neigh.SetBackends(backends(next))
+	d.tellServices(next)
 	return nil
+}
+
+// tellServices tells the loop and its core which services the node has from here on.
+func (d *daemon) tellServices(cfg *config.Config) {
+	d.loop.inbox.call(func() { d.loop.unserved.configure(cfg) })
+	d.loop.inbox.post(node.Services{Catalog: cfg.Catalog()})
 }
 
 // setServices writes the services into the dataplane, between two scans of its table and

@@ -66,6 +66,21 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// reload has a node take over its file, and returns what changed.
+func (n *testNode) reload(t *testing.T) []string {
+	t.Helper()
+	client, err := control.Dial(t.Context(), n.Control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	changes, err := client.Reload(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changes
+}
+
 // awaitLog waits until a node has said something.
 func (n *testNode) awaitLog(t *testing.T, text string) {
 	t.Helper()

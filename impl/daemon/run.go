@@ -57,6 +57,7 @@ func (d *daemon) run() error {
 	} {
 		helpers.Go(func() { helper(ctx) })
 	}
+	d.tellServices(d.running)
 	d.loop.inbox.post(node.Dataplane{Ready: true})
 	err := d.runLoop()
 	// Whatever ended the loop, nothing may be forwarded from here on.

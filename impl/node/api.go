@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"baton/impl/arbiter"
+	"baton/impl/catalog"
 	"baton/impl/clock"
 	"baton/impl/flow"
 	"baton/impl/trace"
@@ -99,6 +100,9 @@ type (
 		Refused *flow.RefusedError
 	}
 
+	// Services is what this node balances, from here on.
+	Services struct{ Catalog catalog.Catalog }
+
 	// Arbitration is an answer of the arbiter.
 	Arbitration struct{ Answer arbiter.Answer }
 )
@@ -124,6 +128,7 @@ func (Lost) input()          {}
 func (SendFailed) input()    {}
 func (RenewalFailed) input() {}
 func (Done) input()          {}
+func (Services) input()      {}
 func (Arbitration) input()   {}
 
 // failure is why the effect has not taken hold, nil if it has.

@@ -38,10 +38,11 @@ type (
 
 // Types of messages, and lengths.
 const (
-	TypeState   = typeState
-	TypeRequest = typeRequest
-	TypeGrant   = typeGrant
-	StateLen    = stateLen
+	TypeState    = typeState
+	TypeRequest  = typeRequest
+	TypeGrant    = typeGrant
+	TypeServices = typeServices
+	StateLen     = stateLen
 )
 
 func EncodeState(s State, version byte) []byte { return s.encode(version) }

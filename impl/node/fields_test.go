@@ -29,7 +29,7 @@ func fullNode(t *testing.T) *Node {
 func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 	fieldtest.Fingerprint(t, fullNode(t), func(n *Node, h *fingerprint.Hash) { n.Fingerprint(h) },
 		"cfg", "now", "view", "told", "events", "effects", "spare", "spares", "lastID", "pending", // of no consequence between steps
-		"gates.why", "dataplane.Why", "reading.stats", "paths.sending.why", // for people
+		"comparison", "gates.why", "dataplane.Why", "reading.stats", "paths.sending.why", // for people
 		"paths.Path", "paths.told", "paths.proven", "lease.taken", "arbitration.machine.id", // the deadlines stand for them
 		"paths.session", "sync", "arbitration.machine.self", "arbitration.machine.validity", "arbitration.machine.err",
 		"announce.pace", "announce.random", // the configuration, and the random phase of announcements
@@ -37,5 +37,5 @@ func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 }
 
 func TestTheCopySharesNothing(t *testing.T) {
-	fieldtest.Clone(t, fullNode(t), (*Node).Clone, "cfg", "view", "effects", "spare", "spares", "paths.Path", "paths.session", "sync")
+	fieldtest.Clone(t, fullNode(t), (*Node).Clone, "cfg", "view", "comparison", "effects", "spare", "spares", "paths.Path", "paths.session", "sync")
 }

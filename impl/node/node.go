@@ -59,6 +59,8 @@ type Node struct {
 	stream   stream
 	grant    grantee
 
+	comparison comparison // of the services
+
 	sync     *ctsync.Engine
 	told     progressTold
 	yield    yielding
@@ -243,6 +245,8 @@ func (n *Node) take(in Input) {
 		n.renewalFailed(in.Until)
 	case Done:
 		n.done(in)
+	case Services:
+		n.receiveServices(in)
 	case Arbitration:
 		n.arbitration.machine.Answered(n.now, in.Answer)
 		n.renewLease()

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/impl/bfd"
+	"baton/impl/catalog"
 	"baton/impl/ctsync"
 	"baton/impl/ha"
 )
@@ -66,6 +67,10 @@ type PeerStatus struct {
 	Role     string `json:"role"`
 	Epoch    uint32 `json:"epoch"`
 	Priority uint8  `json:"priority"`
+	// Compared: it has said on the present stream what it balances. Differences are how
+	// that differs from this node's services.
+	Compared    bool                 `json:"compared"`
+	Differences []catalog.Difference `json:"differences,omitempty"`
 }
 
 // Status returns what the node is, as of the last Step.
@@ -75,6 +80,7 @@ func (n *Node) Status() Status {
 		Peer: PeerStatus{
 			Node: n.cfg.Peer, Heard: !n.silent(), Stream: n.stream.up, Known: n.peer.known, Role: "unknown",
 			Epoch: n.peer.state.Rank.Epoch, Priority: n.peer.state.Rank.Priority,
+			Compared: n.comparison.heard, Differences: n.comparison.differences,
 		},
 		Sync: n.sync.Progress(), InSync: n.gates.open.Has(ha.InSync), Flows: n.sync.Len(), Digest: n.replica(),
 		Read: ReadStatus{Due: !n.reading.done(), Failed: n.reading.stats.failed, Why: n.reading.stats.why},

@@ -98,8 +98,10 @@ func (n *Node) receiveStream(in Stream) {
 	}
 	n.stream.open(n.now, in.ID, in.version())
 	n.peer.streamOpened()
+	n.comparison.streamOpened()
 	n.flows = uint32(n.sync.Len())
 	n.tell(true)
+	n.tellServices()
 }
 
 // streamLost notes that nothing more will come on the present stream.
@@ -212,6 +214,8 @@ func (n *Node) receiveOwn(data []byte) error {
 		return nil
 	case typeKeepalive:
 		return checkKeepalive(data)
+	case typeServices:
+		return n.receiveCatalog(data)
 	}
 	return unknownType(data[0])
 }

@@ -19,13 +19,14 @@ const (
 	typeRequest   = 0x81 // the synced preferred node asks for the role
 	typeGrant     = 0x82 // the MASTER gives it
 	typeKeepalive = 0x83 // the sender lives
+	typeServices  = 0x84 // digests of what the sender balances
 
 	maxID = 63
 )
 
 // Versions of the protocol. Two nodes speak the newest that both know.
 const (
-	// Version is the newest, in which flows may be of IPv6.
+	// Version is the newest, in which nodes compare their services.
 	Version = ctsync.Version
 	// VersionMin is the oldest that is still spoken.
 	VersionMin = ctsync.VersionMin
@@ -33,6 +34,8 @@ const (
 	// versionKeepalive is the first with keepalives, and in which states carry Witnessed,
 	// Flows, Damped and Detect.
 	versionKeepalive = 2
+	// versionServices is the first in which nodes tell each other what they balance.
+	versionServices = 4
 )
 
 const (
@@ -80,6 +83,7 @@ type grant struct {
 }
 
 const (
+	headerLen    = 2                             // type and version
 	stateLenV1   = 2 + 1 + 1 + 1 + 4 + 8 + 8 + 8 // and the id
 	stateLen     = stateLenV1 + 4 + 4 + 4        // Witnessed, Flows, Detect; and the id
 	requestLen   = 2

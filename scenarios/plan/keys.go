@@ -70,7 +70,7 @@ var Keys = []Key{
 	{Name: "check.fall", Default: "3", quantity: whole(1, 255), Doc: "failures in a row that take a backend down"},
 	{Name: "check.jitter", Default: "10", quantity: whole(0, 50), Doc: "percent by which an interval may be shorter"},
 	{Name: "check.slow_start", Default: "0s", quantity: span(0, time.Hour), Doc: "for how long a backend that came up gets less than its share"},
-	{Name: "sync.version", Default: "3", quantity: whole(1, 3), Doc: "newest version of the sync protocol that the node offers"},
+	{Name: "sync.version", Default: "4", quantity: whole(1, 4), Doc: "newest version of the sync protocol that the node offers"},
 	{Name: "max_flows", Default: "131072", quantity: whole(1, maxCount), Doc: "capacity of the connection table"},
 	{Name: "timeouts.syn_sent", Default: "60s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.established", Default: "7440s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},

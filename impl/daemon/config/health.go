@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -224,8 +223,6 @@ func (s Service) With(shares []health.Share) Service {
 	for i, share := range shares {
 		s.Backends[i], s.Weights[i] = share.Backend, share.Weight
 	}
-	if !slices.ContainsFunc(s.Weights, func(w int) bool { return w != s.Weights[0] }) {
-		s.Weights = nil
-	}
+	s.Weights = unequal(s.Weights)
 	return s
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"baton/impl/catalog"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
 )
@@ -14,6 +15,9 @@ func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 func checkServices(d *document, c *Config) error {
 	if len(c.Services) == 0 {
 		return d.fail("services", "is empty; add at least one service")
+	}
+	if len(c.Services) > dataplane.MaxServices {
+		return d.fail(index("services", dataplane.MaxServices), "is one too many; a node has at most %d services", dataplane.MaxServices)
 	}
 	names := map[string]int{}
 	identities := map[string]int{}
@@ -38,6 +42,9 @@ func checkServices(d *document, c *Config) error {
 func checkService(d *document, at string, s Service) error {
 	if s.Name == "" || strings.ContainsAny(s.Name, " \t\n") {
 		return d.fail(at+".name", "%q is not a name; use one word, such as web", s.Name)
+	}
+	if len(s.Name) > catalog.MaxName {
+		return d.fail(at+".name", "has %d bytes; use at most %d", len(s.Name), catalog.MaxName)
 	}
 	if s.Port == 0 {
 		return d.fail(at+".port", "0 is out of range; use 1 to 65535")

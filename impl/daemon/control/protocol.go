@@ -160,6 +160,9 @@ type Loop struct {
 	Strangers map[string]uint64 `json:"strangers"`
 	// RecordsDropped counts trace events and log lines for which there was no room.
 	RecordsDropped uint64 `json:"records_dropped"`
+	// Unserved counts replicated entries that this node's configuration would not have made,
+	// by reason. They are kept, and take hold once it would.
+	Unserved map[string]uint64 `json:"unserved,omitempty"`
 }
 
 // Entry is how a dataplane knows a flow.

@@ -24,11 +24,12 @@ type collector struct {
 	all        []*prometheus.Desc
 
 	answering, role, epoch, complete, incarnation, gate, lease                       *prometheus.Desc
-	peerKnown, peerRole, stream, streamEnds, alarms                                  *prometheus.Desc
+	peerKnown, peerRole, stream, streamEnds, alarms, peerCompared, peerDiffers       *prometheus.Desc
 	claims, answers                                                                  *prometheus.Desc
 	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived                           *prometheus.Desc
 	bfdDropped, bfdSendErrors, bfdGap                                                *prometheus.Desc
 	syncPhase, syncEntries, syncTotal, syncRatio, syncLag, syncRefused, peerCapacity *prometheus.Desc
+	syncUnserved                                                                     *prometheus.Desc
 	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed     *prometheus.Desc
 	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp   *prometheus.Desc
 	fragments                                                                        *prometheus.Desc
@@ -52,6 +53,8 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 
 	desc(&c.peerKnown, "peer_known", "Whether the peer's role is known.")
 	desc(&c.peerRole, "peer_role", "1 for the role that the peer says it has, 0 for the others.", "role")
+	desc(&c.peerCompared, "peer_services_compared", "Whether the peer has said what it balances.")
+	desc(&c.peerDiffers, "peer_service_differs", "1 for each part of a service that the peer is configured with otherwise.", "service", "what")
 	desc(&c.stream, "sync_stream_up", "Whether the sync stream to the peer is established.")
 	desc(&c.streamEnds, "sync_stream_ends_total", "Sync streams that ended and attempts to get one that failed, by cause.", "cause")
 	desc(&c.claims, "vip_foreign_claims_total", "ARP packets by which a host that is not of this pair claimed a VIP.", "vip", "link")
@@ -73,6 +76,7 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.syncRatio, "sync_progress_ratio", "Part of the snapshot that has been applied.")
 	desc(&c.syncLag, "sync_lag_changes", "Changes that have not taken hold at the receiver.")
 	desc(&c.syncRefused, "sync_refused_entries", "Synced entries that the dataplane goes on refusing, by reason.", "reason")
+	desc(&c.syncUnserved, "sync_unserved_entries_total", "Synced entries that this node's configuration would not have made, by reason, counted while the peer's services differ.", "reason")
 	desc(&c.peerCapacity, "sync_peer_capacity_flows", "Flows that the peer's table can hold; 0 if it has not said.")
 	desc(&c.syncRate, "sync_rate_entries_per_second", "Entries applied per second.")
 	desc(&c.syncTook, "sync_took_seconds", "Time from the stream's establishment to the table being in sync.")
@@ -157,6 +161,10 @@ func (c *collector) collectNode(out samples, s node.Status) {
 	out.gauge(c.lease, max(s.Lease, 0).Seconds())
 	out.gauge(c.peerKnown, number(s.Peer.Known))
 	out.gauge(c.stream, number(s.Peer.Stream))
+	out.gauge(c.peerCompared, number(s.Peer.Compared))
+	for _, d := range s.Peer.Differences {
+		out.gauge(c.peerDiffers, 1, d.Service, d.What)
+	}
 }
 
 func (c *collector) collectPaths(out samples, s control.Status) {
@@ -233,6 +241,9 @@ func (c *collector) collectLoop(out samples, s control.Loop) {
 	out.counter(c.steps, s.Steps)
 	out.gauge(c.lateMax, s.LateMax.Seconds())
 	out.counter(c.recordsDropped, s.RecordsDropped)
+	for reason, n := range s.Unserved {
+		out.counter(c.syncUnserved, n, reason)
+	}
 	for call, n := range s.Failures {
 		out.counter(c.failures, n, call)
 	}

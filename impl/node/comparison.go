@@ -1,0 +1,74 @@
+package node
+
+import (
+	"slices"
+
+	"baton/impl/catalog"
+)
+
+// comparison is what each node has said of its services, and how they differ. It decides
+// nothing: connection sync goes on, for the services that both know.
+type comparison struct {
+	mine, theirs catalog.Catalog
+	known        bool // mine is what this node balances
+	heard        bool // theirs is what the peer said on the present stream
+	differences  []catalog.Difference
+	told         string // the differences that were traced last
+}
+
+// streamOpened forgets what the peer said: it may be another process by now.
+func (c *comparison) streamOpened() { c.theirs, c.heard, c.differences = nil, false, nil }
+
+// compare finds the differences.
+func (c *comparison) compare() {
+	if c.known && c.heard {
+		c.differences = c.mine.Compare(c.theirs)
+	}
+}
+
+// ServicesDiffer reports whether the peer may have other services than this node.
+func (n *Node) ServicesDiffer() bool { return !n.comparison.heard || len(n.comparison.differences) > 0 }
+
+// receiveServices takes the digests of this node's services from the world.
+func (n *Node) receiveServices(in Services) {
+	if err := in.Catalog.Validate(); err != nil {
+		n.traceNote("services not compared with the peer's: " + err.Error())
+		return
+	}
+	n.comparison.mine, n.comparison.known = slices.Clone(in.Catalog), true
+	n.tellServices()
+	n.compareServices()
+}
+
+// tellServices tells the peer what this node balances.
+func (n *Node) tellServices() {
+	if n.comparison.known && n.stream.up && n.stream.version >= versionServices {
+		n.emit(SendSync{Data: n.comparison.mine.Append([]byte{typeServices, n.stream.version})})
+	}
+}
+
+// receiveCatalog takes what the peer balances.
+func (n *Node) receiveCatalog(data []byte) error {
+	theirs, err := catalog.Decode(data[headerLen:])
+	if err != nil {
+		return err
+	}
+	n.comparison.theirs, n.comparison.heard = theirs, true
+	n.compareServices()
+	return nil
+}
+
+// compareServices compares the services anew, and traces differences that have changed.
+func (n *Node) compareServices() {
+	c := &n.comparison
+	c.compare()
+	words := catalog.Words(c.differences)
+	if !c.known || !c.heard || words == c.told {
+		return
+	}
+	if c.told = words; words == "" {
+		n.traceNote("the services of peer " + n.cfg.Peer + " are configured as here again")
+		return
+	}
+	n.traceNote("peer " + n.cfg.Peer + " is configured otherwise: " + words)
+}

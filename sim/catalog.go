@@ -1,0 +1,19 @@
+package sim
+
+import (
+	"fmt"
+
+	"baton/impl/catalog"
+)
+
+// catalog returns the digests of what the daemon balances.
+func (p *process) catalog() catalog.Catalog {
+	services := make([]catalog.Service, len(p.tables.Services))
+	for i, s := range p.tables.Services {
+		services[i] = catalog.Of(s.Name, [catalog.Parts]string{
+			catalog.Address: s.Service.String(), catalog.Mode: s.Mode.String(), catalog.Balance: s.Balance.String(),
+			catalog.SNAT: s.SNAT.String(), catalog.Backends: fmt.Sprint(s.Backends),
+		})
+	}
+	return catalog.New(services)
+}
