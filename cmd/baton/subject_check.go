@@ -18,6 +18,7 @@ import (
 	"baton/netns/subject"
 	"baton/scenarios"
 	"baton/scenarios/check"
+	"baton/scenarios/evidence"
 	"baton/scenarios/fault"
 	"baton/scenarios/plan"
 )
@@ -62,6 +63,9 @@ func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string)
 	if err != nil {
 		return err
 	}
+	if a, ok := s.(*subject.Adapter); ok && len(a.Missing()) > 0 {
+		return badInput("subject %s needs programs that are not installed: %s", s.Name(), strings.Join(a.Missing(), ", "))
+	}
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -70,7 +74,7 @@ func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string)
 	if err != nil {
 		return err
 	}
-	job := scenarios.Job{Plan: p, World: plan.Netns, SUT: s.Name(), Seed: 1, Dir: dir, NewWorld: func(st scenarios.Stage) (scenarios.World, error) {
+	job := scenarios.Job{Plan: p, World: plan.Netns, SUT: s.Name(), Seed: 1, Dir: dir, Keep: evidence.KeepAll, NewWorld: func(st scenarios.Stage) (scenarios.World, error) {
 		return netns.NewWorld(p, netns.WorldConfig{Dir: st.Dir, Baton: program, Subject: s, Recorder: st.Recorder, EvidenceLimit: st.EvidenceLimit}), nil
 	}}
 	verdict, err := job.Execute(ctx)
@@ -92,7 +96,11 @@ func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string)
 		}
 		fmt.Fprintf(w, "%-5s %-8s %s\n", state, part.name, part.found)
 	}
-	fmt.Fprintf(w, "      %-8s %s\n", "kept", dir)
+	kept, err := evidence.Read(dir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "      %-8s %s: %s\n", "kept", dir, evidenceFiles(kept))
 	if !whole {
 		return &exitError{code: exitFail}
 	}

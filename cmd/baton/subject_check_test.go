@@ -38,8 +38,22 @@ func TestASubjectIsTried(t *testing.T) {
 		if r.code != c.code || !strings.Contains(r.out, c.says) {
 			t.Errorf("%s: exit code %d, want %d with %q\n%s%s", c.name, r.code, c.code, c.says, r.out, r.errout)
 		}
+		if !strings.Contains(r.out, "log-lb1.txt (") {
+			t.Errorf("%s: no log is named\n%s", c.name, r.out)
+		}
 		if strings.Contains(r.out, "killed by SIGTERM") {
 			t.Errorf("%s: the command that was stopped with its node is told\n%s", c.name, r.out)
 		}
+	}
+}
+
+// TestASubjectThatLacksAProgramIsNotTried and says which.
+func TestASubjectThatLacksAProgramIsNotTried(t *testing.T) {
+	if err := netns.Probe(); err != nil {
+		t.Skipf("needs namespaces: %v", err)
+	}
+	r := baton(t, "subject", "check", "--out", t.TempDir(), adapter(t, "lacks", "needs: [sh, no-such-program]\nrun: exec sleep 60\n"))
+	if want := "subject lacks needs programs that are not installed: no-such-program\n"; r.code != exitBadInput || !strings.HasSuffix(r.errout, want) {
+		t.Errorf("exit code %d, %q, want …%s", r.code, r.errout, want)
 	}
 }

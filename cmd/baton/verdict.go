@@ -41,20 +41,25 @@ func printVerdict(w io.Writer, v check.Verdict, dir, replay string) {
 
 // printEvidence lists the files beside the results, and what is not there.
 func printEvidence(w io.Writer, m evidence.Manifest) {
-	var files []string
-	for _, f := range m.Files {
-		name := fmt.Sprintf("%s (%s", f.File, evidence.Size(f.Bytes))
-		if len(f.Cut) > 0 {
-			name += ", cut"
-		}
-		files = append(files, name+")")
-	}
-	if len(files) > 0 {
-		fmt.Fprintf(w, "  evidence: %s\n", strings.Join(files, ", "))
+	if len(m.Files) > 0 {
+		fmt.Fprintf(w, "  evidence: %s\n", evidenceFiles(m))
 	}
 	for _, lack := range m.Missing {
 		fmt.Fprintf(w, "  no %s of %s: %s\n", lack.Kind, cmp.Or(lack.Node, lack.Edge), lack.Why)
 	}
+}
+
+// evidenceFiles lists the files with their sizes.
+func evidenceFiles(m evidence.Manifest) string {
+	files := make([]string, len(m.Files))
+	for i, f := range m.Files {
+		cut := ""
+		if len(f.Cut) > 0 {
+			cut = ", cut"
+		}
+		files[i] = fmt.Sprintf("%s (%s%s)", f.File, evidence.Size(f.Bytes), cut)
+	}
+	return strings.Join(files, ", ")
 }
 
 // commandLine writes arguments as a shell reads them.

@@ -1,11 +1,9 @@
 package subject
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -13,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"go.yaml.in/yaml/v4"
 
 	"baton/impl/daemon/control"
 	"baton/impl/flow"
@@ -67,76 +63,6 @@ type Adapter struct {
 	Folder string `yaml:"-"`
 }
 
-// timeout is how long a command may take if the file does not say.
-const timeout = 10 * time.Second
-
-// ReadAdapter reads and checks an adapter file.
-func ReadAdapter(file string) (*Adapter, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("subject: %w", err)
-	}
-	a, err := ParseAdapter(file, text)
-	if err != nil {
-		return nil, err
-	}
-	path, err := filepath.Abs(file)
-	if err != nil {
-		return nil, fmt.Errorf("subject: %w", err)
-	}
-	a.Folder = filepath.Dir(path)
-	return a, nil
-}
-
-// ParseAdapter checks the text of an adapter file.
-func ParseAdapter(file string, text []byte) (*Adapter, error) {
-	a := &Adapter{Roles: RolesByWire, Timeout: timeout}
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(a); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	if err := errors.Join(a.mistakes()...); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return a, nil
-}
-
-// mistakes says what is wrong with an adapter, each with what to write instead.
-func (a *Adapter) mistakes() []error {
-	var found []error
-	wrong := func(bad bool, format string, args ...any) {
-		if bad {
-			found = append(found, fmt.Errorf(format, args...))
-		}
-	}
-	ways := []string{RolesByWire, RolesByPoll, RolesByTrace}
-	wrong(a.Title == "", "name: is missing; say what reports call the subject")
-	wrong(strings.ContainsAny(a.Title, "/ \t\n") || a.Title == ReferenceName, "name: %q: a word without spaces and slashes, and not %s", a.Title, ReferenceName)
-	wrong(a.Start == "" && a.Run == "", "start, run: both are missing; start returns once the node runs, run is the node itself")
-	wrong(!slices.Contains(ways, a.Roles), "roles: %q: one of %s", a.Roles, strings.Join(ways, ", "))
-	wrong(a.Roles == RolesByPoll && a.Role == "", "role: is missing; roles: poll needs a command that prints MASTER or BACKUP")
-	wrong(a.Roles != RolesByPoll && a.Role != "", "role: is a command that only roles: poll asks")
-	wrong(a.Timeout <= 0 || a.Timeout > time.Minute, "timeout: %s: from 1ns to 1m", a.Timeout)
-	for _, name := range a.Provided {
-		wrong(!slices.Contains(capability.Names(), name), "provides: %q: the capabilities are %s", name, strings.Join(capability.Names(), ", "))
-		wrong(a.Roles != RolesByTrace, "provides: %s: only roles: trace tells events", name)
-		wrong(slices.Contains([]string{capability.Table, capability.Services, capability.Breakable, capability.Certificates, capability.Versions}, name), "provides: %s: no adapter can yet", name)
-		wrong(name == capability.Handover || name == capability.Reload, "provides: %s: follows from the command %s", name, name)
-	}
-	for name, values := range a.Options { // in any order: joined and sorted below
-		wrong(len(values) == 0 || slices.Contains(values, ""), "options: %s: list its values, the default first", name)
-	}
-	for _, dir := range a.Mounts {
-		wrong(!filepath.IsAbs(dir), "mounts: %q: not an absolute path", dir)
-	}
-	for _, dir := range a.Logs {
-		wrong(!filepath.IsAbs(dir), "logs: %q: not an absolute path", dir)
-	}
-	slices.SortStableFunc(found, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return found
-}
-
 // Name implements Subject.
 func (a *Adapter) Name() string { return a.Title }
 
@@ -170,7 +96,7 @@ func (a *Adapter) Missing() []string {
 // Open implements Subject: it writes what each node is launched with.
 func (a *Adapter) Open(l Lab) (Pair, error) {
 	if missing := a.Missing(); len(missing) > 0 {
-		return nil, fmt.Errorf("subject %s: not installed: %s: %w", a.Title, strings.Join(missing, ", "), scenarios.ErrUnsupported)
+		return nil, fmt.Errorf("subject %s needs programs that are not installed: %s: %w", a.Title, strings.Join(missing, ", "), scenarios.ErrUnsupported)
 	}
 	options, err := a.chosen(l.Plan)
 	if err != nil {

@@ -29,26 +29,32 @@ func readPlan(t *testing.T, config string) *plan.Plan {
 // TestMistakesInAnAdapterFile: each is told, with what to write instead.
 func TestMistakesInAnAdapterFile(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
-		{"nothing", "", "name: is missing"},
-		{"no command", "name: x", "start, run: both are missing"},
-		{"an unknown field", "name: x\nstrat: true\nrun: true", "strat"},
-		{"no YAML", "name: [", "yaml"},
-		{"the reference's name", "name: reference\nrun: exec sleep 9", `name: "reference"`},
-		{"a path for a name", "name: ../x\nrun: exec sleep 9", `name: "../x"`},
-		{"an unknown way to tell roles", "name: x\nrun: exec sleep 9\nroles: guess", `roles: "guess": one of wire, poll, trace`},
-		{"poll without a command", "name: x\nrun: exec sleep 9\nroles: poll", "role: is missing"},
-		{"a command that nobody asks", "name: x\nrun: exec sleep 9\nrole: echo MASTER", "only roles: poll asks"},
-		{"an unknown capability", "name: x\nrun: exec sleep 9\nroles: trace\nprovides: [magic]", `provides: "magic": the capabilities are roles, gates`},
-		{"a capability without a trace", "name: x\nrun: exec sleep 9\nprovides: [gates]", "provides: gates: only roles: trace tells events"},
-		{"no time at all", "name: x\nrun: exec sleep 9\ntimeout: -1s", "timeout: -1s"},
-		{"handover without its command", "name: x\nrun: exec sleep 9\nroles: trace\nprovides: [handover]", "provides: handover: follows from the command handover"},
-		{"a relative folder of logs", "name: x\nrun: exec sleep 9\nlogs: [log]", `logs: "log": not an absolute path`},
-		{"a relative mount", "name: x\nrun: exec sleep 9\nmounts: [run]", `mounts: "run": not an absolute path`},
-		{"an option without values", "name: x\nrun: exec sleep 9\noptions: {a: []}", "options: a: list its values"},
+		{"nothing", "", "1: name: is missing"},
+		{"no command", "name: x", "1: run: both run and start are missing"},
+		{"a misspelt key", "name: x\nstrat: true\nrun: true", `2: strat is not a key; did you mean "start"?`},
+		{"an unknown key", "name: x\nrun: true\ncolour: red", "3: colour is not a key; the keys are name, doc, roles"},
+		{"a word where a list belongs", "name: x\nrun: true\nmounts: /run", "3: not what this key takes: cannot construct"},
+		{"a time without a unit", "name: x\nrun: true\ntimeout: soon", "3: not what this key takes"},
+		{"a list", "- name: x", "1: an adapter is keys and values"},
+		{"no YAML", "name: [", "2: not YAML: "},
+		{"the reference's name", "name: reference\nrun: exec sleep 9", `1: name: "reference" is baton's own node`},
+		{"a path for a name", "name: ../x\nrun: exec sleep 9", `1: name: "../x" has a space or a slash; one word, as x`},
+		{"two words for a name", "run: exec sleep 9\nname: our pair", `2: name: "our pair" has a space or a slash; one word, as our-pair`},
+		{"an unknown way to tell roles", "name: x\nrun: exec sleep 9\nroles: guess", `3: roles: "guess": one of wire, poll, trace`},
+		{"poll without a command", "name: x\nrun: exec sleep 9\nroles: poll", "3: roles: poll needs role: a command"},
+		{"a command that nobody asks", "name: x\nrun: exec sleep 9\nrole: echo MASTER", "3: role: is a command that only roles: poll asks"},
+		{"an unknown capability", "name: x\nrun: exec sleep 9\nroles: trace\nprovides: [magic]", `4: provides: "magic": the capabilities are roles, gates`},
+		{"a capability without a trace", "name: x\nrun: exec sleep 9\nprovides: [gates]", "3: provides: gates: only roles: trace tells events"},
+		{"no time at all", "name: x\nrun: exec sleep 9\ntimeout: -1s", "3: timeout: -1s"},
+		{"handover without its command", "name: x\nrun: exec sleep 9\nroles: trace\nprovides: [handover]", "4: provides: handover: follows from the command handover"},
+		{"a relative folder of logs", "name: x\nrun: exec sleep 9\nlogs: [log]", `3: logs: "log": not an absolute path`},
+		{"a relative mount", "name: x\nrun: exec sleep 9\nmounts: [run]", `3: mounts: "run": not an absolute path`},
+		{"an option without values", "name: x\nrun: exec sleep 9\noptions: {a: []}", "3: options: a: list its values"},
+		{"two mistakes", "name: x y\nlogs: [log]\nrun: exec sleep 9\ntimeout: 2m", "2: logs: \"log\": not an absolute path\nmy.yaml:4: timeout: 2m"},
 	} {
 		_, err := ParseAdapter("my.yaml", []byte(c.text))
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "my.yaml: ") {
-			t.Errorf("%s: %v, want my.yaml: …%s…", c.name, err, c.want)
+		if err == nil || !strings.Contains(err.Error(), "my.yaml:"+c.want) {
+			t.Errorf("%s: %v, want my.yaml:%s…", c.name, err, c.want)
 		}
 	}
 }

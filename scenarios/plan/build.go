@@ -56,7 +56,7 @@ func (b *builder) pick(w *word, kind string, allowed []string) (string, bool) {
 	if slices.Contains(allowed, w.Text) {
 		return w.Text, true
 	}
-	suggestion, choices := nearest(w.Text, allowed), ""
+	suggestion, choices := Nearest(w.Text, allowed), ""
 	if suggestion == "" && len(allowed) <= manyWords {
 		choices = ": it is " + oneOf(allowed)
 	}
@@ -115,7 +115,7 @@ func (b *builder) guard(g *bracket) Guard {
 	}
 	world := strings.TrimSpace(strings.Trim(g.Text, "[]"))
 	if !slices.Contains(worlds, world) {
-		b.errorf(position(g.Pos), nearest(world, worlds), "unknown world %q in a guard", world)
+		b.errorf(position(g.Pos), Nearest(world, worlds), "unknown world %q in a guard", world)
 		return ""
 	}
 	return Guard(world)
@@ -199,7 +199,7 @@ func (b *builder) config(c *configLine, guard Guard) {
 		}
 		key, ok := KeyOf(name)
 		if !ok {
-			b.errorf(position(arg.Key.Pos), nearest(name, keyWords()), "unknown configuration key %q", name)
+			b.errorf(position(arg.Key.Pos), Nearest(name, keyWords()), "unknown configuration key %q", name)
 			continue
 		}
 		canonical, err := key.parse(arg.Value.Text)

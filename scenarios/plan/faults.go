@@ -140,7 +140,7 @@ func (b *builder) machine(verb fault.Verb, w *word) bool {
 	kind, _, ok := lab.ParseName(w.Text)
 	switch {
 	case !ok:
-		b.errorf(position(w.Pos), nearest(w.Text, append(lab.Nodes(), lab.Name(lab.Backend, 1))), "unknown host %q", w.Text)
+		b.errorf(position(w.Pos), Nearest(w.Text, append(lab.Nodes(), lab.Name(lab.Backend, 1))), "unknown host %q", w.Text)
 	case !slices.Contains(verb.Kinds, kind):
 		b.errorf(position(w.Pos), "", "%s %s: that is a %s; the form is: %s", verb.Word, w.Text, kind, verb.Usage())
 		ok = false
@@ -226,8 +226,8 @@ func (b *builder) link(w *word) (string, bool) {
 		b.errorf(position(w.Pos), from+"->"+to, "unknown link %q", w.Text)
 		return "", false
 	}
-	if words := slices.Concat(lab.KindNames(), b.plan.serviceNames()); !slices.Contains(links, w.Text) && nearest(w.Text, links) == "" && nearest(w.Text, words) != "" {
-		b.errorf(position(w.Pos), nearest(w.Text, words), "unknown kind of packets %q", w.Text)
+	if words := slices.Concat(lab.KindNames(), b.plan.serviceNames()); !slices.Contains(links, w.Text) && Nearest(w.Text, links) == "" && Nearest(w.Text, words) != "" {
+		b.errorf(position(w.Pos), Nearest(w.Text, words), "unknown kind of packets %q", w.Text)
 		return "", false
 	}
 	return b.pick(w, "link", links)

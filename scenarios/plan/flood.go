@@ -91,12 +91,12 @@ func (t *timeline) flood(s Step) {
 	case kind.Node && f.To == "":
 		t.errorf(s.Pos, f.Flood, "", "flood %s: to which node? Say %s", f.Flood, oneOf(lab.Nodes()))
 	case kind.Node && !lab.IsNode(f.To):
-		t.errorf(s.Pos, f.To, nearest(f.To, lab.Nodes()), "unknown node %q", f.To)
+		t.errorf(s.Pos, f.To, Nearest(f.To, lab.Nodes()), "unknown node %q", f.To)
 	case kind.Node:
 	case f.To == "":
 		t.errorf(s.Pos, f.Flood, "", "flood %s: to which service? Name one", f.Flood)
 	case service < 0:
-		t.errorf(s.Pos, f.To, nearest(f.To, t.serviceNames()), "unknown service %q", f.To)
+		t.errorf(s.Pos, f.To, Nearest(f.To, t.serviceNames()), "unknown service %q", f.To)
 	case kind.Proto != "" && t.Services[service].Proto != kind.Proto:
 		t.errorf(s.Pos, f.To, "", "flood %s: service %q is %s, not %s", f.Flood, f.To, t.Services[service].Proto, kind.Proto)
 	}

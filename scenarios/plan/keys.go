@@ -160,7 +160,7 @@ func choice(values ...string) func(string) (string, error) {
 		}
 		return "", &wrong{
 			message:    fmt.Sprintf("%q is not %s", text, oneOf(values)),
-			suggestion: nearest(text, values),
+			suggestion: Nearest(text, values),
 		}
 	}
 }

@@ -225,7 +225,7 @@ func (l *linter) trafficService(t Traffic) {
 	case t.Service == "":
 		l.errorf(t.Pos, "", "", "traffic %q: which service? Several are %s; say service=NAME", t.Name, t.Proto)
 	case len(guards) == 0:
-		l.errorf(t.Pos, t.Service, nearest(t.Service, names), "unknown service %q", t.Service)
+		l.errorf(t.Pos, t.Service, Nearest(t.Service, names), "unknown service %q", t.Service)
 	case !covers(guards, t.Guard):
 		l.errorf(t.Pos, t.Service, "", "service %q is guarded, traffic %q is not", t.Service, t.Name)
 	}
@@ -323,7 +323,7 @@ func (l *linter) measured(m metric.Metric, c Cond, g Guard) {
 		}
 		switch {
 		case arg != "" && !slices.Contains(all, arg):
-			l.errorf(c.Pos, arg, nearest(arg, names), "unknown traffic %q", arg)
+			l.errorf(c.Pos, arg, Nearest(arg, names), "unknown traffic %q", arg)
 		case arg != "" && len(guards) == 0:
 			l.errorf(c.Pos, arg, "", "%s is not measured for traffic %q: only for %s", m.Name, arg, oneOf(m.Of))
 		case len(guards) == 0:

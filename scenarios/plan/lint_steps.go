@@ -340,7 +340,7 @@ func (l *linter) host(at Pos, name string) {
 		l.errorf(at, name, "", "no host %q: the topology has %ss=%d", name, kind, count)
 		return
 	}
-	l.errorf(at, name, nearest(name, l.hosts()), "unknown host %q", name)
+	l.errorf(at, name, Nearest(name, l.hosts()), "unknown host %q", name)
 }
 
 // hosts lists what a cut can name.

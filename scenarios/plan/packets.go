@@ -61,7 +61,7 @@ func (t *timeline) packets(s Step) {
 	switch {
 	case on.Only == "":
 	case !known && service < 0:
-		t.errorf(s.Pos, on.Only, nearest(on.Only, lab.KindNames()), "unknown kind of packets %q", on.Only)
+		t.errorf(s.Pos, on.Only, Nearest(on.Only, lab.KindNames()), "unknown kind of packets %q", on.Only)
 	case !known && !meet(t.Services[service].Guard, Guard(t.world)):
 		t.errorf(s.Pos, on.Only, "", "service %q is not there", on.Only)
 	case on.Only == lab.VIP && len(t.distinctVIPs()) > lab.MaxAddrs:

@@ -129,7 +129,7 @@ func (b *builder) line(tokens []lexer.Token) {
 // meant to be is then not known to be missing.
 func (b *builder) unknownDirective(token lexer.Token) {
 	word := strings.TrimSpace(token.Value)
-	meant := nearest(word, directiveWords())
+	meant := Nearest(word, directiveWords())
 	switch {
 	case token.EOF():
 		b.errorf(position(token.Pos), "", "the line says where or when, but not what")
@@ -157,7 +157,7 @@ func (b *builder) syntax(d directive, err error) {
 		b.errorf(position(unexpected.Unexpected.Pos), "", "the line ends too early; its form is: %s", d.usage)
 	case errors.As(err, &unexpected):
 		token := unexpected.Unexpected
-		b.errorf(position(token.Pos), nearest(token.Value, d.words), "unexpected %q; the form is: %s", token.Value, d.usage)
+		b.errorf(position(token.Pos), Nearest(token.Value, d.words), "unexpected %q; the form is: %s", token.Value, d.usage)
 	case errors.As(err, &any):
 		b.errorf(position(any.Position()), "", "%s; the form is: %s", any.Message(), d.usage)
 	default:

@@ -109,7 +109,7 @@ func (l *linter) ran(c Cond, g Guard) {
 	}
 	switch {
 	case len(guards) == 0 && len(names) > 0:
-		l.errorf(c.Pos, c.Compare.Arg, nearest(c.Compare.Arg, names), "unknown program %q", c.Compare.Arg)
+		l.errorf(c.Pos, c.Compare.Arg, Nearest(c.Compare.Arg, names), "unknown program %q", c.Compare.Arg)
 	case len(names) > 0 && !covers(guards, g):
 		l.errorf(c.Pos, "", "", "%s can be judged in one world only: its program is guarded, it is not", c)
 	}

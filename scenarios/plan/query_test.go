@@ -125,7 +125,7 @@ func TestNearestWord(t *testing.T) {
 		"crsh": "crash", "restor": "restore", "freze": "freeze", "witin": "within", "insnyc": "insync", "thr": "throughout",
 		"Crash": "crash", "xyzzy": "", "c": "", "crash": "",
 	} {
-		if got := nearest(wrong, words); got != want {
+		if got := Nearest(wrong, words); got != want {
 			t.Errorf("%q suggests %q, want %q", wrong, got, want)
 		}
 	}

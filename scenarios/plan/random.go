@@ -124,7 +124,7 @@ func (b *builder) choices(r *between) (choices []Choice, sound bool) {
 		verb, known := fault.Of(f.Verb)
 		switch {
 		case !known:
-			b.errorf(position(f.Pos), nearest(f.Verb, fault.Words()), "unknown fault %q", f.Verb)
+			b.errorf(position(f.Pos), Nearest(f.Verb, fault.Words()), "unknown fault %q", f.Verb)
 			continue
 		case line.Every != nil:
 			b.errorf(position(line.Every.Pos), "", "what is drawn is done once; the form is: %s", randomUsage)

@@ -19,7 +19,7 @@ func (p *Plan) Set(text string) error {
 	}
 	key, ok := KeyOf(name)
 	if !ok {
-		return fmt.Errorf("unknown configuration key %q%s", name, didYouMean(nearest(name, keyWords())))
+		return fmt.Errorf("unknown configuration key %q%s", name, didYouMean(Nearest(name, keyWords())))
 	}
 	canonical, err := key.parse(value)
 	if err != nil {

@@ -169,14 +169,14 @@ func (b *builder) condition(c *condition) []Cond {
 		b.errorf(position(c.Pos), "", "%q is compared with nothing; say for example %s == 0", c.Name, c.Name)
 		return nil
 	}
-	b.errorf(position(c.Pos), nearest(c.Name, slices.Concat(named, nodes)), "unknown condition %q", c.Name)
+	b.errorf(position(c.Pos), Nearest(c.Name, slices.Concat(named, nodes)), "unknown condition %q", c.Name)
 	return nil
 }
 
 func (b *builder) nodeState(c *condition, p *predicate) []Cond {
 	at := position(c.Pos)
 	if c.Arg != nil || !slices.Contains(nodes, c.Name) {
-		b.errorf(at, nearest(c.Name, nodes), "unknown node %q", c.Name)
+		b.errorf(at, Nearest(c.Name, nodes), "unknown node %q", c.Name)
 		return nil
 	}
 	if strings.EqualFold(strings.ReplaceAll(p.State.Text, "-", ""), "insync") {
@@ -187,7 +187,7 @@ func (b *builder) nodeState(c *condition, p *predicate) []Cond {
 			return []Cond{{Role: &RoleIs{Node: c.Name, Role: role, Not: p.Not}, Pos: at}}
 		}
 	}
-	b.errorf(position(p.State.Pos), nearest(p.State.Text, append(slices.Clone(roles), "insync")), "unknown role or state %q", p.State.Text)
+	b.errorf(position(p.State.Pos), Nearest(p.State.Text, append(slices.Clone(roles), "insync")), "unknown role or state %q", p.State.Text)
 	return nil
 }
 
@@ -198,7 +198,7 @@ func (b *builder) comparison(c *condition) []Cond {
 		m, ok = metric.Of(c.Name + "_ms")
 	}
 	if !ok {
-		b.errorf(at, nearest(c.Name, metric.Names()), "unknown metric %q", c.Name)
+		b.errorf(at, Nearest(c.Name, metric.Names()), "unknown metric %q", c.Name)
 		return nil
 	}
 	cmp := &Compare{Metric: m.Name, Op: c.Op}

@@ -2,9 +2,9 @@ package plan
 
 import "strings"
 
-// nearest returns the candidate that word was probably meant to be, "" if none is
+// Nearest returns the candidate that word was probably meant to be, "" if none is
 // near: at most a third of its letters are wrong, or word abbreviates it.
-func nearest(word string, candidates []string) string {
+func Nearest(word string, candidates []string) string {
 	low := strings.ToLower(word)
 	best, least := "", len(word)+1
 	for _, c := range candidates {

@@ -91,7 +91,7 @@ func (b *builder) term(text string, at lexer.Position) (Term, bool) {
 		return Term{Factor: 1, Name: text}, true
 	}
 	if text == "" || text[0] < '0' || text[0] > '9' {
-		b.errorf(position(at), nearest(text, exprNames), "unknown value %q", text)
+		b.errorf(position(at), Nearest(text, exprNames), "unknown value %q", text)
 		return Term{}, false
 	}
 	if last := text[len(text)-1]; last >= '0' && last <= '9' || last == 'k' || last == 'M' {

@@ -114,7 +114,7 @@ func (b *bound) replace(line []lexer.Token) ([]lexer.Token, bool) {
 			value, known := b.values[name]
 			if !known {
 				ok = false
-				b.errorf(token.Pos, dollar(nearest(name, slices.Sorted(maps.Keys(b.values)))), "unknown variable %q; a line above must be: %s", token.Value, mustDirective("let").usage)
+				b.errorf(token.Pos, dollar(Nearest(name, slices.Sorted(maps.Keys(b.values)))), "unknown variable %q; a line above must be: %s", token.Value, mustDirective("let").usage)
 				replaced = append(replaced, token)
 				continue
 			}

@@ -1,0 +1,167 @@
+package subject
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"baton/scenarios/capability"
+	"baton/scenarios/plan"
+)
+
+// timeout is how long a command may take if the file does not say.
+const timeout = 10 * time.Second
+
+// ReadAdapter reads and checks an adapter file.
+func ReadAdapter(file string) (*Adapter, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("subject: %w", err)
+	}
+	a, err := ParseAdapter(file, text)
+	if err != nil {
+		return nil, err
+	}
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return nil, fmt.Errorf("subject: %w", err)
+	}
+	a.Folder = filepath.Dir(path)
+	return a, nil
+}
+
+// ParseAdapter checks the text of an adapter file. An error has a line for each mistake:
+// file:line: key: what to write instead.
+func ParseAdapter(file string, text []byte) (*Adapter, error) {
+	m := mistakes{file: file, lines: map[string]int{}}
+	var root yaml.Node
+	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&root); err != nil && !errors.Is(err, io.EOF) {
+		m.syntax(err)
+		return nil, m.err()
+	}
+	a := &Adapter{Roles: RolesByWire, Timeout: timeout}
+	if len(root.Content) > 0 {
+		m.keys(root.Content[0])
+		if err := root.Decode(a); err != nil {
+			m.syntax(err)
+		}
+	}
+	if len(m.found) == 0 {
+		m.values(a)
+	}
+	if len(m.found) > 0 {
+		return nil, m.err()
+	}
+	return a, nil
+}
+
+// mistakes are what is wrong with an adapter file.
+type mistakes struct {
+	file  string
+	lines map[string]int // by key
+	found []mistake
+}
+
+type mistake struct {
+	line int
+	text string
+}
+
+// add notes a mistake at a line, or at the first where the key is not in the file.
+func (m *mistakes) add(line int, format string, args ...any) {
+	m.found = append(m.found, mistake{max(line, 1), fmt.Sprintf(format, args...)})
+}
+
+// err lists the mistakes in the order of their lines.
+func (m *mistakes) err() error {
+	slices.SortFunc(m.found, func(a, b mistake) int { return cmp.Or(a.line-b.line, strings.Compare(a.text, b.text)) })
+	var all []error
+	for _, each := range m.found {
+		all = append(all, fmt.Errorf("%s:%d: %s", m.file, each.line, each.text))
+	}
+	return errors.Join(all...)
+}
+
+// syntax notes what the YAML library says.
+func (m *mistakes) syntax(err error) {
+	var many *yaml.LoadErrors
+	var one *yaml.LoadError
+	switch {
+	case errors.As(err, &many):
+		for _, each := range many.Errors {
+			m.add(each.Mark.Line, "not what this key takes: %s", each.Message)
+		}
+	case errors.As(err, &one):
+		m.add(one.Mark.Line, "not YAML: %s", one.Message)
+	default:
+		m.add(1, "not YAML: %v", err)
+	}
+}
+
+// keys notes the lines of all keys, and which of them an adapter does not have.
+func (m *mistakes) keys(root *yaml.Node) {
+	if root.Kind != yaml.MappingNode {
+		m.add(root.Line, "an adapter is keys and values, such as name: mine")
+		return
+	}
+	var known []string
+	for field := range reflect.TypeFor[Adapter]().Fields() {
+		if name := field.Tag.Get("yaml"); name != "-" {
+			known = append(known, name)
+		}
+	}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		key := root.Content[i]
+		m.lines[key.Value] = key.Line
+		if slices.Contains(known, key.Value) {
+			continue
+		}
+		if near := plan.Nearest(key.Value, known); near != "" {
+			m.add(key.Line, "%s is not a key; did you mean %q?", key.Value, near)
+			continue
+		}
+		m.add(key.Line, "%s is not a key; the keys are %s", key.Value, strings.Join(known, ", "))
+	}
+}
+
+// values notes what is wrong with the values.
+func (m *mistakes) values(a *Adapter) {
+	wrong := func(bad bool, key, format string, args ...any) {
+		if bad {
+			m.add(m.lines[key], key+": "+format, args...)
+		}
+	}
+	ways := []string{RolesByWire, RolesByPoll, RolesByTrace}
+	wrong(a.Title == "", "name", "is missing; say what reports call the subject")
+	wrong(strings.ContainsAny(a.Title, "/ \t\n"), "name", "%q has a space or a slash; one word, as %s", a.Title, strings.Join(strings.FieldsFunc(a.Title, func(r rune) bool { return strings.ContainsRune("/ \t\n.", r) }), "-"))
+	wrong(a.Title == ReferenceName, "name", "%q is baton's own node; choose another", a.Title)
+	wrong(a.Start == "" && a.Run == "", "run", "both run and start are missing; start returns once the node runs, run is the node itself")
+	wrong(!slices.Contains(ways, a.Roles), "roles", "%q: one of %s", a.Roles, strings.Join(ways, ", "))
+	wrong(a.Roles == RolesByPoll && a.Role == "", "roles", "poll needs role: a command that prints MASTER or BACKUP")
+	wrong(a.Roles != RolesByPoll && a.Role != "", "role", "is a command that only roles: poll asks")
+	wrong(a.Timeout <= 0 || a.Timeout > time.Minute, "timeout", "%s: from 1ns to 1m", a.Timeout)
+	for _, name := range a.Provided {
+		wrong(!slices.Contains(capability.Names(), name), "provides", "%q: the capabilities are %s", name, strings.Join(capability.Names(), ", "))
+		wrong(a.Roles != RolesByTrace, "provides", "%s: only roles: trace tells events", name)
+		wrong(slices.Contains([]string{capability.Table, capability.Services, capability.Breakable, capability.Certificates, capability.Versions}, name), "provides", "%s: no adapter can yet", name)
+		wrong(name == capability.Handover || name == capability.Reload, "provides", "%s: follows from the command %s", name, name)
+	}
+	for name, values := range a.Options { // in any order: err sorts
+		wrong(len(values) == 0 || slices.Contains(values, ""), "options", "%s: list its values, the default first", name)
+	}
+	for key, folders := range map[string][]string{"mounts": a.Mounts, "logs": a.Logs} { // in any order: err sorts
+		for _, dir := range folders {
+			wrong(!filepath.IsAbs(dir), key, "%q: not an absolute path", dir)
+		}
+	}
+}
