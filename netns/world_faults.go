@@ -25,13 +25,13 @@ const receiptLimit = 5 * time.Second
 
 // executions has what carries out each verb of package fault.
 var executions = map[string]func(*World, context.Context, plan.Fault) error{
-	fault.Crash:       onMachine((*World).crash, (*World).crashBackend),
-	fault.Kill:        onMachine(toProcess((*Pair).Kill), (*World).haltBackend),
-	fault.Stop:        onMachine(toProcess((*Pair).Stop), (*World).haltBackend),
-	fault.Freeze:      onMachine(toProcess((*Pair).Freeze), (*World).freezeBackend),
-	fault.Thaw:        onMachine(toProcess((*Pair).Thaw), (*World).thawBackend),
-	fault.Restore:     onMachine((*World).restore, (*World).restoreBackend),
-	fault.Handover:    onMachine(asked(subject.Pair.Handover), nil),
+	fault.Crash:       onMachine((*World).crash, (*World).crashHost, (*World).crashHost),
+	fault.Kill:        onMachine(toProcess((*Pair).Kill), (*World).haltHost, (*World).haltHost),
+	fault.Stop:        onMachine(toProcess((*Pair).Stop), (*World).stopClient, (*World).haltHost),
+	fault.Freeze:      onMachine(toProcess((*Pair).Freeze), (*World).freezeHost, (*World).freezeHost),
+	fault.Thaw:        onMachine(toProcess((*Pair).Thaw), (*World).thawHost, (*World).thawHost),
+	fault.Restore:     onMachine((*World).restore, (*World).restoreHost, (*World).restoreHost),
+	fault.Handover:    onMachine(asked(subject.Pair.Handover), nil, nil),
 	fault.Reload:      (*World).reload,
 	fault.Upgrade:     (*World).upgrade,
 	fault.Cut:         (*World).cut,
@@ -88,14 +88,12 @@ func (w *World) Do(ctx context.Context, f plan.Fault) error {
 // deed does something to a machine and returns what shows it.
 type deed func(w *World, ctx context.Context, host string) (receipt string, err error)
 
-// onMachine is a verb that is done to each of its machines at one time.
-func onMachine(node, backend deed) func(*World, context.Context, plan.Fault) error {
+// onMachine is a verb that is done to each of its machines at one time, by what it is.
+func onMachine(node, client, backend deed) func(*World, context.Context, plan.Fault) error {
+	deeds := map[lab.Kind]deed{lab.Node: node, lab.Client: client, lab.Backend: backend}
 	return func(w *World, ctx context.Context, f plan.Fault) error {
 		return w.each(f.Hosts, func(host string) error {
-			do := backend
-			if lab.IsNode(host) {
-				do = node
-			}
+			do := deeds[w.pair.Host(host).Role()]
 			if do == nil {
 				return fmt.Errorf("netns: %s %s: %w", f.Verb, host, scenarios.ErrUnsupported)
 			}

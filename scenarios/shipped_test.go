@@ -28,6 +28,7 @@ var library = []struct{ folder, about string }{
 	{"overload", "Somebody sends what nobody asked for, or a node lacks processor or descriptors"},
 	{"upgrade", "Configurations and versions change while clients are served"},
 	{"backends", "Backends die, stand still and return"},
+	{"clients", "Clients die, stand still and return"},
 	{"regressions", "Bugs that were reported, each with the condition under which it is caught"},
 	{"controls", "The harness sees what it must see"},
 }

@@ -10,7 +10,6 @@ type server struct {
 	endpoint
 	partial int    // bytes of a request that is not complete
 	of      uint32 // the tag of the requests' flow
-	orphan  bool   // its process has ended
 }
 
 // receiveAtBackend hands a packet to the service that listens.
@@ -54,10 +53,7 @@ func (w *World) receiveSegment(h *host, p *packet) {
 	if known {
 		s := w.servers.at(id)
 		if over := s.state == tcpDone || s.state == tcpClosed; !over || !fresh {
-			if s.orphan && p.length > 0 && s.state != tcpClosed {
-				s.state, s.deadline = tcpClosed, clock.Never // nobody will read that
-			}
-			if s.state == tcpClosed {
+			if s.disowns(p) {
 				w.refuse(p)
 				return
 			}

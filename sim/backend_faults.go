@@ -10,17 +10,20 @@ import (
 
 // condition is what befell a client or a backend.
 type condition struct {
-	dark   bool     // it has no power
-	deaf   bool     // it ignores gratuitous ARP
-	ended  bool     // nobody listens
-	frozen bool     // its servers stand still, its kernel goes on
-	unread []packet // datagrams that wait for frozen servers
+	dark    bool          // it has no power
+	deaf    bool          // it ignores gratuitous ARP
+	ended   bool          // nobody listens, or sends
+	frozen  bool          // its programs stand still, its kernel goes on
+	since   clock.Instant // when it was frozen
+	leaving bool          // its traffic is told to end in order
+	unread  []packet      // datagrams that wait for frozen servers
+	later   []func()      // what a frozen client's programs will learn
 }
 
 // maxUnread is how many datagrams a socket holds for a server that does not read.
 const maxUnread = 256
 
-// well reports whether a backend answers at once.
+// well reports whether its programs run.
 func (c *condition) well() bool { return !c.dark && !c.ended && !c.frozen }
 
 // connections are a backend's servers, in the order in which they were accepted.
@@ -35,15 +38,28 @@ func (w *World) connections(h *host) []*server {
 // crashBackend takes a backend's power: nothing of it says good-bye.
 func (w *World) crashBackend(h *host) (string, bool) {
 	for _, s := range w.connections(h) {
-		s.state, s.deadline = tcpClosed, clock.Never
+		s.forget()
 	}
 	gone := len(h.sockets)
 	clear(h.sockets)
+	h.darken()
+	return fmt.Sprintf("carrier down; %d connections gone", gone), true
+}
+
+// darken takes a host's power.
+func (h *host) darken() {
 	for i := range h.arp {
 		h.arp[i] = neighbour{lb: nobody}
 	}
 	h.condition = condition{dark: true, ended: true, deaf: h.deaf}
-	return fmt.Sprintf("carrier down; %d connections gone", gone), true
+}
+
+// wake gives a host its power, if it had none, and its programs.
+func (w *World) wake(h *host) {
+	if h.dark {
+		w.carrier(h.link(), h.index, true)
+	}
+	h.condition = condition{deaf: h.deaf}
 }
 
 // haltBackend ends the servers: the kernel closes their connections, and resets those on
@@ -60,7 +76,7 @@ func (w *World) haltBackend(h *host) (string, bool) {
 			s.close(w.now, (*backends)(w))
 		}
 	}
-	h.condition = condition{ended: true}
+	h.condition = condition{ended: true, deaf: h.deaf}
 	return fmt.Sprintf("servers gone; %d connections closed", closed), true
 }
 
@@ -68,10 +84,7 @@ func (w *World) restoreBackend(h *host) (string, bool) {
 	if !h.ended {
 		return "no receipt: its servers run", false
 	}
-	if h.dark {
-		w.carrier(onBackends, h.index, true)
-	}
-	h.condition = condition{}
+	w.wake(h)
 	return "links up; servers started", true
 }
 

@@ -38,6 +38,10 @@ type conn struct {
 	way     way
 }
 
+// since is from when on a connection's time counts: from when it was meant to begin, or
+// from when its client went on after it had stood still.
+func (c *conn) since() clock.Instant { return max(c.started, c.gen.resumed) }
+
 func (c *conn) short() bool { return c.gen.line.Kind == plan.Connects }
 
 // connect opens a connection.
@@ -91,7 +95,7 @@ func (c *conn) arrived(p *packet) {
 		n.confirmed = w.now
 	}
 	c.way.find(w, c, p)
-	if c.state == tcpClosed {
+	if c.disowns(p) {
 		w.refuse(p)
 		return
 	}
@@ -112,7 +116,12 @@ func (s *clients) wake(e *endpoint, at clock.Instant) {
 }
 
 func (s *clients) connected(e *endpoint) {
-	c := (*World)(s).conns.at(e.id)
+	w := (*World)(s)
+	if h := &w.hosts[e.host]; h.frozen {
+		h.learns(func() { s.connected(e) })
+		return
+	}
+	c := w.conns.at(e.id)
 	if c.phase != connecting {
 		return // given up before
 	}
@@ -132,6 +141,10 @@ func (s *clients) connected(e *endpoint) {
 // readable takes echoes.
 func (s *clients) readable(e *endpoint, bytes int, tag uint32, backend uint8) {
 	w := (*World)(s)
+	if h := &w.hosts[e.host]; h.frozen {
+		h.learns(func() { s.readable(e, bytes, tag, backend) })
+		return
+	}
 	c := w.conns.at(e.id)
 	for ; bytes >= answerLen; bytes -= answerLen {
 		c.echo(tag, backend)
@@ -157,10 +170,10 @@ func (c *conn) echo(tag uint32, backend uint8) {
 		return
 	}
 	if c.short() {
-		c.gen.line.received(w.now.Sub(c.started))
+		c.gen.line.received(w.now.Sub(c.since()))
 		return
 	}
-	c.gen.line.received(w.now.Sub(intended))
+	c.gen.line.received(w.now.Sub(max(intended, c.gen.resumed)))
 	if g, late := c.stall.waited(gapTCP, intended, w.now); late {
 		c.gen.gap(c.number, g)
 	}
@@ -204,14 +217,24 @@ func (c *conn) leave() {
 }
 
 func (s *clients) halfClosed(e *endpoint) {
-	c := (*World)(s).conns.at(e.id)
+	w := (*World)(s)
+	if h := &w.hosts[e.host]; h.frozen {
+		h.learns(func() { s.halfClosed(e) })
+		return
+	}
+	c := w.conns.at(e.id)
 	if c.phase < closing {
 		c.lose("closed by the other end")
 	}
 }
 
 func (s *clients) finished(e *endpoint) {
-	c := (*World)(s).conns.at(e.id)
+	w := (*World)(s)
+	if h := &w.hosts[e.host]; h.frozen {
+		h.learns(func() { s.finished(e) })
+		return
+	}
+	c := w.conns.at(e.id)
 	switch {
 	case c.phase == closing && len(c.waits) > 0:
 		c.lose("closed by the other end before its last answer")
@@ -221,7 +244,12 @@ func (s *clients) finished(e *endpoint) {
 }
 
 func (s *clients) reset(e *endpoint, why string) {
-	c := (*World)(s).conns.at(e.id)
+	w := (*World)(s)
+	if h := &w.hosts[e.host]; h.frozen {
+		h.learns(func() { s.reset(e, why) })
+		return
+	}
+	c := w.conns.at(e.id)
 	switch {
 	case c.phase >= ended:
 	case c.phase == connecting:
@@ -236,6 +264,9 @@ func (s *clients) reset(e *endpoint, why string) {
 // expire is called when a connection has had its time to be established and, if
 // it is a short one, answered.
 func (c *conn) expire() {
+	if c.gen.w.now < c.since().Add(connectTime) || c.gen.w.hosts[c.host].frozen {
+		return // its time began anew when its client went on
+	}
 	if c.phase == connecting || c.short() && c.phase < ended {
 		c.giveUp()
 	}
@@ -284,15 +315,20 @@ func (c *conn) lose(why string) {
 	if c.backend == nobody {
 		c.event(trace.TrafficOpened, "")
 	}
-	if len(c.waits) > 0 {
-		if g, late := c.stall.waited(gapTCP, c.waits[0], c.gen.w.now); late {
-			c.gen.gap(c.number, g)
-		}
-	}
+	c.noteStall(c.gen.w.now)
 	c.gen.line.totals.Lost++
 	c.gen.line.totals.Sessions--
 	c.event(trace.TrafficLost, why)
 	c.over()
+}
+
+// noteStall reports for how long a connection that ends has waited for an answer.
+func (c *conn) noteStall(until clock.Instant) {
+	if len(c.waits) > 0 {
+		if g, late := c.stall.waited(gapTCP, c.waits[0], until); late {
+			c.gen.gap(c.number, g)
+		}
+	}
 }
 
 // finish ends a connection in order.

@@ -48,6 +48,11 @@ func (d *datagram) send(now clock.Instant) {
 
 func (d *datagram) arrived(p *packet) {
 	w := d.gen.w
+	if h := &w.hosts[d.gen.client]; h.frozen {
+		late := *p
+		h.learns(func() { d.arrived(&late) })
+		return
+	}
 	if p.tag != d.tag() {
 		if !d.corrupt {
 			d.corrupt = true
@@ -66,7 +71,7 @@ func (d *datagram) answered(at clock.Instant, seq uint32, backend uint8) {
 	if g.probe != nil {
 		g.probe.answered(at, seq)
 	} else if d.seq-seq <= uint32(len(d.times)) {
-		g.line.received(at.Sub(d.times[seq%uint32(len(d.times))]))
+		g.line.received(at.Sub(max(d.times[seq%uint32(len(d.times))], g.resumed)))
 	}
 	if backend == d.backend {
 		return
@@ -145,12 +150,29 @@ func (p *probe) answered(at clock.Instant, seq uint32) {
 }
 
 func (p *probe) finish() {
-	w := p.gen.w
-	p.settle(w.now)
+	if p.gen.done {
+		return // its client has ended meanwhile
+	}
+	p.settle(p.gen.w.now)
 	if g, open := p.meter.end(gapUDP, p.gen.beat.at); open {
 		p.gen.gap(p.number, g)
 	}
-	p.gen.line.totals.Sessions--
-	p.gen.flowEvent(p.number, trace.TrafficDone, "", p.backend, p.tuple)
+	p.leave("")
 	p.gen.end()
+}
+
+func (p *probe) leave(why string) {
+	p.gen.line.totals.Sessions--
+	p.gen.flowEvent(p.number, trace.TrafficDone, why, p.backend, p.tuple)
+}
+
+// pause reports the outage that is open at an instant from which on the client does
+// nothing, and forgets what was on its way.
+func (p *probe) pause(at clock.Instant) {
+	p.settle(at)
+	if g, open := p.meter.end(gapUDP, at); open {
+		p.gen.gap(p.number, g)
+	}
+	p.settled += uint32(len(p.flight) - p.first)
+	p.flight, p.first, p.meter = p.flight[:0], 0, outageMeter{}
 }

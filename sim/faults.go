@@ -16,11 +16,11 @@ const receiptLimit = 5 * time.Second
 
 // executions has what carries out each verb of package fault.
 var executions = map[string]func(*World, context.Context, plan.Fault) error{
-	fault.Crash:       atOnce((*process).crash, (*World).crashBackend),
-	fault.Kill:        atOnce((*process).kill, (*World).haltBackend),
-	fault.Restore:     atOnce((*process).restore, (*World).restoreBackend),
-	fault.Freeze:      atOnce((*process).freeze, (*World).freezeBackend),
-	fault.Thaw:        atOnce((*process).thaw, (*World).thawBackend),
+	fault.Crash:       atOnce((*process).crash, (*World).crashClient, (*World).crashBackend),
+	fault.Kill:        atOnce((*process).kill, (*World).killClient, (*World).haltBackend),
+	fault.Restore:     atOnce((*process).restore, (*World).restoreClient, (*World).restoreBackend),
+	fault.Freeze:      atOnce((*process).freeze, (*World).freezeClient, (*World).freezeBackend),
+	fault.Thaw:        atOnce((*process).thaw, (*World).thawClient, (*World).thawBackend),
 	fault.Stop:        (*World).stop,
 	fault.Handover:    (*World).handover,
 	fault.Reload:      (*World).reload,
@@ -80,13 +80,23 @@ func (w *World) Do(ctx context.Context, f plan.Fault) error {
 	return executions[f.Verb](w, ctx, f)
 }
 
-// atOnce is a verb that takes hold of each of its machines at once.
-func atOnce(node func(*process) (receipt string, ok bool), backend func(*World, *host) (receipt string, ok bool)) func(*World, context.Context, plan.Fault) error {
+// deed does something to a client or a backend.
+type deed func(w *World, h *host) (receipt string, ok bool)
+
+// atOnce is a verb that takes hold of each of its machines at once, by what it is.
+func atOnce(node func(*process) (receipt string, ok bool), client, backend deed) func(*World, context.Context, plan.Fault) error {
 	return func(w *World, ctx context.Context, f plan.Fault) error {
 		for _, name := range f.Hosts {
 			p := w.processOf(name)
 			if p == nil {
-				w.faulted(f.Verb, name, func() (string, bool) { return backend(w, &w.hosts[w.hostIndex(name)]) })
+				h, do := &w.hosts[w.hostIndex(name)], backend
+				if h.link() == onClients {
+					do = client
+				}
+				if err := w.awaitLeave(ctx, h); err != nil {
+					return err
+				}
+				w.faulted(f.Verb, name, func() (string, bool) { return do(w, h) })
 				continue
 			}
 			if err := w.turn(ctx, p); err != nil {

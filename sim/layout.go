@@ -32,6 +32,14 @@ type host struct {
 	condition
 }
 
+// link is that of a client or a backend.
+func (h *host) link() uint8 {
+	if h.sockets == nil {
+		return onClients
+	}
+	return onBackends
+}
+
 // nobody is the neighbour of an address that is not resolved.
 const nobody = 0xff
 

@@ -37,6 +37,13 @@ func (p *pacer) take() {
 	p.at = p.start.Add(after)
 }
 
+// skip leaves out the instants up to now.
+func (p *pacer) skip(now clock.Instant) {
+	for p.at <= now {
+		p.take()
+	}
+}
+
 // gap is a stretch in which one flow got no answer to what it meant to send.
 type gap struct {
 	from, to clock.Instant

@@ -160,7 +160,12 @@ func (w *World) stop(ctx context.Context, f plan.Fault) error {
 	for _, id := range f.Hosts {
 		p := w.processOf(id)
 		if p == nil {
-			w.faulted(f.Verb, id, func() (string, bool) { return w.haltBackend(&w.hosts[w.hostIndex(id)]) })
+			h := &w.hosts[w.hostIndex(id)]
+			if h.link() == onClients {
+				w.stopClient(h)
+			} else {
+				w.faulted(f.Verb, id, func() (string, bool) { return w.haltBackend(h) })
+			}
 			continue
 		}
 		if err := w.turn(ctx, p); err != nil {

@@ -50,12 +50,25 @@ type endpoint struct {
 	finReceived   bool
 	recovering    bool // a retransmission is out; nothing new is sent before it is acknowledged
 	backoff       uint8
+	orphan        bool // its process has ended
 
 	deadline clock.Instant // when the retransmission timer runs out; Never while it is off
 	timerAt  clock.Instant // of the event that is scheduled; Never if none is
 	// mayChallenge is from when on another challenge may be sent.
 	mayChallenge clock.Instant
 }
+
+// disowns reports whether a segment belongs to no connection, or to one of which nobody
+// will read what it carries.
+func (e *endpoint) disowns(p *packet) bool {
+	if e.orphan && p.length > 0 {
+		e.forget()
+	}
+	return e.state == tcpClosed
+}
+
+// forget leaves nothing of the connection, and tells nobody.
+func (e *endpoint) forget() { e.state, e.deadline = tcpClosed, clock.Never }
 
 func after(a, b uint32) bool { return int32(a-b) > 0 }
 
@@ -163,7 +176,7 @@ func (e *endpoint) restart(now clock.Instant, s stack) {
 func (e *endpoint) timer(now clock.Instant, s stack) {
 	e.timerAt = clock.Never
 	if e.backoff++; e.backoff > rtoTries {
-		e.state, e.deadline = tcpClosed, clock.Never
+		e.forget()
 		s.reset(e, "connection timed out")
 		return
 	}
@@ -243,7 +256,7 @@ func (e *endpoint) receiveRST(now clock.Instant, s stack, p *packet) {
 	switch {
 	case e.state == tcpClosed || e.state == tcpDone:
 	case valid:
-		e.state, e.deadline = tcpClosed, clock.Never
+		e.forget()
 		s.reset(e, "connection reset by peer")
 	case e.state == tcpEstablished && after(p.seq, e.rcv) && p.seq-e.rcv < 1<<16:
 		e.challenge(now, s)

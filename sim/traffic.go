@@ -61,6 +61,8 @@ type generator struct {
 	opening int // not yet established or failed
 	live    int // not ended
 	probe   *probe
+	resumed clock.Instant // when its client stood still last
+	onEnd   func()        // told once it has ended; may be nil
 
 	ready  bool
 	ending bool
@@ -95,10 +97,12 @@ func (w *World) addTraffic() error {
 	return nil
 }
 
-// startLine starts a line on every client.
+// startLine starts a line on every client that is there.
 func (w *World) startLine(l *line, start clock.Instant) {
 	for i := range w.plan.Topo.Clients {
-		w.addGenerator(l, i, start)
+		if w.hosts[2+i].well() {
+			w.addGenerator(l, i, start)
+		}
 	}
 }
 
@@ -200,6 +204,10 @@ func (g *generator) again(passes int) {
 	if g.ready || g.ending {
 		return
 	}
+	if g.w.hosts[g.client].frozen {
+		g.w.at(g.w.now.Add(plan.FlowPause), func() { g.again(passes) })
+		return
+	}
 	last := g.w.now
 	for _, id := range g.all {
 		if d := g.w.datagrams.at(id); d.backend == nobody {
@@ -237,7 +245,7 @@ func (g *generator) opened() {
 
 func (g *generator) schedule() {
 	g.next = clock.Never
-	if g.ending {
+	if g.ending || g.w.hosts[g.client].frozen {
 		return
 	}
 	if len(g.all) < g.count {
@@ -303,6 +311,8 @@ func (g *generator) finish(until clock.Instant) {
 	w.ending++
 	g.schedule()
 	switch {
+	case w.hosts[g.client].frozen: // it cannot end in order
+		g.breakOff(w.hosts[g.client].since)
 	case g.line.Kind == plan.Probe:
 		w.at(min(until, w.now.Add(gapUDP+1)), g.probe.finish)
 	case g.line.Proto == "udp":
@@ -333,10 +343,14 @@ func (g *generator) checkEnd() {
 }
 
 func (g *generator) end() {
-	if !g.done {
-		g.done = true
-		g.w.ending--
-		g.w.dirty = true
+	if g.done {
+		return
+	}
+	g.done = true
+	g.w.ending--
+	g.w.dirty = true
+	if g.onEnd != nil {
+		g.onEnd()
 	}
 }
 

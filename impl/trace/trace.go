@@ -227,7 +227,7 @@ const (
 	TrafficCorrupt = "corrupt"        // an echo had the wrong bytes, sequence or checksum
 	TrafficMoved   = "moved"          // a session's echo came from another backend than before
 	TrafficFailed  = "connect-failed" // a connect was refused, reset or timed out
-	TrafficDone    = "done"           // ended in order
+	TrafficDone    = "done"           // ended in order, or with its client
 )
 
 // Gap says that one flow of a traffic line got no answer to what it meant to

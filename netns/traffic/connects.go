@@ -21,6 +21,8 @@ type connects struct {
 	open []*attempt // in the order of their beginning; those that have ended are skipped
 	live int
 
+	resumed clock.Instant // when its client stood still last
+
 	readiness
 	ending *ending
 }
@@ -74,7 +76,20 @@ func (g *connects) nextTimeout() clock.Instant {
 	if len(g.open) == 0 {
 		return clock.Never
 	}
-	return g.open[0].started.Add(g.line.timeouts.Connect)
+	return max(g.open[0].started, g.resumed).Add(g.line.timeouts.Connect)
+}
+
+func (g *connects) breakOff(clock.Instant) {
+	for _, a := range g.open {
+		if a.phase != ended {
+			a.end()
+		}
+	}
+}
+
+func (g *connects) resume(_, now clock.Instant) {
+	g.resumed = now
+	g.pace.skip(now)
 }
 
 func (g *connects) finish(_ clock.Instant, e *ending) { g.ending = e }
@@ -159,7 +174,7 @@ func (a *attempt) answered(now clock.Instant) {
 		a.line.count(func(t *trace.Totals) { t.Corrupt++ })
 		a.event(now, trace.TrafficCorrupt, err.Error(), string(backend))
 	} else {
-		a.line.received(now.Sub(a.started))
+		a.line.received(now.Sub(max(a.started, a.owner.resumed)))
 	}
 	a.phase = closing
 	_ = unix.Shutdown(a.fd, unix.SHUT_WR) // an error shows in the read that follows

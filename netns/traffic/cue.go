@@ -10,25 +10,35 @@ import (
 	"baton/netns/internal/hostclock"
 )
 
-// placed is a generator with where it runs and what line it is of.
+// placed is a generator with where it runs, and the line and the client that it is of.
 type placed struct {
 	generator
 	on     *loop
 	line   *line
-	ending *ending // only the loop touches it
+	client string
+
+	// Only the loop touches these.
+	ending *ending
+	frozen clock.Instant // since when its client stands still; 0: it does not
+	gone   bool          // it was broken off
 }
 
 // finish begins to end the generator, or lets one that is ending end sooner. ended
-// learns when it has.
+// learns when it has. That of a frozen client cannot end in order, and breaks off.
 func (p *placed) finish(until clock.Instant, ended *sync.WaitGroup) {
 	p.on.call(func() {
 		if p.ending != nil {
 			p.ending.until = min(p.ending.until, until)
-			return
+		} else {
+			ended.Add(1)
+			p.ending = &ending{until: until, onDone: ended.Done}
+			if p.frozen == 0 {
+				p.generator.finish(hostclock.Now(), p.ending)
+			}
 		}
-		ended.Add(1)
-		p.ending = &ending{until: until, onDone: ended.Done}
-		p.generator.finish(hostclock.Now(), p.ending)
+		if p.frozen != 0 {
+			p.leave(p.frozen)
+		}
 	})
 }
 
@@ -52,6 +62,8 @@ func (g *Generator) StopLine(name string) error {
 	}
 	now := hostclock.Now()
 	l.count(func(t *trace.Totals) { t.Ended = now })
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for _, p := range g.placed {
 		if p.line == l {
 			p.finish(now.Add(g.cfg.Timeouts.Drain), &g.ended)

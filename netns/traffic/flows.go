@@ -27,6 +27,7 @@ type udpFlows struct {
 	beat     pacer
 	beats    bool
 	answered int
+	resumed  clock.Instant // when its client stood still last
 
 	readiness
 	ending *ending
@@ -121,6 +122,17 @@ func (g *udpFlows) fireOpening(now clock.Instant) {
 
 func (g *udpFlows) finish(_ clock.Instant, e *ending) { g.ending = e }
 
+func (g *udpFlows) breakOff(clock.Instant) {
+	g.line.count(func(t *trace.Totals) { t.Sessions -= g.answered })
+}
+
+func (g *udpFlows) resume(_, now clock.Instant) {
+	g.resumed = now
+	if g.beats {
+		g.beat.skip(now)
+	}
+}
+
 func (g *udpFlows) id(i int) flowID {
 	return flowID{line: g.line, client: g.client, number: g.numbers[i], local: g.guests.source(i)}
 }
@@ -146,7 +158,7 @@ func (g *udpFlows) receive(now clock.Instant, to netip.AddrPort, block []byte) {
 		g.line.count(func(t *trace.Totals) { t.Corrupt++ })
 		g.id(i).event(now, trace.TrafficCorrupt, err.Error(), string(backend))
 	case err == nil:
-		g.line.received(now.Sub(got.intended))
+		g.line.received(now.Sub(max(got.intended, g.resumed)))
 		g.noteAnswer(i, now, backend)
 	}
 }

@@ -46,7 +46,7 @@ func (l *loop) openGuests(from *client, addrs []netip.Addr, target netip.AddrPor
 	g := &guests{addrs: addrs, target: target, out: -1, in: -1, loop: l, to: &unix.SockaddrInet4{Addr: target.Addr().As4()}}
 	err := g.open()
 	if err == nil {
-		err = l.add(g.in, unix.EPOLLIN, g)
+		err = l.add(from.name, g.in, unix.EPOLLIN, g)
 	}
 	if err != nil {
 		for _, fd := range []int{g.out, g.in} {
@@ -56,7 +56,7 @@ func (l *loop) openGuests(from *client, addrs []netip.Addr, target netip.AddrPor
 		}
 		return nil, fmt.Errorf("traffic: send from %s and on: %w", addrs[0], err)
 	}
-	return g, l.add(g.out, 0, g)
+	return g, l.add(from.name, g.out, 0, g)
 }
 
 func (g *guests) open() (err error) {

@@ -48,6 +48,12 @@ type generator interface {
 	deadline() clock.Instant
 	fire(now clock.Instant)
 	finish(now clock.Instant, e *ending)
+	// breakOff ends it at once, because its client has ended: what is open is neither
+	// lost nor failed. It closes no socket.
+	breakOff(now clock.Instant)
+	// resume goes on after its client has stood still from an instant up to now: what was
+	// meant for that time is left out, and no wait is counted that includes it.
+	resume(from, now clock.Instant)
 }
 
 // source is a registered descriptor. The generation tells a descriptor from an
@@ -55,6 +61,9 @@ type generator interface {
 type source struct {
 	handler    handler
 	generation int32
+	events     uint32
+	watched    bool   // or forgotten
+	owner      string // the machine that it is a socket of, "" for the loop's own
 }
 
 // newLoop prepares a loop; run runs it. late is called when a wake-up came at
@@ -74,7 +83,7 @@ func newLoop(late func(time.Duration, clock.Instant)) (*loop, error) {
 		l.release()
 		return nil, fmt.Errorf("traffic: create eventfd: %w", err)
 	}
-	err = errors.Join(l.add(l.timer, unix.EPOLLIN, nil), l.add(l.wake, unix.EPOLLIN, wakeHandler{l}))
+	err = errors.Join(l.add("", l.timer, unix.EPOLLIN, nil), l.add("", l.wake, unix.EPOLLIN, wakeHandler{l}))
 	if err != nil {
 		l.release()
 		return nil, err
@@ -82,13 +91,13 @@ func newLoop(late func(time.Duration, clock.Instant)) (*loop, error) {
 	return l, nil
 }
 
-// add registers a descriptor. A nil handler only wakes the loop.
-func (l *loop) add(fd int, events uint32, h handler) error {
+// add registers a descriptor of a machine. A nil handler only wakes the loop.
+func (l *loop) add(owner string, fd int, events uint32, h handler) error {
 	if fd >= len(l.sources) {
 		l.sources = append(l.sources, make([]source, fd+1-len(l.sources))...)
 	}
 	s := &l.sources[fd]
-	s.handler = h
+	s.handler, s.owner, s.events, s.watched = h, owner, events, true
 	s.generation++
 	e := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: s.generation}
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
@@ -100,6 +109,7 @@ func (l *loop) add(fd int, events uint32, h handler) error {
 // forget stops watching a descriptor, which add can take up again.
 func (l *loop) forget(fd int) error {
 	l.sources[fd].generation++
+	l.sources[fd].watched = false
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, fd, nil); err != nil {
 		return fmt.Errorf("traffic: stop watching descriptor %d: %w", fd, err)
 	}
@@ -108,6 +118,7 @@ func (l *loop) forget(fd int) error {
 
 // watch changes the events that a registered descriptor waits for.
 func (l *loop) watch(fd int, events uint32) error {
+	l.sources[fd].events = events
 	e := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: l.sources[fd].generation}
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, fd, &e); err != nil {
 		return fmt.Errorf("traffic: watch descriptor %d: %w", fd, err)

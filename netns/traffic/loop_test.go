@@ -52,13 +52,13 @@ func TestStaleEventDoesNotReachTheNextOwnerOfADescriptor(t *testing.T) {
 			if read != other {
 				t.Errorf("descriptor %d was not reused but %d given", other, read)
 			}
-			if err := l.add(read, unix.EPOLLIN, fresh); err != nil {
+			if err := l.add("", read, unix.EPOLLIN, fresh); err != nil {
 				t.Error(err)
 			}
 		}
 	}
 	for _, p := range []struct{ read, write, other int }{{firstRead, firstWrite, secondRead}, {secondRead, secondWrite, firstRead}} {
-		if err := l.add(p.read, unix.EPOLLIN, &recorder{do: replace(p.read, p.other)}); err != nil {
+		if err := l.add("", p.read, unix.EPOLLIN, &recorder{do: replace(p.read, p.other)}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := unix.Write(p.write, []byte{1}); err != nil {

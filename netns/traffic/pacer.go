@@ -61,6 +61,16 @@ func (p *pacer) due(now clock.Instant, limit int64, f func(intended clock.Instan
 	}
 }
 
+// skip leaves out the instants up to now.
+func (p *pacer) skip(now clock.Instant) {
+	if behind := now.Sub(p.next()); behind > 0 {
+		p.n += int64(float64(behind) / p.step)
+	}
+	for !p.next().After(now) {
+		p.n++
+	}
+}
+
 // forever is a limit for schedules without one.
 const forever = math.MaxInt64
 

@@ -177,6 +177,30 @@ func (p *probe) noteBackend(at clock.Instant, name []byte) {
 	p.event(at, trace.TrafficMoved, "from "+before, p.backend)
 }
 
+// pause reports the outage that is open at an instant from which on the client does
+// nothing, and forgets what was on its way.
+func (p *probe) pause(at clock.Instant) {
+	p.settle(at)
+	if g, open := p.meter.end(at); open {
+		p.gap(g)
+	}
+	p.settled += uint64(len(p.flight))
+	p.flight, p.meter = p.flight[:0], outageMeter{threshold: p.line.threshold}
+}
+
+func (p *probe) breakOff(now clock.Instant) {
+	p.pause(now)
+	p.line.count(func(t *trace.Totals) { t.Sessions-- })
+	p.event(now, trace.TrafficDone, clientEnded, p.backend)
+}
+
+// resume goes on with the next sequence number, so that a late answer is known as one.
+func (p *probe) resume(from, now clock.Instant) {
+	p.pause(from)
+	p.pace.skip(now)
+	p.settled = uint64(p.pace.n)
+}
+
 func (p *probe) finish(now clock.Instant, e *ending) { p.ending, p.ended, p.nextLook = e, now, now }
 
 func (p *probe) fireEnding(now clock.Instant) {

@@ -1,7 +1,6 @@
 package traffic
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 
@@ -11,58 +10,15 @@ import (
 	"baton/scenarios/plan"
 )
 
-// servers are the sockets of one backend that one loop serves. Only the loop touches them.
+// servers are those of one backend that one loop has.
 type servers struct {
-	loop    *loop
-	name    string
-	sockets map[int]handler
+	loop *loop
+	name string
 }
 
-func newServers(on *loop, name string) *servers {
-	return &servers{loop: on, name: name, sockets: map[int]handler{}}
-}
+func (s *servers) add(fd int, h handler) error { return s.loop.add(s.name, fd, unix.EPOLLIN, h) }
 
-func (s *servers) add(fd int, h handler) error {
-	if err := s.loop.add(fd, unix.EPOLLIN, h); err != nil {
-		return err
-	}
-	s.sockets[fd] = h
-	return nil
-}
-
-func (s *servers) drop(fd int) {
-	delete(s.sockets, fd)
-	s.loop.drop(fd)
-}
-
-// halt closes everything, as the kernel does for a process that has ended.
-func (s *servers) halt() {
-	for fd := range s.sockets {
-		s.drop(fd)
-	}
-}
-
-// freeze leaves all that comes in the kernel's buffers.
-func (s *servers) freeze() error {
-	var errs []error
-	for fd := range s.sockets {
-		errs = append(errs, s.loop.forget(fd))
-	}
-	return errors.Join(errs...)
-}
-
-// thaw serves what has come meanwhile, and sends what could not be sent.
-func (s *servers) thaw() error {
-	var errs []error
-	for fd, h := range s.sockets {
-		events := uint32(unix.EPOLLIN)
-		if _, connection := h.(*echo); connection {
-			events |= unix.EPOLLOUT
-		}
-		errs = append(errs, s.loop.add(fd, events, h))
-	}
-	return errors.Join(errs...)
-}
+func (s *servers) drop(fd int) { s.loop.drop(fd) }
 
 // listener is a socket on which a backend serves.
 type listener struct {

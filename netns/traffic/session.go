@@ -169,7 +169,7 @@ func (s *session) echo(now clock.Instant) {
 		s.reportCorrupt(now, err.Error())
 		return
 	}
-	s.line.received(now.Sub(intended))
+	s.line.received(now.Sub(max(intended, s.owner.resumed)))
 	if g, late := s.stall.waited(intended, now); late {
 		s.gap(g)
 	}
@@ -275,14 +275,36 @@ func (s *session) lose(now clock.Instant, why string) {
 	if s.backend == "" {
 		s.event(now, trace.TrafficOpened, "", "")
 	}
+	s.noteStall(now)
+	s.become(ended)
+	s.line.count(func(t *trace.Totals) { t.Lost++; t.Sessions-- })
+	s.event(now, trace.TrafficLost, why, s.backend)
+}
+
+// breakOff ends a session whose client has ended.
+func (s *session) breakOff(now clock.Instant) {
+	stood := s.phase == established || s.phase == closing
+	if s.phase != ended {
+		s.become(ended)
+	}
+	if !stood {
+		return
+	}
+	s.noteStall(now)
+	s.line.count(func(t *trace.Totals) { t.Sessions-- })
+	s.event(now, trace.TrafficDone, clientEnded, s.backend)
+}
+
+// clientEnded is why a flow is neither lost nor failed that is not answered any more.
+const clientEnded = "its client ended"
+
+// noteStall reports how long a session that ends has waited for an answer, if it has.
+func (s *session) noteStall(now clock.Instant) {
 	if len(s.unacked) > 0 {
 		if g, late := s.stall.waited(s.unacked[0], now); late {
 			s.gap(g)
 		}
 	}
-	s.become(ended)
-	s.line.count(func(t *trace.Totals) { t.Lost++; t.Sessions-- })
-	s.event(now, trace.TrafficLost, why, s.backend)
 }
 
 // finish ends a session in order.

@@ -46,7 +46,7 @@ func newBench(t *testing.T) *bench {
 	b.owner.opener.n = 1 // the connect is made by hand
 	b.session = b.owner.all[0]
 	b.session.fd = fds[0]
-	if err := l.add(fds[0], unix.EPOLLIN, b.session); err != nil {
+	if err := l.add("", fds[0], unix.EPOLLIN, b.session); err != nil {
 		t.Fatal(err)
 	}
 	b.session.become(established)

@@ -14,9 +14,10 @@ type sessions struct {
 	opener  pacer
 	beat    pacer
 	beats   bool
-	opening int // without a first echo, not ended, not timed out
-	live    int // not ended
-	expired int // all[:expired] are no longer watched for the connect timeout
+	opening int           // without a first echo, not ended, not timed out
+	live    int           // not ended
+	expired int           // all[:expired] are no longer watched for the connect timeout
+	resumed clock.Instant // when its client stood still last
 
 	readiness
 	ending *ending
@@ -90,7 +91,23 @@ func (g *sessions) nextTimeout() clock.Instant {
 		return clock.Never
 	}
 	s := g.all[g.expired]
-	return s.started.Add(s.line.timeouts.Connect)
+	return max(s.started, g.resumed).Add(s.line.timeouts.Connect)
+}
+
+func (g *sessions) breakOff(now clock.Instant) {
+	for _, s := range g.all {
+		s.breakOff(now)
+	}
+}
+
+func (g *sessions) resume(_, now clock.Instant) {
+	g.resumed = now
+	if g.beats {
+		g.beat.skip(now)
+	}
+	for _, s := range g.all {
+		s.stall.end = now
+	}
 }
 
 // finish begins to end the sessions: nothing new is sent, what is open closes as

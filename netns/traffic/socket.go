@@ -31,7 +31,7 @@ func (l *loop) dialTCP(from *client, to netip.AddrPort, h handler) (int, error) 
 		err = unix.Connect(fd, sockaddr(to))
 	}
 	if err == nil || err == unix.EINPROGRESS {
-		err = l.add(fd, unix.EPOLLOUT, h)
+		err = l.add(from.name, fd, unix.EPOLLOUT, h)
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -51,7 +51,7 @@ func (l *loop) dialUDP(from *client, to netip.AddrPort, events uint32, h handler
 		return -1, err
 	}
 	if err = unix.Connect(fd, sockaddr(to)); err == nil {
-		err = l.add(fd, events, h)
+		err = l.add(from.name, fd, events, h)
 	}
 	if err != nil {
 		unix.Close(fd)

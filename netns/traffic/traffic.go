@@ -86,14 +86,16 @@ type Generator struct {
 	streams  *loop // TCP; UDP flows
 	probes   *loop // probes, and the UDP servers that answer them
 	clients  []*client
-	placed   []*placed
 	ended    sync.WaitGroup // of the generators that are ending
 	events   chan trace.Event
 	recorded chan struct{} // closed once all events are handed over
-	backends map[place]*servers
 	drops    uint64        // of the host, at the start
 	ticking  chan struct{} // closed to end the running totals
 	ticked   chan struct{}
+
+	mu     sync.Mutex // of what follows: faults come beside the timeline
+	placed []*placed
+	absent map[string]bool // clients that have ended or are frozen
 
 	started   bool
 	stopOnce  sync.Once
@@ -106,8 +108,8 @@ func New(cfg Config) (*Generator, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	g := &Generator{cfg: cfg, events: make(chan trace.Event, 4096),
-		backends: map[place]*servers{}, recorded: make(chan struct{}), ticking: make(chan struct{}), ticked: make(chan struct{})}
+	g := &Generator{cfg: cfg, events: make(chan trace.Event, 4096), absent: map[string]bool{},
+		recorded: make(chan struct{}), ticking: make(chan struct{}), ticked: make(chan struct{})}
 	for i, t := range cfg.Lines {
 		target, err := cfg.target(t)
 		if err != nil {
@@ -166,14 +168,10 @@ func (g *Generator) startLoops() error {
 	}
 	probes.raised = true
 	g.streams, g.probes = streams, probes
-	loopOf := map[string]*loop{"tcp": streams, "udp": probes}
 	for _, b := range g.cfg.Backends {
-		for _, proto := range protocols {
-			g.backends[place{b.Host.Name(), proto}] = newServers(loopOf[proto], b.Host.Name())
-		}
 		opened, err := b.listen(g.cfg.Services)
 		for _, l := range opened {
-			err = errors.Join(err, g.backends[place{b.Host.Name(), l.proto}].serve(l))
+			err = errors.Join(err, g.serversOf(b, l.proto).serve(l))
 		}
 		if err != nil {
 			streams.release()
@@ -219,9 +217,14 @@ func (g *Generator) open(ctx context.Context) error {
 	return nil
 }
 
-// startLine starts a line on every client. onReady is called for each of them.
+// startLine starts a line on every client that is there. onReady is called for each of them.
 func (g *Generator) startLine(line *line, start clock.Instant, onReady func()) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for i, from := range g.clients {
+		if g.absent[from.name] {
+			continue
+		}
 		if err := g.startShare(line, i, start, readiness{onReady: onReady}); err != nil {
 			return fmt.Errorf("traffic: start %s on %s: %w", line.Name, from.name, err)
 		}
@@ -253,7 +256,7 @@ func (g *Generator) startShare(line *line, index int, start clock.Instant, r rea
 		}
 	})
 	if err == nil {
-		g.placed = append(g.placed, &placed{generator: made, on: on, line: line})
+		g.placed = append(g.placed, &placed{generator: made, on: on, line: line, client: from.name})
 	}
 	return err
 }
@@ -290,9 +293,11 @@ func (g *Generator) drain(ctx context.Context) {
 	if deadline, ok := ctx.Deadline(); ok {
 		until = min(until, hostclock.Now().Add(time.Until(deadline)))
 	}
+	g.mu.Lock()
 	for _, p := range g.placed {
 		p.finish(until, &g.ended)
 	}
+	g.mu.Unlock()
 	g.ended.Wait() // every generator ends by itself, at the latest at until
 }
 

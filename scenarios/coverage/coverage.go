@@ -21,18 +21,15 @@ type Cell struct {
 	// Fault is the verb, with the link where it is done to one: crash, cut via sync.
 	Fault string
 	// Role is that of the node that it is done to, or at whose end; Down for one without a
-	// process, Backend for a backend.
+	// process, client or backend for one of these.
 	Role string
 	// Phase is what TCP connections were doing.
 	Phase string
 	World string
 }
 
-// Roles beside those of package ha.
-const (
-	Down    = "down"
-	Backend = "backend"
-)
+// Down is beside the roles of package ha.
+const Down = "down"
 
 // Phases of TCP connections.
 const (
@@ -164,8 +161,10 @@ func roles(v fault.Verb) []string {
 	} else {
 		all = append(all, Down)
 	}
-	if slices.Contains(v.Kinds, lab.Backend) {
-		all = append(all, Backend)
+	for _, kind := range v.Kinds {
+		if kind != lab.Node {
+			all = append(all, kind.String())
+		}
 	}
 	return all
 }

@@ -58,7 +58,7 @@ always   masters <= 1
 		{"cut via clients", "Backup", Established, plan.Netns}, {"cut via clients", "Backup", Opening, plan.Netns},
 		{"cut via sync", "Backup", Established, plan.Netns}, {"cut via sync", "Backup", Opening, plan.Netns},
 		{"cut via sync", "Master", Established, plan.Netns}, {"cut via sync", "Master", Opening, plan.Netns},
-		{"kill", Backend, Established, plan.Netns},
+		{"kill", "backend", Established, plan.Netns},
 		{"restore", Down, Established, plan.Netns},
 	}
 	got := Of(p, plan.Netns, events)

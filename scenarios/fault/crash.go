@@ -6,6 +6,6 @@ const Crash = "crash"
 var crash = Verb{
 	Word: Crash, Doc: "power failure: process gone, links down, tables and connections gone without a word",
 	Receipt: "the process is gone, and the far end of each link has lost carrier",
-	Kinds:   servers, From: []State{Running, Ended, Frozen}, To: Crashed, Refuse: "has crashed already",
+	Kinds:   machines, From: []State{Running, Ended, Frozen}, To: Crashed, Refuse: "has crashed already",
 	Undo: Restore, Takes: true,
 }

@@ -6,6 +6,6 @@ const Freeze = "freeze"
 var freeze = Verb{
 	Word: Freeze, Doc: "SIGSTOP: the kernel goes on to acknowledge, nobody answers",
 	Receipt: "every thread of the process is stopped",
-	Kinds:   servers, From: []State{Running}, To: Frozen, Refuse: "is %s already",
+	Kinds:   machines, From: []State{Running}, To: Frozen, Refuse: "is %s already",
 	Undo: Thaw, Takes: true,
 }

@@ -4,8 +4,8 @@ package fault
 const Stop = "stop"
 
 var stop = Verb{
-	Word: Stop, Doc: "SIGTERM: a MASTER hands over first, a backend's servers close their connections",
+	Word: Stop, Doc: "SIGTERM: a MASTER hands over first, a backend's servers close their connections, a client's traffic ends in order",
 	Receipt: "the process has ended by itself",
-	Kinds:   servers, From: []State{Running}, To: Ended, Refuse: "cannot stop in order: it is %s",
+	Kinds:   machines, From: []State{Running}, To: Ended, Refuse: "cannot stop in order: it is %s",
 	Undo: Restore, Asks: true,
 }

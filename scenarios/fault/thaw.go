@@ -6,5 +6,5 @@ const Thaw = "thaw"
 var thaw = Verb{
 	Word: Thaw, Doc: "SIGCONT",
 	Receipt: "no thread of the process is stopped",
-	Kinds:   servers, From: []State{Frozen}, To: Running, Refuse: "is not frozen",
+	Kinds:   machines, From: []State{Frozen}, To: Running, Refuse: "is not frozen",
 }

@@ -15,7 +15,9 @@ func TestWhatAFaultIsDoneTo(t *testing.T) {
 	for line, want := range map[string]string{
 		"crash backend1\n@2s restore backend1":     "",
 		"freeze backend1 lb2\n@2s thaw backend1":   "",
-		"crash client1":                            `:11: crash client1: that is a client; the form is: crash HOST...`,
+		"crash client1\n@2s restore client1":       "",
+		"thaw client1":                             `:10: thaw client1: client1 is not frozen; an earlier step must freeze it`,
+		"down client1 via clients":                 `:10: down client1: that is a client; the form is: down HOST via LINK | down LINK`,
 		"handover backend1":                        `:14: handover backend1: that is a backend; the form is: handover NODE...`,
 		"crash backend3":                           `:11: no host "backend3": the topology has backends=2`,
 		"crash bakend1":                            `:11: unknown host "bakend1"; did you mean "backend1"?`,

@@ -84,6 +84,9 @@ func (t *timeline) flood(s Step) {
 	}
 	for _, host := range f.Hosts {
 		t.host(s.Pos, host)
+		if t.hosts[host] == fault.Crashed {
+			t.errorf(s.Pos, host, "", "flood from %s: %s is down", host, host)
+		}
 	}
 	kind, _ := fault.FloodKindOf(f.Flood)
 	service := slices.IndexFunc(t.Services, func(svc Service) bool { return svc.Name == f.To && meet(svc.Guard, Guard(t.world)) })

@@ -217,6 +217,9 @@ func (t *timeline) fault(s Step) {
 			}
 			t.errorf(s.Pos, host, "", "%s %s: %s %s%s", s.Verb, host, host, why, undone(s.Verb))
 		}
+		if kind, _, _ := lab.ParseName(host); kind == lab.Client && verb.To != fault.Crashed && !t.loaded() {
+			t.errorf(s.Pos, host, "", "%s %s: no traffic comes from it", s.Verb, host)
+		}
 		t.hosts[host] = verb.To
 		if fault.Ends(s.Verb) {
 			for is := range t.traits { // in any order: each is looked at for itself
@@ -226,6 +229,11 @@ func (t *timeline) fault(s Step) {
 			}
 		}
 	}
+}
+
+// loaded reports whether there is any traffic, which comes from all clients.
+func (t *timeline) loaded() bool {
+	return slices.ContainsFunc(t.Traffic, func(line Traffic) bool { return line.Guard.In(t.world) })
 }
 
 // trait is what a machine is until the verb that undoes it.

@@ -49,9 +49,9 @@ var _ = Describe("a backend", func() {
 		n, r := newNetwork(), &recording{}
 		g := start(ctx, n.config(r, probeLine()))
 		_, err := g.Freeze("backend9")
-		Expect(err).To(MatchError(ContainSubstring(`no backend "backend9"`)))
+		Expect(err).To(MatchError(ContainSubstring(`no machine "backend9"`)))
 		_, err = g.Serve("backend9")
-		Expect(err).To(MatchError(ContainSubstring(`no backend "backend9"`)))
+		Expect(err).To(MatchError(ContainSubstring(`no machine "backend9"`)))
 		stop(ctx, g)
 	}, SpecTimeout(time.Minute))
 })

@@ -1,0 +1,238 @@
+package traffic
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"baton/impl/clock"
+	"baton/netns/internal/hostclock"
+)
+
+// Clients and backends are sockets of this process, which share threads with all others:
+// what befalls a machine is carried out on those threads, for the sockets that it owns.
+
+// leaveTime bounds how long a client that is told to stop waits for what is outstanding:
+// less than a receipt may take.
+const leaveTime = 4 * time.Second
+
+// Halt ends the servers of a backend, or the programs of a client: the kernel closes
+// their sockets. It returns how many.
+func (g *Generator) Halt(machine string) (sockets int, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.breakOff(machine)
+	return g.each(machine, (*loop).halt)
+}
+
+// Freeze stops a machine's servers or programs: the kernel goes on to accept and
+// acknowledge, nobody reads, nothing is sent. It returns how many sockets stand still.
+func (g *Generator) Freeze(machine string) (sockets int, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.isClient(machine) {
+		g.absent[machine] = true
+	}
+	for _, p := range g.of(machine) {
+		p.freeze()
+	}
+	return g.each(machine, (*loop).freeze)
+}
+
+// Thaw lets a frozen machine go on. It returns how many sockets are served again.
+func (g *Generator) Thaw(machine string) (sockets int, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, p := range g.of(machine) {
+		p.thaw()
+	}
+	if sockets, err = g.each(machine, (*loop).thaw); err == nil && g.isClient(machine) {
+		_, err = g.startShares(machine)
+	}
+	return sockets, err
+}
+
+// Leave ends a client's programs in order: what is open closes once it is answered. It
+// returns how many lines of traffic ended.
+func (g *Generator) Leave(client string) (lines int, err error) {
+	var left sync.WaitGroup
+	g.mu.Lock()
+	g.absent[client] = true
+	for _, p := range g.of(client) {
+		p.finish(hostclock.Now().Add(leaveTime), &left)
+		lines++
+	}
+	g.mu.Unlock()
+	left.Wait() // each ends by itself, at the latest after leaveTime
+	_, err = g.Halt(client)
+	return lines, err
+}
+
+// Serve starts a machine's servers or programs anew. It returns how many sockets of a
+// backend listen, or how many lines of traffic a client has.
+func (g *Generator) Serve(machine string) (started int, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.isClient(machine) {
+		return g.startShares(machine)
+	}
+	for _, b := range g.cfg.Backends {
+		if b.Host.Name() != machine {
+			continue
+		}
+		opened, err := b.listen(g.cfg.Services)
+		for _, l := range opened {
+			s := g.serversOf(b, l.proto)
+			s.loop.call(func() { err = errors.Join(err, s.serve(l)) })
+		}
+		return len(opened), err
+	}
+	return 0, unknown(machine)
+}
+
+// serversOf are the servers of a protocol on a backend.
+func (g *Generator) serversOf(b Backend, proto string) *servers {
+	on := g.streams
+	if proto == "udp" {
+		on = g.probes
+	}
+	return &servers{loop: on, name: b.Host.Name()}
+}
+
+// startShares starts a client's share of each line that runs, but for those that it has.
+func (g *Generator) startShares(machine string) (started int, err error) {
+	delete(g.absent, machine)
+	i := slices.IndexFunc(g.clients, func(c *client) bool { return c.name == machine })
+	start := hostclock.Now().Add(slot)
+	for _, l := range g.lines {
+		has := slices.ContainsFunc(g.placed, func(p *placed) bool { return p.line == l && p.client == machine })
+		if has || !l.runs() {
+			continue
+		}
+		if err := g.startShare(l, i, start, readiness{onReady: func() {}}); err != nil {
+			return started, fmt.Errorf("traffic: start %s on %s: %w", l.Name, machine, err)
+		}
+		started++
+	}
+	return started, nil
+}
+
+// runs reports whether the time of a line has come and is not over.
+func (l *line) runs() bool {
+	t := l.summary(false)
+	return (l.From == 0 || t.Began > 0) && t.Ended == 0
+}
+
+// breakOff takes away what a client generates; of a backend there is nothing.
+func (g *Generator) breakOff(client string) {
+	if g.isClient(client) {
+		g.absent[client] = true
+	}
+	for _, p := range g.of(client) {
+		p.on.call(func() { p.leave(hostclock.Now()) })
+	}
+	g.placed = slices.DeleteFunc(g.placed, func(p *placed) bool { return p.client == client })
+}
+
+// leave breaks the generator off: at an instant, if its client has not stood still since before.
+func (p *placed) leave(now clock.Instant) {
+	if p.gone {
+		return
+	}
+	if p.gone = true; p.frozen != 0 {
+		now = p.frozen
+	}
+	p.on.generators = slices.DeleteFunc(p.on.generators, func(g generator) bool { return g == p.generator })
+	if p.ending == nil || !p.ending.done {
+		p.generator.breakOff(now)
+	}
+	if p.ending != nil {
+		p.ending.finished()
+	}
+}
+
+// freeze keeps the generator from acting.
+func (p *placed) freeze() {
+	p.on.call(func() {
+		if p.frozen == 0 {
+			p.frozen = hostclock.Now()
+			p.on.generators = slices.DeleteFunc(p.on.generators, func(g generator) bool { return g == p.generator })
+		}
+	})
+}
+
+func (p *placed) thaw() {
+	p.on.call(func() {
+		if p.frozen == 0 || p.gone {
+			return
+		}
+		p.generator.resume(p.frozen, hostclock.Now())
+		p.on.generators = append(p.on.generators, p.generator)
+		p.frozen = 0
+	})
+}
+
+// of lists what a client generates.
+func (g *Generator) of(client string) []*placed {
+	return slices.DeleteFunc(slices.Clone(g.placed), func(p *placed) bool { return p.client != client })
+}
+
+func (g *Generator) isClient(machine string) bool {
+	return slices.ContainsFunc(g.clients, func(c *client) bool { return c.name == machine })
+}
+
+// each does something to a machine's sockets on each loop, and returns to how many.
+func (g *Generator) each(machine string, do func(l *loop, owner string) (sockets int, err error)) (sockets int, err error) {
+	if !g.isClient(machine) && !slices.ContainsFunc(g.cfg.Backends, func(b Backend) bool { return b.Host.Name() == machine }) {
+		return 0, unknown(machine)
+	}
+	for _, l := range g.loops() {
+		l.call(func() {
+			n, failed := do(l, machine)
+			sockets, err = sockets+n, errors.Join(err, failed)
+		})
+	}
+	return sockets, err
+}
+
+func unknown(machine string) error { return fmt.Errorf("traffic: no machine %q", machine) }
+
+// of lists the descriptors of a machine, those that are watched or those that are not.
+func (l *loop) of(owner string, watched bool) []int {
+	var fds []int
+	for fd, s := range l.sources {
+		if s.handler != nil && s.owner == owner && s.watched == watched {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
+}
+
+// halt closes a machine's sockets, as the kernel does for a process that has ended.
+func (l *loop) halt(owner string) (sockets int, err error) {
+	for _, fd := range append(l.of(owner, true), l.of(owner, false)...) {
+		l.drop(fd)
+		sockets++
+	}
+	return sockets, nil
+}
+
+// freeze leaves all that comes for a machine in the kernel's buffers.
+func (l *loop) freeze(owner string) (sockets int, err error) {
+	for _, fd := range l.of(owner, true) {
+		err = errors.Join(err, l.forget(fd))
+		sockets++
+	}
+	return sockets, err
+}
+
+// thaw serves what has come meanwhile, and sends what could not be sent.
+func (l *loop) thaw(owner string) (sockets int, err error) {
+	for _, fd := range l.of(owner, false) {
+		err = errors.Join(err, l.add(owner, fd, l.sources[fd].events, l.sources[fd].handler))
+		sockets++
+	}
+	return sockets, err
+}

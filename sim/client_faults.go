@@ -1,0 +1,238 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/fault"
+)
+
+// leaveTime bounds how long a client that is told to stop waits for what is outstanding.
+const leaveTime = 4 * time.Second
+
+// clientEnded is why a flow is neither lost nor failed that is not answered any more.
+const clientEnded = "its client ended"
+
+// learns keeps what a frozen client's programs will learn once they go on.
+func (h *host) learns(what func()) { h.later = append(h.later, what) }
+
+// generatorsOf lists what a client generates.
+func (w *World) generatorsOf(h *host) []*generator {
+	return slices.DeleteFunc(slices.Clone(w.generators), func(g *generator) bool { return g.client != h.index })
+}
+
+// ownedConns are the TCP connections that have a port of a client.
+func (w *World) ownedConns(h *host) []*conn {
+	var found []*conn
+	for _, tag := range h.ports {
+		if id, ok := tcpFlow(tag); ok {
+			found = append(found, w.conns.at(id))
+		}
+	}
+	return found
+}
+
+// crashClient takes a client's power: nothing of it says good-bye.
+func (w *World) crashClient(h *host) (string, bool) {
+	w.breakOff(h)
+	for _, c := range w.ownedConns(h) {
+		c.forget()
+	}
+	gone := len(h.ports)
+	clear(h.ports) // the next ones are given out from where they had come to: a boot draws others
+	h.darken()
+	return fmt.Sprintf("carrier down; %d sockets gone", gone), true
+}
+
+// killClient ends the programs: the kernel closes their connections, and resets those on
+// which more comes.
+func (w *World) killClient(h *host) (string, bool) {
+	if h.ended {
+		return "no receipt: no program runs", false
+	}
+	w.breakOff(h)
+	return fmt.Sprintf("%d sockets closed", w.closeAll(h)), true
+}
+
+// closeAll closes a client's sockets, as the kernel does for programs that have ended.
+func (w *World) closeAll(h *host) int {
+	for _, c := range w.ownedConns(h) {
+		c.orphan = true
+		if c.state == tcpEstablished {
+			c.close(w.now, (*clients)(w))
+		} else if c.state == tcpSynSent {
+			c.forget()
+		}
+	}
+	for i, tag := range h.ports {
+		if _, ok := tcpFlow(tag); !ok {
+			h.ports[i] = 0
+		}
+	}
+	h.condition = condition{ended: true, deaf: h.deaf}
+	return len(h.ports)
+}
+
+// stopClient ends a client's traffic in order, and has its receipt once that has ended.
+func (w *World) stopClient(h *host) {
+	began := w.begun(trace.Fault{Verb: fault.Stop, Target: h.name, Hosts: []string{h.name}})
+	left := w.generatorsOf(h)
+	if h.ended || h.frozen || len(left) == 0 {
+		w.proven(began, "no receipt: no program runs", false)
+		return
+	}
+	h.leaving = true
+	going := len(left)
+	for _, g := range left {
+		g.onEnd = func() {
+			if going--; going > 0 {
+				return
+			}
+			w.breakOff(h)
+			w.closeAll(h)
+			w.proven(began, fmt.Sprintf("%d lines of traffic ended in order", len(left)), true)
+		}
+		if g.done {
+			g.onEnd()
+		}
+	}
+	w.finish(w.now.Add(leaveTime), func(g *generator) bool { return g.client == h.index })
+}
+
+// awaitLeave waits until a client that was told to stop has done so.
+func (w *World) awaitLeave(ctx context.Context, h *host) error {
+	if !h.leaving {
+		return nil
+	}
+	return w.run(ctx, w.now.Add(receiptLimit), func() bool { return !h.leaving })
+}
+
+// breakOff ends what a client generates: what is open is neither lost nor failed.
+func (w *World) breakOff(h *host) {
+	at := w.now
+	if h.frozen {
+		at = h.since
+	}
+	h.later = nil
+	for _, g := range w.generatorsOf(h) {
+		g.breakOff(at)
+	}
+	w.generators = slices.DeleteFunc(slices.Clone(w.generators), func(g *generator) bool { return g.client == h.index })
+}
+
+func (w *World) freezeClient(h *host) (string, bool) {
+	if !h.well() {
+		return "no receipt: no program runs", false
+	}
+	h.frozen, h.since = true, w.now
+	for _, g := range w.generatorsOf(h) {
+		g.schedule()
+	}
+	return "programs stopped", true
+}
+
+// thawClient lets a client's programs learn what has come meanwhile. What was meant for
+// the time that they stood still is left out, and no wait is counted that includes it.
+func (w *World) thawClient(h *host) (string, bool) {
+	if !h.frozen {
+		return "no receipt: no program is frozen", false
+	}
+	h.frozen = false
+	later := h.later
+	h.later = nil
+	for _, g := range w.generatorsOf(h) {
+		g.resume()
+	}
+	for _, learn := range later {
+		learn()
+	}
+	w.startShares(h)
+	return "programs run", true
+}
+
+func (w *World) restoreClient(h *host) (string, bool) {
+	if !h.ended {
+		return "no receipt: its programs run", false
+	}
+	w.wake(h)
+	return fmt.Sprintf("links up; %d lines of traffic begin anew", w.startShares(h)), true
+}
+
+// startShares starts a client's share of each line that runs, but for those that it has.
+func (w *World) startShares(h *host) (started int) {
+	start := w.now.Add(slot + w.random.Between(0, slot))
+	for _, l := range w.lines {
+		has := slices.ContainsFunc(w.generators, func(g *generator) bool { return g.line == l && g.client == h.index })
+		if has || !l.runs() {
+			continue
+		}
+		w.addGenerator(l, int(h.index)-2, start)
+		started++
+	}
+	return started
+}
+
+// runs reports whether the time of a line has come and is not over.
+func (l *line) runs() bool { return (l.From == 0 || l.totals.Began > 0) && l.totals.Ended == 0 }
+
+// breakOff ends what the generator has open, because its client has ended at an instant.
+func (g *generator) breakOff(at clock.Instant) {
+	if g.done {
+		return
+	}
+	switch {
+	case g.probe != nil:
+		g.probe.pause(at)
+		g.probe.leave(clientEnded)
+	case g.line.Proto == "udp":
+		g.line.totals.Sessions -= g.count - g.opening
+	default:
+		for _, id := range g.all {
+			g.w.conns.at(id).breakOff(at)
+		}
+	}
+	g.isReady()
+	if !g.ending {
+		g.ending = true
+		g.w.ending++
+	}
+	g.end()
+}
+
+// breakOff ends a connection whose client has ended.
+func (c *conn) breakOff(at clock.Instant) {
+	stood := c.phase == established || c.phase == closing
+	if c.phase = ended; !stood || c.short() {
+		return
+	}
+	c.noteStall(at)
+	c.gen.line.totals.Sessions--
+	c.event(trace.TrafficDone, clientEnded)
+}
+
+// resume goes on after the client has stood still.
+func (g *generator) resume() {
+	w := g.w
+	g.resumed = w.now
+	if g.probe != nil {
+		g.probe.pause(w.hosts[g.client].since)
+	}
+	if g.beats {
+		g.beat.skip(w.now)
+	}
+	if g.line.Proto == "tcp" {
+		for _, id := range g.all {
+			c := w.conns.at(id)
+			c.stall.end = w.now
+			if c.phase < ended {
+				e := w.queue.push(w.now.Add(connectTime), evConnect)
+				e.stamp = uint64(id)
+			}
+		}
+	}
+	g.schedule()
+}
