@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"net"
 	"slices"
 	"time"
 
+	"baton/impl/flow"
 	"baton/scenarios/lab"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +17,9 @@ import (
 // etherExperiment is the type of the frames by which the harness tries a cut: one that
 // IEEE 802 leaves to local experiments, which no host and no capture reads.
 const etherExperiment = 0x88b5
+
+// experiment is the rest of such a frame.
+var experiment = slices.Concat([]byte{etherExperiment >> 8, etherExperiment & 0xff}, make([]byte, tcpEnd-ethLen))
 
 // proofLimit is how long a frame of the harness's own may take to the program that drops
 // it. It takes microseconds.
@@ -68,69 +73,61 @@ func (p *Pair) carries(r *rule) (bool, error) {
 // as little as tells the kind, an empty BFD packet for instance, which every receiver discards
 // (RFC 5880 6.8.6).
 func trial(from, to Interface, m lab.Match) []byte {
-	frame := slices.Concat(to.MAC, from.MAC, make([]byte, tcpEnd-ethType))
-	put := binary.BigEndian.PutUint16
-	source, target := from.Addr.Addr().As4(), to.Addr.Addr().As4()
-	if m.Addrs[0] != [4]byte{} && !m.Concerns(source) {
+	frame := slices.Concat(to.MAC, from.MAC)
+	family := lab.IPv4
+	if m.Class == lab.ClassIPv6 || m.Addrs[0] != (flow.Addr{}) && !m.Addrs[0].Is4() {
+		family = lab.IPv6
+	}
+	source, target := flow.AddrFrom(from.AddrOf(family)), flow.AddrFrom(to.AddrOf(family))
+	if m.Addrs[0] != (flow.Addr{}) && !m.Concerns(source) {
 		target = m.Addrs[0]
 	}
-	switch m.Ether {
-	case lab.EtherARP:
-		put(frame[ethType:], lab.EtherARP)
-		copy(frame[ethLen:], []byte{0, 1, 8, 0, 6, 4, 0, 1})
+	switch {
+	case m.Class&lab.Neighbours != 0:
 		if m.Gratuitous {
 			target = source
 		}
-		copy(frame[ethLen+8:], from.MAC)
-		copy(frame[arpSender:], source[:])
-		copy(frame[arpTarget:], target[:])
-		return frame
-	case lab.EtherIPv4:
-	default:
-		put(frame[ethType:], etherExperiment)
-		return frame
+		return append(frame, arpQuestion(from.MAC, source, target)...)
+	case m.Class&lab.IP != 0:
+		return append(frame, ipTrial(family, source, target, m)...)
 	}
-	put(frame[ethType:], lab.EtherIPv4)
-	ip := frame[ethLen:ipEnd]
-	ip[0], ip[8], ip[9] = ipv4NoOpts, 255, m.Proto
-	length := map[uint8]int{lab.ProtoTCP: tcpEnd, lab.ProtoUDP: udpEnd}[m.Proto]
-	if length == 0 {
-		length, ip[9] = ipEnd, protocolExperiment
-	}
-	put(ip[2:], uint16(length-ethLen))
-	copy(ip[12:], source[:])
-	copy(ip[16:], target[:])
-	put(ip[10:], checksum(ip))
-	put(frame[portTarget:], m.Port)
+	return append(frame, experiment...)
+}
+
+// arpQuestion is an ARP request with its EtherType.
+func arpQuestion(mac net.HardwareAddr, sender, target flow.Addr) []byte {
+	arp := make([]byte, arpEnd-ethType)
+	copy(arp, []byte{etherARP >> 8, etherARP & 0xff, 0, 1, 8, 0, 6, 4, 0, 1})
+	copy(arp[ethLen+8-ethType:], mac)
+	copy(arp[arpSender-ethType:], sender.Bytes())
+	copy(arp[arpTarget-ethType:], target.Bytes())
+	return arp
+}
+
+// ipTrial is an IP packet of a kind with its EtherType.
+func ipTrial(f lab.Family, source, target flow.Addr, m lab.Match) []byte {
+	payload := make([]byte, map[uint8]int{lab.ProtoTCP: tcpEnd - ipEnd, lab.ProtoUDP: udpEnd - ipEnd}[m.Proto])
 	switch m.Proto {
 	case lab.ProtoUDP:
-		put(frame[portTarget+2:], uint16(udpEnd-ipEnd))
+		binary.BigEndian.PutUint16(payload[4:], uint16(len(payload)))
 	case lab.ProtoTCP:
-		frame[tcpOffset] = (tcpEnd - ipEnd) / 4 << 4
+		payload[tcpOffset-ipEnd] = uint8(len(payload)) / 4 << 4
 		if m.Opens {
-			frame[tcpFlags] = tcpSYN
+			payload[tcpFlags-ipEnd] = tcpSYN
 		}
 	}
-	return frame[:length]
+	if len(payload) > 0 {
+		binary.BigEndian.PutUint16(payload[portTarget-ipEnd:], m.Port)
+	}
+	protocol := m.Proto
+	if protocol == 0 {
+		protocol = protocolExperiment
+	}
+	return slices.Concat(binary.BigEndian.AppendUint16(nil, etherTypes[f]), ipHeader(f, source, target, protocol, 255, len(payload)), payload)
 }
 
 // protocolExperiment is a number that is left to experiments (RFC 3692).
 const protocolExperiment = 253
-
-// checksum is the Internet checksum (RFC 1071).
-func checksum(b []byte) uint16 {
-	var sum uint32
-	for ; len(b) > 1; b = b[2:] {
-		sum += uint32(binary.BigEndian.Uint16(b))
-	}
-	if len(b) == 1 {
-		sum += uint32(b[0]) << 8
-	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return ^uint16(sum)
-}
 
 // try sends one frame from the rule's sender to its receiver.
 func (p *Pair) try(r *rule) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
+	"baton/impl/flow"
 	"baton/scenarios/lab"
 )
 
@@ -34,17 +35,18 @@ type filterEntry struct {
 	State   uint64 // of the random numbers
 	Dropped uint64
 	// Divert is the device to which frames are diverted instead of being dropped, 0 for none.
-	Divert       uint32
-	Ether, Proto uint32
-	Port         uint32 // at either end
-	Traits       uint32
-	Addrs        [lab.MaxAddrs][4]byte
-	_            uint32
+	Divert  uint32
+	Classes uint32 // any of them; 0 for any at all
+	Proto   uint32
+	Port    uint32 // at either end
+	Traits  uint32
+	_       uint32
+	Addrs   [lab.MaxAddrs]flow.Addr
 }
 
 // entryOf is the entry that drops all packets of a kind.
 func entryOf(m lab.Match) filterEntry {
-	e := filterEntry{Share: all, Ether: uint32(network(m.Ether)), Proto: uint32(m.Proto), Port: uint32(network(m.Port)), Addrs: m.Addrs}
+	e := filterEntry{Share: all, Classes: uint32(m.Class), Proto: uint32(m.Proto), Port: uint32(network(m.Port)), Addrs: m.Addrs}
 	if m.Opens {
 		e.Traits |= traitOpens
 	}

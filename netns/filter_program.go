@@ -3,6 +3,7 @@ package netns
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -23,6 +24,13 @@ const (
 	skbMark    = 8
 	skbData    = 76
 	skbDataEnd = 80
+)
+
+// EtherTypes.
+const (
+	etherIPv4 = 0x0800
+	etherARP  = 0x0806
+	etherIPv6 = 0x86dd
 )
 
 // Offsets in a frame: Ethernet header, ARP for IPv4 (RFC 826), IPv4 header without
@@ -49,6 +57,27 @@ const (
 	tcpEnd      = ipEnd + 20
 )
 
+// Offsets in a frame of IPv6 (RFC 8200) and in a neighbour solicitation or advertisement
+// (RFC 4861) right behind its header. Packets with extension headers are told by their
+// addresses alone.
+const (
+	ip6Protocol = ethLen + 6
+	ip6HopLimit = ethLen + 7
+	ip6Source   = ethLen + 8
+	ip6Target   = ethLen + 24
+	ip6End      = ethLen + 40
+	ndpFlags    = ip6End + 4
+	ndpTarget   = ip6End + 8
+	ndpEnd      = ip6End + 24
+)
+
+const (
+	neighbourSolicitation  = 135
+	neighbourAdvertisement = 136
+	flagSolicited          = 0x40
+	flagOverride           = 0x20
+)
+
 const (
 	ipv4NoOpts = 0x45
 	tcpSYN     = 0x02
@@ -59,12 +88,12 @@ const (
 // packet as lab.Packet has it, in network byte order.
 const (
 	atKey    = -8
-	atEther  = -16
+	atClass  = -16
 	atProto  = -12
-	atSource = -24
-	atTarget = -20
-	atPorts  = -32 // source; the target's is 4 behind
-	atTraits = -40
+	atSource = -32 // 16 bytes, as flow.Addr
+	atTarget = -48
+	atPorts  = -56 // source; the target's is 4 behind
+	atTraits = -64
 )
 
 // Bits of an entry's Traits and of what the frame has.
@@ -79,7 +108,7 @@ const (
 	entryState   = int16(unsafe.Offsetof(filterEntry{}.State))
 	entryDropped = int16(unsafe.Offsetof(filterEntry{}.Dropped))
 	entryDivert  = int16(unsafe.Offsetof(filterEntry{}.Divert))
-	entryEther   = int16(unsafe.Offsetof(filterEntry{}.Ether))
+	entryClasses = int16(unsafe.Offsetof(filterEntry{}.Classes))
 	entryProto   = int16(unsafe.Offsetof(filterEntry{}.Proto))
 	entryPort    = int16(unsafe.Offsetof(filterEntry{}.Port))
 	entryTraits  = int16(unsafe.Offsetof(filterEntry{}.Traits))
@@ -143,54 +172,128 @@ func keep(from int16, to int16, size asm.Size) asm.Instructions {
 	return asm.Instructions{asm.LoadMem(asm.R2, asm.R6, from, size), asm.StoreMem(asm.RFP, to, asm.R2, asm.Word)}
 }
 
+// keepAddr copies an address of a family to the stack.
+func keepAddr(f lab.Family, from, to int16) asm.Instructions {
+	if f == lab.IPv4 {
+		return append(asm.Instructions{asm.StoreImm(asm.RFP, to+8, int64(mapped), asm.Word)}, keep(from, to+12, asm.Word)...)
+	}
+	var copied asm.Instructions
+	for at := int16(0); at < 16; at += 4 {
+		copied = append(copied, keep(from+at, to+at, asm.Word)...)
+	}
+	return copied
+}
+
+// mapped is what stands before an IPv4 address in its IPv4-mapped form.
+var mapped = int32(binary.NativeEndian.Uint32([]byte{0, 0, 0xff, 0xff}))
+
 // readFrame reads what kinds of packets are told by.
 func readFrame() asm.Instructions {
-	read := asm.Instructions{
-		asm.Mov.Imm(asm.R2, 0),
-		asm.StoreMem(asm.RFP, atEther, asm.R2, asm.DWord),
-		asm.StoreMem(asm.RFP, atSource, asm.R2, asm.DWord),
-		asm.StoreMem(asm.RFP, atPorts, asm.R2, asm.DWord),
-		asm.StoreMem(asm.RFP, atTraits, asm.R2, asm.DWord),
+	read := asm.Instructions{asm.Mov.Imm(asm.R2, 0)}
+	for at := int16(atTraits); at < atKey; at += 8 {
+		read = append(read, asm.StoreMem(asm.RFP, at, asm.R2, asm.DWord))
 	}
-	part := func(more ...asm.Instructions) {
-		for _, m := range more {
-			read = append(read, m...)
-		}
-	}
-	part(keep(ethType, atEther, asm.Half),
-		asm.Instructions{asm.JNE.Imm(asm.R2, network(lab.EtherARP), "ipv4")},
-		within(arpEnd, "known"), keep(arpTarget, atTarget, asm.Word), keep(arpSender, atSource, asm.Word),
+	read = append(read,
+		asm.LoadMem(asm.R2, asm.R6, ethType, asm.Half),
+		asm.JEq.Imm(asm.R2, network(etherARP), "arp"),
+		asm.JEq.Imm(asm.R2, network(etherIPv4), "ipv4"),
+		asm.JEq.Imm(asm.R2, network(etherIPv6), "ipv6"),
+		asm.Ja.Label("known"),
+	)
+	read = append(read, readARP()...)
+	read = append(read, readIPv4()...)
+	read = append(read, readIPv6()...)
+	return append(read, asm.Mov.Imm(asm.R2, 0).WithSymbol("known"))
+}
+
+// classIs notes the packet's class, at a label.
+func classIs(c lab.Class, label string) asm.Instruction {
+	return asm.StoreImm(asm.RFP, atClass, int64(c), asm.Word).WithSymbol(label)
+}
+
+func readARP() asm.Instructions {
+	return slices.Concat(
+		asm.Instructions{classIs(lab.ClassARP, "arp")},
+		within(arpEnd, "known"), keepAddr(lab.IPv4, arpTarget, atTarget), keepAddr(lab.IPv4, arpSender, atSource),
 		asm.Instructions{
-			asm.LoadMem(asm.R3, asm.RFP, atTarget, asm.Word),
+			asm.LoadMem(asm.R2, asm.RFP, atSource+12, asm.Word),
+			asm.LoadMem(asm.R3, asm.RFP, atTarget+12, asm.Word),
 			asm.JNE.Reg(asm.R2, asm.R3, "known"),
 			asm.StoreImm(asm.RFP, atTraits, traitGratuitous, asm.Word),
 			asm.Ja.Label("known"),
-			asm.LoadMem(asm.R2, asm.RFP, atEther, asm.Word).WithSymbol("ipv4"),
-			asm.JNE.Imm(asm.R2, network(lab.EtherIPv4), "known"),
-		},
-		within(ipEnd, "known"), keep(ipProtocol, atProto, asm.Byte), keep(ipSource, atSource, asm.Word), keep(ipTarget, atTarget, asm.Word),
+		})
+}
+
+func readIPv4() asm.Instructions {
+	return slices.Concat(
+		asm.Instructions{classIs(lab.ClassIPv4, "ipv4")},
+		within(ipEnd, "known"), keep(ipProtocol, atProto, asm.Byte),
+		keepAddr(lab.IPv4, ipSource, atSource), keepAddr(lab.IPv4, ipTarget, atTarget),
 		asm.Instructions{
 			asm.LoadMem(asm.R2, asm.R6, ipVersion, asm.Byte),
 			asm.JNE.Imm(asm.R2, ipv4NoOpts, "known"),
-			asm.LoadMem(asm.R2, asm.RFP, atProto, asm.Word),
-			asm.JEq.Imm(asm.R2, lab.ProtoUDP, "ports"),
-			asm.JNE.Imm(asm.R2, lab.ProtoTCP, "known"),
-			asm.Mov.Imm(asm.R2, 0).WithSymbol("ports"),
 		},
-		within(portsEnd, "known"), keep(portSource, atPorts, asm.Half), keep(portTarget, atPorts+4, asm.Half),
+		readPorts(ipEnd, "ipv4"),
+		asm.Instructions{asm.Ja.Label("known")})
+}
+
+func readIPv6() asm.Instructions {
+	return slices.Concat(
+		asm.Instructions{classIs(lab.ClassIPv6, "ipv6")},
+		within(ip6End, "known"), keep(ip6Protocol, atProto, asm.Byte),
+		keepAddr(lab.IPv6, ip6Source, atSource), keepAddr(lab.IPv6, ip6Target, atTarget),
+		asm.Instructions{
+			asm.LoadMem(asm.R2, asm.RFP, atProto, asm.Word),
+			asm.JEq.Imm(asm.R2, lab.ProtoICMPv6, "icmp6"),
+		},
+		readPorts(ip6End, "ipv6"),
+		asm.Instructions{
+			asm.Ja.Label("known"),
+			asm.Mov.Imm(asm.R2, 0).WithSymbol("icmp6"),
+		},
+		within(ndpEnd, "known"),
+		asm.Instructions{
+			asm.LoadMem(asm.R2, asm.R6, ip6End, asm.Byte),
+			asm.JEq.Imm(asm.R2, neighbourSolicitation, "solicitation"),
+			asm.JNE.Imm(asm.R2, neighbourAdvertisement, "known"),
+			asm.StoreImm(asm.RFP, atClass, int64(lab.ClassNDP), asm.Word),
+		},
+		keepAddr(lab.IPv6, ndpTarget, atSource),
+		asm.Instructions{
+			asm.LoadMem(asm.R2, asm.R6, ndpFlags, asm.Byte),
+			asm.And.Imm(asm.R2, flagSolicited),
+			asm.JNE.Imm(asm.R2, 0, "known"),
+			asm.StoreImm(asm.RFP, atTraits, traitGratuitous, asm.Word),
+			asm.Ja.Label("target"),
+			classIs(lab.ClassNDP, "solicitation"),
+			asm.Mov.Imm(asm.R2, 0).WithSymbol("target"),
+		},
+		keepAddr(lab.IPv6, ndpTarget, atTarget))
+}
+
+// readPorts reads ports and flags behind an IP header that ends there.
+func readPorts(end int16, family string) asm.Instructions {
+	ports := family + "ports"
+	return slices.Concat(
+		asm.Instructions{
+			asm.LoadMem(asm.R2, asm.RFP, atProto, asm.Word),
+			asm.JEq.Imm(asm.R2, lab.ProtoUDP, ports),
+			asm.JNE.Imm(asm.R2, lab.ProtoTCP, "known"),
+			asm.Mov.Imm(asm.R2, 0).WithSymbol(ports),
+		},
+		within(int32(end+portsEnd-ipEnd), "known"),
+		keep(end+portSource-ipEnd, atPorts, asm.Half), keep(end+portTarget-ipEnd, atPorts+4, asm.Half),
 		asm.Instructions{
 			asm.LoadMem(asm.R2, asm.RFP, atProto, asm.Word),
 			asm.JNE.Imm(asm.R2, lab.ProtoTCP, "known"),
 		},
-		within(tcpFlagsEnd, "known"),
+		within(int32(end+tcpFlagsEnd-ipEnd), "known"),
 		asm.Instructions{
-			asm.LoadMem(asm.R2, asm.R6, tcpFlags, asm.Byte),
+			asm.LoadMem(asm.R2, asm.R6, end+tcpFlags-ipEnd, asm.Byte),
 			asm.And.Imm(asm.R2, tcpSYN|tcpACK),
 			asm.JNE.Imm(asm.R2, tcpSYN, "known"),
 			asm.StoreImm(asm.RFP, atTraits, traitOpens, asm.Word),
-			asm.Mov.Imm(asm.R2, 0).WithSymbol("known"),
 		})
-	return read
 }
 
 // lookUp leaves in R0 the entry of the sender in a slot, 0 if there is none.
@@ -235,22 +338,17 @@ func tryEntry(entries *ebpf.Map, s slot) asm.Instructions {
 // isOfKind jumps away unless the frame is of the kind of the entry in R0: lab.Match.Has.
 func isOfKind(s slot, otherwise string) asm.Instructions {
 	label := func(what string) string { return fmt.Sprintf("%s%d", what, s) }
-	var is asm.Instructions
-	for _, field := range []struct {
-		name   string
-		entry  int16
-		packet int16
-	}{{"ether", entryEther, atEther}, {"proto", entryProto, atProto}} {
-		is = append(is,
-			asm.LoadMem(asm.R1, asm.R0, field.entry, asm.Word),
-			asm.JEq.Imm(asm.R1, 0, label(field.name)),
-			asm.LoadMem(asm.R2, asm.RFP, field.packet, asm.Word),
-			asm.JNE.Reg(asm.R1, asm.R2, otherwise),
-			asm.Mov.Imm(asm.R1, 0).WithSymbol(label(field.name)),
-		)
-	}
-	is = append(is,
-		asm.LoadMem(asm.R1, asm.R0, entryTraits, asm.Word),
+	is := asm.Instructions{
+		asm.LoadMem(asm.R1, asm.R0, entryClasses, asm.Word),
+		asm.JEq.Imm(asm.R1, 0, label("class")),
+		asm.LoadMem(asm.R2, asm.RFP, atClass, asm.Word),
+		asm.And.Reg(asm.R1, asm.R2),
+		asm.JEq.Imm(asm.R1, 0, otherwise),
+		asm.LoadMem(asm.R1, asm.R0, entryProto, asm.Word).WithSymbol(label("class")),
+		asm.JEq.Imm(asm.R1, 0, label("proto")),
+		asm.LoadMem(asm.R2, asm.RFP, atProto, asm.Word),
+		asm.JNE.Reg(asm.R1, asm.R2, otherwise),
+		asm.LoadMem(asm.R1, asm.R0, entryTraits, asm.Word).WithSymbol(label("proto")),
 		asm.LoadMem(asm.R2, asm.RFP, atTraits, asm.Word),
 		asm.And.Reg(asm.R2, asm.R1),
 		asm.JNE.Reg(asm.R1, asm.R2, otherwise),
@@ -260,43 +358,37 @@ func isOfKind(s slot, otherwise string) asm.Instructions {
 		asm.JEq.Reg(asm.R1, asm.R2, label("port")),
 		asm.LoadMem(asm.R2, asm.RFP, atPorts+4, asm.Word),
 		asm.JNE.Reg(asm.R1, asm.R2, otherwise),
-		asm.LoadMem(asm.R1, asm.R0, entryAddrs, asm.Word).WithSymbol(label("port")),
+		asm.LoadMem(asm.R1, asm.R0, entryAddrs+8, asm.DWord).WithSymbol(label("port")),
 		asm.JEq.Imm(asm.R1, 0, label("draw")), // no address decides
-		asm.LoadMem(asm.R2, asm.RFP, atSource, asm.Word),
-		asm.LoadMem(asm.R3, asm.RFP, atTarget, asm.Word),
-	)
+		asm.LoadMem(asm.R2, asm.RFP, atSource, asm.DWord),
+		asm.LoadMem(asm.R3, asm.RFP, atSource+8, asm.DWord),
+		asm.LoadMem(asm.R4, asm.RFP, atTarget, asm.DWord),
+		asm.LoadMem(asm.R5, asm.RFP, atTarget+8, asm.DWord),
+	}
 	for i := range int16(lab.MaxAddrs) {
-		is = append(is,
-			asm.LoadMem(asm.R1, asm.R0, entryAddrs+4*i, asm.Word),
-			asm.JEq.Imm(asm.R1, 0, otherwise),
-			asm.JEq.Reg(asm.R1, asm.R2, label("draw")),
-			asm.JEq.Reg(asm.R1, asm.R3, label("draw")),
-		)
+		is = append(is, isAddr(entryAddrs+16*i, label(fmt.Sprintf("addr%d-", i)), label("draw"), otherwise)...)
 	}
 	return append(is, asm.Ja.Label(otherwise))
+}
+
+// isAddr jumps if the packet's source, in R2 and R3, or target, in R4 and R5, is an
+// address of the entry; and otherwise if the entry has none there, whose second half is 0.
+func isAddr(at int16, name, found, otherwise string) asm.Instructions {
+	return asm.Instructions{
+		asm.LoadMem(asm.R1, asm.R0, at+8, asm.DWord),
+		asm.JEq.Imm(asm.R1, 0, otherwise),
+		asm.JNE.Reg(asm.R1, asm.R3, name+"target"),
+		asm.LoadMem(asm.R1, asm.R0, at, asm.DWord),
+		asm.JEq.Reg(asm.R1, asm.R2, found),
+		asm.LoadMem(asm.R1, asm.R0, at+8, asm.DWord).WithSymbol(name + "target"),
+		asm.JNE.Reg(asm.R1, asm.R5, name+"next"),
+		asm.LoadMem(asm.R1, asm.R0, at, asm.DWord),
+		asm.JEq.Reg(asm.R1, asm.R4, found),
+		asm.Mov.Imm(asm.R1, 0).WithSymbol(name + "next"),
+	}
 }
 
 // network is a number of two bytes as a load in host byte order reads it from a frame.
 func network(n uint16) int32 {
 	return int32(binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, n)))
-}
-
-// packetOf reads of a frame what kinds of packets are told by, as the program does.
-func packetOf(frame []byte) (p lab.Packet) {
-	port := func(at int) uint16 { return binary.BigEndian.Uint16(frame[at:]) }
-	p.Ether = port(ethType)
-	switch {
-	case p.Ether == lab.EtherARP && len(frame) >= arpEnd:
-		p.Src, p.Dst = [4]byte(frame[arpSender:]), [4]byte(frame[arpTarget:])
-		return p
-	case p.Ether != lab.EtherIPv4 || len(frame) < ipEnd:
-		return p
-	}
-	p.Proto, p.Src, p.Dst = frame[ipProtocol], [4]byte(frame[ipSource:]), [4]byte(frame[ipTarget:])
-	if frame[ipVersion] != ipv4NoOpts || p.Proto != lab.ProtoTCP && p.Proto != lab.ProtoUDP || len(frame) < portsEnd {
-		return p
-	}
-	p.SrcPort, p.DstPort = port(portSource), port(portTarget)
-	p.Opens = p.Proto == lab.ProtoTCP && len(frame) >= tcpFlagsEnd && frame[tcpFlags]&(tcpSYN|tcpACK) == tcpSYN
-	return p
 }

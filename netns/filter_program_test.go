@@ -4,10 +4,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/cilium/ebpf"
 
+	"baton/impl/flow"
 	"baton/scenarios/lab"
 )
 
@@ -17,15 +19,20 @@ func TestTheProgramKnowsTheKinds(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root, to load a program")
 	}
-	from := Interface{MAC: net.HardwareAddr{2, 0xba, 0x70, 1, 1, 1}, Addr: netip.MustParsePrefix("198.18.0.11/24")}
-	to := Interface{MAC: net.HardwareAddr{2, 0xba, 0x70, 1, 1, 2}, Addr: netip.MustParsePrefix("198.18.0.1/24")}
-	vip, other := [4]byte{198, 18, 0, 100}, [4]byte{198, 18, 0, 101}
+	from := Interface{MAC: net.HardwareAddr{2, 0xba, 0x70, 1, 1, 1}, Addr: netip.MustParsePrefix("198.18.0.11/24"), Addr6: netip.MustParsePrefix("2001:2::11/64")}
+	to := Interface{MAC: net.HardwareAddr{2, 0xba, 0x70, 1, 1, 2}, Addr: netip.MustParsePrefix("198.18.0.1/24"), Addr6: netip.MustParsePrefix("2001:2::1/64")}
+	vip, other := flow.IPv4(198, 18, 0, 100), flow.IPv4(198, 18, 0, 101)
+	vip6 := flow.AddrFrom(netip.MustParseAddr("2001:2::100"))
 	matches := map[string]lab.Match{
 		"":      {},
-		"vip":   {Ether: lab.EtherIPv4, Addrs: [4][4]byte{other, vip}},
-		"web":   {Ether: lab.EtherIPv4, Proto: lab.ProtoTCP, Port: 80, Addrs: [4][4]byte{vip}},
-		"dns":   {Ether: lab.EtherIPv4, Proto: lab.ProtoUDP, Port: 80},
-		"asked": {Ether: lab.EtherARP, Addrs: [4][4]byte{vip}},
+		"vip":   {Class: lab.ClassIPv4, Addrs: [lab.MaxAddrs]flow.Addr{other, vip}},
+		"web":   {Class: lab.ClassIPv4, Proto: lab.ProtoTCP, Port: 80, Addrs: [lab.MaxAddrs]flow.Addr{vip}},
+		"dns":   {Class: lab.ClassIPv4, Proto: lab.ProtoUDP, Port: 80},
+		"web6":  {Class: lab.ClassIPv6, Proto: lab.ProtoTCP, Port: 80, Addrs: [lab.MaxAddrs]flow.Addr{other, vip6}},
+		"syn6":  {Class: lab.ClassIPv6, Proto: lab.ProtoTCP, Port: 80, Opens: true},
+		"dns6":  {Class: lab.ClassIPv6, Proto: lab.ProtoUDP, Port: 80},
+		"vip6":  {Class: lab.IP, Addrs: [lab.MaxAddrs]flow.Addr{vip6, vip}},
+		"asked": {Class: lab.ClassARP, Addrs: [lab.MaxAddrs]flow.Addr{vip}},
 	}
 	for _, k := range lab.PacketKinds {
 		if k.Name != lab.VIP {
@@ -36,11 +43,17 @@ func TestTheProgramKnowsTheKinds(t *testing.T) {
 	for name, m := range matches {
 		frames[name] = trial(from, to, m)
 	}
+	client6 := flow.AddrFrom(from.Addr6.Addr())
+	frames["a solicitation"] = neighbourMessage(from, to, neighbourSolicitation, 0, client6, vip6, vip6)
+	frames["an advertisement"] = neighbourMessage(from, to, neighbourAdvertisement, flagSolicited, vip6, client6, vip6)
+	frames["an announcement"] = neighbourMessage(from, to, neighbourAdvertisement, flagOverride, vip6, client6, vip6)
+	frames["an unreachable"] = neighbourMessage(from, to, 1, 0, vip6, client6, vip6)
+	frames["half a solicitation"] = frames["a solicitation"][:ndpTarget]
 	answer := frames["an answer"]
 	copy(answer[portSource:portTarget], answer[portTarget:portsEnd])
 	answer[portTarget], answer[tcpFlags] = 200, tcpSYN|tcpACK
-	copy(answer[ipSource:], vip[:])
-	copy(answer[ipTarget:], other[:])
+	copy(answer[ipSource:], vip.Bytes())
+	copy(answer[ipTarget:], other.Bytes())
 
 	entries, err := ebpf.NewMap(filterEntries())
 	if err != nil {
@@ -85,6 +98,14 @@ func TestTheProgramKnowsTheKinds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// neighbourMessage is an ICMPv6 message with a target.
+func neighbourMessage(from, to Interface, kind, flags uint8, source, destination, target flow.Addr) []byte {
+	message := make([]byte, ndpEnd-ip6End)
+	message[0], message[4] = kind, flags
+	copy(message[8:], target[:])
+	return slices.Concat(to.MAC, from.MAC, []byte{0x86, 0xdd}, ipHeader(lab.IPv6, source, destination, lab.ProtoICMPv6, 255, len(message)), message)
 }
 
 // TestSlotsRunOut: a sender has so many rules of a kind, and those that are healed make room.

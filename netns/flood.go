@@ -136,7 +136,7 @@ func (f *flooding) end() {
 }
 
 // stranger is an address that nobody has.
-func (f *flooding) stranger() netip.Addr { return lab.Stranger(f.random.IntN(lab.Strangers)) }
+func (f *flooding) stranger() netip.Addr { return lab.IPv4.Stranger(f.random.IntN(lab.Strangers)) }
 
 // port is one of those that the kernel gives out.
 func (f *flooding) port() uint16 { return uint16(32768 + f.random.IntN(60999-32768)) }
@@ -192,7 +192,7 @@ func (f *flooding) heartbeat() []byte {
 // announcement is an ARP announcement of the target's address (RFC 5227 3) by the client.
 func (f *flooding) announcement() []byte {
 	frame := slices.Concat(broadcast, f.at.MAC, make([]byte, arpEnd-ethType))
-	binary.BigEndian.PutUint16(frame[ethType:], lab.EtherARP)
+	binary.BigEndian.PutUint16(frame[ethType:], etherARP)
 	copy(frame[ethLen:], []byte{0, 1, 8, 0, 6, 4, 0, 1})
 	copy(frame[ethLen+8:], f.at.MAC)
 	copy(frame[arpSender:], f.To.Addr().AsSlice())

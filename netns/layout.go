@@ -35,9 +35,27 @@ type Interface struct {
 	Link string // lab.Clients, lab.Backends or lab.Sync
 	MAC  net.HardwareAddr
 	Addr netip.Prefix
+	// Addr6 is its IPv6 address, zero where the lab has none.
+	Addr6 netip.Prefix
 	// PortIndex is the interface index of the switch port that it is plugged into,
 	// named after the host in the namespace of the switch Link. 0 on the sync cable.
 	PortIndex int
+}
+
+// Addrs are its addresses.
+func (i Interface) Addrs() []netip.Prefix {
+	if i.Addr6.IsValid() {
+		return []netip.Prefix{i.Addr, i.Addr6}
+	}
+	return []netip.Prefix{i.Addr}
+}
+
+// AddrOf is its address of a family.
+func (i Interface) AddrOf(f lab.Family) netip.Addr {
+	if f == lab.IPv6 {
+		return i.Addr6.Addr()
+	}
+	return i.Addr.Addr()
 }
 
 // Interface indexes that the builder chooses. They stay clear of those that the
@@ -74,8 +92,10 @@ func layout(topo lab.Topo) []blueprint {
 	for _, h := range topo.Hosts() {
 		b := blueprint{name: h.Name, role: h.Kind}
 		for _, link := range h.Links() {
-			i := Interface{Host: h.Name, Name: HostSide, Link: link, MAC: mac(link, h.Kind, h.Number),
-				Addr: netip.PrefixFrom(h.Addr(link), lab.Subnet(link).Bits())}
+			i := Interface{Host: h.Name, Name: HostSide, Link: link, MAC: mac(link, h.Kind, h.Number), Addr: prefix(h, link, lab.IPv4)}
+			if topo.IPv6 {
+				i.Addr6 = prefix(h, link, lab.IPv6)
+			}
 			if h.Kind == RoleLB {
 				i.Name = devices[link]
 			}
@@ -88,6 +108,11 @@ func layout(topo lab.Topo) []blueprint {
 		hosts = append(hosts, b)
 	}
 	return hosts
+}
+
+// prefix is a machine's address on a link with the length of the link's prefix.
+func prefix(h lab.Host, link string, f lab.Family) netip.Prefix {
+	return netip.PrefixFrom(h.Addr(link, f), f.Subnet(link).Bits())
 }
 
 // mac is a locally administered address that names link, role and number, so

@@ -224,9 +224,9 @@ func (h *Host) route() error {
 	if err != nil {
 		return fmt.Errorf("find %s/%s: %w", h.name, i.Name, err)
 	}
-	route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: lab.BackendVIP().AsSlice()}
+	route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: lab.IPv4.BackendVIP().AsSlice()}
 	if err := h.links.RouteReplace(route); err != nil {
-		return fmt.Errorf("add default route via %s to %s: %w", lab.BackendVIP(), h.name, err)
+		return fmt.Errorf("add default route via %s to %s: %w", lab.IPv4.BackendVIP(), h.name, err)
 	}
 	return nil
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
-
-	"baton/scenarios/lab"
 )
 
 // teller tells senders, in the name of the receiver, that a packet was too long for the
@@ -56,7 +54,7 @@ func fragNeeded(frame []byte, from Interface, mtu int) []byte {
 	answer := make([]byte, ipEnd+icmpLen+quoted)
 	copy(answer, frame[ethSource:ethType])
 	copy(answer[ethSource:], from.MAC)
-	binary.BigEndian.PutUint16(answer[ethType:], lab.EtherIPv4)
+	binary.BigEndian.PutUint16(answer[ethType:], etherIPv4)
 	ip := answer[ethLen:ipEnd]
 	ip[0], ip[8], ip[9] = ipv4NoOpts, 64, protocolICMP
 	binary.BigEndian.PutUint16(ip[2:], uint16(len(answer)-ethLen))

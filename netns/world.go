@@ -168,7 +168,7 @@ const probeGap = 5 * time.Millisecond
 
 // StartTraffic implements scenarios.World.
 func (w *World) StartTraffic(ctx context.Context) error {
-	cfg := traffic.Config{Run: uint64(hostclock.Now()), Record: w.record, Services: w.echoed(), Guests: lab.Guests(), GapUDP: probeGap}
+	cfg := traffic.Config{Run: uint64(hostclock.Now()), Record: w.record, Services: w.echoed(), Guests: lab.IPv4.Guests(), GapUDP: probeGap}
 	for _, t := range w.plan.Traffic {
 		if t.Guard.In(plan.Netns) {
 			cfg.Lines = append(cfg.Lines, t)

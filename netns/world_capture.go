@@ -48,7 +48,7 @@ func (w *World) startCapture() error {
 	}
 	backends := capture.Edge{
 		Name: lab.Backends, Host: w.pair.Host(lab.Backends), Interfaces: w.ports(lab.Backends),
-		VIPs: []netip.Addr{lab.BackendVIP()}, Forwarded: w.clientNets(),
+		VIPs: []netip.Addr{lab.IPv4.BackendVIP()}, Forwarded: w.clientNets(),
 	}
 	cfg.Edges = []capture.Edge{clients, backends}
 	kept := w.plan.CaptureLinks(plan.Netns)

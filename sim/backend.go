@@ -15,11 +15,11 @@ type server struct {
 // receiveAtBackend hands a packet to the service that listens.
 func (w *World) receiveAtBackend(p *packet) {
 	h := &w.hosts[p.to]
-	if p.tuple.Dst != h.addr || !w.listens(p.tuple) || h.ended && p.tuple.Proto == flow.UDP {
+	if w.hostOf(p.tuple.Dst) != p.to || !w.listens(p.tuple) || h.ended && p.tuple.Proto == flow.UDP {
 		w.refuse(p)
 		return
 	}
-	if n := &h.arp[w.snat()]; p.tuple.Proto == flow.TCP && n.lb == p.from {
+	if n := &h.arp[w.snat[familyOf(p.tuple.Dst)]]; p.tuple.Proto == flow.TCP && n.lb == p.from {
 		n.confirmed = w.now
 	}
 	if p.tuple.Proto == flow.UDP {
@@ -35,12 +35,12 @@ func (w *World) receiveAtBackend(p *packet) {
 
 func (w *World) answerDatagram(p *packet) {
 	w.send(packet{tuple: p.tuple.Reverse(), link: onBackends, from: p.to, origin: p.to, backend: p.to,
-		length: answerLen, seq: p.seq, tag: p.tag}, w.snat())
+		length: answerLen, seq: p.seq, tag: p.tag}, w.snat[familyOf(p.tuple.Dst)])
 }
 
 func (w *World) listens(t flow.Tuple) bool {
 	for i := range w.services {
-		if s := &w.services[i]; s.Port == t.DstPort && s.id.Proto == t.Proto {
+		if s := &w.services[i]; s.Port == t.DstPort && s.id.Proto == t.Proto && familyOf(s.id.VIP) == familyOf(t.Dst) {
 			return true
 		}
 	}
@@ -80,7 +80,7 @@ type backends World
 func (s *backends) output(e *endpoint, p packet) {
 	w := (*World)(s)
 	p.backend, p.tag = e.host, w.servers.at(e.id).of
-	w.send(p, w.snat())
+	w.send(p, w.snat[familyOf(p.tuple.Dst)])
 }
 
 func (s *backends) wake(e *endpoint, at clock.Instant) {

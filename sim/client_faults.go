@@ -28,9 +28,11 @@ func (w *World) generatorsOf(h *host) []*generator {
 // ownedConns are the TCP connections that have a port of a client.
 func (w *World) ownedConns(h *host) []*conn {
 	var found []*conn
-	for _, tag := range h.ports {
-		if id, ok := tcpFlow(tag); ok {
-			found = append(found, w.conns.at(id))
+	for _, from := range h.sources {
+		for _, tag := range from.ports {
+			if id, ok := tcpFlow(tag); ok {
+				found = append(found, w.conns.at(id))
+			}
 		}
 	}
 	return found
@@ -42,8 +44,10 @@ func (w *World) crashClient(h *host) (string, bool) {
 	for _, c := range w.ownedConns(h) {
 		c.forget()
 	}
-	gone := len(h.ports)
-	clear(h.ports) // the next ones are given out from where they had come to: a boot draws others
+	gone := h.bound()
+	for _, from := range h.sources { // the next ones are given out from where they had come to: a boot draws others
+		clear(from.ports)
+	}
 	h.darken()
 	return fmt.Sprintf("carrier down; %d sockets gone", gone), true
 }
@@ -68,13 +72,15 @@ func (w *World) closeAll(h *host) int {
 			c.forget()
 		}
 	}
-	for i, tag := range h.ports {
-		if _, ok := tcpFlow(tag); !ok {
-			h.ports[i] = 0
+	for _, from := range h.sources {
+		for i, tag := range from.ports {
+			if _, ok := tcpFlow(tag); !ok {
+				from.ports[i] = 0
+			}
 		}
 	}
 	h.condition = condition{ended: true, deaf: h.deaf}
-	return len(h.ports)
+	return h.bound()
 }
 
 // stopClient ends a client's traffic in order, and has its receipt once that has ended.

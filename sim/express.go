@@ -45,8 +45,8 @@ func (v *way) look(w *World, original flow.Tuple, through, backend uint8) {
 		return
 	}
 	*v = way{version: p.version, since: w.now, lb: through, backend: backend, edge: len(w.vips)}
-	if e.Reply.Dst == snatVIP {
-		v.edge = int(w.snat())
+	if family := familyOf(e.Reply.Dst); e.Reply.Dst == snatVIP[family] {
+		v.edge = int(w.snat[family])
 	}
 }
 
@@ -79,7 +79,7 @@ func (v *way) open(w *World, client, vip uint8) bool {
 	if p.version != v.version || w.now.Sub(v.since) > p.refresh() {
 		return false
 	}
-	if !w.leads(client, vip, v.lb) || !w.leads(v.backend, w.snat(), v.lb) {
+	if !w.leads(client, vip, v.lb) || !w.leads(v.backend, w.snat[familyOf(w.vips[vip].addr)], v.lb) {
 		return false
 	}
 	front, back := &w.capture.lanes[vip], &w.capture.lanes[v.edge]
@@ -145,7 +145,7 @@ func (w *World) exchange(c *conn) bool {
 	s.una, s.end = s.nxt, s.nxt
 	w.processes[v.lb].tunnel.Exchanged(c.tuple, c.nxt, s.nxt)
 	w.hosts[c.host].arp[c.gen.line.service.vip].confirmed = echoed
-	w.hosts[v.backend].arp[w.snat()].confirmed = t
+	w.hosts[v.backend].arp[w.snat[familyOf(c.tuple.Dst)]].confirmed = t
 	w.capture.passed(int(c.gen.line.service.vip), 1, echoed)
 	w.capture.passed(v.edge, 2, t)
 	c.gen.line.received(echoed.Sub(w.now))

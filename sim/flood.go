@@ -36,16 +36,24 @@ func (w *World) flood(_ context.Context, f plan.Fault) error {
 	if i := slices.IndexFunc(w.services, func(s service) bool { return s.Name == f.To }); i >= 0 {
 		fl.to = &w.services[i]
 	}
-	fl.victim = w.hosts[fl.from].addr
+	fl.victim = w.hosts[fl.from].addrs[fl.family()]
 	for _, h := range w.hosts[2:w.firstBack] {
 		if h.index != fl.from {
-			fl.victim = h.addr
+			fl.victim = h.addrs[fl.family()]
 			break
 		}
 	}
 	fl.next(w.now, w.now.Add(f.Time), time.Duration(float64(time.Second)/f.Rate()))
 	w.proven(began, "the first packet has left", true)
 	return nil
+}
+
+// family is that of what the flood is sent to. Heartbeats are IPv4.
+func (f *flooding) family() lab.Family {
+	if f.to == nil {
+		return lab.IPv4
+	}
+	return familyOf(f.to.id.VIP)
 }
 
 // next sends a packet, and plans the one behind it.
@@ -90,7 +98,7 @@ const guessed = 4096
 
 // stranger is an address that nobody has.
 func (f *flooding) stranger() flow.Addr {
-	return flow.AddrFrom(lab.Stranger(f.random.Below(lab.Strangers)))
+	return flow.AddrFrom(f.family().Stranger(f.random.Below(lab.Strangers)))
 }
 
 // heartbeat sends a BFD packet in the name of the node's peer.
@@ -117,7 +125,7 @@ func (w *World) usurp(host, vip uint8) {
 	w.at(w.now.Add(delayMin), func() {
 		w.latchOn(host, vip)
 		for _, p := range w.processes {
-			if w.drops(v.link, host, p.index, arpOf(v.addr, v.addr)) || !p.answers(v.link, host, v.addr) || w.now < p.defended {
+			if w.drops(v.link, host, p.index, neighbourPacket(v.addr, v.addr)) || !p.answers(v.link, host, v.addr) || w.now < p.defended {
 				continue
 			}
 			p.defended = w.now.Add(defendEvery)

@@ -8,6 +8,7 @@ import (
 	"baton/impl/node"
 	"baton/impl/trace"
 	"baton/scenarios/fault"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -56,7 +57,7 @@ func TestUnknownSegmentsAreReset(t *testing.T) {
 	o := settled(t)
 	backend, client := o.firstBack, uint8(2)
 	master := o.hosts[client].arp[0].lb
-	stray := flow.Tuple{Src: snatVIP, Dst: o.hosts[backend].addr, SrcPort: 3, DstPort: 80, Proto: flow.TCP}
+	stray := flow.Tuple{Src: snatVIP[lab.IPv4], Dst: o.hosts[backend].addrs[lab.IPv4], SrcPort: 3, DstPort: 80, Proto: flow.TCP}
 	o.next()
 	for _, c := range []struct {
 		what string
@@ -88,8 +89,8 @@ func TestCachesLatchOnTheLastAnnouncement(t *testing.T) {
 	client, backend := &o.hosts[2], &o.hosts[o.firstBack]
 	master := client.arp[0].lb
 	other := 1 - master
-	if master > 1 || backend.arp[o.snat()].lb != master {
-		t.Fatalf("the client sends to %d, the backend to %d", master, backend.arp[o.snat()].lb)
+	if master > 1 || backend.arp[o.snat[lab.IPv4]].lb != master {
+		t.Fatalf("the client sends to %d, the backend to %d", master, backend.arp[o.snat[lab.IPv4]].lb)
 	}
 	all := node.Announce{VIPs: len(o.vips)}
 	lost := func(lose ...bool) func() bool {
@@ -97,8 +98,8 @@ func TestCachesLatchOnTheLastAnnouncement(t *testing.T) {
 	}
 	o.announce(other, all, lost(true, false)) // of the VIPs' announcements the clients' is lost
 	o.pass(t, time.Millisecond)
-	if client.arp[0].lb != master || backend.arp[o.snat()].lb != other {
-		t.Errorf("after one VIP's: client %d, backend %d", client.arp[0].lb, backend.arp[o.snat()].lb)
+	if client.arp[0].lb != master || backend.arp[o.snat[lab.IPv4]].lb != other {
+		t.Errorf("after one VIP's: client %d, backend %d", client.arp[0].lb, backend.arp[o.snat[lab.IPv4]].lb)
 	}
 	o.announce(other, all, lost(false, false))
 	o.pass(t, time.Millisecond)
@@ -112,7 +113,7 @@ func TestCachesLatchOnTheLastAnnouncement(t *testing.T) {
 	}
 	o.announce(master, all, lost(false, false))
 	o.pass(t, time.Millisecond)
-	if client.arp[0].lb != master || backend.arp[o.snat()].lb != master {
+	if client.arp[0].lb != master || backend.arp[o.snat[lab.IPv4]].lb != master {
 		t.Error("the true MASTER's announcement does not win them back")
 	}
 	client.arp[0].lb, client.arp[0].asking = nobody, false

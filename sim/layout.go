@@ -16,17 +16,12 @@ import (
 // host is a machine of the pair: two load balancers, then clients, then backends.
 type host struct {
 	name string
-	// addr is its address on its service link; a load balancer's is that on the
-	// link in question, see addressOn.
-	addr  flow.Addr
-	index uint8
-	arp   []neighbour // by VIP; clients and backends only
-	// addrs are a client's addresses: its own, and those of guests, from which it sends once
-	// the ports of all before them are taken.
-	addrs []flow.Addr
-	ports []uint32 // of a client: what owns each port, address by address
-	next  int      // of a client: the port to be tried next
-	span  int      // of a client: how many ports are tried
+	// addrs are its addresses on its service link, by family; a load balancer's are those
+	// on the link in question, see addressOn.
+	addrs   [lab.Families]flow.Addr
+	index   uint8
+	arp     []neighbour           // by VIP; clients and backends only
+	sources [lab.Families]sources // of a client
 	// sockets are a backend's connections, by the tuple of what they receive.
 	sockets map[flow.Tuple]uint32
 	condition
@@ -46,20 +41,25 @@ const nobody = 0xff
 func (w *World) layout() {
 	w.index = map[flow.Addr]uint8{}
 	for i, h := range w.plan.Topo.Lab().Hosts() {
-		m := host{name: h.Name, addr: flow.AddrFrom(h.Addr(h.Links()[0])), index: uint8(i)}
+		m := host{name: h.Name, index: uint8(i)}
+		for f := range lab.Family(lab.Families) {
+			m.addrs[f] = flow.AddrFrom(h.Addr(h.Links()[0], f))
+			if h.Kind != lab.Node {
+				w.index[m.addrs[f]] = m.index
+			}
+		}
 		switch h.Kind {
 		case lab.Client:
 			w.firstBack = uint8(i + 1)
-			m.addrs, m.span = []flow.Addr{m.addr}, plan.ClientPorts
-			for _, guest := range lab.GuestsOf(h.Number-1, w.plan.Topo.Clients) {
-				m.addrs = append(m.addrs, flow.AddrFrom(guest))
-				w.index[flow.AddrFrom(guest)] = m.index
+			for f := range lab.Family(lab.Families) {
+				guests := f.GuestsOf(h.Number-1, w.plan.Topo.Clients)
+				m.sources[f] = newSources(m.addrs[f], guests)
+				for _, guest := range guests {
+					w.index[flow.AddrFrom(guest)] = m.index
+				}
 			}
 		case lab.Backend:
 			m.sockets = map[flow.Tuple]uint32{}
-		}
-		if h.Kind != lab.Node {
-			w.index[m.addr] = m.index
 		}
 		w.hosts = append(w.hosts, m)
 	}
@@ -108,7 +108,7 @@ func (w *World) deliver(p *packet) {
 		return
 	}
 	w.capture.see(w, p)
-	if p.to >= 2 && p.tuple.Dst != w.hosts[p.to].addr && w.hostOf(p.tuple.Dst) != p.to {
+	if p.to >= 2 && w.hostOf(p.tuple.Dst) != p.to {
 		return // it was not meant for this host, which forwards nothing
 	}
 	switch {
@@ -133,8 +133,8 @@ func (w *World) hostOf(a flow.Addr) uint8 {
 func macOf(link, host uint8) model.MAC { return model.MAC{0x02, 0xba, 0x70, link, 0, host} }
 
 // neighbour is what a host knows of a VIP: which load balancer its packets go to.
-// It follows Linux's neighbour table: an entry latches on the last gratuitous ARP
-// or answer, is confirmed by TCP's progress, and is asked after once it has not
+// It follows Linux's neighbour table, which is the same for ARP and IPv6's neighbour
+// discovery: an entry latches on the last gratuitous ARP, unsolicited advertisement or answer, is confirmed by TCP's progress, and is asked after once it has not
 // been confirmed for a while.
 type neighbour struct {
 	lb        uint8 // nobody: unknown; a host that is no load balancer has taken the VIP
@@ -199,7 +199,7 @@ func (w *World) ask(host, vip uint8, stamp uint64) {
 		n.waiting = nil
 		return
 	}
-	link, question := w.vips[vip].link, arpOf(w.hosts[host].addr, w.vips[vip].addr)
+	link, question := w.vips[vip].link, w.question(host, vip)
 	for lb := range uint8(2) {
 		if n.lb != nobody && n.lb != lb {
 			continue
@@ -212,14 +212,25 @@ func (w *World) ask(host, vip uint8, stamp uint64) {
 	w.at(w.now.Add(arpRetry), func() { w.ask(host, vip, stamp) })
 }
 
+// question is a host's request for a VIP, told the answer to it.
+func (w *World) question(host, vip uint8) lab.Packet {
+	addr := w.vips[vip].addr
+	return neighbourPacket(w.hosts[host].addrs[familyOf(addr)], addr)
+}
+
+func (w *World) told(host, vip uint8) lab.Packet {
+	addr := w.vips[vip].addr
+	return neighbourPacket(addr, w.hosts[host].addrs[familyOf(addr)])
+}
+
 // answer lets a load balancer's dataplane answer a request, if it does.
 func (w *World) answer(host, lb, vip uint8) {
 	link := w.vips[vip].link
-	question := arpOf(w.hosts[host].addr, w.vips[vip].addr)
+	question := w.question(host, vip)
 	if w.drops(link, host, lb, question) || !w.processes[lb].answers(link, host, w.vips[vip].addr) {
 		return
 	}
-	c := w.cross(link, lb, host, uint64(host), headerBytes, arpOf(w.vips[vip].addr, w.hosts[host].addr))
+	c := w.cross(link, lb, host, uint64(host), headerBytes, w.told(host, vip))
 	for _, at := range c.at[:c.copies] {
 		w.at(at, func() { w.learn(host, lb, vip) })
 	}
@@ -227,7 +238,7 @@ func (w *World) answer(host, lb, vip uint8) {
 
 // learn takes a load balancer's answer to a host's request.
 func (w *World) learn(host, lb, vip uint8) {
-	if !w.drops(w.vips[vip].link, lb, host, arpOf(w.vips[vip].addr, w.hosts[host].addr)) && !w.hosts[host].dark {
+	if !w.drops(w.vips[vip].link, lb, host, w.told(host, vip)) && !w.hosts[host].dark {
 		w.hosts[host].arp[vip].asking = false
 		w.setNeighbour(host, vip, lb)
 		w.sendWaiting(host, vip)
@@ -283,7 +294,7 @@ func (w *World) latch(e *event) {
 // for the VIP.
 func (w *World) latchOn(sender, vip uint8) {
 	v := w.vips[vip]
-	announcement := arpOf(v.addr, v.addr)
+	announcement := neighbourPacket(v.addr, v.addr)
 	for i := range w.hosts {
 		h := &w.hosts[i]
 		if i < 2 || h.index == sender || (h.index < w.firstBack) != (v.link == onClients) {

@@ -222,12 +222,12 @@ func (w *World) impairs(c *crossing, on, from, to uint8, size int, p *lab.Packet
 	return out.copies
 }
 
-// headerBytes is what a packet has besides its payload.
+// headerBytes is what an IPv4 packet has besides its payload.
 const headerBytes = etherLen + ipLen + tcpLen
 
 // transmit puts a packet on a link, from p.from to p.to.
 func (w *World) transmit(p packet) {
-	c := w.cross(p.link, p.from, p.to, p.salt(), headerBytes+int(p.length), p.seen())
+	c := w.cross(p.link, p.from, p.to, p.salt(), p.size(), p.seen())
 	for _, at := range c.at[:c.copies] {
 		w.queue.push(at, evPacket).packet = p
 	}

@@ -1,6 +1,9 @@
 package sim
 
-import "baton/impl/driver"
+import (
+	"baton/impl/driver"
+	"baton/scenarios/lab"
+)
 
 // peerEntry is what a load balancer's kernel knows of the other's hardware address on the
 // link of a heartbeat. It follows Linux's neighbour table: the address is asked for by ARP,
@@ -63,7 +66,7 @@ func (p *process) askPeer(path uint8, stamp uint64) {
 // if its kernel gets it. No daemon is needed for that.
 func (p *process) sendARP(path uint8, arrives func()) {
 	w, link, other := p.w, pathLinks[path], p.w.processes[1-p.index]
-	frame := arpOf(p.addressOn(link), other.addressOn(link))
+	frame := neighbourPacket(p.addressOn(link, lab.IPv4), other.addressOn(link, lab.IPv4))
 	c := w.cross(link, p.index, other.index, uint64(path)<<8|peerARPSalt, headerBytes, frame)
 	for _, at := range c.at[:c.copies] {
 		w.at(at, func() {

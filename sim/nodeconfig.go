@@ -139,7 +139,7 @@ func (w *World) withBackends(most int) []dataplane.Service {
 }
 
 func (w *World) balanced(s service) dataplane.Service {
-	b := dataplane.Service{Service: s.id, Name: s.Name, Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin, SNAT: snatVIP}
+	b := dataplane.Service{Service: s.id, Name: s.Name, Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin, SNAT: snatVIP[familyOf(s.id.VIP)]}
 	if s.Mode == "dnat" {
 		b.Mode = dataplane.DNAT
 	}
@@ -147,7 +147,7 @@ func (w *World) balanced(s service) dataplane.Service {
 		b.Balance = dataplane.Maglev
 	}
 	for i := int(w.firstBack); i < len(w.hosts); i++ {
-		b.Backends = append(b.Backends, dataplane.Backend{Addr: w.hosts[i].addr, Port: s.Port})
+		b.Backends = append(b.Backends, dataplane.Backend{Addr: w.hosts[i].addrs[familyOf(s.id.VIP)], Port: s.Port})
 	}
 	return b
 }

@@ -36,52 +36,63 @@ func (p *packet) salt() uint64 { return uint64(p.tag)<<8 ^ uint64(p.flags) ^ uin
 // seen is the packet as the kinds of packets are told by.
 func (p *packet) seen() lab.Packet {
 	return lab.Packet{
-		Ether: lab.EtherIPv4, Proto: uint8(p.tuple.Proto), Opens: p.flags&(syn|ack) == syn,
-		Src: p.tuple.Src.As4(), Dst: p.tuple.Dst.As4(), SrcPort: p.tuple.SrcPort, DstPort: p.tuple.DstPort,
+		Class: lab.IPOf(familyOf(p.tuple.Dst)), Proto: uint8(p.tuple.Proto), Opens: p.flags&(syn|ack) == syn,
+		Src: p.tuple.Src, Dst: p.tuple.Dst, SrcPort: p.tuple.SrcPort, DstPort: p.tuple.DstPort,
 	}
+}
+
+// size is the length of the packet's frame, taking UDP's header for as long as TCP's.
+func (p *packet) size() int {
+	return etherLen + ipLens[familyOf(p.tuple.Dst)] + tcpLen + int(p.length)
 }
 
 // What else crosses links, as the kinds of packets are told by.
 var (
-	heartbeat = lab.Packet{Ether: lab.EtherIPv4, Proto: lab.ProtoUDP, DstPort: lab.BFDPort}
-	syncFrame = lab.Packet{Ether: lab.EtherIPv4, Proto: lab.ProtoTCP, DstPort: lab.SyncPort}
-	syncOpens = lab.Packet{Ether: lab.EtherIPv4, Proto: lab.ProtoTCP, DstPort: lab.SyncPort, Opens: true}
-	ping      = lab.Packet{Ether: lab.EtherIPv4, Proto: 1}
+	heartbeat = lab.Packet{Class: lab.ClassIPv4, Proto: lab.ProtoUDP, DstPort: lab.BFDPort}
+	syncFrame = lab.Packet{Class: lab.ClassIPv4, Proto: lab.ProtoTCP, DstPort: lab.SyncPort}
+	syncOpens = lab.Packet{Class: lab.ClassIPv4, Proto: lab.ProtoTCP, DstPort: lab.SyncPort, Opens: true}
+	ping      = lab.Packet{Class: lab.ClassIPv4, Proto: 1}
 )
 
-// arpOf is ARP from the owner of one address about another.
-func arpOf(sender, target flow.Addr) lab.Packet {
-	return lab.Packet{Ether: lab.EtherARP, Src: sender.As4(), Dst: target.As4()}
+// neighbourPacket is ARP, or IPv6's neighbour discovery, from the owner of one address
+// about another.
+func neighbourPacket(sender, target flow.Addr) lab.Packet {
+	p := lab.Packet{Class: lab.NeighboursOf(familyOf(target)), Src: sender, Dst: target}
+	if p.Class == lab.ClassNDP {
+		p.Proto = lab.ProtoICMPv6
+	}
+	return p
 }
 
 const (
 	etherLen = 14
 	ipLen    = 20
+	ip6Len   = 40
 	tcpLen   = 20
 	udpLen   = 8
 )
 
+// ipLens are the lengths of the families' headers.
+var ipLens = [lab.Families]int{lab.IPv4: ipLen, lab.IPv6: ip6Len}
+
 // frameBuffer has room for the largest segment. What is behind the headers stays zero.
-type frameBuffer [etherLen + ipLen + tcpLen + segment]byte
+type frameBuffer [etherLen + ip6Len + tcpLen + segment]byte
 
 // frame writes the packet's headers as the dataplane reads them: addresses, ports,
 // flags and TCP's numbers, and room for its data. The checksums of TCP and UDP are left
 // out; the dataplane changes them and judges neither.
 func (p *packet) frame(buf *frameBuffer, to model.MAC) []byte {
-	length := ipLen + tcpLen + int(p.length)
+	family := familyOf(p.tuple.Dst)
+	length := tcpLen + int(p.length)
 	if p.tuple.Proto == flow.UDP {
-		length = ipLen + udpLen
+		length = udpLen
 	}
-	b := buf[:etherLen+length]
-	clear(b[:etherLen+ipLen+tcpLen])
+	start := etherLen + ipLens[family]
+	b := buf[:start+length]
+	clear(b[:min(len(b), start+tcpLen)])
 	copy(b, to[:])
-	b[12] = 8 // IPv4
-	ip := b[etherLen:]
-	ip[0], ip[2], ip[3], ip[8], ip[9] = 0x45, byte(length>>8), byte(length), 64, byte(p.tuple.Proto)
-	copy(ip[12:], p.tuple.Src.Bytes())
-	copy(ip[16:], p.tuple.Dst.Bytes())
-	binary.BigEndian.PutUint16(ip[10:], headerChecksum(ip))
-	l4 := ip[ipLen:]
+	header(b[etherLen-2:], family, &p.tuple, 64, length)
+	l4 := b[start:]
 	l4[0], l4[1] = byte(p.tuple.SrcPort>>8), byte(p.tuple.SrcPort)
 	l4[2], l4[3] = byte(p.tuple.DstPort>>8), byte(p.tuple.DstPort)
 	if p.tuple.Proto == flow.UDP {
@@ -94,36 +105,61 @@ func (p *packet) frame(buf *frameBuffer, to model.MAC) []byte {
 	return b
 }
 
-// headerChecksum is the checksum of an IPv4 header without options whose field for it is 0.
-func headerChecksum(ip []byte) uint16 {
-	var sum uint64
-	for at := 0; at < ipLen; at += 4 {
-		sum += uint64(binary.BigEndian.Uint32(ip[at:]))
+// header writes EtherType and IP header of a packet with a payload of some length.
+func header(b []byte, f lab.Family, t *flow.Tuple, hops byte, length int) {
+	ip := b[2:]
+	if f == lab.IPv6 {
+		b[0], b[1] = 0x86, 0xdd
+		ip[0], ip[4], ip[5], ip[6], ip[7] = 0x60, byte(length>>8), byte(length), byte(t.Proto), hops
+		copy(ip[8:], t.Src[:])
+		copy(ip[24:], t.Dst[:])
+		return
 	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
+	b[0], b[1] = 8, 0
+	length += ipLen
+	ip[0], ip[2], ip[3], ip[8], ip[9] = 0x45, byte(length>>8), byte(length), hops, byte(t.Proto)
+	copy(ip[12:], t.Src.Bytes())
+	copy(ip[16:], t.Dst.Bytes())
+	binary.BigEndian.PutUint16(ip[10:], ^sum(ip[:ipLen]))
+}
+
+// sum is the Internet checksum of words (RFC 1071), not complemented.
+func sum(words ...[]byte) uint16 {
+	var total uint64
+	for _, b := range words {
+		for at := 0; at < len(b); at += 4 {
+			total += uint64(binary.BigEndian.Uint32(b[at:]))
+		}
 	}
-	return ^uint16(sum)
+	for total > 0xffff {
+		total = total>>16 + total&0xffff
+	}
+	return uint16(total)
 }
 
 // translated reads back the tuple of a frame that the dataplane has rewritten.
-func translated(b []byte) flow.Tuple {
-	ip := b[etherLen:]
-	l4 := ip[ipLen:]
-	return flow.Tuple{
-		Src: flow.IPv4From([4]byte(ip[12:])), Dst: flow.IPv4From([4]byte(ip[16:])),
-		SrcPort: uint16(l4[0])<<8 | uint16(l4[1]), DstPort: uint16(l4[2])<<8 | uint16(l4[3]),
-		Proto: flow.Proto(ip[9]),
+func translated(b []byte) (t flow.Tuple) {
+	ip, l4 := b[etherLen:], b[etherLen+ipLen:]
+	if ip[0]>>4 == 6 {
+		l4 = ip[ip6Len:]
+		t.Src, t.Dst, t.Proto = flow.Addr(ip[8:]), flow.Addr(ip[24:]), flow.Proto(ip[6])
+	} else {
+		t.Src, t.Dst, t.Proto = flow.IPv4From([4]byte(ip[12:])), flow.IPv4From([4]byte(ip[16:])), flow.Proto(ip[9])
 	}
+	t.SrcPort, t.DstPort = uint16(l4[0])<<8|uint16(l4[1]), uint16(l4[2])<<8|uint16(l4[3])
+	return t
 }
 
-const arpLen = 28
-
-// question writes an ARP request for an address.
-func question(buf *frameBuffer, to, from model.MAC, sender, target flow.Addr) []byte {
+// question writes what a host asks for an address by: an ARP request, or a neighbour
+// solicitation.
+func question(buf *frameBuffer, from model.MAC, sender, target flow.Addr) []byte {
+	if familyOf(target) == lab.IPv6 {
+		return solicitation(buf, from, sender, target)
+	}
+	const arpLen = 28
 	b := buf[:etherLen+arpLen]
 	clear(b)
-	copy(b, to[:])
+	copy(b, broadcast[:])
 	copy(b[6:], from[:])
 	b[12], b[13] = 8, 6
 	arp := b[etherLen:]
@@ -135,3 +171,29 @@ func question(buf *frameBuffer, to, from model.MAC, sender, target flow.Addr) []
 }
 
 var broadcast = model.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+// icmp6 is the protocol of neighbour discovery.
+const icmp6 flow.Proto = lab.ProtoICMPv6
+
+// solicitation writes a neighbour solicitation to the group of its target, with the option
+// that tells the sender's hardware address (RFC 4861 4.3).
+func solicitation(buf *frameBuffer, from model.MAC, sender, target flow.Addr) []byte {
+	const length, hops = 32, 255
+	b := buf[:etherLen+ip6Len+length]
+	clear(b)
+	group := flow.Addr{0: 0xff, 1: 2, 11: 1, 12: 0xff}
+	copy(group[13:], target[13:])
+	copy(b, []byte{0x33, 0x33})
+	copy(b[2:], group[12:])
+	copy(b[6:], from[:])
+	t := flow.Tuple{Src: sender, Dst: group, Proto: icmp6}
+	header(b[etherLen-2:], lab.IPv6, &t, hops, length)
+	message := b[etherLen+ip6Len:]
+	message[0] = 135
+	copy(message[8:], target[:])
+	message[24], message[25] = 1, 1
+	copy(message[26:], from[:])
+	pseudo := []byte{0, 0, 0, length, 0, 0, 0, lab.ProtoICMPv6}
+	binary.BigEndian.PutUint16(message[2:], ^sum(sender[:], group[:], pseudo, message))
+	return b
+}

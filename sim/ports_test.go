@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"baton/impl/flow"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -24,7 +25,7 @@ func TestAClientHasMorePortsThanOneAddress(t *testing.T) {
 	}
 	own := 0
 	for tuple := range seen {
-		if tuple.Src == o.hosts[2].addr {
+		if tuple.Src == o.hosts[2].addrs[lab.IPv4] {
 			own++
 		}
 	}

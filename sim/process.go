@@ -176,13 +176,21 @@ func (p *process) boot(life uint64) {
 func (p *process) hostSide() model.Host {
 	return model.Host{
 		ClientMAC: macOf(onClients, p.index), BackendMAC: macOf(onBackends, p.index),
-		Own:       []flow.Addr{p.addressOn(onClients), p.addressOn(onBackends), p.addressOn(onSync)},
+		Own:       p.addresses(),
 		MaxEvents: p.w.chaos.maxEvents,
 	}
 }
 
-func (p *process) addressOn(link uint8) flow.Addr {
-	return flow.AddrFrom(lab.Host{Kind: lab.Node, Number: int(p.index) + 1}.Addr(linkNames[link]))
+func (p *process) addressOn(link uint8, f lab.Family) flow.Addr {
+	return flow.AddrFrom(lab.Host{Kind: lab.Node, Number: int(p.index) + 1}.Addr(linkNames[link], f))
+}
+
+// addresses are those of the host.
+func (p *process) addresses() (own []flow.Addr) {
+	for f := range lab.Family(lab.Families) {
+		own = append(own, p.addressOn(onClients, f), p.addressOn(onBackends, f), p.addressOn(onSync, f))
+	}
+	return own
 }
 
 // end takes the daemon away, with its dataplane: the programs are attached for as
@@ -397,7 +405,7 @@ func (p *process) receive(in *packet) {
 	}
 }
 
-// answers reports whether the dataplane answers a host's ARP request.
+// answers reports whether the dataplane answers a host's ARP request or neighbour solicitation.
 func (p *process) answers(link, host uint8, target flow.Addr) bool {
 	if p.tunnel == nil || !p.powered {
 		return false
@@ -406,7 +414,7 @@ func (p *process) answers(link, host uint8, target flow.Addr) bool {
 	if link == onBackends {
 		name = backendSide
 	}
-	frame := question(&p.buf, broadcast, macOf(link, host), p.w.hosts[host].addr, target)
+	frame := question(&p.buf, macOf(link, host), p.w.hosts[host].addrs[familyOf(target)], target)
 	return p.tunnel.Packet(p.clock.local(p.w.now), name, frame).Verdict == model.Forward
 }
 

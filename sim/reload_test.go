@@ -6,6 +6,7 @@ import (
 
 	"baton/impl/flow"
 	"baton/scenarios/fault"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -17,7 +18,7 @@ func TestAReloadedDaemonHasItsBackendsAfterARestart(t *testing.T) {
 	if err := o.Do(t.Context(), reload); err != nil {
 		t.Fatal(err)
 	}
-	out := o.hosts[o.firstBack+1].addr
+	out := o.hosts[o.firstBack+1].addrs[lab.IPv4]
 	for _, p := range o.processes {
 		if n := len(p.tables.Services[0].Backends); n != 1 || p.tables.Services[0].Backends[0].Addr == out {
 			t.Errorf("%s has %d backends", p.id, n)

@@ -6,6 +6,7 @@ import (
 
 	"baton/impl/flow"
 	"baton/impl/trace"
+	"baton/scenarios/lab"
 )
 
 // TestAReplicaIsLookedAt: what a BACKUP's dataplane lacks or holds too much is told at
@@ -43,7 +44,7 @@ func TestAReplicaIsLookedAt(t *testing.T) {
 	excess := leak(func(p *process, held []flow.Tuple) {
 		extra := flow.Entry{Original: held[0], State: flow.Assured}
 		extra.Original.SrcPort, extra.Original.Proto = 7, flow.UDP
-		extra.Reply = flow.Tuple{Src: flow.IPv4(198, 18, 1, 11), Dst: snatVIP, SrcPort: 80, DstPort: 7, Proto: flow.UDP}
+		extra.Reply = flow.Tuple{Src: flow.IPv4(198, 18, 1, 11), Dst: snatVIP[lab.IPv4], SrcPort: 80, DstPort: 7, Proto: flow.UDP}
 		if err := p.tunnel.Apply([]flow.Entry{extra}); err != nil {
 			t.Fatal(err)
 		}

@@ -26,8 +26,8 @@ func TestResetsAreSeenAtBothEdges(t *testing.T) {
 	backend, client := o.firstBack, uint8(2)
 	master := o.hosts[client].arp[0].lb
 	for _, stray := range []packet{
-		{link: onBackends, to: backend, tuple: flow.Tuple{Src: snatVIP, Dst: o.hosts[backend].addr, SrcPort: 3, DstPort: 80, Proto: flow.TCP}},
-		{link: onClients, to: client, tuple: flow.Tuple{Src: o.vips[0].addr, Dst: o.hosts[client].addr, SrcPort: 80, DstPort: 3, Proto: flow.TCP}},
+		{link: onBackends, to: backend, tuple: flow.Tuple{Src: snatVIP[lab.IPv4], Dst: o.hosts[backend].addrs[lab.IPv4], SrcPort: 3, DstPort: 80, Proto: flow.TCP}},
+		{link: onClients, to: client, tuple: flow.Tuple{Src: o.vips[0].addr, Dst: o.hosts[client].addrs[lab.IPv4], SrcPort: 80, DstPort: 3, Proto: flow.TCP}},
 	} {
 		before := len(o.events)
 		stray.from, stray.origin, stray.flags, stray.seq, stray.ack, stray.length = master, master, ack, 7, 99, 64
@@ -79,7 +79,7 @@ func TestACutStopsAnnouncements(t *testing.T) {
 	if client.arp[0].lb != master {
 		t.Error("the client follows an announcement that was cut off")
 	}
-	if backend.arp[o.snat()].lb != other {
+	if backend.arp[o.snat[lab.IPv4]].lb != other {
 		t.Error("the backend, to which nothing is cut, does not follow")
 	}
 }

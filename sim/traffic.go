@@ -391,7 +391,7 @@ func (w *World) recordTotals(l *line, final bool) {
 // flowEvent records what happened to a flow of a line.
 func (g *generator) flowEvent(number int, event, why string, backend uint8, t flow.Tuple) {
 	e := &trace.Traffic{Name: g.line.Name, Flow: g.flowName(number), Event: event, Why: why,
-		Tuple: fmt.Sprintf("%s %s:%d>%s:%d", g.line.Proto, t.Src, t.SrcPort, t.Dst, t.DstPort)}
+		Tuple: t.String()}
 	if backend != nobody {
 		e.Backend = g.w.hosts[backend].name
 	}
@@ -407,39 +407,6 @@ func (g *generator) flowName(number int) string {
 	return fmt.Sprintf("%s/%d", g.w.hosts[g.client].name, number)
 }
 
-// firstPort is the first of the ports that clients connect from.
-const firstPort = 10_000
-
-// bind gives a flow of a client a free port.
-func (w *World) bind(client uint8, tag uint32, s *service) flow.Tuple {
-	h := &w.hosts[client]
-	i := w.free(h)
-	h.ports[i] = tag
-	return flow.Tuple{Src: h.addrs[i/plan.ClientPorts], Dst: s.id.VIP, SrcPort: uint16(firstPort + i%plan.ClientPorts), DstPort: s.Port, Proto: s.id.Proto}
-}
-
-// free finds a port of a client that nothing owns that goes on.
-func (w *World) free(h *host) int {
-	for {
-		for range h.span {
-			i := h.next
-			if h.next++; h.next == h.span {
-				h.next = 0
-			}
-			if i == len(h.ports) {
-				h.ports = append(h.ports, 0)
-			}
-			if old, ok := tcpFlow(h.ports[i]); h.ports[i] == 0 || ok && w.conns.at(old).phase >= ended {
-				return i
-			}
-		}
-		if h.span == len(h.addrs)*plan.ClientPorts {
-			panic("sim: a client has no port left: lint bounds what lines may open")
-		}
-		h.next, h.span = h.span, h.span+plan.ClientPorts
-	}
-}
-
 // A tag names a flow of a client: connections from 1 up, datagram flows with the
 // highest bit.
 const datagramTag = 1 << 31
@@ -448,17 +415,7 @@ func tcpFlow(tag uint32) (id uint32, ok bool) { return tag - 1, tag != 0 && tag 
 
 // receiveAtClient hands a packet to what owns its port.
 func (w *World) receiveAtClient(p *packet) {
-	h := &w.hosts[p.to]
-	at, i := slices.Index(h.addrs, p.tuple.Dst), int(p.tuple.DstPort)-firstPort
-	if at < 0 || i < 0 || i >= plan.ClientPorts {
-		w.refuse(p)
-		return
-	}
-	if i += at * plan.ClientPorts; i >= len(h.ports) {
-		w.refuse(p)
-		return
-	}
-	tag := h.ports[i]
+	tag := w.hosts[p.to].sources[familyOf(p.tuple.Dst)].owner(p.tuple.Dst, p.tuple.DstPort)
 	if id, ok := tcpFlow(tag); ok {
 		if c := w.conns.at(id); c.tuple == p.tuple.Reverse() {
 			c.arrived(p)
@@ -491,7 +448,8 @@ func (w *World) refuse(p *packet) {
 
 // wayBack is the VIP to which the answer to a packet at a host goes.
 func (w *World) wayBack(p *packet) uint8 {
-	want := snatVIP
+	family := familyOf(p.tuple.Dst)
+	want := snatVIP[family]
 	if p.link == onClients {
 		want = p.tuple.Src
 	}
@@ -500,8 +458,5 @@ func (w *World) wayBack(p *packet) uint8 {
 			return uint8(i)
 		}
 	}
-	return w.snat()
+	return w.snat[family]
 }
-
-// snat is the index of the backend-side VIP, which was added last.
-func (w *World) snat() uint8 { return uint8(len(w.vips) - 1) }

@@ -51,6 +51,7 @@ type World struct {
 	isCut     [linkCount]bool
 	down      [linkCount][]bool // ports without carrier, by host
 	vips      []vip
+	snat      [lab.Families]uint8 // index of each family's backend-side VIP, where it has services
 	services  []service
 	capture   capture
 
@@ -89,8 +90,16 @@ type vip struct {
 	link uint8
 }
 
-// snatVIP is the backend-side VIP of every service.
-var snatVIP = flow.AddrFrom(lab.BackendVIP())
+// snatVIP is the backend-side VIP of every service of a family.
+var snatVIP = [lab.Families]flow.Addr{flow.AddrFrom(lab.IPv4.BackendVIP()), flow.AddrFrom(lab.IPv6.BackendVIP())}
+
+// familyOf is the family of an address.
+func familyOf(a flow.Addr) lab.Family {
+	if a.Is4() {
+		return lab.IPv4
+	}
+	return lab.IPv6
+}
 
 // epoch is the true time at which a world begins: not zero, which events take for
 // no time at all.
@@ -133,7 +142,13 @@ func (w *World) addServices() error {
 		w.services = append(w.services, service{Service: s, vip: w.vipIndex(addr, onClients),
 			id: flow.Service{VIP: addr, Port: s.Port, Proto: proto}})
 	}
-	w.vipIndex(snatVIP, onBackends)
+	for _, s := range w.services { // behind the services' own
+		family := familyOf(s.id.VIP)
+		w.snat[family] = w.vipIndex(snatVIP[family], onBackends)
+	}
+	if len(w.services) == 0 {
+		w.snat[lab.IPv4] = w.vipIndex(snatVIP[lab.IPv4], onBackends)
+	}
 	for i := range w.hosts {
 		w.hosts[i].arp = make([]neighbour, len(w.vips))
 		for v := range w.hosts[i].arp {

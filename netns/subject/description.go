@@ -55,14 +55,14 @@ func describe(l Lab, node string, options map[string]string) description {
 	self, _ := topo.Host(node)
 	peer, _ := topo.Host(lab.Peer(node))
 	d := description{Node: node, Peer: peer.Name, Number: self.Number, Links: map[string]port{}, Options: options,
-		BackendVIP: lab.BackendVIP().String(), DetectMS: int64(l.Plan.Detect(plan.Netns) / time.Millisecond), Settings: map[string]string{}}
+		BackendVIP: lab.IPv4.BackendVIP().String(), DetectMS: int64(l.Plan.Detect(plan.Netns) / time.Millisecond), Settings: map[string]string{}}
 	for _, link := range lab.Links() {
-		d.Links[link] = port{Device: l.Devices[link], IP: self.Addr(link).String(), Peer: peer.Addr(link).String(), Prefix: lab.Subnet(link).String()}
+		d.Links[link] = port{Device: l.Devices[link], IP: self.Addr(link, lab.IPv4).String(), Peer: peer.Addr(link, lab.IPv4).String(), Prefix: lab.IPv4.Subnet(link).String()}
 	}
 	for _, h := range topo.Hosts() {
 		m := machine{Name: h.Name, Addresses: map[string]string{}}
 		for _, link := range h.Links() {
-			m.Addresses[link] = h.Addr(link).String()
+			m.Addresses[link] = h.Addr(link, lab.IPv4).String()
 		}
 		d.Hosts = append(d.Hosts, m)
 	}

@@ -44,7 +44,7 @@ func environment(l Lab, node, dir string, options map[string]string) []string {
 	env := []string{"BATON_NODE=" + node, "BATON_PEER=" + peer, fmt.Sprintf("BATON_NUMBER=%d", self.Number), "BATON_DIR=" + dir}
 	for _, link := range lab.Links() {
 		side := "BATON_" + strings.ToUpper(strings.TrimSuffix(link, "s"))
-		env = append(env, side+"_DEV="+l.Devices[link], side+"_IP="+self.Addr(link).String(), side+"_PEER="+other.Addr(link).String())
+		env = append(env, side+"_DEV="+l.Devices[link], side+"_IP="+self.Addr(link, lab.IPv4).String(), side+"_PEER="+other.Addr(link, lab.IPv4).String())
 	}
 	var vips, lines, backends []string
 	for _, s := range services(l.Plan) {
@@ -55,9 +55,9 @@ func environment(l Lab, node, dir string, options map[string]string) []string {
 		lines = append(lines, fmt.Sprintf("%s %s %s %d %s", s.Name, s.Proto, s.VIP, s.Port, s.Mode))
 	}
 	for _, b := range topo.Members(lab.Backends) {
-		backends = append(backends, b.Addr(lab.Backends).String())
+		backends = append(backends, b.Addr(lab.Backends, lab.IPv4).String())
 	}
-	env = append(env, "BATON_VIPS="+strings.Join(vips, " "), "BATON_BACKEND_VIP="+within(lab.BackendVIP(), lab.Backends),
+	env = append(env, "BATON_VIPS="+strings.Join(vips, " "), "BATON_BACKEND_VIP="+within(lab.IPv4.BackendVIP(), lab.Backends),
 		"BATON_SERVICES="+strings.Join(lines, "\n"), "BATON_BACKENDS="+strings.Join(backends, " "),
 		fmt.Sprintf("BATON_DETECT_MS=%d", l.Plan.Detect(plan.Netns)/time.Millisecond), "BATON_PRIORITY="+l.Plan.Value(plan.Netns, node, "ha.priority"))
 	for name, value := range options { // in any order: a set
@@ -68,5 +68,5 @@ func environment(l Lab, node, dir string, options map[string]string) []string {
 
 // within writes an address with the length of its link's prefix.
 func within(a netip.Addr, link string) string {
-	return netip.PrefixFrom(a, lab.Subnet(link).Bits()).String()
+	return netip.PrefixFrom(a, lab.IPv4.Subnet(link).Bits()).String()
 }

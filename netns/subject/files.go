@@ -60,10 +60,10 @@ func writeReady(l Lab, node, dir string) (env []string, err error) {
 	peer, _ := topo.Host(lab.Peer(node))
 	var backends []string
 	for _, b := range topo.Members(lab.Backends) {
-		backends = append(backends, b.Addr(lab.Backends).String())
+		backends = append(backends, b.Addr(lab.Backends, lab.IPv4).String())
 	}
-	data := map[string]any{"Services": services(l.Plan), "Backends": backends, "Device": l.Devices[lab.Backends], "BackendVIP": lab.BackendVIP(),
-		"Own": own.Addr(lab.Sync), "Peer": peer.Addr(lab.Sync), "SyncDevice": l.Devices[lab.Sync], "Dir": dir}
+	data := map[string]any{"Services": services(l.Plan), "Backends": backends, "Device": l.Devices[lab.Backends], "BackendVIP": lab.IPv4.BackendVIP(),
+		"Own": own.Addr(lab.Sync, lab.IPv4), "Peer": peer.Addr(lab.Sync, lab.IPv4), "SyncDevice": l.Devices[lab.Sync], "Dir": dir}
 	for _, f := range ready {
 		var text bytes.Buffer
 		if err := template.Must(template.New(f.name).Parse(f.text)).Execute(&text, data); err != nil {

@@ -46,7 +46,7 @@ func nodeConfig(l Lab, node string, files pki.Files) *config.Config {
 	p, topo, peer := l.Plan, l.Plan.Topo.Lab(), lab.Peer(node)
 	address := func(host, link string) netip.Addr {
 		h, _ := topo.Host(host)
-		return h.Addr(link)
+		return h.Addr(link, lab.IPv4)
 	}
 	path := func(link string) config.Path {
 		return config.Path{Name: link, Link: l.Devices[link], Local: address(node, link), Peer: address(peer, link)}
@@ -80,10 +80,10 @@ func nodeConfig(l Lab, node string, files pki.Files) *config.Config {
 func nodeService(s plan.Service, topo lab.Topo) config.Service {
 	service := config.Service{
 		Name: s.Name, Proto: config.Proto(s.Proto), VIP: netip.MustParseAddr(s.VIP), Port: s.Port,
-		Mode: config.Mode(s.Mode), Balance: config.Balance(s.Balance), SNAT: lab.BackendVIP(),
+		Mode: config.Mode(s.Mode), Balance: config.Balance(s.Balance), SNAT: s.Family().BackendVIP(),
 	}
 	for _, backend := range topo.Members(lab.Backends) {
-		service.Backends = append(service.Backends, netip.AddrPortFrom(backend.Addr(lab.Backends), s.Port))
+		service.Backends = append(service.Backends, netip.AddrPortFrom(backend.Addr(lab.Backends, s.Family()), s.Port))
 	}
 	return service
 }

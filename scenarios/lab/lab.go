@@ -34,7 +34,19 @@ func Peer(node string) string {
 }
 
 // Topo is the size of a lab.
-type Topo struct{ Clients, Backends int }
+type Topo struct {
+	Clients, Backends int
+	// IPv6 gives the machines IPv6 addresses besides their IPv4 ones.
+	IPv6 bool
+}
+
+// Families lists the families that the machines have addresses of.
+func (t Topo) Families() []Family {
+	if t.IPv6 {
+		return []Family{IPv4, IPv6}
+	}
+	return []Family{IPv4}
+}
 
 // MaxHosts is how many clients, or backends, a lab has at most: their addresses end
 // below those of the VIPs.

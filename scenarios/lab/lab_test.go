@@ -38,18 +38,20 @@ func TestRulesOfASelector(t *testing.T) {
 
 // TestNoTwoMachinesShareAName, nor an address, in the largest lab, and none has a VIP's.
 func TestNoTwoMachinesShareAName(t *testing.T) {
-	names, addresses := map[string]bool{}, map[netip.Addr]bool{BackendVIP(): true}
+	names, addresses := map[string]bool{}, map[netip.Addr]bool{IPv4.BackendVIP(): true, IPv6.BackendVIP(): true}
 	for _, h := range (Topo{Clients: MaxHosts, Backends: MaxHosts}).Hosts() {
 		if names[h.Name] {
 			t.Errorf("two machines %s", h.Name)
 		}
 		names[h.Name] = true
 		for _, link := range h.Links() {
-			addr := h.Addr(link)
-			if addresses[addr] || !Subnet(link).Contains(addr) {
-				t.Errorf("%s has %s on %s: taken, or outside of %s", h.Name, addr, link, Subnet(link))
+			for f := range Family(Families) {
+				addr := h.Addr(link, f)
+				if addresses[addr] || !f.Subnet(link).Contains(addr) {
+					t.Errorf("%s has %s on %s: taken, or outside of %s", h.Name, addr, link, f.Subnet(link))
+				}
+				addresses[addr] = true
 			}
-			addresses[addr] = true
 		}
 		if kind, n, ok := ParseName(h.Name); !ok || kind != h.Kind || n != h.Number {
 			t.Errorf("ParseName(%s) = %v, %d, %v", h.Name, kind, n, ok)
@@ -73,6 +75,16 @@ func TestWhereNoVIPMayBe(t *testing.T) {
 		"198.18.0.11":  "is the address of client1",
 		"198.18.0.255": "is not the address of a host",
 		"198.18.1.100": "is outside the clients' network 198.18.0.0/24",
+		"198.18.0.150": "is among the addresses that idle flows come from",
+
+		"2001:2::100":         "",
+		"2001:2::2":           "is the address of lb2",
+		"2001:2::11":          "is the address of client1",
+		"2001:2::":            "is not the address of a host",
+		"2001:2::199":         "is among the addresses that idle flows come from",
+		"2001:2:0:1::100":     "is outside the clients' network 2001:2::/64",
+		"fe80::1":             "is outside the clients' network 2001:2::/64",
+		"::ffff:198.18.0.100": "is IPv4 written as IPv6: write 198.18.0.100",
 	} {
 		if got := small.Misplaced(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s %q, want %q", addr, got, want)

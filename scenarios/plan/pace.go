@@ -29,7 +29,7 @@ const (
 func (p *Plan) room(t Traffic, world string) int {
 	clients := p.Topo.Clients
 	if world == Sim {
-		return clients * ClientPorts * (1 + len(lab.GuestsOf(0, clients)))
+		return clients * ClientPorts * (1 + len(lab.IPv4.GuestsOf(0, clients)))
 	}
 	if t.Kind != Flows || t.Proto != "udp" {
 		return maxCount
@@ -40,7 +40,7 @@ func (p *Plan) room(t Traffic, world string) int {
 			lines++
 		}
 	}
-	return clients * GuestPorts * len(lab.GuestsOf(0, clients*max(1, lines)))
+	return clients * GuestPorts * len(lab.IPv4.GuestsOf(0, clients*max(1, lines)))
 }
 
 // tooMany refuses lines of traffic that clients have no ports for. In the simulator they

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"baton/impl/flow"
 	"baton/scenarios/lab"
 )
 
@@ -24,30 +25,36 @@ func (p *Plan) Match(only, link string) lab.Match {
 		return lab.Match{}
 	}
 	s := p.Services[i]
-	m := lab.Match{Ether: lab.EtherIPv4, Proto: protoNumber[s.Proto], Port: s.Port}
+	m := lab.Match{Class: lab.IPOf(s.Family()), Proto: protoNumber[s.Proto], Port: s.Port}
 	if vip, err := netip.ParseAddr(s.VIP); err == nil && link == lab.Clients {
-		m.Addrs[0] = vip.As4() // behind the node its packets have the backends' addresses
+		m.Addrs[0] = flow.AddrFrom(vip) // behind the node its packets have the backends' addresses
 	}
 	return m
 }
 
 var protoNumber = map[string]uint8{"tcp": lab.ProtoTCP, "udp": lab.ProtoUDP}
 
-// vips are the addresses of the services on the clients' side, and that of the backends' side.
-func (p *Plan) vips() (addrs [lab.MaxAddrs][4]byte) {
+// vips are the addresses of the services on the clients' side, and those of the backends' side.
+func (p *Plan) vips() (addrs [lab.MaxAddrs]flow.Addr) {
 	for i, vip := range p.distinctVIPs() {
 		if i < len(addrs) {
-			addrs[i] = vip.As4()
+			addrs[i] = flow.AddrFrom(vip)
 		}
 	}
 	return addrs
 }
 
 func (p *Plan) distinctVIPs() []netip.Addr {
-	vips := []netip.Addr{lab.BackendVIP()}
+	var vips []netip.Addr
 	for _, s := range p.Services {
-		if vip, err := netip.ParseAddr(s.VIP); err == nil && !slices.Contains(vips, vip) {
-			vips = append(vips, vip)
+		vip, err := netip.ParseAddr(s.VIP)
+		if err != nil {
+			continue
+		}
+		for _, addr := range []netip.Addr{s.Family().BackendVIP(), vip} {
+			if !slices.Contains(vips, addr) {
+				vips = append(vips, addr)
+			}
 		}
 	}
 	return vips
@@ -65,6 +72,6 @@ func (t *timeline) packets(s Step) {
 	case !known && !meet(t.Services[service].Guard, Guard(t.world)):
 		t.errorf(s.Pos, on.Only, "", "service %q is not there", on.Only)
 	case on.Only == lab.VIP && len(t.distinctVIPs()) > lab.MaxAddrs:
-		t.errorf(s.Pos, on.Only, "", "%s is told by %d addresses at most: name a service", lab.VIP, lab.MaxAddrs-1)
+		t.errorf(s.Pos, on.Only, "", "%s is told by %d addresses at most, those of the backends' side included: name a service", lab.VIP, lab.MaxAddrs)
 	}
 }

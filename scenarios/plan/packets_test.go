@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/impl/flow"
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 	"baton/scenarios/link"
@@ -57,10 +58,10 @@ func TestSelectorsOfPackets(t *testing.T) {
 // TestWhatAServiceIsToldBy: on the clients' side its VIP and port, behind the node the port.
 func TestWhatAServiceIsToldBy(t *testing.T) {
 	p := mustParse(t, preamble+"@3s end\n")
-	vip := [4]byte{198, 18, 0, 100}
-	front := lab.Packet{Ether: lab.EtherIPv4, Proto: lab.ProtoTCP, Dst: vip, SrcPort: 50000, DstPort: 80}
+	vip := flow.IPv4(198, 18, 0, 100)
+	front := lab.Packet{Class: lab.ClassIPv4, Proto: lab.ProtoTCP, Dst: vip, SrcPort: 50000, DstPort: 80}
 	other, behind := front, front
-	other.Dst, behind.Dst = [4]byte{198, 18, 0, 101}, [4]byte{198, 18, 1, 11}
+	other.Dst, behind.Dst = flow.IPv4(198, 18, 0, 101), flow.IPv4(198, 18, 1, 11)
 	for _, c := range []struct {
 		only, link string
 		packet     lab.Packet

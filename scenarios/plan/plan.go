@@ -10,6 +10,7 @@ package plan
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -76,6 +77,13 @@ type Topo struct {
 // Lab is the lab of that shape.
 func (t Topo) Lab() lab.Topo { return lab.Topo{Clients: t.Clients, Backends: t.Backends} }
 
+// Lab is the lab of the topology, with the addresses that the services need.
+func (p *Plan) Lab() lab.Topo {
+	topo := p.Topo.Lab()
+	topo.IPv6 = slices.ContainsFunc(p.Services, func(s Service) bool { return s.Family() == lab.IPv6 })
+	return topo
+}
+
 // Setting is one configuration value of one node, or of both where Node is "".
 // Key is canonical: bfd.tx, bfd.mult, ha.hold, ha.priority, ha.preempt, ha.gates, ….
 type Setting struct {
@@ -105,6 +113,23 @@ const (
 	Probe    = metric.Probe
 	Flows    = metric.Flows
 )
+
+// Family is the family of a service's VIP.
+func (s Service) Family() lab.Family {
+	vip, _ := netip.ParseAddr(s.VIP)
+	if !vip.IsValid() {
+		return lab.IPv4
+	}
+	return lab.FamilyOf(vip)
+}
+
+// Target is the VIP and port of a service as a scenario writes them.
+func (s Service) Target() string {
+	if s.Family() == lab.IPv6 {
+		return fmt.Sprintf("[%s]:%d", s.VIP, s.Port)
+	}
+	return fmt.Sprintf("%s:%d", s.VIP, s.Port)
+}
 
 // Traffic is one line of load on one service, from all clients.
 type Traffic struct {

@@ -29,7 +29,7 @@ func Print(p *Plan) string {
 		if s.Bare {
 			server = " server=" + serverNone
 		}
-		line(s.Guard, "service", "%s %s %s:%d mode=%s balance=%s%s", s.Name, s.Proto, s.VIP, s.Port, s.Mode, s.Balance, server)
+		line(s.Guard, "service", "%s %s %s mode=%s balance=%s%s", s.Name, s.Proto, s.Target(), s.Mode, s.Balance, server)
 	}
 	for _, t := range p.Traffic {
 		line(t.Guard, "traffic", "%s", t)

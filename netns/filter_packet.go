@@ -1,0 +1,61 @@
+package netns
+
+import (
+	"encoding/binary"
+
+	"baton/impl/flow"
+	"baton/scenarios/lab"
+)
+
+// packetOf reads of a frame what kinds of packets are told by, as the program does.
+func packetOf(frame []byte) (p lab.Packet) {
+	switch binary.BigEndian.Uint16(frame[ethType:]) {
+	case etherARP:
+		p.Class = lab.ClassARP
+		if len(frame) >= arpEnd {
+			p.Src, p.Dst = flow.IPv4From([4]byte(frame[arpSender:])), flow.IPv4From([4]byte(frame[arpTarget:]))
+		}
+	case etherIPv4:
+		p.Class = lab.ClassIPv4
+		if len(frame) >= ipEnd {
+			p.Proto, p.Src, p.Dst = frame[ipProtocol], flow.IPv4From([4]byte(frame[ipSource:])), flow.IPv4From([4]byte(frame[ipTarget:]))
+			if frame[ipVersion] == ipv4NoOpts {
+				portsOf(&p, frame[ipEnd:])
+			}
+		}
+	case etherIPv6:
+		p.Class = lab.ClassIPv6
+		if len(frame) >= ip6End {
+			p.Proto, p.Src, p.Dst = frame[ip6Protocol], flow.Addr(frame[ip6Source:]), flow.Addr(frame[ip6Target:])
+			portsOf(&p, frame[ip6End:])
+			neighboursOf(&p, frame)
+		}
+	}
+	return p
+}
+
+// portsOf reads ports and flags of TCP and UDP.
+func portsOf(p *lab.Packet, b []byte) {
+	if p.Proto != lab.ProtoTCP && p.Proto != lab.ProtoUDP || len(b) < portsEnd-ipEnd {
+		return
+	}
+	p.SrcPort, p.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	p.Opens = p.Proto == lab.ProtoTCP && len(b) >= tcpFlagsEnd-ipEnd && b[tcpFlags-ipEnd]&(tcpSYN|tcpACK) == tcpSYN
+}
+
+// neighboursOf reads neighbour solicitations and advertisements.
+func neighboursOf(p *lab.Packet, frame []byte) {
+	if p.Proto != lab.ProtoICMPv6 || len(frame) < ndpEnd {
+		return
+	}
+	target := flow.Addr(frame[ndpTarget:])
+	switch frame[ip6End] {
+	case neighbourSolicitation:
+		p.Class, p.Dst = lab.ClassNDP, target
+	case neighbourAdvertisement:
+		p.Class, p.Src = lab.ClassNDP, target
+		if frame[ndpFlags]&flagSolicited == 0 {
+			p.Dst = target
+		}
+	}
+}
