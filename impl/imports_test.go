@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"scenarios/coverage":   {"scenarios/capability", "scenarios/fault", "scenarios/metric", "scenarios/lab", "scenarios/plan", "scenarios/link", "scenarios/check"},
 	"scenarios/evidence":   {"scenarios/capability", "scenarios/fault", "scenarios/metric", "scenarios/lab", "scenarios/plan", "scenarios/link", "scenarios/check", "scenarios/stored"},
 	"scenarios/link":       {},
+	"scenarios/latency":    {},
 	"scenarios/stored":     {},
 	"scenarios/summary":    {},
 	"scenarios/origin":     {},

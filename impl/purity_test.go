@@ -15,7 +15,7 @@ import (
 // global source of randomness and let no map's order reach an output.
 var pure = []string{
 	"impl/arbiter", "impl/catalog", "impl/clock", "impl/flow", "impl/trace", "impl/bfd", "impl/ha", "impl/ctsync", "impl/node", "impl/driver",
-	"impl/dataplane", "impl/dataplane/model", "impl/dataplane/maglev", "impl/health", "scenarios/lab", "scenarios/fault", "scenarios/metric", "scenarios/capability", "scenarios/plan", "scenarios/check", "scenarios/coverage", "scenarios/link", "scenarios/summary",
+	"impl/dataplane", "impl/dataplane/model", "impl/dataplane/maglev", "impl/health", "scenarios/lab", "scenarios/fault", "scenarios/metric", "scenarios/capability", "scenarios/plan", "scenarios/check", "scenarios/coverage", "scenarios/link", "scenarios/latency", "scenarios/summary",
 	"reports/timeline", "reports/cause",
 	"sim", "sim/explore", "sim/parity", "sim/shrink",
 }

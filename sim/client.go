@@ -170,10 +170,10 @@ func (c *conn) echo(tag uint32, backend uint8) {
 		return
 	}
 	if c.short() {
-		c.gen.line.received(w.now.Sub(c.since()))
+		c.gen.line.received(c.since(), w.now)
 		return
 	}
-	c.gen.line.received(w.now.Sub(max(intended, c.gen.resumed)))
+	c.gen.line.received(max(intended, c.gen.resumed), w.now)
 	if g, late := c.stall.waited(gapTCP, intended, w.now); late {
 		c.gen.gap(c.number, g)
 	}

@@ -71,7 +71,7 @@ func (d *datagram) answered(at clock.Instant, seq uint32, backend uint8) {
 	if g.probe != nil {
 		g.probe.answered(at, seq)
 	} else if d.seq-seq <= uint32(len(d.times)) {
-		g.line.received(at.Sub(max(d.times[seq%uint32(len(d.times))], g.resumed)))
+		g.line.received(max(d.times[seq%uint32(len(d.times))], g.resumed), at)
 	}
 	if backend == d.backend {
 		return
@@ -137,16 +137,14 @@ func (p *probe) settle(now clock.Instant) {
 }
 
 func (p *probe) answered(at clock.Instant, seq uint32) {
-	p.gen.line.totals.Received++
-	p.gen.line.totals.Bytes += answerLen
 	i := int(seq - p.settled)
 	if i < 0 || i >= len(p.flight)-p.first {
-		p.gen.line.trips.add(gapUDP + time.Millisecond) // settled before it came
+		p.gen.line.received(at.Add(-gapUDP-time.Millisecond), at) // settled before it came
 		return
 	}
 	f := &p.flight[p.first+i]
 	f.answered = at.Sub(f.sent) <= gapUDP
-	p.gen.line.trips.add(at.Sub(f.sent))
+	p.gen.line.received(f.sent, at)
 }
 
 func (p *probe) finish() {

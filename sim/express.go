@@ -148,7 +148,7 @@ func (w *World) exchange(c *conn) bool {
 	w.hosts[v.backend].arp[w.snat[familyOf(c.tuple.Dst)]].confirmed = t
 	w.capture.passed(int(c.gen.line.service.vip), 1, echoed)
 	w.capture.passed(v.edge, 2, t)
-	c.gen.line.received(echoed.Sub(w.now))
+	c.gen.line.received(w.now, echoed)
 	c.stall.longest = 0
 	return true
 }

@@ -67,6 +67,41 @@ func TestAHungSessionIsLost(t *testing.T) {
 	}
 }
 
+// TestLatencyIsToldOverTime: each answer is told of once, and a crash shows in the stretches
+// after it alone.
+func TestLatencyIsToldOverTime(t *testing.T) {
+	o := settled(t)
+	o.pass(t, time.Second)
+	crashed := o.now
+	o.do(t, plan.Fault{Verb: fault.Crash, Hosts: []string{o.master()}})
+	o.pass(t, 2*time.Second)
+	if err := o.StopTraffic(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	answers, received, before, after := 0, 0, 0.0, 0.0
+	for _, e := range o.events {
+		if e.Totals == nil || e.Totals.Name != "web" {
+			continue
+		}
+		received = int(e.Totals.Received)
+		for _, l := range e.Totals.Latency {
+			answers += l.Answers
+			switch {
+			case l.From.Add(trace.LatencyStretch) <= crashed:
+				before = max(before, l.P99)
+			case l.From > crashed:
+				after = max(after, l.P99)
+			}
+		}
+	}
+	if answers != received || answers == 0 {
+		t.Errorf("latency of %d answers of %d", answers, received)
+	}
+	if before <= 0 || before > 10 || after < 100 {
+		t.Errorf("p99 up to %v ms before the crash, %v ms after it", before, after)
+	}
+}
+
 // TestACutStopsAnnouncements: a host that nothing reaches follows no gratuitous ARP.
 func TestACutStopsAnnouncements(t *testing.T) {
 	o := settled(t)

@@ -9,6 +9,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/flow"
 	"baton/impl/trace"
+	"baton/scenarios/latency"
 	"baton/scenarios/plan"
 )
 
@@ -34,13 +35,16 @@ type line struct {
 	service   service
 	threshold time.Duration
 	totals    trace.Totals
-	trips     histogram
+	trips     latency.Histogram
+	stretches latency.Stretches
 }
 
-func (l *line) received(trip time.Duration) {
+// received counts an answer that comes at an instant to what was meant to be sent at another.
+func (l *line) received(intended, at clock.Instant) {
 	l.totals.Received++
 	l.totals.Bytes += answerLen
-	l.trips.add(trip)
+	l.trips.Add(at.Sub(intended))
+	l.stretches.Add(at, at.Sub(intended))
 }
 
 // generator is one client's share of a line.
@@ -382,11 +386,19 @@ func (w *World) tick() {
 func (w *World) recordTotals(l *line, final bool) {
 	t := l.totals
 	t.Final = final
-	if l.trips.count > 0 {
-		t.RTTp50, t.RTTp99, t.RTTMax = l.trips.quantile(0.50), l.trips.quantile(0.99), milliseconds(l.trips.max)
+	if l.trips.Count() > 0 {
+		q := l.trips.Quantiles(0.50, 0.99)
+		t.RTTp50, t.RTTp99, t.RTTMax = milliseconds(q[0]), milliseconds(q[1]), milliseconds(l.trips.Max())
 	}
+	until := w.now
+	if final {
+		until = clock.Never
+	}
+	t.Latency = l.stretches.Take(until)
 	w.record(trace.Event{At: w.now, Kind: trace.KindTotals, Totals: &t})
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // flowEvent records what happened to a flow of a line.
 func (g *generator) flowEvent(number int, event, why string, backend uint8, t flow.Tuple) {

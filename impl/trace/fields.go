@@ -285,10 +285,34 @@ func (s *scan) totalsField(x *Totals, key []byte) {
 		x.RTTp99 = s.float()
 	case "rtt_max_ms":
 		x.RTTMax = s.float()
+	case "latency":
+		x.Latency = listOf(s, func() (x Latency) {
+			s.object(func(key []byte) { s.latencyField(&x, key) })
+			return x
+		})
 	case "began":
 		x.Began = s.instant()
 	case "ended":
 		x.Ended = s.instant()
+	default:
+		s.bad = true
+	}
+}
+
+func (s *scan) latencyField(x *Latency, key []byte) {
+	switch string(key) {
+	case "from":
+		x.From = s.instant()
+	case "answers":
+		x.Answers = s.int()
+	case "p50_ms":
+		x.P50 = s.float()
+	case "p90_ms":
+		x.P90 = s.float()
+	case "p99_ms":
+		x.P99 = s.float()
+	case "max_ms":
+		x.Max = s.float()
 	default:
 		s.bad = true
 	}

@@ -261,9 +261,25 @@ type Totals struct {
 	RTTp50   float64 `json:"rtt_p50_ms,omitempty"`
 	RTTp99   float64 `json:"rtt_p99_ms,omitempty"`
 	RTTMax   float64 `json:"rtt_max_ms,omitempty"`
+	// Latency has the round trips since the totals before, by stretches.
+	Latency []Latency `json:"latency,omitempty"`
 	// Began and Ended are set of a line that starts or stops at a time of the scenario.
 	Began clock.Instant `json:"began,omitempty"`
 	Ended clock.Instant `json:"ended,omitempty"`
+}
+
+// LatencyStretch is how long a stretch is of which a Latency tells.
+const LatencyStretch = 100 * time.Millisecond
+
+// Latency is the round trips of the answers that came within LatencyStretch of From, in
+// milliseconds, each from when its message was meant to be sent.
+type Latency struct {
+	From    clock.Instant `json:"from"`
+	Answers int           `json:"answers"`
+	P50     float64       `json:"p50_ms"`
+	P90     float64       `json:"p90_ms"`
+	P99     float64       `json:"p99_ms"`
+	Max     float64       `json:"max_ms"`
 }
 
 // RST is a TCP segment with RST set, captured at one edge.

@@ -174,7 +174,7 @@ func (a *attempt) answered(now clock.Instant) {
 		a.line.count(func(t *trace.Totals) { t.Corrupt++ })
 		a.event(now, trace.TrafficCorrupt, err.Error(), string(backend))
 	} else {
-		a.line.received(now.Sub(max(a.started, a.owner.resumed)))
+		a.line.received(max(a.started, a.owner.resumed), now)
 	}
 	a.phase = closing
 	_ = unix.Shutdown(a.fd, unix.SHUT_WR) // an error shows in the read that follows

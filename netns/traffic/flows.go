@@ -158,7 +158,7 @@ func (g *udpFlows) receive(now clock.Instant, to netip.AddrPort, block []byte) {
 		g.line.count(func(t *trace.Totals) { t.Corrupt++ })
 		g.id(i).event(now, trace.TrafficCorrupt, err.Error(), string(backend))
 	case err == nil:
-		g.line.received(now.Sub(max(got.intended, g.resumed)))
+		g.line.received(max(got.intended, g.resumed), now)
 		g.noteAnswer(i, now, backend)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/latency"
 	"baton/scenarios/plan"
 )
 
@@ -28,6 +29,8 @@ type line struct {
 	mu     sync.Mutex
 	totals trace.Totals
 	rtt    *hdrhistogram.Histogram // microseconds
+	// stretches are the same round trips over time.
+	stretches latency.Stretches
 }
 
 // Round-trip times from 1 µs to 2 min, to three significant digits.
@@ -77,12 +80,14 @@ func (l *line) sent() {
 	l.mu.Unlock()
 }
 
-// received counts an answer and its round-trip time, counted from the intended send time.
-func (l *line) received(rtt time.Duration) {
+// received counts an answer that came at an instant to what was meant to be sent at another.
+func (l *line) received(intended, at clock.Instant) {
+	rtt := at.Sub(intended)
 	l.mu.Lock()
 	l.totals.Received++
 	l.totals.Bytes += answerLen
 	_ = l.rtt.RecordValue(min(max(int64(rtt/time.Microsecond), rttMin), rttMax)) // in range by construction
+	l.stretches.Add(at, rtt)
 	l.mu.Unlock()
 }
 
@@ -97,6 +102,18 @@ func (l *line) summary(final bool) trace.Totals {
 		t.RTTp99 = float64(l.rtt.ValueAtQuantile(99)) / 1000
 		t.RTTMax = float64(l.rtt.Max()) / 1000
 	}
+	return t
+}
+
+// tell returns the totals for the trace: with the latency since they were told before.
+func (l *line) tell(now clock.Instant, final bool) trace.Totals {
+	t := l.summary(final)
+	if final {
+		now = clock.Never
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t.Latency = l.stretches.Take(now)
 	return t
 }
 

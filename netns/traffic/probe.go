@@ -152,7 +152,7 @@ func (p *probe) answer(b []byte, at clock.Instant) {
 		return
 	}
 	p.latest = hostclock.Now()
-	p.line.received(at.Sub(got.intended))
+	p.line.received(got.intended, at)
 	// The index of a probe that is settled wraps around to beyond the end.
 	if i := got.seq - p.settled; i < uint64(len(p.flight)) {
 		f := &p.flight[i]

@@ -53,6 +53,22 @@ func TestProbesAreJudgedByTheKernelsStamp(t *testing.T) {
 	}
 }
 
+// What the trace is told of latency is told once; a look at the live numbers takes nothing.
+func TestLatencyIsToldOnce(t *testing.T) {
+	p, _ := newTestProbe(100)
+	for seq := range uint64(100) {
+		p.answerAt(seq, ms(int(seq)+1))
+	}
+	p.answerAt(99, ms(150))
+	p.line.summary(false)
+	if got := p.line.tell(ms(120), false).Latency; len(got) != 1 || got[0].From != 0 || got[0].Answers != 99 || got[0].P50 != 1 || got[0].Max != 1 {
+		t.Errorf("by 120 ms: %+v", got)
+	}
+	if got := p.line.tell(ms(160), true).Latency; len(got) != 1 || got[0].From != ms(100) || got[0].Answers != 2 || got[0].Max != 51 {
+		t.Errorf("the rest: %+v", got)
+	}
+}
+
 // An answer that comes after its probe was given up must not answer another one.
 func TestAnswerToASettledProbeAnswersNoOther(t *testing.T) {
 	p, _ := newTestProbe(10)

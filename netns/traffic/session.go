@@ -169,7 +169,7 @@ func (s *session) echo(now clock.Instant) {
 		s.reportCorrupt(now, err.Error())
 		return
 	}
-	s.line.received(now.Sub(max(intended, s.owner.resumed)))
+	s.line.received(max(intended, s.owner.resumed), now)
 	if g, late := s.stall.waited(intended, now); late {
 		s.gap(g)
 	}

@@ -340,8 +340,9 @@ func (g *Generator) writeTotals() {
 			final = true
 		}
 		for _, l := range g.lines {
-			t := l.summary(final)
-			g.record(trace.Event{At: hostclock.Now(), Kind: trace.KindTotals, Totals: &t})
+			now := hostclock.Now()
+			t := l.tell(now, final)
+			g.record(trace.Event{At: now, Kind: trace.KindTotals, Totals: &t})
 		}
 	}
 }

@@ -89,8 +89,15 @@ func failing(count int) []trace.Event {
 	for second := 1; second <= 10; second++ {
 		for _, line := range []struct{ name, kind, proto string }{{"web", "sessions", "tcp"}, {"new", "connects", "tcp"}, {"probe", "probe", "udp"}} {
 			n := uint64(second * 5000)
+			latency := make([]trace.Latency, 10)
+			for i := range latency {
+				latency[i] = trace.Latency{From: ms(float64(second-1)*1000 + float64(i)*100), Answers: 500, P50: 0.12, P90: 0.31, P99: 0.9, Max: 1.5}
+			}
+			if second == 3 {
+				latency[1].P99, latency[1].Max = 212.5, 212.8 // after the crash
+			}
 			add(float64(second)*1000, "client1", trace.Event{Kind: trace.KindTotals, Totals: &trace.Totals{Name: line.name, Kind: line.kind, Proto: line.proto,
-				Opened: second * 100, Sent: n, Received: n, Bytes: n * 96, Final: second == 10}})
+				Opened: second * 100, Sent: n, Received: n, Bytes: n * 96, Latency: latency, Final: second == 10}})
 		}
 	}
 	slices.SortStableFunc(events, func(a, b trace.Event) int { return cmp.Compare(a.At, b.At) })

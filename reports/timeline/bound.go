@@ -22,6 +22,11 @@ func (b *builder) bound(l *Lane) {
 		l.Spans = mergeSpans(l.Spans)
 		b.cut("%s: %d spans are drawn as %d", name, n, len(l.Spans))
 	}
+	if l.Trips != nil && len(l.Trips.Of) > maxPoints {
+		n, every := len(l.Trips.Of), l.Trips.Every
+		l.Trips = l.Trips.fewer(maxPoints)
+		b.cut("%s: %d stretches of %v are drawn as %d of %v, the worst of each", name, n, every.Duration(), len(l.Trips.Of), l.Trips.Every.Duration())
+	}
 	for i := range l.Curves {
 		if n := len(l.Curves[i].At); n > maxPoints {
 			thin(&l.Curves[i])

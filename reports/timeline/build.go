@@ -150,6 +150,7 @@ func (b *builder) finish() {
 	for i := range b.run.Lanes {
 		b.bound(&b.run.Lanes[i])
 	}
+	b.run.Latency = latencyTable(&b.run)
 	if b.dropped > 0 {
 		b.cut("%d RSTs beyond the first %d are counted in their marks only", b.dropped, maxRSTs)
 	}
@@ -160,7 +161,7 @@ func (b *builder) cut(format string, args ...any) {
 }
 
 // order of the kinds of lanes: those of one node stand together.
-var order = []string{Faults, Steps, Stalls, RoleLane, Gates, BFD, Sync, Lease, Announced, Forwarder, RSTLane, Damage, Goodput, Connects, Gaps}
+var order = []string{Faults, Steps, Stalls, RoleLane, Gates, BFD, Sync, Lease, Announced, Forwarder, RSTLane, Damage, Goodput, Connects, Latency, Gaps}
 
 func compareLanes(a, b Lane) int {
 	node := func(l Lane) string {

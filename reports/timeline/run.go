@@ -30,6 +30,8 @@ type Run struct {
 	RSTs   []RST  `json:"rsts"`
 	// Failovers are the takeovers and handovers of the run, in order.
 	Failovers []Failover `json:"failovers"`
+	// Latency is the Latency lanes as a table, nil if there are none.
+	Latency *Table `json:"latency,omitempty"`
 	// Cut says what was merged or left out, a sentence each.
 	Cut []string `json:"cut"`
 }
@@ -48,6 +50,7 @@ const (
 	Forwarder = "forwarder" // of an edge and VIP; spans: the node that carries its packets
 	Goodput   = "goodput"   // of a traffic line; curves: answers and bytes a second
 	Connects  = "connects"  // of a traffic line; curves: connects a second, opened and failed
+	Latency   = "latency"   // of a traffic line; trips: percentiles of the round trips
 	Gaps      = "gaps"      // of a traffic line; spans: flows that waited for an answer
 	Damage    = "damage"    // of a traffic line; marks: sessions lost, moved, corrupt; connects failed
 	RSTLane   = "rst"       // of an edge; marks: RSTs on the wire
@@ -63,6 +66,7 @@ type Lane struct {
 	Spans  []Span  `json:"spans,omitempty"`
 	Marks  []Mark  `json:"marks,omitempty"`
 	Curves []Curve `json:"curves,omitempty"`
+	Trips  *Trips  `json:"trips,omitempty"`
 }
 
 // Span is a stretch of time in which something holds.

@@ -15,8 +15,9 @@ type totals struct {
 	trace.Totals
 }
 
-// total turns running totals into rates.
+// total turns running totals into rates, and takes the latency since the last ones.
 func (b *builder) total(at At, t *trace.Totals) {
+	b.latency(t)
 	if b.totals == nil {
 		b.totals = map[string]totals{}
 	}

@@ -4,23 +4,24 @@ import { area, curveStepAfter, curveStepBefore, line } from 'd3-shape'
 import { scaleLinear } from 'd3-scale'
 import { s } from './dom.js'
 import { length, moment, number } from './format.js'
+import { latency, tall } from './latency.js'
 
 const titles = { faults: 'faults', steps: 'steps', stalls: 'host stalls', role: 'role', gates: 'blocked by', bfd: 'BFD', sync: 'sync', lease: 'may forward',
-  announce: 'GARP', forwarder: 'carried', rst: 'RST', damage: 'damage', goodput: 'goodput', connects: 'new connects', gaps: 'no answer' }
+  announce: 'GARP', forwarder: 'carried', rst: 'RST', damage: 'damage', goodput: 'goodput', connects: 'new connects', latency: 'latency', gaps: 'no answer' }
 
 /** The lane's name, without the group that it stands in. */
 export const title = (lane) => [titles[lane.kind] ?? lane.kind, ['rst', 'forwarder'].includes(lane.kind) ? `at ${lane.of}` : lane.name].filter(Boolean).join(' ')
 
 /** What lanes are grouped under: a node, a traffic line, the wire. */
 export const group = (lane) => (['faults', 'steps', 'stalls'].includes(lane.kind) ? 'scenario' : ['rst', 'forwarder'].includes(lane.kind) ? 'on the wire'
-  : ['goodput', 'connects', 'gaps', 'damage'].includes(lane.kind) ? `traffic ${lane.of}` : lane.of)
+  : ['goodput', 'connects', 'latency', 'gaps', 'damage'].includes(lane.kind) ? `traffic ${lane.of}` : lane.of)
 
 const row = 22 // px of a line of spans or marks
 const plot = 44 // px of a line of curves
 
 const plotted = (lane) => lane.curves.filter((c) => c.values.some((v) => v !== 0))
 
-export const height = (lane) => (plotted(lane).length === 0 ? row : plot + (lane.spans.length > 0 ? row : 0))
+export const height = (lane) => (lane.trips ? tall : plotted(lane).length === 0 ? row : plot + (lane.spans.length > 0 ? row : 0))
 
 /** The lanes, those of one group together, in the order in which groups first appear. */
 export function grouped(lanes) {
@@ -36,6 +37,7 @@ export function draw(g, lane, x, host) {
   const kept = new Map([...g.children].map((e) => [e.dataset.key, e]))
   const parts = []
   const put = (key, make, place) => { const e = kept.get(key) ?? make(); e.dataset.key = key; place(e); parts.push(e) }
+  if (lane.trips) parts.push(...latency(lane, x, host))
   if (plotted(lane).length > 0) parts.push(...curves(lane, x, host))
   parts.push(...past(lane, host.pastOf(lane), x))
   for (const run of together(lane.spans, x)) span(put, lane, run, left, right, host)
