@@ -104,6 +104,9 @@ func (w *World) Up(ctx context.Context) error {
 		return fmt.Errorf("netns: chaos lines: links of namespaces are not impaired and clocks do not drift at will; guard them by [%s]: %w",
 			plan.Sim, scenarios.ErrUnsupported)
 	}
+	if key := w.plan.Simulated(plan.Netns); key != "" {
+		return fmt.Errorf("netns: only the simulator has %s; guard the line by [%s]: %w", key, plan.Sim, scenarios.ErrUnsupported)
+	}
 	// A busy machine must not be mistaken for a slow node. Where this is refused the
 	// watchdog says what it cost.
 	if err := realtime.Harness(); err != nil {

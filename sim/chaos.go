@@ -14,6 +14,8 @@ import (
 // what each means. Shares are probabilities; a zero field leaves its fault out.
 type chaos struct {
 	fails                [driver.Calls]float64
+	arbiterFails         float64
+	arbiterLate          time.Duration
 	slow                 float64
 	slowFor              time.Duration
 	garpLost             float64
@@ -33,6 +35,7 @@ func chaosOf(p *plan.Plan) chaos {
 			driver.SendBFD: share("send.fail"), driver.Lease: share("lease.fail"), driver.Apply: share("apply.fail"),
 			driver.Drain: share("drain.fail"), driver.Dump: share("dump.fail"),
 		},
+		arbiterFails: share("arbiter.fail"), arbiterLate: span("arbiter.delay"),
 		slow: share("slow"), slowFor: span("slow.for"), garpLost: share("garp.lost"),
 		breakEvery: span("stream.break"), dialFor: span("stream.dial"),
 		stallEvery: span("stall"), stallFor: span("stall.for"),

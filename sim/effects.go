@@ -3,7 +3,6 @@ package sim
 import (
 	"time"
 
-	"baton/impl/arbiter"
 	"baton/impl/clock"
 	"baton/impl/dataplane"
 	"baton/impl/driver"
@@ -227,6 +226,3 @@ func (p *ports) Exit() {
 		p.exited()
 	}
 }
-
-// Arbitrate implements driver.Arbiter. No node here has one.
-func (p *ports) Arbitrate(arbiter.Question) {}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/impl/arbiter"
 	"baton/impl/clock"
 	"baton/impl/flow"
 	"baton/impl/trace"
@@ -56,6 +57,7 @@ type World struct {
 	capture   capture
 
 	processes [2]*process
+	arbiter   arbiter.Register
 	stream    *stream // the latest sync stream
 	dialing   bool
 	generated uint64 // incarnations, generations and stream ids handed out

@@ -70,7 +70,7 @@ func describe(l Lab, node string, options map[string]string) description {
 		d.Services = append(d.Services, servicePort{Name: s.Name, Proto: s.Proto, VIP: s.VIP, Port: int(s.Port), Mode: s.Mode})
 	}
 	for _, key := range plan.Keys {
-		if key.Name != plan.KeySubject {
+		if key.Name != plan.KeySubject && !key.Simulated {
 			d.Settings[key.Name] = l.Plan.Value(plan.Netns, node, key.Name)
 		}
 	}

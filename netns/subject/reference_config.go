@@ -97,7 +97,7 @@ func overlay(data []byte, p *plan.Plan, node string, c Change) ([]byte, error) {
 	}
 	for _, key := range plan.Keys {
 		value := p.Value(plan.Netns, node, key.Name)
-		if value == "" || key.Hosts || key.Name == plan.KeySubject {
+		if value == "" || key.Hosts || key.Simulated || key.Name == plan.KeySubject {
 			continue // none, or written with what follows from the topology
 		}
 		var parsed any

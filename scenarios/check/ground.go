@@ -70,8 +70,12 @@ func (r *run) canServe(s *State, name string) bool {
 }
 
 // parted names what silences both directions of every path between the nodes, or may,
-// where packets are lost; "" if one direction of one path is sure to be left.
+// where packets are lost; "" if one direction of one path is sure to be left, or an arbiter
+// decides.
 func (r *run) parted(s *State, at clock.Instant) string {
+	if r.plan.Validity(r.meta.World) > 0 {
+		return "" // the arbiter knows
+	}
 	var lossy []string
 	for _, path := range r.paths() {
 		for _, from := range lab.Nodes() {

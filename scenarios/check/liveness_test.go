@@ -146,6 +146,10 @@ func TestLiveness(t *testing.T) {
 			both(t, 10_000)
 			t.promote(10_150, "lb2", 60_000)
 		}, Pass, "excused: cut lb1>lb2 on"},
+		{"two parts of a pair with an arbiter", plan.Exclusive, "config arbiter.validity=1s\n", func(t *tape) {
+			both(t, 10_000)
+			t.promote(10_150, "lb2", 60_000)
+		}, Fail, "lb1 and lb2"},
 		{"two forwarders before the cut", plan.Exclusive, "", func(t *tape) {
 			both(t, 10_000)
 			t.promote(9_950, "lb2", 60_000)

@@ -53,6 +53,8 @@ var ChaosKeys = []ChaosKey{
 	{Name: "apply.fail", quantity: share, Doc: "share of writes to the connection table that fail, half of them after half of the entries"},
 	{Name: "drain.fail", quantity: share, Doc: "share of drains of the dataplane's flow events that fail"},
 	{Name: "dump.fail", quantity: share, Doc: "share of dumps of the connection table that fail"},
+	{Name: "arbiter.fail", quantity: share, Doc: "share of questions to the arbiter without an answer, half of which were carried out"},
+	{Name: "arbiter.delay", quantity: span(0, time.Minute), Doc: "by up to how much an answer of the arbiter is late"},
 	{Name: "slow", quantity: share, Doc: "share of writes to the dataplane's maps that are slow"},
 	{Name: "slow.for", quantity: span(0, time.Second), Doc: "up to how long a slow write takes"},
 	{Name: "garp.lost", quantity: share, Doc: "share of gratuitous ARPs that are lost on their way out"},

@@ -19,7 +19,9 @@ type Key struct {
 	Unsafe []string
 	// Hosts says that values name hosts of the lab: each world has its addresses.
 	Hosts bool
-	Doc   string
+	// Simulated says that only the simulator has it.
+	Simulated bool
+	Doc       string
 	// Section is what a value is held to, where an RFC says what it may be.
 	Section string
 
@@ -49,6 +51,8 @@ func option(name string) (Key, bool) {
 	return Key{Name: name, quantity: plainWord}, ok && rest != ""
 }
 
+const keyArbiter = "arbiter.validity"
+
 // Keys is the table of configuration keys: one line adds one.
 var Keys = []Key{
 	{Name: KeySubject, Default: "reference", quantity: plainWord, Doc: "what is under test: `reference`, `keepalived`, `ucarp`, `vrrpd`; `subject.OPTION` sets an option of it, see subjects.md"},
@@ -70,6 +74,7 @@ var Keys = []Key{
 	{Name: "check.fall", Default: "3", quantity: whole(1, 255), Doc: "failures in a row that take a backend down"},
 	{Name: "check.jitter", Default: "10", quantity: whole(0, 50), Doc: "percent by which an interval may be shorter"},
 	{Name: "check.slow_start", Default: "0s", quantity: span(0, time.Hour), Doc: "for how long a backend that came up gets less than its share"},
+	{Name: keyArbiter, Default: "0s", Simulated: true, quantity: span(0, time.Hour), Doc: "the pair has an arbiter, whose right to act alone holds for so long: at least twice the detection time. Only the simulator has one"},
 	{Name: "sync.version", Default: "4", quantity: whole(1, 4), Doc: "newest version of the sync protocol that the node offers"},
 	{Name: "max_flows", Default: "131072", quantity: whole(1, maxCount), Doc: "capacity of the connection table"},
 	{Name: "timeouts.syn_sent", Default: "60s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},

@@ -115,6 +115,23 @@ func (l *linter) settings() {
 		}
 	}
 	l.holds()
+	l.arbiter()
+}
+
+// arbiter checks that both nodes have the same arbiter, whose right outlives a detection.
+func (l *linter) arbiter() {
+	world := Sim
+	var of [2]time.Duration
+	for i, node := range nodes {
+		of[i] = l.span(world, node, keyArbiter)
+	}
+	at := l.lastOf(world, "", keyArbiter)
+	if of[0] != of[1] {
+		l.errorf(at, "", "", "%s is %s for %s and %s for %s; both nodes need the same arbiter", keyArbiter,
+			formatDuration(of[0]), nodes[0], formatDuration(of[1]), nodes[1])
+	} else if least := 2 * l.Detect(world); of[0] > 0 && of[0] < least {
+		l.errorf(at, "", "", "%s=%s is shorter than twice the detection time; use at least %s", keyArbiter, formatDuration(of[0]), formatDuration(least))
+	}
 }
 
 // holds warns of a node that a namespace cannot start: its recovery delay would end
@@ -124,18 +141,18 @@ func (l *linter) holds() {
 		mult, _ := strconv.Atoi(l.Value(Netns, node, "bfd.mult"))
 		detect := time.Duration(mult) * max(l.span(Netns, node, "bfd.tx"), l.span(Netns, node, "bfd.rx"))
 		if hold := l.span(Netns, node, "ha.hold"); hold < detect {
-			l.warn(l.lastOf(node, "ha.hold", "bfd.mult", "bfd.tx", "bfd.rx"), "",
+			l.warn(l.lastOf(Netns, node, "ha.hold", "bfd.mult", "bfd.tx", "bfd.rx"), "",
 				"ha.hold of %s is %s, shorter than its detection time of %s (bfd.mult × the slower of bfd.tx and bfd.rx): baton node refuses it",
 				node, formatDuration(hold), formatDuration(detect))
 		}
 	}
 }
 
-// lastOf returns where the last setting of some keys stands that counts for a node in
-// a namespace.
-func (l *linter) lastOf(node string, keys ...string) (at Pos) {
+// lastOf returns where the last setting of some keys stands that counts in a world, for a
+// node or, where none is named, for any.
+func (l *linter) lastOf(world, node string, keys ...string) (at Pos) {
 	for _, s := range l.Config {
-		if slices.Contains(keys, s.Key) && (s.Node == "" || s.Node == node) && s.Guard.In(Netns) {
+		if slices.Contains(keys, s.Key) && (s.Node == "" || node == "" || s.Node == node) && s.Guard.In(world) {
 			at = s.Pos
 		}
 	}

@@ -132,6 +132,16 @@ func (p *Plan) Value(world, node, key string) string {
 	return value
 }
 
+// Simulated is a key that is set in a world and that only the simulator has, "" without one.
+func (p *Plan) Simulated(world string) string {
+	for _, s := range p.Config {
+		if k, _ := KeyOf(s.Key); k.Simulated && s.Guard.In(world) && s.Value != k.Default {
+			return s.Key
+		}
+	}
+	return ""
+}
+
 // Detect is the detection time that the configured values come to (RFC 5880
 // 6.8.4), the longer of the two nodes'. What the nodes negotiate is in the trace.
 func (p *Plan) Detect(world string) time.Duration {
@@ -148,6 +158,9 @@ func (p *Plan) Detect(world string) time.Duration {
 func (p *Plan) Hold(world string) time.Duration {
 	return max(p.span(world, nodes[0], "ha.hold"), p.span(world, nodes[1], "ha.hold"))
 }
+
+// Validity is how long the arbiter's right to act alone holds, 0 without an arbiter.
+func (p *Plan) Validity(world string) time.Duration { return p.span(world, nodes[0], keyArbiter) }
 
 func (p *Plan) span(world, node, key string) time.Duration {
 	d, _ := time.ParseDuration(p.Value(world, node, key))

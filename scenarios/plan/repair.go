@@ -29,9 +29,11 @@ func (p *Plan) Reunion(world string) time.Duration {
 
 // Repair is within what time after the last fault a node that can serve does so: the
 // silence is noticed, by a session that was not Up yet if need be, and by what tracks
-// hosts; what the peer has to say is waited for; and the recovery delay runs.
+// hosts; what the peer has to say is waited for; and the recovery delay runs. With an
+// arbiter a peer that had the right to act alone loses it a validity after a challenge, and
+// a question may wait for half of one.
 func (p *Plan) Repair(world string) time.Duration {
-	return p.slowDetect(world) + HearLimit + Patience + p.Hold(world) + p.tracked(world)
+	return p.slowDetect(world) + HearLimit + Patience + p.Hold(world) + p.tracked(world) + 2*p.Validity(world)
 }
 
 // RepairDegraded is Repair for a node without a whole table, whose recovery delay

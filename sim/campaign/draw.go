@@ -84,6 +84,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	d.topology(unsafe)
 	d.load(gentle)
 	weather := drawChaos(sim.NewRandom(seed, "campaign/chaos"), pick(d, 0, 0.15, 0.4), gentle)
+	d.arbiter(sim.NewRandom(seed, "campaign/arbiter"), &weather, gentle)
 	d.line("%s", weather.text())
 	d.track(sim.NewRandom(seed, "campaign/track"), weather, gentle)
 	d.lossy, d.jumps = weather.lossless() == 0, weather.jumps

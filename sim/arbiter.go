@@ -1,0 +1,36 @@
+package sim
+
+import (
+	"time"
+
+	"baton/impl/arbiter"
+	"baton/impl/node"
+)
+
+// Times that a question to the arbiter, or its answer, is under way.
+const (
+	storeMin = 200 * time.Microsecond
+	storeMax = 2 * time.Millisecond
+)
+
+// Arbitrate implements driver.Arbiter. The store is on a network of its own, which cuts
+// between the nodes leave alone. A question that fails has no answer; half of them are
+// carried out all the same.
+func (p *ports) Arbitrate(q arbiter.Question) {
+	w, life := p.w, p.life
+	fails := w.chaos.arbiterFails > 0 && p.random.Chance(w.chaos.arbiterFails)
+	arrives := !fails || p.random.Chance(halfway)
+	w.at(w.now.Add(p.random.Between(storeMin, storeMax)), func() {
+		if !arrives {
+			return
+		}
+		answer := w.arbiter.Do(q)
+		back := p.random.Between(storeMin, storeMax)
+		if late := w.chaos.arbiterLate; late > 0 {
+			back += p.random.Between(0, late)
+		}
+		if !fails {
+			w.at(w.now.Add(back), func() { (*process)(p).input(life, node.Arbitration{Answer: answer}) })
+		}
+	})
+}
