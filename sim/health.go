@@ -46,7 +46,9 @@ func (p *process) startChecks(life uint64) {
 		return
 	}
 	for _, s := range p.tables.Services {
-		p.checks.pools = append(p.checks.pools, health.New(p.healthOf(s), p.random.Uint64(), p.w.now))
+		pool := health.New(p.healthOf(s), p.random.Uint64(), p.w.now)
+		pool.Step(p.w.now, health.Timer{}) // it says what it begins with
+		p.checks.pools = append(p.checks.pools, pool)
 	}
 	p.turnChecks(life)
 }
@@ -104,6 +106,8 @@ func (p *process) turnChecks(life uint64) {
 				p.checkBackend(life, i, e)
 			case health.Write:
 				write = true
+			case health.Decided:
+				p.tellDecisions(life, i)
 			case health.Change:
 				p.tellBackend(i, e)
 			}

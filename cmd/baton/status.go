@@ -138,6 +138,9 @@ func backendWord(b control.Backend) string {
 	if b.Probes > 0 {
 		word += fmt.Sprintf(", %d of %d probes failed", b.Failures, b.Probes)
 	}
+	if b.Disagrees {
+		word += ", probes from here say otherwise"
+	}
 	if b.Why != "" {
 		word += ": " + b.Why
 	}

@@ -14,6 +14,7 @@ import (
 	"baton/impl/daemon/control"
 	"baton/impl/dataplane"
 	"baton/impl/health"
+	"baton/impl/node"
 )
 
 // balancer drives the pool of each service: it probes backends and decides which of them get
@@ -22,13 +23,16 @@ import (
 type balancer struct {
 	now   func() clock.Instant
 	probe func(context.Context, config.Service, netip.AddrPort) error
-	note  func(string)  // records a backend's change of state
-	wake  chan struct{} // holds a token if the pools must be checked
-	dirty chan struct{} // holds a token if the services must be written
+	note  func(string)       // records a backend's change of state
+	tell  func(node.Decided) // tells the core what is decided here
+	wake  chan struct{}      // holds a token if the pools must be checked
+	dirty chan struct{}      // holds a token if the services must be written
 
 	mu      sync.Mutex
 	pools   []*pool
 	leaving []leaving
+	// followed is what the MASTER has decided, by service, while this node follows it.
+	followed map[string][]health.Decision
 }
 
 // pool is the backends of one service.
@@ -43,8 +47,8 @@ type leaving struct {
 	backend netip.AddrPort
 }
 
-func newBalancer(services []config.Service, now func() clock.Instant, probe func(context.Context, config.Service, netip.AddrPort) error, note func(string)) *balancer {
-	b := &balancer{now: now, probe: probe, note: note, wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1)}
+func newBalancer(services []config.Service, now func() clock.Instant, probe func(context.Context, config.Service, netip.AddrPort) error, note func(string), tell func(node.Decided)) *balancer {
+	b := &balancer{now: now, probe: probe, note: note, tell: tell, followed: map[string][]health.Decision{}, wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1)}
 	b.configure(services)
 	return b
 }
@@ -69,6 +73,16 @@ func (b *balancer) configure(services []config.Service) {
 			continue
 		}
 		pools[i] = &pool{health.New(s.Health(), rand.Uint64(), b.now()), s}
+		if decisions, follows := b.followed[s.Name]; follows {
+			pools[i].Step(b.now(), health.Follow{Decisions: decisions})
+		} else {
+			pools[i].Step(b.now(), health.Timer{}) // it says what it begins with
+		}
+	}
+	for _, old := range b.pools {
+		if !slices.ContainsFunc(pools, func(p *pool) bool { return p.Pool == old.Pool }) {
+			b.tell(node.Decided{Topic: health.Topic(old.service.Name)})
+		}
 	}
 	b.pools = pools
 	set(b.wake)
@@ -87,6 +101,11 @@ func (b *balancer) find(name string) *pool {
 func (b *balancer) step(service string, in health.Input) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.stepLocked(service, in)
+}
+
+// stepLocked is step of a caller that holds mu.
+func (b *balancer) stepLocked(service string, in health.Input) bool {
 	p := b.find(service)
 	if p == nil {
 		return false
@@ -140,7 +159,7 @@ func (b *balancer) turn(ctx context.Context, probes *sync.WaitGroup) time.Durati
 			p.Step(b.now(), health.Timer{})
 		}
 		for _, e := range p.Ready() {
-			b.carryOut(ctx, probes, p.service, e)
+			b.carryOut(ctx, probes, p, e)
 		}
 		next = min(next, p.Deadline())
 	}
@@ -148,7 +167,8 @@ func (b *balancer) turn(ctx context.Context, probes *sync.WaitGroup) time.Durati
 }
 
 // carryOut carries out a pool's effect. The caller holds mu.
-func (b *balancer) carryOut(ctx context.Context, probes *sync.WaitGroup, s config.Service, e health.Effect) {
+func (b *balancer) carryOut(ctx context.Context, probes *sync.WaitGroup, p *pool, e health.Effect) {
+	s := p.service
 	switch e := e.(type) {
 	case health.Probe:
 		probes.Go(func() {
@@ -162,6 +182,8 @@ func (b *balancer) carryOut(ctx context.Context, probes *sync.WaitGroup, s confi
 		})
 	case health.Write:
 		set(b.dirty)
+	case health.Decided:
+		b.decided(p)
 	case health.Change:
 		b.note(fmt.Sprintf("backend %v of service %s: %v, was %v: %s", e.Backend, s.Name, e.To, e.From, e.Why))
 		if e.To == health.Down || e.To == health.Drained {
@@ -220,6 +242,7 @@ func (b *balancer) describe() []control.Service {
 			s.Backends = append(s.Backends, control.Backend{
 				At: backend.Backend.String(), State: backend.State.String(), Weight: backend.Weight, Why: backend.Why,
 				Since: backend.Since, Left: backend.Left, Probes: backend.Probed, Failures: backend.Failed,
+				Follows: backend.Follows, Disagrees: backend.Disagrees,
 			})
 		}
 		services[i] = s
@@ -240,13 +263,18 @@ func serviceAlarms(services []control.Service) []string {
 
 // admin passes an operator's input for a backend to its pool.
 func (d *daemon) admin(service string, backend netip.AddrPort, in health.Input) error {
-	d.balancer.mu.Lock()
-	p := d.balancer.find(service)
-	there := p != nil && slices.Contains(p.service.Backends, backend)
-	d.balancer.mu.Unlock()
-	if !there {
+	b := d.balancer
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.find(service)
+	if p == nil || !slices.Contains(p.service.Backends, backend) {
 		return fmt.Errorf("service %q has no backend %v; baton status lists them", service, backend)
 	}
-	d.balancer.step(service, in)
+	for _, s := range p.Status(b.now()) {
+		if s.Backend == backend && s.Follows {
+			return fmt.Errorf("this node follows what %s, the MASTER, decides; ask that one", d.cfg.Peer)
+		}
+	}
+	b.stepLocked(service, in)
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"baton/impl/daemon/control"
 	"baton/impl/flow"
 	"baton/impl/health"
+	"baton/impl/node"
 )
 
 var backendOne, backendTwo = netip.MustParseAddrPort("198.18.1.11:80"), netip.MustParseAddrPort("198.18.1.12:80")
@@ -40,7 +41,7 @@ func TestTheBalancerTakesADeadBackendOut(t *testing.T) {
 		return nil
 	}
 	s := checkedService(config.TCP)
-	b := newBalancer([]config.Service{s}, boottime.Now, probe, func(string) {})
+	b := newBalancer([]config.Service{s}, boottime.Now, probe, func(string) {}, func(node.Decided) {})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); b.run(ctx) }()
@@ -69,7 +70,7 @@ func TestTheBalancerTakesADeadBackendOut(t *testing.T) {
 // the write, whose flows would be opened to it again.
 func TestFlowsLeaveOnceTheServicesAreWritten(t *testing.T) {
 	s := checkedService(config.UDP)
-	b := newBalancer([]config.Service{s}, boottime.Now, func(context.Context, config.Service, netip.AddrPort) error { return nil }, func(string) {})
+	b := newBalancer([]config.Service{s}, boottime.Now, func(context.Context, config.Service, netip.AddrPort) error { return nil }, func(string) {}, func(node.Decided) {})
 	var probes sync.WaitGroup
 	defer probes.Wait()
 	drain := func(backend netip.AddrPort) {

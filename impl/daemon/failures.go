@@ -30,6 +30,7 @@ func (f *failures) snapshot() map[string]uint64 {
 const (
 	callSetMAC     = "mac"        // the dataplane's hardware address
 	callServices   = "services"   // writing the dataplane's services
+	callFollow     = "follow"     // what the MASTER has decided
 	callWait       = "wait"       // for flow events
 	callLinks      = "links"      // subscription to links
 	callNeighbours = "neighbours" // requesting and reading neighbour entries

@@ -71,6 +71,7 @@ type outlets struct {
 	leads    func()          // called when the node begins to forward; may be nil
 	// arbitrate asks the arbiter; a core without an arbiter never calls it.
 	arbitrate func(arbiter.Question)
+	balancer  *balancer
 }
 
 // lookEvery bounds how long BFD packets lie unread while other work is done.

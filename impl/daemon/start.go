@@ -219,8 +219,8 @@ func (d *daemon) openBalancer() (err error) {
 		return err
 	}
 	d.onClose(d.checker.Close)
-	d.balancer = newBalancer(d.cfg.Services, d.loop.now, d.checker.Probe, d.note)
-	d.loop.out.leads = d.balancer.leaveAll
+	d.balancer = newBalancer(d.cfg.Services, d.loop.now, d.checker.Probe, d.note, func(in node.Decided) { d.loop.inbox.post(in) })
+	d.loop.out.leads, d.loop.out.balancer = d.balancer.leaveAll, d.balancer
 	return nil
 }
 

@@ -84,13 +84,15 @@ func (b *bench) SendBFD(_ int, to Cast, _ []byte) error {
 	b.did(map[Cast]string{Unicast: "send", Broadcast: "broadcast"}[to])
 	return nil
 }
-func (b *bench) Announce(node.Announce) error { b.did("announce"); return errors.New("link down") }
-func (b *bench) SendSync([]byte)              { b.did("frame") }
-func (b *bench) ResetStream(string)           { b.did("reset") }
-func (b *bench) Record(trace.Event)           {}
-func (b *bench) Failed(c Call, _ error)       { b.failed = append(b.failed, c) }
-func (b *bench) Exit()                        { b.did("exit") }
-func (b *bench) Arbitrate(arbiter.Question)   { b.did("ask") }
+func (b *bench) Announce(node.Announce) error  { b.did("announce"); return errors.New("link down") }
+func (b *bench) SendSync([]byte)               { b.did("frame") }
+func (b *bench) ResetStream(string)            { b.did("reset") }
+func (b *bench) Record(trace.Event)            {}
+func (b *bench) Failed(c Call, _ error)        { b.failed = append(b.failed, c) }
+func (b *bench) Exit()                         { b.did("exit") }
+func (b *bench) Arbitrate(arbiter.Question)    { b.did("ask") }
+func (b *bench) Follow(topic string, _ []byte) { b.did("follow " + topic) }
+func (b *bench) Unfollow()                     { b.did("unfollow") }
 
 // answers returns what Next returns.
 func (b *bench) answers() (all []node.Input) {
@@ -102,8 +104,8 @@ func (b *bench) answers() (all []node.Input) {
 
 func TestEffectsAreCarriedOutInOrder(t *testing.T) {
 	b := newBench(t)
-	b.CarryOut(node.Miss{}, &node.SendBFD{}, &node.Lease{Until: 9}, node.SendSync{}, node.ResetStream{}, node.Expire{}, node.Exit{}, node.Arbitrate{}, node.Announce{})
-	want := []string{"miss", "broadcast", "lease", "frame", "reset", "expire", "ask", "announce", "exit"}
+	b.CarryOut(node.Miss{}, &node.SendBFD{}, &node.Lease{Until: 9}, node.SendSync{}, node.ResetStream{}, node.Expire{}, node.Exit{}, node.Arbitrate{}, node.Announce{}, node.Follow{Topic: "web"}, node.Unfollow{})
+	want := []string{"miss", "broadcast", "lease", "frame", "reset", "expire", "ask", "announce", "follow web", "unfollow", "exit"}
 	if !slices.Equal(b.calls, want) {
 		t.Errorf("carried out %v, want %v: the process ends last", b.calls, want)
 	}

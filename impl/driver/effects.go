@@ -34,6 +34,10 @@ func (d *Driver) do(e node.Effect) {
 		d.ports.Expire(e.On, e.Since)
 	case node.Announce:
 		_ = d.failed(Announce, d.ports.Announce(e))
+	case node.Follow:
+		d.ports.Follow(e.Topic, e.Data)
+	case node.Unfollow:
+		d.ports.Unfollow()
 	case node.Arbitrate:
 		d.ports.Arbitrate(e.Question)
 	case *node.Trace:

@@ -38,6 +38,7 @@ type Ports interface {
 	Recorder
 	Process
 	Arbiter
+	Decider
 }
 
 // Clock is the time of the node's host.
@@ -104,6 +105,13 @@ type Recorder interface {
 type Arbiter interface {
 	// Arbitrate asks a question. The world steps the answer in as an Arbitration.
 	Arbitrate(arbiter.Question)
+}
+
+// Decider decides about topics that the core only carries, such as the state of backends.
+type Decider interface {
+	// Follow has what the peer decided hold, nil if nothing does any more, until Unfollow.
+	Follow(topic string, data []byte)
+	Unfollow()
 }
 
 // Process is the node's own process.

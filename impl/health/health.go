@@ -96,6 +96,12 @@ type (
 
 	// Configure replaces the configuration. A backend that stays keeps its state.
 	Configure struct{ Config Config }
+
+	// Follow has the decisions of another pool hold, until Lead.
+	Follow struct{ Decisions []Decision }
+
+	// Lead has the pool decide by itself, as a new one does.
+	Lead struct{}
 )
 
 func (Timer) input()     {}
@@ -103,6 +109,8 @@ func (Result) input()    {}
 func (Drain) input()     {}
 func (Ready) input()     {}
 func (Configure) input() {}
+func (Follow) input()    {}
+func (Lead) input()      {}
 
 // Effect is what a pool wants done. Exactly the types below implement it.
 type Effect interface{ effect() }
@@ -118,6 +126,9 @@ type (
 	// Write asks that new flows be shared as Shares says.
 	Write struct{}
 
+	// Decided asks that Decisions be told to whoever follows.
+	Decided struct{}
+
 	// Change says that a backend has changed its state.
 	Change struct {
 		Backend  netip.AddrPort
@@ -126,9 +137,10 @@ type (
 	}
 )
 
-func (Probe) effect()  {}
-func (Write) effect()  {}
-func (Change) effect() {}
+func (Probe) effect()   {}
+func (Write) effect()   {}
+func (Decided) effect() {}
+func (Change) effect()  {}
 
 // Status is the state of one backend, for display.
 type Status struct {
@@ -140,6 +152,8 @@ type Status struct {
 	Left    time.Duration // to the deadline of its drain
 	Failed  uint64        // probes that failed
 	Probed  uint64        // probes that have ended
+	// Follows: another node decides its state. Disagrees: its last probe here says otherwise.
+	Follows, Disagrees bool
 }
 
 // until is the time until an instant, 0 after it.

@@ -18,17 +18,19 @@ type Pool struct {
 	random  *rand.Rand
 	probes  uint64  // IDs that were given out
 	written []Share // what the last Write asked for
+	decided []decided
 	effects []Effect
 }
 
 // backend is the state of one backend. A new one counts as up.
 type backend struct {
 	Backend
-	down   bool
-	streak int // probes in a row that contradict its state
-	shown  State
-	why    string
-	since  clock.Instant // when shown was reached
+	down    bool
+	follows bool // another pool decides
+	streak  int  // probes in a row that contradict its state
+	shown   State
+	why     string
+	since   clock.Instant // when shown was reached
 
 	starts clock.Instant // when its slow start began, Never if it has its full share
 	drains bool
@@ -64,7 +66,9 @@ func (p *Pool) configure(cfg Config) {
 	if p.check.Interval == 0 {
 		for i := range p.backends {
 			b := &p.backends[i]
-			b.down, b.streak, b.starts, b.probe = false, 0, clock.Never, probe{}
+			if b.streak, b.probe = 0, (probe{}); !b.follows {
+				b.down, b.starts = false, clock.Never
+			}
 		}
 	}
 }
@@ -77,18 +81,23 @@ func (p *Pool) Step(now clock.Instant, in Input) {
 	case Result:
 		p.result(in)
 	case Drain:
-		if b := p.find(in.Backend); b != nil {
+		if b := p.find(in.Backend); b != nil && !b.follows {
 			b.drains, b.drain, b.why = true, now.Add(in.For), "drained by an operator"
 		}
 	case Ready:
-		if b := p.find(in.Backend); b != nil {
+		if b := p.find(in.Backend); b != nil && !b.follows {
 			b.drains, b.why = false, "made ready by an operator"
 		}
 	case Configure:
 		p.configure(in.Config)
+	case Follow:
+		p.follow(in.Decisions)
+	case Lead:
+		p.lead()
 	}
 	p.runProbes()
 	p.tell()
+	p.sayDecisions()
 	if shares := p.Shares(); !slices.Equal(shares, p.written) {
 		p.written = shares
 		p.effects = append(p.effects, Write{})
@@ -162,6 +171,7 @@ func (p *Pool) Status(now clock.Instant) []Status {
 		b := &p.backends[i]
 		list[i] = Status{
 			Backend: b.Addr, State: b.shown, Weight: b.Weight, Why: b.why, Since: now.Sub(b.since), Failed: b.failed, Probed: b.probed,
+			Follows: b.follows, Disagrees: b.follows && b.streak > 0,
 		}
 		if b.drains {
 			list[i].Left = until(now, b.drain)

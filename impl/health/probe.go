@@ -69,7 +69,12 @@ func (p *Pool) count(b *backend, failure string) {
 		return
 	}
 	b.streak++
-	if enough := p.enough(failed); b.streak >= enough {
+	enough := p.enough(failed)
+	if b.follows {
+		b.streak = min(b.streak, enough) // the next one decides, once this pool does
+		return
+	}
+	if b.streak >= enough {
 		why := fmt.Sprintf("%d probes in a row were answered", enough)
 		if failed {
 			why = fmt.Sprintf("%d probes in a row failed: %s", enough, failure)

@@ -103,6 +103,13 @@ type (
 	// Services is what this node balances, from here on.
 	Services struct{ Catalog catalog.Catalog }
 
+	// Decided is what this node's world has decided about a topic, whether by itself or by
+	// following; nil withdraws it.
+	Decided struct {
+		Topic string
+		Data  []byte
+	}
+
 	// Arbitration is an answer of the arbiter.
 	Arbitration struct{ Answer arbiter.Answer }
 )
@@ -129,6 +136,7 @@ func (SendFailed) input()    {}
 func (RenewalFailed) input() {}
 func (Done) input()          {}
 func (Services) input()      {}
+func (Decided) input()       {}
 func (Arbitration) input()   {}
 
 // failure is why the effect has not taken hold, nil if it has.
@@ -207,6 +215,17 @@ type (
 	// Arbitrate asks the arbiter. Its answer is an Arbitration, some time later or never.
 	Arbitrate struct{ Question arbiter.Question }
 
+	// Follow says what the peer, the MASTER, has decided about a topic; nil if it has
+	// withdrawn it. It holds here until Unfollow.
+	Follow struct {
+		Topic string
+		Data  []byte
+	}
+
+	// Unfollow says that this node's own decisions hold from here on. They go on from what
+	// was followed.
+	Unfollow struct{}
+
 	// Trace records an event.
 	Trace struct{ Event trace.Event }
 
@@ -216,6 +235,8 @@ type (
 
 func (*SendBFD) effect()    {}
 func (Arbitrate) effect()   {}
+func (Follow) effect()      {}
+func (Unfollow) effect()    {}
 func (SendSync) effect()    {}
 func (ResetStream) effect() {}
 func (Apply) effect()       {}

@@ -14,6 +14,7 @@ type comparison struct {
 	heard        bool // theirs is what the peer said on the present stream
 	differences  []catalog.Difference
 	told         string // the differences that were traced last
+	toldOn       uint64 // the stream on which mine were told, 0 for none
 }
 
 // streamOpened forgets what the peer said: it may be another process by now.
@@ -35,16 +36,23 @@ func (n *Node) receiveServices(in Services) {
 		n.traceNote("services not compared with the peer's: " + err.Error())
 		return
 	}
-	n.comparison.mine, n.comparison.known = slices.Clone(in.Catalog), true
-	n.tellServices()
+	n.comparison.mine, n.comparison.known, n.comparison.toldOn = slices.Clone(in.Catalog), true, 0
 	n.compareServices()
 }
 
-// tellServices tells the peer what this node balances.
+// tellServices tells the peer what this node balances, once on each stream and after each
+// change.
 func (n *Node) tellServices() {
-	if n.comparison.known && n.stream.up && n.stream.version >= versionServices {
+	if n.comparison.known && n.comparison.toldOn != n.stream.id && n.peerListens() {
+		n.comparison.toldOn = n.stream.id
 		n.emit(SendSync{Data: n.comparison.mine.Append([]byte{typeServices, n.stream.version})})
 	}
+}
+
+// peerListens reports whether the peer is on the stream, by what it has said on it, and
+// knows of services and decisions.
+func (n *Node) peerListens() bool {
+	return n.stream.up && n.stream.spoken && n.stream.version >= versionServices
 }
 
 // receiveCatalog takes what the peer balances.

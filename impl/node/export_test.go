@@ -42,6 +42,7 @@ const (
 	TypeRequest  = typeRequest
 	TypeGrant    = typeGrant
 	TypeServices = typeServices
+	TypeDecision = typeDecision
 	StateLen     = stateLen
 )
 

@@ -20,6 +20,7 @@ func fullNode(t *testing.T) *Node {
 	}
 	n.links["client0"] = true
 	n.pending[1] = pending{kind: pendingDump}
+	n.decisions.mine, n.decisions.theirs = map[string][]byte{"a": {1}}, map[string][]byte{"a": {1}}
 	n.events = []ha.Event{ha.GatesChanged}
 	return n
 }
@@ -29,7 +30,7 @@ func fullNode(t *testing.T) *Node {
 func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 	fieldtest.Fingerprint(t, fullNode(t), func(n *Node, h *fingerprint.Hash) { n.Fingerprint(h) },
 		"cfg", "now", "view", "told", "events", "effects", "spare", "spares", "lastID", "pending", // of no consequence between steps
-		"comparison", "gates.why", "dataplane.Why", "reading.stats", "paths.sending.why", // for people
+		"comparison", "decisions", "gates.why", "dataplane.Why", "reading.stats", "paths.sending.why", // for people
 		"paths.Path", "paths.told", "paths.proven", "lease.taken", "arbitration.machine.id", // the deadlines stand for them
 		"paths.session", "sync", "arbitration.machine.self", "arbitration.machine.validity", "arbitration.machine.err",
 		"announce.pace", "announce.random", // the configuration, and the random phase of announcements

@@ -57,6 +57,7 @@ type labNode struct {
 	effects  int // since the last timer
 	guess    bool
 	expire   bool
+	followed []string // decisions of the peer, as topic=decision, and unfollow
 }
 
 type labEvent struct {

@@ -95,6 +95,11 @@ func (p labPorts) Dump(done func([]flow.Entry, error)) {
 	done(entries, nil)
 }
 
+func (p labPorts) Follow(topic string, data []byte) {
+	p.n.followed = append(p.n.followed, topic+"="+string(data))
+}
+func (p labPorts) Unfollow() { p.n.followed = append(p.n.followed, "unfollow") }
+
 func (p labPorts) Expire(on bool, _ clock.Instant) { p.n.expire = on }
 func (p labPorts) Announce(Announce) error         { return nil }
 func (p labPorts) Failed(driver.Call, error)       {}

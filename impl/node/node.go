@@ -60,6 +60,7 @@ type Node struct {
 	grant    grantee
 
 	comparison comparison // of the services
+	decisions  decisions
 
 	sync     *ctsync.Engine
 	told     progressTold
@@ -92,6 +93,7 @@ func (n *Node) Clone() *Node {
 	c.targets.targets = slices.Clone(n.targets.targets)
 	c.sync = n.sync.Clone()
 	c.arbitration = n.arbitration.clone()
+	c.decisions = n.decisions.clone()
 	c.events, c.effects = slices.Clone(n.events), slices.Clone(n.effects)
 	c.spare, c.spares = nil, spares{}
 	return &c
@@ -247,6 +249,8 @@ func (n *Node) take(in Input) {
 		n.done(in)
 	case Services:
 		n.receiveServices(in)
+	case Decided:
+		n.decide(in)
 	case Arbitration:
 		n.arbitration.machine.Answered(n.now, in.Answer)
 		n.renewLease()
@@ -326,6 +330,9 @@ func (n *Node) settle() {
 	n.askForRole()
 	n.reread()
 	n.tellRank()
+	n.tellServices()
+	n.tellDecisions()
+	n.followDecisions()
 	n.sayCondition()
 	n.checkLeaving()
 	n.traceProgress()

@@ -99,9 +99,9 @@ func (n *Node) receiveStream(in Stream) {
 	n.stream.open(n.now, in.ID, in.version())
 	n.peer.streamOpened()
 	n.comparison.streamOpened()
+	n.decisions.streamOpened()
 	n.flows = uint32(n.sync.Len())
 	n.tell(true)
-	n.tellServices()
 }
 
 // streamLost notes that nothing more will come on the present stream.
@@ -216,6 +216,8 @@ func (n *Node) receiveOwn(data []byte) error {
 		return checkKeepalive(data)
 	case typeServices:
 		return n.receiveCatalog(data)
+	case typeDecision:
+		return n.receiveDecision(data)
 	}
 	return unknownType(data[0])
 }

@@ -20,13 +20,14 @@ const (
 	typeGrant     = 0x82 // the MASTER gives it
 	typeKeepalive = 0x83 // the sender lives
 	typeServices  = 0x84 // digests of what the sender balances
+	typeDecision  = 0x85 // what the MASTER has decided
 
 	maxID = 63
 )
 
 // Versions of the protocol. Two nodes speak the newest that both know.
 const (
-	// Version is the newest, in which nodes compare their services.
+	// Version is the newest, in which nodes compare their services and follow decisions.
 	Version = ctsync.Version
 	// VersionMin is the oldest that is still spoken.
 	VersionMin = ctsync.VersionMin
@@ -34,7 +35,8 @@ const (
 	// versionKeepalive is the first with keepalives, and in which states carry Witnessed,
 	// Flows, Damped and Detect.
 	versionKeepalive = 2
-	// versionServices is the first in which nodes tell each other what they balance.
+	// versionServices is the first in which nodes tell each other what they balance, and a
+	// MASTER what it decides.
 	versionServices = 4
 )
 

@@ -65,6 +65,10 @@ func (p ports) Arbitrate(q arbiter.Question) {
 	}
 }
 
+// Follow and Unfollow implement driver.Decider. Nobody here decides anything.
+func (p ports) Follow(string, []byte) {}
+func (p ports) Unfollow()             {}
+
 // storePending reports whether a side has a question or an answer in flight.
 func (w *world) storePending(side int) bool {
 	return len(w.store.asked[side])+len(w.store.answered[side]) > 0

@@ -96,6 +96,10 @@ type Backend struct {
 	Left     time.Duration `json:"left,omitempty"` // time until the drain's deadline
 	Probes   uint64        `json:"probes"`
 	Failures uint64        `json:"failures"` // probes that failed
+	// Follows: the peer, the MASTER, decides its state. Disagrees: this node's probes say
+	// otherwise.
+	Follows   bool `json:"follows,omitempty"`
+	Disagrees bool `json:"disagrees,omitempty"`
 }
 
 // Stream is how the sync stream's transport fares.

@@ -33,7 +33,7 @@ type collector struct {
 	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed     *prometheus.Desc
 	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp   *prometheus.Desc
 	fragments                                                                        *prometheus.Desc
-	backendState, backendWeight, probes, probeFailures, serving                      *prometheus.Desc
+	backendState, backendWeight, backendDisagrees, probes, probeFailures, serving    *prometheus.Desc
 	steps, late, lateMax, recordsDropped, failures                                   *prometheus.Desc
 }
 
@@ -102,6 +102,7 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.serving, "service_backends_serving", "Backends of a service that get new flows.", "service")
 	desc(&c.backendState, "backend_state", "1 for the state that a backend is in, 0 for the others.", "service", "backend", "state")
 	desc(&c.backendWeight, "backend_weight", "Configured weight of a backend.", "service", "backend")
+	desc(&c.backendDisagrees, "backend_disagrees", "Whether this node's probes contradict what the MASTER has decided of a backend.", "service", "backend")
 	desc(&c.probes, "backend_probes_total", "Probes of a backend that have ended.", "service", "backend")
 	desc(&c.probeFailures, "backend_probe_failures_total", "Probes of a backend that failed.", "service", "backend")
 
@@ -231,6 +232,7 @@ func (c *collector) collectServices(out samples, services []control.Service) {
 				out.gauge(c.backendState, number(b.State == state.String()), s.Name, b.At, state.String())
 			}
 			out.gauge(c.backendWeight, float64(b.Weight), s.Name, b.At)
+			out.gauge(c.backendDisagrees, number(b.Disagrees), s.Name, b.At)
 			out.counter(c.probes, b.Probes, s.Name, b.At)
 			out.counter(c.probeFailures, b.Failures, s.Name, b.At)
 		}

@@ -1,0 +1,55 @@
+package daemon
+
+import (
+	"fmt"
+
+	"baton/impl/health"
+	"baton/impl/node"
+)
+
+// Follow implements driver.Decider. Of the topics, the states of backends are all that this
+// node follows.
+func (p *ports) Follow(topic string, data []byte) {
+	if service, ok := health.ServiceOf(topic); ok {
+		if err := p.out.balancer.follow(service, data); err != nil {
+			(*loop)(p).fail(callFollow, "what the MASTER decided is not followed", err)
+		}
+	}
+}
+
+// Unfollow implements driver.Decider.
+func (p *ports) Unfollow() { p.out.balancer.lead() }
+
+// follow has what the MASTER decided of the backends of a service hold; nil has this node
+// decide.
+func (b *balancer) follow(service string, data []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if data == nil {
+		delete(b.followed, service)
+		b.stepLocked(service, health.Lead{})
+		return nil
+	}
+	decisions, err := health.DecodeDecisions(data)
+	if err != nil {
+		return fmt.Errorf("daemon: decisions of service %s: %w", service, err)
+	}
+	b.followed[service] = decisions
+	b.stepLocked(service, health.Follow{Decisions: decisions})
+	return nil
+}
+
+// lead has this node decide, from what it has followed on.
+func (b *balancer) lead() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.followed)
+	for _, p := range b.pools {
+		b.stepLocked(p.service.Name, health.Lead{})
+	}
+}
+
+// decided tells the core what a pool has decided. The caller holds mu.
+func (b *balancer) decided(p *pool) {
+	b.tell(node.Decided{Topic: health.Topic(p.service.Name), Data: health.AppendDecisions([]byte{}, p.Decisions(b.now()))})
+}

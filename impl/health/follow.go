@@ -1,0 +1,109 @@
+package health
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"baton/impl/clock"
+)
+
+// A pool follows the pool of another node: what that one has decided of a backend holds
+// here too. Its own probes go on, so that it can decide by itself at any moment. It then
+// begins with the states that it followed, and its next probe counts with those before:
+// a takeover by itself changes no backend's state.
+
+// Decision is what a pool has decided of a backend.
+type Decision struct {
+	Backend  netip.AddrPort
+	Down     bool
+	Drains   bool
+	Drain    time.Duration // to the deadline of the drain
+	Starting bool
+	Slow     time.Duration // to the end of the slow start
+}
+
+// decided is the part of a Decision that no passing of time changes.
+type decided struct {
+	backend        netip.AddrPort
+	down, drains   bool
+	drain, started clock.Instant
+}
+
+// Decisions returns what the pool has decided, of every backend.
+func (p *Pool) Decisions(now clock.Instant) []Decision {
+	list := make([]Decision, len(p.backends))
+	for i := range p.backends {
+		b := &p.backends[i]
+		list[i] = Decision{Backend: b.Addr, Down: b.down, Drains: b.drains}
+		if b.drains {
+			list[i].Drain = until(now, b.drain)
+		}
+		if b.starts != clock.Never {
+			list[i].Starting, list[i].Slow = true, until(now, b.starts.Add(p.check.SlowStart))
+		}
+	}
+	return list
+}
+
+// sayDecisions asks that the decisions be told, once they have changed.
+func (p *Pool) sayDecisions() {
+	list := make([]decided, len(p.backends))
+	for i := range p.backends {
+		b := &p.backends[i]
+		list[i] = decided{b.Addr, b.down, b.drains, b.drain, b.starts}
+	}
+	if !slices.Equal(list, p.decided) {
+		p.decided = list
+		p.effects = append(p.effects, Decided{})
+	}
+}
+
+// follow takes the decisions of another pool. Of a backend that it does not name, this
+// pool goes on deciding.
+func (p *Pool) follow(decisions []Decision) {
+	for i := range p.backends {
+		b := &p.backends[i]
+		j := slices.IndexFunc(decisions, func(d Decision) bool { return d.Backend == b.Addr })
+		if b.follows = j >= 0; b.follows {
+			b.take(p, decisions[j])
+		}
+	}
+}
+
+// take gives a backend the state that was decided.
+func (b *backend) take(p *Pool, d Decision) {
+	if d.Down != b.down {
+		b.streak = 0
+	}
+	was := *b
+	b.down, b.drains, b.starts = d.Down, d.Drains, clock.Never
+	if d.Drains {
+		b.drain = near(was.drain, p.now.Add(d.Drain))
+	}
+	if d.Starting && p.check.SlowStart > 0 {
+		b.starts = near(was.starts, p.now.Add(min(d.Slow, p.check.SlowStart)-p.check.SlowStart))
+	}
+	if b.state(p.now) != was.state(p.now) {
+		b.why = "decided by the MASTER"
+	}
+}
+
+// near returns an instant, or the one that was known if that is the same but for the time
+// that a message takes.
+func near(known, at clock.Instant) clock.Instant {
+	const apart = 100 * time.Millisecond
+	if known != clock.Never && max(known.Sub(at), at.Sub(known)) < apart {
+		return known
+	}
+	return at
+}
+
+// lead has the pool decide by itself. Without probes nothing would bring a backend up.
+func (p *Pool) lead() {
+	for i := range p.backends {
+		b := &p.backends[i]
+		b.follows = false
+		b.down = b.down && p.check.Interval > 0
+	}
+}

@@ -1,0 +1,220 @@
+package health_test
+
+import (
+	"net/netip"
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"baton/impl/health"
+)
+
+// aIsDown says that a is down, and b is not.
+func aIsDown() health.Follow {
+	return health.Follow{Decisions: []health.Decision{{Backend: a, Down: true}, {Backend: b}}}
+}
+
+// What another pool decides holds, whatever the own probes say; they count again once this
+// pool decides.
+func TestAPoolThatFollowsTakesWhatWasDecided(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	l.run(300 * ms)
+	l.step(aIsDown())
+	if l.state(a) != health.Down || l.shares() != b.Addr().String()+"×1" {
+		t.Fatalf("a is %v, shares %s", l.state(a), l.shares())
+	}
+	l.answers[b] = "refused"
+	l.run(time.Second)
+	if l.state(a) != health.Down || l.state(b) != health.Up {
+		t.Errorf("a is %v although the other pool has it down, b %v", l.state(a), l.state(b))
+	}
+	for _, s := range l.pool.Status(l.now) {
+		if !s.Follows || !s.Disagrees {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// A takeover alone changes nothing. The next probe of each backend does, if those before it
+// agree with it: a backend that died together with the other node is not kept for longer.
+func TestAPoolThatLeadsAgainGoesOnFromThere(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	l.step(aIsDown())
+	l.answers[b] = "refused"
+	l.run(time.Second)
+	before := l.writes
+	l.step(health.Lead{})
+	if l.state(a) != health.Down || l.state(b) != health.Up || l.writes != before {
+		t.Errorf("the takeover alone made a %v and b %v", l.state(a), l.state(b))
+	}
+	l.run(100*ms + l.took)
+	if l.state(a) != health.Up || l.state(b) != health.Down {
+		t.Errorf("after one more probe a is %v, b %v", l.state(a), l.state(b))
+	}
+}
+
+// Where both agree, one lost probe after the takeover is no reason.
+func TestAPoolThatAgreedNeedsAllItsFailures(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	l.step(health.Follow{Decisions: []health.Decision{{Backend: a}, {Backend: b}}})
+	l.run(time.Second)
+	l.step(health.Lead{})
+	l.answers[a] = "refused"
+	l.run(150 * ms)
+	if l.state(a) != health.Up {
+		t.Errorf("a is %v after one failure", l.state(a))
+	}
+	l.run(300 * ms)
+	if l.state(a) != health.Down {
+		t.Errorf("a is %v after %d failures", l.state(a), check().Fall)
+	}
+}
+
+// Drains and their deadlines are followed, and outlive the takeover; those of this node's
+// operator wait until it decides.
+func TestDrainsAreFollowed(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	drains := func(left time.Duration) health.Follow {
+		return health.Follow{Decisions: []health.Decision{{Backend: a, Drains: true, Drain: left}, {Backend: b}}}
+	}
+	l.step(drains(time.Second))
+	l.run(500 * ms)
+	l.step(drains(450 * ms)) // a message that took 50 ms
+	l.step(health.Drain{Backend: b, For: time.Minute})
+	l.step(health.Ready{Backend: a})
+	if l.state(a) != health.Draining || l.state(b) != health.Up {
+		t.Errorf("a is %v, b %v", l.state(a), l.state(b))
+	}
+	l.step(health.Lead{})
+	l.run(499 * ms)
+	if l.state(a) != health.Draining {
+		t.Errorf("a is %v before its deadline", l.state(a))
+	}
+	l.run(ms)
+	if l.state(a) != health.Drained {
+		t.Errorf("a is %v at its deadline", l.state(a))
+	}
+	l.step(health.Ready{Backend: a})
+	if l.state(a) != health.Up {
+		t.Errorf("a is %v", l.state(a))
+	}
+}
+
+// A backend that the other node does not have is decided here.
+func TestABackendThatTheOtherNodeLacksIsDecidedHere(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	l.step(health.Follow{Decisions: []health.Decision{{Backend: a}}})
+	l.answers[a], l.answers[b] = "refused", "refused"
+	l.run(time.Second)
+	if l.state(a) != health.Up || l.state(b) != health.Down {
+		t.Errorf("a is %v, b %v", l.state(a), l.state(b))
+	}
+}
+
+// A node that probes nothing has nothing that would bring a backend up.
+func TestWithoutProbesABackendIsUpOnceThisPoolDecides(t *testing.T) {
+	l := newLab(t, health.Check{}, a, b)
+	l.step(aIsDown())
+	l.step(health.Configure{Config: health.Config{Backends: []health.Backend{{Addr: a, Weight: 2}, {Addr: b, Weight: 1}}}})
+	if l.state(a) != health.Down {
+		t.Errorf("a is %v after a reload", l.state(a))
+	}
+	l.step(health.Lead{})
+	if l.state(a) != health.Up {
+		t.Errorf("a is %v", l.state(a))
+	}
+}
+
+// The shares of a slow start are the same on both nodes, also where this one is to be
+// slower or faster.
+func TestASlowStartIsFollowed(t *testing.T) {
+	c := check()
+	c.SlowStart = time.Second
+	l := newLab(t, c, a, b)
+	l.step(health.Follow{Decisions: []health.Decision{{Backend: a, Starting: true, Slow: 550 * ms}, {Backend: b}}})
+	if want := a.Addr().String() + "×5 " + b.Addr().String() + "×10"; l.shares() != want {
+		t.Errorf("shares %s, want %s", l.shares(), want)
+	}
+	l.step(health.Follow{Decisions: []health.Decision{{Backend: a, Starting: true, Slow: time.Hour}, {Backend: b}}})
+	if want := a.Addr().String() + "×1 " + b.Addr().String() + "×10"; l.shares() != want {
+		t.Errorf("shares %s, want %s", l.shares(), want)
+	}
+}
+
+// What one pool says, another follows to the same shares; both say the same then.
+func TestAFollowerSharesAsTheOtherDoes(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		c := check()
+		c.SlowStart = time.Duration(rapid.IntRange(0, 1).Draw(r, "slow")) * time.Second
+		leader, follower := newLab(t, c, a, b), newLab(t, c, a, b)
+		for range rapid.IntRange(1, 12).Draw(r, "steps") {
+			target := rapid.SampledFrom([]netip.AddrPort{a, b}).Draw(r, "backend")
+			switch rapid.IntRange(0, 3).Draw(r, "what") {
+			case 0:
+				leader.answers[target] = rapid.SampledFrom([]string{"", "refused", "silence"}).Draw(r, "answer")
+			case 1:
+				leader.step(health.Drain{Backend: target, For: time.Duration(rapid.IntRange(0, 900).Draw(r, "for")) * ms})
+			case 2:
+				leader.step(health.Ready{Backend: target})
+			}
+			d := time.Duration(rapid.IntRange(0, 500).Draw(r, "run")) * ms
+			leader.run(d)
+			follower.now = leader.now
+			said := leader.pool.Decisions(leader.now)
+			decoded, err := health.DecodeDecisions(health.AppendDecisions(nil, said))
+			if err != nil {
+				r.Fatal(err)
+			}
+			follower.step(health.Follow{Decisions: decoded})
+			if got, want := follower.shares(), leader.shares(); got != want {
+				r.Fatalf("the follower shares %q, the other %q, after %+v", got, want, said)
+			}
+		}
+	})
+}
+
+func TestDecisionsAreToldWhenTheyChange(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	said := 0
+	count := func(in health.Input) {
+		l.pool.Step(l.now, in)
+		for _, e := range l.pool.Ready() {
+			if _, ok := e.(health.Decided); ok {
+				said++
+			}
+		}
+	}
+	count(health.Timer{})
+	if said != 1 {
+		t.Errorf("a new pool says its decisions %d times", said)
+	}
+	for i, in := range []health.Input{health.Drain{Backend: a, For: time.Minute}, health.Drain{Backend: a, For: time.Hour}, health.Ready{Backend: a}} {
+		count(in)
+		if said != 2+i {
+			t.Errorf("after input %d said %d times", i, said)
+		}
+		count(health.Timer{})
+		if said != 2+i {
+			t.Errorf("said %d times although nothing has changed since input %d", said, i)
+		}
+	}
+}
+
+func FuzzDecodeDecisions(f *testing.F) {
+	f.Add(health.AppendDecisions(nil, []health.Decision{
+		{Backend: a, Down: true}, {Backend: b, Drains: true, Drain: time.Second, Starting: true, Slow: time.Minute},
+	}))
+	f.Add([]byte{8})
+	f.Fuzz(func(t *testing.T, msg []byte) {
+		list, err := health.DecodeDecisions(msg)
+		if err != nil {
+			return
+		}
+		again, err := health.DecodeDecisions(health.AppendDecisions(nil, list))
+		if err != nil || !reflect.DeepEqual(again, list) {
+			t.Errorf("%x reads as %v, and again as %v, %v", msg, list, again, err)
+		}
+	})
+}

@@ -1,0 +1,49 @@
+package sim
+
+import (
+	"baton/impl/health"
+	"baton/impl/node"
+)
+
+// tellDecisions tells the core what a pool has decided. The core may be in the middle of an
+// effect.
+func (p *process) tellDecisions(life uint64, pool int) {
+	in := node.Decided{
+		Topic: health.Topic(p.tables.Services[pool].Name),
+		Data:  health.AppendDecisions([]byte{}, p.checks.pools[pool].Decisions(p.w.now)),
+	}
+	p.w.at(p.w.now, func() { p.input(life, in) })
+}
+
+// Follow implements driver.Decider.
+func (p *ports) Follow(topic string, data []byte) {
+	service, ok := health.ServiceOf(topic)
+	if !ok {
+		return
+	}
+	var in health.Input = health.Lead{}
+	if data != nil {
+		decisions, err := health.DecodeDecisions(data)
+		if err != nil {
+			panic("sim: a daemon has sent what no daemon reads: " + err.Error())
+		}
+		in = health.Follow{Decisions: decisions}
+	}
+	(*process)(p).stepPools(in, func(name string) bool { return name == service })
+}
+
+// Unfollow implements driver.Decider.
+func (p *ports) Unfollow() {
+	(*process)(p).stepPools(health.Lead{}, func(string) bool { return true })
+}
+
+// stepPools gives an input to the pools of services.
+func (p *process) stepPools(in health.Input, of func(service string) bool) {
+	for i, pool := range p.checks.pools {
+		if of(p.tables.Services[i].Name) {
+			pool.Step(p.w.now, in)
+		}
+	}
+	life := p.life
+	p.w.at(p.w.now, func() { p.turnChecks(life) })
+}
