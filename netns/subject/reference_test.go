@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"baton/impl/node"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -46,5 +47,12 @@ func TestAnUpgradedNodeRunsTheOtherProgram(t *testing.T) {
 		if command.Args[0] != want.program || !strings.Contains(string(text), want.version) || strings.Count(string(text), ":80") != want.backends {
 			t.Errorf("%s runs %v with\n%s", id, command.Args, text)
 		}
+	}
+}
+
+// TestTheNewestProtocolIsTheNodes: what a scenario can set is what a node speaks.
+func TestTheNewestProtocolIsTheNodes(t *testing.T) {
+	if fault.NewestProtocol != node.Version {
+		t.Errorf("a scenario knows version %d, a node %d", fault.NewestProtocol, node.Version)
 	}
 }

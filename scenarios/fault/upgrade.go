@@ -8,10 +8,13 @@ const Upgrade = "upgrade"
 // KeyVersion is the key of Upgrade.
 const KeyVersion = "version"
 
+// NewestProtocol is the newest version of the sync protocol that a node offers.
+const NewestProtocol = 4
+
 var upgrade = Verb{
 	Word: Upgrade, Doc: "`stop`, and `restore` in another version: with the program that `baton run --upgrade-to PATH` names, else the same",
 	Receipt: "those of `stop` and `restore`, and the new process runs that program",
 	Kinds:   nodes, From: []State{Running}, To: Running, Refuse: "cannot stop in order: it is %s",
 	Needs: capability.Versions,
-	Keys:  []Key{{Name: KeyVersion, Of: Count, Low: 1, High: 2, Doc: "newest version of the sync protocol that it offers from now on"}},
+	Keys:  []Key{{Name: KeyVersion, Of: Count, Low: 1, High: NewestProtocol, Doc: "newest version of the sync protocol that it offers from now on"}},
 }

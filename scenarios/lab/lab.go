@@ -65,6 +65,14 @@ const (
 
 func (k Kind) String() string { return [...]string{"", "lb", "client", "backend", "switch"}[k] }
 
+// Noun is the kind as a sentence says it.
+func (k Kind) Noun() string {
+	if k == Node {
+		return "load balancer"
+	}
+	return k.String()
+}
+
 // Host is a machine of the lab that is no switch.
 type Host struct {
 	Name   string

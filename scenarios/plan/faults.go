@@ -142,10 +142,18 @@ func (b *builder) machine(verb fault.Verb, w *word) bool {
 	case !ok:
 		b.errorf(position(w.Pos), Nearest(w.Text, append(lab.Nodes(), lab.Name(lab.Backend, 1))), "unknown host %q", w.Text)
 	case !slices.Contains(verb.Kinds, kind):
-		b.errorf(position(w.Pos), "", "%s %s: that is a %s; the form is: %s", verb.Word, w.Text, kind, verb.Usage())
+		b.errorf(position(w.Pos), "", "%s %s: that is a %s, and it takes a %s; the form is: %s", verb.Word, w.Text, kind.Noun(), oneOf(nouns(verb.Kinds)), verb.Usage())
 		ok = false
 	}
 	return ok
+}
+
+func nouns(kinds []lab.Kind) []string {
+	words := make([]string, len(kinds))
+	for i, kind := range kinds {
+		words[i] = kind.Noun()
+	}
+	return words
 }
 
 func (t *target) text() string {

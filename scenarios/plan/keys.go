@@ -3,8 +3,11 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"baton/scenarios/fault"
 )
 
 // Key is a configuration key that a config line may set.
@@ -75,7 +78,7 @@ var Keys = []Key{
 	{Name: "check.jitter", Default: "10", quantity: whole(0, 50), Doc: "percent by which an interval may be shorter"},
 	{Name: "check.slow_start", Default: "0s", quantity: span(0, time.Hour), Doc: "for how long a backend that came up gets less than its share"},
 	{Name: keyArbiter, Default: "0s", Simulated: true, quantity: span(0, time.Hour), Doc: "the pair has an arbiter, whose right to act alone holds for so long: at least twice the detection time. Only the simulator has one"},
-	{Name: "sync.version", Default: "4", quantity: whole(1, 4), Doc: "newest version of the sync protocol that the node offers"},
+	{Name: "sync.version", Default: strconv.Itoa(fault.NewestProtocol), quantity: whole(1, fault.NewestProtocol), Doc: "newest version of the sync protocol that the node offers"},
 	{Name: "max_flows", Default: "131072", quantity: whole(1, maxCount), Doc: "capacity of the connection table"},
 	{Name: "timeouts.syn_sent", Default: "60s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.established", Default: "7440s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},

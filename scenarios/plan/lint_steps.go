@@ -89,12 +89,20 @@ func (t *timeline) order(s Step) {
 	switch {
 	case t.ended && s.Verb == VerbEnd:
 		t.errorf(s.Pos, "", "", "a second end; the first is %s", t.last.Pos)
+	case t.ended && t.undoes(s):
+		t.errorf(s.Pos, "for", "", "%s: that is at %s, after the end at %s (%s); end later, or let it be for less",
+			s.Text, formatDuration(s.At), formatDuration(t.last.At), t.last.Pos)
 	case t.ended && !(s.Verb == VerbExpect && s.At == t.last.At):
 		t.errorf(s.Pos, "", "", "the scenario has ended in %s; move the end below this line", t.last.Pos)
 	case s.At < t.last.At:
 		t.errorf(s.Pos, "", "", "the step at %s stands after one at %s; move it above %s, or give it a later time",
 			formatDuration(s.At), formatDuration(t.last.At), t.last.Pos)
 	}
+}
+
+// undoes reports whether a step was written as the for of another.
+func (t *timeline) undoes(s Step) bool {
+	return slices.ContainsFunc(t.Steps, func(o Step) bool { return o.Pos == s.Pos && fault.UndoOf(o.Verb) == s.Verb })
 }
 
 // comeTrue checks conditions that must come to hold at one instant.
@@ -154,20 +162,33 @@ func (e Expr) negative(env Env) bool {
 	return err == nil && d < 0
 }
 
-// possible refuses a claim about a node that is down and stays so until the next
-// step at which it could come up: it can never be true.
+// possible refuses a claim about nodes that are down and stay so until the next step at
+// which they could come up: it can never be true.
 func (t *timeline) possible(c Cond, i int) {
+	absent := func(node string) bool {
+		state := t.hosts[node]
+		return (state == fault.Ended || state == fault.Crashed) && !t.restoredAfter(i, node)
+	}
 	node, positive := "", false
 	switch {
+	case c.Compare != nil:
+		if _, perNode := atMost[c.Compare.Metric]; !perNode || slices.ContainsFunc(nodes, func(n string) bool { return !absent(n) }) {
+			return
+		}
+		if want, _, ok := t.bound(*c.Compare, t.world); ok {
+			if holds, _ := reach(c.Compare.Op, want, 0); !holds {
+				t.errorf(c.Pos, "", "", "%s can never hold: both nodes are down and not restored before it is judged", c)
+			}
+		}
+		return
 	case c.Role != nil:
 		node, positive = c.Role.Node, !c.Role.Not
 	case c.InSync != nil:
 		node, positive = c.InSync.Node, !c.InSync.Not
 	}
-	if state := t.hosts[node]; !positive || state != fault.Ended && state != fault.Crashed || t.restoredAfter(i, node) {
-		return
+	if positive && absent(node) {
+		t.errorf(c.Pos, "", "", "%s can never hold: %s is down and not restored before it is judged", c, node)
 	}
-	t.errorf(c.Pos, "", "", "%s can never hold: %s is down and not restored before it is judged", c, node)
 }
 
 // restoredAfter reports whether the node is restored in the window that begins at
@@ -208,6 +229,9 @@ func (t *timeline) fault(s Step) {
 		t.program(s)
 		return
 	}
+	if n, _ := s.Fault.Backends(); n > t.Topo.Backends {
+		t.errorf(s.Pos, fault.KeyBackends, "", "%s: the topology has backends=%d", fault.KeyBackends, t.Topo.Backends)
+	}
 	for _, host := range s.Fault.Hosts {
 		t.host(s.Pos, host)
 		if !slices.Contains(verb.From, t.hosts[host]) && !t.broken["step"] {
@@ -239,14 +263,14 @@ func (t *timeline) loaded() bool {
 // trait is what a machine is until the verb that undoes it.
 type trait struct{ verb, host string }
 
-// undone says which steps must come before one that takes something back, "" for a verb
-// that takes nothing back.
+// undone says of which steps one must come before one that takes something back, "" for a
+// verb that takes nothing back.
 func undone(verb string) string {
 	before := fault.Meant(func(v fault.Verb) bool { return v.Undo == verb && v.As == "" })
 	if len(before) == 0 {
 		return ""
 	}
-	return "; an earlier step must " + oneOf(before) + " it"
+	return "; it takes an earlier " + oneOf(before)
 }
 
 // again says how a verb is done once more to a machine to which it is done.
@@ -255,9 +279,9 @@ func again(verb fault.Verb) string {
 	case verb.Undo == "":
 		return ""
 	case len(verb.Keys) > 1:
-		return "; write all its keys in one step, or " + verb.Undo + " before it"
+		return "; write all its keys in one step, or " + verb.Undo + " first"
 	}
-	return "; " + verb.Undo + " before it"
+	return "; " + verb.Undo + " must come first"
 }
 
 // trait checks that a machine is not so already, and has a process if that is meant.
@@ -275,8 +299,10 @@ func (t *timeline) trait(s Step, verb fault.Verb) {
 			t.errorf(s.Pos, host, "", "%s %s: %s is %s", s.Verb, host, host, state)
 		case verb.Answers && state == fault.Frozen:
 			t.errorf(s.Pos, host, "", "%s %s: %s is frozen and cannot answer; thaw it first", s.Verb, host, host)
+		case already && verb.Undo == "":
+			t.errorf(s.Pos, host, "", "%s %s: there is nothing to take back%s", s.Verb, host, undone(s.Verb))
 		case already:
-			t.errorf(s.Pos, host, "", "%s %s: it does so already%s%s", s.Verb, host, undone(s.Verb), again(verb))
+			t.errorf(s.Pos, host, "", "%s %s: an earlier %s still holds%s", s.Verb, host, s.Verb, again(verb))
 		}
 		t.traits[is] = verb.Undo != ""
 	}

@@ -118,7 +118,7 @@ func TestFloodsAndDeafHosts(t *testing.T) {
 		"flood syn rate=1/s for 1s":                        `:5: flood from whom? The form is`,
 		"flood syn from client1 rate=1/s":                  `:5: flood for how long? The form is`,
 		"flood syn from client1 for 1s":                    `:5: flood: say rate; the form is`,
-		"flood syn from lb1 rate=1/s for 1s":               `:20: flood lb1: that is a lb; the form is`,
+		"flood syn from lb1 rate=1/s for 1s":               `:20: flood lb1: that is a load balancer, and it takes a client; the form is`,
 		"flood syn from client3 rate=1/s for 1s":           `:20: no host "client3": the topology has clients=1`,
 		"flood syn dns from client1 rate=1/s for 1s":       `:15: flood syn: service "dns" is udp, not tcp`,
 		"flood syn wub from client1 rate=1/s for 1s":       `:15: unknown service "wub"; did you mean "web"?`,
@@ -129,9 +129,9 @@ func TestFloodsAndDeafHosts(t *testing.T) {
 		"flood syn from client1 rate=1/s for 2m":           `:41: for: 2m is not from 1ms to 60s`,
 		"flood syn from client1 rate=1/s every 1s for 10s": `:43: flood has a rate; the form is`,
 		"cut sync from client1":                            `:19: cut has no from; the form is`,
-		"deaf lb1":                                         `:10: deaf lb1: that is a lb; the form is: deaf HOST...`,
-		"hears client1":                                    `:11: hears client1: it does so already; an earlier step must deaf it`,
-		"deaf client1\n@2s deaf client1":                   `:10: deaf client1: it does so already`,
+		"deaf lb1":                                         `:10: deaf lb1: that is a load balancer, and it takes a client or backend; the form is: deaf HOST...`,
+		"hears client1":                                    `:11: hears client1: there is nothing to take back; it takes an earlier deaf`,
+		"deaf client1\n@2s deaf client1":                   `:10: deaf client1: an earlier deaf still holds`,
 	} {
 		_, found := Check("s.scn", []byte(preamble+"@1s "+line+"\n@3s end\n"))
 		if errs := found.Errors(true); len(errs) == 0 || !strings.Contains(fmt.Sprint(errs[0]), want) {

@@ -118,7 +118,7 @@ func (b *builder) line(tokens []lexer.Token) {
 		}
 	}
 	if err != nil {
-		b.syntax(d, err)
+		b.syntax(d, tokens, err)
 	}
 	if len(b.found) > before {
 		b.breaks(d.word)
@@ -149,20 +149,39 @@ func (b *builder) unknownDirective(token lexer.Token) {
 }
 
 // syntax reports a line that the grammar refuses, with the form that it should have.
-func (b *builder) syntax(d directive, err error) {
+func (b *builder) syntax(d directive, tokens []lexer.Token, err error) {
 	var unexpected *participle.UnexpectedTokenError
 	var any participle.Error
 	switch {
 	case errors.As(err, &unexpected) && unexpected.Unexpected.EOF():
 		b.errorf(position(unexpected.Unexpected.Pos), "", "the line ends too early; its form is: %s", d.usage)
 	case errors.As(err, &unexpected):
-		token := unexpected.Unexpected
-		b.errorf(position(token.Pos), Nearest(token.Value, d.words), "unexpected %q; the form is: %s", token.Value, d.usage)
+		token := culprit(d, tokens, unexpected.Unexpected)
+		switch {
+		case token.Value == `"`:
+			b.errorf(position(token.Pos), "", "the quote does not end on its line; the form is: %s", d.usage)
+		case token.Type == symbols["Number"]:
+			b.errorf(position(token.Pos), "", "unexpected %q; the form is: %s", token.Value, d.usage)
+		default:
+			b.errorf(position(token.Pos), Nearest(token.Value, d.words), "unexpected %q; the form is: %s", token.Value, d.usage)
+		}
 	case errors.As(err, &any):
 		b.errorf(position(any.Position()), "", "%s; the form is: %s", any.Message(), d.usage)
 	default:
 		b.errorf(Pos{Line: 1, Column: 1}, "", "%v", err)
 	}
+}
+
+// culprit is the word that made a token unexpected: the one before it, where that is a
+// misspelt word of the directive, as fr is in "crash lb1 fr 2s".
+func culprit(d directive, tokens []lexer.Token, unexpected lexer.Token) lexer.Token {
+	at := slices.IndexFunc(tokens, func(t lexer.Token) bool { return t.Pos == unexpected.Pos })
+	for at--; at > 0 && tokens[at].Type == symbols["Space"]; at-- {
+	}
+	if at > 0 && tokens[at].Type == tokenWord && !slices.Contains(d.words, tokens[at].Value) && Nearest(tokens[at].Value, d.words) != "" {
+		return tokens[at]
+	}
+	return unexpected
 }
 
 func position(p lexer.Position) Pos { return Pos{File: p.Filename, Line: p.Line, Column: p.Column} }
