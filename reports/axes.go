@@ -28,10 +28,13 @@ func (a *Axes) Visit(index int, run *load.Run) []model.Problem {
 		return nil
 	}
 	axis := timeline.Build(run.Events)
-	near, problems := frames(run, axis)
+	damage := largestDamage(run)
+	near, problems := frames(run, axis, damage)
 	logs, unread := logs(run)
 	problems = append(problems, unread...)
-	packed, err := page.Pack(axis, page.Beside{Frames: near, Script: script(run), Logs: logs})
+	connections, unread := tables(run)
+	problems = append(problems, unread...)
+	packed, err := page.Pack(axis, page.Beside{Frames: near, Script: script(run), Logs: logs, Clusters: clusters(run, damage), Tables: connections})
 	if err != nil {
 		return append(problems, model.Problem{File: filepath.Join(run.Dir, load.TraceFile), What: err.Error(), Kept: "the run without its time axis"})
 	}
@@ -75,14 +78,17 @@ const (
 	framesOfRSTs = 40
 )
 
-// frames are the packets around the first RSTs, as far as a capture was kept and can
-// be read.
-func frames(run *load.Run, axis timeline.Run) ([]page.Frame, []model.Problem) {
+// frames are the packets around the first RSTs and the begin of each cluster of damage, as
+// far as a capture was kept and can be read.
+func frames(run *load.Run, axis timeline.Run, damage []evidence.Cluster) ([]page.Frame, []model.Problem) {
 	var kept []page.Frame
 	var problems []model.Problem
 	start := timeline.Start(run.Events)
 	for _, file := range run.Evidence.Files {
 		instants := shownRSTs(axis.RSTs, file.Edge, start)
+		for _, cluster := range damage {
+			instants = append(instants, cluster.From)
+		}
 		if file.Kind != evidence.Capture || len(instants) == 0 {
 			continue
 		}

@@ -194,7 +194,12 @@ func packed(t *testing.T, events []trace.Event) Packed {
 	t.Helper()
 	began := timeline.At(2_000_000)
 	p, err := Pack(timeline.Build(events), Beside{
-		Frames: []Frame{{At: 6_095_000, Edge: "backends", Text: "tcp 198.18.1.11:80 > 198.18.1.100:20000 [R] " + hostile}},
+		Frames: []Frame{{At: 6_094_900, Edge: "clients/lb1", Text: "tcp 198.18.0.11:5>198.18.0.100:80 PSH,ACK seq 1 ack 2 len 64"},
+			{At: 6_095_000, Edge: "clients/client1", Text: "tcp 198.18.0.100:80>198.18.0.11:5 RST seq 2 ack 0 len 0 " + hostile}, {At: 7_000_000, Edge: "clients/lb1", Text: "udp far away"}},
+		Clusters: []Cluster{{From: 6_095_000, To: 6_098_000, What: "300 RSTs, 300 sessions lost, 95 ms after restore lb1"}, {From: 2_203_000, To: 2_203_000, What: "1 RST " + hostile}},
+		Tables: &Tables{Of: 500, Says: []string{"lb1 lacks 498 flows that lb2 has; 300 of them broke for the client."},
+			Nodes: []NodeTable{{Node: "lb1", What: "no table: " + hostile}, {Node: "lb2", File: "table-lb2.txt", What: "connection table of lb2 at +6.096s"}},
+			Rows:  []FlowRow{{Flow: "tcp 198.18.0.11:5>198.18.0.100:80 " + hostile, Entries: []string{"", "established tcp 198.18.1.11:80>198.18.1.100:2"}, Harm: "reset", Tone: "bad"}}},
 		Script: []Line{{Text: "topo pair clients=1 backends=2"}, {Text: "always rst == 0"}, {Text: "@2s crash lb1", Began: &began}, {Text: "# " + hostile}},
 		Logs:   []Said{{At: 6_094_000, Node: "lb1", Text: "level=INFO msg=\"role change\" " + hostile}},
 	})

@@ -60,11 +60,44 @@ type Said struct {
 	Text string      `json:"text"`
 }
 
+// Cluster is damage without a pause, as one line.
+type Cluster struct {
+	From timeline.At `json:"from"`
+	To   timeline.At `json:"to"`
+	What string      `json:"what"` // 992 RSTs, 496 sessions lost, 736 ms after restore lb1
+}
+
+// Tables are the connection tables of the nodes at one moment, side by side.
+type Tables struct {
+	Nodes []NodeTable `json:"nodes"`
+	Says  []string    `json:"says"` // how they differ, a sentence each
+	Rows  []FlowRow   `json:"rows"` // the first of each difference, then of what is the same
+	Of    int         `json:"of"`   // how many flows there are in all
+}
+
+// NodeTable is the table of one node.
+type NodeTable struct {
+	Node string `json:"node"`
+	File string `json:"file,omitempty"` // that has the whole
+	What string `json:"what"`           // of which moment it is, or why there is none
+}
+
+// FlowRow is a flow as the nodes know it, "" for one that has no entry.
+type FlowRow struct {
+	Flow    string   `json:"flow"`
+	Entries []string `json:"entries"` // by node
+	Harm    string   `json:"harm,omitempty"`
+	Tone    string   `json:"tone,omitempty"` // bad: only one node has it; warn: their entries differ
+}
+
 // Beside is what a page shows with a run's time axis, all by time.
 type Beside struct {
-	Frames []Frame `json:"frames,omitempty"` // the packets around its RSTs
+	Frames []Frame `json:"frames,omitempty"` // the packets around its RSTs and its damage
 	Script []Line  `json:"script,omitempty"` // its scenario
 	Logs   []Said  `json:"logs,omitempty"`   // around the moment that matters most
+	// Clusters are the damage of the run, the largest first.
+	Clusters []Cluster `json:"clusters,omitempty"`
+	Tables   *Tables   `json:"tables,omitempty"` // right after the first damage, or at the end
 }
 
 // Pack compresses a run's time axis, with what stands beside it, so that what is held of

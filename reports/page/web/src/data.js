@@ -21,7 +21,7 @@ export async function loadTimeline(index) {
   const run = await inflate(`run-${index}`)
   if (!run) return null
   if (typeof run.to !== 'number') throw new TypeError('it is something else')
-  for (const list of ['lanes', 'rsts', 'failovers', 'cut', 'frames', 'script', 'logs']) run[list] ??= []
+  for (const list of ['lanes', 'rsts', 'failovers', 'cut', 'frames', 'script', 'logs', 'clusters']) run[list] ??= []
   for (const lane of run.lanes) for (const list of ['spans', 'marks', 'curves']) lane[list] ??= []
   return run
 }

@@ -5,9 +5,11 @@ import { fileLink, loadTimeline } from './data.js'
 import { bytes, duration, moment, number, plural } from './format.js'
 import { command } from './copy.js'
 import { axis } from './axis.js'
+import { damage } from './damage.js'
 import { latencyTable } from './latency.js'
 import { logs } from './logs.js'
 import { script } from './script.js'
+import { tables } from './tables.js'
 import { waterfalls } from './waterfall.js'
 
 export async function runView(article, report, index) {
@@ -34,7 +36,7 @@ async function when(report, run, index) {
     const timeline = await loadTimeline(index)
     if (!timeline) return problem(report.left.has(index) ? 'The time axis of this run was left out to keep the page under 5 MiB; a report of this run alone has it.' : 'There is no time axis: the run’s trace could not be read.')
     const { section, show } = axis(timeline, captures(report, index), passedBefore(report, index))
-    return [section, latencyTable(timeline, show), logs(timeline, show), script(run, timeline, show), waterfalls(timeline),
+    return [section, latencyTable(timeline, show), damage(timeline, run, captures(report, index), show), tables(timeline, report, index), logs(timeline, show), script(run, timeline, show), waterfalls(timeline),
       timeline.cut.length > 0 && h('details', { class: 'cut' }, h('summary', {}, 'What the axis leaves out'), h('ul', {}, timeline.cut.map((c) => h('li', {}, c))))].filter(Boolean)
   } catch (error) {
     return problem(`The time axis of this run cannot be shown, it is damaged: ${error.message}`)
