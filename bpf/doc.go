@@ -3,7 +3,10 @@
 // dataplane.Dataplane; package dataplane/model specifies, packet by packet, what
 // the programs do. The node's daemon opens one, inside the network namespace
 // whose links it serves. One source is compiled into programs for each family.
-// Nothing is pinned: programs and tables go with the process.
+// Programs and tables go with the process, unless the configuration names a folder for
+// them (pin.go): the next process then adopts the table and replaces the programs, one by
+// one and without a gap. In between the programs forward to the end of the lease, and drop
+// what concerns a VIP from then on.
 package bpf
 
 //go:generate go run github.com/cilium/ebpf/cmd/bpf2go -target bpfel -output-stem lb -type batch_args lb src/lb.c -- -O2 -Wall -Wextra -Werror -mcpu=v3 -Isrc/ipv4 -Isrc -I/usr/include/x86_64-linux-gnu

@@ -63,6 +63,8 @@ func (o *objects) close() error {
 // on IPv6.
 type tables interface {
 	objects() *objects
+	// suffix tells the family in the names of what is pinned.
+	suffix() string
 	// has reports whether an address is of the family.
 	has(a flow.Addr) bool
 	setServices(services []dataplane.Service, generation uint32, meanings map[flow.Addr]model.Meaning) error
@@ -85,13 +87,10 @@ type family[A addr] struct {
 
 var _, _ tables = (*family[ipv4])(nil), (*family[ipv6])(nil)
 
-// loadFamily loads the programs of a family into the kernel. IPv6 reuses the shared maps.
-func loadFamily[A addr](read func() (*ebpf.CollectionSpec, error), cfg dataplane.Config, client, backend *net.Interface,
-	opts options, shared map[string]*ebpf.Map) (*family[A], error) {
-	spec, err := read()
-	if err != nil {
-		return nil, fmt.Errorf("bpf: open: %w", err)
-	}
+// loadFamily loads the programs of a family into the kernel. In place of new maps they get
+// those that are given.
+func loadFamily[A addr](spec *ebpf.CollectionSpec, cfg dataplane.Config, client, backend *net.Interface,
+	opts options, maps map[string]*ebpf.Map) (*family[A], error) {
 	constants := map[string]any{
 		lbVarClientIfindex: uint32(client.Index), lbVarBackendIfindex: uint32(backend.Index),
 		lbVarClientMac: [6]byte(client.HardwareAddr), lbVarBackendMac: [6]byte(backend.HardwareAddr),
@@ -113,7 +112,7 @@ func loadFamily[A addr](read func() (*ebpf.CollectionSpec, error), cfg dataplane
 		spec.Maps[lbMapEvents].MaxEntries = opts.eventRing
 	}
 	f := &family[A]{timeouts: cfg.Timeouts}
-	if err := spec.LoadAndAssign(&f.objs, &ebpf.CollectionOptions{MapReplacements: shared}); err != nil {
+	if err := spec.LoadAndAssign(&f.objs, &ebpf.CollectionOptions{MapReplacements: maps}); err != nil {
 		return nil, fmt.Errorf("bpf: load programs: %w", err)
 	}
 	if err := f.batch.open(f.objs.Batch); err != nil {
@@ -123,6 +122,15 @@ func loadFamily[A addr](read func() (*ebpf.CollectionSpec, error), cfg dataplane
 }
 
 func (f *family[A]) objects() *objects { return &f.objs }
+
+const suffix4, suffix6 = "4", "6"
+
+func (f *family[A]) suffix() string {
+	if f.has(flow.Addr{}) {
+		return suffix6
+	}
+	return suffix4
+}
 
 func (f *family[A]) has(a flow.Addr) bool {
 	var one A

@@ -24,6 +24,7 @@ type Dataplane struct {
 	families []tables // IPv4 first
 	shared   *objects // the objects that hold the shared maps
 	links    []link.Link
+	pins     *pins // nil: the table ends with the process
 	groups   groups
 	control  mapping[lbControl]
 	reader   *ringbuf.Reader
@@ -39,7 +40,7 @@ var _ dataplane.Dataplane = (*Dataplane)(nil)
 
 // Open loads the programs and attaches them to the links of the configuration,
 // in the calling thread's network namespace. Until Lease is called, everything
-// that concerns a VIP is dropped.
+// that concerns a VIP is dropped: the lease of a process whose table is adopted ends.
 func Open(cfg dataplane.Config) (*Dataplane, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -68,21 +69,38 @@ func Open(cfg dataplane.Config) (*Dataplane, error) {
 			return nil, errors.Join(err, d.Close())
 		}
 	}
-	for _, f := range d.families {
-		for _, at := range []struct {
-			program *ebpf.Program
-			link    *net.Interface
-		}{{f.objects().FromClient, client}, {f.objects().FromBackend, backend}} {
-			l, err := link.AttachTCX(link.TCXOptions{
-				Interface: at.link.Index, Program: at.program, Attach: ebpf.AttachTCXIngress,
-			})
-			if err != nil {
-				return nil, errors.Join(fmt.Errorf("bpf: attach %s to %s: %w", at.program, at.link.Name, err), d.Close())
-			}
-			d.links = append(d.links, l)
-		}
+	if err := d.attach(client, backend); err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+// attach has the links run the programs: in place of those that are pinned there, or as
+// the first. What is to outlive the process is pinned then.
+func (d *Dataplane) attach(client, backend *net.Interface) error {
+	for _, f := range d.families {
+		for _, at := range []struct {
+			side    string
+			program *ebpf.Program
+			link    *net.Interface
+		}{{"client", f.objects().FromClient, client}, {"backend", f.objects().FromBackend, backend}} {
+			name := at.side + f.suffix()
+			l, err := d.pins.replace(name, at.program, at.link)
+			if err == nil && l == nil {
+				l, err = link.AttachTCX(link.TCXOptions{Interface: at.link.Index, Program: at.program, Attach: ebpf.AttachTCXIngress})
+				if err == nil {
+					err = d.pins.pin(name, l)
+				}
+			}
+			if l != nil {
+				d.links = append(d.links, l)
+			}
+			if err != nil {
+				return fmt.Errorf("bpf: attach %s to %s: %w", at.program, at.link.Name, err)
+			}
+		}
+	}
+	return d.pins.complete(d.families)
 }
 
 func linkByName(name string) (*net.Interface, error) {
@@ -111,22 +129,57 @@ func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*
 		cfg.ICMPRate = dataplane.DefaultICMPRate
 	}
 	forwardFromLoopback()
-	v4, err := loadFamily[ipv4](loadLb, cfg, client, backend, opts, nil)
-	if err != nil {
-		return nil, err
-	}
-	d := &Dataplane{cfg: cfg, shared: &v4.objs, families: []tables{v4}, now: boottime.Now}
-	if cfg.HasIPv6() {
-		v6, err := loadFamily[ipv6](loadLb6, cfg, client, backend, opts, v4.objs.shared())
-		if err != nil {
-			return nil, errors.Join(err, d.Close())
-		}
-		d.families = append(d.families, v6)
+	d := &Dataplane{cfg: cfg, now: boottime.Now}
+	if err := d.loadFamilies(client, backend, opts); err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
 	if err := d.start(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+// loadFamilies loads the programs of IPv4 and, where the configuration has it, IPv6, with
+// the maps that are adopted or new ones.
+func (d *Dataplane) loadFamilies(client, backend *net.Interface, opts options) error {
+	specs, err := readSpecs(d.cfg)
+	if err != nil {
+		return err
+	}
+	if d.pins, err = openPins(d.cfg, specs); err != nil {
+		return err
+	}
+	defer d.pins.release()
+	v4, err := loadFamily[ipv4](specs[0], d.cfg, client, backend, opts, d.pins.maps(suffix4, nil))
+	if err != nil {
+		return err
+	}
+	d.shared, d.families = &v4.objs, []tables{v4}
+	if len(specs) == 1 {
+		return nil
+	}
+	v6, err := loadFamily[ipv6](specs[1], d.cfg, client, backend, opts, d.pins.maps(suffix6, v4.objs.shared()))
+	if err == nil {
+		d.families = append(d.families, v6)
+	}
+	return err
+}
+
+// readSpecs returns the compiled programs of each family, IPv4 first.
+func readSpecs(cfg dataplane.Config) ([]*ebpf.CollectionSpec, error) {
+	reads := []func() (*ebpf.CollectionSpec, error){loadLb}
+	if cfg.HasIPv6() {
+		reads = append(reads, loadLb6)
+	}
+	var specs []*ebpf.CollectionSpec
+	for _, read := range reads {
+		spec, err := read()
+		if err != nil {
+			return nil, fmt.Errorf("bpf: open: %w", err)
+		}
+		specs = append(specs, spec)
+	}
+	return specs, nil
 }
 
 // start opens what user space shares with the programs and writes the configuration.
@@ -147,7 +200,8 @@ func (d *Dataplane) start() (err error) {
 	return d.SetServices(d.cfg.Services)
 }
 
-// Close detaches the programs and frees the tables. A blocked Wait returns.
+// Close detaches the programs and frees the tables, but for what is pinned. A blocked Wait
+// returns.
 func (d *Dataplane) Close() error {
 	var errs []error
 	for _, l := range d.links {
@@ -163,6 +217,7 @@ func (d *Dataplane) Close() error {
 	for _, f := range d.families {
 		errs = append(errs, f.close())
 	}
+	errs = append(errs, d.pins.close())
 	return errors.Join(errs...)
 }
 

@@ -33,6 +33,9 @@ type memory struct {
 	pollFails  error // after the events that are pending
 	macFails   error
 	applyCalls int
+
+	adoption dataplane.Adoption
+	kept     flow.Pedigree
 }
 
 var _ dataplane.Dataplane = (*memory)(nil)
@@ -51,6 +54,13 @@ func entry(i int) flow.Entry {
 		Src: flow.IPv4(198, 18, 1, 11), SrcPort: 80, Dst: flow.IPv4(198, 18, byte(i>>24), byte(i>>16)), DstPort: uint16(i), Proto: flow.TCP,
 	}
 	return flow.Entry{Original: original, Reply: reply, State: flow.Established, Origin: flow.Opened, Remaining: dataplane.DefaultTimeouts().Established}
+}
+
+func (m *memory) Keep(p flow.Pedigree) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.kept = p
+	return nil
 }
 
 func (m *memory) Lease(until clock.Instant) error {
@@ -94,6 +104,7 @@ func (m *memory) add(e flow.Event) {
 
 func (m *memory) SetMAC(string, [6]byte) error          { return m.macFails }
 func (m *memory) SetMiss(dataplane.MissPolicy) error    { return nil }
+func (m *memory) Adopted() dataplane.Adoption           { return m.adoption }
 func (m *memory) SetServices([]dataplane.Service) error { return nil }
 func (m *memory) Close() error                          { close(m.closed); return nil }
 func (m *memory) Counters() (c dataplane.Counters, err error) {

@@ -152,6 +152,17 @@ type Config struct {
 	MaxFlows int  // capacity of each family's table; 0 means DefaultMaxFlows
 	DropEcho bool // a ping of a VIP is dropped, not answered
 	ICMPRate int  // approximate limit of ICMP errors per second and family; 0 means DefaultICMPRate
+	// Pin is the folder in which the table outlives the process; "" has it end with it.
+	Pin string
+}
+
+// Adoption is what became of the table that the process before has left.
+type Adoption struct {
+	// Taken: the table is that of the process before. Its lease has ended.
+	Taken    bool
+	Pedigree flow.Pedigree // as it was kept last, if Taken
+	// Refused is why a table was left and not taken, and is gone; "" otherwise.
+	Refused string
 }
 
 // HasIPv6 reports whether the configuration has an IPv6 address.
@@ -276,6 +287,13 @@ type Dataplane interface {
 	// consumes nothing: until Poll has taken what is pending it returns at once.
 	Wait() error
 
+	// Adopted returns what became of the table of the process before.
+	Adopted() Adoption
+	// Keep notes the worth of the table, for a process that adopts it. A table that ends
+	// with the process keeps nothing.
+	Keep(flow.Pedigree) error
+
 	Counters() (Counters, error)
+	// Close ends the process's hold. A table that outlives it is adopted by the next Open.
 	Close() error
 }

@@ -56,6 +56,9 @@ type Dataplane struct {
 	events       []flow.Event
 	counters     dataplane.Counters
 	closed       bool
+
+	kept     flow.Pedigree // of the table
+	adoption dataplane.Adoption
 }
 
 var _ dataplane.Dataplane = (*Dataplane)(nil)

@@ -1,0 +1,278 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// pins are a node's files in a bpffs, which keep its table and its programs in the kernel
+// when its process ends. The file of the record is written last: without it, the others
+// are what a process left that did not come to its end of Open, and are removed. All
+// methods may be called on nil, which pins nothing.
+type pins struct {
+	dir      string
+	lock     *os.File // held: one process at a time has the folder
+	record   *ebpf.Map
+	value    pinRecord
+	taken    map[string]*ebpf.Map // adopted, by file name, until release
+	adoption dataplane.Adoption
+}
+
+// Files of the folder. Tables and links have one for each family.
+const (
+	pinnedRecord  = "record"
+	pinnedControl = lbMapControl
+)
+
+// pinnedTables are the maps that are one with the table.
+var pinnedTables = []string{lbMapConns, lbMapReplies}
+
+// openPins takes the folder of a configuration, and what it holds if that fits.
+func openPins(cfg dataplane.Config, specs []*ebpf.CollectionSpec) (*pins, error) {
+	if cfg.Pin == "" {
+		return nil, nil
+	}
+	p := &pins{dir: cfg.Pin, value: pinRecord{Layout: layoutOf(specs), MaxFlows: uint32(cfg.MaxFlows), Families: uint32(len(specs))}}
+	if err := p.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("bpf: pin: %w", err), p.close())
+	}
+	return p, nil
+}
+
+func (p *pins) open() (err error) {
+	if err := os.MkdirAll(p.dir, 0o700); err != nil {
+		return err
+	}
+	var in unix.Statfs_t
+	if err := unix.Statfs(p.dir, &in); err != nil {
+		return fmt.Errorf("%s: %w", p.dir, err)
+	}
+	if in.Type != unix.BPF_FS_MAGIC {
+		return fmt.Errorf("%s is not in a bpffs (mount -t bpf bpf /sys/fs/bpf)", p.dir)
+	}
+	if p.lock, err = os.Open(p.dir); err != nil {
+		return err
+	}
+	if err := unix.Flock(int(p.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("%s is another process's: %w", p.dir, err)
+	}
+	if err := p.adopt(); err == nil {
+		return nil
+	}
+	return p.begin()
+}
+
+// adopt takes what is pinned, if it fits. The lease of the process before ends first: from
+// here on it is this one that answers for what is forwarded.
+func (p *pins) adopt() error {
+	p.taken = map[string]*ebpf.Map{}
+	control, err := p.load(pinnedControl)
+	if err == nil {
+		err = control.Put(uint32(0), lbControl{})
+	}
+	if err == nil {
+		err = p.read()
+	}
+	if err == nil {
+		err = p.loadTables()
+	}
+	switch {
+	case err == nil:
+		p.adoption.Taken, p.adoption.Pedigree = true, p.value.pedigree()
+	case !errors.Is(err, fs.ErrNotExist):
+		p.adoption.Refused = err.Error()
+	}
+	return err
+}
+
+// read reads the record, and checks that what it is of fits.
+func (p *pins) read() (err error) {
+	if p.record, err = ebpf.LoadPinnedMap(p.path(pinnedRecord), nil); err != nil {
+		return err
+	}
+	var found pinRecord
+	if p.record.ValueSize() != recordBytes {
+		return fmt.Errorf("its record has %d bytes, not %d", p.record.ValueSize(), recordBytes)
+	}
+	if err := p.record.Lookup(uint32(0), &found); err != nil {
+		return fmt.Errorf("read its record: %w", err)
+	}
+	if err := found.fits(&p.value); err != nil {
+		return err
+	}
+	p.value = found
+	return nil
+}
+
+func (p *pins) loadTables() error {
+	for _, suffix := range []string{suffix4, suffix6}[:p.value.Families] {
+		for _, table := range pinnedTables {
+			if _, err := p.load(table + suffix); err != nil {
+				return fmt.Errorf("its table %s is not there: %v", table+suffix, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (p *pins) load(name string) (*ebpf.Map, error) {
+	m, err := ebpf.LoadPinnedMap(p.path(name), nil)
+	if err == nil {
+		p.taken[name] = m
+	}
+	return m, err
+}
+
+// begin clears the folder, which detaches what was pinned there, and makes a new record.
+func (p *pins) begin() (err error) {
+	p.release()
+	if p.record != nil {
+		p.record.Close()
+	}
+	files, err := os.ReadDir(p.dir)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if err := os.Remove(p.path(file.Name())); err != nil {
+			return err
+		}
+	}
+	p.record, err = ebpf.NewMap(&ebpf.MapSpec{Name: pinnedRecord, Type: ebpf.Array, KeySize: 4, ValueSize: recordBytes, MaxEntries: 1})
+	return err
+}
+
+func (p *pins) path(name string) string { return filepath.Join(p.dir, name) }
+
+// maps returns the maps that the programs of a family are to get: those that are shared,
+// and the adopted ones.
+func (p *pins) maps(suffix string, shared map[string]*ebpf.Map) map[string]*ebpf.Map {
+	if p == nil || !p.adoption.Taken {
+		return shared
+	}
+	all := maps.Clone(shared)
+	if all == nil {
+		all = map[string]*ebpf.Map{lbMapControl: p.taken[pinnedControl]}
+	}
+	for _, table := range pinnedTables {
+		all[table] = p.taken[table+suffix]
+	}
+	return all
+}
+
+// release closes the adopted maps, of which the programs have their own hold by now.
+func (p *pins) release() {
+	if p == nil {
+		return
+	}
+	for _, m := range p.taken {
+		m.Close()
+	}
+	p.taken = nil
+}
+
+// replace has the link that is pinned for a side run a program. There is none, and nil is
+// returned, if none was pinned or the device that it was attached to is gone.
+func (p *pins) replace(name string, program *ebpf.Program, on *net.Interface) (link.Link, error) {
+	if p == nil {
+		return nil, nil
+	}
+	l, err := link.LoadPinnedLink(p.path(name), nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := l.Info()
+	if err == nil && info.TCX() != nil && int(info.TCX().Ifindex) == on.Index {
+		return l, l.Update(program)
+	}
+	return nil, errors.Join(err, l.Close(), os.Remove(p.path(name)))
+}
+
+// pin keeps a new link.
+func (p *pins) pin(name string, l link.Link) error {
+	if p == nil {
+		return nil
+	}
+	return l.Pin(p.path(name))
+}
+
+// complete pins what is not pinned yet, the record last.
+func (p *pins) complete(families []tables) error {
+	if p == nil || p.adoption.Taken {
+		return nil
+	}
+	for _, f := range families {
+		o := f.objects()
+		for i, m := range []*ebpf.Map{o.Conns, o.Replies} { // as pinnedTables
+			if err := m.Pin(p.path(pinnedTables[i] + f.suffix())); err != nil {
+				return fmt.Errorf("bpf: pin %s: %w", m, err)
+			}
+		}
+	}
+	if err := families[0].objects().Control.Pin(p.path(pinnedControl)); err != nil {
+		return fmt.Errorf("bpf: pin control: %w", err)
+	}
+	if err := p.keep(p.value.pedigree()); err != nil {
+		return err
+	}
+	if err := p.record.Pin(p.path(pinnedRecord)); err != nil {
+		return fmt.Errorf("bpf: pin the record: %w", err)
+	}
+	return nil
+}
+
+// keep writes the pedigree into the record, in one step.
+func (p *pins) keep(of flow.Pedigree) error {
+	p.value = p.value.with(of)
+	if err := p.record.Put(uint32(0), p.value); err != nil {
+		return fmt.Errorf("bpf: keep the table's pedigree: %w", err)
+	}
+	return nil
+}
+
+// close ends the process's hold on the folder. The files stay.
+func (p *pins) close() error {
+	if p == nil {
+		return nil
+	}
+	p.release()
+	var errs []error
+	if p.record != nil {
+		errs = append(errs, p.record.Close())
+	}
+	if p.lock != nil {
+		errs = append(errs, p.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Adopted implements dataplane.Dataplane.
+func (d *Dataplane) Adopted() dataplane.Adoption {
+	if d.pins == nil {
+		return dataplane.Adoption{}
+	}
+	return d.pins.adoption
+}
+
+// Keep implements dataplane.Dataplane.
+func (d *Dataplane) Keep(p flow.Pedigree) error {
+	if d.pins == nil {
+		return nil
+	}
+	return d.pins.keep(p)
+}

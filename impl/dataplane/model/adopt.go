@@ -1,0 +1,34 @@
+package model
+
+import (
+	"fmt"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// Adopt returns the dataplane of a process that begins, with the table that the process
+// before has left in a dataplane, unless its size is another. What the other process was
+// not told of is lost, and its lease has ended.
+func Adopt(cfg dataplane.Config, host Host, left *Dataplane) (*Dataplane, error) {
+	d, err := New(cfg, host)
+	if err != nil {
+		return nil, err
+	}
+	if d.cfg.MaxFlows != left.cfg.MaxFlows {
+		d.adoption.Refused = fmt.Sprintf("it is for %d flows, and the configuration (max_flows) for %d", left.cfg.MaxFlows, d.cfg.MaxFlows)
+		return d, nil
+	}
+	d.conns, d.replies, d.kept, d.now = left.conns, left.replies, left.kept, left.now
+	d.adoption = dataplane.Adoption{Taken: true, Pedigree: left.kept}
+	return d, nil
+}
+
+// Adopted implements dataplane.Dataplane.
+func (d *Dataplane) Adopted() dataplane.Adoption { return d.adoption }
+
+// Keep implements dataplane.Dataplane.
+func (d *Dataplane) Keep(p flow.Pedigree) error {
+	d.kept = p
+	return nil
+}
