@@ -13,6 +13,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
+	"baton/impl/clock"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
 )
@@ -78,10 +79,7 @@ func (p *pins) open() (err error) {
 // here on it is this one that answers for what is forwarded.
 func (p *pins) adopt() error {
 	p.taken = map[string]*ebpf.Map{}
-	control, err := p.load(pinnedControl)
-	if err == nil {
-		err = control.Put(uint32(0), lbControl{})
-	}
+	ended, err := p.endLease()
 	if err == nil {
 		err = p.read()
 	}
@@ -91,10 +89,27 @@ func (p *pins) adopt() error {
 	switch {
 	case err == nil:
 		p.adoption.Taken, p.adoption.Pedigree = true, p.value.pedigree()
+		p.adoption.Pedigree.Ended = ended
 	case !errors.Is(err, fs.ErrNotExist):
 		p.adoption.Refused = err.Error()
 	}
 	return err
+}
+
+// endLease ends the lease that was left, and returns when it would have ended.
+func (p *pins) endLease() (clock.Instant, error) {
+	control, err := p.load(pinnedControl)
+	if err != nil {
+		return 0, err
+	}
+	var left lbControl
+	if err := control.Lookup(uint32(0), &left); err != nil {
+		return 0, fmt.Errorf("read its lease: %w", err)
+	}
+	if err := control.Put(uint32(0), lbControl{}); err != nil {
+		return 0, fmt.Errorf("end its lease: %w", err)
+	}
+	return clock.Instant(left.LeaseExpiry), nil
 }
 
 // read reads the record, and checks that what it is of fits.

@@ -98,6 +98,7 @@ func TestThePinnedTableIsAdopted(t *testing.T) {
 		}
 		before := l.programs(t, "client0")
 
+		known.Ended = clock.Never
 		if a := l.restart(t, cfg); a != (dataplane.Adoption{Taken: true, Pedigree: known}) {
 			t.Fatalf("adopted %+v", a)
 		}

@@ -189,6 +189,9 @@ func (p *ports) Expire(on bool, since clock.Instant) {
 	}
 }
 
+// Keep implements driver.Dataplane.
+func (p *ports) Keep(of flow.Pedigree) error { return p.table.Keep(of) }
+
 // Announce implements driver.Announcer. What is lost on its way did leave.
 func (p *ports) Announce(a node.Announce) error {
 	p.w.announce(p.index, a, p.losesGARP)

@@ -114,6 +114,9 @@ func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
 			Unreplied: s.duration("timeouts.unreplied"), Assured: s.duration("timeouts.assured"),
 		},
 	}
+	if w.plan.Pins(plan.Sim, id) {
+		cfg.Pin = "of " + id
+	}
 	if id != lab.Nodes()[0] {
 		cfg.SNATPorts = snatPorts.Upper()
 	}

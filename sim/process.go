@@ -41,7 +41,7 @@ type process struct {
 	ration  *ration           // nil: it gets all of the processor
 	core    *node.Node        // nil until the daemon has come so far
 	driver  *driver.Driver    // of the core
-	tunnel  *model.Dataplane  // the dataplane; nil without a daemon
+	tunnel  *model.Dataplane  // the dataplane; nil without a daemon, unless it is pinned
 	table   *faulty.Dataplane // what the daemon has of it
 	version uint64            // of the dataplane's contents, unique over all of them
 	leased  clock.Instant     // up to which the dataplane forwards, by the host's clock; 0: not at all
@@ -145,13 +145,16 @@ func (p *process) boot(life uint64) {
 		session.Seed = p.random.Uint64()
 		session.Auth.FirstSeq = bfd.ResumedSeq(p.w.wallClock(), session.DesiredMinTxInterval, session.RequiredMinRxInterval)
 	}
-	core, err := node.New(cfg, p.clock.local(p.w.now))
+	tables := p.tables
+	tables.SNATSeed = p.random.Uint64()
+	tunnel, err := p.newTunnel(tables)
 	if err != nil {
 		panic(fmt.Sprintf("sim: configuration was checked: %v", err))
 	}
-	tables := p.tables
-	tables.SNATSeed = p.random.Uint64()
-	tunnel, err := model.New(tables, p.hostSide())
+	if a := tunnel.Adopted(); a.Taken {
+		cfg.Adopted = &a.Pedigree
+	}
+	core, err := node.New(cfg, p.clock.local(p.w.now))
 	if err != nil {
 		panic(fmt.Sprintf("sim: configuration was checked: %v", err))
 	}
@@ -171,6 +174,14 @@ func (p *process) boot(life uint64) {
 	p.startChecks(life)
 	p.input(life, node.Services{Catalog: p.catalog()})
 	p.w.dial()
+}
+
+// newTunnel returns a dataplane, with the table that the daemon before has left.
+func (p *process) newTunnel(cfg dataplane.Config) (*model.Dataplane, error) {
+	if p.tunnel == nil {
+		return model.New(cfg, p.hostSide())
+	}
+	return model.Adopt(cfg, p.hostSide(), p.tunnel)
 }
 
 func (p *process) hostSide() model.Host {
@@ -193,16 +204,24 @@ func (p *process) addresses() (own []flow.Addr) {
 	return own
 }
 
-// end takes the daemon away, with its dataplane: the programs are attached for as
-// long as the process holds them. That ends a lease, which is put on record.
+// end takes the daemon away. What is pinned stays, and forwards to the end of the lease.
 func (p *process) end() {
-	if p.until > p.w.now {
-		p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLease, Lease: &trace.Lease{Until: p.w.now}})
-	}
-	p.life, p.core, p.driver, p.tunnel, p.table = 0, nil, nil, nil, nil
+	p.life, p.core, p.driver, p.table = 0, nil, nil, nil
 	p.frozen, p.ration, p.polling, p.sweeping = false, nil, false, 0
 	p.inbox, p.beats = nil, nil
 	p.role = ""
+	if p.tables.Pin == "" {
+		p.clear()
+	}
+}
+
+// clear takes the dataplane away: the programs are attached for as long as the process, or
+// a pin, holds them. That ends a lease, which is put on record.
+func (p *process) clear() {
+	if p.until > p.w.now {
+		p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLease, Lease: &trace.Lease{Until: p.w.now}})
+	}
+	p.tunnel = nil
 	p.changed()
 	p.setLease(0)
 }
@@ -332,7 +351,7 @@ func (p *process) readFlows() {
 
 // wantPoll schedules the reading of flow events if there are any.
 func (p *process) wantPoll() {
-	if !p.polling && p.tunnel != nil && p.tunnel.Wait() == nil {
+	if !p.polling && p.life != 0 && p.tunnel != nil && p.tunnel.Wait() == nil {
 		p.polling = true
 		p.pollIn(pollDelay)
 	}

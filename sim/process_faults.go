@@ -19,6 +19,7 @@ func (p *process) crash() (string, bool) {
 	p.w.vanish(p)
 	p.powered = false
 	p.end()
+	p.clear()
 	for _, link := range pathLinks {
 		p.w.forgetPeers(link, p.index)
 	}

@@ -6,7 +6,6 @@ package bpffs
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,20 +33,6 @@ func New() (*FS, error) {
 // Dir is a path to its root, for this process and for others of the same user and the
 // same view of processes.
 func (f *FS) Dir() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.root.Fd()) }
-
-// Clear removes what is pinned.
-func (f *FS) Clear() error {
-	found, err := os.ReadDir(f.Dir())
-	if err != nil {
-		return fmt.Errorf("bpffs: %w", err)
-	}
-	for _, entry := range found {
-		if err := os.RemoveAll(filepath.Join(f.Dir(), entry.Name())); err != nil {
-			return fmt.Errorf("bpffs: %w", err)
-		}
-	}
-	return nil
-}
 
 // Close gives it up: what is pinned in it goes, once nobody uses the path any more.
 func (f *FS) Close() error { return f.root.Close() }

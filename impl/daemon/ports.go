@@ -48,6 +48,9 @@ func (p *ports) Dump(done func([]flow.Entry, error)) { p.scans.dump((*loop)(p), 
 // Expire implements driver.Dataplane.
 func (p *ports) Expire(on bool, since clock.Instant) { p.scans.expire(on, since) }
 
+// Keep implements driver.Dataplane.
+func (p *ports) Keep(of flow.Pedigree) error { return p.dp.Keep(of) }
+
 // SendBFD implements driver.Heartbeat.
 func (p *ports) SendBFD(path int, to driver.Cast, packet []byte) error {
 	return p.paths[path].send(p.log, to, packet)

@@ -128,6 +128,12 @@ func (d *daemon) openDataplane() (err error) {
 	if d.loop.dp, err = d.opts.Dataplane(cfg); err != nil {
 		return err
 	}
+	switch a := d.loop.dp.Adopted(); {
+	case a.Taken:
+		d.core.Adopted = &a.Pedigree
+	case a.Refused != "":
+		d.log.Warn("the pinned table is not adopted, and is removed", "pin", cfg.Pin, "why", a.Refused)
+	}
 	if d.opts.Breakable {
 		d.log.Warn("the control socket can make dataplane calls fail: this node was started for tests")
 		d.loop.dp = faulty.Wrap(d.loop.dp, cmp.Or(cfg.MaxFlows, dataplane.DefaultMaxFlows))

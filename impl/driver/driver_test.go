@@ -69,7 +69,8 @@ func (b *bench) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(erro
 	b.did("apply" + strings.Repeat("+", len(entries)) + strings.Repeat("-", len(deletes)))
 	b.later = append(b.later, done)
 }
-func (b *bench) SetMiss(bool) error { b.did("miss"); return nil }
+func (b *bench) SetMiss(bool) error       { b.did("miss"); return nil }
+func (b *bench) Keep(flow.Pedigree) error { b.did("keep"); return nil }
 func (b *bench) Drain(take func([]flow.Event)) error {
 	b.did("drain")
 	take([]flow.Event{{}})

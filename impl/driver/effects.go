@@ -32,6 +32,8 @@ func (d *Driver) do(e node.Effect) {
 		d.ports.Dump(func(entries []flow.Entry, err error) { d.answer(e.ID, d.failed(Dump, err), entries) })
 	case node.Expire:
 		d.ports.Expire(e.On, e.Since)
+	case node.Keep:
+		_ = d.failed(Keep, d.ports.Keep(e.Pedigree))
 	case node.Announce:
 		_ = d.failed(Announce, d.ports.Announce(e))
 	case node.Follow:

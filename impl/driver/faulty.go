@@ -69,6 +69,14 @@ func (f *Faulty) Drain(take func([]flow.Event)) error {
 	return f.Ports.Drain(take)
 }
 
+// Keep implements Dataplane.
+func (f *Faulty) Keep(p flow.Pedigree) error {
+	if f.Plan.Fate(Keep) != Succeeds {
+		return errPlanned
+	}
+	return f.Ports.Keep(p)
+}
+
 // Dump implements Dataplane.
 func (f *Faulty) Dump(done func([]flow.Entry, error)) {
 	if f.Plan.Fate(Dump) != Succeeds {

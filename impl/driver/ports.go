@@ -64,6 +64,8 @@ type Dataplane interface {
 	Dump(done func([]flow.Entry, error))
 	// Expire turns the ageing of entries on or off; see node.Expire.
 	Expire(on bool, since clock.Instant)
+	// Keep keeps what is known of the table with it.
+	Keep(flow.Pedigree) error
 }
 
 // Heartbeat is the way of BFD packets to the peer.
@@ -132,9 +134,10 @@ const (
 	Drain
 	Dump
 	Announce
+	Keep
 	Calls // how many there are
 )
 
-var callNames = [Calls]string{"send", "lease", "apply", "miss", "drain", "dump", "announce"}
+var callNames = [Calls]string{"send", "lease", "apply", "miss", "drain", "dump", "announce", "keep"}
 
 func (c Call) String() string { return callNames[c] }

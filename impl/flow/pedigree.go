@@ -1,5 +1,7 @@
 package flow
 
+import "baton/impl/clock"
+
 // Pedigree is what a node knows of the worth of its connection table. It is kept with a
 // table that outlives the process, for the process that adopts it. The zero Pedigree is
 // that of a table of which nothing is known.
@@ -10,4 +12,7 @@ type Pedigree struct {
 	// Whole: a MASTER led with it to its end, so that it lacks no flow of its epoch. A
 	// copy is never whole once its process is gone: the MASTER may have served on.
 	Whole bool
+	// Ended is when the last lease to forward by the table ended. It is not kept: the
+	// dataplane knows it.
+	Ended clock.Instant
 }

@@ -212,6 +212,10 @@ type (
 		Since clock.Instant
 	}
 
+	// Keep keeps what is known of the table with the table, for the process that may
+	// adopt it.
+	Keep struct{ Pedigree flow.Pedigree }
+
 	// Arbitrate asks the arbiter. Its answer is an Arbitration, some time later or never.
 	Arbitrate struct{ Question arbiter.Question }
 
@@ -246,5 +250,6 @@ func (Drain) effect()       {}
 func (Dump) effect()        {}
 func (Announce) effect()    {}
 func (Expire) effect()      {}
+func (Keep) effect()        {}
 func (*Trace) effect()      {}
 func (Exit) effect()        {}

@@ -9,6 +9,7 @@ import (
 	"baton/impl/bfd"
 	"baton/impl/clock"
 	"baton/impl/ctsync"
+	"baton/impl/flow"
 )
 
 // Preempt says what a node of higher priority does about a live MASTER.
@@ -56,6 +57,9 @@ type Config struct {
 	Sync        ctsync.Config
 	Announce    Pace    // of gratuitous ARPs
 	Arbiter     Arbiter // of both nodes or of none
+	// Adopted is what is known of the table that the dataplane has from the process
+	// before; nil where its table is empty.
+	Adopted *flow.Pedigree
 
 	// GatesOff leaves out HoldDown and InSync, and guesses where a mid-flow segment
 	// without an entry belongs. Unsafe: it is the historical bug.

@@ -58,6 +58,7 @@ type labNode struct {
 	guess    bool
 	expire   bool
 	followed []string // decisions of the peer, as topic=decision, and unfollow
+	kept     flow.Pedigree
 }
 
 type labEvent struct {
@@ -130,14 +131,30 @@ func newPair(t *testing.T, edit ...func(*Config)) *lab {
 	return l
 }
 
+// boot starts a node on a host that has just been powered up.
 func (l *lab) boot(id string) {
+	n := l.nodes[id]
+	n.table, n.lease, n.kept, n.cfg.Adopted = map[flow.Tuple]flow.Entry{}, 0, flow.Pedigree{}, nil
+	l.start(id)
+}
+
+// restart starts a node that adopts the table of the process before.
+func (l *lab) restart(id string) {
+	n := l.nodes[id]
+	adopted := n.kept
+	adopted.Ended = n.lease
+	n.cfg.Adopted = &adopted
+	l.start(id)
+}
+
+func (l *lab) start(id string) {
 	n := l.nodes[id]
 	n.cfg.Incarnation += 16
 	node, err := New(n.cfg, l.now)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	n.node, n.table, n.lease, n.down, n.exited, n.stream = node, map[flow.Tuple]flow.Entry{}, 0, false, false, 0
+	n.node, n.down, n.exited, n.stream = node, false, false, 0
 	n.held, n.later, n.holdDone = nil, nil, false
 	n.driver = driver.New(node, &driver.Faulty{Ports: labPorts{l, n}, Plan: n.fails})
 	l.step(n, Link{Name: "client0", Up: true})
@@ -186,6 +203,13 @@ func (l *lab) crash(id string) {
 	n.down, n.lease = true, 0
 	n.stream = 0
 	// The peer's TCP does not learn of it.
+}
+
+// kill ends a node's process. Its dataplane goes on to the end of the lease.
+func (l *lab) kill(id string) {
+	n := l.nodes[id]
+	n.down = true
+	l.dropStream(n)
 }
 
 func (l *lab) freeze(id string) { l.nodes[id].frozen = true }
@@ -354,14 +378,18 @@ func (l *lab) inSync(id string) bool {
 	return n.node.SyncEngineInSync() && known && said.Role.Holds()
 }
 
-// open adds a flow on the dataplane of a node, as the eBPF program would.
-func (l *lab) open(id string, i int) flow.Entry {
-	e := flow.Entry{
+// labEntry is the i-th of many flows.
+func labEntry(i int) flow.Entry {
+	return flow.Entry{
 		Original: flow.Tuple{Src: flow.IPv4(198, 18, byte(i>>16), 10), Dst: flow.IPv4(198, 18, 0, 100), SrcPort: uint16(i), DstPort: 80, Proto: flow.TCP},
 		Reply:    flow.Tuple{Src: flow.IPv4(198, 18, 1, 11), Dst: flow.IPv4(198, 18, 1, 100), SrcPort: 80, DstPort: uint16(i), Proto: flow.TCP},
 		State:    flow.Established, Origin: flow.Opened, Remaining: time.Hour,
 	}
-	n := l.nodes[id]
+}
+
+// open adds a flow on the dataplane of a node, as the eBPF program would.
+func (l *lab) open(id string, i int) flow.Entry {
+	e, n := labEntry(i), l.nodes[id]
 	n.table[e.Original] = e
 	l.step(n, Flows{Events: []flow.Event{{Entry: e}}})
 	return e

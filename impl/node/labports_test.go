@@ -100,6 +100,11 @@ func (p labPorts) Follow(topic string, data []byte) {
 }
 func (p labPorts) Unfollow() { p.n.followed = append(p.n.followed, "unfollow") }
 
+func (p labPorts) Keep(of flow.Pedigree) error {
+	p.n.kept = of
+	return nil
+}
+
 func (p labPorts) Expire(on bool, _ clock.Instant) { p.n.expire = on }
 func (p labPorts) Announce(Announce) error         { return nil }
 func (p labPorts) Failed(driver.Call, error)       {}

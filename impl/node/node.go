@@ -33,6 +33,9 @@ type Node struct {
 	witnessed uint32
 	complete  bool
 	flows     uint32
+	led       bool          // with it as it is: it is no copy of another MASTER's
+	kept      flow.Pedigree // of it, with the table itself
+	adoption  adoption
 	// Without word of the MASTER that serves, the table is not in sync from syncedUntil on,
 	// and worth nothing from freshUntil on.
 	syncedUntil, freshUntil clock.Instant
@@ -108,6 +111,8 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	h.Number(uint64(n.witnessed))
 	h.Flag(n.complete)
 	h.Number(uint64(n.flows))
+	h.Flag(n.led)
+	n.adoption.fingerprint(h)
 	h.Instant(n.freshUntil)
 	h.Instant(n.syncedUntil)
 	h.Flag(n.following)
@@ -162,6 +167,7 @@ const (
 	pendingDrain     // of a handover
 	pendingDumpDrain // before a Dump
 	pendingDump
+	pendingAdopted // the Dump of a node that has adopted a table
 	pendingStrays  // the Dump of a follower
 	pendingRemoval // of what it found
 )
@@ -179,6 +185,9 @@ func (n *Node) boot(now clock.Instant) {
 	n.arbitration = arbitration{on: n.cfg.Arbiter.Validity > 0, machine: arbiter.New(n.cfg.ID, n.cfg.Arbiter.Validity), fresh: clock.Never}
 	// A peer that froze before this node booted may still hold its lease.
 	n.awake, n.booted = now.Add(n.paths.longestDetection()), now
+	if p := n.cfg.Adopted; p != nil {
+		n.adopt(*p)
+	}
 	n.settle()
 }
 
@@ -262,7 +271,7 @@ func (n *Node) take(in Input) {
 func (n *Node) Deadline() clock.Instant {
 	return clock.Earliest(n.paths.deadline(), n.sync.Deadline(), n.announce.next,
 		n.lease.deadline(n.footing()), n.stream.keepaliveDue(), n.future(n.stream.muteAt()), n.future(n.liveUntil()),
-		n.grant.wait(), n.yieldWait(), n.requestWait(),
+		n.grant.wait(), n.yieldWait(), n.requestWait(), n.adoption.deadline(),
 		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.told.wait(n), n.arbiterWait(),
 		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.syncedUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()),
 		n.future(n.unreachableAt()), n.future(n.reading.overdueAt()), n.future(n.awake), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()))
@@ -313,6 +322,7 @@ func (n *Node) settle() {
 		}
 		n.pumpSync()
 		n.noteSync()
+		n.checkAdopted()
 		n.silence = since(n.silence, n.now, n.silent())
 		n.checkRival()
 		n.checkStandoff()
@@ -335,6 +345,7 @@ func (n *Node) settle() {
 	n.followDecisions()
 	n.sayCondition()
 	n.checkLeaving()
+	n.keep()
 	n.traceProgress()
 }
 
@@ -395,6 +406,8 @@ func (n *Node) done(d Done) {
 		n.dumpDrained(d.Err)
 	case pendingDump:
 		n.reconcile(d)
+	case pendingAdopted:
+		n.takeAdopted(d)
 	case pendingStrays:
 		n.removeStrays(d)
 	case pendingRemoval:

@@ -45,6 +45,9 @@ func (n *Node) standClaim(from ha.Role, degraded bool) {
 func (n *Node) noteSync() {
 	if n.role.Holds() {
 		n.freshUntil = n.now.Add(ownTableLife)
+		if n.leads() {
+			n.led, n.adoption.held = true, false
+		}
 		if n.leads() && n.sync.PeerInSync() {
 			n.witnessed, n.complete = n.epoch, true
 		}
@@ -71,7 +74,8 @@ func (n *Node) noteFollowing() {
 		n.complete = false
 	case follows && in && !stale:
 		n.epoch, n.witnessed, n.complete = n.peer.state.Rank.Epoch, n.peer.state.Rank.Epoch, true
-	case follows && !in && !n.sync.Settled(), stale && n.peerServes():
+		n.led, n.adoption.held = false, false
+	case follows && !in && !n.sync.Settled(), stale && n.peerServes(), n.outlived():
 		n.complete = false
 	}
 }

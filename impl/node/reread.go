@@ -105,6 +105,12 @@ func (n *Node) unread() bool { return n.leads() && n.now >= n.reading.overdueAt(
 func (n *Node) reread() {
 	switch {
 	case !n.reading.wants(n.now):
+	case n.adoption.unread:
+		if n.dataplane.Ready {
+			n.reading.begin()
+			n.sync.DumpAsked(n.now)
+			n.emit(Dump{ID: n.nextID(pending{kind: pendingAdopted})})
+		}
 	case n.leads():
 		n.reading.begin()
 		n.emit(Drain{ID: n.nextID(pending{kind: pendingDumpDrain})})
@@ -144,6 +150,23 @@ func (n *Node) reconcile(d Done) {
 		n.sync.DropDump()
 		n.readFailed(d.Err)
 	case !n.leads():
+		n.reading.end(n.now, true)
+	default:
+		n.reading.end(n.now, false)
+		n.reading.streak = 0
+		n.sync.Reconcile(n.now, d.Entries)
+	}
+}
+
+// takeAdopted takes the dump of an adopted table. What has changed since it was asked for
+// came from the peer.
+func (n *Node) takeAdopted(d Done) {
+	switch {
+	case d.Err != "":
+		n.sync.DropDump()
+		n.readFailed(d.Err)
+	case !n.adoption.unread: // too late: the role that was taken meanwhile reads it anew
+		n.sync.DropDump()
 		n.reading.end(n.now, true)
 	default:
 		n.reading.end(n.now, false)

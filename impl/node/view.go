@@ -61,7 +61,7 @@ func (n *Node) look() *view {
 	v := &n.view
 	*v = view{
 		now: n.now, cfg: &n.cfg, role: n.role, leaving: n.leaving.asked,
-		linkDown: n.linkDown(), unsent: n.paths.unsent(n.now), dataplane: n.dataplane, reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), refused: n.lease.refused,
+		linkDown: n.linkDown(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), refused: n.lease.refused,
 		silent: n.silent(), listened: n.listened(), up: n.paths.anyUp(), met: n.peer.met,
 		condition: n.peerCondition(), deaf: n.rival.deaf(n.rivalInput()), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
 		live: n.live(), peer: n.peer.state,

@@ -9,10 +9,12 @@ import (
 	"strings"
 	"sync"
 
+	"baton/bpf/bpffs"
 	"baton/impl/daemon/control"
 	"baton/impl/flow"
 	"baton/scenarios/capability"
 	"baton/scenarios/lab"
+	"baton/scenarios/plan"
 )
 
 // ReferenceName is the name of the reference node, which is the default subject.
@@ -33,12 +35,22 @@ func (Reference) Open(l Lab) (Pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &referencePair{lab: l, secrets: secrets, changes: map[string]Change{}}, nil
+	p := &referencePair{lab: l, secrets: secrets, changes: map[string]Change{}, pins: map[string]*bpffs.FS{}}
+	for _, node := range lab.Nodes() {
+		if l.Plan.Pins(plan.Netns, node) {
+			if p.pins[node], err = bpffs.New(); err != nil {
+				delete(p.pins, node)
+				return nil, errors.Join(err, p.Close())
+			}
+		}
+	}
+	return p, nil
 }
 
 type referencePair struct {
 	lab     Lab
 	secrets *secrets
+	pins    map[string]*bpffs.FS // of the nodes that pin, each its own
 
 	mu      sync.Mutex
 	changes map[string]Change // by node
@@ -146,11 +158,22 @@ func (p *referencePair) Certify(node, way string) (string, error) {
 
 // writeConfig writes a node's configuration as it is to be now.
 func (p *referencePair) writeConfig(node string) (file string, err error) {
-	return writeNodeConfig(p.lab, node, p.secrets.of(node), p.changed(node))
+	return writeNodeConfig(p.lab, node, p.secrets.of(node), p.pinFolder(node), p.changed(node))
 }
 
-// Reset implements Pair: all that a node has goes with its process.
-func (p *referencePair) Reset(string) (Command, bool) { return Command{}, false }
+// pinFolder is where a node pins, "" if it does not.
+func (p *referencePair) pinFolder(node string) string {
+	if p.pins[node] == nil {
+		return ""
+	}
+	return filepath.Join(p.pins[node].Dir(), node)
+}
+
+// Reset implements Pair: all that a node has goes with its process, but for what it pins.
+func (p *referencePair) Reset(node string) (Command, bool) {
+	dir := p.pinFolder(node)
+	return Command{Args: []string{"rm", "-rf", dir}}, dir != ""
+}
 
 // Entry implements Pair.
 func (p *referencePair) Entry(ctx context.Context, node string, t flow.Tuple) (string, error) {
@@ -176,6 +199,9 @@ func (p *referencePair) Table(ctx context.Context, node string, limit int) (cont
 // Close implements Pair.
 func (p *referencePair) Close() error {
 	errs := []error{p.secrets.close()}
+	for _, fs := range p.pins {
+		errs = append(errs, fs.Close())
+	}
 	for _, node := range lab.Nodes() {
 		if err := os.Remove(p.socket(node)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)

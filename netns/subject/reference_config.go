@@ -20,8 +20,9 @@ const syncPort = 3790
 
 // writeNodeConfig writes the configuration of a reference node as the plan wants it into
 // the lab's folder, and returns its path.
-func writeNodeConfig(l Lab, node string, files pki.Files, c Change) (string, error) {
+func writeNodeConfig(l Lab, node string, files pki.Files, pin string, c Change) (string, error) {
 	base := nodeConfig(l, node, files)
+	base.Pin = pin
 	for i, s := range base.Services {
 		if c.Backends > 0 {
 			base.Services[i].Backends = s.Backends[:min(c.Backends, len(s.Backends))]
@@ -97,7 +98,7 @@ func overlay(data []byte, p *plan.Plan, node string, c Change) ([]byte, error) {
 	}
 	for _, key := range plan.Keys {
 		value := p.Value(plan.Netns, node, key.Name)
-		if value == "" || key.Hosts || key.Simulated || key.Name == plan.KeySubject {
+		if value == "" || key.Hosts || key.Simulated || key.Name == plan.KeySubject || key.Name == plan.KeyPin {
 			continue // none, or written with what follows from the topology
 		}
 		var parsed any

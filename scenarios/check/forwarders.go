@@ -8,7 +8,6 @@ import (
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/scenarios/capability"
-	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 )
 
@@ -56,7 +55,7 @@ func (r *run) carriers(w window) []sample {
 
 // leases lists the stretches in which nodes were allowed to forward. A lease
 // begins when it is written and ends at its expiry, or at the next write, or with
-// the links of a crashed node. A node that is killed or frozen cannot write; the
+// the links of a crashed node, or with a process whose programs are not pinned. A node that is killed or frozen cannot write; the
 // dataplane lets it forward to the expiry, which is what the lease is for.
 func (r *run) leases() []tenure {
 	var found []tenure
@@ -81,9 +80,11 @@ func (r *run) leases() []tenure {
 			if e.Lease.Until > e.At {
 				held[e.Node] = window{e.At, e.Lease.Until}
 			}
-		case e.Fault != nil && fault.Ends(e.Fault.Verb) && e.Fault.Phase == "receipt":
+		case e.Fault != nil && e.Fault.Phase == "receipt":
 			for _, node := range e.Fault.Hosts {
-				end(node, e.At)
+				if r.plan.EndsLease(r.meta.World, node, e.Fault.Verb) {
+					end(node, e.At)
+				}
 			}
 		}
 	}

@@ -107,15 +107,20 @@ func (s *State) Apply(e trace.Event) {
 	switch {
 	case n == nil:
 	case e.Died != nil:
-		n.end(s.Now)
+		s.end(n, fault.Kill)
 	default:
 		n.apply(e)
 	}
 }
 
-// end takes the process away. The programs are held by it and end with it.
-func (n *Node) end(at clock.Instant) {
-	*n = Node{Name: n.Name, Lease: min(n.Lease, at), Paths: map[string]Path{}}
+// end takes the process away. The programs are held by it and end with it, unless they are
+// pinned.
+func (s *State) end(n *Node, verb string) {
+	lease := n.Lease
+	if s.plan.EndsLease(s.world, n.Name, verb) {
+		lease = min(lease, s.Now)
+	}
+	*n = Node{Name: n.Name, Lease: lease, Paths: map[string]Path{}}
 }
 
 // apply is what a node says of itself.
@@ -171,7 +176,7 @@ func (s *State) fault(f *trace.Fault) {
 		}
 		switch {
 		case done && fault.Ends(f.Verb):
-			n.end(s.Now)
+			s.end(n, f.Verb)
 		case began && f.Verb == fault.Restore:
 			lease := n.Lease
 			*n = *newNode(name)

@@ -133,6 +133,13 @@ func Ends(word string) bool {
 	return ok && v.On == Machines && (v.To == Ended || v.To == Crashed)
 }
 
+// Unpowers reports whether a verb takes a machine's power, and with it all that its kernel
+// holds.
+func Unpowers(word string) bool {
+	v, ok := Of(word)
+	return ok && v.On == Machines && v.To == Crashed
+}
+
 // Stops reports whether a verb leaves a machine unable to act.
 func Stops(word string) bool {
 	v, ok := Of(word)

@@ -47,6 +47,22 @@ func (k Key) parse(text string) (string, error) {
 // subject's options.
 const KeySubject = "subject"
 
+// KeyPin says whether the table outlives the process, as it does with PinOn. Each world has
+// a place for it.
+const (
+	KeyPin = "pin"
+	PinOn  = "on"
+)
+
+// Pins reports whether what a node has in its kernel outlives its process.
+func (p *Plan) Pins(world, node string) bool { return p.Value(world, node, KeyPin) == PinOn }
+
+// EndsLease reports whether a node stops forwarding because of a verb. What is pinned goes
+// on to the end of the lease, unless the host loses power.
+func (p *Plan) EndsLease(world, node, verb string) bool {
+	return fault.Ends(verb) && (!p.Pins(world, node) || fault.Unpowers(verb))
+}
+
 // option is the key of a subject's option: which there are, and with which values, only
 // the subject knows.
 func option(name string) (Key, bool) {
@@ -80,6 +96,7 @@ var Keys = []Key{
 	{Name: keyArbiter, Default: "0s", Simulated: true, quantity: span(0, time.Hour), Doc: "the pair has an arbiter, whose right to act alone holds for so long: at least twice the detection time. Only the simulator has one"},
 	{Name: "sync.version", Default: strconv.Itoa(fault.NewestProtocol), quantity: whole(1, fault.NewestProtocol), Doc: "newest version of the sync protocol that the node offers"},
 	{Name: "max_flows", Default: "131072", quantity: whole(1, maxCount), Doc: "capacity of the connection table"},
+	{Name: KeyPin, Default: "off", Values: []string{"off", PinOn}, Doc: "whether table and programs stay in the kernel when the process ends, for the next one to adopt"},
 	{Name: "timeouts.syn_sent", Default: "60s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.established", Default: "7440s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.fin_wait", Default: "7440s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},

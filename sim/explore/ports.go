@@ -96,7 +96,8 @@ func (p ports) Lease(until clock.Instant) error {
 }
 
 // SetMiss implements driver.Dataplane. No packet is a miss here.
-func (p ports) SetMiss(bool) error { return nil }
+func (p ports) SetMiss(bool) error       { return nil }
+func (p ports) Keep(flow.Pedigree) error { return nil }
 
 // Drain implements driver.Dataplane. The event of a flow is stepped in as it is opened.
 func (p ports) Drain(func([]flow.Event)) error { return nil }

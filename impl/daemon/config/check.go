@@ -3,6 +3,7 @@ package config
 import (
 	"math"
 	"net/netip"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -184,6 +185,9 @@ func checkDataplane(d *document, c *Config) error {
 	}
 	if c.MaxFlows < 0 || c.MaxFlows > maxFlows {
 		return d.fail("max_flows", "%d is out of range; use 0 (the dataplane's own choice) to %d", c.MaxFlows, maxFlows)
+	}
+	if c.Pin != "" && !filepath.IsAbs(c.Pin) {
+		return d.fail("pin", "%q is not an absolute path; use a folder in a bpffs, such as /sys/fs/bpf/baton", c.Pin)
 	}
 	for _, t := range c.Timeouts.each() {
 		if *t.value < 0 || t.value.IsZero() && d.lines["timeouts."+t.name] != 0 {

@@ -37,6 +37,10 @@ type Config struct {
 	SNATPorts PortRange `yaml:"snat_ports"`
 	// MaxFlows is the capacity of the connection table; 0 leaves it to the dataplane.
 	MaxFlows int `yaml:"max_flows,omitempty"`
+	// Pin is a folder in a bpffs, such as /sys/fs/bpf/baton, which only this node uses: the
+	// connection table and the programs stay there when the process ends, and the next one
+	// adopts them. Without it they end with the process.
+	Pin string `yaml:"pin,omitempty"`
 	// Ping is the reply to a ping of a VIP; answer if left out.
 	Ping     Ping     `yaml:"ping,omitempty"`
 	Timeouts Timeouts `yaml:"timeouts,omitempty"`

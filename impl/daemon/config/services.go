@@ -142,6 +142,7 @@ func (c *Config) Dataplane() dataplane.Config {
 		Timeouts:  c.Timeouts.Dataplane(),
 		MaxFlows:  c.MaxFlows,
 		DropEcho:  c.Ping == PingDrop,
+		Pin:       c.Pin,
 		VIPs:      c.VIPs(),
 	}
 	for _, s := range c.Services {

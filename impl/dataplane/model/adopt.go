@@ -21,6 +21,7 @@ func Adopt(cfg dataplane.Config, host Host, left *Dataplane) (*Dataplane, error)
 	}
 	d.conns, d.replies, d.kept, d.now = left.conns, left.replies, left.kept, left.now
 	d.adoption = dataplane.Adoption{Taken: true, Pedigree: left.kept}
+	d.adoption.Pedigree.Ended = left.lease
 	return d, nil
 }
 

@@ -1,0 +1,107 @@
+package node
+
+import (
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/fingerprint"
+	"baton/impl/flow"
+	"baton/impl/ha"
+)
+
+// A process may begin with the table of the one before. It is read first, and until then
+// the node is not ready. It holds no position in any journal, so that a MASTER sends all
+// of its own, and what it lacks goes.
+
+// adoption is what becomes of such a table.
+type adoption struct {
+	// held: the table is still the adopted one. This node has neither led with it nor
+	// made it equal to a MASTER's.
+	held   bool
+	unread bool          // it has not been read yet
+	by     clock.Instant // the node goes on without having read it
+}
+
+func (a *adoption) fingerprint(h *fingerprint.Hash) {
+	h.Flag(a.held)
+	h.Flag(a.unread)
+	h.Instant(a.by)
+}
+
+// adoptLimit is how long a node waits for its adopted table to be read. A million flows
+// take half as long.
+const adoptLimit = 3 * time.Second
+
+// gate is the state of the dataplane as its gate is to judge it.
+func (a *adoption) gate(d Dataplane) Dataplane {
+	if d.Ready && a.unread {
+		return Dataplane{Why: "the adopted table has not been read yet"}
+	}
+	return d
+}
+
+// deadline returns when an adoption next needs a Timer.
+func (a *adoption) deadline() clock.Instant {
+	if a.unread {
+		return a.by
+	}
+	return clock.Never
+}
+
+// adopt begins with the table of another process. That one's lease has ended: whoever
+// reads the trace is to know.
+func (n *Node) adopt(p flow.Pedigree) {
+	n.adoption = adoption{held: true, unread: true, by: n.now.Add(adoptLimit)}
+	n.epoch, n.witnessed, n.seen = p.Epoch, p.Witnessed, max(p.Seen, p.Epoch)
+	n.complete, n.led = p.Whole, p.Whole
+	n.freshUntil = p.Ended.Add(ownTableLife)
+	n.kept = n.pedigree()
+	n.reading.ask(n.now)
+	n.releaseLease()
+	n.traceNote("adopts the table of the process before: " + describePedigree(p))
+}
+
+func describePedigree(p flow.Pedigree) string {
+	if p.Whole {
+		return "that of a MASTER"
+	}
+	return "a copy, which the MASTER may have outrun"
+}
+
+// checkAdopted ends the wait for the adopted table once it has been read, or for too long.
+func (n *Node) checkAdopted() {
+	switch a := &n.adoption; {
+	case !a.unread:
+	case n.reading.done() && !n.sync.Reconciling():
+		a.unread = false
+		n.flows = uint32(n.sync.Len())
+	case n.now >= a.by:
+		a.unread, n.complete = false, false
+		n.traceNote("goes on without having read the adopted table")
+	}
+}
+
+// outlived reports whether the peer has a table that goes on where the adopted one ends:
+// it has led since, with all that this one holds.
+func (n *Node) outlived() bool {
+	theirs := n.peer.state.Rank
+	return n.adoption.held && n.live() && theirs.Complete && theirs.Epoch > n.epoch && theirs.Witnessed >= n.witnessed
+}
+
+// pedigree is what another process may know of the table if this one ends now. A claim
+// that is under way has not made it another one.
+func (n *Node) pedigree() flow.Pedigree {
+	p := flow.Pedigree{Epoch: n.epoch, Witnessed: n.witnessed, Seen: n.seen, Whole: n.complete && n.led}
+	if n.role == ha.Claiming {
+		p.Epoch, p.Whole = n.standing.epoch, n.standing.complete && n.led
+	}
+	return p
+}
+
+// keep has the pedigree kept when it has changed.
+func (n *Node) keep() {
+	if p := n.pedigree(); p != n.kept {
+		n.kept = p
+		n.emit(Keep{p})
+	}
+}

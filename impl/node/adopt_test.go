@@ -1,0 +1,235 @@
+package node_test
+
+import (
+	. "baton/impl/node"
+	"testing"
+	"time"
+
+	"baton/impl/driver"
+	"baton/impl/flow"
+	"baton/impl/ha"
+)
+
+// flows opens flows on a node.
+func (l *lab) flows(id string, from, to int) {
+	for i := from; i < to; i++ {
+		l.open(id, i)
+	}
+}
+
+// wantTables wants both tables to hold exactly the flows in the range.
+func (l *lab) wantTables(from, to int) {
+	l.t.Helper()
+	for id, n := range l.nodes {
+		for i := range to {
+			entry := labEntry(i)
+			if _, has := n.table[entry.Original]; has != (i >= from) {
+				l.t.Errorf("flow %d is in the table of %s: %t", i, id, has)
+			}
+		}
+	}
+	if l.t.Failed() {
+		l.t.Fatal(l.transcript())
+	}
+}
+
+// claims counts how often a node began to claim.
+func (l *lab) claims(id string) (n int) {
+	for _, e := range l.log {
+		if e.Role != nil && e.Node == id && e.Role.From == "Backup" && e.Role.To == "Claiming" {
+			n++
+		}
+	}
+	return n
+}
+
+// Both processes end at one time and begin again. Whichever led goes on, whatever the
+// priorities and whoever is there first, and every flow is kept.
+func TestBothProcessesRestart(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		leads string
+		order []string
+		apart time.Duration
+	}{
+		{"the preferred node led", "lb1", []string{"lb1", "lb2"}, 0},
+		{"the preferred node led and is late", "lb1", []string{"lb2", "lb1"}, 300 * time.Millisecond},
+		{"the other led", "lb2", []string{"lb1", "lb2"}, 0},
+		{"the other led and is late", "lb2", []string{"lb1", "lb2"}, 300 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newPair(t)
+			if c.leads == "lb2" {
+				l.handOver("lb1", "lb2")
+			}
+			other := l.nodes[c.leads].peer
+			l.flows(c.leads, 0, 10)
+			l.run(time.Second)
+			l.dropSync[c.leads] = true // the copy lacks what follows
+			l.flows(c.leads, 10, 12)
+			l.run(10 * time.Millisecond)
+			l.kill("lb1")
+			l.kill("lb2")
+			claims := l.claims(other)
+			l.run(2 * time.Second)
+			l.dropSync[c.leads] = false
+			for _, id := range c.order {
+				l.restart(id)
+				l.run(c.apart)
+			}
+			l.until(5*time.Second, "one leads and the other is in sync", func() bool {
+				return l.role(c.leads) == "Master" && l.inSync(other)
+			})
+			if l.claims(other) > claims {
+				t.Errorf("%s, whose table is a copy, has claimed:\n%s", other, l.transcript())
+			}
+			l.run(time.Second)
+			l.wantTables(0, 12)
+		})
+	}
+}
+
+// The peer of a node that is gone goes on with its table, and ends too. The table of the
+// first is out of date then, and what it has alone goes.
+func TestARestartedNodeWhosePeerHasLedSince(t *testing.T) {
+	for name, order := range map[string][]string{"it is back first": {"lb1", "lb2"}, "it is back last": {"lb2", "lb1"}} {
+		t.Run(name, func(t *testing.T) {
+			l := newPair(t)
+			l.flows("lb1", 0, 10)
+			l.run(time.Second)
+			l.kill("lb1")
+			l.until(time.Second, "lb2 Master", func() bool { return l.role("lb2") == "Master" })
+			l.flows("lb2", 10, 12)
+			for i := range 5 { // the others are closed
+				l.step(l.nodes["lb2"], Flows{Events: []flow.Event{{Entry: labEntry(i), Deleted: true}}})
+				delete(l.nodes["lb2"].table, labEntry(i).Original)
+			}
+			l.run(time.Second)
+			l.kill("lb2")
+			l.run(time.Second)
+			for _, id := range order {
+				l.restart(id)
+				l.run(100 * time.Millisecond)
+			}
+			l.until(5*time.Second, "one leads and the other is in sync", func() bool {
+				return l.role("lb2") == "Master" && l.inSync("lb1")
+			})
+			l.run(time.Second)
+			l.wantTables(5, 12)
+		})
+	}
+}
+
+// A MASTER that is there makes the adopted table its own, and what the MASTER lacks goes.
+func TestAnAdoptedTableFollowsTheMaster(t *testing.T) {
+	l := newPair(t)
+	l.flows("lb1", 0, 10)
+	l.run(time.Second)
+	l.kill("lb2")
+	for i := range 5 {
+		l.step(l.nodes["lb1"], Flows{Events: []flow.Event{{Entry: labEntry(i), Deleted: true}}})
+		delete(l.nodes["lb1"].table, labEntry(i).Original)
+	}
+	l.flows("lb1", 10, 12)
+	l.run(time.Second)
+	l.restart("lb2")
+	if got := l.nodes["lb2"].node.Status(); got.Complete {
+		t.Error("a copy that a MASTER has outrun counts as complete")
+	}
+	l.until(2*time.Second, "lb2 in sync", func() bool { return l.inSync("lb2") })
+	l.run(time.Second)
+	l.wantRoles("Master", "Backup")
+	l.wantTables(5, 12)
+}
+
+// The MASTER dies while its restarted peer is being synced: the table of that is no whole one.
+func TestAnAdoptedTableIsNotCompleteUnderAMaster(t *testing.T) {
+	l := newPair(t)
+	l.flows("lb1", 0, 10)
+	l.run(time.Second)
+	l.kill("lb1") // a MASTER: its table is whole, until the peer leads
+	l.until(time.Second, "lb2 Master", func() bool { return l.role("lb2") == "Master" })
+	l.run(ownTableLife)
+	l.restart("lb1")
+	l.dropSync["lb2"] = true // nothing of the table comes
+	l.run(200 * time.Millisecond)
+	l.crash("lb2")
+	l.until(5*time.Second, "lb1 Master", func() bool { return l.role("lb1") == "Master" })
+	claim := l.lastClaim("lb1")
+	if !claim.Degraded {
+		t.Errorf("lb1 claims with %q: its table is of a time before lb2's\n%s", claim.Reason, l.transcript())
+	}
+}
+
+// ownTableLife is how long a table that was led with counts while another leads.
+const ownTableLife = 30 * time.Second
+
+// A node that adopts a table is not ready before it has read it. A table that cannot be
+// read keeps it from serving for a while only, and its peer from being in sync.
+func TestAnAdoptedTableIsReadFirst(t *testing.T) {
+	l := newPair(t)
+	l.flows("lb1", 0, 10)
+	l.run(time.Second)
+	l.kill("lb1")
+	l.crash("lb2")
+	l.run(time.Second)
+	lb1 := l.nodes["lb1"]
+	lb1.fails[driver.Dump] = driver.Fails
+	l.restart("lb1")
+	l.run(2 * time.Second)
+	if got := l.role("lb1"); got != "Init" {
+		t.Fatalf("lb1 is %s without having read its table", got)
+	}
+	l.until(5*time.Second, "lb1 goes on without", func() bool { return l.role("lb1") == "Master" })
+	l.boot("lb2")
+	l.run(2 * time.Second)
+	if l.nodes["lb2"].node.GateOpen(ha.InSync) {
+		t.Error("the peer of a MASTER that has not read its table is in sync")
+	}
+	delete(lb1.fails, driver.Dump)
+	l.run(3 * time.Second)
+	l.wantTables(0, 10)
+}
+
+// What is kept says what the table is worth at each moment of a node's life.
+func TestWhatIsKept(t *testing.T) {
+	l := newPair(t)
+	l.flows("lb1", 0, 10)
+	l.run(time.Second)
+	want := func(when, id string, pedigree flow.Pedigree) {
+		t.Helper()
+		if got := l.nodes[id].kept; got != pedigree {
+			t.Errorf("%s: %s keeps %+v, want %+v", when, id, got, pedigree)
+		}
+	}
+	want("MASTER", "lb1", flow.Pedigree{Epoch: 1, Witnessed: 1, Seen: 1, Whole: true})
+	want("a copy", "lb2", flow.Pedigree{Epoch: 1, Witnessed: 1, Seen: 1})
+	l.handOver("lb1", "lb2")
+	l.run(2 * time.Second)
+	want("after a handover", "lb1", flow.Pedigree{Epoch: 2, Witnessed: 2, Seen: 2})
+	want("after a handover", "lb2", flow.Pedigree{Epoch: 2, Witnessed: 2, Seen: 2, Whole: true})
+	l.crash("lb1")
+	l.run(time.Second)
+	l.step(l.nodes["lb2"], Stop{})
+	l.until(2*time.Second, "lb2 has left", func() bool { return l.nodes["lb2"].exited })
+	want("a MASTER that has left to nobody", "lb2", flow.Pedigree{Epoch: 2, Witnessed: 2, Seen: 2, Whole: true})
+}
+
+// The process before was MASTER. The one that adopts its table is not, and ends what is
+// left of its lease before it says anything to the peer.
+func TestAnAdoptedLeaseEnds(t *testing.T) {
+	l := newPair(t)
+	lb1 := l.nodes["lb1"]
+	l.kill("lb1")
+	if lb1.lease <= l.now {
+		t.Fatal("the lease of a MASTER has ended with its process")
+	}
+	l.dropBFD["lb1 clients"], l.dropBFD["lb1 sync"] = true, true
+	l.restart("lb1")
+	if lb1.lease > l.now {
+		t.Errorf("%v are left of a lease that nobody answers for", lb1.lease.Sub(l.now))
+	}
+	if e := lb1.node.Role(); e == ha.Master {
+		t.Error("a node has booted as MASTER")
+	}
+}
