@@ -184,6 +184,30 @@ func TestMastersAndForwardersUnderAFreeze(t *testing.T) {
 	}
 }
 
+// A lease goes with the programs: with the process, with the power, or, where they are
+// pinned, not before its end.
+func TestAPinnedLeaseOutlivesItsProcess(t *testing.T) {
+	for _, test := range []struct {
+		pin, verb string
+		want      Outcome
+	}{{"off", fault.Kill, Pass}, {"on", fault.Kill, Fail}, {"on", fault.Crash, Pass}} {
+		tape := crash()
+		tape.lease(1990, "lb1", 2300) // longer than it takes lb2 to claim
+		trace.Sort(*tape)
+		for i, e := range *tape {
+			if e.Fault != nil && e.Fault.Verb == fault.Crash {
+				struck := *e.Fault
+				struck.Verb = test.verb
+				(*tape)[i].Fault = &struck
+			}
+		}
+		p := scenario(t, "config pin="+test.pin+"\nalways forwarders <= 1", "", "")
+		if got, detail := outcome(judged(p, tape), "forwarders"); got != test.want {
+			t.Errorf("pin=%s, %s: forwarders is %s, want %s: %s", test.pin, test.verb, got, test.want, detail)
+		}
+	}
+}
+
 func TestMastersUnderACrash(t *testing.T) {
 	tests := []struct {
 		name string
