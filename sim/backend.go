@@ -8,8 +8,10 @@ import (
 // server is a backend's end of a connection: it echoes whole requests.
 type server struct {
 	endpoint
-	partial int    // bytes of a request that is not complete
-	of      uint32 // the tag of the requests' flow
+	partial int           // bytes of a request that is not complete
+	of      uint32        // the tag of the requests' flow
+	began   clock.Instant // when it had all that a transfer begins with; 0 before
+	put     int           // segments of a transfer that it has sent
 }
 
 // receiveAtBackend hands a packet to the service that listens.
@@ -101,6 +103,10 @@ func (s *backends) readable(e *endpoint, bytes int, tag uint32, _ uint8) {
 
 // serve echoes the requests of a connection that are complete.
 func (w *World) serve(s *server) {
+	if l := w.bulkLine(s); l != nil {
+		w.serveBulk(s, l)
+		return
+	}
 	whole := s.partial / requestLen
 	s.partial -= whole * requestLen
 	if whole > 0 {
@@ -113,8 +119,12 @@ func (s *backends) connected(*endpoint) {}
 // halfClosed: the client has ended; so does the backend.
 func (s *backends) halfClosed(e *endpoint) {
 	w := (*World)(s)
+	server := w.servers.at(e.id)
+	if l := w.bulkLine(server); l != nil && server.busy(l) {
+		return // it closes behind the last byte
+	}
 	if !w.hosts[e.host].frozen {
-		w.servers.at(e.id).close(w.now, s)
+		server.close(w.now, s)
 	}
 }
 

@@ -105,7 +105,7 @@ func (w *World) thawBackend(h *host) (string, bool) {
 	for _, s := range w.connections(h) {
 		if s.state == tcpEstablished && !s.orphan {
 			w.serve(s)
-			if s.finReceived && !s.closing {
+			if l := w.bulkLine(s); s.finReceived && !s.closing && (l == nil || !s.busy(l)) {
 				s.close(w.now, (*backends)(w))
 			}
 		}

@@ -36,6 +36,7 @@ type conn struct {
 	waits   []clock.Instant
 	stall   stallMeter
 	way     way
+	bulk    *transfer // nil of what is no transfer
 }
 
 // since is from when on a connection's time counts: from when it was meant to begin, or
@@ -126,6 +127,10 @@ func (s *clients) connected(e *endpoint) {
 		return // given up before
 	}
 	c.phase = established
+	if c.bulk != nil {
+		c.ask()
+		return
+	}
 	if !c.short() {
 		c.gen.line.totals.Opened++
 		c.gen.line.totals.Sessions++
@@ -146,6 +151,10 @@ func (s *clients) readable(e *endpoint, bytes int, tag uint32, backend uint8) {
 		return
 	}
 	c := w.conns.at(e.id)
+	if c.bulk != nil {
+		c.taken(bytes, tag, backend)
+		return
+	}
 	for ; bytes >= answerLen; bytes -= answerLen {
 		c.echo(tag, backend)
 	}
@@ -208,7 +217,9 @@ func (c *conn) event(event, why string) { c.gen.flowEvent(c.number, event, why, 
 // leave begins the orderly close as soon as every message has been answered, or at once
 // where the session closes its sending side first and reads on.
 func (c *conn) leave() {
-	c.leaving = true
+	if c.leaving = true; c.bulk != nil {
+		return // a transfer that has begun goes on
+	}
 	if c.phase == established && (len(c.waits) == 0 || c.gen.line.Half) {
 		c.phase = closing
 		w := c.gen.w
@@ -236,6 +247,8 @@ func (s *clients) finished(e *endpoint) {
 	}
 	c := w.conns.at(e.id)
 	switch {
+	case c.bulk != nil && c.phase < ended:
+		c.transferred()
 	case c.phase == closing && len(c.waits) > 0:
 		c.lose("closed by the other end before its last answer")
 	case c.phase == closing:
@@ -267,7 +280,7 @@ func (c *conn) expire() {
 	if c.gen.w.now < c.since().Add(connectTime) || c.gen.w.hosts[c.host].frozen {
 		return // its time began anew when its client went on
 	}
-	if c.phase == connecting || c.short() && c.phase < ended {
+	if c.bulk == nil && c.phase == connecting || c.short() && c.phase < ended {
 		c.giveUp()
 	}
 }
@@ -280,6 +293,8 @@ func (c *conn) giveUp() {
 		waited = c.gen.w.now.Sub(c.waits[0])
 	}
 	switch {
+	case c.bulk != nil && c.phase < ended:
+		c.runOut()
 	case c.phase == connecting:
 		c.abandon("no connection for " + waited.Round(time.Millisecond).String())
 	case c.phase == established, c.phase == closing && len(c.waits) > 0:
@@ -298,6 +313,10 @@ func (c *conn) over() {
 
 // abandon counts a connection that was never established.
 func (c *conn) abandon(why string) {
+	if c.bulk != nil {
+		c.incomplete(why)
+		return
+	}
 	c.gen.line.totals.Failed++
 	c.event(trace.TrafficFailed, why)
 	if !c.short() {
@@ -308,7 +327,7 @@ func (c *conn) abandon(why string) {
 
 // lose ends a connection that was established and died.
 func (c *conn) lose(why string) {
-	if c.short() {
+	if c.short() || c.bulk != nil {
 		c.abandon(why)
 		return
 	}

@@ -212,6 +212,13 @@ func (g *generator) breakOff(at clock.Instant) {
 // breakOff ends a connection whose client has ended.
 func (c *conn) breakOff(at clock.Instant) {
 	stood := c.phase == established || c.phase == closing
+	if c.bulk != nil {
+		if c.phase < ended {
+			c.phase = ended
+			c.gen.line.totals.Sessions--
+		}
+		return
+	}
 	if c.phase = ended; !stood || c.short() {
 		return
 	}
@@ -234,6 +241,9 @@ func (g *generator) resume() {
 		for _, id := range g.all {
 			c := w.conns.at(id)
 			c.stall.end = w.now
+			if c.bulk != nil {
+				c.started, c.bulk.moved = c.started.Add(w.now.Sub(w.hosts[g.client].since)), w.now
+			}
 			if c.phase < ended {
 				e := w.queue.push(w.now.Add(connectTime), evConnect)
 				e.stamp = uint64(id)

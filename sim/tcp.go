@@ -48,7 +48,8 @@ type endpoint struct {
 	closing       bool   // the application has closed: a FIN follows what was written
 	finSent       bool
 	finReceived   bool
-	recovering    bool // a retransmission is out; nothing new is sent before it is acknowledged
+	recovering    bool   // a retransmission is out; nothing new is sent before it is acknowledged
+	recover       uint32 // what had been sent by then
 	backoff       uint8
 	orphan        bool // its process has ended
 
@@ -194,7 +195,7 @@ func (e *endpoint) repeat(s stack) {
 		e.send(s, syn|ack, e.una, 0)
 		return
 	}
-	e.recovering = true
+	e.recovering, e.recover = true, e.nxt
 	data := e.end - e.una
 	if e.finSent {
 		data = e.nxt - 1 - e.una
@@ -286,6 +287,7 @@ func (e *endpoint) acknowledge(now clock.Instant, s stack, p *packet) bool {
 		e.challenge(now, s)
 		return false
 	case after(p.ack, e.una):
+		partial := e.recovering && after(e.recover, p.ack) // RFC 6582 section 3.2: more of it is missing
 		e.una, e.backoff, e.recovering = p.ack, 0, false
 		e.deadline = clock.Never
 		if e.una != e.nxt {
@@ -294,6 +296,9 @@ func (e *endpoint) acknowledge(now clock.Instant, s stack, p *packet) bool {
 		if e.state == tcpSynReceived {
 			e.state = tcpEstablished
 			s.connected(e)
+		}
+		if partial {
+			e.repeat(s)
 		}
 		e.flush(now, s)
 	case p.ack == e.una && e.una != e.nxt && p.length == 0 && p.flags&fin == 0 && !e.recovering && e.state == tcpEstablished:

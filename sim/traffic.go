@@ -40,9 +40,11 @@ type line struct {
 }
 
 // received counts an answer that comes at an instant to what was meant to be sent at another.
-func (l *line) received(intended, at clock.Instant) {
+func (l *line) received(intended, at clock.Instant) { l.answered(intended, at, answerLen) }
+
+func (l *line) answered(intended, at clock.Instant, bytes uint64) {
 	l.totals.Received++
-	l.totals.Bytes += answerLen
+	l.totals.Bytes += bytes
 	l.trips.Add(at.Sub(intended))
 	l.stretches.Add(at, at.Sub(intended))
 }
@@ -170,6 +172,11 @@ func (w *World) addGenerator(l *line, index int, start clock.Instant) {
 		g.beat.grid = 0
 		g.openProbe()
 		w.at(start.Add(connectTime), g.isReady) // nobody answers; that is for the checks to judge
+	case l.Kind == plan.Bulk:
+		if g.count = share(l.Count, index, clients); g.count > 0 {
+			g.beats, g.beat = true, every(start, portionEvery, g.count)
+		}
+		g.isReady() // nothing stands for the whole run
 	default:
 		g.prepare(start, share(l.Count, index, clients))
 	}
@@ -249,10 +256,10 @@ func (g *generator) opened() {
 
 func (g *generator) schedule() {
 	g.next = clock.Never
-	if g.ending || g.w.hosts[g.client].frozen {
+	if g.w.hosts[g.client].frozen || g.ending && (g.line.Kind != plan.Bulk || g.done) {
 		return
 	}
-	if len(g.all) < g.count {
+	if len(g.all) < g.count && g.line.Kind != plan.Bulk {
 		g.next = g.opener.at
 	}
 	if g.beats {
@@ -262,7 +269,7 @@ func (g *generator) schedule() {
 
 // fire does what is due: one thing at a time.
 func (g *generator) fire() {
-	if len(g.all) < g.count && g.opener.at <= g.next {
+	if len(g.all) < g.count && g.line.Kind != plan.Bulk && g.opener.at <= g.next {
 		g.opener.take()
 		g.open()
 	} else {
@@ -273,6 +280,8 @@ func (g *generator) fire() {
 			g.attempt()
 		case plan.Probe:
 			g.probe.send(intended)
+		case plan.Bulk:
+			g.portion()
 		default:
 			g.speak()
 		}
@@ -327,8 +336,9 @@ func (g *generator) finish(until clock.Instant) {
 		for _, id := range g.all {
 			w.conns.at(id).leave()
 		}
-		// What was never opened does not count.
-		g.live -= max(0, g.count-len(g.all))
+		if g.line.Kind != plan.Bulk { // what was never opened does not count
+			g.live -= max(0, g.count-len(g.all))
+		}
 		w.at(until, g.giveUp)
 		g.checkEnd()
 	}

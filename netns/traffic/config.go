@@ -64,14 +64,16 @@ func (c *Config) check() error {
 }
 
 func checkLine(t plan.Traffic) error {
-	protos := map[string]string{plan.Sessions: "tcp", plan.Connects: "tcp", plan.Probe: "udp", plan.Flows: "tcp or udp"}
+	protos := map[string]string{plan.Sessions: "tcp", plan.Connects: "tcp", plan.Probe: "udp", plan.Flows: "tcp or udp", plan.Bulk: "tcp"}
 	want, known := protos[t.Kind]
 	switch {
 	case !known:
-		return fmt.Errorf("kind %q is none of sessions, connects, probe, flows", t.Kind)
+		return fmt.Errorf("kind %q is none of sessions, connects, probe, flows, bulk", t.Kind)
 	case t.Proto != want && (t.Kind != plan.Flows || (t.Proto != "tcp" && t.Proto != "udp")):
 		return fmt.Errorf("%s over %q, want %s", t.Kind, t.Proto, want)
-	case (t.Kind == plan.Sessions || t.Kind == plan.Flows) && (t.Count < 1 || t.Count > most(t)):
+	case t.Kind == plan.Bulk && (t.Rate <= 0 || t.Size < 1):
+		return fmt.Errorf("%d bytes at %v bits per second", t.Size, t.Rate)
+	case (t.Kind == plan.Sessions || t.Kind == plan.Flows || t.Kind == plan.Bulk) && (t.Count < 1 || t.Count > most(t)):
 		return fmt.Errorf("count %d is not in 1..%d", t.Count, most(t))
 	case t.Kind == plan.Flows && !(t.Rate > 0 && t.Rate <= maxOpening):
 		return fmt.Errorf("rate %v is not in 0..%d per second", t.Rate, maxOpening)

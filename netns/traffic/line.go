@@ -81,11 +81,13 @@ func (l *line) sent() {
 }
 
 // received counts an answer that came at an instant to what was meant to be sent at another.
-func (l *line) received(intended, at clock.Instant) {
+func (l *line) received(intended, at clock.Instant) { l.answered(intended, at, answerLen) }
+
+func (l *line) answered(intended, at clock.Instant, bytes uint64) {
 	rtt := at.Sub(intended)
 	l.mu.Lock()
 	l.totals.Received++
-	l.totals.Bytes += answerLen
+	l.totals.Bytes += bytes
 	_ = l.rtt.RecordValue(min(max(int64(rtt/time.Microsecond), rttMin), rttMax)) // in range by construction
 	l.stretches.Add(at, rtt)
 	l.mu.Unlock()

@@ -68,6 +68,9 @@ func newProbe(l *loop, line *line, from *client, number int, start clock.Instant
 }
 
 func (p *probe) deadline() clock.Instant {
+	if p.ending != nil && p.ending.done {
+		return clock.Never
+	}
 	if p.ending != nil {
 		return min(p.ending.deadline(false), p.nextLook)
 	}

@@ -116,6 +116,15 @@ func (e *echo) ready(_ clock.Instant, events uint32) {
 	}
 }
 
+// become serves a transfer on the connection, of which the client has sent some.
+func (e *echo) become(a ask, rest []byte) {
+	s := &bulkServer{servers: e.servers, fd: e.fd, ask: a, payload: payload{transferID: a.transferID}}
+	e.loop.sources[e.fd].handler = s
+	_ = unix.SetsockoptInt(e.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, buffered) // or more waits
+	s.take(rest)
+	s.move()
+}
+
 func (e *echo) read() {
 	n, err := unix.Read(e.fd, e.loop.buf[:])
 	switch {
@@ -141,6 +150,10 @@ func (e *echo) read() {
 			break
 		}
 		e.filled = 0
+		if a, bulk := parseAsk(e.block[:requestLen]); bulk {
+			e.become(a, in)
+			return
+		}
 		putAnswer(e.block[:], e.name)
 		if blocked, err = e.out.write(e.fd, e.block[:]); err != nil {
 			e.drop(e.fd)

@@ -246,6 +246,8 @@ func (g *Generator) startShare(line *line, index int, start clock.Instant, r rea
 			made = newConnects(on, line, from, index, clients, start, r)
 		case line.Kind == plan.Probe:
 			made, err = newProbe(on, line, from, index, start, r)
+		case line.Kind == plan.Bulk:
+			made = newBulk(on, line, from, share(line.Count, index, clients), start, r)
 		case line.Kind == plan.Flows && line.Proto == "udp":
 			made, err = newUDPFlows(on, line, from, line.guests(g.cfg.Guests, index, clients), share(line.Count, index, clients), start, r)
 		default:

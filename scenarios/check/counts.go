@@ -14,7 +14,7 @@ import (
 // countedEvents maps the metrics that count events of traffic to those events.
 var countedEvents = map[string]string{
 	"lost": trace.TrafficLost, "corrupt": trace.TrafficCorrupt, "moved": trace.TrafficMoved,
-	"connects_failed": trace.TrafficFailed,
+	"connects_failed": trace.TrafficFailed, "incomplete": trace.TrafficLost,
 }
 
 // counted counts events of traffic in the window. Over the whole run the final
@@ -95,7 +95,7 @@ func flowName(line, flow string) string { return line + "/" + flow }
 
 func totalOf(metric string, t trace.Totals) int {
 	switch metric {
-	case "lost":
+	case "lost", "incomplete":
 		return t.Lost
 	case "corrupt":
 		return t.Corrupt

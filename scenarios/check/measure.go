@@ -25,6 +25,7 @@ var measures = map[string]measure{
 	"corrupt":         {over: events("corrupt"), now: tallied("corrupt", func(t *Tally) map[string]int { return t.Corrupt })},
 	"moved":           {over: events("moved"), now: tallied("moved", func(t *Tally) map[string]int { return t.Moved })},
 	"connects_failed": {over: events("connects_failed"), now: tallied("connects_failed", func(t *Tally) map[string]int { return t.Refused })},
+	"incomplete":      {over: events("incomplete"), now: tallied("incomplete", func(t *Tally) map[string]int { return t.Lost })},
 	"unanswered":      {over: (*run).unanswered},
 	"sessions": {over: (*run).sessions, now: func(s *State, line string) (float64, bool) {
 		return float64(s.Sessions(line)), true

@@ -86,6 +86,7 @@ func TestEveryImpliedCheckCanFail(t *testing.T) {
 		"unanswered": func(t *tape) {
 			t.totals(6013, trace.Totals{Name: "idle", Kind: plan.Flows, Proto: "udp", Final: true, Opened: 7, Failed: 2, Sent: 9, Received: 7})
 		},
+		"incomplete":      func(t *tape) { t.traffic(3000, "copy", "client1#0", trace.TrafficLost, "x") },
 		"lost":            func(t *tape) { t.traffic(3000, "web", "client1#0", trace.TrafficLost, "x") },
 		"corrupt":         func(t *tape) { t.traffic(3000, "web", "client1#0", trace.TrafficCorrupt, "x") },
 		"sticky":          func(t *tape) { t.traffic(3000, "web", "client1#0", trace.TrafficMoved, "x") },
@@ -113,6 +114,10 @@ func TestEveryImpliedCheckCanFail(t *testing.T) {
 			if name == "connects_failed" {
 				lines += "\ntraffic new connects"
 				tape.totals(6012, trace.Totals{Name: "new", Kind: plan.Connects, Proto: "tcp", Final: true, Sent: 9, Received: 8})
+			}
+			if name == "incomplete" {
+				lines += "\ntraffic copy bulk"
+				tape.totals(6012, trace.Totals{Name: "copy", Kind: plan.Bulk, Proto: "tcp", Final: true, Sent: 9, Received: 8})
 			}
 			if name == "unanswered" {
 				lines += "\ntraffic idle flows udp"

@@ -105,6 +105,8 @@ func running(p *plan.Plan, world string, opened map[string]int) []string {
 			now = append(now, Opening)
 		case plan.Flows:
 			now = append(now, Idle)
+		case plan.Bulk:
+			now = append(now, Opening, Established)
 		case plan.Sessions:
 			if opened[t.Name] > 0 {
 				now = append(now, Established)

@@ -26,10 +26,11 @@ const (
 	Connects = "connects" // short TCP connections at a rate: connect, one echo, close
 	Probe    = "probe"    // one UDP flow that is echoed at a rate
 	Flows    = "flows"    // many idle flows, to fill the table
+	Bulk     = "bulk"     // TCP transfers of many bytes, one after the other, each with a checksum
 )
 
 // Kinds lists the kinds of traffic.
-func Kinds() []string { return []string{Sessions, Connects, Probe, Flows} }
+func Kinds() []string { return []string{Sessions, Connects, Probe, Flows, Bulk} }
 
 // Metric is something that a condition can compare.
 type Metric struct {
@@ -90,7 +91,9 @@ var metrics = []Metric{
 	{Name: "lost", Now: true, Check: "lost", PerLine: true, Of: []string{Sessions, Flows}, Grows: true, Rank: 7, Summary: true, Least: leastCount,
 		Doc: "established sessions, or idle TCP flows, that died before their end"},
 	{Name: "corrupt", Now: true, Check: "corrupt", PerLine: true, Of: Kinds(), Grows: true, Least: leastCount,
-		Doc: "echoes with wrong bytes, sequence or checksum"},
+		Doc: "echoes with wrong bytes, sequence or checksum, and transfers with wrong bytes"},
+	{Name: "incomplete", Now: true, Check: "incomplete", PerLine: true, Of: []string{Bulk}, Grows: true, Least: leastCount,
+		Doc: "transfers of bulk traffic that were refused, reset, cut short or stood still for 10s"},
 	{Name: "moved", Now: true, Check: "sticky", PerLine: true, Of: []string{Sessions, Probe, Flows}, Grows: true, Least: leastCount,
 		Doc: "sessions, probes and idle flows whose echo came from another backend than before"},
 	{Name: "connects_failed", Now: true, Check: "connects_failed", PerLine: true, Of: []string{Connects}, Grows: true, Least: leastCount,
@@ -109,7 +112,7 @@ var metrics = []Metric{
 	{Name: "gap_tcp_max_ms", Unit: Milliseconds, Check: "gap", Of: []string{Sessions}, Grows: true, Least: leastTime,
 		Doc: "maximum of the same"},
 	{Name: "rtt_p50_ms", Unit: Milliseconds, Check: "rtt", PerLine: true, Of: Kinds(), Whole: true, Least: leastTime,
-		Doc: "median round trip, from when a message was meant to be sent, of all that one line had answered; without a line, of the slowest"},
+		Doc: "median round trip, from when a message was meant to be sent, of all that one line had answered; without a line, of the slowest; of bulk traffic what a transfer took"},
 	{Name: "rtt_p99_ms", Unit: Milliseconds, Check: "rtt", PerLine: true, Of: Kinds(), Whole: true, Least: leastTime,
 		Doc: "99th percentile of the same"},
 	{Name: "rtt_max_ms", Unit: Milliseconds, Check: "rtt", PerLine: true, Of: Kinds(), Whole: true, Least: leastTime,

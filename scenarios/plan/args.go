@@ -111,6 +111,15 @@ func lineRate(text string) (string, error) {
 	return "", &wrong{message: fmt.Sprintf("%q is not a rate such as 10mbit or 30/s", text), suggestion: text + "mbit"}
 }
 
+// parseBits reads a rate in bits a second.
+func parseBits(text string) (float64, error) {
+	canonical, err := lineRate(text)
+	if err != nil || strings.Contains(text, "/") {
+		return 0, &wrong{message: fmt.Sprintf("%q is not a rate such as 10mbit", text)}
+	}
+	return float64(bits(canonical)), nil
+}
+
 func formatBits(bits float64) string {
 	for _, unit := range bitUnits {
 		if whole := bits / unit.bits; whole == math.Trunc(whole) {

@@ -196,6 +196,9 @@ func (l *linter) traffic() {
 				l.errorf(t.Pos, t.Name, "", "a second traffic %q; the first is %s", t.Name, other.Pos)
 			}
 		}
+		if all := float64(t.Count) * t.Rate; t.Kind == Bulk && all > maxBits {
+			l.errorf(t.Pos, "rate", "", "traffic %q: %d transfers are %s together; a line has at most %s", t.Name, t.Count, formatBits(all), formatBits(maxBits))
+		}
 		l.trafficTimes(t)
 		if !l.broken["service"] {
 			l.trafficService(t)

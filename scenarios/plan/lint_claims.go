@@ -101,7 +101,7 @@ func telling(c Compare) string {
 	switch {
 	case atMost[c.Metric] > 0 && (c.Op == "<=" || c.Op == "<"):
 		return c.Name() + " <= 1"
-	case c.Op == ">=" && want == 0 && slices.Contains([]string{"rst", "lost", "corrupt", "moved", "connects_failed", "unanswered"}, c.Metric):
+	case c.Op == ">=" && want == 0 && slices.Contains([]string{"rst", "lost", "corrupt", "moved", "connects_failed", "unanswered", "incomplete"}, c.Metric):
 		return c.Name() + " == 0"
 	case c.Op == ">=" && want == 0:
 		return c.Name() + " >= 1"

@@ -112,6 +112,7 @@ const (
 	Connects = metric.Connects
 	Probe    = metric.Probe
 	Flows    = metric.Flows
+	Bulk     = metric.Bulk
 )
 
 // Family is the family of a service's VIP.
@@ -137,11 +138,13 @@ type Traffic struct {
 	Kind    string
 	Proto   string
 	Service string        // name of a Service
-	Count   int           // sessions, flows
+	Count   int           // sessions, flows; bulk: transfers side by side
 	Every   time.Duration // sessions: between two messages of one session
-	Rate    float64       // connects, probe: per second
+	Rate    float64       // connects, probe: per second; bulk: bits per second of one transfer
+	Size    int           // bulk: bytes of one transfer
+	Up      bool          // bulk: from the client to the backend
 	// Half sessions end by closing their sending side while answers are outstanding, and
-	// read on.
+	// read on; half transfers close it as soon as they have sent what they send.
 	Half bool
 	// From and Until are the times of the scenario at which the line starts and stops, 0
 	// for as soon as all traffic does.

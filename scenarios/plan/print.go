@@ -77,8 +77,18 @@ func (t Traffic) String() string {
 	if t.Every != 0 {
 		s += " every=" + formatDuration(t.Every)
 	}
-	if t.Rate != 0 {
+	if t.Size != 0 {
+		s += fmt.Sprintf(" size=%d", t.Size)
+	}
+	switch {
+	case t.Rate == 0:
+	case t.Kind == Bulk:
+		s += " rate=" + formatBits(t.Rate)
+	default:
 		s += " rate=" + formatRate(t.Rate)
+	}
+	if t.Up {
+		s += " way=" + wayUp
 	}
 	if t.Half {
 		s += " close=" + closeHalf

@@ -93,6 +93,10 @@ func aTraffic() *rapid.Generator[Traffic] {
 			tr.Half = rapid.Bool().Draw(t, "half")
 		case Flows:
 			tr.Count = rapid.IntRange(1, maxCount).Draw(t, "count")
+		case Bulk:
+			tr.Count, tr.Size = rapid.IntRange(1, maxCount).Draw(t, "count"), rapid.IntRange(1, maxSize).Draw(t, "size")
+			tr.Rate = 1000 * float64(rapid.IntRange(1, 100000).Draw(t, "rate"))
+			tr.Half, tr.Up = rapid.Bool().Draw(t, "half"), rapid.Bool().Draw(t, "up")
 		default:
 			tr.Rate = float64(rapid.IntRange(1, 100000).Draw(t, "rate")) / 4
 		}

@@ -14,6 +14,21 @@ const (
 	DefaultConnectRate = 100  // a second
 	DefaultProbeRate   = 1000 // a second: gaps are measured to a millisecond
 	DefaultFlows       = 10_000
+	DefaultTransfers   = 4
+	DefaultBits        = 10_000_000 // a second, of one transfer
+	DefaultSize        = 1_000_000  // bytes
+)
+
+// A transfer has up to so many bytes; all of a line together up to so many bits a second.
+const (
+	maxSize = 1_000_000_000
+	maxBits = 2_000_000_000
+)
+
+// Which way bulk traffic goes.
+const (
+	wayUp   = "up"   // to the backends
+	wayDown = "down" // to the clients
 )
 
 // How a session closes: once all is answered, or its sending side first.
@@ -28,6 +43,7 @@ var trafficKeys = map[string][]string{
 	Connects: {"every", "rate", "service"},
 	Probe:    {"every", "rate", "service"},
 	Flows:    {"count", "rate", "service"},
+	Bulk:     {"count", "size", "rate", "way", "close", "service"},
 }
 
 // traffic reads NAME KIND [PROTO] KEY=VALUE…. A line without a name is named like
@@ -62,7 +78,20 @@ func (b *builder) traffic(line *trafficLine, guard Guard) {
 func (b *builder) trafficArgs(t *Traffic, args []*pair) {
 	all := map[string]func(*value) error{
 		"count": func(v *value) (err error) { t.Count, err = parseCount(v.Text, 1, maxCount); return },
-		"rate":  func(v *value) (err error) { t.Rate, err = parseRate(v.Text); return },
+		"rate": func(v *value) (err error) {
+			if t.Kind == Bulk {
+				t.Rate, err = parseBits(v.Text)
+			} else {
+				t.Rate, err = parseRate(v.Text)
+			}
+			return
+		},
+		"size": func(v *value) (err error) { t.Size, err = parseCount(v.Text, 1, maxSize); return },
+		"way": func(v *value) error {
+			way, err := choice(wayUp, wayDown)(v.Text)
+			t.Up = way == wayUp
+			return err
+		},
 		"every": func(v *value) error {
 			every, err := parseDuration(v.Text)
 			if err == nil && every < 100*time.Microsecond {
@@ -130,6 +159,8 @@ func (t *Traffic) defaults() {
 		t.Rate = DefaultProbeRate
 	case Flows:
 		t.Count = DefaultFlows
+	case Bulk:
+		t.Count, t.Rate, t.Size = DefaultTransfers, DefaultBits, DefaultSize
 	}
 }
 

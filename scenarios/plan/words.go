@@ -104,7 +104,7 @@ func Implied(check string) (Cond, bool) {
 		return Cond{Compare: &Compare{Metric: name, Op: "==", Value: Expr{Terms: []Term{{}}}}}
 	}
 	switch check {
-	case "rst", "lost", "corrupt", "connects_failed", "unanswered":
+	case "rst", "lost", "corrupt", "connects_failed", "unanswered", "incomplete":
 		return zero(check), true
 	case "masters", "forwarders":
 		return Cond{Compare: &Compare{Metric: check, Op: "<=", Value: Expr{Terms: []Term{{Factor: 1}}}}}, true

@@ -7,13 +7,13 @@ syntax keyword batonException certificate duplicate handover corrupt reorder res
 highlight default link batonException Exception
 syntax keyword batonIdentifier backends clients stream garp sync arp bfd lb1 lb2 syn vip
 highlight default link batonIdentifier Identifier
-syntax keyword batonFunction connects_failed gap_tcp_max_ms gap_tcp_p50_ms gap_tcp_p99_ms gap_udp_max_ms restore_gap_ms role_changes sync_entries gap_tcp_max gap_tcp_p50 gap_tcp_p99 gap_udp_max handover_ms restore_gap takeover_ms forwarders rtt_max_ms rtt_p50_ms rtt_p99_ms unanswered unready_ms converged detect_ms exclusive announce sessions takeover dropped dual_ms masters replica rtt_max rtt_p50 rtt_p99 sync_ms unready detect served sticky strays gates moved rests dual exit kept lost gap rst
+syntax keyword batonFunction connects_failed gap_tcp_max_ms gap_tcp_p50_ms gap_tcp_p99_ms gap_udp_max_ms restore_gap_ms role_changes sync_entries gap_tcp_max gap_tcp_p50 gap_tcp_p99 gap_udp_max handover_ms restore_gap takeover_ms forwarders incomplete rtt_max_ms rtt_p50_ms rtt_p99_ms unanswered unready_ms converged detect_ms exclusive announce sessions takeover dropped dual_ms masters replica rtt_max rtt_p50 rtt_p99 sync_ms unready detect served sticky strays gates moved rests dual exit kept lost gap rst
 highlight default link batonFunction Function
 syntax keyword batonConstant Claiming Yielding Backup Master insync Fault Init
 highlight default link batonConstant Constant
 syntax keyword batonOperator throughout capture within every stall from and not via in is
 highlight default link batonOperator Operator
-syntax keyword batonType connects expires foreign fullnat maglev unread error flows probe track dnat full hold pair tcp udp rr
+syntax keyword batonType connects expires foreign fullnat maglev unread error flows probe track bulk dnat full hold pair tcp udp rr
 highlight default link batonType Type
 syntax keyword batonLabel timeouts.established timeouts.unreplied timeouts.fin_wait timeouts.syn_sent arbiter.validity check.slow_start timeouts.assured timeouts.closed check.interval arbiter.delay check.timeout track.targets arbiter.fail check.jitter stream.break sync.version track.misses burst.begin clock.drift established flow.events ha.announce ha.priority stream.dial track.every apply.fail burst.loss check.fall check.rise check.type clock.step drain.fail ha.preempt lease.fail slow_start burst.end dump.fail garp.lost max_flows send.fail stall.for unreplied bfd.mult clock.by fin_wait ha.gates holdback interval oversize priority slow.for syn_sent validity assured balance ha.hold preempt subject targets timeout version bfd.rx bfd.tx closed jitter memory misses period wander after burst count files queue until fall good loss mode mult rate rise slow type bad cpu mtu pin rx tx
 highlight default link batonLabel Label

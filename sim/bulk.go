@@ -1,0 +1,213 @@
+package sim
+
+import (
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// Bulk traffic is that of package netns/traffic: so many transfers side by side, each
+// followed by the next one of its place, each at its rate, in portions. The model of TCP
+// carries whole segments.
+const (
+	portionEvery = 10 * time.Millisecond
+	patience     = 10 * time.Second // for which a transfer may stand still
+	retryAfter   = time.Second      // from one that failed to the next of its place
+)
+
+// transfer is what has moved of a transfer, seen from its client.
+type transfer struct {
+	sent, got int // segments, messages of an answer
+	moved     clock.Instant
+	again     clock.Instant // when the next of its place may begin
+}
+
+// segments is how many a transfer has.
+func (l *line) segments() int { return (l.Size + segment - 1) / segment }
+
+// allowance is how many of them may have moved so long after the begin.
+func (l *line) allowance(after time.Duration) int {
+	return min(l.segments(), int(after.Seconds()*l.Rate/8/segment)+1)
+}
+
+// portion moves the transfer of the next place on, or begins the one that follows it.
+func (g *generator) portion() {
+	place := g.turn
+	if g.turn++; g.turn == g.count {
+		g.turn = 0
+	}
+	if place < len(g.all) {
+		switch c := g.w.conns.at(g.all[place]); {
+		case c.phase < ended:
+			c.move()
+			return
+		case c.bulk.again > g.w.now:
+			return
+		}
+	}
+	if g.ending {
+		return
+	}
+	c := g.connect(g.numberOf(place))
+	c.bulk = &transfer{moved: g.w.now}
+	if g.line.Up {
+		c.unit = segment
+	}
+	g.line.totals.Sent++
+	g.line.totals.Sessions++
+	g.live++
+	if place < len(g.all) {
+		g.all[place] = c.id
+	} else {
+		g.all = append(g.all, c.id)
+	}
+}
+
+// move sends what the rate allows, and gives up what stands still.
+func (c *conn) move() {
+	w := c.gen.w
+	if w.now.Sub(c.bulk.moved) > patience {
+		c.incomplete("stood still for " + w.now.Sub(c.bulk.moved).Round(time.Millisecond).String())
+		return
+	}
+	l := c.gen.line
+	if c.phase != established || !l.Up {
+		return
+	}
+	if more := l.allowance(w.now.Sub(c.started)) - c.bulk.sent; more > 0 && c.una == c.end {
+		c.bulk.sent += more
+		c.bulk.moved = w.now
+		c.write(w.now, (*clients)(w), more)
+	}
+	c.closeHalf(c.bulk.sent == l.segments())
+}
+
+// closeHalf closes the sending side once all has left, if that is how the line closes.
+func (c *conn) closeHalf(sent bool) {
+	if sent && c.gen.line.Half && c.phase == established {
+		c.phase = closing
+		c.close(c.gen.w.now, (*clients)(c.gen.w))
+	}
+}
+
+// ask begins a transfer on a connection that stands.
+func (c *conn) ask() {
+	w := c.gen.w
+	c.bulk.moved = w.now
+	if c.gen.line.Up {
+		c.move()
+		return
+	}
+	c.write(w.now, (*clients)(w), 1)
+	c.closeHalf(true)
+}
+
+// taken takes what comes of a transfer, or its report.
+func (c *conn) taken(bytes int, tag uint32, backend uint8) {
+	w := c.gen.w
+	if c.phase >= ended {
+		return
+	}
+	if tag != c.tag {
+		c.wrong("bytes of another flow", backend)
+	}
+	c.bulk.moved = w.now
+	c.bulk.got += bytes
+	if c.whole() && c.phase == established {
+		c.phase = closing
+		c.close(w.now, (*clients)(w))
+	}
+}
+
+// whole reports whether all has come that the client waits for.
+func (c *conn) whole() bool {
+	if c.gen.line.Up {
+		return c.bulk.got >= answerLen
+	}
+	return c.bulk.got >= c.gen.line.segments()*segment
+}
+
+// incomplete counts a transfer that is not whole.
+func (c *conn) incomplete(why string) {
+	c.gen.line.totals.Lost++
+	c.bulk.again = c.gen.w.now.Add(retryAfter)
+	c.event(trace.TrafficLost, why)
+	c.endTransfer()
+}
+
+// transferred ends a transfer whose connection has ended in order.
+func (c *conn) transferred() {
+	l := c.gen.line
+	if !c.whole() {
+		c.incomplete("closed by the other end before its last byte")
+		return
+	}
+	if !c.corrupt {
+		l.totals.Opened++
+		l.answered(c.started, c.gen.w.now, uint64(l.Size))
+	}
+	c.endTransfer()
+}
+
+// runOut ends a transfer for which the run has no time left. One that still moves is none
+// that failed.
+func (c *conn) runOut() {
+	if still := c.gen.w.now.Sub(c.bulk.moved); still > connectTime {
+		c.incomplete("stood still for " + still.Round(time.Millisecond).String())
+		return
+	}
+	c.endTransfer()
+}
+
+func (c *conn) endTransfer() {
+	c.gen.line.totals.Sessions--
+	c.over()
+}
+
+// bulkLine is the line of the transfer that a server has, nil for an echo's.
+func (w *World) bulkLine(s *server) *line {
+	id, ok := tcpFlow(s.of)
+	if !ok || w.conns.at(id).gen.line.Kind != plan.Bulk {
+		return nil
+	}
+	return w.conns.at(id).gen.line
+}
+
+// serveBulk reports what has come, or begins to send, once all is there that it waits for.
+func (w *World) serveBulk(s *server, l *line) {
+	switch {
+	case s.began > 0:
+	case l.Up && s.partial >= l.segments()*segment:
+		s.began = w.now
+		s.write(w.now, (*backends)(w), 1)
+	case !l.Up && s.partial >= requestLen:
+		s.began, s.unit = w.now, segment
+		w.sendPortion(s, l)
+	}
+}
+
+// sendPortion sends what the rate allows, and goes on until all has been sent.
+func (w *World) sendPortion(s *server, l *line) {
+	if s.orphan || s.state != tcpEstablished {
+		return
+	}
+	if more := l.allowance(w.now.Sub(s.began)) - s.put; more > 0 && s.una == s.end && !w.hosts[s.host].frozen {
+		s.put += more
+		s.write(w.now, (*backends)(w), more)
+	}
+	if s.put < l.segments() {
+		w.at(w.now.Add(portionEvery), func() { w.sendPortion(s, l) })
+	} else if s.finReceived {
+		s.close(w.now, (*backends)(w))
+	}
+}
+
+// busy reports whether a server has not sent all that its client waits for.
+func (s *server) busy(l *line) bool {
+	if l.Up {
+		return s.began == 0 && s.partial >= l.segments()*segment // a frozen one
+	}
+	return s.put < l.segments()
+}

@@ -1,0 +1,56 @@
+package sim_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"baton/impl/trace"
+	"baton/scenarios/check"
+	"baton/scenarios/plan"
+	"baton/sim"
+)
+
+// TestBulkTransfers: transfers of every kind are whole, keep their rate, and outlive a
+// takeover; those that a backend's end cuts short are counted.
+func TestBulkTransfers(t *testing.T) {
+	for _, c := range []struct {
+		name, steps string
+		incomplete  bool
+	}{
+		{"undisturbed", "", false},
+		{"over a takeover", "@1s crash lb1\n", false},
+		{"over a lossy side", "@1s lose 2% clients<->lb1 for 2s\n", false},
+		{"with a frozen backend", "@1s freeze backend1 for 500ms\n", false},
+		{"with a frozen client", "@1s freeze client1 for 12s\n", false},
+		{"with a client that crashes", "@1s crash client1 for 1s\n", false},
+		{"with a backend that ends", "@1s kill backend1 for 1s\n", true},
+		{"with a backend that is gone for good", "@1s crash backend1\n", true},
+	} {
+		for _, line := range []string{"way=up", "way=up close=half", "way=down", "way=down close=half"} {
+			t.Run(c.name+"/"+line, func(t *testing.T) {
+				text := "scenario bulk\ntopo pair backends=2\nservice web tcp 198.18.0.100:80\n" +
+					"traffic copy bulk size=400k rate=16mbit count=3 " + line + "\nalways corrupt == 0\n" +
+					"@0s wait lb1 is Master and lb2 insync within 5s\n" + c.steps + "@16s end\n"
+				p, err := plan.Parse("bulk.scn", []byte(text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				v, events := execute(t, p, sim.Config{Seed: 1})
+				var total trace.Totals
+				for _, e := range events {
+					if e.Totals != nil && e.Totals.Final {
+						total = *e.Totals
+					}
+				}
+				why := fmt.Sprintf("%s: %+v: %s", v.Verdict, total, strings.Join(v.Reasons, "; "))
+				if v.Verdict != check.Pass || total.Lost > 0 != c.incomplete || total.Sessions != 0 || total.Bytes != total.Received*400_000 {
+					t.Error(why)
+				}
+				if c.steps == "" && (total.RTTp50 < 180 || total.RTTp50 > 230 || total.Received < 200) {
+					t.Errorf("400 kB at 2 MB/s: %s", why)
+				}
+			})
+		}
+	}
+}
