@@ -155,8 +155,23 @@ func claims(p *plan.Plan, world string) []claim {
 	return list
 }
 
-// replay is the command that makes the run again. p is nil where no plan was kept.
+// replay is the command that makes the run again: that of the run itself, or what the
+// trace tells. p is nil where no plan was kept.
 func replay(m trace.Meta, p *plan.Plan, dir string) string {
+	words := replayWords(m, p, dir)
+	if m.World == plan.Netns {
+		words = append([]string{"sudo"}, words...)
+	}
+	for i, word := range words {
+		words[i] = quote(word)
+	}
+	return strings.Join(words, " ")
+}
+
+func replayWords(m trace.Meta, p *plan.Plan, dir string) []string {
+	if o := m.Origin; o != nil && len(o.Args) > 0 {
+		return append([]string{"baton", "run"}, o.Args...)
+	}
 	words := []string{"baton", "run", "--world", m.World, "--seed", strconv.FormatUint(m.Seed, 10)}
 	if p != nil && len(p.Unsafe()) > 0 && !p.IsControl(m.World) {
 		words = append(words, "--allow-unsafe")
@@ -168,14 +183,7 @@ func replay(m trace.Meta, p *plan.Plan, dir string) string {
 		}
 		file = orElse(o.File, file)
 	}
-	words = append(words, file)
-	if m.World == plan.Netns {
-		words = append([]string{"sudo"}, words...)
-	}
-	for i, word := range words {
-		words[i] = quote(word)
-	}
-	return strings.Join(words, " ")
+	return append(words, file)
 }
 
 // quote makes a word safe for a shell to which somebody pastes it, and keeps control

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"baton/impl/trace"
@@ -100,7 +101,7 @@ func (j Job) Execute(ctx context.Context) (check.Verdict, error) {
 // finish stores what there is.
 func (j Job) finish(verdict check.Verdict, recording *Recording, err error) (check.Verdict, error) {
 	if errors.Is(err, ErrUnsupported) {
-		verdict = check.Verdict{Scenario: j.Plan.Name, World: j.World, SUT: j.SUT, Seed: j.Seed, Verdict: Skip, Reasons: []string{err.Error()},
+		verdict = check.Verdict{Scenario: j.Plan.Name, World: j.World, SUT: j.SUT, Seed: j.Seed, Verdict: Skip, Reasons: []string{j.whySkipped(err)},
 			NotExecuted: j.Plan.NotExecuted(j.World)}
 		err = nil
 	}
@@ -109,6 +110,11 @@ func (j Job) finish(verdict check.Verdict, recording *Recording, err error) (che
 		err = errors.Join(err, storeJSON(filepath.Join(j.Dir, ResultFile), verdict))
 	}
 	return verdict, err
+}
+
+// whySkipped is the error without what the verdict says already.
+func (j Job) whySkipped(err error) string {
+	return strings.TrimSuffix(strings.TrimPrefix(err.Error(), "scenario "+j.Plan.Name+": "), ": "+ErrUnsupported.Error())
 }
 
 // clear makes the folder and removes the results of an earlier run from it, so

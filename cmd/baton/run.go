@@ -41,6 +41,9 @@ type runOptions struct {
 	upgradeTo       string // the program that an upgraded node runs
 	timing          bool   // say where the time went until the first traffic
 	keepLab         bool   // of a run that fails, until the user has seen it
+	only            string // a scenario of the files, to run alone
+
+	several map[string]bool // the files that stand for several scenarios
 }
 
 func runCommand() *cobra.Command {
@@ -71,6 +74,7 @@ func runCommand() *cobra.Command {
 	f.StringVar(&o.upgradeTo, "upgrade-to", "", "another build of baton, which a node runs after an upgrade step; this one if left out")
 	must(c.MarkFlagFilename("upgrade-to"))
 	f.StringArrayVar(&o.set, "set", nil, "override a configuration key of the scenarios: [NODE.]KEY=VALUE")
+	f.StringVar(&o.only, "only", "", "run the scenario of this name alone, of all that the files stand for")
 	f.StringVar(&o.keep, "keep", string(evidence.KeepFailed), "of which runs to keep evidence (frames, connection tables, logs): "+strings.Join(evidence.Policies(), ", "))
 	f.StringVar(&o.limit, "evidence-limit", evidence.Size(evidence.DefaultLimit), "the most evidence that one run may leave")
 	f.BoolVar(&o.failOnSkip, "fail-on-skip", false, "take a run that is skipped for a failure: exit code 1")
@@ -91,6 +95,9 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 	if err != nil {
 		return err
 	}
+	if plans, err = o.chosen(plans); err != nil {
+		return err
+	}
 	for _, p := range plans {
 		if err := o.prepare(p); err != nil {
 			return err
@@ -108,6 +115,26 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 		return err
 	}
 	return o.all(ctx, plans)
+}
+
+// chosen are the plans to run, and notes which files stand for several.
+func (o *runOptions) chosen(plans []*plan.Plan) ([]*plan.Plan, error) {
+	seen := map[string]bool{}
+	o.several = map[string]bool{}
+	names := make([]string, len(plans))
+	for i, p := range plans {
+		o.several[p.File] = seen[p.File]
+		seen[p.File] = true
+		names[i] = p.Name
+	}
+	if o.only == "" {
+		return plans, nil
+	}
+	at := slices.Index(names, o.only)
+	if at < 0 {
+		return nil, badInput("--only %s: the files stand for %s", o.only, strings.Join(names, ", "))
+	}
+	return plans[at : at+1], nil
 }
 
 // bothWorlds as a world runs a plan in virtual time and then for real.
@@ -237,7 +264,7 @@ func (o *runOptions) one(ctx context.Context, p *plan.Plan, dir string, n int, o
 	job := scenarios.Job{
 		Plan: p, World: o.world, SUT: under.Name(), Seed: o.seed, Dir: absolute,
 		NewWorld: func(s scenarios.Stage) (scenarios.World, error) { return o.newWorld(s, under) }, Keep: keep, Limit: limit,
-		Origin: &trace.Origin{File: p.File, Set: o.set, AllowUnsafe: o.allowUnsafe, Host: origin.Here(version)},
+		Origin: &trace.Origin{File: p.File, Set: o.set, AllowUnsafe: o.allowUnsafe, Args: o.replayArgs(p), Host: origin.Here(version)},
 	}
 	var recording *scenarios.Recording
 	job.Started = func(run *scenarios.Run) {
@@ -274,7 +301,11 @@ func (o *runOptions) label(p *plan.Plan, n int) string {
 
 // replay is the command that runs a plan again as it was run.
 func (o *runOptions) replay(p *plan.Plan) string {
-	args := []string{"baton", "run", "--world", o.world, "--seed", strconv.FormatUint(o.seed, 10)}
+	return commandLine(append([]string{"baton", "run"}, o.replayArgs(p)...)...)
+}
+
+func (o *runOptions) replayArgs(p *plan.Plan) []string {
+	args := []string{"--world", o.world, "--seed", strconv.FormatUint(o.seed, 10)}
 	if o.sut != "" {
 		args = append(args, "--sut", o.sut)
 	}
@@ -287,7 +318,10 @@ func (o *runOptions) replay(p *plan.Plan) string {
 	for _, text := range o.set {
 		args = append(args, "--set", text)
 	}
-	return commandLine(append(args, p.File)...)
+	if o.several[p.File] {
+		args = append(args, "--only", p.Name)
+	}
+	return append(args, p.File)
 }
 
 // subject is what a plan is run with: what the command line says, else the plan.

@@ -252,3 +252,31 @@ func TestRunsSideBySideAreCounted(t *testing.T) {
 		t.Errorf("exit code %d\n%s", r.code, r.errout)
 	}
 }
+
+// TestACaseIsRunAgainAlone: the replay of a case names it, on the terminal and in the
+// report, and runs nothing else.
+func TestACaseIsRunAgainAlone(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "cases.scn")
+	text := "scenario nobody-moves-$n\nfor n in 1 2\nservice web tcp 198.18.0.100:80\ntraffic web sessions tcp count=$n\n" +
+		"@0s wait lb1 is Master and lb2 insync within 5s\n@1s expect lb2 is Master within 100ms\n@2s end\n"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "out")
+	r := baton(t, "run", "--world", "sim", "--out", out, "--set", "bfd.tx=40ms", file)
+	replay := "baton run --world sim --seed 1 --set bfd.tx=40ms --only nobody-moves-2 " + file
+	if r.code != exitFail || !strings.Contains(r.out, "  replay: "+replay+"\n") {
+		t.Errorf("exit code %d, want %d and %s\n%s%s", r.code, exitFail, replay, r.out, r.errout)
+	}
+	if r := baton(t, "report", out); !strings.Contains(r.out, "  replay: "+replay+"\n") {
+		t.Errorf("the report does not say %s\n%s", replay, r.out)
+	}
+	again := baton(t, append(strings.Fields(replay)[1:], "--out", filepath.Join(dir, "again"))...)
+	if again.code != exitFail || !strings.Contains(again.out, "nobody-moves-2") || strings.Contains(again.out, "nobody-moves-1") {
+		t.Errorf("exit code %d, and it ran\n%s%s", again.code, again.out, again.errout)
+	}
+	if r := baton(t, "run", "--world", "sim", "--only", "nobody-moves-3", file); r.code != exitBadInput || !strings.Contains(r.errout, "nobody-moves-1, nobody-moves-2") {
+		t.Errorf("a case that is not there: exit code %d, %s", r.code, r.errout)
+	}
+}

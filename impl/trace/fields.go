@@ -37,6 +37,8 @@ func (s *scan) originField(x *Origin, key []byte) {
 		x.Set = s.strings()
 	case "allow_unsafe":
 		x.AllowUnsafe = s.bool()
+	case "args":
+		x.Args = s.strings()
 	case "host":
 		s.object(func(key []byte) { s.hostField(&x.Host, key) })
 	default:

@@ -101,11 +101,13 @@ type Meta struct {
 type Origin struct {
 	Began string `json:"began,omitempty"` // wall clock at the begin, RFC 3339
 	// File is the scenario file as it was named, Set the settings that were
-	// overridden: what `baton run` takes to make the run again.
+	// overridden.
 	File        string   `json:"file,omitempty"`
 	Set         []string `json:"set,omitempty"`
 	AllowUnsafe bool     `json:"allow_unsafe,omitempty"`
-	Host        Host     `json:"host"`
+	// Args are what `baton run` takes to make the run again.
+	Args []string `json:"args,omitempty"`
+	Host Host     `json:"host"`
 }
 
 // Host is the machine and the build that made a run. What cannot be found out is empty.
