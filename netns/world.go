@@ -252,8 +252,7 @@ func (w *World) Down(ctx context.Context) error {
 	if w.watchdog != nil {
 		w.watchdog.Stop()
 	}
-	w.readTables("the end of the run: its traffic had been closed")
-	w.tables.read.Wait()
+	w.lastTables()
 	if w.pair != nil {
 		errs = append(errs, w.tellLosses(w.pair.Losses(nil)), w.tellLosses(w.pair.Overruns()))
 		w.resetAll(ctx)
@@ -274,8 +273,8 @@ func (w *World) record(e trace.Event) {
 	w.cfg.Recorder.Record(e)
 	if evidence.IsDamage(e) {
 		w.capture.Mark(e.At)
-		w.readTables("right after the first damage to a client")
 	}
+	w.watchDamage(e)
 	select {
 	case w.changed <- struct{}{}:
 	default:

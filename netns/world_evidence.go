@@ -79,16 +79,17 @@ func (g *gathering) capture(link string, limit int64) error {
 
 // table stores the connection table of a node.
 func (g *gathering) table(node string) error {
-	t := g.world.tables.nodes[node]
-	switch {
-	case t == nil:
+	r := g.world.tablesFor(g.ask)
+	if r == nil {
 		g.store.Lack(evidence.Missing{Kind: evidence.Table, Node: node, Why: "the run ended before it was read"})
 		return nil
-	case t.why != nil:
+	}
+	t := r.nodes[node]
+	if t.why != nil {
 		g.store.Lack(evidence.Missing{Kind: evidence.Table, Node: node, Why: t.why.Error()})
 		return nil
 	}
-	c := evidence.Connections{Node: node, At: t.at, When: g.world.tables.when, Total: t.Total}
+	c := evidence.Connections{Node: node, At: t.at, When: r.when, Total: t.Total}
 	for _, f := range t.Flows {
 		c.Flows = append(c.Flows, evidence.Flow(f))
 	}

@@ -10,18 +10,26 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/daemon/control"
+	"baton/impl/trace"
 	"baton/netns/internal/hostclock"
 	"baton/scenarios/evidence"
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 )
 
-// tables are the connection tables of both nodes at one moment: that of the first
-// damage to a client, or else the end of the run. A node is asked over its control
+// tables are the connection tables of both nodes, read where damage to clients begins, for
+// the first clusters of it, or else at the end of the run. A node is asked over its control
 // socket; one that cannot answer has no table, and why is noted.
 type tables struct {
-	once  sync.Once
-	read  sync.WaitGroup
+	mu     sync.Mutex
+	onsets evidence.Onsets
+	all    []*reading // by time
+	read   sync.WaitGroup
+}
+
+// reading is the tables of both nodes at one moment.
+type reading struct {
+	began clock.Instant
 	when  string // in words
 	nodes map[string]*table
 }
@@ -36,21 +44,54 @@ type table struct {
 // tableLimit is how long a node may take to tell its table.
 const tableLimit = 2 * time.Second
 
-// readTables asks both nodes, unless they were asked before. It does not wait for
-// the answers.
+// watchDamage asks both nodes where damage begins. It does not wait for the answers.
+func (w *World) watchDamage(e trace.Event) {
+	w.tables.mu.Lock()
+	begins := w.tables.onsets.Begins(e)
+	w.tables.mu.Unlock()
+	if begins {
+		w.readTables("right after damage to clients began")
+	}
+}
+
+// readTables asks both nodes. It does not wait for the answers.
 func (w *World) readTables(when string) {
 	if w.cfg.EvidenceLimit == 0 {
 		return
 	}
-	w.tables.once.Do(func() {
-		share, _, _ := evidence.Shares(w.cfg.EvidenceLimit, 1)
-		w.tables.when, w.tables.nodes = when, map[string]*table{}
-		for _, node := range lab.Nodes() {
-			t := &table{}
-			w.tables.nodes[node] = t
-			w.tables.read.Go(func() { t.Table, t.why = w.askTable(node, int(share/evidence.FlowBytes)); t.at = hostclock.Now() })
-		}
-	})
+	share, _, _ := evidence.Shares(w.cfg.EvidenceLimit, 1)
+	r := &reading{began: hostclock.Now(), when: when, nodes: map[string]*table{}}
+	for _, node := range lab.Nodes() {
+		t := &table{}
+		r.nodes[node] = t
+		w.tables.read.Go(func() { t.Table, t.why = w.askTable(node, int(share/evidence.FlowBytes)); t.at = hostclock.Now() })
+	}
+	w.tables.mu.Lock()
+	w.tables.all = append(w.tables.all, r)
+	w.tables.mu.Unlock()
+}
+
+// lastTables waits for the answers, and asks at the end of a run without damage.
+func (w *World) lastTables() {
+	w.tables.mu.Lock()
+	none := len(w.tables.all) == 0
+	w.tables.mu.Unlock()
+	if none {
+		w.readTables("the end of the run: its traffic had been closed")
+	}
+	w.tables.read.Wait()
+}
+
+// tablesFor are those that were read nearest to what matters most, nil if none were.
+func (w *World) tablesFor(ask evidence.Ask) *reading {
+	var began []clock.Instant
+	for _, r := range w.tables.all {
+		began = append(began, r.began)
+	}
+	if len(began) == 0 {
+		return nil
+	}
+	return w.tables.all[ask.Nearest(began)]
 }
 
 // askTable asks a node that is there to answer.

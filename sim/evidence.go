@@ -3,6 +3,7 @@ package sim
 import (
 	"baton/impl/clock"
 	"baton/impl/flow"
+	"baton/impl/trace"
 	"baton/scenarios"
 	"baton/scenarios/evidence"
 	"baton/scenarios/plan"
@@ -10,30 +11,48 @@ import (
 
 var _ scenarios.Witness = (*World)(nil)
 
-// tables are the connection tables of both nodes at one moment, as package netns
-// reads them: at the first damage to a client, or else at the end.
+// tables are the connection tables of both nodes, as package netns reads them: where damage
+// to clients begins, for the first clusters of it, or else at the end.
 type tables struct {
+	onsets evidence.Onsets
+	all    []reading // by time
+}
+
+// reading is the tables of both nodes at one moment.
+type reading struct {
 	at    clock.Instant
 	when  string
 	nodes [2][]flow.Entry
 	gone  [2]string // why a node has no table
 }
 
-// readTables copies the tables of both nodes, unless that was done before.
-func (w *World) readTables(when string) {
-	if !w.cfg.Evidence || w.tables != nil {
-		return
+// watchDamage copies the tables where damage begins.
+func (w *World) watchDamage(e trace.Event) {
+	if w.cfg.Evidence && w.tables.onsets.Begins(e) {
+		w.readTables("where damage to clients begins")
 	}
-	w.tables = &tables{at: w.now, when: when}
+}
+
+// readTables copies the tables of both nodes.
+func (w *World) readTables(when string) {
+	r := reading{at: w.now, when: when}
 	for i, p := range w.processes {
 		if p.tunnel == nil {
-			w.tables.gone[i] = p.id + " was not running"
+			r.gone[i] = p.id + " was not running"
 			continue
 		}
 		_ = p.tunnel.Dump(func(e flow.Entry) bool { // the model's cannot fail
-			w.tables.nodes[i] = append(w.tables.nodes[i], e)
+			r.nodes[i] = append(r.nodes[i], e)
 			return true
 		})
+	}
+	w.tables.all = append(w.tables.all, r)
+}
+
+// lastTables copies them at the end of a run without damage.
+func (w *World) lastTables() {
+	if w.cfg.Evidence && len(w.tables.all) == 0 {
+		w.readTables("the end of the run: its traffic had been closed")
 	}
 }
 
@@ -54,17 +73,22 @@ func (w *World) Evidence(store *evidence.Store, ask evidence.Ask) error {
 
 func (w *World) putTable(store *evidence.Store, ask evidence.Ask, i int) error {
 	node := w.processes[i].id
-	switch {
-	case w.tables == nil:
+	if len(w.tables.all) == 0 {
 		store.Lack(evidence.Missing{Kind: evidence.Table, Node: node, Why: "the run ended before it was read"})
 		return nil
-	case w.tables.gone[i] != "":
-		store.Lack(evidence.Missing{Kind: evidence.Table, Node: node, Why: w.tables.gone[i]})
+	}
+	began := make([]clock.Instant, len(w.tables.all))
+	for i, r := range w.tables.all {
+		began[i] = r.at
+	}
+	r := w.tables.all[ask.Nearest(began)]
+	if r.gone[i] != "" {
+		store.Lack(evidence.Missing{Kind: evidence.Table, Node: node, Why: r.gone[i]})
 		return nil
 	}
 	share, _, _ := evidence.Shares(ask.Limit, 1)
-	entries := w.tables.nodes[i]
-	c := evidence.Connections{Node: node, At: w.tables.at, When: w.tables.when, Total: len(entries)}
+	entries := r.nodes[i]
+	c := evidence.Connections{Node: node, At: r.at, When: r.when, Total: len(entries)}
 	for _, e := range entries[:min(len(entries), int(share/evidence.FlowBytes))] {
 		c.Flows = append(c.Flows, evidence.Flow{Original: e.Original.String(), Reply: e.Reply.String(),
 			State: e.State.String(), Origin: e.Origin.String(), Remaining: e.Remaining})

@@ -12,7 +12,6 @@ import (
 	"baton/impl/flow"
 	"baton/impl/trace"
 	"baton/scenarios"
-	"baton/scenarios/evidence"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -74,7 +73,7 @@ type World struct {
 	lastFault string
 	faultID   int // of the latest fault
 	stopped   bool
-	tables    *tables // nil until they are read
+	tables    tables // for the evidence
 }
 
 var _ scenarios.World = (*World)(nil)
@@ -199,7 +198,7 @@ func (w *World) Down(ctx context.Context) error {
 	}
 	w.capture.end(w)
 	w.tellLosses(w.cuts)
-	w.readTables("the end of the run: its traffic had been closed")
+	w.lastTables()
 	w.stopped = true
 	return nil
 }
@@ -282,9 +281,7 @@ func (w *World) at(at clock.Instant, call func()) {
 func (w *World) record(e trace.Event) {
 	w.dirty = true
 	w.cfg.Recorder.Record(e)
-	if w.cfg.Evidence && evidence.IsDamage(e) {
-		w.readTables("the first damage to a client")
-	}
+	w.watchDamage(e)
 }
 
 // serial returns a number that is larger than those before it.

@@ -97,7 +97,7 @@ type Beside struct {
 	Logs   []Said  `json:"logs,omitempty"`   // around the moment that matters most
 	// Clusters are the damage of the run, the largest first.
 	Clusters []Cluster `json:"clusters,omitempty"`
-	Tables   *Tables   `json:"tables,omitempty"` // right after the first damage, or at the end
+	Tables   *Tables   `json:"tables,omitempty"` // where the largest damage begins, or at the end
 }
 
 // Pack compresses a run's time axis, with what stands beside it, so that what is held of

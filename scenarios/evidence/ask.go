@@ -95,5 +95,16 @@ func (a Ask) Holds(t clock.Instant) bool {
 	return slices.ContainsFunc(a.Windows, func(s Span) bool { return t >= s.From && t <= s.To })
 }
 
+// Nearest is which of some instants, by time, lies nearest to the one that matters most.
+func (a Ask) Nearest(instants []clock.Instant) int {
+	best := 0
+	for i, at := range instants {
+		if len(a.Focus) > 0 && at.Sub(a.Focus[0]).Abs() < instants[best].Sub(a.Focus[0]).Abs() {
+			best = i
+		}
+	}
+	return best
+}
+
 // At writes an instant as the time since the first step.
 func (a Ask) At(t clock.Instant) string { return fmt.Sprintf("%+.6fs", t.Sub(a.Start).Seconds()) }

@@ -20,6 +20,32 @@ type Cluster struct {
 	First trace.Event // that began it
 }
 
+// Onsets finds in events, as they are recorded, where clusters of damage begin. The zero value
+// is ready.
+type Onsets struct {
+	damaged bool // there was damage
+	last    clock.Instant
+	fault   bool // one has begun since the cluster began
+	found   int
+}
+
+// Begins reports whether an event begins a cluster, of the first of which evidence is kept.
+func (o *Onsets) Begins(e trace.Event) bool {
+	if e.Fault != nil && e.Fault.Phase == "begin" {
+		o.fault = true
+	}
+	if !IsDamage(e) {
+		return false
+	}
+	begins := !o.damaged || o.fault || e.At > o.last.Add(Pause)
+	o.damaged, o.last = true, e.At
+	if begins {
+		o.fault = false
+		o.found++
+	}
+	return begins && o.found <= focusMost
+}
+
 // Clusters groups the events of a run, by time, that are damage. The largest cluster is
 // the first; of two as large, the earlier.
 func Clusters(events []trace.Event, damage func(trace.Event) bool) []Cluster {

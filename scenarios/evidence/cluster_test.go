@@ -26,16 +26,52 @@ func TestDamageIsClusteredByPausesAndFaults(t *testing.T) {
 		{"a receipt does not", []trace.Event{at(1, lost), at(1.1, end), at(1.2, lost)}, []int{2}, []clock.Instant{sec(1)}},
 		{"as large: the earlier first", []trace.Event{at(1, lost), at(3, lost)}, []int{1, 1}, []clock.Instant{sec(1), sec(3)}},
 	} {
+		var onsets Onsets
+		begun := map[clock.Instant]bool{}
+		for _, e := range tt.events {
+			if onsets.Begins(e) {
+				begun[e.At] = true
+			}
+		}
 		var counts []int
 		var froms []clock.Instant
 		for _, c := range Clusters(tt.events, IsDamage) {
+			if !begun[c.From] {
+				t.Errorf("%s: while it is recorded, no cluster begins at %v", tt.name, c.From)
+			}
 			counts, froms = append(counts, c.Count), append(froms, c.From)
 			if c.First.At != c.From {
 				t.Errorf("%s: a cluster from %v begins with an event at %v", tt.name, c.From, c.First.At)
 			}
 		}
+		if len(begun) != len(froms) {
+			t.Errorf("%s: while it is recorded, %d clusters begin, want %d", tt.name, len(begun), len(froms))
+		}
 		if !slices.Equal(counts, tt.counts) || !slices.Equal(froms, tt.froms) {
 			t.Errorf("%s: %v from %v, want %v from %v", tt.name, counts, froms, tt.counts, tt.froms)
+		}
+	}
+}
+
+// Of damage without end only the first clusters have evidence.
+func TestOnsetsEnd(t *testing.T) {
+	var onsets Onsets
+	begun := 0
+	for i := range 100 {
+		if onsets.Begins(trace.Event{At: sec(float64(i)), RST: &trace.RST{}}) {
+			begun++
+		}
+	}
+	if begun != focusMost {
+		t.Errorf("%d, want %d", begun, focusMost)
+	}
+}
+
+func TestTheNearestInstant(t *testing.T) {
+	instants := []clock.Instant{sec(1), sec(3), sec(7)}
+	for to, want := range map[float64]int{0: 0, 2: 0, 2.1: 1, 5: 1, 9: 2} {
+		if got := (Ask{Focus: []clock.Instant{sec(to), sec(7)}}).Nearest(instants); got != want {
+			t.Errorf("%v s: %d, want %d", to, got, want)
 		}
 	}
 }

@@ -249,8 +249,8 @@ func TestAFailedRunLeavesTheClientEdgeTablesAndLogs(t *testing.T) {
 		t.Errorf("comments:\n%s", strings.Join(f.comments, "\n"))
 	}
 	for file, texts := range map[string][]string{
-		"table-lb1.txt": {"after the first damage to a client", "tcp 198.18.0.11:"},
-		"table-lb2.txt": {"after the first damage to a client", "tcp 198.18.0.11:"},
+		"table-lb1.txt": {"after damage to clients began", "tcp 198.18.0.11:"},
+		"table-lb2.txt": {"after damage to clients began", "tcp 198.18.0.11:"},
 		"log-lb1.txt":   {"=== process 1 of lb1", "=== process 2 of lb1"},
 		"log-lb2.txt":   {"=== process 1 of lb2", "Master"},
 	} {
@@ -262,7 +262,7 @@ func TestAFailedRunLeavesTheClientEdgeTablesAndLogs(t *testing.T) {
 			t.Errorf("%s lacks %q:\n%s", file, texts, text)
 		}
 	}
-	// At the first damage the restored node may have adopted no more than the flow of it.
+	// Where the damage begins the restored node may have adopted no more than the flow of it.
 	text, err := os.ReadFile(filepath.Join(dir, "table-lb1.txt"))
 	if adopted := regexp.MustCompile(`(?m)^tcp 198\.18\.0\.11:.* adopted `); err != nil || !adopted.Match(text) {
 		t.Errorf("no flow of the client is adopted in the table of lb1 (%v):\n%s", err, text)
