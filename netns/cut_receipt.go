@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"baton/impl/flow"
+	"baton/netns/internal/ip"
 	"baton/scenarios/lab"
 
 	"golang.org/x/sys/unix"
@@ -89,7 +90,7 @@ func trial(from, to Interface, m lab.Match) []byte {
 		}
 		return append(frame, arpQuestion(from.MAC, source, target)...)
 	case m.Class&lab.IP != 0:
-		return append(frame, ipTrial(family, source, target, m)...)
+		return append(frame, ipTrial(source, target, m)...)
 	}
 	return append(frame, experiment...)
 }
@@ -97,7 +98,7 @@ func trial(from, to Interface, m lab.Match) []byte {
 // arpQuestion is an ARP request with its EtherType.
 func arpQuestion(mac net.HardwareAddr, sender, target flow.Addr) []byte {
 	arp := make([]byte, arpEnd-ethType)
-	copy(arp, []byte{etherARP >> 8, etherARP & 0xff, 0, 1, 8, 0, 6, 4, 0, 1})
+	copy(arp, []byte{ip.EtherARP >> 8, ip.EtherARP & 0xff, 0, 1, 8, 0, 6, 4, 0, 1})
 	copy(arp[ethLen+8-ethType:], mac)
 	copy(arp[arpSender-ethType:], sender.Bytes())
 	copy(arp[arpTarget-ethType:], target.Bytes())
@@ -105,7 +106,7 @@ func arpQuestion(mac net.HardwareAddr, sender, target flow.Addr) []byte {
 }
 
 // ipTrial is an IP packet of a kind with its EtherType.
-func ipTrial(f lab.Family, source, target flow.Addr, m lab.Match) []byte {
+func ipTrial(source, target flow.Addr, m lab.Match) []byte {
 	payload := make([]byte, map[uint8]int{lab.ProtoTCP: tcpEnd - ipEnd, lab.ProtoUDP: udpEnd - ipEnd}[m.Proto])
 	switch m.Proto {
 	case lab.ProtoUDP:
@@ -123,7 +124,7 @@ func ipTrial(f lab.Family, source, target flow.Addr, m lab.Match) []byte {
 	if protocol == 0 {
 		protocol = protocolExperiment
 	}
-	return slices.Concat(binary.BigEndian.AppendUint16(nil, etherTypes[f]), ipHeader(f, source, target, protocol, 255, len(payload)), payload)
+	return slices.Concat(binary.BigEndian.AppendUint16(nil, ip.EtherTypes[ip.FamilyOf(target)]), ip.Header(source, target, protocol, 255, len(payload)), payload)
 }
 
 // protocolExperiment is a number that is left to experiments (RFC 3692).

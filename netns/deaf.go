@@ -3,20 +3,23 @@ package netns
 import (
 	"fmt"
 	"os"
+	"path"
 	"strings"
+
+	"baton/scenarios/lab"
 )
 
-// deafSetting is the kernel's setting of an interface.
-const deafSetting = "/proc/sys/net/ipv4/conf/%s/drop_gratuitous_arp"
+// deafSettings are the kernel's settings of an interface, by family.
+var deafSettings = [lab.Families]string{"ipv4/conf/%s/drop_gratuitous_arp", "ipv6/conf/%s/drop_unsolicited_na"}
 
-// canBeDeaf reports whether the kernel has the setting (Linux 4.6).
+// canBeDeaf reports whether the kernel has the settings (Linux 4.6).
 func canBeDeaf() bool {
-	_, err := os.Stat(fmt.Sprintf(deafSetting, "default"))
+	_, err := os.Stat("/proc/sys/net/" + fmt.Sprintf(deafSettings[lab.IPv4], "default"))
 	return err == nil
 }
 
-// SetDeaf has a host's ARP cache ignore gratuitous ARP, or believe it again. The receipt
-// is what the kernel's setting reads.
+// SetDeaf has a host's neighbour table ignore gratuitous ARP and unsolicited neighbour
+// advertisements, or believe them again. The receipt is what the kernel's settings read.
 func (p *Pair) SetDeaf(host string, deaf bool) (receipt string, err error) {
 	h := p.byName[host]
 	if h == nil || len(h.interfaces) == 0 {
@@ -29,18 +32,13 @@ func (p *Pair) SetDeaf(host string, deaf bool) (receipt string, err error) {
 	var seen []string
 	err = h.Do(func() error {
 		for _, i := range h.interfaces {
-			file := fmt.Sprintf(deafSetting, i.Name)
-			if err := os.WriteFile(file, []byte(value), 0); err != nil {
-				return err
+			for _, addr := range i.Addrs() {
+				setting := deafSettings[lab.FamilyOf(addr.Addr())]
+				if err := writeSetting("/proc/sys/net/"+fmt.Sprintf(setting, i.Name), value); err != nil {
+					return err
+				}
+				seen = append(seen, fmt.Sprintf("%s/%s: %s is %s", h.name, i.Name, path.Base(setting), value))
 			}
-			read, err := os.ReadFile(file)
-			if err != nil {
-				return err
-			}
-			if got := strings.TrimSpace(string(read)); got != value {
-				return fmt.Errorf("%s is %s after %s was written", file, got, value)
-			}
-			seen = append(seen, fmt.Sprintf("%s/%s: drop_gratuitous_arp is %s", h.name, i.Name, value))
 		}
 		return nil
 	})
@@ -48,4 +46,19 @@ func (p *Pair) SetDeaf(host string, deaf bool) (receipt string, err error) {
 		return "", noReceipt("%s: %w", host, err)
 	}
 	return strings.Join(seen, ", "), nil
+}
+
+// writeSetting sets a kernel parameter and reads it back.
+func writeSetting(file, value string) error {
+	if err := os.WriteFile(file, []byte(value), 0); err != nil {
+		return err
+	}
+	read, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if got := strings.TrimSpace(string(read)); got != value {
+		return fmt.Errorf("%s is %s after %s was written", file, got, value)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -240,7 +241,7 @@ func (h *Host) anyLinkDown() (bool, error) {
 }
 
 // reset undoes what a node's process may have left in the kernel and a reboot
-// clears: addresses that are not the host's own. The neighbour entries went when
+// clears: addresses that are not the host's own, nor a link's. The neighbour entries went when
 // the links were set down, the permanent ones too.
 func (h *Host) reset() error {
 	for _, i := range h.interfaces {
@@ -248,24 +249,30 @@ func (h *Host) reset() error {
 		if err != nil {
 			return fmt.Errorf("find %s: %w", i.Name, err)
 		}
-		own, err := addressOf(i.Addr)
-		if err != nil {
-			return err
+		var own []*netlink.Addr
+		for _, prefix := range i.Addrs() {
+			addr, err := addressOf(prefix)
+			if err != nil {
+				return err
+			}
+			own = append(own, addr)
 		}
 		addresses, err := h.links.AddrList(link, netlink.FAMILY_ALL)
 		if err != nil {
 			return fmt.Errorf("list addresses of %s: %w", i.Name, err)
 		}
 		for _, a := range addresses {
-			if a.Equal(*own) {
+			if a.Scope == unix.RT_SCOPE_LINK || slices.ContainsFunc(own, func(o *netlink.Addr) bool { return a.Equal(*o) }) {
 				continue
 			}
 			if err := h.links.AddrDel(link, &a); err != nil {
 				return fmt.Errorf("delete address %s of %s: %w", a.IPNet, i.Name, err)
 			}
 		}
-		if err := h.links.AddrReplace(link, own); err != nil {
-			return fmt.Errorf("add address %s to %s: %w", i.Addr, i.Name, err)
+		for _, addr := range own {
+			if err := h.links.AddrReplace(link, addr); err != nil {
+				return fmt.Errorf("add address %s to %s: %w", addr.IPNet, i.Name, err)
+			}
 		}
 	}
 	return nil

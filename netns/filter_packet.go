@@ -4,18 +4,19 @@ import (
 	"encoding/binary"
 
 	"baton/impl/flow"
+	"baton/netns/internal/ip"
 	"baton/scenarios/lab"
 )
 
 // packetOf reads of a frame what kinds of packets are told by, as the program does.
 func packetOf(frame []byte) (p lab.Packet) {
 	switch binary.BigEndian.Uint16(frame[ethType:]) {
-	case etherARP:
+	case ip.EtherARP:
 		p.Class = lab.ClassARP
 		if len(frame) >= arpEnd {
 			p.Src, p.Dst = flow.IPv4From([4]byte(frame[arpSender:])), flow.IPv4From([4]byte(frame[arpTarget:]))
 		}
-	case etherIPv4:
+	case ip.EtherIPv4:
 		p.Class = lab.ClassIPv4
 		if len(frame) >= ipEnd {
 			p.Proto, p.Src, p.Dst = frame[ipProtocol], flow.IPv4From([4]byte(frame[ipSource:])), flow.IPv4From([4]byte(frame[ipTarget:]))
@@ -23,7 +24,7 @@ func packetOf(frame []byte) (p lab.Packet) {
 				portsOf(&p, frame[ipEnd:])
 			}
 		}
-	case etherIPv6:
+	case ip.EtherIPv6:
 		p.Class = lab.ClassIPv6
 		if len(frame) >= ip6End {
 			p.Proto, p.Src, p.Dst = frame[ip6Protocol], flow.Addr(frame[ip6Source:]), flow.Addr(frame[ip6Target:])
@@ -50,11 +51,11 @@ func neighboursOf(p *lab.Packet, frame []byte) {
 	}
 	target := flow.Addr(frame[ndpTarget:])
 	switch frame[ip6End] {
-	case neighbourSolicitation:
+	case ip.NeighbourSolicitation:
 		p.Class, p.Dst = lab.ClassNDP, target
-	case neighbourAdvertisement:
+	case ip.NeighbourAdvertisement:
 		p.Class, p.Src = lab.ClassNDP, target
-		if frame[ndpFlags]&flagSolicited == 0 {
+		if frame[ndpFlags]&ip.FlagSolicited == 0 {
 			p.Dst = target
 		}
 	}

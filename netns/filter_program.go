@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
+	"baton/netns/internal/ip"
 	"baton/scenarios/lab"
 )
 
@@ -24,13 +25,6 @@ const (
 	skbMark    = 8
 	skbData    = 76
 	skbDataEnd = 80
-)
-
-// EtherTypes.
-const (
-	etherIPv4 = 0x0800
-	etherARP  = 0x0806
-	etherIPv6 = 0x86dd
 )
 
 // Offsets in a frame: Ethernet header, ARP for IPv4 (RFC 826), IPv4 header without
@@ -62,20 +56,12 @@ const (
 // addresses alone.
 const (
 	ip6Protocol = ethLen + 6
-	ip6HopLimit = ethLen + 7
 	ip6Source   = ethLen + 8
 	ip6Target   = ethLen + 24
 	ip6End      = ethLen + 40
 	ndpFlags    = ip6End + 4
 	ndpTarget   = ip6End + 8
 	ndpEnd      = ip6End + 24
-)
-
-const (
-	neighbourSolicitation  = 135
-	neighbourAdvertisement = 136
-	flagSolicited          = 0x40
-	flagOverride           = 0x20
 )
 
 const (
@@ -195,9 +181,9 @@ func readFrame() asm.Instructions {
 	}
 	read = append(read,
 		asm.LoadMem(asm.R2, asm.R6, ethType, asm.Half),
-		asm.JEq.Imm(asm.R2, network(etherARP), "arp"),
-		asm.JEq.Imm(asm.R2, network(etherIPv4), "ipv4"),
-		asm.JEq.Imm(asm.R2, network(etherIPv6), "ipv6"),
+		asm.JEq.Imm(asm.R2, network(ip.EtherARP), "arp"),
+		asm.JEq.Imm(asm.R2, network(ip.EtherIPv4), "ipv4"),
+		asm.JEq.Imm(asm.R2, network(ip.EtherIPv6), "ipv6"),
 		asm.Ja.Label("known"),
 	)
 	read = append(read, readARP()...)
@@ -254,14 +240,14 @@ func readIPv6() asm.Instructions {
 		within(ndpEnd, "known"),
 		asm.Instructions{
 			asm.LoadMem(asm.R2, asm.R6, ip6End, asm.Byte),
-			asm.JEq.Imm(asm.R2, neighbourSolicitation, "solicitation"),
-			asm.JNE.Imm(asm.R2, neighbourAdvertisement, "known"),
+			asm.JEq.Imm(asm.R2, ip.NeighbourSolicitation, "solicitation"),
+			asm.JNE.Imm(asm.R2, ip.NeighbourAdvertisement, "known"),
 			asm.StoreImm(asm.RFP, atClass, int64(lab.ClassNDP), asm.Word),
 		},
 		keepAddr(lab.IPv6, ndpTarget, atSource),
 		asm.Instructions{
 			asm.LoadMem(asm.R2, asm.R6, ndpFlags, asm.Byte),
-			asm.And.Imm(asm.R2, flagSolicited),
+			asm.And.Imm(asm.R2, ip.FlagSolicited),
 			asm.JNE.Imm(asm.R2, 0, "known"),
 			asm.StoreImm(asm.RFP, atTraits, traitGratuitous, asm.Word),
 			asm.Ja.Label("target"),

@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"baton/impl/flow"
+	"baton/netns/internal/ip"
 	"baton/scenarios/lab"
 )
 
@@ -28,7 +29,7 @@ func TestTheProgramKnowsTheKinds(t *testing.T) {
 		"vip":   {Class: lab.ClassIPv4, Addrs: [lab.MaxAddrs]flow.Addr{other, vip}},
 		"web":   {Class: lab.ClassIPv4, Proto: lab.ProtoTCP, Port: 80, Addrs: [lab.MaxAddrs]flow.Addr{vip}},
 		"dns":   {Class: lab.ClassIPv4, Proto: lab.ProtoUDP, Port: 80},
-		"web6":  {Class: lab.ClassIPv6, Proto: lab.ProtoTCP, Port: 80, Addrs: [lab.MaxAddrs]flow.Addr{other, vip6}},
+		"web6":  {Class: lab.ClassIPv6, Proto: lab.ProtoTCP, Port: 80, Addrs: [lab.MaxAddrs]flow.Addr{flow.AddrFrom(netip.MustParseAddr("2001:2::101")), vip6}},
 		"syn6":  {Class: lab.ClassIPv6, Proto: lab.ProtoTCP, Port: 80, Opens: true},
 		"dns6":  {Class: lab.ClassIPv6, Proto: lab.ProtoUDP, Port: 80},
 		"vip6":  {Class: lab.IP, Addrs: [lab.MaxAddrs]flow.Addr{vip6, vip}},
@@ -44,9 +45,9 @@ func TestTheProgramKnowsTheKinds(t *testing.T) {
 		frames[name] = trial(from, to, m)
 	}
 	client6 := flow.AddrFrom(from.Addr6.Addr())
-	frames["a solicitation"] = neighbourMessage(from, to, neighbourSolicitation, 0, client6, vip6, vip6)
-	frames["an advertisement"] = neighbourMessage(from, to, neighbourAdvertisement, flagSolicited, vip6, client6, vip6)
-	frames["an announcement"] = neighbourMessage(from, to, neighbourAdvertisement, flagOverride, vip6, client6, vip6)
+	frames["a solicitation"] = neighbourMessage(from, to, ip.NeighbourSolicitation, 0, client6, vip6, vip6)
+	frames["an advertisement"] = neighbourMessage(from, to, ip.NeighbourAdvertisement, ip.FlagSolicited, vip6, client6, vip6)
+	frames["an announcement"] = neighbourMessage(from, to, ip.NeighbourAdvertisement, ip.FlagOverride, vip6, client6, vip6)
 	frames["an unreachable"] = neighbourMessage(from, to, 1, 0, vip6, client6, vip6)
 	frames["half a solicitation"] = frames["a solicitation"][:ndpTarget]
 	answer := frames["an answer"]
@@ -105,7 +106,7 @@ func neighbourMessage(from, to Interface, kind, flags uint8, source, destination
 	message := make([]byte, ndpEnd-ip6End)
 	message[0], message[4] = kind, flags
 	copy(message[8:], target[:])
-	return slices.Concat(to.MAC, from.MAC, []byte{0x86, 0xdd}, ipHeader(lab.IPv6, source, destination, lab.ProtoICMPv6, 255, len(message)), message)
+	return slices.Concat(to.MAC, from.MAC, []byte{0x86, 0xdd}, ip.Header(source, destination, lab.ProtoICMPv6, 255, len(message)), message)
 }
 
 // TestSlotsRunOut: a sender has so many rules of a kind, and those that are healed make room.

@@ -12,7 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"baton/impl/flow"
 	"baton/netns/internal/hostclock"
+	"baton/netns/internal/ip"
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 )
@@ -66,13 +68,17 @@ func (p *Pair) StartFlood(ctx context.Context, f Flood) (receipt string, err err
 	return "the first packet has left", nil
 }
 
-// open opens the socket by which packets of the kind leave: raw IPv4, so that the kernel
-// finds the next hop, or raw frames for ARP.
+// open opens the socket by which packets of the kind leave: raw IP, so that the kernel
+// finds the next hop, or raw frames for announcements.
 func (f *flooding) open(h *Host) (err error) {
 	if f.Kind != fault.FloodGARP {
 		f.packet = packets[f.Kind]
-		f.to = &unix.SockaddrInet4{Addr: f.To.Addr().As4()}
-		f.socket, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_RAW)
+		domain := unix.AF_INET
+		f.to = &unix.SockaddrInet4{Addr: f.target().As4()}
+		if f.family() == lab.IPv6 {
+			domain, f.to = unix.AF_INET6, &unix.SockaddrInet6{Addr: f.target()}
+		}
+		f.socket, err = unix.Socket(domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_RAW)
 		return err
 	}
 	device, err := h.links.LinkByName(f.at.Name)
@@ -136,20 +142,20 @@ func (f *flooding) end() {
 }
 
 // stranger is an address that nobody has.
-func (f *flooding) stranger() netip.Addr { return lab.IPv4.Stranger(f.random.IntN(lab.Strangers)) }
+func (f *flooding) stranger() netip.Addr { return f.family().Stranger(f.random.IntN(lab.Strangers)) }
+
+// family is that of the target.
+func (f *flooding) family() lab.Family { return lab.FamilyOf(f.To.Addr()) }
 
 // port is one of those that the kernel gives out.
 func (f *flooding) port() uint16 { return uint16(32768 + f.random.IntN(60999-32768)) }
 
-// ip writes the header of a packet to the flood's target.
-func (f *flooding) ip(source netip.Addr, protocol, ttl uint8, payload []byte) []byte {
-	packet := slices.Concat(make([]byte, ipEnd-ethLen), payload)
-	packet[0], packet[8], packet[9] = ipv4NoOpts, ttl, protocol
-	binary.BigEndian.PutUint16(packet[2:], uint16(len(packet)))
-	copy(packet[12:], source.AsSlice())
-	copy(packet[16:], f.To.Addr().AsSlice())
-	return packet
+// packetOf puts a payload into a packet to the flood's target.
+func (f *flooding) packetOf(source netip.Addr, protocol, hops uint8, payload []byte) []byte {
+	return slices.Concat(ip.Header(flow.AddrFrom(source), f.target(), protocol, hops, len(payload)), payload)
 }
+
+func (f *flooding) target() flow.Addr { return flow.AddrFrom(f.To.Addr()) }
 
 func (f *flooding) segment(source netip.Addr, flags uint8) []byte {
 	tcp := make([]byte, tcpEnd-ipEnd)
@@ -158,23 +164,20 @@ func (f *flooding) segment(source netip.Addr, flags uint8) []byte {
 	binary.BigEndian.PutUint32(tcp[4:], f.random.Uint32())
 	tcp[12], tcp[13] = byte(len(tcp)/4)<<4, flags
 	binary.BigEndian.PutUint16(tcp[14:], 64240) // window
-	binary.BigEndian.PutUint16(tcp[16:], f.checksum(source, lab.ProtoTCP, tcp))
-	return f.ip(source, lab.ProtoTCP, 64, tcp)
+	binary.BigEndian.PutUint16(tcp[16:], ip.TransportChecksum(flow.AddrFrom(source), f.target(), lab.ProtoTCP, tcp))
+	return f.packetOf(source, lab.ProtoTCP, 64, tcp)
 }
 
-// datagram is one of UDP. Its checksum is left out, as UDP allows.
-func (f *flooding) datagram(source netip.Addr, port uint16, ttl uint8, payload []byte) []byte {
+// datagram is one of UDP. Its checksum is left out where UDP allows that, over IPv4.
+func (f *flooding) datagram(source netip.Addr, port uint16, hops uint8, payload []byte) []byte {
 	udp := slices.Concat(make([]byte, udpEnd-ipEnd), payload)
 	binary.BigEndian.PutUint16(udp, port)
 	binary.BigEndian.PutUint16(udp[2:], f.To.Port())
 	binary.BigEndian.PutUint16(udp[4:], uint16(len(udp)))
-	return f.ip(source, lab.ProtoUDP, ttl, udp)
-}
-
-// checksum covers the pseudo header (RFC 9293 3.1).
-func (f *flooding) checksum(source netip.Addr, protocol uint8, payload []byte) uint16 {
-	pseudo := slices.Concat(source.AsSlice(), f.To.Addr().AsSlice(), []byte{0, protocol, byte(len(payload) >> 8), byte(len(payload))}, payload)
-	return checksum(pseudo)
+	if f.family() == lab.IPv6 {
+		binary.BigEndian.PutUint16(udp[6:], ip.TransportChecksum(flow.AddrFrom(source), f.target(), lab.ProtoUDP, udp))
+	}
+	return f.packetOf(source, lab.ProtoUDP, hops, udp)
 }
 
 // heartbeat is a BFD packet in state AdminDown whose discriminators are guesses (RFC 5880 4.1).
@@ -189,15 +192,14 @@ func (f *flooding) heartbeat() []byte {
 	return b
 }
 
-// announcement is an ARP announcement of the target's address (RFC 5227 3) by the client.
+// announcement tells all hosts, in the target's name, that the client has its address: an
+// ARP announcement (RFC 5227 3) or an unsolicited neighbour advertisement (RFC 4861 7.2.6).
 func (f *flooding) announcement() []byte {
-	frame := slices.Concat(broadcast, f.at.MAC, make([]byte, arpEnd-ethType))
-	binary.BigEndian.PutUint16(frame[ethType:], etherARP)
-	copy(frame[ethLen:], []byte{0, 1, 8, 0, 6, 4, 0, 1})
-	copy(frame[ethLen+8:], f.at.MAC)
-	copy(frame[arpSender:], f.To.Addr().AsSlice())
-	copy(frame[arpTarget:], f.To.Addr().AsSlice())
-	return frame
+	if f.family() == lab.IPv6 {
+		return slices.Concat(ip.AllNodesMAC, f.at.MAC, binary.BigEndian.AppendUint16(nil, ip.EtherIPv6),
+			ip.Advertisement(f.target(), f.at.MAC, ip.AllNodes, ip.FlagOverride))
+	}
+	return slices.Concat(broadcast, f.at.MAC, arpQuestion(f.at.MAC, f.target(), f.target()))
 }
 
 var broadcast = []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}

@@ -59,7 +59,7 @@ func newHost(b blueprint) (_ *Host, err error) {
 	if h.thread, err = startThread(h.space); err != nil {
 		return nil, err
 	}
-	h.thread.do(func() { err = writeSysctls() })
+	h.thread.do(func() { err = writeSysctls(b.ipv6) })
 	if err != nil {
 		return nil, err
 	}
@@ -149,16 +149,21 @@ func addressOf(p netip.Prefix) (*netlink.Addr, error) { return netlink.ParseAddr
 // A new namespace copies IPv4's conf values from the initial one, where a
 // distribution may have changed them (rp_filter above all), so they are put back
 // to the kernel's own defaults: no host routes, filters by reverse path or
-// answers ARP in a way of its own. IPv6 is off: its router solicitations and
-// multicast reports would be noise in captures and counters. The neighbour and
-// TCP parameters are the kernel's: how clients and backends react to a takeover
-// with those is what is measured.
-func writeSysctls() error {
-	for _, sysctl := range sysctls {
+// answers ARP in a way of its own. IPv6 is off where no service needs it: its multicast
+// reports would be noise in captures and counters. Where it is on, addresses are those
+// that the lab gives, at once and also after the link was down: nothing is configured by
+// routers, and duplicates are not looked for. The neighbour and TCP parameters are the
+// kernel's: how clients and backends react to a takeover with those is what is measured.
+func writeSysctls(ipv6 bool) error {
+	all := append(slices.Clone(sysctls), sysctl{"ipv6/conf/%s/disable_ipv6", "1"})
+	if ipv6 {
+		all = append(slices.Clone(sysctls), sysctls6...)
+	}
+	for _, sysctl := range all {
 		for _, scope := range []string{"all", "default"} {
 			path := fmt.Sprintf("/proc/sys/net/%s", fmt.Sprintf(sysctl.key, scope))
 			err := os.WriteFile(path, []byte(sysctl.value), 0)
-			if errors.Is(err, os.ErrNotExist) && strings.Contains(path, "/ipv6/") {
+			if errors.Is(err, os.ErrNotExist) && strings.Contains(path, "/ipv6/") && !ipv6 {
 				continue // a kernel without IPv6
 			}
 			if err != nil {
@@ -169,8 +174,10 @@ func writeSysctls() error {
 	return nil
 }
 
-var sysctls = []struct{ key, value string }{
-	{"ipv6/conf/%s/disable_ipv6", "1"},
+// sysctl is a parameter of an interface, where %s stands, and its value.
+type sysctl struct{ key, value string }
+
+var sysctls = []sysctl{
 	{"ipv4/conf/%s/rp_filter", "0"},
 	{"ipv4/conf/%s/forwarding", "0"},
 	{"ipv4/conf/%s/arp_accept", "0"},
@@ -178,4 +185,15 @@ var sysctls = []struct{ key, value string }{
 	{"ipv4/conf/%s/arp_filter", "0"},
 	{"ipv4/conf/%s/arp_ignore", "0"},
 	{"ipv4/conf/%s/arp_notify", "0"},
+}
+
+var sysctls6 = []sysctl{
+	{"ipv6/conf/%s/disable_ipv6", "0"},
+	{"ipv6/conf/%s/forwarding", "0"},
+	{"ipv6/conf/%s/accept_ra", "0"},
+	{"ipv6/conf/%s/autoconf", "0"},
+	{"ipv6/conf/%s/router_solicitations", "0"},
+	{"ipv6/conf/%s/accept_dad", "0"},
+	{"ipv6/conf/%s/keep_addr_on_down", "1"},
+	{"ipv6/conf/%s/drop_unsolicited_na", "0"},
 }

@@ -75,6 +75,7 @@ const linkGroup = 0xba70
 type blueprint struct {
 	name       string
 	role       Role
+	ipv6       bool // it has IPv6 addresses
 	interfaces []Interface
 }
 
@@ -90,7 +91,7 @@ func layout(topo lab.Topo) []blueprint {
 	}
 	ports := map[string]int{lab.Clients: firstPortIndex, lab.Backends: firstPortIndex}
 	for _, h := range topo.Hosts() {
-		b := blueprint{name: h.Name, role: h.Kind}
+		b := blueprint{name: h.Name, role: h.Kind, ipv6: topo.IPv6}
 		for _, link := range h.Links() {
 			i := Interface{Host: h.Name, Name: HostSide, Link: link, MAC: mac(link, h.Kind, h.Number), Addr: prefix(h, link, lab.IPv4)}
 			if topo.IPv6 {

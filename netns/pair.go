@@ -193,20 +193,22 @@ func connect(near *Host, end netlink.LinkAttrs, far *Host, i Interface) error {
 	return far.configure(i)
 }
 
-// configure gives an interface its address and sets it up. A backend's default
-// route leads to the backend-side VIP: in dnat mode its replies must pass the
-// load balancer; in fullnat mode the route is never used.
+// configure gives an interface its addresses and sets it up. A backend's default
+// routes lead to the backend-side VIP: in dnat mode its replies must pass the
+// load balancer; in fullnat mode they are never used.
 func (h *Host) configure(i Interface) error {
 	link, err := h.links.LinkByName(i.Name)
 	if err != nil {
 		return fmt.Errorf("find %s/%s: %w", h.name, i.Name, err)
 	}
-	addr, err := addressOf(i.Addr)
-	if err != nil {
-		return err
-	}
-	if err := h.links.AddrReplace(link, addr); err != nil {
-		return fmt.Errorf("add address %s to %s/%s: %w", i.Addr, h.name, i.Name, err)
+	for _, prefix := range i.Addrs() {
+		addr, err := addressOf(prefix)
+		if err != nil {
+			return err
+		}
+		if err := h.links.AddrReplace(link, addr); err != nil {
+			return fmt.Errorf("add address %s to %s/%s: %w", prefix, h.name, i.Name, err)
+		}
 	}
 	if err := h.links.LinkSetUp(link); err != nil {
 		return fmt.Errorf("set %s/%s up: %w", h.name, i.Name, err)
@@ -214,7 +216,7 @@ func (h *Host) configure(i Interface) error {
 	return h.route()
 }
 
-// route gives a backend its default route, which the loss of its link takes away.
+// route gives a backend its default routes, which the loss of its link takes away.
 func (h *Host) route() error {
 	i, ok := h.Interface(lab.Backends)
 	if h.role != RoleBackend || !ok {
@@ -224,9 +226,12 @@ func (h *Host) route() error {
 	if err != nil {
 		return fmt.Errorf("find %s/%s: %w", h.name, i.Name, err)
 	}
-	route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: lab.IPv4.BackendVIP().AsSlice()}
-	if err := h.links.RouteReplace(route); err != nil {
-		return fmt.Errorf("add default route via %s to %s: %w", lab.IPv4.BackendVIP(), h.name, err)
+	for _, addr := range i.Addrs() {
+		vip := lab.FamilyOf(addr.Addr()).BackendVIP()
+		route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: vip.AsSlice()}
+		if err := h.links.RouteReplace(route); err != nil {
+			return fmt.Errorf("add default route via %s to %s: %w", vip, h.name, err)
+		}
 	}
 	return nil
 }

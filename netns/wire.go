@@ -14,6 +14,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/netns/internal/hostclock"
+	"baton/netns/internal/ip"
 	"baton/scenarios/lab"
 	"baton/scenarios/link"
 )
@@ -282,7 +283,7 @@ func finishChecksum(frame []byte) bool {
 			return false
 		}
 		// The field holds the sum of the pseudo header.
-		sum := checksum(packet[start:])
+		sum := ip.Checksum(packet[start:])
 		binary.BigEndian.PutUint16(packet[field:], sum)
 	}
 	clear(frame[:vnetHeader])

@@ -3,12 +3,17 @@ package netns
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"baton/impl/flow"
+	"baton/netns/internal/ip"
+	"baton/scenarios/lab"
 )
 
 // teller tells senders, in the name of the receiver, that a packet was too long for the
-// link (RFC 792, RFC 1191 4), as a router with a smaller MTU would.
+// link (RFC 1191 4, RFC 4443 3.2), as a router with a smaller MTU would.
 type teller struct {
 	socket  int
 	ifindex int
@@ -36,37 +41,53 @@ const (
 	icmpLen         = 8
 	icmpUnreachable = 3
 	icmpFragNeeded  = 4
+	icmpTooBig      = 2 // of ICMPv6 (RFC 4443 3.2)
 	protocolICMP    = 1
-	quoted          = 28 // of the packet: its IP header and the ports
+	quotedPorts     = 8 // behind the IP header of the packet that is quoted
 )
 
-// tooLong answers a frame that was not passed on; nil says nothing. What is no IPv4 is
+// tooLong answers a frame that was not passed on; nil says nothing. What is no plain IP is
 // dropped in silence, as by any router.
 func (t *teller) tooLong(frame []byte, mtu int) {
-	if t == nil || len(frame) < ethLen+quoted || frame[ipVersion] != ipv4NoOpts {
+	if t == nil || len(frame) < ipEnd+quotedPorts {
 		return
 	}
-	_ = unix.Sendto(t.socket, fragNeeded(frame, t.at, mtu), 0, &unix.SockaddrLinklayer{Ifindex: t.ifindex})
+	var answer []byte
+	switch {
+	case frame[ipVersion] == ipv4NoOpts:
+		answer = fragNeeded(frame, t.at, mtu)
+	case frame[ipVersion]>>4 == 6 && len(frame) >= ip6End+quotedPorts:
+		answer = tooBig(frame, t.at, mtu)
+	default:
+		return
+	}
+	_ = unix.Sendto(t.socket, answer, 0, &unix.SockaddrLinklayer{Ifindex: t.ifindex})
 }
 
-// fragNeeded is the answer to a frame.
+// fragNeeded is the answer to an IPv4 frame.
 func fragNeeded(frame []byte, from Interface, mtu int) []byte {
-	answer := make([]byte, ipEnd+icmpLen+quoted)
-	copy(answer, frame[ethSource:ethType])
-	copy(answer[ethSource:], from.MAC)
-	binary.BigEndian.PutUint16(answer[ethType:], etherIPv4)
-	ip := answer[ethLen:ipEnd]
-	ip[0], ip[8], ip[9] = ipv4NoOpts, 64, protocolICMP
-	binary.BigEndian.PutUint16(ip[2:], uint16(len(answer)-ethLen))
-	copy(ip[12:16], from.Addr.Addr().AsSlice())
-	copy(ip[16:20], frame[ipSource:ipTarget])
-	binary.BigEndian.PutUint16(ip[10:], checksum(ip))
-	icmp := answer[ipEnd:]
+	icmp := append(make([]byte, icmpLen), frame[ethLen:ipEnd+quotedPorts]...)
 	icmp[0], icmp[1] = icmpUnreachable, icmpFragNeeded
 	binary.BigEndian.PutUint16(icmp[6:], uint16(mtu))
-	copy(icmp[icmpLen:], frame[ethLen:ethLen+quoted])
-	binary.BigEndian.PutUint16(icmp[2:], checksum(icmp))
-	return answer
+	binary.BigEndian.PutUint16(icmp[2:], ip.Checksum(icmp))
+	return backTo(frame, from, flow.IPv4From([4]byte(frame[ipSource:])), protocolICMP, icmp)
+}
+
+// tooBig is the answer to an IPv6 frame.
+func tooBig(frame []byte, from Interface, mtu int) []byte {
+	source := flow.Addr(frame[ip6Source:])
+	icmp := append(make([]byte, icmpLen), frame[ethLen:ip6End+quotedPorts]...)
+	icmp[0] = icmpTooBig
+	binary.BigEndian.PutUint32(icmp[4:], uint32(mtu))
+	binary.BigEndian.PutUint16(icmp[2:], ip.TransportChecksum(flow.AddrFrom(from.AddrOf(lab.IPv6)), source, lab.ProtoICMPv6, icmp))
+	return backTo(frame, from, source, lab.ProtoICMPv6, icmp)
+}
+
+// backTo is a frame with a message to the sender of another.
+func backTo(frame []byte, from Interface, source flow.Addr, protocol uint8, message []byte) []byte {
+	family := ip.FamilyOf(source)
+	return slices.Concat(frame[ethSource:ethType], from.MAC, binary.BigEndian.AppendUint16(nil, ip.EtherTypes[family]),
+		ip.Header(flow.AddrFrom(from.AddrOf(family)), source, protocol, 64, len(message)), message)
 }
 
 func (t *teller) close() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,7 +117,7 @@ func (w *World) Up(ctx context.Context) error {
 	if w.nodes, err = w.cfg.Subject.Open(subject.Lab{Plan: w.plan, Devices: devices, Dir: w.cfg.Dir, Baton: w.cfg.Baton, UpgradeTo: w.upgradeTo(), AllowUnsafe: w.cfg.AllowUnsafe}); err != nil {
 		return err
 	}
-	pair, err := NewPair(w.plan.Topo.Lab())
+	pair, err := NewPair(w.plan.Lab())
 	if err != nil {
 		return err
 	}
@@ -171,7 +172,8 @@ const probeGap = 5 * time.Millisecond
 
 // StartTraffic implements scenarios.World.
 func (w *World) StartTraffic(ctx context.Context) error {
-	cfg := traffic.Config{Run: uint64(hostclock.Now()), Record: w.record, Services: w.echoed(), Guests: lab.IPv4.Guests(), GapUDP: probeGap}
+	guests := [lab.Families][]netip.Addr{lab.IPv4.Guests(), lab.IPv6.Guests()}
+	cfg := traffic.Config{Run: uint64(hostclock.Now()), Record: w.record, Services: w.echoed(), Guests: guests, GapUDP: probeGap}
 	for _, t := range w.plan.Traffic {
 		if t.Guard.In(plan.Netns) {
 			cfg.Lines = append(cfg.Lines, t)
@@ -183,7 +185,11 @@ func (w *World) StartTraffic(ctx context.Context) error {
 	for _, name := range w.pair.Names(RoleBackend) {
 		host := w.pair.Host(name)
 		i, _ := host.Interface(lab.Backends)
-		cfg.Backends = append(cfg.Backends, traffic.Backend{Host: host, Addr: i.Addr.Addr()})
+		var addrs []netip.Addr
+		for _, f := range w.pair.topo.Families() {
+			addrs = append(addrs, i.AddrOf(f))
+		}
+		cfg.Backends = append(cfg.Backends, traffic.Backend{Host: host, Addrs: addrs})
 	}
 	generator, err := traffic.New(cfg)
 	if err != nil {

@@ -35,7 +35,9 @@ func (w *World) startCapture() error {
 	for _, host := range w.pair.Hosts() {
 		for _, i := range host.Interfaces() {
 			cfg.Hosts[i.MAC.String()] = host.Name()
-			cfg.Addresses[i.Addr.Addr()] = host.Name()
+			for _, addr := range i.Addrs() {
+				cfg.Addresses[addr.Addr()] = host.Name()
+			}
 		}
 	}
 	clients := capture.Edge{Name: lab.Clients, Host: w.pair.Host(lab.Clients), Interfaces: w.ports(lab.Clients)}
@@ -48,7 +50,10 @@ func (w *World) startCapture() error {
 	}
 	backends := capture.Edge{
 		Name: lab.Backends, Host: w.pair.Host(lab.Backends), Interfaces: w.ports(lab.Backends),
-		VIPs: []netip.Addr{lab.IPv4.BackendVIP()}, Forwarded: w.clientNets(),
+		Forwarded: w.clientNets(),
+	}
+	for _, f := range w.pair.topo.Families() {
+		backends.VIPs = append(backends.VIPs, f.BackendVIP())
 	}
 	cfg.Edges = []capture.Edge{clients, backends}
 	kept := w.plan.CaptureLinks(plan.Netns)
@@ -104,8 +109,10 @@ func (w *World) clientNets() []netip.Prefix {
 	var nets []netip.Prefix
 	for _, name := range w.pair.Names(RoleClient) {
 		i, _ := w.pair.Host(name).Interface(lab.Clients)
-		if net := i.Addr.Masked(); !slices.Contains(nets, net) {
-			nets = append(nets, net)
+		for _, addr := range i.Addrs() {
+			if net := addr.Masked(); !slices.Contains(nets, net) {
+				nets = append(nets, net)
+			}
 		}
 	}
 	return nets

@@ -188,8 +188,8 @@ func setDeaf(deaf bool) func(*World, context.Context, plan.Fault) error {
 func (w *World) flood(ctx context.Context, f plan.Fault) error {
 	fl := Flood{Kind: f.Flood, From: f.Hosts[0], Rate: f.Rate(), For: f.Time, Seed: w.chance()}
 	if lab.IsNode(f.To) {
-		fl.To = netip.AddrPortFrom(w.addr(f.To), lab.BFDPort)
-		fl.Victim = w.addr(lab.Peer(f.To))
+		fl.To = netip.AddrPortFrom(w.addr(f.To, lab.IPv4), lab.BFDPort)
+		fl.Victim = w.addr(lab.Peer(f.To), lab.IPv4)
 	}
 	for _, s := range w.services() {
 		if s.Name == f.To {
@@ -197,7 +197,7 @@ func (w *World) flood(ctx context.Context, f plan.Fault) error {
 			if err != nil {
 				return fmt.Errorf("netns: %w", err)
 			}
-			fl.To, fl.Victim = netip.AddrPortFrom(vip, s.Port), w.victim(fl.From)
+			fl.To, fl.Victim = netip.AddrPortFrom(vip, s.Port), w.victim(fl.From, s.Family())
 		}
 	}
 	began := trace.Fault{Verb: f.Verb, Target: f.Target(), Hosts: f.Hosts}
@@ -284,19 +284,19 @@ func (w *World) toNodes(ctx context.Context, f plan.Fault, do func(context.Conte
 }
 
 // victim is a client other than the one that floods, if there is one.
-func (w *World) victim(flooder string) netip.Addr {
+func (w *World) victim(flooder string, f lab.Family) netip.Addr {
 	for _, name := range w.pair.Names(RoleClient) {
 		if name != flooder {
-			return w.addr(name)
+			return w.addr(name, f)
 		}
 	}
-	return w.addr(flooder)
+	return w.addr(flooder, f)
 }
 
 // addr is a host's address on the clients' link.
-func (w *World) addr(host string) netip.Addr {
+func (w *World) addr(host string, f lab.Family) netip.Addr {
 	i, _ := w.pair.Host(host).Interface(lab.Clients)
-	return i.Addr.Addr()
+	return i.AddrOf(f)
 }
 
 func (w *World) impose(ctx context.Context, f plan.Fault, do func(context.Context) (string, error)) error {

@@ -23,6 +23,7 @@ var library = []struct{ folder, about string }{
 	{"sync", "The sync link is bad"},
 	{"freeze", "A process stands still"},
 	{"l2", "A port loses its carrier, or ARP goes wrong"},
+	{"ipv6", "Services of IPv6, and of both families on one pair"},
 	{"links", "Links lose, delay, limit and damage packets"},
 	{"programs", "Other people's clients and servers over the pair, each a skip where the machine lacks the program"},
 	{"overload", "Somebody sends what nobody asked for, or a node lacks processor or descriptors"},

@@ -119,11 +119,15 @@ func (f *flooding) heartbeat() {
 var clientPath = slices.Index(pathLinks[:], onClients)
 
 // usurp announces a VIP by a host that is not of the pair. The node that forwards hears
-// of it and announces the VIP anew, once a second at most (RFC 5227 2.4).
+// of it and announces an IPv4 VIP anew, once a second at most (RFC 5227 2.4); nobody
+// watches for advertisements of an IPv6 one.
 func (w *World) usurp(host, vip uint8) {
 	v := w.vips[vip]
 	w.at(w.now.Add(delayMin), func() {
 		w.latchOn(host, vip)
+		if familyOf(v.addr) == lab.IPv6 {
+			return
+		}
 		for _, p := range w.processes {
 			if w.drops(v.link, host, p.index, neighbourPacket(v.addr, v.addr)) || !p.answers(v.link, host, v.addr) || w.now < p.defended {
 				continue

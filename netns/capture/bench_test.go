@@ -50,7 +50,7 @@ func referenceLoad(b *testing.B, captured bool, keep int) {
 			{Name: "probe", Kind: plan.Probe, Proto: "udp", Service: "udp"},
 		},
 		Services: []plan.Service{{Name: "tcp", Proto: "tcp", VIP: vip, Port: port}, {Name: "udp", Proto: "udp", VIP: vip, Port: port}},
-		Clients:  []traffic.Host{n.client}, Backends: []traffic.Backend{{Host: n.backend, Addr: netip.MustParseAddr(vip)}},
+		Clients:  []traffic.Host{n.client}, Backends: []traffic.Backend{{Host: n.backend, Addrs: []netip.Addr{netip.MustParseAddr(vip)}}},
 		Record: func(trace.Event) {},
 	})
 	Expect(err).NotTo(HaveOccurred())

@@ -8,7 +8,7 @@ import (
 )
 
 // socketFilter is the classic BPF program of a capture socket: of the given
-// interfaces (of all if there are none), it lets IPv4 and ARP frames through, cut
+// interfaces (of all if there are none), it lets IP and ARP frames through, cut
 // to snap bytes; of frames that are being received only if incoming is set.
 func socketFilter(interfaces []int, incoming bool, snap int) ([]unix.SockFilter, error) {
 	var program []bpf.Instruction
@@ -29,7 +29,8 @@ func socketFilter(interfaces []int, incoming bool, snap int) ([]unix.SockFilter,
 	}
 	program = append(program,
 		bpf.LoadAbsolute{Off: 12, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherIPv4, SkipTrue: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherIPv4, SkipTrue: 3},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherIPv6, SkipTrue: 2},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherARP, SkipTrue: 1},
 		bpf.RetConstant{Val: 0},
 		bpf.RetConstant{Val: uint32(snap)})

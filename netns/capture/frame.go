@@ -6,6 +6,8 @@ import (
 	"net/netip"
 
 	"baton/impl/flow"
+	"baton/netns/internal/ip"
+	"baton/scenarios/lab"
 )
 
 // mac is an Ethernet address.
@@ -18,7 +20,7 @@ type frameKind uint8
 
 const (
 	frameOther frameKind = iota
-	frameARP
+	frameARP             // or a neighbour solicitation or advertisement
 	frameTCP
 	frameUDP
 	frameAdvert
@@ -34,7 +36,9 @@ type frame struct {
 	seq, ack uint32 // TCP
 	next     uint32 // TCP: the sequence number behind the segment
 	flags    uint8
-	// senderIP and targetIP are the protocol addresses of an ARP packet.
+	// senderIP and targetIP are the protocol addresses of an ARP packet; of a neighbour
+	// advertisement the target and, unless unsolicited, the destination; of a solicitation
+	// the source and the target.
 	senderIP, targetIP flow.Addr
 	advert             *advert
 }
@@ -50,12 +54,15 @@ const (
 // Lengths and constants of the headers.
 const (
 	etherLen    = 14
-	etherIPv4   = 0x0800
-	etherARP    = 0x0806
+	etherIPv4   = ip.EtherIPv4
+	etherARP    = ip.EtherARP
+	etherIPv6   = ip.EtherIPv6
 	arpLen      = 28
 	arpEthIPv4  = 0x0001_0800 // hardware Ethernet, protocol IPv4
 	arpAddrLens = 0x0604
 	ipv4MinLen  = 20
+	ipv6Len     = 40
+	ndpLen      = 24 // of a neighbour solicitation or advertisement without options
 	portsLen    = 4
 	tcpFlagsEnd = 14 // of the TCP header, up to and with the flags
 	tcpMinWords = 5  // of 4 bytes, in a TCP header
@@ -65,7 +72,7 @@ const (
 func (f *frame) rst() bool { return f.kind == frameTCP && f.flags&tcpRST != 0 }
 
 // gratuitous reports whether the frame is a gratuitous ARP (RFC 5227 3), of the
-// request or of the reply form.
+// request or of the reply form, or an unsolicited neighbour advertisement.
 func (f *frame) gratuitous() bool {
 	return f.kind == frameARP && f.senderIP == f.targetIP && !f.senderIP.Netip().IsUnspecified()
 }
@@ -86,6 +93,8 @@ func parseFrame(b []byte) (frame, bool) {
 		f.parseARP(payload)
 	case etherIPv4:
 		f.parseIPv4(payload)
+	case etherIPv6:
+		f.parseIPv6(payload)
 	}
 	return f, true
 }
@@ -115,8 +124,45 @@ func (f *frame) parseIPv4(b []byte) {
 		return
 	}
 	f.ipID = binary.BigEndian.Uint16(b[4:])
-	segment := b[headerLen:]
-	proto := flow.Proto(b[9])
+	length := int(binary.BigEndian.Uint16(b[2:])) - headerLen
+	f.parseTransport(flow.Proto(b[9]), ipv4At(b[12:]), ipv4At(b[16:]), b[headerLen:], length)
+}
+
+// parseIPv6 reads packets without extension headers.
+func (f *frame) parseIPv6(b []byte) {
+	if len(b) < ipv6Len || b[0]>>4 != 6 {
+		return
+	}
+	proto, src, dst := b[6], flow.Addr(b[8:]), flow.Addr(b[24:])
+	if proto == lab.ProtoICMPv6 {
+		f.parseNeighbours(src, dst, b[ipv6Len:])
+		return
+	}
+	f.parseTransport(flow.Proto(proto), src, dst, b[ipv6Len:], int(binary.BigEndian.Uint16(b[4:])))
+}
+
+// parseNeighbours reads neighbour solicitations and advertisements (RFC 4861 4.3, 4.4).
+func (f *frame) parseNeighbours(src, dst flow.Addr, message []byte) {
+	if len(message) < ndpLen {
+		return
+	}
+	target := flow.Addr(message[8:])
+	switch message[0] {
+	case ip.NeighbourSolicitation:
+		f.kind, f.senderIP, f.targetIP = frameARP, src, target
+	case ip.NeighbourAdvertisement:
+		f.kind, f.senderIP, f.targetIP = frameARP, target, dst
+		if message[4]&ip.FlagSolicited == 0 {
+			f.targetIP = target
+		}
+	}
+}
+
+// parseTransport reads TCP and UDP, of which a packet has length bytes.
+func (f *frame) parseTransport(proto flow.Proto, src, dst flow.Addr, segment []byte, length int) {
+	if len(segment) < portsLen {
+		return
+	}
 	switch {
 	case proto == flow.UDP:
 		f.kind = frameUDP
@@ -124,7 +170,7 @@ func (f *frame) parseIPv4(b []byte) {
 		f.kind = frameTCP
 		f.seq, f.ack = binary.BigEndian.Uint32(segment[4:]), binary.BigEndian.Uint32(segment[8:])
 		f.flags = segment[13]
-		f.next = f.seq + uint32(binary.BigEndian.Uint16(b[2:])) - uint32(headerLen) - uint32(segment[12]>>4)*4
+		f.next = f.seq + uint32(length) - uint32(segment[12]>>4)*4
 		if f.flags&tcpFIN != 0 {
 			f.next++
 		}
@@ -132,7 +178,7 @@ func (f *frame) parseIPv4(b []byte) {
 		return
 	}
 	f.tuple = flow.Tuple{
-		Src: ipv4At(b[12:]), Dst: ipv4At(b[16:]),
+		Src: src, Dst: dst,
 		SrcPort: binary.BigEndian.Uint16(segment), DstPort: binary.BigEndian.Uint16(segment[2:]),
 		Proto: proto,
 	}

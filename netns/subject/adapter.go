@@ -98,6 +98,11 @@ func (a *Adapter) Open(l Lab) (Pair, error) {
 	if missing := a.Missing(); len(missing) > 0 {
 		return nil, fmt.Errorf("subject %s needs programs that are not installed: %s: %w", a.Title, strings.Join(missing, ", "), scenarios.ErrUnsupported)
 	}
+	for _, s := range l.Plan.Services {
+		if s.Family() != lab.IPv4 && s.Guard.In(plan.Netns) {
+			return nil, fmt.Errorf("subject %s: service %s is of %s, and adapters are told of IPv4 alone: %w", a.Title, s.Name, s.Family(), scenarios.ErrUnsupported)
+		}
+	}
 	options, err := a.chosen(l.Plan)
 	if err != nil {
 		return nil, err

@@ -103,8 +103,8 @@ func (c *Config) target(t plan.Traffic) (netip.AddrPort, error) {
 			return netip.AddrPort{}, fmt.Errorf("traffic: line %q: %s to service %s, which is %s", t.Name, t.Proto, s.Name, s.Proto)
 		}
 		vip, err := netip.ParseAddr(s.VIP)
-		if err != nil || !vip.Is4() {
-			return netip.AddrPort{}, fmt.Errorf("traffic: service %s: %q is no IPv4 address", s.Name, s.VIP)
+		if err != nil {
+			return netip.AddrPort{}, fmt.Errorf("traffic: service %s: %q is no IP address", s.Name, s.VIP)
 		}
 		return netip.AddrPortFrom(vip, s.Port), nil
 	}

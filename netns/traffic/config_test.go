@@ -31,14 +31,14 @@ func TestConfigurationIsRefusedWithTheLineAndWhatIsWrong(t *testing.T) {
 		{with(func(t *plan.Traffic) { t.Every = -1 }), `every -1ns is negative`},
 		{with(func(t *plan.Traffic) { t.Service = "dns" }), `line "web": no service "dns"`},
 		{with(func(t *plan.Traffic) { t.Service = "udp" }), `tcp to service udp, which is udp`},
-		{with(func(t *plan.Traffic) { t.Service = "bad" }), `service bad: "198.18.0" is no IPv4 address`},
+		{with(func(t *plan.Traffic) { t.Service = "bad" }), `service bad: "198.18.0" is no IP address`},
 		{plan.Traffic{Name: "c", Kind: plan.Connects, Proto: "tcp", Service: "tcp"}, `line "c": rate 0 is not in`},
 		{plan.Traffic{Name: "c", Kind: plan.Connects, Proto: "tcp", Service: "tcp", Rate: 1e9}, `rate 1e+09 is not in`},
 	}
 	for _, tt := range tests {
 		_, err := New(Config{
 			Lines: []plan.Traffic{tt.line}, Clients: []Host{nowhere("client1")},
-			Backends: []Backend{{Host: nowhere("backend1"), Addr: netip.MustParseAddr("198.18.1.11")}},
+			Backends: []Backend{{Host: nowhere("backend1"), Addrs: []netip.Addr{netip.MustParseAddr("198.18.1.11")}}},
 			Services: []plan.Service{{Name: "tcp", Proto: "tcp", VIP: "198.18.0.100", Port: 80},
 				{Name: "udp", Proto: "udp", VIP: "198.18.0.100", Port: 80}, {Name: "bad", Proto: "tcp", VIP: "198.18.0", Port: 80}},
 			Record: func(trace.Event) {},

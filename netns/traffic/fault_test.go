@@ -188,7 +188,7 @@ var _ = Describe("a load balancer that damages the stream", func() {
 			p := newProxy(n)
 			cfg := n.config(r, sessionsLine(5, 20*time.Millisecond))
 			for i := range cfg.Backends {
-				cfg.Backends[i].Addr = netip.MustParseAddr(backendAddrs[i])
+				cfg.Backends[i].Addrs[0] = netip.MustParseAddr(backendAddrs[i])
 			}
 			cfg.Timeouts.Drain = time.Second
 			g := start(ctx, cfg)

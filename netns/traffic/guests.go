@@ -3,6 +3,7 @@ package traffic
 import (
 	"encoding/binary"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 
@@ -11,31 +12,46 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/clock"
+	"baton/impl/flow"
+	"baton/netns/internal/ip"
+	"baton/scenarios/lab"
 )
 
 // guests are addresses that a client sends from without having them: datagrams leave by
 // a raw socket, so that the kernel finds the next hop, and the answers are read from a
 // packet socket. The kernel has no socket to answer for, so a flow costs no descriptor.
-// ARP requests for the addresses are answered here.
+// ARP requests and neighbour solicitations for the addresses are answered here.
 type guests struct {
-	addrs   []netip.Addr // consecutive
+	guestFamily
+	addrs   []netip.Addr // in their order
 	target  netip.AddrPort
 	out, in int // the raw socket, the packet socket
 	to      unix.Sockaddr
-	mac     [6]byte
-	index   int // of the interface
-	packet  [ipLen + udpLen + requestLen]byte
+	mac     net.HardwareAddr
+	index   int    // of the interface
+	packet  []byte // that is sent next
 	take    func(now clock.Instant, to netip.AddrPort, payload []byte)
 	loop    *loop
 }
 
+// guestFamily is how packets of a family are read and written.
+type guestFamily struct {
+	domain       int
+	etherType    uint16
+	header       int // its length
+	sourceAt     int // where in the header the source address begins; the target's is behind it
+	protocolAt   int // where in the header the protocol is
+	filter       func(first, last netip.Addr) []bpf.Instruction
+	writeSum     func(packet []byte) // of UDP
+	isQuestion   func(frame []byte) bool
+	answer       func(g *guests, question []byte) []byte // nil if it asks for something else
+	questionType uint16                                  // EtherType of questions
+}
+
 // Lengths and places in frames.
 const (
-	ethLen, ipLen, udpLen     = 14, 20, 8
-	arpOp, arpSender, arpAddr = ethLen + 6, ethLen + 8, ethLen + 14
-	arpTargetMAC, arpTarget   = ethLen + 18, ethLen + 24
-	arpLen                    = ethLen + 28
-	firstGuestPort            = 10_000
+	ethLen, udpLen = 14, 8
+	firstGuestPort = 10_000
 )
 
 // openGuests opens the sockets of the addresses and serves them on the loop.
@@ -43,7 +59,9 @@ func (l *loop) openGuests(from *client, addrs []netip.Addr, target netip.AddrPor
 	if err := l.enter(from.namespace); err != nil {
 		return nil, err
 	}
-	g := &guests{addrs: addrs, target: target, out: -1, in: -1, loop: l, to: &unix.SockaddrInet4{Addr: target.Addr().As4()}}
+	family := guestFamilies[lab.FamilyOf(target.Addr())]
+	g := &guests{guestFamily: family, addrs: addrs, target: target, out: -1, in: -1, loop: l, to: sockaddr(netip.AddrPortFrom(target.Addr(), 0))}
+	g.packet = append(ip.Header(flow.AddrFrom(addrs[0]), flow.AddrFrom(target.Addr()), unix.IPPROTO_UDP, 64, udpLen+requestLen), make([]byte, udpLen+requestLen)...)
 	err := g.open()
 	if err == nil {
 		err = l.add(from.name, g.in, unix.EPOLLIN, g)
@@ -69,14 +87,14 @@ func (g *guests) open() (err error) {
 		return err
 	}
 	g.index = link.Attrs().Index
-	copy(g.mac[:], link.Attrs().HardwareAddr)
-	if g.out, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_RAW); err != nil {
+	g.mac = link.Attrs().HardwareAddr
+	if g.out, err = unix.Socket(g.domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_RAW); err != nil {
 		return err
 	}
 	if g.in, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
 		return err
 	}
-	filter, err := g.filter()
+	filter, err := assemble(g.filter(g.addrs[0], g.addrs[len(g.addrs)-1]))
 	if err != nil {
 		return err
 	}
@@ -93,21 +111,9 @@ func (g *guests) open() (err error) {
 	return unix.Bind(g.in, &unix.SockaddrLinklayer{Protocol: all, Ifindex: g.index})
 }
 
-// filter lets through IPv4 to the addresses, and ARP about them.
-func (g *guests) filter() ([]unix.SockFilter, error) {
-	bounds := func(a netip.Addr) uint32 { b := a.As4(); return binary.BigEndian.Uint32(b[:]) }
-	raw, err := bpf.Assemble([]bpf.Instruction{
-		bpf.LoadAbsolute{Off: 12, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.ETH_P_ARP, SkipFalse: 2},
-		bpf.LoadAbsolute{Off: arpTarget, Size: 4},
-		bpf.Jump{Skip: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.ETH_P_IP, SkipFalse: 3},
-		bpf.LoadAbsolute{Off: ethLen + 16, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: bounds(g.addrs[0]), SkipTrue: 1},
-		bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: bounds(g.addrs[len(g.addrs)-1]), SkipTrue: 1},
-		bpf.RetConstant{Val: 0},
-		bpf.RetConstant{Val: 2048},
-	})
+// assemble is a filter as the kernel takes it.
+func assemble(program []bpf.Instruction) ([]unix.SockFilter, error) {
+	raw, err := bpf.Assemble(program)
 	filter := make([]unix.SockFilter, len(raw))
 	for i, r := range raw {
 		filter[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
@@ -127,19 +133,16 @@ func (g *guests) flowOf(a netip.AddrPort) (i int, known bool) {
 	return i, at >= 0 && a.Port() >= firstGuestPort
 }
 
-// send sends a request of the i-th flow. Its UDP checksum is left out, as UDP allows;
-// the request has one of its own.
+// send sends a request of the i-th flow.
 func (g *guests) send(i int, s stamp) {
-	b, from := g.packet[:], g.source(i)
-	b[0], b[8], b[9] = 0x45, 64, unix.IPPROTO_UDP
-	src, dst := from.Addr().As4(), g.target.Addr().As4()
-	copy(b[12:], src[:])
-	copy(b[16:], dst[:])
-	udp := b[ipLen:]
+	b, from := g.packet, g.source(i)
+	copy(b[g.sourceAt:], from.Addr().AsSlice())
+	udp := b[g.header:]
 	binary.BigEndian.PutUint16(udp, from.Port())
 	binary.BigEndian.PutUint16(udp[2:], g.target.Port())
 	binary.BigEndian.PutUint16(udp[4:], udpLen+requestLen)
 	putRequest(udp[udpLen:], s)
+	g.writeSum(b)
 	_ = unix.Sendto(g.out, b, 0, g.to) // the missing answer says what went wrong
 }
 
@@ -150,41 +153,29 @@ func (g *guests) ready(now clock.Instant, _ uint32) {
 			return
 		}
 		frame := g.loop.buf[:n]
-		switch binary.BigEndian.Uint16(frame[12:]) {
-		case unix.ETH_P_ARP:
-			g.answerARP(frame)
-		case unix.ETH_P_IP:
+		switch ether := binary.BigEndian.Uint16(frame[12:]); {
+		case ether == g.questionType && g.isQuestion(frame):
+			if answer := g.answer(g, frame); answer != nil {
+				_ = unix.Sendto(g.in, answer, 0, &unix.SockaddrLinklayer{Ifindex: g.index})
+			}
+		case ether == g.etherType:
 			g.receive(now, frame[ethLen:])
 		}
 	}
 }
 
 // receive takes a datagram from the target.
-func (g *guests) receive(now clock.Instant, ip []byte) {
-	if len(ip) < ipLen+udpLen || ip[0] != 0x45 || ip[9] != unix.IPPROTO_UDP {
+func (g *guests) receive(now clock.Instant, packet []byte) {
+	if len(packet) < g.header+udpLen || packet[0] != g.packet[0] || packet[g.protocolAt] != unix.IPPROTO_UDP {
 		return
 	}
-	udp := ip[ipLen:]
-	from := netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[12:16])), binary.BigEndian.Uint16(udp))
+	udp, length := packet[g.header:], len(g.target.Addr().AsSlice())
+	addr := func(at int) netip.Addr { a, _ := netip.AddrFromSlice(packet[at : at+length]); return a }
+	from := netip.AddrPortFrom(addr(g.sourceAt), binary.BigEndian.Uint16(udp))
 	size := int(binary.BigEndian.Uint16(udp[4:]))
 	if from != g.target || size < udpLen || size > len(udp) {
 		return
 	}
-	to := netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[16:20])), binary.BigEndian.Uint16(udp[2:]))
+	to := netip.AddrPortFrom(addr(g.sourceAt+length), binary.BigEndian.Uint16(udp[2:]))
 	g.take(now, to, udp[udpLen:size])
-}
-
-// answerARP answers a request for one of the addresses (RFC 826).
-func (g *guests) answerARP(frame []byte) {
-	if len(frame) < arpLen || binary.BigEndian.Uint16(frame[arpOp:]) != 1 {
-		return
-	}
-	asked := [4]byte(frame[arpTarget:])
-	copy(frame[arpTargetMAC:], frame[arpSender:arpTargetMAC]) // who asked
-	copy(frame, frame[arpSender:arpSender+6])
-	copy(frame[6:], g.mac[:])
-	binary.BigEndian.PutUint16(frame[arpOp:], 2)
-	copy(frame[arpSender:], g.mac[:])
-	copy(frame[arpAddr:], asked[:])
-	_ = unix.Sendto(g.in, frame[:arpLen], 0, &unix.SockaddrLinklayer{Ifindex: g.index})
 }

@@ -3,10 +3,12 @@ package traffic
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"baton/impl/clock"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -31,10 +33,14 @@ func (b Backend) listen(services []plan.Service) (opened []listener, err error) 
 	if name := b.Host.Name(); len(name) > nameLen {
 		return nil, fmt.Errorf("traffic: backend name %q is longer than %d bytes", name, nameLen)
 	}
-	taken := map[listener]bool{} // services may share a port
+	taken := map[string]bool{} // services may share a port
 	err = b.Host.Do(func() error {
 		for _, s := range services {
-			if key := (listener{s.Proto, int(s.Port)}); taken[key] {
+			at, err := b.at(s)
+			if err != nil {
+				return err
+			}
+			if key := s.Proto + at.String(); taken[key] {
 				continue
 			} else {
 				taken[key] = true
@@ -43,7 +49,7 @@ func (b Backend) listen(services []plan.Service) (opened []listener, err error) 
 			if s.Proto == "udp" {
 				kind = unix.SOCK_DGRAM
 			}
-			fd, err := listen(kind, netip.AddrPortFrom(b.Addr, s.Port))
+			fd, err := listen(kind, at)
 			if err != nil {
 				return fmt.Errorf("%w (backend %s, %s)", err, b.Host.Name(), s.Proto)
 			}
@@ -58,6 +64,15 @@ func (b Backend) listen(services []plan.Service) (opened []listener, err error) 
 		return nil, err
 	}
 	return opened, nil
+}
+
+// at is where a backend serves a service: at its address of the service's family.
+func (b Backend) at(s plan.Service) (netip.AddrPort, error) {
+	i := slices.IndexFunc(b.Addrs, func(a netip.Addr) bool { return lab.FamilyOf(a) == s.Family() })
+	if i < 0 {
+		return netip.AddrPort{}, fmt.Errorf("traffic: backend %s has no %s address for service %s", b.Host.Name(), s.Family(), s.Name)
+	}
+	return netip.AddrPortFrom(b.Addrs[i], s.Port), nil
 }
 
 // serve hands a listening socket to a backend's servers.

@@ -7,9 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openSocket opens a non-blocking IPv4 socket of the thread's network namespace.
-func openSocket(kind int) (int, error) {
-	fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+// openSocket opens a non-blocking socket of the thread's network namespace, of the family
+// of an address.
+func openSocket(kind int, of netip.AddrPort) (int, error) {
+	domain := unix.AF_INET
+	if of.Addr().Is6() {
+		domain = unix.AF_INET6
+	}
+	fd, err := unix.Socket(domain, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("traffic: open socket: %w", err)
 	}
@@ -22,7 +27,7 @@ func (l *loop) dialTCP(from *client, to netip.AddrPort, h handler) (int, error) 
 	if err := l.enter(from.namespace); err != nil {
 		return -1, err
 	}
-	fd, err := openSocket(unix.SOCK_STREAM)
+	fd, err := openSocket(unix.SOCK_STREAM, to)
 	if err != nil {
 		return -1, err
 	}
@@ -46,7 +51,7 @@ func (l *loop) dialUDP(from *client, to netip.AddrPort, events uint32, h handler
 	if err := l.enter(from.namespace); err != nil {
 		return -1, err
 	}
-	fd, err := openSocket(unix.SOCK_DGRAM)
+	fd, err := openSocket(unix.SOCK_DGRAM, to)
 	if err != nil {
 		return -1, err
 	}
@@ -62,7 +67,7 @@ func (l *loop) dialUDP(from *client, to netip.AddrPort, events uint32, h handler
 
 // listen opens a listening TCP socket or a bound UDP socket.
 func listen(kind int, at netip.AddrPort) (int, error) {
-	fd, err := openSocket(kind)
+	fd, err := openSocket(kind, at)
 	if err != nil {
 		return -1, err
 	}
@@ -91,17 +96,21 @@ func enlargeReceiveBuffer(fd int) error {
 }
 
 func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is6() {
+		return &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port())}
+	}
 	return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
 }
 
 // localAddr is the socket's own address, zero if it has none.
 func localAddr(fd int) netip.AddrPort {
-	sa, err := unix.Getsockname(fd)
-	in4, ok := sa.(*unix.SockaddrInet4)
-	if err != nil || !ok {
-		return netip.AddrPort{}
+	switch sa, _ := unix.Getsockname(fd); sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))
 	}
-	return netip.AddrPortFrom(netip.AddrFrom4(in4.Addr), uint16(in4.Port))
+	return netip.AddrPort{}
 }
 
 // socketError takes the pending error of a socket.

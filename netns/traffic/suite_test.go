@@ -12,6 +12,7 @@ import (
 	"baton/impl/trace"
 	"baton/netns/internal/testlab"
 	"baton/netns/traffic"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -97,10 +98,10 @@ func (n *network) config(r *recording, lines ...plan.Traffic) traffic.Config {
 		},
 	}
 	for i := range 50 {
-		cfg.Guests = append(cfg.Guests, netip.AddrFrom4([4]byte{198, 18, 0, byte(150 + i)}))
+		cfg.Guests[lab.IPv4] = append(cfg.Guests[lab.IPv4], netip.AddrFrom4([4]byte{198, 18, 0, byte(150 + i)}))
 	}
 	for _, b := range n.backends {
-		cfg.Backends = append(cfg.Backends, traffic.Backend{Host: b, Addr: netip.MustParseAddr(vip)})
+		cfg.Backends = append(cfg.Backends, traffic.Backend{Host: b, Addrs: []netip.Addr{netip.MustParseAddr(vip)}})
 	}
 	return cfg
 }

@@ -34,6 +34,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/netns/internal/hostclock"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -47,7 +48,7 @@ type Host interface {
 // most 28 bytes long, comes back in every answer.
 type Backend struct {
 	Host
-	Addr netip.Addr
+	Addrs []netip.Addr // one of each family that services have
 }
 
 // Timeouts of the generators; zero values mean the defaults.
@@ -66,10 +67,10 @@ type Config struct {
 	Services []plan.Service
 	Clients  []Host // each line's load is divided among them; a probe runs on each
 	Backends []Backend
-	// Guests are consecutive addresses of the clients' network that no host has: idle UDP
+	// Guests are neighbouring addresses of the clients' network, of each family, that no host has: idle UDP
 	// flows come from them, each client and line has a part. An address has room for
 	// 50,000 flows.
-	Guests []netip.Addr
+	Guests [lab.Families][]netip.Addr
 	// Run tells the messages of this run from those of another. Any number will do.
 	Run uint64
 	// Record receives the events, from one goroutine at a time.
@@ -249,7 +250,7 @@ func (g *Generator) startShare(line *line, index int, start clock.Instant, r rea
 		case line.Kind == plan.Bulk:
 			made = newBulk(on, line, from, share(line.Count, index, clients), start, r)
 		case line.Kind == plan.Flows && line.Proto == "udp":
-			made, err = newUDPFlows(on, line, from, line.guests(g.cfg.Guests, index, clients), share(line.Count, index, clients), start, r)
+			made, err = newUDPFlows(on, line, from, line.guests(g.cfg.Guests[lab.FamilyOf(line.target.Addr())], index, clients), share(line.Count, index, clients), start, r)
 		default:
 			made = newSessions(on, line, from, share(line.Count, index, clients), start, r)
 		}

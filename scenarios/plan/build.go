@@ -262,12 +262,9 @@ func (b *builder) service(s *serviceLine, guard Guard) {
 	svc := Service{Name: s.Name.Text, Mode: "fullnat", Balance: "rr", Guard: guard, Pos: position(s.Name.Pos)}
 	svc.Proto, _ = b.pick(s.Proto, "protocol", protocols)
 	vip, err := netip.ParseAddr(strings.Trim(s.VIP.Host, "[]"))
-	switch {
-	case err != nil:
+	if err != nil {
 		b.errorf(position(s.VIP.Pos), "", "%q is not an IP address", s.VIP.Host)
-	case !vip.Is4():
-		b.errorf(position(s.VIP.Pos), "", "VIP %s: only IPv4 is balanced", s.VIP.Host)
-	default:
+	} else {
 		svc.VIP = vip.String()
 	}
 	port, err := parseCount(s.VIP.Port.Text, 1, 65535)

@@ -167,13 +167,13 @@ func (l *linter) services() {
 		for _, other := range l.Services[:i] {
 			switch {
 			case s.Name == other.Name && s.Family() != other.Family() && s.VIP != "" && other.VIP != "":
-				l.errorf(s.Pos, s.VIP, "", "service %q is of %s by %s and of %s here; a service has one family, so give each a name of its own",
+				l.errorf(s.Pos, s.host(), "", "service %q is of %s by %s and of %s here; a service has one family, so give each a name of its own",
 					s.Name, other.Family(), other.Pos, s.Family())
 			case !meet(s.Guard, other.Guard):
 			case s.Name == other.Name:
 				l.errorf(s.Pos, s.Name, "", "a second service %q; the first is %s", s.Name, other.Pos)
 			case s.VIP == other.VIP && s.VIP != "" && s.Port == other.Port && s.Proto == other.Proto:
-				l.errorf(s.Pos, s.VIP, "", "services %q and %q overlap: both are %s %s", other.Name, s.Name, s.Proto, s.Target())
+				l.errorf(s.Pos, s.host(), "", "services %q and %q overlap: both are %s %s", other.Name, s.Name, s.Proto, s.Target())
 			}
 		}
 		if slices.Contains(append(lab.KindNames(), links...), s.Name) {
@@ -184,7 +184,7 @@ func (l *linter) services() {
 			continue // reported
 		}
 		if why := l.Topo.Lab().Misplaced(vip); why != "" {
-			l.errorf(s.Pos, s.VIP, "", "VIP %s %s", s.VIP, why)
+			l.errorf(s.Pos, s.host(), "", "VIP %s %s", s.VIP, why)
 		}
 	}
 }

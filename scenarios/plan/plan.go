@@ -125,11 +125,14 @@ func (s Service) Family() lab.Family {
 }
 
 // Target is the VIP and port of a service as a scenario writes them.
-func (s Service) Target() string {
+func (s Service) Target() string { return fmt.Sprintf("%s:%d", s.host(), s.Port) }
+
+// host is the VIP as it stands before a port.
+func (s Service) host() string {
 	if s.Family() == lab.IPv6 {
-		return fmt.Sprintf("[%s]:%d", s.VIP, s.Port)
+		return "[" + s.VIP + "]"
 	}
-	return fmt.Sprintf("%s:%d", s.VIP, s.Port)
+	return s.VIP
 }
 
 // Traffic is one line of load on one service, from all clients.
