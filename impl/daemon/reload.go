@@ -26,6 +26,8 @@ func (d *daemon) reloadBySignal() {
 func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
+	d.manager.Reloading()
+	defer d.manager.Ready()
 	next, err := config.Reload(d.opts.ConfigFile, config.Options{AllowUnsafe: d.opts.AllowUnsafe}, d.running)
 	if err != nil {
 		d.log.Error("reload refused: nothing has changed", "error", err)

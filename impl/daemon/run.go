@@ -34,6 +34,7 @@ func (s streams) StreamFrame(id uint64, payload []byte) {
 func (d *daemon) stop(why string) {
 	d.stopOnce.Do(func() {
 		d.log.Info("node stops", "why", why)
+		d.manager.Stopping()
 		d.loop.inbox.post(node.Stop{})
 		time.AfterFunc(stopLimit, func() {
 			d.loop.inbox.call(func() {
@@ -53,7 +54,7 @@ func (d *daemon) run() error {
 	var helpers sync.WaitGroup
 	for _, helper := range []func(context.Context){
 		d.transport.Run, d.neigh.Run, d.followPeers, d.arpwatch.Run, d.control.Serve, d.serveMetrics, d.watchLinks, d.watchEvents, d.tick, d.probe,
-		d.checker.Run, d.balancer.run, d.writeBackends,
+		d.checker.Run, d.balancer.run, d.writeBackends, d.supervise,
 	} {
 		helpers.Go(func() { helper(ctx) })
 	}

@@ -20,6 +20,7 @@ import (
 	"baton/impl/daemon/garp"
 	"baton/impl/daemon/metrics"
 	"baton/impl/daemon/neigh"
+	"baton/impl/daemon/notify"
 	"baton/impl/daemon/pki"
 	"baton/impl/daemon/poller"
 	"baton/impl/daemon/probe"
@@ -50,6 +51,7 @@ type daemon struct {
 	prober    *probe.Prober // nil if nothing is tracked
 	checker   *checker.Checker
 	balancer  *balancer
+	manager   *notify.Manager
 	asker     *controller
 	control   *control.Server
 	metrics   *metrics.Metrics
@@ -110,6 +112,7 @@ func (d *daemon) openRecords(handler slog.Handler) {
 	d.loop.recorder = record.New(records)
 	d.log = d.loop.recorder.Logger()
 	d.loop.log = d.log
+	d.manager = notify.New(d.log)
 	d.onClose(func() { d.loop.recorder.Close(recordLimit) })
 }
 
