@@ -5,15 +5,17 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"baton/reports/internal/browser"
 )
 
 // The packets around the largest damage are open on the page, with the RST among them; those
 // of the other damage are a click away, and where there are none the page says why.
 func TestPacketsStandBesideTheirDamage(t *testing.T) {
-	b := newBrowser(t)
-	b.open(written(t, report(t, 20, 300)), "#run-0")
-	b.do(chromedp.WaitVisible(".cluster[open] table", chromedp.ByQuery))
-	first := b.text(".cluster")
+	b := browser.New(t)
+	b.Open(written(t, report(t, 20, 300)), "#run-0")
+	b.Do(chromedp.WaitVisible(".cluster[open] table", chromedp.ByQuery))
+	first := b.Text(".cluster")
 	for _, fact := range []string{"300 RSTs, 300 sessions lost, 95 ms after restore lb1", "−100 µs", "clients/lb1", "PSH,ACK", "capture.pcapng"} {
 		if !strings.Contains(first, fact) {
 			t.Errorf("the packets lack %q:\n%s", fact, first)
@@ -22,40 +24,40 @@ func TestPacketsStandBesideTheirDamage(t *testing.T) {
 	if strings.Contains(first, "far away") {
 		t.Errorf("a packet of another time is among them:\n%s", first)
 	}
-	if bad := b.text(".cluster tr.bad"); !strings.Contains(bad, "RST seq 2") {
+	if bad := b.Text(".cluster tr.bad"); !strings.Contains(bad, "RST seq 2") {
 		t.Errorf("marked is %q", bad)
 	}
-	if open := eval[bool](b, `document.querySelectorAll('.cluster')[1].open`); open {
+	if open := browser.Eval[bool](b, `document.querySelectorAll('.cluster')[1].open`); open {
 		t.Error("the smaller damage is open too")
 	}
-	b.do(chromedp.Click(".cluster:nth-of-type(2) summary", chromedp.ByQuery))
-	if second := b.text(".cluster:nth-of-type(2)"); !strings.Contains(second, "no packet within 50 ms") {
+	b.Do(chromedp.Click(".cluster:nth-of-type(2) summary", chromedp.ByQuery))
+	if second := b.Text(".cluster:nth-of-type(2)"); !strings.Contains(second, "no packet within 50 ms") {
 		t.Errorf("nothing says why there are no packets:\n%s", second)
 	}
-	before := eval[string](b, `document.querySelector('.scale').textContent`)
-	b.do(chromedp.Click(".cluster button", chromedp.ByQuery))
-	if eval[string](b, `document.querySelector('.scale').textContent`) == before {
+	before := browser.Eval[string](b, `document.querySelector('.scale').textContent`)
+	b.Do(chromedp.Click(".cluster button", chromedp.ByQuery))
+	if browser.Eval[string](b, `document.querySelector('.scale').textContent`) == before {
 		t.Error("the button does not show the moment on the axis")
 	}
-	b.calm()
+	b.Calm()
 }
 
 // The tables of both nodes stand side by side: how they differ first, and links to the whole.
 func TestTablesStandSideBySide(t *testing.T) {
-	b := newBrowser(t)
-	b.open(written(t, report(t, 20, 3)), "#run-0")
-	b.do(chromedp.WaitVisible(".tables table", chromedp.ByQuery))
-	text := b.text(".tables")
+	b := browser.New(t)
+	b.Open(written(t, report(t, 20, 3)), "#run-0")
+	b.Do(chromedp.WaitVisible(".tables table", chromedp.ByQuery))
+	text := b.Text(".tables")
 	for _, fact := range []string{"lb1 lacks 498 flows that lb2 has", "lb1 has", "lb2 has", "no entry", "established tcp 198.18.1.11:80", "reset", "1 of 500 flows", "no table: "} {
 		if !strings.Contains(text, fact) {
 			t.Errorf("the tables lack %q:\n%s", fact, text)
 		}
 	}
-	if href := eval[string](b, `document.querySelector('.tables p a').getAttribute('href')`); href != "./run-0/table-lb2.txt" {
+	if href := browser.Eval[string](b, `document.querySelector('.tables p a').getAttribute('href')`); href != "./run-0/table-lb2.txt" {
 		t.Errorf("the whole table is at %q", href)
 	}
-	if n := eval[int](b, `document.querySelectorAll('.tables p a').length`); n != 1 {
+	if n := browser.Eval[int](b, `document.querySelectorAll('.tables p a').length`); n != 1 {
 		t.Errorf("%d links of one file", n)
 	}
-	b.calm()
+	b.Calm()
 }

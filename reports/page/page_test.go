@@ -11,6 +11,8 @@ import (
 	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"baton/reports/internal/browser"
 )
 
 // interactiveLimit is how long a page of 200 runs may take until it answers.
@@ -20,7 +22,7 @@ func TestRSTOpensItsAttribution(t *testing.T) {
 	page := written(t, report(t, 20, 300))
 	want := []string{"backend1", "lb1, then Master", "adopted", "restore lb1", "1000", "198.18.1.11:80>198.18.1.100:20000"}
 	const mark = ".mark.kind-rst"
-	b := newBrowser(t)
+	b := browser.New(t)
 	for _, by := range []struct {
 		name string
 		act  []chromedp.Action
@@ -28,38 +30,38 @@ func TestRSTOpensItsAttribution(t *testing.T) {
 		{"click", []chromedp.Action{chromedp.Click(mark, chromedp.ByQuery)}},
 		{"keyboard", []chromedp.Action{chromedp.Focus(mark, chromedp.ByQuery), chromedp.KeyEvent(kb.Enter)}},
 	} {
-		b.open(page, "#run-0")
-		b.do(chromedp.WaitVisible(mark, chromedp.ByQuery))
-		b.do(by.act...)
-		b.do(chromedp.WaitVisible(".panel", chromedp.ByQuery))
-		panel := b.text(".panel")
+		b.Open(page, "#run-0")
+		b.Do(chromedp.WaitVisible(mark, chromedp.ByQuery))
+		b.Do(by.act...)
+		b.Do(chromedp.WaitVisible(".panel", chromedp.ByQuery))
+		panel := b.Text(".panel")
 		for _, fact := range want {
 			if !strings.Contains(panel, fact) {
 				t.Errorf("by %s: the attribution lacks %q:\n%s", by.name, fact, panel)
 			}
 		}
-		b.do(chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(".panel", chromedp.ByQuery))
-		if !eval[bool](b, `document.activeElement.matches('.mark.kind-rst')`) {
+		b.Do(chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(".panel", chromedp.ByQuery))
+		if !browser.Eval[bool](b, `document.activeElement.matches('.mark.kind-rst')`) {
 			t.Errorf("by %s: the focus does not return to the mark", by.name)
 		}
 	}
-	b.calm()
+	b.Calm()
 }
 
 func TestSuiteShowsWhatIsBesideRuns(t *testing.T) {
-	b := newBrowser(t)
-	b.open(written(t, report(t, 20, 3)), "")
-	text := b.text("main")
+	b := browser.New(t)
+	b.Open(written(t, report(t, 20, 3)), "")
+	text := b.Text("main")
 	for _, fact := range []string{"seeds 1 to 2000", "no result of shard 1", "seed 4711, forwarders", "baton shrink --seed 4711", "1 killed, 1 survived",
 		"2 not executed", "netns: 2 of 3 combinations of fault, role and TCP phase, 1 hole", "never seen sometimes forwarders == 0 in 0 of 4 runs: 1 at the end", "reports/baseline", "a fifth slower", "+20 %", "worse: 120 → 144", "not caught", "6.18.0"} {
 		if !strings.Contains(text, fact) {
 			t.Errorf("the page lacks %q", fact)
 		}
 	}
-	if first := eval[string](b, `document.querySelector('.rows tbody .badge').textContent`); !strings.Contains(first, "FAIL") {
+	if first := browser.Eval[string](b, `document.querySelector('.rows tbody .badge').textContent`); !strings.Contains(first, "FAIL") {
 		t.Errorf("the first row is %q, though some failed", first)
 	}
-	b.calm()
+	b.Calm()
 }
 
 // What does not fit is the axis of a run that passed, and the page says so.
@@ -77,12 +79,12 @@ func TestPageKeepsItsLimit(t *testing.T) {
 			t.Errorf("run %d failed and lost its axis", i)
 		}
 	}
-	b := newBrowser(t)
-	b.open(page, "#run-1")
-	if text := b.text("main"); !strings.Contains(text, "left out to keep the page under 5 MiB") {
+	b := browser.New(t)
+	b.Open(page, "#run-1")
+	if text := b.Text("main"); !strings.Contains(text, "left out to keep the page under 5 MiB") {
 		t.Errorf("nothing says that the axis of run 1 was left out:\n%s", text)
 	}
-	b.calm()
+	b.Calm()
 }
 
 // A time axis that is damaged is named, and hides nothing else of its run.
@@ -96,26 +98,26 @@ func TestADamagedAxisHidesNothingElse(t *testing.T) {
 		d.Timelines[i] = damaged
 	}
 	page := written(t, d)
-	b := newBrowser(t)
+	b := browser.New(t)
 	for i := range 3 {
-		b.open(page, fmt.Sprintf("#run-%d", i))
-		b.do(chromedp.WaitVisible(".checks", chromedp.ByQuery))
-		if text := b.text("main"); !strings.Contains(text, "it is damaged") || !strings.Contains(text, "bin/baton run") {
+		b.Open(page, fmt.Sprintf("#run-%d", i))
+		b.Do(chromedp.WaitVisible(".checks", chromedp.ByQuery))
+		if text := b.Text("main"); !strings.Contains(text, "it is damaged") || !strings.Contains(text, "bin/baton run") {
 			t.Errorf("run %d:\n%s", i, text)
 		}
 	}
-	b.calm()
+	b.Calm()
 }
 
 func TestKeyboardZoomsAndPans(t *testing.T) {
-	b := newBrowser(t)
-	b.open(written(t, report(t, 20, 300)), "#run-0")
-	ticks := func() string { return eval[string](b, `document.querySelector('.scale').textContent`) }
-	b.do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery), chromedp.Focus("svg.axis", chromedp.ByQuery))
+	b := browser.New(t)
+	b.Open(written(t, report(t, 20, 300)), "#run-0")
+	ticks := func() string { return browser.Eval[string](b, `document.querySelector('.scale').textContent`) }
+	b.Do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery), chromedp.Focus("svg.axis", chromedp.ByQuery))
 	whole := ticks()
 	for _, key := range []string{"+", kb.ArrowRight, "-", "+", "0"} {
 		before := ticks()
-		b.do(chromedp.KeyEvent(key))
+		b.Do(chromedp.KeyEvent(key))
 		if ticks() == before {
 			t.Errorf("%q does nothing", key)
 		}
@@ -123,7 +125,7 @@ func TestKeyboardZoomsAndPans(t *testing.T) {
 	if ticks() != whole {
 		t.Error("0 does not show the whole run again")
 	}
-	b.calm()
+	b.Calm()
 }
 
 func TestHostileTextsAreInert(t *testing.T) {
@@ -131,83 +133,83 @@ func TestHostileTextsAreInert(t *testing.T) {
 	if n := strings.Count(string(page), "<img"); n != 0 {
 		t.Errorf("a text of the trace stands in the page as markup, %d times", n)
 	}
-	b := newBrowser(t)
+	b := browser.New(t)
 	for _, hash := range []string{"", "#run-0"} {
-		b.open(page, hash)
-		if title := eval[string](b, "document.title"); strings.Contains(title, "broken") {
+		b.Open(page, hash)
+		if title := browser.Eval[string](b, "document.title"); strings.Contains(title, "broken") {
 			t.Error("a script of the trace ran")
 		}
-		if n := eval[int](b, "document.images.length"); n != 0 {
+		if n := browser.Eval[int](b, "document.images.length"); n != 0 {
 			t.Errorf("%d images", n)
 		}
-		if !strings.Contains(b.text("main"), "<img src=x") {
+		if !strings.Contains(b.Text("main"), "<img src=x") {
 			t.Error("the text is not shown")
 		}
 	}
-	if href := eval[string](b, `document.querySelector('.evidence a').getAttribute('href')`); href != "./run-0/capture.pcapng" {
+	if href := browser.Eval[string](b, `document.querySelector('.evidence a').getAttribute('href')`); href != "./run-0/capture.pcapng" {
 		t.Errorf("evidence at %q", href)
 	}
-	b.calm()
+	b.Calm()
 }
 
 // Screenshots of it are left in PAGE_SHOTS for a person to look at.
 func TestPageFitsItsWindow(t *testing.T) {
-	b := newBrowser(t)
+	b := browser.New(t)
 	page := written(t, report(t, 40, 300))
 	for _, width := range []int64{1280, 390} {
 		for _, scheme := range []string{"light", "dark"} {
 			for _, view := range []string{"", "#run-0"} {
-				b.do(emulation.SetDeviceMetricsOverride(width, 900, 1, width < 500),
+				b.Do(emulation.SetDeviceMetricsOverride(width, 900, 1, width < 500),
 					emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
-				b.open(page, view)
+				b.Open(page, view)
 				// Not innerWidth: a phone's grows with what does not fit.
-				if over := eval[int64](b, "document.documentElement.scrollWidth") - width; over > 0 {
+				if over := browser.Eval[int64](b, "document.documentElement.scrollWidth") - width; over > 0 {
 					t.Errorf("%q at %d px scrolls sideways by %d px", view, width, over)
 				}
-				if dark := eval[bool](b, `parseInt(getComputedStyle(document.body).backgroundColor.slice(4)) < 100`); dark != (scheme == "dark") {
+				if dark := browser.Eval[bool](b, `parseInt(getComputedStyle(document.body).backgroundColor.slice(4)) < 100`); dark != (scheme == "dark") {
 					t.Errorf("%q is dark: %v in a %s scheme", view, dark, scheme)
 				}
 				// What broke is what a reader sees without scrolling.
-				if bottom := eval[float64](b, `document.querySelector('.answer').getBoundingClientRect().bottom`); bottom <= 0 || bottom > 900 {
+				if bottom := browser.Eval[float64](b, `document.querySelector('.answer').getBoundingClientRect().bottom`); bottom <= 0 || bottom > 900 {
 					t.Errorf("%q at %d px: the answer ends at %v px", view, width, bottom)
 				}
-				b.shoot(fmt.Sprintf("%s%d-%s", strings.TrimPrefix(view, "#"), width, scheme))
+				b.Shoot(fmt.Sprintf("%s%d-%s", strings.TrimPrefix(view, "#"), width, scheme))
 			}
 		}
 	}
-	b.calm()
+	b.Calm()
 }
 
 // On paper what broke and the time axis stand on one page: A4 within its margins.
 func TestAnswerAndAxisArePrintedOnOnePage(t *testing.T) {
 	const width, height = 702, 1031 // px, of 186 and 273 mm
-	b := newBrowser(t)
-	b.do(emulation.SetDeviceMetricsOverride(width, height, 1, false), emulation.SetEmulatedMedia().WithMedia("print"))
-	b.open(written(t, report(t, 20, 300)), "#run-0")
-	b.do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery))
-	if bottom := eval[float64](b, `document.querySelector('.axis-host').getBoundingClientRect().bottom`); bottom > height {
+	b := browser.New(t)
+	b.Do(emulation.SetDeviceMetricsOverride(width, height, 1, false), emulation.SetEmulatedMedia().WithMedia("print"))
+	b.Open(written(t, report(t, 20, 300)), "#run-0")
+	b.Do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery))
+	if bottom := browser.Eval[float64](b, `document.querySelector('.axis-host').getBoundingClientRect().bottom`); bottom > height {
 		t.Errorf("the axis ends at %v px of %d", bottom, height)
 	}
-	b.calm()
+	b.Calm()
 }
 
 // The last run that passed can be laid under one that failed, and taken away again.
 func TestARunThatPassedIsLaidUnderOneThatFailed(t *testing.T) {
-	b := newBrowser(t)
+	b := browser.New(t)
 	d := report(t, 40, 300)
 	d.Suite.Runs[20].Verdict = "PASS" // of the row of run 0
-	b.open(written(t, d), "#run-0")
-	b.do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery))
-	if n := eval[int](b, `document.querySelectorAll('.past').length`); n != 0 {
+	b.Open(written(t, d), "#run-0")
+	b.Do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery))
+	if n := browser.Eval[int](b, `document.querySelectorAll('.past').length`); n != 0 {
 		t.Errorf("%d bars before anybody asked", n)
 	}
 	const press = `document.querySelector('.toolbar [aria-pressed]').click()`
-	b.do(chromedp.Evaluate(press, nil), chromedp.WaitReady(".lane .past", chromedp.ByQuery))
-	for _, violation := range audit(b) {
+	b.Do(chromedp.Evaluate(press, nil), chromedp.WaitReady(".lane .past", chromedp.ByQuery))
+	for _, violation := range b.Audit() {
 		t.Error(violation)
 	}
-	b.do(chromedp.Evaluate(press, nil), chromedp.WaitNotPresent(".lane .past", chromedp.ByQuery))
-	b.calm()
+	b.Do(chromedp.Evaluate(press, nil), chromedp.WaitNotPresent(".lane .past", chromedp.ByQuery))
+	b.Calm()
 }
 
 // How long a page takes by the wall clock depends on who else has the processor, so
@@ -218,17 +220,17 @@ func TestPageOfTwoHundredRunsIsFastAndSmall(t *testing.T) {
 	if len(page) > Limit {
 		t.Errorf("%d bytes, limit %d", len(page), Limit)
 	}
-	b := newBrowser(t)
-	b.open([]byte("<!DOCTYPE html><html data-ready>"), "") // so that the browser's own start does not count
-	b.do(performance.Enable().WithTimeDomain(performance.EnableTimeDomainThreadTicks))
-	before := b.busy()
-	b.open(page, "")
-	busy := b.busy() - before
-	wall := time.Duration(eval[float64](b, `performance.getEntriesByName('interactive')[0].startTime`) * float64(time.Millisecond))
+	b := browser.New(t)
+	b.Open([]byte("<!DOCTYPE html><html data-ready>"), "") // so that the browser's own start does not count
+	b.Do(performance.Enable().WithTimeDomain(performance.EnableTimeDomainThreadTicks))
+	before := b.Busy()
+	b.Open(page, "")
+	busy := b.Busy() - before
+	wall := time.Duration(browser.Eval[float64](b, `performance.getEntriesByName('interactive')[0].startTime`) * float64(time.Millisecond))
 	t.Logf("interactive after %v, of which the page's thread was busy %v (limit %v)", wall.Round(time.Millisecond), busy.Round(time.Millisecond), interactiveLimit)
 	if busy <= 0 || busy > interactiveLimit {
 		t.Errorf("the page was busy for %v", busy)
 	}
-	b.do(chromedp.Click(".rows .row", chromedp.ByQuery), chromedp.WaitVisible("svg.axis .mark", chromedp.ByQuery))
-	b.calm()
+	b.Do(chromedp.Click(".rows .row", chromedp.ByQuery), chromedp.WaitVisible("svg.axis .mark", chromedp.ByQuery))
+	b.Calm()
 }

@@ -1,11 +1,15 @@
 package serve
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"baton/reports/inert"
 )
@@ -17,8 +21,41 @@ var indexText string
 // the place where it stands.
 var indexPage = template.Must(template.New("index").Funcs(template.FuncMap{
 	"inert": inert.Terminal, "lower": strings.ToLower, "sign": sign, "way": way, "badge": badge,
+	"verdicts": verdicts, "clock": clock, "scenarios": scenarios,
 	"percent": func(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) },
 }).Parse(indexText))
+
+// count is how many scenarios have a verdict.
+type count struct {
+	Verdict string
+	N       int
+}
+
+// verdicts are the counts, the worst verdict first.
+func verdicts(counts map[string]int) []count {
+	var list []count
+	for _, verdict := range slices.SortedFunc(maps.Keys(counts), func(a, b string) int { return cmp.Compare(rank(a), rank(b)) }) {
+		list = append(list, count{verdict, counts[verdict]})
+	}
+	return list
+}
+
+// scenarios says how many there are.
+func scenarios(list []History) string {
+	if len(list) == 1 {
+		return "1 scenario"
+	}
+	return fmt.Sprintf("%d scenarios", len(list))
+}
+
+// clock is a time for reading, in UTC; what is no time stays as it is.
+func clock(stamp string) string {
+	at, err := time.Parse(time.RFC3339, stamp)
+	if err != nil {
+		return stamp
+	}
+	return at.UTC().Format("2006-01-02 15:04:05 UTC")
+}
 
 // sign is a verdict as one character.
 func sign(verdict string) string {

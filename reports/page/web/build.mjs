@@ -1,7 +1,7 @@
 // Bundles src and the d3 modules that it uses into dist/page.js, and puts their
 // licences beside it. bundle_test.go fails when src has changed since.
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 
@@ -21,5 +21,4 @@ const licences = [...packages].sort().map((name) => {
 writeFileSync('dist/LICENSES', licences.join('\n----\n\n'))
 
 // What the tests hold the page against; it is no part of the page.
-mkdirSync('../testdata', { recursive: true })
-writeFileSync('../testdata/axe.min.js.gz', gzipSync(readFileSync('node_modules/axe-core/axe.min.js'), { level: 9 }))
+writeFileSync('../../internal/browser/axe.min.js.gz', gzipSync(readFileSync('node_modules/axe-core/axe.min.js'), { level: 9 }))

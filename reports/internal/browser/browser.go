@@ -1,4 +1,7 @@
-package page
+// Package browser drives the chromium of the machine for tests of pages: one tab, without
+// network unless a test serves the page itself, and an eye on what goes wrong in it. Only tests
+// import it.
+package browser
 
 import (
 	"context"
@@ -28,9 +31,9 @@ var started struct {
 	err  error
 }
 
-// TestMain ends the browser after the tests: it must have gone before its folder is
-// removed.
-func TestMain(m *testing.M) {
+// Main runs the tests of a package, and ends the browser after them: it must have gone before
+// its folder is removed.
+func Main(m *testing.M) {
 	code := m.Run()
 	if started.end != nil {
 		if err := started.end(); err != nil {
@@ -61,16 +64,18 @@ func start() {
 	}
 }
 
-// browser is the tab of all tests, one after the other, without network. It notes
+// Browser is the tab of all tests, one after the other, without network. It notes
 // what goes wrong in the page.
-type browser struct {
-	t   *testing.T
-	ctx context.Context
-	mu  sync.Mutex
-	bad []string // console errors, exceptions, requests that left the disk
+type Browser struct {
+	T      *testing.T
+	ctx    context.Context
+	mu     sync.Mutex
+	origin string   // that may be asked, "" for none
+	bad    []string // console errors, exceptions, requests that left the disk
 }
 
-func newBrowser(t *testing.T) *browser {
+// New returns the tab, empty. The test is skipped where there is no chromium.
+func New(t *testing.T) *Browser {
 	t.Helper()
 	if _, err := os.Stat(chromium); err != nil {
 		t.Skip("no " + chromium + ": install chromium (make setup)")
@@ -80,14 +85,14 @@ func newBrowser(t *testing.T) *browser {
 	}
 	ctx, cancel := context.WithTimeout(started.ctx, 2*time.Minute)
 	t.Cleanup(cancel)
-	b := &browser{t: t, ctx: ctx}
-	b.do(chromedp.Navigate("about:blank"), emulation.ClearDeviceMetricsOverride(), emulation.SetEmulatedMedia())
+	b := &Browser{T: t, ctx: ctx}
+	b.Do(chromedp.Navigate("about:blank"), emulation.ClearDeviceMetricsOverride(), emulation.SetEmulatedMedia(), emulation.SetScriptExecutionDisabled(false))
 	chromedp.ListenTarget(ctx, b.note)
-	b.do(network.Enable(), runtime.Enable(), network.OverrideNetworkState(true, 0, -1, -1))
+	b.Do(network.Enable(), runtime.Enable(), network.OverrideNetworkState(true, 0, -1, -1))
 	return b
 }
 
-func (b *browser) note(event any) {
+func (b *Browser) note(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch e := event.(type) {
@@ -98,73 +103,87 @@ func (b *browser) note(event any) {
 			b.bad = append(b.bad, fmt.Sprintf("console %s: %s", e.Type, e.Args[0].Value))
 		}
 	case *network.EventRequestWillBeSent:
-		if !strings.HasPrefix(e.Request.URL, "file:") && !strings.HasPrefix(e.Request.URL, "blob:") {
+		if !strings.HasPrefix(e.Request.URL, "file:") && !strings.HasPrefix(e.Request.URL, "blob:") && !b.serves(e.Request.URL) {
 			b.bad = append(b.bad, "request: "+e.Request.URL)
 		}
 	}
 }
 
-// do runs actions; what they wait for must come.
-func (b *browser) do(actions ...chromedp.Action) {
-	b.t.Helper()
+func (b *Browser) serves(address string) bool {
+	return b.origin != "" && strings.HasPrefix(address, b.origin+"/")
+}
+
+// Serve lets the page ask one origin, http://127.0.0.1:PORT, that the test itself serves.
+func (b *Browser) Serve(origin string) {
+	b.T.Helper()
+	b.mu.Lock()
+	b.origin = origin
+	b.mu.Unlock()
+	b.Do(network.OverrideNetworkState(false, 0, -1, -1))
+}
+
+// Do runs actions; what they wait for must come.
+func (b *Browser) Do(actions ...chromedp.Action) {
+	b.T.Helper()
 	if err := chromedp.Run(b.ctx, actions...); err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 }
 
-// open opens a page from disk and waits until it can be used.
-func (b *browser) open(page []byte, hash string) {
-	b.t.Helper()
-	file := filepath.Join(b.t.TempDir(), "index.html")
+// Open opens a page from disk and waits until it can be used.
+func (b *Browser) Open(page []byte, hash string) {
+	b.T.Helper()
+	file := filepath.Join(b.T.TempDir(), "index.html")
 	if err := os.WriteFile(file, page, 0o644); err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
-	b.do(chromedp.Navigate("file://"+file+hash), chromedp.WaitReady("html[data-ready]", chromedp.ByQuery))
+	b.Do(chromedp.Navigate("file://"+file+hash), chromedp.WaitReady("html[data-ready]", chromedp.ByQuery))
 }
 
-// text is what an element says.
-func (b *browser) text(selector string) string {
-	b.t.Helper()
+// Text is what an element says.
+func (b *Browser) Text(selector string) string {
+	b.T.Helper()
 	var text string
-	b.do(chromedp.Text(selector, &text, chromedp.ByQuery))
+	b.Do(chromedp.Text(selector, &text, chromedp.ByQuery))
 	return text
 }
 
-// eval is the value of an expression.
-func eval[T any](b *browser, expression string) T {
-	b.t.Helper()
+// Eval is the value of an expression.
+func Eval[T any](b *Browser, expression string) T {
+	b.T.Helper()
 	var value T
-	b.do(chromedp.Evaluate(expression, &value))
+	b.Do(chromedp.Evaluate(expression, &value))
 	return value
 }
 
-// calm fails if anything went wrong in the page.
-func (b *browser) calm() {
-	b.t.Helper()
+// Calm fails if anything went wrong in the page.
+func (b *Browser) Calm() {
+	b.T.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, bad := range b.bad {
-		b.t.Error(bad)
+		b.T.Error(bad)
 	}
 }
 
-func (b *browser) shoot(name string) {
+// Shoot leaves a picture of the page in PAGE_SHOTS, for a person to look at.
+func (b *Browser) Shoot(name string) {
 	folder := os.Getenv("PAGE_SHOTS")
 	if folder == "" {
 		return
 	}
 	var png []byte
-	b.do(chromedp.FullScreenshot(&png, 100))
+	b.Do(chromedp.FullScreenshot(&png, 100))
 	if err := os.WriteFile(filepath.Join(folder, name+".png"), png, 0o644); err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 }
 
-// busy is the processor time that the page's thread has taken.
-func (b *browser) busy() time.Duration {
-	b.t.Helper()
+// Busy is the processor time that the page's thread has taken.
+func (b *Browser) Busy() time.Duration {
+	b.T.Helper()
 	var metrics []*performance.Metric
-	b.do(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+	b.Do(chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		metrics, err = performance.GetMetrics().Do(ctx)
 		return err
 	}))
@@ -173,6 +192,6 @@ func (b *browser) busy() time.Duration {
 			return time.Duration(m.Value * float64(time.Second))
 		}
 	}
-	b.t.Fatal("the browser tells no TaskDuration")
+	b.T.Fatal("the browser tells no TaskDuration")
 	return 0
 }
