@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"impl/health":          {},
 	"impl/dataplane/...":   {"impl/dataplane/..."},
 	"impl/daemon/...":      {"impl/..."},
-	"impl/daemon/control":  {"impl/health", "impl/node", "impl/arbiter", "impl/catalog", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane"},
+	"impl/daemon/control":  {"impl/daemon/config", "impl/daemon/pki", "impl/health", "impl/node", "impl/arbiter", "impl/catalog", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane"},
 	"impl/daemon/realtime": {},
 	"bpf/...":              {"bpf/...", "impl/clock/boottime", "impl/dataplane/..."},
 	"scenarios":            {"scenarios/capability", "scenarios/fault", "scenarios/metric", "scenarios/lab", "scenarios/plan", "scenarios/link", "scenarios/check", "scenarios/evidence", "scenarios/stored"},

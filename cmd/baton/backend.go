@@ -7,11 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
 )
 
 func backendCommand() *cobra.Command {
-	c := &cobra.Command{Use: "backend", Short: "Drain a backend of a running node, or have it ready again", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "backend", Short: "Add, change, drain or delete a backend of a running pair", Args: cobra.NoArgs}
 	var limit time.Duration
 	drain := backendVerb("drain", "Have a backend get no new flows; those that are open go on", func(ctx context.Context, client *control.Client, service string, backend netip.AddrPort) error {
 		return client.Drain(ctx, service, backend, limit)
@@ -20,7 +21,20 @@ func backendCommand() *cobra.Command {
 	c.AddCommand(drain, backendVerb("ready", "Take a drain back", func(ctx context.Context, client *control.Client, service string, backend netip.AddrPort) error {
 		return client.Ready(ctx, service, backend)
 	}))
+	weight := 1
+	add := backendEdit(config.AddBackend, "add", "Add a backend to a service", &weight)
+	set := backendEdit(config.SetBackend, "set", "Give a backend another weight", &weight)
+	for _, verb := range []*cobra.Command{add, set} {
+		verb.Flags().IntVar(&weight, "weight", 1, "its share of new flows, relative to the others")
+	}
+	c.AddCommand(add, set, backendEdit(config.DelBackend, "del", "Take a backend out of a service; its flows stay", &weight))
 	return c
+}
+
+func backendEdit(verb config.EditVerb, word, short string, weight *int) *cobra.Command {
+	return backendVerb(word, short, func(ctx context.Context, client *control.Client, service string, backend netip.AddrPort) error {
+		return printChanges(client.Edit(ctx, config.Edit{Verb: verb, Service: service, Backend: backend, Weight: *weight}))
+	})
 }
 
 func backendVerb(word, short string, do func(context.Context, *control.Client, string, netip.AddrPort) error) *cobra.Command {

@@ -46,7 +46,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), newCommand(), lintCommand(), explainCommand(), simCommand(), shrinkCommand(), exploreCommand(), reportCommand(), serveCommand(), compareCommand(), parityCommand(), nodeCommand(), bfdCommand(), statusCommand(), handoverCommand(), reloadCommand(), backendCommand(), pkiCommand(), doctorCommand(), labCommand(), subjectCommand(), benchSubjectsCommand(), manCommand())
+	root.AddCommand(runCommand(), newCommand(), lintCommand(), explainCommand(), simCommand(), shrinkCommand(), exploreCommand(), reportCommand(), serveCommand(), compareCommand(), parityCommand(), nodeCommand(), bfdCommand(), statusCommand(), handoverCommand(), reloadCommand(), backendCommand(), serviceCommand(), pkiCommand(), doctorCommand(), labCommand(), subjectCommand(), benchSubjectsCommand(), manCommand())
 	refuseStrangers(root)
 	return root
 }

@@ -70,17 +70,21 @@ func reloadCommand() *cobra.Command {
 		ValidArgsFunction: completeSocket,
 		RunE: func(c *cobra.Command, args []string) error {
 			return withNode(c.Context(), args, func(ctx context.Context, client *control.Client) error {
-				changes, err := client.Reload(ctx)
-				for _, change := range changes {
-					fmt.Println(change)
-				}
-				if err == nil && len(changes) == 0 {
-					fmt.Println("the services are the same")
-				}
-				return err
+				return printChanges(client.Reload(ctx))
 			})
 		},
 	}
+}
+
+// printChanges prints what a node says that a request has changed.
+func printChanges(changes []string, err error) error {
+	for _, change := range changes {
+		fmt.Println(change)
+	}
+	if err == nil && len(changes) == 0 {
+		fmt.Println("the services are the same")
+	}
+	return err
 }
 
 // withNode connects to the node whose socket the arguments name.
@@ -121,12 +125,23 @@ func printStatus(w io.Writer, s control.Status) error {
 		fmt.Fprintf(table, "gate %s\t%s\t%s\n", g.Name, map[bool]string{true: "open", false: "closed"}[g.Open], g.Why)
 	}
 	for _, s := range s.Services {
-		fmt.Fprintf(table, "service %s\t%s\t%d of %d backends get new flows\n", s.Name, s.At, s.Serving, len(s.Backends))
+		fmt.Fprintf(table, "service %s\t%s\t%d of %d backends get new flows%s\n", s.Name, s.At, s.Serving, len(s.Backends), editedWord(s.Edited))
 		for _, b := range s.Backends {
 			fmt.Fprintf(table, "backend %s\t%s\t%s\n", b.At, b.State, backendWord(b))
 		}
 	}
+	for _, service := range s.Deleted {
+		fmt.Fprintf(table, "service %s\tdeleted\tat run time; the file has it\n", service)
+	}
 	return table.Flush()
+}
+
+// editedWord says that a service is not as in the file.
+func editedWord(edited string) string {
+	if edited == "" {
+		return ""
+	}
+	return "; " + edited + " at run time"
 }
 
 // backendWord is what there is to say of a backend's state.

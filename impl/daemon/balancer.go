@@ -32,7 +32,13 @@ type balancer struct {
 	pools   []*pool
 	leaving []leaving
 	// followed is what the MASTER has decided, by service, while this node follows it.
-	followed map[string][]health.Decision
+	followed map[string]followed
+}
+
+// followed is what the MASTER had decided when it came.
+type followed struct {
+	decisions []health.Decision
+	at        clock.Instant
 }
 
 // pool is the backends of one service.
@@ -48,7 +54,7 @@ type leaving struct {
 }
 
 func newBalancer(services []config.Service, now func() clock.Instant, probe func(context.Context, config.Service, netip.AddrPort) error, note func(string), tell func(node.Decided)) *balancer {
-	b := &balancer{now: now, probe: probe, note: note, tell: tell, followed: map[string][]health.Decision{}, wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1)}
+	b := &balancer{now: now, probe: probe, note: note, tell: tell, followed: map[string]followed{}, wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1)}
 	b.configure(services)
 	return b
 }
@@ -70,13 +76,12 @@ func (b *balancer) configure(services []config.Service) {
 		if old := b.find(s.Name); old != nil {
 			old.Step(b.now(), health.Configure{Config: s.Health()})
 			pools[i] = &pool{old.Pool, s}
-			continue
-		}
-		pools[i] = &pool{health.New(s.Health(), rand.Uint64(), b.now()), s}
-		if decisions, follows := b.followed[s.Name]; follows {
-			pools[i].Step(b.now(), health.Follow{Decisions: decisions})
 		} else {
+			pools[i] = &pool{health.New(s.Health(), rand.Uint64(), b.now()), s}
 			pools[i].Step(b.now(), health.Timer{}) // it says what it begins with
+		}
+		if f, follows := b.followed[s.Name]; follows { // a backend may be new
+			pools[i].Step(b.now(), health.Follow{Decisions: health.Aged(f.decisions, b.now().Sub(f.at))})
 		}
 	}
 	for _, old := range b.pools {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
 	"baton/impl/flow"
 	"baton/impl/ha"
@@ -20,6 +21,8 @@ type controller struct {
 	stop func(why string)
 	// reload takes the services of the configuration file over.
 	reload func(context.Context) ([]string, error)
+	// edit changes one service.
+	edit func(context.Context, config.Edit) ([]string, error)
 	// admin passes an operator's input for a backend to its pool.
 	admin func(service string, backend netip.AddrPort, in health.Input) error
 	// describe adds what is known outside of the loop.
@@ -117,6 +120,11 @@ func (c *controller) Stop(context.Context) error {
 
 // Reload implements control.Node.
 func (c *controller) Reload(ctx context.Context) ([]string, error) { return c.reload(ctx) }
+
+// Edit implements control.Node.
+func (c *controller) Edit(ctx context.Context, e config.Edit) ([]string, error) {
+	return c.edit(ctx, e)
+}
 
 // handover steps the operator's request and reports a refusal.
 func (l *loop) handover() error {

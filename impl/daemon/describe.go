@@ -24,6 +24,7 @@ func (d *daemon) describe(s *control.Status) {
 	s.Alarms = append(s.Alarms, pairAlarms(s.Status)...)
 	s.Alarms = append(s.Alarms, peerAlarms(s.Peer)...)
 	s.Services = d.balancer.describe()
+	d.describeEdits(s)
 	s.Alarms = append(s.Alarms, serviceAlarms(s.Services)...)
 	d.conflicts.describe(s, now)
 }

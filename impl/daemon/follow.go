@@ -7,9 +7,13 @@ import (
 	"baton/impl/node"
 )
 
-// Follow implements driver.Decider. Of the topics, the states of backends are all that this
-// node follows.
+// Follow implements driver.Decider. The topics are the states of backends and the services
+// that were changed at run time.
 func (p *ports) Follow(topic string, data []byte) {
+	p.out.edits.following.Store(true)
+	if service, ok := serviceOf(topic); ok {
+		p.out.edits.follow(service, data)
+	}
 	if service, ok := health.ServiceOf(topic); ok {
 		if err := p.out.balancer.follow(service, data); err != nil {
 			(*loop)(p).fail(callFollow, "what the MASTER decided is not followed", err)
@@ -18,7 +22,10 @@ func (p *ports) Follow(topic string, data []byte) {
 }
 
 // Unfollow implements driver.Decider.
-func (p *ports) Unfollow() { p.out.balancer.lead() }
+func (p *ports) Unfollow() {
+	p.out.edits.following.Store(false)
+	p.out.balancer.lead()
+}
 
 // follow has what the MASTER decided of the backends of a service hold; nil has this node
 // decide.
@@ -34,7 +41,7 @@ func (b *balancer) follow(service string, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("daemon: decisions of service %s: %w", service, err)
 	}
-	b.followed[service] = decisions
+	b.followed[service] = followed{decisions, b.now()}
 	b.stepLocked(service, health.Follow{Decisions: decisions})
 	return nil
 }

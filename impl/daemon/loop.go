@@ -72,6 +72,7 @@ type outlets struct {
 	// arbitrate asks the arbiter; a core without an arbiter never calls it.
 	arbitrate func(arbiter.Question)
 	balancer  *balancer
+	edits     *edits
 }
 
 // lookEvery bounds how long BFD packets lie unread while other work is done.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"baton/impl/catalog"
 	"baton/impl/daemon/config"
 	"baton/impl/dataplane"
 	"baton/impl/node"
@@ -21,8 +22,9 @@ func (d *daemon) reloadBySignal() {
 	_, _ = d.reload(ctx) // it logs what it came to
 }
 
-// reload takes over the services of the configuration file. Flows that are open keep
-// their backends, as long as their service is there. An error changes nothing.
+// reload takes over the services of the configuration file, in the place of what was changed
+// at run time; what the MASTER has changed that this node follows stays. Flows that are open
+// keep their backends, as long as their service is there. An error changes nothing.
 func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
@@ -33,12 +35,17 @@ func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
 		d.log.Error("reload refused: nothing has changed", "error", err)
 		return nil, err
 	}
-	if err := d.takeOver(ctx, next); err != nil {
+	file, texts := next, map[string]string{}
+	if d.edits.following.Load() {
+		next, texts = with(file, d.edits.take(), func(service string, err error) {
+			d.loop.fail(callFollow, "service "+service+" is not as the MASTER has it", err)
+		})
+	}
+	if changes, err = d.change(ctx, next, texts); err != nil {
 		d.loop.fail(callServices, "reload failed: the previous services stay", err)
 		return nil, err
 	}
-	changes = serviceChanges(d.running.Dataplane().Services, next.Dataplane().Services)
-	d.running = next
+	d.file.Store(file)
 	for _, change := range changes {
 		d.log.Info("reload", "change", change)
 	}
@@ -87,6 +94,17 @@ func (d *daemon) setServices(ctx context.Context, services []dataplane.Service) 
 	}
 }
 
+// configChanges says how the services of two configurations differ, a line each.
+func configChanges(was, is *config.Config) []string {
+	changes := serviceChanges(was.Dataplane().Services, is.Dataplane().Services)
+	for _, d := range was.Catalog().Compare(is.Catalog()) {
+		if d.What == catalog.Check.String() {
+			changes = append(changes, "service "+d.Service+": has another check")
+		}
+	}
+	return changes
+}
+
 // serviceChanges says how services differ, a line each.
 func serviceChanges(was, is []dataplane.Service) []string {
 	var changes []string
@@ -97,18 +115,21 @@ func serviceChanges(was, is []dataplane.Service) []string {
 		return slices.IndexFunc(list, func(s dataplane.Service) bool { return s.Name == name })
 	}
 	for _, s := range is {
-		i := find(was, s.Name)
-		if i < 0 {
+		at := find(was, s.Name)
+		if at < 0 {
 			tell(s, "is new, %v with %d backends", s.Service, len(s.Backends))
 			continue
 		}
-		old := was[i]
+		old := was[at]
 		if old.Service != s.Service || old.Mode != s.Mode || old.Balance != s.Balance || old.SNAT != s.SNAT {
 			tell(s, "is %v %v %v, was %v %v %v", s.Service, s.Mode, s.Balance, old.Service, old.Mode, old.Balance)
 		}
-		for _, b := range s.Backends {
-			if !slices.Contains(old.Backends, b) {
+		for i, b := range s.Backends {
+			j := slices.Index(old.Backends, b)
+			if j < 0 {
 				tell(s, "backend %v:%d is new", b.Addr, b.Port)
+			} else if now, before := s.Weight(i), old.Weight(j); now != before {
+				tell(s, "backend %v:%d has weight %d, was %d", b.Addr, b.Port, now, before)
 			}
 		}
 		for _, b := range old.Backends {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"baton/impl/clock/boottime"
@@ -57,8 +58,10 @@ type daemon struct {
 	metrics   *metrics.Metrics
 	scrapes   net.Listener // nil if nobody may scrape
 
-	reloading sync.Mutex     // held by the reload that is under way
-	running   *config.Config // cfg with the services that were taken over last
+	reloading sync.Mutex                    // held by the reload that is under way
+	running   *config.Config                // cfg with the services that were taken over last
+	file      atomic.Pointer[config.Config] // cfg with the services of the file, as it was read last
+	edits     *edits                        // how they differ
 	stopOnce  sync.Once
 	closeOnce sync.Once // of the dataplane
 	closers   []func()  // in the order of opening
@@ -66,7 +69,8 @@ type daemon struct {
 
 // start opens everything that can fail, in the calling thread's network namespace.
 func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slog.Handler) (*daemon, error) {
-	d := &daemon{cfg: cfg, running: cfg, core: nodeConfig(cfg, identity), opts: opts, loop: &loop{now: boottime.Now}}
+	d := &daemon{cfg: cfg, running: cfg, edits: &edits{texts: map[string]string{}, ready: make(chan struct{}, 1)}, core: nodeConfig(cfg, identity), opts: opts, loop: &loop{now: boottime.Now}}
+	d.file.Store(cfg)
 	d.openRecords(handler)
 	if !opts.Ordinary {
 		realtime.Process(d.log)
@@ -100,7 +104,7 @@ func (d *daemon) close() {
 
 // openRecords starts what the node is observed by: trace, log and metrics.
 func (d *daemon) openRecords(handler slog.Handler) {
-	d.asker = &controller{loop: d.loop, stop: d.stop, reload: d.reload, admin: d.admin, describe: d.describe}
+	d.asker = &controller{loop: d.loop, stop: d.stop, reload: d.reload, edit: d.edit, admin: d.admin, describe: d.describe}
 	d.metrics = metrics.New(d.asker.Status, lateBuckets[:], d.opts.Version)
 	records := record.Config{
 		Node: d.cfg.Node, Observe: d.metrics.Observe,
@@ -229,7 +233,7 @@ func (d *daemon) openBalancer() (err error) {
 	}
 	d.onClose(d.checker.Close)
 	d.balancer = newBalancer(d.cfg.Services, d.loop.now, d.checker.Probe, d.note, func(in node.Decided) { d.loop.inbox.post(in) })
-	d.loop.out.leads, d.loop.out.balancer = d.balancer.leaveAll, d.balancer
+	d.loop.out.leads, d.loop.out.balancer, d.loop.out.edits = d.balancer.leaveAll, d.balancer, d.edits
 	return nil
 }
 

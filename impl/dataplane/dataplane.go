@@ -76,6 +76,14 @@ type Service struct {
 	Weights []int
 }
 
+// Weight returns the weight of a backend by its index.
+func (s Service) Weight(i int) int {
+	if s.Weights == nil {
+		return 1
+	}
+	return s.Weights[i]
+}
+
 // MaxWeight is the largest weight of a backend.
 const MaxWeight = 1000
 

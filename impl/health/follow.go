@@ -23,6 +23,15 @@ type Decision struct {
 	Slow     time.Duration // to the end of the slow start
 }
 
+// Aged returns decisions as they are after a while.
+func Aged(decisions []Decision, age time.Duration) []Decision {
+	aged := slices.Clone(decisions)
+	for i := range aged {
+		aged[i].Drain, aged[i].Slow = max(aged[i].Drain-age, 0), max(aged[i].Slow-age, 0)
+	}
+	return aged
+}
+
 // decided is the part of a Decision that no passing of time changes.
 type decided struct {
 	backend        netip.AddrPort

@@ -17,8 +17,8 @@ type comparison struct {
 	toldOn       uint64 // the stream on which mine were told, 0 for none
 }
 
-// streamOpened forgets what the peer said: it may be another process by now.
-func (c *comparison) streamOpened() { c.theirs, c.heard, c.differences = nil, false, nil }
+// streamLost forgets what the peer said: it may be another process by the next stream.
+func (c *comparison) streamLost() { c.theirs, c.heard, c.differences = nil, false, nil }
 
 // compare finds the differences.
 func (c *comparison) compare() {

@@ -73,6 +73,10 @@ func TestServicesAreComparedAnewOnEachStream(t *testing.T) {
 	l.balances("lb2", [2]string{"web", "b"})
 	l.differs("lb1", "web: backends")
 	l.crash("lb2")
+	l.until(time.Second, "the stream is given up", func() bool { return !l.nodes["lb1"].node.Status().Peer.Stream })
+	if p := l.nodes["lb1"].node.Status().Peer; p.Compared || len(p.Differences) > 0 {
+		t.Errorf("without a stream lb1 compares with what the peer said before it died: %v", p.Differences)
+	}
 	l.boot("lb2")
 	l.until(3*time.Second, "a new stream", func() bool { return l.nodes["lb2"].node.Status().Peer.Stream })
 	if p := l.nodes["lb1"].node.Status().Peer; p.Compared || len(p.Differences) > 0 {

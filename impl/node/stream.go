@@ -95,10 +95,10 @@ func (n *Node) receiveStream(in Stream) {
 	}
 	if n.stream.up {
 		n.sync.Disconnected(n.now, "replaced by a new stream")
+		n.comparison.streamLost()
 	}
 	n.stream.open(n.now, in.ID, in.version())
 	n.peer.streamOpened()
-	n.comparison.streamOpened()
 	n.decisions.streamOpened()
 	n.flows = uint32(n.sync.Len())
 	n.tell(true)
@@ -113,6 +113,7 @@ func (n *Node) streamLost(why string) {
 	n.peer.streamLost(n.paths.anyUp())
 	n.grant.drop()
 	n.sync.Disconnected(n.now, why)
+	n.comparison.streamLost()
 }
 
 // outlast keeps the end of a stream from counting as the peer's silence where no BFD path

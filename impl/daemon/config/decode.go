@@ -22,6 +22,8 @@ type document struct {
 	lines map[string]int    // "bfd.paths[0].local" → line
 	rules map[string]string // the section that a key is held to, where its mistakes should name one
 
+	// unlined: it is no file, so that mistakes are named by their keys alone.
+	unlined bool
 	purpose string // what a file of the kind must at least name
 }
 
@@ -36,6 +38,9 @@ func (d *document) fail(path, format string, args ...any) error {
 }
 
 func (d *document) failAt(line int, format string, args ...any) error {
+	if d.unlined {
+		line = 0
+	}
 	return &Error{File: d.file, Line: line, Text: oneLine.Replace(fmt.Sprintf(format, args...))}
 }
 
@@ -48,7 +53,18 @@ func (d *document) has(path string) bool {
 	return ok
 }
 
+// place says where a key stands, for a message about another one.
+func (d *document) place(path string) string {
+	if d.unlined {
+		return path
+	}
+	return fmt.Sprintf("line %d", d.line(path))
+}
+
 func (d *document) line(path string) int {
+	if d.unlined {
+		return 0
+	}
 	for path != "" {
 		if line, ok := d.lines[path]; ok {
 			return line

@@ -35,12 +35,20 @@ func parse(file string, text []byte, opts Options) (*document, *Config, error) {
 		return nil, nil, err
 	}
 	cfg.resolve(filepath.Dir(file))
+	if err := d.complete(&cfg, opts); err != nil {
+		return nil, nil, err
+	}
+	return d, &cfg, nil
+}
+
+// complete fills in what a configuration leaves out, and checks it.
+func (d *document) complete(cfg *Config, opts Options) error {
 	for i := range cfg.Services {
 		if cfg.Services[i].Balance == "" {
 			cfg.Services[i].Balance = RoundRobin
 		}
 	}
-	inheritChecks(d, &cfg)
+	inheritChecks(d, cfg)
 	checks := []func(*document, *Config) error{
 		checkNode, checkBFD, checkHA(opts), checkTrack, checkArbiter, checkSync, checkDataplane, checkServices, checkAddresses,
 	}
@@ -48,11 +56,11 @@ func parse(file string, text []byte, opts Options) (*document, *Config, error) {
 		checks = append(checks, checkCertificates)
 	}
 	for _, check := range checks {
-		if err := check(d, &cfg); err != nil {
-			return nil, nil, err
+		if err := check(d, cfg); err != nil {
+			return err
 		}
 	}
-	return d, &cfg, nil
+	return nil
 }
 
 // resolve makes the paths of a configuration count from its file's folder.

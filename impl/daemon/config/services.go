@@ -19,22 +19,22 @@ func checkServices(d *document, c *Config) error {
 	if len(c.Services) > dataplane.MaxServices {
 		return d.fail(index("services", dataplane.MaxServices), "is one too many; a node has at most %d services", dataplane.MaxServices)
 	}
-	names := map[string]int{}
-	identities := map[string]int{}
+	names := map[string]string{}
+	identities := map[string]string{}
 	for i, s := range c.Services {
 		at := index("services", i)
 		if err := checkService(d, at, s); err != nil {
 			return err
 		}
 		if first, twice := names[s.Name]; twice {
-			return d.fail(at+".name", "%q names the service on line %d too; services need names of their own", s.Name, first)
+			return d.fail(at+".name", "%q names the service on %s too; services need names of their own", s.Name, first)
 		}
-		names[s.Name] = d.line(at + ".name")
+		names[s.Name] = d.place(at + ".name")
 		identity := fmt.Sprintf("%s %v", s.Proto, netip.AddrPortFrom(s.VIP, s.Port))
 		if first, twice := identities[identity]; twice {
-			return d.fail(at+".vip", "%s is the service on line %d already; use another VIP or port", identity, first)
+			return d.fail(at+".vip", "%s is the service on %s already; use another VIP or port", identity, first)
 		}
-		identities[identity] = d.line(at + ".vip")
+		identities[identity] = d.place(at + ".vip")
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func checkService(d *document, at string, s Service) error {
 	if len(s.Backends) == 0 {
 		return d.fail(at+".backends", "is empty; add at least one backend, such as 198.18.1.11:80")
 	}
-	seen := map[netip.AddrPort]int{}
+	seen := map[netip.AddrPort]string{}
 	for i, b := range s.Backends {
 		path := index(at+".backends", i)
 		if err := checkRouted(d, path, b.Addr()); err != nil {
@@ -71,9 +71,9 @@ func checkService(d *document, at string, s Service) error {
 			return err
 		}
 		if first, twice := seen[b]; twice {
-			return d.fail(path, "%v is the backend on line %d already; name each backend once", b, first)
+			return d.fail(path, "%v is the backend on %s already; name each backend once", b, first)
 		}
-		seen[b] = d.line(path)
+		seen[b] = d.place(path)
 	}
 	if err := checkWeights(d, at, s); err != nil {
 		return err
@@ -94,41 +94,40 @@ func checkFamily(d *document, path string, a, vip netip.Addr) error {
 // answered by two machines, and one VIP on both links has two owners.
 func checkAddresses(d *document, c *Config) error {
 	type user struct {
-		what string
-		line int
+		what, place string
 	}
 	hosts, vips := map[netip.Addr]user{}, map[netip.Addr]user{}
 	for i, p := range c.BFD.Paths {
 		at := index("bfd.paths", i)
-		hosts[p.Local] = user{"this node's address on path " + p.Name, d.line(at + ".local")}
-		hosts[p.Peer] = user{"the peer's address on path " + p.Name, d.line(at + ".peer")}
+		hosts[p.Local] = user{"this node's address on path " + p.Name, d.place(at + ".local")}
+		hosts[p.Peer] = user{"the peer's address on path " + p.Name, d.place(at + ".peer")}
 	}
-	hosts[c.Sync.Local.Addr()] = user{"sync.local", d.line("sync.local")}
-	hosts[c.Sync.Peer.Addr()] = user{"sync.peer", d.line("sync.peer")}
+	hosts[c.Sync.Local.Addr()] = user{"sync.local", d.place("sync.local")}
+	hosts[c.Sync.Peer.Addr()] = user{"sync.peer", d.place("sync.peer")}
 	for i, s := range c.Services {
 		for j, b := range s.Backends {
 			path := index(index("services", i)+".backends", j)
 			if _, taken := hosts[b.Addr()]; !taken {
-				hosts[b.Addr()] = user{"a backend of service " + s.Name, d.line(path)}
+				hosts[b.Addr()] = user{"a backend of service " + s.Name, d.place(path)}
 			}
 		}
-		vips[s.VIP] = user{"the VIP of service " + s.Name, d.line(index("services", i) + ".vip")}
+		vips[s.VIP] = user{"the VIP of service " + s.Name, d.place(index("services", i) + ".vip")}
 	}
 	for i, target := range c.Track.Targets {
 		if u, taken := vips[target]; taken {
-			return d.fail(index("track.targets", i), "%v is %s (line %d), which the MASTER itself answers for; track hosts", target, u.what, u.line)
+			return d.fail(index("track.targets", i), "%v is %s (%s), which the MASTER itself answers for; track hosts", target, u.what, u.place)
 		}
 	}
 	for i, s := range c.Services {
 		at := index("services", i)
 		if u, taken := hosts[s.VIP]; taken {
-			return d.fail(at+".vip", "%v is %s (line %d); a VIP must be no host's address", s.VIP, u.what, u.line)
+			return d.fail(at+".vip", "%v is %s (%s); a VIP must be no host's address", s.VIP, u.what, u.place)
 		}
 		if u, taken := hosts[s.SNAT]; taken {
-			return d.fail(at+".snat", "%v is %s (line %d); the backend-side VIP must be no host's address", s.SNAT, u.what, u.line)
+			return d.fail(at+".snat", "%v is %s (%s); the backend-side VIP must be no host's address", s.SNAT, u.what, u.place)
 		}
 		if u, taken := vips[s.SNAT]; taken {
-			return d.fail(at+".snat", "%v is %s (line %d); use another address, on the backend link", s.SNAT, u.what, u.line)
+			return d.fail(at+".snat", "%v is %s (%s); use another address, on the backend link", s.SNAT, u.what, u.place)
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"baton/impl/daemon/config"
 	"baton/impl/flow"
 )
 
@@ -78,6 +79,13 @@ func (c *Client) Stop(ctx context.Context) error {
 // that changed, a line each.
 func (c *Client) Reload(ctx context.Context) ([]string, error) {
 	answer, err := c.call(ctx, request{Command: cmdReload})
+	return answer.Changes, err
+}
+
+// Edit changes one service of a node and of its peer. It returns what that changed, a line
+// each.
+func (c *Client) Edit(ctx context.Context, e config.Edit) ([]string, error) {
+	answer, err := c.call(ctx, request{Command: cmdEdit, Edit: e})
 	return answer.Changes, err
 }
 

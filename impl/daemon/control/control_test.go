@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"baton/impl/daemon/config"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
 	"baton/impl/node"
@@ -41,6 +42,7 @@ func (f *fake) Status(ctx context.Context) (Status, error) {
 
 func (f *fake) Handover(context.Context) error                                     { return f.refuse }
 func (f *fake) Stop(context.Context) error                                         { close(f.stopped); return nil }
+func (f *fake) Edit(context.Context, config.Edit) ([]string, error)                { return nil, nil }
 func (f *fake) Drain(context.Context, string, netip.AddrPort, time.Duration) error { return nil }
 
 func (f *fake) Ready(context.Context, string, netip.AddrPort) error { return nil }

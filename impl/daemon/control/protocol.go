@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"baton/impl/daemon/config"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
 	"baton/impl/node"
@@ -23,6 +24,7 @@ const (
 	cmdReload   = "reload"
 	cmdDrain    = "drain"
 	cmdReady    = "ready"
+	cmdEdit     = "edit"
 	cmdBreak    = "break"
 	cmdMend     = "mend"
 )
@@ -37,6 +39,7 @@ type request struct {
 	Backend netip.AddrPort `json:"backend,omitzero"`  // likewise
 	For     time.Duration  `json:"for,omitempty"`     // drain: the time until its deadline
 	Fault   string         `json:"fault,omitempty"`   // break: of package faulty
+	Edit    config.Edit    `json:"edit,omitzero"`     // edit
 }
 
 // response is the line that answers it. Error is set if the request was not
@@ -46,7 +49,7 @@ type response struct {
 	Status *Status `json:"status,omitempty"`
 	Entry  *Entry  `json:"entry,omitempty"`
 	Table  *Table  `json:"table,omitempty"`
-	// Changes lists what a reload, break or mend changed.
+	// Changes lists what a reload, edit, break or mend changed.
 	Changes []string `json:"changes,omitempty"`
 }
 
@@ -57,6 +60,8 @@ type Status struct {
 	Loop      Loop      `json:"loop"`
 	Stream    Stream    `json:"stream"`
 	Services  []Service `json:"services"`
+	// Deleted names the services of the file that were deleted at run time.
+	Deleted []string `json:"deleted,omitempty"`
 	// Conflicts are the VIPs that a host has claimed which is not of this pair.
 	Conflicts []Conflict `json:"conflicts,omitempty"`
 	// Alarms are what an operator should look after, each in a sentence.
@@ -81,8 +86,11 @@ type Service struct {
 	Name string `json:"name"`
 	At   string `json:"at"` // protocol, VIP and port
 	// Serving is the number of backends that get new flows; with 0 new flows are dropped.
-	Serving  int       `json:"serving"`
-	Checked  bool      `json:"checked"` // its backends are probed
+	Serving int  `json:"serving"`
+	Checked bool `json:"checked"` // its backends are probed
+	// Edited is changed or added if that was done at run time, and empty if it is as in the
+	// file.
+	Edited   string    `json:"edited,omitempty"`
 	Backends []Backend `json:"backends"`
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"baton/impl/daemon/config"
 	"baton/impl/flow"
 )
 
@@ -32,6 +33,9 @@ type Node interface {
 	// Reload takes the services of the configuration file over and says what that changed,
 	// a line each. An error changes nothing.
 	Reload(context.Context) (changes []string, err error)
+	// Edit changes one service, here and at the peer, and says what that changed, a line
+	// each. An error changes nothing.
+	Edit(ctx context.Context, e config.Edit) (changes []string, err error)
 	// Break starts a fault of the dataplane, and Mend ends all of them. Each returns its proof.
 	// A node that was not started for tests refuses both.
 	Break(ctx context.Context, fault string) (changes []string, err error)
@@ -43,7 +47,7 @@ type Node interface {
 
 // Limits of a server: a client that is stuck or hostile costs no more than this.
 const (
-	maxRequest    = 4 << 10
+	maxRequest    = 64 << 10
 	maxClients    = 64
 	maxFlows      = 1 << 17
 	answerTimeout = 5 * time.Second
@@ -194,6 +198,9 @@ func (n nodeAnswers) carryOut(ctx context.Context, r request) (response, error) 
 	case cmdReload:
 		changes, err := n.node.Reload(ctx)
 		return response{Changes: changes}, err
+	case cmdEdit:
+		changes, err := n.node.Edit(ctx, r.Edit)
+		return response{Changes: changes}, err
 	case cmdBreak:
 		changes, err := n.node.Break(ctx, r.Fault)
 		return response{Changes: changes}, err
@@ -218,6 +225,6 @@ func (n nodeAnswers) carryOut(ctx context.Context, r request) (response, error) 
 		table, err := n.node.Table(ctx, r.Limit)
 		return response{Table: &table}, err
 	}
-	return response{}, fmt.Errorf("control: unknown command %q; use %s, %s, %s, %s, %s, %s, %s or %s",
-		r.Command, cmdStatus, cmdHandover, cmdEntry, cmdTable, cmdReload, cmdDrain, cmdReady, cmdStop)
+	return response{}, fmt.Errorf("control: unknown command %q; use %s, %s, %s, %s, %s, %s, %s, %s or %s",
+		r.Command, cmdStatus, cmdHandover, cmdEntry, cmdTable, cmdReload, cmdEdit, cmdDrain, cmdReady, cmdStop)
 }
