@@ -22,6 +22,9 @@ const (
 	isRefused   = "apply failed: %s: %d entries refused"
 )
 
+// Like reports whether two reasons differ at most in figures.
+func (r Reason) Like(other Reason) bool { return r.text == other.text && r.what == other.what }
+
 func (r Reason) String() string {
 	switch r.text {
 	case isSource, isApplying:

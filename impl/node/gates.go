@@ -44,6 +44,11 @@ func (w why) String() string {
 	return strings.Replace(w.text, "%s", w.role.String(), 1)
 }
 
+// like reports whether two reasons differ at most in figures.
+func (w why) like(other why) bool {
+	return w.text == other.text && w.name == other.name && w.role == other.role && w.sync.Like(other.sync)
+}
+
 func because(text string) why { return why{text: text} }
 
 func judgeLinks(v *view) (bool, why) {

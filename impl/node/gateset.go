@@ -19,27 +19,29 @@ func (g *gateSet) fingerprint(h *fingerprint.Hash) {
 	h.Number(uint64(g.refused))
 }
 
-// judge judges every gate by a view and returns those that changed.
-func (g *gateSet) judge(v *view) (changed ha.Gates) {
+// judge judges every gate by a view and returns those to tell of: that opened, that
+// closed, or that are closed for another reason.
+func (g *gateSet) judge(v *view) (news ha.Gates) {
 	open := ha.Gates(0)
 	for i := range gateTable {
 		row := &gateTable[i]
 		is, why := row.judge(v)
-		open, g.why[i] = open.With(row.gate, is), why
+		open = open.With(row.gate, is)
+		news = news.With(row.gate, is != g.open.Has(row.gate) || !is && !why.like(g.why[i]))
+		g.why[i] = why
 	}
-	changed = open ^ g.open
 	if !g.judged {
-		changed = ha.AllGates
+		news = ha.AllGates
 	}
 	g.open, g.judged = open, true
-	return changed
+	return news
 }
 
 // reason says why a gate is as it is.
 func (g *gateSet) reason(gate ha.Gates) string { return g.why[gate.Index()].String() }
 
-// updateGates judges every gate anew, traces those that changed, and raises
-// GatesChanged if any did.
+// updateGates judges every gate anew, traces what is new of them, and raises GatesChanged
+// if any opened or closed.
 func (n *Node) updateGates() {
 	before := n.gates.open
 	for gate := range n.gates.judge(n.look()).Each() {

@@ -27,7 +27,7 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 	m := p.master()
 	switch {
 	case m == nil:
-		return nobody(p)
+		return nobody(p, harm)
 	case m.since > harm.From && taken == 0 && m.synced:
 		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER with an empty table, in sync by its own word, and did not carry on the sessions", m.name)}, true
 	case m.since > harm.From && m.synced:
@@ -39,10 +39,10 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 }
 
 // nobody says why no node is MASTER.
-func nobody(p *pair) (Cause, bool) {
+func nobody(p *pair, harm Harm) (Cause, bool) {
 	for _, n := range p.nodes {
 		if n.alive && n.role != "" {
-			return Cause{n.since, n.name, fmt.Sprintf("nobody was MASTER: %s stayed %s%s", n.name, n.role, n.closed())}, true
+			return Cause{max(n.since, harm.From), n.name, fmt.Sprintf("nobody was MASTER: %s stayed %s%s", n.name, n.role, n.closed())}, true
 		}
 	}
 	return Cause{}, false
@@ -78,7 +78,7 @@ func waiting(events []trace.Event, harm Harm) (Cause, bool) {
 	case peer != nil && peer.alive && peer.role == "Master" && n.role == "Backup":
 		return stayed(p, events, harm)
 	}
-	return Cause{n.since, n.name, fmt.Sprintf("%s stayed %s%s", n.name, n.role, n.closed())}, n.role != ""
+	return Cause{max(n.since, harm.From), n.name, fmt.Sprintf("%s stayed %s%s", n.name, n.role, n.closed())}, n.role != ""
 }
 
 // closed names the gates that keep a node from the role, with why.

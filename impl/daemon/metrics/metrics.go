@@ -44,7 +44,7 @@ func New(source Source, lateBounds []time.Duration, build string) *Metrics {
 		registry:    prometheus.NewRegistry(),
 		roleChanges: counter("role_changes_total", "Changes of the node's role.", "from", "to", "reason"),
 		refusals:    counter("claims_refused_total", "Claims of the MASTER role, and handovers, that a gate refused.", "gate"),
-		gateChanges: counter("gate_changes_total", "Times that a gate opened or closed.", "gate", "to"),
+		gateChanges: counter("gate_changes_total", "Times that a gate opened, closed, or was closed for another reason.", "gate", "to"),
 		bfdChanges:  counter("bfd_state_changes_total", "Changes of a BFD session's state.", "path", "from", "to"),
 		announced: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "announcements_total",
 			Help: "Times that gratuitous ARPs were sent for all VIPs."}),

@@ -1,0 +1,29 @@
+package node
+
+import (
+	"testing"
+
+	"baton/impl/ha"
+)
+
+// TestAGateClosedForAnotherReasonIsTold: who reads a trace finds why a gate is closed now,
+// not why it closed.
+func TestAGateClosedForAnotherReasonIsTold(t *testing.T) {
+	var g gateSet
+	v := view{linkDown: "client0", cfg: &Config{}, arbitration: &arbitration{}}
+	g.judge(&v)
+	if news := g.judge(&v); news != 0 {
+		t.Errorf("%v were told again", news.Names())
+	}
+	v.linkDown = "backend0"
+	if news := g.judge(&v); news != ha.LinksUp {
+		t.Errorf("%v were told, want LinksUp alone", news.Names())
+	}
+	if why := g.reason(ha.LinksUp); why != "backend0 has no carrier" {
+		t.Errorf("LinksUp is closed because %s", why)
+	}
+	v.linkDown = ""
+	if news := g.judge(&v); news != ha.LinksUp || !g.open.Has(ha.LinksUp) {
+		t.Errorf("%v were told, and %v are open", news.Names(), g.open.Names())
+	}
+}
