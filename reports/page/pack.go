@@ -7,6 +7,18 @@ import (
 	"fmt"
 )
 
+// unpack is what a packed value was.
+func unpack(p Packed, value any) error {
+	zip, err := gzip.NewReader(bytes.NewReader(p))
+	if err != nil {
+		return fmt.Errorf("page: unpack: %w", err)
+	}
+	if err := json.NewDecoder(zip).Decode(value); err != nil {
+		return fmt.Errorf("page: unpack: %w", err)
+	}
+	return nil
+}
+
 // pack is a value as compressed JSON.
 func pack(value any) (Packed, error) {
 	var buf bytes.Buffer

@@ -9,6 +9,7 @@ package page
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	_ "embed"
@@ -103,10 +104,13 @@ type Beside struct {
 // Pack compresses a run's time axis, with what stands beside it, so that what is held of
 // many runs stays small.
 func Pack(run timeline.Run, beside Beside) (Packed, error) {
-	return pack(struct {
-		timeline.Run
-		Beside
-	}{run, beside})
+	return pack(drawn{run, beside})
+}
+
+// drawn is a run's time axis with what stands beside it.
+type drawn struct {
+	timeline.Run
+	Beside
 }
 
 var (
@@ -145,7 +149,11 @@ func Write(w io.Writer, d Data) error {
 	if err != nil {
 		return err
 	}
-	kept, left := fit(d, len(suite))
+	var text bytes.Buffer
+	if err := plain.Execute(&text, plainly(d)); err != nil {
+		return fmt.Errorf("page: write: %w", err)
+	}
+	kept, left := fit(d, text.Len(), len(suite))
 	about, err := pack(struct {
 		Folders []string `json:"folders"`
 		Left    []int    `json:"left"`
@@ -155,10 +163,7 @@ func Write(w io.Writer, d Data) error {
 	}
 	buf := bufio.NewWriterSize(w, 64<<10)
 	fmt.Fprintf(buf, header, Policy(), style)
-	if err := plain.Execute(buf, d.Suite); err != nil {
-		return fmt.Errorf("page: write: %w", err)
-	}
-	fmt.Fprintln(buf, "</main>")
+	fmt.Fprintf(buf, "%s</main>\n", text.Bytes())
 	block(buf, "suite", suite)
 	block(buf, "about", about)
 	for i, timeline := range kept {
@@ -184,11 +189,11 @@ func block(w io.Writer, id string, data Packed) {
 	fmt.Fprintf(w, "<script type=\"application/octet-stream\" id=\"%s\">%s</script>\n", id, base64.StdEncoding.EncodeToString(data))
 }
 
-// fit returns the time axes that fit beside a suite of a packed size, and the runs
-// whose do not: of those that passed first, and among these the largest.
-func fit(d Data, suite int) (kept []Packed, left []int) {
+// fit returns the time axes that fit beside a text and a suite of a packed size, and the
+// runs whose do not: of those that passed first, and among these the largest.
+func fit(d Data, text, suite int) (kept []Packed, left []int) {
 	kept = slices.Clone(d.Timelines[:min(len(d.Timelines), len(d.Suite.Runs))])
-	total := len(header) + len(script) + len(style) + embedded(suite) + 64<<10
+	total := len(header) + len(script) + len(style) + text + embedded(suite) + 64<<10
 	order := make([]int, len(kept))
 	for i := range kept {
 		order[i] = i
