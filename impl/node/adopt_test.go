@@ -2,6 +2,7 @@ package node_test
 
 import (
 	. "baton/impl/node"
+	"fmt"
 	"testing"
 	"time"
 
@@ -93,31 +94,43 @@ func TestBothProcessesRestart(t *testing.T) {
 // first is out of date then, and what it has alone goes.
 func TestARestartedNodeWhosePeerHasLedSince(t *testing.T) {
 	for name, order := range map[string][]string{"it is back first": {"lb1", "lb2"}, "it is back last": {"lb2", "lb1"}} {
-		t.Run(name, func(t *testing.T) {
-			l := newPair(t)
-			l.flows("lb1", 0, 10)
-			l.run(time.Second)
-			l.kill("lb1")
-			l.until(time.Second, "lb2 Master", func() bool { return l.role("lb2") == "Master" })
-			l.flows("lb2", 10, 12)
-			for i := range 5 { // the others are closed
-				l.step(l.nodes["lb2"], Flows{Events: []flow.Event{{Entry: labEntry(i), Deleted: true}}})
-				delete(l.nodes["lb2"].table, labEntry(i).Original)
-			}
-			l.run(time.Second)
-			l.kill("lb2")
-			l.run(time.Second)
-			for _, id := range order {
-				l.restart(id)
-				l.run(100 * time.Millisecond)
-			}
-			l.until(5*time.Second, "one leads and the other is in sync", func() bool {
-				return l.role("lb2") == "Master" && l.inSync("lb1")
-			})
-			l.run(time.Second)
-			l.wantTables(5, 12)
-		})
+		for _, ready := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, its peer is ready: %t", name, ready), func(t *testing.T) { restartAfterItsPeerHasLed(t, order, ready) })
+		}
 	}
+}
+
+// restartAfterItsPeerHasLed restarts lb2, which led last, and lb1. A peer that is not ready
+// says by BFD that it cannot serve, before there is a stream.
+func restartAfterItsPeerHasLed(t *testing.T, order []string, ready bool) {
+	l := newPair(t)
+	l.flows("lb1", 0, 10)
+	l.run(time.Second)
+	l.kill("lb1")
+	l.until(time.Second, "lb2 Master", func() bool { return l.role("lb2") == "Master" })
+	l.flows("lb2", 10, 12)
+	for i := range 5 { // the others are closed
+		l.step(l.nodes["lb2"], Flows{Events: []flow.Event{{Entry: labEntry(i), Deleted: true}}})
+		delete(l.nodes["lb2"].table, labEntry(i).Original)
+	}
+	l.run(time.Second)
+	l.kill("lb2")
+	l.run(time.Second)
+	if !ready {
+		l.dropSync["lb1"], l.dropSync["lb2"] = true, true
+		l.nodes["lb2"].fails[driver.Dump] = driver.Fails
+	}
+	for _, id := range order {
+		l.restart(id)
+		l.run(100 * time.Millisecond)
+	}
+	l.dropSync["lb1"], l.dropSync["lb2"] = false, false
+	delete(l.nodes["lb2"].fails, driver.Dump)
+	l.until(5*time.Second, "one leads and the other is in sync", func() bool {
+		return l.role("lb2") == "Master" && l.inSync("lb1")
+	})
+	l.run(time.Second)
+	l.wantTables(5, 12)
 }
 
 // A MASTER that is there makes the adopted table its own, and what the MASTER lacks goes.

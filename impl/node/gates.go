@@ -135,19 +135,21 @@ func judgePeerCondition(v *view) (bool, why) {
 // judgeHoldDown: the recovery delay keeps a node that flaps from displacing another. It
 // never prolongs an outage that a node with the whole table could end; nor, lengthened,
 // one that a node without it could end which hears that its peer does not serve.
+// An adopted table counts once the peer has said what its own is worth: it may have led since.
 func judgeHoldDown(v *view) (bool, why) {
+	waives := v.complete && (!v.adopted || v.live)
 	switch {
 	case v.cfg.GatesOff:
 		return true, because("gates: off")
 	case v.holdRun:
 		return true, because("recovery delay has run")
-	case v.refused, !v.complete && (v.silent || !v.undamped):
+	case v.refused, !waives && (v.silent || !v.undamped):
 		return false, because("recovery delay is running")
 	}
 	if free, _ := judgeNoMaster(v); !free {
 		return false, because("recovery delay is running")
 	}
-	if !v.complete {
+	if !waives {
 		return true, because("not lengthened: the peer does not serve and ranks below")
 	}
 	return true, because("waived: the table is complete and nobody serves")

@@ -43,6 +43,7 @@ type view struct {
 	// The connection table.
 	seen       uint32 // the largest epoch ever claimed or heard of
 	complete   bool
+	adopted    bool // from the process before, and as that has left it
 	stale      bool // nothing supports the table any more although the peer serves
 	inSync     bool
 	syncWhy    ctsync.Reason
@@ -67,7 +68,7 @@ func (n *Node) look() *view {
 		live: n.live(), peer: n.peer.state,
 		outranks: n.outranks(), better: n.peer.state.Rank.CompareTable(n.rank()) > 0,
 		rankKnown: n.rankKnown(), confirmed: n.peer.confirmed(),
-		seen: n.seen, complete: n.complete, stale: n.now >= n.syncedUntil,
+		seen: n.seen, complete: n.complete, adopted: n.adoption.held, stale: n.now >= n.syncedUntil,
 		granted: n.grant.pending, peerInSync: n.sync.PeerInSync(), unread: n.unread(), arbitration: &n.arbitration, proofStaleAt: n.paths.proof().staleAt,
 	}
 	v.applied = v.granted && n.sync.AppliedSeq() >= n.grant.Barrier
