@@ -3,6 +3,7 @@ package sim
 import (
 	"baton/impl/clock"
 	"baton/impl/flow"
+	"baton/scenarios/plan"
 )
 
 // server is a backend's end of a connection: it echoes whole requests.
@@ -62,6 +63,11 @@ func (w *World) receiveSegment(h *host, p *packet) {
 			s.receive(w.now, (*backends)(w), p)
 			return
 		}
+		// RFC 9293 section 3.10.7.4: a SYN that is no old duplicate opens a connection anew.
+		if s.lingers(w.now) && !after(p.seq, s.rcv) && !h.ended {
+			s.challenge(w.now, (*backends)(w))
+			return
+		}
 	}
 	if !fresh || h.ended {
 		w.refuse(p)
@@ -111,6 +117,9 @@ func (w *World) serve(s *server) {
 	s.partial -= whole * requestLen
 	if whole > 0 {
 		s.write(w.now, (*backends)(w), whole)
+		if id, ok := tcpFlow(s.of); ok && w.conns.at(id).gen.line.Closer == plan.CloseServer {
+			s.close(w.now, (*backends)(w))
+		}
 	}
 }
 

@@ -50,15 +50,28 @@ func (g *generator) connect(number int) *conn {
 	c, id := g.w.conns.add()
 	*c = conn{gen: g, number: number, started: g.w.now, backend: nobody,
 		endpoint: endpoint{id: id, host: g.client, link: onClients, tag: id + 1, unit: requestLen}}
-	c.tuple = g.w.bind(g.client, c.tag, &g.line.service)
+	isn := uint32(0)
+	if g.line.Ports > 0 {
+		c.tuple = g.w.bindOwn(g.client, g.ownPort(), c.tag, &g.line.service)
+		isn = g.w.clockedISN(c.tuple)
+	} else {
+		c.tuple = g.w.bind(g.client, c.tag, &g.line.service)
+		isn = uint32(g.w.random.Uint64())
+	}
 	e := g.w.queue.push(g.w.now.Add(connectTime), evConnect)
 	e.stamp = uint64(id)
-	c.endpoint.open(g.w.now, (*clients)(g.w), uint32(g.w.random.Uint64()))
+	c.endpoint.open(g.w.now, (*clients)(g.w), isn)
 	return c
 }
 
 // attempt opens one short connection of a connects line.
 func (g *generator) attempt() {
+	if g.line.Ports > 0 {
+		g.place++
+		if g.taken() {
+			return
+		}
+	}
 	c := g.connect(g.numberOf(g.turn))
 	g.all = append(g.all, c.id)
 	g.turn++
@@ -158,7 +171,12 @@ func (s *clients) readable(e *endpoint, bytes int, tag uint32, backend uint8) {
 	for ; bytes >= answerLen; bytes -= answerLen {
 		c.echo(tag, backend)
 	}
-	if c.leaving || c.short() {
+	switch {
+	case c.short() && c.gen.line.Closer == plan.CloseReset && len(c.waits) == 0 && c.phase == established:
+		c.abort()
+		c.finish("")
+	case c.short() && c.gen.line.Closer == plan.CloseServer:
+	case c.leaving || c.short():
 		c.leave()
 	}
 }
@@ -234,7 +252,10 @@ func (s *clients) halfClosed(e *endpoint) {
 		return
 	}
 	c := w.conns.at(e.id)
-	if c.phase < closing {
+	switch {
+	case c.short() && c.gen.line.Closer == plan.CloseServer && c.phase == established && len(c.waits) == 0:
+		c.leave()
+	case c.phase < closing:
 		c.lose("closed by the other end")
 	}
 }
@@ -282,6 +303,9 @@ func (c *conn) expire() {
 	}
 	if c.bulk == nil && c.phase == connecting || c.short() && c.phase < ended {
 		c.giveUp()
+		if c.gen.line.Ports > 0 { // the port is to be had again
+			c.abort()
+		}
 	}
 }
 
@@ -302,6 +326,15 @@ func (c *conn) giveUp() {
 	case c.phase == closing:
 		c.finish("the close was not answered")
 	}
+}
+
+// abort resets the connection.
+func (c *conn) abort() {
+	w := c.gen.w
+	if c.state == tcpEstablished {
+		c.send((*clients)(w), rst|ack, c.nxt, 0)
+	}
+	c.forget()
 }
 
 // over notes that nothing more is expected of the connection.

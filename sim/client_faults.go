@@ -29,7 +29,7 @@ func (w *World) generatorsOf(h *host) []*generator {
 func (w *World) ownedConns(h *host) []*conn {
 	var found []*conn
 	for _, from := range h.sources {
-		for _, tag := range from.ports {
+		for _, tag := range from.tags() {
 			if id, ok := tcpFlow(tag); ok {
 				found = append(found, w.conns.at(id))
 			}
@@ -47,6 +47,7 @@ func (w *World) crashClient(h *host) (string, bool) {
 	gone := h.bound()
 	for _, from := range h.sources { // the next ones are given out from where they had come to: a boot draws others
 		clear(from.ports)
+		clear(from.own)
 	}
 	h.darken()
 	return fmt.Sprintf("carrier down; %d sockets gone", gone), true

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -13,13 +14,14 @@ import (
 // them are taken.
 type sources struct {
 	addrs []flow.Addr
-	ports []uint32 // what owns each port, address by address
-	next  int      // the port to be tried next
-	span  int      // how many ports are tried
+	ports []uint32          // what owns each port, address by address
+	next  int               // the port to be tried next
+	span  int               // how many ports are tried
+	own   map[uint16]uint32 // what owns the ports of lines that have a number of them
 }
 
 func newSources(own flow.Addr, guests []netip.Addr) sources {
-	s := sources{addrs: []flow.Addr{own}, span: plan.ClientPorts}
+	s := sources{addrs: []flow.Addr{own}, span: plan.ClientPorts, own: map[uint16]uint32{}}
 	for _, guest := range guests {
 		s.addrs = append(s.addrs, flow.AddrFrom(guest))
 	}
@@ -35,6 +37,15 @@ func (w *World) bind(client uint8, tag uint32, s *service) flow.Tuple {
 	i := from.free(w)
 	from.ports[i] = tag
 	return flow.Tuple{Src: from.addrs[i/plan.ClientPorts], Dst: s.id.VIP, SrcPort: uint16(firstPort + i%plan.ClientPorts), DstPort: s.Port, Proto: s.id.Proto}
+}
+
+// tags are what owns each port, in the order of these.
+func (s *sources) tags() []uint32 {
+	tags := slices.Clone(s.ports)
+	for _, port := range slices.Sorted(maps.Keys(s.own)) {
+		tags = append(tags, s.own[port])
+	}
+	return tags
 }
 
 // bound is how many ports of a client have been given out.
@@ -56,7 +67,7 @@ func (s *sources) free(w *World) int {
 			if i == len(s.ports) {
 				s.ports = append(s.ports, 0)
 			}
-			if old, ok := tcpFlow(s.ports[i]); s.ports[i] == 0 || ok && w.conns.at(old).phase >= ended {
+			if old, ok := tcpFlow(s.ports[i]); s.ports[i] == 0 || ok && w.conns.at(old).phase >= ended && !w.conns.at(old).lingers(w.now) {
 				return i
 			}
 		}
@@ -69,6 +80,9 @@ func (s *sources) free(w *World) int {
 
 // owner is the tag of what owns a port, 0 if nothing does.
 func (s *sources) owner(addr flow.Addr, port uint16) uint32 {
+	if tag, own := s.own[port]; own && addr == s.addrs[0] {
+		return tag
+	}
 	at, i := slices.Index(s.addrs, addr), int(port)-firstPort
 	if at < 0 || i < 0 || i >= plan.ClientPorts {
 		return 0

@@ -51,7 +51,9 @@ type endpoint struct {
 	recovering    bool   // a retransmission is out; nothing new is sent before it is acknowledged
 	recover       uint32 // what had been sent by then
 	backoff       uint8
-	orphan        bool // its process has ended
+	orphan        bool          // its process has ended
+	first         bool          // it has sent its FIN before it had the other's
+	since         clock.Instant // when both directions had ended
 
 	deadline clock.Instant // when the retransmission timer runs out; Never while it is off
 	timerAt  clock.Instant // of the event that is scheduled; Never if none is
@@ -66,6 +68,14 @@ func (e *endpoint) disowns(p *packet) bool {
 		e.forget()
 	}
 	return e.state == tcpClosed
+}
+
+// timeWait is for how long the end that has closed first keeps its port.
+const timeWait = time.Minute
+
+// lingers reports whether the end keeps its port although both directions have ended.
+func (e *endpoint) lingers(now clock.Instant) bool {
+	return e.state == tcpDone && e.first && now.Sub(e.since) < timeWait
 }
 
 // forget leaves nothing of the connection, and tells nobody.
@@ -143,7 +153,7 @@ func (e *endpoint) flush(now clock.Instant, s stack) {
 		e.arm(now, s)
 	}
 	if e.closing && !e.finSent {
-		e.finSent = true
+		e.finSent, e.first = true, !e.finReceived
 		e.send(s, ack|fin, e.nxt, 0)
 		e.nxt++
 		e.arm(now, s)
@@ -234,7 +244,7 @@ func (e *endpoint) receive(now clock.Instant, s stack, p *packet) {
 	}
 	e.payload(now, s, p)
 	if e.finSent && e.una == e.nxt && e.finReceived && e.state == tcpEstablished {
-		e.state = tcpDone
+		e.state, e.since = tcpDone, now
 		e.deadline = clock.Never
 		s.finished(e)
 	}
@@ -255,6 +265,8 @@ func (e *endpoint) receiveRST(now clock.Instant, s stack, p *packet) {
 		valid = p.flags&ack != 0 && p.ack == e.nxt
 	}
 	switch {
+	case e.state == tcpDone && p.seq == e.rcv:
+		e.state = tcpClosed // RFC 1337 has it otherwise, and kernels do it so
 	case e.state == tcpClosed || e.state == tcpDone:
 	case valid:
 		e.forget()
@@ -337,7 +349,7 @@ func (e *endpoint) payload(now clock.Instant, s stack, p *packet) {
 	if e.finReceived && e.state == tcpEstablished && !e.closing {
 		s.halfClosed(e)
 	}
-	if e.nxt == before {
+	if e.nxt == before && e.state != tcpClosed { // the application may have reset it
 		e.send(s, ack, e.nxt, 0)
 	}
 }

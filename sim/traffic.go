@@ -61,6 +61,7 @@ type generator struct {
 	opener pacer
 	beat   pacer
 	beats  bool
+	place  int      // of a line with a number of ports: that of the next one
 	turn   int      // of the sender of the next beat; of connects the next one's number
 	all    []uint32 // what it has opened: connections or datagram flows
 

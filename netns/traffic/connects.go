@@ -5,6 +5,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/plan"
 )
 
 // connects generates one client's share of a line of short TCP connections, at
@@ -17,9 +18,10 @@ type connects struct {
 	step   int // between two numbers of this client
 	number int // of the next attempt, within the line
 
-	pace pacer
-	open []*attempt // in the order of their beginning; those that have ended are skipped
-	live int
+	pace  pacer
+	ports []*attempt // the latest from each port, of a line that has a number of them
+	open  []*attempt // in the order of their beginning; those that have ended are skipped
+	live  int
 
 	resumed clock.Instant // when its client stood still last
 
@@ -29,7 +31,7 @@ type connects struct {
 
 func newConnects(l *loop, line *line, from *client, c, clients int, start clock.Instant, r readiness) *connects {
 	return &connects{readiness: r, loop: l, line: line, client: from, number: c, step: clients,
-		pace: perSecond(start, line.Rate/float64(clients))}
+		pace: perSecond(start, line.Rate/float64(clients)), ports: make([]*attempt, line.Ports)}
 }
 
 func (g *connects) deadline() clock.Instant {
@@ -55,14 +57,25 @@ func (g *connects) fire(now clock.Instant) {
 		return
 	}
 	g.ready() // there is nothing to open in advance
-	g.pace.due(now, forever, func(intended clock.Instant, _ int64) {
-		a := &attempt{flowID: flowID{line: g.line, client: g.client, number: g.number},
-			owner: g, fd: -1, started: intended}
-		g.number += g.step
-		g.open = append(g.open, a)
-		g.live++
-		a.begin(now)
-	})
+	g.pace.due(now, forever, func(intended clock.Instant, n int64) { g.attempt(intended, n, now) })
+}
+
+// attempt begins a connection. One whose port is in use is left out.
+func (g *connects) attempt(intended clock.Instant, n int64, now clock.Instant) {
+	a := &attempt{flowID: flowID{line: g.line, client: g.client, number: g.number}, owner: g, fd: -1, started: intended}
+	if len(g.ports) > 0 {
+		place := int(n % int64(len(g.ports)))
+		if before := g.ports[place]; before != nil && before.phase != ended {
+			return
+		}
+		a.port = plan.OwnPort(int(g.line.number), place)
+		g.ports[place] = a
+	}
+	if !a.begin(now) {
+		return
+	}
+	g.number += g.step
+	g.open = append(g.open, a)
 }
 
 // nextTimeout is when the oldest attempt has taken too long. All have the same
@@ -101,16 +114,24 @@ type attempt struct {
 	fd      int
 	phase   phase
 	started clock.Instant // the instant at which it was meant to begin
+	port    uint16        // that it comes from, 0 for any
 	in      [answerLen]byte
 	filled  int
 }
 
-func (a *attempt) begin(now clock.Instant) {
-	fd, err := a.owner.loop.dialTCP(a.client, a.line.target, a)
-	a.fd = fd
-	if err != nil {
+// begin connects. It reports false if the kernel has not done yet with the last
+// connection from the port.
+func (a *attempt) begin(now clock.Instant) bool {
+	fd, err := a.owner.loop.dialTCPFrom(a.client, a.port, a.line.target, a)
+	if a.port > 0 && err == unix.EADDRNOTAVAIL {
+		a.phase = ended
+		return false
+	}
+	a.owner.live++
+	if a.fd = fd; err != nil {
 		a.fail(now, err.Error())
 	}
+	return true
 }
 
 func (a *attempt) ready(now clock.Instant, events uint32) {
@@ -131,7 +152,7 @@ func (a *attempt) connected(now clock.Instant) {
 		a.phase = established
 		a.local = localAddr(a.fd)
 		var b [requestLen]byte
-		putRequest(b[:], stamp{run: a.line.run, flow: a.line.wire(a.number), intended: a.started})
+		putRequest(b[:], stamp{run: a.line.run, flow: a.line.wire(a.number), intended: a.started, last: a.line.Closer == plan.CloseServer})
 		_, err = unix.Write(a.fd, b[:])
 	}
 	if err == nil {
@@ -177,10 +198,19 @@ func (a *attempt) answered(now clock.Instant) {
 		a.line.received(max(a.started, a.owner.resumed), now)
 	}
 	a.phase = closing
-	_ = unix.Shutdown(a.fd, unix.SHUT_WR) // an error shows in the read that follows
+	switch a.line.Closer {
+	case plan.CloseServer:
+	case plan.CloseReset:
+		_ = resetOnClose(a.fd) // or it closes with a FIN
+		a.succeed()
+		a.owner.loop.drop(a.fd)
+	default:
+		_ = unix.Shutdown(a.fd, unix.SHUT_WR) // an error shows in the read that follows
+	}
 }
 
-// giveUp fails an attempt whose time has run out. Its socket stays open: see discard.
+// giveUp fails an attempt whose time has run out. Its socket stays open (see discard),
+// unless its port is wanted again: then it is reset.
 func (a *attempt) giveUp(now clock.Instant) {
 	switch waited := rounded(now.Sub(a.started)); a.phase {
 	case connecting:
@@ -189,6 +219,12 @@ func (a *attempt) giveUp(now clock.Instant) {
 		a.failed(now, "no answer for "+waited)
 	case closing:
 		a.succeed() // the answer came; only the end of the other side is slow
+	default:
+		return
+	}
+	if a.port > 0 { // it is to be had again
+		_ = resetOnClose(a.fd)
+		a.owner.loop.drop(a.fd)
 	}
 }
 

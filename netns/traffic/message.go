@@ -23,6 +23,8 @@ const (
 	answerLen  = requestLen + nameLen + crc32.Size
 
 	magic = "BTN1"
+	// lastMagic is that of a request behind whose answer the backend closes.
+	lastMagic = "BTNL"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -34,12 +36,16 @@ type stamp struct {
 	flow     uint32
 	seq      uint64
 	intended clock.Instant
+	last     bool // the backend closes behind the answer
 }
 
 // putRequest encodes s into b[:requestLen].
 func putRequest(b []byte, s stamp) {
 	be := binary.BigEndian
 	copy(b, magic)
+	if s.last {
+		copy(b, lastMagic)
+	}
 	be.PutUint32(b[4:], s.flow)
 	be.PutUint64(b[8:], s.run)
 	be.PutUint64(b[16:], s.seq)
@@ -77,10 +83,11 @@ func parseAnswer(b []byte) (s stamp, backend []byte, err error) {
 	if be.Uint32(b[60:]) != crc32.Checksum(b[:60], castagnoli) {
 		return s, nil, errRequestChecksum
 	}
-	if string(b[:4]) != magic {
+	if string(b[:4]) != magic && string(b[:4]) != lastMagic {
 		return s, nil, errMagic
 	}
 	s = stamp{
+		last:     string(b[:4]) == lastMagic,
 		run:      be.Uint64(b[8:]),
 		flow:     be.Uint32(b[4:]),
 		seq:      be.Uint64(b[16:]),

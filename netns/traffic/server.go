@@ -113,12 +113,13 @@ type echo struct {
 	filled int // bytes of the block that have come
 	out    outbox
 	closed bool // by the client
+	last   bool // nothing follows what is to be sent
 }
 
 func (e *echo) ready(_ clock.Instant, events uint32) {
 	if events&unix.EPOLLOUT != 0 {
 		blocked, err := e.out.flush(e.fd)
-		if err != nil || (e.closed && !blocked) {
+		if err != nil || ((e.closed || e.last) && !blocked) {
 			e.drop(e.fd)
 			return
 		}
@@ -169,11 +170,16 @@ func (e *echo) read() {
 			e.become(a, in)
 			return
 		}
+		e.last = string(e.block[:4]) == lastMagic
 		putAnswer(e.block[:], e.name)
 		if blocked, err = e.out.write(e.fd, e.block[:]); err != nil {
 			e.drop(e.fd)
 			return
 		}
+	}
+	if e.last && !blocked {
+		e.drop(e.fd)
+		return
 	}
 	if blocked {
 		// Not reading meanwhile bounds what waits by what the client may have in flight.

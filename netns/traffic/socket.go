@@ -24,6 +24,12 @@ func openSocket(kind int, of netip.AddrPort) (int, error) {
 // dialTCP begins to connect from a client and registers the socket with h. The
 // result comes as writability of the socket.
 func (l *loop) dialTCP(from *client, to netip.AddrPort, h handler) (int, error) {
+	return l.dialTCPFrom(from, 0, to, h)
+}
+
+// dialTCPFrom is dialTCP from a port, 0 for any. The port may be that of a connection that
+// has ended.
+func (l *loop) dialTCPFrom(from *client, port uint16, to netip.AddrPort, h handler) (int, error) {
 	if err := l.enter(from.namespace); err != nil {
 		return -1, err
 	}
@@ -32,7 +38,11 @@ func (l *loop) dialTCP(from *client, to netip.AddrPort, h handler) (int, error) 
 		return -1, err
 	}
 	// Without it a message waits for the acknowledgement of the one before.
-	if err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err == nil {
+	err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if err == nil && port > 0 {
+		err = bindPort(fd, port)
+	}
+	if err == nil {
 		err = unix.Connect(fd, sockaddr(to))
 	}
 	if err == nil || err == unix.EINPROGRESS {
@@ -43,6 +53,19 @@ func (l *loop) dialTCP(from *client, to netip.AddrPort, h handler) (int, error) 
 		return -1, err
 	}
 	return fd, nil
+}
+
+// bindPort gives a socket a port that another one may have had just before.
+func bindPort(fd int, port uint16) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return err
+	}
+	return unix.Bind(fd, &unix.SockaddrInet4{Port: int(port)})
+}
+
+// resetOnClose has a socket close with a RST.
+func resetOnClose(fd int) error {
+	return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 }
 
 // dialUDP opens a socket of a client that exchanges datagrams with one peer, and

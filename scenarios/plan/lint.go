@@ -196,6 +196,10 @@ func (l *linter) traffic() {
 				l.errorf(t.Pos, t.Name, "", "a second traffic %q; the first is %s", t.Name, other.Pos)
 			}
 		}
+		if t.Kind == Connects && t.Ports > 0 && t.Closer == "" {
+			l.errorf(t.Pos, "ports", "", "traffic %q: a client that closes first keeps a port for %s after each connection; say close=server or close=reset",
+				t.Name, formatDuration(timeWait))
+		}
 		if all := float64(t.Count) * t.Rate; t.Kind == Bulk && all > maxBits {
 			l.errorf(t.Pos, "rate", "", "traffic %q: %d transfers are %s together; a line has at most %s", t.Name, t.Count, formatBits(all), formatBits(maxBits))
 		}

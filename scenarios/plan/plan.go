@@ -149,6 +149,11 @@ type Traffic struct {
 	// Half sessions end by closing their sending side while answers are outstanding, and
 	// read on; half transfers close it as soon as they have sent what they send.
 	Half bool
+	// Closer of connects closes first: CloseServer, CloseReset, "" for the client.
+	Closer string
+	// Ports of connects is how many source ports each client has for them, 0 for as many as
+	// it wants. One that is in use is waited for.
+	Ports int
 	// From and Until are the times of the scenario at which the line starts and stops, 0
 	// for as soon as all traffic does.
 	From, Until time.Duration

@@ -90,6 +90,12 @@ func (t Traffic) String() string {
 	if t.Up {
 		s += " way=" + wayUp
 	}
+	if t.Closer != "" {
+		s += " close=" + t.Closer
+	}
+	if t.Ports != 0 {
+		s += fmt.Sprintf(" ports=%d", t.Ports)
+	}
 	if t.Half {
 		s += " close=" + closeHalf
 	}

@@ -93,6 +93,9 @@ func aTraffic() *rapid.Generator[Traffic] {
 			tr.Half = rapid.Bool().Draw(t, "half")
 		case Flows:
 			tr.Count = rapid.IntRange(1, maxCount).Draw(t, "count")
+		case Connects:
+			tr.Rate = float64(rapid.IntRange(1, 100000).Draw(t, "rate")) / 4
+			tr.Closer, tr.Ports = rapid.SampledFrom([]string{"", CloseServer, CloseReset}).Draw(t, "closer"), rapid.IntRange(0, maxPorts).Draw(t, "ports")
 		case Bulk:
 			tr.Count, tr.Size = rapid.IntRange(1, maxCount).Draw(t, "count"), rapid.IntRange(1, maxSize).Draw(t, "size")
 			tr.Rate = 1000 * float64(rapid.IntRange(1, 100000).Draw(t, "rate"))

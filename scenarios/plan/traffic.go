@@ -37,10 +37,28 @@ const (
 	closeHalf = "half"
 )
 
+// Who closes a short connection first. CloseReset is the client, in the middle.
+const (
+	closeClient = "client"
+	CloseServer = "server"
+	CloseReset  = "reset"
+)
+
+// maxPorts bounds the source ports of a line of connects.
+const maxPorts = 1000
+
+// OwnPort is one of the source ports of the line with a number. They lie below those that
+// kernels give out.
+func OwnPort(line, place int) uint16 { return uint16(1024 + line*maxPorts + place) }
+
+// timeWait is for how long the end that closes first keeps a port (RFC 9293 section 3.6.1;
+// Linux: TCP_TIMEWAIT_LEN).
+const timeWait = time.Minute
+
 // trafficKeys are the keys that each kind of traffic takes, besides those of its times.
 var trafficKeys = map[string][]string{
 	Sessions: {"count", "every", "close", "service"},
-	Connects: {"every", "rate", "service"},
+	Connects: {"every", "rate", "close", "ports", "service"},
 	Probe:    {"every", "rate", "service"},
 	Flows:    {"count", "rate", "service"},
 	Bulk:     {"count", "size", "rate", "way", "close", "service"},
@@ -104,7 +122,15 @@ func (b *builder) trafficArgs(t *Traffic, args []*pair) {
 			}
 			return err
 		},
+		"ports": func(v *value) (err error) { t.Ports, err = parseCount(v.Text, 1, maxPorts); return },
 		"close": func(v *value) error {
+			if t.Kind == Connects {
+				how, err := choice(closeClient, CloseServer, CloseReset)(v.Text)
+				if t.Closer = how; how == closeClient {
+					t.Closer = ""
+				}
+				return err
+			}
 			how, err := choice(closeFull, closeHalf)(v.Text)
 			t.Half = how == closeHalf
 			return err
