@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
@@ -267,7 +268,15 @@ func (a answering) after(at clock.Instant) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf(", %d ms after %s", at.Sub(began).Milliseconds(), f.What())
+	return fmt.Sprintf(", %s after %s", ago(at.Sub(began)), f.What())
+}
+
+// ago is a time between two events, by the unit in which it is read.
+func ago(d time.Duration) string {
+	if d < 10*time.Second {
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
 // fault is the last that began before an instant.

@@ -161,7 +161,7 @@ func (b *builder) cut(format string, args ...any) {
 }
 
 // order of the kinds of lanes: those of one node stand together.
-var order = []string{Faults, Steps, Stalls, RoleLane, Gates, BFD, Sync, Lease, Announced, Forwarder, RSTLane, Damage, Goodput, Connects, Latency, Gaps}
+var order = []string{Faults, Steps, Stalls, Forwarder, RSTLane, RoleLane, Gates, BFD, Sync, Lease, Announced, Damage, Goodput, Connects, Latency, Gaps}
 
 func compareLanes(a, b Lane) int {
 	node := func(l Lane) string {

@@ -41,19 +41,19 @@ const (
 	Faults    = "faults"    // spans: what the world did, until it was undone; marks: what has no end
 	Steps     = "steps"     // marks: the steps of the scenario
 	Stalls    = "stalls"    // spans: the host stood still
+	Forwarder = "forwarder" // of an edge and VIP; spans: the node that carries its packets
+	RSTLane   = "rst"       // of an edge; marks: RSTs on the wire
 	RoleLane  = "role"      // of a node; spans: its role and epoch; marks: claims refused
 	Gates     = "gates"     // of a node; spans: the gates that keep it from claiming
 	BFD       = "bfd"       // of a node and path; spans: state of the session
 	Sync      = "sync"      // of a node; spans: phase; curves: percent, lag, entries
 	Lease     = "lease"     // of a node; spans: allowed to forward
 	Announced = "announce"  // of a node; marks: gratuitous ARPs, sent and seen on the wire
-	Forwarder = "forwarder" // of an edge and VIP; spans: the node that carries its packets
 	Goodput   = "goodput"   // of a traffic line; curves: answers and bytes a second
 	Connects  = "connects"  // of a traffic line; curves: connects a second, opened and failed
 	Latency   = "latency"   // of a traffic line; trips: percentiles of the round trips
 	Gaps      = "gaps"      // of a traffic line; spans: flows that waited for an answer
 	Damage    = "damage"    // of a traffic line; marks: sessions lost, moved, corrupt; connects failed
-	RSTLane   = "rst"       // of an edge; marks: RSTs on the wire
 )
 
 // Lane is one row of the axis.

@@ -51,7 +51,7 @@ function toolbar(t, chart, passed) {
   return h('div', { class: 'toolbar', role: 'toolbar', 'aria-label': 'zoom' },
     button('whole run', () => chart.show(t.from, t.to)),
     t.failovers.slice(0, 4).map((f) => button(`${f.kind} ${moment(f.at)}`, () => chart.show(f.at - f.total * 0.5 - 2000, f.at + f.total * 1.8 + 2000))),
-    t.rsts.length > 0 && button(`first RST ${moment(t.rsts[0].at)}`, () => chart.show(t.rsts[0].at - 60_000, t.rsts[0].at + 60_000)),
+    t.clusters.slice(0, 2).map((c) => button(`${c.what.split(',')[0]} ${moment(c.from)}`, () => chart.show(c.from - 60_000, c.from + 60_000))),
     passed && overlay(chart, passed),
     button('−', () => chart.scaleBy(1 / 2), 'zoom out'), button('+', () => chart.scaleBy(2), 'zoom in'),
     h('small', { class: 'hint' }, 'drag to pan, Ctrl + wheel or + − to zoom, ← → to move, n and p from mark to mark'))

@@ -13,7 +13,7 @@ export function damage(timeline, run, captures, show) {
 function cluster(t, run, captures, c, open, show) {
   const frames = near(t.frames, c.from)
   return h('details', { class: 'cluster', open },
-    h('summary', {}, h('b', {}, c.what), h('small', {}, ` ${c.to > c.from ? `from ${moment(c.from)} to ${moment(c.to)}` : `at ${moment(c.from)}`}`)),
+    h('summary', {}, h('b', {}, c.what), h('small', {}, ` ${moment(c.to) !== moment(c.from) ? `from ${moment(c.from)} to ${moment(c.to)}` : `at ${moment(c.from)}`}`)),
     frames.length > 0 ? packets(frames, c.from) : h('p', { class: 'calm' }, lacking(run, captures)),
     h('p', { class: 'more' }, h('button', { type: 'button', 'aria-label': `show ${moment(c.from)} on the time axis`, onclick: () => show(c.from) }, `show ${moment(c.from)}`),
       captures.map((capture) => [' all packets: ', h('a', { href: capture.href }, capture.name)])))

@@ -20,7 +20,7 @@ export function latency(lane, x, host) {
   const grid = decades.flatMap((v) => [s('line', { class: 'decade', x1: left, x2: right, y1: y(v), y2: y(v) }), s('text', { class: 'curve-label', x: left + 3, y: y(v) - 2 }, ms(v))])
   const paths = names.map((name) => s('path', { class: `trips trips-${name}`, 'clip-path': 'url(#lanes-clip)', d: steps(of, every, (t) => y(t[name]), x) }))
   const worst = of.reduce((a, b) => (b.p99 > a.p99 ? b : a))
-  const label = s('text', { class: 'curve-label', x: right - 4, y: 11, 'text-anchor': 'end' }, `▬ p99 up to ${ms(worst.p99)} at ${moment(worst.at)} · - - p90 · ··· p50, of the answers of each ${length(every)}`)
+  const label = s('text', { class: 'curve-label', x: right - 4, y: 11, 'text-anchor': 'end' }, `▬ p99 up to ${ms(worst.p99)} at ${moment(worst.at)} · - - p90 · ··· p50${host.narrow ? '' : `, of the answers of each ${length(every)}`}`)
   const catcher = s('rect', { class: 'catch', x: left, y: 0, width: right - left, height: tall })
   host.follow(catcher, (px) => {
     const at = x.invert(px), now = of.find((t) => t.at <= at && at < t.at + every)

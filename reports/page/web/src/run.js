@@ -55,7 +55,7 @@ function passedBefore(report, index) {
 function broken(report, run, row) {
   const changed = changes(report, row)
   if (!run.answer?.length) return h('div', {}, run.reasons.length === 0 ? h('p', { class: 'calm' }, run.verdict === 'SKIP' ? 'It did not run.' : `Every check holds: ${measured(run, row)}.`) : list(run), changed)
-  return h('section', { class: 'broken', 'aria-label': 'what broke' }, h('div', { class: 'answer' }, run.answer.map((sentence) => h('p', {}, sentence))), h('p', { class: 'noise' }, noise(row)), changed,
+  return h('section', { class: 'broken', 'aria-label': 'what broke' }, h('div', { class: 'answer' }, run.answer.map((sentence) => h('p', {}, sentence))), h('p', { class: 'noise' }, noise(row)), run.replay && command(run.replay), changed,
     h('details', {}, h('summary', {}, `${plural(run.reasons.length, 'reason')}, as the checks put ${run.reasons.length === 1 ? 'it' : 'them'}`), list(run)))
 }
 
@@ -103,7 +103,7 @@ function evidence(report, run, index) {
 
 function facts(report, run) {
   const e = report.suite.environments[run.environment]
-  return h('section', {}, h('h2', {}, 'Run it again'), run.replay && command(run.replay), h('p', { class: 'dim' },
+  return h('section', {}, h('h2', {}, 'About this run'), !run.answer?.length && run.replay && command(run.replay), h('p', { class: 'dim' },
     [`seed ${run.seed}`, run.began && `began ${run.began}`, run.took > 0 && `took ${duration(run.took)}`, plural(run.events, 'trace event'), run.dir,
       e && [e.baton && `baton ${e.baton}`, e.kernel && `Linux ${e.kernel}`, e.cores && plural(e.cores, 'core'), e.go].filter(Boolean).join(', ')].filter(Boolean).join(' · ')))
 }

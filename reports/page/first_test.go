@@ -1,0 +1,33 @@
+package page
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"baton/reports/internal/browser"
+)
+
+// Who opens a red run sees without scrolling what broke, the command that runs it again, and
+// under the faults where on the axis the damage is.
+func TestWhatBrokeIsSeenWithoutScrolling(t *testing.T) {
+	b := browser.New(t)
+	b.Do(emulation.SetDeviceMetricsOverride(1280, 900, 1, false))
+	b.Open(written(t, report(t, 20, 300)), "#run-0")
+	b.Do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery))
+	last := 0.0
+	for _, part := range []string{".answer", ".broken .command", ".kind-faults", ".mark.kind-rst"} {
+		at := browser.Eval[float64](b, "document.querySelector('"+part+"').getBoundingClientRect().bottom")
+		if at <= last || at > 900 {
+			t.Errorf("%s ends at %v px, what comes before it at %v", part, at, last)
+		}
+		last = at
+	}
+	// A button leads to the largest damage, not to the first.
+	if label := browser.Eval[string](b, `[...document.querySelectorAll('.toolbar button')].map(b => b.textContent).join()`); !strings.Contains(label, "300 RSTs +6.095 s,1 RST") {
+		t.Errorf("the buttons are %q", label)
+	}
+	b.Calm()
+}
