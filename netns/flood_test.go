@@ -14,10 +14,10 @@ import (
 	"baton/scenarios/lab"
 )
 
-// neighbour is what a host's ARP cache has for an address.
+// neighbour is what a host's neighbour table has for an address.
 func neighbour(h *netns.Host, addr string) string {
 	GinkgoHelper()
-	entries, err := h.Netlink().NeighList(0, netlink.FAMILY_V4)
+	entries, err := h.Netlink().NeighList(0, netlink.FAMILY_ALL)
 	Expect(err).NotTo(HaveOccurred())
 	for _, e := range entries {
 		if e.IP.Equal(net.ParseIP(addr)) {

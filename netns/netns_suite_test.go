@@ -49,9 +49,11 @@ func within() context.Context {
 }
 
 // newPair builds a pair that must be gone without a trace when the spec ends.
-func newPair() *netns.Pair {
+func newPair() *netns.Pair { return newPairOf(lab.Topo{Clients: 2, Backends: 2}) }
+
+func newPairOf(topo lab.Topo) *netns.Pair {
 	GinkgoHelper()
-	pair, err := netns.NewPair(lab.Topo{Clients: 2, Backends: 2})
+	pair, err := netns.NewPair(topo)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(pair.Close(context.Background())).To(BeEmpty()) })
 	return pair

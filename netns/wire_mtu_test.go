@@ -16,15 +16,15 @@ import (
 
 // transfer sends bytes over a new TCP connection from lb1 to lb2 on a link, and returns how
 // many arrived in time.
-func transfer(pair *netns.Pair, via string, size int, limit time.Duration) (arrived int) {
+func transfer(pair *netns.Pair, via string, f lab.Family, size int, limit time.Duration) (arrived int) {
 	GinkgoHelper()
 	there, _ := pair.Host("lb2").Interface(via)
-	at := netip.AddrPortFrom(there.Addr.Addr(), 9002)
+	at := netip.AddrPortFrom(there.AddrOf(f), 9002)
 	var in *net.TCPListener
-	Expect(pair.Host("lb2").Do(func() (err error) { in, err = net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(at)); return err })).To(Succeed())
+	Expect(pair.Host("lb2").Do(func() (err error) { in, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at)); return err })).To(Succeed())
 	defer in.Close()
 	var out *net.TCPConn
-	Expect(pair.Host("lb1").Do(func() (err error) { out, err = net.DialTCP("tcp4", nil, net.TCPAddrFromAddrPort(at)); return err })).To(Succeed())
+	Expect(pair.Host("lb1").Do(func() (err error) { out, err = net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(at)); return err })).To(Succeed())
 	defer out.Close()
 	end, err := in.AcceptTCP()
 	Expect(err).NotTo(HaveOccurred())
@@ -48,14 +48,14 @@ var _ = Describe("a smaller MTU", func() {
 	It("drops what is longer in silence: a bulk transfer hangs, small packets pass", func() {
 		_, err := pair.Impair(within(), on, "limit", link.Params{MTU: 1300}, 1)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(transfer(pair, lab.Sync, size, 500*time.Millisecond)).To(Equal(0))
-		Expect(transfer(pair, lab.Sync, 1000, 500*time.Millisecond)).To(Equal(1000))
+		Expect(transfer(pair, lab.Sync, lab.IPv4, size, 500*time.Millisecond)).To(Equal(0))
+		Expect(transfer(pair, lab.Sync, lab.IPv4, 1000, 500*time.Millisecond)).To(Equal(1000))
 	})
 
 	It("told of by ICMP lets the sender send shorter ones", func() {
 		_, err := pair.Impair(within(), on, "limit", link.Params{MTU: 1300, Tell: true}, 1)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(transfer(pair, lab.Sync, size, patience)).To(Equal(size))
+		Expect(transfer(pair, lab.Sync, lab.IPv4, size, patience)).To(Equal(size))
 	})
 
 	It("on a switch is told of too", func() {
@@ -63,6 +63,6 @@ var _ = Describe("a smaller MTU", func() {
 		on.Via = lab.Clients
 		_, err := pair.Impair(within(), on, "limit", link.Params{MTU: 800, Tell: true}, 1)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(transfer(pair, lab.Clients, size, patience)).To(Equal(size))
+		Expect(transfer(pair, lab.Clients, lab.IPv4, size, patience)).To(Equal(size))
 	})
 })

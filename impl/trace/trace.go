@@ -300,10 +300,20 @@ type RST struct {
 	Seq   uint32 `json:"seq"`
 }
 
-// GARP is a gratuitous ARP as captured.
+// GARP is a gratuitous ARP, or an unsolicited neighbour advertisement of an IPv6 VIP, as
+// captured.
 type GARP struct {
 	Edge string `json:"edge"`
 	VIP  string `json:"vip"`
+}
+
+// String says what was sent, and where.
+func (g GARP) String() string {
+	what := "gratuitous ARP"
+	if strings.Contains(g.VIP, ":") {
+		what = "unsolicited neighbour advertisement"
+	}
+	return what + " for " + g.VIP + " at the " + g.Edge + " edge"
 }
 
 // Forwarder marks a change of the node whose frames carry a VIP's packets at an edge.

@@ -90,8 +90,8 @@ func (c *Capture) readEdge(e *edge) {
 
 // look records what a frame says.
 func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
-	if f.kind == frameARP {
-		c.lookARP(e, f, at)
+	if f.kind == frameNeighbours {
+		c.lookNeighbours(e, f, at)
 	}
 	switch {
 	case f.kind == frameAdvert:
@@ -125,8 +125,8 @@ func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
 	}
 }
 
-// lookARP sees who says that it has a VIP of the clients' side.
-func (c *Capture) lookARP(e *edge, f *frame, at clock.Instant) {
+// lookNeighbours sees who says that it has a VIP of the clients' side.
+func (c *Capture) lookNeighbours(e *edge, f *frame, at clock.Instant) {
 	if c.roles != nil && e.Name == lab.Clients && slices.Contains(e.VIPs, addrOf(f.senderIP)) {
 		c.roles.owns(c.owner(f.src), f.senderIP.String(), at)
 	}

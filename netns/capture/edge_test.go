@@ -25,7 +25,7 @@ func TestFramesThatShowTheForwarder(t *testing.T) {
 		{"from a host that balances nothing", change(func(f *frame) { f.src = clientMAC }), false},
 		{"from a stranger", change(func(f *frame) { f.src = mac{9} }), false},
 		{"from the load balancer's own address", change(func(f *frame) { f.tuple.Src = flow.IPv4(198, 18, 0, 1) }), false},
-		{"an ARP packet", frame{kind: frameARP, src: lb1MAC, senderIP: vipAddr, targetIP: flow.IPv4(198, 18, 0, 11)}, false},
+		{"an ARP packet", frame{kind: frameNeighbours, src: lb1MAC, senderIP: vipAddr, targetIP: flow.IPv4(198, 18, 0, 11)}, false},
 	}
 	for _, tt := range tests {
 		var events []trace.Event

@@ -19,8 +19,8 @@ func (m mac) String() string { return net.HardwareAddr(m[:]).String() }
 type frameKind uint8
 
 const (
-	frameOther frameKind = iota
-	frameARP             // or a neighbour solicitation or advertisement
+	frameOther      frameKind = iota
+	frameNeighbours           // ARP, and neighbour solicitations and advertisements
 	frameTCP
 	frameUDP
 	frameAdvert
@@ -74,7 +74,7 @@ func (f *frame) rst() bool { return f.kind == frameTCP && f.flags&tcpRST != 0 }
 // gratuitous reports whether the frame is a gratuitous ARP (RFC 5227 3), of the
 // request or of the reply form, or an unsolicited neighbour advertisement.
 func (f *frame) gratuitous() bool {
-	return f.kind == frameARP && f.senderIP == f.targetIP && !f.senderIP.Netip().IsUnspecified()
+	return f.kind == frameNeighbours && f.senderIP == f.targetIP && !f.senderIP.Netip().IsUnspecified()
 }
 
 // parseFrame reads an Ethernet frame, possibly cut short. It reports false if
@@ -103,7 +103,7 @@ func (f *frame) parseARP(b []byte) {
 	if len(b) < arpLen || binary.BigEndian.Uint32(b) != arpEthIPv4 || binary.BigEndian.Uint16(b[4:]) != arpAddrLens {
 		return
 	}
-	f.kind = frameARP
+	f.kind = frameNeighbours
 	f.senderIP, f.targetIP = ipv4At(b[14:]), ipv4At(b[24:])
 }
 
@@ -149,9 +149,9 @@ func (f *frame) parseNeighbours(src, dst flow.Addr, message []byte) {
 	target := flow.Addr(message[8:])
 	switch message[0] {
 	case ip.NeighbourSolicitation:
-		f.kind, f.senderIP, f.targetIP = frameARP, src, target
+		f.kind, f.senderIP, f.targetIP = frameNeighbours, src, target
 	case ip.NeighbourAdvertisement:
-		f.kind, f.senderIP, f.targetIP = frameARP, target, dst
+		f.kind, f.senderIP, f.targetIP = frameNeighbours, target, dst
 		if message[4]&ip.FlagSolicited == 0 {
 			f.targetIP = target
 		}

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"testing"
 
 	"github.com/gopacket/gopacket"
@@ -82,6 +83,50 @@ func TestSegmentsAreRead(t *testing.T) {
 	}
 }
 
+var (
+	vip6     = flow.AddrFrom(netip.MustParseAddr("2001:2::100"))
+	client6  = flow.AddrFrom(netip.MustParseAddr("2001:2::11"))
+	web6     = flow.Tuple{Src: vip6, Dst: client6, SrcPort: 80, DstPort: 40123, Proto: flow.TCP}
+	allNodes = flow.AddrFrom(netip.MustParseAddr("ff02::1"))
+)
+
+func ipv6(t testing.TB, proto layers.IPProtocol, dst flow.Addr, inner ...gopacket.SerializableLayer) []byte {
+	header := &layers.IPv6{Version: 6, NextHeader: proto, HopLimit: 255, SrcIP: vip6[:], DstIP: dst[:]}
+	return build(t, append([]gopacket.SerializableLayer{ether(layers.EthernetTypeIPv6), header}, inner...)...)
+}
+
+func rstFrame6(t testing.TB) []byte {
+	return ipv6(t, layers.IPProtocolTCP, client6, &layers.TCP{SrcPort: 80, DstPort: 40123, Seq: 1000, Ack: 2000, RST: true, ACK: true})
+}
+
+func advertisement(t testing.TB, dst flow.Addr, flags uint8) []byte {
+	return ipv6(t, layers.IPProtocolICMPv6, dst, &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(layers.ICMPv6TypeNeighborAdvertisement, 0)},
+		&layers.ICMPv6NeighborAdvertisement{Flags: flags, TargetAddress: vip6[:]})
+}
+
+func solicitation(t testing.TB) []byte {
+	return ipv6(t, layers.IPProtocolICMPv6, client6, &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(layers.ICMPv6TypeNeighborSolicitation, 0)},
+		&layers.ICMPv6NeighborSolicitation{TargetAddress: client6[:]})
+}
+
+func TestSegmentsOfIPv6AreRead(t *testing.T) {
+	if f, ok := parseFrame(rstFrame6(t)); !ok || !f.rst() || f.tuple != web6 || f.seq != 1000 || f.ack != 2000 || f.next != 1000 {
+		t.Errorf("%+v", f)
+	}
+	data := ipv6(t, layers.IPProtocolTCP, client6, &layers.TCP{SrcPort: 80, Seq: 1000, FIN: true}, gopacket.Payload("0123456789"))
+	if f, _ := parseFrame(data); f.next != 1011 {
+		t.Errorf("next %d, want 1011", f.next)
+	}
+	want := web6
+	want.Proto = flow.UDP
+	if f, _ := parseFrame(ipv6(t, layers.IPProtocolUDP, client6, &layers.UDP{SrcPort: 80, DstPort: 40123})); f.kind != frameUDP || f.tuple != want {
+		t.Errorf("datagram: %+v", f)
+	}
+	if f, _ := parseFrame(ipv6(t, layers.IPProtocolIPv6Fragment, client6, gopacket.Payload(make([]byte, 40)))); f.kind != frameOther {
+		t.Errorf("a fragment: %+v", f)
+	}
+}
+
 func TestOnlyAnAnnouncementIsGratuitous(t *testing.T) {
 	for name, tt := range map[string]struct {
 		frame []byte
@@ -91,6 +136,10 @@ func TestOnlyAnAnnouncementIsGratuitous(t *testing.T) {
 		"reply for the own address":   {arpFrame(t, layers.ARPReply, vipAddr), true},
 		"request for another":         {arpFrame(t, layers.ARPRequest, flow.IPv4(198, 18, 0, 11)), false},
 		"a RST":                       {rstFrame(t, 0), false},
+		"unsolicited advertisement":   {advertisement(t, allNodes, 0xa0), true},
+		"an answer to one":            {advertisement(t, client6, 0xe0), false},
+		"solicitation":                {solicitation(t), false},
+		"a RST of IPv6":               {rstFrame6(t), false},
 	} {
 		if f, ok := parseFrame(tt.frame); !ok || f.gratuitous() != tt.want {
 			t.Errorf("%s: gratuitous %v, want %v", name, f.gratuitous(), tt.want)
@@ -119,6 +168,16 @@ func TestFragmentsAndForeignFramesAreNotTakenForSegments(t *testing.T) {
 	}
 }
 
+func TestCutFramesOfIPv6AreNotReadBeyondTheirEnd(t *testing.T) {
+	for _, whole := range [][]byte{rstFrame6(t), advertisement(t, allNodes, 0xa0)} {
+		for n := range whole {
+			if f, _ := parseFrame(whole[:n:n]); n < etherLen+ipv6Len+tcpFlagsEnd && f.kind != frameOther {
+				t.Errorf("%d bytes: taken for %+v", n, f)
+			}
+		}
+	}
+}
+
 func TestCutFramesAreNotReadBeyondTheirEnd(t *testing.T) {
 	whole := rstFrame(t, 8)
 	for n := range whole {
@@ -137,6 +196,9 @@ func FuzzParseFrame(f *testing.F) {
 	f.Add(rstFrame(f, 0))
 	f.Add(rstFrame(f, 8))
 	f.Add(arpFrame(f, layers.ARPRequest, vipAddr))
+	f.Add(rstFrame6(f))
+	f.Add(advertisement(f, allNodes, 0xa0))
+	f.Add(solicitation(f))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, ok := parseFrame(b)
@@ -154,7 +216,19 @@ func FuzzParseFrame(f *testing.F) {
 				(tcp.Seq != got.seq || tcp.RST != got.rst() || uint16(tcp.SrcPort) != got.tuple.SrcPort) {
 				t.Fatalf("got %+v, gopacket %+v", got, tcp)
 			}
-		case frameARP:
+		case frameNeighbours:
+			if asks, ok := p.Layer(layers.LayerTypeICMPv6NeighborSolicitation).(*layers.ICMPv6NeighborSolicitation); ok {
+				if string(asks.TargetAddress) != string(got.targetIP[:]) {
+					t.Fatalf("got %+v, gopacket %+v", got, asks)
+				}
+				return
+			}
+			if tells, ok := p.Layer(layers.LayerTypeICMPv6NeighborAdvertisement).(*layers.ICMPv6NeighborAdvertisement); ok {
+				if string(tells.TargetAddress) != string(got.senderIP[:]) || tells.Solicited() && got.targetIP != flow.Addr(b[38:]) {
+					t.Fatalf("got %+v, gopacket %+v", got, tells)
+				}
+				return
+			}
 			arp, ok := p.Layer(layers.LayerTypeARP).(*layers.ARP)
 			if !ok || string(arp.SourceProtAddress) != string(got.senderIP.Bytes()) || string(arp.DstProtAddress) != string(got.targetIP.Bytes()) {
 				t.Fatalf("got %+v, gopacket %+v", got, arp)

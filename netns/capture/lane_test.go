@@ -91,7 +91,7 @@ func TestFloodedCopiesAreOneFrame(t *testing.T) {
 func TestFloodForgets(t *testing.T) {
 	var c flood
 	for i := range 3 * maxMarks {
-		c.copied(&frame{kind: frameARP, senderIP: flow.IPv4(10, byte(i>>16), byte(i>>8), byte(i))}, 1, clock.Instant(i))
+		c.copied(&frame{kind: frameNeighbours, senderIP: flow.IPv4(10, byte(i>>16), byte(i>>8), byte(i))}, 1, clock.Instant(i))
 	}
 	if len(c.seen) > maxMarks {
 		t.Errorf("%d frames remembered, want at most %d", len(c.seen), maxMarks)

@@ -118,7 +118,7 @@ func (b *builder) take(e trace.Event) {
 	case e.Announce != nil:
 		b.mark(Announced, e.Node, "", Mark{At: at, What: fmt.Sprintf("%s announces, %d of its burst", e.Node, e.Announce.Count)})
 	case e.GARP != nil:
-		b.mark(Announced, e.Node, "", Mark{At: at, Tone: Good, What: fmt.Sprintf("gratuitous ARP for %s by %s at the %s edge", e.GARP.VIP, e.Node, e.GARP.Edge)})
+		b.mark(Announced, e.Node, "", Mark{At: at, Tone: Good, What: e.GARP.String() + " by " + e.Node})
 	case e.Forwarder != nil:
 		b.forwarder(at, e.Node, e.Forwarder)
 	case e.RST != nil:

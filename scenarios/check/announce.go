@@ -28,7 +28,7 @@ func (r *run) announce(f finding, w window) finding {
 		if why := r.premature(e, leases); why != "" {
 			what := "announced"
 			if e.GARP != nil {
-				what = fmt.Sprintf("sent a gratuitous ARP for %s at the %s edge", e.GARP.VIP, e.GARP.Edge)
+				what = "sent " + e.GARP.String()
 			}
 			bad = append(bad, fmt.Sprintf("%s %s at %s %s, %s", e.Node, what, r.at(e.At), why, r.since(e.At)))
 			when = append(when, point(e.At))

@@ -2,6 +2,9 @@ package evidence
 
 import (
 	"fmt"
+	"net"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gopacket/gopacket"
@@ -15,13 +18,17 @@ type reader struct {
 	ether   layers.Ethernet
 	arp     layers.ARP
 	ip      layers.IPv4
+	ip6     layers.IPv6
+	icmp6   layers.ICMPv6
+	asks    layers.ICMPv6NeighborSolicitation
+	tells   layers.ICMPv6NeighborAdvertisement
 	tcp     layers.TCP
 	udp     layers.UDP
 }
 
 func newReader() *reader {
 	r := &reader{}
-	r.parser = gopacket.NewDecodingLayerParser(layers.LayerTypeEthernet, &r.ether, &r.arp, &r.ip, &r.tcp, &r.udp)
+	r.parser = gopacket.NewDecodingLayerParser(layers.LayerTypeEthernet, &r.ether, &r.arp, &r.ip, &r.ip6, &r.icmp6, &r.asks, &r.tells, &r.tcp, &r.udp)
 	r.parser.IgnoreUnsupported = true
 	return r
 }
@@ -32,20 +39,40 @@ func (r *reader) describe(data []byte) string {
 	if len(r.decoded) == 0 {
 		return fmt.Sprintf("%d bytes", len(data))
 	}
+	from, to, payload := r.ends()
 	switch r.decoded[len(r.decoded)-1] {
 	case layers.LayerTypeTCP:
-		length := int(r.ip.Length) - int(r.ip.IHL)*4 - int(r.tcp.DataOffset)*4
-		return fmt.Sprintf("tcp %s:%d>%s:%d %s seq %d ack %d len %d", r.ip.SrcIP, r.tcp.SrcPort, r.ip.DstIP, r.tcp.DstPort,
+		length := payload - int(r.tcp.DataOffset)*4
+		return fmt.Sprintf("tcp %s>%s %s seq %d ack %d len %d", at(from, uint16(r.tcp.SrcPort)), at(to, uint16(r.tcp.DstPort)),
 			flags(&r.tcp), r.tcp.Seq, r.tcp.Ack, length)
 	case layers.LayerTypeUDP:
-		return fmt.Sprintf("udp %s:%d>%s:%d len %d", r.ip.SrcIP, r.udp.SrcPort, r.ip.DstIP, r.udp.DstPort, int(r.udp.Length)-8)
+		return fmt.Sprintf("udp %s>%s len %d", at(from, uint16(r.udp.SrcPort)), at(to, uint16(r.udp.DstPort)), int(r.udp.Length)-8)
 	case layers.LayerTypeARP:
 		return r.describeARP()
 	case layers.LayerTypeIPv4:
 		return fmt.Sprintf("%s %s>%s", strings.ToLower(r.ip.Protocol.String()), r.ip.SrcIP, r.ip.DstIP)
+	case layers.LayerTypeICMPv6NeighborSolicitation:
+		return fmt.Sprintf("ndp asks for %s, for %s", r.asks.TargetAddress, from)
+	case layers.LayerTypeICMPv6NeighborAdvertisement:
+		if !r.tells.Solicited() {
+			return fmt.Sprintf("ndp announces %s at %s", r.tells.TargetAddress, r.ether.SrcMAC)
+		}
+		return fmt.Sprintf("ndp tells %s that %s is at %s", to, r.tells.TargetAddress, r.ether.SrcMAC)
+	case layers.LayerTypeIPv6, layers.LayerTypeICMPv6:
+		return fmt.Sprintf("%s %s>%s", strings.ToLower(r.ip6.NextHeader.String()), from, to)
 	}
 	return fmt.Sprintf("%s>%s %s", r.ether.SrcMAC, r.ether.DstMAC, r.ether.EthernetType)
 }
+
+// ends are the addresses of an IP packet, and the length behind its header.
+func (r *reader) ends() (from, to net.IP, payload int) {
+	if slices.Contains(r.decoded, layers.LayerTypeIPv6) {
+		return r.ip6.SrcIP, r.ip6.DstIP, int(r.ip6.Length)
+	}
+	return r.ip.SrcIP, r.ip.DstIP, int(r.ip.Length) - int(r.ip.IHL)*4
+}
+
+func at(ip net.IP, port uint16) string { return net.JoinHostPort(ip.String(), strconv.Itoa(int(port))) }
 
 func (r *reader) describeARP() string {
 	sender, target := ipv4(r.arp.SourceProtAddress), ipv4(r.arp.DstProtAddress)
