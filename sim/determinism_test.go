@@ -16,7 +16,7 @@ func sample(t testing.TB) []*plan.Plan {
 	var plans []*plan.Plan
 	for _, name := range []string{"restored-master-does-not-preempt", "freeze-and-thaw", "sync-cut-and-heal", "operator-handover",
 		"control-restored-master-preempts", "graceful-stop", "library/backends/backend-loses-power", "library/backends/backend-freezes",
-		"library/l2/master-port-flaps", "library/links/lossy-clients", "library/partition/bfd-filtered-on-one-path"} {
+		"library/ipv6/families-side-by-side", "library/l2/master-port-flaps", "library/links/lossy-clients", "library/partition/bfd-filtered-on-one-path"} {
 		plans = append(plans, parse(t, "../scenarios/"+name+".scn"))
 	}
 	return plans

@@ -35,7 +35,7 @@ var FloodKinds = []FloodKind{
 	{FloodUDP, "udp", false, "datagrams to a service, from addresses that nobody has"},
 	{FloodRST, "tcp", false, "blind TCP RST to a service in the name of another client: ports and sequence numbers are guesses"},
 	{FloodBFD, "", true, "BFD packets to a node in the name of its peer, with discriminators that are guesses and without authentication"},
-	{FloodGARP, "", false, "gratuitous ARP for a service's VIP, by which the client takes it"},
+	{FloodGARP, "", false, "gratuitous ARP, or unsolicited neighbour advertisements, for a service's VIP, by which the client takes it"},
 }
 
 // FloodKindOf finds a kind by its name.

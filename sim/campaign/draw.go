@@ -82,6 +82,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	gentle := unsafe || d.Chance(0.5)
 	d.line("scenario campaign-%d", seed)
 	d.topology(unsafe)
+	d.services(sim.NewRandom(seed, "campaign/families"))
 	d.load(gentle)
 	weather := drawChaos(sim.NewRandom(seed, "campaign/chaos"), pick(d, 0, 0.15, 0.4), gentle)
 	d.arbiter(sim.NewRandom(seed, "campaign/arbiter"), &weather, gentle)
@@ -135,9 +136,24 @@ func (d *drawing) topology(unsafe bool) {
 	if d.Chance(0.2) {
 		d.line("config timeouts.fin_wait=%s timeouts.closed=%s", pick(d, "2s", "10s"), pick(d, "1s", "5s"))
 	}
-	d.line("service web tcp 198.18.0.100:80 mode=%s balance=%s", pick(d, "fullnat", "dnat"), pick(d, "rr", "maglev"))
-	d.line("service dns udp 198.18.0.100:53 mode=%s balance=%s", pick(d, "fullnat", "dnat"), pick(d, "rr", "maglev"))
 }
+
+// services draws two services, and the family of each from a stream of its own.
+func (d *drawing) services(families *sim.Random) {
+	for _, service := range []struct {
+		name string
+		port int
+	}{{"web tcp", 80}, {"dns udp", 53}} {
+		vip := "198.18.0.100"
+		if families.Chance(ipv6Share) {
+			vip = "[2001:2::100]"
+		}
+		d.line("service %s %s:%d mode=%s balance=%s", service.name, vip, service.port, pick(d, "fullnat", "dnat"), pick(d, "rr", "maglev"))
+	}
+}
+
+// ipv6Share is how many of the services are of IPv6.
+const ipv6Share = 0.25
 
 // track draws what the nodes track, from a stream of its own. Over a link that loses
 // packets no node can tell a lost probe from a lost host, and may leave the role to one
