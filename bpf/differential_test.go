@@ -439,5 +439,7 @@ func (p *pair) services(t *rapid.T) {
 	}
 	all := testConfig().Services
 	some := all[:rapid.IntRange(0, len(all)).Draw(t, "services")]
-	p.both("services", func(s subject) error { return s.SetServices(some) })
+	vips := testConfig().VIPs
+	answered := vips[:rapid.IntRange(0, len(vips)).Draw(t, "vips")]
+	p.both("services", func(s subject) error { return s.SetServices(some, answered) })
 }

@@ -21,7 +21,7 @@ func TestSetServicesReplacesAll(t *testing.T) {
 			for port := first; port < first+dataplane.MaxServices; port++ {
 				services = append(services, labService(flow.UDP, port, dataplane.DNAT, dataplane.RoundRobin, port+1))
 			}
-			if err := s.SetServices(services); err != nil {
+			if err := s.SetServices(services, testConfig().VIPs); err != nil {
 				t.Fatal(err)
 			}
 			last := first + dataplane.MaxServices - 1

@@ -241,16 +241,16 @@ func (s *programSubject) reset() {
 	s.must(s.shared.Counters.Put(uint32(0), make([]lbCounters, ebpf.MustPossibleCPU())))
 }
 
-func (s *programSubject) SetServices(services []dataplane.Service) error {
+func (s *programSubject) SetServices(services []dataplane.Service, vips []dataplane.VIP) error {
 	s.moved = true
-	return s.Dataplane.SetServices(services)
+	return s.Dataplane.SetServices(services, vips)
 }
 
 // resetServices lets round robin begin anew. It spares SetServices, which waits for
 // the kernel, where the services have not changed.
 func (s *programSubject) resetServices() {
 	if s.moved {
-		s.must(s.Dataplane.SetServices(s.cfg.Services))
+		s.must(s.Dataplane.SetServices(s.cfg.Services, s.cfg.VIPs))
 		s.moved = false
 		return
 	}

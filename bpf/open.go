@@ -15,7 +15,6 @@ import (
 	"baton/impl/clock/boottime"
 	"baton/impl/dataplane"
 	"baton/impl/dataplane/model"
-	"baton/impl/flow"
 )
 
 // Dataplane is the loaded programs, attached to the node's two links.
@@ -57,17 +56,9 @@ func Open(cfg dataplane.Config) (*Dataplane, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range cfg.VIPs {
-		link := client
-		if v.Link == cfg.BackendLink {
-			link = backend
-		}
-		if !v.Addr.Is6() {
-			continue
-		}
-		if err := d.groups.join(link, flow.AddrFrom(v.Addr)); err != nil {
-			return nil, errors.Join(err, d.Close())
-		}
+	d.groups = groups{links: map[string]*net.Interface{cfg.ClientLink: client, cfg.BackendLink: backend}, sockets: map[dataplane.VIP]int{}}
+	if err := d.groups.join(cfg.VIPs); err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
 	if err := d.attach(client, backend); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -197,7 +188,7 @@ func (d *Dataplane) start() (err error) {
 	if d.host, err = hostAddresses(); err != nil {
 		return err
 	}
-	return d.SetServices(d.cfg.Services)
+	return d.SetServices(d.cfg.Services, d.cfg.VIPs)
 }
 
 // Close detaches the programs and frees the tables, but for what is pinned. A blocked Wait

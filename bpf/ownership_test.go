@@ -89,8 +89,8 @@ func TestNoPacketIsDroppedWhileServicesAreReplaced(t *testing.T) {
 		sent <- err
 	}()
 	for range rounds {
-		s.must(s.Dataplane.SetServices(few))
-		s.must(s.Dataplane.SetServices(many))
+		s.must(s.Dataplane.SetServices(few, s.cfg.VIPs))
+		s.must(s.Dataplane.SetServices(many, s.cfg.VIPs))
 	}
 	close(done)
 	s.must(<-sent)

@@ -380,9 +380,9 @@ func tableTests() []packetTest {
 	}, {
 		rule: "an entry of an unknown service is kept, and forwards once the service comes",
 		steps: []step{
-			do(func(d dataplane.Dataplane) error { return d.SetServices(nil) }), apply(synced),
+			do(func(d dataplane.Dataplane) error { return d.SetServices(nil, testConfig().VIPs) }), apply(synced),
 			in(o, ack, "drop no-service"), back(r, ack, "drop no-service"),
-			do(func(d dataplane.Dataplane) error { return d.SetServices(testConfig().Services) }),
+			do(func(d dataplane.Dataplane) error { return d.SetServices(testConfig().Services, testConfig().VIPs) }),
 			in(o, ack, forwarded(r.Reverse())), back(r, ack, forwarded(o.Reverse())),
 		},
 		table: []string{line(o, r, flow.Established, flow.Synced, lifetimes.Established)},
@@ -391,7 +391,7 @@ func tableTests() []packetTest {
 		steps: []step{
 			apply(synced), in(o, ack, forwarded(r.Reverse())), in(o, ack, forwarded(r.Reverse())),
 			back(r, ack, forwarded(o.Reverse())), back(r, ack, forwarded(o.Reverse())),
-			do(func(d dataplane.Dataplane) error { return d.SetServices(nil) }),
+			do(func(d dataplane.Dataplane) error { return d.SetServices(nil, testConfig().VIPs) }),
 			in(o, ack, "drop no-service"), back(r, ack, "drop no-service"),
 		},
 		table: []string{line(o, r, flow.Established, flow.Synced, lifetimes.Established)},
@@ -417,7 +417,7 @@ func tableTests() []packetTest {
 		rule: "in dnat mode two services cannot share a client's port towards one backend",
 		steps: []step{apply(thief), do(func(d dataplane.Dataplane) error {
 			shared := labService(flow.TCP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, 8082)
-			return d.SetServices([]dataplane.Service{shared})
+			return d.SetServices([]dataplane.Service{shared}, testConfig().VIPs)
 		}), in(o, syn, "drop no-port")},
 		table: []string{entryLine(thief)},
 	}}

@@ -16,11 +16,11 @@ import (
 )
 
 // SetServices implements dataplane.Dataplane.
-func (d *Dataplane) SetServices(services []dataplane.Service) error {
+func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.VIP) error {
 	if err := dataplane.ValidateServices(services); err != nil {
 		return err
 	}
-	meanings, err := model.Meanings(d.cfg, services, d.host)
+	meanings, err := model.Meanings(d.cfg.BackendLink, vips, services, d.host)
 	if err != nil {
 		return err
 	}
@@ -29,13 +29,16 @@ func (d *Dataplane) SetServices(services []dataplane.Service) error {
 			return fmt.Errorf("bpf: set service %s: %s is the first IPv6 address, and the IPv6 table is made at the start: restart the node", s.Name, s.VIP)
 		}
 	}
+	if err := d.groups.join(vips); err != nil {
+		return err
+	}
 	d.generation++
 	for _, f := range d.families {
 		if err := f.setServices(services, d.generation, meanings); err != nil {
 			return err
 		}
 	}
-	return nil
+	return d.groups.leave(vips)
 }
 
 // setServices replaces the family's services. Every packet sees either the old or the new

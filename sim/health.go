@@ -171,7 +171,7 @@ func (p *process) writeBackends(life uint64) {
 	if p.life != life || p.table == nil {
 		return
 	}
-	if err := p.table.SetServices(p.balanced()); err != nil {
+	if err := p.table.SetServices(p.balanced(), p.tables.VIPs); err != nil {
 		p.w.at(p.w.now.Add(rewriteAfter), func() { p.writeBackends(life) })
 	}
 	p.changed()

@@ -120,7 +120,7 @@ func (w *World) reload(ctx context.Context, f plan.Fault) error {
 		}
 		p.reconfigureChecks()
 		p.input(p.life, node.Services{Catalog: p.catalog()})
-		if err := p.table.SetServices(p.balanced()); err != nil {
+		if err := p.table.SetServices(p.balanced(), p.tables.VIPs); err != nil {
 			return p.id + " refused: " + err.Error(), true
 		}
 		p.changed()

@@ -41,7 +41,7 @@ const rewriteAfter = time.Second
 func (d *daemon) rewrite(ctx context.Context) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	return d.setServices(ctx, d.balancer.services(d.running.Services))
+	return d.setServices(ctx, d.running)
 }
 
 // leaves reports whether a flow is moved off its backend: a UDP flow if its service says so,

@@ -55,17 +55,25 @@ func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
 	return changes, nil
 }
 
-// takeOver applies the services of a configuration, all of them or none.
+// takeOver applies the services of a configuration, all of them or none. The caller holds
+// reloading.
 func (d *daemon) takeOver(ctx context.Context, next *config.Config) error {
-	d.balancer.configure(next.Services)
-	if err := d.setServices(ctx, d.balancer.services(next.Services)); err != nil {
-		d.balancer.configure(d.running.Services)
+	if err := d.use(ctx, next); err != nil {
 		// Some may have been applied.
-		return errors.Join(err, d.setServices(ctx, d.balancer.services(d.running.Services)))
+		return errors.Join(err, d.use(ctx, d.running))
 	}
 	d.neigh.SetBackends(backends(next))
 	d.tellServices(next)
 	return nil
+}
+
+// use has the dataplane balance the services of a configuration, and its VIPs announced.
+func (d *daemon) use(ctx context.Context, cfg *config.Config) error {
+	d.balancer.configure(cfg.Services)
+	if err := d.setServices(ctx, cfg); err != nil {
+		return err
+	}
+	return d.setVIPs(ctx, cfg.VIPs())
 }
 
 // tellServices tells the loop and its core which services the node has from here on.
@@ -76,11 +84,12 @@ func (d *daemon) tellServices(cfg *config.Config) {
 
 // setServices writes the services into the dataplane, between two scans of its table and
 // beside the loop, which has its heartbeat to keep.
-func (d *daemon) setServices(ctx context.Context, services []dataplane.Service) error {
+func (d *daemon) setServices(ctx context.Context, cfg *config.Config) error {
+	services, vips := d.balancer.services(cfg.Services), cfg.VIPs()
 	written := make(chan error, 1)
 	d.loop.inbox.call(func() {
 		d.loop.scans.queue(d.loop, func() func() {
-			err := d.loop.dp.SetServices(services)
+			err := d.loop.dp.SetServices(services, vips)
 			return func() { written <- err }
 		})
 	})

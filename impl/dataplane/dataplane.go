@@ -263,9 +263,9 @@ type Dataplane interface {
 	SetMAC(link string, mac [6]byte) error
 	// SetMiss chooses what a mid-flow segment without an entry meets.
 	SetMiss(MissPolicy) error
-	// SetServices replaces the services. Entries of a service that was unknown
+	// SetServices replaces the services and the VIPs that are answered for. Entries of a service that was unknown
 	// when Apply received them take hold now.
-	SetServices([]Service) error
+	SetServices([]Service, []VIP) error
 
 	// Apply makes the entries hold, replacing those with the same original tuple.
 	// It writes in batches; on error none, some or all hold. An entry with the reply

@@ -147,6 +147,14 @@ func (p Pace) roundTime() time.Duration {
 	return time.Duration(p.VIPs) * time.Second / time.Duration(p.Rate)
 }
 
+// setVIPs has other VIPs announced. New ones begin a burst where this node announces.
+func (n *Node) setVIPs(in VIPs) {
+	n.announce.pace.VIPs = max(in.Count, 1)
+	if in.New && n.announce.next != clock.Never {
+		n.startAnnouncement()
+	}
+}
+
 func (n *Node) startAnnouncement() {
 	n.announce.start(n.now, n.role == ha.Claiming)
 	n.advanceAnnouncement()

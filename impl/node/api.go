@@ -103,6 +103,13 @@ type (
 	// Services is what this node balances, from here on.
 	Services struct{ Catalog catalog.Catalog }
 
+	// VIPs says how many VIPs there are to announce from here on, and whether some of them
+	// are new.
+	VIPs struct {
+		Count int
+		New   bool
+	}
+
 	// Decided is what this node's world has decided about a topic, whether by itself or by
 	// following; nil withdraws it.
 	Decided struct {
@@ -137,6 +144,7 @@ func (RenewalFailed) input() {}
 func (Done) input()          {}
 func (Services) input()      {}
 func (Decided) input()       {}
+func (VIPs) input()          {}
 func (Arbitration) input()   {}
 
 // failure is why the effect has not taken hold, nil if it has.

@@ -258,6 +258,8 @@ func (n *Node) take(in Input) {
 		n.done(in)
 	case Services:
 		n.receiveServices(in)
+	case VIPs:
+		n.setVIPs(in)
 	case Decided:
 		n.decide(in)
 	case Arbitration:

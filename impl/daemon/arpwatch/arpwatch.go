@@ -134,6 +134,30 @@ func (w *Watcher) gather(ctx context.Context) {
 	}
 }
 
+// SetVIPs has the claims of others heard from here on. The links stay those of Open.
+func (w *Watcher) SetVIPs(vips []dataplane.VIP) error {
+	for _, l := range w.links {
+		accept, err := filter(on(l.name, vips))
+		if err == nil {
+			err = l.conn.SetBPF(accept)
+		}
+		if err != nil {
+			return fmt.Errorf("arpwatch: filter of link %s: %w", l.name, err)
+		}
+	}
+	return nil
+}
+
+// on returns the VIPs of IPv4 on a link.
+func on(name string, vips []dataplane.VIP) (addrs []netip.Addr) {
+	for _, vip := range vips {
+		if vip.Link == name && vip.Addr.Is4() {
+			addrs = append(addrs, vip.Addr)
+		}
+	}
+	return addrs
+}
+
 // filter accepts ARP packets whose sender address is one of some.
 func filter(addrs []netip.Addr) ([]bpf.RawInstruction, error) {
 	program := []bpf.Instruction{bpf.LoadAbsolute{Off: senderIP, Size: 4}}
@@ -165,13 +189,7 @@ func openLink(name string, cfg Config) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	var addrs []netip.Addr
-	for _, vip := range cfg.VIPs {
-		if vip.Link == name && vip.Addr.Is4() {
-			addrs = append(addrs, vip.Addr)
-		}
-	}
-	accept, err := filter(addrs)
+	accept, err := filter(on(name, cfg.VIPs))
 	if err != nil {
 		return nil, err
 	}

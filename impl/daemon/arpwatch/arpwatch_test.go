@@ -35,6 +35,7 @@ type lab struct {
 	node, world ns.NetNS
 	out         *packet.Conn
 	claims      chan Claim
+	watcher     *Watcher
 	peerMay     atomic.Bool // announce the VIPs
 }
 
@@ -64,6 +65,7 @@ func newLab(t *testing.T, peers map[string]netip.Addr) *lab {
 		})
 		return err
 	})
+	l.watcher = w
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); w.Run(ctx) }()
@@ -147,6 +149,21 @@ func TestOnlyOthersAreReported(t *testing.T) {
 	l.claim(t, netip.MustParseAddr("198.18.0.101"), foreign, false)
 	if c := l.next(t); c.MAC.String() != foreign.String() {
 		t.Errorf("the peer with another hardware address was reported: %+v", c)
+	}
+}
+
+// TestVIPsAreWatchedFromWhenTheyAreSet, and others no longer.
+func TestVIPsAreWatchedFromWhenTheyAreSet(t *testing.T) {
+	l := newLab(t, map[string]netip.Addr{"client0": peer})
+	l.knows(t, peer, peerMAC)
+	added := netip.MustParseAddr("198.18.0.102")
+	if err := l.watcher.SetVIPs([]dataplane.VIP{{Addr: added, Link: "client0"}}); err != nil {
+		t.Fatal(err)
+	}
+	l.claim(t, vip, foreign, false)
+	l.claim(t, added, foreign, false)
+	if c := l.next(t); c.VIP != added {
+		t.Errorf("reported %+v, want a claim of %v alone", c, added)
 	}
 }
 

@@ -163,7 +163,7 @@ func (c *Config) fromTree(d *document, tree *yaml.Node) (*Config, error) {
 	if err := d.complete(&next, Options{AllowUnsafe: true, Remote: true}); err != nil {
 		return nil, err
 	}
-	return &next, checkSameVIPs(d, c, &next)
+	return &next, checkFamilies(d, c, &next)
 }
 
 // mapping reads the keys of a service.

@@ -3,15 +3,12 @@ package config
 import (
 	"os"
 	"reflect"
-	"slices"
 	"strings"
-
-	"baton/impl/dataplane"
 )
 
 // Reload reads the file again for a node that runs with the configuration now. Of all
-// keys only services and check may differ, and the set of VIPs must not: the rest is read when
-// a node starts. Every error is an *Error, and now stays as it is.
+// keys only services and check may differ, and a node that has no IPv6 address gets none: the
+// rest is read when a node starts. Every error is an *Error, and now stays as it is.
 func Reload(file string, opts Options, now *Config) (*Config, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -24,7 +21,7 @@ func Reload(file string, opts Options, now *Config) (*Config, error) {
 	if err := checkUnchanged(d, now, next); err != nil {
 		return nil, err
 	}
-	return next, checkSameVIPs(d, now, next)
+	return next, checkFamilies(d, now, next)
 }
 
 // checkUnchanged refuses a change of what a running node does not take over.
@@ -39,21 +36,14 @@ func checkUnchanged(d *document, now, next *Config) error {
 	return nil
 }
 
-// checkSameVIPs refuses addresses that nobody announces and defends yet, or that would
-// be announced no longer.
-func checkSameVIPs(d *document, now, next *Config) error {
-	was := now.VIPs()
-	for i, s := range next.Services {
-		for key, vip := range map[string]dataplane.VIP{".vip": {Addr: s.VIP, Link: next.Links.Client}, ".snat": {Addr: s.SNAT, Link: next.Links.Backend}} {
-			if !slices.Contains(was, vip) {
-				return d.fail(index("services", i)+key, "%v is new, and a running node takes over no new VIP; restart it, the BACKUP first", vip.Addr)
-			}
-		}
+// checkFamilies refuses the first address of IPv6: a node without one has no table for it.
+func checkFamilies(d *document, now, next *Config) error {
+	if now.Dataplane().HasIPv6() {
+		return nil
 	}
-	is := next.VIPs()
-	for _, vip := range was {
-		if !slices.Contains(is, vip) {
-			return d.fail("services", "no service has %v any more, and a running node gives no VIP up; restart it, the BACKUP first", vip.Addr)
+	for i, s := range next.Services {
+		if s.VIP.Is6() {
+			return d.fail(index("services", i)+".vip", "%v is the first IPv6 address, and a running node makes no table for it; restart it, the BACKUP first", s.VIP)
 		}
 	}
 	return nil

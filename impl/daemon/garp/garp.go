@@ -41,28 +41,39 @@ type link struct {
 // Open prepares the announcement of the VIPs in the calling thread's network namespace.
 func Open(vips []dataplane.VIP) (*Sender, error) {
 	s := &Sender{}
-	for _, vip := range vips {
-		i := slices.IndexFunc(s.links, func(l *link) bool { return l.name == vip.Link })
-		if i < 0 {
-			l, err := openLink(vip.Link)
-			if err != nil {
-				s.Close()
-				return nil, fmt.Errorf("garp: open link %s: %w", vip.Link, err)
-			}
-			s.links, i = append(s.links, l), len(s.links)
-		}
-		s.vips = append(s.vips, place{s.links[i], len(s.links[i].vips)})
-		s.links[i].vips = append(s.links[i].vips, vip.Addr)
-	}
-	for _, l := range s.links {
-		iface, err := net.InterfaceByName(l.name)
-		if err != nil {
-			s.Close()
-			return nil, fmt.Errorf("garp: address of link %s: %w", l.name, err)
-		}
-		l.prepare(iface.HardwareAddr)
+	if err := s.SetVIPs(vips); err != nil {
+		s.Close()
+		return nil, err
 	}
 	return s, nil
+}
+
+// SetVIPs has others announced from here on. An error changes nothing.
+func (s *Sender) SetVIPs(vips []dataplane.VIP) error {
+	find := func(name string) int { return slices.IndexFunc(s.links, func(l *link) bool { return l.name == name }) }
+	for _, vip := range vips {
+		if find(vip.Link) >= 0 {
+			continue
+		}
+		l, err := openLink(vip.Link)
+		if err != nil {
+			return fmt.Errorf("garp: open link %s: %w", vip.Link, err)
+		}
+		s.links = append(s.links, l)
+	}
+	s.vips = nil
+	for _, l := range s.links {
+		l.vips = nil
+	}
+	for _, vip := range vips {
+		l := s.links[find(vip.Link)]
+		s.vips = append(s.vips, place{l, len(l.vips)})
+		l.vips = append(l.vips, vip.Addr)
+	}
+	for _, l := range s.links {
+		l.prepare(l.mac)
+	}
+	return nil
 }
 
 // openLink opens a packet socket that receives nothing: its protocol is 0.
@@ -77,7 +88,7 @@ func openLink(name string) (*link, error) {
 	}
 	to := unix.SockaddrLinklayer{Ifindex: iface.Index, Halen: macLen}
 	copy(to.Addr[:], broadcast)
-	return &link{name: name, fd: fd, to: to}, nil
+	return &link{name: name, fd: fd, to: to, mac: iface.HardwareAddr}, nil
 }
 
 // prepare builds the frames of a link for its hardware address.

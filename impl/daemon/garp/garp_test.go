@@ -217,6 +217,20 @@ func TestAnnouncementsFollowTheLink(t *testing.T) {
 			}
 		}
 	}
+	third := dataplane.VIP{Addr: netip.MustParseAddr("198.18.0.102"), Link: "client0"}
+	netlab.In(t, node, func() error { return sender.SetVIPs([]dataplane.VIP{vips[1], third}) })
+	if err := errors.Join(sender.SendAll(), sender.SendOne(third)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []netip.Addr{other, third.Addr, third.Addr} {
+		eth, arp := next(t, capture)
+		if got := net.IP(arp.SourceProtAddress).String(); got != want.String() || eth.SrcMAC.String() != mac.String() {
+			t.Errorf("after a change announced %v from %v, want %v from %v", got, eth.SrcMAC, want, mac)
+		}
+	}
+	if err := sender.SendOne(vips[0]); err == nil {
+		t.Error("a VIP was announced that is gone")
+	}
 	if err := sender.SendOne(dataplane.VIP{Addr: vip, Link: "backend0"}); err == nil {
 		t.Error("a VIP was announced on a link that is not its own")
 	}

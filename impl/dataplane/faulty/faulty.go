@@ -156,9 +156,9 @@ func (d *Dataplane) SetMiss(p dataplane.MissPolicy) error {
 }
 
 // SetServices implements dataplane.Dataplane.
-func (d *Dataplane) SetServices(services []dataplane.Service) error {
+func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.VIP) error {
 	if err := d.failure(MapError, "set services"); err != nil {
 		return err
 	}
-	return d.Dataplane.SetServices(services)
+	return d.Dataplane.SetServices(services, vips)
 }

@@ -41,7 +41,7 @@ func TestEachFaultFailsWhatItNames(t *testing.T) {
 		"merge new":   func(d *Dataplane) error { return d.Merge([]flow.Entry{entry(3)}, nil) },
 		"delete":      func(d *Dataplane) error { return d.Delete([]flow.Tuple{entry(9).Original}) },
 		"miss":        func(d *Dataplane) error { return d.SetMiss(dataplane.MissAdopt) },
-		"services":    func(d *Dataplane) error { return d.SetServices(nil) },
+		"services":    func(d *Dataplane) error { return d.SetServices(nil, nil) },
 		"dump":        func(d *Dataplane) error { return d.Dump(func(flow.Entry) bool { return true }) },
 		"sweep":       func(d *Dataplane) error { _, err := d.Sweep(0, 0); return err },
 		"poll":        func(d *Dataplane) error { _, err := d.Poll(1, func(flow.Event) {}); return err },

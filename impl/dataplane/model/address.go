@@ -21,11 +21,11 @@ const (
 // Meanings returns the addresses that mean something to a node on a host. A service's addresses are virtual even if no link answers for
 // them: they may be routed to the node. An address that is both virtual and the
 // host's own is refused, since the host's stack would answer for it.
-func Meanings(cfg dataplane.Config, services []dataplane.Service, host Host) (map[flow.Addr]Meaning, error) {
+func Meanings(backendLink string, vips []dataplane.VIP, services []dataplane.Service, host Host) (map[flow.Addr]Meaning, error) {
 	out := make(map[flow.Addr]Meaning)
-	for _, v := range cfg.VIPs {
+	for _, v := range vips {
 		meaning := Virtual | AnswerClient
-		if v.Link == cfg.BackendLink {
+		if v.Link == backendLink {
 			meaning = Virtual | AnswerBackend
 		}
 		out[flow.AddrFrom(v.Addr)] |= meaning

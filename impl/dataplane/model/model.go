@@ -93,7 +93,7 @@ func New(cfg dataplane.Config, host Host) (*Dataplane, error) {
 		fragments: make(map[datagramKey]*datagram),
 		errors:    map[*family]*icmpRate{v4: {}, v6: {}},
 	}
-	if err := d.SetServices(cfg.Services); err != nil {
+	if err := d.SetServices(cfg.Services, cfg.VIPs); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -128,15 +128,15 @@ func (d *Dataplane) SetMiss(p dataplane.MissPolicy) error {
 }
 
 // SetServices implements dataplane.Dataplane. Round robin begins anew.
-func (d *Dataplane) SetServices(services []dataplane.Service) error {
+func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.VIP) error {
 	if err := dataplane.ValidateServices(services); err != nil {
 		return err
 	}
-	meanings, err := Meanings(d.cfg, services, d.host)
+	meanings, err := Meanings(d.cfg.BackendLink, vips, services, d.host)
 	if err != nil {
 		return err
 	}
-	d.meanings = meanings
+	d.meanings, d.cfg.VIPs = meanings, vips
 	d.configured = make(map[flow.Service]*service)
 	d.dnatBackends = make(map[flow.Service]bool)
 	for _, s := range services {

@@ -1,0 +1,34 @@
+package node_test
+
+import (
+	"testing"
+	"time"
+
+	. "baton/impl/node"
+	"baton/impl/trace"
+)
+
+// New VIPs begin a burst where the node announces; fewer go on as they are, and a BACKUP
+// announces nothing.
+func TestNewVIPsAreAnnouncedAtOnce(t *testing.T) {
+	l := newPair(t)
+	l.run(20 * time.Second) // the burst and its repetitions are over
+	bursts := func(id string) (n int) {
+		for _, e := range l.log {
+			if e.Node == id && e.Kind == trace.KindAnnounce && e.Announce.Count == 1 {
+				n++
+			}
+		}
+		return n
+	}
+	l.step(l.nodes["lb1"], VIPs{Count: 3, New: true})
+	l.step(l.nodes["lb2"], VIPs{Count: 3, New: true})
+	if bursts("lb1") != 2 || bursts("lb2") != 0 {
+		t.Errorf("lb1 has begun %d bursts, lb2 %d", bursts("lb1"), bursts("lb2"))
+	}
+	l.step(l.nodes["lb1"], VIPs{Count: 1})
+	l.run(time.Second)
+	if bursts("lb1") != 2 {
+		t.Errorf("a VIP less began a burst: %d", bursts("lb1"))
+	}
+}
