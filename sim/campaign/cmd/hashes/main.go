@@ -1,10 +1,11 @@
-// Command hashes prints what a run's trace comes to: a line for each seed of a
+// Command hashes prints what a run's trace and verdict come to: a line for each seed of a
 // campaign and for each scenario file that is named. The test of determinism runs
 // it in processes of different kinds, whose lines must be the same.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"hash/fnv"
@@ -56,7 +57,7 @@ func run(start uint64, seeds int, files []string) error {
 	return nil
 }
 
-// show prints the hash of a case's trace, and beside it what tells a reader where
+// show prints the hash of a case's trace and verdict, and beside it what tells a reader where
 // two processes part.
 func show(c campaign.Case) error {
 	r, err := campaign.Execute(context.Background(), c)
@@ -65,6 +66,9 @@ func show(c campaign.Case) error {
 	}
 	h := fnv.New64a()
 	if err := trace.Write(h, r.Events); err != nil {
+		return err
+	}
+	if err := json.NewEncoder(h).Encode(r.Verdict); err != nil {
 		return err
 	}
 	fmt.Printf("%s seed %d: %d events, %v, %s: %016x\n", c.Plan.Name, c.Seed, len(r.Events), r.Simulated, r.Verdict.Verdict, h.Sum64())
