@@ -29,7 +29,7 @@ func fullNode(t *testing.T) *Node {
 // list, and so with the copy. Sessions and the engine have lists of their own.
 func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 	fieldtest.Fingerprint(t, fullNode(t), func(n *Node, h *fingerprint.Hash) { n.Fingerprint(h) },
-		"cfg", "now", "view", "told", "kept", "events", "effects", "spare", "spares", "lastID", "pending", // of no consequence between steps
+		"cfg", "now", "deadline", "view", "told", "kept", "events", "effects", "spare", "spares", "lastID", "pending", // of no consequence between steps
 		"comparison", "decisions", "gates.why", "dataplane.Why", "reading.stats", "paths.sending.why", // for people
 		"paths.Path", "paths.told", "paths.proven", "lease.taken", "arbitration.machine.id", // the deadlines stand for them
 		"paths.session", "sync", "arbitration.machine.self", "arbitration.machine.validity", "arbitration.machine.err",

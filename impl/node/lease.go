@@ -84,11 +84,9 @@ func (l *lease) expired(now clock.Instant) bool { return l.held && now >= l.unti
 
 func (l *lease) drop() { *l = lease{until: clock.Never, refused: l.refused} }
 
-// deadline returns when the lease next needs a Timer.
+// deadline returns when a lease that is held next needs a Timer.
 func (l *lease) deadline(f footing) clock.Instant {
 	switch {
-	case !l.held:
-		return clock.Never
 	case !f.lonely && l.undecided(f):
 		return min(l.until, f.decide)
 	case !f.lonely, f.arbitrated && f.right <= l.until:
@@ -136,10 +134,23 @@ func (n *Node) leaseAnswered(failure string) {
 
 // renewLease moves the expiry on, if what was sent justifies it.
 func (n *Node) renewLease() {
-	if n.lease.held && n.lease.renew(n.now, n.footing()) {
+	if n.lease.held {
+		n.renewLeaseOn(n.footing())
+	}
+}
+
+func (n *Node) renewLeaseOn(f footing) {
+	if n.lease.renew(n.now, f) {
 		n.emitLease(0, n.lease.until)
 		n.traceLease()
 	}
+}
+
+func (n *Node) leaseWait() clock.Instant {
+	if !n.lease.held {
+		return clock.Never
+	}
+	return n.lease.deadline(n.footing())
 }
 
 // renewalFailed falls back on the lease that holds. Where none has held yet, the answer to

@@ -24,6 +24,9 @@ import (
 type Node struct {
 	cfg Config
 	now clock.Instant // the latest instant stepped to; never goes back
+	// deadline is what Deadline returns. Only boot and Step change a node, and both end
+	// by computing it.
+	deadline clock.Instant
 
 	role  ha.Role
 	epoch uint32 // of the table: the one claimed with, or the MASTER's that was synced
@@ -189,11 +192,12 @@ func (n *Node) boot(now clock.Instant) {
 		n.adopt(*p)
 	}
 	n.settle()
+	n.deadline = n.nextDeadline()
 }
 
 // Step takes one input. What follows from it is returned by Ready.
 func (n *Node) Step(now clock.Instant, in Input) {
-	late := now.Sub(n.Deadline())
+	late := now.Sub(n.deadline)
 	n.now = max(n.now, now)
 	n.noteLateness(late)
 	// Time comes before the input: a node that was paused must know that its lease
@@ -207,6 +211,7 @@ func (n *Node) Step(now clock.Instant, in Input) {
 	}
 	n.take(in)
 	n.settle()
+	n.deadline = n.nextDeadline()
 }
 
 // waited reports whether an input is a packet with a stamp. Its session judges it by
@@ -270,9 +275,11 @@ func (n *Node) take(in Input) {
 
 // Deadline returns the instant at which the node wants a Timer, Never if it waits
 // for inputs alone.
-func (n *Node) Deadline() clock.Instant {
+func (n *Node) Deadline() clock.Instant { return n.deadline }
+
+func (n *Node) nextDeadline() clock.Instant {
 	return clock.Earliest(n.paths.deadline(), n.sync.Deadline(), n.announce.next,
-		n.lease.deadline(n.footing()), n.stream.keepaliveDue(), n.future(n.stream.muteAt()), n.future(n.liveUntil()),
+		n.leaseWait(), n.stream.keepaliveDue(), n.future(n.stream.muteAt()), n.future(n.liveUntil()),
 		n.grant.wait(), n.yieldWait(), n.requestWait(), n.adoption.deadline(),
 		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.told.wait(n), n.arbiterWait(),
 		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.syncedUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()),
@@ -306,8 +313,9 @@ func (n *Node) advance() {
 	n.sync.Advance(n.now)
 	n.checkStream()
 	n.sendKeepalive()
-	n.lease.decide(n.now, n.footing())
-	n.renewLease()
+	footing := n.footing()
+	n.lease.decide(n.now, footing)
+	n.renewLeaseOn(footing)
 	n.advanceAnnouncement()
 	n.expireGrant()
 }

@@ -199,7 +199,7 @@ func (ps paths) confirm() {
 // footing is what the packets sent so far justify: those on every path that is up. A
 // path on which packets do not leave is left out as long as they leave on another.
 func (ps paths) footing(now clock.Instant) footing {
-	f := footing{until: clock.Never, proof: ps.proof(), lonely: true, length: leaseLength(ps.lonelyDetection())}
+	f := footing{until: clock.Never, proof: ps.proof(), lonely: true}
 	failed := clock.Instant(0)
 	for i := range ps {
 		p := &ps[i]
@@ -216,6 +216,7 @@ func (ps paths) footing(now clock.Instant) footing {
 	}
 	switch {
 	case f.lonely:
+		f.length = leaseLength(ps.lonelyDetection())
 		f.until = now.Add(f.length)
 	case f.until == clock.Never:
 		f.until = failed
@@ -226,11 +227,8 @@ func (ps paths) footing(now clock.Instant) footing {
 // unsent says why this node is no longer heard although it hears its peer, "" if it is
 // heard or hears nobody: packets have not left on any path for longer than a lease.
 func (ps paths) unsent(now clock.Instant) string {
-	if f := ps.footing(now); f.lonely || f.until > now {
-		return ""
-	}
 	for i := range ps {
-		if s := &ps[i].sending; s.failing && ps[i].session.State() == bfd.Up {
+		if s := &ps[i].sending; s.failing && ps[i].session.State() == bfd.Up && ps.footing(now).until <= now {
 			return s.why
 		}
 	}
@@ -242,7 +240,7 @@ func (ps paths) unsent(now clock.Instant) string {
 func (ps paths) lonelyDetection() time.Duration {
 	shortest := time.Duration(clock.Never)
 	for i := range ps {
-		cfg := ps[i].BFD
+		cfg := &ps[i].BFD
 		shortest = min(shortest, time.Duration(cfg.DetectMult)*cfg.DesiredMinTxInterval)
 	}
 	return shortest
