@@ -110,22 +110,43 @@ func (n *Node) arbiterWait() clock.Instant {
 	return min(wait, n.future(n.arbitration.fresh.Add(freshFor)))
 }
 
+// ruling is what is known of the right to act alone at one instant.
+type ruling struct {
+	on      bool   // an arbiter is configured
+	heard   bool   // the peer is known to hear this node
+	alone   bool   // this node may act alone
+	denied  bool   // the peer acts alone
+	failure string // why the arbiter does not answer
+}
+
+// ruling returns that of this instant. The last proof is stale at staleAt.
+func (a *arbitration) ruling(now, staleAt clock.Instant) ruling {
+	return ruling{on: true, heard: now < staleAt, alone: now < a.right(), denied: a.machine.Denied(), failure: a.machine.Why()}
+}
+
+func (n *Node) ruling() ruling {
+	if !n.arbitration.on {
+		return ruling{}
+	}
+	return n.arbitration.ruling(n.now, n.paths.proof().staleAt)
+}
+
 // judgeArbitrated: a node that the peer is known to hear needs no arbiter.
 func judgeArbitrated(v *view) (bool, why) {
-	a := v.arbitration
+	a := &v.arbitration
 	switch {
 	case !a.on:
 		return true, because("no arbiter is configured")
 	case v.role.Holds():
 		return true, because("the lease holds for as long as the arbiter says, or the peer hears this node")
-	case v.now < v.proofStaleAt:
+	case a.heard:
 		return true, because("peer hears this node")
-	case v.now < a.right():
+	case a.alone:
 		return true, because("the arbiter lets this node act alone")
-	case a.machine.Denied():
+	case a.denied:
 		return false, because("the arbiter says that the peer acts alone")
-	case a.machine.Why() != "":
-		return false, why{text: "peer is not known to hear this node, and the arbiter does not answer: %s", name: a.machine.Why()}
+	case a.failure != "":
+		return false, why{text: "peer is not known to hear this node, and the arbiter does not answer: %s", name: a.failure}
 	}
 	return false, because("peer is not known to hear this node, and the arbiter has not said that it may act alone")
 }

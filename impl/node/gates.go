@@ -258,7 +258,7 @@ func judgePeerReady(v *view) (bool, why) {
 // judgePeerAble: the peer could serve, although the role cannot be handed to it in order.
 func judgePeerAble(v *view) (bool, why) {
 	switch {
-	case v.live && v.peer.Role == ha.Backup && v.peer.Rank.Able && v.reach.lacks() && v.now >= v.reach.since.Add(unreachableLimit):
+	case v.live && v.peer.Role == ha.Backup && v.peer.Rank.Able && v.lacksLong:
 		return true, because("peer is able to serve, and this node's targets have been lost for long")
 	case v.live:
 		return false, because("the sync stream is live: the role is handed over in order")

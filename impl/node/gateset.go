@@ -40,11 +40,16 @@ func (g *gateSet) judge(v *view) (news ha.Gates) {
 // reason says why a gate is as it is.
 func (g *gateSet) reason(gate ha.Gates) string { return g.why[gate.Index()].String() }
 
-// updateGates judges every gate anew, traces what is new of them, and raises GatesChanged
-// if any opened or closed.
+// updateGates judges every gate by a view that is not the last one, traces what is new of
+// them, and raises GatesChanged if any opened or closed.
 func (n *Node) updateGates() {
+	v := n.look()
+	if n.gates.judged && v == n.view {
+		return
+	}
+	n.view = v
 	before := n.gates.open
-	for gate := range n.gates.judge(n.look()).Each() {
+	for gate := range n.gates.judge(&n.view).Each() {
 		n.traceGate(gate, n.gates.open.Has(gate), n.gates.reason(gate))
 	}
 	if n.gates.open != before {

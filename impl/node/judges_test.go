@@ -40,17 +40,21 @@ func judgements() []judgement {
 	serves := func(v *view) { v.serves, v.peer.Role = true, ha.Master }
 	epoch := func(v *view) { v.seen = 3 }
 	free := after(live, func(v *view) { v.outranks, v.rankKnown, v.confirmed = true, true, true })
-	arbitrated := func(v *view) { v.arbitration.on, v.arbitration.needed = true, true }
-	ask := func(answer arbiter.Answer) func(*view) {
-		return after(arbitrated, func(v *view) {
-			m := &v.arbitration.machine
-			m.Want(v.now, true)
-			m.Advance(v.now)
-			answer.ID = m.Ready()[0].ID
-			m.Answered(v.now, answer)
-		})
+	// ask has a node that needs the right ask for it, and the arbiter give some answers.
+	ask := func(answers ...arbiter.Answer) func(*view) {
+		return func(v *view) {
+			const now = clock.Instant(time.Hour)
+			a := arbitration{on: true, needed: true, machine: arbiter.New("lb1", time.Second), fresh: clock.Never}
+			a.machine.Want(now, true)
+			for _, answer := range answers {
+				a.machine.Advance(now)
+				answer.ID = a.machine.Ready()[0].ID
+				a.machine.Answered(now, answer)
+			}
+			v.arbitration = a.ruling(now, now)
+		}
 	}
-	lacks := func(v *view) { v.reach = reach{tracked: true, lost: "b1", since: v.now.Add(-unreachableLimit)} }
+	lacks := func(v *view) { v.reach, v.lacksLong = reach{tracked: true, lost: "b1"}, true }
 	return []judgement{
 		{ha.LinksUp, func(v *view) {}, true, "carrier on every service link"},
 		{ha.LinksUp, func(v *view) { v.linkDown = "client0" }, false, "%s has no carrier"},
@@ -65,16 +69,12 @@ func judgements() []judgement {
 		{ha.Reachable, func(v *view) { v.reach = reach{tracked: true, awaited: "b1"} }, false, "%s has not answered yet"},
 
 		{ha.Arbitrated, silent, true, "no arbiter is configured"},
-		{ha.Arbitrated, after(arbitrated, func(v *view) { v.role = ha.Master }), true, "the lease holds for as long as the arbiter says, or the peer hears this node"},
-		{ha.Arbitrated, after(arbitrated, func(v *view) { v.proofStaleAt = v.now + 1 }), true, "peer hears this node"},
-		{ha.Arbitrated, after(arbitrated, func(v *view) { v.proofStaleAt = v.now }), false, "peer is not known to hear this node, and the arbiter has not said that it may act alone"},
+		{ha.Arbitrated, after(ask(), func(v *view) { v.role = ha.Master }), true, "the lease holds for as long as the arbiter says, or the peer hears this node"},
+		{ha.Arbitrated, after(ask(), func(v *view) { v.arbitration.heard = true }), true, "peer hears this node"},
+		{ha.Arbitrated, ask(), false, "peer is not known to hear this node, and the arbiter has not said that it may act alone"},
 		{ha.Arbitrated, ask(arbiter.Answer{Revision: 1, Record: arbiter.Record{Alone: "lb2"}}), false, "the arbiter says that the peer acts alone"},
 		{ha.Arbitrated, ask(arbiter.Answer{Err: "no route"}), false, "peer is not known to hear this node, and the arbiter does not answer: %s"},
-		{ha.Arbitrated, after(ask(arbiter.Answer{}), func(v *view) {
-			m := &v.arbitration.machine
-			m.Advance(v.now)
-			m.Answered(v.now, arbiter.Answer{ID: m.Ready()[0].ID, Swapped: true, Revision: 1})
-		}), true, "the arbiter lets this node act alone"},
+		{ha.Arbitrated, ask(arbiter.Answer{}, arbiter.Answer{Swapped: true, Revision: 1}), true, "the arbiter lets this node act alone"},
 
 		{ha.NoMaster, after(silent, func(v *view) { v.leaving = true }), false, "this node is leaving"},
 		{ha.NoMaster, after(silent, func(v *view) { v.listened = false }), false, "peer is silent, but this node has not listened for long enough since it booted or was paused"},
@@ -145,7 +145,7 @@ func judgements() []judgement {
 		{ha.PeerReady, after(live, func(v *view) { v.peer.Rank.Able, v.peerInSync = true, true }), true, "peer is Backup and in sync"},
 
 		{ha.PeerAble, after(live, lacks, func(v *view) { v.peer.Rank.Able = true }), true, "peer is able to serve, and this node's targets have been lost for long"},
-		{ha.PeerAble, after(live, lacks, func(v *view) { v.peer.Rank.Able = true; v.reach.since++ }), false, "the sync stream is live: the role is handed over in order"},
+		{ha.PeerAble, after(live, lacks, func(v *view) { v.peer.Rank.Able, v.lacksLong = true, false }), false, "the sync stream is live: the role is handed over in order"},
 		{ha.PeerAble, after(live, lacks), false, "the sync stream is live: the role is handed over in order"},
 		{ha.PeerAble, after(live, lacks, serves, func(v *view) { v.peer.Rank.Able = true }), false, "the sync stream is live: the role is handed over in order"},
 		{ha.PeerAble, after(live, func(v *view) { v.peer.Rank.Able, v.up, v.condition = true, true, standby }), false, "the sync stream is live: the role is handed over in order"},
@@ -160,8 +160,7 @@ func judgements() []judgement {
 func TestEveryAnswerOfEveryGate(t *testing.T) {
 	rows := judgements()
 	for i, row := range rows {
-		a := arbitration{machine: arbiter.New("lb1", time.Second), fresh: clock.Never}
-		v := view{now: clock.Instant(time.Hour), cfg: &Config{ID: "lb1", Peer: "lb2"}, role: ha.Backup, arbitration: &a, syncWhy: ctsync.Reason{}}
+		v := view{cfg: &Config{ID: "lb1", Peer: "lb2"}, role: ha.Backup, syncWhy: ctsync.Reason{}}
 		row.see(&v)
 		open, said := gateTable[row.gate.Index()].judge(&v)
 		if open != row.open || said.text != row.text {

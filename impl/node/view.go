@@ -1,15 +1,14 @@
 package node
 
 import (
-	"baton/impl/clock"
 	"baton/impl/ctsync"
 	"baton/impl/ha"
 )
 
 // view is what a node knows at one instant, gathered once for all gates. A gate is a
-// function of it and of nothing else.
+// function of it and of nothing else, so that equal views have equal gates. For that a
+// view holds what has passed, not the time, and points to nothing that changes.
 type view struct {
-	now     clock.Instant
 	cfg     *Config
 	role    ha.Role
 	leaving bool
@@ -18,6 +17,7 @@ type view struct {
 	unsent    string // why no BFD packet leaves, "" if one does
 	dataplane Dataplane
 	reach     reach
+	lacksLong bool // a tracked target has not answered for so long that the role is given up
 	holdRun   bool // the recovery delay has run
 	undamped  bool // it has run if flapping had not lengthened it
 	refused   bool // the dataplane refused the last lease
@@ -52,16 +52,13 @@ type view struct {
 	peerInSync bool
 	unread     bool // this node leads and could not read its dataplane for too long
 
-	arbitration  *arbitration
-	proofStaleAt clock.Instant // until then the peer is known to hear this node
+	arbitration ruling
 }
 
-// look gathers the view of this instant. It lives in the node, so that a heartbeat
-// allocates nothing.
-func (n *Node) look() *view {
-	v := &n.view
-	*v = view{
-		now: n.now, cfg: &n.cfg, role: n.role, leaving: n.leaving.asked,
+// look gathers the view of this instant.
+func (n *Node) look() view {
+	v := view{
+		cfg: &n.cfg, role: n.role, leaving: n.leaving.asked,
 		linkDown: n.linkDown(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), refused: n.lease.refused,
 		silent: n.silent(), listened: n.listened(), up: n.paths.anyUp(), met: n.peer.met,
 		condition: n.peerCondition(), deaf: n.rival.deaf(n.rivalInput()), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
@@ -69,8 +66,9 @@ func (n *Node) look() *view {
 		outranks: n.outranks(), better: n.peer.state.Rank.CompareTable(n.rank()) > 0,
 		rankKnown: n.rankKnown(), confirmed: n.peer.confirmed(),
 		seen: n.seen, complete: n.complete, adopted: n.adoption.held, stale: n.now >= n.syncedUntil,
-		granted: n.grant.pending, peerInSync: n.sync.PeerInSync(), unread: n.unread(), arbitration: &n.arbitration, proofStaleAt: n.paths.proof().staleAt,
+		granted: n.grant.pending, peerInSync: n.sync.PeerInSync(), unread: n.unread(), arbitration: n.ruling(),
 	}
+	v.lacksLong = v.reach.lacks() && n.now >= v.reach.since.Add(unreachableLimit)
 	v.applied = v.granted && n.sync.AppliedSeq() >= n.grant.Barrier
 	v.inSync, v.syncWhy = n.sync.InSync()
 	return v
