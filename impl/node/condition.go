@@ -109,7 +109,7 @@ func (n *Node) condition() condition {
 	switch {
 	case n.role.Holds(), n.grant.pending: // who gave the role must not take it back meanwhile
 		return serving
-	case n.rank().Able:
+	case n.able():
 		return standby
 	}
 	return unable
@@ -117,8 +117,9 @@ func (n *Node) condition() condition {
 
 // sayCondition tells the peer of a condition that has changed.
 func (n *Node) sayCondition() {
+	condition := n.condition()
 	for i := range n.paths {
-		if n.paths[i].say(n.now, n.condition()) {
+		if n.paths[i].say(n.now, condition) {
 			n.pumpPath(i)
 		}
 	}

@@ -149,7 +149,7 @@ func New(cfg Config, now clock.Instant) (*Node, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, links: map[string]bool{}, targets: newTracker(cfg.Track)}
+	n := &Node{cfg: cfg, links: newLinks(cfg.Links), targets: newTracker(cfg.Track)}
 	for _, p := range cfg.Paths {
 		session, err := bfd.New(p.BFD, now)
 		if err != nil {

@@ -18,7 +18,7 @@ func fullNode(t *testing.T) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.links["client0"] = true
+	n.links.receive(Link{Name: "client0", Up: true})
 	n.pending[1] = pending{kind: pendingDump}
 	n.decisions.mine, n.decisions.theirs = map[string][]byte{"a": {1}}, map[string][]byte{"a": {1}}
 	n.events = []ha.Event{ha.GatesChanged}

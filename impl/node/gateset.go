@@ -42,8 +42,8 @@ func (g *gateSet) reason(gate ha.Gates) string { return g.why[gate.Index()].Stri
 
 // updateGates judges every gate by a view that is not the last one, traces what is new of
 // them, and raises GatesChanged if any opened or closed.
-func (n *Node) updateGates() {
-	v := n.look()
+func (n *Node) updateGates(h *hearing) {
+	v := n.look(h)
 	if n.gates.judged && v == n.view {
 		return
 	}

@@ -55,7 +55,7 @@ type Node struct {
 	booted    clock.Instant
 	paused    clock.Instant // the end of this node's last pause
 	silence   clock.Instant // since when the peer is silent, Never while it is heard
-	links     map[string]bool
+	links     links
 	targets   tracker
 	dataplane Dataplane
 
@@ -95,7 +95,7 @@ type Node struct {
 func (n *Node) Clone() *Node {
 	c := *n
 	c.paths = n.paths.clone()
-	c.links, c.pending = maps.Clone(n.links), maps.Clone(n.pending)
+	c.links, c.pending = slices.Clone(n.links), maps.Clone(n.pending)
 	c.targets.targets = slices.Clone(n.targets.targets)
 	c.sync = n.sync.Clone()
 	c.arbitration = n.arbitration.clone()
@@ -130,12 +130,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	for _, at := range []clock.Instant{n.awake, n.booted, n.paused, n.silence, n.requestAt} {
 		h.Instant(at)
 	}
-	h.Set(func(add func(func(*fingerprint.Hash))) {
-		// A set: its hash is a sum, which no order changes.
-		for name, up := range n.links {
-			add(func(h *fingerprint.Hash) { h.Text(name); h.Flag(up) })
-		}
-	})
+	n.links.fingerprint(h)
 	n.targets.fingerprint(h)
 	h.Flag(n.dataplane.Ready)
 	n.peer.fingerprint(h)
@@ -238,7 +233,7 @@ func (n *Node) take(in Input) {
 	case Packet:
 		n.receivePacket(in)
 	case Link:
-		n.links[in.Name] = in.Up
+		n.links.receive(in)
 	case Dataplane:
 		n.dataplane = in
 	case Flows:
@@ -333,10 +328,11 @@ func (n *Node) settle() {
 		n.pumpSync()
 		n.noteSync()
 		n.checkAdopted()
-		n.silence = since(n.silence, n.now, n.silent())
-		n.checkRival()
-		n.checkStandoff()
-		n.updateGates()
+		heard := n.hear()
+		n.silence = since(n.silence, n.now, heard.silent && !heard.speaks)
+		n.checkRival(&heard)
+		n.checkStandoff(&heard)
+		n.updateGates(&heard)
 		n.arbitrate()
 		n.checkInstalled()
 		n.checkYielded()

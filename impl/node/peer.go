@@ -101,7 +101,7 @@ func (n *Node) resolve(wasMaster bool) {
 	both := peer.Role == ha.Master && (n.role == ha.Master || n.role == ha.Claiming) ||
 		peer.Role == ha.Claiming && n.role == ha.Claiming
 	switch {
-	case both && n.outranks():
+	case both && n.outranks(n.rank()):
 		if n.role == ha.Master {
 			n.raise(ha.Outranks)
 		}
@@ -115,8 +115,8 @@ func (n *Node) resolve(wasMaster bool) {
 
 // outranks reports whether this node ranks above the peer. Both nodes must find the
 // same, so each compares what was told, by the rules that both know.
-func (n *Node) outranks() bool {
-	mine, theirs := n.rank(), n.peer.state.Rank
+func (n *Node) outranks(mine ha.Rank) bool {
+	theirs := n.peer.state.Rank
 	switch {
 	case n.cfg.Preempt == PreemptImmediate:
 		mine = ha.Rank{Able: true, Priority: mine.Priority, ID: mine.ID}

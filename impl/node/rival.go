@@ -27,24 +27,10 @@ func (r *rival) fingerprint(h *fingerprint.Hash) {
 	h.Instant(r.both)
 }
 
-// rivalInput is what BFD says of the peer.
-type rivalInput struct {
-	now        clock.Instant
-	up, silent bool
-	live       bool // the peer speaks on the stream
-	holds      bool // this node has the role, or claims it
-	serves     bool // so it says
-	// turned: on a path on which it was heard to stand by it has begun to serve. Paths
-	// are told apart because a packet on one may be overtaken on another.
-	turned bool
-	// unheard: the peer says that it serves, and on no path that is Up. It says so on
-	// every path at once, so that those are Up for no longer than a detection.
-	unheard bool
-}
-
-func (r *rival) observe(in rivalInput) {
-	r.since = since(r.since, in.now, !in.silent && !in.up)
-	r.both = since(r.both, in.now, in.up && !in.live && in.serves && in.holds)
+// observe takes what is heard of the peer. holds: this node has the role, or claims it.
+func (r *rival) observe(h *hearing, holds bool) {
+	r.since = since(r.since, h.now, !h.silent && !h.up)
+	r.both = since(r.both, h.now, h.up && !h.live && h.serves() && holds)
 }
 
 // since follows since when something has been so, Never while it is not.
@@ -58,17 +44,17 @@ func since(was, now clock.Instant, so bool) clock.Instant {
 // deaf reports whether the peer serves without hearing this node. One that took the
 // role before this node's eyes cannot have heard it. Where both served through a
 // partition that heals, the sessions get the time to come Up.
-func (r *rival) deaf(in rivalInput) bool {
-	if in.silent || !in.serves || r.granted > 0 && in.now < r.granted.Add(grantLimit) {
+func (r *rival) deaf(h *hearing) bool {
+	if h.silent || !h.serves() || r.granted > 0 && h.now < r.granted.Add(grantLimit) {
 		return false
 	}
-	return in.turned && (in.unheard || !in.up) || !in.up && in.now >= r.since.Add(hearLimit)
+	return h.turned && (h.unheard || !h.up) || !h.up && h.now >= r.since.Add(hearLimit)
 }
 
 // stands reports whether both nodes have served for so long that one must give way
 // without a stream: it has not come, and may never.
-func (r *rival) stands(in rivalInput) bool {
-	return r.both < clock.Never && in.now >= r.both.Add(hearLimit)
+func (r *rival) stands(now clock.Instant) bool {
+	return r.both < clock.Never && now >= r.both.Add(hearLimit)
 }
 
 // deadline returns when one of the two is recognised.
@@ -100,31 +86,19 @@ func (ps paths) turned(now clock.Instant) bool {
 	return false
 }
 
-func (n *Node) rivalInput() rivalInput {
-	return rivalInput{now: n.now, up: n.paths.anyUp(), silent: n.paths.silent(n.now), live: n.live(), holds: n.role.Holds(),
-		serves: n.peerCondition() == serving, turned: n.paths.turned(n.now), unheard: n.paths.unheard(n.now)}
-}
-
 // checkRival raises Unheard when the peer serves without hearing this node, and Outranked
 // where both claim or serve and there is no stream on which to compare ranks: of two that
 // claim at one instant both give it up, and take turns; of two that serve the one with
 // the larger id gives it up.
-func (n *Node) checkRival() {
-	for i := range n.paths {
-		n.paths[i].observe(n.now)
-		if c := n.paths[i].condition(n.now); c == standby || c == unable {
-			n.peer.signals = true
-			n.rival.granted = 0
-		}
-	}
-	in := n.rivalInput()
-	n.rival.observe(in)
+func (n *Node) checkRival(h *hearing) {
+	holds := n.role.Holds()
+	n.rival.observe(h, holds)
 	switch {
-	case !in.holds:
-	case n.rival.deaf(in):
+	case !holds:
+	case n.rival.deaf(h):
 		n.raise(ha.Unheard)
-	case n.role == ha.Claiming && !in.live && in.serves && !n.grant.pending,
-		n.rival.stands(in) && n.cfg.ID > n.cfg.Peer:
+	case n.role == ha.Claiming && !h.live && h.serves() && !n.grant.pending,
+		n.rival.stands(h.now) && n.cfg.ID > n.cfg.Peer:
 		n.raise(ha.Outranked)
 	}
 }

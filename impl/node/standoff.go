@@ -49,6 +49,6 @@ func (n *Node) standoffTurn() clock.Instant {
 }
 
 // checkStandoff notes whether there is one.
-func (n *Node) checkStandoff() {
-	n.standoff.observe(n.now, !n.role.Holds() && !n.streamLive() && n.peerCondition() == standby)
+func (n *Node) checkStandoff(h *hearing) {
+	n.standoff.observe(n.now, !n.role.Holds() && !h.speaks && h.condition == standby)
 }

@@ -228,11 +228,12 @@ func (n *Node) tell(ask bool) {
 	if !n.stream.up {
 		return
 	}
-	seq := n.stream.next(n.rank())
+	rank := n.rank()
+	seq := n.stream.next(rank)
 	n.stream.unread = n.unread()
 	s := state{
-		Role: n.roleToTell(), Rank: n.stream.rank, Incarnation: n.cfg.Incarnation, Detect: n.paths.streamDetection(),
-		Unread: n.stream.unread, Seq: seq, Seen: n.peer.state.Seq, Ask: ask || !n.rankKnown() || !n.peer.confirmed() || n.peer.granted != 0,
+		Role: n.roleToTell(), Rank: rank, Incarnation: n.cfg.Incarnation, Detect: n.paths.streamDetection(),
+		Unread: n.stream.unread, Seq: seq, Seen: n.peer.state.Seq, Ask: ask || !n.rankKnown(rank) || !n.peer.confirmed() || n.peer.granted != 0,
 	}
 	n.emit(SendSync{Data: s.encode(n.stream.version)})
 }
@@ -257,15 +258,19 @@ func (n *Node) roleToTell() ha.Role {
 // rankKnown reports whether the peer has seen this node's present rank. Until then
 // it may have claimed, by what it knew, and its saying so be on its way; what it says
 // after that, it says after its claim.
-func (n *Node) rankKnown() bool {
-	return n.rank() == n.stream.rank && n.peer.state.Seen >= n.stream.rankSeq
+func (n *Node) rankKnown(rank ha.Rank) bool {
+	return rank == n.stream.rank && n.peer.state.Seen >= n.stream.rankSeq
+}
+
+// able reports whether this node could serve.
+func (n *Node) able() bool {
+	return n.gates.open.Has(ha.LinksUp|ha.DataplaneReady|ha.Reachable) && !n.leaving.asked && n.role != ha.Fault && !n.refused()
 }
 
 // rank is what this node says of its claim to the role.
 func (n *Node) rank() ha.Rank {
 	return ha.Rank{
-		Able:  n.gates.open.Has(ha.LinksUp|ha.DataplaneReady|ha.Reachable) && !n.leaving.asked && n.role != ha.Fault && !n.refused(),
-		Epoch: n.epoch, Witnessed: n.witnessed, Complete: n.complete, Flows: n.flows,
+		Able: n.able(), Epoch: n.epoch, Witnessed: n.witnessed, Complete: n.complete, Flows: n.flows,
 		Damped: n.hold.Damped(n.now), Priority: n.cfg.Priority, ID: n.cfg.ID,
 	}
 }

@@ -56,15 +56,16 @@ type view struct {
 }
 
 // look gathers the view of this instant.
-func (n *Node) look() view {
+func (n *Node) look(h *hearing) view {
+	rank := n.rank()
 	v := view{
 		cfg: &n.cfg, role: n.role, leaving: n.leaving.asked,
-		linkDown: n.linkDown(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), refused: n.lease.refused,
-		silent: n.silent(), listened: n.listened(), up: n.paths.anyUp(), met: n.peer.met,
-		condition: n.peerCondition(), deaf: n.rival.deaf(n.rivalInput()), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
-		live: n.live(), peer: n.peer.state,
-		outranks: n.outranks(), better: n.peer.state.Rank.CompareTable(n.rank()) > 0,
-		rankKnown: n.rankKnown(), confirmed: n.peer.confirmed(),
+		linkDown: n.links.down(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), refused: n.lease.refused,
+		silent: h.silent && !h.speaks, listened: n.listened(), up: h.up, met: n.peer.met,
+		condition: h.condition, deaf: n.rival.deaf(h), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
+		live: h.live, peer: n.peer.state,
+		outranks: n.outranks(rank), better: n.peer.state.Rank.CompareTable(rank) > 0,
+		rankKnown: n.rankKnown(rank), confirmed: n.peer.confirmed(),
 		seen: n.seen, complete: n.complete, adopted: n.adoption.held, stale: n.now >= n.syncedUntil,
 		granted: n.grant.pending, peerInSync: n.sync.PeerInSync(), unread: n.unread(), arbitration: n.ruling(),
 	}
@@ -72,16 +73,6 @@ func (n *Node) look() view {
 	v.applied = v.granted && n.sync.AppliedSeq() >= n.grant.Barrier
 	v.inSync, v.syncWhy = n.sync.InSync()
 	return v
-}
-
-// linkDown names a service link without carrier.
-func (n *Node) linkDown() string {
-	for _, name := range n.cfg.Links {
-		if !n.links[name] {
-			return name
-		}
-	}
-	return ""
 }
 
 // silent reports whether nothing is heard of the peer, on any path or on the stream.

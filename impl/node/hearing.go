@@ -1,0 +1,37 @@
+package node
+
+import "baton/impl/clock"
+
+// hearing is what is heard of the peer at one instant, gathered once for the gates and
+// for all that finds out whether two nodes serve, or none.
+type hearing struct {
+	now    clock.Instant
+	up     bool // a BFD session is Up
+	silent bool // nothing is heard by BFD
+	speaks bool // the peer speaks on the stream
+	live   bool // and its role is known from it
+	// condition is what the peer said last of its service.
+	condition condition
+	// turned: on a path on which it was heard to stand by it has begun to serve. Paths
+	// are told apart because a packet on one may be overtaken on another.
+	turned bool
+	// unheard: the peer says that it serves, and on no path that is Up. It says so on
+	// every path at once, so that those are Up for no longer than a detection.
+	unheard bool
+}
+
+// serves reports whether the peer says that it serves.
+func (h *hearing) serves() bool { return h.condition == serving }
+
+// hear notes what the peer says of its service on each path, and gathers all.
+func (n *Node) hear() hearing {
+	for i := range n.paths {
+		n.paths[i].observe(n.now)
+		if c := n.paths[i].condition(n.now); c == standby || c == unable {
+			n.peer.signals = true
+			n.rival.granted = 0
+		}
+	}
+	return hearing{now: n.now, up: n.paths.anyUp(), silent: n.paths.silent(n.now), speaks: n.streamLive(), live: n.live(),
+		condition: n.peerCondition(), turned: n.paths.turned(n.now), unheard: n.paths.unheard(n.now)}
+}
