@@ -88,7 +88,7 @@ func (r *run) wait(i int, s plan.Step) finding {
 // reason of a failure: a node whose role nobody can read says there why.
 func (r *run) remarks(conds []plan.Cond, w window) string {
 	last := map[string]string{}
-	for _, e := range r.events {
+	for _, e := range r.others {
 		about := func(c plan.Cond) bool { return c.Role != nil && c.Role.Node == e.Node }
 		if e.Note != "" && e.At <= w.to && slices.ContainsFunc(conds, about) {
 			last[e.Node] = e.Note

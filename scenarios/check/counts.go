@@ -32,7 +32,7 @@ func (r *run) counted(metric, line string, w window) []sample {
 	if w.to >= r.to {
 		last = r.trafficEnd()
 	}
-	for _, e := range r.events {
+	for _, e := range r.others {
 		t := e.Traffic
 		if t == nil || t.Event != event || e.At < w.from || e.At > last {
 			continue
@@ -110,7 +110,7 @@ func totalOf(metric string, t trace.Totals) int {
 func (r *run) totals(name, line string) map[string]trace.Totals {
 	m, _ := metric.Of(name)
 	var found map[string]trace.Totals
-	for _, e := range r.events {
+	for _, e := range r.others {
 		t := e.Totals
 		if t == nil || line != "" && t.Name != line || !yields(m, t.Kind) {
 			continue
@@ -131,7 +131,7 @@ func yields(m metric.Metric, kind string) bool {
 // generator finds at its end still belongs to the run.
 func (r *run) trafficEnd() clock.Instant {
 	end := r.to
-	for _, e := range r.events {
+	for _, e := range r.others {
 		if e.Totals != nil && e.Totals.Final {
 			end = max(end, e.At)
 		}

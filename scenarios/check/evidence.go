@@ -49,7 +49,7 @@ func (r *run) traceCheck() finding {
 	}
 	var without []string
 	for _, t := range r.plan.Traffic {
-		if r.in(t.Guard) && !slices.ContainsFunc(r.events, func(e trace.Event) bool {
+		if r.in(t.Guard) && !slices.ContainsFunc(r.others, func(e trace.Event) bool {
 			return e.Totals != nil && e.Totals.Name == t.Name && e.Totals.Final
 		}) {
 			without = append(without, t.Name)
@@ -67,7 +67,7 @@ func (r *run) traceCheck() finding {
 func (r *run) trafficCheck() finding {
 	f := finding{Check: Check{Name: plan.CheckTraffic}}
 	last := map[string]trace.Totals{}
-	for _, e := range r.events {
+	for _, e := range r.others {
 		if e.Totals != nil {
 			last[e.Totals.Name] = *e.Totals
 		}
@@ -97,7 +97,7 @@ func (r *run) trafficCheck() finding {
 func (r *run) leakCheck() finding {
 	f := finding{Check: Check{Name: plan.CheckLeaks}}
 	var leaks []string
-	for _, e := range r.events {
+	for _, e := range r.others {
 		if e.Leak != nil {
 			leaks = append(leaks, strings.TrimSpace(e.Node+" "+e.Leak.What))
 		}
@@ -113,7 +113,7 @@ func (r *run) diedCheck() finding {
 	f := finding{Check: Check{Name: plan.CheckDied}}
 	var deaths []string
 	var when []window
-	for _, e := range r.events {
+	for _, e := range r.others {
 		if e.Died != nil {
 			deaths = append(deaths, fmt.Sprintf("%s at %s: %s", e.Node, r.at(e.At), e.Died.Why))
 			when = append(when, point(e.At))

@@ -8,7 +8,7 @@ import (
 // exits are the exit statuses of a program that the scenario ran, or of each of them. A
 // program is judged when it has ended, in whatever window that is.
 func (r *run) exits(program string, w window) (found []sample) {
-	for _, e := range r.events {
+	for _, e := range r.others {
 		p := e.Program
 		if p == nil || program != "" && p.Name != program {
 			continue

@@ -24,7 +24,7 @@ const crossing = time.Millisecond
 // the leases the sample counts two.
 func (r *run) forwarders(w window) []sample {
 	tenures := r.leases()
-	tenures = slices.DeleteFunc(tenures, func(t tenure) bool { return t.to == t.from }) // given back at once
+	tenures = slices.DeleteFunc(slices.Clone(tenures), func(t tenure) bool { return t.to == t.from }) // given back at once
 	slices.SortFunc(tenures, byTime)
 	samples := r.overlap(tenures, w, "allowed to forward by its lease")
 	if !r.tells(capability.Lease) {
@@ -42,7 +42,7 @@ func (r *run) forwarders(w window) []sample {
 // unless there are intrusions.
 func (r *run) carriers(w window) []sample {
 	var carried []string
-	for _, e := range r.events {
+	for _, e := range r.others {
 		if e.Forwarder != nil && w.has(e.At) && e.Forwarder.From != e.Node {
 			carried = append(carried, fmt.Sprintf("%s from %s at the %s edge", e.Node, r.at(e.At), e.Forwarder.Edge))
 		}
@@ -53,11 +53,11 @@ func (r *run) carriers(w window) []sample {
 	return one(w, 1, "as seen on the wire: "+some(carried, shown))
 }
 
-// leases lists the stretches in which nodes were allowed to forward. A lease
+// findLeases lists the stretches in which nodes were allowed to forward. A lease
 // begins when it is written and ends at its expiry, or at the next write, or with
 // the links of a crashed node, or with a process whose programs are not pinned. A node that is killed or frozen cannot write; the
 // dataplane lets it forward to the expiry, which is what the lease is for.
-func (r *run) leases() []tenure {
+func (r *run) findLeases() []tenure {
 	var found []tenure
 	held := map[string]window{}
 	end := func(node string, at clock.Instant) {
@@ -112,7 +112,7 @@ func (r *run) intrusions() []intrusion {
 	add := func(at clock.Instant, format string, args ...any) {
 		found = append(found, intrusion{point(at), fmt.Sprintf(format, args...)})
 	}
-	for _, e := range r.events {
+	for _, e := range r.others {
 		f := e.Forwarder
 		if f == nil {
 			continue

@@ -25,8 +25,8 @@ func (r *run) gaps(metric string, share float64, line string, w window) []sample
 		return nil
 	}
 	longest := map[flowID]*trace.Gap{}
-	for i := range r.events {
-		g := r.events[i].Gap
+	for i := range r.others {
+		g := r.others[i].Gap
 		if g == nil || !w.overlaps(window{g.From, g.To}) || g.To == w.from {
 			continue
 		}

@@ -18,9 +18,9 @@ type stretch struct {
 	whole bool
 }
 
-// stretches cuts the run where the world did something, by what it says of its faults,
+// findStretches cuts the run where the world did something, by what it says of its faults,
 // and where a node ended.
-func (r *run) stretches() []stretch {
+func (r *run) findStretches() []stretch {
 	s, h := NewState(r.plan, r.meta.World), holders{}
 	var found []stretch
 	calm := r.calmFrom()

@@ -20,7 +20,7 @@ func (r *run) unready(w window) []sample {
 
 // announced is the survivor's first gratuitous ARP at the clients' edge.
 func (r *run) announced(l loss, life window) (clock.Instant, bool) {
-	for _, e := range r.events {
+	for _, e := range r.others {
 		if e.GARP != nil && e.Node == lab.Peer(l.node) && e.GARP.Edge == lab.Clients && life.has(e.At) {
 			return e.At, true
 		}
@@ -37,7 +37,7 @@ func (r *run) halfAnswered(l loss, life window) (clock.Instant, bool) {
 	}
 	sessions := r.totals("unready_ms", "")
 	answered, lost := map[flowID]clock.Instant{}, map[flowID]bool{}
-	for _, e := range r.events {
+	for _, e := range r.others {
 		if f := e.Traffic; f != nil && f.Event == trace.TrafficLost && life.has(e.At) {
 			lost[flowID{f.Name, f.Flow}] = true // a RST is no answer
 		}
@@ -73,7 +73,7 @@ const lull = 100 * time.Millisecond
 func (r *run) dual(w window) []sample {
 	lost := map[string]clock.Instant{} // place and node: since when the other carries them
 	total := map[string]time.Duration{}
-	for _, e := range r.events {
+	for _, e := range r.others {
 		f := e.Forwarder
 		if f == nil || !w.has(e.At) {
 			continue

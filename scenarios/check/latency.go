@@ -45,7 +45,7 @@ func (r *run) survival(node string, from clock.Instant) window {
 		return e.Fault != nil && slices.Contains(e.Fault.Hosts, node)
 	}
 	life := window{from, r.to}
-	for _, e := range r.events {
+	for _, e := range r.others {
 		switch {
 		case !touched(e):
 		case e.At >= from:
@@ -69,7 +69,7 @@ func (r *run) lastDown(l loss, life window) (clock.Instant, bool) {
 			up[name] = true
 		}
 	}
-	for _, e := range r.events {
+	for _, e := range r.others {
 		if e.Node != lab.Peer(l.node) || e.BFD == nil || !life.has(e.At) || e.BFD.To == stateUp || !up[e.BFD.Path] {
 			continue
 		}
@@ -82,7 +82,7 @@ func (r *run) lastDown(l loss, life window) (clock.Instant, bool) {
 }
 
 func (r *run) nextMaster(l loss, life window) (clock.Instant, bool) {
-	for _, e := range r.events {
+	for _, e := range r.others {
 		if life.has(e.At) && e.Node == lab.Peer(l.node) && becameMaster(e) {
 			return e.At, true
 		}

@@ -17,7 +17,7 @@ func (r *run) packetsLost(planned bool, w window) []sample {
 	var found []string
 	var when []window
 	count := 0
-	for _, e := range r.events {
+	for _, e := range r.others {
 		l := e.Loss
 		if l == nil || l.Planned != planned || e.At < w.from || e.At > w.to && w.to < r.to {
 			continue

@@ -40,7 +40,7 @@ func (r *run) mastership() []tenure {
 	s := NewState(r.plan, r.meta.World)
 	for i, e := range r.events {
 		s.Apply(e)
-		if own(e) {
+		if own(e.Kind) {
 			alive[e.Node] = e.At
 		}
 		if e.Role != nil && e.Role.To != roleMaster {
@@ -128,7 +128,7 @@ func (r *run) overlap(tenures []tenure, w window, what string) []sample {
 func (r *run) roleChanges(w window) []sample {
 	var whats []string
 	var when []window
-	for _, e := range r.events {
+	for _, e := range r.others {
 		if w.has(e.At) && becameMaster(e) {
 			whats = append(whats, fmt.Sprintf("%s at %s (%s)", e.Node, r.at(e.At), e.Role.Reason))
 			when = append(when, point(e.At))

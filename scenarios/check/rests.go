@@ -22,7 +22,7 @@ func (r *run) rests(f finding, w window) finding {
 	var bad []string
 	var when []window
 	judged, most := 0, 0.0
-	for _, e := range r.events {
+	for _, e := range r.others {
 		l := e.Loop
 		if l == nil || !w.has(e.At) {
 			continue

@@ -9,12 +9,12 @@ import (
 
 // rst counts the TCP resets seen at the edges in the window, each attributed.
 func (r *run) rst(w window) []sample {
-	if r.totals("rst", "") == nil && !slices.ContainsFunc(r.events, func(e trace.Event) bool { return e.RST != nil }) {
+	if r.totals("rst", "") == nil && !slices.ContainsFunc(r.others, func(e trace.Event) bool { return e.RST != nil }) {
 		return nil // nothing ran that could have been reset
 	}
 	var found examples
 	var when []window
-	for _, e := range r.events {
+	for _, e := range r.others {
 		if e.RST != nil && w.has(e.At) {
 			found.add(func() string { return r.attribute(e) })
 			when = append(when, point(e.At))

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"baton/impl/clock"
@@ -17,6 +18,7 @@ type run struct {
 	plan   *plan.Plan
 	meta   trace.Meta
 	events []trace.Event // by time
+	others []trace.Event // but the leases, which are most of them
 	// begins and ends have the instants of the steps by their index; timeouts
 	// those of waits that did not come to hold.
 	begins, ends, timeouts map[int]clock.Instant
@@ -32,6 +34,9 @@ type run struct {
 	unshown  []string      // capabilities that are claimed and not shown
 	// proofs has what came of each fault, by its ID.
 	proofs map[int]trace.Fault
+	// What several checks read and none changes, found when the first of them asks.
+	leases    func() []tenure
+	stretches func() []stretch
 }
 
 // stall is a stretch in which the host stood still.
@@ -55,6 +60,8 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 	r := &run{plan: p, events: events, begins: map[int]clock.Instant{}, ends: map[int]clock.Instant{},
 		timeouts: map[int]clock.Instant{}, proofs: map[int]trace.Fault{}}
 	first := -1
+	r.leases, r.stretches = sync.OnceValue(r.findLeases), sync.OnceValue(r.findStretches)
+	r.others = slices.DeleteFunc(slices.Clone(r.events), func(e trace.Event) bool { return e.Lease != nil })
 	for i, e := range r.events {
 		switch {
 		case e.Role != nil && e.Role.From != e.Role.To:

@@ -102,14 +102,14 @@ func (s *State) Apply(e trace.Event) {
 	if e.Kind == trace.KindFault && e.Fault != nil {
 		s.fault(e.Fault)
 	}
-	s.tally(e)
+	s.tally(&e)
 	n := s.Nodes[e.Node]
 	switch {
 	case n == nil:
 	case e.Died != nil:
 		s.end(n, fault.Kill)
 	default:
-		n.apply(e)
+		n.apply(&e)
 	}
 }
 
@@ -124,7 +124,7 @@ func (s *State) end(n *Node, verb string) {
 }
 
 // apply is what a node says of itself.
-func (n *Node) apply(e trace.Event) {
+func (n *Node) apply(e *trace.Event) {
 	switch {
 	case e.Role != nil:
 		n.Role, n.Epoch = e.Role.To, e.Role.Epoch
@@ -144,15 +144,15 @@ func (n *Node) apply(e trace.Event) {
 		replica := *e.Replica
 		n.Replica = &replica
 	}
-	if own(e) && !n.Frozen {
+	if own(e.Kind) && !n.Frozen {
 		n.Silent = false
 	}
 }
 
-// own reports whether a node itself made the event, so that it was alive. The
+// own reports whether a node itself makes events of a kind, so that it was alive. The
 // others with its name were seen from outside.
-func own(e trace.Event) bool {
-	switch e.Kind {
+func own(kind trace.Kind) bool {
+	switch kind {
 	case trace.KindRole, trace.KindGate, trace.KindBFD, trace.KindSync, trace.KindLease, trace.KindAnnounce, trace.KindReplica:
 		return true
 	}
@@ -189,7 +189,7 @@ func (s *State) fault(f *trace.Fault) {
 	}
 }
 
-func (s *State) tally(e trace.Event) {
+func (s *State) tally(e *trace.Event) {
 	switch {
 	case e.RST != nil:
 		s.Tally.RST++

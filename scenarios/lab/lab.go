@@ -82,38 +82,53 @@ type Host struct {
 
 // Hosts lists the machines in their order: load balancers, clients, backends.
 func (t Topo) Hosts() []Host {
-	hosts := make([]Host, 0, len(Nodes())+t.Clients+t.Backends)
-	for _, group := range []struct {
-		kind  Kind
-		count int
-	}{{Node, len(Nodes())}, {Client, t.Clients}, {Backend, t.Backends}} {
-		for n := 1; n <= group.count; n++ {
-			hosts = append(hosts, Host{Name: Name(group.kind, n), Kind: group.kind, Number: n})
-		}
-	}
-	return hosts
+	return slices.Concat(t.all(Node), t.all(Client), t.all(Backend))
 }
 
 // Host finds a machine by its name.
 func (t Topo) Host(name string) (Host, bool) {
-	hosts := t.Hosts()
-	i := slices.IndexFunc(hosts, func(h Host) bool { return h.Name == name })
-	if i < 0 {
+	kind, number, ok := ParseName(name)
+	if !ok || number > t.count(kind) {
 		return Host{}, false
 	}
-	return hosts[i], true
+	return Host{Name: name, Kind: kind, Number: number}, true
+}
+
+// count is how many machines of a kind there are.
+func (t Topo) count(kind Kind) int {
+	switch kind {
+	case Node:
+		return len(Nodes())
+	case Client:
+		return t.Clients
+	case Backend:
+		return t.Backends
+	}
+	return 0
 }
 
 // Members resolves the name of a machine or of a group, clients or backends; none if
 // there is no such name.
 func (t Topo) Members(name string) []Host {
-	var found []Host
-	for _, h := range t.Hosts() {
-		if h.Name == name || name == Clients && h.Kind == Client || name == Backends && h.Kind == Backend {
-			found = append(found, h)
-		}
+	switch name {
+	case Clients:
+		return t.all(Client)
+	case Backends:
+		return t.all(Backend)
 	}
-	return found
+	if h, ok := t.Host(name); ok {
+		return []Host{h}
+	}
+	return nil
+}
+
+// all lists the machines of a kind.
+func (t Topo) all(kind Kind) []Host {
+	var hosts []Host
+	for n := 1; n <= t.count(kind); n++ {
+		hosts = append(hosts, Host{Name: Name(kind, n), Kind: kind, Number: n})
+	}
+	return hosts
 }
 
 // Links lists the links on which the machine has an interface.
