@@ -168,7 +168,7 @@ func (p *ports) Drain(take func([]flow.Event)) error {
 
 // Dump implements driver.Dataplane.
 func (p *ports) Dump(done func([]flow.Entry, error)) {
-	var entries []flow.Entry
+	entries := make([]flow.Entry, 0, p.tunnel.Len())
 	p.tunnel.Advance(p.Now())
 	err := p.table.Dump(func(e flow.Entry) bool {
 		entries = append(entries, e)

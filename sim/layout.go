@@ -104,7 +104,7 @@ func (w *World) wire() (err error) {
 
 // deliver hands a packet to the host at which it arrives.
 func (w *World) deliver(p *packet) {
-	if w.drops(p.link, p.from, p.to, p.seen()) || w.hosts[p.to].dark {
+	if w.isCut[p.link] && w.drops(p.link, p.from, p.to, p.seen()) || w.hosts[p.to].dark {
 		return
 	}
 	w.capture.see(w, p)

@@ -28,8 +28,13 @@ func (t Tuple) Reverse() Tuple {
 
 // Compare orders tuples, for outputs that must not depend on map order.
 func (t Tuple) Compare(u Tuple) int {
-	return cmp.Or(bytes.Compare(t.Src[:], u.Src[:]), bytes.Compare(t.Dst[:], u.Dst[:]),
-		cmp.Compare(t.SrcPort, u.SrcPort), cmp.Compare(t.DstPort, u.DstPort), cmp.Compare(t.Proto, u.Proto))
+	if c := bytes.Compare(t.Src[:], u.Src[:]); c != 0 {
+		return c
+	}
+	if c := bytes.Compare(t.Dst[:], u.Dst[:]); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(t.SrcPort, u.SrcPort), cmp.Compare(t.DstPort, u.DstPort), cmp.Compare(t.Proto, u.Proto))
 }
 
 // Lengths of an encoded tuple.

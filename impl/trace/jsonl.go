@@ -47,6 +47,13 @@ func Sort(events []Event) {
 }
 
 // Sorted reports whether the events are in the order of their times.
-func Sorted(events []Event) bool { return slices.IsSortedFunc(events, byTime) }
+func Sorted(events []Event) bool {
+	for i := 1; i < len(events); i++ {
+		if events[i].At < events[i-1].At {
+			return false
+		}
+	}
+	return true
+}
 
 func byTime(a, b Event) int { return cmp.Compare(a.At, b.At) }

@@ -61,7 +61,7 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 		timeouts: map[int]clock.Instant{}, proofs: map[int]trace.Fault{}}
 	first := -1
 	r.leases, r.stretches = sync.OnceValue(r.findLeases), sync.OnceValue(r.findStretches)
-	r.others = slices.DeleteFunc(slices.Clone(r.events), func(e trace.Event) bool { return e.Lease != nil })
+	r.others = withoutLeases(r.events)
 	for i, e := range r.events {
 		switch {
 		case e.Role != nil && e.Role.From != e.Role.To:
@@ -91,6 +91,23 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 	r.bounds()
 	r.receipts()
 	return r
+}
+
+// withoutLeases returns the events that are no leases.
+func withoutLeases(events []trace.Event) []trace.Event {
+	count := 0
+	for i := range events {
+		if events[i].Lease == nil {
+			count++
+		}
+	}
+	others := make([]trace.Event, 0, count)
+	for i := range events {
+		if events[i].Lease == nil {
+			others = append(others, events[i])
+		}
+	}
+	return others
 }
 
 func (r *run) step(e trace.Event) {

@@ -38,7 +38,7 @@ func TestAPrintedCaseIsTheCase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a, b := rendered(t, first.Events), rendered(t, second.Events); a != b {
+		if a, b := rendered(t, first.Events()), rendered(t, second.Events()); a != b {
 			t.Errorf("seed %d: the printed case runs otherwise than the drawn one\n%s", seed, text)
 		}
 	}
@@ -76,7 +76,7 @@ func TestChaosMatters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rendered(t, with.Events) == rendered(t, without.Events) {
+		if rendered(t, with.Events()) == rendered(t, without.Events()) {
 			t.Errorf("seed %d: its chaos changes nothing", seed)
 		}
 		return

@@ -66,9 +66,12 @@ type Violation struct {
 type Result struct {
 	Case
 	Verdict   check.Verdict
-	Events    []trace.Event
 	Simulated time.Duration
+	recording *scenarios.Recording
 }
+
+// Events returns the trace.
+func (r Result) Events() []trace.Event { return r.recording.Events() }
 
 // Validate reports options that make no campaign, in one line.
 func (o Options) Validate() error {
@@ -99,7 +102,7 @@ func Execute(ctx context.Context, c Case) (Result, error) {
 	began := w.Now()
 	run := scenarios.Run{Plan: c.Plan, World: w, Recording: recording, SUT: "reference", Seed: c.Seed}
 	verdict, err := run.Execute(ctx)
-	return Result{Case: c, Verdict: verdict, Events: recording.Events(), Simulated: w.Now().Sub(began)}, err
+	return Result{Case: c, Verdict: verdict, Simulated: w.Now().Sub(began), recording: recording}, err
 }
 
 // ViolationOf returns what is wrong with a result, false if nothing is.

@@ -86,7 +86,9 @@ func mix(h uint64) uint64 {
 // nextFree moves on to the first slot of the walk that nobody has.
 func (p *permutation) nextFree(table []int) uint64 {
 	for table[p.slot] >= 0 {
-		p.slot = (p.slot + p.skip) % p.size
+		if p.slot += p.skip; p.slot >= p.size { // both are below the size
+			p.slot -= p.size
+		}
 	}
 	return p.slot
 }

@@ -121,8 +121,13 @@ func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	return removed, nil
 }
 
+// Len returns the number of entries.
+func (d *Dataplane) Len() int { return len(d.conns) }
+
 func (d *Dataplane) sorted() []flow.Tuple {
-	return slices.SortedFunc(maps.Keys(d.conns), flow.Tuple.Compare)
+	tuples := slices.AppendSeq(make([]flow.Tuple, 0, d.Len()), maps.Keys(d.conns))
+	slices.SortFunc(tuples, flow.Tuple.Compare)
+	return tuples
 }
 
 func (d *Dataplane) entry(t flow.Tuple, c *conn, now clock.Instant) flow.Entry {

@@ -64,13 +64,13 @@ func show(c campaign.Case) error {
 	if err != nil {
 		return err
 	}
-	h := fnv.New64a()
-	if err := trace.Write(h, r.Events); err != nil {
+	h, events := fnv.New64a(), r.Events()
+	if err := trace.Write(h, events); err != nil {
 		return err
 	}
 	if err := json.NewEncoder(h).Encode(r.Verdict); err != nil {
 		return err
 	}
-	fmt.Printf("%s seed %d: %d events, %v, %s: %016x\n", c.Plan.Name, c.Seed, len(r.Events), r.Simulated, r.Verdict.Verdict, h.Sum64())
+	fmt.Printf("%s seed %d: %d events, %v, %s: %016x\n", c.Plan.Name, c.Seed, len(events), r.Simulated, r.Verdict.Verdict, h.Sum64())
 	return nil
 }
