@@ -227,7 +227,11 @@ const headerBytes = etherLen + ipLen + tcpLen
 
 // transmit puts a packet on a link, from p.from to p.to.
 func (w *World) transmit(p packet) {
-	c := w.cross(p.link, p.from, p.to, p.salt(), p.size(), p.seen())
+	var seen lab.Packet
+	if w.isCut[p.link] { // else nobody looks at it
+		seen = p.seen()
+	}
+	c := w.cross(p.link, p.from, p.to, p.salt(), p.size(), seen)
 	for _, at := range c.at[:c.copies] {
 		w.queue.push(at, evPacket).packet = p
 	}

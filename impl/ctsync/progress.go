@@ -47,6 +47,9 @@ func (e *Engine) Progress() Progress {
 		_, why := e.InSync()
 		p.Why = why.String()
 	}
+	if !e.source {
+		p.Rate = e.meter.rate(e.now)
+	}
 	p.Refused, p.PeerCapacity, p.Warning = e.queue.refusals(), int(e.capacity.peer), e.Warning()
 	return p
 }
@@ -58,16 +61,15 @@ func (e *Engine) Stage() (phase string, percent float64) {
 	return p.Phase, p.Percent
 }
 
-// progress is Progress but for the words of it.
+// progress is Progress but for the words of it, and the rate.
 func (e *Engine) progress() Progress {
 	if e.source {
 		return e.sourceProgress()
 	}
 	in := &e.intake
-	inSync, _ := e.InSync()
 	p := Progress{
-		Phase: e.sinkPhase(inSync), Entries: e.table.len(), Total: e.table.len(), Percent: 100,
-		Rate: e.meter.rate(e.now), Digest: "unknown", Took: e.took,
+		Phase: e.sinkPhase(e.synced()), Entries: e.table.len(), Total: e.table.len(), Percent: 100,
+		Digest: "unknown", Took: e.took,
 	}
 	switch {
 	case in.verified:

@@ -155,6 +155,26 @@ func judgements() []judgement {
 	}
 }
 
+// A view has no time: that a target has been lost for long is found as it is gathered.
+func TestTheViewSaysHowLongATargetIsLost(t *testing.T) {
+	n := fullNode(t)
+	lacks := func(after time.Duration) bool {
+		n.now = clock.Instant(after)
+		heard := n.hear()
+		return n.look(&heard).lacksLong
+	}
+	if lacks(unreachableLimit - 1) {
+		t.Error("a target that has not answered since the boot counts as lost for long too early")
+	}
+	if !lacks(unreachableLimit) {
+		t.Errorf("a target that has not answered for %v does not count as lost for long", unreachableLimit)
+	}
+	n.targets.receive(n.now, Probe{Target: "b1", Answered: true})
+	if lacks(2 * unreachableLimit) {
+		t.Error("a target that answers counts as lost for long")
+	}
+}
+
 // Each gate is a function of the view alone. For each of its answers a row has the smallest
 // view that leads to it.
 func TestEveryAnswerOfEveryGate(t *testing.T) {
