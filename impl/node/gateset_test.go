@@ -10,7 +10,7 @@ import (
 // not why it closed.
 func TestAGateClosedForAnotherReasonIsTold(t *testing.T) {
 	var g gateSet
-	v := view{linkDown: "client0", cfg: &Config{}, arbitration: &arbitration{}}
+	v := view{linkDown: "client0", cfg: &Config{}}
 	g.judge(&v)
 	if news := g.judge(&v); news != 0 {
 		t.Errorf("%v were told again", news.Names())
