@@ -19,7 +19,7 @@ func (r *run) announce(f finding, w window) finding {
 	var bad []string
 	var when []window
 	seen := 0
-	leases := r.leases()
+	leases := r.leases
 	for _, e := range r.others {
 		if e.Announce == nil && e.GARP == nil || !w.has(e.At) {
 			continue

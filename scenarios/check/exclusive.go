@@ -66,7 +66,7 @@ type parting struct {
 // partings lists them, each with the time that the pair has to sort itself out.
 func (r *run) partings() []parting {
 	var found []parting
-	for _, s := range r.stretches() {
+	for _, s := range r.stretches {
 		if s.parted != "" {
 			found = append(found, parting{window{s.from, s.to.Add(r.plan.Reunion(r.meta.World))}, s.parted})
 		}

@@ -23,7 +23,7 @@ const crossing = time.Millisecond
 // window: by their leases, and by what the wire shows. Where the wire contradicts
 // the leases the sample counts two.
 func (r *run) forwarders(w window) []sample {
-	tenures := r.leases()
+	tenures := r.leases
 	tenures = slices.DeleteFunc(slices.Clone(tenures), func(t tenure) bool { return t.to == t.from }) // given back at once
 	slices.SortFunc(tenures, byTime)
 	samples := r.overlap(tenures, w, "allowed to forward by its lease")
@@ -108,7 +108,7 @@ type intrusion struct {
 func (r *run) intrusions() []intrusion {
 	var found []intrusion
 	displaced := map[string]displacement{} // place and node: since when another carries its packets
-	leases := r.leases()
+	leases := r.leases
 	add := func(at clock.Instant, format string, args ...any) {
 		found = append(found, intrusion{point(at), fmt.Sprintf(format, args...)})
 	}

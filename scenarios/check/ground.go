@@ -156,8 +156,13 @@ func (r *run) calmFrom() clock.Instant {
 	return r.began().Add(after)
 }
 
-// began is when the run started: the instant of its first event.
-func (r *run) began() clock.Instant { return r.events[0].At }
+// began is when the run started: the instant of its first event, 0 in an empty trace.
+func (r *run) began() clock.Instant {
+	if len(r.events) == 0 {
+		return 0
+	}
+	return r.events[0].At
+}
 
 // clip is what of w lies between from and to; false if nothing does.
 func (w window) clip(from, to clock.Instant) (window, bool) {

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"baton/impl/clock"
@@ -34,9 +33,9 @@ type run struct {
 	unshown  []string      // capabilities that are claimed and not shown
 	// proofs has what came of each fault, by its ID.
 	proofs map[int]trace.Fault
-	// What several checks read and none changes, found when the first of them asks.
-	leases    func() []tenure
-	stretches func() []stretch
+	// What several checks read and none changes.
+	leases    []tenure
+	stretches []stretch
 }
 
 // stall is a stretch in which the host stood still.
@@ -60,7 +59,6 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 	r := &run{plan: p, events: events, begins: map[int]clock.Instant{}, ends: map[int]clock.Instant{},
 		timeouts: map[int]clock.Instant{}, proofs: map[int]trace.Fault{}}
 	first := -1
-	r.leases, r.stretches = sync.OnceValue(r.findLeases), sync.OnceValue(r.findStretches)
 	r.others = withoutLeases(r.events)
 	for i, e := range r.events {
 		switch {
@@ -89,6 +87,7 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 	}
 	r.unshown = r.notShown()
 	r.bounds()
+	r.leases, r.stretches = r.findLeases(), r.findStretches()
 	r.receipts()
 	return r
 }

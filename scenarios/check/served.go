@@ -21,11 +21,11 @@ func (r *run) served(f finding, w window) finding {
 	if calm == clock.Never {
 		return f.unjudged("served: the chaos never ends, and nobody has to serve through it")
 	}
-	leases := r.leases()
+	leases := r.leases
 	var bad []string
 	var when []window
 	judged := 0
-	for _, s := range r.stretches() {
+	for _, s := range r.stretches {
 		limit := r.plan.Repair(r.meta.World)
 		if !s.whole {
 			limit = r.plan.RepairDegraded(r.meta.World)
