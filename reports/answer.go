@@ -149,7 +149,7 @@ func (a answering) sentences() []string {
 		switch {
 		case told[c.Name]:
 		case len(list) == 0:
-			list, told[c.Name] = append(list, fmt.Sprintf("%s: %s.", c.Name, c.Detail)), true
+			list, told[c.Name] = append(list, headline(c)+"."), true
 		default:
 			told[c.Name] = true
 			others = append(others, strings.TrimSpace(c.Name+" "+a.since(c)))
@@ -159,6 +159,14 @@ func (a answering) sentences() []string {
 		list = append(list, a.also+strings.Join(others, ", ")+".")
 	}
 	return list
+}
+
+// headline is the detail of a check, with the check's name where the detail does not tell it.
+func headline(c check.Check) string {
+	if strings.HasPrefix(c.Detail, c.Name+" ") || strings.HasPrefix(c.Detail, plan.VerbExpect+" ") {
+		return c.Detail
+	}
+	return c.Name + ": " + c.Detail
 }
 
 // cause is what broke first of what the sentences tell, and after which fault.
@@ -244,13 +252,19 @@ func resetBy(e trace.Event) string {
 		by += ", passed on by " + r.LB
 	}
 	if r.LB != "" {
-		entry := "had no entry for the flow"
-		if r.Entry != "" && r.Entry != "none" {
-			entry = "had the flow as " + r.Entry
-		}
-		by += fmt.Sprintf("; %s was %s and %s", r.LB, orElse(r.Role, "of no role"), entry)
+		by += fmt.Sprintf("; %s was %s%s", r.LB, orElse(r.Role, "of no role"), knewFlow[r.Entry])
 	}
 	return by
+}
+
+// knewFlow says how a balancer knew the flow of a RST. Whose table cannot be asked is not
+// among them.
+var knewFlow = map[string]string{
+	"":        " and had no entry for the flow",
+	"none":    " and had no entry for the flow",
+	"opened":  " and had opened the flow itself",
+	"synced":  " and had the flow's entry from its peer",
+	"adopted": " and had adopted the flow from a segment in mid-flow",
 }
 
 // of is the first failed check of a name.

@@ -27,3 +27,18 @@ func TestANodeThatStaysBackupIsToldWithItsLastReason(t *testing.T) {
 		t.Errorf("%+v, %v", found, ok)
 	}
 }
+
+// A subject that tells no gates has not claimed without them.
+func TestOnlyWhoTellsItsGatesClaimsWithoutThem(t *testing.T) {
+	events := []trace.Event{
+		{Kind: trace.KindMeta, Meta: &trace.Meta{SUT: "keepalived"}},
+		{At: 1, Node: "lb2", Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Claiming"}},
+	}
+	if found := ungated(events); len(found) != 1 {
+		t.Errorf("who tells its gates: %+v", found)
+	}
+	events[0].Meta.Lacks = []string{"gates"}
+	if found := ungated(events); len(found) != 0 {
+		t.Errorf("who tells none: %+v", found)
+	}
+}

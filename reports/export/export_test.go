@@ -118,6 +118,19 @@ func TestSummaryShowsForeignTextAsCodeOnly(t *testing.T) {
 	}
 }
 
+// A row says what was under test, where it is not the reference node.
+func TestSummaryNamesTheSubject(t *testing.T) {
+	s := suite()
+	s.Rows[0].SUT = "keepalived"
+	var out bytes.Buffer
+	if err := Summary(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), " keepalived`"); n < 3 {
+		t.Errorf("the subject stands in %d places, want in its row, beside its failure and what it did not execute\n%s", n, out.String())
+	}
+}
+
 func TestJSONReadsBack(t *testing.T) {
 	var out bytes.Buffer
 	want := suite()

@@ -65,7 +65,7 @@ func summaryRows(w io.Writer, s *model.Suite) {
 		if n := len(row.Unexecuted); n > 0 {
 			verdict += fmt.Sprintf(", **%d not executed**", n)
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %d of %d |", name, code(row.World), verdict, row.Passed, len(row.Runs)-row.Skipped)
+		fmt.Fprintf(w, "| %s | %s | %s | %d of %d |", name, code(row.Where()), verdict, row.Passed, len(row.Runs)-row.Skipped)
 		for _, m := range summaryFigures {
 			fmt.Fprintf(w, " %s |", summaryFigure(row, m.Name))
 		}
@@ -89,7 +89,7 @@ func summaryUnexecuted(w io.Writer, s *model.Suite) {
 	for _, row := range s.Rows {
 		for _, line := range row.Unexecuted {
 			if told++; told <= summaryRuns {
-				fmt.Fprintf(w, "- not executed: %s in %s: %s\n", code(row.Scenario), code(row.World), code(line))
+				fmt.Fprintf(w, "- not executed: %s in %s: %s\n", code(row.Scenario), code(row.Where()), code(line))
 			}
 		}
 	}
@@ -111,7 +111,7 @@ func summaryFailures(w io.Writer, s *model.Suite) {
 			continue
 		}
 		row := s.Rows[run.Row]
-		fmt.Fprintf(w, "**%s** %s in %s, seed %d\n", run.Verdict, code(row.Scenario), code(row.World), run.Seed)
+		fmt.Fprintf(w, "**%s** %s in %s, seed %d\n", run.Verdict, code(row.Scenario), code(row.Where()), run.Seed)
 		told := run.Answer
 		if len(told) == 0 {
 			told = run.Reasons

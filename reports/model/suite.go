@@ -85,6 +85,14 @@ type Environment struct {
 	Runs   int    `json:"runs"`
 }
 
+// Where is the world of a row, and what was under test where that is not the reference node.
+func (r *Row) Where() string {
+	if r.SUT == "" || r.SUT == "reference" {
+		return r.World
+	}
+	return r.World + " " + r.SUT
+}
+
 // Row is one scenario in one world, with the same settings, over all its runs.
 type Row struct {
 	Scenario string `json:"scenario"`

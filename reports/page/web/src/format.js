@@ -30,3 +30,6 @@ export const bytes = (n) => (n < 1024 ? `${n} B` : n < 1 << 20 ? `${digits(n / 1
 export const figure = (f) => (f ? `${number(f.median)}${f.unit ? ` ${f.unit}` : ''}` : '–')
 
 export const plural = (n, one, many = `${one}s`) => `${digits(n, 0)} ${n === 1 ? one : many}`
+
+/** The world of a row, and what was under test where that is not the reference node. */
+export const where = (row) => [row.world, row.sut !== 'reference' && row.sut].filter(Boolean).join(' ')

@@ -2,7 +2,7 @@
 import { h } from './dom.js'
 import { badge, noise, rank, unexecuted } from './verdict.js'
 import { fileLink, loadTimeline } from './data.js'
-import { bytes, duration, moment, number, plural } from './format.js'
+import { bytes, duration, moment, number, plural, where } from './format.js'
 import { command } from './copy.js'
 import { axis } from './axis.js'
 import { damage } from './damage.js'
@@ -15,7 +15,7 @@ import { waterfalls } from './waterfall.js'
 export async function runView(article, report, index) {
   const run = report.suite.runs[index], row = report.suite.rows[run.row]
   article.append(...[
-    h('h1', {}, badge(run.verdict), unexecuted(row), ' ', row.scenario, h('small', {}, ` ${row.world}${row.settings?.length ? ` · ${row.settings.join(' ')}` : ''}`)),
+    h('h1', {}, badge(run.verdict), unexecuted(row), ' ', row.scenario, h('small', {}, ` ${where(row)}${row.settings?.length ? ` · ${row.settings.join(' ')}` : ''}`)),
     row.doc && h('p', { class: 'doc' }, row.doc),
     row.unexecuted?.length > 0 && h('ul', { class: 'unexecuted', 'aria-label': 'not executed' }, row.unexecuted.map((line) => h('li', {}, 'not executed: ', h('code', {}, line)))),
     repeats(report, row, index),

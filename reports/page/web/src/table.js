@@ -1,7 +1,7 @@
 // The scenarios: one line each, that can be searched, filtered by verdict and sorted.
 import { h } from './dom.js'
 import { badge, rank, unexecuted } from './verdict.js'
-import { number, percent, plural } from './format.js'
+import { number, percent, plural, where } from './format.js'
 import { sparkline } from './sparkline.js'
 
 // The figures of the table, the most telling ones first; a run's page has all.
@@ -42,7 +42,7 @@ function columnsOf(suite) {
   return [
     { title: 'verdict', key: trouble, cell: (row) => [badge(row.verdict), unexecuted(row)] },
     { title: 'scenario', key: (row) => row.scenario, head: true },
-    { title: 'world', key: (row) => row.world, cell: (row) => [row.world, row.sut && row.sut !== 'reference' && ` ${row.sut}`] },
+    { title: 'world', key: (row) => row.world, cell: where },
     { title: 'runs', key: (row) => -row.runs.length, cell: tally },
     ...used.map((name) => ({ title: about(name).title, unit: about(name).unit, number: true, key: (row) => (by(row, name) ? -by(row, name).median : undefined), figure: name })),
     { title: 'trend', key: (row) => -row.runs.length, cell: trend },
