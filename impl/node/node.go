@@ -166,8 +166,8 @@ const (
 	pendingDumpDrain // before a Dump
 	pendingDump
 	pendingAdopted // the Dump of a node that has adopted a table
-	pendingStrays  // the Dump of a follower
-	pendingRemoval // of what it found
+	pendingHeld    // the Dump of a follower
+	pendingRestore // of what it found to be otherwise
 )
 
 // boot brings the node to its first state.
@@ -414,10 +414,10 @@ func (n *Node) done(d Done) {
 		n.reconcile(d)
 	case pendingAdopted:
 		n.takeAdopted(d)
-	case pendingStrays:
-		n.removeStrays(d)
-	case pendingRemoval:
-		n.removed(d.Err)
+	case pendingHeld:
+		n.restore(d)
+	case pendingRestore:
+		n.restored(d.Err)
 	}
 }
 

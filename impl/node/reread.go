@@ -12,7 +12,8 @@ import (
 // A dataplane that lost flow events is read anew. A MASTER tells its peer what it finds
 // there. A follower opens no flows and expires none: what its dataplane holds and the
 // synced table does not was opened in a turn that ended before it was told of, and is
-// removed. While the role changes hands neither would be right, and the reading waits.
+// removed; what it holds otherwise than the table changed in such a turn, and is written
+// anew. While the role changes hands neither would be right, and the reading waits.
 // A reading that failed has found nothing: it changes nothing and is repeated.
 
 // reading is the state of that.
@@ -116,7 +117,7 @@ func (n *Node) reread() {
 		n.emit(Drain{ID: n.nextID(pending{kind: pendingDumpDrain})})
 	case n.follows() && n.sync.Pending() == 0:
 		n.reading.begin()
-		n.emit(Dump{ID: n.nextID(pending{kind: pendingStrays})})
+		n.emit(Dump{ID: n.nextID(pending{kind: pendingHeld})})
 	}
 }
 
@@ -183,9 +184,10 @@ func (n *Node) stopReconciling() {
 	}
 }
 
-// removeStrays takes the dump of a node that followed when it was asked for. An entry
-// that came since is in the table, for it is counted before it is written.
-func (n *Node) removeStrays(d Done) {
+// restore takes the dump of a node that followed when it was asked for, and makes the
+// dataplane hold what the table does. An entry that came since is in the table, for it is
+// counted before it is written.
+func (n *Node) restore(d Done) {
 	switch {
 	case d.Err != "":
 		n.readFailed(d.Err)
@@ -197,19 +199,24 @@ func (n *Node) removeStrays(d Done) {
 	n.reading.end(n.now, false)
 	n.reading.streak = 0
 	var strays []flow.Tuple
+	var changed []flow.Entry
 	for i := range d.Entries {
-		if _, known := n.sync.Lookup(d.Entries[i].Original); !known {
-			strays = append(strays, d.Entries[i].Original)
+		held := &d.Entries[i]
+		switch counted, known := n.sync.Lookup(held.Original); {
+		case !known:
+			strays = append(strays, held.Original)
+		case counted.Reply != held.Reply || counted.State != held.State:
+			changed = append(changed, counted)
 		}
 	}
-	if len(strays) > 0 {
-		n.emit(Apply{ID: n.nextID(pending{kind: pendingRemoval}), Deletes: strays})
+	if len(strays)+len(changed) > 0 {
+		n.emit(Apply{ID: n.nextID(pending{kind: pendingRestore}), Entries: changed, Deletes: strays})
 	}
 }
 
-// removed takes the answer to the removal of strays. One that was refused is tried
-// again, but not at once: strays are in nobody's way.
-func (n *Node) removed(failure string) {
+// restored takes the answer to that. What was refused is tried again, but not at once:
+// it is in nobody's way.
+func (n *Node) restored(failure string) {
 	if failure != "" {
 		n.reading.ask(n.now)
 		n.reading.at = n.now.Add(rereadPause)

@@ -139,6 +139,30 @@ func TestAFailedReadChangesNothing(t *testing.T) {
 	}
 }
 
+// TestAFollowerRestoresFlowsThatChangedUncounted: the event of a change was lost, and the turn
+// ended; the replica must not differ from what both nodes count.
+func TestAFollowerRestoresFlowsThatChangedUncounted(t *testing.T) {
+	for what, change := range map[string]func(*flow.Entry){
+		"another state":   func(e *flow.Entry) { e.State = flow.Closed },
+		"another backend": func(e *flow.Entry) { e.Reply.Src = flow.IPv4(198, 18, 1, 99) },
+	} {
+		l := newPair(t)
+		same, changed := l.open("lb1", 1), l.open("lb1", 2)
+		l.run(time.Second)
+		lb2 := l.nodes["lb2"]
+		e := lb2.table[changed.Original]
+		change(&e)
+		lb2.table[changed.Original] = e
+		l.step(lb2, Lost{})
+		l.run(2 * RereadPause)
+		for _, want := range []flow.Entry{same, changed} {
+			if got := lb2.table[want.Original]; got.State != want.State || got.Reply != want.Reply {
+				t.Errorf("%s: the follower holds %+v, want %+v", what, got, want)
+			}
+		}
+	}
+}
+
 // TestAFollowerKeepsItsFlowsWhenAReadFails: and removes the strays with the next.
 func TestAFollowerKeepsItsFlowsWhenAReadFails(t *testing.T) {
 	l := newPair(t)
