@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,9 +73,20 @@ func (w *World) follow(p *Process, f plan.Fault, log string) {
 			}
 		}
 		at := hostclock.Now()
+		output, cut := lastOutput(log)
 		w.record(trace.Event{At: at, Node: p.host.name, Kind: trace.KindProgram, Program: &trace.Program{
-			Name: f.Name, Exit: exit.status(), Why: why, Took: trace.Dur(at.Sub(began).Round(time.Microsecond)), Last: lastLine(log)}})
+			Name: f.Name, Exit: exit.status(), Why: why, Took: trace.Dur(at.Sub(began).Round(time.Microsecond)), Last: lastLine(log), Output: output, Cut: cut}})
 	})
+}
+
+// lastOutput is the end of a log as a trace has it, and whether there was more before.
+func lastOutput(log string) (end string, cut bool) {
+	b, err := os.ReadFile(log)
+	if err != nil {
+		return "", false
+	}
+	cut = len(b) > trace.OutputLimit
+	return strings.ToValidUTF8(string(b[max(0, len(b)-trace.OutputLimit):]), "\uFFFD"), cut
 }
 
 // lastLine is the last line of a log, shortened.

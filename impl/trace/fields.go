@@ -433,6 +433,10 @@ func (s *scan) programField(x *Program, key []byte) {
 		x.Took = s.duration()
 	case "last":
 		x.Last = s.string()
+	case "output":
+		x.Output = s.string()
+	case "cut":
+		x.Cut = s.bool()
 	default:
 		s.bad = true
 	}

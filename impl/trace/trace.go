@@ -367,7 +367,14 @@ type Program struct {
 	Why  string `json:"why"`  // in words
 	Took Dur    `json:"took"`
 	Last string `json:"last,omitempty"` // the last line of its output
+	// Output is the end of what it wrote, at most OutputLimit bytes; Cut says that it had
+	// written more before.
+	Output string `json:"output,omitempty"`
+	Cut    bool   `json:"cut,omitempty"`
 }
+
+// OutputLimit is how much of a program's output a trace has.
+const OutputLimit = 32 << 10
 
 // Loss counts packets that were lost: those that a fault of the plan took, told when it
 // is healed and at the end, or those that nobody meant to lose.

@@ -189,6 +189,8 @@ func (r *run) over(c plan.Cond, w window, line int) finding {
 	switch {
 	case untold != "":
 		return f.notJudged(c.String() + ": " + untold)
+	case c.Output != nil:
+		return r.output(f, *c.Output, c.String())
 	case c.Compare != nil:
 		return r.compare(f, *c.Compare, w)
 	case stretched[c.Named] != nil:

@@ -7,6 +7,47 @@ import (
 	"baton/impl/trace"
 )
 
+// TestOutputsOfPrograms: what a program wrote is judged by what the trace has of it; where
+// the trace has not all, a text that is not there proves nothing.
+func TestOutputsOfPrograms(t *testing.T) {
+	said := trace.Program{Name: "curl", Output: "HTTP/1.1 200 OK\nbye\n", Last: "bye"}
+	long := said
+	long.Cut = true
+	for _, c := range []struct {
+		claim string
+		ended []trace.Program
+		want  Outcome
+	}{
+		{`output(curl) contains "200 OK"`, []trace.Program{said}, Pass},
+		{`output(curl) contains "404"`, []trace.Program{said}, Fail},
+		{`output(curl) not contains "404"`, []trace.Program{said}, Pass},
+		{`output(curl) not contains "200 OK"`, []trace.Program{said}, Fail},
+		{`output(curl) contains "200 OK"`, []trace.Program{long}, Pass},
+		{`output(curl) contains "404"`, []trace.Program{long}, Inconclusive},
+		{`output(curl) not contains "404"`, []trace.Program{long}, Inconclusive},
+		{`output(curl) contains "200 OK"`, []trace.Program{{Name: "server", Output: "200 OK"}}, Inconclusive},
+	} {
+		tape := crash()
+		for _, p := range c.ended {
+			tape.add(99_000, "client1", trace.Event{Kind: trace.KindProgram, Program: &p})
+		}
+		runs := "@2500ms run client1 \"curl\" for 2s\n@2500ms run backend1 \"server\" for 2s"
+		v := judged(scenario(t, "always "+c.claim, runs, ""), tape)
+		found := false
+		for _, check := range v.Checks {
+			if check.Name == "output" {
+				found = true
+				if check.Verdict != c.want {
+					t.Errorf("%s: %s %s, want %s", c.claim, check.Verdict, check.Detail, c.want)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s was not judged", c.claim)
+		}
+	}
+}
+
 // TestExitsOfPrograms: each program that ended is judged by its status, whenever that was;
 // one that never ended is not judged.
 func TestExitsOfPrograms(t *testing.T) {

@@ -170,7 +170,14 @@ type condition struct {
 	Arg   *word      `parser:"( '(' @@ ')' )?"`
 	Op    string     `parser:"( @('<=' | '>=' | '==' | '!=' | '<' | '>' | '=')"`
 	Value *sum       `parser:"  @@"`
+	Holds *contains  `parser:"| (?= 'not'? 'contains') @@"`
 	State *predicate `parser:"| @@ )?"`
+}
+
+// contains is what stands behind the output of a program.
+type contains struct {
+	Not  bool    `parser:"@'not'? 'contains'"`
+	Text *quoted `parser:"@@"`
 }
 
 type predicate struct {

@@ -53,6 +53,10 @@ func lint(p *Plan, broken map[string]bool) Diagnostics {
 // sometime checks a condition that must be true at some time of some run.
 func (l *linter) sometime(s Always) {
 	c := s.Cond
+	if c.Output != nil {
+		l.errorf(s.Pos, "", "", "%s", afterwards(CheckOutput))
+		return
+	}
 	if c.Named != "" && !IsState(c.Named) {
 		l.errorf(s.Pos, "", "", "%q is judged over a stretch of time; sometimes needs what is true of an instant", c.Named)
 		return
@@ -296,6 +300,8 @@ func (l *linter) atOnce(c Cond, g Guard) {
 	switch {
 	case c.Named != "" && !IsState(c.Named):
 		l.errorf(c.Pos, "", "", "%q is judged over a stretch of time; it cannot come to hold within one", c.Named)
+	case c.Output != nil:
+		l.errorf(c.Pos, "", "", "%s", afterwards(CheckOutput))
 	case c.Compare != nil:
 		l.comesToHold(c)
 	}
@@ -321,6 +327,8 @@ func (l *linter) measurable(c Cond, g Guard) {
 		m, _ := metric.Of(c.Compare.Metric)
 		l.measured(m, c, g)
 		l.certain(c, g)
+	case c.Output != nil:
+		l.ran(c, c.Output.Program, g)
 	case c.Named == Sticky:
 		m, _ := metric.Of("moved")
 		l.measured(m, c, g)
@@ -333,7 +341,7 @@ func (l *linter) measured(m metric.Metric, c Cond, g Guard) {
 		arg = c.Compare.Arg
 	}
 	if m.PerProgram {
-		l.ran(c, g)
+		l.ran(c, arg, g)
 	}
 	if len(m.Of) > 0 && !l.broken["traffic"] {
 		var names, all []string

@@ -116,12 +116,15 @@ func (t *timeline) comeTrue(i int, conds []Cond) {
 
 // windowed refuses what has a value of a whole run alone.
 func (t *timeline) windowed(c Cond) {
+	if c.Output != nil {
+		t.errorf(c.Pos, "", "", "%s", afterwards(CheckOutput))
+	}
 	if c.Compare == nil {
 		return
 	}
 	switch m, _ := metric.Of(c.Compare.Metric); {
 	case m.PerProgram:
-		t.errorf(c.Pos, "", "", "%s is known once the program has ended; say it with always", c.Compare.Name())
+		t.errorf(c.Pos, "", "", "%s", afterwards(c.Compare.Name()))
 	case m.Whole:
 		t.errorf(c.Pos, "", "", "%s is of all that its traffic did; say it with always, of a line that starts and stops where it is meant", c.Compare.Name())
 	}

@@ -275,6 +275,7 @@ type Cond struct {
 	Role    *RoleIs
 	InSync  *InSync
 	Compare *Compare
+	Output  *Output
 	Named   string // converged, replica, gates, announce, sticky
 	Pos     Pos
 }
@@ -289,6 +290,12 @@ type RoleIs struct {
 type InSync struct {
 	Node string
 	Not  bool
+}
+
+// Output is "output(fetch) contains "done"", of a program that the scenario runs.
+type Output struct {
+	Program, Text string
+	Not           bool
 }
 
 // Compare is "rst == 0", "gap(web) < detect+300ms".

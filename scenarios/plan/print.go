@@ -158,6 +158,8 @@ func (c Cond) String() string {
 		return c.Role.Node + " is " + not(c.Role.Not, c.Role.Role)
 	case c.InSync != nil:
 		return c.InSync.Node + " " + not(c.InSync.Not, "insync")
+	case c.Output != nil:
+		return fmt.Sprintf("%s(%s) %s \"%s\"", CheckOutput, c.Output.Program, not(c.Output.Not, "contains"), c.Output.Text)
 	case c.Compare != nil:
 		return c.Compare.Name() + " " + c.Compare.Op + " " + c.Compare.Value.String()
 	}

@@ -92,7 +92,7 @@ func (t *timeline) program(s Step) {
 }
 
 // ran checks that there is a program that a condition asks of, in every world of a guard.
-func (l *linter) ran(c Cond, g Guard) {
+func (l *linter) ran(c Cond, program string, g Guard) {
 	if l.broken["step"] {
 		return
 	}
@@ -103,14 +103,35 @@ func (l *linter) ran(c Cond, g Guard) {
 			continue
 		}
 		names = append(names, s.Fault.Name)
-		if c.Compare.Arg == "" || s.Fault.Name == c.Compare.Arg {
+		if program == "" || s.Fault.Name == program {
 			guards = append(guards, s.Guard)
 		}
 	}
 	switch {
 	case len(guards) == 0 && len(names) > 0:
-		l.errorf(c.Pos, c.Compare.Arg, Nearest(c.Compare.Arg, names), "unknown program %q", c.Compare.Arg)
+		l.errorf(c.Pos, program, Nearest(program, names), "unknown program %q", program)
 	case len(names) > 0 && !covers(guards, g):
 		l.errorf(c.Pos, "", "", "%s can be judged in one world only: its program is guarded, it is not", c)
 	}
+}
+
+// afterwards says how to claim what is known of a program in the end.
+func afterwards(what string) string {
+	return what + " is known once the program has ended; say it with always"
+}
+
+// output reads output(PROGRAM) [not] contains "TEXT".
+func (b *builder) output(c *condition) []Cond {
+	at := position(c.Pos)
+	switch text := strings.Trim(c.Holds.Text.Text, `"`); {
+	case c.Name != CheckOutput:
+		b.errorf(at, CheckOutput, "%q contains nothing; only the output of a program does", c.Name)
+	case c.Arg == nil:
+		b.errorf(at, "", "the output of which program? Say output(NAME)")
+	case text == "":
+		b.errorf(position(c.Holds.Text.Pos), "", "every output contains nothing")
+	default:
+		return []Cond{{Output: &Output{Program: c.Arg.Text, Text: text, Not: c.Holds.Not}, Pos: at}}
+	}
+	return nil
 }

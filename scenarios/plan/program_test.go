@@ -21,6 +21,15 @@ func TestWhatARunSays(t *testing.T) {
 		"run client1 \"curl\" for 2s\n[netns] always exit(crul) == 0":  `unknown program "crul"; did you mean "curl"?`,
 		"run client1 \"curl\" for 2s\n     expect exit(curl) == 0":     "exit(curl) is known once the program has ended; say it with always",
 		"[netns] run client1 \"curl\" for 2s\nalways exit(curl) == 0":  "exit(curl) == 0 can be judged in one world only: its program is guarded, it is not",
+		"run client1 \"curl\" for 2s\n     always output(curl) contains \"200 OK\" ; output(curl) not contains \"reset\"": "",
+		"run client1 \"curl\" for 2s\n     always output(crul) contains \"x\"":                                            `unknown program "crul"; did you mean "curl"?`,
+		"run client1 \"curl\" for 2s\n     expect output(curl) contains \"x\"":                                            "output is known once the program has ended; say it with always",
+		"run client1 \"curl\" for 2s\n     wait output(curl) contains \"x\"":                                              "output is known once the program has ended; say it with always",
+		"run client1 \"curl\" for 2s\n     sometimes output(curl) contains \"x\"":                                         "output is known once the program has ended; say it with always",
+		"run client1 \"curl\" for 2s\n     always output contains \"x\"":                                                  "the output of which program? Say output(NAME)",
+		"run client1 \"curl\" for 2s\n     always exit(curl) contains \"x\"":                                              `"exit" contains nothing; only the output of a program does`,
+		"run client1 \"curl\" for 2s\n     always output(curl) contains \"\"":                                             "every output contains nothing",
+		"[netns] run client1 \"curl\" for 2s\nalways output(curl) contains \"x\"":                                         `can be judged in one world only: its program is guarded, it is not`,
 	} {
 		at := "@1s "
 		if guard, rest, ok := strings.Cut(line, "] run"); ok {

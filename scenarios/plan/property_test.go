@@ -61,13 +61,15 @@ func aGuard() *rapid.Generator[Guard] {
 func aCond() *rapid.Generator[Cond] {
 	return rapid.Custom(func(t *rapid.T) Cond {
 		node, not := rapid.SampledFrom(nodes).Draw(t, "node"), rapid.Bool().Draw(t, "not")
-		switch rapid.IntRange(0, 3).Draw(t, "kind") {
+		switch rapid.IntRange(0, 4).Draw(t, "kind") {
 		case 0:
 			return Cond{Role: &RoleIs{Node: node, Role: rapid.SampledFrom(roles).Draw(t, "role"), Not: not}}
 		case 1:
 			return Cond{InSync: &InSync{Node: node, Not: not}}
 		case 2:
 			return Cond{Named: rapid.SampledFrom(named).Draw(t, "named")}
+		case 3:
+			return Cond{Output: &Output{Program: aName().Draw(t, "program"), Text: rapid.StringMatching(`[a-z #=$@]{1,12}`).Draw(t, "text"), Not: not}}
 		}
 		m := rapid.SampledFrom(metric.All()).Draw(t, "metric")
 		c := &Compare{Metric: m.Name, Op: rapid.SampledFrom([]string{"<", "<=", "==", ">=", ">", "!="}).Draw(t, "op")}

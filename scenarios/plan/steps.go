@@ -160,6 +160,8 @@ func (b *builder) condition(c *condition) []Cond {
 	switch {
 	case c.Op != "":
 		return b.comparison(c)
+	case c.Holds != nil:
+		return b.output(c)
 	case c.State != nil:
 		return b.nodeState(c, c.State)
 	case c.Arg == nil && slices.Contains(named, c.Name):

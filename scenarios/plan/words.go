@@ -52,6 +52,7 @@ func IsState(name string) bool { return name == Converged || name == Replica }
 const (
 	CheckRole    = "role"    // conditions such as "lb1 is Master"
 	CheckInSync  = "insync"  // conditions such as "lb1 insync"
+	CheckOutput  = "output"  // conditions such as "output(fetch) contains "done""
 	CheckWait    = "wait"    // the waits
 	CheckTraffic = "traffic" // every line of traffic got answers
 	CheckTrace   = "trace"   // the trace is whole
@@ -76,7 +77,7 @@ func CheckNames() []string {
 	for _, name := range named {
 		add(name)
 	}
-	for _, name := range []string{CheckRole, CheckInSync, CheckWait, CheckLeaks} {
+	for _, name := range []string{CheckRole, CheckInSync, CheckOutput, CheckWait, CheckLeaks} {
 		add(name)
 	}
 	return names
@@ -89,6 +90,8 @@ func (c Cond) Check() string {
 		return CheckRole
 	case c.InSync != nil:
 		return CheckInSync
+	case c.Output != nil:
+		return CheckOutput
 	case c.Compare != nil:
 		m, _ := metric.Of(c.Compare.Metric)
 		return m.Check
