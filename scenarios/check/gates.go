@@ -29,7 +29,7 @@ func (r *run) gates(f finding, w window) finding {
 		claims++
 		if c.Unmet != "" {
 			bad = append(bad, fmt.Sprintf("%s went from %s to %s at %s (%s) %s; open were %s", c.Node, c.Role.From, c.Role.To,
-				r.at(c.At), c.Role.Reason, c.Unmet, orElse(strings.Join(c.Role.Gates, "+"), "none")))
+				r.at(c.At), c.Role.Reason, c.Unmet, orElse(strings.Join(c.Open, "+"), "none")))
 			when = append(when, point(c.At))
 		}
 	}
@@ -45,8 +45,10 @@ type Claim struct {
 	At   clock.Instant
 	Node string
 	Role trace.Role
-	// Unmet says which gates it lacked, "" if none.
+	// Unmet says which gates it lacked, "" if none; Open are those that no configuration
+	// held open.
 	Unmet string
+	Open  []string
 }
 
 // Claims are those of the events, judged by the gates that the node itself reports with
@@ -62,11 +64,11 @@ func Claims(events []trace.Event) []Claim {
 		if !claim(e) {
 			continue
 		}
-		truly := func(gate string) bool {
-			why := opened[e.Node+" "+gate]
-			return slices.Contains(e.Role.Gates, gate) && !slices.ContainsFunc(forced, func(f string) bool { return strings.HasPrefix(why, f) })
-		}
-		claims = append(claims, Claim{e.At, e.Node, *e.Role, unmet(*e.Role, truly)})
+		open := slices.DeleteFunc(slices.Clone(e.Role.Gates), func(gate string) bool {
+			return slices.ContainsFunc(forced, func(f string) bool { return strings.HasPrefix(opened[e.Node+" "+gate], f) })
+		})
+		truly := func(gate string) bool { return slices.Contains(open, gate) }
+		claims = append(claims, Claim{e.At, e.Node, *e.Role, unmet(*e.Role, truly), open})
 	}
 	return claims
 }
