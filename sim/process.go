@@ -351,7 +351,7 @@ func (p *process) readFlows() {
 
 // wantPoll schedules the reading of flow events if there are any.
 func (p *process) wantPoll() {
-	if !p.polling && p.life != 0 && p.tunnel != nil && p.tunnel.Wait() == nil {
+	if !p.polling && p.core != nil && p.tunnel.Wait() == nil {
 		p.polling = true
 		p.pollIn(pollDelay)
 	}

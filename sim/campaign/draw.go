@@ -88,6 +88,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	d.arbiter(sim.NewRandom(seed, "campaign/arbiter"), &weather, gentle)
 	d.line("%s", weather.text())
 	d.track(sim.NewRandom(seed, "campaign/track"), weather, gentle)
+	d.pins(sim.NewRandom(seed, "campaign/pins"))
 	d.lossy, d.jumps = weather.lossless() == 0, weather.jumps
 	if gentle {
 		d.gentle()
@@ -154,6 +155,16 @@ func (d *drawing) services(families *sim.Random) {
 
 // ipv6Share is how many of the services are of IPv6.
 const ipv6Share = 0.25
+
+// pinShare is in how many of the cases what a node has in its kernel outlives its process.
+const pinShare = 0.3
+
+// pins draws whether it does, from a stream of its own.
+func (d *drawing) pins(draw *sim.Random) {
+	if draw.Chance(pinShare) {
+		d.line("config pin=on")
+	}
+}
 
 // track draws what the nodes track, from a stream of its own. Over a link that loses
 // packets no node can tell a lost probe from a lost host, and may leave the role to one
