@@ -182,7 +182,7 @@ func TestPageFitsItsWindow(t *testing.T) {
 
 // On paper what broke and the time axis stand on one page: A4 within its margins.
 func TestAnswerAndAxisArePrintedOnOnePage(t *testing.T) {
-	const width, height = 702, 1031 // px, of 186 and 273 mm
+	const width, height = 702, 964 // px, of 186 mm (A4) and of 255 mm (Letter, which is shorter)
 	b := browser.New(t)
 	b.Do(emulation.SetDeviceMetricsOverride(width, height, 1, false), emulation.SetEmulatedMedia().WithMedia("print"))
 	b.Open(written(t, report(t, 20, 300)), "#run-0")
@@ -190,6 +190,14 @@ func TestAnswerAndAxisArePrintedOnOnePage(t *testing.T) {
 	if bottom := browser.Eval[float64](b, `document.querySelector('.axis-host').getBoundingClientRect().bottom`); bottom > height {
 		t.Errorf("the axis ends at %v px of %d", bottom, height)
 	}
+	lanes := func() string { return browser.Eval[string](b, `document.querySelector("svg.axis").textContent`) }
+	if text := lanes(); strings.Contains(text, "BFD") || !strings.Contains(text, "latency") || !strings.Contains(text, "Master") {
+		t.Errorf("the lanes on paper are %q", text)
+	}
+	if tall := browser.Eval[float64](b, `document.querySelector('.lane-name').getBoundingClientRect().height`); tall < 8 {
+		t.Errorf("the name of a lane is %v px high, too small to read", tall)
+	}
+	b.Do(emulation.SetEmulatedMedia().WithMedia(""), chromedp.Poll(`document.querySelector('svg.axis').textContent.includes('BFD')`, nil))
 	b.Calm()
 }
 

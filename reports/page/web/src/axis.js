@@ -7,11 +7,12 @@ import { zoom, zoomIdentity } from 'd3-zoom'
 import { h, s } from './dom.js'
 import { moment } from './format.js'
 import { attribution } from './attribution.js'
-import { draw, group, grouped, height, title } from './lanes.js'
+import { draw, forPaper, group, grouped, height, title } from './lanes.js'
 import { tooltip } from './tooltip.js'
 
 const head = 26 // px of the scale
 const heading = 20 // px of a group's name
+const paperWidth = 980 // px, that the page is wide on paper
 const key = (lane) => [lane.kind, lane.of, lane.name].join('/')
 const around = 300_000 // µs to each side of a moment that a line of the scenario shows
 
@@ -22,7 +23,7 @@ export function axis(timeline, captures, passed) {
     'aria-label': 'time axis: arrows pan, plus and minus zoom, 0 shows the whole run, n and p go from mark to mark, Escape closes' })
   const host = h('div', { class: 'axis-host' }, svg)
   const side = h('div', { class: 'side' })
-  const section = h('section', { class: 'timeline', 'aria-label': 'what happened when' }, h('h2', {}, 'What happened when'))
+  const section = h('section', { class: 'timeline', 'aria-label': 'what happened when' }, h('h2', {}, 'What happened when', h('small', { class: 'paper' }, ' on paper without BFD, announcements and rates')))
   const tip = tooltip(host)
   const chart = new Chart(timeline, svg, tip, (marks, from) => {
     const rsts = marks.flatMap((m) => (m.rst ? belonging(timeline, m) : []))
@@ -34,7 +35,11 @@ export function axis(timeline, captures, passed) {
   svg.addEventListener('keydown', (e) => { if (e.key === 'Escape') side.replaceChildren(); chart.key(e) })
   section.append(toolbar(timeline, chart, passed), host, side)
   new ResizeObserver(() => chart.resize(host.clientWidth)).observe(host)
-  addEventListener('beforeprint', () => chart.resize(Math.min(host.clientWidth, 980)))
+  addEventListener('beforeprint', () => chart.paper(true))
+  addEventListener('afterprint', () => chart.paper(false))
+  const print = matchMedia('print')
+  print.addEventListener('change', () => chart.paper(print.matches))
+  if (print.matches) chart.paper(true)
   const show = (at) => { chart.show(at - around, at + around); section.scrollIntoView({ block: 'start' }); svg.focus({ preventScroll: true }) }
   return { section, show }
 }
@@ -86,8 +91,19 @@ class Chart {
     svg.append(s('defs', {}, s('clipPath', { id: 'lanes-clip' }, this.clip)), this.bands, this.scale, this.body)
   }
 
+  /** On paper the axis shares a page with what broke: it has a fixed width, and the lanes that say most. */
+  paper(on) {
+    if (on === Boolean(this.onPaper)) return
+    const width = this.width
+    this.onPaper = on
+    this.width = undefined
+    this.resize(on ? paperWidth : (this.onScreen ?? width))
+    if (on) this.onScreen = width
+  }
+
   /** Lays the lanes out anew for a width; narrow ones have their names above the lane. */
   resize(width) {
+    if (this.onPaper && width !== paperWidth) { this.onScreen = width; return }
     if (width === this.width || width < 50) return
     this.width = width
     this.narrow = width < 620
@@ -102,7 +118,7 @@ class Chart {
     let y = head, last
     this.lanes = []
     this.body.replaceChildren()
-    for (const lane of grouped(this.timeline.lanes)) {
+    for (const lane of grouped(this.onPaper ? forPaper(this.timeline.lanes) : this.timeline.lanes)) {
       if (group(lane) !== last) {
         last = group(lane)
         this.body.append(s('text', { class: 'group', x: this.narrow ? 4 : 8, y: y + 15 }, last), s('line', { class: 'rule', x1: 0, x2: this.width, y1: y, y2: y }))

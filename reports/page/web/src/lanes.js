@@ -29,6 +29,9 @@ export function grouped(lanes) {
   return [...groups.values()].flat()
 }
 
+/** The lanes that say most, without what others say too. */
+export const forPaper = (lanes) => lanes.filter((l) => !['bfd', 'announce', 'goodput', 'connects'].includes(l.kind)).map((l) => (l.kind === 'sync' ? { ...l, curves: [] } : l))
+
 const slug = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, '-')
 
 /** Draws a lane into g over the visible stretch of x. */
