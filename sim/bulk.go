@@ -25,11 +25,14 @@ type transfer struct {
 }
 
 // segments is how many a transfer has.
-func (l *line) segments() int { return (l.Size + segment - 1) / segment }
+func (l *line) segments() int { return (l.Size + l.segment() - 1) / l.segment() }
+
+// segment is the length of one.
+func (l *line) segment() int { return int(segments[familyOf(l.service.id.VIP)]) }
 
 // allowance is how many of them may have moved so long after the begin.
 func (l *line) allowance(after time.Duration) int {
-	return min(l.segments(), int(after.Seconds()*l.Rate/8/segment)+1)
+	return min(l.segments(), int(after.Seconds()*l.Rate/8/float64(l.segment()))+1)
 }
 
 // portion moves the transfer of the next place on, or begins the one that follows it.
@@ -53,7 +56,7 @@ func (g *generator) portion() {
 	c := g.connect(g.numberOf(place))
 	c.bulk = &transfer{moved: g.w.now}
 	if g.line.Up {
-		c.unit = segment
+		c.unit = uint16(g.line.segment())
 	}
 	g.line.totals.Sent++
 	g.line.totals.Sessions++
@@ -126,7 +129,7 @@ func (c *conn) whole() bool {
 	if c.gen.line.Up {
 		return c.bulk.got >= answerLen
 	}
-	return c.bulk.got >= c.gen.line.segments()*segment
+	return c.bulk.got >= c.gen.line.segments()*c.gen.line.segment()
 }
 
 // incomplete counts a transfer that is not whole.
@@ -179,11 +182,11 @@ func (w *World) bulkLine(s *server) *line {
 func (w *World) serveBulk(s *server, l *line) {
 	switch {
 	case s.began > 0:
-	case l.Up && s.partial >= l.segments()*segment:
+	case l.Up && s.partial >= l.segments()*l.segment():
 		s.began = w.now
 		s.write(w.now, (*backends)(w), 1)
 	case !l.Up && s.partial >= requestLen:
-		s.began, s.unit = w.now, segment
+		s.began, s.unit = w.now, uint16(l.segment())
 		w.sendPortion(s, l)
 	}
 }
@@ -207,7 +210,7 @@ func (w *World) sendPortion(s *server, l *line) {
 // busy reports whether a server has not sent all that its client waits for.
 func (s *server) busy(l *line) bool {
 	if l.Up {
-		return s.began == 0 && s.partial >= l.segments()*segment // a frozen one
+		return s.began == 0 && s.partial >= l.segments()*l.segment() // a frozen one
 	}
 	return s.put < l.segments()
 }

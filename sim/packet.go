@@ -75,8 +75,11 @@ const (
 // ipLens are the lengths of the families' headers.
 var ipLens = [lab.Families]int{lab.IPv4: ipLen, lab.IPv6: ip6Len}
 
+// maxSegment is the longest of the families' segments.
+const maxSegment = 1448
+
 // frameBuffer has room for the largest segment. What is behind the headers stays zero.
-type frameBuffer [etherLen + ip6Len + tcpLen + segment]byte
+type frameBuffer [etherLen + ip6Len + tcpLen + maxSegment]byte
 
 // frame writes the packet's headers as the dataplane reads them: addresses, ports,
 // flags and TCP's numbers, and room for its data. The checksums of TCP and UDP are left

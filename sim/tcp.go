@@ -5,6 +5,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/flow"
+	"baton/scenarios/lab"
 )
 
 // tcpState is how far an endpoint has come.
@@ -24,7 +25,6 @@ const (
 	rtoMin   = 200 * time.Millisecond
 	rtoSYN   = time.Second
 	rtoMax   = 120 * time.Second
-	segment  = 1448
 	rtoTries = 15
 
 	challengeEvery = 500 * time.Millisecond // Linux's tcp_invalid_ratelimit
@@ -161,7 +161,12 @@ func (e *endpoint) flush(now clock.Instant, s stack) {
 }
 
 // mss is how many bytes of whole messages fit a segment.
-func (e *endpoint) mss() uint32 { return uint32(segment / e.unit * e.unit) }
+func (e *endpoint) mss() uint32 {
+	return uint32(segments[familyOf(e.tuple.Dst)] / e.unit * e.unit)
+}
+
+// segments are the lengths of whole ones over Ethernet, whose headers carry timestamps.
+var segments = [lab.Families]uint16{lab.IPv4: 1448, lab.IPv6: 1428}
 
 // arm starts the retransmission timer unless it runs.
 func (e *endpoint) arm(now clock.Instant, s stack) {
