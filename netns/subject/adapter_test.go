@@ -2,12 +2,14 @@ package subject
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
+	"baton/scenarios"
 	"baton/scenarios/capability"
 	"baton/scenarios/plan"
 )
@@ -56,6 +58,25 @@ func TestMistakesInAnAdapterFile(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "my.yaml:"+c.want) {
 			t.Errorf("%s: %v, want my.yaml:%s…", c.name, err, c.want)
 		}
+	}
+}
+
+// TestAnAdapterIsToldOfIPv4Alone: a plan with an IPv6 service is a skip with it.
+func TestAnAdapterIsToldOfIPv4Alone(t *testing.T) {
+	a, err := ParseAdapter("my.yaml", []byte("name: x\nrun: exec sleep 9"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := readPlan(t, "")
+	six := p.Services[0]
+	six.Name, six.VIP = "six", "2001:2::100"
+	p.Services = append(p.Services, six)
+	if _, err := a.Open(Lab{Plan: p, Dir: t.TempDir()}); !errors.Is(err, scenarios.ErrUnsupported) || !strings.Contains(err.Error(), "service six is of IPv6") {
+		t.Errorf("opened for an IPv6 service: %v", err)
+	}
+	p.Services[len(p.Services)-1].Guard = plan.Sim
+	if _, err := a.Open(Lab{Plan: p, Dir: t.TempDir()}); err != nil {
+		t.Errorf("the service is not in this world: %v", err)
 	}
 }
 
