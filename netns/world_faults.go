@@ -33,6 +33,7 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Restore:     onMachine((*World).restore, (*World).restoreHost, (*World).restoreHost),
 	fault.Handover:    onMachine(asked(subject.Pair.Handover), nil, nil),
 	fault.Reload:      (*World).reload,
+	fault.Drain:       (*World).drain,
 	fault.Upgrade:     (*World).upgrade,
 	fault.Cut:         (*World).cut,
 	fault.Heal:        (*World).heal,
@@ -423,6 +424,13 @@ func (w *World) reload(ctx context.Context, f plan.Fault) error {
 			}
 		}
 		return asked(subject.Pair.Reload)(w, ctx, node)
+	})
+}
+
+func (w *World) drain(ctx context.Context, f plan.Fault) error {
+	backend, deadline := f.Drained()
+	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) {
+		return seen(w.nodes.Drain(ctx, p.host.name, backend, deadline))
 	})
 }
 

@@ -24,6 +24,7 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Stop:        (*World).stop,
 	fault.Handover:    (*World).handover,
 	fault.Reload:      (*World).reload,
+	fault.Drain:       (*World).drain,
 	fault.Upgrade:     (*World).upgrade,
 	fault.Cut:         (*World).cut,
 	fault.Heal:        (*World).heal,

@@ -28,6 +28,7 @@ func (p *ports) Follow(topic string, data []byte) {
 			panic("sim: a daemon has sent what no daemon reads: " + err.Error())
 		}
 		in = health.Follow{Decisions: decisions}
+		(*process)(p).startPools()
 	}
 	(*process)(p).stepPools(in, func(name string) bool { return name == service })
 }

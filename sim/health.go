@@ -45,12 +45,20 @@ func (p *process) startChecks(life uint64) {
 	if p.checks.cfg.Interval == 0 {
 		return
 	}
+	p.startPools()
+	p.turnChecks(life)
+}
+
+// startPools makes the pools of a daemon, unless it has them.
+func (p *process) startPools() {
+	if p.checks.pools != nil {
+		return
+	}
 	for _, s := range p.tables.Services {
 		pool := health.New(p.healthOf(s), p.random.Uint64(), p.w.now)
 		pool.Step(p.w.now, health.Timer{}) // it says what it begins with
 		p.checks.pools = append(p.checks.pools, pool)
 	}
-	p.turnChecks(life)
 }
 
 func (p *process) healthOf(s dataplane.Service) health.Config {

@@ -179,6 +179,11 @@ func (p *adapterPair) Reload(ctx context.Context, node string) (string, error) {
 	return p.ask(ctx, node, capability.Reload)
 }
 
+// Drain implements Pair.
+func (p *adapterPair) Drain(context.Context, string, int, time.Duration) (string, error) {
+	return "", cannot(p.adapter.Title, capability.Drain)
+}
+
 // Break implements Pair.
 func (p *adapterPair) Break(context.Context, string, string) (string, error) {
 	return "", cannot(p.adapter.Title, capability.Breakable)

@@ -153,7 +153,7 @@ func (m *mistakes) values(a *Adapter) {
 	for _, name := range a.Provided {
 		wrong(!slices.Contains(capability.Names(), name), "provides", "%q: the capabilities are %s", name, strings.Join(capability.Names(), ", "))
 		wrong(a.Roles != RolesByTrace, "provides", "%s: only roles: trace tells events", name)
-		wrong(slices.Contains([]string{capability.Table, capability.Services, capability.Breakable, capability.Certificates, capability.Versions}, name), "provides", "%s: no adapter can yet", name)
+		wrong(slices.Contains([]string{capability.Table, capability.Services, capability.Drain, capability.Breakable, capability.Certificates, capability.Versions}, name), "provides", "%s: no adapter can yet", name)
 		wrong(name == capability.Handover || name == capability.Reload, "provides", "%s: follows from the command %s", name, name)
 	}
 	for name, values := range a.Options { // in any order: err sorts

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"baton/bpf/bpffs"
 	"baton/impl/daemon/control"
@@ -86,6 +88,18 @@ func (p *referencePair) Reload(ctx context.Context, node string) (string, error)
 	return p.ask(ctx, node, func(c *control.Client) (string, error) {
 		changes, err := c.Reload(ctx)
 		return ": " + cmp.Or(strings.Join(changes, "; "), "the services are the same"), err
+	})
+}
+
+// Drain implements Pair.
+func (p *referencePair) Drain(ctx context.Context, node string, backend int, deadline time.Duration) (string, error) {
+	return p.ask(ctx, node, func(c *control.Client) (string, error) {
+		for _, s := range nodeServices(p.lab.Plan, p.lab.Plan.Topo.Lab()) {
+			if err := c.Drain(ctx, s.Name, s.Backends[backend-1], deadline); err != nil {
+				return "", err
+			}
+		}
+		return fmt.Sprintf(" drains backend %d", backend), nil
 	})
 }
 

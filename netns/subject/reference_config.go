@@ -70,12 +70,17 @@ func nodeConfig(l Lab, node string, files pki.Files) *config.Config {
 		}
 		c.Track.Targets = append(c.Track.Targets, address(host, link))
 	}
+	c.Services = nodeServices(p, topo)
+	return &c
+}
+
+func nodeServices(p *plan.Plan, topo lab.Topo) (services []config.Service) {
 	for _, s := range p.Services {
 		if s.Guard.In(plan.Netns) {
-			c.Services = append(c.Services, nodeService(s, topo))
+			services = append(services, nodeService(s, topo))
 		}
 	}
-	return &c
+	return services
 }
 
 func nodeService(s plan.Service, topo lab.Topo) config.Service {

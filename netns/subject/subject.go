@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"baton/impl/daemon/control"
 	"baton/impl/flow"
@@ -67,6 +68,9 @@ type Pair interface {
 	Handover(ctx context.Context, node string) (receipt string, err error)
 	// Reload asks a node to read its configuration again, and returns its answer.
 	Reload(ctx context.Context, node string) (receipt string, err error)
+	// Drain asks a node to give no new flows to a backend of each service, by its number,
+	// and returns its answer.
+	Drain(ctx context.Context, node string, backend int, deadline time.Duration) (receipt string, err error)
 	// Rewrite changes a node's configuration, which it reads at its next reload or start.
 	Rewrite(node string, c Change) error
 	// Break has a node's dataplane fail in a way of package fault, such as map full, until

@@ -19,6 +19,7 @@ const (
 	Handover = "handover"
 	Reload   = "reload"
 	Services = "services"
+	Drain    = "drain"
 
 	Breakable    = "breakable"
 	Certificates = "certificates"
@@ -39,6 +40,7 @@ var capabilities = []Capability{
 	{Handover, "gives the role away when asked"},
 	{Reload, "reads its configuration again when asked"},
 	{Services, "takes over services that have changed when it does"},
+	{Drain, "takes new flows from one backend when asked"},
 	{Breakable, "lets calls of its dataplane fail when asked"},
 	{Versions, "can be started in another version"},
 	{Certificates, "authenticates its sync stream by a certificate that it reads as it starts"},

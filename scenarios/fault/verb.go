@@ -99,7 +99,7 @@ const (
 func (s State) String() string { return [...]string{"up", "down", "down", "frozen"}[s] }
 
 // verbs in the order of the reference.
-var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, reload, upgrade, step, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up, flap, deaf, hears, starve, feed, mapFails, eventsFail, mend, certificate, renew, disk, clearDisk, flood, run}
+var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, reload, drain, upgrade, step, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up, flap, deaf, hears, starve, feed, mapFails, eventsFail, mend, certificate, renew, disk, clearDisk, flood, run}
 
 // Verbs lists the table.
 func Verbs() []Verb { return slices.Clone(verbs) }

@@ -153,6 +153,11 @@ func (f Fault) Backends() (n int, changed bool) {
 	return int(numeric(text)), text != ""
 }
 
+// Drained is the number of the backend that a node drains, and the time to the deadline.
+func (f Fault) Drained() (backend int, deadline time.Duration) {
+	return int(numeric(f.Arg(fault.KeyBackend))), orSpan(f.Arg(fault.KeyDeadline), 0)
+}
+
 // Version is the newest version of the sync protocol that an upgraded node offers, 0 for
 // the one before.
 func (f Fault) Version() int { return int(numeric(f.Arg(fault.KeyVersion))) }

@@ -235,6 +235,9 @@ func (t *timeline) fault(s Step) {
 	if n, _ := s.Fault.Backends(); n > t.Topo.Backends {
 		t.errorf(s.Pos, fault.KeyBackends, "", "%s: the topology has backends=%d", fault.KeyBackends, t.Topo.Backends)
 	}
+	if n, _ := s.Fault.Drained(); n > t.Topo.Backends {
+		t.errorf(s.Pos, fault.KeyBackend, "", "%s: the topology has backends=%d", fault.KeyBackend, t.Topo.Backends)
+	}
 	for _, host := range s.Fault.Hosts {
 		t.host(s.Pos, host)
 		if !slices.Contains(verb.From, t.hosts[host]) && !t.broken["step"] {

@@ -293,6 +293,9 @@ func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
 			if verb.Time {
 				f.Time = rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second}).Draw(t, "time")
 			}
+			if verb.Wants {
+				f.Args = someArgs(verb, f).Draw(t, "args")
+			}
 		case verb.On == fault.Traits:
 			if len(verb.Ways) > 0 {
 				f.Way = rapid.SampledFrom(verb.WayNames()).Draw(t, "way")
@@ -332,6 +335,7 @@ func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
 func someArgs(verb fault.Verb, f *Fault) *rapid.Generator[[]Arg] {
 	sets := map[string][][]Arg{
 		fault.Lose:    {{{fault.KeyBurst, "8"}}, {{fault.KeyBurst, "20"}, {fault.KeyBad, "0.8"}}, {{fault.KeyBurst, "20"}, {fault.KeyBad, "0.8"}, {fault.KeyGood, "0.0001"}}},
+		fault.Drain:   {{{fault.KeyBackend, "1"}}, {{fault.KeyBackend, "1"}, {fault.KeyDeadline, "2s"}}},
 		fault.Delay:   {{{fault.KeyJitter, "1ms"}}},
 		fault.Starve:  {{{fault.KeyCPU, "0.2"}}, {{fault.KeyCPU, "0.2"}, {fault.KeyPeriod, "50ms"}, {fault.KeyFiles, "0"}}},
 		fault.Reorder: {{{fault.KeyAfter, "20ms"}}},

@@ -3,7 +3,7 @@ if exists('b:current_syntax') | finish | endif
 syntax iskeyword @,48-57,_,-,.
 syntax keyword batonStatement eventually on-failure sometimes randomly scenario tolerate control include service traffic always config expect repeat chaos storm topo wait doc end for let
 highlight default link batonStatement Statement
-syntax keyword batonException certificate duplicate handover corrupt reorder restore upgrade events freeze reload starve clear crash delay flood hears limit renew deaf disk down feed flap heal kill lose mend step stop thaw cut map run up
+syntax keyword batonException certificate duplicate handover corrupt reorder restore upgrade events freeze reload starve clear crash delay drain flood hears limit renew deaf disk down feed flap heal kill lose mend step stop thaw cut map run up
 highlight default link batonException Exception
 syntax keyword batonIdentifier backends clients stream garp sync arp bfd lb1 lb2 syn vip
 highlight default link batonIdentifier Identifier
@@ -15,7 +15,7 @@ syntax keyword batonOperator throughout capture within every stall from and not 
 highlight default link batonOperator Operator
 syntax keyword batonType connects expires foreign fullnat maglev unread error flows probe track bulk dnat full hold pair tcp udp rr
 highlight default link batonType Type
-syntax keyword batonLabel timeouts.established timeouts.unreplied timeouts.fin_wait timeouts.syn_sent arbiter.validity check.slow_start timeouts.assured timeouts.closed check.interval arbiter.delay check.timeout track.targets arbiter.fail check.jitter stream.break sync.version track.misses burst.begin clock.drift established flow.events ha.announce ha.priority stream.dial track.every apply.fail burst.loss check.fall check.rise check.type clock.step drain.fail ha.preempt lease.fail slow_start burst.end dump.fail garp.lost max_flows send.fail stall.for unreplied bfd.mult clock.by fin_wait ha.gates holdback interval oversize priority slow.for syn_sent validity assured balance ha.hold preempt subject targets timeout version bfd.rx bfd.tx closed jitter memory misses period wander after burst count files queue until fall good loss mode mult rate rise slow type bad cpu mtu pin rx tx
+syntax keyword batonLabel timeouts.established timeouts.unreplied timeouts.fin_wait timeouts.syn_sent arbiter.validity check.slow_start timeouts.assured timeouts.closed check.interval arbiter.delay check.timeout track.targets arbiter.fail check.jitter stream.break sync.version track.misses burst.begin clock.drift established flow.events ha.announce ha.priority stream.dial track.every apply.fail burst.loss check.fall check.rise check.type clock.step drain.fail ha.preempt lease.fail slow_start burst.end dump.fail garp.lost max_flows send.fail stall.for unreplied bfd.mult clock.by deadline fin_wait ha.gates holdback interval oversize priority slow.for syn_sent validity assured backend balance ha.hold preempt subject targets timeout version bfd.rx bfd.tx closed jitter memory misses period wander after burst count files queue until fall good loss mode mult rate rise slow type bad cpu mtu pin rx tx
 highlight default link batonLabel Label
 syntax match batonNumber /\%(\k\)\@<![0-9][0-9A-Za-z_.%]*\%(\/[A-Za-z]\+\)\?/
 syntax match batonPlace /\<\%(client\|backend\)[0-9]\+\>/
