@@ -18,8 +18,9 @@ import (
 
 // binary is a suite that was built with mutants in it, and the mutant that it is to play.
 type binary struct {
-	path string
-	play string // the value of playing
+	path     string
+	play     string // the value of playing
+	programs string // the value of swapping
 }
 
 // suite is what a Runner builds once for all mutants of a suite that can be in one binary.
@@ -69,7 +70,7 @@ func (r *Runner) together(ctx context.Context, m Mutant) (b binary, in bool, err
 	case s.err != nil:
 		return binary{}, false, fmt.Errorf("mutants: all of %s in one binary: %w", m.Suite, s.err)
 	case number != 0 || baseline:
-		return binary{s.path, strconv.Itoa(number)}, true, nil
+		return binary{path: s.path, play: strconv.Itoa(number)}, true, nil
 	}
 	return binary{}, false, nil
 }
@@ -82,6 +83,9 @@ func (r *Runner) buildTogether(ctx context.Context, dir, suite string, list []Mu
 	if err != nil {
 		return nil, "", err
 	}
+	if suite == programSuite {
+		all.files[swapper] = swapperText
+	}
 	overlay, err := writeOverlay(ctx, r.Root, dir, all.files)
 	if err != nil {
 		return nil, "", err
@@ -92,6 +96,9 @@ func (r *Runner) buildTogether(ctx context.Context, dir, suite string, list []Mu
 
 // alone builds the suite of one mutant.
 func (r *Runner) alone(ctx context.Context, dir string, m Mutant) (binary, error) {
+	if b, ok, err := r.swapped(ctx, dir, m); ok || err != nil {
+		return b, err
+	}
 	changed, err := m.Apply(r.Root)
 	if err != nil {
 		return binary{}, err

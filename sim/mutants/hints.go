@@ -79,9 +79,10 @@ func (h Hints) Narrow(list []Mutant) []Mutant {
 	return narrow
 }
 
-// test returns the test to run first, "" if there is none.
+// test returns the test to run first, "" if there is none, or if the mutant names a subtest:
+// the whole test takes longer.
 func (h Hints) test(m Mutant) string {
-	if hint := string(h[m.Name]); m.Spec == "" && aTest.MatchString(hint) {
+	if hint := string(h[m.Name]); m.Spec == "" && !strings.Contains(m.Test, "/") && aTest.MatchString(hint) {
 		return hint
 	}
 	return ""

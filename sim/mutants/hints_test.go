@@ -37,6 +37,9 @@ func TestHints(t *testing.T) {
 	if got := h.test(Mutant{Name: "core"}); got != "TestALease" {
 		t.Errorf("the test to run first is %q", got)
 	}
+	if got := h.test(Mutant{Name: "core", Test: "TestALease/early"}); got != "" {
+		t.Errorf("the test to run before a subtest is %q", got)
+	}
 	list := []Mutant{{Name: "core", Suite: "./impl/node"}, {Name: "unseen", Suite: "./impl/node", Test: "TestB"}, {Name: "world", Suite: SimSuite}}
 	if got := Baselines(h.Narrow(list)); len(got) != 2 || got[0].Test != "^TestALease$|TestB" || got[1].Suite != SimSuite {
 		t.Errorf("the suites without a mutant are %+v", got)

@@ -182,7 +182,7 @@ func (r *Runner) test(ctx context.Context, b binary, m Mutant) (*Kill, error) {
 // command runs the binary as the mutant that it is to play.
 func (b binary) command(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, b.path, args...)
-	c.Dir, c.Env = dir, append(os.Environ(), playing+"="+b.play)
+	c.Dir, c.Env = dir, append(os.Environ(), playing+"="+b.play, swapping+"="+b.programs)
 	return c
 }
 
