@@ -33,8 +33,10 @@ var _ = Describe("bulk transfers", func() {
 
 	It("that a backend's end cuts short are counted, and those of its return are whole", func(ctx SpecContext) {
 		n, r := newNetwork(), &recording{}
-		g := start(ctx, n.config(r, bulkLine(false, false)))
-		Eventually(func() uint64 { return lineOf(g, 0)().Received }).Within(10 * time.Second).Should(BeNumerically(">=", 3))
+		line := bulkLine(false, false)
+		line.Size = 2_000_000 // a second each, so that some are under way
+		g := start(ctx, n.config(r, line))
+		Eventually(func() uint64 { return lineOf(g, 0)().Sent }).Within(10 * time.Second).Should(BeNumerically(">=", 6))
 		Expect(g.Halt(n.backends[0].Name())).To(BeNumerically(">=", 2))
 		Eventually(func() int { return lineOf(g, 0)().Lost }).Within(10 * time.Second).Should(BeNumerically(">=", 3))
 		Expect(g.Serve(n.backends[0].Name())).To(Equal(2))
