@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"syscall"
 
 	"github.com/vishvananda/netlink"
@@ -26,6 +27,9 @@ func Look(ctx context.Context, c *config.Config) (Facts, error) {
 	if f.Links, err = hostLinks(); err != nil {
 		return f, fmt.Errorf("preflight: links: %w", err)
 	}
+	if c.Pin != "" {
+		f.Unpinnable = unpinnable(c.Pin)
+	}
 	// A running node with this configuration uses these ports itself.
 	if client, err := control.Dial(ctx, c.Control); err == nil {
 		return f, client.Close()
@@ -36,6 +40,23 @@ func Look(ctx context.Context, c *config.Config) (Facts, error) {
 		f.try(ctx, "tcp", c.Metrics, "metrics")
 	}
 	return f, nil
+}
+
+// unpinnable is why nothing can be pinned in a folder, which need not be there yet.
+func unpinnable(dir string) string {
+	var in unix.Statfs_t
+	at, err := dir, unix.Statfs(dir, &in)
+	for errors.Is(err, unix.ENOENT) && at != "/" {
+		at = filepath.Dir(at)
+		err = unix.Statfs(at, &in)
+	}
+	switch {
+	case err != nil:
+		return fmt.Sprintf("%s: %v", at, err)
+	case in.Type != unix.BPF_FS_MAGIC:
+		return dir + " is not in a bpffs; mount -t bpf bpf /sys/fs/bpf"
+	}
+	return ""
 }
 
 // effective are the capabilities of this process.

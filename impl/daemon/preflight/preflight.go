@@ -24,6 +24,7 @@ type Facts struct {
 	Capabilities uint64 // of this process, as the kernel numbers them
 	Links        []Link
 	Busy         map[string]string // address or path that the node needs, and why it cannot have it
+	Unpinnable   string            // why nothing can be pinned where the node is to pin, "" if it can
 }
 
 // A Link is an interface of the host.
@@ -49,7 +50,18 @@ var Needed = []struct {
 
 // Host checks a configuration against its host.
 func Host(c *config.Config, f Facts) []Finding {
-	return []Finding{capabilities(f), links(c, f), addresses(c, f), vips(c, f), mtu(c, f), free(f)}
+	found := []Finding{capabilities(f), links(c, f), addresses(c, f), vips(c, f), mtu(c, f), free(f)}
+	if c.Pin != "" {
+		found = append(found, pin(c, f))
+	}
+	return found
+}
+
+func pin(c *config.Config, f Facts) Finding {
+	if f.Unpinnable != "" {
+		return finding("pin", "", []string{f.Unpinnable})
+	}
+	return finding("pin", "the table can outlive the process in "+c.Pin, nil)
 }
 
 // finding returns a passing Finding with text if wrong is empty, else a failing one.

@@ -72,6 +72,10 @@ func TestWhatAHostLacksIsNamed(t *testing.T) {
 		}, "198.18.0.100 is assigned to client0"},
 		{"backends that take smaller packets", func(_ *config.Config, f *Facts) { f.Links[1].MTU = 1400 }, "MTU: client0 has 1500 and backend0 has 1400"},
 		{"a sync link of tiny packets", func(_ *config.Config, f *Facts) { f.Links[2].MTU = 576 }, "MTU: sync0"},
+		{"no place for pins", func(c *config.Config, f *Facts) {
+			c.Pin, f.Unpinnable = "/srv/pins", unpinnable("/proc/pins/of/lb1")
+		}, "pin: /proc/pins/of/lb1 is not in a bpffs"},
+		{"a place for pins that nobody needs", func(_ *config.Config, f *Facts) { f.Unpinnable = "is not there" }, ""},
 		{"another program at the BFD port", func(_ *config.Config, f *Facts) { f.Busy["BFD"] = "udp :3784 is in use" }, "ports: BFD: udp :3784 is in use"},
 	} {
 		c, f := node("1"), host()
