@@ -66,6 +66,10 @@ func (g *generator) connect(number int) *conn {
 
 // attempt opens one short connection of a connects line.
 func (g *generator) attempt() {
+	if g.line.Proto == "udp" {
+		g.query()
+		return
+	}
 	if g.line.Ports > 0 {
 		g.place++
 		if g.taken() {

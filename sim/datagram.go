@@ -17,6 +17,8 @@ type datagram struct {
 	seq     uint32
 	backend uint8
 	corrupt bool
+	query   bool // one question, one answer
+	over    bool // its port is to be had again
 	way     way
 	// times are when the last datagrams of an idle flow were sent, for the round
 	// trip of an answer: by seq modulo their number.
@@ -77,7 +79,10 @@ func (d *datagram) answered(at clock.Instant, seq uint32, backend uint8) {
 		return
 	}
 	before := d.backend
-	d.backend = backend
+	if d.backend = backend; d.query {
+		d.resolved()
+		return
+	}
 	if before == nobody {
 		g.line.totals.Opened++
 		if g.probe != nil {

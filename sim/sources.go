@@ -67,7 +67,7 @@ func (s *sources) free(w *World) int {
 			if i == len(s.ports) {
 				s.ports = append(s.ports, 0)
 			}
-			if old, ok := tcpFlow(s.ports[i]); s.ports[i] == 0 || ok && w.conns.at(old).phase >= ended && !w.conns.at(old).lingers(w.now) {
+			if old, ok := tcpFlow(s.ports[i]); s.ports[i] == 0 || !ok && w.datagrams.at(s.ports[i]&^datagramTag).over || ok && w.conns.at(old).phase >= ended && !w.conns.at(old).lingers(w.now) {
 				return i
 			}
 		}

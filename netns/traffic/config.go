@@ -64,12 +64,12 @@ func (c *Config) check() error {
 }
 
 func checkLine(t plan.Traffic) error {
-	protos := map[string]string{plan.Sessions: "tcp", plan.Connects: "tcp", plan.Probe: "udp", plan.Flows: "tcp or udp", plan.Bulk: "tcp"}
+	protos := map[string]string{plan.Sessions: "tcp", plan.Connects: "tcp or udp", plan.Probe: "udp", plan.Flows: "tcp or udp", plan.Bulk: "tcp"}
 	want, known := protos[t.Kind]
 	switch {
 	case !known:
 		return fmt.Errorf("kind %q is none of sessions, connects, probe, flows, bulk", t.Kind)
-	case t.Proto != want && (t.Kind != plan.Flows || (t.Proto != "tcp" && t.Proto != "udp")):
+	case t.Proto != want && (want != "tcp or udp" || (t.Proto != "tcp" && t.Proto != "udp")):
 		return fmt.Errorf("%s over %q, want %s", t.Kind, t.Proto, want)
 	case t.Kind == plan.Bulk && (t.Rate <= 0 || t.Size < 1):
 		return fmt.Errorf("%d bytes at %v bits per second", t.Size, t.Rate)

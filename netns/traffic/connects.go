@@ -119,10 +119,17 @@ type attempt struct {
 	filled  int
 }
 
+func (a *attempt) dial() (int, error) {
+	if a.line.Proto == "udp" {
+		return a.owner.loop.dialUDP(a.client, a.line.target, unix.EPOLLOUT, a)
+	}
+	return a.owner.loop.dialTCPFrom(a.client, a.port, a.line.target, a)
+}
+
 // begin connects. It reports false if the kernel has not done yet with the last
 // connection from the port.
 func (a *attempt) begin(now clock.Instant) bool {
-	fd, err := a.owner.loop.dialTCPFrom(a.client, a.port, a.line.target, a)
+	fd, err := a.dial()
 	if a.port > 0 && err == unix.EADDRNOTAVAIL {
 		a.phase = ended
 		return false
@@ -197,6 +204,11 @@ func (a *attempt) answered(now clock.Instant) {
 	} else {
 		a.line.received(max(a.started, a.owner.resumed), now)
 	}
+	if a.line.Proto == "udp" {
+		a.succeed()
+		a.owner.loop.drop(a.fd)
+		return
+	}
 	a.phase = closing
 	switch a.line.Closer {
 	case plan.CloseServer:
@@ -221,6 +233,9 @@ func (a *attempt) giveUp(now clock.Instant) {
 		a.succeed() // the answer came; only the end of the other side is slow
 	default:
 		return
+	}
+	if a.line.Proto == "udp" {
+		a.owner.loop.drop(a.fd)
 	}
 	if a.port > 0 { // it is to be had again
 		_ = resetOnClose(a.fd)

@@ -23,7 +23,7 @@ const (
 // Kinds of traffic, which yield metrics.
 const (
 	Sessions = "sessions" // long-lived TCP sessions that echo numbered, checksummed messages
-	Connects = "connects" // short TCP connections at a rate: connect, one echo, close
+	Connects = "connects" // short TCP connections at a rate: connect, one echo, close; of UDP: one query, one answer
 	Probe    = "probe"    // one UDP flow that is echoed at a rate
 	Flows    = "flows"    // many idle flows, to fill the table
 	Bulk     = "bulk"     // TCP transfers of many bytes, one after the other, each with a checksum
@@ -97,7 +97,7 @@ var metrics = []Metric{
 	{Name: "moved", Now: true, Check: "sticky", PerLine: true, Of: []string{Sessions, Probe, Flows}, Grows: true, Least: leastCount,
 		Doc: "sessions, probes and idle flows whose echo came from another backend than before"},
 	{Name: "connects_failed", Now: true, Check: "connects_failed", PerLine: true, Of: []string{Connects}, Grows: true, Least: leastCount,
-		Doc: "connections that were refused, reset or timed out"},
+		Doc: "connections that were refused, reset or timed out, and queries that had no answer"},
 	{Name: "unanswered", Check: "unanswered", PerLine: true, Of: []string{Sessions, Flows}, Grows: true, Least: leastCount,
 		Doc: "sessions that were never established, and idle flows that never had an answer; counted at the end"},
 	{Name: "sessions", Now: true, Check: "sessions", PerLine: true, Of: []string{Sessions}, Doc: "sessions that are open"},

@@ -200,7 +200,9 @@ func (l *linter) traffic() {
 				l.errorf(t.Pos, t.Name, "", "a second traffic %q; the first is %s", t.Name, other.Pos)
 			}
 		}
-		if t.Kind == Connects && t.Ports > 0 && t.Closer == "" {
+		if t.Kind == Connects && t.Proto == "udp" && (t.Ports > 0 || t.Closer != "") {
+			l.errorf(t.Pos, t.Proto, "", "traffic %q: queries have a source port of their own each, and nothing to close", t.Name)
+		} else if t.Kind == Connects && t.Ports > 0 && t.Closer == "" {
 			l.errorf(t.Pos, "ports", "", "traffic %q: a client that closes first keeps a port for %s after each connection; say close=server or close=reset",
 				t.Name, formatDuration(timeWait))
 		}

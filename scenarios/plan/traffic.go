@@ -167,7 +167,7 @@ func (t Traffic) protocols() []string {
 	switch t.Kind {
 	case Probe:
 		return []string{"udp"}
-	case Flows:
+	case Flows, Connects:
 		return []string{"tcp", "udp"}
 	}
 	return []string{"tcp"}

@@ -1,0 +1,43 @@
+package sim
+
+import (
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// Queries are connects of UDP: one question from a new port, one answer.
+
+func (g *generator) query() {
+	d := g.addDatagram(g.numberOf(g.turn))
+	d.query = true
+	g.turn++
+	d.send(g.w.now)
+	g.w.at(g.w.now.Add(connectTime), func() { d.expire(g.w.now.Add(-connectTime)) })
+}
+
+// resolved counts a query that had its answer.
+func (d *datagram) resolved() {
+	if !d.over && !d.gen.done {
+		d.over = true
+		d.gen.line.totals.Opened++
+	}
+}
+
+// expire counts a query that had no answer in its time, which begins anew when its client
+// goes on after it had stood still.
+func (d *datagram) expire(asked clock.Instant) {
+	w := d.gen.w
+	since := max(asked, d.gen.resumed)
+	switch {
+	case d.over || d.gen.done:
+	case w.hosts[d.gen.client].frozen || w.now < since.Add(connectTime):
+		w.at(max(since.Add(connectTime), w.now.Add(plan.FlowPause)), func() { d.expire(asked) })
+	default:
+		d.over = true
+		d.gen.line.totals.Failed++
+		d.gen.flowEvent(d.number, trace.TrafficFailed, "no answer for "+w.now.Sub(since).Round(time.Millisecond).String(), nobody, d.tuple)
+	}
+}
