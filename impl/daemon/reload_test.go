@@ -67,7 +67,7 @@ func TestReload(t *testing.T) {
 }
 
 // reload has a node take over its file, and returns what changed.
-func (n *testNode) reload(t *testing.T) []string {
+func (n *testNode) reload(t testing.TB) []string {
 	t.Helper()
 	client, err := control.Dial(t.Context(), n.Control)
 	if err != nil {
