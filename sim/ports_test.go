@@ -13,8 +13,9 @@ import (
 func TestAClientHasMorePortsThanOneAddress(t *testing.T) {
 	o := settled(t)
 	s, seen := o.services[0], map[flow.Tuple]bool{}
-	for n := range plan.ClientPorts + 100 {
-		tuple := o.bind(2, uint32(n)|datagramTag, &s)
+	for range plan.ClientPorts + 100 {
+		_, id := o.datagrams.add()
+		tuple := o.bind(2, id|datagramTag, &s)
 		if seen[tuple] {
 			t.Fatalf("%v twice", tuple)
 		}
