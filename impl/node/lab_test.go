@@ -52,6 +52,7 @@ type labNode struct {
 	holdDone bool         // Done inputs wait in later
 	fails    labPlan      // calls that fail
 	unsent   map[int]bool // paths on which the kernel refuses to send
+	full     map[int]bool // paths on which it refuses the next packet alone
 	later    []Input
 	exited   bool
 	effects  int // since the last timer
@@ -115,7 +116,7 @@ func newLab(t *testing.T, edit ...func(*Config)) *lab {
 		for _, e := range edit {
 			e(&cfg)
 		}
-		l.nodes[cfg.ID] = &labNode{id: cfg.ID, peer: cfg.Peer, cfg: cfg, down: true, fails: labPlan{}, unsent: map[int]bool{}}
+		l.nodes[cfg.ID] = &labNode{id: cfg.ID, peer: cfg.Peer, cfg: cfg, down: true, fails: labPlan{}, unsent: map[int]bool{}, full: map[int]bool{}}
 	}
 	return l
 }

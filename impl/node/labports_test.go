@@ -30,6 +30,10 @@ func (p labPorts) SendBFD(path int, _ driver.Cast, packet []byte) error {
 	if n.unsent[path] {
 		return errors.New("operation not permitted")
 	}
+	if n.full[path] {
+		delete(n.full, path)
+		return errors.New("no buffer space available")
+	}
 	if l.dropBFD[n.id+" "+n.cfg.Paths[path].Name] || l.lose != nil && l.lose(n, packet) {
 		return nil
 	}

@@ -294,6 +294,9 @@ func (n *Node) pumpPath(i int) {
 		n.emitBFD(i, packet)
 	}
 	if len(ready.Packets) > 0 {
+		if p.session.State() != bfd.Up {
+			p.retries = sayRetries // the next one is a second away
+		}
 		p.sending.sent(n.now)
 		n.renewLease()
 	}
@@ -305,17 +308,18 @@ func (n *Node) pumpPath(i int) {
 
 // sendFailed takes back what a packet that did not leave was taken to justify. One that
 // was to tell this node's condition is sent again: a peer that waits for its turn to claim
-// would else go by what this node said before.
+// would else go by what this node said before. So is one of a session that is not Up: a
+// peer that hears nothing else would take the next one for overdue.
 func (n *Node) sendFailed(in SendFailed) {
 	if in.Path < 0 || in.Path >= len(n.paths) {
 		return
 	}
 	p := &n.paths[in.Path]
 	p.sending.fail(in.Err)
-	if p.retries > 0 {
-		p.retries--
+	if left := p.retries - 1; left >= 0 {
 		p.session.NotSent(n.now)
 		n.pumpPath(in.Path)
+		p.retries = left
 	}
 }
 

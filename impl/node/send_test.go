@@ -48,6 +48,26 @@ func TestOnePathOnWhichPacketsDoNotLeave(t *testing.T) {
 	}
 }
 
+// TestASlowPacketThatDoesNotLeaveIsSentAgain: the peer hears the MASTER by one packet a second,
+// which the other path's end must not make it miss. The lab itself fails a test in which both
+// forward.
+func TestASlowPacketThatDoesNotLeaveIsSentAgain(t *testing.T) {
+	for offset := time.Duration(0); offset < 2*time.Second; offset += 50 * time.Millisecond {
+		l := newPair(t)
+		l.run(time.Second)
+		l.dropBFD["lb2 sync"], l.dropSync["lb1"], l.dropSync["lb2"] = true, true, true
+		l.run(5*time.Second + offset)
+		for range 5 {
+			l.nodes["lb1"].full[1] = true
+			l.until(2*time.Second, "a slow packet is refused", func() bool { return !l.nodes["lb1"].full[1] })
+			l.run(time.Millisecond)
+		}
+		l.run(600 * time.Millisecond)
+		l.dropBFD["lb1 clients"], l.dropBFD["lb2 clients"] = true, true
+		l.run(time.Second)
+	}
+}
+
 // TestALonelyMasterServesWithoutHeartbeats: nobody is left whom they would reach.
 func TestALonelyMasterServesWithoutHeartbeats(t *testing.T) {
 	l := newPair(t)
