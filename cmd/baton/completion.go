@@ -30,6 +30,19 @@ func completeScenarios(*cobra.Command, []string, string) ([]string, cobra.ShellC
 	return []string{"scn"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
+// completeNames completes to the scenarios that the files on the command line stand for.
+func completeNames(_ *cobra.Command, files []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	plans, err := parseAll(files)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	for _, p := range plans {
+		names = append(names, p.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
 func completeFolders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }

@@ -67,6 +67,7 @@ func TestCompletions(t *testing.T) {
 		{[]string{"run", "--set", "ha.gates="}, []string{"ha.gates=on", "ha.gates=off"}, ":4"},
 		{[]string{"node", "--log", ""}, []string{"text", "json"}, ":4"},
 		{[]string{"node", "--config", ""}, []string{"yaml", "yml"}, ":8"},
+		{[]string{"run", "../../scenarios/crash-master.scn", "--only", ""}, []string{"crash-master"}, ":4"},
 		{[]string{"status", ""}, []string{"sock"}, ":8"},
 		{[]string{"report", ""}, nil, ":16"},
 		{[]string{"serve", ""}, nil, ":16"},

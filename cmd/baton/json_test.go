@@ -15,7 +15,7 @@ var elsewhere = map[string]string{
 	"new": "writes a scenario", "subject show": "prints an adapter",
 	"subject check": "prints its parts as it tries them", "lab up": "lab.json", "lab down": "", "lab exec": "", "lab fault": "", "lab crash": "", "lab restore": "",
 	"lab status": "baton status --json of each node's socket", "node": "its log, --log json", "node unit": "prints a unit", "bfd": "its log", "man": "writes pages",
-	"handover": "", "reload": "", "backend drain": "", "backend ready": "", "pki init": "", "pki issue": "", "pki renew": "",
+	"handover": "", "reload": "", "backend drain": "", "backend ready": "", "backend add": "", "backend set": "", "backend del": "", "service add": "", "service set": "", "service del": "", "pki init": "", "pki issue": "", "pki renew": "",
 	"bfd down": "", "bfd up": "", "bfd reset": "", "bfd poll": "", "bfd intervals": "", "bfd demand": "",
 }
 

@@ -83,6 +83,7 @@ func runCommand() *cobra.Command {
 	words(c, "keep", evidence.Policies()...)
 	folder(c, "out")
 	must(c.RegisterFlagCompletionFunc("set", completeSetting))
+	must(c.RegisterFlagCompletionFunc("only", completeNames))
 	c.ValidArgsFunction = completeScenarios
 	return c
 }

@@ -1,7 +1,6 @@
 package campaign
 
 import (
-	"slices"
 	"time"
 
 	"baton/scenarios/plan"
@@ -21,7 +20,7 @@ func (d *drawing) arbiter(draw *sim.Random, w *weather, gentle bool) {
 		return
 	}
 	d.line("[sim] config arbiter.validity=%s", validity)
-	ends := slices.ContainsFunc(w.lines, func(c plan.Chaos) bool { return c.Key == "until" })
+	ends := w.has("until")
 	if !bad || gentle || len(w.lines) > 0 && !ends {
 		return
 	}

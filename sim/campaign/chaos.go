@@ -43,6 +43,11 @@ func (w weather) lossless() int {
 	return paths
 }
 
+// has reports whether a key is set that concerns no link.
+func (w weather) has(key string) bool {
+	return slices.ContainsFunc(w.lines, func(c plan.Chaos) bool { return c.Link == "" && c.Key == key })
+}
+
 // loses reports whether packets of a link are lost.
 func (w weather) loses(link string) bool {
 	return slices.ContainsFunc(w.lines, func(c plan.Chaos) bool {

@@ -34,6 +34,8 @@ type drawing struct {
 	// a lost one. jumps: a clock jumps by more than a lease leaves, so that one waits for
 	// less than the detection time.
 	lossy, jumps bool
+	// garpsLost: announcements may be lost to the end.
+	garpsLost bool
 	// cuts are those that are not healed.
 	cuts []string
 	// core draws what stays for ever.
@@ -90,6 +92,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	d.track(sim.NewRandom(seed, "campaign/track"), weather, gentle)
 	d.pins(sim.NewRandom(seed, "campaign/pins"))
 	d.lossy, d.jumps = weather.lossless() == 0, weather.jumps
+	d.garpsLost = !weather.has("until") && weather.has("garp.lost")
 	if gentle {
 		d.gentle()
 	} else {

@@ -27,9 +27,6 @@ const (
 	Len6 = 40
 )
 
-// Len is the length of a family's header.
-func Len(f lab.Family) int { return [lab.Families]int{Len4, Len6}[f] }
-
 // FamilyOf is the family of an address.
 func FamilyOf(a flow.Addr) lab.Family {
 	if a.Is4() {
