@@ -86,8 +86,8 @@ func (o *shrinkOptions) run(ctx context.Context, f shrink.Failure) error {
 	bounded, cancel := context.WithTimeout(ctx, o.within)
 	defer cancel()
 	small, err := shrink.Minimize(bounded, f, shrink.Options{Tries: o.tries, Smaller: func(f shrink.Failure, tries int) {
-		fmt.Fprintf(os.Stderr, "%d runs: %d steps, %d lines of traffic, %d of chaos\n",
-			tries, len(f.Plan.Steps), len(f.Plan.Traffic), len(f.Plan.Chaos))
+		fmt.Fprintf(os.Stderr, "%s: %s, %s of traffic, %d of chaos\n",
+			plural(tries, "run"), plural(len(f.Plan.Steps), "step"), plural(len(f.Plan.Traffic), "line"), len(f.Plan.Chaos))
 	}})
 	if err != nil {
 		return err

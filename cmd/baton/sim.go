@@ -80,7 +80,7 @@ func (o *simOptions) run(ctx context.Context) error {
 	}
 	switch {
 	case done.Violations > 0:
-		return &exitError{exitFail, fmt.Errorf("sim: %d violations in %d seeds", done.Violations, done.Done)}
+		return &exitError{exitFail, fmt.Errorf("sim: %s in %s", plural(done.Violations, "violation"), plural(done.Done, "seed"))}
 	case ctx.Err() != nil:
 		return &exitError{exitInconclusive, fmt.Errorf("sim: interrupted after %d of %d seeds", done.Done, done.Total)}
 	}

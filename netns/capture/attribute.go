@@ -85,7 +85,8 @@ type rateLimit struct {
 	used      int
 }
 
-// begin reports whether the instant begins another second than the one before.
+// begin starts a new count if the instant is in another second than the last one was, and
+// reports whether it did.
 func (r *rateLimit) begin(at clock.Instant) bool {
 	second := at/clock.Instant(time.Second) + 1 // 0 is none
 	if second == r.second {

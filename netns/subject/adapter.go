@@ -80,8 +80,7 @@ func (a *Adapter) Provides() []string {
 	return provided
 }
 
-// words are the commands that a running node can be asked for, by the capability that each
-// provides.
+// words are the commands for a running node, keyed by the capability that each provides.
 func (a *Adapter) words() map[string]string {
 	words := map[string]string{capability.Handover: a.Handover, capability.Reload: a.Reload}
 	maps.DeleteFunc(words, func(_, script string) bool { return script == "" })
@@ -204,7 +203,7 @@ func (p *adapterPair) Rewrite(string, Change) error {
 	return cannot(p.adapter.Title, "a changed configuration")
 }
 
-// ask runs the command of a word in a node. That it fails is an answer.
+// ask runs the command of a word in a node. A command that fails is an answer, not an error.
 func (p *adapterPair) ask(ctx context.Context, node, word string) (string, error) {
 	if p.adapter.words()[word] == "" {
 		return "", cannot(p.adapter.Title, word)

@@ -18,8 +18,8 @@ func (s *secrets) of(node string) pki.Files {
 	return s.files[node]
 }
 
-// certify gives a node another certificate, and says what the peer's check will come to.
-// One that passes or fails against what is meant is an error.
+// certify gives a node another certificate and returns the result of the peer's check. A
+// result other than the one intended is an error.
 func (s *secrets) certify(node, way string) (receipt string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,7 +47,8 @@ func (s *secrets) certify(node, way string) (receipt string, err error) {
 	return s.judge(node, way, cert)
 }
 
-// judge checks a certificate as the peer will: now, or after its end if it expires.
+// judge checks a certificate as the peer does, at the present time or, of one that expires,
+// after its end.
 func (s *secrets) judge(node, way string, cert []byte) (string, error) {
 	block, _ := pem.Decode(cert)
 	if block == nil {

@@ -11,7 +11,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// description is what the commands of a node are told of the lab, as JSON: more than fits
+// description is the lab as JSON for the commands of a node: more than fits
 // into the environment.
 type description struct {
 	Node     string            `json:"node"`

@@ -36,7 +36,7 @@ var Variables = []Variable{
 	{"BATON_OPTION_NAME", "the value of each option of the adapter, its name in capitals"},
 }
 
-// environment is what the commands of a node are told of the lab.
+// environment describes the lab to the commands of a node.
 func environment(l Lab, node, dir string, options map[string]string) []string {
 	peer, topo := lab.Peer(node), l.Plan.Topo.Lab()
 	self, _ := topo.Host(node)
@@ -66,7 +66,7 @@ func environment(l Lab, node, dir string, options map[string]string) []string {
 	return env
 }
 
-// within writes an address with the length of its link's prefix.
+// within formats an address with the prefix length of its link.
 func within(a netip.Addr, link string) string {
 	return netip.PrefixFrom(a, lab.IPv4.Subnet(link).Bits()).String()
 }

@@ -10,8 +10,8 @@ import (
 	"baton/scenarios/lab"
 )
 
-// ready are files that are made of the lab for every adapter, to be used or not: what the
-// scenario asks for in the words of programs that many pairs are built from.
+// ready are files that are generated for every adapter, whether it uses them or not: the
+// scenario's services as configurations of programs that many pairs are built from.
 var ready = []struct{ variable, name, text string }{
 	{"BATON_RULESET", "ruleset.nft", `flush ruleset
 table ip baton {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// builtin are the adapters that baton brings along. They are files like anybody's.
+// builtin are the adapters that baton includes. Their files have the same form as yours.
 //
 //go:embed builtin/*.yaml
 var builtin embed.FS

@@ -6,7 +6,7 @@
 // with the commands that start and stop a node, run in namespaces of their own. Those
 // that baton brings along are such files too.
 //
-// A subject does no fault and judges nothing. The world of package netns opens one for
+// A subject injects no fault and judges nothing. The world of package netns opens one for
 // each run, runs its nodes as processes and ends them.
 package subject
 
@@ -48,7 +48,7 @@ type Lab struct {
 	AllowUnsafe bool
 }
 
-// Change is how a node differs from what the plan says. A zero field says nothing.
+// Change is how a node differs from the plan. A zero field changes nothing.
 type Change struct {
 	Backends int  // each service has the first so many
 	Version  int  // newest of the sync protocol that the node offers
@@ -62,7 +62,7 @@ func (c Change) with(next Change) Change {
 
 // Pair is a subject opened for one run. Its methods may be called from several goroutines.
 type Pair interface {
-	// Command is how a node is run. It is asked before each start.
+	// Command returns how to run a node. It is called before each start.
 	Command(node string) (Command, error)
 	// Handover asks a node to give the role to its peer, and returns its answer.
 	Handover(ctx context.Context, node string) (receipt string, err error)
@@ -87,7 +87,7 @@ type Pair interface {
 	Entry(ctx context.Context, node string, t flow.Tuple) (string, error)
 	// Table asks a node for its connection table, up to a number of flows.
 	Table(ctx context.Context, node string, limit int) (control.Table, error)
-	// Close removes what Open has made, but for what is evidence.
+	// Close removes what Open has made, except evidence.
 	Close() error
 }
 

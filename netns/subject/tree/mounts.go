@@ -52,7 +52,7 @@ func isolate(l Launch) error {
 	return unix.Sethostname([]byte(l.Node))
 }
 
-// protectParameters lets the tree set no kernel parameter but those of its network.
+// protectParameters makes all kernel parameters read-only for the tree except those of its network.
 func protectParameters() error {
 	err := errors.Join(
 		unix.Mount(parameters, parameters, "", unix.MS_BIND, ""),

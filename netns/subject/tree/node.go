@@ -36,7 +36,7 @@ type node struct {
 	empty  chan struct{} // holds a token once no process was left
 }
 
-// Run is the init of a node, until it is told to end by SIGTERM, or the node ends by
+// Run is the init of a node, until SIGTERM ends it or the node ends by
 // itself, which is the error.
 func Run(file string) error {
 	n, err := begin(file)
@@ -53,7 +53,7 @@ func Run(file string) error {
 	return n.stop()
 }
 
-// Reset is the init of a tree that only removes what others of the node have left.
+// Reset is the init of a tree that only removes what earlier trees of the node have left.
 func Reset(file string) error {
 	n, err := begin(file)
 	if err != nil {
@@ -124,7 +124,7 @@ func (n *node) run(terminate <-chan os.Signal) error {
 	}
 }
 
-// left says what run has left behind, if it has: a daemon belongs into start.
+// left names the processes that run has left behind: what starts a daemon belongs in start.
 func left() string {
 	if found := others(); len(found) > 0 {
 		return "; it has left " + strings.Join(found, ", ") + ": let start start a daemon"
@@ -132,7 +132,7 @@ func left() string {
 	return ""
 }
 
-// stop ends the node in order. What outlives it is named, and ends with the tree.
+// stop ends the node in order. Processes that outlive it are named, and end with the tree.
 func (n *node) stop() error {
 	n.ready.Store(false)
 	if n.Stop != "" {
@@ -177,7 +177,7 @@ func (n *node) bounded(what, script string, out *os.File) error {
 	}
 }
 
-// environ is the own environment and that of the launch, which wins.
+// environ is this process's environment, overridden by that of the launch.
 func (n *node) environ() []string { return append(slices.Clone(os.Environ()), n.Env...) }
 
 // files are the descriptors of a script: no input, the log, and the trace where it is
@@ -202,7 +202,7 @@ func (n *node) tell(e trace.Event) {
 	}
 }
 
-// others are the other processes of the tree, by name and number. A zombie has ended.
+// others lists the other processes of the tree, by name and number. A zombie counts as ended.
 func others() []string {
 	var found []string
 	entries, _ := filepath.Glob("/proc/[0-9]*") // the only error is a bad pattern

@@ -25,10 +25,10 @@ type answer struct {
 	Error string `json:"error"` // how it went wrong, "" if it did not
 }
 
-// path is the socket's path, by way of the open folder: the path of a socket must be short.
+// path is the socket's path through the descriptor of its folder: a socket's path must be short.
 func path(dir *os.File) string { return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), socket) }
 
-// serve answers for the node until it ends: it runs the command of each word that is asked.
+// serve runs the command of each word that is asked for, until the node ends.
 func (n *node) serve() error {
 	if len(n.Words) == 0 {
 		return nil
