@@ -161,7 +161,7 @@ func TestTheProtocolIsLinesOfJSON(t *testing.T) {
 		{`{"command":"entry","tuple":"tcp 198.18.0.11:40000>198.18.0.100:80"}`, `{"entry":{"origin":"synced","state":"established","backend":"198.18.1.11:80"}}`},
 		{`{"command":"entry","tuple":"tcp 198.18.0.11:1>198.18.0.100:80"}`, `{"entry":{"origin":"none"}}`},
 		{`{"command":"handover"}`, `{}`},
-		{`{"command":"reboot"}`, `{"error":"control: unknown command \"reboot\"; use status, handover, entry, table, reload, drain, ready or stop"}`},
+		{`{"command":"reboot"}`, `{"error":"control: unknown command \"reboot\"; use status, handover, entry, table, reload, edit, drain, ready or stop"}`},
 		{`{"command":"entry","tuple":"nonsense"}`, `{"error":"control: parse tuple \"nonsense\": no protocol; write it as tcp 198.18.0.11:40000\u003e198.18.0.100:80"}`},
 		{`status`, `{"error":"control: request is not a JSON object: invalid character 's' looking for beginning of value"}`},
 		{``, `{"error":"control: request is not a JSON object: unexpected end of JSON input"}`},
