@@ -7,7 +7,7 @@ import "baton/impl/clock"
 type hearing struct {
 	now    clock.Instant
 	up     bool // a BFD session is Up
-	silent bool // nothing is heard by BFD
+	silent bool // nothing is heard, on any path or on the stream
 	speaks bool // the peer speaks on the stream
 	live   bool // and its role is known from it
 	// condition is what the peer said last of its service.
@@ -32,6 +32,6 @@ func (n *Node) hear() hearing {
 			n.rival.granted = 0
 		}
 	}
-	return hearing{now: n.now, up: n.paths.anyUp(), silent: n.paths.silent(n.now), speaks: n.streamLive(), live: n.live(),
+	return hearing{now: n.now, up: n.paths.anyUp(), silent: n.silent(), speaks: n.streamLive(), live: n.live(),
 		condition: n.peerCondition(), turned: n.paths.turned(n.now), unheard: n.paths.unheard(n.now)}
 }

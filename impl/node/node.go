@@ -329,7 +329,7 @@ func (n *Node) settle() {
 		n.noteSync()
 		n.checkAdopted()
 		heard := n.hear()
-		n.silence = since(n.silence, n.now, heard.silent && !heard.speaks)
+		n.silence = since(n.silence, n.now, heard.silent)
 		n.checkRival(&heard)
 		n.checkStandoff(&heard)
 		n.updateGates(&heard)

@@ -61,7 +61,7 @@ func (n *Node) look(h *hearing) view {
 	v := view{
 		cfg: &n.cfg, role: n.role, leaving: n.leaving.asked,
 		linkDown: n.links.down(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), refused: n.lease.refused,
-		silent: h.silent && !h.speaks, listened: n.listened(), up: h.up, met: n.peer.met,
+		silent: h.silent, listened: n.listened(), up: h.up, met: n.peer.met,
 		condition: h.condition, deaf: n.rival.deaf(h), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
 		live: h.live, peer: n.peer.state,
 		outranks: n.outranks(rank), better: n.peer.state.Rank.CompareTable(rank) > 0,
