@@ -90,6 +90,8 @@ type finding struct {
 	// enough is how long a stall must be to explain that a time was missed; 0 where the
 	// claim is of no time: then it must be longer than the plan tolerates.
 	enough time.Duration
+	// missed is by how much it was missed: several stalls may have taken that together.
+	missed time.Duration
 	// doubt is what takes away its force; several findings share one.
 	doubt string
 }

@@ -16,8 +16,9 @@ import (
 //
 //   - FAIL if a check failed and neither a stall of the host nor a fault without
 //     receipt can explain it (see explicable). A stall explains a time that was missed if
-//     it is as long as what the claim allows or as what was missed, whichever is less;
-//     anything else if it is longer than the plan tolerates;
+//     it is as long as what the claim allows or as what was missed, whichever is less,
+//     several if they took what was missed; anything else if it is longer than the plan
+//     tolerates;
 //   - INCONCLUSIVE if a check could not be judged, or failed with such an
 //     explanation, or passed over a window in which the host stood still for longer
 //     than the plan tolerates;
@@ -89,6 +90,9 @@ func (r *run) doubted(f finding) finding {
 			return f.doubtful(r.stalled(s))
 		}
 	}
+	if took := r.stoodStill(f.evidence); f.missed > 0 && took >= f.missed {
+		return f.doubtful(fmt.Sprintf("the host stood still for %s in all", short(took)))
+	}
 	for _, u := range r.unproven {
 		if u.at <= f.window.to {
 			return f.doubtful(u.why)
@@ -110,9 +114,26 @@ func (r *run) stalled(s stall) string {
 	return fmt.Sprintf("the host stood still for %s at %s", short(s.took), r.at(s.from))
 }
 
+// stoodStill is how long the host stood still in windows. Stalls overlap where several
+// threads saw them.
+func (r *run) stoodStill(windows []window) (took time.Duration) {
+	stalls := slices.Clone(r.stalls)
+	slices.SortFunc(stalls, func(a, b stall) int { return cmp.Compare(a.from, b.from) })
+	for _, w := range windows {
+		at := w.from
+		for _, s := range stalls {
+			if part, any := w.clip(max(s.from, at), s.to); any {
+				took += part.to.Sub(part.from)
+				at = part.to
+			}
+		}
+	}
+	return took
+}
+
 // late notes that a time was missed, by how much, and what the claim had allowed.
 func (f finding) late(missed, allowed time.Duration) finding {
-	f.enough = max(1, min(missed, allowed))
+	f.missed, f.enough = missed, max(1, min(missed, allowed))
 	return f
 }
 

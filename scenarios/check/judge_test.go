@@ -215,6 +215,26 @@ func TestJudge(t *testing.T) {
 			t.promote(2309, "lb2", 9000)
 			t.stall(2150, 49*time.Millisecond)
 		}, want: Fail, check: "role"},
+		{name: "several that took what was missed explain it", crashed: "  expect lb2 is Master within detect+50ms", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Node == "lb2" && e.Role != nil && e.At > ms(2000) })
+			t.promote(2260, "lb2", 9000)
+			t.stall(2100, 40*time.Millisecond)
+			t.stall(2099, 39*time.Millisecond) // the same, as another thread saw it
+			t.stall(2160, 20*time.Millisecond)
+		}, want: Inconclusive, check: "role", detail: "but the host stood still for 60ms in all"},
+		{name: "several that took less do not", crashed: "  expect lb2 is Master within detect+50ms", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Node == "lb2" && e.Role != nil && e.At > ms(2000) })
+			t.promote(2261, "lb2", 9000)
+			t.stall(2100, 40*time.Millisecond)
+			t.stall(2099, 39*time.Millisecond)
+			t.stall(2160, 20*time.Millisecond)
+		}, want: Fail, check: "role"},
+		{name: "nor do several that it never comes", crashed: "  expect lb2 is Master within detect+50ms", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Node == "lb2" && e.Role != nil && e.At > ms(2000) })
+			for at := 2040.0; at < 2190; at += 49 {
+				t.stall(at, 40*time.Millisecond)
+			}
+		}, want: Fail, check: "role"},
 		{name: "nor that it never comes", crashed: "  expect lb2 is Master within detect+50ms", edit: func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Node == "lb2" && e.Role != nil && e.At > ms(2000) })
 			t.stall(2150, 49*time.Millisecond)
