@@ -63,7 +63,7 @@ func (o *objects) close() error {
 // on IPv6.
 type tables interface {
 	objects() *objects
-	// suffix tells the family in the names of what is pinned.
+	// suffix marks the family in the names of pinned objects.
 	suffix() string
 	// has reports whether an address is of the family.
 	has(a flow.Addr) bool

@@ -191,7 +191,7 @@ func (d *Dataplane) start() (err error) {
 	return d.SetServices(d.cfg.Services, d.cfg.VIPs)
 }
 
-// Close detaches the programs and frees the tables, but for what is pinned. A blocked Wait
+// Close detaches the programs and frees the tables, except pinned ones. A blocked Wait
 // returns.
 func (d *Dataplane) Close() error {
 	var errs []error

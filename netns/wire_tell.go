@@ -46,7 +46,7 @@ const (
 	quotedPorts     = 8 // behind the IP header of the packet that is quoted
 )
 
-// tooLong answers a frame that was not passed on; nil says nothing. What is no plain IP is
+// tooLong answers a frame that was not passed on; nil means no answer. A frame that is not plain IP is
 // dropped in silence, as by any router.
 func (t *teller) tooLong(frame []byte, mtu int) {
 	if t == nil || len(frame) < ipEnd+quotedPorts {

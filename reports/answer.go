@@ -285,7 +285,7 @@ func (a answering) after(at clock.Instant) string {
 	return fmt.Sprintf(", %s after %s", ago(at.Sub(began)), f.What())
 }
 
-// ago is a time between two events, by the unit in which it is read.
+// ago writes the time between two events in a unit that fits its length.
 func ago(d time.Duration) string {
 	if d < 10*time.Second {
 		return fmt.Sprintf("%d ms", d.Milliseconds())

@@ -11,7 +11,7 @@ import (
 	"baton/scenarios/evidence"
 )
 
-// clustersShown is how many clusters of damage a page shows: of so many a run keeps evidence.
+// clustersShown is how many clusters of damage a page shows. A run keeps evidence of as many.
 const clustersShown = 4
 
 // harms are the kinds of damage, one and many of each.

@@ -8,7 +8,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Bulk traffic is that of package netns/traffic: so many transfers side by side, each
+// Bulk traffic is that of package netns/traffic: count transfers side by side, each
 // followed by the next one of its place, each at its rate, in portions. The model of TCP
 // carries whole segments.
 const (

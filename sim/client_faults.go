@@ -118,7 +118,7 @@ func (w *World) awaitLeave(ctx context.Context, h *host) error {
 	return w.run(ctx, w.now.Add(receiptLimit), func() bool { return !h.leaving })
 }
 
-// breakOff ends what a client generates: what is open is neither lost nor failed.
+// breakOff ends a client's traffic. Its open sessions are neither lost nor failed.
 func (w *World) breakOff(h *host) {
 	at := w.now
 	if h.frozen {

@@ -48,7 +48,7 @@ func (w *World) flood(_ context.Context, f plan.Fault) error {
 	return nil
 }
 
-// family is that of what the flood is sent to. Heartbeats are IPv4.
+// family is the family of the flood's target. Heartbeats are IPv4.
 func (f *flooding) family() lab.Family {
 	if f.to == nil {
 		return lab.IPv4

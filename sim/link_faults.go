@@ -17,7 +17,7 @@ import (
 // cut makes a cut hold. In virtual time that is its proof.
 func (w *World) cut(_ context.Context, f plan.Fault) error { return w.impose(f, "drops") }
 
-// lose makes links lose a share of what they carry.
+// lose makes links drop a share of their packets.
 func (w *World) lose(_ context.Context, f plan.Fault) error {
 	return w.impose(f, fmt.Sprintf("loses %g", f.Share))
 }

@@ -204,7 +204,7 @@ func (p *process) addresses() (own []flow.Addr) {
 	return own
 }
 
-// end takes the daemon away. What is pinned stays, and forwards to the end of the lease.
+// end ends the daemon. Pinned programs stay, and forward until the lease ends.
 func (p *process) end() {
 	p.life, p.core, p.driver, p.table = 0, nil, nil, nil
 	p.frozen, p.ration, p.polling, p.sweeping = false, nil, false, 0

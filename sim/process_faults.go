@@ -105,7 +105,7 @@ func (w *World) handover(ctx context.Context, f plan.Fault) error {
 	return nil
 }
 
-// reload has daemons take over their services, with so many backends if the fault says so.
+// reload reloads daemons, with the number of backends that the fault gives, if it does.
 func (w *World) reload(ctx context.Context, f plan.Fault) error {
 	backends, changed := f.Backends()
 	return w.toDaemons(ctx, f, func(p *process) (string, bool) {

@@ -22,9 +22,9 @@ func (d *daemon) reloadBySignal() {
 	_, _ = d.reload(ctx) // it logs what it came to
 }
 
-// reload takes over the services of the configuration file, in the place of what was changed
-// at run time; what the MASTER has changed that this node follows stays. Flows that are open
-// keep their backends, as long as their service is there. An error changes nothing.
+// reload applies the services of the configuration file and drops changes made at run time,
+// except those of a MASTER that this node follows. Open flows keep their backends while their
+// service exists. An error changes nothing.
 func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()

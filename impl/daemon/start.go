@@ -60,7 +60,7 @@ type daemon struct {
 
 	reloading sync.Mutex                    // held by the reload that is under way
 	running   *config.Config                // cfg with the services that were taken over last
-	file      atomic.Pointer[config.Config] // cfg with the services of the file, as it was read last
+	file      atomic.Pointer[config.Config] // cfg with the services of the file as last read
 	edits     *edits                        // how they differ
 	stopOnce  sync.Once
 	closeOnce sync.Once // of the dataplane

@@ -164,12 +164,12 @@ type Config struct {
 	Pin string
 }
 
-// Adoption is what became of the table that the process before has left.
+// Adoption is the outcome for a table that an earlier process left.
 type Adoption struct {
-	// Taken: the table is that of the process before. Its lease has ended.
+	// Taken: the earlier process's table is in use. Its lease has ended.
 	Taken    bool
-	Pedigree flow.Pedigree // as it was kept last, if Taken
-	// Refused is why a table was left and not taken, and is gone; "" otherwise.
+	Pedigree flow.Pedigree // as stored with the table, if Taken
+	// Refused says why the table did not fit and was removed; "" otherwise.
 	Refused string
 }
 

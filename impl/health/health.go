@@ -126,7 +126,7 @@ type (
 	// Write asks that new flows be shared as Shares says.
 	Write struct{}
 
-	// Decided asks that Decisions be told to whoever follows.
+	// Decided asks the caller to send Decisions to the node that follows.
 	Decided struct{}
 
 	// Change says that a backend has changed its state.

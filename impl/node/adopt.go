@@ -48,8 +48,8 @@ func (a *adoption) deadline() clock.Instant {
 	return clock.Never
 }
 
-// adopt begins with the table of another process. That one's lease has ended: whoever
-// reads the trace is to know.
+// adopt begins with the table of an earlier process. It traces that the earlier process's
+// lease has ended.
 func (n *Node) adopt(p flow.Pedigree) {
 	n.adoption = adoption{held: true, unread: true, by: n.now.Add(adoptLimit)}
 	n.epoch, n.witnessed, n.seen = p.Epoch, p.Witnessed, max(p.Seen, p.Epoch)

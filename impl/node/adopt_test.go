@@ -52,8 +52,8 @@ func (l *lab) claims(id string) (n int) {
 	return n
 }
 
-// Both processes end at one time and begin again. Whichever led goes on, whatever the
-// priorities and whoever is there first, and every flow is kept.
+// Both processes end and start together. The node that led goes on with every flow, whatever
+// the priorities and the order of start.
 func TestBothProcessesRestart(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -110,7 +110,7 @@ func (n *Node) arbiterWait() clock.Instant {
 	return min(wait, n.future(n.arbitration.fresh.Add(freshFor)))
 }
 
-// ruling is what is known of the right to act alone at one instant.
+// ruling is the state of the right to act alone at one instant.
 type ruling struct {
 	on      bool   // an arbiter is configured
 	heard   bool   // the peer is known to hear this node

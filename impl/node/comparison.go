@@ -6,7 +6,7 @@ import (
 	"baton/impl/catalog"
 )
 
-// comparison is what each node has said of its services, and how they differ. It decides
+// comparison is the catalogs of both nodes and their differences. It decides
 // nothing: connection sync goes on, for the services that both know.
 type comparison struct {
 	mine, theirs catalog.Catalog
@@ -66,7 +66,7 @@ func (n *Node) receiveCatalog(data []byte) error {
 	return nil
 }
 
-// compareServices compares the services anew, and traces differences that have changed.
+// compareServices compares the catalogs again and traces changed differences.
 func (n *Node) compareServices() {
 	c := &n.comparison
 	c.compare()

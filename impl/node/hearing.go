@@ -2,8 +2,8 @@ package node
 
 import "baton/impl/clock"
 
-// hearing is what is heard of the peer at one instant, gathered once for the gates and
-// for all that finds out whether two nodes serve, or none.
+// hearing is what this node hears of the peer at one instant. It is gathered once, for the
+// gates and for the detection of two MASTERs or none.
 type hearing struct {
 	now    clock.Instant
 	up     bool // a BFD session is Up
@@ -12,8 +12,8 @@ type hearing struct {
 	live   bool // and its role is known from it
 	// condition is what the peer said last of its service.
 	condition condition
-	// turned: on a path on which it was heard to stand by it has begun to serve. Paths
-	// are told apart because a packet on one may be overtaken on another.
+	// turned: on one path the peer stood by before and serves now. Paths are compared with
+	// themselves only, because a packet on one may overtake a packet on another.
 	turned bool
 	// unheard: the peer says that it serves, and on no path that is Up. It says so on
 	// every path at once, so that those are Up for no longer than a detection.

@@ -36,8 +36,8 @@ type Node struct {
 	witnessed uint32
 	complete  bool
 	flows     uint32
-	led       bool          // with it as it is: it is no copy of another MASTER's
-	kept      flow.Pedigree // of it, with the table itself
+	led       bool          // this node led with the table; it is not a copy of a MASTER's
+	kept      flow.Pedigree // what the dataplane stores of it beside the table
 	adoption  adoption
 	// Without word of the MASTER that serves, the table is not in sync from syncedUntil on,
 	// and worth nothing from freshUntil on.

@@ -65,7 +65,7 @@ func ParseAdapter(file string, text []byte) (*Adapter, error) {
 	return a, nil
 }
 
-// mistakes are what is wrong with an adapter file.
+// mistakes lists the errors of an adapter file.
 type mistakes struct {
 	file  string
 	lines map[string]int // by key
@@ -134,7 +134,7 @@ func (m *mistakes) keys(root *yaml.Node) {
 	}
 }
 
-// values notes what is wrong with the values.
+// values checks the values.
 func (m *mistakes) values(a *Adapter) {
 	wrong := func(bad bool, key, format string, args ...any) {
 		if bad {

@@ -7,7 +7,7 @@ import (
 	"baton/impl/trace"
 )
 
-// bulk generates one client's share of a line of transfers: so many side by side, each
+// bulk generates one client's share of a line of transfers: count of them side by side, each
 // followed by the next one of its place. A transfer goes on at its rate, in portions,
 // whatever happened to those before: what an outage kept back follows at once.
 type bulk struct {

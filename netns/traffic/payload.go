@@ -119,7 +119,7 @@ func (p *payload) putReport(b []byte, backend string) {
 	be.PutUint32(b[reportLen-crc32.Size:], crc32.Checksum(b[:reportLen-crc32.Size], castagnoli))
 }
 
-// checkReport says what is wrong with the backend's report of what this end knows.
+// checkReport compares the backend's report with what this end knows, and says what differs.
 func (p *payload) checkReport(b []byte) error {
 	be := binary.BigEndian
 	switch {

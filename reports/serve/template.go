@@ -48,7 +48,7 @@ func scenarios(list []History) string {
 	return fmt.Sprintf("%d scenarios", len(list))
 }
 
-// clock is a time for reading, in UTC; what is no time stays as it is.
+// clock formats a time in UTC. Text that is not a time stays unchanged.
 func clock(stamp string) string {
 	at, err := time.Parse(time.RFC3339, stamp)
 	if err != nil {

@@ -70,7 +70,7 @@ func (t *Trip) take(other Trip) {
 	t.P50, t.P90, t.P99, t.Max = max(t.P50, other.P50), max(t.P90, other.P90), max(t.P99, other.P99), max(t.Max, other.Max)
 }
 
-// fewer returns the same by longer stretches, of which there are at most so many.
+// fewer merges stretches until at most that many are left.
 func (t *Trips) fewer(most int) *Trips {
 	every := stretch(t.Of[len(t.Of)-1].At-t.Of[0].At+t.Every, most)
 	merged := &Trips{Every: every}
@@ -81,7 +81,7 @@ func (t *Trips) fewer(most int) *Trips {
 	return merged
 }
 
-// stretch is the shortest round length by which a time has at most so many stretches.
+// stretch is the shortest round length that divides a time into at most that many stretches.
 func stretch(of At, most int) At {
 	for unit := At(trace.LatencyStretch.Microseconds()); ; unit *= 10 {
 		for _, every := range []At{unit, 2 * unit, 5 * unit} {

@@ -58,7 +58,7 @@ func (s *Store) PutTable(c Connections, ask Ask) error {
 // tableColumns are the columns of a stored table, in their order.
 var tableColumns = []string{"original", "reply", "state", "origin", "remaining"}
 
-// Bounds of what reading a stored table costs.
+// Bounds on reading a stored table.
 const (
 	tableMost     = 64 << 20 // bytes
 	tableLineMost = 64 << 10

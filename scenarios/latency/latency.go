@@ -1,6 +1,6 @@
 // Package latency gathers the round trips of a line of traffic: a histogram of all of
 // them, and the percentiles of each short stretch of a run. Both worlds record by it, so
-// that their traces mean the same. It is pure: whoever calls it says what time it is.
+// that their traces mean the same. It is pure: the caller passes the time.
 package latency
 
 import (

@@ -279,7 +279,7 @@ func undone(verb string) string {
 	return "; it takes an earlier " + oneOf(before)
 }
 
-// again says how a verb is done once more to a machine to which it is done.
+// again words the mistake of a verb on a machine that is in that state already.
 func again(verb fault.Verb) string {
 	switch {
 	case verb.Undo == "":

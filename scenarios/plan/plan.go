@@ -127,7 +127,7 @@ func (s Service) Family() lab.Family {
 // Target is the VIP and port of a service as a scenario writes them.
 func (s Service) Target() string { return fmt.Sprintf("%s:%d", s.host(), s.Port) }
 
-// host is the VIP as it stands before a port.
+// host writes the VIP in the form that precedes a port.
 func (s Service) host() string {
 	if s.Family() == lab.IPv6 {
 		return "[" + s.VIP + "]"

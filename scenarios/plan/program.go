@@ -115,7 +115,7 @@ func (l *linter) ran(c Cond, program string, g Guard) {
 	}
 }
 
-// afterwards says how to claim what is known of a program in the end.
+// afterwards says how to state a claim about a program that has ended.
 func afterwards(what string) string {
 	return what + " is known once the program has ended; say it with always"
 }

@@ -163,7 +163,7 @@ const ipv6Share = 0.25
 // pinShare is in how many of the cases what a node has in its kernel outlives its process.
 const pinShare = 0.3
 
-// pins draws whether it does, from a stream of its own.
+// pins draws whether the nodes pin their tables, from its own stream of random numbers.
 func (d *drawing) pins(draw *sim.Random) {
 	if draw.Chance(pinShare) {
 		d.line("config pin=on")
