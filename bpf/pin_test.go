@@ -112,9 +112,8 @@ func TestThePinnedTableIsAdopted(t *testing.T) {
 	})
 }
 
-// A process that is gone renews no lease: what it has left forwards to the end of that, and
-// no longer.
-func TestForwardingEndsWithTheLeaseOfAProcessThatIsGone(t *testing.T) {
+// pinnedEcho returns a lab with a pinned table, and a UDP flow that was answered.
+func pinnedEcho(t *testing.T) (*lab, dataplane.Config, net.Conn) {
 	cfg := labConfig(labService(flow.UDP, 53, dataplane.FullNAT, dataplane.Maglev, 8053))
 	cfg.Pin = pinFolder(t)
 	l := newLab(t, cfg)
@@ -122,6 +121,13 @@ func TestForwardingEndsWithTheLeaseOfAProcessThatIsGone(t *testing.T) {
 	l.lease(t, clock.Never)
 	conn := l.dial(t, "udp", 53)
 	exchange(t, conn, "before")
+	return l, cfg, conn
+}
+
+// A process that is gone renews no lease: what it has left forwards to the end of that, and
+// no longer.
+func TestForwardingEndsWithTheLeaseOfAProcessThatIsGone(t *testing.T) {
+	l, cfg, conn := pinnedEcho(t)
 
 	const length, past = 300 * time.Millisecond, 200 * time.Millisecond
 	expiry := boottime.Now().Add(length)
@@ -166,13 +172,7 @@ func answered(t *testing.T, conn net.Conn, number int) bool {
 
 // The lease ends with the adoption, however long it was: the new process is no MASTER yet.
 func TestAdoptionEndsTheLease(t *testing.T) {
-	cfg := labConfig(labService(flow.UDP, 53, dataplane.FullNAT, dataplane.Maglev, 8053))
-	cfg.Pin = pinFolder(t)
-	l := newLab(t, cfg)
-	l.echoDatagrams(t, 8053)
-	l.lease(t, clock.Never)
-	conn := l.dial(t, "udp", 53)
-	exchange(t, conn, "before")
+	l, cfg, conn := pinnedEcho(t)
 	for name, next := range map[string]dataplane.Config{"an adopted table": cfg, "a refused one": withMaxFlows(cfg, 500)} {
 		l.lease(t, clock.Never)
 		l.restart(t, next)

@@ -88,14 +88,8 @@ func TestServicesAreComparedAnewOnEachStream(t *testing.T) {
 
 // A peer of an earlier version says nothing of its services, and is told nothing.
 func TestServicesAreNotToldToAnEarlierVersion(t *testing.T) {
-	l := newLab(t)
-	l.boot("lb1")
-	l.boot("lb2")
-	l.streams++
+	l := newPairAt(t, 3)
 	for _, id := range []string{"lb1", "lb2"} {
-		n := l.nodes[id]
-		n.stream = l.streams
-		l.step(n, Stream{ID: l.streams, Up: true, Version: 3})
 		l.balances(id, [2]string{"web", id})
 	}
 	l.until(3*time.Second, "lb1 Master and lb2 in sync", func() bool { return l.role("lb1") == "Master" && l.inSync("lb2") })

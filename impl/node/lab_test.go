@@ -388,6 +388,20 @@ func labEntry(i int) flow.Entry {
 	}
 }
 
+// newPairAt returns two nodes that have just booted, with a stream of a version.
+func newPairAt(t *testing.T, version uint8) *lab {
+	l := newLab(t)
+	l.boot("lb1")
+	l.boot("lb2")
+	l.streams++
+	for _, id := range []string{"lb1", "lb2"} {
+		n := l.nodes[id]
+		n.stream = l.streams
+		l.step(n, Stream{ID: l.streams, Up: true, Version: version})
+	}
+	return l
+}
+
 // open adds a flow on the dataplane of a node, as the eBPF program would.
 func (l *lab) open(id string, i int) flow.Entry {
 	e, n := labEntry(i), l.nodes[id]
