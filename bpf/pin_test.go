@@ -177,7 +177,7 @@ func TestAdoptionEndsTheLease(t *testing.T) {
 		l.lease(t, clock.Never)
 		l.restart(t, next)
 		if got := l.dp.control.values[0].LeaseExpiry; got != 0 {
-			t.Errorf("%s: the lease ends at %v", name, got)
+			t.Fatalf("%s: the lease ends at %v", name, got)
 		}
 		l.dropping(t, dataplane.DropNoLease, func() { conn.Write([]byte("after")) })
 	}
