@@ -11,11 +11,6 @@ import (
 // Bulk traffic is that of package netns/traffic: count transfers side by side, each
 // followed by the next one of its place, each at its rate, in portions. The model of TCP
 // carries whole segments.
-const (
-	portionEvery = 10 * time.Millisecond
-	patience     = 10 * time.Second // for which a transfer may stand still
-	retryAfter   = time.Second      // from one that failed to the next of its place
-)
 
 // transfer is what has moved of a transfer, seen from its client.
 type transfer struct {
@@ -71,7 +66,7 @@ func (g *generator) portion() {
 // move sends what the rate allows, and gives up what stands still.
 func (c *conn) move() {
 	w := c.gen.w
-	if w.now.Sub(c.bulk.moved) > patience {
+	if w.now.Sub(c.bulk.moved) > plan.Standstill {
 		c.incomplete("stood still for " + w.now.Sub(c.bulk.moved).Round(time.Millisecond).String())
 		return
 	}
@@ -135,7 +130,7 @@ func (c *conn) whole() bool {
 // incomplete counts a transfer that is not whole.
 func (c *conn) incomplete(why string) {
 	c.gen.line.totals.Lost++
-	c.bulk.again = c.gen.w.now.Add(retryAfter)
+	c.bulk.again = c.gen.w.now.Add(plan.NextTransfer)
 	c.event(trace.TrafficLost, why)
 	c.endTransfer()
 }
@@ -201,7 +196,7 @@ func (w *World) sendPortion(s *server, l *line) {
 		s.write(w.now, (*backends)(w), more)
 	}
 	if s.put < l.segments() {
-		w.at(w.now.Add(portionEvery), func() { w.sendPortion(s, l) })
+		w.at(w.now.Add(plan.PortionEvery), func() { w.sendPortion(s, l) })
 	} else if s.finReceived {
 		s.close(w.now, (*backends)(w))
 	}

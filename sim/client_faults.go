@@ -4,15 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/scenarios/fault"
+	"baton/scenarios/plan"
 )
-
-// leaveTime bounds how long a client that is told to stop waits for what is outstanding.
-const leaveTime = 4 * time.Second
 
 // clientEnded is why a flow is neither lost nor failed that is not answered any more.
 const clientEnded = "its client ended"
@@ -107,7 +104,7 @@ func (w *World) stopClient(h *host) {
 			g.onEnd()
 		}
 	}
-	w.finish(w.now.Add(leaveTime), func(g *generator) bool { return g.client == h.index })
+	w.finish(w.now.Add(plan.LeaveTime), func(g *generator) bool { return g.client == h.index })
 }
 
 // awaitLeave waits until a client that was told to stop has done so.

@@ -175,7 +175,7 @@ func (w *World) addGenerator(l *line, index int, start clock.Instant) {
 		w.at(start.Add(connectTime), g.isReady) // nobody answers; that is for the checks to judge
 	case l.Kind == plan.Bulk:
 		if g.count = share(l.Count, index, clients); g.count > 0 {
-			g.beats, g.beat = true, every(start, portionEvery, g.count)
+			g.beats, g.beat = true, every(start, plan.PortionEvery, g.count)
 		}
 		g.isReady() // nothing stands for the whole run
 	default:

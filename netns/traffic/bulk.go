@@ -1,10 +1,9 @@
 package traffic
 
 import (
-	"time"
-
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/plan"
 )
 
 // bulk generates one client's share of a line of transfers: count of them side by side, each
@@ -21,23 +20,13 @@ type bulk struct {
 	ending *ending
 }
 
-// portionEvery is how often each transfer moves on.
-const portionEvery = 10 * time.Millisecond
-
-// patience is how long a transfer may stand still, retryAfter how long after one that
-// failed the next of its place begins.
-const (
-	patience   = 10 * time.Second
-	retryAfter = time.Second
-)
-
 func newBulk(l *loop, line *line, from *client, numbers []int, start clock.Instant, r readiness) *bulk {
 	g := &bulk{readiness: r, loop: l, line: line, client: from}
 	for _, n := range numbers {
 		g.all = append(g.all, &transfer{flowID: flowID{line: line, client: from, number: n}, owner: g, fd: -1, phase: ended})
 	}
 	if len(numbers) > 0 {
-		g.beat = every(start, portionEvery, len(numbers))
+		g.beat = every(start, plan.PortionEvery, len(numbers))
 	}
 	return g
 }

@@ -5,18 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"baton/impl/clock"
 	"baton/netns/internal/hostclock"
+	"baton/scenarios/plan"
 )
 
 // Clients and backends are sockets of this process, which share threads with all others:
 // what befalls a machine is carried out on those threads, for the sockets that it owns.
-
-// leaveTime bounds how long a client that is told to stop waits for what is outstanding:
-// less than a receipt may take.
-const leaveTime = 4 * time.Second
 
 // Halt ends the servers of a backend, or the programs of a client: the kernel closes
 // their sockets. It returns how many.
@@ -61,11 +57,11 @@ func (g *Generator) Leave(client string) (lines int, err error) {
 	g.mu.Lock()
 	g.absent[client] = true
 	for _, p := range g.of(client) {
-		p.finish(hostclock.Now().Add(leaveTime), &left)
+		p.finish(hostclock.Now().Add(plan.LeaveTime), &left)
 		lines++
 	}
 	g.mu.Unlock()
-	left.Wait() // each ends by itself, at the latest after leaveTime
+	left.Wait() // each ends by itself, at the latest after plan.LeaveTime
 	_, err = g.Halt(client)
 	return lines, err
 }

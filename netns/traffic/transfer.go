@@ -5,6 +5,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/plan"
 )
 
 // transfer is one transfer, seen from the client.
@@ -80,7 +81,7 @@ func (t *transfer) allowance(now clock.Instant) uint64 {
 
 // move sends what the rate allows, or reads it, and gives up what stands still.
 func (t *transfer) move(now clock.Instant) {
-	if now.Sub(t.moved) > patience {
+	if now.Sub(t.moved) > plan.Standstill {
 		t.incomplete(now, "stood still for "+rounded(now.Sub(t.moved)))
 		return
 	}
@@ -222,7 +223,7 @@ func (t *transfer) fail(now clock.Instant, why string) {
 // incomplete counts a transfer that is not whole, and keeps its socket: see discard.
 func (t *transfer) incomplete(now clock.Instant, why string) {
 	t.end()
-	t.again = now.Add(retryAfter)
+	t.again = now.Add(plan.NextTransfer)
 	t.line.count(func(totals *trace.Totals) { totals.Lost++ })
 	t.event(now, trace.TrafficLost, why, "")
 	if t.fd >= 0 {

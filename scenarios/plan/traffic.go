@@ -25,6 +25,19 @@ const (
 	maxBits = 2_000_000_000
 )
 
+// Times of traffic, the same in both worlds.
+const (
+	// PortionEvery is how often each transfer moves on.
+	PortionEvery = 10 * time.Millisecond
+	// Standstill is how long a transfer may stand still before it counts as broken.
+	Standstill = 10 * time.Second
+	// NextTransfer is how long after a broken transfer the next of its place begins.
+	NextTransfer = time.Second
+	// LeaveTime is how long a client that is told to stop waits for outstanding answers. It is
+	// less than a receipt may take.
+	LeaveTime = 4 * time.Second
+)
+
 // Which way bulk traffic goes.
 const (
 	wayUp   = "up"   // to the backends
