@@ -23,7 +23,7 @@ func TestThePageHoldsToWCAG(t *testing.T) {
 			b.Do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
 			b.Open(page, view)
 			if strings.HasPrefix(view, "#run-0") {
-				b.Do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery), chromedp.Click(".mark.kind-rst", chromedp.ByQuery), chromedp.WaitVisible(".panel", chromedp.ByQuery))
+				b.Do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery), browser.Click(".mark.kind-rst"), chromedp.WaitVisible(".panel", chromedp.ByQuery))
 			}
 			for _, violation := range b.Audit() {
 				t.Errorf("%q in %s: %s", view, scheme, violation)
@@ -83,16 +83,16 @@ func TestScenariosAreSearchedFilteredAndSorted(t *testing.T) {
 		t.Errorf("search: %q", got)
 	}
 	b.Do(search(""))
-	b.Do(chromedp.Click(`.count[aria-label*=" FAIL"]`, chromedp.ByQuery))
+	b.Do(browser.Click(`.count[aria-label*=" FAIL"]`))
 	if got := names(); len(got) == 0 || len(got) >= all {
 		t.Errorf("of %d rows, %d failed", all, len(got))
 	}
-	b.Do(chromedp.Click(`.count[aria-label*=" FAIL"]`, chromedp.ByQuery))
+	b.Do(browser.Click(`.count[aria-label*=" FAIL"]`))
 	if got := names(); len(got) != all {
 		t.Errorf("%d rows of %d are back", len(got), all)
 	}
 	for _, want := range []string{"ascending", "descending"} {
-		b.Do(chromedp.Click(`.rows thead th:nth-child(2) button`, chromedp.ByQuery))
+		b.Do(browser.Click(`.rows thead th:nth-child(2) button`))
 		sorted := browser.Eval[string](b, `document.querySelector('.rows thead th:nth-child(2)').getAttribute('aria-sort')`)
 		first, last := "scenario-00", fmt.Sprintf("scenario-%02d", all-1)
 		if want == "descending" {
@@ -114,7 +114,7 @@ func TestALineOfTheScenarioLeadsToTheAxis(t *testing.T) {
 		t.Errorf("the line that failed says %q", bad)
 	}
 	before := browser.Eval[string](b, `document.querySelector('.scale').textContent`)
-	b.Do(chromedp.Click(".script tr.bad button", chromedp.ByQuery))
+	b.Do(browser.Click(".script tr.bad button"))
 	if after := browser.Eval[string](b, `document.querySelector('.scale').textContent`); after == before || !strings.Contains(after, "+6.1") {
 		t.Errorf("the axis shows %q, before %q", after, before)
 	}

@@ -30,12 +30,12 @@ func TestPacketsStandBesideTheirDamage(t *testing.T) {
 	if open := browser.Eval[bool](b, `document.querySelectorAll('.cluster')[1].open`); open {
 		t.Error("the smaller damage is open too")
 	}
-	b.Do(chromedp.Click(".cluster:nth-of-type(2) summary", chromedp.ByQuery))
+	b.Do(browser.Click(".cluster:nth-of-type(2) summary"))
 	if second := b.Text(".cluster:nth-of-type(2)"); !strings.Contains(second, "no packet within 50 ms") {
 		t.Errorf("nothing says why there are no packets:\n%s", second)
 	}
 	before := browser.Eval[string](b, `document.querySelector('.scale').textContent`)
-	b.Do(chromedp.Click(".cluster button", chromedp.ByQuery))
+	b.Do(browser.Click(".cluster button"))
 	if browser.Eval[string](b, `document.querySelector('.scale').textContent`) == before {
 		t.Error("the button does not show the moment on the axis")
 	}

@@ -32,7 +32,7 @@ func TestLatencyStandsUnderTheAxis(t *testing.T) {
 func TestLatencyIsATableToo(t *testing.T) {
 	b := browser.New(t)
 	b.Open(written(t, report(t, 20, 3)), "#run-0")
-	b.Do(chromedp.Click(".latency summary", chromedp.ByQuery), chromedp.WaitVisible(".latency table", chromedp.ByQuery))
+	b.Do(browser.Click(".latency summary"), chromedp.WaitVisible(".latency table", chromedp.ByQuery))
 	text := b.Text(".latency")
 	for _, fact := range []string{"web p50", "probe p99", "crash lb1, lb2 is Master", "restore lb1, lb1 is Master", "213", "no answer"} {
 		if !strings.Contains(text, fact) {

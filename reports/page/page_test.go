@@ -27,8 +27,8 @@ func TestRSTOpensItsAttribution(t *testing.T) {
 		name string
 		act  []chromedp.Action
 	}{
-		{"click", []chromedp.Action{chromedp.Click(mark, chromedp.ByQuery)}},
-		{"keyboard", []chromedp.Action{chromedp.Focus(mark, chromedp.ByQuery), chromedp.KeyEvent(kb.Enter)}},
+		{"click", []chromedp.Action{browser.Click(mark)}},
+		{"keyboard", []chromedp.Action{browser.Focus(mark), chromedp.KeyEvent(kb.Enter)}},
 	} {
 		b.Open(page, "#run-0")
 		b.Do(chromedp.WaitVisible(mark, chromedp.ByQuery))
@@ -113,7 +113,7 @@ func TestKeyboardZoomsAndPans(t *testing.T) {
 	b := browser.New(t)
 	b.Open(written(t, report(t, 20, 300)), "#run-0")
 	ticks := func() string { return browser.Eval[string](b, `document.querySelector('.scale').textContent`) }
-	b.Do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery), chromedp.Focus("svg.axis", chromedp.ByQuery))
+	b.Do(chromedp.WaitVisible(".mark.kind-rst", chromedp.ByQuery), browser.Focus("svg.axis"))
 	whole := ticks()
 	for _, key := range []string{"+", kb.ArrowRight, "-", "+", "0"} {
 		before := ticks()
@@ -239,6 +239,6 @@ func TestPageOfTwoHundredRunsIsFastAndSmall(t *testing.T) {
 	if busy <= 0 || busy > interactiveLimit {
 		t.Errorf("the page was busy for %v", busy)
 	}
-	b.Do(chromedp.Click(".rows .row", chromedp.ByQuery), chromedp.WaitVisible("svg.axis .mark", chromedp.ByQuery))
+	b.Do(browser.Click(".rows .row"), chromedp.WaitVisible("svg.axis .mark", chromedp.ByQuery))
 	b.Calm()
 }

@@ -101,14 +101,14 @@ func TestTheIndexIsFilteredByWordsAndVerdict(t *testing.T) {
 	if got := shown(b); got != "flaky doubtful steady" {
 		t.Errorf("what needs attention is not first: %q", got)
 	}
-	b.Do(chromedp.Click(`button[data-verdict="PASS"]`, chromedp.ByQuery))
+	b.Do(browser.Click(`button[data-verdict="PASS"]`))
 	if got := shown(b); got != "steady" {
 		t.Errorf("PASS shows %q", got)
 	}
 	if left := b.Text("#left"); left != "1 of 3 scenarios" {
 		t.Errorf("the page says %q", left)
 	}
-	b.Do(chromedp.Click(`button[data-verdict="PASS"]`, chromedp.ByQuery), chromedp.KeyEvent("/"), find("sim doubt"))
+	b.Do(browser.Click(`button[data-verdict="PASS"]`), chromedp.KeyEvent("/"), find("sim doubt"))
 	if got := shown(b); got != "doubtful" {
 		t.Errorf("two words show %q", got)
 	}
@@ -188,7 +188,7 @@ func TestHostileNamesAreTextInABrowser(t *testing.T) {
 		}
 	}
 	calm("index")
-	b.Do(chromedp.Click(".rows th a", chromedp.ByQuery), chromedp.WaitVisible("#page article h1", chromedp.ByQuery))
+	b.Do(browser.Click(".rows th a"), chromedp.WaitVisible("#page article h1", chromedp.ByQuery))
 	if heading := b.Text("#page article h1"); !strings.Contains(heading, "<img src=x") {
 		t.Errorf("the run is called %q", heading)
 	}

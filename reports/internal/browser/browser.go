@@ -143,9 +143,7 @@ func (b *Browser) Open(page []byte, hash string) {
 // Text is what an element says.
 func (b *Browser) Text(selector string) string {
 	b.T.Helper()
-	var text string
-	b.Do(chromedp.Text(selector, &text, chromedp.ByQuery))
-	return text
+	return Eval[string](b, fmt.Sprintf("document.querySelector(%q).innerText", selector))
 }
 
 // Eval is the value of an expression.
