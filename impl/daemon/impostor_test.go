@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -28,9 +29,13 @@ const (
 	attackAll  = "all"  // that, and replays, Downs, and the victim's own packets
 )
 
-// Where an impostor's packets differ from genuine ones: the source port, which nobody
-// checks (RFC 5881 4 asks that it be in a range), by which it knows its own.
-const impostorPort = bfd.LastSourcePort
+// impostorPort is the source port of an impostor's packets, by which it tells them from
+// genuine ones: no session has a port outside of the range of RFC 5881 4, and receivers do
+// not check it.
+const impostorPort = bfd.FirstSourcePort - 1
+
+// impostorReady is what an impostor prints once it has heard both ends of the session.
+const impostorReady = "attacks\n"
 
 // impostorEvery is the time between two packets of an impostor.
 const impostorEvery = 5 * time.Millisecond
@@ -49,19 +54,24 @@ func impersonate(arguments string) error {
 	if i.fd, err = rawSocket(link); err != nil {
 		return err
 	}
-	for n := 0; ; n++ {
+	for i.spoken == nil || i.answered == nil {
+		time.Sleep(impostorEvery)
 		if err := i.listen(); err != nil {
 			return err
 		}
-		if i.spoken != nil && i.answered != nil {
-			if attack == attackHold {
-				n = 0
-			}
-			if err := i.send(n); err != nil {
-				return err
-			}
+	}
+	fmt.Print(impostorReady)
+	for n := 0; ; n++ {
+		if attack == attackHold {
+			n = 0
+		}
+		if err := i.send(n); err != nil {
+			return err
 		}
 		time.Sleep(impostorEvery)
+		if err := i.listen(); err != nil {
+			return err
+		}
 	}
 }
 
@@ -126,15 +136,24 @@ func linkIndex(name string) (int, error) {
 	return link.Index, nil
 }
 
-// attackFrom runs an impostor on a path's network, until the test has ended.
+// attackFrom runs an impostor on a path's network until the test has ended, and returns once
+// it attacks.
 func attackFrom(t *testing.T, n *testNode, path config.Path, attack string) {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %v %v %s", impostorEnv, path.Link, path.Local, path.Peer, attack))
 	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	n.in(t, cmd.Start)
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ready, ended := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := io.ReadFull(stdout, make([]byte, len(impostorReady)))
+		ready <- err
+		ended <- cmd.Wait()
+	}()
 	t.Cleanup(func() {
 		select {
 		case err := <-ended:
@@ -144,9 +163,17 @@ func attackFrom(t *testing.T, n *testNode, path config.Path, attack string) {
 			<-ended
 		}
 	})
+	select {
+	case err := <-ready:
+		if err != nil {
+			t.Fatalf("the impostor ended before it attacked: %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatalf("the impostor did not hear both ends of the session within %v", patience)
+	}
 }
 
-// path returns what a status says of the path on the client side.
+// clientsPath returns what a status says of the path on the client side.
 func clientsPath(s control.Status) node.PathStatus { return s.Paths[0] }
 
 // refusedForgeries counts the packets of a path that its authentication refused.
