@@ -37,6 +37,45 @@ func TestSetServicesReplacesAll(t *testing.T) {
 	})
 }
 
+// A service that stays the same goes on with the next backend in its turn; one that changes
+// begins anew with its new backends, also where others change at the same time and where it
+// comes back to what it was.
+func TestSetServicesChangesOnlyWhatDiffers(t *testing.T) {
+	service := func(port uint16, backends ...uint16) dataplane.Service {
+		return labService(flow.UDP, port, dataplane.DNAT, dataplane.RoundRobin, backends...)
+	}
+	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
+		if err := s.Lease(clock.Never); err != nil {
+			t.Fatal(err)
+		}
+		client := uint16(40000)
+		expect := func(step string, port, backend uint16) {
+			t.Helper()
+			client++
+			got, _ := fate(t, s, "client0", fromClient(toVIP(flow.UDP, client, port), 0))
+			if want := forwarded(dnatReply(flow.UDP, client, backend).Reverse()); got != want {
+				t.Errorf("%s: service %d: got %s, want %s", step, port, got, want)
+			}
+		}
+		for _, step := range []struct {
+			name     string
+			services []dataplane.Service
+			want     [2]uint16 // the backend of the next flow of the services 1 and 2
+		}{
+			{"at first", []dataplane.Service{service(1, 11, 12, 13), service(2, 21, 22)}, [2]uint16{11, 21}},
+			{"one has another backend", []dataplane.Service{service(1, 11, 12, 13), service(2, 23, 22)}, [2]uint16{12, 23}},
+			{"it has the first one again", []dataplane.Service{service(1, 11, 12, 13), service(2, 21, 22)}, [2]uint16{13, 21}},
+			{"they come in another order", []dataplane.Service{service(2, 21, 22), service(1, 11, 12, 13)}, [2]uint16{11, 22}},
+		} {
+			if err := s.SetServices(step.services, testConfig().VIPs); err != nil {
+				t.Fatal(err)
+			}
+			expect(step.name, 1, step.want[0])
+			expect(step.name, 2, step.want[1])
+		}
+	})
+}
+
 // Events that find the ring full are lost, and counted; the flows are not.
 func TestLostEventsAreCounted(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {

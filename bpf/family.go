@@ -83,6 +83,11 @@ type family[A addr] struct {
 	objs     objects
 	batch    batchBuffer[A]
 	timeouts dataplane.Timeouts
+
+	backends     backendTables[A]
+	services     mirror[rawEndpoint[A], rawService[A]]
+	dnatBackends mirror[rawEndpoint[A], uint32]
+	addresses    mirror[A, uint32]
 }
 
 var _, _ tables = (*family[ipv4])(nil), (*family[ipv6])(nil)
@@ -115,6 +120,10 @@ func loadFamily[A addr](spec *ebpf.CollectionSpec, cfg dataplane.Config, client,
 	if err := spec.LoadAndAssign(&f.objs, &ebpf.CollectionOptions{MapReplacements: maps}); err != nil {
 		return nil, fmt.Errorf("bpf: load programs: %w", err)
 	}
+	f.backends = backendTables[A]{outer: f.objs.BackendTables, built: make(map[uint32]dataplane.Service)}
+	f.services = newMirror[rawEndpoint[A], rawService[A]](f.objs.Services)
+	f.dnatBackends = newMirror[rawEndpoint[A], uint32](f.objs.DnatBackends)
+	f.addresses = newMirror[A, uint32](f.objs.Addresses)
 	if err := f.batch.open(f.objs.Batch); err != nil {
 		return nil, errors.Join(err, f.close())
 	}

@@ -246,13 +246,11 @@ func (s *programSubject) SetServices(services []dataplane.Service, vips []datapl
 	return s.Dataplane.SetServices(services, vips)
 }
 
-// resetServices lets round robin begin anew. It spares SetServices, which waits for
-// the kernel, where the services have not changed.
+// resetServices brings the first services back, and lets round robin begin anew.
 func (s *programSubject) resetServices() {
 	if s.moved {
 		s.must(s.Dataplane.SetServices(s.cfg.Services, s.cfg.VIPs))
 		s.moved = false
-		return
 	}
 	for _, service := range s.cfg.Services {
 		switch f := s.of(service.VIP).(type) {

@@ -68,10 +68,11 @@ const struct backend *btf_backend __attribute__((unused));
 const struct batch_args *btf_batch_args __attribute__((unused));
 
 /* A service's backends: one entry each for round robin, a lookup table for
- * Maglev. Tables differ in size, hence the inner map flag. */
+ * Maglev. Tables differ in size, hence the inner map flag; user space writes them through
+ * their memory. */
 struct backend_table {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct backend);

@@ -84,6 +84,12 @@ func (s Service) Weight(i int) int {
 	return s.Weights[i]
 }
 
+// SameSlots reports whether the new flows of two services go to the same backends in the same
+// shares and the same order.
+func (s Service) SameSlots(o Service) bool {
+	return s.Balance == o.Balance && slices.Equal(s.Backends, o.Backends) && slices.Equal(s.Weights, o.Weights)
+}
+
 // MaxWeight is the largest weight of a backend.
 const MaxWeight = 1000
 
@@ -264,7 +270,8 @@ type Dataplane interface {
 	// SetMiss chooses what a mid-flow segment without an entry meets.
 	SetMiss(MissPolicy) error
 	// SetServices replaces the services and the VIPs that are answered for. Entries of a service that was unknown
-	// when Apply received them take hold now.
+	// when Apply received them take hold now. A service that stays the same keeps its turn
+	// of round robin.
 	SetServices([]Service, []VIP) error
 
 	// Apply makes the entries hold, replacing those with the same original tuple.

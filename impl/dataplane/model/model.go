@@ -127,7 +127,7 @@ func (d *Dataplane) SetMiss(p dataplane.MissPolicy) error {
 	return nil
 }
 
-// SetServices implements dataplane.Dataplane. Round robin begins anew.
+// SetServices implements dataplane.Dataplane.
 func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.VIP) error {
 	if err := dataplane.ValidateServices(services); err != nil {
 		return err
@@ -137,10 +137,14 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 		return err
 	}
 	d.meanings, d.cfg.VIPs = meanings, vips
+	were := d.configured
 	d.configured = make(map[flow.Service]*service)
 	d.dnatBackends = make(map[flow.Service]bool)
 	for _, s := range services {
 		d.configured[s.Service] = &service{Service: s}
+		if was := were[s.Service]; was != nil && was.SameSlots(s) && was.Mode == s.Mode && was.SNAT == s.SNAT {
+			d.configured[s.Service] = &service{Service: s, slots: was.slots, next: was.next}
+		}
 		for _, b := range s.Backends {
 			if s.Mode == dataplane.DNAT {
 				d.dnatBackends[flow.Service{VIP: b.Addr, Port: b.Port, Proto: s.Proto}] = true
