@@ -197,6 +197,9 @@ func TestAnAdoptedTableIsReadFirst(t *testing.T) {
 		t.Fatalf("lb1 is %s without having read its table", got)
 	}
 	l.until(5*time.Second, "lb1 goes on without", func() bool { return l.role("lb1") == "Master" })
+	if claim := l.lastClaim("lb1"); !claim.Degraded {
+		t.Errorf("lb1 claims with %q although it has not read its table\n%s", claim.Reason, l.transcript())
+	}
 	l.boot("lb2")
 	l.run(2 * time.Second)
 	if l.nodes["lb2"].node.GateOpen(ha.InSync) {
@@ -229,6 +232,21 @@ func TestWhatIsKept(t *testing.T) {
 	l.step(l.nodes["lb2"], Stop{})
 	l.until(2*time.Second, "lb2 has left", func() bool { return l.nodes["lb2"].exited })
 	want("a MASTER that has left to nobody", "lb2", flow.Pedigree{Epoch: 2, Witnessed: 2, Seen: 2, Whole: true})
+}
+
+// An epoch that the process before had heard of is not claimed again by the next.
+func TestARestartedNodeClaimsNoEpochThatWasSeen(t *testing.T) {
+	const seen = 7
+	l := newPair(t)
+	l.kill("lb2")
+	l.nodes["lb2"].kept.Seen = seen
+	l.restart("lb2")
+	l.until(2*time.Second, "lb2 in sync", func() bool { return l.inSync("lb2") })
+	l.crash("lb1")
+	l.until(time.Second, "lb2 Master", func() bool { return l.role("lb2") == "Master" })
+	if epoch := l.nodes["lb2"].node.Status().Epoch; epoch <= seen {
+		t.Errorf("lb2 leads in epoch %d, want one after %d\n%s", epoch, seen, l.transcript())
+	}
 }
 
 // The process before was MASTER. The one that adopts its table is not, and ends what is

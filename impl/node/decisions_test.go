@@ -96,6 +96,19 @@ func TestWithoutAStreamEachDecidesByItself(t *testing.T) {
 	l.follows("lb2", "api=", "web=b")
 }
 
+// What was withdrawn is not told again on the next stream.
+func TestAWithdrawnDecisionIsForgotten(t *testing.T) {
+	l := newPair(t)
+	l.decides("lb1", "web=a", "api=b")
+	l.follows("lb2", "web=a", "api=b")
+	l.decides("lb1", "web=")
+	l.follows("lb2", "web=")
+	l.dropStream(l.nodes["lb1"])
+	l.follows("lb2", "unfollow")
+	l.until(5*time.Second, "lb2 follows again", func() bool { return len(l.nodes["lb2"].followed) > 0 })
+	l.follows("lb2", "api=b")
+}
+
 // A BACKUP that takes over because the MASTER is dead decides by itself, and the one that
 // comes back follows it.
 func TestARestoredNodeFollows(t *testing.T) {

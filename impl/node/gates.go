@@ -184,8 +184,10 @@ func judgeSyncAlone(v *view) (bool, why) {
 	switch {
 	case v.complete:
 		return true, because("in sync when the peer was lost")
-	case !v.met:
+	case !v.met && v.seen == 0:
 		return true, because("no peer was ever heard")
+	case !v.met:
+		return false, because("the adopted table is not complete")
 	case v.seen == 0:
 		return false, because("peer was heard, but its table was never received")
 	}

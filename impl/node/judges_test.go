@@ -109,6 +109,7 @@ func judgements() []judgement {
 		{ha.InSync, func(v *view) { v.role = ha.Master }, true, "this node's table is the truth"},
 		{ha.InSync, after(silent, serves, whole, func(v *view) { v.met = true }), true, "in sync when the peer was lost"},
 		{ha.InSync, silent, true, "no peer was ever heard"},
+		{ha.InSync, func(v *view) { v.silent, v.seen = true, 1 }, false, "the adopted table is not complete"},
 		{ha.InSync, after(silent, func(v *view) { v.met = true }), false, "peer was heard, but its table was never received"},
 		{ha.InSync, after(silent, epoch, func(v *view) { v.met = true }), false, "peer was lost before sync was complete"},
 		{ha.InSync, after(live, serves, func(v *view) { v.stale, v.inSync = true, true }), false, "nothing was heard on the sync stream for too long while the peer is MASTER"},
