@@ -9,16 +9,19 @@ import (
 	. "baton/impl/node"
 )
 
-// decides has the world of a node decide about topics, each as "topic=decision"; one
-// without a decision is withdrawn.
+// withdrawn stands before a topic whose decision was withdrawn. An empty decision is another
+// thing: it deletes a service, and a withdrawn one gives it back what the file says.
+const withdrawn = "-"
+
+// decides has the world of a node decide about topics, each as "topic=decision" or "-topic".
 func (l *lab) decides(id string, decisions ...string) {
 	for _, d := range decisions {
-		topic, decision, _ := strings.Cut(d, "=")
-		var data []byte
-		if decision != "" {
-			data = []byte(decision)
+		topic, decision, decided := strings.Cut(d, "=")
+		in := Decided{Topic: strings.TrimPrefix(topic, withdrawn)}
+		if decided {
+			in.Data = []byte(decision)
 		}
-		l.step(l.nodes[id], Decided{Topic: topic, Data: data})
+		l.step(l.nodes[id], in)
 	}
 }
 
@@ -45,12 +48,12 @@ func TestTheBackupFollowsWhatTheMasterDecides(t *testing.T) {
 	l := newPair(t)
 	l.decides("lb2", "web=b", "old=b") // before it follows
 	l.decides("lb1", "web=a")
-	l.follows("lb2", "old=", "web=a")
+	l.follows("lb2", "-old", "web=a")
 	l.decides("lb1", "web=c")
 	l.follows("lb2", "web=c")
-	l.decides("lb1", "api=d", "web=")
-	l.follows("lb2", "api=d", "web=")
-	l.decides("lb2", "api=d", "web=") // as its world does
+	l.decides("lb1", "api=d", "web=", "-web")
+	l.follows("lb2", "api=d", "web=", "-web")
+	l.decides("lb2", "api=d", "-web") // as its world does
 	l.quiet("lb1")
 	l.quiet("lb2")
 }
@@ -93,7 +96,7 @@ func TestWithoutAStreamEachDecidesByItself(t *testing.T) {
 	l.until(5*time.Second, "the stream is given up", func() bool { return l.nodes["lb1"].stream == 0 && l.nodes["lb2"].stream == 0 })
 	l.dropSync["lb1"], l.dropSync["lb2"] = false, false
 	l.until(5*time.Second, "lb2 follows again", func() bool { return len(l.nodes["lb2"].followed) > 0 })
-	l.follows("lb2", "api=", "web=b")
+	l.follows("lb2", "-api", "web=b")
 }
 
 // What was withdrawn is not told again on the next stream.
@@ -101,8 +104,8 @@ func TestAWithdrawnDecisionIsForgotten(t *testing.T) {
 	l := newPair(t)
 	l.decides("lb1", "web=a", "api=b")
 	l.follows("lb2", "web=a", "api=b")
-	l.decides("lb1", "web=")
-	l.follows("lb2", "web=")
+	l.decides("lb1", "-web")
+	l.follows("lb2", "-web")
 	l.dropStream(l.nodes["lb1"])
 	l.follows("lb2", "unfollow")
 	l.until(5*time.Second, "lb2 follows again", func() bool { return len(l.nodes["lb2"].followed) > 0 })

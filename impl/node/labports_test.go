@@ -100,7 +100,11 @@ func (p labPorts) Dump(done func([]flow.Entry, error)) {
 }
 
 func (p labPorts) Follow(topic string, data []byte) {
-	p.n.followed = append(p.n.followed, topic+"="+string(data))
+	said := topic + "=" + string(data)
+	if data == nil {
+		said = withdrawn + topic
+	}
+	p.n.followed = append(p.n.followed, said)
 }
 func (p labPorts) Unfollow() { p.n.followed = append(p.n.followed, "unfollow") }
 

@@ -78,8 +78,9 @@ func TestASpeakerTakesNothingThatCameInTimeForSilence(t *testing.T) {
 	d.one.look()
 	d.two.look()
 	before := d.stats()
-	expiry := x.Variables().LastReceived.Add(x.DetectionTime())
-	for d.two.sessions[0].peered.Stats().Sent == 0 || boottime.Now().Before(expiry.Add(-x.DetectionTime()/2)) {
+	detect := x.DetectionTime()
+	expiry := x.Variables().LastReceived.Add(detect)
+	for d.two.sessions[0].peered.Stats().Sent == 0 || boottime.Now().Before(expiry.Add(-detect/2)) {
 		d.two.look() // the peer sends until then
 	}
 	sent := boottime.Now()
@@ -87,8 +88,12 @@ func TestASpeakerTakesNothingThatCameInTimeForSilence(t *testing.T) {
 		pause(expiry.Add(time.Millisecond))
 	}
 	d.one.look()
+	looked := boottime.Now()
 	if sent.After(expiry) {
 		t.Skipf("the host stood still: the peer's last packet left %v after the end of the Detection Time", sent.Sub(expiry))
+	}
+	if looked.Sub(sent) > detect*9/10 {
+		t.Skipf("the host stood still: it looked %v after the peer had sent last, and its Detection Time is %v", looked.Sub(sent), detect)
 	}
 	if x.State() != bfd.Up || d.stats().Downs != before.Downs || d.stats().Received == before.Received {
 		t.Errorf("%v after %d downs, %d packets received: what waited was taken for silence",
