@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"baton/impl/bfd"
+	"baton/impl/clock"
 	"baton/impl/clock/boottime"
 	"baton/impl/daemon/config"
 )
@@ -80,10 +81,13 @@ func TestASpeakerTakesNothingThatCameInTimeForSilence(t *testing.T) {
 	before := d.stats()
 	detect := x.DetectionTime()
 	expiry := x.Variables().LastReceived.Add(detect)
-	for d.two.sessions[0].peered.Stats().Sent == 0 || boottime.Now().Before(expiry.Add(-detect/2)) {
-		d.two.look() // the peer sends until then
+	var sent clock.Instant // when the look began in which the peer sent last
+	for sent == 0 || boottime.Now().Before(expiry.Add(-detect/2)) {
+		at, count := boottime.Now(), d.two.sessions[0].peered.Stats().Sent
+		if d.two.look(); d.two.sessions[0].peered.Stats().Sent > count { // the peer sends until then
+			sent = at
+		}
 	}
-	sent := boottime.Now()
 	for boottime.Now().Before(expiry.Add(time.Millisecond)) {
 		pause(expiry.Add(time.Millisecond))
 	}
