@@ -83,6 +83,9 @@ func (o *doctorOptions) examine(ctx context.Context) ([]preflight.Finding, error
 	if err != nil {
 		return nil, err
 	}
+	if facts.LeftPins, err = bpf.LeftPins([]string{cfg.Links.Client, cfg.Links.Backend}, cfg.Pin); err != nil {
+		return nil, err
+	}
 	found := append([]preflight.Finding{probed("eBPF: tcx, maps, ring buffer, redirect", bpf.Probe())}, preflight.Host(cfg, facts)...)
 	if o.peer == "" {
 		return found, nil

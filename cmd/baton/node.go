@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -30,11 +33,15 @@ func nodeCommand() *cobra.Command {
 				return badInput("--log %q: use text or json", o.LogFormat)
 			}
 			if check {
-				_, err := config.Load(o.ConfigFile, config.Options{AllowUnsafe: o.AllowUnsafe})
+				cfg, err := config.Load(o.ConfigFile, config.Options{AllowUnsafe: o.AllowUnsafe})
+				if err == nil {
+					warnOfPins(os.Stderr, cfg)
+				}
 				return err
 			}
 			o.Version = version
 			o.Dataplane = func(cfg dataplane.Config) (dataplane.Dataplane, error) { return bpf.Open(cfg) }
+			o.LeftPins = bpf.LeftPins
 			// The daemon counts signals itself: one that also ended its context would
 			// now and then be taken for the second, which ends it without a handover.
 			return daemon.Run(context.WithoutCancel(c.Context()), o)
@@ -52,4 +59,16 @@ func nodeCommand() *cobra.Command {
 	words(c, "log", logFormats...)
 	c.AddCommand(unitCommand())
 	return c
+}
+
+// warnOfPins says which folders of pins are left. It cannot be known without the rights of a
+// node, which a check of its configuration does not need.
+func warnOfPins(w io.Writer, cfg *config.Config) {
+	left, err := bpf.LeftPins([]string{cfg.Links.Client, cfg.Links.Backend}, cfg.Pin)
+	if err != nil {
+		fmt.Fprintf(w, "baton: pins that are left were not looked for: %v\n", err)
+	}
+	for _, l := range left {
+		fmt.Fprintf(w, "baton: warning: %v\n", l)
+	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"baton/impl/catalog"
 	"baton/impl/daemon/control"
+	"baton/impl/node"
 )
 
 // defaultSocket is where a node's control socket is looked for if none is named.
@@ -117,6 +118,9 @@ func printStatus(w io.Writer, s control.Status) error {
 	}
 	fmt.Fprintf(table, "sync\t%s\t%d entries, %.0f%%, lag %d, %.0f entries/s, digest %s\n",
 		s.Sync.Phase, s.Sync.Entries, s.Sync.Percent, s.Sync.Lag, s.Sync.Rate, s.Digest)
+	if s.Pinned != nil {
+		fmt.Fprintf(table, "pinned table\t%s\t%s\n", s.Pinned.Outcome, pinnedWord(*s.Pinned, s.Adopted))
+	}
 	fmt.Fprintf(table, "sync stream\t%s\n", streamWord(s.Stream, s.Peer.Version))
 	for _, p := range s.Paths {
 		fmt.Fprintf(table, "bfd %s\t%s\tdetection %v, transmit %v, %s\n", p.Name, p.State, p.Detection, p.Transmit, p.Diag)
@@ -142,6 +146,23 @@ func editedWord(edited string) string {
 		return ""
 	}
 	return "; " + edited + " at run time"
+}
+
+// pinnedWord is what became of a pinned table, and where it is.
+func pinnedWord(p control.Pinned, adopted *node.AdoptedStatus) string {
+	switch {
+	case p.Outcome == control.PinRefused:
+		return "the table in " + p.Dir + " was removed: " + p.Why
+	case adopted == nil:
+		return p.Dir + " held none"
+	case !adopted.Read:
+		return "from " + p.Dir + ", not read yet"
+	}
+	of := "the copy of a BACKUP"
+	if adopted.Whole {
+		of = "a MASTER's"
+	}
+	return fmt.Sprintf("%d entries from %s, %s of epoch %d", adopted.Entries, p.Dir, of, adopted.Epoch)
 }
 
 // backendWord is what there is to say of a backend's state.

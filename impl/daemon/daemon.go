@@ -32,6 +32,10 @@ type Options struct {
 	// Dataplane opens the dataplane, in production bpf.Open.
 	Dataplane func(dataplane.Config) (dataplane.Dataplane, error)
 
+	// LeftPins finds the folders other than the one to keep whose pinned programs links run,
+	// in production bpf.LeftPins; nil looks for none.
+	LeftPins func(links []string, keep string) ([]dataplane.LeftPins, error)
+
 	// Version names the build.
 	Version string
 	// TraceFD is an open descriptor to write the trace to, 0 for none.

@@ -27,6 +27,7 @@ func (d *daemon) describe(s *control.Status) {
 	d.describeEdits(s)
 	s.Alarms = append(s.Alarms, serviceAlarms(s.Services)...)
 	d.conflicts.describe(s, now)
+	d.pins.describe(s)
 }
 
 func streamStatus(t transport.Status, now time.Time) control.Stream {

@@ -62,7 +62,7 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv(nodeConfigEnv); file != "" {
 		err := Run(context.Background(), Options{
 			ConfigFile: file, TraceFD: 3, Ordinary: os.Getenv(ordinaryEnv) != "",
-			Dataplane: openTestDataplane,
+			Dataplane: openTestDataplane, LeftPins: bpf.LeftPins,
 		})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

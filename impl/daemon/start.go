@@ -62,6 +62,7 @@ type daemon struct {
 	running   *config.Config                // cfg with the services that were taken over last
 	file      atomic.Pointer[config.Config] // cfg with the services of the file as last read
 	edits     *edits                        // how they differ
+	pins      pins
 	stopOnce  sync.Once
 	closeOnce sync.Once // of the dataplane
 	closers   []func()  // in the order of opening
@@ -135,12 +136,10 @@ func (d *daemon) openDataplane() (err error) {
 	if d.loop.dp, err = d.opts.Dataplane(cfg); err != nil {
 		return err
 	}
-	switch a := d.loop.dp.Adopted(); {
-	case a.Taken:
-		d.core.Adopted = &a.Pedigree
-	case a.Refused != "":
-		d.log.Warn("the pinned table is not adopted, and is removed", "pin", cfg.Pin, "why", a.Refused)
-	}
+	d.pins.found(cfg.Pin, d.loop.dp.Adopted())
+	d.pins.look(cfg, d.opts.LeftPins)
+	d.pins.warn(d.log)
+	d.core.Adopted = d.pins.pedigree
 	if d.opts.Breakable {
 		d.log.Warn("the control socket can make dataplane calls fail: this node was started for tests")
 		d.loop.dp = faulty.Wrap(d.loop.dp, cmp.Or(cfg.MaxFlows, dataplane.DefaultMaxFlows))

@@ -20,6 +20,9 @@ type adoption struct {
 	held   bool
 	unread bool          // it has not been read yet
 	by     clock.Instant // the node goes on without having read it
+
+	taken   *flow.Pedigree // as it was found; nil if none was adopted
+	entries int            // that were read from it
 }
 
 func (a *adoption) fingerprint(h *fingerprint.Hash) {
@@ -51,7 +54,7 @@ func (a *adoption) deadline() clock.Instant {
 // adopt begins with the table of an earlier process. It traces that the earlier process's
 // lease has ended.
 func (n *Node) adopt(p flow.Pedigree) {
-	n.adoption = adoption{held: true, unread: true, by: n.now.Add(adoptLimit)}
+	n.adoption = adoption{held: true, unread: true, by: n.now.Add(adoptLimit), taken: &p}
 	n.epoch, n.witnessed, n.seen = p.Epoch, p.Witnessed, max(p.Seen, p.Epoch)
 	n.complete, n.led = p.Whole, p.Whole
 	n.freshUntil = p.Ended.Add(ownTableLife)
@@ -79,6 +82,14 @@ func (n *Node) checkAdopted() {
 		a.unread, n.complete = false, false
 		n.traceNote("goes on without having read the adopted table")
 	}
+}
+
+// status returns what became of it, nil if none was adopted.
+func (a *adoption) status() *AdoptedStatus {
+	if a.taken == nil {
+		return nil
+	}
+	return &AdoptedStatus{Epoch: a.taken.Epoch, Whole: a.taken.Whole, Read: !a.unread, Entries: a.entries}
 }
 
 // outlived reports whether the peer has a table that goes on where the adopted one ends:

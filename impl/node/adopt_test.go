@@ -210,6 +210,28 @@ func TestAnAdoptedTableIsReadFirst(t *testing.T) {
 	l.wantTables(0, 10)
 }
 
+// The status says what was found, before it is read and after.
+func TestAnAdoptedTableIsToldOf(t *testing.T) {
+	l := newPair(t)
+	l.flows("lb1", 0, 10)
+	l.run(time.Second)
+	lb1 := l.nodes["lb1"]
+	if got := lb1.node.Status().Adopted; got != nil {
+		t.Errorf("a node that adopted nothing tells of %+v", got)
+	}
+	l.kill("lb1")
+	lb1.fails[driver.Dump] = driver.Fails
+	l.restart("lb1")
+	if got, want := *lb1.node.Status().Adopted, (AdoptedStatus{Epoch: 1, Whole: true}); got != want {
+		t.Errorf("before it was read: %+v, want %+v", got, want)
+	}
+	delete(lb1.fails, driver.Dump)
+	l.run(2 * time.Second)
+	if got, want := *lb1.node.Status().Adopted, (AdoptedStatus{Epoch: 1, Whole: true, Read: true, Entries: 10}); got != want {
+		t.Errorf("once it was read: %+v, want %+v", got, want)
+	}
+}
+
 // What is kept says what the table is worth at each moment of a node's life.
 func TestWhatIsKept(t *testing.T) {
 	l := newPair(t)

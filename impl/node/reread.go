@@ -172,6 +172,7 @@ func (n *Node) takeAdopted(d Done) {
 	default:
 		n.reading.end(n.now, false)
 		n.reading.streak = 0
+		n.adoption.entries = len(d.Entries)
 		n.sync.Reconcile(n.now, d.Entries)
 	}
 }

@@ -30,6 +30,16 @@ type Status struct {
 	Digest     string     `json:"digest"`
 	// Lease is how long forwarding is still allowed, 0 if it is not.
 	Lease time.Duration `json:"lease"`
+	// Adopted is the table of the process before; nil if there was none, or it did not fit.
+	Adopted *AdoptedStatus `json:"adopted_table,omitempty"`
+}
+
+// AdoptedStatus is what a node found in the table that it began with.
+type AdoptedStatus struct {
+	Epoch   uint32 `json:"epoch"`
+	Whole   bool   `json:"whole"` // the process before led with it to its end
+	Read    bool   `json:"read"`  // the node has read it, or given up
+	Entries int    `json:"entries"`
 }
 
 // ReadStatus is how the node has read its dataplane.
@@ -85,6 +95,7 @@ func (n *Node) Status() Status {
 		Sync: n.sync.Progress(), InSync: n.gates.open.Has(ha.InSync), Flows: n.sync.Len(), Digest: n.replica(),
 		Read: ReadStatus{Due: !n.reading.done(), Failed: n.reading.stats.failed, Why: n.reading.stats.why},
 	}
+	s.Adopted = n.adoption.status()
 	s.Degraded = n.role.Holds() && !n.complete
 	s.PairInSync = n.leads() && n.sync.PeerInSync() || !n.role.Holds() && n.peerServes() && s.InSync
 	if n.stream.up {

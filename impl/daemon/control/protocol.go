@@ -60,12 +60,31 @@ type Status struct {
 	Loop      Loop      `json:"loop"`
 	Stream    Stream    `json:"stream"`
 	Services  []Service `json:"services"`
+	// Pinned is how the table fares that is to outlive the process; nil without pin.
+	Pinned *Pinned `json:"pinned,omitempty"`
 	// Deleted names the services of the file that were deleted at run time.
 	Deleted []string `json:"deleted,omitempty"`
 	// Conflicts are the VIPs that a host has claimed which is not of this pair.
 	Conflicts []Conflict `json:"conflicts,omitempty"`
 	// Alarms are what an operator should look after, each in a sentence.
 	Alarms []string `json:"alarms,omitempty"`
+}
+
+// Outcomes of a start with pin.
+const (
+	PinAdopted = "adopted" // Status.Adopted says what was found
+	PinRefused = "refused"
+	PinNew     = "new" // the folder held no table
+)
+
+// PinOutcomes lists them.
+var PinOutcomes = []string{PinAdopted, PinRefused, PinNew}
+
+// Pinned is the folder of a pinned table, and what became of the one that was found there.
+type Pinned struct {
+	Dir     string `json:"dir"`
+	Outcome string `json:"outcome"`
+	Why     string `json:"why,omitempty"` // a table was refused, and removed
 }
 
 // Conflict is a VIP with another claimant.

@@ -32,6 +32,7 @@ type collector struct {
 	syncUnserved                                                                     *prometheus.Desc
 	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed     *prometheus.Desc
 	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp   *prometheus.Desc
+	pinned, adoptedEntries                                                           *prometheus.Desc
 	fragments                                                                        *prometheus.Desc
 	backendState, backendWeight, backendDisagrees, probes, probeFailures, serving    *prometheus.Desc
 	steps, late, lateMax, recordsDropped, failures                                   *prometheus.Desc
@@ -84,6 +85,8 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.degraded, "degraded", "Whether the node serves with a table that it knows to be incomplete.")
 	desc(&c.pairInSync, "pair_in_sync", "Whether the node that does not serve holds the whole table of the one that does.")
 	desc(&c.flows, "flows", "Entries of the connection table, as the core mirrors it.")
+	desc(&c.pinned, "pinned_table", "1 for what became of the table in the pin folder at the start, 0 for the others; why is empty unless it was refused.", "outcome", "why")
+	desc(&c.adoptedEntries, "pinned_table_entries", "Entries of the pinned table that the node began with.")
 	desc(&c.readDue, "dataplane_read_due", "Whether the dataplane may hold flows that the core has not counted.")
 	desc(&c.readFailed, "dataplane_read_failures_total", "Drains and dumps of the dataplane that failed.")
 
@@ -145,6 +148,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		out.counter(c.claims, conflict.Count, conflict.VIP.String(), conflict.Link)
 		out.counter(c.answers, conflict.Answered, conflict.VIP.String(), conflict.Link)
 	}
+	c.collectPinned(out, status)
 	out.gauge(c.alarms, float64(len(status.Alarms)))
 }
 
@@ -165,6 +169,22 @@ func (c *collector) collectNode(out samples, s node.Status) {
 	out.gauge(c.peerCompared, number(s.Peer.Compared))
 	for _, d := range s.Peer.Differences {
 		out.gauge(c.peerDiffers, 1, d.Service, d.What)
+	}
+}
+
+func (c *collector) collectPinned(out samples, s control.Status) {
+	if s.Pinned == nil {
+		return
+	}
+	for _, outcome := range control.PinOutcomes {
+		why := ""
+		if outcome == s.Pinned.Outcome {
+			why = s.Pinned.Why
+		}
+		out.gauge(c.pinned, number(outcome == s.Pinned.Outcome), outcome, why)
+	}
+	if s.Adopted != nil {
+		out.gauge(c.adoptedEntries, float64(s.Adopted.Entries))
 	}
 }
 

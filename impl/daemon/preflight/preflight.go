@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"baton/impl/daemon/config"
+	"baton/impl/dataplane"
 )
 
 // A Finding is the outcome of one check.
@@ -24,7 +25,8 @@ type Facts struct {
 	Capabilities uint64 // of this process, as the kernel numbers them
 	Links        []Link
 	Busy         map[string]string // address or path that the node needs, and why it cannot have it
-	Unpinnable   string            // why nothing can be pinned where the node is to pin, "" if it can
+	LeftPins     []dataplane.LeftPins
+	Unpinnable   string // why nothing can be pinned where the node is to pin, "" if it can
 }
 
 // A Link is an interface of the host.
@@ -54,6 +56,9 @@ func Host(c *config.Config, f Facts) []Finding {
 	if c.Pin != "" {
 		found = append(found, pin(c, f))
 	}
+	if len(f.LeftPins) > 0 {
+		found = append(found, leftPins(f))
+	}
 	return found
 }
 
@@ -62,6 +67,14 @@ func pin(c *config.Config, f Facts) Finding {
 		return finding("pin", "", []string{f.Unpinnable})
 	}
 	return finding("pin", "the table can outlive the process in "+c.Pin, nil)
+}
+
+func leftPins(f Facts) Finding {
+	var wrong []string
+	for _, l := range f.LeftPins {
+		wrong = append(wrong, l.String())
+	}
+	return finding("pins that are left", "", wrong)
 }
 
 // finding returns a passing Finding with text if wrong is empty, else a failing one.

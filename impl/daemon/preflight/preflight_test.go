@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"baton/impl/daemon/config"
+	"baton/impl/dataplane"
 )
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -75,6 +76,9 @@ func TestWhatAHostLacksIsNamed(t *testing.T) {
 		{"no place for pins", func(c *config.Config, f *Facts) {
 			c.Pin, f.Unpinnable = "/srv/pins", unpinnable("/proc/pins/of/lb1")
 		}, "pin: /proc/pins/of/lb1 is not in a bpffs"},
+		{"programs of another folder of pins", func(_ *config.Config, f *Facts) {
+			f.LeftPins = []dataplane.LeftPins{{Dir: "/sys/fs/bpf/old", Links: []string{"client0"}}}
+		}, "pins that are left: client0 still run programs that were pinned in /sys/fs/bpf/old"},
 		{"a place for pins that nobody needs", func(_ *config.Config, f *Facts) { f.Unpinnable = "is not there" }, ""},
 		{"another program at the BFD port", func(_ *config.Config, f *Facts) { f.Busy["BFD"] = "udp :3784 is in use" }, "ports: BFD: udp :3784 is in use"},
 	} {

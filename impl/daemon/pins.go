@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"log/slog"
+	"sync"
+
+	"baton/impl/daemon/control"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// pins is what processes before this one have left in the kernel: the table that this one
+// began with, and programs that are none of its own.
+type pins struct {
+	table    *control.Pinned // nil without pin
+	pedigree *flow.Pedigree  // of the adopted table; nil if there is none
+
+	find func() ([]dataplane.LeftPins, error)
+	mu   sync.Mutex
+	left []dataplane.LeftPins
+	err  error // of the last search
+}
+
+// found notes what became of the table in the folder of pins.
+func (p *pins) found(dir string, a dataplane.Adoption) {
+	if dir == "" {
+		return
+	}
+	p.table = &control.Pinned{Dir: dir, Outcome: control.PinNew}
+	switch {
+	case a.Taken:
+		p.pedigree, p.table.Outcome = &a.Pedigree, control.PinAdopted
+	case a.Refused != "":
+		p.table.Outcome, p.table.Why = control.PinRefused, a.Refused
+	}
+}
+
+// look searches for programs that are left on the links of a configuration.
+func (p *pins) look(cfg dataplane.Config, find func(links []string, keep string) ([]dataplane.LeftPins, error)) {
+	if find == nil {
+		return
+	}
+	p.find = func() ([]dataplane.LeftPins, error) {
+		return find([]string{cfg.ClientLink, cfg.BackendLink}, cfg.Pin)
+	}
+	p.left, p.err = p.find()
+}
+
+// warn logs what an operator should know of.
+func (p *pins) warn(log *slog.Logger) {
+	if p.table != nil && p.table.Outcome == control.PinRefused {
+		log.Warn("the pinned table is not adopted, and is removed", "pin", p.table.Dir, "why", p.table.Why)
+	}
+	for _, l := range p.left {
+		log.Warn(l.String())
+	}
+	if p.err != nil {
+		log.Warn("pins that are left were not looked for", "error", p.err)
+	}
+}
+
+// describe adds the pinned table to a status, and an alarm for each folder that is still
+// there: those that were found at the start are looked for again.
+func (p *pins) describe(s *control.Status) {
+	s.Pinned = p.table
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.left) > 0 {
+		if left, err := p.find(); err == nil {
+			p.left = left
+		}
+	}
+	for _, l := range p.left {
+		s.Alarms = append(s.Alarms, l.String())
+	}
+}
