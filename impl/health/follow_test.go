@@ -72,6 +72,25 @@ func TestAPoolThatAgreedNeedsAllItsFailures(t *testing.T) {
 	}
 }
 
+// Failures that led to a decision are not taken for answers that contradict it.
+func TestFailuresBeforeADecisionDoNotCountAgainstIt(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	l.step(health.Follow{Decisions: []health.Decision{{Backend: a}, {Backend: b}}})
+	l.answers[a] = "refused"
+	l.run(250 * ms)
+	l.step(aIsDown())
+	l.step(health.Lead{})
+	delete(l.answers, a)
+	l.run(100*ms + l.took)
+	if l.state(a) != health.Down {
+		t.Errorf("a is %v after one answer, want %d", l.state(a), check().Rise)
+	}
+	l.run(100 * ms)
+	if l.state(a) != health.Up {
+		t.Errorf("a is %v after %d answers", l.state(a), check().Rise)
+	}
+}
+
 // Drains and their deadlines are followed, and outlive the takeover; those of this node's
 // operator wait until it decides.
 func TestDrainsAreFollowed(t *testing.T) {

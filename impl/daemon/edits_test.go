@@ -1,0 +1,17 @@
+package daemon
+
+import (
+	"maps"
+	"testing"
+)
+
+// What the MASTER has changed is applied once: what is decided here later holds.
+func TestAChangeOfTheMasterIsAppliedOnce(t *testing.T) {
+	e := &edits{texts: map[string]string{}, ready: make(chan struct{}, 1)}
+	e.follow("web", []byte("theirs"))
+	e.replace(e.take())
+	e.replace(map[string]string{"web": "ours"})
+	if got, want := e.take(), map[string]string{"web": "ours"}; !maps.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
