@@ -120,12 +120,12 @@ func TestFragmentedDatagramsAreBounded(t *testing.T) {
 }
 
 // Datagrams that are larger than the links arrive whole, both ways.
-func TestLargeDatagramsThroughTheLoadBalancer(t *testing.T) {
+func TestLargeDatagramsThroughTheLoadBalancer(t *testing.T) { newModesLab(t).largeDatagrams(t) }
+
+func (l *lab) largeDatagrams(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode dataplane.Mode) {
-		l := newLab(t, labConfig(labService(flow.UDP, 53, mode, dataplane.Maglev, 8053)))
-		l.lease(t, clock.Never)
-		l.echoDatagrams(t, 8053)
-		conn := l.dial(t, "udp", 53)
+		l.echoDatagrams(t, portOfMode(mode))
+		conn := l.dial(t, "udp", portOfMode(mode))
 		for _, size := range []int{1473, 4000, 9000, 60000} {
 			exchange(t, conn, strings.Repeat("d", size))
 		}

@@ -278,11 +278,12 @@ func TestBothFamiliesOnOneNode(t *testing.T) {
 // lease: clients resolve the VIP, and backends their gateway, by neighbour discovery alone.
 func TestTrafficOverIPv6(t *testing.T) {
 	overIPv6(t)
-	t.Run("TCP", TestTCPThroughTheLoadBalancer)
-	t.Run("UDP", TestUDPThroughTheLoadBalancer)
-	t.Run("large datagrams", TestLargeDatagramsThroughTheLoadBalancer)
+	l := newModesLab(t)
+	t.Run("large datagrams", l.largeDatagrams)
+	t.Run("TCP", l.transfers)
+	t.Run("UDP", l.datagrams)
+	t.Run("lost entries", l.losesEntries)
 	t.Run("a smaller link", TestTransferOverASmallerLink)
-	t.Run("lost entries", TestConnectionSurvivesTheLossOfItsEntry)
 	t.Run("no lease yet", TestClientWaitsForTheLease)
 	t.Run("a lapse of the lease", TestConnectionSurvivesALapseOfTheLease)
 }

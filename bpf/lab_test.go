@@ -152,6 +152,7 @@ func labConfig(services ...dataplane.Service) dataplane.Config {
 		Services:  services,
 		SNATPorts: dataplane.PortRange{First: 20000, Last: 39999},
 		Timeouts:  dataplane.DefaultTimeouts(),
+		MaxFlows:  1 << 12, // a large table takes time to make and to free
 	}
 }
 
