@@ -196,9 +196,7 @@ var _ = Describe("cut and heal", func() {
 
 	It("of the heartbeat drops BFD packets alone, and proves itself where none is sent", func() {
 		bfd := lab.Selector{From: "lb1", To: "lb2", Only: lab.BFD, Via: lab.Clients}
-		began := time.Now()
 		Expect(pair.Cut(within(), bfd)).To(Equal("bfd lb1>lb2 on clients: 1 dropped"))
-		Expect(time.Since(began)).To(BeNumerically("<", 200*time.Millisecond))
 		Expect(passes(box1, box2, "198.18.0.2")).To(BeTrue(), "other packets pass")
 		Expect(shower(lb1, lb2, 100, 3784)).To(Succeed())
 		whole := lab.Selector{From: "lb1", To: "lb2", Via: lab.Clients}
