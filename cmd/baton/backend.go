@@ -14,20 +14,20 @@ import (
 func backendCommand() *cobra.Command {
 	c := &cobra.Command{Use: "backend", Short: "Add, change, drain or delete a backend of a running pair", Args: cobra.NoArgs}
 	var limit time.Duration
-	drain := backendVerb("drain", "Have a backend get no new flows; those that are open go on", func(ctx context.Context, client *control.Client, service string, backend netip.AddrPort) error {
+	drain := backendVerb("drain", "Send no new flows to a backend; open flows continue", func(ctx context.Context, client *control.Client, service string, backend netip.AddrPort) error {
 		return client.Drain(ctx, service, backend, limit)
 	})
-	drain.Flags().DurationVar(&limit, "for", 5*time.Minute, "time to the deadline, at which flows of udp leave the backend too")
-	c.AddCommand(drain, backendVerb("ready", "Take a drain back", func(ctx context.Context, client *control.Client, service string, backend netip.AddrPort) error {
+	drain.Flags().DurationVar(&limit, "for", 5*time.Minute, "how long UDP flows may stay on the backend; after that they move to another one")
+	c.AddCommand(drain, backendVerb("ready", "End a drain: the backend gets new flows again", func(ctx context.Context, client *control.Client, service string, backend netip.AddrPort) error {
 		return client.Ready(ctx, service, backend)
 	}))
 	weight := 1
 	add := backendEdit(config.AddBackend, "add", "Add a backend to a service", &weight)
-	set := backendEdit(config.SetBackend, "set", "Give a backend another weight", &weight)
+	set := backendEdit(config.SetBackend, "set", "Change the weight of a backend", &weight)
 	for _, verb := range []*cobra.Command{add, set} {
-		verb.Flags().IntVar(&weight, "weight", 1, "its share of new flows, relative to the others")
+		verb.Flags().IntVar(&weight, "weight", 1, "share of new flows, relative to the other backends")
 	}
-	c.AddCommand(add, set, backendEdit(config.DelBackend, "del", "Take a backend out of a service; its flows stay", &weight))
+	c.AddCommand(add, set, backendEdit(config.DelBackend, "del", "Remove a backend from a service; its open flows continue", &weight))
 	return c
 }
 

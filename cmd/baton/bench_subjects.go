@@ -26,30 +26,30 @@ type benchOptions struct {
 	out           string
 }
 
-// nobody as the own subjects has every verdict be a result.
+// nobody is the value of --own with which no verdict changes the exit code.
 const nobody = "none"
 
 func benchSubjectsCommand() *cobra.Command {
 	var o benchOptions
 	c := &cobra.Command{
 		Use:   "bench-subjects FILE...",
-		Short: "Run the same scenarios with several subjects and hold their figures against each other",
-		Long: "Bench-subjects runs each scenario with each subject in turn, so that all of them meet the machine in the same state,\n" +
-			"and prints a table with a column for each subject, and one with a row for each scenario and subject: the median of times,\n" +
-			"the worst of counts, a star at the best, its multiple at the others. Runs are stored in DIR/<subject>/<scenario>;\n" +
-			"DIR/scoreboard.md has the tables with a link from each cell to its run.\n\n" +
-			"The exit code is that of the worst run, as baton run has it. --own reference,./my.yaml makes it that of the named subjects\n" +
-			"alone, so that a failure of the others is a result and no error; --own none makes it 0 once all has been run.",
+		Short: "Run the same scenarios with several subjects and compare their figures",
+		Long: "Bench-subjects runs each scenario with each subject in turn, so that all subjects run under the same load of the machine.\n" +
+			"It prints two tables: one with a column for each subject, one with a row for each scenario and subject. Times are medians,\n" +
+			"counts are the worst of all runs. A star marks the best; the others show their multiple of it. Runs are stored in DIR/<subject>/<scenario>;\n" +
+			"DIR/scoreboard.md has the tables, with a link from each cell to its run.\n\n" +
+			"The exit code is that of the worst run, as with baton run. With --own reference,./my.yaml only runs of these subjects count,\n" +
+			"and a failure of another subject is only a result. With --own none the exit code is 0 once everything was run.",
 		Example: "  baton bench-subjects --subjects reference,keepalived,keepalived:conntrackd=cache --repeat 5 scenarios/subjects/board/*.scn\n" +
 			"  baton bench-subjects --subjects reference,./my.yaml --own ./my.yaml my/*.scn",
 		Args: cobra.MinimumNArgs(1), ValidArgsFunction: completeScenarios,
 		RunE: func(c *cobra.Command, files []string) error { return o.run(c.Context(), files) },
 	}
 	f := c.Flags()
-	f.StringSliceVar(&o.subjects, "subjects", subject.Names(), "the subjects: names, or adapter files, each with :OPTION=VALUE for a variant")
-	f.StringSliceVar(&o.own, "own", nil, "those of the subjects whose verdicts make the exit code, or none (default: all)")
+	f.StringSliceVar(&o.subjects, "subjects", subject.Names(), "names of subjects or adapter files; append :OPTION=VALUE for a variant")
+	f.StringSliceVar(&o.own, "own", nil, "subjects whose verdicts decide the exit code, or none (default: all)")
 	f.IntVar(&o.repeat, "repeat", 1, "how often to run each")
-	f.BoolVar(&o.failOnSkip, "fail-on-skip", false, "take a run that is skipped for a failure: exit code 1")
+	f.BoolVar(&o.failOnSkip, "fail-on-skip", false, "treat a skipped run as a failure (exit code 1)")
 	f.StringVar(&o.out, "out", filepath.Join("out", "subjects"), "folder of the results")
 	words(c, "subjects", subject.Names()...)
 	words(c, "own", append(subject.Names(), nobody)...)
@@ -79,7 +79,7 @@ func (o *benchOptions) run(ctx context.Context, files []string) error {
 	return o.outcome(runs, counts)
 }
 
-// check refuses flags that make no sense, and returns the names of the subjects whose
+// check refuses invalid flags and returns the names of the subjects whose
 // verdicts count.
 func (o *benchOptions) check() (counts []string, err error) {
 	if o.repeat < 1 {
@@ -88,7 +88,7 @@ func (o *benchOptions) check() (counts []string, err error) {
 	if len(o.subjects) == 0 {
 		return nil, badInput("--subjects: name one or more")
 	}
-	named := map[string]string{} // by name: as the flag has it
+	named := map[string]string{} // subject name to the text of the flag
 	for _, spec := range o.subjects {
 		s, err := subject.Named(spec)
 		if err != nil {
@@ -108,13 +108,13 @@ func (o *benchOptions) check() (counts []string, err error) {
 		}
 	}
 	if slices.Contains(o.own, nobody) && len(o.own) > 1 {
-		return nil, badInput("--own %s: %s stands alone", strings.Join(o.own, ","), nobody)
+		return nil, badInput("--own %s: %s cannot be combined with subjects", strings.Join(o.own, ","), nobody)
 	}
 	return counts, nil
 }
 
-// all runs each plan with each subject as often as asked for. On error it returns what was
-// run before.
+// all runs each plan with each subject, o.repeat times. On error it returns the runs made
+// before it.
 func (o *benchOptions) all(ctx context.Context, plans []*plan.Plan) (runs []scoreboard.Run, err error) {
 	for n := range o.repeat {
 		for _, p := range plans {
@@ -160,7 +160,7 @@ func (o *benchOptions) one(ctx context.Context, p *plan.Plan, name string, n int
 
 func (o *benchOptions) show(runs []scoreboard.Run) error {
 	var page strings.Builder
-	fmt.Fprintln(&page, "# Subjects side by side\n\nThe median of times, the worst of counts; a star at the best, its multiple at the others. Each cell opens its run.")
+	fmt.Fprintln(&page, "# Subjects side by side\n\nTimes are medians, counts are the worst of all runs. A star marks the best; the others show their multiple of it. Each cell links to its run.")
 	for _, b := range []scoreboard.Board{scoreboard.Whole(runs), scoreboard.Each(runs)} {
 		fmt.Println()
 		fmt.Fprintln(&page)

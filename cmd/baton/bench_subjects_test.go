@@ -20,7 +20,7 @@ func adapter(t *testing.T, name, lines string) string {
 	return file
 }
 
-// calm is a scenario without a fault.
+// calm is a scenario without faults.
 const calm = "topo pair clients=1 backends=1\nservice web tcp 198.18.0.100:80\ntraffic web connects tcp rate=10/s\ntolerate stall 10s\nalways masters <= 1\n" +
 	"@0s wait lb1 is Master within 5s\n@300ms end\n"
 
@@ -79,7 +79,7 @@ func TestBadInputOfABench(t *testing.T) {
 		{[]string{"--subjects", one + ":sped=fast"}, "no option sped; it has speed"},
 		{[]string{"--subjects", "reference:speed=fast"}, "reference has no options"},
 		{[]string{"--subjects", one, "--own", "two"}, "--own two: not among --subjects " + one},
-		{[]string{"--subjects", one, "--own", "none,one"}, "none stands alone"},
+		{[]string{"--subjects", one, "--own", "none,one"}, "none cannot be combined"},
 		{[]string{"--subjects", one, "--repeat", "0"}, "--repeat 0: at least 1"},
 	} {
 		out := t.TempDir()

@@ -17,7 +17,7 @@ import (
 	"baton/impl/daemon/speaker"
 )
 
-// defaultSpeaker is where a speaker's control socket is looked for if none is named.
+// defaultSpeaker is the control socket of a speaker if the command line names none.
 const defaultSpeaker = "/run/baton/bfd.sock"
 
 func bfdCommand() *cobra.Command {
@@ -25,29 +25,29 @@ func bfdCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bfd --config FILE",
 		Short: "Run a BFD speaker, or talk to one",
-		Long: "Bfd runs the BFD sessions of a configuration (RFC 5880, 5881, 5883, 9747) until SIGTERM, which holds them\n" +
-			"down first. A mistake in the configuration is one line with file, line and the RFC's section; exit 2.",
+		Long: "Bfd runs the BFD sessions of a configuration (RFC 5880, 5881, 5883, 9747) until SIGTERM. It then signals AdminDown\n" +
+			"to the peers and ends. A mistake in the configuration is reported with file, line and RFC section; exit code 2.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return speaker.Serve(c.Context(), o) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.ConfigFile, "config", "", "the sessions (YAML)")
-	f.BoolVar(&o.Ordinary, "ordinary", false, "leave scheduling, memory and garbage collection as they are")
+	f.BoolVar(&o.Ordinary, "ordinary", false, "do not use real-time scheduling, locked memory or a tuned garbage collector")
 	_ = c.MarkFlagRequired("config")
 	_ = c.MarkFlagFilename("config", "yaml", "yml")
 
 	socket := defaultSpeaker
 	for _, sub := range []*cobra.Command{
-		bfdStatusCommand(&socket), bfdSessionCommand(&socket, "down", "Hold a session in AdminDown", func(ctx context.Context, c *control.Client, name string) error {
+		bfdStatusCommand(&socket), bfdSessionCommand(&socket, "down", "Set a session to AdminDown", func(ctx context.Context, c *control.Client, name string) error {
 			return c.BFDAdminDown(ctx, name, true)
 		}),
 		bfdSessionCommand(&socket, "up", "Release a session from AdminDown", func(ctx context.Context, c *control.Client, name string) error {
 			return c.BFDAdminDown(ctx, name, false)
 		}),
-		bfdSessionCommand(&socket, "reset", "Tell a session that the forwarding plane was reset", func(ctx context.Context, c *control.Client, name string) error {
+		bfdSessionCommand(&socket, "reset", "Report a reset of the forwarding plane (diagnostic 4)", func(ctx context.Context, c *control.Client, name string) error {
 			return c.BFDReset(ctx, name)
 		}),
-		bfdSessionCommand(&socket, "poll", "Verify in Demand mode that both directions work", func(ctx context.Context, c *control.Client, name string) error {
+		bfdSessionCommand(&socket, "poll", "Run a Poll Sequence, which verifies both directions in Demand mode", func(ctx context.Context, c *control.Client, name string) error {
 			return c.BFDPoll(ctx, name)
 		}),
 		bfdIntervalsCommand(&socket), bfdDemandCommand(&socket),
@@ -60,8 +60,8 @@ func bfdCommand() *cobra.Command {
 	return c
 }
 
-// completeSession completes the first argument to the sessions of the speaker, if
-// one answers.
+// completeSession completes the first argument to the sessions of the speaker,
+// if the speaker answers.
 func completeSession(socket *string) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
 		if len(args) > 0 || c.Name() == "status" {
@@ -107,7 +107,7 @@ func bfdIntervalsCommand(socket *string) *cobra.Command {
 
 func bfdDemandCommand(socket *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "demand SESSION on|off", Short: "Have a session's peer send nothing unless it is polled, or periodically again", Args: cobra.ExactArgs(2),
+		Use: "demand SESSION on|off", Short: "Turn Demand mode on or off: with it the peer sends only answers to Polls", Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			on := args[1] == "on"
 			if !on && args[1] != "off" {
@@ -134,7 +134,7 @@ func bfdStatusCommand(socket *string) *cobra.Command {
 			return printSessions(os.Stdout, status)
 		})
 	}}
-	c.Flags().BoolVar(&asJSON, "json", false, "print everything, as JSON")
+	c.Flags().BoolVar(&asJSON, "json", false, "print all fields as JSON")
 	return c
 }
 
@@ -151,8 +151,8 @@ func printSessions(w io.Writer, s control.BFDStatus) error {
 	return printDiscarded(w, s)
 }
 
-// echoCell is a session's Echo function in short: which way echo packets go, how fast
-// ours do, and how many went and came back.
+// echoCell summarises a session's Echo function: the direction, our interval, and how
+// many echo packets were sent and came back.
 func echoCell(e *control.BFDEcho) string {
 	switch {
 	case e == nil:
@@ -165,7 +165,7 @@ func echoCell(e *control.BFDEcho) string {
 	return fmt.Sprintf("%v, %d of %d back", e.Transmit, e.Received, e.Sent)
 }
 
-// printDiscarded tells of packets that no session took, if there were any.
+// printDiscarded prints how many packets were discarded, by reason.
 func printDiscarded(w io.Writer, s control.BFDStatus) error {
 	discarded := map[string]uint64{}
 	maps.Copy(discarded, s.Filtered)

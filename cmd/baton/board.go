@@ -13,13 +13,13 @@ import (
 	"baton/scenarios/lab"
 )
 
-// board is a live view of a pair: who is what, which gates are closed, and what clients
-// feel of it. It is safe for concurrent use.
+// board is a live view of a pair: roles, closed gates, and the gaps and losses that
+// clients see. It is safe for concurrent use.
 type board struct {
 	mu     sync.Mutex
 	closed map[string]map[string]string // of each node, the gates that are closed and why
 	gaps   map[string][]time.Duration   // of each line of traffic, the longest of each tick
-	last   []string                     // what happened last
+	last   []string                     // the latest events
 }
 
 const (

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// standIn is a command that notes how it is called, exits as it is told by command,
-// and leaves what the script reads.
+// standIn replaces baton for the script: it logs its arguments, exits with the code set for
+// each subcommand, and writes the files that the script reads.
 const standIn = `#!/usr/bin/env bash
 echo "$@" >> calls
 case $1 in

@@ -12,11 +12,11 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// cliPage is the reference of the command line, made from the commands themselves.
+// cliPage is the reference of the command line, generated from the commands.
 func cliPage() []byte {
 	var b bytes.Buffer
-	fmt.Fprint(&b, "# The command line\n\nMade from the commands' own tables: `go test ./cmd/baton -run TestCLIReference -update-docs` writes this page again.\n"+
-		"`baton help COMMAND` shows the same, `baton man DIR` writes it as manual pages, and `baton completion SHELL` has a shell complete it.\n\n"+
+	fmt.Fprint(&b, "# The command line\n\nGenerated from the commands: `go test ./cmd/baton -run TestCLIReference -update-docs` rewrites this page.\n"+
+		"`baton help COMMAND` shows the same text, `baton man DIR` writes manual pages, and `baton completion SHELL` prints a completion script.\n\n"+
 		"## Exit codes\n\nThe same for every command.\n\n| code | name | when |\n|---|---|---|\n")
 	for _, e := range exitCodes {
 		fmt.Fprintf(&b, "| %d | %s | %s |\n", e.code, e.name, e.meaning)

@@ -20,10 +20,10 @@ func compareCommand() *cobra.Command {
 	var update, all, asJSON bool
 	c := &cobra.Command{
 		Use:   "compare BASE NEW",
-		Short: "Hold the figures of repeated runs against earlier ones",
-		Long: "Compare says of each figure of each scenario and world whether it became better or worse, is the same, or has too\n" +
-			"few runs to tell. BASE and NEW are folders of stored runs, or of a report.json. Ten repeats a side are enough.\n\n" +
-			"Exit codes: 0 same or better, 1 worse, 2 bad input, 3 too few runs to tell anything.",
+		Short: "Compare the figures of repeated runs with those of earlier runs",
+		Long: "Compare takes each figure of each scenario and world and says whether it is better, worse or the same, or whether there\n" +
+			"are too few runs to tell. BASE and NEW are folders of stored runs or folders with a report.json. Ten repeats a side are enough.\n\n" +
+			"Exit codes: 0 same or better, 1 worse, 2 bad input, 3 too few runs to compare any figure.",
 		Example: "  baton compare reports/baseline out\n" +
 			"  baton compare --update reports/baseline out   # make the figures of out the baseline",
 		Args:              cobra.ExactArgs(2),
@@ -35,9 +35,9 @@ func compareCommand() *cobra.Command {
 			return compareRuns(args[0], args[1], all, asJSON)
 		},
 	}
-	c.Flags().BoolVar(&update, "update", false, "make the figures of NEW the baseline in BASE, and compare nothing")
-	c.Flags().BoolVar(&all, "all", false, "show the figures that are the same too")
-	c.Flags().BoolVar(&asJSON, "json", false, "print the comparison as JSON, every figure with its distributions")
+	c.Flags().BoolVar(&update, "update", false, "store the figures of NEW as the baseline in BASE, without comparing")
+	c.Flags().BoolVar(&all, "all", false, "also list figures that are the same")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the comparison as JSON, with the distribution of every figure")
 	c.MarkFlagsMutuallyExclusive("update", "json")
 	return c
 }
@@ -62,7 +62,7 @@ func compareRuns(base, new string, all, asJSON bool) error {
 	}
 	switch {
 	case len(c.Rows) == 0:
-		return badInput("%s and %s have no figure of one scenario and world in common", base, new)
+		return badInput("%s and %s share no figure of the same scenario and world", base, new)
 	case c.Verdict == model.Worse:
 		return &exitError{code: exitFail}
 	case c.Verdict == model.TooFew:
@@ -71,7 +71,7 @@ func compareRuns(base, new string, all, asJSON bool) error {
 	return nil
 }
 
-// updateBaseline stores the figures of the runs, without the runs.
+// updateBaseline stores the figures of the runs, not the runs themselves.
 func updateBaseline(base, new string) error {
 	now, err := reports.Open(new)
 	if err != nil {

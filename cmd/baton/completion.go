@@ -11,7 +11,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// words completes a flag to one of a few words.
+// words completes a flag to a fixed list of values.
 func words(c *cobra.Command, flag string, choices ...string) {
 	must(c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp)))
 }
@@ -19,7 +19,7 @@ func words(c *cobra.Command, flag string, choices ...string) {
 // folder completes a flag to folders.
 func folder(c *cobra.Command, flag string) { must(c.MarkFlagDirname(flag)) }
 
-// must is for a flag that this package has defined itself.
+// must panics on an error about a flag: this package defines the flag, so it exists.
 func must(err error) {
 	if err != nil {
 		panic(err)
@@ -30,7 +30,7 @@ func completeScenarios(*cobra.Command, []string, string) ([]string, cobra.ShellC
 	return []string{"scn"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-// completeNames completes to the scenarios that the files on the command line stand for.
+// completeNames completes to the names of the scenarios in the files on the command line.
 func completeNames(_ *cobra.Command, files []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	plans, err := parseAll(files)
@@ -55,8 +55,7 @@ func completeSocket(_ *cobra.Command, args []string, _ string) ([]string, cobra.
 	return []string{"sock"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-// completeSetting completes KEY=VALUE: the keys, and then the words that the key
-// can be.
+// completeSetting completes KEY=VALUE: first the key, then a value that the key accepts.
 func completeSetting(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	name, _, valued := strings.Cut(typed, "=")
 	if !valued {

@@ -12,7 +12,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// freeText are flags whose values nobody can list.
+// freeText are flags that accept any value.
 var freeText = []string{"shard", "evidence-limit", "listen"}
 
 // everyCommand calls f with the command and all below it.

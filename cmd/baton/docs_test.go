@@ -47,7 +47,7 @@ func pages(t *testing.T) []*doctest.Page {
 	return all
 }
 
-// Whatever a page links to exists, and has the heading.
+// Each link of a page leads to an existing file and heading.
 func TestDocsLinks(t *testing.T) {
 	for _, page := range pages(t) {
 		for _, err := range page.Links() {
@@ -56,8 +56,8 @@ func TestDocsLinks(t *testing.T) {
 	}
 }
 
-// What a page shows is what happens: its commands are executed in order in a folder of
-// the page's own, and print what stands below them.
+// The commands of a page are executed in order, in a folder for that page, and must print
+// the output that the page shows.
 func TestDocsCommands(t *testing.T) {
 	for _, page := range pages(t) {
 		t.Run(filepath.Base(page.File), func(t *testing.T) { tryPage(t, page) })
@@ -104,7 +104,7 @@ func tryPage(t *testing.T, page *doctest.Page) {
 	}
 }
 
-// notTried is why a block is not executed now; "" if it is.
+// notTried is the reason why a block is not executed now; "" if it is.
 func notTried(b doctest.Block) string {
 	switch {
 	case b.Skip != "":

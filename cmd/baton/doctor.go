@@ -25,20 +25,20 @@ func doctorCommand() *cobra.Command {
 	var o doctorOptions
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what this machine can run, and what it lacks",
-		Long: "Doctor tries what real runs need, and looks for the programs that tests and builds talk to. What is missing\n" +
-			"of the former makes it fail; what is absent of the latter is only said, with what is skipped for it.\n\n" +
-			"With --node it tries what a node with that configuration needs of this host: kernel, capabilities, links, addresses,\n" +
-			"MTU and ports; with --peer also whether the two configurations fit each other.",
+		Short: "Check what this machine can run and what is missing",
+		Long: "Doctor tries everything that real runs need, and looks for the programs that tests and builds use. A missing requirement\n" +
+			"makes it fail. A missing program is only listed, with the tests that are skipped without it.\n\n" +
+			"With --node it checks this host against a node's configuration: kernel, capabilities, links, addresses, MTU and\n" +
+			"ports. With --peer it also checks that the two configurations of the pair agree.",
 		Example:           "  baton doctor\n  baton doctor --node /etc/baton/node.yaml --peer lb2.yaml",
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.node, "node", "", "the configuration of a node that is to run on this host")
-	f.StringVar(&o.peer, "peer", "", "the peer's configuration")
-	f.BoolVar(&o.asJSON, "json", false, "print what is found as JSON: a list of check, ok and text")
+	f.StringVar(&o.node, "node", "", "configuration of a node that will run on this host")
+	f.StringVar(&o.peer, "peer", "", "configuration of the peer")
+	f.BoolVar(&o.asJSON, "json", false, "print the findings as JSON: a list of check, ok and text")
 	must(c.MarkFlagFilename("node", "yaml", "yml"))
 	must(c.MarkFlagFilename("peer", "yaml", "yml"))
 	return c
@@ -46,7 +46,7 @@ func doctorCommand() *cobra.Command {
 
 func (o *doctorOptions) run(ctx context.Context) error {
 	if o.peer != "" && o.node == "" {
-		return badInput("--peer is compared with --node: name both")
+		return badInput("--peer is compared with --node: give both")
 	}
 	found, err := o.examine(ctx)
 	if err != nil {
@@ -67,7 +67,7 @@ func (o *doctorOptions) run(ctx context.Context) error {
 	return err
 }
 
-// examine makes the checks that were asked for.
+// examine runs the requested checks.
 func (o *doctorOptions) examine(ctx context.Context) ([]preflight.Finding, error) {
 	if o.node == "" {
 		return []preflight.Finding{
@@ -117,7 +117,7 @@ func printFindings(w io.Writer, found []preflight.Finding) {
 	}
 }
 
-// tools are the programs that nothing but the named things needs.
+// tools are the optional programs, each with the targets that use it.
 var tools = []struct{ name, program, pkg, without string }{
 	{"FRR bfdd", "/usr/lib/frr/bfdd", "frr", "the tests of BFD against it are skipped"},
 	{"BIRD", "/usr/sbin/bird", "bird2", "the tests of BFD against it are skipped"},
@@ -128,7 +128,7 @@ var tools = []struct{ name, program, pkg, without string }{
 	{"clang", "clang", "clang", "make generate cannot rebuild the eBPF objects; the committed ones are used"},
 }
 
-// printTools says of each tool where it is, or what is skipped without it.
+// printTools prints the path of each tool, or what is skipped without it.
 func printTools(w io.Writer, find func(program string) (path string, ok bool)) {
 	for _, tool := range tools {
 		if path, ok := find(tool.program); ok {

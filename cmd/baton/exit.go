@@ -20,13 +20,13 @@ var exitCodes = []struct {
 	code          int
 	name, meaning string
 }{
-	{exitPass, "pass", "what was asked for is done; every run passed, nothing became worse"},
-	{exitFail, "fail", "a run failed, a figure became worse, something is missing, or a node refused or could not be reached"},
-	{exitBadInput, "bad input", "the command line, a scenario, a configuration or an adapter must be changed; nothing was run"},
-	{exitInconclusive, "inconclusive", "nothing is proven: a run could not be judged, too few runs were compared, or it was interrupted"},
+	{exitPass, "pass", "the command succeeded; every run passed, no figure became worse"},
+	{exitFail, "fail", "a run failed, a figure became worse, a requirement is missing, or a node refused or did not answer"},
+	{exitBadInput, "bad input", "a mistake in the command line, a scenario, a configuration or an adapter; nothing was run"},
+	{exitInconclusive, "inconclusive", "no conclusion: a run could not be judged, there were too few runs to compare, or the command was interrupted"},
 }
 
-// exitSummary is the table in a line.
+// exitSummary is exitCodes in one line of text.
 func exitSummary() string {
 	var codes []string
 	for _, e := range exitCodes {
@@ -35,11 +35,10 @@ func exitSummary() string {
 	return "Exit codes: " + strings.Join(codes, ", ")
 }
 
-// exitError carries the exit code of an outcome that was already told, or is told
-// by its text.
+// exitError carries an exit code, and an error that is still to be printed.
 type exitError struct {
 	code int
-	err  error // nil if there is nothing left to say
+	err  error // nil if everything is already printed
 }
 
 func (e *exitError) Error() string {
@@ -51,12 +50,12 @@ func (e *exitError) Error() string {
 func (e *exitError) Unwrap() error { return e.err }
 func (e *exitError) ExitCode() int { return e.code }
 
-// badInput marks what the user must change.
+// badInput returns an error about input that the user must change (exit code 2).
 func badInput(format string, args ...any) error {
 	return &exitError{exitBadInput, fmt.Errorf(format, args...)}
 }
 
-// exitCode prints what is left to say and returns the code for it.
+// exitCode prints an error that is not yet printed and returns its exit code.
 func exitCode(err error) int {
 	if err == nil {
 		return exitPass

@@ -25,27 +25,27 @@ func exploreCommand() *cobra.Command {
 	o := exploreOptions{Options: explore.Defaults()}
 	c := &cobra.Command{
 		Use:   "explore",
-		Short: "Walk every state that two nodes can reach",
-		Long: "Explore walks, breadth first, every state of a pair within a number of choices: which sync message arrives next,\n" +
-			"whether a write completes, whether time passes, which fault happens or ends. It checks that at most one node\n" +
-			"forwards without a partition, that no node is MASTER without its gates, that nothing is announced before it is\n" +
-			"installed, that from every state the pair recovers once all faults are undone, and that one which can serve\n" +
-			"comes to forward alone once all faults but one are undone, for each of them.",
+		Short: "Explore every state that two nodes can reach",
+		Long: "Explore visits, breadth first, every state that a pair can reach in a number of choices: which sync message arrives next,\n" +
+			"whether a write completes, whether time passes, which fault begins or ends. It checks five rules: at most one node\n" +
+			"forwards unless the nodes are partitioned; no node is MASTER without its gates; a VIP is announced only after it is\n" +
+			"installed; from every state the pair recovers once all faults end; and if all faults but one end, a node that can serve\n" +
+			"becomes the only forwarder, whichever fault remains.",
 		Example:           "  baton explore --depth 4\n  baton explore --depth 6 --faults 2 --states 200000 --out walk",
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
 	f := c.Flags()
-	f.IntVar(&o.Depth, "depth", o.Depth, "choices from a beginning")
-	f.IntVar(&o.Faults, "faults", o.Faults, "of them that may be faults")
-	f.IntVar(&o.Messages, "messages", o.Messages, "sync messages on their way in one direction")
-	f.IntVar(&o.Flows, "flows", o.Flows, "flows that clients may open")
-	f.BoolVar(&o.Directions, "directions", false, "cut and heal single directions of single paths too")
-	f.BoolVar(&o.Arbiter, "arbiter", false, "the pair has an arbiter: two forwarders are excused by no partition")
-	f.IntVar(&o.States, "states", 0, "end after so many states; 0 for never")
-	f.BoolVar(&o.unsafe, "gates-off", false, "turn the gates off: shows that the walk sees the historical bug")
-	f.StringVar(&o.out, "out", "", "folder for campaign.json and the scenario of each violation; nothing is stored if left out")
+	f.IntVar(&o.Depth, "depth", o.Depth, "number of choices from the initial state")
+	f.IntVar(&o.Faults, "faults", o.Faults, "how many of the choices may be faults")
+	f.IntVar(&o.Messages, "messages", o.Messages, "maximum number of sync messages in flight in one direction")
+	f.IntVar(&o.Flows, "flows", o.Flows, "number of flows that clients may open")
+	f.BoolVar(&o.Directions, "directions", false, "also cut and heal one direction of one path")
+	f.BoolVar(&o.Arbiter, "arbiter", false, "give the pair an arbiter: then not even a partition excuses two forwarders")
+	f.IntVar(&o.States, "states", 0, "stop after this many states; 0: no limit")
+	f.BoolVar(&o.unsafe, "gates-off", false, "turn the gates off, to show that explore finds the historical bug")
+	f.StringVar(&o.out, "out", "", "folder for campaign.json and the scenario of each violation; without it nothing is stored")
 	folder(c, "out")
 	return c
 }
@@ -86,7 +86,7 @@ func (o *exploreOptions) run(ctx context.Context) error {
 	return nil
 }
 
-// replay is the command that finds the same again: a walk is a function of its bounds.
+// replay is the command that repeats the exploration: its bounds alone determine its result.
 func (o *exploreOptions) replay() string {
 	s := fmt.Sprintf("baton explore --depth %d --faults %d --messages %d --flows %d", o.Depth, o.Faults, o.Messages, o.Flows)
 	if o.Directions {

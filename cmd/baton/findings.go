@@ -16,17 +16,16 @@ import (
 	"baton/sim"
 )
 
-// findings is the folder in which a search in virtual time stores what it came to:
-// its summary and, for each violation, a scenario file and the run of it. Without a
-// folder nothing is stored.
+// findings is the folder in which a campaign or an exploration stores its summary and,
+// for each violation, a scenario file and its run. Without a folder nothing is stored.
 type findings struct {
 	dir   string
 	found []summary.Violation
-	err   error // what went wrong first in storing
+	err   error // the first error in storing
 }
 
-// open makes the folder and sees to it that it can be written to: before the search,
-// not after it.
+// open makes the folder and checks that it is writable, so that a long search does not
+// end with an error in storing.
 func (f *findings) open() error {
 	f.found = []summary.Violation{}
 	if f.dir == "" {
@@ -42,7 +41,7 @@ func (f *findings) open() error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// add notes a violation and stores its scenario, text, under a name of its own.
+// add records a violation and stores its scenario, text, under a unique name.
 func (f *findings) add(v summary.Violation, name, text string) {
 	if f.dir != "" && text != "" {
 		v.Scenario = name + ".scn"
@@ -51,8 +50,8 @@ func (f *findings) add(v summary.Violation, name, text string) {
 	f.found = append(f.found, v)
 }
 
-// run runs the scenario of the latest violation once more and stores trace and
-// result; the verdict must be the one that the search saw.
+// run repeats the scenario of the latest violation and stores trace and result; the
+// verdict must be the one that the search saw.
 func (f *findings) run(ctx context.Context, name string, p *plan.Plan, seed uint64) {
 	if f.dir == "" {
 		return
@@ -64,7 +63,7 @@ func (f *findings) run(ctx context.Context, name string, p *plan.Plan, seed uint
 		}}
 	verdict, err := job.Execute(ctx)
 	if err == nil && verdict.Verdict != check.Fail {
-		err = fmt.Errorf("%s: its replay is %s: the run is no function of its scenario and seed", name, verdict.Verdict)
+		err = fmt.Errorf("%s: its replay is %s: scenario and seed do not determine the run", name, verdict.Verdict)
 	}
 	f.found[len(f.found)-1].Dir = name
 	f.err = errors.Join(f.err, err)

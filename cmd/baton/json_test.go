@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// elsewhere says of the commands without --json why they need none.
+// elsewhere lists the commands without --json, with the reason.
 var elsewhere = map[string]string{
 	"run": "result.json", "bench-subjects": "result.json of each run", "parity": "the traces that it compares",
 	"sim": "campaign.json", "explore": "campaign.json", "shrink": "prints a scenario", "report": "report.json",

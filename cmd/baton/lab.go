@@ -18,7 +18,7 @@ import (
 	"baton/scenarios/fault"
 )
 
-// labFile, in the lab's folder, tells the other commands how to get in.
+// labFile, in the lab's folder, tells the other commands which processes hold its hosts.
 const labFile = "lab.json"
 
 // runningLab is the content of labFile: a lab that runs.
@@ -38,55 +38,55 @@ func labCommand() *cobra.Command {
 		ValidArgsFunction: completeScenarios,
 		RunE:              func(c *cobra.Command, files []string) error { return labUp(c.Context(), files[0], dir, unsafe) },
 	}
-	up.Flags().BoolVar(&unsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
+	up.Flags().BoolVar(&unsafe, "allow-unsafe", false, "allow settings that re-create historical bugs outside of controls")
 	c := &cobra.Command{
 		Use:   "lab",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
-		Short: "Keep one pair running, to explore by hand",
-		Long: "Lab up builds the topology of a scenario, starts its nodes and its traffic, and keeps them running until\n" +
-			"Ctrl-C or lab down; the scenario's steps are not executed. Lab exec runs a program inside one of its hosts, lab fault does\n" +
-			"to it what a step of a scenario says, lab crash and restore are the two that are asked for most, and lab status\n" +
-			"shows what became of it.",
+		Short: "Keep one pair running and break it by hand",
+		Long: "Lab up builds the topology of a scenario, starts its nodes and traffic, and keeps them running until\n" +
+			"Ctrl-C or lab down. It does not execute the scenario's steps. Lab exec runs a program on one of the hosts. Lab fault\n" +
+			"executes one step of the scenario language; lab crash and lab restore are short forms of the most common two. Lab status\n" +
+			"shows the pair.",
 		Example: "  baton lab up scenarios/crash-master.scn\n  baton lab exec client1 ping -c 1 198.18.0.1\n  baton status out/lab/lb1.sock",
 	}
-	c.PersistentFlags().StringVar(&dir, "dir", "out/lab", "folder of the lab: configurations, logs, control sockets")
+	c.PersistentFlags().StringVar(&dir, "dir", "out/lab", "folder of the lab, with configurations, logs and control sockets")
 	must(c.MarkPersistentFlagDirname("dir"))
 	c.AddCommand(
 		up,
 		&cobra.Command{
-			Use: "down", Short: "End the lab that runs", Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+			Use: "down", Short: "Stop the running lab", Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 			RunE: func(c *cobra.Command, _ []string) error { return labDown(c.Context(), dir) },
 		},
 		&cobra.Command{
-			Use: "exec HOST COMMAND...", Short: "Run a program inside a host of the lab", Args: cobra.MinimumNArgs(2),
+			Use: "exec HOST COMMAND...", Short: "Run a program on a host of the lab", Args: cobra.MinimumNArgs(2),
 			ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 				return labHosts(dir, args)
 			},
 			RunE: func(_ *cobra.Command, args []string) error { return labExec(dir, args[0], args[1:]) },
 		},
 		&cobra.Command{
-			Use: "fault STEP...", Short: "Do to the lab that runs what a step of a scenario says, and show its receipt", Args: cobra.MinimumNArgs(1),
+			Use: "fault STEP...", Short: "Execute one step of the scenario language in the running lab, and show its receipt", Args: cobra.MinimumNArgs(1),
 			Example:           "  baton lab fault 'cut lb1->lb2'\n  baton lab fault freeze lb1 for 2s\n  baton lab fault heal",
 			ValidArgsFunction: completeFault,
 			RunE: func(_ *cobra.Command, args []string) error {
 				return askLab(dir, labRequest{Fault: strings.Join(args, " ")})
 			},
 		},
-		labVerb(&dir, fault.Crash, "Take a host's power away"),
-		labVerb(&dir, fault.Restore, "Give a host its power back, and start its process"),
+		labVerb(&dir, fault.Crash, "Power a host off"),
+		labVerb(&dir, fault.Restore, "Power a host on and start its processes"),
 		&cobra.Command{
-			Use: "status", Short: "Show the lab that runs: roles, gates, paths, cuts, traffic", Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+			Use: "status", Short: "Show the running lab: roles, gates, paths, cuts, traffic", Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 			RunE: func(*cobra.Command, []string) error { return askLab(dir, labRequest{}) },
 		},
 	)
 	for _, sub := range c.Commands() {
-		sub.Flags().SetInterspersed(sub == up) // what follows the host of exec is the program's
+		sub.Flags().SetInterspersed(sub == up) // the arguments after the host of exec belong to the program
 	}
 	return c
 }
 
-// labVerb is a command for a verb on hosts that is asked for often.
+// labVerb is a short command for one fault verb on hosts.
 func labVerb(dir *string, verb, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: verb + " HOST...", Short: short, Args: cobra.MinimumNArgs(1),
@@ -136,7 +136,7 @@ func labExec(dir, host string, command []string) error {
 	return badInput("lab: no host %q; there are: %s", host, strings.Join(names, ", "))
 }
 
-// labHosts completes the host; what follows is the program's.
+// labHosts completes the host; the arguments after it belong to the program.
 func labHosts(dir string, args []string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault
@@ -150,7 +150,7 @@ func labHosts(dir string, args []string) ([]string, cobra.ShellCompDirective) {
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// runs reports whether the lab's namespaces are still where they were.
+// runs reports whether the lab's namespaces still exist.
 func (l runningLab) runs() bool {
 	var stat unix.Stat_t
 	return len(l.Doors) > 0 && unix.Stat(l.Doors[0].Path, &stat) == nil && stat.Ino == l.Doors[0].Inode

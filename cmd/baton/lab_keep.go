@@ -13,7 +13,7 @@ import (
 	"baton/scenarios/check"
 )
 
-// keptLab is the pair of a run that failed, for somebody to look at.
+// keptLab is the pair of a failed run, kept for inspection.
 type keptLab struct {
 	dir  string // of the run, and of the lab
 	kept bool
@@ -37,7 +37,7 @@ func (k *keptLab) hold(ctx context.Context, run *scenarios.Run, v check.Verdict)
 	}
 }
 
-// ended says that no more is to be run, since a pair was kept.
+// ended reports whether a pair was kept, after which nothing more is run.
 func (k *keptLab) ended() error {
 	if !k.kept {
 		return nil

@@ -22,23 +22,23 @@ import (
 	"baton/scenarios/plan"
 )
 
-// labSocket, in the lab's folder, is where a running lab takes requests.
+// labSocket, in the lab's folder, is the socket on which a running lab takes requests.
 const labSocket = "lab.sock"
 
-// labRequest asks a running lab for something: a fault, as a scenario writes it, or its
-// state if it is empty.
+// labRequest asks a running lab for a fault, written as in a scenario, or for its state
+// if it is empty.
 type labRequest struct {
 	Fault string `json:"fault,omitempty"`
 }
 
-// labAnswer is what came of a request.
+// labAnswer is the answer to a labRequest.
 type labAnswer struct {
 	Lines   []string `json:"lines,omitempty"`
 	Refused string   `json:"refused,omitempty"` // what is wrong with the request
 	Failed  string   `json:"failed,omitempty"`  // what went wrong with the fault
 }
 
-// labServer carries out requests on a world that runs.
+// labServer executes requests on a running world.
 type labServer struct {
 	world     *netns.World
 	recording *scenarios.Recording
@@ -82,10 +82,10 @@ func serveLab(ctx context.Context, dir string, world *netns.World, recording *sc
 	return nil
 }
 
-// labStart is the time of a scenario at which a lab begins: what was done before stands above.
+// labStart is the scenario time at which the lab's own steps begin; earlier faults stand before it.
 const labStart = time.Hour
 
-// past are the faults that a pair has been through, as lines of a scenario.
+// past returns the faults that were already injected, as lines of a scenario.
 func past(events []trace.Event) []string {
 	var lines []string
 	for _, e := range events {
@@ -120,10 +120,10 @@ func (s *labServer) serve(connection net.Conn) {
 	} else {
 		answer = s.fault(request.Fault)
 	}
-	_ = json.NewEncoder(connection).Encode(answer) // who asked may be gone
+	_ = json.NewEncoder(connection).Encode(answer) // the client may have closed the connection
 }
 
-// fault carries out a line of a scenario at once, and what it says of later in its time.
+// fault executes a line of a scenario: at once, and at its time whatever it schedules for later.
 func (s *labServer) fault(line string) labAnswer {
 	steps, refused := s.parse(line)
 	if refused != "" {
@@ -170,7 +170,7 @@ func (s *labServer) do(steps []plan.Step, began time.Time, first time.Duration) 
 	return s.world.Settle(s.running)
 }
 
-// receipts says what was seen of the faults that were recorded from an index on.
+// receipts lists the receipts of the faults recorded from an index on.
 func (s *labServer) receipts(from int) []string {
 	s.seen.Lock()
 	defer s.seen.Unlock()
@@ -183,8 +183,8 @@ func (s *labServer) receipts(from int) []string {
 	return lines
 }
 
-// parse reads a fault as the next step of the scenario that the lab has been through, so
-// that what cannot be done to it is refused in the words of lint.
+// parse reads a fault as the next step of the scenario that the lab has executed so far.
+// An impossible fault is refused with the message of lint.
 func (s *labServer) parse(line string) (steps []plan.Step, refused string) {
 	if strings.ContainsAny(line, "\n#{}") {
 		return nil, "a fault is one line of a scenario"
@@ -215,7 +215,7 @@ func (s *labServer) parse(line string) (steps []plan.Step, refused string) {
 	return steps, ""
 }
 
-// head are the lines of the scenario before its steps, as far as faults need them.
+// head returns the declarations of the scenario on which faults depend.
 func (s *labServer) head() []string {
 	var lines []string
 	for _, line := range strings.Split(strings.TrimSpace(plan.Print(s.plan)), "\n") {
@@ -226,7 +226,7 @@ func (s *labServer) head() []string {
 	return append(lines, "always masters <= "+fmt.Sprint(len(lab.Nodes())-1))
 }
 
-// askLab sends a request to the lab that runs in a folder, and prints what it answers.
+// askLab sends a request to the lab of a folder and prints the answer.
 func askLab(dir string, request labRequest) error {
 	if _, err := readLab(dir); err != nil {
 		return err

@@ -64,19 +64,19 @@ func labUp(ctx context.Context, file, dir string, unsafe bool) (err error) {
 		return err
 	}
 	select {
-	case <-tell.master: // before there is one, no session could be opened
+	case <-tell.master: // without a MASTER no session could be opened
 	case <-ctx.Done():
 		return nil
 	}
 	if err := world.StartTraffic(ctx); err != nil {
 		return err
 	}
-	// A node that ends is a part of exploring: it is told, and the rest goes on.
+	// A node may end while the user experiments: that is printed and the lab goes on.
 	<-ctx.Done()
 	return nil
 }
 
-// openLab lets other commands at a world that runs, until ctx ends, and says how.
+// openLab gives other commands access to a running world until ctx ends, and prints how to use it.
 func openLab(ctx context.Context, dir string, world *netns.World, recording *scenarios.Recording, p *plan.Plan) error {
 	if err := serveLab(ctx, dir, world, recording, p); err != nil {
 		return err
@@ -100,7 +100,7 @@ func printDoors(dir string, doors []netns.Door) {
 	fmt.Println("baton lab status shows it, baton lab fault breaks it, Ctrl-C ends it")
 }
 
-// teller prints what a pair does that a person wants to see happen.
+// teller prints the events of a pair that a user watches for.
 type teller struct {
 	mu     sync.Mutex
 	start  clock.Instant

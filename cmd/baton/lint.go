@@ -19,20 +19,20 @@ func lintCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "lint FILE...",
 		Short: "Check scenario files without running them",
-		Long: "Lint reports every mistake as file:line:column with what would be right, and exits 2 if there is one.\n" +
-			"A scenario with unsafe settings needs a control line, as it does to be run.",
+		Long: "Lint reports every mistake as file:line:column with a correction, and exits with 2 if there is one.\n" +
+			"A scenario with unsafe settings needs a control line, as for baton run.",
 		Example:           "  baton lint scenarios/*.scn\n  baton lint --json mine.scn",
 		Args:              cobra.MinimumNArgs(1),
 		RunE:              func(_ *cobra.Command, files []string) error { return o.lint(files) },
 		ValidArgsFunction: completeScenarios,
 	}
 	c.Flags().BoolVar(&o.show, "print", false, "print each scenario in canonical form")
-	c.Flags().BoolVar(&o.asJSON, "json", false, "print what is found as JSON, for editors: a list of file, line, column, severity, message, suggestion")
+	c.Flags().BoolVar(&o.asJSON, "json", false, "print the findings as JSON, for editors: a list of file, line, column, severity, message, suggestion")
 	c.MarkFlagsMutuallyExclusive("print", "json")
 	return c
 }
 
-// lint says all that there is to say about each file, and about all together.
+// lint reports every mistake in each file, and mistakes across files.
 func (o lintOptions) lint(files []string) error {
 	var plans []*plan.Plan
 	var found plan.Diagnostics
@@ -64,7 +64,7 @@ func (o lintOptions) lint(files []string) error {
 	return nil
 }
 
-// tell prints what was found in one file.
+// tell prints the findings of one file.
 func (o lintOptions) tell(plans []*plan.Plan, found plan.Diagnostics) {
 	for _, d := range found {
 		fmt.Fprintln(os.Stderr, d)

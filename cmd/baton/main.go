@@ -17,7 +17,7 @@ var version = "unversioned"
 
 func main() {
 	root := rootCommand()
-	// What fails before a command runs is the command line's fault.
+	// An error before a command runs is a mistake in the command line.
 	running := false
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
 		err := c.ValidateRequiredFlags()
@@ -34,7 +34,7 @@ func main() {
 	os.Exit(exitCode(err))
 }
 
-// rootCommand is the command line as a whole.
+// rootCommand is the root of all commands.
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "baton",
@@ -47,13 +47,13 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(runCommand(), newCommand(), lintCommand(), explainCommand(), simCommand(), shrinkCommand(), exploreCommand(), reportCommand(), serveCommand(), compareCommand(), parityCommand(), nodeCommand(), bfdCommand(), statusCommand(), handoverCommand(), reloadCommand(), backendCommand(), serviceCommand(), pkiCommand(), doctorCommand(), labCommand(), subjectCommand(), benchSubjectsCommand(), manCommand())
-	refuseStrangers(root)
+	refuseUnknownShell(root)
 	return root
 }
 
-// refuseStrangers has the completion command refuse a shell that it does not know,
-// where it would show its help and call that a success.
-func refuseStrangers(root *cobra.Command) {
+// refuseUnknownShell makes the completion command fail for a shell that it does not
+// know. Cobra would print its help and exit with 0.
+func refuseUnknownShell(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {

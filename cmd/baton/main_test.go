@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// asBaton has the test's own binary be the command, and its nodes too.
+// asBaton makes the test binary act as the baton command, also for the nodes that it starts.
 const asBaton = "TEST_AS_BATON"
 
 func TestMain(m *testing.M) {
@@ -22,10 +22,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// patience bounds every run of a test: it is reached only when a test fails.
+// patience bounds every command of a test; only a failing test reaches it.
 const patience = time.Minute
 
-// ran is what a command came to.
+// ran is the result of a command.
 type ran struct {
 	code        int
 	out, errout string

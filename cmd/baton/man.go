@@ -11,8 +11,8 @@ import (
 func manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "man DIR",
-		Short:             "Write the manual pages of every command into a folder",
-		Long:              "Man writes one page a command, baton.1 and such as baton-run.1, for a package or an installation to take.",
+		Short:             "Write manual pages of all commands into a folder",
+		Long:              "Man writes one page for each command, such as baton.1 and baton-run.1. Packages install them.",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeFolders,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -24,8 +24,8 @@ func nodeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "node --config FILE",
 		Short: "Run a load balancer node",
-		Long: "Node runs the daemon of one node of a pair until SIGTERM, which on a MASTER is a handover first;\n" +
-			"a second SIGTERM ends it at once. A mistake in the configuration is one line with file and line; exit 2.",
+		Long: "Node runs one node of a pair until SIGTERM. A MASTER then hands its role over before it ends;\n" +
+			"a second SIGTERM ends it at once. A mistake in the configuration is reported with file and line; exit code 2.",
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -42,17 +42,17 @@ func nodeCommand() *cobra.Command {
 			o.Version = version
 			o.Dataplane = func(cfg dataplane.Config) (dataplane.Dataplane, error) { return bpf.Open(cfg) }
 			o.LeftPins = bpf.LeftPins
-			// The daemon counts signals itself: one that also ended its context would
-			// now and then be taken for the second, which ends it without a handover.
+			// The daemon handles signals itself. If the first also ended its context, it
+			// could count as the second, which ends the node without a handover.
 			return daemon.Run(context.WithoutCancel(c.Context()), o)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.ConfigFile, "config", "", "the node's configuration (YAML)")
-	f.BoolVar(&check, "check", false, "read the configuration, say what is wrong with it, and start nothing")
-	f.BoolVar(&o.AllowUnsafe, "allow-unsafe", false, "accept settings that bring historical bugs back (gates: off, preempt: immediate, announce: before-install)")
-	f.BoolVar(&o.Breakable, "breakable", false, "let the control socket make calls of the dataplane fail, for tests")
-	f.IntVar(&o.TraceFD, "trace-fd", 0, "file descriptor to write trace events to, as JSON lines; 0 for none")
+	f.BoolVar(&check, "check", false, "only check the configuration and report mistakes")
+	f.BoolVar(&o.AllowUnsafe, "allow-unsafe", false, "accept settings that re-create historical bugs (gates: off, preempt: immediate, announce: before-install)")
+	f.BoolVar(&o.Breakable, "breakable", false, "for tests: accept requests on the control socket that make dataplane calls fail")
+	f.IntVar(&o.TraceFD, "trace-fd", 0, "file descriptor for trace events as JSON lines; 0: none")
 	f.StringVar(&o.LogFormat, "log", "text", "format of the log: text or json")
 	must(c.MarkFlagRequired("config"))
 	must(c.MarkFlagFilename("config", "yaml", "yml"))

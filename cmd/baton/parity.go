@@ -19,12 +19,12 @@ import (
 func parityCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "parity NETNS SIM",
-		Short: "Compare the role changes of a real and of a simulated run",
-		Long: "Parity compares the changes of role in two stored runs of one scenario: each node's own, in their order, with\n" +
-			"their reasons and the step that they follow, and between the nodes those of the roles that exclude each other.\n" +
-			"How long after its step each came is printed and judged by nobody. baton run --world both makes such a pair.\n\n" +
-			"Where the host stood still before a change that differs, for longer than the scenario tolerates, it proves nothing.\n\n" +
-			"Exit codes: 0 same, 1 different, 2 bad input, 3 different, but the host stood still.",
+		Short: "Compare the role changes of a real run with those of a simulated run",
+		Long: "Parity compares the role changes in two stored runs of one scenario. Each node must have the same changes in the same\n" +
+			"order, with the same reasons, after the same steps; changes into and out of exclusive roles must have the same order on both nodes.\n" +
+			"The delay of each change after its step is printed but not judged. baton run --world both makes such a pair of runs.\n\n" +
+			"If the host stalled before a differing change for longer than the scenario tolerates, the result is inconclusive.\n\n" +
+			"Exit codes: 0 same, 1 different, 2 bad input, 3 different after a stall of the host.",
 		Example:           "  baton parity out/crash-master out/crash-master.sim",
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeFolders,
@@ -38,7 +38,7 @@ func parityCommand() *cobra.Command {
 	}
 }
 
-// compareWorlds compares the runs that two folders hold: one scenario's, each in its world.
+// compareWorlds compares the real and the simulated run of one scenario, each in its folder.
 func compareWorlds(real, simulated string) (parity.Verdict, error) {
 	a, scenario, err := runIn(plan.Netns, real)
 	if err != nil {
@@ -54,7 +54,7 @@ func compareWorlds(real, simulated string) (parity.Verdict, error) {
 	return parity.Compare(a, b), nil
 }
 
-// runIn reads a stored run that took place in a world.
+// runIn reads a stored run and checks its world.
 func runIn(world, dir string) (events []trace.Event, scenario string, err error) {
 	if events, err = scenarios.ReadTrace(dir); err != nil {
 		return nil, "", badInput("%w", err)
@@ -68,7 +68,7 @@ func runIn(world, dir string) (events []trace.Event, scenario string, err error)
 	return events, events[0].Meta.Scenario, nil
 }
 
-// tolerated is how long the host may stand still by the scenario of a stored run.
+// tolerated is how long the host may stall, by the scenario of a stored run.
 func tolerated(dir string) time.Duration {
 	file := filepath.Join(dir, scenarios.ScenarioFile)
 	if source, err := os.ReadFile(file); err == nil {
@@ -79,7 +79,7 @@ func tolerated(dir string) time.Duration {
 	return plan.DefaultTolerate
 }
 
-// parityOutcome is what a comparison came to, and why if it proves nothing.
+// parityOutcome is the outcome of a comparison, with the reason if it is inconclusive.
 func parityOutcome(v parity.Verdict, tolerated time.Duration) (outcome check.Outcome, why string) {
 	if v.Same {
 		return check.Pass, ""

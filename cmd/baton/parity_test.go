@@ -13,7 +13,7 @@ import (
 	"baton/scenarios/check"
 )
 
-// asIf returns a copy of a stored run whose trace is edited.
+// asIf returns a copy of a stored run with an edited trace.
 func asIf(t *testing.T, dir, old, new string) string {
 	t.Helper()
 	source, err := os.ReadFile(filepath.Join(dir, scenarios.TraceFile))
@@ -31,7 +31,7 @@ func asIf(t *testing.T, dir, old, new string) string {
 	return copied
 }
 
-// stalled copies a trace, in which the host stands still as each step begins.
+// stalled copies a trace and adds a stall of the host at the begin of each step.
 func stalled(t *testing.T, dir, took string) string {
 	t.Helper()
 	source, err := os.ReadFile(filepath.Join(dir, scenarios.TraceFile))
@@ -94,7 +94,7 @@ func TestParityOfStoredRuns(t *testing.T) {
 	if r.code != exitFail || !strings.Contains(r.out, "netns  lb1 Backup → Claiming: a whim") {
 		t.Errorf("of other reasons: exit code %d\n%s%s", r.code, r.out, r.errout)
 	}
-	// A stall of the host before it takes the difference its force, unless it is tolerated.
+	// A difference after a stall of the host is inconclusive, unless the stall is tolerated.
 	whim := asIf(t, real, "no MASTER, table in sync", "a whim")
 	for took, code := range map[string]int{"300ms": exitInconclusive, "90ms": exitFail} {
 		if r := baton(t, "parity", stalled(t, whim, took), simulated); r.code != code || strings.Contains(r.out, "the host stood still for 300ms before, above the 100ms") != (code == exitInconclusive) {

@@ -13,13 +13,13 @@ func pkiCommand() *cobra.Command {
 		Use:   "pki",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
-		Short: "Make the certificates and the secret by which the two nodes of a pair know each other",
-		Long: "A node needs ca.crt, pair.secret, and its own certificate and key. Keep ca.key off the nodes: who has it can make\n" +
-			"a certificate that the pair trusts. Nothing that exists is overwritten, but for what pki renew is told to.",
+		Short: "Make the certificates and the secret with which the two nodes authenticate each other",
+		Long: "A node needs ca.crt, pair.secret, and its own certificate and key. Do not copy ca.key to the nodes: its owner can make\n" +
+			"certificates that the pair trusts. Existing files are never overwritten, except by pki renew.",
 		Example: "  baton pki init /etc/baton/pki lb1 lb2\n  baton pki renew /etc/baton/pki lb1",
 	}
 	c.AddCommand(
-		pkiFolderCommand("init DIR NODE NODE", "Make an authority, a secret and the certificates of both nodes", 3, func(dir string, nodes []string) error {
+		pkiFolderCommand("init DIR NODE NODE", "Make a certificate authority, a secret and the certificates of both nodes", 3, func(dir string, nodes []string) error {
 			if nodes[0] == nodes[1] {
 				return badInput("pki: both nodes are called %q", nodes[0])
 			}
@@ -28,10 +28,10 @@ func pkiCommand() *cobra.Command {
 			}
 			return pki.Init(dir, nodes...)
 		}),
-		pkiFolderCommand("issue DIR NODE", "Make the certificate of a node that has none, by the authority in DIR", 2, func(dir string, nodes []string) error {
+		pkiFolderCommand("issue DIR NODE", "Make the certificate of a node that has none, signed by the authority in DIR", 2, func(dir string, nodes []string) error {
 			return pki.Issue(dir, nodes[0], false)
 		}),
-		pkiFolderCommand("renew DIR NODE", "Replace the certificate and key of a node, by the authority in DIR", 2, func(dir string, nodes []string) error {
+		pkiFolderCommand("renew DIR NODE", "Replace the certificate and key of a node, signed by the authority in DIR", 2, func(dir string, nodes []string) error {
 			return pki.Issue(dir, nodes[0], true)
 		}),
 	)

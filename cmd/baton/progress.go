@@ -15,8 +15,8 @@ import (
 	"baton/scenarios/lab"
 )
 
-// progress is the line that a terminal shows while a scenario runs. Anywhere else
-// it is silent.
+// progress is the line that a terminal shows while a scenario runs. It prints nothing
+// if the output is not a terminal.
 type progress struct {
 	out   *os.File
 	name  string
@@ -66,7 +66,7 @@ func isTerminal(f *os.File) bool {
 	return err == nil
 }
 
-// mute has nothing shown of the run: others run beside it.
+// mute disables the line, because other runs are in progress.
 func (p *progress) mute() { p.out = nil }
 
 // stop ends the line and wipes it. It may be called again.
@@ -77,7 +77,7 @@ func (p *progress) stop() {
 	}
 }
 
-// lines are what is shown: a line, or the whole board.
+// lines returns the text to show: one line, or the whole board.
 func (p *progress) lines(run *scenarios.Run) []string {
 	lines := []string{p.line(run)}
 	if p.board != nil {
@@ -87,8 +87,8 @@ func (p *progress) lines(run *scenarios.Run) []string {
 	return lines
 }
 
-// redraw writes lines over those that were shown before, and returns how many they are.
-// The cursor stays in the last.
+// redraw overwrites the lines shown before and returns the number of new lines. The
+// cursor stays in the last.
 func redraw(out io.Writer, before int, lines []string) int {
 	var text strings.Builder
 	if before > 1 {
@@ -99,7 +99,7 @@ func redraw(out io.Writer, before int, lines []string) int {
 		if i > 0 {
 			text.WriteString("\r\n")
 		}
-		text.WriteString("\x1b[?7l" + line + "\x1b[?7h") // what is longer than a line is cut off
+		text.WriteString("\x1b[?7l" + line + "\x1b[?7h") // truncate long lines
 	}
 	_, _ = io.WriteString(out, text.String())
 	return len(lines)

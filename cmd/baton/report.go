@@ -20,11 +20,11 @@ func reportCommand() *cobra.Command {
 	var out, history, base string
 	c := &cobra.Command{
 		Use:   "report DIR...",
-		Short: "Judge stored runs again and report them",
-		Long: "Report reads all runs below the folders, real and simulated, repeats and shards, judges them with the checks of\n" +
+		Short: "Judge stored runs again and write a report",
+		Long: "Report reads all runs below the folders: real and simulated runs, repeats, shards. It judges them with the checks of\n" +
 			"this build, prints a table, and writes index.html, report.json, junit.xml, summary.md and bench.txt (for benchstat).\n" +
-			"What is damaged or missing is named, and what is usable of it is shown all the same.\n\n" +
-			"It exits with 0 whatever the runs came to: baton run has said that already.",
+			"It names damaged and missing files and shows the part that is usable.\n\n" +
+			"Its exit code does not depend on the verdicts: that of baton run does.",
 		Example:           "  baton report out\n  baton report --out report shard-0 shard-1 shard-2",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeFolders,
@@ -40,9 +40,9 @@ func reportCommand() *cobra.Command {
 			return report(dirs, out, history, base)
 		},
 	}
-	c.Flags().StringVar(&out, "out", "", "folder of the report; the first DIR if left out")
-	c.Flags().StringVar(&history, "history", "", "folder of earlier batches, a subfolder each in the order of their names: mark where figures changed")
-	c.Flags().StringVar(&base, "base", "", "folder of a baseline: show how the figures compare with it, as baton compare does")
+	c.Flags().StringVar(&out, "out", "", "folder of the report (default: the first DIR)")
+	c.Flags().StringVar(&history, "history", "", "folder of earlier batches, one subfolder each, oldest name first: mark where figures changed")
+	c.Flags().StringVar(&base, "base", "", "folder of a baseline to compare the figures with, as baton compare does")
 	folder(c, "base")
 	folder(c, "out")
 	folder(c, "history")

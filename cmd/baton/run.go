@@ -35,11 +35,11 @@ type runOptions struct {
 	allowUnsafe     bool
 	set             []string
 	keep, limit     string // of evidence
-	failOnSkip      bool   // a run that could not be made is a failure
+	failOnSkip      bool   // a skipped run is a failure
 	width           int    // runs side by side
 	watch           bool   // show the pair while it runs
 	upgradeTo       string // the program that an upgraded node runs
-	timing          bool   // say where the time went until the first traffic
+	timing          bool   // print how the time until the first traffic was spent
 	keepLab         bool   // of a run that fails, until the user has seen it
 	only            string // a scenario of the files, to run alone
 
@@ -53,7 +53,7 @@ func runCommand() *cobra.Command {
 		Short: "Run scenarios and judge them",
 		Long: "Run executes each scenario and stores scenario.scn, trace.jsonl and result.json in DIR/<scenario>\n" +
 			"(<scenario>.2, .3, … for repeats). While it runs, a terminal shows a progress line. --world both runs each in\n" +
-			"virtual time first, stored in DIR/<scenario>.sim, then for real, and compares the role changes as baton parity does.",
+			"virtual time first, stored in DIR/<scenario>.sim, then in namespaces, and compares the role changes as baton parity does.",
 		Example: "  baton run scenarios/restored-master-does-not-preempt.scn\n" +
 			"  baton run --repeat 20 --out /tmp/crash scenarios/crash-master.scn\n" +
 			"  baton run --allow-unsafe --set ha.gates=off --set ha.preempt=immediate scenarios/restored-master-does-not-preempt.scn",
@@ -61,23 +61,23 @@ func runCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, files []string) error { return o.run(c.Context(), files) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.world, "world", plan.Netns, "where to run: netns (real kernel), sim (virtual time), or both")
-	f.StringVar(&o.sut, "sut", "", "what is under test, whatever the scenarios say: "+strings.Join(subject.Names(), ", ")+", or an adapter file: ./my.yaml")
+	f.StringVar(&o.world, "world", plan.Netns, "world to run in: netns (real kernel), sim (virtual time), or both")
+	f.StringVar(&o.sut, "sut", "", "the subject under test, instead of the scenarios' own:  "+strings.Join(subject.Names(), ", ")+", or an adapter file: ./my.yaml")
 	f.StringVar(&o.out, "out", "out", "folder of the results")
-	f.Uint64Var(&o.seed, "seed", 1, "seed of what is drawn")
+	f.Uint64Var(&o.seed, "seed", 1, "seed of all random choices")
 	f.IntVar(&o.repeat, "repeat", 1, "how often to run each scenario")
-	f.BoolVar(&o.watch, "watch", false, "show the pair on the terminal while it runs: roles, gates, paths, traffic and its gaps, RSTs")
-	f.BoolVar(&o.keepLab, "keep-lab", false, "keep the pair of a run that fails, for baton lab --dir DIR/<scenario> and until Ctrl-C, and run no more")
-	f.IntVarP(&o.width, "jobs", "j", 1, "how many scenarios to run side by side; those that judge milliseconds run alone, after the others")
-	f.BoolVar(&o.allowUnsafe, "allow-unsafe", false, "allow settings that bring historical bugs back outside of controls")
-	f.BoolVar(&o.timing, "timing", false, "say of each real run where the time went from the start of the command to the first traffic")
-	f.StringVar(&o.upgradeTo, "upgrade-to", "", "another build of baton, which a node runs after an upgrade step; this one if left out")
+	f.BoolVar(&o.watch, "watch", false, "show the pair on the terminal while it runs: roles, gates, paths, traffic, gaps, RSTs")
+	f.BoolVar(&o.keepLab, "keep-lab", false, "after a failed run keep its pair running until Ctrl-C, for baton lab --dir DIR/<scenario>, and run nothing more")
+	f.IntVarP(&o.width, "jobs", "j", 1, "number of scenarios to run in parallel; scenarios that judge milliseconds run alone, after the others")
+	f.BoolVar(&o.allowUnsafe, "allow-unsafe", false, "allow settings that re-create historical bugs outside of controls")
+	f.BoolVar(&o.timing, "timing", false, "for each real run, print how the time from the start of the command to the first traffic was spent")
+	f.StringVar(&o.upgradeTo, "upgrade-to", "", "build of baton that a node runs after an upgrade step (default: this one)")
 	must(c.MarkFlagFilename("upgrade-to"))
 	f.StringArrayVar(&o.set, "set", nil, "override a configuration key of the scenarios: [NODE.]KEY=VALUE")
-	f.StringVar(&o.only, "only", "", "run the scenario of this name alone, of all that the files stand for")
-	f.StringVar(&o.keep, "keep", string(evidence.KeepFailed), "of which runs to keep evidence (frames, connection tables, logs): "+strings.Join(evidence.Policies(), ", "))
-	f.StringVar(&o.limit, "evidence-limit", evidence.Size(evidence.DefaultLimit), "the most evidence that one run may leave")
-	f.BoolVar(&o.failOnSkip, "fail-on-skip", false, "take a run that is skipped for a failure: exit code 1")
+	f.StringVar(&o.only, "only", "", "run only the scenario with this name")
+	f.StringVar(&o.keep, "keep", string(evidence.KeepFailed), "runs whose evidence (frames, connection tables, logs) is kept: "+strings.Join(evidence.Policies(), ", "))
+	f.StringVar(&o.limit, "evidence-limit", evidence.Size(evidence.DefaultLimit), "maximum size of the evidence of one run")
+	f.BoolVar(&o.failOnSkip, "fail-on-skip", false, "treat a skipped run as a failure (exit code 1)")
 	words(c, "world", plan.Netns, plan.Sim, bothWorlds)
 	words(c, "sut", subject.Names()...)
 	words(c, "keep", evidence.Policies()...)
@@ -118,7 +118,7 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 	return o.all(ctx, plans)
 }
 
-// chosen are the plans to run, and notes which files stand for several.
+// chosen returns the plans to run, and notes which files hold several.
 func (o *runOptions) chosen(plans []*plan.Plan) ([]*plan.Plan, error) {
 	seen := map[string]bool{}
 	o.several = map[string]bool{}
@@ -133,7 +133,7 @@ func (o *runOptions) chosen(plans []*plan.Plan) ([]*plan.Plan, error) {
 	}
 	at := slices.Index(names, o.only)
 	if at < 0 {
-		return nil, badInput("--only %s: the files stand for %s", o.only, strings.Join(names, ", "))
+		return nil, badInput("--only %s: the files hold %s", o.only, strings.Join(names, ", "))
 	}
 	return plans[at : at+1], nil
 }
@@ -141,7 +141,7 @@ func (o *runOptions) chosen(plans []*plan.Plan) ([]*plan.Plan, error) {
 // bothWorlds as a world runs a plan in virtual time and then for real.
 const bothWorlds = "both"
 
-// worlds are those to run in, the fast one first.
+// worlds returns the worlds to run in, the fast one first.
 func (o *runOptions) worlds() []string {
 	if o.world == bothWorlds {
 		return []string{plan.Sim, plan.Netns}
@@ -172,16 +172,16 @@ func makeFolder(flag, dir string) error {
 	return nil
 }
 
-// probeReal says what this machine lacks for a real run.
+// probeReal returns an error that names what this machine lacks for a real run.
 func probeReal() error {
 	if err := netns.Probe(); err != nil {
 		first, _, _ := strings.Cut(err.Error(), "\n")
-		return badInput("this machine cannot run it: %s; baton doctor says all that is missing, --world sim needs none of it", first)
+		return badInput("this machine cannot run it: %s; baton doctor lists everything that is missing, --world sim needs none of it", first)
 	}
 	return nil
 }
 
-// prepare overrides settings of a plan and refuses unsafe ones that nobody asked for.
+// prepare applies --set to a plan and refuses unsafe settings outside of controls.
 func (o *runOptions) prepare(p *plan.Plan) error {
 	for _, text := range o.set {
 		if err := p.Set(text); err != nil {
@@ -194,7 +194,7 @@ func (o *runOptions) prepare(p *plan.Plan) error {
 		if pos := unsafe[0].Pos; pos.Line > 0 {
 			at = fmt.Sprintf("%s:%d:%d", p.File, pos.Line, pos.Column)
 		}
-		return badInput("%s: %s=%s brings a historical bug back: name the checks that must catch it in a control line, or pass --allow-unsafe",
+		return badInput("%s: %s=%s re-creates a historical bug: name the checks that must catch it in a control line, or pass --allow-unsafe",
 			at, unsafe[0].Key, unsafe[0].Value)
 	}
 	return nil
@@ -207,11 +207,11 @@ func (o *runOptions) check() error {
 	case o.repeat < 1:
 		return badInput("--repeat %d: at least 1", o.repeat)
 	case o.watch && o.width > 1:
-		return badInput("--watch shows one run: leave --jobs out")
+		return badInput("--watch shows one run: it cannot be combined with --jobs")
 	case o.watch && !isTerminal(os.Stderr):
 		return badInput("--watch needs a terminal")
 	case o.keepLab && (o.width > 1 || o.world == plan.Sim):
-		return badInput("--keep-lab keeps one real pair: leave --jobs and --world sim out")
+		return badInput("--keep-lab keeps one real pair: it cannot be combined with --jobs or --world sim")
 	case o.width < 1:
 		return badInput("--jobs %d: at least 1", o.width)
 	}
@@ -220,7 +220,7 @@ func (o *runOptions) check() error {
 		if err != nil {
 			return badInput("--upgrade-to %w", err)
 		}
-		if o.upgradeTo, err = filepath.Abs(program); err != nil { // the nodes run elsewhere
+		if o.upgradeTo, err = filepath.Abs(program); err != nil { // the nodes have another working directory
 			return err
 		}
 	}
@@ -228,7 +228,7 @@ func (o *runOptions) check() error {
 	return err
 }
 
-// evidence is what to keep of which runs.
+// evidence returns which runs keep evidence, and how much.
 func (o *runOptions) evidence() (keep evidence.Keep, limit int64, err error) {
 	if keep, err = evidence.ParseKeep(o.keep); err != nil {
 		return "", 0, badInput("--keep %w", err)
@@ -239,10 +239,10 @@ func (o *runOptions) evidence() (keep evidence.Keep, limit int64, err error) {
 	return keep, limit, nil
 }
 
-// one runs a plan for the n-th time (from 0) in one world, stores it in dir, and
-// writes its lines to out.
+// one runs a plan for the n-th time (from 0) in one world, stores the run in dir, and
+// prints its outcome to out.
 func (o *runOptions) one(ctx context.Context, p *plan.Plan, dir string, n int, out io.Writer) (check.Verdict, error) {
-	absolute, err := filepath.Abs(dir) // the nodes run elsewhere
+	absolute, err := filepath.Abs(dir) // the nodes have another working directory
 	if err != nil {
 		return check.Verdict{}, err
 	}
@@ -300,7 +300,7 @@ func (o *runOptions) label(p *plan.Plan, n int) string {
 	return fmt.Sprintf("%s %d/%d", p.Name, n+1, o.repeat)
 }
 
-// replay is the command that runs a plan again as it was run.
+// replay is the command that repeats a run of a plan.
 func (o *runOptions) replay(p *plan.Plan) string {
 	return commandLine(append([]string{"baton", "run"}, o.replayArgs(p)...)...)
 }
@@ -325,12 +325,12 @@ func (o *runOptions) replayArgs(p *plan.Plan) []string {
 	return append(args, p.File)
 }
 
-// subject is what a plan is run with: what the command line says, else the plan.
+// subject is the subject of a run: that of the command line, else that of the plan.
 func (o *runOptions) subject(p *plan.Plan, world string) (subject.Subject, error) {
 	return subject.Named(cmp.Or(o.sut, p.Value(world, "", plan.KeySubject)))
 }
 
-// newWorld makes the world that was asked for.
+// newWorld makes a world by its name.
 func (o *runOptions) newWorld(s scenarios.Stage, under subject.Subject) (scenarios.World, error) {
 	if o.world == plan.Sim {
 		if err := subject.Simulated(under); err != nil {
@@ -374,11 +374,11 @@ func parseAll(files []string) ([]*plan.Plan, error) {
 	return plans, nil
 }
 
-// parseOne parses a file that stands for one scenario.
+// parseOne parses a file that must hold one scenario.
 func parseOne(file string) (*plan.Plan, error) {
 	plans, err := parseAll([]string{file})
 	if err == nil && len(plans) > 1 {
-		err = badInput("%s stands for %d scenarios, and one is needed; baton lint --print shows them", file, len(plans))
+		err = badInput("%s holds %d scenarios, but one is needed; baton lint --print shows them", file, len(plans))
 	}
 	if err != nil {
 		return nil, err

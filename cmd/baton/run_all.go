@@ -16,7 +16,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// all runs every plan as often as asked for, and exits with the worst outcome.
+// all runs every plan o.repeat times; its error carries the exit code of the worst outcome.
 func (o *runOptions) all(ctx context.Context, plans []*plan.Plan) error {
 	t := tally{began: time.Now()}
 	var tasks []scenarios.Task
@@ -33,8 +33,8 @@ func (o *runOptions) all(ctx context.Context, plans []*plan.Plan) error {
 	return worst(slices.Concat(t.runs, t.pairs), o.failOnSkip)
 }
 
-// counted runs a plan for the n-th time (from 0) and counts what came of it. Lines of
-// runs side by side do not mix.
+// counted runs a plan for the n-th time (from 0) and counts its outcomes. The output of
+// parallel runs does not interleave.
 func (o *runOptions) counted(ctx context.Context, p *plan.Plan, n int, t *tally) error {
 	here := *o
 	here.seed += uint64(n)
@@ -51,14 +51,14 @@ func (o *runOptions) counted(ctx context.Context, p *plan.Plan, n int, t *tally)
 // outcomes are those of runs, and of the comparisons of two worlds.
 type outcomes struct{ runs, pairs []check.Outcome }
 
-// tally is what came of several runs.
+// tally counts the outcomes of several runs.
 type tally struct {
 	mu sync.Mutex
 	outcomes
 	began time.Time
 }
 
-// add counts outcomes and prints what was said of them.
+// add counts outcomes and prints their output.
 func (t *tally) add(came outcomes, text []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -66,8 +66,8 @@ func (t *tally) add(came outcomes, text []byte) {
 	_, _ = os.Stdout.Write(text)
 }
 
-// print writes a line about all runs, if there was more than one: how many came to what,
-// how long they took, and how much of a processor.
+// print writes a line about all runs, if there was more than one: outcomes, wall time and
+// CPU time.
 func (t *tally) print(w io.Writer) {
 	if len(t.runs) < 2 {
 		return
@@ -79,7 +79,7 @@ func (t *tally) print(w io.Writer) {
 	fmt.Fprintf(w, "; %.1fs wall, %.1fs CPU\n", time.Since(t.began).Seconds(), scenarios.ProcessorTime().Seconds())
 }
 
-// countOutcomes says how many of each outcome there are.
+// countOutcomes lists how often each outcome occurs.
 func countOutcomes(outcomes []check.Outcome) string {
 	counts := map[check.Outcome]int{}
 	for _, outcome := range outcomes {
@@ -94,8 +94,8 @@ func countOutcomes(outcomes []check.Outcome) string {
 	return strings.Join(parts, ", ")
 }
 
-// everywhere runs a plan for the n-th time in the worlds that were asked for, and
-// compares them if these are both.
+// everywhere runs a plan for the n-th time in the requested worlds. If these are both, it
+// compares their runs.
 func (o *runOptions) everywhere(ctx context.Context, p *plan.Plan, n int, out io.Writer) (outcomes, error) {
 	var came outcomes
 	for _, world := range o.worlds() {

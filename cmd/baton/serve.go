@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	// scanEvery is how long after a change the index shows it, at most, of a folder that
-	// is scanned quickly.
+	// scanEvery bounds how long after a change the index shows it, if scanning the folder
+	// is quick.
 	scanEvery = 500 * time.Millisecond
 	// headerLimit bounds how long a client may take to send a request.
 	headerLimit = 5 * time.Second
-	// endLimit bounds how long answers that are being sent hold up the end.
+	// endLimit bounds how long the end waits for answers that are being sent.
 	endLimit = 5 * time.Second
 )
 
@@ -29,12 +29,12 @@ func serveCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "serve DIR",
-		Short: "Serve an index of the runs below a folder, live, with their history",
-		Long: "Serve shows all runs below the folder in a browser: for each scenario what the last runs came to, how often each\n" +
-			"verdict, the flake rate and since when it is red, and the page of each run. The index follows the folder while a\n" +
-			"suite runs. Runs keep the verdict that they have stored; the page of a run judges it again.\n\n" +
-			"It listens on loopback only unless --listen says otherwise, changes nothing in the folder, follows no symbolic link\n" +
-			"in it, and ends with 0 at an interrupt. A folder that is none and an address in use are exit 2.",
+		Short: "Serve a live index of all runs below a folder, with their history",
+		Long: "Serve shows all runs below the folder in a browser: for each scenario the latest verdicts, how often each verdict\n" +
+			"occurred, the flake rate, since when it fails, and the page of each run. The index is updated while a suite runs.\n" +
+			"The index shows the stored verdict of each run; the page of a run judges it again.\n\n" +
+			"It listens on loopback unless --listen names another address. It changes nothing in the folder, follows no symbolic link\n" +
+			"in it, and exits with 0 on an interrupt. A missing folder or an address in use is bad input (exit code 2).",
 		Example:           "  baton serve out\n  baton serve --listen 127.0.0.1:9000 --last 50 out\n  baton serve --json out",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeFolders,
@@ -58,9 +58,9 @@ func serveCommand() *cobra.Command {
 			return serveRuns(c.Context(), s, listen, args[0])
 		},
 	}
-	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8370", "address and port; port 0 takes any that is free")
-	c.Flags().IntVar(&last, "last", 20, "over how many runs of a scenario its history goes")
-	c.Flags().BoolVar(&asJSON, "json", false, "print the index as JSON and end")
+	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8370", "address and port; port 0: any free port")
+	c.Flags().IntVar(&last, "last", 20, "number of runs in the history of a scenario")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the index as JSON and exit")
 	return c
 }
 

@@ -17,7 +17,7 @@ import (
 	"baton/reports/serve"
 )
 
-// What cannot be served is the command line's fault, and named.
+// A folder or address that cannot be served is bad input, and the message names it.
 func TestServeSaysWhatItCannotServe(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

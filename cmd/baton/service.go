@@ -15,16 +15,16 @@ import (
 func serviceCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "service", Short: "Add, change or delete a service of a running pair", Args: cobra.NoArgs,
-		Long: "Service changes a service of the running MASTER, and its BACKUP follows. Packets meet the service before or after the\n" +
-			"change. A mistake is refused, as in a file, and changes nothing. A reload takes such changes back: write them into both files.",
+		Long: "Service changes a service of the running MASTER, which passes the change on to its BACKUP. A packet is handled by the service\n" +
+			"as it was before the change or after it, never in between. A mistake is refused and changes nothing. A reload undoes such changes: write them into both files.",
 	}
 	c.AddCommand(
-		serviceVerb("add KEYS [SOCKET]", "Add a service; KEYS are those of the file, as {name: api, proto: tcp, …}, or - to read them", func(arg string) (config.Edit, error) {
+		serviceVerb("add KEYS [SOCKET]", "Add a service; KEYS as in the configuration file: {name: api, proto: tcp, …}, or - for standard input", func(arg string) (config.Edit, error) {
 			text, err := keysOf(arg)
 			return config.Edit{Verb: config.AddService, Text: text}, err
 		}),
 		serviceSet(),
-		serviceVerb("del SERVICE [SOCKET]", "Delete a service; its flows end", func(arg string) (config.Edit, error) {
+		serviceVerb("del SERVICE [SOCKET]", "Delete a service and its flows", func(arg string) (config.Edit, error) {
 			return config.Edit{Verb: config.DelService, Service: arg}, nil
 		}),
 	)
@@ -47,7 +47,7 @@ func serviceVerb(use, short string, edit func(arg string) (config.Edit, error)) 
 
 func serviceSet() *cobra.Command {
 	return &cobra.Command{
-		Use: "set SERVICE KEYS [SOCKET]", Short: "Change keys of a service; KEYS are those that change, as {balance: maglev}, or - to read them",
+		Use: "set SERVICE KEYS [SOCKET]", Short: "Change keys of a service; KEYS such as {balance: maglev}, or - for standard input",
 		Args: cobra.RangeArgs(2, 3), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
 			text, err := keysOf(args[1])
@@ -74,7 +74,7 @@ func keysOf(arg string) (string, error) {
 	return string(text), nil
 }
 
-// editNode has a node change a service, and prints what that changed.
+// editNode asks a node to change a service and prints the changes.
 func editNode(ctx context.Context, socket []string, e config.Edit) error {
 	return withNode(ctx, socket, func(ctx context.Context, client *control.Client) error {
 		return printChanges(client.Edit(ctx, e))

@@ -26,10 +26,10 @@ func shrinkCommand() *cobra.Command {
 	var o shrinkOptions
 	c := &cobra.Command{
 		Use:   "shrink --seed S [FILE]",
-		Short: "Make a failure in virtual time minimal",
-		Long: "Shrink deletes lines, lowers counts, calms chaos and shortens times for as long as the same check goes on\n" +
-			"failing, and prints the scenario that is left: one with unsafe settings as a control of the checks that catch it.\n" +
-			"Without a file it shrinks what `baton sim` draws from the seed. Ctrl-C prints the smallest so far.",
+		Short: "Reduce a failure in virtual time to a minimal scenario",
+		Long: "Shrink deletes lines, lowers counts, weakens chaos and shortens times as long as the same check still\n" +
+			"fails, and prints the resulting scenario. With unsafe settings it is a control that names the failing checks.\n" +
+			"Without a file it shrinks the scenario that `baton sim` draws from the seed. Ctrl-C prints the smallest so far.",
 		Example: "  baton shrink --seed 4711 > bug.scn\n  baton shrink --seed 1 my-scenario.scn",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
@@ -46,14 +46,14 @@ func shrinkCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.Uint64Var(&o.seed, "seed", 1, "the seed under which it fails")
-	f.IntVar(&o.tries, "tries", 2000, "how many runs may be made")
-	f.DurationVar(&o.within, "within", 5*time.Minute, "how long it may take")
-	f.BoolVar(&o.unsafe, "gates-off", false, "the seed is one of a campaign with --gates-off")
+	f.IntVar(&o.tries, "tries", 2000, "maximum number of runs")
+	f.DurationVar(&o.within, "within", 5*time.Minute, "maximum time")
+	f.BoolVar(&o.unsafe, "gates-off", false, "the seed is from a campaign with --gates-off")
 	must(c.MarkFlagRequired("seed"))
 	return c
 }
 
-// failure is what is to be shrunk, with the check that fails first.
+// failure is the scenario to shrink, with the check that fails first.
 func (o *shrinkOptions) failure(ctx context.Context, files []string) (shrink.Failure, error) {
 	var f shrink.Failure
 	if len(files) == 1 {
@@ -96,7 +96,7 @@ func (o *shrinkOptions) run(ctx context.Context, f shrink.Failure) error {
 	fmt.Print(plan.Print(small.Plan))
 	switch {
 	case ctx.Err() != nil:
-		return &exitError{exitInconclusive, fmt.Errorf("shrink: interrupted after %d runs: a smaller one may fail too", small.Runs)}
+		return &exitError{exitInconclusive, fmt.Errorf("shrink: interrupted after %d runs: a smaller scenario may fail too", small.Runs)}
 	case !small.Minimal:
 		fmt.Fprintf(os.Stderr, "%d runs: a smaller one may fail too; allow more with --tries and --within\n", small.Runs)
 	default:

@@ -30,10 +30,10 @@ func simCommand() *cobra.Command {
 	var o simOptions
 	c := &cobra.Command{
 		Use:   "sim",
-		Short: "Run thousands of drawn worlds in virtual time",
-		Long: "Sim draws a world from each seed (timers, traffic, faults and how often), runs it with the very code that\n" +
-			"nodes run, heals everything, and checks that nothing was lost and the pair recovered.\n" +
-			"A violation prints its seed, a one-line reason and the command that replays it.\n" +
+		Short: "Run thousands of random worlds in virtual time",
+		Long: "Sim draws a world from each seed (timers, traffic, faults and their rates), runs it with the code that\n" +
+			"real nodes run, heals all faults, and checks that nothing was lost and that the pair recovered.\n" +
+			"For a violation it prints the seed, a one-line reason and the replay command.\n" +
 			"--shard i/n, or JOB_COMPLETION_INDEX and JOB_COMPLETIONS of a Kubernetes Indexed Job, runs a part.",
 		Example:           "  baton sim --seeds 10000\n  baton sim --seeds 100000 --shard 3/16 --out results",
 		Args:              cobra.NoArgs,
@@ -41,19 +41,19 @@ func simCommand() *cobra.Command {
 		RunE:              func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
 	f := c.Flags()
-	f.IntVar(&o.Seeds, "seeds", 1000, "how many seeds")
+	f.IntVar(&o.Seeds, "seeds", 1000, "number of seeds")
 	f.Uint64Var(&o.Start, "start", 1, "the first seed")
 	f.StringVar(&o.shard, "shard", "", "run part i of n: i/n, i from 0")
-	f.IntVar(&o.Workers, "workers", 0, "worlds at a time; 0 for one a core")
-	f.IntVar(&o.MaxViolations, "max-violations", 10, "end after so many violations; 0 for never")
-	f.BoolVar(&o.Unsafe, "gates-off", false, "turn the gates off in every world: shows that the campaign sees the historical bug")
-	f.StringVar(&o.out, "out", "", "folder for campaign.json and, of each violation, scenario and run; nothing is stored if left out")
+	f.IntVar(&o.Workers, "workers", 0, "worlds to run in parallel; 0: one per core")
+	f.IntVar(&o.MaxViolations, "max-violations", 10, "stop after this many violations; 0: no limit")
+	f.BoolVar(&o.Unsafe, "gates-off", false, "turn the gates off in every world, to show that the campaign finds the historical bug")
+	f.StringVar(&o.out, "out", "", "folder for campaign.json and the scenario and run of each violation; without it nothing is stored")
 	folder(c, "out")
 	return c
 }
 
 func (o *simOptions) run(ctx context.Context) error {
-	if err := o.place(os.Getenv("JOB_COMPLETION_INDEX"), os.Getenv("JOB_COMPLETIONS")); err != nil {
+	if err := o.setShard(os.Getenv("JOB_COMPLETION_INDEX"), os.Getenv("JOB_COMPLETIONS")); err != nil {
 		return err
 	}
 	found := findings{dir: o.out}
@@ -88,7 +88,7 @@ func (o *simOptions) run(ctx context.Context) error {
 	return nil
 }
 
-// summary is what is stored of the campaign.
+// summary is the stored summary of the campaign.
 func (o *simOptions) summary(done campaign.Progress) summary.Summary {
 	return summary.Summary{Kind: summary.KindCampaign, Complete: done.Done == done.Total, Wall: done.Wall.Seconds(),
 		Campaign: &summary.Campaign{Start: o.Start, Seeds: o.Seeds, Shard: o.Shard, Shards: o.Shards, Unsafe: o.Unsafe,
@@ -96,7 +96,7 @@ func (o *simOptions) summary(done campaign.Progress) summary.Summary {
 			Simulated: done.Simulated.Seconds(), SeedsPerSecond: done.SeedsPerSecond()}}
 }
 
-// openLines says why seeds were inconclusive, the most frequent reason first.
+// openLines lists why seeds were inconclusive, the most frequent reason first.
 func openLines(reasons map[string]int) []string {
 	names := slices.SortedFunc(maps.Keys(reasons), func(a, b string) int {
 		return cmp.Or(cmp.Compare(reasons[b], reasons[a]), cmp.Compare(a, b))
@@ -115,9 +115,9 @@ func (o *simOptions) flagsOfReplay() string {
 	return ""
 }
 
-// place works out which part of the seeds to run. A Job that sets but one of its
-// variables would have each of its pods run everything.
-func (o *simOptions) place(index, completions string) error {
+// setShard works out which part of the seeds to run. A Job that sets only one of its two
+// variables is refused: each of its pods would run all seeds.
+func (o *simOptions) setShard(index, completions string) error {
 	o.Shard, o.Shards = 0, 1
 	shard, from := o.shard, "--shard"
 	if shard == "" && (index != "" || completions != "") {

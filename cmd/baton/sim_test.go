@@ -132,7 +132,7 @@ func TestAnInterruptedCampaignIsOnRecord(t *testing.T) {
 	defer stop.Stop()
 	var said strings.Builder
 	buf := make([]byte, 4096)
-	for asked := false; ; { // the first line of progress asks it to stop
+	for asked := false; ; { // the first line of progress interrupts it
 		n, err := lines.Read(buf)
 		said.Write(buf[:n])
 		if !asked && strings.Contains(said.String(), "seeds/s") {

@@ -15,7 +15,7 @@ import (
 	"baton/impl/node"
 )
 
-// defaultSocket is where a node's control socket is looked for if none is named.
+// defaultSocket is the control socket of a node if the command line names none.
 const defaultSocket = "/run/baton/node.sock"
 
 // controlLimit bounds a request to a node.
@@ -41,14 +41,14 @@ func statusCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print everything, as JSON")
+	c.Flags().BoolVar(&asJSON, "json", false, "print all fields as JSON")
 	return c
 }
 
 func handoverCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "handover [SOCKET]",
-		Short:             "Have a MASTER give its role to the peer",
+		Short:             "Hand the MASTER role over to the peer",
 		Long:              "Handover asks the node behind the control socket to give the MASTER role to its peer. It is refused,\nand the gate is named, if the node is not MASTER or the peer is not ready.",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeSocket,
@@ -63,10 +63,10 @@ func handoverCommand() *cobra.Command {
 func reloadCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "reload [SOCKET]",
-		Short: "Have a node take over the services of its configuration file",
-		Long: "Reload has the node behind the control socket read its configuration file again and take over its services,\n" +
-			"as SIGHUP does, and prints what that changed. Flows that are open keep their backends. A mistake in the file, or a\n" +
-			"change of anything else, is refused with file and line, and changes nothing.",
+		Short: "Make a node apply the services of its configuration file",
+		Long: "Reload makes the node behind the control socket read its configuration file again and apply its services,\n" +
+			"as SIGHUP does. It prints what changed. Open flows keep their backends. A mistake in the file, or a change of\n" +
+			"anything but services, is refused with file and line; then nothing changes.",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeSocket,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -77,7 +77,7 @@ func reloadCommand() *cobra.Command {
 	}
 }
 
-// printChanges prints what a node says that a request has changed.
+// printChanges prints the changes that a node reports for a request.
 func printChanges(changes []string, err error) error {
 	for _, change := range changes {
 		fmt.Println(change)
@@ -98,7 +98,7 @@ func withNode(ctx context.Context, args []string, do func(context.Context, *cont
 	defer cancel()
 	client, err := control.Dial(ctx, socket)
 	if err != nil {
-		return fmt.Errorf("%w; is the node running? Its configuration names the socket: control", err)
+		return fmt.Errorf("%w; is the node running? The key control in its configuration names the socket", err)
 	}
 	defer client.Close()
 	return do(ctx, client)
@@ -119,9 +119,9 @@ func printStatus(w io.Writer, s control.Status) error {
 	fmt.Fprintf(table, "sync\t%s\t%d entries, %.0f%%, lag %d, %.0f entries/s, digest %s\n",
 		s.Sync.Phase, s.Sync.Entries, s.Sync.Percent, s.Sync.Lag, s.Sync.Rate, s.Digest)
 	if s.Pinned != nil {
-		fmt.Fprintf(table, "pinned table\t%s\t%s\n", s.Pinned.Outcome, pinnedWord(*s.Pinned, s.Adopted))
+		fmt.Fprintf(table, "pinned table\t%s\t%s\n", s.Pinned.Outcome, pinnedNote(*s.Pinned, s.Adopted))
 	}
-	fmt.Fprintf(table, "sync stream\t%s\n", streamWord(s.Stream, s.Peer.Version))
+	fmt.Fprintf(table, "sync stream\t%s\n", streamNote(s.Stream, s.Peer.Version))
 	for _, p := range s.Paths {
 		fmt.Fprintf(table, "bfd %s\t%s\tdetection %v, transmit %v, %s\n", p.Name, p.State, p.Detection, p.Transmit, p.Diag)
 	}
@@ -129,9 +129,9 @@ func printStatus(w io.Writer, s control.Status) error {
 		fmt.Fprintf(table, "gate %s\t%s\t%s\n", g.Name, map[bool]string{true: "open", false: "closed"}[g.Open], g.Why)
 	}
 	for _, s := range s.Services {
-		fmt.Fprintf(table, "service %s\t%s\t%d of %d backends get new flows%s\n", s.Name, s.At, s.Serving, len(s.Backends), editedWord(s.Edited))
+		fmt.Fprintf(table, "service %s\t%s\t%d of %d backends get new flows%s\n", s.Name, s.At, s.Serving, len(s.Backends), editedNote(s.Edited))
 		for _, b := range s.Backends {
-			fmt.Fprintf(table, "backend %s\t%s\t%s\n", b.At, b.State, backendWord(b))
+			fmt.Fprintf(table, "backend %s\t%s\t%s\n", b.At, b.State, backendNote(b))
 		}
 	}
 	for _, service := range s.Deleted {
@@ -140,16 +140,16 @@ func printStatus(w io.Writer, s control.Status) error {
 	return table.Flush()
 }
 
-// editedWord says that a service is not as in the file.
-func editedWord(edited string) string {
+// editedNote marks a service that differs from the configuration file.
+func editedNote(edited string) string {
 	if edited == "" {
 		return ""
 	}
 	return "; " + edited + " at run time"
 }
 
-// pinnedWord is what became of a pinned table, and where it is.
-func pinnedWord(p control.Pinned, adopted *node.AdoptedStatus) string {
+// pinnedNote describes the outcome of adopting a pinned table.
+func pinnedNote(p control.Pinned, adopted *node.AdoptedStatus) string {
 	switch {
 	case p.Outcome == control.PinRefused:
 		return "the table in " + p.Dir + " was removed: " + p.Why
@@ -165,8 +165,8 @@ func pinnedWord(p control.Pinned, adopted *node.AdoptedStatus) string {
 	return fmt.Sprintf("%d entries from %s, %s of epoch %d", adopted.Entries, p.Dir, of, adopted.Epoch)
 }
 
-// backendWord is what there is to say of a backend's state.
-func backendWord(b control.Backend) string {
+// backendNote describes the state of a backend.
+func backendNote(b control.Backend) string {
 	word := fmt.Sprintf("weight %d", b.Weight)
 	if b.Left > 0 {
 		word += fmt.Sprintf(", %v left", b.Left.Round(time.Second))
@@ -183,8 +183,8 @@ func backendWord(b control.Backend) string {
 	return word
 }
 
-// streamWord is the sync stream's state and, where there is none, why.
-func streamWord(s control.Stream, version uint8) string {
+// streamNote is the state of the sync stream, with the reason if it is down.
+func streamNote(s control.Stream, version uint8) string {
 	switch {
 	case s.Up:
 		return fmt.Sprintf("up\tprotocol version %d", version)

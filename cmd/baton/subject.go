@@ -12,15 +12,15 @@ import (
 )
 
 func subjectCommand() *cobra.Command {
-	c := &cobra.Command{Use: "subject", Short: "What can be under test: the reference node, other programs, your own pair"}
+	c := &cobra.Command{Use: "subject", Short: "List, show and check subjects: the reference node, other programs, your own pair"}
 	var asJSON bool
 	list := &cobra.Command{
-		Use: "list", Short: "List the subjects that baton brings along", Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Use: "list", Short: "List the built-in subjects", Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error { return listSubjects(asJSON) },
 	}
 	list.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON: name, doc, missing")
 	show := &cobra.Command{
-		Use: "show NAME", Short: "Print the adapter file of a subject, to begin your own from", Args: cobra.ExactArgs(1), ValidArgs: subject.Names()[1:],
+		Use: "show NAME", Short: "Print the adapter file of a subject, as a start for your own", Args: cobra.ExactArgs(1), ValidArgs: subject.Names()[1:],
 		RunE: func(_ *cobra.Command, args []string) error {
 			text, err := subject.Source(args[0])
 			if err != nil {
@@ -42,7 +42,7 @@ func subjectCommand() *cobra.Command {
 	return c
 }
 
-// A listed subject is what baton subject list says of it.
+// A listed subject is an entry of baton subject list.
 type listedSubject struct {
 	Name    string   `json:"name"`
 	Doc     string   `json:"doc"`

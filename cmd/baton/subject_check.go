@@ -23,7 +23,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// tryout is the scenario by which a subject is tried: it comes up, serves, and stops.
+// tryout is the scenario of subject check: the pair starts, serves traffic, and stops.
 //
 //go:embed tryout.scn
 var tryout []byte
@@ -32,10 +32,10 @@ func subjectCheckCommand() *cobra.Command {
 	out := ""
 	c := &cobra.Command{
 		Use:   "check SUBJECT",
-		Short: "Try each part of a subject and say what is missing",
+		Short: "Try each part of a subject and report what fails",
 		Long: "Check reads an adapter file (or takes a subject by its name), looks for the programs that it needs, starts a pair\n" +
-			"of its nodes, waits for one MASTER, sends traffic through it, and stops both. It does no fault, and checks of the\n" +
-			"roles only that there is one MASTER and that it carries the packets.",
+			"of its nodes, waits for one MASTER, sends traffic through it, and stops both. It injects no fault. Of the roles\n" +
+			"it checks only that there is one MASTER and that this node forwards.",
 		Example: "  baton subject check ./my.yaml",
 		Args:    cobra.ExactArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -107,7 +107,7 @@ func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string)
 	return nil
 }
 
-// nobodyWas says that there was no MASTER, and how long one was waited for.
+// nobodyWas reports that there was no MASTER, with the time waited unless a node had ended.
 func nobodyWas(ended bool) string {
 	if ended {
 		return "nobody was Master"
@@ -115,7 +115,7 @@ func nobodyWas(ended bool) string {
 	return "nobody was Master within 10s"
 }
 
-// unjudged says what a lack means.
+// unjudged is the note after a list of missing capabilities.
 func unjudged(s subject.Subject) string {
 	if len(subject.Lacks(s)) == 0 {
 		return ""
@@ -123,7 +123,7 @@ func unjudged(s subject.Subject) string {
 	return ": claims that need it are not judged"
 }
 
-// tryoutOf is the tryout with a step for each word that the subject can be asked for.
+// tryoutOf is the tryout with a step for each request that the subject supports.
 func tryoutOf(s subject.Subject) []byte {
 	steps := ""
 	for _, verb := range fault.Verbs() {
@@ -134,17 +134,17 @@ func tryoutOf(s subject.Subject) []byte {
 	return bytes.Replace(tryout, []byte(tryoutStop), []byte(steps+tryoutStop), 1)
 }
 
-// tryoutStop begins the line of the tryout before which the words are tried.
+// tryoutStop is the beginning of the tryout's line before which those steps are inserted.
 const tryoutStop = "@4s      stop"
 
-// part is one thing that a subject must do, and what was found.
+// part is one requirement of a subject, with the finding.
 type part struct {
 	name, found string
 	ok          bool
 }
 
-// disputes are the reasons for which a run shows no one MASTER: two say that they are, or one
-// carries packets against its word.
+// disputes returns why a run does not show exactly one MASTER: two nodes claim the role, or
+// a node forwards without it.
 func disputes(v check.Verdict) []string {
 	var found []string
 	for _, c := range v.Checks {
@@ -158,7 +158,7 @@ func disputes(v check.Verdict) []string {
 func parts(s subject.Subject, events []trace.Event, disputes []string) []part {
 	var ended, masters, stopped, notes []string
 	answered, leaks := uint64(0), 0
-	asked := map[string]part{} // by word
+	asked := map[string]part{} // by verb
 	for _, e := range events {
 		switch {
 		case e.Died != nil:

@@ -13,8 +13,8 @@ import (
 	"baton/scenarios/lab"
 )
 
-// timing says in a line where the time went from an instant to the first traffic of a run
-// in the real world, which is when a session was open or a flow answered.
+// timing is a line that splits the time from an instant to the first traffic of a real run.
+// The first traffic is the first open session or answered flow.
 func timing(from clock.Instant, events []trace.Event) string {
 	var lab, up, nodes, begins, first clock.Instant
 	ready := map[string]bool{}
@@ -60,7 +60,7 @@ func printTiming(out io.Writer, events []trace.Event) error {
 	return err
 }
 
-// ticks is how many units of the times in /proc make a second, on every Linux of Go's.
+// ticks is USER_HZ: /proc counts times in units of 1/ticks second.
 const ticks = 100
 
 // commandStart is when this process was started, in units of 10 ms.
@@ -69,9 +69,9 @@ func commandStart() (clock.Instant, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, behind, _ := strings.Cut(string(stat), ") ") // the name in brackets may hold anything
+	_, behind, _ := strings.Cut(string(stat), ") ") // the name in brackets may contain spaces
 	fields := strings.Fields(behind)
-	const starttime = 22 - 3 // proc_pid_stat(5), counted from behind the name
+	const starttime = 22 - 3 // index in proc_pid_stat(5), counted after the name
 	if len(fields) <= starttime {
 		return 0, fmt.Errorf("/proc/self/stat has %d fields", len(fields))
 	}

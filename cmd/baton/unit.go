@@ -30,7 +30,7 @@ func unitCommand() *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().StringVar(&config, "config", config, "the node's configuration, by its absolute path")
+	c.Flags().StringVar(&config, "config", config, "absolute path of the node's configuration")
 	must(c.MarkFlagFilename("config", "yaml", "yml"))
 	return c
 }

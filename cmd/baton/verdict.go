@@ -12,8 +12,8 @@ import (
 	"baton/scenarios/evidence"
 )
 
-// printVerdict prints what a run came to: one line of figures, and if it did not
-// pass the reasons, what is kept of it, and the command that runs it again.
+// printVerdict prints the outcome of a run and one line of figures. If it did not pass it
+// also prints the reasons, the evidence, and the replay command.
 func printVerdict(w io.Writer, v check.Verdict, dir, replay string) {
 	fmt.Fprintf(w, "%-12s  %s%s\n", v.Verdict, v.Scenario, reports.NotExecuted(v.NotExecuted))
 	if figures := reports.Figures(v.Metrics); len(figures) > 0 {
@@ -39,7 +39,7 @@ func printVerdict(w io.Writer, v check.Verdict, dir, replay string) {
 	}
 }
 
-// printEvidence lists the files beside the results, and what is not there.
+// printEvidence lists the evidence files, and those that are missing with the reason.
 func printEvidence(w io.Writer, m evidence.Manifest) {
 	if len(m.Files) > 0 {
 		fmt.Fprintf(w, "  evidence: %s\n", evidenceFiles(m))
@@ -62,7 +62,7 @@ func evidenceFiles(m evidence.Manifest) string {
 	return strings.Join(files, ", ")
 }
 
-// commandLine writes arguments as a shell reads them.
+// commandLine quotes arguments for a shell.
 func commandLine(args ...string) string {
 	for i, arg := range args {
 		if arg == "" || strings.ContainsFunc(arg, func(r rune) bool {

@@ -18,15 +18,15 @@ func newCommand() *cobra.Command {
 	var dir string
 	c := &cobra.Command{
 		Use:   "new NAME",
-		Short: "Write a new scenario, with comments that say what else can stand in it",
-		Long: "New writes NAME.scn: a scenario that runs as it is, with a comment at each place of the language that lists\n" +
-			"what can stand there. A file that exists is left alone.",
+		Short: "Write a new scenario with comments that list the alternatives of each line",
+		Long: "New writes NAME.scn: a scenario that runs without an edit. A comment at each line lists the other things that\n" +
+			"can stand there. An existing file is not overwritten.",
 		Example:           "  baton new my-first-failure && baton lint my-first-failure.scn",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(_ *cobra.Command, args []string) error { return writeNew(dir, args[0]) },
 	}
-	c.Flags().StringVar(&dir, "dir", ".", "folder of the file")
+	c.Flags().StringVar(&dir, "dir", ".", "folder to write the file to")
 	folder(c, "dir")
 	return c
 }
@@ -43,7 +43,7 @@ func writeNew(dir, name string) error {
 	defer root.Close()
 	file, err := root.OpenFile(name+".scn", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return badInput("new: %s is there already", name+".scn")
+		return badInput("new: %s already exists", name+".scn")
 	}
 	if err != nil {
 		return badInput("new: %w", err)
@@ -62,18 +62,18 @@ func explainCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "explain FILE...",
-		Short: "Show the timeline of scenarios, every window in milliseconds with where it comes from",
-		Long: "Explain prints when each step is executed and over which window each expectation is judged, in milliseconds of\n" +
-			"the scenario's clock, with the sums worked out. Detect, hold and track are the configured values; a run takes those\n" +
-			"that the nodes have negotiated, which are no longer.",
+		Short: "Show the timeline of scenarios: every time and window in milliseconds, and how it is computed",
+		Long: "Explain prints when each step runs and over which window each expectation is judged, in milliseconds on the\n" +
+			"scenario's clock, with all sums computed. Detect, hold and track are the configured values. A run uses the negotiated\n" +
+			"values, which are never longer.",
 		Example:           "  baton explain scenarios/crash-master.scn",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeScenarios,
 		RunE:              func(_ *cobra.Command, files []string) error { return explain(files, world, set, asJSON) },
 	}
-	c.Flags().StringVar(&world, "world", plan.Netns, "as which world executes it: netns, sim")
+	c.Flags().StringVar(&world, "world", plan.Netns, "the world for which to compute it: netns, sim")
 	c.Flags().StringArrayVar(&set, "set", nil, "override a configuration key, as baton run does: [NODE.]KEY=VALUE")
-	c.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	must(c.RegisterFlagCompletionFunc("set", completeSetting))
 	words(c, "world", plan.Netns, plan.Sim)
 	return c
