@@ -122,8 +122,8 @@ var originals = rapid.Custom(func(t *rapid.T) flow.Tuple {
 	return tuple(
 		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.TCP, flow.UDP}).Draw(t, "proto"),
 		rapid.SampledFrom([]string{clientAddr, otherClient}).Draw(t, "client"),
-		rapid.Uint16Range(40000, 40002).Draw(t, "sport"), dst,
-		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, emptyPort, unknownPort}).Draw(t, "dport"))
+		rapid.SampledFrom([]uint16{40000, 40001, 40002, 40000, 40001, 40002, 0}).Draw(t, "sport"), dst,
+		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, emptyPort, unknownPort}).Draw(t, "dport"))
 })
 
 // replyTuples draws a packet of a backend, whether or not a flow expects it.
@@ -387,6 +387,9 @@ func (p *pair) apply(t *rapid.T) {
 			} else {
 				e.State = flow.SynSent + e.State%4
 			}
+			if e.Original.IsAffinity() {
+				e.State = flow.AffinityOf(e.Original, e.Reply.Src, e.Reply.SrcPort).State
+			}
 		}
 		return e
 	}), 0, 4).Draw(t, "entries")
@@ -439,6 +442,11 @@ func (p *pair) services(t *rapid.T) {
 	}
 	all := testConfig().Services
 	some := all[:rapid.IntRange(0, len(all)).Draw(t, "services")]
+	if rapid.Bool().Draw(t, "fewer backends") {
+		for i := range some {
+			some[i].Backends = some[i].Backends[:len(some[i].Backends)/2]
+		}
+	}
 	vips := testConfig().VIPs
 	answered := vips[:rapid.IntRange(0, len(vips)).Draw(t, "vips")]
 	p.both("services", func(s subject) error { return s.SetServices(some, answered) })

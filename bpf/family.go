@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 
@@ -26,6 +27,7 @@ type objects struct {
 	Services      *ebpf.Map `ebpf:"services"`
 	BackendTables *ebpf.Map `ebpf:"backend_tables"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
+	Members       *ebpf.Map `ebpf:"members"`
 	Addresses     *ebpf.Map `ebpf:"addresses"`
 	Batch         *ebpf.Map `ebpf:"batch"`
 
@@ -51,7 +53,7 @@ func (o *objects) close() error {
 	for _, p := range []*ebpf.Program{o.FromClient, o.FromBackend, o.TableApply, o.TableRemove} {
 		errs = append(errs, p.Close())
 	}
-	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.BackendTables, o.DnatBackends, o.Addresses, o.Batch,
+	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.BackendTables, o.DnatBackends, o.Members, o.Addresses, o.Batch,
 		o.Control, o.Counters, o.Events} {
 		errs = append(errs, m.Close())
 	}
@@ -80,12 +82,14 @@ type tables interface {
 
 // family implements tables.
 type family[A addr] struct {
-	objs     objects
-	batch    batchBuffer[A]
-	timeouts dataplane.Timeouts
+	objs      objects
+	batch     batchBuffer[A]
+	timeouts  dataplane.Timeouts
+	lifetimes atomic.Pointer[dataplane.Lifetimes] // of entries, under the services
 
 	backends     backendTables[A]
 	services     mirror[rawEndpoint[A], rawService[A]]
+	members      mirror[rawMember[A], uint32]
 	dnatBackends mirror[rawEndpoint[A], uint32]
 	addresses    mirror[A, uint32]
 }
@@ -122,6 +126,7 @@ func loadFamily[A addr](spec *ebpf.CollectionSpec, cfg dataplane.Config, client,
 	}
 	f.backends = backendTables[A]{outer: f.objs.BackendTables, built: make(map[uint32]dataplane.Service)}
 	f.services = newMirror[rawEndpoint[A], rawService[A]](f.objs.Services)
+	f.members = newMirror[rawMember[A], uint32](f.objs.Members)
 	f.dnatBackends = newMirror[rawEndpoint[A], uint32](f.objs.DnatBackends)
 	f.addresses = newMirror[A, uint32](f.objs.Addresses)
 	if err := f.batch.open(f.objs.Batch); err != nil {

@@ -52,7 +52,14 @@ type (
 		Snat              A
 		Table, Size, Next uint32
 		Mode, Balance     uint8
-		Pad               [2]uint8
+		Affine            bool
+		Pad               uint8
+	}
+	rawMember[A addr] struct {
+		Addr  A
+		Table uint32
+		Port  uint16
+		Pad   [2]uint8
 	}
 	rawBackend[A addr] struct {
 		Addr A

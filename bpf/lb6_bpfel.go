@@ -25,7 +25,9 @@ const (
 	lb6MapDnatBackends   = "dnat_backends"
 	lb6MapEvents         = "events"
 	lb6MapFragments      = "fragments"
+	lb6MapMembers        = "members"
 	lb6MapReplies        = "replies"
+	lb6MapRoomAffinity   = "room_affinity"
 	lb6MapRoomConn       = "room_conn"
 	lb6MapRoomIcmpError  = "room_icmp_error"
 	lb6MapRoomMessage    = "room_message"
@@ -114,7 +116,9 @@ type lb6MapSpecs struct {
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
+	Members       *ebpf.MapSpec `ebpf:"members"`
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
+	RoomAffinity  *ebpf.MapSpec `ebpf:"room_affinity"`
 	RoomConn      *ebpf.MapSpec `ebpf:"room_conn"`
 	RoomIcmpError *ebpf.MapSpec `ebpf:"room_icmp_error"`
 	RoomMessage   *ebpf.MapSpec `ebpf:"room_message"`
@@ -173,7 +177,9 @@ type lb6Maps struct {
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	Events        *ebpf.Map `ebpf:"events"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
+	Members       *ebpf.Map `ebpf:"members"`
 	Replies       *ebpf.Map `ebpf:"replies"`
+	RoomAffinity  *ebpf.Map `ebpf:"room_affinity"`
 	RoomConn      *ebpf.Map `ebpf:"room_conn"`
 	RoomIcmpError *ebpf.Map `ebpf:"room_icmp_error"`
 	RoomMessage   *ebpf.Map `ebpf:"room_message"`
@@ -192,7 +198,9 @@ func (m *lb6Maps) Close() error {
 		m.DnatBackends,
 		m.Events,
 		m.Fragments,
+		m.Members,
 		m.Replies,
+		m.RoomAffinity,
 		m.RoomConn,
 		m.RoomIcmpError,
 		m.RoomMessage,

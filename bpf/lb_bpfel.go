@@ -13,6 +13,14 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type lbAffinity struct {
+	_      structs.HostLayout
+	Key    lbTuple
+	Member lbMemberKey
+	_      [4]byte
+	Fresh  lbConn
+}
+
 type lbBackendKey struct {
 	_     structs.HostLayout
 	Addr  uint32
@@ -90,6 +98,14 @@ type lbFragments struct {
 	}
 }
 
+type lbMemberKey struct {
+	_     structs.HostLayout
+	Addr  uint32
+	Table uint32
+	Port  uint16
+	Pad   [2]uint8
+}
+
 type lbRecord struct {
 	_        structs.HostLayout
 	Original lbTuple
@@ -104,7 +120,8 @@ type lbService struct {
 	Next    uint32
 	Mode    uint8
 	Balance uint8
-	Pad     [2]uint8
+	Affine  bool
+	Pad     uint8
 }
 
 type lbServiceKey struct {
@@ -138,7 +155,9 @@ const (
 	lbMapDnatBackends   = "dnat_backends"
 	lbMapEvents         = "events"
 	lbMapFragments      = "fragments"
+	lbMapMembers        = "members"
 	lbMapReplies        = "replies"
+	lbMapRoomAffinity   = "room_affinity"
 	lbMapServices       = "services"
 	lbProgFromBackend   = "from_backend"
 	lbProgFromClient    = "from_client"
@@ -223,7 +242,9 @@ type lbMapSpecs struct {
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
+	Members       *ebpf.MapSpec `ebpf:"members"`
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
+	RoomAffinity  *ebpf.MapSpec `ebpf:"room_affinity"`
 	Services      *ebpf.MapSpec `ebpf:"services"`
 }
 
@@ -278,7 +299,9 @@ type lbMaps struct {
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	Events        *ebpf.Map `ebpf:"events"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
+	Members       *ebpf.Map `ebpf:"members"`
 	Replies       *ebpf.Map `ebpf:"replies"`
+	RoomAffinity  *ebpf.Map `ebpf:"room_affinity"`
 	Services      *ebpf.Map `ebpf:"services"`
 }
 
@@ -293,7 +316,9 @@ func (m *lbMaps) Close() error {
 		m.DnatBackends,
 		m.Events,
 		m.Fragments,
+		m.Members,
 		m.Replies,
+		m.RoomAffinity,
 		m.Services,
 	)
 }

@@ -29,6 +29,10 @@ func (r reach) fate(fate, link string) {
 // entries counts the states that flows were in, by how they came to be.
 func (r reach) entries(t rapid.TB, s subject) {
 	err := s.Dump(func(e flow.Entry) bool {
+		if e.Original.IsAffinity() {
+			r["affinity "+e.Original.Proto.String()+" "+e.Origin.String()]++
+			return true
+		}
 		r[e.State.String()+" "+e.Origin.String()]++
 		return true
 	})
@@ -52,6 +56,7 @@ var wanted = []string{
 	"syn-sent opened", "established opened", "fin-wait opened", "closed opened", "unreplied opened", "assured opened",
 	"syn-sent synced", "established synced", "fin-wait synced", "closed synced", "unreplied synced", "assured synced",
 	"syn-sent adopted", "established adopted", "fin-wait adopted", "closed adopted", "swept",
+	"affinity tcp opened", "affinity udp opened", "affinity tcp synced", "affinity udp synced",
 }
 
 // check fails for each outcome that was not reached, except those that the family lacks.

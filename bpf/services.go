@@ -59,19 +59,25 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	}
 	values := make(map[rawEndpoint[A]]rawService[A], len(mine))
 	dnat := make(map[rawEndpoint[A]]uint32)
+	members := make(map[rawMember[A]]uint32)
 	for i, s := range mine {
 		values[toEndpoint[A](s.VIP, s.Port, s.Proto)] = rawService[A]{
 			Snat: toAddr[A](s.SNAT), Table: places[i].index, Size: places[i].size, Mode: uint8(s.Mode), Balance: uint8(s.Balance),
+			Affine: s.Affinity > 0,
 		}
 		for _, b := range s.Backends {
+			if s.Affinity > 0 {
+				members[rawMember[A]{Addr: toAddr[A](b.Addr), Table: places[i].index, Port: swapPort(b.Port)}] = 1
+			}
 			if s.Mode == dataplane.DNAT {
 				dnat[toEndpoint[A](b.Addr, b.Port, s.Proto)] = 1
 			}
 		}
 	}
+	f.lifetimes.Store(dataplane.NewLifetimes(f.timeouts, services))
 	return errors.Join(
-		f.addresses.put(addresses), f.dnatBackends.put(dnat), f.services.put(values),
-		f.services.prune(values), f.dnatBackends.prune(dnat), f.addresses.prune(addresses),
+		f.addresses.put(addresses), f.dnatBackends.put(dnat), f.members.put(members), f.services.put(values),
+		f.services.prune(values), f.members.prune(members), f.dnatBackends.prune(dnat), f.addresses.prune(addresses),
 		f.objs.Generation.Set(generation)) // last: packets now see the new services
 }
 

@@ -134,7 +134,7 @@ func (f *family[A]) expired(now, since clock.Instant) ([]rawRecord[A], error) {
 	var out []rawRecord[A]
 	err := f.scan(func(key *rawTuple[A], c *rawConn[A]) bool {
 		seen := max(clock.Instant(c.LastSeen), since)
-		if now.Sub(seen) >= f.timeouts.Of(stateOf(c.Word)) {
+		if now.Sub(seen) >= f.lifetime(key, stateOf(c.Word)) {
 			out = append(out, rawRecord[A]{Original: *key, Conn: *c})
 		}
 		return true
@@ -186,7 +186,7 @@ func (f *family[A]) scan(each func(*rawTuple[A], *rawConn[A]) bool) error {
 }
 
 func (f *family[A]) toRecord(e *flow.Entry, now clock.Instant) rawRecord[A] {
-	timeout := f.timeouts.Of(e.State)
+	timeout := f.lifetimes.Load().Of(&e.Original, e.State)
 	age := timeout - min(max(e.Remaining, 0), timeout)
 	return rawRecord[A]{Original: toTuple[A](e.Original), Conn: rawConn[A]{
 		Reply: toTuple[A](e.Reply), LastSeen: int64(now.Add(-age)), Word: toWord(e.State, e.Origin),
@@ -198,8 +198,18 @@ func (f *family[A]) toEntry(original *rawTuple[A], c *rawConn[A], now clock.Inst
 	return flow.Entry{
 		Original: fromTuple(original), Reply: fromTuple(&c.Reply),
 		State: state, Origin: originOf(c.Word),
-		Remaining: remaining(f.timeouts.Of(state), now.Sub(clock.Instant(c.LastSeen))),
+		Remaining: remaining(f.lifetime(original, state), now.Sub(clock.Instant(c.LastSeen))),
 	}
+}
+
+// lifetime returns how long an entry lives. It converts only the tuples of affinities: a scan
+// asks for each entry.
+func (f *family[A]) lifetime(original *rawTuple[A], s flow.State) time.Duration {
+	if original.Sport != 0 {
+		return f.timeouts.Of(s)
+	}
+	t := fromTuple(original)
+	return f.lifetimes.Load().Of(&t, s)
 }
 
 // remaining returns the lifetime that is left after an idle time.

@@ -17,9 +17,12 @@
  * -EALREADY if this flow has it, and another error if the table is full. */
 static __always_inline long claim_reply(const struct tuple *reply, const struct tuple *original)
 {
-	long err = bpf_map_update_elem(&replies, reply, original, BPF_NOEXIST);
 	struct tuple *owner;
+	long err;
 
+	if (!original->sport) /* an affinity, which has no packets */
+		return 0;
+	err = bpf_map_update_elem(&replies, reply, original, BPF_NOEXIST);
 	if (err != -EEXIST)
 		return err;
 	owner = bpf_map_lookup_elem(&replies, reply);

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "balance.h"
+#include "affinity.h"
 #include "claim.h"
 #include "conntrack.h"
 
@@ -40,12 +40,11 @@ static __always_inline enum drop yield_to_winner(struct opening *o)
 	return DROP_NONE;
 }
 
-static __always_inline long claim_for(struct opening *o, const struct backend *backend)
+/* Claims the reply tuple from the chosen backend. */
+static __always_inline long claim_for(struct opening *o)
 {
 	const struct tuple *original = &o->pkt->tuple;
 
-	o->reply.src = backend->addr;
-	o->reply.sport = backend->port;
 	o->reply.proto = original->proto;
 	if (o->svc->mode == MODE_DNAT) {
 		o->reply.dst = original->src;
@@ -104,12 +103,11 @@ static __always_inline enum drop insert(struct opening *o)
 
 static __always_inline enum drop create(struct opening *o)
 {
-	struct backend *backend = choose_backend(o->svc, &o->pkt->tuple);
 	long err;
 
-	if (!backend)
+	if (!o->svc->affine && !choose_backend(o->svc, &o->pkt->tuple, &o->reply))
 		return DROP_NO_BACKEND;
-	err = claim_for(o, backend);
+	err = claim_for(o);
 	if (err == -EEXIST)
 		return DROP_NO_PORT;
 	o->claimed = !err;
@@ -137,18 +135,13 @@ static __always_inline bool may_open(const struct packet *pkt, const struct serv
 	return opens(pkt) || (is_mid_flow(pkt) && adopts(svc));
 }
 
-/* Opens a flow for a packet in the original direction, in place of the entry old
- * if there is one, and sets its reply tuple. Only one packet can take an entry's
- * place; to the others it is the new connection's already. */
-static __noinline enum drop open_flow(const struct packet *pkt, struct service *svc, struct conn *old,
-				      struct tuple *reply)
+static __noinline enum drop open_chosen(const struct packet *pkt, struct service *svc, struct conn *old,
+					struct tuple *reply)
 {
-	struct opening o = { .pkt = pkt, .svc = svc, .old = old };
+	struct opening o = { .pkt = pkt, .svc = svc, .old = old, .reply = { .src = reply->src, .sport = reply->sport } };
 	enum drop reason;
 	__u64 word = 0;
 
-	if (!may_open(pkt, svc))
-		return DROP_MISS;
 	if (old) {
 		o.kept = *reply = old->reply;
 		word = word_of(old);
@@ -164,4 +157,22 @@ static __noinline enum drop open_flow(const struct packet *pkt, struct service *
 	else if (old)
 		*(volatile __u64 *)&old->word = changed(word); /* as it was */
 	return reason;
+}
+
+/* Opens a flow for a packet in the original direction, in place of the entry old
+ * if there is one, and sets its reply tuple. Only one packet can take an entry's
+ * place; to the others it is the new connection's already. */
+static __always_inline enum drop open_flow(const struct packet *pkt, struct service *svc, struct conn *old,
+					   struct tuple *reply)
+{
+	enum drop reason;
+
+	if (!may_open(pkt, svc))
+		return DROP_MISS;
+	if (svc->affine) { /* not below open_chosen: the stack ends there */
+		reason = choose_by_affinity(pkt, svc, reply);
+		if (reason != DROP_NONE)
+			return reason;
+	}
+	return open_chosen(pkt, svc, old, reply);
 }

@@ -88,7 +88,7 @@ static __always_inline enum drop parse_segment(struct __sk_buff *skb, struct pac
 
 	pkt->tuple.proto = proto;
 	ports = header(skb, pkt->l4_off, 2 * sizeof(*ports));
-	if (!ports || l4_len < 2 * sizeof(*ports))
+	if (!ports || l4_len < 2 * sizeof(*ports) || !ports[0]) /* 0 is that of affinities */
 		return DROP_MALFORMED;
 	pkt->tuple.sport = ports[0];
 	pkt->tuple.dport = ports[1];
@@ -103,7 +103,7 @@ static __always_inline enum drop parse_quoted(struct __sk_buff *skb, struct pack
 {
 	struct tcphdr *l4 = header(skb, pkt->inner_l4_off, 8);
 
-	if (!l4)
+	if (!l4 || !l4->dest)
 		return DROP_MALFORMED;
 	pkt->tuple.sport = l4->dest;
 	pkt->tuple.dport = l4->source;

@@ -138,11 +138,20 @@ struct service {
 	__u32 next;  /* round robin's turn */
 	__u8 mode;
 	__u8 balance;
-	__u8 pad[2];
+	bool affine; /* a client's flows go to one backend, see affinity.h */
+	__u8 pad;
 };
 
 struct backend {
 	ip_addr addr;
+	__be16 port;
+	__u8 pad[2];
+};
+
+/* A backend that gets new flows of the service whose index into backend_tables is table. */
+struct member_key {
+	ip_addr addr;
+	__u32 table;
 	__be16 port;
 	__u8 pad[2];
 };

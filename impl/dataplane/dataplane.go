@@ -74,6 +74,9 @@ type Service struct {
 	// Weights are the backends' shares of new flows, in the order of Backends; nil means
 	// equal shares.
 	Weights []int
+	// Affinity is how long after its last new flow a client's next one goes to the same
+	// backend, if that gets new flows; 0 is for no time.
+	Affinity time.Duration
 }
 
 // Weight returns the weight of a backend by its index.

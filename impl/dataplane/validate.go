@@ -21,6 +21,8 @@ func (s Service) Validate() error {
 		return fmt.Errorf("dataplane: service %q: %s is neither rr nor maglev", s.Name, s.Balance)
 	case s.Mode == FullNAT && s.SNAT == flow.Addr{}:
 		return fmt.Errorf("dataplane: service %q: fullnat needs a SNAT address", s.Name)
+	case s.Affinity < 0:
+		return fmt.Errorf("dataplane: service %q: an affinity of %v", s.Name, s.Affinity)
 	case s.SNAT != flow.Addr{} && s.SNAT.Is4() != s.VIP.Is4():
 		return fmt.Errorf("dataplane: service %q: VIP %s and SNAT address %s are not of one family", s.Name, s.VIP, s.SNAT)
 	}
@@ -99,6 +101,8 @@ func ValidateEntry(e *flow.Entry) error {
 		return fmt.Errorf("dataplane: entry %s, reply %s: not of one family", e.Original, e.Reply)
 	case !e.State.Valid() || tcp != (p == flow.TCP):
 		return fmt.Errorf("dataplane: entry %s: %s is no state of a %s flow", e.Original, e.State, p)
+	case e.Original.IsAffinity() && e.State != flow.Closed && e.State != flow.Unreplied:
+		return fmt.Errorf("dataplane: entry %s: %s is no state of an affinity", e.Original, e.State)
 	}
 	return nil
 }

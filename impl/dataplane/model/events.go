@@ -15,7 +15,7 @@ func (d *Dataplane) emit(original flow.Tuple, c *conn) {
 	}
 	d.events = append(d.events, flow.Event{Entry: flow.Entry{
 		Original: original, Reply: c.reply, State: c.state, Origin: c.origin,
-		Remaining: d.cfg.Timeouts.Of(c.state),
+		Remaining: d.lifetimes.Of(&original, c.state),
 	}})
 }
 

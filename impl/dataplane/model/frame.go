@@ -150,7 +150,7 @@ func (p *packet) parseTransport(dropEcho bool) dataplane.Drop {
 
 // parseSegment reads the ports and the rest of the transport header.
 func (p *packet) parseSegment(proto flow.Proto, segment []byte) dataplane.Drop {
-	if len(segment) < portsLen {
+	if len(segment) < portsLen || be16(segment) == 0 { // 0 is the source port of affinities
 		return dataplane.DropMalformed
 	}
 	p.tuple.Proto = proto

@@ -61,17 +61,20 @@ func (p *packet) parseError(inner []byte) dataplane.Drop {
 		return dataplane.DropICMP
 	}
 	p.tuple.Src, p.tuple.Proto = ipv4At(inner[16:]), proto
-	p.quoted(p.l4 + icmpLen + headerLen)
-	return noReason
+	return p.quoted(p.l4 + icmpLen + headerLen)
 }
 
 // quoted reads the beginning of the segment that an error is about.
-func (p *packet) quoted(at int) {
+func (p *packet) quoted(at int) dataplane.Drop {
 	l4 := p.frame[at:]
+	if be16(l4[2:]) == 0 { // the source port of affinities
+		return dataplane.DropMalformed
+	}
 	p.innerL4 = at
 	p.tuple.SrcPort, p.tuple.DstPort = uint16(be16(l4[2:])), uint16(be16(l4))
 	p.seq = binary.BigEndian.Uint32(l4[4:])
 	p.hasPorts = true
+	return noReason
 }
 
 // turn sends a frame back to the neighbour that it came from.

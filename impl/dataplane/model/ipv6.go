@@ -137,8 +137,7 @@ func (p *packet) parseError6(frame []byte) dataplane.Drop {
 		return dataplane.DropICMP
 	}
 	p.tuple.Src, p.tuple.Proto = v6.addr(inner, v6.dst), proto
-	p.quoted(c.at)
-	return noReason
+	return p.quoted(c.at)
 }
 
 // header returns an IP header of a message of ICMP.

@@ -42,6 +42,7 @@ type Dataplane struct {
 	miss       dataplane.MissPolicy
 	meanings   map[flow.Addr]Meaning
 	configured map[flow.Service]*service
+	lifetimes  *dataplane.Lifetimes
 	// dnatBackends are the senders whose packets are replies even without an entry.
 	dnatBackends map[flow.Service]bool
 
@@ -137,12 +138,13 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 		return err
 	}
 	d.meanings, d.cfg.VIPs = meanings, vips
+	d.lifetimes = dataplane.NewLifetimes(d.cfg.Timeouts, services)
 	were := d.configured
 	d.configured = make(map[flow.Service]*service)
 	d.dnatBackends = make(map[flow.Service]bool)
 	for _, s := range services {
 		d.configured[s.Service] = &service{Service: s}
-		if was := were[s.Service]; was != nil && was.SameSlots(s) && was.Mode == s.Mode && was.SNAT == s.SNAT {
+		if was := were[s.Service]; was != nil && was.SameSlots(s) && was.Mode == s.Mode && was.SNAT == s.SNAT && (was.Affinity > 0) == (s.Affinity > 0) {
 			d.configured[s.Service] = &service{Service: s, slots: was.slots, next: was.next}
 		}
 		for _, b := range s.Backends {

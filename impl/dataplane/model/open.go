@@ -14,7 +14,7 @@ func (d *Dataplane) open(p *packet, s *service, old *conn) (*conn, dataplane.Dro
 	if len(s.Backends) == 0 {
 		return nil, dataplane.DropNoBackend
 	}
-	claim, reason := d.claim(p.tuple, s, s.choose(p.tuple))
+	claim, reason := d.claim(p.tuple, s, d.choose(s, p.tuple))
 	if reason != noReason {
 		return nil, reason
 	}
@@ -49,7 +49,15 @@ func (d *Dataplane) adopts(s *service) bool {
 	return false
 }
 
-// choose returns the backend of a new flow. A turn is taken even if the flow then
+// choose returns the backend of a new flow.
+func (d *Dataplane) choose(s *service, t flow.Tuple) dataplane.Backend {
+	if s.Affinity > 0 {
+		return d.chooseByAffinity(s, t)
+	}
+	return s.choose(t)
+}
+
+// choose returns the backend of a new flow by the service's balance. A turn is taken even if the flow then
 // finds no port.
 func (s *service) choose(t flow.Tuple) dataplane.Backend {
 	if s.slots == nil {

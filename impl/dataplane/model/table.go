@@ -47,7 +47,9 @@ func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
 			full++
 			continue
 		}
-		d.replies[e.Reply] = e.Original
+		if !e.Original.IsAffinity() {
+			d.replies[e.Reply] = e.Original
+		}
 		d.conns[e.Original] = d.replicated(e)
 	}
 	if full > 0 {
@@ -60,7 +62,7 @@ func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
 // that this node has not: a half-open connection counts as answered, and which
 // side closed first is unknown, so that both FINs must still come by.
 func (d *Dataplane) replicated(e flow.Entry) *conn {
-	timeout := d.cfg.Timeouts.Of(e.State)
+	timeout := d.lifetimes.Of(&e.Original, e.State)
 	age := timeout - min(max(e.Remaining, 0), timeout)
 	return &conn{
 		reply: e.Reply, state: e.State, origin: e.Origin,
@@ -107,7 +109,7 @@ func (d *Dataplane) Dump(f func(flow.Entry) bool) error {
 func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	var removed []flow.Entry
 	for t, c := range d.conns { // in any order: what is found is sorted
-		if now.Sub(max(c.lastSeen, since)) >= d.cfg.Timeouts.Of(c.state) {
+		if now.Sub(max(c.lastSeen, since)) >= d.lifetimes.Of(&t, c.state) {
 			e := d.entry(t, c, now)
 			e.Remaining = 0
 			removed = append(removed, e)
@@ -133,7 +135,7 @@ func (d *Dataplane) sorted() []flow.Tuple {
 func (d *Dataplane) entry(t flow.Tuple, c *conn, now clock.Instant) flow.Entry {
 	return flow.Entry{
 		Original: t, Reply: c.reply, State: c.state, Origin: c.origin,
-		Remaining: remaining(d.cfg.Timeouts.Of(c.state), now.Sub(c.lastSeen)),
+		Remaining: remaining(d.lifetimes.Of(&t, c.state), now.Sub(c.lastSeen)),
 	}
 }
 

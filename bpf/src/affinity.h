@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Source affinity: the new flows of a client go to the backend that its last one went to.
+ *
+ * An affinity is an entry of the connection table, closed or unreplied, whose source port is
+ * 0. So it is replicated, swept and pinned as flows are. No packet has that port, and no
+ * reply tuple is claimed for it. User space removes it when its service's time has run.
+ */
+#pragma once
+
+#include <linux/errno.h>
+
+#include "balance.h"
+#include "conntrack.h"
+#include "percpu.h"
+
+struct affinity {
+	struct tuple key;
+	struct member_key member;
+	struct conn fresh;
+};
+
+DEFINE_PERCPU(struct affinity, affinity)
+
+/* Whether the backend that is chosen gets new flows of the service. */
+static __always_inline bool is_member(struct affinity *a, const struct service *svc, const struct tuple *reply)
+{
+	a->member.addr = reply->src;
+	a->member.port = reply->sport;
+	a->member.table = svc->table;
+	return svc->size && bpf_map_lookup_elem(&members, &a->member);
+}
+
+/* Reads the backend of an affinity, if it is one that gets new flows. */
+static __always_inline bool read_affinity(const struct conn *kept, struct affinity *a, const struct service *svc,
+					  struct tuple *reply)
+{
+	reply->src = kept->reply.src;
+	reply->sport = kept->reply.sport;
+	return belongs_to(word_of(kept), &a->key) && is_member(a, svc, reply);
+}
+
+/* Another packet of the client was faster: its backend is the client's. */
+static __always_inline enum drop follow_winner(struct affinity *a, const struct service *svc, struct tuple *reply)
+{
+	struct conn *winner = find_conn(&a->key);
+
+	return winner && read_affinity(winner, a, svc, reply) ? DROP_NONE : DROP_MISS;
+}
+
+/* Takes the place of an affinity, as open_flow takes that of an entry. */
+static __always_inline bool take_place(struct conn *kept, const struct tuple *key)
+{
+	__u64 word = word_of(kept);
+
+	return belongs_to(word, key) && state_of(word) != STATE_DEAD && !(word & WORD_REOPENING) &&
+	       swap_word(kept, word, changed(word) | WORD_REOPENING);
+}
+
+/* Puts an affinity to the chosen backend into the table, in place of kept if that is not
+ * NULL. A flow for whose affinity there is no room goes without. */
+static __always_inline enum drop keep_affinity(struct affinity *a, __s64 now, const struct service *svc, struct conn *kept,
+					       struct tuple *reply)
+{
+	struct conn *fresh = &a->fresh;
+	struct event *e;
+	long err;
+
+	fresh->word = owned_by(with_origin(ORIGIN_OPENED) | (a->key.proto == IPPROTO_TCP ? STATE_CLOSED : STATE_UNREPLIED),
+			       &a->key);
+	fresh->reply.src = reply->src;
+	fresh->reply.sport = reply->sport;
+	fresh->reply.dst = a->key.src;
+	fresh->reply.proto = a->key.proto;
+	fresh->last_seen = now;
+	if (kept && !take_place(kept, &a->key))
+		return follow_winner(a, svc, reply);
+	e = reserve_event();
+	err = bpf_map_update_elem(&conns, &a->key, fresh, kept ? BPF_EXIST : BPF_NOEXIST);
+	if (!err) {
+		submit_event(e, &a->key, &fresh->reply, fresh->word);
+		return DROP_NONE;
+	}
+	discard_event(e);
+	if (kept)
+		*(volatile __u64 *)&kept->word = changed(word_of(kept)) & ~WORD_REOPENING;
+	return err == -EEXIST ? follow_winner(a, svc, reply) : DROP_NONE;
+}
+
+/* Chooses the backend of a new flow by its client's affinity, as the source of its reply
+ * tuple. The choice of a client without one does not depend on its port, so that Maglev has
+ * one backend for a client. Returns DROP_NONE or the reason why there is none. */
+__noinline int choose_by_affinity(const struct packet *pkt, struct service *svc, struct tuple *reply)
+{
+	struct affinity *a = TAKE_PERCPU(affinity);
+	struct conn *kept;
+
+	if (!a || !pkt || !svc || !reply)
+		return DROP_NO_BACKEND;
+	a->key = pkt->tuple;
+	a->key.sport = 0;
+	kept = find_conn(&a->key);
+	if (kept && read_affinity(kept, a, svc, reply)) {
+		kept->last_seen = pkt->now;
+		return DROP_NONE;
+	}
+	if (!choose_backend(svc, &a->key, reply))
+		return DROP_NO_BACKEND;
+	return keep_affinity(a, pkt->now, svc, kept, reply);
+}

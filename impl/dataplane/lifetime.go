@@ -1,0 +1,35 @@
+package dataplane
+
+import (
+	"time"
+
+	"baton/impl/flow"
+)
+
+// Lifetimes is how long each entry outlives its last packet, and an affinity its client's
+// last new flow.
+type Lifetimes struct {
+	timeouts   Timeouts
+	affinities map[flow.Service]time.Duration
+}
+
+// NewLifetimes returns the lifetimes under the timeouts of flows and the affinities of
+// services.
+func NewLifetimes(t Timeouts, services []Service) *Lifetimes {
+	l := &Lifetimes{timeouts: t, affinities: make(map[flow.Service]time.Duration)}
+	for _, s := range services {
+		if s.Affinity > 0 {
+			l.affinities[s.Service] = s.Affinity
+		}
+	}
+	return l
+}
+
+// Of returns the lifetime of an entry in a state, 0 for an affinity of a service that keeps
+// none.
+func (l *Lifetimes) Of(original *flow.Tuple, s flow.State) time.Duration {
+	if original.IsAffinity() {
+		return l.affinities[flow.Service{VIP: original.Dst, Port: original.DstPort, Proto: original.Proto}]
+	}
+	return l.timeouts.Of(s)
+}

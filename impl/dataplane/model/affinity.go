@@ -1,0 +1,31 @@
+package model
+
+import (
+	"slices"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// chooseByAffinity returns the backend of a new flow: that of its client's last one, if it
+// gets new flows. The choice of a client without one does not depend on its port, so that
+// Maglev has one backend for a client.
+func (d *Dataplane) chooseByAffinity(s *service, t flow.Tuple) dataplane.Backend {
+	key := t.Affinity()
+	kept := d.conns[key]
+	if kept != nil {
+		backend := dataplane.Backend{Addr: kept.reply.Src, Port: kept.reply.SrcPort}
+		if slices.Contains(s.Backends, backend) {
+			kept.lastSeen = d.now
+			return backend
+		}
+	}
+	chosen := s.choose(key)
+	if kept != nil || len(d.conns) < d.cfg.MaxFlows { // else the flow goes without
+		e := flow.AffinityOf(t, chosen.Addr, chosen.Port)
+		c := &conn{reply: e.Reply, state: e.State, origin: e.Origin, lastSeen: d.now}
+		d.conns[key] = c
+		d.emit(key, c)
+	}
+	return chosen
+}
