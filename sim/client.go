@@ -202,6 +202,7 @@ func (c *conn) echo(tag uint32, backend uint8) {
 	}
 	if c.short() {
 		c.gen.line.received(c.since(), w.now)
+		c.gen.noteHome(c.number, backend, c.tuple)
 		return
 	}
 	c.gen.line.received(max(intended, c.gen.resumed), w.now)

@@ -81,6 +81,7 @@ func (d *datagram) answered(at clock.Instant, seq uint32, backend uint8) {
 	before := d.backend
 	if d.backend = backend; d.query {
 		d.resolved()
+		g.noteHome(d.number, backend, d.tuple)
 		return
 	}
 	if before == nobody {

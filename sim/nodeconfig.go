@@ -143,7 +143,7 @@ func (w *World) withBackends(most int) []dataplane.Service {
 }
 
 func (w *World) balanced(s service) dataplane.Service {
-	b := dataplane.Service{Service: s.id, Name: s.Name, Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin, SNAT: snatVIP[familyOf(s.id.VIP)]}
+	b := dataplane.Service{Service: s.id, Name: s.Name, Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin, SNAT: snatVIP[familyOf(s.id.VIP)], Affinity: s.Affinity}
 	if s.Mode == "dnat" {
 		b.Mode = dataplane.DNAT
 	}

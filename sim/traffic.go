@@ -61,6 +61,7 @@ type generator struct {
 	opener pacer
 	beat   pacer
 	beats  bool
+	home   uint8    // of connects: the backend that answered last
 	place  int      // of a line with a number of ports: that of the next one
 	turn   int      // of the sender of the next beat; of connects the next one's number
 	all    []uint32 // what it has opened: connections or datagram flows
@@ -161,7 +162,7 @@ func (w *World) newLine(t plan.Traffic) (*line, error) {
 
 func (w *World) addGenerator(l *line, index int, start clock.Instant) {
 	clients := w.plan.Topo.Clients
-	g := &generator{w: w, line: l, client: uint8(2 + index), index: index}
+	g := &generator{w: w, line: l, client: uint8(2 + index), index: index, home: nobody}
 	w.generators = append(w.generators, g)
 	w.waiting++
 	switch {
@@ -419,6 +420,16 @@ func (g *generator) flowEvent(number int, event, why string, backend uint8, t fl
 		e.Backend = g.w.hosts[backend].name
 	}
 	g.w.record(trace.Event{At: g.w.now, Node: g.w.hosts[g.client].name, Kind: trace.KindTraffic, Traffic: e})
+}
+
+// noteHome notes which backend has answered a connection, and reports a service with affinity
+// that has sent its client to another one than before.
+func (g *generator) noteHome(number int, backend uint8, t flow.Tuple) {
+	if before := g.home; g.line.service.Affinity > 0 && before != nobody && before != backend {
+		g.line.totals.Moved++
+		g.flowEvent(number, trace.TrafficMoved, "from "+g.w.hosts[before].name, backend, t)
+	}
+	g.home = backend
 }
 
 func (g *generator) gap(number int, found gap) {

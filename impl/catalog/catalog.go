@@ -23,10 +23,11 @@ const (
 	Backends
 	Weights
 	Check
+	Affinity
 	Parts // how many there are
 )
 
-var partNames = [Parts]string{"address", "mode", "balance", "snat", "backends", "weights", "check"}
+var partNames = [Parts]string{"address", "mode", "balance", "snat", "backends", "weights", "check", "affinity"}
 
 func (p Part) String() string { return partNames[p] }
 

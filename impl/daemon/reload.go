@@ -133,6 +133,9 @@ func serviceChanges(was, is []dataplane.Service) []string {
 		if old.Service != s.Service || old.Mode != s.Mode || old.Balance != s.Balance || old.SNAT != s.SNAT {
 			tell(s, "is %v %v %v, was %v %v %v", s.Service, s.Mode, s.Balance, old.Service, old.Mode, old.Balance)
 		}
+		if old.Affinity != s.Affinity {
+			tell(s, "keeps a client's backend for %v, was %v", s.Affinity, old.Affinity)
+		}
 		for i, b := range s.Backends {
 			j := slices.Index(old.Backends, b)
 			if j < 0 {

@@ -227,7 +227,7 @@ const (
 	TrafficOpened  = "opened"         // a long-lived session was established
 	TrafficLost    = "lost"           // a session that was established died before its end
 	TrafficCorrupt = "corrupt"        // an echo had the wrong bytes, sequence or checksum
-	TrafficMoved   = "moved"          // a session's echo came from another backend than before
+	TrafficMoved   = "moved"          // a session's echo came from another backend than before, or a connection's of a service with affinity
 	TrafficFailed  = "connect-failed" // a connect was refused, reset or timed out
 	TrafficDone    = "done"           // ended in order, or with its client
 )

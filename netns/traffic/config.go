@@ -93,22 +93,22 @@ func most(t plan.Traffic) int {
 	return maxCount
 }
 
-// target is the address of the service that a line loads.
-func (c *Config) target(t plan.Traffic) (netip.AddrPort, error) {
+// target is the service that a line loads, and its address.
+func (c *Config) target(t plan.Traffic) (plan.Service, netip.AddrPort, error) {
 	for _, s := range c.Services {
 		if s.Name != t.Service {
 			continue
 		}
 		if s.Proto != t.Proto {
-			return netip.AddrPort{}, fmt.Errorf("traffic: line %q: %s to service %s, which is %s", t.Name, t.Proto, s.Name, s.Proto)
+			return s, netip.AddrPort{}, fmt.Errorf("traffic: line %q: %s to service %s, which is %s", t.Name, t.Proto, s.Name, s.Proto)
 		}
 		vip, err := netip.ParseAddr(s.VIP)
 		if err != nil {
-			return netip.AddrPort{}, fmt.Errorf("traffic: service %s: %q is no IP address", s.Name, s.VIP)
+			return s, netip.AddrPort{}, fmt.Errorf("traffic: service %s: %q is no IP address", s.Name, s.VIP)
 		}
-		return netip.AddrPortFrom(vip, s.Port), nil
+		return s, netip.AddrPortFrom(vip, s.Port), nil
 	}
-	return netip.AddrPort{}, fmt.Errorf("traffic: line %q: no service %q", t.Name, t.Service)
+	return plan.Service{}, netip.AddrPort{}, fmt.Errorf("traffic: line %q: no service %q", t.Name, t.Service)
 }
 
 // descriptors is how many files the lines may have open at once. Both ends of

@@ -18,6 +18,7 @@ type connects struct {
 	step   int // between two numbers of this client
 	number int // of the next attempt, within the line
 
+	home  string // the backend that answered last
 	pace  pacer
 	ports []*attempt // the latest from each port, of a line that has a number of them
 	open  []*attempt // in the order of their beginning; those that have ended are skipped
@@ -203,6 +204,7 @@ func (a *attempt) answered(now clock.Instant) {
 		a.event(now, trace.TrafficCorrupt, err.Error(), string(backend))
 	} else {
 		a.line.received(max(a.started, a.owner.resumed), now)
+		a.noteHome(now, string(backend))
 	}
 	if a.line.Proto == "udp" {
 		a.succeed()
@@ -219,6 +221,16 @@ func (a *attempt) answered(now clock.Instant) {
 	default:
 		_ = unix.Shutdown(a.fd, unix.SHUT_WR) // an error shows in the read that follows
 	}
+}
+
+// noteHome notes which backend has answered the client, and reports a service with affinity that
+// has sent it to another one than before.
+func (a *attempt) noteHome(now clock.Instant, backend string) {
+	if before := a.owner.home; a.line.affine && before != "" && before != backend {
+		a.line.count(func(t *trace.Totals) { t.Moved++ })
+		a.event(now, trace.TrafficMoved, "from "+before, backend)
+	}
+	a.owner.home = backend
 }
 
 // giveUp fails an attempt whose time has run out. Its socket stays open (see discard),

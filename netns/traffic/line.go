@@ -21,6 +21,7 @@ type line struct {
 	number    uint32 // of the line in the plan
 	lines     int    // in the plan
 	run       uint64
+	affine    bool // a client is to keep its backend
 	target    netip.AddrPort
 	threshold time.Duration
 	timeouts  Timeouts
@@ -40,13 +41,13 @@ const (
 	rttDigits = 3
 )
 
-func newLine(number int, t plan.Traffic, target netip.AddrPort, cfg *Config, record func(trace.Event)) *line {
+func newLine(number int, t plan.Traffic, affine bool, target netip.AddrPort, cfg *Config, record func(trace.Event)) *line {
 	threshold := cfg.GapTCP
 	if t.Proto == "udp" {
 		threshold = cfg.GapUDP
 	}
 	return &line{
-		Traffic: t, number: uint32(number), lines: len(cfg.Lines), run: cfg.Run, target: target, threshold: threshold,
+		Traffic: t, number: uint32(number), lines: len(cfg.Lines), run: cfg.Run, affine: affine, target: target, threshold: threshold,
 		timeouts: cfg.Timeouts, record: record,
 		totals: trace.Totals{Name: t.Name, Kind: t.Kind, Proto: t.Proto},
 		rtt:    hdrhistogram.New(rttMin, rttMax, rttDigits),

@@ -13,7 +13,7 @@ import (
 // newTestProbe is a probe without a socket that has sent count probes, one a millisecond.
 func newTestProbe(count int) (*probe, *[]trace.Event) {
 	var events []trace.Event
-	l := newLine(0, plan.Traffic{Name: "probe", Kind: plan.Probe, Proto: "udp", Rate: 1000}, netip.AddrPort{},
+	l := newLine(0, plan.Traffic{Name: "probe", Kind: plan.Probe, Proto: "udp", Rate: 1000}, false, netip.AddrPort{},
 		&Config{GapUDP: 20 * time.Millisecond}, func(e trace.Event) { events = append(events, e) })
 	p := &probe{flowID: flowID{line: l, client: &client{name: "client1"}}, meter: outageMeter{threshold: l.threshold}}
 	p.onReady = func() {}

@@ -40,7 +40,7 @@ func newBench(t *testing.T) *bench {
 	t.Cleanup(l.release)
 	b.backend = fds[1]
 	t.Cleanup(func() { unix.Close(b.backend) })
-	line := newLine(0, plan.Traffic{Name: "web", Kind: plan.Sessions, Proto: "tcp", Every: 100 * time.Millisecond}, netip.AddrPort{},
+	line := newLine(0, plan.Traffic{Name: "web", Kind: plan.Sessions, Proto: "tcp", Every: 100 * time.Millisecond}, false, netip.AddrPort{},
 		&Config{GapTCP: 50 * time.Millisecond, Run: 7}, func(e trace.Event) { b.events = append(b.events, e) })
 	b.owner = newSessions(l, line, &client{name: "client1"}, []int{0}, 0, readiness{onReady: func() {}})
 	b.owner.opener.n = 1 // the connect is made by hand
@@ -267,7 +267,7 @@ func TestConnectsCountFromWhenTheyWereMeant(t *testing.T) {
 	}
 	t.Cleanup(l.release)
 	nowhere := netip.MustParseAddrPort("255.255.255.255:80") // refused by the socket, without a packet
-	line := newLine(0, plan.Traffic{Name: "new", Kind: plan.Connects, Proto: "tcp", Rate: 10}, nowhere,
+	line := newLine(0, plan.Traffic{Name: "new", Kind: plan.Connects, Proto: "tcp", Rate: 10}, false, nowhere,
 		&Config{Timeouts: Timeouts{Connect: time.Second}}, func(trace.Event) {})
 	g := newConnects(l, line, &client{name: "client1", namespace: -1}, 0, 1, 0, readiness{onReady: func() {}})
 	g.fire(ms(350))

@@ -112,11 +112,11 @@ func New(cfg Config) (*Generator, error) {
 	g := &Generator{cfg: cfg, events: make(chan trace.Event, 4096), absent: map[string]bool{},
 		recorded: make(chan struct{}), ticking: make(chan struct{}), ticked: make(chan struct{})}
 	for i, t := range cfg.Lines {
-		target, err := cfg.target(t)
+		service, target, err := cfg.target(t)
 		if err != nil {
 			return nil, err
 		}
-		g.lines = append(g.lines, newLine(i, t, target, &cfg, g.record))
+		g.lines = append(g.lines, newLine(i, t, service.Affinity > 0, target, &cfg, g.record))
 	}
 	return g, nil
 }

@@ -273,8 +273,9 @@ func (b *builder) service(s *serviceLine, guard Guard) {
 	}
 	svc.Port = uint16(port)
 	b.pairs(s.Args, map[string]func(*value) error{
-		"mode":    func(v *value) (err error) { svc.Mode, err = choice(modes...)(alias(v.Text)); return },
-		"balance": func(v *value) (err error) { svc.Balance, err = choice(balances...)(alias(v.Text)); return },
+		"mode":     func(v *value) (err error) { svc.Mode, err = choice(modes...)(alias(v.Text)); return },
+		"balance":  func(v *value) (err error) { svc.Balance, err = choice(balances...)(alias(v.Text)); return },
+		"affinity": func(v *value) (err error) { svc.Affinity, err = parseAffinity(v.Text); return },
 		"server": func(v *value) error {
 			who, err := choice(serverEcho, serverNone)(v.Text)
 			svc.Bare = who == serverNone
@@ -282,6 +283,17 @@ func (b *builder) service(s *serviceLine, guard Guard) {
 		},
 	})
 	b.plan.Services = append(b.plan.Services, svc)
+}
+
+// leastAffinity is the least that a node takes.
+const leastAffinity = time.Second
+
+func parseAffinity(text string) (time.Duration, error) {
+	d, err := parseDuration(text)
+	if err == nil && d < leastAffinity {
+		err = &wrong{message: fmt.Sprintf("an affinity of %s is shorter than %s", text, formatDuration(leastAffinity))}
+	}
+	return d, err
 }
 
 // alias maps the usual other spellings of modes and schedulers.

@@ -100,6 +100,8 @@ type Service struct {
 	Port    uint16
 	Mode    string // fullnat, dnat
 	Balance string // rr, maglev
+	// Affinity is how long a client keeps its backend for new connections; 0 is for no time.
+	Affinity time.Duration
 	// Bare says that the harness serves nothing there: a program that the scenario runs does.
 	Bare  bool
 	Guard Guard

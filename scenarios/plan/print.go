@@ -25,11 +25,14 @@ func Print(p *Plan) string {
 		line(s.Guard, "config", "%s", strings.TrimSpace(s.Node+" "+s.Key+"="+s.Value))
 	}
 	for _, s := range p.Services {
-		server := ""
-		if s.Bare {
-			server = " server=" + serverNone
+		more := ""
+		if s.Affinity > 0 {
+			more = " affinity=" + formatDuration(s.Affinity)
 		}
-		line(s.Guard, "service", "%s %s %s mode=%s balance=%s%s", s.Name, s.Proto, s.Target(), s.Mode, s.Balance, server)
+		if s.Bare {
+			more += " server=" + serverNone
+		}
+		line(s.Guard, "service", "%s %s %s mode=%s balance=%s%s", s.Name, s.Proto, s.Target(), s.Mode, s.Balance, more)
 	}
 	for _, t := range p.Traffic {
 		line(t.Guard, "traffic", "%s", t)

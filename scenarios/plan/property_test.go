@@ -173,7 +173,8 @@ func aPlan() *rapid.Generator[*Plan] {
 		for range rapid.IntRange(0, 2).Draw(t, "services") {
 			p.Services = append(p.Services, Service{Name: aName().Draw(t, "name"), Proto: rapid.SampledFrom(protocols).Draw(t, "proto"),
 				VIP: fmt.Sprint("198.18.0.", rapid.IntRange(100, 254).Draw(t, "vip")), Port: rapid.Uint16Range(1, 65535).Draw(t, "port"),
-				Mode: rapid.SampledFrom(modes).Draw(t, "mode"), Balance: rapid.SampledFrom(balances).Draw(t, "balance"), Bare: rapid.Bool().Draw(t, "bare"), Guard: aGuard().Draw(t, "guard")})
+				Mode: rapid.SampledFrom(modes).Draw(t, "mode"), Balance: rapid.SampledFrom(balances).Draw(t, "balance"),
+				Affinity: rapid.SampledFrom([]time.Duration{0, time.Second, 10 * time.Minute}).Draw(t, "affinity"), Bare: rapid.Bool().Draw(t, "bare"), Guard: aGuard().Draw(t, "guard")})
 		}
 		for _, c := range rapid.SliceOfN(aCond(), 0, 3).Draw(t, "always") {
 			p.Always = append(p.Always, Always{Cond: c, Guard: aGuard().Draw(t, "guard")})

@@ -35,5 +35,6 @@ func (s Service) parts() [catalog.Parts]string {
 		catalog.Backends: fmt.Sprint(s.Backends),
 		catalog.Weights:  fmt.Sprint(unequal(s.Weights)),
 		catalog.Check:    fmt.Sprintf("%+v", s.Check),
+		catalog.Affinity: s.Affinity.String(),
 	}
 }

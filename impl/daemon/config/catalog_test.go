@@ -33,6 +33,7 @@ func TestEveryKeyOfAServiceHasADigest(t *testing.T) {
 		{catalog.Weights, func(s *Service) { s.Weights = []int{1, 2} }},
 		{catalog.Check, func(s *Service) { s.Check.Interval = Duration(time.Minute) }},
 		{catalog.Check, func(s *Service) { s.Check.Command = []string{"/bin/true"} }},
+		{catalog.Affinity, func(s *Service) { s.Affinity = Duration(time.Minute) }},
 	} {
 		mine, theirs := Config{Services: []Service{service()}}, Config{Services: []Service{service()}}
 		tt.edit(&theirs.Services[0])

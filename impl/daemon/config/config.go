@@ -147,6 +147,9 @@ type Service struct {
 	// Weights are the backends' shares of new flows, in the order of backends; all are
 	// equal if left out.
 	Weights []int `yaml:"weights,omitempty"`
+	// Affinity is how long after its last new flow a client's next one goes to the same
+	// backend, if that serves; for no time if left out.
+	Affinity Duration `yaml:"affinity,omitempty"`
 	// Check overrides the check of the file for this service.
 	Check Check `yaml:"check,omitempty"`
 }

@@ -270,6 +270,8 @@ func TestMistakes(t *testing.T) {
 		{"no status", "balance: rr", "balance: rr\n    check: {status: 2xx}", 31, `services[0].check.status: "2xx" is not a range of HTTP statuses; write it as 200-399`},
 		{"a weight too few", "balance: rr", "balance: rr\n    weights: [1]", 31, `services[0].weights: 1 weights for 2 backends; give one for each backend, in their order`},
 		{"a weight of 0", "balance: rr", "balance: rr\n    weights: [1, 0]", 31, `services[0].weights[1]: 0 is out of range; use 1 to 100, and drain what is to get no new flows`},
+		{"an affinity of no time", "balance: rr", "balance: rr\n    affinity: 0s", 31, `services[0].affinity: 0s is out of range; use 1s to 168h0m0s, or leave it out`},
+		{"an affinity without its unit", "balance: rr", "balance: rr\n    affinity: 600", 31, `services[0].affinity: "600" has no unit; write it as 600ms or 600s`},
 
 		// Sync and its certificates.
 		{"sync with itself", "peer: 198.18.2.2:3790", "peer: 198.18.2.1:3791", 19, `sync.peer: 198.18.2.1 is the local address; give the peer's`},

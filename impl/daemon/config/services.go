@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"baton/impl/catalog"
 	"baton/impl/dataplane"
@@ -78,7 +79,23 @@ func checkService(d *document, at string, s Service) error {
 	if err := checkWeights(d, at, s); err != nil {
 		return err
 	}
+	if err := checkAffinity(d, at, s); err != nil {
+		return err
+	}
 	return checkCheck(d, at, s)
+}
+
+// Bounds of affinity. Entries are looked through once a second.
+const (
+	minAffinity = time.Second
+	maxAffinity = 7 * 24 * time.Hour
+)
+
+func checkAffinity(d *document, at string, s Service) error {
+	if a := time.Duration(s.Affinity); d.has(at+".affinity") && (a < minAffinity || a > maxAffinity) {
+		return d.fail(at+".affinity", "%v is out of range; use %v to %v, or leave it out", a, minAffinity, maxAffinity)
+	}
+	return nil
 }
 
 // checkFamily refuses an address of a family other than the VIP's: packets are not translated
@@ -187,6 +204,6 @@ func (s Service) Dataplane() dataplane.Service {
 	for _, b := range s.Backends {
 		out.Backends = append(out.Backends, dataplane.Backend{Addr: flow.AddrFrom(b.Addr()), Port: b.Port()})
 	}
-	out.Weights = s.Weights
+	out.Weights, out.Affinity = s.Weights, time.Duration(s.Affinity)
 	return out
 }
