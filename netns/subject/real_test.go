@@ -142,6 +142,7 @@ func TestBadAdapters(t *testing.T) {
 		{"a folder that is not there", "run: exec sleep 60\nmounts: [/no/such/folder]", waits, "mounts: /no/such/folder", check.Fail},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			began := time.Now()
 			v, events := execute(t, c.adapter, "masters <= 1", c.steps)
 			if took := time.Since(began); took > outlast {
@@ -157,6 +158,7 @@ func TestBadAdapters(t *testing.T) {
 
 // TestAReasonSaysWhyARoleIsUnknown: who reads the verdict alone sees what the node told.
 func TestAReasonSaysWhyARoleIsUnknown(t *testing.T) {
+	t.Parallel()
 	for adapter, want := range map[string]string{
 		"run: exec sleep 60\nroles: poll\nrole: echo nobody":              "lb1 is Init; lb1 told: role printed \"nobody\": none of MASTER, BACKUP, FAULT, INIT",
 		"run: exec sleep 60\nroles: poll\nrole: sleep 60\ntimeout: 200ms": "lb1 is Init; lb1 told: role did not return within 200ms: `sleep 60`",
@@ -191,6 +193,7 @@ run: |
 // TestNothingOfANodeIsLeft: a tree that double forks, leaves its session and has a
 // folder of its own is gone after a kill, and the host's folder is untouched.
 func TestNothingOfANodeIsLeft(t *testing.T) {
+	t.Parallel()
 	mark := fmt.Sprintf("/run/baton-test-%d", os.Getpid())
 	adapter := "mounts: [/run]\nstart: |\n  echo x > " + mark + "\n  (setsid sh -c 'exec sleep 4242' &) &\n  (setsid sh -c '(setsid sleep 4242 &)' &)\n  sleep 0.1\n"
 	v, events := execute(t, adapter, "masters <= 1", "@0s wait lb1 is Backup within 1s\n@200ms kill lb1\n@400ms freeze lb2\n@500ms end\n")
@@ -221,6 +224,7 @@ func TestACrashClearsTheKernel(t *testing.T) {
 			t.Skip(err)
 		}
 	}
+	t.Parallel()
 	adapter := `start: |
   {
     sysctl -n net.ipv4.ip_forward net.ipv4.conf.client0.arp_ignore
@@ -284,6 +288,7 @@ roles: poll
 
 // TestLogsAreKept: what a node writes into a private folder of logs outlives a kill.
 func TestLogsAreKept(t *testing.T) {
+	t.Parallel()
 	adapter := "mounts: [/run]\nlogs: [/var/log, /run/mine]\nrun: |\n  echo one > /var/log/a; echo two > /run/mine/b\n  exec sleep 60\n"
 	_, _, dir := executeIn(t, adapter, "masters <= 1", "@0s wait lb1 is not Master within 1s\n@200ms kill lb1\n@300ms end\n")
 	for file, want := range map[string]string{"log/a": "one\n", "mine/b": "two\n"} {
