@@ -55,9 +55,10 @@ bin/scenarios.test: bin/baton
 doctor: told-doctor bin/baton ## what this machine can run, and what it lacks
 	@$(SUDO) bin/baton doctor
 
-# Shows each package, what failed with what it said, and what was skipped with its reason.
-SUMMARY = awk '/^=== / {said=""; next} /^ *--- PASS/ {said=""; next} /^ *--- (FAIL|SKIP)/ {printf "%s", said; print; said=""; next} \
-	/^(ok|FAIL|panic:|signal:)/ {print; next} /^(\?|PASS)/ {next} {said = said $$0 "\n"} END {if (said ~ /panic|fatal error/) printf "%s", said}'
+# Shows each package, what failed with what it said, also beside others, and what was skipped with its reason.
+SUMMARY = awk '/^=== / {now = $$3; next} /^ *--- / {if ($$2 != "PASS:") {printf "%s", said[$$3]; print} delete said[$$3]; next} \
+	/^(ok|FAIL|panic:|signal:)/ {print; next} /^(\?|PASS)/ {next} {said[now] = said[now] $$0 "\n"} \
+	END {if (said[now] ~ /panic|fatal error/) printf "%s", said[now]}'
 
 # Installs the packages of a list of PACKAGE:PROGRAM that are missing, where apt is.
 define install
@@ -79,16 +80,23 @@ setup-subjects: told-setup-subjects ## install the other programs that can be un
 # draws others.
 export RAPID_SEED ?= 1
 
-# Packages whose tests run nodes, traffic or captures in real time: one after the other.
-ALONE := ^baton/(bpf|cmd|impl/daemon|netns|scenarios)(/|$$)
+# Packages whose tests judge times of nodes, traffic or captures: one after the other. They wait more than they compute.
+# All others run beside them and get the processor time that they leave.
+ALONE  := ^baton/(cmd/baton|impl/daemon(/.*)?|netns(/.*)?|scenarios/(evidence|suite))$$
+BESIDE := ^baton/netns/subject$$
 
 test: told-test setup bin/baton lint ## unit, property, eBPF and namespace tests
 	@$(SUDO) bin/baton doctor || true
 	@mkdir -p $(OUT)
-	@{ code=0; $(GO) test $(AS_ROOT) -count=1 -v $$($(GO) list ./... | grep -vE '$(ALONE)') || code=1; \
-	  $(GO) test $(AS_ROOT) -count=1 -v -p 1 $$($(GO) list ./... | grep -E '$(ALONE)') || code=1; exit $$code; } 2>&1 | tee $(OUT)/test.log | $(SUMMARY) || \
-	  { echo "the whole output is in $(OUT)/test.log" >&2; exit 1; }
+	@$(MAKE) -s -k -j2 test-alone test-beside || { echo "the whole output is in $(OUT)/test-alone.log and $(OUT)/test-beside.log" >&2; exit 1; }
 	$(DONE)
+
+.PHONY: test-alone test-beside
+test-alone:
+	@$(GO) test $(AS_ROOT) -count=1 -v -p 1 $$($(GO) list ./... | grep -E '$(ALONE)' | grep -vE '$(BESIDE)') 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
+
+test-beside:
+	@nice -n 19 $(GO) test $(AS_ROOT) -count=1 -v $$($(GO) list ./... | grep -E -v -e '$(ALONE)'; $(GO) list ./... | grep -E '$(BESIDE)') 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
 
 # The suite on a folder of scenarios, and its report: $(call suite,FOLDER,OUT,FLAGS)
 define suite

@@ -57,10 +57,16 @@ func TestDocsLinks(t *testing.T) {
 }
 
 // The commands of a page are executed in order, in a folder for that page, and must print
-// the output that the page shows.
+// the output that the page shows. Nightly pages run one at a time: their
+// commands measure.
 func TestDocsCommands(t *testing.T) {
 	for _, page := range pages(t) {
-		t.Run(filepath.Base(page.File), func(t *testing.T) { tryPage(t, page) })
+		t.Run(filepath.Base(page.File), func(t *testing.T) {
+			if *docs != "all" {
+				t.Parallel()
+			}
+			tryPage(t, page)
+		})
 	}
 }
 
