@@ -69,7 +69,7 @@ func (v *way) stale(w *World, through uint8) bool {
 // open reports whether what is known still holds, and every neighbour leads to
 // the same load balancer.
 func (v *way) open(w *World, client, vip uint8) bool {
-	if v.version == 0 || w.isCut[onClients] || w.isCut[onBackends] {
+	if v.version == 0 || !w.clear(onClients, client, v.lb) || !w.clear(onBackends, v.backend, v.lb) {
 		return false
 	}
 	if !w.hosts[v.backend].well() {
@@ -84,6 +84,23 @@ func (v *way) open(w *World, client, vip uint8) bool {
 	}
 	front, back := &w.capture.lanes[vip], &w.capture.lanes[v.edge]
 	return front.node == v.lb && back.node == v.lb && front.frames > 0 && back.frames > 0
+}
+
+// forget voids what is known of the ways of flows whose entries a dataplane has removed.
+func (w *World) forget(gone []flow.Event) {
+	for i := range gone {
+		original := gone[i].Entry.Original
+		client := w.hostOf(original.Src)
+		if client == nobody {
+			continue
+		}
+		switch c, d := w.flowAt(client, original); {
+		case c != nil:
+			c.way.version = 0
+		case d != nil:
+			d.way.version = 0
+		}
+	}
 }
 
 // leads reports whether a host sends a VIP's packets to a load balancer, without

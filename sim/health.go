@@ -208,7 +208,7 @@ func (p *process) leaveBackend(life uint64, s dataplane.Service, backend netip.A
 	case p.table.Delete(tuples) != nil:
 		p.input(life, node.Lost{})
 	default:
-		p.changed()
+		p.w.forget(events)
 		p.input(life, node.Flows{Events: events})
 	}
 }

@@ -164,6 +164,22 @@ func (w *World) drops(link, from, to uint8, p lab.Packet) bool {
 	return false
 }
 
+// clear reports whether no rule stands between two hosts of a link, and both have a carrier.
+func (w *World) clear(link, a, b uint8) bool {
+	if !w.isCut[link] {
+		return true
+	}
+	if w.down[link][a] || w.down[link][b] {
+		return false
+	}
+	for i := range w.cuts {
+		if r := &w.cuts[i]; r.link == link && (r.from == a && r.to == b || r.from == b && r.to == a) {
+			return false
+		}
+	}
+	return true
+}
+
 // cross sends a packet over a sender's lane, and over what impairs its way to a receiver.
 func (w *World) cross(on, from, to uint8, salt uint64, size int, p lab.Packet) crossing {
 	c := w.lanes[on][from].cross(w.now, salt, size)

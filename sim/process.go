@@ -389,11 +389,11 @@ func (p *process) sweep() {
 	case len(gone) == 0:
 		return
 	}
-	p.changed()
 	events := make([]flow.Event, len(gone))
 	for i, entry := range gone {
 		events[i] = flow.Event{Entry: entry, Deleted: true}
 	}
+	p.w.forget(events)
 	p.input(p.life, node.Flows{Events: events})
 }
 

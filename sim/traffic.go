@@ -447,21 +447,32 @@ const datagramTag = 1 << 31
 
 func tcpFlow(tag uint32) (id uint32, ok bool) { return tag - 1, tag != 0 && tag < datagramTag }
 
-// receiveAtClient hands a packet to what owns its port.
-func (w *World) receiveAtClient(p *packet) {
-	tag := w.hosts[p.to].sources[familyOf(p.tuple.Dst)].owner(p.tuple.Dst, p.tuple.DstPort)
+// flowAt is the connection or the datagram flow of a client with a tuple, as it sends; nil
+// for both where its port has another owner.
+func (w *World) flowAt(client uint8, t flow.Tuple) (*conn, *datagram) {
+	tag := w.hosts[client].sources[familyOf(t.Src)].owner(t.Src, t.SrcPort)
 	if id, ok := tcpFlow(tag); ok {
-		if c := w.conns.at(id); c.tuple == p.tuple.Reverse() {
-			c.arrived(p)
-			return
+		if c := w.conns.at(id); c.tuple == t {
+			return c, nil
 		}
 	} else if tag != 0 {
-		if d := w.datagrams.at(tag &^ datagramTag); d.tuple == p.tuple.Reverse() {
-			d.arrived(p)
-			return
+		if d := w.datagrams.at(tag &^ datagramTag); d.tuple == t {
+			return nil, d
 		}
 	}
-	w.refuse(p)
+	return nil, nil
+}
+
+// receiveAtClient hands a packet to what owns its port.
+func (w *World) receiveAtClient(p *packet) {
+	switch c, d := w.flowAt(p.to, p.tuple.Reverse()); {
+	case c != nil:
+		c.arrived(p)
+	case d != nil:
+		d.arrived(p)
+	default:
+		w.refuse(p)
+	}
 }
 
 // refuse answers a TCP segment of no connection with a RST (RFC 9293 3.10.7.1).
