@@ -46,6 +46,9 @@ func (h *Histogram) Quantiles(shares ...float64) []time.Duration {
 	quantiles := make([]time.Duration, 0, len(shares))
 	var seen uint64
 	for i, n := range h.buckets {
+		if len(quantiles) == len(shares) {
+			break // the buckets above hold none
+		}
 		for seen += uint64(n); len(quantiles) < len(shares) && seen > uint64(shares[len(quantiles)]*float64(h.count)); {
 			quantiles = append(quantiles, min(upperBound(i), h.max))
 		}
