@@ -19,6 +19,7 @@ var update = flag.Bool("update", false, "rewrite docs/library.md")
 var library = []struct{ folder, about string }{
 	{"crash", "A node loses power, or its process dies"},
 	{"restore", "A node comes back"},
+	{"handover", "Something dies in a handover, in each of its steps"},
 	{"partition", "Machines cannot hear each other"},
 	{"sync", "The sync link is bad"},
 	{"freeze", "A process stands still"},
