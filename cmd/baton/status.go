@@ -22,13 +22,16 @@ const defaultSocket = "/run/baton/node.sock"
 const controlLimit = 5 * time.Second
 
 func statusCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, watched bool
 	c := &cobra.Command{
 		Use:               "status [SOCKET]",
 		Short:             "Show a node's role, gates, heartbeats and sync progress",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeSocket,
 		RunE: func(c *cobra.Command, args []string) error {
+			if watched {
+				return watch(c.Context(), os.Stdout, args, printWatch)
+			}
 			return withNode(c.Context(), args, func(ctx context.Context, client *control.Client) error {
 				status, err := client.Status(ctx)
 				if err != nil {
@@ -42,6 +45,8 @@ func statusCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print all fields as JSON")
+	c.Flags().BoolVar(&watched, "watch", false, "show what changes, twice a second, until Ctrl-C")
+	c.MarkFlagsMutuallyExclusive("json", "watch")
 	return c
 }
 
@@ -126,7 +131,7 @@ func printStatus(w io.Writer, s control.Status) error {
 		fmt.Fprintf(table, "bfd %s\t%s\tdetection %v, transmit %v, %s\n", p.Name, p.State, p.Detection, p.Transmit, p.Diag)
 	}
 	for _, g := range s.Gates {
-		fmt.Fprintf(table, "gate %s\t%s\t%s\n", g.Name, map[bool]string{true: "open", false: "closed"}[g.Open], g.Why)
+		fmt.Fprintf(table, "gate %s\t%s\tfor %v: %s\n", g.Name, map[bool]string{true: "open", false: "closed"}[g.Open], g.For.Round(100*time.Millisecond), g.Why)
 	}
 	for _, s := range s.Services {
 		fmt.Fprintf(table, "service %s\t%s\t%d of %d backends get new flows%s\n", s.Name, s.At, s.Serving, len(s.Backends), editedNote(s.Edited))

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"baton/impl/clock"
 	"baton/impl/fingerprint"
 	"baton/impl/ha"
 )
@@ -9,8 +10,9 @@ import (
 type gateSet struct {
 	open    ha.Gates
 	why     [ha.GateCount]why
-	judged  bool     // once at least
-	refused ha.Gates // the gate that refused last, so that a refusal is told once
+	since   [ha.GateCount]clock.Instant // when each opened or closed last
+	judged  bool                        // once at least
+	refused ha.Gates                    // the gate that refused last, so that a refusal is told once
 }
 
 func (g *gateSet) fingerprint(h *fingerprint.Hash) {
@@ -19,15 +21,19 @@ func (g *gateSet) fingerprint(h *fingerprint.Hash) {
 	h.Number(uint64(g.refused))
 }
 
-// judge judges every gate by a view and returns those to tell of: that opened, that
-// closed, or that are closed for another reason.
-func (g *gateSet) judge(v *view) (news ha.Gates) {
+// judge judges every gate by the view of an instant and returns those to tell of: that
+// opened, that closed, or that are closed for another reason.
+func (g *gateSet) judge(now clock.Instant, v *view) (news ha.Gates) {
 	open := ha.Gates(0)
 	for i := range gateTable {
 		row := &gateTable[i]
 		is, why := row.judge(v)
 		open = open.With(row.gate, is)
-		news = news.With(row.gate, is != g.open.Has(row.gate) || !is && !why.like(g.why[i]))
+		changed := is != g.open.Has(row.gate)
+		if changed || !g.judged {
+			g.since[row.gate.Index()] = now
+		}
+		news = news.With(row.gate, changed || !is && !why.like(g.why[i]))
 		g.why[i] = why
 	}
 	if !g.judged {
@@ -49,7 +55,7 @@ func (n *Node) updateGates(h *hearing) {
 	}
 	n.view = v
 	before := n.gates.open
-	for gate := range n.gates.judge(&n.view).Each() {
+	for gate := range n.gates.judge(n.now, &n.view).Each() {
 		n.traceGate(gate, n.gates.open.Has(gate), n.gates.reason(gate))
 	}
 	if n.gates.open != before {

@@ -10,20 +10,27 @@ import (
 // not why it closed.
 func TestAGateClosedForAnotherReasonIsTold(t *testing.T) {
 	var g gateSet
+	gate := ha.LinksUp.Index()
 	v := view{linkDown: "client0", cfg: &Config{}}
-	g.judge(&v)
-	if news := g.judge(&v); news != 0 {
+	g.judge(1, &v)
+	if news := g.judge(2, &v); news != 0 {
 		t.Errorf("%v were told again", news.Names())
 	}
 	v.linkDown = "backend0"
-	if news := g.judge(&v); news != ha.LinksUp {
+	if news := g.judge(3, &v); news != ha.LinksUp {
 		t.Errorf("%v were told, want LinksUp alone", news.Names())
 	}
 	if why := g.reason(ha.LinksUp); why != "backend0 has no carrier" {
 		t.Errorf("LinksUp is closed because %s", why)
 	}
+	if g.since[gate] != 1 {
+		t.Errorf("LinksUp is closed since %v, want since it was judged first", g.since[gate])
+	}
 	v.linkDown = ""
-	if news := g.judge(&v); news != ha.LinksUp || !g.open.Has(ha.LinksUp) {
+	if news := g.judge(4, &v); news != ha.LinksUp || !g.open.Has(ha.LinksUp) {
 		t.Errorf("%v were told, and %v are open", news.Names(), g.open.Names())
+	}
+	if g.since[gate] != 4 {
+		t.Errorf("LinksUp is open since %v, want since it opened", g.since[gate])
 	}
 }

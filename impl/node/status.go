@@ -55,6 +55,8 @@ type GateStatus struct {
 	Name string `json:"name"`
 	Open bool   `json:"open"`
 	Why  string `json:"why"`
+	// For is how long it has been open, or closed.
+	For time.Duration `json:"for"`
 }
 
 // PathStatus is one BFD path.
@@ -108,7 +110,7 @@ func (n *Node) Status() Status {
 		s.Lease = n.lease.until.Sub(n.now)
 	}
 	for gate := range ha.AllGates.Each() {
-		s.Gates = append(s.Gates, GateStatus{gate.String(), n.gates.open.Has(gate), n.gates.reason(gate)})
+		s.Gates = append(s.Gates, GateStatus{gate.String(), n.gates.open.Has(gate), n.gates.reason(gate), n.now.Sub(n.gates.since[gate.Index()])})
 	}
 	for i := range n.paths {
 		p := &n.paths[i]

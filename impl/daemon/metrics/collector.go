@@ -23,7 +23,7 @@ type collector struct {
 	lateBounds []time.Duration
 	all        []*prometheus.Desc
 
-	answering, role, epoch, complete, incarnation, gate, lease                       *prometheus.Desc
+	answering, role, epoch, complete, incarnation, gate, gateFor, lease              *prometheus.Desc
 	peerKnown, peerRole, stream, streamEnds, alarms, peerCompared, peerDiffers       *prometheus.Desc
 	claims, answers                                                                  *prometheus.Desc
 	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived                           *prometheus.Desc
@@ -50,6 +50,7 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.complete, "table_complete", "Whether the table was complete at its epoch.")
 	desc(&c.incarnation, "incarnation_info", "Identifies this run of the node.", "node", "incarnation")
 	desc(&c.gate, "gate_open", "Whether a gate before the MASTER role is open.", "gate")
+	desc(&c.gateFor, "gate_state_seconds", "How long a gate has been open, or closed.", "gate")
 	desc(&c.lease, "lease_remaining_seconds", "How long forwarding is still allowed; 0 if it is not.")
 
 	desc(&c.peerKnown, "peer_known", "Whether the peer's role is known.")
@@ -162,6 +163,7 @@ func (c *collector) collectNode(out samples, s node.Status) {
 	out.gauge(c.incarnation, 1, s.Node, hex(s.Incarnation))
 	for _, gate := range s.Gates {
 		out.gauge(c.gate, number(gate.Open), gate.Name)
+		out.gauge(c.gateFor, gate.For.Seconds(), gate.Name)
 	}
 	out.gauge(c.lease, max(s.Lease, 0).Seconds())
 	out.gauge(c.peerKnown, number(s.Peer.Known))

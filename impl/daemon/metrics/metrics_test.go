@@ -27,7 +27,7 @@ func master(context.Context) (control.Status, error) {
 	return control.Status{
 		Status: node.Status{
 			Node: "lb1", Role: "Master", Epoch: 7, Lease: 120 * time.Millisecond, InSync: true, Flows: 500, Read: node.ReadStatus{Due: true, Failed: 2},
-			Gates:   []node.GateStatus{{Name: "InSync", Open: true}, {Name: "NoMaster"}},
+			Gates:   []node.GateStatus{{Name: "InSync", Open: true}, {Name: "NoMaster", For: 1500 * time.Millisecond}},
 			Paths:   []node.PathStatus{{Name: "sync", State: "Up", Detection: 150 * time.Millisecond, Stats: stats}},
 			Peer:    node.PeerStatus{Role: "Backup", Known: true, Stream: true},
 			Adopted: &node.AdoptedStatus{Entries: 41},
@@ -87,6 +87,7 @@ func TestSamples(t *testing.T) {
 		`baton_epoch 7`,
 		`baton_gate_open{gate="InSync"} 1`,
 		`baton_gate_open{gate="NoMaster"} 0`,
+		`baton_gate_state_seconds{gate="NoMaster"} 1.5`,
 		`baton_lease_remaining_seconds 0.12`,
 		`baton_bfd_state{path="sync",state="Up"} 1`,
 		`baton_bfd_state{path="sync",state="Down"} 0`,
