@@ -441,11 +441,13 @@ func (p *pair) services(t *rapid.T) {
 		t.Skip("seldom: it waits for the kernel")
 	}
 	all := testConfig().Services
-	some := all[:rapid.IntRange(0, len(all)).Draw(t, "services")]
-	if rapid.Bool().Draw(t, "fewer backends") {
-		for i := range some {
+	some := slices.Clone(all[:rapid.IntRange(0, len(all)).Draw(t, "services")])
+	fewer := rapid.Bool().Draw(t, "fewer backends")
+	for i := range some {
+		if fewer {
 			some[i].Backends = some[i].Backends[:len(some[i].Backends)/2]
 		}
+		some[i].Refuse = rapid.Bool().Draw(t, "refuse")
 	}
 	vips := testConfig().VIPs
 	answered := vips[:rapid.IntRange(0, len(vips)).Draw(t, "vips")]

@@ -52,8 +52,7 @@ type (
 		Snat              A
 		Table, Size, Next uint32
 		Mode, Balance     uint8
-		Affine            bool
-		Pad               uint8
+		Affine, Refuse    bool
 	}
 	rawMember[A addr] struct {
 		Addr  A

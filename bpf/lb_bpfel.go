@@ -68,6 +68,7 @@ type lbCounters struct {
 	EchoReplies uint64
 	Fragments   uint64
 	IcmpErrors  uint64
+	Resets      uint64
 }
 
 type lbFragmentKey struct {
@@ -121,7 +122,7 @@ type lbService struct {
 	Mode    uint8
 	Balance uint8
 	Affine  bool
-	Pad     uint8
+	Refuse  bool
 }
 
 type lbServiceKey struct {

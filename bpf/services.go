@@ -63,7 +63,7 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	for i, s := range mine {
 		values[toEndpoint[A](s.VIP, s.Port, s.Proto)] = rawService[A]{
 			Snat: toAddr[A](s.SNAT), Table: places[i].index, Size: places[i].size, Mode: uint8(s.Mode), Balance: uint8(s.Balance),
-			Affine: s.Affinity > 0,
+			Affine: s.Affinity > 0, Refuse: s.Refuse,
 		}
 		for _, b := range s.Backends {
 			if s.Affinity > 0 {

@@ -46,4 +46,5 @@ func addCounters(sum *dataplane.Counters, c *lbCounters) {
 	sum.Fragments += c.Fragments
 	sum.EchoReplies += c.EchoReplies
 	sum.ICMPErrors += c.IcmpErrors
+	sum.Resets += c.Resets
 }

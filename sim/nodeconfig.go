@@ -150,6 +150,8 @@ func (w *World) balanced(s service) dataplane.Service {
 	if s.Balance == "maglev" {
 		b.Balance = dataplane.Maglev
 	}
+	one := settings{plan: w.plan, node: lab.Nodes()[0]} // both nodes have the same services
+	b.Refuse = one.text("check.all_down") == "refuse"
 	for i := int(w.firstBack); i < len(w.hosts); i++ {
 		b.Backends = append(b.Backends, dataplane.Backend{Addr: w.hosts[i].addrs[familyOf(s.id.VIP)], Port: s.Port})
 	}

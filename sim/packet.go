@@ -153,6 +153,16 @@ func translated(b []byte) (t flow.Tuple) {
 	return t
 }
 
+// answers has a packet be the dataplane's answer to it: a RST. Hosts here read no ICMP.
+func (p *packet) answers(b []byte) bool {
+	if p.tuple.Proto != flow.TCP {
+		return false
+	}
+	tcp := b[len(b)-tcpLen:]
+	p.seq, p.ack, p.flags, p.length = binary.BigEndian.Uint32(tcp[4:]), binary.BigEndian.Uint32(tcp[8:]), tcp[13], 0
+	return true
+}
+
 // question writes what a host asks for an address by: an ARP request, or a neighbour
 // solicitation.
 func question(buf *frameBuffer, from model.MAC, sender, target flow.Addr) []byte {

@@ -414,6 +414,9 @@ func (p *process) receive(in *packet) {
 	}
 	sent := *in
 	sent.tuple = translated(out.Frame)
+	if out.Link == name && !sent.answers(out.Frame) {
+		return
+	}
 	sent.link = onClients
 	if out.Link == backendSide {
 		sent.link = onBackends

@@ -90,7 +90,7 @@ static __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, en
 	if (!quoted || !eth || !ip || !icmp)
 		return TCX_DROP;
 	swap_ethernet(eth);
-	sum = write_header(ip, sizeof(*icmp) + quoted, pkt);
+	sum = write_header(ip, ICMP_PROTO, sizeof(*icmp) + quoted, pkt);
 	sum = csum_add(sum, bpf_csum_diff(NULL, 0, (__be32 *)error, sizeof(*error), 0));
 	fix_checksum(&error->icmp.checksum, sum);
 	*icmp = error->icmp;

@@ -139,7 +139,7 @@ struct service {
 	__u8 mode;
 	__u8 balance;
 	bool affine; /* a client's flows go to one backend, see affinity.h */
-	__u8 pad;
+	bool refuse; /* without a backend a new flow is answered, not only dropped */
 };
 
 struct backend {
@@ -229,6 +229,7 @@ struct counters {
 	__u64 echo_replies;
 	__u64 fragments;   /* of forwarded */
 	__u64 icmp_errors; /* sent to the sender of a packet that was dropped */
+	__u64 resets;	   /* sent to clients for which no backend serves */
 };
 
 struct event {

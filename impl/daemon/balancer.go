@@ -242,6 +242,7 @@ func (b *balancer) describe() []control.Service {
 		s := control.Service{
 			Name: p.service.Name, At: p.service.Dataplane().Service.String(),
 			Serving: len(p.Shares()), Checked: p.service.Health().Check.Interval > 0,
+			Refuses: p.service.Dataplane().Refuse,
 		}
 		for _, backend := range p.Status(b.now()) {
 			s.Backends = append(s.Backends, control.Backend{
@@ -259,9 +260,14 @@ func (b *balancer) describe() []control.Service {
 func serviceAlarms(services []control.Service) []string {
 	var alarms []string
 	for _, s := range services {
-		if s.Serving == 0 {
-			alarms = append(alarms, fmt.Sprintf("service %s has no backend that serves: new flows are dropped", s.Name))
+		if s.Serving > 0 {
+			continue
 		}
+		fate := "dropped"
+		if s.Refuses {
+			fate = "refused"
+		}
+		alarms = append(alarms, fmt.Sprintf("service %s has no backend that serves: new flows are %s", s.Name, fate))
 	}
 	return alarms
 }

@@ -77,6 +77,9 @@ type Service struct {
 	// Affinity is how long after its last new flow a client's next one goes to the same
 	// backend, if that gets new flows; 0 is for no time.
 	Affinity time.Duration
+	// Refuse has a new flow answered while there are no backends, with a RST or a port
+	// unreachable; otherwise it is only dropped.
+	Refuse bool
 }
 
 // Weight returns the weight of a backend by its index.
@@ -253,8 +256,9 @@ type Counters struct {
 	ARPReplies uint64 // ARP replies and neighbour advertisements
 	Dropped    [DropKinds]uint64
 	EventsLost uint64 // flow events that found the ring buffer full
+	Resets     uint64 // RSTs to clients of a service without backends
 	// EchoReplies are those to pings of a VIP. ICMPErrors told a sender that its packet was
-	// dropped, for its TTL or its size.
+	// dropped, for its TTL, its size, or because no backend serves.
 	EchoReplies, ICMPErrors uint64
 	Fragments               uint64 // of forwarded
 	Unproven                uint64 // RSTs, FINs and SYNs that were forwarded and changed no state: see docs/conntrack.md

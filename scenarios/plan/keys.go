@@ -93,6 +93,7 @@ var Keys = []Key{
 	{Name: "check.fall", Default: "3", quantity: whole(1, 255), Doc: "failures in a row that take a backend down"},
 	{Name: "check.jitter", Default: "10", quantity: whole(0, 50), Doc: "percent by which an interval may be shorter"},
 	{Name: "check.slow_start", Default: "0s", quantity: span(0, time.Hour), Doc: "for how long a backend that came up gets less than its share"},
+	{Name: "check.all_down", Default: "silent", Values: []string{"silent", "refuse"}, Doc: "what a new flow meets while no backend serves: it is dropped, or answered with a RST or a port unreachable"},
 	{Name: keyArbiter, Default: "0s", Simulated: true, quantity: span(0, time.Hour), Doc: "the pair has an arbiter, whose right to act alone holds for so long: at least twice the detection time. Only the simulator has one"},
 	{Name: "sync.version", Default: strconv.Itoa(fault.NewestProtocol), quantity: whole(1, fault.NewestProtocol), Doc: "newest version of the sync protocol that the node offers"},
 	{Name: "max_flows", Default: "131072", quantity: whole(1, maxCount), Doc: "capacity of the connection table"},

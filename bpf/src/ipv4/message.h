@@ -9,6 +9,7 @@
 
 #define TTL_DEFAULT 64
 #define ECHO_REPLY ICMP_ECHO_REPLY
+#define ICMP_PROTO IPPROTO_ICMP
 #define QUOTED_MAX (60 + 20) /* bytes quoted of the packet in error */
 
 struct icmp_error {
@@ -23,6 +24,10 @@ static __always_inline struct icmp message_about(enum drop reason, __u32 mtu)
 	struct icmp exceeded = { .type = ICMP_TIME_EXCEEDED };
 	struct icmp too_big = { ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, .mtu = bpf_htons(mtu) };
 
+	struct icmp no_port = { .type = ICMP_UNREACHABLE, .code = ICMP_PORT_UNREACHABLE };
+
+	if (reason == DROP_NO_BACKEND)
+		return no_port;
 	return reason == DROP_TOO_BIG ? too_big : exceeded;
 }
 
@@ -38,16 +43,18 @@ static __always_inline void turn_header(ip_header *ip)
 	fix_checksum(&ip->check, change);
 }
 
-/* Writes the IP header of an error about a packet. Returns its part of the message's
- * checksum: none. */
-static __always_inline __u32 write_header(ip_header *ip, __u32 len, const struct packet *pkt)
+/* Writes the IP header of an answer to a packet. Returns its part of the answer's
+ * checksum, of which ICMP has none. */
+static __always_inline __u32 write_header(ip_header *ip, __u8 proto, __u32 len, const struct packet *pkt)
 {
 	*ip = (ip_header){
-		.version = 4, .ihl = sizeof(*ip) / 4, .ttl = TTL_DEFAULT, .protocol = IPPROTO_ICMP,
+		.version = 4, .ihl = sizeof(*ip) / 4, .ttl = TTL_DEFAULT, .protocol = proto,
 		.tot_len = bpf_htons(sizeof(*ip) + len), .saddr = pkt->tuple.dst, .daddr = pkt->tuple.src,
 	};
 	fix_checksum(&ip->check, header_sum(ip));
-	return 0;
+	if (proto == IPPROTO_ICMP)
+		return 0;
+	return csum_add(csum_add(ip->saddr, ip->daddr), bpf_htonl((__u32)proto << 16 | len));
 }
 
 /* Translates an error to the flow as its receiver knows it: the quoted packet and the outer

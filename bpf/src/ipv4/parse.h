@@ -15,6 +15,7 @@
 /* linux/icmp.h pulls in the C library's headers, which are not for this target. */
 #define ICMP_ECHO_REPLY 0
 #define ICMP_UNREACHABLE 3
+#define ICMP_PORT_UNREACHABLE 3	    /* a code of ICMP_UNREACHABLE */
 #define ICMP_FRAGMENTATION_NEEDED 4 /* a code of ICMP_UNREACHABLE */
 #define ICMP_ECHO 8
 #define ICMP_TIME_EXCEEDED 11

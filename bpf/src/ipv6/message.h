@@ -10,6 +10,7 @@
 
 #define TTL_DEFAULT 64
 #define ECHO_REPLY ICMPV6_ECHO_REPLY
+#define ICMP_PROTO IPPROTO_ICMPV6
 #define QUOTED_MAX (sizeof(struct ipv6hdr) + EXTENSIONS_MAX + sizeof(struct tcphdr))
 
 struct icmp_error {
@@ -24,13 +25,17 @@ static __always_inline struct icmp message_about(enum drop reason, __u32 mtu)
 	struct icmp exceeded = { .type = ICMPV6_TIME_EXCEEDED };
 	struct icmp too_big = { .type = ICMPV6_TOO_BIG, .mtu = bpf_htons(mtu) };
 
+	struct icmp no_port = { .type = ICMPV6_UNREACHABLE, .code = ICMPV6_PORT_UNREACHABLE };
+
+	if (reason == DROP_NO_BACKEND)
+		return no_port;
 	return reason == DROP_TOO_BIG ? too_big : exceeded;
 }
 
 /* The pseudo-header's part of a message's checksum (RFC 8200 8.1). */
-static __always_inline __u32 pseudo_sum(const ip_addr *src, const ip_addr *dst, __u32 len)
+static __always_inline __u32 pseudo_sum(const ip_addr *src, const ip_addr *dst, __u8 proto, __u32 len)
 {
-	__u32 sum = csum_add(bpf_htonl(len), bpf_htonl(IPPROTO_ICMPV6));
+	__u32 sum = csum_add(bpf_htonl(len), bpf_htonl(proto));
 
 	for (int i = 0; i < 4; i++)
 		sum = csum_add(sum, csum_add(src->word[i], dst->word[i]));
@@ -46,15 +51,15 @@ static __always_inline void turn_header(ip_header *ip)
 	ip->hop_limit = TTL_DEFAULT;
 }
 
-/* Writes the IP header of an error about a packet. Returns its part of the message's
+/* Writes the IP header of an answer to a packet. Returns its part of the answer's
  * checksum. */
-static __always_inline __u32 write_header(ip_header *ip, __u32 len, const struct packet *pkt)
+static __always_inline __u32 write_header(ip_header *ip, __u8 proto, __u32 len, const struct packet *pkt)
 {
 	*ip = (ip_header){
-		.version = 6, .payload_len = bpf_htons(len), .nexthdr = IPPROTO_ICMPV6, .hop_limit = TTL_DEFAULT,
+		.version = 6, .payload_len = bpf_htons(len), .nexthdr = proto, .hop_limit = TTL_DEFAULT,
 	};
 	set_addresses(ip, &pkt->tuple.dst, &pkt->tuple.src);
-	return pseudo_sum(&pkt->tuple.dst, &pkt->tuple.src, len);
+	return pseudo_sum(&pkt->tuple.dst, &pkt->tuple.src, proto, len);
 }
 
 /* Returns the change of a sum that covers the address. */

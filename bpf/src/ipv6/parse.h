@@ -15,6 +15,7 @@
 
 /* linux/icmpv6.h is as linux/icmp.h. */
 #define ICMPV6_UNREACHABLE 1
+#define ICMPV6_PORT_UNREACHABLE 4 /* a code of ICMPV6_UNREACHABLE */
 #define ICMPV6_PARAMETER_PROBLEM 4 /* with 2, too big, and 3, time exceeded, between */
 #define ICMPV6_TOO_BIG 2
 #define ICMPV6_TIME_EXCEEDED 3

@@ -65,7 +65,7 @@ static __always_inline bool is_unspecified(const ip_addr *a)
 /* RFC 4861 7.1.1, without the options, which are not read. */
 static __always_inline bool is_valid_solicitation(struct __sk_buff *skb, const struct ipv6hdr *ip)
 {
-	__u32 len = bpf_ntohs(ip->payload_len), sum = pseudo_sum((const ip_addr *)&ip->saddr, (const ip_addr *)&ip->daddr, len);
+	__u32 len = bpf_ntohs(ip->payload_len), sum = pseudo_sum((const ip_addr *)&ip->saddr, (const ip_addr *)&ip->daddr, IPPROTO_ICMPV6, len);
 	struct message *message = TAKE_ROOM(struct message, message);
 
 	if (!message || ip->hop_limit != NDP_HOP_LIMIT || len < sizeof(struct solicitation) || len > SOLICITATION_MAX)
@@ -108,7 +108,7 @@ static __always_inline void write_advertisement(struct ethhdr *eth, struct ipv6h
 		.version = 6, .payload_len = bpf_htons(sizeof(said)), .nexthdr = IPPROTO_ICMPV6, .hop_limit = NDP_HOP_LIMIT,
 	};
 	set_addresses(ip, target, &to);
-	fix_checksum(&said.checksum, csum_add(pseudo_sum(target, &to, sizeof(said)),
+	fix_checksum(&said.checksum, csum_add(pseudo_sum(target, &to, IPPROTO_ICMPV6, sizeof(said)),
 					      bpf_csum_diff(NULL, 0, (__be32 *)&said, sizeof(said), 0)));
 	*na = said;
 }

@@ -45,7 +45,8 @@ type Check struct {
 
 	// OnDown is the handling of the flows of a backend that is down: keep or move.
 	OnDown OnDown `yaml:"on_down,omitempty"`
-	// AllDown is how new flows are refused while no backend serves: silent, they are dropped.
+	// AllDown is what a new flow meets while no backend serves: silent, it is dropped; refuse, it
+	// is answered with a RST or a port unreachable.
 	AllDown AllDown `yaml:"all_down,omitempty"`
 }
 
@@ -83,17 +84,17 @@ func (OnDown) noun() string      { return "a policy" }
 func (OnDown) allowed() []string { return []string{"keep", "move", "reset"} }
 func (OnDown) offered() []string { return []string{"keep", "move"} }
 
-// AllDown is how new flows are refused while no backend of their service serves.
+// AllDown is what a new flow meets while no backend of its service serves.
 type AllDown string
 
 const (
-	AllDownSilent AllDown = "silent" // they are dropped
-	allDownRefuse AllDown = "refuse"
+	AllDownSilent AllDown = "silent" // it is dropped
+	AllDownRefuse AllDown = "refuse" // TCP: a RST; UDP: a port unreachable
 )
 
-func (AllDown) noun() string      { return "a policy" }
-func (AllDown) allowed() []string { return []string{"silent", "refuse"} }
-func (AllDown) offered() []string { return []string{"silent"} }
+func (AllDown) noun() string        { return "a policy" }
+func (AllDown) allowed() []string   { return []string{"silent", "refuse"} }
+func (a AllDown) offered() []string { return a.allowed() }
 
 // Statuses is an inclusive range of HTTP statuses, written "200-399" or "200".
 type Statuses struct{ First, Last int }
@@ -169,11 +170,9 @@ func checkCheck(d *document, at string, s Service) error {
 	case c.SlowStart < 0 || time.Duration(c.SlowStart) > maxCheckInterval:
 		return d.fail(at+".slow_start", "%v is out of range; use 0s to %v", c.SlowStart, maxCheckInterval)
 	case c.OnDown == onDownReset:
-		return d.fail(at+".on_down", "%q is not possible: this dataplane makes no RST; use keep, and let clients time out", c.OnDown)
+		return d.fail(at+".on_down", "%q is not possible: the dataplane resets no connection that is open; use keep, and let clients time out", c.OnDown)
 	case c.OnDown == OnDownMove && s.Proto == TCP:
 		return d.fail(at+".on_down", "%q is not possible for tcp: no other backend knows the connection; use keep", c.OnDown)
-	case c.AllDown == allDownRefuse:
-		return d.fail(at+".all_down", "%q is not possible: this dataplane makes no RST and no port unreachable; use silent", c.AllDown)
 	case c.Type == CheckScript && len(c.Command) == 0:
 		return d.fail(at+".command", "is missing; a check of type script needs program and arguments, as in [/usr/local/bin/check, fast]")
 	case (c.Type == CheckHTTP || c.Type == CheckHTTPS) && !strings.HasPrefix(c.Path, "/"):

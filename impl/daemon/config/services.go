@@ -205,5 +205,6 @@ func (s Service) Dataplane() dataplane.Service {
 		out.Backends = append(out.Backends, dataplane.Backend{Addr: flow.AddrFrom(b.Addr()), Port: b.Port()})
 	}
 	out.Weights, out.Affinity = s.Weights, time.Duration(s.Affinity)
+	out.Refuse = s.Check.AllDown == AllDownRefuse
 	return out
 }

@@ -104,9 +104,10 @@ type Conflict struct {
 type Service struct {
 	Name string `json:"name"`
 	At   string `json:"at"` // protocol, VIP and port
-	// Serving is the number of backends that get new flows; with 0 new flows are dropped.
+	// Serving is the number of backends that get new flows; with 0 new flows are dropped or refused.
 	Serving int  `json:"serving"`
 	Checked bool `json:"checked"` // its backends are probed
+	Refuses bool `json:"refuses"` // with no backend serving, new flows are answered, not only dropped
 	// Edited is changed or added if that was done at run time, and empty if it is as in the
 	// file.
 	Edited   string    `json:"edited,omitempty"`
@@ -157,6 +158,7 @@ type Counters struct {
 	Fragments         uint64            `json:"fragments"`
 	EchoReplies       uint64            `json:"echo_replies"`
 	ICMPErrors        uint64            `json:"icmp_errors"`
+	Resets            uint64            `json:"resets"`
 	Dropped           map[string]uint64 `json:"dropped"` // by dataplane.Drop
 }
 
@@ -166,7 +168,7 @@ func CountersFrom(c dataplane.Counters) Counters {
 		ForwardedOriginal: c.Forwarded[0], ForwardedReply: c.Forwarded[1],
 		BytesOriginal: c.Bytes[0], BytesReply: c.Bytes[1],
 		Created: c.Created, Adopted: c.Adopted, ARPReplies: c.ARPReplies, EventsLost: c.EventsLost, Unproven: c.Unproven,
-		Fragments: c.Fragments, EchoReplies: c.EchoReplies, ICMPErrors: c.ICMPErrors,
+		Fragments: c.Fragments, EchoReplies: c.EchoReplies, ICMPErrors: c.ICMPErrors, Resets: c.Resets,
 		Dropped: map[string]uint64{},
 	}
 	for reason := range dataplane.DropKinds {

@@ -32,7 +32,7 @@ type collector struct {
 	syncUnserved                                                                     *prometheus.Desc
 	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed     *prometheus.Desc
 	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp   *prometheus.Desc
-	pinned, adoptedEntries                                                           *prometheus.Desc
+	pinned, adoptedEntries, resets                                                   *prometheus.Desc
 	fragments                                                                        *prometheus.Desc
 	backendState, backendWeight, backendDisagrees, probes, probeFailures, serving    *prometheus.Desc
 	steps, late, lateMax, recordsDropped, failures                                   *prometheus.Desc
@@ -99,7 +99,8 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.arp, "dataplane_arp_replies_total", "ARP requests for a VIP that were answered.")
 	desc(&c.fragments, "dataplane_fragments_total", "IP fragments that were forwarded.")
 	desc(&c.echo, "dataplane_echo_replies_total", "Pings of a VIP that were answered.")
-	desc(&c.icmp, "dataplane_icmp_errors_total", "ICMP errors sent about a packet that had gone too far or was too big.")
+	desc(&c.icmp, "dataplane_icmp_errors_total", "ICMP errors sent about a packet that had gone too far, was too big, or found no backend (all_down: refuse).")
+	desc(&c.resets, "dataplane_resets_total", "RSTs sent to clients of a service without a backend that serves (all_down: refuse).")
 	desc(&c.unproven, "dataplane_segments_unproven_total", "RSTs, FINs and SYNs of a flow that were forwarded and changed no state.")
 	desc(&c.eventsLost, "dataplane_events_lost_total", "Flow events for which there was no room.")
 
@@ -242,6 +243,7 @@ func (c *collector) collectDataplane(out samples, s control.Counters) {
 	out.counter(c.fragments, s.Fragments)
 	out.counter(c.echo, s.EchoReplies)
 	out.counter(c.icmp, s.ICMPErrors)
+	out.counter(c.resets, s.Resets)
 	out.counter(c.unproven, s.Unproven)
 	out.counter(c.eventsLost, s.EventsLost)
 }

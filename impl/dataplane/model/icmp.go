@@ -18,7 +18,8 @@ const (
 
 	echoReply           = 0
 	unreachable         = 3
-	fragmentationNeeded = 4 // a code of unreachable
+	portUnreachable     = 3 // a code of unreachable
+	fragmentationNeeded = 4 // likewise
 	echoRequest         = 8
 	timeExceeded        = 11
 	parameterProblem    = 12
@@ -139,6 +140,10 @@ func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop) Outcome {
 	f := p.family()
 	message := make([]byte, icmpLen, icmpLen+quoted)
 	switch {
+	case reason == dataplane.DropNoBackend && f == v6:
+		message[0], message[1] = unreachable6, portUnreachable6
+	case reason == dataplane.DropNoBackend:
+		message[0], message[1] = unreachable, portUnreachable
 	case reason == dataplane.DropTooBig && f == v6:
 		message[0] = tooBig6
 	case reason == dataplane.DropTooBig:
@@ -152,9 +157,9 @@ func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop) Outcome {
 		binary.BigEndian.PutUint16(message[6:], uint16(d.host.MTU))
 	}
 	message = append(message, p.frame[ethLen:ethLen+quoted]...)
-	frame := append(slices.Clone(p.frame[:ethLen]), f.header(p.tuple.Dst, p.tuple.Src, len(message))...)
+	frame := append(slices.Clone(p.frame[:ethLen]), f.header(f.icmp, p.tuple.Dst, p.tuple.Src, len(message))...)
 	turn(frame)
-	binary.BigEndian.PutUint16(message[2:], ^sum(append(f.pseudo(p.tuple.Dst, p.tuple.Src, len(message)), message...)))
+	binary.BigEndian.PutUint16(message[2:], ^sum(append(f.pseudo(f.icmp, p.tuple.Dst, p.tuple.Src, len(message)), message...)))
 	frame = append(frame, message...)
 	d.counters.ICMPErrors++
 	return Outcome{Verdict: Forward, Link: l.name, Frame: frame}

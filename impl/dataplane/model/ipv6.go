@@ -29,6 +29,7 @@ const icmpv6 flow.Proto = 58
 // Messages of ICMPv6. All types from unreachable6 to parameterProblem6 are errors.
 const (
 	unreachable6      = 1
+	portUnreachable6  = 4 // a code of unreachable6
 	tooBig6           = 2
 	timeExceeded6     = 3
 	parameterProblem6 = 4
@@ -141,13 +142,13 @@ func (p *packet) parseError6(frame []byte) dataplane.Drop {
 }
 
 // header returns an IP header of a message of ICMP.
-func (f *family) header(src, dst flow.Addr, length int) []byte {
+func (f *family) header(proto flow.Proto, src, dst flow.Addr, length int) []byte {
 	ip := make([]byte, f.minLen)
 	if f == v6 {
-		ip[0], ip[6], ip[7] = 0x60, byte(icmpv6), defaultTTL
+		ip[0], ip[6], ip[7] = 0x60, byte(proto), defaultTTL
 		binary.BigEndian.PutUint16(ip[4:], uint16(length))
 	} else {
-		copy(ip, []byte{0x45, 0, 0, byte(ipMinLen + length), 0, 0, 0, 0, defaultTTL, byte(icmp)})
+		copy(ip, []byte{0x45, 0, 0, byte(ipMinLen + length), 0, 0, 0, 0, defaultTTL, byte(proto)})
 	}
 	copy(ip[f.src:], src.Bytes())
 	copy(ip[f.dst:], dst.Bytes())
@@ -157,12 +158,15 @@ func (f *family) header(src, dst flow.Addr, length int) []byte {
 	return ip
 }
 
-// pseudo is the pseudo-header of an ICMP checksum: ICMPv6 covers the addresses (RFC 8200
-// 8.1), ICMP has none.
-func (f *family) pseudo(src, dst flow.Addr, length int) []byte {
-	if f == v4 {
+// pseudo is the pseudo-header of a checksum (RFC 9293 3.1, RFC 8200 8.1). That of ICMP has none.
+func (f *family) pseudo(proto flow.Proto, src, dst flow.Addr, length int) []byte {
+	switch {
+	case proto == icmp:
 		return nil
+	case f == v4:
+		b := append(src.Bytes(), dst.Bytes()...)
+		return append(b, 0, byte(proto), byte(length>>8), byte(length))
 	}
 	b := append(append([]byte{}, src[:]...), dst[:]...)
-	return append(b, 0, 0, byte(length>>8), byte(length), 0, 0, 0, byte(icmpv6))
+	return append(b, 0, 0, byte(length>>8), byte(length), 0, 0, 0, byte(proto))
 }

@@ -144,7 +144,8 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 	d.dnatBackends = make(map[flow.Service]bool)
 	for _, s := range services {
 		d.configured[s.Service] = &service{Service: s}
-		if was := were[s.Service]; was != nil && was.SameSlots(s) && was.Mode == s.Mode && was.SNAT == s.SNAT && (was.Affinity > 0) == (s.Affinity > 0) {
+		if was := were[s.Service]; was != nil && was.SameSlots(s) && was.Mode == s.Mode && was.SNAT == s.SNAT &&
+			(was.Affinity > 0) == (s.Affinity > 0) && was.Refuse == s.Refuse {
 			d.configured[s.Service] = &service{Service: s, slots: was.slots, next: was.next}
 		}
 		for _, b := range s.Backends {

@@ -43,7 +43,7 @@ func isValidSolicitation(ip []byte) bool {
 		return false
 	}
 	message := ip[ipv6Len : ipv6Len+length]
-	return message[1] == 0 && sum(append(v6.pseudo(v6.addr(ip, v6.src), v6.addr(ip, v6.dst), length), message...)) == 0xffff
+	return message[1] == 0 && sum(append(v6.pseudo(icmpv6, v6.addr(ip, v6.src), v6.addr(ip, v6.dst), length), message...)) == 0xffff
 }
 
 // solicitation answers for the VIPs of a link while the lease holds. A solicitation without
@@ -70,13 +70,13 @@ func (d *Dataplane) solicitation(l link, frame []byte) Outcome {
 	copy(message[8:], vip[:])
 	message[24], message[25] = optionTargetAddress, 1
 	copy(message[26:], l.mac[:])
-	binary.BigEndian.PutUint16(message[2:], ^sum(append(v6.pseudo(vip, to, advertisementLen), message...)))
+	binary.BigEndian.PutUint16(message[2:], ^sum(append(v6.pseudo(icmpv6, vip, to, advertisementLen), message...)))
 
 	out := make([]byte, ethLen, ethLen+ipv6Len+advertisementLen)
 	copy(out, toMAC[:])
 	copy(out[6:], l.mac[:])
 	binary.BigEndian.PutUint16(out[12:], etherTypeIPv6)
-	out = append(out, v6.header(vip, to, advertisementLen)...)
+	out = append(out, v6.header(icmpv6, vip, to, advertisementLen)...)
 	out[ethLen+v6.ttl] = ndpHopLimit
 	d.counters.ARPReplies++
 	return Outcome{Verdict: Forward, Link: l.name, Frame: append(out, message...)}

@@ -104,7 +104,7 @@ func (d *Dataplane) fromClient(l link, frame []byte, unicast bool) Outcome {
 	case fragment:
 		return d.laterFragment(&p, original)
 	}
-	return d.originalDirection(&p)
+	return d.originalDirection(l, &p)
 }
 
 // fromBackend takes replies, which come to the SNAT address or, in dnat mode,
@@ -159,7 +159,7 @@ func serviceOf(t flow.Tuple) flow.Service {
 	return flow.Service{VIP: t.Dst, Port: t.DstPort, Proto: t.Proto}
 }
 
-func (d *Dataplane) originalDirection(p *packet) Outcome {
+func (d *Dataplane) originalDirection(l link, p *packet) Outcome {
 	s := d.configured[serviceOf(p.tuple)]
 	if s == nil {
 		return d.drop(dataplane.DropNoService)
@@ -173,7 +173,10 @@ func (d *Dataplane) originalDirection(p *packet) Outcome {
 		return d.drop(dataplane.DropSource)
 	}
 	c, reason := d.open(p, s, c)
-	if reason != noReason {
+	switch {
+	case reason == dataplane.DropNoBackend:
+		return d.turnAway(l, p, s)
+	case reason != noReason:
 		return d.drop(reason)
 	}
 	return d.forward(p, c.reply.Reverse(), original)

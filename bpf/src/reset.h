@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Refusing a new flow for which no backend serves: a RST, or a port unreachable.
+ */
+#pragma once
+
+#include "icmp.h"
+
+static __always_inline __sum16 fold(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+/* Cuts a packet down to an IP header and a TCP header. What goes in between were options
+ * or extensions. */
+static __always_inline bool cut_to_headers(struct __sk_buff *skb, const struct packet *pkt)
+{
+	__s32 between = pkt->l4_off - ETH_HLEN - (__s32)sizeof(ip_header);
+
+	if (bpf_skb_change_tail(skb, pkt->l4_off + sizeof(struct tcphdr), 0))
+		return false;
+	return !between || !bpf_skb_adjust_room(skb, -between, BPF_ADJ_ROOM_MAC, 0);
+}
+
+/* Turns a SYN into the RST that its sender would get from a host without a listener (RFC 9293
+ * 3.10.7.1). The kernel may still have to complete the checksum of the packet: its field then
+ * begins as the pseudo-header's sum, which bpf_l4_csum_replace leaves alone, and in all
+ * other packets makes a whole one. */
+static __noinline int reset(struct __sk_buff *skb, const struct packet *pkt)
+{
+	struct counters *c = count();
+	struct ethhdr *eth;
+	struct tcphdr *tcp;
+	__u32 pseudo, sum;
+	ip_header *ip;
+
+	if (pkt->more || !may_send_error(pkt->now) || !cut_to_headers(skb, pkt))
+		return TCX_DROP;
+	eth = header(skb, 0, sizeof(*eth));
+	ip = header(skb, ETH_HLEN, sizeof(*ip));
+	tcp = header(skb, ETH_HLEN + sizeof(*ip), sizeof(*tcp));
+	if (!eth || !ip || !tcp)
+		return TCX_DROP;
+	swap_ethernet(eth);
+	pseudo = write_header(ip, IPPROTO_TCP, sizeof(*tcp), pkt);
+	*tcp = (struct tcphdr){
+		.source = pkt->tuple.dport, .dest = pkt->tuple.sport, .doff = sizeof(*tcp) / 4, .rst = 1, .ack = 1,
+		.ack_seq = bpf_htonl(pkt->seq + pkt->payload + 1),
+	};
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)tcp, sizeof(*tcp), csum_add(pseudo, pseudo));
+	tcp->check = fold(pseudo);
+	if (bpf_l4_csum_replace(skb, ETH_HLEN + sizeof(*ip) + offsetof(struct tcphdr, check), 0, sum, 0))
+		return TCX_DROP;
+	if (c)
+		c->resets++;
+	return bpf_redirect(skb->ifindex, 0);
+}
+
+/* A flow that finds no backend of its service. */
+static __always_inline int turn_away(struct __sk_buff *skb, const struct packet *pkt, const struct service *svc)
+{
+	if (!svc->refuse || !opens(pkt))
+		return drop(DROP_NO_BACKEND);
+	if (pkt->tuple.proto == IPPROTO_UDP)
+		return refuse(skb, pkt, DROP_NO_BACKEND, 0);
+	drop(DROP_NO_BACKEND);
+	return reset(skb, pkt);
+}

@@ -1,0 +1,40 @@
+package model
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// turnAway deals with a flow that finds no backend of its service.
+func (d *Dataplane) turnAway(l link, p *packet, s *service) Outcome {
+	switch {
+	case !s.Refuse || !p.opens():
+		return d.drop(dataplane.DropNoBackend)
+	case p.tuple.Proto == flow.UDP:
+		return d.refuse(l, p, dataplane.DropNoBackend)
+	}
+	return d.reset(l, p)
+}
+
+// reset drops a SYN, and answers with the RST that its sender would get from a host without
+// a listener (RFC 9293 3.10.7.1). RSTs count for the rate of ICMP errors.
+func (d *Dataplane) reset(l link, p *packet) Outcome {
+	out := d.drop(dataplane.DropNoBackend)
+	f := p.family()
+	if p.more || !d.errors[f].allows(d.now, d.cfg.ICMPRate) {
+		return out
+	}
+	tcp := make([]byte, tcpMinLen)
+	binary.BigEndian.PutUint16(tcp, p.tuple.DstPort)
+	binary.BigEndian.PutUint16(tcp[2:], p.tuple.SrcPort)
+	binary.BigEndian.PutUint32(tcp[8:], p.seq+p.payload+1) // a SYN counts as one byte
+	tcp[12], tcp[13] = tcpMinLen/4<<4, rst|ack
+	binary.BigEndian.PutUint16(tcp[16:], ^sum(append(f.pseudo(flow.TCP, p.tuple.Dst, p.tuple.Src, len(tcp)), tcp...)))
+	frame := append(slices.Clone(p.frame[:ethLen]), f.header(flow.TCP, p.tuple.Dst, p.tuple.Src, len(tcp))...)
+	turn(frame)
+	d.counters.Resets++
+	return Outcome{Verdict: Forward, Link: l.name, Frame: append(frame, tcp...)}
+}
