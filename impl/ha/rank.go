@@ -57,6 +57,13 @@ func (r Rank) CompareTable(s Rank) int {
 	return cmp.Or(cmp.Compare(r.history(), s.history()), compareBool(r.Complete, s.Complete))
 }
 
+// Supersedes reports whether r's table has what s's lacks, and s has not served since: it
+// is worth more, or holds more flows where neither is complete.
+func (r Rank) Supersedes(s Rank) bool {
+	worth := r.CompareTable(s)
+	return s.Epoch <= r.Epoch && (worth > 0 || worth == 0 && !r.Complete && r.Flows > s.Flows)
+}
+
 func (r Rank) history() uint32 {
 	if r.Complete {
 		return r.Witnessed

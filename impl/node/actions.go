@@ -22,6 +22,7 @@ func (n *Node) act(action ha.Action) {
 		n.epoch = n.seen
 		n.grant.drop()
 	case ha.Lead:
+		n.stopGiving()
 		n.sync.SetSource(n.now, n.epoch)
 		n.emit(Miss{Guess: n.cfg.GatesOff})
 		n.emit(Expire{On: true, Since: n.now})
@@ -34,6 +35,7 @@ func (n *Node) act(action ha.Action) {
 		n.announce.early = false
 	case ha.Follow:
 		n.stopReconciling()
+		n.stopGiving()
 		n.sync.SetSink(n.now)
 		n.emit(Expire{On: false})
 		n.install.end()

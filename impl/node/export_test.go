@@ -18,6 +18,7 @@ const (
 	MuteLimit    = muteLimit
 	BootListen   = bootListen
 	InstallLimit = installLimit
+	GiveLimit    = giveLimit
 	Settled      = settled
 	Repeat       = repeat
 	Refresh      = refresh

@@ -205,7 +205,7 @@ func judgeSyncWithMaster(v *view) (bool, why) {
 }
 
 // judgeDegraded: a table that nobody is left to complete must not keep a node from
-// serving. Only a MASTER gives its table.
+// serving. A MASTER gives its table, and so does a peer that cannot serve while nobody does.
 func judgeDegraded(v *view) (bool, why) {
 	switch {
 	case v.complete:
@@ -213,7 +213,9 @@ func judgeDegraded(v *view) (bool, why) {
 	case v.silent:
 		return true, because("peer is silent: nobody can complete this table")
 	case v.serves:
-		return false, because("peer is MASTER")
+		return false, because("peer is MASTER, or gives its table")
+	case v.offered:
+		return false, because("peer cannot serve and has a better table, which it is to give")
 	case v.live && !v.peer.Rank.Able:
 		return true, because("peer cannot serve: nobody can complete this table")
 	case v.live && v.better:

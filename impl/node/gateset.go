@@ -50,6 +50,7 @@ func (g *gateSet) reason(gate ha.Gates) string { return g.why[gate.Index()].Stri
 // them, and raises GatesChanged if any opened or closed.
 func (n *Node) updateGates(h *hearing) {
 	v := n.look(h)
+	n.checkOffer(&v)
 	if n.gates.judged && v == n.view {
 		return
 	}

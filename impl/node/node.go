@@ -62,6 +62,7 @@ type Node struct {
 	peer     peer
 	rival    rival
 	standoff standoff
+	giving   giving
 	stream   stream
 	grant    grantee
 
@@ -136,6 +137,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	n.peer.fingerprint(h)
 	n.rival.fingerprint(h)
 	n.standoff.fingerprint(h)
+	n.giving.fingerprint(h)
 	n.stream.fingerprint(h)
 	n.grant.fingerprint(h)
 	n.sync.Fingerprint(h)
@@ -179,6 +181,7 @@ func (n *Node) boot(now clock.Instant) {
 	n.announce.stop()
 	n.lease.drop()
 	n.silence, n.rival.since, n.rival.both, n.standoff.since = clock.Never, clock.Never, clock.Never, clock.Never
+	n.giving.since, n.giving.offered = clock.Never, clock.Never
 	n.dataplane.Why = "not attached yet"
 	n.arbitration = arbitration{on: n.cfg.Arbiter.Validity > 0, machine: arbiter.New(n.cfg.ID, n.cfg.Arbiter.Validity), fresh: clock.Never}
 	// A peer that froze before this node booted may still hold its lease.
@@ -273,11 +276,12 @@ func (n *Node) take(in Input) {
 func (n *Node) Deadline() clock.Instant { return n.deadline }
 
 func (n *Node) nextDeadline() clock.Instant {
+	given, awaited := n.giving.deadlines()
 	return clock.Earliest(n.paths.deadline(), n.sync.Deadline(), n.announce.next,
 		n.leaseWait(), n.stream.keepaliveDue(), n.future(n.stream.muteAt()), n.future(n.liveUntil()),
 		n.grant.wait(), n.yieldWait(), n.requestWait(), n.adoption.deadline(),
 		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.told.wait(n), n.arbiterWait(),
-		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.syncedUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()),
+		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.syncedUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()), n.future(given), n.future(awaited),
 		n.future(n.unreachableAt()), n.future(n.reading.overdueAt()), n.future(n.awake), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()))
 }
 
@@ -333,6 +337,7 @@ func (n *Node) settle() {
 		n.checkRival(&heard)
 		n.checkStandoff(&heard)
 		n.updateGates(&heard)
+		n.checkGiving()
 		n.arbitrate()
 		n.checkInstalled()
 		n.checkYielded()

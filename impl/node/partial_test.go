@@ -388,8 +388,11 @@ func TestATableOutlivesAnEmptyMaster(t *testing.T) {
 	l.crash("lb1")
 	l.run(10 * time.Second)
 	l.wantFlows("lb2", 50)
+	l.dropStreams(true) // the table cannot be given
 	l.boot("lb1")
 	masterWithin(l, "lb1", BootListen+labHold)
+	l.dropStreams(false)
+	l.connect()
 	l.run(5 * time.Second)
 	l.wantFlows("lb2", 50)
 	l.probe("lb2", true)

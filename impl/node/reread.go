@@ -99,8 +99,10 @@ func (r *reading) wait(now clock.Instant) clock.Instant {
 func (n *Node) lost() { n.reading.ask(n.now) }
 
 // unread reports whether this node leads, and its dataplane has held flows for too long
-// that it may not have told its peer of.
-func (n *Node) unread() bool { return n.leads() && n.now >= n.reading.overdueAt() }
+// that it may not have told its peer of; or gives its table, and there may be such flows.
+func (n *Node) unread() bool {
+	return n.leads() && n.now >= n.reading.overdueAt() || n.giving.on && !n.reading.done()
+}
 
 // reread begins to read the dataplane, where that is wanted and can be acted upon.
 func (n *Node) reread() {

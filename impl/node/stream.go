@@ -248,9 +248,13 @@ func (n *Node) tellRank() {
 
 // roleToTell is the role as the peer must take it. A node that may still act upon a
 // grant says that it is claiming: whoever gave the role must not take it back meanwhile.
+// One that gives its table says that it is yielding.
 func (n *Node) roleToTell() ha.Role {
-	if n.role == ha.Backup && n.grant.pending {
+	switch {
+	case n.role == ha.Backup && n.grant.pending:
 		return ha.Claiming
+	case n.giving.on:
+		return ha.Yielding
 	}
 	return n.role
 }

@@ -11,6 +11,7 @@ import (
 type view struct {
 	cfg     *Config
 	role    ha.Role
+	able    bool // this node could serve
 	leaving bool
 
 	linkDown  string // a service link without carrier, "" if every link has one
@@ -37,6 +38,9 @@ type view struct {
 	peer      state
 	outranks  bool // this node ranks above the peer
 	better    bool // the peer's table is worth more than this node's
+	lacks     bool // the peer's table has what this node's lacks
+	peerLacks bool // this node's has what the peer's lacks
+	offered   bool // a peer that cannot serve may begin to give its table
 	rankKnown bool // the peer has seen this node's present rank
 	confirmed bool // the peer has answered since this node's last pause
 
@@ -59,12 +63,13 @@ type view struct {
 func (n *Node) look(h *hearing) view {
 	rank := n.rank()
 	v := view{
-		cfg: &n.cfg, role: n.role, leaving: n.leaving.asked,
+		cfg: &n.cfg, role: n.role, able: rank.Able, leaving: n.leaving.asked,
 		linkDown: n.links.down(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), refused: n.lease.refused,
 		silent: h.silent, listened: n.listened(), up: h.up, met: n.peer.met,
 		condition: h.condition, deaf: n.rival.deaf(h), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
 		live: h.live, peer: n.peer.state,
 		outranks: n.outranks(rank), better: n.peer.state.Rank.CompareTable(rank) > 0,
+		lacks: n.tablesCount() && n.peer.state.Rank.Supersedes(rank), peerLacks: n.tablesCount() && rank.Supersedes(n.peer.state.Rank),
 		rankKnown: n.rankKnown(rank), confirmed: n.peer.confirmed(),
 		seen: n.seen, complete: n.complete, adopted: n.adoption.held, stale: n.now >= n.syncedUntil,
 		granted: n.grant.pending, peerInSync: n.sync.PeerInSync(), unread: n.unread(), arbitration: n.ruling(),

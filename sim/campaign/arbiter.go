@@ -24,7 +24,6 @@ func (d *drawing) arbiter(draw *sim.Random, w *weather, gentle bool) {
 	if !bad || gentle || len(w.lines) > 0 && !ends {
 		return
 	}
-	d.arbiterFails = true
 	w.lines = append(w.lines, plan.Chaos{Key: "arbiter.fail", Value: fails}, plan.Chaos{Key: "arbiter.delay", Value: late})
 	if !ends {
 		w.lines = append(w.lines, plan.Chaos{Key: "until", Value: healed.String()})

@@ -34,9 +34,8 @@ type drawing struct {
 	// a lost one. jumps: a clock jumps by more than a lease leaves, so that one waits for
 	// less than the detection time.
 	lossy, jumps bool
-	// garpsLost: announcements may be lost to the end. arbiterFails: so may questions to the
-	// arbiter, until everything is healed.
-	garpsLost, arbiterFails bool
+	// garpsLost: announcements may be lost to the end.
+	garpsLost bool
 	// cuts are those that are not healed.
 	cuts []string
 	// core draws what stays for ever.
@@ -211,12 +210,7 @@ func (d *drawing) claims(gentle, unsafe bool) {
 		d.line("always served ; rests")
 	}
 	if !d.jumps {
-		d.line("always exclusive")
-	}
-	// A MASTER that stops because the arbiter does not answer, and that does not reach its
-	// backends, cannot give its table to a peer that boots meanwhile (docs/lease.md).
-	if !d.jumps && !(d.arbiterFails && d.tracks) {
-		d.line("always kept")
+		d.line("always exclusive ; kept")
 	}
 	if gentle && !d.lossy && !d.jumps {
 		d.line("always masters <= 1 ; rst == 0 ; lost == 0 ; moved == 0")
