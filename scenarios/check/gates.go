@@ -97,8 +97,8 @@ func unmet(role trace.Role, open func(gate string) bool) string {
 			lacking = append(lacking, name)
 		}
 	}
-	if !open("InSync") && !role.Degraded { // a claim without it must say so
-		lacking = append(lacking, "InSync")
+	if !open(gateInSync) && !role.Degraded { // a claim without it must say so
+		lacking = append(lacking, gateInSync)
 	}
 	if len(lacking) == 0 {
 		return ""

@@ -83,6 +83,8 @@ func (s *State) insync(node string) (bool, string) {
 		return false, node + " is unknown"
 	case !n.Up:
 		return false, node + " is down"
+	case n.InSync && n.Gate != nil && !n.Gate.Open:
+		return false, fmt.Sprintf("%s is not insync: gate %s is closed: %s", node, gateInSync, n.Gate.Why)
 	case n.InSync:
 		return true, fmt.Sprintf("%s is insync with %d entries", node, n.Sync.Entries)
 	case n.Sync.Phase == "":
@@ -172,9 +174,10 @@ func (s *State) unconverged() string {
 			masters++
 		case n.Role != roleBackup:
 			return n.Name + " is " + n.Role
-		case !n.InSync:
-			_, why := s.insync(n.Name)
-			return why
+		default:
+			if ok, why := s.insync(n.Name); !ok {
+				return why
+			}
 		}
 	}
 	if masters != 1 {

@@ -36,8 +36,11 @@ type Node struct {
 	// Role is the last that the node reported in this life; "" while it is down.
 	Role   string
 	Epoch  uint32
-	InSync bool
+	InSync bool       // the sync itself has proved the table equal
 	Sync   trace.Sync // last progress report
+	// Gate is InSync as it was reported last. It may have closed since, although the sync
+	// proved the table equal: nothing supports that any more.
+	Gate *trace.Gate
 	// Lease is until when it may forward, as it last wrote it.
 	Lease clock.Instant
 	// Up: its process runs. Frozen: it is stopped by SIGSTOP.
@@ -83,7 +86,7 @@ func newNode(name string) *Node {
 	return &Node{Name: name, Role: roleInit, Up: true, Paths: map[string]Path{}}
 }
 
-// Roles, and the BFD session state, that the checks know by name.
+// Roles, the BFD session state and the gate that the checks know by name.
 const (
 	stateUp      = "Up"
 	roleInit     = "Init"
@@ -91,6 +94,7 @@ const (
 	roleClaiming = "Claiming"
 	roleMaster   = "Master"
 	roleYielding = "Yielding"
+	gateInSync   = "InSync"
 )
 
 // Apply moves the state on by one event. Events come in the order of their times.
@@ -129,9 +133,13 @@ func (n *Node) apply(e *trace.Event) {
 	case e.Role != nil:
 		n.Role, n.Epoch = e.Role.To, e.Role.Epoch
 	case e.Sync != nil:
-		// Only the sync itself is believed, not the gate of the same name: that one
-		// is open too where there is nobody to sync with.
+		// The gate of the same name alone does not do: it is open too where there is
+		// nobody to sync with.
 		n.Sync, n.InSync = *e.Sync, e.Sync.Phase == "insync"
+	case e.Gate != nil:
+		if e.Gate.Name == gateInSync {
+			n.Gate = e.Gate
+		}
 	case e.Lease != nil:
 		n.Lease = e.Lease.Until
 	case e.BFD != nil:

@@ -72,6 +72,35 @@ func TestStateHolds(t *testing.T) {
 	}
 }
 
+// A table that was proved equal and that nothing supports any more is not in sync: the sync
+// rests where it was, and the gate says so. Without the sync's proof the gate, which is open
+// where there is nobody to sync with, says nothing.
+func TestInSyncIsTheGateAndTheProof(t *testing.T) {
+	gate := func(name string, open bool) trace.Event {
+		return trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: name, Open: open, Why: "peer was lost"}}
+	}
+	for _, test := range []struct {
+		name  string
+		lines []trace.Event
+		want  bool
+		why   string
+	}{
+		{"a closed gate", []trace.Event{gate("InSync", false)}, false, "lb2 is not insync: gate InSync is closed: peer was lost"},
+		{"another gate", []trace.Event{gate("NoMaster", false)}, true, ""},
+		{"opened again", []trace.Event{gate("InSync", false), gate("InSync", true)}, true, ""},
+		{"no proof", []trace.Event{gate("InSync", true), {Kind: trace.KindSync, Sync: &trace.Sync{Phase: "live"}}}, false, "lb2 is not insync (live"},
+	} {
+		tape := crash()
+		for _, e := range test.lines {
+			tape.add(400, "lb2", e)
+		}
+		s := after(t, tape, 401)
+		if got, why := s.Holds(condition(t, "lb2 insync")); got != test.want || !strings.Contains(why, test.why) {
+			t.Errorf("%s: %v (%s), want %v (%s)", test.name, got, why, test.want, test.why)
+		}
+	}
+}
+
 // TestConverged: exactly one MASTER, whatever else is well.
 func TestConverged(t *testing.T) {
 	for _, test := range []struct {

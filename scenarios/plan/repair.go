@@ -14,8 +14,8 @@ const (
 	// HearLimit is how long two nodes that can hear each other may take to do so.
 	HearLimit = 3 * time.Second
 	// Patience is the time for which a node waits at most for an answer that does not
-	// come: on a new stream, of a handover, of a grant, of what is to be installed or given.
-	Patience = 6500 * time.Millisecond
+	// come: on a new stream, of a handover, of a grant, of what is to be installed.
+	Patience = 4500 * time.Millisecond
 	// HoldFactorMax is how many times the configured recovery delay a node waits at
 	// most that has flapped.
 	HoldFactorMax = 16
