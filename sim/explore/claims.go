@@ -42,7 +42,10 @@ func (w *world) observe(s *side, e trace.Event) {
 	switch {
 	case e.Gate != nil:
 		s.shown.gates = s.shown.gates.With(gateNamed(e.Gate.Name), e.Gate.Open)
-		s.synced = s.synced || s.shown.gates.Has(ha.InSync) && w.sourceOf(s)
+		s.synced = s.synced || s.shown.gates.Has(ha.InSync) && w.sides[1-s.index].shown.role == ha.Master.String()
+	case e.Sync != nil:
+		// A peer that cannot serve gives its table without being MASTER.
+		s.synced = s.synced || e.Sync.Phase == "insync"
 	case e.BFD != nil:
 		path := 0
 		if e.BFD.Path == "sync" {
@@ -104,13 +107,6 @@ var (
 	claimNeeds = ha.LinksUp | ha.DataplaneReady | ha.Reachable | ha.Arbitrated
 	claimWays  = []ha.Gates{ha.Granted, ha.NoMaster | ha.HoldDown | ha.InSync, ha.NoMaster | ha.HoldDown | ha.Degraded}
 )
-
-// sourceOf reports whether the peer is one whose table a side can be in sync with: a MASTER,
-// or one that gave the side what it has.
-func (w *world) sourceOf(s *side) bool {
-	peer := &w.sides[1-s.index]
-	return peer.shown.role == ha.Master.String() || peer.core != nil && peer.table != 0 && peer.table&^s.table == 0
-}
 
 func (w *world) checkClaim(s *side, r *trace.Role) {
 	var open ha.Gates
