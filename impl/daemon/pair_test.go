@@ -142,6 +142,7 @@ func newTestNode(t testing.TB, dir string, number int) *testNode {
 	cfg := config.Default()
 	cfg.Node, cfg.Peer, cfg.HA.Priority = id, peer, uint8(200-50*number)
 	cfg.Links = config.Links{Client: "client0", Backend: "backend0"}
+	cfg.MaxFlows = 1 << 12 // a large table takes time to make and to free
 	host := func(network string, n int) netip.Addr { return netip.MustParseAddr(fmt.Sprintf("%s.%d", network, n)) }
 	for _, path := range []struct{ name, link, network string }{{"clients", "client0", "198.18.0"}, {"sync", "sync0", "198.18.2"}} {
 		cfg.BFD.Paths = append(cfg.BFD.Paths, config.Path{
