@@ -81,9 +81,10 @@ setup-subjects: told-setup-subjects ## install the other programs that can be un
 export RAPID_SEED ?= 1
 
 # Packages whose tests judge times of nodes, traffic or captures: one after the other. They wait more than they compute.
-# All others run beside them and get the processor time that they leave.
+# All others, and of these what judges no time, run beside them and get the processor time that they leave.
 ALONE  := ^baton/(cmd/baton|impl/daemon(/.*)?|netns(/.*)?|scenarios/(evidence|suite))$$
-BESIDE := ^baton/netns/subject$$
+BESIDE := ^baton/(netns/subject|impl/daemon/(config|control|etcd|metrics|pki|preflight|record))$$
+PAGES  := ^TestDocsCommands$$
 
 test: told-test setup bin/baton lint ## unit, property, eBPF and namespace tests
 	@$(SUDO) bin/baton doctor || true
@@ -93,10 +94,13 @@ test: told-test setup bin/baton lint ## unit, property, eBPF and namespace tests
 
 .PHONY: test-alone test-beside
 test-alone:
-	@$(GO) test $(AS_ROOT) -count=1 -v -p 1 $$($(GO) list ./... | grep -E '$(ALONE)' | grep -vE '$(BESIDE)') 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
+	@$(GO) test $(AS_ROOT) -count=1 -v -p 1 -skip '$(PAGES)' $$($(GO) list ./... | grep -E '$(ALONE)' | grep -vE '$(BESIDE)') 2>&1 | \
+	  tee $(OUT)/$@.log | $(SUMMARY)
 
 test-beside:
-	@nice -n 19 $(GO) test $(AS_ROOT) -count=1 -v $$($(GO) list ./... | grep -E -v -e '$(ALONE)'; $(GO) list ./... | grep -E '$(BESIDE)') 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
+	@{ code=0; nice -n 19 $(GO) test $(AS_ROOT) -count=1 -v -run '$(PAGES)' ./cmd/baton || code=1; \
+	  nice -n 19 $(GO) test $(AS_ROOT) -count=1 -v $$($(GO) list ./... | grep -vE '$(ALONE)'; $(GO) list ./... | grep -E '$(BESIDE)') || code=1; \
+	  exit $$code; } 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
 
 # The suite on a folder of scenarios, and its report: $(call suite,FOLDER,OUT,FLAGS)
 define suite
