@@ -120,7 +120,7 @@ func TestReference(t *testing.T) {
 		t.Fatalf("%d and %d keys: the test has lost its subject", len(node), len(speaker))
 	}
 	var page bytes.Buffer
-	fmt.Fprint(&page, "# Configuration keys\n\nMade from the fields of `impl/daemon/config`: `go test ./impl/daemon/config -run TestReference -update` writes this page\n"+
+	fmt.Fprint(&page, "# Configuration keys\n\nGenerated from the fields of `impl/daemon/config`: `go test ./impl/daemon/config -run TestReference -update` writes this page\n"+
 		"again. Durations are written as `50ms` or `1m30s`, paths of files count from the folder of the file. `[]` marks a list.\n")
 	table(&page, "A node", "[node.md](node.md) shows a whole file and explains it.", node)
 	table(&page, "A BFD speaker", "[bfd.md](bfd.md) explains them.", speaker)
