@@ -1,4 +1,4 @@
-// Package checker carries out single probes of backends: a TCP connection, an HTTP request,
+// Package checker carries out single probes of backends: a TCP connection, an HTTP request, a gRPC health check,
 // a ping, a datagram that must not be answered by a port unreachable, a script. Package
 // health counts the results and decides. A probe always ends with its context, even if the
 // backend or the script hangs.
@@ -58,6 +58,8 @@ func (c *Checker) probe(ctx context.Context, kind config.CheckType, s config.Ser
 		return c.datagram(ctx, at)
 	case config.CheckHTTP, config.CheckHTTPS:
 		return request(ctx, s.Check, at)
+	case config.CheckGRPC, config.CheckGRPCS:
+		return call(ctx, s.Check, at)
 	case config.CheckICMP:
 		return c.pings.ping(ctx, at.Addr())
 	case config.CheckScript:

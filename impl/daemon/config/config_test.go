@@ -262,7 +262,7 @@ func TestMistakes(t *testing.T) {
 		{"checks without a pause", "control: lb1.sock", "control: lb1.sock\ncheck: {type: port, interval: 1ms}", 25, `services[0].check.interval: 1ms is out of range; use 10ms to 1h0m0s`},
 		{"a timeout of more than half", "balance: rr", "balance: rr\n    check: {type: port, timeout: 600ms}", 31, `services[0].check.timeout: 600ms is out of range; use at most half of the interval, 500ms`},
 		{"no failure takes a backend down", "balance: rr", "balance: rr\n    check: {fall: 0}", 31, `services[0].check.fall: 0 is out of range; use 1 to 255`},
-		{"unknown check", "balance: rr", "balance: rr\n    check: {type: pong}", 31, `services[0].check.type: "pong" is not a check; use none, port, tcp, http, https, icmp or script`},
+		{"unknown check", "balance: rr", "balance: rr\n    check: {type: pong}", 31, `services[0].check.type: "pong" is not a check; use none, port, tcp, http, https, grpc, grpcs, icmp or script`},
 		{"a script without one", "balance: rr", "balance: rr\n    check: {type: script}", 31, `services[0].check.command: is missing; a check of type script needs program and arguments, as in [/usr/local/bin/check, fast]`},
 		{"a reset that nobody sends", "balance: rr", "balance: rr\n    check: {on_down: reset}", 31, `services[0].check.on_down: "reset" is not possible: the dataplane resets no connection that is open; use keep, and let clients time out`},
 		{"a connection that moves", "balance: rr", "balance: rr\n    check: {on_down: move}", 31, `services[0].check.on_down: "move" is not possible for tcp: no other backend knows the connection; use keep`},

@@ -15,7 +15,7 @@ import (
 // Check is how the backends of a service are probed, and how failures are handled. A service
 // inherits the keys that it leaves out from the file's check.
 type Check struct {
-	// Type is none, port, tcp, http, https, icmp or script.
+	// Type is none, port, tcp, http, https, grpc, grpcs, icmp or script.
 	Type CheckType `yaml:"type,omitempty"`
 	// Interval is the time between two probes of a backend.
 	Interval Duration `yaml:"interval,omitempty"`
@@ -34,12 +34,15 @@ type Check struct {
 	Port uint16 `yaml:"port,omitempty"`
 	// Path is the path that http and https request.
 	Path string `yaml:"path,omitempty"`
-	// Host is the Host header of http and https; the backend's address if left out.
+	// Host is the Host header of http and https, and the authority of grpc and grpcs; the backend's
+	// address if left out.
 	Host string `yaml:"host,omitempty"`
 	// Status is the range of statuses that http and https accept.
 	Status Statuses `yaml:"status,omitempty"`
 	// Body is a text that the answer to http and https must contain.
 	Body string `yaml:"body,omitempty"`
+	// GRPCService is the service that grpc and grpcs ask about; the whole server if left out.
+	GRPCService string `yaml:"grpc_service,omitempty"`
 	// Command is the program and arguments of script, which succeeds if it exits with 0.
 	Command []string `yaml:"command,omitempty"`
 
@@ -59,13 +62,15 @@ const (
 	CheckTCP    CheckType = "tcp"  // a TCP connection, also to the backend of a UDP service
 	CheckHTTP   CheckType = "http"
 	CheckHTTPS  CheckType = "https"
+	CheckGRPC   CheckType = "grpc"  // grpc.health.v1
+	CheckGRPCS  CheckType = "grpcs" // the same over TLS
 	CheckICMP   CheckType = "icmp"
 	CheckScript CheckType = "script"
 )
 
 func (CheckType) noun() string { return "a check" }
 func (CheckType) allowed() []string {
-	return []string{"none", "port", "tcp", "http", "https", "icmp", "script"}
+	return []string{"none", "port", "tcp", "http", "https", "grpc", "grpcs", "icmp", "script"}
 }
 func (c CheckType) offered() []string { return c.allowed() }
 
