@@ -39,7 +39,7 @@ func (r *Recording) Record(e trace.Event) {
 		last++
 	}
 	r.chunks[last] = append(r.chunks[last], e)
-	r.state.Apply(e)
+	r.state.Apply(&e)
 	if r.follow != nil {
 		r.follow(e)
 	}

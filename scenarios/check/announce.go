@@ -42,7 +42,7 @@ func (r *run) announce(f finding, w window) finding {
 }
 
 // premature says why the node was in no position to announce, "" if it was.
-func (r *run) premature(e trace.Event, leases []tenure) string {
+func (r *run) premature(e *trace.Event, leases []tenure) string {
 	from, to, master := r.tenureOf(e.Node, e.At)
 	switch {
 	case !master:

@@ -244,7 +244,7 @@ func (r *run) scan(f finding, w window, holds func(s *State, first bool) (bool, 
 	s := NewState(r.plan, r.meta.World)
 	i := 0
 	for i < len(r.events) && r.events[i].At <= w.from {
-		s.Apply(r.events[i])
+		s.Apply(&r.events[i])
 		i++
 	}
 	s.Now = w.from
@@ -252,7 +252,7 @@ func (r *run) scan(f finding, w window, holds func(s *State, first bool) (bool, 
 	for ok && i < len(r.events) && r.events[i].At <= w.to {
 		now := r.events[i].At
 		for ; i < len(r.events) && r.events[i].At == now; i++ {
-			s.Apply(r.events[i])
+			s.Apply(&r.events[i])
 		}
 		ok, why = holds(s, false)
 	}
@@ -280,7 +280,7 @@ func (r *run) within(s plan.Step, w window) finding {
 	state := NewState(r.plan, r.meta.World)
 	i := 0
 	for i < len(r.events) && r.events[i].At <= w.from {
-		state.Apply(r.events[i])
+		state.Apply(&r.events[i])
 		i++
 	}
 	state.Tally = newTally()
@@ -288,7 +288,7 @@ func (r *run) within(s plan.Step, w window) finding {
 	for !ok && i < len(r.events) && r.events[i].At <= until {
 		now := r.events[i].At
 		for ; i < len(r.events) && r.events[i].At == now; i++ {
-			state.Apply(r.events[i])
+			state.Apply(&r.events[i])
 		}
 		ok, why = state.HoldAll(s.Expect.Conds)
 	}
@@ -311,7 +311,7 @@ func (r *run) within(s plan.Step, w window) finding {
 // state, which has applied the events before the i-th; without end if they never do.
 func (r *run) lateness(state *State, i int, conds []plan.Cond, due clock.Instant) time.Duration {
 	for ; i < len(r.events); i++ {
-		state.Apply(r.events[i])
+		state.Apply(&r.events[i])
 		if last := i+1 == len(r.events) || r.events[i+1].At > r.events[i].At; !last {
 			continue
 		}

@@ -78,7 +78,7 @@ func (r *run) unanswered(line string, w window) []sample {
 	return one(w, float64(count), found.String())
 }
 
-func (r *run) flowEvent(e trace.Event) string {
+func (r *run) flowEvent(e *trace.Event) string {
 	t := e.Traffic
 	what := fmt.Sprintf("%s at %s", flowName(t.Name, t.Flow), r.at(e.At))
 	if t.Why != "" {
@@ -145,7 +145,8 @@ func (r *run) sessions(line string, w window) []sample {
 	var samples []sample
 	s := NewState(r.plan, r.meta.World)
 	seen := false
-	for _, e := range r.events {
+	for i := range r.events {
+		e := &r.events[i]
 		if e.At > w.to {
 			break
 		}

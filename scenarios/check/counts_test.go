@@ -26,7 +26,7 @@ func TestCountsAreOfTheirKindOfTraffic(t *testing.T) {
 
 	now := NewState(p, plan.Sim)
 	for _, e := range *tape {
-		now.Apply(e)
+		now.Apply(&e)
 	}
 	if failed, _ := measures["connects_failed"].now(now, ""); failed != 0 {
 		t.Errorf("%v connects failed at the moment, want none", failed)

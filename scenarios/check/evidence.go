@@ -49,7 +49,7 @@ func (r *run) traceCheck() finding {
 	}
 	var without []string
 	for _, t := range r.plan.Traffic {
-		if r.in(t.Guard) && !slices.ContainsFunc(r.others, func(e trace.Event) bool {
+		if r.in(t.Guard) && !slices.ContainsFunc(r.others, func(e *trace.Event) bool {
 			return e.Totals != nil && e.Totals.Name == t.Name && e.Totals.Final
 		}) {
 			without = append(without, t.Name)

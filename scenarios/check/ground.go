@@ -25,7 +25,8 @@ func (r *run) findStretches() []stretch {
 	var found []stretch
 	calm := r.calmFrom()
 	now := r.stretch(s, h, r.from)
-	for _, e := range r.events {
+	for i := range r.events {
+		e := &r.events[i]
 		s.Apply(e)
 		h.follow(s)
 		if e.Fault == nil && e.Died == nil && e.At < calm {

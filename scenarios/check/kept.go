@@ -15,15 +15,16 @@ import (
 // that never had the whole table, or lacks of it already, has nothing to keep.
 func (r *run) kept(f finding, w window) finding {
 	parts := r.partings()
-	last := map[string]trace.Event{} // of the nodes that hold the whole table
+	last := map[string]*trace.Event{} // of the nodes that hold the whole table
 	state, whole := NewState(r.plan, r.meta.World), holders{}
 	var bad []string
 	var when []window
 	compared := 0
-	for _, e := range r.events {
+	for i := range r.events {
+		e := &r.events[i]
 		state.Apply(e)
 		whole.follow(state)
-		maps.DeleteFunc(last, func(node string, _ trace.Event) bool { return !whole[node] })
+		maps.DeleteFunc(last, func(node string, _ *trace.Event) bool { return !whole[node] })
 		switch {
 		case e.Fault != nil && fault.Ends(e.Fault.Verb):
 			for _, node := range e.Fault.Hosts {

@@ -41,7 +41,7 @@ func (r *run) between(from, until milestone, w window) []sample {
 // which its peer is lost: to the next fault of its own. It is empty for a node that
 // is lost together with its peer.
 func (r *run) survival(node string, from clock.Instant) window {
-	touched := func(e trace.Event) bool {
+	touched := func(e *trace.Event) bool {
 		return e.Fault != nil && slices.Contains(e.Fault.Hosts, node)
 	}
 	life := window{from, r.to}
@@ -97,7 +97,8 @@ func (r *run) handovers(w window) []sample {
 	var samples []sample
 	wish, from, asked := clock.Instant(0), "", false
 	s := NewState(r.plan, r.meta.World)
-	for _, e := range r.events {
+	for i := range r.events {
+		e := &r.events[i]
 		switch {
 		case e.Fault != nil && e.Fault.Phase == "begin" && fault.Asks(e.Fault.Verb):
 			for _, host := range e.Fault.Hosts {

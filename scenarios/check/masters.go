@@ -20,9 +20,9 @@ type tenure struct {
 
 // masters samples how many nodes had the Master role, over each stretch of the
 // window in which the number did not change.
-func (r *run) masters(w window) []sample { return r.overlap(r.mastership(), w, "Master") }
+func (r *run) masters(w window) []sample { return r.overlap(r.mastership, w, "Master") }
 
-// mastership lists the stretches in which nodes had the role, from what they
+// findMastership lists the stretches in which nodes had the role, from what they
 // reported. A node that is crashed, killed, stopped or frozen cannot report its end:
 // its stretch ends with its last sign of life before the fault's receipt, or with
 // the fault's begin, whichever is later. The receipt itself may come long after on
@@ -34,11 +34,12 @@ func (r *run) masters(w window) []sample { return r.overlap(r.mastership(), w, "
 //
 // Of a role that is polled only the time is counted in which the node surely had it: from
 // the first answer that said so to the last question that was answered so.
-func (r *run) mastership() []tenure {
+func (r *run) findMastership() []tenure {
 	var found []tenure
 	since, begun, alive, ended, left := instants{}, instants{}, instants{}, instants{}, instants{}
 	s := NewState(r.plan, r.meta.World)
-	for i, e := range r.events {
+	for i := range r.events {
+		e := &r.events[i]
 		s.Apply(e)
 		if own(e.Kind) {
 			alive[e.Node] = e.At
@@ -137,7 +138,7 @@ func (r *run) roleChanges(w window) []sample {
 	return one(w, float64(len(whats)), some(whats, shown), when...)
 }
 
-func becameMaster(e trace.Event) bool {
+func becameMaster(e *trace.Event) bool {
 	return e.Role != nil && e.Role.To == roleMaster && e.Role.From != roleMaster
 }
 

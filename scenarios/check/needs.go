@@ -41,7 +41,7 @@ var witness = map[string]func(trace.Event) bool{
 // notShown lists the capabilities that the subject says that it provides, and of which it told
 // nothing although it served.
 func (r *run) notShown() []string {
-	served := slices.ContainsFunc(r.others, func(e trace.Event) bool {
+	served := slices.ContainsFunc(r.others, func(e *trace.Event) bool {
 		return e.Forwarder != nil || e.Role != nil && e.Role.To == roleMaster
 	})
 	if !served {

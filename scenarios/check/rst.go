@@ -9,7 +9,7 @@ import (
 
 // rst counts the TCP resets seen at the edges in the window, each attributed.
 func (r *run) rst(w window) []sample {
-	if r.totals("rst", "") == nil && !slices.ContainsFunc(r.others, func(e trace.Event) bool { return e.RST != nil }) {
+	if r.totals("rst", "") == nil && !slices.ContainsFunc(r.others, func(e *trace.Event) bool { return e.RST != nil }) {
 		return nil // nothing ran that could have been reset
 	}
 	var found examples
@@ -25,7 +25,7 @@ func (r *run) rst(w window) []sample {
 
 // attribute says who reset what: the sender, its role, its entry for the flow, and
 // what had been done before.
-func (r *run) attribute(e trace.Event) string {
+func (r *run) attribute(e *trace.Event) string {
 	x := e.RST
 	what := fmt.Sprintf("%s from %s at the %s edge at %s", x.Flow, orElse(x.Origin, x.Sender), x.Edge, r.at(e.At))
 	if x.Origin != "" && x.Origin != x.Sender {

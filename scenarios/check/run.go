@@ -16,8 +16,8 @@ import (
 type run struct {
 	plan   *plan.Plan
 	meta   trace.Meta
-	events []trace.Event // by time
-	others []trace.Event // but the leases, which are most of them
+	events []trace.Event  // by time
+	others []*trace.Event // of them but the leases, which are most
 	// begins and ends have the instants of the steps by their index; timeouts
 	// those of waits that did not come to hold.
 	begins, ends, timeouts map[int]clock.Instant
@@ -34,8 +34,10 @@ type run struct {
 	// proofs has what came of each fault, by its ID.
 	proofs map[int]trace.Fault
 	// What several checks read and none changes.
-	leases    []tenure
-	stretches []stretch
+	leases     []tenure
+	mastership []tenure
+	folded     map[clock.Instant]*State // see stateAt
+	stretches  []stretch
 }
 
 // stall is a stretch in which the host stood still.
@@ -57,7 +59,7 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 		trace.Sort(events)
 	}
 	r := &run{plan: p, events: events, begins: map[int]clock.Instant{}, ends: map[int]clock.Instant{},
-		timeouts: map[int]clock.Instant{}, proofs: map[int]trace.Fault{}}
+		timeouts: map[int]clock.Instant{}, proofs: map[int]trace.Fault{}, folded: map[clock.Instant]*State{}}
 	first := -1
 	r.others = withoutLeases(r.events)
 	for i, e := range r.events {
@@ -87,23 +89,17 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 	}
 	r.unshown = r.notShown()
 	r.bounds()
-	r.leases, r.stretches = r.findLeases(), r.findStretches()
+	r.leases, r.mastership, r.stretches = r.findLeases(), r.findMastership(), r.findStretches()
 	r.receipts()
 	return r
 }
 
 // withoutLeases returns the events that are no leases.
-func withoutLeases(events []trace.Event) []trace.Event {
-	count := 0
+func withoutLeases(events []trace.Event) []*trace.Event {
+	var others []*trace.Event
 	for i := range events {
 		if events[i].Lease == nil {
-			count++
-		}
-	}
-	others := make([]trace.Event, 0, count)
-	for i := range events {
-		if events[i].Lease == nil {
-			others = append(others, events[i])
+			others = append(others, &events[i])
 		}
 	}
 	return others
@@ -157,15 +153,20 @@ func (r *run) at(t clock.Instant) string {
 
 func (r *run) span(w window) string { return r.at(w.from) + ".." + r.at(w.to) }
 
-// stateAt folds the events up to and including the instant.
+// stateAt folds the events up to and including the instant, once: several checks ask of
+// the same instants, and none changes the state.
 func (r *run) stateAt(t clock.Instant) *State {
+	if s := r.folded[t]; s != nil {
+		return s
+	}
 	s := NewState(r.plan, r.meta.World)
-	for _, e := range r.events {
-		if e.At > t {
+	for i := range r.events {
+		if r.events[i].At > t {
 			break
 		}
-		s.Apply(e)
+		s.Apply(&r.events[i])
 	}
+	r.folded[t] = s
 	return s
 }
 

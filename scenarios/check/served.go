@@ -74,7 +74,7 @@ func (r *run) unserved(leases []tenure, w window, by []string) []window {
 
 // handsOver reports whether a node gave its role away in the window, or at its begin.
 func (r *run) handsOver(w window) bool {
-	return slices.ContainsFunc(r.others, func(e trace.Event) bool {
+	return slices.ContainsFunc(r.others, func(e *trace.Event) bool {
 		return e.Role != nil && e.Role.To == roleYielding && w.has(e.At)
 	})
 }

@@ -56,7 +56,8 @@ func (r *run) measured(c plan.Compare) (bool, string) {
 func (r *run) happened(c plan.Cond) (bool, string) {
 	s := NewState(r.plan, r.meta.World)
 	why, begun := "", false
-	for i, e := range r.events {
+	for i := range r.events {
+		e := &r.events[i]
 		if !begun && e.At >= r.from {
 			s.Tally, begun = newTally(), true
 		}

@@ -98,7 +98,7 @@ const (
 )
 
 // Apply moves the state on by one event. Events come in the order of their times.
-func (s *State) Apply(e trace.Event) {
+func (s *State) Apply(e *trace.Event) {
 	s.Now = max(s.Now, e.At)
 	if e.Kind == trace.KindMeta && e.Meta != nil {
 		s.detect, s.lacks = time.Duration(e.Meta.Detect), e.Meta.Lacks
@@ -106,14 +106,14 @@ func (s *State) Apply(e trace.Event) {
 	if e.Kind == trace.KindFault && e.Fault != nil {
 		s.fault(e.Fault)
 	}
-	s.tally(&e)
+	s.tally(e)
 	n := s.Nodes[e.Node]
 	switch {
 	case n == nil:
 	case e.Died != nil:
 		s.end(n, fault.Kill)
 	default:
-		n.apply(&e)
+		n.apply(e)
 	}
 }
 

@@ -20,7 +20,7 @@ func after(t *testing.T, tape *tape, at float64) *State {
 	trace.Sort(events)
 	for _, e := range events {
 		if e.At <= ms(at) {
-			s.Apply(e)
+			s.Apply(&e)
 		}
 	}
 	return s

@@ -55,7 +55,7 @@ func Of(p *plan.Plan, world string, events []trace.Event) []Cell {
 		if f := e.Fault; f != nil && f.Phase == "begin" {
 			cells = append(cells, met(p, world, state, f, opened)...)
 		}
-		state.Apply(e)
+		state.Apply(&e)
 	}
 	slices.SortFunc(cells, Compare)
 	return slices.Compact(cells)
