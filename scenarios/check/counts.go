@@ -56,26 +56,37 @@ func (r *run) counted(metric, line string, w window) []sample {
 	return one(w, float64(count), found.String(), when...)
 }
 
-// unanswered counts the sessions and idle flows that never came about, from the final
-// totals of their lines: whether a flow was ever answered is known only when its line
-// has ended.
+// unanswered counts the sessions and idle flows that never came about: whether a flow was
+// ever answered is known only when its line has ended.
 func (r *run) unanswered(line string, w window) []sample {
-	totals := r.totals("unanswered", line)
+	return r.inTheEnd("unanswered", line, w, func(t trace.Totals) (int, int) { return t.Failed, t.Failed + t.Opened })
+}
+
+// unechoed counts the datagrams of a probe that had no echo: one may be late until its line
+// has ended.
+func (r *run) unechoed(line string, w window) []sample {
+	return r.inTheEnd("unechoed", line, w, func(t trace.Totals) (int, int) { return int(t.Sent - min(t.Sent, t.Received)), int(t.Sent) })
+}
+
+// inTheEnd counts by the final totals of the lines of traffic: of each, how many there were
+// of how many.
+func (r *run) inTheEnd(metric, line string, w window, of func(trace.Totals) (count, all int)) []sample {
+	totals := r.totals(metric, line)
 	if len(totals) == 0 {
 		return nil
 	}
 	var found examples
-	count := 0
+	sum := 0
 	for _, name := range slices.Sorted(maps.Keys(totals)) {
-		t := totals[name]
-		if !t.Final {
+		if !totals[name].Final {
 			return nil
 		}
-		if count += t.Failed; t.Failed > 0 {
-			found.add(func() string { return fmt.Sprintf("%d of %d of %s", t.Failed, t.Failed+t.Opened, name) })
+		count, all := of(totals[name])
+		if sum += count; count > 0 {
+			found.add(func() string { return fmt.Sprintf("%d of %d of %s", count, all, name) })
 		}
 	}
-	return one(w, float64(count), found.String())
+	return one(w, float64(sum), found.String())
 }
 
 func (r *run) flowEvent(e *trace.Event) string {

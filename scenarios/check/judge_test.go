@@ -64,7 +64,7 @@ func TestACleanRunPasses(t *testing.T) {
 	if v.Scenario != "s" || v.World != plan.Netns || v.SUT != "reference" || v.Seed != 7 {
 		t.Errorf("identity %+v", v)
 	}
-	want := Metrics{"rst": 0, "lost": 0, "corrupt": 0, "moved": 0, "unanswered": 0, "sessions": 2, "role_changes": 2, "masters": 1, "forwarders": 1,
+	want := Metrics{"rst": 0, "lost": 0, "corrupt": 0, "moved": 0, "unanswered": 0, "unechoed": 158, "sessions": 2, "role_changes": 2, "masters": 1, "forwarders": 1,
 		"gap": 205, "gap_udp_max_ms": 158, "gap_tcp_p50_ms": 162, "gap_tcp_p99_ms": 205, "gap_tcp_max_ms": 205,
 		"detect_ms": 149.9, "takeover_ms": 154.9, "unready_ms": 4.9, "dual_ms": 0, "restore_gap_ms": 0, "sync_ms": 80, "sync_entries": 2, "strays": 0}
 	for name, value := range want {

@@ -27,6 +27,7 @@ var measures = map[string]measure{
 	"connects_failed": {over: events("connects_failed"), now: tallied("connects_failed", func(t *Tally) map[string]int { return t.Refused })},
 	"incomplete":      {over: events("incomplete"), now: tallied("incomplete", func(t *Tally) map[string]int { return t.Lost })},
 	"unanswered":      {over: (*run).unanswered},
+	"unechoed":        {over: (*run).unechoed},
 	"sessions": {over: (*run).sessions, now: func(s *State, line string) (float64, bool) {
 		return float64(s.Sessions(line)), true
 	}},

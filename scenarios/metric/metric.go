@@ -100,6 +100,8 @@ var metrics = []Metric{
 		Doc: "connections that were refused, reset or timed out, and queries that had no answer"},
 	{Name: "unanswered", Check: "unanswered", PerLine: true, Of: []string{Sessions, Flows}, Grows: true, Least: leastCount,
 		Doc: "sessions that were never established, and idle flows that never had an answer; counted at the end"},
+	{Name: "unechoed", Check: "unechoed", PerLine: true, Of: []string{Probe}, Grows: true, Whole: true, Least: leastCount,
+		Doc: "datagrams of a UDP probe that had no echo; counted at the end"},
 	{Name: "sessions", Now: true, Check: "sessions", PerLine: true, Of: []string{Sessions}, Doc: "sessions that are open"},
 	{Name: "gap", Now: true, Unit: Duration, Check: "gap", PerLine: true, Of: echoes, Grows: true,
 		Doc: "the longest time that one flow got no answer to what it meant to send"},

@@ -7,7 +7,7 @@ syntax keyword batonException certificate duplicate handover corrupt reorder res
 highlight default link batonException Exception
 syntax keyword batonIdentifier backends clients stream garp sync arp bfd lb1 lb2 syn vip
 highlight default link batonIdentifier Identifier
-syntax keyword batonFunction connects_failed gap_tcp_max_ms gap_tcp_p50_ms gap_tcp_p99_ms gap_udp_max_ms restore_gap_ms role_changes sync_entries gap_tcp_max gap_tcp_p50 gap_tcp_p99 gap_udp_max handover_ms restore_gap takeover_ms forwarders incomplete rtt_max_ms rtt_p50_ms rtt_p99_ms unanswered unready_ms converged detect_ms exclusive announce sessions takeover dropped dual_ms masters replica rtt_max rtt_p50 rtt_p99 sync_ms unready detect served sticky strays gates moved rests dual exit kept lost gap rst
+syntax keyword batonFunction connects_failed gap_tcp_max_ms gap_tcp_p50_ms gap_tcp_p99_ms gap_udp_max_ms restore_gap_ms role_changes sync_entries gap_tcp_max gap_tcp_p50 gap_tcp_p99 gap_udp_max handover_ms restore_gap takeover_ms forwarders incomplete rtt_max_ms rtt_p50_ms rtt_p99_ms unanswered unready_ms converged detect_ms exclusive announce sessions takeover unechoed dropped dual_ms masters replica rtt_max rtt_p50 rtt_p99 sync_ms unready detect served sticky strays gates moved rests dual exit kept lost gap rst
 highlight default link batonFunction Function
 syntax keyword batonConstant Claiming Yielding Backup Master insync Fault Init
 highlight default link batonConstant Constant
