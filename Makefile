@@ -92,14 +92,17 @@ test: told-test setup bin/baton lint ## unit, property, eBPF and namespace tests
 	@$(MAKE) -s -k -j2 test-alone test-beside || { echo "the whole output is in $(OUT)/test-alone.log and $(OUT)/test-beside.log" >&2; exit 1; }
 	$(DONE)
 
+# How both halves run tests. lint has vetted all packages, and nobody debugs these binaries.
+TEST = $(GO) test $(AS_ROOT) -count=1 -v -vet=off -ldflags='-s -w'
+
 .PHONY: test-alone test-beside
 test-alone:
-	@$(GO) test $(AS_ROOT) -count=1 -v -p 1 -skip '$(PAGES)' $$($(GO) list ./... | grep -E '$(ALONE)' | grep -vE '$(BESIDE)') 2>&1 | \
+	@$(TEST) -p 1 -skip '$(PAGES)' $$($(GO) list ./... | grep -E '$(ALONE)' | grep -vE '$(BESIDE)') 2>&1 | \
 	  tee $(OUT)/$@.log | $(SUMMARY)
 
 test-beside:
-	@{ code=0; nice -n 19 $(GO) test $(AS_ROOT) -count=1 -v -run '$(PAGES)' ./cmd/baton || code=1; \
-	  nice -n 19 $(GO) test $(AS_ROOT) -count=1 -v $$($(GO) list ./... | grep -vE '$(ALONE)'; $(GO) list ./... | grep -E '$(BESIDE)') || code=1; \
+	@{ code=0; nice -n 19 $(TEST) -run '$(PAGES)' ./cmd/baton || code=1; \
+	  nice -n 19 $(TEST) $$($(GO) list ./... | grep -vE '$(ALONE)'; $(GO) list ./... | grep -E '$(BESIDE)') || code=1; \
 	  exit $$code; } 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
 
 # The suite on a folder of scenarios, and its report: $(call suite,FOLDER,OUT,FLAGS)
