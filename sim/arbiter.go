@@ -13,9 +13,9 @@ const (
 	storeMax = 2 * time.Millisecond
 )
 
-// Arbitrate implements driver.Arbiter. The store is on a network of its own, which cuts
-// between the nodes leave alone. A question that fails has no answer; half of them are
-// carried out all the same.
+// Arbitrate implements driver.Arbiter. The store is on a separate network, which cuts
+// between the nodes do not affect. A failed request has no answer; half of the failed
+// requests are executed nevertheless.
 func (p *ports) Arbitrate(q arbiter.Question) {
 	w, life := p.w, p.life
 	fails := w.chaos.arbiterFails > 0 && p.random.Chance(w.chaos.arbiterFails)

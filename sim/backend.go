@@ -11,7 +11,7 @@ type server struct {
 	endpoint
 	partial int           // bytes of a request that is not complete
 	of      uint32        // the tag of the requests' flow
-	began   clock.Instant // when it had all that a transfer begins with; 0 before
+	began   clock.Instant // when the request of the transfer was complete; 0 before
 	put     int           // segments of a transfer that it has sent
 }
 
@@ -96,7 +96,7 @@ func (s *backends) wake(e *endpoint, at clock.Instant) {
 	event.who, event.stamp = e.host, uint64(e.id)
 }
 
-// readable takes what has come, and serves it unless nobody reads.
+// readable takes the received bytes, and serves them unless the servers are frozen.
 func (s *backends) readable(e *endpoint, bytes int, tag uint32, _ uint8) {
 	w := (*World)(s)
 	server := w.servers.at(e.id)
@@ -130,7 +130,7 @@ func (s *backends) halfClosed(e *endpoint) {
 	w := (*World)(s)
 	server := w.servers.at(e.id)
 	if l := w.bulkLine(server); l != nil && server.busy(l) {
-		return // it closes behind the last byte
+		return // it closes after the last byte
 	}
 	if !w.hosts[e.host].frozen {
 		server.close(w.now, s)

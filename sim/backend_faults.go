@@ -8,16 +8,16 @@ import (
 	"baton/impl/clock"
 )
 
-// condition is what befell a client or a backend.
+// condition is the state of a client or a backend under faults.
 type condition struct {
 	dark    bool          // it has no power
 	deaf    bool          // it ignores gratuitous ARP
 	ended   bool          // nobody listens, or sends
-	frozen  bool          // its programs stand still, its kernel goes on
+	frozen  bool          // its programs are stopped, its kernel runs
 	since   clock.Instant // when it was frozen
-	leaving bool          // its traffic is told to end in order
+	leaving bool          // its traffic is ending in order
 	unread  []packet      // datagrams that wait for frozen servers
-	later   []func()      // what a frozen client's programs will learn
+	later   []func()      // events that a frozen client's programs see after the thaw
 }
 
 // maxUnread is how many datagrams a socket holds for a server that does not read.
@@ -35,7 +35,7 @@ func (w *World) connections(h *host) []*server {
 	return found
 }
 
-// crashBackend takes a backend's power: nothing of it says good-bye.
+// crashBackend powers a backend off: it sends no FIN and no RST.
 func (w *World) crashBackend(h *host) (string, bool) {
 	for _, s := range w.connections(h) {
 		s.forget()
@@ -46,7 +46,7 @@ func (w *World) crashBackend(h *host) (string, bool) {
 	return fmt.Sprintf("carrier down; %d connections gone", gone), true
 }
 
-// darken takes a host's power.
+// darken powers a host off.
 func (h *host) darken() {
 	for i := range h.arp {
 		h.arp[i] = neighbour{lb: nobody}
@@ -54,7 +54,7 @@ func (h *host) darken() {
 	h.condition = condition{dark: true, ended: true, deaf: h.deaf}
 }
 
-// wake gives a host its power, if it had none, and its programs.
+// wake powers a host on, if it was off, and starts its programs.
 func (w *World) wake(h *host) {
 	if h.dark {
 		w.carrier(h.link(), h.index, true)
@@ -96,7 +96,7 @@ func (w *World) freezeBackend(h *host) (string, bool) {
 	return "servers stopped", true
 }
 
-// thawBackend serves what has come meanwhile.
+// thawBackend serves the requests that arrived during the freeze.
 func (w *World) thawBackend(h *host) (string, bool) {
 	if !h.frozen {
 		return "no receipt: no server is frozen", false

@@ -8,7 +8,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// breakNodes has the dataplanes of daemons fail as the fault says.
+// breakNodes makes the dataplanes of daemons fail as the fault states.
 func (w *World) breakNodes(ctx context.Context, f plan.Fault) error {
 	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
 		if p.core == nil {
@@ -22,7 +22,7 @@ func (w *World) breakNodes(ctx context.Context, f plan.Fault) error {
 	})
 }
 
-// mendNodes ends that.
+// mendNodes ends the failures of breakNodes.
 func (w *World) mendNodes(ctx context.Context, f plan.Fault) error {
 	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
 		if p.core == nil {

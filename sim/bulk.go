@@ -12,7 +12,7 @@ import (
 // followed by the next one of its place, each at its rate, in portions. The model of TCP
 // carries whole segments.
 
-// transfer is what has moved of a transfer, seen from its client.
+// transfer is the progress of a transfer at its client.
 type transfer struct {
 	sent, got int // segments, messages of an answer
 	moved     clock.Instant
@@ -30,7 +30,7 @@ func (l *line) allowance(after time.Duration) int {
 	return min(l.segments(), int(after.Seconds()*l.Rate/8/float64(l.segment()))+1)
 }
 
-// portion moves the transfer of the next place on, or begins the one that follows it.
+// portion continues the transfer in the next place, or begins the next one there.
 func (g *generator) portion() {
 	place := g.turn
 	if g.turn++; g.turn == g.count {
@@ -63,7 +63,7 @@ func (g *generator) portion() {
 	}
 }
 
-// move sends what the rate allows, and gives up what stands still.
+// move sends as much as the rate allows, and gives up a transfer without progress.
 func (c *conn) move() {
 	w := c.gen.w
 	if w.now.Sub(c.bulk.moved) > plan.Standstill {
@@ -90,7 +90,7 @@ func (c *conn) closeHalf(sent bool) {
 	}
 }
 
-// ask begins a transfer on a connection that stands.
+// ask begins a transfer on an established connection.
 func (c *conn) ask() {
 	w := c.gen.w
 	c.bulk.moved = w.now
@@ -102,7 +102,7 @@ func (c *conn) ask() {
 	c.closeHalf(true)
 }
 
-// taken takes what comes of a transfer, or its report.
+// taken handles received bytes of a transfer, or its report.
 func (c *conn) taken(bytes int, tag uint32, backend uint8) {
 	w := c.gen.w
 	if c.phase >= ended {
@@ -119,7 +119,7 @@ func (c *conn) taken(bytes int, tag uint32, backend uint8) {
 	}
 }
 
-// whole reports whether all has come that the client waits for.
+// whole reports whether the client has received everything.
 func (c *conn) whole() bool {
 	if c.gen.line.Up {
 		return c.bulk.got >= answerLen
@@ -127,7 +127,7 @@ func (c *conn) whole() bool {
 	return c.bulk.got >= c.gen.line.segments()*c.gen.line.segment()
 }
 
-// incomplete counts a transfer that is not whole.
+// incomplete counts a transfer that did not complete.
 func (c *conn) incomplete(why string) {
 	c.gen.line.totals.Lost++
 	c.bulk.again = c.gen.w.now.Add(plan.NextTransfer)
@@ -149,8 +149,8 @@ func (c *conn) transferred() {
 	c.endTransfer()
 }
 
-// runOut ends a transfer for which the run has no time left. One that still moves is none
-// that failed.
+// runOut ends a transfer at the end of the run. One that still makes progress has not
+// failed.
 func (c *conn) runOut() {
 	if still := c.gen.w.now.Sub(c.bulk.moved); still > connectTime {
 		c.incomplete("stood still for " + still.Round(time.Millisecond).String())
@@ -173,7 +173,7 @@ func (w *World) bulkLine(s *server) *line {
 	return w.conns.at(id).gen.line
 }
 
-// serveBulk reports what has come, or begins to send, once all is there that it waits for.
+// serveBulk sends its report, or begins to send, once it has received everything.
 func (w *World) serveBulk(s *server, l *line) {
 	switch {
 	case s.began > 0:
@@ -186,7 +186,7 @@ func (w *World) serveBulk(s *server, l *line) {
 	}
 }
 
-// sendPortion sends what the rate allows, and goes on until all has been sent.
+// sendPortion sends as much as the rate allows, and schedules itself until everything is sent.
 func (w *World) sendPortion(s *server, l *line) {
 	if s.orphan || s.state != tcpEstablished {
 		return

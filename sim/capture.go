@@ -15,7 +15,7 @@ type capture struct {
 }
 
 type edgeLane struct {
-	node   uint8 // that carries now
+	node   uint8 // the current forwarder
 	frames uint64
 	last   clock.Instant
 }
@@ -77,7 +77,7 @@ func (c *capture) announced(w *World, lb uint8, v vip) {
 		GARP: &trace.GARP{Edge: linkNames[v.link], VIP: v.addr.String()}})
 }
 
-// reset records a RST with all that is known of it.
+// reset records a RST with its attribution.
 func (c *capture) reset(w *World, p *packet) {
 	r := &trace.RST{Edge: linkNames[p.link], Tuple: p.tuple, Flow: p.tuple.String(), Sender: w.hosts[p.from].name,
 		Origin: w.hosts[p.origin].name, Entry: "unknown", Fault: w.lastFault, Seq: p.seq}

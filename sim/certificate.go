@@ -11,7 +11,7 @@ import (
 
 // certificate is what a daemon authenticates itself with.
 type certificate struct {
-	foreign bool          // of an authority that the peer does not know
+	foreign bool          // signed by an authority that the peer does not know
 	end     clock.Instant // clock.Never for one that does not expire
 }
 
@@ -22,7 +22,7 @@ func (c certificate) passes(other certificate, now clock.Instant) bool {
 	return !c.foreign && !other.foreign && now <= min(c.end, other.end)
 }
 
-// certify gives nodes another certificate, which their daemons read as they start.
+// certify replaces the certificates of nodes; their daemons read them at the start.
 func (w *World) certify(ctx context.Context, f plan.Fault) error {
 	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
 		at := w.now

@@ -10,8 +10,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// chaos is what the plan's chaos lines say, but for the links; see package plan for
-// what each means. Shares are probabilities; a zero field leaves its fault out.
+// chaos holds the plan's chaos lines, except those of links; package plan documents
+// each key. Shares are probabilities; a zero field leaves its fault out.
 type chaos struct {
 	fails                [driver.Calls]float64
 	arbiterFails         float64
@@ -54,8 +54,8 @@ func (c *chaos) dialDelay(draw *Random) time.Duration {
 	return draw.Between(0, c.dialFor)
 }
 
-// unleash starts what happens at random times.
-func (w *World) unleash() {
+// startChaos starts the chaos that happens at random times.
+func (w *World) startChaos() {
 	chaos := &w.chaos
 	draw := NewRandom(w.cfg.Seed, "chaos")
 	w.repeatedly(draw, chaos.breakEvery, func() {
@@ -70,7 +70,7 @@ func (w *World) unleash() {
 		w.processes[draw.Below(2)].stepClock(draw.Between(0, chaos.stepBy))
 	})
 	if chaos.until != 0 {
-		w.at(epoch.Add(chaos.until), w.calmDown)
+		w.at(epoch.Add(chaos.until), w.endChaos)
 	}
 }
 
@@ -106,8 +106,8 @@ func (w *World) stall(draw *Random) {
 	})
 }
 
-// calmDown ends what goes wrong.
-func (w *World) calmDown() {
+// endChaos ends the chaos.
+func (w *World) endChaos() {
 	w.chaos = chaos{until: w.chaos.until, drift: w.chaos.drift, maxEvents: w.chaos.maxEvents}
 	for _, lanes := range w.lanes {
 		for i := range lanes {

@@ -8,7 +8,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// phase is how far a connection of a client has come.
+// phase is the phase of a client's connection.
 type phase uint8
 
 const (
@@ -28,7 +28,7 @@ type conn struct {
 	gen     *generator
 	number  int // within the line
 	phase   phase
-	started clock.Instant // when it was meant to begin
+	started clock.Instant // when it was scheduled to begin
 	leaving bool          // close once everything is answered
 	corrupt bool          // reported
 	backend uint8         // that of the first echo
@@ -36,11 +36,11 @@ type conn struct {
 	waits   []clock.Instant
 	stall   stallMeter
 	way     way
-	bulk    *transfer // nil of what is no transfer
+	bulk    *transfer // nil if it is not a transfer
 }
 
-// since is from when on a connection's time counts: from when it was meant to begin, or
-// from when its client went on after it had stood still.
+// since is the instant from which a connection's time limit counts: its scheduled begin, or
+// the thaw of its client.
 func (c *conn) since() clock.Instant { return max(c.started, c.gen.resumed) }
 
 func (c *conn) short() bool { return c.gen.line.Kind == plan.Connects }
@@ -92,8 +92,8 @@ func (g *generator) attempt() {
 	}
 }
 
-// say sends the message that is meant for now, whether or not those before it
-// have been answered.
+// say sends the message that is due now, whether or not earlier ones
+// were answered.
 func (c *conn) say() {
 	if c.phase != established || len(c.waits) >= maxOutstanding {
 		return
@@ -304,18 +304,18 @@ func (s *clients) reset(e *endpoint, why string) {
 // it is a short one, answered.
 func (c *conn) expire() {
 	if c.gen.w.now < c.since().Add(connectTime) || c.gen.w.hosts[c.host].frozen {
-		return // its time began anew when its client went on
+		return // its time limit was reset when its client thawed
 	}
 	if c.bulk == nil && c.phase == connecting || c.short() && c.phase < ended {
 		c.giveUp()
-		if c.gen.line.Ports > 0 { // the port is to be had again
+		if c.gen.line.Ports > 0 { // the port can be reused
 			c.abort()
 		}
 	}
 }
 
-// giveUp ends a connection whose time has run out. Its socket stays open, so that
-// it answers nothing with a RST.
+// giveUp ends a connection that has timed out. Its socket stays open, so that
+// late segments get no RST.
 func (c *conn) giveUp() {
 	waited := c.gen.w.now.Sub(c.started)
 	if len(c.waits) > 0 {
@@ -342,7 +342,7 @@ func (c *conn) abort() {
 	c.forget()
 }
 
-// over notes that nothing more is expected of the connection.
+// over marks a connection as ended.
 func (c *conn) over() {
 	c.phase = ended
 	c.gen.live--
@@ -379,7 +379,7 @@ func (c *conn) lose(why string) {
 	c.over()
 }
 
-// noteStall reports for how long a connection that ends has waited for an answer.
+// noteStall reports how long an ending connection has waited for an answer.
 func (c *conn) noteStall(until clock.Instant) {
 	if len(c.waits) > 0 {
 		if g, late := c.stall.waited(gapTCP, c.waits[0], until); late {

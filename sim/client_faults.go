@@ -14,7 +14,7 @@ import (
 // clientEnded is why a flow is neither lost nor failed that is not answered any more.
 const clientEnded = "its client ended"
 
-// learns keeps what a frozen client's programs will learn once they go on.
+// learns queues an event that a frozen client's programs see after the thaw.
 func (h *host) learns(what func()) { h.later = append(h.later, what) }
 
 // generatorsOf lists what a client generates.
@@ -35,7 +35,7 @@ func (w *World) ownedConns(h *host) []*conn {
 	return found
 }
 
-// crashClient takes a client's power: nothing of it says good-bye.
+// crashClient powers a client off: it sends no FIN and no RST.
 func (w *World) crashClient(h *host) (string, bool) {
 	w.breakOff(h)
 	for _, c := range w.ownedConns(h) {
@@ -81,7 +81,7 @@ func (w *World) closeAll(h *host) int {
 	return h.bound()
 }
 
-// stopClient ends a client's traffic in order, and has its receipt once that has ended.
+// stopClient ends a client's traffic in order, and records the receipt when it has ended.
 func (w *World) stopClient(h *host) {
 	began := w.begun(trace.Fault{Verb: fault.Stop, Target: h.name, Hosts: []string{h.name}})
 	left := w.generatorsOf(h)

@@ -18,7 +18,7 @@ type datagram struct {
 	backend uint8
 	corrupt bool
 	query   bool // one question, one answer
-	over    bool // its port is to be had again
+	over    bool // its port can be reused
 	way     way
 	// times are when the last datagrams of an idle flow were sent, for the round
 	// trip of an answer: by seq modulo their number.
@@ -34,14 +34,14 @@ func (g *generator) addDatagram(number int) *datagram {
 
 func (d *datagram) tag() uint32 { return d.id | datagramTag }
 
-// send sends a datagram; the missing answer says what went wrong.
+// send sends a datagram. It has no error: a lost datagram shows as a missing answer.
 func (d *datagram) send(now clock.Instant) {
 	w := d.gen.w
 	d.gen.line.totals.Sent++
 	seq := d.seq
 	d.seq++
 	d.times[seq%uint32(len(d.times))] = now
-	if w.volley(d, seq) {
+	if w.exchangeDatagram(d, seq) {
 		return
 	}
 	w.send(packet{tuple: d.tuple, link: onClients, from: d.gen.client, origin: d.gen.client,
@@ -170,8 +170,8 @@ func (p *probe) leave(why string) {
 	p.gen.flowEvent(p.number, trace.TrafficDone, why, p.backend, p.tuple)
 }
 
-// pause reports the outage that is open at an instant from which on the client does
-// nothing, and forgets what was on its way.
+// pause reports the open outage at the instant when the client stops or freezes, and
+// forgets the datagrams in flight.
 func (p *probe) pause(at clock.Instant) {
 	p.settle(at)
 	if g, open := p.meter.end(gapUDP, at); open {

@@ -11,8 +11,8 @@ import (
 	"baton/impl/trace"
 )
 
-// ports are what the core's effects reach: the model of the dataplane, the links and the
-// stream of the world.
+// ports executes the core's effects on the model of the dataplane, the links and the
+// sync stream of the world.
 type ports process
 
 func (p *process) newDriver() *driver.Driver {
@@ -21,7 +21,7 @@ func (p *process) newDriver() *driver.Driver {
 	}})
 }
 
-// halfway is the share of failed writes of which a half takes hold.
+// halfway is the share of failed writes that are applied by half.
 const halfway = 0.5
 
 // Now implements driver.Clock.
@@ -41,8 +41,8 @@ func (p *ports) Takes(e node.Effect) bool {
 // busy reports whether the daemon's loop waits for an effect.
 func (p *process) busy() bool { return p.driver != nil && p.driver.Waits() }
 
-// settleCore steps in what effects came to, and sets the timer once the core wants nothing
-// more.
+// settleCore steps the results of effects into the core, and sets the timer once there are
+// no more effects.
 func (p *process) settleCore() {
 	if d := p.driver; d != nil {
 		p.guarded(d.Settle)
@@ -52,7 +52,7 @@ func (p *process) settleCore() {
 	}
 }
 
-// finish ends an effect that took time, and takes up what came meanwhile.
+// finish ends a slow effect, and handles the inputs that arrived during it.
 func (p *process) finish(life uint64) {
 	if p.life != life || !p.busy() {
 		return
@@ -85,15 +85,15 @@ func (p *process) takeInbox() {
 		in := (*queue)[0]
 		*queue = (*queue)[1:]
 		if in == nil {
-			p.boot(life) // it was frozen before it had begun
+			p.boot(life) // it was frozen before it booted
 			continue
 		}
 		p.step(in)
 	}
 }
 
-// Costs of writing the dataplane's maps. Renewals of the lease are not waited for
-// by anybody and count as nothing.
+// Costs of writing the dataplane's maps. Renewals of the lease cost nothing, because
+// nothing waits for them.
 const (
 	writeMin   = 8 * time.Microsecond
 	writeMax   = 40 * time.Microsecond
@@ -101,7 +101,7 @@ const (
 	thawWindow = 2 * time.Millisecond
 )
 
-// effort is how long an effect takes.
+// effort is the duration of an effect.
 func (p *process) effort(e node.Effect) time.Duration {
 	chaos := &p.w.chaos
 	var took time.Duration
@@ -133,7 +133,7 @@ func (p *ports) ResetStream(string) { p.w.resetStream((*process)(p)) }
 func (p *ports) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
 	(*process)(p).changed()
 	p.tunnel.Advance(p.Now())
-	// What is deleted may make room for what is added.
+	// Deletions come first, because they make room.
 	err := p.table.Delete(deletes)
 	if err == nil {
 		err = p.table.Apply(entries)
@@ -192,7 +192,7 @@ func (p *ports) Expire(on bool, since clock.Instant) {
 // Keep implements driver.Dataplane.
 func (p *ports) Keep(of flow.Pedigree) error { return p.table.Keep(of) }
 
-// Announce implements driver.Announcer. What is lost on its way did leave.
+// Announce implements driver.Announcer. An announcement that is lost on the link counts as sent.
 func (p *ports) Announce(a node.Announce) error {
 	p.w.announce(p.index, a, p.losesGARP)
 	return nil
@@ -223,7 +223,7 @@ func (p *ports) Failed(driver.Call, error) {}
 
 // Exit implements driver.Process: the daemon has left in order.
 func (p *ports) Exit() {
-	p.w.hangUp((*process)(p))
+	p.w.closeStream((*process)(p))
 	(*process)(p).end()
 	if p.exited != nil {
 		p.exited()

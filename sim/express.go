@@ -15,7 +15,7 @@ import (
 // dataplane's model. Config.EveryPacket makes all do so; a test holds the two
 // against each other.
 
-// way is what is known of a flow's path through a load balancer.
+// way caches a flow's path through a load balancer.
 type way struct {
 	version uint64 // of the dataplane's contents for which it is known; 0 if it is not
 	since   clock.Instant
@@ -66,7 +66,7 @@ func (v *way) stale(w *World, through uint8) bool {
 	return through < 2 && (v.version != w.processes[through].version || w.now.Sub(v.since) > w.processes[through].refresh())
 }
 
-// open reports whether what is known still holds, and every neighbour leads to
+// open reports whether the cached path is still valid and every neighbour entry leads to
 // the same load balancer.
 func (v *way) open(w *World, client, vip uint8) bool {
 	if v.version == 0 || !w.clear(onClients, client, v.lb) || !w.clear(onBackends, v.backend, v.lb) {
@@ -86,7 +86,7 @@ func (v *way) open(w *World, client, vip uint8) bool {
 	return front.node == v.lb && back.node == v.lb && front.frames > 0 && back.frames > 0
 }
 
-// forget voids what is known of the ways of flows whose entries a dataplane has removed.
+// forget invalidates the cached paths of flows whose entries a dataplane has removed.
 func (w *World) forget(gone []flow.Event) {
 	for i := range gone {
 		original := gone[i].Entry.Original
@@ -170,8 +170,8 @@ func (w *World) exchange(c *conn) bool {
 	return true
 }
 
-// volley computes a datagram and its answer, if nothing can interfere.
-func (w *World) volley(d *datagram, seq uint32) bool {
+// exchangeDatagram computes the exchange of a datagram and its answer, if nothing can interfere.
+func (w *World) exchangeDatagram(d *datagram, seq uint32) bool {
 	client, vip := d.gen.client, d.gen.line.service.vip
 	v := &d.way
 	if d.backend != v.backend || !v.open(w, client, vip) {

@@ -14,7 +14,7 @@ import (
 // receiptLimit is how long a fault may take to be seen.
 const receiptLimit = 5 * time.Second
 
-// executions has what carries out each verb of package fault.
+// executions maps each verb of package fault to its implementation.
 var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Crash:       atOnce((*process).crash, (*World).crashClient, (*World).crashBackend),
 	fault.Kill:        atOnce((*process).kill, (*World).killClient, (*World).haltBackend),
@@ -52,7 +52,7 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Run:         func(*World, context.Context, plan.Fault) error { return scenarios.ErrUnsupported }, // Refuses says why
 }
 
-// unsupported stands for what Refuses says why it cannot be done.
+// unsupported is the implementation of verbs that Refuses rejects.
 func unsupported(*World, context.Context, plan.Fault) error { return scenarios.ErrUnsupported }
 
 // Refuses implements scenarios.Able.
@@ -81,7 +81,7 @@ func (w *World) Do(ctx context.Context, f plan.Fault) error {
 	return executions[f.Verb](w, ctx, f)
 }
 
-// deed does something to a client or a backend.
+// deed executes a verb on a client or a backend.
 type deed func(w *World, h *host) (receipt string, ok bool)
 
 // atOnce is a verb that takes hold of each of its machines at once, by what it is.

@@ -28,7 +28,7 @@ type flooding struct {
 	sent   int
 }
 
-// flood has a client send packets at a rate for a while.
+// flood makes a client send packets at a rate for a duration.
 func (w *World) flood(_ context.Context, f plan.Fault) error {
 	began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Hosts: f.Hosts})
 	fl := &flooding{w: w, kind: f.Flood, from: w.hostIndex(f.Hosts[0]), node: w.hostIndex(f.To),
@@ -56,7 +56,7 @@ func (f *flooding) family() lab.Family {
 	return familyOf(f.to.id.VIP)
 }
 
-// next sends a packet, and plans the one behind it.
+// next sends a packet and schedules the next one.
 func (f *flooding) next(at, end clock.Instant, every time.Duration) {
 	f.send()
 	f.sent++
@@ -93,10 +93,10 @@ func (f *flooding) tuple(source flow.Addr) flow.Tuple {
 	return flow.Tuple{Src: source, Dst: f.to.id.VIP, SrcPort: uint16(port), DstPort: f.to.Port, Proto: f.to.id.Proto}
 }
 
-// guessed is among how many ports a blind RST guesses.
+// guessed is the number of ports among which a blind RST guesses.
 const guessed = 4096
 
-// stranger is an address that nobody has.
+// stranger is an unused address.
 func (f *flooding) stranger() flow.Addr {
 	return flow.AddrFrom(f.family().Stranger(f.random.Below(lab.Strangers)))
 }
@@ -118,9 +118,9 @@ func (f *flooding) heartbeat() {
 // clientPath is the index of the path of the clients' link.
 var clientPath = slices.Index(pathLinks[:], onClients)
 
-// usurp announces a VIP by a host that is not of the pair. The node that forwards hears
-// of it and announces an IPv4 VIP anew, once a second at most (RFC 5227 2.4); nobody
-// watches for advertisements of an IPv6 one.
+// usurp announces a VIP from a host outside the pair. The node that forwards hears
+// of it and announces an IPv4 VIP anew, once a second at most (RFC 5227 2.4);
+// foreign advertisements of an IPv6 VIP are not detected.
 func (w *World) usurp(host, vip uint8) {
 	v := w.vips[vip]
 	w.at(w.now.Add(delayMin), func() {

@@ -5,7 +5,7 @@ import (
 	"baton/impl/node"
 )
 
-// tellDecisions tells the core what a pool has decided. The core may be in the middle of an
+// tellDecisions passes the decisions of a pool to the core. The core may be in the middle of an
 // effect.
 func (p *process) tellDecisions(life uint64, pool int) {
 	in := node.Decided{

@@ -39,7 +39,7 @@ func (w *World) newChecks(id string) (checks, error) {
 	}}, s.err
 }
 
-// startChecks gives a daemon that begins to live its pools.
+// startChecks creates the pools of a daemon at its start.
 func (p *process) startChecks(life uint64) {
 	p.checks.pools, p.checks.at = nil, clock.Never
 	if p.checks.cfg.Interval == 0 {
@@ -135,7 +135,7 @@ func (p *process) turnChecks(life uint64) {
 	}
 }
 
-// checkBackend probes a backend and has its answer come, if one does.
+// checkBackend probes a backend and schedules its answer, if there is one.
 func (p *process) checkBackend(life uint64, pool int, e health.Probe) {
 	took, failure := p.portProbe(e.Backend)
 	if took >= p.checks.cfg.Timeout {
@@ -149,7 +149,7 @@ func (p *process) checkBackend(life uint64, pool int, e health.Probe) {
 	})
 }
 
-// portProbe is how long the answer to a probe takes, and what it says.
+// portProbe returns the delay and the result of a probe.
 func (p *process) portProbe(backend netip.AddrPort) (time.Duration, string) {
 	limit := p.checks.cfg.Timeout
 	host := p.w.hostOf(flow.AddrFrom(backend.Addr()))
@@ -163,7 +163,7 @@ func (p *process) portProbe(backend netip.AddrPort) (time.Duration, string) {
 	return took, ""
 }
 
-// tellBackend records what a backend has become, and has flows leave one that is down.
+// tellBackend records the new state of a backend, and removes flows from one that is down.
 func (p *process) tellBackend(pool int, e health.Change) {
 	s := p.tables.Services[pool]
 	p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindNote,
@@ -174,7 +174,7 @@ func (p *process) tellBackend(pool int, e health.Change) {
 	}
 }
 
-// writeBackends has new flows go to the backends that serve, again until that succeeds.
+// writeBackends writes the serving backends to the dataplane, and retries until that succeeds.
 func (p *process) writeBackends(life uint64) {
 	if p.life != life || p.table == nil {
 		return
@@ -185,7 +185,7 @@ func (p *process) writeBackends(life uint64) {
 	p.changed()
 }
 
-// leaveBackend removes the entries of flows that lose nothing by it: the next packet of each
+// leaveBackend removes the entries of flows that can move without loss: the next packet of each
 // opens it anew.
 func (p *process) leaveBackend(life uint64, s dataplane.Service, backend netip.AddrPort) {
 	if p.life != life || p.table == nil || p.until <= p.w.now {

@@ -6,8 +6,8 @@ import (
 	"baton/impl/clock"
 )
 
-// hostClock is the monotonic clock of one host: it has an origin of its own and
-// runs a little fast or slow. It may step forward, as after a suspension of the
+// hostClock is the monotonic clock of one host: it has its own origin and
+// drifts. It may step forward, as after a suspension of the
 // host; it never goes back.
 type hostClock struct {
 	base  clock.Instant // reading at true time zero
@@ -27,7 +27,7 @@ func (c *hostClock) at(t clock.Instant) clock.Instant {
 	}
 	at := t - c.base
 	for range 2 {
-		at += t - c.local(at) // each time closer by a factor of the drift
+		at += t - c.local(at) // converges by a factor of the drift
 	}
 	for c.local(at) < t {
 		at++

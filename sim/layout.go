@@ -35,7 +35,7 @@ func (h *host) link() uint8 {
 	return onBackends
 }
 
-// nobody is the neighbour of an address that is not resolved.
+// nobody is the host index of an unresolved address.
 const nobody = 0xff
 
 func (w *World) layout() {
@@ -109,7 +109,7 @@ func (w *World) deliver(p *packet) {
 	}
 	w.capture.see(w, p)
 	if p.to >= 2 && w.hostOf(p.tuple.Dst) != p.to {
-		return // it was not meant for this host, which forwards nothing
+		return // the packet is for another host, and this host does not forward
 	}
 	switch {
 	case p.to < 2:
@@ -132,7 +132,7 @@ func (w *World) hostOf(a flow.Addr) uint8 {
 // macOf is the address of a host on a link.
 func macOf(link, host uint8) model.MAC { return model.MAC{0x02, 0xba, 0x70, link, 0, host} }
 
-// neighbour is what a host knows of a VIP: which load balancer its packets go to.
+// neighbour is a host's entry for a VIP: the load balancer to which it sends.
 // It follows Linux's neighbour table, which is the same for ARP and IPv6's neighbour
 // discovery: an entry latches on the last gratuitous ARP, unsolicited advertisement or answer, is confirmed by TCP's progress, and is asked after once it has not
 // been confirmed for a while.

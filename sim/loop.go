@@ -50,7 +50,7 @@ func (p *process) guarded(run func()) {
 	defer func() {
 		if why := recover(); why != nil {
 			p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindDied, Died: &trace.Died{Why: fmt.Sprint(why)}})
-			p.w.hangUp(p)
+			p.w.closeStream(p)
 			p.end()
 		}
 	}()

@@ -31,7 +31,7 @@ func (p *process) kill() (string, bool) {
 	if p.life == 0 {
 		return noProcess, false
 	}
-	p.w.hangUp(p)
+	p.w.closeStream(p)
 	p.end()
 	return "process gone", true
 }

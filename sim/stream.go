@@ -200,12 +200,12 @@ func (s *stream) broken(index uint8, why string) {
 
 // resetStream closes a node's stream at its own wish.
 func (w *World) resetStream(p *process) {
-	w.hangUp(p)
+	w.closeStream(p)
 	w.at(w.now.Add(dialRetry), w.dial)
 }
 
-// hangUp closes a node's stream: the peer learns of it if the link lets it.
-func (w *World) hangUp(p *process) {
+// closeStream closes a node's sync stream; the peer notices if the link passes the close.
+func (w *World) closeStream(p *process) {
 	s := w.stream
 	if s == nil || !s.sides[p.index].open || s.sides[p.index].life != p.life {
 		return

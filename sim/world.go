@@ -182,7 +182,7 @@ func (w *World) Up(context.Context) error {
 	for _, p := range w.processes {
 		p.start()
 	}
-	w.unleash()
+	w.startChaos()
 	return nil
 }
 
