@@ -37,6 +37,18 @@ func TestCountsAreOfTheirKindOfTraffic(t *testing.T) {
 	}
 }
 
+// A datagram without an echo is counted although it makes no gap.
+func TestDatagramsWithoutEchoAreCounted(t *testing.T) {
+	p := scenario(t, "traffic ping probe udp\nalways unechoed(ping) <= 2", "", "")
+	for received, want := range map[uint64]Outcome{9: Pass, 7: Pass, 6: Fail} {
+		tape := crash()
+		tape.totals(6012, trace.Totals{Name: "ping", Kind: plan.Probe, Proto: "udp", Final: true, Opened: 1, Sent: 9, Received: received})
+		if v := judged(p, tape); v.Verdict != want {
+			t.Errorf("%d of 9 had an echo, want %s:\n%s", received, want, show(v))
+		}
+	}
+}
+
 // A gap of a line that did not run in a window is not measured there: a pass would say
 // that it had none.
 func TestAGapIsOfTrafficThatRuns(t *testing.T) {
