@@ -40,8 +40,8 @@ func affinityTests() []packetTest {
 	others := affine(labService(flow.TCP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, 8082))
 	known := flow.AffinityOf(first, address(backendAddr), 8082)
 	known.Origin, known.Remaining = flow.Synced, time.Minute
-	wrong := known
-	wrong.State = flow.Established
+	moving, claiming := known, known // such an affinity would move, and release another flow's reply tuple
+	moving.State, claiming.Reply = flow.Established, reply
 	forget := do(func(d dataplane.Dataplane) error { return d.Delete([]flow.Tuple{first, second}) })
 	return []packetTest{{
 		rule: "affinity: a client's second flow goes to the backend of its first, another client's takes the next turn",
@@ -68,8 +68,8 @@ func affinityTests() []packetTest {
 			apply(known), sweep(time.Minute-1, 0),
 			in(first, syn, forwarded(dnatReply(flow.TCP, 40000, 8082).Reverse())),
 			do(func(d dataplane.Dataplane) error {
-				if d.Apply([]flow.Entry{wrong}) == nil {
-					return errors.New("an established affinity was applied")
+				if d.Apply([]flow.Entry{moving}) == nil || d.Apply([]flow.Entry{claiming}) == nil {
+					return errors.New("an affinity that no packet could have made was applied")
 				}
 				return nil
 			}),

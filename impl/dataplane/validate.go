@@ -101,6 +101,8 @@ func ValidateEntry(e *flow.Entry) error {
 		return fmt.Errorf("dataplane: entry %s, reply %s: not of one family", e.Original, e.Reply)
 	case !e.State.Valid() || tcp != (p == flow.TCP):
 		return fmt.Errorf("dataplane: entry %s: %s is no state of a %s flow", e.Original, e.State, p)
+	case e.Original.IsAffinity() != (e.Reply.DstPort == 0):
+		return fmt.Errorf("dataplane: entry %s, reply %s: a port of 0 on one side alone", e.Original, e.Reply)
 	case e.Original.IsAffinity() && e.State != flow.Closed && e.State != flow.Unreplied:
 		return fmt.Errorf("dataplane: entry %s: %s is no state of an affinity", e.Original, e.State)
 	}
