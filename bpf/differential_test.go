@@ -112,6 +112,9 @@ func (p *pair) compare(*rapid.T) {
 	if diff := cmp.Diff(counters(p.t, p.model), counters(p.t, p.programs)); diff != "" {
 		p.t.Fatalf("counters differ (-model +programs):\n%s", diff)
 	}
+	if diff := cmp.Diff(refused(p.t, p.model), refused(p.t, p.programs)); diff != "" {
+		p.t.Fatalf("refused flows differ (-model +programs):\n%s", diff)
+	}
 	checkClaims(p.t, p.model)
 	checkClaims(p.t, p.programs)
 }
@@ -389,6 +392,7 @@ func (p *pair) apply(t *rapid.T) {
 			}
 			if e.Original.IsAffinity() {
 				e.State = flow.AffinityOf(e.Original, e.Reply.Src, e.Reply.SrcPort).State
+				e.Reply.DstPort = 0
 			}
 		}
 		return e

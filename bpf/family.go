@@ -28,6 +28,7 @@ type objects struct {
 	BackendTables *ebpf.Map `ebpf:"backend_tables"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	Members       *ebpf.Map `ebpf:"members"`
+	Refusals      *ebpf.Map `ebpf:"refusals"`
 	Addresses     *ebpf.Map `ebpf:"addresses"`
 	Batch         *ebpf.Map `ebpf:"batch"`
 
@@ -53,7 +54,7 @@ func (o *objects) close() error {
 	for _, p := range []*ebpf.Program{o.FromClient, o.FromBackend, o.TableApply, o.TableRemove} {
 		errs = append(errs, p.Close())
 	}
-	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.BackendTables, o.DnatBackends, o.Members, o.Addresses, o.Batch,
+	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.BackendTables, o.DnatBackends, o.Members, o.Refusals, o.Addresses, o.Batch,
 		o.Control, o.Counters, o.Events} {
 		errs = append(errs, m.Close())
 	}
@@ -77,6 +78,7 @@ type tables interface {
 	dump(now clock.Instant, f func(flow.Entry) bool) (done bool, err error)
 	sweep(now, since clock.Instant) ([]flow.Entry, error)
 	event(sample []byte) (flow.Event, bool)
+	refused(all map[flow.Service]dataplane.Refusals) error
 	close() error
 }
 
@@ -90,6 +92,7 @@ type family[A addr] struct {
 	backends     backendTables[A]
 	services     mirror[rawEndpoint[A], rawService[A]]
 	members      mirror[rawMember[A], uint32]
+	refusals     mirror[rawEndpoint[A], rawRefusals]
 	dnatBackends mirror[rawEndpoint[A], uint32]
 	addresses    mirror[A, uint32]
 }
@@ -127,6 +130,7 @@ func loadFamily[A addr](spec *ebpf.CollectionSpec, cfg dataplane.Config, client,
 	f.backends = backendTables[A]{outer: f.objs.BackendTables, built: make(map[uint32]dataplane.Service)}
 	f.services = newMirror[rawEndpoint[A], rawService[A]](f.objs.Services)
 	f.members = newMirror[rawMember[A], uint32](f.objs.Members)
+	f.refusals = newMirror[rawEndpoint[A], rawRefusals](f.objs.Refusals)
 	f.dnatBackends = newMirror[rawEndpoint[A], uint32](f.objs.DnatBackends)
 	f.addresses = newMirror[A, uint32](f.objs.Addresses)
 	if err := f.batch.open(f.objs.Batch); err != nil {

@@ -255,19 +255,20 @@ func (s *programSubject) resetServices() {
 	for _, service := range s.cfg.Services {
 		switch f := s.of(service.VIP).(type) {
 		case *family[ipv4]:
-			resetTurn(s, f, service)
+			resetService(s, f, service)
 		case *family[ipv6]:
-			resetTurn(s, f, service)
+			resetService(s, f, service)
 		}
 	}
 }
 
-func resetTurn[A addr](s *programSubject, f *family[A], service dataplane.Service) {
+func resetService[A addr](s *programSubject, f *family[A], service dataplane.Service) {
 	var value rawService[A]
 	key := toEndpoint[A](service.VIP, service.Port, service.Proto)
 	s.must(f.objs.Services.Lookup(key, &value))
 	value.Next = 0
 	s.must(f.objs.Services.Put(key, value))
+	s.must(f.objs.Refusals.Put(key, rawRefusals{}))
 }
 
 // of returns the programs for an address's family.
@@ -421,6 +422,16 @@ func counters(t rapid.TB, s dataplane.Dataplane) dataplane.Counters {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// refused reads the refused flows by service.
+func refused(t rapid.TB, s dataplane.Dataplane) map[flow.Service]dataplane.Refusals {
+	t.Helper()
+	r, err := s.Refused()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // table describes the entries, one a line, in order.

@@ -60,6 +60,7 @@ type (
 		Port  uint16
 		Pad   [2]uint8
 	}
+	rawRefusals        struct{ NoBackend, NoPort, TableFull uint64 }
 	rawBackend[A addr] struct {
 		Addr A
 		Port uint16

@@ -22,6 +22,8 @@ func checkLayout[A addr](t *testing.T, read func() (*ebpf.CollectionSpec, error)
 		lbMapConns:        {unsafe.Sizeof(rawTuple[A]{}), unsafe.Sizeof(rawConn[A]{})},
 		lbMapReplies:      {unsafe.Sizeof(rawTuple[A]{}), unsafe.Sizeof(rawTuple[A]{})},
 		lbMapServices:     {unsafe.Sizeof(rawEndpoint[A]{}), unsafe.Sizeof(rawService[A]{})},
+		lbMapMembers:      {unsafe.Sizeof(rawMember[A]{}), 4},
+		lbMapRefusals:     {unsafe.Sizeof(rawEndpoint[A]{}), unsafe.Sizeof(rawRefusals{})},
 		lbMapDnatBackends: {unsafe.Sizeof(rawEndpoint[A]{}), 4},
 		lbMapBatch:        {4, unsafe.Sizeof(rawRecord[A]{})},
 	} {

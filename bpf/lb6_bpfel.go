@@ -26,6 +26,7 @@ const (
 	lb6MapEvents         = "events"
 	lb6MapFragments      = "fragments"
 	lb6MapMembers        = "members"
+	lb6MapRefusals       = "refusals"
 	lb6MapReplies        = "replies"
 	lb6MapRoomAffinity   = "room_affinity"
 	lb6MapRoomConn       = "room_conn"
@@ -117,6 +118,7 @@ type lb6MapSpecs struct {
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	Members       *ebpf.MapSpec `ebpf:"members"`
+	Refusals      *ebpf.MapSpec `ebpf:"refusals"`
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
 	RoomAffinity  *ebpf.MapSpec `ebpf:"room_affinity"`
 	RoomConn      *ebpf.MapSpec `ebpf:"room_conn"`
@@ -178,6 +180,7 @@ type lb6Maps struct {
 	Events        *ebpf.Map `ebpf:"events"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	Members       *ebpf.Map `ebpf:"members"`
+	Refusals      *ebpf.Map `ebpf:"refusals"`
 	Replies       *ebpf.Map `ebpf:"replies"`
 	RoomAffinity  *ebpf.Map `ebpf:"room_affinity"`
 	RoomConn      *ebpf.Map `ebpf:"room_conn"`
@@ -199,6 +202,7 @@ func (m *lb6Maps) Close() error {
 		m.Events,
 		m.Fragments,
 		m.Members,
+		m.Refusals,
 		m.Replies,
 		m.RoomAffinity,
 		m.RoomConn,

@@ -113,6 +113,13 @@ type lbRecord struct {
 	Conn     lbConn
 }
 
+type lbRefusals struct {
+	_         structs.HostLayout
+	NoBackend uint64
+	NoPort    uint64
+	TableFull uint64
+}
+
 type lbService struct {
 	_       structs.HostLayout
 	Snat    uint32
@@ -157,6 +164,7 @@ const (
 	lbMapEvents         = "events"
 	lbMapFragments      = "fragments"
 	lbMapMembers        = "members"
+	lbMapRefusals       = "refusals"
 	lbMapReplies        = "replies"
 	lbMapRoomAffinity   = "room_affinity"
 	lbMapServices       = "services"
@@ -244,6 +252,7 @@ type lbMapSpecs struct {
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	Members       *ebpf.MapSpec `ebpf:"members"`
+	Refusals      *ebpf.MapSpec `ebpf:"refusals"`
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
 	RoomAffinity  *ebpf.MapSpec `ebpf:"room_affinity"`
 	Services      *ebpf.MapSpec `ebpf:"services"`
@@ -301,6 +310,7 @@ type lbMaps struct {
 	Events        *ebpf.Map `ebpf:"events"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	Members       *ebpf.Map `ebpf:"members"`
+	Refusals      *ebpf.Map `ebpf:"refusals"`
 	Replies       *ebpf.Map `ebpf:"replies"`
 	RoomAffinity  *ebpf.Map `ebpf:"room_affinity"`
 	Services      *ebpf.Map `ebpf:"services"`
@@ -318,6 +328,7 @@ func (m *lbMaps) Close() error {
 		m.Events,
 		m.Fragments,
 		m.Members,
+		m.Refusals,
 		m.Replies,
 		m.RoomAffinity,
 		m.Services,

@@ -60,7 +60,9 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	values := make(map[rawEndpoint[A]]rawService[A], len(mine))
 	dnat := make(map[rawEndpoint[A]]uint32)
 	members := make(map[rawMember[A]]uint32)
+	refusals := make(map[rawEndpoint[A]]rawRefusals)
 	for i, s := range mine {
+		refusals[toEndpoint[A](s.VIP, s.Port, s.Proto)] = rawRefusals{} // at the beginning: a mirror keeps what was written
 		values[toEndpoint[A](s.VIP, s.Port, s.Proto)] = rawService[A]{
 			Snat: toAddr[A](s.SNAT), Table: places[i].index, Size: places[i].size, Mode: uint8(s.Mode), Balance: uint8(s.Balance),
 			Affine: s.Affinity > 0, Refuse: s.Refuse,
@@ -76,8 +78,8 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	}
 	f.lifetimes.Store(dataplane.NewLifetimes(f.timeouts, services))
 	return errors.Join(
-		f.addresses.put(addresses), f.dnatBackends.put(dnat), f.members.put(members), f.services.put(values),
-		f.services.prune(values), f.members.prune(members), f.dnatBackends.prune(dnat), f.addresses.prune(addresses),
+		f.addresses.put(addresses), f.dnatBackends.put(dnat), f.members.put(members), f.refusals.put(refusals), f.services.put(values),
+		f.services.prune(values), f.refusals.prune(refusals), f.members.prune(members), f.dnatBackends.prune(dnat), f.addresses.prune(addresses),
 		f.objs.Generation.Set(generation)) // last: packets now see the new services
 }
 

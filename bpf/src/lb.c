@@ -19,6 +19,7 @@
 #include "icmp.h"
 #include "nat.h"
 #include "open.h"
+#include "refusal.h"
 #include "reset.h"
 #include "resolve.h"
 #include "strict.h"
@@ -99,6 +100,8 @@ static __always_inline int original_direction(struct __sk_buff *skb, const struc
 		if (meaning_of(&pkt->tuple.src) & (ADDR_VIRTUAL | ADDR_OWN | ADDR_BROADCAST))
 			return drop(DROP_SOURCE);
 		reason = open_flow(pkt, svc, conn, &reply);
+		if (reason != DROP_NONE)
+			count_refused(&pkt->tuple, reason);
 		if (reason == DROP_NO_BACKEND)
 			return turn_away(skb, pkt, svc);
 		if (reason != DROP_NONE)

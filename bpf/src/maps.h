@@ -62,6 +62,14 @@ struct {
 	__type(value, struct service);
 } services SEC(".maps");
 
+/* One for each service. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * SERVICES_MAX);
+	__type(key, struct service_key);
+	__type(value, struct refusals);
+} refusals SEC(".maps");
+
 /* BTF omits types that are used through pointers only. These variables keep them, for the
  * loader and the Go bindings. */
 const struct backend *btf_backend __attribute__((unused));

@@ -142,6 +142,13 @@ struct service {
 	bool refuse; /* without a backend a new flow is answered, not only dropped */
 };
 
+/* New flows of a service that were dropped, see refusal.h. */
+struct refusals {
+	__u64 no_backend;
+	__u64 no_port;
+	__u64 table_full;
+};
+
 struct backend {
 	ip_addr addr;
 	__be16 port;

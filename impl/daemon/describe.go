@@ -26,6 +26,7 @@ func (d *daemon) describe(s *control.Status) {
 	s.Services = d.balancer.describe()
 	d.describeEdits(s)
 	s.Alarms = append(s.Alarms, serviceAlarms(s.Services)...)
+	d.loop.refusals.describe(s, now)
 	d.conflicts.describe(s, now)
 	d.pins.describe(s)
 }

@@ -39,6 +39,7 @@ type loop struct {
 	scans  scans
 	// unserved counts entries of services that the peer has and this node has not.
 	unserved unserved
+	refusals refusals
 
 	refused  string // the reason of the last refusal, for who asked
 	late     lateness
@@ -181,6 +182,12 @@ func (l *loop) tick() {
 		l.lost = counters.EventsLost
 		l.step(node.Lost{})
 	}
+	refused, err := l.dp.Refused()
+	if err != nil {
+		l.fail("counters", "refused flows not read", err)
+		return
+	}
+	l.refusals.note(refused, time.Now())
 }
 
 // step gives one input to the core, after the BFD packets that wait: a loop that is

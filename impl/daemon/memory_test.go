@@ -112,6 +112,7 @@ func (m *memory) Counters() (c dataplane.Counters, err error) {
 	defer m.mu.Unlock()
 	return m.counters, nil
 }
+func (m *memory) Refused() (map[flow.Service]dataplane.Refusals, error) { return nil, nil }
 func (m *memory) Lookup(t flow.Tuple) (flow.Entry, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -264,6 +264,11 @@ type Counters struct {
 	Unproven                uint64 // RSTs, FINs and SYNs that were forwarded and changed no state: see docs/conntrack.md
 }
 
+// Refusals counts new flows of a service that were dropped, by reason.
+type Refusals struct {
+	NoBackend, NoPort, TableFull uint64
+}
+
 // Dataplane moves packets. Its methods are called from one goroutine, except that
 // another may be in Wait, and a third in Dump or Sweep, which take as long as the
 // table is large: beside those two, only Apply, Delete and SetServices are not called.
@@ -316,6 +321,8 @@ type Dataplane interface {
 	Keep(flow.Pedigree) error
 
 	Counters() (Counters, error)
+	// Refused counts the refused new flows of each service, since it was configured.
+	Refused() (map[flow.Service]Refusals, error)
 	// Close ends the process's hold. A table that outlives it is adopted by the next Open.
 	Close() error
 }

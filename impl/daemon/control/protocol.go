@@ -108,6 +108,9 @@ type Service struct {
 	Serving int  `json:"serving"`
 	Checked bool `json:"checked"` // its backends are probed
 	Refuses bool `json:"refuses"` // with no backend serving, new flows are answered, not only dropped
+	// Refused counts new flows that were dropped since the service was configured: no-backend,
+	// no-port, table-full.
+	Refused map[string]uint64 `json:"refused,omitempty"`
 	// Edited is changed or added if that was done at run time, and empty if it is as in the
 	// file.
 	Edited   string    `json:"edited,omitempty"`

@@ -23,19 +23,19 @@ type collector struct {
 	lateBounds []time.Duration
 	all        []*prometheus.Desc
 
-	answering, role, epoch, complete, incarnation, gate, gateFor, lease              *prometheus.Desc
-	peerKnown, peerRole, stream, streamEnds, alarms, peerCompared, peerDiffers       *prometheus.Desc
-	claims, answers                                                                  *prometheus.Desc
-	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived                           *prometheus.Desc
-	bfdDropped, bfdSendErrors, bfdGap                                                *prometheus.Desc
-	syncPhase, syncEntries, syncTotal, syncRatio, syncLag, syncRefused, peerCapacity *prometheus.Desc
-	syncUnserved                                                                     *prometheus.Desc
-	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed     *prometheus.Desc
-	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp   *prometheus.Desc
-	pinned, adoptedEntries, resets                                                   *prometheus.Desc
-	fragments                                                                        *prometheus.Desc
-	backendState, backendWeight, backendDisagrees, probes, probeFailures, serving    *prometheus.Desc
-	steps, late, lateMax, recordsDropped, failures                                   *prometheus.Desc
+	answering, role, epoch, complete, incarnation, gate, gateFor, lease                    *prometheus.Desc
+	peerKnown, peerRole, stream, streamEnds, alarms, peerCompared, peerDiffers             *prometheus.Desc
+	claims, answers                                                                        *prometheus.Desc
+	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived                                 *prometheus.Desc
+	bfdDropped, bfdSendErrors, bfdGap                                                      *prometheus.Desc
+	syncPhase, syncEntries, syncTotal, syncRatio, syncLag, syncRefused, peerCapacity       *prometheus.Desc
+	syncUnserved                                                                           *prometheus.Desc
+	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed           *prometheus.Desc
+	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp         *prometheus.Desc
+	pinned, adoptedEntries, resets                                                         *prometheus.Desc
+	fragments                                                                              *prometheus.Desc
+	backendState, backendWeight, backendDisagrees, probes, probeFailures, serving, refused *prometheus.Desc
+	steps, late, lateMax, recordsDropped, failures                                         *prometheus.Desc
 }
 
 func newCollector(source Source, lateBounds []time.Duration) *collector {
@@ -105,6 +105,7 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.eventsLost, "dataplane_events_lost_total", "Flow events for which there was no room.")
 
 	desc(&c.serving, "service_backends_serving", "Backends of a service that get new flows.", "service")
+	desc(&c.refused, "service_flows_refused_total", "New flows of a service that were dropped, by reason, since it was configured.", "service", "reason")
 	desc(&c.backendState, "backend_state", "1 for the state that a backend is in, 0 for the others.", "service", "backend", "state")
 	desc(&c.backendWeight, "backend_weight", "Configured weight of a backend.", "service", "backend")
 	desc(&c.backendDisagrees, "backend_disagrees", "Whether this node's probes contradict what the MASTER has decided of a backend.", "service", "backend")
@@ -251,6 +252,9 @@ func (c *collector) collectDataplane(out samples, s control.Counters) {
 func (c *collector) collectServices(out samples, services []control.Service) {
 	for _, s := range services {
 		out.gauge(c.serving, float64(s.Serving), s.Name)
+		for reason, n := range s.Refused {
+			out.counter(c.refused, n, s.Name, reason)
+		}
 		for _, b := range s.Backends {
 			for _, state := range health.States() {
 				out.gauge(c.backendState, number(b.State == state.String()), s.Name, b.At, state.String())

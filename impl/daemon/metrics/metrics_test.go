@@ -38,7 +38,7 @@ func master(context.Context) (control.Status, error) {
 			SendErrors: map[string]uint64{"sync": 6}, Failures: map[string]uint64{"dump": 5}, Strangers: map[string]uint64{"sync": 8}},
 		Pinned: &control.Pinned{Outcome: control.PinAdopted},
 		Stream: control.Stream{Ends: map[string]uint64{"ended-by-peer": 17}}, Alarms: []string{"one", "two"},
-		Services:  []control.Service{{Name: "web", Serving: 1, Backends: []control.Backend{{At: "198.18.1.11:80", State: "down", Weight: 3, Probes: 21, Failures: 20}}}},
+		Services:  []control.Service{{Name: "web", Serving: 1, Refused: map[string]uint64{"no-port": 6}, Backends: []control.Backend{{At: "198.18.1.11:80", State: "down", Weight: 3, Probes: 21, Failures: 20}}}},
 		Conflicts: []control.Conflict{{VIP: netip.MustParseAddr("198.18.0.100"), Link: "client0", Count: 40, Answered: 3}},
 	}, nil
 }
@@ -105,6 +105,7 @@ func TestSamples(t *testing.T) {
 		`baton_pinned_table{outcome="refused",why=""} 0`,
 		`baton_pinned_table_entries 41`,
 		`baton_service_backends_serving{service="web"} 1`,
+		`baton_service_flows_refused_total{reason="no-port",service="web"} 6`,
 		`baton_backend_state{backend="198.18.1.11:80",service="web",state="down"} 1`,
 		`baton_backend_state{backend="198.18.1.11:80",service="web",state="up"} 0`,
 		`baton_backend_weight{backend="198.18.1.11:80",service="web"} 3`,

@@ -43,6 +43,7 @@ type Dataplane struct {
 	meanings   map[flow.Addr]Meaning
 	configured map[flow.Service]*service
 	lifetimes  *dataplane.Lifetimes
+	refusals   map[flow.Service]*dataplane.Refusals
 	// dnatBackends are the senders whose packets are replies even without an entry.
 	dnatBackends map[flow.Service]bool
 
@@ -139,6 +140,7 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 	}
 	d.meanings, d.cfg.VIPs = meanings, vips
 	d.lifetimes = dataplane.NewLifetimes(d.cfg.Timeouts, services)
+	d.countFor(services)
 	were := d.configured
 	d.configured = make(map[flow.Service]*service)
 	d.dnatBackends = make(map[flow.Service]bool)

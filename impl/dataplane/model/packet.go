@@ -173,6 +173,9 @@ func (d *Dataplane) originalDirection(l link, p *packet) Outcome {
 		return d.drop(dataplane.DropSource)
 	}
 	c, reason := d.open(p, s, c)
+	if reason != noReason {
+		d.countRefused(s, reason)
+	}
 	switch {
 	case reason == dataplane.DropNoBackend:
 		return d.turnAway(l, p, s)

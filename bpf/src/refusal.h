@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * New flows that are refused, counted by service: what is exhausted is one thing, and whose
+ * clients meet it another.
+ */
+#pragma once
+
+#include "maps.h"
+
+/* A function that the verifier looks at once, as track. */
+__noinline int count_refused(const struct tuple *original, __u32 reason)
+{
+	struct service_key key = {};
+	struct refusals *r;
+
+	if (!original)
+		return 0;
+	key.vip = original->dst;
+	key.port = original->dport;
+	key.proto = original->proto;
+	r = bpf_map_lookup_elem(&refusals, &key);
+	if (!r)
+		return 0;
+	switch (reason) {
+	case DROP_NO_BACKEND:
+		__sync_fetch_and_add(&r->no_backend, 1);
+		break;
+	case DROP_NO_PORT:
+		__sync_fetch_and_add(&r->no_port, 1);
+		break;
+	case DROP_TABLE_FULL:
+		__sync_fetch_and_add(&r->table_full, 1);
+		break;
+	}
+	return 0;
+}

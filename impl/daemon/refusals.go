@@ -1,0 +1,65 @@
+package daemon
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"baton/impl/daemon/control"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// refusals is the new flows that the dataplane has refused, by service.
+type refusals struct {
+	mu   sync.Mutex
+	seen map[string]refused // by protocol, VIP and port
+}
+
+// refused is the flows of one service that found no room.
+type refused struct {
+	dataplane.Refusals
+	port, table time.Time // when the last one was seen that found no SNAT port, and no room in the table
+}
+
+// note takes what the dataplane has counted as of now. Counts of a service begin anew with it.
+func (r *refusals) note(counts map[flow.Service]dataplane.Refusals, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was := r.seen
+	r.seen = make(map[string]refused, len(counts))
+	for service, n := range counts {
+		is := was[service.String()]
+		if n.NoPort > is.NoPort {
+			is.port = now
+		}
+		if n.TableFull > is.TableFull {
+			is.table = now
+		}
+		is.Refusals = n
+		r.seen[service.String()] = is
+	}
+}
+
+// describe adds the counts to the services of a status, and alarms for as long as flows are
+// refused and a minute after.
+func (r *refusals) describe(s *control.Status, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range s.Services {
+		service := &s.Services[i]
+		is, known := r.seen[service.At]
+		if !known {
+			continue
+		}
+		service.Refused = map[string]uint64{
+			dataplane.DropNoBackend.String(): is.NoBackend, dataplane.DropNoPort.String(): is.NoPort, dataplane.DropTableFull.String(): is.TableFull,
+		}
+		if now.Sub(is.port) < alarmFor {
+			s.Alarms = append(s.Alarms, fmt.Sprintf("service %s: %d new flows found no free SNAT port: widen snat_ports, or add backends", service.Name, is.NoPort))
+		}
+		if now.Sub(is.table) < alarmFor {
+			s.Alarms = append(s.Alarms, fmt.Sprintf("service %s: %d new flows found no room in the table: raise max_flows", service.Name, is.TableFull))
+		}
+	}
+}

@@ -1,0 +1,38 @@
+package model
+
+import (
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// countRefused counts a flow of a service that is refused.
+func (d *Dataplane) countRefused(s *service, reason dataplane.Drop) {
+	switch r := d.refusals[s.Service.Service]; reason {
+	case dataplane.DropNoBackend:
+		r.NoBackend++
+	case dataplane.DropNoPort:
+		r.NoPort++
+	case dataplane.DropTableFull:
+		r.TableFull++
+	}
+}
+
+// Refused implements dataplane.Dataplane.
+func (d *Dataplane) Refused() (map[flow.Service]dataplane.Refusals, error) {
+	all := make(map[flow.Service]dataplane.Refusals, len(d.refusals))
+	for s, r := range d.refusals {
+		all[s] = *r
+	}
+	return all, nil
+}
+
+// countFor keeps the counts of services that stay, and begins those of new ones.
+func (d *Dataplane) countFor(services []dataplane.Service) {
+	were := d.refusals
+	d.refusals = make(map[flow.Service]*dataplane.Refusals, len(services))
+	for _, s := range services {
+		if d.refusals[s.Service] = were[s.Service]; were[s.Service] == nil {
+			d.refusals[s.Service] = &dataplane.Refusals{}
+		}
+	}
+}
