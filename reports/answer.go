@@ -21,10 +21,10 @@ import (
 // sentenceMost bounds a sentence of an answer, in characters.
 const sentenceMost = 400
 
-// answer says what broke in a run that did not pass, in the sentences that a reader
-// wants first: what the clients suffered, when, by whom and after which fault; else
-// what failed first. alike is the same without times and counts, so that runs that broke
-// alike have the same. There is neither where nothing broke.
+// answer describes the failure of a run in the sentences that a reader needs first: the
+// damage to clients, its time, the node that caused it and the latest fault; without damage
+// the check that failed first. alike is the same text without times and counts, equal for
+// runs with the same failure. Both are empty if nothing failed.
 func answer(run *load.Run, v check.Verdict) (sentences []string, alike string) {
 	if v.Verdict != check.Fail && v.Verdict != check.Inconclusive {
 		return nil, ""
@@ -62,7 +62,7 @@ func answer(run *load.Run, v check.Verdict) (sentences []string, alike string) {
 	return sentences, a.cause()
 }
 
-// led is what led to the damage that the first sentence tells, or else to what failed first.
+// led is the cause of the damage in the first sentence, or else of the first failed check.
 func (a answering) led() (cause.Cause, bool) {
 	for _, d := range damages {
 		if _, failed := a.of(d.check); !failed {
@@ -125,7 +125,7 @@ func nodeIn(text string) string {
 	return ""
 }
 
-// answering is what an answer is made of.
+// answering holds the inputs of an answer.
 type answering struct {
 	start   clock.Instant
 	events  []trace.Event
@@ -161,7 +161,7 @@ func (a answering) sentences() []string {
 	return list
 }
 
-// headline is the detail of a check, with the check's name where the detail does not tell it.
+// headline is the detail of a check, with the check's name if the detail lacks it.
 func headline(c check.Check) string {
 	if strings.HasPrefix(c.Detail, c.Name+" ") || strings.HasPrefix(c.Detail, plan.VerbExpect+" ") {
 		return c.Detail
@@ -194,7 +194,7 @@ func (a answering) cause() string {
 	return said + "," + a.behind(first.Failed.From)
 }
 
-// behind names the last fault before an instant.
+// behind names the latest fault before an instant.
 func (a answering) behind(at clock.Instant) string {
 	f, _, ok := a.fault(at)
 	if !ok {
@@ -257,8 +257,8 @@ func resetBy(e trace.Event) string {
 	return by
 }
 
-// knewFlow says how a balancer knew the flow of a RST. Whose table cannot be asked is not
-// among them.
+// knewFlow describes a balancer's table entry for the flow of a RST. It skips balancers whose
+// table cannot be read.
 var knewFlow = map[string]string{
 	"":        " and had no entry for the flow",
 	"none":    " and had no entry for the flow",
@@ -318,7 +318,7 @@ func (a answering) at(t clock.Instant) string {
 	return fmt.Sprintf("%+.3f s", t.Sub(a.start).Seconds())
 }
 
-// failedAt orders what failed at no time behind the rest.
+// failedAt orders failures without a time last.
 func failedAt(c check.Check) clock.Instant {
 	if c.Failed == nil {
 		return clock.Instant(1<<63 - 1)
@@ -326,7 +326,7 @@ func failedAt(c check.Check) clock.Instant {
 	return c.Failed.From
 }
 
-// claimed is what a check demands, without what it found.
+// claimed is the claim of a check, without its finding.
 func claimed(c check.Check) string {
 	claim, _, _ := strings.Cut(c.Detail, " over ")
 	return claim

@@ -46,12 +46,12 @@ func build(found load.Found, visit Visit) *model.Suite {
 	return s
 }
 
-// gathered is what is kept of a run once its trace was read.
+// gathered is the part of a run that is kept after its trace was read.
 type gathered struct {
 	model.Run
 	key       rowKey
 	claims    []claim
-	cells     []coverage.Cell  // what a run that proves something has met
+	cells     []coverage.Cell  // the combinations that a conclusive run had
 	sometimes []check.Sometime // likewise
 	doc       string
 	plan      string // its digest
@@ -103,7 +103,7 @@ func takeMutants(s *model.Suite, files []string) {
 // severity orders verdicts from harmless to worst.
 var severity = []string{"", "SKIP", "PASS", "INCONCLUSIVE", "FAIL"}
 
-// worse returns the verdict that matters more.
+// worse returns the more severe verdict.
 func worse(a, b string) string {
 	if slices.Index(severity, b) > slices.Index(severity, a) {
 		return b
@@ -111,8 +111,8 @@ func worse(a, b string) string {
 	return a
 }
 
-// outcome is the worst of all that the report holds. A shard that is missing and a
-// run that could not be read prove nothing.
+// outcome is the worst verdict of the report. A missing shard or an unreadable run counts
+// as INCONCLUSIVE.
 func outcome(s *model.Suite) string {
 	worst := "SKIP"
 	for _, run := range s.Runs {

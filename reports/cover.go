@@ -11,7 +11,7 @@ import (
 	"baton/scenarios/coverage"
 )
 
-// cover adds up what the runs have met, and what they were to see at some time.
+// cover sums up the coverage of the runs and their sometimes claims.
 func cover(s *model.Suite, runs []gathered) {
 	met := map[coverage.Cell]int{}
 	var worlds []string
@@ -77,7 +77,7 @@ func sometime(s *model.Suite, g gathered) {
 	}
 }
 
-// tellCoverage says how much was met, and what was never seen.
+// tellCoverage prints the coverage and the sometimes claims that no run satisfied.
 func tellCoverage(w io.Writer, s *model.Suite) {
 	for _, c := range s.Coverage {
 		fmt.Fprintf(w, "coverage in %s: %d of %d combinations of fault, role and TCP phase; index.html has the holes\n", inert.Terminal(c.World), c.Met, c.Possible)

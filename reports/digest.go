@@ -75,7 +75,7 @@ func checks(run *load.Run, from []check.Check) []model.Check {
 	return list
 }
 
-// storedVerdict says what the run's own time made of it, nil where that is the same.
+// storedVerdict returns the stored verdict of a run, nil if it equals the new one.
 func storedVerdict(run *load.Run, now check.Verdict, only string) *model.Stored {
 	if run.Stored == nil {
 		if only == "" {
@@ -186,8 +186,7 @@ func replayWords(m trace.Meta, p *plan.Plan, dir string) []string {
 	return append(words, file)
 }
 
-// quote makes a word safe for a shell to which somebody pastes it, and keeps control
-// characters out of it.
+// quote quotes a word for a shell and replaces control characters.
 func quote(word string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=:,+@%", r)

@@ -1,4 +1,4 @@
-// Package reports shows what stored runs came to. Build reads runs, judges them again
+// Package reports renders stored runs. Build reads runs, judges them again
 // with the checkers of today, and sums up; Table and the subpackages write the result.
 // It never runs a scenario or changes a stored run; the command line and the suite
 // call it.

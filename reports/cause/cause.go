@@ -15,14 +15,14 @@ import (
 	"baton/impl/trace"
 )
 
-// Cause is one thing that a node did, or failed to do.
+// Cause is one action or omission of a node.
 type Cause struct {
 	At   clock.Instant
 	Node string
 	What string // without times and counts, so that runs that broke alike say the same
 }
 
-// Harm is what a cause is looked for.
+// Harm is the failure whose cause is searched.
 type Harm struct {
 	From, To clock.Instant
 	// Kind says what is known of it.
@@ -76,7 +76,7 @@ type misdeed struct {
 	lasting bool
 }
 
-// misdeeds are all of a run.
+// misdeeds returns all misdeeds of a run.
 func misdeeds(events []trace.Event) []misdeed {
 	var list []misdeed
 	for rank, detect := range []func([]trace.Event) []misdeed{died, ungated, seized, keptLease, adopted, sameEpoch, unannounced, detectedLate} {

@@ -39,7 +39,7 @@ func ungated(events []trace.Event) (list []misdeed) {
 	return list
 }
 
-// woken is how soon after its thaw a node that claims has not listened to its peer.
+// woken is the time after a thaw within which a claim means that the node did not listen to its peer.
 const woken = 50 * time.Millisecond
 
 // seized finds claims beside a MASTER that is alive: against what the node has heard of
@@ -201,7 +201,7 @@ func masterBeside(events []trace.Event, node string) (other string, since clock.
 	return other, since
 }
 
-// late is how much longer than the detection time a detection may take.
+// late is the tolerance beyond the detection time.
 const late = 1.3
 
 // detectedLate finds a BFD session that outlived its detection time.

@@ -38,7 +38,7 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 	return stayed(p, events, harm)
 }
 
-// nobody says why no node is MASTER.
+// nobody describes why no node is MASTER.
 func nobody(p *pair, harm Harm) (Cause, bool) {
 	for _, n := range p.nodes {
 		if n.alive && n.role != "" {

@@ -48,8 +48,8 @@ func rows(s *model.Suite) map[key]*model.Row {
 	return found
 }
 
-// reset pairs a scenario that was run with one set of settings then and another now:
-// that may be just what is asked about. It says so.
+// reset pairs a scenario that was run with different settings on the two sides, because
+// the setting may be the subject of the comparison. A remark names it.
 func reset(before, after map[key]*model.Row) []string {
 	said := []string{}
 	for _, k := range ordered(after, nil) {
