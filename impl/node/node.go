@@ -54,6 +54,7 @@ type Node struct {
 	awake     clock.Instant // from here on, silence is the peer's and not this node's own
 	booted    clock.Instant
 	paused    clock.Instant // the end of this node's last pause
+	listening listening
 	silence   clock.Instant // since when the peer is silent, Never while it is heard
 	links     links
 	targets   tracker
@@ -128,6 +129,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	for i := range n.paths {
 		n.paths[i].fingerprint(h)
 	}
+	n.listening.fingerprint(h)
 	for _, at := range []clock.Instant{n.awake, n.booted, n.paused, n.silence, n.requestAt} {
 		h.Instant(at)
 	}
@@ -282,7 +284,7 @@ func (n *Node) nextDeadline() clock.Instant {
 		n.grant.wait(), n.yieldWait(), n.requestWait(), n.adoption.deadline(),
 		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.told.wait(n), n.arbiterWait(),
 		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.syncedUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()), n.future(given), n.future(awaited),
-		n.future(n.unreachableAt()), n.future(n.reading.overdueAt()), n.future(n.awake), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()))
+		n.future(n.unreachableAt()), n.future(n.reading.overdueAt()), n.future(n.awake), n.listenWait(), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()))
 }
 
 // future returns an instant at which a gate may open or close by itself, Never once it

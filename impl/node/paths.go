@@ -340,11 +340,14 @@ func (n *Node) pathChanged(p *path, change bfd.Change) {
 // noteLateness keeps a node that was paused from taking its own silence for the
 // peer's: what it did not hear meanwhile may still wait in a socket. Before it may
 // conclude anything, it must listen for as long as it was late, but no longer than
-// a detection time, or than a peer takes whose session is not Up. What a scheduler takes on any day, up to the share of the
-// detection time that a lease leaves, is no pause.
+// a detection time, or than a peer takes whose session is not Up; in all, where it is paused
+// again meanwhile. What a scheduler takes on any day, up to the share of the detection time
+// that a lease leaves, is no pause.
 func (n *Node) noteLateness(late time.Duration) {
 	longest := n.paths.longestDetection()
-	if late <= longest-leaseLength(longest) {
+	noPause := longest - leaseLength(longest)
+	if late <= noPause {
+		n.listening.over = n.listening.over || n.now >= n.awake
 		return
 	}
 	n.paused = n.now
@@ -352,9 +355,28 @@ func (n *Node) noteLateness(late time.Duration) {
 	if late > longest {
 		listen = max(longest, bootListen) // the peer may have declared this node down
 	}
-	n.awake = max(n.awake, n.now.Add(listen))
+	n.awake = max(n.awake, n.now.Add(n.listening.paused(n.now, late, n.lastHeard(), listen, noPause)))
 	n.peer.confirm = n.stream.seq + 1
 	n.tell(true)
+}
+
+// listenWait returns when a node that listens to a silent peer next needs a Timer: often, for
+// a pause is seen by a Timer that is late alone.
+func (n *Node) listenWait() clock.Instant {
+	if n.now >= n.awake || !n.silent() {
+		return clock.Never
+	}
+	longest := n.paths.longestDetection()
+	return min(n.awake, n.now.Add(longest-leaseLength(longest)))
+}
+
+// lastHeard is when the peer was heard last, on any path or on the stream.
+func (n *Node) lastHeard() clock.Instant {
+	last := n.stream.heard
+	for i := range n.paths {
+		last = max(last, n.paths[i].session.LastReceived())
+	}
+	return last
 }
 
 // listened reports whether this node has listened for long enough to take silence for the
