@@ -173,7 +173,7 @@ const probeGap = 5 * time.Millisecond
 // StartTraffic implements scenarios.World.
 func (w *World) StartTraffic(ctx context.Context) error {
 	guests := [lab.Families][]netip.Addr{lab.IPv4.Guests(), lab.IPv6.Guests()}
-	cfg := traffic.Config{Run: uint64(hostclock.Now()), Record: w.record, Services: w.echoed(), Guests: guests, GapUDP: probeGap}
+	cfg := traffic.Config{Run: uint64(hostclock.Now()), Seed: w.cfg.Seed, Record: w.record, Services: w.echoed(), Guests: guests, GapUDP: probeGap}
 	for _, t := range w.plan.Traffic {
 		if t.Guard.In(plan.Netns) {
 			cfg.Lines = append(cfg.Lines, t)

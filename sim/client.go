@@ -210,6 +210,9 @@ func (c *conn) echo(tag uint32, backend uint8) {
 		c.gen.gap(c.number, g)
 	}
 	c.noteBackend(backend)
+	if c.gen.sample != nil && len(c.waits) == 0 {
+		c.gen.sample.noteAnswer(c.number, 0)
+	}
 }
 
 func (c *conn) noteBackend(backend uint8) {
@@ -376,6 +379,9 @@ func (c *conn) lose(why string) {
 	c.gen.line.totals.Lost++
 	c.gen.line.totals.Sessions--
 	c.event(trace.TrafficLost, why)
+	if c.gen.sample != nil {
+		c.gen.sample.noteEnd(c.number)
+	}
 	c.over()
 }
 

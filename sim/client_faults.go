@@ -199,6 +199,9 @@ func (g *generator) breakOff(at clock.Instant) {
 			g.w.conns.at(id).breakOff(at)
 		}
 	}
+	if g.sample != nil {
+		g.sample.forget()
+	}
 	g.isReady()
 	if !g.ending {
 		g.ending = true

@@ -75,6 +75,9 @@ func (d *datagram) answered(at clock.Instant, seq uint32, backend uint8) {
 	} else if d.seq-seq <= uint32(len(d.times)) {
 		g.line.received(max(d.times[seq%uint32(len(d.times))], g.resumed), at)
 	}
+	if g.sample != nil {
+		g.sample.noteAnswer(d.number, seq)
+	}
 	if backend == d.backend {
 		return
 	}

@@ -69,6 +69,7 @@ type generator struct {
 	opening int // not yet established or failed
 	live    int // not ended
 	probe   *probe
+	sample  *sample       // of idle flows
 	resumed clock.Instant // when its client stood still last
 	onEnd   func()        // told once it has ended; may be nil
 
@@ -196,7 +197,12 @@ func (g *generator) prepare(start clock.Instant, count int) {
 		pace = g.line.Rate / float64(g.w.plan.Topo.Clients)
 	}
 	g.opener = perSecond(start, pace)
-	if g.line.Every > 0 && count > 0 {
+	switch {
+	case g.line.Kind == plan.Flows:
+		if g.sample = newSample(g); len(g.sample.of) > 0 {
+			g.beats, g.beat = true, every(start, g.line.SampleEvery(), len(g.sample.of))
+		}
+	case g.line.Every > 0 && count > 0:
 		g.beats, g.beat = true, every(start, g.line.Every, count)
 	}
 	if count == 0 {
@@ -306,14 +312,15 @@ func (g *generator) open() {
 // speak lets the next session or flow send a message.
 func (g *generator) speak() {
 	i := g.turn
-	if g.turn++; g.turn == g.count {
+	g.turn++
+	if g.sample != nil {
+		g.sample.ask(i)
+		return
+	}
+	if g.turn == g.count {
 		g.turn = 0
 	}
-	switch {
-	case i >= len(g.all):
-	case g.line.Proto == "udp":
-		g.w.datagrams.at(g.all[i]).send(g.w.now)
-	default:
+	if i < len(g.all) {
 		g.w.conns.at(g.all[i]).say()
 	}
 }
@@ -333,8 +340,16 @@ func (g *generator) finish(until clock.Instant) {
 	case g.line.Proto == "udp":
 		g.line.totals.Failed += g.opening
 		g.line.totals.Sessions -= g.count - g.opening
-		g.end()
+		if g.sample == nil {
+			g.end()
+			return
+		}
+		g.sample.askAll()
+		w.at(w.now.Add(min(plan.FlowPause, until.Sub(w.now))), g.sample.settle)
 	default:
+		if g.sample != nil {
+			g.sample.askAll()
+		}
 		for _, id := range g.all {
 			w.conns.at(id).leave()
 		}

@@ -281,6 +281,10 @@ func (s *scan) totalsField(x *Totals, key []byte) {
 		x.Received = s.unsigned()
 	case "bytes":
 		x.Bytes = s.unsigned()
+	case "sample":
+		x.Sample = s.int()
+	case "verified":
+		x.Verified = s.int()
 	case "rtt_p50_ms":
 		x.RTTp50 = s.float()
 	case "rtt_p99_ms":

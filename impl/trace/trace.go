@@ -247,19 +247,23 @@ type Gap struct {
 
 // Totals are counted since the traffic line began; written once a second and at the end.
 type Totals struct {
-	Name     string  `json:"name"`
-	Kind     string  `json:"kind"` // sessions, connects, probe, flows
-	Proto    string  `json:"proto"`
-	Final    bool    `json:"final,omitempty"`
-	Sessions int     `json:"sessions"` // flows open now
-	Opened   int     `json:"opened"`
-	Lost     int     `json:"lost"`
-	Failed   int     `json:"failed"` // connects that failed
-	Corrupt  int     `json:"corrupt"`
-	Moved    int     `json:"moved"`
-	Sent     uint64  `json:"sent"`
-	Received uint64  `json:"received"`
-	Bytes    uint64  `json:"bytes"` // received
+	Name     string `json:"name"`
+	Kind     string `json:"kind"` // sessions, connects, probe, flows
+	Proto    string `json:"proto"`
+	Final    bool   `json:"final,omitempty"`
+	Sessions int    `json:"sessions"` // flows open now
+	Opened   int    `json:"opened"`
+	Lost     int    `json:"lost"`
+	Failed   int    `json:"failed"` // connects that failed
+	Corrupt  int    `json:"corrupt"`
+	Moved    int    `json:"moved"`
+	Sent     uint64 `json:"sent"`
+	Received uint64 `json:"received"`
+	Bytes    uint64 `json:"bytes"` // received
+	// Of idle flows: how many are in the sample, and how many of these answered when they
+	// were asked last.
+	Sample   int     `json:"sample,omitempty"`
+	Verified int     `json:"verified,omitempty"`
 	RTTp50   float64 `json:"rtt_p50_ms,omitempty"`
 	RTTp99   float64 `json:"rtt_p99_ms,omitempty"`
 	RTTMax   float64 `json:"rtt_max_ms,omitempty"`

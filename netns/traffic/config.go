@@ -4,16 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
 // Bounds of a line: what one machine can do without measuring itself.
 const (
-	maxCount      = 50_000    // sessions or TCP flows; the source ports of one client
-	maxDatagrams  = 2_000_000 // UDP flows
-	maxOpening    = 50_000    // UDP flows opened in a second
+	maxCount      = 50_000    // sessions; the source ports of one client
+	maxFlows      = 2_000_000 // idle flows
+	maxOpening    = 50_000    // idle flows opened in a second
 	maxRate       = 10_000    // connects or probes per second
 	defaultProbe  = 1000      // probes per second where the line gives no rate
 	defaultPeriod = 100 * time.Millisecond
@@ -87,8 +89,8 @@ func checkLine(t plan.Traffic) error {
 
 // most is how many sessions or flows a line may have.
 func most(t plan.Traffic) int {
-	if t.Kind == plan.Flows && t.Proto == "udp" {
-		return maxDatagrams
+	if t.Kind == plan.Flows {
+		return maxFlows
 	}
 	return maxCount
 }
@@ -111,6 +113,11 @@ func (c *Config) target(t plan.Traffic) (plan.Service, netip.AddrPort, error) {
 	return plan.Service{}, netip.AddrPort{}, fmt.Errorf("traffic: line %q: no service %q", t.Name, t.Service)
 }
 
+// responds reports whether there are TCP flows without sockets.
+func (c *Config) responds() bool {
+	return slices.ContainsFunc(c.Lines, func(t plan.Traffic) bool { return t.Kind == plan.Flows && t.Proto == "tcp" })
+}
+
 // descriptors is how many files the lines may have open at once. Both ends of
 // every TCP connection are in this process.
 func (c *Config) descriptors() int {
@@ -122,11 +129,7 @@ func (c *Config) descriptors() int {
 		case plan.Probe:
 			n += len(c.Clients)
 		case plan.Flows:
-			if t.Proto == "tcp" {
-				n += 2 * t.Count
-			} else {
-				n += 2 * len(c.Clients)
-			}
+			n += 2 * len(c.Clients)
 		default:
 			n += t.Count
 			if t.Proto == "tcp" {
@@ -134,5 +137,5 @@ func (c *Config) descriptors() int {
 			}
 		}
 	}
-	return n + len(c.Services)*len(c.Backends)
+	return n + (len(c.Services)+1+int(lab.Families))*len(c.Backends)
 }

@@ -9,40 +9,53 @@ import (
 	"baton/scenarios/plan"
 )
 
-// udpFlows generates one client's share of a line of idle UDP flows, which are
-// there to fill the connection table: each sends one datagram from an address
-// and port of its own, which take no socket (see guests), and again once a period if the line says every. A flow that
-// has no answer sends its datagram again, in passes over all such flows, so that
-// a moment of overload does not leave the table short. Start counts as done when
-// all are answered or the passes are used up.
-type udpFlows struct {
+// idleFlows generates one client's share of a line of idle flows, which are there to
+// fill the connection table: each has an address and port of its own, which take no socket
+// (see guests), and exchanges one request and its answer, of TCP behind a handshake. A flow
+// that has no answer is asked again, in passes over all such flows, so that a moment of
+// overload does not leave the table short. Start counts as done when all are answered or the
+// passes are used up.
+//
+// From then on the flows of the sample are asked once a period, and once more at the end
+// (see sample). All others stay idle.
+type idleFlows struct {
 	line     *line
 	client   *client
 	guests   *guests
+	exchange exchange
 	numbers  []int // of the flows within the line
-	all      []udpFlow
+	all      []idleFlow
 	pass     []int32 // the flows of the present pass
 	passes   int     // begun
 	opener   pacer   // of the present pass
-	beat     pacer
-	beats    bool
-	answered int
+	sample   *sample
+	answered int           // flows that had an answer and stand
+	opened   int           // flows that had an answer once
 	resumed  clock.Instant // when its client stood still last
 
 	readiness
 	ending *ending
 }
 
-// udpFlow is one flow. It is small, since there are many.
-type udpFlow struct {
-	seq      uint64
-	backend  string
-	answered bool
-	corrupt  bool
+// idleFlow is one flow. It is small, since there are many.
+type idleFlow struct {
+	seq       uint32 // messages sent; of TCP, the next sequence number
+	ack       uint32 // of TCP: the next sequence number of the other end
+	backend   uint8  // its number in names, counted from 1; 0 before the first answer
+	corrupt   bool
+	connected bool // of TCP
+	dead      bool
 }
 
-func newUDPFlows(l *loop, line *line, from *client, addrs []netip.Addr, numbers []int, start clock.Instant, r readiness) (*udpFlows, error) {
-	g := &udpFlows{readiness: r, line: line, client: from, numbers: numbers, all: make([]udpFlow, len(numbers))}
+// exchange is how the flows of a protocol are asked, and take answers.
+type exchange interface {
+	// ask asks the i-th flow, or opens it. What was asked before is asked again, where the
+	// protocol knows that it has had no answer.
+	ask(i int, intended clock.Instant)
+}
+
+func newIdleFlows(l *loop, line *line, from *client, addrs []netip.Addr, numbers []int, start clock.Instant, r readiness) (*idleFlows, error) {
+	g := &idleFlows{readiness: r, line: line, client: from, numbers: numbers, all: make([]idleFlow, len(numbers))}
 	if most := len(addrs) * plan.GuestPorts; len(numbers) > most {
 		return nil, fmt.Errorf("traffic: %d flows from %d addresses, which have room for %d", len(numbers), len(addrs), most)
 	}
@@ -51,39 +64,40 @@ func newUDPFlows(l *loop, line *line, from *client, addrs []netip.Addr, numbers 
 		if g.guests, err = l.openGuests(from, addrs, line.target); err != nil {
 			return nil, err
 		}
-		g.guests.take = g.receive
+		if line.Proto == "tcp" {
+			x := &segments{g}
+			g.exchange, g.guests.segment = x, x.receive
+		} else {
+			x := &datagrams{g}
+			g.exchange, g.guests.datagram = x, x.receive
+		}
 	}
-	if line.Every > 0 && len(numbers) > 0 {
-		g.beats, g.beat = true, every(start, line.Every, len(numbers))
-	}
+	g.sample = newSample(g, start)
 	g.beginPass(start)
 	return g, nil
 }
 
 // beginPass begins a pass over the flows that have no answer.
-func (g *udpFlows) beginPass(start clock.Instant) {
+func (g *idleFlows) beginPass(start clock.Instant) {
 	g.passes++
 	g.opener = perSecond(start, g.line.pace(len(g.all)))
 	g.pass = g.pass[:0]
 	for i := range g.all {
-		if !g.all[i].answered {
+		if g.all[i].backend == 0 && !g.all[i].dead {
 			g.pass = append(g.pass, int32(i))
 		}
 	}
 }
 
-func (g *udpFlows) deadline() clock.Instant {
+func (g *idleFlows) deadline() clock.Instant {
 	if g.ending != nil {
-		return g.ending.deadline(true)
+		return min(g.ending.deadline(g.sample.settled()), g.sample.deadline(g.ending))
 	}
-	next := clock.Never
-	if g.beats {
-		next = g.beat.next()
-	}
+	next := g.sample.beat.next()
 	switch {
 	case g.isReady:
 		return next
-	case g.answered == len(g.all):
+	case g.opened == len(g.all):
 		return atOnce
 	case g.opener.n < int64(len(g.pass)):
 		return min(next, g.opener.next())
@@ -91,28 +105,22 @@ func (g *udpFlows) deadline() clock.Instant {
 	return min(next, g.opener.next().Add(plan.FlowPause))
 }
 
-func (g *udpFlows) fire(now clock.Instant) {
+func (g *idleFlows) fire(now clock.Instant) {
 	if g.ending != nil {
-		g.line.count(func(t *trace.Totals) {
-			t.Failed += len(g.all) - g.answered
-			t.Sessions -= g.answered
-		})
-		g.ending.finished()
+		g.fireEnding(now)
 		return
 	}
 	if !g.isReady {
 		g.fireOpening(now)
 	}
-	if g.beats {
-		g.beat.due(now, forever, func(intended clock.Instant, n int64) { g.send(int(n%int64(len(g.all))), intended) })
-	}
+	g.sample.fire(now)
 }
 
-func (g *udpFlows) fireOpening(now clock.Instant) {
-	g.opener.due(now, int64(len(g.pass)), func(intended clock.Instant, n int64) { g.send(int(g.pass[n]), intended) })
+func (g *idleFlows) fireOpening(now clock.Instant) {
+	g.opener.due(now, int64(len(g.pass)), func(intended clock.Instant, n int64) { g.exchange.ask(int(g.pass[n]), intended) })
 	passed := g.opener.n == int64(len(g.pass)) && now >= g.opener.next().Add(plan.FlowPause)
 	switch {
-	case g.answered == len(g.all), passed && g.passes == plan.FlowPasses:
+	case g.opened == len(g.all), passed && g.passes == plan.FlowPasses:
 		g.pass = nil
 		g.ready()
 	case passed:
@@ -120,60 +128,86 @@ func (g *udpFlows) fireOpening(now clock.Instant) {
 	}
 }
 
-func (g *udpFlows) finish(_ clock.Instant, e *ending) { g.ending = e }
+// finish begins to end the flows: the sample is asked once more, and what has no answer
+// when the drain time has passed is lost.
+func (g *idleFlows) finish(now clock.Instant, e *ending) {
+	g.ending = e
+	g.sample.askAll(now)
+}
 
-func (g *udpFlows) breakOff(clock.Instant) {
+func (g *idleFlows) fireEnding(now clock.Instant) {
+	if now < g.ending.until && !g.sample.settled() {
+		g.sample.repeat(now)
+		return
+	}
+	g.sample.giveUp(now)
+	g.line.count(func(t *trace.Totals) {
+		t.Failed += len(g.all) - g.opened
+		t.Sessions -= g.answered
+	})
+	g.ready()
+	g.ending.finished()
+}
+
+func (g *idleFlows) breakOff(clock.Instant) {
+	g.sample.forget()
 	g.line.count(func(t *trace.Totals) { t.Sessions -= g.answered })
 }
 
-func (g *udpFlows) resume(_, now clock.Instant) {
+func (g *idleFlows) resume(_, now clock.Instant) {
 	g.resumed = now
-	if g.beats {
-		g.beat.skip(now)
-	}
+	g.sample.beat.skip(now)
 }
 
-func (g *udpFlows) id(i int) flowID {
+func (g *idleFlows) id(i int) flowID {
 	return flowID{line: g.line, client: g.client, number: g.numbers[i], local: g.guests.source(i)}
 }
 
-func (g *udpFlows) send(i int, intended clock.Instant) {
-	f := &g.all[i]
-	g.guests.send(i, stamp{run: g.line.run, flow: g.line.wire(g.numbers[i]), seq: f.seq, intended: intended})
-	f.seq++
-	g.line.sent()
+// stamp is that of a message of the i-th flow.
+func (g *idleFlows) stamp(i int, seq uint32, intended clock.Instant) stamp {
+	return stamp{run: g.line.run, flow: g.line.wire(g.numbers[i]), seq: uint64(seq), intended: intended}
 }
 
-// receive takes an answer to the flow that has the address and port.
-func (g *udpFlows) receive(now clock.Instant, to netip.AddrPort, block []byte) {
-	i, known := g.guests.flowOf(to)
-	if !known || i >= len(g.all) {
-		return
-	}
+// take takes an answer to the i-th flow. It reports whether it is one.
+func (g *idleFlows) take(now clock.Instant, i int, block []byte) (stamp, bool) {
 	f := &g.all[i]
 	got, backend, err := checkAnswer(block, g.line.run, g.line.wire(g.numbers[i]))
-	switch {
-	case err != nil && !f.corrupt:
-		f.corrupt = true
-		g.line.count(func(t *trace.Totals) { t.Corrupt++ })
-		g.id(i).event(now, trace.TrafficCorrupt, err.Error(), string(backend))
-	case err == nil:
-		g.line.received(max(got.intended, g.resumed), now)
-		g.noteAnswer(i, now, backend)
+	if err != nil {
+		if !f.corrupt {
+			f.corrupt = true
+			g.line.count(func(t *trace.Totals) { t.Corrupt++ })
+			g.id(i).event(now, trace.TrafficCorrupt, err.Error(), string(backend))
+		}
+		return got, false
 	}
+	g.line.received(max(got.intended, g.resumed), now)
+	g.noteAnswer(i, now, string(backend))
+	return got, true
 }
 
-func (g *udpFlows) noteAnswer(i int, now clock.Instant, backend []byte) {
-	f := &g.all[i]
-	if !f.answered {
-		f.answered = true
+func (g *idleFlows) noteAnswer(i int, now clock.Instant, backend string) {
+	f, number := &g.all[i], g.line.backendNumber(backend)
+	switch f.backend {
+	case number:
+		return
+	case 0:
+		g.opened++
 		g.answered++
 		g.line.count(func(t *trace.Totals) { t.Opened++; t.Sessions++ })
-	} else if string(backend) != f.backend {
+	default:
 		g.line.count(func(t *trace.Totals) { t.Moved++ })
-		g.id(i).event(now, trace.TrafficMoved, "from "+f.backend, string(backend))
+		g.id(i).event(now, trace.TrafficMoved, "from "+g.line.backends[f.backend-1], backend)
 	}
-	if string(backend) != f.backend {
-		f.backend = string(backend)
+	f.backend = number
+}
+
+// end ends a flow that was reset or has no answer any more: it is lost if it ever had one.
+func (g *idleFlows) end(i int, now clock.Instant, why string) {
+	f := &g.all[i]
+	if f.dead = true; f.backend == 0 {
+		return // the totals count it as failed
 	}
+	g.answered--
+	g.line.count(func(t *trace.Totals) { t.Lost++; t.Sessions-- })
+	g.id(i).event(now, trace.TrafficLost, why, g.line.backends[f.backend-1])
 }

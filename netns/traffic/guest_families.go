@@ -57,7 +57,7 @@ func between(first, last netip.Addr) []bpf.Instruction {
 		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: lastWord(first), SkipTrue: 1},
 		bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: lastWord(last), SkipTrue: 1},
 		bpf.RetConstant{Val: 0},
-		bpf.RetConstant{Val: 2048},
+		bpf.RetConstant{Val: wholeFrame},
 	}
 }
 

@@ -17,9 +17,10 @@ import (
 	"baton/scenarios/lab"
 )
 
-// guests are addresses that a client sends from without having them: datagrams leave by
+// guests are addresses that a client sends from without having them: packets leave by
 // a raw socket, so that the kernel finds the next hop, and the answers are read from a
-// packet socket. The kernel has no socket to answer for, so a flow costs no descriptor.
+// packet socket. The kernel takes none of them for its own, so it answers nothing with a
+// RST, and a flow costs no descriptor.
 // ARP requests and neighbour solicitations for the addresses are answered here.
 type guests struct {
 	guestFamily
@@ -30,8 +31,11 @@ type guests struct {
 	mac     net.HardwareAddr
 	index   int    // of the interface
 	packet  []byte // that is sent next
-	take    func(now clock.Instant, to netip.AddrPort, payload []byte)
 	loop    *loop
+
+	// What takes that which comes: of UDP, of TCP.
+	datagram func(now clock.Instant, to netip.AddrPort, payload []byte)
+	segment  func(now clock.Instant, s segment)
 }
 
 // guestFamily is how packets of a family are read and written.
@@ -88,27 +92,11 @@ func (g *guests) open() (err error) {
 	}
 	g.index = link.Attrs().Index
 	g.mac = link.Attrs().HardwareAddr
-	if g.out, err = unix.Socket(g.domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_RAW); err != nil {
+	if g.out, err = openRaw(lab.FamilyOf(g.target.Addr())); err != nil {
 		return err
 	}
-	if g.in, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
-		return err
-	}
-	filter, err := assemble(g.filter(g.addrs[0], g.addrs[len(g.addrs)-1]))
-	if err != nil {
-		return err
-	}
-	if err = unix.SetsockoptSockFprog(g.in, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}); err != nil {
-		return err
-	}
-	if err = unix.SetsockoptInt(g.in, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
-		return err
-	}
-	if err = enlargeReceiveBuffer(g.in); err != nil {
-		return err
-	}
-	all := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_ALL))
-	return unix.Bind(g.in, &unix.SockaddrLinklayer{Protocol: all, Ifindex: g.index})
+	g.in, err = openPackets(g.filter(g.addrs[0], g.addrs[len(g.addrs)-1]), g.index)
+	return err
 }
 
 // assemble is a filter as the kernel takes it.
@@ -133,6 +121,12 @@ func (g *guests) flowOf(a netip.AddrPort) (i int, known bool) {
 	return i, at >= 0 && a.Port() >= firstGuestPort
 }
 
+// sendSegment sends a segment of the i-th flow.
+func (g *guests) sendSegment(i int, s segment) {
+	s.from, s.to = g.source(i), g.target
+	_ = unix.Sendto(g.out, s.packet(), 0, g.to) // the missing answer says what went wrong
+}
+
 // send sends a request of the i-th flow.
 func (g *guests) send(i int, s stamp) {
 	b, from := g.packet, g.source(i)
@@ -148,7 +142,7 @@ func (g *guests) send(i int, s stamp) {
 
 func (g *guests) ready(now clock.Instant, _ uint32) {
 	for range datagramsPerTurn {
-		n, _, err := unix.Recvfrom(g.in, g.loop.buf[:2048], 0)
+		n, _, err := unix.Recvfrom(g.in, g.loop.buf[:wholeFrame], 0)
 		if err != nil {
 			return
 		}
@@ -164,8 +158,14 @@ func (g *guests) ready(now clock.Instant, _ uint32) {
 	}
 }
 
-// receive takes a datagram from the target.
+// receive takes what comes from the target.
 func (g *guests) receive(now clock.Instant, packet []byte) {
+	if g.segment != nil {
+		if s, ok := parseSegment(packet); ok && s.from == g.target && (s.marked || s.flags&tcpRST != 0) {
+			g.segment(now, s)
+		}
+		return
+	}
 	if len(packet) < g.header+udpLen || packet[0] != g.packet[0] || packet[g.protocolAt] != unix.IPPROTO_UDP {
 		return
 	}
@@ -177,5 +177,5 @@ func (g *guests) receive(now clock.Instant, packet []byte) {
 		return
 	}
 	to := netip.AddrPortFrom(addr(g.sourceAt+length), binary.BigEndian.Uint16(udp[2:]))
-	g.take(now, to, udp[udpLen:size])
+	g.datagram(now, to, udp[udpLen:size])
 }

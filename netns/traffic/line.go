@@ -3,6 +3,7 @@ package traffic
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,8 +21,9 @@ type line struct {
 	plan.Traffic
 	number    uint32 // of the line in the plan
 	lines     int    // in the plan
-	run       uint64
-	affine    bool // a client is to keep its backend
+	run, seed uint64
+	backends  []string // of idle flows, in the order of their first answers; only the loop touches it
+	affine    bool     // a client is to keep its backend
 	target    netip.AddrPort
 	threshold time.Duration
 	timeouts  Timeouts
@@ -47,7 +49,7 @@ func newLine(number int, t plan.Traffic, affine bool, target netip.AddrPort, cfg
 		threshold = cfg.GapUDP
 	}
 	return &line{
-		Traffic: t, number: uint32(number), lines: len(cfg.Lines), run: cfg.Run, affine: affine, target: target, threshold: threshold,
+		Traffic: t, number: uint32(number), lines: len(cfg.Lines), run: cfg.Run, seed: cfg.Seed, affine: affine, target: target, threshold: threshold,
 		timeouts: cfg.Timeouts, record: record,
 		totals: trace.Totals{Name: t.Name, Kind: t.Kind, Proto: t.Proto},
 		rtt:    hdrhistogram.New(rttMin, rttMax, rttDigits),
@@ -66,6 +68,16 @@ func (l *line) guests(all []netip.Addr, client, clients int) []netip.Addr {
 	part := len(all) / max(1, clients*l.lines)
 	first := (int(l.number)*clients + client) * part
 	return all[first : first+part]
+}
+
+// backendNumber is the number of a backend among those that answered idle flows, from 1.
+func (l *line) backendNumber(name string) uint8 {
+	i := slices.Index(l.backends, name)
+	if i < 0 {
+		i = len(l.backends)
+		l.backends = append(l.backends, name)
+	}
+	return uint8(i + 1)
 }
 
 // count changes the totals.

@@ -83,12 +83,4 @@ var _ = Describe("load on a network that works", func() {
 		stop(ctx, g)
 		Expect(r.final("idle").Failed).To(BeZero())
 	}, SpecTimeout(30*time.Second))
-
-	It("holds idle TCP flows open and closes them in order", func(ctx SpecContext) {
-		n, r := newNetwork(), &recording{}
-		g := start(ctx, n.config(r, plan.Traffic{Name: "idle", Kind: plan.Flows, Proto: "tcp", Service: "tcp", Count: 2000}))
-		Expect(lineOf(g, 0)()).To(And(HaveField("Opened", 2000), HaveField("Lost", 0)))
-		stop(ctx, g)
-		Expect(r.traffic("idle", "done")).To(HaveLen(2000))
-	}, SpecTimeout(30*time.Second))
 })

@@ -26,15 +26,35 @@ func (s *servers) drop(fd int) { s.loop.drop(fd) }
 type listener struct {
 	proto string
 	fd    int
+	// Of segmentProto: the raw sockets of the answers, and where the services are.
+	out [lab.Families]int
+	at  []netip.AddrPort
 }
 
-// listen opens the listening sockets of all services on a backend, inside its namespace.
-func (b Backend) listen(services []plan.Service) (opened []listener, err error) {
+// segmentProto is TCP without sockets: see responder.
+const segmentProto = "segments"
+
+func (l listener) close() {
+	fds := []int{l.fd}
+	if l.proto == segmentProto {
+		fds = append(fds, l.out[:]...)
+	}
+	for _, fd := range fds {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
+	}
+}
+
+// listen opens the listening sockets of all services on a backend, inside its namespace,
+// and those of a responder if there are TCP flows without sockets.
+func (b Backend) listen(services []plan.Service, responds bool) (opened []listener, err error) {
 	if name := b.Host.Name(); len(name) > nameLen {
 		return nil, fmt.Errorf("traffic: backend name %q is longer than %d bytes", name, nameLen)
 	}
 	taken := map[string]bool{} // services may share a port
 	err = b.Host.Do(func() error {
+		var tcp []netip.AddrPort
 		for _, s := range services {
 			at, err := b.at(s)
 			if err != nil {
@@ -53,13 +73,26 @@ func (b Backend) listen(services []plan.Service) (opened []listener, err error) 
 			if err != nil {
 				return fmt.Errorf("%w (backend %s, %s)", err, b.Host.Name(), s.Proto)
 			}
-			opened = append(opened, listener{s.Proto, fd})
+			opened = append(opened, listener{proto: s.Proto, fd: fd})
+			if responds && s.Proto == "tcp" {
+				tcp = append(tcp, at)
+				if err := attachFilter(fd, notMarked()); err != nil {
+					return fmt.Errorf("traffic: leave marked segments to the responder: %w", err)
+				}
+			}
 		}
-		return nil
+		if len(tcp) == 0 {
+			return nil
+		}
+		l, err := openSegments(tcp)
+		if err == nil {
+			opened = append(opened, l)
+		}
+		return err
 	})
 	if err != nil {
 		for _, l := range opened {
-			unix.Close(l.fd)
+			l.close()
 		}
 		return nil, err
 	}
@@ -77,8 +110,11 @@ func (b Backend) at(s plan.Service) (netip.AddrPort, error) {
 
 // serve hands a listening socket to a backend's servers.
 func (s *servers) serve(l listener) error {
-	if l.proto == "udp" {
+	switch l.proto {
+	case "udp":
 		return s.add(l.fd, &udpServer{servers: s, fd: l.fd})
+	case segmentProto:
+		return s.respond(l)
 	}
 	return s.add(l.fd, &tcpServer{servers: s, fd: l.fd})
 }

@@ -24,7 +24,7 @@ const (
 // the bound a session leaves out messages until an echo comes.
 const maxOutstanding = 1024
 
-// session is one long-lived TCP connection of a sessions or flows line.
+// session is one long-lived TCP connection of a sessions line.
 type session struct {
 	flowID
 	loop  *loop

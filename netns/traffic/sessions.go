@@ -5,8 +5,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// sessions generates one client's share of a line of long-lived TCP
-// connections: those that talk (sessions) and those that only stand (flows).
+// sessions generates one client's share of a line of long-lived TCP connections.
 // Session k sends at the instants k/N + j of the period, from the line's start
 // on; what falls before its connection stands is left out.
 type sessions struct {
@@ -28,9 +27,6 @@ func newSessions(l *loop, line *line, from *client, numbers []int, start clock.I
 	pace := float64(plan.SessionsPerSecond)
 	if line.Count > plan.SessionsPerSecond {
 		pace = plan.FlowsPerSecond
-	}
-	if line.Kind == plan.Flows && len(numbers) > 0 {
-		pace = line.pace(len(numbers))
 	}
 	g := &sessions{readiness: r, opener: perSecond(start, pace), opening: len(numbers), live: len(numbers)}
 	if line.Every > 0 && len(numbers) > 0 {

@@ -67,7 +67,9 @@ type Config struct {
 	Services []plan.Service
 	Clients  []Host // each line's load is divided among them; a probe runs on each
 	Backends []Backend
-	// Guests are neighbouring addresses of the clients' network, of each family, that no host has: idle UDP
+	// Seed draws the sample of idle flows.
+	Seed uint64
+	// Guests are neighbouring addresses of the clients' network, of each family, that no host has: idle
 	// flows come from them, each client and line has a part. An address has room for
 	// 50,000 flows.
 	Guests [lab.Families][]netip.Addr
@@ -170,7 +172,7 @@ func (g *Generator) startLoops() error {
 	probes.raised = true
 	g.streams, g.probes = streams, probes
 	for _, b := range g.cfg.Backends {
-		opened, err := b.listen(g.cfg.Services)
+		opened, err := b.listen(g.cfg.Services, g.cfg.responds())
 		for _, l := range opened {
 			err = errors.Join(err, g.serversOf(b, l.proto).serve(l))
 		}
@@ -249,8 +251,8 @@ func (g *Generator) startShare(line *line, index int, start clock.Instant, r rea
 			made, err = newProbe(on, line, from, index, start, r)
 		case line.Kind == plan.Bulk:
 			made = newBulk(on, line, from, share(line.Count, index, clients), start, r)
-		case line.Kind == plan.Flows && line.Proto == "udp":
-			made, err = newUDPFlows(on, line, from, line.guests(g.cfg.Guests[lab.FamilyOf(line.target.Addr())], index, clients), share(line.Count, index, clients), start, r)
+		case line.Kind == plan.Flows:
+			made, err = newIdleFlows(on, line, from, line.guests(g.cfg.Guests[lab.FamilyOf(line.target.Addr())], index, clients), share(line.Count, index, clients), start, r)
 		default:
 			made = newSessions(on, line, from, share(line.Count, index, clients), start, r)
 		}

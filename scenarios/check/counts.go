@@ -150,9 +150,10 @@ func (r *run) trafficEnd() clock.Instant {
 	return end
 }
 
-// sessions samples the number of open sessions in the window: the last totals
-// before it and those in it.
-func (r *run) sessions(line string, w window) []sample {
+// standing samples a count of the totals in the window: that of the last totals before
+// it, and those in it.
+func (r *run) standing(name string, of func(trace.Totals) int, line string, w window) []sample {
+	m, _ := metric.Of(name)
 	var samples []sample
 	s := NewState(r.plan, r.meta.World)
 	seen := false
@@ -162,18 +163,18 @@ func (r *run) sessions(line string, w window) []sample {
 			break
 		}
 		if seen && e.At > w.from && len(samples) == 0 {
-			samples = append(samples, sample{window: point(w.from), value: float64(s.Sessions(line))})
+			samples = append(samples, sample{window: point(w.from), value: float64(s.standing(name, of, line))})
 		}
 		s.Apply(e)
-		if t := e.Totals; t != nil && t.Kind == plan.Sessions && (line == "" || t.Name == line) {
+		if t := e.Totals; t != nil && yields(m, t.Kind) && (line == "" || t.Name == line) {
 			seen = true
 			if e.At >= w.from {
-				samples = append(samples, sample{window: point(e.At), value: float64(s.Sessions(line)), what: "at " + r.at(e.At)})
+				samples = append(samples, sample{window: point(e.At), value: float64(s.standing(name, of, line)), what: "at " + r.at(e.At)})
 			}
 		}
 	}
 	if seen && len(samples) == 0 {
-		samples = append(samples, sample{window: w, value: float64(s.Sessions(line))})
+		samples = append(samples, sample{window: w, value: float64(s.standing(name, of, line))})
 	}
 	return samples
 }

@@ -28,23 +28,22 @@ var measures = map[string]measure{
 	"incomplete":      {over: events("incomplete"), now: tallied("incomplete", func(t *Tally) map[string]int { return t.Lost })},
 	"unanswered":      {over: (*run).unanswered},
 	"unechoed":        {over: (*run).unechoed},
-	"sessions": {over: (*run).sessions, now: func(s *State, line string) (float64, bool) {
-		return float64(s.Sessions(line)), true
-	}},
-	"gap":            {over: quantile("gap", 1), now: (*State).longestGap},
-	"gap_udp_max_ms": {over: quantile("gap_udp_max_ms", 1)},
-	"gap_tcp_p50_ms": {over: quantile("gap_tcp_p50_ms", 0.50)},
-	"gap_tcp_p99_ms": {over: quantile("gap_tcp_p99_ms", 0.99)},
-	"gap_tcp_max_ms": {over: quantile("gap_tcp_max_ms", 1)},
-	"rtt_p50_ms":     {over: roundTrip("rtt_p50_ms", func(t trace.Totals) float64 { return t.RTTp50 })},
-	"rtt_p99_ms":     {over: roundTrip("rtt_p99_ms", func(t trace.Totals) float64 { return t.RTTp99 })},
-	"rtt_max_ms":     {over: roundTrip("rtt_max_ms", func(t trace.Totals) float64 { return t.RTTMax })},
-	"detect_ms":      {over: ofPair(func(r *run, w window) []sample { return r.latencies(r.lastDown, w) })},
-	"takeover_ms":    {over: ofPair(func(r *run, w window) []sample { return r.latencies(r.nextMaster, w) })},
-	"handover_ms":    {over: ofPair((*run).handovers)},
-	"unready_ms":     {over: ofPair((*run).unready)},
-	"dual_ms":        {over: ofPair((*run).dual)},
-	"restore_gap_ms": {over: ofPair((*run).afterRestore)},
+	"sessions":        standing("sessions", func(t trace.Totals) int { return t.Sessions }),
+	"verified":        standing("verified", func(t trace.Totals) int { return t.Verified }),
+	"gap":             {over: quantile("gap", 1), now: (*State).longestGap},
+	"gap_udp_max_ms":  {over: quantile("gap_udp_max_ms", 1)},
+	"gap_tcp_p50_ms":  {over: quantile("gap_tcp_p50_ms", 0.50)},
+	"gap_tcp_p99_ms":  {over: quantile("gap_tcp_p99_ms", 0.99)},
+	"gap_tcp_max_ms":  {over: quantile("gap_tcp_max_ms", 1)},
+	"rtt_p50_ms":      {over: roundTrip("rtt_p50_ms", func(t trace.Totals) float64 { return t.RTTp50 })},
+	"rtt_p99_ms":      {over: roundTrip("rtt_p99_ms", func(t trace.Totals) float64 { return t.RTTp99 })},
+	"rtt_max_ms":      {over: roundTrip("rtt_max_ms", func(t trace.Totals) float64 { return t.RTTMax })},
+	"detect_ms":       {over: ofPair(func(r *run, w window) []sample { return r.latencies(r.lastDown, w) })},
+	"takeover_ms":     {over: ofPair(func(r *run, w window) []sample { return r.latencies(r.nextMaster, w) })},
+	"handover_ms":     {over: ofPair((*run).handovers)},
+	"unready_ms":      {over: ofPair((*run).unready)},
+	"dual_ms":         {over: ofPair((*run).dual)},
+	"restore_gap_ms":  {over: ofPair((*run).afterRestore)},
 	"sync_ms": {over: synced(func(s *trace.Sync) float64 {
 		return round(milliseconds(time.Duration(s.Took)))
 	})},
@@ -71,6 +70,14 @@ func quantile(metric string, share float64) func(*run, string, window) []sample 
 
 func roundTrip(metric string, of func(trace.Totals) float64) func(*run, string, window) []sample {
 	return func(r *run, line string, w window) []sample { return r.roundTrips(metric, of, line, w) }
+}
+
+// standing is a measure of what the totals of traffic say of their moment.
+func standing(name string, of func(trace.Totals) int) measure {
+	return measure{
+		over: func(r *run, line string, w window) []sample { return r.standing(name, of, line, w) },
+		now:  func(s *State, line string) (float64, bool) { return float64(s.standing(name, of, line)), true },
+	}
 }
 
 func synced(value func(*trace.Sync) float64) func(*run, string, window) []sample {

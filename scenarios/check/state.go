@@ -9,6 +9,7 @@ import (
 	"baton/impl/trace"
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
+	"baton/scenarios/metric"
 	"baton/scenarios/plan"
 )
 
@@ -278,10 +279,16 @@ func (s *State) kind(line string) string {
 
 // Sessions counts the open sessions of all lines, or of one.
 func (s *State) Sessions(line string) int {
+	return s.standing("sessions", func(t trace.Totals) int { return t.Sessions }, line)
+}
+
+// standing sums a count of the last totals of all lines that yield a metric, or of one.
+func (s *State) standing(name string, of func(trace.Totals) int, line string) int {
+	m, _ := metric.Of(name)
 	count := 0
 	for name, t := range s.Traffic { // in any order: a sum
-		if t.Kind == plan.Sessions && (line == "" || line == name) {
-			count += t.Sessions
+		if yields(m, t.Kind) && (line == "" || line == name) {
+			count += of(t)
 		}
 	}
 	return count

@@ -47,7 +47,7 @@ func wordClasses() []wordClass {
 	for _, v := range fault.Verbs() {
 		ways = append(ways, v.WayNames()...)
 	}
-	settings = append(settings, "clients", "backends", "mode", "balance", "affinity", "count", "every", "rate", "service")
+	settings = append(settings, "clients", "backends", "mode", "balance", "affinity", "count", "every", "rate", "sample", "service")
 	measured := slices.Clone(metric.Names())
 	for _, m := range metric.Names() {
 		measured = append(measured, strings.TrimSuffix(m, "_ms"))

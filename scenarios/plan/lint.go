@@ -206,6 +206,9 @@ func (l *linter) traffic() {
 			l.errorf(t.Pos, "ports", "", "traffic %q: a client that closes first keeps a port for %s after each connection; say close=server or close=reset",
 				t.Name, formatDuration(timeWait))
 		}
+		if t.Sample > t.Count {
+			l.errorf(t.Pos, "sample", "", "traffic %q: a sample of %d of %d flows; say fewer, or nothing for up to %d", t.Name, t.Sample, t.Count, DefaultSample)
+		}
 		if all := float64(t.Count) * t.Rate; t.Kind == Bulk && all > maxBits {
 			l.errorf(t.Pos, "rate", "", "traffic %q: %d transfers are %s together; a line has at most %s", t.Name, t.Count, formatBits(all), formatBits(maxBits))
 		}

@@ -12,14 +12,14 @@ const (
 	// 10,000 flows under two.
 	SessionsPerSecond = 1000
 	FlowsPerSecond    = 8000
-	// FlowPasses is how often the datagram of an idle flow without an answer is sent, in
+	// FlowPasses is how often an idle flow without an answer is asked, in
 	// passes over all of these; the next pass begins FlowPause after the end of one.
 	FlowPasses = 10
 	FlowPause  = 300 * time.Millisecond
 	// ClientPorts are those of an address of a simulated client. It has a part of the
 	// guests' addresses besides its own.
 	ClientPorts = 55_000
-	// GuestPorts are those of a guest's address, from which idle UDP flows come in
+	// GuestPorts are those of a guest's address, from which idle flows come in
 	// namespaces. Each client and line has a part of these addresses.
 	GuestPorts = 50_000
 )
@@ -31,7 +31,7 @@ func (p *Plan) room(t Traffic, world string) int {
 	if world == Sim {
 		return clients * ClientPorts * (1 + len(lab.IPv4.GuestsOf(0, clients)))
 	}
-	if t.Kind != Flows || t.Proto != "udp" {
+	if t.Kind != Flows {
 		return maxCount
 	}
 	lines := 0

@@ -144,9 +144,10 @@ type Traffic struct {
 	Proto   string
 	Service string        // name of a Service
 	Count   int           // sessions, flows; bulk: transfers side by side
-	Every   time.Duration // sessions: between two messages of one session
-	Rate    float64       // connects, probe: per second; bulk: bits per second of one transfer
+	Every   time.Duration // sessions: between two messages of one session; flows: of one of the sample, 0 for the default
+	Rate    float64       // connects, probe: per second; flows: at which they are opened; bulk: bits per second of one transfer
 	Size    int           // bulk: bytes of one transfer
+	Sample  int           // flows: how many of them are asked again and again, 0 for the default
 	Up      bool          // bulk: from the client to the backend
 	// Half sessions end by closing their sending side while answers are outstanding, and
 	// read on; half transfers close it as soon as they have sent what they send.

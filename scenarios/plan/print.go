@@ -80,6 +80,9 @@ func (t Traffic) String() string {
 	if t.Every != 0 {
 		s += " every=" + formatDuration(t.Every)
 	}
+	if t.Sample != 0 {
+		s += fmt.Sprintf(" sample=%d", t.Sample)
+	}
 	if t.Size != 0 {
 		s += fmt.Sprintf(" size=%d", t.Size)
 	}

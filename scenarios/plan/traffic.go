@@ -73,7 +73,7 @@ var trafficKeys = map[string][]string{
 	Sessions: {"count", "every", "close", "service"},
 	Connects: {"every", "rate", "close", "ports", "service"},
 	Probe:    {"every", "rate", "service"},
-	Flows:    {"count", "rate", "service"},
+	Flows:    {"count", "rate", "sample", "every", "service"},
 	Bulk:     {"count", "size", "rate", "way", "close", "service"},
 }
 
@@ -128,14 +128,15 @@ func (b *builder) trafficArgs(t *Traffic, args []*pair) {
 			if err == nil && every < 100*time.Microsecond {
 				err = &wrong{message: fmt.Sprintf("%s is shorter than 100us", v.Text)}
 			}
-			if t.Kind == Sessions {
+			if t.Kind == Sessions || t.Kind == Flows {
 				t.Every = every
 			} else if err == nil {
 				t.Rate = float64(time.Second) / float64(every)
 			}
 			return err
 		},
-		"ports": func(v *value) (err error) { t.Ports, err = parseCount(v.Text, 1, maxPorts); return },
+		"sample": func(v *value) (err error) { t.Sample, err = parseCount(v.Text, 1, maxSample); return },
+		"ports":  func(v *value) (err error) { t.Ports, err = parseCount(v.Text, 1, maxPorts); return },
 		"close": func(v *value) error {
 			if t.Kind == Connects {
 				how, err := choice(closeClient, CloseServer, CloseReset)(v.Text)
@@ -154,7 +155,7 @@ func (b *builder) trafficArgs(t *Traffic, args []*pair) {
 	}
 	keys := append(slices.Clone(trafficKeys[t.Kind]), "from", "until")
 	maps.DeleteFunc(all, func(key string, _ func(*value) error) bool { return !slices.Contains(keys, key) })
-	if _, ok := all["rate"]; ok && b.both(args, "rate", "every") {
+	if _, ok := all["rate"]; ok && t.Kind != Flows && b.both(args, "rate", "every") {
 		return
 	}
 	b.pairs(args, all)

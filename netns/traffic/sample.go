@@ -1,0 +1,163 @@
+package traffic
+
+import (
+	"maps"
+	"slices"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// sample is what one client has of a line's sample: the idle flows, drawn by the seed of the
+// run, that are asked once a period, and once more at the end. Each that answers is verified; one that has
+// no answer is asked again at its next turn, and counts as verified no more. So the totals
+// say at any time how many of the sample are known to stand, before and after each takeover.
+type sample struct {
+	flows *idleFlows
+	of    []int32           // the flows
+	asked map[int32]sampled // those that were ever asked
+	beat  pacer             // asks one after the other
+	open  int               // flows without an answer to what was asked
+	again clock.Instant     // at the end: when those without an answer are asked next
+}
+
+// sampled is one flow of the sample.
+type sampled struct {
+	since    clock.Instant // when what has no answer yet was asked first; 0: all is answered
+	verified bool
+}
+
+func newSample(g *idleFlows, start clock.Instant) *sample {
+	s := &sample{flows: g, asked: map[int32]sampled{}, beat: pacer{start: clock.Never}}
+	place := map[int]int32{}
+	for i, number := range g.numbers {
+		place[number] = int32(i)
+	}
+	for _, number := range g.line.Sampled(g.line.seed) {
+		if i, ours := place[number]; ours {
+			s.of = append(s.of, i)
+		}
+	}
+	if len(s.of) > 0 {
+		s.beat = every(start, g.line.SampleEvery(), len(s.of))
+	}
+	g.line.count(func(t *trace.Totals) { t.Sample += len(s.of) })
+	return s
+}
+
+func (s *sample) fire(now clock.Instant) {
+	if len(s.of) > 0 {
+		s.beat.due(now, forever, func(intended clock.Instant, n int64) { s.ask(s.of[n%int64(len(s.of))], intended) })
+	}
+}
+
+// ask asks a flow that was answered when it was opened.
+func (s *sample) ask(i int32, intended clock.Instant) {
+	f := &s.flows.all[i]
+	if f.backend == 0 || f.dead {
+		return
+	}
+	a := s.asked[i]
+	if a.since == 0 {
+		a.since = intended
+		s.open++
+	} else {
+		s.verify(&a, false)
+	}
+	s.asked[i] = a
+	s.flows.exchange.ask(int(i), intended)
+}
+
+// noteAnswer notes an answer to what was asked at an instant.
+func (s *sample) noteAnswer(i int, intended clock.Instant) {
+	a, asked := s.asked[int32(i)]
+	if !asked || a.since == 0 || intended < a.since {
+		return
+	}
+	a.since = 0
+	s.open--
+	s.verify(&a, true)
+	s.asked[int32(i)] = a
+}
+
+// noteEnd notes that a flow has ended.
+func (s *sample) noteEnd(i int) {
+	if a, asked := s.asked[int32(i)]; asked {
+		if a.since > 0 {
+			s.open--
+		}
+		s.verify(&a, false)
+		delete(s.asked, int32(i))
+	}
+}
+
+func (s *sample) verify(a *sampled, verified bool) {
+	if a.verified == verified {
+		return
+	}
+	a.verified = verified
+	by := -1
+	if verified {
+		by = 1
+	}
+	s.flows.line.count(func(t *trace.Totals) { t.Verified += by })
+}
+
+// askAll asks the whole sample.
+func (s *sample) askAll(now clock.Instant) {
+	s.again = now.Add(plan.FlowPause)
+	for _, i := range s.of {
+		s.ask(i, now)
+	}
+}
+
+// repeat asks those again that have no answer, once it is time.
+func (s *sample) repeat(now clock.Instant) {
+	if now < s.again {
+		return
+	}
+	s.again = now.Add(plan.FlowPause)
+	for _, i := range s.waiting() {
+		s.ask(i, now)
+	}
+}
+
+// waiting lists the flows without an answer to what was asked.
+func (s *sample) waiting() (found []int32) {
+	for _, i := range slices.Sorted(maps.Keys(s.asked)) {
+		if s.asked[i].since > 0 {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+func (s *sample) settled() bool { return s.open == 0 }
+
+// deadline is when those without an answer are asked next, at the end.
+func (s *sample) deadline(e *ending) clock.Instant {
+	if e.done || s.settled() {
+		return clock.Never
+	}
+	return s.again
+}
+
+// giveUp ends the flows that have no answer when their time has run out.
+func (s *sample) giveUp(now clock.Instant) {
+	for _, i := range s.waiting() {
+		s.flows.end(int(i), now, "no answer for "+rounded(now.Sub(s.asked[i].since)))
+		s.noteEnd(int(i))
+	}
+}
+
+// forget takes the sample out of the totals, because its client has ended.
+func (s *sample) forget() {
+	verified := 0
+	for _, a := range s.asked { // in any order: a sum
+		if a.verified {
+			verified++
+		}
+	}
+	s.flows.line.count(func(t *trace.Totals) { t.Sample -= len(s.of); t.Verified -= verified })
+}

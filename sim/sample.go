@@ -1,0 +1,165 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// sample is what one generator has of its line's sample: the idle flows that are asked
+// once a period, and once more at the end. It means what it means in package netns/traffic.
+type sample struct {
+	gen   *generator
+	of    []int           // the flows, by their places in the generator
+	asked map[int]sampled // by place, those that were ever asked
+	open  int             // flows without an answer to what was asked
+}
+
+// sampled is one flow of the sample.
+type sampled struct {
+	since    clock.Instant // when what has no answer yet was asked first
+	seq      uint32        // of UDP: of that message
+	waits    bool
+	verified bool
+}
+
+// newSample draws the generator's part of its line's sample.
+func newSample(g *generator) *sample {
+	s := &sample{gen: g, asked: map[int]sampled{}}
+	for _, number := range g.line.Sampled(g.w.cfg.Seed) {
+		if clients := g.w.plan.Topo.Clients; number%clients == g.index {
+			s.of = append(s.of, number/clients)
+		}
+	}
+	g.line.totals.Sample += len(s.of)
+	return s
+}
+
+// ask asks the flow whose turn it is, if it was answered when it was opened.
+func (s *sample) ask(turn int) {
+	g, i := s.gen, s.of[turn%len(s.of)]
+	if i >= len(g.all) || !s.stands(i) {
+		return
+	}
+	a := s.asked[i]
+	if a.waits {
+		s.verify(&a, false)
+	} else {
+		a.since, a.waits = g.w.now, true
+		s.open++
+		if g.line.Proto == "udp" {
+			a.seq = g.w.datagrams.at(g.all[i]).seq
+		}
+	}
+	s.asked[i] = a
+	if g.line.Proto == "udp" {
+		g.w.datagrams.at(g.all[i]).send(g.w.now)
+		return
+	}
+	// TCP sends again by itself what has no answer. What is computed at once has one.
+	c := g.w.conns.at(g.all[i])
+	if len(c.waits) == 0 {
+		c.say()
+	}
+	if len(c.waits) == 0 {
+		s.noteAnswer(c.number, 0)
+	}
+}
+
+// stands reports whether a flow was answered and has not ended.
+func (s *sample) stands(i int) bool {
+	id := s.gen.all[i]
+	if s.gen.line.Proto == "udp" {
+		return s.gen.w.datagrams.at(id).backend != nobody
+	}
+	c := s.gen.w.conns.at(id)
+	return c.phase == established && c.backend != nobody
+}
+
+func (s *sample) verify(a *sampled, verified bool) {
+	if a.verified == verified {
+		return
+	}
+	a.verified = verified
+	if verified {
+		s.gen.line.totals.Verified++
+	} else {
+		s.gen.line.totals.Verified--
+	}
+}
+
+// place is where a flow with a number stands in the generator.
+func (s *sample) place(number int) int { return number / s.gen.w.plan.Topo.Clients }
+
+// noteAnswer notes an answer to a flow, of UDP to the message with a number.
+func (s *sample) noteAnswer(number int, seq uint32) {
+	i := s.place(number)
+	a, asked := s.asked[i]
+	if !asked || !a.waits || seq < a.seq {
+		return
+	}
+	a.waits = false
+	s.open--
+	s.verify(&a, true)
+	s.asked[i] = a
+}
+
+// noteEnd notes that a flow has ended.
+func (s *sample) noteEnd(number int) {
+	i := s.place(number)
+	if a, asked := s.asked[i]; asked {
+		if a.waits {
+			s.open--
+		}
+		s.verify(&a, false)
+		delete(s.asked, i)
+	}
+}
+
+// askAll asks the whole sample once more.
+func (s *sample) askAll() {
+	for turn := range s.of {
+		s.ask(turn)
+	}
+}
+
+// settle ends the generator of UDP flows once all of the sample have answered. Those that
+// have not when its time has run out are lost; until then they are asked again.
+func (s *sample) settle() {
+	g := s.gen
+	if g.done {
+		return // its client has ended meanwhile
+	}
+	if s.open > 0 && g.w.now < g.until && !g.w.hosts[g.client].frozen {
+		for turn, i := range s.of {
+			if s.asked[i].waits {
+				s.ask(turn)
+			}
+		}
+		g.w.at(min(g.until, g.w.now.Add(plan.FlowPause)), s.settle)
+		return
+	}
+	for _, i := range slices.Sorted(maps.Keys(s.asked)) {
+		if a := s.asked[i]; a.waits && !g.w.hosts[g.client].frozen {
+			d := g.w.datagrams.at(g.all[i])
+			g.line.totals.Lost++
+			g.flowEvent(d.number, trace.TrafficLost, "no answer for "+g.w.now.Sub(a.since).Round(time.Millisecond).String(), d.backend, d.tuple)
+			s.noteEnd(d.number)
+		}
+	}
+	g.end()
+}
+
+// forget takes the sample out of the totals, because its client has ended.
+func (s *sample) forget() {
+	for _, a := range s.asked { // in any order: a sum
+		if a.verified {
+			s.gen.line.totals.Verified--
+		}
+	}
+	s.gen.line.totals.Sample -= len(s.of)
+}
