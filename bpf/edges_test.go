@@ -76,6 +76,63 @@ func TestSetServicesChangesOnlyWhatDiffers(t *testing.T) {
 	})
 }
 
+// Of a table that is three quarters full, Sweep removes entries that nobody has answered for two
+// seconds; established ones and affinities stay, as do all below that mark, and on request.
+func TestEmbryonicEntriesMakeRoom(t *testing.T) {
+	for _, tt := range []struct {
+		name              string
+		embryonic, others int
+		keep              bool
+		evicted           int
+	}{
+		{"below the mark", 3, 2, false, 0},
+		{"at the mark", 4, 2, false, 4},
+		{"full", 2, 6, false, 2},
+		{"where they are to be kept", 4, 2, true, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := testConfig() // of 8 flows
+			cfg.KeepEmbryonic = tt.keep
+			eachSubject(t, cfg, func(t *testing.T, s subject) {
+				if err := s.Lease(clock.Never); err != nil {
+					t.Fatal(err)
+				}
+				for i := range tt.others {
+					if err := s.Apply([]flow.Entry{filler(i)}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for i := range tt.embryonic {
+					s.packet("client0", fromClient(toVIP(flow.TCP, uint16(50000+i), dnatPort), syn))
+				}
+				for _, step := range []struct {
+					idle    time.Duration
+					evicted int
+				}{{dataplane.PressedLife - time.Millisecond, 0}, {dataplane.PressedLife, tt.evicted}} {
+					at := origin.Add(step.idle)
+					s.advance(at)
+					removed, err := s.Sweep(at, 0)
+					if err != nil || len(removed) != step.evicted {
+						t.Errorf("idle for %v: %d entries removed, want %d: %v", step.idle, len(removed), step.evicted, err)
+					}
+					for _, e := range removed {
+						if e.State != flow.SynSent {
+							t.Errorf("removed %s", entryLine(e))
+						}
+					}
+				}
+				if got := counters(t, s).Evicted; got != uint64(tt.evicted) {
+					t.Errorf("%d evictions counted, want %d", got, tt.evicted)
+				}
+				if got, want := len(table(t, s)), tt.embryonic+tt.others-tt.evicted; got != want {
+					t.Errorf("%d entries are left, want %d", got, want)
+				}
+				checkClaims(t, s)
+			})
+		})
+	}
+}
+
 // Events that find the ring full are lost, and counted; the flows are not.
 func TestLostEventsAreCounted(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
@@ -164,7 +221,7 @@ func TestSweepSparesWhatIsTouchedMeanwhile(t *testing.T) {
 			s.must(s.Lease(clock.Never))
 			s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: lifetimes.Established}}))
 			s.packet("backend0", withNumbers(fromBackend(r, ack), backendISN, clientISN))
-			expired, err := s.v4().expired(origin.Add(lifetimes.Established), 0)
+			expired, _, err := s.v4().expired(origin.Add(lifetimes.Established), 0)
 			if err != nil || len(expired) != 1 {
 				t.Fatalf("%d expired, %v; want 1", len(expired), err)
 			}

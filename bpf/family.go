@@ -77,6 +77,7 @@ type tables interface {
 	lookup(t flow.Tuple, now clock.Instant) (flow.Entry, bool, error)
 	dump(now clock.Instant, f func(flow.Entry) bool) (done bool, err error)
 	sweep(now, since clock.Instant) ([]flow.Entry, error)
+	evictions() uint64
 	event(sample []byte) (flow.Event, bool)
 	refused(all map[flow.Service]dataplane.Refusals) error
 	close() error
@@ -88,6 +89,9 @@ type family[A addr] struct {
 	batch     batchBuffer[A]
 	timeouts  dataplane.Timeouts
 	lifetimes atomic.Pointer[dataplane.Lifetimes] // of entries, under the services
+
+	evicts  bool          // embryonic entries under pressure
+	evicted atomic.Uint64 // so many so far
 
 	backends     backendTables[A]
 	services     mirror[rawEndpoint[A], rawService[A]]
@@ -123,7 +127,7 @@ func loadFamily[A addr](spec *ebpf.CollectionSpec, cfg dataplane.Config, client,
 	if opts.eventRing != 0 {
 		spec.Maps[lbMapEvents].MaxEntries = opts.eventRing
 	}
-	f := &family[A]{timeouts: cfg.Timeouts}
+	f := &family[A]{timeouts: cfg.Timeouts, evicts: !cfg.KeepEmbryonic}
 	if err := spec.LoadAndAssign(&f.objs, &ebpf.CollectionOptions{MapReplacements: maps}); err != nil {
 		return nil, fmt.Errorf("bpf: load programs: %w", err)
 	}
@@ -138,6 +142,8 @@ func loadFamily[A addr](spec *ebpf.CollectionSpec, cfg dataplane.Config, client,
 	}
 	return f, nil
 }
+
+func (f *family[A]) evictions() uint64 { return f.evicted.Load() }
 
 func (f *family[A]) objects() *objects { return &f.objs }
 

@@ -237,6 +237,12 @@ func (s *programSubject) reset() {
 		_, err := f.sweep(clock.Never, 0)
 		s.must(err)
 		s.must(f.objects().FragmentIds.Set(uint32(0)))
+		switch f := f.(type) {
+		case *family[ipv4]:
+			f.evicted.Store(0)
+		case *family[ipv6]:
+			f.evicted.Store(0)
+		}
 	}
 	s.must(s.shared.Counters.Put(uint32(0), make([]lbCounters, ebpf.MustPossibleCPU())))
 }

@@ -259,5 +259,8 @@ func (d *Dataplane) Counters() (dataplane.Counters, error) {
 	for i := range cpus {
 		addCounters(&sum, &cpus[i])
 	}
+	for _, f := range d.families {
+		sum.Evicted += f.evictions()
+	}
 	return sum, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"baton/impl/clock"
+	"baton/impl/dataplane"
 	"baton/impl/flow"
 )
 
@@ -98,14 +99,20 @@ func (f *family[A]) dump(now clock.Instant, each func(flow.Entry) bool) (done bo
 }
 
 func (f *family[A]) sweep(now, since clock.Instant) ([]flow.Entry, error) {
-	expired, err := f.expired(now, since)
+	expired, embryonic, err := f.expired(now, since)
 	if err != nil {
 		return nil, err
 	}
 	if err := f.forgetDatagrams(now); err != nil {
 		return nil, err
 	}
-	return f.removeUnchanged(expired, now)
+	removed, err := f.removeUnchanged(expired, now)
+	if err != nil {
+		return removed, err
+	}
+	evicted, err := f.removeUnchanged(embryonic, now)
+	f.evicted.Add(uint64(len(evicted)))
+	return append(removed, evicted...), err
 }
 
 // forgetDatagrams deletes expired datagrams. A value begins with its expiry time.
@@ -129,17 +136,26 @@ func (f *family[A]) forgetDatagrams(now clock.Instant) error {
 	return nil
 }
 
-// expired returns the entries whose timeout has run.
-func (f *family[A]) expired(now, since clock.Instant) ([]rawRecord[A], error) {
-	var out []rawRecord[A]
-	err := f.scan(func(key *rawTuple[A], c *rawConn[A]) bool {
-		seen := max(clock.Instant(c.LastSeen), since)
-		if now.Sub(seen) >= f.lifetime(key, stateOf(c.Word)) {
-			out = append(out, rawRecord[A]{Original: *key, Conn: *c})
+// expired returns the entries whose timeout has run and, of a table under pressure, the
+// embryonic ones that make room.
+func (f *family[A]) expired(now, since clock.Instant) (expired, embryonic []rawRecord[A], err error) {
+	entries := 0
+	err = f.scan(func(key *rawTuple[A], c *rawConn[A]) bool {
+		entries++
+		idle, state := now.Sub(max(clock.Instant(c.LastSeen), since)), stateOf(c.Word)
+		if idle >= f.lifetime(key, state) {
+			expired = append(expired, rawRecord[A]{Original: *key, Conn: *c})
+			return true
+		}
+		if original := fromTuple(key); f.evicts && idle >= dataplane.PressedLife && dataplane.Embryonic(&original, state) {
+			embryonic = append(embryonic, rawRecord[A]{Original: *key, Conn: *c})
 		}
 		return true
 	})
-	return out, err
+	if !dataplane.Pressed(entries, int(f.objs.Conns.MaxEntries())) {
+		embryonic = nil
+	}
+	return expired, embryonic, err
 }
 
 // removeUnchanged removes the entries that still are as they were read: one that a

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"baton/impl/ctsync"
 	"baton/impl/daemon/control"
 	"baton/impl/daemon/transport"
+	"baton/impl/dataplane"
 	"baton/impl/ha"
 	"baton/impl/node"
 )
@@ -27,6 +29,7 @@ func (d *daemon) describe(s *control.Status) {
 	d.describeEdits(s)
 	s.Alarms = append(s.Alarms, serviceAlarms(s.Services)...)
 	d.loop.refusals.describe(s, now)
+	s.Alarms = append(s.Alarms, tableAlarms(s.Flows, cmp.Or(d.cfg.MaxFlows, dataplane.DefaultMaxFlows), s.Dataplane.Evicted)...)
 	d.conflicts.describe(s, now)
 	d.pins.describe(s)
 }
@@ -79,6 +82,14 @@ func syncAlarms(p ctsync.Progress) []string {
 		alarms = append(alarms, "connection sync: "+p.Warning)
 	}
 	return alarms
+}
+
+// tableAlarms tells of a table that new flows may soon find full.
+func tableAlarms(entries, capacity int, evicted uint64) []string {
+	if !dataplane.Pressed(entries, capacity) {
+		return nil
+	}
+	return []string{fmt.Sprintf("the connection table holds %d of %d entries; %d that nobody had answered were removed early so far", entries, capacity, evicted)}
 }
 
 // refusedAfter is how many streams in a row have to end early for the peer to refuse them.

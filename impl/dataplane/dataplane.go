@@ -169,9 +169,11 @@ type Config struct {
 	// forgotten, and they should not be the first that it hands out.
 	SNATSeed uint64
 	Timeouts Timeouts
-	MaxFlows int  // capacity of each family's table; 0 means DefaultMaxFlows
-	DropEcho bool // a ping of a VIP is dropped, not answered
-	ICMPRate int  // approximate limit of ICMP errors per second and family; 0 means DefaultICMPRate
+	MaxFlows int // capacity of each family's table; 0 means DefaultMaxFlows
+	// KeepEmbryonic leaves entries that nobody has answered their timeout under pressure too.
+	KeepEmbryonic bool
+	DropEcho      bool // a ping of a VIP is dropped, not answered
+	ICMPRate      int  // approximate limit of ICMP errors per second and family; 0 means DefaultICMPRate
 	// Pin is the folder in which the table outlives the process; "" has it end with it.
 	Pin string
 }
@@ -256,6 +258,7 @@ type Counters struct {
 	ARPReplies uint64 // ARP replies and neighbour advertisements
 	Dropped    [DropKinds]uint64
 	EventsLost uint64 // flow events that found the ring buffer full
+	Evicted    uint64 // entries that Sweep deleted before their timeout, under pressure
 	Resets     uint64 // RSTs to clients of a service without backends
 	// EchoReplies are those to pings of a VIP. ICMPErrors told a sender that its packet was
 	// dropped, for its TTL, its size, or because no backend serves.
@@ -301,7 +304,8 @@ type Dataplane interface {
 	Lookup(flow.Tuple) (flow.Entry, bool, error)
 	// Dump calls f with each entry until f returns false. The order is unspecified.
 	Dump(f func(flow.Entry) bool) error
-	// Sweep deletes the entries whose timeout has run at now and returns them.
+	// Sweep deletes the entries whose timeout has run at now and returns them. Under pressure
+	// embryonic entries live no longer than PressedLife.
 	// Entries count as touched no earlier than since: the instant at which this
 	// node became MASTER, before which it saw none of their packets.
 	Sweep(now, since clock.Instant) ([]flow.Entry, error)

@@ -42,7 +42,9 @@ type Config struct {
 	// adopts them. Without it they end with the process.
 	Pin string `yaml:"pin,omitempty"`
 	// Ping is the reply to a ping of a VIP; answer if left out.
-	Ping     Ping     `yaml:"ping,omitempty"`
+	Ping Ping `yaml:"ping,omitempty"`
+	// Evict is what makes room in a table that is three quarters full; embryonic if left out.
+	Evict    Evict    `yaml:"evict,omitempty"`
 	Timeouts Timeouts `yaml:"timeouts,omitempty"`
 	// Check is how the backends of every service are probed.
 	Check    Check     `yaml:"check,omitempty"`

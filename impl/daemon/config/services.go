@@ -158,8 +158,10 @@ func (c *Config) Dataplane() dataplane.Config {
 		Timeouts:  c.Timeouts.Dataplane(),
 		MaxFlows:  c.MaxFlows,
 		DropEcho:  c.Ping == PingDrop,
-		Pin:       c.Pin,
-		VIPs:      c.VIPs(),
+
+		KeepEmbryonic: c.Evict == EvictNone,
+		Pin:           c.Pin,
+		VIPs:          c.VIPs(),
 	}
 	for _, s := range c.Services {
 		out.Services = append(out.Services, s.Dataplane())

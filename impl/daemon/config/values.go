@@ -100,6 +100,18 @@ func (Ping) noun() string        { return "a setting" }
 func (Ping) allowed() []string   { return []string{"answer", "drop"} }
 func (p Ping) offered() []string { return p.allowed() }
 
+// Evict is which entries leave a table under pressure before their timeout.
+type Evict string
+
+const (
+	EvictEmbryonic Evict = "embryonic" // those of flows that nobody has answered
+	EvictNone      Evict = "none"
+)
+
+func (Evict) noun() string        { return "a policy" }
+func (Evict) allowed() []string   { return []string{"embryonic", "none"} }
+func (e Evict) offered() []string { return e.allowed() }
+
 // Proto is the protocol of a service.
 type Proto string
 

@@ -162,6 +162,7 @@ type Counters struct {
 	EchoReplies       uint64            `json:"echo_replies"`
 	ICMPErrors        uint64            `json:"icmp_errors"`
 	Resets            uint64            `json:"resets"`
+	Evicted           uint64            `json:"evicted"`
 	Dropped           map[string]uint64 `json:"dropped"` // by dataplane.Drop
 }
 
@@ -171,7 +172,7 @@ func CountersFrom(c dataplane.Counters) Counters {
 		ForwardedOriginal: c.Forwarded[0], ForwardedReply: c.Forwarded[1],
 		BytesOriginal: c.Bytes[0], BytesReply: c.Bytes[1],
 		Created: c.Created, Adopted: c.Adopted, ARPReplies: c.ARPReplies, EventsLost: c.EventsLost, Unproven: c.Unproven,
-		Fragments: c.Fragments, EchoReplies: c.EchoReplies, ICMPErrors: c.ICMPErrors, Resets: c.Resets,
+		Fragments: c.Fragments, EchoReplies: c.EchoReplies, ICMPErrors: c.ICMPErrors, Resets: c.Resets, Evicted: c.Evicted,
 		Dropped: map[string]uint64{},
 	}
 	for reason := range dataplane.DropKinds {

@@ -32,7 +32,7 @@ type collector struct {
 	syncUnserved                                                                           *prometheus.Desc
 	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed           *prometheus.Desc
 	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp         *prometheus.Desc
-	pinned, adoptedEntries, resets                                                         *prometheus.Desc
+	pinned, adoptedEntries, resets, evicted                                                *prometheus.Desc
 	fragments                                                                              *prometheus.Desc
 	backendState, backendWeight, backendDisagrees, probes, probeFailures, serving, refused *prometheus.Desc
 	steps, late, lateMax, recordsDropped, failures                                         *prometheus.Desc
@@ -101,6 +101,7 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.echo, "dataplane_echo_replies_total", "Pings of a VIP that were answered.")
 	desc(&c.icmp, "dataplane_icmp_errors_total", "ICMP errors sent about a packet that had gone too far, was too big, or found no backend (all_down: refuse).")
 	desc(&c.resets, "dataplane_resets_total", "RSTs sent to clients of a service without a backend that serves (all_down: refuse).")
+	desc(&c.evicted, "dataplane_evicted_total", "Entries of flows that nobody had answered, removed before their timeout because the table was under pressure.")
 	desc(&c.unproven, "dataplane_segments_unproven_total", "RSTs, FINs and SYNs of a flow that were forwarded and changed no state.")
 	desc(&c.eventsLost, "dataplane_events_lost_total", "Flow events for which there was no room.")
 
@@ -245,6 +246,7 @@ func (c *collector) collectDataplane(out samples, s control.Counters) {
 	out.counter(c.echo, s.EchoReplies)
 	out.counter(c.icmp, s.ICMPErrors)
 	out.counter(c.resets, s.Resets)
+	out.counter(c.evicted, s.Evicted)
 	out.counter(c.unproven, s.Unproven)
 	out.counter(c.eventsLost, s.EventsLost)
 }

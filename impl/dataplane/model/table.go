@@ -108,8 +108,15 @@ func (d *Dataplane) Dump(f func(flow.Entry) bool) error {
 // Sweep implements dataplane.Dataplane.
 func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	var removed []flow.Entry
+	pressed := !d.cfg.KeepEmbryonic && dataplane.Pressed(len(d.conns), d.cfg.MaxFlows)
 	for t, c := range d.conns { // in any order: what is found is sorted
-		if now.Sub(max(c.lastSeen, since)) >= d.lifetimes.Of(&t, c.state) {
+		idle := now.Sub(max(c.lastSeen, since))
+		expired := idle >= d.lifetimes.Of(&t, c.state)
+		if !expired && pressed && idle >= dataplane.PressedLife && dataplane.Embryonic(&t, c.state) {
+			expired = true
+			d.counters.Evicted++
+		}
+		if expired {
 			e := d.entry(t, c, now)
 			e.Remaining = 0
 			removed = append(removed, e)
