@@ -103,6 +103,9 @@ func TestAClaimThatCameToNothingIsWorthNothing(t *testing.T) {
 	l.boot("lb1")
 	l.boot("lb2")
 	l.until(3*time.Second, "lb1 claims in vain", func() bool { return strings.Contains(l.transcript(), "lb1 Fault") })
+	if s := l.nodes["lb1"].node.Status(); s.Complete || s.Epoch != 0 {
+		t.Errorf("after its claim lb1 is of epoch %d, complete %t, want what it was before: nothing", s.Epoch, s.Complete)
+	}
 	delete(l.nodes["lb1"].fails, driver.Lease)
 	masterWithin(l, "lb2", 2*time.Second)
 	l.openMany("lb2", 40)
