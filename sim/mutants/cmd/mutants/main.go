@@ -35,7 +35,7 @@ func main() {
 	flag.BoolVar(&c.suite, "suite", false, "run the simulator's suite in this binary")
 	flag.IntVar(&c.extent.Seeds, "seeds", mutants.DefaultExtent.Seeds, "seeds for each scenario")
 	flag.IntVar(&c.extent.Campaign, "campaign", mutants.DefaultExtent.Campaign, "seeds of the campaign")
-	flag.IntVar(&c.workers, "workers", 2, "mutants that run at once")
+	flag.IntVar(&c.workers, "workers", 3, "mutants that run at once; most wait more than they compute")
 	flag.DurationVar(&c.timeout, "timeout", 3*time.Minute, "after which a mutant counts as hanging")
 	flag.BoolVar(&c.baseline, "baseline", true, "run what has killed a mutant without a mutant too")
 	flag.BoolVar(&c.verbose, "v", false, "print what the checks said")
