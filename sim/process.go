@@ -67,14 +67,14 @@ type process struct {
 
 // Times of a daemon's life.
 const (
-	bootMin, bootMax   = 8 * time.Millisecond, 40 * time.Millisecond // from the start of the process to its first step
-	attachMax          = time.Millisecond                            // from then to links and programs being known
-	wakeMin, wakeMax   = 5 * time.Microsecond, 80 * time.Microsecond // lateness of a timer
-	pollDelay          = 150 * time.Microsecond                      // from a flow event to its being read
-	pollRetry          = time.Second                                 // from a reading that failed to the next
-	sweepMin, sweepMax = time.Second, 5 * time.Second                // between two looks for entries that have run out
-	offsetMax          = 1000 * time.Hour                            // of a clock's origin
-	driftMax           = 50_000                                      // parts per billion
+	bootMin, bootMax = 8 * time.Millisecond, 40 * time.Millisecond // from the start of the process to its first step
+	attachMax        = time.Millisecond                            // from then to links and programs being known
+	wakeMin, wakeMax = 5 * time.Microsecond, 80 * time.Microsecond // lateness of a timer
+	pollDelay        = 150 * time.Microsecond                      // from a flow event to its being read
+	pollRetry        = time.Second                                 // from a reading that failed to the next
+	sweepEvery       = time.Second                                 // between two looks for entries that have run out, as the daemon does
+	offsetMax        = 1000 * time.Hour                            // of a clock's origin
+	driftMax         = 50_000                                      // parts per billion
 )
 
 func newProcess(w *World, index uint8, id string) (*process, error) {
@@ -362,16 +362,9 @@ func (p *process) pollIn(d time.Duration) {
 	e.who, e.stamp = p.index, p.life
 }
 
-// sweepEvery is a quarter of the shortest timeout, within reason.
-func (p *process) sweepEvery() time.Duration {
-	t := p.tables.Timeouts
-	shortest := min(t.SynSent, t.Established, t.FinWait, t.Closed, t.Unreplied, t.Assured)
-	return min(max(shortest/4, sweepMin), sweepMax)
-}
-
 // wantSweep schedules the next look.
 func (p *process) wantSweep() {
-	e := p.w.queue.push(p.w.now.Add(p.sweepEvery()), evSweep)
+	e := p.w.queue.push(p.w.now.Add(sweepEvery), evSweep)
 	e.who, e.stamp = p.index, p.sweeping
 }
 
