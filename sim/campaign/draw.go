@@ -36,6 +36,8 @@ type drawing struct {
 	lossy, jumps bool
 	// garpsLost: announcements may be lost to the end.
 	garpsLost bool
+	// unread is the node that cannot read its dataplane as long as its first process runs.
+	unread string
 	// cuts are those that are not healed.
 	cuts []string
 	// core draws what stays for ever.
@@ -96,8 +98,8 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	if gentle {
 		d.gentle()
 	} else {
-		d.rough()
 		d.breakage(sim.NewRandom(seed, "campaign/breakage"))
+		d.rough()
 	}
 	d.wires(sim.NewRandom(seed, "campaign/wires"), gentle)
 	d.claims(gentle, unsafe)

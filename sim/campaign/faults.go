@@ -41,6 +41,7 @@ func (d *drawing) gentle() {
 type machine struct {
 	name         string
 	down, frozen bool
+	ended        bool          // its process, at least once: the next one has a sound dataplane
 	since        time.Duration // of its latest fault, or of the end of one
 }
 
@@ -92,7 +93,7 @@ func (d *drawing) rough() {
 			}
 		default:
 			d.step(at, "%s %s", verb, node.name)
-			node.down = true
+			node.down, node.ended = true, true
 			forgotten = forgotten || len(d.cuts) > 0 || !peer.runs() || at-peer.since < settling
 		}
 	}
@@ -104,7 +105,7 @@ func (d *drawing) rough() {
 	at := healed + d.recovery()
 	d.step(at, "expect gap(probe) < 1s")
 	d.step(at, "expect connects_failed(new) <= %d", unlucky(forgotten))
-	d.step(at+8*time.Second, "end eventually converged within 30s")
+	d.step(at+8*time.Second, "end eventually %s within 30s", d.settled(pair))
 }
 
 // unlucky is how many connects may fail once everything is well. A node that goes down
