@@ -125,6 +125,16 @@ func TestLiveness(t *testing.T) {
 			t.until(39_990, "lb1")
 			t.promote(40_002, "lb2", 100_000)
 		}, Pass, ""},
+		{"a handover in which the lease ends late", plan.Served, "", func(t *tape) {
+			t.role(39_980, "lb1", "Master", "Yielding")
+			t.until(39_990, "lb1")
+			t.promote(40_002, "lb2", 100_000)
+		}, Pass, ""},
+		{"a gap long after a handover was taken back", plan.Served, "", func(t *tape) {
+			t.role(39_000, "lb1", "Master", "Yielding")
+			t.until(39_990, "lb1")
+			t.promote(40_002, "lb2", 100_000)
+		}, Fail, "nobody forwards from +39.990s"},
 		{"a handover takes long", plan.Served, "", func(t *tape) {
 			t.role(39_000, "lb1", "Master", "Yielding")
 			t.until(39_000, "lb1")

@@ -55,7 +55,7 @@ func (r *run) unserved(leases []tenure, w window, by []string) []window {
 	leases = slices.Clone(leases)
 	slices.SortFunc(leases, byTime)
 	hole := func(to clock.Instant) {
-		if h := (window{at, to}); at < to && !(to.Sub(at) <= r.plan.Detect(r.meta.World) && r.handsOver(h)) {
+		if h := (window{at, to}); at < to && !r.handsOver(h) {
 			holes = append(holes, h)
 		}
 	}
@@ -72,10 +72,12 @@ func (r *run) unserved(leases []tenure, w window, by []string) []window {
 	return holes
 }
 
-// handsOver reports whether a node gave its role away in the window, or at its begin.
+// handsOver reports whether all of a window lies within a detection time of a node's giving its
+// role away. Its lease may end after it has said so, where a call on its dataplane takes time.
 func (r *run) handsOver(w window) bool {
-	return slices.ContainsFunc(r.others, func(e *trace.Event) bool {
-		return e.Role != nil && e.Role.To == roleYielding && w.has(e.At)
+	may := window{w.to.Add(-r.plan.Detect(r.meta.World)), w.to}
+	return w.from >= may.from && slices.ContainsFunc(r.others, func(e *trace.Event) bool {
+		return e.Role != nil && e.Role.To == roleYielding && may.has(e.At)
 	})
 }
 
