@@ -86,7 +86,7 @@ ALONE  := ^baton/(cmd/baton|impl/daemon(/.*)?|netns(/.*)?|scenarios/(evidence|su
 BESIDE := ^baton/(netns/subject|impl/daemon/(config|control|etcd|metrics|pki|preflight|record))$$
 PAGES  := ^TestDocsCommands$$
 
-test: told-test setup bin/baton lint ## unit, property, eBPF and namespace tests
+test: told-test setup bin/baton lint ## unit, property, eBPF and namespace tests; six minutes on two cores
 	@$(SUDO) bin/baton doctor || true
 	@mkdir -p $(OUT)
 	@$(MAKE) -s -k -j2 test-alone test-beside || { echo "the whole output is in $(OUT)/test-alone.log and $(OUT)/test-beside.log" >&2; exit 1; }
@@ -115,7 +115,7 @@ define suite
 	$(SUDO) bin/baton report $(2) && exit $$code
 endef
 
-test-scenarios: told-test-scenarios bin/scenarios.test ## crash, restore, freeze, cut: every scenario for real, with a report
+test-scenarios: told-test-scenarios bin/scenarios.test ## crash, restore, freeze, cut: every scenario for real, with a report; four minutes
 	$(call suite,scenarios,$(OUT))
 	$(DONE)
 
@@ -146,7 +146,7 @@ regression: told-regression bin/baton ## ten simulated runs of each scenario, he
 	@bin/baton compare reports/baseline $(OUT)/regression
 	$(DONE)
 
-mutants: told-mutants ## plant each known bug and see which check of the suite finds it (those in the eBPF programs need what generate needs)
+mutants: told-mutants ## plant each known bug and see which check of the suite finds it (those in the eBPF programs need what generate needs); five minutes
 	$(SUDO) $(GO) run ./sim/mutants/cmd/mutants -json $(OUT)/mutants.json
 	$(DONE)
 
@@ -165,7 +165,7 @@ answers: told-answers ## plant known bugs and read whether the first sentence of
 PURE := ./impl ./impl/clock/... ./impl/trace ./impl/flow ./impl/bfd ./impl/ha ./impl/ctsync ./impl/node ./impl/driver ./impl/dataplane/... \
 	./scenarios/plan ./scenarios/check ./scenarios/link ./scenarios/lab ./scenarios/fault ./scenarios/metric ./docs/... ./sim/mutants
 
-check: told-check bin/baton ## before each commit: formatting, vet, the pure packages, generated pages, every scenario in virtual time
+check: told-check bin/baton ## before each commit: formatting, vet, the pure packages, generated pages, every scenario in virtual time; half a minute
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt would change the files above" >&2; exit 1; }
 	@$(GO) vet ./...
 	@$(GO) test -short $(PURE) 2>&1 | grep -v -e 'no test files' -e '^ok' || [ $${PIPESTATUS[0]} = 0 ]
@@ -186,7 +186,7 @@ lint: told-lint ## gofmt, go vet, the workflows, and the scripts that they run
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/*; else echo "no shellcheck: the scripts in .ci are not checked"; fi
 	$(DONE)
 
-static: told-static ## staticcheck, and deadcode: nothing is unused (nightly)
+static: told-static ## staticcheck, and deadcode: nothing is unused (nightly; a minute and a half)
 	$(GO) tool staticcheck ./...
 	@dead=$$($(GO) tool deadcode -test ./...) && { [ -z "$$dead" ] || { echo "$$dead" >&2; exit 1; }; }
 	$(DONE)

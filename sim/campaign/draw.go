@@ -36,8 +36,8 @@ type drawing struct {
 	lossy, jumps bool
 	// garpsLost: announcements may be lost to the end.
 	garpsLost bool
-	// late: a flow's first packets may be lost, so that it is opened at any time: also by a node
-	// that is killed, between its process's end and its lease's. Nobody replicates such a flow.
+	// late: a flow's first packets may be lost, so that it is opened at any time: also too late
+	// for its MASTER, which ends at that instant, to replicate it.
 	late bool
 	// unread is the node that cannot read its dataplane as long as its first process runs.
 	unread string
