@@ -95,6 +95,18 @@ func TestARefusedLeaseDoesNotKeepThePeerWaiting(t *testing.T) {
 	}
 }
 
+// A node with the whole table whose dataplane refused it again and again flaps, and does not
+// wait for longer each time: its peer may have been refused too, so that nobody serves.
+func TestFlappingDoesNotLengthenTheWaitAfterARefusal(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.nodes["lb2"].fails[driver.Lease] = driver.Fails
+	l.crash("lb1")
+	l.run(8 * labHold)
+	delete(l.nodes["lb2"].fails, driver.Lease)
+	masterWithin(l, "lb2", labHold+labDetect+50*time.Millisecond)
+}
+
 // A claim whose lease was refused has served nobody: the table is worth what it was. The
 // node that serves instead gives it its own, and keeps the role.
 func TestAClaimThatCameToNothingIsWorthNothing(t *testing.T) {

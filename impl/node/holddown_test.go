@@ -23,7 +23,7 @@ func TestHoldDownProlongsNoOutage(t *testing.T) {
 		{"lengthened, and the peer serves", func(v *view) { v.undamped, v.peer.Role = true, ha.Master }, false},
 		{"lengthened, and the peer ranks above", func(v *view) { v.undamped, v.outranks = true, false }, false},
 		{"lengthened, and the peer is silent", func(v *view) { v.undamped, v.live, v.silent = true, false, true }, false},
-		{"lengthened, and the dataplane refused the last lease", func(v *view) { v.undamped, v.refused = true, true }, false},
+		{"a whole table waits if the dataplane refused the last lease", func(v *view) { v.complete, v.refused = true, true }, false},
 		{"a whole table does not wait", func(v *view) { v.complete = true }, true},
 		{"a whole table does not wait for a peer that is silent", func(v *view) { v.complete, v.live, v.silent = true, false, true }, true},
 	} {

@@ -117,8 +117,9 @@ func (n *Node) takeLease() {
 }
 
 // refused reports whether the dataplane refused the last lease and this node waits before
-// it asks for another: it must not keep a peer from serving meanwhile.
-func (n *Node) refused() bool { return n.lease.refused && n.now < n.hold.Ends() }
+// it asks for another: it must not keep a peer from serving meanwhile. Flapping does not
+// lengthen that wait, because both nodes may have been refused.
+func (n *Node) refused() bool { return n.lease.refused && n.now < n.hold.EndsUndamped() }
 
 func (n *Node) leaseAnswered(failure string) {
 	switch {

@@ -64,7 +64,7 @@ func (n *Node) look(h *hearing) view {
 	rank := n.rank()
 	v := view{
 		cfg: &n.cfg, role: n.role, able: rank.Able, leaving: n.leaving.asked,
-		linkDown: n.links.down(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), refused: n.lease.refused,
+		linkDown: n.links.down(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), refused: n.refused(),
 		silent: h.silent, listened: n.listened(), up: h.up, met: n.peer.met,
 		condition: h.condition, deaf: n.rival.deaf(h), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
 		live: h.live, peer: n.peer.state,
