@@ -140,8 +140,16 @@ func (h *Host) linkUp(name string) error {
 	return nil
 }
 
-// addressOf converts to what netlink wants.
-func addressOf(p netip.Prefix) (*netlink.Addr, error) { return netlink.ParseAddr(p.String()) }
+// addressOf converts to what netlink wants. An IPv6 address can be bound to at once: without
+// the flag it is tentative until a worker of the kernel has run, also where accept_dad is 0,
+// and again after the link was down.
+func addressOf(p netip.Prefix) (*netlink.Addr, error) {
+	addr, err := netlink.ParseAddr(p.String())
+	if err == nil && p.Addr().Is6() {
+		addr.Flags |= unix.IFA_F_NODAD
+	}
+	return addr, err
+}
 
 // writeSysctls sets the kernel parameters that a pair depends on. It runs inside
 // the namespace, before there are interfaces, which inherit conf/default.
