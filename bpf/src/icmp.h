@@ -66,6 +66,27 @@ static __always_inline __u32 make_room(struct __sk_buff *skb, const struct packe
 	return len;
 }
 
+/* The sum of the segment's header that an error quotes, and of the checksum in it once more. A
+ * packet of a sender on this machine has a checksum that the kernel completes as the error
+ * leaves: the header then sums up to the complement of what the field held before. */
+static __always_inline bool sum_quoted(struct __sk_buff *skb, const struct packet *pkt, __u32 *sum)
+{
+	if (pkt->tuple.proto == IPPROTO_TCP) {
+		struct tcphdr *tcp = header(skb, pkt->l4_off, sizeof(*tcp));
+
+		if (!tcp)
+			return false;
+		*sum = bpf_csum_diff(NULL, 0, (__be32 *)tcp, sizeof(*tcp), tcp->check);
+	} else {
+		struct udphdr *udp = header(skb, pkt->l4_off, sizeof(*udp));
+
+		if (!udp)
+			return false;
+		*sum = bpf_csum_diff(NULL, 0, (__be32 *)udp, sizeof(*udp), udp->check);
+	}
+	return true;
+}
+
 /* Drops a packet and tells its sender, in the name of the address that it was sent to.
  * The answer goes back to the neighbour that the packet came from. */
 static __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, enum drop reason, __u32 mtu)
@@ -75,12 +96,12 @@ static __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, en
 	struct icmp *icmp;
 	struct ethhdr *eth;
 	ip_header *ip;
-	__u32 quoted, sum;
+	__u32 quoted, sum, header_sum;
 
 	drop(reason);
 	if (pkt->kind != KIND_SEGMENT || !may_send_error(pkt->now))
 		return TCX_DROP;
-	if (!error)
+	if (!error || !sum_quoted(skb, pkt, &header_sum))
 		return TCX_DROP;
 	error->icmp = message_about(reason, mtu);
 	quoted = make_room(skb, pkt, error);
@@ -92,8 +113,12 @@ static __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, en
 	swap_ethernet(eth);
 	sum = write_header(ip, ICMP_PROTO, sizeof(*icmp) + quoted, pkt);
 	sum = csum_add(sum, bpf_csum_diff(NULL, 0, (__be32 *)error, sizeof(*error), 0));
-	fix_checksum(&error->icmp.checksum, sum);
+	/* First as the completed packet needs it. bpf_l4_csum_replace leaves such a packet alone,
+	 * and gives all others the sum of what they quote. */
+	fix_checksum(&error->icmp.checksum, csum_add(sum, ~header_sum));
 	*icmp = error->icmp;
+	if (bpf_l4_csum_replace(skb, ETH_HLEN + sizeof(*ip) + offsetof(struct icmp, checksum), 0, header_sum, 0))
+		return TCX_DROP;
 	if (c)
 		c->icmp_errors++;
 	return bpf_redirect(skb->ifindex, 0);
