@@ -44,7 +44,7 @@ func affinityTests() []packetTest {
 	moving.State, claiming.Reply = flow.Established, reply
 	forget := do(func(d dataplane.Dataplane) error { return d.Delete([]flow.Tuple{first, second}) })
 	return []packetTest{{
-		rule: "affinity: a client's second flow goes to the backend of its first, another client's takes the next turn",
+		rule: "affinity: a client's second flow goes to the backend of its first, another client gets the next backend",
 		steps: []step{
 			in(first, syn, forwarded(reply.Reverse())), in(other, syn, forwarded(otherReply.Reverse())),
 			in(second, syn, forwarded(dnatReply(flow.TCP, 40001, 8081).Reverse())),
@@ -55,7 +55,7 @@ func affinityTests() []packetTest {
 			entryLine(withLife(flow.AffinityOf(other, address(backendAddr), 8082), affinity)), synSent(other, otherReply),
 			synSent(second, dnatReply(flow.TCP, 40001, 8081))},
 	}, {
-		rule: "affinity: a new flow renews it, and it ends so long after the last one",
+		rule: "affinity: a new flow renews it, and it ends affinity after the last new flow",
 		steps: []step{
 			in(first, syn, forwarded(reply.Reverse())), forget,
 			later(affinity-time.Second, in(second, syn, forwarded(dnatReply(flow.TCP, 40001, 8081).Reverse()))), forget,
@@ -63,7 +63,7 @@ func affinityTests() []packetTest {
 		},
 		events: []string{to(8081), synSent(first, reply), synSent(second, dnatReply(flow.TCP, 40001, 8081))},
 	}, {
-		rule: "affinity: one of the peer holds here, for what is left of it",
+		rule: "affinity: a replicated one chooses the backend until the rest of its time is over",
 		steps: []step{
 			apply(known), sweep(time.Minute-1, 0),
 			in(first, syn, forwarded(dnatReply(flow.TCP, 40000, 8082).Reverse())),
@@ -77,7 +77,7 @@ func affinityTests() []packetTest {
 		table:  []string{entryLine(withLife(known, affinity)), synSent(first, dnatReply(flow.TCP, 40000, 8082))},
 		events: []string{synSent(first, dnatReply(flow.TCP, 40000, 8082))},
 	}, {
-		rule: "affinity: a backend that gets no new flows is left for another one, which the client keeps",
+		rule: "affinity: a client whose backend gets no new flows gets another one, and keeps that",
 		steps: []step{
 			in(first, syn, forwarded(reply.Reverse())), services(affineService(8082, 8083)),
 			in(second, syn, forwarded(dnatReply(flow.TCP, 40001, 8082).Reverse())),
@@ -89,14 +89,14 @@ func affinityTests() []packetTest {
 		events: []string{to(8081), synSent(first, reply), to(8082), synSent(second, dnatReply(flow.TCP, 40001, 8082)),
 			synSent(second, dnatReply(flow.TCP, 40001, 8082))},
 	}, {
-		rule: "affinity: it goes with its service's",
+		rule: "affinity: it ends with its service",
 		steps: []step{
 			apply(known), services(labService(flow.TCP, affinePort, dataplane.DNAT, dataplane.RoundRobin, 8081)), sweep(0, 1),
 			in(first, syn, forwarded(reply.Reverse())),
 		},
 		table: []string{synSent(first, reply)}, events: []string{synSent(first, reply)},
 	}, {
-		rule: "affinity: no packet is of its tuple, and no error is about it",
+		rule: "affinity: no packet and no ICMP error matches its entry",
 		steps: []step{
 			apply(known), in(known.Original, syn, "drop malformed"), in(known.Original, ack, "drop malformed"),
 			step{link: "client0", frame: errorFrame(clientMAC, address(clientAddr), unreachable, 1,

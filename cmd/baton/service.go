@@ -15,8 +15,9 @@ import (
 func serviceCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "service", Short: "Add, change or delete a service of a running pair", Args: cobra.NoArgs,
-		Long: "Service changes a service of the running MASTER, which passes the change on to its BACKUP. A packet is handled by the service\n" +
-			"as it was before the change or after it, never in between. A mistake is refused and changes nothing. A reload undoes such changes: write them into both files.",
+		Long: "Service changes a service of the running MASTER, which sends the change to its BACKUP. A change is atomic: each packet meets\n" +
+			"the service before or after it. The node refuses a wrong change, and then nothing changes. A reload of the MASTER undoes all such\n" +
+			"changes, so write them into the configuration files of both nodes.",
 	}
 	c.AddCommand(
 		serviceVerb("add KEYS [SOCKET]", "Add a service; KEYS as in the configuration file: {name: api, proto: tcp, …}, or - for standard input", func(arg string) (config.Edit, error) {

@@ -96,15 +96,15 @@ func ValidateEntry(e *flow.Entry) error {
 	tcp := e.State >= flow.SynSent && e.State <= flow.Closed
 	switch {
 	case p != e.Reply.Proto || p != flow.TCP && p != flow.UDP:
-		return fmt.Errorf("dataplane: entry %s, reply %s: not of one balanced protocol", e.Original, e.Reply)
+		return fmt.Errorf("dataplane: entry %s, reply %s: the protocol is not the same TCP or UDP on both sides", e.Original, e.Reply)
 	case !isOfOneFamily(e):
-		return fmt.Errorf("dataplane: entry %s, reply %s: not of one family", e.Original, e.Reply)
+		return fmt.Errorf("dataplane: entry %s, reply %s: the addresses are not all of one family", e.Original, e.Reply)
 	case !e.State.Valid() || tcp != (p == flow.TCP):
-		return fmt.Errorf("dataplane: entry %s: %s is no state of a %s flow", e.Original, e.State, p)
+		return fmt.Errorf("dataplane: entry %s: a %s flow cannot have the state %s", e.Original, p, e.State)
 	case e.Original.IsAffinity() != (e.Reply.DstPort == 0):
-		return fmt.Errorf("dataplane: entry %s, reply %s: a port of 0 on one side alone", e.Original, e.Reply)
+		return fmt.Errorf("dataplane: entry %s, reply %s: only one side has port 0", e.Original, e.Reply)
 	case e.Original.IsAffinity() && e.State != flow.Closed && e.State != flow.Unreplied:
-		return fmt.Errorf("dataplane: entry %s: %s is no state of an affinity", e.Original, e.State)
+		return fmt.Errorf("dataplane: entry %s: an affinity cannot have the state %s", e.Original, e.State)
 	}
 	return nil
 }

@@ -9,20 +9,20 @@ import (
 	"baton/impl/ha"
 )
 
-// A process may begin with the table of the one before. It is read first, and until then
-// the node is not ready. It holds no position in any journal, so that a MASTER sends all
-// of its own, and what it lacks goes.
+// A process may adopt the table of the process before it. The node is not ready until it has
+// read that table. The table has no position in any journal, so the MASTER sends its whole
+// table, and the node removes the entries that the MASTER lacks.
 
-// adoption is what becomes of such a table.
+// adoption is the state of an adopted table.
 type adoption struct {
 	// held: the table is still the adopted one. This node has neither led with it nor
 	// made it equal to a MASTER's.
 	held   bool
 	unread bool          // it has not been read yet
-	by     clock.Instant // the node goes on without having read it
+	by     clock.Instant // when the node gives up reading it
 
-	taken   *flow.Pedigree // as it was found; nil if none was adopted
-	entries int            // that were read from it
+	taken   *flow.Pedigree // the pedigree of the adopted table; nil without one
+	entries int            // how many entries were read from it
 }
 
 func (a *adoption) fingerprint(h *fingerprint.Hash) {
@@ -31,11 +31,11 @@ func (a *adoption) fingerprint(h *fingerprint.Hash) {
 	h.Instant(a.by)
 }
 
-// adoptLimit is how long a node waits for its adopted table to be read. A million flows
-// take half as long.
+// adoptLimit is how long a node waits until its adopted table is read. Reading a million
+// flows takes half as long.
 const adoptLimit = 3 * time.Second
 
-// gate is the state of the dataplane as its gate is to judge it.
+// gate returns the state of the dataplane that its gate judges: not ready while unread.
 func (a *adoption) gate(d Dataplane) Dataplane {
 	if d.Ready && a.unread {
 		return Dataplane{Why: "the adopted table has not been read yet"}

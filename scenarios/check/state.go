@@ -34,20 +34,20 @@ type State struct {
 // Node is one load balancer.
 type Node struct {
 	Name string
-	// Role is the last that the node reported in this life; "" while it is down.
+	// Role is the last role that the node reported since it started; "" while it is down.
 	Role   string
 	Epoch  uint32
-	InSync bool       // the sync itself has proved the table equal
+	InSync bool       // connection sync has proved the table equal
 	Sync   trace.Sync // last progress report
-	// Gate is InSync as it was reported last. It may have closed since, although the sync
-	// proved the table equal: nothing supports that any more.
+	// Gate is the last report of the gate InSync. It can close while the field InSync
+	// stays true: the proof of the sync is then out of date.
 	Gate *trace.Gate
 	// Lease is until when it may forward, as it last wrote it.
 	Lease clock.Instant
 	// Up: its process runs. Frozen: it is stopped by SIGSTOP.
 	Up, Frozen bool
-	// Silent: it was frozen and has not reported anything since, so that its Role
-	// is what it was, not what it is.
+	// Silent: it was frozen and has not reported anything since, so its Role may be
+	// out of date.
 	Silent  bool
 	Paths   map[string]Path
 	Replica *trace.Replica
@@ -118,8 +118,7 @@ func (s *State) Apply(e *trace.Event) {
 	}
 }
 
-// end takes the process away. The programs are held by it and end with it, unless they are
-// pinned.
+// end removes the process. Its eBPF programs end with it, unless they are pinned.
 func (s *State) end(n *Node, verb string) {
 	lease := n.Lease
 	if s.plan.EndsLease(s.world, n.Name, verb) {
@@ -128,14 +127,13 @@ func (s *State) end(n *Node, verb string) {
 	*n = Node{Name: n.Name, Lease: lease, Paths: map[string]Path{}}
 }
 
-// apply is what a node says of itself.
+// apply handles an event that the node itself reports.
 func (n *Node) apply(e *trace.Event) {
 	switch {
 	case e.Role != nil:
 		n.Role, n.Epoch = e.Role.To, e.Role.Epoch
 	case e.Sync != nil:
-		// The gate of the same name alone does not do: it is open too where there is
-		// nobody to sync with.
+		// The gate of the same name is not enough: it is also open if no peer was ever heard.
 		n.Sync, n.InSync = *e.Sync, e.Sync.Phase == "insync"
 	case e.Gate != nil:
 		if e.Gate.Name == gateInSync {
@@ -158,8 +156,8 @@ func (n *Node) apply(e *trace.Event) {
 	}
 }
 
-// own reports whether a node itself makes events of a kind, so that it was alive. The
-// others with its name were seen from outside.
+// own reports whether a node itself makes events of a kind, which shows that it was alive.
+// The harness makes the other events with its name.
 func own(kind trace.Kind) bool {
 	switch kind {
 	case trace.KindRole, trace.KindGate, trace.KindBFD, trace.KindSync, trace.KindLease, trace.KindAnnounce, trace.KindReplica:
@@ -168,8 +166,8 @@ func own(kind trace.Kind) bool {
 	return false
 }
 
-// fault is what the world did. A node is down once the receipt says so, and up
-// from just before it is restored.
+// fault handles a fault of the world. A node is down from the receipt of the fault on, and
+// up again when its restore begins.
 func (s *State) fault(f *trace.Fault) {
 	began, done := f.Phase == "begin", f.Phase == "receipt"
 	switch {
@@ -256,7 +254,7 @@ func (s *State) Masters() int {
 	return count
 }
 
-// Forwarders counts the nodes whose lease holds.
+// Forwarders counts the nodes whose lease is valid.
 func (s *State) Forwarders() int {
 	count := 0
 	for _, n := range s.Nodes { // in any order: a count
@@ -267,7 +265,7 @@ func (s *State) Forwarders() int {
 	return count
 }
 
-// kind is what traffic a line is, "" if the plan has no such line.
+// kind returns the kind of a line of traffic, "" if the plan has no such line.
 func (s *State) kind(line string) string {
 	lines := s.plan.Traffic
 	i := slices.IndexFunc(lines, func(t plan.Traffic) bool { return t.Name == line && t.Guard.In(s.world) })
@@ -294,10 +292,9 @@ func (s *State) standing(name string, of func(trace.Totals) int, line string) in
 	return count
 }
 
-// Detect is the negotiated detection time, the longest over all paths that are
-// up, but no longer than the configured one: a session that has just come up still
-// reports the slow interval of before (RFC 5880 6.8.3), and a window that long
-// would let everything pass.
+// Detect is the negotiated detection time, the longest over all paths that are up, but at
+// most the configured one. A session that has just come up still reports its slow interval
+// (RFC 5880 6.8.3), and with a window of that length no check could fail.
 func (s *State) Detect() time.Duration {
 	configured := s.detect
 	if configured == 0 {

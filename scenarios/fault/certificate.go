@@ -23,16 +23,16 @@ const (
 const CertLife = 3 * time.Second
 
 var certificate = Verb{
-	Word: Certificate, On: Traits, Kinds: nodes, Doc: "the node has another certificate from its next start on",
-	Receipt: "it does not pass the peer's check, or will not once it has expired",
+	Word: Certificate, On: Traits, Kinds: nodes, Doc: "from its next start on the node has another certificate",
+	Receipt: "the certificate does not pass the peer's check, or will not once it has expired",
 	Undo:    Renew, Needs: capability.Certificates,
 	Ways: []Way{
-		{CertForeign, "of an authority that the peer does not know, as the peer's is not known to the node"},
-		{CertExpires, "good for 3 s from this step on; a stream that is up by then stays"},
+		{CertForeign, "signed by an authority that the peer does not trust; the node does not trust the peer's either"},
+		{CertExpires, "valid for 3 s from this step on; a stream that is up when it expires stays up"},
 	},
 }
 
 var renew = Verb{
-	Word: Renew, On: Traits, Kinds: nodes, Doc: "the node has a good certificate from its next start on",
-	Receipt: "it passes the peer's check",
+	Word: Renew, On: Traits, Kinds: nodes, Doc: "from its next start on the node has a valid certificate",
+	Receipt: "the certificate passes the peer's check",
 }

@@ -5,6 +5,6 @@ const Corrupt = "corrupt"
 
 var corrupt = Verb{
 	Word: Corrupt, On: Wires, Share: true, Impairs: true, Doc: "SHARE of what FROM sends to TO arrives with one bit flipped",
-	Receipt: "the wire through which the frames are led is there",
+	Receipt: "the wire that carries the frames is there",
 	Undo:    Heal,
 }

@@ -4,7 +4,7 @@ package fault
 const Cut = "cut"
 
 var cut = Verb{
-	Word: Cut, On: Wires, Severs: true, Doc: "drop what FROM sends to TO, on that link or on all that join them; `<->` cuts both directions",
-	Receipt: "a frame was dropped in each direction; where a link is down, the program that drops is attached",
+	Word: Cut, On: Wires, Severs: true, Doc: "drop what FROM sends to TO, on that link or on all links between them; `<->` cuts both directions",
+	Receipt: "a frame was dropped in each direction; if a link is down, the program that drops is attached",
 	Undo:    Heal,
 }

@@ -11,12 +11,12 @@ const (
 var listeners = []lab.Kind{lab.Client, lab.Backend}
 
 var deaf = Verb{
-	Word: Deaf, On: Traits, Kinds: listeners, Doc: "the machine's neighbour table ignores gratuitous ARP and unsolicited neighbour advertisements: it learns by its own requests alone",
-	Receipt: "the kernel's setting reads so",
+	Word: Deaf, On: Traits, Kinds: listeners, Doc: "the machine's neighbour table ignores gratuitous ARP and unsolicited neighbour advertisements, and learns only from replies to its own requests",
+	Receipt: "the kernel's setting shows it",
 	Undo:    Hears,
 }
 
 var hears = Verb{
-	Word: Hears, On: Traits, Kinds: listeners, Doc: "announcements are believed again",
-	Receipt: "the kernel's setting reads so",
+	Word: Hears, On: Traits, Kinds: listeners, Doc: "the neighbour table accepts announcements again",
+	Receipt: "the kernel's setting shows it",
 }

@@ -7,13 +7,13 @@ const (
 )
 
 var disk = Verb{
-	Word: Disk, On: Traits, Kinds: nodes, Doc: "the disk on which the node has its log is full (namespaces)",
-	Receipt: "a write to it fails for want of space",
+	Word: Disk, On: Traits, Kinds: nodes, Doc: "the disk of the node's log is full (namespaces)",
+	Receipt: "a write to it fails with ENOSPC",
 	Undo:    Clear,
-	Ways:    []Way{{"full", "of the 1 MiB that it has, all is taken (ENOSPC)"}},
+	Ways:    []Way{{"full", "all of its 1 MiB is used (ENOSPC)"}},
 }
 
 var clearDisk = Verb{
-	Word: Clear, On: Traits, Kinds: nodes, Doc: "there is room on the node's disk again (namespaces)",
+	Word: Clear, On: Traits, Kinds: nodes, Doc: "the node's disk has space again (namespaces)",
 	Receipt: "a write to it succeeds",
 }

@@ -12,8 +12,8 @@ const (
 )
 
 var drain = Verb{
-	Word: Drain, Doc: "what `baton backend drain` does on that node, for each service: the backend gets no new flows; connections that are open go on, past the deadline too, and datagrams until then",
-	Receipt: "the node's answer, also where it refuses",
+	Word: Drain, Doc: "execute `baton backend drain` on that node, for each service: the backend gets no new flows. Open connections continue, also past the deadline; UDP flows continue until the deadline",
+	Receipt: "the node's answer, also if it refuses",
 	Kinds:   nodes, From: []State{Running}, To: Running, Refuse: "cannot drain: it is %s",
 	Needs: capability.Drain, Wants: true,
 	Keys: []Key{

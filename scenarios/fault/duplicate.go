@@ -5,6 +5,6 @@ const Duplicate = "duplicate"
 
 var duplicate = Verb{
 	Word: Duplicate, On: Wires, Share: true, Impairs: true, Doc: "SHARE of what FROM sends to TO arrives twice",
-	Receipt: "the wire through which the frames are led is there",
+	Receipt: "the wire that carries the frames is there",
 	Undo:    Heal,
 }

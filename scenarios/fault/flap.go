@@ -4,7 +4,7 @@ package fault
 const Flap = "flap"
 
 var flap = Verb{
-	Word: Flap, On: Ports, Kinds: servers, As: Down, Doc: "`down` at each DURATION, `up` half of it later, `for` as long as is said",
-	Receipt: "those of `down` and `up`",
+	Word: Flap, On: Ports, Kinds: servers, As: Down, Doc: "`down` every DURATION, `up` half of DURATION later, until the time after `for` is over",
+	Receipt: "the receipts of `down` and `up`",
 	Undo:    Up,
 }

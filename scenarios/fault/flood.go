@@ -31,11 +31,11 @@ type FloodKind struct {
 
 // FloodKinds is the table of the kinds.
 var FloodKinds = []FloodKind{
-	{FloodSYN, "tcp", false, "TCP SYN to a service, from addresses that nobody has"},
-	{FloodUDP, "udp", false, "datagrams to a service, from addresses that nobody has"},
-	{FloodRST, "tcp", false, "blind TCP RST to a service in the name of another client: ports and sequence numbers are guesses"},
-	{FloodBFD, "", true, "BFD packets to a node in the name of its peer, with discriminators that are guesses and without authentication"},
-	{FloodGARP, "", false, "gratuitous ARP, or unsolicited neighbour advertisements, for a service's VIP, by which the client takes it"},
+	{FloodSYN, "tcp", false, "TCP SYN to a service, from addresses that no host has"},
+	{FloodUDP, "udp", false, "datagrams to a service, from addresses that no host has"},
+	{FloodRST, "tcp", false, "blind TCP RST to a service from the address of another client; ports and sequence numbers are guesses"},
+	{FloodBFD, "", true, "BFD packets to a node from the address of its peer, without authentication; discriminators are guesses"},
+	{FloodGARP, "", false, "gratuitous ARP, or unsolicited neighbour advertisements, by which the client claims a service's VIP"},
 }
 
 // FloodKindOf finds a kind by its name.
@@ -57,7 +57,7 @@ func FloodKindNames() []string {
 }
 
 var flood = Verb{
-	Word: Flood, On: Senders, Kinds: []lab.Kind{lab.Client}, Doc: "CLIENT sends packets of that kind to a service or a node, for DURATION and not after",
+	Word: Flood, On: Senders, Kinds: []lab.Kind{lab.Client}, Doc: "CLIENT sends packets of that kind to a service or a node for DURATION",
 	Receipt: "the first packet has left",
 	Keys:    []Key{{Name: KeyRate, Of: LineRate, Doc: "packets a second (`1000/s`); at most 200,000 in all"}},
 	Wants:   true, Bounded: true,

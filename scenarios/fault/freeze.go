@@ -4,7 +4,7 @@ package fault
 const Freeze = "freeze"
 
 var freeze = Verb{
-	Word: Freeze, Doc: "SIGSTOP: the kernel goes on to acknowledge, nobody answers",
+	Word: Freeze, Doc: "SIGSTOP: the kernel still acknowledges, the process does not answer",
 	Receipt: "every thread of the process is stopped",
 	Kinds:   machines, From: []State{Running}, To: Frozen, Refuse: "is %s already",
 	Undo: Thaw, Takes: true,

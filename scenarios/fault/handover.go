@@ -6,8 +6,8 @@ import "baton/scenarios/capability"
 const Handover = "handover"
 
 var handover = Verb{
-	Word: Handover, Doc: "what `baton handover` does on that node",
-	Receipt: "the node's answer, also where it refuses",
+	Word: Handover, Doc: "execute `baton handover` on that node",
+	Receipt: "the node's answer, also if it refuses",
 	Kinds:   nodes, From: []State{Running}, To: Running, Refuse: "cannot hand over: it is %s",
 	Asks: true, Needs: capability.Handover,
 }

@@ -4,7 +4,7 @@ package fault
 const Heal = "heal"
 
 var heal = Verb{
-	Word: Heal, On: Wires, All: true, Doc: "undo all that was done to links: those of that direction and link, or all",
-	Receipt: "they are gone, and how much each had dropped",
+	Word: Heal, On: Wires, All: true, Doc: "undo the faults of links: of that direction and link, or of all",
+	Receipt: "the faults are gone, and how much each had dropped",
 	Resyncs: true,
 }

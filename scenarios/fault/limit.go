@@ -15,14 +15,14 @@ const (
 )
 
 var limit = Verb{
-	Word: Limit, On: Wires, Impairs: true, Doc: "FROM sends to TO no more than that: of a rate in packets what is above is dropped (a policer), of one in bits what has waited for `queue`",
-	Receipt: "the wire through which the frames are led is there",
+	Word: Limit, On: Wires, Impairs: true, Doc: "limit what FROM sends to TO. A rate in packets drops the excess (a policer); a rate in bits drops a packet that would wait longer than `queue`",
+	Receipt: "the wire that carries the frames is there",
 	Undo:    Heal,
 	Keys: []Key{
 		{Name: KeyRate, Of: LineRate, Doc: "bits (`10mbit`) or packets (`30/s`) a second"},
-		{Name: KeyQueue, Of: Span, Needs: KeyRate, Doc: "for how long a packet waits at most (100ms; 0s for a rate in packets)"},
+		{Name: KeyQueue, Of: Span, Needs: KeyRate, Doc: "how long a packet waits at most (100ms; 0s for a rate in packets)"},
 		{Name: KeyMTU, Of: Count, Low: 576, High: 1500, Doc: "length of the longest IP packet that passes"},
-		{Name: KeyOversize, Of: Choice, Choices: []string{OversizeDrop, OversizeTell}, Needs: KeyMTU, Doc: "longer packets are dropped in silence (`drop`), or answered by ICMP (`tell`, RFC 1191)"},
+		{Name: KeyOversize, Of: Choice, Choices: []string{OversizeDrop, OversizeTell}, Needs: KeyMTU, Doc: "longer packets are dropped without an answer (`drop`), or answered by ICMP (`tell`, RFC 1191)"},
 	},
 	Wants: true,
 }

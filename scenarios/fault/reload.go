@@ -9,10 +9,10 @@ const Reload = "reload"
 const KeyBackends = "backends"
 
 var reload = Verb{
-	Word: Reload, Doc: "the node reads its configuration again, in which nothing has changed but what KEY says",
+	Word: Reload, Doc: "the node reads its configuration again; only what KEY says has changed in it",
 	Receipt: "the node's answer",
 	Kinds:   nodes, From: []State{Running}, To: Running, Refuse: "cannot reload: it is %s",
 	Needs: capability.Reload,
 	Keys: []Key{{Name: KeyBackends, Of: Count, Low: 1, High: 64, Provided: capability.Services,
-		Doc: "each service has the first so many backends from now on"}},
+		Doc: "from now on each service has only its first N backends"}},
 }

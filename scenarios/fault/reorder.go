@@ -7,8 +7,8 @@ const Reorder = "reorder"
 const KeyAfter = "after"
 
 var reorder = Verb{
-	Word: Reorder, On: Wires, Share: true, Impairs: true, Doc: "SHARE of what FROM sends to TO is held back for a while, so that others overtake it",
-	Receipt: "the wire through which the frames are led is there",
+	Word: Reorder, On: Wires, Share: true, Impairs: true, Doc: "SHARE of what FROM sends to TO is delayed, so that later packets overtake it",
+	Receipt: "the wire that carries the frames is there",
 	Undo:    Heal,
-	Keys:    []Key{{Name: KeyAfter, Of: Span, Doc: "for how long a packet is held back (5ms)"}},
+	Keys:    []Key{{Name: KeyAfter, Of: Span, Doc: "how long a packet is delayed (5ms)"}},
 }

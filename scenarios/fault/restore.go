@@ -4,8 +4,8 @@ package fault
 const Restore = "restore"
 
 var restore = Verb{
-	Word: Restore, Doc: "links up, process started anew; a client's traffic begins anew",
-	Receipt: "the links carry, and a process was started, servers listen or lines of traffic began",
+	Word: Restore, Doc: "links up, process started again; a client's traffic starts again",
+	Receipt: "the links have carrier, and a process was started, servers listen or lines of traffic began",
 	Kinds:   machines, From: []State{Ended, Crashed}, To: Running, Refuse: "is not down",
 	Resyncs: true,
 }

@@ -7,7 +7,7 @@ const Run = "run"
 
 var run = Verb{
 	Word: Run, On: Programs, Kinds: []lab.Kind{lab.Node, lab.Client, lab.Backend},
-	Doc:     "execute a program of this machine in HOST's network; what is left of it and of all that it has started ends after DURATION, and with the run",
+	Doc:     "execute a program of this machine in HOST's network. It and all processes that it started are killed after DURATION, or at the end of the run",
 	Receipt: "the process has started",
 	Bounded: true,
 }

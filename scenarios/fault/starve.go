@@ -16,12 +16,12 @@ const (
 )
 
 var starve = Verb{
-	Word: Starve, On: Traits, Kinds: nodes, Process: true, Doc: "the node's process gets no more of the processor, of file descriptors or of memory than that, until it ends",
-	Receipt: "of `cpu` every thread was seen stopped for the first time; of the others the kernel's limit reads so",
+	Word: Starve, On: Traits, Kinds: nodes, Process: true, Doc: "the node's process gets only that much CPU time, file descriptors or memory, until it ends",
+	Receipt: "`cpu`: every thread was stopped once; the others: the kernel's limit shows it",
 	Undo:    Feed,
 	Keys: []Key{
-		{Name: KeyCPU, Of: Share, Doc: "share of the time in which it runs; for the rest of each period it is stopped"},
-		{Name: KeyPeriod, Of: Span, Needs: KeyCPU, Doc: "how long it runs and stands still in turn (100ms)"},
+		{Name: KeyCPU, Of: Share, Doc: "share of each period in which the process runs; for the rest it is stopped"},
+		{Name: KeyPeriod, Of: Span, Needs: KeyCPU, Doc: "length of a period (100ms)"},
 		{Name: KeyFiles, Of: Count, Low: 0, High: 1000, Doc: "how many more files and sockets it can open (namespaces)"},
 		{Name: KeyMemory, Of: Count, Low: 1, High: 1 << 20, Doc: "how many more MiB of memory it can have (namespaces); a process that is refused memory ends, and a node that ends by itself fails the run"},
 	},
@@ -29,6 +29,6 @@ var starve = Verb{
 }
 
 var feed = Verb{
-	Word: Feed, On: Traits, Kinds: nodes, Process: true, Answers: true, Doc: "the node's process gets all that it asks for again",
+	Word: Feed, On: Traits, Kinds: nodes, Process: true, Answers: true, Doc: "the limits of `starve` are lifted",
 	Receipt: "no thread is stopped, and the kernel's limits are the old ones",
 }

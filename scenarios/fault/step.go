@@ -4,8 +4,8 @@ package fault
 const Step = "step"
 
 var step = Verb{
-	Word: Step, Doc: "the monotonic clock of the host jumps forward by DURATION, as after a suspension of the machine (simulator)",
-	Receipt: "the clock reads so",
+	Word: Step, Doc: "the monotonic clock of the host jumps forward by DURATION, as after the machine was suspended (simulator)",
+	Receipt: "the clock shows it",
 	Kinds:   nodes, From: []State{Running}, To: Running, Refuse: "is %s",
 	Time: true,
 }

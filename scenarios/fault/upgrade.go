@@ -12,9 +12,9 @@ const KeyVersion = "version"
 const NewestProtocol = 4
 
 var upgrade = Verb{
-	Word: Upgrade, Doc: "`stop`, and `restore` in another version: with the program that `baton run --upgrade-to PATH` names, else the same",
-	Receipt: "those of `stop` and `restore`, and the new process runs that program",
+	Word: Upgrade, Doc: "`stop`, then `restore` with another version: the program that `baton run --upgrade-to PATH` names, or the same program",
+	Receipt: "the receipts of `stop` and `restore`, and the new process runs that program",
 	Kinds:   nodes, From: []State{Running}, To: Running, Refuse: "cannot stop in order: it is %s",
 	Needs: capability.Versions,
-	Keys:  []Key{{Name: KeyVersion, Of: Count, Low: 1, High: NewestProtocol, Doc: "newest version of the sync protocol that it offers from now on"}},
+	Keys:  []Key{{Name: KeyVersion, Of: Count, Low: 1, High: NewestProtocol, Doc: "newest version of the sync protocol that the node offers from now on"}},
 }

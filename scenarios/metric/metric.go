@@ -41,14 +41,14 @@ type Metric struct {
 	PerLine bool
 	// PerProgram metrics may be asked of one program that the scenario runs: exit(fetch).
 	PerProgram bool
-	// Of lists the kinds of traffic that yield it; without one of those it cannot
-	// be judged. Empty: no traffic is needed.
+	// Of lists the kinds of traffic that yield it. A scenario without such a line cannot
+	// claim it. Empty: it needs no traffic.
 	Of []string
 	// Grows says that within a window the value only ever rises.
 	Grows bool
 	// Now says that it has a value at every instant, so that it can be waited for.
 	Now bool
-	// Whole says that it is of all that a line of traffic did, and of no window in that.
+	// Whole says that it is measured over a whole line of traffic, never over a window.
 	Whole bool
 	// After lists the faults without which it has no value.
 	After []string
@@ -60,13 +60,13 @@ type Metric struct {
 	// that the short table of a pull request has it too.
 	Rank    int
 	Summary bool
-	// Least is the smallest change that a comparison of runs tells, in the metric's
-	// unit: below it the clock and the pace of probes decide. 0 is a metric that is not
-	// compared, since it does not say how well a failover went.
+	// Least is the smallest change that a comparison of runs reports, in the metric's
+	// unit. Smaller changes come from the clock and the interval of the probes. 0: the
+	// metric is not compared, since it does not say how well a failover went.
 	Least float64
 }
 
-// What a change of a metric must come to at least: a millisecond, or one in two runs.
+// The smallest changes that are reported: a millisecond, or one event in two runs.
 const (
 	leastTime  = 1
 	leastCount = 0.5
@@ -85,28 +85,28 @@ var (
 // metrics in the order of the reference.
 var metrics = []Metric{
 	{Name: "masters", Now: true, Check: "masters", Doc: "nodes that have the Master role at one time"},
-	{Name: "forwarders", Now: true, Check: "forwarders", Doc: "nodes that may forward at one time, by their lease and as seen on the wire"},
+	{Name: "forwarders", Now: true, Check: "forwarders", Doc: "nodes that forward at one time: their lease allows it, or frames on the wire show it"},
 	{Name: "rst", Now: true, Check: "rst", Of: Kinds(), Grows: true, Title: "RST", Rank: 6, Summary: true, Least: leastCount,
-		Doc: "TCP segments with RST seen at the edges; one that is relayed counts at both, one after both ends have acknowledged the other's FIN nowhere but in a note"},
+		Doc: "TCP segments with RST on the links of clients and backends; a forwarded one counts on both. A RST after both ends have acknowledged the other's FIN is only noted"},
 	{Name: "lost", Now: true, Check: "lost", PerLine: true, Of: []string{Sessions, Flows}, Grows: true, Rank: 7, Summary: true, Least: leastCount,
-		Doc: "established sessions that died before their end, and idle flows of the sample that were reset or had no answer at the end; in the simulator every idle TCP flow is closed at the end and counts"},
+		Doc: "established sessions that failed before their end, and idle flows of the sample that were reset or had no answer at the end. The simulator closes every idle TCP flow at the end, and counts all that fail"},
 	{Name: "corrupt", Now: true, Check: "corrupt", PerLine: true, Of: Kinds(), Grows: true, Least: leastCount,
 		Doc: "echoes with wrong bytes, sequence or checksum, and transfers with wrong bytes"},
 	{Name: "incomplete", Now: true, Check: "incomplete", PerLine: true, Of: []string{Bulk}, Grows: true, Least: leastCount,
-		Doc: "transfers of bulk traffic that were refused, reset, cut short or stood still for 10s"},
+		Doc: "transfers of bulk traffic that were refused, reset, cut short or made no progress for 10s"},
 	{Name: "moved", Now: true, Check: "sticky", PerLine: true, Of: []string{Sessions, Connects, Probe, Flows}, Grows: true, Least: leastCount,
-		Doc: "sessions, probes and idle flows whose echo came from another backend than before, and connects to a service with affinity that another backend answered than their client's last"},
+		Doc: "sessions, probes and idle flows that another backend answered than before. Of a service with affinity also connects that another backend answered than the client's last connection"},
 	{Name: "connects_failed", Now: true, Check: "connects_failed", PerLine: true, Of: []string{Connects}, Grows: true, Least: leastCount,
 		Doc: "connections that were refused, reset or timed out, and queries that had no answer"},
 	{Name: "unanswered", Check: "unanswered", PerLine: true, Of: []string{Sessions, Flows}, Grows: true, Least: leastCount,
 		Doc: "sessions that were never established, and idle flows that never had an answer; counted at the end"},
 	{Name: "unechoed", Check: "unechoed", PerLine: true, Of: []string{Probe}, Grows: true, Whole: true, Least: leastCount,
-		Doc: "datagrams of a UDP probe that had no echo; counted at the end"},
+		Doc: "datagrams of a UDP probe that had no echo; counted at the end. Claim it with `always`"},
 	{Name: "sessions", Now: true, Check: "sessions", PerLine: true, Of: []string{Sessions}, Doc: "sessions that are open"},
 	{Name: "verified", Now: true, Check: "verified", PerLine: true, Of: []string{Flows},
-		Doc: "idle flows of the sample that answered when they were asked last"},
+		Doc: "idle flows of the sample that answered their last request"},
 	{Name: "gap", Now: true, Unit: Duration, Check: "gap", PerLine: true, Of: echoes, Grows: true,
-		Doc: "the longest time that one flow got no answer to what it meant to send"},
+		Doc: "the longest time in which one flow got no answer to the messages that were due"},
 	{Name: "gap_udp_max_ms", Unit: Milliseconds, Check: "gap", Of: []string{Probe}, Grows: true,
 		Title: "udp gap", Rank: 4, Summary: true, Least: leastTime, Doc: "the longest gap of a UDP probe"},
 	{Name: "gap_tcp_p50_ms", Unit: Milliseconds, Check: "gap", Of: []string{Sessions}, Grows: true,
@@ -116,21 +116,21 @@ var metrics = []Metric{
 	{Name: "gap_tcp_max_ms", Unit: Milliseconds, Check: "gap", Of: []string{Sessions}, Grows: true, Least: leastTime,
 		Doc: "maximum of the same"},
 	{Name: "rtt_p50_ms", Unit: Milliseconds, Check: "rtt", PerLine: true, Of: Kinds(), Whole: true, Least: leastTime,
-		Doc: "median round trip, from when a message was meant to be sent, of all that one line had answered; without a line, of the slowest; of bulk traffic what a transfer took"},
+		Doc: "median round trip of the answered messages of one line, from the instant at which each was due; without a line, of the slowest line. Of bulk traffic: the duration of a transfer"},
 	{Name: "rtt_p99_ms", Unit: Milliseconds, Check: "rtt", PerLine: true, Of: Kinds(), Whole: true, Least: leastTime,
 		Doc: "99th percentile of the same"},
 	{Name: "rtt_max_ms", Unit: Milliseconds, Check: "rtt", PerLine: true, Of: Kinds(), Whole: true, Least: leastTime,
 		Doc: "maximum of the same"},
 	{Name: "detect_ms", Unit: Milliseconds, Check: "detect", After: losses, Grows: true, Rank: 1, Least: leastTime,
-		Doc: "from the loss of a Master to the last path's Down at the survivor"},
+		Doc: "from the loss of a Master until the survivor has declared the last path Down"},
 	{Name: "takeover_ms", Unit: Milliseconds, Check: "takeover", After: losses, Grows: true, Rank: 2, Summary: true, Least: leastTime,
 		Doc: "from the loss of a Master to the survivor's Master role"},
 	{Name: "handover_ms", Unit: Milliseconds, Check: "handover", Grows: true, Rank: 3, Summary: true, Least: leastTime,
-		Doc: "from the Master's wish to leave to the peer's Master role"},
+		Doc: "from the instant at which the Master begins to hand over to the peer's Master role"},
 	{Name: "unready_ms", Unit: Milliseconds, Check: "takeover", Of: []string{Sessions}, After: losses, Grows: true, Title: "announced unready", Least: leastTime,
-		Doc: "from the survivor's first announcement of a VIP to the answer of the median among the sessions that were interrupted"},
+		Doc: "from the survivor's first announcement of a VIP until the median interrupted session has an answer again"},
 	{Name: "dual_ms", Unit: Milliseconds, Check: "forwarders", Grows: true, Title: "two forwarders", Least: leastTime,
-		Doc: "time in which a node went on to carry a VIP's packets that another carried already, as seen on the wire"},
+		Doc: "how long a node still forwards packets of a VIP after another node has begun to, as seen on the wire"},
 	{Name: "restore_gap_ms", Unit: Milliseconds, Check: "gap", Of: []string{Probe}, After: []string{fault.Restore}, Grows: true, Title: "restore gap", Least: leastTime,
 		Doc: "the longest gap of a UDP probe from the first restore on"},
 	{Name: "sync_ms", Unit: Milliseconds, Check: "sync", After: resyncs, Grows: true, Rank: 8, Least: leastTime,
@@ -138,12 +138,12 @@ var metrics = []Metric{
 	{Name: "sync_entries", Now: true, Check: "sync", After: resyncs,
 		Doc: "entries of the replica at that moment"},
 	{Name: "dropped", Now: true, Check: "dropped", Grows: true, After: takers,
-		Doc: "packets that faults of the plan took on links; counted when a fault is healed, and at the end"},
+		Doc: "packets that the scenario's faults dropped on links; counted when a fault is healed, and at the end"},
 	{Name: "strays", Now: true, Check: "strays", Grows: true,
-		Doc: "packets that were lost without a plan, because the machine that runs the lab was too busy; counted at the end"},
+		Doc: "packets that no fault dropped: the machine that runs the lab was too busy; counted at the end"},
 	{Name: "exit", Check: "exit", PerProgram: true, Whole: true, After: []string{fault.Run},
-		Doc: "exit status of a program that the scenario runs, `exit(NAME)`, or of each of them; 128 and the signal's number if it was ended by one, as by its time"},
-	{Name: "role_changes", Now: true, Check: "role_changes", Grows: true, Doc: "times that a node became Master"},
+		Doc: "exit status of the program `exit(NAME)` that the scenario runs, or of each program. 128 plus the signal's number if a signal ended it, also at the end of its time"},
+	{Name: "role_changes", Now: true, Check: "role_changes", Grows: true, Doc: "how often a node became Master"},
 }
 
 // All lists the table.

@@ -27,46 +27,46 @@ type Chaos struct {
 type ChaosKey struct {
 	Name   string
 	OnLink bool // it belongs to a link
-	// Gentle marks a key of which more means that less goes wrong.
+	// Gentle marks a key whose larger values cause fewer faults.
 	Gentle bool
 	Doc    string
 
 	quantity func(text string) (canonical string, err error)
 }
 
-// ChaosKeys is the table of what may go wrong. A share is a probability from 0 to 1.
+// ChaosKeys is the table of random faults. A share is a probability from 0 to 1.
 var ChaosKeys = []ChaosKey{
-	{Name: "loss", OnLink: true, quantity: share, Doc: "share of packets that are lost, each for itself"},
+	{Name: "loss", OnLink: true, quantity: share, Doc: "share of packets that are lost, each drawn independently"},
 	{Name: "duplicate", OnLink: true, quantity: share, Doc: "share of packets that arrive twice"},
-	{Name: "delay", OnLink: true, quantity: span(0, time.Second), Doc: "how much longer a packet travels"},
-	{Name: "jitter", OnLink: true, quantity: span(0, time.Second), Doc: "by how much `delay` varies, both ways; at most `delay`"},
-	{Name: "reorder", OnLink: true, quantity: share, Doc: "share of packets that are held back, so that others overtake them"},
-	{Name: "holdback", OnLink: true, quantity: span(0, time.Second), Doc: "for how long `reorder` holds a packet back"},
-	{Name: "burst.begin", OnLink: true, quantity: share, Doc: "how likely a good link turns bad, before each packet (Gilbert and Elliott)"},
-	{Name: "burst.end", OnLink: true, Gentle: true, quantity: share, Doc: "how likely a bad link turns good again"},
+	{Name: "delay", OnLink: true, quantity: span(0, time.Second), Doc: "added to the time that a packet takes"},
+	{Name: "jitter", OnLink: true, quantity: span(0, time.Second), Doc: "by how much `delay` varies in both directions; at most `delay`"},
+	{Name: "reorder", OnLink: true, quantity: share, Doc: "share of packets that are delayed, so that later packets overtake them"},
+	{Name: "holdback", OnLink: true, quantity: span(0, time.Second), Doc: "how long `reorder` delays a packet"},
+	{Name: "burst.begin", OnLink: true, quantity: share, Doc: "probability that a good link turns bad, drawn before each packet (Gilbert and Elliott)"},
+	{Name: "burst.end", OnLink: true, Gentle: true, quantity: share, Doc: "probability that a bad link turns good again"},
 	{Name: "burst.loss", OnLink: true, quantity: share, Doc: "share of packets that a bad link loses"},
-	{Name: "corrupt", OnLink: true, quantity: share, Doc: "share of packets that arrive damaged, and are refused for it"},
-	{Name: "wander", OnLink: true, quantity: span(0, 10*time.Millisecond), Doc: "up to how much longer packets travel, changing slowly, never out of order"},
+	{Name: "corrupt", OnLink: true, quantity: share, Doc: "share of packets that arrive damaged; the receiver drops them"},
+	{Name: "wander", OnLink: true, quantity: span(0, 10*time.Millisecond), Doc: "maximum of a further delay, which changes slowly and never reorders packets"},
 
 	{Name: "send.fail", quantity: share, Doc: "share of heartbeats that the kernel refuses to send"},
 	{Name: "lease.fail", quantity: share, Doc: "share of writes of the forwarding lease that fail"},
-	{Name: "apply.fail", quantity: share, Doc: "share of writes to the connection table that fail, half of them after half of the entries"},
+	{Name: "apply.fail", quantity: share, Doc: "share of writes to the connection table that fail; half of these have written half of the entries"},
 	{Name: "drain.fail", quantity: share, Doc: "share of drains of the dataplane's flow events that fail"},
 	{Name: "dump.fail", quantity: share, Doc: "share of dumps of the connection table that fail"},
-	{Name: "arbiter.fail", quantity: share, Doc: "share of questions to the arbiter without an answer, half of which were carried out"},
-	{Name: "arbiter.delay", quantity: span(0, time.Minute), Doc: "by up to how much an answer of the arbiter is late"},
+	{Name: "arbiter.fail", quantity: share, Doc: "share of requests to the arbiter that get no answer; half of these were carried out"},
+	{Name: "arbiter.delay", quantity: span(0, time.Minute), Doc: "maximum delay of an answer of the arbiter"},
 	{Name: "slow", quantity: share, Doc: "share of writes to the dataplane's maps that are slow"},
-	{Name: "slow.for", quantity: span(0, time.Second), Doc: "up to how long a slow write takes"},
-	{Name: "garp.lost", quantity: share, Doc: "share of gratuitous ARPs that are lost on their way out"},
+	{Name: "slow.for", quantity: span(0, time.Second), Doc: "maximum duration of a slow write"},
+	{Name: "garp.lost", quantity: share, Doc: "share of gratuitous ARPs that are lost when they are sent"},
 	{Name: "flow.events", Gentle: true, quantity: whole(1, maxCount), Doc: "how many flow events the dataplane holds before it drops them"},
 	{Name: "stream.break", Gentle: true, quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two losses of the sync stream"},
-	{Name: "stream.dial", quantity: span(0, time.Minute), Doc: "by up to how much a connection of the sync stream is late"},
+	{Name: "stream.dial", quantity: span(0, time.Minute), Doc: "maximum delay of a connection of the sync stream"},
 	{Name: "stall", Gentle: true, quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two pauses of a node's process"},
-	{Name: "stall.for", quantity: span(0, time.Minute), Doc: "up to how long such a pause takes"},
-	{Name: "clock.step", Gentle: true, quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two steps of a node's clock, forward"},
-	{Name: "clock.by", quantity: span(0, time.Minute), Doc: "up to how much such a step is"},
-	{Name: "clock.drift", quantity: whole(0, 100_000_000), Doc: "by how much a node's clock may be fast or slow, in parts per billion"},
-	{Name: chaosUntil, quantity: span(0, maxDuration), Doc: "when all of it ends but `wander`, `flow.events` and `clock.drift`, counted from the start of the run; never if left out"},
+	{Name: "stall.for", quantity: span(0, time.Minute), Doc: "maximum length of such a pause"},
+	{Name: "clock.step", Gentle: true, quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two forward steps of a node's clock"},
+	{Name: "clock.by", quantity: span(0, time.Minute), Doc: "maximum length of such a step"},
+	{Name: "clock.drift", quantity: whole(0, 100_000_000), Doc: "maximum by which a node's clock is fast or slow, in parts per billion"},
+	{Name: chaosUntil, quantity: span(0, maxDuration), Doc: "when all chaos except `wander`, `flow.events` and `clock.drift` ends, counted from the start of the run; never if left out"},
 }
 
 // chaosUntil says when chaos ends; it does nothing itself.

@@ -114,7 +114,7 @@ func (t *timeline) comeTrue(i int, conds []Cond) {
 	}
 }
 
-// windowed refuses what has a value of a whole run alone.
+// windowed refuses a condition that has one value for the whole run.
 func (t *timeline) windowed(c Cond) {
 	if c.Output != nil {
 		t.errorf(c.Pos, "", "", "%s", afterwards(CheckOutput))
@@ -126,7 +126,7 @@ func (t *timeline) windowed(c Cond) {
 	case m.PerProgram:
 		t.errorf(c.Pos, "", "", "%s", afterwards(c.Compare.Name()))
 	case m.Whole:
-		t.errorf(c.Pos, "", "", "%s is of all that its traffic did; say it with always, of a line that starts and stops where it is meant", c.Compare.Name())
+		t.errorf(c.Pos, "", "", "%s is measured over a whole line of traffic; say it with always, and set from= and until= of that line to narrow it", c.Compare.Name())
 	}
 }
 
