@@ -29,12 +29,23 @@ func conditionOf(diag bfd.Diag) condition {
 	return condition(max(0, slices.Index(diagOf[:], diag)))
 }
 
-// condition returns what the peer said last, on whatever path it is heard, and when.
+// condition returns what the peer said last, on whatever path it is heard, and when. What it
+// says on a path that is not Up may have waited while this node was paused: it does not
+// contradict a peer that says on one that is Up that it serves.
 func (ps paths) condition(now clock.Instant) (said condition, latest clock.Instant) {
+	said, latest = ps.latest(now, func(p *path) bool { return p.session.State() == bfd.Up })
+	if said == serving {
+		return said, latest
+	}
+	return ps.latest(now, (*path).heard)
+}
+
+// latest returns what the peer said last on some of the paths, and when.
+func (ps paths) latest(now clock.Instant, on func(*path) bool) (said condition, latest clock.Instant) {
 	latest = -1
 	for i := range ps {
-		if s := ps[i].session; ps[i].heard() && s.LastReceived() > latest {
-			said, latest = ps[i].condition(now), s.LastReceived()
+		if p := &ps[i]; on(p) && p.came > latest {
+			said, latest = p.condition(now), p.came
 		}
 	}
 	return said, latest
@@ -59,7 +70,7 @@ func (ps paths) unheard(now clock.Instant) bool {
 // peer may take to say it again, which is less than the detection time of a session that
 // is not Up.
 func (p *path) condition(now clock.Instant) condition {
-	if !p.heard() || p.session.State() != bfd.Up && now >= p.session.LastReceived().Add(bootListen) {
+	if !p.heard() || p.session.State() != bfd.Up && now >= p.came.Add(bootListen) {
 		return unknown
 	}
 	return conditionOf(p.session.RemoteDiag())

@@ -9,7 +9,8 @@ import (
 )
 
 // What a peer said on a session that is not Up counts for as long as it may take to say it
-// again: it sends once a second then, and the session itself waits for several of those.
+// again: it sends once a second then, and the session itself waits for several of those. It
+// counts from when it came, also if it has waited in a socket while the node was paused.
 func TestAConditionCountsUntilThePeerShouldHaveRepeatedIt(t *testing.T) {
 	now := clock.Instant(time.Hour)
 	session, err := bfd.New(bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: 50 * time.Millisecond, RequiredMinRxInterval: 50 * time.Millisecond, DetectMult: 3}, now)
@@ -21,15 +22,56 @@ func TestAConditionCountsUntilThePeerShouldHaveRepeatedIt(t *testing.T) {
 		t.Errorf("before anything was heard: %v", said)
 	}
 	packet := bfd.Packet{State: bfd.Down, Diag: diagOf[standby], DetectMult: 3, MyDiscr: 2, DesiredMinTxInterval: time.Second, RequiredMinRxInterval: 50 * time.Millisecond}
-	if err := session.Receive(now, packet.AppendTo(nil), 255); err != nil {
-		t.Fatal(err)
-	}
+	waited := now.Add(-200 * time.Millisecond)
+	p.advance(now) // the session's time must not go back to when the packet came
+	p.receive(now, Packet{Data: packet.AppendTo(nil), TTL: 255, At: waited})
 	for _, after := range []struct {
 		passed time.Duration
 		said   condition
 	}{{0, standby}, {bootListen - 1, standby}, {bootListen, unknown}} {
-		if said := p.condition(now.Add(after.passed)); said != after.said {
+		if said := p.condition(waited.Add(after.passed)); said != after.said {
 			t.Errorf("%v after it was said: %v, want %v", after.passed, said, after.said)
+		}
+	}
+}
+
+// Where the peer says different things on two paths, the later counts; but on a session that is
+// not Up it may be of a time before this node was paused, and does not contradict a peer that
+// serves by one that is.
+func TestWhatIsSaidOnAPathThatIsNotUpEndsNoService(t *testing.T) {
+	said := func(c condition, up bool, at clock.Instant) path {
+		session, err := bfd.New(bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: time.Millisecond, RequiredMinRxInterval: time.Millisecond, DetectMult: 255}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := path{session: session}
+		states := []bfd.State{bfd.Down}
+		if up {
+			states = append(states, bfd.Up)
+		}
+		for _, state := range states {
+			packet := bfd.Packet{State: state, Diag: diagOf[c], DetectMult: 255, MyDiscr: 2, YourDiscr: 1, DesiredMinTxInterval: time.Millisecond, RequiredMinRxInterval: time.Millisecond}
+			p.receive(at, Packet{Data: packet.AppendTo(nil), TTL: 255})
+		}
+		if (session.State() == bfd.Up) != up {
+			t.Fatalf("session %v", session.State())
+		}
+		return p
+	}
+	const earlier, later, now = clock.Instant(1000), clock.Instant(2000), clock.Instant(3000)
+	for _, tt := range []struct {
+		name  string
+		paths paths
+		want  condition
+	}{
+		{"it serves, by a path that is Up", paths{said(serving, true, earlier), said(unable, false, later)}, serving},
+		{"in another order", paths{said(standby, false, later), said(serving, true, earlier)}, serving},
+		{"both are Up", paths{said(serving, true, earlier), said(unable, true, later)}, unable},
+		{"neither is Up", paths{said(serving, false, earlier), said(unable, false, later)}, unable},
+		{"it serves, by a path that is not", paths{said(standby, true, earlier), said(serving, false, later)}, serving},
+	} {
+		if got, _ := tt.paths.condition(now); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}
 }

@@ -17,6 +17,7 @@ type path struct {
 	said    condition     // what the peer was told of this node last
 	retries int           // how often more that is sent, if it does not leave
 	told    clock.Instant // the latest instant that the session knows of, which must not go back
+	came    clock.Instant // when the last packet did that the session accepted: it may have waited for longer than told
 	sending sending
 	// proven is the latest instant for which this holds: the peer has heard a packet that
 	// left then or later.
@@ -28,6 +29,7 @@ func (p *path) fingerprint(h *fingerprint.Hash) {
 	h.Number(uint64(p.said))
 	h.Int(p.retries)
 	h.Flag(p.calm)
+	h.Instant(p.came)
 	p.sending.fingerprint(h)
 }
 
@@ -48,10 +50,12 @@ type paths []path
 func (p *path) receive(now clock.Instant, packet Packet) {
 	came := now
 	if packet.At != 0 {
-		came = min(now, max(packet.At, p.told))
+		came = min(now, packet.At)
 	}
-	p.told = came
-	_ = p.session.Receive(came, packet.Data, packet.TTL)
+	p.told = max(came, p.told)
+	if p.session.Receive(p.told, packet.Data, packet.TTL) == nil {
+		p.came = came
+	}
 	p.proven = max(p.proven, p.session.Acknowledged())
 }
 

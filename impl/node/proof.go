@@ -52,8 +52,8 @@ func (ps paths) proof() proof {
 			found.staleAt = p.proven.Add(time.Duration(proofStaleAfter * float64(p.session.TransmitInterval())))
 			missed = p.proven.Add(p.session.TransmitInterval())
 		}
-		if at := p.session.LastReceived(); at > came {
-			came, found.doubted = at, p.session.RemotePolls()
+		if p.came > came {
+			came, found.doubted = p.came, p.session.RemotePolls()
 		}
 	}
 	found.doubted = found.doubted && came > missed
