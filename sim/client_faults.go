@@ -186,6 +186,9 @@ func (l *line) runs() bool { return (l.From == 0 || l.totals.Began > 0) && l.tot
 // breakOff ends what the generator has open, because its client has ended at an instant.
 func (g *generator) breakOff(at clock.Instant) {
 	if g.done {
+		if g.sample != nil && g.line.runs() {
+			g.sample.forget() // it ended in order, and its client's next share has a sample of its own
+		}
 		return
 	}
 	switch {

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,7 +31,7 @@ func TestWhatBefallsAClient(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := "scenario client\ntopo pair clients=2 backends=1\nservice web tcp 198.18.0.100:80\nservice dns udp 198.18.0.100:53\n" +
-				"traffic web sessions tcp count=10\ntraffic new connects tcp rate=40/s\ntraffic dns probe udp\ntraffic idle flows udp count=100\n" +
+				"traffic web sessions tcp count=10\ntraffic new connects tcp rate=40/s\ntraffic dns probe udp\ntraffic idle flows udp count=100\ntraffic kept flows tcp count=40\n" +
 				"traffic late sessions tcp count=2 from=1500ms\n" +
 				"always lost == 0 ; connects_failed == 0 ; unanswered == 0 ; moved == 0 ; " + c.claims + "\n@0s wait lb1 is Master and lb2 insync within 5s\n" + c.steps + "@8s end\n"
 			p, err := plan.Parse("client.scn", []byte(text))
@@ -41,6 +42,12 @@ func TestWhatBefallsAClient(t *testing.T) {
 				v, events := execute(t, p, sim.Config{Seed: 1, EveryPacket: every})
 				broken, opened, late := 0, 0, 0
 				for _, e := range events {
+					if of := e.Totals; of != nil && of.Kind == plan.Flows {
+						line := slices.IndexFunc(p.Traffic, func(l plan.Traffic) bool { return l.Name == of.Name })
+						if all := p.Traffic[line].Count; of.Sample > all || of.Verified > of.Sample || of.Sessions < 0 {
+							t.Errorf("every packet %v: %d of a sample of %d are verified, %d of %d flows are open", every, of.Verified, of.Sample, of.Sessions, all)
+						}
+					}
 					switch tr := e.Traffic; {
 					case tr == nil:
 					case tr.Name == "web" && tr.Event == trace.TrafficDone && tr.Why != "":

@@ -67,6 +67,20 @@ var _ = Describe("idle flows", func() {
 		}, SpecTimeout(30*time.Second))
 	}
 
+	for _, proto := range []string{"tcp", "udp"} {
+		It("of "+proto+" count for the sample once, also when their client ends in order and begins anew", func(ctx SpecContext) {
+			n, r := newNetwork(), &recording{}
+			g := start(ctx, n.config(r, idleLine(proto, 300, 100)))
+			Eventually(lineOf(g, 0)).WithContext(ctx).Should(HaveField("Verified", 100))
+			Expect(g.Leave("client1")).To(Equal(1))
+			Expect(lineOf(g, 0)()).To(And(HaveField("Sample", 0), HaveField("Verified", 0), HaveField("Sessions", 0)))
+			Expect(g.Serve("client1")).To(Equal(1))
+			Eventually(lineOf(g, 0)).WithContext(ctx).Should(HaveField("Verified", 100))
+			stop(ctx, g)
+			Expect(r.final("idle")).To(And(HaveField("Sample", 100), HaveField("Verified", 100), HaveField("Lost", 0), HaveField("Sessions", 0)))
+		}, SpecTimeout(30*time.Second))
+	}
+
 	It("of TCP that are refused are counted as failed", func(ctx SpecContext) {
 		n, r := newNetwork(), &recording{}
 		cfg := n.config(r, idleLine("tcp", 50, 10))

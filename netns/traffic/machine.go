@@ -143,6 +143,8 @@ func (p *placed) leave(now clock.Instant) {
 	p.on.generators = slices.DeleteFunc(p.on.generators, func(g generator) bool { return g == p.generator })
 	if p.ending == nil || !p.ending.done {
 		p.generator.breakOff(now)
+	} else if flows, idle := p.generator.(*idleFlows); idle && p.line.runs() {
+		flows.sample.forget() // it ended in order, and its client's next share has a sample of its own
 	}
 	if p.ending != nil {
 		p.ending.finished()
