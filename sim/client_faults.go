@@ -171,10 +171,10 @@ func (w *World) startShares(h *host) (started int) {
 	start := w.now.Add(slot + w.random.Between(0, slot))
 	for _, l := range w.lines {
 		has := slices.ContainsFunc(w.generators, func(g *generator) bool { return g.line == l && g.client == h.index })
-		if has || !l.runs() {
+		if has || !l.runs() || !slices.Contains(l.senders, h.index) {
 			continue
 		}
-		w.addGenerator(l, int(h.index)-2, start)
+		w.addGenerator(l, h.index, start)
 		started++
 	}
 	return started

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"baton/impl/clock"
@@ -15,7 +16,8 @@ type generator struct {
 	w      *World
 	line   *line
 	client uint8 // host
-	index  int   // of the client among the clients
+	index  int   // of the client among those of the line
+	of     int   // clients of the line
 	count  int   // connections to be opened at the start
 
 	next   clock.Instant // when it acts next; Never if it waits
@@ -40,9 +42,10 @@ type generator struct {
 	until  clock.Instant // end of the drain time
 }
 
-func (w *World) addGenerator(l *line, index int, start clock.Instant) {
-	clients := w.plan.Topo.Clients
-	g := &generator{w: w, line: l, client: uint8(2 + index), index: index, home: nobody}
+// addGenerator starts a line's share on one of its clients.
+func (w *World) addGenerator(l *line, client uint8, start clock.Instant) {
+	index, clients := slices.Index(l.senders, client), len(l.senders)
+	g := &generator{w: w, line: l, client: client, index: index, of: clients, home: nobody}
 	w.generators = append(w.generators, g)
 	w.waiting++
 	switch {
@@ -73,7 +76,7 @@ func (g *generator) prepare(start clock.Instant, count int) {
 		pace = plan.FlowsPerSecond
 	}
 	if g.line.Kind == plan.Flows && g.line.Rate > 0 {
-		pace = g.line.Rate / float64(g.w.plan.Topo.Clients)
+		pace = g.line.Rate / float64(g.of)
 	}
 	g.opener = perSecond(start, pace)
 	switch {
@@ -97,7 +100,7 @@ func (g *generator) prepare(start clock.Instant, count int) {
 func share(count, c, n int) int { return (count - c + n - 1) / n }
 
 // numberOf is the number within the line of the i-th thing of this generator.
-func (g *generator) numberOf(i int) int { return g.index + i*g.w.plan.Topo.Clients }
+func (g *generator) numberOf(i int) int { return g.index + i*g.of }
 
 func (g *generator) isReady() {
 	if !g.ready {

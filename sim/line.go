@@ -14,6 +14,7 @@ import (
 type line struct {
 	plan.Traffic
 	service   service
+	senders   []uint8 // its clients
 	threshold time.Duration
 	totals    trace.Totals
 	trips     latency.Histogram
@@ -40,6 +41,11 @@ func (w *World) newLine(t plan.Traffic) (*line, error) {
 	l := &line{Traffic: t, threshold: gapTCP, totals: trace.Totals{Name: t.Name, Kind: t.Kind, Proto: t.Proto}}
 	if t.Proto == "udp" {
 		l.threshold = gapUDP
+	}
+	for _, h := range w.hosts[2:w.firstBack] {
+		if t.Sends(h.name) {
+			l.senders = append(l.senders, h.index)
+		}
 	}
 	for _, s := range w.services {
 		if s.Name == t.Service {

@@ -31,8 +31,8 @@ type sampled struct {
 func newSample(g *generator) *sample {
 	s := &sample{gen: g, asked: map[int]sampled{}}
 	for _, number := range g.line.Sampled(g.w.cfg.Seed) {
-		if clients := g.w.plan.Topo.Clients; number%clients == g.index {
-			s.of = append(s.of, number/clients)
+		if number%g.of == g.index {
+			s.of = append(s.of, number/g.of)
 		}
 	}
 	g.line.totals.Sample += len(s.of)
@@ -93,7 +93,7 @@ func (s *sample) verify(a *sampled, verified bool) {
 }
 
 // place is where a flow with a number stands in the generator.
-func (s *sample) place(number int) int { return number / s.gen.w.plan.Topo.Clients }
+func (s *sample) place(number int) int { return number / s.gen.of }
 
 // noteAnswer notes an answer to a flow, of UDP to the message with a number.
 func (s *sample) noteAnswer(number int, seq uint32) {

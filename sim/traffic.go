@@ -53,11 +53,11 @@ func (w *World) addTraffic() error {
 	return nil
 }
 
-// startLine starts a line on every client that is there.
+// startLine starts a line on every client of it that is there.
 func (w *World) startLine(l *line, start clock.Instant) {
-	for i := range w.plan.Topo.Clients {
-		if w.hosts[2+i].well() {
-			w.addGenerator(l, i, start)
+	for _, client := range l.senders {
+		if w.hosts[client].well() {
+			w.addGenerator(l, client, start)
 		}
 	}
 }

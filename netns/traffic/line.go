@@ -16,11 +16,12 @@ import (
 )
 
 // line is one traffic line of the plan with its running totals. The generators
-// of all clients share it, so its methods lock.
+// of all its clients share it, so its methods lock.
 type line struct {
 	plan.Traffic
 	number    uint32 // of the line in the plan
 	lines     int    // in the plan
+	senders   []int  // indices of its clients
 	run, seed uint64
 	backends  []string // of idle flows, in the order of their first answers; only the loop touches it
 	affine    bool     // a client is to keep its backend
@@ -48,8 +49,14 @@ func newLine(number int, t plan.Traffic, affine bool, target netip.AddrPort, cfg
 	if t.Proto == "udp" {
 		threshold = cfg.GapUDP
 	}
+	var senders []int
+	for i, host := range cfg.Clients {
+		if t.Sends(host.Name()) {
+			senders = append(senders, i)
+		}
+	}
 	return &line{
-		Traffic: t, number: uint32(number), lines: len(cfg.Lines), run: cfg.Run, seed: cfg.Seed, affine: affine, target: target, threshold: threshold,
+		Traffic: t, number: uint32(number), lines: len(cfg.Lines), senders: senders, run: cfg.Run, seed: cfg.Seed, affine: affine, target: target, threshold: threshold,
 		timeouts: cfg.Timeouts, record: record,
 		totals: trace.Totals{Name: t.Name, Kind: t.Kind, Proto: t.Proto},
 		rtt:    hdrhistogram.New(rttMin, rttMax, rttDigits),

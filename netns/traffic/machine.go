@@ -104,7 +104,7 @@ func (g *Generator) startShares(machine string) (started int, err error) {
 	start := hostclock.Now().Add(slot)
 	for _, l := range g.lines {
 		has := slices.ContainsFunc(g.placed, func(p *placed) bool { return p.line == l && p.client == machine })
-		if has || !l.runs() {
+		if has || !l.runs() || !slices.Contains(l.senders, i) {
 			continue
 		}
 		if err := g.startShare(l, i, start, readiness{onReady: func() {}}); err != nil {

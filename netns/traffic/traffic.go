@@ -26,6 +26,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -208,7 +209,7 @@ func (g *Generator) open(ctx context.Context) error {
 		if err := g.startLine(line, start, func() { opened <- struct{}{} }); err != nil {
 			return err
 		}
-		expected += len(g.clients)
+		expected += len(line.senders)
 	}
 	for range expected {
 		select {
@@ -220,11 +221,12 @@ func (g *Generator) open(ctx context.Context) error {
 	return nil
 }
 
-// startLine starts a line on every client that is there. onReady is called for each of them.
+// startLine starts a line on every client of it that is there. onReady is called for each of them.
 func (g *Generator) startLine(line *line, start clock.Instant, onReady func()) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i, from := range g.clients {
+	for _, i := range line.senders {
+		from := g.clients[i]
 		if g.absent[from.name] {
 			continue
 		}
@@ -237,7 +239,7 @@ func (g *Generator) startLine(line *line, start clock.Instant, onReady func()) e
 
 // startShare starts the share of a line that comes from the client with an index.
 func (g *Generator) startShare(line *line, index int, start clock.Instant, r readiness) (err error) {
-	from, clients := g.clients[index], len(g.clients)
+	from, place, of := g.clients[index], slices.Index(line.senders, index), len(line.senders)
 	on := g.streams
 	if line.Kind == plan.Probe {
 		on = g.probes
@@ -246,15 +248,15 @@ func (g *Generator) startShare(line *line, index int, start clock.Instant, r rea
 	on.call(func() {
 		switch {
 		case line.Kind == plan.Connects:
-			made = newConnects(on, line, from, index, clients, start, r)
+			made = newConnects(on, line, from, place, of, start, r)
 		case line.Kind == plan.Probe:
-			made, err = newProbe(on, line, from, index, start, r)
+			made, err = newProbe(on, line, from, place, start, r)
 		case line.Kind == plan.Bulk:
-			made = newBulk(on, line, from, share(line.Count, index, clients), start, r)
+			made = newBulk(on, line, from, share(line.Count, place, of), start, r)
 		case line.Kind == plan.Flows:
-			made, err = newIdleFlows(on, line, from, line.guests(g.cfg.Guests[lab.FamilyOf(line.target.Addr())], index, clients), share(line.Count, index, clients), start, r)
+			made, err = newIdleFlows(on, line, from, line.guests(g.cfg.Guests[lab.FamilyOf(line.target.Addr())], index, len(g.clients)), share(line.Count, place, of), start, r)
 		default:
-			made = newSessions(on, line, from, share(line.Count, index, clients), start, r)
+			made = newSessions(on, line, from, share(line.Count, place, of), start, r)
 		}
 		if err == nil {
 			on.generators = append(on.generators, made)

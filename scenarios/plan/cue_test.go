@@ -34,3 +34,24 @@ func TestTrafficTimesAreWithinTheScenario(t *testing.T) {
 		}
 	}
 }
+
+// TestTrafficOfOneClient: it is one of the topology, and another has nothing to end then.
+func TestTrafficOfOneClient(t *testing.T) {
+	for line, want := range map[string]string{
+		"traffic web sessions client=client1\n":                    "",
+		"traffic web sessions client=client2\n":                    `no host "client2": the topology has clients=1`,
+		"traffic web sessions client=backend1\n":                   `traffic "web": backend1 is a backend, and traffic comes from a client`,
+		"traffic web sessions client=cliant1\n":                    `unknown host "cliant1"; did you mean "client1"?`,
+		"topo pair clients=2\ntraffic web sessions client=client1": "kill client2: no traffic comes from it",
+	} {
+		text := "scenario s\nservice web tcp 198.18.0.100:80\n" + line + "\n@0s wait lb1 is Master\n"
+		if strings.Contains(line, "clients=2") {
+			text += "@1s kill client2\n"
+		}
+		_, found := Check("s.scn", []byte(text+"@3s end\n"))
+		switch errs := found.Errors(true); {
+		case want == "" && len(errs) > 0, want != "" && (len(errs) != 1 || !strings.HasSuffix(errs[0].String(), want)):
+			t.Errorf("%q: %v, want %q", line, errs, want)
+		}
+	}
+}

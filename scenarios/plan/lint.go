@@ -212,12 +212,24 @@ func (l *linter) traffic() {
 		if all := float64(t.Count) * t.Rate; t.Kind == Bulk && all > maxBits {
 			l.errorf(t.Pos, "rate", "", "traffic %q: %d transfers are %s together; a line has at most %s", t.Name, t.Count, formatBits(all), formatBits(maxBits))
 		}
+		if t.Client != "" {
+			l.sender(t)
+		}
 		l.trafficTimes(t)
 		if !l.broken["service"] {
 			l.trafficService(t)
 		}
 	}
 	l.tooMany()
+}
+
+// sender checks that the line comes from a client of the topology.
+func (l *linter) sender(t Traffic) {
+	if kind, _, ok := lab.ParseName(t.Client); ok && kind != lab.Client {
+		l.errorf(t.Pos, t.Client, "", "traffic %q: %s is a %s, and traffic comes from a client", t.Name, t.Client, kind.Noun())
+		return
+	}
+	l.host(t.Pos, t.Client)
 }
 
 // trafficTimes checks that the line runs for a while before the end, in every world in

@@ -247,7 +247,7 @@ func (t *timeline) fault(s Step) {
 			}
 			t.errorf(s.Pos, host, "", "%s %s: %s %s%s", s.Verb, host, host, why, undone(s.Verb))
 		}
-		if kind, _, _ := lab.ParseName(host); kind == lab.Client && verb.To != fault.Crashed && !t.loaded() {
+		if kind, _, _ := lab.ParseName(host); kind == lab.Client && verb.To != fault.Crashed && !t.loaded(host) {
 			t.errorf(s.Pos, host, "", "%s %s: no traffic comes from it", s.Verb, host)
 		}
 		t.hosts[host] = verb.To
@@ -261,9 +261,9 @@ func (t *timeline) fault(s Step) {
 	}
 }
 
-// loaded reports whether there is any traffic, which comes from all clients.
-func (t *timeline) loaded() bool {
-	return slices.ContainsFunc(t.Traffic, func(line Traffic) bool { return line.Guard.In(t.world) })
+// loaded reports whether any traffic comes from a client.
+func (t *timeline) loaded(client string) bool {
+	return slices.ContainsFunc(t.Traffic, func(line Traffic) bool { return line.Guard.In(t.world) && line.Sends(client) })
 }
 
 // trait is what a machine is until the verb that undoes it.

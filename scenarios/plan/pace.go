@@ -25,11 +25,11 @@ const (
 )
 
 // room is how many flows a line of traffic may have in a world, which are divided among
-// the clients.
+// its clients.
 func (p *Plan) room(t Traffic, world string) int {
-	clients := p.Topo.Clients
+	clients, senders := p.Topo.Clients, p.senders(t)
 	if world == Sim {
-		return clients * ClientPorts * (1 + len(lab.IPv4.GuestsOf(0, clients)))
+		return senders * ClientPorts * (1 + len(lab.IPv4.GuestsOf(0, clients)))
 	}
 	if t.Kind != Flows {
 		return maxCount
@@ -40,7 +40,15 @@ func (p *Plan) room(t Traffic, world string) int {
 			lines++
 		}
 	}
-	return clients * GuestPorts * len(lab.IPv4.GuestsOf(0, clients*max(1, lines)))
+	return senders * GuestPorts * len(lab.IPv4.GuestsOf(0, clients*max(1, lines)))
+}
+
+// senders is the number of clients that a line comes from.
+func (p *Plan) senders(t Traffic) int {
+	if t.Client != "" {
+		return 1
+	}
+	return p.Topo.Clients
 }
 
 // tooMany refuses lines of traffic that clients have no ports for. In the simulator they
@@ -59,7 +67,7 @@ func (l *linter) tooMany() {
 			}
 			if room := l.room(t, world); count > room {
 				l.errorf(t.Pos, "count", "", "traffic %q: %d clients have ports for %d flows in [%s], and %d are asked for; say more clients, or fewer flows",
-					t.Name, l.Topo.Clients, room, world, count)
+					t.Name, l.senders(t), room, world, count)
 			}
 		}
 	}

@@ -137,12 +137,13 @@ func (s Service) host() string {
 	return s.VIP
 }
 
-// Traffic is one line of load on one service, from all clients.
+// Traffic is one line of load on one service, from all clients or one.
 type Traffic struct {
 	Name    string // labels it in checks: gap(web)
 	Kind    string
 	Proto   string
 	Service string        // name of a Service
+	Client  string        // that alone it comes from, "" for all
 	Count   int           // sessions, flows; bulk: transfers side by side
 	Every   time.Duration // sessions: between two messages of one session; flows: of one of the sample, 0 for the default
 	Rate    float64       // connects, probe: per second; flows: at which they are opened; bulk: bits per second of one transfer

@@ -74,6 +74,9 @@ func (t Traffic) String() string {
 	if t.Service != "" {
 		s += " service=" + t.Service
 	}
+	if t.Client != "" {
+		s += " client=" + t.Client
+	}
 	if t.Count != 0 {
 		s += fmt.Sprintf(" count=%d", t.Count)
 	}

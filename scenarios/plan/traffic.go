@@ -68,7 +68,7 @@ func OwnPort(line, place int) uint16 { return uint16(1024 + line*maxPorts + plac
 // Linux: TCP_TIMEWAIT_LEN).
 const timeWait = time.Minute
 
-// trafficKeys are the keys that each kind of traffic takes, besides those of its times.
+// trafficKeys are the keys that each kind of traffic takes, besides its client and its times.
 var trafficKeys = map[string][]string{
 	Sessions: {"count", "every", "close", "service"},
 	Connects: {"every", "rate", "close", "ports", "service"},
@@ -150,10 +150,11 @@ func (b *builder) trafficArgs(t *Traffic, args []*pair) {
 			return err
 		},
 		"service": func(v *value) error { t.Service = v.Text; return nil },
+		"client":  func(v *value) error { t.Client = v.Text; return nil },
 		"from":    func(v *value) (err error) { t.From, err = parseDuration(v.Text); return },
 		"until":   func(v *value) (err error) { t.Until, err = parseDuration(v.Text); return },
 	}
-	keys := append(slices.Clone(trafficKeys[t.Kind]), "from", "until")
+	keys := append(slices.Clone(trafficKeys[t.Kind]), "client", "from", "until")
 	maps.DeleteFunc(all, func(key string, _ func(*value) error) bool { return !slices.Contains(keys, key) })
 	if _, ok := all["rate"]; ok && t.Kind != Flows && b.both(args, "rate", "every") {
 		return
@@ -175,6 +176,9 @@ func (b *builder) both(args []*pair, one, other string) bool {
 	b.errorf(position(seen[1].Key.Pos), "", "%s and %s say the same; one is enough", one, other)
 	return true
 }
+
+// Sends reports whether the line comes from a client.
+func (t Traffic) Sends(client string) bool { return t.Client == "" || t.Client == client }
 
 // protocols lists what traffic of this kind can be, the usual one first.
 func (t Traffic) protocols() []string {
