@@ -141,7 +141,8 @@ func (p *Pair) setLinks(ctx context.Context, h *Host, up bool) (seen string, err
 }
 
 // SetPort sets the interface of a host on one link up or down, and returns what was seen
-// at the far end.
+// at the far end. Of a client it is the switch port: its kernel, which would refuse to send
+// from an interface that is down, then goes on retransmitting.
 func (p *Pair) SetPort(ctx context.Context, host, link string, up bool) (seen string, err error) {
 	h := p.byName[host]
 	if h == nil {
@@ -151,7 +152,9 @@ func (p *Pair) SetPort(ctx context.Context, host, link string, up bool) (seen st
 	if !ok {
 		return "", fmt.Errorf("netns: %s has no interface on %s", host, link)
 	}
-	if seen, err = p.setCarrier(ctx, h, []Interface{i}, up); err == nil && up {
+	if h.role == RoleClient {
+		seen, err = p.setPlugged(ctx, p.byName[link], []string{host}, up)
+	} else if seen, err = p.setCarrier(ctx, h, []Interface{i}, up); err == nil && up {
 		err = h.route()
 	}
 	if err != nil {

@@ -135,6 +135,18 @@ var _ = Describe("crash and restore", func() {
 		Expect(err).To(MatchError(ContainSubstring("backend1 has no interface on sync")))
 	})
 
+	It("takes a client's carrier at its switch, where its kernel keeps its routes", func() {
+		client := pair.Host("client1")
+		before, err := client.Netlink().RouteList(nil, netlink.FAMILY_V4)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(pair.SetPort(within(), "client1", lab.Clients, false)).To(Equal("carrier down on client1/eth0"))
+		Expect(carries(client, "eth0")).To(BeFalse())
+		Expect(ping(pair.Host("client2"), "198.18.0.1")).To(Succeed(), "the other's stays")
+		Expect(client.Netlink().RouteList(nil, netlink.FAMILY_V4)).To(HaveLen(len(before)))
+		Expect(pair.SetPort(within(), "client1", lab.Clients, true)).To(Equal("carrier up on client1/eth0"))
+		Expect(ping(client, "198.18.0.1")).To(Succeed())
+	})
+
 	It("returns before its peer does: a dead peer's end of the cable is not its receipt", func() {
 		for _, process := range []*netns.Process{node, peer} {
 			_, err := pair.Crash(within(), process)

@@ -22,25 +22,33 @@ func (p *Pair) SetLink(ctx context.Context, link string, up bool) (seen string, 
 	if sw == nil {
 		return "", fmt.Errorf("netns: no link %q", link)
 	}
-	ports := p.topo.Ports(link)
-	for _, host := range ports {
+	if seen, err = p.setPlugged(ctx, sw, p.topo.Ports(link), up); err != nil {
+		return "", noReceipt("%s: %w", link, err)
+	}
+	return seen, nil
+}
+
+// setPlugged sets the ports of a switch into which hosts are plugged, and returns what was
+// seen at the hosts. Their interfaces stay up, and so do their routes.
+func (p *Pair) setPlugged(ctx context.Context, sw *Host, hosts []string, up bool) (seen string, err error) {
+	for _, host := range hosts {
 		port, err := sw.links.LinkByName(host)
 		if err != nil {
-			return "", noReceipt("find port %s/%s: %w", link, host, err)
+			return "", fmt.Errorf("find port %s/%s: %w", sw.name, host, err)
 		}
 		set := sw.links.LinkSetUp
 		if !up {
 			set = sw.links.LinkSetDown
 		}
 		if err := set(port); err != nil {
-			return "", noReceipt("set port %s/%s: %w", link, host, err)
+			return "", fmt.Errorf("set port %s/%s: %w", sw.name, host, err)
 		}
 	}
 	var ends []string
-	for _, host := range ports {
-		i, _ := p.byName[host].Interface(link)
+	for _, host := range hosts {
+		i, _ := p.byName[host].Interface(sw.name)
 		if err := p.awaitPlugged(ctx, sw, i, up); err != nil {
-			return "", noReceipt("%s: %w", link, err)
+			return "", err
 		}
 		ends = append(ends, host+"/"+i.Name)
 	}

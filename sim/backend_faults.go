@@ -48,16 +48,21 @@ func (w *World) crashBackend(h *host) (string, bool) {
 
 // darken powers a host off.
 func (h *host) darken() {
+	h.forgetNeighbours()
+	h.condition = condition{dark: true, ended: true, deaf: h.deaf}
+}
+
+// forgetNeighbours empties the host's neighbour table, as Linux does with the carrier.
+func (h *host) forgetNeighbours() {
 	for i := range h.arp {
 		h.arp[i] = neighbour{lb: nobody}
 	}
-	h.condition = condition{dark: true, ended: true, deaf: h.deaf}
 }
 
 // wake powers a host on, if it was off, and starts its programs.
 func (w *World) wake(h *host) {
 	if h.dark {
-		w.carrier(h.link(), h.index, true)
+		w.powerPort(h.link(), h.index)
 	}
 	h.condition = condition{deaf: h.deaf}
 }

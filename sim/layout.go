@@ -63,8 +63,8 @@ func (w *World) layout() {
 		}
 		w.hosts = append(w.hosts, m)
 	}
-	for link := range w.down {
-		w.down[link] = make([]bool, len(w.hosts))
+	for link := range w.ports {
+		w.ports[link] = make([]port, len(w.hosts))
 	}
 }
 

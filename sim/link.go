@@ -152,7 +152,7 @@ func (w *World) drops(link, from, to uint8, p lab.Packet) bool {
 	if !w.isCut[link] {
 		return false
 	}
-	if w.down[link][from] || w.down[link][to] {
+	if !w.carries(link, from) || !w.carries(link, to) {
 		return true
 	}
 	for i := range w.cuts {
@@ -169,7 +169,7 @@ func (w *World) clear(link, a, b uint8) bool {
 	if !w.isCut[link] {
 		return true
 	}
-	if w.down[link][a] || w.down[link][b] {
+	if !w.carries(link, a) || !w.carries(link, b) {
 		return false
 	}
 	for i := range w.cuts {

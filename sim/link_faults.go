@@ -75,39 +75,72 @@ func (w *World) noteCuts() {
 	for _, r := range w.cuts {
 		w.isCut[r.link] = true
 	}
-	for link, hosts := range w.down {
-		w.isCut[link] = w.isCut[link] || slices.Contains(hosts, true)
+	for link, ports := range w.ports {
+		w.isCut[link] = w.isCut[link] || slices.ContainsFunc(ports, func(p port) bool { return !p.carries() })
 	}
 }
 
-// setPort is a verb on the carrier of one port, or of all ports of a link.
+// port is an interface of a host, and where it is plugged in.
+type port struct {
+	down      bool // the interface is set down
+	unplugged bool // the port of its switch is
+}
+
+func (p port) carries() bool { return !p.down && !p.unplugged }
+
+// carries reports whether a host has a carrier on a link.
+func (w *World) carries(link, host uint8) bool { return w.ports[link][host].carries() }
+
+// setPort is a verb on the carrier of one port, or of all ports of a link: on the interface,
+// of clients and of a whole switch on its ports. A cable is set at its first end.
 func setPort(up bool) func(*World, context.Context, plan.Fault) error {
 	return func(w *World, _ context.Context, f plan.Fault) error {
-		topo := w.plan.Topo.Lab()
+		topo, link := w.plan.Topo.Lab(), linkIndex(f.Via)
 		hosts, directions := topo.Ports(f.Via), topo.All(f.Via)
 		if len(f.Hosts) > 0 {
 			hosts, directions = f.Hosts, topo.Port(f.Hosts[0], f.Via)
+		} else if link == onSync {
+			hosts = hosts[:1]
 		}
 		began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: directions})
 		changed := false
 		for _, name := range hosts {
-			host, link := w.hostIndex(name), linkIndex(f.Via)
-			changed = changed || w.down[link][host] == up
-			w.carrier(link, host, up)
+			host := w.hostIndex(name)
+			was, is := w.ports[link][host], w.ports[link][host]
+			if kind, _, _ := lab.ParseName(name); link != onSync && len(f.Hosts) == 0 || kind == lab.Client {
+				is.unplugged = !up
+			} else {
+				is.down = !up
+			}
+			changed = changed || was != is
+			w.setCarrier(link, host, is)
 		}
 		w.proven(began, map[bool]string{true: "carrier up", false: "carrier down"}[up], changed)
 		return nil
 	}
 }
 
-// carrier gives a port its carrier, or takes it, and tells the node behind it.
-func (w *World) carrier(link, host uint8, up bool) {
-	w.down[link][host] = !up
+// powerPort sets a host's interface up, as its start does.
+func (w *World) powerPort(link, host uint8) {
+	w.setCarrier(link, host, port{unplugged: w.ports[link][host].unplugged})
+}
+
+// setCarrier sets what a port is. A host forgets its neighbours with the carrier, and a node
+// is told.
+func (w *World) setCarrier(link, host uint8, is port) {
+	w.ports[link][host] = is
 	w.noteCuts()
-	if host < 2 && !up {
+	up := is.carries()
+	if host >= 2 {
+		if !up {
+			w.hosts[host].forgetNeighbours()
+		}
+		return
+	}
+	if !up {
 		w.forgetPeers(link, host)
 	}
-	if host >= 2 || link == onSync {
+	if link == onSync {
 		return
 	}
 	p := w.processes[host]

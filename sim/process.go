@@ -164,7 +164,7 @@ func (p *process) boot(life uint64) {
 	p.driver = p.newDriver()
 	p.changed()
 	p.setLease(0)
-	for _, in := range []node.Input{node.Link{Name: clientSide, Up: !p.w.down[onClients][p.index]}, node.Link{Name: backendSide, Up: !p.w.down[onBackends][p.index]}, node.Dataplane{Ready: true}} {
+	for _, in := range []node.Input{node.Link{Name: clientSide, Up: p.w.carries(onClients, p.index)}, node.Link{Name: backendSide, Up: p.w.carries(onBackends, p.index)}, node.Dataplane{Ready: true}} {
 		p.w.at(p.w.now.Add(p.random.Between(0, attachMax)), func() { p.input(life, in) })
 	}
 	p.followPeers()
@@ -277,7 +277,7 @@ func (p *process) handle(e *event) {
 	}
 	switch e.kind {
 	case evBFD:
-		p.input(p.life, node.Packet{Path: int(e.path), Data: e.data, TTL: 255, At: p.clock.local(p.w.now)})
+		p.input(p.life, node.Packet{Path: int(e.path), Data: e.data, TTL: 255})
 	case evWork:
 		p.finish(e.stamp)
 	case evPoll:

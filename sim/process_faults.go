@@ -44,7 +44,7 @@ func (p *process) restore() (string, bool) {
 	if !p.powered {
 		p.powered = true
 		for link := range uint8(linkCount) {
-			p.w.carrier(link, p.index, true)
+			p.w.powerPort(link, p.index)
 		}
 		p.setClock()
 		carrier = "carrier up"

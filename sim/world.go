@@ -49,7 +49,7 @@ type World struct {
 	lanes     [linkCount][]lane
 	cuts      []rule
 	isCut     [linkCount]bool
-	down      [linkCount][]bool // ports without carrier, by host
+	ports     [linkCount][]port // by host
 	vips      []vip
 	snat      [lab.Families]uint8 // index of each family's backend-side VIP, where it has services
 	services  []service

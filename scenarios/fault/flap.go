@@ -4,7 +4,7 @@ package fault
 const Flap = "flap"
 
 var flap = Verb{
-	Word: Flap, On: Ports, Kinds: servers, As: Down, Doc: "`down` every DURATION, `up` half of DURATION later, until the time after `for` is over",
+	Word: Flap, On: Ports, Kinds: machines, As: Down, Doc: "`down` every DURATION, `up` half of DURATION later, until the time after `for` is over",
 	Receipt: "the receipts of `down` and `up`",
 	Undo:    Up,
 }

@@ -4,7 +4,7 @@ package fault
 const Up = "up"
 
 var up = Verb{
-	Word: Up, On: Ports, Kinds: servers, Doc: "set the interface, switch or cable up again",
+	Word: Up, On: Ports, Kinds: machines, Doc: "set the interface, switch or cable up again",
 	Receipt: "the far end has carrier, and both ends are operational",
 	Resyncs: true,
 }

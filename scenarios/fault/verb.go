@@ -78,11 +78,9 @@ const (
 	Programs               // run client1 "curl http://198.18.0.100/" for 2s
 )
 
-// nodes, servers and machines are what verbs can be done to. Those that concern the
-// carrier of a port leave out clients, where it is measured what becomes of the others.
+// nodes and machines are what verbs can be done to.
 var (
 	nodes    = []lab.Kind{lab.Node}
-	servers  = []lab.Kind{lab.Node, lab.Backend}
 	machines = []lab.Kind{lab.Node, lab.Client, lab.Backend}
 )
 

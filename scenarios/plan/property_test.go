@@ -86,7 +86,7 @@ func someConds() *rapid.Generator[[]Cond] { return rapid.SliceOfN(aCond(), 1, 3)
 func aTraffic() *rapid.Generator[Traffic] {
 	return rapid.Custom(func(t *rapid.T) Traffic {
 		tr := Traffic{Name: aName().Draw(t, "name"), Kind: rapid.SampledFrom(kinds).Draw(t, "kind"),
-			Service: aName().Draw(t, "service"), Guard: aGuard().Draw(t, "guard")}
+			Service: aName().Draw(t, "service"), Guard: aGuard().Draw(t, "guard"), Client: rapid.SampledFrom([]string{"", "client1"}).Draw(t, "client")}
 		tr.Proto = rapid.SampledFrom(tr.protocols()).Draw(t, "proto")
 		switch tr.Kind {
 		case Sessions:
@@ -317,7 +317,7 @@ func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
 			f.Hosts, f.Command, f.Name = []string{"client1"}, rapid.SampledFrom([]string{"curl", "sh -c 'a # b'"}).Draw(t, "command"), aName().Draw(t, "name")
 			f.Time = rapid.SampledFrom([]time.Duration{time.Millisecond, time.Minute}).Draw(t, "time")
 		case verb.On == fault.Ports:
-			f.Hosts, f.Via = rapid.SampledFrom([][]string{nil, {"lb1"}, {"backend1"}}).Draw(t, "host"), rapid.SampledFrom(links).Draw(t, "via")
+			f.Hosts, f.Via = rapid.SampledFrom([][]string{nil, {"lb1"}, {"backend1"}, {"client1"}}).Draw(t, "host"), rapid.SampledFrom(links).Draw(t, "via")
 		case verb.Word != fault.Heal || rapid.Bool().Draw(t, "some"):
 			f.On = &lab.Selector{From: aName().Draw(t, "from"), To: aName().Draw(t, "to"), Both: rapid.Bool().Draw(t, "both"),
 				Via:  rapid.SampledFrom(append([]string{""}, links...)).Draw(t, "via"),
