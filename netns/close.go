@@ -15,13 +15,12 @@ import (
 	"baton/scenarios/lab"
 )
 
-// closeTimeout bounds the wait for processes to end and for the kernel to let go
-// of what was given up: a tenth of a second, unless the machine is in a bad way.
+// closeTimeout bounds the wait for processes to end and for the kernel to release the
+// namespaces. That usually takes a tenth of a second.
 const closeTimeout = 30 * time.Second
 
-// Close ends the processes, removes the links, gives up the namespaces and then
-// looks for whatever is left of them: it returns what could not be removed, which
-// is nothing if all is well. It is idempotent, and bounded in time by ctx and by
+// Close kills the processes, deletes the links, releases the namespaces and then looks for
+// leaks. It returns what could not be removed. It is idempotent and bounded by ctx and
 // closeTimeout.
 func (p *Pair) Close(ctx context.Context) []trace.Leak {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
@@ -42,7 +41,7 @@ func (p *Pair) Close(ctx context.Context) []trace.Leak {
 	for _, f := range floods {
 		f.end()
 	}
-	for _, f := range filters { // in any order: each is closed
+	for _, f := range filters { // order does not matter
 		note(f.close())
 	}
 	for _, err := range p.removeLinks() {
@@ -57,7 +56,7 @@ func (p *Pair) Close(ctx context.Context) []trace.Leak {
 	return append(leaks, p.leaks(ctx)...)
 }
 
-// killAll kills what still runs in any host, all at once.
+// killAll kills all running processes of all hosts in parallel.
 func (p *Pair) killAll(ctx context.Context) []error {
 	var kills []func() error
 	for _, h := range p.hosts {
@@ -68,9 +67,9 @@ func (p *Pair) killAll(ctx context.Context) []error {
 	return together(kills)
 }
 
-// removeLinks deletes the interfaces of all hosts. A veth takes its other end
-// along, so it is done from one end of each. The end of the namespaces would do
-// the same, but later, and not at all while a socket holds one.
+// removeLinks deletes the interfaces of all hosts. Deleting one end of a veth deletes the
+// other. The end of the namespaces would delete them too, but later, and not while a socket
+// holds the namespace.
 func (p *Pair) removeLinks() []error {
 	var removals []func() error
 	for _, name := range []string{lab.Clients, lab.Backends, lab.Nodes()[0]} {
@@ -81,8 +80,8 @@ func (p *Pair) removeLinks() []error {
 	return together(removals)
 }
 
-// removeLinks deletes the host's interfaces that the builder made, all in one
-// request: the kernel waits a grace period for each request, not for each link.
+// removeLinks deletes the interfaces that the builder made, in one request: the kernel
+// waits for a grace period once a request, not once a link.
 func (h *Host) removeLinks() error {
 	request := nl.NewNetlinkRequest(unix.RTM_DELLINK, unix.NLM_F_ACK)
 	request.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
@@ -106,7 +105,7 @@ func (h *Host) removeLinks() error {
 	return nil
 }
 
-// together runs the functions side by side and returns the errors.
+// together runs the functions in parallel and returns their errors.
 func together(functions []func() error) []error {
 	errs := make([]error, len(functions))
 	var all sync.WaitGroup

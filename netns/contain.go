@@ -17,30 +17,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// containedFlags are the namespaces of a contained process besides the network's. Its
-// first process is the init of its tree: the kernel ends the rest with it.
+// containedFlags are the namespaces of a contained process, besides the network namespace.
+// Its first process is the init of its PID namespace: when it ends, the kernel kills the
+// rest.
 const containedFlags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
 
-// members are the ids of the processes that are the node: of a contained one all of its
-// tree, in any process group or session. A process that has lost its parent is a child of
-// the init, so all are its descendants. One that starts or ends at this moment may be
-// missed.
+// members returns the pids of the node's processes. Of a contained node that is its whole
+// tree, in any process group or session: an orphan is reparented to the init, so all are
+// its descendants. A process that starts or ends at this moment may be missed.
 func (p *Process) members() []int {
 	members := []int{p.pid}
 	for i := 0; p.contained && i < len(members); i++ {
 		found, ok := children(members[i])
 		if !ok && i == 0 {
-			return append(members, p.inside()...)
+			return append(members, p.namespaceMembers()...)
 		}
 		members = append(members, found...)
 	}
 	return members
 }
 
-// inside are the other processes of the init's namespace, found among all of the machine:
-// that takes many times as long as a walk down the tree, for kernels that do not list
-// children.
-func (p *Process) inside() (found []int) {
+// namespaceMembers returns the other processes in the init's PID namespace. It scans all
+// processes of the machine, which is much slower than walking the tree; it serves kernels
+// that do not list children.
+func (p *Process) namespaceMembers() (found []int) {
 	space, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", p.pid))
 	if err != nil {
 		return nil
@@ -58,8 +58,8 @@ func (p *Process) inside() (found []int) {
 	return found
 }
 
-// children are the processes that the threads of a process have started; not ok where nothing
-// lists them.
+// children returns the child processes of all threads of a process. ok is false if the
+// kernel does not list them.
 func children(pid int) (found []int, ok bool) {
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*/children", pid)) // the only error is a bad pattern
 	for _, list := range lists {
@@ -76,9 +76,9 @@ func children(pid int) (found []int, ok bool) {
 	return found, len(lists) > 0
 }
 
-// signalMembers signals a contained process's tree. Its init goes first when all are to
-// be stopped, so that it starts nobody meanwhile, and alone when all are to end. Then it
-// looks again until it finds no process that it missed.
+// signalMembers signals a contained process's tree. SIGSTOP goes to the init first, so that
+// it starts nothing meanwhile; SIGKILL goes to the init alone. It repeats until no new
+// process appears.
 func (p *Process) signalMembers(sig unix.Signal) error {
 	signalled := map[int]bool{}
 	for pids := []int{p.pid}; len(pids) > 0; {
@@ -96,10 +96,10 @@ func (p *Process) signalMembers(sig unix.Signal) error {
 	return nil
 }
 
-// forget clears what a node that is not the reference may have left in the kernel and a
-// power failure takes: its packet filter, its connections, the devices it has made, what it
-// has attached to the others, its rules of routing, and the kernel parameters it has set.
-func (h *Host) forget() error {
+// clearKernelState clears what a power failure clears and a node other than the reference
+// may have left in the kernel: nftables rules, conntrack entries, its own devices, programs
+// and queues on other devices, routing rules and changed sysctls.
+func (h *Host) clearKernelState() error {
 	return errors.Join(h.flushRuleset(), h.flushConnections(), h.removeForeignLinks(), h.detachPrograms(), h.flushRules(), h.resetParameters())
 }
 
@@ -127,12 +127,13 @@ func (h *Host) flushConnections() error {
 	return nil
 }
 
-// unsupported reports whether a kernel has none of what was to be flushed.
+// unsupported reports whether the kernel lacks the feature that was to be flushed.
 func unsupported(err error) bool {
 	return errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL)
 }
 
-// removeForeignLinks deletes the devices that are not the builder's: virtual routers'.
+// removeForeignLinks deletes the devices that the builder did not make, for instance VRRP
+// devices.
 func (h *Host) removeForeignLinks() error {
 	links, err := h.links.LinkList()
 	if err != nil {
@@ -149,7 +150,7 @@ func (h *Host) removeForeignLinks() error {
 	return nil
 }
 
-// detachPrograms takes classifiers, shapers and XDP programs off the host's devices.
+// detachPrograms removes qdiscs and XDP programs from the host's devices.
 func (h *Host) detachPrograms() error {
 	for _, i := range h.interfaces {
 		link, err := h.links.LinkByName(i.Name)
@@ -177,13 +178,14 @@ func (h *Host) detachPrograms() error {
 	return nil
 }
 
-// firstRule and lastRules are the priorities of the rules that every namespace has.
+// firstRule and lastRules are the priorities of the routing rules that exist in every
+// namespace.
 const (
 	firstRule = 0
 	lastRules = 32766
 )
 
-// flushRules deletes the rules of routing that the host did not begin with.
+// flushRules deletes the other routing rules.
 func (h *Host) flushRules() error {
 	rules, err := h.links.RuleList(unix.AF_INET)
 	if err != nil {
@@ -200,7 +202,7 @@ func (h *Host) flushRules() error {
 	return nil
 }
 
-// owns reports whether the builder gave the host a device of that name.
+// owns reports whether the builder made the host's device of that name.
 func (h *Host) owns(name string) bool {
 	for _, i := range h.interfaces {
 		if i.Name == name {

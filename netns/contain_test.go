@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestATreeIsFoundBothWays: what a walk by children finds is in the namespace too, where a
-// kernel that lists no children makes the harness look.
+// TestATreeIsFoundBothWays: the walk down the children finds the same processes as the scan
+// of the PID namespace.
 func TestATreeIsFoundBothWays(t *testing.T) {
 	shell := exec.Command("sh", "-c", "setsid sleep 60 & wait")
 	if err := shell.Start(); err != nil {
@@ -20,7 +20,7 @@ func TestATreeIsFoundBothWays(t *testing.T) {
 	for deadline := time.Now().Add(5 * time.Second); len(tree) < 2 && time.Now().Before(deadline); {
 		tree = p.members()
 	}
-	inside := append(p.inside(), p.pid)
+	inside := append(p.namespaceMembers(), p.pid)
 	for _, pid := range tree {
 		if !slices.Contains(inside, pid) {
 			t.Errorf("process %d of the tree is not in its namespace", pid)

@@ -16,19 +16,20 @@ import (
 	"baton/scenarios/link"
 )
 
-// rule is what is done to what one host sends to another on one link.
+// rule is a fault of one direction: what happens to the packets that one host sends to
+// another on one link.
 type rule struct {
 	lab.Rule
-	verb  string
-	match lab.Match    // of the packets that it concerns
-	share float64      // that is dropped, 0: all of them, by a cut
-	leads *link.Params // into a wire, nil for a rule that drops
-	at    *filter
-	key   filterKey
-	tried int // frames of the harness's own that it has dropped
+	verb       string
+	match      lab.Match    // selects the packets
+	share      float64      // dropped at random; 0 for a cut, which drops all
+	params     *link.Params // link model of a rule that diverts into a wire; nil for a rule that drops
+	at         *filter
+	key        filterKey
+	testFrames int // test frames of the harness that it dropped
 }
 
-// same reports whether another rule does the same to the same packets, but for how much.
+// same reports whether two rules have the same verb and select the same packets.
 func (r *rule) same(o *rule) bool { return r.Rule == o.Rule && r.verb == o.verb }
 
 func (r *rule) entry(seed uint64) filterEntry {
@@ -37,7 +38,7 @@ func (r *rule) entry(seed uint64) filterEntry {
 	if r.share > 0 {
 		e.Share = uint64(r.share * all)
 	}
-	if r.leads != nil {
+	if r.params != nil {
 		e.Divert = uint32(r.at.wire.ifindex)
 	}
 	return e
@@ -45,33 +46,33 @@ func (r *rule) entry(seed uint64) filterEntry {
 
 func (r *rule) dropped() (uint64, error) { return r.at.dropped(r.key) }
 
-// Cut drops what the selector names, at the edge of each receiver. The receipt is what
-// was dropped of each direction: the harness sends a frame of its own over it, so that a
-// cut proves itself whether or not anything else is sent. Where a link is down and no frame
-// can cross, it is that the program is attached. What is cut already stays cut.
+// Cut drops the selected packets at the edge of each receiver. Cutting twice changes
+// nothing. The receipt counts the drops of each direction: the harness sends a test frame,
+// so that a cut is proven even without traffic. If the link is down, no frame can cross,
+// and the receipt says that the program is attached.
 func (p *Pair) Cut(ctx context.Context, on lab.Selector) (receipt string, err error) {
-	return p.imposeAll(ctx, on, rule{verb: fault.Cut}, 0, p.prove)
+	return p.installAll(ctx, on, rule{verb: fault.Cut}, 0, p.prove)
 }
 
-// Lose drops a share of what the selector names, at random by the seed. The receipt is
-// that the programs are attached: a frame proves nothing where some pass. It replaces
-// an earlier share of the same.
+// Lose drops a share of the selected packets at random, from the seed. It replaces an
+// earlier share of the same selector. The receipt says that the programs are attached,
+// since a test frame may pass.
 func (p *Pair) Lose(ctx context.Context, on lab.Selector, share float64, seed uint64) (receipt string, err error) {
-	return p.imposeAll(ctx, on, rule{verb: fault.Lose, share: share}, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
+	return p.installAll(ctx, on, rule{verb: fault.Lose, share: share}, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
 		return fmt.Sprintf("%s: loses %g", r, share), r.at.attached()
 	})
 }
 
-// Impair leads what the selector names over wires, each direction with a model of its own.
-// It replaces an earlier impairment of the same by the same verb. The receipt is that the programs are
-// attached which lead the frames there.
+// Impair diverts the selected packets over wires; each direction has its own link model. It
+// replaces an earlier impairment with the same selector and verb. The receipt says that the
+// diverting programs are attached.
 func (p *Pair) Impair(ctx context.Context, on lab.Selector, verb string, params link.Params, seed uint64) (receipt string, err error) {
-	return p.imposeAll(ctx, on, rule{verb: verb, leads: &params}, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
-		return fmt.Sprintf("%s: led over a wire", r), r.at.attached()
+	return p.installAll(ctx, on, rule{verb: verb, params: &params}, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
+		return fmt.Sprintf("%s: diverted over a wire", r), r.at.attached()
 	})
 }
 
-func (p *Pair) imposeAll(ctx context.Context, on lab.Selector, like rule, seed uint64,
+func (p *Pair) installAll(ctx context.Context, on lab.Selector, like rule, seed uint64,
 	prove func(context.Context, *rule, uint64) (string, error)) (receipt string, err error) {
 	selected, err := p.topo.Selected(on)
 	if err != nil {
@@ -82,7 +83,7 @@ func (p *Pair) imposeAll(ctx context.Context, on lab.Selector, like rule, seed u
 	for i, s := range selected {
 		r := like
 		r.Rule, r.match = s, p.match(s.Only, s.Link)
-		held, err := p.impose(&r, seed+uint64(i))
+		held, err := p.install(&r, seed+uint64(i))
 		if err != nil {
 			return "", noReceipt("%s: %w", s, err)
 		}
@@ -100,8 +101,8 @@ func (p *Pair) imposeAll(ctx context.Context, on lab.Selector, like rule, seed u
 	return strings.Join(seen, ", "), nil
 }
 
-// Heal undoes cuts and losses: those that the selector covers, or all of them if it is
-// nil. The receipt says how many frames each had dropped.
+// Heal removes the cuts and losses that the selector covers, or all of them if it is nil.
+// The receipt says how many frames each had dropped.
 func (p *Pair) Heal(on *lab.Selector) (receipt string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,21 +111,21 @@ func (p *Pair) Heal(on *lab.Selector) (receipt string, err error) {
 		return "", err
 	}
 	if len(wanted) == 0 {
-		return "", noReceipt("heal: nothing of it is cut")
+		return "", noReceipt("heal: the selector covers no cut")
 	}
 	var seen []string
 	var errs []error
 	for _, r := range wanted {
 		n, err := r.dropped()
 		errs = append(errs, err, r.at.unset(r.key))
-		if r.leads != nil {
-			r.at.wire.unlead(r.key)
+		if r.params != nil {
+			r.at.wire.removeLeg(r.key)
 		}
 		what := "dropped"
-		if r.leads != nil {
-			what = "led over a wire"
+		if r.params != nil {
+			what = "diverted over a wire"
 		}
-		seen = append(seen, fmt.Sprintf("%s healed: %d had been %s", r, n, what))
+		seen = append(seen, fmt.Sprintf("%s healed: %d frames %s", r, n, what))
 	}
 	p.cuts = slices.DeleteFunc(p.cuts, func(r *rule) bool { return slices.Contains(wanted, r) })
 	if err := errors.Join(errs...); err != nil {
@@ -133,8 +134,8 @@ func (p *Pair) Heal(on *lab.Selector) (receipt string, err error) {
 	return strings.Join(seen, ", "), nil
 }
 
-// Severed lists the directions that are cut or lossy, of those that the selector covers
-// or of all.
+// Severed lists the cut or lossy directions that the selector covers, or all of them if it
+// is nil.
 func (p *Pair) Severed(on *lab.Selector) ([]lab.Rule, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -146,7 +147,8 @@ func (p *Pair) Severed(on *lab.Selector) ([]lab.Rule, error) {
 	return rules, err
 }
 
-// Losses lists what the rules that the selector covers have taken, or all rules if it is nil.
+// Losses lists how many frames each rule that the selector covers has dropped; nil covers
+// all.
 func (p *Pair) Losses(on *lab.Selector) ([]trace.Loss, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -154,38 +156,38 @@ func (p *Pair) Losses(on *lab.Selector) ([]trace.Loss, error) {
 	var losses []trace.Loss
 	for _, r := range rules {
 		n, lossErr := r.dropped()
-		if r.leads != nil {
+		if r.params != nil {
 			n = r.at.wire.lost(r.key)
 		}
 		err = errors.Join(err, lossErr)
-		if count := int(n) - r.tried; count > 0 {
+		if count := int(n) - r.testFrames; count > 0 {
 			losses = append(losses, trace.Loss{Planned: true, Count: count, Where: r.String(), Why: r.verb})
 		}
 	}
 	return losses, err
 }
 
-// Overruns lists the frames that came faster than the wires read them.
+// Overruns lists the frames that arrived faster than the wires could read them.
 func (p *Pair) Overruns() ([]trace.Loss, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var losses []trace.Loss
 	var errs []error
-	for at, f := range p.filters { // in any order: each is told
+	for at, f := range p.filters { // order does not matter
 		if f.wire == nil {
 			continue
 		}
 		n, err := f.wire.dropped()
 		errs = append(errs, err)
 		if n > 0 {
-			losses = append(losses, trace.Loss{Count: int(n), Where: "the wire of " + at.host.name, Why: "frames came faster than it read them"})
+			losses = append(losses, trace.Loss{Count: int(n), Where: "the wire of " + at.host.name, Why: "frames arrived faster than it could read them"})
 		}
 	}
 	return losses, errors.Join(errs...)
 }
 
-// Dropped is how many frames have been dropped, or led over a wire, of those that the
-// selector covers.
+// Dropped returns how many frames the rules that the selector covers have dropped or
+// diverted.
 func (p *Pair) Dropped(on lab.Selector) (sum uint64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -208,23 +210,23 @@ func (p *Pair) severed(on *lab.Selector) ([]*rule, error) {
 	return slices.DeleteFunc(slices.Clone(p.cuts), func(r *rule) bool { return !lab.Covers(selected, r.Rule) }), nil
 }
 
-// impose makes a rule hold and returns it, or the one that already does the same.
-func (p *Pair) impose(r *rule, seed uint64) (_ *rule, err error) {
+// install installs a rule and returns it. An equal rule that exists is returned instead.
+func (p *Pair) install(r *rule, seed uint64) (_ *rule, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r.at, err = p.filterOf(r.Rule, r.leads != nil); err != nil {
+	if r.at, err = p.filterOf(r.Rule, r.params != nil); err != nil {
 		return nil, err
 	}
 	i := slices.IndexFunc(p.cuts, r.same)
 	switch {
 	case i < 0:
-		r.key, err = r.at.claim(p.senderOf(r.Rule), r.leads != nil)
-	case p.cuts[i].share == r.share && r.leads == nil:
+		r.key, err = r.at.claim(p.senderOf(r.Rule), r.params != nil)
+	case p.cuts[i].share == r.share && r.params == nil:
 		return p.cuts[i], nil
 	default:
 		r.key = p.cuts[i].key
 	}
-	if err == nil && r.leads != nil {
+	if err == nil && r.params != nil {
 		err = p.connect(r, seed)
 	}
 	if err == nil {
@@ -241,22 +243,23 @@ func (p *Pair) impose(r *rule, seed uint64) (_ *rule, err error) {
 	return r, nil
 }
 
-// connect gives a rule's filter a wire, if it has none, and the wire the rule's model.
+// connect makes the wire of a rule's filter if there is none, and gives the wire the rule's
+// link model.
 func (p *Pair) connect(r *rule, seed uint64) error {
 	if err := r.at.needWire(); err != nil {
 		return err
 	}
-	model, err := link.New(*r.leads, seed)
+	model, err := link.New(*r.params, seed)
 	if err != nil {
 		return err
 	}
 	l := leg{key: r.key, match: r.match, model: model}
-	if r.leads.Tell {
-		if l.tell, err = newTeller(p.byName[r.To], r.Link); err != nil {
+	if r.params.Tell {
+		if l.icmp, err = newICMPSender(p.byName[r.To], r.Link); err != nil {
 			return err
 		}
 	}
-	r.at.wire.lead(l)
+	r.at.wire.addLeg(l)
 	return nil
 }
 
@@ -265,8 +268,8 @@ func (p *Pair) senderOf(r lab.Rule) net.HardwareAddr {
 	return sender.MAC
 }
 
-// Prepare attaches the filters of a selector, and makes their wires, so that what is done to it later takes
-// hold at once.
+// Prepare attaches the filters of a selector and makes their wires in advance, so that a
+// later fault takes effect at once.
 func (p *Pair) Prepare(on lab.Selector, wires bool) error {
 	rules, err := p.topo.Selected(on)
 	if err != nil {
@@ -286,16 +289,16 @@ func (p *Pair) Prepare(on lab.Selector, wires bool) error {
 	return nil
 }
 
-// filterOf returns the filter of a rule. On a switch that is at the port that faces the
-// receiver, on what leaves by it, so that the receiver's own programs are untouched. The
-// cable has no such place: what is dropped there is dropped as it arrives, since a sender
-// whose own device refuses a frame is told; what is led over a wire, as it leaves.
-func (p *Pair) filterOf(r lab.Rule, leads bool) (*filter, error) {
+// filterOf returns the filter of a rule. On a switch it sits at the egress of the
+// receiver's port, so that the receiver's own programs are untouched. The cable has no
+// switch port. There a dropping rule sits at the receiver's ingress, because a sender whose
+// own device drops a frame gets an error; a diverting rule sits at the sender's egress.
+func (p *Pair) filterOf(r lab.Rule, diverts bool) (*filter, error) {
 	receiver, _ := p.byName[r.To].Interface(r.Link)
-	at := place{p.byName[r.Link], receiver.PortIndex, ebpf.AttachTCXEgress}
+	at := attachPoint{p.byName[r.Link], receiver.PortIndex, ebpf.AttachTCXEgress}
 	if r.Link == lab.Sync {
 		at.host, at.hook = p.byName[r.To], ebpf.AttachTCXIngress
-		if leads {
+		if diverts {
 			at.host, at.hook = p.byName[r.From], ebpf.AttachTCXEgress
 		}
 		device, err := at.host.links.LinkByName(SyncSide)

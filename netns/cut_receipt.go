@@ -15,18 +15,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// etherExperiment is the type of the frames by which the harness tries a cut: one that
-// IEEE 802 leaves to local experiments, which no host and no capture reads.
+// etherExperiment is the EtherType of the test frames: IEEE 802 reserves it for local
+// experiments, and no host or capture reads it.
 const etherExperiment = 0x88b5
 
-// experiment is the rest of such a frame.
+// experiment is the rest of a test frame.
 var experiment = slices.Concat([]byte{etherExperiment >> 8, etherExperiment & 0xff}, make([]byte, tcpEnd-ethLen))
 
-// proofLimit is how long a frame of the harness's own may take to the program that drops
-// it. It takes microseconds.
+// proofLimit bounds how long a test frame may take to reach the program that drops it. It
+// takes microseconds.
 const proofLimit = 250 * time.Millisecond
 
-// prove says what shows that a rule holds, given what it had dropped before.
+// prove returns the evidence that a rule drops frames; base is its drop count before.
 func (p *Pair) prove(ctx context.Context, r *rule, base uint64) (string, error) {
 	carries, err := p.carries(r)
 	if err != nil {
@@ -38,10 +38,10 @@ func (p *Pair) prove(ctx context.Context, r *rule, base uint64) (string, error) 
 		}
 		return fmt.Sprintf("%s: the link is down, the program is attached", r), nil
 	}
-	if err := p.try(r); err != nil {
+	if err := p.sendTestFrame(r); err != nil {
 		return "", fmt.Errorf("%s: send a frame: %w", r, err)
 	}
-	r.tried++
+	r.testFrames++
 	ctx, cancel := context.WithTimeout(ctx, proofLimit)
 	defer cancel()
 	var n uint64
@@ -53,7 +53,7 @@ func (p *Pair) prove(ctx context.Context, r *rule, base uint64) (string, error) 
 	return fmt.Sprintf("%s: %d dropped", r, n), err
 }
 
-// carries reports whether frames of the rule could reach the place where it drops them.
+// carries reports whether frames can reach the point where the rule drops them.
 func (p *Pair) carries(r *rule) (bool, error) {
 	for _, name := range []string{r.From, r.To} {
 		h := p.byName[name]
@@ -69,11 +69,11 @@ func (p *Pair) carries(r *rule) (bool, error) {
 	return true, nil
 }
 
-// trial is a frame that a rule drops: of an experiment, which nobody takes, or of the kind of
-// packets that it concerns. Its IP header is whole, since a bridge may look at that; the rest is
-// as little as tells the kind, an empty BFD packet for instance, which every receiver discards
-// (RFC 5880 6.8.6).
-func trial(from, to Interface, m lab.Match) []byte {
+// testFrame builds a frame that the rule drops. For a rule that drops everything it is of
+// an experimental EtherType. For a kind of packet it is the shortest one of that kind with
+// a complete IP header, since a bridge may check it; for instance an empty BFD packet,
+// which every receiver discards (RFC 5880 6.8.6).
+func testFrame(from, to Interface, m lab.Match) []byte {
 	frame := slices.Concat(to.MAC, from.MAC)
 	family := lab.IPv4
 	if m.Class == lab.ClassIPv6 || m.Addrs[0] != (flow.Addr{}) && !m.Addrs[0].Is4() {
@@ -90,12 +90,12 @@ func trial(from, to Interface, m lab.Match) []byte {
 		}
 		return append(frame, arpQuestion(from.MAC, source, target)...)
 	case m.Class&lab.IP != 0:
-		return append(frame, ipTrial(source, target, m)...)
+		return append(frame, ipTestPacket(source, target, m)...)
 	}
 	return append(frame, experiment...)
 }
 
-// arpQuestion is an ARP request with its EtherType.
+// arpQuestion is an ARP request, EtherType included.
 func arpQuestion(mac net.HardwareAddr, sender, target flow.Addr) []byte {
 	arp := make([]byte, arpEnd-ethType)
 	copy(arp, []byte{ip.EtherARP >> 8, ip.EtherARP & 0xff, 0, 1, 8, 0, 6, 4, 0, 1})
@@ -105,8 +105,8 @@ func arpQuestion(mac net.HardwareAddr, sender, target flow.Addr) []byte {
 	return arp
 }
 
-// ipTrial is an IP packet of a kind with its EtherType.
-func ipTrial(source, target flow.Addr, m lab.Match) []byte {
+// ipTestPacket builds the IP packet of a test frame, EtherType included.
+func ipTestPacket(source, target flow.Addr, m lab.Match) []byte {
 	payload := make([]byte, map[uint8]int{lab.ProtoTCP: tcpEnd - ipEnd, lab.ProtoUDP: udpEnd - ipEnd}[m.Proto])
 	switch m.Proto {
 	case lab.ProtoUDP:
@@ -127,11 +127,11 @@ func ipTrial(source, target flow.Addr, m lab.Match) []byte {
 	return slices.Concat(binary.BigEndian.AppendUint16(nil, ip.EtherTypes[ip.FamilyOf(target)]), ip.Header(source, target, protocol, 255, len(payload)), payload)
 }
 
-// protocolExperiment is a number that is left to experiments (RFC 3692).
+// protocolExperiment is an IP protocol number for experiments (RFC 3692).
 const protocolExperiment = 253
 
-// try sends one frame from the rule's sender to its receiver.
-func (p *Pair) try(r *rule) error {
+// sendTestFrame sends one test frame from the rule's sender to its receiver.
+func (p *Pair) sendTestFrame(r *rule) error {
 	sender := p.byName[r.From]
 	from, _ := sender.Interface(r.Link)
 	to, _ := p.byName[r.To].Interface(r.Link)
@@ -139,7 +139,7 @@ func (p *Pair) try(r *rule) error {
 	if err != nil {
 		return err
 	}
-	frame := trial(from, to, r.match)
+	frame := testFrame(from, to, r.match)
 	return sender.Do(func() error {
 		socket, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 		if err != nil {

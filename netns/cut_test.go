@@ -20,8 +20,8 @@ import (
 	"baton/scenarios/lab"
 )
 
-// listenRaw captures the IPv4 frames that arrive at an interface from now on, and
-// returns a function that hands over those that have arrived so far.
+// listenRaw starts to capture the IPv4 frames that arrive at an interface, and returns a
+// function that returns those captured so far.
 func listenRaw(h *netns.Host, name string) func() [][]byte {
 	GinkgoHelper()
 	link, err := h.Netlink().LinkByName(name)
@@ -60,7 +60,7 @@ func mailbox(h *netns.Host) *net.UDPConn {
 	return conn
 }
 
-// letters numbers what mailboxes send, to tell a late letter from a new one.
+// letters numbers the messages of mailboxes, to tell a late one from a new one.
 var letters int
 
 // arrives reports whether a datagram from one mailbox reaches the other in time.
@@ -90,8 +90,8 @@ func passes(from, to *net.UDPConn, address string) bool {
 	return arrives(patience, from, to, address)
 }
 
-// blocked waits only briefly: on a veth the sender's own thread carries a frame as
-// far as the receiver's socket.
+// blocked waits only briefly: on a veth the sender's thread delivers a frame into the
+// receiver's socket.
 func blocked(from, to *net.UDPConn, address string) bool {
 	GinkgoHelper()
 	return !arrives(30*time.Millisecond, from, to, address)
@@ -99,8 +99,8 @@ func blocked(from, to *net.UDPConn, address string) bool {
 
 // drops adds up the numbers of dropped frames in a receipt.
 func drops(receipt string) (sum int) {
-	for _, m := range regexp.MustCompile(`(\d+) (?:had been )?dropped|: (\d+) had`).FindAllStringSubmatch(receipt, -1) {
-		n, _ := strconv.Atoi(m[1] + m[2])
+	for _, m := range regexp.MustCompile(`(\d+) (?:frames )?dropped`).FindAllStringSubmatch(receipt, -1) {
+		n, _ := strconv.Atoi(m[1])
 		sum += n
 	}
 	return sum
@@ -111,8 +111,8 @@ var _ = Describe("cut and heal", func() {
 	var lb1, lb2 *netns.Host
 	var box1, box2 *net.UDPConn
 
-	// The talkers stand for BFD: both nodes send all the time on the client side and
-	// on the cable, and nothing on the backend side.
+	// The talkers act as BFD: both nodes send all the time on the client side and on the
+	// cable, and nothing on the backend side.
 	BeforeEach(func() {
 		pair = newPair()
 		lb1, lb2 = pair.Host("lb1"), pair.Host("lb2")
@@ -138,7 +138,7 @@ var _ = Describe("cut and heal", func() {
 			Expect(passes(box1, box2, otherToLB2)).To(BeTrue(), "by the link that is not cut")
 			receipt, err = pair.Heal(&cut)
 			Expect(err).NotTo(HaveOccurred())
-			Expect(receipt).To(MatchRegexp(`^lb1>lb2 on ` + via + ` healed: [1-9]\d* had been dropped$`))
+			Expect(receipt).To(MatchRegexp(`^lb1>lb2 on ` + via + ` healed: [1-9]\d* frames dropped$`))
 			Expect(passes(box1, box2, toLB2)).To(BeTrue())
 		},
 		Entry("on a switch", lab.Clients, "198.18.0.2", "198.18.0.1", "198.18.2.2"),
@@ -191,7 +191,7 @@ var _ = Describe("cut and heal", func() {
 			Expect(pair.Cut(within(), cut)).To(Equal("client1>lb1 on clients: 1 dropped"))
 		}
 		Expect(blocked(client, box1, "198.18.0.1")).To(BeTrue())
-		Expect(pair.Heal(&cut)).To(Equal("client1>lb1 on clients healed: 5 had been dropped"))
+		Expect(pair.Heal(&cut)).To(Equal("client1>lb1 on clients healed: 5 frames dropped"))
 	})
 
 	It("of the heartbeat drops BFD packets alone, and proves itself where none is sent", func() {
@@ -200,7 +200,7 @@ var _ = Describe("cut and heal", func() {
 		Expect(passes(box1, box2, "198.18.0.2")).To(BeTrue(), "other packets pass")
 		Expect(shower(lb1, lb2, 100, 3784)).To(Succeed())
 		whole := lab.Selector{From: "lb1", To: "lb2", Via: lab.Clients}
-		Expect(pair.Heal(&whole)).To(Equal("bfd lb1>lb2 on clients healed: 101 had been dropped"), "a heal of everything covers it")
+		Expect(pair.Heal(&whole)).To(Equal("bfd lb1>lb2 on clients healed: 101 frames dropped"), "a heal of everything covers it")
 	})
 
 	It("loses the share that is asked for, and another under another seed", func() {
@@ -289,7 +289,7 @@ func countIngress(h *netns.Host, name string) func() uint64 {
 	}
 }
 
-// shower sends UDP datagrams to a port of another node, as fast as its socket takes them.
+// shower sends UDP datagrams to another node's port as fast as the socket takes them.
 func shower(from, to *netns.Host, count int, port uint16) error {
 	there, _ := to.Interface(lab.Clients)
 	var conn *net.UDPConn

@@ -9,17 +9,17 @@ import (
 	"baton/scenarios/lab"
 )
 
-// deafSettings are the kernel's settings of an interface, by family.
+// deafSettings are the interface's sysctls, by family.
 var deafSettings = [lab.Families]string{"ipv4/conf/%s/drop_gratuitous_arp", "ipv6/conf/%s/drop_unsolicited_na"}
 
-// canBeDeaf reports whether the kernel has the settings (Linux 4.6).
+// canBeDeaf reports whether the kernel has these sysctls (Linux 4.6).
 func canBeDeaf() bool {
 	_, err := os.Stat("/proc/sys/net/" + fmt.Sprintf(deafSettings[lab.IPv4], "default"))
 	return err == nil
 }
 
-// SetDeaf has a host's neighbour table ignore gratuitous ARP and unsolicited neighbour
-// advertisements, or believe them again. The receipt is what the kernel's settings read.
+// SetDeaf makes a host ignore gratuitous ARP and unsolicited neighbour advertisements, or
+// accept them again. The receipt is the sysctls as read back.
 func (p *Pair) SetDeaf(host string, deaf bool) (receipt string, err error) {
 	h := p.byName[host]
 	if h == nil || len(h.interfaces) == 0 {
@@ -48,7 +48,7 @@ func (p *Pair) SetDeaf(host string, deaf bool) (receipt string, err error) {
 	return strings.Join(seen, ", "), nil
 }
 
-// writeSetting sets a kernel parameter and reads it back.
+// writeSetting writes a sysctl and reads it back.
 func writeSetting(file, value string) error {
 	if err := os.WriteFile(file, []byte(value), 0); err != nil {
 		return err

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// disk is a small file system in memory that is mounted nowhere: it ends with its
-// descriptor. Who runs here reaches it by dir.
+// disk is a small tmpfs that is not attached to any mount tree: it disappears with its
+// descriptor. Processes of this machine reach it by dir.
 type disk struct {
 	mount int
 	dir   string
@@ -44,7 +44,7 @@ func newDisk() (_ *disk, err error) {
 	return d, nil
 }
 
-// canMakeDisks says why this kernel has none, "" if it has.
+// canMakeDisks says why this kernel cannot make disks; "" if it can.
 func canMakeDisks() string {
 	d, err := newDisk()
 	if err != nil {
@@ -58,7 +58,7 @@ func canMakeDisks() string {
 
 func (d *disk) close() error { return os.NewSyscallError("close", unix.Close(d.mount)) }
 
-// fill takes all room that there is. What is returned is what a write then fails with.
+// fill writes until the disk is full. It returns the error that a write then gets.
 func (d *disk) fill() (seen error, err error) {
 	f, err := os.OpenFile(filepath.Join(d.dir, ballast), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -74,12 +74,12 @@ func (d *disk) fill() (seen error, err error) {
 		return nil, err
 	}
 	if seen = d.probe(); !errors.Is(seen, unix.ENOSPC) {
-		return nil, fmt.Errorf("a write to the disk comes to %v", seen)
+		return nil, fmt.Errorf("a write to the full disk returns %v", seen)
 	}
 	return seen, nil
 }
 
-// clear gives the room back.
+// clear frees the space again.
 func (d *disk) clear() error {
 	if err := os.Remove(filepath.Join(d.dir, ballast)); err != nil {
 		return err
@@ -87,13 +87,13 @@ func (d *disk) clear() error {
 	return d.probe()
 }
 
-// probe writes a page to a file of its own.
+// probe writes one page to a file.
 func (d *disk) probe() error {
 	file := filepath.Join(d.dir, "probe")
 	return errors.Join(os.WriteFile(file, make([]byte, os.Getpagesize()), 0o600), os.Remove(file))
 }
 
-// copyOut copies a file to a path outside.
+// copyOut copies a file off the disk.
 func (d *disk) copyOut(name, to string) error {
 	from, err := os.Open(filepath.Join(d.dir, name))
 	if err != nil {
@@ -108,7 +108,7 @@ func (d *disk) copyOut(name, to string) error {
 	return errors.Join(err, f.Close())
 }
 
-// ignoring is the error unless it is of a kind.
+// ignoring returns err unless it is of the given kind.
 func ignoring(err, kind error) error {
 	if errors.Is(err, kind) {
 		return nil

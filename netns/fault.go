@@ -15,18 +15,17 @@ import (
 	"baton/scenarios/lab"
 )
 
-// ErrNoReceipt is wrapped by the error of a fault that was done but not seen to
-// take hold. The run then proves nothing about what follows.
+// ErrNoReceipt is wrapped by the error of a fault that was executed but not seen to take
+// effect. What follows in the run then proves nothing.
 var ErrNoReceipt = errors.New("no receipt")
 
 func noReceipt(format string, args ...any) error {
 	return fmt.Errorf("netns: %w: %w", ErrNoReceipt, fmt.Errorf(format, args...))
 }
 
-// Crash is a power failure: the node stops between two instructions, its links
-// lose carrier, and its memory is gone, with it the tables of its dataplane and
-// its kernel's connections. It is stopped first, since a process that is killed
-// while its links are up can still say good-bye.
+// Crash is a power failure: the process stops, its links lose carrier, and its memory, its
+// dataplane's tables and its kernel's connections are lost. The process is stopped before
+// its links go down, so that it cannot send a last packet.
 func (p *Pair) Crash(ctx context.Context, process *Process) (receipt string, err error) {
 	h := process.host
 	if err := process.alive(); err != nil {
@@ -47,14 +46,14 @@ func (p *Pair) Crash(ctx context.Context, process *Process) (receipt string, err
 		return "", noReceipt("crash %s: %w", h.name, err)
 	}
 	if process.contained {
-		if err := h.forget(); err != nil {
+		if err := h.clearKernelState(); err != nil {
 			return "", noReceipt("crash %s: %w", h.name, err)
 		}
 	}
 	return fmt.Sprintf("process %d gone (%s); %s", process.pid, exit, carrier), nil
 }
 
-// Kill is SIGKILL of the node's process alone: links and kernel stay.
+// Kill sends SIGKILL to the node's process; links and kernel state stay.
 func (p *Pair) Kill(ctx context.Context, process *Process) (receipt string, err error) {
 	if err := process.alive(); err != nil {
 		return "", noReceipt("kill %s: %w", process.host.name, err)
@@ -66,8 +65,8 @@ func (p *Pair) Kill(ctx context.Context, process *Process) (receipt string, err 
 	return fmt.Sprintf("process %d gone (%s)", process.pid, exit), nil
 }
 
-// Stop is SIGTERM, and the wait until the process has ended by itself. If it does
-// not before ctx ends, it still runs afterwards.
+// Stop sends SIGTERM and waits until the process has exited. If ctx ends first, the process
+// still runs.
 func (p *Pair) Stop(ctx context.Context, process *Process) (receipt string, err error) {
 	if err := process.alive(); err != nil {
 		return "", noReceipt("stop %s: %w", process.host.name, err)
@@ -83,18 +82,18 @@ func (p *Pair) Stop(ctx context.Context, process *Process) (receipt string, err 
 	return fmt.Sprintf("process %d ended %v after SIGTERM (%s)", process.pid, exit.At.Sub(asked), exit), nil
 }
 
-// Freeze is SIGSTOP.
+// Freeze sends SIGSTOP.
 func (p *Pair) Freeze(ctx context.Context, process *Process) (receipt string, err error) {
 	return process.Freeze(ctx)
 }
 
-// Thaw is SIGCONT.
+// Thaw sends SIGCONT.
 func (p *Pair) Thaw(ctx context.Context, process *Process) (receipt string, err error) {
 	return process.Thaw(ctx)
 }
 
-// Restore powers a crashed node up: addresses as built, no neighbour known, links
-// with carrier, and then the process that start starts. Of a node whose links are up only the process is started.
+// Restore powers a crashed node up: addresses as built, no neighbour entries, links with
+// carrier; then it calls start. If the links are up, it only calls start.
 func (p *Pair) Restore(ctx context.Context, node string, start func(*Host) (*Process, error)) (process *Process, receipt string, err error) {
 	h := p.byName[node]
 	if h == nil || h.role != RoleLB {
@@ -110,7 +109,8 @@ func (p *Pair) Restore(ctx context.Context, node string, start func(*Host) (*Pro
 	return process, fmt.Sprintf("%s; process %d started", carrier, process.pid), nil
 }
 
-// powerUp gives a host without power its links back, as built, with no neighbour known.
+// powerUp sets a host's links up again, with their addresses as built and without neighbour
+// entries.
 func (p *Pair) powerUp(ctx context.Context, h *Host) (carrier string, err error) {
 	if down, err := h.anyLinkDown(); err != nil || !down {
 		return "links were up", err
@@ -124,25 +124,25 @@ func (p *Pair) powerUp(ctx context.Context, h *Host) (carrier string, err error)
 	return carrier, h.route()
 }
 
-// alive tells the ended process, to which nothing more can be done, by an error.
+// alive returns an error if the process has ended.
 func (p *Process) alive() error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("process %d had ended before (%s)", p.pid, p.exit)
+		return fmt.Errorf("process %d has already ended (%s)", p.pid, p.exit)
 	default:
 		return nil
 	}
 }
 
-// setLinks sets all interfaces of a host up or down, waits until the other ends
-// notice, and returns what was seen there.
+// setLinks sets all interfaces of a host up or down, waits until their far ends notice, and
+// returns what they saw.
 func (p *Pair) setLinks(ctx context.Context, h *Host, up bool) (seen string, err error) {
 	return p.setCarrier(ctx, h, h.interfaces, up)
 }
 
-// SetPort sets the interface of a host on one link up or down, and returns what was seen
-// at the far end. Of a client it is the switch port: its kernel, which would refuse to send
-// from an interface that is down, then goes on retransmitting.
+// SetPort sets the interface of a host on one link up or down, and returns what the far end
+// saw. For a client it sets the switch port instead: a kernel refuses to send from an
+// interface that is down, whereas one without carrier keeps retransmitting.
 func (p *Pair) SetPort(ctx context.Context, host, link string, up bool) (seen string, err error) {
 	h := p.byName[host]
 	if h == nil {
@@ -192,8 +192,8 @@ func (p *Pair) setCarrier(ctx context.Context, h *Host, interfaces []Interface, 
 	return fmt.Sprintf("carrier %s on %s", state, strings.Join(ends, ", ")), nil
 }
 
-// awaitCarrier waits until the far end of an interface's cable has noticed that
-// the interface went up or down, and returns the name of that end.
+// awaitCarrier waits until the far end of an interface's cable has noticed that the
+// interface went up or down, and returns the far end's name.
 func (p *Pair) awaitCarrier(ctx context.Context, i Interface, up bool) (end string, err error) {
 	far, name := p.otherEnd(i)
 	end = far.name + "/" + name
@@ -208,21 +208,21 @@ func (p *Pair) awaitCarrier(ctx context.Context, i Interface, up bool) (end stri
 			return false, "", fmt.Errorf("find %s/%s: %w", i.Host, i.Name, err)
 		}
 		if there.Attrs().Flags&net.FlagUp == 0 {
-			// The far end has no power itself: only this end can tell.
+			// The far end is down itself, so only this end can tell.
 			dead = " (down itself)"
 			set := here.Attrs().Flags&net.FlagUp != 0
 			return set == up, fmt.Sprintf("%s is down; %s/%s set up: %v", end, i.Host, i.Name, set), nil
 		}
 		carries := there.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
-		// Carrier comes at once, but a switch port forwards, and a device sends, only
-		// when the kernel has raised the operational state, a little later.
+		// Carrier comes at once, but a port forwards and a device sends only after the
+		// kernel has raised the operational state, a little later.
 		ready := !up || there.Attrs().OperState == netlink.OperUp && here.Attrs().OperState == netlink.OperUp
 		return carries == up && ready, fmt.Sprintf("%s: carrier %v, state %v", end, carries, there.Attrs().OperState), nil
 	})
 	return end + dead, err
 }
 
-// otherEnd returns host and name of the far end of an interface's cable.
+// otherEnd returns the host and interface name of the far end of an interface's cable.
 func (p *Pair) otherEnd(i Interface) (*Host, string) {
 	if i.Link != lab.Sync {
 		return p.byName[i.Link], i.Host
@@ -243,9 +243,9 @@ func (h *Host) anyLinkDown() (bool, error) {
 	return false, nil
 }
 
-// reset undoes what a node's process may have left in the kernel and a reboot
-// clears: addresses that are not the host's own, nor a link's. The neighbour entries went when
-// the links were set down, the permanent ones too.
+// reset removes the addresses that the node's process added and a reboot would clear.
+// Setting the links down has already removed the neighbour entries, permanent ones
+// included.
 func (h *Host) reset() error {
 	for _, i := range h.interfaces {
 		link, err := h.links.LinkByName(i.Name)

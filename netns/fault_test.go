@@ -18,7 +18,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// briefly is a context for a receipt that cannot come.
+// briefly returns a context for a receipt that cannot come.
 func briefly() context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
 	DeferCleanup(cancel)
@@ -33,7 +33,7 @@ func carries(h *netns.Host, name string) bool {
 	return link.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
 }
 
-// tcpSockets counts the TCP sockets of a namespace, in whatever state.
+// tcpSockets counts the TCP sockets of a namespace in any state.
 func tcpSockets(h *netns.Host) (n int) {
 	GinkgoHelper()
 	Expect(h.Do(func() error {
@@ -85,7 +85,7 @@ var _ = Describe("crash and restore", func() {
 		Expect(ping(pair.Host("client1"), "198.18.0.2")).To(Succeed(), "the others go on")
 	})
 
-	It("boots with the links of old and nothing else of its former life", func() {
+	It("boots with its links and without its former state", func() {
 		addAddress(lb1, netns.ClientSide, "198.18.0.100/32")
 		link, err := lb1.Netlink().LinkByName(netns.BackendSide)
 		Expect(err).NotTo(HaveOccurred())
@@ -162,7 +162,7 @@ var _ = Describe("crash and restore", func() {
 		Expect(ping(lb1, "198.18.2.2")).To(Succeed())
 	})
 
-	It("only starts the process anew where the links are up", func() {
+	It("only starts the process if the links are up", func() {
 		Expect(ping(lb1, "198.18.1.11")).To(Succeed())
 		_, err := pair.Kill(within(), node)
 		Expect(err).NotTo(HaveOccurred())
@@ -179,7 +179,7 @@ var _ = Describe("crash and restore", func() {
 		Expect(err).NotTo(HaveOccurred())
 		_, err = pair.Crash(within(), node)
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
-		Expect(err).To(MatchError(ContainSubstring("no receipt: crash lb1: process %d had ended before (killed by SIGKILL)", node.PID())))
+		Expect(err).To(MatchError(ContainSubstring("no receipt: crash lb1: process %d has already ended (killed by SIGKILL)", node.PID())))
 		_, err = pair.Kill(within(), node)
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
 		_, err = pair.Stop(within(), node)
@@ -220,11 +220,11 @@ var _ = Describe("faults of the process alone", func() {
 		Expect(running(node.PID())).To(BeTrue())
 	})
 
-	It("freeze stands every thread still, thaw lets them go on", func() {
+	It("freeze stops every thread, thaw continues them", func() {
 		client := pair.Host("client1")
 		Expect(pair.Freeze(within(), node)).To(MatchRegexp(`process \d+ stopped: \d+ threads in state T`))
 		Expect(echo(client, "udp4", "198.18.0.1:9000")).To(MatchError(ContainSubstring("timeout")))
-		Expect(pair.Thaw(within(), node)).To(MatchRegexp(`process \d+ goes on: no thread in state T`))
+		Expect(pair.Thaw(within(), node)).To(MatchRegexp(`process \d+ continues: no thread in state T`))
 		Eventually(func() error { return echo(client, "udp4", "198.18.0.1:9000") }).Should(Succeed())
 	})
 
@@ -241,25 +241,25 @@ var _ = Describe("faults of the process alone", func() {
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
 	})
 
-	It("puts a process on a ration, which a freeze outlasts, and takes it off again", func() {
+	It("throttles a process, which a freeze overrides, and stops throttling it", func() {
 		client, at := pair.Host("client1"), "198.18.0.1:9000"
-		Expect(node.Ration(within(), 0.1, 4*time.Second)).To(MatchRegexp(`process \d+ stopped for 3.6s of each 4s: \d+ threads in state T`))
-		_, err := node.Ration(within(), 0.5, 400*time.Millisecond)
+		Expect(node.Throttle(within(), 0.1, 4*time.Second)).To(MatchRegexp(`process \d+ stopped for 3.6s of each 4s: \d+ threads in state T`))
+		_, err := node.Throttle(within(), 0.5, 400*time.Millisecond)
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
 		Expect(echo(client, "udp4", at)).To(MatchError(ContainSubstring("timeout")), "while it rests")
 		Eventually(func() error { return echo(client, "udp4", at) }, "5s").Should(Succeed(), "in its part of a period")
 		Expect(pair.Freeze(within(), node)).NotTo(BeEmpty())
 		Consistently(func() error { return echo(client, "udp4", at) }, "4s").ShouldNot(Succeed(), "frozen, for a whole period")
 		Expect(pair.Thaw(within(), node)).NotTo(BeEmpty())
-		Expect(node.Unration(within())).To(MatchRegexp(`process \d+ runs all the time`))
+		Expect(node.Unthrottle(within())).To(MatchRegexp(`process \d+ runs all the time`))
 		for range 20 {
 			Expect(echo(client, "udp4", at)).To(Succeed())
 		}
-		_, err = node.Unration(within())
+		_, err = node.Unthrottle(within())
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
 	})
 
-	It("has a process open so many more files and no more", func() {
+	It("limits the files that a process can open", func() {
 		client := pair.Host("client1")
 		var conns []net.Conn
 		answered := func() bool {
@@ -284,7 +284,7 @@ var _ = Describe("faults of the process alone", func() {
 		Eventually(answered).Should(BeTrue())
 	})
 
-	It("lets a node have so much more memory, and then all again", func() {
+	It("limits a node's memory, and lifts the limit", func() {
 		limit := func() string {
 			GinkgoHelper()
 			limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", node.PID()))
@@ -307,7 +307,7 @@ var _ = Describe("faults of the process alone", func() {
 
 	It("has no receipt for starving what has ended", func() {
 		Expect(pair.Kill(within(), node)).NotTo(BeEmpty())
-		_, err := node.Ration(within(), 0.5, 100*time.Millisecond)
+		_, err := node.Throttle(within(), 0.5, 100*time.Millisecond)
 		Expect(err).To(MatchError(netns.ErrNoReceipt))
 		_, err = node.LimitFiles(0)
 		Expect(err).To(MatchError(netns.ErrNoReceipt))

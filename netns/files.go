@@ -16,15 +16,14 @@ import (
 	"baton/netns/internal/hostclock"
 )
 
-// tracePipe is the capacity asked of the trace pipe in bytes: room for thousands
-// of events, should the reader be scheduled late. 1 MiB is what fs.pipe-max-size
-// grants anybody by default.
+// tracePipe is the capacity of the trace pipe in bytes: thousands of events, in case the
+// reader is scheduled late. 1 MiB is the default of fs.pipe-max-size.
 const tracePipe = 1 << 20
 
-// processFiles are the descriptors of a process that starts.
+// processFiles are the descriptors of a process to be started.
 type processFiles struct {
 	child  []uintptr // 0 input, 1 output, 2 errors, 3 trace
-	opened []int     // those to close once the child has them
+	opened []int     // closed once the child has them
 	trace  *os.File  // the reading end
 }
 
@@ -54,8 +53,8 @@ func openFiles(cfg ProcessConfig) (_ *processFiles, err error) {
 	}
 	f.opened = append(f.opened, ends[1])
 	f.child = append(f.child, uintptr(ends[1]))
-	// A refusal (the user's quota of pipe pages) leaves the default of 64 KiB, which
-	// serves too.
+	// Without this (the user's pipe quota is used up) the default of 64 KiB remains, which
+	// suffices.
 	_, _ = unix.FcntlInt(uintptr(ends[1]), unix.F_SETPIPE_SZ, tracePipe)
 	if err := unix.SetNonblock(ends[0], true); err != nil {
 		unix.Close(ends[0])
@@ -87,10 +86,9 @@ func (f *processFiles) closeTrace() {
 	}
 }
 
-// pump hands the lines of a trace pipe to sink, in order, until the pipe ends,
-// then closes drained. Reading and handing over are two goroutines with an
-// unbounded queue between them: a slow sink must not fill the pipe, because a
-// node that waits for its observer is no longer what is observed.
+// pump passes the lines of a trace pipe to sink in order until the pipe ends, then closes
+// drained. An unbounded queue separates the reading goroutine from the passing one: a slow
+// sink must not fill the pipe and block the node.
 func pump(pipe *os.File, host string, sink func(trace.Event), drained chan<- struct{}) {
 	defer close(drained)
 	defer pipe.Close()
@@ -123,13 +121,13 @@ func pump(pipe *os.File, host string, sink func(trace.Event), drained chan<- str
 	}
 }
 
-// parseEvent decodes a line of a trace. A line that is no event becomes a note,
-// so that it is seen in the report.
+// parseEvent decodes a line of a trace. An invalid line becomes a note, so that the report
+// shows it.
 func parseEvent(line []byte, host string) trace.Event {
 	var e trace.Event
 	if err := json.Unmarshal(line, &e); err != nil {
 		return trace.Event{At: hostclock.Now(), Node: host, Kind: trace.KindNote,
-			Note: fmt.Sprintf("line in the trace that is no event: %v: %.200q", err, line)}
+			Note: fmt.Sprintf("invalid trace line: %v: %.200q", err, line)}
 	}
 	if e.Node == "" {
 		e.Node = host
@@ -165,7 +163,7 @@ func (q *lineQueue) close() {
 	q.more.Signal()
 }
 
-// take waits for lines and returns all there are; open is false once no more follow.
+// take waits for lines and returns all that are queued; open is false once no more follow.
 func (q *lineQueue) take() (lines [][]byte, open bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -13,38 +13,38 @@ import (
 	"baton/scenarios/lab"
 )
 
-// slot tells the entries of one sender in a filter apart.
+// slot distinguishes the entries of one sender in a filter.
 type slot uint16
 
 const (
-	slots    slot = 16     // as many as a sender has
-	leadFrom slot = 10     // those that lead into a wire; the others drop, and come first
-	slotUsed slot = 0xffff // whose Share has a bit for each slot in use
+	slots      slot = 16     // per sender
+	divertFrom slot = 10     // first slot that diverts into a wire; the slots before it drop, and are checked first
+	slotUsed   slot = 0xffff // pseudo slot; its Share is the bit mask of the slots in use
 )
 
-// filterKey is a sender, by its MAC address, and a slot.
+// filterKey is a sender's MAC address and a slot.
 type filterKey struct {
 	MAC  [6]byte
 	Slot uint16
 }
 
-// filterEntry says which frames of a sender are dropped, and counts those. Numbers of the
-// frame are in network byte order, as the program reads them; 0 is any.
+// filterEntry selects the frames of a sender to drop or divert, and counts them. Frame
+// fields are in network byte order, as the program reads them; 0 matches any.
 type filterEntry struct {
-	Share   uint64 // of 2^32 frames
-	State   uint64 // of the random numbers
+	Share   uint64 // dropped of 2^32 frames
+	State   uint64 // of the random number generator
 	Dropped uint64
-	// Divert is the device to which frames are diverted instead of being dropped, 0 for none.
+	// Divert is the ifindex to which frames are diverted instead of dropped; 0 drops.
 	Divert  uint32
-	Classes uint32 // any of them; 0 for any at all
+	Classes uint32 // bit mask; 0 matches any class
 	Proto   uint32
-	Port    uint32 // at either end
+	Port    uint32 // source or destination
 	Traits  uint32
 	_       uint32
 	Addrs   [lab.MaxAddrs]flow.Addr
 }
 
-// entryOf is the entry that drops all packets of a kind.
+// entryOf returns the entry that drops all packets of a kind.
 func entryOf(m lab.Match) filterEntry {
 	e := filterEntry{Share: all, Classes: uint32(m.Class), Proto: uint32(m.Proto), Port: uint32(network(m.Port)), Addrs: m.Addrs}
 	if m.Opens {
@@ -59,30 +59,30 @@ func entryOf(m lab.Match) filterEntry {
 // all is the Share that drops every frame.
 const all = 1 << 32
 
-// filter is an attached tcx program that drops frames by their source, as its entries
-// say. It stays attached: an entry takes hold, or is gone, within microseconds, whereas
-// to attach or detach a program may take a loaded machine a tenth of a second.
+// filter is an attached tcx program that drops or diverts frames by their sender, as its
+// entries say. It stays attached: changing an entry takes microseconds, attaching or
+// detaching a program up to a tenth of a second on a loaded machine.
 type filter struct {
-	place
+	attachPoint
 	entries *ebpf.Map
 	program *ebpf.Program
 	link    link.Link
 	id      uint32
 	wire    *wire              // nil until one is needed
-	used    map[[6]byte]uint64 // the slots of each sender that are in use, a bit for each
+	used    map[[6]byte]uint64 // bit mask of the slots in use, by sender
 }
 
-// place is where a filter is attached.
-type place struct {
+// attachPoint is where a filter is attached.
+type attachPoint struct {
 	host    *Host
 	ifindex int
 	hook    ebpf.AttachType
 }
 
-// attachFilter attaches a filter before all other programs: a cut cable is cut for the
-// dataplane's programs too.
-func attachFilter(at place) (_ *filter, err error) {
-	f := &filter{place: at, used: map[[6]byte]uint64{}}
+// attachFilter attaches a filter before all other programs, so that a cut also hides frames
+// from the dataplane's programs.
+func attachFilter(at attachPoint) (_ *filter, err error) {
+	f := &filter{attachPoint: at, used: map[[6]byte]uint64{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.close())
@@ -120,7 +120,7 @@ func filterProgram(entries *ebpf.Map) *ebpf.ProgramSpec {
 	return &ebpf.ProgramSpec{Name: "baton_filter", Type: ebpf.SchedCLS, License: "Apache-2.0", Instructions: filterInstructions(entries)}
 }
 
-// needWire makes the filter's wire, if it has none.
+// needWire makes the filter's wire if it has none.
 func (f *filter) needWire() (err error) {
 	if f.wire == nil {
 		f.wire, err = newWire(f.host, f.ifindex)
@@ -128,22 +128,22 @@ func (f *filter) needWire() (err error) {
 	return err
 }
 
-// claim takes a free slot of a sender, of those that lead into a wire or of the others.
-func (f *filter) claim(sender net.HardwareAddr, leads bool) (filterKey, error) {
+// claim allocates a slot of a sender, from the diverting or the dropping ones.
+func (f *filter) claim(sender net.HardwareAddr, diverts bool) (filterKey, error) {
 	mac := [6]byte(sender)
-	from, to := slot(0), leadFrom
-	if leads {
-		from, to = leadFrom, slots
+	from, to := slot(0), divertFrom
+	if diverts {
+		from, to = divertFrom, slots
 	}
 	for s := from; s < to; s++ {
 		if f.used[mac]&(1<<s) == 0 {
 			return filterKey{mac, uint16(s)}, nil
 		}
 	}
-	return filterKey{}, fmt.Errorf("%s is subject to %d rules already", sender, to-from)
+	return filterKey{}, fmt.Errorf("%s already has %d rules", sender, to-from)
 }
 
-// set makes an entry hold.
+// set writes an entry.
 func (f *filter) set(key filterKey, entry filterEntry) error {
 	if err := f.entries.Put(key, entry); err != nil {
 		return fmt.Errorf("write the entry of a filter: %w", err)
@@ -151,7 +151,7 @@ func (f *filter) set(key filterKey, entry filterEntry) error {
 	return f.use(key.MAC, f.used[key.MAC]|1<<key.Slot)
 }
 
-// use tells the program which slots of a sender to look up.
+// use tells the program which slots of a sender are in use.
 func (f *filter) use(mac [6]byte, used uint64) error {
 	f.used[mac] = used
 	if err := f.entries.Put(filterKey{mac, uint16(slotUsed)}, filterEntry{Share: used}); err != nil {
@@ -160,7 +160,6 @@ func (f *filter) use(mac [6]byte, used uint64) error {
 	return nil
 }
 
-// dropped is the number of frames that an entry has dropped.
 func (f *filter) dropped(key filterKey) (uint64, error) {
 	var entry filterEntry
 	if err := f.entries.Lookup(key, &entry); err != nil {
@@ -179,7 +178,7 @@ func (f *filter) unset(key filterKey) error {
 	return nil
 }
 
-// attached says why the program is not at its place, nil if it is.
+// attached returns an error if the program is not attached at its attach point.
 func (f *filter) attached() error {
 	return f.host.Do(func() error {
 		there, err := link.QueryPrograms(link.QueryOptions{Target: f.ifindex, Attach: f.hook})

@@ -8,7 +8,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// packetOf reads of a frame what kinds of packets are told by, as the program does.
+// packetOf parses the fields of a frame that lab.Match compares, as the BPF program does.
 func packetOf(frame []byte) (p lab.Packet) {
 	switch binary.BigEndian.Uint16(frame[ethType:]) {
 	case ip.EtherARP:
@@ -35,7 +35,7 @@ func packetOf(frame []byte) (p lab.Packet) {
 	return p
 }
 
-// portsOf reads ports and flags of TCP and UDP.
+// portsOf parses the ports and flags of TCP and UDP.
 func portsOf(p *lab.Packet, b []byte) {
 	if p.Proto != lab.ProtoTCP && p.Proto != lab.ProtoUDP || len(b) < portsEnd-ipEnd {
 		return
@@ -44,7 +44,7 @@ func portsOf(p *lab.Packet, b []byte) {
 	p.Opens = p.Proto == lab.ProtoTCP && len(b) >= tcpFlagsEnd-ipEnd && b[tcpFlags-ipEnd]&(tcpSYN|tcpACK) == tcpSYN
 }
 
-// neighboursOf reads neighbour solicitations and advertisements.
+// neighboursOf parses neighbour solicitations and advertisements.
 func neighboursOf(p *lab.Packet, frame []byte) {
 	if p.Proto != lab.ProtoICMPv6 || len(frame) < ndpEnd {
 		return

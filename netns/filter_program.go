@@ -13,8 +13,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// What a tcx program returns (linux/bpf.h): hand the frame to the next program,
-// or drop it.
+// Return codes of a tcx program (linux/bpf.h).
 const (
 	tcxNext = -1
 	tcxDrop = 2
@@ -51,9 +50,9 @@ const (
 	tcpEnd      = ipEnd + 20
 )
 
-// Offsets in a frame of IPv6 (RFC 8200) and in a neighbour solicitation or advertisement
-// (RFC 4861) right behind its header. Packets with extension headers are told by their
-// addresses alone.
+// Offsets in an IPv6 frame (RFC 8200) and in a neighbour solicitation or advertisement (RFC
+// 4861) that follows its header directly. Of packets with extension headers only the
+// addresses are compared.
 const (
 	ip6Protocol = ethLen + 6
 	ip6Source   = ethLen + 8
@@ -70,8 +69,8 @@ const (
 	tcpACK     = 0x10
 )
 
-// Where the program keeps on its stack what it has read of the frame: the key, and the
-// packet as lab.Packet has it, in network byte order.
+// Stack layout of the program: the key, and the parsed packet in the order of lab.Packet,
+// in network byte order.
 const (
 	atKey    = -8
 	atClass  = -16
@@ -101,9 +100,9 @@ const (
 	entryAddrs   = int16(unsafe.Offsetof(filterEntry{}.Addrs))
 )
 
-// filterInstructions look the sender's slots up, and in each that is used whether the
-// frame is of the entry's kind. R6 is the frame, R7 its end, R8 the slots in use. What has
-// crossed a wire already passes.
+// filterInstructions looks up each used slot of the sender and checks whether the frame
+// matches the entry. R6 is the frame, R7 its end, R8 the mask of used slots. A frame that
+// has already crossed a wire passes.
 func filterInstructions(entries *ebpf.Map) asm.Instructions {
 	program := asm.Instructions{
 		asm.LoadMem(asm.R2, asm.R1, skbMark, asm.Word),
@@ -158,7 +157,7 @@ func keep(from int16, to int16, size asm.Size) asm.Instructions {
 	return asm.Instructions{asm.LoadMem(asm.R2, asm.R6, from, size), asm.StoreMem(asm.RFP, to, asm.R2, asm.Word)}
 }
 
-// keepAddr copies an address of a family to the stack.
+// keepAddr copies an IPv4 or IPv6 address to the stack.
 func keepAddr(f lab.Family, from, to int16) asm.Instructions {
 	if f == lab.IPv4 {
 		return append(asm.Instructions{asm.StoreImm(asm.RFP, to+8, int64(mapped), asm.Word)}, keep(from, to+12, asm.Word)...)
@@ -170,10 +169,10 @@ func keepAddr(f lab.Family, from, to int16) asm.Instructions {
 	return copied
 }
 
-// mapped is what stands before an IPv4 address in its IPv4-mapped form.
+// mapped is the prefix of an IPv4-mapped IPv6 address.
 var mapped = int32(binary.NativeEndian.Uint32([]byte{0, 0, 0xff, 0xff}))
 
-// readFrame reads what kinds of packets are told by.
+// readFrame parses the fields that entries match.
 func readFrame() asm.Instructions {
 	read := asm.Instructions{asm.Mov.Imm(asm.R2, 0)}
 	for at := int16(atTraits); at < atKey; at += 8 {
@@ -192,7 +191,7 @@ func readFrame() asm.Instructions {
 	return append(read, asm.Mov.Imm(asm.R2, 0).WithSymbol("known"))
 }
 
-// classIs notes the packet's class, at a label.
+// classIs stores the packet's class, at a label.
 func classIs(c lab.Class, label string) asm.Instruction {
 	return asm.StoreImm(asm.RFP, atClass, int64(c), asm.Word).WithSymbol(label)
 }
@@ -257,7 +256,7 @@ func readIPv6() asm.Instructions {
 		keepAddr(lab.IPv6, ndpTarget, atTarget))
 }
 
-// readPorts reads ports and flags behind an IP header that ends there.
+// readPorts parses the ports and flags behind an IP header that ends at end.
 func readPorts(end int16, family string) asm.Instructions {
 	ports := family + "ports"
 	return slices.Concat(
@@ -282,7 +281,7 @@ func readPorts(end int16, family string) asm.Instructions {
 		})
 }
 
-// lookUp leaves in R0 the entry of the sender in a slot, 0 if there is none.
+// lookUp leaves the sender's entry of a slot in R0; 0 if there is none.
 func lookUp(entries *ebpf.Map, s slot) asm.Instructions {
 	return asm.Instructions{
 		asm.StoreImm(asm.RFP, atKey+6, int64(s), asm.Half),
@@ -293,8 +292,8 @@ func lookUp(entries *ebpf.Map, s slot) asm.Instructions {
 	}
 }
 
-// tryEntry jumps to drop, with R0 at the entry, if that of a slot concerns the frame and
-// chance wants it.
+// tryEntry jumps to drop, with the entry in R0, if the slot's entry matches the frame and
+// the random draw hits.
 func tryEntry(entries *ebpf.Map, s slot) asm.Instructions {
 	after := fmt.Sprintf("after%d", s)
 	try := asm.Instructions{
@@ -305,7 +304,7 @@ func tryEntry(entries *ebpf.Map, s slot) asm.Instructions {
 	try = append(try, lookUp(entries, s)...)
 	try = append(try, asm.JEq.Imm(asm.R0, 0, after))
 	try = append(try, isOfKind(s, after)...)
-	// Knuth's MMIX congruence, of which the upper half is used.
+	// Knuth's MMIX LCG; the upper half is used.
 	return append(try,
 		asm.LoadMem(asm.R1, asm.R0, entryState, asm.DWord).WithSymbol(fmt.Sprintf("draw%d", s)),
 		asm.LoadImm(asm.R2, 6364136223846793005, asm.DWord),
@@ -321,7 +320,8 @@ func tryEntry(entries *ebpf.Map, s slot) asm.Instructions {
 	)
 }
 
-// isOfKind jumps away unless the frame is of the kind of the entry in R0: lab.Match.Has.
+// isOfKind jumps to otherwise unless the frame matches the entry in R0; it implements
+// lab.Match.Has.
 func isOfKind(s slot, otherwise string) asm.Instructions {
 	label := func(what string) string { return fmt.Sprintf("%s%d", what, s) }
 	is := asm.Instructions{
@@ -345,7 +345,7 @@ func isOfKind(s slot, otherwise string) asm.Instructions {
 		asm.LoadMem(asm.R2, asm.RFP, atPorts+4, asm.Word),
 		asm.JNE.Reg(asm.R1, asm.R2, otherwise),
 		asm.LoadMem(asm.R1, asm.R0, entryAddrs+8, asm.DWord).WithSymbol(label("port")),
-		asm.JEq.Imm(asm.R1, 0, label("draw")), // no address decides
+		asm.JEq.Imm(asm.R1, 0, label("draw")), // the entry matches any address
 		asm.LoadMem(asm.R2, asm.RFP, atSource, asm.DWord),
 		asm.LoadMem(asm.R3, asm.RFP, atSource+8, asm.DWord),
 		asm.LoadMem(asm.R4, asm.RFP, atTarget, asm.DWord),
@@ -357,8 +357,8 @@ func isOfKind(s slot, otherwise string) asm.Instructions {
 	return append(is, asm.Ja.Label(otherwise))
 }
 
-// isAddr jumps if the packet's source, in R2 and R3, or target, in R4 and R5, is an
-// address of the entry; and otherwise if the entry has none there, whose second half is 0.
+// isAddr jumps to found if the packet's source (R2, R3) or target (R4, R5) equals the
+// entry's address, and to otherwise if not or if the entry has none (second half 0).
 func isAddr(at int16, name, found, otherwise string) asm.Instructions {
 	return asm.Instructions{
 		asm.LoadMem(asm.R1, asm.R0, at+8, asm.DWord),
@@ -374,7 +374,7 @@ func isAddr(at int16, name, found, otherwise string) asm.Instructions {
 	}
 }
 
-// network is a number of two bytes as a load in host byte order reads it from a frame.
+// network returns a 16-bit number as a host-order load reads it from a frame.
 func network(n uint16) int32 {
 	return int32(binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, n)))
 }

@@ -14,8 +14,8 @@ import (
 	"baton/scenarios/lab"
 )
 
-// TestTheProgramKnowsTheKinds: on frames of every kind the program drops what lab.Match
-// has, and nothing else.
+// TestTheProgramKnowsTheKinds: on frames of every kind the program drops those that
+// lab.Match matches, and no others.
 func TestTheProgramKnowsTheKinds(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root, to load a program")
@@ -40,9 +40,9 @@ func TestTheProgramKnowsTheKinds(t *testing.T) {
 			matches[k.Name] = k.Match
 		}
 	}
-	frames := map[string][]byte{"an answer": trial(from, to, matches["web"]), "a short one": trial(from, to, lab.Match{})[:20]}
+	frames := map[string][]byte{"an answer": testFrame(from, to, matches["web"]), "a short one": testFrame(from, to, lab.Match{})[:20]}
 	for name, m := range matches {
-		frames[name] = trial(from, to, m)
+		frames[name] = testFrame(from, to, m)
 	}
 	client6 := flow.AddrFrom(from.Addr6.Addr())
 	frames["a solicitation"] = neighbourMessage(from, to, ip.NeighbourSolicitation, 0, client6, vip6, vip6)
@@ -109,7 +109,8 @@ func neighbourMessage(from, to Interface, kind, flags uint8, source, destination
 	return slices.Concat(to.MAC, from.MAC, []byte{0x86, 0xdd}, ip.Header(source, destination, lab.ProtoICMPv6, 255, len(message)), message)
 }
 
-// TestSlotsRunOut: a sender has so many rules of a kind, and those that are healed make room.
+// TestSlotsRunOut: a sender has a limited number of rules of each kind, and a healed rule
+// frees its slot.
 func TestSlotsRunOut(t *testing.T) {
 	f := &filter{used: map[[6]byte]uint64{}}
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
@@ -122,7 +123,7 @@ func TestSlotsRunOut(t *testing.T) {
 			}
 			f.used[key.MAC] |= 1 << key.Slot
 		}
-		if want := map[bool]int{false: int(leadFrom), true: int(slots - leadFrom)}[leads]; n != want {
+		if want := map[bool]int{false: int(divertFrom), true: int(slots - divertFrom)}[leads]; n != want {
 			t.Errorf("leads %v: %d rules, want %d", leads, n, want)
 		}
 	}

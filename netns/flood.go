@@ -19,18 +19,18 @@ import (
 	"baton/scenarios/lab"
 )
 
-// Flood is what a client floods with.
+// Flood describes a client's flood.
 type Flood struct {
-	Kind   string // of package fault
+	Kind   string // a kind of package fault
 	From   string // the client
 	To     netip.AddrPort
-	Victim netip.Addr // in whose name packets are sent that have one
-	Rate   float64    // packets a second
+	Victim netip.Addr // spoofed source, for the kinds that spoof one
+	Rate   float64    // packets per second
 	For    time.Duration
 	Seed   uint64
 }
 
-// flooding is a flood under way. It has a thread of its own.
+// flooding is a running flood. It has its own thread.
 type flooding struct {
 	Flood
 	socket int
@@ -43,7 +43,7 @@ type flooding struct {
 	ended  chan struct{}
 }
 
-// StartFlood begins a flood. The receipt is that its first packet has left.
+// StartFlood starts a flood. The receipt is that its first packet has left.
 func (p *Pair) StartFlood(ctx context.Context, f Flood) (receipt string, err error) {
 	h := p.byName[f.From]
 	if h == nil {
@@ -68,8 +68,8 @@ func (p *Pair) StartFlood(ctx context.Context, f Flood) (receipt string, err err
 	return "the first packet has left", nil
 }
 
-// open opens the socket by which packets of the kind leave: raw IP, so that the kernel
-// finds the next hop, or raw frames for announcements.
+// open opens the sending socket: raw IP, so that the kernel resolves the next hop, or raw
+// frames for announcements.
 func (f *flooding) open(h *Host) (err error) {
 	if f.Kind != fault.FloodGARP {
 		f.packet = packets[f.Kind]
@@ -91,11 +91,11 @@ func (f *flooding) open(h *Host) (err error) {
 	return err
 }
 
-// packets builds those that leave by a raw socket, each kind its own.
+// packets maps each kind that uses a raw IP socket to its packet builder.
 var packets = map[string]func(*flooding) []byte{
-	fault.FloodSYN: func(f *flooding) []byte { return f.segment(f.stranger(), tcpSYN) },
+	fault.FloodSYN: func(f *flooding) []byte { return f.segment(f.unassigned(), tcpSYN) },
 	fault.FloodRST: func(f *flooding) []byte { return f.segment(f.Victim, tcpRST) },
-	fault.FloodUDP: func(f *flooding) []byte { return f.datagram(f.stranger(), f.port(), 1, make([]byte, 16)) },
+	fault.FloodUDP: func(f *flooding) []byte { return f.datagram(f.unassigned(), f.port(), 1, make([]byte, 16)) },
 	fault.FloodBFD: func(f *flooding) []byte { return f.datagram(f.Victim, bfdSourcePort, 255, f.heartbeat()) },
 }
 
@@ -105,7 +105,7 @@ const (
 	floodTick     = time.Millisecond
 )
 
-// run sends what is due every millisecond, until its time is over.
+// run sends the packets that are due, every millisecond, until the flood's time is over.
 func (f *flooding) run() {
 	runtime.LockOSThread()
 	defer close(f.ended)
@@ -122,7 +122,7 @@ func (f *flooding) run() {
 		gone := hostclock.Now().Sub(began)
 		due := uint64(f.Rate * min(gone, f.For).Seconds())
 		for f.sent < due && f.sent < fault.MaxFlood {
-			_ = f.send() // what the kernel refuses is lost, as on any busy host
+			_ = f.send() // a packet that the kernel refuses is lost
 		}
 		if gone >= f.For {
 			return
@@ -135,22 +135,22 @@ func (f *flooding) send() error {
 	return unix.Sendto(f.socket, f.packet(f), 0, f.to)
 }
 
-// end stops a flood that is not over.
+// end stops the flood early.
 func (f *flooding) end() {
 	close(f.stop)
 	<-f.ended
 }
 
-// stranger is an address that nobody has.
-func (f *flooding) stranger() netip.Addr { return f.family().Stranger(f.random.IntN(lab.Strangers)) }
+// unassigned returns an address that no host has.
+func (f *flooding) unassigned() netip.Addr { return f.family().Stranger(f.random.IntN(lab.Strangers)) }
 
-// family is that of the target.
+// family returns the family of the target.
 func (f *flooding) family() lab.Family { return lab.FamilyOf(f.To.Addr()) }
 
-// port is one of those that the kernel gives out.
+// port returns a random ephemeral port.
 func (f *flooding) port() uint16 { return uint16(32768 + f.random.IntN(60999-32768)) }
 
-// packetOf puts a payload into a packet to the flood's target.
+// packetOf wraps a payload into an IP packet to the flood's target.
 func (f *flooding) packetOf(source netip.Addr, protocol, hops uint8, payload []byte) []byte {
 	return slices.Concat(ip.Header(flow.AddrFrom(source), f.target(), protocol, hops, len(payload)), payload)
 }
@@ -168,7 +168,7 @@ func (f *flooding) segment(source netip.Addr, flags uint8) []byte {
 	return f.packetOf(source, lab.ProtoTCP, 64, tcp)
 }
 
-// datagram is one of UDP. Its checksum is left out where UDP allows that, over IPv4.
+// datagram builds a UDP datagram. Over IPv4 it omits the checksum.
 func (f *flooding) datagram(source netip.Addr, port uint16, hops uint8, payload []byte) []byte {
 	udp := slices.Concat(make([]byte, udpEnd-ipEnd), payload)
 	binary.BigEndian.PutUint16(udp, port)
@@ -180,7 +180,8 @@ func (f *flooding) datagram(source netip.Addr, port uint16, hops uint8, payload 
 	return f.packetOf(source, lab.ProtoUDP, hops, udp)
 }
 
-// heartbeat is a BFD packet in state AdminDown whose discriminators are guesses (RFC 5880 4.1).
+// heartbeat builds a BFD packet in state AdminDown with random discriminators (RFC 5880
+// 4.1).
 func (f *flooding) heartbeat() []byte {
 	b := make([]byte, 24)
 	b[0], b[2], b[3] = 1<<5, 3, byte(len(b))
@@ -192,8 +193,8 @@ func (f *flooding) heartbeat() []byte {
 	return b
 }
 
-// announcement tells all hosts, in the target's name, that the client has its address: an
-// ARP announcement (RFC 5227 3) or an unsolicited neighbour advertisement (RFC 4861 7.2.6).
+// announcement claims the target's address for the client: an ARP announcement (RFC 5227 3)
+// or an unsolicited neighbour advertisement (RFC 4861 7.2.6).
 func (f *flooding) announcement() []byte {
 	if f.family() == lab.IPv6 {
 		return slices.Concat(ip.AllNodesMAC, f.at.MAC, binary.BigEndian.AppendUint16(nil, ip.EtherIPv6),

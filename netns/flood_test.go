@@ -14,7 +14,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// neighbour is what a host's neighbour table has for an address.
+// neighbour returns a host's neighbour entry for an address.
 func neighbour(h *netns.Host, addr string) string {
 	GinkgoHelper()
 	entries, err := h.Netlink().NeighList(0, netlink.FAMILY_ALL)
@@ -87,7 +87,7 @@ func index(h *netns.Host, name string) int {
 	return device.Attrs().Index
 }
 
-// counted is how much a rule has dropped by now.
+// counted returns how much a rule has dropped so far.
 func counted(pair *netns.Pair, on lab.Selector) int {
 	GinkgoHelper()
 	drops, err := pair.Dropped(on)

@@ -15,8 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host is one namespace of a pair. Its methods may be called from several
-// goroutines.
+// Host is one namespace of a pair. It is safe for concurrent use.
 type Host struct {
 	name       string
 	role       Role
@@ -27,19 +26,18 @@ type Host struct {
 	thread *thread
 	id     identity
 	closed bool
-	cables int // made by Cable from this end
+	cables int // number made by Cable from this end
 
-	// booted has the kernel parameters before the first contained process; nil without one.
+	// booted holds the sysctls from before the first contained process; nil without one.
 	booted parameters
 
 	mu        sync.Mutex
 	processes []*Process
-	programs  []uint32 // ids of the BPF programs that its processes were seen to hold
+	programs  []uint32 // ids of BPF programs seen in its processes
 }
 
-// newHost makes the namespace and what the harness keeps in it. The namespace
-// has no name anywhere: it lives as long as a file descriptor, a socket or a
-// thread of this process, or a child, is in it.
+// newHost makes the namespace. The namespace has no name: it exists as long as a
+// descriptor, a socket or a thread of this process or a child holds it.
 func newHost(b blueprint) (_ *Host, err error) {
 	h := &Host{name: b.name, role: b.role, interfaces: b.interfaces}
 	defer func() {
@@ -69,13 +67,12 @@ func newHost(b blueprint) (_ *Host, err error) {
 // Name is the host's name in the scenario: lb1, client1, backend2, clients, backends.
 func (h *Host) Name() string { return h.name }
 
-// Role is what the host stands for.
 func (h *Host) Role() Role { return h.role }
 
-// Interfaces are the host's interfaces, without loopback. A switch has none.
+// Interfaces returns the host's interfaces, without loopback. A switch has none.
 func (h *Host) Interfaces() []Interface { return slices.Clone(h.interfaces) }
 
-// Interface returns the host's interface on a link of the plan.
+// Interface returns the host's interface on a link.
 func (h *Host) Interface(link string) (Interface, bool) {
 	i := slices.IndexFunc(h.interfaces, func(i Interface) bool { return i.Link == link })
 	if i < 0 {
@@ -84,15 +81,15 @@ func (h *Host) Interface(link string) (Interface, bool) {
 	return h.interfaces[i], true
 }
 
-// Inode identifies the host's namespace, as in the link text "net:[4026532281]".
+// Inode identifies the namespace; it is the number in the link text "net:[4026532281]".
 func (h *Host) Inode() uint64 { return h.id.inode }
 
-// Netlink is a rtnetlink handle bound to the host's namespace. It belongs to the host.
+// Netlink returns the rtnetlink handle of the host's namespace. The host owns it.
 func (h *Host) Netlink() *netlink.Handle { return h.links }
 
-// Do runs f inside the namespace, on a locked thread and another goroutine than
-// the caller's, and returns its error. What f opens stays in the namespace, and
-// keeps it alive until it is closed; so open sockets in f and use them outside.
+// Do runs f inside the namespace, on a locked thread and another goroutine than the
+// caller's, and returns its error. A socket that f opens stays in the namespace and keeps
+// it alive until it is closed; so open sockets in f and use them outside.
 func (h *Host) Do(f func() error) error {
 	result := errors.New("the function ended its goroutine instead of returning")
 	if err := h.space.Do(func(ns.NetNS) error { result = f(); return nil }); err != nil {
@@ -104,14 +101,14 @@ func (h *Host) Do(f func() error) error {
 	return nil
 }
 
-// Processes are the processes that were started in the host and have not ended.
+// Processes returns the host's running processes.
 func (h *Host) Processes() []*Process {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.processes)
 }
 
-// release gives up everything that holds the namespace. It is idempotent.
+// release releases everything that holds the namespace. It is idempotent.
 func (h *Host) release() error {
 	if h.space == nil || h.closed {
 		return nil
@@ -140,9 +137,9 @@ func (h *Host) linkUp(name string) error {
 	return nil
 }
 
-// addressOf converts to what netlink wants. An IPv6 address can be bound to at once: without
-// the flag it is tentative until a worker of the kernel has run, also where accept_dad is 0,
-// and again after the link was down.
+// addressOf converts a prefix for netlink. IFA_F_NODAD makes an IPv6 address usable at
+// once: without it the address stays tentative until a kernel worker has run, even with
+// accept_dad 0, and again after each link-down.
 func addressOf(p netip.Prefix) (*netlink.Addr, error) {
 	addr, err := netlink.ParseAddr(p.String())
 	if err == nil && p.Addr().Is6() {
@@ -151,17 +148,16 @@ func addressOf(p netip.Prefix) (*netlink.Addr, error) {
 	return addr, err
 }
 
-// writeSysctls sets the kernel parameters that a pair depends on. It runs inside
-// the namespace, before there are interfaces, which inherit conf/default.
+// writeSysctls sets the sysctls that a pair depends on. It runs inside the namespace before
+// there are interfaces, which inherit conf/default.
 //
-// A new namespace copies IPv4's conf values from the initial one, where a
-// distribution may have changed them (rp_filter above all), so they are put back
-// to the kernel's own defaults: no host routes, filters by reverse path or
-// answers ARP in a way of its own. IPv6 is off where no service needs it: its multicast
-// reports would be noise in captures and counters. Where it is on, addresses are those
-// that the lab gives, at once and also after the link was down: nothing is configured by
-// routers, and duplicates are not looked for. The neighbour and TCP parameters are the
-// kernel's: how clients and backends react to a takeover with those is what is measured.
+// A new namespace copies IPv4's conf values from the initial one, where a distribution may
+// have changed them (rp_filter above all), so the kernel's defaults are restored. IPv6 is
+// off unless a service needs it: its multicast reports would be noise in captures and
+// counters. Where it is on, router advertisements and duplicate detection are off, so that
+// the lab's addresses work at once, also after a link-down. Neighbour and TCP parameters
+// stay at the kernel's defaults: how clients and backends react to a takeover with them is
+// what is measured.
 func writeSysctls(ipv6 bool) error {
 	all := append(slices.Clone(sysctls), sysctl{"ipv6/conf/%s/disable_ipv6", "1"})
 	if ipv6 {
@@ -182,7 +178,7 @@ func writeSysctls(ipv6 bool) error {
 	return nil
 }
 
-// sysctl is a parameter of an interface, where %s stands, and its value.
+// sysctl is a sysctl and its value; %s in the key is the interface.
 type sysctl struct{ key, value string }
 
 var sysctls = []sysctl{

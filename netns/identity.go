@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// identity names a namespace without holding it, so that one can tell whether it
-// still exists after everything was given up.
+// identity identifies a namespace without holding it, so that one can tell whether it still
+// exists after it was released.
 type identity struct {
 	inode  uint64
 	handle *unix.FileHandle // nil where the kernel gives none
@@ -21,16 +21,16 @@ func identify(space ns.NetNS) (identity, error) {
 		return identity{}, fmt.Errorf("stat the namespace: %w", err)
 	}
 	id := identity{inode: stat.Ino}
-	// File handles of namespaces exist since Linux 6.18. On older kernels the
-	// search for holders has to do.
+	// File handles of namespaces exist since Linux 6.18. Older kernels rely on the search
+	// for holders.
 	if handle, _, err := unix.NameToHandleAt(int(space.Fd()), "", unix.AT_EMPTY_PATH); err == nil {
 		id.handle = &handle
 	}
 	return id, nil
 }
 
-// gone reports whether the namespace no longer exists. known is false where this
-// kernel cannot tell.
+// gone reports whether the namespace no longer exists. known is false if the kernel cannot
+// icmp.
 func (id identity) gone() (gone, known bool) {
 	if id.handle == nil {
 		return false, false

@@ -31,7 +31,7 @@ func addresses(h *netns.Host, on string) (all []string) {
 	return all
 }
 
-// greet has a host learn the hardware address of an interface's IPv6 address.
+// greet makes a host learn the hardware address of an interface's IPv6 address.
 func greet(from *netns.Host, to netns.Interface) {
 	GinkgoHelper()
 	at := net.UDPAddrFromAddrPort(netip.AddrPortFrom(to.AddrOf(lab.IPv6), 9))

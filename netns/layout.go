@@ -7,10 +7,9 @@ import (
 	"baton/scenarios/lab"
 )
 
-// Role is what a namespace of the pair stands for.
+// Role is the kind of machine that a namespace represents.
 type Role = lab.Kind
 
-// The roles.
 const (
 	RoleLB      = lab.Node
 	RoleClient  = lab.Client
@@ -27,22 +26,22 @@ const (
 	Bridge      = "br0"      // of a switch; its ports are named after the hosts plugged in
 )
 
-// Interface is one network interface of a host, as built. All of it follows from
-// the shape of the pair, so that two runs, and their captures, look alike.
+// Interface is one network interface of a host, as built. Names, addresses and MACs follow
+// from the topology alone, so that runs and captures are comparable.
 type Interface struct {
 	Host string
 	Name string
 	Link string // lab.Clients, lab.Backends or lab.Sync
 	MAC  net.HardwareAddr
 	Addr netip.Prefix
-	// Addr6 is its IPv6 address, zero where the lab has none.
+	// Addr6 is its IPv6 address; zero in a lab without IPv6.
 	Addr6 netip.Prefix
-	// PortIndex is the interface index of the switch port that it is plugged into,
-	// named after the host in the namespace of the switch Link. 0 on the sync cable.
+	// PortIndex is the interface index of the switch port it is plugged into; the port is
+	// named after the host. 0 on the sync cable.
 	PortIndex int
 }
 
-// Addrs are its addresses.
+// Addrs returns its addresses.
 func (i Interface) Addrs() []netip.Prefix {
 	if i.Addr6.IsValid() {
 		return []netip.Prefix{i.Addr, i.Addr6}
@@ -50,7 +49,7 @@ func (i Interface) Addrs() []netip.Prefix {
 	return []netip.Prefix{i.Addr}
 }
 
-// AddrOf is its address of a family.
+// AddrOf returns its address of a family.
 func (i Interface) AddrOf(f lab.Family) netip.Addr {
 	if f == lab.IPv6 {
 		return i.Addr6.Addr()
@@ -58,20 +57,19 @@ func (i Interface) AddrOf(f lab.Family) netip.Addr {
 	return i.Addr.Addr()
 }
 
-// Interface indexes that the builder chooses. They stay clear of those that the
-// kernel counts up from 2 in each namespace: a veth whose index equals its
-// peer's looks to the kernel like a device without a peer, and its carrier
-// changes are then reported up to a second late.
+// Interface indexes chosen by the builder. They must not collide with those that the kernel
+// counts up from 2 in each namespace: the kernel treats a veth whose index equals its
+// peer's as one without a peer, and reports its carrier changes up to a second late.
 const (
 	bridgeIndex    = 100
 	firstPortIndex = 101
 	syncIndex      = 101
 )
 
-// linkGroup marks the links that the builder made, for deleting them together.
+// linkGroup marks the links that the builder made, to delete them in one request.
 const linkGroup = 0xba70
 
-// blueprint is a host that is to be built.
+// blueprint describes a host to be built.
 type blueprint struct {
 	name       string
 	role       Role
@@ -79,11 +77,11 @@ type blueprint struct {
 	interfaces []Interface
 }
 
-// devices names a load balancer's interface on each link; other machines have one.
+// devices maps each link to the load balancer's interface on it. Other machines have one
+// interface.
 var devices = map[string]string{lab.Clients: ClientSide, lab.Backends: BackendSide, lab.Sync: SyncSide}
 
-// layout lists what is to be built in its order: switches, load balancers, clients,
-// backends.
+// layout lists the hosts in build order: switches, load balancers, clients, backends.
 func layout(topo lab.Topo) []blueprint {
 	hosts := []blueprint{
 		{name: lab.Clients, role: RoleSwitch},
@@ -111,13 +109,13 @@ func layout(topo lab.Topo) []blueprint {
 	return hosts
 }
 
-// prefix is a machine's address on a link with the length of the link's prefix.
+// prefix returns a machine's address on a link, with the link's prefix length.
 func prefix(h lab.Host, link string, f lab.Family) netip.Prefix {
 	return netip.PrefixFrom(h.Addr(link, f), f.Subnet(link).Bits())
 }
 
-// mac is a locally administered address that names link, role and number, so
-// that a captured frame tells its sender at sight: 02:ba:70:LINK:ROLE:NUMBER.
+// mac returns a locally administered address that encodes link, role and number, so that
+// captures show the sender: 02:ba:70:LINK:ROLE:NUMBER.
 func mac(link string, role Role, n int) net.HardwareAddr {
 	return net.HardwareAddr{0x02, 0xba, 0x70, linkNumber[link], byte(role), byte(n)}
 }

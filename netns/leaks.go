@@ -17,19 +17,18 @@ import (
 	"baton/impl/trace"
 )
 
-// settleTimeout is how long the kernel gets to let go before one looks for what
-// holds a namespace. It frees sockets and programs after a grace period, which
-// takes milliseconds unless somebody else on the machine just freed a large map:
-// then all wait in one queue, for seconds. Nobody holds anything meanwhile.
+// settleTimeout is how long the kernel may take to release a namespace before the search
+// for holders begins. It frees sockets and programs after a grace period of milliseconds,
+// or of seconds if another process has just freed a large map.
 const settleTimeout = 2 * time.Second
 
-// leaks waits until nothing of the pair exists any more, and returns what still
-// does when ctx ends, or earlier if it is clear that waiting is no use.
+// leaks waits until nothing of the pair exists any more. It returns what still exists when
+// ctx ends, or earlier if something visible holds it.
 func (p *Pair) leaks(ctx context.Context) []trace.Leak {
 	settle, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	gone := func() (bool, string, error) {
-		return len(p.livingProcesses()) == 0 && len(p.livingPrograms()) == 0 && len(p.livingNamespaces()) == 0, "", nil
+		return len(p.remainingProcesses()) == 0 && len(p.remainingPrograms()) == 0 && len(p.remainingNamespaces()) == 0, "", nil
 	}
 	if poll(settle, gone) == nil {
 		return nil
@@ -45,22 +44,22 @@ func (p *Pair) leaks(ctx context.Context) []trace.Leak {
 	return left
 }
 
-// explain lists what still exists. held says that something visible holds a
-// namespace, or that a process runs, so that it will not go by itself.
+// explain lists what still exists. held reports that a process runs or something visible
+// holds a namespace, so that waiting is useless.
 func (p *Pair) explain() (left []trace.Leak, held bool) {
-	left = p.livingProcesses()
+	left = p.remainingProcesses()
 	held = len(left) > 0
-	left = append(left, p.livingPrograms()...)
-	living := p.livingNamespaces()
+	left = append(left, p.remainingPrograms()...)
+	living := p.remainingNamespaces()
 	holders := findHolders("[0-9]*", living)
-	// One that was freed during the search may have given its inode number to a
-	// namespace of somebody else's, whom the search then found.
-	living = p.livingNamespaces()
+	// The inode number of a namespace that was freed during the search may already belong
+	// to somebody else's namespace.
+	living = p.remainingNamespaces()
 	for _, h := range p.hosts {
 		if living[h.id.inode] == "" {
 			continue
 		}
-		by := "nothing that /proc shows"
+		by := "nothing visible in /proc"
 		if list := holders[h.id.inode]; len(list) > 0 {
 			by, held = strings.Join(list, ", "), true
 		}
@@ -69,7 +68,7 @@ func (p *Pair) explain() (left []trace.Leak, held bool) {
 	return left, held
 }
 
-func (p *Pair) livingProcesses() []trace.Leak {
+func (p *Pair) remainingProcesses() []trace.Leak {
 	var left []trace.Leak
 	for _, h := range p.hosts {
 		for _, process := range h.Processes() {
@@ -79,7 +78,7 @@ func (p *Pair) livingProcesses() []trace.Leak {
 	return left
 }
 
-// commandName is what the kernel calls a process.
+// commandName returns the kernel's name of a process.
 func commandName(pid int) string {
 	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	if err != nil {
@@ -88,9 +87,9 @@ func commandName(pid int) string {
 	return strings.TrimSpace(string(name))
 }
 
-// livingPrograms looks for the BPF programs that cuts loaded and that processes
-// were seen to hold. The kernel gives an id out again only after all the others.
-func (p *Pair) livingPrograms() []trace.Leak {
+// remainingPrograms returns the BPF programs, loaded by cuts or seen in processes, that are
+// still loaded. The kernel reuses an id only after all others.
+func (p *Pair) remainingPrograms() []trace.Leak {
 	p.mu.Lock()
 	owner := map[uint32]string{}
 	ids := slices.Clone(p.programs)
@@ -124,12 +123,10 @@ func (p *Pair) livingPrograms() []trace.Leak {
 	return left
 }
 
-// livingNamespaces returns the pair's namespaces that still exist, by inode with
-// the host's name. It asks the kernel; one that cannot tell leaves the search for
-// holders, and only in this process: inode numbers are given out anew at once, and
-// where only they identify a namespace, other processes may hold the same number
-// without any guilt.
-func (p *Pair) livingNamespaces() map[uint64]string {
+// remainingNamespaces returns the pair's namespaces that still exist: inode to host name.
+// If the kernel cannot tell, it searches for holders, in this process only: inode numbers
+// are reused at once, so another process may hold the same number legitimately.
+func (p *Pair) remainingNamespaces() map[uint64]string {
 	living, unsure := map[uint64]string{}, map[uint64]string{}
 	for _, h := range p.hosts {
 		gone, known := h.id.gone()
@@ -148,10 +145,9 @@ func (p *Pair) livingNamespaces() map[uint64]string {
 	return living
 }
 
-// findHolders searches the processes in scope (a pattern below /proc) for what
-// keeps the given namespaces alive: a thread inside, a descriptor, a mount, or one
-// of this process's own sockets. It looks at each thread, since a process's first
-// one tells nothing of the rest.
+// findHolders searches the processes in scope (a pattern below /proc) for what keeps the
+// given namespaces alive: a thread, a descriptor, a mount, or a socket of this process. It
+// looks at each thread, since threads may be in different namespaces.
 func findHolders(scope string, inodes map[uint64]string) map[uint64][]string {
 	holders := map[uint64][]string{}
 	see := func(text, holder string) {
@@ -162,7 +158,7 @@ func findHolders(scope string, inodes map[uint64]string) map[uint64][]string {
 	for _, pattern := range []string{"task/[0-9]*/ns/net", "fd/[0-9]*"} {
 		paths, _ := filepath.Glob("/proc/" + scope + "/" + pattern) // the only error is a bad pattern
 		for _, path := range paths {
-			// What cannot be read has ended meanwhile, and holds nothing.
+			// An unreadable path has ended meanwhile and holds nothing.
 			if text, err := os.Readlink(path); err == nil {
 				see(text, holderOf(path))
 			}
@@ -183,16 +179,15 @@ func findHolders(scope string, inodes map[uint64]string) map[uint64][]string {
 			holders[inode] = append(holders[inode], fmt.Sprintf("socket %d of this process", fd))
 		}
 	}
-	for inode, list := range holders { // in any order: each list is its own
+	for inode, list := range holders { // order does not matter
 		slices.Sort(list)
 		holders[inode] = slices.Compact(list)
 	}
 	return holders
 }
 
-// holderOf names who holds a namespace by what a path below /proc shows: a process of
-// somebody else's by its command, with what ends it, and one of this process's own threads
-// or descriptors by the path.
+// holderOf describes a namespace's holder from its path below /proc: another process by its
+// command and how to end it, this process's threads and descriptors by the path.
 func holderOf(path string) string {
 	_, below, _ := strings.Cut(path, "/proc/")
 	pid, _, _ := strings.Cut(below, "/")
@@ -210,7 +205,7 @@ func holderOf(path string) string {
 	return fmt.Sprintf("process %s (%s); `kill %s` ends it", pid, command, pid)
 }
 
-// maxCommand is how much of a command line is told.
+// maxCommand is the maximum length of a printed command line.
 const maxCommand = 80
 
 // namespaceInode parses "net:[4026532281]".
@@ -223,7 +218,7 @@ func namespaceInode(text string) (uint64, bool) {
 	return inode, err == nil
 }
 
-// ownSockets returns the namespace inode of each socket that this process has open.
+// ownSockets maps each open socket of this process to its namespace inode.
 func ownSockets() map[int]uint64 {
 	sockets := map[int]uint64{}
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -237,7 +232,7 @@ func ownSockets() map[int]uint64 {
 		}
 		space, err := unix.IoctlRetInt(fd, unix.SIOCGSKNS)
 		if err != nil {
-			continue // no socket
+			continue // not a socket
 		}
 		var stat unix.Stat_t
 		if unix.Fstat(space, &stat) == nil {
@@ -248,8 +243,8 @@ func ownSockets() map[int]uint64 {
 	return sockets
 }
 
-// rememberPrograms notes the BPF programs that the process holds, to look for them
-// after its end. The caller holds p.mu, and the process has not been reaped.
+// rememberPrograms notes the BPF programs that the process holds, to look for them after
+// its end. The caller holds p.mu, and the process has not been reaped.
 func (p *Process) rememberPrograms() {
 	var paths []string
 	for _, pid := range p.members() {

@@ -23,9 +23,8 @@ import (
 	"baton/scenarios/lab"
 )
 
-// holders lists all that /proc shows to hold one of the namespaces: threads of
-// any process, descriptors and mounts. It is written apart from the code under
-// test on purpose.
+// holders lists everything in /proc that holds one of the namespaces: threads of any
+// process, descriptors and mounts. It deliberately shares no code with the code under test.
 func holders(inodes []uint64) (found []string) {
 	wanted := map[string]bool{}
 	for _, inode := range inodes {
@@ -48,8 +47,8 @@ func holders(inodes []uint64) (found []string) {
 	return found
 }
 
-// still lists those of the holders that hold one of the namespaces yet. Others may
-// have come to hold new namespaces with the same numbers.
+// still returns the holders that still hold one of the namespaces. Others may hold new
+// namespaces with the same numbers.
 func still(held []string, inodes []uint64) []string {
 	return slices.DeleteFunc(holders(inodes), func(path string) bool { return !slices.Contains(held, path) })
 }
@@ -61,7 +60,7 @@ func inodes(pair *netns.Pair) (list []uint64) {
 	return list
 }
 
-// aWhile is enough for the kernel to let go of what nobody holds, and no more.
+// aWhile is just enough for the kernel to release what nobody holds.
 func aWhile() context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	DeferCleanup(cancel)
@@ -107,7 +106,7 @@ var _ = Describe("what stays behind", func() {
 		Expect(pair.Close(context.Background())).To(BeEmpty(), "closing twice")
 	})
 
-	It("is told: a socket that was not closed, and who has it", func() {
+	It("is reported: a socket that was not closed, and who has it", func() {
 		pair, err := netns.NewPair(lab.Topo{Clients: 1, Backends: 1})
 		Expect(err).NotTo(HaveOccurred())
 		var conn *net.UDPConn
@@ -122,7 +121,7 @@ var _ = Describe("what stays behind", func() {
 		Expect(pair.Close(context.Background())).To(BeEmpty())
 	})
 
-	It("is told: a thread that stayed inside", func() {
+	It("is reported: a thread that stayed inside", func() {
 		pair, err := netns.NewPair(lab.Topo{Clients: 1, Backends: 1})
 		Expect(err).NotTo(HaveOccurred())
 		leave, inside, left := make(chan struct{}), make(chan struct{}), make(chan error)
@@ -145,7 +144,7 @@ var _ = Describe("what stays behind", func() {
 		Expect(pair.Close(context.Background())).To(BeEmpty())
 	})
 
-	It("is told: a program of somebody else's that stayed in a host, and what ends it", func() {
+	It("is reported: a program of somebody else's that stayed in a host, and what ends it", func() {
 		pair, err := netns.NewPair(lab.Topo{Clients: 1, Backends: 1})
 		Expect(err).NotTo(HaveOccurred())
 		stays := exec.Command("sleep", "1000")
@@ -158,7 +157,7 @@ var _ = Describe("what stays behind", func() {
 		Expect(pair.Close(context.Background())).To(BeEmpty())
 	})
 
-	It("is told: a program that outlived its process", func() {
+	It("is reported: a program that outlived its process", func() {
 		pair, err := netns.NewPair(lab.Topo{Clients: 1, Backends: 1})
 		Expect(err).NotTo(HaveOccurred())
 		j := &journal{}

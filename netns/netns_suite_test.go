@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The suite's own binary plays the programs that run in the namespaces.
+	// The suite's binary also acts as the programs that run in the namespaces.
 	if program, ok := os.LookupEnv(programEnv); ok {
 		os.Exit(runProgram(program))
 	}
@@ -37,18 +37,18 @@ var _ = BeforeSuite(func() {
 	SetDefaultEventuallyPollingInterval(2 * time.Millisecond)
 })
 
-// patience bounds every wait for something that must happen: it is reached only
-// when a spec fails.
+// patience bounds every wait for something that must happen; only a failing spec reaches
+// it.
 const patience = 10 * time.Second
 
-// within is a context that ends when patience does.
+// within returns a context that ends after patience.
 func within() context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	DeferCleanup(cancel)
 	return ctx
 }
 
-// newPair builds a pair that must be gone without a trace when the spec ends.
+// newPair builds a pair that must be gone without a leak when the spec ends.
 func newPair() *netns.Pair { return newPairOf(lab.Topo{Clients: 2, Backends: 2}) }
 
 func newPairOf(topo lab.Topo) *netns.Pair {

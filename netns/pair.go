@@ -1,11 +1,10 @@
-// Package netns is the lower half of the real world: a pair of load balancers
-// with their clients and backends in network namespaces of this kernel, node
-// processes in them, the faults done to both, each with its receipt, and the
-// proof that nothing stays behind.
+// Package netns is the real-kernel world: a pair of load balancers with clients and
+// backends in network namespaces, the node processes, the faults done to both, each with
+// its receipt, and the check that nothing is left afterwards.
 //
-// The namespaces have no names: they are held by file descriptors, so that pairs
-// side by side cannot meet and the death of the harness, however sudden, ends
-// them. The package never touches the initial namespace, reaches a node only as
+// The namespaces have no names. Descriptors hold them, so that parallel pairs cannot
+// collide and the end of the harness, however sudden, ends them. The package never touches
+// the initial namespace, reaches a node only as a process, and judges nothing.
 // a process, and judges nothing. The world that executes scenarios calls it.
 package netns
 
@@ -23,36 +22,34 @@ import (
 	"baton/scenarios/lab"
 )
 
-// Pair is a running topology: clients – switch – lb1, lb2 – switch – backends,
-// and a cable between lb1 and lb2. Its methods may be called from several
-// goroutines, but none after Close.
+// Pair is a running topology: clients – switch – lb1, lb2 – switch – backends, and a cable
+// between lb1 and lb2. It is safe for concurrent use until Close.
 type Pair struct {
 	topo   lab.Topo
-	match  func(only, link string) lab.Match // the packets that a selector's word names on a link
+	match  func(only, link string) lab.Match // resolves a selector's "only" word on a link
 	hosts  []*Host
 	byName map[string]*Host
 
-	mu     sync.Mutex
-	cuts   []*rule
-	floods []*flooding // all that were begun
-	// filters are those that are attached.
-	filters map[place]*filter
-	// programs are the ids of those that were ever loaded.
+	mu      sync.Mutex
+	cuts    []*rule
+	floods  []*flooding // all floods started
+	filters map[attachPoint]*filter
+	// programs are the ids of all filter programs ever loaded.
 	programs []uint32
 }
 
-// forwardingTimeout bounds the wait for the switches. It takes milliseconds, and
-// on a loaded machine as long as the kernel's worker is not scheduled.
+// forwardingTimeout bounds the wait for the switches. It takes milliseconds, longer on a
+// loaded machine that does not schedule the kernel's worker.
 const forwardingTimeout = 5 * time.Second
 
-// NewPair builds a pair. On error nothing is left.
+// NewPair builds a pair. On error it leaves nothing behind.
 func NewPair(topo lab.Topo) (*Pair, error) {
 	for what, n := range map[string]int{lab.Clients: topo.Clients, lab.Backends: topo.Backends} {
 		if n < 1 || n > lab.MaxHosts {
 			return nil, fmt.Errorf("netns: build pair: %d %s, want 1 to %d", n, what, lab.MaxHosts)
 		}
 	}
-	p := &Pair{topo: topo, match: kindOnly, byName: map[string]*Host{}, filters: map[place]*filter{}}
+	p := &Pair{topo: topo, match: kindOnly, byName: map[string]*Host{}, filters: map[attachPoint]*filter{}}
 	if err := p.build(layout(topo)); err != nil {
 		for _, leak := range p.Close(context.Background()) {
 			err = errors.Join(err, errors.New(leak.What))
@@ -62,7 +59,7 @@ func NewPair(topo lab.Topo) (*Pair, error) {
 	return p, nil
 }
 
-// kindOnly knows the kinds of packets, and no service.
+// kindOnly resolves the kinds of packets, not services.
 func kindOnly(only, _ string) lab.Match {
 	kind, _ := lab.PacketKindOf(only)
 	return kind.Match
@@ -85,7 +82,7 @@ func (p *Pair) Names(role Role) []string {
 	return names
 }
 
-// Owner returns the interface that has a MAC address: whose frame is this.
+// Owner returns the interface that has the MAC address.
 func (p *Pair) Owner(mac net.HardwareAddr) (Interface, bool) {
 	for _, h := range p.hosts {
 		for _, i := range h.interfaces {
@@ -97,8 +94,7 @@ func (p *Pair) Owner(mac net.HardwareAddr) (Interface, bool) {
 	return Interface{}, false
 }
 
-// build makes the namespaces side by side, then the links: each of the switches'
-// halves on its own too, though the kernel's rtnl lock lets little of it overlap.
+// build makes the namespaces in parallel, then the links of each switch and the cable.
 func (p *Pair) build(blueprints []blueprint) error {
 	p.hosts = make([]*Host, len(blueprints))
 	var spaces errgroup.Group
@@ -130,9 +126,8 @@ func (p *Pair) build(blueprints []blueprint) error {
 	return p.awaitForwarding()
 }
 
-// awaitForwarding waits until every port of the switches forwards. A frame that
-// came earlier would be lost, and if it asked for an address by ARP, the next try
-// would come a second later.
+// awaitForwarding waits until every port of the switches forwards. An earlier frame would
+// be lost; if it was an ARP request, the retry would come a second later.
 func (p *Pair) awaitForwarding() error {
 	ctx, cancel := context.WithTimeout(context.Background(), forwardingTimeout)
 	defer cancel()
@@ -149,8 +144,7 @@ func (p *Pair) awaitForwarding() error {
 // buildSwitch makes the bridge of a link and plugs the hosts in.
 func (p *Pair) buildSwitch(link string) error {
 	sw := p.byName[link]
-	// A plain switch: no spanning tree by default, and no multicast snooping,
-	// whose queries nobody here would answer.
+	// No multicast snooping: nobody here would answer its queries.
 	snooping := false
 	bridge := &netlink.Bridge{MulticastSnooping: &snooping, LinkAttrs: netlink.LinkAttrs{
 		Name: Bridge, Index: bridgeIndex, HardwareAddr: mac(link, RoleSwitch, 0), Flags: net.FlagUp, Group: linkGroup, TxQLen: -1}}
@@ -183,7 +177,7 @@ func (p *Pair) buildCable() error {
 	return a.configure(near)
 }
 
-// connect makes a veth with one end in each namespace; the far end is configured.
+// connect makes a veth with one end in each namespace and configures the far end.
 func connect(near *Host, end netlink.LinkAttrs, far *Host, i Interface) error {
 	veth := &netlink.Veth{LinkAttrs: end, PeerName: i.Name, PeerHardwareAddr: i.MAC,
 		PeerNamespace: netlink.NsFd(int(far.space.Fd()))}
@@ -193,9 +187,9 @@ func connect(near *Host, end netlink.LinkAttrs, far *Host, i Interface) error {
 	return far.configure(i)
 }
 
-// configure gives an interface its addresses and sets it up. A backend's default
-// routes lead to the backend-side VIP: in dnat mode its replies must pass the
-// load balancer; in fullnat mode they are never used.
+// configure gives an interface its addresses and sets it up. A backend's default routes
+// addLeg to the backend-side VIP: in dnat mode its replies must pass the load balancer; in
+// fullnat mode the routes are unused.
 func (h *Host) configure(i Interface) error {
 	link, err := h.links.LinkByName(i.Name)
 	if err != nil {
@@ -216,7 +210,7 @@ func (h *Host) configure(i Interface) error {
 	return h.route()
 }
 
-// route gives a backend its default routes, which the loss of its link takes away.
+// route adds a backend's default routes, which the kernel deletes when its link goes down.
 func (h *Host) route() error {
 	i, ok := h.Interface(lab.Backends)
 	if h.role != RoleBackend || !ok {

@@ -46,11 +46,11 @@ func echo(from *netns.Host, network, address string) error {
 	return nil
 }
 
-// ping sends an ICMP echo request and waits for the reply. It is patient: a first
-// request may have to wait for an ARP that is asked again after a second.
+// ping sends an ICMP echo request and waits for the reply. It is patient: the first request
+// may wait for an ARP retry after a second.
 func ping(from *netns.Host, address string) error { return pingWithin(patience, from, address) }
 
-// unreachable reports whether a ping is not answered soon.
+// unreachable reports whether a ping gets no quick answer.
 func unreachable(from *netns.Host, address string) bool {
 	return pingWithin(50*time.Millisecond, from, address) != nil
 }

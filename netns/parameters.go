@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 )
 
-// networkParameters are the kernel parameters that each namespace has of its own.
+// networkParameters is the directory of the per-namespace sysctls.
 const networkParameters = "/proc/sys/net"
 
-// parameters are the values of kernel parameters, by path.
+// parameters are the values of sysctls, by path.
 type parameters map[string][]byte
 
-// rememberParameters notes the kernel parameters of the host's network as they are at its
-// first start, to which a power failure brings them back.
+// rememberParameters notes the host's network sysctls at its first start; a power failure
+// restores them.
 func (h *Host) rememberParameters() error {
 	if h.booted != nil {
 		return nil
@@ -26,7 +26,7 @@ func (h *Host) rememberParameters() error {
 	})
 }
 
-// resetParameters brings the parameters back that have changed since.
+// resetParameters restores the sysctls that have changed since.
 func (h *Host) resetParameters() error {
 	return h.Do(func() error {
 		now, err := readParameters()
@@ -34,7 +34,7 @@ func (h *Host) resetParameters() error {
 			return err
 		}
 		var errs []error
-		for path, value := range h.booted { // in any order: each
+		for path, value := range h.booted { // order does not matter
 			if changed, there := now[path]; there && !bytes.Equal(changed, value) {
 				errs = append(errs, os.WriteFile(path, value, 0))
 			}
@@ -43,7 +43,7 @@ func (h *Host) resetParameters() error {
 	})
 }
 
-// readParameters reads those of the calling thread's namespace that can be written.
+// readParameters reads the writable sysctls of the calling thread's namespace.
 func readParameters() (parameters, error) {
 	found := parameters{}
 	err := filepath.WalkDir(networkParameters, func(path string, entry fs.DirEntry, err error) error {
@@ -52,7 +52,7 @@ func readParameters() (parameters, error) {
 		}
 		info, err := entry.Info()
 		if err != nil || info.Mode()&0o200 == 0 {
-			return nil // it went with its device, or cannot be written
+			return nil // its device is gone, or it cannot be written
 		}
 		if value, err := os.ReadFile(path); err == nil {
 			found[path] = value

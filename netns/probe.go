@@ -11,8 +11,8 @@ import (
 	"baton/scenarios/lab"
 )
 
-// Probe tries what a real run needs and returns one error a missing capability,
-// joined, each saying what to do about it. nil means that pairs can be built here.
+// Probe checks what a real run needs. It returns the missing capabilities as joined errors,
+// each with its remedy; nil means that pairs can be built here.
 func Probe() error {
 	if err := errors.Join(missingCapabilities()...); err != nil {
 		return err
@@ -27,7 +27,7 @@ func Probe() error {
 	return probePair()
 }
 
-// missingCapabilities compares the process's effective capabilities with what is needed.
+// missingCapabilities returns an error for each capability that the process lacks.
 func missingCapabilities() []error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

@@ -20,36 +20,34 @@ import (
 	"baton/netns/internal/hostclock"
 )
 
-// ProcessConfig says what to run in a host.
+// ProcessConfig describes a process to start.
 type ProcessConfig struct {
 	// Args is the command line. Args[0] is looked up in PATH if it has no slash.
 	Args []string
-	// Env is added to the harness's own environment, and wins over it.
+	// Env is added to the harness's environment and overrides it.
 	Env []string
-	// Dir is the working directory, "" for the harness's own.
+	// Dir is the working directory; "" is the harness's.
 	Dir string
-	// Contained gives the process a process tree, mounts, IPC and a host name of its own.
-	// With it ends whatever it has started, and signals that are meant for the node reach
-	// all of it.
+	// Contained gives the process its own PID, mount, IPC and UTS namespaces. Its
+	// descendants end with it, and signals for the node reach all of them.
 	Contained bool
-	// Log is the file that standard output and error are appended to, so that a
-	// restarted node goes on in the same file. "" discards them.
+	// Log is the file to which standard output and error are appended, also by a restarted
+	// node. "" discards them.
 	Log string
-	// Trace receives the events that the process writes as JSON lines to file
-	// descriptor 3, in order and from one goroutine. The process never waits for
-	// it. A line that is no event comes as a note. Without Trace there is no
-	// descriptor 3.
+	// Trace receives the events that the process writes as JSON lines to file descriptor 3,
+	// in order and from one goroutine. A slow Trace never blocks the process. An invalid
+	// line becomes a note. Without Trace there is no descriptor 3.
 	Trace func(trace.Event)
-	// Died is called once if the process ends though nobody here asked it to, after
-	// the last of its trace. May be nil.
+	// Died is called once if the process ends without having been asked to, after its last
+	// trace event. May be nil.
 	Died func(*Process, Exit)
 }
 
 // Exit is how a process ended.
 type Exit struct {
-	At     clock.Instant // when it was noticed
+	At     clock.Instant // when its end was noticed
 	Code   int           // exit status, if Signal is 0
-	Signal unix.Signal   // what killed it
+	Signal unix.Signal   // the signal that killed it, 0 if it exited
 }
 
 func (e Exit) String() string {
@@ -59,25 +57,25 @@ func (e Exit) String() string {
 	return "exit status " + strconv.Itoa(e.Code)
 }
 
-// Process is a program that runs in a host, in a process group of its own. It
-// dies with the harness, even while it is stopped.
+// Process is a program that runs in a host, in its own process group. It dies with the
+// harness, even while it is stopped.
 type Process struct {
 	host  *Host
 	pid   int
 	pidfd int
 	died  func(*Process, Exit)
-	// contained: it is the init of a tree of its own.
+	// contained means that it is the init of its own PID namespace.
 	contained bool
 
-	mu      sync.Mutex
-	ended   bool // it has been reaped: its pid may belong to another
-	asked   bool // its end was asked for
-	frozen  bool // by Freeze
-	ration  *ration
-	exit    Exit
-	done    chan struct{}
-	drained chan struct{}
-	pipe    *os.File
+	mu       sync.Mutex
+	ended    bool // reaped: its pid may be reused
+	asked    bool // asked to end
+	frozen   bool // by Freeze
+	throttle *throttle
+	exit     Exit
+	done     chan struct{}
+	drained  chan struct{}
+	pipe     *os.File
 }
 
 // Start runs a program in the host.
@@ -132,8 +130,8 @@ func (h *Host) start(cfg ProcessConfig) (_ *Process, err error) {
 	return p, nil
 }
 
-// environment is the harness's own with the given variables in place of those of
-// the same name: of two with one name, programs disagree which one counts.
+// environment is the harness's environment with the given variables replacing those of the
+// same name: programs disagree which of two duplicates counts.
 func environment(extra []string) []string {
 	name := func(variable string) string { key, _, _ := strings.Cut(variable, "="); return key }
 	env := slices.DeleteFunc(os.Environ(), func(own string) bool {
@@ -142,7 +140,7 @@ func environment(extra []string) []string {
 	return append(env, extra...)
 }
 
-// spawn runs f, which forks, on the host's own thread.
+// spawn runs f, which forks, on the host's thread.
 func (h *Host) spawn(f func() error) (err error) {
 	if h.closed {
 		return errors.New("the host is closed")
@@ -151,13 +149,12 @@ func (h *Host) spawn(f func() error) (err error) {
 	return err
 }
 
-// Host is where the process runs.
+// Host returns the host in which the process runs.
 func (p *Process) Host() *Host { return p.host }
 
-// PID is the process's id.
 func (p *Process) PID() int { return p.pid }
 
-// Done is closed when the process has ended and its trace has been delivered.
+// Done is closed when the process has ended and all its trace events were delivered.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Wait waits for the end of the process and of its trace.
@@ -170,8 +167,8 @@ func (p *Process) Wait(ctx context.Context) (Exit, error) {
 	}
 }
 
-// Signal sends a signal to the process. An end that follows counts as asked for
-// if the signal is SIGTERM, SIGINT or SIGKILL. That it has ended already is no error.
+// Signal sends a signal to the process. After SIGTERM, SIGINT or SIGKILL its end counts as
+// asked for. Signalling an ended process is not an error.
 func (p *Process) Signal(sig unix.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -188,15 +185,15 @@ func (p *Process) Signal(sig unix.Signal) error {
 	return nil
 }
 
-// signalGroup sends a signal to the process and whatever it started in its group.
-// The group's id cannot have been reused, because its leader is not reaped yet.
+// signalGroup signals the process and what it started in its group. The group id cannot
+// have been reused, because its leader is not reaped yet.
 func (p *Process) signalGroup(sig unix.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.signalAll(sig)
 }
 
-// signalAll is signalGroup for who holds p.mu.
+// signalAll is signalGroup for callers that hold p.mu.
 func (p *Process) signalAll(sig unix.Signal) error {
 	if p.ended {
 		return nil
@@ -214,7 +211,7 @@ func (p *Process) signalAll(sig unix.Signal) error {
 	return nil
 }
 
-// Kill kills the process with its group and waits until it is really gone.
+// Kill kills the process and its group and waits until it is reaped.
 func (p *Process) Kill(ctx context.Context) (Exit, error) {
 	if err := p.signalGroup(unix.SIGKILL); err != nil {
 		return Exit{}, err
@@ -222,8 +219,7 @@ func (p *Process) Kill(ctx context.Context) (Exit, error) {
 	return p.Wait(ctx)
 }
 
-// Freeze stops the process with its group and returns what was seen: every
-// thread of it stopped.
+// Freeze stops the process and its group. The receipt is that every thread is stopped.
 func (p *Process) Freeze(ctx context.Context) (string, error) {
 	p.setFrozen(true)
 	if err := p.signalGroup(unix.SIGSTOP); err != nil {
@@ -236,7 +232,7 @@ func (p *Process) Freeze(ctx context.Context) (string, error) {
 	return fmt.Sprintf("process %d stopped: %d threads in state T", p.pid, threads), nil
 }
 
-// Thaw lets the process go on and returns what was seen.
+// Thaw continues the process and returns the receipt.
 func (p *Process) Thaw(ctx context.Context) (string, error) {
 	p.setFrozen(false)
 	if err := p.signalGroup(unix.SIGCONT); err != nil {
@@ -245,11 +241,11 @@ func (p *Process) Thaw(ctx context.Context) (string, error) {
 	if _, err := p.awaitStopped(ctx, false); err != nil {
 		return "", noReceipt("thaw %s: %w", p.host.name, err)
 	}
-	return fmt.Sprintf("process %d goes on: no thread in state T", p.pid), nil
+	return fmt.Sprintf("process %d continues: no thread in state T", p.pid), nil
 }
 
-// awaitStopped waits until all threads of the process are stopped, or none is,
-// and returns their number.
+// awaitStopped waits until all threads of the process are stopped, or none is, and returns
+// their number.
 func (p *Process) awaitStopped(ctx context.Context, stopped bool) (threads int, err error) {
 	err = poll(ctx, func() (bool, string, error) {
 		states, err := p.threadStates()
@@ -267,8 +263,8 @@ func (p *Process) awaitStopped(ctx context.Context, stopped bool) (threads int, 
 	return threads, err
 }
 
-// threadStates are those of all threads of the node. A process of a tree may end at any
-// time; that of the node itself must not.
+// threadStates returns the states of all threads of the node. Descendants may end at any
+// time; the node's own process must not.
 func (p *Process) threadStates() (string, error) {
 	states, err := threadStates(p.pid)
 	for _, pid := range p.members()[1:] {
@@ -305,15 +301,14 @@ func threadStates(pid int) (string, error) {
 	return string(states), nil
 }
 
-// reap waits for the end, takes what is left of the group along, and tells.
+// reap waits for the end of the process, kills the rest of its group, and reports.
 func (p *Process) reap() {
-	// The first wait leaves the process a zombie: as long as it is one, its group
-	// is nobody else's.
+	// WNOWAIT leaves a zombie, so that the group's id cannot be reused yet.
 	for errors.Is(unix.Waitid(unix.P_PIDFD, p.pidfd, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
 	}
 	at := hostclock.Now()
 	p.mu.Lock()
-	_ = unix.Kill(-p.pid, unix.SIGKILL) // nothing but the zombie itself is the rule
+	_ = unix.Kill(-p.pid, unix.SIGKILL) // usually only the zombie is left
 	var status unix.WaitStatus
 	for {
 		if _, err := unix.Wait4(p.pid, &status, 0, nil); !errors.Is(err, unix.EINTR) {
@@ -339,7 +334,7 @@ func (p *Process) reap() {
 }
 
 // drain waits for the rest of the trace. The pipe ends with the process, unless a
-// descendant that left the group holds it too; that one gets no more than a second.
+// descendant outside the group holds it too; it gets one second.
 func (p *Process) drain() {
 	if p.pipe != nil {
 		_ = p.pipe.SetReadDeadline(time.Now().Add(time.Second))
@@ -347,8 +342,8 @@ func (p *Process) drain() {
 	<-p.drained
 }
 
-// poll calls f until it reports true or an error, or ctx ends. Then the error
-// says what f saw last.
+// poll calls f until it reports true or an error, or ctx ends. Then the error says what f
+// saw last.
 func poll(ctx context.Context, f func() (ok bool, seen string, err error)) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()

@@ -65,7 +65,7 @@ var _ = Describe("a process", func() {
 		Expect(p.Wait(within())).To(HaveField("Code", 0))
 	})
 
-	It("tells of a death that nobody asked for, and only of such", func() {
+	It("reports a death that nobody asked for, and no other", func() {
 		pair := newPair()
 		deaths := make(chan netns.Exit, 3)
 		start := func() *netns.Process {
@@ -162,7 +162,7 @@ var _ = Describe("a process", func() {
 	})
 })
 
-// running reports whether a process exists and is no zombie.
+// running reports whether a process exists and is not a zombie.
 func running(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

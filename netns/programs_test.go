@@ -26,13 +26,13 @@ import (
 	"baton/scenarios/lab"
 )
 
-// programEnv names the program that the test binary is to play.
+// programEnv names the program that the test binary runs as.
 const programEnv = "BATON_NETNS_TEST_PROGRAM"
 
 // talkPort is where talkers listen, on UDP and TCP.
 const talkPort = 9000
 
-// runProgram plays a program: a name and its arguments.
+// runProgram runs a program by name, with arguments.
 func runProgram(line string) int {
 	fields := strings.Fields(line)
 	programs := map[string]func(args []string) error{
@@ -59,9 +59,9 @@ func note(text string) trace.Event {
 	return trace.Event{At: hostclock.Now(), Kind: trace.KindNote, Note: text}
 }
 
-// talk stands for a node: it sends a datagram to each of the given addresses every
-// few milliseconds, echoes what it is sent, accepts TCP connections, and keeps one
-// open to each address given as tcp:ADDRESS. On SIGTERM it exits with status 0.
+// talk acts as a node: it sends a datagram to each given address every few milliseconds,
+// echoes what it receives, accepts TCP connections, and keeps one open to each address
+// given as tcp:ADDRESS. On SIGTERM it exits with status 0.
 func talk(peers []string) error {
 	emit := emitter()
 	terminated := make(chan os.Signal, 1)
@@ -95,8 +95,8 @@ func talk(peers []string) error {
 			if err != nil {
 				return err
 			}
-			// What is sent comes back and is read: a socket that is closed with unread
-			// data resets its connection instead of ending it.
+			// The echo is read, because closing a socket with unread data resets the
+			// connection.
 			go io.Copy(io.Discard, c)
 			c.Write([]byte("hello"))
 		}
@@ -119,10 +119,10 @@ func talk(peers []string) error {
 	}
 }
 
-// floodEvents is more than the trace pipe and the reader's buffer hold.
+// floodEvents exceeds the capacity of the trace pipe and the reader's buffer.
 const floodEvents = 40000
 
-// flood writes many events as fast as it can, and a line that is none.
+// flood writes many events as fast as it can, and an invalid line.
 func flood([]string) error {
 	out := bufio.NewWriter(os.NewFile(3, "trace"))
 	enc := json.NewEncoder(out)
@@ -135,7 +135,7 @@ func flood([]string) error {
 	return out.Flush()
 }
 
-// mutter says what it was started with, on both outputs, and exits with status 3.
+// mutter prints on both outputs what it was started with, and exits with status 3.
 func mutter([]string) error {
 	input, err := io.ReadAll(os.Stdin)
 	fmt.Printf("input %d bytes %v, group own %v\n", len(input), err, syscall.Getpgrp() == os.Getpid())
@@ -151,7 +151,7 @@ func deaf([]string) error {
 	select {}
 }
 
-// load holds a BPF program and tells its id.
+// load holds a BPF program and prints its id.
 func load([]string) error {
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "Apache-2.0",
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}})
@@ -177,15 +177,14 @@ func watch([]string) error {
 	select {}
 }
 
-// remains is what a harness tells of itself before it is killed.
+// remains is what a harness prints about itself before it is killed.
 type remains struct {
 	Inodes []uint64
 	PIDs   []int
 }
 
-// harness builds a pair with two talkers, one of them stopped, says so, and waits
-// to be killed. It ends by itself when its input does, so that it does not outlive
-// the test.
+// harness builds a pair with two talkers, one of them stopped, prints its remains, and
+// waits to be killed. It ends when its input ends, so that it does not outlive the test.
 func harness([]string) error {
 	pair, err := netns.NewPair(lab.Topo{Clients: 1, Backends: 1})
 	if err != nil {
@@ -248,7 +247,7 @@ func (j *journal) notes() []string {
 	return notes
 }
 
-// play is the configuration of a process that plays a program.
+// play returns the configuration of a process that runs a program of the test binary.
 func play(program string, j *journal) netns.ProcessConfig {
 	return netns.ProcessConfig{Args: []string{os.Args[0]}, Env: []string{programEnv + "=" + program}, Trace: j.add}
 }

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// resource is what the kernel limits for each process (getrlimit(2)).
+// resource is a per-process limit of the kernel (getrlimit(2)).
 type resource struct {
 	name string
 	id   int
@@ -21,14 +21,14 @@ var (
 	memoryLimit = resource{"RLIMIT_DATA", unix.RLIMIT_DATA}
 )
 
-// LimitFiles lets the process open so many more files and sockets and no more. What is
-// returned is the limit that the kernel reads.
+// LimitFiles limits the process to the open files and sockets that it has, plus more. The
+// receipt is the limit as read back.
 func (p *Process) LimitFiles(more int) (string, error) {
 	open, err := p.openFiles()
 	if err != nil {
 		return "", noReceipt("starve %s: %w", p.host.name, err)
 	}
-	// A new descriptor is the lowest that is free, and must be below the limit.
+	// A new descriptor gets the lowest free number, which must be below the limit.
 	limit := 0
 	for free := 0; free <= more; limit++ {
 		if !open[limit] {
@@ -42,8 +42,8 @@ func (p *Process) LimitFiles(more int) (string, error) {
 	return fmt.Sprintf("process %d has %d files and can open %d more: RLIMIT_NOFILE is %d", p.pid, len(open), more, limit), nil
 }
 
-// LimitMemory lets the process have so many more bytes of memory of its own and no more.
-// What is returned is the limit that the kernel reads.
+// LimitMemory limits the process to the memory that it has, plus more bytes. The receipt is
+// the limit as read back.
 func (p *Process) LimitMemory(more uint64) (string, error) {
 	has, err := p.memory()
 	if err == nil {
@@ -55,7 +55,7 @@ func (p *Process) LimitMemory(more uint64) (string, error) {
 	return fmt.Sprintf("process %d has %d MiB and can have %d more: RLIMIT_DATA is %d", p.pid, has>>20, more>>20, has+more), nil
 }
 
-// Unlimit takes LimitFiles and LimitMemory back.
+// Unlimit undoes LimitFiles and LimitMemory.
 func (p *Process) Unlimit() (string, error) {
 	var seen []string
 	for _, r := range []resource{fileLimit, memoryLimit} {
@@ -103,7 +103,7 @@ func (p *Process) prlimit(r resource, set, get *unix.Rlimit) error {
 	return os.NewSyscallError("prlimit", unix.Prlimit(p.pid, r.id, set, get))
 }
 
-// openFiles are the descriptors that the process has.
+// openFiles returns the process's descriptors.
 func (p *Process) openFiles() (map[int]bool, error) {
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.pid))
 	if err != nil {
@@ -118,7 +118,7 @@ func (p *Process) openFiles() (map[int]bool, error) {
 	return open, nil
 }
 
-// memory is how many bytes the process has of what RLIMIT_DATA counts.
+// memory returns the bytes that count against RLIMIT_DATA.
 func (p *Process) memory() (uint64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
 	if err != nil {
@@ -130,5 +130,5 @@ func (p *Process) memory() (uint64, error) {
 			return kib << 10, err
 		}
 	}
-	return 0, errors.New("/proc says nothing of its memory")
+	return 0, errors.New("/proc does not show its memory")
 }

@@ -10,10 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// destroySockets destroys the TCP sockets of the host's namespace. The kernel
-// goes on with a connection after its process is dead: it retransmits FIN and
-// data for minutes, which no power failure would, and holds the namespace all
-// the while. It wants no receipt of its own; a kernel without
+// destroySockets destroys the TCP sockets of the host's namespace. Otherwise the kernel
+// retransmits FIN and data for minutes after the process is dead, which no power failure
+// would, and holds the namespace meanwhile. It has no receipt; a kernel without
 // CONFIG_INET_DIAG_DESTROY leaves the sockets to their timers.
 func (h *Host) destroySockets() error {
 	return h.Do(func() error {
@@ -32,7 +31,7 @@ func (h *Host) destroySockets() error {
 				if errors.Is(err, unix.EOPNOTSUPP) {
 					return nil
 				}
-				// ENOENT: it ended meanwhile.
+				// ENOENT: the socket is already gone.
 				if err != nil && !errors.Is(err, unix.ENOENT) {
 					return fmt.Errorf("destroy TCP socket on port %d: %w", s.ID.SourcePort, err)
 				}
@@ -42,8 +41,8 @@ func (h *Host) destroySockets() error {
 	})
 }
 
-// destroyRequest is the struct inet_diag_req_v2 that names one TCP socket by its
-// addresses and the cookie that the kernel gave it.
+// destroyRequest is the struct inet_diag_req_v2 that identifies one TCP socket by its
+// addresses and kernel cookie.
 type destroyRequest netlink.Socket
 
 const destroyRequestLen = 56

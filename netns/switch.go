@@ -12,8 +12,8 @@ import (
 	"baton/scenarios/lab"
 )
 
-// SetLink takes the carrier of every port of a switch, or of the cable, or gives it back,
-// and returns what was seen at the ends.
+// SetLink sets the carrier of every port of a switch, or of the cable, and returns what the
+// far ends saw.
 func (p *Pair) SetLink(ctx context.Context, link string, up bool) (seen string, err error) {
 	if link == lab.Sync {
 		return p.SetPort(ctx, lab.Nodes()[0], link, up)
@@ -55,8 +55,8 @@ func (p *Pair) setPlugged(ctx context.Context, sw *Host, hosts []string, up bool
 	return fmt.Sprintf("carrier %s on %s", map[bool]string{true: "up", false: "down"}[up], strings.Join(ends, ", ")), nil
 }
 
-// awaitPlugged waits until an interface has noticed what became of its switch port. One
-// that was set down itself has no carrier to gain.
+// awaitPlugged waits until an interface has noticed its switch port's change. An interface
+// that is down itself never gets carrier.
 func (p *Pair) awaitPlugged(ctx context.Context, sw *Host, i Interface, up bool) error {
 	return poll(ctx, func() (bool, string, error) {
 		here, err := p.byName[i.Host].links.LinkByName(i.Name)

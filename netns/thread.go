@@ -7,16 +7,16 @@ import (
 	"github.com/containernetworking/plugins/pkg/ns"
 )
 
-// thread runs functions on one OS thread that stays inside a network namespace.
-// Processes are spawned from it, because the kernel delivers a child's parent
-// death signal when the thread that spawned it ends, not when the process does:
-// a child spawned from any of the runtime's threads could be killed at any time.
+// thread runs functions on one OS thread that stays inside a network namespace. Processes
+// are started from it because the kernel sends a child's parent-death signal when the
+// thread that started it ends, not when the process does: a child of any other runtime
+// thread could be killed at any time.
 type thread struct {
 	work chan func()
 	done chan struct{}
 }
 
-// startThread enters the namespace on a thread of its own.
+// startThread starts a thread and enters the namespace on it.
 func startThread(space ns.NetNS) (*thread, error) {
 	t := &thread{work: make(chan func()), done: make(chan struct{})}
 	entered := make(chan error, 1)
@@ -46,15 +46,15 @@ func (t *thread) loop(space ns.NetNS, entered chan<- error) {
 	for f := range t.work {
 		f()
 	}
-	// Back home before the end: the runtime ends a locked thread with its
-	// goroutine, all but the process's first, which it only parks, and which would
-	// go on holding the namespace.
+	// Leave the namespace before the end: the runtime ends a locked thread with its
+	// goroutine, except for the process's first thread, which it only parks and which would
+	// hold the namespace.
 	if home.Set() == nil {
 		runtime.UnlockOSThread()
 	}
 }
 
-// do runs f on the thread and returns when it has returned.
+// do runs f on the thread and waits for it.
 func (t *thread) do(f func()) {
 	ran := make(chan struct{})
 	t.work <- func() {

@@ -13,11 +13,11 @@ import (
 	"baton/scenarios/plan"
 )
 
-// upgradeTo is the program that an upgraded node runs.
+// upgradeTo returns the binary that an upgraded node runs.
 func (w *World) upgradeTo() string { return cmp.Or(w.cfg.UpgradeTo, w.cfg.Baton) }
 
-// upgrade has nodes end in order and start in the other version. Its parts are faults of
-// their own, for who wants to know when the node had no process.
+// upgrade stops nodes and starts them with the other binary. The stop and the start are
+// recorded as separate faults, which shows when the node had no process.
 func (w *World) upgrade(ctx context.Context, f plan.Fault) error {
 	return w.toNodes(ctx, f, func(ctx context.Context, old *Process) (string, error) {
 		node := old.host.name
@@ -37,10 +37,10 @@ func (w *World) upgrade(ctx context.Context, f plan.Fault) error {
 	})
 }
 
-// runs proves that a node's process is another than before, and of the other version.
+// runs checks that a node's process is new and runs the other binary.
 func (w *World) runs(p, old *Process) (string, error) {
 	if p == old {
-		return "", noReceipt("upgrade %s: no other process was started", p.host.name)
+		return "", noReceipt("upgrade %s: no new process was started", p.host.name)
 	}
 	program, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.pid))
 	if err != nil {

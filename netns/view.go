@@ -8,16 +8,16 @@ import (
 	"baton/scenarios/fault"
 )
 
-// view is what a capture must know to attribute a RST: who had which role, and
-// what was done last, at an instant. It is safe for concurrent use.
+// view is what a capture needs to attribute a RST: each node's role and the latest fault at
+// an instant. It is safe for concurrent use.
 type view struct {
 	mu     sync.Mutex
 	roles  map[string][]dated
 	faults []dated
-	last   map[string]trace.Fault // what befell each machine last
+	last   map[string]trace.Fault // latest fault of each machine
 }
 
-// dated is something that holds from an instant on.
+// dated is a value with the instant from which it holds.
 type dated struct {
 	from clock.Instant
 	what string
@@ -42,21 +42,21 @@ func (v *view) note(e trace.Event) {
 	}
 }
 
-// role returns a node's role at an instant, "" if it had said none.
+// role returns a node's role at an instant; "" if unknown.
 func (v *view) role(node string, at clock.Instant) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return lastBefore(v.roles[node], at)
 }
 
-// fault returns the last fault that began before an instant, "" if there was none.
+// fault returns the last fault that began before an instant; "" if there was none.
 func (v *view) fault(at clock.Instant) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return lastBefore(v.faults, at)
 }
 
-// gone returns the fault by which a machine cannot act at present; false if it can.
+// gone returns the fault that keeps a machine from acting at present, if there is one.
 func (v *view) gone(host string) (trace.Fault, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

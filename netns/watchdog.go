@@ -14,26 +14,23 @@ import (
 	"baton/netns/internal/hostclock"
 )
 
-// watchdogThreshold is the shortest stall that is put on record. A shorter one explains
-// nothing: no claim allows less.
+// watchdogThreshold is the shortest stall that is recorded. No claim tolerates less, so a
+// shorter one explains nothing.
 const watchdogThreshold = 10 * time.Millisecond
 
-// watchdogPeriod is how long the watchdog sleeps at a time: a stall shorter than
-// that can go unseen.
+// watchdogPeriod is how long the watchdog sleeps at a time. A shorter stall can go unseen.
 const watchdogPeriod = 5 * time.Millisecond
 
-// Watchdog notices when the host stands still: a machine that did not run the
-// harness for a while did not run the nodes either, and what was measured around
-// then says nothing about them.
+// Watchdog detects stalls of the host: a machine that did not run the harness did not run
+// the nodes either, so measurements from that time say nothing about them.
 type Watchdog struct {
 	stop atomic.Bool
 	done chan struct{}
 }
 
-// StartWatchdog sleeps watchdogPeriod again and again on an OS thread of its own,
-// scheduled like the rest of the harness, and calls report with each waking that
-// comes more than threshold too late, and with its instant. report must return
-// quickly.
+// StartWatchdog sleeps watchdogPeriod repeatedly on its own OS thread, with the harness's
+// priority, and calls report for each wake-up that is more than threshold late. report must
+// return quickly.
 func StartWatchdog(threshold time.Duration, report func(clock.Instant, trace.Stall)) *Watchdog {
 	w := &Watchdog{done: make(chan struct{})}
 	go w.run(threshold, report)

@@ -12,7 +12,7 @@ import (
 	"baton/netns/internal/hostclock"
 )
 
-// watchThreshold is what the watching program takes for a stall.
+// watchThreshold is the watching program's stall threshold.
 const watchThreshold = 50 * time.Millisecond
 
 var _ = Describe("the watchdog", func() {
@@ -36,7 +36,7 @@ var _ = Describe("the watchdog", func() {
 			}
 			return longest
 		}
-		// The sleep that was under way ended up to a period after the freeze.
+		// The sleep in progress ended up to a period after the freeze.
 		Eventually(stall).Should(BeNumerically(">=", stood-10*time.Millisecond))
 	})
 

@@ -19,27 +19,27 @@ import (
 	"baton/scenarios/link"
 )
 
-// wireMark marks frames that have crossed a wire, so that a filter lets them pass.
+// wireMark marks frames that have crossed a wire, so that the filter lets them pass.
 const wireMark = 0xba70
 
-// vnetHeader is the length of struct virtio_net_hdr, which carries a frame's unfinished
-// checksum and segmentation through a packet socket.
+// vnetHeader is the length of struct virtio_net_hdr, which carries a frame's checksum and
+// segmentation offload state through a packet socket.
 const vnetHeader = 10
 
 // maxFrame is the longest frame of a veth, segmentation included.
 const maxFrame = 1 << 17
 
-// wire leads frames through the process: a filter diverts them into one end of a veth,
-// package scenarios/link decides what becomes of each that is read from the other end, and
-// it is sent on by the device that it was meant for. It has a thread of its own.
+// wire passes frames through this process: a filter diverts them into one end of a veth,
+// package scenarios/link decides the fate of each frame read from the other end, and the
+// wire sends it on by its original device. It has its own thread.
 type wire struct {
 	in, out int // packet sockets
 	wake    int // eventfd
-	ifindex int // of the end into which the filter diverts
-	device  int // by which the frames go on
+	ifindex int // the end into which the filter diverts
+	device  int // sends the frames on
 
 	mu   sync.Mutex
-	legs map[[6]byte][]leg // by the sender's MAC address
+	legs map[[6]byte][]leg // by sender's MAC address
 
 	waiting pending
 	serial  uint64
@@ -114,28 +114,28 @@ func packetSocket(protocol int) (int, error) {
 	return fd, nil
 }
 
-// leg is what one rule makes of the frames of a sender.
+// leg is one rule's impairment of a sender's frames.
 type leg struct {
 	key   filterKey // of the rule
-	match lab.Match // the frames that it concerns
+	match lab.Match // selects the frames
 	model *link.Model
-	tell  *teller // of frames that are too long, nil for silence
+	icmp  *icmpSender // answers frames that are too long; nil drops them silently
 }
 
-// lead adds a leg to the wire, or replaces the rule's previous leg.
-func (w *wire) lead(l leg) {
+// addLeg adds a leg to the wire or replaces the rule's previous one.
+func (w *wire) addLeg(l leg) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	legs := w.legs[l.key.MAC]
 	if i := slices.IndexFunc(legs, func(o leg) bool { return o.key == l.key }); i >= 0 {
-		legs[i].tell.close()
+		legs[i].icmp.close()
 		legs[i] = l
 		return
 	}
 	w.legs[l.key.MAC] = append(legs, l)
 }
 
-// lost is how many frames a leg's model has lost.
+// lost returns how many frames a leg's link model has dropped.
 func (w *wire) lost(key filterKey) uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -147,41 +147,40 @@ func (w *wire) lost(key filterKey) uint64 {
 	return 0
 }
 
-// unlead takes the leg of a rule away.
-func (w *wire) unlead(key filterKey) {
+// removeLeg removes the leg of a rule.
+func (w *wire) removeLeg(key filterKey) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.legs[key.MAC] = slices.DeleteFunc(w.legs[key.MAC], func(l leg) bool {
 		if l.key == key {
-			l.tell.close()
+			l.icmp.close()
 		}
 		return l.key == key
 	})
 }
 
-// parcel is a frame under way.
-type parcel struct {
+// delayed is a frame that waits for its time to leave.
+type delayed struct {
 	at     clock.Instant
-	serial uint64 // those of one instant leave as they came
+	serial uint64 // keeps the order of frames with the same instant
 	frame  []byte
 }
 
-// pending is a heap of parcels, the earliest first.
-type pending []parcel
+// pending is a min-heap of frames by instant.
+type pending []delayed
 
 func (p pending) Len() int { return len(p) }
 func (p pending) Less(i, j int) bool {
 	return p[i].at < p[j].at || p[i].at == p[j].at && p[i].serial < p[j].serial
 }
 func (p pending) Swap(i, j int) { p[i], p[j] = p[j], p[i] }
-func (p *pending) Push(x any)   { *p = append(*p, x.(parcel)) }
+func (p *pending) Push(x any)   { *p = append(*p, x.(delayed)) }
 func (p *pending) Pop() any {
 	last := (*p)[len(*p)-1]
 	*p = (*p)[:len(*p)-1]
 	return last
 }
 
-// run reads, waits and sends, until the wire is closed.
 func (w *wire) run() {
 	runtime.LockOSThread()
 	defer close(w.ended)
@@ -205,9 +204,9 @@ func (w *wire) run() {
 	}
 }
 
-// read takes what has come.
+// read reads the frames that have arrived.
 func (w *wire) read(buf []byte) {
-	for range 64 { // what is due must leave
+	for range 64 { // bounded, so that due frames leave in time
 		n, _, err := unix.Recvfrom(w.in, buf, 0)
 		if err != nil {
 			return
@@ -218,7 +217,8 @@ func (w *wire) read(buf []byte) {
 	}
 }
 
-// take decides what becomes of a frame. What comes after the heal is sent on at once.
+// take decides the fate of a frame. A frame without a leg was diverted before the heal and
+// is sent on at once.
 func (w *wire) take(frame []byte) {
 	now := hostclock.Now()
 	packet := frame[vnetHeader:]
@@ -230,7 +230,7 @@ func (w *wire) take(frame []byte) {
 			continue
 		}
 		if l.model.TooLong(longest(frame)) {
-			l.tell.tooLong(packet, l.model.Params().MTU)
+			l.icmp.tooLong(packet, l.model.Params().MTU)
 			return
 		}
 		chain = append(chain, l.model)
@@ -246,7 +246,7 @@ func (w *wire) take(frame []byte) {
 	}
 }
 
-// longest is the length of the longest IP packet that a frame stands for.
+// longest returns the length of the longest IP packet after segmentation.
 func longest(frame []byte) int {
 	packet := frame[vnetHeader:]
 	if frame[vnetSegmentation] == 0 || len(packet) < tcpEnd {
@@ -267,10 +267,10 @@ const (
 	needsChecksum = 1
 )
 
-// finishChecksum writes the checksum that the sender has left to its device. Between hosts
-// of one kernel nobody looks at it otherwise, and a damaged frame would be taken for whole.
-// It reports false of a frame that stands for several, which cannot be finished: on a real
-// wire the damaged one of them is lost.
+// finishChecksum writes the checksum that the sender has left to its device. Hosts of one
+// kernel do not verify it otherwise and would accept a corrupted frame. It returns false
+// for a frame to be segmented, which has no single checksum: a real link would lose its
+// corrupted segment.
 func finishChecksum(frame []byte) bool {
 	packet := frame[vnetHeader:]
 	if frame[vnetSegmentation] != 0 {
@@ -282,7 +282,7 @@ func finishChecksum(frame []byte) bool {
 		if field+2 > len(packet) {
 			return false
 		}
-		// The field holds the sum of the pseudo header.
+		// The field holds the checksum of the pseudo header.
 		sum := ip.Checksum(packet[start:])
 		binary.BigEndian.PutUint16(packet[field:], sum)
 	}
@@ -290,33 +290,33 @@ func finishChecksum(frame []byte) bool {
 	return true
 }
 
-// put keeps a copy of a frame until an instant.
+// put queues a copy of a frame until an instant.
 func (w *wire) put(at clock.Instant, frame []byte) []byte {
 	w.serial++
 	copied := slices.Clone(frame)
-	heap.Push(&w.waiting, parcel{at: at, serial: w.serial, frame: copied})
+	heap.Push(&w.waiting, delayed{at: at, serial: w.serial, frame: copied})
 	return copied
 }
 
-// send sends what is due. A frame that the device does not take is lost, as on any wire.
+// send sends the frames that are due. A frame that the device refuses is lost.
 func (w *wire) send(now clock.Instant) {
 	to := &unix.SockaddrLinklayer{Ifindex: w.device}
 	for w.waiting.Len() > 0 && w.waiting[0].at <= now {
-		_ = unix.Sendto(w.out, heap.Pop(&w.waiting).(parcel).frame, 0, to)
+		_ = unix.Sendto(w.out, heap.Pop(&w.waiting).(delayed).frame, 0, to)
 	}
 }
 
-// dropped is how many frames have come faster than the wire read them.
+// dropped returns how many frames arrived faster than the wire could read them.
 func (w *wire) dropped() (uint64, error) {
 	stats, err := unix.GetsockoptTpacketStats(w.in, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	if err != nil {
 		return 0, fmt.Errorf("read the statistics of a wire: %w", err)
 	}
-	w.overrun += uint64(stats.Drops) // reading resets it
+	w.overrun += uint64(stats.Drops) // reading resets the counter
 	return w.overrun, nil
 }
 
-// close ends the wire; what is under way is lost.
+// close ends the wire and drops the queued frames.
 func (w *wire) close() error {
 	if _, err := unix.Write(w.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
 		return fmt.Errorf("end a wire: %w", err)
@@ -324,7 +324,7 @@ func (w *wire) close() error {
 	<-w.ended
 	for _, legs := range w.legs {
 		for _, l := range legs {
-			l.tell.close()
+			l.icmp.close()
 		}
 	}
 	w.release()

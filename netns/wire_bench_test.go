@@ -17,7 +17,7 @@ import (
 )
 
 // acrossWire builds a pair whose lb1 sends to lb2 over a wire with the parameters, or
-// straight if they are nil.
+// directly if they are nil.
 func acrossWire(b *testing.B, params *link.Params) *netns.Pair {
 	if err := realtime.Harness(); err != nil { // as a run does
 		b.Log(err)
@@ -48,8 +48,8 @@ var wires = []struct {
 	params *link.Params
 }{{"none", nil}, {"idle", &link.Params{}}, {"10ms", &link.Params{Delay: 10 * time.Millisecond}}}
 
-// BenchmarkWireLatency measures how long a datagram is under way, one every two
-// milliseconds: without a wire, over one that does nothing, and over one of 10 ms.
+// BenchmarkWireLatency measures the latency of a datagram, one every two milliseconds:
+// without a wire, over a wire without impairment, and over one of 10 ms.
 func BenchmarkWireLatency(b *testing.B) {
 	for _, wire := range wires {
 		b.Run(wire.name, func(b *testing.B) {
@@ -93,7 +93,7 @@ func BenchmarkWireLatency(b *testing.B) {
 	}
 }
 
-// BenchmarkWireThroughput measures what one TCP connection carries.
+// BenchmarkWireThroughput measures the throughput of one TCP connection.
 func BenchmarkWireThroughput(b *testing.B) {
 	for _, wire := range wires[:2] {
 		b.Run(wire.name, func(b *testing.B) {

@@ -16,8 +16,8 @@ import (
 	"baton/scenarios/link"
 )
 
-// travel sends datagrams from lb1 to lb2 on a link, one a millisecond, and returns for
-// each that arrived which it was and for how long it was under way.
+// travel sends datagrams from lb1 to lb2 on a link, one per millisecond, and returns the
+// order of those that arrived and how long each took.
 func travel(pair *netns.Pair, via string, count int) (order []int, took []time.Duration) {
 	GinkgoHelper()
 	there, _ := pair.Host("lb2").Interface(via)
@@ -77,14 +77,14 @@ var _ = Describe("a wire", func() {
 		func(via string) {
 			on := on
 			on.Via = via
-			Expect(pair.Impair(within(), on, "impair", link.Params{Delay: 10 * time.Millisecond}, 1)).To(Equal("lb1>lb2 on " + via + ": led over a wire"))
+			Expect(pair.Impair(within(), on, "impair", link.Params{Delay: 10 * time.Millisecond}, 1)).To(Equal("lb1>lb2 on " + via + ": diverted over a wire"))
 			order, took := travel(pair, via, 200)
 			Expect(order).To(HaveLen(200))
 			Expect(slices.IsSorted(order)).To(BeTrue())
 			slices.Sort(took)
 			Expect(took[0]).To(BeNumerically(">=", 10*time.Millisecond))
 			Expect(took[100]).To(BeNumerically("<", 11*time.Millisecond))
-			Expect(pair.Heal(&on)).To(MatchRegexp("healed: 20[0-9] had been led over a wire$")) // and ARP
+			Expect(pair.Heal(&on)).To(MatchRegexp("healed: 20[0-9] frames diverted over a wire$")) // and ARP
 			_, took = travel(pair, via, 20)
 			slices.Sort(took)
 			Expect(took[10]).To(BeNumerically("<", 5*time.Millisecond), "nothing is late after the heal")
@@ -129,6 +129,6 @@ var _ = Describe("a wire", func() {
 		slices.Sort(took)
 		Expect(took[10]).To(BeNumerically("<", 50*time.Millisecond))
 		Expect(shower(pair.Host("lb1"), pair.Host("lb2"), 10, 3784)).To(Succeed())
-		Expect(pair.Heal(nil)).To(Equal("bfd lb1>lb2 on clients healed: 10 had been led over a wire"))
+		Expect(pair.Heal(nil)).To(Equal("bfd lb1>lb2 on clients healed: 10 frames diverted over a wire"))
 	})
 })

@@ -22,22 +22,22 @@ import (
 	"baton/scenarios/plan"
 )
 
-// WorldConfig is what a World needs besides the plan.
+// WorldConfig configures a World.
 type WorldConfig struct {
-	// Dir receives the nodes' configurations and logs, and evidence. It exists.
+	// Dir receives the nodes' configurations, logs and the evidence. It must exist.
 	Dir string
-	// Baton is the path of the program whose node command is a node.
+	// Baton is the path of the baton binary; a reference node is its node command.
 	Baton string
-	// UpgradeTo is the path of the program that an upgraded node runs, "" for Baton.
+	// UpgradeTo is the path of the binary that an upgraded node runs; "" means Baton.
 	UpgradeTo string
-	// Subject is what the nodes are; nil is the reference node.
+	// Subject selects the implementation under test; nil is the reference node.
 	Subject subject.Subject
-	// Seed decides what is left to chance: which packets a lossy link loses.
+	// Seed seeds the random choices, for instance which packets a lossy link drops.
 	Seed uint64
-	// AllowUnsafe allows the nodes settings that bring historical bugs back.
+	// AllowUnsafe permits settings that bring historical bugs back.
 	AllowUnsafe bool
-	// EvidenceLimit is how many bytes of evidence the run may leave, 0 if none is
-	// wanted; the captures take several times as much memory.
+	// EvidenceLimit is the maximum size of the evidence in bytes; 0 disables it. The
+	// captures take several times as much memory.
 	EvidenceLimit int64
 	Recorder      scenarios.Recorder
 }
@@ -53,27 +53,28 @@ type World struct {
 	processes map[string]*Process
 	watchdog  *Watchdog
 	traffic   *traffic.Generator
-	quiet     bool // the traffic was stopped
+	quiet     bool // StopTraffic was called
 	capture   *capture.Capture
 
-	faults  atomic.Int64     // how many were begun
-	changed chan struct{}    // holds one token once an event was recorded
-	view    *view            // of roles and faults, for the captures
-	tables  tables           // for the evidence
-	disks   map[string]*disk // of the nodes, where the plan fills one
+	faults  atomic.Int64     // number of faults begun
+	changed chan struct{}    // capacity 1: signals a recorded event
+	view    *view            // roles and faults, for the captures
+	tables  tables           // connection tables, for the evidence
+	disks   map[string]*disk // by node; empty unless the plan fills a disk
 
-	programs programs // that the scenario runs
+	programs programs // started by the scenario
 
 	mu      sync.Mutex
-	failed  error          // a node ended by itself
-	started map[string]int // processes of each node
-	// busy has for each machine what is closed once the latest fault has come to its end.
+	failed  error          // the first node that ended unasked
+	started map[string]int // number of processes started, by node
+	// busy holds, by machine, a channel that closes when the machine's latest fault has
+	// finished.
 	busy map[string]chan struct{}
 }
 
 var _ scenarios.World = (*World)(nil)
 
-// NewWorld returns a world in which nothing exists yet.
+// NewWorld returns a world without a topology; Up builds it.
 func NewWorld(p *plan.Plan, cfg WorldConfig) *World {
 	if cfg.Subject == nil {
 		cfg.Subject = subject.Reference{}
@@ -90,8 +91,8 @@ func (w *World) Now() clock.Instant { return hostclock.Now() }
 // Lacks implements scenarios.Limited.
 func (w *World) Lacks() []string { return subject.Lacks(w.cfg.Subject) }
 
-// Host returns a host of the running world, nil if there is none of that name: for
-// who wants to do more to it than a plan can say.
+// Host returns the named host of the running world, or nil. Callers use it for what a plan
+// cannot express.
 func (w *World) Host(name string) *Host {
 	if w.pair == nil {
 		return nil
@@ -99,17 +100,18 @@ func (w *World) Host(name string) *Host {
 	return w.pair.Host(name)
 }
 
-// Up implements scenarios.World: topology, captures, watchdog, nodes.
+// Up implements scenarios.World. It builds the topology and starts captures, watchdog and
+// nodes.
 func (w *World) Up(ctx context.Context) error {
 	if w.plan.ChaosIn(plan.Netns) {
-		return fmt.Errorf("netns: chaos lines: links of namespaces are not impaired and clocks do not drift at will; guard them by [%s]: %w",
+		return fmt.Errorf("netns: chaos lines: only the simulator impairs links and clocks at random; guard them by [%s]: %w",
 			plan.Sim, scenarios.ErrUnsupported)
 	}
 	if key := w.plan.Simulated(plan.Netns); key != "" {
 		return fmt.Errorf("netns: only the simulator has %s; guard the line by [%s]: %w", key, plan.Sim, scenarios.ErrUnsupported)
 	}
-	// A busy machine must not be mistaken for a slow node. Where this is refused the
-	// watchdog says what it cost.
+	// Real-time priority, so that a busy machine does not look like a slow node. If the
+	// kernel refuses it, the watchdog records the stalls.
 	if err := realtime.Harness(); err != nil {
 		w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindNote, Note: err.Error()})
 	}
@@ -141,7 +143,7 @@ func (w *World) Up(ctx context.Context) error {
 	})
 }
 
-// startNode starts a node as its subject says.
+// startNode starts the subject's process for a node.
 func (w *World) startNode(host *Host) (*Process, error) {
 	node := host.Name()
 	command, err := w.nodes.Command(node)
@@ -154,10 +156,10 @@ func (w *World) startNode(host *Host) (*Process, error) {
 	}
 	w.capture.Started(node)
 	return host.Start(ProcessConfig{
-		Args: command.Args, Contained: command.Contained, Dir: w.cfg.Dir, Log: log, Trace: w.told(node),
+		Args: command.Args, Contained: command.Contained, Dir: w.cfg.Dir, Log: log, Trace: w.recordFrom(node),
 		Died: func(p *Process, exit Exit) {
-			how := fmt.Sprintf("%s; its last words: %s", exit, lastWords(log))
-			if own := lastOwnWords(log); command.Contained && own != "" {
+			how := fmt.Sprintf("%s; its last log line: %s", exit, exitReason(log))
+			if own := lastCommandOutput(log); command.Contained && own != "" {
 				how += "; before that: " + own
 			}
 			w.record(trace.Event{At: exit.At, Node: node, Kind: trace.KindDied, Died: &trace.Died{Why: how}})
@@ -166,8 +168,8 @@ func (w *World) startNode(host *Host) (*Process, error) {
 	})
 }
 
-// probeGap is the shortest outage of a probe that is told: a handover's is meant to
-// stay below 20 ms, which a threshold of as much would not show.
+// probeGap is the shortest probe outage that is recorded. A handover should stay below 20
+// ms, so the threshold must be well below that.
 const probeGap = 5 * time.Millisecond
 
 // StartTraffic implements scenarios.World.
@@ -241,12 +243,12 @@ func (w *World) Until(ctx context.Context, at clock.Instant, done func() bool) e
 	}
 }
 
-// brokenOffDrain is how long the traffic of a run that was broken off may take to end.
+// brokenOffDrain bounds how long the traffic of an aborted run may take to end.
 const brokenOffDrain = 500 * time.Millisecond
 
-// Down implements scenarios.World. It is safe to call whatever Up has got to.
+// Down implements scenarios.World. It is safe to call after an Up that failed at any point.
 func (w *World) Down(ctx context.Context) error {
-	// A run that was broken off has traffic still, whose end nobody needs to wait for.
+	// An aborted run still has traffic; do not wait for all of it.
 	brief, cancel := context.WithTimeout(ctx, brokenOffDrain)
 	defer cancel()
 	errs := []error{w.Settle(ctx), w.StopTraffic(brief)}
@@ -260,7 +262,7 @@ func (w *World) Down(ctx context.Context) error {
 	}
 	w.lastTables()
 	if w.pair != nil {
-		errs = append(errs, w.tellLosses(w.pair.Losses(nil)), w.tellLosses(w.pair.Overruns()))
+		errs = append(errs, w.recordLosses(w.pair.Losses(nil)), w.recordLosses(w.pair.Overruns()))
 		w.resetAll(ctx)
 		for _, leak := range w.pair.Close(ctx) {
 			w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindLeak, Leak: &leak})
@@ -273,7 +275,7 @@ func (w *World) Down(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// record hands an event on and wakes whoever waits in Until.
+// record passes an event to the recorder and wakes Until.
 func (w *World) record(e trace.Event) {
 	w.view.note(e)
 	w.cfg.Recorder.Record(e)
@@ -311,7 +313,7 @@ func (w *World) process(node string) *Process {
 	return w.processes[node]
 }
 
-// lives is how many processes a node has had.
+// lives returns how many processes a node has had.
 func (w *World) lives(node string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -324,7 +326,7 @@ func (w *World) setProcess(node string, p *Process) {
 	w.processes[node] = p
 }
 
-// each does something to several nodes at the same instant, as nearly as it can.
+// each runs do for all nodes in parallel.
 func (w *World) each(nodes []string, do func(node string) error) error {
 	errs := make([]error, len(nodes))
 	var wg sync.WaitGroup

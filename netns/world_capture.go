@@ -14,16 +14,16 @@ import (
 	"baton/scenarios/plan"
 )
 
-// historyFactor is how much more memory the frames of a run have than files: the
-// failure may be long past when it is known, and the memory must still hold it.
+// historyFactor is the ratio of memory for captured frames to the size of the capture
+// files. A failure is recognised late, and its frames must still be in memory then.
 const historyFactor = 4
 
-// entryLimit is how long a node may take to say how it knows a flow. It is asked
-// while the flow's RST is fresh; a dead node does not answer.
+// entryLimit bounds how long a node may take to look up a flow. It is asked right after the
+// flow's RST; a dead node does not answer.
 const entryLimit = 50 * time.Millisecond
 
-// startCapture listens at both edges, for RSTs, announcements and forwarders, and
-// keeps the frames of those edges that the plan wants to be kept.
+// startCapture captures both edges for RSTs, announcements and forwarders, and keeps the
+// frames of the edges that the plan names.
 func (w *World) startCapture() error {
 	cfg := capture.Config{
 		Hosts: map[string]string{}, Addresses: map[netip.Addr]string{}, LoadBalancers: w.pair.Names(RoleLB), Record: w.record,
@@ -77,23 +77,23 @@ func (w *World) stopCapture() {
 	}
 }
 
-// cable is the sync cable, heard at the end of lb1.
+// cable returns the sync cable, captured at lb1's end.
 func (w *World) cable() capture.Edge {
 	host := w.pair.Host("lb1")
 	return capture.Edge{Name: lab.Sync, Host: host, Interfaces: map[int]string{syncIndex: host.Name()}, Cable: true}
 }
 
-// services are those of the plan that exist in this world.
+// services returns the plan's services whose guard includes this world.
 func (w *World) services() []plan.Service {
 	return slices.DeleteFunc(slices.Clone(w.plan.Services), func(s plan.Service) bool { return !s.Guard.In(plan.Netns) })
 }
 
-// echoed are those at which the harness serves.
+// echoed returns the services whose backends the harness provides.
 func (w *World) echoed() []plan.Service {
 	return slices.DeleteFunc(w.services(), func(s plan.Service) bool { return s.Bare })
 }
 
-// ports are a switch's ports, by interface index, named after the hosts.
+// ports maps the interface index of each switch port to the host that is plugged in.
 func (w *World) ports(link string) map[int]string {
 	ports := map[int]string{}
 	for _, host := range w.pair.Hosts() {
@@ -104,7 +104,7 @@ func (w *World) ports(link string) map[int]string {
 	return ports
 }
 
-// clientNets are the networks that the clients' addresses are from.
+// clientNets returns the prefixes of the clients' addresses.
 func (w *World) clientNets() []netip.Prefix {
 	var nets []netip.Prefix
 	for _, name := range w.pair.Names(RoleClient) {
@@ -118,7 +118,7 @@ func (w *World) clientNets() []netip.Prefix {
 	return nets
 }
 
-// entry asks a node how its table knows a flow.
+// entry asks a node for its table entry of a flow.
 func (w *World) entry(node string, t flow.Tuple) string {
 	ctx, cancel := context.WithTimeout(context.Background(), entryLimit)
 	defer cancel()

@@ -13,7 +13,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// makeDisks gives each node a disk of its own for its log, if the plan fills one.
+// makeDisks gives each node its own disk for its log if the plan fills one.
 func (w *World) makeDisks() error {
 	if !slices.ContainsFunc(w.plan.Steps, func(s plan.Step) bool { return s.Verb == fault.Disk && s.Guard.In(plan.Netns) }) {
 		return nil
@@ -28,7 +28,7 @@ func (w *World) makeDisks() error {
 	return nil
 }
 
-// closeDisks keeps the logs that are on disks, and gives these up.
+// closeDisks copies the logs off the disks and releases them.
 func (w *World) closeDisks() error {
 	var errs []error
 	for _, node := range lab.Nodes() {
@@ -41,7 +41,7 @@ func (w *World) closeDisks() error {
 	return errors.Join(errs...)
 }
 
-// setDisk is a verb on the disks of nodes.
+// setDisk executes the verbs that fill and clear a node's disk.
 func setDisk(full bool) func(*World, context.Context, plan.Fault) error {
 	return func(w *World, ctx context.Context, f plan.Fault) error {
 		return w.toNodes(ctx, f, func(_ context.Context, p *Process) (string, error) {
@@ -50,10 +50,10 @@ func setDisk(full bool) func(*World, context.Context, plan.Fault) error {
 			case d == nil:
 				return "", noReceipt("%s: %s has no disk of its own: no step of the scenario fills one", f.Verb, p.host.name)
 			case !full:
-				return seen("there is room on the disk of "+p.host.name, d.clear())
+				return answered("there is room on the disk of "+p.host.name, d.clear())
 			}
 			why, err := d.fill()
-			return seen(fmt.Sprintf("the disk of %s: %v", p.host.name, why), err)
+			return answered(fmt.Sprintf("the disk of %s: %v", p.host.name, why), err)
 		})
 	}
 }

@@ -17,8 +17,8 @@ import (
 
 var _ scenarios.Witness = (*World)(nil)
 
-// gathering collects the evidence of a run.
-type gathering struct {
+// collector collects the evidence of a run.
+type collector struct {
 	world *World
 	store *evidence.Store
 	ask   evidence.Ask
@@ -26,7 +26,7 @@ type gathering struct {
 
 // Evidence implements scenarios.Witness.
 func (w *World) Evidence(store *evidence.Store, ask evidence.Ask) error {
-	g := &gathering{world: w, store: store, ask: ask}
+	g := &collector{world: w, store: store, ask: ask}
 	links := w.plan.CaptureLinks(plan.Netns)
 	_, logShare, captureShare := evidence.Shares(ask.Limit, len(links))
 	var errs []error
@@ -42,8 +42,8 @@ func (w *World) Evidence(store *evidence.Store, ask evidence.Ask) error {
 	return errors.Join(errs...)
 }
 
-// capture stores the frames of an edge.
-func (g *gathering) capture(link string, limit int64) error {
+// capture stores the frames of one edge.
+func (g *collector) capture(link string, limit int64) error {
 	if g.world.capture == nil {
 		g.store.Lack(evidence.Missing{Kind: evidence.Capture, Edge: link, Why: "the run ended before anything was captured"})
 		return nil
@@ -62,23 +62,23 @@ func (g *gathering) capture(link string, limit int64) error {
 		f.Span, f.Offset = &written.Span, written.Offset
 	}
 	for _, c := range written.Cut {
-		why := fmt.Sprintf("they did not fit into %s", evidence.Size(limit))
+		why := fmt.Sprintf("the limit is %s", evidence.Size(limit))
 		if c.Forgotten {
-			why = fmt.Sprintf("the memory of %s was full", evidence.Size(historyFactor*limit))
+			why = fmt.Sprintf("the buffer of %s was full", evidence.Size(historyFactor*limit))
 		}
 		f.Cut = append(f.Cut, fmt.Sprintf("%d frames from %s to %s: %s", c.Frames, g.ask.At(c.From), g.ask.At(c.To), why))
 	}
 	if lost := g.world.capture.Stats().Lost; lost > 0 {
-		f.Cut = append(f.Cut, fmt.Sprintf("some of %d frames of all edges: the rings in the kernel were full", lost))
+		f.Cut = append(f.Cut, fmt.Sprintf("%d frames of all edges: the kernel's ring buffers were full", lost))
 	}
 	if written.Silent > 0 {
-		f.Cut = append(f.Cut, fmt.Sprintf("%d comments: no frame or no room for them; the trace has all", written.Silent))
+		f.Cut = append(f.Cut, fmt.Sprintf("%d comments: no frame to attach them to; the trace has them all", written.Silent))
 	}
 	return g.store.Put(f, func(w io.Writer) error { _, err := w.Write(file.Bytes()); return err })
 }
 
 // table stores the connection table of a node.
-func (g *gathering) table(node string) error {
+func (g *collector) table(node string) error {
 	r := g.world.tablesFor(g.ask)
 	if r == nil {
 		g.store.Lack(evidence.Missing{Kind: evidence.Table, Node: node, Why: "the run ended before it was read"})
@@ -96,20 +96,20 @@ func (g *gathering) table(node string) error {
 	return g.store.PutTable(c, g.ask)
 }
 
-// log stores the log that the processes of a node have written.
-func (g *gathering) log(node string, limit int64) error {
+// log stores a node's log.
+func (g *collector) log(node string, limit int64) error {
 	return g.text(evidence.File{File: evidence.LogFile(node), Kind: evidence.Log, Node: node, Count: g.world.lives(node),
-		What: "what the processes of " + node + " wrote, one after the other"}, "the run ended before the node was started", limit)
+		What: "output of all processes of " + node + ", in order"}, "the run ended before the node was started", limit)
 }
 
-// output stores what a program that the scenario ran has written.
-func (g *gathering) output(program, host string, limit int64) error {
+// output stores the log of a program that the scenario ran.
+func (g *collector) output(program, host string, limit int64) error {
 	return g.text(evidence.File{File: evidence.LogFile(program), Kind: evidence.Log, Node: host, Count: 1,
-		What: "what the program " + program + " wrote"}, "the run ended before "+program+" was started", limit)
+		What: "output of the program " + program}, "the run ended before "+program+" was started", limit)
 }
 
-// text cuts a file to its limit and stores it.
-func (g *gathering) text(f evidence.File, absent string, limit int64) error {
+// text stores a text file, shortened to its limit.
+func (g *collector) text(f evidence.File, absent string, limit int64) error {
 	text, err := os.ReadFile(filepath.Join(g.world.cfg.Dir, f.File))
 	if errors.Is(err, os.ErrNotExist) {
 		g.store.Lack(evidence.Missing{Kind: f.Kind, Node: f.Node, Why: absent})
@@ -121,7 +121,7 @@ func (g *gathering) text(f evidence.File, absent string, limit int64) error {
 	if int64(len(text)) > limit {
 		begin, end := text[:limit/4], text[int64(len(text))-limit/2:]
 		lost := len(text) - len(begin) - len(end)
-		f.Cut = append(f.Cut, fmt.Sprintf("%s from the middle: it did not fit into %s", evidence.Size(int64(lost)), evidence.Size(limit)))
+		f.Cut = append(f.Cut, fmt.Sprintf("%s from the middle: the limit is %s", evidence.Size(int64(lost)), evidence.Size(limit)))
 		text = bytes.Join([][]byte{begin, fmt.Appendf(nil, "\n=== %d bytes cut here\n", lost), end}, nil)
 	}
 	return g.store.Put(f, func(w io.Writer) error { _, err := w.Write(text); return err })

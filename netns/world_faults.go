@@ -19,11 +19,11 @@ import (
 	"baton/scenarios/plan"
 )
 
-// receiptLimit is how long a fault may take to be seen. It bounds a stop too,
-// which waits for the node to end in order.
+// receiptLimit bounds how long a fault may take to show a receipt, including a stop, which
+// waits for the node to exit.
 const receiptLimit = 5 * time.Second
 
-// executions has what carries out each verb of package fault.
+// executions maps each verb of package fault to its implementation.
 var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Crash:       onMachine((*World).crash, (*World).crashHost, (*World).crashHost),
 	fault.Kill:        onMachine(toProcess((*Pair).Kill), (*World).haltHost, (*World).haltHost),
@@ -58,16 +58,16 @@ var executions = map[string]func(*World, context.Context, plan.Fault) error{
 	fault.Disk:        setDisk(true),
 	fault.Clear:       setDisk(false),
 	fault.Run:         (*World).run,
-	fault.Step:        func(*World, context.Context, plan.Fault) error { return scenarios.ErrUnsupported }, // Refuses says why
+	fault.Step:        func(*World, context.Context, plan.Fault) error { return scenarios.ErrUnsupported }, // see Refuses
 }
 
 // Refuses implements scenarios.Able.
 func (w *World) Refuses(f plan.Fault) string {
 	switch {
 	case executions[f.Verb] == nil:
-		return "no execution of " + f.Verb
+		return "no implementation of " + f.Verb
 	case f.Verb == fault.Step:
-		return "the kernel lets nobody step the monotonic clock of a process that runs"
+		return "the kernel cannot step the monotonic clock of a running process"
 	case f.Verb == fault.Disk:
 		return canMakeDisks()
 	case f.Verb == fault.Run:
@@ -86,12 +86,13 @@ func (w *World) Do(ctx context.Context, f plan.Fault) error {
 	return executions[f.Verb](w, ctx, f)
 }
 
-// deed does something to a machine and returns what shows it.
-type deed func(w *World, ctx context.Context, host string) (receipt string, err error)
+// action does something to a machine and returns the receipt.
+type action func(w *World, ctx context.Context, host string) (receipt string, err error)
 
-// onMachine is a verb that is done to each of its machines at one time, by what it is.
-func onMachine(node, client, backend deed) func(*World, context.Context, plan.Fault) error {
-	deeds := map[lab.Kind]deed{lab.Node: node, lab.Client: client, lab.Backend: backend}
+// onMachine executes a verb on all its machines in parallel, with the action for the
+// machine's kind.
+func onMachine(node, client, backend action) func(*World, context.Context, plan.Fault) error {
+	deeds := map[lab.Kind]action{lab.Node: node, lab.Client: client, lab.Backend: backend}
 	return func(w *World, ctx context.Context, f plan.Fault) error {
 		return w.each(f.Hosts, func(host string) error {
 			do := deeds[w.pair.Host(host).Role()]
@@ -99,19 +100,20 @@ func onMachine(node, client, backend deed) func(*World, context.Context, plan.Fa
 				return fmt.Errorf("netns: %s %s: %w", f.Verb, host, scenarios.ErrUnsupported)
 			}
 			began := trace.Fault{Verb: f.Verb, Target: host, Hosts: []string{host}}
-			return w.beside(ctx, began, func(ctx context.Context) (string, error) { return do(w, ctx, host) })
+			return w.inBackground(ctx, began, func(ctx context.Context) (string, error) { return do(w, ctx, host) })
 		})
 	}
 }
 
-// toProcess is what is done to the process of a node.
-func toProcess(do func(*Pair, context.Context, *Process) (string, error)) deed {
+// toProcess acts on a node's process.
+func toProcess(do func(*Pair, context.Context, *Process) (string, error)) action {
 	return func(w *World, ctx context.Context, node string) (string, error) {
 		return do(w.pair, ctx, w.process(node))
 	}
 }
 
-// crash is a power failure of a node, which takes along what its subject alone knows of.
+// crash is a power failure of a node. It also clears the state that only the subject knows
+// of.
 func (w *World) crash(ctx context.Context, node string) (string, error) {
 	receipt, err := w.pair.Crash(ctx, w.process(node))
 	if err != nil {
@@ -124,7 +126,7 @@ func (w *World) crash(ctx context.Context, node string) (string, error) {
 }
 
 func (w *World) cut(ctx context.Context, f plan.Fault) error {
-	return w.impose(ctx, f, func(ctx context.Context) (string, error) { return w.pair.Cut(ctx, *f.On) })
+	return w.beginOnLinks(ctx, f, func(ctx context.Context) (string, error) { return w.pair.Cut(ctx, *f.On) })
 }
 
 // prepare attaches the filters and makes the wires that the plan's faults will need.
@@ -140,27 +142,27 @@ func (w *World) prepare() error {
 	return nil
 }
 
-// chance is a seed that follows from that of the run and the number of the fault.
-func (w *World) chance() uint64 { return w.cfg.Seed<<16 + uint64(w.faults.Load())<<8 }
+// faultSeed derives a seed from the run's seed and the number of the fault.
+func (w *World) faultSeed() uint64 { return w.cfg.Seed<<16 + uint64(w.faults.Load())<<8 }
 
 func (w *World) lose(ctx context.Context, f plan.Fault) error {
 	if _, wire := f.Wire(); wire {
 		return w.impair(ctx, f)
 	}
-	return w.impose(ctx, f, func(ctx context.Context) (string, error) {
-		return w.pair.Lose(ctx, *f.On, f.Share, w.chance())
+	return w.beginOnLinks(ctx, f, func(ctx context.Context) (string, error) {
+		return w.pair.Lose(ctx, *f.On, f.Share, w.faultSeed())
 	})
 }
 
-// impair leads what links carry over wires.
+// impair diverts the selected traffic over wires.
 func (w *World) impair(ctx context.Context, f plan.Fault) error {
-	return w.impose(ctx, f, func(ctx context.Context) (string, error) {
+	return w.beginOnLinks(ctx, f, func(ctx context.Context) (string, error) {
 		params, _ := f.Wire()
-		return w.pair.Impair(ctx, *f.On, f.Verb, params, w.chance())
+		return w.pair.Impair(ctx, *f.On, f.Verb, params, w.faultSeed())
 	})
 }
 
-// setPort is a verb on the carrier of one port, or of all ports of a link.
+// setPort sets the carrier of one port, or of all ports of a link.
 func setPort(up bool) func(*World, context.Context, plan.Fault) error {
 	return func(w *World, ctx context.Context, f plan.Fault) error {
 		directions, set := w.pair.topo.All(f.Via), func(ctx context.Context) (string, error) { return w.pair.SetLink(ctx, f.Via, up) }
@@ -172,7 +174,7 @@ func setPort(up bool) func(*World, context.Context, plan.Fault) error {
 	}
 }
 
-// setDeaf is a verb on the ARP cache of machines.
+// setDeaf makes machines ignore or accept unsolicited ARP and neighbour announcements.
 func setDeaf(deaf bool) func(*World, context.Context, plan.Fault) error {
 	return func(w *World, ctx context.Context, f plan.Fault) error {
 		for _, host := range f.Hosts {
@@ -185,9 +187,9 @@ func setDeaf(deaf bool) func(*World, context.Context, plan.Fault) error {
 	}
 }
 
-// flood has a client send packets for a while.
+// flood makes a client send packets for a limited time.
 func (w *World) flood(ctx context.Context, f plan.Fault) error {
-	fl := Flood{Kind: f.Flood, From: f.Hosts[0], Rate: f.Rate(), For: f.Time, Seed: w.chance()}
+	fl := Flood{Kind: f.Flood, From: f.Hosts[0], Rate: f.Rate(), For: f.Time, Seed: w.faultSeed()}
 	if lab.IsNode(f.To) {
 		fl.To = netip.AddrPortFrom(w.addr(f.To, lab.IPv4), lab.BFDPort)
 		fl.Victim = w.addr(lab.Peer(f.To), lab.IPv4)
@@ -205,7 +207,7 @@ func (w *World) flood(ctx context.Context, f plan.Fault) error {
 	return w.begin(ctx, began, func(ctx context.Context) (string, error) { return w.pair.StartFlood(ctx, fl) })()
 }
 
-// starve withholds what the fault says from the processes of nodes.
+// starve limits a resource of the nodes' processes.
 func (w *World) starve(ctx context.Context, f plan.Fault) error {
 	share, period := f.Ration()
 	more, files := f.Files()
@@ -226,7 +228,7 @@ func (w *World) starve(ctx context.Context, f plan.Fault) error {
 			seen = append(seen, receipt)
 		}
 		if share > 0 {
-			receipt, err := p.Ration(ctx, share, period)
+			receipt, err := p.Throttle(ctx, share, period)
 			if err != nil {
 				return "", err
 			}
@@ -236,55 +238,58 @@ func (w *World) starve(ctx context.Context, f plan.Fault) error {
 	})
 }
 
-// feed gives it all back.
+// feed lifts the limits.
 func (w *World) feed(ctx context.Context, f plan.Fault) error {
 	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) {
 		receipt, err := p.Unlimit()
-		if err == nil && p.rationed() {
+		if err == nil && p.throttled() {
 			var runs string
-			runs, err = p.Unration(ctx)
+			runs, err = p.Unthrottle(ctx)
 			receipt += "; " + runs
 		}
 		return receipt, err
 	})
 }
 
-// breakNodes has the dataplanes of nodes fail as the fault says.
+// breakNodes injects the dataplane failure that the fault names.
 func (w *World) breakNodes(ctx context.Context, f plan.Fault) error {
 	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) {
-		return seen(w.nodes.Break(ctx, p.host.name, f.Verb+" "+f.Way))
+		return answered(w.nodes.Break(ctx, p.host.name, f.Verb+" "+f.Way))
 	})
 }
 
-// mendNodes ends that.
+// mendNodes ends the dataplane failure.
 func (w *World) mendNodes(ctx context.Context, f plan.Fault) error {
-	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) { return seen(w.nodes.Mend(ctx, p.host.name)) })
+	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) { return answered(w.nodes.Mend(ctx, p.host.name)) })
 }
 
-// certify gives nodes another certificate: of the way that the fault says, or a good one.
+// certify replaces the nodes' certificates, by a faulty one if the fault says so.
 func (w *World) certify(ctx context.Context, f plan.Fault) error {
-	return w.toNodes(ctx, f, func(_ context.Context, p *Process) (string, error) { return seen(w.nodes.Certify(p.host.name, f.Way)) })
+	return w.toNodes(ctx, f, func(_ context.Context, p *Process) (string, error) {
+		return answered(w.nodes.Certify(p.host.name, f.Way))
+	})
 }
 
-// seen is the answer of a node about what was done to it. Without one nothing is known.
-func seen(answer string, err error) (string, error) {
+// answered turns a node's answer into the receipt. Without an answer there is no receipt.
+func answered(answer string, err error) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoReceipt, err)
 	}
 	return answer, nil
 }
 
-// toNodes does something to the processes of nodes, each at its turn.
+// toNodes acts on the processes of nodes in parallel.
 func (w *World) toNodes(ctx context.Context, f plan.Fault, do func(context.Context, *Process) (string, error)) error {
 	return w.each(f.Hosts, func(node string) error {
 		one := f
 		one.Hosts = []string{node}
 		began := trace.Fault{Verb: f.Verb, Target: one.Target(), Hosts: one.Hosts}
-		return w.beside(ctx, began, func(ctx context.Context) (string, error) { return do(ctx, w.process(node)) })
+		return w.inBackground(ctx, began, func(ctx context.Context) (string, error) { return do(ctx, w.process(node)) })
 	})
 }
 
-// victim is a client other than the one that floods, if there is one.
+// victim returns a client other than the flooding one, or that one if it is the only
+// client.
 func (w *World) victim(flooder string, f lab.Family) netip.Addr {
 	for _, name := range w.pair.Names(RoleClient) {
 		if name != flooder {
@@ -294,13 +299,13 @@ func (w *World) victim(flooder string, f lab.Family) netip.Addr {
 	return w.addr(flooder, f)
 }
 
-// addr is a host's address on the clients' link.
+// addr returns a host's address on the clients' link.
 func (w *World) addr(host string, f lab.Family) netip.Addr {
 	i, _ := w.pair.Host(host).Interface(lab.Clients)
 	return i.AddrOf(f)
 }
 
-func (w *World) impose(ctx context.Context, f plan.Fault, do func(context.Context) (string, error)) error {
+func (w *World) beginOnLinks(ctx context.Context, f plan.Fault, do func(context.Context) (string, error)) error {
 	rules, err := w.pair.topo.Selected(*f.On)
 	if err != nil {
 		return fmt.Errorf("netns: %w", err)
@@ -315,26 +320,26 @@ func (w *World) heal(ctx context.Context, f plan.Fault) error {
 	}
 	began := trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: cut}
 	return w.begin(ctx, began, func(context.Context) (string, error) {
-		if err := w.tellLosses(w.pair.Losses(f.On)); err != nil {
+		if err := w.recordLosses(w.pair.Losses(f.On)); err != nil {
 			return "", err
 		}
 		return w.pair.Heal(f.On)
 	})()
 }
 
-// tellLosses puts on record what was lost.
-func (w *World) tellLosses(losses []trace.Loss, err error) error {
+// recordLosses records each loss.
+func (w *World) recordLosses(losses []trace.Loss, err error) error {
 	for _, l := range losses {
 		w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindLoss, Loss: &l})
 	}
 	return err
 }
 
-// beside carries out a fault of one machine beside the timeline, once what was done to
-// the machine before has come to its end.
-func (w *World) beside(ctx context.Context, f trace.Fault, do func(context.Context) (string, error)) error {
+// inBackground executes a fault of one machine in parallel to the timeline, after the
+// machine's previous fault has finished.
+func (w *World) inBackground(ctx context.Context, f trace.Fault, do func(context.Context) (string, error)) error {
 	ended := make(chan struct{})
-	if err := w.turn(ctx, f.Hosts[0], ended); err != nil {
+	if err := w.awaitTurn(ctx, f.Hosts[0], ended); err != nil {
 		close(ended)
 		return err
 	}
@@ -348,9 +353,9 @@ func (w *World) beside(ctx context.Context, f trace.Fault, do func(context.Conte
 	return nil
 }
 
-// turn waits for the end of what is done to a machine, and notes when that of the next
-// thing will be.
-func (w *World) turn(ctx context.Context, host string, ended chan struct{}) error {
+// awaitTurn waits until the previous fault of a machine has finished, and registers ended
+// for the next one.
+func (w *World) awaitTurn(ctx context.Context, host string, ended chan struct{}) error {
 	w.mu.Lock()
 	before := w.busy[host]
 	w.busy[host] = ended
@@ -377,9 +382,9 @@ func (w *World) Settle(context.Context) error {
 	return nil
 }
 
-// begin puts the begin of a fault on record. What it returns carries the fault out and
-// puts its receipt on record. That it was not seen to take hold is no error: the trace
-// says so, and the checks draw the conclusion.
+// begin records the beginning of a fault. The returned function executes the fault and
+// records its receipt. A missing receipt is not an error: the trace says so, and the checks
+// draw the conclusion.
 func (w *World) begin(ctx context.Context, f trace.Fault, do func(context.Context) (string, error)) (finish func() error) {
 	f.ID = int(w.faults.Add(1))
 	event := func(phase, receipt string) {
@@ -413,7 +418,8 @@ func (w *World) restore(ctx context.Context, node string) (string, error) {
 	return receipt, err
 }
 
-// reload has nodes read their configuration again, changed first if the fault says so.
+// reload makes nodes reload their configuration, after rewriting it if the fault changes
+// backends.
 func (w *World) reload(ctx context.Context, f plan.Fault) error {
 	backends, changed := f.Backends()
 	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) {
@@ -430,15 +436,14 @@ func (w *World) reload(ctx context.Context, f plan.Fault) error {
 func (w *World) drain(ctx context.Context, f plan.Fault) error {
 	backend, deadline := f.Drained()
 	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) {
-		return seen(w.nodes.Drain(ctx, p.host.name, backend, deadline))
+		return answered(w.nodes.Drain(ctx, p.host.name, backend, deadline))
 	})
 }
 
-// asked is what a node is asked to do. The receipt is its answer, a refusal too, since it
-// is the node's doing and not that of the harness. What comes of it is for the scenario to
-// claim.
-func asked(ask func(subject.Pair, context.Context, string) (string, error)) deed {
+// asked sends a request to a node. The receipt is the node's answer, even a refusal; the
+// scenario states what must follow.
+func asked(ask func(subject.Pair, context.Context, string) (string, error)) action {
 	return func(w *World, ctx context.Context, node string) (string, error) {
-		return seen(ask(w.nodes, ctx, node))
+		return answered(ask(w.nodes, ctx, node))
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// What befalls a backend or a client: its links and its kernel's connections are real, its
-// servers or its traffic are sockets of the generator.
+// Faults of backends and clients. Their links and kernel connections are real; their
+// servers and traffic are sockets of the generator.
 
-// crashHost is a power failure: no FIN and no RST leaves. The sockets stand still first,
-// so that no client takes their end for that of its sessions.
+// crashHost is a power failure: no FIN and no RST leaves. The sockets freeze first, so that
+// clients do not mistake their end for the end of a session.
 func (w *World) crashHost(ctx context.Context, host string) (string, error) {
 	h := w.pair.Host(host)
 	if _, err := w.traffic.Freeze(host); err != nil {
@@ -35,22 +35,22 @@ func (w *World) crashHost(ctx context.Context, host string) (string, error) {
 	return fmt.Sprintf("%s; %d sockets gone", carrier, sockets), nil
 }
 
-// haltHost ends the programs alone: the kernel closes their connections.
+// haltHost ends the host's programs; the kernel then closes their connections.
 func (w *World) haltHost(_ context.Context, host string) (string, error) {
 	return sockets("end the programs of "+host, "%d sockets closed", w.traffic.Halt, host)
 }
 
-// stopClient ends a client's traffic in order.
+// stopClient ends a client's traffic with a FIN and all answers awaited.
 func (w *World) stopClient(_ context.Context, client string) (string, error) {
-	return sockets("stop "+client, "%d lines of traffic ended in order", w.traffic.Leave, client)
+	return sockets("stop "+client, "%d lines of traffic ended gracefully", w.traffic.Leave, client)
 }
 
 func (w *World) freezeHost(_ context.Context, host string) (string, error) {
-	return sockets("freeze "+host, "nobody reads from %d sockets", w.traffic.Freeze, host)
+	return sockets("freeze "+host, "%d sockets are not read", w.traffic.Freeze, host)
 }
 
 func (w *World) thawHost(_ context.Context, host string) (string, error) {
-	return sockets("thaw "+host, "%d sockets are served again", w.traffic.Thaw, host)
+	return sockets("thaw "+host, "%d sockets are read again", w.traffic.Thaw, host)
 }
 
 func (w *World) restoreHost(ctx context.Context, host string) (string, error) {
@@ -60,17 +60,17 @@ func (w *World) restoreHost(ctx context.Context, host string) (string, error) {
 	}
 	started, what := w.traffic.Serve, "%d sockets listen"
 	if w.pair.Host(host).Role() == RoleClient {
-		what = "%d lines of traffic begin anew"
+		what = "%d lines of traffic restarted"
 	}
 	receipt, err := sockets("restore "+host, what, started, host)
 	return carrier + "; " + receipt, err
 }
 
-// sockets does something to a host's part of the traffic; what was done to nothing has no receipt.
+// sockets acts on a host's part of the traffic. Acting on no socket is no receipt.
 func sockets(do, receipt string, deed func(host string) (int, error), host string) (string, error) {
 	n, err := deed(host)
 	if err == nil && n == 0 {
-		err = errors.New("it had none")
+		err = errors.New("the host has none")
 	}
 	if err != nil {
 		return "", noReceipt("%s: %w", do, err)

@@ -13,7 +13,7 @@ import (
 	"baton/scenarios/evidence"
 )
 
-// logOf is the file that the processes of a node write to.
+// logOf returns the path of a node's log, which all its processes append to.
 func (w *World) logOf(node string) string {
 	dir := w.cfg.Dir
 	if d := w.disks[node]; d != nil {
@@ -22,7 +22,7 @@ func (w *World) logOf(node string) string {
 	return filepath.Join(dir, evidence.LogFile(node))
 }
 
-// beginLog marks the begin of another process in the log of a node.
+// beginLog writes the header line of the node's next process.
 func (w *World) beginLog(file, node string) error {
 	w.mu.Lock()
 	w.started[node]++
@@ -33,12 +33,12 @@ func (w *World) beginLog(file, node string) error {
 		return fmt.Errorf("netns: log of %s: %w", node, err)
 	}
 	_, err = fmt.Fprintf(f, "=== process %d of %s, started %s\n", life, node, time.Now().Format(time.RFC3339Nano))
-	return errors.Join(ignoring(err, unix.ENOSPC), f.Close()) // a full disk takes no mark
+	return errors.Join(ignoring(err, unix.ENOSPC), f.Close()) // a full disk cannot take the header
 }
 
-// lastOwnWords is what the commands of a contained node wrote last, before the line of its
-// init that says how it ended; "" if they wrote nothing.
-func lastOwnWords(file string) string {
+// lastCommandOutput returns the last line that a contained node's commands wrote, which
+// precedes the line of its init that says how it ended; "" if they wrote nothing.
+func lastCommandOutput(file string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return ""
@@ -50,9 +50,9 @@ func lastOwnWords(file string) string {
 	return string(lines[len(lines)-2])
 }
 
-// lastWords is the line of a log that says why its process ended: the last one, or
-// that of the Go runtime before its stacks.
-func lastWords(file string) string {
+// exitReason returns the log line that says why the process ended: the Go runtime's panic
+// line if there is one, else the last line.
+func exitReason(file string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err.Error()

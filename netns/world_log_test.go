@@ -19,7 +19,7 @@ func TestLastWordsSayWhyANodeEnded(t *testing.T) {
 		if err := os.WriteFile(file, []byte(tt.log), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if got := lastWords(file); got != tt.want {
+		if got := exitReason(file); got != tt.want {
 			t.Errorf("of %q: %q, want %q", tt.log, got, tt.want)
 		}
 	}

@@ -16,15 +16,15 @@ import (
 	"baton/scenarios/plan"
 )
 
-// programs are those that a scenario runs. The zero value has none.
+// programs are the programs that a scenario runs.
 type programs struct {
 	mu      sync.Mutex
 	ended   bool
-	stop    []context.CancelFunc // of each that was started
+	stop    []context.CancelFunc // by program
 	running sync.WaitGroup
 }
 
-// noProgram says why the program of a run cannot be executed here, "" if it can.
+// noProgram says why this machine cannot run the fault's program; "" if it can.
 func noProgram(f plan.Fault) string {
 	words, _ := f.Words()
 	if _, err := exec.LookPath(words[0]); err != nil {
@@ -52,8 +52,8 @@ func (w *World) run(ctx context.Context, f plan.Fault) error {
 	})()
 }
 
-// follow waits for the end of a program beside the timeline, ends it when its time is
-// over, and puts what came of it on record.
+// follow waits for the end of a program in the background, kills it after its time, and
+// records its result.
 func (w *World) follow(p *Process, f plan.Fault, log string) {
 	began := hostclock.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), f.Time)
@@ -62,9 +62,9 @@ func (w *World) follow(p *Process, f plan.Fault, log string) {
 		exit, err := p.Wait(ctx)
 		why := exit.String()
 		if err != nil {
-			why = "ended with the run"
+			why = "killed at the end of the run"
 			if context.Cause(ctx) == context.DeadlineExceeded {
-				why = fmt.Sprintf("ended after %s, its time", f.Time)
+				why = fmt.Sprintf("killed after its time limit of %s", f.Time)
 			}
 			dying, cancel := context.WithTimeout(context.Background(), receiptLimit)
 			defer cancel()
@@ -79,7 +79,8 @@ func (w *World) follow(p *Process, f plan.Fault, log string) {
 	})
 }
 
-// lastOutput is the end of a log as a trace has it, and whether there was more before.
+// lastOutput returns the end of a log, at most trace.OutputLimit bytes, and whether more
+// came before.
 func lastOutput(log string) (end string, cut bool) {
 	b, err := os.ReadFile(log)
 	if err != nil {
@@ -89,14 +90,13 @@ func lastOutput(log string) (end string, cut bool) {
 	return strings.ToValidUTF8(string(b[max(0, len(b)-trace.OutputLimit):]), "\uFFFD"), cut
 }
 
-// lastLine is the last line of a log, shortened.
 func lastLine(log string) string {
 	const longest = 200
-	words := lastWords(log)
+	words := exitReason(log)
 	return words[:min(len(words), longest)]
 }
 
-// status is the exit status as shells give it.
+// status returns the exit status in the shell's convention.
 func (e Exit) status() int {
 	if e.Signal != 0 {
 		return 128 + int(e.Signal)
@@ -104,7 +104,7 @@ func (e Exit) status() int {
 	return e.Code
 }
 
-// add follows a program that was started.
+// add registers a started program.
 func (p *programs) add(stop context.CancelFunc, follow func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,7 +115,7 @@ func (p *programs) add(stop context.CancelFunc, follow func()) {
 	p.running.Go(follow)
 }
 
-// end ends every program that still runs, and waits until that is on record.
+// end kills the running programs and waits until their results are recorded.
 func (p *programs) end() {
 	p.mu.Lock()
 	p.ended = true

@@ -9,8 +9,8 @@ import (
 	"baton/scenarios/lab"
 )
 
-// reset removes what a node without a process has left outside of its tree, as its subject
-// says, and waits until that is done.
+// reset runs the subject's reset command, which removes what a node without a process has
+// left outside of its process tree.
 func (w *World) reset(ctx context.Context, node string) error {
 	command, has := w.nodes.Reset(node)
 	if !has {
@@ -25,12 +25,12 @@ func (w *World) reset(ctx context.Context, node string) error {
 		return err
 	}
 	if exit.Code != 0 || exit.Signal != 0 {
-		return fmt.Errorf("%s: %s", exit, lastWords(w.logOf(node)))
+		return fmt.Errorf("%s: %s", exit, exitReason(w.logOf(node)))
 	}
 	return nil
 }
 
-// resetAll ends both nodes and resets them. What cannot be reset is a leak.
+// resetAll kills both nodes and resets them. A failed reset is recorded as a leak.
 func (w *World) resetAll(ctx context.Context) {
 	for _, node := range lab.Nodes() {
 		process := w.process(node)

@@ -17,9 +17,9 @@ import (
 	"baton/scenarios/lab"
 )
 
-// tables are the connection tables of both nodes, read where damage to clients begins, for
-// the first clusters of it, or else at the end of the run. A node is asked over its control
-// socket; one that cannot answer has no table, and why is noted.
+// tables holds the connection tables of both nodes, read over the control socket when a
+// cluster of damage begins (the first few), else at the end of the run. If a node cannot
+// answer, the reason is kept instead.
 type tables struct {
 	mu     sync.Mutex
 	onsets evidence.Onsets
@@ -27,7 +27,7 @@ type tables struct {
 	read   sync.WaitGroup
 }
 
-// reading is the tables of both nodes at one moment.
+// reading holds the tables of both nodes at one moment.
 type reading struct {
 	began clock.Instant
 	when  string // in words
@@ -37,14 +37,14 @@ type reading struct {
 // table is what a node answered.
 type table struct {
 	at  clock.Instant
-	why error // there is no answer
+	why error // why there is no answer
 	control.Table
 }
 
-// tableLimit is how long a node may take to tell its table.
+// tableLimit bounds how long a node may take to return its table.
 const tableLimit = 2 * time.Second
 
-// watchDamage asks both nodes where damage begins. It does not wait for the answers.
+// watchDamage reads the tables when damage begins. It does not wait for the answers.
 func (w *World) watchDamage(e trace.Event) {
 	w.tables.mu.Lock()
 	begins := w.tables.onsets.Begins(e)
@@ -54,7 +54,7 @@ func (w *World) watchDamage(e trace.Event) {
 	}
 }
 
-// readTables asks both nodes. It does not wait for the answers.
+// readTables asks both nodes for their tables. It does not wait for the answers.
 func (w *World) readTables(when string) {
 	if w.cfg.EvidenceLimit == 0 {
 		return
@@ -71,18 +71,19 @@ func (w *World) readTables(when string) {
 	w.tables.mu.Unlock()
 }
 
-// lastTables waits for the answers, and asks at the end of a run without damage.
+// lastTables waits for the answers. Without damage it reads the tables at the end of the
+// run.
 func (w *World) lastTables() {
 	w.tables.mu.Lock()
 	none := len(w.tables.all) == 0
 	w.tables.mu.Unlock()
 	if none {
-		w.readTables("the end of the run: its traffic had been closed")
+		w.readTables("the end of the run, after its traffic was closed")
 	}
 	w.tables.read.Wait()
 }
 
-// tablesFor are those that were read nearest to what matters most, nil if none were.
+// tablesFor returns the reading nearest to the most important damage, or nil.
 func (w *World) tablesFor(ask evidence.Ask) *reading {
 	var began []clock.Instant
 	for _, r := range w.tables.all {
@@ -94,7 +95,7 @@ func (w *World) tablesFor(ask evidence.Ask) *reading {
 	return w.tables.all[ask.Nearest(began)]
 }
 
-// askTable asks a node that is there to answer.
+// askTable asks a running node for its table.
 func (w *World) askTable(node string, limit int) (control.Table, error) {
 	if gone := w.absent(node); gone != "" {
 		return control.Table{}, errors.New(gone)
@@ -104,7 +105,7 @@ func (w *World) askTable(node string, limit int) (control.Table, error) {
 	return w.nodes.Table(ctx, node, limit)
 }
 
-// absent says why a node can answer nobody, "" if it can.
+// absent says why a node cannot answer; "" if it can.
 func (w *World) absent(node string) string {
 	process := w.process(node)
 	if process == nil {
@@ -113,11 +114,11 @@ func (w *World) absent(node string) string {
 	last, gone := w.view.gone(node)
 	select {
 	case <-process.Done():
-		return fmt.Sprintf("%s was not running (%s)", node, cmp.Or(last.What(), "it had ended by itself"))
+		return fmt.Sprintf("%s was not running (%s)", node, cmp.Or(last.What(), "it ended unasked"))
 	default:
 	}
 	if gone && !fault.Ends(last.Verb) {
-		return fmt.Sprintf("%s stood still (%s)", node, last.What())
+		return fmt.Sprintf("%s was frozen (%s)", node, last.What())
 	}
 	return ""
 }

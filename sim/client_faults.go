@@ -98,7 +98,7 @@ func (w *World) stopClient(h *host) {
 			}
 			w.breakOff(h)
 			w.closeAll(h)
-			w.proven(began, fmt.Sprintf("%d lines of traffic ended in order", len(left)), true)
+			w.proven(began, fmt.Sprintf("%d lines of traffic ended gracefully", len(left)), true)
 		}
 		if g.done {
 			g.onEnd()
@@ -163,7 +163,7 @@ func (w *World) restoreClient(h *host) (string, bool) {
 		return "no receipt: its programs run", false
 	}
 	w.wake(h)
-	return fmt.Sprintf("links up; %d lines of traffic begin anew", w.startShares(h)), true
+	return fmt.Sprintf("links up; %d lines of traffic restarted", w.startShares(h)), true
 }
 
 // startShares starts a client's share of each line that runs, but for those that it has.

@@ -52,7 +52,7 @@ func (w *World) readTables(when string) {
 // lastTables copies them at the end of a run without damage.
 func (w *World) lastTables() {
 	if w.cfg.Evidence && len(w.tables.all) == 0 {
-		w.readTables("the end of the run: its traffic had been closed")
+		w.readTables("the end of the run, after its traffic was closed")
 	}
 }
 

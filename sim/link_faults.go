@@ -150,7 +150,7 @@ func (w *World) setCarrier(link, host uint8, is port) {
 // uncut takes rules back.
 func (w *World) uncut(wanted []rule) (string, bool) {
 	if len(wanted) == 0 {
-		return "no receipt: nothing of it is cut", false
+		return "no receipt: the selector covers no cut", false
 	}
 	var parts []string
 	for _, r := range wanted {

@@ -35,7 +35,7 @@ func (w *World) feed(ctx context.Context, f plan.Fault) error {
 	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
 		r := p.ration
 		if r == nil {
-			return "no receipt: the process is on no ration", false
+			return "no receipt: the process is not throttled", false
 		}
 		p.ration = nil
 		if r.paused && p.frozen {

@@ -23,8 +23,8 @@ const labFile = "lab.json"
 
 // runningLab is the content of labFile: a lab that runs.
 type runningLab struct {
-	PID   int          `json:"pid"` // of baton lab up
-	Doors []netns.Door `json:"doors"`
+	PID   int               `json:"pid"` // of baton lab up
+	Doors []netns.Namespace `json:"doors"`
 }
 
 // labDownLimit bounds the wait for a lab to end.

@@ -81,16 +81,16 @@ func openLab(ctx context.Context, dir string, world *netns.World, recording *sce
 	if err := serveLab(ctx, dir, world, recording, p); err != nil {
 		return err
 	}
-	if err := writeLab(dir, runningLab{os.Getpid(), world.Doors()}); err != nil {
+	if err := writeLab(dir, runningLab{os.Getpid(), world.Namespaces()}); err != nil {
 		return err
 	}
-	printDoors(dir, world.Doors())
+	printNamespaces(dir, world.Namespaces())
 	return nil
 }
 
-func printDoors(dir string, doors []netns.Door) {
+func printNamespaces(dir string, namespaces []netns.Namespace) {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	for _, d := range doors {
+	for _, d := range namespaces {
 		fmt.Fprintf(table, "%s\tnsenter --net=%s\n", d.Host, d.Path)
 	}
 	for _, node := range lab.Nodes() {

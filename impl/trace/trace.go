@@ -361,7 +361,7 @@ type Loop struct {
 
 // Died is the end of a node's process that nobody had asked for.
 type Died struct {
-	Why string `json:"why"` // its last words
+	Why string `json:"why"` // its last log line
 }
 
 // Program says how a program that the scenario ran on a machine ended.

@@ -26,10 +26,10 @@ func TestProgramsOfAScenario(t *testing.T) {
 	if brief := ended["brief"]; brief.Exit != 3 || brief.Last != "done" {
 		t.Errorf("brief: %+v", brief)
 	}
-	if timed := ended["timed"]; timed.Exit != 137 || timed.Why != "ended after 300ms, its time" {
+	if timed := ended["timed"]; timed.Exit != 137 || timed.Why != "killed after its time limit of 300ms" {
 		t.Errorf("timed: %+v", timed)
 	}
-	if server := ended["server"]; server.Exit != 137 || server.Why != "ended with the run" {
+	if server := ended["server"]; server.Exit != 137 || server.Why != "killed at the end of the run" {
 		t.Errorf("server: %+v", server)
 	}
 	if told := said(verdict, events); strings.Contains(told, "leak:") {

@@ -6,14 +6,14 @@ import (
 	"baton/scenarios/plan"
 )
 
-// bulk generates one client's share of a line of transfers: count of them side by side, each
-// followed by the next one of its place. A transfer goes on at its rate, in portions,
-// whatever happened to those before: what an outage kept back follows at once.
+// bulk generates one client's share of a line of transfers: count transfers in parallel,
+// each followed by the next one in its slot. A transfer moves in portions at its rate; what
+// an outage held back follows at once.
 type bulk struct {
 	loop   *loop
 	line   *line
 	client *client
-	all    []*transfer // the latest of each place
+	all    []*transfer // the latest of each slot
 	beat   pacer
 
 	readiness
@@ -52,7 +52,7 @@ func (g *bulk) live() (n int) {
 }
 
 func (g *bulk) fire(now clock.Instant) {
-	g.ready() // nothing stands for the whole run
+	g.ready() // bulk opens nothing in advance
 	if len(g.all) > 0 {
 		g.beat.due(now, forever, func(_ clock.Instant, n int64) { g.portion(int(n%int64(len(g.all))), now) })
 	}
@@ -69,7 +69,7 @@ func (g *bulk) fire(now clock.Instant) {
 	}
 }
 
-// portion moves the transfer of a place on, or begins the next one.
+// portion continues the transfer in a slot, or begins the next one.
 func (g *bulk) portion(place int, now clock.Instant) {
 	t := g.all[place]
 	switch {
@@ -101,7 +101,7 @@ func (g *bulk) resume(from, now clock.Instant) {
 	}
 }
 
-// transferred counts a transfer that is whole.
+// transferred counts a complete transfer.
 func (l *line) transferred(began, now clock.Instant) {
 	l.answered(began, now, uint64(l.Size))
 	l.count(func(t *trace.Totals) { t.Opened++ })

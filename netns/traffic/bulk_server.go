@@ -6,11 +6,12 @@ import (
 	"baton/impl/clock"
 )
 
-// portion is how much a backend writes or reads at a time, so that others have their turn.
+// portion is how much a backend writes or reads at a time, so that other sockets get their
+// turn.
 const portion = 32 << 10
 
-// bulkServer is a backend's end of a transfer: it sends the bytes that were asked for, or
-// counts those that come, and reports what it has.
+// bulkServer is a backend's end of a transfer: it sends the requested bytes, or counts the
+// received ones, and reports what it has.
 type bulkServer struct {
 	*servers
 	fd       int
@@ -44,10 +45,10 @@ func (s *bulkServer) ready(_ clock.Instant, events uint32) {
 	s.move()
 }
 
-// take counts what the client sends, whatever it is.
+// take counts the client's bytes, whatever they are.
 func (s *bulkServer) take(b []byte) { s.payload.note(b) }
 
-// move sends a portion, then the report, and closes after the client.
+// move sends a portion, then the report, and closes after the client has closed.
 func (s *bulkServer) move() {
 	for !s.ask.up && s.payload.count < s.ask.size && len(s.out.waiting) == 0 {
 		b := s.loop.buf[:min(portion, s.ask.size-s.payload.count)]

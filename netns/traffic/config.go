@@ -11,7 +11,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Bounds of a line: what one machine can do without measuring itself.
+// Limits of a line, beyond which the harness would measure itself.
 const (
 	maxCount      = 50_000    // sessions; the source ports of one client
 	maxFlows      = 2_000_000 // idle flows
@@ -87,7 +87,7 @@ func checkLine(t plan.Traffic) error {
 	return nil
 }
 
-// most is how many sessions or flows a line may have.
+// most returns the maximum number of sessions or flows of a line.
 func most(t plan.Traffic) int {
 	if t.Kind == plan.Flows {
 		return maxFlows
@@ -95,7 +95,7 @@ func most(t plan.Traffic) int {
 	return maxCount
 }
 
-// target is the service that a line loads, and its address.
+// target returns the service that a line loads, and its address.
 func (c *Config) target(t plan.Traffic) (plan.Service, netip.AddrPort, error) {
 	for _, s := range c.Services {
 		if s.Name != t.Service {
@@ -113,13 +113,13 @@ func (c *Config) target(t plan.Traffic) (plan.Service, netip.AddrPort, error) {
 	return plan.Service{}, netip.AddrPort{}, fmt.Errorf("traffic: line %q: no service %q", t.Name, t.Service)
 }
 
-// responds reports whether there are TCP flows without sockets.
+// responds reports whether a line has TCP flows without sockets.
 func (c *Config) responds() bool {
 	return slices.ContainsFunc(c.Lines, func(t plan.Traffic) bool { return t.Kind == plan.Flows && t.Proto == "tcp" })
 }
 
-// descriptors is how many files the lines may have open at once. Both ends of
-// every TCP connection are in this process.
+// descriptors returns how many files the lines may have open at once. Both ends of every
+// TCP connection are in this process.
 func (c *Config) descriptors() int {
 	n := 16 * (len(c.Clients) + 1)
 	for _, t := range c.Lines {

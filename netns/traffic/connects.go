@@ -8,23 +8,23 @@ import (
 	"baton/scenarios/plan"
 )
 
-// connects generates one client's share of a line of short TCP connections, at
-// a rate that does not depend on how they fare: connect, one echo, close. The
-// time of each counts from the instant at which it was meant to begin.
+// connects generates one client's share of a line of short TCP connections at a rate that
+// does not depend on their outcome: connect, one echo, close. Times count from the intended
+// begin.
 type connects struct {
 	loop   *loop
 	line   *line
 	client *client
-	step   int // between two numbers of this client
+	step   int // between consecutive numbers of this client
 	number int // of the next attempt, within the line
 
-	home  string // the backend that answered last
-	pace  pacer
-	ports []*attempt // the latest from each port, of a line that has a number of them
-	open  []*attempt // in the order of their beginning; those that have ended are skipped
-	live  int
+	lastBackend string // backend of the latest answer
+	pace        pacer
+	ports       []*attempt // the latest from each port, if the line's ports are limited
+	open        []*attempt // by begin; may hold ended ones
+	live        int
 
-	resumed clock.Instant // when its client stood still last
+	resumed clock.Instant // when its client last thawed
 
 	readiness
 	ending *ending
@@ -57,11 +57,11 @@ func (g *connects) fire(now clock.Instant) {
 		}
 		return
 	}
-	g.ready() // there is nothing to open in advance
+	g.ready() // connects opens nothing in advance
 	g.pace.due(now, forever, func(intended clock.Instant, n int64) { g.attempt(intended, n, now) })
 }
 
-// attempt begins a connection. One whose port is in use is left out.
+// attempt begins a connection, unless its port is still in use.
 func (g *connects) attempt(intended clock.Instant, n int64, now clock.Instant) {
 	a := &attempt{flowID: flowID{line: g.line, client: g.client, number: g.number}, owner: g, fd: -1, started: intended}
 	if len(g.ports) > 0 {
@@ -79,8 +79,8 @@ func (g *connects) attempt(intended clock.Instant, n int64, now clock.Instant) {
 	g.open = append(g.open, a)
 }
 
-// nextTimeout is when the oldest attempt has taken too long. All have the same
-// time, so they run out in the order in which they began.
+// nextTimeout returns when the oldest attempt times out. All have the same timeout, so they
+// time out in the order in which they began.
 func (g *connects) nextTimeout() clock.Instant {
 	n := 0
 	for n < len(g.open) && g.open[n].phase == ended {
@@ -114,8 +114,8 @@ type attempt struct {
 	owner   *connects
 	fd      int
 	phase   phase
-	started clock.Instant // the instant at which it was meant to begin
-	port    uint16        // that it comes from, 0 for any
+	started clock.Instant // intended begin
+	port    uint16        // source port, 0 for any
 	in      [answerLen]byte
 	filled  int
 }
@@ -127,8 +127,8 @@ func (a *attempt) dial() (int, error) {
 	return a.owner.loop.dialTCPFrom(a.client, a.port, a.line.target, a)
 }
 
-// begin connects. It reports false if the kernel has not done yet with the last
-// connection from the port.
+// begin connects. It returns false if the kernel still holds the previous connection from
+// the port.
 func (a *attempt) begin(now clock.Instant) bool {
 	fd, err := a.dial()
 	if a.port > 0 && err == unix.EADDRNOTAVAIL {
@@ -153,7 +153,7 @@ func (a *attempt) ready(now clock.Instant, events uint32) {
 	}
 }
 
-// connected sends the one request, which always fits into a fresh socket's buffer.
+// connected sends the request, which always fits into a new socket's buffer.
 func (a *attempt) connected(now clock.Instant) {
 	err := socketError(a.fd)
 	if err == nil {
@@ -193,7 +193,7 @@ func (a *attempt) read(now clock.Instant) {
 	}
 }
 
-// answered checks the echo and begins the orderly close: our FIN, then theirs.
+// answered checks the echo and begins the graceful close: our FIN, then theirs.
 func (a *attempt) answered(now clock.Instant) {
 	got, backend, err := checkAnswer(a.in[:], a.line.run, a.line.wire(a.number))
 	if err == nil && got.intended != a.started {
@@ -204,7 +204,7 @@ func (a *attempt) answered(now clock.Instant) {
 		a.event(now, trace.TrafficCorrupt, err.Error(), string(backend))
 	} else {
 		a.line.received(max(a.started, a.owner.resumed), now)
-		a.noteHome(now, string(backend))
+		a.noteBackend(now, string(backend))
 	}
 	if a.line.Proto == "udp" {
 		a.succeed()
@@ -215,26 +215,26 @@ func (a *attempt) answered(now clock.Instant) {
 	switch a.line.Closer {
 	case plan.CloseServer:
 	case plan.CloseReset:
-		_ = resetOnClose(a.fd) // or it closes with a FIN
+		_ = resetOnClose(a.fd) // on error it closes with a FIN
 		a.succeed()
 		a.owner.loop.drop(a.fd)
 	default:
-		_ = unix.Shutdown(a.fd, unix.SHUT_WR) // an error shows in the read that follows
+		_ = unix.Shutdown(a.fd, unix.SHUT_WR) // the next read returns its error
 	}
 }
 
-// noteHome notes which backend has answered the client, and reports a service with affinity that
-// has sent it to another one than before.
-func (a *attempt) noteHome(now clock.Instant, backend string) {
-	if before := a.owner.home; a.line.affine && before != "" && before != backend {
+// noteBackend notes which backend has answered the client, and reports a move if the
+// service has affinity.
+func (a *attempt) noteBackend(now clock.Instant, backend string) {
+	if before := a.owner.lastBackend; a.line.affine && before != "" && before != backend {
 		a.line.count(func(t *trace.Totals) { t.Moved++ })
 		a.event(now, trace.TrafficMoved, "from "+before, backend)
 	}
-	a.owner.home = backend
+	a.owner.lastBackend = backend
 }
 
-// giveUp fails an attempt whose time has run out. Its socket stays open (see discard),
-// unless its port is wanted again: then it is reset.
+// giveUp fails an attempt that has timed out. Its socket stays open (see discard), unless
+// its port is needed again: then it is reset.
 func (a *attempt) giveUp(now clock.Instant) {
 	switch waited := rounded(now.Sub(a.started)); a.phase {
 	case connecting:
@@ -242,26 +242,26 @@ func (a *attempt) giveUp(now clock.Instant) {
 	case established:
 		a.failed(now, "no answer for "+waited)
 	case closing:
-		a.succeed() // the answer came; only the end of the other side is slow
+		a.succeed() // answered; only the other side's FIN is missing
 	default:
 		return
 	}
 	if a.line.Proto == "udp" {
 		a.owner.loop.drop(a.fd)
 	}
-	if a.port > 0 { // it is to be had again
+	if a.port > 0 { // the port is needed again
 		_ = resetOnClose(a.fd)
 		a.owner.loop.drop(a.fd)
 	}
 }
 
-// succeed ends an attempt that had its answer.
+// succeed ends an attempt that was answered.
 func (a *attempt) succeed() {
 	a.end()
 	a.line.count(func(t *trace.Totals) { t.Opened++ })
 }
 
-// fail ends an attempt by an error of its socket.
+// fail ends an attempt after an error of its socket.
 func (a *attempt) fail(now clock.Instant, why string) {
 	a.failed(now, why)
 	if a.fd >= 0 {

@@ -10,22 +10,22 @@ import (
 	"baton/netns/internal/hostclock"
 )
 
-// placed is a generator with where it runs, and the line and the client that it is of.
-type placed struct {
+// clientShare is one client's part of a line: its generator and where it runs.
+type clientShare struct {
 	generator
 	on     *loop
 	line   *line
 	client string
 
-	// Only the loop touches these.
+	// The fields below belong to the loop.
 	ending *ending
-	frozen clock.Instant // since when its client stands still; 0: it does not
-	gone   bool          // it was broken off
+	frozen clock.Instant // when its client was frozen; 0 if it is not
+	gone   bool          // it was aborted
 }
 
-// finish begins to end the generator, or lets one that is ending end sooner. ended
-// learns when it has. That of a frozen client cannot end in order, and breaks off.
-func (p *placed) finish(until clock.Instant, ended *sync.WaitGroup) {
+// finish begins to end the share gracefully, or shortens an end that has begun. ended is
+// done when the share has ended. A frozen client's share is aborted instead.
+func (p *clientShare) finish(until clock.Instant, ended *sync.WaitGroup) {
 	p.on.call(func() {
 		if p.ending != nil {
 			p.ending.until = min(p.ending.until, until)
@@ -42,8 +42,8 @@ func (p *placed) finish(until clock.Instant, ended *sync.WaitGroup) {
 	})
 }
 
-// StartLine starts a line whose time has come, and does not wait for what it opens. It
-// is called between Start and Stop.
+// StartLine starts a line whose time has come, without waiting for its connections. Call it
+// between Start and Stop.
 func (g *Generator) StartLine(name string) error {
 	l, err := g.lineOf(name)
 	if err != nil {
@@ -54,7 +54,7 @@ func (g *Generator) StartLine(name string) error {
 	return g.startLine(l, now.Add(slot), func() {})
 }
 
-// StopLine ends a line as Stop does all, and does not wait for what is outstanding.
+// StopLine ends a line as Stop does for all, without waiting for outstanding answers.
 func (g *Generator) StopLine(name string) error {
 	l, err := g.lineOf(name)
 	if err != nil {

@@ -9,48 +9,48 @@ import (
 	"baton/scenarios/plan"
 )
 
-// idleFlows generates one client's share of a line of idle flows, which are there to
-// fill the connection table: each has an address and port of its own, which take no socket
-// (see guests), and exchanges one request and its answer, of TCP behind a handshake. A flow
-// that has no answer is asked again, in passes over all such flows, so that a moment of
-// overload does not leave the table short. Start counts as done when all are answered or the
-// passes are used up.
+// idleFlows generates one client's share of a line of idle flows, which fill the connection
+// table. Each flow has its own address and port but no socket (see guests), and exchanges
+// one request and answer; a TCP flow makes a handshake first. An unanswered flow is asked
+// again in further passes over all such flows, so that a short overload does not leave the
+// table incomplete. Start waits until all are answered or the passes are used up.
 //
-// From then on the flows of the sample are asked once a period, and once more at the end
+// Afterwards the flows of the sample are asked once a period, and once more at the end (see
+// sample). All others stay idle.
 // (see sample). All others stay idle.
 type idleFlows struct {
 	line     *line
 	client   *client
 	guests   *guests
 	exchange exchange
-	numbers  []int // of the flows within the line
+	numbers  []int // the flows' numbers within the line
 	all      []idleFlow
-	pass     []int32 // the flows of the present pass
-	passes   int     // begun
-	opener   pacer   // of the present pass
+	pass     []int32 // flows of the current pass
+	passes   int     // passes begun
+	opener   pacer   // of the current pass
 	sample   *sample
-	answered int           // flows that had an answer and stand
-	opened   int           // flows that had an answer once
-	resumed  clock.Instant // when its client stood still last
+	answered int           // flows answered and not ended
+	opened   int           // flows ever answered
+	resumed  clock.Instant // when its client last thawed
 
 	readiness
 	ending *ending
 }
 
-// idleFlow is one flow. It is small, since there are many.
+// idleFlow is one flow. It is small because there are many.
 type idleFlow struct {
-	seq       uint32 // messages sent; of TCP, the next sequence number
-	ack       uint32 // of TCP: the next sequence number of the other end
-	backend   uint8  // its number in names, counted from 1; 0 before the first answer
+	seq       uint32 // messages sent; for TCP the next sequence number
+	ack       uint32 // for TCP: the next sequence number of the other end
+	backend   uint8  // number of its backend (see line.backendNumber); 0 before the first answer
 	corrupt   bool
-	connected bool // of TCP
+	connected bool // TCP only
 	dead      bool
 }
 
-// exchange is how the flows of a protocol are asked, and take answers.
+// exchange sends the requests of a protocol.
 type exchange interface {
-	// ask asks the i-th flow, or opens it. What was asked before is asked again, where the
-	// protocol knows that it has had no answer.
+	// ask opens the i-th flow or sends it a request, and repeats an unanswered one if the
+	// protocol can tell.
 	ask(i int, intended clock.Instant)
 }
 
@@ -77,7 +77,7 @@ func newIdleFlows(l *loop, line *line, from *client, addrs []netip.Addr, numbers
 	return g, nil
 }
 
-// beginPass begins a pass over the flows that have no answer.
+// beginPass begins a pass over the unanswered flows.
 func (g *idleFlows) beginPass(start clock.Instant) {
 	g.passes++
 	g.opener = perSecond(start, g.line.pace(len(g.all)))
@@ -128,8 +128,8 @@ func (g *idleFlows) fireOpening(now clock.Instant) {
 	}
 }
 
-// finish begins to end the flows: the sample is asked once more, and what has no answer
-// when the drain time has passed is lost.
+// finish begins to end the flows: the sample is asked once more, and what is unanswered
+// after the drain time is lost.
 func (g *idleFlows) finish(now clock.Instant, e *ending) {
 	g.ending = e
 	g.sample.askAll(now)
@@ -163,12 +163,12 @@ func (g *idleFlows) id(i int) flowID {
 	return flowID{line: g.line, client: g.client, number: g.numbers[i], local: g.guests.source(i)}
 }
 
-// stamp is that of a message of the i-th flow.
+// stamp returns the stamp of a message of the i-th flow.
 func (g *idleFlows) stamp(i int, seq uint32, intended clock.Instant) stamp {
 	return stamp{run: g.line.run, flow: g.line.wire(g.numbers[i]), seq: uint64(seq), intended: intended}
 }
 
-// take takes an answer to the i-th flow. It reports whether it is one.
+// take handles an answer to the i-th flow. It reports whether it is one.
 func (g *idleFlows) take(now clock.Instant, i int, block []byte) (stamp, bool) {
 	f := &g.all[i]
 	got, backend, err := checkAnswer(block, g.line.run, g.line.wire(g.numbers[i]))
@@ -201,11 +201,11 @@ func (g *idleFlows) noteAnswer(i int, now clock.Instant, backend string) {
 	f.backend = number
 }
 
-// end ends a flow that was reset or has no answer any more: it is lost if it ever had one.
+// end ends a flow that was reset or times out: it is lost if it was ever answered.
 func (g *idleFlows) end(i int, now clock.Instant, why string) {
 	f := &g.all[i]
 	if f.dead = true; f.backend == 0 {
-		return // the totals count it as failed
+		return // already counted as failed
 	}
 	g.answered--
 	g.line.count(func(t *trace.Totals) { t.Lost++; t.Sessions-- })

@@ -14,11 +14,10 @@ import (
 	"baton/scenarios/lab"
 )
 
-// guestFamilies are the families.
 var guestFamilies = [lab.Families]guestFamily{
 	lab.IPv4: {
 		domain: unix.AF_INET, etherType: ip.EtherIPv4, header: ip.Len4, sourceAt: 12, protocolAt: 9,
-		filter: filter4, writeSum: func([]byte) {}, // UDP allows none; the request has a checksum of its own
+		filter: filter4, writeSum: func([]byte) {}, // optional for IPv4; the request has its own checksum
 		questionType: ip.EtherARP, isQuestion: func([]byte) bool { return true }, answer: answerARP,
 	},
 	lab.IPv6: {
@@ -28,14 +27,14 @@ var guestFamilies = [lab.Families]guestFamily{
 	},
 }
 
-// Places in frames of ARP (RFC 826).
+// Offsets in ARP frames (RFC 826).
 const (
 	arpOp, arpSender, arpAddr = ethLen + 6, ethLen + 8, ethLen + 14
 	arpTargetMAC, arpTarget   = ethLen + 18, ethLen + 24
 	arpLen                    = ethLen + 28
 )
 
-// Places in frames of neighbour solicitations (RFC 4861 4.3).
+// Offsets in neighbour solicitation frames (RFC 4861 4.3).
 const (
 	ip6Protocol  = ethLen + 6
 	ip6Source    = ethLen + 8
@@ -45,23 +44,23 @@ const (
 	ndpTargetEnd = ndpTarget + 16
 )
 
-// lastWord is the number in the last four bytes of an address.
-func lastWord(a netip.Addr) uint32 {
+// low32 returns the last four bytes of an address as a number.
+func low32(a netip.Addr) uint32 {
 	b := a.As16()
 	return binary.BigEndian.Uint32(b[12:])
 }
 
-// between ends a filter: it accepts a number that lies between those of two addresses.
+// between ends a filter: it accepts a number between those of the two addresses.
 func between(first, last netip.Addr) []bpf.Instruction {
 	return []bpf.Instruction{
-		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: lastWord(first), SkipTrue: 1},
-		bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: lastWord(last), SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: low32(first), SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: low32(last), SkipTrue: 1},
 		bpf.RetConstant{Val: 0},
 		bpf.RetConstant{Val: wholeFrame},
 	}
 }
 
-// filter4 lets through IPv4 to the addresses, and ARP about them.
+// filter4 accepts IPv4 packets to the addresses, and ARP requests for them.
 func filter4(first, last netip.Addr) []bpf.Instruction {
 	return append([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: 12, Size: 2},
@@ -74,7 +73,7 @@ func filter4(first, last netip.Addr) []bpf.Instruction {
 	}, between(first, last)...)
 }
 
-// filter6 lets through IPv6 to the addresses, and neighbour solicitations for them.
+// filter6 accepts IPv6 packets to the addresses, and neighbour solicitations for them.
 func filter6(first, last netip.Addr) []bpf.Instruction {
 	return append([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: 12, Size: 2},
@@ -90,8 +89,8 @@ func filter6(first, last netip.Addr) []bpf.Instruction {
 	}, between(first, last)...)
 }
 
-// writeSum6 writes UDP's checksum, which IPv6 wants (RFC 8200 8.1). The pseudo header's
-// addresses stand in the packet right before UDP.
+// writeSum6 writes the UDP checksum, which IPv6 requires (RFC 8200 8.1). The addresses of
+// the pseudo header directly precede UDP in the packet.
 func writeSum6(packet []byte) {
 	const addresses = ip6Source - ethLen
 	udp := packet[ip.Len6:]
@@ -101,18 +100,18 @@ func writeSum6(packet []byte) {
 		sum = sum>>16 + sum&0xffff
 	}
 	if sum == 0xffff {
-		sum = 0 // a checksum of 0 would mean that there is none
+		sum = 0 // 0 would mean "no checksum"
 	}
 	binary.BigEndian.PutUint16(udp[6:], ^uint16(sum))
 }
 
-// answerARP answers a request (RFC 826).
+// answerARP answers an ARP request (RFC 826).
 func answerARP(g *guests, frame []byte) []byte {
 	if len(frame) < arpLen || binary.BigEndian.Uint16(frame[arpOp:]) != 1 {
 		return nil
 	}
 	asked := [4]byte(frame[arpTarget:])
-	copy(frame[arpTargetMAC:], frame[arpSender:arpTargetMAC]) // who asked
+	copy(frame[arpTargetMAC:], frame[arpSender:arpTargetMAC]) // the requester
 	copy(frame, frame[arpSender:arpSender+6])
 	copy(frame[6:], g.mac)
 	binary.BigEndian.PutUint16(frame[arpOp:], 2)
@@ -125,7 +124,7 @@ func isSolicitation(frame []byte) bool {
 	return len(frame) >= ndpTargetEnd && frame[ip6Protocol] == lab.ProtoICMPv6 && frame[icmp6Type] == ip.NeighbourSolicitation
 }
 
-// answerSolicitation answers who asks for one of the addresses (RFC 4861 7.2.4).
+// answerSolicitation answers a solicitation for one of the addresses (RFC 4861 7.2.4).
 func answerSolicitation(g *guests, frame []byte) []byte {
 	asker, target := flow.Addr(frame[ip6Source:]), flow.Addr(frame[ndpTarget:])
 	if !slices.Contains(g.addrs, target.Netip()) || asker == (flow.Addr{}) {

@@ -17,11 +17,10 @@ import (
 	"baton/scenarios/lab"
 )
 
-// guests are addresses that a client sends from without having them: packets leave by
-// a raw socket, so that the kernel finds the next hop, and the answers are read from a
-// packet socket. The kernel takes none of them for its own, so it answers nothing with a
-// RST, and a flow costs no descriptor.
-// ARP requests and neighbour solicitations for the addresses are answered here.
+// guests are source addresses that the client's kernel does not own. Packets leave by a raw
+// socket, so that the kernel resolves the next hop; answers are read from a packet socket.
+// The kernel therefore sends no RST for them, and a flow costs no descriptor. ARP requests
+// and neighbour solicitations for the addresses are answered here.
 type guests struct {
 	guestFamily
 	addrs   []netip.Addr // in their order
@@ -30,29 +29,29 @@ type guests struct {
 	to      unix.Sockaddr
 	mac     net.HardwareAddr
 	index   int    // of the interface
-	packet  []byte // that is sent next
+	packet  []byte // buffer of the next packet
 	loop    *loop
 
-	// What takes that which comes: of UDP, of TCP.
+	// Handlers of received UDP payloads and TCP segments.
 	datagram func(now clock.Instant, to netip.AddrPort, payload []byte)
 	segment  func(now clock.Instant, s segment)
 }
 
-// guestFamily is how packets of a family are read and written.
+// guestFamily builds and parses the packets of an address family.
 type guestFamily struct {
 	domain       int
 	etherType    uint16
-	header       int // its length
-	sourceAt     int // where in the header the source address begins; the target's is behind it
-	protocolAt   int // where in the header the protocol is
+	header       int // length of the header
+	sourceAt     int // offset of the source address; the destination follows it
+	protocolAt   int // offset of the protocol
 	filter       func(first, last netip.Addr) []bpf.Instruction
-	writeSum     func(packet []byte) // of UDP
+	writeSum     func(packet []byte) // writes the UDP checksum
 	isQuestion   func(frame []byte) bool
-	answer       func(g *guests, question []byte) []byte // nil if it asks for something else
+	answer       func(g *guests, question []byte) []byte // nil if the question is for another address
 	questionType uint16                                  // EtherType of questions
 }
 
-// Lengths and places in frames.
+// Lengths and offsets in frames.
 const (
 	ethLen, udpLen = 14, 8
 	firstGuestPort = 10_000
@@ -99,7 +98,7 @@ func (g *guests) open() (err error) {
 	return err
 }
 
-// assemble is a filter as the kernel takes it.
+// assemble converts a filter for the kernel.
 func assemble(program []bpf.Instruction) ([]unix.SockFilter, error) {
 	raw, err := bpf.Assemble(program)
 	filter := make([]unix.SockFilter, len(raw))
@@ -109,12 +108,12 @@ func assemble(program []bpf.Instruction) ([]unix.SockFilter, error) {
 	return filter, err
 }
 
-// source is the address and port of the i-th flow.
+// source returns the address and port of the i-th flow.
 func (g *guests) source(i int) netip.AddrPort {
 	return netip.AddrPortFrom(g.addrs[i%len(g.addrs)], uint16(firstGuestPort+i/len(g.addrs)))
 }
 
-// flowOf is the flow that has the address and port.
+// flowOf returns the index of the flow with the address and port.
 func (g *guests) flowOf(a netip.AddrPort) (i int, known bool) {
 	at := slices.Index(g.addrs, a.Addr())
 	i = (int(a.Port())-firstGuestPort)*len(g.addrs) + at
@@ -124,7 +123,7 @@ func (g *guests) flowOf(a netip.AddrPort) (i int, known bool) {
 // sendSegment sends a segment of the i-th flow.
 func (g *guests) sendSegment(i int, s segment) {
 	s.from, s.to = g.source(i), g.target
-	_ = unix.Sendto(g.out, s.packet(), 0, g.to) // the missing answer says what went wrong
+	_ = unix.Sendto(g.out, s.packet(), 0, g.to) // an error shows as a missing answer
 }
 
 // send sends a request of the i-th flow.
@@ -137,7 +136,7 @@ func (g *guests) send(i int, s stamp) {
 	binary.BigEndian.PutUint16(udp[4:], udpLen+requestLen)
 	putRequest(udp[udpLen:], s)
 	g.writeSum(b)
-	_ = unix.Sendto(g.out, b, 0, g.to) // the missing answer says what went wrong
+	_ = unix.Sendto(g.out, b, 0, g.to) // an error shows as a missing answer
 }
 
 func (g *guests) ready(now clock.Instant, _ uint32) {
@@ -158,7 +157,7 @@ func (g *guests) ready(now clock.Instant, _ uint32) {
 	}
 }
 
-// receive takes what comes from the target.
+// receive handles a packet from the target.
 func (g *guests) receive(now clock.Instant, packet []byte) {
 	if g.segment != nil {
 		if s, ok := parseSegment(packet); ok && s.from == g.target && (s.marked || s.flags&tcpRST != 0) {

@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// hostDrops is the number of frames that this machine's processors dropped since
-// it booted because their input queues were full. Such frames are lost to the
-// harness's own overload, whatever the system under test did.
+// hostDrops returns the number of frames that this machine has dropped since boot because a
+// CPU's input queue was full. They were lost to the harness's own load, not to the system
+// under test.
 func hostDrops() (uint64, error) {
 	const file = "/proc/net/softnet_stat"
 	b, err := os.ReadFile(file)
@@ -23,7 +23,7 @@ func hostDrops() (uint64, error) {
 	return dropped, nil
 }
 
-// parseSoftnet sums the second column, a line for each processor, in hexadecimal.
+// parseSoftnet sums the second, hexadecimal column over all CPUs.
 func parseSoftnet(b []byte) (dropped uint64, err error) {
 	for line := range bytes.Lines(b) {
 		fields := bytes.Fields(line)

@@ -15,16 +15,16 @@ import (
 	"baton/scenarios/plan"
 )
 
-// line is one traffic line of the plan with its running totals. The generators
-// of all its clients share it, so its methods lock.
+// line is one traffic line of the plan with its totals. The generators of its clients share
+// it, so its methods lock.
 type line struct {
 	plan.Traffic
 	number    uint32 // of the line in the plan
 	lines     int    // in the plan
 	senders   []int  // indices of its clients
 	run, seed uint64
-	backends  []string // of idle flows, in the order of their first answers; only the loop touches it
-	affine    bool     // a client is to keep its backend
+	backends  []string // of idle flows, by first answer; belongs to the loop
+	affine    bool     // the service has affinity
 	target    netip.AddrPort
 	threshold time.Duration
 	timeouts  Timeouts
@@ -33,7 +33,7 @@ type line struct {
 	mu     sync.Mutex
 	totals trace.Totals
 	rtt    *hdrhistogram.Histogram // microseconds
-	// stretches are the same round trips over time.
+	// stretches are the round-trip times over time.
 	stretches latency.Stretches
 }
 
@@ -63,21 +63,22 @@ func newLine(number int, t plan.Traffic, affine bool, target netip.AddrPort, cfg
 	}
 }
 
-// wire is the identity of the line's n-th flow in its messages.
+// wire returns the identity of the line's n-th flow in its messages.
 func (l *line) wire(n int) uint32 { return l.number<<24 | uint32(n)&0xffffff }
 
-// pace is at what rate a client opens its share of the flows.
+// pace returns the rate at which a client opens its share of the flows.
 func (l *line) pace(share int) float64 { return l.Rate * float64(max(1, share)) / float64(l.Count) }
 
-// guests are the addresses of all that the line's flows on one client come from.
-// Lines have ports in common, and so do not share addresses.
+// guests returns the addresses of the line's flows on one client. Lines use the same ports
+// and therefore need distinct addresses.
 func (l *line) guests(all []netip.Addr, client, clients int) []netip.Addr {
 	part := len(all) / max(1, clients*l.lines)
 	first := (int(l.number)*clients + client) * part
 	return all[first : first+part]
 }
 
-// backendNumber is the number of a backend among those that answered idle flows, from 1.
+// backendNumber returns the number, from 1, of a backend among those that answered idle
+// flows.
 func (l *line) backendNumber(name string) uint8 {
 	i := slices.Index(l.backends, name)
 	if i < 0 {
@@ -87,7 +88,7 @@ func (l *line) backendNumber(name string) uint8 {
 	return uint8(i + 1)
 }
 
-// count changes the totals.
+// count updates the totals.
 func (l *line) count(f func(*trace.Totals)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +101,7 @@ func (l *line) sent() {
 	l.mu.Unlock()
 }
 
-// received counts an answer that came at an instant to what was meant to be sent at another.
+// received counts an answer by its intended send time and its arrival.
 func (l *line) received(intended, at clock.Instant) { l.answered(intended, at, answerLen) }
 
 func (l *line) answered(intended, at clock.Instant, bytes uint64) {
@@ -113,7 +114,7 @@ func (l *line) answered(intended, at clock.Instant, bytes uint64) {
 	l.mu.Unlock()
 }
 
-// summary returns the totals of this moment.
+// summary returns the current totals.
 func (l *line) summary(final bool) trace.Totals {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,8 +128,8 @@ func (l *line) summary(final bool) trace.Totals {
 	return t
 }
 
-// tell returns the totals for the trace: with the latency since they were told before.
-func (l *line) tell(now clock.Instant, final bool) trace.Totals {
+// traceTotals returns the totals for the trace, with the latencies since the previous call.
+func (l *line) traceTotals(now clock.Instant, final bool) trace.Totals {
 	t := l.summary(final)
 	if final {
 		now = clock.Never
@@ -139,14 +140,14 @@ func (l *line) tell(now clock.Instant, final bool) trace.Totals {
 	return t
 }
 
-// client is a host that load comes from.
+// client is a host that generates load.
 type client struct {
 	name      string
 	namespace int // file descriptor of its network namespace
 }
 
-// flowID names one flow of a line in the trace: the client that it comes from,
-// and its number within the line.
+// flowID identifies one flow of a line in the trace: its client and its number within the
+// line.
 type flowID struct {
 	line   *line
 	client *client

@@ -14,15 +14,14 @@ import (
 	"baton/netns/internal/hostclock"
 )
 
-// loop is a single-threaded reactor: one locked thread, one epoll, one timerfd.
-// Generators of all clients and echo servers of all backends live on it and need
-// no locks among themselves. With both ends on one thread a message costs about
-// one wake-up in all, since the request is in the server's socket when the send
-// returns; with a goroutine per session, or a second thread for the servers, it
-// costs several, and the send times are in the hands of the Go scheduler.
+// loop is a single-threaded reactor: one locked thread, one epoll, one timerfd. Generators
+// of all clients and echo servers of all backends run on it without locks. With both ends
+// on one thread a message costs about one wake-up, since the request is in the server's
+// socket when the send returns. A goroutine per session, or a second thread for the
+// servers, would cost several, and the Go scheduler would decide the send times.
 type loop struct {
 	epoll, timer, wake int
-	namespace          int      // that the thread is in; -1 for its original one
+	namespace          int      // of the thread; -1 for its original one
 	sources            []source // by file descriptor
 	generators         []generator
 	armed              clock.Instant
@@ -31,43 +30,43 @@ type loop struct {
 	stopping           bool
 	finished           chan struct{}
 
-	latest atomic.Int64 // the worst lateness of a wake-up, ns
+	latest atomic.Int64 // maximum lateness of a wake-up, ns
 	late   func(time.Duration, clock.Instant)
 	tid    atomic.Int64
 	buf    [64 << 10]byte // for reads; valid within one handler call
 }
 
-// handler is what the loop calls when a descriptor is ready. The events are those of epoll.
+// handler is called when its descriptor is ready, with the epoll events.
 type handler interface {
 	ready(now clock.Instant, events uint32)
 }
 
-// generator is one client's share of one line. The loop calls fire once the
-// deadline has come, and finish when the load is to end.
+// generator is one client's share of one line. The loop calls fire at the deadline, and
+// finish when the load must end.
 type generator interface {
 	deadline() clock.Instant
 	fire(now clock.Instant)
 	finish(now clock.Instant, e *ending)
-	// breakOff ends it at once, because its client has ended: what is open is neither
+	// breakOff aborts the load because its client has ended: open connections are neither
 	// lost nor failed. It closes no socket.
 	breakOff(now clock.Instant)
-	// resume goes on after its client has stood still from an instant up to now: what was
-	// meant for that time is left out, and no wait is counted that includes it.
+	// resume continues after the client was frozen from an instant until now: messages
+	// meant for that time are skipped, and waits that include it are not counted.
 	resume(from, now clock.Instant)
 }
 
-// source is a registered descriptor. The generation tells a descriptor from an
-// earlier one with the same number, whose events may still be in the batch.
+// source is a registered descriptor. The generation distinguishes it from an earlier one
+// with the same number, whose events may still be in the batch.
 type source struct {
 	handler    handler
 	generation int32
 	events     uint32
-	watched    bool   // or forgotten
-	owner      string // the machine that it is a socket of, "" for the loop's own
+	watched    bool   // false after forget
+	owner      string // machine that owns the socket, "" for the loop's own
 }
 
-// newLoop prepares a loop; run runs it. late is called when a wake-up came at
-// least noteworthyLateness after the deadline that it was for.
+// newLoop prepares a loop; run runs it. late is called when a wake-up came at least
+// noteworthyLateness after its deadline.
 func newLoop(late func(time.Duration, clock.Instant)) (*loop, error) {
 	l := &loop{epoll: -1, timer: -1, wake: -1, namespace: -1, armed: clock.Never, late: late,
 		posted: make(chan func(), 64), finished: make(chan struct{})}
@@ -91,7 +90,7 @@ func newLoop(late func(time.Duration, clock.Instant)) (*loop, error) {
 	return l, nil
 }
 
-// add registers a descriptor of a machine. A nil handler only wakes the loop.
+// add registers a machine's descriptor. A nil handler only wakes the loop.
 func (l *loop) add(owner string, fd int, events uint32, h handler) error {
 	if fd >= len(l.sources) {
 		l.sources = append(l.sources, make([]source, fd+1-len(l.sources))...)
@@ -106,7 +105,7 @@ func (l *loop) add(owner string, fd int, events uint32, h handler) error {
 	return nil
 }
 
-// forget stops watching a descriptor, which add can take up again.
+// forget stops watching a descriptor; add can register it again.
 func (l *loop) forget(fd int) error {
 	l.sources[fd].generation++
 	l.sources[fd].watched = false
@@ -116,7 +115,7 @@ func (l *loop) forget(fd int) error {
 	return nil
 }
 
-// watch changes the events that a registered descriptor waits for.
+// watch changes the events for which a registered descriptor waits.
 func (l *loop) watch(fd int, events uint32) error {
 	l.sources[fd].events = events
 	e := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: l.sources[fd].generation}
@@ -126,14 +125,14 @@ func (l *loop) watch(fd int, events uint32) error {
 	return nil
 }
 
-// drop closes a registered descriptor; epoll forgets it by itself.
+// drop closes a registered descriptor, which also removes it from epoll.
 func (l *loop) drop(fd int) {
 	l.sources[fd].handler = nil
 	l.sources[fd].generation++
 	_ = unix.Close(fd)
 }
 
-// post runs f on the loop. It reports false once the loop has ended.
+// post runs f on the loop. It returns false once the loop has ended.
 func (l *loop) post(f func()) bool {
 	select {
 	case l.posted <- f:
@@ -145,7 +144,7 @@ func (l *loop) post(f func()) bool {
 	return true
 }
 
-// call is post, and waits until f has run.
+// call posts f and waits until it has run.
 func (l *loop) call(f func()) {
 	done := make(chan struct{})
 	if !l.post(func() { f(); close(done) }) {
@@ -157,14 +156,14 @@ func (l *loop) call(f func()) {
 	}
 }
 
-// stop ends the loop and waits for that. Every descriptor still registered is closed.
+// stop ends the loop, waits for it, and closes every registered descriptor.
 func (l *loop) stop() {
 	l.post(func() { l.stopping = true })
 	<-l.finished
 }
 
-// enter moves the loop's thread into a network namespace, so that the next
-// socket is opened there. It must be called on the loop.
+// enter moves the loop's thread into a network namespace, so that the next socket opens
+// there. Call it on the loop.
 func (l *loop) enter(namespace int) error {
 	if namespace == l.namespace {
 		return nil
@@ -176,8 +175,8 @@ func (l *loop) enter(namespace int) error {
 	return nil
 }
 
-// run is the loop. It occupies the calling goroutine's thread, which is never
-// given back, since it may be in any namespace when the loop ends.
+// run is the loop. It never releases its thread, which may be in any namespace when the
+// loop ends.
 func (l *loop) run() {
 	runtime.LockOSThread()
 	defer close(l.finished)
@@ -210,7 +209,7 @@ func (l *loop) run() {
 	}
 }
 
-// noteworthyLateness is the lateness of a wake-up from which on it is reported.
+// noteworthyLateness is the lateness from which a wake-up is reported.
 const noteworthyLateness = 10 * time.Millisecond
 
 // tick fires what is due and returns the next deadline.
@@ -234,8 +233,8 @@ func (l *loop) noteLateness(by time.Duration, now clock.Instant) {
 	}
 }
 
-// arm sets the timer, unless the instant has come already, which it reports. A
-// timerfd with an absolute time is not subject to the thread's timer slack.
+// arm sets the timer. If the instant has passed, it sets nothing and returns true. A
+// timerfd with an absolute time has no timer slack.
 func (l *loop) arm(next clock.Instant) (overdue bool) {
 	if !next.After(hostclock.Now()) {
 		return true
@@ -254,7 +253,7 @@ func (l *loop) arm(next clock.Instant) (overdue bool) {
 	return false
 }
 
-// cpu is the processor time that the loop's thread has used.
+// cpu returns the CPU time of the loop's thread.
 func (l *loop) cpu() time.Duration {
 	tid := l.tid.Load()
 	if tid == 0 {
@@ -263,7 +262,7 @@ func (l *loop) cpu() time.Duration {
 	return hostclock.ThreadCPU(int(tid))
 }
 
-// release closes every descriptor that is still registered, and the loop's own.
+// release closes every registered descriptor and the loop's own.
 func (l *loop) release() {
 	for fd, s := range l.sources {
 		if s.handler != nil && fd != l.wake {

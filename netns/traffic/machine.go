@@ -11,11 +11,11 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Clients and backends are sockets of this process, which share threads with all others:
-// what befalls a machine is carried out on those threads, for the sockets that it owns.
+// Clients and backends are sockets of this process on shared threads. A fault of a machine
+// acts on the sockets that the machine owns.
 
-// Halt ends the servers of a backend, or the programs of a client: the kernel closes
-// their sockets. It returns how many.
+// Halt ends a backend's servers or a client's programs; the kernel closes their sockets. It
+// returns the number of sockets.
 func (g *Generator) Halt(machine string) (sockets int, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -23,8 +23,8 @@ func (g *Generator) Halt(machine string) (sockets int, err error) {
 	return g.each(machine, (*loop).halt)
 }
 
-// Freeze stops a machine's servers or programs: the kernel goes on to accept and
-// acknowledge, nobody reads, nothing is sent. It returns how many sockets stand still.
+// Freeze stops a machine's servers or programs: the kernel still accepts and acknowledges,
+// but nothing is read or sent. It returns the number of frozen sockets.
 func (g *Generator) Freeze(machine string) (sockets int, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -37,7 +37,7 @@ func (g *Generator) Freeze(machine string) (sockets int, err error) {
 	return g.each(machine, (*loop).freeze)
 }
 
-// Thaw lets a frozen machine go on. It returns how many sockets are served again.
+// Thaw continues a frozen machine. It returns the number of sockets.
 func (g *Generator) Thaw(machine string) (sockets int, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -50,8 +50,8 @@ func (g *Generator) Thaw(machine string) (sockets int, err error) {
 	return sockets, err
 }
 
-// Leave ends a client's programs in order: what is open closes once it is answered. It
-// returns how many lines of traffic ended.
+// Leave ends a client's programs gracefully: each connection closes once it is answered. It
+// returns the number of lines that ended.
 func (g *Generator) Leave(client string) (lines int, err error) {
 	var left sync.WaitGroup
 	g.mu.Lock()
@@ -61,13 +61,13 @@ func (g *Generator) Leave(client string) (lines int, err error) {
 		lines++
 	}
 	g.mu.Unlock()
-	left.Wait() // each ends by itself, at the latest after plan.LeaveTime
+	left.Wait() // each ends after plan.LeaveTime at the latest
 	_, err = g.Halt(client)
 	return lines, err
 }
 
-// Serve starts a machine's servers or programs anew. It returns how many sockets of a
-// backend listen, or how many lines of traffic a client has.
+// Serve restarts a machine's servers or programs. It returns the number of a backend's
+// listening sockets, or of a client's lines.
 func (g *Generator) Serve(machine string) (started int, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -88,7 +88,7 @@ func (g *Generator) Serve(machine string) (started int, err error) {
 	return 0, unknown(machine)
 }
 
-// serversOf are the servers of a protocol on a backend.
+// serversOf returns a backend's servers of a protocol.
 func (g *Generator) serversOf(b Backend, proto string) *servers {
 	on := g.streams
 	if proto == "udp" {
@@ -97,13 +97,13 @@ func (g *Generator) serversOf(b Backend, proto string) *servers {
 	return &servers{loop: on, name: b.Host.Name()}
 }
 
-// startShares starts a client's share of each line that runs, but for those that it has.
+// startShares starts a client's missing shares of the running lines.
 func (g *Generator) startShares(machine string) (started int, err error) {
 	delete(g.absent, machine)
 	i := slices.IndexFunc(g.clients, func(c *client) bool { return c.name == machine })
 	start := hostclock.Now().Add(slot)
 	for _, l := range g.lines {
-		has := slices.ContainsFunc(g.placed, func(p *placed) bool { return p.line == l && p.client == machine })
+		has := slices.ContainsFunc(g.placed, func(p *clientShare) bool { return p.line == l && p.client == machine })
 		if has || !l.runs() || !slices.Contains(l.senders, i) {
 			continue
 		}
@@ -115,13 +115,13 @@ func (g *Generator) startShares(machine string) (started int, err error) {
 	return started, nil
 }
 
-// runs reports whether the time of a line has come and is not over.
+// runs reports whether a line has been started and not ended.
 func (l *line) runs() bool {
 	t := l.summary(false)
 	return (l.From == 0 || t.Began > 0) && t.Ended == 0
 }
 
-// breakOff takes away what a client generates; of a backend there is nothing.
+// breakOff aborts a client's shares. A backend has none.
 func (g *Generator) breakOff(client string) {
 	if g.isClient(client) {
 		g.absent[client] = true
@@ -129,11 +129,11 @@ func (g *Generator) breakOff(client string) {
 	for _, p := range g.of(client) {
 		p.on.call(func() { p.leave(hostclock.Now()) })
 	}
-	g.placed = slices.DeleteFunc(g.placed, func(p *placed) bool { return p.client == client })
+	g.placed = slices.DeleteFunc(g.placed, func(p *clientShare) bool { return p.client == client })
 }
 
-// leave breaks the generator off: at an instant, if its client has not stood still since before.
-func (p *placed) leave(now clock.Instant) {
+// leave aborts the share, as of the instant at which its client was frozen if it is.
+func (p *clientShare) leave(now clock.Instant) {
 	if p.gone {
 		return
 	}
@@ -144,15 +144,15 @@ func (p *placed) leave(now clock.Instant) {
 	if p.ending == nil || !p.ending.done {
 		p.generator.breakOff(now)
 	} else if flows, idle := p.generator.(*idleFlows); idle && p.line.runs() {
-		flows.sample.forget() // it ended in order, and its client's next share has a sample of its own
+		flows.sample.forget() // it ended gracefully, and the client's next share draws its own sample
 	}
 	if p.ending != nil {
 		p.ending.finished()
 	}
 }
 
-// freeze keeps the generator from acting.
-func (p *placed) freeze() {
+// freeze stops the share from acting.
+func (p *clientShare) freeze() {
 	p.on.call(func() {
 		if p.frozen == 0 {
 			p.frozen = hostclock.Now()
@@ -161,7 +161,7 @@ func (p *placed) freeze() {
 	})
 }
 
-func (p *placed) thaw() {
+func (p *clientShare) thaw() {
 	p.on.call(func() {
 		if p.frozen == 0 || p.gone {
 			return
@@ -172,16 +172,16 @@ func (p *placed) thaw() {
 	})
 }
 
-// of lists what a client generates.
-func (g *Generator) of(client string) []*placed {
-	return slices.DeleteFunc(slices.Clone(g.placed), func(p *placed) bool { return p.client != client })
+// of returns a client's shares.
+func (g *Generator) of(client string) []*clientShare {
+	return slices.DeleteFunc(slices.Clone(g.placed), func(p *clientShare) bool { return p.client != client })
 }
 
 func (g *Generator) isClient(machine string) bool {
 	return slices.ContainsFunc(g.clients, func(c *client) bool { return c.name == machine })
 }
 
-// each does something to a machine's sockets on each loop, and returns to how many.
+// each acts on a machine's sockets on each loop and returns their number.
 func (g *Generator) each(machine string, do func(l *loop, owner string) (sockets int, err error)) (sockets int, err error) {
 	if !g.isClient(machine) && !slices.ContainsFunc(g.cfg.Backends, func(b Backend) bool { return b.Host.Name() == machine }) {
 		return 0, unknown(machine)
@@ -197,7 +197,7 @@ func (g *Generator) each(machine string, do func(l *loop, owner string) (sockets
 
 func unknown(machine string) error { return fmt.Errorf("traffic: no machine %q", machine) }
 
-// of lists the descriptors of a machine, those that are watched or those that are not.
+// of returns a machine's descriptors that are watched, or those that are not.
 func (l *loop) of(owner string, watched bool) []int {
 	var fds []int
 	for fd, s := range l.sources {
@@ -208,7 +208,7 @@ func (l *loop) of(owner string, watched bool) []int {
 	return fds
 }
 
-// halt closes a machine's sockets, as the kernel does for a process that has ended.
+// halt closes a machine's sockets, as the kernel does for an ended process.
 func (l *loop) halt(owner string) (sockets int, err error) {
 	for _, fd := range append(l.of(owner, true), l.of(owner, false)...) {
 		l.drop(fd)
@@ -217,7 +217,7 @@ func (l *loop) halt(owner string) (sockets int, err error) {
 	return sockets, nil
 }
 
-// freeze leaves all that comes for a machine in the kernel's buffers.
+// freeze leaves incoming data in the kernel's buffers.
 func (l *loop) freeze(owner string) (sockets int, err error) {
 	for _, fd := range l.of(owner, true) {
 		err = errors.Join(err, l.forget(fd))
@@ -226,7 +226,7 @@ func (l *loop) freeze(owner string) (sockets int, err error) {
 	return sockets, err
 }
 
-// thaw serves what has come meanwhile, and sends what could not be sent.
+// thaw reads what has arrived and sends what was held back.
 func (l *loop) thaw(owner string) (sockets int, err error) {
 	for _, fd := range l.of(owner, false) {
 		err = errors.Join(err, l.add(owner, fd, l.sources[fd].events, l.sources[fd].handler))

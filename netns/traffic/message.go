@@ -10,10 +10,10 @@ import (
 	"baton/impl/clock"
 )
 
-// A request is a fixed block that the backend never interprets; an answer is
-// the request as it arrived, then the backend's name and a checksum over both.
-// Fixed lengths mean that bytes which belong to another flow, or are shifted,
-// still come back, and that the client is the one that finds them wrong.
+// A request is a fixed-length block that the backend does not interpret; an answer is the
+// request as received, then the backend's name and a checksum over both. Because of the
+// fixed length, bytes that are shifted or belong to another flow still come back, and the
+// client detects them.
 //
 //	request  0 magic | 4 flow | 8 run | 16 seq | 24 intended | 32 filler | 60 CRC-32C of 0..59
 //	answer   0 request | 64 backend name, zero padded | 92 CRC-32C of 0..91
@@ -23,20 +23,20 @@ const (
 	answerLen  = requestLen + nameLen + crc32.Size
 
 	magic = "BTN1"
-	// lastMagic is that of a request behind whose answer the backend closes.
+	// lastMagic marks a request after whose answer the backend closes.
 	lastMagic = "BTNL"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// stamp identifies one message: the run and flow that it belongs to, its place
-// in the flow, and the instant at which it was meant to be sent.
+// stamp identifies one message: its run and flow, its place in the flow, and its intended
+// send time.
 type stamp struct {
 	run      uint64
 	flow     uint32
 	seq      uint64
 	intended clock.Instant
-	last     bool // the backend closes behind the answer
+	last     bool // the backend closes after the answer
 }
 
 // putRequest encodes s into b[:requestLen].
@@ -63,7 +63,7 @@ func putAnswer(b []byte, backend string) {
 	binary.BigEndian.PutUint32(b[requestLen+nameLen:], crc32.Checksum(b[:requestLen+nameLen], castagnoli))
 }
 
-// What can be wrong with an answer.
+// Errors of an answer.
 var (
 	errAnswerChecksum  = errors.New("checksum of the answer is wrong")
 	errRequestChecksum = errors.New("checksum of the echoed request is wrong")
@@ -71,7 +71,7 @@ var (
 	errForeign         = errors.New("echo belongs to another flow")
 )
 
-// parseAnswer decodes b, verifying both checksums. The name aliases b.
+// parseAnswer decodes b and verifies both checksums. The name aliases b.
 func parseAnswer(b []byte) (s stamp, backend []byte, err error) {
 	if len(b) != answerLen {
 		return s, nil, fmt.Errorf("answer has %d bytes, want %d", len(b), answerLen)
@@ -96,8 +96,7 @@ func parseAnswer(b []byte) (s stamp, backend []byte, err error) {
 	return s, bytes.TrimRight(b[requestLen:requestLen+nameLen], "\x00"), nil
 }
 
-// checkAnswer is parseAnswer for the flow that sent the requests stamped with
-// run and flow.
+// checkAnswer is parseAnswer plus a check that the request had this run and flow.
 func checkAnswer(b []byte, run uint64, flow uint32) (stamp, []byte, error) {
 	s, backend, err := parseAnswer(b)
 	if err == nil && (s.run != run || s.flow != flow) {

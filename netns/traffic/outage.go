@@ -6,24 +6,22 @@ import (
 	"baton/impl/clock"
 )
 
-// outageMeter finds the outages of a probe flow. Probes are settled in the order
-// of their sequence numbers, each once it is known whether its answer came in
-// time (within the threshold of its sending; a later answer is a missed one).
+// outageMeter finds the outages of a probe flow. Probes are settled in the order of their
+// sequence numbers, once it is known whether each was answered within the threshold of its
+// sending; a later answer counts as missed.
 //
-// An outage lasts from the last probe that was answered in time before it to the
-// first one after it, by the instants at which they were really sent: between
-// those two nothing came through, and both did. So it measures for how long
-// packets were lost, not when answers arrived; it is never underestimated, and
-// exact to one probe interval at each end while the generator is on time. A
-// generator that was late has sent less often, and says so by a stall event.
+// An outage lasts from the sending of the last timely answered probe before it to the
+// sending of the first one after it. So it measures for how long packets were lost, not
+// when answers arrived. It is never underestimated, and exact to one probe interval at each
+// end if the generator is on time; a late generator records a stall event.
 type outageMeter struct {
 	threshold time.Duration
 	started   bool
 	last      clock.Instant // when the last probe answered in time was sent
-	missed    int           // probes since then
+	missed    int           // probes missed since then
 }
 
-// settle notes the fate of the next probe.
+// settle notes the result of the next probe.
 func (m *outageMeter) settle(sent clock.Instant, answered bool) (gap, bool) {
 	if !m.started {
 		m.started, m.last = true, sent
@@ -37,7 +35,7 @@ func (m *outageMeter) settle(sent clock.Instant, answered bool) (gap, bool) {
 	return g, found
 }
 
-// end reports the outage that is still open at the instant at.
+// end reports the outage that is open at an instant.
 func (m *outageMeter) end(at clock.Instant) (gap, bool) {
 	if m.missed == 0 || at.Sub(m.last) <= m.threshold {
 		return gap{}, false

@@ -7,9 +7,9 @@ import (
 	"hash/crc32"
 )
 
-// A transfer is asked for by a block as long as a request, and closed by a report of the
-// backend, which says what it sent or received. What is in between follows from the
-// transfer's identity, so that each end knows every byte that is due.
+// A transfer begins with a request block and ends with the backend's report of what it sent
+// or received. The bytes between follow from the transfer's identity, so that both ends
+// know every expected byte.
 //
 //	asked   0 magic | 4 flow | 8 run | 16 seq | 24 size | 32 up | 33 zero | 60 CRC-32C of 0..59
 //	report  0 magic | 4 flow | 8 run | 16 seq | 24 bytes | 32 their CRC-32C | 36 backend name | 64 CRC-32C of 0..63
@@ -19,14 +19,14 @@ const (
 	reportLen   = 36 + nameLen + crc32.Size
 )
 
-// transferID is one transfer of a run.
+// transferID identifies a transfer of a run.
 type transferID struct {
 	run  uint64
 	flow uint32
 	seq  uint64
 }
 
-// ask is what a client asks for.
+// ask is the request of a transfer.
 type ask struct {
 	transferID
 	size uint64
@@ -56,7 +56,7 @@ func parseTransferID(b []byte) transferID {
 	return transferID{flow: be.Uint32(b[4:]), run: be.Uint64(b[8:]), seq: be.Uint64(b[16:])}
 }
 
-// parseAsk decodes b[:requestLen], false if no transfer is asked for there.
+// parseAsk decodes b[:requestLen]; false if it does not request a transfer.
 func parseAsk(b []byte) (ask, bool) {
 	be := binary.BigEndian
 	if string(b[:4]) != askMagic || be.Uint32(b[60:]) != crc32.Checksum(b[:60], castagnoli) {
@@ -65,20 +65,20 @@ func parseAsk(b []byte) (ask, bool) {
 	return ask{transferID: parseTransferID(b), size: be.Uint64(b[24:]), up: b[32] == 1}, true
 }
 
-// payload is what one end has sent or received of a transfer.
+// payload tracks what one end has sent or received of a transfer.
 type payload struct {
 	transferID
 	count uint64
 	sum   uint32
 }
 
-// next writes the bytes that are due next.
+// next writes the next bytes of the transfer.
 func (p *payload) next(b []byte) {
 	p.fill(b)
 	p.note(b)
 }
 
-// take reports whether the bytes are those that are due next.
+// take reports whether the bytes are the next ones of the transfer.
 func (p *payload) take(b []byte) bool {
 	due := make([]byte, len(b))
 	p.fill(due)
@@ -91,7 +91,8 @@ func (p *payload) note(b []byte) {
 	p.sum = crc32.Update(p.sum, castagnoli, b)
 }
 
-// fill writes the bytes from the count on: a word of eight follows from its place.
+// fill writes the bytes from offset count on. Each word of eight bytes follows from its
+// offset.
 func (p *payload) fill(b []byte) {
 	var word [8]byte
 	for i := 0; i < len(b); {
@@ -119,7 +120,7 @@ func (p *payload) putReport(b []byte, backend string) {
 	be.PutUint32(b[reportLen-crc32.Size:], crc32.Checksum(b[:reportLen-crc32.Size], castagnoli))
 }
 
-// checkReport compares the backend's report with what this end knows, and says what differs.
+// checkReport compares the backend's report with this end's count and checksum.
 func (p *payload) checkReport(b []byte) error {
 	be := binary.BigEndian
 	switch {

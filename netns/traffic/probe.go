@@ -22,27 +22,27 @@ type probe struct {
 	wire uint32
 
 	pace    pacer
-	flight  []flight // probes not yet settled, oldest first
+	flight  []flight // unsettled probes, oldest first
 	settled uint64   // sequence number of flight[0]
 	meter   outageMeter
 	stamps  hostclock.Translator
 	backend string
 	corrupt bool
-	control [64]byte // for the receive stamp
+	control [64]byte // holds the receive timestamp
 
 	readiness
 	ending *ending
-	ended  clock.Instant // when the last probe had been sent
-	latest clock.Instant // when an answer was read last
-	// nextLook is when the socket is read next, once the probe is ending.
+	ended  clock.Instant // when the last probe was sent
+	latest clock.Instant // when the last answer was read
+	// nextLook is when the ending probe reads its socket next.
 	nextLook clock.Instant
 }
 
-// quiet is how long no answer must have come before a probe's end: those that a
-// busy host still carries are counted.
+// quiet is how long no answer may arrive before an ending probe closes, so that answers
+// delayed by a busy host are counted.
 const quiet = 100 * time.Millisecond
 
-// flight is one probe on its way.
+// flight is one probe in flight.
 type flight struct {
 	sent     clock.Instant
 	answered bool // in time
@@ -53,7 +53,7 @@ func newProbe(l *loop, line *line, from *client, number int, start clock.Instant
 	p := &probe{readiness: r, flowID: flowID{line: line, client: from, number: number}, loop: l,
 		wire: line.wire(number), pace: perSecond(start, line.Rate), meter: outageMeter{threshold: line.threshold}}
 	p.pace.grid = 0
-	// The socket is read once an interval, since the kernel has stamped what came.
+	// The socket is read once an interval: the kernel timestamps arrivals.
 	fd, err := l.dialUDP(from, line.target, 0, p)
 	if err != nil {
 		return nil, err
@@ -86,13 +86,13 @@ func (p *probe) fire(now clock.Instant) {
 		return
 	}
 	if now.Sub(p.pace.start) > p.line.timeouts.Connect {
-		p.readiness.ready() // nobody answers; that is for the checks to judge
+		p.readiness.ready() // without an answer; the checks judge that
 	}
 	p.pace.due(now, forever, func(intended clock.Instant, seq int64) { p.send(intended, uint64(seq)) })
 }
 
-// send sends one probe. What the socket answers (an unreachable host, a full
-// queue) is not looked at: the missing answer says it.
+// send sends one probe. Its error (an unreachable host, a full queue) is ignored: it shows
+// as a missing answer.
 func (p *probe) send(intended clock.Instant, seq uint64) {
 	var b [requestLen]byte
 	putRequest(b[:], stamp{run: p.line.run, flow: p.wire, seq: seq, intended: intended})
@@ -101,7 +101,7 @@ func (p *probe) send(intended clock.Instant, seq uint64) {
 	_, _ = unix.Write(p.fd, b[:])
 }
 
-// settle decides the probes whose time to be answered has passed.
+// settle decides the probes whose threshold has passed.
 func (p *probe) settle(now clock.Instant) {
 	n := 0
 	for n < len(p.flight) && now.Sub(p.flight[n].sent) > p.line.threshold {
@@ -130,7 +130,7 @@ func (p *probe) ready(clock.Instant, uint32) {
 	}
 }
 
-// arrival is when the kernel received a datagram, from its control message.
+// arrival returns the kernel's receive timestamp of a datagram.
 func (p *probe) arrival(control []byte) clock.Instant {
 	messages, err := unix.ParseSocketControlMessage(control)
 	if err == nil {
@@ -156,7 +156,7 @@ func (p *probe) answer(b []byte, at clock.Instant) {
 	}
 	p.latest = hostclock.Now()
 	p.line.received(got.intended, at)
-	// The index of a probe that is settled wraps around to beyond the end.
+	// The index of a settled probe wraps around to beyond the end.
 	if i := got.seq - p.settled; i < uint64(len(p.flight)) {
 		f := &p.flight[i]
 		f.answered = at.Sub(f.sent) <= p.line.threshold
@@ -180,8 +180,8 @@ func (p *probe) noteBackend(at clock.Instant, name []byte) {
 	p.event(at, trace.TrafficMoved, "from "+before, p.backend)
 }
 
-// pause reports the outage that is open at an instant from which on the client does
-// nothing, and forgets what was on its way.
+// pause reports the outage that is open when the client stops acting, and forgets the
+// probes in flight.
 func (p *probe) pause(at clock.Instant) {
 	p.settle(at)
 	if g, open := p.meter.end(at); open {
@@ -197,7 +197,7 @@ func (p *probe) breakOff(now clock.Instant) {
 	p.event(now, trace.TrafficDone, clientEnded, p.backend)
 }
 
-// resume goes on with the next sequence number, so that a late answer is known as one.
+// resume continues with the next sequence number, so that late answers are recognised.
 func (p *probe) resume(from, now clock.Instant) {
 	p.pause(from)
 	p.pace.skip(now)

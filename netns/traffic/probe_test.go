@@ -61,10 +61,10 @@ func TestLatencyIsToldOnce(t *testing.T) {
 	}
 	p.answerAt(99, ms(150))
 	p.line.summary(false)
-	if got := p.line.tell(ms(120), false).Latency; len(got) != 1 || got[0].From != 0 || got[0].Answers != 99 || got[0].P50 != 1 || got[0].Max != 1 {
+	if got := p.line.traceTotals(ms(120), false).Latency; len(got) != 1 || got[0].From != 0 || got[0].Answers != 99 || got[0].P50 != 1 || got[0].Max != 1 {
 		t.Errorf("by 120 ms: %+v", got)
 	}
-	if got := p.line.tell(ms(160), true).Latency; len(got) != 1 || got[0].From != ms(100) || got[0].Answers != 2 || got[0].Max != 51 {
+	if got := p.line.traceTotals(ms(160), true).Latency; len(got) != 1 || got[0].From != ms(100) || got[0].Answers != 2 || got[0].Max != 51 {
 		t.Errorf("the rest: %+v", got)
 	}
 }

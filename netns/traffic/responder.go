@@ -15,25 +15,25 @@ import (
 	"baton/scenarios/lab"
 )
 
-// responder answers for a backend the TCP flows that have no socket: those whose segments
-// are marked. It keeps nothing of a connection. The first sequence number of its side is a
-// cookie made from both ends' addresses and a secret; a segment that acknowledges what
-// does not follow from its cookie is of a connection that this backend does not have, and
-// gets a RST, as from a kernel (RFC 9293 3.10.7.1). So a flow that a load balancer moves
-// here, or gives another source port, is reset.
+// responder is a backend's stateless server for TCP flows without sockets, whose segments
+// are marked. Its initial sequence number is a cookie of both ends' addresses and a secret.
+// A segment whose acknowledgement does not follow from its cookie belongs to a connection
+// that this backend does not have, and is answered by a RST, as a kernel does (RFC 9293
+// 3.10.7.1). So a flow that a load balancer moves here, or gives another source port, is
+// reset.
 type responder struct {
 	*servers
 	in     int
 	out    [lab.Families]int // raw sockets, -1 where the backend has no address
-	at     []netip.AddrPort  // where the TCP services are
+	at     []netip.AddrPort  // addresses of the TCP services
 	secret maphash.Seed
 }
 
-// answersPerConnection bounds what a cookie accepts: after so many answers of one
-// connection it would be reset.
+// answersPerConnection is how many answers a connection can get before its cookie no longer
+// matches and it is reset.
 const answersPerConnection = 10_000
 
-// openSegments opens the sockets of a responder for TCP services, in the thread's namespace.
+// openSegments opens a responder's sockets for TCP services in the thread's namespace.
 func openSegments(at []netip.AddrPort) (_ listener, err error) {
 	l := listener{proto: segmentProto, fd: -1, at: at}
 	for f := range l.out {
@@ -54,8 +54,7 @@ func openSegments(at []netip.AddrPort) (_ listener, err error) {
 	return l, nil
 }
 
-// openPackets opens a packet socket of an interface, 0 for all, that takes what a filter
-// lets through.
+// openPackets opens a packet socket with a filter on one interface; 0 is all of them.
 func openPackets(program []bpf.Instruction, index int) (int, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -106,21 +105,22 @@ func (r *responder) answer(s segment) {
 		a.payload = append(make([]byte, 0, answerLen), s.payload...)[:answerLen]
 		putAnswer(a.payload, r.name)
 	}
-	_ = unix.Sendto(r.out[lab.FamilyOf(a.to.Addr())], a.packet(), 0, sockaddr(netip.AddrPortFrom(a.to.Addr(), 0))) // a lost answer is what the client measures
+	_ = unix.Sendto(r.out[lab.FamilyOf(a.to.Addr())], a.packet(), 0, sockaddr(netip.AddrPortFrom(a.to.Addr(), 0))) // the client measures a lost answer
 }
 
-// cookie is the first sequence number of this side of a connection.
+// cookie returns this side's initial sequence number of a connection.
 func (r *responder) cookie(client, server netip.AddrPort) uint32 {
 	return uint32(maphash.Comparable(r.secret, [2]netip.AddrPort{client, server}))
 }
 
-// follows reports whether an acknowledgement is one of whole answers behind a cookie.
+// follows reports whether an acknowledgement covers a whole number of answers after the
+// cookie.
 func follows(ack, cookie uint32) bool {
 	sent := ack - cookie - 1
 	return sent%answerLen == 0 && sent/answerLen <= answersPerConnection
 }
 
-// respond serves the marked segments that come to a backend's TCP services.
+// respond serves the marked segments for a backend's TCP services.
 func (s *servers) respond(l listener) error {
 	r := &responder{servers: s, in: l.fd, out: l.out, at: l.at, secret: maphash.MakeSeed()}
 	err := s.add(r.in, r)

@@ -9,22 +9,22 @@ import (
 	"baton/scenarios/plan"
 )
 
-// sample is what one client has of a line's sample: the idle flows, drawn by the seed of the
-// run, that are asked once a period, and once more at the end. Each that answers is verified; one that has
-// no answer is asked again at its next turn, and counts as verified no more. So the totals
-// say at any time how many of the sample are known to stand, before and after each takeover.
+// sample is one client's part of a line's sample: idle flows, drawn by the run's seed, that
+// are asked once a period and once more at the end. A flow that answers is verified; one
+// that does not is asked again at its next turn and no longer counts as verified. So the
+// totals always say how many of the sample are known to be alive, before and after each
+// takeover.
 type sample struct {
 	flows *idleFlows
-	of    []int32           // the flows
-	asked map[int32]sampled // those that were ever asked
+	of    []int32           // the sampled flows
+	asked map[int32]sampled // those asked so far
 	beat  pacer             // asks one after the other
-	open  int               // flows without an answer to what was asked
-	again clock.Instant     // at the end: when those without an answer are asked next
+	open  int               // flows with an outstanding request
+	again clock.Instant     // at the end: when unanswered flows are asked next
 }
 
-// sampled is one flow of the sample.
 type sampled struct {
-	since    clock.Instant // when what has no answer yet was asked first; 0: all is answered
+	since    clock.Instant // when the outstanding request was first sent; 0 if none is
 	verified bool
 }
 
@@ -52,7 +52,7 @@ func (s *sample) fire(now clock.Instant) {
 	}
 }
 
-// ask asks a flow that was answered when it was opened.
+// ask sends a request to a flow that was answered when it opened.
 func (s *sample) ask(i int32, intended clock.Instant) {
 	f := &s.flows.all[i]
 	if f.backend == 0 || f.dead {
@@ -69,7 +69,7 @@ func (s *sample) ask(i int32, intended clock.Instant) {
 	s.flows.exchange.ask(int(i), intended)
 }
 
-// noteAnswer notes an answer to what was asked at an instant.
+// noteAnswer notes the answer to a request by its intended time.
 func (s *sample) noteAnswer(i int, intended clock.Instant) {
 	a, asked := s.asked[int32(i)]
 	if !asked || a.since == 0 || intended < a.since {
@@ -112,7 +112,7 @@ func (s *sample) askAll(now clock.Instant) {
 	}
 }
 
-// repeat asks those again that have no answer, once it is time.
+// repeat asks the unanswered flows again when it is time.
 func (s *sample) repeat(now clock.Instant) {
 	if now < s.again {
 		return
@@ -123,7 +123,7 @@ func (s *sample) repeat(now clock.Instant) {
 	}
 }
 
-// waiting lists the flows without an answer to what was asked.
+// waiting returns the flows with an outstanding request.
 func (s *sample) waiting() (found []int32) {
 	for _, i := range slices.Sorted(maps.Keys(s.asked)) {
 		if s.asked[i].since > 0 {
@@ -135,7 +135,7 @@ func (s *sample) waiting() (found []int32) {
 
 func (s *sample) settled() bool { return s.open == 0 }
 
-// deadline is when those without an answer are asked next, at the end.
+// deadline is when unanswered flows are asked next, at the end.
 func (s *sample) deadline(e *ending) clock.Instant {
 	if e.done || s.settled() {
 		return clock.Never
@@ -143,7 +143,7 @@ func (s *sample) deadline(e *ending) clock.Instant {
 	return s.again
 }
 
-// giveUp ends the flows that have no answer when their time has run out.
+// giveUp ends the flows that have timed out.
 func (s *sample) giveUp(now clock.Instant) {
 	for _, i := range s.waiting() {
 		s.flows.end(int(i), now, "no answer for "+rounded(now.Sub(s.asked[i].since)))
@@ -151,10 +151,10 @@ func (s *sample) giveUp(now clock.Instant) {
 	}
 }
 
-// forget takes the sample out of the totals, because its client has ended.
+// forget removes the sample from the totals, because its client has ended.
 func (s *sample) forget() {
 	verified := 0
-	for _, a := range s.asked { // in any order: a sum
+	for _, a := range s.asked { // order does not matter: a sum
 		if a.verified {
 			verified++
 		}

@@ -11,21 +11,21 @@ import (
 	"baton/netns/internal/ip"
 )
 
-// segment is a TCP segment that this package writes and reads by itself (RFC 9293 3.1),
-// without options.
+// segment is a TCP segment without options that this package builds and parses itself (RFC
+// 9293 3.1).
 //
 // Each carries a mark: an urgent pointer without URG, which a receiver ignores and a load
-// balancer passes on. By it a host's packet filters tell the segments of flows that have
-// no socket from those that belong to its kernel.
+// balancer passes on. Packet filters of the hosts use it to distinguish flows without
+// sockets from those of the kernel.
 type segment struct {
 	from, to netip.AddrPort
 	flags    uint8
 	seq, ack uint32
 	payload  []byte
-	marked   bool // read only: what is written is always marked
+	marked   bool // set by parsing; built segments are always marked
 }
 
-// Flags of TCP.
+// TCP flags.
 const (
 	tcpFIN = 1 << iota
 	tcpSYN
@@ -35,7 +35,7 @@ const (
 	tcpURG
 )
 
-// Places in the header of TCP.
+// Offsets in the TCP header.
 const (
 	tcpLen      = 20
 	tcpFlags    = 13
@@ -46,7 +46,7 @@ const (
 	segmentWindow = 65535
 )
 
-// packet is the segment with the header of its family.
+// packet returns the segment with its IP header.
 func (s segment) packet() []byte {
 	source, target := flow.AddrFrom(s.from.Addr()), flow.AddrFrom(s.to.Addr())
 	packet := ip.Header(source, target, unix.IPPROTO_TCP, 64, tcpLen+len(s.payload))
@@ -65,8 +65,8 @@ func (s segment) packet() []byte {
 	return packet
 }
 
-// parseSegment reads a packet. One that is marked and has a wrong checksum is refused, as a
-// kernel refuses it; that of others may be left to a network card that is not there.
+// parseSegment parses a packet. It rejects a marked segment with a wrong checksum, as a
+// kernel would; other segments may have an unfinished checksum because of offload.
 func parseSegment(packet []byte) (s segment, ok bool) {
 	header, length, protocol := ip.Len4, 0, uint8(0)
 	var source, target []byte
@@ -103,8 +103,8 @@ func parseSegment(packet []byte) (s segment, ok bool) {
 	return s, true
 }
 
-// notMarked is a filter for a listening socket, whose kernel would answer a marked segment:
-// it drops them.
+// notMarked is a filter for a listening socket that drops marked segments, which its kernel
+// would otherwise answer.
 func notMarked() []bpf.Instruction {
 	return []bpf.Instruction{
 		bpf.LoadAbsolute{Off: tcpUrgent, Size: 2},
@@ -116,7 +116,7 @@ func notMarked() []bpf.Instruction {
 	}
 }
 
-// marked is a filter for a packet socket: it takes the marked segments of both families.
+// marked is a filter for a packet socket that accepts the marked segments of both families.
 func marked() []bpf.Instruction {
 	return []bpf.Instruction{
 		bpf.LoadAbsolute{Off: 12, Size: 2},
@@ -139,10 +139,10 @@ func marked() []bpf.Instruction {
 	}
 }
 
-// wholeFrame is the result of a filter that takes a frame.
+// wholeFrame is the filter result that accepts a frame.
 const wholeFrame = 2048
 
-// attachFilter has a socket take only what a filter lets through.
+// attachFilter attaches a filter to a socket.
 func attachFilter(fd int, program []bpf.Instruction) error {
 	filter, err := assemble(program)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// servers are those of one backend that one loop has.
+// servers are the servers of one backend on one loop.
 type servers struct {
 	loop *loop
 	name string
@@ -26,12 +26,12 @@ func (s *servers) drop(fd int) { s.loop.drop(fd) }
 type listener struct {
 	proto string
 	fd    int
-	// Of segmentProto: the raw sockets of the answers, and where the services are.
+	// For segmentProto: the raw sockets of the answers and the services' addresses.
 	out [lab.Families]int
 	at  []netip.AddrPort
 }
 
-// segmentProto is TCP without sockets: see responder.
+// segmentProto stands for TCP without sockets: see responder.
 const segmentProto = "segments"
 
 func (l listener) close() {
@@ -47,7 +47,7 @@ func (l listener) close() {
 }
 
 // listen opens the listening sockets of all services on a backend, inside its namespace,
-// and those of a responder if there are TCP flows without sockets.
+// and a responder's sockets if there are TCP flows without sockets.
 func (b Backend) listen(services []plan.Service, responds bool) (opened []listener, err error) {
 	if name := b.Host.Name(); len(name) > nameLen {
 		return nil, fmt.Errorf("traffic: backend name %q is longer than %d bytes", name, nameLen)
@@ -99,7 +99,7 @@ func (b Backend) listen(services []plan.Service, responds bool) (opened []listen
 	return opened, nil
 }
 
-// at is where a backend serves a service: at its address of the service's family.
+// at returns the address and port at which a backend serves a service.
 func (b Backend) at(s plan.Service) (netip.AddrPort, error) {
 	i := slices.IndexFunc(b.Addrs, func(a netip.Addr) bool { return lab.FamilyOf(a) == s.Family() })
 	if i < 0 {
@@ -108,7 +108,7 @@ func (b Backend) at(s plan.Service) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(b.Addrs[i], s.Port), nil
 }
 
-// serve hands a listening socket to a backend's servers.
+// serve registers a listening socket of a backend.
 func (s *servers) serve(l listener) error {
 	switch l.proto {
 	case "udp":
@@ -129,7 +129,7 @@ func (s *tcpServer) ready(clock.Instant, uint32) {
 	for {
 		fd, _, err := unix.Accept4(s.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		if err != nil {
-			return // EAGAIN, or a connection that is gone already
+			return // EAGAIN, or the connection is already gone
 		}
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 		if s.add(fd, &echo{servers: s.servers, fd: fd}) != nil {
@@ -138,18 +138,18 @@ func (s *tcpServer) ready(clock.Instant, uint32) {
 	}
 }
 
-// echo is one accepted connection. It answers every full block of requestLen
-// bytes, whatever is in it, and closes after the client has closed its side and
-// all answers are out: so a session that ends in order ends without a RST.
+// echo is one accepted connection. It answers every full block of requestLen bytes,
+// whatever its content, and closes after the client has closed its side and all answers are
+// sent. So a session that ends gracefully ends without a RST.
 type echo struct {
 	*servers
 	fd int
 
 	block  [answerLen]byte
-	filled int // bytes of the block that have come
+	filled int // bytes of the block received
 	out    outbox
 	closed bool // by the client
-	last   bool // nothing follows what is to be sent
+	last   bool // close after the pending answers
 }
 
 func (e *echo) ready(_ clock.Instant, events uint32) {
@@ -168,11 +168,12 @@ func (e *echo) ready(_ clock.Instant, events uint32) {
 	}
 }
 
-// become serves a transfer on the connection, of which the client has sent some.
+// become turns the connection into a transfer, of which the client has already sent some
+// bytes.
 func (e *echo) become(a ask, rest []byte) {
 	s := &bulkServer{servers: e.servers, fd: e.fd, ask: a, payload: payload{transferID: a.transferID}}
 	e.loop.sources[e.fd].handler = s
-	_ = unix.SetsockoptInt(e.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, buffered) // or more waits
+	_ = unix.SetsockoptInt(e.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, buffered) // on error more waits in the buffer
 	s.take(rest)
 	s.move()
 }
@@ -218,7 +219,7 @@ func (e *echo) read() {
 		return
 	}
 	if blocked {
-		// Not reading meanwhile bounds what waits by what the client may have in flight.
+		// Not reading while answers wait bounds them by what the client may have in flight.
 		_ = e.loop.watch(e.fd, unix.EPOLLOUT)
 	}
 }
@@ -229,7 +230,7 @@ type udpServer struct {
 	fd int
 }
 
-// datagramsPerTurn bounds how long one busy socket holds the loop.
+// datagramsPerTurn limits how long one busy socket occupies the loop.
 const datagramsPerTurn = 64
 
 func (s *udpServer) ready(clock.Instant, uint32) {
@@ -240,9 +241,9 @@ func (s *udpServer) ready(clock.Instant, uint32) {
 			return
 		}
 		if err != nil || n != requestLen {
-			continue // an ICMP error, or nothing that this generator sends
+			continue // an ICMP error, or a foreign datagram
 		}
 		putAnswer(block, s.name)
-		_ = unix.Sendto(s.fd, block, 0, from) // a lost answer is what the client measures
+		_ = unix.Sendto(s.fd, block, 0, from) // the client measures a lost answer
 	}
 }

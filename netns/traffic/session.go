@@ -10,18 +10,18 @@ import (
 	"baton/impl/trace"
 )
 
-// phase is how far a connection of a client has come.
+// phase is the state of a client's connection.
 type phase uint8
 
 const (
 	connecting phase = iota
 	established
-	closing // everything is answered and our FIN is sent; the backend's is awaited
-	ended   // in order, lost, failed, or given up
+	closing // all answered and our FIN sent; the backend's FIN is awaited
+	ended   // gracefully, lost, failed, or given up
 )
 
-// maxOutstanding bounds the messages of one session that have no echo yet. At
-// the bound a session leaves out messages until an echo comes.
+// maxOutstanding limits the unanswered messages of one session. At the limit a session
+// skips messages until an echo comes.
 const maxOutstanding = 1024
 
 // session is one long-lived TCP connection of a sessions line.
@@ -35,18 +35,18 @@ type session struct {
 
 	started clock.Instant // intended time of the connect
 	opening bool          // Start waits for it
-	ending  bool          // close once everything is answered
+	ending  bool          // closes once everything is answered
 	backend string        // that of the first echo
 	next    uint64        // sequence number of the next message
 	unacked []clock.Instant
 	out     outbox
 	in      [answerLen]byte
-	filled  int // bytes of in that have come
+	filled  int // bytes of in received
 	stall   stallMeter
 	corrupt bool // reported
 }
 
-// open begins to connect at the intended instant.
+// open begins to connect; intended is the scheduled instant.
 func (s *session) open(intended, now clock.Instant) {
 	s.started = intended
 	fd, err := s.loop.dialTCP(s.client, s.line.target, s)
@@ -84,8 +84,8 @@ func (s *session) connected(now clock.Instant) {
 	s.send(now, now)
 }
 
-// send sends the message that was meant for the intended instant, whether or
-// not those before it have been answered.
+// send sends the message of the intended instant, whether or not earlier ones have been
+// answered.
 func (s *session) send(intended, now clock.Instant) {
 	if s.phase != established || len(s.unacked) >= maxOutstanding {
 		return
@@ -103,7 +103,7 @@ func (s *session) send(intended, now clock.Instant) {
 	}
 }
 
-// flush sends what waits. It reports false when the session has ended.
+// flush sends what waits. It returns false when the session has ended.
 func (s *session) flush(now clock.Instant) bool {
 	blocked, err := s.out.flush(s.fd)
 	if err != nil {
@@ -153,7 +153,7 @@ func (s *session) read(now clock.Instant) {
 	}
 }
 
-// echo takes one complete answer.
+// echo handles one complete answer.
 func (s *session) echo(now clock.Instant) {
 	got, backend, err := checkAnswer(s.in[:], s.line.run, s.wire)
 	if len(s.unacked) == 0 {
@@ -176,8 +176,8 @@ func (s *session) echo(now clock.Instant) {
 	s.noteBackend(now, backend)
 }
 
-// noteBackend reports the session as opened with its first echo, and as moved
-// when an echo names another backend than the one before.
+// noteBackend reports the session as opened at its first echo, and as moved when an echo
+// names another backend than before.
 func (s *session) noteBackend(now clock.Instant, name []byte) {
 	if string(name) == s.backend {
 		return
@@ -203,17 +203,17 @@ func (s *session) reportCorrupt(now clock.Instant, why string) {
 	s.event(now, trace.TrafficCorrupt, why, s.backend)
 }
 
-// end begins the orderly close as soon as every message has been answered, or has left
-// where the session closes its sending side first and reads on.
+// end begins the graceful close once every message has been answered, or sent if the
+// session closes its sending side first.
 func (s *session) end() {
 	s.ending = true
 	if s.phase == established && (len(s.unacked) == 0 || s.line.Half && len(s.out.waiting) == 0) {
 		s.become(closing)
-		_ = unix.Shutdown(s.fd, unix.SHUT_WR) // an error shows in the read that follows
+		_ = unix.Shutdown(s.fd, unix.SHUT_WR) // the next read returns its error
 	}
 }
 
-// giveUp ends a session whose time has run out.
+// giveUp ends a session that has timed out.
 func (s *session) giveUp(now clock.Instant) {
 	switch s.phase {
 	case connecting:
@@ -246,8 +246,8 @@ func (s *session) opened() {
 	}
 }
 
-// timeout fails a session that is not established when its time to connect has
-// run out. One that is but has no echo yet is no longer waited for.
+// timeout fails a session that is not established in time. One that is established but has
+// no echo is no longer waited for.
 func (s *session) timeout(now clock.Instant) {
 	if s.phase == connecting {
 		s.giveUp(now)
@@ -270,7 +270,7 @@ func (s *session) abandon(now clock.Instant, why string) {
 	s.event(now, trace.TrafficFailed, why, "")
 }
 
-// lose ends a session that was established and died.
+// lose ends an established session that died.
 func (s *session) lose(now clock.Instant, why string) {
 	if s.backend == "" {
 		s.event(now, trace.TrafficOpened, "", "")
@@ -295,10 +295,11 @@ func (s *session) breakOff(now clock.Instant) {
 	s.event(now, trace.TrafficDone, clientEnded, s.backend)
 }
 
-// clientEnded is why a flow is neither lost nor failed that is not answered any more.
+// clientEnded is the reason of a flow that is neither lost nor failed but ended with its
+// client.
 const clientEnded = "its client ended"
 
-// noteStall reports how long a session that ends has waited for an answer, if it has.
+// noteStall reports how long an ending session has waited for an answer, if it has.
 func (s *session) noteStall(now clock.Instant) {
 	if len(s.unacked) > 0 {
 		if g, late := s.stall.waited(s.unacked[0], now); late {
@@ -307,7 +308,7 @@ func (s *session) noteStall(now clock.Instant) {
 	}
 }
 
-// finish ends a session in order.
+// finish ends a session gracefully.
 func (s *session) finish(now clock.Instant, why string) {
 	s.become(ended)
 	s.line.count(func(t *trace.Totals) { t.Sessions-- })
@@ -317,11 +318,10 @@ func (s *session) finish(now clock.Instant, why string) {
 	}
 }
 
-// discard serves the socket of a session that has ended but not closed: one that
-// was lost or given up. Were it closed, this kernel would answer what still
-// arrives for it with a RST, which nobody could tell from a failure. So our
-// side is shut down and the socket is read until the other end has closed, or
-// until the generator is torn down.
+// discard serves the socket of a session that was lost or given up. If it were closed, the
+// kernel would answer late segments with a RST, which nobody could tell from a failure. So
+// our side is shut down and the socket is read until the other end closes or the generator
+// is torn down.
 func discard(l *loop, fd int, events uint32) {
 	if events&unix.EPOLLOUT != 0 && events&(unix.EPOLLERR|unix.EPOLLHUP) == 0 {
 		_ = unix.Shutdown(fd, unix.SHUT_WR)

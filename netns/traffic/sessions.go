@@ -5,9 +5,9 @@ import (
 	"baton/scenarios/plan"
 )
 
-// sessions generates one client's share of a line of long-lived TCP connections.
-// Session k sends at the instants k/N + j of the period, from the line's start
-// on; what falls before its connection stands is left out.
+// sessions generates one client's share of a line of long-lived TCP connections. Session k
+// sends at the instants k/N + j of the period, from the line's start; those before its
+// connection is established are skipped.
 type sessions struct {
 	all     []*session
 	opener  pacer
@@ -16,7 +16,7 @@ type sessions struct {
 	opening int           // without a first echo, not ended, not timed out
 	live    int           // not ended
 	expired int           // all[:expired] are no longer watched for the connect timeout
-	resumed clock.Instant // when its client stood still last
+	resumed clock.Instant // when its client last thawed
 
 	readiness
 	ending *ending
@@ -78,7 +78,7 @@ func (g *sessions) fire(now clock.Instant) {
 	}
 }
 
-// nextTimeout is when the oldest session without an echo has taken too long.
+// nextTimeout returns when the oldest session without an echo times out.
 func (g *sessions) nextTimeout() clock.Instant {
 	for g.expired < int(g.opener.n) && !g.all[g.expired].opening {
 		g.expired++
@@ -106,8 +106,8 @@ func (g *sessions) resume(_, now clock.Instant) {
 	}
 }
 
-// finish begins to end the sessions: nothing new is sent, what is open closes as
-// soon as it has its answers, and what has none when the drain time has passed is lost.
+// finish begins to end the sessions: nothing new is sent, a session closes once it is
+// answered, and one that is unanswered after the drain time is lost.
 func (g *sessions) finish(_ clock.Instant, e *ending) {
 	g.ending = e
 	for i, s := range g.all {
@@ -131,7 +131,7 @@ func (g *sessions) fireEnding(now clock.Instant) {
 	}
 }
 
-// readiness tells once that a generator has opened what it opens at its start.
+// readiness reports once that a generator has opened its connections.
 type readiness struct {
 	isReady bool
 	onReady func()
@@ -144,11 +144,10 @@ func (r *readiness) ready() {
 	}
 }
 
-// atOnce is the deadline of a ticker that has something to do now, though no
-// schedule of its asked for this instant.
+// atOnce is the deadline of a generator that must act now, outside of its schedule.
 const atOnce clock.Instant = 0
 
-// onceTrue is atOnce if the condition holds.
+// onceTrue returns atOnce if the condition holds.
 func onceTrue(condition bool) clock.Instant {
 	if condition {
 		return atOnce
@@ -163,7 +162,7 @@ type ending struct {
 	onDone func()
 }
 
-// deadline is when the ending has to be looked at: at once when nothing is left.
+// deadline is when the ending is checked next: at once when nothing is left.
 func (e *ending) deadline(nothingLeft bool) clock.Instant {
 	switch {
 	case e.done:

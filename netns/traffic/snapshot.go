@@ -9,19 +9,19 @@ import (
 // Snapshot is the state of the traffic at one moment.
 type Snapshot struct {
 	Lines []trace.Totals // in the order of the plan
-	// Late is the longest time by which a generator was woken too late since the
-	// start, LateProbes the same of the probes alone.
+	// Late is the maximum lateness of a generator's wake-up since the start; LateProbes is
+	// that of the probes alone.
 	Late, LateProbes time.Duration
-	// HostDropped frames found an input queue of this machine full since the start,
-	// by anybody's load. If there are any, loss proves nothing.
+	// HostDropped counts frames dropped by full input queues of this machine since the
+	// start, from any load. If it is not 0, loss proves nothing.
 	HostDropped uint64
-	// CPU is the processor time that the generator's threads have used, servers
-	// included, and the part of the network path that runs inside their system calls.
+	// CPU is the CPU time of the generator's threads, servers and the network path inside
+	// their system calls included.
 	CPU time.Duration
 }
 
-// Snapshot returns the live numbers. It may be called from any goroutine once
-// Start has returned, until Close.
+// Snapshot returns the current state. It is safe for concurrent use between Start and
+// Close.
 func (g *Generator) Snapshot() Snapshot {
 	s := Snapshot{HostDropped: g.hostDropped()}
 	for _, l := range g.lines {

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openSocket opens a non-blocking socket of the thread's network namespace, of the family
-// of an address.
+// openSocket opens a non-blocking socket of an address's family in the thread's network
+// namespace.
 func openSocket(kind int, of netip.AddrPort) (int, error) {
 	domain := unix.AF_INET
 	if of.Addr().Is6() {
@@ -21,14 +21,14 @@ func openSocket(kind int, of netip.AddrPort) (int, error) {
 	return fd, nil
 }
 
-// dialTCP begins to connect from a client and registers the socket with h. The
-// result comes as writability of the socket.
+// dialTCP begins to connect from a client and registers the socket with h. The socket
+// becomes writable when the connect has finished.
 func (l *loop) dialTCP(from *client, to netip.AddrPort, h handler) (int, error) {
 	return l.dialTCPFrom(from, 0, to, h)
 }
 
-// dialTCPFrom is dialTCP from a port, 0 for any. The port may be that of a connection that
-// has ended.
+// dialTCPFrom is dialTCP from a source port, 0 for any. The port may be that of a
+// connection that has just ended.
 func (l *loop) dialTCPFrom(from *client, port uint16, to netip.AddrPort, h handler) (int, error) {
 	if err := l.enter(from.namespace); err != nil {
 		return -1, err
@@ -37,7 +37,7 @@ func (l *loop) dialTCPFrom(from *client, port uint16, to netip.AddrPort, h handl
 	if err != nil {
 		return -1, err
 	}
-	// Without it a message waits for the acknowledgement of the one before.
+	// Without it a message waits for the previous one's acknowledgement.
 	err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if err == nil && port > 0 {
 		err = bindPort(fd, port)
@@ -55,7 +55,7 @@ func (l *loop) dialTCPFrom(from *client, port uint16, to netip.AddrPort, h handl
 	return fd, nil
 }
 
-// bindPort gives a socket a port that another one may have had just before.
+// bindPort binds a socket to a port that may just have been in use.
 func bindPort(fd int, port uint16) error {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return err
@@ -63,13 +63,12 @@ func bindPort(fd int, port uint16) error {
 	return unix.Bind(fd, &unix.SockaddrInet4{Port: int(port)})
 }
 
-// resetOnClose has a socket close with a RST.
+// resetOnClose makes a socket close with a RST.
 func resetOnClose(fd int) error {
 	return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 }
 
-// dialUDP opens a socket of a client that exchanges datagrams with one peer, and
-// registers it with h for the given events.
+// dialUDP opens a client's connected UDP socket and registers it with h for the events.
 func (l *loop) dialUDP(from *client, to netip.AddrPort, events uint32, h handler) (int, error) {
 	if err := l.enter(from.namespace); err != nil {
 		return -1, err
@@ -112,8 +111,8 @@ func listen(kind int, at netip.AddrPort) (int, error) {
 	return fd, nil
 }
 
-// enlargeReceiveBuffer makes room for seconds of datagrams: a burst, or a moment
-// in which this process does not run, must not look like loss in the network.
+// enlargeReceiveBuffer makes room for seconds of datagrams: a burst, or a pause of this
+// process, must not look like packet loss.
 func enlargeReceiveBuffer(fd int) error {
 	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20)
 }
@@ -125,7 +124,7 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 	return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
 }
 
-// localAddr is the socket's own address, zero if it has none.
+// localAddr returns the socket's local address, zero if it has none.
 func localAddr(fd int) netip.AddrPort {
 	switch sa, _ := unix.Getsockname(fd); sa := sa.(type) {
 	case *unix.SockaddrInet4:
@@ -136,7 +135,7 @@ func localAddr(fd int) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// socketError takes the pending error of a socket.
+// socketError returns and clears the socket's pending error.
 func socketError(fd int) error {
 	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
@@ -148,11 +147,11 @@ func socketError(fd int) error {
 	return nil
 }
 
-// outbox keeps the bytes that a stream socket did not take yet.
+// outbox buffers the bytes that a stream socket did not accept yet.
 type outbox struct{ waiting []byte }
 
-// write sends b behind what waits already. It reports whether bytes wait for
-// the socket to become writable.
+// write sends b after the buffered bytes. blocked means that bytes wait for the socket to
+// become writable.
 func (o *outbox) write(fd int, b []byte) (blocked bool, err error) {
 	if len(o.waiting) > 0 {
 		o.waiting = append(o.waiting, b...)
@@ -169,7 +168,7 @@ func (o *outbox) write(fd int, b []byte) (blocked bool, err error) {
 	return len(o.waiting) > 0, nil
 }
 
-// flush sends what waits.
+// flush sends the buffered bytes.
 func (o *outbox) flush(fd int) (blocked bool, err error) {
 	b := o.waiting
 	o.waiting = o.waiting[:0]

@@ -6,26 +6,25 @@ import (
 	"baton/impl/clock"
 )
 
-// gap is a stretch in which one flow got no answer to what it meant to send.
+// gap is a period in which one flow got no answer.
 type gap struct {
 	from, to clock.Instant
 	missed   int // probes without a timely answer
 }
 
-// stallMeter finds the stalls of one TCP session. A message is late when its
-// echo comes more than the threshold after the intended send time, or after the
-// end of the previous stall if that is later: what piled up behind one stall is
-// not another. A run of late messages is one stall, reported once, from the
-// intended time of its first message to the echo of that; within a run only a
-// longer stall than all of the run before is reported again.
+// stallMeter finds the stalls of one TCP session. A message is late when its echo comes
+// more than the threshold after the intended send time, or after the end of the previous
+// stall if that is later, so that a backlog behind one stall is not a second one.
+// Consecutive late messages are one stall, reported once, from the intended time of the
+// first message to its echo; within them only a longer stall is reported again.
 type stallMeter struct {
 	threshold time.Duration
-	end       clock.Instant // of the last late message's wait
-	longest   time.Duration // of the present run; 0 outside of one
+	end       clock.Instant // end of the last late message's wait
+	longest   time.Duration // of the consecutive late messages; 0 outside of a stall
 }
 
-// waited notes that a message waited for its echo from its intended time until
-// the instant at which the echo came, or at which the flow ended without it.
+// waited notes that a message waited from its intended time until its echo, or until the
+// flow ended without it.
 func (m *stallMeter) waited(intended, until clock.Instant) (gap, bool) {
 	if until.Sub(intended) <= m.threshold {
 		m.longest = 0

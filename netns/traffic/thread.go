@@ -9,29 +9,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// init keeps the process's first thread for the main goroutine. The runtime ends a
-// locked thread with its goroutine, all but this one, which it parks for good: a loop
-// that had run on it would go on holding the namespace that it was in last.
+// init keeps the process's first thread for the main goroutine. The runtime ends a locked
+// thread with its goroutine, except for the first, which it parks: a loop that ran on it
+// would hold its last namespace forever.
 func init() { runtime.LockOSThread() }
 
-// waitingThreads is how many threads of the harness sit in system calls of their
-// own most of the time: two loops here, the capture, the watchdog.
+// waitingThreads is the number of harness threads that spend most of their time in system
+// calls: two loops, the capture and the watchdog.
 const waitingThreads = 4
 
-// spareProcs makes room in the Go scheduler for them. A thread that waits in a
-// system call keeps its P until the runtime takes it away, up to 20 ms later; with
-// no more Ps than processors another thread that returns from its own wait would
-// stand still for so long. It is the kernel, which knows priorities, that should
-// decide who runs.
+// spareProcs raises GOMAXPROCS for them. A thread that waits in a system call keeps its P
+// until the runtime retakes it, up to 20 ms later. With no more Ps than CPUs, another
+// thread that returns from its wait would stall for so long. The kernel, which knows
+// priorities, should decide who runs.
 func spareProcs() {
 	if want := runtime.NumCPU() + waitingThreads; runtime.GOMAXPROCS(0) < want {
 		runtime.GOMAXPROCS(want)
 	}
 }
 
-// raiseThread puts the calling thread, which is locked, above the others of the
-// process: by one real-time priority where it has one, else by its nice value.
-// Without CAP_SYS_NICE it stays as it is, and its lateness tells.
+// raiseThread raises the calling, locked thread above the process's other threads: by one
+// real-time priority if it has one, else by its nice value. Without CAP_SYS_NICE nothing
+// changes, and its lateness is reported.
 func raiseThread() {
 	attr, err := unix.SchedGetAttr(0, 0)
 	if err != nil {
@@ -47,10 +46,11 @@ func raiseThread() {
 
 const raisedNice = -10
 
-// ErrFiles is wrapped by the error of traffic for which the machine grants too few open files.
+// ErrFiles is wrapped by errors of traffic that needs more open files than the machine
+// allows.
 var ErrFiles = errors.New("too few open files")
 
-// raiseFileLimit makes room for n more file descriptors.
+// raiseFileLimit raises the limit by n file descriptors.
 func raiseFileLimit(n int) error {
 	need := uint64(n) + 1024 // for the rest of the process
 	var limit unix.Rlimit

@@ -1,21 +1,18 @@
-// Package traffic puts real load on a pair of load balancers and says what the
-// clients saw: TCP sessions that were lost, moved or corrupted, connects that
-// failed, and for how long nobody answered. Sockets are opened in the
+// Package traffic loads a pair of load balancers and records what the clients saw: lost,
+// moved or corrupted TCP sessions, failed connects, and outages. Sockets are opened in the
 // namespaces of clients and backends; everything runs in this process.
 //
-// The load is open-loop. Every message has an intended send time that follows
-// from the plan alone; a stall does not slow the generator down, and is measured
-// from the intended time. It judges nothing: it records trace events, and the
-// checks of a scenario judge those.
+// The load is open-loop. The plan alone determines every message's intended send time. A
+// stall does not slow the generator down, and is measured from the intended time. The
+// package judges nothing: it records trace events for the checks.
 //
 // # No RST of its own
 //
-// The generator never causes a RST while the system under test behaves: a
-// session ends with its last answer read, then FIN, then the other side's FIN;
-// SO_LINGER is never set; a connection that failed or was given up stays open
-// and is read until Close, since a closed socket would answer late segments with
-// a RST. So the order at the end of a run is Stop, then the end of the capture,
-// then Close.
+// The generator never causes a RST while the system under test behaves. A session ends with
+// its last answer read, then FIN, then the other side's FIN. SO_LINGER is never set. A
+// connection that failed or was given up stays open and is read until Close, since a closed
+// socket would answer late segments with a RST. So a run ends with Stop, then the end of
+// the capture, then Close.
 //
 // Package netns calls it. It needs CAP_SYS_ADMIN, to enter the namespaces, and
 // CAP_SYS_RESOURCE for more file descriptors than the limit.
@@ -45,40 +42,41 @@ type Host interface {
 	Do(f func() error) error
 }
 
-// Backend is a host on which the services' echo servers listen. Its name, at
-// most 28 bytes long, comes back in every answer.
+// Backend is a host on which the services' echo servers listen. Every answer carries its
+// name, at most 28 bytes long.
 type Backend struct {
 	Host
-	Addrs []netip.Addr // one of each family that services have
+	Addrs []netip.Addr // one per family of the services
 }
 
-// Timeouts of the generators; zero values mean the defaults.
+// Timeouts of the generators; zero means the default.
 type Timeouts struct {
-	// Connect is how long a connection may take: for connects with the echo, from
-	// the intended time on. 3 s by default: within it Linux sends three SYNs.
+	// Connect is the timeout of a connection; for connects it counts from the intended time
+	// and includes the echo. Default 3 s, in which Linux sends three SYNs.
 	Connect time.Duration
-	// Drain is how long Stop waits for the answers that are outstanding. 5 s by
-	// default. A session that has none then is lost.
+	// Drain is how long Stop waits for outstanding answers. Default 5 s. A session that is
+	// still unanswered then is lost.
 	Drain time.Duration
 }
 
-// Config is what a generator needs to know.
+// Config configures a generator.
 type Config struct {
 	Lines    []plan.Traffic
 	Services []plan.Service
-	Clients  []Host // each line's load is divided among them; a probe runs on each
+	Clients  []Host // share each line's load; each runs its own probe
 	Backends []Backend
 	// Seed draws the sample of idle flows.
 	Seed uint64
-	// Guests are neighbouring addresses of the clients' network, of each family, that no host has: idle
-	// flows come from them, each client and line has a part. An address has room for
+	// Guests are consecutive addresses of the clients' network, by family, that no host
+	// has. Idle flows come from them; each client and line gets a part. An address serves
 	// 50,000 flows.
 	Guests [lab.Families][]netip.Addr
-	// Run tells the messages of this run from those of another. Any number will do.
+	// Run distinguishes the messages of this run from those of others.
 	Run uint64
 	// Record receives the events, from one goroutine at a time.
 	Record func(trace.Event)
-	// GapTCP and GapUDP are the thresholds above which a gap is recorded: 50 ms and 20 ms by default.
+	// GapTCP and GapUDP are the minimum durations of a recorded gap. Defaults 50 ms and 20
+	// ms.
 	GapTCP, GapUDP time.Duration
 	Timeouts       Timeouts
 }
@@ -90,15 +88,15 @@ type Generator struct {
 	streams  *loop // TCP; UDP flows
 	probes   *loop // probes, and the UDP servers that answer them
 	clients  []*client
-	ended    sync.WaitGroup // of the generators that are ending
+	ended    sync.WaitGroup // counts the ending generators
 	events   chan trace.Event
-	recorded chan struct{} // closed once all events are handed over
-	drops    uint64        // of the host, at the start
-	ticking  chan struct{} // closed to end the running totals
+	recorded chan struct{} // closed once all events are recorded
+	drops    uint64        // of the host at the start
+	ticking  chan struct{} // closed to end writeTotals
 	ticked   chan struct{}
 
-	mu     sync.Mutex // of what follows: faults come beside the timeline
-	placed []*placed
+	mu     sync.Mutex // guards what follows against concurrent faults
+	placed []*clientShare
 	absent map[string]bool // clients that have ended or are frozen
 
 	started   bool
@@ -124,13 +122,12 @@ func New(cfg Config) (*Generator, error) {
 	return g, nil
 }
 
-// record queues an event. It blocks rather than drops when Record is slow.
+// record queues an event. It blocks if Record is slow.
 func (g *Generator) record(e trace.Event) { g.events <- e }
 
-// Start opens the servers, then the clients' connections, and returns when each
-// session, idle flow and probe was answered once, or has failed or taken longer
-// than Timeouts.Connect; or when ctx is done, with its error. What was started
-// then still has to be stopped.
+// Start opens the servers, then the clients' connections. It returns when each session,
+// idle flow and probe was answered once, has failed, or has exceeded Timeouts.Connect; or
+// when ctx is done, with its error. Even then what was started must be stopped.
 func (g *Generator) Start(ctx context.Context) error {
 	var err error
 	if g.drops, err = hostDrops(); err != nil {
@@ -156,10 +153,9 @@ func (g *Generator) Start(ctx context.Context) error {
 	return g.open(ctx)
 }
 
-// startLoops starts the threads, with the servers on them. The probes have one of
-// their own, and a raised one: it needs a few percent of a processor, and what it
-// measures is as good as its punctuality while hundreds of sessions recover from
-// a takeover.
+// startLoops starts the threads and the servers on them. Probes have their own thread with
+// a raised priority: it needs a few percent of a CPU, and must be punctual while hundreds
+// of sessions recover from a takeover.
 func (g *Generator) startLoops() error {
 	streams, err := newLoop(g.late)
 	if err != nil {
@@ -189,7 +185,7 @@ func (g *Generator) startLoops() error {
 	return nil
 }
 
-// loops are the loops that run.
+// loops returns the running loops.
 func (g *Generator) loops() []*loop {
 	if g.streams == nil {
 		return nil
@@ -197,14 +193,14 @@ func (g *Generator) loops() []*loop {
 	return []*loop{g.streams, g.probes}
 }
 
-// open starts every line on every client and waits until what they open stands.
+// open starts every line on every client and waits until their connections are established.
 func (g *Generator) open(ctx context.Context) error {
 	opened := make(chan struct{}, len(g.lines)*len(g.clients))
 	start := hostclock.Now().Add(slot) // one grid for all schedules
 	expected := 0
 	for _, line := range g.lines {
 		if line.From > 0 {
-			continue // its time is to come
+			continue // starts later, by a cue
 		}
 		if err := g.startLine(line, start, func() { opened <- struct{}{} }); err != nil {
 			return err
@@ -221,7 +217,7 @@ func (g *Generator) open(ctx context.Context) error {
 	return nil
 }
 
-// startLine starts a line on every client of it that is there. onReady is called for each of them.
+// startLine starts a line on each of its clients that is present. onReady is called for each of them.
 func (g *Generator) startLine(line *line, start clock.Instant, onReady func()) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -237,7 +233,7 @@ func (g *Generator) startLine(line *line, start clock.Instant, onReady func()) e
 	return nil
 }
 
-// startShare starts the share of a line that comes from the client with an index.
+// startShare starts one client's share of a line.
 func (g *Generator) startShare(line *line, index int, start clock.Instant, r readiness) (err error) {
 	from, place, of := g.clients[index], slices.Index(line.senders, index), len(line.senders)
 	on := g.streams
@@ -263,14 +259,14 @@ func (g *Generator) startShare(line *line, index int, start clock.Instant, r rea
 		}
 	})
 	if err == nil {
-		g.placed = append(g.placed, &placed{generator: made, on: on, line: line, client: from.name})
+		g.placed = append(g.placed, &clientShare{generator: made, on: on, line: line, client: from.name})
 	}
 	return err
 }
 
-// Stop ends the load in order and records the final totals. It waits for what is
-// outstanding as long as Timeouts.Drain says, or until the deadline of ctx if that
-// is earlier. The servers and the sockets of what was lost stay open until Close.
+// Stop ends the load gracefully and records the final totals. It waits for outstanding
+// answers for Timeouts.Drain, or until the deadline of ctx if that is earlier. The servers
+// and the sockets of lost sessions stay open until Close.
 func (g *Generator) Stop(ctx context.Context) {
 	if !g.started {
 		return
@@ -286,7 +282,7 @@ func (g *Generator) Stop(ctx context.Context) {
 	})
 }
 
-// hostDropped is the number of frames that this machine dropped by itself since the start.
+// hostDropped returns the number of frames that this machine has dropped since the start.
 func (g *Generator) hostDropped() uint64 {
 	if n, err := hostDrops(); err == nil && n > g.drops {
 		return n - g.drops
@@ -294,7 +290,7 @@ func (g *Generator) hostDropped() uint64 {
 	return 0
 }
 
-// drain ends every generator, and returns when all have ended.
+// drain ends every generator and waits for them.
 func (g *Generator) drain(ctx context.Context) {
 	until := hostclock.Now().Add(g.cfg.Timeouts.Drain)
 	if deadline, ok := ctx.Deadline(); ok {
@@ -305,11 +301,11 @@ func (g *Generator) drain(ctx context.Context) {
 		p.finish(until, &g.ended)
 	}
 	g.mu.Unlock()
-	g.ended.Wait() // every generator ends by itself, at the latest at until
+	g.ended.Wait() // every generator ends at until at the latest
 }
 
-// Close closes what is open and waits for the last event to be recorded. Call it
-// after the capture has ended: the sockets of what was lost may answer with RSTs now.
+// Close closes everything and waits until the last event is recorded. Call it after the
+// capture has ended: the sockets of lost sessions may now answer with RSTs.
 func (g *Generator) Close() {
 	g.Stop(context.Background())
 	if !g.started {
@@ -327,7 +323,7 @@ func (g *Generator) Close() {
 	})
 }
 
-// handOver gives the events to Record, so that a slow recorder delays no send.
+// handOver passes the events to Record, so that a slow recorder delays no send.
 func (g *Generator) handOver() {
 	defer close(g.recorded)
 	for e := range g.events {
@@ -335,7 +331,7 @@ func (g *Generator) handOver() {
 	}
 }
 
-// writeTotals records the totals of every line once a second, and the final ones.
+// writeTotals records the totals of every line once a second, and at the end.
 func (g *Generator) writeTotals() {
 	defer close(g.ticked)
 	second := time.NewTicker(time.Second)
@@ -348,14 +344,14 @@ func (g *Generator) writeTotals() {
 		}
 		for _, l := range g.lines {
 			now := hostclock.Now()
-			t := l.tell(now, final)
+			t := l.traceTotals(now, final)
 			g.record(trace.Event{At: now, Kind: trace.KindTotals, Totals: &t})
 		}
 	}
 }
 
-// late is called when a loop was woken late: the host stood still, and
-// measurements around that instant prove nothing.
+// late is called when a loop woke late: the host stalled, and measurements around that
+// instant prove nothing.
 func (g *Generator) late(by time.Duration, now clock.Instant) {
 	g.record(trace.Event{At: now, Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(by)}})
 }

@@ -8,20 +8,20 @@ import (
 	"baton/scenarios/plan"
 )
 
-// transfer is one transfer, seen from the client.
+// transfer is the client's end of one transfer.
 type transfer struct {
 	flowID
 	owner   *bulk
 	fd      int
 	phase   phase
 	started clock.Instant
-	moved   clock.Instant // when it last moved on
-	payload payload       // what was sent, or received
+	moved   clock.Instant // when bytes last moved
+	payload payload       // sent or received so far
 	out     outbox
 	report  [reportLen]byte
 	filled  int
 	corrupt bool          // reported
-	again   clock.Instant // when the next of its place may begin
+	again   clock.Instant // when the next one of its slot may begin
 }
 
 func (t *transfer) size() uint64 { return uint64(t.line.Size) }
@@ -39,8 +39,8 @@ func (t *transfer) begin(now clock.Instant) {
 	}
 }
 
-// buffered bounds what of a transfer waits in a socket: what its rate allows should be on
-// its way when a fault comes, and not in a buffer behind it.
+// buffered limits how much of a transfer waits in a socket: when a fault comes, the bytes
+// should be in flight, not in a buffer.
 const buffered = 64 << 10
 
 func (t *transfer) ready(now clock.Instant, events uint32) {
@@ -74,12 +74,12 @@ func (t *transfer) connected(now clock.Instant) {
 	t.move(now)
 }
 
-// allowance is how many bytes may have moved by now.
+// allowance returns how many bytes may have moved by now.
 func (t *transfer) allowance(now clock.Instant) uint64 {
 	return min(t.size(), uint64(now.Sub(t.started).Seconds()*t.line.Rate/8)+1)
 }
 
-// move sends what the rate allows, or reads it, and gives up what stands still.
+// move sends or reads what the rate allows, and gives up a transfer that makes no progress.
 func (t *transfer) move(now clock.Instant) {
 	if now.Sub(t.moved) > plan.Standstill {
 		t.incomplete(now, "stood still for "+rounded(now.Sub(t.moved)))
@@ -100,8 +100,8 @@ func (t *transfer) move(now clock.Instant) {
 	t.settle(now)
 }
 
-// settle watches for what comes next, and closes the sending side once all has left if
-// that is how the line closes.
+// settle watches for the next event, and closes the sending side once all is sent if the
+// line closes that way.
 func (t *transfer) settle(now clock.Instant) {
 	events := uint32(unix.EPOLLIN)
 	if !t.mayRead(now) {
@@ -113,12 +113,12 @@ func (t *transfer) settle(now clock.Instant) {
 		events |= unix.EPOLLOUT
 	case t.line.Half && sent && t.phase == established:
 		t.phase = closing
-		_ = unix.Shutdown(t.fd, unix.SHUT_WR) // an error shows in the read that follows
+		_ = unix.Shutdown(t.fd, unix.SHUT_WR) // the next read returns its error
 	}
 	_ = t.owner.loop.watch(t.fd, events)
 }
 
-// mayRead reports whether the rate allows to take more.
+// mayRead reports whether the rate allows reading more.
 func (t *transfer) mayRead(now clock.Instant) bool {
 	return t.line.Up || t.payload.count == t.size() || t.payload.count < t.allowance(now)
 }
@@ -132,7 +132,7 @@ func (t *transfer) flush(now clock.Instant) {
 	t.settle(now)
 }
 
-// read takes bytes of the transfer, then its report, then the backend's end.
+// read reads the transfer's bytes, then its report, then the backend's FIN.
 func (t *transfer) read(now clock.Instant) {
 	room := uint64(reportLen - t.filled)
 	if !t.line.Up && t.payload.count < t.size() {
@@ -168,7 +168,7 @@ func (t *transfer) read(now clock.Instant) {
 	t.settle(now)
 }
 
-// reported checks the report, and closes the sending side unless that is done.
+// reported checks the report and closes the sending side if it is still open.
 func (t *transfer) reported(now clock.Instant) {
 	if t.filled < reportLen {
 		return
@@ -178,7 +178,7 @@ func (t *transfer) reported(now clock.Instant) {
 	}
 	if t.phase == established {
 		t.phase = closing
-		_ = unix.Shutdown(t.fd, unix.SHUT_WR) // an error shows in the read that follows
+		_ = unix.Shutdown(t.fd, unix.SHUT_WR) // the next read returns its error
 	}
 }
 
@@ -191,8 +191,8 @@ func (t *transfer) reportCorrupt(now clock.Instant, why string) {
 	}
 }
 
-// runOut ends a transfer for which the run has no time left. One that still moves is none
-// that failed. Its socket stays open: see discard.
+// runOut ends a transfer at the end of the run. A transfer that still makes progress has
+// not failed. Its socket stays open: see discard.
 func (t *transfer) runOut(now clock.Instant) {
 	switch {
 	case t.phase == ended:
@@ -212,7 +212,7 @@ func (t *transfer) succeed(now clock.Instant) {
 	}
 }
 
-// fail ends a transfer by an error of its socket.
+// fail ends a transfer after an error of its socket.
 func (t *transfer) fail(now clock.Instant, why string) {
 	t.incomplete(now, why)
 	if t.fd >= 0 {
@@ -220,7 +220,7 @@ func (t *transfer) fail(now clock.Instant, why string) {
 	}
 }
 
-// incomplete counts a transfer that is not whole, and keeps its socket: see discard.
+// incomplete counts an incomplete transfer and keeps its socket: see discard.
 func (t *transfer) incomplete(now clock.Instant, why string) {
 	t.end()
 	t.again = now.Add(plan.NextTransfer)

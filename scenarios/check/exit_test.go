@@ -56,10 +56,10 @@ func TestExitsOfPrograms(t *testing.T) {
 		ended []trace.Program
 		want  Outcome
 	}{
-		{"exit(curl) == 0", []trace.Program{{Name: "curl"}, {Name: "server", Exit: 137, Why: "ended with the run"}}, Pass},
+		{"exit(curl) == 0", []trace.Program{{Name: "curl"}, {Name: "server", Exit: 137, Why: "killed at the end of the run"}}, Pass},
 		{"exit(curl) == 0", []trace.Program{{Name: "curl", Exit: 7, Why: "exit status 7", Last: "refused"}}, Fail},
-		{"exit == 0", []trace.Program{{Name: "curl"}, {Name: "server", Exit: 137, Why: "ended with the run"}}, Fail},
-		{"exit(server) == 137", []trace.Program{{Name: "curl"}, {Name: "server", Exit: 137, Why: "ended with the run"}}, Pass},
+		{"exit == 0", []trace.Program{{Name: "curl"}, {Name: "server", Exit: 137, Why: "killed at the end of the run"}}, Fail},
+		{"exit(server) == 137", []trace.Program{{Name: "curl"}, {Name: "server", Exit: 137, Why: "killed at the end of the run"}}, Pass},
 		{"exit(curl) == 0", []trace.Program{{Name: "server"}}, Inconclusive},
 	} {
 		tape := crash()

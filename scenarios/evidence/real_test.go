@@ -314,7 +314,7 @@ func TestEvidenceKeepsToItsLimit(t *testing.T) {
 	dir, m := failing(t, flood+seedBug+"@4s end\n", evidence.MinLimit)
 	i := slices.IndexFunc(m.Files, func(f evidence.File) bool { return f.Kind == evidence.Capture })
 	said := strings.Join(m.Files[i].Cut, "; ")
-	if !strings.Contains(said, "they did not fit into 160 KiB") || !strings.Contains(said, "the memory of 640 KiB was full") {
+	if !strings.Contains(said, "the limit is 160 KiB") || !strings.Contains(said, "the buffer of 640 KiB was full") {
 		t.Errorf("cut of the capture: %q", said)
 	}
 	f := readCapture(t, dir, lab.Clients)
@@ -373,14 +373,14 @@ func TestANodeThatEndsByItselfLeavesEvidence(t *testing.T) {
 		t.Fatal(err)
 	}
 	died := slices.IndexFunc(v.Checks, func(c check.Check) bool { return c.Name == plan.CheckDied && c.Verdict == check.Fail })
-	if v.Verdict != check.Fail || died < 0 || !strings.Contains(v.Checks[died].Detail, "killed by SIGKILL; its last words: ") {
+	if v.Verdict != check.Fail || died < 0 || !strings.Contains(v.Checks[died].Detail, "killed by SIGKILL; its last log line: ") {
 		t.Fatalf("%s: %q", v.Verdict, v.Reasons)
 	}
 	m, err := evidence.Read(job.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Missing) != 1 || m.Missing[0].Why != "lb1 was not running (it had ended by itself)" {
+	if len(m.Missing) != 1 || m.Missing[0].Why != "lb1 was not running (it ended unasked)" {
 		t.Errorf("missing %+v", m.Missing)
 	}
 }

@@ -41,7 +41,7 @@ func (s *Store) PutTable(c Connections, ask Ask) error {
 		What: fmt.Sprintf("connection table of %s at %s", c.Node, when)}
 	if more := c.Total - len(c.Flows); more > 0 {
 		share, _, _ := Shares(ask.Limit, 1)
-		f.Cut = append(f.Cut, fmt.Sprintf("%d of %d entries: they did not fit into %s", more, c.Total, Size(share)))
+		f.Cut = append(f.Cut, fmt.Sprintf("%d of %d entries: the limit is %s", more, c.Total, Size(share)))
 	}
 	slices.SortFunc(c.Flows, func(a, b Flow) int { return cmp.Compare(a.Original, b.Original) })
 	return s.Put(f, func(w io.Writer) error {

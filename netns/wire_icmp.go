@@ -12,21 +12,21 @@ import (
 	"baton/scenarios/lab"
 )
 
-// teller tells senders, in the name of the receiver, that a packet was too long for the
-// link (RFC 1191 4, RFC 4443 3.2), as a router with a smaller MTU would.
-type teller struct {
+// icmpSender tells senders, in the receiver's name, that a packet was too long for the link
+// (RFC 1191 4, RFC 4443 3.2), as a router with a smaller MTU would.
+type icmpSender struct {
 	socket  int
 	ifindex int
 	at      Interface
 }
 
-func newTeller(h *Host, link string) (*teller, error) {
+func newICMPSender(h *Host, link string) (*icmpSender, error) {
 	i, _ := h.Interface(link)
 	device, err := h.links.LinkByName(i.Name)
 	if err != nil {
 		return nil, fmt.Errorf("find %s/%s: %w", h.name, i.Name, err)
 	}
-	t := &teller{ifindex: device.Attrs().Index, at: i}
+	t := &icmpSender{ifindex: device.Attrs().Index, at: i}
 	err = h.Do(func() (err error) {
 		t.socket, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		return err
@@ -46,9 +46,9 @@ const (
 	quotedPorts     = 8 // behind the IP header of the packet that is quoted
 )
 
-// tooLong answers a frame that was not passed on; nil means no answer. A frame that is not plain IP is
-// dropped in silence, as by any router.
-func (t *teller) tooLong(frame []byte, mtu int) {
+// tooLong answers a frame that was too long for the link. Frames other than plain IP get no
+// answer, as from any router.
+func (t *icmpSender) tooLong(frame []byte, mtu int) {
 	if t == nil || len(frame) < ipEnd+quotedPorts {
 		return
 	}
@@ -64,7 +64,7 @@ func (t *teller) tooLong(frame []byte, mtu int) {
 	_ = unix.Sendto(t.socket, answer, 0, &unix.SockaddrLinklayer{Ifindex: t.ifindex})
 }
 
-// fragNeeded is the answer to an IPv4 frame.
+// fragNeeded builds the answer to an IPv4 frame; nil means no answer.
 func fragNeeded(frame []byte, from Interface, mtu int) []byte {
 	icmp := append(make([]byte, icmpLen), frame[ethLen:ipEnd+quotedPorts]...)
 	icmp[0], icmp[1] = icmpUnreachable, icmpFragNeeded
@@ -73,7 +73,7 @@ func fragNeeded(frame []byte, from Interface, mtu int) []byte {
 	return backTo(frame, from, flow.IPv4From([4]byte(frame[ipSource:])), protocolICMP, icmp)
 }
 
-// tooBig is the answer to an IPv6 frame.
+// tooBig builds the answer to an IPv6 frame; nil means no answer.
 func tooBig(frame []byte, from Interface, mtu int) []byte {
 	source := flow.Addr(frame[ip6Source:])
 	icmp := append(make([]byte, icmpLen), frame[ethLen:ip6End+quotedPorts]...)
@@ -83,14 +83,14 @@ func tooBig(frame []byte, from Interface, mtu int) []byte {
 	return backTo(frame, from, source, lab.ProtoICMPv6, icmp)
 }
 
-// backTo is a frame with a message to the sender of another.
+// backTo builds a frame with a message to the sender of another frame.
 func backTo(frame []byte, from Interface, source flow.Addr, protocol uint8, message []byte) []byte {
 	family := ip.FamilyOf(source)
 	return slices.Concat(frame[ethSource:ethType], from.MAC, binary.BigEndian.AppendUint16(nil, ip.EtherTypes[family]),
 		ip.Header(flow.AddrFrom(from.AddrOf(family)), source, protocol, 64, len(message)), message)
 }
 
-func (t *teller) close() {
+func (t *icmpSender) close() {
 	if t != nil {
 		_ = unix.Close(t.socket)
 	}

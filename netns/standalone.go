@@ -10,8 +10,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// NewHost makes a host that belongs to no pair: a namespace with loopback alone,
-// IPv6 included, for programs that are to meet over a Cable. Close it.
+// NewHost makes a host without a pair: a namespace with only loopback, IPv6 on. Join two of
+// them by a Cable; Close each.
 func NewHost(name string) (*Host, error) {
 	h, err := newHost(blueprint{name: name})
 	if err != nil {
@@ -24,8 +24,8 @@ func NewHost(name string) (*Host, error) {
 	return h, nil
 }
 
-// allowIPv6 turns IPv6 on and duplicate address detection off: on a cable nobody
-// has an address twice, and an address that is tentative cannot be bound to.
+// allowIPv6 turns IPv6 on and duplicate address detection off: a tentative address cannot
+// be bound to.
 func allowIPv6() error {
 	for key, value := range map[string]string{"disable_ipv6": "0", "accept_dad": "0"} {
 		for _, scope := range []string{"all", "default", "lo"} {
@@ -37,15 +37,15 @@ func allowIPv6() error {
 	return nil
 }
 
-// End is one end of a Cable: an interface of a host, and its addresses.
+// End is one end of a Cable: a host's interface and its addresses.
 type End struct {
 	Host  *Host
 	Name  string
 	Addrs []netip.Prefix
 }
 
-// Cable joins two lone hosts by a veth pair, both ends up and addressed. It goes
-// with the first of the two hosts that is closed.
+// Cable joins two hosts without a pair by a veth, both ends up and with addresses. Closing
+// either host deletes it.
 func Cable(a, b End) error {
 	attrs := netlink.NewLinkAttrs()
 	// Indexes that differ: see syncIndex.
@@ -67,7 +67,7 @@ func Cable(a, b End) error {
 	return nil
 }
 
-// Close kills what runs in a lone host and gives the namespace up.
+// Close kills the host's processes and releases the namespace.
 func (h *Host) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()

@@ -8,29 +8,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ration is what a process gets of the processor: of each period it runs a part, and is
-// stopped for the rest. It does to real-time threads what a quota of a control group does
-// to others, on every kernel.
-type ration struct {
+// throttle limits a process's CPU time: it runs for a part of each period and is stopped
+// for the rest. It affects real-time threads too, unlike a cgroup quota, and works on every
+// kernel.
+type throttle struct {
 	run, rest time.Duration
 	stop      chan struct{}
 	stopped   chan struct{}
 }
 
-// Ration has the process run for a share of each period from now on, until Unration or its
-// end. A freeze goes before it. What is returned is what was seen: every thread stopped for
-// the first time.
-func (p *Process) Ration(ctx context.Context, share float64, period time.Duration) (string, error) {
-	r := &ration{run: time.Duration(share * float64(period)), stop: make(chan struct{}), stopped: make(chan struct{})}
+// Throttle lets the process run only for a share of each period, until Unthrottle or its
+// end. A freeze overrides it. The receipt is that every thread was stopped for the first
+// time.
+func (p *Process) Throttle(ctx context.Context, share float64, period time.Duration) (string, error) {
+	r := &throttle{run: time.Duration(share * float64(period)), stop: make(chan struct{}), stopped: make(chan struct{})}
 	r.rest = period - r.run
 	p.mu.Lock()
-	taken := p.ration != nil
+	taken := p.throttle != nil
 	if !taken {
-		p.ration = r
+		p.throttle = r
 	}
 	p.mu.Unlock()
 	if taken {
-		return "", noReceipt("starve %s: it is on a ration already", p.host.name)
+		return "", noReceipt("starve %s: it is already throttled", p.host.name)
 	}
 	began := time.Now()
 	err := p.pulse(unix.SIGSTOP)
@@ -38,21 +38,21 @@ func (p *Process) Ration(ctx context.Context, share float64, period time.Duratio
 	if err == nil {
 		threads, err = p.awaitStopped(ctx, true)
 	}
-	go r.keep(p, began)
+	go r.loop(p, began)
 	if err != nil {
 		return "", noReceipt("starve %s: %w", p.host.name, err)
 	}
 	return fmt.Sprintf("process %d stopped for %v of each %v: %d threads in state T", p.pid, r.rest, period, threads), nil
 }
 
-// Unration lets the process run all the time again.
-func (p *Process) Unration(ctx context.Context) (string, error) {
+// Unthrottle lets the process run all the time again.
+func (p *Process) Unthrottle(ctx context.Context) (string, error) {
 	p.mu.Lock()
-	r := p.ration
-	p.ration = nil
+	r := p.throttle
+	p.throttle = nil
 	p.mu.Unlock()
 	if r == nil {
-		return "", noReceipt("feed %s: it is on no ration", p.host.name)
+		return "", noReceipt("feed %s: it is not throttled", p.host.name)
 	}
 	close(r.stop)
 	<-r.stopped
@@ -65,16 +65,15 @@ func (p *Process) Unration(ctx context.Context) (string, error) {
 	return fmt.Sprintf("process %d runs all the time", p.pid), nil
 }
 
-// rationed reports whether the process is on a ration.
-func (p *Process) rationed() bool {
+func (p *Process) throttled() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.ration != nil
+	return p.throttle != nil
 }
 
-// keep stops the process and lets it go on in turn. The turns are counted from the
-// beginning, so that one that comes late shifts no other.
-func (r *ration) keep(p *Process, began time.Time) {
+// loop stops and continues the process in turn. Each turn is timed from the beginning, so
+// that a late one does not shift the next.
+func (r *throttle) loop(p *Process, began time.Time) {
 	defer close(r.stopped)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -93,12 +92,12 @@ func (r *ration) keep(p *Process, began time.Time) {
 		case <-timer.C:
 		}
 		if p.pulse(sig) != nil {
-			return // it has ended, and done will say so
+			return // the process has ended
 		}
 	}
 }
 
-// pulse signals the process and its children, unless it is frozen.
+// pulse signals the process and its children unless it is frozen.
 func (p *Process) pulse(sig unix.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

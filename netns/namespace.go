@@ -10,30 +10,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Door is the way into a namespace of a pair from another process. It exists as
-// long as the process that has built the pair.
-type Door struct {
+// Namespace locates a host's network namespace for other processes. It is valid as long as
+// the process that built the pair runs.
+type Namespace struct {
 	Host  string `json:"host"`
-	Path  string `json:"path"`  // what nsenter --net takes
-	Inode uint64 `json:"inode"` // of the namespace that Path led to
+	Path  string `json:"path"`  // for nsenter --net
+	Inode uint64 `json:"inode"` // detects a reused process id
 }
 
-// Doors are the ways into the namespaces of the world, in the hosts' order. There
-// are none before Up.
-func (w *World) Doors() []Door {
+// Namespaces lists the world's namespaces in the hosts' order. It is empty before Up.
+func (w *World) Namespaces() []Namespace {
 	if w.pair == nil {
 		return nil
 	}
-	var doors []Door
+	var namespaces []Namespace
 	for _, h := range w.pair.Hosts() {
-		doors = append(doors, Door{Host: h.name, Path: fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), h.space.Fd()), Inode: h.id.inode})
+		namespaces = append(namespaces, Namespace{Host: h.name, Path: fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), h.space.Fd()), Inode: h.id.inode})
 	}
-	return doors
+	return namespaces
 }
 
-// Exec replaces this process by a program inside the namespace. It returns only if
-// that cannot be done.
-func (d Door) Exec(args []string) error {
+// Exec replaces this process by a program inside the namespace. It returns only on failure.
+func (d Namespace) Exec(args []string) error {
 	program, err := exec.LookPath(args[0])
 	if err != nil {
 		return fmt.Errorf("netns: %w", err)
@@ -49,10 +47,9 @@ func (d Door) Exec(args []string) error {
 	if err := unix.Fstat(int(space.Fd()), &stat); err != nil {
 		return fmt.Errorf("netns: enter %s: %w", d.Host, err)
 	}
-	if stat.Ino != d.Inode { // the process id was given to another
+	if stat.Ino != d.Inode { // the process id was reused
 		return fmt.Errorf("netns: enter %s: its pair is gone", d.Host)
 	}
-	// exec makes this thread the only one, so that the program begins where it is.
 	runtime.LockOSThread()
 	if err := unix.Setns(int(space.Fd()), unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("netns: enter %s: %w", d.Host, err)
