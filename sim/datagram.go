@@ -15,6 +15,7 @@ type datagram struct {
 	tuple   flow.Tuple
 	number  int // within the line
 	seq     uint32
+	bound   clock.Instant // since when it has its port; 0: it has sent nothing yet
 	backend uint8
 	corrupt bool
 	query   bool // one question, one answer
@@ -32,6 +33,20 @@ func (g *generator) addDatagram(number int) *datagram {
 	return d
 }
 
+// rebind gives a flow that is about to send another source port, if it is time.
+func (d *datagram) rebind(now clock.Instant) {
+	every := d.gen.line.Rebind
+	switch {
+	case every == 0:
+	case d.bound == 0:
+		d.bound = now
+	case now.Sub(d.bound) >= every:
+		w, service := d.gen.w, &d.gen.line.service
+		w.unbind(d.gen.client, d.tuple)
+		d.tuple, d.way, d.bound = w.bind(d.gen.client, d.tag(), service), way{}, now
+	}
+}
+
 func (d *datagram) tag() uint32 { return d.id | datagramTag }
 
 // send sends a datagram. It has no error: a lost datagram shows as a missing answer.
@@ -41,6 +56,7 @@ func (d *datagram) send(now clock.Instant) {
 	seq := d.seq
 	d.seq++
 	d.times[seq%uint32(len(d.times))] = now
+	d.rebind(now)
 	if w.exchangeDatagram(d, seq) {
 		return
 	}

@@ -39,6 +39,12 @@ func (w *World) bind(client uint8, tag uint32, s *service) flow.Tuple {
 	return flow.Tuple{Src: from.addrs[i/plan.ClientPorts], Dst: s.id.VIP, SrcPort: uint16(firstPort + i%plan.ClientPorts), DstPort: s.Port, Proto: s.id.Proto}
 }
 
+// unbind frees the port of a datagram flow.
+func (w *World) unbind(client uint8, t flow.Tuple) {
+	from := &w.hosts[client].sources[familyOf(t.Src)]
+	from.ports[slices.Index(from.addrs, t.Src)*plan.ClientPorts+int(t.SrcPort)-firstPort] = 0
+}
+
 // tags are what owns each port, in the order of these.
 func (s *sources) tags() []uint32 {
 	tags := slices.Clone(s.ports)

@@ -11,14 +11,19 @@ type datagrams struct{ *idleFlows }
 
 func (x *datagrams) ask(i int, intended clock.Instant) {
 	f := &x.all[i]
-	x.guests.send(i, x.stamp(i, f.seq, intended))
+	x.bindings.send(i, intended)
+	x.guests.send(x.bindings.place(i), x.stamp(i, f.seq, intended))
 	f.seq++
 	x.line.sent()
 }
 
 // receive handles an answer to the flow with the address and port.
 func (x *datagrams) receive(now clock.Instant, to netip.AddrPort, block []byte) {
-	if i, known := x.guests.flowOf(to); known && i < len(x.all) && !x.all[i].dead {
+	place, known := x.guests.placeOf(to)
+	if !known {
+		return
+	}
+	if i, known := x.bindings.flow(place); known && i < len(x.all) && !x.all[i].dead {
 		if got, ok := x.take(now, i, block); ok {
 			x.sample.noteAnswer(i, got.intended)
 		}
@@ -49,7 +54,7 @@ func (x *segments) ask(i int, intended clock.Instant) {
 
 // receive handles a segment for the flow with its address and port.
 func (x *segments) receive(now clock.Instant, s segment) {
-	i, known := x.guests.flowOf(s.to)
+	i, known := x.guests.placeOf(s.to)
 	if !known || i >= len(x.all) || x.all[i].dead {
 		return
 	}

@@ -22,6 +22,7 @@ type idleFlows struct {
 	line     *line
 	client   *client
 	guests   *guests
+	bindings bindings
 	exchange exchange
 	numbers  []int // the flows' numbers within the line
 	all      []idleFlow
@@ -60,6 +61,7 @@ func newIdleFlows(l *loop, line *line, from *client, addrs []netip.Addr, numbers
 		return nil, fmt.Errorf("traffic: %d flows from %d addresses, which have room for %d", len(numbers), len(addrs), most)
 	}
 	if len(numbers) > 0 {
+		g.bindings = newBindings(line.Rebind, len(numbers), len(addrs), len(addrs)*plan.GuestPorts)
 		var err error
 		if g.guests, err = l.openGuests(from, addrs, line.target); err != nil {
 			return nil, err
@@ -160,7 +162,7 @@ func (g *idleFlows) resume(_, now clock.Instant) {
 }
 
 func (g *idleFlows) id(i int) flowID {
-	return flowID{line: g.line, client: g.client, number: g.numbers[i], local: g.guests.source(i)}
+	return flowID{line: g.line, client: g.client, number: g.numbers[i], local: g.guests.source(g.bindings.place(i))}
 }
 
 // stamp returns the stamp of a message of the i-th flow.

@@ -108,25 +108,25 @@ func assemble(program []bpf.Instruction) ([]unix.SockFilter, error) {
 	return filter, err
 }
 
-// source returns the address and port of the i-th flow.
+// source returns the address and port of the i-th place.
 func (g *guests) source(i int) netip.AddrPort {
 	return netip.AddrPortFrom(g.addrs[i%len(g.addrs)], uint16(firstGuestPort+i/len(g.addrs)))
 }
 
-// flowOf returns the index of the flow with the address and port.
-func (g *guests) flowOf(a netip.AddrPort) (i int, known bool) {
+// placeOf returns the index of the place with the address and port.
+func (g *guests) placeOf(a netip.AddrPort) (i int, known bool) {
 	at := slices.Index(g.addrs, a.Addr())
 	i = (int(a.Port())-firstGuestPort)*len(g.addrs) + at
 	return i, at >= 0 && a.Port() >= firstGuestPort
 }
 
-// sendSegment sends a segment of the i-th flow.
+// sendSegment sends a segment from the i-th place.
 func (g *guests) sendSegment(i int, s segment) {
 	s.from, s.to = g.source(i), g.target
 	_ = unix.Sendto(g.out, s.packet(), 0, g.to) // an error shows as a missing answer
 }
 
-// send sends a request of the i-th flow.
+// send sends a request from the i-th place.
 func (g *guests) send(i int, s stamp) {
 	b, from := g.packet, g.source(i)
 	copy(b[g.sourceAt:], from.Addr().AsSlice())

@@ -55,3 +55,17 @@ func TestTrafficOfOneClient(t *testing.T) {
 		}
 	}
 }
+
+// TestFlowsThatRebind: of UDP alone, and no more often than they are asked.
+func TestFlowsThatRebind(t *testing.T) {
+	for line, want := range map[string]string{
+		"udp every=200ms rebind=200ms": "",
+		"udp rebind=500ms":             `traffic "q": each flow is asked every 1s, so rebind is that at least`,
+		"tcp rebind=2s":                `traffic "q": a TCP connection ends with its source port; say flows udp`,
+	} {
+		_, found := Check("s.scn", []byte("scenario s\nservice d udp 198.18.0.100:53\nservice w tcp 198.18.0.100:80\ntraffic q flows "+line+"\n@0s wait lb1 is Master\n@3s end\n"))
+		if errs := found.Errors(true); want == "" && len(errs) > 0 || want != "" && (len(errs) != 1 || !strings.HasSuffix(errs[0].String(), want)) {
+			t.Errorf("%q: %v, want %q", line, errs, want)
+		}
+	}
+}

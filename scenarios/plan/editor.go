@@ -47,7 +47,10 @@ func wordClasses() []wordClass {
 	for _, v := range fault.Verbs() {
 		ways = append(ways, v.WayNames()...)
 	}
-	settings = append(settings, "clients", "backends", "mode", "balance", "affinity", "count", "every", "rate", "sample", "service")
+	for _, kind := range kinds {
+		settings = append(settings, trafficKeys[kind]...)
+	}
+	settings = append(settings, "client", "from", "until", "clients", "backends", "mode", "balance", "affinity")
 	measured := slices.Clone(metric.Names())
 	for _, m := range metric.Names() {
 		measured = append(measured, strings.TrimSuffix(m, "_ms"))

@@ -206,6 +206,11 @@ func (l *linter) traffic() {
 			l.errorf(t.Pos, "ports", "", "traffic %q: a client that closes first keeps a port for %s after each connection; say close=server or close=reset",
 				t.Name, formatDuration(timeWait))
 		}
+		if t.Rebind > 0 && t.Proto == "tcp" {
+			l.errorf(t.Pos, "rebind", "", "traffic %q: a TCP connection ends with its source port; say flows udp", t.Name)
+		} else if every := t.SampleEvery(); t.Rebind > 0 && t.Rebind < every {
+			l.errorf(t.Pos, "rebind", "", "traffic %q: each flow is asked every %s, so rebind is that at least", t.Name, formatDuration(every))
+		}
 		if t.Sample > t.Count {
 			l.errorf(t.Pos, "sample", "", "traffic %q: a sample of %d of %d flows; say fewer, or nothing for up to %d", t.Name, t.Sample, t.Count, DefaultSample)
 		}

@@ -149,6 +149,7 @@ type Traffic struct {
 	Rate    float64       // connects, probe: per second; flows: at which they are opened; bulk: bits per second of one transfer
 	Size    int           // bulk: bytes of one transfer
 	Sample  int           // flows: how many of them are asked again and again, 0 for the default
+	Rebind  time.Duration // flows of UDP: after how long one of the sample takes another source port, 0 for never
 	Up      bool          // bulk: from the client to the backend
 	// Half sessions end by closing their sending side while answers are outstanding, and
 	// read on; half transfers close it as soon as they have sent what they send.

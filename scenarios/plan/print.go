@@ -86,6 +86,9 @@ func (t Traffic) String() string {
 	if t.Sample != 0 {
 		s += fmt.Sprintf(" sample=%d", t.Sample)
 	}
+	if t.Rebind != 0 {
+		s += " rebind=" + formatDuration(t.Rebind)
+	}
 	if t.Size != 0 {
 		s += fmt.Sprintf(" size=%d", t.Size)
 	}

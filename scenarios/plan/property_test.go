@@ -97,6 +97,7 @@ func aTraffic() *rapid.Generator[Traffic] {
 			tr.Count = rapid.IntRange(1, maxCount).Draw(t, "count")
 			tr.Sample = rapid.IntRange(0, min(tr.Count, maxSample)).Draw(t, "sample")
 			tr.Every = rapid.SampledFrom([]time.Duration{0, 100 * time.Millisecond}).Draw(t, "every")
+			tr.Rebind = rapid.SampledFrom([]time.Duration{0, 2 * time.Second}).Draw(t, "rebind")
 		case Connects:
 			tr.Rate = float64(rapid.IntRange(1, 100000).Draw(t, "rate")) / 4
 			tr.Closer, tr.Ports = rapid.SampledFrom([]string{"", CloseServer, CloseReset}).Draw(t, "closer"), rapid.IntRange(0, maxPorts).Draw(t, "ports")

@@ -73,7 +73,7 @@ var trafficKeys = map[string][]string{
 	Sessions: {"count", "every", "close", "service"},
 	Connects: {"every", "rate", "close", "ports", "service"},
 	Probe:    {"every", "rate", "service"},
-	Flows:    {"count", "rate", "sample", "every", "service"},
+	Flows:    {"count", "rate", "sample", "every", "rebind", "service"},
 	Bulk:     {"count", "size", "rate", "way", "close", "service"},
 }
 
@@ -135,6 +135,7 @@ func (b *builder) trafficArgs(t *Traffic, args []*pair) {
 			}
 			return err
 		},
+		"rebind": func(v *value) (err error) { t.Rebind, err = parseDuration(v.Text); return },
 		"sample": func(v *value) (err error) { t.Sample, err = parseCount(v.Text, 1, maxSample); return },
 		"ports":  func(v *value) (err error) { t.Ports, err = parseCount(v.Text, 1, maxPorts); return },
 		"close": func(v *value) error {
