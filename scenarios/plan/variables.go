@@ -186,8 +186,10 @@ func (b *bound) valuesOf(line []lexer.Token) (values [][]lexer.Token, name lexer
 	rest := line[3 : len(line)-1]
 	comma := func(t lexer.Token) bool { return t.Value == "," }
 	if !slices.ContainsFunc(rest, comma) {
-		for i := range rest {
-			values = append(values, rest[i:i+1])
+		for first, i := 0, 1; i <= len(rest); i++ {
+			if i == len(rest) || !touch(rest[i-1], rest[i]) {
+				values, first = append(values, rest[first:i]), i
+			}
 		}
 		return values, line[1]
 	}
@@ -204,6 +206,9 @@ func (b *bound) valuesOf(line []lexer.Token) (values [][]lexer.Token, name lexer
 	return values, line[1]
 }
 
+// touch reports whether no space stands between two tokens, as in lb1->lb2.
+func touch(a, b lexer.Token) bool { return b.Pos.Offset <= a.Pos.Offset+len(a.Value) }
+
 func (b *bound) define(name lexer.Token, value []lexer.Token) {
 	if first, again := b.values[name.Value]; again {
 		b.errorf(name.Pos, "", "a second $%s; the first is %s", name.Value, first.at)
@@ -216,6 +221,9 @@ func (b *bound) define(name lexer.Token, value []lexer.Token) {
 	b.values[name.Value] = binding{tokens: value, text: strings.Join(words, ""), at: position(name.Pos)}
 }
 
+// arrowsInNames keeps apart the names of two cases that differ in an arrow alone.
+var arrowsInNames = strings.NewReplacer("<->", "-and-", "->", "-to-")
+
 var notInNames = regexp.MustCompile(`[^A-Za-z0-9._]+`)
 
 // suffix is what the name of a scenario has behind it for the values of its case that it
@@ -224,7 +232,7 @@ func (b *bound) suffix(name string) string {
 	var s strings.Builder
 	for _, varied := range b.varied {
 		if value := b.values[varied].text; !strings.Contains(name, "$"+varied) {
-			s.WriteString("-" + strings.Trim(notInNames.ReplaceAllString(value, "-"), "-"))
+			s.WriteString("-" + strings.Trim(notInNames.ReplaceAllString(arrowsInNames.Replace(value), "-"), "-"))
 		}
 	}
 	return s.String()
