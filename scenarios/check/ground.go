@@ -72,22 +72,28 @@ func (r *run) canServe(s *State, name string) bool {
 
 // parted names what silences both directions of every path between the nodes, or may,
 // where packets are lost; "" if one direction of one path is sure to be left, or an arbiter
-// decides.
+// decides. A path is silent for the nodes without its heartbeat, whatever else passes, and
+// the sync stream without one of its directions.
 func (r *run) parted(s *State, at clock.Instant) string {
 	if r.plan.Validity(r.meta.World) > 0 {
 		return "" // the arbiter knows
 	}
 	var lossy []string
+	streamLost := false
 	for _, path := range r.paths() {
 		for _, from := range lab.Nodes() {
+			streamLost = streamLost || path == lab.Sync && (r.silencedOf(lab.Stream, s, from, lab.Peer(from), path) || r.loses(from, path, at))
 			switch {
-			case r.silenced(s, from, lab.Peer(from), path):
+			case r.silencedOf(lab.BFD, s, from, lab.Peer(from), path):
 			case r.loses(from, path, at):
 				lossy = append(lossy, "loss of what "+from+" sends on "+path)
 			default:
 				return ""
 			}
 		}
+	}
+	if !streamLost {
+		return ""
 	}
 	var whys []string
 	for _, c := range s.Cuts {
@@ -110,8 +116,16 @@ func (r *run) paths() []string {
 
 // silenced reports whether nothing that from sends reaches to, on a link or on any.
 func (r *run) silenced(s *State, from, to, link string) bool {
+	return r.silencedOf("", s, from, to, link)
+}
+
+// silencedOf is silenced for one kind of packets.
+func (r *run) silencedOf(kind string, s *State, from, to, link string) bool {
 	rules := r.plan.Topo.Lab().Rules(from, to, link)
-	return len(rules) > 0 && !slices.ContainsFunc(rules, func(rule lab.Rule) bool { return !slices.Contains(s.Cuts, rule) })
+	return len(rules) > 0 && !slices.ContainsFunc(rules, func(rule lab.Rule) bool {
+		rule.Only = kind
+		return !lab.Covers(s.Cuts, rule)
+	})
 }
 
 // holders says which nodes hold the whole table: the first MASTER, and who is in sync

@@ -205,10 +205,13 @@ func (s *State) pathDown(live []*Node) string {
 	return ""
 }
 
-// isCut reports whether a cut between the nodes concerns the path. Paths are
+// isCut reports whether a cut between the nodes concerns the heartbeat of a path. Paths are
 // named after their links.
 func (s *State) isCut(path string) bool {
 	for _, c := range s.Cuts {
+		if c.Only != "" && c.Only != lab.BFD {
+			continue
+		}
 		if lab.IsNode(c.From) && lab.IsNode(c.To) && strings.HasPrefix(path, strings.TrimSuffix(c.Link, "s")) {
 			return true
 		}

@@ -193,6 +193,26 @@ func TestLiveness(t *testing.T) {
 			t.promote(10_150, "lb2", 40_000)
 		}, Fail, ""},
 
+		{"neither heartbeat nor stream passes", plan.Exclusive, "", func(t *tape) {
+			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
+			t.struck(10_000, fault.Cut, "stream lb1->lb2")
+			t.promote(10_150, "lb2", 60_000)
+		}, Pass, "excused: cut bfd lb1>lb2 on"},
+		{"the stream is left", plan.Exclusive, "", func(t *tape) {
+			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
+			t.promote(10_150, "lb2", 60_000)
+		}, Fail, ""},
+		{"one direction of the heartbeat is left", plan.Exclusive, "", func(t *tape) {
+			t.struck(10_000, fault.Cut, "bfd lb1->lb2")
+			t.struck(10_000, fault.Cut, "stream lb1<->lb2")
+			t.promote(10_150, "lb2", 60_000)
+		}, Fail, ""},
+		{"a filter of what clients send", plan.Exclusive, "", func(t *tape) {
+			t.struck(10_000, fault.Cut, "vip lb1<->lb2")
+			t.struck(10_000, fault.Cut, "arp lb1<->lb2")
+			t.promote(10_150, "lb2", 60_000)
+		}, Fail, ""},
+
 		{"one path is cut and the other loses packets", plan.Exclusive, "chaos sync loss=0.1\n", func(t *tape) {
 			t.struck(10_000, fault.Cut, "lb1<->lb2 via clients")
 			t.promote(10_150, "lb2", 60_000)

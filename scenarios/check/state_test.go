@@ -161,6 +161,7 @@ func TestCutsExplainAPathThatIsDown(t *testing.T) {
 	}{
 		{"lb1<->lb2 via sync", "sync", true}, {"lb1->lb2 via sync", "sync", true}, {"lb1<->lb2 via sync", "clients", false},
 		{"lb1->lb2", "clients", true}, {"clients->lb1", "clients", false}, {"lb1<->lb2 via clients", "clients", true},
+		{"bfd lb1<->lb2 via sync", "sync", true}, {"stream lb1<->lb2 via sync", "sync", false}, {"arp lb1<->lb2 via clients", "clients", false},
 	} {
 		tape := crash()
 		tape.fault(4400, fault.Cut, test.cut, "begin")
