@@ -16,6 +16,8 @@ type stretch struct {
 	parted string   // what silences both directions of every path between the nodes, or may, "" if nothing does
 	// whole: a node that can serve holds the whole table.
 	whole bool
+	// deaf are the nodes that nothing of their peer reaches, on any path.
+	deaf []string
 }
 
 // findStretches cuts the run where the world did something, by what it says of its faults,
@@ -51,6 +53,9 @@ func (r *run) stretch(s *State, h holders, from clock.Instant) stretch {
 		if r.canServe(s, name) {
 			t.able = append(t.able, name)
 			t.whole = t.whole || h[name]
+		}
+		if r.silenced(s, lab.Peer(name), name, "") {
+			t.deaf = append(t.deaf, name)
 		}
 	}
 	return t

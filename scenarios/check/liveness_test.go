@@ -64,6 +64,15 @@ func (t *tape) over(at float64, from, to string) {
 	t.promote(at, to, 100_000)
 }
 
+// makeWay lets lb2 claim at an instant, lb1 give up its role for it, and lb2 forward after a time.
+func (t *tape) makeWay(at, after float64) {
+	t.role(at-0.1, "lb2", "Backup", "Claiming", claimGates...)
+	t.until(at, "lb1")
+	t.role(at, "lb1", "Master", "Backup")
+	t.lease(at+after, "lb2", 100_000)
+	t.role(at+after, "lb2", "Claiming", "Master", claimGates...)
+}
+
 // TestLiveness has, for each clause of the liveness checks, a trace in which it holds
 // and one in which it does not.
 func TestLiveness(t *testing.T) {
@@ -140,6 +149,24 @@ func TestLiveness(t *testing.T) {
 			t.until(39_000, "lb1")
 			t.promote(40_000, "lb2", 100_000)
 		}, Fail, "nobody forwards from +39.000s"},
+		{"a MASTER makes way for a deaf peer", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->lb2")
+			t.makeWay(40_000, 152)
+		}, Pass, ""},
+		{"a MASTER makes way for a deaf peer, which then takes long", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->lb2")
+			t.makeWay(40_000, 170)
+		}, Fail, "nobody forwards from +40.000s"},
+		{"a MASTER makes way for a peer that could hear it", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->lb2 via sync")
+			t.makeWay(40_000, 152)
+		}, Fail, "nobody forwards from +40.000s"},
+		{"a MASTER gives up, and its deaf peer claims later", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->lb2")
+			t.until(39_900, "lb1")
+			t.role(39_900, "lb1", "Master", "Backup")
+			t.makeWay(40_000, 60)
+		}, Fail, "nobody forwards from +39.900s"},
 		{"chaos that ends excuses while it lasts", plan.Served, "chaos stall=5s stall.for=1s until=20s\n", func(t *tape) {
 			t.until(19_000, "lb1")
 			t.promote(25_000, "lb1", 100_000)

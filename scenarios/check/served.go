@@ -12,7 +12,8 @@ import (
 
 // served judges that wherever a node runs and reaches what it tracks, one such node
 // forwards. What the world did last may keep the pair from it for as long as the plan
-// says that a repair may take; a handover may for as long as a detection.
+// says that a repair may take; a handover, or a MASTER that makes way for a peer which does
+// not hear it, may for as long as a detection.
 func (r *run) served(f finding, w window) finding {
 	if len(r.events) == 0 {
 		return f.unjudged("served: the trace is empty")
@@ -36,6 +37,9 @@ func (r *run) served(f finding, w window) finding {
 		}
 		judged++
 		for _, hole := range r.unserved(leases, due, s.able) {
+			if r.makesWay(hole, s.deaf) {
+				continue
+			}
 			bad = append(bad, fmt.Sprintf("%s from %s to %s, %s; %s could serve, and had %s", r.forwards(leases, hole),
 				r.at(hole.from), r.at(hole.to), r.since(hole.from), strings.Join(s.able, " and "), limit))
 			when = append(when, hole)
@@ -78,6 +82,26 @@ func (r *run) handsOver(w window) bool {
 	may := window{w.to.Add(-r.plan.Detect(r.meta.World)), w.to}
 	return w.from >= may.from && slices.ContainsFunc(r.others, func(e *trace.Event) bool {
 		return e.Role != nil && e.Role.To == roleYielding && may.has(e.At)
+	})
+}
+
+// makesWay reports whether a window begins as a MASTER makes way for the claim of a deaf peer,
+// and ends with that claim, which gives notice for a detection time; a tenth more is for the
+// calls of both. Nobody can tell a deaf node that it is not needed, and its recovery delay may
+// end long after the fault.
+func (r *run) makesWay(w window, deaf []string) bool {
+	detect := r.plan.Detect(r.meta.World)
+	return slices.ContainsFunc(r.others, func(e *trace.Event) bool {
+		claim := window{e.At, e.At.Add(detect + detect/10)}
+		return e.Role != nil && e.Role.To == roleClaiming && slices.Contains(deaf, e.Node) && claim.has(w.from) && claim.has(w.to) &&
+			r.leaves(lab.Peer(e.Node), window{e.At, w.from})
+	})
+}
+
+// leaves reports whether a node gives up the role in a window.
+func (r *run) leaves(node string, w window) bool {
+	return slices.ContainsFunc(r.others, func(e *trace.Event) bool {
+		return e.Role != nil && e.Node == node && e.Role.From == roleMaster && e.Role.To != roleMaster && w.has(e.At)
 	})
 }
 
