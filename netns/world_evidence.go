@@ -71,8 +71,8 @@ func (g *collector) capture(link string, limit int64) error {
 	if lost := g.world.capture.Stats().Lost; lost > 0 {
 		f.Cut = append(f.Cut, fmt.Sprintf("%d frames of all edges: the kernel's ring buffers were full", lost))
 	}
-	if written.Silent > 0 {
-		f.Cut = append(f.Cut, fmt.Sprintf("%d comments: no frame to attach them to; the trace has them all", written.Silent))
+	if written.Omitted > 0 {
+		f.Cut = append(f.Cut, fmt.Sprintf("%d comments: no frame to attach them to; the trace has them all", written.Omitted))
 	}
 	return g.store.Put(f, func(w io.Writer) error { _, err := w.Write(file.Bytes()); return err })
 }

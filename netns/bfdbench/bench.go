@@ -13,15 +13,15 @@ import (
 	"baton/scenarios/lab"
 )
 
-// Options choose what is measured.
+// Options configure a benchmark.
 type Options struct {
 	Interval   time.Duration // both ways; whole milliseconds, at least 10 (FRR's least)
 	DetectMult int
-	Stretch    time.Duration // how long each measurement takes
+	Duration   time.Duration // duration of each measurement
 	Loads      []string      // Idle, Loaded, Polls
 	Baton      string        // path of the baton program
 	Program    string        // path of the program whose -work flag calls Work
-	// Progress, if set, is told what is done now.
+	// Progress, if set, is called with the current step.
 	Progress func(string)
 }
 
@@ -32,15 +32,15 @@ const (
 	Polls  = "polls" // at one end of each session, under the peer's address
 )
 
-// Validate reports options that measure nothing.
+// Validate rejects options with which nothing can be measured.
 func (o Options) Validate() error {
 	switch {
 	case o.Interval < 10*time.Millisecond || o.Interval%time.Millisecond != 0:
 		return fmt.Errorf("bfdbench: interval %v: want whole milliseconds, at least 10ms, which is FRR's least", o.Interval)
 	case o.DetectMult < 2 || o.DetectMult > 255:
 		return fmt.Errorf("bfdbench: multiplier %d: want 2 to 255, which is what FRR takes", o.DetectMult)
-	case o.Stretch < time.Second:
-		return fmt.Errorf("bfdbench: stretch %v: want a second at least", o.Stretch)
+	case o.Duration < time.Second:
+		return fmt.Errorf("bfdbench: duration %v: want a second at least", o.Duration)
 	case len(o.Loads) == 0:
 		return errors.New("bfdbench: no load: want idle, loaded or polls")
 	}
@@ -52,37 +52,38 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// Row is what one implementation did under one load.
+// Row is the result of one implementation under one load.
 type Row struct {
 	Load, Who string
-	Intervals Intervals // between packets that answer no Poll
-	Finals    int       // packets that answer one
+	Intervals Intervals // between packets without F
+	Finals    int       // packets with F, which answer a Poll
 	Flaps     int
 }
 
-// Result is what was measured.
+// Result is the result of a benchmark.
 type Result struct {
 	Options
 	Rows []Row
-	// PacketsPerSecond went through the nodes' dataplane, both directions together, while loaded.
+	// PacketsPerSecond is the dataplane's throughput while loaded, both directions
+	// together.
 	PacketsPerSecond float64
-	// FRR is its version, or why it is not in the table.
+	// FRR is its version, or why it is missing from the table.
 	FRR string
 }
 
-// nodesName is what the nodes are called in the table.
+// nodesName is the name of the nodes in the table.
 const nodesName = "baton node"
 
-// subject is an implementation under measure.
+// subject is an implementation to be measured.
 type subject struct {
 	who  string
 	taps []*tap // at both ends
-	// attack is from the second end.
+	// attack is sent from the second end.
 	attack attack
 	flaps  func(context.Context) (int, error)
 }
 
-// Run measures. Whatever happens, nothing of it is left afterwards.
+// Run runs the benchmark. It always leaves nothing behind.
 func Run(ctx context.Context, o Options) (_ Result, err error) {
 	result := Result{Options: o}
 	if err := o.Validate(); err != nil {
@@ -151,7 +152,7 @@ func Run(ctx context.Context, o Options) (_ Result, err error) {
 	return result, nil
 }
 
-// measure lets a stretch pass under a load and appends a row for each subject.
+// measure measures the subjects under a load and appends a row for each.
 func (r *Result) measure(ctx context.Context, name string, ours *nodes, subjects []*subject) (err error) {
 	if name != Idle {
 		l, err := r.start(name, ours, subjects)
@@ -160,7 +161,7 @@ func (r *Result) measure(ctx context.Context, name string, ours *nodes, subjects
 			return err
 		}
 	}
-	r.tell(fmt.Sprintf("measuring %v %s", r.Stretch, name))
+	r.tell(fmt.Sprintf("measuring %v %s", r.Duration, name))
 	before := make([]int, len(subjects))
 	for i, s := range subjects {
 		for _, t := range s.taps {
@@ -175,7 +176,7 @@ func (r *Result) measure(ctx context.Context, name string, ours *nodes, subjects
 		return err
 	}
 	began := time.Now()
-	if err := pass(ctx, r.Stretch); err != nil {
+	if err := pass(ctx, r.Duration); err != nil {
 		return err
 	}
 	after, err := ours.forwarded()
@@ -192,7 +193,7 @@ func (r *Result) measure(ctx context.Context, name string, ours *nodes, subjects
 		}
 		row := Row{Load: name, Who: s.who, Flaps: flaps - before[i]}
 		for i, t := range s.taps {
-			if arrived := t.take(); name != Polls || i == 1 { // the other end is sent the Polls
+			if arrived := t.take(); name != Polls || i == 1 { // under Polls only the end that receives them counts
 				own := slices.DeleteFunc(arrived, func(a arrival) bool { return a.final })
 				row.Finals += len(arrived) - len(own)
 				row.Intervals.add(own)
@@ -221,5 +222,5 @@ func (o Options) tell(what string) {
 	}
 }
 
-// Cores is how many there are to keep busy.
+// Cores is the number of CPUs.
 func (r Result) Cores() int { return runtime.NumCPU() }

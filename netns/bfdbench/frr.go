@@ -11,7 +11,7 @@ import (
 	"baton/netns/peers"
 )
 
-// frrNice is what Debian's frr.service gives FRR's daemons.
+// frrNice is the niceness of FRR's daemons in Debian's frr.service.
 const frrNice = -5
 
 // frrLink is the interface at both ends of FRR's cable.
@@ -70,7 +70,7 @@ func (f *frrPair) await(ctx context.Context, o Options) error {
 	}
 }
 
-// up reports whether both ends are, at the interval that was asked for.
+// up reports whether both ends are up with the configured interval.
 func (f *frrPair) up(ctx context.Context, o Options) (bool, error) {
 	for _, d := range f.daemons {
 		sessions, err := d.Sessions(ctx)
@@ -84,7 +84,7 @@ func (f *frrPair) up(ctx context.Context, o Options) (bool, error) {
 	return true, nil
 }
 
-// flaps is how often a session has left Up so far, as the ends tell, each for itself.
+// flaps returns how often a session has left Up, summed over both ends.
 func (f *frrPair) flaps(ctx context.Context) (int, error) {
 	downs := 0
 	for _, d := range f.daemons {

@@ -42,14 +42,14 @@ func TestOnlyTheNodesFlapsFail(t *testing.T) {
 }
 
 func TestOptionsThatMeasureNothingAreNamed(t *testing.T) {
-	good := Options{Interval: 10 * time.Millisecond, DetectMult: 3, Stretch: time.Minute, Loads: []string{Idle}}
+	good := Options{Interval: 10 * time.Millisecond, DetectMult: 3, Duration: time.Minute, Loads: []string{Idle}}
 	if err := good.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Options){
 		"interval":   func(o *Options) { o.Interval = 9 * time.Millisecond },
 		"multiplier": func(o *Options) { o.DetectMult = 256 },
-		"stretch":    func(o *Options) { o.Stretch = 0 },
+		"duration":   func(o *Options) { o.Duration = 0 },
 		"load":       func(o *Options) { o.Loads = []string{"half"} },
 	} {
 		o := good

@@ -17,18 +17,17 @@ import (
 	"baton/scenarios/lab"
 )
 
-// hogsPerCore is how many processes compete for a core, besides what is measured.
+// hogsPerCore is the number of compute processes per core.
 const hogsPerCore = 2
 
-// flooders is how many processes send through the dataplane.
+// flooders is the number of processes that send through the dataplane.
 const flooders = 2
 
-// load is what keeps the machine busy: processes of ordinary priority.
+// load is a set of processes of ordinary priority that keep the machine busy.
 type load struct{ processes []*netns.Process }
 
-// startLoad starts processes that only compute, and others that send datagrams to
-// the service as fast as they can, which the backend returns. program is the
-// command whose Work they are.
+// startLoad starts processes that compute, and others that send datagrams to the service as
+// fast as they can, which the backend reflects. program's work flag must call Work.
 func startLoad(n *nodes, program string) (*load, error) {
 	l := &load{}
 	client, backend := n.world.Host("client1"), n.world.Host("backend1")
@@ -62,7 +61,7 @@ func kill(ctx context.Context, processes []*netns.Process) error {
 	return errors.Join(errs...)
 }
 
-// Work is what a process of the load does, until it is killed.
+// Work is the main function of a load process. It runs until it is killed.
 func Work(words []string) error {
 	if err := ordinary(os.Getpid(), 0); err != nil {
 		return err
@@ -95,7 +94,7 @@ func Work(words []string) error {
 	return reflect(addr)
 }
 
-// burst is how many datagrams one system call moves.
+// burst is the number of datagrams per system call.
 const burst = 64
 
 // flood sends small datagrams and reads nothing.
@@ -111,14 +110,14 @@ func flood(to netip.AddrPort) error {
 	}
 	p := ipv4.NewPacketConn(conn)
 	for {
-		// What the way does not take now is lost, like anything else of a flood.
+		// Whatever cannot be sent now is lost.
 		if _, err := p.WriteBatch(batch, 0); err != nil && !errors.Is(err, unix.ECONNREFUSED) && !errors.Is(err, unix.ENOBUFS) {
 			return err
 		}
 	}
 }
 
-// reflect returns what it receives.
+// reflect sends back what it receives.
 func reflect(at netip.AddrPort) error {
 	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(at))
 	if err != nil {
@@ -145,8 +144,8 @@ func reflect(at netip.AddrPort) error {
 	}
 }
 
-// ordinary takes the threads of a process out of real-time scheduling, which it has
-// from the harness that started it, and gives them a niceness.
+// ordinary takes the threads of a process out of real-time scheduling, which it inherits
+// from the harness, and sets their niceness.
 func ordinary(pid, nice int) error {
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	if err != nil {

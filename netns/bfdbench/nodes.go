@@ -13,8 +13,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// service is what is balanced while the heartbeat is measured: the port is that of
-// the program that answers on the backend.
+// The balanced service; its port is that of the reflecting program on the backend.
 const (
 	vip         = "198.18.0.100"
 	servicePort = 7000
@@ -29,13 +28,13 @@ service  load udp %[3]s:%[4]d mode=fullnat
 @1s      end
 `
 
-// nodes are the pair under measure.
+// nodes are the measured pair.
 type nodes struct {
 	world     *netns.World
 	recording *scenarios.Recording
 
 	mu    sync.Mutex
-	downs int // times a session left Up
+	downs int // how often a session left Up
 }
 
 // Record implements scenarios.Recorder.
@@ -48,7 +47,7 @@ func (n *nodes) Record(e trace.Event) {
 	n.recording.Record(e)
 }
 
-// startNodes runs a pair of nodes and waits until one is MASTER and the other in sync.
+// startNodes starts a pair of nodes and waits until one is MASTER and the other in sync.
 func startNodes(ctx context.Context, o Options, dir string) (*nodes, error) {
 	text := fmt.Sprintf(nodesPlan, o.Interval, o.DetectMult, vip, servicePort)
 	p, err := plan.Parse("bfd-timing.scn", []byte(text))
@@ -71,8 +70,7 @@ func startNodes(ctx context.Context, o Options, dir string) (*nodes, error) {
 	return n, err
 }
 
-// flaps is how often a session has left Up so far, counted once a session: both ends
-// of one tell.
+// flaps returns how often a session has left Up, summed over both ends.
 func (n *nodes) flaps(context.Context) (int, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -81,8 +79,8 @@ func (n *nodes) flaps(context.Context) (int, error) {
 
 func (n *nodes) close(ctx context.Context) error { return n.world.Down(ctx) }
 
-// forwarded is how many packets the load balancers have received on the client and
-// the backend side so far.
+// forwarded returns how many packets the load balancers have received on the client and
+// backend sides.
 func (n *nodes) forwarded() (packets uint64, err error) {
 	for _, lb := range lab.Nodes() {
 		for _, name := range []string{netns.ClientSide, netns.BackendSide} {

@@ -13,10 +13,10 @@ import (
 	"baton/netns"
 )
 
-// pollRate is how many Polls a second are sent at an end.
+// pollRate is the number of Polls per second sent to an end.
 const pollRate = 50_000
 
-// Offsets into a frame that carries a BFD control packet by IPv4 without options.
+// Offsets into an IPv4 frame, without options, with a BFD control packet.
 const (
 	offsetFrom      = 14 + 12
 	offsetChecksum  = 14 + 20 + 6
@@ -28,14 +28,14 @@ const (
 	flagFinal = 1 << 4
 )
 
-// attack is where Polls are sent: from the host of one end, under its address.
+// attack is where Polls are sent from: the host of one end, with its address.
 type attack struct {
 	host *netns.Host
 	link string
 	from netip.Addr
 }
 
-// startPolls sends Polls at the other end of each attack.
+// startPolls sends Polls to the other end of each attack.
 func startPolls(attacks []attack, program string) (*load, error) {
 	l := &load{}
 	for _, a := range attacks {
@@ -48,8 +48,8 @@ func startPolls(attacks []attack, program string) (*load, error) {
 	return l, nil
 }
 
-// polls waits for a packet that this host sends, and repeats it with a Poll. A session that
-// authenticates nothing cannot tell such a packet from its peer's.
+// polls waits for a packet that this host sends, and repeats it with P set. A session
+// without authentication cannot distinguish it from its peer's packets.
 func polls(link string, from netip.Addr) error {
 	i, err := net.InterfaceByName(link)
 	if err != nil {
@@ -68,8 +68,8 @@ func polls(link string, from netip.Addr) error {
 		return err
 	}
 	frame[offsetState] = frame[offsetState]&^flagFinal | flagPoll
-	binary.BigEndian.PutUint16(frame[offsetChecksum:], 0) // none
-	// What is received meanwhile is not read: another socket sends.
+	binary.BigEndian.PutUint16(frame[offsetChecksum:], 0) // no UDP checksum
+	// A separate socket sends: it does not need to read what arrives meanwhile.
 	out, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Write prints what was measured, a row for each implementation under each load.
+// Write prints the results, a row for each implementation under each load.
 func (r Result) Write(w io.Writer) error {
 	fmt.Fprintf(w, "BFD %d × %v: %v a load, %d cores. Intervals between packets as the receiver's kernel stamps them;\n"+
 		"jitter makes them 75 to 100 %% of %v, what is longer is late; the session is lost after %v.\n",
-		r.DetectMult, r.Interval, r.Stretch, r.Cores(), r.Interval, time.Duration(r.DetectMult)*r.Interval)
+		r.DetectMult, r.Interval, r.Duration, r.Cores(), r.Interval, time.Duration(r.DetectMult)*r.Interval)
 	if r.PacketsPerSecond > 0 {
 		fmt.Fprintf(w, "Loaded: %d busy processes on %d cores, %.0f packets/s through the nodes' dataplane.\n",
 			hogsPerCore*r.Cores()+flooders+1, r.Cores(), r.PacketsPerSecond)
@@ -26,7 +26,7 @@ func (r Result) Write(w io.Writer) error {
 		v := row.Intervals
 		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%.0f\t%d\t\n", row.Load, row.Who, v.Count(),
 			ms(v.Quantile(0.01)), ms(v.Quantile(0.5)), ms(v.Quantile(0.99)), ms(v.Quantile(0.999)), ms(v.Max()),
-			v.Late(r.Interval+time.Millisecond), float64(row.Finals)/r.Stretch.Seconds(), row.Flaps)
+			v.Late(r.Interval+time.Millisecond), float64(row.Finals)/r.Duration.Seconds(), row.Flaps)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (r Result) Write(w io.Writer) error {
 	return err
 }
 
-// about says what FRR was compared.
+// about describes the compared FRR.
 func (r Result) about() string {
 	for _, row := range r.Rows {
 		if row.Who != nodesName {

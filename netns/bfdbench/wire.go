@@ -16,7 +16,7 @@ import (
 	"baton/netns"
 )
 
-// Offsets into a frame that carries a BFD control packet by IPv4 without options.
+// Offsets into an IPv4 frame, without options, with a BFD control packet.
 const (
 	offsetPort  = 14 + 20 + 2     // destination port
 	offsetState = 14 + 20 + 8 + 1 // Sta, in the two highest bits
@@ -31,10 +31,10 @@ const (
 type arrival struct {
 	at    time.Duration // CLOCK_REALTIME
 	state uint8
-	final bool // it answers a Poll
+	final bool // F is set: it answers a Poll
 }
 
-// tap listens to the BFD control packets that an interface receives.
+// tap captures the BFD control packets that an interface receives.
 type tap struct {
 	fd      int
 	stopped atomic.Bool
@@ -90,8 +90,8 @@ func (t *tap) open(link string) (err error) {
 
 func htons(v uint16) uint16 { return binary.NativeEndian.Uint16([]byte{byte(v >> 8), byte(v)}) }
 
-// read takes frames in until the tap is closed. Who reads late loses nothing but
-// its own time: the stamps are the kernel's.
+// read reads frames until the tap is closed. Reading late does not distort the timestamps,
+// which are the kernel's.
 func (t *tap) read() {
 	frame, control := make([]byte, 256), make([]byte, 128)
 	for !t.stopped.Load() {
@@ -143,7 +143,7 @@ func (t *tap) close() {
 	unix.Close(t.fd)
 }
 
-// pass lets a stretch of time go by.
+// pass waits for a duration.
 func pass(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

@@ -11,19 +11,19 @@ import (
 // IP protocols of virtual router advertisements.
 const (
 	protoVRRP = 112 // and CARP's
-	protoAH   = 51  // VRRPv2's authentication type 2 puts it in front
+	protoAH   = 51  // precedes VRRPv2 with authentication type 2
 )
 
-// advert is what a virtual router says of itself: a VRRP advertisement (RFC 3768 5.3.6,
-// RFC 9568 5.2) or one of CARP, which has no standard and shares VRRP's number.
+// advert is an advertisement of a virtual router: VRRP (RFC 3768 5.3.6, RFC 9568 5.2) or
+// CARP, which has no standard and uses VRRP's protocol number.
 type advert struct {
 	source   flow.Addr
 	protocol string // VRRPv2, VRRPv3, CARP
 	router   uint8  // VRID, or CARP's VHID
-	priority uint8  // CARP: 255 minus its advskew, so that the higher wins
+	priority uint8  // for CARP 255 minus advskew, so that the higher wins
 	auth     string // "" for none
 	interval time.Duration
-	resigns  bool // it stops being the MASTER
+	resigns  bool // the sender gives up the MASTER role
 }
 
 func (a *advert) String() string {
@@ -34,14 +34,14 @@ func (a *advert) String() string {
 	return text
 }
 
-// virtualMAC is the address that frames of the virtual router may come from (RFC 9568 7.3).
+// virtualMAC is the virtual router's MAC address (RFC 9568 7.3).
 func (a *advert) virtualMAC() mac { return mac{0x00, 0x00, 0x5e, 0x00, 0x01, a.router} }
 
 const (
 	advertTTL    = 255 // RFC 9568 5.1.1.3: others are discarded
 	advertLen    = 8   // without addresses
 	carpLen      = 36
-	carpAuthLen  = 7 // in words, where VRRP counts addresses
+	carpAuthLen  = 7 // in words; VRRP has the number of addresses here
 	ahMinLen     = 12
 	priorityStop = 0 // the MASTER stops (RFC 9568 6.4.3)
 )
@@ -49,7 +49,7 @@ const (
 // vrrpAuth names the authentication types of version 2 (RFC 3768 5.3.6, RFC 2338 5.3.6).
 var vrrpAuth = map[uint8]string{0: "", 1: "a password", 2: "an authentication header"}
 
-// parseAdvert reads an advertisement behind its IPv4 header; nil if it is none.
+// parseAdvert parses an advertisement after its IPv4 header; nil if it is none.
 func parseAdvert(source flow.Addr, ttl, proto uint8, b []byte) *advert {
 	if ttl != advertTTL {
 		return nil

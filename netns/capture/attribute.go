@@ -7,9 +7,8 @@ import (
 	"baton/impl/flow"
 )
 
-// recordRSTs completes the attributed RSTs by what the callbacks know and records
-// them. It has a goroutine of its own, since asking a node takes time and the
-// rings must be read meanwhile.
+// recordRSTs adds to the attributed RSTs what the callbacks know, and records them. It has
+// its own goroutine, because asking a node takes time and the rings must be read meanwhile.
 func (c *Capture) recordRSTs() {
 	defer close(c.recorded)
 	entries := entryCache{ask: c.cfg.Entry, limit: rateLimit{perSecond: c.cfg.EntriesPerSecond}}
@@ -31,7 +30,7 @@ func (c *Capture) recordRSTs() {
 	}
 }
 
-// balancerOf is the load balancer that a RST came from or went to.
+// balancerOf returns the load balancer that sent or received a RST.
 func (c *Capture) balancerOf(s *sighting) string {
 	for _, name := range []string{s.sender, s.receiver} {
 		if c.lbs[name] {
@@ -41,18 +40,18 @@ func (c *Capture) balancerOf(s *sighting) string {
 	return ""
 }
 
-// What stands for an entry that nobody was asked for.
+// Placeholders for entries that no node was asked for.
 const (
 	entryUnknown = "unknown"
 	entryLimited = "unknown (limit)"
 )
 
-// entryCache asks load balancers how they know flows: at a bounded rate, and once
-// for both sightings of a RST that was passed on.
+// entryCache asks load balancers for their entries of flows, at a limited rate, and once
+// for both sightings of a forwarded RST.
 type entryCache struct {
 	ask   func(node string, t flow.Tuple) string
 	limit rateLimit
-	known map[entryKey]string // of the present second
+	known map[entryKey]string // of the current second
 }
 
 type entryKey struct {
@@ -78,17 +77,17 @@ func (c *entryCache) of(node string, t flow.Tuple, at clock.Instant) string {
 	return c.known[key]
 }
 
-// rateLimit allows a number of things in each second of the trace's time.
+// rateLimit allows a number of calls in each second of the trace's time.
 type rateLimit struct {
 	perSecond int
 	second    clock.Instant
 	used      int
 }
 
-// begin starts a new count if the instant is in another second than the last one was, and
+// begin resets the count if the instant is in another second than the previous one, and
 // reports whether it did.
 func (r *rateLimit) begin(at clock.Instant) bool {
-	second := at/clock.Instant(time.Second) + 1 // 0 is none
+	second := at/clock.Instant(time.Second) + 1 // 0 means no second yet
 	if second == r.second {
 		return false
 	}
@@ -96,7 +95,7 @@ func (r *rateLimit) begin(at clock.Instant) bool {
 	return true
 }
 
-// allow takes one of the present second.
+// allow uses one call of the current second.
 func (r *rateLimit) allow() bool {
 	r.used++
 	return r.used <= r.perSecond

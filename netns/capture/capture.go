@@ -1,18 +1,18 @@
-// Package capture watches the wire at the edges of a pair: which hosts send RSTs
-// and who made them, who announces a VIP, and which load balancer carries its
-// packets. It sees what a switch delivers: frames leaving its ports, so that what
-// a cut drops is not seen. It sends nothing, judges nothing, and changes nothing.
+// Package capture captures packets at the edges of a pair: who made and who forwarded each
+// RST, who announces a VIP, and which load balancer forwards its packets. It sees the
+// frames that leave a switch's ports, so not those that a cut drops. It sends nothing,
+// judges nothing and changes nothing.
 //
 // # Which RSTs are recorded
 //
-// Every TCP segment with RST set, from or to a service port, once at each edge
-// where it is delivered; copies that a switch floods count once. The traffic
-// generator makes none while the system under test behaves (see package
-// traffic), so each is evidence, provided that the capture ends before the
-// generator is closed. Those of a load balancer's own connections to backends, which are
-// probes, are not recorded. A RST that a load balancer only passes on is recorded at
-// both edges, with the host that made it as its origin. One of a connection whose ends
-// have acknowledged each other's FIN is only counted, in a note, see closes.
+// Every TCP segment with RST set from or to a service port, once at each edge where it is
+// delivered; copies that a switch floods count once. The traffic generator sends none while
+// the system under test behaves (see package traffic), so each is evidence, provided that
+// the capture ends before the generator is closed. RSTs of a load balancer's own
+// connections to backends, its health checks, are not recorded. A RST that a load balancer
+// only forwards is recorded at both edges, with the host that made it as its origin. A RST
+// of a connection whose ends have acknowledged each other's FIN is only counted, in a note;
+// see closes.
 //
 // Package netns calls it. It needs CAP_NET_RAW in the namespaces of the edges.
 package capture
@@ -41,40 +41,40 @@ type Host interface {
 	Do(f func() error) error
 }
 
-// Edge is one place to listen at.
+// Edge is a point of capture.
 type Edge struct {
 	Name string // lab.Clients, lab.Backends, lab.Sync
-	Host Host   // the switch, or an end of a cable
-	// Interfaces to listen on, by index, with the names that evidence gives them.
-	// None means all of the namespace.
+	Host Host   // the switch, or one end of a cable
+	// Interfaces to capture on, by index, with their names in evidence. None means all
+	// interfaces of the namespace.
 	Interfaces map[int]string
-	// Cable says that the interfaces are ends of cables, not ports of a switch:
-	// what they receive is captured too.
+	// Cable means that the interfaces are ends of cables, not ports of a switch: received
+	// frames are captured too.
 	Cable bool
-	// VIPs are the addresses from which only the forwarding load balancer sends at
-	// this edge: the services' VIPs, or the SNAT addresses.
+	// VIPs are the addresses from which only the forwarding load balancer sends at this
+	// edge: the services' VIPs or the SNAT addresses.
 	VIPs []netip.Addr
-	// Forwarded are further such addresses: those of the clients, at the backend
-	// edge, where dnat keeps them.
+	// Forwarded are further such source networks: the clients', at the backend edge, where
+	// dnat keeps client addresses.
 	Forwarded []netip.Prefix
-	// Keep is the memory for the edge's latest frames in bytes; 0 keeps none.
+	// Keep is the memory for the edge's latest frames in bytes; 0 disables it.
 	Keep int
 }
 
-// Config is what a capture needs to know. The callbacks may be nil; they are
-// called from one goroutine that is not the one that reads the wire.
+// Config configures a capture. The callbacks may be nil. They are called from one
+// goroutine, not the one that reads the packets.
 type Config struct {
 	Edges []Edge
-	// Hosts names the owner of each MAC address, as net.HardwareAddr prints it.
+	// Hosts maps MAC addresses, as net.HardwareAddr prints them, to their owners.
 	Hosts map[string]string
-	// Addresses names the owner of each address, for advertisements of virtual routers.
+	// Addresses maps IP addresses to their owners, for advertisements of virtual routers.
 	Addresses map[netip.Addr]string
-	// WireRoles records the roles of load balancers as the wire shows them, for those
-	// that do not tell theirs.
+	// WireRoles derives the load balancers' roles from the wire, for nodes that do not
+	// report them.
 	WireRoles bool
-	// LoadBalancers are those of the hosts that forward.
+	// LoadBalancers are the hosts that forward.
 	LoadBalancers []string
-	// Ports are the services' ports; a RST of other ports is not recorded. None means all.
+	// Ports are the services' ports; RSTs of other ports are not recorded. None means all.
 	Ports  []uint16
 	Record func(trace.Event) // called from several goroutines
 
@@ -86,42 +86,41 @@ type Config struct {
 	// adopted, none. The tuple is the original one (client to VIP) where the client
 	// edge shows it, else the reply tuple at the backend edge (backend to SNAT).
 	Entry func(node string, t flow.Tuple) string
-	// EntriesPerSecond bounds the calls of Entry; 200 by default. A RST beyond gets
-	// "unknown (limit)".
+	// EntriesPerSecond limits the calls of Entry; 200 by default. Further RSTs get "unknown
+	// (limit)".
 	EntriesPerSecond int
 
-	// Snap is how much of a frame is kept; DefaultSnap by default.
+	// Snap is how many bytes of a frame are kept; DefaultSnap by default.
 	Snap int
 }
 
-// DefaultSnap holds the headers and the begin of the payload.
+// DefaultSnap covers the headers and the beginning of the payload.
 const DefaultSnap = 256
 
 // Capture is a running capture.
 type Capture struct {
 	cfg    Config
 	edges  []*edge
-	kept   []*edge // the same, and after Stop too
+	kept   []*edge // the same edges, also after Stop
 	owners map[mac]string
-	// virtual has the present owners of virtual routers' MAC addresses. The reading
-	// goroutine alone uses it.
+	// virtual maps virtual routers' MAC addresses to their current owners. It belongs to
+	// the reading goroutine.
 	virtual map[mac]string
-	roles   *wireRoles // nil where the load balancers tell theirs
+	roles   *wireRoles // nil if the nodes report their roles
 	lbs     map[string]bool
 	stop    int // eventfd
 
 	pairing  pairing
 	settled  chan *sighting
 	read     chan struct{} // closed when the reader has ended
-	recorded chan struct{} // closed when every RST has been recorded
+	recorded chan struct{} // closed when every RST is recorded
 	tid      atomic.Int64
 	stopOnce sync.Once
 
 	frames, lost atomic.Uint64
 }
 
-// Start opens the sockets and begins to read. What is on the wire once it has
-// returned is captured.
+// Start opens the sockets and begins to read. Packets are captured from its return on.
 func Start(cfg Config) (*Capture, error) {
 	if cfg.Snap == 0 {
 		cfg.Snap = DefaultSnap
@@ -165,7 +164,7 @@ func Start(cfg Config) (*Capture, error) {
 	return c, nil
 }
 
-// Stop reads what has been delivered until now, records the rest and ends.
+// Stop reads what has arrived until now, records it and ends.
 func (c *Capture) Stop() {
 	c.stopOnce.Do(func() {
 		one := [8]byte{1}
@@ -176,23 +175,24 @@ func (c *Capture) Stop() {
 	})
 }
 
-// Started notes that a load balancer begins anew, where roles are read from the wire.
+// Started notes that a load balancer was started, for roles derived from the wire.
 func (c *Capture) Started(node string) {
 	if c.roles != nil {
 		c.roles.started(node, hostclock.Now())
 	}
 }
 
-// Stats is what a capture has done so far.
+// Stats are a capture's counters.
 type Stats struct {
 	Frames uint64 // read
-	// Lost frames found the kernel's ring full. If there are any, absence proves nothing.
+	// Lost counts the frames for which the kernel's ring was full. If it is not 0, the
+	// absence of a packet proves nothing.
 	Lost uint64
-	// CPU is the processor time of the reading thread.
+	// CPU is the CPU time of the reading thread.
 	CPU time.Duration
 }
 
-// Stats returns the numbers of this moment.
+// Stats returns the current counters.
 func (c *Capture) Stats() Stats {
 	s := Stats{Frames: c.frames.Load(), Lost: c.lost.Load()}
 	if tid := c.tid.Load(); tid != 0 {
@@ -201,8 +201,8 @@ func (c *Capture) Stats() Stats {
 	return s
 }
 
-// Mark keeps the frames around an instant in memory, however many come after them. Of
-// instants without a pause between them only the first counts, and only so many of these.
+// Mark protects the frames around an instant from being overwritten. Only the first instant
+// of a cluster counts, and only a limited number of clusters.
 func (c *Capture) Mark(at clock.Instant) {
 	for _, e := range c.kept {
 		e.history.mark(at)
@@ -241,22 +241,22 @@ func (c *Capture) run() {
 			c.settled <- s
 		}
 		if stopping {
-			c.endLanes()
+			c.endTracks()
 			c.noteLate()
-			c.tellLoss()
+			c.recordLoss()
 			return
 		}
 	}
 }
 
-// awaitBlocks gives the kernel the time to hand over the blocks that hold what
-// is on the wire now: it does so when a block is full or blockRetire old.
+// awaitBlocks waits until the kernel has handed over the blocks with the packets sent so
+// far: when a block is full or blockRetire old.
 func awaitBlocks() { _, _ = unix.Poll(nil, int(3*blockRetire/time.Millisecond)) }
 
-// endLanes records the last turn of each lane, in an order that does not vary.
-func (c *Capture) endLanes() {
+// endTracks records the last turn of each track, in a fixed order.
+func (c *Capture) endTracks() {
 	for _, e := range c.edges {
-		for _, l := range e.lanes {
+		for _, l := range e.tracks {
 			if event, any := l.end(); any {
 				c.cfg.Record(event)
 			}
@@ -268,7 +268,7 @@ func (c *Capture) endLanes() {
 	}
 }
 
-// noteLate says how many RSTs came when there was nothing left to reset.
+// noteLate records how many RSTs came after their connections had ended.
 func (c *Capture) noteLate() {
 	for _, e := range c.edges {
 		if e.late > 0 {
@@ -278,14 +278,14 @@ func (c *Capture) noteLate() {
 	}
 }
 
-// tellLoss says so if the capture did not see everything.
-func (c *Capture) tellLoss() {
+// recordLoss records if the capture did not see everything.
+func (c *Capture) recordLoss() {
 	for _, e := range c.edges {
 		missed := trace.Missed{What: "frames of the " + e.Name + " edge", Count: e.lost, Why: "the ring of the capture was full"}
-		if e.blind != nil {
-			missed.Why = "the kernel does not say how many: " + e.blind.Error()
+		if e.lossUnknown != nil {
+			missed.Why = "the kernel does not report the number: " + e.lossUnknown.Error()
 		}
-		if missed.Count > 0 || e.blind != nil {
+		if missed.Count > 0 || e.lossUnknown != nil {
 			c.cfg.Record(trace.Event{At: hostclock.Now(), Kind: trace.KindMissed, Missed: &missed})
 		}
 	}

@@ -2,23 +2,23 @@ package capture
 
 import "baton/impl/flow"
 
-// closes follows how connections end at an edge. Once each end has acknowledged the
-// other's FIN, both have everything that was sent, and a RST harms nobody: TCP itself
-// answers so where a late segment meets a socket that is gone (RFC 9293 3.10.7.1),
-// which a busy machine brings about by letting an ACK and the FIN behind it change
-// places. Such a RST says nothing of the system under test. Any earlier one does.
+// closes tracks how connections end at an edge. Once each end has acknowledged the other's
+// FIN, both have received everything, and a RST does no harm: TCP itself sends one when a
+// late segment meets a socket that is gone (RFC 9293 3.10.7.1), which happens when a busy
+// machine reorders an ACK and a FIN. Such a RST says nothing about the system under test;
+// any earlier one does.
 //
-// A connection that ended stays known until a SYN begins another on its tuple.
+// An ended connection is remembered until a SYN opens another one with its tuple.
 type closes map[flow.Tuple]*[2]ending
 
-// ending is how far one direction of a connection has ended.
+// ending is the state of one direction of a connection.
 type ending struct {
 	fin   bool
-	next  uint32 // the sequence number behind the FIN
+	next  uint32 // the sequence number after the FIN
 	acked bool
 }
 
-// direction names the connection of a segment, and which of its two ends sent it.
+// direction returns the connection of a segment and which of its ends sent it.
 func direction(t flow.Tuple) (connection flow.Tuple, from int) {
 	if reverse := t.Reverse(); t.Compare(reverse) > 0 {
 		return reverse, 1
@@ -26,7 +26,7 @@ func direction(t flow.Tuple) (connection flow.Tuple, from int) {
 	return t, 0
 }
 
-// follow takes a segment.
+// follow processes a segment.
 func (c closes) follow(f *frame) {
 	connection, from := direction(f.tuple)
 	if f.flags&(tcpSYN|tcpACK) == tcpSYN {
@@ -47,7 +47,7 @@ func (c closes) follow(f *frame) {
 	}
 }
 
-// over reports that the connection of a segment had ended at both ends.
+// over reports whether both ends of a segment's connection have ended.
 func (c closes) over(t flow.Tuple) bool {
 	connection, _ := direction(t)
 	ends := c[connection]

@@ -42,7 +42,7 @@ func TestARSTHarmsUntilBothEndsHaveAcknowledgedTheOthersFIN(t *testing.T) {
 		var events []trace.Event
 		c := &Capture{owners: map[mac]string{lb1MAC: "lb1", clientMAC: "client1"}, lbs: map[string]bool{"lb1": true},
 			cfg: Config{Ports: []uint16{80}, Record: func(e trace.Event) { events = append(events, e) }}}
-		e := &edge{Edge: Edge{Name: lab.Clients, VIPs: []netip.Addr{addrOf(vipAddr)}}, closes: closes{}, lanes: []*lane{{}, {}}}
+		e := &edge{Edge: Edge{Name: lab.Clients, VIPs: []netip.Addr{addrOf(vipAddr)}}, closes: closes{}, tracks: []*forwarderTrack{{}, {}}}
 		c.edges = []*edge{e}
 		see := func(f frame, fromClient bool) {
 			f.kind, f.src, f.dst, f.tuple = frameTCP, lb1MAC, clientMAC, webTuple

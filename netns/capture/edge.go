@@ -12,20 +12,20 @@ import (
 	"baton/scenarios/lab"
 )
 
-// edge is an Edge that is being read.
+// edge is an Edge that is being captured.
 type edge struct {
 	Edge
-	ring   *ring
-	stamps hostclock.Translator
-	floods flood
-	closes closes
-	late   int     // RSTs of connections that were over
-	lost   uint64  // frames for which the ring had no room
-	blind  error   // why the kernel does not say how many those are
-	lanes  []*lane // of each VIP, then one for all forwarded prefixes
+	ring        *ring
+	stamps      hostclock.Translator
+	floods      flood
+	closes      closes
+	late        int               // RSTs of connections that had ended
+	lost        uint64            // frames lost because the ring was full
+	lossUnknown error             // why the number of lost frames is unknown
+	tracks      []*forwarderTrack // one for each VIP, then one for the forwarded prefixes
 
 	history history
-	ports   map[int]int // by interface index: the number of the port in the history
+	ports   map[int]int // interface index to port number in the history
 	names   []string    // of the ports
 }
 
@@ -33,9 +33,9 @@ type edge struct {
 func (c *Capture) open(config Edge) (*edge, error) {
 	e := &edge{Edge: config, closes: closes{}, history: history{budget: config.Keep}, ports: map[int]int{}}
 	for _, vip := range e.VIPs {
-		e.lanes = append(e.lanes, &lane{edge: e.Name, vip: vip.String()})
+		e.tracks = append(e.tracks, &forwarderTrack{edge: e.Name, vip: vip.String()})
 	}
-	e.lanes = append(e.lanes, &lane{edge: e.Name})
+	e.tracks = append(e.tracks, &forwarderTrack{edge: e.Name})
 	indexes := make([]int, 0, len(e.Interfaces))
 	for index := range e.Interfaces {
 		indexes = append(indexes, index)
@@ -55,14 +55,14 @@ func (c *Capture) open(config Edge) (*edge, error) {
 	return e, err
 }
 
-// port numbers a port of the edge.
+// port returns the number of a port of the edge, after adding it if it is new.
 func (e *edge) port(ifindex int, name string) int {
 	e.ports[ifindex] = len(e.names)
 	e.names = append(e.names, e.Name+"/"+name)
 	return e.ports[ifindex]
 }
 
-// readEdge handles the frames that an edge has.
+// readEdge handles the frames of an edge that are in its ring.
 func (c *Capture) readEdge(e *edge) {
 	e.history.mu.Lock()
 	defer e.history.mu.Unlock()
@@ -82,13 +82,13 @@ func (c *Capture) readEdge(e *edge) {
 	c.frames.Add(frames)
 	dropped, err := e.ring.dropped()
 	if err != nil {
-		e.blind = err
+		e.lossUnknown = err
 	}
 	e.lost += uint64(dropped)
 	c.lost.Add(uint64(dropped))
 }
 
-// look records what a frame says.
+// look records what a frame shows.
 func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
 	if f.kind == frameNeighbours {
 		c.lookNeighbours(e, f, at)
@@ -114,7 +114,7 @@ func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
 			e.closes.follow(f)
 		}
 		node := c.owner(f.src)
-		if l := e.lane(f.tuple.Src); l != nil && c.lbs[node] {
+		if l := e.track(f.tuple.Src); l != nil && c.lbs[node] {
 			if event, changed := l.carried(node, at); changed {
 				c.cfg.Record(event)
 				if c.roles != nil && l.vip != "" && e.Name == lab.Clients {
@@ -125,15 +125,15 @@ func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
 	}
 }
 
-// lookNeighbours sees who says that it has a VIP of the clients' side.
+// lookNeighbours records who announces a VIP at the clients' side.
 func (c *Capture) lookNeighbours(e *edge, f *frame, at clock.Instant) {
 	if c.roles != nil && e.Name == lab.Clients && slices.Contains(e.VIPs, addrOf(f.senderIP)) {
-		c.roles.owns(c.owner(f.src), f.senderIP.String(), at)
+		c.roles.announces(c.owner(f.src), f.senderIP.String(), at)
 	}
 }
 
-// lookAdvert learns whose a virtual MAC address is, and at the clients' side who is the
-// MASTER: a pair may have another virtual router towards the backends.
+// lookAdvert learns who owns a virtual MAC address, and at the clients' side who is the
+// MASTER: towards the backends a pair may have another virtual router.
 func (c *Capture) lookAdvert(e *edge, a *advert, at clock.Instant) {
 	node, known := c.cfg.Addresses[addrOf(a.source)]
 	if !known {
@@ -147,20 +147,21 @@ func (c *Capture) lookAdvert(e *edge, a *advert, at clock.Instant) {
 	}
 }
 
-// lane is the lane of frames from a source address, nil if they show nothing.
-func (e *edge) lane(src flow.Addr) *lane {
+// track returns the track of frames from a source address, nil if they do not show a
+// forwarder.
+func (e *edge) track(src flow.Addr) *forwarderTrack {
 	addr := addrOf(src)
 	if i := slices.Index(e.VIPs, addr); i >= 0 {
-		return e.lanes[i]
+		return e.tracks[i]
 	}
 	if slices.ContainsFunc(e.Forwarded, func(p netip.Prefix) bool { return p.Contains(addr) }) {
-		return e.lanes[len(e.VIPs)]
+		return e.tracks[len(e.VIPs)]
 	}
 	return nil
 }
 
-// owner is the host that has a MAC address, that which last advertised the virtual
-// router of it, or the address itself.
+// owner returns the host that has a MAC address, or that last advertised the virtual router
+// of it; else the address itself.
 func (c *Capture) owner(m mac) string {
 	if name, ok := c.owners[m]; ok {
 		return name
@@ -175,8 +176,8 @@ func (c *Capture) ofService(t flow.Tuple) bool {
 	return len(c.cfg.Ports) == 0 || slices.Contains(c.cfg.Ports, t.SrcPort) || slices.Contains(c.cfg.Ports, t.DstPort)
 }
 
-// isProbe reports whether a connection at the backend edge is a load balancer's own, which
-// probes a backend: of no client, whose flows come from a VIP or from the client.
+// isProbe reports whether a connection at the backend edge is a load balancer's own health
+// check: clients' flows come from a VIP or from the client.
 func (c *Capture) isProbe(e *edge, t flow.Tuple) bool {
 	return e.Name == lab.Backends && (c.lbs[c.cfg.Addresses[addrOf(t.Src)]] || c.lbs[c.cfg.Addresses[addrOf(t.Dst)]])
 }

@@ -32,7 +32,7 @@ func TestFramesThatShowTheForwarder(t *testing.T) {
 		c := &Capture{owners: map[mac]string{lb1MAC: "lb1", clientMAC: "client1"}, lbs: map[string]bool{"lb1": true},
 			cfg: Config{Record: func(e trace.Event) { events = append(events, e) }}}
 		e := &edge{Edge: Edge{Name: lab.Clients, VIPs: []netip.Addr{addrOf(vipAddr)}},
-			lanes: []*lane{{edge: lab.Clients, vip: vipAddr.String()}, {edge: lab.Clients}}}
+			tracks: []*forwarderTrack{{edge: lab.Clients, vip: vipAddr.String()}, {edge: lab.Clients}}}
 		c.look(e, &tt.frame, 1, ms(1))
 		if len(events) > 0 != tt.shows || tt.shows && events[0].Node != "lb1" {
 			t.Errorf("%s: events %+v", tt.rule, events)
@@ -40,13 +40,13 @@ func TestFramesThatShowTheForwarder(t *testing.T) {
 	}
 }
 
-// Each VIP has a lane of its own: two that two nodes carry are a split, not a flapping forwarder.
+// Each VIP has its own track: two VIPs forwarded by two nodes are a split, not a flapping forwarder.
 func TestVIPsOnDifferentNodesDoNotLookLikeChanges(t *testing.T) {
 	var events []trace.Event
 	c := &Capture{owners: map[mac]string{lb1MAC: "lb1", {7}: "lb2"}, lbs: map[string]bool{"lb1": true, "lb2": true},
 		cfg: Config{Record: func(e trace.Event) { events = append(events, e) }}}
 	second := flow.IPv4(198, 18, 0, 101)
-	e := &edge{Edge: Edge{VIPs: []netip.Addr{addrOf(vipAddr), addrOf(second)}}, lanes: []*lane{{vip: "a"}, {vip: "b"}, {}}}
+	e := &edge{Edge: Edge{VIPs: []netip.Addr{addrOf(vipAddr), addrOf(second)}}, tracks: []*forwarderTrack{{vip: "a"}, {vip: "b"}, {}}}
 	for range 10 {
 		c.look(e, &frame{kind: frameUDP, src: lb1MAC, tuple: flow.Tuple{Src: vipAddr}}, 1, ms(1))
 		c.look(e, &frame{kind: frameUDP, src: mac{7}, tuple: flow.Tuple{Src: second}}, 1, ms(1))

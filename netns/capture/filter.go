@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socketFilter is the classic BPF program of a capture socket: of the given
-// interfaces (of all if there are none), it lets IP and ARP frames through, cut
-// to snap bytes; of frames that are being received only if incoming is set.
+// socketFilter is the classic BPF program of a capture socket: it accepts IP and ARP frames
+// of the given interfaces (all if there are none), cut to snap bytes; received frames only
+// if incoming is set.
 func socketFilter(interfaces []int, incoming bool, snap int) ([]unix.SockFilter, error) {
 	var program []bpf.Instruction
 	if !incoming {
@@ -21,7 +21,7 @@ func socketFilter(interfaces []int, incoming bool, snap int) ([]unix.SockFilter,
 	if len(interfaces) > 0 {
 		program = append(program, bpf.LoadExtension{Num: bpf.ExtInterfaceIndex})
 		for i, index := range interfaces {
-			// Skips the rest of the list, and the return behind it.
+			// Jump over the rest of the list and the return after it.
 			rest := uint8(len(interfaces) - i)
 			program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(index), SkipTrue: rest})
 		}

@@ -15,7 +15,7 @@ type mac [6]byte
 
 func (m mac) String() string { return net.HardwareAddr(m[:]).String() }
 
-// frameKind is what the capture tells apart.
+// frameKind is the kind of a frame as far as the capture distinguishes it.
 type frameKind uint8
 
 const (
@@ -26,18 +26,18 @@ const (
 	frameAdvert
 )
 
-// frame is what the capture reads of an Ethernet frame. Fields that its kind
-// does not have are zero.
+// frame holds the parsed fields of an Ethernet frame. Fields that its kind does not have
+// are zero.
 type frame struct {
 	kind     frameKind
 	src, dst mac
 	tuple    flow.Tuple // TCP, UDP
 	ipID     uint16
 	seq, ack uint32 // TCP
-	next     uint32 // TCP: the sequence number behind the segment
+	next     uint32 // TCP: the sequence number after the segment
 	flags    uint8
-	// senderIP and targetIP are the protocol addresses of an ARP packet; of a neighbour
-	// advertisement the target and, unless unsolicited, the destination; of a solicitation
+	// senderIP and targetIP are the protocol addresses of an ARP packet; for a neighbour
+	// advertisement the target and, unless unsolicited, the destination; for a solicitation
 	// the source and the target.
 	senderIP, targetIP flow.Addr
 	advert             *advert
@@ -71,15 +71,14 @@ const (
 // rst reports whether the frame is a TCP segment with RST set.
 func (f *frame) rst() bool { return f.kind == frameTCP && f.flags&tcpRST != 0 }
 
-// gratuitous reports whether the frame is a gratuitous ARP (RFC 5227 3), of the
-// request or of the reply form, or an unsolicited neighbour advertisement.
+// gratuitous reports whether the frame is a gratuitous ARP (RFC 5227 3), request or reply,
+// or an unsolicited neighbour advertisement.
 func (f *frame) gratuitous() bool {
 	return f.kind == frameNeighbours && f.senderIP == f.targetIP && !f.senderIP.Netip().IsUnspecified()
 }
 
-// parseFrame reads an Ethernet frame, possibly cut short. It reports false if
-// there is no Ethernet header. Whatever does not parse further is frameOther: the
-// capture only looks at what it is sure of.
+// parseFrame parses an Ethernet frame that may be cut short. It returns false without an
+// Ethernet header. Anything that does not parse further is frameOther.
 func parseFrame(b []byte) (frame, bool) {
 	var f frame
 	if len(b) < etherLen {
@@ -114,7 +113,7 @@ func (f *frame) parseIPv4(b []byte) {
 	headerLen := int(b[0]&0xf) * 4
 	fragmentOffset := binary.BigEndian.Uint16(b[6:]) & 0x1fff
 	if proto := b[9]; (proto == protoVRRP || proto == protoAH) && headerLen >= ipv4MinLen && len(b) >= headerLen && fragmentOffset == 0 {
-		end := min(len(b), max(headerLen, int(binary.BigEndian.Uint16(b[2:])))) // without Ethernet's padding
+		end := min(len(b), max(headerLen, int(binary.BigEndian.Uint16(b[2:])))) // without Ethernet padding
 		if f.advert = parseAdvert(ipv4At(b[12:]), b[8], proto, b[headerLen:end]); f.advert != nil {
 			f.kind = frameAdvert
 		}
@@ -128,7 +127,7 @@ func (f *frame) parseIPv4(b []byte) {
 	f.parseTransport(flow.Proto(b[9]), ipv4At(b[12:]), ipv4At(b[16:]), b[headerLen:], length)
 }
 
-// parseIPv6 reads packets without extension headers.
+// parseIPv6 parses packets without extension headers.
 func (f *frame) parseIPv6(b []byte) {
 	if len(b) < ipv6Len || b[0]>>4 != 6 {
 		return
@@ -141,7 +140,7 @@ func (f *frame) parseIPv6(b []byte) {
 	f.parseTransport(flow.Proto(proto), src, dst, b[ipv6Len:], int(binary.BigEndian.Uint16(b[4:])))
 }
 
-// parseNeighbours reads neighbour solicitations and advertisements (RFC 4861 4.3, 4.4).
+// parseNeighbours parses neighbour solicitations and advertisements (RFC 4861 4.3, 4.4).
 func (f *frame) parseNeighbours(src, dst flow.Addr, message []byte) {
 	if len(message) < ndpLen {
 		return
@@ -158,7 +157,7 @@ func (f *frame) parseNeighbours(src, dst flow.Addr, message []byte) {
 	}
 }
 
-// parseTransport reads TCP and UDP, of which a packet has length bytes.
+// parseTransport parses TCP and UDP; length is the full length of the segment.
 func (f *frame) parseTransport(proto flow.Proto, src, dst flow.Addr, segment []byte, length int) {
 	if len(segment) < portsLen {
 		return

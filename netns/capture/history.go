@@ -11,22 +11,21 @@ import (
 	"baton/scenarios/evidence"
 )
 
-// history keeps the latest frames of one edge in bounded memory, and those around
-// the instants that were marked for as long as the capture lives. It is safe for
-// concurrent use.
+// history keeps the latest frames of one edge in bounded memory, and those around marked
+// instants until the capture ends. It is safe for concurrent use.
 type history struct {
 	mu     sync.Mutex
 	budget int                     // bytes
-	chunks []*chunk                // by age
-	marks  [marksMost]atomic.Int64 // clock.Instant; 0 before
-	latest atomic.Int64            // what was to be marked last
-	// forgotten tells of the frames that had to give way: those older than all that
-	// are kept, and those between the marked ones and the latest.
+	chunks []*chunk                // oldest first
+	marks  [marksMost]atomic.Int64 // clock.Instant; 0 is unused
+	latest atomic.Int64            // the last instant passed to mark
+	// forgotten describes the overwritten frames: those older than all that are kept, and
+	// those between the marked ones and the latest.
 	forgotten [2]Cut
 }
 
-// chunk holds frames back to back: instant (8), port (2), length on the wire (4),
-// length kept (2), bytes.
+// chunk holds consecutive frames: instant (8), port (2), length on the wire (4), length
+// kept (2), bytes.
 type chunk struct {
 	first, last clock.Instant
 	frames      int
@@ -39,15 +38,14 @@ const (
 	minChunks   = 8
 )
 
-// Around is how much time before and after a mark is kept, as far as half of the
-// memory holds it.
+// Around is the time before and after a mark that is kept, limited to half of the memory.
 const Around = 2 * time.Second
 
-// marksMost is how many clusters of instants are kept.
+// marksMost is the maximum number of marked clusters.
 const marksMost = 4
 
-// mark keeps what surrounds an instant. Of a cluster of instants only the first counts,
-// and only the first clusters. It takes no lock, because who records an event may hold it.
+// mark protects the frames around an instant. Only the first instant of a cluster counts,
+// and only the first clusters. It takes no lock, because its caller may hold one.
 func (h *history) mark(at clock.Instant) {
 	last := clock.Instant(h.latest.Swap(int64(at)))
 	if last != 0 && at <= last.Add(evidence.Pause) {
@@ -83,8 +81,8 @@ func (h *history) keep(at clock.Instant, port int, length int, data []byte) {
 	c.data = append(b, data...)
 }
 
-// grow adds an empty chunk at the end: a new one while the budget lasts, else one
-// whose frames are forgotten.
+// grow appends an empty chunk: a new one within the budget, else one whose frames are
+// overwritten.
 func (h *history) grow() {
 	if len(h.chunks) < max(minChunks, h.budget/chunkSize) {
 		h.chunks = append(h.chunks, &chunk{data: make([]byte, 0, chunkSize)})
@@ -98,8 +96,8 @@ func (h *history) grow() {
 	h.chunks[len(h.chunks)-1] = c
 }
 
-// expendable is the oldest chunk that no mark protects. Together the marks protect up to
-// a quarter of the chunks before them and as many after them, besides their own.
+// expendable returns the oldest unprotected chunk. Together the marks protect up to a
+// quarter of the chunks before them, as many after them, and their own.
 func (h *history) expendable() int {
 	var marks []clock.Instant
 	for i := range h.marks {
@@ -112,13 +110,13 @@ func (h *history) expendable() int {
 			return i
 		}
 	}
-	return 0 // not reached: half of the chunks and one for each mark are fewer than all
+	return 0 // not reached: fewer chunks than all are protected
 }
 
-// protects reports whether a mark protects a chunk: it is near in time, and one of share
-// before or after that of the mark.
+// protects reports whether a mark protects a chunk: it is near in time and within share
+// chunks of the mark's.
 func (h *history) protects(marked clock.Instant, share, i int) bool {
-	at := 0 // the chunk of the mark, or the next to come
+	at := 0 // the chunk of the mark, or the next one
 	for at < len(h.chunks) && h.chunks[at].last < marked {
 		at++
 	}
@@ -126,15 +124,15 @@ func (h *history) protects(marked clock.Instant, share, i int) bool {
 	return c.last >= marked.Add(-Around) && c.first <= marked.Add(Around) && i >= at-share && i <= at+share
 }
 
-// stored is one frame as it was kept.
+// stored is one kept frame.
 type stored struct {
 	at           clock.Instant
 	port, length int
 	data         []byte
 }
 
-// each calls f with the frames in the order in which they were kept. The caller
-// holds the lock; the data are valid until it is released.
+// each calls f with the frames in capture order. The caller holds the lock; the data are
+// valid until it is released.
 func (h *history) each(f func(stored)) {
 	for _, c := range h.chunks {
 		for b := c.data; len(b) > 0; {
@@ -148,12 +146,12 @@ func (h *history) each(f func(stored)) {
 	}
 }
 
-// Cut tells of frames that are not there.
+// Cut describes missing frames.
 type Cut struct {
 	From, To clock.Instant
 	Frames   int
-	// Forgotten says that they had left the memory before anybody asked for them;
-	// otherwise they did not fit into the file.
+	// Forgotten means that they were overwritten in memory; otherwise they exceeded the
+	// file's limit.
 	Forgotten bool
 }
 

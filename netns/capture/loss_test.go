@@ -16,7 +16,7 @@ import (
 func missed(e *edge) []trace.Missed {
 	var told []trace.Missed
 	c := &Capture{edges: []*edge{e}, cfg: Config{Record: func(ev trace.Event) { told = append(told, *ev.Missed) }}}
-	c.tellLoss()
+	c.recordLoss()
 	return told
 }
 
@@ -65,8 +65,8 @@ func TestFramesThatTheRingHadNoRoomForAreTold(t *testing.T) {
 func TestACaptureThatCannotSayWhatItLostTellsThat(t *testing.T) {
 	e := &edge{Edge: Edge{Name: "clients"}, ring: &ring{fd: -1, memory: make([]byte, blockSize*blockCount)}}
 	(&Capture{edges: []*edge{e}}).readEdge(e)
-	if told := missed(e); len(told) != 1 || !errors.Is(e.blind, unix.EBADF) {
-		t.Errorf("told %+v, %v", told, e.blind)
+	if told := missed(e); len(told) != 1 || !errors.Is(e.lossUnknown, unix.EBADF) {
+		t.Errorf("told %+v, %v", told, e.lossUnknown)
 	}
 	if told := missed(&edge{}); len(told) > 0 {
 		t.Errorf("of a capture that saw everything: %+v", told)

@@ -17,40 +17,40 @@ import (
 	"baton/scenarios/evidence"
 )
 
-// Excerpt says which frames of an edge to write, and what to say of them.
+// Excerpt selects the frames of an edge to write, with comments.
 type Excerpt struct {
 	Windows []evidence.Span // frames outside are left out
-	// Limit is the size of the file in bytes. Where it does not suffice, what is farthest
-	// from any of Focus, the most telling first, is left out.
+	// Limit is the maximum size of the file in bytes. What is farthest from any of Focus,
+	// the most important first, is left out first.
 	Limit int64
 	Focus []clock.Instant
-	// About is the comment of the whole file, Comments are those of single frames: of
-	// the first one at that instant or after it, or of the last.
+	// About is the comment of the whole file. Comments belong to single frames: the first
+	// at or after their instant, or the last one.
 	About    string
 	Comments []evidence.Comment
 }
 
-// Written is what an Excerpt came to.
+// Written describes the file that was written.
 type Written struct {
 	Frames int
 	Span   evidence.Span // from the first frame to the last
-	// Offset is by how many nanoseconds the file's stamps are ahead of the trace.
+	// Offset is by how many nanoseconds the file's timestamps are ahead of the trace.
 	Offset int64
 	Cut    []Cut
-	// Silent is the number of comments for which there was no room, or no frame.
-	Silent int
+	// Omitted is the number of comments without a frame or without room.
+	Omitted int
 }
 
-// What a pcapng file costs besides the bytes of its frames.
+// Sizes of a pcapng file besides its frames.
 const (
 	fileCost    = 4 << 10 // section header, with room for the interfaces' names
 	blockCost   = 36      // of an enhanced packet block, with padding
 	commentCost = 12      // of an option, with padding and the end of options
 )
 
-// WritePCAPNG writes frames of an edge that are still in memory, for Wireshark.
-// Each port of the edge is an interface of the file, named "clients/lb1". It may
-// be called while the capture runs and after it.
+// WritePCAPNG writes an edge's frames that are still in memory, for Wireshark. Each port of
+// the edge is an interface of the file, named "clients/lb1". It may be called during the
+// capture and after it.
 func (c *Capture) WritePCAPNG(w io.Writer, edge string, x Excerpt) (Written, error) {
 	for _, e := range c.kept {
 		if e.Name == edge && e.Keep > 0 {
@@ -66,9 +66,9 @@ func (e *edge) write(w io.Writer, snap int, x Excerpt) (Written, error) {
 	frames := e.history.within(x.Windows)
 	comments, silent, cost := affordable(x.Comments, x.Limit/4)
 	frames, cut := nearest(frames, x.Focus, x.Limit-cost-fileCost-int64(len(x.About)))
-	out := Written{Frames: len(frames), Silent: silent, Cut: append(e.history.lost(x.Windows), cut...)}
+	out := Written{Frames: len(frames), Omitted: silent, Cut: append(e.history.lost(x.Windows), cut...)}
 	if len(frames) == 0 {
-		out.Silent = len(x.Comments)
+		out.Omitted = len(x.Comments)
 	} else {
 		out.Span = evidence.Span{From: frames[0].at, To: frames[len(frames)-1].at}
 		var stamps hostclock.Translator
@@ -116,7 +116,7 @@ func (e *edge) begin(w io.Writer, snap int, about string) (*pcapgo.NgWriter, err
 	return ng, nil
 }
 
-// within are the frames of the windows, by time.
+// within returns the frames of the windows, by time.
 func (h *history) within(windows []evidence.Span) []stored {
 	var frames []stored
 	h.each(func(f stored) {
@@ -128,7 +128,7 @@ func (h *history) within(windows []evidence.Span) []stored {
 	return frames
 }
 
-// lost tells of the forgotten frames that may have been in one of the windows.
+// lost returns the overwritten frames that may have been in one of the windows.
 func (h *history) lost(windows []evidence.Span) (lost []Cut) {
 	for _, c := range h.forgotten {
 		if c.Frames > 0 && slices.ContainsFunc(windows, func(s evidence.Span) bool { return c.From <= s.To && c.To >= s.From }) {
@@ -139,9 +139,9 @@ func (h *history) lost(windows []evidence.Span) (lost []Cut) {
 	return lost
 }
 
-// nearest are the frames next to some instants that fit into a number of bytes, and the
-// stretches that were cut. The second instant counts for half as much as the first, the
-// third for a third.
+// nearest returns the frames nearest to the focus instants that fit into room bytes, and
+// the spans that were cut. The second instant counts half as much as the first, the third a
+// third.
 func nearest(frames []stored, focus []clock.Instant, room int64) (kept []stored, cut []Cut) {
 	away := make([]clock.Instant, len(frames))
 	order := make([]int, len(frames))
@@ -173,8 +173,8 @@ func nearest(frames []stored, focus []clock.Instant, room int64) (kept []stored,
 	return kept, cut
 }
 
-// affordable are the first comments that fit into a number of bytes, how many do
-// not, and what those that do cost.
+// affordable returns the first comments that fit into room bytes, the number of the rest,
+// and the size of those that fit.
 func affordable(comments []evidence.Comment, room int64) (fit []evidence.Comment, silent int, cost int64) {
 	for i, c := range comments {
 		next := int64(commentCost + len(c.Text))
@@ -186,7 +186,7 @@ func affordable(comments []evidence.Comment, room int64) (fit []evidence.Comment
 	return comments, 0, cost
 }
 
-// beside gives each comment to its frame, by the frame's index.
+// beside assigns each comment to a frame, by the frame's index.
 func beside(frames []stored, comments []evidence.Comment) map[int][]string {
 	said := map[int][]string{}
 	if len(frames) == 0 {

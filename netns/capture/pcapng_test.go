@@ -95,7 +95,7 @@ func TestCommentsStandAtTheNextFrame(t *testing.T) {
 			t.Errorf("frame %d says %q, want %q", i, got.comments[i], texts)
 		}
 	}
-	if got.about != "what it is" || w.Silent != 0 {
+	if got.about != "what it is" || w.Omitted != 0 {
 		t.Errorf("about %q, %+v", got.about, w)
 	}
 }
@@ -126,7 +126,7 @@ func TestAnExcerptKeepsToItsLimitAroundItsFocus(t *testing.T) {
 			t.Errorf("%+v is told as forgotten", c)
 		}
 	}
-	if len(w.Cut) != 2 || cut+w.Frames != 5000 || w.Silent == 0 {
+	if len(w.Cut) != 2 || cut+w.Frames != 5000 || w.Omitted == 0 {
 		t.Errorf("%+v: not all 5000 frames are accounted for", w)
 	}
 }
@@ -175,7 +175,7 @@ func TestAnExcerptTellsWhatWasForgotten(t *testing.T) {
 func TestAnEmptyExcerptCanBeRead(t *testing.T) {
 	got, w, _ := write(t, edgeWith(), Excerpt{Windows: always, Limit: 1 << 20, About: "nothing came",
 		Comments: []evidence.Comment{{Text: "no frame to stand at"}}})
-	if len(got.frames) != 0 || w.Frames != 0 || w.Silent != 1 || got.about != "nothing came" {
+	if len(got.frames) != 0 || w.Frames != 0 || w.Omitted != 1 || got.about != "nothing came" {
 		t.Errorf("%+v, %+v", got, w)
 	}
 }

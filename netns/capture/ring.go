@@ -9,17 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Shape of a capture socket's ring. At 20,000 frames a second of 250 bytes it
-// holds well over a second: for so long this process may stand still without
-// losing a frame.
+// Geometry of a capture socket's ring. At 20,000 frames a second of 250 bytes it holds more
+// than a second, so that this process may stall for as long without losing a frame.
 const (
 	blockSize   = 128 << 10
 	blockCount  = 64
-	blockRetire = 10 * time.Millisecond // a block is handed over at the latest then
+	blockRetire = 10 * time.Millisecond // maximum age of a block before it is handed over
 )
 
-// ring is an AF_PACKET socket with a TPACKET_V3 receive ring: the kernel writes
-// frames into shared blocks and wakes the reader once a block, not once a frame.
+// ring is an AF_PACKET socket with a TPACKET_V3 receive ring: the kernel writes frames into
+// shared blocks and wakes the reader once per block, not once per frame.
 type ring struct {
 	fd     int
 	memory []byte
@@ -28,7 +27,7 @@ type ring struct {
 
 // packet is one frame in a ring, valid until the callback returns.
 type packet struct {
-	realtime int64 // kernel stamp, nanoseconds of CLOCK_REALTIME
+	realtime int64 // kernel timestamp, nanoseconds of CLOCK_REALTIME
 	ifindex  int
 	length   int // on the wire
 	data     []byte
@@ -61,7 +60,7 @@ func openRing(filter []unix.SockFilter) (r *ring, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("capture: map the ring: %w", err)
 	}
-	// Bound last, so that no frame came in before the filter was there.
+	// Bind last, so that no frame arrives before the filter is attached.
 	if err := unix.Bind(r.fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL)}); err != nil {
 		return nil, fmt.Errorf("capture: bind packet socket: %w", err)
 	}
@@ -70,7 +69,7 @@ func openRing(filter []unix.SockFilter) (r *ring, err error) {
 
 func networkOrder(v uint16) uint16 { return v<<8 | v>>8 }
 
-// read hands over the frames of all blocks that are complete, in order.
+// read passes on the frames of all completed blocks, in order.
 func (r *ring) read(f func(packet)) {
 	for {
 		block := r.memory[r.next*blockSize : (r.next+1)*blockSize]
@@ -96,11 +95,11 @@ func (r *ring) read(f func(packet)) {
 	}
 }
 
-// sockaddrOffset is where the sockaddr_ll lies behind a packet's header:
+// sockaddrOffset is the offset of the sockaddr_ll after a packet's header:
 // TPACKET_ALIGN(sizeof(struct tpacket3_hdr)).
 const sockaddrOffset = uint32((unsafe.Sizeof(unix.Tpacket3Hdr{}) + 15) &^ 15)
 
-// dropped is the number of frames for which the ring had no room since the last call.
+// dropped returns the number of frames lost to a full ring since the last call.
 func (r *ring) dropped() (int, error) {
 	stats, err := unix.GetsockoptTpacketStatsV3(r.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	if err != nil {

@@ -9,39 +9,40 @@ import (
 	"baton/impl/trace"
 )
 
-// Roles that the wire can show.
+// Roles that can be derived from the wire.
 const (
 	wireMaster = "Master"
 	wireBackup = "Backup"
 )
 
-// wireRoles reads from the wire which load balancer is the MASTER, of nodes that do not
-// tell it. Whoever sends advertisements is; where none are seen, who last said by ARP
-// that it has a VIP, or both, while they say so in turns; and before anybody did, whose
-// frames come from one. It is safe for concurrent use.
+// wireRoles derives from the wire which load balancer is the MASTER, for nodes that do not
+// report it. The MASTER is the node that sends advertisements. Without any it is the node
+// that last announced a VIP by ARP, or both while they announce it in turns. Before any
+// announcement it is the node whose frames come from a VIP. It is safe for concurrent use.
 type wireRoles struct {
 	mu      sync.Mutex
 	record  func(trace.Event)
 	nodes   map[string]*wireRole
-	adverts bool          // were seen
-	taken   clock.Instant // one said last by ARP that it has what the other had
-	turns   int           // how often that came soon after the time before
+	adverts bool          // advertisements were seen
+	taken   clock.Instant // when a node last announced what the other had announced
+	turns   int           // consecutive takeovers within dispute
 }
 
-// wireRole is the present role of one load balancer.
+// wireRole is the current role of one load balancer.
 type wireRole struct {
-	master bool
-	since  clock.Instant // it is the Master
-	last   clock.Instant // its last advertisement
-	said   clock.Instant // it said last by ARP that it has a VIP
+	master    bool
+	since     clock.Instant // Master since
+	last      clock.Instant // last advertisement
+	announced clock.Instant // last announcement of a VIP by ARP
 }
 
-// silence is how many intervals without an advertisement, of three after which a Backup
-// takes over (RFC 9568 6.1), prove that a MASTER has given up while another advertises.
+// silence is the number of advertisement intervals without an advertisement after which a
+// MASTER has given up if another node advertises. A Backup takes over after three (RFC 9568
+// 6.1).
 const silence = 1.5
 
-// dispute is how soon a VIP has to be claimed back for that to be a turn, and maxTurns how
-// many are no takeover any more: a node may take the role, and the other answer a last time.
+// dispute is how soon a VIP must be announced back to count as a turn; maxTurns is how many
+// turns still count as a takeover, since the old MASTER may answer a last time.
 const (
 	dispute  = time.Second
 	maxTurns = 2
@@ -55,12 +56,13 @@ func newWireRoles(nodes []string, record func(trace.Event)) *wireRoles {
 	return r
 }
 
-// started notes that a load balancer begins anew: a Backup until the wire shows more.
+// started notes that a load balancer was started: it is Backup until the wire shows
+// otherwise.
 func (r *wireRoles) started(node string, at clock.Instant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	*r.nodes[node] = wireRole{}
-	r.event(node, "Init", wireBackup, at, "started; the wire shows nothing of it yet")
+	r.event(node, "Init", wireBackup, at, "started; the wire has not shown its role yet")
 }
 
 // advert notes an advertisement.
@@ -78,38 +80,38 @@ func (r *wireRoles) advert(node string, a *advert, at clock.Instant) {
 	}
 	n.last = at
 	r.master(node, at, a.String())
-	for other, o := range r.nodes { // in any order: there is one other
+	for other, o := range r.nodes { // order does not matter: there is one other
 		if other != node && o.master && float64(at.Sub(o.last)) > silence*float64(a.interval) {
 			r.backup(other, max(o.last, n.since), fmt.Sprintf("no advert since %s advertises", node))
 		}
 	}
 }
 
-// owns notes that a load balancer said by ARP that it has a VIP.
-func (r *wireRoles) owns(node, vip string, at clock.Instant) {
+// announces notes that a load balancer announced a VIP by ARP.
+func (r *wireRoles) announces(node, vip string, at clock.Instant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := r.nodes[node]
 	if r.adverts || n == nil {
 		return
 	}
-	n.said = at
-	for other, o := range r.nodes { // in any order: there is one other
+	n.announced = at
+	for other, o := range r.nodes { // order does not matter: there is one other
 		if other == node || !o.master {
 			continue
 		}
 		disputed := r.disputed(n.master, at)
 		if !disputed {
-			r.backup(other, at, fmt.Sprintf("%s says by ARP that it has %s", node, vip))
-		} else if n.master && at.Sub(o.said) > dispute {
-			r.backup(other, max(o.said, n.since), fmt.Sprintf("silent since, while %s says by ARP that it has %s", node, vip))
+			r.backup(other, at, fmt.Sprintf("%s announces %s by ARP", node, vip))
+		} else if n.master && at.Sub(o.announced) > dispute {
+			r.backup(other, max(o.announced, n.since), fmt.Sprintf("silent since then, while %s announces %s by ARP", node, vip))
 		}
 	}
-	r.master(node, at, "it says by ARP that it has "+vip)
+	r.master(node, at, "it announces "+vip+" by ARP")
 }
 
-// disputed reports whether two load balancers say in turns that they have a VIP, now that
-// one of them says so, which was Master already or was not.
+// disputed reports whether two load balancers announce a VIP in turns, given that one of
+// them has just announced it; already says that it was the Master before.
 func (r *wireRoles) disputed(already bool, at clock.Instant) bool {
 	if already {
 		return true
@@ -127,13 +129,13 @@ func (r *wireRoles) disputed(already bool, at clock.Instant) bool {
 func (r *wireRoles) carries(node, vip string, at clock.Instant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, n := range r.nodes { // in any order: whether any is
+	for _, n := range r.nodes { // order does not matter
 		if n.master {
 			return
 		}
 	}
 	if !r.adverts && r.nodes[node] != nil {
-		r.master(node, at, "it sends the packets of "+vip)
+		r.master(node, at, "it sends packets from "+vip)
 	}
 }
 

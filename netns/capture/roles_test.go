@@ -96,7 +96,7 @@ func TestRolesByAdverts(t *testing.T) {
 	r.started("lb1", at(1))
 	r.started("lb2", at(2))
 	r.advert("lb1", a, at(10))
-	r.owns("lb2", "198.18.0.100", at(20)) // adverts win: an address may stay behind
+	r.announces("lb2", "198.18.0.100", at(20)) // adverts win: an address may stay behind
 	r.advert("lb1", a, at(60))
 	r.advert("lb2", a, at(220))
 	r.advert("stranger", a, at(221))
@@ -131,9 +131,9 @@ func TestRolesByARP(t *testing.T) {
 	r, at, said := told()
 	r.carries("lb1", "198.18.0.100", at(1))
 	r.carries("lb2", "198.18.0.100", at(2))
-	r.owns("lb1", "198.18.0.100", at(3))
-	r.owns("lb2", "198.18.0.100", at(4))
-	r.owns("client1", "198.18.0.100", at(5))
+	r.announces("lb1", "198.18.0.100", at(3))
+	r.announces("lb2", "198.18.0.100", at(4))
+	r.announces("client1", "198.18.0.100", at(5))
 	expectRoles(t, *said, "1 lb1 Master", "4 lb1 Backup", "4 lb2 Master")
 }
 
@@ -142,12 +142,12 @@ func TestRolesByARP(t *testing.T) {
 func TestTwoMastersByARP(t *testing.T) {
 	r, at, said := told()
 	for ms := 0; ms < 400; ms += 100 {
-		r.owns("lb1", "198.18.0.100", at(ms))
-		r.owns("lb2", "198.18.0.100", at(ms+50))
+		r.announces("lb1", "198.18.0.100", at(ms))
+		r.announces("lb2", "198.18.0.100", at(ms+50))
 	}
-	r.owns("lb2", "198.18.0.100", at(1200))
-	r.owns("lb2", "198.18.0.100", at(1500))
-	r.owns("lb1", "198.18.0.100", at(5000))
+	r.announces("lb2", "198.18.0.100", at(1200))
+	r.announces("lb2", "198.18.0.100", at(1500))
+	r.announces("lb1", "198.18.0.100", at(5000))
 	expectRoles(t, *said, "0 lb1 Master", "50 lb1 Backup", "50 lb2 Master", "100 lb2 Backup", "100 lb1 Master", "150 lb2 Master", "300 lb1 Backup",
 		"5000 lb2 Backup", "5000 lb1 Master")
 
@@ -156,7 +156,7 @@ func TestTwoMastersByARP(t *testing.T) {
 		node string
 		ms   int
 	}{{"lb1", 0}, {"lb1", 3000}, {"lb2", 3150}, {"lb1", 3151}, {"lb2", 4500}} {
-		r.owns(s.node, "198.18.0.100", at(s.ms))
+		r.announces(s.node, "198.18.0.100", at(s.ms))
 	}
 	expectRoles(t, *said, "0 lb1 Master", "3150 lb1 Backup", "3150 lb2 Master", "3151 lb2 Backup", "3151 lb1 Master", "4500 lb1 Backup", "4500 lb2 Master")
 }

@@ -15,41 +15,40 @@ import (
 type sighting struct {
 	at       clock.Instant
 	edge     string
-	sender   string // the host that sent the frame here
-	receiver string // the host that it is addressed to, "" if unknown
+	sender   string // the host that sent the frame at this edge
+	receiver string // the destination host, "" if unknown
 	relayed  bool   // the sender is a load balancer
 	tuple    flow.Tuple
 	seq, ack uint32
 	flags    uint8
 
-	origin string // the host that made it
-	// original is the tuple by which a load balancer knows the flow: from the
-	// client to the VIP where that is known, else as the backend edge shows the
-	// flow's reply direction.
+	origin string // the host that made the RST
+	// original is the tuple by which a load balancer knows the flow: client to VIP if
+	// known, else the reply direction as the backend edge shows it.
 	original flow.Tuple
 }
 
-// A load balancer takes at most relayWindow to pass a RST on; relaySkew is by how
-// much the stamps of two edges may be out of order.
+// relayWindow is the maximum time in which a load balancer forwards a RST; relaySkew is how
+// much the timestamps of two edges may be out of order.
 const (
 	relayWindow = 20 * time.Millisecond
 	relaySkew   = time.Millisecond
 )
 
-// settleTime is how long a sighting waits for its counterpart at another edge.
-// It covers two blocks that the kernel has not handed over yet.
+// settleTime is how long a sighting waits for its counterpart at another edge. It covers
+// two blocks that the kernel has not handed over yet.
 const settleTime = 2*blockRetire + relayWindow + 10*time.Millisecond
 
-// pairing finds out who made a RST that a load balancer sent: if a host on
-// another edge sent the same RST (sequence and acknowledgement numbers, which no
-// translation changes, and one port) to it at the same time, the load balancer
-// only passed it on; otherwise it made it.
+// pairing finds the origin of a RST that a load balancer sent: if a host at another edge
+// sent the same RST (equal sequence and acknowledgement numbers, which no translation
+// changes, and one equal port) to it at the same time, the load balancer only forwarded it;
+// otherwise it made it.
 type pairing struct{ waiting []*sighting }
 
 func (p *pairing) add(s *sighting) { p.waiting = append(p.waiting, s) }
 
-// settled removes the sightings that are older than settleTime, or all, and
-// returns them in the order of their time, each with its origin.
+// settled removes the sightings older than settleTime, or all, and returns them by time,
+// each with its origin.
 func (p *pairing) settled(now clock.Instant, all bool) []*sighting {
 	var done, waiting []*sighting
 	for _, s := range p.waiting {
@@ -65,8 +64,8 @@ func (p *pairing) settled(now clock.Instant, all bool) []*sighting {
 	return done
 }
 
-// attribute sets the origin of s and, where it has a counterpart, that of the
-// counterpart too, so that none is taken for the source of two.
+// attribute sets the origin of s, and of its counterpart if there is one, so that no
+// sighting is the source of two.
 func (p *pairing) attribute(s *sighting) {
 	if s.origin != "" {
 		return
@@ -78,7 +77,6 @@ func (p *pairing) attribute(s *sighting) {
 	}
 	made, passed := inOrder(s, nearest)
 	made.origin, passed.origin = made.sender, made.sender
-	// The client side knows the flow's original tuple.
 	if made.edge == lab.Clients {
 		passed.original = made.original
 	} else {
@@ -86,8 +84,7 @@ func (p *pairing) attribute(s *sighting) {
 	}
 }
 
-// nearest is the unattributed counterpart of s that is nearest in time, nil if
-// there is none.
+// nearest returns the unattributed counterpart of s that is nearest in time, or nil.
 func (p *pairing) nearest(s *sighting) *sighting {
 	var nearest *sighting
 	for _, other := range p.waiting {
@@ -98,7 +95,7 @@ func (p *pairing) nearest(s *sighting) *sighting {
 	return nearest
 }
 
-// sameRST reports whether one of two sightings is the other, passed on.
+// sameRST reports whether one of two sightings is the other one forwarded.
 func sameRST(a, b *sighting) bool {
 	if a.edge == b.edge || a.relayed == b.relayed || a.seq != b.seq || a.ack != b.ack || a.flags != b.flags ||
 		(a.tuple.SrcPort != b.tuple.SrcPort && a.tuple.DstPort != b.tuple.DstPort) {
@@ -109,7 +106,7 @@ func sameRST(a, b *sighting) bool {
 	return -relaySkew <= took && took <= relayWindow
 }
 
-// inOrder tells which of two sightings of one RST was made and which passed on.
+// inOrder returns which of two sightings of one RST was made and which forwarded.
 func inOrder(a, b *sighting) (made, passed *sighting) {
 	if a.relayed {
 		return b, a
@@ -119,7 +116,7 @@ func inOrder(a, b *sighting) (made, passed *sighting) {
 
 func distance(a, b *sighting) time.Duration { return max(a.at.Sub(b.at), b.at.Sub(a.at)) }
 
-// event renders an attributed sighting without what the callbacks add.
+// event returns the event of an attributed sighting, without the callbacks' part.
 func (s *sighting) event() trace.Event {
 	return trace.Event{At: s.at, Kind: trace.KindRST, RST: &trace.RST{
 		Edge: s.edge, Tuple: s.tuple, Flow: s.tuple.String(), Sender: s.sender, Origin: s.origin, Seq: s.seq}}

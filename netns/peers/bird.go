@@ -21,17 +21,17 @@ const (
 	birdc       = "/usr/sbin/birdc"
 )
 
-// MissingBIRD says what of BIRD is not installed, nil if all is.
+// MissingBIRD says which part of BIRD is not installed, nil if none is missing.
 func MissingBIRD() error { return missing("bird2", birdProgram, birdc) }
 
-// BIRD is the BIRD routing daemon, of which only BFD is of interest here.
+// BIRD is a BIRD routing daemon, of which only BFD is used.
 type BIRD struct {
 	dir     string
 	process *netns.Process
 }
 
-// StartBIRD runs BIRD in a host with a configuration in BIRD's language, to which
-// the protocol that finds interfaces is added.
+// StartBIRD runs BIRD in a host with a configuration in BIRD's language; the device
+// protocol is added.
 func StartBIRD(ctx context.Context, host *netns.Host, config string) (_ *BIRD, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -54,15 +54,15 @@ func StartBIRD(ctx context.Context, host *netns.Host, config string) (_ *BIRD, e
 	if err := awaitSocket(ctx, b.process, b.path("bird.ctl")); err != nil {
 		return nil, failed(b.Log(), err)
 	}
-	// BIRD opens its socket before it reads its configuration, and answers after that.
+	// BIRD opens its socket before it reads its configuration, and answers afterwards.
 	if _, err := b.Run(ctx, "show status"); err != nil {
 		return nil, failed(b.Log(), err)
 	}
 	return b, nil
 }
 
-// write stores the configuration. Times are told to the microsecond. The router id,
-// which BIRD wants and BFD does not use, is of the benchmarking range.
+// write writes the configuration. Timestamps have microseconds. BIRD requires a router id,
+// which BFD does not use.
 func (b *BIRD) write(config string) error {
 	const head = "router id 198.18.0.1;\ntimeformat protocol \"%T.%6f\";\nlog stderr all;\nprotocol device { scan time 1; }\n"
 	return os.WriteFile(b.path("bird.conf"), []byte(head+config), 0o644)
@@ -70,16 +70,16 @@ func (b *BIRD) write(config string) error {
 
 func (b *BIRD) path(name string) string { return filepath.Join(b.dir, name) }
 
-// Process is BIRD's.
+// Process returns BIRD's process.
 func (b *BIRD) Process() *netns.Process { return b.process }
 
-// Log is the file that BIRD logs to.
+// Log returns the path of BIRD's log.
 func (b *BIRD) Log() string { return b.path("bird.log") }
 
-// Kill ends BIRD as a crash would.
+// Kill kills BIRD, like a crash.
 func (b *BIRD) Kill(ctx context.Context) error { return kill(ctx, b.process) }
 
-// Close ends BIRD in order and removes its folder.
+// Close stops BIRD and removes its folder.
 func (b *BIRD) Close(ctx context.Context) error {
 	var err error
 	if b.process != nil {
@@ -88,14 +88,14 @@ func (b *BIRD) Close(ctx context.Context) error {
 	return errors.Join(err, os.RemoveAll(b.dir))
 }
 
-// Run gives one command to BIRD and returns what it prints, without its greeting.
+// Run sends one command to BIRD and returns its output without the greeting.
 func (b *BIRD) Run(ctx context.Context, command string) (string, error) {
 	out, err := query(ctx, birdc, append([]string{"-s", b.path("bird.ctl")}, strings.Fields(command)...)...)
 	_, answer, _ := strings.Cut(out, "\n")
 	return answer, err
 }
 
-// Configure replaces the configuration while BIRD runs.
+// Configure replaces the configuration of the running BIRD.
 func (b *BIRD) Configure(ctx context.Context, config string) error {
 	if err := b.write(config); err != nil {
 		return fmt.Errorf("peers: configure BIRD: %w", err)
@@ -107,30 +107,30 @@ func (b *BIRD) Configure(ctx context.Context, config string) error {
 	return err
 }
 
-// Enable turns BIRD's BFD on or off, as an operator would, without its configuration.
+// Enable enables or disables BIRD's BFD by command, without a change of its configuration.
 func (b *BIRD) Enable(ctx context.Context, on bool) error {
 	verb := map[bool]string{true: "enable", false: "disable"}[on]
-	answer, err := b.Run(ctx, verb+" bfd1") // as BIRD calls a protocol that has no name
+	answer, err := b.Run(ctx, verb+" bfd1") // BIRD's name of an unnamed protocol
 	if err == nil && !strings.Contains(answer, "bfd1: "+verb+"d") {
 		err = fmt.Errorf("peers: BIRD does not %s BFD: %s", verb, strings.TrimSpace(answer))
 	}
 	return err
 }
 
-// Version is BIRD's, such as 2.0.12.
+// Version returns BIRD's version, such as 2.0.12.
 func (b *BIRD) Version(ctx context.Context) (string, error) {
 	out, err := query(ctx, birdProgram, "--version")
 	return strings.TrimSpace(strings.TrimPrefix(out, "BIRD version ")), err
 }
 
-// BIRDSession is what BIRD tells of one session.
+// BIRDSession is BIRD's view of one session.
 type BIRDSession struct {
 	Peer      string
 	Interface string
 	State     string        // Up, Init, Down, AdminDown
 	Since     string        // time of day, to the microsecond
-	Interval  time.Duration // at which it transmits
-	Timeout   time.Duration // its Detection Time
+	Interval  time.Duration // transmit interval
+	Timeout   time.Duration // Detection Time
 }
 
 // Sessions lists the sessions of BIRD's BFD protocols, by peer.
@@ -149,7 +149,7 @@ func (b *BIRD) Sessions(ctx context.Context) ([]BIRDSession, error) {
 	return sessions, nil
 }
 
-// birdSession reads a row of BIRD's table; heads and blank lines are none.
+// birdSession parses a row of BIRD's table; false for headers and blank lines.
 func birdSession(columns []string) (BIRDSession, bool) {
 	if len(columns) != 6 {
 		return BIRDSession{}, false

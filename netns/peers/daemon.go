@@ -19,11 +19,11 @@ import (
 )
 
 // patience bounds the wait for a daemon to start or to answer. It takes tens of
-// milliseconds, and on a loaded machine as long as they are not scheduled.
+// milliseconds, longer on a loaded machine.
 const patience = 20 * time.Second
 
-// folder makes a folder for a daemon that gives up root for the user named, who
-// must get at its configuration and make sockets there.
+// folder makes a folder for a daemon that drops root to the named user, who must read its
+// configuration and make sockets there.
 func folder(pattern, username string) (string, error) {
 	owner, err := user.Lookup(username)
 	if err != nil {
@@ -41,8 +41,7 @@ func folder(pattern, username string) (string, error) {
 	return dir, os.Chown(dir, uid, gid)
 }
 
-// awaitSocket waits until something answers on a Unix socket, or the process that
-// should is gone.
+// awaitSocket waits until something answers on a Unix socket, or the process has ended.
 func awaitSocket(ctx context.Context, p *netns.Process, path string) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -61,7 +60,7 @@ func awaitSocket(ctx context.Context, p *netns.Process, path string) error {
 	}
 }
 
-// query runs a daemon's client, which reaches it by a file, and returns what it prints.
+// query runs a daemon's command-line client and returns its output.
 func query(ctx context.Context, client string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -72,7 +71,7 @@ func query(ctx context.Context, client string, args ...string) (string, error) {
 	return string(out), nil
 }
 
-// stop asks processes to end in order and waits until they have.
+// stop sends SIGTERM to processes and waits until they have ended.
 func stop(ctx context.Context, processes ...*netns.Process) error {
 	var errs []error
 	for _, p := range processes {
@@ -85,7 +84,7 @@ func stop(ctx context.Context, processes ...*netns.Process) error {
 	return errors.Join(errs...)
 }
 
-// kill ends processes as a crash would.
+// kill kills processes, like a crash.
 func kill(ctx context.Context, processes ...*netns.Process) error {
 	var errs []error
 	for _, p := range processes {
@@ -105,7 +104,7 @@ func missing(debian string, programs ...string) error {
 	return nil
 }
 
-// failed adds the end of a daemon's log to what went wrong with it.
+// failed adds the end of a daemon's log to an error.
 func failed(log string, err error) error {
 	text, _ := os.ReadFile(log)
 	const most = 2000

@@ -21,18 +21,18 @@ const (
 	vtysh        = "/usr/bin/vtysh"
 )
 
-// MissingFRR says what of FRR is not installed, nil if all is.
+// MissingFRR says which part of FRR is not installed, nil if none is missing.
 func MissingFRR() error { return missing("frr", zebraProgram, bfddProgram, vtysh) }
 
-// FRR is FRR's bfdd, with the zebra that tells it of interfaces.
+// FRR is FRR's bfdd, with the zebra that it needs to know interfaces.
 type FRR struct {
 	dir         string
 	zebra, bfdd *netns.Process
 }
 
 // StartFRR runs bfdd in a host with a configuration in FRR's language. The host's
-// interfaces should be up: bfdd takes up a session a while after zebra has told it of
-// its interface.
+// interfaces should be up: bfdd starts a session some time after zebra has reported its
+// interface.
 func StartFRR(ctx context.Context, host *netns.Host, config string) (_ *FRR, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -52,8 +52,8 @@ func StartFRR(ctx context.Context, host *netns.Host, config string) (_ *FRR, err
 	return f, err
 }
 
-// start runs one daemon of FRR and waits until it answers on a socket. Its log goes
-// to a file beside its configuration.
+// start runs one daemon of FRR and waits until it answers on a socket. Its log is beside
+// its configuration.
 func (f *FRR) start(ctx context.Context, host *netns.Host, program, config, socket string, args ...string) (*netns.Process, error) {
 	name := filepath.Base(program)
 	if err := os.WriteFile(f.path(name+".conf"), []byte(config), 0o644); err != nil {
@@ -74,16 +74,16 @@ func (f *FRR) start(ctx context.Context, host *netns.Host, program, config, sock
 
 func (f *FRR) path(name string) string { return filepath.Join(f.dir, name) }
 
-// Process is bfdd's.
+// Process returns bfdd's process.
 func (f *FRR) Process() *netns.Process { return f.bfdd }
 
-// Log is the file that bfdd logs to.
+// Log returns the path of bfdd's log.
 func (f *FRR) Log() string { return f.path("bfdd.log") }
 
-// Kill ends bfdd as a crash would, and zebra with it.
+// Kill kills bfdd and zebra, like a crash.
 func (f *FRR) Kill(ctx context.Context) error { return kill(ctx, f.processes()...) }
 
-// Close ends FRR in order and removes its folder.
+// Close stops FRR and removes its folder.
 func (f *FRR) Close(ctx context.Context) error {
 	return errors.Join(stop(ctx, f.processes()...), os.RemoveAll(f.dir))
 }
@@ -98,7 +98,7 @@ func (f *FRR) processes() []*netns.Process {
 	return started
 }
 
-// Run gives commands to bfdd, as one line each, and returns what it prints.
+// Run sends commands to bfdd, one line each, and returns its output.
 func (f *FRR) Run(ctx context.Context, commands ...string) (string, error) {
 	args := []string{"--vty_socket", f.dir, "-d", "bfdd"}
 	for _, c := range commands {
@@ -107,8 +107,8 @@ func (f *FRR) Run(ctx context.Context, commands ...string) (string, error) {
 	return query(ctx, vtysh, args...)
 }
 
-// Configure changes the configuration while bfdd runs. The lines are those of its
-// configuration file; the first that it refuses is the error.
+// Configure changes the configuration of the running bfdd. The lines are those of its
+// configuration file; the first refused line is the error.
 func (f *FRR) Configure(ctx context.Context, lines ...string) error {
 	out, err := f.Run(ctx, append([]string{"configure terminal"}, lines...)...)
 	if err == nil && strings.Contains(out, "% ") {
@@ -117,14 +117,14 @@ func (f *FRR) Configure(ctx context.Context, lines ...string) error {
 	return err
 }
 
-// Version is FRR's, such as 8.4.4.
+// Version returns FRR's version, such as 8.4.4.
 func (f *FRR) Version(ctx context.Context) (string, error) {
 	out, err := query(ctx, bfddProgram, "--version")
 	first, _, _ := strings.Cut(out, "\n")
 	return strings.TrimSpace(strings.TrimPrefix(first, "bfdd version ")), err
 }
 
-// FRRSession is what FRR tells of one session. Intervals are in milliseconds.
+// FRRSession is FRR's view of one session. Intervals are in milliseconds.
 type FRRSession struct {
 	Peer             string `json:"peer"`
 	Local            string `json:"local"`
@@ -148,7 +148,7 @@ type FRRSession struct {
 	RemoteEchoReceiveInterval int `json:"remote-echo-receive-interval"`
 }
 
-// Sessions lists FRR's sessions, by peer.
+// Sessions returns FRR's sessions, by peer.
 func (f *FRR) Sessions(ctx context.Context) ([]FRRSession, error) {
 	var sessions []FRRSession
 	err := f.show(ctx, &sessions, "show bfd peers json")
@@ -156,7 +156,7 @@ func (f *FRR) Sessions(ctx context.Context) ([]FRRSession, error) {
 	return sessions, err
 }
 
-// FRRCounters is what FRR has counted of one session.
+// FRRCounters are FRR's counters of one session.
 type FRRCounters struct {
 	Peer          string `json:"peer"`
 	ControlInput  uint64 `json:"control-packet-input"`
@@ -167,7 +167,7 @@ type FRRCounters struct {
 	SessionDown   uint64 `json:"session-down"`
 }
 
-// Counters lists what FRR has counted of each session, by peer.
+// Counters returns FRR's counters of each session, by peer.
 func (f *FRR) Counters(ctx context.Context) ([]FRRCounters, error) {
 	var counters []FRRCounters
 	err := f.show(ctx, &counters, "show bfd peers counters json")

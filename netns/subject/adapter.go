@@ -21,45 +21,46 @@ import (
 	"baton/scenarios/plan"
 )
 
-// How the roles of an adapter's nodes are told.
+// How the roles of an adapter's nodes are known.
 const (
-	RolesByWire  = "wire"  // they are read from the wire
+	RolesByWire  = "wire"  // they are derived from the wire
 	RolesByPoll  = "poll"  // the command role prints MASTER, BACKUP, FAULT or INIT
 	RolesByTrace = "trace" // the node writes events as JSON lines to descriptor 3
 )
 
-// Adapter is a subject that a file describes: the commands that start and stop a node of
-// it, and how it is observed. Commands are scripts for sh -eu; they run in the node's
-// namespaces with what Environment lists.
+// Adapter is a subject described by a file: the commands that start and stop a node, and
+// how it is observed. Commands are scripts for sh -eu; they run in the node's namespaces
+// with the variables that Variables lists.
 type Adapter struct {
 	Title    string   `yaml:"name"`
 	Doc      string   `yaml:"doc"`
 	Roles    string   `yaml:"roles"`
 	Provided []string `yaml:"provides"`
-	// Needs lists the programs without which it cannot be run.
+	// Needs lists the programs that it requires.
 	Needs []string `yaml:"needs"`
-	// Options lists the values of each variant, the default first.
+	// Options lists the values of each option, the default first.
 	Options map[string][]string `yaml:"options"`
-	// Mounts lists the folders that are private to a node, and empty at each start.
+	// Mounts lists the folders that are private to a node and empty at each start.
 	Mounts []string `yaml:"mounts"`
 	// Logs lists the folders whose content is kept in the results.
 	Logs []string          `yaml:"logs"`
 	Env  map[string]string `yaml:"env"`
-	// Start returns once the node runs; Run is the node, and its end is the node's.
+	// Start returns once the node runs. Run is the node itself: the node ends with it.
 	Start string `yaml:"start"`
 	Run   string `yaml:"run"`
 	Stop  string `yaml:"stop"`
 	Role  string `yaml:"role"`
-	// Handover gives the role away, Reload reads the configuration again. Each ends by
-	// itself, and fails where the node refuses.
+	// Handover gives the role to the peer; Reload reloads the configuration. Each fails if
+	// the node refuses.
 	Handover string `yaml:"handover"`
 	Reload   string `yaml:"reload"`
-	// Reset removes what a node leaves outside of its process tree and private folders.
-	// It runs in a tree of its own, after a crash and at the end of the run.
+	// Reset removes what a node leaves outside of its process tree and private folders. It
+	// runs in its own tree, after a crash and at the end of the run.
 	Reset string `yaml:"reset"`
-	// Timeout bounds each of the commands but run.
+	// Timeout limits each of the commands except run.
 	Timeout time.Duration `yaml:"timeout"`
-	// Folder is where the file lies, "" of a built-in one: configurations may lie beside it.
+	// Folder is the folder of the file, "" for a built-in one. Configurations may be beside
+	// it.
 	Folder string `yaml:"-"`
 }
 
@@ -73,36 +74,36 @@ func (a *Adapter) Provides() []string {
 		provided = append([]string{capability.Roles}, slices.DeleteFunc(slices.Clone(a.Provided), func(s string) bool { return s == capability.Roles })...)
 	}
 	for _, word := range []string{capability.Handover, capability.Reload} {
-		if a.words()[word] != "" {
+		if a.commands()[word] != "" {
 			provided = append(provided, word)
 		}
 	}
 	return provided
 }
 
-// words are the commands for a running node, keyed by the capability that each provides.
-func (a *Adapter) words() map[string]string {
+// commands returns the commands for a running node, by the capability that each provides.
+func (a *Adapter) commands() map[string]string {
 	words := map[string]string{capability.Handover: a.Handover, capability.Reload: a.Reload}
 	maps.DeleteFunc(words, func(_, script string) bool { return script == "" })
 	return words
 }
 
-// Missing lists the programs that the machine lacks.
+// Missing lists the required programs that the machine lacks.
 func (a *Adapter) Missing() []string {
 	return slices.DeleteFunc(slices.Clone(a.Needs), func(program string) bool { _, err := exec.LookPath(program); return err == nil })
 }
 
-// Open implements Subject: it writes what each node is launched with.
+// Open implements Subject. It writes each node's launch file.
 func (a *Adapter) Open(l Lab) (Pair, error) {
 	if missing := a.Missing(); len(missing) > 0 {
 		return nil, fmt.Errorf("subject %s needs programs that are not installed: %s: %w", a.Title, strings.Join(missing, ", "), scenarios.ErrUnsupported)
 	}
 	for _, s := range l.Plan.Services {
 		if s.Family() != lab.IPv4 && s.Guard.In(plan.Netns) {
-			return nil, fmt.Errorf("subject %s: service %s is of %s, and adapters are told of IPv4 alone: %w", a.Title, s.Name, s.Family(), scenarios.ErrUnsupported)
+			return nil, fmt.Errorf("subject %s: service %s is %s, and adapters support only IPv4: %w", a.Title, s.Name, s.Family(), scenarios.ErrUnsupported)
 		}
 	}
-	options, err := a.chosen(l.Plan)
+	options, err := a.optionValues(l.Plan)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +118,7 @@ func (a *Adapter) Open(l Lab) (Pair, error) {
 		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
 			return nil, fmt.Errorf("subject %s: %w", a.Title, err)
 		}
-		files, err := writeReady(l, node, dir)
+		files, err := writeGenerated(l, node, dir)
 		if err != nil {
 			return nil, err
 		}
@@ -126,11 +127,11 @@ func (a *Adapter) Open(l Lab) (Pair, error) {
 			return nil, err
 		}
 		env := append(append(environment(l, node, dir, options), files...), described, "BATON_ADAPTER_DIR="+a.Folder)
-		for name, value := range a.Env { // in any order: a set
+		for name, value := range a.Env { // order does not matter: a set
 			env = append(env, name+"="+value)
 		}
 		launch := tree.Launch{Node: node, Dir: dir, Env: env, Mounts: a.Mounts, Logs: a.Logs, Start: a.Start, Run: a.Run, Stop: a.Stop,
-			Role: a.Role, Reset: a.Reset, Words: a.words(), Trace: a.Roles == RolesByTrace, Timeout: a.Timeout}
+			Role: a.Role, Reset: a.Reset, Commands: a.commands(), Trace: a.Roles == RolesByTrace, Timeout: a.Timeout}
 		if p.launches[node], err = launch.Write(dir); err != nil {
 			return nil, fmt.Errorf("subject %s: %w", a.Title, err)
 		}
@@ -138,13 +139,13 @@ func (a *Adapter) Open(l Lab) (Pair, error) {
 	return p, nil
 }
 
-// chosen are the values of the options: those of the plan, else the defaults.
-func (a *Adapter) chosen(p *plan.Plan) (map[string]string, error) {
+// optionValues returns the plan's values of the options, else the defaults.
+func (a *Adapter) optionValues(p *plan.Plan) (map[string]string, error) {
 	chosen := map[string]string{}
-	for name, values := range a.Options { // in any order: a map
+	for name, values := range a.Options { // order does not matter: a map
 		chosen[name] = values[0]
 	}
-	for name, value := range p.SubjectOptions(plan.Netns) { // in any order: a map
+	for name, value := range p.SubjectOptions(plan.Netns) { // order does not matter: a map
 		values, known := a.Options[name]
 		if !known {
 			return nil, fmt.Errorf("subject %s has no option %s: %w", a.Title, name, scenarios.ErrUnsupported)
@@ -160,7 +161,7 @@ func (a *Adapter) chosen(p *plan.Plan) (map[string]string, error) {
 type adapterPair struct {
 	adapter  *Adapter
 	lab      Lab
-	launches map[string]string // by node: the file
+	launches map[string]string // launch files by node
 }
 
 // Command implements Pair.
@@ -203,9 +204,9 @@ func (p *adapterPair) Rewrite(string, Change) error {
 	return cannot(p.adapter.Title, "a changed configuration")
 }
 
-// ask runs the command of a word in a node. A command that fails is an answer, not an error.
+// ask runs a command of a running node. A command that fails is an answer, not an error.
 func (p *adapterPair) ask(ctx context.Context, node, word string) (string, error) {
-	if p.adapter.words()[word] == "" {
+	if p.adapter.commands()[word] == "" {
 		return "", cannot(p.adapter.Title, word)
 	}
 	said, err := tree.Ask(ctx, filepath.Dir(p.launches[node]), word)
@@ -239,7 +240,7 @@ func (p *adapterPair) Table(context.Context, string, int) (control.Table, error)
 // Close implements Pair.
 func (p *adapterPair) Close() error {
 	var errs []error
-	for _, launch := range p.launches { // in any order: each
+	for _, launch := range p.launches { // order does not matter
 		errs = append(errs, tree.Close(filepath.Dir(launch)))
 	}
 	return errors.Join(errs...)

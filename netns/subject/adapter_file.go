@@ -19,7 +19,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// timeout is how long a command may take if the file does not say.
+// timeout is the default timeout of a command.
 const timeout = 10 * time.Second
 
 // ReadAdapter reads and checks an adapter file.
@@ -40,8 +40,8 @@ func ReadAdapter(file string) (*Adapter, error) {
 	return a, nil
 }
 
-// ParseAdapter checks the text of an adapter file. An error has a line for each mistake:
-// file:line: key: what to write instead.
+// ParseAdapter parses the text of an adapter file. The error has a line for each mistake:
+// file:line: key: the correction.
 func ParseAdapter(file string, text []byte) (*Adapter, error) {
 	m := mistakes{file: file, lines: map[string]int{}}
 	var root yaml.Node
@@ -77,7 +77,7 @@ type mistake struct {
 	text string
 }
 
-// add notes a mistake at a line, or at the first where the key is not in the file.
+// add notes a mistake at a line, or at line 1 if the key is not in the file.
 func (m *mistakes) add(line int, format string, args ...any) {
 	m.found = append(m.found, mistake{max(line, 1), fmt.Sprintf(format, args...)})
 }
@@ -92,14 +92,14 @@ func (m *mistakes) err() error {
 	return errors.Join(all...)
 }
 
-// syntax notes what the YAML library says.
+// syntax notes the errors of the YAML library.
 func (m *mistakes) syntax(err error) {
 	var many *yaml.LoadErrors
 	var one *yaml.LoadError
 	switch {
 	case errors.As(err, &many):
 		for _, each := range many.Errors {
-			m.add(each.Mark.Line, "not what this key takes: %s", each.Message)
+			m.add(each.Mark.Line, "invalid value: %s", each.Message)
 		}
 	case errors.As(err, &one):
 		m.add(one.Mark.Line, "not YAML: %s", one.Message)
@@ -108,7 +108,7 @@ func (m *mistakes) syntax(err error) {
 	}
 }
 
-// keys notes the lines of all keys, and which of them an adapter does not have.
+// keys notes the lines of all keys, and the unknown keys.
 func (m *mistakes) keys(root *yaml.Node) {
 	if root.Kind != yaml.MappingNode {
 		m.add(root.Line, "an adapter is keys and values, such as name: mine")
@@ -134,7 +134,6 @@ func (m *mistakes) keys(root *yaml.Node) {
 	}
 }
 
-// values checks the values.
 func (m *mistakes) values(a *Adapter) {
 	wrong := func(bad bool, key, format string, args ...any) {
 		if bad {
@@ -148,18 +147,18 @@ func (m *mistakes) values(a *Adapter) {
 	wrong(a.Start == "" && a.Run == "", "run", "both run and start are missing; start returns once the node runs, run is the node itself")
 	wrong(!slices.Contains(ways, a.Roles), "roles", "%q: one of %s", a.Roles, strings.Join(ways, ", "))
 	wrong(a.Roles == RolesByPoll && a.Role == "", "roles", "poll needs role: a command that prints MASTER or BACKUP")
-	wrong(a.Roles != RolesByPoll && a.Role != "", "role", "is a command that only roles: poll asks")
+	wrong(a.Roles != RolesByPoll && a.Role != "", "role", "is only used with roles: poll")
 	wrong(a.Timeout <= 0 || a.Timeout > time.Minute, "timeout", "%s: from 1ns to 1m", a.Timeout)
 	for _, name := range a.Provided {
 		wrong(!slices.Contains(capability.Names(), name), "provides", "%q: the capabilities are %s", name, strings.Join(capability.Names(), ", "))
-		wrong(a.Roles != RolesByTrace, "provides", "%s: only roles: trace tells events", name)
-		wrong(slices.Contains([]string{capability.Table, capability.Services, capability.Drain, capability.Breakable, capability.Certificates, capability.Versions}, name), "provides", "%s: no adapter can yet", name)
+		wrong(a.Roles != RolesByTrace, "provides", "%s: needs roles: trace", name)
+		wrong(slices.Contains([]string{capability.Table, capability.Services, capability.Drain, capability.Breakable, capability.Certificates, capability.Versions}, name), "provides", "%s: adapters cannot provide it yet", name)
 		wrong(name == capability.Handover || name == capability.Reload, "provides", "%s: follows from the command %s", name, name)
 	}
-	for name, values := range a.Options { // in any order: err sorts
+	for name, values := range a.Options { // order does not matter: err sorts
 		wrong(len(values) == 0 || slices.Contains(values, ""), "options", "%s: list its values, the default first", name)
 	}
-	for key, folders := range map[string][]string{"mounts": a.Mounts, "logs": a.Logs} { // in any order: err sorts
+	for key, folders := range map[string][]string{"mounts": a.Mounts, "logs": a.Logs} { // order does not matter: err sorts
 		for _, dir := range folders {
 			wrong(!filepath.IsAbs(dir), key, "%q: not an absolute path", dir)
 		}

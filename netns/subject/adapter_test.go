@@ -35,8 +35,8 @@ func TestMistakesInAnAdapterFile(t *testing.T) {
 		{"no command", "name: x", "1: run: both run and start are missing"},
 		{"a misspelt key", "name: x\nstrat: true\nrun: true", `2: strat is not a key; did you mean "start"?`},
 		{"an unknown key", "name: x\nrun: true\ncolour: red", "3: colour is not a key; the keys are name, doc, roles"},
-		{"a word where a list belongs", "name: x\nrun: true\nmounts: /run", "3: not what this key takes: cannot construct"},
-		{"a time without a unit", "name: x\nrun: true\ntimeout: soon", "3: not what this key takes"},
+		{"a word where a list belongs", "name: x\nrun: true\nmounts: /run", "3: invalid value: cannot construct"},
+		{"a time without a unit", "name: x\nrun: true\ntimeout: soon", "3: invalid value"},
 		{"a list", "- name: x", "1: an adapter is keys and values"},
 		{"no YAML", "name: [", "2: not YAML: "},
 		{"the reference's name", "name: reference\nrun: exec sleep 9", `1: name: "reference" is baton's own node`},
@@ -44,9 +44,9 @@ func TestMistakesInAnAdapterFile(t *testing.T) {
 		{"two words for a name", "run: exec sleep 9\nname: our pair", `2: name: "our pair" has a space or a slash; one word, as our-pair`},
 		{"an unknown way to tell roles", "name: x\nrun: exec sleep 9\nroles: guess", `3: roles: "guess": one of wire, poll, trace`},
 		{"poll without a command", "name: x\nrun: exec sleep 9\nroles: poll", "3: roles: poll needs role: a command"},
-		{"a command that nobody asks", "name: x\nrun: exec sleep 9\nrole: echo MASTER", "3: role: is a command that only roles: poll asks"},
+		{"a command that nobody asks", "name: x\nrun: exec sleep 9\nrole: echo MASTER", "3: role: is only used with roles: poll"},
 		{"an unknown capability", "name: x\nrun: exec sleep 9\nroles: trace\nprovides: [magic]", `4: provides: "magic": the capabilities are roles, gates`},
-		{"a capability without a trace", "name: x\nrun: exec sleep 9\nprovides: [gates]", "3: provides: gates: only roles: trace tells events"},
+		{"a capability without a trace", "name: x\nrun: exec sleep 9\nprovides: [gates]", "3: provides: gates: needs roles: trace"},
 		{"no time at all", "name: x\nrun: exec sleep 9\ntimeout: -1s", "3: timeout: -1s"},
 		{"handover without its command", "name: x\nrun: exec sleep 9\nroles: trace\nprovides: [handover]", "4: provides: handover: follows from the command handover"},
 		{"a relative folder of logs", "name: x\nrun: exec sleep 9\nlogs: [log]", `3: logs: "log": not an absolute path`},
@@ -71,7 +71,7 @@ func TestAnAdapterIsToldOfIPv4Alone(t *testing.T) {
 	six := p.Services[0]
 	six.Name, six.VIP = "six", "2001:2::100"
 	p.Services = append(p.Services, six)
-	if _, err := a.Open(Lab{Plan: p, Dir: t.TempDir()}); !errors.Is(err, scenarios.ErrUnsupported) || !strings.Contains(err.Error(), "service six is of IPv6") {
+	if _, err := a.Open(Lab{Plan: p, Dir: t.TempDir()}); !errors.Is(err, scenarios.ErrUnsupported) || !strings.Contains(err.Error(), "service six is IPv6") {
 		t.Errorf("opened for an IPv6 service: %v", err)
 	}
 	p.Services[len(p.Services)-1].Guard = plan.Sim
@@ -142,7 +142,7 @@ func TestAVariantOfASubject(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		chosen, err := s.(*Adapter).chosen(p)
+		chosen, err := s.(*Adapter).optionValues(p)
 		if err != nil || s.Name() != c.title || chosen["speed"] != c.speed || chosen["mac"] != "real" {
 			t.Errorf("%s: %s with %v, %v; want %s with speed=%s", c.name, s.Name(), chosen, err, c.title, c.speed)
 		}
@@ -224,7 +224,7 @@ func TestOptionsOfASubject(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		chosen, err := a.chosen(p)
+		chosen, err := a.optionValues(p)
 		if err == nil && chosen["speed"] != want || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v, want %s", setting, chosen, err, want)
 		}
@@ -247,7 +247,7 @@ func TestFilesThatAreReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	env, err := writeReady(Lab{Plan: p, Devices: map[string]string{"backends": "backend0", "sync": "sync0"}}, "lb2", dir)
+	env, err := writeGenerated(Lab{Plan: p, Devices: map[string]string{"backends": "backend0", "sync": "sync0"}}, "lb2", dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ table ip baton {
 	if err != nil || !strings.Contains(string(sync), "IPv4_address 198.18.2.2\n    IPv4_Destination_Address 198.18.2.1\n") {
 		t.Errorf("%v, got\n%s", err, sync)
 	}
-	for i, f := range ready {
+	for i, f := range generated {
 		if env[i] != f.variable+"="+filepath.Join(dir, f.name) {
 			t.Errorf("%s", env[i])
 		}
@@ -301,7 +301,7 @@ func TestScenariosOfSubjects(t *testing.T) {
 				t.Errorf("%s: %v", file, err)
 			}
 			if a, ok := s.(*Adapter); ok {
-				if _, err := a.chosen(p); err != nil {
+				if _, err := a.optionValues(p); err != nil {
 					t.Errorf("%s: %v", file, err)
 				}
 			}

@@ -11,15 +11,15 @@ import (
 	"baton/scenarios/fault"
 )
 
-// of returns the files of a node as they are now.
+// of returns a node's current files.
 func (s *secrets) of(node string) pki.Files {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.files[node]
 }
 
-// certify gives a node another certificate and returns the result of the peer's check. A
-// result other than the one intended is an error.
+// certify replaces a node's certificate and returns the result of the peer's check. An
+// unintended result is an error.
 func (s *secrets) certify(node, way string) (receipt string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,7 +37,7 @@ func (s *secrets) certify(node, way string) (receipt string, err error) {
 		return "", err
 	}
 	files := s.files[node]
-	if files.CA, err = s.keep("ca", authority.PEM()); err != nil {
+	if files.CA, err = s.store("ca", authority.PEM()); err != nil {
 		return "", err
 	}
 	if files.Cert, files.Key, err = s.keepPair(node, cert, key); err != nil {
@@ -47,7 +47,7 @@ func (s *secrets) certify(node, way string) (receipt string, err error) {
 	return s.judge(node, way, cert)
 }
 
-// judge checks a certificate as the peer does, at the present time or, of one that expires,
+// judge checks a certificate as the peer does, now or, for one that is meant to expire,
 // after its end.
 func (s *secrets) judge(node, way string, cert []byte) (string, error) {
 	block, _ := pem.Decode(cert)

@@ -11,8 +11,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// description is the lab as JSON for the commands of a node: more than fits
-// into the environment.
+// description is the lab as JSON, for what does not fit into the environment of a node's
+// commands.
 type description struct {
 	Node     string            `json:"node"`
 	Peer     string            `json:"peer"`
@@ -24,7 +24,7 @@ type description struct {
 	// BackendVIP moves with the role: source in fullnat mode, gateway in dnat mode.
 	BackendVIP string `json:"backend_vip"`
 	DetectMS   int64  `json:"detect_ms"`
-	// Settings has the value of each configuration key for this node, as scenarios write it.
+	// Settings has this node's value of each configuration key, in scenario syntax.
 	Settings map[string]string `json:"settings"`
 }
 
@@ -49,7 +49,7 @@ type servicePort struct {
 	Mode  string `json:"mode"`
 }
 
-// describe describes the lab as a node sees it.
+// describe describes the lab from a node's point of view.
 func describe(l Lab, node string, options map[string]string) description {
 	topo := l.Plan.Topo.Lab()
 	self, _ := topo.Host(node)
@@ -77,7 +77,7 @@ func describe(l Lab, node string, options map[string]string) description {
 	return d
 }
 
-// services are those of the real world.
+// services returns the plan's services in namespaces.
 func services(p *plan.Plan) []plan.Service {
 	var found []plan.Service
 	for _, s := range p.Services {
@@ -88,7 +88,8 @@ func services(p *plan.Plan) []plan.Service {
 	return found
 }
 
-// write writes the description into a node's folder and returns the variable with its path.
+// write writes the description into a node's folder and returns the environment variable
+// with its path.
 func (d description) write(dir string) (variable string, err error) {
 	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {

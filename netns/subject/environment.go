@@ -11,7 +11,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Variable is one of those that every command of an adapter finds in its environment.
+// Variable is an environment variable of every command of an adapter.
 type Variable struct{ Name, Doc string }
 
 // Variables lists them.
@@ -36,7 +36,7 @@ var Variables = []Variable{
 	{"BATON_OPTION_NAME", "the value of each option of the adapter, its name in capitals"},
 }
 
-// environment describes the lab to the commands of a node.
+// environment returns the environment of a node's commands.
 func environment(l Lab, node, dir string, options map[string]string) []string {
 	peer, topo := lab.Peer(node), l.Plan.Topo.Lab()
 	self, _ := topo.Host(node)
@@ -60,7 +60,7 @@ func environment(l Lab, node, dir string, options map[string]string) []string {
 	env = append(env, "BATON_VIPS="+strings.Join(vips, " "), "BATON_BACKEND_VIP="+within(lab.IPv4.BackendVIP(), lab.Backends),
 		"BATON_SERVICES="+strings.Join(lines, "\n"), "BATON_BACKENDS="+strings.Join(backends, " "),
 		fmt.Sprintf("BATON_DETECT_MS=%d", l.Plan.Detect(plan.Netns)/time.Millisecond), "BATON_PRIORITY="+l.Plan.Value(plan.Netns, node, "ha.priority"))
-	for name, value := range options { // in any order: a set
+	for name, value := range options { // order does not matter: a set
 		env = append(env, "BATON_OPTION_"+strings.ToUpper(name)+"="+value)
 	}
 	return env

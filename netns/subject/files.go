@@ -10,9 +10,9 @@ import (
 	"baton/scenarios/lab"
 )
 
-// ready are files that are generated for every adapter, whether it uses them or not: the
-// scenario's services as configurations of programs that many pairs are built from.
-var ready = []struct{ variable, name, text string }{
+// generated are files that are written for every adapter, used or not: the scenario's
+// services as configurations of common programs.
+var generated = []struct{ variable, name, text string }{
 	{"BATON_RULESET", "ruleset.nft", `flush ruleset
 table ip baton {
   chain local { type filter hook input priority 0; }
@@ -52,9 +52,9 @@ General {
 `},
 }
 
-// writeReady writes the files into a node's folder and returns the variables with their
+// writeGenerated writes the files into a node's folder and returns the variables with their
 // paths.
-func writeReady(l Lab, node, dir string) (env []string, err error) {
+func writeGenerated(l Lab, node, dir string) (env []string, err error) {
 	topo := l.Plan.Topo.Lab()
 	own, _ := topo.Host(node)
 	peer, _ := topo.Host(lab.Peer(node))
@@ -64,7 +64,7 @@ func writeReady(l Lab, node, dir string) (env []string, err error) {
 	}
 	data := map[string]any{"Services": services(l.Plan), "Backends": backends, "Device": l.Devices[lab.Backends], "BackendVIP": lab.IPv4.BackendVIP(),
 		"Own": own.Addr(lab.Sync, lab.IPv4), "Peer": peer.Addr(lab.Sync, lab.IPv4), "SyncDevice": l.Devices[lab.Sync], "Dir": dir}
-	for _, f := range ready {
+	for _, f := range generated {
 		var text bytes.Buffer
 		if err := template.Must(template.New(f.name).Parse(f.text)).Execute(&text, data); err != nil {
 			return nil, fmt.Errorf("subject: %s: %w", f.name, err)

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// builtin are the adapters that baton includes. Their files have the same form as yours.
+// builtin are the adapters that baton includes. They have the form of any adapter file.
 //
 //go:embed builtin/*.yaml
 var builtin embed.FS
 
-// Names lists the subjects that have a name: the reference node and the built-in adapters.
+// Names lists the named subjects: the reference node and the built-in adapters.
 func Names() []string {
 	names := []string{ReferenceName}
 	files, _ := builtin.ReadDir("builtin") // embedded: it cannot fail
@@ -23,9 +23,9 @@ func Names() []string {
 	return names
 }
 
-// Named finds a subject by its name, or reads the adapter file of that path: one that
-// has a slash or ends in .yaml. NAME:OPTION=VALUE is a variant: another default of an
-// option, told apart by its name.
+// Named finds a subject by its name, or reads the adapter file of a path, which has a slash
+// or ends in .yaml. NAME:OPTION=VALUE is a variant with another default of an option, and
+// has its own name.
 func Named(name string) (Subject, error) {
 	base, choices := cutChoices(name)
 	if base == ReferenceName {
@@ -46,7 +46,7 @@ func Named(name string) (Subject, error) {
 	return a, nil
 }
 
-// cutChoices cuts the options off the end of a subject's name.
+// cutChoices splits the options off a subject's name.
 func cutChoices(name string) (base string, choices []string) {
 	for {
 		at := strings.LastIndexByte(name, ':')
@@ -57,7 +57,7 @@ func cutChoices(name string) (base string, choices []string) {
 	}
 }
 
-// adapterNamed reads an adapter file: anybody's, or a built-in one.
+// adapterNamed reads an adapter file or a built-in adapter.
 func adapterNamed(name string) (*Adapter, error) {
 	if strings.Contains(name, "/") || strings.HasSuffix(name, ".yaml") {
 		return ReadAdapter(name)
@@ -69,7 +69,7 @@ func adapterNamed(name string) (*Adapter, error) {
 	return ParseAdapter(name, text)
 }
 
-// prefer makes a value the default of its option.
+// prefer makes a value its option's default.
 func (a *Adapter) prefer(choice string) error {
 	option, value, _ := strings.Cut(choice, "=")
 	values, known := a.Options[option]
@@ -84,7 +84,7 @@ func (a *Adapter) prefer(choice string) error {
 	return nil
 }
 
-// orNone lists words.
+// orNone joins words, or returns "none".
 func orNone(words []string) string {
 	if len(words) == 0 {
 		return "none"
@@ -92,10 +92,10 @@ func orNone(words []string) string {
 	return strings.Join(words, ", ")
 }
 
-// Source is the adapter file of a built-in subject.
+// Source returns the adapter file of a built-in subject.
 func Source(name string) ([]byte, error) {
 	if name == ReferenceName || !slices.Contains(Names(), name) {
-		return nil, fmt.Errorf("%q: the subjects with an adapter are %s; the path of your own is as good: ./my.yaml", name, strings.Join(Names()[1:], ", "))
+		return nil, fmt.Errorf("%q: the subjects with an adapter are %s; or give the path of your own file: ./my.yaml", name, strings.Join(Names()[1:], ", "))
 	}
 	return builtin.ReadFile("builtin/" + name + ".yaml")
 }

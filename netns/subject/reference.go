@@ -19,7 +19,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// ReferenceName is the name of the reference node, which is the default subject.
+// ReferenceName is the name of the reference node, the default subject.
 const ReferenceName = "reference"
 
 // Reference is a pair of this program's own nodes.
@@ -28,7 +28,7 @@ type Reference struct{}
 // Name implements Subject.
 func (Reference) Name() string { return ReferenceName }
 
-// Provides implements Subject: it tells and does everything.
+// Provides implements Subject. The reference node has every capability.
 func (Reference) Provides() []string { return capability.Names() }
 
 // Open implements Subject.
@@ -52,7 +52,7 @@ func (Reference) Open(l Lab) (Pair, error) {
 type referencePair struct {
 	lab     Lab
 	secrets *secrets
-	pins    map[string]*bpffs.FS // of the nodes that pin, each its own
+	pins    map[string]*bpffs.FS // of the nodes that pin their maps, by node
 
 	mu      sync.Mutex
 	changes map[string]Change // by node
@@ -103,7 +103,7 @@ func (p *referencePair) Drain(ctx context.Context, node string, backend int, dea
 	})
 }
 
-// Break implements Pair. A node that refuses is not broken.
+// Break implements Pair. A node that refuses has no receipt.
 func (p *referencePair) Break(ctx context.Context, node, way string) (string, error) {
 	return p.change(ctx, node, func(c *control.Client) ([]string, error) { return c.Break(ctx, way) })
 }
@@ -113,7 +113,7 @@ func (p *referencePair) Mend(ctx context.Context, node string) (string, error) {
 	return p.change(ctx, node, func(c *control.Client) ([]string, error) { return c.Mend(ctx) })
 }
 
-// change has a node do what it must not refuse, and returns what that changed.
+// change makes a node change something and returns what has changed; a refusal is an error.
 func (p *referencePair) change(ctx context.Context, node string, ask func(*control.Client) ([]string, error)) (string, error) {
 	client, err := control.Dial(ctx, p.socket(node))
 	if err != nil {
@@ -127,8 +127,8 @@ func (p *referencePair) change(ctx context.Context, node string, ask func(*contr
 	return node + ": " + strings.Join(changes, "; "), err
 }
 
-// ask asks a node for something and returns its answer, of which ask gives what follows the
-// node's name. A refusal is one.
+// ask sends a request to a node and returns its answer, whose text after the node's name
+// comes from ask. A refusal is an answer.
 func (p *referencePair) ask(ctx context.Context, node string, ask func(*control.Client) (string, error)) (string, error) {
 	client, err := control.Dial(ctx, p.socket(node))
 	if err != nil {
@@ -170,12 +170,12 @@ func (p *referencePair) Certify(node, way string) (string, error) {
 	return receipt, err
 }
 
-// writeConfig writes a node's configuration as it is to be now.
+// writeConfig writes a node's current configuration.
 func (p *referencePair) writeConfig(node string) (file string, err error) {
 	return writeNodeConfig(p.lab, node, p.secrets.of(node), p.pinFolder(node), p.changed(node))
 }
 
-// pinFolder is where a node pins, "" if it does not.
+// pinFolder returns where a node pins its maps, "" if it does not.
 func (p *referencePair) pinFolder(node string) string {
 	if p.pins[node] == nil {
 		return ""
@@ -183,7 +183,7 @@ func (p *referencePair) pinFolder(node string) string {
 	return filepath.Join(p.pins[node].Dir(), node)
 }
 
-// Reset implements Pair: all that a node has goes with its process, but for what it pins.
+// Reset implements Pair. Everything of a node ends with its process except its pinned maps.
 func (p *referencePair) Reset(node string) (Command, bool) {
 	dir := p.pinFolder(node)
 	return Command{Args: []string{"rm", "-rf", dir}}, dir != ""
@@ -224,5 +224,4 @@ func (p *referencePair) Close() error {
 	return errors.Join(errs...)
 }
 
-// socket is the path of a node's control socket.
 func (p *referencePair) socket(node string) string { return filepath.Join(p.lab.Dir, node+".sock") }

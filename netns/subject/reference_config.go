@@ -18,8 +18,8 @@ import (
 // syncPort is the port of the connection sync stream.
 const syncPort = 3790
 
-// writeNodeConfig writes the configuration of a reference node as the plan wants it into
-// the lab's folder, and returns its path.
+// writeNodeConfig writes a reference node's configuration for the plan into the lab's
+// folder and returns its path.
 func writeNodeConfig(l Lab, node string, files pki.Files, pin string, c Change) (string, error) {
 	base := nodeConfig(l, node, files)
 	base.Pin = pin
@@ -42,7 +42,7 @@ func writeNodeConfig(l Lab, node string, files pki.Files, pin string, c Change) 
 	return file, nil
 }
 
-// nodeConfig is what follows from the topology and the services of the plan.
+// nodeConfig returns the part that follows from the plan's topology and services.
 func nodeConfig(l Lab, node string, files pki.Files) *config.Config {
 	p, topo, peer := l.Plan, l.Plan.Topo.Lab(), lab.Peer(node)
 	address := func(host, link string) netip.Addr {
@@ -94,8 +94,8 @@ func nodeService(s plan.Service, topo lab.Topo) config.Service {
 	return service
 }
 
-// overlay sets the plan's keys for the node. They are paths into the file, so that
-// a key that the plan learns needs no code here.
+// overlay sets the plan's keys for the node. A key is a path into the file, so a new key
+// needs no code here.
 func overlay(data []byte, p *plan.Plan, node string, c Change) ([]byte, error) {
 	var tree map[string]any
 	if err := yaml.Unmarshal(data, &tree); err != nil {
@@ -104,7 +104,7 @@ func overlay(data []byte, p *plan.Plan, node string, c Change) ([]byte, error) {
 	for _, key := range plan.Keys {
 		value := p.Value(plan.Netns, node, key.Name)
 		if value == "" || key.Hosts || key.Simulated || key.Name == plan.KeySubject || key.Name == plan.KeyPin {
-			continue // none, or written with what follows from the topology
+			continue // unset, or written by nodeConfig
 		}
 		var parsed any
 		if err := yaml.Unmarshal([]byte(value), &parsed); err != nil {

@@ -11,9 +11,9 @@ import (
 	"baton/impl/daemon/pki"
 )
 
-// secrets are the certificates and keys of a run. They exist in memory alone: the
-// nodes read them through this process's descriptors, so that no key stays behind
-// however the run ends, and none is in the results, which may be published.
+// secrets are the certificates and keys of a run. They exist only in memory, and the nodes
+// read them through this process's descriptors. So no key is left behind however the run
+// ends, and none is in the results, which may be published.
 type secrets struct {
 	authority *pki.Authority
 
@@ -35,11 +35,11 @@ func (s *secrets) issue(nodes []string) error {
 	if s.authority, err = pki.NewAuthority("baton lab"); err != nil {
 		return err
 	}
-	ca, err := s.keep("ca", s.authority.PEM())
+	ca, err := s.store("ca", s.authority.PEM())
 	if err != nil {
 		return err
 	}
-	secret, err := s.keep("pair.secret", pki.NewSecret())
+	secret, err := s.store("pair.secret", pki.NewSecret())
 	if err != nil {
 		return err
 	}
@@ -58,14 +58,14 @@ func (s *secrets) issue(nodes []string) error {
 }
 
 func (s *secrets) keepPair(node string, cert, key []byte) (certFile, keyFile string, err error) {
-	if certFile, err = s.keep(node+".crt", cert); err == nil {
-		keyFile, err = s.keep(node+".key", key)
+	if certFile, err = s.store(node+".crt", cert); err == nil {
+		keyFile, err = s.store(node+".key", key)
 	}
 	return certFile, keyFile, err
 }
 
-// keep puts data into a file without a name on any disk and returns a path to it.
-func (s *secrets) keep(name string, data []byte) (string, error) {
+// store writes data to a memfd and returns a path to it.
+func (s *secrets) store(name string, data []byte) (string, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {
 		return "", fmt.Errorf("memfd %s: %w", name, err)

@@ -1,12 +1,13 @@
-// Package subject holds what can be under test: pairs of nodes, each a kind of its own.
-// A subject says how a node of it is run and what of it can be observed; it declares the
-// capabilities that it provides, and whatever it lacks is not judged.
+// Package subject holds the implementations under test. A subject says how its nodes are
+// run and what can be observed of them. It declares the capabilities that it provides; what
+// it lacks is not judged.
 //
-// The reference node is one subject and has no privilege. The others are adapters: files
-// with the commands that start and stop a node, run in namespaces of their own. Those
-// that baton brings along are such files too.
+// The reference node is one subject, without privilege. The others are adapters: files with
+// the commands that start and stop a node, run in namespaces of their own. The built-in
+// adapters have the same form.
 //
-// A subject injects no fault and judges nothing. The world of package netns opens one for
+// A subject injects no fault and judges nothing. The world of package netns opens a subject
+// for each run, runs its nodes as processes and ends them.
 // each run, runs its nodes as processes and ends them.
 package subject
 
@@ -22,88 +23,90 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Subject is a kind of pair.
+// Subject is an implementation whose pairs can be tested.
 type Subject interface {
-	// Name is what reports call it.
+	// Name is its name in reports.
 	Name() string
-	// Provides lists its capabilities, by their names in package capability.
+	// Provides lists the names of its capabilities (package capability).
 	Provides() []string
-	// Open prepares a pair for one run. The error wraps scenarios.ErrUnsupported where
-	// the machine or the subject lacks what the plan asks for. On error nothing is left.
+	// Open prepares a pair for one run. The error wraps scenarios.ErrUnsupported if the
+	// machine or the subject lacks what the plan asks for. On error it leaves nothing
+	// behind.
 	Open(Lab) (Pair, error)
 }
 
-// Lab is what a run gives to its subject.
+// Lab describes a run to its subject.
 type Lab struct {
 	Plan *plan.Plan
-	// Devices names a node's network device on each link of package lab.
+	// Devices names a node's network device on each link.
 	Devices map[string]string
-	// Dir is the folder of the run; a subject keeps its configurations there.
+	// Dir is the folder of the run, in which a subject keeps its configurations.
 	Dir string
-	// Baton is the path of this program.
+	// Baton is the path of the baton binary.
 	Baton string
-	// UpgradeTo is the path of the program that an upgraded node runs.
+	// UpgradeTo is the path of the binary that an upgraded node runs.
 	UpgradeTo string
-	// AllowUnsafe allows settings that bring historical bugs back.
+	// AllowUnsafe permits settings that bring historical bugs back.
 	AllowUnsafe bool
 }
 
-// Change is how a node differs from the plan. A zero field changes nothing.
+// Change is how a node's configuration differs from the plan. A zero field changes nothing.
 type Change struct {
-	Backends int  // each service has the first so many
-	Version  int  // newest of the sync protocol that the node offers
-	Upgraded bool // it runs the program of an upgrade
+	Backends int  // each service has only the first so many
+	Version  int  // newest version of the sync protocol that the node offers
+	Upgraded bool // it runs Lab.UpgradeTo
 }
 
-// with is the change after another.
+// with returns the change followed by another one.
 func (c Change) with(next Change) Change {
 	return Change{cmp.Or(next.Backends, c.Backends), cmp.Or(next.Version, c.Version), next.Upgraded || c.Upgraded}
 }
 
-// Pair is a subject opened for one run. Its methods may be called from several goroutines.
+// Pair is a subject opened for one run. It is safe for concurrent use.
 type Pair interface {
 	// Command returns how to run a node. It is called before each start.
 	Command(node string) (Command, error)
-	// Handover asks a node to give the role to its peer, and returns its answer.
+	// Handover asks a node to hand over to its peer and returns its answer.
 	Handover(ctx context.Context, node string) (receipt string, err error)
-	// Reload asks a node to read its configuration again, and returns its answer.
+	// Reload asks a node to reload its configuration and returns its answer.
 	Reload(ctx context.Context, node string) (receipt string, err error)
-	// Drain asks a node to give no new flows to a backend of each service, by its number,
-	// and returns its answer.
+	// Drain asks a node to drain a backend of each service, by its number, and returns its
+	// answer.
 	Drain(ctx context.Context, node string, backend int, deadline time.Duration) (receipt string, err error)
-	// Rewrite changes a node's configuration, which it reads at its next reload or start.
+	// Rewrite changes a node's configuration file, which it reads at its next reload or
+	// start.
 	Rewrite(node string, c Change) error
-	// Break has a node's dataplane fail in a way of package fault, such as map full, until
-	// Mend ends all such faults. Both return what shows it.
+	// Break injects a dataplane failure of package fault, such as map full, until Mend ends
+	// all of them. Both return a receipt.
 	Break(ctx context.Context, node, way string) (receipt string, err error)
 	Mend(ctx context.Context, node string) (receipt string, err error)
-	// Certify gives a node another certificate, which it reads as it starts: in a way of
-	// package fault, or a good one for "". It returns what the peer will make of it.
+	// Certify replaces a node's certificate, which it reads when it starts: by a faulty one
+	// of package fault, or a good one for "". It returns the result of the peer's check.
 	Certify(node, way string) (receipt string, err error)
-	// Reset is the command that removes what a node has left on the machine and that did
-	// not end with its processes; false if there is none. It ends by itself.
+	// Reset returns the command that removes what a node has left on the machine after its
+	// processes ended; false if there is none.
 	Reset(node string) (Command, bool)
-	// Entry asks a node how its table knows a flow.
+	// Entry asks a node for its table entry of a flow.
 	Entry(ctx context.Context, node string, t flow.Tuple) (string, error)
-	// Table asks a node for its connection table, up to a number of flows.
+	// Table asks a node for its connection table, at most limit flows.
 	Table(ctx context.Context, node string, limit int) (control.Table, error)
 	// Close removes what Open has made, except evidence.
 	Close() error
 }
 
-// Command is a process that is a node. It writes events as JSON lines to descriptor 3
-// and ends in order on SIGTERM.
+// Command is a node's process. It writes events as JSON lines to descriptor 3 and exits on
+// SIGTERM.
 type Command struct {
 	Args []string
-	// Contained gives it a process tree, mounts and IPC of its own: with the process
-	// ends whatever it has started.
+	// Contained gives the process its own PID, mount and IPC namespaces. Its descendants
+	// end with it.
 	Contained bool
 }
 
 // Lacks lists the capabilities that a subject does not provide.
 func Lacks(s Subject) []string { return capability.Lacking(s.Provides()) }
 
-// cannot is the answer of a subject that lacks a capability.
+// cannot is the error of a subject that lacks a capability.
 func cannot(name, what string) error {
 	return fmt.Errorf("subject %s does not provide %s", name, what)
 }

@@ -1,6 +1,6 @@
-// Package hostclock reads the clock of the nodes, the time axis of every trace, and
-// translates the CLOCK_REALTIME stamps that the kernel puts on packets to it.
-// The generators and the capture call it; it keeps no state beyond a Translator.
+// Package hostclock reads the nodes' clock, which is the time axis of every trace, and
+// converts the kernel's CLOCK_REALTIME packet timestamps to it. The generators and the
+// capture call it; only a Translator has state.
 package hostclock
 
 import (
@@ -12,35 +12,34 @@ import (
 	"baton/impl/clock/boottime"
 )
 
-// Now reads the clock on which traces count.
+// Now reads the clock of the traces.
 func Now() clock.Instant { return boottime.Now() }
 
-// read cannot fail: the clock ids used here exist on every Linux and the
-// pointer is valid.
+// read cannot fail: the clock ids exist on every Linux and the pointer is valid.
 func read(id int32) int64 {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(id, &ts)
 	return ts.Nano()
 }
 
-// refreshAfter bounds the age of a Translator's offset. CLOCK_REALTIME may be
-// slewed by 500 ppm: 50 µs in this time.
+// refreshAfter is the maximum age of a Translator's offset. In this time CLOCK_REALTIME can
+// be slewed by 500 ppm, 50 µs.
 const refreshAfter = 100 * time.Millisecond
 
-// Translator converts between CLOCK_REALTIME and the clock of traces. Not safe for
+// Translator converts between CLOCK_REALTIME and the clock of traces. It is not safe for
 // concurrent use. The zero value is ready.
 type Translator struct {
-	offset  int64 // CLOCK_REALTIME minus the other
+	offset  int64 // CLOCK_REALTIME minus the trace clock
 	sampled clock.Instant
 }
 
-// Instant translates a CLOCK_REALTIME stamp of the recent past.
+// Instant converts a recent CLOCK_REALTIME timestamp.
 func (t *Translator) Instant(realtime int64) clock.Instant {
 	t.refresh()
 	return clock.Instant(realtime - t.offset)
 }
 
-// Realtime translates an instant to nanoseconds since 1970.
+// Realtime converts an instant to nanoseconds since 1970.
 func (t *Translator) Realtime(at clock.Instant) int64 {
 	t.refresh()
 	return int64(at) + t.offset
@@ -52,9 +51,8 @@ func (t *Translator) refresh() {
 	}
 }
 
-// sampleOffset reads one clock between two readings of the other and keeps the
-// tightest of a few samples, so that being descheduled in between does not
-// shift every stamp that follows.
+// sampleOffset reads one clock between two readings of the other and keeps the tightest of
+// a few samples: being descheduled in between would shift every later timestamp.
 func sampleOffset() int64 {
 	var offset int64
 	best := int64(-1)
@@ -69,11 +67,10 @@ func sampleOffset() int64 {
 	return offset
 }
 
-// ThreadCPU is the processor time that a thread of this process has used, 0 if
-// there is no such thread.
+// ThreadCPU returns the CPU time of a thread of this process, 0 if there is no such thread.
 func ThreadCPU(tid int) time.Duration {
-	// The id of a thread's CPU-time clock is the complement of its own, then the
-	// bits for "of a thread" and "as the scheduler accounts": pthread_getcpuclockid(3).
+	// A thread's CPU-time clock id is the complement of its tid, shifted, with the bits for
+	// "per thread" and "scheduler accounting": pthread_getcpuclockid(3).
 	var ts unix.Timespec
 	if err := unix.ClockGettime(int32(^tid<<3|4|2), &ts); err != nil {
 		return 0

@@ -1,5 +1,5 @@
-// Package ip writes headers and checksums of the packets that the harness sends by itself:
-// those of floods, of trials and of addresses that no host has. It does no IO.
+// Package ip builds headers and checksums of packets that the harness sends itself: floods,
+// test frames, and flows from addresses that no host has. It does no IO.
 package ip
 
 import (
@@ -11,14 +11,13 @@ import (
 	"baton/scenarios/lab"
 )
 
-// EtherTypes.
 const (
 	EtherIPv4 = 0x0800
 	EtherARP  = 0x0806
 	EtherIPv6 = 0x86dd
 )
 
-// EtherTypes of the families.
+// EtherTypes maps each family to its EtherType.
 var EtherTypes = [lab.Families]uint16{lab.IPv4: EtherIPv4, lab.IPv6: EtherIPv6}
 
 // Lengths of headers, without options or extension headers.
@@ -27,7 +26,7 @@ const (
 	Len6 = 40
 )
 
-// FamilyOf is the family of an address.
+// FamilyOf returns the family of an address.
 func FamilyOf(a flow.Addr) lab.Family {
 	if a.Is4() {
 		return lab.IPv4
@@ -35,7 +34,7 @@ func FamilyOf(a flow.Addr) lab.Family {
 	return lab.IPv6
 }
 
-// Header is the header of a packet with a payload of some length.
+// Header returns the header of a packet whose payload has the given length.
 func Header(source, target flow.Addr, protocol, hops uint8, payload int) []byte {
 	if FamilyOf(target) == lab.IPv6 {
 		h := make([]byte, Len6)
@@ -54,8 +53,8 @@ func Header(source, target flow.Addr, protocol, hops uint8, payload int) []byte 
 	return h
 }
 
-// TransportChecksum covers a payload and its pseudo header, of either family (RFC 9293 3.1,
-// RFC 8200 8.1). The field for it in the payload is 0.
+// TransportChecksum covers a payload and its pseudo header (RFC 9293 3.1, RFC 8200 8.1).
+// The payload's checksum field must be 0.
 func TransportChecksum(source, target flow.Addr, protocol uint8, payload []byte) uint16 {
 	pseudo := make([]byte, 0, 2*len(source)+8+len(payload))
 	pseudo = append(append(pseudo, source.Bytes()...), target.Bytes()...)
@@ -88,15 +87,15 @@ const (
 	ndpHopLimit            = 255
 )
 
-// AllNodes is the group that an unsolicited advertisement goes to, and AllNodesMAC its
-// hardware address.
+// AllNodes is the destination of an unsolicited advertisement, AllNodesMAC its hardware
+// address.
 var (
 	AllNodes    = flow.Addr{0: 0xff, 1: 2, 15: 1}
 	AllNodesMAC = net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}
 )
 
-// Advertisement is the packet by which a hardware address is told for an address, to a
-// destination.
+// Advertisement returns a neighbour advertisement that maps an address to a hardware
+// address, sent to a destination.
 func Advertisement(addr flow.Addr, mac net.HardwareAddr, to flow.Addr, flags byte) []byte {
 	message := make([]byte, 32)
 	message[0], message[4] = NeighbourAdvertisement, flags

@@ -11,8 +11,7 @@ import (
 	"baton/impl/trace"
 )
 
-// Run runs the specs of a package in namespaces, or skips with the reason why they
-// cannot run here.
+// Run runs a package's specs in namespaces, or skips them with the reason.
 func Run(t *testing.T, what string) {
 	t.Helper()
 	if reason := SkipReason(); reason != "" {
@@ -35,7 +34,7 @@ func (r *Recording) Record(e trace.Event) {
 	r.events = append(r.events, e)
 }
 
-// All returns the events in the order in which they were recorded.
+// All returns the events in the order of recording.
 func (r *Recording) All() []trace.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,7 +1,6 @@
-// Package testlab builds throwaway networks for the tests of the packages under
-// netns: unnamed network namespaces joined by veth pairs and bridges. A
-// namespace is held by a file descriptor alone, so that a crashed test leaves
-// nothing behind. It is no part of the product's topology and knows nothing of it.
+// Package testlab builds throwaway networks for tests: unnamed network namespaces joined by
+// veth pairs and bridges. Only a descriptor holds a namespace, so that a crashed test
+// leaves nothing behind. It is independent of the product's topology.
 package testlab
 
 import (
@@ -33,8 +32,8 @@ type Host struct {
 	Link  *netlink.Handle
 }
 
-// NewHost makes an unnamed namespace with loopback up. cleanup receives what
-// undoes it (ginkgo.DeferCleanup).
+// NewHost makes an unnamed namespace with loopback up. cleanup receives the function that
+// removes it (ginkgo.DeferCleanup).
 func NewHost(name string, cleanup func(args ...any)) *Host {
 	made := make(chan ns.NetNS, 1)
 	failed := make(chan error, 1)
@@ -74,20 +73,20 @@ func (h *Host) Name() string { return h.name }
 // Do runs f on a thread inside the namespace.
 func (h *Host) Do(f func() error) error { return h.netns.Do(func(ns.NetNS) error { return f() }) }
 
-// SetUp raises an interface.
+// SetUp sets an interface up.
 func (h *Host) SetUp(iface string) { Expect(h.Link.LinkSetUp(h.Interface(iface))).To(Succeed()) }
 
-// SetDown lowers an interface.
+// SetDown sets an interface down.
 func (h *Host) SetDown(iface string) { Expect(h.Link.LinkSetDown(h.Interface(iface))).To(Succeed()) }
 
-// Interface finds an interface.
+// Interface returns an interface.
 func (h *Host) Interface(name string) netlink.Link {
 	link, err := h.Link.LinkByName(name)
 	Expect(err).NotTo(HaveOccurred(), "interface %s of %s", name, h.name)
 	return link
 }
 
-// MAC is the hardware address of an interface.
+// MAC returns the hardware address of an interface.
 func (h *Host) MAC(iface string) string { return h.Interface(iface).Attrs().HardwareAddr.String() }
 
 // Address adds an address such as 198.18.0.11/24 to an interface.
@@ -97,9 +96,8 @@ func (h *Host) Address(iface, cidr string) {
 	Expect(h.Link.AddrAdd(h.Interface(iface), addr)).To(Succeed())
 }
 
-// Reach waits until the host reaches an address: until the ports of the switch
-// between them forward and the neighbours know each other. Nobody may listen on
-// the address's TCP port 9.
+// Reach waits until the host reaches an address: the ports of the switch forward, and the
+// neighbours are resolved. Nothing may listen on the address's TCP port 9.
 func (h *Host) Reach(addr string) {
 	Eventually(func() error {
 		return h.Do(func() error {
@@ -112,15 +110,14 @@ func (h *Host) Reach(addr string) {
 	}).Within(10*time.Second).Should(MatchError(unix.ECONNREFUSED), "%s reaches %s", h.name, addr)
 }
 
-// Route sends what goes to a destination (in CIDR form) through a gateway,
-// replacing an earlier route to it.
+// Route routes a destination (in CIDR form) through a gateway, replacing an earlier route.
 func (h *Host) Route(to, via string) {
 	_, dst, err := net.ParseCIDR(to)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(h.Link.RouteReplace(&netlink.Route{Dst: dst, Gw: net.ParseIP(via)})).To(Succeed())
 }
 
-// Sysctl sets a setting of the namespace, named by its path below /proc/sys.
+// Sysctl sets a sysctl of the namespace, named by its path below /proc/sys.
 func (h *Host) Sysctl(path, value string) {
 	Expect(h.Do(func() error { return os.WriteFile("/proc/sys/"+path, []byte(value), 0) })).To(Succeed())
 }
@@ -133,8 +130,7 @@ func (h *Host) Bridge(name string) {
 	h.SetUp(name)
 }
 
-// Hub makes a bridge forget where its neighbours are, so that it sends every
-// frame out of all ports.
+// Hub makes a bridge forget its MAC table, so that it floods every frame.
 func (h *Host) Hub(bridge string) {
 	never := uint32(0)
 	attrs := netlink.NewLinkAttrs()
@@ -142,8 +138,8 @@ func (h *Host) Hub(bridge string) {
 	Expect(h.Link.LinkModify(&netlink.Bridge{LinkAttrs: attrs, AgeingTime: &never})).To(Succeed())
 }
 
-// Plug joins an interface of this host, with the given addresses, to a port of
-// the bridge on sw. The port is named after the host.
+// Plug connects an interface of this host, with the given addresses, to a port of the
+// bridge on sw. The port is named after the host.
 func (h *Host) Plug(iface string, sw *Host, bridge string, cidrs ...string) {
 	port := h.name
 	attrs := netlink.NewLinkAttrs()

@@ -1,7 +1,7 @@
-// Package tree is the first process of a contained node: the init of a process tree with
-// mounts of its own. It starts what an adapter says, reaps what that leaves behind, asks
-// for its role, stops it in order, and names what does not stop. The kernel ends the tree
-// with it.
+// Package tree is the first process of a contained node: the init of its PID namespace,
+// with its own mounts. It runs an adapter's commands, reaps orphans, polls the role, stops
+// the node and names the processes that do not stop. The kernel kills the tree when it
+// ends.
 //
 // Package subject writes its launch file, and the world runs it as `baton subject node`.
 package tree
@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Launch is what a node is started with.
+// Launch describes a node to start.
 type Launch struct {
 	Node   string   `json:"node"`
 	Dir    string   `json:"dir"` // working folder of the commands
@@ -26,11 +26,11 @@ type Launch struct {
 	Run   string   `json:"run"`
 	Stop  string   `json:"stop"`
 	Role  string   `json:"role"`
-	// Reset removes what earlier trees of the node have left outside of them.
+	// Reset removes what earlier trees of the node left outside of them.
 	Reset string `json:"reset"`
-	// Words are the commands that the node can be asked for while it runs.
-	Words map[string]string `json:"words"`
-	// Trace hands descriptor 3 to the commands.
+	// Commands are the commands of a running node, by name.
+	Commands map[string]string `json:"words"`
+	// Trace passes descriptor 3 to the commands.
 	Trace   bool          `json:"trace"`
 	Timeout time.Duration `json:"timeout"`
 }

@@ -19,8 +19,8 @@ import (
 	"baton/netns/internal/hostclock"
 )
 
-// stopLimit is how long what runs may take to end once stop has returned and SIGTERM
-// was sent.
+// stopLimit is how long processes may take to end after stop has returned and SIGTERM was
+// sent.
 const stopLimit = 2 * time.Second
 
 // traceFD is the descriptor for events.
@@ -33,11 +33,11 @@ type node struct {
 	events *json.Encoder
 	began  clock.Instant
 	ready  atomic.Bool   // start has returned
-	empty  chan struct{} // holds a token once no process was left
+	empty  chan struct{} // receives a token when no process is left
 }
 
-// Run is the init of a node, until SIGTERM ends it or the node ends by
-// itself, which is the error.
+// Run is the init of a node, until SIGTERM or until the node ends unasked, which is an
+// error.
 func Run(file string) error {
 	n, err := begin(file)
 	if err != nil {
@@ -66,7 +66,7 @@ func Reset(file string) error {
 	return nil
 }
 
-// begin isolates the tree and takes charge of its processes.
+// begin isolates the tree and reaps its processes.
 func begin(file string) (*node, error) {
 	l, err := read(file)
 	if err != nil {
@@ -87,14 +87,14 @@ func begin(file string) (*node, error) {
 	return n, nil
 }
 
-// run starts the node and waits until it is to be stopped.
+// run starts the node and waits until it must stop.
 func (n *node) run(terminate <-chan os.Signal) error {
 	if n.Start != "" {
 		if err := n.bounded("start", n.Start, nil); err != nil {
 			return err
 		}
 	}
-	var ended <-chan unix.WaitStatus // never, where start has left daemons
+	var ended <-chan unix.WaitStatus // nil if start has left daemons
 	if n.Run != "" {
 		var err error
 		if _, ended, err = n.reaper.script(n.Run, n.Dir, n.environ(), n.files(nil)); err != nil {
@@ -104,9 +104,9 @@ func (n *node) run(terminate <-chan os.Signal) error {
 	n.ready.Store(true)
 	empty := n.empty
 	if n.Run != "" {
-		empty = nil // its end says it
+		empty = nil // ended reports its end
 	} else if len(others()) == 0 {
-		return fmt.Errorf("start has left no process running: `%s`; let it start a daemon, or use run for a program that stays", firstLine(n.Start))
+		return fmt.Errorf("start has left no process running: `%s`; it must start a daemon; use run for a program in the foreground", firstLine(n.Start))
 	}
 	if err := n.serve(); err != nil {
 		return err
@@ -124,26 +124,27 @@ func (n *node) run(terminate <-chan os.Signal) error {
 	}
 }
 
-// left names the processes that run has left behind: what starts a daemon belongs in start.
+// left names the daemons that run has left behind; they belong in start.
 func left() string {
 	if found := others(); len(found) > 0 {
-		return "; it has left " + strings.Join(found, ", ") + ": let start start a daemon"
+		return "; it has left " + strings.Join(found, ", ") + " running: use start for a daemon"
 	}
 	return ""
 }
 
-// stop ends the node in order. Processes that outlive it are named, and end with the tree.
+// stop ends the node. Processes that outlive it are reported as a leak and end with the
+// tree.
 func (n *node) stop() error {
 	n.ready.Store(false)
 	if n.Stop != "" {
 		if err := n.bounded("stop", n.Stop, nil); err != nil {
-			n.tell(trace.Event{Kind: trace.KindNote, Note: fmt.Sprintf("%s: %v", n.Node, err)})
+			n.emit(trace.Event{Kind: trace.KindNote, Note: fmt.Sprintf("%s: %v", n.Node, err)})
 		}
 	}
-	_ = unix.Kill(-1, unix.SIGTERM) // to all but the init; an error means that there is none
+	_ = unix.Kill(-1, unix.SIGTERM) // to all but the init; an error means that none is left
 	left := await(stopLimit)
 	for _, what := range left {
-		n.tell(trace.Event{Kind: trace.KindLeak, Leak: &trace.Leak{What: fmt.Sprintf("%s of %s outlived its stop by %s", what, n.Node, stopLimit)}})
+		n.emit(trace.Event{Kind: trace.KindLeak, Leak: &trace.Leak{What: fmt.Sprintf("%s of %s outlived its stop by %s", what, n.Node, stopLimit)}})
 	}
 	return nil
 }
@@ -157,7 +158,7 @@ func await(limit time.Duration) (left []string) {
 	return left
 }
 
-// bounded runs a script to its end, or kills it with its session when its time is over.
+// bounded runs a script, and kills its session after the timeout.
 func (n *node) bounded(what, script string, out *os.File) error {
 	pid, ended, err := n.reaper.script(script, n.Dir, n.environ(), n.files(out))
 	if err != nil {
@@ -173,14 +174,14 @@ func (n *node) bounded(what, script string, out *os.File) error {
 		return fmt.Errorf("%s %s: `%s`", what, how(status), firstLine(script))
 	case <-timer.C:
 		_ = unix.Kill(-pid, unix.SIGKILL)
-		return fmt.Errorf("%s did not return within %s: `%s`; a program that stays belongs into run", what, n.Timeout, firstLine(script))
+		return fmt.Errorf("%s did not return within %s: `%s`; use run for a program in the foreground", what, n.Timeout, firstLine(script))
 	}
 }
 
-// environ is this process's environment, overridden by that of the launch.
+// environ is this process's environment with the launch's variables.
 func (n *node) environ() []string { return append(slices.Clone(os.Environ()), n.Env...) }
 
-// files are the descriptors of a script: no input, the log, and the trace where it is
+// files returns the descriptors of a script: no input, the log, and the trace if it is
 // wanted.
 func (n *node) files(out *os.File) []uintptr {
 	output := uintptr(1)
@@ -194,15 +195,15 @@ func (n *node) files(out *os.File) []uintptr {
 	return files
 }
 
-// tell writes an event of the node's own.
-func (n *node) tell(e trace.Event) {
+// emit writes an event of the node.
+func (n *node) emit(e trace.Event) {
 	e.At, e.Node = hostclock.Now(), n.Node
 	if err := n.events.Encode(e); err != nil {
 		fmt.Fprintln(os.Stderr, "baton: trace:", err)
 	}
 }
 
-// others lists the other processes of the tree, by name and number. A zombie counts as ended.
+// others lists the other processes of the tree, by name and pid. A zombie counts as ended.
 func others() []string {
 	var found []string
 	entries, _ := filepath.Glob("/proc/[0-9]*") // the only error is a bad pattern

@@ -10,23 +10,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reaper starts processes and waits for every child of the tree, whoever started it: a
-// daemon's parent may have ended, and then the init is its parent.
+// reaper starts processes and waits for every child of the tree, including orphaned
+// daemons, whose parent is then the init.
 type reaper struct {
 	mu      sync.Mutex
 	started sync.Cond
 	waiting map[int]chan unix.WaitStatus
-	alone   func() // called when no process but the init is left
+	onEmpty func() // called when only the init is left
 }
 
 func newReaper(alone func()) *reaper {
-	r := &reaper{waiting: map[int]chan unix.WaitStatus{}, alone: alone}
+	r := &reaper{waiting: map[int]chan unix.WaitStatus{}, onEmpty: alone}
 	r.started.L = &r.mu
 	go r.run()
 	return r
 }
 
-// script starts a script in a session of its own. Its end comes on the channel.
+// script starts a script in its own session. Its exit status comes on the channel.
 func (r *reaper) script(text, dir string, env []string, files []uintptr) (pid int, ended <-chan unix.WaitStatus, err error) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {
@@ -52,7 +52,7 @@ func (r *reaper) run() {
 		switch {
 		case errors.Is(err, unix.ECHILD) && len(r.waiting) == 0:
 			r.mu.Unlock()
-			r.alone()
+			r.onEmpty()
 			r.mu.Lock()
 			for len(r.waiting) == 0 {
 				r.started.Wait()
@@ -65,7 +65,7 @@ func (r *reaper) run() {
 	}
 }
 
-// how says how a script ended.
+// how describes how a script ended.
 func how(s unix.WaitStatus) string {
 	if s.Signaled() {
 		return "was killed by " + unix.SignalName(s.Signal())
@@ -73,7 +73,7 @@ func how(s unix.WaitStatus) string {
 	return "ended with exit status " + itoa(s.ExitStatus())
 }
 
-// firstLine is what a message shows of a script.
+// firstLine is the part of a script that messages show.
 func firstLine(script string) string {
 	line, more, _ := strings.Cut(strings.TrimSpace(script), "\n")
 	if more != "" {

@@ -1,6 +1,6 @@
-// Command bfdbench prints how punctual the nodes' BFD is beside FRR's, idle, loaded and
-// under a flood of Polls (make bench-bfd). It needs root. It exits 1 if a session of the nodes went
-// down, 2 if nothing could be measured.
+// Command bfdbench measures the punctuality of the nodes' BFD and FRR's: idle, loaded, and
+// under a flood of Polls (make bench-bfd). It needs root. It exits 1 if a session of the
+// nodes went down, 2 if nothing could be measured.
 package main
 
 import (
@@ -27,9 +27,9 @@ func main() {
 	flag.StringVar(&o.Baton, "baton", "bin/baton", "path of the baton program")
 	flag.DurationVar(&o.Interval, "interval", 10*time.Millisecond, "transmit and receive interval")
 	flag.IntVar(&o.DetectMult, "mult", 3, "detection multiplier")
-	flag.DurationVar(&o.Stretch, "for", 120*time.Second, "how long to measure under each load")
-	flag.StringVar(&loads, "load", "idle,loaded,polls", "under which loads")
-	flag.BoolVar(&work, "work", false, "be a process of the load: compute, flood ADDR:PORT, reflect ADDR:PORT, polls LINK ADDR")
+	flag.DurationVar(&o.Duration, "for", 120*time.Second, "how long to measure under each load")
+	flag.StringVar(&loads, "load", "idle,loaded,polls", "loads to measure under")
+	flag.BoolVar(&work, "work", false, "act as a load process: compute, flood ADDR:PORT, reflect ADDR:PORT, polls LINK ADDR")
 	flag.Parse()
 	if work {
 		fail(bfdbench.Work(flag.Args()))
@@ -37,7 +37,7 @@ func main() {
 	}
 	o.Loads = strings.Split(loads, ",")
 	var err error
-	o.Baton, err = filepath.Abs(o.Baton) // the nodes run elsewhere
+	o.Baton, err = filepath.Abs(o.Baton) // the nodes have another working directory
 	fail(err)
 	o.Program, err = os.Executable()
 	fail(err)

@@ -6,24 +6,24 @@ import (
 	"baton/impl/trace"
 )
 
-// lane follows which load balancer carries the packets of one VIP at one edge,
-// as seen by the source MAC of the frames from the VIP.
-type lane struct {
+// forwarderTrack tracks which load balancer forwards the packets of one VIP at one edge, by
+// the source MAC of the frames from the VIP.
+type forwarderTrack struct {
 	edge string
 	vip  string // "" for the forwarded prefixes of an edge
 
-	node    string // that carries now; "" before the first frame
+	node    string // forwards now; "" before the first frame
 	last    clock.Instant
-	frames  uint64 // in the present turn
+	frames  uint64 // in the current turn
 	changes int
 }
 
-// maxChanges bounds the events of a lane. Two nodes that forward at once can
+// maxChanges limits the events of a track. Two nodes that forward at the same time can
 // change it with every packet.
 const maxChanges = 10_000
 
-// carried notes a frame and returns the event of the change that it is, if it is one.
-func (l *lane) carried(node string, at clock.Instant) (trace.Event, bool) {
+// carried notes a frame and returns the event if the forwarder has changed.
+func (l *forwarderTrack) carried(node string, at clock.Instant) (trace.Event, bool) {
 	if node == l.node {
 		l.frames++
 		l.last = at
@@ -35,23 +35,22 @@ func (l *lane) carried(node string, at clock.Instant) (trace.Event, bool) {
 	return e, l.changes <= maxChanges
 }
 
-// turn is the event that ends the present turn, in favour of node.
-func (l *lane) turn(node string, at clock.Instant) trace.Event {
+// turn returns the event that ends the current turn, in favour of node.
+func (l *forwarderTrack) turn(node string, at clock.Instant) trace.Event {
 	return trace.Event{At: at, Node: node, Kind: trace.KindForwarder,
 		Forwarder: &trace.Forwarder{Edge: l.edge, VIP: l.vip, From: l.node, Last: l.last, Frames: l.frames}}
 }
 
-// end is the event of the last turn, at the instant of its last frame: From and
-// Node are the same.
-func (l *lane) end() (trace.Event, bool) { return l.turn(l.node, l.last), l.node != "" }
+// end returns the event of the last turn, at its last frame: From and Node are equal.
+func (l *forwarderTrack) end() (trace.Event, bool) { return l.turn(l.node, l.last), l.node != "" }
 
-// flood recognises the copies of one frame that a switch sends out of several
-// ports: the same frame, at another port, within floodWindow of the first copy.
+// flood recognises the copies of one frame that a switch sends out of several ports: an
+// equal frame at another port within floodWindow of the first copy.
 type flood struct {
 	seen map[floodKey]floodMark
 }
 
-// floodKey identifies a frame as far as copies of it are alike.
+// floodKey identifies a frame by the fields that its copies share.
 type floodKey struct {
 	src      mac
 	tuple    flow.Tuple // of a segment
@@ -65,14 +64,14 @@ type floodMark struct {
 	ifindex int
 }
 
-// floodWindow is far longer than a switch takes to send one frame out of all
-// ports, and shorter than the time between two equal frames of a sender.
+// floodWindow is much longer than a switch takes to send one frame out of all ports, and
+// shorter than the time between two equal frames of a sender.
 const floodWindow = clock.Instant(1e6)
 
-// maxMarks bounds the memory of a flood.
+// maxMarks limits the memory of a flood.
 const maxMarks = 4096
 
-// copied reports whether a frame is a copy of one that was seen.
+// copied reports whether a frame is a copy of one seen before.
 func (c *flood) copied(f *frame, ifindex int, at clock.Instant) bool {
 	key := floodKey{src: f.src, tuple: f.tuple, seq: f.seq, ack: f.ack, ipID: f.ipID, sender: f.senderIP}
 	first, found := c.seen[key]

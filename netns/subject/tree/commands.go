@@ -13,24 +13,25 @@ import (
 	"time"
 )
 
-// socket is where a node is asked, in its folder.
+// socket is the name of the node's socket in its folder.
 const socket = "node.sock"
 
-// answerMost is how much of an answer is read.
+// answerMost is the maximum length of an answer.
 const answerMost = 4 << 10
 
-// answer is what became of a word.
+// answer is the result of a command.
 type answer struct {
-	Said  string `json:"said"`  // what the command printed
-	Error string `json:"error"` // how it went wrong, "" if it did not
+	Said  string `json:"said"`  // output of the command
+	Error string `json:"error"` // why it failed, "" if it did not
 }
 
-// path is the socket's path through the descriptor of its folder: a socket's path must be short.
+// path is the socket's path through a descriptor of its folder, because a socket's path
+// must be short.
 func path(dir *os.File) string { return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), socket) }
 
-// serve runs the command of each word that is asked for, until the node ends.
+// serve runs the requested commands until the node ends.
 func (n *node) serve() error {
-	if len(n.Words) == 0 {
+	if len(n.Commands) == 0 {
 		return nil
 	}
 	dir, err := os.Open(n.Dir)
@@ -65,14 +66,14 @@ func (n *node) reply(c net.Conn) {
 	}
 	var a answer
 	var err error
-	if a.Said, err = n.output(word, n.Words[word]); err != nil {
+	if a.Said, err = n.output(word, n.Commands[word]); err != nil {
 		a.Error = err.Error()
 	}
 	_ = json.NewEncoder(c).Encode(a) // the client may have closed the connection
 }
 
-// Ask asks the node of a folder for a word, and returns what the command printed. The error
-// is a *Refused if the command did not succeed.
+// Ask runs a command in the node of a folder and returns its output. The error is a
+// *Refused if the command failed.
 func Ask(ctx context.Context, folder, word string) (string, error) {
 	dir, err := os.Open(folder)
 	if err != nil {
@@ -85,7 +86,7 @@ func Ask(ctx context.Context, folder, word string) (string, error) {
 	}
 	defer c.Close()
 	if deadline, ok := ctx.Deadline(); ok {
-		_ = c.SetDeadline(deadline) // it fails on a closed connection only
+		_ = c.SetDeadline(deadline) // it only fails on a closed connection
 	}
 	if err := json.NewEncoder(c).Encode(word); err != nil {
 		return "", err
@@ -93,7 +94,7 @@ func Ask(ctx context.Context, folder, word string) (string, error) {
 	var a answer
 	switch err := json.NewDecoder(c).Decode(&a); {
 	case errors.Is(err, io.EOF):
-		return "", errors.New("the node ended before it had answered")
+		return "", errors.New("the node ended before it answered")
 	case err != nil:
 		return "", fmt.Errorf("the node does not answer: %w", err)
 	case a.Error != "":
@@ -102,7 +103,7 @@ func Ask(ctx context.Context, folder, word string) (string, error) {
 	return a.Said, nil
 }
 
-// Close removes from a node's folder what its end has left there.
+// Close removes the socket from a node's folder after the node has ended.
 func Close(folder string) error {
 	if err := os.Remove(filepath.Join(folder, socket)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -110,7 +111,7 @@ func Close(folder string) error {
 	return nil
 }
 
-// Refused is the error of a command that did not succeed.
+// Refused is the error of a command that failed.
 type Refused struct{ Why, Said string }
 
 func (r *Refused) Error() string {
@@ -120,8 +121,8 @@ func (r *Refused) Error() string {
 	return r.Why + ": " + r.Said
 }
 
-// output runs a bounded command and returns what it printed. It reads along, so that a
-// command that prints much does not wait for a reader.
+// output runs a bounded command and returns its output. It reads concurrently, so that a
+// long output does not block the command.
 func (n *node) output(what, script string) (string, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -136,6 +137,6 @@ func (n *node) output(what, script string) (string, error) {
 	}()
 	err = n.bounded(what, script, w)
 	w.Close()
-	_ = r.SetReadDeadline(time.Now().Add(time.Millisecond)) // a child that outlives it may hold the pipe
+	_ = r.SetReadDeadline(time.Now().Add(time.Millisecond)) // a child that outlives the command may hold the pipe
 	return <-printed, err
 }

@@ -14,7 +14,7 @@ import (
 func TestLaneEventsRetellTheFrames(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		carriers := rapid.SliceOfN(rapid.SampledFrom([]string{"lb1", "lb2"}), 1, 200).Draw(t, "frames")
-		l := lane{edge: "clients", vip: "198.18.0.100"}
+		l := forwarderTrack{edge: "clients", vip: "198.18.0.100"}
 		var told []string
 		at := clock.Instant(0)
 		for _, node := range carriers {
@@ -49,7 +49,7 @@ func TestLaneEventsRetellTheFrames(t *testing.T) {
 }
 
 func TestLaneBoundsItsEvents(t *testing.T) {
-	l := lane{}
+	l := forwarderTrack{}
 	events := 0
 	for i := range 3 * maxChanges {
 		if _, changed := l.carried([]string{"lb1", "lb2"}[i%2], clock.Instant(i)); changed {
