@@ -1,8 +1,8 @@
-// Package capability is the table of what a subject, a pair under test, can tell of
-// itself or be asked to do. The wire and the clients show the rest, of any subject.
+// Package capability lists what a subject, a pair under test, can report about itself or do
+// on request. Everything else is seen on the wire and by the clients, for any subject.
 //
-// The package observes nothing. Subjects declare what they provide, package check
-// judges a claim only where the subject provides what the claim needs.
+// The package observes nothing. Subjects declare what they provide, and package check
+// judges a claim only if the subject provides what the claim needs.
 package capability
 
 import "slices"
@@ -30,26 +30,25 @@ const (
 type Capability struct{ Name, Doc string }
 
 var capabilities = []Capability{
-	{Roles, "tells each change of its role, with the reason"},
-	{Gates, "tells the gates that were open and closed when it claimed the role"},
-	{Lease, "tells until when it may forward"},
-	{BFD, "tells when its paths to the peer go up and down"},
-	{Sync, "tells the progress of connection sync"},
-	{Replica, "tells a digest of its connection table"},
-	{Table, "answers how it knows a flow, and lists its table"},
-	{Handover, "gives the role away when asked"},
-	{Reload, "reads its configuration again when asked"},
-	{Services, "takes over services that have changed when it does"},
-	{Drain, "takes new flows from one backend when asked"},
-	{Breakable, "lets calls of its dataplane fail when asked"},
+	{Roles, "reports each change of its role, with the reason"},
+	{Gates, "reports the gates that were open and closed when it claimed the role"},
+	{Lease, "reports until when it may forward"},
+	{BFD, "reports when its paths to the peer go up and down"},
+	{Sync, "reports the progress of connection sync"},
+	{Replica, "reports a digest of its connection table"},
+	{Table, "looks up a flow in its table, and lists the table"},
+	{Handover, "gives the role to its peer on request"},
+	{Reload, "reads its configuration again on request"},
+	{Services, "applies changed services at a reload"},
+	{Drain, "sends no new flows to a backend on request"},
+	{Breakable, "makes calls of its dataplane fail on request"},
 	{Versions, "can be started in another version"},
-	{Certificates, "authenticates its sync stream by a certificate that it reads as it starts"},
+	{Certificates, "authenticates its sync stream by a certificate that it reads when it starts"},
 }
 
-// All lists the table.
+// All returns a copy of the table.
 func All() []Capability { return slices.Clone(capabilities) }
 
-// Names lists the names of all capabilities.
 func Names() []string {
 	names := make([]string, len(capabilities))
 	for i, c := range capabilities {
@@ -58,7 +57,7 @@ func Names() []string {
 	return names
 }
 
-// Lacking lists what is not among the provided capabilities, in the order of the table.
+// Lacking lists the capabilities that are not provided, in the order of the table.
 func Lacking(provided []string) []string {
 	return slices.DeleteFunc(Names(), func(name string) bool { return slices.Contains(provided, name) })
 }

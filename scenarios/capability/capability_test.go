@@ -6,7 +6,6 @@ import (
 	"testing"
 )
 
-// TestEachCapabilityIsDocumented in the words of the table.
 func TestEachCapabilityIsDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/subjects.md")
 	if err != nil {
@@ -14,7 +13,7 @@ func TestEachCapabilityIsDocumented(t *testing.T) {
 	}
 	for _, c := range All() {
 		if !strings.Contains(string(text), "| `"+c.Name+"` | "+c.Doc+" |") {
-			t.Errorf("docs/subjects.md does not say of %s: %s", c.Name, c.Doc)
+			t.Errorf("docs/subjects.md does not describe %s as: %s", c.Name, c.Doc)
 		}
 	}
 }
