@@ -225,7 +225,7 @@ func TestAScenarioOfAnotherWorldIsASkip(t *testing.T) {
 		return w, nil
 	}}
 	verdict, err := job.Execute(t.Context())
-	if err != nil || verdict.Verdict != Skip || len(verdict.Reasons) != 1 || !strings.Contains(verdict.Reasons[0], "for [netns] alone") {
+	if err != nil || verdict.Verdict != Skip || len(verdict.Reasons) != 1 || !strings.Contains(verdict.Reasons[0], "guarded by [netns]") {
 		t.Errorf("verdict %+v, error %v; want a skip with its reason", verdict, err)
 	}
 	if p.RunsIn(plan.Sim) || !p.RunsIn(plan.Netns) {

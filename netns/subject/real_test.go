@@ -116,14 +116,14 @@ func TestBadAdapters(t *testing.T) {
 		{"a start that leaves nothing", "start: 'true'", waits, "start has left no process running: `true`", check.Fail},
 		{"a daemon that dies", "start: sleep 0.3 & disown 2>/dev/null || true", waits, "the last process that start had left has ended", check.Fail},
 		{"a node that dies", "run: sleep 0.3; exit 3", waits, "run ended with exit status 3: `sleep 0.3; exit 3`", check.Fail},
-		{"never MASTER", "run: exec sleep 60", waits, "wait lb1 is Master within 1s: not held after", check.Fail},
+		{"never MASTER", "run: exec sleep 60", waits, "wait lb1 is Master within 1s: not true after", check.Fail},
 		{"roles that are garbage", "run: exec sleep 60\nroles: poll\nrole: echo Häuptling", waits, "role printed \"Häuptling\": none of MASTER, BACKUP, FAULT, INIT", check.Fail},
 		{"a role command that hangs", "run: exec sleep 60\nroles: poll\nrole: sleep 60\ntimeout: 200ms", waits, "role did not return within 200ms", check.Fail},
 		{"a trace that is garbage", "run: echo gibberish >&3; exec sleep 60\nroles: trace", waits, "invalid trace line", check.Fail},
 		{"a trace of other events than its own", `run: "echo '{\"t\":1,\"kind\":\"fault\"}' >&3; exec sleep 60"` + "\nroles: trace", waits, "a node may only write events about itself", check.Fail},
 		{"bytes for a role and a log", "run: |\n  head -c 1000000 /dev/urandom; exec sleep 60\nroles: poll\nrole: head -c 100000 /dev/urandom", waits, "none of MASTER, BACKUP, FAULT, INIT", check.Fail},
 		{"bytes for a trace", "run: |\n  head -c 100000 /dev/urandom >&3; exec sleep 60\nroles: trace", waits, "invalid trace line", check.Fail},
-		{"a crowd of processes", "run: |\n  i=0; while [ $i -lt 100 ]; do setsid sleep 60 & i=$((i+1)); done; exec sleep 60", waits, "not held after", check.Fail},
+		{"a crowd of processes", "run: |\n  i=0; while [ $i -lt 100 ]; do setsid sleep 60 & i=$((i+1)); done; exec sleep 60", waits, "not true after", check.Fail},
 		{"a start that hangs beside a daemon", "start: |\n  setsid sleep 60 &\n  sleep 60\ntimeout: 300ms", waits, "start did not return within 300ms: `setsid sleep 60 & …`", check.Fail},
 		{"a node that kills all that it sees", "run: kill -9 1; kill -9 -1; exec sleep 60\n", waits, "", check.Fail},
 		{"a reset that hangs", "run: exec sleep 60\nreset: sleep 60\ntimeout: 200ms", "@0s wait lb1 is not Master within 1s\n@500ms end\n", "leak: lb1 could not be reset", check.Fail},
@@ -160,9 +160,9 @@ func TestBadAdapters(t *testing.T) {
 func TestAReasonSaysWhyARoleIsUnknown(t *testing.T) {
 	t.Parallel()
 	for adapter, want := range map[string]string{
-		"run: exec sleep 60\nroles: poll\nrole: echo nobody":              "lb1 is Init; lb1 told: role printed \"nobody\": none of MASTER, BACKUP, FAULT, INIT",
-		"run: exec sleep 60\nroles: poll\nrole: sleep 60\ntimeout: 200ms": "lb1 is Init; lb1 told: role did not return within 200ms: `sleep 60`",
-		"run: echo gibberish >&3; exec sleep 60\nroles: trace":            "lb1 told: invalid trace line",
+		"run: exec sleep 60\nroles: poll\nrole: echo nobody":              "lb1 is Init; lb1 says: role printed \"nobody\": none of MASTER, BACKUP, FAULT, INIT",
+		"run: exec sleep 60\nroles: poll\nrole: sleep 60\ntimeout: 200ms": "lb1 is Init; lb1 says: role did not return within 200ms: `sleep 60`",
+		"run: echo gibberish >&3; exec sleep 60\nroles: trace":            "lb1 says: invalid trace line",
 	} {
 		v, _ := execute(t, adapter, "masters <= 1", "@0s wait lb1 is Master within 1s\n@1s end\n")
 		if reasons := strings.Join(v.Reasons, "\n"); !strings.Contains(reasons, want) {
@@ -274,7 +274,7 @@ roles: poll
 		name, role, want string
 		verdict          check.Outcome
 	}{
-		{"the carrier says Backup", "echo BACKUP", "and has not said that it is Master", check.Fail},
+		{"the carrier says Backup", "echo BACKUP", "but has not reported that it is Master", check.Fail},
 		{"another says Master", "[ $BATON_NUMBER = 1 ] && echo BACKUP || echo MASTER", "lb1 carries the packets of", check.Fail},
 		{"the carrier says Master", "[ $BATON_NUMBER = 2 ] && echo BACKUP || echo MASTER", "", check.Pass},
 	} {

@@ -9,12 +9,12 @@ import (
 	"baton/impl/trace"
 )
 
-// announceSlack is how long after a node gave up its role a gratuitous ARP of it
-// may still be captured: it was on its way.
+// announceSlack is how long after a node gave up its role its gratuitous ARP may still be
+// captured: it was in flight.
 const announceSlack = 20 * time.Millisecond
 
-// announce judges that no node announced the VIPs in the window before it was
-// Master and its dataplane forwarded, neither by its own report nor on the wire.
+// announce fails if a node announced the VIPs before it was Master and its dataplane
+// forwarded, by its own report or on the wire.
 func (r *run) announce(f finding, w window) finding {
 	var bad []string
 	var when []window
@@ -41,7 +41,7 @@ func (r *run) announce(f finding, w window) finding {
 	return f
 }
 
-// premature says why the node was in no position to announce, "" if it was.
+// premature says why the node must not have announced, "" if it was allowed to.
 func (r *run) premature(e *trace.Event, leases []tenure) string {
 	from, to, master := r.tenureOf(e.Node, e.At)
 	switch {
@@ -60,8 +60,8 @@ func (r *run) premature(e *trace.Event, leases []tenure) string {
 	return ""
 }
 
-// tenureOf is the node's last time as Master that began at or before t, or may have, where
-// the role is polled.
+// tenureOf returns the node's last time as Master that began at or before t. A polled role
+// counts if it may have begun by then.
 func (r *run) tenureOf(node string, t clock.Instant) (from, to clock.Instant, ok bool) {
 	to = clock.Never
 	for _, e := range r.roles {

@@ -1,12 +1,10 @@
-// Package check judges what happened: it holds the oracles over a trace. Judge
-// takes the plan of a scenario and the events of one run of it and says PASS,
-// FAIL or INCONCLUSIVE, with the evidence. State folds events into the present
-// state of the pair; the runner uses it to know when a wait is over, the checks
-// to judge expectations.
+// Package check judges a run by its trace. Judge takes the plan of a scenario and the events
+// of one run, and returns PASS, FAIL or INCONCLUSIVE with the evidence. State folds events
+// into the present state of the pair: the runner uses it to end waits, the checks to judge
+// expectations.
 //
-// The package is pure: it runs nothing, reads no clock and no file, and so a
-// stored trace can be judged again after a check was mended. The runner and the
-// reports call it.
+// The package is pure: it runs nothing and reads no clock or file, so a stored trace can be
+// judged again after a check has changed. The runner and the reports call it.
 package check
 
 import (
@@ -16,20 +14,20 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Outcome is what a check or a whole run came to.
+// Outcome is the result of a check or of a whole run.
 type Outcome string
 
 const (
 	Pass Outcome = "PASS"
 	Fail Outcome = "FAIL"
-	// Inconclusive: what happened proves nothing, since a fault left no receipt,
-	// the host stood still, or evidence is missing. It is never a pass.
+	// Inconclusive: the run proves nothing, because a fault left no receipt, the host
+	// stalled, or evidence is missing. It is never a pass.
 	Inconclusive Outcome = "INCONCLUSIVE"
-	// NotJudged: the claim needs something that the subject does not tell, see needs.
-	// Only a single check has it.
+	// NotJudged: the claim needs something that the subject does not report, see needs.
+	// Only a check can be NotJudged, never a whole run.
 	NotJudged Outcome = "NOT JUDGED"
-	// Skip: the run could not be made, or nothing that the scenario claims could be
-	// judged of the subject. Only a whole run has it.
+	// Skip: the run could not be made, or none of the scenario's claims could be judged for
+	// the subject. Only a whole run can be a Skip.
 	Skip Outcome = "SKIP"
 )
 
@@ -40,10 +38,10 @@ type Verdict struct {
 	SUT      string   `json:"sut"`
 	Seed     uint64   `json:"seed"`
 	Verdict  Outcome  `json:"verdict"`
-	Reasons  []string `json:"reasons"` // why it is no PASS; for a control, what was caught
-	// NotExecuted are the lines of the scenario that are not for this world.
+	Reasons  []string `json:"reasons"` // why it is not PASS; for a control, what was caught
+	// NotExecuted are the scenario's lines that are guarded for the other world.
 	NotExecuted []string `json:"not_executed,omitempty"`
-	// Sometimes are what the scenario wants to see in some run of a suite.
+	// Sometimes are the conditions that must be true in at least one run of a suite.
 	Sometimes []Sometime `json:"sometimes,omitempty"`
 	Checks    []Check    `json:"checks"`
 	Metrics   Metrics    `json:"metrics"`
@@ -52,15 +50,15 @@ type Verdict struct {
 // Check is the judgement of one claim of the scenario, or of one that every
 // scenario makes.
 type Check struct {
-	Name    string  `json:"name"` // what control lines name: rst, lost, gap, …
+	Name    string  `json:"name"` // as in control lines: rst, lost, gap, …
 	Verdict Outcome `json:"verdict"`
 	// Detail says what was claimed and found: expected, actual, window.
 	Detail string `json:"detail"`
 	Line   int    `json:"line,omitempty"` // of the scenario file
 	// Control marks a check that the scenario says must fail.
 	Control bool `json:"control,omitempty"`
-	// Failed is the first stretch in which it failed, on the trace's time axis; nil
-	// for a PASS, and where no time can be given.
+	// Failed is the first stretch in which it failed, on the trace's time axis; nil for a
+	// PASS, and if the failure has no time.
 	Failed *Span `json:"failed,omitempty"`
 }
 
@@ -70,8 +68,8 @@ type Span struct {
 	To   clock.Instant `json:"to"`
 }
 
-// Metrics are the measured values by the names of metric.All(). What was not
-// measured is absent, never 0.
+// Metrics are the measured values by the names of metric.All(). A metric that was not measured
+// is absent, never 0.
 type Metrics map[string]float64
 
 // window is a stretch of time, both ends included.
@@ -81,25 +79,25 @@ func (w window) has(t clock.Instant) bool { return t >= w.from && t <= w.to }
 
 func (w window) overlaps(o window) bool { return w.from <= o.to && o.from <= w.to }
 
-// finding is a Check in the making.
+// finding is a Check with what doubted needs to decide whether it counts.
 type finding struct {
 	Check
 	window window // what was judged
-	// evidence is the times at which it failed; a stall there may explain it.
+	// evidence has the times of the failure; a stall there may explain it.
 	evidence []window
-	// enough is how long a stall must be to explain that a time was missed; 0 where the
-	// claim is of no time: then it must be longer than the plan tolerates.
+	// enough is how long a stall must be to explain a missed time. It is 0 if the claim has no
+	// time limit: then the stall must be longer than the plan tolerates.
 	enough time.Duration
-	// missed is by how much it was missed: several stalls may have taken that together.
+	// missed is by how much the time was missed: several stalls may add up to it.
 	missed time.Duration
-	// doubt is what takes away its force; several findings share one.
+	// doubt is why the finding proves nothing; several findings may share one.
 	doubt string
 }
 
-// explicable lists the checks that a stall of the host, or a fault that did not
-// take hold, can make fail. The others state what must hold whatever the host
-// does: no stall resets a session, and a frozen node must not forward.
-var explicable = map[string]bool{
+// excusedByStall lists the checks that can fail because the host stalled or a fault did not
+// take hold. The other checks must hold whatever the host does: no stall resets a session, and
+// a frozen node must not forward.
+var excusedByStall = map[string]bool{
 	plan.CheckRole: true, plan.CheckInSync: true, plan.CheckWait: true, plan.Converged: true, plan.Replica: true,
 	"gap": true, "detect": true, "takeover": true, "handover": true, "sync": true,
 	"sessions": true, "connects_failed": true, "role_changes": true, "masters": true, plan.Served: true, plan.Rests: true,

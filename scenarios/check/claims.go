@@ -12,7 +12,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// always judges the conditions that hold from the first step to the end.
+// always judges the conditions that must hold from the first step to the end.
 func (r *run) always() []finding {
 	var found []finding
 	for _, a := range r.plan.Always {
@@ -23,8 +23,8 @@ func (r *run) always() []finding {
 	return found
 }
 
-// implied are the conditions that a control's named checks stand for where the
-// scenario does not state them: "control rst" means rst == 0 that fails.
+// implied judges the claims that a control names but does not state: "control rst" claims
+// rst == 0, and that this fails.
 func (r *run) implied() []finding {
 	stated := map[string]bool{}
 	for _, c := range r.plan.Conditions(r.meta.World) {
@@ -62,7 +62,7 @@ func (r *run) steps() []finding {
 	return found
 }
 
-// wait is judged by the runner, which saw whether the conditions came to hold.
+// wait reads the runner's verdict on a wait: the runner saw whether the conditions came true.
 func (r *run) wait(i int, s plan.Step) finding {
 	f := finding{Check: Check{Name: plan.CheckWait, Line: s.Pos.Line}}
 	begin, begun := r.begins[i]
@@ -70,22 +70,22 @@ func (r *run) wait(i int, s plan.Step) finding {
 	timeout, failed := r.timeouts[i]
 	switch {
 	case !begun:
-		return f.unjudged(s.String() + ": never begun")
+		return f.unjudged(s.String() + ": the wait never began")
 	case failed:
 		_, why := r.stateAt(timeout).HoldAll(s.Wait.Conds)
 		f.window = window{begin, timeout}
-		f = f.fail(fmt.Sprintf("%s: not held after %s: %s%s", s, short(timeout.Sub(begin)), why, r.remarks(s.Wait.Conds, f.window)), f.window)
+		f = f.fail(fmt.Sprintf("%s: not true after %s: %s%s", s, short(timeout.Sub(begin)), why, r.remarks(s.Wait.Conds, f.window)), f.window)
 		return f.late(math.MaxInt64, s.Wait.Within.Allowance())
 	case !ended:
-		return f.unjudged(s.String() + ": neither held nor given up when the trace ends")
+		return f.unjudged(s.String() + ": the trace ends before it was true or timed out")
 	}
 	f.window = window{begin, end}
-	f.Verdict, f.Detail = Pass, fmt.Sprintf("%s: held after %s", s, short(end.Sub(begin)))
+	f.Verdict, f.Detail = Pass, fmt.Sprintf("%s: true after %s", s, short(end.Sub(begin)))
 	return f
 }
 
-// remarks are the last notes of the nodes that the conditions are about, as a tail for the
-// reason of a failure: a node whose role nobody can read says there why.
+// remarks returns the last note of each node that the conditions are about, to append to the
+// reason of a failure. If a node's role cannot be read, its note says why.
 func (r *run) remarks(conds []plan.Cond, w window) string {
 	last := map[string]string{}
 	for _, e := range r.others {
@@ -96,18 +96,18 @@ func (r *run) remarks(conds []plan.Cond, w window) string {
 	}
 	text := ""
 	for _, node := range slices.Sorted(maps.Keys(last)) {
-		text += "; " + node + " told: " + strings.TrimPrefix(last[node], node+": ")
+		text += "; " + node + " says: " + strings.TrimPrefix(last[node], node+": ")
 	}
 	return text
 }
 
-// expect judges one expectation, condition by condition: those of a within
-// together, since they must become true together.
+// expect judges one expectation. The conditions of a within must come true together, so they
+// have one finding; other conditions have one each.
 func (r *run) expect(i int, s plan.Step) []finding {
 	anchor, begun := r.anchor(i)
 	if !begun {
 		f := finding{Check: Check{Name: s.Expect.Conds[0].Check(), Line: s.Pos.Line}}
-		return []finding{f.unjudged(s.String() + ": the step that it belongs to never began")}
+		return []finding{f.unjudged(s.String() + ": its step never began")}
 	}
 	env := r.stateAt(anchor).Env()
 	switch {
@@ -127,9 +127,9 @@ func (r *run) expect(i int, s plan.Step) []finding {
 	return r.each(s, window{anchor, r.nextFault(i)})
 }
 
-// anchor is the instant from which the expectation of step i counts. One with a
-// time of its own is no step that the runner executes; it begins when the
-// scenario's clock, which stands still in waits, says so.
+// anchor is the instant from which the expectation of step i counts. The runner does not
+// execute an expectation that has its own time; its instant follows from the scenario's
+// clock, which stands still in waits.
 func (r *run) anchor(i int) (clock.Instant, bool) {
 	i = r.plan.Anchor(i)
 	if begin, ok := r.begins[i]; ok || r.plan.Steps[i].Verb != plan.VerbExpect {
@@ -154,8 +154,8 @@ func (r *run) broken(s plan.Step, err error) finding {
 	return f.unjudged(fmt.Sprintf("%s: %v", s, err))
 }
 
-// each judges the conditions of an expectation over the window, one by one. A
-// state with neither within nor throughout is judged at the window's end.
+// each judges the conditions of an expectation over the window, one by one. Without within
+// and throughout, a state is judged at the window's end.
 func (r *run) each(s plan.Step, w window) []finding {
 	var found []finding
 	for _, c := range s.Expect.Conds {
@@ -171,7 +171,7 @@ func (r *run) each(s plan.Step, w window) []finding {
 	return found
 }
 
-// nextFault is when the next fault begins after the step's own time, or the end.
+// nextFault is when the first fault after step i's own time begins, or the end of the run.
 func (r *run) nextFault(i int) clock.Instant {
 	for j := i + 1; j < len(r.plan.Steps); j++ {
 		s := r.plan.Steps[j]
@@ -185,10 +185,10 @@ func (r *run) nextFault(i int) clock.Instant {
 // over judges one condition over a stretch of time.
 func (r *run) over(c plan.Cond, w window, line int) finding {
 	f := finding{Check: Check{Name: c.Check(), Line: line}, window: w}
-	untold := lacking(c, r.meta.Lacks)
+	lack := lacking(c, r.meta.Lacks)
 	switch {
-	case untold != "":
-		return f.notJudged(c.String() + ": " + untold)
+	case lack != "":
+		return f.notJudged(c.String() + ": " + lack)
 	case c.Output != nil:
 		return r.output(f, *c.Output, c.String())
 	case c.Compare != nil:
@@ -199,14 +199,13 @@ func (r *run) over(c plan.Cond, w window, line int) finding {
 	return r.throughout(f, c, w)
 }
 
-// stretched judges the named conditions that are true of a stretch of time.
+// stretched has the named conditions that are judged over a window, not at an instant.
 var stretched = map[string]func(r *run, f finding, w window) finding{
 	plan.Gates: (*run).gates, plan.Announce: (*run).announce, plan.Sticky: (*run).sticky,
 	plan.Served: (*run).served, plan.Exclusive: (*run).exclusive, plan.Kept: (*run).kept, plan.Rests: (*run).rests,
 }
 
-// onTheWay lists the roles that a node may take before it has the one that is
-// claimed of it.
+// onTheWay lists the roles that a node may have before it reaches the claimed one.
 var onTheWay = map[string][]string{
 	roleInit:     {},
 	roleBackup:   {roleInit, roleYielding, "Fault"},
@@ -215,10 +214,10 @@ var onTheWay = map[string][]string{
 	roleYielding: {roleMaster},
 }
 
-// throughout judges a state over the window. What does not hold at the window's
-// begin is given the time to come to hold, without detours: "restore lb1 … lb1 is
-// Backup throughout 5s" lets it boot, but a node that is Claiming or Master first,
-// or afterwards, fails. From when it holds, it must hold to the window's end.
+// throughout judges a state over the window. If the state is not true at the window's begin,
+// the node may first pass through the roles of onTheWay: "restore lb1 … lb1 is Backup
+// throughout 5s" lets lb1 boot, but fails if lb1 is Claiming or Master before. Once true, the
+// state must stay true to the window's end.
 func (r *run) throughout(f finding, c plan.Cond, w window) finding {
 	settled, before := false, ""
 	return r.scan(f, w, func(s *State, first bool) (bool, string) {
@@ -238,8 +237,8 @@ func (r *run) throughout(f finding, c plan.Cond, w window) finding {
 	}, c.String()+" throughout "+w.to.Sub(w.from).String())
 }
 
-// scan calls holds with the state at the window's begin, after each instant in it
-// at which something happened, and at its end. It fails at the first false.
+// scan calls holds with the state at the window's begin, after each instant with an event,
+// and at the window's end. It fails at the first false.
 func (r *run) scan(f finding, w window, holds func(s *State, first bool) (bool, string), what string) finding {
 	s := NewState(r.plan, r.meta.World)
 	i := 0
@@ -267,10 +266,10 @@ func (r *run) scan(f finding, w window, holds func(s *State, first bool) (bool, 
 	return f
 }
 
-// within judges whether all conditions come to hold together in the window.
-// Counts are those since the window's begin.
+// within judges whether all conditions are true together at some instant of the window.
+// Counts start at the window's begin.
 func (r *run) within(s plan.Step, w window) finding {
-	conds := told(s.Expect.Conds, r.meta.Lacks)
+	conds := judgeable(s.Expect.Conds, r.meta.Lacks)
 	if len(conds) == 0 {
 		f := finding{Check: Check{Name: s.Expect.Conds[0].Check(), Line: s.Pos.Line}}
 		return f.notJudged(s.String() + ": " + lacking(s.Expect.Conds[0], r.meta.Lacks))
@@ -307,8 +306,9 @@ func (r *run) within(s plan.Step, w window) finding {
 	return f
 }
 
-// lateness is how long after the instant the conditions hold, if they do not hold in the
-// state, which has applied the events before the i-th; without end if they never do.
+// lateness is how long after due the conditions come true. state has applied the events before
+// the i-th, and the conditions are false in it. If they never come true the result is the
+// maximum duration.
 func (r *run) lateness(state *State, i int, conds []plan.Cond, due clock.Instant) time.Duration {
 	for ; i < len(r.events); i++ {
 		state.Apply(&r.events[i])
@@ -322,7 +322,7 @@ func (r *run) lateness(state *State, i int, conds []plan.Cond, due clock.Instant
 	return math.MaxInt64
 }
 
-// finished reports whether the run came to the end of its end step.
+// finished reports whether the run completed its end step.
 func (r *run) finished() bool {
 	_, ok := r.ends[r.endStep()]
 	return ok
@@ -331,8 +331,8 @@ func (r *run) finished() bool {
 // atEnd judges a state at the end of the window.
 func (r *run) atEnd(c plan.Cond, w window, line int) finding {
 	f := finding{Check: Check{Name: c.Check(), Line: line}, window: w}
-	if untold := lacking(c, r.meta.Lacks); untold != "" {
-		return f.notJudged(c.String() + ": " + untold)
+	if lack := lacking(c, r.meta.Lacks); lack != "" {
+		return f.notJudged(c.String() + ": " + lack)
 	}
 	ok, why := r.stateAt(w.to).Holds(c)
 	detail := fmt.Sprintf("%s at %s: %s", c, r.at(w.to), why)

@@ -8,17 +8,16 @@ import (
 	"baton/scenarios/plan"
 )
 
-// sample is the value of a metric over a stretch of time, and what shows it.
+// sample is the value of a metric over a stretch of time.
 type sample struct {
 	window
 	value float64
-	what  string // examples, or what the value was made of
-	// blame is where a stall would explain the value; empty means the window.
+	what  string // examples, or how the value came about
+	// blame has the windows in which a stall would explain the value; empty means window.
 	blame []window
 }
 
-// compare judges "metric op value" over a window: every sample of the metric in
-// it must satisfy it.
+// compare judges "metric op value" over a window: every sample in it must satisfy it.
 func (r *run) compare(f finding, c plan.Compare, w window) finding {
 	want, err := target(c, r.stateAt(w.from).Env())
 	if err != nil {
@@ -70,7 +69,7 @@ func (r *run) samples(name, line string, w window) []sample {
 	return m.over(r, line, w)
 }
 
-// one is the only sample of a metric that is counted or measured once a window.
+// one returns a single sample that covers the window.
 func one(w window, value float64, what string, blame ...window) []sample {
 	return []sample{{window: w, value: value, what: what, blame: blame}}
 }

@@ -17,9 +17,8 @@ var countedEvents = map[string]string{
 	"connects_failed": trace.TrafficFailed, "incomplete": trace.TrafficLost,
 }
 
-// counted counts events of traffic in the window. Over the whole run the final
-// totals are believed where they know more: a generator may report a number
-// without an event for each.
+// counted counts events of traffic in the window. Over the whole run the final totals count
+// if they are higher: a generator may report a number without an event for each.
 func (r *run) counted(metric, line string, w window) []sample {
 	totals := r.totals(metric, line)
 	if totals == nil {
@@ -49,27 +48,26 @@ func (r *run) counted(metric, line string, w window) []sample {
 			total += totalOf(metric, t)
 		}
 		if total > count {
-			found.add(func() string { return fmt.Sprintf("%d in the totals of the traffic alone", total-count) })
+			found.add(func() string { return fmt.Sprintf("%d only in the totals of the traffic", total-count) })
 			count = total
 		}
 	}
 	return one(w, float64(count), found.String(), when...)
 }
 
-// unanswered counts the sessions and idle flows that never came about: whether a flow was
-// ever answered is known only when its line has ended.
+// unanswered counts the sessions and idle flows that never got an answer, which is known only
+// when their line has ended.
 func (r *run) unanswered(line string, w window) []sample {
 	return r.inTheEnd("unanswered", line, w, func(t trace.Totals) (int, int) { return t.Failed, t.Failed + t.Opened })
 }
 
-// unechoed counts the datagrams of a probe that had no echo: one may be late until its line
-// has ended.
+// unechoed counts the datagrams of a probe that had no echo. An echo may still arrive until
+// the line has ended.
 func (r *run) unechoed(line string, w window) []sample {
 	return r.inTheEnd("unechoed", line, w, func(t trace.Totals) (int, int) { return int(t.Sent - min(t.Sent, t.Received)), int(t.Sent) })
 }
 
-// inTheEnd counts by the final totals of the lines of traffic: of each, how many there were
-// of how many.
+// inTheEnd counts by the final totals of the lines of traffic.
 func (r *run) inTheEnd(metric, line string, w window, of func(trace.Totals) (count, all int)) []sample {
 	totals := r.totals(metric, line)
 	if len(totals) == 0 {
@@ -101,7 +99,7 @@ func (r *run) flowEvent(e *trace.Event) string {
 	return what + ", " + r.since(e.At)
 }
 
-// flowName is web/client1#12 for that flow of the line web.
+// flowName names a flow: web/client1/12 is flow client1/12 of the line web.
 func flowName(line, flow string) string { return line + "/" + flow }
 
 func totalOf(metric string, t trace.Totals) int {
@@ -116,8 +114,8 @@ func totalOf(metric string, t trace.Totals) int {
 	return t.Failed
 }
 
-// totals returns the last totals of each line of traffic that yields the metric,
-// or of the one line; none if no such line ever reported.
+// totals returns the last totals of each line of traffic that yields the metric, or of the one
+// named line. It is empty if no such line reported.
 func (r *run) totals(name, line string) map[string]trace.Totals {
 	m, _ := metric.Of(name)
 	var found map[string]trace.Totals
@@ -138,8 +136,8 @@ func yields(m metric.Metric, kind string) bool {
 	return len(m.Of) == 0 || slices.Contains(m.Of, kind)
 }
 
-// trafficEnd is when the last line of traffic wrote its final totals: what a
-// generator finds at its end still belongs to the run.
+// trafficEnd is when the last line of traffic wrote its final totals. Losses that a generator
+// finds at its end still belong to the run.
 func (r *run) trafficEnd() clock.Instant {
 	end := r.to
 	for _, e := range r.others {
@@ -150,8 +148,8 @@ func (r *run) trafficEnd() clock.Instant {
 	return end
 }
 
-// standing samples a count of the totals in the window: that of the last totals before
-// it, and those in it.
+// standing samples a count in the totals: in the last totals before the window and in each
+// within it.
 func (r *run) standing(name string, of func(trace.Totals) int, line string, w window) []sample {
 	m, _ := metric.Of(name)
 	var samples []sample

@@ -9,37 +9,36 @@ import (
 	"baton/scenarios/plan"
 )
 
-// implicit judges what every scenario claims without saying so: its trace is
-// whole, its faults took hold, its traffic was answered, each flow of it and without
-// corruption, nothing was left behind, and no node ended by itself. The end of a node stands
-// first: it ends the run, and what was not done by then follows from it.
+// implicit judges the claims of every scenario: the trace is complete, the faults took hold,
+// each flow of the traffic was answered without corruption, nothing was left behind, and no
+// node ended by itself. diedCheck comes before the checks of faults and traffic, since a dead
+// node ends the run and causes their failures.
 func (r *run) implicit() []finding {
 	found := []finding{r.traceCheck(), r.diedCheck(), r.faultCheck(), r.trafficCheck()}
 	for _, name := range []string{"corrupt", "unanswered"} {
 		if len(r.totals(name, "")) > 0 && !r.states(name) {
 			c, _ := plan.Implied(name)
 			f := r.over(c, r.window, 0)
-			f.window = window{} // a stall elsewhere does not touch what nobody asked
+			f.window = window{} // no stall makes these inconclusive
 			found = append(found, f)
 		}
 	}
 	return append(found, r.leakCheck())
 }
 
-// states reports whether the scenario itself claims something of that check.
+// states reports whether the scenario itself has a claim of that check.
 func (r *run) states(check string) bool {
 	return slices.ContainsFunc(r.plan.Always, func(a plan.Always) bool { return r.in(a.Guard) && a.Cond.Check() == check })
 }
 
-// traceCheck is INCONCLUSIVE when the trace is cut off: what was not recorded
-// cannot be judged.
+// traceCheck is INCONCLUSIVE if the trace is incomplete.
 func (r *run) traceCheck() finding {
 	f := finding{Check: Check{Name: plan.CheckTrace}}
 	switch {
 	case len(r.events) == 0:
 		return f.unjudged("the trace is empty")
 	case r.meta.Version != trace.Version:
-		return f.unjudged(fmt.Sprintf("the trace is of schema version %d, not %d", r.meta.Version, trace.Version))
+		return f.unjudged(fmt.Sprintf("the trace has schema version %d, not %d", r.meta.Version, trace.Version))
 	case len(r.begins) == 0:
 		return f.unjudged("no step of the scenario ever began")
 	case len(r.missed) > 0:
@@ -62,8 +61,8 @@ func (r *run) traceCheck() finding {
 	return f
 }
 
-// trafficCheck is INCONCLUSIVE when a line of traffic got no answer at all: then
-// the absence of damage says nothing.
+// trafficCheck is INCONCLUSIVE if a line of traffic got no answer at all: then the absence of
+// damage proves nothing.
 func (r *run) trafficCheck() finding {
 	f := finding{Check: Check{Name: plan.CheckTraffic}}
 	last := map[string]trace.Totals{}
@@ -87,7 +86,7 @@ func (r *run) trafficCheck() finding {
 		}
 	}
 	if len(silent) > 0 {
-		return f.unjudged("without answers the run proves nothing: " + strings.Join(silent, "; "))
+		return f.unjudged("the run proves nothing, since traffic had no answers: " + strings.Join(silent, "; "))
 	}
 	f.Verdict, f.Detail = Pass, orElse(strings.Join(got, "; "), "the scenario has no traffic")
 	return f

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// shown is how many examples a detail names.
+// shown is how many examples a detail has.
 const shown = 3
 
-// examples are the first of many things that a detail is about, in words, and how
-// many there were. The rest is never put into words: a run may have thousands.
+// examples keeps the first few examples for a detail and counts the rest. Only those that are
+// kept are formatted: a run may have thousands.
 type examples struct {
 	first []string
 	count int
@@ -25,7 +25,7 @@ func (x *examples) String() string {
 	return join(x.first, x.count-len(x.first))
 }
 
-// some joins details, of many the first.
+// some joins the first details and counts the rest.
 func some(details []string, most int) string {
 	first := details[:min(len(details), most)]
 	return join(first, len(details)-len(first))

@@ -10,11 +10,11 @@ import (
 	"baton/scenarios/lab"
 )
 
-// exclusive judges that no two nodes forward at one time while anything passes
-// between them, in whatever direction and on whatever path. Only what two nodes cannot
-// know is excused: cuts that silence all of it, or loss that may, and the time that a
-// repair takes; and what they know too late, as long as chaos delays a heartbeat or the
-// loop that is to read it.
+// exclusive judges that no two nodes forward at the same time while any path between them
+// carries packets in any direction. Two forwarders are excused only while cuts, or loss,
+// silence both directions of every path, and for the repair time after that. Overlaps that are
+// shorter than the delay that chaos adds to a heartbeat or to the loop that reads it do not
+// count.
 func (r *run) exclusive(f finding, w window) finding {
 	parts := r.partings()
 	var bad []string
@@ -31,7 +31,7 @@ func (r *run) exclusive(f finding, w window) finding {
 		}
 		what := s.what
 		if why != "" {
-			what += fmt.Sprintf("; excused by %s up to %s only", why, r.at(rest.from))
+			what += fmt.Sprintf("; excused by %s only up to %s", why, r.at(rest.from))
 		}
 		bad = append(bad, what)
 		when = append(when, rest)
@@ -41,13 +41,13 @@ func (r *run) exclusive(f finding, w window) finding {
 	}
 	f.Verdict, f.Detail = Pass, fmt.Sprintf("exclusive over %s: never two forwarders", r.span(w))
 	for _, why := range slices.Sorted(maps.Keys(excused)) {
-		f.Detail += fmt.Sprintf(", but for %d stretches that are excused: %s", excused[why], why)
+		f.Detail += fmt.Sprintf(", except in %d stretches that are excused: %s", excused[why], why)
 	}
 	return f
 }
 
-// underway is how much longer than on a good link a heartbeat may be under way, up to a
-// node whose loop is busy with a slow write.
+// underway is the longest delay that the plan adds to a heartbeat: on the link, and in a node
+// whose loop waits for a slow write.
 func (r *run) underway() (longest time.Duration) {
 	for _, path := range r.paths() {
 		for _, from := range lab.Nodes() {
@@ -57,13 +57,13 @@ func (r *run) underway() (longest time.Duration) {
 	return longest + r.plan.ChaosTime(r.meta.World, "slow.for")
 }
 
-// parting is a time in which two nodes cannot know of each other, and the cuts.
+// parting is a time in which the nodes cannot hear each other, and the cuts that cause it.
 type parting struct {
 	window
 	cut string
 }
 
-// partings lists them, each with the time that the pair has to sort itself out.
+// partings lists them, each extended by the repair time.
 func (r *run) partings() []parting {
 	var found []parting
 	for _, s := range r.stretches {
@@ -74,7 +74,8 @@ func (r *run) partings() []parting {
 	return found
 }
 
-// excuse says which cuts excuse a window, or what of it none does.
+// excuse names the cuts that excuse a window. If they do not cover it, rest is the part that
+// nothing excuses.
 func excuse(parts []parting, w window) (why string, rest window, ok bool) {
 	at := w.from
 	for _, p := range parts { // by time

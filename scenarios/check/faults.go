@@ -9,7 +9,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// receipts collects the faults of the plan that were begun and left no receipt.
+// receipts collects the faults of the plan that began and left no receipt.
 func (r *run) receipts() {
 	for i, s := range r.plan.Steps {
 		begin, begun := r.begins[i]
@@ -26,8 +26,8 @@ func (r *run) receipts() {
 	}
 }
 
-// missing says what is not proven of a fault of the plan that was begun in the window,
-// "" if all is. The receipt may come later.
+// missing says which receipts are missing of a fault that began in the window, "" if none is.
+// A receipt may come after the window.
 func (r *run) missing(f plan.Fault, w window) string {
 	var without []string
 	begun := 0
@@ -72,7 +72,7 @@ type loss struct {
 	begin      clock.Instant
 }
 
-// losses lists what took a node away unasked and began in the window.
+// losses lists the faults that began in the window and took a node away without a handover.
 func (r *run) losses(w window) []loss {
 	var found []loss
 	for _, e := range r.begun {
@@ -86,7 +86,7 @@ func (r *run) losses(w window) []loss {
 	return found
 }
 
-// since names the fault most recently begun at or before t: "after crash lb1 at +2s".
+// since names the last fault that began at or before t: "after crash lb1 at +2s".
 func (r *run) since(t clock.Instant) string {
 	last := "before any fault"
 	for _, e := range r.begun {

@@ -12,19 +12,18 @@ import (
 )
 
 // leaseSlack is how long after the end of its lease a node's frames may still be
-// seen: what the program let through in time has to cross queues to the capture.
+// captured: a packet that the eBPF program passed in time crosses queues first.
 const leaseSlack = 20 * time.Millisecond
 
-// crossing is how long a packet is under way at most where nothing delays it: from the
-// program that let it through over two queues to the switch that is listened at.
+// crossing is the longest time from the eBPF program that passes a packet, over two queues,
+// to the switch where it is captured, if no fault delays it.
 const crossing = time.Millisecond
 
-// forwarders samples how many nodes could forward, over the stretches of the
-// window: by their leases, and by what the wire shows. Where the wire contradicts
-// the leases the sample counts two.
+// forwarders samples how many nodes could forward in each stretch of the window, by their
+// leases and by the captured frames. If the frames contradict the leases, the sample is two.
 func (r *run) forwarders(w window) []sample {
 	tenures := r.leases
-	tenures = slices.DeleteFunc(slices.Clone(tenures), func(t tenure) bool { return t.to == t.from }) // given back at once
+	tenures = slices.DeleteFunc(slices.Clone(tenures), func(t tenure) bool { return t.to == t.from }) // revoked in the same instant
 	slices.SortFunc(tenures, byTime)
 	samples := r.overlap(tenures, w, "allowed to forward by its lease")
 	if !r.tells(capability.Lease) {
@@ -38,8 +37,8 @@ func (r *run) forwarders(w window) []sample {
 	return samples
 }
 
-// carriers is what the wire alone shows: one node at a time carries a VIP's packets,
-// unless there are intrusions.
+// carriers samples the forwarders of a subject that reports no leases: one, since the captured
+// frames show one carrier of a VIP's packets at a time. Intrusions are added by forwarders.
 func (r *run) carriers(w window) []sample {
 	var carried []string
 	for _, e := range r.others {
@@ -53,10 +52,10 @@ func (r *run) carriers(w window) []sample {
 	return one(w, 1, "as seen on the wire: "+some(carried, shown))
 }
 
-// findLeases lists the stretches in which nodes were allowed to forward. A lease
-// begins when it is written and ends at its expiry, or at the next write, or with
-// the links of a crashed node, or with a process whose programs are not pinned. A node that is killed or frozen cannot write; the
-// dataplane lets it forward to the expiry, which is what the lease is for.
+// findLeases lists the stretches in which nodes were allowed to forward. A lease begins when
+// it is written. It ends at its expiry, at the next write, with the links of a crashed node,
+// or with a process whose programs are not pinned. A frozen node cannot write, and its
+// dataplane forwards until the expiry.
 func (r *run) findLeases() []tenure {
 	var found []tenure
 	held := map[string]window{}
@@ -94,20 +93,19 @@ func (r *run) findLeases() []tenure {
 	return found
 }
 
-// intrusion is a node that forwarded when it must not have, as the wire shows.
+// intrusion is a captured packet of a node that was not allowed to forward it.
 type intrusion struct {
 	window
 	what string
 }
 
-// intrusions reads the captured changes of forwarder. A node that lost a VIP's
-// packets to the other may carry them again only after it became Master anew, and
-// what it carries must be covered by a lease of its own. Packets that were under way
-// when the other took over arrive after that: they prove nothing of the node for as
-// long as a packet can be under way, which is longer where the plan delays packets.
+// intrusions reads the captured changes of forwarder. A node that lost a VIP's packets to its
+// peer may carry them again only after it has become Master again, and under its own lease.
+// Packets in flight at the peer's takeover arrive after it, so a packet proves nothing until
+// the longest time in flight has passed, which includes the plan's delays.
 func (r *run) intrusions() []intrusion {
 	var found []intrusion
-	displaced := map[string]displacement{} // place and node: since when another carries its packets
+	displaced := map[string]displacement{} // by place and node: since when the peer carries its packets
 	leases := r.leases
 	add := func(at clock.Instant, format string, args ...any) {
 		found = append(found, intrusion{point(at), fmt.Sprintf(format, args...)})
@@ -120,7 +118,7 @@ func (r *run) intrusions() []intrusion {
 		place := fmt.Sprintf("the packets of %s at the %s edge", orElse(f.VIP, "the VIP"), f.Edge)
 		if f.From != "" {
 			if until, late := overrun(leases, f.From, f.Last, r.plan.Transit(r.meta.World, f.Edge, f.From)); late {
-				add(f.Last, "%s carried %s still at %s, its lease having ended at %s", f.From, place, r.at(f.Last), r.at(until))
+				add(f.Last, "%s still carried %s at %s; its lease ended at %s", f.From, place, r.at(f.Last), r.at(until))
 			}
 		}
 		if f.From == e.Node {
@@ -130,18 +128,18 @@ func (r *run) intrusions() []intrusion {
 		underway := crossing + r.plan.Transit(r.meta.World, f.Edge, e.Node)
 		until, late := overrun(leases, e.Node, e.At, underway)
 		if was && !late && e.At <= lost.seen.Add(underway) {
-			continue // sent before it lost them
+			continue // sent before the peer took over
 		}
 		switch {
 		case was && !r.claimed(e.Node, lost.sent, e.At):
-			add(e.At, "%s carries %s again at %s, having lost them to %s at %s, without having become Master anew",
+			add(e.At, "%s carries %s again at %s; it lost them to %s at %s and has not become Master since",
 				e.Node, place, r.at(e.At), f.From, r.at(lost.seen))
 		case r.silentCarrier(e.Node, e.At, leaseSlack+underway):
-			add(e.At, "%s carries %s at %s, and has not said that it is Master", e.Node, place, r.at(e.At))
+			add(e.At, "%s carries %s at %s, but has not reported that it is Master", e.Node, place, r.at(e.At))
 		case late:
-			add(e.At, "%s carries %s at %s, its lease having ended at %s", e.Node, place, r.at(e.At), r.at(until))
+			add(e.At, "%s carries %s at %s; its lease ended at %s", e.Node, place, r.at(e.At), r.at(until))
 		}
-		if _, before := displaced[place+f.From]; !before { // stragglers give it nothing back
+		if _, before := displaced[place+f.From]; !before { // a late packet does not end the displacement
 			displaced[place+f.From] = displacement{seen: e.At, sent: e.At.Add(-underway)}
 		}
 		delete(displaced, place+e.Node)
@@ -149,9 +147,8 @@ func (r *run) intrusions() []intrusion {
 	return found
 }
 
-// silentCarrier reports whether a node that tells its role, and no lease, was not Master
-// within the slack of an instant at which it carried packets: its word and the wire
-// contradict each other.
+// silentCarrier reports whether a node that reports its role but no lease carried packets at
+// an instant and was not Master within slack of it.
 func (r *run) silentCarrier(node string, at clock.Instant, slack time.Duration) bool {
 	if !r.tells(capability.Roles) || r.tells(capability.Lease) {
 		return false
@@ -160,12 +157,12 @@ func (r *run) silentCarrier(node string, at clock.Instant, slack time.Duration) 
 	return !master || to < at.Add(-slack)
 }
 
-// displacement is when another node was first seen to carry what a node had carried, and
-// when at the earliest that packet was sent: a claim since then gives it back.
+// displacement is when the peer was first seen to carry a node's packets, and when the first
+// such packet can have been sent at the earliest. A later claim of the node ends it.
 type displacement struct{ seen, sent clock.Instant }
 
-// claimed reports whether the node claimed the role, or became Master, in between, or may
-// have, where the role is polled.
+// claimed reports whether the node claimed the role or became Master between from and to. A
+// polled role counts if it may have changed in that time.
 func (r *run) claimed(node string, from, to clock.Instant) bool {
 	return slices.ContainsFunc(r.roles, func(e trace.Event) bool {
 		return e.Node == node && e.At >= from && e.At.Add(-time.Duration(e.Role.Late)) <= to &&
@@ -173,9 +170,9 @@ func (r *run) claimed(node string, from, to clock.Instant) bool {
 	})
 }
 
-// overrun reports whether the node's last lease before t had ended by then, and
-// when, even if what was seen then had been under way for so long. A node that never
-// wrote a lease is judged by its role alone.
+// overrun reports whether a packet captured at t was sent after the end of the node's last
+// lease, even if it was in flight for the given time, and when that lease ended. It is false
+// for a node that never wrote a lease: only its role counts.
 func overrun(leases []tenure, node string, t clock.Instant, underway time.Duration) (clock.Instant, bool) {
 	var last clock.Instant
 	known := false

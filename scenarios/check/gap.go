@@ -14,10 +14,9 @@ import (
 	"baton/scenarios/plan"
 )
 
-// gaps measures the gap metrics over a window. A gap counts if it overlaps the
-// window, with its whole length: a stall that a fault caused may have begun with
-// a message that was meant just before. Where no gap was long enough to be
-// recorded the value is 0: below the generator's threshold.
+// gaps measures the gap metrics over a window. A gap that overlaps the window counts with its
+// whole length: the first message without an answer may have been due just before the fault.
+// The value is 0 if no gap reached the generator's threshold.
 func (r *run) gaps(metric string, share float64, line string, w window) []sample {
 	totals := r.totals(metric, line)
 	maps.DeleteFunc(totals, func(_ string, t trace.Totals) bool { return !w.overlaps(life(t)) })
@@ -47,7 +46,7 @@ func (r *run) gaps(metric string, share float64, line string, w window) []sample
 	return r.quantile(slices.Collect(maps.Values(longest)), flows, share, w)
 }
 
-// afterRestore is the longest gap of a UDP probe from the first restore in the window on.
+// afterRestore measures the longest gap of a UDP probe after the first restore in the window.
 func (r *run) afterRestore(w window) []sample {
 	for _, e := range r.begun {
 		if e.Fault.Verb == fault.Restore && w.has(e.At) {
@@ -57,7 +56,7 @@ func (r *run) afterRestore(w window) []sample {
 	return nil
 }
 
-// life is when a line of traffic ran, as far as it had times of its own.
+// life is the time in which a line of traffic ran, as far as it has from= and until=.
 func life(t trace.Totals) window {
 	if t.Ended == 0 {
 		return window{t.Began, clock.Never}
@@ -70,13 +69,13 @@ type flowID struct{ line, flow string }
 
 func length(g *trace.Gap) time.Duration { return g.To.Sub(g.From) }
 
-// byLength orders gaps so that the order does not depend on how they were found.
+// byLength is a total order, so that the result does not depend on the order of the trace.
 func byLength(a, b *trace.Gap) int {
 	return cmp.Or(cmp.Compare(length(a), length(b)), cmp.Compare(a.From, b.From), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Flow, b.Flow))
 }
 
-// quantile is the nearest-rank quantile over all flows, of which those without a
-// recorded gap had none. gaps has one of each flow that had.
+// quantile is the nearest-rank quantile over all flows. gaps has one gap of each flow that had
+// one; the other flows count as 0.
 func (r *run) quantile(gaps []*trace.Gap, flows int, share float64, w window) []sample {
 	rank := int(math.Ceil(share * float64(flows)))
 	i := rank - 1 - (flows - len(gaps))

@@ -9,12 +9,12 @@ import (
 	"baton/impl/trace"
 )
 
-// mustBeOpen are the gates that every claim needs; those that a node does not
-// have are not among its closed ones.
+// mustBeOpen are the gates that every claim needs. A gate that a node does not have is never
+// reported as closed.
 var mustBeOpen = []string{"LinksUp", "DataplaneReady", "Reachable", "Arbitrated"}
 
-// forced are the beginnings of a gate's reason where configuration holds it open:
-// the bug that unsafe settings re-create. Such a gate proves nothing.
+// forced are the beginnings of the reason of a gate that an unsafe setting holds open. Such a
+// gate proves nothing.
 var forced = []string{"gates: off", "preempt: immediate"}
 
 // gates judges that nobody became Master in the window without its gates.
@@ -28,7 +28,7 @@ func (r *run) gates(f finding, w window) finding {
 		}
 		claims++
 		if c.Unmet != "" {
-			bad = append(bad, fmt.Sprintf("%s went from %s to %s at %s (%s) %s; open were %s", c.Node, c.Role.From, c.Role.To,
+			bad = append(bad, fmt.Sprintf("%s went from %s to %s at %s (%s) %s; open gates: %s", c.Node, c.Role.From, c.Role.To,
 				r.at(c.At), c.Role.Reason, c.Unmet, orElse(strings.Join(c.Open, "+"), "none")))
 			when = append(when, point(c.At))
 		}
@@ -45,15 +45,15 @@ type Claim struct {
 	At   clock.Instant
 	Node string
 	Role trace.Role
-	// Unmet says which gates it lacked, "" if none; Open are those that no configuration
-	// held open.
+	// Unmet says which gates it lacked, "" if none. Open has the open gates, without those
+	// that configuration holds open.
 	Unmet string
 	Open  []string
 }
 
-// Claims are those of the events, judged by the gates that the node itself reports with
-// the change. A node that claims in one step reports them with Master. A MASTER that takes
-// its role back after a handover failed never gave it up.
+// Claims returns the claims in the events, judged by the gates that the node reports with the
+// change of role. A MASTER that resumes after a failed handover is not a claim: it never gave
+// up the role.
 func Claims(events []trace.Event) []Claim {
 	var claims []Claim
 	opened := map[string]string{} // node and gate: why it is open
@@ -73,7 +73,7 @@ func Claims(events []trace.Event) []Claim {
 	return claims
 }
 
-// claim reports whether the event is the moment at which a node decides to be Master.
+// claim reports whether a node decides to be Master in the event.
 func claim(e trace.Event) bool {
 	if e.Role == nil || e.Role.From == e.Role.To || e.Role.From == roleYielding {
 		return false
@@ -97,7 +97,7 @@ func unmet(role trace.Role, open func(gate string) bool) string {
 			lacking = append(lacking, name)
 		}
 	}
-	if !open(gateInSync) && !role.Degraded { // a claim without it must say so
+	if !open(gateInSync) && !role.Degraded { // a claim without InSync must be declared degraded
 		lacking = append(lacking, gateInSync)
 	}
 	if len(lacking) == 0 {

@@ -8,20 +8,18 @@ import (
 	"baton/scenarios/lab"
 )
 
-// stretch is a time in which the world did nothing new to the pair, and what it had
-// done until then.
+// stretch is a time without a new fault, and the effect of the faults so far.
 type stretch struct {
 	window
 	able   []string // the nodes that can serve
-	parted string   // what silences both directions of every path between the nodes, or may, "" if nothing does
-	// whole: a node that can serve holds the whole table.
+	parted string   // the cuts or losses that may silence both directions of every path between the nodes, or ""
+	// whole: a node that can serve has the whole table.
 	whole bool
-	// deaf are the nodes that nothing of their peer reaches, on any path.
+	// deaf are the nodes that get no packet of their peer on any path.
 	deaf []string
 }
 
-// findStretches cuts the run where the world did something, by what it says of its faults,
-// and where a node ended.
+// findStretches splits the run at the faults and at each end of a node.
 func (r *run) findStretches() []stretch {
 	s, h := NewState(r.plan, r.meta.World), holders{}
 	var found []stretch
@@ -46,7 +44,7 @@ func (r *run) findStretches() []stretch {
 	return append(found, now)
 }
 
-// stretch is the one that begins in a state.
+// stretch returns the stretch that begins in a state.
 func (r *run) stretch(s *State, h holders, from clock.Instant) stretch {
 	t := stretch{window: window{from: from}, parted: r.parted(s, from)}
 	for _, name := range lab.Nodes() {
@@ -75,13 +73,13 @@ func (r *run) canServe(s *State, name string) bool {
 	return true
 }
 
-// parted names what silences both directions of every path between the nodes, or may,
-// where packets are lost; "" if one direction of one path is sure to be left, or an arbiter
-// decides. A path is silent for the nodes without its heartbeat, whatever else passes, and
-// the sync stream without one of its directions.
+// parted names the cuts or losses that may silence both directions of every path between the
+// nodes. It is "" if at least one direction of one path surely works, or if an arbiter decides. A
+// path is silent without its heartbeat, whatever else passes, and the sync stream without one of
+// its directions.
 func (r *run) parted(s *State, at clock.Instant) string {
 	if r.plan.Validity(r.meta.World) > 0 {
-		return "" // the arbiter knows
+		return "" // the arbiter decides
 	}
 	var lossy []string
 	streamLost := false
@@ -107,19 +105,19 @@ func (r *run) parted(s *State, at clock.Instant) string {
 	return strings.Join(append(whys, lossy...), ", ")
 }
 
-// loses reports whether packets of a node are lost on a link at an instant.
+// loses reports whether the plan loses packets of a node on a link at an instant.
 func (r *run) loses(from, link string, at clock.Instant) bool {
 	i := r.plan.Impairment(r.meta.World, link, from)
 	until := r.plan.ChaosTime(r.meta.World, "until")
 	return (i.Loss > 0 || i.Burst.Begin > 0 || i.Corrupt > 0) && (until == 0 || at < r.began().Add(until))
 }
 
-// paths are the links that carry heartbeats: those that join the nodes.
+// paths returns the links between the nodes, which carry the heartbeats.
 func (r *run) paths() []string {
 	return slices.DeleteFunc(r.plan.Topo.Lab().Joining(lab.Nodes()[0], lab.Nodes()[1]), func(link string) bool { return link == lab.Backends })
 }
 
-// silenced reports whether nothing that from sends reaches to, on a link or on any.
+// silenced reports whether no packet of from reaches to on a link, or on any link if it is "".
 func (r *run) silenced(s *State, from, to, link string) bool {
 	return r.silencedOf("", s, from, to, link)
 }
@@ -133,8 +131,8 @@ func (r *run) silencedOf(kind string, s *State, from, to, link string) bool {
 	})
 }
 
-// holders says which nodes hold the whole table: the first MASTER, and who is in sync
-// with one that does. A MASTER that claimed without it gives nobody the whole of it.
+// holders has the nodes that have the whole table: the first MASTER, and each node in sync
+// with one of them. A MASTER that claimed with an incomplete table cannot make others whole.
 type holders map[string]bool
 
 func (h holders) follow(s *State) {
@@ -156,15 +154,15 @@ func (h holders) follow(s *State) {
 	}
 	for _, name := range lab.Nodes() {
 		if n := s.Nodes[name]; n != master && n.Up && h[master.Name] {
-			h[name] = n.InSync && !n.Frozen && !n.Silent // who stands still misses what comes
+			h[name] = n.InSync && !n.Frozen && !n.Silent // a frozen node misses changes
 		}
 	}
 }
 
-// first stands for the first MASTER of a run, before which nobody holds anything.
+// first is the key that is set once the run has had its first MASTER.
 const first = ""
 
-// calmFrom is the instant from which on chaos keeps nobody from serving.
+// calmFrom is the instant from which no chaos keeps a node from serving.
 func (r *run) calmFrom() clock.Instant {
 	after, ever := r.plan.CalmFrom(r.meta.World)
 	if !ever {
@@ -184,7 +182,7 @@ func (r *run) began() clock.Instant {
 	return r.events[0].At
 }
 
-// clip is what of w lies between from and to; false if nothing does.
+// clip returns the part of w between from and to, false if there is none.
 func (w window) clip(from, to clock.Instant) (window, bool) {
 	w = window{max(w.from, from), min(w.to, to)}
 	return w, w.from < w.to

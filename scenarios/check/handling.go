@@ -11,14 +11,14 @@ import (
 	"baton/scenarios/lab"
 )
 
-// unready measures from the survivor's first announcement after each loss of a MASTER to the
-// answer of the median among the sessions that were interrupted: how long it drew traffic
-// that it could not handle, or not yet.
+// unready measures, after each loss of a MASTER, the time from the survivor's first
+// announcement until half of the interrupted sessions have an answer. In that time it attracts
+// traffic that it cannot handle yet.
 func (r *run) unready(w window) []sample {
 	return r.between(r.announced, r.halfAnswered, w)
 }
 
-// announced is the survivor's first gratuitous ARP at the clients' edge.
+// announced finds the survivor's first gratuitous ARP at the clients' edge.
 func (r *run) announced(l loss, life window) (clock.Instant, bool) {
 	for _, e := range r.others {
 		if e.GARP != nil && e.Node == lab.Peer(l.node) && e.GARP.Edge == lab.Clients && life.has(e.At) {
@@ -28,8 +28,7 @@ func (r *run) announced(l loss, life window) (clock.Instant, bool) {
 	return 0, false
 }
 
-// halfAnswered is when half of the sessions that a loss had interrupted, and that outlived it,
-// had an answer.
+// halfAnswered finds when half of the interrupted sessions that survived a loss had an answer.
 func (r *run) halfAnswered(l loss, life window) (clock.Instant, bool) {
 	announced, ok := r.announced(l, life)
 	if !ok {
@@ -39,7 +38,7 @@ func (r *run) halfAnswered(l loss, life window) (clock.Instant, bool) {
 	answered, lost := map[flowID]clock.Instant{}, map[flowID]bool{}
 	for _, e := range r.others {
 		if f := e.Traffic; f != nil && f.Event == trace.TrafficLost && life.has(e.At) {
-			lost[flowID{f.Name, f.Flow}] = true // a RST is no answer
+			lost[flowID{f.Name, f.Flow}] = true // a RST does not count as an answer
 		}
 		g := e.Gap
 		if g == nil || !life.has(g.To) || g.From > announced.Add(lull) {
@@ -65,13 +64,13 @@ func (r *run) halfAnswered(l loss, life window) (clock.Instant, bool) {
 	return order[(len(order)-1)/2], true
 }
 
-// lull is how long a node that carries a VIP's packets may have none to carry.
+// lull is the longest time without a packet for which a node still counts as the carrier.
 const lull = 100 * time.Millisecond
 
-// dual measures for each VIP and edge how long a node went on to carry packets that the other
-// carried already, without having become Master anew.
+// dual measures for each VIP and edge how long a node still carried packets after its peer had
+// begun to, without having become Master again.
 func (r *run) dual(w window) []sample {
-	lost := map[string]clock.Instant{} // place and node: since when the other carries them
+	lost := map[string]clock.Instant{} // by place and node: since when the peer carries them
 	total := map[string]time.Duration{}
 	for _, e := range r.others {
 		f := e.Forwarder
@@ -81,7 +80,7 @@ func (r *run) dual(w window) []sample {
 		place := fmt.Sprintf("%s at the %s edge", orElse(f.VIP, "the VIP"), f.Edge)
 		total[place] += 0
 		if f.From == e.Node {
-			continue // the end of the capture, no change
+			continue // the end of the capture, not a change
 		}
 		since, was := lost[place+e.Node]
 		underway := crossing + r.plan.Transit(r.meta.World, f.Edge, e.Node)

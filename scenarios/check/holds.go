@@ -12,8 +12,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Holds reports whether the condition is true now, and what is the case. Counts
-// are those since the State was made.
+// Holds reports whether the condition is true now, with the actual state. Counts start when
+// the State was made.
 func (s *State) Holds(c plan.Cond) (bool, string) {
 	switch {
 	case c.Role != nil:
@@ -29,20 +29,19 @@ func (s *State) Holds(c plan.Cond) (bool, string) {
 		return why == "", orElse(why, "converged")
 	case c.Named == plan.Replica:
 		why := s.replicasDiffer()
-		return why == "", orElse(why, "replicas equal")
+		return why == "", orElse(why, "equal tables")
 	}
-	return false, c.String() + " is not true of an instant"
+	return false, c.String() + " is judged over a window, not at an instant"
 }
 
-// HoldAll reports whether all conditions are true together, and what is the case
-// with those that are not, or with all if they are. A condition that the subject
-// tells nothing of keeps nobody waiting.
+// HoldAll reports whether all conditions are true together, with the actual state of those that
+// are not, or of all if they are. Conditions that cannot be judged for the subject are left out.
 func (s *State) HoldAll(conds []plan.Cond) (bool, string) {
 	var held, open []string
 	for _, c := range conds {
 		ok, why := s.Holds(c)
-		if untold := lacking(c, s.lacks); untold != "" {
-			held = append(held, c.String()+" is not judged: "+untold)
+		if lack := lacking(c, s.lacks); lack != "" {
+			held = append(held, c.String()+" is not judged: "+lack)
 		} else if ok {
 			held = append(held, why)
 		} else {
@@ -109,8 +108,8 @@ func (s *State) compare(c plan.Compare) (bool, string) {
 	return c.Holds(actual, want), fmt.Sprintf("%s is %s", c.Name(), quantity(c.Metric, actual))
 }
 
-// target is the value that a comparison's right side comes to, in the unit of
-// its metric: milliseconds for times.
+// target evaluates the right side of a comparison in the unit of its metric: milliseconds for
+// times.
 func target(c plan.Compare, env plan.Env) (float64, error) {
 	if m, _ := metric.Of(c.Metric); m.Unit == metric.Count || !c.Value.IsDuration() {
 		return c.Value.Number()
@@ -121,7 +120,7 @@ func target(c plan.Compare, env plan.Env) (float64, error) {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// quantity writes the value of a metric with its unit.
+// quantity formats the value of a metric with its unit.
 func quantity(name string, value float64) string {
 	m, _ := metric.Of(name)
 	if m.Unit == metric.Count {
@@ -130,7 +129,7 @@ func quantity(name string, value float64) string {
 	return fmt.Sprintf("%gms", round(value))
 }
 
-// value is what a metric is at this moment.
+// value is the present value of a metric, false if it has none yet.
 func (s *State) value(name, line string) (float64, bool) {
 	m := measures[name]
 	if m.now == nil {
@@ -139,7 +138,8 @@ func (s *State) value(name, line string) (float64, bool) {
 	return m.now(s, line)
 }
 
-// replicasDiffer says why the live nodes' tables are not known to be equal, "" if they are.
+// replicasDiffer says how the live nodes' tables differ, or which digest is missing; "" if they
+// are equal.
 func (s *State) replicasDiffer() string {
 	var first *Node
 	for _, n := range s.Live() {
@@ -159,7 +159,7 @@ func (s *State) replicasDiffer() string {
 	return ""
 }
 
-// unconverged says what is still missing, "" if nothing is.
+// unconverged says why the pair has not converged, "" if it has.
 func (s *State) unconverged() string {
 	live := s.Live()
 	if len(live) == 0 {
@@ -168,8 +168,8 @@ func (s *State) unconverged() string {
 	masters := 0
 	for _, n := range live {
 		switch {
-		case n.Silent && n.Role != roleBackup: // a Backup may have nothing to say
-			return n.Name + " has not spoken since it was thawed"
+		case n.Silent && n.Role != roleBackup: // a Backup may have nothing to report
+			return n.Name + " has not reported anything since its thaw"
 		case n.Role == roleMaster:
 			masters++
 		case n.Role != roleBackup:
@@ -205,8 +205,7 @@ func (s *State) pathDown(live []*Node) string {
 	return ""
 }
 
-// isCut reports whether a cut between the nodes concerns the heartbeat of a path. Paths are
-// named after their links.
+// isCut reports whether the heartbeat of a path is cut. Paths have the names of their links.
 func (s *State) isCut(path string) bool {
 	for _, c := range s.Cuts {
 		if c.Only != "" && c.Only != lab.BFD {

@@ -12,18 +12,17 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Judge says what the events of one run of the plan prove. The rules:
+// Judge returns what the events of one run of the plan prove:
 //
-//   - FAIL if a check failed and neither a stall of the host nor a fault without
-//     receipt can explain it (see explicable). A stall explains a time that was missed if
-//     it is as long as what the claim allows or as what was missed, whichever is less,
-//     several if they took what was missed; anything else if it is longer than the plan
-//     tolerates;
-//   - INCONCLUSIVE if a check could not be judged, or failed with such an
-//     explanation, or passed over a window in which the host stood still for longer
-//     than the plan tolerates;
-//   - SKIP if the subject tells nothing of what the scenario claims;
-//   - PASS otherwise, which takes traffic that was answered and a whole trace.
+//   - FAIL if a check failed and neither a stall of the host nor a fault without a receipt
+//     explains it (see excusedByStall). A stall explains a missed time if it is at least as
+//     long as the claim's allowance or as the time by which it was missed, whichever is less.
+//     Several stalls explain it if they add up to the missed time. A stall explains any
+//     other failed claim if it is longer than the plan tolerates;
+//   - INCONCLUSIVE if a check could not be judged, failed with such an explanation, or passed
+//     in a window with a stall that is longer than the plan tolerates;
+//   - SKIP if the subject reports nothing that the scenario's claims need;
+//   - PASS otherwise. This requires answered traffic and a complete trace.
 //
 // A control passes if exactly the checks that it names fail.
 func Judge(p *plan.Plan, events []trace.Event) Verdict {
@@ -59,8 +58,8 @@ func seedOf(events []trace.Event) uint64 {
 	return 0
 }
 
-// doubted turns a finding into INCONCLUSIVE where a stall, an unproven fault or a subject's
-// silence takes away its force.
+// doubted makes a finding INCONCLUSIVE if a stall, a fault without a receipt, or a capability
+// that the subject never showed leaves it without proof.
 func (r *run) doubted(f finding) finding {
 	switch {
 	case f.window == (window{}) || f.Verdict == Inconclusive || f.Verdict == NotJudged:
@@ -72,19 +71,19 @@ func (r *run) doubted(f finding) finding {
 		// A stall in the waits at 0s only makes them longer: nothing is measured yet.
 		for _, s := range r.stalls {
 			if s.took > r.plan.Tolerate && s.to > r.trafficBegin && s.overlaps(f.window) {
-				return f.doubtful(fmt.Sprintf("%s, above the %s that are tolerated", r.stalled(s), r.plan.Tolerate))
+				return f.doubtful(fmt.Sprintf("%s, longer than the tolerated %s", r.stalled(s), r.plan.Tolerate))
 			}
 		}
 		return f
-	case !explicable[f.Name]:
+	case !excusedByStall[f.Name]:
 		return f
 	}
 	for _, s := range r.stalls {
 		if f.enough == 0 && s.took <= r.plan.Tolerate || s.took < f.enough {
 			continue
 		}
-		// What a stall delays shows up to two detection times later: a missed
-		// heartbeat, and the answer to it.
+		// A stall can cause a failure up to two detection times later: one until the peer
+		// detects the missing heartbeat, one until its answer.
 		after := window{s.from, s.to.Add(2 * r.plan.Detect(r.meta.World))}
 		if slices.ContainsFunc(f.evidence, after.overlaps) {
 			return f.doubtful(r.stalled(s))
@@ -101,7 +100,7 @@ func (r *run) doubted(f finding) finding {
 	return f
 }
 
-// firstFailed is the earliest time at which a finding that did not pass failed.
+// firstFailed returns the earliest failure, nil for a PASS or a failure without a time.
 func (f finding) firstFailed() *Span {
 	if f.Verdict == Pass || len(f.evidence) == 0 {
 		return nil
@@ -114,8 +113,8 @@ func (r *run) stalled(s stall) string {
 	return fmt.Sprintf("the host stood still for %s at %s", short(s.took), r.at(s.from))
 }
 
-// stoodStill is how long the host stood still in windows. Stalls overlap where several
-// threads saw them.
+// stoodStill sums the stalls of the host in the windows. Stalls that several threads saw
+// overlap, and count once.
 func (r *run) stoodStill(windows []window) (took time.Duration) {
 	stalls := slices.Clone(r.stalls)
 	slices.SortFunc(stalls, func(a, b stall) int { return cmp.Compare(a.from, b.from) })
@@ -131,7 +130,7 @@ func (r *run) stoodStill(windows []window) (took time.Duration) {
 	return took
 }
 
-// late notes that a time was missed, by how much, and what the claim had allowed.
+// late notes by how much a time was missed, and the claim's allowance.
 func (f finding) late(missed, allowed time.Duration) finding {
 	f.missed, f.enough = missed, max(1, min(missed, allowed))
 	return f
@@ -142,7 +141,7 @@ func (f finding) doubtful(doubt string) finding {
 	return f.unjudged(f.Detail + "; but " + doubt)
 }
 
-// verdict is that of an ordinary scenario.
+// verdict judges an ordinary scenario.
 func verdict(findings []finding) (Outcome, []string) {
 	failed := []string{}
 	for _, f := range findings {
@@ -160,7 +159,7 @@ func verdict(findings []finding) (Outcome, []string) {
 	return Pass, []string{}
 }
 
-// undecided says why findings are INCONCLUSIVE, those with one reason together.
+// undecided says why findings are INCONCLUSIVE, grouped by reason.
 func undecided(findings []finding) []string {
 	var reasons, doubts []string
 	names := map[string][]string{}
@@ -179,13 +178,12 @@ func undecided(findings []finding) []string {
 		}
 	}
 	for _, doubt := range doubts {
-		reasons = append(reasons, fmt.Sprintf("%s: this proves nothing of %s", doubt, strings.Join(names[doubt], ", ")))
+		reasons = append(reasons, fmt.Sprintf("%s: this run proves nothing about %s", doubt, strings.Join(names[doubt], ", ")))
 	}
 	return reasons
 }
 
-// controlVerdict is that of a scenario which reproduces a bug: exactly the named
-// checks must fail.
+// controlVerdict judges a scenario that reproduces a bug: exactly the named checks must fail.
 func controlVerdict(named []string, findings []finding) (Outcome, []string) {
 	var caught, missed, others []string
 	for _, name := range named {
@@ -201,7 +199,7 @@ func controlVerdict(named []string, findings []finding) (Outcome, []string) {
 		}
 	}
 	open := undecided(slices.DeleteFunc(slices.Clone(findings), func(f finding) bool {
-		return f.Control && !slices.Contains(missed, f.Name) // it has failed elsewhere
+		return f.Control && !slices.Contains(missed, f.Name) // another finding of this check failed
 	}))
 	switch {
 	case len(others) > 0:

@@ -103,7 +103,7 @@ func TestJudge(t *testing.T) {
 			want: Fail, check: "lost"},
 		{name: "losses that only the totals know count", lines: "always lost == 0", edit: func(t *tape) {
 			t.totals(6012, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Final: true, Lost: 3, Opened: 2, Received: 9})
-		}, want: Fail, check: "lost", detail: "3 in the totals of the traffic alone"},
+		}, want: Fail, check: "lost", detail: "3 only in the totals of the traffic"},
 		{name: "lost of one line only", lines: "traffic two sessions tcp count=1\nalways lost(two) == 0", edit: func(t *tape) {
 			t.totals(6012, trace.Totals{Name: "two", Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 1, Received: 9})
 			t.traffic(2500, "web", "client1#1", trace.TrafficLost, "reset by peer")
@@ -176,7 +176,7 @@ func TestJudge(t *testing.T) {
 		{name: "a wait that timed out", edit: func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.At > ms(299) })
 			t.step(3000, plan.VerbWait, "timeout")
-		}, want: Fail, check: "wait", detail: "not held after 3s: lb2 is not insync (no sync yet)"},
+		}, want: Fail, check: "wait", detail: "not true after 3s: lb2 is not insync (no sync yet)"},
 
 		{name: "a fault without receipt proves nothing", lines: "always rst == 0", edit: func(t *tape) {
 			t.without(func(e trace.Event) bool {
@@ -193,7 +193,7 @@ func TestJudge(t *testing.T) {
 		}, want: Fail, check: "rst"},
 
 		{name: "a stall takes a pass its force", lines: "always rst == 0", edit: func(t *tape) { t.stall(3000, 200*time.Millisecond) },
-			want: Inconclusive, check: "rst", detail: "but the host stood still for 200ms at +2.800s, above the 100ms that are tolerated"},
+			want: Inconclusive, check: "rst", detail: "but the host stood still for 200ms at +2.800s, longer than the tolerated 100ms"},
 		{name: "a stall before the traffic only makes the wait longer", lines: "always rst == 0", edit: func(t *tape) { t.stall(290, 200*time.Millisecond) }, want: Pass},
 		{name: "a stall within the tolerance", lines: "always rst == 0\ntolerate stall 300ms", edit: func(t *tape) { t.stall(3000, 200*time.Millisecond) }, want: Pass},
 		{name: "a stall outside what is judged", restored: "  expect rst == 0", edit: func(t *tape) { t.stall(3000, 200*time.Millisecond) }, want: Pass},

@@ -9,13 +9,12 @@ import (
 	"baton/scenarios/fault"
 )
 
-// kept judges that no node forgets entries of sessions that live: its table, as its
-// digest reports tell, does not shrink below the sessions that are open. A daemon
-// that ends forgets; what two parts of a pair opened apart cannot be merged; and a node
-// that never had the whole table, or lacks of it already, has nothing to keep.
+// kept judges by the digest reports that no table shrinks below the number of open sessions.
+// It excludes a node whose daemon ended, nodes that could not hear each other (their tables
+// cannot be merged), and a node that never had the whole table or has lost part of it.
 func (r *run) kept(f finding, w window) finding {
 	parts := r.partings()
-	last := map[string]*trace.Event{} // of the nodes that hold the whole table
+	last := map[string]*trace.Event{} // of the nodes that have the whole table
 	state, whole := NewState(r.plan, r.meta.World), holders{}
 	var bad []string
 	var when []window
@@ -41,29 +40,29 @@ func (r *run) kept(f finding, w window) finding {
 			compared++
 			live := r.liveThroughout(window{before.At, e.At})
 			if before.Replica.Entries >= live && e.Replica.Entries < live && !excusedAt(parts, e.At) {
-				bad = append(bad, fmt.Sprintf("%s from %d to %d entries between %s and %s with %d sessions open, %s", e.Node,
+				bad = append(bad, fmt.Sprintf("%s from %d to %d entries between %s and %s with %d open sessions, %s", e.Node,
 					before.Replica.Entries, e.Replica.Entries, r.at(before.At), r.at(e.At), live, r.since(e.At)))
 				when = append(when, window{before.At, e.At})
 			}
 		}
 	}
 	if len(bad) > 0 {
-		return f.fail(fmt.Sprintf("kept over %s: a table shrank below what is in use: %s", r.span(w), some(bad, shown)), when...)
+		return f.fail(fmt.Sprintf("kept over %s: a table shrank below the open sessions: %s", r.span(w), some(bad, shown)), when...)
 	}
-	f.Verdict, f.Detail = Pass, fmt.Sprintf("kept over %s: %d tables, none below what was in use", r.span(w), compared)
+	f.Verdict, f.Detail = Pass, fmt.Sprintf("kept over %s: %d reports, no table shrank below the open sessions", r.span(w), compared)
 	return f
 }
 
-// liveThroughout is how many sessions are open from the last totals before the
-// window's begin to the first after its end, of all lines together.
+// liveThroughout counts the sessions of all lines that were open from the last totals before
+// the window to the first after it.
 func (r *run) liveThroughout(w window) int {
 	least := map[string]int{}
-	closed := map[string]clock.Instant{} // line: when it was last known
+	closed := map[string]clock.Instant{} // by line: the time of its last totals
 	for _, e := range r.open {
 		t := e.Totals
 		at, known := closed[t.Name]
 		switch {
-		case known && at >= w.to: // what comes later says nothing of the window
+		case known && at >= w.to: // later totals do not concern the window
 		case e.At <= w.from:
 			least[t.Name] = t.Sessions
 		default:

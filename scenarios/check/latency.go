@@ -10,17 +10,16 @@ import (
 	"baton/scenarios/lab"
 )
 
-// milestone finds an instant after a loss, while the survivor goes on untouched.
+// milestone finds an instant after a loss, within the time in which no fault hits the survivor.
 type milestone func(loss, window) (clock.Instant, bool)
 
-// latencies measures from each loss of a MASTER in the window until something, a sample
-// each.
+// latencies measures from each loss of a MASTER in the window until a milestone.
 func (r *run) latencies(until milestone, w window) []sample {
 	return r.between(func(l loss, _ window) (clock.Instant, bool) { return l.begin, true }, until, w)
 }
 
-// between measures, for each loss of a MASTER in the window, from one thing to another: 0
-// where the other came first.
+// between measures from one milestone to another after each loss of a MASTER in the window. It
+// is 0 if the second came first.
 func (r *run) between(from, until milestone, w window) []sample {
 	var samples []sample
 	for _, l := range r.losses(w) {
@@ -37,9 +36,8 @@ func (r *run) between(from, until milestone, w window) []sample {
 	return samples
 }
 
-// survival is the time for which a node goes on untouched from an instant at
-// which its peer is lost: to the next fault of its own. It is empty for a node that
-// is lost together with its peer.
+// survival is the time from a node's loss of its peer to the next fault of the node itself. It
+// is empty for a node that is lost together with its peer.
 func (r *run) survival(node string, from clock.Instant) window {
 	touched := func(e *trace.Event) bool {
 		return e.Fault != nil && slices.Contains(e.Fault.Hosts, node)
@@ -60,8 +58,8 @@ func (r *run) survival(node string, from clock.Instant) window {
 	return life
 }
 
-// lastDown is when the last of the survivor's BFD paths that were up at the loss
-// went down, provided that all of them did.
+// lastDown finds when the last BFD path of the survivor went down, if all paths that were up at
+// the loss did.
 func (r *run) lastDown(l loss, life window) (clock.Instant, bool) {
 	up := map[string]bool{}
 	for name, p := range r.stateBefore(l.begin).Nodes[lab.Peer(l.node)].Paths {
@@ -90,9 +88,9 @@ func (r *run) nextMaster(l loss, life window) (clock.Instant, bool) {
 	return 0, false
 }
 
-// handovers measures from a Master's wish to leave to its peer's Master role. The
-// wish is the stop or handover that asked for it; without one, as when the
-// preferred node asks for the role back, it is the Master's own Yielding.
+// handovers measures from the begin of a handover to the peer's Master role. It begins with the
+// stop or handover step, or, if the preferred node requested the role, with the Master's change
+// to Yielding.
 func (r *run) handovers(w window) []sample {
 	var samples []sample
 	wish, from, asked := clock.Instant(0), "", false
@@ -107,7 +105,7 @@ func (r *run) handovers(w window) []sample {
 				}
 			}
 		case e.Fault != nil && e.Fault.Phase == "begin" && slices.Contains(e.Fault.Hosts, from):
-			from, asked = "", false // crashed in the middle of it
+			from, asked = "", false // crashed during the handover
 		case e.Role != nil && e.Role.To == roleYielding && e.Role.From == roleMaster && !(asked && e.Node == from):
 			wish, from = e.At, e.Node
 		case becameMaster(e) && from != "":
@@ -122,8 +120,7 @@ func (r *run) handovers(w window) []sample {
 	return samples
 }
 
-// syncs measures a value of each sync by which a node came to be insync in
-// the window after a restore or heal.
+// syncs measures a value of each sync that completed in the window after a restore or heal.
 func (r *run) syncs(value func(*trace.Sync) float64, w window) []sample {
 	var samples []sample
 	after := false
@@ -140,6 +137,6 @@ func (r *run) syncs(value func(*trace.Sync) float64, w window) []sample {
 	return samples
 }
 
-// completed reports whether the event says that a sync has come to its end. Later
-// reports of the same state carry no Took.
+// completed reports whether a sync completes with the event. Later reports of the same state
+// have no Took.
 func completed(s *trace.Sync) bool { return s.Phase == "insync" && s.Took > 0 }

@@ -85,15 +85,15 @@ func TestLiveness(t *testing.T) {
 		want               Outcome
 		says               string
 	}{
-		{"nothing happens", plan.Served, "", func(*tape) {}, Pass, "in 1 stretches"},
-		{"nobody forwards", plan.Served, "", func(t *tape) { t.until(30_000, "lb1") }, Fail, "nobody forwards from +30.000s"},
+		{"nothing happens", plan.Served, "", func(*tape) {}, Pass, "in each of 1 stretches"},
+		{"no node forwards", plan.Served, "", func(t *tape) { t.until(30_000, "lb1") }, Fail, "no node forwards from +30.000s"},
 		{"the survivor takes over", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Crash, "lb1")
 			t.promote(2150, "lb2", 100_000)
 		}, Pass, ""},
 		{"the survivor does not take over", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Crash, "lb1")
-		}, Fail, "nobody forwards"},
+		}, Fail, "no node forwards"},
 		{"the survivor takes over when the repair may just take so long", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Crash, "lb1")
 			t.promote(12_900, "lb2", 100_000)
@@ -101,7 +101,7 @@ func TestLiveness(t *testing.T) {
 		{"the survivor takes over too late", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Crash, "lb1")
 			t.promote(13_100, "lb2", 100_000)
-		}, Fail, "lb2 could serve, and had 11s"},
+		}, Fail, "lb2 could serve and had 11s to begin"},
 		{"a damped survivor without a table has longer", plan.Served, "", func(t *tape) {
 			t.sync(1500, "lb2", "snapshot", 1, 0)
 			t.struck(2000, fault.Crash, "lb1")
@@ -118,7 +118,7 @@ func TestLiveness(t *testing.T) {
 		}, Pass, ""},
 		{"only a node without its targets forwards", plan.Served, "config track.targets=backends\n", func(t *tape) {
 			t.struck(2000, fault.Cut, "lb1->backends")
-		}, Fail, "only lb1 forwards, which cannot serve"},
+		}, Fail, "only lb1 forwards, but it cannot serve"},
 		{"the node with its targets takes over", plan.Served, "config track.targets=backends\n", func(t *tape) {
 			t.struck(2000, fault.Cut, "lb1->backends")
 			t.over(3000, "lb1", "lb2")
@@ -143,12 +143,12 @@ func TestLiveness(t *testing.T) {
 			t.role(39_000, "lb1", "Master", "Yielding")
 			t.until(39_990, "lb1")
 			t.promote(40_002, "lb2", 100_000)
-		}, Fail, "nobody forwards from +39.990s"},
+		}, Fail, "no node forwards from +39.990s"},
 		{"a handover takes long", plan.Served, "", func(t *tape) {
 			t.role(39_000, "lb1", "Master", "Yielding")
 			t.until(39_000, "lb1")
 			t.promote(40_000, "lb2", 100_000)
-		}, Fail, "nobody forwards from +39.000s"},
+		}, Fail, "no node forwards from +39.000s"},
 		{"a MASTER makes way for a deaf peer", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Cut, "lb1->lb2")
 			t.makeWay(40_000, 152)
@@ -156,17 +156,17 @@ func TestLiveness(t *testing.T) {
 		{"a MASTER makes way for a deaf peer, which then takes long", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Cut, "lb1->lb2")
 			t.makeWay(40_000, 170)
-		}, Fail, "nobody forwards from +40.000s"},
+		}, Fail, "no node forwards from +40.000s"},
 		{"a MASTER makes way for a peer that could hear it", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Cut, "lb1->lb2 via sync")
 			t.makeWay(40_000, 152)
-		}, Fail, "nobody forwards from +40.000s"},
+		}, Fail, "no node forwards from +40.000s"},
 		{"a MASTER gives up, and its deaf peer claims later", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Cut, "lb1->lb2")
 			t.until(39_900, "lb1")
 			t.role(39_900, "lb1", "Master", "Backup")
 			t.makeWay(40_000, 60)
-		}, Fail, "nobody forwards from +39.900s"},
+		}, Fail, "no node forwards from +39.900s"},
 		{"chaos that ends excuses while it lasts", plan.Served, "chaos stall=5s stall.for=1s until=20s\n", func(t *tape) {
 			t.until(19_000, "lb1")
 			t.promote(25_000, "lb1", 100_000)
@@ -213,7 +213,7 @@ func TestLiveness(t *testing.T) {
 			both(t, 10_000)
 			t.struck(20_000, fault.Heal, "")
 			t.promote(10_150, "lb2", 27_700)
-		}, Fail, "up to +27.650s only"},
+		}, Fail, "only up to +27.650s"},
 		{"the parts find together by the one direction that is healed", plan.Exclusive, "", func(t *tape) {
 			both(t, 10_000)
 			t.struck(20_000, fault.Heal, "lb1->lb2")
@@ -313,14 +313,14 @@ func TestLiveness(t *testing.T) {
 
 		{"loops that rest", plan.Rests, "", func(*tape) {}, Pass, "at most 50 timers"},
 		{"a deadline in the past", plan.Rests, "", func(t *tape) { t.loop(5500, "lb1", trace.Loop{Timers: 20, Idle: 20, Late: 1}) },
-			Fail, "1 timers for what was due already"},
+			Fail, "1 timers that were already due"},
 		{"timers without end", plan.Rests, "", func(t *tape) { t.loop(5500, "lb2", trace.Loop{Timers: 2000}) }, Fail, "2000 timers"},
 		{"no more timers than the heartbeats explain", plan.Rests, "config bfd.tx=10ms bfd.rx=10ms\n",
 			func(t *tape) { t.loop(5500, "lb2", trace.Loop{Timers: 1100}) }, Pass, ""},
 		{"more timers than the heartbeats explain", plan.Rests, "config bfd.tx=10ms bfd.rx=10ms\n",
 			func(t *tape) { t.loop(5500, "lb2", trace.Loop{Timers: 1200}) }, Fail, "explain 1167"},
 		{"nobody tells of a loop", plan.Rests, "", func(t *tape) { t.without(func(e trace.Event) bool { return e.Loop != nil }) },
-			Inconclusive, "no node told"},
+			Inconclusive, "no node reported"},
 	} {
 		t.Run(test.check+"/"+test.name, func(t *testing.T) {
 			tape := lasting()

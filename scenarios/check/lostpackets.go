@@ -8,11 +8,11 @@ import (
 	"baton/scenarios/metric"
 )
 
-// packetsLost counts the packets that were lost on links in the window, by plan or without
-// one. What is told after the end belongs to the run.
+// packetsLost counts the packets that were lost on links in the window, by the scenario's faults
+// or without one. Counts that arrive after the end belong to the run.
 func (r *run) packetsLost(planned bool, w window) []sample {
 	if m, _ := metric.Of("dropped"); planned && !slices.ContainsFunc(r.begun, func(e trace.Event) bool { return slices.Contains(m.After, e.Fault.Verb) }) {
-		return nil // nothing was to drop any
+		return nil // no fault drops packets
 	}
 	var found []string
 	var when []window

@@ -12,28 +12,27 @@ import (
 	"baton/scenarios/lab"
 )
 
-// tenure is a stretch in which a node was something: Master, or allowed to forward.
+// tenure is a time in which a node was Master, or allowed to forward.
 type tenure struct {
 	window
 	node string
 }
 
-// masters samples how many nodes had the Master role, over each stretch of the
-// window in which the number did not change.
+// masters samples the number of Masters, once for each stretch in which it did not change.
 func (r *run) masters(w window) []sample { return r.overlap(r.mastership, w, "Master") }
 
-// findMastership lists the stretches in which nodes had the role, from what they
-// reported. A node that is crashed, killed, stopped or frozen cannot report its end:
-// its stretch ends with its last sign of life before the fault's receipt, or with
-// the fault's begin, whichever is later. The receipt itself may come long after on
-// a busy host, when the peer has rightly taken over.
+// findMastership lists the times in which nodes had the role, by their reports. A node that is
+// crashed, killed, stopped or frozen cannot report that its role ended. Its time ends with its
+// last sign of life before the fault's receipt, or with the fault's begin, whichever is later.
+// The receipt itself does not count: on a busy host it may come after the peer has rightly
+// taken over.
 //
-// After a thaw the stretch goes on only with the node's first report: a stopped
-// process decides nothing, and what its dataplane does meanwhile is judged by its
-// lease (see forwarders). That first act must be to give up the role.
+// After a thaw the time continues only with the node's first report, which must be that it
+// gives up the role. A stopped process decides nothing, and its dataplane is judged by its lease
+// (see forwarders).
 //
-// Of a role that is polled only the time is counted in which the node surely had it: from
-// the first answer that said so to the last question that was answered so.
+// A polled role counts only while the node surely had it: from the first answer with the role
+// to the last question with that answer.
 func (r *run) findMastership() []tenure {
 	var found []tenure
 	since, begun, alive, ended, left := instants{}, instants{}, instants{}, instants{}, instants{}
@@ -57,7 +56,7 @@ func (r *run) findMastership() []tenure {
 			}
 		}
 		if i+1 < len(r.events) && r.events[i+1].At == e.At {
-			continue // what happens at one instant has no length
+			continue // begin and end at the same instant
 		}
 		for _, name := range lab.Nodes() {
 			n := s.Nodes[name]
@@ -87,11 +86,10 @@ func (r *run) findMastership() []tenure {
 	return found
 }
 
-// instants is when something happened to each node.
 type instants map[string]clock.Instant
 
-// overlap samples how many tenures cover each stretch of the window. Tenures that
-// only touch do not overlap.
+// overlap samples how many tenures cover each stretch of the window. Tenures that only touch do
+// not overlap.
 func (r *run) overlap(tenures []tenure, w window, what string) []sample {
 	edges := []clock.Instant{w.from, w.to}
 	for _, t := range tenures {
@@ -125,7 +123,7 @@ func (r *run) overlap(tenures []tenure, w window, what string) []sample {
 	return samples
 }
 
-// roleChanges counts how often a node became Master in the window.
+// roleChanges counts how often nodes became Master in the window.
 func (r *run) roleChanges(w window) []sample {
 	var whats []string
 	var when []window

@@ -7,12 +7,12 @@ import (
 	"baton/scenarios/metric"
 )
 
-// measure is how a metric gets its value.
+// measure has the functions that measure a metric.
 type measure struct {
-	// over samples it over a window, of one line of traffic or of all.
+	// over samples it over a window, for one line of traffic or for all.
 	over func(r *run, line string, w window) []sample
-	// now is its value at a moment, counted from when the State was made; nil for a
-	// metric that has none before all is over.
+	// now is its present value, counted since the State was made; nil for a metric that has
+	// no value before the end of the run.
 	now func(s *State, line string) (float64, bool)
 }
 
@@ -54,7 +54,7 @@ var measures = map[string]measure{
 	"role_changes": {over: ofPair((*run).roleChanges), now: counted(func(s *State) int { return s.Tally.RoleChanges })},
 }
 
-// ofPair is a measure that no single line of traffic has.
+// ofPair ignores the line of traffic: the metric concerns the pair.
 func ofPair(over func(*run, window) []sample) func(*run, string, window) []sample {
 	return func(r *run, _ string, w window) []sample { return over(r, w) }
 }
@@ -63,7 +63,7 @@ func events(metric string) func(*run, string, window) []sample {
 	return func(r *run, line string, w window) []sample { return r.counted(metric, line, w) }
 }
 
-// quantile is a measure of the flows' longest gaps.
+// quantile measures the flows' longest gaps.
 func quantile(metric string, share float64) func(*run, string, window) []sample {
 	return func(r *run, line string, w window) []sample { return r.gaps(metric, share, line, w) }
 }
@@ -72,7 +72,7 @@ func roundTrip(metric string, of func(trace.Totals) float64) func(*run, string, 
 	return func(r *run, line string, w window) []sample { return r.roundTrips(metric, of, line, w) }
 }
 
-// standing is a measure of what the totals of traffic say of their moment.
+// standing measures a present count in the totals of traffic.
 func standing(name string, of func(trace.Totals) int) measure {
 	return measure{
 		over: func(r *run, line string, w window) []sample { return r.standing(name, of, line, w) },
@@ -88,8 +88,8 @@ func counted(count func(*State) int) func(*State, string) (float64, bool) {
 	return func(s *State, _ string) (float64, bool) { return float64(count(s)), true }
 }
 
-// tallied sums what was counted by line over those that yield the metric, or takes the
-// count of one line.
+// tallied sums a tally over the lines of traffic that yield the metric, or returns that of one
+// line.
 func tallied(name string, counts func(*Tally) map[string]int) func(*State, string) (float64, bool) {
 	return func(s *State, line string) (float64, bool) {
 		m, _ := metric.Of(name)

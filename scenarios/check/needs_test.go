@@ -125,7 +125,7 @@ func TestRolesThatContradictTheWire(t *testing.T) {
 func TestWhatASubjectOnlyClaimsProvesNothing(t *testing.T) {
 	p := scenario(t, everything+" ; exclusive ; kept ; served", afterCrash, afterRestore)
 	judgedOf := map[string]int{}
-	for claimed, shows := range witness {
+	for claimed, shows := range shownBy {
 		hushed := crash()
 		for i, e := range *hushed {
 			if e.Role != nil && claimed == capability.Gates {
@@ -145,7 +145,7 @@ func TestWhatASubjectOnlyClaimsProvesNothing(t *testing.T) {
 			}
 		}
 	}
-	for name := range witness {
+	for name := range shownBy {
 		if judgedOf[name] == 0 {
 			t.Errorf("no check that needs %s was judged", name)
 		}

@@ -7,17 +7,17 @@ import (
 	"baton/scenarios/plan"
 )
 
-// timersPerBeat is how many timers a core may ask for in a transmit interval of each
-// BFD path: one to send, and what else runs out meanwhile.
+// timersPerBeat is how many timers a core may request in each transmit interval of each BFD
+// path: one to send the packet, and some for other deadlines.
 const timersPerBeat = 4
 
-// timersApart is what a core may ask for in a second besides, however slow its beat:
-// deadlines of a handover, of announcements, and retries of what a dataplane refuses. One
-// that spins asks for tens of thousands.
+// timersApart is how many more timers a core may request in a report, whatever its transmit
+// interval: deadlines of handovers and announcements, and retries of failed dataplane calls. A
+// core that spins requests tens of thousands a second.
 const timersApart = 100
 
-// rests judges that no core asks for timers without end: none that is due already
-// and from which nothing follows, and no more of them than its heartbeats explain.
+// rests judges that no core spins: it requests no timer that is already due and has no effect,
+// and no more timers than its heartbeats explain.
 func (r *run) rests(f finding, w window) finding {
 	var bad []string
 	var when []window
@@ -34,22 +34,22 @@ func (r *run) rests(f finding, w window) finding {
 		why := ""
 		switch {
 		case l.Late > 0:
-			why = fmt.Sprintf("%d timers for what was due already and came to nothing", l.Late)
+			why = fmt.Sprintf("%d timers that were already due and had no effect", l.Late)
 		case float64(l.Timers) > limit:
-			why = fmt.Sprintf("%d timers, %d of them for nothing; its heartbeats explain %.0f", l.Timers, l.Idle, limit)
+			why = fmt.Sprintf("%d timers, %d without effect; its heartbeats explain %.0f", l.Timers, l.Idle, limit)
 		default:
 			continue
 		}
-		bad = append(bad, fmt.Sprintf("%s asked within %s up to %s for %s", e.Node, short(span), r.at(e.At), why))
+		bad = append(bad, fmt.Sprintf("%s requested within the %s before %s %s", e.Node, short(span), r.at(e.At), why))
 		when = append(when, window{e.At.Add(-span), e.At})
 	}
 	switch {
 	case len(bad) > 0:
 		return f.fail(fmt.Sprintf("rests over %s: %s", r.span(w), some(bad, shown)), when...)
 	case judged == 0 && r.meta.World == plan.Sim:
-		return f.unjudged(fmt.Sprintf("rests over %s: no node told of its loop", r.span(w)))
+		return f.unjudged(fmt.Sprintf("rests over %s: no node reported its timers", r.span(w)))
 	case judged == 0:
-		return f.notJudged("rests: no node tells of its loop")
+		return f.notJudged("rests: no node reports its timers")
 	}
 	f.Verdict, f.Detail = Pass, fmt.Sprintf("rests over %s: at most %.0f timers in a second", r.span(w), most)
 	return f

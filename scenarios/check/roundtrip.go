@@ -8,8 +8,8 @@ import (
 	"baton/impl/trace"
 )
 
-// roundTrips is a figure of the round trips of the slowest line that had any, from its
-// final totals. Those have it of the whole run alone.
+// roundTrips returns a round-trip figure of the slowest line, from its final totals. Totals have
+// it only for the whole run.
 func (r *run) roundTrips(metric string, of func(trace.Totals) float64, line string, w window) []sample {
 	if w.from > r.from || w.to < r.to {
 		return nil

@@ -7,10 +7,10 @@ import (
 	"baton/impl/trace"
 )
 
-// rst counts the TCP resets seen at the edges in the window, each attributed.
+// rst counts the TCP resets captured at the edges in the window, and attributes each.
 func (r *run) rst(w window) []sample {
 	if r.totals("rst", "") == nil && !slices.ContainsFunc(r.others, func(e *trace.Event) bool { return e.RST != nil }) {
-		return nil // nothing ran that could have been reset
+		return nil // no traffic that could be reset
 	}
 	var found examples
 	var when []window
@@ -23,8 +23,8 @@ func (r *run) rst(w window) []sample {
 	return one(w, float64(found.count), found.String(), when...)
 }
 
-// attribute says who reset what: the sender, its role, its entry for the flow, and
-// what had been done before.
+// attribute describes a RST: the flow, who sent it, through which node, that node's role and
+// entry for the flow, and the latest fault.
 func (r *run) attribute(e *trace.Event) string {
 	x := e.RST
 	what := fmt.Sprintf("%s from %s at the %s edge at %s", x.Flow, orElse(x.Origin, x.Sender), x.Edge, r.at(e.At))
@@ -32,7 +32,7 @@ func (r *run) attribute(e *trace.Event) string {
 		what += " through " + x.Sender
 	}
 	if x.LB != "" {
-		what += fmt.Sprintf(" (%s was %s, entry %s, %s)", x.LB, orElse(x.Role, "of no role"), orElse(x.Entry, "unknown"), r.since(e.At))
+		what += fmt.Sprintf(" (%s was %s, entry %s, %s)", x.LB, orElse(x.Role, "without a role"), orElse(x.Entry, "unknown"), r.since(e.At))
 	}
 	return what
 }

@@ -12,41 +12,41 @@ import (
 	"baton/scenarios/plan"
 )
 
-// run is one execution of a plan: its events in order, and where its steps lie.
+// run is one execution of a plan: its events in order, and the times of its steps.
 type run struct {
 	plan   *plan.Plan
 	meta   trace.Meta
 	events []trace.Event  // by time
-	others []*trace.Event // of them but the leases, which are most
-	// begins and ends have the instants of the steps by their index; timeouts
-	// those of waits that did not come to hold.
+	others []*trace.Event // without the leases, which are most of them
+	// begins, ends and timeouts have the instants of the steps by their index. Only a wait
+	// times out.
 	begins, ends, timeouts map[int]clock.Instant
 	window                               // from the first step to the end of the run
-	trafficBegin           clock.Instant // when the waits at 0s had passed
+	trafficBegin           clock.Instant // the end of the waits at 0s
 	stalls                 []stall
-	// unproven has the faults that left no receipt, by step.
+	// unproven has the faults that left no receipt, in the order of the steps.
 	unproven []unproven
 	begun    []trace.Event // the begins of faults
-	missed   []string      // what happened that the trace does not tell
+	missed   []string      // what the trace lacks
 	roles    []trace.Event // changes of role
 	open     []trace.Event // totals of lines of sessions
-	unshown  []string      // capabilities that are claimed and not shown
-	// proofs has what came of each fault, by its ID.
+	unshown  []string      // capabilities that the subject claims but never reported
+	// proofs has the outcome of each fault by its ID.
 	proofs map[int]trace.Fault
-	// What several checks read and none changes.
+	// Computed once, and read by several checks.
 	leases     []tenure
 	mastership []tenure
 	folded     map[clock.Instant]*State // see stateAt
 	stretches  []stretch
 }
 
-// stall is a stretch in which the host stood still.
+// stall is a time in which the host stood still.
 type stall struct {
 	window
 	took time.Duration
 }
 
-// unproven is a fault of which nothing says that it took hold.
+// unproven is a fault without a receipt.
 type unproven struct {
 	step int
 	at   clock.Instant
@@ -94,7 +94,6 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 	return r
 }
 
-// withoutLeases returns the events that are no leases.
 func withoutLeases(events []trace.Event) []*trace.Event {
 	var others []*trace.Event
 	for i := range events {
@@ -115,8 +114,8 @@ func (r *run) step(e trace.Event) {
 	}
 }
 
-// bounds sets the window of the run: to the end of the end step if it came so
-// far, else to the last event.
+// bounds sets the window of the run. It ends with the end step, or with the last event if the
+// run did not complete the end step.
 func (r *run) bounds() {
 	if len(r.events) == 0 {
 		return
@@ -140,21 +139,21 @@ func (r *run) endStep() int {
 	return slices.IndexFunc(r.plan.Steps, func(s plan.Step) bool { return s.Verb == plan.VerbEnd && s.Guard.In(r.meta.World) })
 }
 
-// stateBefore folds the events before the instant: what a fault that begins then
-// finds. In virtual time its receipt may bear the same instant.
+// stateBefore folds the events before the instant, at which a fault begins. In virtual time
+// the fault's receipt may have the same instant.
 func (r *run) stateBefore(t clock.Instant) *State { return r.stateAt(t - 1) }
 
 func (r *run) in(g plan.Guard) bool { return g.In(r.meta.World) }
 
-// at writes an instant as the time since the first step.
+// at formats an instant as the time since the first step.
 func (r *run) at(t clock.Instant) string {
 	return fmt.Sprintf("%+.3fs", t.Sub(r.from).Seconds())
 }
 
 func (r *run) span(w window) string { return r.at(w.from) + ".." + r.at(w.to) }
 
-// stateAt folds the events up to and including the instant, once: several checks ask of
-// the same instants, and none changes the state.
+// stateAt folds the events up to and including the instant. It is cached, so callers must not
+// change it.
 func (r *run) stateAt(t clock.Instant) *State {
 	if s := r.folded[t]; s != nil {
 		return s
@@ -170,8 +169,8 @@ func (r *run) stateAt(t clock.Instant) *State {
 	return s
 }
 
-// round keeps microseconds of a number of milliseconds, so that results read well.
+// round rounds milliseconds to whole microseconds.
 func round(ms float64) float64 { return math.Round(ms*1000) / 1000 }
 
-// short rounds a duration for reading.
+// short rounds a duration for messages.
 func short(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }

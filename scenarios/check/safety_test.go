@@ -102,18 +102,18 @@ func TestForwardingWithoutALease(t *testing.T) {
 		edit func(*tape)
 		want string
 	}{
-		{"the loser's last packet", func(t *tape) { t.forwarder(2300, "lb2", "lb1", 2250) }, "lb1 carried the packets of the VIP at the clients edge still at +2.250s, its lease having ended at +2.004s"},
+		{"the loser's last packet", func(t *tape) { t.forwarder(2300, "lb2", "lb1", 2250) }, "lb1 still carried the packets of the VIP at the clients edge at +2.250s; its lease ended at +2.004s"},
 		{"the winner's first", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" })
 			t.lease(2154, "lb2", 2200)
 			t.forwarder(2300, "lb2", "lb1", 1999)
-		}, "lb2 carries the packets of the VIP at the clients edge at +2.300s, its lease having ended at +2.200s"},
+		}, "lb2 carries the packets of the VIP at the clients edge at +2.300s; its lease ended at +2.200s"},
 		{"the last of the run", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" })
 			t.lease(2154, "lb2", 2200)
 			t.forwarder(2160, "lb2", "lb1", 1999)
 			t.forwarder(5900, "lb2", "lb2", 5900)
-		}, "lb2 carried the packets of the VIP at the clients edge still at +5.900s, its lease having ended at +2.200s"},
+		}, "lb2 still carried the packets of the VIP at the clients edge at +5.900s; its lease ended at +2.200s"},
 	} {
 		tape := crash()
 		tape.without(func(e trace.Event) bool { return e.Forwarder != nil && e.Node == "lb2" })
@@ -150,12 +150,12 @@ func TestMastersAndForwardersUnderAFreeze(t *testing.T) {
 			}},
 		{name: "its lease outlives the claim of the other", masters: Pass, forwarders: Fail, detail: "lb1 and lb2 allowed to forward by its lease from +2.154s to +2.300s",
 			edit: func(t *tape) { t.lease(1960, "lb1", 2300) }},
-		{name: "its packets are seen after its lease", masters: Pass, forwarders: Fail, detail: "lb1 carried the packets of the VIP at the clients edge still at +3.900s, its lease having ended at +2.085s",
+		{name: "its packets are seen after its lease", masters: Pass, forwarders: Fail, detail: "lb1 still carried the packets of the VIP at the clients edge at +3.900s; its lease ended at +2.085s",
 			edit: func(t *tape) {
 				t.without(func(e trace.Event) bool { return e.Forwarder != nil && e.Node == "lb2" })
 				t.forwarder(3950, "lb2", "lb1", 3900)
 			}},
-		{name: "it carries packets again without a claim", masters: Pass, forwarders: Fail, detail: "lb1 carries the packets of the VIP at the clients edge again at +4.020s, having lost them to lb2 at +2.160s, without having become Master anew",
+		{name: "it carries packets again without a claim", masters: Pass, forwarders: Fail, detail: "lb1 carries the packets of the VIP at the clients edge again at +4.020s; it lost them to lb2 at +2.160s and has not become Master since",
 			edit: func(t *tape) { t.forwarder(4020, "lb1", "lb2", 4019) }},
 		{name: "it carries packets again after a claim of its own", masters: Pass, forwarders: Pass,
 			edit: func(t *tape) {

@@ -10,17 +10,16 @@ import (
 	"baton/scenarios/lab"
 )
 
-// served judges that wherever a node runs and reaches what it tracks, one such node
-// forwards. What the world did last may keep the pair from it for as long as the plan
-// says that a repair may take; a handover, or a MASTER that makes way for a peer which does
-// not hear it, may for as long as a detection.
+// served judges that one node that can serve forwards, whenever there is one: a node that runs
+// and reaches what it tracks. After a fault the pair has the plan's repair time to begin. A
+// handover has a detection time, and so has a MASTER that yields to a peer that cannot hear it.
 func (r *run) served(f finding, w window) finding {
 	if len(r.events) == 0 {
 		return f.unjudged("served: the trace is empty")
 	}
 	calm := r.calmFrom()
 	if calm == clock.Never {
-		return f.unjudged("served: the chaos never ends, and nobody has to serve through it")
+		return f.unjudged("served: the chaos never ends, so no node is required to serve")
 	}
 	leases := r.leases
 	var bad []string
@@ -40,7 +39,7 @@ func (r *run) served(f finding, w window) finding {
 			if r.makesWay(hole, s.deaf) {
 				continue
 			}
-			bad = append(bad, fmt.Sprintf("%s from %s to %s, %s; %s could serve, and had %s", r.forwards(leases, hole),
+			bad = append(bad, fmt.Sprintf("%s from %s to %s, %s; %s could serve and had %s to begin", r.forwards(leases, hole),
 				r.at(hole.from), r.at(hole.to), r.since(hole.from), strings.Join(s.able, " and "), limit))
 			when = append(when, hole)
 		}
@@ -48,11 +47,11 @@ func (r *run) served(f finding, w window) finding {
 	if len(bad) > 0 {
 		return f.fail(fmt.Sprintf("served over %s: %s", r.span(w), some(bad, shown)), when...)
 	}
-	f.Verdict, f.Detail = Pass, fmt.Sprintf("served over %s: a node that could serve did, in %d stretches between faults", r.span(w), judged)
+	f.Verdict, f.Detail = Pass, fmt.Sprintf("served over %s: a node that could serve did, in each of %d stretches between faults", r.span(w), judged)
 	return f
 }
 
-// unserved lists what of the window no lease of the nodes covers, but for handovers.
+// unserved lists the parts of the window that no lease of the nodes covers, without handovers.
 func (r *run) unserved(leases []tenure, w window, by []string) []window {
 	var holes []window
 	at := w.from
@@ -76,8 +75,8 @@ func (r *run) unserved(leases []tenure, w window, by []string) []window {
 	return holes
 }
 
-// handsOver reports whether all of a window lies within a detection time of a node's giving its
-// role away. Its lease may end after it has said so, where a call on its dataplane takes time.
+// handsOver reports whether the whole window lies within a detection time after a node began to
+// hand over. Its lease may end later than its report, if a call on its dataplane is slow.
 func (r *run) handsOver(w window) bool {
 	may := window{w.to.Add(-r.plan.Detect(r.meta.World)), w.to}
 	return w.from >= may.from && slices.ContainsFunc(r.others, func(e *trace.Event) bool {
@@ -85,10 +84,10 @@ func (r *run) handsOver(w window) bool {
 	})
 }
 
-// makesWay reports whether a window begins as a MASTER makes way for the claim of a deaf peer,
-// and ends with that claim, which gives notice for a detection time; a tenth more is for the
-// calls of both. Nobody can tell a deaf node that it is not needed, and its recovery delay may
-// end long after the fault.
+// makesWay reports whether in the window a MASTER has yielded to the claim of a deaf peer. The
+// claim gives notice for a detection time; a tenth more allows for the dataplane calls of both
+// nodes. No message can stop a deaf node from claiming, and its recovery delay may end long after
+// the fault.
 func (r *run) makesWay(w window, deaf []string) bool {
 	detect := r.plan.Detect(r.meta.World)
 	return slices.ContainsFunc(r.others, func(e *trace.Event) bool {
@@ -105,12 +104,12 @@ func (r *run) leaves(node string, w window) bool {
 	})
 }
 
-// forwards says who forwards at the window's begin.
+// forwards says which node forwards at the window's begin.
 func (r *run) forwards(leases []tenure, w window) string {
 	for _, node := range lab.Nodes() {
 		if slices.ContainsFunc(leases, func(l tenure) bool { return l.node == node && l.from <= w.from && l.to > w.from }) {
-			return "only " + node + " forwards, which cannot serve,"
+			return "only " + node + " forwards, but it cannot serve,"
 		}
 	}
-	return "nobody forwards"
+	return "no node forwards"
 }

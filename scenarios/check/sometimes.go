@@ -2,17 +2,17 @@ package check
 
 import "baton/scenarios/plan"
 
-// Sometime says whether a condition that must be true at some time of some run of a suite
-// was true in this one.
+// Sometime is a condition that must be true at least once in a suite, and whether it was true in
+// this run.
 type Sometime struct {
 	Claim string `json:"claim"`
 	Seen  bool   `json:"seen"`
-	// Detail says when it was true, or what was the case at the end.
+	// Detail says when it was true, or the actual state at the end.
 	Detail string `json:"detail"`
 	Line   int    `json:"line,omitempty"`
 }
 
-// sometimes looks for what the plan wants to see at some time.
+// sometimes looks for the plan's sometimes conditions.
 func (r *run) sometimes() []Sometime {
 	var all []Sometime
 	for _, s := range r.plan.Sometimes {
@@ -20,8 +20,8 @@ func (r *run) sometimes() []Sometime {
 			continue
 		}
 		seen := Sometime{Claim: s.Cond.String(), Line: s.Pos.Line}
-		if untold := lacking(s.Cond, r.meta.Lacks); untold != "" {
-			seen.Detail = untold
+		if lack := lacking(s.Cond, r.meta.Lacks); lack != "" {
+			seen.Detail = lack
 		} else if c := s.Cond.Compare; c != nil && measures[c.Metric].now == nil {
 			seen.Seen, seen.Detail = r.measured(*c)
 		} else {
@@ -32,8 +32,8 @@ func (r *run) sometimes() []Sometime {
 	return all
 }
 
-// measured looks for a sample that satisfies a comparison with what is measured once all
-// is over.
+// measured looks for a sample that satisfies a comparison with a metric that is measured after
+// the run.
 func (r *run) measured(c plan.Compare) (bool, string) {
 	want, err := target(c, r.stateAt(r.from).Env())
 	if err != nil {
@@ -51,8 +51,7 @@ func (r *run) measured(c plan.Compare) (bool, string) {
 	return false, quantity(c.Metric, samples[len(samples)-1].value)
 }
 
-// happened looks for an instant at which a condition is true. Counts are those since the
-// first step.
+// happened looks for an instant at which a condition is true. Counts start at the first step.
 func (r *run) happened(c plan.Cond) (bool, string) {
 	s := NewState(r.plan, r.meta.World)
 	why, begun := "", false

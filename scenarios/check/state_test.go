@@ -209,7 +209,7 @@ func TestAThawedNodeMustSpeakBeforeThePairIsConverged(t *testing.T) {
 	tape := crash()
 	tape.fault(4400, fault.Freeze, "lb2", "receipt")
 	tape.fault(4500, fault.Thaw, "lb2", "begin")
-	if ok, why := after(t, tape, 4501).Holds(condition(t, "converged")); ok || why != "lb2 has not spoken since it was thawed" {
+	if ok, why := after(t, tape, 4501).Holds(condition(t, "converged")); ok || why != "lb2 has not reported anything since its thaw" {
 		t.Errorf("converged is %v: %s", ok, why)
 	}
 	tape.bfd(4600, "lb2", "sync", "Up", "Up", 0)

@@ -14,7 +14,7 @@ func (v Verdict) Excuse(tolerated time.Duration) string {
 	if v.Same || v.Stalled <= tolerated {
 		return ""
 	}
-	return fmt.Sprintf("the host stood still for %v before, above the %v that are tolerated: this proves nothing", v.Stalled.Round(time.Millisecond), tolerated)
+	return fmt.Sprintf("the host stood still for %v before, longer than the tolerated %v: this run proves nothing", v.Stalled.Round(time.Millisecond), tolerated)
 }
 
 // host is what the machine under a run in namespaces did: when its steps began, and when it
