@@ -106,7 +106,7 @@ func TestAScenarioWithoutItsFaultIsASkip(t *testing.T) {
 		code int
 		says []string
 	}{
-		{[]string{faultless}, exitPass, []string{"SKIP          x (2 lines not executed)\n", "none of its faults is for this world: [netns] @500ms cut lb1<->lb2 via sync",
+		{[]string{faultless}, exitPass, []string{"SKIP          x (2 lines not executed)\n", "all its faults are guarded for the other world: [netns] @500ms cut lb1<->lb2 via sync",
 			"\n  not executed: [netns] always rst == 0\n"}},
 		{[]string{"--fail-on-skip", faultless}, exitFail, []string{"SKIP          x (2 lines not executed)\n"}},
 		{[]string{"--fail-on-skip", partly}, exitPass, []string{"PASS          x (1 line not executed)\n", "\n  not executed: [netns] @500ms cut lb1<->lb2 via sync\n"}},

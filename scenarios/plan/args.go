@@ -39,7 +39,7 @@ func (b *builder) args(verb fault.Verb, line *faultLine, f *Fault) {
 	for _, key := range verb.Keys {
 		value, is := set[key.Name]
 		if _, there := set[key.Needs]; is && key.Needs != "" && !there {
-			b.errorf(position(line.Pos), "", "%s comes to nothing without %s", key.Name, key.Needs)
+			b.errorf(position(line.Pos), "", "%s has no effect without %s", key.Name, key.Needs)
 		}
 		if is {
 			f.Args = append(f.Args, Arg{key.Name, value})
@@ -58,7 +58,7 @@ func (b *builder) args(verb fault.Verb, line *faultLine, f *Fault) {
 	params, _ := f.Wire()
 	switch err := params.Validate(); {
 	case err != nil && f.Arg(fault.KeyBurst) != "":
-		b.errorf(position(line.Pos), "", "%s: bursts of %s packets cannot make a loss of %s", verb.Word, f.Arg(fault.KeyBurst), line.Amount.Text)
+		b.errorf(position(line.Pos), "", "%s: bursts of %s packets cannot add up to a loss of %s", verb.Word, f.Arg(fault.KeyBurst), line.Amount.Text)
 	case err != nil:
 		b.errorf(position(line.Pos), "", "%s: %v", verb.Word, strings.TrimPrefix(err.Error(), "link: "))
 	}
@@ -79,7 +79,7 @@ func argument(key fault.Key, text string) (canonical string, err error) {
 	return choice(key.Choices...)(text)
 }
 
-// bitUnits are those of a rate in bits a second, the largest first.
+// bitUnits are the units of rates in bits a second, the largest first.
 var bitUnits = []struct {
 	name string
 	bits float64
@@ -104,7 +104,7 @@ func lineRate(text string) (string, error) {
 		case err != nil:
 			return "", &wrong{message: fmt.Sprintf("%q is not a rate such as 10mbit or 30/s", text)}
 		case f*unit.bits < 1e3 || f*unit.bits > 100e9:
-			return "", &wrong{message: text + " is not from 1kbit to 100gbit"}
+			return "", &wrong{message: text + " is outside of 1kbit to 100gbit"}
 		}
 		return formatBits(f * unit.bits), nil
 	}
@@ -129,7 +129,7 @@ func formatBits(bits float64) string {
 	return formatNumber(math.Trunc(bits)) + "bit"
 }
 
-// Arg is what a key is set to, "" if it is left out.
+// Arg is the value of a key, "" if it is not set.
 func (f Fault) Arg(key string) string {
 	i := slices.IndexFunc(f.Args, func(a Arg) bool { return a.Key == key })
 	if i < 0 {
@@ -147,7 +147,8 @@ func (f Fault) Keys() []string {
 	return keys
 }
 
-// Backends is how many backends each service has after a reload, false for as many as before.
+// Backends is how many backends each service has after a reload, false if the reload does not
+// change them.
 func (f Fault) Backends() (n int, changed bool) {
 	text := f.Arg(fault.KeyBackends)
 	return int(numeric(text)), text != ""
@@ -158,24 +159,24 @@ func (f Fault) Drained() (backend int, deadline time.Duration) {
 	return int(numeric(f.Arg(fault.KeyBackend))), orSpan(f.Arg(fault.KeyDeadline), 0)
 }
 
-// Version is the newest version of the sync protocol that an upgraded node offers, 0 for
-// the one before.
+// Version is the newest version of the sync protocol that an upgraded node offers, 0 if the
+// upgrade does not change it.
 func (f Fault) Version() int { return int(numeric(f.Arg(fault.KeyVersion))) }
 
-// Breaks reports whether a step has calls of a node's dataplane fail.
+// Breaks reports whether a step makes calls of a node's dataplane fail.
 func (p *Plan) Breaks() bool {
 	return slices.ContainsFunc(p.Steps, func(s Step) bool { return fault.UndoOf(s.Verb) == fault.Mend })
 }
 
-// What keys come to that are left out.
+// Defaults of keys.
 const (
 	holdBack = 5 * time.Millisecond
 	queue    = 100 * time.Millisecond
 	turn     = 100 * time.Millisecond
 )
 
-// Wire is what the fault makes of each direction that it names, false if packets need not
-// cross a wire for it.
+// Wire is the impairment that the fault sets on each direction that it names, false if it needs
+// no wire.
 func (f Fault) Wire() (link.Params, bool) {
 	switch f.Verb {
 	case fault.Delay:
@@ -195,7 +196,7 @@ func (f Fault) Wire() (link.Params, bool) {
 	return link.Params{}, false
 }
 
-// limit is what a limit says. A policer drops what would have to wait.
+// limit has the link parameters of a limit. A rate in packets is a policer: it has no queue.
 func (f Fault) limit() link.Params {
 	p := link.Params{MTU: int(numeric(f.Arg(fault.KeyMTU))), Tell: f.Arg(fault.KeyOversize) == fault.OversizeTell}
 	rate := f.Arg(fault.KeyRate)
@@ -207,15 +208,15 @@ func (f Fault) limit() link.Params {
 	return p
 }
 
-// Ration is the share of each period in which a starved process runs, 0 for all of it.
+// Ration is the share of each period in which a starved process runs, 0 if CPU is not limited.
 func (f Fault) Ration() (share float64, period time.Duration) {
 	return numeric(f.Arg(fault.KeyCPU)), orSpan(f.Arg(fault.KeyPeriod), turn)
 }
 
-// minRun is the shortest time that a process on a ration runs in a period.
+// minRun is the shortest time for which a starved process may run in a period.
 const minRun = time.Millisecond
 
-// idle says why a ration is none, "" for a good one.
+// idle says why a CPU limit is invalid, "" for a valid one.
 func (f Fault) idle() string {
 	share, period := f.Ration()
 	run := time.Duration(share * float64(period))
@@ -223,27 +224,27 @@ func (f Fault) idle() string {
 	case f.Arg(fault.KeyCPU) == "":
 		return ""
 	case share >= 1:
-		return "cpu=" + f.Arg(fault.KeyCPU) + " withholds nothing"
+		return "cpu=" + f.Arg(fault.KeyCPU) + " limits nothing"
 	case run < minRun:
-		return fmt.Sprintf("%s of each period to run is less than %s; to stop it altogether, say %s", formatDuration(run), formatDuration(minRun), fault.Freeze)
+		return fmt.Sprintf("the process would run for %s of each period, less than %s; to stop it, use %s", formatDuration(run), formatDuration(minRun), fault.Freeze)
 	}
 	return ""
 }
 
-// Files is how many more files a starved process can open, false for as many as it likes.
+// Files is how many more files a starved process can open, false if files are not limited.
 func (f Fault) Files() (more int, limited bool) {
 	text := f.Arg(fault.KeyFiles)
 	return int(numeric(text)), text != ""
 }
 
-// Memory is how many more bytes of memory a starved process can have, 0 for as many as it likes.
+// Memory is how many more bytes of memory a starved process can have, 0 if memory is not limited.
 func (f Fault) Memory() uint64 { return uint64(numeric(f.Arg(fault.KeyMemory))) << 20 }
 
-// bits is a canonical rate in bits a second.
+// bits converts a canonical rate to bits a second.
 func bits(canonical string) int64 {
 	for _, unit := range bitUnits {
 		if digits, ok := strings.CutSuffix(canonical, unit.name); ok {
-			f, _ := strconv.ParseFloat(digits, 64) // checked when it was read
+			f, _ := strconv.ParseFloat(digits, 64) // the parser checked it
 			return int64(f * unit.bits)
 		}
 	}

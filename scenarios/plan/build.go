@@ -15,19 +15,19 @@ import (
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
-// builder makes a Plan of parsed lines. It judges single words; what concerns
-// several lines is for lint.
+// builder makes a Plan of parsed lines. It checks single words; lint checks lines against each
+// other.
 type builder struct {
 	source *source
 	bound  *bound
 	plan   *Plan
 	found  Diagnostics
-	// broken remembers the directives of which a line could not be understood, so
-	// that lint does not report what follows from that.
+	// broken has the directives with a line that could not be parsed, so that lint does not
+	// report consequences of that.
 	broken map[string]bool
-	block  *block         // that is being read, nil outside of any
-	undone []Step         // that undo others, and whose places are not known yet
-	once   map[string]Pos // where a directive that may stand once stands
+	block  *block         // the repeat that is being read, nil outside of one
+	undone []Step         // steps that undo others, not yet inserted at their times
+	once   map[string]Pos // the position of each directive that may appear only once
 }
 
 var defaultTopo = Topo{Kind: "pair", Clients: 1, Backends: 2}
@@ -58,7 +58,7 @@ func (b *builder) pick(w *word, kind string, allowed []string) (string, bool) {
 	}
 	suggestion, choices := Nearest(w.Text, allowed), ""
 	if suggestion == "" && len(allowed) <= manyWords {
-		choices = ": it is " + oneOf(allowed)
+		choices = ": use " + oneOf(allowed)
 	}
 	b.errorf(position(w.Pos), suggestion, "unknown %s %q%s", kind, w.Text, choices)
 	return "", false
@@ -70,7 +70,7 @@ const manyWords = 8
 func (b *builder) statement(s *statement, d directive, text string, at Pos) {
 	guard := b.guard(s.Guard)
 	if s.At != nil && !d.step {
-		b.errorf(position(s.At.Pos), "", "%q has no time: it holds for the whole run", d.word)
+		b.errorf(position(s.At.Pos), "", "%q takes no time: it applies to the whole run", d.word)
 	}
 	switch {
 	case s.Scenario != nil:
@@ -121,15 +121,14 @@ func (b *builder) guard(g *bracket) Guard {
 	return Guard(world)
 }
 
-// unguarded refuses a guard where a difference between worlds would make two
-// scenarios of one.
+// unguarded refuses a guard on a line that must be the same in both worlds.
 func (b *builder) unguarded(s *statement, d directive) {
 	if s.Guard != nil {
-		b.errorf(position(s.Guard.Pos), "", "%q cannot be guarded: it is the same in all worlds", d.word)
+		b.errorf(position(s.Guard.Pos), "", "%q takes no guard: it is the same in both worlds", d.word)
 	}
 }
 
-// single reports the second line of a directive that may stand once.
+// single reports a second line of a directive that may appear only once.
 func (b *builder) single(directive string, at Pos) {
 	if b.once == nil {
 		b.once = map[string]Pos{}
@@ -147,12 +146,12 @@ func (b *builder) scenario(s *prose) {
 	name, _, _ := strings.Cut(s.Text, "#")
 	name = strings.TrimSpace(name) + b.bound.suffix(b.written(s.Pos))
 	if !scenarioName.MatchString(name) {
-		b.errorf(at, "", "scenario name %q: only letters, digits, and - . _ after the first, since it names a directory", name)
+		b.errorf(at, "", "scenario name %q: use letters and digits, and - . _ after the first; it is also the name of a folder", name)
 	}
 	b.plan.Name, b.plan.NamePos = name, at
 }
 
-// written is what stands in the file from a position to the end of its line.
+// written is the file's text from a position to the end of its line.
 func (b *builder) written(at lexer.Position) string {
 	line, _, _ := strings.Cut(b.source.texts[at.Filename][at.Offset:], "\n")
 	return line
@@ -168,7 +167,7 @@ func (b *builder) topo(t *topoLine, at Pos) {
 	})
 }
 
-// pairs hands each key's value to the function of that key.
+// pairs calls the function of each key with its value.
 func (b *builder) pairs(args []*pair, keys map[string]func(*value) error) {
 	allowed := slices.Sorted(maps.Keys(keys))
 	seen := map[string]bool{}
@@ -250,12 +249,12 @@ func (b *builder) chaos(c *chaosLine, guard Guard) {
 	}
 }
 
-// misplaced says where a key belongs that stands with a link, or without one.
+// misplaced says that a key must be on a line with a link, or on one without.
 func misplaced(k ChaosKey) string {
 	if k.OnLink {
 		return k.Name + " belongs to a link: write chaos LINK " + k.Name + "=…"
 	}
-	return k.Name + " concerns no link: write chaos " + k.Name + "=… on a line of its own"
+	return k.Name + " does not belong to a link: write chaos " + k.Name + "=… on a separate line"
 }
 
 func (b *builder) service(s *serviceLine, guard Guard) {
@@ -285,7 +284,7 @@ func (b *builder) service(s *serviceLine, guard Guard) {
 	b.plan.Services = append(b.plan.Services, svc)
 }
 
-// leastAffinity is the least that a node takes.
+// leastAffinity is the shortest affinity that a node accepts.
 const leastAffinity = time.Second
 
 func parseAffinity(text string) (time.Duration, error) {
@@ -296,7 +295,7 @@ func parseAffinity(text string) (time.Duration, error) {
 	return d, err
 }
 
-// alias maps the usual other spellings of modes and schedulers.
+// alias maps common spellings of modes and schedulers to those of the language.
 func alias(text string) string {
 	switch text {
 	case "full-nat":
@@ -313,7 +312,7 @@ func (b *builder) control(w *words, guard Guard, at Pos) {
 	for _, w := range w.Words {
 		if name, ok := b.pick(w, "check", CheckNames()); ok {
 			if slices.Contains(b.plan.Control, name) {
-				b.errorf(position(w.Pos), "", "check %q is named twice", name)
+				b.errorf(position(w.Pos), "", "check %q is listed twice", name)
 			}
 			b.plan.Control = append(b.plan.Control, name)
 		}
@@ -343,7 +342,7 @@ func (b *builder) tolerate(t *tolerateLine, guard Guard, at Pos) {
 	b.plan.Tolerate, b.plan.TolerateGuard = d, guard
 }
 
-// finish fills in what depends on several lines.
+// finish fills in the values that depend on several lines.
 func (b *builder) finish() {
 	b.expand()
 	for i := range b.plan.Traffic {
@@ -351,8 +350,8 @@ func (b *builder) finish() {
 	}
 }
 
-// serviceFor returns the service that a line of traffic names, or the only one
-// that it can mean: the one of its protocol. Otherwise it is for lint to ask.
+// serviceFor returns the service that a line of traffic names, or the only service of its
+// protocol. It returns "" if there are several, which lint reports.
 func (p *Plan) serviceFor(t Traffic) string {
 	if t.Service != "" {
 		return t.Service
@@ -369,8 +368,7 @@ func (p *Plan) serviceFor(t Traffic) string {
 	return ""
 }
 
-// clock is the time of a line: its own, or that of the step above. False if there
-// is neither.
+// clock returns the time of a line, or of the step above it; false if there is neither.
 func (b *builder) clock(at *timeAt) (time.Duration, bool) {
 	if at != nil {
 		d, err := at.sum()

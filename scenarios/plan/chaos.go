@@ -10,12 +10,11 @@ import (
 	"baton/scenarios/link"
 )
 
-// Chaos is one thing that goes wrong all the time, or every so often, without a
-// step's saying so: an impaired link, writes that fail, clocks that drift. Only
-// the simulated world has it.
+// Chaos is a random fault that needs no step: an impaired link, writes that fail, clocks that
+// drift. Only the simulator has it.
 type Chaos struct {
-	Link string // whose packets it concerns; "" for what concerns no link
-	From string // the sender whose direction it is; "" for every sender on the link
+	Link string // the link whose packets it affects; "" if it does not concern a link
+	From string // the sender whose packets it affects; "" for all senders on the link
 	Key  string // canonical
 	// Value is canonical: a share from 0 to 1, a duration, or a whole number.
 	Value string
@@ -26,7 +25,7 @@ type Chaos struct {
 // ChaosKey is a key that a chaos line may set.
 type ChaosKey struct {
 	Name   string
-	OnLink bool // it belongs to a link
+	OnLink bool // it must be set for a link
 	// Gentle marks a key whose larger values cause fewer faults.
 	Gentle bool
 	Doc    string
@@ -69,7 +68,7 @@ var ChaosKeys = []ChaosKey{
 	{Name: chaosUntil, quantity: span(0, maxDuration), Doc: "when all chaos except `wander`, `flow.events` and `clock.drift` ends, counted from the start of the run; never if left out"},
 }
 
-// chaosUntil says when chaos ends; it does nothing itself.
+// chaosUntil is the key for the end of chaos.
 const chaosUntil = "until"
 
 // ChaosKeyOf finds a key by its name.
@@ -108,13 +107,13 @@ func (c Chaos) String() string {
 	return fmt.Sprintf("%s%s=%s", where, c.Key, c.Value)
 }
 
-// ChaosIn reports whether anything goes wrong in a world besides the steps.
+// ChaosIn reports whether a world has chaos.
 func (p *Plan) ChaosIn(world string) bool {
 	return slices.ContainsFunc(p.Chaos, func(c Chaos) bool { return c.Guard.In(world) })
 }
 
-// chaos is what a key is set to, "" if no line sets it: by the last line for the
-// sender, else by the last for every sender.
+// chaos is the value of a key, "" if no line sets it. The last line for the sender counts, or
+// else the last line for all senders.
 func (p *Plan) chaos(world, on, from, key string) string {
 	value := ""
 	for _, sender := range slices.Compact([]string{"", from}) {
@@ -127,12 +126,12 @@ func (p *Plan) chaos(world, on, from, key string) string {
 	return value
 }
 
-// ChaosShare is a share that concerns no link, 0 if no line sets it.
+// ChaosShare is the value of a key that does not concern a link, 0 if no line sets it.
 func (p *Plan) ChaosShare(world, key string) float64 {
 	return numeric(p.chaos(world, "", "", key))
 }
 
-// ChaosTime is a duration that concerns no link, 0 if no line sets it.
+// ChaosTime is the duration of a key that does not concern a link, 0 if no line sets it.
 func (p *Plan) ChaosTime(world, key string) time.Duration {
 	return timed(p.chaos(world, "", "", key))
 }
@@ -168,8 +167,8 @@ func (p *Plan) Wander(world, on, from string) time.Duration {
 	return timed(p.chaos(world, on, from, "wander"))
 }
 
-// Transit is how much longer than on a good link a packet of the sender may be
-// under way: two packets that were sent in one order may arrive in the other within it.
+// Transit is the longest delay that chaos adds to a packet of the sender. Two packets that were
+// sent within it may arrive in reverse order.
 func (p *Plan) Transit(world, on, from string) time.Duration {
 	i := p.Impairment(world, on, from)
 	transit := i.Delay + i.Jitter + p.Wander(world, on, from)
@@ -179,10 +178,10 @@ func (p *Plan) Transit(world, on, from string) time.Duration {
 	return transit
 }
 
-// needed has the keys without which others come to nothing.
+// needed has, for a key, the key without which it has no effect.
 var needed = map[string]string{"stall": "stall.for", "clock.step": "clock.by", "slow": "slow.for"}
 
-// chaosLines checks that what is set goes together.
+// chaosLines checks the chaos lines against each other.
 func (l *linter) chaosLines() {
 	type place struct{ link, from, key string }
 	seen := map[place][]Chaos{}
@@ -205,12 +204,12 @@ func (l *linter) chaosLines() {
 	for _, c := range l.Chaos {
 		l.chaosEnds(c)
 		if by := needed[c.Key]; by != "" && l.chaos(c.Guard.world(), "", "", by) == "" {
-			l.errorf(c.Pos, "", "", "chaos %s comes to nothing without %s", c.Key, by)
+			l.errorf(c.Pos, "", "", "chaos %s has no effect without %s", c.Key, by)
 		}
 	}
 }
 
-// world is one in which a line with the guard counts.
+// world is a world in which a line with the guard counts.
 func (g Guard) world() string {
 	if g == "" {
 		return Sim

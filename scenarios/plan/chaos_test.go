@@ -59,8 +59,8 @@ func TestImpairment(t *testing.T) {
 func TestChaosThatMakesNoSense(t *testing.T) {
 	for lines, want := range map[string]string{
 		"chaos loss=0.1":                              "loss belongs to a link",
-		"chaos clients garp.lost=0.1":                 "garp.lost concerns no link",
-		"chaos clients loss=0.1 until=12s":            "write chaos until=… on a line of its own",
+		"chaos clients garp.lost=0.1":                 "garp.lost does not belong to a link",
+		"chaos clients loss=0.1 until=12s":            "write chaos until=… on a separate line",
 		"chaos cleints loss=0.1":                      `did you mean "clients"`,
 		"chaos clients loss=1.5":                      "1.5 is not a share from 0 to 1",
 		"chaos clients delay=1ms jitter=2ms":          "jitter 2ms is not from 0 to the delay",
@@ -69,9 +69,9 @@ func TestChaosThatMakesNoSense(t *testing.T) {
 		"chaos clients from backend1 loss=0.1":        "backend1 sends nothing on the link clients",
 		"chaos sync from client1 loss=0.1":            "client1 sends nothing on the link sync",
 		"chaos clients to lb1 loss=0.1":               "the form is: chaos",
-		"chaos stall=2s":                              "comes to nothing without stall.for",
+		"chaos stall=2s":                              "has no effect without stall.for",
 		"chaos slow=0.1\nchaos slow=0.2 slow.for=1ms": "slow is set twice",
-		"@1s chaos garp.lost=0.1":                     `"chaos" has no time`,
+		"@1s chaos garp.lost=0.1":                     `"chaos" takes no time`,
 	} {
 		_, err := Parse("x.scn", []byte(strings.Replace(underChaos, "%", lines, 1)))
 		if err == nil || !strings.Contains(err.Error(), want) {

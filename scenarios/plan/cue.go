@@ -6,16 +6,15 @@ import (
 	"time"
 )
 
-// Cue is a time of the scenario at which a line of traffic starts, or stops.
+// Cue is a time of the scenario at which a line of traffic starts or stops.
 type Cue struct {
 	At   time.Duration
 	Line string
 	On   bool
 }
 
-// Cues lists when lines of traffic start and stop in a world, in the order of their
-// times. A line that starts with all traffic has no cue for that, and one that stops
-// with it none for that.
+// Cues lists when lines of traffic start and stop in a world, in the order of their times. It
+// has only the lines with from= or until=.
 func (p *Plan) Cues(world string) []Cue {
 	var cues []Cue
 	for _, t := range p.Traffic {

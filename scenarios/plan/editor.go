@@ -11,7 +11,7 @@ import (
 	"baton/scenarios/metric"
 )
 
-// What editors need to know of the language comes from its tables.
+// The files for editors are generated from the tables of the language.
 
 // wordClass is a set of words that look alike in an editor.
 type wordClass struct {
@@ -20,7 +20,7 @@ type wordClass struct {
 	words []string
 }
 
-// wordClasses are the words of the language, those at the beginning of a line first.
+// wordClasses lists the words of the language. The first class has those that begin a line.
 func wordClasses() []wordClass {
 	var lines []string
 	for _, d := range directives {
@@ -67,8 +67,8 @@ func wordClasses() []wordClass {
 	}
 }
 
-// alternatives are the words of a class that no class before it has, the longest first, so
-// that no word hides one that it begins.
+// alternatives returns the words of a class that no earlier class has. The longest come first,
+// because a regular expression takes the first alternative that matches.
 func alternatives(words []string, taken map[string]bool) []string {
 	var own []string
 	for _, w := range words {
@@ -106,7 +106,7 @@ type (
 
 const generated = "generated from the tables of scenarios/plan; go test ./scenarios/plan -update writes it"
 
-// TextMate is the grammar of the language for editors that read TextMate's.
+// TextMate returns the language's grammar for editors that read TextMate grammars.
 func TextMate() ([]byte, error) {
 	g := tmGrammar{Comment: generated, Name: "baton scenario", ScopeName: "source.baton", FileTypes: []string{"scn", "inc"}, Patterns: []tmPattern{
 		{Match: `^\s*(scenario|doc|include)\s+(.*)$`, Captures: map[string]tmScope{"1": {"keyword.control.baton"}, "2": {"string.unquoted.baton"}}},
@@ -129,7 +129,7 @@ func TextMate() ([]byte, error) {
 	return indented(g)
 }
 
-// VimSyntax is the syntax of the language for Vim and Neovim.
+// VimSyntax returns the syntax file for Vim and Neovim.
 func VimSyntax() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\" %s\nif exists('b:current_syntax') | finish | endif\nsyntax iskeyword @,48-57,_,-,.\n", generated)
@@ -155,7 +155,7 @@ let b:current_syntax = 'baton'
 	return []byte(b.String())
 }
 
-// Snippets complete the lines of the language in VS Code.
+// Snippets returns the snippets for VS Code, which complete lines of the language.
 func Snippets() ([]byte, error) {
 	type snippet struct {
 		Prefix      string   `json:"prefix"`

@@ -8,19 +8,20 @@ import (
 	"baton/scenarios/fault"
 )
 
-// What stands for several steps is written out when it is read: a Plan has steps alone.
+// Repeats and undos are expanded while the file is read: a Plan has only single steps.
 
-// maxRepeats is how often a block may be repeated.
+// maxRepeats limits the number of repetitions of a block.
 const maxRepeats = 1000
 
 const repeatUsage = "repeat N every DURATION {"
 
-// block is a repeat whose lines are being read. Their times count from its own.
+// block is a repeat whose lines are being read. Their times count from the begin of each
+// repetition.
 type block struct {
 	pos    Pos
 	at     time.Duration
 	first  int // index of its first step
-	undone int // how many steps undid others before it
+	undone int // the number of undo steps before it
 	count  int
 	every  time.Duration
 }
@@ -28,7 +29,7 @@ type block struct {
 // open begins a block.
 func (b *builder) open(r *repeatLine, at time.Duration, pos Pos) {
 	if b.block != nil {
-		b.errorf(pos, "", "a repeat within that of %s", b.block.pos)
+		b.errorf(pos, "", "a repeat within the repeat of %s", b.block.pos)
 		return
 	}
 	count, err := parseCount(r.Count.Text, 1, maxRepeats)
@@ -42,16 +43,16 @@ func (b *builder) open(r *repeatLine, at time.Duration, pos Pos) {
 	b.block = &block{pos: pos, at: at, first: len(b.plan.Steps), undone: len(b.undone), count: count, every: every}
 }
 
-// close ends a block and writes its steps out.
+// close ends a block and expands its steps.
 func (b *builder) close(pos Pos) {
 	if b.block == nil {
-		b.errorf(pos, "", "there is no repeat that this could end")
+		b.errorf(pos, "", "this } ends no repeat")
 		return
 	}
 	blk, steps := *b.block, slices.Clone(b.plan.Steps[b.block.first:])
 	b.block = nil
 	if i := slices.IndexFunc(steps, func(s Step) bool { return s.Verb == VerbEnd }); i >= 0 {
-		b.errorf(steps[i].Pos, "", "the end cannot be repeated; write it below the }")
+		b.errorf(steps[i].Pos, "", "an end cannot be repeated; write it below the }")
 		return
 	}
 	switch last := len(steps) - 1; {
@@ -59,7 +60,7 @@ func (b *builder) close(pos Pos) {
 		b.errorf(blk.pos, "", "the repeat has no steps")
 		return
 	case steps[last].At-blk.at > blk.every:
-		b.errorf(steps[last].Pos, "", "the step at %s of a repeat stands behind the next begin, after %s",
+		b.errorf(steps[last].Pos, "", "the step at %s is later than the next repetition, which begins after %s",
 			formatDuration(steps[last].At-blk.at), formatDuration(blk.every))
 	}
 	undone := slices.Clone(b.undone[blk.undone:])
@@ -76,14 +77,14 @@ func (b *builder) close(pos Pos) {
 	}
 }
 
-// undo notes the step that takes a fault back after a time.
+// undo notes the step that undoes a fault after its duration.
 func (b *builder) undo(line *faultLine, step Step) {
 	if d, ok := b.lasting(line); ok {
 		b.undone = append(b.undone, step.undo(d))
 	}
 }
 
-// lasting reads for how long a fault holds.
+// lasting reads the duration of a fault.
 func (b *builder) lasting(line *faultLine) (time.Duration, bool) {
 	verb, _ := fault.Of(line.Verb)
 	d, err := parseDuration(line.For.Text)
@@ -91,13 +92,13 @@ func (b *builder) lasting(line *faultLine) (time.Duration, bool) {
 	case err != nil:
 		b.refuse(line.For.Pos, "for", err)
 	case verb.Undo == "":
-		b.errorf(position(line.For.Pos), "", "%s is over at once; it cannot last", line.Verb)
+		b.errorf(position(line.For.Pos), "", "%s has no duration, so it takes no for", line.Verb)
 		return 0, false
 	}
 	return d, err == nil
 }
 
-// undo is the step that takes the step's fault back some time after it.
+// undo returns the step that undoes the step's fault some time after it.
 func (s Step) undo(after time.Duration) Step {
 	verb, _ := fault.Of(s.Verb)
 	back := *s.Fault
@@ -107,8 +108,7 @@ func (s Step) undo(after time.Duration) Step {
 	return undo
 }
 
-// again notes the steps of a fault that is done every so often, and taken back half of
-// that later.
+// again notes the steps of a fault with every: the fault, and its undo half a period later.
 func (b *builder) again(line *faultLine, step Step) {
 	every, err := parseDuration(line.Every.Text)
 	switch {
@@ -116,7 +116,7 @@ func (b *builder) again(line *faultLine, step Step) {
 		b.refuse(line.Every.Pos, "every", err)
 		return
 	case line.For == nil:
-		b.errorf(position(line.Every.Pos), "", "every %s for how long? Say for DURATION", line.Every.Text)
+		b.errorf(position(line.Every.Pos), "", "every %s for how long? Add for DURATION", line.Every.Text)
 		return
 	}
 	d, ok := b.lasting(line)
@@ -124,7 +124,7 @@ func (b *builder) again(line *faultLine, step Step) {
 	case !ok:
 		return
 	case every < 2*time.Millisecond || d/every < 1 || d/every > maxRepeats:
-		b.errorf(position(line.Every.Pos), "", "every %s for %s is not from 1 to %d times", line.Every.Text, line.For.Text, maxRepeats)
+		b.errorf(position(line.Every.Pos), "", "every %s for %s is outside of 1 to %d repetitions", line.Every.Text, line.For.Text, maxRepeats)
 		return
 	}
 	for n := range d / every {
@@ -137,21 +137,20 @@ func (b *builder) again(line *faultLine, step Step) {
 	}
 }
 
-// expand puts the steps that undo others where their times are, so that they come between
-// no step and what is expected of it.
+// expand inserts the undo steps at their times, but never between a step and its expectations.
 func (b *builder) expand() {
 	if b.block != nil {
 		b.errorf(b.block.pos, "", "the repeat has no end: a line with }")
 	}
 	for n, undo := range b.undone {
 		if slices.ContainsFunc(b.undone[:n], undo.same) {
-			continue // one heal takes back all that was done to a link
+			continue // one heal undoes all faults of a link
 		}
 		b.plan.place([]Step{undo})
 	}
 }
 
-// same reports whether another step does the same at the same time.
+// same reports whether another step executes the same fault at the same time.
 func (s Step) same(o Step) bool {
 	return s.At == o.At && s.Guard == o.Guard && s.String() == o.String()
 }

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// Explanation is the timeline of a plan in a world, with every time in numbers.
+// Explanation is the timeline of a plan in a world, with all times evaluated.
 type Explanation struct {
 	Scenario string   `json:"scenario"`
 	World    string   `json:"world"`
 	Values   []Value  `json:"values"` // of detect, hold and track, as configured
 	Moments  []Moment `json:"moments"`
-	// NotExecuted are the lines that are not for the world.
+	// NotExecuted are the lines that are guarded for the other world.
 	NotExecuted []string `json:"not_executed,omitempty"`
 }
 
@@ -22,7 +22,7 @@ type Explanation struct {
 type Value struct {
 	Name string  `json:"name"`
 	MS   float64 `json:"ms"`
-	From string  `json:"from"` // how it comes about, with lines
+	From string  `json:"from"` // how it is computed, with line numbers
 }
 
 // Moment is a line of the timeline. Times are milliseconds of the scenario's clock, which
@@ -32,9 +32,9 @@ type Moment struct {
 	File string  `json:"file,omitempty"` // of an include line
 	AtMS float64 `json:"at_ms"`
 	What string  `json:"what"`
-	// Window is what is judged or waited for, nil for a fault.
+	// Window is the time in which the line is judged or waits, nil for a fault.
 	Window *Window `json:"window,omitempty"`
-	// Bound is what a comparison with a time comes to, "" for others: detect+50ms = 200 ms.
+	// Bound evaluates a comparison with a time: detect+50ms = 200 ms. It is "" for other lines.
 	Bound string `json:"bound,omitempty"`
 }
 
@@ -65,7 +65,6 @@ func Explain(p *Plan, world string) Explanation {
 	return e
 }
 
-// moment explains a step.
 func (p *Plan) moment(i int, world string) Moment {
 	s := p.Steps[i]
 	m := Moment{Line: s.Pos.Line, File: s.Pos.File, AtMS: milliseconds(s.At), What: s.String()}
@@ -97,7 +96,7 @@ func (p *Plan) moment(i int, world string) Moment {
 	return m
 }
 
-// named is the step that an expectation counts from.
+// named names the step from which an expectation counts.
 func (p *Plan) named(i int) string {
 	if anchor := p.Anchor(i); anchor != i {
 		return p.Steps[anchor].Verb + " in " + p.Steps[anchor].Pos.String()
@@ -105,7 +104,7 @@ func (p *Plan) named(i int) string {
 	return "its own time"
 }
 
-// untilNextFault is to when an expectation without a time is judged, and what ends there.
+// untilNextFault returns when the window of an expectation without a time ends, and why.
 func (p *Plan) untilNextFault(i int, world string) (time.Duration, string) {
 	for _, s := range p.Steps[i+1:] {
 		if s.Fault != nil && s.Guard.In(world) && s.At > p.Steps[i].At {
@@ -115,7 +114,7 @@ func (p *Plan) untilNextFault(i int, world string) (time.Duration, string) {
 	return p.endAt(world), "the end"
 }
 
-// endAt is the time of the end, that of the last step where there is none.
+// endAt is the time of the end step, or of the last step if there is none.
 func (p *Plan) endAt(world string) (at time.Duration) {
 	for _, s := range p.Steps {
 		if s.Guard.In(world) {
@@ -125,7 +124,7 @@ func (p *Plan) endAt(world string) (at time.Duration) {
 	return at
 }
 
-// bounds works out the times that conditions compare with.
+// bounds evaluates the times that conditions compare with.
 func (p *Plan) bounds(conds []Cond, world string) string {
 	var all []string
 	for _, c := range conds {
@@ -136,7 +135,7 @@ func (p *Plan) bounds(conds []Cond, world string) string {
 	return strings.Join(all, "; ")
 }
 
-// worked writes a sum with what it comes to: detect+50ms = 150 + 50 = 200 ms.
+// worked writes a sum with its result: detect+50ms = 150 + 50 = 200 ms.
 func (p *Plan) worked(e Expr, world string) string {
 	d, err := e.Duration(p.Env(world))
 	if err != nil {
@@ -178,7 +177,7 @@ func (p *Plan) origin(world, node, key string) string {
 	return fmt.Sprintf("%s %s (%s)", key, p.Value(world, node, key), from)
 }
 
-// explainDetect takes the node that detects last (RFC 5880 6.8.4).
+// explainDetect explains the longer of the nodes' detection times (RFC 5880 6.8.4).
 func (p *Plan) explainDetect(world string) Value {
 	node, peer := nodes[0], nodes[1]
 	mine := p.mult(world, peer) * max(p.span(world, peer, "bfd.tx"), p.span(world, node, "bfd.rx"))

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Env gives the named values of expressions: "detect" is the negotiated
-// detection time, "hold" the recovery delay.
+// Env returns the named values of expressions: "detect" is the negotiated detection time,
+// "hold" the recovery delay.
 type Env func(name string) (time.Duration, bool)
 
 // IsDuration reports whether the expression is a time. One that is not is a
@@ -41,8 +41,8 @@ func (e Expr) Duration(env Env) (time.Duration, error) {
 	return time.Duration(math.Round(total)), nil
 }
 
-// Allowance is what a bound leaves beyond the named values that it begins with: 50ms of
-// detect+50ms, all of 300ms, nothing of detect or detect-10ms.
+// Allowance is the part of a bound beyond its named values: 50ms of detect+50ms, all of 300ms,
+// 0 of detect and detect-10ms.
 func (e Expr) Allowance() time.Duration {
 	total := 0.0
 	for _, t := range e.Terms {

@@ -10,7 +10,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// fault reads what stands behind a verb.
+// fault reads a verb with its operands.
 func (b *builder) fault(line *faultLine) *Fault {
 	verb, _ := fault.Of(line.Verb)
 	f := &Fault{Verb: verb.Word, Way: b.way(verb, line)}
@@ -27,10 +27,10 @@ func (b *builder) fault(line *faultLine) *Fault {
 		f.On = b.selector(verb, line)
 	}
 	if line.Sender != nil && verb.On != fault.Senders {
-		b.errorf(position(line.Sender.Pos), "", "%s has no from; the form is: %s", line.Verb, verb.Usage())
+		b.errorf(position(line.Sender.Pos), "", "%s takes no from; the form is: %s", line.Verb, verb.Usage())
 	}
 	if (line.Command != nil || line.As != nil) && verb.On != fault.Programs {
-		b.errorf(position(line.Pos), "", "%s has no command; the form is: %s", line.Verb, verb.Usage())
+		b.errorf(position(line.Pos), "", "%s takes no command; the form is: %s", line.Verb, verb.Usage())
 	}
 	b.amount(verb, line, f)
 	b.args(verb, line, f)
@@ -43,7 +43,7 @@ func (b *builder) fault(line *faultLine) *Fault {
 	return f
 }
 
-// way takes the word out of the line that says which of its meanings the verb has.
+// way removes from the line the word that selects a meaning of the verb, and returns it.
 func (b *builder) way(verb fault.Verb, line *faultLine) string {
 	if len(verb.Ways) == 0 {
 		return ""
@@ -62,7 +62,7 @@ func (b *builder) way(verb fault.Verb, line *faultLine) string {
 	return way
 }
 
-// amount reads the share or the time that a verb takes.
+// amount reads the share or the duration that a verb takes.
 func (b *builder) amount(verb fault.Verb, line *faultLine, f *Fault) {
 	takes := verb.Share || verb.Time
 	switch {
@@ -85,7 +85,7 @@ func (b *builder) amount(verb fault.Verb, line *faultLine, f *Fault) {
 		f.Time = timed(canonical)
 	}
 	if err == nil && f.Share == 0 && f.Time == 0 {
-		err = &wrong{message: line.Amount.Text + " is nothing"}
+		err = &wrong{message: line.Amount.Text + " has no effect"}
 	}
 	if err != nil {
 		b.refuse(line.Amount.Pos, verb.Word, err)
@@ -98,17 +98,17 @@ func (b *builder) machines(verb fault.Verb, line *faultLine) []string {
 		b.errorf(position(line.Pos), "", "%s what? The form is: %s", line.Verb, usage)
 	}
 	if line.Via != nil && verb.On != fault.Ports {
-		b.errorf(position(line.Via.Pos), "", "%s has no via; the form is: %s", line.Verb, usage)
+		b.errorf(position(line.Via.Pos), "", "%s takes no via; the form is: %s", line.Verb, usage)
 	}
 	var list []string
 	for _, t := range line.Targets {
 		if t.To != nil {
-			b.errorf(position(t.Pos), "", "%s is no machine; the form is: %s", t.text(), usage)
+			b.errorf(position(t.Pos), "", "%s is not a host; the form is: %s", t.text(), usage)
 			continue
 		}
 		if name := t.From.Text; b.machine(verb, t.From) {
 			if slices.Contains(list, name) {
-				b.errorf(position(t.Pos), "", "%q is named twice", name)
+				b.errorf(position(t.Pos), "", "%q is listed twice", name)
 				continue
 			}
 			list = append(list, name)
@@ -127,22 +127,22 @@ func (b *builder) port(verb fault.Verb, line *faultLine) (hosts []string, via st
 	case line.Via == nil:
 		b.errorf(position(line.Pos), "", "%s on which link? The form is: %s", line.Verb, verb.Usage())
 	case len(hosts) > 1:
-		b.errorf(position(line.Targets[1].Pos), "", "%s takes one machine; write a step for each. The form is: %s", line.Verb, verb.Usage())
+		b.errorf(position(line.Targets[1].Pos), "", "%s takes one host; write a step for each. The form is: %s", line.Verb, verb.Usage())
 	default:
 		via, _ = b.link(line.Via)
 	}
 	return hosts, via
 }
 
-// machine reports whether a word names a machine to which the verb can be done. Whether
-// the lab is large enough to have it is for lint.
+// machine reports whether a word names a host on which the verb can be executed. lint checks
+// that the lab has that host.
 func (b *builder) machine(verb fault.Verb, w *word) bool {
 	kind, _, ok := lab.ParseName(w.Text)
 	switch {
 	case !ok:
 		b.errorf(position(w.Pos), Nearest(w.Text, append(lab.Nodes(), lab.Name(lab.Backend, 1))), "unknown host %q", w.Text)
 	case !slices.Contains(verb.Kinds, kind):
-		b.errorf(position(w.Pos), "", "%s %s: that is a %s, and it takes a %s; the form is: %s", verb.Word, w.Text, kind.Noun(), oneOf(nouns(verb.Kinds)), verb.Usage())
+		b.errorf(position(w.Pos), "", "%s %s: that is a %s, but the verb takes a %s; the form is: %s", verb.Word, w.Text, kind.Noun(), oneOf(nouns(verb.Kinds)), verb.Usage())
 		ok = false
 	}
 	return ok
@@ -163,8 +163,8 @@ func (t *target) text() string {
 	return t.From.Text + t.Arrow + t.To.Text
 }
 
-// selector reads [PACKETS] [LINK] [FROM->TO] [via LINK], nil for all of a heal and for what is wrong.
-// A service that it names stands above it.
+// selector reads [PACKETS] [LINK] [FROM->TO] [via LINK]. It returns nil for a heal of
+// everything, and after an error. A service must be defined above the line that names it.
 func (b *builder) selector(verb fault.Verb, line *faultLine) *lab.Selector {
 	usage := mustDirective(line.Verb).usage
 	if verb.All && line.Via == nil && (len(line.Targets) == 0 || len(line.Targets) == 1 && line.Targets[0].text() == "all") {
@@ -204,14 +204,14 @@ func (b *builder) selector(verb fault.Verb, line *faultLine) *lab.Selector {
 		between.Only = only
 		return &between
 	case via != "", only != "":
-		b.errorf(position(line.Pos), "", "%s %s: between whom? Its form is: %s", line.Verb, cmp.Or(via, only), usage)
+		b.errorf(position(line.Pos), "", "%s %s: between which hosts? The form is: %s", line.Verb, cmp.Or(via, only), usage)
 	default:
 		b.errorf(position(line.Pos), "", "%s what? The form is: %s", line.Verb, usage)
 	}
 	return nil
 }
 
-// betweenNodes are the kinds of packets that only the nodes send each other.
+// betweenNodes are the kinds of packets that the nodes send only to each other.
 var betweenNodes = []string{lab.BFD, lab.Stream}
 
 // packets reports whether a word names a kind of packets or a service.
@@ -220,15 +220,15 @@ func (b *builder) packets(w *word) bool {
 		slices.ContainsFunc(b.plan.Services, func(s Service) bool { return s.Name == w.Text }) && !slices.Contains(links, w.Text)
 }
 
-// second takes a link, which may be named once.
+// second returns link, and reports it if a first link was named already.
 func (b *builder) second(first, link *word) *word {
 	if first != nil {
-		b.errorf(position(link.Pos), "", "the link is named twice")
+		b.errorf(position(link.Pos), "", "a second link; name one")
 	}
 	return link
 }
 
-// link returns the link that a word names. lb1-lb2 was meant to be two ends.
+// link returns the link that a word names. For lb1-lb2 it suggests lb1->lb2.
 func (b *builder) link(w *word) (string, bool) {
 	if from, to, two := strings.Cut(w.Text, "-"); two {
 		b.errorf(position(w.Pos), from+"->"+to, "unknown link %q", w.Text)

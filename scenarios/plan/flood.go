@@ -9,7 +9,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// floodLimit is how long a flood may last.
+// floodLimit is the longest duration of a flood.
 const floodLimit = time.Minute
 
 // flood reads KIND [SERVICE|NODE] from CLIENT … for DURATION.
@@ -24,15 +24,15 @@ func (b *builder) flood(verb fault.Verb, line *faultLine, f *Fault) {
 	}
 	switch {
 	case line.Via != nil:
-		b.errorf(position(line.Via.Pos), "", "%s has no via; the form is: %s", line.Verb, verb.Usage())
+		b.errorf(position(line.Via.Pos), "", "%s takes no via; the form is: %s", line.Verb, verb.Usage())
 	case line.Every != nil:
-		b.errorf(position(line.Every.Pos), "", "%s has a rate; the form is: %s", line.Verb, verb.Usage())
+		b.errorf(position(line.Every.Pos), "", "%s takes a rate, not every; the form is: %s", line.Verb, verb.Usage())
 	case len(words) == 0:
-		b.errorf(position(line.Pos), "", "flood of what? The form is: %s", verb.Usage())
+		b.errorf(position(line.Pos), "", "flood of which kind? The form is: %s", verb.Usage())
 	case len(words) > 2:
 		b.errorf(position(words[2].Pos), "", "unexpected %q; the form is: %s", words[2].Text, verb.Usage())
 	case line.Sender == nil:
-		b.errorf(position(line.Pos), "", "flood from whom? The form is: %s", verb.Usage())
+		b.errorf(position(line.Pos), "", "flood from which client? The form is: %s", verb.Usage())
 	case line.For == nil:
 		b.errorf(position(line.Pos), "", "flood for how long? The form is: %s", verb.Usage())
 	default:
@@ -47,7 +47,7 @@ func (b *builder) flood(verb fault.Verb, line *faultLine, f *Fault) {
 	}
 }
 
-// meant is what a flood is sent to that does not say it: the only service that it can be.
+// meant is the target of a flood that names none: the only service that it can have.
 func (b *builder) meant(kind string) string {
 	k, _ := fault.FloodKindOf(kind)
 	to := ""
@@ -71,12 +71,12 @@ func (b *builder) time(q *quantity, f *Fault) {
 	f.Time = timed(canonical)
 }
 
-// Rate is how many packets a flood has a second.
+// Rate is the number of packets that a flood sends in a second.
 func (f Fault) Rate() float64 {
 	return numeric(strings.TrimSuffix(f.Arg(fault.KeyRate), "/s"))
 }
 
-// flood checks that there is what it is sent to, and that it is bounded.
+// flood checks that the target exists, and that the rate and the number of packets are bounded.
 func (t *timeline) flood(s Step) {
 	f := s.Fault
 	if t.broken["step"] {
@@ -92,7 +92,7 @@ func (t *timeline) flood(s Step) {
 	service := slices.IndexFunc(t.Services, func(svc Service) bool { return svc.Name == f.To && meet(svc.Guard, Guard(t.world)) })
 	switch {
 	case kind.Node && f.To == "":
-		t.errorf(s.Pos, f.Flood, "", "flood %s: to which node? Say %s", f.Flood, oneOf(lab.Nodes()))
+		t.errorf(s.Pos, f.Flood, "", "flood %s: to which node? Use %s", f.Flood, oneOf(lab.Nodes()))
 	case kind.Node && !lab.IsNode(f.To):
 		t.errorf(s.Pos, f.To, Nearest(f.To, lab.Nodes()), "unknown node %q", f.To)
 	case kind.Node:
@@ -105,7 +105,7 @@ func (t *timeline) flood(s Step) {
 	}
 	switch packets := f.Rate() * f.Time.Seconds(); {
 	case f.Rate() == 0:
-		t.errorf(s.Pos, "rate", "", "the rate of a flood is in packets, such as 1000/s")
+		t.errorf(s.Pos, "rate", "", "the rate of a flood is a number of packets, such as 1000/s")
 	case packets > fault.MaxFlood:
 		t.errorf(s.Pos, "rate", "", "%.0f packets: a flood has at most %d", packets, fault.MaxFlood)
 	}

@@ -10,9 +10,8 @@ import (
 	"baton/scenarios/fault"
 )
 
-// The grammar of one line. Words that only a later stage can judge (nodes, roles,
-// keys, metrics, check names) are taken as they come, so that the message about
-// a wrong one can name its kind and the nearest right one.
+// The grammar of one line. It accepts any word as a node, role, key, metric or check name. The
+// builder checks them, so that its message can name the kind and the nearest valid word.
 type statement struct {
 	Pos   lexer.Position
 	Guard *bracket `parser:"@@?"`
@@ -58,7 +57,7 @@ type later struct {
 	Time *quantity `parser:"@@"`
 }
 
-// sum is the time that it comes to.
+// sum evaluates the time.
 func (t *timeAt) sum() (time.Duration, error) {
 	total, err := parseDuration(t.Time.Text)
 	for _, l := range t.Rest {
@@ -69,7 +68,7 @@ func (t *timeAt) sum() (time.Duration, error) {
 		total, err = total+d, errors.Join(err, failed)
 	}
 	if err == nil && (total < 0 || total > maxDuration) {
-		return 0, &wrong{message: formatDuration(total) + " is not from 0s to " + formatDuration(maxDuration)}
+		return 0, &wrong{message: formatDuration(total) + " is outside of 0s to " + formatDuration(maxDuration)}
 	}
 	return total, err
 }
@@ -89,7 +88,7 @@ type word struct {
 	Text string `parser:"@Word"`
 }
 
-// words is a list: with commas, with "and", or with spaces alone.
+// words is a list, separated by commas, "and" or spaces.
 type words struct {
 	Words []*word `parser:"@@ ( (',' | 'and')? @@ )*"`
 }
@@ -128,8 +127,8 @@ type address struct {
 	Port *quantity `parser:"':' @@"`
 }
 
-// trafficLine is NAME KIND [PROTO] and then keys; which word is which is told by
-// their number, since a line may be named like its kind.
+// trafficLine is NAME KIND [PROTO] and then keys. The number of words tells which is which,
+// since a line may have the name of its kind.
 type trafficLine struct {
 	Words []*word `parser:"( (?! Word ('=' | ':')) @@ )+"`
 	Args  []*pair `parser:"@@*"`
@@ -146,7 +145,7 @@ type tolerateLine struct {
 	Time *quantity `parser:"@@"`
 }
 
-// claim is a list of conditions and the time that they have or must hold.
+// claim is a list of conditions with the time within which, or throughout which, they must hold.
 type claim struct {
 	Conds  *conditions `parser:"@@"`
 	Window *window     `parser:"@@?"`
@@ -162,8 +161,8 @@ type conditions struct {
 	Conds []*condition `parser:"@@ ( (';' | ',' | 'and') @@ )* ';'?"`
 }
 
-// condition is a metric compared, a node and its state, or one word. A word alone
-// in front of a node's state is another node that shares it: lb1 and lb2 insync.
+// condition is a comparison of a metric, a node with its state, or a single word. A single word
+// in front of a node's state is another node with that state: lb1 and lb2 insync.
 type condition struct {
 	Pos   lexer.Position
 	Name  string     `parser:"@Word"`
@@ -174,7 +173,7 @@ type condition struct {
 	State *predicate `parser:"| @@ )?"`
 }
 
-// contains is what stands behind the output of a program.
+// contains is the condition on the output of a program.
 type contains struct {
 	Not  bool    `parser:"@'not'? 'contains'"`
 	Text *quoted `parser:"@@"`
@@ -210,14 +209,14 @@ type factor struct {
 	Text string `parser:"@(Number | Word)"`
 }
 
-// faultLine is any fault: what stands behind its verb is for the verb to judge.
+// faultLine is any fault. The builder checks the operands against its verb.
 type faultLine struct {
 	Pos  lexer.Position
 	Verb string `parser:"@Fault"`
 	faultWords
 }
 
-// faultWords is what stands behind a verb.
+// faultWords are the operands of a verb.
 type faultWords struct {
 	Amount  *quantity `parser:"@@?"`
 	Targets []*target `parser:"( @@ (',' | 'and')? )*"`
@@ -236,13 +235,13 @@ type quoted struct {
 	Text string `parser:"@Quoted"`
 }
 
-// repeatLine opens a block, which ends with a line of its own.
+// repeatLine opens a block, which ends with a line }.
 type repeatLine struct {
 	Count *quantity `parser:"@@"`
 	Every *quantity `parser:"'every' @@ '{'"`
 }
 
-// target is a machine, a link, or a direction.
+// target is a host, a link, or a direction.
 type target struct {
 	Pos   lexer.Position
 	From  *word  `parser:"(?! 'via' | 'as' | 'from' | 'every' | 'for' | 'or' | Word ('=' | ':')) @@"`
@@ -250,7 +249,7 @@ type target struct {
 	To    *word  `parser:"  @@ )?"`
 }
 
-// lookahead is how many tokens an alternative may read before it must be right.
+// lookahead is how many tokens the parser may read to choose an alternative.
 const lookahead = 6
 
 var grammar = participle.MustBuild[statement](participle.Lexer(definition), participle.UseLookahead(lookahead))
@@ -260,7 +259,7 @@ type directive struct {
 	word  string
 	usage string
 	step  bool     // it may have a time
-	words []string // what may stand further on, for suggestions
+	words []string // words that may follow, for suggestions
 }
 
 var claimWords = []string{"is", "not", "and", "within", "throughout", "insync"}

@@ -12,20 +12,20 @@ import (
 
 // Key is a configuration key that a config line may set.
 type Key struct {
-	Name    string // canonical; the last component alone will do where it is unique
-	Default string // what holds if no line sets it; per node where NodeDefault says so
+	Name    string // canonical; a scenario may use the last component if it is unique
+	Default string // the value if no line sets it, unless NodeDefault has one for the node
 	// NodeDefault overrides Default for single nodes.
 	NodeDefault map[string]string
-	// Values lists the words that it can be, the safe ones first; empty for quantities.
+	// Values lists the words that are allowed; empty for quantities.
 	Values []string
 	// Unsafe values re-create historical bugs: they exist for control scenarios.
 	Unsafe []string
-	// Hosts says that values name hosts of the lab: each world has its addresses.
+	// Hosts says that the values are names of hosts; each world knows their addresses.
 	Hosts bool
 	// Simulated says that only the simulator has it.
 	Simulated bool
 	Doc       string
-	// Section is what a value is held to, where an RFC says what it may be.
+	// Section is the section of the RFC that limits the value, if any.
 	Section string
 
 	quantity func(text string) (canonical string, err error)
@@ -43,28 +43,26 @@ func (k Key) parse(text string) (string, error) {
 	return choice(slices.Concat(k.Values, k.Unsafe)...)(text)
 }
 
-// KeySubject names the subject that a scenario is about, and with a dot behind it the
-// subject's options.
+// KeySubject is the key of the subject. Its options have keys that begin with it and a dot.
 const KeySubject = "subject"
 
-// KeyPin says whether the table outlives the process, as it does with PinOn. Each world has
-// a place for it.
+// KeyPin is the key that says whether the table outlives the process; it does with PinOn.
 const (
 	KeyPin = "pin"
 	PinOn  = "on"
 )
 
-// Pins reports whether what a node has in its kernel outlives its process.
+// Pins reports whether a node's table and programs outlive its process.
 func (p *Plan) Pins(world, node string) bool { return p.Value(world, node, KeyPin) == PinOn }
 
-// EndsLease reports whether a node stops forwarding because of a verb. What is pinned goes
-// on to the end of the lease, unless the host loses power.
+// EndsLease reports whether a node stops forwarding at once because of a verb. Pinned programs
+// forward until the end of the lease, unless the host loses power.
 func (p *Plan) EndsLease(world, node, verb string) bool {
 	return fault.Ends(verb) && (!p.Pins(world, node) || fault.Unpowers(verb))
 }
 
-// option is the key of a subject's option: which there are, and with which values, only
-// the subject knows.
+// option returns the key of a subject's option. Only the subject knows its options and their
+// values.
 func option(name string) (Key, bool) {
 	rest, ok := strings.CutPrefix(name, KeySubject+".")
 	return Key{Name: name, quantity: plainWord}, ok && rest != ""
@@ -72,7 +70,7 @@ func option(name string) (Key, bool) {
 
 const keyArbiter = "arbiter.validity"
 
-// Keys is the table of configuration keys: one line adds one.
+// Keys is the table of configuration keys.
 var Keys = []Key{
 	{Name: KeySubject, Default: "reference", quantity: plainWord, Doc: "what is under test: `reference`, `keepalived`, `ucarp`, `vrrpd`; `subject.OPTION` sets an option of it, see subjects.md"},
 	{Name: "bfd.tx", Default: "50ms", quantity: interval(time.Millisecond, 10*time.Second), Section: "RFC 5880 4.1", Doc: "DesiredMinTxInterval"},
@@ -106,7 +104,7 @@ var Keys = []Key{
 	{Name: "timeouts.assured", Default: "120s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 }
 
-// KeyOf finds a key by its name or by a last component that only it has.
+// KeyOf finds a key by its name or by its last component.
 func KeyOf(name string) (Key, bool) {
 	if k, ok := option(name); ok {
 		return k, true
@@ -137,11 +135,11 @@ func (s Setting) IsUnsafe() bool {
 	return ok && slices.Contains(k.Unsafe, s.Value)
 }
 
-// plainWord is a name as subjects and the values of their options have.
+// plainWord accepts names of subjects and values of their options.
 func plainWord(text string) (string, error) {
 	for _, r := range text {
 		if !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-') {
-			return "", &wrong{message: fmt.Sprintf("%q is not a word of small letters, digits and dashes", text)}
+			return "", &wrong{message: fmt.Sprintf("%q may have only lower-case letters, digits and hyphens", text)}
 		}
 	}
 	return text, nil
@@ -154,13 +152,13 @@ func span(low, high time.Duration) func(string) (string, error) {
 			return "", err
 		}
 		if d < low || d > high {
-			return "", &wrong{message: fmt.Sprintf("%s is not from %s to %s", text, formatDuration(low), formatDuration(high))}
+			return "", &wrong{message: fmt.Sprintf("%s is outside of %s to %s", text, formatDuration(low), formatDuration(high))}
 		}
 		return formatDuration(d), nil
 	}
 }
 
-// interval is a span that a packet of BFD can announce.
+// interval is a span that a BFD packet can carry: whole microseconds.
 func interval(low, high time.Duration) func(string) (string, error) {
 	within := span(low, high)
 	return func(text string) (string, error) {

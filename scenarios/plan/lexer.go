@@ -8,12 +8,12 @@ import (
 	"baton/scenarios/fault"
 )
 
-// definition splits a file into tokens. It never fails: what no rule knows is a
-// token Other, and the grammar says where it is. Each line begins in the state
-// Root; "scenario", "doc" and "include" are followed by prose, everything else by words.
+// definition splits a file into tokens. It never fails: text that matches no rule is a token
+// Other, and the grammar reports its position. Each line begins in the state Root; "scenario",
+// "doc" and "include" are followed by prose, everything else by words.
 //
-// A Number is whatever begins with a digit, so that a wrong unit is reported as
-// such and not as two strange tokens: 50mss, 100/s, 198.18.0.100.
+// A Number is any word that begins with a digit (50mss, 100/s, 198.18.0.100), so that a wrong
+// unit is reported as one token.
 var definition = lexer.MustStateful(lexer.Rules{
 	"Root": {
 		{Name: "EOL", Pattern: `\n`},
@@ -64,7 +64,7 @@ var (
 	tokenFault   = symbols["Fault"]
 )
 
-// split returns the tokens of each line that has any, without spaces and comments.
+// split returns the tokens of each line that is not empty, without spaces and comments.
 func split(name, src string) ([][]lexer.Token, error) {
 	lex, err := definition.LexString(name, src)
 	if err != nil {

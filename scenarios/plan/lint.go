@@ -12,9 +12,8 @@ import (
 	"baton/scenarios/metric"
 )
 
-// Lint returns what there is to say about a plan as a whole: names that nothing
-// has, steps that cannot follow each other, claims that can never be judged. What
-// Parse can tell from a single word is not repeated.
+// Lint returns the problems of a plan that no single word shows: undefined names, steps that
+// cannot follow each other, claims that can never be judged.
 func Lint(p *Plan) Diagnostics {
 	found := lint(p, nil)
 	for i := range found {
@@ -26,7 +25,7 @@ func Lint(p *Plan) Diagnostics {
 // linter collects the problems of one plan.
 type linter struct {
 	*Plan
-	broken map[string]bool // directives of which a line could not be understood
+	broken map[string]bool // directives with a line that could not be parsed
 	found  Diagnostics
 }
 
@@ -50,7 +49,7 @@ func lint(p *Plan, broken map[string]bool) Diagnostics {
 	return l.found
 }
 
-// sometime checks a condition that must be true at some time of some run.
+// sometime checks the condition of a sometimes line.
 func (l *linter) sometime(s Always) {
 	c := s.Cond
 	if c.Output != nil {
@@ -58,7 +57,7 @@ func (l *linter) sometime(s Always) {
 		return
 	}
 	if c.Named != "" && !IsState(c.Named) {
-		l.errorf(s.Pos, "", "", "%q is judged over a stretch of time; sometimes needs what is true of an instant", c.Named)
+		l.errorf(s.Pos, "", "", "%q is judged over a window; sometimes needs a condition that is true at an instant", c.Named)
 		return
 	}
 	if c.Compare != nil {
@@ -67,12 +66,12 @@ func (l *linter) sometime(s Always) {
 	}
 }
 
-// errorf reports an error about a word that stands at or after the position.
+// errorf reports an error about a word at or after the position.
 func (l *linter) errorf(at Pos, word, suggestion, format string, args ...any) {
 	l.found = append(l.found, Diagnostic{Pos: at, Message: fmt.Sprintf(format, args...), Suggestion: suggestion, word: word})
 }
 
-// warn reports what is probably not what was meant, with what is.
+// warn reports a line that probably does not say what was meant, with what probably was.
 func (l *linter) warn(at Pos, suggestion, format string, args ...any) {
 	l.found = append(l.found, Diagnostic{Pos: at, Severity: Warning, Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
 }
@@ -94,7 +93,7 @@ func (l *linter) captures() {
 	for i, c := range l.Captures {
 		for _, other := range l.Captures[:i] {
 			if c.Where == other.Where && meet(c.Guard, other.Guard) {
-				l.errorf(c.Pos, "", "", "the frames of %s are kept already by %s", c.Where, other.Pos)
+				l.errorf(c.Pos, "", "", "%s already keeps the frames of %s", other.Pos, c.Where)
 				break
 			}
 		}
@@ -115,14 +114,15 @@ func (l *linter) settings() {
 		seen[at] = append(seen[at], s)
 		if s.IsUnsafe() && len(l.Control) == 0 && !l.broken["control"] {
 			l.found = append(l.found, Diagnostic{Pos: s.Pos, Unsafe: true,
-				Message: fmt.Sprintf("%s=%s re-creates a bug; only a scenario with a control line may have it", s.Key, s.Value)})
+				Message: fmt.Sprintf("%s=%s re-creates a bug; only a scenario with a control line may set it", s.Key, s.Value)})
 		}
 	}
 	l.holds()
 	l.arbiter()
 }
 
-// arbiter checks that both nodes have the same arbiter, whose right outlives a detection.
+// arbiter checks that both nodes have the same arbiter, and that its permission is valid for at
+// least two detection times.
 func (l *linter) arbiter() {
 	world := Sim
 	var of [2]time.Duration
@@ -138,8 +138,8 @@ func (l *linter) arbiter() {
 	}
 }
 
-// holds warns of a node that a namespace cannot start: its recovery delay would end
-// before it can know of a peer. The simulator has no configuration file to refuse.
+// holds warns of a recovery delay that is shorter than the detection time: baton node refuses
+// such a configuration file. The simulator has no configuration file.
 func (l *linter) holds() {
 	for _, node := range nodes {
 		mult, _ := strconv.Atoi(l.Value(Netns, node, "bfd.mult"))
@@ -152,8 +152,8 @@ func (l *linter) holds() {
 	}
 }
 
-// lastOf returns where the last setting of some keys stands that counts in a world, for a
-// node or, where none is named, for any.
+// lastOf returns the position of the last setting of one of the keys for a node in a world, or
+// for any node if it is "".
 func (l *linter) lastOf(world, node string, keys ...string) (at Pos) {
 	for _, s := range l.Config {
 		if slices.Contains(keys, s.Key) && (s.Node == "" || node == "" || s.Node == node) && s.Guard.In(world) {
@@ -171,7 +171,7 @@ func (l *linter) services() {
 		for _, other := range l.Services[:i] {
 			switch {
 			case s.Name == other.Name && s.Family() != other.Family() && s.VIP != "" && other.VIP != "":
-				l.errorf(s.Pos, s.host(), "", "service %q is of %s by %s and of %s here; a service has one family, so give each a name of its own",
+				l.errorf(s.Pos, s.host(), "", "service %q is %s in %s and %s here; a service has one family, so use two names",
 					s.Name, other.Family(), other.Pos, s.Family())
 			case !meet(s.Guard, other.Guard):
 			case s.Name == other.Name:
@@ -181,7 +181,7 @@ func (l *linter) services() {
 			}
 		}
 		if slices.Contains(append(lab.KindNames(), links...), s.Name) {
-			l.errorf(s.Pos, s.Name, "", "service %q: selectors of links have another meaning for that word", s.Name)
+			l.errorf(s.Pos, s.Name, "", "service %q: selectors use that word for a link or a kind of packets; use another name", s.Name)
 		}
 		vip, err := netip.ParseAddr(s.VIP)
 		if err != nil {
@@ -201,21 +201,21 @@ func (l *linter) traffic() {
 			}
 		}
 		if t.Kind == Connects && t.Proto == "udp" && (t.Ports > 0 || t.Closer != "") {
-			l.errorf(t.Pos, t.Proto, "", "traffic %q: queries have a source port of their own each, and nothing to close", t.Name)
+			l.errorf(t.Pos, t.Proto, "", "traffic %q: each udp query has its own source port and no connection to close", t.Name)
 		} else if t.Kind == Connects && t.Ports > 0 && t.Closer == "" {
-			l.errorf(t.Pos, "ports", "", "traffic %q: a client that closes first keeps a port for %s after each connection; say close=server or close=reset",
+			l.errorf(t.Pos, "ports", "", "traffic %q: a client that closes first keeps a port for %s after each connection; use close=server or close=reset",
 				t.Name, formatDuration(timeWait))
 		}
 		if t.Rebind > 0 && t.Proto == "tcp" {
-			l.errorf(t.Pos, "rebind", "", "traffic %q: a TCP connection ends with its source port; say flows udp", t.Name)
+			l.errorf(t.Pos, "rebind", "", "traffic %q: a TCP connection cannot change its source port; use flows udp", t.Name)
 		} else if every := t.SampleEvery(); t.Rebind > 0 && t.Rebind < every {
-			l.errorf(t.Pos, "rebind", "", "traffic %q: each flow is asked every %s, so rebind is that at least", t.Name, formatDuration(every))
+			l.errorf(t.Pos, "rebind", "", "traffic %q: each flow sends a request every %s; rebind must not be shorter", t.Name, formatDuration(every))
 		}
 		if t.Sample > t.Count {
-			l.errorf(t.Pos, "sample", "", "traffic %q: a sample of %d of %d flows; say fewer, or nothing for up to %d", t.Name, t.Sample, t.Count, DefaultSample)
+			l.errorf(t.Pos, "sample", "", "traffic %q: the sample of %d is larger than its %d flows; lower it, or leave it out for up to %d", t.Name, t.Sample, t.Count, DefaultSample)
 		}
 		if all := float64(t.Count) * t.Rate; t.Kind == Bulk && all > maxBits {
-			l.errorf(t.Pos, "rate", "", "traffic %q: %d transfers are %s together; a line has at most %s", t.Name, t.Count, formatBits(all), formatBits(maxBits))
+			l.errorf(t.Pos, "rate", "", "traffic %q: %d transfers add up to %s; a line has at most %s", t.Name, t.Count, formatBits(all), formatBits(maxBits))
 		}
 		if t.Client != "" {
 			l.sender(t)
@@ -231,30 +231,29 @@ func (l *linter) traffic() {
 // sender checks that the line comes from a client of the topology.
 func (l *linter) sender(t Traffic) {
 	if kind, _, ok := lab.ParseName(t.Client); ok && kind != lab.Client {
-		l.errorf(t.Pos, t.Client, "", "traffic %q: %s is a %s, and traffic comes from a client", t.Name, t.Client, kind.Noun())
+		l.errorf(t.Pos, t.Client, "", "traffic %q: %s is a %s, but traffic comes from a client", t.Name, t.Client, kind.Noun())
 		return
 	}
 	l.host(t.Pos, t.Client)
 }
 
-// trafficTimes checks that the line runs for a while before the end, in every world in
-// which it runs.
+// trafficTimes checks that the line starts and stops before the end of the scenario.
 func (l *linter) trafficTimes(t Traffic) {
 	if t.Until > 0 && t.Until <= t.From {
-		l.errorf(t.Pos, formatDuration(t.Until), "", "traffic %q stops at %s, and starts at %s", t.Name, formatDuration(t.Until), formatDuration(t.From))
+		l.errorf(t.Pos, formatDuration(t.Until), "", "traffic %q stops at %s, but starts at %s", t.Name, formatDuration(t.Until), formatDuration(t.From))
 		return
 	}
 	for _, world := range worlds {
 		if end := l.endAt(world); t.Guard.In(world) && len(l.Steps) > 0 && max(t.From, t.Until) > 0 && max(t.From, t.Until) >= end {
-			l.errorf(t.Pos, formatDuration(max(t.From, t.Until)), "", "traffic %q would start or stop at %s, and the end is at %s", t.Name,
+			l.errorf(t.Pos, formatDuration(max(t.From, t.Until)), "", "traffic %q starts or stops at %s, not before the end at %s", t.Name,
 				formatDuration(max(t.From, t.Until)), formatDuration(end))
 			return
 		}
 	}
 }
 
-// trafficService checks that the line's service exists, in every world in which
-// the line runs, and speaks its protocol.
+// trafficService checks that the line's service exists in every world in which the line runs,
+// and has its protocol.
 func (l *linter) trafficService(t Traffic) {
 	var names []string
 	var guards []Guard
@@ -266,7 +265,7 @@ func (l *linter) trafficService(t Traffic) {
 			l.errorf(t.Pos, t.Service, "", "traffic %q is %s, but service %q is %s", t.Name, t.Proto, s.Name, s.Proto)
 			return
 		case s.Bare:
-			l.errorf(t.Pos, t.Service, "", "traffic %q: nothing echoes at service %q, which has server=%s", t.Name, t.Service, serverNone)
+			l.errorf(t.Pos, t.Service, "", "traffic %q: service %q has server=%s, so nothing echoes", t.Name, t.Service, serverNone)
 			return
 		default:
 			guards = append(guards, s.Guard)
@@ -274,17 +273,17 @@ func (l *linter) trafficService(t Traffic) {
 	}
 	switch {
 	case t.Service == "" && !slices.ContainsFunc(l.Services, func(s Service) bool { return s.Proto == t.Proto }):
-		l.errorf(t.Pos, "", "", "traffic %q has no service: none is %s", t.Name, t.Proto)
+		l.errorf(t.Pos, "", "", "traffic %q: there is no %s service", t.Name, t.Proto)
 	case t.Service == "":
-		l.errorf(t.Pos, "", "", "traffic %q: which service? Several are %s; say service=NAME", t.Name, t.Proto)
+		l.errorf(t.Pos, "", "", "traffic %q: which service? There are several for %s; add service=NAME", t.Name, t.Proto)
 	case len(guards) == 0:
 		l.errorf(t.Pos, t.Service, Nearest(t.Service, names), "unknown service %q", t.Service)
 	case !covers(guards, t.Guard):
-		l.errorf(t.Pos, t.Service, "", "service %q is guarded, traffic %q is not", t.Service, t.Name)
+		l.errorf(t.Pos, t.Service, "", "service %q is guarded, but traffic %q is not", t.Service, t.Name)
 	}
 }
 
-// covers reports whether there is one of the guarded things in every world of a guard.
+// covers reports whether at least one of the guards holds in every world of a guard.
 func covers(guards []Guard, of Guard) bool {
 	for _, world := range worlds {
 		if of.In(world) && !slices.ContainsFunc(guards, func(g Guard) bool { return g.In(world) }) {
@@ -294,7 +293,7 @@ func covers(guards []Guard, of Guard) bool {
 	return true
 }
 
-// control checks that what must fail is claimed, by the scenario or by the name itself.
+// control checks that each check of the control line has a claim, stated or implied by its name.
 func (l *linter) control() {
 	for _, name := range l.Control {
 		_, implied := Implied(name)
@@ -303,7 +302,7 @@ func (l *linter) control() {
 			stated = stated || slices.ContainsFunc(l.Conditions(world), func(c Cond) bool { return c.Check() == name })
 		}
 		if !implied && !stated && !l.broken["step"] && !l.broken["always"] {
-			l.errorf(l.ControlPos, name, "", "control %s: the scenario claims nothing of it that could fail", name)
+			l.errorf(l.ControlPos, name, "", "control %s: the scenario has no claim of that check", name)
 		}
 		if c, ok := Implied(name); ok && !stated {
 			c.Pos = l.ControlPos
@@ -316,12 +315,12 @@ func (l *linter) has(verb string) bool {
 	return slices.ContainsFunc(l.Steps, func(s Step) bool { return s.Verb == verb })
 }
 
-// atOnce checks a condition that must come to hold at some instant.
+// atOnce checks a condition that must be true at some instant.
 func (l *linter) atOnce(c Cond, g Guard) {
 	l.measurable(c, g)
 	switch {
 	case c.Named != "" && !IsState(c.Named):
-		l.errorf(c.Pos, "", "", "%q is judged over a stretch of time; it cannot come to hold within one", c.Named)
+		l.errorf(c.Pos, "", "", "%q is judged over a window; use always, or expect without within", c.Named)
 	case c.Output != nil:
 		l.errorf(c.Pos, "", "", "%s", afterwards(CheckOutput))
 	case c.Compare != nil:
@@ -329,20 +328,19 @@ func (l *linter) atOnce(c Cond, g Guard) {
 	}
 }
 
-// comesToHold refuses comparisons that are true from the beginning, or have no
-// value until all is over: "rst == 0 within 5s" would pass at once.
+// comesToHold refuses comparisons that are true from the begin, such as "rst == 0 within 5s",
+// and comparisons of metrics that have no value before the end of the run.
 func (l *linter) comesToHold(c Cond) {
 	m, _ := metric.Of(c.Compare.Metric)
 	switch {
 	case !m.Now:
-		l.errorf(c.Pos, "", "", "%s is judged over a stretch of time; say it without within", c.Compare.Name())
+		l.errorf(c.Pos, "", "", "%s is judged over a window; leave out within", c.Compare.Name())
 	case m.Grows && (strings.HasPrefix(c.Compare.Op, "<") || c.Compare.Op == "==" && c.Compare.Value.zero()):
-		l.errorf(c.Pos, "", "", "%s is true at the beginning and can only cease to be; say it with throughout", c)
+		l.errorf(c.Pos, "", "", "%s is true from the start and can only become false; use throughout", c)
 	}
 }
 
-// measurable checks that the traffic and the faults are there without which the
-// condition could never be judged.
+// measurable checks that the plan has the traffic and the faults that the condition needs.
 func (l *linter) measurable(c Cond, g Guard) {
 	switch {
 	case c.Compare != nil:
@@ -382,11 +380,11 @@ func (l *linter) measured(m metric.Metric, c Cond, g Guard) {
 		case arg != "" && !slices.Contains(all, arg):
 			l.errorf(c.Pos, arg, Nearest(arg, names), "unknown traffic %q", arg)
 		case arg != "" && len(guards) == 0:
-			l.errorf(c.Pos, arg, "", "%s is not measured for traffic %q: only for %s", m.Name, arg, oneOf(m.Of))
+			l.errorf(c.Pos, arg, "", "%s is not measured for traffic %q, only for %s", m.Name, arg, oneOf(m.Of))
 		case len(guards) == 0:
 			l.errorf(c.Pos, "", "", "%s can never be judged: there is no traffic of %s", c, oneOf(m.Of))
 		case !covers(guards, g):
-			l.errorf(c.Pos, "", "", "%s can be judged in one world only: its traffic is guarded, it is not", c)
+			l.errorf(c.Pos, "", "", "%s can be judged in one world only: its traffic is guarded, the claim is not", c)
 		}
 	}
 	if len(m.After) > 0 && !slices.ContainsFunc(m.After, l.has) && !l.broken["step"] {

@@ -10,12 +10,10 @@ import (
 	"baton/scenarios/metric"
 )
 
-// What a claim is worth: one that no run can break, or none can keep, says nothing.
-
-// atMost has the metrics that have a largest value in a pair.
+// atMost has the metrics with a maximum in a pair.
 var atMost = map[string]float64{"masters": float64(len(lab.Nodes())), "forwarders": float64(len(lab.Nodes()))}
 
-// certain warns of a comparison that no run can break, or none can keep.
+// certain warns of a comparison that is true in every run, or in none.
 func (l *linter) certain(c Cond, g Guard) {
 	most, limited := atMost[c.Compare.Metric]
 	if !limited {
@@ -30,11 +28,11 @@ func (l *linter) certain(c Cond, g Guard) {
 	case !breaks:
 		l.warn(c.Pos, telling(*c.Compare), "%s cannot fail%s", c, beyond(timed, l.lasts(g.world())))
 	case !holds:
-		l.warn(c.Pos, "", "%s can never hold: %s is from 0 to %s", c, c.Compare.Name(), formatMost(most, timed))
+		l.warn(c.Pos, "", "%s can never be true: %s is %s", c, c.Compare.Name(), formatRange(most, timed))
 	}
 }
 
-// bound is the right side of a comparison, in milliseconds where it is of times.
+// bound evaluates the right side of a comparison, in milliseconds if it is a time.
 func (l *linter) bound(c Compare, world string) (want float64, timed, ok bool) {
 	m, _ := metric.Of(c.Metric)
 	if m.Unit == metric.Count || !c.Value.IsDuration() {
@@ -45,7 +43,7 @@ func (l *linter) bound(c Compare, world string) (want float64, timed, ok bool) {
 	return milliseconds(d), true, err == nil
 }
 
-// lasts is the longest time that a run can take, with all that it waits for.
+// lasts is the longest time that a run can take, with its waits.
 func (l *linter) lasts(world string) time.Duration {
 	var total time.Duration
 	for _, s := range l.Steps {
@@ -64,7 +62,7 @@ func (l *linter) lasts(world string) time.Duration {
 	return math.MaxInt64 // no end: reported elsewhere
 }
 
-// waits lists the times for which a step may hold the clock.
+// waits lists the longest times for which a step may hold the clock.
 func (s Step) waits() []Expr {
 	switch {
 	case s.Wait != nil:
@@ -95,7 +93,7 @@ func reach(op string, want, most float64) (holds, breaks bool) {
 	return true, want >= 0 && want <= most
 }
 
-// telling is the comparison that was probably meant, "" if none is near.
+// telling suggests the comparison that was probably meant, "" if there is none.
 func telling(c Compare) string {
 	want, _ := c.Value.Number()
 	switch {
@@ -109,7 +107,7 @@ func telling(c Compare) string {
 	return ""
 }
 
-// beyond says why a bound on a time cannot be broken.
+// beyond says that a bound on a time is longer than the run.
 func beyond(timed bool, lasts time.Duration) string {
 	if !timed {
 		return ""
@@ -117,17 +115,18 @@ func beyond(timed bool, lasts time.Duration) string {
 	return ": the run lasts at most " + formatDuration(lasts)
 }
 
-func formatMost(most float64, timed bool) string {
+// formatRange writes the range from 0 to most.
+func formatRange(most float64, timed bool) string {
 	switch {
 	case timed:
-		return formatDuration(time.Duration(most * float64(time.Millisecond)))
+		return "from 0 to " + formatDuration(time.Duration(most*float64(time.Millisecond)))
 	case math.IsInf(most, 1):
-		return "any number"
+		return "0 or more"
 	}
-	return strconv.FormatFloat(most, 'f', -1, 64)
+	return "from 0 to " + strconv.FormatFloat(most, 'f', -1, 64)
 }
 
-// together warns of conditions that cannot hold at one instant.
+// together reports conditions that cannot be true at the same instant.
 func (l *linter) together(conds []Cond) {
 	roleOf := map[string]RoleIs{}
 	for _, c := range conds {
@@ -136,29 +135,29 @@ func (l *linter) together(conds []Cond) {
 		}
 		other, seen := roleOf[c.Role.Node]
 		if seen && other != *c.Role && !other.Not && (!c.Role.Not || other.Role == c.Role.Role) {
-			l.errorf(c.Pos, "", "", "%s and %s cannot hold together; write an expectation for each", Cond{Role: &other}, c)
+			l.errorf(c.Pos, "", "", "%s and %s cannot be true together; write an expectation for each", Cond{Role: &other}, c)
 		}
 		roleOf[c.Role.Node] = *c.Role
 	}
 }
 
-// outlasts warns of an expectation that is to hold for longer than the run lasts: the
-// runner waits for it, so that the end is not where the scenario says.
+// outlasts warns of an expectation that goes on after the end step. The runner waits for it, so
+// the run ends later than the scenario says.
 func (t *timeline) outlasts(s Step) {
 	last, err := s.Expect.Throughout.Duration(t.Env(t.world))
 	end := slices.IndexFunc(t.Steps, func(o Step) bool { return o.Verb == VerbEnd && o.Guard.In(t.world) })
 	if err != nil || end < 0 || s.At+last <= t.Steps[end].At {
 		return
 	}
-	t.warn(s.Pos, "", "throughout %s goes on after the end at %s: write @%s end, or throughout %s", s.Expect.Throughout,
+	t.warn(s.Pos, "", "throughout %s goes on after the end at %s; write @%s end, or throughout %s", s.Expect.Throughout,
 		formatDuration(t.Steps[end].At), formatDuration(s.At+last), formatDuration(t.Steps[end].At-s.At))
 }
 
-// ended warns of chaos that is to end when the run is over.
+// chaosEnds warns of chaos that would end after the run.
 func (l *linter) chaosEnds(c Chaos) {
 	for _, world := range worlds {
 		if until, lasts := timed(c.Value), l.lasts(world); c.Key == chaosUntil && c.Guard.In(world) && until >= lasts {
-			l.warn(c.Pos, "", "chaos until=%s changes nothing: the run lasts at most %s; leave it out", c.Value, formatDuration(lasts))
+			l.warn(c.Pos, "", "chaos until=%s has no effect: the run lasts at most %s; leave it out", c.Value, formatDuration(lasts))
 			return
 		}
 	}

@@ -2,8 +2,8 @@ package plan
 
 import "fmt"
 
-// SameNames reports every plan that has the name of an earlier one: a run of one would
-// replace the results of the other.
+// SameNames reports every plan with the name of an earlier one: their results would have the
+// same folder.
 func SameNames(plans []*Plan) Diagnostics {
 	var found Diagnostics
 	first := map[string]*Plan{}
@@ -13,7 +13,7 @@ func SameNames(plans []*Plan) Diagnostics {
 			first[p.Name] = p
 		} else if p.Name != "" {
 			found = append(found, Diagnostic{File: p.File, Pos: p.NamePos,
-				Message: fmt.Sprintf("scenario %s is the name of %s:%d too, and each run's folder has its scenario's name; write another", p.Name, other.File, other.NamePos.Line)})
+				Message: fmt.Sprintf("scenario %s: %s:%d has the same name, and so the same folder for its results; use another", p.Name, other.File, other.NamePos.Line)})
 		}
 	}
 	return found

@@ -11,8 +11,7 @@ import (
 	"baton/scenarios/metric"
 )
 
-// timeline walks the steps of one world and checks that each can follow what is
-// above it.
+// timeline walks the steps of one world and checks that each can follow those above it.
 type timeline struct {
 	*linter
 	world  string
@@ -24,8 +23,7 @@ type timeline struct {
 	ended  bool
 }
 
-// timelines checks the steps as each world executes them. What is wrong in one
-// world only says so.
+// timelines checks the steps as each world executes them. A problem of one world only names it.
 func (l *linter) timelines() {
 	var perWorld [][]Diagnostic
 	for _, world := range worlds {
@@ -41,10 +39,10 @@ func (l *linter) timelines() {
 	}
 }
 
-// draws is how many draws of what is left to chance are checked.
+// draws is how many draws of random steps are checked.
 const draws = 16
 
-// timeline checks the steps of one world: of some draws, where any is left to chance.
+// timeline checks the steps of one world. If some are random it checks several draws.
 func (l *linter) timeline(world string) (found []Diagnostic) {
 	for seed := range uint64(draws) {
 		drawn := l.Drawn(seed)
@@ -90,22 +88,22 @@ func (t *timeline) order(s Step) {
 	case t.ended && s.Verb == VerbEnd:
 		t.errorf(s.Pos, "", "", "a second end; the first is %s", t.last.Pos)
 	case t.ended && t.undoes(s):
-		t.errorf(s.Pos, "for", "", "%s: that is at %s, after the end at %s (%s); end later, or let it be for less",
+		t.errorf(s.Pos, "for", "", "%s ends at %s, after the end at %s (%s); end later, or use a shorter for",
 			s.Text, formatDuration(s.At), formatDuration(t.last.At), t.last.Pos)
 	case t.ended && !(s.Verb == VerbExpect && s.At == t.last.At):
-		t.errorf(s.Pos, "", "", "the scenario has ended in %s; move the end below this line", t.last.Pos)
+		t.errorf(s.Pos, "", "", "the scenario ended in %s; move the end below this line", t.last.Pos)
 	case s.At < t.last.At:
-		t.errorf(s.Pos, "", "", "the step at %s stands after one at %s; move it above %s, or give it a later time",
+		t.errorf(s.Pos, "", "", "the step at %s is below one at %s; move it above %s, or give it a later time",
 			formatDuration(s.At), formatDuration(t.last.At), t.last.Pos)
 	}
 }
 
-// undoes reports whether a step was written as the for of another.
+// undoes reports whether a step is the undo of another step with for.
 func (t *timeline) undoes(s Step) bool {
 	return slices.ContainsFunc(t.Steps, func(o Step) bool { return o.Pos == s.Pos && fault.UndoOf(o.Verb) == s.Verb })
 }
 
-// comeTrue checks conditions that must come to hold at one instant.
+// comeTrue checks conditions that must come true at the same instant.
 func (t *timeline) comeTrue(i int, conds []Cond) {
 	t.together(conds)
 	for _, c := range conds {
@@ -114,7 +112,7 @@ func (t *timeline) comeTrue(i int, conds []Cond) {
 	}
 }
 
-// windowed refuses a condition that has one value for the whole run.
+// windowed refuses a condition that has only one value for the whole run.
 func (t *timeline) windowed(c Cond) {
 	if c.Output != nil {
 		t.errorf(c.Pos, "", "", "%s", afterwards(CheckOutput))
@@ -126,7 +124,7 @@ func (t *timeline) windowed(c Cond) {
 	case m.PerProgram:
 		t.errorf(c.Pos, "", "", "%s", afterwards(c.Compare.Name()))
 	case m.Whole:
-		t.errorf(c.Pos, "", "", "%s is measured over a whole line of traffic; say it with always, and set from= and until= of that line to narrow it", c.Compare.Name())
+		t.errorf(c.Pos, "", "", "%s is measured over the whole time of a line of traffic; use always, and narrow it with from= and until= of that line", c.Compare.Name())
 	}
 }
 
@@ -143,14 +141,14 @@ func (t *timeline) expect(i int, s Step) {
 		}
 	}
 	if s.Expect.Throughout != nil && s.Expect.Throughout.never(t.Env(t.world)) {
-		t.errorf(s.Pos, "throughout", "", "throughout %s is no time at all", s.Expect.Throughout)
+		t.errorf(s.Pos, "throughout", "", "throughout %s has no duration", s.Expect.Throughout)
 	} else if s.Expect.Throughout != nil {
 		t.outlasts(s)
 	}
 	if s.Expect.Within != nil && s.Expect.Within.negative(t.Env(t.world)) {
-		t.errorf(s.Pos, "within", "", "within %s is over before it begins", s.Expect.Within)
+		t.errorf(s.Pos, "within", "", "within %s ends before it begins", s.Expect.Within)
 	} else if s.Expect.Within != nil && s.Expect.Within.never(t.Env(t.world)) {
-		t.warn(s.Pos, "", "within %s leaves no time for anything to change; write for example within detect+50ms", s.Expect.Within)
+		t.warn(s.Pos, "", "within %s leaves no time for a change; write for example within detect+50ms", s.Expect.Within)
 		t.found[len(t.found)-1].word = "within"
 	}
 }
@@ -165,8 +163,8 @@ func (e Expr) negative(env Env) bool {
 	return err == nil && d < 0
 }
 
-// possible refuses a claim about nodes that are down and stay so until the next step at
-// which they could come up: it can never be true.
+// possible refuses a claim about nodes that are down until after its window: it can never be
+// true.
 func (t *timeline) possible(c Cond, i int) {
 	absent := func(node string) bool {
 		state := t.hosts[node]
@@ -180,7 +178,7 @@ func (t *timeline) possible(c Cond, i int) {
 		}
 		if want, _, ok := t.bound(*c.Compare, t.world); ok {
 			if holds, _ := reach(c.Compare.Op, want, 0); !holds {
-				t.errorf(c.Pos, "", "", "%s can never hold: both nodes are down and not restored before it is judged", c)
+				t.errorf(c.Pos, "", "", "%s can never be true: both nodes are down and not restored before it is judged", c)
 			}
 		}
 		return
@@ -190,7 +188,7 @@ func (t *timeline) possible(c Cond, i int) {
 		node, positive = c.InSync.Node, !c.InSync.Not
 	}
 	if positive && absent(node) {
-		t.errorf(c.Pos, "", "", "%s can never hold: %s is down and not restored before it is judged", c, node)
+		t.errorf(c.Pos, "", "", "%s can never be true: %s is down and not restored before it is judged", c, node)
 	}
 }
 
@@ -252,7 +250,7 @@ func (t *timeline) fault(s Step) {
 		}
 		t.hosts[host] = verb.To
 		if fault.Ends(s.Verb) {
-			for is := range t.traits { // in any order: each is looked at for itself
+			for is := range t.traits { // in any order: each is checked alone
 				if verb, _ := fault.Of(is.verb); is.host == host && verb.Process {
 					delete(t.traits, is)
 				}
@@ -266,31 +264,32 @@ func (t *timeline) loaded(client string) bool {
 	return slices.ContainsFunc(t.Traffic, func(line Traffic) bool { return line.Guard.In(t.world) && line.Sends(client) })
 }
 
-// trait is what a machine is until the verb that undoes it.
+// trait is a lasting effect of a verb on a host.
 type trait struct{ verb, host string }
 
-// undone says of which steps one must come before one that takes something back, "" for a
-// verb that takes nothing back.
+// undone names the steps of which one must come before a verb that undoes them, "" for other
+// verbs.
 func undone(verb string) string {
 	before := fault.Meant(func(v fault.Verb) bool { return v.Undo == verb && v.As == "" })
 	if len(before) == 0 {
 		return ""
 	}
-	return "; it takes an earlier " + oneOf(before)
+	return "; it needs an earlier " + oneOf(before)
 }
 
-// again words the mistake of a verb on a machine that is in that state already.
+// again says how to correct a verb whose effect a host already has.
 func again(verb fault.Verb) string {
 	switch {
 	case verb.Undo == "":
 		return ""
 	case len(verb.Keys) > 1:
-		return "; write all its keys in one step, or " + verb.Undo + " first"
+		return "; write all keys in one step, or undo it first with " + verb.Undo
 	}
-	return "; " + verb.Undo + " must come first"
+	return "; undo it first with " + verb.Undo
 }
 
-// trait checks that a machine is not so already, and has a process if that is meant.
+// trait checks that a host does not already have the effect, and has a process if the verb needs
+// one.
 func (t *timeline) trait(s Step, verb fault.Verb) {
 	for _, host := range s.Fault.Hosts {
 		t.host(s.Pos, host)
@@ -306,15 +305,15 @@ func (t *timeline) trait(s Step, verb fault.Verb) {
 		case verb.Answers && state == fault.Frozen:
 			t.errorf(s.Pos, host, "", "%s %s: %s is frozen and cannot answer; thaw it first", s.Verb, host, host)
 		case already && verb.Undo == "":
-			t.errorf(s.Pos, host, "", "%s %s: there is nothing to take back%s", s.Verb, host, undone(s.Verb))
+			t.errorf(s.Pos, host, "", "%s %s: there is nothing to undo%s", s.Verb, host, undone(s.Verb))
 		case already:
-			t.errorf(s.Pos, host, "", "%s %s: an earlier %s still holds%s", s.Verb, host, s.Verb, again(verb))
+			t.errorf(s.Pos, host, "", "%s %s: an earlier %s is still in effect%s", s.Verb, host, s.Verb, again(verb))
 		}
 		t.traits[is] = verb.Undo != ""
 	}
 }
 
-// undoTraits takes from a machine what a verb undoes, and reports whether there was any.
+// undoTraits removes the effects that a verb undoes, and reports whether there were any.
 func (t *timeline) undoTraits(undo, host string) bool {
 	before := len(t.traits)
 	maps.DeleteFunc(t.traits, func(is trait, there bool) bool {
@@ -323,7 +322,7 @@ func (t *timeline) undoTraits(undo, host string) bool {
 	return len(t.traits) < before
 }
 
-// port checks that a machine has the port, and that its carrier can change so.
+// port checks that the host has the port, and that its carrier is not in that state already.
 func (t *timeline) port(s Step, verb fault.Verb) {
 	if t.broken["step"] {
 		return
@@ -333,17 +332,17 @@ func (t *timeline) port(s Step, verb fault.Verb) {
 		host := s.Fault.Hosts[0]
 		t.host(s.Pos, host)
 		if h, ok := t.Topo.Lab().Host(host); ok && !h.On(s.Fault.Via) {
-			t.errorf(s.Pos, s.Fault.Via, "", "%s %s: it has links to %s", s.Verb, target, oneOf(h.Links()))
+			t.errorf(s.Pos, s.Fault.Via, "", "%s %s: it has no such link; use %s", s.Verb, target, oneOf(h.Links()))
 		}
 	}
 	if was, down := t.down[target], verb.Severs; was == down {
 		word, _, _ := strings.Cut(target, " ")
-		t.errorf(s.Pos, word, "", "%s %s: it is %s already%s", s.Verb, target, verb.Word, undone(s.Verb))
+		t.errorf(s.Pos, word, "", "%s %s: it is already %s%s", s.Verb, target, verb.Word, undone(s.Verb))
 	}
 	t.down[target] = verb.Severs
 }
 
-// wires checks what a cut or heal selects, and that there is something to heal.
+// wires checks the selector of a fault on links, and that a heal has something to heal.
 func (t *timeline) wires(s Step) {
 	var rules []lab.Rule
 	if on := s.Fault.On; on != nil {
@@ -362,9 +361,9 @@ func (t *timeline) wires(s Step) {
 	case t.broken["step"]:
 		return
 	case len(t.cuts) == 0:
-		t.errorf(s.Pos, "", "", "heal: nothing is cut%s", undone(s.Verb))
+		t.errorf(s.Pos, "", "", "heal: nothing to heal%s", undone(s.Verb))
 	case !slices.ContainsFunc(t.cuts, covered):
-		t.errorf(s.Pos, "", "", "heal %s: that is not cut%s", s.Fault.On, undone(s.Verb))
+		t.errorf(s.Pos, "", "", "heal %s: nothing to heal there%s", s.Fault.On, undone(s.Verb))
 	}
 	t.cuts = slices.DeleteFunc(slices.Clone(t.cuts), covered)
 }
@@ -383,7 +382,7 @@ func (l *linter) host(at Pos, name string) {
 	l.errorf(at, name, Nearest(name, l.hosts()), "unknown host %q", name)
 }
 
-// hosts lists what a cut can name.
+// hosts lists the hosts and groups that a cut can name.
 func (l *linter) hosts() []string {
 	names := []string{lab.Clients, lab.Backends}
 	for _, h := range l.Topo.Lab().Hosts() {
@@ -392,7 +391,7 @@ func (l *linter) hosts() []string {
 	return names
 }
 
-// joined checks that the link of a cut joins its ends.
+// joined checks that the link of a selector joins its ends.
 func (t *timeline) joined(s Step) {
 	c := s.Fault.On
 	topo := t.Topo.Lab()
@@ -402,10 +401,10 @@ func (t *timeline) joined(s Step) {
 	joining := topo.Joining(c.From, c.To)
 	switch {
 	case c.From == c.To:
-		t.errorf(s.Pos, c.To, "", "%s %s: that is one host", s.Verb, c)
+		t.errorf(s.Pos, c.To, "", "%s %s: both ends are the same host", s.Verb, c)
 	case len(joining) == 0:
 		t.errorf(s.Pos, c.To, "", "%s %s: no link joins them", s.Verb, c)
 	case c.Via != "" && !slices.Contains(joining, c.Via):
-		t.errorf(s.Pos, c.Via, "", "%s %s: they are joined by %s", s.Verb, c, oneOf(joining))
+		t.errorf(s.Pos, c.Via, "", "%s %s: they are joined only by %s", s.Verb, c, oneOf(joining))
 	}
 }

@@ -6,26 +6,24 @@ import (
 	"baton/scenarios/lab"
 )
 
-// How the generators of both worlds open what stands for the whole run.
+// How the generators of both worlds open sessions and flows.
 const (
-	// SessionsPerSecond and FlowsPerSecond are the paces: 500 sessions take half a second,
-	// 10,000 flows under two.
+	// SessionsPerSecond and FlowsPerSecond are how many are opened in a second.
 	SessionsPerSecond = 1000
 	FlowsPerSecond    = 8000
-	// FlowPasses is how often an idle flow without an answer is asked, in
-	// passes over all of these; the next pass begins FlowPause after the end of one.
+	// FlowPasses is how often a request is sent on an idle flow that gets no answer. Each pass
+	// covers all such flows, and begins FlowPause after the end of the last.
 	FlowPasses = 10
 	FlowPause  = 300 * time.Millisecond
-	// ClientPorts are those of an address of a simulated client. It has a part of the
-	// guests' addresses besides its own.
+	// ClientPorts is the number of ports of an address of a simulated client. The client has
+	// its own address and a part of the guests' addresses.
 	ClientPorts = 55_000
-	// GuestPorts are those of a guest's address, from which idle flows come in
-	// namespaces. Each client and line has a part of these addresses.
+	// GuestPorts is the number of ports of a guest's address, from which idle flows come in
+	// namespaces. Each line of each client has a part of these addresses.
 	GuestPorts = 50_000
 )
 
-// room is how many flows a line of traffic may have in a world, which are divided among
-// its clients.
+// room is how many flows a line of traffic may have in a world, over all its clients.
 func (p *Plan) room(t Traffic, world string) int {
 	clients, senders := p.Topo.Clients, p.senders(t)
 	if world == Sim {
@@ -51,8 +49,8 @@ func (p *Plan) senders(t Traffic) int {
 	return p.Topo.Clients
 }
 
-// tooMany refuses lines of traffic that clients have no ports for. In the simulator they
-// share the ports.
+// tooMany refuses lines of traffic that need more ports than the clients have. In the simulator
+// all lines share the ports.
 func (l *linter) tooMany() {
 	open := 0
 	for _, t := range l.Traffic {
@@ -66,7 +64,7 @@ func (l *linter) tooMany() {
 				count = open
 			}
 			if room := l.room(t, world); count > room {
-				l.errorf(t.Pos, "count", "", "traffic %q: %d clients have ports for %d flows in [%s], and %d are asked for; say more clients, or fewer flows",
+				l.errorf(t.Pos, "count", "", "traffic %q: %d clients have ports for %d flows in [%s], not for %d; use more clients or fewer flows",
 					t.Name, l.senders(t), room, world, count)
 			}
 		}

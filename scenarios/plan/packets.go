@@ -8,7 +8,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// Match says which packets on a link are of a kind that a selector names, or of a service.
+// Match returns the match for the packets of a kind, or of a service, on a link.
 func (p *Plan) Match(only, link string) lab.Match {
 	kind, known := lab.PacketKindOf(only)
 	switch {
@@ -34,7 +34,7 @@ func (p *Plan) Match(only, link string) lab.Match {
 
 var protoNumber = map[string]uint8{"tcp": lab.ProtoTCP, "udp": lab.ProtoUDP}
 
-// vips are the addresses of the services on the clients' side, and those of the backends' side.
+// vips returns the VIPs on the clients' side and those on the backends' side.
 func (p *Plan) vips() (addrs [lab.MaxAddrs]flow.Addr) {
 	for i, vip := range p.distinctVIPs() {
 		if i < len(addrs) {
@@ -60,7 +60,7 @@ func (p *Plan) distinctVIPs() []netip.Addr {
 	return vips
 }
 
-// packets checks that a selector's kind of packets is one on the links that it names.
+// packets checks the kind of packets of a selector.
 func (t *timeline) packets(s Step) {
 	on := s.Fault.On
 	_, known := lab.PacketKindOf(on.Only)
@@ -70,8 +70,8 @@ func (t *timeline) packets(s Step) {
 	case !known && service < 0:
 		t.errorf(s.Pos, on.Only, Nearest(on.Only, lab.KindNames()), "unknown kind of packets %q", on.Only)
 	case !known && !meet(t.Services[service].Guard, Guard(t.world)):
-		t.errorf(s.Pos, on.Only, "", "service %q is not there", on.Only)
+		t.errorf(s.Pos, on.Only, "", "service %q is guarded for the other world", on.Only)
 	case on.Only == lab.VIP && len(t.distinctVIPs()) > lab.MaxAddrs:
-		t.errorf(s.Pos, on.Only, "", "%s is told by %d addresses at most, those of the backends' side included: name a service", lab.VIP, lab.MaxAddrs)
+		t.errorf(s.Pos, on.Only, "", "%s can match at most %d addresses, with those on the backends' side; name a service", lab.VIP, lab.MaxAddrs)
 	}
 }

@@ -34,9 +34,9 @@ func TestSelectorsOfPackets(t *testing.T) {
 	for line, want := range map[string]string{
 		"cut gurp lb1->clients":               `:9: unknown kind of packets "gurp"; did you mean "garp"?`,
 		"cut wob clients->lb1":                `:9: unknown kind of packets "wob"; did you mean "web"?`,
-		"cut syn":                             `:5: cut syn: between whom? Its form is: cut sync`,
+		"cut syn":                             `:5: cut syn: between which hosts? The form is: cut sync`,
 		"limit sync":                          `:5: limit: say rate, queue, mtu or oversize; the form is: limit sync KEY=VALUE...`,
-		"limit sync queue=20ms":               `:5: queue comes to nothing without rate`,
+		"limit sync queue=20ms":               `:5: queue has no effect without rate`,
 		"limit sync rate=10":                  `:21: rate: "10" is not a rate such as 10mbit or 30/s; did you mean "10mbit"?`,
 		"limit sync rate=1mbit rate=2mbit":    `:27: rate is set twice`,
 		"limit sync mtu=90":                   `:20: mtu: 90 is not a whole number from 576 to 1500`,
@@ -44,9 +44,9 @@ func TestSelectorsOfPackets(t *testing.T) {
 		"limit sync speed=3":                  `:16: unknown key of limit "speed"`,
 		"cut sync rate=3/s":                   `:14: unexpected "rate"; the form is: cut sync`,
 		"delay 1ms sync jitter=2ms":           `:5: delay: jitter 2ms is not from 0 to the delay 1ms`,
-		"lose 50% sync burst=8 bad=40%":       `:5: lose: bursts of 8 packets cannot make a loss of 50%`,
-		"heal syn lb1->lb2":                   `:5: heal: nothing is cut`,
-		"cut syn lb1->lb2\n@2s heal lb2->lb1": `:5: heal lb2->lb1: that is not cut`,
+		"lose 50% sync burst=8 bad=40%":       `:5: lose: bursts of 8 packets cannot add up to a loss of 50%`,
+		"heal syn lb1->lb2":                   `:5: heal: nothing to heal`,
+		"cut syn lb1->lb2\n@2s heal lb2->lb1": `:5: heal lb2->lb1: nothing to heal there`,
 	} {
 		_, found := Check("s.scn", []byte(preamble+"@1s "+line+"\n@3s end\n"))
 		if errs := found.Errors(true); len(errs) == 0 || !strings.Contains(fmt.Sprint(errs[0]), want) {
@@ -113,25 +113,25 @@ func TestFloodsAndDeafHosts(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"flood from client1 rate=1/s for 1s":               `:5: flood of what? The form is: flood KIND`,
+		"flood from client1 rate=1/s for 1s":               `:5: flood of which kind? The form is: flood KIND`,
 		"flood sin from client1 rate=1/s for 1s":           `:11: unknown kind of flood "sin"; did you mean "syn"?`,
-		"flood syn rate=1/s for 1s":                        `:5: flood from whom? The form is`,
+		"flood syn rate=1/s for 1s":                        `:5: flood from which client? The form is`,
 		"flood syn from client1 rate=1/s":                  `:5: flood for how long? The form is`,
 		"flood syn from client1 for 1s":                    `:5: flood: say rate; the form is`,
-		"flood syn from lb1 rate=1/s for 1s":               `:20: flood lb1: that is a load balancer, and it takes a client; the form is`,
+		"flood syn from lb1 rate=1/s for 1s":               `:20: flood lb1: that is a load balancer, but the verb takes a client; the form is`,
 		"flood syn from client3 rate=1/s for 1s":           `:20: no host "client3": the topology has clients=1`,
 		"flood syn dns from client1 rate=1/s for 1s":       `:15: flood syn: service "dns" is udp, not tcp`,
 		"flood syn wub from client1 rate=1/s for 1s":       `:15: unknown service "wub"; did you mean "web"?`,
 		"flood garp from client1 rate=1/s for 1s":          `:11: flood garp: to which service? Name one`,
-		"flood bfd from client1 rate=1/s for 1s":           `:11: flood bfd: to which node? Say lb1 or lb2`,
+		"flood bfd from client1 rate=1/s for 1s":           `:11: flood bfd: to which node? Use lb1 or lb2`,
 		"flood syn from client1 rate=100000/s for 10s":     `: 1000000 packets: a flood has at most 200000`,
-		"flood syn from client1 rate=10mbit for 1s":        `: the rate of a flood is in packets, such as 1000/s`,
-		"flood syn from client1 rate=1/s for 2m":           `:41: for: 2m is not from 1ms to 60s`,
-		"flood syn from client1 rate=1/s every 1s for 10s": `:43: flood has a rate; the form is`,
-		"cut sync from client1":                            `:19: cut has no from; the form is`,
-		"deaf lb1":                                         `:10: deaf lb1: that is a load balancer, and it takes a client or backend; the form is: deaf HOST...`,
-		"hears client1":                                    `:11: hears client1: there is nothing to take back; it takes an earlier deaf`,
-		"deaf client1\n@2s deaf client1":                   `:10: deaf client1: an earlier deaf still holds`,
+		"flood syn from client1 rate=10mbit for 1s":        `: the rate of a flood is a number of packets, such as 1000/s`,
+		"flood syn from client1 rate=1/s for 2m":           `:41: for: 2m is outside of 1ms to 60s`,
+		"flood syn from client1 rate=1/s every 1s for 10s": `:43: flood takes a rate, not every; the form is`,
+		"cut sync from client1":                            `:19: cut takes no from; the form is`,
+		"deaf lb1":                                         `:10: deaf lb1: that is a load balancer, but the verb takes a client or backend; the form is: deaf HOST...`,
+		"hears client1":                                    `:11: hears client1: there is nothing to undo; it needs an earlier deaf`,
+		"deaf client1\n@2s deaf client1":                   `:10: deaf client1: an earlier deaf is still in effect`,
 	} {
 		_, found := Check("s.scn", []byte(preamble+"@1s "+line+"\n@3s end\n"))
 		if errs := found.Errors(true); len(errs) == 0 || !strings.Contains(fmt.Sprint(errs[0]), want) {

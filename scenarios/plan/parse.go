@@ -11,14 +11,13 @@ import (
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
-// Parse reads a scenario and checks it. The error, if any, is a Diagnostics with
-// every problem of severity Error, in the order of their positions. Whether unsafe
-// settings may be used is not its business, see Plan.Unsafe. A file that includes others,
-// or stands for several scenarios, is for Expand.
+// Parse reads a scenario and checks it. The error, if any, is a Diagnostics with every problem
+// of severity Error, in the order of their positions. Parse allows unsafe settings, see
+// Plan.Unsafe. For a file with include lines or several scenarios, use Expand.
 func Parse(file string, src []byte) (*Plan, error) {
 	plans, found := Expand(file, src, nil)
 	if len(plans) > 1 {
-		found = append(found, Diagnostic{File: file, Pos: Pos{Line: 1, Column: 1}, Message: fmt.Sprintf("the file stands for %d scenarios, and one is needed", len(plans))})
+		found = append(found, Diagnostic{File: file, Pos: Pos{Line: 1, Column: 1}, Message: fmt.Sprintf("the file defines %d scenarios, not one", len(plans))})
 	}
 	if err := found.Errors(true).err(); err != nil {
 		return nil, err
@@ -26,16 +25,15 @@ func Parse(file string, src []byte) (*Plan, error) {
 	return plans[0], nil
 }
 
-// Check reads a scenario and returns all that there is to say about it. Where
-// something is wrong the plan is what could be understood.
+// Check reads a scenario and returns all its problems. After errors, the plan has the lines that
+// could be parsed.
 func Check(file string, src []byte) (*Plan, Diagnostics) {
 	plans, found := Expand(file, src, nil)
 	return plans[0], found
 }
 
-// Expand reads a file and returns the scenarios that it stands for, one unless it has for
-// lines, and all that there is to say about them. read gets the files that it includes;
-// with nil it can include none.
+// Expand reads a file and returns its scenarios, one unless it has for lines, and all their
+// problems. read reads the files of include lines; if it is nil, include lines are errors.
 func Expand(file string, src []byte, read Reader) ([]*Plan, Diagnostics) {
 	s := &source{read: read, own: file, texts: map[string]string{}}
 	s.load("", src, nil)
@@ -44,7 +42,7 @@ func Expand(file string, src []byte, read Reader) ([]*Plan, Diagnostics) {
 	for _, lines := range s.cases() {
 		b := &builder{source: s, bound: &lines, plan: &Plan{File: file, Topo: defaultTopo, Tolerate: DefaultTolerate}, broken: map[string]bool{}}
 		found := b.build()
-		if len(s.found) == 0 { // else nobody knows what is missing
+		if len(s.found) == 0 { // otherwise lint would report lines that are missing from the part that could not be read
 			found = append(found, lint(b.plan, b.broken)...)
 		}
 		for i := range found {
@@ -58,7 +56,7 @@ func Expand(file string, src []byte, read Reader) ([]*Plan, Diagnostics) {
 	return plans, all.sorted()
 }
 
-// build makes the plan of the lines of one case.
+// build makes the plan from the lines of one case.
 func (b *builder) build() Diagnostics {
 	b.found = append(b.found, b.bound.found...)
 	for _, word := range b.bound.broken {
@@ -71,15 +69,15 @@ func (b *builder) build() Diagnostics {
 	return b.found
 }
 
-// breaks notes that a line could not be understood, so that lint does not report what
-// follows from that.
+// breaks notes that a line of a directive could not be parsed, so that lint does not report
+// consequences of that.
 func (b *builder) breaks(word string) {
 	d, known := directiveOf(word)
 	b.broken[word] = true
 	b.broken["step"] = b.broken["step"] || !known || d.step
 }
 
-// line parses one line and adds what it says to the plan.
+// line parses one line and adds it to the plan.
 func (b *builder) line(tokens []lexer.Token) {
 	head := slices.IndexFunc(tokens, func(t lexer.Token) bool {
 		return t.Type == tokenWord || t.Type == tokenFault || t.Type == symbols["Doc"] || t.Type == symbols["Scenario"]
@@ -125,16 +123,16 @@ func (b *builder) line(tokens []lexer.Token) {
 	}
 }
 
-// unknownDirective reports a line that begins with no known word. What it was
-// meant to be is then not known to be missing.
+// unknownDirective reports a line that does not begin with a known word. It marks the directives
+// that the line may have been as broken, so that lint does not report them as missing.
 func (b *builder) unknownDirective(token lexer.Token) {
 	word := strings.TrimSpace(token.Value)
 	meant := Nearest(word, directiveWords())
 	switch {
 	case token.EOF():
-		b.errorf(position(token.Pos), "", "the line says where or when, but not what")
+		b.errorf(position(token.Pos), "", "the line has a guard or a time, but no statement")
 	case token.Type == symbols["Guard"]:
-		b.errorf(position(token.Pos), "", "%s stands in front of the time: %s @2s …", word, word)
+		b.errorf(position(token.Pos), "", "%s belongs in front of the time: %s @2s …", word, word)
 	case token.Type == symbols["Number"]:
 		b.errorf(position(token.Pos), "@"+word, "a line cannot begin with %q", word)
 	default:
@@ -148,13 +146,13 @@ func (b *builder) unknownDirective(token lexer.Token) {
 	}
 }
 
-// syntax reports a line that the grammar refuses, with the form that it should have.
+// syntax reports a line that the grammar refuses, with its proper form.
 func (b *builder) syntax(d directive, tokens []lexer.Token, err error) {
 	var unexpected *participle.UnexpectedTokenError
 	var any participle.Error
 	switch {
 	case errors.As(err, &unexpected) && unexpected.Unexpected.EOF():
-		b.errorf(position(unexpected.Unexpected.Pos), "", "the line ends too early; its form is: %s", d.usage)
+		b.errorf(position(unexpected.Unexpected.Pos), "", "the line ends too early; the form is: %s", d.usage)
 	case errors.As(err, &unexpected):
 		token := culprit(d, tokens, unexpected.Unexpected)
 		switch {
@@ -172,8 +170,8 @@ func (b *builder) syntax(d directive, tokens []lexer.Token, err error) {
 	}
 }
 
-// culprit is the word that made a token unexpected: the one before it, where that is a
-// misspelt word of the directive, as fr is in "crash lb1 fr 2s".
+// culprit is the token to report: the one before the unexpected token if that is a misspelt word
+// of the directive, as fr in "crash lb1 fr 2s".
 func culprit(d directive, tokens []lexer.Token, unexpected lexer.Token) lexer.Token {
 	at := slices.IndexFunc(tokens, func(t lexer.Token) bool { return t.Pos == unexpected.Pos })
 	for at--; at > 0 && tokens[at].Type == symbols["Space"]; at-- {
@@ -203,7 +201,7 @@ func invalidAt(src []byte) Pos {
 	return at
 }
 
-// sharpen moves a diagnostic from the begin of its item onto the word at fault.
+// sharpen moves a diagnostic from the begin of its item to the wrong word.
 func sharpen(lines [][]lexer.Token, d Diagnostic) Pos {
 	if d.word == "" {
 		return d.Pos

@@ -257,7 +257,7 @@ func TestParseRefusesWithEveryProblem(t *testing.T) {
 // TestAGuardStandsFirst: one behind the time is told its place.
 func TestAGuardStandsFirst(t *testing.T) {
 	_, err := Parse("x.scn", []byte(preamble+"@1s [netns] crash lb1\n@2s end\n"))
-	if err == nil || !strings.Contains(err.Error(), ":5: [netns] stands in front of the time: [netns] @2s …") {
+	if err == nil || !strings.Contains(err.Error(), ":5: [netns] belongs in front of the time: [netns] @2s …") {
 		t.Errorf("error is\n%v", err)
 	}
 }
@@ -277,10 +277,10 @@ func TestLintWarnsOfClaimsThatCannotFail(t *testing.T) {
 		"masters <= 2": "warning: masters <= 2 cannot fail", "masters < 3": "warning: masters < 3 cannot fail", "role_changes >= 0": "warning: role_changes >= 0 cannot fail",
 		"masters == 1 within 0s": "warning: within 0s leaves no time", "masters <= 1": "", "masters < 2": "", "role_changes >= 1": "", "masters == 1 within 1s": "",
 		"rst >= 0": `warning: rst >= 0 cannot fail; did you mean "rst == 0"?`, "lost >= 0": `did you mean "lost == 0"?`, "lost > 0": "", "rst != 0": "",
-		"forwarders <= 2": `did you mean "forwarders <= 1"?`, "masters != 3": "masters != 3 cannot fail", "masters > 2": "masters > 2 can never hold: masters is from 0 to 2",
-		"masters == 3": "can never hold", "rst < 0": "rst < 0 can never hold: rst is from 0 to any number", "masters >= 2": "",
-		"gap(web) < 2s": "", "gap(web) < 2001ms": "gap(web) < 2001ms cannot fail: the run lasts at most 2s", "gap(web) < 1999ms": "", "gap_tcp_max_ms <= 2000": "cannot fail", "gap(web) > 2s": "can never hold",
-		"masters == 1 throughout 20s": "warning: throughout 20s goes on after the end at 2s: write @21s end, or throughout 1s", "masters == 1 throughout 1s": "",
+		"forwarders <= 2": `did you mean "forwarders <= 1"?`, "masters != 3": "masters != 3 cannot fail", "masters > 2": "masters > 2 can never be true: masters is from 0 to 2",
+		"masters == 3": "can never be true", "rst < 0": "rst < 0 can never be true: rst is 0 or more", "masters >= 2": "",
+		"gap(web) < 2s": "", "gap(web) < 2001ms": "gap(web) < 2001ms cannot fail: the run lasts at most 2s", "gap(web) < 1999ms": "", "gap_tcp_max_ms <= 2000": "cannot fail", "gap(web) > 2s": "can never be true",
+		"masters == 1 throughout 20s": "warning: throughout 20s goes on after the end at 2s; write @21s end, or throughout 1s", "masters == 1 throughout 1s": "",
 	} {
 		_, found := Check("w.scn", []byte(preamble+"@1s expect "+claim+"\n@2s end\n"))
 		if want == "" && len(found) > 0 || len(found.Errors(false)) > 0 || strings.Count(found.Error(), want) != 1 && want != "" {
@@ -290,7 +290,7 @@ func TestLintWarnsOfClaimsThatCannotFail(t *testing.T) {
 }
 
 func TestLintWarnsOfChaosThatOutlastsTheRun(t *testing.T) {
-	for until, want := range map[string]string{"1999ms": "", "2s": "warning: chaos until=2s changes nothing: the run lasts at most 2s; leave it out", "12s": "chaos until=12s changes nothing"} {
+	for until, want := range map[string]string{"1999ms": "", "2s": "warning: chaos until=2s has no effect: the run lasts at most 2s; leave it out", "12s": "chaos until=12s has no effect"} {
 		_, found := Check("w.scn", []byte(preamble+"always rst == 0\nchaos clients loss=0.1\nchaos until="+until+"\n@1s crash lb1\n@2s end\n"))
 		if want == "" && len(found) > 0 || !strings.Contains(found.Error(), want) {
 			t.Errorf("%s: %v", until, found)
@@ -305,7 +305,7 @@ func TestConditionsThatExcludeEachOther(t *testing.T) {
 	} {
 		for _, line := range []string{"@1s wait " + conds, "@1s expect " + conds + " within 1s"} {
 			_, found := Check("w.scn", []byte(preamble+line+"\n@2s end\n"))
-			if strings.Contains(found.Error(), "cannot hold together; write an expectation for each") != wrong {
+			if strings.Contains(found.Error(), "cannot be true together; write an expectation for each") != wrong {
 				t.Errorf("%s: %v", line, found)
 			}
 		}
@@ -314,7 +314,7 @@ func TestConditionsThatExcludeEachOther(t *testing.T) {
 
 func TestTheEndCannotBeRepeated(t *testing.T) {
 	_, found := Check("w.scn", []byte(preamble+"@1s repeat 2 every 1s {\n@0s end\n}\n"))
-	if !strings.Contains(found.Error(), "w.scn:8:5: the end cannot be repeated; write it below the }") {
+	if !strings.Contains(found.Error(), "w.scn:8:5: an end cannot be repeated; write it below the }") {
 		t.Error(found)
 	}
 }

@@ -1,11 +1,10 @@
-// Package plan turns a scenario file into a Plan: plain data that any world can
-// execute and that can be linted, printed back, diffed, and shrunk by deleting
-// lines. It knows no world and does no IO beyond the bytes it is given.
+// Package plan turns a scenario file into a Plan: plain data that both worlds can execute, and
+// that can be linted, printed, compared, and shrunk by deleting lines. The package does no IO
+// and does not depend on a world.
 //
-// Parse reads and checks a file, Lint checks a Plan that was made or changed by
-// other means, Print writes one back. The runner and the worlds execute a Plan,
-// package check judges what came of it. docs/scenarios.md is the reference of
-// the language for those who write scenarios.
+// Parse reads and checks a file, Lint checks a Plan that was made or changed otherwise, and
+// Print writes one. The runner and the worlds execute a Plan, and package check judges the run.
+// docs/scenarios.md is the reference of the language.
 package plan
 
 import (
@@ -31,31 +30,30 @@ type Plan struct {
 	Traffic  []Traffic
 	Chaos    []Chaos
 	Always   []Always
-	// Sometimes are conditions that must be true at some time of some run of a suite.
+	// Sometimes are conditions that must be true at least once in the runs of a suite.
 	Sometimes []Always
-	Control   []string // the checks that must fail, and no others; empty for an ordinary scenario
+	Control   []string // exactly these checks must fail; empty for an ordinary scenario
 	Steps     []Step
 	Captures  []Capture
-	// Tolerate is the longest host stall that a judged window may contain; a
-	// longer one makes the run INCONCLUSIVE. DefaultTolerate if the file says nothing.
+	// Tolerate is the longest host stall that a judged window may contain; a longer one makes
+	// the run INCONCLUSIVE.
 	Tolerate time.Duration
 
 	ControlGuard, TolerateGuard Guard
 	NamePos, ControlPos         Pos
 }
 
-// DefaultTolerate is the stall that a scenario tolerates if it says nothing: two
-// thirds of the default detection time.
+// DefaultTolerate is two thirds of the default detection time.
 const DefaultTolerate = 100 * time.Millisecond
 
-// Pos is where a piece of the plan stands. Lines and columns count from 1. File is that of
-// an include line, "" for the plan's own.
+// Pos is a position in a scenario. Lines and columns count from 1. File is the included file, ""
+// for the scenario's own.
 type Pos struct {
 	File         string
 	Line, Column int
 }
 
-// String names the line as a message does.
+// String names the line for messages.
 func (p Pos) String() string {
 	if p.File != "" {
 		return fmt.Sprintf("line %d of %s", p.Line, p.File)
@@ -74,17 +72,17 @@ type Topo struct {
 	Pos               Pos
 }
 
-// Lab is the lab of that shape.
+// Lab returns the lab of that shape.
 func (t Topo) Lab() lab.Topo { return lab.Topo{Clients: t.Clients, Backends: t.Backends} }
 
-// Lab is the lab of the topology, with the addresses that the services need.
+// Lab returns the lab of the topology, with addresses of the families that the services use.
 func (p *Plan) Lab() lab.Topo {
 	topo := p.Topo.Lab()
 	topo.IPv6 = slices.ContainsFunc(p.Services, func(s Service) bool { return s.Family() == lab.IPv6 })
 	return topo
 }
 
-// Setting is one configuration value of one node, or of both where Node is "".
+// Setting is one configuration value of one node, or of both if Node is "".
 // Key is canonical: bfd.tx, bfd.mult, ha.hold, ha.priority, ha.preempt, ha.gates, ….
 type Setting struct {
 	Node, Key, Value string
@@ -100,9 +98,9 @@ type Service struct {
 	Port    uint16
 	Mode    string // fullnat, dnat
 	Balance string // rr, maglev
-	// Affinity is how long a client keeps its backend for new connections; 0 is for no time.
+	// Affinity is how long a client keeps its backend after its last connection; 0 turns it off.
 	Affinity time.Duration
-	// Bare says that the harness serves nothing there: a program that the scenario runs does.
+	// Bare says that the harness does not serve it: a program of the scenario does.
 	Bare  bool
 	Guard Guard
 	Pos   Pos
@@ -126,7 +124,7 @@ func (s Service) Family() lab.Family {
 	return lab.FamilyOf(vip)
 }
 
-// Target is the VIP and port of a service as a scenario writes them.
+// Target returns the VIP and port of a service as in a scenario.
 func (s Service) Target() string { return fmt.Sprintf("%s:%d", s.host(), s.Port) }
 
 // host writes the VIP in the form that precedes a port.
@@ -137,92 +135,92 @@ func (s Service) host() string {
 	return s.VIP
 }
 
-// Traffic is one line of load on one service, from all clients or one.
+// Traffic is a line of traffic from all clients, or from one, to one service.
 type Traffic struct {
-	Name    string // labels it in checks: gap(web)
+	Name    string // its name in checks: gap(web)
 	Kind    string
 	Proto   string
 	Service string        // name of a Service
-	Client  string        // that alone it comes from, "" for all
-	Count   int           // sessions, flows; bulk: transfers side by side
-	Every   time.Duration // sessions: between two messages of one session; flows: of one of the sample, 0 for the default
-	Rate    float64       // connects, probe: per second; flows: at which they are opened; bulk: bits per second of one transfer
+	Client  string        // the only client that sends it, "" for all
+	Count   int           // sessions, flows; bulk: parallel transfers
+	Every   time.Duration // sessions: between two messages of a session; flows: between two requests of a flow of the sample, 0 for the default
+	Rate    float64       // connects, probe: per second; flows: opened per second; bulk: bits per second of a transfer
 	Size    int           // bulk: bytes of one transfer
-	Sample  int           // flows: how many of them are asked again and again, 0 for the default
-	Rebind  time.Duration // flows of UDP: after how long one of the sample takes another source port, 0 for never
+	Sample  int           // flows: how many get requests all the time, 0 for the default
+	Rebind  time.Duration // UDP flows: after how long a flow of the sample changes its source port, 0 for never
 	Up      bool          // bulk: from the client to the backend
-	// Half sessions end by closing their sending side while answers are outstanding, and
-	// read on; half transfers close it as soon as they have sent what they send.
+	// Half: sessions close their sending side while answers are outstanding, and read on;
+	// transfers close it as soon as they have sent everything.
 	Half bool
-	// Closer of connects closes first: CloseServer, CloseReset, "" for the client.
+	// Closer is which end of a short connection closes first: CloseServer, CloseReset, "" for
+	// the client.
 	Closer string
-	// Ports of connects is how many source ports each client has for them, 0 for as many as
-	// it wants. One that is in use is waited for.
+	// Ports is how many source ports each client uses for connects, 0 for any number. A
+	// connection whose port is still in use is skipped.
 	Ports int
-	// From and Until are the times of the scenario at which the line starts and stops, 0
-	// for as soon as all traffic does.
+	// From and Until are the times of the scenario at which the line starts and stops; 0 means
+	// together with all traffic.
 	From, Until time.Duration
 	Guard       Guard
 	Pos         Pos
 }
 
-// Always is a condition of the whole run, from the first step to the end.
+// Always is a condition on the whole run, from the first step to the end.
 type Always struct {
 	Cond  Cond
 	Guard Guard
 	Pos   Pos
 }
 
-// Step is one entry of the timeline: a wait, a fault, an expectation or the end.
-// At counts on the scenario's clock, which starts with the first step and stands
-// still while a Wait is waiting. Traffic starts once the waits at 0s have passed.
+// Step is one entry of the timeline: a wait, a fault, an expectation or the end. At counts on
+// the scenario's clock, which starts with the first step and stands still in a Wait. Traffic
+// starts after the waits at 0s.
 //
-// A line without a time belongs to the step above it and has its At. The runner
-// begins steps of one At in their order, each once the one before it has ended;
-// an expectation takes no time.
+// A line without a time belongs to the step above it and has its At. The runner executes the
+// steps of one At in their order, each after the end of the one before. An expectation takes no
+// time.
 type Step struct {
 	At    time.Duration
 	Verb  string // one of the verbs below, or a fault's
 	Fault *Fault
-	// Random is set of a step whose time the seed draws: Plan.Drawn makes it a fault.
+	// Random is set if the seed draws the step's time; Plan.Drawn replaces it by a fault.
 	Random *Random
 	Wait   *Wait
-	// Expect is judged from its anchor on: the begin of the step that it belongs
-	// to, see Plan.Anchor. The end step has one if it waits for something eventually.
+	// Expect is judged from its anchor on, see Plan.Anchor. An end step with eventually also
+	// has one.
 	Expect *Expect
 	Guard  Guard
 	Pos    Pos
 	Text   string // as written, without time and guard
 }
 
-// Verbs of a Step that are no faults.
+// Verbs of a Step that are not faults.
 const (
 	VerbWait   = "wait"
 	VerbExpect = "expect"
 	VerbEnd    = "end"
 )
 
-// Fault is something done to machines or links; package fault has the verbs.
+// Fault is a fault of hosts or links; package fault has the verbs.
 type Fault struct {
 	Verb  string
-	Hosts []string      // of a verb on machines, or on the port of one
-	Via   string        // the link of a verb on a port, without a machine of all its ports
-	On    *lab.Selector // of a verb on wires; nil with heal undoes all
-	Way   string        // of a verb that has several
-	Share float64       // of a verb on a share of what wires carry
-	Time  time.Duration // of a verb that makes it late, or that ends by itself
-	Flood string        // the kind of a flood, which the first of Hosts sends
-	To    string        // the service or the node that it is sent to
-	// Command is the program that a run executes, with its arguments, and Name what it is
-	// called in checks.
+	Hosts []string      // for verbs on hosts, or on the port of a host
+	Via   string        // for verbs on ports: the link; without Hosts all its ports
+	On    *lab.Selector // for verbs on wires; nil with heal means all
+	Way   string        // which meaning of a verb that has several
+	Share float64       // for verbs on a share of packets
+	Time  time.Duration // for delays, and for verbs that end by themselves
+	Flood string        // the kind of a flood; the first of Hosts sends it
+	To    string        // the target of a flood: a service or a node
+	// Command is the command line of a run step, and Name the program's name in checks.
 	Command, Name string
 	Args          []Arg // in the order of the verb's keys
 }
 
-// Arg is what a key of a fault is set to. Value is canonical.
+// Arg is a key of a fault with its canonical value.
 type Arg struct{ Key, Value string }
 
-// Target is what the fault is done to, as a scenario writes it.
+// Target writes the operands of the fault as in a scenario.
 func (f Fault) Target() string {
 	switch {
 	case f.Flood != "":
@@ -239,7 +237,7 @@ func (f Fault) Target() string {
 	return f.measured(strings.Join(f.Hosts, " "))
 }
 
-// measured puts the amount before what the fault is done to, and the keys behind it.
+// measured writes the amount, the target and the keys.
 func (f Fault) measured(what string) string {
 	words := []string{what}
 	switch {
@@ -256,22 +254,21 @@ func (f Fault) measured(what string) string {
 	return strings.Join(words, " ")
 }
 
-// Wait holds the timeline until all conditions hold at once.
+// Wait holds the timeline until all conditions are true at the same instant.
 type Wait struct {
 	Conds  []Cond
 	Within Expr
 }
 
-// Expect is a claim about what follows the step that it belongs to.
+// Expect is a claim about the time after the step that it belongs to.
 type Expect struct {
 	Conds []Cond
-	// Within: the conditions become true together, at the latest after this time.
-	// Throughout: they are true from the anchor on for this time. With neither, a
-	// comparison is judged over the time from the anchor to the next fault or the
-	// end, and a state at that end.
+	// Within: the conditions are true together at some instant of this time. Throughout: they
+	// are true for all of this time after the anchor. With neither, a comparison is judged
+	// from the anchor to the next fault or the end, and a state at the end of that time.
 	Within, Throughout *Expr
-	// Eventually marks the expectation of the end step: the run goes on until it
-	// holds or Within has passed.
+	// Eventually marks the expectation of the end step: the run continues until it is true or
+	// Within has passed.
 	Eventually bool
 }
 
@@ -297,7 +294,7 @@ type InSync struct {
 	Not  bool
 }
 
-// Output is "output(fetch) contains "done"", of a program that the scenario runs.
+// Output is "output(fetch) contains "done"", on a program that the scenario runs.
 type Output struct {
 	Program, Text string
 	Not           bool
@@ -323,15 +320,15 @@ type Term struct {
 	Unit   time.Duration // time.Millisecond for "50ms", 0 for a plain number
 }
 
-// Capture says that the frames of a link are kept of a failed run.
+// Capture says that a failed run keeps the frames of a link.
 type Capture struct {
 	Where string // clients, backends, sync
 	Guard Guard
 	Pos   Pos
 }
 
-// CaptureLinks are the links whose frames are kept of a failed run in a world, in
-// the order in which the scenario names them: that of the clients if it names none.
+// CaptureLinks returns the links whose frames a failed run keeps, in the order of the scenario;
+// the clients' link if it names none.
 func (p *Plan) CaptureLinks(world string) []string {
 	var named []string
 	for _, c := range p.Captures {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Print writes the plan as canonical scenario text, which Parse reads back as the
-// same plan: defaults spelled out, one setting after another, one form of each thing.
+// Print writes the plan as canonical text with all defaults, one setting a line. Parse of that
+// text returns the same plan.
 func Print(p *Plan) string {
 	var b strings.Builder
 	line := func(guard Guard, word, format string, args ...any) {
@@ -50,7 +50,7 @@ func Print(p *Plan) string {
 		line(p.ControlGuard, "control", "%s", strings.Join(p.Control, ", "))
 	}
 	line(p.TolerateGuard, "tolerate", "stall %s", formatDuration(p.Tolerate))
-	var above Step // the last that was printed with its time, from which those below inherit theirs and the guard
+	var above Step // the last step that was printed with its time; those below inherit its time and guard
 	for _, s := range p.Steps {
 		at := "@" + formatDuration(s.At)
 		if s.Verb == VerbExpect && above.Verb != "" && above.At == s.At && above.Guard == s.Guard {
@@ -178,7 +178,7 @@ func (c Cond) String() string {
 	return c.Named
 }
 
-// Name is the metric with the line of traffic that it is asked of: gap(web).
+// Name is the metric with its line of traffic, if any: gap(web).
 func (c Compare) Name() string {
 	if c.Arg == "" {
 		return c.Metric

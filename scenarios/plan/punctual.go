@@ -8,12 +8,11 @@ import (
 	"baton/scenarios/metric"
 )
 
-// tight is below which allowance a claim is about milliseconds: a machine that does
-// something else meanwhile can break it.
+// tight is the allowance below which other load on the machine can break a claim.
 const tight = 500 * time.Millisecond
 
-// Punctual reports whether a run in a world judges milliseconds, so that nothing else
-// should run beside it. Virtual time does not mind.
+// Punctual reports whether a run judges milliseconds, so that nothing should run beside it. It
+// is false for the simulator: load does not change virtual time.
 func (p *Plan) Punctual(world string) bool {
 	if world == Sim {
 		return false
@@ -30,8 +29,8 @@ func (c Compare) Timed() bool {
 	return m.Unit != metric.Count && strings.HasPrefix(c.Op, "<")
 }
 
-// Allowance is what the bound of a comparison of times leaves beyond named values. A
-// plain number is of milliseconds.
+// Allowance is the part of a time bound beyond its named values. A plain number counts in
+// milliseconds.
 func (c Compare) Allowance() time.Duration {
 	if c.Value.IsDuration() {
 		return c.Value.Allowance()

@@ -9,14 +9,13 @@ import (
 	"time"
 )
 
-// maxDuration and maxCount bound what a scenario may ask for, so that sums
-// cannot overflow.
+// maxDuration and maxCount limit values, so that sums cannot overflow.
 const (
 	maxDuration = 24 * time.Hour
 	maxCount    = 10_000_000
 )
 
-// wrong is a message with the word that was probably meant.
+// wrong is an error with the word that was probably meant.
 type wrong struct{ message, suggestion string }
 
 func (w *wrong) Error() string { return w.message }
@@ -53,7 +52,7 @@ func parseDuration(text string) (time.Duration, error) {
 	return 0, &wrong{message: fmt.Sprintf("unknown unit %q in duration %q", unit, text), suggestion: meantUnit(unit)}
 }
 
-// meantUnit knows the longhand of units, which no distance of letters finds.
+// meantUnit finds units that are written out, such as seconds, which Nearest does not.
 func meantUnit(unit string) string {
 	low := strings.ToLower(unit)
 	for _, long := range []struct{ begin, unit string }{{"sec", "s"}, {"mil", "ms"}, {"min", "m"}, {"mic", "us"},
@@ -136,7 +135,7 @@ func parseRate(text string) (float64, error) {
 	}
 	f /= per
 	if f <= 0 || f > 1e6 {
-		return 0, &wrong{message: fmt.Sprintf("rate %s is not above 0 and up to 1000000/s", text)}
+		return 0, &wrong{message: fmt.Sprintf("rate %s is not above 0 and at most 1000000/s", text)}
 	}
 	return f, nil
 }

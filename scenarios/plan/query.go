@@ -9,8 +9,8 @@ import (
 // In reports whether a line with this guard belongs to the world.
 func (g Guard) In(world string) bool { return g == "" || string(g) == world }
 
-// NotExecuted lists the lines that the world does not execute, as canonical text:
-// they stand beside the verdict wherever one is shown.
+// NotExecuted lists the lines that the world does not execute, as canonical text. Every report
+// shows them beside the verdict.
 func (p *Plan) NotExecuted(world string) []string {
 	var lines []string
 	add := func(g Guard, text string) {
@@ -45,8 +45,8 @@ func (p *Plan) NotExecuted(world string) []string {
 	return lines
 }
 
-// WithoutFaults says that the plan has faults, or chaos, and none of them in a world: a
-// run of it there would pass without what it is about. It is "" otherwise.
+// WithoutFaults returns a reason if the plan has faults or chaos but the world has none of them:
+// a run would pass without testing anything. It is "" otherwise.
 func (p *Plan) WithoutFaults(world string) string {
 	var elsewhere []string
 	here := false
@@ -68,18 +68,17 @@ func (p *Plan) WithoutFaults(world string) string {
 	if here || len(elsewhere) == 0 {
 		return ""
 	}
-	return "none of its faults is for this world: " + strings.Join(elsewhere, "; ")
+	return "all its faults are guarded for the other world: " + strings.Join(elsewhere, "; ")
 }
 
-// RunsIn reports whether a world executes any step of the plan: it is the other's
-// alone where each step has that one's guard.
+// RunsIn reports whether a world executes any step of the plan.
 func (p *Plan) RunsIn(world string) bool {
 	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Guard.In(world) })
 }
 
-// Anchor returns the index of the step from whose begin an expectation counts: the
-// nearest step above it that is no expectation and has the same time, else itself.
-// For other steps it is the step itself.
+// Anchor returns the index of the step from whose begin an expectation counts: the nearest step
+// above it with the same time that is not an expectation, or else the expectation itself. For
+// other steps it is the step itself.
 func (p *Plan) Anchor(i int) int {
 	s := p.Steps[i]
 	if s.Verb != VerbExpect {
@@ -99,8 +98,8 @@ func (p *Plan) Anchor(i int) int {
 	return first
 }
 
-// Unsafe lists the settings that re-create historical bugs. A control scenario
-// is expected to have them; any other is refused unless unsafe settings are allowed.
+// Unsafe lists the settings that re-create historical bugs. Only controls may have them, unless
+// the caller allows unsafe settings.
 func (p *Plan) Unsafe() []Setting {
 	var unsafe []Setting
 	for _, s := range p.Config {
@@ -114,8 +113,8 @@ func (p *Plan) Unsafe() []Setting {
 // IsControl reports whether the scenario reproduces a bug on purpose in that world.
 func (p *Plan) IsControl(world string) bool { return len(p.Control) > 0 && p.ControlGuard.In(world) }
 
-// Value is what a key is set to for a node in a world, its default if no line
-// sets it. The last line wins, one for the node over one for both.
+// Value is the value of a key for a node in a world, its default if no line sets it. The last
+// line wins, and a line for the node wins over one for both.
 func (p *Plan) Value(world, node, key string) string {
 	k, _ := KeyOf(key)
 	value := k.Default
@@ -132,7 +131,8 @@ func (p *Plan) Value(world, node, key string) string {
 	return value
 }
 
-// Simulated is a key that is set in a world and that only the simulator has, "" without one.
+// Simulated returns a key that is set in a world and that only the simulator has, "" if there is
+// none.
 func (p *Plan) Simulated(world string) string {
 	for _, s := range p.Config {
 		if k, _ := KeyOf(s.Key); k.Simulated && s.Guard.In(world) && s.Value != k.Default {
@@ -142,8 +142,8 @@ func (p *Plan) Simulated(world string) string {
 	return ""
 }
 
-// Detect is the detection time that the configured values come to (RFC 5880
-// 6.8.4), the longer of the two nodes'. What the nodes negotiate is in the trace.
+// Detect is the longer detection time of the two nodes, by their configuration (RFC 5880 6.8.4).
+// The trace has the negotiated one.
 func (p *Plan) Detect(world string) time.Duration {
 	var detect time.Duration
 	for i, node := range nodes {
@@ -159,7 +159,7 @@ func (p *Plan) Hold(world string) time.Duration {
 	return max(p.span(world, nodes[0], "ha.hold"), p.span(world, nodes[1], "ha.hold"))
 }
 
-// Validity is how long the arbiter's right to act alone holds, 0 without an arbiter.
+// Validity is how long the arbiter's permission to act alone is valid, 0 without an arbiter.
 func (p *Plan) Validity(world string) time.Duration { return p.span(world, nodes[0], keyArbiter) }
 
 func (p *Plan) span(world, node, key string) time.Duration {
@@ -182,8 +182,7 @@ func (p *Plan) Env(world string) Env {
 	}
 }
 
-// Conditions lists all conditions that the plan states in a world: its claims, and
-// what it waits for.
+// Conditions lists all conditions of the plan in a world: its claims and its waits.
 func (p *Plan) Conditions(world string) []Cond {
 	conds := p.Claims(world)
 	for _, s := range p.Steps {
@@ -194,7 +193,7 @@ func (p *Plan) Conditions(world string) []Cond {
 	return conds
 }
 
-// Claims lists the conditions that the plan states in a world and does not wait for.
+// Claims lists the conditions of the plan in a world, without those of waits.
 func (p *Plan) Claims(world string) []Cond {
 	var conds []Cond
 	for _, a := range p.Always {
@@ -210,7 +209,7 @@ func (p *Plan) Claims(world string) []Cond {
 	return conds
 }
 
-// SubjectOptions are the options that the plan sets for its subject in a world.
+// SubjectOptions returns the options that the plan sets for its subject in a world.
 func (p *Plan) SubjectOptions(world string) map[string]string {
 	options := map[string]string{}
 	for _, s := range p.Config {

@@ -103,11 +103,11 @@ func TestAPlanWithoutItsFaults(t *testing.T) {
 	}{
 		{"@1s end\n", "", ""},
 		{"@1s crash lb1\n@2s end\n", "", ""},
-		{"[sim] chaos clients loss=0.1\n@2s end\n", "", "none of its faults is for this world: [sim] chaos clients loss=0.1"},
+		{"[sim] chaos clients loss=0.1\n@2s end\n", "", "all its faults are guarded for the other world: [sim] chaos clients loss=0.1"},
 		{"[sim] chaos until=1s\n@2s end\n", "", ""},
 		{"[sim] chaos clients loss=0.1\n@1s crash lb1\n@2s end\n", "", ""},
 		{"[sim] chaos clients loss=0.1\n[netns] @1s crash lb1\n@2s end\n", "", ""},
-		{"[netns] @1s crash lb1\n[netns] @2s kill lb2\n@3s end\n", "none of its faults is for this world: [netns] @1s crash lb1; [netns] @2s kill lb2", ""},
+		{"[netns] @1s crash lb1\n[netns] @2s kill lb2\n@3s end\n", "all its faults are guarded for the other world: [netns] @1s crash lb1; [netns] @2s kill lb2", ""},
 	} {
 		p := mustParse(t, preamble+test.lines)
 		if got := p.WithoutFaults(Sim); got != test.sim {

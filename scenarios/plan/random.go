@@ -11,37 +11,36 @@ import (
 	"baton/scenarios/fault"
 )
 
-// Steps whose times, and whose faults if several are named, the seed of a run draws.
+// Random steps: the seed of a run draws their times, and one of their faults.
 
 const (
 	randomUsage = "randomly between TIME and TIME FAULT [or FAULT]..."
 	stormUsage  = "storm N between TIME and TIME FAULT [or FAULT]..."
 )
 
-// VerbRandom is the verb of a Step that is not drawn yet.
+// VerbRandom is the verb of a random Step before Drawn.
 const VerbRandom = "randomly"
 
-// Random is what is drawn of a Step: it begins at its At or up to Width later, and is one
-// of Choices.
+// Random says what is drawn for a Step: it begins at its At or up to Width later, with one of
+// Choices.
 type Random struct {
 	Width   time.Duration
 	Choices []Choice
 }
 
-// Choice is a fault, and for how long it lasts, 0 for ever.
+// Choice is a fault with its duration, 0 for no end.
 type Choice struct {
 	Fault *Fault
 	For   time.Duration
 }
 
-// between is when and what.
 type between struct {
 	From   *quantity   `parser:"'between' @@"`
 	To     *quantity   `parser:"'and' @@"`
 	Faults []*anyFault `parser:"@@ ( 'or' @@ )*"`
 }
 
-// anyFault is a fault that stands further on in a line.
+// anyFault is a fault that does not begin its line.
 type anyFault struct {
 	Pos  lexer.Position
 	Verb string `parser:"@Word"`
@@ -55,7 +54,7 @@ type stormLine struct {
 
 func (f *anyFault) line() *faultLine { return &faultLine{f.Pos, f.Verb, f.faultWords} }
 
-// random adds a step that is drawn.
+// random adds a random step.
 func (b *builder) random(r *between, guard Guard, pos Pos) {
 	from, to, ok := b.times(r)
 	choices, sound := b.choices(r)
@@ -64,7 +63,7 @@ func (b *builder) random(r *between, guard Guard, pos Pos) {
 	}
 }
 
-// storm adds steps that are drawn, each from a part of the time that is its own.
+// storm adds random steps. Each has a separate part of the time, so that they do not overlap.
 func (b *builder) storm(s *stormLine, guard Guard, pos Pos) {
 	count, err := parseCount(s.Count.Text, 1, maxRepeats)
 	if err != nil {
@@ -79,7 +78,7 @@ func (b *builder) storm(s *stormLine, guard Guard, pos Pos) {
 	part := (to - from) / time.Duration(count)
 	for _, c := range choices {
 		if c.For >= part {
-			b.errorf(pos, "", "%d parts of %s leave %s for each, and %s lasts for %s", count, formatDuration(to-from), formatDuration(part), c.Fault.Verb, formatDuration(c.For))
+			b.errorf(pos, "", "%d parts of %s have %s each, but %s lasts for %s", count, formatDuration(to-from), formatDuration(part), c.Fault.Verb, formatDuration(c.For))
 			return
 		}
 	}
@@ -107,7 +106,7 @@ func (b *builder) times(r *between) (from, to time.Duration, ok bool) {
 		return 0, 0, false
 	}
 	if to <= from {
-		b.errorf(position(r.To.Pos), "", "%s does not come after %s", r.To.Text, r.From.Text)
+		b.errorf(position(r.To.Pos), "", "%s is not after %s", r.To.Text, r.From.Text)
 		return 0, 0, false
 	}
 	if b.block != nil {
@@ -127,10 +126,10 @@ func (b *builder) choices(r *between) (choices []Choice, sound bool) {
 			b.errorf(position(f.Pos), Nearest(f.Verb, fault.Words()), "unknown fault %q", f.Verb)
 			continue
 		case line.Every != nil:
-			b.errorf(position(line.Every.Pos), "", "what is drawn is done once; the form is: %s", randomUsage)
+			b.errorf(position(line.Every.Pos), "", "a random fault takes no every; the form is: %s", randomUsage)
 			continue
 		case verb.As != "":
-			b.errorf(position(f.Pos), verb.As, "%s is done again and again; what is drawn is done once", f.Verb)
+			b.errorf(position(f.Pos), verb.As, "%s repeats; a random fault is executed once", f.Verb)
 			continue
 		}
 		c := Choice{Fault: b.fault(line)}
@@ -142,7 +141,7 @@ func (b *builder) choices(r *between) (choices []Choice, sound bool) {
 	return choices, len(b.found) == before
 }
 
-// String writes what is drawn as Parse reads it.
+// randomly writes the random step as Parse reads it.
 func (s Step) randomly() string {
 	choices := make([]string, len(s.Random.Choices))
 	for i, c := range s.Random.Choices {
@@ -154,9 +153,9 @@ func (s Step) randomly() string {
 	return VerbRandom + " between " + formatDuration(s.At) + " and " + formatDuration(s.At+s.Random.Width) + " " + strings.Join(choices, " or ")
 }
 
-// Drawn is the plan as a run with the seed executes it: each step that is left to chance
-// at a time of its own, with one fault, and with the step that undoes it. What belongs to
-// such a step moves with it. A plan without one is returned as it is.
+// Drawn returns the plan as a run with the seed executes it: each random step has a time, one
+// fault, and an undo if the fault has a duration. Expectations move with their step. A plan
+// without random steps is returned as it is.
 func (p *Plan) Drawn(seed uint64) *Plan {
 	if !slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Random != nil }) {
 		return p
@@ -164,7 +163,7 @@ func (p *Plan) Drawn(seed uint64) *Plan {
 	draw := rand.New(rand.NewPCG(seed, 0x72616e646f6d))
 	drawn := *p
 	drawn.Steps = nil
-	var later []Step // that are not in their places yet
+	var later []Step // not yet inserted at their times
 	for i := 0; i < len(p.Steps); i++ {
 		s := p.Steps[i]
 		if s.Random == nil {
@@ -190,9 +189,8 @@ func (p *Plan) Drawn(seed uint64) *Plan {
 	return &drawn
 }
 
-// place puts steps where their times are: behind all of the same time, but before the end
-// and before what waits. A wait holds the scenario's clock, so that what stood behind it
-// could never bring about what is waited for.
+// place inserts steps at their times: after all steps of the same time, but before the end and
+// before waits. A wait holds the clock, so a step after it could not make its condition true.
 func (p *Plan) place(steps []Step) {
 	for _, s := range steps {
 		i := slices.IndexFunc(p.Steps, func(o Step) bool {

@@ -65,15 +65,15 @@ func TestWhatASeedDraws(t *testing.T) {
 
 func TestDrawsThatAreNone(t *testing.T) {
 	for line, want := range map[string]string{
-		"@1s randomly between 1s and 2s crash lb1":                 `7:1: a time in front of what has times of its own`,
-		"randomly between 2s and 2s crash lb1":                     `7:25: 2s does not come after 2s`,
+		"@1s randomly between 1s and 2s crash lb1":                 `7:1: a random step takes no @TIME`,
+		"randomly between 2s and 2s crash lb1":                     `7:25: 2s is not after 2s`,
 		"randomly between 1 and 2s crash lb1":                      `7:18: between: duration "1" has no unit; did you mean "1ms"?`,
 		"randomly between 1s and 2s crush lb1":                     `7:28: unknown fault "crush"; did you mean "crash"?`,
 		"randomly between 1s and 2s crash lb3":                     `7:34: unknown host "lb3"`,
-		"randomly between 1s and 2s heal":                          `heal: nothing is cut`,
-		"randomly between 1s and 2s flap sync every 1s for 1s":     `7:44: what is drawn is done once`,
+		"randomly between 1s and 2s heal":                          `heal: nothing to heal`,
+		"randomly between 1s and 2s flap sync every 1s for 1s":     `7:44: a random fault takes no every`,
 		"storm 0 between 1s and 2s crash lb1 for 1ms":              `7:7: storm: 0 is not a whole number from 1 to 1000`,
-		"storm 4 between 1s and 2s cut sync for 300ms":             `7:1: 4 parts of 1s leave 250ms for each, and cut lasts for 300ms`,
+		"storm 4 between 1s and 2s cut sync for 300ms":             `7:1: 4 parts of 1s have 250ms each, but cut lasts for 300ms`,
 		"storm 2 between 1s and 2s crash lb1":                      `crash lb1: lb1 has crashed already`,
 		"randomly between 1s and 2s crash lb1 for 1s or crash lb9": `unknown host "lb9"`,
 	} {

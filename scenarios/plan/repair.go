@@ -5,44 +5,43 @@ import (
 	"time"
 )
 
-// What a pair may need that no setting says: limits of the node and of BFD, which the
-// windows of the liveness checks rest on. A test of package sim holds them against the
-// node's own.
+// Constants of the node and of BFD from which the windows of the liveness checks are computed. A
+// test of package sim compares them with the node's.
 const (
-	// SlowInterval is how often a BFD session sends that is not Up (RFC 5880 section 6.8.3).
+	// SlowInterval is the transmit interval of a BFD session that is not Up (RFC 5880 section
+	// 6.8.3).
 	SlowInterval = time.Second
-	// HearLimit is how long two nodes that can hear each other may take to do so.
+	// HearLimit is the longest time until two nodes that can hear each other do.
 	HearLimit = 3 * time.Second
-	// Patience is the time for which a node waits at most for an answer that does not
-	// come: on a new stream, of a handover, of a grant, of what is to be installed.
+	// Patience is the longest time for which a node waits for an answer: on a new stream, to a
+	// handover, to a grant, or of an install.
 	Patience = 4500 * time.Millisecond
-	// HoldFactorMax is how many times the configured recovery delay a node waits at
-	// most that has flapped.
+	// HoldFactorMax limits the recovery delay of a flapping node, as a multiple of the
+	// configured one.
 	HoldFactorMax = 16
 )
 
-// Reunion is within what time after a partition one of two MASTERs yields: a session
-// that is not Up is heard, its peer answers, and they say on the stream who ranks above.
+// Reunion is the longest time after a partition until one of two MASTERs yields: the sessions
+// come Up, and the nodes compare their ranks on the stream.
 func (p *Plan) Reunion(world string) time.Duration {
 	return HearLimit + p.Detect(world) + Patience
 }
 
-// Repair is within what time after the last fault a node that can serve does so: the
-// silence is noticed, by a session that was not Up yet if need be, and by what tracks
-// hosts; what the peer has to say is waited for; and the recovery delay runs. With an
-// arbiter a peer that had the right to act alone loses it a validity after a challenge, and
-// a question may wait for half of one.
+// Repair is the longest time after the last fault until a node that can serve does. It is the
+// sum of the detection time (of a session that is not Up, and of tracked hosts), the wait for
+// the peer's answer, and the recovery delay. With an arbiter, the peer's permission to act alone
+// ends a validity after a challenge, and a request may wait for half a validity.
 func (p *Plan) Repair(world string) time.Duration {
 	return p.slowDetect(world) + HearLimit + Patience + p.Hold(world) + p.tracked(world) + 2*p.Validity(world)
 }
 
-// RepairDegraded is Repair for a node without a whole table, whose recovery delay
-// flapping has lengthened.
+// RepairDegraded is Repair for a node without the whole table, whose recovery delay has grown by
+// flapping.
 func (p *Plan) RepairDegraded(world string) time.Duration {
 	return p.Repair(world) + (HoldFactorMax-1)*p.Hold(world)
 }
 
-// slowDetect is the detection time of a session that has not come Up.
+// slowDetect is the detection time of a session that is not Up.
 func (p *Plan) slowDetect(world string) time.Duration {
 	slow := p.Detect(world)
 	for _, node := range nodes {
@@ -57,7 +56,8 @@ func (p *Plan) mult(world, node string) time.Duration {
 	return time.Duration(mult)
 }
 
-// tracked is the time in which a host is lost or found again, 0 if none is tracked.
+// tracked is the time until a tracked host counts as lost or as reached again, 0 if none is
+// tracked.
 func (p *Plan) tracked(world string) time.Duration {
 	for _, node := range nodes {
 		if len(p.Targets(world, node)) > 0 {

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Of the idle flows of a line a sample is asked again and again, so that a flow that died is
-// seen without asking all of them.
+// A sample of a line's idle flows gets requests all the time, which shows lost flows without
+// requests on all of them.
 const (
 	DefaultSample      = 300         // flows of a line, or all if it has fewer
 	DefaultSampleEvery = time.Second // between two requests of one of them
 	maxSample          = 10_000
 )
 
-// SampleSize is how many of the line's flows are in its sample.
+// SampleSize is the number of flows in the line's sample.
 func (t Traffic) SampleSize() int {
 	if t.Sample > 0 {
 		return min(t.Sample, t.Count)
@@ -31,8 +31,8 @@ func (t Traffic) SampleEvery() time.Duration {
 	return DefaultSampleEvery
 }
 
-// Sampled draws the sample by the seed of a run: numbers of flows within the line, in their
-// order. Both worlds draw the same.
+// Sampled draws the sample by the seed of a run: sorted numbers of flows of the line. Both worlds
+// draw the same.
 func (t Traffic) Sampled(seed uint64) []int {
 	name := fnv.New64a()
 	_, _ = name.Write([]byte(t.Name)) // never fails

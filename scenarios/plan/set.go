@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Set overrides what the file says of a configuration key: "ha.gates=off" for both
-// nodes, "lb1.ha.priority=200" for one. Keys may be shortened as in a file.
+// Set overrides the file's value of a configuration key: "ha.gates=off" for both nodes,
+// "lb1.ha.priority=200" for one. Keys may be shortened as in a file.
 func (p *Plan) Set(text string) error {
 	name, value, ok := strings.Cut(text, "=")
 	if !ok {

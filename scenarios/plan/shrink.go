@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Candidates yields plans that are smaller than p by one change, the largest
-// changes first: lines and nodes deleted, counts and rates lowered, chaos made
-// gentler, times shortened. A caller that knows how to tell whether a plan still
-// fails takes the first that does and asks again. Plans that Lint refuses are left out.
+// Candidates yields plans that are smaller than p by one change, the largest changes first: lines
+// and nodes deleted, counts and rates lowered, chaos made gentler, times shortened. The caller
+// takes the first plan that still fails, and calls Candidates again with it. Plans that Lint
+// refuses are left out.
 func Candidates(p *Plan) iter.Seq[*Plan] {
 	return func(yield func(*Plan) bool) {
 		before := len(Lint(p).Errors(true))
@@ -26,7 +26,7 @@ func Candidates(p *Plan) iter.Seq[*Plan] {
 	}
 }
 
-// clone copies the plan deep enough that no change of the copy's lines reaches p.
+// clone copies the plan deep enough that changes of the copy's lines do not affect p.
 func (p *Plan) clone() *Plan {
 	c := *p
 	c.Config, c.Services, c.Traffic = slices.Clone(p.Config), slices.Clone(p.Services), slices.Clone(p.Traffic)
@@ -36,7 +36,7 @@ func (p *Plan) clone() *Plan {
 	return &c
 }
 
-// dropLines deletes steps with what belongs to them, then single lines.
+// dropLines deletes steps with their expectations, then single lines.
 func dropLines(p *Plan, try func(func(*Plan)) bool) bool {
 	for i, s := range p.Steps {
 		if s.Fault == nil && s.Wait == nil && s.Random == nil {
@@ -81,7 +81,7 @@ func dropEach[T any](p *Plan, try func(func(*Plan)) bool, lines func(*Plan) *[]T
 	return true
 }
 
-// dropNodes takes single nodes out of faults of several.
+// dropNodes removes single nodes from faults of several.
 func dropNodes(p *Plan, try func(func(*Plan)) bool) bool {
 	for i, s := range p.Steps {
 		if s.Fault == nil || len(s.Fault.Hosts) < 2 {
@@ -98,7 +98,7 @@ func dropNodes(p *Plan, try func(func(*Plan)) bool) bool {
 	return true
 }
 
-// lowerCounts halves what there is many of, down to one.
+// lowerCounts halves counts and rates.
 func lowerCounts(p *Plan, try func(func(*Plan)) bool) bool {
 	for i, t := range p.Traffic {
 		if t.Count > 1 && !try(func(c *Plan) { c.Traffic[i].Count = 1 }) ||
@@ -111,8 +111,7 @@ func lowerCounts(p *Plan, try func(func(*Plan)) bool) bool {
 		lowerHosts(p.Topo.Backends, try, func(c *Plan) *int { return &c.Topo.Backends })
 }
 
-// leastRate is where lowerCounts ends: the gap of a slower probe would be that of its
-// own making.
+// leastRate is the lowest rate of lowerCounts: a slower probe would itself cause gaps.
 func (t Traffic) leastRate() float64 {
 	if t.Kind == Probe {
 		return 10
@@ -125,7 +124,7 @@ func lowerHosts(n int, try func(func(*Plan)) bool, hosts func(*Plan) *int) bool 
 		(n < 4 || try(func(c *Plan) { *hosts(c) = n / 2 }))
 }
 
-// calm makes each line of chaos half as bad.
+// calm halves each line of chaos.
 func calm(p *Plan, try func(func(*Plan)) bool) bool {
 	for i, line := range p.Chaos {
 		if gentler, ok := line.gentler(); ok && !try(func(c *Plan) { c.Chaos[i] = gentler }) {
@@ -135,14 +134,14 @@ func calm(p *Plan, try func(func(*Plan)) bool) bool {
 	return true
 }
 
-// Where calm ends: what is smaller is as good as nothing.
+// The smallest values of calm; below them chaos has hardly an effect.
 const (
 	leastShare = 0.001
 	leastSpan  = 100 * time.Microsecond
 )
 
-// gentler is the line with half its value, twice for a key of which more means
-// less; false if that is no value, or as good as nothing.
+// gentler returns the line with half its value, or twice for a Gentle key; false if that is
+// invalid or too small to have an effect.
 func (c Chaos) gentler() (Chaos, bool) {
 	key, _ := ChaosKeyOf(c.Key)
 	factor := 0.5
@@ -168,7 +167,7 @@ func (c Chaos) gentler() (Chaos, bool) {
 	return c, err == nil
 }
 
-// twoDigits cuts a number above 1 to a whole one, a smaller one to two significant digits.
+// twoDigits truncates a number above 1 to an integer, and a smaller one to two significant digits.
 func twoDigits(f float64) float64 {
 	if f > 1 || f == 0 {
 		return math.Trunc(f)
@@ -177,10 +176,10 @@ func twoDigits(f float64) float64 {
 	return math.Trunc(f*scale) / scale
 }
 
-// shortest is the least time before a step that shortenTimes leaves.
+// shortest is the shortest time before a step that shortenTimes leaves.
 const shortest = 100 * time.Millisecond
 
-// shortenTimes halves the time in front of each step, for it and all after it.
+// shortenTimes halves the time before each step, which moves all later steps too.
 func shortenTimes(p *Plan, try func(func(*Plan)) bool) bool {
 	before := time.Duration(0)
 	for i, step := range p.Steps {

@@ -11,18 +11,18 @@ import (
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
-// Limits of what a scenario may be made of. Scenarios are a screen long.
+// Limits of a scenario's files. A usual scenario fits on a screen.
 const (
 	maxSource   = 1 << 20 // bytes of one file
 	maxIncludes = 32      // files
 )
 
-// Reader reads a file that a scenario includes. The path is that of the line, seen from
-// the folder of the file that has the line.
+// Reader reads a file that a scenario includes. The path of an include line is relative to the
+// folder of its file.
 type Reader func(file string) ([]byte, error)
 
-// source is a scenario's lines, with those of included files in their places. A position
-// in the scenario's own file has no file name.
+// source has a scenario's lines, with those of included files in their places. A position in the
+// scenario's own file has no file name.
 type source struct {
 	read  Reader
 	own   string            // name of the scenario's file
@@ -35,7 +35,7 @@ func (s *source) errorf(at Pos, format string, args ...any) {
 	s.found = append(s.found, Diagnostic{Pos: at, Message: fmt.Sprintf(format, args...)})
 }
 
-// load adds the lines of a file, which the files of the chain have included.
+// load adds the lines of a file. chain has the files whose include lines led to it.
 func (s *source) load(name string, src []byte, chain []string) {
 	src = bytes.TrimPrefix(src, []byte("\ufeff"))
 	begin := Pos{File: name, Line: 1, Column: 1}
@@ -64,7 +64,7 @@ func (s *source) load(name string, src []byte, chain []string) {
 	}
 }
 
-// path is where a file of a position is.
+// path returns the path of a position's file.
 func (s *source) path(name string) string {
 	if name == "" {
 		return s.own
@@ -76,7 +76,7 @@ func (s *source) path(name string) string {
 func (s *source) include(line []lexer.Token, chain []string) {
 	at := position(line[1].Pos)
 	if line[1].EOF() {
-		s.errorf(at, "the line ends too early; its form is: %s", mustDirective("include").usage)
+		s.errorf(at, "the line ends too early; the form is: %s", mustDirective("include").usage)
 		return
 	}
 	text, _, _ := strings.Cut(line[1].Value, "#")
@@ -87,11 +87,11 @@ func (s *source) include(line []lexer.Token, chain []string) {
 	}
 	switch {
 	case s.read == nil:
-		s.errorf(at, "include %s: there is nowhere to read it from", text)
+		s.errorf(at, "include %s: files cannot be included here", text)
 	case slices.Contains(chain, file):
-		s.errorf(at, "include %s: it is included by itself", text)
+		s.errorf(at, "include %s: the file includes itself", text)
 	case len(s.texts) > maxIncludes:
-		s.errorf(at, "include %s: more than %d files", text, maxIncludes)
+		s.errorf(at, "include %s: more than %d included files", text, maxIncludes)
 	default:
 		src, err := s.read(file)
 		if err != nil {

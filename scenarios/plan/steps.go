@@ -10,14 +10,14 @@ import (
 	"baton/scenarios/metric"
 )
 
-// DefaultWithin bounds a wait, or an eventually, that names no time.
+// DefaultWithin is the limit of a wait or an eventually without within.
 const DefaultWithin = 10 * time.Second
 
 // step adds a line of the timeline.
 func (b *builder) step(s *statement, guard Guard, text string, pos Pos) {
 	switch {
 	case (s.Random != nil || s.Storm != nil) && s.At != nil:
-		b.errorf(position(s.At.Pos), "", "a time in front of what has times of its own; the form is: %s", randomUsage)
+		b.errorf(position(s.At.Pos), "", "a random step takes no @TIME; the form is: %s", randomUsage)
 		return
 	case s.Random != nil:
 		b.random(s.Random, guard, pos)
@@ -29,7 +29,7 @@ func (b *builder) step(s *statement, guard Guard, text string, pos Pos) {
 	at, ok := b.clock(s.At)
 	if s.At == nil {
 		if !ok {
-			b.errorf(pos, "", "the line has no time, and there is no step above that it could belong to")
+			b.errorf(pos, "", "the line has no time, and there is no step above it")
 			return
 		}
 		guard = b.inherit(s, guard)
@@ -58,7 +58,7 @@ func (b *builder) step(s *statement, guard Guard, text string, pos Pos) {
 		step.Verb = step.Fault.Verb
 		verb, _ := fault.Of(step.Verb)
 		switch {
-		case verb.Bounded: // for is its own
+		case verb.Bounded: // its for is an operand
 		case s.Fault.Every != nil:
 			b.again(s.Fault, step)
 		case s.Fault.For != nil:
@@ -68,8 +68,8 @@ func (b *builder) step(s *statement, guard Guard, text string, pos Pos) {
 	b.plan.Steps = append(b.plan.Steps, step)
 }
 
-// inherit gives a line that belongs to the step above that step's guard: where
-// the step is skipped, there is nothing to expect of it.
+// inherit returns the guard of the step above for a line that belongs to it: a world that skips
+// the step has nothing to expect.
 func (b *builder) inherit(s *statement, guard Guard) Guard {
 	if len(b.plan.Steps) == 0 {
 		return guard
@@ -82,7 +82,7 @@ func (b *builder) inherit(s *statement, guard Guard) Guard {
 	case guard == "":
 		return above
 	case above != "" && above != guard:
-		b.errorf(position(s.Pos), "", "the line is for [%s], but the step above it is for [%s]", guard, above)
+		b.errorf(position(s.Pos), "", "the line is guarded by [%s], but the step above it by [%s]", guard, above)
 	}
 	return guard
 }
@@ -91,7 +91,7 @@ func (b *builder) wait(c *claim) *Wait {
 	w := &Wait{Conds: b.conditions(c.Conds), Within: Expr{Terms: []Term{durationTerm(DefaultWithin)}}}
 	if c.Window != nil {
 		if c.Window.Kind != "within" {
-			b.errorf(position(c.Window.Pos), "within", "a wait ends when its conditions hold; it cannot last %s a time", c.Window.Kind)
+			b.errorf(position(c.Window.Pos), "within", "a wait ends when its conditions are true; it takes no %s", c.Window.Kind)
 		}
 		w.Within = b.duration(c.Window.Time)
 	}
@@ -116,21 +116,21 @@ func (b *builder) eventually(c *claim) *Expect {
 	return &Expect{Conds: w.Conds, Within: &w.Within, Eventually: true}
 }
 
-// late is "eventually …" on a line of its own below the end.
+// late handles "eventually …" on a separate line below the end.
 func (b *builder) late(c *claim, pos Pos) {
 	last := len(b.plan.Steps) - 1
 	if last < 0 || b.plan.Steps[last].Verb != VerbEnd {
-		b.errorf(pos, VerbExpect, "only the end waits for what holds eventually")
+		b.errorf(pos, VerbExpect, "only the end step takes eventually")
 		return
 	}
 	if b.plan.Steps[last].Expect != nil {
-		b.errorf(pos, "", "the end already waits for something; join the conditions with and")
+		b.errorf(pos, "", "the end already has conditions; join them with and")
 		return
 	}
 	b.plan.Steps[last].Expect = b.eventually(c)
 }
 
-// conditions resolves a list. A node without a state shares the next one's.
+// conditions resolves a list. A node without a state has that of the next node.
 func (b *builder) conditions(list *conditions) []Cond {
 	var conds []Cond
 	var sharing []*condition
@@ -141,7 +141,7 @@ func (b *builder) conditions(list *conditions) []Cond {
 		}
 		for _, node := range sharing {
 			if c.State == nil {
-				b.errorf(position(node.Pos), "", "node %q is what? Say its role or insync", node.Name)
+				b.errorf(position(node.Pos), "", "node %q has no state; add its role or insync", node.Name)
 				continue
 			}
 			conds = append(conds, b.nodeState(node, c.State)...)
@@ -150,12 +150,12 @@ func (b *builder) conditions(list *conditions) []Cond {
 		conds = append(conds, b.condition(c)...)
 	}
 	for _, node := range sharing {
-		b.errorf(position(node.Pos), "", "node %q is what? Say its role or insync", node.Name)
+		b.errorf(position(node.Pos), "", "node %q has no state; add its role or insync", node.Name)
 	}
 	return conds
 }
 
-// condition returns one condition, none if it makes no sense.
+// condition returns the conditions of one entry, none after an error.
 func (b *builder) condition(c *condition) []Cond {
 	switch {
 	case c.Op != "":
@@ -168,7 +168,7 @@ func (b *builder) condition(c *condition) []Cond {
 		return []Cond{{Named: c.Name, Pos: position(c.Pos)}}
 	}
 	if _, ok := metric.Of(c.Name); ok {
-		b.errorf(position(c.Pos), "", "%q is compared with nothing; say for example %s == 0", c.Name, c.Name)
+		b.errorf(position(c.Pos), "", "%q needs a comparison, for example %s == 0", c.Name, c.Name)
 		return nil
 	}
 	b.errorf(position(c.Pos), Nearest(c.Name, slices.Concat(named, nodes)), "unknown condition %q", c.Name)
@@ -209,7 +209,7 @@ func (b *builder) comparison(c *condition) []Cond {
 	}
 	if c.Arg != nil {
 		if !m.PerLine && !m.PerProgram {
-			b.errorf(position(c.Arg.Pos), "", "metric %q is not measured for single lines of traffic", c.Name)
+			b.errorf(position(c.Arg.Pos), "", "metric %q is not measured for a single line of traffic", c.Name)
 		}
 		cmp.Arg = c.Arg.Text
 	}
@@ -219,10 +219,10 @@ func (b *builder) comparison(c *condition) []Cond {
 	}
 	switch {
 	case m.Unit == metric.Count && value.IsDuration():
-		b.errorf(position(c.Value.Pos), "", "%s is a number and cannot be compared with the time %s", c.Name, value)
+		b.errorf(position(c.Value.Pos), "", "%s is a number; it cannot be compared with the time %s", c.Name, value)
 		return nil
 	case m.Unit == metric.Duration && !value.IsDuration() && !value.zero():
-		b.errorf(position(c.Value.Pos), value.String()+"ms", "%s is a time, and %s has no unit", c.Name, value)
+		b.errorf(position(c.Value.Pos), value.String()+"ms", "%s is a time, but %s has no unit", c.Name, value)
 		return nil
 	}
 	cmp.Value = value
@@ -235,9 +235,9 @@ func (b *builder) duration(s *sum) Expr {
 	switch {
 	case !ok, e.IsDuration(), e.zero():
 	case len(e.Terms) == 1 && e.Terms[0].Factor == math.Trunc(e.Terms[0].Factor):
-		b.errorf(position(s.Pos), e.String()+"s", "a time is needed, and %s has no unit", e)
+		b.errorf(position(s.Pos), e.String()+"s", "%s has no unit, but must be a time", e)
 	default:
-		b.errorf(position(s.Pos), "", "a time is needed, and %s has no unit", e)
+		b.errorf(position(s.Pos), "", "%s has no unit, but must be a time", e)
 	}
 	return e
 }

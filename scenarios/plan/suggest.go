@@ -2,8 +2,8 @@ package plan
 
 import "strings"
 
-// Nearest returns the candidate that word was probably meant to be, "" if none is
-// near: at most a third of its letters are wrong, or word abbreviates it.
+// Nearest returns the candidate that word was probably meant to be, "" if there is none. At most
+// a third of its letters may differ, or word abbreviates it.
 func Nearest(word string, candidates []string) string {
 	low := strings.ToLower(word)
 	best, least := "", len(word)+1
@@ -26,7 +26,7 @@ func Nearest(word string, candidates []string) string {
 // edits is the optimal string alignment distance: insertions, deletions,
 // substitutions, and swaps of neighbours.
 func edits(a, b string) int {
-	if len(a) > 64 { // no word of the language is near
+	if len(a) > 64 { // longer than any word of the language
 		return len(a)
 	}
 	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
@@ -50,7 +50,7 @@ func edits(a, b string) int {
 	return above[len(b)]
 }
 
-// oneOf lists words as a sentence does: "a", "a or b", "a, b or c".
+// oneOf joins words: "a", "a or b", "a, b or c".
 func oneOf(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")

@@ -8,7 +8,7 @@ import (
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
-// sum turns a parsed sum into an Expr, false if it makes no sense.
+// sum turns a parsed sum into an Expr, false after an error.
 func (b *builder) sum(s *sum) (Expr, bool) {
 	before := len(b.found)
 	terms := b.product(s.First, 1)
@@ -29,15 +29,14 @@ func (b *builder) sum(s *sum) (Expr, bool) {
 		}
 	}
 	if times != 0 && times != len(terms) {
-		b.errorf(position(s.Pos), "", "%s adds times and plain numbers", Expr{terms})
+		b.errorf(position(s.Pos), "", "%s mixes times and plain numbers", Expr{terms})
 		return Expr{}, false
 	}
 	return Expr{terms}, true
 }
 
-// product multiplies factors. Since one of them may be written like detect-10ms
-// and so be two terms, the last term of the left is what meets the first of the
-// right.
+// product multiplies factors. A factor such as detect-10ms is two terms, so it multiplies the
+// last term on the left by the first on the right.
 func (b *builder) product(p *product, sign float64) []Term {
 	terms := b.factor(p.Factors[0], sign)
 	for _, f := range p.Factors[1:] {
@@ -48,7 +47,7 @@ func (b *builder) product(p *product, sign float64) []Term {
 		last := len(terms) - 1
 		product, ok := multiply(terms[last], right[0])
 		if !ok {
-			b.errorf(position(f.Pos), "", "%s times %s is no time", terms[last].text(), right[0].text())
+			b.errorf(position(f.Pos), "", "%s times %s is not a time", terms[last].text(), right[0].text())
 			return nil
 		}
 		terms = append(append(terms[:last:last], product), right[1:]...)
@@ -56,7 +55,7 @@ func (b *builder) product(p *product, sign float64) []Term {
 	return terms
 }
 
-// multiply is false for two times.
+// multiply returns false for two times.
 func multiply(a, b Term) (Term, bool) {
 	if b.Name == "" && b.Unit == 0 {
 		a, b = b, a
@@ -68,8 +67,8 @@ func multiply(a, b Term) (Term, bool) {
 	return b.whole(), true
 }
 
-// factor reads a number, a duration or a name. The lexer takes detect-10ms for
-// one word, since words may contain hyphens; here it is a difference.
+// factor reads a number, a duration or a name. Words may contain hyphens, so the lexer reads
+// detect-10ms as one word; here it is a difference.
 func (b *builder) factor(f *factor, sign float64) []Term {
 	var terms []Term
 	at := f.Pos
@@ -110,8 +109,7 @@ func (b *builder) term(text string, at lexer.Position) (Term, bool) {
 	return durationTerm(d), true
 }
 
-// whole returns the term with its duration in the largest unit in which its
-// factor is whole.
+// whole returns the term with the largest unit in which its factor is an integer.
 func (t Term) whole() Term {
 	if t.Unit == 0 {
 		return t

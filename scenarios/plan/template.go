@@ -16,11 +16,11 @@ var templateText string
 
 var newScenario = template.Must(template.New("scenario").Parse(templateText))
 
-// Template is the text of a new scenario of that name: one that runs, with comments that
-// say what else can stand in each place.
+// Template returns the text of a new scenario that runs as it is, with comments that list the
+// alternatives of each line.
 func Template(name string) (string, error) {
 	if !scenarioName.MatchString(name) {
-		return "", fmt.Errorf("scenario name %q: only letters, digits, and - . _ after the first, since it names a directory", name)
+		return "", fmt.Errorf("scenario name %q: use letters and digits, and - . _ after the first; it is also the name of a folder", name)
 	}
 	data := struct {
 		Name, Kinds, Named    string
@@ -44,7 +44,7 @@ func Template(name string) (string, error) {
 	return text.String(), nil
 }
 
-// plainly is a row of a table of the reference without its marks.
+// plainly formats a row of a reference table without Markdown.
 func plainly(what, doc string) string {
 	return fmt.Sprintf("%-34s %s", what, strings.ReplaceAll(doc, "`", ""))
 }

@@ -7,18 +7,18 @@ import (
 	"baton/scenarios/lab"
 )
 
-// noTargets is what track.targets is where nothing is tracked.
+// noTargets is the value of track.targets that tracks nothing.
 const noTargets = "none"
 
-// trackable is a host, or a group of hosts, that a node can track: one that is no node.
+// trackable accepts the hosts and groups that a node can track: those that are not nodes.
 func trackable(text string) (string, error) {
 	if text == noTargets || text == lab.Clients || text == lab.Backends || numbered(text) {
 		return text, nil
 	}
-	return "", &wrong{message: strconv.Quote(text) + " is not none, backends, clients or one of those"}
+	return "", &wrong{message: strconv.Quote(text) + " is not none, backends, clients, or one of their hosts"}
 }
 
-// numbered reports whether a name is that of a client or a backend: client1, backend2.
+// numbered reports whether a name is of a client or a backend: client1, backend2.
 func numbered(name string) bool {
 	kind, _, ok := lab.ParseName(name)
 	return ok && kind != lab.Node
@@ -40,8 +40,8 @@ func (p *Plan) Targets(world, node string) []string {
 	return hosts
 }
 
-// Track is the longest time from the last packet of a tracked host to its loss, the
-// longer of the two nodes': the probe that was answered, and those that were not.
+// Track is the longest time from the last packet of a tracked host until it counts as lost, the
+// longer of the two nodes': one answered probe and then the missed ones.
 func (p *Plan) Track(world string) time.Duration {
 	var longest time.Duration
 	for _, node := range nodes {

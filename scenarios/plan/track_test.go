@@ -30,7 +30,7 @@ config lb2 track.targets=client1 track.every=50ms track.misses=9
 func TestHostsThatCannotBeTracked(t *testing.T) {
 	for value, want := range map[string]string{
 		"client2":   `x.scn:3:22: no host "client2": the topology has clients=1`,
-		"backend0":  `x.scn:3:22: track.targets: "backend0" is not none, backends, clients or one of those`,
+		"backend0":  `x.scn:3:22: track.targets: "backend0" is not none, backends, clients, or one of their hosts`,
 		"backend01": `"backend01" is not none`,
 		"lb2":       `"lb2" is not none`,
 		"nobody":    `"nobody" is not none`,

@@ -12,14 +12,14 @@ const (
 	DefaultSessions    = 100
 	DefaultEvery       = 100 * time.Millisecond
 	DefaultConnectRate = 100  // a second
-	DefaultProbeRate   = 1000 // a second: gaps are measured to a millisecond
+	DefaultProbeRate   = 1000 // a second, to measure gaps to a millisecond
 	DefaultFlows       = 10_000
 	DefaultTransfers   = 4
 	DefaultBits        = 10_000_000 // a second, of one transfer
 	DefaultSize        = 1_000_000  // bytes
 )
 
-// A transfer has up to so many bytes; all of a line together up to so many bits a second.
+// Limits of a transfer's bytes, and of a line's bits a second.
 const (
 	maxSize = 1_000_000_000
 	maxBits = 2_000_000_000
@@ -27,45 +27,46 @@ const (
 
 // Times of traffic, the same in both worlds.
 const (
-	// PortionEvery is how often each transfer moves on.
+	// PortionEvery is how often each transfer sends a portion.
 	PortionEvery = 10 * time.Millisecond
-	// Standstill is how long a transfer may stand still before it counts as broken.
+	// Standstill is how long a transfer may make no progress before it counts as incomplete.
 	Standstill = 10 * time.Second
-	// NextTransfer is how long after a broken transfer the next of its place begins.
+	// NextTransfer is the pause after an incomplete transfer before the next one begins.
 	NextTransfer = time.Second
-	// LeaveTime is how long a client that is told to stop waits for outstanding answers. It is
-	// less than a receipt may take.
+	// LeaveTime is how long a client that stops waits for outstanding answers. It is shorter
+	// than the time limit of a receipt.
 	LeaveTime = 4 * time.Second
 )
 
-// Which way bulk traffic goes.
+// Values of way=: the direction of bulk traffic.
 const (
 	wayUp   = "up"   // to the backends
 	wayDown = "down" // to the clients
 )
 
-// How a session closes: once all is answered, or its sending side first.
+// Values of close= for sessions and bulk: after all answers, or the sending side first.
 const (
 	closeFull = "full"
 	closeHalf = "half"
 )
 
-// Who closes a short connection first. CloseReset is the client, in the middle.
+// Values of close= for connects: which end closes first. CloseReset means that the client sends a
+// RST.
 const (
 	closeClient = "client"
 	CloseServer = "server"
 	CloseReset  = "reset"
 )
 
-// maxPorts bounds the source ports of a line of connects.
+// maxPorts limits the source ports of a line of connects.
 const maxPorts = 1000
 
-// OwnPort is one of the source ports of the line with a number. They lie below those that
-// kernels give out.
+// OwnPort returns a source port of a line of connects. These are below the kernel's ephemeral
+// ports.
 func OwnPort(line, place int) uint16 { return uint16(1024 + line*maxPorts + place) }
 
-// timeWait is for how long the end that closes first keeps a port (RFC 9293 section 3.6.1;
-// Linux: TCP_TIMEWAIT_LEN).
+// timeWait is how long the end that closes first keeps its port (RFC 9293 section 3.6.1; Linux:
+// TCP_TIMEWAIT_LEN).
 const timeWait = time.Minute
 
 // trafficKeys are the keys that each kind of traffic takes, besides its client and its times.
@@ -77,8 +78,7 @@ var trafficKeys = map[string][]string{
 	Bulk:     {"count", "size", "rate", "way", "close", "service"},
 }
 
-// traffic reads NAME KIND [PROTO] KEY=VALUE…. A line without a name is named like
-// its kind.
+// traffic reads NAME KIND [PROTO] KEY=VALUE…. A line without a name has that of its kind.
 func (b *builder) traffic(line *trafficLine, guard Guard) {
 	words := line.Words
 	if len(words) == 1 || len(words) == 2 && slices.Contains(protocols, words[1].Text) {
@@ -163,7 +163,7 @@ func (b *builder) trafficArgs(t *Traffic, args []*pair) {
 	b.pairs(args, all)
 }
 
-// both refuses two keys that say the same in two ways.
+// both refuses two keys with the same meaning.
 func (b *builder) both(args []*pair, one, other string) bool {
 	var seen []*pair
 	for _, arg := range args {
@@ -174,14 +174,14 @@ func (b *builder) both(args []*pair, one, other string) bool {
 	if len(seen) < 2 || seen[0].Key.Text == seen[1].Key.Text {
 		return false
 	}
-	b.errorf(position(seen[1].Key.Pos), "", "%s and %s say the same; one is enough", one, other)
+	b.errorf(position(seen[1].Key.Pos), "", "%s and %s mean the same; use one", one, other)
 	return true
 }
 
 // Sends reports whether the line comes from a client.
 func (t Traffic) Sends(client string) bool { return t.Client == "" || t.Client == client }
 
-// protocols lists what traffic of this kind can be, the usual one first.
+// protocols lists the protocols of this kind of traffic, the default first.
 func (t Traffic) protocols() []string {
 	switch t.Kind {
 	case Probe:
@@ -192,7 +192,7 @@ func (t Traffic) protocols() []string {
 	return []string{"tcp"}
 }
 
-// defaults sets what a line of this kind need not say.
+// defaults sets the keys that the line left out.
 func (t *Traffic) defaults() {
 	t.Proto = t.protocols()[0]
 	switch t.Kind {

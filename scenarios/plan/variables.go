@@ -12,27 +12,27 @@ import (
 	"baton/scenarios/fault"
 )
 
-// maxCases bounds how many scenarios one file may stand for.
+// maxCases limits how many scenarios a file may define.
 const maxCases = 256
 
-// binding is what a variable stands for.
+// binding is the value of a variable.
 type binding struct {
 	tokens []lexer.Token
 	text   string
 	at     Pos
 }
 
-// variables have the bindings of one case by their names.
+// variables has the bindings of one case by name.
 type variables map[string]binding
 
-// bound is the lines of one case: every variable replaced by what it stands for.
+// bound has the lines of one case, with every variable replaced by its value.
 type bound struct {
 	lines  [][]lexer.Token
 	values variables
-	varied []string // names of what varies, in the order of their lines
+	varied []string // names of the for lines, in their order
 	used   map[string]bool
 	found  Diagnostics
-	broken []string // words at the beginning of lines that were left out
+	broken []string // first words of lines that were left out
 }
 
 var isVariable = regexp.MustCompile(`\$[A-Za-z_][A-Za-z0-9_]*`)
@@ -46,7 +46,7 @@ func (s *source) cases() []bound {
 		total *= n
 	}
 	if total > maxCases {
-		all[0].found = append(all[0].found, Diagnostic{Pos: Pos{Line: 1, Column: 1}, Message: fmt.Sprintf("the file stands for %d scenarios, more than %d", total, maxCases)})
+		all[0].found = append(all[0].found, Diagnostic{Pos: Pos{Line: 1, Column: 1}, Message: fmt.Sprintf("the file defines %d scenarios, more than %d", total, maxCases)})
 		return all
 	}
 	for i := 1; i < total; i++ {
@@ -59,8 +59,8 @@ func (s *source) cases() []bound {
 	return all
 }
 
-// bind replaces variables line by line. choice has which value each for line takes, nil
-// for the first of each; counts takes how many each has.
+// bind replaces variables line by line. choice has the index of the value of each for line, nil
+// for the first of each; counts gets the number of values of each.
 func (s *source) bind(choice []int, counts *[]int) bound {
 	b := bound{values: variables{}, used: map[string]bool{}}
 	for _, line := range s.lines {
@@ -91,7 +91,7 @@ func (s *source) bind(choice []int, counts *[]int) bound {
 	b.prose()
 	for _, name := range slices.Sorted(maps.Keys(b.values)) {
 		if v := b.values[name]; !b.used[name] {
-			b.found = append(b.found, Diagnostic{Pos: v.at, Severity: Warning, Message: fmt.Sprintf("nothing uses $%s", name)})
+			b.found = append(b.found, Diagnostic{Pos: v.at, Severity: Warning, Message: fmt.Sprintf("$%s is not used", name)})
 		}
 	}
 	return b
@@ -101,7 +101,7 @@ func (b *bound) errorf(at lexer.Position, suggestion, format string, args ...any
 	b.found = append(b.found, Diagnostic{Pos: position(at), Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
 }
 
-// replace puts the values of variables into a line, false if one has none.
+// replace puts the values of variables into a line, false if one is not defined.
 func (b *bound) replace(line []lexer.Token) ([]lexer.Token, bool) {
 	ok := true
 	var replaced []lexer.Token
@@ -114,7 +114,7 @@ func (b *bound) replace(line []lexer.Token) ([]lexer.Token, bool) {
 			value, known := b.values[name]
 			if !known {
 				ok = false
-				b.errorf(token.Pos, dollar(Nearest(name, slices.Sorted(maps.Keys(b.values)))), "unknown variable %q; a line above must be: %s", token.Value, mustDirective("let").usage)
+				b.errorf(token.Pos, dollar(Nearest(name, slices.Sorted(maps.Keys(b.values)))), "unknown variable %q; define it above: %s", token.Value, mustDirective("let").usage)
 				replaced = append(replaced, token)
 				continue
 			}
@@ -138,12 +138,12 @@ func dollar(name string) string {
 	return "$" + name
 }
 
-// begins reports whether only a guard and a time stand before a token.
+// begins reports whether a token has only a guard and a time before it.
 func begins(before []lexer.Token) bool {
 	return !slices.ContainsFunc(before, func(t lexer.Token) bool { return t.Type == tokenWord || t.Type == tokenFault })
 }
 
-// prose replaces variables in names and texts, which may stand above their lines.
+// prose replaces variables in names and texts, which may come before the variables' lines.
 func (b *bound) prose() {
 	for _, line := range b.lines {
 		for i, token := range line {
@@ -154,7 +154,7 @@ func (b *bound) prose() {
 	}
 }
 
-// text replaces the variables in prose. A dollar that begins none stays.
+// text replaces the variables in prose. A dollar sign without a variable stays.
 func (b *bound) text(prose string) string {
 	return isVariable.ReplaceAllStringFunc(prose, func(name string) string {
 		value, known := b.values[name[1:]]
@@ -166,7 +166,7 @@ func (b *bound) text(prose string) string {
 	})
 }
 
-// let reads let NAME = VALUE. A value is all that stands behind the sign.
+// let reads let NAME = VALUE. The value is the rest of the line.
 func (b *bound) let(line []lexer.Token) {
 	usage := mustDirective("let").usage
 	if len(line) < 5 || line[1].Type != tokenWord || line[2].Value != "=" {
@@ -176,7 +176,7 @@ func (b *bound) let(line []lexer.Token) {
 	b.define(line[1], line[3:len(line)-1])
 }
 
-// valuesOf reads for NAME in VALUE VALUE, or with commas where a value is several words.
+// valuesOf reads for NAME in VALUE VALUE…. Values of several words are separated by commas.
 func (b *bound) valuesOf(line []lexer.Token) (values [][]lexer.Token, name lexer.Token) {
 	usage := mustDirective("for").usage
 	if len(line) < 5 || line[1].Type != tokenWord || line[2].Value != "in" {
@@ -226,8 +226,8 @@ var arrowsInNames = strings.NewReplacer("<->", "-and-", "->", "-to-")
 
 var notInNames = regexp.MustCompile(`[^A-Za-z0-9._]+`)
 
-// suffix is what the name of a scenario has behind it for the values of its case that it
-// does not have in itself.
+// suffix is appended to the name of a scenario: the values of its case that the name does not
+// contain.
 func (b *bound) suffix(name string) string {
 	var s strings.Builder
 	for _, varied := range b.varied {

@@ -91,12 +91,12 @@ func TestIncludedLinesStandInTheirPlace(t *testing.T) {
 		t.Errorf("printed\n%s", text)
 	}
 	for src, want := range map[string]string{
-		"include common/web.inc\nlet count = 7\n":                     `dir/common/load.inc:1:28: unknown variable "$count"; a line above must be: let NAME = VALUE`,
+		"include common/web.inc\nlet count = 7\n":                     `dir/common/load.inc:1:28: unknown variable "$count"; define it above: let NAME = VALUE`,
 		"service web tcp 198.18.0.100:80\ninclude common/wrong.inc\n": "dir/common/wrong.inc:3:9: a second service \"web\"; the first is line 2\ndir/common/wrong.inc:2:8: unknown metric \"rsst\"; did you mean \"rst\"?",
 		"include common/wrong.inc\nservice web tcp 198.18.0.102:80\n": "dir/t.scn:3:9: a second service \"web\"; the first is line 3 of dir/common/wrong.inc",
 		"include none.inc\n": "dir/t.scn:2:9: include none.inc: file does not exist",
-		"include loop.inc\n": "dir/loop.inc:1:9: include loop.inc: it is included by itself",
-		"include \n":         "dir/t.scn:2:9: the line ends too early; its form is: include FILE",
+		"include loop.inc\n": "dir/loop.inc:1:9: include loop.inc: the file includes itself",
+		"include \n":         "dir/t.scn:2:9: the line ends too early; the form is: include FILE",
 	} {
 		_, found := Expand("dir/t.scn", []byte("scenario s\n"+src+"@1s end\n"), read)
 		for _, line := range strings.Split(want, "\n") {
@@ -105,30 +105,30 @@ func TestIncludedLinesStandInTheirPlace(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Parse("t.scn", []byte("scenario s\ninclude x.inc\n@1s end\n")); err == nil || !strings.Contains(err.Error(), "there is nowhere to read it from") {
+	if _, err := Parse("t.scn", []byte("scenario s\ninclude x.inc\n@1s end\n")); err == nil || !strings.Contains(err.Error(), "files cannot be included here") {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestWhatIsWrongWithVariables(t *testing.T) {
 	for src, want := range map[string]string{
-		"let gap = 1s\n@1s+$gpa crash lb1\n":            `t.scn:3:5: unknown variable "$gpa"; a line above must be: let NAME = VALUE; did you mean "$gap"?`,
+		"let gap = 1s\n@1s+$gpa crash lb1\n":            `t.scn:3:5: unknown variable "$gpa"; define it above: let NAME = VALUE; did you mean "$gap"?`,
 		"let gap = 1s\nlet gap = 2s\n@$gap crash lb1\n": "t.scn:3:5: a second $gap; the first is line 2",
 		"let gap\n":                   "t.scn:2:8: unexpected end or word; the form is: let NAME = VALUE",
 		"for gap = 1s\n":              "the form is: for NAME in VALUE...",
-		"let gap = 1s\n":              "t.scn:2:5: warning: nothing uses $gap",
-		"for n in a b\n":              "t.scn:2:5: warning: nothing uses $n",
+		"let gap = 1s\n":              "t.scn:2:5: warning: $gap is not used",
+		"for n in a b\n":              "t.scn:2:5: warning: $n is not used",
 		"let n = 99\n@$n crash lb1\n": "t.scn:3:2: duration \"99\" has no unit; did you mean \"99s\"?",
 		"let h = lb9\n@1s crash $h\n": "t.scn:3:11: unknown host \"lb9\"",
-		"@1s-2s crash lb1\n":          "t.scn:2:2: -1s is not from 0s to 86400s",
-		"for a in 1 2 3 4 5 6 7\nfor b in 1 2 3 4 5 6 7\nfor c in 1 2 3 4 5 6 7\nconfig bfd.mult=$a\n": "t.scn:1:1: the file stands for 343 scenarios, more than 256",
+		"@1s-2s crash lb1\n":          "t.scn:2:2: -1s is outside of 0s to 86400s",
+		"for a in 1 2 3 4 5 6 7\nfor b in 1 2 3 4 5 6 7\nfor c in 1 2 3 4 5 6 7\nconfig bfd.mult=$a\n": "t.scn:1:1: the file defines 343 scenarios, more than 256",
 	} {
 		if _, found := Expand("t.scn", []byte("scenario s\n"+src+"@9s end\n"), nil); !strings.Contains(found.Error(), want) {
 			t.Errorf("%q: no %q in\n%v", src, want, found)
 		}
 	}
 	var d Diagnostics
-	if _, err := Parse("t.scn", []byte("scenario s\nfor m in 3 5\nconfig bfd.mult=$m\nalways masters <= 1\n@9s end\n")); !errors.As(err, &d) || !strings.Contains(err.Error(), "the file stands for 2 scenarios, and one is needed") {
+	if _, err := Parse("t.scn", []byte("scenario s\nfor m in 3 5\nconfig bfd.mult=$m\nalways masters <= 1\n@9s end\n")); !errors.As(err, &d) || !strings.Contains(err.Error(), "the file defines 2 scenarios, not one") {
 		t.Errorf("error %v", err)
 	}
 }

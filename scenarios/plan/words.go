@@ -28,8 +28,8 @@ var (
 	exprNames = []string{"detect", "hold", "track"}
 )
 
-// Names of Cond.Named. The first two are states, which can be waited for; the
-// others are true of a stretch of time or not.
+// Names of Cond.Named. The first two are states, which can be waited for; the others are judged
+// over a window.
 const (
 	Converged = "converged" // one Master, all others Backup and insync, tables equal, heartbeats up
 	Replica   = "replica"   // the connection tables of the live nodes are equal
@@ -38,14 +38,14 @@ const (
 	Sticky    = "sticky"    // no session changed its backend
 	Served    = "served"    // whenever a node can serve, one that can forwards
 	Exclusive = "exclusive" // never two forwarders while anything passes between the nodes
-	Kept      = "kept"      // no table forgets sessions that live
-	Rests     = "rests"     // no node asks for timers without end
+	Kept      = "kept"      // no table shrinks below the open sessions
+	Rests     = "rests"     // no node spins on timers
 )
 
 var named = []string{Converged, Replica, Gates, Announce, Sticky, Served, Exclusive, Kept, Rests}
 
-// IsState reports whether a named condition is true of an instant. The others
-// are true of a stretch of time.
+// IsState reports whether a named condition is judged at an instant. The others are judged over a
+// window.
 func IsState(name string) bool { return name == Converged || name == Replica }
 
 // Names of checks that are not a metric's.
@@ -55,13 +55,13 @@ const (
 	CheckOutput  = "output"  // conditions such as "output(fetch) contains "done""
 	CheckWait    = "wait"    // the waits
 	CheckTraffic = "traffic" // every line of traffic got answers
-	CheckTrace   = "trace"   // the trace is whole
+	CheckTrace   = "trace"   // the trace is complete
 	CheckFaults  = "faults"  // every fault left its receipt
 	CheckLeaks   = "leaks"   // nothing was left behind
-	CheckDied    = "died"    // no node's process ended that nobody had ended
+	CheckDied    = "died"    // no node's process ended by itself
 )
 
-// CheckNames lists what a control line may name.
+// CheckNames lists the checks that a control line may name.
 func CheckNames() []string {
 	var names []string
 	seen := map[string]bool{}
@@ -99,9 +99,9 @@ func (c Cond) Check() string {
 	return c.Named
 }
 
-// Implied is the claim that a control line's check stands for where the scenario
-// does not state it: none of the thing, at most one node, or the named condition.
-// False for checks that mean nothing without a number or a node.
+// Implied is the claim of a check that a control line names but the scenario does not state: a
+// count of 0, at most one node, or the named condition. It is false for checks that need a number
+// or a node.
 func Implied(check string) (Cond, bool) {
 	zero := func(name string) Cond {
 		return Cond{Compare: &Compare{Metric: name, Op: "==", Value: Expr{Terms: []Term{{}}}}}
