@@ -86,7 +86,7 @@ func labIsBroken(t *testing.T, dir string) {
 		{[]string{"status"}, exitPass, "lb1  Master"},
 		{[]string{"fault", "cut lb1->lb2 via sync"}, exitPass, "cut lb1->lb2 via sync: receipt: "},
 		{[]string{"status"}, exitPass, "cut  lb1>lb2 on sync"},
-		{[]string{"fault", "heal", "lb2->lb1"}, exitBadInput, "heal lb2->lb1: that is not cut"},
+		{[]string{"fault", "heal", "lb2->lb1"}, exitBadInput, "heal lb2->lb1: nothing to heal there"},
 		{[]string{"fault", "heal"}, exitPass, "heal: receipt: "},
 		{[]string{"fault", "restore", "lb2"}, exitBadInput, "lb2 is not down; it needs an earlier crash, kill or stop"},
 		{[]string{"fault", "freeze lb2 for 50ms"}, exitPass, "in 50ms: thaw lb2"},
