@@ -66,7 +66,7 @@ func nodeCommand() *cobra.Command {
 func warnOfPins(w io.Writer, cfg *config.Config) {
 	left, err := bpf.LeftPins([]string{cfg.Links.Client, cfg.Links.Backend}, cfg.Pin)
 	if err != nil {
-		fmt.Fprintf(w, "baton: pins that are left were not looked for: %v\n", err)
+		fmt.Fprintf(w, "baton: search for left pins failed: %v\n", err)
 	}
 	for _, l := range left {
 		fmt.Fprintf(w, "baton: warning: %v\n", l)

@@ -6,17 +6,17 @@ import (
 	"baton/impl/flow"
 )
 
-// write is what is to be written into the connection table.
+// write is a pending change of the connection table.
 type write struct {
 	entries []flow.Entry
 	deletes []flow.Tuple
 	done    func(error)
 }
 
-// apply writes replicated entries and deletions into the dataplane. What is deleted may
-// make room for what is added. A write that was asked for before the claim may come to it
-// late, behind a scan or a failure, and the packets since then have made newer state than it
-// brings: while packets are forwarded it undoes none of that.
+// apply writes replicated entries and deletions into the dataplane; deletions come first,
+// to make room. A scan or a failure can delay a write until after the claim, when packets
+// have already made newer state. While the node forwards, such a write overwrites none of
+// it.
 func (l *loop) apply(w write) {
 	for i := range w.entries {
 		l.out.client(w.entries[i].Original.Src)
@@ -31,5 +31,5 @@ func (l *loop) apply(w write) {
 	w.done(errors.Join(l.dp.Delete(w.deletes), l.dp.Apply(w.entries)))
 }
 
-// mayForward reports whether the dataplane holds a lease that has not expired.
+// mayForward reports whether the dataplane holds an unexpired lease.
 func (l *loop) mayForward() bool { return l.driver.Leased() > l.now() }

@@ -15,8 +15,8 @@ import (
 	"baton/impl/node"
 )
 
-// nodeConfig is what the core must know of a configuration. The incarnation is the
-// wall clock's time: it only has to be larger than that of the process before.
+// nodeConfig derives the core's configuration. The incarnation is the wall clock's time: it
+// must be larger than that of the previous process.
 func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 	out := node.Config{
 		ID: c.Node, Peer: c.Peer, Priority: c.HA.Priority, Incarnation: uint64(time.Now().UnixNano()),
@@ -52,15 +52,15 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 	return out
 }
 
-// Numbers of the keys in the authenticated heartbeat: that of the node with the
-// lexically smaller id, and of the other.
+// Key numbers of the authenticated heartbeat: the node with the lexically smaller id has
+// the first.
 const (
 	keyOfSmaller = 1
 	keyOfLarger  = 2
 )
 
-// heartbeatAuth is how the session of a path authenticates: not at all without a secret,
-// and else by the strongest type that BFD has, where a packet counts once.
+// heartbeatAuth returns the authentication of a path's session: none without a secret, else
+// BFD's strongest type with a sequence number that each packet increases.
 func heartbeatAuth(c *config.Config, p config.Path, identity *pki.Identity) bfd.Auth {
 	mine := bfd.Key{ID: keyOfSmaller, Secret: identity.HeartbeatKey(c.Node, p.Local), SendOnly: true}
 	theirs := bfd.Key{ID: keyOfLarger, Secret: identity.HeartbeatKey(c.Peer, p.Peer)}

@@ -17,14 +17,14 @@ import (
 	"baton/impl/node"
 )
 
-// balancer drives the pool of each service: it probes backends and decides which of them get
-// new flows. It runs beside the event loop, so that probes cannot delay the heartbeat, and
-// two services do not wait for each other.
+// balancer drives the pool of each service: it probes backends and decides which of them
+// get new flows. It runs outside of the event loop, so that probes cannot delay the
+// heartbeat, and services do not wait for each other.
 type balancer struct {
 	now   func() clock.Instant
 	probe func(context.Context, config.Service, netip.AddrPort) error
 	note  func(string)       // records a backend's change of state
-	tell  func(node.Decided) // tells the core what is decided here
+	tell  func(node.Decided) // tells the core what this node has decided
 	wake  chan struct{}      // holds a token if the pools must be checked
 	dirty chan struct{}      // holds a token if the services must be written
 
@@ -35,7 +35,7 @@ type balancer struct {
 	followed map[string]followed
 }
 
-// followed is what the MASTER had decided when it came.
+// followed is a decision of the MASTER and when it arrived.
 type followed struct {
 	decisions []health.Decision
 	at        clock.Instant
@@ -78,7 +78,7 @@ func (b *balancer) configure(services []config.Service) {
 			pools[i] = &pool{old.Pool, s}
 		} else {
 			pools[i] = &pool{health.New(s.Health(), rand.Uint64(), b.now()), s}
-			pools[i].Step(b.now(), health.Timer{}) // it says what it begins with
+			pools[i].Step(b.now(), health.Timer{}) // reports the initial states
 		}
 		if f, follows := b.followed[s.Name]; follows { // a backend may be new
 			pools[i].Step(b.now(), health.Follow{Decisions: health.Aged(f.decisions, b.now().Sub(f.at))})
@@ -102,14 +102,14 @@ func (b *balancer) find(name string) *pool {
 	return b.pools[i]
 }
 
-// step hands an input to the pool of a service, and reports whether there is one.
+// step gives an input to a service's pool; false if there is none.
 func (b *balancer) step(service string, in health.Input) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.stepLocked(service, in)
 }
 
-// stepLocked is step of a caller that holds mu.
+// stepLocked is step for a caller that holds mu.
 func (b *balancer) stepLocked(service string, in health.Input) bool {
 	p := b.find(service)
 	if p == nil {
@@ -171,7 +171,7 @@ func (b *balancer) turn(ctx context.Context, probes *sync.WaitGroup) time.Durati
 	return max(next.Sub(b.now()), 0)
 }
 
-// carryOut carries out a pool's effect. The caller holds mu.
+// carryOut executes a pool's effect. The caller holds mu.
 func (b *balancer) carryOut(ctx context.Context, probes *sync.WaitGroup, p *pool, e health.Effect) {
 	s := p.service
 	switch e := e.(type) {
@@ -200,9 +200,9 @@ func (b *balancer) carryOut(ctx context.Context, probes *sync.WaitGroup, p *pool
 	}
 }
 
-// flush writes the services and returns the backends whose flows must now be moved: those
-// without new flows when the write began. The written services still include a backend that
-// dies during the write.
+// flush writes the services and returns the backends whose flows must now move: those
+// without new flows when the write began. A backend that dies during the write is still in
+// the written services.
 func (b *balancer) flush(write func() error) ([]leaving, error) {
 	b.mu.Lock()
 	list := b.leaving
@@ -256,7 +256,7 @@ func (b *balancer) describe() []control.Service {
 	return services
 }
 
-// serviceAlarms returns an alarm for each service without a backend that serves.
+// serviceAlarms returns an alarm for each service without a serving backend.
 func serviceAlarms(services []control.Service) []string {
 	var alarms []string
 	for _, s := range services {
@@ -267,7 +267,7 @@ func serviceAlarms(services []control.Service) []string {
 		if s.Refuses {
 			fate = "refused"
 		}
-		alarms = append(alarms, fmt.Sprintf("service %s has no backend that serves: new flows are %s", s.Name, fate))
+		alarms = append(alarms, fmt.Sprintf("service %s has no serving backend: new flows are %s", s.Name, fate))
 	}
 	return alarms
 }
@@ -283,7 +283,7 @@ func (d *daemon) admin(service string, backend netip.AddrPort, in health.Input) 
 	}
 	for _, s := range p.Status(b.now()) {
 		if s.Backend == backend && s.Follows {
-			return fmt.Errorf("this node follows what %s, the MASTER, decides; ask that one", d.cfg.Peer)
+			return fmt.Errorf("this node follows the decisions of %s, the MASTER; send the command to it", d.cfg.Peer)
 		}
 	}
 	b.stepLocked(service, in)

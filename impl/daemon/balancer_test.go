@@ -165,7 +165,7 @@ func TestANodeChecksItsBackends(t *testing.T) {
 	if b := s.Services[0].Backends[0]; b.State != "down" || !strings.Contains(b.Why, "no answer within 10ms") {
 		t.Errorf("the dead backend is %+v", b)
 	}
-	if !strings.Contains(strings.Join(s.Alarms, "\n"), "service web has no backend that serves") {
+	if !strings.Contains(strings.Join(s.Alarms, "\n"), "service web has no serving backend") {
 		t.Errorf("alarms %q", s.Alarms)
 	}
 	master.awaitLog(t, "of service web: down, was up: 2 probes in a row failed")

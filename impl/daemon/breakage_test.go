@@ -35,7 +35,7 @@ func TestOnlyANodeStartedForTestsIsBroken(t *testing.T) {
 	c := &controller{loop: b.loop}
 	fault := string(faulty.MapError)
 	breaking := func() ([]string, error) { return c.Break(context.Background(), fault) }
-	if changes, err := while(t, b, breaking); !errors.Is(err, errSound) || len(changes) > 0 {
+	if changes, err := while(t, b, breaking); !errors.Is(err, errNotBreakable) || len(changes) > 0 {
 		t.Errorf("a node that serves: %q, %v", changes, err)
 	}
 	b.loop.dp = faulty.Wrap(b.dp, 100)

@@ -15,7 +15,7 @@ import (
 	"baton/impl/trace"
 )
 
-// conflicts are the VIPs that hosts claim which are not of this pair.
+// conflicts are the claims of this pair's VIPs by other hosts.
 type conflicts struct {
 	mu   sync.Mutex
 	seen []conflict
@@ -29,7 +29,7 @@ type conflict struct {
 // alarmFor is how long a claim raises an alarm.
 const alarmFor = time.Minute
 
-// openWatcher has somebody notice who else announces the VIPs.
+// openWatcher starts to watch for foreign announcements of the VIPs.
 func (d *daemon) openWatcher() (err error) {
 	peers := map[string]netip.Addr{}
 	for _, p := range d.cfg.BFD.Paths {
@@ -47,19 +47,19 @@ func (d *daemon) openWatcher() (err error) {
 	return nil
 }
 
-// claimed takes note of a claim, and answers it where this node may forward: whoever is
-// not MASTER has nothing to defend. What may be the peer's is not answered unless the
-// peer is known to stand by: two MASTERs that do not hear each other would announce
-// against each other for as long. It runs on the loop.
+// claimed notes a claim, and answers it by an announcement if this node forwards. A claim
+// that may be the peer's is only answered if the peer has said that it does not serve: two
+// MASTERs that do not hear each other would otherwise keep announcing against each other.
+// It runs on the loop.
 func (d *daemon) claimed(c arpwatch.Claim) {
 	leads := d.loop.mayForward()
 	c.MaybePeer = c.MaybePeer && !d.peerStandsBy()
 	answered, what := false, ""
 	if leads && !c.MaybePeer {
 		err := d.garp.SendOne(dataplane.VIP{Addr: c.VIP, Link: c.Link})
-		if answered, what = err == nil, ", and announced anew"; err != nil {
+		if answered, what = err == nil, ", announced again"; err != nil {
 			d.loop.failures.add(driver.Announce.String())
-			what = ", and not answered: " + err.Error()
+			what = ", not answered: " + err.Error()
 		}
 	}
 	d.conflicts.add(c, answered, time.Now())
@@ -73,12 +73,12 @@ func (d *daemon) peerStandsBy() bool {
 	return peer.Known && (peer.Role == ha.Backup.String() || peer.Role == ha.Fault.String())
 }
 
-// whose says of a claim whose it is.
+// whose says who may own the claiming address.
 func whose(maybePeer bool) string {
 	if maybePeer {
 		return "which may be the peer"
 	}
-	return "which is not of this pair"
+	return "which does not belong to this pair"
 }
 
 func (k *conflicts) add(c arpwatch.Claim, answered bool, now time.Time) {
@@ -96,7 +96,7 @@ func (k *conflicts) add(c arpwatch.Claim, answered bool, now time.Time) {
 	}
 }
 
-// describe adds them to a status.
+// describe adds the conflicts to a status.
 func (k *conflicts) describe(s *control.Status, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

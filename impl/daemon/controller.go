@@ -19,7 +19,7 @@ import (
 type controller struct {
 	loop *loop
 	stop func(why string)
-	// reload takes the services of the configuration file over.
+	// reload applies the services of the configuration file.
 	reload func(context.Context) ([]string, error)
 	// edit changes one service.
 	edit func(context.Context, config.Edit) ([]string, error)
@@ -29,10 +29,10 @@ type controller struct {
 	describe func(*control.Status)
 }
 
-// errEnded answers who asks a loop that has ended.
+// errEnded is the answer of a loop that has ended.
 var errEnded = errors.New("daemon: the node has left")
 
-// ask runs f on the loop and returns what it returns.
+// ask runs f on the loop and returns its result.
 func ask[T any](ctx context.Context, l *loop, f func() (T, error)) (T, error) {
 	type answer struct {
 		value T
@@ -62,15 +62,13 @@ func (c *controller) Status(ctx context.Context) (control.Status, error) {
 	return s, err
 }
 
-// Handover implements control.Node. It reports a refusal, which the core gives in
-// the same step as a role event.
+// Handover implements control.Node. The core refuses in the same step, by a role event.
 func (c *controller) Handover(ctx context.Context) error {
 	_, err := ask(ctx, c.loop, func() (struct{}, error) { return struct{}{}, c.loop.handover() })
 	return err
 }
 
-// Entry implements control.Node. Replies are asked for by their own tuple, and are
-// found under that of the original direction.
+// Entry implements control.Node. A reply tuple is looked up as the original direction's.
 func (c *controller) Entry(ctx context.Context, tuple flow.Tuple) (control.Entry, error) {
 	return ask(ctx, c.loop, func() (control.Entry, error) {
 		for _, t := range []flow.Tuple{tuple, tuple.Reverse()} {
@@ -114,7 +112,7 @@ func (c *controller) Table(ctx context.Context, limit int) (control.Table, error
 
 // Stop implements control.Node.
 func (c *controller) Stop(context.Context) error {
-	c.stop("asked to by the control socket")
+	c.stop("requested by the control socket")
 	return nil
 }
 
@@ -126,7 +124,7 @@ func (c *controller) Edit(ctx context.Context, e config.Edit) ([]string, error) 
 	return c.edit(ctx, e)
 }
 
-// handover steps the operator's request and reports a refusal.
+// handover steps the operator's request and returns a refusal.
 func (l *loop) handover() error {
 	if role := l.node.Role(); role != ha.Master {
 		return fmt.Errorf("this node is %s; only a MASTER can hand over", role)
@@ -139,7 +137,7 @@ func (l *loop) handover() error {
 	return nil
 }
 
-// status collects what the node, its dataplane and this loop show of themselves.
+// status collects the state of the core, the dataplane and the loop.
 func (l *loop) status() (control.Status, error) {
 	counters, err := l.dp.Counters()
 	if err != nil {
@@ -160,7 +158,7 @@ func (l *loop) status() (control.Status, error) {
 		if err != nil {
 			return control.Status{}, err
 		}
-		s.Loop.Strangers[p.name] = p.strangers + drops.Strangers
+		s.Loop.Strangers[p.name] = p.unexpectedSource + drops.Strangers
 		for reason, n := range drops.Reasons {
 			s.Paths[i].Stats.Drops[reason] += n
 		}

@@ -1,7 +1,7 @@
-// Package daemon runs a node for real. It drives the sans-IO core (impl/node) from
-// sockets, timers, netlink and the dataplane's events, and carries out the effects
-// that the core asks for. It decides nothing about roles; what it adds is that the
-// heartbeat is on time while everything else happens.
+// Package daemon runs a node on the real kernel. It drives the sans-IO core (impl/node)
+// from sockets, timers, netlink and the dataplane's events, and executes the core's
+// effects. It decides nothing about roles; it keeps the heartbeat on time while everything
+// else happens.
 //
 // Run is the entry point, called by `baton node`. Its parts are packages of their
 // own: config, bfdio (heartbeat), transport (sync stream), garp, arpwatch, neigh, linkmon,
@@ -25,41 +25,40 @@ import (
 	"baton/impl/dataplane"
 )
 
-// Options are what the command line says beyond the configuration file.
+// Options are the settings of the command line.
 type Options struct {
 	ConfigFile  string
 	AllowUnsafe bool
-	// Dataplane opens the dataplane, in production bpf.Open.
+	// Dataplane opens the dataplane; bpf.Open in production.
 	Dataplane func(dataplane.Config) (dataplane.Dataplane, error)
 
-	// LeftPins finds the folders other than the one to keep whose pinned programs links run,
-	// in production bpf.LeftPins; nil looks for none.
+	// LeftPins finds the pin folders, other than keep, whose programs run on the links;
+	// bpf.LeftPins in production. nil looks for none.
 	LeftPins func(links []string, keep string) ([]dataplane.LeftPins, error)
 
 	// Version names the build.
 	Version string
-	// TraceFD is an open descriptor to write the trace to, 0 for none.
+	// TraceFD is an open descriptor for the trace, 0 for none.
 	TraceFD int
 	// LogFormat is "text" or "json"; empty is text.
 	LogFormat string
 	LogLevel  slog.Level
-	// LogTo takes the log; nil is standard error.
+	// LogTo receives the log; nil is standard error.
 	LogTo io.Writer
 	// Breakable lets the control socket make dataplane calls fail, for tests.
 	Breakable bool
-	// Ordinary leaves the process's scheduling, memory and garbage collector alone.
+	// Ordinary leaves the process's scheduling, memory and garbage collector unchanged.
 	Ordinary bool
 }
 
-// ErrKilled says that the node was told to end at once and did.
+// ErrKilled means that a second signal ended the node at once.
 var ErrKilled = errors.New("daemon: ended at once by a second signal, without a handover")
 
-// ErrStuck says that the event loop did not end when it should have. What it
-// forwarded ends with its lease.
+// ErrStuck means that the event loop did not end in time. Forwarding ends with the lease.
 var ErrStuck = errors.New("daemon: the event loop is stuck; ended without it")
 
-// ExitCode is what a process exits with for an error of Run: 2 for bad input, 1
-// for anything else, 0 for none.
+// ExitCode returns the exit code for an error of Run: 2 for bad input, 1 for any other, 0
+// for nil.
 func ExitCode(err error) int {
 	var coded interface{ ExitCode() int }
 	switch {
@@ -71,10 +70,9 @@ func ExitCode(err error) int {
 	return 1
 }
 
-// Run is a node's life: it returns nil once the node has left in order, which
-// SIGTERM, SIGINT, the end of ctx and the control socket ask for. A MASTER hands
-// its role over first. A second signal ends Run at once. SIGHUP has the services of the
-// configuration file taken over, and never ends it.
+// Run runs a node. It returns nil once the node has left, which SIGTERM, SIGINT, the end of
+// ctx and the control socket request; a MASTER hands over first. A second signal ends Run
+// at once. SIGHUP reloads the services of the configuration file.
 func Run(ctx context.Context, opts Options) error {
 	cfg, err := config.Load(opts.ConfigFile, config.Options{AllowUnsafe: opts.AllowUnsafe})
 	if err != nil {
@@ -106,12 +104,12 @@ func Run(ctx context.Context, opts Options) error {
 		case err = <-ended:
 			return err
 		case <-reloads:
-			go d.reloadBySignal() // beside, so that a signal to end does not wait for it
+			go d.reloadBySignal() // a separate goroutine, so that SIGTERM does not wait for a reload
 		case s := <-signals:
 			d.stop("signal " + s.String())
 			asked = true
 		case <-ctx.Done():
-			d.stop("asked to by its owner")
+			d.stop("requested by its context")
 			asked = true
 		}
 	}
@@ -138,15 +136,15 @@ func logHandler(opts Options) (slog.Handler, error) {
 	case "json":
 		return slog.NewJSONHandler(to, options), nil
 	}
-	return nil, fmt.Errorf("daemon: log format %q is not known; use text or json", opts.LogFormat)
+	return nil, fmt.Errorf("daemon: unknown log format %q; use text or json", opts.LogFormat)
 }
 
-// Limits of the end of a node's life. The core gives a handover a second and its
-// confirmation half of one.
+// Time limits of leaving. The core gives a handover one second and its confirmation half a
+// second.
 const (
 	stopLimit   = 3 * time.Second
 	flushLimit  = 200 * time.Millisecond
 	recordLimit = time.Second
-	// endLimit is longer than all of them together.
+	// endLimit exceeds the sum of the others.
 	endLimit = 6 * time.Second
 )

@@ -45,15 +45,15 @@ func streamStatus(t transport.Status, now time.Time) control.Stream {
 	return s
 }
 
-// pairAlarms tells of a table that is knowingly incomplete, of a pair in which a failure
-// now would lose sessions although both nodes live, and of tracked hosts that are lost.
+// pairAlarms reports a table known to be incomplete, a pair in which a failure now would
+// lose sessions, and lost tracked hosts.
 func pairAlarms(s node.Status) []string {
 	var alarms []string
 	if s.Degraded {
-		alarms = append(alarms, "degraded: this node serves with a table that it knows to be incomplete")
+		alarms = append(alarms, "degraded: this node serves with an incomplete connection table")
 	}
 	if s.Peer.Heard && !s.PairInSync {
-		alarms = append(alarms, "the pair is not in sync: if the node that serves fails now, sessions are lost")
+		alarms = append(alarms, "the pair is not in sync: if the MASTER fails now, sessions are lost")
 	}
 	for _, g := range s.Gates {
 		if g.Name == ha.Reachable.String() && !g.Open {
@@ -63,16 +63,16 @@ func pairAlarms(s node.Status) []string {
 	return alarms
 }
 
-// peerAlarms tells of services that the peer is configured to balance otherwise.
+// peerAlarms reports services that the peer is configured to balance differently.
 func peerAlarms(p node.PeerStatus) []string {
 	if len(p.Differences) == 0 {
 		return nil
 	}
-	return []string{"peer " + p.Node + " is configured otherwise: " + catalog.Words(p.Differences)}
+	return []string{"peer " + p.Node + " has a different configuration: " + catalog.Words(p.Differences)}
 }
 
-// syncAlarms tells of entries that the dataplane goes on refusing, and of a peer whose
-// table cannot hold what this node's can, or the other way round.
+// syncAlarms reports entries that the dataplane keeps refusing, and tables of different
+// capacities.
 func syncAlarms(p ctsync.Progress) []string {
 	var alarms []string
 	for _, r := range p.Refused {
@@ -84,18 +84,19 @@ func syncAlarms(p ctsync.Progress) []string {
 	return alarms
 }
 
-// tableAlarms tells of a table that new flows may soon find full.
+// tableAlarms reports a table that is nearly full.
 func tableAlarms(entries, capacity int, evicted uint64) []string {
 	if !dataplane.Pressed(entries, capacity) {
 		return nil
 	}
-	return []string{fmt.Sprintf("the connection table holds %d of %d entries; %d that nobody had answered were removed early so far", entries, capacity, evicted)}
+	return []string{fmt.Sprintf("the connection table holds %d of %d entries; so far %d unanswered entries were evicted", entries, capacity, evicted)}
 }
 
-// refusedAfter is how many streams in a row have to end early for the peer to refuse them.
+// refusedAfter is the number of streams in a row that must end early for a refusal to be
+// assumed.
 const refusedAfter = 3
 
-// streamAlarms tells of streams that end as soon as they are up, or never come up.
+// streamAlarms reports streams that end right after they come up, or never come up.
 func streamAlarms(s control.Stream) []string {
 	if s.Up || s.Failures < refusedAfter {
 		return nil
@@ -103,11 +104,11 @@ func streamAlarms(s control.Stream) []string {
 	return []string{fmt.Sprintf("no sync stream after %d attempts: %s: %s", s.Failures, s.Cause, s.Why)}
 }
 
-// authDrops are the reasons for which packets of a peer with another secret are dropped.
+// authDrops are the drop reasons of packets from a peer with another secret.
 var authDrops = []bfd.Drop{bfd.DropAuthUnexpected, bfd.DropAuthMissing, bfd.DropAuthKeyID, bfd.DropAuthDigest}
 
-// pathAlarms tells of paths that are not Up although the peer lives: its packets are
-// refused for what they authenticate with, or they are lost.
+// pathAlarms reports paths that are not Up although the peer is alive: its packets fail
+// authentication, or are lost.
 func pathAlarms(s node.Status) []string {
 	var alarms []string
 	for _, p := range s.Paths {

@@ -24,7 +24,7 @@ func (n *testNode) edit(t *testing.T, e config.Edit) (string, error) {
 // mustEdit changes a service, and fails unless the node and its peer have it so.
 func (n *testNode) mustEdit(t *testing.T, want string, e config.Edit) {
 	t.Helper()
-	if got, err := n.edit(t, e); err != nil || got != want+"\npeer "+n.Peer+" has it too" {
+	if got, err := n.edit(t, e); err != nil || got != want+"\npeer "+n.Peer+" has the change" {
 		t.Fatalf("%s: %q, %v, want %q\n%s", e.Verb, got, err, want, n.log.String())
 	}
 }
@@ -61,7 +61,7 @@ func TestServicesAreChangedAtRunTime(t *testing.T) {
 	lb1.mustEdit(t, "service api: is new, tcp 198.18.0.100:81 with 1 backends", config.Edit{Verb: config.AddService, Text: apiText})
 	lb1.mustEdit(t, "service web: backend 198.18.1.12:80 is new", config.Edit{Verb: config.AddBackend, Service: "web", Backend: backendTwo, Weight: 1})
 	lb1.mustEdit(t, "service web: backend 198.18.1.12:80 has weight 3, was 1", config.Edit{Verb: config.SetBackend, Service: "web", Backend: backendTwo, Weight: 3})
-	lb1.mustEdit(t, "service web: has another check", config.Edit{Verb: config.SetService, Service: "web", Text: "{check: {interval: 2s}}"})
+	lb1.mustEdit(t, "service web: has a different health check", config.Edit{Verb: config.SetService, Service: "web", Text: "{check: {interval: 2s}}"})
 	for _, n := range p.nodes {
 		n.waitStatus(t, "serving what was changed", serves("web*=1112 api+=11"))
 	}
@@ -76,7 +76,7 @@ func TestServicesAreChangedAtRunTime(t *testing.T) {
 		edit config.Edit
 		want string
 	}{
-		{lb2, config.Edit{Verb: config.DelService, Service: "api"}, "this node follows what lb1, the MASTER, decides; ask that one"},
+		{lb2, config.Edit{Verb: config.DelService, Service: "api"}, "this node follows the decisions of lb1, the MASTER; send the command to it"},
 		{lb1, config.Edit{Verb: config.SetBackend, Service: "web", Backend: backendTwo}, "0 is out of range"},
 		{lb1, config.Edit{Verb: config.AddService, Text: apiText}, `"api" names the service on`},
 	} {
@@ -116,7 +116,7 @@ func TestAnEditIsRefusedWhereThePeerIsConfiguredOtherwise(t *testing.T) {
 	p.start(t)
 	lb1.waitStatus(t, "comparing", func(s control.Status) bool { return len(s.Peer.Differences) > 0 })
 	weight := config.Edit{Verb: config.SetBackend, Service: "web", Backend: backendOne, Weight: 2}
-	if _, err := lb1.edit(t, weight); err == nil || !strings.Contains(err.Error(), "peer lb2 is configured otherwise: web: backends; make the two files the same") {
+	if _, err := lb1.edit(t, weight); err == nil || !strings.Contains(err.Error(), "peer lb2 has a different configuration: web: backends; make the two files equal") {
 		t.Errorf("%v", err)
 	}
 	lb1.waitStatus(t, "unchanged", serves("web=11"))

@@ -13,21 +13,21 @@ import (
 	"baton/impl/node"
 )
 
-// edits are the services that differ from the configuration file, because they were changed
+// edits are the services that differ from the configuration file because they were changed
 // at run time, here or at the MASTER that this node follows.
 type edits struct {
 	mu    sync.Mutex
-	texts map[string]string // by service, as config.Put takes them: "" if it was deleted
-	queue []node.Decided    // what the MASTER has changed and is not applied yet
-	ready chan struct{}     // holds a token if the queue has something
+	texts map[string]string // by service, for config.Put; "" if it was deleted
+	queue []node.Decided    // changes of the MASTER, not applied yet
+	ready chan struct{}     // holds a token if the queue is not empty
 
 	following atomic.Bool // the MASTER decides
 }
 
-// servicePrefix begins the topic under which a node tells its peer of a changed service.
+// servicePrefix is the prefix of topics for changed services.
 const servicePrefix = "service/"
 
-// follow takes what the MASTER has changed. It is applied beside the loop.
+// follow queues a change of the MASTER; followEdits applies it.
 func (e *edits) follow(service string, data []byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -35,7 +35,7 @@ func (e *edits) follow(service string, data []byte) {
 	set(e.ready)
 }
 
-// take empties the queue into texts, and returns these.
+// take moves the queue into texts and returns them.
 func (e *edits) take() map[string]string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -51,7 +51,7 @@ func (e *edits) take() map[string]string {
 	return texts
 }
 
-// replace has other texts hold, and returns what to tell the core of it.
+// replace replaces texts and returns what to tell the core.
 func (e *edits) replace(texts map[string]string) []node.Decided {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -70,7 +70,7 @@ func (e *edits) replace(texts map[string]string) []node.Decided {
 	return told
 }
 
-// describe marks the services that were changed at run time, and names those deleted.
+// describe marks the services that were changed at run time and lists the deleted ones.
 func (e *edits) describe(s *control.Status, file *config.Config) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -89,14 +89,15 @@ func (e *edits) describe(s *control.Status, file *config.Config) {
 	}
 }
 
-// describeEdits shows what differs from the file.
+// describeEdits adds the differences from the file to a status.
 func (d *daemon) describeEdits(s *control.Status) {
 	d.edits.describe(s, d.file.Load())
 }
 
-// with returns the file's configuration with services as texts have them. What cannot hold
-// is left out and reported. The order is that in which nothing stands in another's way.
-func with(file *config.Config, texts map[string]string, refused func(service string, err error)) (next *config.Config, held map[string]string) {
+// withEdits returns the file's configuration with the given services. It skips and reports
+// services that are invalid. It applies them in an order in which none conflicts with a
+// later one.
+func withEdits(file *config.Config, texts map[string]string, refused func(service string, err error)) (next *config.Config, held map[string]string) {
 	next, held = file, map[string]string{}
 	left := slices.Sorted(maps.Keys(texts))
 	for progress := true; progress && len(left) > 0; {
@@ -117,7 +118,7 @@ func with(file *config.Config, texts map[string]string, refused func(service str
 	return next, held
 }
 
-// followEdits applies what the MASTER has changed, until ctx is done.
+// followEdits applies the MASTER's changes until ctx is done.
 func (d *daemon) followEdits(ctx context.Context) {
 	for {
 		select {
@@ -129,24 +130,24 @@ func (d *daemon) followEdits(ctx context.Context) {
 	}
 }
 
-// applyEdits brings the services to what the MASTER has.
+// applyEdits makes the services equal to the MASTER's.
 func (d *daemon) applyEdits(ctx context.Context) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	next, held := with(d.file.Load(), d.edits.take(), func(service string, err error) {
-		d.loop.fail(callFollow, "service "+service+" is not as the MASTER has it", err)
+	next, held := withEdits(d.file.Load(), d.edits.take(), func(service string, err error) {
+		d.loop.fail(callFollow, "service "+service+" differs from the MASTER's", err)
 	})
 	changes, err := d.change(ctx, next, held)
 	if err != nil {
-		d.loop.fail(callServices, "services are not as the MASTER has them", err)
+		d.loop.fail(callServices, "services differ from the MASTER's", err)
 	}
 	for _, change := range changes {
-		d.log.Info("changed as at the MASTER", "change", change)
+		d.log.Info("changed to match the MASTER", "change", change)
 	}
 }
 
-// change has a configuration hold, with these services changed at run time. The caller
-// holds reloading.
+// change applies a configuration in which these services were changed at run time. The
+// caller holds reloading.
 func (d *daemon) change(ctx context.Context, next *config.Config, texts map[string]string) (changes []string, err error) {
 	if err := d.takeOver(ctx, next); err != nil {
 		return nil, err
@@ -159,7 +160,7 @@ func (d *daemon) change(ctx context.Context, next *config.Config, texts map[stri
 	return changes, nil
 }
 
-// serviceOf returns the service whose change a topic names.
+// serviceOf returns the service of a topic.
 func serviceOf(topic string) (service string, ok bool) {
 	return strings.CutPrefix(topic, servicePrefix)
 }

@@ -26,12 +26,12 @@ func (f *failures) snapshot() map[string]uint64 {
 	return maps.Clone(f.counts)
 }
 
-// Names of calls besides the driver's, as status and metrics show them.
+// Names of calls, besides the driver's, in status and metrics.
 const (
 	callSetMAC     = "mac"        // the dataplane's hardware address
 	callServices   = "services"   // writing the dataplane's services
-	callFollow     = "follow"     // what the MASTER has decided
-	callWait       = "wait"       // for flow events
+	callFollow     = "follow"     // following the MASTER's decisions
+	callWait       = "wait"       // waiting for flow events
 	callLinks      = "links"      // subscription to links
 	callNeighbours = "neighbours" // requesting and reading neighbour entries
 	callARPWatch   = "arpwatch"   // receiving ARP, and the hardware addresses of the pair

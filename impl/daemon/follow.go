@@ -7,8 +7,8 @@ import (
 	"baton/impl/node"
 )
 
-// Follow implements driver.Decider. The topics are the states of backends and the services
-// that were changed at run time.
+// Follow implements driver.Decider. The topics are backend states and services changed at
+// run time.
 func (p *ports) Follow(topic string, data []byte) {
 	p.out.edits.following.Store(true)
 	if service, ok := serviceOf(topic); ok {
@@ -16,7 +16,7 @@ func (p *ports) Follow(topic string, data []byte) {
 	}
 	if service, ok := health.ServiceOf(topic); ok {
 		if err := p.out.balancer.follow(service, data); err != nil {
-			(*loop)(p).fail(callFollow, "what the MASTER decided is not followed", err)
+			(*loop)(p).fail(callFollow, "a decision of the MASTER is not followed", err)
 		}
 	}
 }
@@ -27,8 +27,8 @@ func (p *ports) Unfollow() {
 	p.out.balancer.lead()
 }
 
-// follow has what the MASTER decided of the backends of a service hold; nil has this node
-// decide.
+// follow applies the MASTER's decisions about the backends of a service; with nil this node
+// decides itself.
 func (b *balancer) follow(service string, data []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -46,7 +46,7 @@ func (b *balancer) follow(service string, data []byte) error {
 	return nil
 }
 
-// lead has this node decide, from what it has followed on.
+// lead makes this node decide itself, starting from the states that it has followed.
 func (b *balancer) lead() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -56,7 +56,7 @@ func (b *balancer) lead() {
 	}
 }
 
-// decided tells the core what a pool has decided. The caller holds mu.
+// decided tells the core a pool's decision. The caller holds mu.
 func (b *balancer) decided(p *pool) {
 	b.tell(node.Decided{Topic: health.Topic(p.service.Name), Data: health.AppendDecisions([]byte{}, p.Decisions(b.now()))})
 }

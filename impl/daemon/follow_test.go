@@ -107,7 +107,7 @@ func TestADrainOutlivesATakeover(t *testing.T) {
 	if left := s.Services[0].Backends[0].Left; left < 59*time.Minute || left > time.Hour || s.Services[0].Serving != 1 {
 		t.Errorf("%v left, %d serve", left, s.Services[0].Serving)
 	}
-	if err := drain(lb2, backendTwo); err == nil || !strings.Contains(err.Error(), "follows what lb1, the MASTER, decides") {
+	if err := drain(lb2, backendTwo); err == nil || !strings.Contains(err.Error(), "follows the decisions of lb1, the MASTER") {
 		t.Errorf("a drain said to the BACKUP: %v", err)
 	}
 

@@ -6,27 +6,27 @@ import (
 	"baton/impl/node"
 )
 
-// item is one thing that another goroutine wants of the loop: an input for the
-// core, or a function to run between two inputs.
+// item is a request to the loop: an input for the core, or a function to run between two
+// inputs.
 type item struct {
 	input node.Input
 	run   func()
-	// token is held by the sender of bulk inputs, see inbox.postBulk.
+	// token is held by the sender of a bulk input, see inbox.postBulk.
 	token bool
 }
 
-// maxBulk is how many sync frames may wait for the loop. A sender that waits
-// slows its TCP stream down, which is the flow control that is wanted.
+// maxBulk is the maximum number of queued sync frames. A sender that waits slows its TCP
+// stream down, which is intended as flow control.
 const maxBulk = 64
 
-// inbox is how the goroutines of the daemon reach the loop.
+// inbox passes requests of other goroutines to the loop.
 type inbox struct {
 	wake func()
 	bulk chan struct{}
 
 	closed chan struct{} // closed by close
 
-	mu    sync.Mutex // also held while waking, so that nobody wakes a loop that has ended
+	mu    sync.Mutex // also held while waking, so that an ended loop is not woken
 	items []item
 	ended bool
 }
@@ -41,7 +41,7 @@ func (b *inbox) post(in node.Input) { b.put(item{input: in}) }
 // call queues a function. It does not block.
 func (b *inbox) call(f func()) { b.put(item{run: f}) }
 
-// postBulk queues an input of which many may come, and blocks while too many wait.
+// postBulk queues an input of a frequent kind, and blocks while too many are queued.
 func (b *inbox) postBulk(in node.Input) {
 	select {
 	case b.bulk <- struct{}{}:
@@ -62,7 +62,7 @@ func (b *inbox) put(i item) {
 	}
 }
 
-// take exchanges the items that wait for an empty slice to fill.
+// take returns the queued items and queues into empty from then on.
 func (b *inbox) take(empty []item) []item {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,10 +71,10 @@ func (b *inbox) take(empty []item) []item {
 	return items
 }
 
-// release gives a token back when its input has been stepped.
+// release returns a token after its input was stepped.
 func (b *inbox) release() { <-b.bulk }
 
-// close lets blocked senders go, and ignores whatever still comes.
+// close unblocks waiting senders and ignores later items.
 func (b *inbox) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

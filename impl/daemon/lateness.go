@@ -2,21 +2,21 @@ package daemon
 
 import "time"
 
-// lateBuckets are the upper bounds of lateness that are counted; a last bucket
-// takes the rest.
+// lateBuckets are the upper bounds of the lateness histogram; a last bucket counts the
+// rest.
 var lateBuckets = [...]time.Duration{
 	100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond, time.Millisecond, 2500 * time.Microsecond,
 	5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
 }
 
-// lateness is how long after the core's deadline the loop came to it.
+// lateness counts how long after the core's deadlines the loop stepped it.
 type lateness struct {
 	max    time.Duration
 	sum    time.Duration
 	counts [len(lateBuckets) + 1]uint64
 }
 
-// note counts one step that came that long after the deadline; before it, it counts nothing.
+// note counts one step by its lateness; an early step counts nothing.
 func (l *lateness) note(late time.Duration) {
 	if late < 0 {
 		return

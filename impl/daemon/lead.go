@@ -6,11 +6,11 @@ import (
 	"baton/impl/clock"
 )
 
-// lateAnnouncements is how long after a handover an announcement of the node that gave
-// the role away may still lie in a socket.
+// lateAnnouncements is how long after a handover an announcement of the former MASTER may
+// still be queued in a socket.
 const lateAnnouncements = time.Second
 
-// noteLead notes whether the node may forward, as of a step.
+// noteLead notes whether the node may forward after a step.
 func (l *loop) noteLead(now clock.Instant) {
 	switch leads, since := l.driver.Leased() > now, l.leadsSince.Load(); {
 	case !leads:
@@ -23,8 +23,8 @@ func (l *loop) noteLead(now clock.Instant) {
 	}
 }
 
-// settledAsMaster reports whether the node has been the one that forwards for long
-// enough for nobody else's announcement to be in order. Any goroutine may ask.
+// settledAsMaster reports whether the node has been the forwarder for so long that no other
+// node may announce. It is safe for concurrent use.
 func (l *loop) settledAsMaster() bool {
 	since := l.leadsSince.Load()
 	return since != 0 && l.now().Sub(clock.Instant(since)) >= lateAnnouncements

@@ -11,7 +11,7 @@ import (
 	"baton/impl/node"
 )
 
-// writeBackends writes the services whenever the set of backends with new flows has changed,
+// writeBackends writes the services after each change of the backends that get new flows,
 // and then moves flows off the others.
 func (d *daemon) writeBackends(ctx context.Context) {
 	for {
@@ -25,7 +25,7 @@ func (d *daemon) writeBackends(ctx context.Context) {
 		case errors.Is(err, errEnded):
 			return
 		case err != nil:
-			d.loop.fail(callServices, "backends are not written: new flows still go to the previous ones", err)
+			d.loop.fail(callServices, "backends not written: new flows still go to the previous ones", err)
 			pause(ctx, rewriteAfter)
 			set(d.balancer.dirty)
 		case len(list) > 0:
@@ -44,8 +44,8 @@ func (d *daemon) rewrite(ctx context.Context) error {
 	return d.setServices(ctx, d.running)
 }
 
-// leaves reports whether a flow is moved off its backend: a UDP flow if its service says so,
-// and a connection that is not established, whose next SYN may go to another backend.
+// leaves reports whether a flow moves off its backend: a UDP flow if its service says so,
+// or a connection that is not established, whose next SYN may go to another backend.
 func leaves(e flow.Entry, list []leaving) bool {
 	return slices.ContainsFunc(list, func(l leaving) bool {
 		s := l.service.Dataplane()
@@ -55,8 +55,8 @@ func leaves(e flow.Entry, list []leaving) bool {
 	})
 }
 
-// leave deletes the entries of flows that leave their backend: their next packet chooses
-// another. Only the forwarding node calls it. After an interruption it starts over.
+// leave deletes the entries of flows that leave their backend; their next packet selects
+// another. Only the forwarding node calls it. It restarts after an interruption.
 func (s *scans) leave(l *loop, leaves func(flow.Entry) bool) {
 	s.queue(l, func() func() {
 		var entries []flow.Entry
@@ -67,7 +67,7 @@ func (s *scans) leave(l *loop, leaves func(flow.Entry) bool) {
 		})
 		return func() {
 			switch {
-			case errors.Is(err, errHurried):
+			case errors.Is(err, errInterrupted):
 				s.next = append(s.next, func() { s.leave(l, leaves) })
 			case err != nil:
 				l.fail("dump", "flows stay on backends that are down or drained", err)
@@ -78,7 +78,7 @@ func (s *scans) leave(l *loop, leaves func(flow.Entry) bool) {
 	})
 }
 
-// remove deletes the entries that must still leave, and tells the core.
+// remove deletes the entries that still must leave, and tells the core.
 func (l *loop) remove(entries []flow.Entry, leaves func(flow.Entry) bool) {
 	if len(entries) == 0 || !l.mayForward() {
 		return
@@ -100,7 +100,7 @@ func (l *loop) remove(entries []flow.Entry, leaves func(flow.Entry) bool) {
 	}
 	if len(events) > 0 {
 		l.driver.Flows(events)
-		l.log.Info("flows leave backends that are down or drained", "flows", len(events))
+		l.log.Info("flows moved off backends that are down or drained", "flows", len(events))
 	}
 	if rest := entries[len(batch):]; len(rest) > 0 {
 		l.inbox.call(func() { l.remove(rest, leaves) })

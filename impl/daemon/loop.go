@@ -16,14 +16,13 @@ import (
 	"baton/impl/node"
 )
 
-// loop owns the core and the dataplane. One goroutine, on a thread of its own,
-// runs it; everybody else reaches it through the inbox.
+// loop owns the core and the dataplane. One goroutine on its own thread runs it; all others
+// use the inbox.
 //
-// Between any two inputs it looks whether the core's deadline has come and whether
-// BFD packets wait, so that no amount of other work delays the heartbeat by more
-// than one input takes.
+// Between two inputs it checks the core's deadline and the BFD sockets, so that other work
+// delays the heartbeat by one input at most.
 type loop struct {
-	now      func() clock.Instant // boottime.Now, but for tests
+	now      func() clock.Instant // boottime.Now except in tests
 	node     *node.Node
 	driver   *driver.Driver
 	dp       dataplane.Dataplane
@@ -35,21 +34,21 @@ type loop struct {
 	log      *slog.Logger
 
 	spare  []item // the slice that the inbox fills next
-	stream uint64 // the sync stream that the core is on, 0 for none
+	stream uint64 // the core's sync stream, 0 for none
 	scans  scans
-	// unserved counts entries of services that the peer has and this node has not.
+	// unserved counts entries of services that this node does not have.
 	unserved unserved
 	refusals refusals
 
-	refused  string // the reason of the last refusal, for who asked
+	refused  string // the reason of the last refused handover
 	late     lateness
-	looked   clock.Instant // when the BFD sockets were last looked at
+	looked   clock.Instant // when the BFD sockets were last read
 	steps    uint64
-	lost     uint64 // the dataplane's EventsLost as of the last look
+	lost     uint64 // the dataplane's EventsLost at the last tick
 	failures failures
 	ended    bool
 
-	leadsSince atomic.Int64 // when the dataplane was first allowed to forward; 0 while it is not
+	leadsSince atomic.Int64 // since when the dataplane may forward; 0 if it may not
 }
 
 // drive gives the loop its core.
@@ -63,23 +62,23 @@ func (l *loop) fail(call, what string, err error) {
 	l.log.Error(what, "call", call, "error", err)
 }
 
-// outlets are the parts that effects reach besides the dataplane and the BFD sockets.
+// outlets receive the effects that go neither to the dataplane nor to the BFD sockets.
 type outlets struct {
 	send     func(stream uint64, frame []byte)
 	reset    func(stream uint64, why string)
 	announce func(first, vips int) error
-	client   func(flow.Addr) // a client of whom the table has a flow
+	client   func(flow.Addr) // called with the source address of each flow seen
 	leads    func()          // called when the node begins to forward; may be nil
-	// arbitrate asks the arbiter; a core without an arbiter never calls it.
+	// arbitrate asks the arbiter. A core without an arbiter never calls it.
 	arbitrate func(arbiter.Question)
 	balancer  *balancer
 	edits     *edits
 }
 
-// lookEvery bounds how long BFD packets lie unread while other work is done.
+// lookEvery bounds how long BFD packets stay unread during other work.
 const lookEvery = clock.Instant(500 * time.Microsecond)
 
-// run steps the core until it has asked to exit.
+// run steps the core until it exits.
 func (l *loop) run() error {
 	defer l.inbox.close()
 	for !l.ended {
@@ -90,7 +89,7 @@ func (l *loop) run() error {
 	return nil
 }
 
-// turn sleeps until there is something to do, and does it.
+// turn waits for work and does it.
 func (l *loop) turn() error {
 	if err := l.poller.Wait(l.node.Deadline()); err != nil {
 		return err
@@ -102,7 +101,7 @@ func (l *loop) turn() error {
 	return nil
 }
 
-// work empties the inbox.
+// work handles the inbox.
 func (l *loop) work() {
 	items := l.inbox.take(l.spare)
 	for i := range items {
@@ -131,7 +130,7 @@ func (l *loop) handle(i item) {
 	}
 }
 
-// follow notes which stream the core will be on.
+// follow notes the core's next stream.
 func (l *loop) follow(s node.Stream) {
 	switch {
 	case s.Up:
@@ -141,14 +140,14 @@ func (l *loop) follow(s node.Stream) {
 	}
 }
 
-// urgent looks after the heartbeat.
+// urgent serves the heartbeat.
 func (l *loop) urgent() {
 	if l.now() >= l.node.Deadline() {
 		l.step(node.Timer{})
 	}
 }
 
-// receive steps the BFD packets that wait, a batch of each path at most.
+// receive steps the waiting BFD packets, at most one batch per path.
 func (l *loop) receive() {
 	l.looked = l.now()
 	for i, path := range l.paths {
@@ -161,7 +160,7 @@ func (l *loop) receive() {
 	}
 }
 
-// stepAnswers steps what effects have come to, until nothing more does.
+// stepAnswers steps the results of effects until there are no more.
 func (l *loop) stepAnswers() {
 	for in, ok := l.driver.Next(); ok; in, ok = l.driver.Next() {
 		l.step(in)
@@ -169,7 +168,7 @@ func (l *loop) stepAnswers() {
 	}
 }
 
-// tick looks after what is not urgent, about once a second.
+// tick does the periodic work, about once a second.
 func (l *loop) tick() {
 	l.scans.sweep(l, l.now())
 	counters, err := l.dp.Counters()
@@ -178,7 +177,7 @@ func (l *loop) tick() {
 		return
 	}
 	if counters.EventsLost > l.lost {
-		l.log.Warn("flow events lost: the table is read anew", "lost", counters.EventsLost-l.lost)
+		l.log.Warn("flow events lost: the table is read again", "lost", counters.EventsLost-l.lost)
 		l.lost = counters.EventsLost
 		l.step(node.Lost{})
 	}
@@ -190,9 +189,9 @@ func (l *loop) tick() {
 	l.refusals.note(refused, time.Now())
 }
 
-// step gives one input to the core, after the BFD packets that wait: a loop that is
-// late must not take for the peer's silence what has come in time. When a deadline has
-// come, which may be that of a session, it looks even if it has only just done so.
+// step gives one input to the core, after the waiting BFD packets: a late loop must not
+// take packets that arrived in time for silence. If a deadline has come, it reads the
+// sockets even if it has just done so.
 func (l *loop) step(in node.Input) {
 	if now := l.now(); now-l.looked >= lookEvery || now >= l.node.Deadline() {
 		l.receive()
@@ -200,7 +199,7 @@ func (l *loop) step(in node.Input) {
 	l.stepNow(in)
 }
 
-// stepNow gives one input to the core and carries out what follows.
+// stepNow gives one input to the core and executes the effects.
 func (l *loop) stepNow(in node.Input) {
 	now := l.now()
 	l.late.note(now.Sub(l.node.Deadline()))
@@ -208,6 +207,6 @@ func (l *loop) stepNow(in node.Input) {
 	l.driver.Step(in)
 	l.noteLead(now)
 	if l.node.Role() == ha.Claiming {
-		l.scans.hurry()
+		l.scans.interrupt()
 	}
 }

@@ -8,29 +8,28 @@ import (
 	"baton/impl/driver"
 )
 
-// bfdPath is one path's way to the wire and from it, with what was last said about it.
+// bfdPath is the receiver and the senders of one path.
 type bfdPath struct {
 	name string
 	peer netip.Addr
 	in   bfdReceiver
-	out  bfdSender // to the peer's hardware address
-	all  bfdSender // to every host of the link
+	out  bfdSender // unicast to the peer's hardware address
+	all  bfdSender // broadcast on the link
 
-	strangers uint64 // packets of other senders than the peer that reached the loop
-	failed    uint64 // packets that could not be sent or received
-	failure   string // the last failure that was logged, "" after a success
+	unexpectedSource uint64 // packets from another source than the peer
+	failed           uint64 // packets that could not be sent or received
+	failure          string // the last failure that was logged, "" after a success
 }
 
-// bfdReceiver is what the loop needs of a bfdio.Listener.
 type bfdReceiver interface {
 	Receive() ([]bfdio.Datagram, error)
 	Drops() (bfdio.Drops, error)
 }
 
-// bfdSender is what the loop needs of a bfdio.Sender.
 type bfdSender interface{ Send(packet []byte) error }
 
-// receive returns what waits, a batch at most. It is valid until the next call.
+// receive returns the waiting packets, at most one batch. The result is valid until the
+// next call.
 func (p *bfdPath) receive(log *slog.Logger) []bfdio.Datagram {
 	datagrams, err := p.in.Receive()
 	if err != nil {
@@ -42,14 +41,14 @@ func (p *bfdPath) receive(log *slog.Logger) []bfdio.Datagram {
 // fromPeer reports whether a packet is the peer's, and counts it if not.
 func (p *bfdPath) fromPeer(d *bfdio.Datagram) bool {
 	if d.From != p.peer {
-		p.strangers++
+		p.unexpectedSource++
 		return false
 	}
 	return true
 }
 
-// send transmits a packet. A link that is down fails at every heartbeat, so only
-// the first failure of a kind is logged.
+// send transmits a packet. On a link that is down every heartbeat fails, so only the first
+// failure of a kind is logged.
 func (p *bfdPath) send(log *slog.Logger, to driver.Cast, packet []byte) error {
 	out := p.out
 	if to == driver.Broadcast {
@@ -68,6 +67,6 @@ func (p *bfdPath) fails(log *slog.Logger, err error) {
 	p.failed++
 	if text := err.Error(); text != p.failure {
 		p.failure = text
-		log.Warn("bfd packet lost here", "path", p.name, "error", err)
+		log.Warn("bfd packet not sent or received", "path", p.name, "error", err)
 	}
 }

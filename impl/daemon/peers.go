@@ -31,8 +31,8 @@ func (d *daemon) openPeerFollower() (err error) {
 	return nil
 }
 
-// followPeers tells the driver on which paths the kernel knows the peer's hardware address.
-// On the others the heartbeat is broadcast.
+// followPeers tells the driver on which paths the peer's hardware address is resolved. On
+// the others the heartbeat is broadcast.
 func (d *daemon) followPeers(ctx context.Context) {
 	d.peers.Run(ctx, func(n neigh.Neighbour, mac net.HardwareAddr) {
 		d.loop.inbox.call(func() {

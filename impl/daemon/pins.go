@@ -9,8 +9,8 @@ import (
 	"baton/impl/flow"
 )
 
-// pins is what processes before this one have left in the kernel: the table that this one
-// began with, and programs that are none of its own.
+// pins describes what earlier processes have left in the kernel: the table that this one
+// started with, and foreign programs.
 type pins struct {
 	table    *control.Pinned // nil without pin
 	pedigree *flow.Pedigree  // of the adopted table; nil if there is none
@@ -21,7 +21,7 @@ type pins struct {
 	err  error // of the last search
 }
 
-// found notes what became of the table in the folder of pins.
+// found notes whether the pinned table was adopted.
 func (p *pins) found(dir string, a dataplane.Adoption) {
 	if dir == "" {
 		return
@@ -35,7 +35,7 @@ func (p *pins) found(dir string, a dataplane.Adoption) {
 	}
 }
 
-// look searches for programs that are left on the links of a configuration.
+// look searches for programs that were left on the links of a configuration.
 func (p *pins) look(cfg dataplane.Config, find func(links []string, keep string) ([]dataplane.LeftPins, error)) {
 	if find == nil {
 		return
@@ -46,7 +46,7 @@ func (p *pins) look(cfg dataplane.Config, find func(links []string, keep string)
 	p.left, p.err = p.find()
 }
 
-// warn logs what an operator should know of.
+// warn logs what an operator should know.
 func (p *pins) warn(log *slog.Logger) {
 	if p.table != nil && p.table.Outcome == control.PinRefused {
 		log.Warn("the pinned table is not adopted, and is removed", "pin", p.table.Dir, "why", p.table.Why)
@@ -55,12 +55,12 @@ func (p *pins) warn(log *slog.Logger) {
 		log.Warn(l.String())
 	}
 	if p.err != nil {
-		log.Warn("pins that are left were not looked for", "error", p.err)
+		log.Warn("search for left pins failed", "error", p.err)
 	}
 }
 
-// describe adds the pinned table to a status, and an alarm for each folder that is still
-// there: those that were found at the start are looked for again.
+// describe adds the pinned table to a status, and an alarm for each folder found at the
+// start that still exists.
 func (p *pins) describe(s *control.Status) {
 	s.Pinned = p.table
 	p.mu.Lock()

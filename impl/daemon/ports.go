@@ -10,14 +10,14 @@ import (
 	"baton/impl/trace"
 )
 
-// ports are what the core's effects reach: the kernel's dataplane, the sockets and the
-// sync stream.
+// ports implements the driver's ports: the kernel's dataplane, the sockets and the sync
+// stream.
 type ports loop
 
 // Now implements driver.Clock.
 func (p *ports) Now() clock.Instant { return p.now() }
 
-// Takes implements driver.Clock: no effect keeps the loop from its heartbeat.
+// Takes implements driver.Clock: no effect blocks the heartbeat.
 func (p *ports) Takes(node.Effect) bool { return false }
 
 // Lease implements driver.Dataplane.
@@ -73,30 +73,30 @@ func (p *ports) Record(e trace.Event) {
 	p.recorder.Event(e)
 }
 
-// Failed implements driver.Recorder. A path tells of its failures itself, as they come
-// with each heartbeat.
+// Failed implements driver.Recorder. A path logs its own failures, since each heartbeat
+// repeats them.
 func (p *ports) Failed(call driver.Call, err error) {
 	if call == driver.SendBFD {
 		p.failures.add(call.String())
 		return
 	}
-	(*loop)(p).fail(call.String(), "call of the dataplane or the network failed", err)
+	(*loop)(p).fail(call.String(), "dataplane or network call failed", err)
 }
 
 // Exit implements driver.Process.
 func (p *ports) Exit() { p.ended = true }
 
-// maxEvents is how many flow events one input carries at most.
+// maxEvents is the maximum number of flow events in one input.
 const maxEvents = 256
 
-// pollEvents has flow events of the dataplane stepped in, as many as one input carries,
-// and reports whether more are pending. What could not be read may be lost.
+// pollEvents steps pending flow events, at most one input of them, and reports whether more
+// are pending. Events that could not be read may be lost.
 func (l *loop) pollEvents() (more bool, err error) {
 	return l.readEvents(maxEvents, l.driver.Flows)
 }
 
-// readEvents hands pending flow events to take, at most limit of them, and reports
-// whether more are pending. An event that could not be read is gone.
+// readEvents passes at most limit pending flow events to take and reports whether more are
+// pending. An event that could not be read is lost.
 func (l *loop) readEvents(limit int, take func([]flow.Event)) (more bool, err error) {
 	var batch []flow.Event
 	hand := func() {
@@ -114,7 +114,7 @@ func (l *loop) readEvents(limit int, take func([]flow.Event)) (more bool, err er
 	})
 	hand()
 	if err != nil {
-		l.fail("poll", "flow events not read: the table is read anew", err)
+		l.fail("poll", "flow events not read: the table is read again", err)
 		l.inbox.post(node.Lost{})
 	}
 	return more, err

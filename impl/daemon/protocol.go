@@ -6,11 +6,11 @@ import (
 	"baton/impl/node"
 )
 
-// protocolName is what a version of the sync protocol is called in ALPN.
+// protocolName is the ALPN name of a version of the sync protocol.
 func protocolName(version uint8) string { return fmt.Sprintf("baton-sync/%d", version) }
 
-// protocols lists what a node offers, the newest first: version and all before it that
-// are still spoken. 0 is the newest that this node knows.
+// protocols lists the offered protocols, newest first: version and all supported older
+// ones. 0 is the newest that this node knows.
 func protocols(version uint8) []string {
 	if version == 0 {
 		version = node.Version
@@ -22,7 +22,7 @@ func protocols(version uint8) []string {
 	return names
 }
 
-// versionOf is the version of a name that was agreed on.
+// versionOf returns the version of an agreed protocol name.
 func versionOf(protocol string) uint8 {
 	for version := uint8(node.VersionMin); version <= node.Version; version++ {
 		if protocolName(version) == protocol {

@@ -10,19 +10,20 @@ import (
 	"baton/impl/flow"
 )
 
-// refusals is the new flows that the dataplane has refused, by service.
+// refusals counts the new flows that the dataplane has refused, by service.
 type refusals struct {
 	mu   sync.Mutex
 	seen map[string]refused // by protocol, VIP and port
 }
 
-// refused is the flows of one service that found no room.
+// refused counts the refused flows of one service.
 type refused struct {
 	dataplane.Refusals
-	port, table time.Time // when the last one was seen that found no SNAT port, and no room in the table
+	port, table time.Time // last refusal for want of a SNAT port, and of room in the table
 }
 
-// note takes what the dataplane has counted as of now. Counts of a service begin anew with it.
+// note stores the dataplane's current counts. They start again when a service is
+// re-created.
 func (r *refusals) note(counts map[flow.Service]dataplane.Refusals, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -41,8 +42,8 @@ func (r *refusals) note(counts map[flow.Service]dataplane.Refusals, now time.Tim
 	}
 }
 
-// describe adds the counts to the services of a status, and alarms for as long as flows are
-// refused and a minute after.
+// describe adds the counts to the services of a status, and an alarm while flows are
+// refused and for a minute afterwards.
 func (r *refusals) describe(s *control.Status, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

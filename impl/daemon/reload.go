@@ -13,13 +13,13 @@ import (
 	"baton/impl/node"
 )
 
-// reloadLimit bounds a reload that a signal asked for.
+// reloadLimit limits the time of a reload by signal.
 const reloadLimit = 10 * time.Second
 
 func (d *daemon) reloadBySignal() {
 	ctx, cancel := context.WithTimeout(context.Background(), reloadLimit)
 	defer cancel()
-	_, _ = d.reload(ctx) // it logs what it came to
+	_, _ = d.reload(ctx) // it logs its result
 }
 
 // reload applies the services of the configuration file and drops changes made at run time,
@@ -37,8 +37,8 @@ func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
 	}
 	file, texts := next, map[string]string{}
 	if d.edits.following.Load() {
-		next, texts = with(file, d.edits.take(), func(service string, err error) {
-			d.loop.fail(callFollow, "service "+service+" is not as the MASTER has it", err)
+		next, texts = withEdits(file, d.edits.take(), func(service string, err error) {
+			d.loop.fail(callFollow, "service "+service+" differs from the MASTER's", err)
 		})
 	}
 	if changes, err = d.change(ctx, next, texts); err != nil {
@@ -55,11 +55,11 @@ func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
 	return changes, nil
 }
 
-// takeOver applies the services of a configuration, all of them or none. The caller holds
+// takeOver applies the services of a configuration, all or none. The caller holds
 // reloading.
 func (d *daemon) takeOver(ctx context.Context, next *config.Config) error {
 	if err := d.use(ctx, next); err != nil {
-		// Some may have been applied.
+		// Some of them may already apply.
 		return errors.Join(err, d.use(ctx, d.running))
 	}
 	d.neigh.SetBackends(backends(next))
@@ -67,7 +67,7 @@ func (d *daemon) takeOver(ctx context.Context, next *config.Config) error {
 	return nil
 }
 
-// use has the dataplane balance the services of a configuration, and its VIPs announced.
+// use writes a configuration's services into the dataplane and announces its VIPs.
 func (d *daemon) use(ctx context.Context, cfg *config.Config) error {
 	d.balancer.configure(cfg.Services)
 	if err := d.setServices(ctx, cfg); err != nil {
@@ -76,14 +76,14 @@ func (d *daemon) use(ctx context.Context, cfg *config.Config) error {
 	return d.setVIPs(ctx, cfg.VIPs())
 }
 
-// tellServices tells the loop and its core which services the node has from here on.
+// tellServices tells the loop and the core which services the node has from now on.
 func (d *daemon) tellServices(cfg *config.Config) {
 	d.loop.inbox.call(func() { d.loop.unserved.configure(cfg) })
 	d.loop.inbox.post(node.Services{Catalog: cfg.Catalog()})
 }
 
 // setServices writes the services into the dataplane, between two scans of its table and
-// beside the loop, which has its heartbeat to keep.
+// outside of the loop.
 func (d *daemon) setServices(ctx context.Context, cfg *config.Config) error {
 	services, vips := d.balancer.services(cfg.Services), cfg.VIPs()
 	written := make(chan error, 1)
@@ -103,18 +103,18 @@ func (d *daemon) setServices(ctx context.Context, cfg *config.Config) error {
 	}
 }
 
-// configChanges says how the services of two configurations differ, a line each.
+// configChanges lists how the services of two configurations differ, one per line.
 func configChanges(was, is *config.Config) []string {
 	changes := serviceChanges(was.Dataplane().Services, is.Dataplane().Services)
 	for _, d := range was.Catalog().Compare(is.Catalog()) {
 		if d.What == catalog.Check.String() {
-			changes = append(changes, "service "+d.Service+": has another check")
+			changes = append(changes, "service "+d.Service+": has a different health check")
 		}
 	}
 	return changes
 }
 
-// serviceChanges says how services differ, a line each.
+// serviceChanges lists how services differ, one per line.
 func serviceChanges(was, is []dataplane.Service) []string {
 	var changes []string
 	tell := func(s dataplane.Service, format string, args ...any) {

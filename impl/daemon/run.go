@@ -17,7 +17,7 @@ import (
 	"baton/impl/node"
 )
 
-// streams hands what happens to sync streams to the loop.
+// streams passes the events of sync streams to the loop.
 type streams struct{ inbox *inbox }
 
 func (s streams) StreamUp(id uint64, protocol string) {
@@ -30,7 +30,7 @@ func (s streams) StreamFrame(id uint64, payload []byte) {
 	s.inbox.postBulk(node.Message{Stream: id, Data: payload})
 }
 
-// stop asks the node to leave. If it has not after a while it is ended.
+// stop asks the node to leave, and ends it if it does not in time.
 func (d *daemon) stop(why string) {
 	d.stopOnce.Do(func() {
 		d.log.Info("node stops", "why", why)
@@ -47,7 +47,7 @@ func (d *daemon) stop(why string) {
 	})
 }
 
-// run lets the node live, and returns when it has left.
+// run runs the node until it has left.
 func (d *daemon) run() error {
 	defer d.close()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -61,16 +61,16 @@ func (d *daemon) run() error {
 	d.tellServices(d.running)
 	d.loop.inbox.post(node.Dataplane{Ready: true})
 	err := d.runLoop()
-	// Whatever ended the loop, nothing may be forwarded from here on.
+	// Whatever ended the loop, the node must not forward any more.
 	err = errors.Join(err, d.loop.dp.Lease(d.loop.now()))
 	d.transport.Flush(flushLimit)
 	cancel()
-	d.closeDataplane() // which ends watchEvents
+	d.closeDataplane() // ends watchEvents
 	helpers.Wait()
 	return err
 }
 
-// closeDataplane closes the dataplane once nothing uses it any more.
+// closeDataplane closes the dataplane when nothing uses it any more.
 func (d *daemon) closeDataplane() {
 	d.closeOnce.Do(func() {
 		d.loop.scans.wait()
@@ -80,12 +80,12 @@ func (d *daemon) closeDataplane() {
 	})
 }
 
-// runLoop runs the loop on a thread of its own, to the end.
+// runLoop runs the loop on its own thread until it ends.
 func (d *daemon) runLoop() error {
 	ended := make(chan error, 1)
 	go func() {
-		// Never unlocked: the thread has a priority that no other goroutine should
-		// get, and ends with this one.
+		// Never unlocked: the thread has a priority that no other goroutine should have,
+		// and ends with this one.
 		runtime.LockOSThread()
 		if !d.opts.Ordinary {
 			realtime.LoopThread(d.log)
@@ -95,8 +95,8 @@ func (d *daemon) runLoop() error {
 	return <-ended
 }
 
-// setMAC has the dataplane and the announcer use the hardware address that a link has
-// now. Who talks to the old one is told at once. It runs on the loop.
+// setMAC makes the dataplane and the announcer use a link's new hardware address, and
+// announces it at once. It runs on the loop.
 func (d *daemon) setMAC(link string, mac net.HardwareAddr) {
 	if len(mac) != 6 {
 		return // the link is being removed
@@ -112,9 +112,8 @@ func (d *daemon) setMAC(link string, mac net.HardwareAddr) {
 	}
 }
 
-// watchLinks reports the carrier of the service links to the core, their hardware
-// addresses to who answers ARP with them, and links that have come back to the neighbour
-// keeper.
+// watchLinks reports the carrier of the service links to the core, changed hardware
+// addresses to setMAC, and links that are up again to the neighbour keeper.
 func (d *daemon) watchLinks(ctx context.Context) {
 	links := []string{d.cfg.Links.Client, d.cfg.Links.Backend}
 	broken := func(err error) { d.loop.fail(callLinks, "link monitor restarts", err) }
@@ -129,20 +128,20 @@ func (d *daemon) watchLinks(ctx context.Context) {
 	})
 }
 
-// eventPause lets flow events gather after some were read: the first of many
-// leaves at once and the others together.
+// eventPause lets flow events accumulate after a read: the first of many leaves at once,
+// the others together.
 const eventPause = time.Millisecond
 
-// watchEvents has the loop read flow events whenever some are pending. It asks anew for
-// each input that they fill: between two of them the loop does what else there is to do.
+// watchEvents makes the loop read flow events whenever some are pending, one input at a
+// time, so that the loop can do other work in between.
 func (d *daemon) watchEvents(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := d.loop.dp.Wait()
 		if errors.Is(err, io.EOF) {
-			return // closed, after ctx was done
+			return // closed after ctx was done
 		}
 		if err != nil {
-			d.loop.fail(callWait, "flow events not awaited", err)
+			d.loop.fail(callWait, "waiting for flow events failed", err)
 		}
 		for more := err == nil; more; {
 			more, err = ask(ctx, d.loop, d.loop.pollEvents)
@@ -156,14 +155,14 @@ func (d *daemon) watchEvents(ctx context.Context) {
 	}
 }
 
-// probe asks the tracked targets for a sign of life.
+// probe probes the tracked targets.
 func (d *daemon) probe(ctx context.Context) {
 	if d.prober != nil {
 		d.prober.Run(ctx)
 	}
 }
 
-// tick has the loop look after what is not urgent.
+// tick makes the loop do its periodic work.
 func (d *daemon) tick(ctx context.Context) {
 	for ctx.Err() == nil {
 		pause(ctx, time.Duration(sweepEvery))
@@ -180,7 +179,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// serveMetrics answers Prometheus until ctx is done.
+// serveMetrics serves Prometheus until ctx is done.
 func (d *daemon) serveMetrics(ctx context.Context) {
 	if d.scrapes == nil {
 		return
@@ -193,6 +192,6 @@ func (d *daemon) serveMetrics(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	if err := server.Serve(d.scrapes); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		d.log.Error("metrics are not served", "error", err)
+		d.log.Error("metrics not served", "error", err)
 	}
 }

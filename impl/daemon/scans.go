@@ -11,31 +11,30 @@ import (
 	"baton/impl/node"
 )
 
-// scans runs what walks the whole connection table. A table of a million entries
-// takes longer to walk than the heartbeat can wait, so it is done on another
-// goroutine, one scan at a time. Entries are not applied meanwhile: they wait, as
-// does what the core makes depend on them. A claim waits for entries, so it interrupts
-// a scan that they wait for.
+// scans walks the connection table. Walking a million entries takes longer than the
+// heartbeat can wait, so it runs on another goroutine, one scan at a time. Meanwhile
+// entries are not applied: they wait, with everything that depends on them. A claim waits
+// for entries and therefore interrupts a scan that they wait for.
 type scans struct {
-	running bool
-	hurried atomic.Bool    // the scan that is running is to end before its time
-	ended   sync.WaitGroup // of the goroutine that scans
-	waiting []write
-	next    []func() // scans that wait for the one that is running
+	running     bool
+	interrupted atomic.Bool    // interrupt the running scan
+	ended       sync.WaitGroup // counts the scanning goroutine
+	waiting     []write
+	next        []func() // queued scans
 
 	expiring   bool
 	since      clock.Instant
-	generation uint64        // of expiring: what a sweep finds under another one is void
+	generation uint64        // of expire: a sweep's result of another generation is void
 	sweepAfter clock.Instant // when the next sweep may begin
 }
 
-// Sweeps begin this often, but take no more than a share of a processor.
+// Sweeps begin at this interval, but use only a share of a CPU.
 const (
 	sweepEvery = clock.Instant(time.Second)
 	sweepShare = 20
 )
 
-// apply applies entries now, or once the scan that is running has ended.
+// apply applies entries now, or after the running scan.
 func (s *scans) apply(l *loop, w write) {
 	if s.running {
 		s.waiting = append(s.waiting, w)
@@ -53,13 +52,13 @@ func (s *scans) dump(l *loop, done func([]flow.Entry, error)) {
 	})
 }
 
-// expire turns the ageing of entries on or off.
+// expire turns the expiry of entries on or off.
 func (s *scans) expire(on bool, since clock.Instant) {
 	s.expiring, s.since = on, since
 	s.generation++
 }
 
-// sweep looks for entries whose time has run, if it is time to.
+// sweep removes expired entries when the next sweep is due.
 func (s *scans) sweep(l *loop, now clock.Instant) {
 	if !s.expiring || s.running || now < s.sweepAfter {
 		return
@@ -68,8 +67,8 @@ func (s *scans) sweep(l *loop, now clock.Instant) {
 	s.start(l, func() func() {
 		expired, err := l.dp.Sweep(now, since)
 		return func() {
-			if err != nil { // which of those that it was about to remove are gone is unknown
-				l.fail("sweep", "expired flows not removed, or not told of: the table is read anew", err)
+			if err != nil { // it is unknown which entries were removed
+				l.fail("sweep", "expired flows not removed or not reported: the table is read again", err)
 				l.inbox.post(node.Lost{})
 			}
 			end := l.now()
@@ -79,33 +78,33 @@ func (s *scans) sweep(l *loop, now clock.Instant) {
 	})
 }
 
-// errHurried answers a scan that a claim has interrupted.
-var errHurried = errors.New("interrupted by a claim of the MASTER role")
+// errInterrupted ends a scan that a claim has interrupted.
+var errInterrupted = errors.New("interrupted by a claim of the MASTER role")
 
-// read calls f with each entry of the table, on the goroutine of a scan.
+// read calls f with each entry of the table, on the scan's goroutine.
 func (s *scans) read(l *loop, f func(flow.Entry)) error {
 	whole := true
 	err := l.dp.Dump(func(e flow.Entry) bool {
-		if whole = !s.hurried.Load(); whole {
+		if whole = !s.interrupted.Load(); whole {
 			f(e)
 		}
 		return whole
 	})
 	if err == nil && !whole {
-		return errHurried
+		return errInterrupted
 	}
 	return err
 }
 
-// hurry ends the scan that is running where entries wait for it.
-func (s *scans) hurry() {
+// interrupt interrupts the running scan if entries wait for it.
+func (s *scans) interrupt() {
 	if s.running && len(s.waiting) > 0 {
-		s.hurried.Store(true)
+		s.interrupted.Store(true)
 	}
 }
 
-// list reads up to limit entries for somebody outside, and counts them all. It begins
-// anew after an interruption.
+// list reads up to limit entries for a client and counts them all. It restarts after an
+// interruption.
 func (s *scans) list(l *loop, limit int, answer func(entries []flow.Entry, total int, err error)) {
 	s.queue(l, func() func() {
 		var entries []flow.Entry
@@ -116,7 +115,7 @@ func (s *scans) list(l *loop, limit int, answer func(entries []flow.Entry, total
 			}
 		})
 		return func() {
-			if errors.Is(err, errHurried) {
+			if errors.Is(err, errInterrupted) {
 				s.next = append(s.next, func() { s.list(l, limit, answer) })
 				return
 			}
@@ -125,7 +124,7 @@ func (s *scans) list(l *loop, limit int, answer func(entries []flow.Entry, total
 	})
 }
 
-// queue starts a scan now, or once those before it have ended.
+// queue starts a scan now, or after those before it.
 func (s *scans) queue(l *loop, scan func() (finish func())) {
 	if s.running {
 		s.next = append(s.next, func() { s.start(l, scan) })
@@ -134,10 +133,11 @@ func (s *scans) queue(l *loop, scan func() (finish func())) {
 	s.start(l, scan)
 }
 
-// start runs a scan on a goroutine of its own and what it returns on the loop.
+// start runs a scan on its own goroutine, and then the function that it returns on the
+// loop.
 func (s *scans) start(l *loop, scan func() (finish func())) {
 	s.running = true
-	s.hurried.Store(false)
+	s.interrupted.Store(false)
 	s.ended.Go(func() {
 		finish := scan()
 		l.inbox.call(func() {
@@ -148,10 +148,10 @@ func (s *scans) start(l *loop, scan func() (finish func())) {
 	})
 }
 
-// wait returns when no scan is running. The loop has ended by then.
+// wait waits for the running scan. The loop must have ended.
 func (s *scans) wait() { s.ended.Wait() }
 
-// resume does what had to wait for a scan.
+// resume does what has waited for a scan.
 func (s *scans) resume(l *loop) {
 	waiting := s.waiting
 	s.waiting = nil
@@ -165,8 +165,8 @@ func (s *scans) resume(l *loop) {
 	}
 }
 
-// report tells the core which flows a sweep has removed. A flow that was opened
-// anew since is left out: its event has come or will come.
+// report tells the core which flows a sweep has removed. It skips a flow that was opened
+// again meanwhile, which has an event of its own.
 func (s *scans) report(l *loop, generation uint64, expired []flow.Entry) {
 	if generation != s.generation || !s.expiring {
 		return
@@ -177,7 +177,7 @@ func (s *scans) report(l *loop, generation uint64, expired []flow.Entry) {
 		_, found, err := l.dp.Lookup(e.Original)
 		switch {
 		case err != nil:
-			l.fail("lookup", "expired flow not told of: the table is read anew", err)
+			l.fail("lookup", "expired flow not reported: the table is read again", err)
 			l.inbox.post(node.Lost{})
 		case !found:
 			events = append(events, flow.Event{Entry: e, Deleted: true})

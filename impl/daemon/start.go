@@ -34,10 +34,10 @@ import (
 	"baton/impl/trace"
 )
 
-// daemon is a node with everything around it.
+// daemon is a node with its sockets, goroutines and dataplane.
 type daemon struct {
 	cfg  *config.Config
-	core node.Config // what the core is made with, its discriminators among it
+	core node.Config // the core's configuration, with its discriminators
 	opts Options
 	log  *slog.Logger
 	loop *loop
@@ -56,15 +56,15 @@ type daemon struct {
 	asker     *controller
 	control   *control.Server
 	metrics   *metrics.Metrics
-	scrapes   net.Listener // nil if nobody may scrape
+	scrapes   net.Listener // nil without metrics
 
-	reloading sync.Mutex                    // held by the reload that is under way
-	running   *config.Config                // cfg with the services that were taken over last
+	reloading sync.Mutex                    // held during a reload
+	running   *config.Config                // cfg with the services applied last
 	file      atomic.Pointer[config.Config] // cfg with the services of the file as last read
-	edits     *edits                        // how they differ
+	edits     *edits                        // how running differs from file
 	pins      pins
 	stopOnce  sync.Once
-	closeOnce sync.Once // of the dataplane
+	closeOnce sync.Once // closes the dataplane
 	closers   []func()  // in the order of opening
 }
 
@@ -79,7 +79,7 @@ func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slo
 	for _, open := range []func() error{
 		boottime.CheckHost, d.openLoop, d.openDataplane, d.openPaths, d.openPeerFollower, d.openNeighbours, d.openProber, d.openBalancer, d.openArbiter, d.openAnnouncer, d.openWatcher,
 		func() error { return d.openTransport(identity) }, d.openMetrics, d.openControl,
-		// The core comes last: its recovery delay begins when it can hear and be heard.
+		// The core comes last: its recovery delay must begin when it can hear and be heard.
 		d.openCore,
 	} {
 		if err := open(); err != nil {
@@ -95,7 +95,7 @@ func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slo
 
 func (d *daemon) onClose(f func()) { d.closers = append(d.closers, f) }
 
-// close undoes start, the last first.
+// close undoes start in reverse order.
 func (d *daemon) close() {
 	for i := len(d.closers) - 1; i >= 0; i-- {
 		d.closers[i]()
@@ -103,7 +103,7 @@ func (d *daemon) close() {
 	d.closers = nil
 }
 
-// openRecords starts what the node is observed by: trace, log and metrics.
+// openRecords starts trace, log and metrics.
 func (d *daemon) openRecords(handler slog.Handler) {
 	d.asker = &controller{loop: d.loop, stop: d.stop, reload: d.reload, edit: d.edit, admin: d.admin, describe: d.describe}
 	d.metrics = metrics.New(d.asker.Status, lateBuckets[:], d.opts.Version)
@@ -141,7 +141,7 @@ func (d *daemon) openDataplane() (err error) {
 	d.pins.warn(d.log)
 	d.core.Adopted = d.pins.pedigree
 	if d.opts.Breakable {
-		d.log.Warn("the control socket can make dataplane calls fail: this node was started for tests")
+		d.log.Warn("started with --breakable: the control socket can make dataplane calls fail")
 		d.loop.dp = faulty.Wrap(d.loop.dp, cmp.Or(cfg.MaxFlows, dataplane.DefaultMaxFlows))
 	}
 	d.onClose(d.closeDataplane)
@@ -181,7 +181,7 @@ func (d *daemon) openPaths() error {
 	return nil
 }
 
-// bfdFilter has the kernel discard what the session of a path would, or returns nil.
+// bfdFilter makes the kernel drop what a path's session would discard; nil if it cannot.
 func (d *daemon) bfdFilter(peer netip.Addr, discr uint32) *bfdio.Filter {
 	filter, err := bfdio.NewFilter(bfdio.FilterConfig{Peer: peer})
 	if err == nil {
@@ -207,7 +207,7 @@ func (d *daemon) openNeighbours() (err error) {
 	return nil
 }
 
-// openProber has the tracked targets probed, if there are any.
+// openProber starts to probe the tracked targets, if there are any.
 func (d *daemon) openProber() (err error) {
 	if len(d.cfg.Track.Targets) == 0 {
 		return nil

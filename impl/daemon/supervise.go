@@ -2,8 +2,8 @@ package daemon
 
 import "context"
 
-// supervise tells the service manager that the node is ready once its loop has answered,
-// and that it lives for as long as the loop goes on to.
+// supervise tells the service manager that the node is ready once the loop has answered,
+// and then that it is alive while the loop answers.
 func (d *daemon) supervise(ctx context.Context) {
 	answers := func() bool {
 		_, err := ask(ctx, d.loop, func() (struct{}, error) { return struct{}{}, nil })

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// linksWithout returns the indices of the links that do not have an address.
+// linksWithout returns the indexes of the links that do not have an address.
 func linksWithout(addr netip.Addr, names ...string) (indices []int, err error) {
 	for _, name := range names {
 		link, err := net.InterfaceByName(name)

@@ -8,20 +8,21 @@ import (
 	"baton/impl/flow"
 )
 
-// unserved counts replicated entries that this node would not have made: of services, or to
-// backends, that its configuration lacks. They are kept, and take hold with their service.
+// unserved counts replicated entries that this node would not have made, because its
+// configuration lacks their service or backend. They are kept, and used once the service is
+// configured.
 type unserved struct {
 	backends map[flow.Service]map[dataplane.Backend]bool
 	counts   map[string]uint64 // by reason
 }
 
-// Reasons for which a replicated entry is not served as the configuration has it.
+// Reasons why a replicated entry does not match the configuration.
 const (
 	unknownService = "unknown-service"
 	unknownBackend = "unknown-backend"
 )
 
-// configure notes what the node is configured to balance.
+// configure stores the configured services.
 func (u *unserved) configure(cfg *config.Config) {
 	u.backends = make(map[flow.Service]map[dataplane.Backend]bool, len(cfg.Services))
 	for _, s := range cfg.Dataplane().Services {
@@ -32,7 +33,7 @@ func (u *unserved) configure(cfg *config.Config) {
 	}
 }
 
-// count counts those of entries that the configuration lacks.
+// count counts the entries that do not match.
 func (u *unserved) count(entries []flow.Entry) {
 	if u.counts == nil {
 		u.counts = map[string]uint64{unknownService: 0, unknownBackend: 0}

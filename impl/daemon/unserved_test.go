@@ -43,13 +43,13 @@ func TestAPeerThatIsConfiguredOtherwiseIsNamed(t *testing.T) {
 	named := func(want string) func(control.Status) bool {
 		return func(s control.Status) bool {
 			return catalog.Words(s.Peer.Differences) == want && s.Peer.Compared && (want == "" ||
-				slices.ContainsFunc(s.Alarms, func(a string) bool { return strings.HasSuffix(a, " is configured otherwise: "+want) }))
+				slices.ContainsFunc(s.Alarms, func(a string) bool { return strings.HasSuffix(a, " has a different configuration: "+want) }))
 		}
 	}
 	lb1.waitStatus(t, "sees the peer's services", named("api: only at the peer; web: backends"))
 	lb2.waitStatus(t, "sees the peer's services", named("api: only here; web: backends"))
 	lb2.waitStatus(t, "BACKUP and in sync", syncedBackup)
-	lb1.awaitLog(t, "peer lb2 is configured otherwise: api: only at the peer")
+	lb1.awaitLog(t, "peer lb2 has a different configuration: api: only at the peer")
 	lb1.scrape(t, `baton_peer_services_compared 1`, `baton_peer_service_differs{service="web",what="backends"} 1`,
 		`baton_peer_service_differs{service="api",what="only at the peer"} 1`)
 

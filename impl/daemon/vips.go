@@ -8,9 +8,8 @@ import (
 	"baton/impl/node"
 )
 
-// setVIPs has other VIPs announced and watched, once the dataplane answers for them: new ones
-// at once where this node is MASTER, and those that are gone no more. The caller holds
-// reloading.
+// setVIPs changes the VIPs that are announced and watched, after the dataplane answers for
+// them. A MASTER announces new ones at once. The caller holds reloading.
 func (d *daemon) setVIPs(ctx context.Context, vips []dataplane.VIP) error {
 	was := d.running.VIPs()
 	added := slices.ContainsFunc(vips, func(v dataplane.VIP) bool { return !slices.Contains(was, v) })

@@ -78,5 +78,5 @@ func (n *Node) compareServices() {
 		n.traceNote("the services of peer " + n.cfg.Peer + " are configured as here again")
 		return
 	}
-	n.traceNote("peer " + n.cfg.Peer + " is configured otherwise: " + words)
+	n.traceNote("peer " + n.cfg.Peer + " has a different configuration: " + words)
 }

@@ -49,7 +49,7 @@ func TestAPeerWithOtherServicesIsNamed(t *testing.T) {
 	l.balances("lb2", [2]string{"web", "b"}, old)
 	l.differs("lb1", "old: only at the peer; web: backends")
 	l.differs("lb2", "old: only here; web: backends")
-	if n := l.notes("lb1", "peer lb2 is configured otherwise: old: only at the peer; web: backends"); n != 1 {
+	if n := l.notes("lb1", "peer lb2 has a different configuration: old: only at the peer; web: backends"); n != 1 {
 		t.Errorf("lb1 noted the difference %d times", n)
 	}
 	if !l.inSync("lb2") || !l.nodes["lb2"].node.Status().InSync {

@@ -166,7 +166,7 @@ func (x *session) sent(log *slog.Logger, err error) {
 	x.failed++
 	if text := err.Error(); text != x.failure {
 		x.failure = text
-		log.Warn("bfd packet lost here", "session", x.cfg.Name, "error", err)
+		log.Warn("bfd packet not sent or received", "session", x.cfg.Name, "error", err)
 	}
 }
 
