@@ -9,10 +9,12 @@ import (
 // server is a backend's end of a connection: it echoes whole requests.
 type server struct {
 	endpoint
-	partial int           // bytes of a request that is not complete
-	of      uint32        // the tag of the requests' flow
-	began   clock.Instant // when the request of the transfer was complete; 0 before
-	put     int           // segments of a transfer that it has sent
+	halfOpen bool          // it counts in the backlog
+	young    bool          // and its SYN-ACK was sent once
+	partial  int           // bytes of a request that is not complete
+	of       uint32        // the tag of the requests' flow
+	began    clock.Instant // when the request of the transfer was complete; 0 before
+	put      int           // segments of a transfer that it has sent
 }
 
 // receiveAtBackend hands a packet to the service that listens.
@@ -57,6 +59,7 @@ func (w *World) receiveSegment(h *host, p *packet) {
 		s := w.servers.at(id)
 		if over := s.state == tcpDone || s.state == tcpClosed; !over || !fresh {
 			if s.disowns(p) {
+				w.settle(s)
 				w.refuse(p)
 				return
 			}
@@ -69,17 +72,38 @@ func (w *World) receiveSegment(h *host, p *packet) {
 			return
 		}
 	}
-	if !fresh || h.ended {
+	if h.ended {
 		w.refuse(p)
 		return
 	}
+	if !fresh {
+		if s := w.redeem(h, p); s != nil {
+			s.receive(w.now, (*backends)(w), p)
+		} else {
+			w.refuse(p)
+		}
+		return
+	}
+	b := h.backlogOf(p.tuple.DstPort)
+	if b.halfOpen >= maxHalfOpen {
+		b.overflow = w.now
+		w.sendCookie(h, p)
+		return
+	}
+	s := w.addServer(h, p)
+	b.hold(s)
+	s.accept(w.now, (*backends)(w), uint32(w.random.Uint64()), p.seq)
+}
+
+// addServer makes the socket of the connection that a segment belongs to.
+func (w *World) addServer(h *host, p *packet) *server {
 	s, id := w.servers.add()
 	*s = server{of: p.tag, endpoint: endpoint{id: id, host: h.index, link: onBackends, tag: p.tag, unit: answerLen, tuple: p.tuple.Reverse()}}
 	h.sockets[p.tuple] = id
 	if c, ok := tcpFlow(p.tag); ok {
 		w.conns.at(c).server = id + 1
 	}
-	s.accept(w.now, (*backends)(w), uint32(w.random.Uint64()), p.seq)
+	return s
 }
 
 // backends is the TCP stack of the backends.
@@ -123,7 +147,7 @@ func (w *World) serve(s *server) {
 	}
 }
 
-func (s *backends) connected(*endpoint) {}
+func (s *backends) connected(e *endpoint) { (*World)(s).settle((*World)(s).servers.at(e.id)) }
 
 // halfClosed: the client has ended; so does the backend.
 func (s *backends) halfClosed(e *endpoint) {
@@ -137,5 +161,5 @@ func (s *backends) halfClosed(e *endpoint) {
 	}
 }
 
-func (s *backends) finished(*endpoint)      {}
-func (s *backends) reset(*endpoint, string) {}
+func (s *backends) finished(*endpoint)          {}
+func (s *backends) reset(e *endpoint, _ string) { s.connected(e) }

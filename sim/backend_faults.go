@@ -42,6 +42,7 @@ func (w *World) crashBackend(h *host) (string, bool) {
 	}
 	gone := len(h.sockets)
 	clear(h.sockets)
+	clear(h.backlogs)
 	h.darken()
 	return fmt.Sprintf("carrier down; %d connections gone", gone), true
 }

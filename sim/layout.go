@@ -24,6 +24,8 @@ type host struct {
 	sources [lab.Families]sources // of a client
 	// sockets are a backend's connections, by the tuple of what they receive.
 	sockets map[flow.Tuple]uint32
+	// backlogs are those of a backend's listening sockets, by port.
+	backlogs map[uint16]*backlog
 	condition
 }
 
@@ -59,7 +61,7 @@ func (w *World) layout() {
 				}
 			}
 		case lab.Backend:
-			m.sockets = map[flow.Tuple]uint32{}
+			m.sockets, m.backlogs = map[flow.Tuple]uint32{}, map[uint16]*backlog{}
 		}
 		w.hosts = append(w.hosts, m)
 	}

@@ -22,13 +22,20 @@ const (
 // Retransmission as Linux does it where the round trip is short: RTO from 200 ms,
 // a SYN's from 1 s, doubled each time (RFC 6298).
 const (
-	rtoMin   = 200 * time.Millisecond
-	rtoSYN   = time.Second
-	rtoMax   = 120 * time.Second
-	rtoTries = 15
+	rtoMin = 200 * time.Millisecond
+	rtoSYN = time.Second
+	rtoMax = 120 * time.Second
+
+	// synAgain is after how long a client sends its SYN again to which an end has answered that
+	// has another connection in mind (Linux from 5.6 on: two jiffies).
+	synAgain = 8 * time.Millisecond
 
 	challengeEvery = 500 * time.Millisecond // Linux's tcp_invalid_ratelimit
 )
+
+// retries are how often a segment is repeated (Linux: tcp_syn_retries, tcp_synack_retries,
+// tcp_retries2).
+var retries = [...]uint8{tcpSynSent: 6, tcpSynReceived: 5, tcpEstablished: 15, tcpDone: 15}
 
 // endpoint is one end of a TCP connection. It sends what the application has
 // written in order, repeats what is not acknowledged, and accepts what is next.
@@ -180,7 +187,12 @@ func (e *endpoint) restart(now clock.Instant, s stack) {
 	if e.state == tcpSynSent || e.state == tcpSynReceived {
 		rto = rtoSYN
 	}
-	e.deadline = now.Add(min(rto<<e.backoff, rtoMax))
+	e.wakeAt(s, now.Add(min(rto<<e.backoff, rtoMax)))
+}
+
+// wakeAt sets the retransmission timer.
+func (e *endpoint) wakeAt(s stack, at clock.Instant) {
+	e.deadline = at
 	// One event per endpoint: where it would come too early, nextTimer puts it off.
 	if e.timerAt == clock.Never || e.timerAt > e.deadline {
 		e.timerAt = e.deadline
@@ -191,7 +203,7 @@ func (e *endpoint) restart(now clock.Instant, s stack) {
 // timer is called when the retransmission timer has run out.
 func (e *endpoint) timer(now clock.Instant, s stack) {
 	e.timerAt = clock.Never
-	if e.backoff++; e.backoff > rtoTries {
+	if e.backoff++; e.backoff > retries[e.state] {
 		e.forget()
 		s.reset(e, "connection timed out")
 		return
@@ -285,6 +297,9 @@ func (e *endpoint) receiveSYNACK(now clock.Instant, s stack, p *packet) {
 	if p.flags&ack != 0 && p.ack != e.nxt {
 		// An answer to another connection's segment.
 		s.output(e, packet{tuple: e.tuple, flags: rst, link: e.link, from: e.host, origin: e.host, seq: p.ack, tag: e.tag})
+		if e.backoff == 0 {
+			e.wakeAt(s, now.Add(synAgain))
+		}
 		return
 	}
 	if p.flags&(syn|ack) != syn|ack {

@@ -46,21 +46,22 @@ func runOut(e *endpoint, w *wire, now clock.Instant) []time.Duration {
 }
 
 // TestRetransmissionBacksOff (RFC 6298 section 5): 200 ms, doubled each time, at most
-// 120 s, fifteen times as Linux has it; a SYN begins at a second.
+// 120 s, fifteen times as Linux has it; a SYN and a SYN-ACK begin at a second.
 func TestRetransmissionBacksOff(t *testing.T) {
-	backoff := func(first time.Duration) []time.Duration {
+	const data, synTries, synACKTries = 15, 6, 5
+	backoff := func(first time.Duration, tries int) []time.Duration {
 		var waits []time.Duration
-		for i := range rtoTries + 1 {
+		for i := range tries + 1 {
 			waits = append(waits, min(first<<i, rtoMax))
 		}
 		return waits
 	}
 	e, w := connectedEndpoint()
 	e.write(epoch, w, 1)
-	if got, want := runOut(e, w, epoch), backoff(200*time.Millisecond); !slices.Equal(got, want) {
+	if got, want := runOut(e, w, epoch), backoff(200*time.Millisecond, data); !slices.Equal(got, want) {
 		t.Errorf("data: waits %v, want %v", got, want)
 	}
-	if w.why != "connection timed out" || len(w.sent) != 1+rtoTries {
+	if w.why != "connection timed out" || len(w.sent) != 1+data {
 		t.Errorf("%d segments, then %q", len(w.sent), w.why)
 	}
 	for i, p := range w.sent {
@@ -70,8 +71,13 @@ func TestRetransmissionBacksOff(t *testing.T) {
 	}
 	e, w = &endpoint{unit: requestLen}, &wire{}
 	e.open(epoch, w, 1000)
-	if got, want := runOut(e, w, epoch), backoff(time.Second); !slices.Equal(got, want) {
+	if got, want := runOut(e, w, epoch), backoff(time.Second, synTries); !slices.Equal(got, want) {
 		t.Errorf("SYN: waits %v, want %v", got, want)
+	}
+	e, w = &endpoint{unit: answerLen}, &wire{}
+	e.accept(epoch, w, 7000, 1000)
+	if got, want := runOut(e, w, epoch), backoff(time.Second, synACKTries); !slices.Equal(got, want) {
+		t.Errorf("SYN-ACK: waits %v, want %v", got, want)
 	}
 }
 

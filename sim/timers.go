@@ -39,9 +39,9 @@ func (w *World) nextTimer() clock.Instant {
 // retransmit takes the first retransmission timer, which has run out.
 func (w *World) retransmit() {
 	w.now = w.timers.pop(&w.event)
-	if e := w.endpointOf(&w.event); w.event.who < w.firstBack {
-		e.timer(w.now, (*clients)(w))
-	} else {
-		e.timer(w.now, (*backends)(w))
+	if w.event.who < w.firstBack {
+		w.endpointOf(&w.event).timer(w.now, (*clients)(w))
+	} else if s := w.servers.at(uint32(w.event.stamp)); !s.halfOpen || !w.ages(s) {
+		s.timer(w.now, (*backends)(w))
 	}
 }
