@@ -10,14 +10,14 @@ import (
 	"baton/impl/trace"
 )
 
-// Around is how much time before and after a failure is of interest.
+// Around is how much time before and after a failure the evidence covers.
 const Around = 2 * time.Second
 
-// Ask is what a world is asked to keep of a run that has ended.
+// Ask says what evidence a world should keep of a run that has ended.
 type Ask struct {
 	Start clock.Instant
-	// Focus has the instants that matter, the most telling first. Where there is not
-	// room for everything, what is farthest from them is left out.
+	// Focus has the instants that matter, the most important first. If the limit does not
+	// suffice, evidence far from them is left out.
 	Focus   []clock.Instant
 	Windows []Span
 	Limit   int64
@@ -25,11 +25,11 @@ type Ask struct {
 	Events  []trace.Event // of the run, by time
 }
 
-// focusMost is how many clusters of damage evidence is kept around.
+// focusMost is the largest number of damage clusters for which evidence is kept.
 const focusMost = 4
 
-// NewAsk makes an Ask from the events of a run and the stretches in which checks
-// failed, in any order. Without any, the whole run is of interest.
+// NewAsk makes an Ask from the events of a run and the windows in which checks failed, in any
+// order. Without windows it covers the whole run.
 func NewAsk(events []trace.Event, failed []Span, limit int64, about string) Ask {
 	a := Ask{Limit: limit, About: about, Events: events}
 	if len(events) == 0 {
@@ -59,8 +59,8 @@ func NewAsk(events []trace.Event, failed []Span, limit int64, about string) Ask 
 	return a
 }
 
-// IsDamage reports whether an event is damage that a client can see and that is
-// never meant to be: a RST, or a session lost, garbled or moved to another backend.
+// IsDamage reports whether an event is damage to a client: a RST, or a session that was lost,
+// corrupted or moved to another backend.
 func IsDamage(e trace.Event) bool {
 	if e.Traffic != nil {
 		return e.Traffic.Event == trace.TrafficLost || e.Traffic.Event == trace.TrafficCorrupt || e.Traffic.Event == trace.TrafficMoved
@@ -76,7 +76,7 @@ func start(events []trace.Event) clock.Instant {
 	return events[0].At
 }
 
-// merged joins stretches that overlap, and orders them.
+// merged sorts spans, and joins those that overlap.
 func merged(spans []Span) []Span {
 	slices.SortFunc(spans, func(x, y Span) int { return cmp.Compare(x.From, y.From) })
 	out := spans[:1]
@@ -90,12 +90,13 @@ func merged(spans []Span) []Span {
 	return out
 }
 
-// Holds reports whether an instant is of interest.
+// Holds reports whether an instant is in one of the windows.
 func (a Ask) Holds(t clock.Instant) bool {
 	return slices.ContainsFunc(a.Windows, func(s Span) bool { return t >= s.From && t <= s.To })
 }
 
-// Nearest is which of some instants, by time, lies nearest to the one that matters most.
+// Nearest returns the index of the instant that is nearest to the first of Focus. The instants are
+// sorted.
 func (a Ask) Nearest(instants []clock.Instant) int {
 	best := 0
 	for i, at := range instants {
@@ -106,5 +107,5 @@ func (a Ask) Nearest(instants []clock.Instant) int {
 	return best
 }
 
-// At writes an instant as the time since the first step.
+// At formats an instant as the time since the first step.
 func (a Ask) At(t clock.Instant) string { return fmt.Sprintf("%+.6fs", t.Sub(a.Start).Seconds()) }

@@ -9,19 +9,18 @@ import (
 	"baton/impl/trace"
 )
 
-// Pause is how long no damage is seen between two clusters of it.
+// Pause is the time without damage that separates two clusters.
 const Pause = 500 * time.Millisecond
 
-// Cluster is a stretch of damage without a pause, and without a fault that begins in it:
-// what a fault broke, most likely.
+// Cluster is damage without a pause and without a new fault in between. One fault has most likely
+// caused all of it.
 type Cluster struct {
 	Span
-	Count int         // of the events of damage
-	First trace.Event // that began it
+	Count int         // the number of events
+	First trace.Event // the first of them
 }
 
-// Onsets finds in events, as they are recorded, where clusters of damage begin. The zero value
-// is ready.
+// Onsets finds the starts of damage clusters while events are recorded. The zero value is ready.
 type Onsets struct {
 	damaged bool // there was damage
 	last    clock.Instant
@@ -29,7 +28,7 @@ type Onsets struct {
 	found   int
 }
 
-// Begins reports whether an event begins a cluster, of the first of which evidence is kept.
+// Begins reports whether an event begins one of the first clusters, for which evidence is kept.
 func (o *Onsets) Begins(e trace.Event) bool {
 	if e.Fault != nil && e.Fault.Phase == "begin" {
 		o.fault = true
@@ -46,8 +45,8 @@ func (o *Onsets) Begins(e trace.Event) bool {
 	return begins && o.found <= focusMost
 }
 
-// Clusters groups the events of a run, by time, that are damage. The largest cluster is
-// the first; of two as large, the earlier.
+// Clusters groups the events that are damage. The events are sorted by time. The largest cluster
+// comes first; of equal ones, the earlier.
 func Clusters(events []trace.Event, damage func(trace.Event) bool) []Cluster {
 	var found []Cluster
 	fault := clock.Instant(0) // the last that began

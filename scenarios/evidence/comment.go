@@ -7,16 +7,16 @@ import (
 	"baton/impl/trace"
 )
 
-// Comment is a remark beside the frame that is nearest to an instant.
+// Comment is a comment on the frame nearest to an instant.
 type Comment struct {
 	At   clock.Instant
 	Text string
-	RST  bool // it is about the RST that was captured at that very instant
+	RST  bool // it describes the RST that was captured at that instant
 	Edge string
 }
 
-// Comments says what happened at an edge: faults and role changes everywhere, and
-// the RSTs that were seen there, each attributed.
+// Comments returns the comments for the capture of an edge: all faults and role changes, and the RSTs
+// that were captured there, each attributed.
 func (a Ask) Comments(edge string) []Comment {
 	var comments []Comment
 	for _, e := range a.Events {
@@ -30,7 +30,7 @@ func (a Ask) Comments(edge string) []Comment {
 	return comments
 }
 
-// remark is what an event is to a reader of frames, "" if nothing.
+// remark is the comment on an event, "" for none.
 func remark(e trace.Event) string {
 	switch {
 	case e.Fault != nil:
@@ -48,9 +48,9 @@ func remark(e trace.Event) string {
 }
 
 func attribution(r *trace.RST) string {
-	text := "RST made by " + r.Origin
+	text := "RST from " + r.Origin
 	if r.Sender != r.Origin {
-		text += ", passed on by " + r.Sender
+		text += ", forwarded by " + r.Sender
 	}
 	if r.LB != "" {
 		text += fmt.Sprintf("; %s has role %s, entry %s", r.LB, orNone(r.Role), orNone(r.Entry))
@@ -68,8 +68,7 @@ func orNone(s string) string {
 	return s
 }
 
-// Before says what was the case when the first window began: the roles, and the
-// last fault.
+// Before describes the state at the start of the first window: the roles and the last fault.
 func (a Ask) Before() string {
 	if len(a.Windows) == 0 {
 		return ""

@@ -1,9 +1,8 @@
-// Package evidence is what is kept of a run besides its trace and its result:
-// frames, connection tables and logs, and the manifest that says what there is,
-// what was cut, and what is missing and why. It holds the schema of the manifest,
-// the names of the files, what is asked of a world, and the reading of what was
-// stored; the worlds gather the evidence, package scenarios stores it, the reports
-// show it. It judges nothing.
+// Package evidence stores and reads what is kept of a run besides its trace and its result:
+// frames, connection tables, logs, and a manifest that lists them, what was cut, and what is
+// missing and why. It has the schema of the manifest, the names of the files, and the request to
+// a world. The worlds gather the evidence, package scenarios stores it, and the reports show it.
+// The package judges nothing.
 package evidence
 
 import (
@@ -25,20 +24,20 @@ const ManifestFile = "evidence.json"
 // Version is the version of the manifest's schema.
 const Version = 1
 
-// Manifest says what is kept of a run. Instants are those of the run's trace.
+// Manifest lists the evidence of a run. Instants are on the trace's time axis.
 type Manifest struct {
 	Version  int    `json:"version"`
 	Scenario string `json:"scenario"`
 	World    string `json:"world"`
-	Keep     Keep   `json:"keep"`  // of which runs evidence is kept
-	Limit    int64  `json:"limit"` // bytes of all files together, without the manifest
-	Bytes    int64  `json:"bytes"` // that they have
+	Keep     Keep   `json:"keep"`  // which runs keep evidence
+	Limit    int64  `json:"limit"` // limit in bytes for all files, without the manifest
+	Bytes    int64  `json:"bytes"` // their actual size
 	// Start is the instant of the scenario's first step; texts count from it.
 	Start clock.Instant `json:"start"`
-	// Focus is the instant that matters most: at which the largest cluster of damage to
-	// clients begins, or else the first failure.
+	// Focus is the instant that matters most: the start of the largest cluster of damage to
+	// clients, or else of the first failure.
 	Focus clock.Instant `json:"focus"`
-	// Windows are the stretches of which frames are kept, in order.
+	// Windows are the times whose frames are kept, in order.
 	Windows []Span    `json:"windows"`
 	Files   []File    `json:"files"`
 	Missing []Missing `json:"missing"`
@@ -64,17 +63,17 @@ type File struct {
 	Bytes int64  `json:"bytes"`
 	// Count is the number of frames, entries or processes in it.
 	Count int `json:"count"`
-	// Span is what it covers: from the first frame to the last, or the instant at
+	// Span is the time that it covers: from the first frame to the last, or the instant at
 	// which a table was read.
 	Span *Span `json:"span,omitempty"`
-	// Offset is by how many nanoseconds the stamps of a capture, which count from
-	// 1970, are ahead of the trace's time axis.
+	// Offset is the difference in nanoseconds between the stamps of a capture, which count
+	// from 1970, and the trace's time axis.
 	Offset int64 `json:"offset,omitempty"`
 	// Cut says what was left out, and why.
 	Cut []string `json:"cut,omitempty"`
 }
 
-// Missing is evidence that could not be had.
+// Missing is evidence that could not be gathered, and why.
 type Missing struct {
 	Kind string `json:"kind"`
 	Edge string `json:"edge,omitempty"`
@@ -91,11 +90,11 @@ func TableFile(node string) string { return "table-" + node + ".txt" }
 // LogFile is the name of a node's log.
 func LogFile(node string) string { return "log-" + node + ".txt" }
 
-// manifestMost is how large a manifest may be, in bytes.
+// manifestMost limits the size of a manifest in bytes.
 const manifestMost = 1 << 24
 
-// Read reads the manifest in the folder of a run. The error wraps fs.ErrNotExist
-// if nothing was kept of it.
+// Read reads the manifest in the folder of a run. The error wraps fs.ErrNotExist if the run kept no
+// evidence.
 func Read(dir string) (Manifest, error) {
 	var m Manifest
 	file := filepath.Join(dir, ManifestFile)

@@ -81,7 +81,7 @@ func TestCommentsTellFaultsRolesAndTheEdgesResets(t *testing.T) {
 	want := []string{
 		"+2.100000s lb2 is Master (was Claiming): no MASTER, epoch 2",
 		"+6.000000s restore lb1",
-		"+6.100000s RST made by backend1, passed on by lb1; lb1 has role Master, entry adopted; last fault: restore lb1",
+		"+6.100000s RST from backend1, forwarded by lb1; lb1 has role Master, entry adopted; last fault: restore lb1",
 	}
 	if diff := cmp.Diff(want, texts("backends")); diff != "" {
 		t.Errorf("at the backends edge (-want +got):\n%s", diff)

@@ -6,12 +6,12 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// Keep says of which runs evidence is kept. Trace and result are kept of all.
+// Keep says which runs keep evidence. Every run keeps trace and result.
 type Keep string
 
 // The policies.
 const (
-	KeepFailed Keep = "failed" // of runs that did not pass
+	KeepFailed Keep = "failed" // runs that did not pass
 	KeepAll    Keep = "all"
 	KeepNone   Keep = "none"
 )
@@ -28,7 +28,7 @@ func ParseKeep(s string) (Keep, error) {
 	return "", fmt.Errorf("%q: the policies are: failed, all, none", s)
 }
 
-// Wants reports whether evidence of a run is kept.
+// Wants reports whether a run keeps evidence.
 func (k Keep) Wants(passed bool) bool { return k == KeepAll || k == KeepFailed && !passed }
 
 // Limits of the evidence of one run, in bytes.
@@ -43,21 +43,21 @@ func ParseLimit(s string) (int64, error) {
 	n, err := humanize.ParseBytes(s)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("%q is no size; write it as 16MiB", s)
+		return 0, fmt.Errorf("%q is not a size; write for example 16MiB", s)
 	case n < MinLimit:
-		return 0, fmt.Errorf("%s is too little for anything: at least %s, or keep none", s, Size(MinLimit))
+		return 0, fmt.Errorf("%s is too small; use at least %s, or keep none", s, Size(MinLimit))
 	case n > 1<<40:
-		return 0, fmt.Errorf("%s is more than a run can leave", s)
+		return 0, fmt.Errorf("%s is too large", s)
 	}
 	return int64(n), nil
 }
 
-// Size writes a number of bytes for reading.
+// Size formats a number of bytes.
 func Size(n int64) string { return humanize.IBytes(uint64(n)) }
 
-// Shares divides a limit: what each of two tables, each of two logs, and each of
-// the captures may have at most. What tables and logs leave goes to nobody, so
-// that what is cut of a capture does not depend on them.
+// Shares divides a limit between the two tables, the two logs and the captures, and returns the limit
+// of each file. Unused shares are not given to other files, so what a capture loses does not depend
+// on tables and logs.
 func Shares(limit int64, captures int) (table, log, capture int64) {
 	table, log = limit/8, limit/16
 	return table, log, (limit - 2*table - 2*log) / int64(max(1, captures))

@@ -13,21 +13,20 @@ import (
 	"baton/scenarios/stored"
 )
 
-// Frame is one frame of a capture, as a line for reading.
+// Frame is one frame of a capture, described in a line.
 type Frame struct {
 	At   clock.Instant // on the trace's time axis
-	Port string        // clients/lb1: the port that it left the switch by
+	Port string        // clients/lb1: the port by which it left the switch
 	Text string        // tcp 198.18.0.100:80>198.18.0.11:46794 RST seq 17 len 0
 }
 
 // readAhead is how much of a capture is read at a time, in bytes.
 const readAhead = 256 << 10
 
-// Near reads the frames of a run's capture that lie next to any of some instants: up
-// to n before each, and as many from it on, each once. Only these are put into words,
-// and what follows the last of them is not read: a capture has tens of thousands.
-// The file is expected to be by time, as a run leaves it. Of one that is damaged
-// before that Near returns what can be read, beside the error.
+// Near returns the frames of a run's capture next to any of the instants: up to n before each, and up
+// to n from it on. It decodes only these, and stops reading after the last of them, since a capture
+// has tens of thousands. The file must be sorted by time, as runs write it. If it is damaged, Near
+// returns the frames that it could read, with the error.
 func Near(dir string, f File, instants []clock.Instant, n int) ([]Frame, error) {
 	file, err := stored.Open(filepath.Join(dir, filepath.Base(f.File)))
 	if err != nil {

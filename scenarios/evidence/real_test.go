@@ -203,7 +203,7 @@ func (f *frames) look(p gopacket.Packet, comments []string) {
 		}
 		if segment.RST {
 			f.resets++
-			if !slices.ContainsFunc(comments, func(c string) bool { return strings.Contains(c, "RST made by backend") }) {
+			if !slices.ContainsFunc(comments, func(c string) bool { return strings.Contains(c, "RST from backend") }) {
 				f.mute++
 			}
 		}
@@ -244,8 +244,8 @@ func TestAFailedRunLeavesTheClientEdgeTablesAndLogs(t *testing.T) {
 	resetsAreWhereTheTraceSays(t, dir, m)
 	// What came more than two seconds before the damage is not there. The receipt of a fault
 	// is collected beside what follows from it.
-	if !inOrder(f.comments, "lb2 is Master", "restore lb1", "lb1 is Master", "RST made by backend", "entry adopted") ||
-		!inOrder(f.comments, "crash lb1 receipt: process", "RST made by backend") {
+	if !inOrder(f.comments, "lb2 is Master", "restore lb1", "lb1 is Master", "RST from backend", "entry adopted") ||
+		!inOrder(f.comments, "crash lb1 receipt: process", "RST from backend") {
 		t.Errorf("comments:\n%s", strings.Join(f.comments, "\n"))
 	}
 	for file, texts := range map[string][]string{

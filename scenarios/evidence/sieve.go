@@ -10,9 +10,8 @@ import (
 	"baton/impl/clock"
 )
 
-// sieve keeps of a stream of frames those next to some instants. The instants divide
-// the time into stretches: of each it keeps the first n frames, which follow the
-// instant that begins it, and the last n, which precede the one that ends it.
+// sieve keeps the frames next to some instants. The instants divide the time into stretches. Of each
+// stretch it keeps the first n frames, which follow an instant, and the last n, which precede one.
 type sieve struct {
 	n         int
 	instants  []clock.Instant // by time
@@ -36,19 +35,19 @@ func newSieve(instants []clock.Instant, n int) *sieve {
 	return &sieve{n: n, instants: sorted, stretches: make([]stretch, len(sorted)+1)}
 }
 
-// done reports that no frame to come, by time, would be kept.
+// done reports that no later frame would be kept.
 func (s *sieve) done() bool {
 	return len(s.instants) == 0 || len(s.stretches[len(s.instants)].first) >= s.n
 }
 
-// take looks at a frame; it keeps no reference to its data.
+// take offers a frame; the sieve keeps no reference to its data.
 func (s *sieve) take(at clock.Instant, port int, data []byte) {
 	i := sort.Search(len(s.instants), func(i int) bool { return s.instants[i] > at })
 	t := &s.stretches[i]
 	switch {
 	case i > 0 && len(t.first) < s.n:
 		t.first = append(t.first, held{at, port, slices.Clone(data)})
-	case i == len(s.instants): // nothing follows that the last ones would precede
+	case i == len(s.instants): // no instant follows
 	case len(t.last) < s.n:
 		t.last = append(t.last, held{at, port, slices.Clone(data)})
 	default:
@@ -58,7 +57,7 @@ func (s *sieve) take(at clock.Instant, port int, data []byte) {
 	}
 }
 
-// frames puts what was kept into words, by time.
+// frames describes the kept frames, sorted by time.
 func (s *sieve) frames(ng *pcapgo.NgReader) []Frame {
 	var frames []Frame
 	reader := newReader()

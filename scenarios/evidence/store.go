@@ -8,8 +8,7 @@ import (
 	"path/filepath"
 )
 
-// Store takes the evidence of one run into the run's folder and remembers what it
-// was given, for the manifest.
+// Store writes the evidence of one run into the run's folder and collects the manifest.
 type Store struct {
 	dir     string
 	files   []File
@@ -35,10 +34,10 @@ func (s *Store) Put(f File, write func(io.Writer) error) error {
 	return nil
 }
 
-// Lack notes what could not be had.
+// Lack notes evidence that could not be gathered.
 func (s *Store) Lack(m Missing) { s.missing = append(s.missing, m) }
 
-// Manifest tells what the store was given.
+// Manifest returns the manifest of the files so far.
 func (s *Store) Manifest(ask Ask) Manifest {
 	m := Manifest{Version: Version, Limit: ask.Limit, Start: ask.Start,
 		Windows: append([]Span{}, ask.Windows...), Files: append([]File{}, s.files...), Missing: append([]Missing{}, s.missing...)}

@@ -15,14 +15,14 @@ import (
 	"baton/scenarios/stored"
 )
 
-// Flow is an entry of a connection table, in words.
+// Flow is an entry of a connection table, as text.
 type Flow struct {
 	Original, Reply string // tuples
 	State, Origin   string
 	Remaining       time.Duration
 }
 
-// FlowBytes is about what an entry takes in a file.
+// FlowBytes is the approximate size of an entry in a file.
 const FlowBytes = 160
 
 // Connections is the connection table of a node at one moment.
@@ -34,7 +34,7 @@ type Connections struct {
 	Flows []Flow // those of them that there is room for
 }
 
-// PutTable stores a connection table, whose flows it orders.
+// PutTable stores a connection table. It sorts the flows.
 func (s *Store) PutTable(c Connections, ask Ask) error {
 	when := ask.At(c.At) + ", " + c.When
 	f := File{File: TableFile(c.Node), Kind: Table, Node: c.Node, Count: len(c.Flows), Span: &Span{From: c.At, To: c.At},
@@ -64,8 +64,8 @@ const (
 	tableLineMost = 64 << 10
 )
 
-// ReadTable reads a connection table of a run's folder. Of one that is damaged it returns
-// the flows before that, beside the error.
+// ReadTable reads a connection table of a run's folder. If it is damaged, ReadTable returns the flows
+// before the damage, with the error.
 func ReadTable(dir string, f File) ([]Flow, error) {
 	file, err := stored.Open(filepath.Join(dir, filepath.Base(f.File)))
 	if err != nil {
@@ -84,7 +84,7 @@ func ReadTable(dir string, f File) ([]Flow, error) {
 		}
 		cells, ok := cut(line, begins)
 		if !ok {
-			return flows, fmt.Errorf("evidence: read %s: line %d is no flow: %.40q", f.File, n, line)
+			return flows, fmt.Errorf("evidence: read %s: line %d is not a flow: %.40q", f.File, n, line)
 		}
 		remaining, err := time.ParseDuration(cells[4])
 		if err != nil {
@@ -98,7 +98,7 @@ func ReadTable(dir string, f File) ([]Flow, error) {
 	return flows, nil
 }
 
-// columnsOf is where the columns begin below a line that names them, nil below another.
+// columnsOf returns the offsets of the columns, given the line with their names, nil for another line.
 func columnsOf(line string) []int {
 	begins := []int{0} // the first heading has a sign before it
 	for _, name := range tableColumns[1:] {

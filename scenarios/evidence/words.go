@@ -11,7 +11,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 )
 
-// reader puts frames into words. It decodes into the same layers again and again.
+// reader describes frames. It reuses its layers for each frame.
 type reader struct {
 	parser  *gopacket.DecodingLayerParser
 	decoded []gopacket.LayerType
@@ -34,7 +34,7 @@ func newReader() *reader {
 }
 
 func (r *reader) describe(data []byte) string {
-	// What is wrong, or cut short, in the inner layers leaves the outer ones.
+	// If inner layers are invalid or truncated, the outer ones are still decoded.
 	_ = r.parser.DecodeLayers(data, &r.decoded)
 	if len(r.decoded) == 0 {
 		return fmt.Sprintf("%d bytes", len(data))
@@ -64,7 +64,7 @@ func (r *reader) describe(data []byte) string {
 	return fmt.Sprintf("%s>%s %s", r.ether.SrcMAC, r.ether.DstMAC, r.ether.EthernetType)
 }
 
-// ends are the addresses of an IP packet, and the length behind its header.
+// ends returns the addresses of an IP packet, and the length of its payload.
 func (r *reader) ends() (from, to net.IP, payload int) {
 	if slices.Contains(r.decoded, layers.LayerTypeIPv6) {
 		return r.ip6.SrcIP, r.ip6.DstIP, int(r.ip6.Length)

@@ -6,8 +6,8 @@ import (
 	"baton/scenarios/capability"
 )
 
-// Certificate exchanges the certificate by which a node authenticates its sync stream, and
-// Renew gives it a good one. The node reads it as it starts.
+// Certificate replaces the certificate with which a node authenticates its sync stream, and Renew
+// gives it a valid one. The node reads it when it starts.
 const (
 	Certificate = "certificate"
 	Renew       = "renew"
@@ -19,7 +19,7 @@ const (
 	CertExpires = "expires"
 )
 
-// CertLife is how long a certificate is good for that expires.
+// CertLife is how long the certificate of CertExpires is valid.
 const CertLife = 3 * time.Second
 
 var certificate = Verb{

@@ -1,6 +1,6 @@
 package fault
 
-// Corrupt is what scenarios/link makes of a direction.
+// Corrupt flips a bit in a share of the packets of a direction.
 const Corrupt = "corrupt"
 
 var corrupt = Verb{

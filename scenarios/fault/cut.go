@@ -1,6 +1,6 @@
 package fault
 
-// Cut drops what one machine sends to another.
+// Cut drops what one host sends to another.
 const Cut = "cut"
 
 var cut = Verb{

@@ -1,6 +1,6 @@
 package fault
 
-// Delay is what scenarios/link makes of a direction.
+// Delay delays the packets of a direction.
 const Delay = "delay"
 
 // KeyJitter is the key of Delay.

@@ -1,6 +1,6 @@
 package fault
 
-// Disk fills the disk that a node writes to, Clear makes room on it again.
+// Disk fills the disk of a node's log, Clear frees it.
 const (
 	Disk  = "disk"
 	Clear = "clear"

@@ -1,6 +1,6 @@
 package fault
 
-// Down takes the carrier of one link of a machine away.
+// Down sets the interface of a host on a link down.
 const Down = "down"
 
 var down = Verb{

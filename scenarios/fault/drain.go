@@ -2,7 +2,7 @@ package fault
 
 import "baton/scenarios/capability"
 
-// Drain has a node give no new flows to a backend.
+// Drain makes a node send no new flows to a backend.
 const Drain = "drain"
 
 // The keys of Drain.

@@ -1,6 +1,6 @@
 package fault
 
-// Duplicate is what scenarios/link makes of a direction.
+// Duplicate delivers a share of the packets of a direction twice.
 const Duplicate = "duplicate"
 
 var duplicate = Verb{

@@ -1,6 +1,6 @@
 package fault
 
-// Flap takes a carrier away and gives it back, again and again.
+// Flap repeats Down and Up.
 const Flap = "flap"
 
 var flap = Verb{

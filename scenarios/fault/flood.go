@@ -6,7 +6,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// Flood has a client send packets of one kind at a rate, for a bounded time.
+// Flood makes a client send packets of one kind at a rate for a limited time.
 const Flood = "flood"
 
 // Kinds of a flood.
@@ -18,14 +18,14 @@ const (
 	FloodUDP  = "udp"
 )
 
-// MaxFlood is how many packets a flood has at most.
+// MaxFlood is the largest number of packets of a flood.
 const MaxFlood = 200_000
 
-// FloodKind is what a flood is of.
+// FloodKind is the kind of a flood's packets.
 type FloodKind struct {
 	Name  string
-	Proto string // of the service that it is sent to, "" for any
-	Node  bool   // it is sent to a node
+	Proto string // the protocol of the target service, "" for any
+	Node  bool   // the target is a node, not a service
 	Doc   string
 }
 

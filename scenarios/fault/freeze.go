@@ -1,6 +1,6 @@
 package fault
 
-// Freeze stops the daemon between two instructions.
+// Freeze stops the process by SIGSTOP.
 const Freeze = "freeze"
 
 var freeze = Verb{

@@ -2,7 +2,7 @@ package fault
 
 import "baton/scenarios/capability"
 
-// Handover asks a node to give the role away.
+// Handover requests a handover from a node.
 const Handover = "handover"
 
 var handover = Verb{

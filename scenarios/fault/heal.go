@@ -1,6 +1,6 @@
 package fault
 
-// Heal takes cuts back.
+// Heal undoes the faults of links.
 const Heal = "heal"
 
 var heal = Verb{

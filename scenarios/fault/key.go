@@ -2,7 +2,7 @@ package fault
 
 import "slices"
 
-// Quantity is what a key's value is.
+// Quantity is the type of a key's value.
 type Quantity uint8
 
 const (
@@ -13,14 +13,14 @@ const (
 	Choice                   // one of Choices
 )
 
-// Key is a setting of a verb, KEY=VALUE. A key that is left out changes nothing.
+// Key is a setting of a verb, KEY=VALUE. A key that is left out has no effect.
 type Key struct {
 	Name      string
 	Of        Quantity
 	Low, High int // of a Count
 	Choices   []string
-	Needs     string // the key without which it comes to nothing, "" for none
-	Provided  string // the capability without which it cannot be done, "" for none
+	Needs     string // the key without which it has no effect, "" for none
+	Provided  string // the capability that it requires of the subject, "" for none
 	Doc       string // for the reference
 }
 

@@ -1,6 +1,6 @@
 package fault
 
-// Kill ends the daemon alone.
+// Kill ends only the process.
 const Kill = "kill"
 
 var kill = Verb{

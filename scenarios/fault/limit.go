@@ -1,6 +1,6 @@
 package fault
 
-// Limit bounds what a direction carries.
+// Limit limits the rate or the packet length of a direction.
 const Limit = "limit"
 
 // Keys of Limit.

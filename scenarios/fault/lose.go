@@ -1,6 +1,6 @@
 package fault
 
-// Lose drops a share of what one machine sends to another.
+// Lose drops a share of what one host sends to another.
 const Lose = "lose"
 
 // Keys of Lose.

@@ -2,8 +2,8 @@ package fault
 
 import "baton/scenarios/capability"
 
-// Map has what a node asks of its connection table fail, Events its reading of flow
-// events, and Mend ends both. Packets are forwarded as before.
+// Map makes a node's calls on its connection table fail, Events its reading of flow events. Mend
+// ends both. Packets are still forwarded.
 const (
 	Map    = "map"
 	Events = "events"

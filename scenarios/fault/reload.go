@@ -2,7 +2,7 @@ package fault
 
 import "baton/scenarios/capability"
 
-// Reload asks a node to read its configuration again.
+// Reload makes a node read its configuration again.
 const Reload = "reload"
 
 // KeyBackends is the key of Reload.

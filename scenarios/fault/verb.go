@@ -1,10 +1,8 @@
-// Package fault is the table of what can be done to a lab: a file a verb, which says
-// what the verb acts on, from which states, what undoes it, what it leaves of a
-// process, and what proves that it took hold.
+// Package fault is the table of the faults, one verb a file: what the verb acts on, in which
+// states, what undoes it, whether the process survives, and what proves that it took hold.
 //
-// The language, lint, the checks, the reports and the reference read the table; each
-// world has an execution for every verb that the table gives it. The package does
-// nothing to anything itself.
+// The language, lint, the checks, the reports and the reference read the table; each world
+// executes the verbs. The package itself executes nothing.
 package fault
 
 import (
@@ -14,7 +12,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// Verb is something that can be done to a lab.
+// Verb is a kind of fault.
 type Verb struct {
 	Word string
 	On   Object
@@ -22,47 +20,47 @@ type Verb struct {
 	// Receipt is what proves that it took hold, for the reference.
 	Receipt string
 
-	// Kinds are the machines that it can be done to.
+	// Kinds are the kinds of hosts that it can act on.
 	Kinds []lab.Kind
-	// From are the states in which a machine can have it done, To is the one that it
-	// leads to; Refuse says why it cannot, with the machine's state for %s.
+	// From are the states of a host in which it is possible, and To is the state after it.
+	// Refuse is the message for other states, with the host's state for %s.
 	From   []State
 	To     State
 	Refuse string
 
-	// Share says that it concerns a share of what is sent.
+	// Share says that it affects a share of the packets.
 	Share bool
-	// Time says that it concerns a time, by which packets are late.
+	// Time says that it takes a duration by which packets are delayed.
 	Time bool
-	// Impairs says that packets cross a wire of package scenarios/link.
+	// Impairs says that packets pass a wire of package scenarios/link.
 	Impairs bool
-	// Ways are what it can mean, of which a scenario says one; none: it means one thing.
+	// Ways are its meanings, of which a step selects one; empty if it has only one.
 	Ways []Way
-	// Keys are its settings, in the order of the canonical form; Wants says that it comes
-	// to nothing without one.
+	// Keys are its settings, in the order of the canonical form; Wants says that it needs at
+	// least one.
 	Keys  []Key
 	Wants bool
-	// Process says that it holds no longer than the machine's process lives.
+	// Process says that it ends with the host's process.
 	Process bool
-	// Answers says that the process itself must act for the receipt, which a frozen one cannot.
+	// Answers says that the receipt is an answer of the process, which a frozen one cannot give.
 	Answers bool
-	// Bounded says that it ends by itself after the time that a scenario must say.
+	// Bounded says that it ends by itself after its duration, which is required.
 	Bounded bool
-	// All says that it concerns every link where none is named.
+	// All says that it affects every link if none is named.
 	All bool
 
-	// As is the verb that is done every so often where a scenario says this one.
+	// As is the verb that this one repeats.
 	As string
-	// Undo is the verb that takes it back, "" if it leaves nothing to take back.
+	// Undo is the verb that undoes it, "" if there is none.
 	Undo string
-	// Takes says that a MASTER loses its role by it unasked, Asks that it asks the
-	// MASTER to give the role away.
+	// Takes says that a MASTER loses its role without a handover, Asks that it requests a
+	// handover.
 	Takes, Asks bool
-	// Severs says that nothing passes in the directions that it names.
+	// Severs says that no packet passes in its directions.
 	Severs bool
-	// Resyncs says that connection sync begins anew after it.
+	// Resyncs says that connection sync starts again after it.
 	Resyncs bool
-	// Needs is the capability of the subject without which it cannot be done, "" for none.
+	// Needs is the capability that it requires of the subject, "" for none.
 	Needs string
 }
 
@@ -78,25 +76,25 @@ const (
 	Programs               // run client1 "curl http://198.18.0.100/" for 2s
 )
 
-// nodes and machines are what verbs can be done to.
+// The kinds of hosts that verbs act on.
 var (
 	nodes    = []lab.Kind{lab.Node}
 	machines = []lab.Kind{lab.Node, lab.Client, lab.Backend}
 )
 
-// State is what a machine is, as far as the verbs say.
+// State is the state of a host.
 type State uint8
 
 const (
 	Running State = iota
-	Ended         // no process; kernel and links are there
+	Ended         // no process; kernel and links work
 	Crashed       // no power
-	Frozen        // the process stands still
+	Frozen        // the process is stopped
 )
 
 func (s State) String() string { return [...]string{"up", "down", "down", "frozen"}[s] }
 
-// verbs in the order of the reference.
+// verbs are in the order of the reference.
 var verbs = []Verb{crash, kill, stop, restore, freeze, thaw, handover, reload, drain, upgrade, step, cut, lose, delay, duplicate, reorder, corrupt, limit, heal, down, up, flap, deaf, hears, starve, feed, mapFails, eventsFail, mend, certificate, renew, disk, clearDisk, flood, run}
 
 // Verbs lists the table.
@@ -114,7 +112,7 @@ func Of(word string) (Verb, bool) {
 // Words lists the words of all verbs.
 func Words() []string { return Meant(func(Verb) bool { return true }) }
 
-// Meant lists the words of the verbs that are meant.
+// Meant lists the words of the verbs for which is returns true.
 func Meant(is func(Verb) bool) []string {
 	var words []string
 	for _, v := range verbs {
@@ -125,52 +123,51 @@ func Meant(is func(Verb) bool) []string {
 	return words
 }
 
-// Ends reports whether a verb ends a process, and with it the programs that it holds.
+// Ends reports whether a verb ends a process, and with it its programs that are not pinned.
 func Ends(word string) bool {
 	v, ok := Of(word)
 	return ok && v.On == Machines && (v.To == Ended || v.To == Crashed)
 }
 
-// Unpowers reports whether a verb takes a machine's power, and with it all that its kernel
-// holds.
+// Unpowers reports whether a verb is a power failure, which clears the host's kernel state.
 func Unpowers(word string) bool {
 	v, ok := Of(word)
 	return ok && v.On == Machines && v.To == Crashed
 }
 
-// Stops reports whether a verb leaves a machine unable to act.
+// Stops reports whether a host cannot act after a verb.
 func Stops(word string) bool {
 	v, ok := Of(word)
 	return ok && v.On == Machines && v.To != Running
 }
 
-// LeavesAsIs reports whether a machine is in the same state after a verb as before it.
+// LeavesAsIs reports whether a verb does not change the state of a host.
 func LeavesAsIs(word string) bool {
 	v, _ := Of(word)
 	return slices.Contains(v.From, v.To)
 }
 
-// Takes reports whether a MASTER loses its role by a verb, unasked.
+// Takes reports whether a MASTER loses its role by a verb without a handover.
 func Takes(word string) bool { v, _ := Of(word); return v.Takes }
 
-// Asks reports whether a verb asks the MASTER to give the role away.
+// Asks reports whether a verb requests a handover.
 func Asks(word string) bool { v, _ := Of(word); return v.Asks }
 
-// Resyncs reports whether connection sync begins anew after a verb.
+// Resyncs reports whether connection sync starts again after a verb.
 func Resyncs(word string) bool { v, _ := Of(word); return v.Resyncs }
 
-// Severs reports whether nothing passes in the directions of a verb.
+// Severs reports whether no packet passes in the directions of a verb.
 func Severs(word string) bool { v, _ := Of(word); return v.Severs }
 
-// Joins reports whether a verb takes back what severs.
+// Joins reports whether a verb undoes one that severs.
 func Joins(word string) bool {
 	return slices.ContainsFunc(verbs, func(v Verb) bool { return v.Severs && v.Undo == word })
 }
 
-// UndoOf is the verb that takes back what another did, "" if nothing does.
+// UndoOf is the verb that undoes another, "" if there is none.
 func UndoOf(word string) string { v, _ := Of(word); return v.Undo }
 
-// Forms are the ways in which the verb is written.
+// Forms returns the forms in which the verb is written.
 func (v Verb) Forms() []string {
 	switch v.On {
 	case Machines, Traits:
@@ -196,7 +193,7 @@ func (v Verb) Forms() []string {
 	return forms
 }
 
-// amount, whom and keys are what stands behind its word in a form.
+// amount, whom and keys return the parts of a form after the verb.
 func (v Verb) amount() string {
 	switch {
 	case v.Share:
@@ -226,8 +223,7 @@ func (v Verb) keys() string {
 	return ""
 }
 
-// Capabilities are those of the subject without which it cannot be done as said: by the
-// keys that are set.
+// Capabilities lists the capabilities that the verb requires of the subject with these keys.
 func (v Verb) Capabilities(keys []string) []string {
 	var list []string
 	if v.Needs != "" {
@@ -241,5 +237,5 @@ func (v Verb) Capabilities(keys []string) []string {
 	return list
 }
 
-// Usage is its forms in one line.
+// Usage returns its forms in one line.
 func (v Verb) Usage() string { return strings.Join(v.Forms(), " | ") }

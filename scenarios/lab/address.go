@@ -13,8 +13,8 @@ const (
 	firstVIP  = 100
 )
 
-// BackendVIP is the VIP on the backends' side: the source of what reaches the
-// backends in fullnat mode, their default gateway in dnat mode.
+// BackendVIP is the VIP on the backends' side: the source address of translated packets in
+// fullnat mode, and the backends' default gateway in dnat mode.
 func (f Family) BackendVIP() netip.Addr { return f.numbered(Backends, firstVIP) }
 
 // Addr is the machine's address on a link.
@@ -35,7 +35,7 @@ func (t Topo) Owner(link string, addr netip.Addr) (Host, bool) {
 	return Host{}, false
 }
 
-// Misplaced says why no VIP can have the address, "" if one can.
+// Misplaced says why a VIP cannot have the address, "" if it can.
 func (t Topo) Misplaced(vip netip.Addr) string {
 	family := FamilyOf(vip)
 	subnet := family.Subnet(Clients)
@@ -57,7 +57,7 @@ func (t Topo) Misplaced(vip netip.Addr) string {
 	return ""
 }
 
-// broadcast is that of the clients' IPv4 network.
+// broadcast is the broadcast address of the clients' IPv4 network.
 var broadcast = IPv4.numbered(Clients, 255)
 
 // Strangers is how many addresses of the clients' network no host and no VIP should have.
@@ -68,15 +68,16 @@ func (f Family) Stranger(n int) netip.Addr { return f.numbered(Clients, 200+n%St
 
 const firstGuest, guests = 150, 50
 
-// GuestsOf is a client's part of the guests, by its number from 0 and how many clients there are.
+// GuestsOf returns the part of the guests of a client, given its number from 0 and the number of
+// clients.
 func (f Family) GuestsOf(client, clients int) []netip.Addr {
 	all := f.Guests()
 	part := len(all) / max(1, clients)
 	return all[min(client*part, len(all)):min((client+1)*part, len(all))]
 }
 
-// Guests are addresses of the clients' network that no host has, and that clients send
-// idle flows from.
+// Guests are addresses of the clients' network that no host has. Clients send idle flows from
+// them.
 func (f Family) Guests() (addrs []netip.Addr) {
 	for n := range guests {
 		addrs = append(addrs, f.numbered(Clients, firstGuest+n))

@@ -2,8 +2,8 @@ package lab
 
 import "net/netip"
 
-// Family is an IP family. The nodes' heartbeat and sync are IPv4; a service is of the
-// family of its VIP, and so are the addresses of clients and backends in its packets.
+// Family is an IP family. Heartbeat and sync always use IPv4. A service has the family of its
+// VIP, and so have the addresses of clients and backends in its packets.
 type Family uint8
 
 // The families.
@@ -12,7 +12,7 @@ const (
 	IPv6
 )
 
-// Families is how many there are, for tables.
+// Families is the number of families, for arrays.
 const Families = 2
 
 func (f Family) String() string { return [Families]string{"IPv4", "IPv6"}[f] }
@@ -25,8 +25,8 @@ func FamilyOf(addr netip.Addr) Family {
 	return IPv6
 }
 
-// subnets of the links, which are set aside for benchmarking: 198.18.0.0/15 (RFC 2544)
-// and 2001:2::/48 (RFC 5180).
+// subnets of the links, from the ranges for benchmarking: 198.18.0.0/15 (RFC 2544) and
+// 2001:2::/48 (RFC 5180).
 var subnets = [Families]map[string]netip.Prefix{
 	IPv4: {
 		Clients:  netip.MustParsePrefix("198.18.0.0/24"),

@@ -1,9 +1,8 @@
-// Package lab holds the facts of the network that every scenario runs in: two load
-// balancers with their clients and backends, their names, links and addresses, and
-// which direction of which link a cut or an impairment resolves to.
+// Package lab describes the network of every scenario: two load balancers with their clients
+// and backends, their names, links and addresses, and the directions that a selector names.
 //
-// It builds nothing and does no IO. The language, both worlds and the checks read
-// it, so that a host or a selector means the same to all of them.
+// It builds nothing and does no IO. The language, both worlds and the checks use it, so that a
+// host or a selector means the same to all of them.
 package lab
 
 import "slices"
@@ -21,7 +20,7 @@ func Links() []string { return []string{Clients, Backends, Sync} }
 // Nodes lists the load balancers.
 func Nodes() []string { return []string{"lb1", "lb2"} }
 
-// IsNode reports whether a name is that of a load balancer.
+// IsNode reports whether a name is of a load balancer.
 func IsNode(name string) bool { return slices.Contains(Nodes(), name) }
 
 // Peer is the other load balancer.
@@ -33,14 +32,14 @@ func Peer(node string) string {
 	return nodes[0]
 }
 
-// Topo is the size of a lab.
+// Topo is the size of a lab, and its families.
 type Topo struct {
 	Clients, Backends int
 	// IPv6 gives the machines IPv6 addresses besides their IPv4 ones.
 	IPv6 bool
 }
 
-// Families lists the families that the machines have addresses of.
+// Families lists the families of the machines' addresses.
 func (t Topo) Families() []Family {
 	if t.IPv6 {
 		return []Family{IPv4, IPv6}
@@ -48,11 +47,10 @@ func (t Topo) Families() []Family {
 	return []Family{IPv4}
 }
 
-// MaxHosts is how many clients, or backends, a lab has at most: their addresses end
-// below those of the VIPs.
+// MaxHosts is the largest number of clients, and of backends: their addresses end below the VIPs.
 const MaxHosts = firstVIP - firstHost - 1
 
-// Kind is what a machine of the lab stands for.
+// Kind is the kind of a machine.
 type Kind uint8
 
 // The kinds. Their numbers are part of the MAC addresses.
@@ -65,7 +63,7 @@ const (
 
 func (k Kind) String() string { return [...]string{"", "lb", "client", "backend", "switch"}[k] }
 
-// Noun is the kind as a sentence says it.
+// Noun is the kind for messages.
 func (k Kind) Noun() string {
 	if k == Node {
 		return "load balancer"
@@ -73,7 +71,7 @@ func (k Kind) Noun() string {
 	return k.String()
 }
 
-// Host is a machine of the lab that is no switch.
+// Host is a machine of the lab that is not a switch.
 type Host struct {
 	Name   string
 	Kind   Kind
@@ -94,7 +92,7 @@ func (t Topo) Host(name string) (Host, bool) {
 	return Host{Name: name, Kind: kind, Number: number}, true
 }
 
-// count is how many machines of a kind there are.
+// count is the number of machines of a kind.
 func (t Topo) count(kind Kind) int {
 	switch kind {
 	case Node:

@@ -6,7 +6,8 @@ import (
 	"baton/impl/flow"
 )
 
-// Packet is what kinds of packets are told by. What a packet does not have is 0.
+// Packet has the fields by which a Match selects packets. Fields that a packet does not have are
+// 0.
 type Packet struct {
 	Class            Class
 	Proto            uint8 // of IP
@@ -15,11 +16,11 @@ type Packet struct {
 	SrcPort, DstPort uint16 // of TCP and UDP
 }
 
-// Class tells packets by their outermost protocol. Each class is a bit.
+// Class is the outermost protocol of a packet. Each class is a bit.
 type Class uint8
 
-// The classes. NDP is the neighbour solicitations and advertisements of IPv6, which do what
-// ARP does; other ICMPv6 is of the class IPv6.
+// The classes. NDP has the neighbour solicitations and advertisements of IPv6; other ICMPv6
+// belongs to the class IPv6.
 const (
 	ClassARP Class = 1 << iota
 	ClassNDP
@@ -30,31 +31,31 @@ const (
 	IP         = ClassIPv4 | ClassIPv6
 )
 
-// IPOf is the class of a family's packets.
+// IPOf returns the class of a family's packets.
 func IPOf(f Family) Class { return [Families]Class{ClassIPv4, ClassIPv6}[f] }
 
-// NeighboursOf is the class by which a family's hosts find each other.
+// NeighboursOf returns the class of a family's neighbour discovery: ARP or NDP.
 func NeighboursOf(f Family) Class { return [Families]Class{ClassARP, ClassNDP}[f] }
 
-// IP protocols that kinds are told by.
+// IP protocols.
 const (
 	ProtoTCP    = 6
 	ProtoUDP    = 17
 	ProtoICMPv6 = 58
 )
 
-// Ports that kinds are told by.
+// Ports of heartbeat and sync.
 const (
 	BFDPort  = 3784
 	SyncPort = 3790
 )
 
-// MaxAddrs is how many addresses a Match holds at most.
+// MaxAddrs is the largest number of addresses of a Match.
 const MaxAddrs = 4
 
-// Match says which packets a kind has. The zero value has all of them. The addresses of
-// ARP are those of its sender and its target; a neighbour solicitation's are its source and
-// its target, an advertisement's its target and, unless unsolicited, its destination.
+// Match selects packets. The zero value selects all. The addresses of an ARP packet are its sender
+// and its target; of a neighbour solicitation its source and its target; of an advertisement its
+// target and, unless it is unsolicited, its destination.
 type Match struct {
 	Class      Class // one of them; 0 for any
 	Proto      uint8
@@ -64,7 +65,7 @@ type Match struct {
 	Addrs      [MaxAddrs]flow.Addr // one of them, at either end; as many as are not 0
 }
 
-// Has reports whether a packet is of the kind.
+// Has reports whether a packet matches.
 func (m Match) Has(p Packet) bool {
 	switch {
 	case m == Match{}:
@@ -79,7 +80,7 @@ func (m Match) Has(p Packet) bool {
 	return m.Addrs == [MaxAddrs]flow.Addr{} || m.Concerns(p.Src) || m.Concerns(p.Dst)
 }
 
-// Concerns reports whether an address is one of those named.
+// Concerns reports whether an address is one of Addrs.
 func (m Match) Concerns(addr flow.Addr) bool {
 	return addr != flow.Addr{} && slices.Contains(m.Addrs[:], addr)
 }
@@ -97,7 +98,7 @@ const (
 // PacketKind is a kind of packets.
 type PacketKind struct {
 	Name, Doc string
-	Match     Match // without the addresses, which are the plan's
+	Match     Match // without addresses, which come from the plan
 }
 
 // PacketKinds is the table of the kinds.

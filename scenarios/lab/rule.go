@@ -9,8 +9,8 @@ import (
 // Rule is one direction between two machines on one link.
 type Rule = trace.Direction
 
-// Rules resolves what from sends to to, each a machine or a group, over the link via
-// or over any: one rule for each pair of machines and link that joins them.
+// Rules returns the directions from one machine or group to another over the link via, or over
+// any link if it is "": one rule for each pair of machines and link that joins them.
 func (t Topo) Rules(from, to, via string) []Rule {
 	var rules []Rule
 	for _, receiver := range t.Members(to) {
@@ -39,8 +39,7 @@ func (t Topo) Joining(from, to string) []string {
 	return joining
 }
 
-// Resolve lists the rules of a selector of a single direction, with an error that says
-// why there are none.
+// Resolve lists the rules of a selector of a single direction. The error says why there are none.
 func (t Topo) Resolve(s Selector) ([]Rule, error) {
 	for _, name := range []string{s.From, s.To} {
 		if len(t.Members(name)) == 0 {

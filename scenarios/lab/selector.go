@@ -5,29 +5,29 @@ import (
 	"strings"
 )
 
-// Selector names directions of links: what From sends to To, each a machine or a
-// group, and back if Both, on the link Via or on every link that joins them.
+// Selector names directions of links: from From to To, each a machine or a group, and back if
+// Both, on the link Via or on every link that joins them.
 type Selector struct {
 	From, To string
 	Both     bool
 	Via      string
-	Only     string // the kind of packets that it concerns or the name of a service, "" for all
+	Only     string // a kind of packets or the name of a service, "" for all packets
 }
 
-// Covers reports whether rules cover another: the same direction, of all packets or of
-// that kind.
+// Covers reports whether one of the rules has the direction of another, for all packets or for
+// its kind.
 func Covers(rules []Rule, r Rule) bool {
 	whole := r
 	whole.Only = ""
 	return slices.Contains(rules, r) || slices.Contains(rules, whole)
 }
 
-// Between is both directions between the load balancers on one link.
+// Between selects both directions between the load balancers on one link.
 func Between(via string) Selector {
 	return Selector{From: Nodes()[0], To: Nodes()[1], Both: true, Via: via}
 }
 
-// Directions splits a selector into those of single directions.
+// Directions splits a selector into selectors of single directions.
 func (s Selector) Directions() []Selector {
 	there := s
 	there.Both = false

@@ -2,10 +2,10 @@ package link
 
 import "baton/impl/clock"
 
-// Chain is one direction that several models impair, each what the one before lets arrive.
+// Chain is one direction with several models. Each gets the packets that the one before delivers.
 type Chain []*Model
 
-// TooLong reports whether an IP packet of a length is refused, and by which model.
+// TooLong returns the model that refuses an IP packet of that length, if any.
 func (c Chain) TooLong(length int) (*Model, bool) {
 	for _, m := range c {
 		if m.TooLong(length) {
@@ -15,8 +15,8 @@ func (c Chain) TooLong(length int) (*Model, bool) {
 	return nil, false
 }
 
-// Fate says what becomes of a packet of size bytes that is sent at now. What two models
-// damage arrives with the later one's bit flipped.
+// Fate returns the deliveries of a packet of size bytes that is sent at now. If two models damage
+// it, it arrives with the bit of the later one flipped.
 func (c Chain) Fate(now clock.Instant, size int) []Delivery {
 	arrivals := []Delivery{{At: now}}
 	for _, m := range c {

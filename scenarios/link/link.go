@@ -1,10 +1,8 @@
-// Package link decides what becomes of a packet on an impaired link: when it
-// arrives, whether it is lost, doubled, overtaken or damaged. It is the one model
-// that all worlds use; it moves no packets, reads no clock, and draws from a seeded
-// source of its own, so that a seed replays a link packet by packet.
+// Package link decides the fate of a packet on an impaired link: when it arrives, and whether it
+// is lost, duplicated, reordered or damaged. Both worlds use it. It moves no packets, reads no
+// clock, and draws from its own seeded source, so that a seed replays a link packet by packet.
 //
-// A Model is one direction of a link. The two directions of a real link fail on
-// their own, and so do two Models.
+// A Model is one direction of a link. The directions of a link are independent.
 package link
 
 import (
@@ -15,35 +13,34 @@ import (
 	"baton/impl/clock"
 )
 
-// Params describes one direction. The zero value is a perfect wire. Probabilities
-// are from 0 to 1 and apply to each packet on its own, but for Burst.
+// Params describes one direction. The zero value is a perfect wire. Probabilities are from 0 to 1
+// and apply to each packet independently, except in Burst.
 type Params struct {
-	// Delay is how long a packet travels; Jitter varies it evenly by up to as much
-	// in both directions and is at most Delay. Jitter reorders nothing: a packet
-	// does not arrive before the one that was sent before it.
+	// Delay is how long a packet travels. Jitter varies it uniformly by up to that much in
+	// both directions, and is at most Delay. Jitter never reorders packets.
 	Delay, Jitter time.Duration
 
-	Loss  float64 // lost for itself
+	Loss  float64 // lost independently
 	Burst Burst
 
 	Duplicate float64 // arrives twice
 
-	// Reorder is how often a packet is held back for HoldBack longer, so that those
-	// behind it overtake it.
+	// Reorder is the share of packets that are delayed by HoldBack, so that later packets
+	// overtake them.
 	Reorder  float64
 	HoldBack time.Duration
 
 	Corrupt float64 // arrives with one bit flipped
 
-	// Rate is in bits a second, 0 for unlimited. A packet that would wait longer
-	// than Queue for those before it to be sent is dropped; 0 is a queue without end.
+	// Rate is in bits a second, 0 for unlimited. A packet that would wait longer than Queue is
+	// dropped; a Queue of 0 has no limit.
 	Rate  int64
 	Queue time.Duration
-	// Packets is a rate in packets a second, which holds besides Rate.
+	// Packets is a rate in packets a second, which applies in addition to Rate.
 	Packets float64
 
-	// MTU is the length of the longest IP packet that passes, 0 for any. Tell says that
-	// the sender of a longer one is told by ICMP (RFC 1191): that is for the world to do.
+	// MTU is the length of the longest IP packet that passes, 0 for any. Tell says that the
+	// world answers a longer one by ICMP (RFC 1191).
 	MTU  int
 	Tell bool
 }
@@ -54,18 +51,18 @@ type Params struct {
 // packets on average, and the share of packets in them is Begin/(Begin+End).
 type Burst struct{ Begin, End, Loss, Good float64 }
 
-// Bursts is the model in which a share of all packets is lost. A burst lasts length
-// packets on average; each packet is lost with probability bad in a burst, and with
-// probability good outside of any. No bursts make a loss that is not between the two.
+// Bursts returns the model in which a share of all packets is lost. A burst lasts length packets on
+// average; a packet is lost with probability bad in a burst, and with probability good outside. The
+// share must be between good and bad.
 func Bursts(share, length, bad, good float64) Burst {
 	if share == 0 || length == 0 {
 		return Burst{}
 	}
-	within := (share - good) / (bad - good) // the share of packets that are in a burst
+	within := (share - good) / (bad - good) // the share of packets in bursts
 	return Burst{Begin: within / (length * (1 - within)), End: 1 / length, Loss: bad, Good: good}
 }
 
-// Validate says what is wrong with the parameters.
+// Validate returns an error for invalid parameters.
 func (p Params) Validate() error {
 	for _, share := range []struct {
 		name  string
@@ -101,7 +98,7 @@ type Delivery struct {
 	Bit     int
 }
 
-// Stats counts what became of the packets.
+// Stats counts the fates of packets.
 type Stats struct {
 	Packets                          uint64
 	Lost, LostInBurst, LostToQueue   uint64
@@ -114,13 +111,13 @@ type Model struct {
 	params Params
 	rand   *rand.Rand
 	bad    bool          // in a burst
-	free   clock.Instant // when the sender has sent all that it took
-	last   clock.Instant // when the packet before arrives
+	free   clock.Instant // when the sender's queue is empty
+	last   clock.Instant // when the previous packet arrives
 	stats  Stats
 	out    [2]Delivery
 }
 
-// New returns a direction with a source of randomness of its own.
+// New returns a direction that draws from the seed.
 func New(p Params, seed uint64) (*Model, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -134,11 +131,11 @@ func (m *Model) Stats() Stats { return m.stats }
 // Dropped is how many packets did not arrive.
 func (s Stats) Dropped() uint64 { return s.Lost + s.LostInBurst + s.LostToQueue + s.TooLong }
 
-// Params returns what the direction is like.
+// Params returns the parameters.
 func (m *Model) Params() Params { return m.params }
 
-// TooLong reports whether an IP packet of a length does not pass, and counts it. Of a
-// frame that stands for several segments the length is that of the longest.
+// TooLong reports whether an IP packet of that length is longer than the MTU, and counts it. For a
+// GSO frame, pass the length of its longest segment.
 func (m *Model) TooLong(length int) bool {
 	if m.params.MTU == 0 || length <= m.params.MTU {
 		return false
@@ -148,9 +145,9 @@ func (m *Model) TooLong(length int) bool {
 	return true
 }
 
-// draws are the variates of one packet. Each packet takes all of them, in this
-// order, whatever the parameters: so the same packets stay lost when another
-// parameter changes, and a failure can be shrunk.
+// draws are the random numbers of one packet. Each packet draws all of them, in this order, whatever
+// the parameters. So the same packets are lost if another parameter changes, and a failure can be
+// shrunk.
 type draws struct{ turn, burst, loss, jitter, duplicate, reorder, corrupt, bit float64 }
 
 func (m *Model) draw() (d draws) {
@@ -160,9 +157,8 @@ func (m *Model) draw() (d draws) {
 	return d
 }
 
-// Fate says what becomes of a packet of size bytes that is sent at now: no
-// deliveries if it is lost, two if it is doubled. Calls come in the order of now.
-// The result is valid until the next call.
+// Fate returns the deliveries of a packet of size bytes that is sent at now: none if it is lost, two
+// if it is duplicated. Calls come in the order of now. The result is valid until the next call.
 func (m *Model) Fate(now clock.Instant, size int) []Delivery {
 	m.stats.Packets++
 	d := m.draw()
@@ -195,8 +191,8 @@ func (m *Model) Fate(now clock.Instant, size int) []Delivery {
 	return m.out[:1]
 }
 
-// transmit puts the packet behind those that are still being sent and returns when
-// its last bit leaves, false if the queue is too long.
+// transmit queues the packet and returns when its last bit leaves, false if it would wait longer than
+// Queue.
 func (m *Model) transmit(now clock.Instant, size int) (clock.Instant, bool) {
 	if m.params.Rate == 0 && m.params.Packets == 0 {
 		return now, true
@@ -209,7 +205,7 @@ func (m *Model) transmit(now clock.Instant, size int) (clock.Instant, bool) {
 	if m.params.Rate > 0 {
 		sent = begin.Add(seconds(float64(8*size) / float64(m.params.Rate)))
 	}
-	if m.free = sent; m.params.Packets > 0 { // counts packets, and sends each at once
+	if m.free = sent; m.params.Packets > 0 { // a rate in packets does not delay this packet, only the next
 		m.free = max(sent, begin.Add(seconds(1/m.params.Packets)))
 	}
 	return sent, true
@@ -217,7 +213,7 @@ func (m *Model) transmit(now clock.Instant, size int) (clock.Instant, bool) {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// turn moves the burst on by one packet and reports whether the link is bad.
+// turn advances the burst state by one packet and reports whether the link is bad.
 func (m *Model) turn(draw float64) bool {
 	if m.bad {
 		m.bad = draw >= m.params.Burst.End
@@ -227,13 +223,13 @@ func (m *Model) turn(draw float64) bool {
 	return m.bad
 }
 
-// arrival is when a packet that left at sent is there.
+// arrival is when a packet that left at sent arrives.
 func (m *Model) arrival(sent clock.Instant, d draws) clock.Instant {
 	jitter := time.Duration((2*d.jitter - 1) * float64(m.params.Jitter))
 	at := max(sent.Add(m.params.Delay+jitter), m.last)
 	if d.reorder < m.params.Reorder {
 		m.stats.Reordered++
-		return at.Add(m.params.HoldBack) // those behind it do not wait for it
+		return at.Add(m.params.HoldBack) // later packets do not wait for it
 	}
 	m.last = at
 	return at

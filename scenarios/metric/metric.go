@@ -32,29 +32,29 @@ const (
 // Kinds lists the kinds of traffic.
 func Kinds() []string { return []string{Sessions, Connects, Probe, Flows, Bulk} }
 
-// Metric is something that a condition can compare.
+// Metric is a value that a condition can compare.
 type Metric struct {
 	Name  string
 	Unit  Unit
 	Check string // the name under which package check judges it, for control lines
-	// PerLine metrics may be asked of one line of traffic: lost(web).
+	// PerLine says that it can be limited to one line of traffic: lost(web).
 	PerLine bool
-	// PerProgram metrics may be asked of one program that the scenario runs: exit(fetch).
+	// PerProgram says that it can be limited to one program of the scenario: exit(fetch).
 	PerProgram bool
-	// Of lists the kinds of traffic that yield it. A scenario without such a line cannot
-	// claim it. Empty: it needs no traffic.
+	// Of lists the kinds of traffic that yield it; empty if it needs no traffic. A scenario
+	// without such traffic cannot claim it.
 	Of []string
-	// Grows says that within a window the value only ever rises.
+	// Grows says that the value never falls within a window.
 	Grows bool
-	// Now says that it has a value at every instant, so that it can be waited for.
+	// Now says that it has a value at every instant, so that a wait can use it.
 	Now bool
-	// Whole says that it is measured over a whole line of traffic, never over a window.
+	// Whole says that it is measured only over the whole time of a line of traffic.
 	Whole bool
 	// After lists the faults without which it has no value.
 	After []string
 	Doc   string
 
-	// Title is what tables call it, "" for its name in words.
+	// Title is its name in tables, "" for Name with spaces.
 	Title string
 	// Rank is its place among the columns of a table of runs, 0 for none; Summary says
 	// that the short table of a pull request has it too.
@@ -73,16 +73,16 @@ const (
 )
 
 var (
-	// losses are the faults that take a MASTER away unasked.
+	// losses are the faults that take a MASTER away without a handover.
 	losses = fault.Meant(func(v fault.Verb) bool { return v.Takes })
-	// resyncs are the faults after which connection sync begins anew.
+	// resyncs are the faults after which connection sync starts again.
 	resyncs = fault.Meant(func(v fault.Verb) bool { return v.Resyncs })
-	// takers are the faults that drop packets on links, or may.
+	// takers are the faults that may drop packets on links.
 	takers = fault.Meant(func(v fault.Verb) bool { return v.On == fault.Wires && v.Undo == fault.Heal })
 	echoes = []string{Sessions, Connects, Probe}
 )
 
-// metrics in the order of the reference.
+// metrics are in the order of the reference.
 var metrics = []Metric{
 	{Name: "masters", Now: true, Check: "masters", Doc: "nodes that have the Master role at one time"},
 	{Name: "forwarders", Now: true, Check: "forwarders", Doc: "nodes that forward at one time: their lease allows it, or frames on the wire show it"},

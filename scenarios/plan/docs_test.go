@@ -89,11 +89,11 @@ func faultTable() string {
 
 func packetTable() string {
 	var b strings.Builder
-	b.WriteString("| PACKETS | which |\n|---|---|\n")
+	b.WriteString("| PACKETS | matches |\n|---|---|\n")
 	for _, k := range lab.PacketKinds {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", k.Name, k.Doc)
 	}
-	b.WriteString("| the name of a service | what its clients send to it, and what it answers |\n")
+	b.WriteString("| the name of a service | requests to that service, and its answers |\n")
 	return b.String()
 }
 
