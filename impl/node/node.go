@@ -56,6 +56,7 @@ type Node struct {
 	paused    clock.Instant // the end of this node's last pause
 	listening listening
 	silence   clock.Instant // since when the peer is silent, Never while it is heard
+	doubting  bool          // this node says by its Polls that the peer is overdue
 	links     links
 	targets   tracker
 	dataplane Dataplane
@@ -130,6 +131,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 		n.paths[i].fingerprint(h)
 	}
 	n.listening.fingerprint(h)
+	h.Flag(n.doubting)
 	for _, at := range []clock.Instant{n.awake, n.booted, n.paused, n.silence, n.requestAt} {
 		h.Instant(at)
 	}
@@ -284,7 +286,7 @@ func (n *Node) nextDeadline() clock.Instant {
 		n.grant.wait(), n.yieldWait(), n.requestWait(), n.adoption.deadline(),
 		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.told.wait(n), n.arbiterWait(),
 		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.syncedUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()), n.future(given), n.future(awaited),
-		n.future(n.unreachableAt()), n.future(n.reading.overdueAt()), n.future(n.awake), n.listenWait(), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()))
+		n.future(n.unreachableAt()), n.future(n.reading.overdueAt()), n.future(n.awake), n.listenWait(), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()), n.doubtWait())
 }
 
 // future returns an instant at which a gate may open or close by itself, Never once it
@@ -315,7 +317,11 @@ func (n *Node) advance() {
 	n.checkStream()
 	n.sendKeepalive()
 	footing := n.footing()
-	n.lease.decide(n.now, footing)
+	if n.lease.decide(n.now, footing) {
+		n.emitLease(0, n.lease.until)
+		n.traceLease()
+		n.checkLease()
+	}
 	n.renewLeaseOn(footing)
 	n.advanceAnnouncement()
 	n.expireGrant()

@@ -87,38 +87,62 @@ func (l *lease) undecided(f footing) bool {
 }
 
 // decide settles whether what was sent counts as heard. A peer that is silent may be dead,
-// and must not cost this node its role; one that doubts does not hear it.
-func (l *lease) decide(now clock.Instant, f footing) {
+// and must not cost this node its role; one that doubts does not hear it. A doubt may come
+// after the decision, or be read after it where this node was paused: the lease then falls
+// back to what is proven, and decide reports that it did.
+func (l *lease) decide(now clock.Instant, f footing) (fell bool) {
 	switch {
 	case now < f.decide:
 		l.trusting = false
 	case !f.doubted:
 		l.trusting = true
+	case l.trusting:
+		l.trusting = false
+		fell = l.held && l.justified(f) < l.until
+		l.fallBack(l.justified(f))
 	}
+	return fell
 }
 
 // ask has the sessions ask the peer whether it hears this node: always while this node
 // holds the role, whose lease the answers renew. A node that does not hold it asks, and
-// says by it that it hears nothing, while the peer is overdue.
+// says by it that it hears nothing, while the peer is overdue, for the first time at once.
 // With an arbiter it always asks: after a claim by grant, only fresh proof justifies a lease.
 func (n *Node) ask() {
-	asks := n.role.Holds() || n.overdue() || n.arbitration.on
+	began := !n.doubting
+	n.doubting = !n.role.Holds() && n.now >= n.overdueAt()
+	asks := n.role.Holds() || n.doubting || n.arbitration.on
 	for i := range n.paths {
-		n.paths[i].session.SetAsking(asks)
+		s := n.paths[i].session
+		s.SetAsking(asks)
+		if n.doubting && began && s.State() == bfd.Up {
+			s.Urge(n.now)
+		}
 	}
 }
 
-// overdue reports whether the peer has been silent on every path and on the stream for
-// longer than it ever is while it is heard.
-func (n *Node) overdue() bool {
-	if n.stream.version >= versionKeepalive && n.streamLive() && n.now < n.stream.heard.Add(n.peer.state.Detect/2) {
-		return false
-	}
+// overdueAt is when the peer will have been silent on every path that is Up and on the
+// stream for longer than it ever is while it is heard; Never where no path is Up.
+func (n *Node) overdueAt() clock.Instant {
+	at := clock.Never
 	for i := range n.paths {
-		s := n.paths[i].session
-		if s.State() == bfd.Up && n.now < s.LastReceived().Add(s.ReceiveInterval()*9/8) {
-			return false
+		if s := n.paths[i].session; s.State() == bfd.Up {
+			due := s.LastReceived().Add(s.ReceiveInterval() * 9 / 8)
+			if at == clock.Never || due > at {
+				at = due
+			}
 		}
 	}
-	return true
+	if at < clock.Never && n.stream.version >= versionKeepalive && n.streamLive() {
+		at = max(at, n.stream.heard.Add(n.peer.state.Detect/2))
+	}
+	return at
+}
+
+// doubtWait returns when a node without the role next needs a Timer to doubt its peer.
+func (n *Node) doubtWait() clock.Instant {
+	if n.role.Holds() || n.doubting {
+		return clock.Never
+	}
+	return n.future(n.overdueAt())
 }

@@ -25,6 +25,50 @@ func TestAnUnheardMasterFreezes(t *testing.T) {
 	}
 }
 
+// So it is where one path is left and changes of the table were heard on the stream up to
+// the loss, later than the last heartbeat: the peer says that it hears nothing before the
+// MASTER has to decide.
+func TestADoubtComesBeforeTheDecision(t *testing.T) {
+	for phase := time.Duration(0); phase < 2*time.Second; phase += 53 * time.Millisecond {
+		for offset := 75 * time.Millisecond; offset < 105*time.Millisecond; offset += 5 * time.Millisecond {
+			l := newPair(t)
+			l.dropBFD["lb1 clients"], l.dropBFD["lb2 clients"] = true, true
+			l.run(time.Second + phase)
+			for i := range 60 {
+				l.open("lb1", i)
+				l.run(time.Millisecond)
+			}
+			l.drop("lb1", true)
+			l.run(offset)
+			l.freeze("lb1")
+			masterWithin(l, "lb2", 2*labDetect)
+			l.run(labDetect)
+		}
+	}
+}
+
+// A MASTER that was paused may decide that what it sent was heard before it reads the doubt
+// that came meanwhile. It takes that back, so that it may be paused again.
+func TestALateDoubtEndsTheLease(t *testing.T) {
+	for asleep := 20 * time.Millisecond; asleep < labDetect; asleep += 6 * time.Millisecond {
+		for pause := 5 * time.Millisecond; asleep+pause < labDetect; pause += 6 * time.Millisecond {
+			l := newPair(t)
+			l.run(time.Second)
+			l.drop("lb1", true)
+			l.run(asleep)
+			l.freeze("lb1")
+			l.run(pause)
+			n := l.nodes["lb1"]
+			n.frozen = false
+			l.step(n, Timer{})
+			l.thaw("lb1")
+			l.freeze("lb1")
+			masterWithin(l, "lb2", 2*labDetect)
+			l.run(labDetect)
+		}
+	}
+}
+
 // A peer that has just handed its role over polled until then. Its end does not shorten
 // the new MASTER's lease.
 func TestTheEndOfTheFormerMasterCostsNothing(t *testing.T) {
