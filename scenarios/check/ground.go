@@ -127,7 +127,7 @@ func (r *run) silencedOf(kind string, s *State, from, to, link string) bool {
 	rules := r.plan.Topo.Lab().Rules(from, to, link)
 	return len(rules) > 0 && !slices.ContainsFunc(rules, func(rule lab.Rule) bool {
 		rule.Only = kind
-		return !lab.Covers(s.Cuts, rule)
+		return !s.covered(rule)
 	})
 }
 

@@ -21,14 +21,21 @@ type State struct {
 	// Now is when the last event happened.
 	Now   clock.Instant
 	Nodes map[string]*Node
-	// Cuts are the directions that are cut.
-	Cuts []lab.Rule
+	// Cuts are the directions that are cut, or lack a carrier. One that does both is among
+	// them for each.
+	Cuts []Cut
 	// Traffic has the latest totals of each line of traffic.
 	Traffic map[string]trace.Totals
 	Tally   Tally
 
 	detect time.Duration // configured, from the trace's Meta
 	lacks  []string      // by the subject, likewise
+}
+
+// Cut is a direction in which nothing passes, or nothing of a kind, until undo is done.
+type Cut struct {
+	lab.Rule
+	undo string // the verb that takes it back
 }
 
 // Node is one load balancer.
@@ -172,9 +179,11 @@ func (s *State) fault(f *trace.Fault) {
 	began, done := f.Phase == "begin", f.Phase == "receipt"
 	switch {
 	case fault.Severs(f.Verb) && began:
-		s.Cuts = append(s.Cuts, f.Directions...)
+		for _, d := range f.Directions {
+			s.Cuts = append(s.Cuts, Cut{d, fault.UndoOf(f.Verb)})
+		}
 	case fault.Joins(f.Verb) && done:
-		s.Cuts = slices.DeleteFunc(s.Cuts, func(r lab.Rule) bool { return slices.Contains(f.Directions, r) })
+		s.Cuts = slices.DeleteFunc(s.Cuts, func(c Cut) bool { return c.undo == f.Verb && slices.Contains(f.Directions, c.Rule) })
 	}
 	for _, name := range f.Hosts {
 		n := s.Nodes[name]
@@ -194,6 +203,11 @@ func (s *State) fault(f *trace.Fault) {
 			n.Frozen = false
 		}
 	}
+}
+
+// covered reports whether a cut concerns all of a rule.
+func (s *State) covered(rule lab.Rule) bool {
+	return slices.ContainsFunc(s.Cuts, func(c Cut) bool { return lab.Covers([]lab.Rule{c.Rule}, rule) })
 }
 
 func (s *State) tally(e *trace.Event) {

@@ -226,3 +226,19 @@ func TestAThawedBackupMayHaveNothingToSay(t *testing.T) {
 		t.Errorf("not converged: %s", why)
 	}
 }
+
+// A carrier that returns takes back no cut, and a heal gives no carrier.
+func TestACutOutlivesTheCarrier(t *testing.T) {
+	tape := crash()
+	tape.struck(4400, fault.Cut, "lb1<->lb2 via clients")
+	tape.struck(4450, fault.Down, "lb1<->lb2 via clients")
+	tape.struck(4500, fault.Up, "lb1<->lb2 via clients")
+	tape.struck(4600, fault.Down, "lb1<->lb2 via clients")
+	tape.struck(4700, fault.Heal, "lb1<->lb2 via clients")
+	tape.struck(4800, fault.Up, "lb1<->lb2 via clients")
+	for at, want := range map[float64]int{4420: 2, 4470: 4, 4550: 2, 4650: 4, 4750: 2, 4850: 0} {
+		if s := after(t, tape, at); len(s.Cuts) != want {
+			t.Errorf("at %v ms the cuts are %v, want %d directions", at, s.Cuts, want)
+		}
+	}
+}
