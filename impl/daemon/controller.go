@@ -158,7 +158,7 @@ func (l *loop) status() (control.Status, error) {
 		if err != nil {
 			return control.Status{}, err
 		}
-		s.Loop.Strangers[p.name] = p.unexpectedSource + drops.Strangers
+		s.Loop.Strangers[p.name] = p.unexpectedSource + drops.UnexpectedSource
 		for reason, n := range drops.Reasons {
 			s.Paths[i].Stats.Drops[reason] += n
 		}

@@ -1,9 +1,10 @@
-// Package arpwatch hears by ARP whether a host that is neither of the pair claims a
-// virtual address: its announcements take the clients away, and nothing else on the
-// node would notice. It watches and judges whose a claim is; whether to answer is for
-// the daemon, which knows who holds the lease.
+// Package arpwatch detects hosts outside of the pair that claim a virtual address by ARP:
+// their announcements redirect the clients, and nothing else on the node would notice. It
+// only reports claims. Whether to answer one is for the daemon, which knows who holds the
+// lease.
 //
-// A socket filter lets through only packets whose sender address is a VIP, so that the
+// A socket filter accepts only packets whose sender address is a VIP, so the ARP traffic of
+// a busy network costs nothing.
 // ARP of a busy network costs nothing.
 package arpwatch
 
@@ -26,42 +27,43 @@ import (
 	"baton/impl/dataplane"
 )
 
-// Every is the least time between two reports about one VIP, and so between two answers
-// to those who claim it. RFC 5227 section 2.4 (c) wants ten seconds, against two hosts that
-// flood the network while each defends the same address. One broadcast a second floods
-// nothing, and ten would leave the clients with whoever claimed last for as long. A host
-// that keeps to the RFC gives the address up at the second answer within ten seconds
-// (2.4 (b)), which one answer in ten seconds never brings about.
+// Every is the minimum time between two reports about one VIP, and so between two answers
+// to a claim. RFC 5227 section 2.4 (c) asks for ten seconds, against two hosts that flood
+// the network while each defends the same address. One broadcast a second is no flood, and
+// ten seconds would leave the clients with the last claimant for as long. A host that
+// follows the RFC gives the address up after the second answer within ten seconds (2.4
+// (b)), which one answer in ten seconds never reaches.
 const Every = time.Second
 
-// Config is what a Watcher must know.
+// Config configures a Watcher.
 type Config struct {
 	VIPs []dataplane.VIP
-	// Peers are the peer's addresses by link: its hardware address is the kernel's
-	// neighbour entry for them. On a link without one nobody knows the peer's.
+	// Peers are the peer's addresses by link; its hardware address is the kernel's
+	// neighbour entry for them. On a link without one the peer's hardware address is
+	// unknown.
 	Peers map[string]netip.Addr
-	// PeerMay reports whether the peer may be announcing the VIPs by now. It is asked, from
-	// any goroutine, when a claim comes that may be the peer's: later would be too late,
-	// for the peer hands over and this node is MASTER within a millisecond.
+	// PeerMay reports whether the peer may be announcing the VIPs now. It is called from
+	// any goroutine, at once when a claim arrives that may be the peer's: after a handover
+	// this node is MASTER within a millisecond.
 	PeerMay func() bool
-	// Report is told of claims by hosts that are not of the pair.
+	// Report receives claims by hosts outside of the pair.
 	Report func(Claim)
-	// Failed is called, from any goroutine, for each failed call of the kernel. It may be nil.
+	// Failed is called, from any goroutine, for each failed kernel call. It may be nil.
 	Failed func()
 }
 
-// Claim is what somebody did about a VIP since the last report.
+// Claim describes the claims of a VIP since the last report.
 type Claim struct {
 	VIP   netip.Addr
 	Link  string
 	MAC   net.HardwareAddr // of the last packet
 	Count uint64
-	// MaybePeer says that the peer's hardware address is not known on the link, so that
-	// this may have been the peer although it should not announce the VIP.
+	// MaybePeer means that the peer's hardware address on the link is unknown, so this may
+	// have been the peer, although it should not announce the VIP.
 	MaybePeer bool
 }
 
-// Watcher hears on the links of the VIPs.
+// Watcher listens on the links of the VIPs.
 type Watcher struct {
 	report func(Claim)
 	links  []*link
@@ -88,7 +90,7 @@ func Open(cfg Config) (*Watcher, error) {
 	return w, nil
 }
 
-// Close closes the sockets of a watcher that does not run.
+// Close closes the sockets of a watcher that is not running.
 func (w *Watcher) Close() {
 	for _, l := range w.links {
 		l.conn.Close()
@@ -112,8 +114,8 @@ func (w *Watcher) Run(ctx context.Context) {
 	readers.Wait()
 }
 
-// gather reports what the readers hear: the first claim of a VIP at once, and those of the
-// time until the next report may come together at its end.
+// gather reports what the readers receive: the first claim of a VIP at once, further ones
+// together after Every.
 func (w *Watcher) gather(ctx context.Context) {
 	next := time.NewTimer(0)
 	defer next.Stop()
@@ -134,7 +136,7 @@ func (w *Watcher) gather(ctx context.Context) {
 	}
 }
 
-// SetVIPs has the claims of others heard from here on. The links stay those of Open.
+// SetVIPs changes the watched VIPs. The links stay those of Open.
 func (w *Watcher) SetVIPs(vips []dataplane.VIP) error {
 	for _, l := range w.links {
 		accept, err := filter(on(l.name, vips))
@@ -148,7 +150,7 @@ func (w *Watcher) SetVIPs(vips []dataplane.VIP) error {
 	return nil
 }
 
-// on returns the VIPs of IPv4 on a link.
+// on returns the IPv4 VIPs of a link.
 func on(name string, vips []dataplane.VIP) (addrs []netip.Addr) {
 	for _, vip := range vips {
 		if vip.Link == name && vip.Addr.Is4() {
@@ -158,7 +160,7 @@ func on(name string, vips []dataplane.VIP) (addrs []netip.Addr) {
 	return addrs
 }
 
-// filter accepts ARP packets whose sender address is one of some.
+// filter accepts ARP packets whose sender address is one of addrs.
 func filter(addrs []netip.Addr) ([]bpf.RawInstruction, error) {
 	program := []bpf.Instruction{bpf.LoadAbsolute{Off: senderIP, Size: 4}}
 	for _, addr := range addrs {
@@ -169,14 +171,14 @@ func filter(addrs []netip.Addr) ([]bpf.RawInstruction, error) {
 	return bpf.Assemble(append(program, bpf.RetConstant{}))
 }
 
-// Offsets into an Ethernet frame that carries ARP for IPv4 (RFC 826).
+// Offsets into an Ethernet frame with ARP for IPv4 (RFC 826).
 const (
 	senderMAC = 22
 	senderIP  = 28
 	frameLen  = 42
 )
 
-// link is the socket of one link and who may claim the VIPs on it.
+// link is the socket of one link, with the pair's hardware addresses on it.
 type link struct {
 	name    string
 	conn    *packet.Conn
@@ -205,10 +207,10 @@ func openLink(name string, cfg Config) (*link, error) {
 	return &link{name: name, conn: conn, known: known, peerMay: cfg.PeerMay}, nil
 }
 
-// retry is the pause after an error of the socket: its link is down.
+// retry is the pause after a socket error, which means that the link is down.
 const retry = 100 * time.Millisecond
 
-// read hands over the claims of others until the socket is closed.
+// read passes on foreign claims until the socket is closed.
 func (l *link) read(ctx context.Context, claims chan<- Claim) {
 	buf := make([]byte, 256)
 	for ctx.Err() == nil {

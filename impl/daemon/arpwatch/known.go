@@ -10,21 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pairMACs are the hardware addresses on a link that are of the pair: those of this
-// node's interfaces and the peer's, as the kernel has resolved it.
+// pairMACs are the pair's hardware addresses on a link: those of this node's interfaces,
+// and the peer's as resolved by the kernel.
 type pairMACs struct {
 	netlink *netlink.Handle
 	index   int
-	peer    netip.Addr // invalid where the peer has no address on the link
+	peer    netip.Addr // invalid if the peer has no address on the link
 	failed  func()     // called for each read that fails
 
 	own     map[[6]byte]bool
 	peers   map[[6]byte]bool
-	refresh time.Time // when they may be read anew
+	refresh time.Time // when they may be read again
 }
 
-// refreshEvery bounds how often they are read: a flood of claims must not become one of
-// requests to the kernel.
+// refreshEvery limits how often they are read, so that a flood of claims does not become a
+// flood of netlink requests.
 const refreshEvery = 100 * time.Millisecond
 
 func newPairMACs(index int, peer netip.Addr, failed func()) (*pairMACs, error) {
@@ -37,8 +37,8 @@ func newPairMACs(index int, peer netip.Addr, failed func()) (*pairMACs, error) {
 
 func (p *pairMACs) close() { p.netlink.Close() }
 
-// foreign reports whether an address is not of the pair, and whether it may be the
-// peer's for all that is known. An address that is new is looked up.
+// foreign reports whether an address is outside of the pair, and whether it may be the
+// peer's. It looks unknown addresses up.
 func (p *pairMACs) foreign(mac [6]byte, now time.Time) (foreign, maybePeer bool) {
 	if !p.own[mac] && !p.peers[mac] && !now.Before(p.refresh) {
 		p.refresh = now.Add(refreshEvery)
@@ -47,7 +47,7 @@ func (p *pairMACs) foreign(mac [6]byte, now time.Time) (foreign, maybePeer bool)
 	return !p.own[mac] && !p.peers[mac], len(p.peers) == 0
 }
 
-// read asks the kernel. What it does not tell stays as it was.
+// read asks the kernel. What the kernel does not report stays unchanged.
 func (p *pairMACs) read() {
 	links, err := p.netlink.LinkList()
 	if err != nil {
@@ -76,7 +76,7 @@ func (p *pairMACs) read() {
 			note(peers, n.HardwareAddr)
 		}
 	}
-	if len(peers) > 0 { // the address of a peer that is dead is still its own
+	if len(peers) > 0 { // keep a dead peer's address
 		p.peers = peers
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// pacer spaces the reports about each VIP. It is bounded by the VIPs, which the filter
-// lets through and nothing else.
+// pacer limits the rate of reports about each VIP. Its size is bounded by the number of
+// VIPs, since the filter accepts nothing else.
 type pacer struct{ vips map[key]*pace }
 
 type key struct {
@@ -15,11 +15,11 @@ type key struct {
 }
 
 type pace struct {
-	claim Claim // since the last report; its Count is 0 without any
+	claim Claim // since the last report; Count 0 if there was none
 	last  time.Time
 }
 
-// add takes a claim, together with those that wait.
+// add merges a claim into the pending ones.
 func (p *pacer) add(c Claim) {
 	if p.vips == nil {
 		p.vips = map[key]*pace{}
@@ -34,7 +34,7 @@ func (p *pacer) add(c Claim) {
 	at.claim = c
 }
 
-// due takes out what may be reported.
+// due removes and returns the claims that may be reported now.
 func (p *pacer) due(now time.Time) []Claim {
 	var due []Claim
 	for _, at := range p.vips {
@@ -46,10 +46,10 @@ func (p *pacer) due(now time.Time) []Claim {
 	return due
 }
 
-// idle is how long to wait where nothing waits to be reported.
+// idle is the wait while nothing is pending.
 const idle = time.Hour
 
-// wait returns how long it is until something is due.
+// wait returns the time until the next report is due.
 func (p *pacer) wait(now time.Time) time.Duration {
 	wait := idle
 	for _, at := range p.vips {

@@ -8,15 +8,14 @@ import (
 	"baton/impl/clock"
 )
 
-// oldest is the greatest age that a stamp is believed. A socket buffer holds a few
-// hundred packets; what seems older waited while the machine was suspended, or was
-// stamped before somebody set the clock. Either way it proves nothing of now, and it is
-// too old for any session.
+// oldest is the maximum plausible age of a timestamp. A socket buffer holds a few hundred
+// packets; an older packet waited while the machine was suspended, or was stamped before
+// the clock was set. Either way it says nothing about now, and is too old for any session.
 const oldest = 10 * time.Second
 
-// arrival converts a stamp of CLOCK_REALTIME to CLOCK_BOOTTIME, given what both read
-// now. A packet cannot have come later than now: then the clock was set back meanwhile,
-// and now is what is left to say, as it is without a stamp.
+// arrival converts a CLOCK_REALTIME timestamp to CLOCK_BOOTTIME, given the current values
+// of both. A packet cannot have arrived in the future; then the clock was set back, and the
+// result is now, as without a timestamp.
 func arrival(stamp, realtime int64, now clock.Instant) clock.Instant {
 	if stamp == 0 {
 		return now
@@ -28,7 +27,7 @@ func arrival(stamp, realtime int64, now clock.Instant) clock.Instant {
 func realtimeNow() int64 {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_REALTIME, &t); err != nil {
-		panic("bfdio: read CLOCK_REALTIME: " + err.Error()) // the kernel has it
+		panic("bfdio: read CLOCK_REALTIME: " + err.Error()) // every kernel has this clock
 	}
 	return t.Nano()
 }

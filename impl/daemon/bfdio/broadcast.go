@@ -7,10 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Broadcaster transmits a session's control packets from its Sender's source port in frames
-// to the broadcast address, so that they do not wait for the peer's hardware address. Every
-// host on the link receives such a frame; all but the IP destination discard it. It is not
-// safe for concurrent use.
+// Broadcaster transmits a session's control packets in broadcast frames, from its Sender's
+// source port, so that they do not need the peer's hardware address. All hosts on the link
+// receive the frame; only the IP destination keeps it. It is not safe for concurrent use.
 type Broadcaster struct {
 	fd       int
 	to       unix.SockaddrLinklayer

@@ -16,21 +16,21 @@ import (
 type Datagram struct {
 	Data     []byte // valid until the next Receive
 	From, To netip.Addr
-	Link     int   // index of the interface that it came in by
-	TTL      uint8 // or hop limit; 0, which no session accepts, where the kernel did not say
-	// At is when the kernel took it from the link, on CLOCK_BOOTTIME: however late
-	// its owner reads it, a packet that came in time came in time.
+	Link     int   // index of the receiving interface
+	TTL      uint8 // or hop limit; 0, which no session accepts, if unknown
+	// At is when the kernel received it, on CLOCK_BOOTTIME, so a packet that is read late
+	// still counts as on time.
 	At clock.Instant
 }
 
-// batchLen is how many packets one system call takes.
+// batchLen is the maximum number of packets per system call.
 const batchLen = 64
 
-// maxPacket holds any BFD control packet: its Length field is one byte. What is
-// longer is cut, and its session drops it by its length.
+// maxPacket is at least the length of any BFD control packet, whose Length field is one
+// byte. Longer packets are truncated, and their session drops them by length.
 const maxPacket = 256
 
-// batch is the memory of recvmmsg, kept so that a packet costs no allocation.
+// batch is the reused memory of recvmmsg.
 type batch struct {
 	headers   [batchLen]mmsghdr
 	vectors   [batchLen]unix.Iovec
@@ -61,7 +61,7 @@ func (b *batch) init() {
 	b.used = batchLen
 }
 
-// receive reads what waits on a descriptor, at most a batch.
+// receive reads the waiting packets of a descriptor, at most a batch.
 func (b *batch) receive(fd int) (int, error) {
 	for i := range b.used {
 		b.headers[i].header.Namelen = unix.SizeofSockaddrAny
@@ -102,8 +102,7 @@ func address(from *unix.RawSockaddrAny) netip.Addr {
 	return netip.Addr{}
 }
 
-// control takes what the control messages of a packet say, and returns its stamp, 0
-// for none.
+// control parses a packet's control messages and returns its timestamp, 0 for none.
 func (d *Datagram) control(messages []byte) (stamp int64) {
 	for len(messages) >= unix.CmsgLen(0) {
 		header, data, rest, err := unix.ParseOneSocketControlMessage(messages)

@@ -1,12 +1,11 @@
-// Package bfdio moves BFD packets over UDP as RFC 5881 and 5883 want it: TTL 255 out
-// and the received TTL reported, a source port for each session, with the instant at
-// which the kernel took each packet from the link. It does not look into packets, apart
-// from a filter that the kernel applies; that is the sessions' matter. The loops of the
-// daemon and of the speaker own its sockets and call Receive when their descriptors are
-// readable, so that no other goroutine's schedule stands between the wire and a session.
+// Package bfdio sends and receives BFD packets over UDP as RFC 5881 and 5883 require: sent
+// with TTL 255, received with the TTL reported, one source port per session, and with the
+// kernel's receive timestamp. It does not parse packets, except in a kernel filter;
+// sessions do. The loops of the daemon and the speaker own its sockets and call Receive
+// when a descriptor is readable, so that no other goroutine delays a packet.
 //
-// Echo packets, which a system sends to itself by way of its peer, take a packet socket
-// instead: EchoLink. So do control packets to a peer whose hardware address is not known:
+// Echo packets, which a system sends to itself through its peer, use a packet socket
+// instead: EchoLink. So do control packets to a peer whose hardware address is unknown:
 // Broadcaster.
 package bfdio
 
@@ -22,8 +21,8 @@ const (
 	lastPort     = bfd.LastSourcePort
 )
 
-// tosCS6 is the class selector of network control (RFC 4594 3.1); prioControl is
-// the queueing priority that goes with it (TC_PRIO_CONTROL).
+// tosCS6 is the class selector of network control (RFC 4594 3.1); prioControl is the
+// matching queueing priority (TC_PRIO_CONTROL).
 const (
 	tosCS6      = 0xc0
 	prioControl = 7

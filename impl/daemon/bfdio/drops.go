@@ -11,26 +11,27 @@ import (
 
 // Drops counts the packets that a filter has discarded.
 type Drops struct {
-	Reasons   [bfd.DropKinds]uint64 // by bfd.Drop
-	Strangers uint64                // of other senders than the peer
+	Reasons          [bfd.DropKinds]uint64 // by bfd.Drop
+	UnexpectedSource uint64                // from another address than the peer's
 }
 
-// stranger is where packets of other senders are counted, behind the reasons of a session.
-const stranger = bfd.DropKinds
+// unexpectedSource is the counter of packets from other senders; it follows a session's
+// drop reasons.
+const unexpectedSource = bfd.DropKinds
 
-// dropCounters are a filter's Drops, where its program counts them.
+// dropCounters are a filter's Drops, counted by its program.
 type dropCounters struct{ counters *ebpf.Map }
 
 func newDropCounters() (c dropCounters, err error) {
-	c.counters, err = ebpf.NewMap(&ebpf.MapSpec{Name: "bfd_drops", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: uint32(stranger) + 1})
+	c.counters, err = ebpf.NewMap(&ebpf.MapSpec{Name: "bfd_drops", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: uint32(unexpectedSource) + 1})
 	if err != nil {
 		return c, fmt.Errorf("counters: %w", err)
 	}
 	return c, nil
 }
 
-// drop is where a program jumps to, by the label "drop", to discard a packet for the
-// reason in R7. It uses the stack at key.
+// drop is the target of the jumps to the label "drop": it counts the packet by the reason
+// in R7 and discards it. It uses the stack at key.
 func (c dropCounters) drop(key int16) asm.Instructions {
 	program := append(asm.Instructions{
 		asm.StoreMem(asm.RFP, key, asm.R7, asm.Word).WithSymbol("drop"),
@@ -44,7 +45,7 @@ func (c dropCounters) drop(key int16) asm.Instructions {
 	)
 }
 
-// lookUp leaves in R0 what a map has for the key on the stack, 0 for nothing.
+// lookUp leaves in R0 the map's value for the key on the stack, 0 if there is none.
 func lookUp(m *ebpf.Map, key int16) asm.Instructions {
 	return asm.Instructions{
 		asm.LoadMapPtr(asm.R1, m.FD()),
@@ -54,11 +55,11 @@ func lookUp(m *ebpf.Map, key int16) asm.Instructions {
 	}
 }
 
-// read returns what has been counted.
+// read returns the counters.
 func (c dropCounters) read() (drops Drops, err error) {
-	for i := range stranger + 1 {
-		n := &drops.Strangers
-		if i < stranger {
+	for i := range unexpectedSource + 1 {
+		n := &drops.UnexpectedSource
+		if i < unexpectedSource {
 			n = &drops.Reasons[i]
 		}
 		if err := c.counters.Lookup(uint32(i), n); err != nil {

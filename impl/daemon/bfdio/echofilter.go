@@ -13,20 +13,20 @@ import (
 	"baton/impl/bfd"
 )
 
-// echoFilter stands before the queue of an EchoLink. All that its interface carries
-// runs through it: what is not UDP to the echo port of an address of ours it passes
-// over without a word, the echo packets of the peer among it, which the kernel
-// forwards back. Of the rest it discards and counts what no session would take, so
-// that a flood wakes no loop; what it lets pass has proved nothing yet.
+// echoFilter filters an EchoLink's packets before they are queued. Its socket receives
+// everything that the interface carries. The filter drops without counting what is not UDP
+// to the echo port of a local address, such as the peer's echo packets, which the kernel
+// forwards back. Of the rest it discards and counts what no session would accept, so that a
+// flood wakes no loop. What passes is not yet authenticated.
 type echoFilter struct {
 	drops    dropCounters
-	locals   *ebpf.Map // echoLocal of each address of ours
+	locals   *ebpf.Map // echoLocal of each local address
 	sessions *ebpf.Map // LocalDiscr of each session
 	program  *ebpf.Program
 }
 
-// echoLocal is an address as the program makes it of a packet: words of four bytes,
-// most significant first, and zeros behind those of IPv4.
+// echoLocal is an address as the program reads it from a packet: four-byte words,
+// big-endian; IPv4 is followed by zeros.
 type echoLocal [4]uint32
 
 func echoLocalOf(a netip.Addr) (l echoLocal) {
@@ -39,14 +39,14 @@ func echoLocalOf(a netip.Addr) (l echoLocal) {
 const (
 	maxLocals = 1024
 
-	// echoLeastTTL is what a forwarder leaves of 255. Less comes from farther away.
+	// echoLeastTTL is the TTL after one forwarding hop. A lower one comes from farther
+	// away.
 	echoLeastTTL = bfd.TransmitTTL - 1
 
 	ipv4NoOptions = 0x45 // version and header length, as we send it
 )
 
-// Where an IP packet holds what the program reads. The data of a packet socket of type
-// SOCK_DGRAM begins with it.
+// Offsets in the IP packet, with which the data of a SOCK_DGRAM packet socket begins.
 const (
 	ipv4OffsetProtocol = 9
 	ipv4OffsetFragment = 6
@@ -58,8 +58,8 @@ const (
 	udpOffsetTo        = 2
 )
 
-// newEchoFilter loads a filter for a socket of one protocol. It lets nothing pass until
-// allow names a session.
+// newEchoFilter loads a filter for a socket of one IP version. Nothing passes until allow
+// adds a session.
 func newEchoFilter(v6 bool) (*echoFilter, error) {
 	f := &echoFilter{}
 	if err := f.load(v6); err != nil {
@@ -85,8 +85,8 @@ func (f *echoFilter) load(v6 bool) (err error) {
 	return err
 }
 
-// instructions is the filter. R6 holds the packet, as its loads require, and R7 the
-// reason. A load beyond the packet's end ends the program like the label "other".
+// instructions is the filter. R6 is the packet, as its loads require, and R7 the drop
+// reason. A load beyond the packet's end ends the program as the label "other" does.
 func (f *echoFilter) instructions(v6 bool) asm.Instructions {
 	const (
 		local = -16 // the stack: key of locals,
@@ -133,7 +133,7 @@ func (f *echoFilter) instructions(v6 bool) asm.Instructions {
 		asm.Mov.Imm(asm.R7, int32(bfd.DropTTL)),
 		asm.JLT.Imm(asm.R0, echoLeastTTL, "drop"),
 
-		asm.LoadImm(asm.R0, 0xffff, asm.DWord), // as much of it as there is
+		asm.LoadImm(asm.R0, 0xffff, asm.DWord), // accept the whole packet
 		asm.Return(),
 
 		asm.Mov.Imm(asm.R0, 0).WithSymbol("other"),
@@ -142,7 +142,7 @@ func (f *echoFilter) instructions(v6 bool) asm.Instructions {
 	return append(program, f.drops.drop(key)...)
 }
 
-// isUDP passes over what is not.
+// isUDP jumps to "other" for other protocols.
 func isUDP(offset int32) asm.Instructions {
 	return asm.Instructions{
 		asm.LoadAbs(offset, asm.Byte),
@@ -150,7 +150,7 @@ func isUDP(offset int32) asm.Instructions {
 	}
 }
 
-// loadAddress puts an address of some words on the stack, as an echoLocal.
+// loadAddress stores an address of some words on the stack, as an echoLocal.
 func loadAddress(at int16, offset int32, words int) (program asm.Instructions) {
 	for i := range len(echoLocal{}) {
 		load := asm.Mov.Imm(asm.R0, 0)
@@ -162,12 +162,12 @@ func loadAddress(at int16, offset int32, words int) (program asm.Instructions) {
 	return program
 }
 
-// allow lets packets for a session pass that come to one of our addresses.
+// allow lets packets of a session to a local address pass.
 func (f *echoFilter) allow(localDiscr uint32, local netip.Addr) error {
 	return errors.Join(f.locals.Put(echoLocalOf(local), uint8(1)), f.sessions.Put(localDiscr, uint8(1)))
 }
 
-// close lets go of the filter, if there is one. A socket that it is attached to keeps it.
+// close releases the filter, if there is one. A socket that it is attached to keeps it.
 func (f *echoFilter) close() {
 	if f == nil {
 		return

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// CheckEchoSource refuses an address to send echo packets from by which the peer would
-// be led to answer with redirects: it has to be one of this system, so that nobody else
-// is told what becomes of them, and outside the subnets of the link (RFC 5881 section
-// 4). It looks at the calling thread's network namespace.
+// CheckEchoSource rejects a source address of echo packets that could make the peer answer
+// with redirects. It must be an address of this system, so that nobody else receives ICMP
+// errors, and outside of the link's subnets (RFC 5881 section 4). It checks the calling
+// thread's network namespace.
 func CheckEchoSource(link string, source netip.Addr) error {
 	i, err := net.InterfaceByName(link)
 	if err != nil {
@@ -34,13 +34,13 @@ func CheckEchoSource(link string, source netip.Addr) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("bfdio: echo packets from %v: it is no address of this system; give one of its own", source)
+	return fmt.Errorf("bfdio: echo packets from %v: it is not an address of this system; give one that is", source)
 }
 
-// CheckReturns refuses a link by which the kernel would not return a peer's echo
-// packets: it has to forward what comes by the link, and not to filter by the reverse
-// path, since their source is not of the link's subnets (RFC 5881 sections 2 and 4).
-// Whoever sends them finds out if that changes later: it is what they test.
+// CheckReturns rejects a link over which the kernel would not return a peer's echo packets:
+// it must forward, and must not filter by reverse path, since their source is not of the
+// link's subnets (RFC 5881 sections 2 and 4). A later change is detected by the sender,
+// whose packets it is.
 func CheckReturns(link string, v6 bool) error {
 	const (
 		noForwarding = "so the kernel would not forward the peer's echo packets back (RFC 5880 6.4)"
@@ -62,10 +62,10 @@ func CheckReturns(link string, v6 bool) error {
 	return nil
 }
 
-// need is a kernel parameter that has to have a value, or else what happens.
+// need is a required kernel parameter and what happens otherwise.
 type need struct{ file, value, otherwise string }
 
-// check reads it for the calling thread's network namespace.
+// check reads the parameter in the calling thread's network namespace.
 func (n need) check() error {
 	text, err := os.ReadFile(filepath.Join("/proc/sys/net", n.file))
 	if err != nil {

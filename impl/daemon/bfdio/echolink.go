@@ -10,26 +10,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// EchoLink sends and receives the echo packets of all sessions on one interface, of
-// one protocol (RFC 5881 section 4). An echo packet is for the system that sends it:
-// the kernel would deliver it at once, without the link, and would discard what comes
-// back as a forgery of its own address. So this is a packet socket, which goes by the
-// routing table in neither direction, nor by filters of the reverse path (section 2).
-// It is not safe for concurrent use.
+// EchoLink sends and receives the echo packets of all sessions on one interface, for one IP
+// version (RFC 5881 section 4). An echo packet's destination is its sender: the kernel
+// would deliver it locally, without the link, and would discard the returning one as
+// spoofed. So this is a packet socket, which bypasses routing and reverse-path filters
+// (section 2). It is not safe for concurrent use.
 type EchoLink struct {
 	name     string
 	index    int
 	v6       bool
-	noLLAddr bool // the link has no link-layer addresses, as a tunnel
+	noLLAddr bool // the link has no link-layer addresses, such as a tunnel
 	fd       int
 	filter   *echoFilter
 	damaged  uint64
 	in       batch
 }
 
-// OpenEchoLink opens the socket in the calling thread's network namespace. The link
-// must exist. It needs CAP_NET_RAW, and CAP_BPF for its filter: without one it would be
-// given all that the interface carries. Nothing is received before Allow.
+// OpenEchoLink opens the socket in the calling thread's network namespace. The link must
+// exist. It needs CAP_NET_RAW, and CAP_BPF for the filter, without which it would receive
+// everything that the interface carries. Nothing is received before Allow.
 func OpenEchoLink(link string, v6 bool) (*EchoLink, error) {
 	l := &EchoLink{name: link, v6: v6, fd: -1}
 	l.in.init()
@@ -46,7 +45,8 @@ func (l *EchoLink) open() error {
 		return err
 	}
 	l.index, l.noLLAddr = link.Index, len(link.HardwareAddr) == 0
-	// Of no protocol until it is bound, so that nothing comes before the filter is there.
+	// Protocol 0 until it is bound, so that nothing is received before the filter is
+	// attached.
 	l.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("create: %w", err)
@@ -71,7 +71,7 @@ func (l *EchoLink) open() error {
 
 func (l *EchoLink) protocol() uint16 { return etherType(l.v6) }
 
-// etherType is a protocol's EtherType in network byte order, as the kernel expects it.
+// etherType returns the EtherType of an IP version in network byte order.
 func etherType(v6 bool) uint16 {
 	v := uint16(unix.ETH_P_IP)
 	if v6 {
@@ -80,7 +80,7 @@ func etherType(v6 bool) uint16 {
 	return v<<8 | v>>8
 }
 
-// Allow has the echo packets of a session received that come to a local address.
+// Allow allows a session's echo packets to a local address.
 func (l *EchoLink) Allow(localDiscr uint32, local netip.Addr) error {
 	if err := l.filter.allow(localDiscr, local); err != nil {
 		return fmt.Errorf("bfdio: let echo packets for session %d pass to %v on %s: %w", localDiscr, local, l.name, err)
@@ -88,17 +88,17 @@ func (l *EchoLink) Allow(localDiscr uint32, local netip.Addr) error {
 	return nil
 }
 
-// Serves reports whether it is the link of an interface and protocol.
+// Serves reports whether it is the socket of an interface and IP version.
 func (l *EchoLink) Serves(link string, v6 bool) bool { return l.name == link && l.v6 == v6 }
 
-// Index is the interface's.
+// Index returns the interface index.
 func (l *EchoLink) Index() int { return l.index }
 
-// FD is readable when packets wait.
+// FD returns the descriptor, which is readable when packets wait.
 func (l *EchoLink) FD() int { return l.fd }
 
-// Receive returns the echo packets that wait, like Listener.Receive; more reports
-// whether others may wait behind them. Damaged packets are left out.
+// Receive returns the waiting echo packets, like Listener.Receive; more reports whether
+// further ones may wait. It drops damaged packets.
 func (l *EchoLink) Receive() (received []Datagram, more bool, err error) {
 	n, err := l.in.receive(l.fd)
 	if err != nil {
@@ -117,11 +117,11 @@ func (l *EchoLink) Receive() (received []Datagram, more bool, err error) {
 	return whole, more, nil
 }
 
-// Drops returns how many packets to the echo port of our addresses the kernel discarded,
-// because they were too short, for no session, or from farther away than the peer.
+// Drops returns how many packets to the echo port of local addresses the kernel has
+// dropped: too short, of no session, or from farther away than the peer.
 func (l *EchoLink) Drops() (Drops, error) { return l.filter.drops.read() }
 
-// Damaged is how many packets were not whole, or had a wrong checksum.
+// Damaged returns the number of truncated packets and of packets with a wrong checksum.
 func (l *EchoLink) Damaged() uint64 { return l.damaged }
 
 // Close closes the descriptor.
@@ -133,26 +133,26 @@ func (l *EchoLink) Close() {
 	l.filter.close()
 }
 
-// EchoSender transmits one session's echo packets: by its link, to the link-layer
-// address of the peer, and with an address of this system as their destination, so
-// that the peer forwards them back (RFC 5881 section 4).
+// EchoSender transmits one session's echo packets: on its link, to the peer's link-layer
+// address, with an address of this system as destination, so that the peer forwards them
+// back (RFC 5881 section 4).
 type EchoSender struct {
 	link          *EchoLink
 	source, local netip.Addr
 	to            unix.SockaddrLinklayer
-	known         bool // the link-layer address is
+	known         bool // the link-layer address is known
 	packet        []byte
 }
 
-// Sender returns a sender of packets from source to local, both of the link's
-// protocol. The link is to stay open for as long as it is used.
+// Sender returns a sender of packets from source to local, both of the link's IP version.
+// The link must stay open while it is used.
 func (l *EchoLink) Sender(source, local netip.Addr) *EchoSender {
 	return &EchoSender{link: l, source: source, local: local, known: l.noLLAddr,
 		to: unix.SockaddrLinklayer{Protocol: l.protocol(), Ifindex: l.index}}
 }
 
-// SetNeighbour says what the peer's link-layer address is; nil that it is not known.
-// Until the first call it is not, unless the link has no such addresses.
+// SetNeighbour sets the peer's link-layer address; nil means unknown, as it is until the
+// first call, unless the link has no such addresses.
 func (s *EchoSender) SetNeighbour(mac net.HardwareAddr) {
 	if s.link.noLLAddr || len(mac) > len(s.to.Addr) {
 		return
@@ -161,7 +161,7 @@ func (s *EchoSender) SetNeighbour(mac net.HardwareAddr) {
 	s.to.Halen = uint8(copy(s.to.Addr[:], mac))
 }
 
-// Neighbour is the link-layer address that packets are sent to, nil if there is none.
+// Neighbour returns the link-layer destination, nil if there is none.
 func (s *EchoSender) Neighbour() net.HardwareAddr {
 	if s.to.Halen == 0 || !s.known {
 		return nil
@@ -169,11 +169,12 @@ func (s *EchoSender) Neighbour() net.HardwareAddr {
 	return slices.Clone(s.to.Addr[:s.to.Halen])
 }
 
-// ErrNoNeighbour is why nothing was sent while the peer does not tell its link-layer address.
+// ErrNoNeighbour means that nothing was sent because the peer's link-layer address is
+// unknown.
 var ErrNoNeighbour = errors.New("the link-layer address of the peer is not known")
 
-// Send transmits one echo packet. An error is what it is on a link that is down: the
-// packet will not come back, and the session draws its conclusions.
+// Send transmits one echo packet. An error means that the packet did not leave; the session
+// detects its absence.
 func (s *EchoSender) Send(payload []byte) error {
 	err := ErrNoNeighbour
 	if s.known {

@@ -9,9 +9,8 @@ import (
 	"baton/impl/bfd"
 )
 
-// An echo packet is made and read here down to its IP header, since no UDP socket
-// sends to an address of its own system over a link, or takes what comes back from
-// there.
+// Echo packets are built and parsed here with their IP header, since a UDP socket can
+// neither send over a link to an address of its own system nor receive what comes back.
 const (
 	ipv4HeaderLen = 20
 	ipv6HeaderLen = 40
@@ -20,13 +19,13 @@ const (
 	ipv4Fragment     = 0x3fff // more fragments, or an offset
 )
 
-// appendEcho appends an IP packet with an echo packet as its payload. Its TTL is 255,
-// its source and destination port 3785.
+// appendEcho appends an IP packet with the payload as echo packet: TTL 255, source and
+// destination port 3785.
 func appendEcho(b []byte, from, to netip.Addr, payload []byte) []byte {
 	return appendUDP(b, netip.AddrPortFrom(from, EchoPort), netip.AddrPortFrom(to, EchoPort), payload)
 }
 
-// appendUDP appends an IP packet that carries UDP, with a TTL or hop limit of 255.
+// appendUDP appends an IP packet with UDP and a TTL or hop limit of 255.
 func appendUDP(b []byte, from, to netip.AddrPort, payload []byte) []byte {
 	start := len(b)
 	if from.Addr().Is4() {
@@ -65,9 +64,8 @@ func appendIPv6(b []byte, from, to netip.Addr, payload int) []byte {
 	return append(append(b, source[:]...), destination[:]...)
 }
 
-// parseEcho reads an IP packet that came by a link: what it carries, its addresses
-// and its TTL or hop limit. What is not a whole UDP packet to the echo port, with its
-// checksums right, is none of ours.
+// parseEcho parses a received IP packet: payload, addresses and TTL or hop limit. It is not
+// ok unless it is a complete UDP packet to the echo port with correct checksums.
 func parseEcho(b []byte) (d Datagram, ok bool) {
 	header, end := parseIP(b, &d)
 	if end > len(b) || header > end {
@@ -89,12 +87,12 @@ func parseEcho(b []byte) (d Datagram, ok bool) {
 	return d, true
 }
 
-// notUDP is what parseIP returns for a packet that is something else.
+// notUDP is parseIP's result for other packets.
 const notUDP = 1 << 16
 
-// parseIP reads the header of either protocol and returns where the UDP packet begins
-// and ends, as the header says; behind that the link may have padded it. An IPv6
-// packet with extension headers is not one that we have sent.
+// parseIP parses an IPv4 or IPv6 header and returns where the UDP packet begins and ends
+// according to it; the link may have padded the frame. IPv6 extension headers are rejected,
+// since echo packets have none.
 func parseIP(b []byte, d *Datagram) (header, end int) {
 	switch {
 	case len(b) >= ipv4HeaderLen && b[0]>>4 == 4:
@@ -112,8 +110,8 @@ func parseIP(b []byte, d *Datagram) (header, end int) {
 	return 0, notUDP
 }
 
-// udpChecksum returns the checksum of a UDP packet that holds 0 in its place; where
-// it comes to 0 it is sent as 0xffff (RFC 768).
+// udpChecksum returns the checksum of a UDP packet whose checksum field is 0. A result of 0
+// is sent as 0xffff (RFC 768).
 func udpChecksum(ip, udp []byte) uint16 {
 	if c := ^fold(sum(pseudoSum(ip, len(udp)), udp)); c != 0 {
 		return c
@@ -121,7 +119,7 @@ func udpChecksum(ip, udp []byte) uint16 {
 	return 0xffff
 }
 
-// pseudoSum is the sum over the pseudo header (RFC 768, RFC 8200 section 8.1).
+// pseudoSum returns the sum over the pseudo header (RFC 768, RFC 8200 section 8.1).
 func pseudoSum(ip []byte, length int) uint32 {
 	addresses := ip[12:ipv4HeaderLen]
 	if ip[0]>>4 == 6 {
@@ -130,8 +128,7 @@ func pseudoSum(ip []byte, length int) uint32 {
 	return sum(unix.IPPROTO_UDP+uint32(length), addresses)
 }
 
-// sum adds up 16-bit words; an odd byte at the end counts as the upper half of one
-// (RFC 1071).
+// sum adds up 16-bit words; an odd last byte is the upper half of a word (RFC 1071).
 func sum(s uint32, b []byte) uint32 {
 	for ; len(b) >= 2; b = b[2:] {
 		s += uint32(binary.BigEndian.Uint16(b))

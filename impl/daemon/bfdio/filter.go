@@ -13,36 +13,36 @@ import (
 	"baton/impl/bfd"
 )
 
-// Filter discards in the kernel, before they reach a socket's queue, the packets that
-// no session would take and that anybody can send: those of the wrong length or
-// version, with too low a TTL, or for a discriminator that is nobody's. So a flood
-// of them wakes no loop and crowds out no packet of a peer. It repeats checks of
-// RFC 5880 section 6.8.6 that a session makes too, and counts by the same reasons;
-// what passes has proved nothing yet. It is not safe for concurrent use.
+// Filter drops in the kernel, before the socket's queue, packets that no session would
+// accept and that anybody can send: of the wrong length or version, with too low a TTL, or
+// with an unknown discriminator. So a flood of them neither wakes a loop nor displaces a
+// peer's packets. It repeats checks of RFC 5880 section 6.8.6 that a session makes too, and
+// counts by the same reasons. What passes is not yet authenticated. It is not safe for
+// concurrent use.
 type Filter struct {
 	cfg     FilterConfig
 	drops   dropCounters
-	minTTLs *ebpf.Map // LocalDiscr of each session, or anySession → the least TTL it takes
+	minTTLs *ebpf.Map // LocalDiscr of each session, or anySession, to its minimum TTL
 	program *ebpf.Program
-	least   uint8 // of the TTLs in minTTLs
+	least   uint8 // minimum of minTTLs
 }
 
-// FilterConfig says what passes a filter.
+// FilterConfig configures a filter.
 type FilterConfig struct {
 	V6 bool
-	// Peer is the only sender whose packets pass; the zero Addr lets everybody's pass.
+	// Peer is the only allowed sender; the zero Addr allows all.
 	Peer netip.Addr
 }
 
-// anySession stands for the session of a packet that names none: no session has the
+// anySession stands for the session of a packet without a discriminator: no session has the
 // discriminator 0 (RFC 5880 section 6.8.1).
 const anySession = 0
 
-// maxSessions is how many sessions a filter lets packets pass to.
+// maxSessions is the maximum number of sessions of a filter.
 const maxSessions = 16384
 
-// Offsets of what a filter on a UDP socket reads: from the UDP header on, which the
-// socket's data begins with, and from the network header on.
+// Offsets of the fields that a filter on a UDP socket reads: from the UDP header, with
+// which the socket's data begins, and from the network header.
 const (
 	udpHeaderLen    = 8
 	fromNetwork     = -0x100000 // SKF_NET_OFF
@@ -57,9 +57,9 @@ const (
 	leastLength     = 24
 )
 
-// NewFilter loads a filter for a socket of one protocol. It lets nothing pass until
-// Allow names a session. It needs CAP_BPF or root: a system that may load no programs
-// goes without, as the sessions make every check themselves.
+// NewFilter loads a filter for a socket of one IP version. Nothing passes until Allow adds
+// a session. It needs CAP_BPF or root; without them a system can run without the filter,
+// since sessions make all checks themselves.
 func NewFilter(cfg FilterConfig) (*Filter, error) {
 	f := &Filter{cfg: cfg, least: bfd.TransmitTTL}
 	if err := f.load(); err != nil {
@@ -81,9 +81,9 @@ func (f *Filter) load() (err error) {
 	return err
 }
 
-// instructions is the filter: checks in the order of section 6.8.6, each of which
-// jumps to where its reason is counted. R6 holds the packet, as its loads require, R7
-// the reason, R8 the discriminator and R9 the least TTL of its session.
+// instructions is the filter: the checks in the order of section 6.8.6; each jumps to the
+// counter of its reason. R6 is the packet, as its loads require, R7 the reason, R8 the
+// discriminator and R9 its session's minimum TTL.
 func (f *Filter) instructions() asm.Instructions {
 	ttl := int32(offsetTTL)
 	if f.cfg.V6 {
@@ -119,7 +119,7 @@ func (f *Filter) instructions() asm.Instructions {
 		asm.LoadMem(asm.R9, asm.R0, 0, asm.Byte),
 		asm.JNE.Imm(asm.R8, anySession, "ttl"),
 
-		// A peer that does not know our discriminator is Down or AdminDown.
+		// A peer that does not know our discriminator must be Down or AdminDown.
 		asm.LoadAbs(offsetState, asm.Byte),
 		asm.RSh.Imm(asm.R0, 6),
 		asm.Mov.Imm(asm.R7, int32(bfd.DropState)),
@@ -129,13 +129,13 @@ func (f *Filter) instructions() asm.Instructions {
 		asm.Mov.Imm(asm.R7, int32(bfd.DropTTL)),
 		asm.JLT.Reg(asm.R0, asm.R9, "drop"),
 
-		asm.LoadImm(asm.R0, 0xffff, asm.DWord), // as much of it as there is
+		asm.LoadImm(asm.R0, 0xffff, asm.DWord), // accept the whole packet
 		asm.Return(),
 	)
 	return append(program, f.drops.drop(key)...)
 }
 
-// checkSource compares the sender's address with the peer's, four bytes at a time.
+// checkSource compares the source address with the peer's, four bytes at a time.
 func (f *Filter) checkSource() (checks asm.Instructions) {
 	if !f.cfg.Peer.IsValid() {
 		return nil
@@ -144,7 +144,7 @@ func (f *Filter) checkSource() (checks asm.Instructions) {
 	if f.cfg.V6 {
 		offset = offsetSource6
 	}
-	checks = asm.Instructions{asm.Mov.Imm(asm.R7, int32(stranger))}
+	checks = asm.Instructions{asm.Mov.Imm(asm.R7, int32(unexpectedSource))}
 	for rest := f.cfg.Peer.AsSlice(); len(rest) > 0; rest = rest[4:] {
 		checks = append(checks,
 			asm.LoadAbs(offset, asm.Word),
@@ -155,8 +155,8 @@ func (f *Filter) checkSource() (checks asm.Instructions) {
 	return checks
 }
 
-// Allow lets packets for a session pass that come with at least a TTL or hop limit;
-// those that name no session pass with the least that any session takes.
+// Allow lets a session's packets pass with at least this TTL or hop limit. Packets without
+// a discriminator pass with the minimum over all sessions.
 func (f *Filter) Allow(localDiscr uint32, minTTL uint8) error {
 	f.least = min(f.least, minTTL)
 	if err := errors.Join(f.minTTLs.Put(localDiscr, minTTL), f.minTTLs.Put(uint32(anySession), f.least)); err != nil {
@@ -165,7 +165,7 @@ func (f *Filter) Allow(localDiscr uint32, minTTL uint8) error {
 	return nil
 }
 
-// attach puts the filter before a socket's queue.
+// attach attaches the filter to a socket.
 func (f *Filter) attach(fd int) error {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, f.program.FD()); err != nil {
 		return fmt.Errorf("attach the filter: %w", err)
@@ -173,10 +173,10 @@ func (f *Filter) attach(fd int) error {
 	return nil
 }
 
-// Drops returns how many packets the filter has discarded.
+// Drops returns the filter's drop counters.
 func (f *Filter) Drops() (Drops, error) { return f.drops.read() }
 
-// Close lets go of the filter, if there is one. A socket that it is attached to keeps it.
+// Close releases the filter, if there is one. A socket that it is attached to keeps it.
 func (f *Filter) Close() {
 	if f == nil {
 		return

@@ -78,11 +78,11 @@ func TestTheFilterCountsStrangers(t *testing.T) {
 		}
 		t.Cleanup(stranger.Close)
 		send(t, stranger, packet(bfd.Up, 7))
-		if received, after := fate(t, one, Drops{}); len(received) > 0 || after != (Drops{Strangers: 1}) {
+		if received, after := fate(t, one, Drops{}); len(received) > 0 || after != (Drops{UnexpectedSource: 1}) {
 			t.Errorf("received %+v, drops %+v; want one stranger", received, after)
 		}
 		send(t, two, packet(bfd.Up, 7))
-		if received, after := fate(t, one, Drops{Strangers: 1}); len(received) != 1 || after != (Drops{Strangers: 1}) {
+		if received, after := fate(t, one, Drops{UnexpectedSource: 1}); len(received) != 1 || after != (Drops{UnexpectedSource: 1}) {
 			t.Errorf("received %+v, drops %+v; want the peer's packet", received, after)
 		}
 	})
@@ -202,7 +202,7 @@ func TestTheFilterReadsIPv6(t *testing.T) {
 			hops int
 			want Drops
 		}{
-			{there, 255, Drops{}}, {there, 254, Drops{Reasons: [bfd.DropKinds]uint64{bfd.DropTTL: 1}}}, {there.Next(), 255, Drops{Strangers: 1}},
+			{there, 255, Drops{}}, {there, 254, Drops{Reasons: [bfd.DropKinds]uint64{bfd.DropTTL: 1}}}, {there.Next(), 255, Drops{UnexpectedSource: 1}},
 		} {
 			f, err := NewFilter(FilterConfig{V6: true, Peer: c.peer})
 			if err != nil {

@@ -7,32 +7,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ListenConfig says what a Listener receives.
+// ListenConfig configures a Listener.
 type ListenConfig struct {
-	// Local is the address that packets come to; the unspecified one of a protocol
-	// for all of that protocol.
+	// Local is the destination address of the packets; the unspecified address means all of
+	// its IP version.
 	Local netip.Addr
-	// Link is the interface that they come by; "" for any, which multihop needs.
+	// Link is the receiving interface; "" for any, which multihop needs.
 	Link string
 	Port int // Port, MultihopPort or EchoPort
-	// Filter discards what no session would take before it waits; nil discards
-	// nothing. The Listener closes it.
+	// Filter drops in the kernel what no session would accept; nil drops nothing. The
+	// Listener closes it.
 	Filter *Filter
-	// Buffer is how many bytes the kernel may keep while the loop does not come to
-	// them; 0 is what it gives any socket.
+	// Buffer is the size of the kernel's receive buffer in bytes; 0 is the system's
+	// default.
 	Buffer int
 }
 
-// Listener receives the packets of one session or of many on one port, of one
-// protocol. It is not safe for concurrent use.
+// Listener receives the packets of one or more sessions on one port, for one IP version. It
+// is not safe for concurrent use.
 type Listener struct {
 	cfg ListenConfig
 	fd  int
 	in  batch
 }
 
-// Listen opens a listener in the calling thread's network namespace. The link must
-// exist; the address may come later.
+// Listen opens a listener in the calling thread's network namespace. The link must exist;
+// the address may be added later.
 func Listen(cfg ListenConfig) (*Listener, error) {
 	l := &Listener{cfg: cfg, fd: -1}
 	l.in.init()
@@ -62,10 +62,10 @@ func (l *Listener) open() (err error) {
 		return err
 	}
 	if l.cfg.Buffer > 0 {
-		// Beyond the system's limit where the process may; else as much as that allows.
+		// Beyond the system's limit if the process may, else up to the limit.
 		_ = unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, l.cfg.Buffer)
 	}
-	if l.cfg.Filter != nil { // before anything can come
+	if l.cfg.Filter != nil { // before anything can be received
 		if err := l.cfg.Filter.attach(l.fd); err != nil {
 			return err
 		}
@@ -80,14 +80,14 @@ func (l *Listener) open() (err error) {
 	return nil
 }
 
-// FD is readable when packets wait.
+// FD returns the descriptor, which is readable when packets wait.
 func (l *Listener) FD() int { return l.fd }
 
-// More reports whether more packets may wait behind those of a Receive.
+// More reports whether more packets may wait after a Receive.
 func More(received []Datagram) bool { return len(received) == batchLen }
 
-// Receive returns the packets that wait, a batch at most, without blocking; none when
-// none wait. They are valid until the next Receive.
+// Receive returns the waiting packets, at most a batch, without blocking. They are valid
+// until the next Receive.
 func (l *Listener) Receive() ([]Datagram, error) {
 	n, err := l.in.receive(l.fd)
 	if err != nil {
@@ -96,7 +96,7 @@ func (l *Listener) Receive() ([]Datagram, error) {
 	return l.in.parse(n), nil
 }
 
-// Drops returns how many packets the kernel discarded, see Filter.Drops.
+// Drops returns the filter's drop counters, see Filter.Drops.
 func (l *Listener) Drops() (drops Drops, err error) {
 	if l.cfg.Filter == nil {
 		return drops, nil

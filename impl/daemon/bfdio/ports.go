@@ -9,23 +9,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sourcePorts is how many the range of RFC 5881 section 4 has.
+// sourcePorts is the number of ports in the range of RFC 5881 section 4.
 const sourcePorts = lastPort - firstPort + 1
 
-// SourcePorts hands out the source ports of a process's sessions: from the range that
-// RFC 5881 section 4 allows, and none to two sessions, though the kernel would let
-// sessions on different addresses share one. Only once every port is a session's do
-// they get a second one, and so on. The zero value is ready.
+// SourcePorts allocates the source ports of a process's sessions from the range of RFC 5881
+// section 4. Every session gets a port of its own, although the kernel would let sessions
+// on different addresses share one; only when all ports are in use do sessions share, as
+// few as possible. The zero value is ready.
 type SourcePorts struct {
-	sessions [sourcePorts]uint16 // of each port
+	sessions [sourcePorts]uint16 // number of sessions, by port
 }
 
-// bind ties a socket to a port that as few sessions have as can be, from a random one
-// on. local makes the address to bind to.
+// bind binds a socket to one of the least used ports, starting at a random one. local
+// returns the address to bind to.
 func (p *SourcePorts) bind(fd int, local func(port int) unix.Sockaddr) (int, error) {
 	for shared := range slices.Max(p.sessions[:]) + 1 {
 		if shared == 1 {
-			// Sockets that agree to it may be bound to one address and port.
+			// Sockets with SO_REUSEADDR can be bound to the same address and port.
 			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 				return 0, fmt.Errorf("share a source port: set SO_REUSEADDR: %w", err)
 			}
@@ -35,7 +35,8 @@ func (p *SourcePorts) bind(fd int, local func(port int) unix.Sockaddr) (int, err
 			continue
 		}
 		if err == nil {
-			// Not before: it would also share with strangers.
+			// Only set after the first attempt, so that the port is not shared with another
+			// process.
 			err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 		}
 		if err != nil {
@@ -47,8 +48,8 @@ func (p *SourcePorts) bind(fd int, local func(port int) unix.Sockaddr) (int, err
 	return 0, fmt.Errorf("bind to a source port: none of %d-%d is free", firstPort, lastPort)
 }
 
-// bindShared ties a socket to a port that so many sessions have already; port is 0
-// where all those that have so many are others' in the kernel.
+// bindShared binds a socket to a port with the given number of sessions; port is 0 if other
+// processes use all of those.
 func (p *SourcePorts) bindShared(fd int, sessions uint16, local func(port int) unix.Sockaddr) (port int, err error) {
 	start := rand.IntN(sourcePorts)
 	for i := range sourcePorts {

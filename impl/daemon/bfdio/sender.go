@@ -7,17 +7,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Route is how a session's control packets travel.
+// Route is the path of a session's control packets.
 type Route struct {
 	Local, Peer netip.Addr // both IPv4 or both IPv6
-	// Link is the interface that a single hop is tied to; "" leaves the way to the
-	// routing table, as multihop does.
+	// Link is the interface of a single-hop session; "" leaves the choice to the routing
+	// table, as multihop does.
 	Link string
 	Port int // Port or MultihopPort
 }
 
-// Sender transmits one session's control packets, from a source port that is its own
-// and the same for as long as it lives. It is not safe for concurrent use.
+// Sender transmits one session's control packets from its own source port, which never
+// changes. It is not safe for concurrent use.
 type Sender struct {
 	route Route
 	ports *SourcePorts
@@ -26,8 +26,8 @@ type Sender struct {
 	to    unix.Sockaddr
 }
 
-// OpenSender binds a sender in the calling thread's network namespace, to a port that
-// none of ports has. A link must exist; its address may come later.
+// OpenSender binds a sender in the calling thread's network namespace to a port allocated
+// from ports. A link must exist; its address may be added later.
 func OpenSender(r Route, ports *SourcePorts) (*Sender, error) {
 	s := &Sender{route: r, ports: ports, fd: -1}
 	if err := s.open(); err != nil {
@@ -51,7 +51,7 @@ func (s *Sender) open() error {
 	}
 	options = append(options,
 		option{"SO_PRIORITY", unix.SOL_SOCKET, unix.SO_PRIORITY, prioControl}, // after IP_TOS, which sets it too
-		option{"SO_RCVBUF", unix.SOL_SOCKET, unix.SO_RCVBUF, 0})               // nobody reads it: keep the least
+		option{"SO_RCVBUF", unix.SOL_SOCKET, unix.SO_RCVBUF, 0})               // never read: as small as possible
 	var err error
 	if s.fd, err = socket(v6, s.route.Link, options); err != nil {
 		return err
@@ -67,9 +67,9 @@ func (s *Sender) open() error {
 
 // Send transmits one control packet. An error means that the packet did not leave.
 //
-// MSG_CONFIRM keeps the neighbour entry of the peer in use: under one-way loss its ARP
-// replies do not come, and a kernel that gave the entry up would turn the loss into one of
-// both directions, in which neither node can know that the other lives.
+// MSG_CONFIRM keeps the peer's neighbour entry valid: under one-way loss its ARP replies do
+// not arrive, and if the kernel dropped the entry, the loss would become bidirectional, in
+// which neither node knows whether the other is alive.
 func (s *Sender) Send(packet []byte) error {
 	if err := unix.Sendto(s.fd, packet, unix.MSG_DONTWAIT|unix.MSG_CONFIRM, s.to); err != nil {
 		return fmt.Errorf("bfdio: send to %v: %w", s.route.Peer, err)
@@ -77,10 +77,10 @@ func (s *Sender) Send(packet []byte) error {
 	return nil
 }
 
-// SourcePort is the port that packets are sent from.
+// SourcePort returns the source port.
 func (s *Sender) SourcePort() int { return s.port }
 
-// Close closes the descriptor and gives the port back.
+// Close closes the descriptor and releases the port.
 func (s *Sender) Close() {
 	if s.fd >= 0 {
 		unix.Close(s.fd)

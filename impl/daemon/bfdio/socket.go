@@ -8,15 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// option is one socket option to set.
 type option struct {
 	name              string
 	level, opt, value int
 }
 
-// socket returns a UDP socket that does not block, tied to a link unless that is "",
-// with options set in order. FREEBIND lets it take an address that the link does not
-// have yet.
+// socket returns a non-blocking UDP socket, bound to a link unless it is "", with options
+// set in order. FREEBIND allows an address that the link does not have yet.
 func socket(v6 bool, link string, options []option) (int, error) {
 	family, own := unix.AF_INET, []option{{"IP_FREEBIND", unix.SOL_IP, unix.IP_FREEBIND, 1}}
 	if v6 {
@@ -62,7 +60,7 @@ func linkIndex(link string) (int, error) {
 	return i.Index, nil
 }
 
-// sockaddr is an address for the kernel; zone is an interface's index, which
+// sockaddr converts an address for the kernel; zone is the interface index, which
 // link-local addresses need.
 func sockaddr(a netip.Addr, port, zone int) unix.Sockaddr {
 	if a.Is4() {

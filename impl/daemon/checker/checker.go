@@ -1,7 +1,7 @@
-// Package checker carries out single probes of backends: a TCP connection, an HTTP request, a gRPC health check,
-// a ping, a datagram that must not be answered by a port unreachable, a script. Package
-// health counts the results and decides. A probe always ends with its context, even if the
-// backend or the script hangs.
+// Package checker runs single health checks of backends: a TCP connection, an HTTP request,
+// a gRPC health check, a ping, a datagram without a port unreachable in return, a script.
+// Package health counts the results and decides. A check always ends with its context, even
+// if the backend or the script hangs.
 package checker
 
 import (
@@ -68,7 +68,8 @@ func (c *Checker) probe(ctx context.Context, kind config.CheckType, s config.Ser
 	return fmt.Errorf("checker: no probe of type %q", kind)
 }
 
-// brief strips the addresses from a network error: the message around it names the backend.
+// brief strips the addresses from a network error, since the message around it names the
+// backend.
 func brief(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {
@@ -87,8 +88,8 @@ func connect(ctx context.Context, at netip.AddrPort) error {
 	return conn.Close()
 }
 
-// datagram sends an empty datagram and then a ping. A host that answers the ping has handled
-// the datagram before, so a port unreachable has arrived by then.
+// datagram sends an empty datagram and then a ping. A host that answers the ping has
+// already handled the datagram, so a port unreachable would have arrived by then.
 func (c *Checker) datagram(ctx context.Context, at netip.AddrPort) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "udp", at.String())

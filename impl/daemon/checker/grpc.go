@@ -17,8 +17,8 @@ import (
 	"baton/impl/daemon/config"
 )
 
-// call asks a backend by the gRPC health checking protocol (grpc.health.v1) whether a service
-// of it, or the server as a whole, is serving.
+// call asks a backend by the gRPC health checking protocol (grpc.health.v1) whether a
+// service, or the whole server, is serving.
 func call(ctx context.Context, c config.Check, at netip.AddrPort) error {
 	var d net.Dialer // dial here: the client's goroutine may be in another namespace
 	conn, err := d.DialContext(ctx, "tcp", at.String())
@@ -46,7 +46,7 @@ func call(ctx context.Context, c config.Check, at netip.AddrPort) error {
 	return nil
 }
 
-// secured begins TLS for HTTP/2 on a connection. It does not verify certificates.
+// secured starts TLS for HTTP/2 on a connection. It does not verify certificates.
 func secured(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	over := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
 	if err := over.HandshakeContext(ctx); err != nil {
@@ -66,7 +66,7 @@ func grpcOver(conn net.Conn, host string, at netip.AddrPort) (*grpc.ClientConn, 
 		host = at.String()
 	}
 	return grpc.NewClient("passthrough:///"+at.String(),
-		grpc.WithTransportCredentials(insecure.NewCredentials()), // TLS, if any, is below
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // the connection has TLS, if any
 		grpc.WithAuthority(host), grpc.WithUserAgent("baton-check"), grpc.WithNoProxy(), grpc.WithDisableServiceConfig(),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
 			select {
@@ -78,7 +78,7 @@ func grpcOver(conn net.Conn, host string, at netip.AddrPort) (*grpc.ClientConn, 
 		}))
 }
 
-// refusal says in words why a call had no answer.
+// refusal describes why a call failed.
 func refusal(err error, service string) error {
 	switch s := status.Convert(err); s.Code() {
 	case codes.Unimplemented:
@@ -92,7 +92,7 @@ func refusal(err error, service string) error {
 	}
 }
 
-// served names what a check is about.
+// served names the subject of a check.
 func served(service string) string {
 	if service == "" {
 		return "the server"

@@ -13,7 +13,7 @@ import (
 	"baton/impl/daemon/config"
 )
 
-// maxBody is how many bytes of an answer are searched.
+// maxBody is the maximum number of bytes of a response that are searched.
 const maxBody = 64 << 10
 
 // request sends a backend an HTTP request.

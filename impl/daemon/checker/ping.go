@@ -15,7 +15,7 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
-// pinger sends ICMP echo requests (RFC 792) over one socket, for any number of probes.
+// pinger sends ICMP echo requests (RFC 792) of all checks over one socket.
 type pinger struct {
 	log  *slog.Logger
 	conn *icmp.PacketConn
@@ -26,7 +26,7 @@ type pinger struct {
 	waiting map[echo]chan struct{}
 }
 
-// echo identifies an answer.
+// echo identifies an echo reply.
 type echo struct {
 	from netip.Addr
 	seq  uint16
@@ -42,7 +42,7 @@ func newPinger(log *slog.Logger) (*pinger, error) {
 
 func (p *pinger) close() { p.conn.Close() }
 
-// run reads answers until ctx is done.
+// run reads replies until ctx is done.
 func (p *pinger) run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { p.conn.SetReadDeadline(time.Unix(0, 1)) })
 	defer stop()
@@ -51,7 +51,7 @@ func (p *pinger) run(ctx context.Context) {
 		n, from, err := p.conn.ReadFrom(buf)
 		if err != nil {
 			if ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
-				p.log.Warn("answers to pings of backends cannot be read", "error", err)
+				p.log.Warn("ping replies of backends cannot be read", "error", err)
 				select {
 				case <-ctx.Done():
 				case <-time.After(time.Second):
@@ -66,7 +66,7 @@ func (p *pinger) run(ctx context.Context) {
 	}
 }
 
-// take delivers an answer to the probe that waits for it.
+// take passes a reply to the check that waits for it.
 func (p *pinger) take(packet []byte, from netip.Addr) {
 	message, err := icmp.ParseMessage(ipv4.ICMPTypeEchoReply.Protocol(), packet)
 	if err != nil || message.Type != ipv4.ICMPTypeEchoReply {
@@ -85,7 +85,7 @@ func (p *pinger) take(packet []byte, from netip.Addr) {
 	}
 }
 
-// ping returns when the host has answered.
+// ping returns when the host has replied.
 func (p *pinger) ping(ctx context.Context, host netip.Addr) error {
 	answered := make(chan struct{})
 	p.mu.Lock()

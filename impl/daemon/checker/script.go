@@ -15,8 +15,8 @@ import (
 	"baton/impl/daemon/config"
 )
 
-// Limits of a script: how much of its output is kept for a message, and how long its pipe is
-// read after it has exited.
+// Limits of a script: the kept length of its output, and how long its pipe is read after it
+// has exited.
 const (
 	maxOutput = 200
 	pipeLimit = 50 * time.Millisecond
@@ -44,7 +44,7 @@ func script(ctx context.Context, s config.Service, backend netip.AddrPort) error
 		return fmt.Errorf("%w: %s", err, line)
 	}
 	if errors.Is(err, exec.ErrWaitDelay) {
-		return nil // it exited with 0, and a child kept its output open
+		return nil // it exited with 0, but a child holds its output open
 	}
 	return err
 }

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pendingError returns the ICMP error that the socket received since the last call.
+// pendingError returns the ICMP error that the socket has received since the last call.
 func pendingError(conn *net.UDPConn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"baton/impl/catalog"
 )
 
-// Catalog returns the digests by which the peer compares its services with these.
+// Catalog returns the digests with which the peer compares its services.
 func (c *Config) Catalog() catalog.Catalog {
 	services := make([]catalog.Service, len(c.Services))
 	for i, s := range c.Services {
@@ -25,7 +25,7 @@ func unequal(weights []int) []int {
 	return weights
 }
 
-// parts returns the parts of a service as texts.
+// parts returns the compared parts of a service as texts.
 func (s Service) parts() [catalog.Parts]string {
 	return [catalog.Parts]string{
 		catalog.Address:  fmt.Sprint(s.Proto, " ", netip.AddrPortFrom(s.VIP, s.Port)),

@@ -1,11 +1,10 @@
-// Package config reads, checks and writes the configuration file of a node. It
-// opens no socket and starts nothing: all it touches are the file itself and the
-// certificate files that it names. The daemon reads it, and whoever sets up nodes
-// (an operator's tool, the namespace world) writes it through the same types, so
-// that the two cannot disagree about a key.
+// Package config reads, checks and writes the configuration file of a node. It opens no
+// socket and starts nothing; it only touches the file and the certificate files named in
+// it. The daemon reads the file, and tools that set up nodes (an operator's, the namespace
+// world) write it with the same types, so that both agree on the keys.
 //
-// Reading is strict. The first mistake, whatever its kind, becomes one line with
-// the file, the line and what would be right:
+// Parsing is strict. The first mistake of any kind becomes one line with the file, the line
+// and the correction:
 //
 //	lb1.yaml:14: ha.preempt: "allways" is not a policy; use never or after-sync
 package config
@@ -21,8 +20,8 @@ import (
 	"baton/impl/node"
 )
 
-// Config is the whole configuration of one node. The tag "need" says, in the
-// words of the error message, what a missing key should be.
+// Config is the configuration of one node. The tag "need" describes a missing key in the
+// error message.
 type Config struct {
 	Node string `yaml:"node" need:"this node's id, such as lb1"`
 	Peer string `yaml:"peer" need:"the other node's id, such as lb2"`
@@ -167,7 +166,7 @@ type Timeouts struct {
 	Assured     Duration `yaml:"assured,omitempty"`     // lifetime of a UDP flow that was answered
 }
 
-// Default is what holds for keys that a file leaves out.
+// Default returns the values of keys that a file leaves out.
 func Default() Config {
 	return Config{
 		BFD: BFD{TX: Duration(50 * time.Millisecond), RX: Duration(50 * time.Millisecond), Mult: 3},
@@ -179,14 +178,14 @@ func Default() Config {
 	}
 }
 
-// Detect is the detection time that these values come to if the peer has the
-// same: DetectMult × the slower of its sending and our receiving (RFC 5880 6.8.4).
+// Detect returns the detection time if the peer has the same values: DetectMult times the
+// slower of its sending and our receiving (RFC 5880 6.8.4).
 func (b BFD) Detect() time.Duration {
 	return time.Duration(b.Mult) * time.Duration(max(b.TX, b.RX))
 }
 
-// SNATHalf is the half of the SNAT ports that this node opens flows with: the
-// lexically smaller id takes the lower one.
+// SNATHalf returns this node's half of the SNAT ports: the lexically smaller id has the
+// lower one.
 func (c *Config) SNATHalf() PortRange {
 	whole := dataplane.PortRange(c.SNATPorts)
 	if c.Node < c.Peer {

@@ -15,20 +15,20 @@ import (
 	yaml "go.yaml.in/yaml/v4"
 )
 
-// document decodes one file and remembers on which line each key stands, so that
-// what is checked later can be pointed at too.
+// document decodes one file and remembers the line of each key, so that later checks can
+// name it.
 type document struct {
 	file  string
 	lines map[string]int    // "bfd.paths[0].local" → line
-	rules map[string]string // the section that a key is held to, where its mistakes should name one
+	rules map[string]string // the RFC section that a key's error messages name
 
-	// unlined: it is no file, so that mistakes are named by their keys alone.
+	// unlined means that it is not a file, so that mistakes are named by key only.
 	unlined bool
-	purpose string // what a file of the kind must at least name
+	purpose string // the keys that such a file must have
 }
 
-// fail returns an error at the line of a path, or of the nearest key around it
-// where the path itself is not in the file.
+// fail returns an error at the line of a path, or of the nearest enclosing key that is in
+// the file.
 func (d *document) fail(path, format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
 	if rule := d.rules[path]; rule != "" && !strings.Contains(text, "RFC ") {
@@ -44,7 +44,7 @@ func (d *document) failAt(line int, format string, args ...any) error {
 	return &Error{File: d.file, Line: line, Text: oneLine.Replace(fmt.Sprintf(format, args...))}
 }
 
-// oneLine keeps a message on one line even if what it quotes is not.
+// oneLine keeps a message on one line even if its quotations have line breaks.
 var oneLine = strings.NewReplacer("\n", `\n`, "\r", `\r`)
 
 // has reports whether a key is in the file.
@@ -53,7 +53,7 @@ func (d *document) has(path string) bool {
 	return ok
 }
 
-// place says where a key stands, for a message about another one.
+// place describes where a key is, for a message about another one.
 func (d *document) place(path string) string {
 	if d.unlined {
 		return path
@@ -74,7 +74,7 @@ func (d *document) line(path string) int {
 	return max(d.lines[""], 1)
 }
 
-// parse reads the one YAML document of a file into what cfg points to.
+// parse decodes the single YAML document of a file into cfg.
 func (d *document) parse(r io.Reader, cfg any) error {
 	loader, err := yaml.NewLoader(r)
 	if err != nil {
@@ -94,7 +94,7 @@ func (d *document) parse(r io.Reader, cfg any) error {
 	return d.decode(root.Content[0], "", reflect.ValueOf(cfg).Elem())
 }
 
-// syntax turns an error of the YAML parser into one line of ours.
+// syntax converts an error of the YAML parser to one line.
 func (d *document) syntax(err error) error {
 	var load *yaml.LoadError
 	if errors.As(err, &load) {
@@ -103,8 +103,8 @@ func (d *document) syntax(err error) error {
 	return d.failAt(1, "not YAML: %v", err)
 }
 
-// decode stores a node into v and descends by v's kind, so the depth is that of
-// the configuration's types, whatever aliases the file plays with.
+// decode stores a node into v and recurses by v's kind, so that the configuration's types
+// bound the depth, whatever aliases the file has.
 func (d *document) decode(n *yaml.Node, path string, v reflect.Value) error {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -263,7 +263,7 @@ func (d *document) decodeUint(s, path string, v reflect.Value, limit uint64) err
 	return nil
 }
 
-// badDuration tells a number without its unit from a unit that does not exist.
+// badDuration distinguishes a number without a unit from an unknown unit.
 func (d *document) badDuration(s, path string) error {
 	digits := strings.TrimLeft(s, "0123456789.")
 	number := s[:len(s)-len(digits)]

@@ -1,13 +1,13 @@
 package config
 
-// checkSessionEcho checks what a session says of echo packets. Which addresses its
-// interface has, and whether the system forwards, is known only once it starts.
+// checkSessionEcho checks a session's echo settings. The interface's addresses, and whether
+// the system forwards, are only known when it starts.
 func checkSessionEcho(d *document, at string, s *BFDSession) error {
 	var err error
 	switch s.Mode {
 	case MultiHop:
 		if d.has(at + ".echo") {
-			err = d.fail(at+".echo", "is of no use to multihop: echo packets cross one hop alone (RFC 5883 3); leave it out")
+			err = d.fail(at+".echo", "is of no use to multihop: echo packets cross only one hop (RFC 5883 3); leave it out")
 		}
 	case Unaffiliated:
 		err = checkUnaffiliated(d, at, s)
@@ -40,12 +40,12 @@ func checkAffiliated(d *document, at string, s *BFDSession) error {
 		}
 	}
 	if !tx && s.Echo.Source.IsValid() {
-		return d.fail(at+".echo.source", "is of echo packets that are sent; add tx, or leave it out")
+		return d.fail(at+".echo.source", "is only used to send echo packets; add tx, or leave it out")
 	}
 	return nil
 }
 
-// checkUnaffiliated refuses what takes a peer that knows BFD.
+// checkUnaffiliated rejects keys that need a peer with BFD.
 func checkUnaffiliated(d *document, at string, s *BFDSession) error {
 	for _, key := range []string{".rx", ".passive", ".demand", ".echo.rx"} {
 		if d.has(at + key) {

@@ -34,8 +34,8 @@ const (
 	DelBackend EditVerb = "backend del" // as an edit of the file: open flows stay
 )
 
-// Edit returns the configuration after an edit, and the name of the service that it
-// changes. It is checked like a file; what is wrong is named by its key.
+// Edit returns the configuration after an edit, and the name of the changed service. The
+// result is checked like a file; errors name keys instead of lines.
 func (c *Config) Edit(e Edit) (next *Config, service string, err error) {
 	d := &document{file: string(e.Verb), lines: map[string]int{}, rules: map[string]string{}, unlined: true}
 	tree, services, err := c.tree()
@@ -106,7 +106,7 @@ func (d *document) editBackend(s Service, e Edit) (Service, error) {
 	return s, nil
 }
 
-// Put returns the configuration with a service as Text has it, or without it if text is "".
+// Put returns the configuration with a service as in text, or without it if text is "".
 func (c *Config) Put(name, text string) (*Config, error) {
 	d := &document{file: "service " + name, lines: map[string]int{}, rules: map[string]string{}, unlined: true}
 	tree, services, err := c.tree()
@@ -133,7 +133,7 @@ func (c *Config) Put(name, text string) (*Config, error) {
 	return c.fromTree(d, tree)
 }
 
-// Text returns a service as Put takes it, "" if there is none of the name.
+// Text returns a service in the form of Put, "" if there is none of the name.
 func (c *Config) Text(name string) (string, error) {
 	i := slices.IndexFunc(c.Services, func(s Service) bool { return s.Name == name })
 	if i < 0 {
@@ -146,7 +146,7 @@ func (c *Config) Text(name string) (string, error) {
 	return string(text), nil
 }
 
-// tree returns the configuration as a tree of YAML, and the list of services in it.
+// tree returns the configuration as a YAML tree, and its list of services.
 func (c *Config) tree() (root, services *yaml.Node, err error) {
 	if root, err = nodeOf(c); err != nil {
 		return nil, nil, err
@@ -154,7 +154,7 @@ func (c *Config) tree() (root, services *yaml.Node, err error) {
 	return root, valueOf(root, "services"), nil
 }
 
-// fromTree reads a configuration from a tree and checks it.
+// fromTree decodes and checks a configuration.
 func (c *Config) fromTree(d *document, tree *yaml.Node) (*Config, error) {
 	next := Default()
 	if err := d.decode(tree, "", reflect.ValueOf(&next).Elem()); err != nil {
@@ -166,7 +166,7 @@ func (c *Config) fromTree(d *document, tree *yaml.Node) (*Config, error) {
 	return &next, checkFamilies(d, c, &next)
 }
 
-// mapping reads the keys of a service.
+// mapping parses the keys of a service.
 func (d *document) mapping(text string) (*yaml.Node, error) {
 	if len(text) > MaxText {
 		return nil, d.failAt(0, "%d bytes are too many; use at most %d", len(text), MaxText)
@@ -181,7 +181,7 @@ func (d *document) mapping(text string) (*yaml.Node, error) {
 	return root.Content[0], nil
 }
 
-// nodeOf returns a value as a tree of YAML.
+// nodeOf converts a value to a YAML tree.
 func nodeOf(v any) (*yaml.Node, error) {
 	text, err := yaml.Dump(v)
 	if err != nil {
@@ -204,7 +204,7 @@ func valueOf(mapping *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// merge gives a mapping the keys of another, and so with mappings below it.
+// merge merges the keys of a mapping into another one, recursively.
 func merge(into, from *yaml.Node) {
 	for i := 0; i+1 < len(from.Content); i += 2 {
 		key, value := from.Content[i], from.Content[i+1]

@@ -2,11 +2,10 @@ package config
 
 import "fmt"
 
-// Error is a mistake in a configuration file: one line that says where it is and
-// what would be right.
+// Error is a mistake in a configuration file: one line with its place and the correction.
 type Error struct {
 	File string
-	Line int // counts from 1; 0 where the file could not be read at all
+	Line int // counts from 1; 0 if the file could not be read
 	Text string
 }
 
@@ -17,5 +16,5 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Text)
 }
 
-// ExitCode is what the process exits with: 2, bad input.
+// ExitCode returns the exit code of the process: 2, bad input.
 func (e *Error) ExitCode() int { return 2 }

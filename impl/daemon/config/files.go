@@ -6,12 +6,13 @@ import (
 	"baton/impl/daemon/pki"
 )
 
-// Files are the paths of the node's certificates and of the pair's secret, for pki.Load.
+// Files returns the paths of the node's certificates and of the pair's secret, for
+// pki.Load.
 func (c *Config) Files() pki.Files {
 	return pki.Files{CA: c.Sync.CA, Cert: c.Sync.Cert, Key: c.Sync.Key, Secret: c.BFD.Secret}
 }
 
-// checkCertificates refuses a node that its peer would refuse.
+// checkCertificates rejects certificates that the peer would reject.
 func checkCertificates(d *document, c *Config) error {
 	_, err := pki.Load(c.Files(), c.Node)
 	var file *pki.FileError

@@ -109,7 +109,7 @@ func (s Statuses) String() string { return fmt.Sprintf("%d-%d", s.First, s.Last)
 // MarshalText implements encoding.TextMarshaler.
 func (s Statuses) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// IsZero keeps an unset range out of a written file.
+// IsZero omits an unset range from a written file.
 func (s Statuses) IsZero() bool { return s == Statuses{} }
 
 func parseStatuses(text string) (Statuses, bool) {
@@ -129,7 +129,7 @@ func defaultCheck() Check {
 	}
 }
 
-// inheritChecks fills each service's check from the file's.
+// inheritChecks fills in each service's check from the file's.
 func inheritChecks(d *document, c *Config) {
 	for i := range c.Services {
 		of, from := reflect.ValueOf(&c.Services[i].Check).Elem(), reflect.ValueOf(c.Check)
@@ -220,8 +220,7 @@ func (s Service) weight(i int) int {
 	return s.Weights[i]
 }
 
-// With returns the service with shares of new flows for some of its backends; the others
-// get none.
+// With returns the service with the given shares of new flows; other backends get none.
 func (s Service) With(shares []health.Share) Service {
 	s.Backends, s.Weights = make([]netip.AddrPort, len(shares)), make([]int, len(shares))
 	for i, share := range shares {

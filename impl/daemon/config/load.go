@@ -8,16 +8,16 @@ import (
 	"path/filepath"
 )
 
-// Options change what Load accepts.
 type Options struct {
 	// AllowUnsafe accepts the settings that bring the historical bugs back.
 	AllowUnsafe bool
-	// Remote skips the files that the configuration names, since they are on another host.
+	// Remote skips the files that the configuration names, because they are on another
+	// host.
 	Remote bool
 }
 
-// Load reads and checks a configuration file and the certificate files that it
-// names. Relative paths in it count from its folder. Every error is an *Error.
+// Load reads and checks a configuration file and the certificate files that it names.
+// Relative paths are relative to its folder. Every error is an *Error.
 func Load(file string, opts Options) (*Config, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -41,7 +41,7 @@ func parse(file string, text []byte, opts Options) (*document, *Config, error) {
 	return d, &cfg, nil
 }
 
-// complete fills in what a configuration leaves out, and checks it.
+// complete fills in defaults and checks the configuration.
 func (d *document) complete(cfg *Config, opts Options) error {
 	for i := range cfg.Services {
 		if cfg.Services[i].Balance == "" {
@@ -63,7 +63,7 @@ func (d *document) complete(cfg *Config, opts Options) error {
 	return nil
 }
 
-// resolve makes the paths of a configuration count from its file's folder.
+// resolve makes the configuration's paths relative to its file's folder.
 func (c *Config) resolve(dir string) {
 	for _, p := range []*string{&c.Sync.CA, &c.Sync.Cert, &c.Sync.Key, &c.BFD.Secret, &c.Control, &c.Arbiter.CA, &c.Arbiter.Cert, &c.Arbiter.KeyFile} {
 		if *p != "" && !filepath.IsAbs(*p) {
@@ -72,8 +72,7 @@ func (c *Config) resolve(dir string) {
 	}
 }
 
-// reason is what an error of the file system says, without the path that the
-// message around it names anyway.
+// reason returns a file system error without the path, which the message around it names.
 func reason(err error) string {
 	var path *fs.PathError
 	if errors.As(err, &path) {

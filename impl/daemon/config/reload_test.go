@@ -29,7 +29,7 @@ func TestReloadTakesOverServicesAlone(t *testing.T) {
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"nothing", "", "", ""},
 		{"another backend", backend, netip.AddrPortFrom(first.Backends[0].Addr(), 8080).String(), ""},
-		{"another timer", "tx: 50ms", "tx: 60ms", "bfd: has changed, and a running node takes over services alone"},
+		{"another timer", "tx: 50ms", "tx: 60ms", "bfd: has changed, but a running node only reloads services"},
 		{"another VIP", "vip: " + first.VIP.String(), "vip: 198.18.0.77", ""},
 		{"a mistake", backend, "198.18.1.300:80", "lb1.yaml:"},
 	} {

@@ -85,7 +85,7 @@ func checkService(d *document, at string, s Service) error {
 	return checkCheck(d, at, s)
 }
 
-// Bounds of affinity. Entries are looked through once a second.
+// Bounds of affinity. Expired entries are removed once a second.
 const (
 	minAffinity = time.Second
 	maxAffinity = 7 * 24 * time.Hour
@@ -98,8 +98,8 @@ func checkAffinity(d *document, at string, s Service) error {
 	return nil
 }
 
-// checkFamily refuses an address of a family other than the VIP's: packets are not translated
-// between families.
+// checkFamily rejects an address of another family than the VIP's: packets are not
+// translated between families.
 func checkFamily(d *document, path string, a, vip netip.Addr) error {
 	if a.Is4() != vip.Is4() {
 		return d.fail(path, "%v is not of the family of the VIP %v; a service is of IPv4 or of IPv6, and a node may have both kinds", a, vip)
@@ -107,8 +107,8 @@ func checkFamily(d *document, path string, a, vip netip.Addr) error {
 	return nil
 }
 
-// checkAddresses refuses an address in two parts: a VIP that a host also owns is
-// answered by two machines, and one VIP on both links has two owners.
+// checkAddresses rejects an address with two roles: two machines would answer for a VIP
+// that a host owns, and a VIP on both links would have two owners.
 func checkAddresses(d *document, c *Config) error {
 	type user struct {
 		what, place string
@@ -138,10 +138,10 @@ func checkAddresses(d *document, c *Config) error {
 	for i, s := range c.Services {
 		at := index("services", i)
 		if u, taken := hosts[s.VIP]; taken {
-			return d.fail(at+".vip", "%v is %s (%s); a VIP must be no host's address", s.VIP, u.what, u.place)
+			return d.fail(at+".vip", "%v is %s (%s); a VIP must not be a host's address", s.VIP, u.what, u.place)
 		}
 		if u, taken := hosts[s.SNAT]; taken {
-			return d.fail(at+".snat", "%v is %s (%s); the backend-side VIP must be no host's address", s.SNAT, u.what, u.place)
+			return d.fail(at+".snat", "%v is %s (%s); the backend-side VIP must not be a host's address", s.SNAT, u.what, u.place)
 		}
 		if u, taken := vips[s.SNAT]; taken {
 			return d.fail(at+".snat", "%v is %s (%s); use another address, on the backend link", s.SNAT, u.what, u.place)
@@ -150,7 +150,7 @@ func checkAddresses(d *document, c *Config) error {
 	return nil
 }
 
-// Dataplane returns what the dataplane must know of this configuration.
+// Dataplane returns the dataplane's configuration.
 func (c *Config) Dataplane() dataplane.Config {
 	out := dataplane.Config{
 		ClientLink: c.Links.Client, BackendLink: c.Links.Backend,
@@ -169,8 +169,8 @@ func (c *Config) Dataplane() dataplane.Config {
 	return out
 }
 
-// VIPs returns each virtual address once, with the link on which the MASTER
-// answers for it: the services' VIPs face the clients, their SNAT VIPs the backends.
+// VIPs returns each virtual address once, with the link on which the MASTER answers for it:
+// the services' VIPs on the clients' link, their SNAT VIPs on the backends'.
 func (c *Config) VIPs() []dataplane.VIP {
 	var vips []dataplane.VIP
 	seen := map[netip.Addr]bool{}

@@ -12,8 +12,8 @@ import (
 	"baton/impl/bfd"
 )
 
-// Speaker is the configuration of a BFD speaker of its own: sessions with routers and
-// other systems, without a node.
+// Speaker is the configuration of a standalone BFD speaker: sessions with routers and other
+// systems, without a node.
 type Speaker struct {
 	// Control is the path of the control socket.
 	Control  string       `yaml:"control" need:"the path of the control socket, such as /run/baton/bfd.sock"`
@@ -112,17 +112,17 @@ func (BFDAuthType) allowed() []string {
 }
 func (t BFDAuthType) offered() []string { return t.allowed() }
 
-// What holds for a session's keys that a file leaves out.
+// Defaults of a session's keys.
 const (
 	defaultInterval = Duration(300 * time.Millisecond)
 	defaultMult     = 3
-	// defaultMinTTL lets one router stand in between: who is farther away, and may be
-	// anybody, has to be asked for.
+	// defaultMinTTL allows one router between the ends. A more distant peer must be
+	// configured, because others at that distance could send packets too.
 	defaultMinTTL = bfd.TransmitTTL - 1
 )
 
-// LoadSpeaker reads and checks a speaker's configuration file. A relative path in it
-// counts from its folder. Every error is an *Error.
+// LoadSpeaker reads and checks a speaker's configuration file. Relative paths are relative
+// to its folder. Every error is an *Error.
 func LoadSpeaker(file string) (*Speaker, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {

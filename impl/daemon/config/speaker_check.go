@@ -33,7 +33,7 @@ func checkSpeaker(d *document, s *Speaker) error {
 	return nil
 }
 
-// Path is by what the session's first packets find it.
+// Path returns the key by which the session's first packets are matched.
 func (s *BFDSession) Path() bfd.Path {
 	if s.Mode == MultiHop {
 		return bfd.Path{Local: s.Local.Addr, Remote: s.Peer.Addr}
@@ -86,7 +86,7 @@ func checkSessionEnds(d *document, at string, s *BFDSession) error {
 		return nil
 	}
 	if d.has(at+".min_ttl") && s.MinTTL != bfd.TransmitTTL {
-		return d.fail(at+".min_ttl", "is of multihop alone; a single hop takes 255 (RFC 5881 5)")
+		return d.fail(at+".min_ttl", "is only used with multihop; a single hop requires 255 (RFC 5881 5)")
 	}
 	if s.Interface == "" {
 		return d.fail(at, "needs the interface that it is bound to (RFC 5881 3); add interface, or mode: multihop")
@@ -123,7 +123,7 @@ func checkSessionAuth(d *document, at string, s *BFDSession) error {
 	return nil
 }
 
-// BFD returns the authentication as a session takes it.
+// BFD returns the authentication for a session.
 func (a BFDAuth) BFD() (bfd.Auth, error) {
 	auth := bfd.Auth{SendKey: a.Send, Type: map[BFDAuthType]bfd.AuthType{
 		AuthSimple: bfd.AuthSimplePassword, AuthMD5: bfd.AuthKeyedMD5, AuthMeticulousMD5: bfd.AuthMeticulousKeyedMD5,
@@ -139,7 +139,7 @@ func (a BFDAuth) BFD() (bfd.Auth, error) {
 	return auth, nil
 }
 
-// checkInterval holds an interval to what the wire can say and a process can keep.
+// checkInterval checks that an interval fits the wire format and can be kept by a process.
 func checkInterval(d *document, path string, t Duration) error {
 	v := time.Duration(t)
 	if v < minInterval || v > maxInterval {

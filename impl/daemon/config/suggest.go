@@ -2,7 +2,7 @@ package config
 
 import "strings"
 
-// or joins alternatives as a sentence does: "a", "a or b", "a, b or c".
+// or joins alternatives: "a", "a or b", "a, b or c".
 func or(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
@@ -10,8 +10,8 @@ func or(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }
 
-// nearest returns the candidate that differs from word by the fewest edits, and
-// whether it is near enough to be what was meant.
+// nearest returns the candidate with the smallest edit distance from word, and whether it
+// is close enough to suggest.
 func nearest(word string, candidates []string) (string, bool) {
 	best, distance := "", len(word)
 	for _, c := range candidates {
@@ -22,7 +22,7 @@ func nearest(word string, candidates []string) (string, bool) {
 	return best, best != "" && distance <= max(1, len(best)/3)
 }
 
-// edits is the Levenshtein distance of two words.
+// edits returns the Levenshtein distance of two words.
 func edits(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

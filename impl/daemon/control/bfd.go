@@ -9,7 +9,7 @@ import (
 	"baton/impl/clock"
 )
 
-// Commands to a BFD speaker; those but the first and the last name a session.
+// Commands for a BFD speaker; all except the first and the last name a session.
 const (
 	bfdStatus    = "bfd-status"
 	bfdDown      = "bfd-down"
@@ -21,8 +21,8 @@ const (
 	bfdStop      = "stop"
 )
 
-// Speaker is what the control socket of a BFD speaker controls. The methods are
-// called from many goroutines; session is a session's name.
+// Speaker is what the control socket of a BFD speaker controls. It must be safe for
+// concurrent use.
 type Speaker interface {
 	Status(context.Context) (BFDStatus, error)
 	// AdminDown holds a session down, or releases it (RFC 5880 6.8.16).
@@ -33,21 +33,21 @@ type Speaker interface {
 	Demand(ctx context.Context, session string, on bool) error
 	// Poll verifies in Demand mode that both directions work (RFC 5880 6.6).
 	Poll(ctx context.Context, session string) error
-	// Reset says that the local forwarding plane was reset (RFC 5880 6.8.15).
+	// Reset reports a reset of the local forwarding plane (RFC 5880 6.8.15).
 	Reset(ctx context.Context, session string) error
 	Stop(context.Context) error
 }
 
-// BFDStatus is what a speaker shows of itself.
+// BFDStatus is the state of a speaker.
 type BFDStatus struct {
 	Now      clock.Instant `json:"now"` // CLOCK_BOOTTIME, as all instants here
 	Sessions []BFDSession  `json:"sessions"`
-	// Filtered counts packets that the kernel discarded because no session would have
-	// taken them, by bfd.Drop, those that occurred. What is discarded behind it the
-	// sessions count, and NoSession where there was none.
+	// Filtered counts packets that the kernel dropped because no session would accept them,
+	// by bfd.Drop; zero counts are omitted. Later drops are counted by the sessions, or by
+	// NoSession if there is none.
 	Filtered  map[string]uint64 `json:"filtered"`
 	NoSession uint64            `json:"no_session"`
-	// LateMax is how long after a deadline the loop came to it at worst.
+	// LateMax is the maximum lateness of the loop after a deadline.
 	LateMax time.Duration `json:"late_max"`
 }
 
@@ -68,13 +68,13 @@ type BFDSession struct {
 
 	Ours   BFDTimers `json:"ours"`   // what we announce
 	Theirs BFDTimers `json:"theirs"` // what the peer announces
-	// Transmit and Detection are what follows from both.
+	// Transmit and Detection are negotiated from both.
 	Transmit  time.Duration `json:"transmit"`
 	Detection time.Duration `json:"detection"`
 	Polling   bool          `json:"polling"`
 	Demand    bool          `json:"remote_demand"`
 
-	// Echo is there where the session sends or returns echo packets.
+	// Echo is set if the session sends or returns echo packets.
 	Echo *BFDEcho `json:"echo,omitempty"`
 
 	LastReceived clock.Instant `json:"last_received"`
@@ -82,22 +82,22 @@ type BFDSession struct {
 	Counters     BFDCounters   `json:"counters"`
 }
 
-// BFDEcho is the Echo function of a session. In an unaffiliated session it is all
-// there is, and what it counts stands in Counters.
+// BFDEcho is the Echo function of a session. An unaffiliated session has nothing else, and
+// counts its packets in Counters.
 type BFDEcho struct {
 	Active bool `json:"active"` // echo packets are being sent
-	// Transmit is the interval at which they are, or would be; Detection is how long
-	// they may fail to come back.
+	// Transmit is the interval of echo packets; Detection is the time after which missing
+	// ones are detected.
 	Transmit  time.Duration `json:"transmit"`
 	Detection time.Duration `json:"detection"`
-	// OursMinRx and TheirsMinRx are both sides' Required Min Echo RX Interval: how
-	// fast each returns what the other sends, 0 for not at all.
+	// OursMinRx and TheirsMinRx are both sides' Required Min Echo RX Interval; 0 means that
+	// a side returns no echo packets.
 	OursMinRx    time.Duration `json:"ours_min_rx"`
 	TheirsMinRx  time.Duration `json:"theirs_min_rx"`
 	Sent         uint64        `json:"sent"`
 	Received     uint64        `json:"received"`
 	LastReceived clock.Instant `json:"last_received"`
-	// Neighbour is the link-layer address that they are sent to, "" while it is not known.
+	// Neighbour is their link-layer destination, "" while it is unknown.
 	Neighbour string `json:"neighbour,omitempty"`
 }
 
@@ -114,8 +114,8 @@ type BFDChange struct {
 	From string        `json:"from"`
 	To   string        `json:"to"`
 	Diag string        `json:"diag"`
-	// LastReceived is when the last packet before it was accepted, Detection the
-	// Detection Time then.
+	// LastReceived is when the previous packet was accepted, Detection the Detection Time
+	// then.
 	LastReceived clock.Instant `json:"last_received"`
 	Detection    time.Duration `json:"detection"`
 }
@@ -124,7 +124,7 @@ type BFDChange struct {
 type BFDCounters struct {
 	Sent           uint64            `json:"sent"`
 	Received       uint64            `json:"received"`
-	Dropped        map[string]uint64 `json:"dropped"` // by bfd.Drop, those that occurred
+	Dropped        map[string]uint64 `json:"dropped"` // by bfd.Drop; zero counts are omitted
 	Ups            uint64            `json:"ups"`
 	Downs          uint64            `json:"downs"`
 	ReceiveGapMax  time.Duration     `json:"receive_gap_max"`
@@ -152,7 +152,7 @@ func ListenSpeaker(path string, speaker Speaker) (*Server, error) {
 	return open(path, speakerAnswers{speaker}.answer)
 }
 
-// speakerAnswers answers for a speaker.
+// speakerAnswers answers the requests for a speaker.
 type speakerAnswers struct{ speaker Speaker }
 
 func (s speakerAnswers) answer(ctx context.Context, line []byte) any {
@@ -189,7 +189,7 @@ func (s speakerAnswers) carryOut(ctx context.Context, r bfdRequest) (bfdResponse
 		r.Command, bfdStatus, bfdDown, bfdUp, bfdIntervals, bfdDemand, bfdPoll, bfdReset, bfdStop)
 }
 
-// askSpeaker sends one request to a speaker and reads its answer.
+// askSpeaker sends one request to a speaker and reads the answer.
 func (c *Client) askSpeaker(ctx context.Context, r bfdRequest) (bfdResponse, error) {
 	var answer bfdResponse
 	if err := c.exchange(ctx, r.Command, r, &answer); err != nil {
@@ -208,7 +208,7 @@ func (c *Client) BFDStatus(ctx context.Context) (BFDStatus, error) {
 		return BFDStatus{}, err
 	}
 	if answer.Status == nil {
-		return BFDStatus{}, fmt.Errorf("control: %s: the answer holds none", bfdStatus)
+		return BFDStatus{}, fmt.Errorf("control: %s: the answer has none", bfdStatus)
 	}
 	return *answer.Status, nil
 }
@@ -235,13 +235,13 @@ func (c *Client) BFDDemand(ctx context.Context, session string, on bool) error {
 	return err
 }
 
-// BFDPoll has a speaker's session verify that both directions work.
+// BFDPoll makes a speaker's session verify both directions.
 func (c *Client) BFDPoll(ctx context.Context, session string) error {
 	_, err := c.askSpeaker(ctx, bfdRequest{Command: bfdPoll, Session: session})
 	return err
 }
 
-// BFDReset tells a speaker's session of a reset of the forwarding plane.
+// BFDReset reports a reset of the forwarding plane to a speaker's session.
 func (c *Client) BFDReset(ctx context.Context, session string) error {
 	_, err := c.askSpeaker(ctx, bfdRequest{Command: bfdReset, Session: session})
 	return err

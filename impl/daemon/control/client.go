@@ -15,8 +15,8 @@ import (
 	"baton/impl/flow"
 )
 
-// Client talks to one node's control socket. It is safe for concurrent use;
-// requests of one client are answered in turn.
+// Client is a client of one node's control socket. It is safe for concurrent use; its
+// requests are answered in order.
 type Client struct {
 	mu   sync.Mutex
 	conn net.Conn
@@ -35,14 +35,14 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) {
-			err = op.Err // the address in it may be a descriptor's, which tells nobody anything
+			err = op.Err // its address may be a /proc path of a descriptor
 		}
 		return nil, fmt.Errorf("control: dial %s: %w", path, err)
 	}
 	return NewClient(conn), nil
 }
 
-// NewClient talks over a connection that somebody else has made.
+// NewClient returns a client on an existing connection.
 func NewClient(conn net.Conn) *Client {
 	return &Client{conn: conn, in: bufio.NewReader(conn)}
 }
@@ -57,13 +57,13 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	if answer.Status == nil {
-		return Status{}, errors.New("control: status: the answer holds none")
+		return Status{}, errors.New("control: status: the answer has none")
 	}
 	return *answer.Status, nil
 }
 
-// Handover asks a MASTER to give its role to the peer. The error says why it does
-// not; that the peer has taken over is for Status to tell.
+// Handover asks a MASTER to hand over to its peer. The error is its refusal. Status shows
+// when the peer has taken over.
 func (c *Client) Handover(ctx context.Context) error {
 	_, err := c.call(ctx, request{Command: cmdHandover})
 	return err
@@ -75,22 +75,21 @@ func (c *Client) Stop(ctx context.Context) error {
 	return err
 }
 
-// Reload has the node take over the services of its configuration file. It returns what
-// that changed, a line each.
+// Reload makes the node reload the services of its configuration file. It returns the
+// changes, one per line.
 func (c *Client) Reload(ctx context.Context) ([]string, error) {
 	answer, err := c.call(ctx, request{Command: cmdReload})
 	return answer.Changes, err
 }
 
-// Edit changes one service of a node and of its peer. It returns what that changed, a line
-// each.
+// Edit changes one service of a node and of its peer. It returns the changes, one per line.
 func (c *Client) Edit(ctx context.Context, e config.Edit) ([]string, error) {
 	answer, err := c.call(ctx, request{Command: cmdEdit, Edit: e})
 	return answer.Changes, err
 }
 
-// Break starts a fault of the dataplane, until Mend, in a node that was started for tests. It
-// returns the proof.
+// Break injects a dataplane failure until Mend, in a node that was started for tests. It
+// returns the receipt.
 func (c *Client) Break(ctx context.Context, fault string) ([]string, error) {
 	answer, err := c.call(ctx, request{Command: cmdBreak, Fault: fault})
 	return answer.Changes, err
@@ -114,32 +113,32 @@ func (c *Client) Ready(ctx context.Context, service string, backend netip.AddrPo
 	return err
 }
 
-// Entry asks how the node's dataplane knows a flow. Either direction of it as the
-// client sees it will do.
+// Entry asks for the dataplane's entry of a flow, by the tuple of either direction as the
+// client sees it.
 func (c *Client) Entry(ctx context.Context, tuple flow.Tuple) (Entry, error) {
 	answer, err := c.call(ctx, request{Command: cmdEntry, Tuple: tuple.String()})
 	if err != nil {
 		return Entry{}, err
 	}
 	if answer.Entry == nil {
-		return Entry{}, errors.New("control: entry: the answer holds none")
+		return Entry{}, errors.New("control: entry: the answer has none")
 	}
 	return *answer.Entry, nil
 }
 
-// Table asks for the node's connection table, with up to limit of its entries.
+// Table asks for the node's connection table, with at most limit entries.
 func (c *Client) Table(ctx context.Context, limit int) (Table, error) {
 	answer, err := c.call(ctx, request{Command: cmdTable, Limit: limit})
 	if err != nil {
 		return Table{}, err
 	}
 	if answer.Table == nil {
-		return Table{}, errors.New("control: table: the answer holds none")
+		return Table{}, errors.New("control: table: the answer has none")
 	}
 	return *answer.Table, nil
 }
 
-// call sends one request to a node and reads its answer.
+// call sends one request and reads the answer.
 func (c *Client) call(ctx context.Context, r request) (response, error) {
 	var answer response
 	if err := c.exchange(ctx, r.Command, r, &answer); err != nil {
@@ -151,11 +150,12 @@ func (c *Client) call(ctx context.Context, r request) (response, error) {
 	return answer, nil
 }
 
-// exchange writes one line and reads the one that answers it.
+// exchange writes one line and reads the answer line.
 func (c *Client) exchange(ctx context.Context, command string, request, answer any) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// A call that is given up leaves its answer behind, so the connection ends with it.
+	// The answer of an abandoned call would be read by the next one, so the connection
+	// ends.
 	stop := context.AfterFunc(ctx, func() { c.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	line, err := json.Marshal(request)
@@ -175,7 +175,7 @@ func (c *Client) exchange(ctx context.Context, command string, request, answer a
 	return nil
 }
 
-// Refused says that the node was asked and did not do it.
+// Refused is the error of a node that did not execute a command.
 type Refused struct{ Command, Why string }
 
 func (e *Refused) Error() string { return fmt.Sprintf("control: %s: %s", e.Command, e.Why) }

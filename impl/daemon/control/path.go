@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxPath is how long a socket's path may be in sockaddr_un, with its final zero.
+// maxPath is the maximum length of a path in sockaddr_un, with its final zero.
 const maxPath = 108
 
-// shorten returns a path that names the same socket and fits an address. A path
-// that is too long is reached through a descriptor of its folder, which stays
-// open until release is called.
+// shorten returns a path of the same socket that fits into a socket address. A path that is
+// too long is reached through a descriptor of its folder, which stays open until release is
+// called.
 func shorten(path string) (short string, release func(), err error) {
 	if len(path) < maxPath {
 		return path, func() {}, nil

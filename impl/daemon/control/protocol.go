@@ -1,7 +1,7 @@
-// Package control is the local control of a running node: a unix socket on which
-// a request is a line of JSON and its answer another. The daemon serves it, and
-// `baton status`, `baton handover` and the namespace world are its clients. The
-// package holds no state of a node; it asks the Node that it is given.
+// Package control is the local control interface of a running node: a unix socket with one
+// line of JSON per request and per answer. The daemon serves it; `baton status`, `baton
+// handover` and the namespace world are clients. The package has no state of a node; it
+// asks a Node.
 package control
 
 import (
@@ -33,17 +33,16 @@ const (
 type request struct {
 	Command string `json:"command"`
 	Tuple   string `json:"tuple,omitempty"` // entry: see ParseTuple
-	Limit   int    `json:"limit,omitempty"` // table: the most entries to answer with
+	Limit   int    `json:"limit,omitempty"` // table: maximum number of entries
 
 	Service string         `json:"service,omitempty"` // drain, ready
 	Backend netip.AddrPort `json:"backend,omitzero"`  // likewise
-	For     time.Duration  `json:"for,omitempty"`     // drain: the time until its deadline
+	For     time.Duration  `json:"for,omitempty"`     // drain: time until the deadline
 	Fault   string         `json:"fault,omitempty"`   // break: of package faulty
 	Edit    config.Edit    `json:"edit,omitzero"`     // edit
 }
 
-// response is the line that answers it. Error is set if the request was not
-// carried out.
+// response is the answer line. Error is set if the request failed.
 type response struct {
 	Error  string  `json:"error,omitempty"`
 	Status *Status `json:"status,omitempty"`
@@ -53,26 +52,26 @@ type response struct {
 	Changes []string `json:"changes,omitempty"`
 }
 
-// Status is what a node, its dataplane and its event loop show of themselves.
+// Status is the state of a node, its dataplane and its event loop.
 type Status struct {
 	node.Status
 	Dataplane Counters  `json:"dataplane"`
 	Loop      Loop      `json:"loop"`
 	Stream    Stream    `json:"stream"`
 	Services  []Service `json:"services"`
-	// Pinned is how the table fares that is to outlive the process; nil without pin.
+	// Pinned describes the pinned table; nil without pin.
 	Pinned *Pinned `json:"pinned,omitempty"`
 	// Deleted names the services of the file that were deleted at run time.
 	Deleted []string `json:"deleted,omitempty"`
-	// Conflicts are the VIPs that a host has claimed which is not of this pair.
+	// Conflicts are the VIPs that a host outside of this pair has claimed.
 	Conflicts []Conflict `json:"conflicts,omitempty"`
-	// Alarms are what an operator should look after, each in a sentence.
+	// Alarms are what an operator should look into, each in a sentence.
 	Alarms []string `json:"alarms,omitempty"`
 }
 
-// Outcomes of a start with pin.
+// Outcomes of a start with a pin folder.
 const (
-	PinAdopted = "adopted" // Status.Adopted says what was found
+	PinAdopted = "adopted" // see Status.Adopted
 	PinRefused = "refused"
 	PinNew     = "new" // the folder held no table
 )
@@ -80,23 +79,23 @@ const (
 // PinOutcomes lists them.
 var PinOutcomes = []string{PinAdopted, PinRefused, PinNew}
 
-// Pinned is the folder of a pinned table, and what became of the one that was found there.
+// Pinned is the folder of a pinned table and what happened to the table found there.
 type Pinned struct {
 	Dir     string `json:"dir"`
 	Outcome string `json:"outcome"`
-	Why     string `json:"why,omitempty"` // a table was refused, and removed
+	Why     string `json:"why,omitempty"` // why the table was refused and removed
 }
 
-// Conflict is a VIP with another claimant.
+// Conflict is a VIP that another host claims.
 type Conflict struct {
 	VIP  netip.Addr `json:"vip"`
 	Link string     `json:"link"`
 	MAC  string     `json:"mac"` // of the last packet
-	// MaybePeer says that this may be the peer, whose hardware address on the link is not
-	// known, and which this node does not know to stand by.
+	// MaybePeer means that the claimant may be the peer: its hardware address on the link
+	// is unknown, and it has not said that it does not serve.
 	MaybePeer bool          `json:"maybe_peer"`
 	Count     uint64        `json:"count"`
-	Answered  uint64        `json:"answered"` // announcements with which this node has answered
+	Answered  uint64        `json:"answered"` // announcements in answer to the claims
 	Ago       time.Duration `json:"ago"`      // since the last packet
 }
 
@@ -106,13 +105,13 @@ type Service struct {
 	At   string `json:"at"` // protocol, VIP and port
 	// Serving is the number of backends that get new flows; with 0 new flows are dropped or refused.
 	Serving int  `json:"serving"`
-	Checked bool `json:"checked"` // its backends are probed
-	Refuses bool `json:"refuses"` // with no backend serving, new flows are answered, not only dropped
-	// Refused counts new flows that were dropped since the service was configured: no-backend,
+	Checked bool `json:"checked"` // its backends are health-checked
+	Refuses bool `json:"refuses"` // without a serving backend, new flows are refused, not only dropped
+	// Refused counts dropped new flows since the service was configured: no-backend,
 	// no-port, table-full.
 	Refused map[string]uint64 `json:"refused,omitempty"`
-	// Edited is changed or added if that was done at run time, and empty if it is as in the
-	// file.
+	// Edited is "changed" or "added" if that was done at run time, and empty if the service
+	// equals the file's.
 	Edited   string    `json:"edited,omitempty"`
 	Backends []Backend `json:"backends"`
 }
@@ -127,24 +126,24 @@ type Backend struct {
 	Left     time.Duration `json:"left,omitempty"` // time until the drain's deadline
 	Probes   uint64        `json:"probes"`
 	Failures uint64        `json:"failures"` // probes that failed
-	// Follows: the peer, the MASTER, decides its state. Disagrees: this node's probes say
-	// otherwise.
+	// Follows means that the peer, the MASTER, decides its state. Disagrees means that this
+	// node's probes say otherwise.
 	Follows   bool `json:"follows,omitempty"`
 	Disagrees bool `json:"disagrees,omitempty"`
 }
 
-// Stream is how the sync stream's transport fares.
+// Stream is the state of the sync stream's transport.
 type Stream struct {
 	Up bool `json:"up"`
-	// Cause and Why are how the last stream ended, or why none came about; empty if
-	// nothing has ended or failed yet.
+	// Cause and Why describe how the last stream ended or the last attempt failed; empty if
+	// there was none.
 	Cause string `json:"cause,omitempty"`
 	Why   string `json:"why,omitempty"`
-	// Failures is how many attempts in a row came to nothing, Retry how long it is to
-	// the next one; 0 at the end that does not dial.
+	// Failures is the number of consecutive failed attempts, Retry the time until the next
+	// one; 0 at the end that does not dial.
 	Failures int               `json:"failures"`
 	Retry    time.Duration     `json:"retry"`
-	Ends     map[string]uint64 `json:"ends"` // streams that ended and attempts that failed, by cause
+	Ends     map[string]uint64 `json:"ends"` // ended streams and failed attempts, by cause
 }
 
 // Counters are the dataplane's, by name.
@@ -166,7 +165,7 @@ type Counters struct {
 	Dropped           map[string]uint64 `json:"dropped"` // by dataplane.Drop
 }
 
-// CountersFrom names the dataplane's counters.
+// CountersFrom converts the dataplane's counters.
 func CountersFrom(c dataplane.Counters) Counters {
 	out := Counters{
 		ForwardedOriginal: c.Forwarded[0], ForwardedReply: c.Forwarded[1],
@@ -181,28 +180,28 @@ func CountersFrom(c dataplane.Counters) Counters {
 	return out
 }
 
-// Loop is how the event loop fares.
+// Loop is the state of the event loop.
 type Loop struct {
 	Steps uint64 `json:"steps"`
-	// LateMax is how long after the core's deadline the loop came to it at worst,
-	// LateSum all such times together; Late counts them by the daemon's buckets.
+	// LateMax is the maximum lateness of the loop after the core's deadline, LateSum the
+	// sum of all. Late is the histogram, by the daemon's buckets.
 	LateMax time.Duration `json:"late_max"`
 	LateSum time.Duration `json:"late_sum"`
 	Late    []uint64      `json:"late"`
 	// SendErrors counts BFD packets that the kernel refused, by path.
 	SendErrors map[string]uint64 `json:"send_errors"`
-	// Failures counts calls of the dataplane and the network that failed, by call.
+	// Failures counts failed calls of the dataplane and the network, by call.
 	Failures map[string]uint64 `json:"failures"`
-	// Strangers counts BFD packets of addresses other than the peer's, by path.
+	// Strangers counts BFD packets from an address other than the peer's, by path.
 	Strangers map[string]uint64 `json:"strangers"`
-	// RecordsDropped counts trace events and log lines for which there was no room.
+	// RecordsDropped counts trace events and log lines dropped because the queue was full.
 	RecordsDropped uint64 `json:"records_dropped"`
-	// Unserved counts replicated entries that this node's configuration would not have made,
-	// by reason. They are kept, and take hold once it would.
+	// Unserved counts replicated entries that do not match this node's configuration, by
+	// reason. They are kept, and used once they match.
 	Unserved map[string]uint64 `json:"unserved,omitempty"`
 }
 
-// Entry is how a dataplane knows a flow.
+// Entry is a dataplane's entry of a flow.
 type Entry struct {
 	// Origin is opened, synced or adopted; none if the flow is not known.
 	Origin  string `json:"origin"`
@@ -213,7 +212,7 @@ type Entry struct {
 // NoEntry is the Origin of a flow that is not in the table.
 const NoEntry = "none"
 
-// Table is a dataplane's connection table, or the part of it that was asked for.
+// Table is a dataplane's connection table, or the requested part of it.
 type Table struct {
 	Total int    `json:"total"` // entries in the table
 	Flows []Flow `json:"flows"` // in no order
@@ -225,10 +224,10 @@ type Flow struct {
 	Reply     string        `json:"reply"`
 	State     string        `json:"state"`
 	Origin    string        `json:"origin"`
-	Remaining time.Duration `json:"remaining"` // lifetime left if no packet comes
+	Remaining time.Duration `json:"remaining"` // remaining lifetime without further packets
 }
 
-// TableFrom names what entries hold.
+// TableFrom converts entries.
 func TableFrom(entries []flow.Entry, total int) Table {
 	t := Table{Total: total, Flows: make([]Flow, len(entries))}
 	for i, e := range entries {

@@ -19,24 +19,23 @@ import (
 	"baton/impl/flow"
 )
 
-// Node is what the control socket controls. The methods are called from many
-// goroutines.
+// Node is what the control socket controls. It must be safe for concurrent use.
 type Node interface {
 	Status(context.Context) (Status, error)
-	// Handover asks a MASTER to give its role to the peer; the error says why it
-	// does not. That the peer has taken over is for Status to tell.
+	// Handover asks a MASTER to hand over to its peer; the error is its refusal. Status
+	// shows when the peer has taken over.
 	Handover(context.Context) error
 	Entry(context.Context, flow.Tuple) (Entry, error)
-	// Table reads the connection table, with up to so many of its entries.
+	// Table reads the connection table, with at most limit entries.
 	Table(ctx context.Context, limit int) (Table, error)
 	Stop(context.Context) error
-	// Reload takes the services of the configuration file over and says what that changed,
-	// a line each. An error changes nothing.
+	// Reload applies the services of the configuration file and returns the changes, one
+	// per line. An error changes nothing.
 	Reload(context.Context) (changes []string, err error)
-	// Edit changes one service, here and at the peer, and says what that changed, a line
-	// each. An error changes nothing.
+	// Edit changes one service, here and at the peer, and returns the changes, one per
+	// line. An error changes nothing.
 	Edit(ctx context.Context, e config.Edit) (changes []string, err error)
-	// Break starts a fault of the dataplane, and Mend ends all of them. Each returns its proof.
+	// Break injects a dataplane failure, and Mend ends all of them. Both return a receipt.
 	// A node that was not started for tests refuses both.
 	Break(ctx context.Context, fault string) (changes []string, err error)
 	Mend(context.Context) (changes []string, err error)
@@ -45,7 +44,7 @@ type Node interface {
 	Ready(ctx context.Context, service string, backend netip.AddrPort) error
 }
 
-// Limits of a server: a client that is stuck or hostile costs no more than this.
+// Limits of a server against stuck and hostile clients.
 const (
 	maxRequest    = 64 << 10
 	maxClients    = 64
@@ -64,8 +63,8 @@ type Server struct {
 	slots    chan struct{}
 }
 
-// Listen creates the socket, readable for its owner alone, and the folder that it
-// is in. A socket that a dead node left behind is replaced; one that answers is not.
+// Listen creates the socket, accessible only to its owner, and its folder. It replaces a
+// socket that a dead node has left behind, but not one that answers.
 func Listen(path string, node Node) (*Server, error) {
 	return open(path, nodeAnswers{node}.answer)
 }
@@ -102,7 +101,7 @@ func listen(path, short string) (*net.UnixListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener.SetUnlinkOnClose(false) // the address may name a descriptor that means another folder by then
+	listener.SetUnlinkOnClose(false) // the address may be a path of a closed descriptor by then
 	if err := os.Chmod(path, 0o600); err != nil {
 		listener.Close()
 		return nil, err
@@ -171,7 +170,7 @@ func (s *Server) ask(ctx context.Context, line []byte) any {
 	return s.answer(ctx, line)
 }
 
-// nodeAnswers answers for a node.
+// nodeAnswers answers the requests for a node.
 type nodeAnswers struct{ node Node }
 
 func (n nodeAnswers) answer(ctx context.Context, line []byte) any {

@@ -1,6 +1,6 @@
-// Package etcd keeps the record of a pair's arbiter (package arbiter) under one key of an
-// etcd cluster. Reads are linearizable and a swap is a transaction on the key's revision, so
-// no node can miss what the other has written.
+// Package etcd stores the record of a pair's arbiter (package arbiter) under one key of an
+// etcd cluster. Reads are linearizable, and a swap is a transaction on the key's revision,
+// so no node can miss the other's writes.
 package etcd
 
 import (
@@ -18,16 +18,16 @@ import (
 	"baton/impl/arbiter"
 )
 
-// Config says where the record is.
+// Config locates the record.
 type Config struct {
 	Endpoints []string // URLs of the members
-	Key       string   // of the record; the same on both nodes, and used by no other pair
+	Key       string   // the record's key; equal on both nodes, unique to the pair
 	TLS       *tls.Config
-	// Timeout is how long one question may take.
+	// Timeout limits each question.
 	Timeout time.Duration
 }
 
-// Store is a connection to the cluster. It is safe for concurrent use.
+// Store is a client of the cluster. It is safe for concurrent use.
 type Store struct {
 	client  *clientv3.Client
 	key     string
@@ -35,11 +35,11 @@ type Store struct {
 
 	mu      sync.Mutex
 	cluster uint64 // the id of the cluster that answered first
-	latest  int64  // the largest revision that it returned
+	latest  int64  // the largest revision it returned
 }
 
-// Open returns a store. It connects in the background: while the cluster is unreachable,
-// questions fail.
+// Open returns a store. It connects in the background; questions fail while the cluster is
+// unreachable.
 func Open(cfg Config) (*Store, error) {
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: cfg.Endpoints, TLS: cfg.TLS, Logger: zap.NewNop(),
@@ -55,7 +55,7 @@ func Open(cfg Config) (*Store, error) {
 // Close ends the connection.
 func (s *Store) Close() error { return s.client.Close() }
 
-// Do carries a question out.
+// Do executes a question.
 func (s *Store) Do(ctx context.Context, q arbiter.Question) arbiter.Answer {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -99,22 +99,23 @@ func (s *Store) ask(ctx context.Context, q arbiter.Question) (arbiter.Answer, er
 	return answer((*clientv3.GetResponse)(done.Responses[0].GetResponseRange()))
 }
 
-// answer is the record from a read.
+// answer decodes the record of a read.
 func answer(got *clientv3.GetResponse) (a arbiter.Answer, err error) {
 	if len(got.Kvs) == 0 {
 		return a, nil
 	}
 	a.Revision = uint64(got.Kvs[0].ModRevision)
 	if err := json.Unmarshal(got.Kvs[0].Value, &a.Record); err != nil {
-		return a, fmt.Errorf("the key %s holds no record of an arbiter: %w", got.Kvs[0].Key, err)
+		return a, fmt.Errorf("the key %s has no valid arbiter record: %w", got.Kvs[0].Key, err)
 	}
 	return a, nil
 }
 
 var errOther = errors.New("another cluster answers: restart the node once no node holds a right from the old cluster")
 
-// admit refuses answers of another cluster, and of one that returned to an earlier revision,
-// as after a restore from a snapshot: its record may be older than a swap.
+// admit rejects answers of another cluster, and of one that returned to an earlier
+// revision, for instance after a restore from a snapshot: its record may be older than a
+// swap.
 func (s *Store) admit(cluster uint64, revision int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

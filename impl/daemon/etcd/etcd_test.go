@@ -132,7 +132,7 @@ func TestErrors(t *testing.T) {
 	if _, err := s.client.Put(context.Background(), "/pair", "busy"); err != nil {
 		t.Fatal(err)
 	}
-	if a := s.Do(context.Background(), arbiter.Question{}); !strings.Contains(a.Err, "holds no record") {
+	if a := s.Do(context.Background(), arbiter.Question{}); !strings.Contains(a.Err, "has no valid arbiter record") {
 		t.Errorf("a key of somebody else: %+v", a)
 	}
 }

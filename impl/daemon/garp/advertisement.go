@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Offsets into an Ethernet frame that carries a neighbour advertisement with one option
-// (RFC 4861 4.4, 4.6.1), and values of its fields.
+// Offsets into an Ethernet frame with a neighbour advertisement and one option (RFC 4861
+// 4.4, 4.6.1), and field values.
 const (
 	ipv6Offset     = typeOffset + 2
 	payloadLen     = ipv6Offset + 4
@@ -30,8 +30,8 @@ const (
 )
 
 // advertisement returns an unsolicited neighbour advertisement of an address to all nodes
-// (RFC 4861 7.2.6). Override makes hosts with an entry replace it. Router is set since the
-// node forwards packets to the address.
+// (RFC 4861 7.2.6). Override makes hosts replace an existing entry. Router is set because
+// the node forwards packets to the address.
 func advertisement(mac net.HardwareAddr, vip netip.Addr) []byte {
 	f := make([]byte, advertisement6)
 	copy(f, []byte{0x33, 0x33, 0, 0, 0, 1})
@@ -51,7 +51,7 @@ func advertisement(mac net.HardwareAddr, vip netip.Addr) []byte {
 	return f
 }
 
-// checksum is the checksum of a message and its packet's addresses (RFC 8200 8.1).
+// checksum returns the checksum of a message with its packet's addresses (RFC 8200 8.1).
 func checksum(addressesAndMessage []byte, proto, length uint32) uint16 {
 	sum := proto + length
 	for i := 0; i < len(addressesAndMessage); i += 2 {

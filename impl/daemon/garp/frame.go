@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Offsets into an Ethernet frame that carries an ARP packet for IPv4 (RFC 826).
+// Offsets into an Ethernet frame with an ARP packet for IPv4 (RFC 826).
 const (
 	macLen      = 6
 	srcOffset   = macLen
@@ -21,7 +21,7 @@ const (
 	targetMAC   = senderIP + 4
 	targetIP    = targetMAC + macLen
 	frameLen    = targetIP + 4
-	minFrameLen = 60 // Ethernet's least, without the checksum
+	minFrameLen = 60 // Ethernet's minimum, without the checksum
 )
 
 // Frame returns the announcement of an address.
@@ -33,10 +33,10 @@ func Frame(mac net.HardwareAddr, vip netip.Addr) []byte {
 }
 
 // arpAnnouncement returns an ARP Announcement (RFC 5227 section 3) of an address: a
-// broadcast ARP *request* with the address as sender and as target. It is the form
-// that VRRP uses (RFC 5798 8.1.2), that switches learn the port from, and that
-// Linux takes as gratuitous without further conditions: unlike a reply it
-// overrides an entry that was updated within the last second (arp_is_garp).
+// broadcast ARP *request* with the address as sender and target. VRRP uses this form (RFC
+// 5798 8.1.2), switches learn the port from it, and Linux accepts it as gratuitous without
+// further conditions: unlike a reply it overrides an entry that was updated within the last
+// second (arp_is_garp).
 func arpAnnouncement(mac net.HardwareAddr, vip netip.Addr) []byte {
 	f := make([]byte, minFrameLen)
 	copy(f, broadcast)
@@ -49,7 +49,7 @@ func arpAnnouncement(mac net.HardwareAddr, vip netip.Addr) []byte {
 	ip := vip.As4()
 	copy(f[senderMAC:], mac)
 	copy(f[senderIP:], ip[:])
-	copy(f[targetIP:], ip[:]) // the target's MAC stays zero: it is not known to the protocol
+	copy(f[targetIP:], ip[:]) // the target's MAC stays zero
 	return f
 }
 

@@ -1,7 +1,7 @@
-// Package garp announces virtual addresses: one gratuitous ARP or, of IPv6, one
-// unsolicited neighbour advertisement for each VIP on its link. Sockets are open and frames are ready before a takeover, so that nothing
-// has to be resolved or allocated when it happens. The core decides when to
-// announce and how often; the daemon's loop calls Send.
+// Package garp announces virtual addresses: one gratuitous ARP or, for IPv6, one
+// unsolicited neighbour advertisement per VIP on its link. Sockets are open and frames are
+// built before a takeover, so that nothing must be resolved or allocated then. The core
+// decides when and how often to announce; the daemon's loop calls Send.
 package garp
 
 import (
@@ -16,14 +16,13 @@ import (
 	"baton/impl/dataplane"
 )
 
-// Sender holds one packet socket for each link that carries a VIP. It is not safe
-// for concurrent use.
+// Sender has one packet socket for each link with a VIP. It is not safe for concurrent use.
 type Sender struct {
 	links []*link
-	vips  []place // in the order in which they were given
+	vips  []place // in the given order
 }
 
-// place is the link on which a VIP is announced.
+// place is a VIP's link and its index there.
 type place struct {
 	link *link
 	at   int // index of the VIP on the link
@@ -33,12 +32,12 @@ type link struct {
 	name   string
 	fd     int
 	to     unix.SockaddrLinklayer
-	mac    net.HardwareAddr // that the frames carry
+	mac    net.HardwareAddr // source of the frames
 	vips   []netip.Addr
 	frames [][]byte
 }
 
-// Open prepares the announcement of the VIPs in the calling thread's network namespace.
+// Open prepares to announce the VIPs, in the calling thread's network namespace.
 func Open(vips []dataplane.VIP) (*Sender, error) {
 	s := &Sender{}
 	if err := s.SetVIPs(vips); err != nil {
@@ -48,7 +47,7 @@ func Open(vips []dataplane.VIP) (*Sender, error) {
 	return s, nil
 }
 
-// SetVIPs has others announced from here on. An error changes nothing.
+// SetVIPs changes the announced VIPs. An error changes nothing.
 func (s *Sender) SetVIPs(vips []dataplane.VIP) error {
 	find := func(name string) int { return slices.IndexFunc(s.links, func(l *link) bool { return l.name == name }) }
 	for _, vip := range vips {
@@ -91,7 +90,7 @@ func openLink(name string) (*link, error) {
 	return &link{name: name, fd: fd, to: to, mac: iface.HardwareAddr}, nil
 }
 
-// prepare builds the frames of a link for its hardware address.
+// prepare builds a link's frames for its hardware address.
 func (l *link) prepare(mac net.HardwareAddr) {
 	l.mac, l.frames = slices.Clone(mac), l.frames[:0]
 	for _, vip := range l.vips {
@@ -99,7 +98,7 @@ func (l *link) prepare(mac net.HardwareAddr) {
 	}
 }
 
-// SetMAC takes note of a link's hardware address, and reports whether it is another.
+// SetMAC sets a link's hardware address and reports whether it has changed.
 func (s *Sender) SetMAC(name string, mac net.HardwareAddr) (changed bool) {
 	for _, l := range s.links {
 		if l.name == name && !slices.Equal(l.mac, mac) {
@@ -118,9 +117,9 @@ func (l *link) send(i int) error {
 	return nil
 }
 
-// Send announces count VIPs once each, starting with first and wrapping around. It continues
-// after a failure, so that one link that is down does not block the other's VIPs, and returns
-// all failures.
+// Send announces count VIPs once each, from the index first on, wrapping around. It
+// continues after a failure, so that one link that is down does not block the other's VIPs,
+// and returns all failures.
 func (s *Sender) Send(first, vips int) error {
 	var failures []error
 	for i := range min(vips, len(s.vips)) {
@@ -133,7 +132,7 @@ func (s *Sender) Send(first, vips int) error {
 // SendAll announces every VIP once.
 func (s *Sender) SendAll() error { return s.Send(0, len(s.vips)) }
 
-// SendOne announces one VIP on its link, to correct who has just heard another.
+// SendOne announces one VIP on its link, as an answer to a foreign announcement.
 func (s *Sender) SendOne(vip dataplane.VIP) error {
 	for _, l := range s.links {
 		if i := slices.Index(l.vips, vip.Addr); l.name == vip.Link && i >= 0 {

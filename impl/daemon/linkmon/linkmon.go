@@ -1,6 +1,6 @@
-// Package linkmon tells of the carrier and the hardware address of interfaces, as
-// rtnetlink reports them. It judges nothing; the daemon hands what it says to the
-// core (carrier) and to the announcer (address).
+// Package linkmon watches the carrier and the hardware address of interfaces by rtnetlink.
+// It judges nothing; the daemon passes its reports to the core (carrier) and the announcer
+// (address).
 package linkmon
 
 import (
@@ -15,21 +15,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// State is what is known of one link.
+// State is the state of one link.
 type State struct {
 	Name string
-	Up   bool // administratively up, and the carrier is there
+	Up   bool // administratively up, with carrier
 	MAC  net.HardwareAddr
 }
 
-// retry is the pause before a subscription that broke is renewed.
+// retry is the pause before a broken subscription is renewed.
 const retry = 100 * time.Millisecond
 
-// Watch calls report with the state of each named link, now and whenever
-// something about it changes, until ctx is done. It watches the calling thread's
-// network namespace. A subscription that breaks (the kernel had more to tell than
-// the socket could hold) is reported to broken and renewed, and all links are reported again,
-// so that no change is missed.
+// Watch calls report with the state of each named link, now and after each change, until
+// ctx is done. It watches the calling thread's network namespace. A broken subscription
+// (the kernel had more updates than the socket could hold) is reported to broken and
+// renewed, and all links are reported again, so that no change is missed.
 func Watch(ctx context.Context, names []string, broken func(error), report func(State)) {
 	for {
 		err := watch(ctx, names, report)

@@ -13,11 +13,10 @@ import (
 	"baton/impl/node"
 )
 
-// scrapeTimeout bounds how long a scrape waits for the node.
+// scrapeTimeout limits how long a scrape waits for the node.
 const scrapeTimeout = time.Second
 
-// collector turns one status into samples at each scrape, so that they belong
-// together.
+// collector converts one status to samples at each scrape, so that they are consistent.
 type collector struct {
 	source     Source
 	lateBounds []time.Duration
@@ -128,8 +127,8 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. A loop that does not answer shows as
-// baton_up 0 and nothing else.
+// Collect implements prometheus.Collector. A loop that does not answer yields only baton_up
+// 0.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()

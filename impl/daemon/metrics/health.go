@@ -12,7 +12,7 @@ import (
 	"baton/impl/ha"
 )
 
-// healthLimit is how long a node may take to say how it is.
+// healthLimit limits how long a node may take to answer.
 const healthLimit = time.Second
 
 // Health answers /healthz: 200 while the node's event loop answers.
@@ -20,11 +20,11 @@ func Health(source Source) http.Handler {
 	return answer(source, func(control.Status) string { return "" })
 }
 
-// needed are the gates that a BACKUP must have open to take over at once.
+// needed are the gates that a BACKUP needs to take over at once.
 var needed = (ha.LinksUp | ha.DataplaneReady | ha.Reachable | ha.Arbitrated | ha.InSync).Names()
 
-// Ready answers /readyz: 200 while the node serves, or would serve at once if its peer
-// died: links, dataplane and targets are fine, and its table is what the MASTER's is.
+// Ready answers /readyz: 200 while the node serves, or could take over at once: links,
+// dataplane and targets are fine, and its table is in sync.
 func Ready(source Source) http.Handler {
 	return answer(source, func(s control.Status) string {
 		if s.Role == ha.Master.String() {
@@ -43,7 +43,7 @@ func Ready(source Source) http.Handler {
 	})
 }
 
-// answer answers with 200, or with 503 and why not.
+// answer answers with 200, or with 503 and the reason.
 func answer(source Source, why func(control.Status) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), healthLimit)

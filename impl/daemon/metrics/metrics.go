@@ -1,6 +1,5 @@
-// Package metrics shows a node to Prometheus. What the node is now is read from
-// its status when it is scraped; what happened to it is counted from the events of
-// its trace. The package asks, and never changes anything.
+// Package metrics exports a node to Prometheus. Gauges come from its status at each scrape;
+// counters of events come from its trace. The package never changes anything.
 package metrics
 
 import (
@@ -17,7 +16,7 @@ import (
 	"baton/impl/trace"
 )
 
-// namespace begins every metric's name.
+// namespace is the prefix of every metric.
 const namespace = "baton"
 
 // Source returns the status of the node.
@@ -34,8 +33,8 @@ type Metrics struct {
 	announced   prometheus.Counter
 }
 
-// New returns the metrics of the node whose status the source returns.
-// build names the build of the node.
+// New returns the metrics of the node with this source of statuses. build names the node's
+// build.
 func New(source Source, lateBounds []time.Duration, build string) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)

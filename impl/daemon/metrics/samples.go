@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// samples is where a scrape's samples go.
+// samples receives a scrape's samples.
 type samples chan<- prometheus.Metric
 
 func (s samples) gauge(d *prometheus.Desc, value float64, labels ...string) {

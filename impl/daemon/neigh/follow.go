@@ -17,31 +17,31 @@ import (
 	"baton/impl/daemon/internal/repeat"
 )
 
-// Neighbour is a system on a link.
+// Neighbour is an address on a link.
 type Neighbour struct {
-	Link int // the interface's index
+	Link int // interface index
 	Addr netip.Addr
 }
 
-// useEvery is the time between two requests to use an entry. An entry that could not
-// be resolved is tried again as often, and a confirmed one stays so.
+// useEvery is the interval of requests to use an entry: it retries an unresolved entry and
+// keeps a confirmed one valid.
 const useEvery = time.Second
 
-// renewAfter is the pause before a subscription that broke is renewed.
+// renewAfter is the pause before a broken subscription is renewed.
 const renewAfter = 100 * time.Millisecond
 
-// Follower has the kernel keep the entries of neighbours, and tells their link-layer
+// Follower keeps the kernel's entries of neighbours resolved and reports their link-layer
 // addresses.
 type Follower struct {
 	neighbours []Neighbour
 	log        *slog.Logger
 	failed     func()
-	lines      repeat.Filter // of what fails
+	lines      repeat.Filter // for failures
 	space      netns.NsHandle
 }
 
-// NewFollower returns a follower for the calling thread's network namespace, which calls
-// failed for each request that fails and each subscription that breaks.
+// NewFollower returns a follower for the calling thread's network namespace. It calls
+// failed for each failed request and each broken subscription.
 func NewFollower(neighbours []Neighbour, log *slog.Logger, failed func()) (*Follower, error) {
 	space, err := netns.Get()
 	if err != nil {
@@ -53,8 +53,8 @@ func NewFollower(neighbours []Neighbour, log *slog.Logger, failed func()) (*Foll
 // Close closes the namespace's handle, after Run has returned.
 func (f *Follower) Close() { f.space.Close() }
 
-// enter is the namespace to enter for a socket: none where the calling thread is in it
-// already, because setns requires CAP_SYS_ADMIN, which a node does not have.
+// enter returns the namespace to enter for a socket: none if the calling thread is already
+// inside, because setns requires CAP_SYS_ADMIN, which a node does not have.
 func (f *Follower) enter() (netns.NsHandle, error) {
 	here, err := netns.Get()
 	if err != nil {
@@ -67,10 +67,10 @@ func (f *Follower) enter() (netns.NsHandle, error) {
 	return f.space, nil
 }
 
-// Run calls report with the link-layer address of each neighbour as soon as there is
-// one and whenever it changes, until ctx is done: nil where it is known no more. A
-// subscription that breaks (the kernel had more to tell than the socket could hold) is
-// renewed and everything reported again.
+// Run calls report with the link-layer address of each neighbour when it is resolved and
+// when it changes, until ctx is done; nil means that it is no longer known. A broken
+// subscription (the kernel had more updates than the socket could hold) is renewed, and
+// everything is reported again.
 func (f *Follower) Run(ctx context.Context, report func(Neighbour, net.HardwareAddr)) {
 	for {
 		err := f.follow(ctx, report)
@@ -79,7 +79,7 @@ func (f *Follower) Run(ctx context.Context, report func(Neighbour, net.HardwareA
 		}
 		f.failed()
 		if f.lines.News(err.Error(), time.Now()) {
-			f.log.Warn("neighbours are followed anew", "error", err)
+			f.log.Warn("subscription to neighbours renewed", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -129,15 +129,15 @@ func (f *Follower) follow(ctx context.Context, report func(Neighbour, net.Hardwa
 			if !ok {
 				return errors.New("neigh: neighbour updates ended")
 			}
-			if n, mac := told(update); slices.Contains(f.neighbours, n) {
+			if n, mac := parseUpdate(update); slices.Contains(f.neighbours, n) {
 				report(n, mac)
 			}
 		}
 	}
 }
 
-// useAll asks the kernel to resolve or confirm entries. What fails is asked again with
-// the next round; a link that is down is not worth a line.
+// useAll asks the kernel to resolve or confirm the entries. The next round repeats failed
+// requests; a link that is down is not logged.
 func (f *Follower) useAll(handle *netlink.Handle) {
 	for _, n := range f.neighbours {
 		family := netlink.FAMILY_V4
@@ -149,13 +149,13 @@ func (f *Follower) useAll(handle *netlink.Handle) {
 			f.failed()
 		}
 		if err != nil && !errors.Is(err, unix.ENETDOWN) && f.lines.News(n.Addr.String()+err.Error(), time.Now()) {
-			f.log.Warn("neighbour is not resolved or confirmed", "addr", n.Addr, "error", err)
+			f.log.Warn("neighbour not resolved or confirmed", "addr", n.Addr, "error", err)
 		}
 	}
 }
 
-// told reads an update.
-func told(update netlink.NeighUpdate) (Neighbour, net.HardwareAddr) {
+// parseUpdate decodes an update.
+func parseUpdate(update netlink.NeighUpdate) (Neighbour, net.HardwareAddr) {
 	addr, _ := netip.AddrFromSlice(update.IP)
 	mac := update.HardwareAddr
 	if update.Type == unix.RTM_DELNEIGH || update.State&unusable != 0 {

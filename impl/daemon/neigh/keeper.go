@@ -1,17 +1,17 @@
-// Package neigh keeps the kernel's neighbour entries warm for everybody to whom a
-// takeover would have to send at once: the backends, the clients of synced flows
-// that are on the client link, and the routers behind which the others are. A
-// standby that has to resolve them first drops the packets of every session.
+// Package neigh keeps the kernel's neighbour entries warm for all hosts to which a takeover
+// must send at once: the backends, the clients of synced flows on the client link, and the
+// routers to the other clients. A standby that has to resolve them first drops packets of
+// every session.
 //
-// It works by asking the kernel to use an entry (RTM_NEWNEIGH with NTF_USE): an
-// absent or failed one is resolved, a stale one is confirmed by unicast, a fresh
-// one is left alone. The entries stay the kernel's own, which is where the eBPF
-// program's bpf_redirect_neigh finds them. Everything runs on a goroutine and a
-// socket of its own; the daemon's loop only calls Note, which does not block.
+// It asks the kernel to use an entry (RTM_NEWNEIGH with NTF_USE): the kernel resolves an
+// absent or failed entry, confirms a stale one by unicast, and leaves a fresh one alone.
+// The entries remain the kernel's own, where the eBPF program's bpf_redirect_neigh finds
+// them. Everything runs on its own goroutine and socket; the daemon's loop only calls Note,
+// which does not block.
 //
-// A Follower asks in the same way, for few neighbours, and tells their link-layer
-// addresses to callers that send frames to them (the BFD speaker's echo packets) or must know
-// whether the kernel can (the node's heartbeat).
+// A Follower does the same for few neighbours, and reports their link-layer addresses to
+// callers that send frames to them (the BFD speaker's echo packets) or must know whether
+// the kernel can (the node's heartbeat).
 package neigh
 
 import (
@@ -29,20 +29,20 @@ import (
 	"baton/impl/flow"
 )
 
-// Config is what a Keeper must know. Zero values take the defaults named here.
+// Config configures a Keeper. Zero values mean the defaults named here.
 type Config struct {
 	ClientLink, BackendLink string
 	Backends                []netip.Addr
 	Log                     *slog.Logger
 	Failed                  func() // called for each failed request; may be nil
 
-	// Every is the time between two rounds over all targets: well below the kernel's
+	// Every is the interval of rounds over all targets, well below the kernel's
 	// gc_stale_time of 60 s. Default 5 s.
 	Every time.Duration
-	// Rate bounds the requests per second; a round over more targets takes longer.
-	// Default 200.
+	// Rate limits the requests per second; a round over more targets takes longer. Default
+	// 200.
 	Rate int
-	// MaxClients bounds the clients that are kept. Default 4096.
+	// MaxClients limits the number of clients. Default 4096.
 	MaxClients int
 }
 
@@ -82,20 +82,19 @@ type Keeper struct {
 	kick     chan struct{}
 
 	clients map[netip.Addr]*health
-	queue   []target // who is due
+	queue   []target // targets that are due
 	failure string   // the last failure that was logged
 }
 
-// health counts the rounds in which a client did not answer.
+// health counts the unanswered rounds of a client.
 type health struct{ failed, skip int }
 
-// forgetAfter is how many attempts in a row a client may leave unanswered before
-// it is dropped. The attempts are spaced ever further, so that hosts that are gone
-// cost few broadcasts: with rounds of 5 s this comes to five minutes.
+// forgetAfter is the number of consecutive unanswered attempts after which a client is
+// dropped. Their spacing grows, so that absent hosts cause few broadcasts: with rounds of 5
+// s this takes five minutes.
 const forgetAfter = 6
 
-// New returns a keeper for the calling thread's network namespace. The links must
-// exist.
+// New returns a keeper for the calling thread's network namespace. The links must exist.
 func New(cfg Config) (*Keeper, error) {
 	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
@@ -128,7 +127,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	pace := time.NewTicker(burstEvery)
 	defer pace.Stop()
 	for {
-		var due <-chan time.Time // nil, so never, while nothing is queued
+		var due <-chan time.Time // nil while nothing is queued
 		if len(k.queue) > 0 {
 			due = pace.C
 		}
@@ -139,7 +138,7 @@ func (k *Keeper) Run(ctx context.Context) {
 			k.startRound()
 			round.Reset(k.cfg.Every)
 		case <-k.kick:
-			k.queue = nil // those who were served have lost their entries too
+			k.queue = nil // refreshed targets have lost their entries too
 			k.startRound()
 		case client := <-k.noted:
 			k.welcome(client.Netip())
@@ -156,10 +155,10 @@ func (k *Keeper) Run(ctx context.Context) {
 // Close closes the keeper's socket, after Run has returned.
 func (k *Keeper) Close() { k.netlink.Close() }
 
-// burstEvery is how often a share of the queue is worked off.
+// burstEvery is the interval at which a part of the queue is processed.
 const burstEvery = 50 * time.Millisecond
 
-// Refresh asks for a round at once: a link that went down has lost its entries.
+// Refresh starts a round at once: a link that went down has lost its entries.
 func (k *Keeper) Refresh() {
 	select {
 	case k.kick <- struct{}{}:
@@ -167,15 +166,14 @@ func (k *Keeper) Refresh() {
 	}
 }
 
-// SetBackends replaces the backends, and asks for a round at once: what is new among
-// them must be resolved before its first packet.
+// SetBackends replaces the backends and starts a round at once, so that new ones are
+// resolved before their first packet.
 func (k *Keeper) SetBackends(backends []netip.Addr) {
 	k.backends.Store(&backends)
 	k.Refresh()
 }
 
-// startRound queues everybody who is due. A round that is still being worked off
-// goes on instead.
+// startRound queues the targets that are due, unless the previous round is not finished.
 func (k *Keeper) startRound() {
 	if len(k.queue) == 0 {
 		k.observer.publish(k.prefixes())
@@ -183,7 +181,7 @@ func (k *Keeper) startRound() {
 	}
 }
 
-// welcome resolves a client that is new ahead of those that are only refreshed.
+// welcome resolves a new client before the refreshes.
 func (k *Keeper) welcome(addr netip.Addr) {
 	if _, known := k.clients[addr]; !known && len(k.clients) < k.cfg.MaxClients {
 		k.clients[addr] = &health{}
@@ -191,8 +189,8 @@ func (k *Keeper) welcome(addr netip.Addr) {
 	}
 }
 
-// due returns who is to be used in this round: every backend, and every client
-// that is not being spared because it does not answer.
+// due returns the targets of this round: every backend, and every client that is not
+// skipped for not answering.
 func (k *Keeper) due(states map[target]int) []target {
 	var due []target
 	for _, addr := range *k.backends.Load() {
@@ -272,7 +270,7 @@ func (k *Keeper) routers() []target {
 	return routers
 }
 
-// prefixes returns the networks that are on the client link.
+// prefixes returns the networks of the client link.
 func (k *Keeper) prefixes() []netip.Prefix {
 	link := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: k.client}}
 	var prefixes []netip.Prefix
@@ -289,8 +287,8 @@ func (k *Keeper) prefixes() []netip.Prefix {
 	return prefixes
 }
 
-// note counts a failure and logs it if it differs from the last one: on a link that is down
-// every request fails.
+// note counts a failure and logs it if it differs from the previous one: on a link that is
+// down every request fails.
 func (k *Keeper) note(what string, err error) {
 	if err == nil {
 		return

@@ -8,30 +8,30 @@ import (
 	"baton/impl/flow"
 )
 
-// observer is the part of a Keeper that the daemon's loop touches: it lets through
-// each client on the client link once in a while.
+// observer is the part of a Keeper used by the daemon's loop: it passes on each client on
+// the client link once per round.
 type observer struct {
 	networks atomic.Pointer[networks]
 
-	// What follows belongs to the goroutine that calls Note.
+	// The fields below belong to the goroutine that calls Note.
 	at   *networks
 	seen map[flow.Addr]struct{}
 }
 
-// networks are the prefixes of the client link; a new value is published with each
-// round, upon which every client counts as new.
+// networks are the prefixes of the client link. Each round publishes a new value, after
+// which every client counts as new.
 type networks []network
 
 type network struct{ addr, mask words }
 
-// words is an address as two numbers.
+// words is an address as two 64-bit numbers.
 type words [2]uint64
 
 func wordsOf(a *flow.Addr) words {
 	return words{binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])}
 }
 
-// maxSeen bounds the memory of an observer between two rounds.
+// maxSeen limits the memory of an observer between two rounds.
 const maxSeen = 1 << 16
 
 func (o *observer) publish(prefixes []netip.Prefix) {
@@ -67,8 +67,8 @@ func (n networks) contain(client flow.Addr) bool {
 	return false
 }
 
-// Note says that a flow of this client is in the table. It is called from one
-// goroutine, does not block, and costs a map access for a client that is known.
+// Note reports that the table has a flow with this source address. It is called from one
+// goroutine, does not block, and costs one map access for a known client.
 func (k *Keeper) Note(client flow.Addr) {
 	if !k.observer.fresh(client) {
 		return
@@ -76,6 +76,6 @@ func (k *Keeper) Note(client flow.Addr) {
 	select {
 	case k.noted <- client:
 		k.observer.seen[client] = struct{}{}
-	default: // the keeper is busy; this client's next flow brings it up again
+	default: // the keeper is busy; the client's next flow reports it again
 	}
 }

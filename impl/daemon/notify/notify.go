@@ -1,7 +1,6 @@
-// Package notify tells the service manager that has started the process how it is
-// (sd_notify(3)). Without one, as the environment says, it tells nobody. The methods may
-// be called from any goroutine; each writes one datagram, so none is called where a
-// heartbeat waits.
+// Package notify reports the process's state to the service manager (sd_notify(3)), if the
+// environment names one. It is safe for concurrent use. Each method writes one datagram and
+// must not be called on the loop.
 package notify
 
 import (
@@ -17,34 +16,34 @@ import (
 // Manager is the service manager.
 type Manager struct {
 	log    *slog.Logger
-	failed sync.Once // told of
+	failed sync.Once // log the first failure only
 }
 
 // New returns the manager of this process.
 func New(log *slog.Logger) *Manager { return &Manager{log: log} }
 
-// Ready says that the process does what it is for, also after Reloading.
+// Ready reports that the process is ready, also after Reloading.
 func (m *Manager) Ready() { m.tell(daemon.SdNotifyReady) }
 
-// Reloading says that a reload has begun; Ready ends it.
+// Reloading reports the beginning of a reload; Ready ends it.
 func (m *Manager) Reloading() {
 	var now unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // fails for unknown clocks alone
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // fails only for unknown clocks
 	m.tell(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/1000))
 }
 
-// Stopping says that the process is about to end.
+// Stopping reports that the process is about to end.
 func (m *Manager) Stopping() { m.tell(daemon.SdNotifyStopping) }
 
-// Alive says that the process is not stuck.
+// Alive reports that the process is not stuck.
 func (m *Manager) Alive() { m.tell(daemon.SdNotifyWatchdog) }
 
-// AliveEvery is how often the manager is to hear it, half of what it waits; 0 if it does
-// not wait for that.
+// AliveEvery is the interval for Alive, half of the manager's watchdog timeout; 0 without a
+// watchdog.
 func (m *Manager) AliveEvery() time.Duration {
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		m.log.Warn("the service manager's watchdog is not served", "error", err)
+		m.log.Warn("service manager's watchdog not served", "error", err)
 	}
 	return limit / 2
 }
@@ -52,7 +51,7 @@ func (m *Manager) AliveEvery() time.Duration {
 func (m *Manager) tell(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		m.failed.Do(func() {
-			m.log.Warn("the service manager is not told of the node's state", "state", state, "error", err)
+			m.log.Warn("service manager not notified of the node's state", "state", state, "error", err)
 		})
 	}
 }

@@ -1,7 +1,7 @@
-// Package pki makes and reads the certificates with which the two nodes of a
-// pair know each other: an authority of their own and one certificate a node,
-// whose DNS name is the node's id. It does file IO only; package transport
-// uses the result, and whoever sets up a pair calls Init.
+// Package pki makes and reads the certificates by which the two nodes of a pair
+// authenticate each other: an authority of their own and one certificate per node, whose
+// DNS name is the node's id. It only does file IO; package transport uses the result, and
+// whoever sets up a pair calls Init.
 package pki
 
 import (
@@ -16,11 +16,11 @@ import (
 	"time"
 )
 
-// validity is that of the authority and of every certificate.
+// validity is the validity of the authority and of every certificate.
 const validity = 10 * 365 * 24 * time.Hour
 
-// skew is how far back certificates are valid, so that a node whose clock is
-// behind accepts what another has just made.
+// skew is how far certificates are backdated, so that a node whose clock is behind accepts
+// a new one.
 const skew = time.Hour
 
 // Authority signs the certificates of nodes. No node needs its key.
@@ -30,7 +30,7 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// NewAuthority makes an authority with a fresh ECDSA P-256 key.
+// NewAuthority makes an authority with a new ECDSA P-256 key.
 func NewAuthority(name string) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -58,8 +58,7 @@ func NewAuthority(name string) (*Authority, error) {
 // PEM returns the authority's certificate.
 func (a *Authority) PEM() []byte { return pemBlock("CERTIFICATE", a.der) }
 
-// Issue makes a key and a certificate that names a node by its id, good for both
-// ends of a connection.
+// Issue makes a key and a certificate with a node's id, for both ends of a connection.
 func (a *Authority) Issue(id string) (cert, key []byte, err error) {
 	return a.IssueUntil(id, time.Now().Add(validity))
 }

@@ -10,30 +10,29 @@ import (
 	"path/filepath"
 )
 
-// Files are the paths of what one node needs. Secret may be empty: the heartbeat is then
-// not authenticated.
+// Files are the paths of one node's files. Without Secret the heartbeat is not
+// authenticated.
 type Files struct{ CA, Cert, Key, Secret string }
 
-// FilesIn returns where Init and Issue put a node's files.
+// FilesIn returns the paths that Init and Issue use for a node's files.
 func FilesIn(dir, id string) Files {
 	return Files{
 		CA:   filepath.Join(dir, "ca.crt"),
 		Cert: filepath.Join(dir, id+".crt"),
 		Key:  filepath.Join(dir, id+".key"),
-		// The same for both nodes.
+		// Equal for both nodes.
 		Secret: filepath.Join(dir, "pair.secret"),
 	}
 }
 
-// authorityKey is the file of the authority's key. No node needs it.
+// authorityKey is the path of the authority's key. No node needs it.
 func authorityKey(dir string) string { return filepath.Join(dir, "ca.key") }
 
-// ErrExists says that a file is there already.
+// ErrExists means that a file already exists.
 var ErrExists = errors.New("exists already; it is not overwritten")
 
-// Init makes an authority, a certificate for each id and the secret that they share,
-// and writes them into dir. It overwrites nothing: where one of the files exists it
-// writes none.
+// Init makes an authority, a certificate for each id and a shared secret, and writes them
+// into dir. If one of the files exists, it writes none.
 func Init(dir string, ids ...string) error {
 	authority, err := NewAuthority("baton pair authority")
 	if err != nil {
@@ -60,8 +59,8 @@ func Init(dir string, ids ...string) error {
 	return write(dir, os.O_EXCL, list)
 }
 
-// Issue makes a certificate for a node by the authority in dir. Where the node has one,
-// it is replaced if renew says so, and refused else.
+// Issue makes a certificate for a node with the authority in dir. An existing one is
+// replaced if renew is set; otherwise Issue fails.
 func Issue(dir, id string, renew bool) error {
 	authority, err := loadAuthority(dir)
 	if err != nil {
@@ -82,7 +81,7 @@ func Issue(dir, id string, renew bool) error {
 	return write(dir, os.O_EXCL, list)
 }
 
-// issued is a node's certificate and key, as files.
+// issued returns a node's new certificate and key as files.
 func issued(authority *Authority, dir, id string) ([]file, error) {
 	cert, key, err := authority.Issue(id)
 	if err != nil {
@@ -105,14 +104,14 @@ func loadAuthority(dir string) (*Authority, error) {
 	return &Authority{cert: pair.Leaf, der: pair.Certificate[0], key: key}, nil
 }
 
-// file is what is to be written.
+// file is a file to write.
 type file struct {
 	path    string
 	content []byte
 	mode    fs.FileMode
 }
 
-// write writes files. how is what to do with one that exists, as os.OpenFile takes it.
+// write writes files. how says what to do with an existing one, as a flag of os.OpenFile.
 func write(dir string, how int, list []file) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("pki: make the folder of the certificates: %w", err)

@@ -12,22 +12,22 @@ import (
 	"strings"
 )
 
-// Identity is what a node proves itself with and checks its peer against.
+// Identity is a node's own credentials and what it verifies its peer with.
 type Identity struct {
 	id    string
 	roots *x509.CertPool
 	pair  tls.Certificate
 	key   uint64
-	// secret is shared with the peer alone; nil where there is none.
+	// secret is shared with the peer; nil if there is none.
 	secret []byte
 }
 
-// PairKey is a number that both nodes of a pair come to and that their clients do
-// not know: a hash of the authority's certificate, which is never sent. It is good
-// against clients that choose colliding tuples, and not a secret between the nodes.
+// PairKey returns a number that both nodes of a pair derive and their clients do not know:
+// a hash of the authority's certificate, which is never sent. It protects against clients
+// that choose colliding tuples; it is no secret between the nodes.
 func (i *Identity) PairKey() uint64 { return i.key }
 
-// FileError says which of a node's files is wrong, and what would be right.
+// FileError is a mistake in one of a node's files, with the correction.
 type FileError struct {
 	Part string // "ca", "cert", "key" or "secret", as the configuration names them
 	Text string
@@ -35,8 +35,8 @@ type FileError struct {
 
 func (e *FileError) Error() string { return fmt.Sprintf("pki: %s: %s", e.Part, e.Text) }
 
-// Load reads a node's files and checks that they fit each other and the node's
-// id. Every error is a *FileError.
+// Load reads a node's files and checks that they match each other and the node's id. Every
+// error is a *FileError.
 func Load(files Files, id string) (*Identity, error) {
 	ca, err := read("ca", files.CA, "certificate")
 	if err != nil {
@@ -70,9 +70,8 @@ func Load(files Files, id string) (*Identity, error) {
 	return identity, nil
 }
 
-// Peer returns the TLS settings for a connection with the peer, good for both
-// ends: TLS 1.3 only, certificates required of both, and the other end's must
-// name the peer's id.
+// Peer returns the TLS configuration for both ends of a connection with the peer: TLS 1.3
+// only, with certificates from both; the other end's must name the peer's id.
 func (i *Identity) Peer(peer string) *tls.Config {
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS13,
@@ -90,8 +89,8 @@ func (i *Identity) Peer(peer string) *tls.Config {
 	}
 }
 
-// pairKey hashes the certificates of an authority's file, and not the file, which
-// may carry comments that differ.
+// pairKey hashes the certificates of an authority's file, not the file, whose comments may
+// differ.
 func pairKey(ca []byte) uint64 {
 	hash := sha256.New()
 	for block, rest := pem.Decode(ca); block != nil; block, rest = pem.Decode(rest) {
@@ -100,7 +99,7 @@ func pairKey(ca []byte) uint64 {
 	return binary.BigEndian.Uint64(hash.Sum(nil))
 }
 
-// read reads a file that must be there.
+// read reads a required file.
 func read(part, file, what string) ([]byte, error) {
 	content, err := os.ReadFile(file)
 	switch {
@@ -112,7 +111,7 @@ func read(part, file, what string) ([]byte, error) {
 	return content, nil
 }
 
-// pairError tells a bad certificate from a bad key.
+// pairError distinguishes a bad certificate from a bad key.
 func pairError(files Files, cert []byte, err error) error {
 	if strings.Contains(err.Error(), "does not match public key") {
 		return &FileError{"key", fmt.Sprintf("%s is not the key of %s; name the key that belongs to it", files.Key, files.Cert)}
@@ -139,8 +138,8 @@ func verify(leaf *x509.Certificate, roots *x509.CertPool, id string) error {
 	return named(leaf, id)
 }
 
-// named checks that a certificate names a node, by a DNS name. A common name alone
-// does not count (RFC 9525 2).
+// named checks that a DNS name of a certificate is the node's id. A common name does not
+// count (RFC 9525 2).
 func named(leaf *x509.Certificate, id string) error {
 	if leaf.VerifyHostname(id) == nil {
 		return nil

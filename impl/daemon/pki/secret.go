@@ -10,17 +10,17 @@ import (
 	"net/netip"
 )
 
-// secretLen is the length of a new secret, leastSecret that of the shortest taken.
+// secretLen is the length of a new secret, leastSecret the minimum accepted length.
 const (
 	secretLen   = 32
 	leastSecret = 16
 )
 
-// NewSecret draws what the two nodes of a pair authenticate their heartbeat with, as a
-// file: a line of hexadecimal digits.
+// NewSecret draws the secret with which the two nodes of a pair authenticate their
+// heartbeat, as a file: a line of hexadecimal digits.
 func NewSecret() []byte {
 	var secret [secretLen]byte
-	_, _ = rand.Read(secret[:]) // it does not fail
+	_, _ = rand.Read(secret[:]) // never fails
 	return append(hex.AppendEncode(nil, secret[:]), '\n')
 }
 
@@ -37,15 +37,15 @@ func readSecret(file string) ([]byte, error) {
 	return secret, nil
 }
 
-// HeartbeatKey is the key of what a node sends from an address, for BFD's SHA1
-// authentication; nil without a secret. Each direction of each path has its own, so that
-// a packet proves nothing where it was not sent: not to its sender, to whom somebody
-// sends it back, and not on the other path.
+// HeartbeatKey returns the key for packets that a node sends from an address, for BFD's
+// SHA1 authentication; nil without a secret. Each direction of each path has its own key,
+// so that a packet is only valid where it was sent to: neither reflected to its sender nor
+// on another path.
 func (i *Identity) HeartbeatKey(node string, from netip.Addr) []byte {
 	if i.secret == nil {
 		return nil
 	}
 	mac := hmac.New(sha256.New, i.secret)
 	fmt.Fprintf(mac, "baton bfd 1\x00%s\x00%s", node, from)
-	return mac.Sum(nil)[:20] // the most that SHA1 authentication takes (RFC 5880 4.4)
+	return mac.Sum(nil)[:20] // the maximum of SHA1 authentication (RFC 5880 4.4)
 }

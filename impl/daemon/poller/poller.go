@@ -1,8 +1,7 @@
-// Package poller is where an event loop sleeps: one epoll instance over the
-// descriptors that it reads, a timer and a wake-up. The loop's thread sits in the
-// kernel itself instead of in the Go scheduler, whose timers may come a millisecond
-// late, and a timerfd is armed with the loop's deadline as it stands: absolute, in
-// nanoseconds. The daemon's loop and the BFD speaker's sleep here.
+// Package poller is the sleep of an event loop: one epoll instance over its descriptors, a
+// timer and a wake-up. The loop's thread waits in the kernel instead of in the Go
+// scheduler, whose timers may be a millisecond late; a timerfd takes the loop's deadline as
+// an absolute time in nanoseconds. The loops of the daemon and of the BFD speaker use it.
 package poller
 
 import (
@@ -15,8 +14,7 @@ import (
 	"baton/impl/clock/boottime"
 )
 
-// Poller is the place of one loop. Only Wake may be called from elsewhere than its
-// thread.
+// Poller belongs to one loop's thread. Only Wake may be called from elsewhere.
 type Poller struct {
 	epoll, timer, wakeup int
 	armed                clock.Instant
@@ -46,7 +44,7 @@ func (p *Poller) open() (err error) {
 	return errors.Join(p.Add(p.timer), p.Add(p.wakeup))
 }
 
-// Add watches a descriptor for input, for as long as it is not read empty.
+// Add watches a descriptor for input, level-triggered.
 func (p *Poller) Add(fd int) error {
 	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
 	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
@@ -55,8 +53,7 @@ func (p *Poller) Add(fd int) error {
 	return nil
 }
 
-// Wait sleeps until a descriptor is readable, somebody called wake, or the
-// deadline has come.
+// Wait sleeps until a descriptor is readable, Wake is called, or the deadline has come.
 func (p *Poller) Wait(deadline clock.Instant) error {
 	if err := p.arm(deadline); err != nil {
 		return err
@@ -100,10 +97,10 @@ func (p *Poller) arm(deadline clock.Instant) error {
 	return nil
 }
 
-// Wake ends a wait, from any goroutine.
+// Wake ends a wait. It may be called from any goroutine.
 func (p *Poller) Wake() {
 	one := [8]byte{1}
-	_, _ = unix.Write(p.wakeup, one[:]) // EAGAIN: it is awake already
+	_, _ = unix.Write(p.wakeup, one[:]) // EAGAIN: already woken
 }
 
 // Close closes what New opened; watched descriptors stay open.

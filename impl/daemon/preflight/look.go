@@ -17,7 +17,7 @@ import (
 	"baton/impl/daemon/control"
 )
 
-// Look collects the facts of this host that matter to a node with the configuration.
+// Look collects the facts of this host that a node with this configuration depends on.
 func Look(ctx context.Context, c *config.Config) (Facts, error) {
 	f := Facts{Busy: map[string]string{}}
 	var err error
@@ -42,7 +42,7 @@ func Look(ctx context.Context, c *config.Config) (Facts, error) {
 	return f, nil
 }
 
-// unpinnable is why nothing can be pinned in a folder, which need not be there yet.
+// unpinnable says why nothing can be pinned in a folder, which may not exist yet.
 func unpinnable(dir string) string {
 	var in unix.Statfs_t
 	at, err := dir, unix.Statfs(dir, &in)
@@ -59,7 +59,7 @@ func unpinnable(dir string) string {
 	return ""
 }
 
-// effective are the capabilities of this process.
+// effective returns the capabilities of this process.
 func effective() (uint64, error) {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

@@ -16,7 +16,7 @@ func Pair(one, other *config.Config) []Finding {
 	return []Finding{names(one, other), paths(one, other), timers(one, other), services(one, other), secrets(one, other)}
 }
 
-// differ notes two values that must be the same.
+// differ notes two values that must be equal.
 func differ(wrong *[]string, key string, one, other any) {
 	if !reflect.DeepEqual(one, other) {
 		*wrong = append(*wrong, fmt.Sprintf("%s is %v here and %v at the peer", key, one, other))
@@ -57,7 +57,8 @@ func paths(one, other *config.Config) Finding {
 	return finding("the peer's addresses", "paths and sync stream lead to each other", wrong)
 }
 
-// timers bound the lease of one node and the detection of the other (docs/lease.md).
+// timers must match: they determine the lease of one node and the detection of the other
+// (docs/lease.md).
 func timers(one, other *config.Config) Finding {
 	var wrong []string
 	differ(&wrong, "bfd.tx", one.BFD.TX, other.BFD.TX)
@@ -78,8 +79,7 @@ func services(one, other *config.Config) Finding {
 	return finding("the peer's services", fmt.Sprintf("the same %d", len(one.Services)), wrong)
 }
 
-// secrets compares the shared files of the two nodes. A peer's file that is not on this host
-// is not compared.
+// secrets compares the files that both nodes share, if the peer's are on this host.
 func secrets(one, other *config.Config) Finding {
 	var wrong []string
 	compared := 0
@@ -87,7 +87,7 @@ func secrets(one, other *config.Config) Finding {
 		{"bfd.secret", one.BFD.Secret, other.BFD.Secret}, {"sync.ca", one.Sync.CA, other.Sync.CA},
 	} {
 		if (f.one == "") != (f.other == "") {
-			wrong = append(wrong, f.key+" is set on one node alone")
+			wrong = append(wrong, f.key+" is set on only one node")
 			continue
 		}
 		ours, errOurs := os.ReadFile(f.one)

@@ -1,6 +1,6 @@
-// Package preflight finds, before a node starts, what would keep it from serving: features
-// that its host lacks, and conflicts between its configuration and its peer's. Look reads the
-// host once; everything else is a function of its facts.
+// Package preflight finds out before a node starts what would keep it from serving: missing
+// features of its host, and conflicts between its configuration and its peer's. Look reads
+// the host once; everything else is a function of its facts.
 package preflight
 
 import (
@@ -17,16 +17,16 @@ import (
 type Finding struct {
 	Check string `json:"check"`
 	OK    bool   `json:"ok"`
-	Text  string `json:"text"` // what was found, or what is wrong and how to mend it
+	Text  string `json:"text"` // what was found, or what is wrong and how to fix it
 }
 
 // Facts are the facts of a host that Look collects.
 type Facts struct {
 	Capabilities uint64 // of this process, as the kernel numbers them
 	Links        []Link
-	Busy         map[string]string // address or path that the node needs, and why it cannot have it
+	Busy         map[string]string // why the node cannot have an address or path that it needs
 	LeftPins     []dataplane.LeftPins
-	Unpinnable   string // why nothing can be pinned where the node is to pin, "" if it can
+	Unpinnable   string // why the node cannot pin its maps, "" if it can
 }
 
 // A Link is an interface of the host.
@@ -37,7 +37,7 @@ type Link struct {
 	Addresses []netip.Addr
 }
 
-// Needed are the capabilities that a node uses, and for what.
+// Needed are the capabilities that a node uses, with their purpose.
 var Needed = []struct {
 	Bit       uint
 	Name, For string
@@ -95,7 +95,7 @@ func capabilities(f Facts) Finding {
 	return finding("capabilities", "all that a node needs", lacks)
 }
 
-// used returns the links that a configuration names, each once.
+// used returns each link that a configuration names, once.
 func used(c *config.Config) []string {
 	names := []string{c.Links.Client, c.Links.Backend}
 	for _, p := range c.BFD.Paths {
@@ -148,7 +148,7 @@ func addresses(c *config.Config, f Facts) Finding {
 	return finding("addresses", "those of the paths and of the sync stream are on their links", wrong)
 }
 
-// vips must not be the host's own: its TCP stack would answer with a RST.
+// vips must not be assigned to the host: its TCP stack would answer with a RST.
 func vips(c *config.Config, f Facts) Finding {
 	var wrong []string
 	for _, s := range c.Services {
@@ -161,8 +161,8 @@ func vips(c *config.Config, f Facts) Finding {
 	return finding("VIPs", "none is assigned to this host", wrong)
 }
 
-// least is the smallest MTU that every IPv6 link has (RFC 8200 5); below it the sync
-// stream's segments become small.
+// least is the minimum MTU of IPv6 links (RFC 8200 5); below it the sync stream's segments
+// become small.
 const least = 1280
 
 func mtu(c *config.Config, f Facts) Finding {

@@ -114,7 +114,7 @@ func TestWhereAPairDoesNotFitIsNamed(t *testing.T) {
 		{"another service", func(_, other *config.Config) { other.Services[0].Port = 81 }, "the peer's services: services is"},
 		{"another table", func(one, _ *config.Config) { one.MaxFlows = 7 }, "max_flows is 7 here and 0"},
 		{"two equals that preempt", func(one, _ *config.Config) { one.HA.Preempt = config.PreemptAfterSync }, "one must be preferred"},
-		{"a secret on one", func(one, _ *config.Config) { one.BFD.Secret = secret("a") }, "bfd.secret is set on one node alone"},
+		{"a secret on one", func(one, _ *config.Config) { one.BFD.Secret = secret("a") }, "bfd.secret is set on only one node"},
 		{"two secrets", func(one, other *config.Config) { one.BFD.Secret, other.BFD.Secret = secret("a"), secret("b") }, "differ"},
 	} {
 		one, other := node("1"), node("2")

@@ -1,8 +1,7 @@
-// Package probe asks the hosts that a node tracks for a sign of life: an ICMP echo
-// request each (RFC 792), again and again, and says of each whether its answer came
-// before the next was due. It counts nothing and decides nothing; the core does
-// (node.Track). The daemon runs it on a goroutine and a socket of its own. It needs
-// CAP_NET_RAW.
+// Package probe pings the hosts that a node tracks: it sends each an ICMP echo request (RFC
+// 792) periodically and reports whether the reply came before the next request. It counts
+// nothing and decides nothing; the core does (node.Track). The daemon runs it on its own
+// goroutine and socket. It needs CAP_NET_RAW.
 package probe
 
 import (
@@ -20,12 +19,12 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
-// Config is what a Prober must know.
+// Config configures a Prober.
 type Config struct {
 	Targets []netip.Addr // IPv4
-	// Every is the time between two probes of a target, and how long an answer may take.
+	// Every is the interval of a target's requests and the timeout of a reply.
 	Every time.Duration
-	// Report is called once for each probe, from the goroutine of Run.
+	// Report is called once per request, from Run's goroutine.
 	Report func(target netip.Addr, answered bool)
 	Log    *slog.Logger
 }
@@ -35,16 +34,16 @@ type Prober struct {
 	cfg     Config
 	conn    *icmp.PacketConn
 	id      int
-	seq     uint16 // of the round under way
+	seq     uint16 // of the current round
 	rounds  uint64
 	targets map[netip.Addr]*state
 	buf     [1500]byte
 }
 
-// state is that of the probe of this round.
+// state is the state of a target's request in this round.
 type state struct {
 	answered bool
-	failure  string // of sending, the last one that was logged
+	failure  string // the last logged failure to send
 }
 
 // New returns a prober for the calling thread's network namespace.
@@ -72,7 +71,7 @@ func (p *Prober) Run(ctx context.Context) {
 			p.report()
 		}
 		p.send()
-		// A round that came late is not made up for: probes are for the present.
+		// Missed rounds are not made up for.
 		next = later(next.Add(p.cfg.Every), time.Now())
 		p.listen(ctx, next)
 	}
@@ -100,21 +99,20 @@ func (p *Prober) send() {
 	}
 }
 
-// drain is for how long a round that came late still reads: what waits in the socket
-// came in time, though nobody looked.
+// drain is how long a late round still reads: replies in the socket arrived in time.
 const drain = time.Millisecond
 
-// listen takes answers until the next round is due.
+// listen reads replies until the next round is due.
 func (p *Prober) listen(ctx context.Context, until time.Time) {
 	deadline := later(until, time.Now().Add(drain))
 	p.conn.SetReadDeadline(deadline)
-	for ctx.Err() == nil { // looked at after the deadline was set, which the end of ctx brings forward
+	for ctx.Err() == nil { // checked after the deadline was set, which the end of ctx shortens
 		n, from, err := p.conn.ReadFrom(p.buf[:])
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return
 		case err != nil:
-			p.cfg.Log.Warn("answers of tracked targets cannot be read", "error", err)
+			p.cfg.Log.Warn("replies of tracked targets cannot be read", "error", err)
 			pause(ctx, time.Until(deadline))
 			return
 		}
@@ -134,7 +132,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// take notes an answer of this round.
+// take notes a reply of this round.
 func (p *Prober) take(packet []byte, from netip.Addr) {
 	target := p.targets[from]
 	message, err := icmp.ParseMessage(ipv4.ICMPTypeEchoReply.Protocol(), packet)
@@ -146,14 +144,14 @@ func (p *Prober) take(packet []byte, from netip.Addr) {
 	}
 }
 
-// report tells what came of the round that ends.
+// report reports the results of the round.
 func (p *Prober) report() {
 	for _, addr := range p.cfg.Targets {
 		p.cfg.Report(addr, p.targets[addr].answered)
 	}
 }
 
-// note logs a failure to send, once for each new one.
+// note logs a failure to send, if it differs from the previous one.
 func (p *Prober) note(addr netip.Addr, err error) {
 	failure := ""
 	if err != nil {

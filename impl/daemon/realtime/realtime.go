@@ -1,8 +1,7 @@
-// Package realtime asks the kernel and the Go runtime to let a process keep its
-// heartbeat: real-time scheduling, memory that stays in place, a garbage
-// collector that runs seldom. Each of these may be refused; that is logged, and
-// the process goes on without. The daemon calls it at its start, and so does the
-// harness for its own threads.
+// Package realtime asks the kernel and the Go runtime for punctuality: real-time
+// scheduling, locked memory and a garbage collector that runs rarely. Each may be refused;
+// then it is logged and the process continues without it. The daemon calls it at its start,
+// and the harness for its own threads.
 package realtime
 
 import (
@@ -17,26 +16,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Real-time priorities, low among the real-time ones: kernel threads and
-// whatever else an operator runs in real time come first.
+// Real-time priorities, at the low end: kernel threads and an operator's other real-time
+// processes come first.
 const (
 	loopPriority    = 3
 	othersPriority  = 2
 	harnessPriority = 1
 )
 
-// gcPercent lets the heap grow to five times what is live between two
-// collections. A node's live heap is its table, some tens of megabytes.
+// gcPercent lets the heap grow to five times the live data between two collections. A
+// node's live heap is its table, some tens of megabytes.
 const gcPercent = 400
 
-// spareProcs is how many more processors the Go scheduler is told to have than
-// there are: a loop that returns from the kernel then finds one free at once even
-// if every other goroutine is busy, and it is the kernel, which knows priorities,
-// that decides who runs.
+// spareProcs is how much GOMAXPROCS exceeds the number of CPUs: a loop that returns from
+// the kernel then finds a free P at once even if every other goroutine is busy, and the
+// kernel, which knows priorities, decides who runs.
 const spareProcs = 2
 
-// Process prepares memory, collector and scheduler of the process. It comes first, for
-// what is allocated after it.
+// Process sets up memory, collector and scheduler of the process. Call it first, so that it
+// covers later allocations.
 func Process(log *slog.Logger) {
 	runtime.GOMAXPROCS(runtime.NumCPU() + spareProcs)
 	debug.SetGCPercent(gcPercent)
@@ -44,37 +42,36 @@ func Process(log *slog.Logger) {
 		log.Warn("memory is not locked: page faults may delay the heartbeat", "error", err)
 	}
 	if err := residentProgram(); err != nil {
-		log.Warn("the program is not all in memory: page faults may delay the heartbeat", "error", err)
+		log.Warn("the program is not fully in memory: page faults may delay the heartbeat", "error", err)
 	}
 }
 
-// Threads raises every thread of the process above ordinary work; those that the Go
-// runtime starts later inherit it. It comes once everything is open: loading programs
-// takes a tenth of a second of a processor, which is nothing that others should wait for.
+// Threads gives every thread of the process real-time priority; threads that the Go runtime
+// starts later inherit it. Call it when everything is open: loading programs takes a tenth
+// of a second of CPU, which must not preempt others.
 func Threads(log *slog.Logger) {
 	if err := allThreads(unix.SCHED_FIFO, othersPriority); err != nil {
 		log.Warn("no real-time scheduling: a busy machine may delay the heartbeat", "error", err)
 	}
 }
 
-// Harness prepares a process that watches nodes on the same machine: real-time
-// scheduling below theirs, in turns, and its program in memory, so that what it
-// measures is the lateness of the nodes and not its own.
+// Harness sets up a process that observes nodes on the same machine: real-time round-robin
+// scheduling below theirs, and its program in memory, so that it measures the nodes'
+// lateness and not its own.
 func Harness() error {
 	return errors.Join(residentProgram(), allThreads(unix.SCHED_RR, harnessPriority))
 }
 
-// LoopThread raises the calling thread above the process's others. The goroutine
-// must have been locked to it.
+// LoopThread raises the calling thread above the process's others. The goroutine must be
+// locked to it.
 func LoopThread(log *slog.Logger) {
 	if err := schedule(0, unix.SCHED_FIFO, loopPriority); err != nil {
-		log.Warn("the event loop has no priority of its own", "error", err)
+		log.Warn("the event loop has no raised priority", "error", err)
 	}
 }
 
-// allThreads gives every thread of the process a real-time priority. A thread
-// that is started meanwhile by one that has not got it yet is found by the next
-// round.
+// allThreads gives every thread of the process a real-time priority. It repeats until no
+// round finds a thread without it, since a thread may start another meanwhile.
 func allThreads(policy, priority uint32) error {
 	for done := map[string]bool{}; ; {
 		tasks, err := os.ReadDir("/proc/self/task")

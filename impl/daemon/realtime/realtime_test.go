@@ -100,7 +100,7 @@ func TestEveryThreadIsRealTimeAndTheLoopAboveThem(t *testing.T) {
 
 func TestARefusalIsLoggedAndSurvived(t *testing.T) {
 	_, log := run(t, 65534)
-	for _, want := range []string{"no real-time scheduling", "the event loop has no priority"} {
+	for _, want := range []string{"no real-time scheduling", "the event loop has no raised priority"} {
 		if strings.Count(log, want) != 1 {
 			t.Errorf("the log does not say %q once:\n%s", want, log)
 		}

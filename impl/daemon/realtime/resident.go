@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// residentProgram reads all of the program's own file that is mapped into memory.
-// Code that runs for the first time when it matters most, such as a signal's, would
-// otherwise wait for a disk; seen here, for a second and a half.
+// residentProgram reads the mapped parts of the program's file into memory. Code that first
+// runs at a critical time, such as a signal handler, would otherwise wait for the disk; a
+// second and a half was observed.
 func residentProgram() error {
 	exe, err := os.Readlink("/proc/self/exe")
 	if err != nil {
@@ -36,7 +36,7 @@ func residentProgram() error {
 	return nil
 }
 
-// populate faults the pages of a mapping in.
+// populate faults in the pages of a mapping.
 func populate(from, to uintptr) error {
 	_, _, errno := unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_POPULATE_READ)
 	if errno != 0 {

@@ -8,10 +8,9 @@ import (
 	"baton/impl/trace"
 )
 
-// logEvent writes an event as a log line. Lease renewals and the members of a GARP
-// burst are for debugging; what an operator wants to read back after an incident is
-// at Info or above.
-// A note that comes again and again is logged once in a while; the trace has them all.
+// logEvent logs an event. Lease renewals and the single frames of a GARP burst are at
+// Debug; what an operator needs after an incident is at Info or above. A repeated note is
+// logged once in a while; the trace has them all.
 func (r *Recorder) logEvent(e *trace.Event) {
 	log := r.log
 	switch e.Kind {

@@ -1,8 +1,7 @@
-// Package record writes what a node does: its trace as JSON lines, its log, and
-// whatever else wants to hear of events, such as the metrics. All of it happens on
-// one goroutine behind a bounded queue, because a pipe that nobody empties must
-// not hold the loop that keeps the heartbeat. What finds the queue full is dropped
-// and counted, and the trace ends with a note of how much.
+// Package record writes a node's trace as JSON lines and its log, and passes events to
+// observers such as the metrics. All of it happens on one goroutine behind a bounded queue,
+// because a full pipe must not block the loop. Records that find the queue full are dropped
+// and counted, and the trace ends with a note of the number.
 package record
 
 import (
@@ -20,41 +19,41 @@ import (
 	"baton/impl/trace"
 )
 
-// queueLen is how many records may wait: some seconds of a node's busiest.
+// queueLen is the capacity of the queue: some seconds of a busy node's records.
 const queueLen = 8192
 
-// entry is one record in the queue: an event, or else what write does. A renewed lease
-// comes with each packet of the heartbeat and costs its sender no memory, so it is here
-// and not behind the event's pointer.
+// entry is one queued record: an event, or a function write. A renewed lease comes with
+// each heartbeat packet; it is stored here by value, not behind the event's pointer, so
+// that its sender need not allocate.
 type entry struct {
 	event trace.Event
 	lease trace.Lease
 	write func()
 }
 
-// Config is where records go. Every part may be left out.
+// Config configures a recorder. Every part may be left out.
 type Config struct {
 	Node  string
 	Log   slog.Handler
 	Trace io.Writer
-	// Observe is called on the recorder's goroutine; it holds on to no Lease.
+	// Observe is called on the recorder's goroutine. It must not keep a Lease.
 	Observe func(trace.Event)
 }
 
-// Recorder takes records without blocking and writes them in order.
+// Recorder queues records without blocking and writes them in order.
 type Recorder struct {
 	cfg     Config
-	log     *slog.Logger // the writing end
+	log     *slog.Logger // writes directly
 	queue   chan entry
 	dropped atomic.Uint64
 	stop    sync.Once
-	stopped chan struct{} // closed by Close: nothing more is taken
+	stopped chan struct{} // closed by Close: further records are ignored
 	ended   chan struct{} // closed when everything is written
 
 	unwritten uint64 // log lines that could not be written
-	unlogged  error  // why the last of them was not
+	unlogged  error  // the error of the last of them
 
-	lines   repeat.Filter // of the notes in the log
+	lines   repeat.Filter // for notes in the log
 	trace   *bufio.Writer
 	encoder *json.Encoder
 }
@@ -79,8 +78,8 @@ func New(cfg Config) *Recorder {
 	return r
 }
 
-// Event records an event of the trace, which is also logged and observed. What it
-// points to is the recorder's from here on, but for a Lease, of which it takes a copy.
+// Event records an event of the trace, which is also logged and observed. The recorder owns
+// what it points to, except a Lease, which it copies.
 func (r *Recorder) Event(e trace.Event) {
 	if e.Node == "" {
 		e.Node = r.cfg.Node
@@ -95,10 +94,10 @@ func (r *Recorder) Event(e trace.Event) {
 // Logger returns a logger whose lines are written by the recorder.
 func (r *Recorder) Logger() *slog.Logger { return slog.New(handler{r, r.cfg.Log}) }
 
-// Dropped returns how many records found the queue full.
+// Dropped returns the number of dropped records.
 func (r *Recorder) Dropped() uint64 { return r.dropped.Load() }
 
-// Close writes what is queued, for at most the given time, and ends the recorder.
+// Close writes the queue, for at most the given time, and ends the recorder.
 func (r *Recorder) Close(limit time.Duration) {
 	r.stop.Do(func() { close(r.stopped) })
 	select {
@@ -137,7 +136,7 @@ func (r *Recorder) run() {
 	}
 }
 
-// finish writes what is left, and how much is missing.
+// finish writes the rest of the queue and the number of missing records.
 func (r *Recorder) finish() {
 	for len(r.queue) > 0 {
 		next := <-r.queue
@@ -146,7 +145,7 @@ func (r *Recorder) finish() {
 	if n := r.Dropped(); n > 0 {
 		missed := trace.Missed{What: "trace events or log lines", Count: n, Why: "their reader is too slow"}
 		r.writeTrace(&trace.Event{Node: r.cfg.Node, Kind: trace.KindMissed, Missed: &missed})
-		r.log.Warn("records are missing", "missed", missed.String())
+		r.log.Warn("records dropped", "missed", missed.String())
 	}
 	if r.unlogged != nil {
 		r.writeTrace(&trace.Event{Node: r.cfg.Node, Kind: trace.KindNote, Note: fmt.Sprintf("%d log lines could not be written: %v", r.unwritten, r.unlogged)})
@@ -154,7 +153,7 @@ func (r *Recorder) finish() {
 	r.flush()
 }
 
-// write writes one record. Nobody holds on to it.
+// write writes one record and does not keep it.
 func (r *Recorder) write(e *entry) {
 	if e.write != nil {
 		e.write()
@@ -168,8 +167,8 @@ func (r *Recorder) write(e *entry) {
 	r.cfg.Observe(e.event)
 }
 
-// writeTrace encodes one event. A trace that cannot be written ends there, with one
-// line in the log.
+// writeTrace encodes one event. After a write error the trace ends, with one line in the
+// log.
 func (r *Recorder) writeTrace(e *trace.Event) {
 	if r.encoder == nil {
 		return
@@ -193,7 +192,7 @@ func (r *Recorder) giveUp(err error) {
 	r.log.Error("trace ends here: it cannot be written", "error", err)
 }
 
-// handler hands log records to the recorder's goroutine.
+// handler passes log records to the recorder's goroutine.
 type handler struct {
 	r  *Recorder
 	to slog.Handler

@@ -2,13 +2,13 @@ package speaker
 
 import "baton/impl/clock"
 
-// agenda orders sessions by their deadlines: a binary heap in which each session
-// knows its place, so that it can be moved.
+// agenda orders sessions by deadline: a binary heap in which each session knows its index,
+// so that it can be moved.
 type agenda struct {
 	heap []*session
 }
 
-// first returns the session that is due first, nil if there is none.
+// first returns the session that is due first, or nil.
 func (a *agenda) first() *session {
 	if len(a.heap) == 0 {
 		return nil
@@ -24,14 +24,13 @@ func (a *agenda) earliest() clock.Instant {
 	return clock.Never
 }
 
-// add enters a session.
 func (a *agenda) add(x *session) {
 	x.place = len(a.heap)
 	a.heap = append(a.heap, x)
 	a.move(x, x.Deadline())
 }
 
-// move gives a session another deadline.
+// move changes a session's deadline.
 func (a *agenda) move(x *session, deadline clock.Instant) {
 	x.deadline = deadline
 	a.down(a.up(x.place))

@@ -14,13 +14,13 @@ import (
 	"baton/impl/daemon/control"
 )
 
-// controller lets the control socket reach the loop. It is a control.Speaker.
+// controller implements control.Speaker on the loop.
 type controller struct{ *Speaker }
 
 // errEnded is the answer of a loop that has ended.
 var errEnded = errors.New("speaker: it ends")
 
-// do runs f on the loop and waits until it has.
+// do runs f on the loop and waits for it.
 func (c controller) do(ctx context.Context, f func()) error {
 	done := make(chan struct{})
 	c.Call(func() { f(); close(done) })
@@ -43,7 +43,7 @@ func (c controller) with(ctx context.Context, name string, f func(*bfd.Session, 
 		}
 		x := c.sessions[i]
 		if x.peered == nil {
-			err = fmt.Errorf("speaker: session %q is unaffiliated: it has no peer to agree with, and no state but Up, Init and Down (RFC 9747 2)", name)
+			err = fmt.Errorf("speaker: session %q is unaffiliated: it has no peer to negotiate with, and only the states Up, Init and Down (RFC 9747 2)", name)
 			return
 		}
 		err = f(x.peered, x.instant(boottime.Now()))
@@ -104,7 +104,7 @@ func (c controller) Status(ctx context.Context) (control.BFDStatus, error) {
 	return status, err
 }
 
-// filtered sums up what the kernel discarded of all sockets.
+// filtered sums up the kernel's drops of all sockets.
 func (s *Speaker) filtered() (map[string]uint64, error) {
 	var sockets []interface{ Drops() (bfdio.Drops, error) }
 	for _, r := range s.receives {
@@ -126,7 +126,7 @@ func (s *Speaker) filtered() (map[string]uint64, error) {
 	return byReason(sum), nil
 }
 
-// byReason names the reasons that occurred.
+// byReason names the counters that are not 0.
 func byReason(drops [bfd.DropKinds]uint64) map[string]uint64 {
 	named := map[string]uint64{}
 	for reason, n := range drops {
@@ -162,7 +162,7 @@ func (x *session) status() control.BFDSession {
 	return out
 }
 
-// peer fills in what both sides have announced.
+// peer fills in what both sides announce.
 func (x *session) peer(out *control.BFDSession) {
 	v := x.peered.Variables()
 	out.RemoteState, out.RemoteDiag, out.RemoteDiscr = x.peered.RemoteState().String(), x.peered.RemoteDiag().String(), x.peered.RemoteDiscr()
@@ -171,7 +171,7 @@ func (x *session) peer(out *control.BFDSession) {
 	out.Polling, out.Demand = v.Polling, v.RemoteDemandMode
 }
 
-// echoStatus is the Echo function, nil where the session has nothing to do with it.
+// echoStatus returns the status of the Echo function, nil if the session does not use it.
 func (x *session) echoStatus() *control.BFDEcho {
 	var out control.BFDEcho
 	switch {

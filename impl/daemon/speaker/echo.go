@@ -11,17 +11,17 @@ import (
 	"baton/impl/daemon/neigh"
 )
 
-// echoes is what the sessions that send to the echo port have in common: a packet
-// socket for each interface and protocol, and somebody who tells the link-layer
-// addresses of their peers, to which echo packets go because no route leads there.
+// echoes is shared by the sessions that send to the echo port: a packet socket for each
+// interface and IP version, and a follower of the peers' link-layer addresses, which echo
+// packets need because no route leads there.
 type echoes struct {
 	links      []*bfdio.EchoLink
 	neighbours []neigh.Neighbour
 	follower   *neigh.Follower
 }
 
-// openEcho gives a session what its echo packets need, and holds the system to what
-// the session tells its peer.
+// openEcho opens what a session's echo packets need, and checks that the system can do what
+// the session announces.
 func (s *Speaker) openEcho(x *session) error {
 	v6 := x.cfg.Local.Is6()
 	if x.cfg.Echo.RX != 0 {
@@ -45,7 +45,7 @@ func (s *Speaker) openEcho(x *session) error {
 	return link.Allow(x.discr, x.cfg.Local.Addr)
 }
 
-// echoLink returns the socket of an interface and protocol, opened if need be.
+// echoLink returns the socket of an interface and IP version, opened if necessary.
 func (s *Speaker) echoLink(name string, v6 bool) (*bfdio.EchoLink, error) {
 	e := &s.echoes
 	if i := slices.IndexFunc(e.links, func(l *bfdio.EchoLink) bool { return l.Serves(name, v6) }); i >= 0 {
@@ -59,7 +59,7 @@ func (s *Speaker) echoLink(name string, v6 bool) (*bfdio.EchoLink, error) {
 	return l, s.poller.Add(l.FD())
 }
 
-// openFollower prepares for the link-layer addresses of all peers to be told.
+// openFollower prepares to follow the link-layer addresses of all peers.
 func (s *Speaker) openFollower() (err error) {
 	if len(s.echoes.neighbours) > 0 {
 		s.echoes.follower, err = neigh.NewFollower(s.echoes.neighbours, s.log, func() {})
@@ -67,7 +67,7 @@ func (s *Speaker) openFollower() (err error) {
 	return err
 }
 
-// follow has them told to the loop, until the function that it returns is called.
+// follow reports them to the loop until stop is called.
 func (s *Speaker) follow() (stop func()) {
 	if s.echoes.follower == nil {
 		return func() {}
@@ -99,7 +99,7 @@ func (e *echoes) close() {
 	}
 }
 
-// damaged is how many packets came that could be nobody's.
+// damaged returns the number of damaged packets.
 func (e *echoes) damaged() (n uint64) {
 	for _, l := range e.links {
 		n += l.Damaged()
@@ -107,7 +107,7 @@ func (e *echoes) damaged() (n uint64) {
 	return n
 }
 
-// receiveEchoes hands what came back to its sessions.
+// receiveEchoes passes returned packets to their sessions.
 func (s *Speaker) receiveEchoes() {
 	for _, l := range s.echoes.links {
 		for range maxBatches {
@@ -125,8 +125,8 @@ func (s *Speaker) receiveEchoes() {
 	}
 }
 
-// deliverEcho finds the session of a packet that came to the echo port. It has to
-// have come back by the link and to the address of that session.
+// deliverEcho finds the session of a packet to the echo port. The packet must have come
+// back on that session's link and to its address.
 func (s *Speaker) deliverEcho(d *bfdio.Datagram) {
 	discr, unaffiliated := bfd.UnaffiliatedDiscr(d.Data)
 	if !unaffiliated {

@@ -409,7 +409,7 @@ func TestEchoIsRefusedWhereTheSystemIsNotFitForIt(t *testing.T) {
 		}
 	}
 	refused(a, from("198.18.9.77"), "it is of 198.18.9.0/24 on a0, so the peer could answer with redirects (RFC 5881 4)")
-	refused(a, from("198.18.77.2"), "it is no address of this system")
+	refused(a, from("198.18.77.2"), "it is not an address of this system")
 	back4, back6 := returning(b.to(v4[1], v4[0])), returning(b.to(v6[1], v6[0]))
 	for _, strict := range []string{"ipv4/conf/all/rp_filter", "ipv4/conf/b0/rp_filter"} {
 		for _, mode := range []string{"1", "2"} {

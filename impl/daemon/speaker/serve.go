@@ -16,20 +16,20 @@ import (
 	"baton/impl/daemon/record"
 )
 
-// Options are what the command line says.
+// Options are the settings of the command line.
 type Options struct {
 	ConfigFile string
 	LogTo      io.Writer
-	// Ordinary leaves the process's scheduling, memory and garbage collector alone.
+	// Ordinary leaves the process's scheduling, memory and garbage collector unchanged.
 	Ordinary bool
 }
 
 // recordLimit bounds the wait for the last log lines.
 const recordLimit = time.Second
 
-// Serve is a speaker's life: it returns nil once ctx is done or the control socket
-// was told so, and each peer was told that its session is held down. Mistakes in the
-// configuration carry exit code 2.
+// Serve runs a speaker. It returns nil once ctx is done or the control socket has requested
+// it, after telling each peer that its session is AdminDown. Configuration errors have exit
+// code 2.
 func Serve(ctx context.Context, opts Options) error {
 	cfg, err := config.LoadSpeaker(opts.ConfigFile)
 	if err != nil {
@@ -64,12 +64,12 @@ func Serve(ctx context.Context, opts Options) error {
 	return err
 }
 
-// runOnThread runs the loop on a thread of its own, to the end.
+// runOnThread runs the loop on its own thread until it ends.
 func (s *Speaker) runOnThread(log *slog.Logger, ordinary bool) error {
 	ended := make(chan error, 1)
 	go func() {
-		// Never unlocked: the thread has a priority that no other goroutine should
-		// get, and ends with this one.
+		// Never unlocked: the thread has a priority that no other goroutine should have,
+		// and ends with this one.
 		runtime.LockOSThread()
 		if !ordinary {
 			realtime.LoopThread(log)

@@ -13,29 +13,29 @@ import (
 	"baton/impl/daemon/neigh"
 )
 
-// session is one session with its way to the wire.
+// session is one session with its sockets.
 type session struct {
 	cfg   *config.BFDSession
 	discr uint32
 	machine
-	peered *bfd.Session      // the machine, where the peer speaks BFD
-	loop   *bfd.Unaffiliated // and where it only forwards
+	peered *bfd.Session      // the state machine if the peer speaks BFD
+	loop   *bfd.Unaffiliated // the state machine if the peer only forwards
 
-	sender    *bfdio.Sender     // of control packets; nil where the peer takes none
-	echo      *bfdio.EchoSender // of packets to the echo port; nil where none are sent
-	neighbour neigh.Neighbour   // to whom they go
+	sender    *bfdio.Sender     // sends control packets; nil for an unaffiliated session
+	echo      *bfdio.EchoSender // sends to the echo port; nil if none are sent
+	neighbour neigh.Neighbour   // destination of echo packets
 
-	at       clock.Instant // the last instant that the session was given: they do not go back
+	at       clock.Instant // the last instant passed to the session; never decreases
 	deadline clock.Instant
-	place    int // in the agenda
+	place    int // index in the agenda
 
 	changes [keptChanges]change
 	noted   uint64 // changes so far
 	failed  uint64 // packets that could not be sent
-	failure string // the last failure that was logged, "" after a success
+	failure string // the last logged failure, "" after a success
 }
 
-// machine is what sessions of all kinds have in common.
+// machine is the interface of both kinds of state machines.
 type machine interface {
 	State() bfd.State
 	LocalDiag() bfd.Diag
@@ -47,10 +47,10 @@ type machine interface {
 	Ready() bfd.Ready
 }
 
-// keptChanges is how many changes of state a session remembers.
+// keptChanges is the number of state changes that a session remembers.
 const keptChanges = 16
 
-// change is a change of state with what it was judged by.
+// change is a state change with the facts behind it.
 type change struct {
 	bfd.Change
 	lastReceived clock.Instant
@@ -91,7 +91,7 @@ func (x *session) close() {
 	}
 }
 
-// shortest is the shortest interval that the session may run at.
+// shortest returns the shortest interval at which the session may run.
 func (x *session) shortest() time.Duration {
 	shortest := x.cfg.TX
 	for _, interval := range []config.Duration{x.cfg.RX, x.cfg.Echo.TX} {
@@ -102,7 +102,7 @@ func (x *session) shortest() time.Duration {
 	return time.Duration(shortest)
 }
 
-// minTTL is the least TTL or hop limit that the session takes.
+// minTTL returns the minimum TTL or hop limit of received packets.
 func (x *session) minTTL() uint8 {
 	if x.cfg.Mode == config.MultiHop {
 		return x.cfg.MinTTL
@@ -110,8 +110,8 @@ func (x *session) minTTL() uint8 {
 	return bfdio.SendTTL
 }
 
-// instant keeps the session's time from going back: packets carry the instant at
-// which they came, which may lie before the last look.
+// instant keeps the session's time monotonic: a packet's receive timestamp may be earlier
+// than the last call.
 func (x *session) instant(now clock.Instant) clock.Instant {
 	x.at = max(x.at, now)
 	return x.at
@@ -119,12 +119,12 @@ func (x *session) instant(now clock.Instant) clock.Instant {
 
 func (x *session) advance(now clock.Instant) { x.Advance(x.instant(now)) }
 
-// receive gives the session a packet. Why it is discarded, the session counts.
+// receive passes a packet to the session, which counts why it discards one.
 func (x *session) receive(d *bfdio.Datagram) {
 	_ = x.peered.Receive(x.instant(d.At), d.Data, d.TTL)
 }
 
-// receiveEcho does the same for a packet that came to the echo port.
+// receiveEcho is receive for packets to the echo port.
 func (x *session) receiveEcho(d *bfdio.Datagram) {
 	if x.loop != nil {
 		_ = x.loop.Receive(x.instant(d.At), d.Data, d.TTL)
@@ -133,18 +133,18 @@ func (x *session) receiveEcho(d *bfdio.Datagram) {
 	}
 }
 
-// leave tells the peer that the session is over, if it is one that listens.
+// leave tells the peer that the session is AdminDown, unless the session is unaffiliated.
 func (x *session) leave(now clock.Instant) {
 	if x.peered == nil {
 		return
 	}
 	x.peered.SetAdminDown(x.instant(now), true)
 	for _, packet := range x.Ready().Packets {
-		_ = x.sender.Send(packet) // nobody is left to tell of a failure
+		_ = x.sender.Send(packet) // a failure no longer matters
 	}
 }
 
-// send transmits a control packet, which an unaffiliated session sends to itself.
+// send transmits a control packet; an unaffiliated session sends it to itself.
 func (x *session) send(log *slog.Logger, packet []byte) {
 	if x.loop != nil {
 		x.sendEcho(log, packet)
@@ -156,8 +156,8 @@ func (x *session) send(log *slog.Logger, packet []byte) {
 // sendEcho transmits a packet to the echo port.
 func (x *session) sendEcho(log *slog.Logger, packet []byte) { x.sent(log, x.echo.Send(packet)) }
 
-// sent counts failures. A link that is down fails at every packet, so only the first
-// of a kind is logged.
+// sent counts failures. On a link that is down every packet fails, so only the first
+// failure of a kind is logged.
 func (x *session) sent(log *slog.Logger, err error) {
 	if err == nil {
 		x.failure = ""
@@ -178,7 +178,7 @@ func (x *session) lastReceived() clock.Instant {
 	return x.peered.Variables().LastReceived
 }
 
-// changed notes and tells a change of state.
+// changed records and logs a state change.
 func (x *session) changed(log *slog.Logger, c bfd.Change) {
 	now := change{Change: c, detection: x.DetectionTime(), lastReceived: x.lastReceived()}
 	if c.Diag == bfd.DiagEchoFailed && x.peered != nil {

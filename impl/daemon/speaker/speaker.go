@@ -1,20 +1,17 @@
-// Package speaker is a BFD speaker: it drives the sessions of a configuration over
-// real sockets, thousands of them in one process. `baton bfd` runs it. It decides
-// nothing about BFD, which is impl/bfd's, and does nothing about what it finds but
-// tell: by its log and its control socket.
+// Package speaker is a BFD speaker: it runs the sessions of a configuration over real
+// sockets, thousands of them in one process. `baton bfd` runs it. impl/bfd implements the
+// protocol; the speaker only reports state changes, by its log and its control socket.
 //
-// One thread does it all, so that nothing needs a lock and nobody else's schedule
-// stands between the wire and a session. It sleeps in a poller until packets wait or
-// the earliest deadline has come; a heap orders the sessions by deadline. Packets of
-// all sessions come by one socket for each port and protocol and are read in batches
-// (recvmmsg); each session has a socket of its own to send from, because its source
-// port is its own (RFC 5881 section 4). Packets to the echo port, which a system sends
-// to itself by way of its peer, leave and come back by a packet socket for each
-// interface and protocol. What the kernel stamped on a packet is the
-// instant that its session gets, and sockets are read before deadlines are looked at:
-// a thread that was kept from running takes no packet that came in time for silence.
-// Between two looks it rests for a small part of the shortest interval, so that many
-// sessions share a wake-up. Nothing is allocated for a packet.
+// One thread does everything, so that nothing needs a lock and no other goroutine delays a
+// packet. It sleeps in a poller until packets wait or the earliest deadline has come; a
+// heap orders the sessions by deadline. All sessions receive through one socket per port
+// and IP version, in batches (recvmmsg); each session sends from its own socket, because
+// its source port is its own (RFC 5881 section 4). Packets to the echo port, which a system
+// sends to itself through its peer, use a packet socket per interface and IP version. A
+// session gets the kernel's receive timestamp as the instant of a packet, and sockets are
+// read before deadlines are checked, so a delayed thread does not take packets that arrived
+// in time for silence. Between two rounds it rests for a small part of the shortest
+// interval, so that many sessions share a wake-up. A packet costs no allocation.
 package speaker
 
 import (
@@ -35,33 +32,33 @@ import (
 	"baton/impl/daemon/poller"
 )
 
-// Speaker drives sessions. Open makes one, Run lets it live, Close ends what Open
-// opened; whoever else wants something of it goes through Call.
+// Speaker runs sessions. Open makes one, Run runs it, and Close closes what Open opened;
+// other goroutines use Call.
 type Speaker struct {
 	log      *slog.Logger
 	poller   *poller.Poller
 	ports    bfdio.SourcePorts
 	receives []*receiver
-	sessions []*session // in the order of the configuration
+	sessions []*session // in the configuration's order
 	due      agenda
-	rest     time.Duration // between two looks
+	rest     time.Duration // pause between two rounds
 
 	byDiscr map[uint32]*session
 	paths   map[kind]*bfd.Table[*session]
-	links   map[int]string // names of interfaces by index
+	links   map[int]string // interface names by index
 	echoes  echoes
 
 	calls   calls
 	ended   bool
 	strays  uint64        // packets of no session
-	lateMax time.Duration // of the loop behind a deadline
+	lateMax time.Duration // maximum lateness after a deadline
 }
 
-// kind is what sessions of one table have in common: a packet that came to the port
-// of multihop must not reach a session that trusts in a TTL of 255.
+// kind separates session tables: a packet to the multihop port must not reach a session
+// that relies on TTL 255.
 type kind struct{ multihop bool }
 
-// receiver is a listener with what its packets are for.
+// receiver is a listener and the kind of its sessions.
 type receiver struct {
 	*bfdio.Listener
 	kind   kind
@@ -69,8 +66,8 @@ type receiver struct {
 	filter *bfdio.Filter // nil without one
 }
 
-// receiveBuffer is what the kernel may keep for a listener while the loop does not come
-// to it: that of a thousand sessions at 10 ms for some 20 ms.
+// receiveBuffer is the size of a listener's receive buffer: about 20 ms of a thousand
+// sessions at 10 ms.
 const receiveBuffer = 4 << 20
 
 // Open binds the sockets of all sessions in the calling thread's network namespace.
@@ -96,7 +93,7 @@ func (s *Speaker) open(cfg *config.Speaker) (err error) {
 	return s.openFollower()
 }
 
-// add makes a session, its sockets, and those that it shares with others.
+// add makes a session and its sockets, shared ones included.
 func (s *Speaker) add(cfg *config.BFDSession) error {
 	discr := bfdio.Discriminator(func(d uint32) bool { return s.byDiscr[d] != nil })
 	x, err := newSession(cfg, discr, boottime.Now())
@@ -118,7 +115,7 @@ func (s *Speaker) add(cfg *config.BFDSession) error {
 	return nil
 }
 
-// openControl gives a session what its control packets need.
+// openControl opens what a session's control packets need.
 func (s *Speaker) openControl(x *session) error {
 	k := kind{multihop: x.cfg.Mode == config.MultiHop}
 	port, name := bfdio.Port, x.cfg.Interface
@@ -148,7 +145,7 @@ func (s *Speaker) openControl(x *session) error {
 	return err
 }
 
-// listen returns the receiver of a kind and protocol, which it opens if it is the first.
+// listen returns the receiver of a kind and IP version, and opens it the first time.
 func (s *Speaker) listen(k kind, port int, v6 bool) (*receiver, error) {
 	for _, r := range s.receives {
 		if r.kind == k && r.v6 == v6 {
@@ -172,7 +169,7 @@ func (s *Speaker) listen(k kind, port int, v6 bool) (*receiver, error) {
 	return r, s.poller.Add(l.FD())
 }
 
-// allow has the filter let a session's packets pass.
+// allow lets a session's packets pass the filter.
 func (r *receiver) allow(x *session) error {
 	if r.filter == nil {
 		return nil
@@ -194,9 +191,9 @@ func (s *Speaker) Close() {
 	}
 }
 
-// restMax and restShare: the loop rests for a fiftieth of the shortest interval
-// between two looks, and for two milliseconds at most. A packet may go out as much
-// later than its jittered instant.
+// restMax and restShare: between two rounds the loop rests for a fiftieth of the shortest
+// interval, at most two milliseconds. A packet may leave as much later than its jittered
+// instant.
 const (
 	restMax   = 2 * time.Millisecond
 	restShare = 50
@@ -207,7 +204,7 @@ func (s *Speaker) Run() error {
 	defer s.follow()()
 	for !s.ended {
 		began := boottime.Now()
-		if s.due.earliest().After(began) { // among many sessions one is always due
+		if s.due.earliest().After(began) { // with many sessions one is always due
 			if err := s.poller.Wait(s.due.earliest()); err != nil {
 				return err
 			}
@@ -223,8 +220,8 @@ func (s *Speaker) Run() error {
 	return nil
 }
 
-// look takes what came, and only then does what is due: a packet that waits may be the
-// reason why a session is not to go down.
+// look first reads the sockets and only then handles deadlines: a waiting packet may keep a
+// session up.
 func (s *Speaker) look() {
 	s.receive()
 	s.receiveEchoes()
@@ -234,14 +231,14 @@ func (s *Speaker) look() {
 // pause sleeps until an instant.
 func pause(until clock.Instant) {
 	at := unix.NsecToTimespec(int64(until))
-	_ = unix.ClockNanosleep(boottime.ID, unix.TIMER_ABSTIME, &at, nil) // a signal ends it early: no harm
+	_ = unix.ClockNanosleep(boottime.ID, unix.TIMER_ABSTIME, &at, nil) // a signal may end it early
 }
 
-// maxBatches bounds what is taken from one socket at a look, so that a flood cannot
-// keep the sessions from sending.
+// maxBatches limits what is read from one socket per round, so that a flood cannot keep the
+// sessions from sending.
 const maxBatches = 16
 
-// receive hands the packets that wait to their sessions.
+// receive passes the waiting packets to their sessions.
 func (s *Speaker) receive() {
 	for _, r := range s.receives {
 		for range maxBatches {
@@ -274,8 +271,8 @@ func (s *Speaker) deliver(k kind, d *bfdio.Datagram) {
 	s.settle(x)
 }
 
-// link names an interface. Sessions' own are known from the start; a packet by an
-// interface that is new is for the one of that name.
+// link returns an interface's name. Those of sessions are known from the start; an unknown
+// index is looked up by name.
 func (s *Speaker) link(index int) string {
 	if name, ok := s.links[index]; ok {
 		return name
@@ -288,7 +285,7 @@ func (s *Speaker) link(index int) string {
 	return name
 }
 
-// advance does what is due now; what falls due meanwhile waits for the next look.
+// advance handles the deadlines that are due now; later ones wait for the next round.
 func (s *Speaker) advance() {
 	now := boottime.Now()
 	for {
@@ -302,8 +299,7 @@ func (s *Speaker) advance() {
 	}
 }
 
-// settle carries out what a session has come to, and looks when it wants to be called
-// next.
+// settle executes a session's effects and updates its deadline.
 func (s *Speaker) settle(x *session) {
 	ready := x.Ready()
 	for _, packet := range ready.Packets {
@@ -318,14 +314,14 @@ func (s *Speaker) settle(x *session) {
 	s.due.move(x, x.Deadline())
 }
 
-// calls are functions that other goroutines want run between two looks.
+// calls are functions of other goroutines to run between two rounds.
 type calls struct {
 	wake  func()
 	mu    sync.Mutex
 	queue []func()
 }
 
-// Call has the loop run f. It does not block.
+// Call runs f on the loop. It does not block.
 func (s *Speaker) Call(f func()) {
 	s.calls.mu.Lock()
 	defer s.calls.mu.Unlock()

@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// backoff spaces the attempts to get a stream. The first pauses are short, because a
-// sync link that comes back should carry the stream at once; attempts that the peer
-// refuses, or whose stream ends as soon as it is up, double the pause each time, for
-// what they fail on will not go away by itself. Its owner is the dialling goroutine.
+// backoff spaces the attempts to establish a stream. The first pauses are short, because a
+// repaired sync link should carry the stream at once. Attempts that the peer refuses, and
+// streams that end as soon as they are up, double the pause each time, because their cause
+// will not go away by itself. It belongs to the dialling goroutine.
 type backoff struct {
 	first, limit time.Duration
-	failures     int // in a row
+	failures     int // consecutive
 }
 
-// settled is how long a stream must have stood to count as a success.
+// settled is how long a stream must last to count as a success.
 const settled = 2 * time.Second
 
 func (b *backoff) failed() { b.failures++ }
 
 func (b *backoff) reset() { b.failures = 0 }
 
-// pause draws the time until the next attempt: between half of what the failures come
-// to and all of it, so that two nodes that fail together do not go on together.
+// pause draws the time until the next attempt: between half and all of the backoff, so that
+// two nodes that fail together do not retry together.
 func (b *backoff) pause() time.Duration {
 	whole := b.first
 	for i := 1; i < b.failures && whole < b.limit; i++ {

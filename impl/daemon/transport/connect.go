@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// maxHandshakes bounds the connections that are being authenticated at once.
+// maxHandshakes limits the number of connections in authentication.
 const maxHandshakes = 8
 
-// dialLoop keeps one stream up.
+// dialLoop keeps one stream established.
 func (t *Transport) dialLoop(ctx context.Context) {
 	tries := backoff{first: t.cfg.Retry, limit: t.cfg.RetryMax}
 	for ctx.Err() == nil {
@@ -28,7 +28,7 @@ func (t *Transport) dialLoop(ctx context.Context) {
 	}
 }
 
-// attempt dials, and returns when the stream has ended or none has come about.
+// attempt dials, and returns when the stream has ended or the attempt has failed.
 func (t *Transport) attempt(ctx context.Context, tries *backoff) {
 	conn, end := t.dial(ctx)
 	switch {
@@ -42,16 +42,15 @@ func (t *Transport) attempt(ctx context.Context, tries *backoff) {
 	case ctx.Err() != nil:
 	case end.Cause == Unreachable:
 		t.note(end)
-		tries.reset() // nobody has refused anything, and the link may be back any moment
+		tries.reset() // not refused: the link may be back at any moment
 	default:
 		t.note(end)
 		tries.failed()
 	}
 }
 
-// dial connects, authenticates, and waits until the listening end has
-// authenticated this one: in TLS 1.3 the client's handshake is done before the
-// server has seen its certificate.
+// dial connects, authenticates, and waits until the listening end has authenticated this
+// one: in TLS 1.3 the client's handshake ends before the server has seen its certificate.
 func (t *Transport) dial(ctx context.Context) (*tls.Conn, End) {
 	dialer := net.Dialer{
 		LocalAddr:       &net.TCPAddr{IP: t.cfg.Local.Addr().AsSlice()},
@@ -74,7 +73,7 @@ func (t *Transport) dial(ctx context.Context) (*tls.Conn, End) {
 	return conn, End{}
 }
 
-// awaitAccept reads the empty frame that says that the peer has accepted.
+// awaitAccept reads the empty frame by which the peer accepts.
 func (t *Transport) awaitAccept(conn *tls.Conn) error {
 	if err := conn.SetReadDeadline(time.Now().Add(t.cfg.HandshakeTimeout)); err != nil {
 		return err
@@ -85,8 +84,8 @@ func (t *Transport) awaitAccept(conn *tls.Conn) error {
 	return conn.SetReadDeadline(time.Time{})
 }
 
-// acceptLoop authenticates whoever connects; the peer's newest connection becomes
-// the stream.
+// acceptLoop authenticates incoming connections; the peer's newest connection becomes the
+// stream.
 func (t *Transport) acceptLoop(ctx context.Context) {
 	slots := make(chan struct{}, maxHandshakes)
 	for ctx.Err() == nil {
@@ -96,7 +95,7 @@ func (t *Transport) acceptLoop(ctx context.Context) {
 				return
 			}
 			t.note(failed(Unreachable, "accept", err))
-			time.Sleep(t.cfg.Retry) // out of descriptors: waiting is all that helps
+			time.Sleep(t.cfg.Retry) // out of descriptors: wait
 			continue
 		}
 		if raw.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap() != t.cfg.Remote.Addr() {

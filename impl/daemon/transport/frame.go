@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// headerLen is the length of a frame's header: its payload's length, big-endian.
+// headerLen is the length of a frame's header: the payload's length, big-endian.
 const headerLen = 4
 
-// farewellBit marks in a header the last frame of a stream, whose payload is the
-// reason in UTF-8. An end that does not know it takes the length for too large, and
-// closes the stream as it should.
+// farewellBit in a header marks the last frame of a stream, whose payload is the reason in
+// UTF-8. A version that does not know it sees an excessive length and closes the stream,
+// which is correct.
 const farewellBit = 1 << 31
 
-// maxFarewell is the longest reason, in bytes.
+// maxFarewell is the maximum length of a reason in bytes.
 const maxFarewell = 512
 
 // appendHeader appends the header of a frame with a payload of n bytes.
 func appendHeader(b []byte, n int) []byte { return binary.BigEndian.AppendUint32(b, uint32(n)) }
 
-// appendFarewell appends the frame with which a stream ends, for a reason.
+// appendFarewell appends the last frame of a stream, with its reason.
 func appendFarewell(b []byte, why string) []byte {
 	if len(why) > maxFarewell {
 		why = why[:maxFarewell]
@@ -30,15 +30,14 @@ func appendFarewell(b []byte, why string) []byte {
 	return append(b, why...)
 }
 
-// farewell is the error of readFrame for a frame that says why the other end closes
-// the stream.
+// farewell is readFrame's error for the other end's last frame.
 type farewell struct{ why string }
 
 func (f *farewell) Error() string { return "the peer ended the stream: " + f.why }
 
-// readFrame reads one frame; io.EOF says that the stream ended between two, and a
-// *farewell why. The payload is the caller's to keep; it is empty for
-// the frame with which the listening end says that it has accepted the other.
+// readFrame reads one frame. io.EOF means that the stream ended between frames, *farewell
+// that the other end ended it with a reason. The caller owns the payload; it is empty for
+// the frame by which the listening end accepts.
 func readFrame(r io.Reader, limit int) ([]byte, error) {
 	var header [headerLen]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {

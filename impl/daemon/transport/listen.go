@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listen binds the port. The sync link may come up after the node: FREEBIND lets it listen
-// on an address that is not there yet. Linux takes packets to any of its addresses on
-// any link; a filter drops those that come by another network than the sync link's, so
-// that the port is not there for it.
+// listen binds the port. The sync link may come up after the node: FREEBIND allows an
+// address that does not exist yet. Linux accepts packets to any of its addresses on any
+// link; a filter drops those from links other than the sync link, which hides the port
+// there.
 func listen(cfg Config) (net.Listener, error) {
 	lc := net.ListenConfig{KeepAliveConfig: keepAlive, Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
@@ -35,7 +35,7 @@ func listen(cfg Config) (net.Listener, error) {
 	return listener, nil
 }
 
-// ignore drops what comes to a socket, and to those that it accepts, by some links.
+// ignore drops packets from some links, at a socket and those that it accepts.
 func ignore(socket int, links []int) error {
 	if len(links) == 0 {
 		return nil

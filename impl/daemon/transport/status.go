@@ -12,24 +12,24 @@ import (
 	"baton/impl/daemon/internal/repeat"
 )
 
-// Cause is a kind of end of a stream, or of an attempt to get one.
+// Cause is why a stream ended or an attempt failed.
 type Cause string
 
 const (
-	EndedByPeer     Cause = "ended-by-peer"     // which said why
-	EndedHere       Cause = "ended-here"        // the core gave it up, or a frame was none
-	Lost            Cause = "lost"              // the connection broke, or was closed without a word
+	EndedByPeer     Cause = "ended-by-peer"     // with a reason
+	EndedHere       Cause = "ended-here"        // the core reset it, or a frame was invalid
+	Lost            Cause = "lost"              // the connection broke, or was closed without a reason
 	Overflow        Cause = "overflow"          // the peer does not read
 	Replaced        Cause = "replaced"          // by a newer stream
 	Stopped         Cause = "stopped"           // this node leaves
-	Unreachable     Cause = "unreachable"       // no connection came about
-	Unauthenticated Cause = "not-authenticated" // TLS: not the peer, or not to the peer's liking
+	Unreachable     Cause = "unreachable"       // no connection was established
+	Unauthenticated Cause = "not-authenticated" // TLS: not the peer, or refused by the peer
 )
 
 // Causes lists all of them.
 var Causes = []Cause{EndedByPeer, EndedHere, Lost, Overflow, Replaced, Stopped, Unreachable, Unauthenticated}
 
-// End is how a stream ended, or why none came about.
+// End is how a stream ended or an attempt failed.
 type End struct {
 	Cause Cause
 	Why   string
@@ -37,16 +37,16 @@ type End struct {
 
 func (e End) String() string { return strings.ReplaceAll(string(e.Cause), "-", " ") + ": " + e.Why }
 
-// Status is how the transport fares.
+// Status is the state of the transport.
 type Status struct {
 	Up       bool
-	Last     End              // what ended or failed last; zero if nothing has
-	Failures int              // streams and attempts in a row that ended before they had settled
-	Retry    time.Time        // of the next attempt; zero where the peer dials or a stream is up
-	Ends     map[Cause]uint64 // since the start
+	Last     End              // the last end or failure; zero if there was none
+	Failures int              // consecutive streams and attempts that ended before they settled
+	Retry    time.Time        // next attempt; zero if the peer dials or a stream is up
+	Ends     map[Cause]uint64 // counts since the start
 }
 
-// history remembers ends, and logs them without flooding the log.
+// history records ends, and rate-limits their log lines.
 type history struct {
 	mu     sync.Mutex
 	status Status
@@ -60,7 +60,7 @@ func (h *history) up(now time.Time) {
 	h.status.Up, h.status.Retry, h.since = true, time.Time{}, now
 }
 
-// note takes an end, and reports whether it is to be logged.
+// note records an end, and reports whether it must be logged.
 func (h *history) note(e End, now time.Time) (news bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -72,14 +72,14 @@ func (h *history) note(e End, now time.Time) (news bool) {
 	switch e.Cause {
 	case Replaced, Stopped: // nothing failed
 	case Unreachable:
-		h.status.Failures = 0 // nobody has refused anything
+		h.status.Failures = 0 // not refused
 	default:
 		h.status.Failures++
 	}
 	return h.lines.News(e.String(), now)
 }
 
-// lost notes that the present stream has ended.
+// lost notes that the current stream has ended.
 func (h *history) lost(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -88,14 +88,14 @@ func (h *history) lost(now time.Time) {
 	}
 }
 
-// retries notes when the next attempt is made.
+// retries notes the time of the next attempt.
 func (h *history) retries(at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.status.Retry = at
 }
 
-// Status returns how the transport fares. It does not block.
+// Status returns the state of the transport. It does not block.
 func (t *Transport) Status() Status {
 	t.history.mu.Lock()
 	defer t.history.mu.Unlock()
@@ -104,14 +104,14 @@ func (t *Transport) Status() Status {
 	return s
 }
 
-// note counts an end, and logs it unless it is a repetition or this node's own leave.
+// note counts an end, and logs it unless it is a repetition or this node is leaving.
 func (t *Transport) note(e End) {
 	if t.history.note(e, time.Now()) && e.Cause != Stopped {
 		t.cfg.Log.Warn("sync stream: no stream", "peer", t.cfg.Peer, "cause", string(e.Cause), "why", e.Why)
 	}
 }
 
-// failed describes an attempt that came to nothing.
+// failed describes a failed attempt.
 func failed(cause Cause, what string, err error) End {
 	why := portless(err)
 	if !strings.HasPrefix(why, what+": ") {
@@ -120,8 +120,8 @@ func failed(cause Cause, what string, err error) End {
 	return End{cause, why}
 }
 
-// portless is the text of an error without the addresses of its connection: the port of
-// the dialling end is another each time, and would make each repetition look new.
+// portless is the text of an error without the connection's addresses: the changing port of
+// the dialling end would make each repetition look new.
 func portless(err error) string {
 	text := err.Error()
 	if op := (*net.OpError)(nil); errors.As(err, &op) {

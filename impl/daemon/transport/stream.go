@@ -12,32 +12,32 @@ import (
 	"time"
 )
 
-// stream is one established connection: a writer that empties a queue and a
-// reader that fills the handler.
+// stream is one established connection: a writer that empties a queue, and a reader that
+// calls the handler.
 type stream struct {
 	id    uint64
 	conn  *tls.Conn
 	limit Config
 
 	queue  chan []byte
-	queued atomic.Int64 // bytes in queue and in the writer's hands
+	queued atomic.Int64 // bytes queued or being written
 
 	once sync.Once
 	done chan struct{} // closed by finish
 	end  End           // readable once done is closed
 }
 
-// maxFrames is how many frames may wait in a stream's queue, however small.
+// maxFrames is the maximum number of queued frames.
 const maxFrames = 1 << 14
 
 func newStream(id uint64, conn *tls.Conn, cfg Config) *stream {
 	return &stream{id: id, conn: conn, limit: cfg, queue: make(chan []byte, maxFrames), done: make(chan struct{})}
 }
 
-// farewellLimit is how long a stream that was given up may take to say why.
+// farewellLimit is how long a reset stream may take to send its reason.
 const farewellLimit = 200 * time.Millisecond
 
-// finish notes how the stream ends, and reports whether it had not ended yet.
+// finish sets how the stream ends, and reports whether it had not ended yet.
 func (s *stream) finish(end End) (first bool) {
 	s.once.Do(func() {
 		s.end, first = end, true
@@ -46,15 +46,15 @@ func (s *stream) finish(end End) (first bool) {
 	return first
 }
 
-// close ends the stream at once. It closes the TCP connection without TLS's farewell,
-// which could block for as long as the peer does not read.
+// close ends the stream at once. It closes the TCP connection without TLS's close_notify,
+// which could block while the peer does not read.
 func (s *stream) close(end End) {
 	s.finish(end)
 	s.conn.NetConn().Close()
 }
 
-// leave ends the stream after telling the peer why, which its goroutines do: it does
-// not block, and what does not leave within a limit is not said.
+// leave ends the stream after sending the reason, which its goroutines do within a limit.
+// It does not block.
 func (s *stream) leave(end End) {
 	if s.finish(end) {
 		_ = s.conn.SetDeadline(time.Now().Add(farewellLimit))
@@ -91,8 +91,7 @@ func (s *stream) send(payload []byte) {
 	}
 }
 
-// write empties the queue into the connection. Frames that wait together leave
-// together.
+// write writes the queue to the connection. Queued frames are written together.
 func (s *stream) write() {
 	w := bufio.NewWriterSize(s.conn, 64<<10)
 	var header [headerLen]byte
@@ -116,9 +115,8 @@ func (s *stream) write() {
 	}
 }
 
-// sayFarewell tells the peer why this end leaves. What the peer still sends is read on
-// until it has closed its end: a connection that is closed with unread data resets,
-// and the reason would be lost.
+// sayFarewell sends the reason. It then reads until the peer has closed: closing a
+// connection with unread data resets it, and the reason would be lost.
 func (s *stream) sayFarewell(w *bufio.Writer) {
 	_, _ = w.Write(appendFarewell(nil, s.end.Why))
 	if w.Flush() == nil {
@@ -143,7 +141,7 @@ func (s *stream) flush(limit time.Duration) {
 	}
 }
 
-// read hands frames over until the stream ends.
+// read passes frames to the handler until the stream ends.
 func (s *stream) read(handler Handler) {
 	r := bufio.NewReaderSize(s.conn, 64<<10)
 	for {
@@ -158,13 +156,13 @@ func (s *stream) read(handler Handler) {
 	}
 }
 
-// endOf is how a stream ends whose reader has failed.
+// endOf converts a reader's error to an End.
 func endOf(err error) End {
 	if said := (*farewell)(nil); errors.As(err, &said) {
 		return End{EndedByPeer, said.why}
 	}
 	if errors.Is(err, io.EOF) {
-		return End{Lost, "closed by the peer, which did not say why"}
+		return End{Lost, "closed by the peer without a reason"}
 	}
 	return End{Lost, "read: " + portless(err)}
 }

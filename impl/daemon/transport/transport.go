@@ -1,12 +1,10 @@
-// Package transport carries the sync stream between the two nodes of a pair: TCP
-// with mutual TLS 1.3, in frames of a bounded length. The node with the lexically
-// smaller id dials and the other listens, so that one stream comes about and not
-// two. The package knows nothing of what it carries, and it does not judge whether
-// the peer is alive: that is BFD's matter, and the daemon's loop resets a stream
-// that the core has given up.
+// Package transport carries the sync stream between the two nodes of a pair: TCP with
+// mutual TLS 1.3, in frames of bounded length. The node with the lexically smaller id dials
+// and the other listens, so that there is one stream. The package does not interpret what
+// it carries, and does not judge whether the peer is alive: BFD does, and the daemon's loop
+// resets a stream that the core has abandoned.
 //
-// Send and Reset never block; they are called from the loop that also keeps the
-// heartbeat.
+// Send and Reset never block, because the loop that keeps the heartbeat calls them.
 package transport
 
 import (
@@ -21,36 +19,34 @@ import (
 	"time"
 )
 
-// Config is what a Transport must know. Zero durations and limits take the
-// defaults named here.
+// Config configures a Transport. Zero durations and limits mean the defaults named here.
 type Config struct {
 	ID, Peer string
-	// Local and Remote are the two ends on the sync link. The dialling end uses
-	// Local's address with a port of the kernel's choice.
+	// Local and Remote are the two ends on the sync link. The dialling end uses Local's
+	// address with an ephemeral port.
 	Local, Remote netip.AddrPort
-	// NotFrom are the links, by index, from which the port does not answer.
+	// NotFrom are the indexes of the links on which the port must not answer.
 	NotFrom []int
-	// TLS serves for both ends, see pki.Identity.Peer.
+	// TLS is used by both ends, see pki.Identity.Peer.
 	TLS *tls.Config
-	// Protocols are the names of what may be carried, the preferred first. The ends
-	// agree on one by ALPN (RFC 7301), the listening end by its own preference.
+	// Protocols are the supported protocols, the preferred first. The ends agree on one by
+	// ALPN (RFC 7301), by the listening end's preference.
 	Protocols []string
 	Log       *slog.Logger
 
-	// Retry is the longest pause before the first attempt to dial after a stream was
-	// lost, and while the peer cannot be reached. Attempts that the peer refuses come
-	// ever less often, down to one every RetryMax. Default 50 ms and 5 s.
+	// Retry is the maximum pause before the first attempt after a lost stream, and while
+	// the peer cannot be reached. Attempts that the peer refuses back off to one every
+	// RetryMax. Default 50 ms and 5 s.
 	Retry, RetryMax time.Duration
-	// DialTimeout bounds the TCP handshake. It is short, because a lost SYN is
-	// repeated only after a second: dialling anew is faster. Default 250 ms.
+	// DialTimeout limits the TCP handshake. It is short, because a lost SYN is only
+	// repeated after a second: dialling again is faster. Default 250 ms.
 	DialTimeout time.Duration
-	// HandshakeTimeout bounds the TLS handshake. Default 2 s.
+	// HandshakeTimeout limits the TLS handshake. Default 2 s.
 	HandshakeTimeout time.Duration
-	// MaxFrame is the longest payload of a frame, in bytes. Default 1 MiB.
+	// MaxFrame is the maximum payload of a frame in bytes. Default 1 MiB.
 	MaxFrame int
-	// MaxQueued is how many bytes may wait to be written before the stream is given
-	// up: the peer does not read, and a sender that blocks would miss its
-	// heartbeat. Default 32 MiB.
+	// MaxQueued is how many bytes may be queued before the stream is closed: the peer does
+	// not read, and a sender that blocks would miss its heartbeat. Default 32 MiB.
 	MaxQueued int
 }
 
@@ -71,16 +67,16 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Handler is told what happens to streams. Its methods may block, which slows the
-// stream down and nothing else. Each stream has an id larger than those before.
+// Handler receives the events of streams. A blocking method slows only the stream down.
+// Stream ids increase.
 type Handler interface {
-	// StreamUp says which of Config.Protocols both ends speak on the stream.
+	// StreamUp reports a new stream and which of Config.Protocols both ends have agreed on.
 	StreamUp(id uint64, protocol string)
 	StreamDown(id uint64, why string)
 	StreamFrame(id uint64, payload []byte)
 }
 
-// Transport keeps one stream with the peer.
+// Transport keeps one stream to the peer.
 type Transport struct {
 	cfg      Config
 	tls      *tls.Config
@@ -90,13 +86,13 @@ type Transport struct {
 	current atomic.Pointer[stream]
 	lastID  atomic.Uint64
 	streams sync.WaitGroup
-	install sync.Mutex // one stream replaces another at a time
+	install sync.Mutex // serialises the replacement of streams
 
 	history history
 }
 
-// New returns a transport; at the listening end, the port is bound when it
-// returns. Nothing is dialled or accepted before Run.
+// New returns a transport. The listening end's port is bound when it returns. Nothing is
+// dialled or accepted before Run.
 func New(cfg Config, handler Handler) (*Transport, error) {
 	t := &Transport{cfg: cfg.withDefaults(), handler: handler}
 	t.tls = t.cfg.TLS.Clone()
@@ -112,11 +108,11 @@ func New(cfg Config, handler Handler) (*Transport, error) {
 	return t, nil
 }
 
-// keepAlive finds a dead stream in the end even if nobody resets it. It is far too
-// slow to matter for a failover.
+// keepAlive eventually detects a dead stream that nobody resets. It is far too slow for a
+// failover.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
 
-// Close gives the port back of a transport that has not run; Run does it itself.
+// Close closes the port of a transport that has not run; Run does that itself.
 func (t *Transport) Close() {
 	if t.listener != nil {
 		t.listener.Close()
@@ -142,39 +138,37 @@ func (t *Transport) Run(ctx context.Context) {
 	t.streams.Wait()
 }
 
-// Send queues one frame on the stream with the given id. If that is no longer the
-// present one the frame is dropped: it continues a conversation that has ended.
-// The payload is not copied.
+// Send queues one frame on the stream with the given id, and drops it if that is no longer
+// the current stream. The payload is not copied.
 func (t *Transport) Send(id uint64, payload []byte) {
 	if s := t.current.Load(); s != nil && s.id == id {
 		s.send(payload)
 	}
 }
 
-// Reset closes the stream with the given id, if it is still the present one, and lets
-// the peer know why; another is dialled or accepted.
+// Reset ends the stream with the given id, if it is the current one, and tells the peer
+// why; another one is then established.
 func (t *Transport) Reset(id uint64, why string) {
 	if s := t.current.Load(); s != nil && s.id == id {
 		s.leave(End{EndedHere, why})
 	}
 }
 
-// end closes whatever stream there is.
+// end closes the current stream.
 func (t *Transport) end() {
 	if s := t.current.Load(); s != nil {
 		s.close(End{Stopped, "shutting down"})
 	}
 }
 
-// Flush waits until what was sent has been given to the kernel, for at most the
-// given time.
+// Flush waits until queued frames were passed to the kernel, for at most the given time.
 func (t *Transport) Flush(limit time.Duration) {
 	if s := t.current.Load(); s != nil {
 		s.flush(limit)
 	}
 }
 
-// start makes a connection the present stream; any earlier one is gone.
+// start makes a connection the current stream and closes the previous one.
 func (t *Transport) start(ctx context.Context, conn *tls.Conn) *stream {
 	t.install.Lock()
 	defer t.install.Unlock()
@@ -183,7 +177,7 @@ func (t *Transport) start(ctx context.Context, conn *tls.Conn) *stream {
 		old.close(End{Replaced, "by a newer one"})
 	}
 	if ctx.Err() != nil {
-		s.close(End{Stopped, "shutting down"}) // Run has reset the stream before this one
+		s.close(End{Stopped, "shutting down"}) // Run has only closed the stream before this one
 	}
 	t.history.up(time.Now())
 	t.handler.StreamUp(s.id, conn.ConnectionState().NegotiatedProtocol)
@@ -200,5 +194,5 @@ func (t *Transport) start(ctx context.Context, conn *tls.Conn) *stream {
 	return s
 }
 
-// errPeer wraps what the peer's end did wrong.
+// errPeer is wrapped by errors of the other end.
 var errPeer = errors.New("transport: not the peer")

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Buffer is a bytes.Buffer that a process or a goroutine writes while the test reads.
+// Buffer is a bytes.Buffer that may be written and read concurrently.
 type Buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -1,5 +1,5 @@
-// Package netlab gives the tests of the daemon's packages network namespaces to work
-// in: unnamed ones that end with the test, joined by veth pairs. No other code calls it.
+// Package netlab provides network namespaces for the tests of the daemon's packages:
+// unnamed ones that end with the test, joined by veth pairs.
 package netlab
 
 import (
@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Space returns a new namespace, or skips the test without the right to make one.
+// Space returns a new namespace, or skips the test if it may not make one.
 func Space(t testing.TB) ns.NetNS {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -27,7 +27,7 @@ func Space(t testing.TB) ns.NetNS {
 	return space
 }
 
-// In runs f on a thread in a namespace; an error ends the test.
+// In runs f on a thread inside a namespace; an error ends the test.
 func In(t testing.TB, space ns.NetNS, f func() error) {
 	t.Helper()
 	if err := space.Do(func(ns.NetNS) error { return f() }); err != nil {
@@ -35,8 +35,8 @@ func In(t testing.TB, space ns.NetNS, f func() error) {
 	}
 }
 
-// Cable joins the calling thread's namespace, where its end is called name, to another,
-// where it is called peer. Both ends are down.
+// Cable joins the calling thread's namespace to another by a veth with the ends name and
+// peer. Both ends are down.
 func Cable(name, peer string, other ns.NetNS) error {
 	veth := netlink.NewVeth(netlink.NewLinkAttrs())
 	veth.Name, veth.PeerName, veth.PeerNamespace = name, peer, netlink.NsFd(other.Fd())
@@ -54,7 +54,7 @@ func Up(link string, addresses ...string) error {
 		if err != nil {
 			return err
 		}
-		addr.Flags |= unix.IFA_F_NODAD // an address that is tentative cannot be sent from
+		addr.Flags |= unix.IFA_F_NODAD // a tentative address cannot be used as source
 		if err := netlink.AddrAdd(l, addr); err != nil {
 			return fmt.Errorf("%s on %s: %w", text, link, err)
 		}
@@ -77,8 +77,8 @@ func Flap(link string) error {
 // upLimit bounds how long a link may take to come up.
 const upLimit = 10 * time.Second
 
-// WaitUp waits until a link of the calling thread's namespace can send. After the carrier is
-// up, the kernel still drops packets for a while, on a busy machine for up to a second.
+// WaitUp waits until a link of the calling thread's namespace can send. After the carrier
+// is up, the kernel still drops packets for a while, for up to a second on a busy machine.
 func WaitUp(link string) error {
 	limit := time.After(upLimit)
 	for {
