@@ -25,7 +25,7 @@ PACKAGE_VERSION := $(or $(shell git describe --tags --dirty 2>/dev/null | sed -n
 PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 
 # Programs that are under test beside the reference node, by Debian package.
-SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping \
+SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping ndisc6:/usr/bin/ndisc6 \
 	ucarp:/usr/sbin/ucarp frr:/usr/lib/frr/vrrpd
 
 .PHONY: help check apidiff setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants property answers bench bench-bfd bench-dataplane generate doctor install package clean

@@ -20,6 +20,7 @@ import (
 	"baton/scenarios/check"
 	"baton/scenarios/evidence"
 	"baton/scenarios/fault"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -127,12 +128,33 @@ func unjudged(s subject.Subject) string {
 func tryoutOf(s subject.Subject) []byte {
 	steps := ""
 	for _, verb := range fault.Verbs() {
-		if verb.Needs != "" && slices.Contains(s.Provides(), verb.Needs) {
+		asks := verb.Word == fault.Handover || verb.Word == fault.Reload
+		if asks && slices.Contains(s.Provides(), verb.Needs) {
 			steps += "@2s      " + verb.Word + " lb1\n"
 		}
 	}
-	return bytes.Replace(tryout, []byte(tryoutStop), []byte(steps+tryoutStop), 1)
+	load := ""
+	for _, f := range familiesOf(s) {
+		load += tryoutLoad[f]
+	}
+	text := bytes.Replace(tryout, []byte(tryoutStop), []byte(steps+tryoutStop), 1)
+	return bytes.Replace(text, []byte(tryoutClaims), []byte(load+tryoutClaims), 1)
 }
+
+// familiesOf lists the families that the subject balances.
+func familiesOf(s subject.Subject) []lab.Family {
+	a, adapter := s.(*subject.Adapter)
+	return slices.DeleteFunc([]lab.Family{lab.IPv4, lab.IPv6}, func(f lab.Family) bool { return adapter && !a.Balances(f) })
+}
+
+// tryoutLoad is a service of each family and its traffic, which is named like the family.
+var tryoutLoad = [lab.Families]string{
+	lab.IPv4: "service  web tcp 198.18.0.100:80 mode=fullnat\ntraffic  IPv4 sessions tcp count=20 every=50ms service=web\n",
+	lab.IPv6: "service  web6 tcp [2001:2::100]:80 mode=fullnat\ntraffic  IPv6 sessions tcp count=20 every=50ms service=web6\n",
+}
+
+// tryoutClaims is the beginning of the tryout's line before which they are inserted.
+const tryoutClaims = "always"
 
 // tryoutStop is the beginning of the tryout's line before which those steps are inserted.
 const tryoutStop = "@4s      stop"
@@ -155,10 +177,26 @@ func disputes(v check.Verdict) []string {
 	return found
 }
 
+// serves reports how many answers came through the VIP of each family. Each must serve.
+func serves(families []lab.Family, answered map[string]uint64) part {
+	p := part{name: "serves", ok: true}
+	var found []string
+	for _, f := range families {
+		n, of := answered[f.String()], ""
+		if len(families) > 1 {
+			of = f.String() + " "
+		}
+		found = append(found, fmt.Sprintf("%d answers through the %sVIP", n, of))
+		p.ok = p.ok && n > 0
+	}
+	p.found = strings.Join(found, ", ")
+	return p
+}
+
 func parts(s subject.Subject, events []trace.Event, disputes []string) []part {
 	var ended, masters, stopped, notes []string
-	answered, leaks := uint64(0), 0
-	asked := map[string]part{} // by verb
+	answered, leaks := map[string]uint64{}, 0 // by family
+	asked := map[string]part{}                // by verb
 	for _, e := range events {
 		switch {
 		case e.Died != nil:
@@ -166,7 +204,7 @@ func parts(s subject.Subject, events []trace.Event, disputes []string) []part {
 		case e.Role != nil && e.Role.To == "Master" && e.Role.From != "Master":
 			masters = append(masters, fmt.Sprintf("%s is Master (%s)", e.Node, e.Role.Reason))
 		case e.Totals != nil && e.Totals.Final:
-			answered += e.Totals.Received
+			answered[e.Totals.Name] += e.Totals.Received
 		case e.Fault != nil && e.Fault.Verb == fault.Stop && e.Fault.Phase != "begin":
 			stopped = append(stopped, fmt.Sprintf("%s: %s", e.Fault.Target, e.Fault.Receipt))
 			leaks += map[string]int{"failed": 1}[e.Fault.Phase]
@@ -188,7 +226,7 @@ func parts(s subject.Subject, events []trace.Event, disputes []string) []part {
 	found := []part{
 		{"starts", list(ended, "both nodes run"), len(ended) == 0},
 		{"roles", list(append(disputes, masters...), nobodyWas(len(ended) > 0)), len(masters) > 0 && len(disputes) == 0},
-		{"serves", fmt.Sprintf("%d answers through the VIP", answered), answered > 0},
+		serves(familiesOf(s), answered),
 	}
 	for _, verb := range fault.Verbs() {
 		if p, was := asked[verb.Word]; was {

@@ -21,6 +21,8 @@ func TestASubjectIsTried(t *testing.T) {
 	}
 	translates := "start: |\n  sysctl -qw net.ipv4.ip_forward=1; nft -f $BATON_RULESET\n"
 	carries := "{ ip addr add $BATON_VIPS dev $BATON_CLIENT_DEV; ip addr add $BATON_BACKEND_VIP dev $BATON_BACKEND_DEV; }\n"
+	carries6 := "{ ip addr add $BATON_VIPS6 dev $BATON_CLIENT_DEV; ip addr add $BATON_BACKEND_VIP6 dev $BATON_BACKEND_DEV; }\n"
+	told := "run: exec sleep 60\nroles: poll\nrole: '[ $BATON_NUMBER = 1 ] && echo MASTER || echo BACKUP'\n"
 	for _, c := range []struct {
 		name, lines string
 		code        int
@@ -31,8 +33,12 @@ func TestASubjectIsTried(t *testing.T) {
 			exitFail, "FAIL  roles    forwarders <= 1"},
 		{"disputes", translates + "  " + carries + "run: while :; do arping -qU -c 1 -W 0.02 -i $BATON_CLIENT_DEV -S ${BATON_VIPS%/*} ${BATON_VIPS%/*} || true; sleep 0.1; done\n",
 			exitFail, "FAIL  roles    masters <= 1"},
-		{"works", translates + "  [ $BATON_NUMBER = 2 ] || " + carries + "run: exec sleep 60\nroles: poll\nrole: '[ $BATON_NUMBER = 1 ] && echo MASTER || echo BACKUP'\n",
+		{"works", translates + "  [ $BATON_NUMBER = 2 ] || " + carries + told,
 			exitPass, "ok    roles    lb1 is Master"},
+		{"both", "families: [IPv4, IPv6]\n" + translates + "  sysctl -qw net.ipv6.conf.all.forwarding=1\n  [ $BATON_NUMBER = 2 ] || " + carries + "  [ $BATON_NUMBER = 2 ] || " + carries6 + told,
+			exitPass, " answers through the IPv4 VIP, "},
+		{"half", "families: [IPv4, IPv6]\n" + translates + "  [ $BATON_NUMBER = 2 ] || " + carries + told,
+			exitFail, ", 0 answers through the IPv6 VIP"},
 	} {
 		r := baton(t, "subject", "check", "--out", t.TempDir(), adapter(t, c.name, c.lines))
 		if r.code != c.code || !strings.Contains(r.out, c.says) {
@@ -55,5 +61,18 @@ func TestASubjectThatLacksAProgramIsNotTried(t *testing.T) {
 	r := baton(t, "subject", "check", "--out", t.TempDir(), adapter(t, "lacks", "needs: [sh, no-such-program]\nrun: exec sleep 60\n"))
 	if want := "subject lacks needs programs that are not installed: no-such-program\n"; r.code != exitBadInput || !strings.HasSuffix(r.errout, want) {
 		t.Errorf("exit code %d, %q, want …%s", r.code, r.errout, want)
+	}
+}
+
+// TestTheReferenceIsTried: it serves both families, and is asked what an adapter is asked.
+func TestTheReferenceIsTried(t *testing.T) {
+	if err := netns.Probe(); err != nil {
+		t.Skipf("needs namespaces: %v", err)
+	}
+	r := baton(t, "subject", "check", "--out", t.TempDir(), "reference")
+	for _, want := range []string{" answers through the IPv6 VIP", "ok    handover ", "ok    reload "} {
+		if r.code != exitPass || !strings.Contains(r.out, want) {
+			t.Errorf("exit code %d, no %q\n%s%s", r.code, want, r.out, r.errout)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,7 +18,7 @@ const (
 
 // wireRoles derives from the wire which load balancer is the MASTER, for nodes that do not
 // report it. The MASTER is the node that sends advertisements. Without any it is the node
-// that last announced a VIP by ARP, or both while they announce it in turns. Before any
+// that last announced a VIP by ARP or NDP, or both while they announce it in turns. Before any
 // announcement it is the node whose frames come from a VIP. It is safe for concurrent use.
 type wireRoles struct {
 	mu      sync.Mutex
@@ -33,7 +34,7 @@ type wireRole struct {
 	master    bool
 	since     clock.Instant // Master since
 	last      clock.Instant // last advertisement
-	announced clock.Instant // last announcement of a VIP by ARP
+	announced clock.Instant // last announcement of a VIP
 }
 
 // silence is the number of advertisement intervals without an advertisement after which a
@@ -87,7 +88,15 @@ func (r *wireRoles) advert(node string, a *advert, at clock.Instant) {
 	}
 }
 
-// announces notes that a load balancer announced a VIP by ARP.
+// how says by which protocol a VIP is announced.
+func how(vip string) string {
+	if strings.Contains(vip, ":") {
+		return "by NDP"
+	}
+	return "by ARP"
+}
+
+// announces notes that a load balancer announced a VIP by ARP or NDP.
 func (r *wireRoles) announces(node, vip string, at clock.Instant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,12 +111,12 @@ func (r *wireRoles) announces(node, vip string, at clock.Instant) {
 		}
 		disputed := r.disputed(n.master, at)
 		if !disputed {
-			r.backup(other, at, fmt.Sprintf("%s announces %s by ARP", node, vip))
+			r.backup(other, at, fmt.Sprintf("%s announces %s %s", node, vip, how(vip)))
 		} else if n.master && at.Sub(o.announced) > dispute {
-			r.backup(other, max(o.announced, n.since), fmt.Sprintf("silent since then, while %s announces %s by ARP", node, vip))
+			r.backup(other, max(o.announced, n.since), fmt.Sprintf("silent since then, while %s announces %s %s", node, vip, how(vip)))
 		}
 	}
-	r.master(node, at, "it announces "+vip+" by ARP")
+	r.master(node, at, "it announces "+vip+" "+how(vip))
 }
 
 // disputed reports whether two load balancers announce a VIP in turns, given that one of

@@ -36,6 +36,8 @@ type Adapter struct {
 	Doc      string   `yaml:"doc"`
 	Roles    string   `yaml:"roles"`
 	Provided []string `yaml:"provides"`
+	// Families lists those of the services that it balances: IPv4 where it says nothing.
+	Families []string `yaml:"families"`
 	// Needs lists the programs that it requires.
 	Needs []string `yaml:"needs"`
 	// Options lists the values of each option, the default first.
@@ -66,6 +68,11 @@ type Adapter struct {
 
 // Name implements Subject.
 func (a *Adapter) Name() string { return a.Title }
+
+// Balances reports whether it balances services of a family.
+func (a *Adapter) Balances(f lab.Family) bool {
+	return slices.Contains(a.Families, f.String()) || len(a.Families) == 0 && f == lab.IPv4
+}
 
 // Provides implements Subject.
 func (a *Adapter) Provides() []string {
@@ -99,8 +106,8 @@ func (a *Adapter) Open(l Lab) (Pair, error) {
 		return nil, fmt.Errorf("subject %s needs programs that are not installed: %s: %w", a.Title, strings.Join(missing, ", "), scenarios.ErrUnsupported)
 	}
 	for _, s := range l.Plan.Services {
-		if s.Family() != lab.IPv4 && s.Guard.In(plan.Netns) {
-			return nil, fmt.Errorf("subject %s: service %s is %s, and adapters support only IPv4: %w", a.Title, s.Name, s.Family(), scenarios.ErrUnsupported)
+		if !a.Balances(s.Family()) && s.Guard.In(plan.Netns) {
+			return nil, fmt.Errorf("subject %s: service %s is %s, which is not one of its families: %w", a.Title, s.Name, s.Family(), scenarios.ErrUnsupported)
 		}
 	}
 	options, err := a.optionValues(l.Plan)

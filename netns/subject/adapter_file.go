@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"baton/scenarios/capability"
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -154,6 +155,9 @@ func (m *mistakes) values(a *Adapter) {
 		wrong(a.Roles != RolesByTrace, "provides", "%s: needs roles: trace", name)
 		wrong(slices.Contains([]string{capability.Table, capability.Services, capability.Drain, capability.Breakable, capability.Certificates, capability.Versions}, name), "provides", "%s: adapters cannot provide it yet", name)
 		wrong(name == capability.Handover || name == capability.Reload, "provides", "%s: follows from the command %s", name, name)
+	}
+	for _, name := range a.Families {
+		wrong(!slices.Contains([]string{lab.IPv4.String(), lab.IPv6.String()}, name), "families", "%q: one of %s, %s", name, lab.IPv4, lab.IPv6)
 	}
 	for name, values := range a.Options { // order does not matter: err sorts
 		wrong(len(values) == 0 || slices.Contains(values, ""), "options", "%s: list its values, the default first", name)

@@ -49,6 +49,7 @@ func TestMistakesInAnAdapterFile(t *testing.T) {
 		{"a capability without a trace", "name: x\nrun: exec sleep 9\nprovides: [gates]", "3: provides: gates: needs roles: trace"},
 		{"no time at all", "name: x\nrun: exec sleep 9\ntimeout: -1s", "3: timeout: -1s"},
 		{"handover without its command", "name: x\nrun: exec sleep 9\nroles: trace\nprovides: [handover]", "4: provides: handover: follows from the command handover"},
+		{"an unknown family", "name: x\nrun: exec sleep 9\nfamilies: [ip6]", `3: families: "ip6": one of IPv4, IPv6`},
 		{"a relative folder of logs", "name: x\nrun: exec sleep 9\nlogs: [log]", `3: logs: "log": not an absolute path`},
 		{"a relative mount", "name: x\nrun: exec sleep 9\nmounts: [run]", `3: mounts: "run": not an absolute path`},
 		{"an option without values", "name: x\nrun: exec sleep 9\noptions: {a: []}", "3: options: a: list its values"},
@@ -61,8 +62,8 @@ func TestMistakesInAnAdapterFile(t *testing.T) {
 	}
 }
 
-// TestAnAdapterIsToldOfIPv4Alone: a plan with an IPv6 service is a skip with it.
-func TestAnAdapterIsToldOfIPv4Alone(t *testing.T) {
+// TestAnAdapterBalancesItsFamilies: a plan with a service of another one is a skip with it.
+func TestAnAdapterBalancesItsFamilies(t *testing.T) {
 	a, err := ParseAdapter("my.yaml", []byte("name: x\nrun: exec sleep 9"))
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +78,16 @@ func TestAnAdapterIsToldOfIPv4Alone(t *testing.T) {
 	p.Services[len(p.Services)-1].Guard = plan.Sim
 	if _, err := a.Open(Lab{Plan: p, Dir: t.TempDir()}); err != nil {
 		t.Errorf("the service is not in this world: %v", err)
+	}
+	for families, want := range map[string]string{"[IPv4, IPv6]": "", "[IPv6]": "service web is IPv4"} {
+		a, err := ParseAdapter("my.yaml", []byte("name: x\nrun: exec sleep 9\nfamilies: "+families))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Services[len(p.Services)-1].Guard = ""
+		if _, err := a.Open(Lab{Plan: p, Dir: t.TempDir()}); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("families %s: %v, want %q", families, err, want)
+		}
 	}
 }
 
@@ -156,6 +167,9 @@ func TestAVariantOfASubject(t *testing.T) {
 // nothing else.
 func TestCommandsAreToldOfTheLab(t *testing.T) {
 	p := readPlan(t, "subject.name=b")
+	six := p.Services[0]
+	six.Name, six.VIP = "six", "2001:2::100"
+	p.Services = append(p.Services, six)
 	devices := map[string]string{"clients": "client0", "backends": "backend0", "sync": "sync0"}
 	env := environment(Lab{Plan: p, Devices: devices}, "lb2", "/out/lb2", map[string]string{"name": "b"})
 	got := map[string]string{}
@@ -168,8 +182,11 @@ func TestCommandsAreToldOfTheLab(t *testing.T) {
 		"BATON_CLIENT_DEV": "client0", "BATON_CLIENT_IP": "198.18.0.2", "BATON_CLIENT_PEER": "198.18.0.1",
 		"BATON_BACKEND_DEV": "backend0", "BATON_BACKEND_IP": "198.18.1.2", "BATON_BACKEND_PEER": "198.18.1.1",
 		"BATON_SYNC_DEV": "sync0", "BATON_SYNC_IP": "198.18.2.2", "BATON_SYNC_PEER": "198.18.2.1",
-		"BATON_BACKEND_VIP": "198.18.1.100/24", "BATON_SERVICES": "web tcp 198.18.0.100 80 dnat", "BATON_BACKENDS": "198.18.1.11 198.18.1.12",
+		"BATON_BACKEND_VIP": "198.18.1.100/24", "BATON_SERVICES": "web tcp 198.18.0.100 80 dnat\nsix tcp 2001:2::100 80 dnat", "BATON_BACKENDS": "198.18.1.11 198.18.1.12",
 		"BATON_DETECT_MS": "150", "BATON_PRIORITY": "100", "BATON_OPTION_NAME": "b",
+		"BATON_VIPS6": "2001:2::100/64", "BATON_BACKEND_VIP6": "2001:2:0:1::100/64", "BATON_BACKENDS6": "2001:2:0:1::11 2001:2:0:1::12",
+		"BATON_CLIENT_IP6": "2001:2::2", "BATON_CLIENT_PEER6": "2001:2::1", "BATON_BACKEND_IP6": "2001:2:0:1::2", "BATON_BACKEND_PEER6": "2001:2:0:1::1",
+		"BATON_SYNC_IP6": "2001:2:0:2::2", "BATON_SYNC_PEER6": "2001:2:0:2::1",
 	} {
 		if got[name] != want {
 			t.Errorf("%s=%q, want %q", name, got[name], want)
@@ -178,6 +195,12 @@ func TestCommandsAreToldOfTheLab(t *testing.T) {
 	}
 	for name := range got {
 		t.Errorf("%s is set; list it in Variables and here", name)
+	}
+	p.Services = p.Services[:1]
+	for _, v := range environment(Lab{Plan: p, Devices: devices}, "lb2", "/out/lb2", nil) {
+		if name, value, _ := strings.Cut(v, "="); strings.HasSuffix(name, "6") && value != "" {
+			t.Errorf("%s without a service of IPv6", v)
+		}
 	}
 	text, err := os.ReadFile("../../docs/subjects.md")
 	if err != nil {
@@ -241,8 +264,8 @@ func TestOptionsOfASubject(t *testing.T) {
 // TestFilesThatAreReady: every service is translated, and only those of fullnat mode hide
 // their clients.
 func TestFilesThatAreReady(t *testing.T) {
-	p, err := plan.Parse("x.scn", []byte("scenario x\ntopo pair clients=1 backends=2\nservice web tcp 198.18.0.100:80 mode=dnat\nservice dns udp 198.18.0.101:53 mode=fullnat\n"+
-		"traffic web sessions tcp count=1\n@0s wait lb1 is Master within 1s\n@1s end\n"))
+	p, err := plan.Parse("x.scn", []byte("scenario x\ntopo pair clients=1 backends=2\nservice web tcp 198.18.0.100:80 mode=dnat\nservice dns udp 198.18.0.101:53 mode=fullnat\nservice six tcp [2001:2::100]:80 mode=fullnat\n"+
+		"traffic web sessions tcp count=1 service=web\n@0s wait lb1 is Master within 1s\n@1s end\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,6 +283,15 @@ table ip baton {
   }
   chain outward { type nat hook postrouting priority 100;
     oifname backend0 udp dport 53 snat to 198.18.1.100
+  }
+}
+table ip6 baton {
+  chain local { type filter hook input priority 0; }
+  chain inward { type nat hook prerouting priority -100;
+    ip6 daddr 2001:2::100 tcp dport 80 dnat to numgen random mod 2 map { 0 : 2001:2:0:1::11, 1 : 2001:2:0:1::12 }
+  }
+  chain outward { type nat hook postrouting priority 100;
+    oifname backend0 tcp dport 80 snat to 2001:2:0:1::100
   }
 }
 `
@@ -401,7 +433,18 @@ func TestTheLabAsJSON(t *testing.T) {
 	}
 	want := port{Device: "sync0", IP: "198.18.2.2", Peer: "198.18.2.1", Prefix: "198.18.2.0/30"}
 	if d.Links["sync"] != want || d.Settings["ha.hold"] != "300ms" || d.Settings["ha.priority"] != "7" || d.DetectMS != 150 || d.Options["a"] != "b" ||
-		len(d.Hosts) != 4 || d.Hosts[3].Addresses["backends"] != "198.18.1.11" || d.Services[0] != (servicePort{"web", "tcp", "198.18.0.100", 80, "dnat"}) {
+		len(d.Hosts) != 4 || d.Hosts[3].Addresses["backends"] != "198.18.1.11" || d.Services[0] != (servicePort{"web", "tcp", "IPv4", "198.18.0.100", 80, "dnat"}) {
 		t.Errorf("%s", text)
+	}
+	if strings.Contains(string(text), `6"`) {
+		t.Errorf("addresses of a family that no service has:\n%s", text)
+	}
+	six := p.Services[0]
+	six.Name, six.VIP = "six", "2001:2::100"
+	p.Services = append(p.Services, six)
+	d = describe(Lab{Plan: p, Devices: map[string]string{"sync": "sync0"}}, "lb2", nil)
+	want.IP6, want.Peer6, want.Prefix6 = "2001:2:0:2::2", "2001:2:0:2::1", "2001:2:0:2::/64"
+	if d.Links["sync"] != want || d.BackendVIP6 != "2001:2:0:1::100" || d.Hosts[3].Addresses6["backends"] != "2001:2:0:1::11" || d.Services[1].Family != "IPv6" {
+		t.Errorf("%+v", d)
 	}
 }

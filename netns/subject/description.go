@@ -23,7 +23,9 @@ type description struct {
 	Options  map[string]string `json:"options"`
 	// BackendVIP moves with the role: source in fullnat mode, gateway in dnat mode.
 	BackendVIP string `json:"backend_vip"`
-	DetectMS   int64  `json:"detect_ms"`
+	// BackendVIP6 is that of IPv6, absent in a lab without it, as are all addresses with a 6.
+	BackendVIP6 string `json:"backend_vip6,omitempty"`
+	DetectMS    int64  `json:"detect_ms"`
 	// Settings has this node's value of each configuration key, in scenario syntax.
 	Settings map[string]string `json:"settings"`
 }
@@ -34,40 +36,61 @@ type port struct {
 	IP     string `json:"ip"`
 	Peer   string `json:"peer"`
 	Prefix string `json:"prefix"` // the link's network
+
+	IP6     string `json:"ip6,omitempty"`
+	Peer6   string `json:"peer6,omitempty"`
+	Prefix6 string `json:"prefix6,omitempty"`
 }
 
 type machine struct {
 	Name      string            `json:"name"`
 	Addresses map[string]string `json:"addresses"` // by link
+
+	Addresses6 map[string]string `json:"addresses6,omitempty"`
 }
 
 type servicePort struct {
 	Name  string `json:"name"`
 	Proto string `json:"proto"`
-	VIP   string `json:"vip"`
-	Port  int    `json:"port"`
-	Mode  string `json:"mode"`
+	// Family is IPv4 or IPv6.
+	Family string `json:"family"`
+	VIP    string `json:"vip"`
+	Port   int    `json:"port"`
+	Mode   string `json:"mode"`
 }
 
 // describe describes the lab from a node's point of view.
 func describe(l Lab, node string, options map[string]string) description {
-	topo := l.Plan.Topo.Lab()
+	topo := l.Plan.Lab()
 	self, _ := topo.Host(node)
 	peer, _ := topo.Host(lab.Peer(node))
 	d := description{Node: node, Peer: peer.Name, Number: self.Number, Links: map[string]port{}, Options: options,
 		BackendVIP: lab.IPv4.BackendVIP().String(), DetectMS: int64(l.Plan.Detect(plan.Netns) / time.Millisecond), Settings: map[string]string{}}
 	for _, link := range lab.Links() {
-		d.Links[link] = port{Device: l.Devices[link], IP: self.Addr(link, lab.IPv4).String(), Peer: peer.Addr(link, lab.IPv4).String(), Prefix: lab.IPv4.Subnet(link).String()}
+		at := port{Device: l.Devices[link], IP: self.Addr(link, lab.IPv4).String(), Peer: peer.Addr(link, lab.IPv4).String(), Prefix: lab.IPv4.Subnet(link).String()}
+		if topo.IPv6 {
+			at.IP6, at.Peer6, at.Prefix6 = self.Addr(link, lab.IPv6).String(), peer.Addr(link, lab.IPv6).String(), lab.IPv6.Subnet(link).String()
+		}
+		d.Links[link] = at
+	}
+	if topo.IPv6 {
+		d.BackendVIP6 = lab.IPv6.BackendVIP().String()
 	}
 	for _, h := range topo.Hosts() {
 		m := machine{Name: h.Name, Addresses: map[string]string{}}
 		for _, link := range h.Links() {
 			m.Addresses[link] = h.Addr(link, lab.IPv4).String()
 		}
+		if topo.IPv6 {
+			m.Addresses6 = map[string]string{}
+			for _, link := range h.Links() {
+				m.Addresses6[link] = h.Addr(link, lab.IPv6).String()
+			}
+		}
 		d.Hosts = append(d.Hosts, m)
 	}
 	for _, s := range services(l.Plan) {
-		d.Services = append(d.Services, servicePort{Name: s.Name, Proto: s.Proto, VIP: s.VIP, Port: int(s.Port), Mode: s.Mode})
+		d.Services = append(d.Services, servicePort{Name: s.Name, Proto: s.Proto, Family: s.Family().String(), VIP: s.VIP, Port: int(s.Port), Mode: s.Mode})
 	}
 	for _, key := range plan.Keys {
 		if key.Name != plan.KeySubject && !key.Simulated {

@@ -42,6 +42,12 @@ func execute(t *testing.T, adapter, always, steps string) (check.Verdict, []trac
 // executeIn says too where the results are.
 func executeIn(t *testing.T, adapter, always, steps string) (check.Verdict, []trace.Event, string) {
 	t.Helper()
+	return executeAt(t, "198.18.0.100:80", adapter, always, steps)
+}
+
+// executeAt is executeIn with another address of the service.
+func executeAt(t *testing.T, service, adapter, always, steps string) (check.Verdict, []trace.Event, string) {
+	t.Helper()
 	if err := netns.Probe(); err != nil {
 		t.Skipf("needs namespaces: %v", err)
 	}
@@ -49,7 +55,7 @@ func executeIn(t *testing.T, adapter, always, steps string) (check.Verdict, []tr
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := plan.Parse("x.scn", []byte("scenario x\ntopo pair clients=1 backends=1\nservice web tcp 198.18.0.100:80 mode=fullnat\n"+
+	p, err := plan.Parse("x.scn", []byte("scenario x\ntopo pair clients=1 backends=1\nservice web tcp "+service+" mode=fullnat\n"+
 		"traffic web connects tcp rate=10/s\ntolerate stall 10s\nalways "+always+"\n"+steps))
 	if err != nil {
 		t.Fatal(err)
@@ -300,5 +306,34 @@ func TestLogsAreKept(t *testing.T) {
 		if _, err := os.Stat(host); err == nil {
 			t.Errorf("%s is on the machine", host)
 		}
+	}
+}
+
+// TestAPairOfIPv6IsJudged: its commands have all they need, and its roles are read from
+// neighbour advertisements.
+func TestAPairOfIPv6IsJudged(t *testing.T) {
+	adapter := `families: [IPv6]
+run: |
+  sysctl -qw net.ipv6.conf.all.forwarding=1
+  for dev in $BATON_CLIENT_DEV $BATON_BACKEND_DEV; do sysctl -qw net.ipv6.conf.$dev.ndisc_notify=1; done
+  nft -f $BATON_RULESET
+  [ $BATON_NUMBER = 1 ] || sleep 2
+  ip addr add $BATON_BACKEND_VIP6 dev $BATON_BACKEND_DEV; ip addr add $BATON_VIPS6 dev $BATON_CLIENT_DEV
+  exec sleep 60
+`
+	v, events, _ := executeAt(t, "[2001:2::100]:80", adapter, "masters <= 1",
+		"@0s wait lb1 is Master and lb2 is Backup within 1500ms\n@300ms crash lb1\nexpect lb2 is Master within 8s\n@9s expect connects_failed == 0\n@10s end\n")
+	skipIfStalled(t, v, events)
+	if v.Verdict != check.Pass {
+		t.Errorf("%s: %s", v.Verdict, said(v, events))
+	}
+	var masters []string
+	for _, e := range events {
+		if e.Role != nil && e.Role.To == "Master" {
+			masters = append(masters, e.Node+": "+e.Role.Reason)
+		}
+	}
+	if want := []string{"lb1: wire: it announces 2001:2::100 by NDP", "lb2: wire: it announces 2001:2::100 by NDP"}; !slices.Equal(masters, want) {
+		t.Errorf("MASTERs %q, want %q", masters, want)
 	}
 }
