@@ -277,7 +277,7 @@ func (p *process) handle(e *event) {
 	}
 	switch e.kind {
 	case evBFD:
-		p.input(p.life, node.Packet{Path: int(e.path), Data: e.data, TTL: 255})
+		p.input(p.life, node.Packet{Path: int(e.path), Data: e.data, TTL: 255, At: p.clock.local(p.w.now)})
 	case evWork:
 		p.finish(e.stamp)
 	case evPoll:

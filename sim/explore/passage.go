@@ -19,7 +19,7 @@ func (w *world) flush() {
 			p := w.wire[0]
 			w.wire = w.wire[1:]
 			w.heard[1-p.to] = w.heard[1-p.to] || w.sides[p.to].reads()
-			w.input(&w.sides[p.to], node.Packet{Path: p.path, Data: p.data, TTL: 255})
+			w.input(&w.sides[p.to], node.Packet{Path: p.path, Data: p.data, TTL: 255, At: w.now})
 		case w.storePending(0) && !w.store.delayed[0]:
 			w.stepStore(0)
 		case w.storePending(1) && !w.store.delayed[1]:

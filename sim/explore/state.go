@@ -62,6 +62,7 @@ func hashInput(f *fingerprint.Hash, in node.Input) {
 	switch in := in.(type) {
 	case node.Packet:
 		f.Number(uint64(in.Path)<<8 | uint64(in.Data[1]))
+		f.Instant(in.At)
 	case node.Message:
 		f.Number(in.Stream)
 		f.Text(string(in.Data))
