@@ -35,17 +35,32 @@ static __always_inline __be16 snat_port(__u64 hash, __u32 i)
 	return bpf_htons(snat_first + mix64(hash + i) % snat_count);
 }
 
-/* Claims reply with the first port of the flow's probe sequence that is free. */
+/* A search for a SNAT port. */
+struct search {
+	struct tuple *reply;
+	const struct tuple *original;
+	__u64 hash;
+	long err; /* of the last claim */
+};
+
+/* Claims reply with the i-th port. Returns 1 to end the search. */
+static long claim_port(__u32 i, void *context)
+{
+	struct search *s = context;
+
+	s->reply->dport = snat_port(s->hash, i);
+	s->err = claim_reply(s->reply, s->original);
+	return s->err != -EEXIST;
+}
+
+/* Claims reply with the first port of the flow's probe sequence that is free. The verifier
+ * looks at one turn of bpf_loop for all. */
 static __noinline long claim_snat_port(struct tuple *reply, const struct tuple *original)
 {
-	__u64 hash = hash_tuple(original) ^ snat_seed;
-	long err = -EEXIST;
+	struct search s = { .reply = reply, .original = original, .hash = hash_tuple(original) ^ snat_seed, .err = -EEXIST };
 
-	for (int i = 0; i < PORT_ATTEMPTS && err == -EEXIST; i++) {
-		reply->dport = snat_port(hash, i);
-		err = claim_reply(reply, original);
-	}
-	return err;
+	bpf_loop(PORT_ATTEMPTS, claim_port, &s, 0);
+	return s.err;
 }
 
 static __always_inline void release_reply(const struct tuple *reply)

@@ -31,25 +31,30 @@ static __always_inline bool is_sum_right(__u32 sum)
 	return ((sum & 0xffff) + (sum >> 16)) == 0xffff;
 }
 
-/* Finds a source route among options, and one that does not end. */
-static __always_inline enum drop check_routing(const __u8 *options, __u32 len)
+/* Finds a source route among options, and one that does not end. What follows the last
+ * option is 0. The loop visits each byte in turn: the verifier then knows every index, and
+ * does not have to follow each length that an option may have. */
+static __always_inline enum drop check_routing(const __u8 *options)
 {
-	__u32 at = 0, step;
+	__u32 rest = 0; /* bytes of the option that are still to come */
 
 	for (int i = 0; i < OPTIONS_MAX; i++) {
-		if (at >= len || at >= OPTIONS_MAX || options[at] == OPTION_END)
-			return DROP_NONE;
-		if (options[at] == OPTION_LSRR || options[at] == OPTION_SSRR)
-			return DROP_SOURCE_ROUTE;
-		step = 1;
-		if (options[at] != OPTION_NOP) {
-			if (at + 1 >= OPTIONS_MAX)
-				return DROP_MALFORMED;
-			step = options[at + 1];
-			if (step < 2)
-				return DROP_MALFORMED;
+		if (rest) {
+			rest--;
+			continue;
 		}
-		at += step;
+		switch (options[i]) {
+		case OPTION_END:
+			return DROP_NONE;
+		case OPTION_NOP:
+			continue;
+		case OPTION_LSRR:
+		case OPTION_SSRR:
+			return DROP_SOURCE_ROUTE;
+		}
+		if (i + 1 >= OPTIONS_MAX || options[i + 1] < 2)
+			return DROP_MALFORMED;
+		rest = options[i + 1] - 1;
 	}
 	return DROP_NONE;
 }
@@ -69,7 +74,7 @@ __noinline enum drop check_options(struct __sk_buff *skb, __u32 ihl, __u32 sum)
 		sum += options[i] | (__u32)options[i + 1] << 8;
 	if (!is_sum_right(sum))
 		return DROP_CHECKSUM;
-	return check_routing(options, len);
+	return check_routing(options);
 }
 
 /* 0.0.0.0/8, 127.0.0.0/8, and all from 224.0.0.0: groups, the reserved, the broadcast. */
