@@ -44,3 +44,36 @@ func TestLatencyIsATableToo(t *testing.T) {
 	}
 	b.Calm()
 }
+
+// The latency of the last run that passed can be laid under that of this one: both on one
+// scale, with the figures of both.
+func TestLatencyIsComparedWithTheRunThatPassed(t *testing.T) {
+	b := browser.New(t)
+	d := report(t, 40, 3)
+	d.Suite.Runs[20].Verdict = "PASS" // of the row of run 0
+	slow := failing(0)
+	for _, e := range slow {
+		if e.Totals != nil {
+			for i := range e.Totals.Latency {
+				e.Totals.Latency[i].P99 = 900
+			}
+		}
+	}
+	d.Timelines[20] = packed(t, slow)
+	b.Open(written(t, d), "#run-0")
+	b.Do(chromedp.WaitReady(".trips-p99", chromedp.ByQuery))
+	const label = `document.querySelector('.trips').parentElement.textContent`
+	if text := browser.Eval[string](b, label); strings.Contains(text, "that passed") {
+		t.Errorf("before anybody asked the lane says %q", text)
+	}
+	b.Do(chromedp.Evaluate(`document.querySelector('.toolbar [aria-pressed]').click()`, nil), chromedp.WaitReady(".trips ~ .past-curve", chromedp.ByQuery))
+	if text := browser.Eval[string](b, label); !strings.Contains(text, "p99 up to 212.5 ms at +2.100 s") || !strings.Contains(text, "the run that passed: p99 up to 900 ms") {
+		t.Errorf("the lane says %q", text)
+	}
+	// 900 ms is drawn above the peak of 212.5 ms.
+	higher := browser.Eval[bool](b, `(() => { const top = (e) => Math.min(...[...e.getAttribute('d').matchAll(/,([\d.]+)H/g)].map(m => +m[1])); return top(document.querySelector('.trips ~ .past-curve')) < top(document.querySelector('.trips-p99')) - 5 })()`)
+	if !higher {
+		t.Error("the two runs are not drawn on one scale")
+	}
+	b.Calm()
+}
