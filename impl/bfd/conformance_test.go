@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write docs/bfd-conformance.md anew")
+var update = flag.Bool("update", false, "write docs/bfd-conformance.md and testdata/api.txt anew")
 
 const (
 	moduleRoot      = "../.."
