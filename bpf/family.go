@@ -70,7 +70,7 @@ type tables interface {
 	suffix() string
 	// has reports whether an address is of the family.
 	has(a flow.Addr) bool
-	setServices(services []dataplane.Service, generation uint32, meanings map[flow.Addr]model.Meaning) error
+	setServices(services []dataplane.Service, generation uint32, roles map[flow.Addr]model.AddressRole) error
 	install(entries []flow.Entry, onlyMissing bool, now clock.Instant) (missed int, err error)
 	delete(tuples []flow.Tuple) error
 	deleteReplicated(tuples []flow.Tuple, now clock.Instant) error

@@ -16,7 +16,7 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 	if err := dataplane.ValidateServices(services); err != nil {
 		return err
 	}
-	meanings, err := model.Meanings(d.cfg.BackendLink, vips, services, d.host)
+	roles, err := model.AddressRoles(d.cfg.BackendLink, vips, services, d.host)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 	}
 	d.generation++
 	for _, f := range d.families {
-		if err := f.setServices(services, d.generation, meanings); err != nil {
+		if err := f.setServices(services, d.generation, roles); err != nil {
 			return err
 		}
 	}
@@ -40,9 +40,9 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 // setServices replaces the family's services, and writes only what differs. Every packet
 // sees either the old or the new service: new backends are written into unused tables before
 // the services that name them are replaced. A service that stays the same keeps its turn.
-func (f *family[A]) setServices(services []dataplane.Service, generation uint32, meanings map[flow.Addr]model.Meaning) error {
+func (f *family[A]) setServices(services []dataplane.Service, generation uint32, roles map[flow.Addr]model.AddressRole) error {
 	addresses := make(map[A]uint32)
-	for a, m := range meanings {
+	for a, m := range roles {
 		if f.has(a) {
 			addresses[toAddr[A](a)] = uint32(m)
 		}

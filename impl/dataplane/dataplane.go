@@ -1,12 +1,12 @@
-// Package dataplane defines what a node needs from the thing that moves its
-// packets. Package bpf implements it with TCX programs; dataplane/model is the
-// Go model that specifies what those programs do, packet by packet.
+// Package dataplane defines what a node needs from the component that forwards its packets.
+// Package bpf implements it with TCX programs; dataplane/model is the Go model that
+// specifies those programs, packet by packet.
 //
-// The contract, in the terms of one flow: a packet to a VIP is forwarded only
-// while the lease holds; otherwise it is dropped and counted, and never reaches
-// the host's stack. The first packet of a flow (TCP SYN, or any UDP datagram)
-// creates an entry; a mid-flow TCP segment without an entry is dropped and
-// counted (MissDrop). Both directions of an entry appear and disappear together.
+// The contract for one flow: a packet to a VIP is forwarded only while the lease is valid;
+// otherwise it is dropped and counted, and never reaches the host's stack. The first packet
+// of a flow (a TCP SYN or any UDP datagram) creates an entry; a mid-flow TCP segment
+// without an entry is dropped and counted (MissDrop). Both directions of an entry appear
+// and disappear together.
 package dataplane
 
 import (
@@ -20,10 +20,10 @@ import (
 	"baton/impl/flow"
 )
 
-// AllPending is the limit of a Poll that takes every event that is pending.
+// AllPending is the limit of a Poll that takes every pending event.
 const AllPending = math.MaxInt
 
-// Mode says how a service's packets are translated.
+// Mode is how a service's packets are translated.
 type Mode uint8
 
 const (
@@ -45,7 +45,7 @@ func (m Mode) String() string {
 	return fmt.Sprintf("mode%d", uint8(m))
 }
 
-// Balance says how a new flow chooses its backend.
+// Balance is how a new flow selects its backend.
 type Balance uint8
 
 const (
@@ -75,10 +75,10 @@ type Service struct {
 	// equal shares.
 	Weights []int
 	// Affinity is how long after its last new flow a client's next one goes to the same
-	// backend, if that gets new flows; 0 is for no time.
+	// backend, if that gets new flows; 0 disables it.
 	Affinity time.Duration
-	// Refuse has a new flow answered while there are no backends, with a RST or a port
-	// unreachable; otherwise it is only dropped.
+	// Refuse answers new flows with a RST or a port unreachable while there are no
+	// backends; otherwise they are only dropped.
 	Refuse bool
 }
 
@@ -90,8 +90,8 @@ func (s Service) Weight(i int) int {
 	return s.Weights[i]
 }
 
-// SameSlots reports whether the new flows of two services go to the same backends in the same
-// shares and the same order.
+// SameSlots reports whether new flows of two services go to the same backends in the same
+// shares and order.
 func (s Service) SameSlots(o Service) bool {
 	return s.Balance == o.Balance && slices.Equal(s.Backends, o.Backends) && slices.Equal(s.Weights, o.Weights)
 }
@@ -106,30 +106,29 @@ type Backend struct {
 	Port uint16
 }
 
-// PortRange is an inclusive range of SNAT ports. The two nodes of a pair use
-// disjoint halves, so that a new MASTER cannot collide with a flow that it has
-// not heard of.
+// PortRange is an inclusive range of SNAT ports. The two nodes of a pair use disjoint
+// halves, so that a new MASTER cannot collide with a flow whose entry it does not have.
 type PortRange struct{ First, Last uint16 }
 
 // Lower and Upper return the two halves of a range.
 func (r PortRange) Lower() PortRange { return PortRange{r.First, r.First + (r.Last-r.First)/2} }
 func (r PortRange) Upper() PortRange { return PortRange{r.First + (r.Last-r.First)/2 + 1, r.Last} }
 
-// VIP is an address that this node answers ARP or, of IPv6, neighbour solicitations for
-// on one link while it holds the lease.
+// VIP is an address for which this node answers ARP or neighbour solicitations on one link
+// while it holds the lease.
 type VIP struct {
 	Addr netip.Addr
 	Link string
 }
 
-// Timeouts is how long an entry outlives its last packet, by state.
+// Timeouts are how long an entry outlives its last packet, by state.
 type Timeouts struct {
 	SynSent, Established, FinWait, Closed, Unreplied, Assured time.Duration
 }
 
-// DefaultTimeouts are those of RFC 5382 REQ-5 for a connection that is open, or that one
-// side has closed (RFC 6146 3.5.2.2), and those of netfilter elsewhere: docs/conntrack.md
-// says why an opening or closed one does not stay for the four minutes of the RFC.
+// DefaultTimeouts are those of RFC 5382 REQ-5 for established and half-closed connections
+// (RFC 6146 3.5.2.2), and netfilter's for the others. docs/conntrack.md says why an opening
+// or closed connection does not stay for the four minutes of the RFC.
 func DefaultTimeouts() Timeouts {
 	return Timeouts{
 		SynSent: 60 * time.Second, Established: 7440 * time.Second, FinWait: 7440 * time.Second,
@@ -137,11 +136,10 @@ func DefaultTimeouts() Timeouts {
 	}
 }
 
-// SeenEvery is how often an entry notes that its packets go on. An entry may count as
-// idle for as long before it is.
+// SeenEvery is how often an entry's last-seen time is updated. An entry may look idle for
+// that much too long.
 const SeenEvery = time.Second
 
-// Of returns the timeout of a state.
 func (t Timeouts) Of(s flow.State) time.Duration {
 	switch s {
 	case flow.SynSent:
@@ -158,32 +156,33 @@ func (t Timeouts) Of(s flow.State) time.Duration {
 	return t.Unreplied
 }
 
-// Config is all that the dataplane must know before it may forward.
+// Config is what the dataplane must know before it may forward.
 type Config struct {
 	ClientLink, BackendLink string // interface names, in the caller's namespace
 	Services                []Service
 	VIPs                    []VIP
 	SNATPorts               PortRange // this node's half
-	// SNATSeed orders the ports that a flow tries. A node draws a new one at each
-	// start: a backend may still hold connections from ports that the node has
-	// forgotten, and they should not be the first that it hands out.
+	// SNATSeed orders the ports that a flow tries. A node draws a new one at each start: a
+	// backend may still hold connections from ports that the node has forgotten, which
+	// should not be the first to be reused.
 	SNATSeed uint64
 	Timeouts Timeouts
 	MaxFlows int // capacity of each family's table; 0 means DefaultMaxFlows
-	// KeepEmbryonic leaves entries that nobody has answered their timeout under pressure too.
+	// KeepEmbryonic leaves unanswered entries their full timeout, also under pressure.
 	KeepEmbryonic bool
 	DropEcho      bool // a ping of a VIP is dropped, not answered
 	ICMPRate      int  // approximate limit of ICMP errors per second and family; 0 means DefaultICMPRate
-	// Pin is the folder in which the table outlives the process; "" has it end with it.
+	// Pin is the folder in which the table outlives the process; "" makes it end with the
+	// process.
 	Pin string
 }
 
-// Adoption is the outcome for a table that an earlier process left.
+// Adoption is what happened to the table of an earlier process.
 type Adoption struct {
-	// Taken: the earlier process's table is in use. Its lease has ended.
+	// Taken means that the earlier process's table is in use. Its lease has ended.
 	Taken    bool
 	Pedigree flow.Pedigree // as stored with the table, if Taken
-	// Refused says why the table did not fit and was removed; "" otherwise.
+	// Refused says why the table was removed instead; "" if it was not.
 	Refused string
 }
 
@@ -193,14 +192,14 @@ func (c Config) HasIPv6() bool {
 		slices.ContainsFunc(c.Services, func(s Service) bool { return !s.VIP.Is4() })
 }
 
-// The fragments of a datagram are translated like its first one for FragmentLife after it
-// (RFC 791 3.2), of MaxFragmented datagrams at a time.
+// The fragments of a datagram are translated like its first one for FragmentLife (RFC 791
+// 3.2), for at most MaxFragmented datagrams.
 const (
 	FragmentLife  = 15 * time.Second
 	MaxFragmented = 4096
 )
 
-// DefaultICMPRate is as Linux has it for all of a host's errors (icmp_msgs_per_sec).
+// DefaultICMPRate is Linux's limit for all of a host's errors (icmp_msgs_per_sec).
 const DefaultICMPRate = 1000
 
 // MissPolicy is what happens to a mid-flow TCP segment that finds no entry.
@@ -209,37 +208,36 @@ type MissPolicy uint8
 const (
 	// MissDrop drops and counts it: the state may still arrive, and TCP retransmits.
 	MissDrop MissPolicy = iota
-	// MissAdopt takes it up where whoever opened the flow must have chosen the same
-	// backend and the same ports, so that nobody has to be told: in DNAT mode with
-	// Maglev. Elsewhere it drops.
+	// MissAdopt adopts it if backend and ports follow from the tuple alone, so that both
+	// nodes choose the same ones: in DNAT mode with Maglev. Otherwise it drops.
 	MissAdopt
-	// MissGuess takes it up in every mode, with whatever backend is chosen now. It is
-	// the bug in which a restored MASTER resets its clients.
+	// MissGuess adopts it in every mode, with the currently selected backend. It is the bug
+	// in which a restored MASTER resets its clients.
 	MissGuess
 )
 
-// Drop is a reason for which a packet was dropped.
+// Drop is the reason of a dropped packet.
 type Drop uint8
 
 const (
-	DropNoLease         Drop = iota // to a VIP while the lease does not hold
+	DropNoLease         Drop = iota // to a VIP without a valid lease
 	DropMiss                        // mid-flow segment without an entry
-	DropNoService                   // to a VIP, but to no service of it
+	DropNoService                   // to a VIP, but not to a service
 	DropNoBackend                   // the service has no backends
 	DropNoPort                      // no free SNAT port
 	DropTableFull                   // the connection table is full
 	DropMalformed                   // truncated or inconsistent headers
-	DropFragment                    // a fragment whose first has not come by, or one for which there is no room
+	DropFragment                    // a fragment whose first one was not seen, or without room in the table
 	DropOtherProto                  // to a VIP, neither TCP nor UDP nor ICMP nor ARP
-	DropICMP                        // ICMP that is of no flow, or of no kind that is passed on
-	DropICMPForged                  // an ICMP error about a segment that cannot be under way (RFC 5927)
-	DropTTL                         // has gone too far
-	DropTooBig                      // for the link by which it would leave
-	DropSource                      // from an address that no host has, or that this node or the VIP has
+	DropICMP                        // ICMP without a flow, or of a kind that is not forwarded
+	DropICMPForged                  // an ICMP error about a segment that cannot be in flight (RFC 5927)
+	DropTTL                         // the TTL has expired
+	DropTooBig                      // larger than the egress link's MTU
+	DropSource                      // invalid source, or the address of this node or of the VIP
 	DropChecksum                    // the IP header's checksum is wrong
-	DropSourceRoute                 // its sender has chosen its route (LSRR, SSRR)
-	DropUnconfirmed                 // a RST to a flow that was adopted and that no backend has confirmed
-	DropFragmentOverlap             // a fragment of bytes that have come already
+	DropSourceRoute                 // source-routed (LSRR, SSRR)
+	DropUnconfirmed                 // a RST to an adopted flow that no backend has confirmed
+	DropFragmentOverlap             // overlaps an earlier fragment
 	DropKinds                       // the number of reasons
 )
 
@@ -257,76 +255,76 @@ type Counters struct {
 	Adopted    uint64 // entries created by mid-flow segments
 	ARPReplies uint64 // ARP replies and neighbour advertisements
 	Dropped    [DropKinds]uint64
-	EventsLost uint64 // flow events that found the ring buffer full
-	Evicted    uint64 // entries that Sweep deleted before their timeout, under pressure
+	EventsLost uint64 // flow events lost because the ring buffer was full
+	Evicted    uint64 // entries deleted by Sweep before their timeout, under pressure
 	Resets     uint64 // RSTs to clients of a service without backends
-	// EchoReplies are those to pings of a VIP. ICMPErrors told a sender that its packet was
-	// dropped, for its TTL, its size, or because no backend serves.
+	// EchoReplies answered pings of a VIP. ICMPErrors told a sender that its packet was
+	// dropped for its TTL, its size, or because no backend serves.
 	EchoReplies, ICMPErrors uint64
-	Fragments               uint64 // of forwarded
-	Unproven                uint64 // RSTs, FINs and SYNs that were forwarded and changed no state: see docs/conntrack.md
+	Fragments               uint64 // fragments forwarded
+	Unproven                uint64 // RSTs, FINs and SYNs that were forwarded without a change of state: see docs/conntrack.md
 }
 
-// Refusals counts new flows of a service that were dropped, by reason.
+// Refusals counts dropped new flows of a service, by reason.
 type Refusals struct {
 	NoBackend, NoPort, TableFull uint64
 }
 
-// Dataplane moves packets. Its methods are called from one goroutine, except that
-// another may be in Wait, and a third in Dump or Sweep, which take as long as the
-// table is large: beside those two, only Apply, Delete and SetServices are not called.
+// Dataplane forwards packets. Its methods are called from one goroutine, except that
+// another may be in Wait, and a third in Dump or Sweep, which take time in proportion to
+// the table. During those two, Apply, Delete and SetServices are not called.
 type Dataplane interface {
-	// Lease allows forwarding until the given instant of CLOCK_BOOTTIME; an
-	// instant in the past forbids it at once.
+	// Lease allows forwarding until an instant of CLOCK_BOOTTIME; an instant in the past
+	// forbids it at once.
 	Lease(until clock.Instant) error
-	// SetMAC tells that a link has another hardware address: ARP is answered with it
-	// from here on.
+	// SetMAC sets a link's hardware address, with which ARP is answered.
 	SetMAC(link string, mac [6]byte) error
-	// SetMiss chooses what a mid-flow segment without an entry meets.
+	// SetMiss sets what happens to mid-flow segments without an entry.
 	SetMiss(MissPolicy) error
-	// SetServices replaces the services and the VIPs that are answered for. Entries of a service that was unknown
-	// when Apply received them take hold now. A service that stays the same keeps its turn
-	// of round robin.
+	// SetServices replaces the services and the VIPs. Entries of a service that was unknown
+	// when Apply received them become usable now. An unchanged service keeps its
+	// round-robin position.
 	SetServices([]Service, []VIP) error
 
-	// Apply makes the entries hold, replacing those with the same original tuple.
-	// It writes in batches; on error none, some or all hold. An entry with the reply
-	// tuple of another takes it over, and the other is removed.
+	// Apply writes the entries, replacing those with the same original tuple. It writes in
+	// batches; on error none, some or all are written. An entry with another's reply tuple
+	// takes it over, and the other is removed.
 	Apply([]flow.Entry) error
-	// Delete removes entries, both directions. Absent ones are no error.
+	// Delete removes entries, both directions. Absent ones are not an error.
 	Delete([]flow.Tuple) error
-	// Merge is Delete and Apply of what may be older than the table: an entry whose
-	// original or reply tuple is in the table is not written, and of those to delete only
-	// replicated ones are removed. Whether to is decided as it is done: what a packet
-	// changes at that moment stays.
+	// Merge is Delete and Apply for changes that may be older than the table: it does not
+	// write an entry whose original or reply tuple is in the table, and deletes only
+	// replicated entries. It decides atomically per entry, so a packet's concurrent change
+	// is kept.
 	Merge([]flow.Entry, []flow.Tuple) error
 	// Lookup returns the entry of an original tuple.
 	Lookup(flow.Tuple) (flow.Entry, bool, error)
 	// Dump calls f with each entry until f returns false. The order is unspecified.
 	Dump(f func(flow.Entry) bool) error
-	// Sweep deletes the entries whose timeout has run at now and returns them. Under pressure
-	// embryonic entries live no longer than PressedLife.
-	// Entries count as touched no earlier than since: the instant at which this
-	// node became MASTER, before which it saw none of their packets.
+	// Sweep deletes the entries that have timed out at now and returns them. Under pressure
+	// embryonic entries live for PressedLife at most. An entry's last packet counts as no
+	// earlier than since: the instant at which this node became MASTER, before which it saw
+	// no packets.
 	Sweep(now, since clock.Instant) ([]flow.Entry, error)
 
-	// Poll hands over flow events, without blocking, in the order in which they
-	// happened: at most limit, and none that happens after the call began, so that it
-	// ends however fast flows open. It reports whether more can be read.
+	// Poll passes on pending flow events in order, without blocking: at most limit, and
+	// none that happens after the call began, so that it ends however fast flows open. more
+	// reports whether further events are pending.
 	Poll(limit int, f func(flow.Event)) (more bool, err error)
 	// Wait blocks until an event is pending or the dataplane is closed (io.EOF). It
-	// consumes nothing: until Poll has taken what is pending it returns at once.
+	// consumes nothing: until Poll has taken the pending events, it returns at once.
 	Wait() error
 
-	// Adopted returns what became of the table of the process before.
+	// Adopted returns what happened to the previous process's table.
 	Adopted() Adoption
-	// Keep notes the worth of the table, for a process that adopts it. A table that ends
-	// with the process keeps nothing.
+	// Keep stores the table's pedigree for a process that adopts it. It does nothing if the
+	// table ends with the process.
 	Keep(flow.Pedigree) error
 
 	Counters() (Counters, error)
-	// Refused counts the refused new flows of each service, since it was configured.
+	// Refused counts the refused new flows of each service since it was configured.
 	Refused() (map[flow.Service]Refusals, error)
-	// Close ends the process's hold. A table that outlives it is adopted by the next Open.
+	// Close releases the process's resources. The next Open adopts a table that outlives
+	// the process.
 	Close() error
 }

@@ -6,15 +6,14 @@ import (
 	"baton/impl/flow"
 )
 
-// Lifetimes is how long each entry outlives its last packet, and an affinity its client's
+// Lifetimes are how long entries outlive their last packet, and affinities their client's
 // last new flow.
 type Lifetimes struct {
 	timeouts   Timeouts
 	affinities map[flow.Service]time.Duration
 }
 
-// NewLifetimes returns the lifetimes under the timeouts of flows and the affinities of
-// services.
+// NewLifetimes derives the lifetimes from timeouts and services.
 func NewLifetimes(t Timeouts, services []Service) *Lifetimes {
 	l := &Lifetimes{timeouts: t, affinities: make(map[flow.Service]time.Duration)}
 	for _, s := range services {
@@ -25,8 +24,8 @@ func NewLifetimes(t Timeouts, services []Service) *Lifetimes {
 	return l
 }
 
-// Of returns the lifetime of an entry in a state, 0 for an affinity of a service that keeps
-// none.
+// Of returns the lifetime of an entry in a state; 0 for an affinity of a service without
+// affinity.
 func (l *Lifetimes) Of(original *flow.Tuple, s flow.State) time.Duration {
 	if original.IsAffinity() {
 		return l.affinities[flow.Service{VIP: original.Dst, Port: original.DstPort, Proto: original.Proto}]

@@ -6,15 +6,15 @@ import (
 	"baton/impl/flow"
 )
 
-// PressedLife is how long an entry of a flow that nobody has answered outlives its last
-// packet while the table is under pressure.
+// PressedLife is how long an unanswered entry outlives its last packet while the table is
+// under pressure.
 const PressedLife = 2 * time.Second
 
-// Pressed reports whether a table with so many entries is under pressure.
+// Pressed reports whether a table with this number of entries is under pressure.
 func Pressed(entries, capacity int) bool { return entries >= capacity-capacity/4 }
 
-// Embryonic reports whether an entry is that of a flow that nobody has answered. An affinity,
-// whose tuple has no client's port, is none.
+// Embryonic reports whether an entry belongs to an unanswered flow. An affinity, whose
+// tuple has client port 0, is not embryonic.
 func Embryonic(original *flow.Tuple, s flow.State) bool {
 	return original.SrcPort != 0 && (s == flow.SynSent || s == flow.Unreplied)
 }

@@ -7,10 +7,10 @@ import (
 	"baton/impl/flow"
 )
 
-// MaxServices is how many services a dataplane holds.
+// MaxServices is the maximum number of services of a dataplane.
 const MaxServices = 256
 
-// Validate reports what a dataplane cannot work with.
+// Validate returns an error if a dataplane cannot work with the service.
 func (s Service) Validate() error {
 	switch {
 	case s.Proto != flow.TCP && s.Proto != flow.UDP:
@@ -46,7 +46,7 @@ func (s Service) validateWeights() error {
 	return nil
 }
 
-// ValidateServices reports what SetServices must refuse.
+// ValidateServices returns an error if SetServices must reject the services.
 func ValidateServices(services []Service) error {
 	if len(services) > MaxServices {
 		return fmt.Errorf("dataplane: %d services > %d", len(services), MaxServices)
@@ -64,7 +64,7 @@ func ValidateServices(services []Service) error {
 	return nil
 }
 
-// Validate reports what a dataplane cannot work with.
+// Validate returns an error if a dataplane cannot work with the configuration.
 func (c Config) Validate() error {
 	if c.ClientLink == c.BackendLink {
 		return fmt.Errorf("dataplane: client and backend link are both %q: two links are needed", c.ClientLink)
@@ -89,8 +89,8 @@ func (c Config) Validate() error {
 	return ValidateServices(c.Services)
 }
 
-// ValidateEntry reports what Apply must refuse: an entry that no packet could have
-// made.
+// ValidateEntry returns an error if Apply must reject the entry, because no packet could
+// have created it.
 func ValidateEntry(e *flow.Entry) error {
 	p := e.Original.Proto
 	tcp := e.State >= flow.SynSent && e.State <= flow.Closed

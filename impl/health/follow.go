@@ -8,22 +8,22 @@ import (
 	"baton/impl/clock"
 )
 
-// A pool follows the pool of another node: what that one has decided of a backend holds
-// here too. Its own probes go on, so that it can decide by itself at any moment. It then
-// begins with the states that it followed, and its next probe counts with those before:
-// a takeover by itself changes no backend's state.
+// A pool can follow another node's pool: that pool's decisions about backends hold here
+// too. Its own probes continue, so that it can decide by itself at any moment. It then
+// starts from the states that it followed, and its probes before count: a takeover itself
+// changes no backend's state.
 
-// Decision is what a pool has decided of a backend.
+// Decision is a pool's decision about a backend.
 type Decision struct {
 	Backend  netip.AddrPort
 	Down     bool
 	Drains   bool
-	Drain    time.Duration // to the deadline of the drain
+	Drain    time.Duration // time to the deadline of the drain
 	Starting bool
-	Slow     time.Duration // to the end of the slow start
+	Slow     time.Duration // time to the end of the slow start
 }
 
-// Aged returns decisions as they are after a while.
+// Aged returns decisions with their times reduced by age.
 func Aged(decisions []Decision, age time.Duration) []Decision {
 	aged := slices.Clone(decisions)
 	for i := range aged {
@@ -32,14 +32,14 @@ func Aged(decisions []Decision, age time.Duration) []Decision {
 	return aged
 }
 
-// decided is the part of a Decision that no passing of time changes.
+// decided is the part of a Decision that does not change with time.
 type decided struct {
 	backend        netip.AddrPort
 	down, drains   bool
 	drain, started clock.Instant
 }
 
-// Decisions returns what the pool has decided, of every backend.
+// Decisions returns the pool's decision about every backend.
 func (p *Pool) Decisions(now clock.Instant) []Decision {
 	list := make([]Decision, len(p.backends))
 	for i := range p.backends {
@@ -55,7 +55,7 @@ func (p *Pool) Decisions(now clock.Instant) []Decision {
 	return list
 }
 
-// sayDecisions asks that the decisions be told, once they have changed.
+// sayDecisions emits Decided if the decisions have changed.
 func (p *Pool) sayDecisions() {
 	list := make([]decided, len(p.backends))
 	for i := range p.backends {
@@ -68,8 +68,8 @@ func (p *Pool) sayDecisions() {
 	}
 }
 
-// follow takes the decisions of another pool. Of a backend that it does not name, this
-// pool goes on deciding.
+// follow applies the decisions of another pool. For backends without a decision this pool
+// continues to decide.
 func (p *Pool) follow(decisions []Decision) {
 	for i := range p.backends {
 		b := &p.backends[i]
@@ -80,7 +80,7 @@ func (p *Pool) follow(decisions []Decision) {
 	}
 }
 
-// take gives a backend the state that was decided.
+// take gives a backend its decided state.
 func (b *backend) take(p *Pool, d Decision) {
 	if d.Down != b.down {
 		b.streak = 0
@@ -98,8 +98,7 @@ func (b *backend) take(p *Pool, d Decision) {
 	}
 }
 
-// near returns an instant, or the one that was known if that is the same but for the time
-// that a message takes.
+// near returns at, or known if the two differ only by a message's delay.
 func near(known, at clock.Instant) clock.Instant {
 	const apart = 100 * time.Millisecond
 	if known != clock.Never && max(known.Sub(at), at.Sub(known)) < apart {
@@ -108,7 +107,7 @@ func near(known, at clock.Instant) clock.Instant {
 	return at
 }
 
-// lead has the pool decide by itself. Without probes nothing would bring a backend up.
+// lead makes the pool decide by itself. Without probes nothing would bring a backend up.
 func (p *Pool) lead() {
 	for i := range p.backends {
 		b := &p.backends[i]

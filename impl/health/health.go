@@ -1,6 +1,6 @@
-// Package health decides which backends of a service get new flows: by the results of their
-// probes and by the drains of an operator. A Pool is the state machine of one service. It is
-// pure: its caller, the daemon or the simulator, carries out probes, writes the service's
+// Package health decides which backends of a service get new flows, by the results of their
+// probes and by an operator's drains. A Pool is the state machine of one service. It is
+// pure: its caller, the daemon or the simulator, runs the probes, writes the service's
 // backends, and reads the clock.
 package health
 
@@ -12,20 +12,20 @@ import (
 	"baton/impl/clock"
 )
 
-// Check says how often a backend is probed and how many results change its state.
+// Check is how often a backend is probed and how many results change its state.
 type Check struct {
-	Interval time.Duration // between two probes of a backend; 0: it is never probed and counts as up
+	Interval time.Duration // between two probes of a backend; 0 means never probed and always up
 	Timeout  time.Duration // after which a probe has failed: at most half of Interval
-	Rise     int           // answers in a row that bring a backend up
-	Fall     int           // failures in a row that take it down
+	Rise     int           // consecutive answers that bring a backend up
+	Fall     int           // consecutive failures that take it down
 	// Jitter is the percentage by which an interval may be shorter, so that the probes of
 	// many nodes do not coincide. It never lengthens an interval.
 	Jitter int
-	// SlowStart is for how long a backend that came up gets less than its share.
+	// SlowStart is how long a backend that came up gets less than its share.
 	SlowStart time.Duration
 }
 
-// Limit is the longest time for which a dead backend still gets new flows.
+// Limit returns how long at most a dead backend still gets new flows.
 func (c Check) Limit() time.Duration {
 	limit := time.Duration(c.Fall) * c.Interval
 	if c.Fall == 1 {
@@ -34,7 +34,7 @@ func (c Check) Limit() time.Duration {
 	return limit
 }
 
-// Backend is a backend as it is configured.
+// Backend is a configured backend.
 type Backend struct {
 	Addr   netip.AddrPort
 	Weight int // its share relative to the others; at least 1
@@ -54,7 +54,7 @@ const (
 	Starting       // up, with less than its share
 	Down
 	Draining // gets no new flows, until its deadline and after it
-	Drained  // the deadline of its drain has come
+	Drained  // after the deadline of its drain
 )
 
 var stateNames = [...]string{Up: "up", Starting: "starting", Down: "down", Draining: "draining", Drained: "drained"}
@@ -69,14 +69,14 @@ func (s State) String() string {
 	return fmt.Sprintf("state%d", uint8(s))
 }
 
-// Serves reports whether a backend in that state gets new flows.
+// Serves reports whether a backend in this state gets new flows.
 func (s State) Serves() bool { return s == Up || s == Starting }
 
-// Input is what happens to a pool. Exactly the types below implement it.
+// Input is an event for a pool. Exactly the types below implement it.
 type Input interface{ input() }
 
 type (
-	// Timer says that the instant of Deadline has come.
+	// Timer means that the instant of Deadline has come.
 	Timer struct{}
 
 	// Result is the result of the probe with that ID.
@@ -97,10 +97,10 @@ type (
 	// Configure replaces the configuration. A backend that stays keeps its state.
 	Configure struct{ Config Config }
 
-	// Follow has the decisions of another pool hold, until Lead.
+	// Follow makes the pool follow another pool's decisions, until Lead.
 	Follow struct{ Decisions []Decision }
 
-	// Lead has the pool decide by itself, as a new one does.
+	// Lead makes the pool decide by itself, as a new one does.
 	Lead struct{}
 )
 
@@ -112,24 +112,24 @@ func (Configure) input() {}
 func (Follow) input()    {}
 func (Lead) input()      {}
 
-// Effect is what a pool wants done. Exactly the types below implement it.
+// Effect is a request of a pool. Exactly the types below implement it.
 type Effect interface{ effect() }
 
 type (
-	// Probe asks for one probe of a backend. Result answers it; without one it fails after
-	// Check.Timeout.
+	// Probe requests one probe of a backend. Result answers it; without an answer it fails
+	// after Check.Timeout.
 	Probe struct {
 		ID      uint64
 		Backend netip.AddrPort
 	}
 
-	// Write asks that new flows be shared as Shares says.
+	// Write requests that new flows be shared as Shares says.
 	Write struct{}
 
-	// Decided asks the caller to send Decisions to the node that follows.
+	// Decided requests that Decisions be sent to the node that follows.
 	Decided struct{}
 
-	// Change says that a backend has changed its state.
+	// Change reports that a backend has changed its state.
 	Change struct {
 		Backend  netip.AddrPort
 		From, To State
@@ -152,9 +152,10 @@ type Status struct {
 	Left    time.Duration // to the deadline of its drain
 	Failed  uint64        // probes that failed
 	Probed  uint64        // probes that have ended
-	// Follows: another node decides its state. Disagrees: its last probe here says otherwise.
+	// Follows means that another node decides its state, Disagrees that its last probe here
+	// contradicts that.
 	Follows, Disagrees bool
 }
 
-// until is the time until an instant, 0 after it.
+// until returns the time until an instant, 0 after it.
 func until(now, at clock.Instant) time.Duration { return max(at.Sub(now), 0) }

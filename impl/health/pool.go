@@ -16,8 +16,8 @@ type Pool struct {
 
 	now     clock.Instant
 	random  *rand.Rand
-	probes  uint64  // IDs that were given out
-	written []Share // what the last Write asked for
+	probes  uint64  // number of IDs used
+	written []Share // shares of the last Write
 	decided []decided
 	effects []Effect
 }
@@ -27,12 +27,12 @@ type backend struct {
 	Backend
 	down    bool
 	follows bool // another pool decides
-	streak  int  // probes in a row that contradict its state
+	streak  int  // consecutive probes that contradict its state
 	shown   State
 	why     string
 	since   clock.Instant // when shown was reached
 
-	starts clock.Instant // when its slow start began, Never if it has its full share
+	starts clock.Instant // when its slow start began; Never if it has its full share
 	drains bool
 	drain  clock.Instant // the deadline of the drain
 
@@ -73,7 +73,7 @@ func (p *Pool) configure(cfg Config) {
 	}
 }
 
-// Step takes one input.
+// Step processes one input.
 func (p *Pool) Step(now clock.Instant, in Input) {
 	p.now = now
 	switch in := in.(type) {
@@ -104,7 +104,7 @@ func (p *Pool) Step(now clock.Instant, in Input) {
 	}
 }
 
-// Deadline says when the pool next wants a Timer.
+// Deadline returns when the pool next needs a Timer.
 func (p *Pool) Deadline() clock.Instant {
 	at := clock.Never
 	for i := range p.backends {
@@ -120,7 +120,7 @@ func (p *Pool) Deadline() clock.Instant {
 	return at
 }
 
-// Ready returns what the pool wants done.
+// Ready returns the pool's pending effects.
 func (p *Pool) Ready() []Effect {
 	effects := p.effects
 	p.effects = nil
@@ -164,7 +164,7 @@ func (b *backend) state(now clock.Instant) State {
 	return Up
 }
 
-// Status shows every backend, in the order of the configuration.
+// Status returns the status of every backend, in the configuration's order.
 func (p *Pool) Status(now clock.Instant) []Status {
 	list := make([]Status, len(p.backends))
 	for i := range p.backends {

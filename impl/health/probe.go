@@ -7,10 +7,10 @@ import (
 	"baton/impl/clock"
 )
 
-// probe is a backend's current probe, or its next one.
+// probe is a backend's running probe, or its next one.
 type probe struct {
-	id  uint64        // of the one under way, 0 if none is
-	due clock.Instant // when the next one begins; when the one under way began
+	id  uint64        // of the running probe, 0 if none is running
+	due clock.Instant // when the next one begins, or the running one began
 }
 
 func (p *probe) deadline(c Check) clock.Instant {
@@ -20,7 +20,7 @@ func (p *probe) deadline(c Check) clock.Instant {
 	return p.due
 }
 
-// runProbes fails the probes that timed out and begins those that are due.
+// runProbes fails the probes that have timed out and begins those that are due.
 func (p *Pool) runProbes() {
 	if p.check.Interval == 0 {
 		return
@@ -38,7 +38,7 @@ func (p *Pool) runProbes() {
 	}
 }
 
-// result takes the result of a probe. One that has timed out is ignored.
+// result handles the result of a probe. It ignores one that has already timed out.
 func (p *Pool) result(r Result) {
 	for i := range p.backends {
 		if b := &p.backends[i]; b.probe.id == r.ID && r.ID != 0 {
@@ -47,9 +47,9 @@ func (p *Pool) result(r Result) {
 	}
 }
 
-// count ends the probe of a backend; failure is "" if it was answered. The probe after a
-// first failure begins earlier by the timeout, so that Fall failures have timed out within
-// Fall intervals of the last answered probe.
+// count ends a backend's probe; failure is "" if it was answered. The probe after a first
+// failure begins earlier by the timeout, so that Fall failures time out within Fall
+// intervals after the last answered probe.
 func (p *Pool) count(b *backend, failure string) {
 	early := time.Duration(0)
 	if failure != "" && !b.down && b.streak == 0 {
@@ -71,7 +71,7 @@ func (p *Pool) count(b *backend, failure string) {
 	b.streak++
 	enough := p.enough(failed)
 	if b.follows {
-		b.streak = min(b.streak, enough) // the next one decides, once this pool does
+		b.streak = min(b.streak, enough) // decided by the next probe once this pool leads
 		return
 	}
 	if b.streak >= enough {
@@ -83,7 +83,7 @@ func (p *Pool) count(b *backend, failure string) {
 	}
 }
 
-// enough is how many probes in a row change a backend's state.
+// enough returns how many consecutive probes change a backend's state.
 func (p *Pool) enough(failed bool) int {
 	if failed {
 		return p.check.Fall
@@ -99,7 +99,7 @@ func (b *backend) decide(p *Pool, down bool, why string) {
 	}
 }
 
-// interval draws the time from one probe to the next.
+// interval draws the time to the next probe.
 func (p *Pool) interval() time.Duration {
 	if p.check.Jitter == 0 {
 		return p.check.Interval

@@ -7,7 +7,7 @@ import (
 	"baton/impl/clock"
 )
 
-// Share is the part of the new flows that a backend gets: Weight of the sum of all.
+// Share is a backend's part of the new flows: Weight divided by the sum of all.
 type Share struct {
 	Backend netip.AddrPort
 	Weight  int
@@ -16,8 +16,8 @@ type Share struct {
 // tenths is the number of steps of a slow start.
 const tenths = 10
 
-// Shares lists the backends that get new flows, in the order of the configuration. It is
-// empty if no backend serves.
+// Shares returns the backends that get new flows, in the configuration's order. It is empty
+// if no backend serves.
 func (p *Pool) Shares() []Share {
 	slow := false
 	for i := range p.backends {
@@ -38,7 +38,7 @@ func (p *Pool) Shares() []Share {
 	return shares
 }
 
-// share is how many tenths of its weight a backend has.
+// share returns a backend's share in tenths of its weight.
 func (b *backend) share(now clock.Instant, slowStart time.Duration) int {
 	if b.starts == clock.Never {
 		return tenths
@@ -46,7 +46,7 @@ func (b *backend) share(now clock.Instant, slowStart time.Duration) int {
 	return min(1+int(now.Sub(b.starts)*tenths/max(slowStart, 1)), tenths)
 }
 
-// nextTenth is when a backend's share grows next.
+// nextTenth returns when a backend's share next grows.
 func (b *backend) nextTenth(now clock.Instant, slowStart time.Duration) clock.Instant {
 	if b.starts == clock.Never {
 		return clock.Never

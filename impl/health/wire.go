@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Flags of an encoded decision. The times follow it where their flags are set.
+// Flags of an encoded decision. Each time follows if its flag is set.
 const (
 	flagDown = 1 << iota
 	flagDrains
@@ -18,9 +18,9 @@ const (
 	flagsKnown = 1<<iota - 1
 )
 
-// AppendDecisions appends decisions to a message: each is its flags, the backend's address
-// and port, and in milliseconds the time to the end of its drain and of its slow start. All
-// numbers are big-endian.
+// AppendDecisions encodes decisions: each is its flags, the backend's address and port,
+// and, in milliseconds, the time to the end of its drain and of its slow start. All numbers
+// are big-endian.
 func AppendDecisions(b []byte, decisions []Decision) []byte {
 	for _, d := range decisions {
 		var flags byte
@@ -51,7 +51,7 @@ func appendMillis(b []byte, d time.Duration) []byte {
 
 var errShort = errors.New("health: decisions are cut short")
 
-// DecodeDecisions reads what AppendDecisions has written.
+// DecodeDecisions decodes what AppendDecisions has encoded.
 func DecodeDecisions(b []byte) ([]Decision, error) {
 	var list []Decision
 	for len(b) > 0 {
@@ -90,11 +90,11 @@ func DecodeDecisions(b []byte) ([]Decision, error) {
 	return list, nil
 }
 
-// topicPrefix begins the topic under which a node tells its peer the decisions of a service.
+// topicPrefix is the prefix of topics for a service's decisions.
 const topicPrefix = "health/"
 
-// Topic is what a node calls the decisions of a service.
+// Topic returns the topic of a service's decisions.
 func Topic(service string) string { return topicPrefix + service }
 
-// ServiceOf returns the service whose decisions a topic names.
+// ServiceOf returns the service of a topic of decisions.
 func ServiceOf(topic string) (service string, ok bool) { return strings.CutPrefix(topic, topicPrefix) }

@@ -25,11 +25,11 @@ const (
 	MapFull      Fault = "map full"      // there is no room for new entries
 	MapError     Fault = "map error"     // every write fails
 	MapUnread    Fault = "map unread"    // the table can be neither read nor swept
-	EventsLost   Fault = "events lost"   // the ring buffer is full: flow events are dropped, and counted
+	EventsLost   Fault = "events lost"   // the ring buffer is full: flow events are dropped and counted
 	EventsUnread Fault = "events unread" // flow events cannot be read
 )
 
-// proofs are the calls that prove a fault: each returns the call's error, nil if it
+// proofs are the calls that prove a fault: each returns the error of the call, nil if it
 // succeeded.
 var proofs = map[Fault]func(*Dataplane) error{
 	MapFull:      func(d *Dataplane) error { return d.write("apply", []flow.Entry{{}}, nothing) },
@@ -60,7 +60,7 @@ func Wrap(inner dataplane.Dataplane, capacity int) *Dataplane {
 	return &Dataplane{Dataplane: inner, capacity: capacity}
 }
 
-// Break starts a fault and proves it by a call: seen is that call's error.
+// Break starts a fault and proves it by a call, whose error it returns as seen.
 func (d *Dataplane) Break(f Fault) (seen error, err error) {
 	proof, ok := proofs[f]
 	if !ok {
@@ -72,7 +72,7 @@ func (d *Dataplane) Break(f Fault) (seen error, err error) {
 	}
 	d.mu.Unlock()
 	if seen = proof(d); seen == nil {
-		return nil, fmt.Errorf("dataplane: %s did not take effect: the call that it affects does not fail", f)
+		return nil, fmt.Errorf("dataplane: %s did not take effect: the affected call does not fail", f)
 	}
 	return seen, nil
 }
@@ -84,7 +84,7 @@ func (d *Dataplane) Mend() (ended []Fault, err error) {
 	d.mu.Unlock()
 	for _, f := range ended {
 		if failed := proofs[f](d); failed != nil {
-			err = errors.Join(err, fmt.Errorf("dataplane: %s is not mended: %w", f, failed))
+			err = errors.Join(err, fmt.Errorf("dataplane: %s has not ended: %w", f, failed))
 		}
 	}
 	return ended, err
@@ -101,7 +101,7 @@ func (d *Dataplane) failure(f Fault, call string) error {
 	if !d.has(f) {
 		return nil
 	}
-	return fmt.Errorf("dataplane: %s: %w (by plan)", call, syscall.EIO)
+	return fmt.Errorf("dataplane: %s: %w (injected)", call, syscall.EIO)
 }
 
 // Apply implements dataplane.Dataplane.
@@ -114,7 +114,7 @@ func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
 	return d.write("merge", entries, func(known []flow.Entry) error { return d.Dataplane.Merge(known, deletes) })
 }
 
-// write writes entries. A full table takes only entries that it already has.
+// write writes entries. A full table only accepts entries that it already has.
 func (d *Dataplane) write(call string, entries []flow.Entry, inner func([]flow.Entry) error) error {
 	if err := d.failure(MapError, call); err != nil {
 		return err

@@ -53,10 +53,10 @@ func (d *Dataplane) Counters() (dataplane.Counters, error) {
 	return c, err
 }
 
-// errOverflow is the error that the risen counter causes.
+// errOverflow is the error of a risen counter.
 var errOverflow = errors.New("dataplane: the counter of lost flow events has risen")
 
-// overflow counts one lost event, so that the counter proves the fault without traffic.
+// overflow counts one lost event, to prove the fault without traffic.
 func (d *Dataplane) overflow() error {
 	before, err := d.Counters()
 	if err != nil {

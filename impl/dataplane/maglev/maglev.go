@@ -1,7 +1,7 @@
-// Package maglev builds the lookup tables of Maglev consistent hashing
-// (Eisenbud et al., NSDI 2016, section 3.4): even shares for the backends, and
-// few changes for the others when one comes or goes. It is pure; the dataplane's
-// loader and its model call it, so that both nodes of a pair choose alike.
+// Package maglev builds the lookup tables of Maglev consistent hashing (Eisenbud et al.,
+// NSDI 2016, section 3.4): even shares, and few changes for other backends when one comes
+// or goes. It is pure; the dataplane's loader and its model call it, so that both nodes of
+// a pair choose alike.
 package maglev
 
 import (
@@ -10,14 +10,13 @@ import (
 	"slices"
 )
 
-// DefaultSize is the size of a table: a prime, and more than a hundred times the
-// number of backends that a service is expected to have, for shares within a
-// percent of each other.
+// DefaultSize is the size of a table: a prime, and more than a hundred times the expected
+// number of backends, so that shares differ by less than a percent.
 const DefaultSize = 16381
 
-// Table returns, for each of size slots, the index of a name. Names are distinct;
-// their order does not matter to which name owns a slot. The size is prime and
-// no smaller than the number of names. Without names the table is nil.
+// Table returns the index of a name for each of size slots. Names must be distinct; which
+// name owns a slot does not depend on their order. The size must be prime and at least the
+// number of names. Without names the table is nil.
 //
 // Weights are the names' shares of the slots: the name with the largest weight takes a slot
 // in every round, the others in a fraction of the rounds, by the ratio of the weights. nil
@@ -53,14 +52,14 @@ func Table(names []string, weights []int, size int) []int {
 	}
 }
 
-// permutation walks all slots in an order of the name's own.
+// permutation visits all slots in an order that depends on the name.
 type permutation struct {
 	name             int
 	slot, skip, size uint64
 }
 
-// permutations returns the walks in the order in which the names take turns: by
-// name, so that it does not depend on the configuration's order.
+// permutations returns the permutations sorted by name, so that the result does not depend
+// on the configuration's order.
 func permutations(names []string, size uint64) []permutation {
 	turns := make([]permutation, len(names))
 	for i, name := range names {
@@ -73,8 +72,8 @@ func permutations(names []string, size uint64) []permutation {
 	return turns
 }
 
-// mix spreads FNV's sum, whose high bits hardly depend on the last bytes (the
-// finalizer of MurmurHash3).
+// mix distributes FNV's sum, whose high bits hardly depend on the last bytes (the finalizer
+// of MurmurHash3).
 func mix(h uint64) uint64 {
 	h ^= h >> 33
 	h *= 0xff51afd7ed558ccd
@@ -83,10 +82,10 @@ func mix(h uint64) uint64 {
 	return h ^ h>>33
 }
 
-// nextFree moves on to the first slot of the walk that nobody has.
+// nextFree advances to the next free slot.
 func (p *permutation) nextFree(table []int) uint64 {
 	for table[p.slot] >= 0 {
-		if p.slot += p.skip; p.slot >= p.size { // both are below the size
+		if p.slot += p.skip; p.slot >= p.size { // both are below size
 			p.slot -= p.size
 		}
 	}

@@ -7,22 +7,22 @@ import (
 	"baton/impl/flow"
 )
 
-// Meaning is what an address means to a node: a set of the bits below.
-type Meaning uint32
+// AddressRole is a set of the roles of an address on a node.
+type AddressRole uint32
 
 const (
-	AnswerClient  Meaning = 1 << iota // ARP or NDP for it is answered on the client link
-	AnswerBackend                     // ARP or NDP for it is answered on the backend link
-	Virtual                           // a VIP: its packets never reach the host's stack
-	Own                               // the host's own: its packets always do
-	Broadcast                         // the broadcast address of one of the host's networks
+	AnswerClient  AddressRole = 1 << iota // ARP or NDP for it is answered on the client link
+	AnswerBackend                         // ARP or NDP for it is answered on the backend link
+	Virtual                               // a VIP: its packets never reach the host's stack
+	Own                                   // the host's own: its packets always do
+	Broadcast                             // the broadcast address of one of the host's networks
 )
 
-// Meanings returns the addresses that mean something to a node on a host. A service's addresses are virtual even if no link answers for
-// them: they may be routed to the node. An address that is both virtual and the
-// host's own is refused, since the host's stack would answer for it.
-func Meanings(backendLink string, vips []dataplane.VIP, services []dataplane.Service, host Host) (map[flow.Addr]Meaning, error) {
-	out := make(map[flow.Addr]Meaning)
+// AddressRoles returns the roles of a node's addresses. A service's addresses are virtual
+// even if no link answers for them: they may be routed to the node. An address that is both
+// virtual and the host's own is an error, since the host's stack would answer for it.
+func AddressRoles(backendLink string, vips []dataplane.VIP, services []dataplane.Service, host Host) (map[flow.Addr]AddressRole, error) {
+	out := make(map[flow.Addr]AddressRole)
 	for _, v := range vips {
 		meaning := Virtual | AnswerClient
 		if v.Link == backendLink {

@@ -7,9 +7,9 @@ import (
 	"baton/impl/flow"
 )
 
-// Adopt returns the dataplane of a process that begins, with the table that the process
-// before has left in a dataplane, unless its size is another. What the other process was
-// not told of is lost, and its lease has ended.
+// Adopt returns the dataplane of a new process with the table that the previous process has
+// left, if it has the same size. Events that the previous process had not read are lost,
+// and its lease has ended.
 func Adopt(cfg dataplane.Config, host Host, left *Dataplane) (*Dataplane, error) {
 	d, err := New(cfg, host)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 )
 
 // chooseByAffinity returns the backend of a new flow: that of its client's last one, if it
-// gets new flows. The choice of a client without one does not depend on its port, so that
-// Maglev has one backend for a client.
+// gets new flows. For other clients the choice does not depend on the port, so that Maglev
+// selects one backend for a client.
 func (d *Dataplane) chooseByAffinity(s *service, t flow.Tuple) dataplane.Backend {
 	key := t.Affinity()
 	kept := d.conns[key]
@@ -21,7 +21,7 @@ func (d *Dataplane) chooseByAffinity(s *service, t flow.Tuple) dataplane.Backend
 		}
 	}
 	chosen := s.choose(key)
-	if kept != nil || len(d.conns) < d.cfg.MaxFlows { // else the flow goes without
+	if kept != nil || len(d.conns) < d.cfg.MaxFlows { // else without affinity
 		e := flow.AffinityOf(t, chosen.Addr, chosen.Port)
 		c := &conn{reply: e.Reply, state: e.State, origin: e.Origin, lastSeen: d.now}
 		d.conns[key] = c

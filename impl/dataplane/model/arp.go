@@ -13,20 +13,20 @@ var (
 	arpReply   = []byte{0, 1, 8, 0, 6, 4, 0, 2}
 )
 
-// isARPQuestion reports a question, and not an announcement: a gratuitous ARP asks
-// for its own sender's address.
+// isARPQuestion reports whether a packet is a request and not an announcement, in which
+// sender and target are equal.
 func isARPQuestion(arp []byte) bool {
 	return len(arp) >= arpLen && bytes.Equal(arp[:8], arpRequest) && !bytes.Equal(arp[14:18], arp[24:28])
 }
 
-// arp answers for the VIPs of a link while the lease holds.
+// arp answers for the VIPs of a link while the lease is valid.
 func (d *Dataplane) arp(l link, frame []byte) Outcome {
 	arp := frame[ethLen:]
 	if !isARPQuestion(arp) {
 		return pass
 	}
 	vip := ipv4At(arp[24:])
-	if d.meanings[vip]&l.answers == 0 {
+	if d.roles[vip]&l.answers == 0 {
 		return pass
 	}
 	if !d.leaseHolds() {

@@ -8,9 +8,9 @@ import (
 	"baton/impl/flow"
 )
 
-// Slots is the table from which a service's new flows take their backend: round
-// robin walks it, Maglev is a hash's index into it. The loader of the eBPF
-// programs writes it to their maps.
+// Slots returns the table from which a service's new flows take their backend: round robin
+// cycles through it, Maglev indexes it by a hash. The loader writes it to the eBPF
+// programs' maps.
 func Slots(s dataplane.Service) []dataplane.Backend {
 	if s.Balance != dataplane.Maglev {
 		return turns(s)
@@ -27,8 +27,8 @@ func Slots(s dataplane.Service) []dataplane.Backend {
 	return slots
 }
 
-// Hash is the flow hash of an original tuple: Maglev's index and the start of the
-// SNAT port's probe sequence. It has no seed, since both nodes must agree on it.
+// Hash returns the flow hash of an original tuple: Maglev's index, and the start of the
+// SNAT port's probe sequence. It has no seed, since both nodes must compute the same one.
 func Hash(t flow.Tuple) uint64 {
 	rest := uint64(t.SrcPort)<<32 | uint64(t.DstPort)<<16 | uint64(t.Proto)
 	return mix(hashAddresses(&t.Src, &t.Dst) ^ mix(rest))
@@ -52,10 +52,10 @@ func mix(h uint64) uint64 {
 	return h ^ h>>33
 }
 
-// PortAttempts is how many SNAT ports a new flow tries.
+// PortAttempts is the number of SNAT ports that a new flow tries.
 const PortAttempts = 64
 
-// SNATPort is the i-th port of the range that a flow of that hash tries.
+// SNATPort returns the i-th port that a flow with this hash tries.
 func SNATPort(r dataplane.PortRange, hash uint64, i int) uint16 {
 	size := uint64(r.Last-r.First) + 1
 	return r.First + uint16(mix(hash+uint64(i))%size)

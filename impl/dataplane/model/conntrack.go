@@ -12,14 +12,14 @@ type conn struct {
 	state    flow.State
 	origin   flow.Origin
 	lastSeen clock.Instant
-	// What the state's next move depends on.
+	// The next state depends on these.
 	replySeen bool    // the backend has answered the SYN
 	fin       [2]bool // by direction: a FIN went that way
 	expected  [2]expected
 }
 
-// expected is the sequence number that the receiver of a direction expects next, and
-// what it has acknowledged last.
+// expected is the sequence number that a direction's receiver expects next, which is what
+// it has last acknowledged.
 type expected struct {
 	known      bool
 	seq, acked uint32
@@ -27,11 +27,10 @@ type expected struct {
 
 func (e expected) is(seq uint32) bool { return e.known && e.seq == seq }
 
-// maxWindow is the largest receive window that there is (RFC 7323 2.2).
+// maxWindow is the maximum receive window (RFC 7323 2.2).
 const maxWindow = 1 << 30
 
-// acknowledge takes the receiver's word. An ACK that is behind says it of an earlier
-// time, while data is under way: the newer one holds.
+// acknowledge stores an acknowledgement, unless it is older than the known one.
 func (e *expected) acknowledge(ack uint32) {
 	if ahead := int32(ack - e.seq); !e.known || ahead > 0 || ahead < -maxWindow {
 		e.known, e.seq = true, ack
@@ -39,22 +38,22 @@ func (e *expected) acknowledge(ack uint32) {
 	e.acked = ack
 }
 
-// isUnderWay reports that a segment with a number can be on its way to the receiver. One
-// whose numbers are not known may always be.
-func (e expected) isUnderWay(seq uint32) bool {
+// isInFlight reports whether a segment with this number can be in flight to the receiver.
+// It is always true if the numbers are unknown.
+func (e expected) isInFlight(seq uint32) bool {
 	length := max(int32(e.seq-e.acked), 0)
 	return !e.known || seq-e.acked <= uint32(length)
 }
 
-// Exchanged tells the model of segments of an established flow that it was not shown:
-// what the backend, and what the client, now expects and has acknowledged.
+// Exchanged tells the model of segments of an established flow that it has not seen: what
+// the backend and the client now expect and have acknowledged.
 func (d *Dataplane) Exchanged(t flow.Tuple, byBackend, byClient uint32) {
 	if c := d.conns[t]; c != nil {
 		c.expected = [2]expected{original: {true, byBackend, byBackend}, reply: {true, byClient, byClient}}
 	}
 }
 
-// direction is that of a packet within its flow.
+// direction is a packet's direction within its flow.
 type direction int
 
 const (
@@ -70,21 +69,22 @@ const (
 	ack = 0x10
 )
 
-// isFreshSYN reports the first segment of a connection.
+// isFreshSYN reports whether a packet is the first segment of a connection.
 func (p *packet) isFreshSYN() bool {
 	return p.tuple.Proto == flow.TCP && p.flags&(syn|ack|rst|fin) == syn
 }
 
-// isMidFlow reports a segment of an established connection, from which one can be adopted.
+// isMidFlow reports whether a segment belongs to an established connection, which it can
+// adopt.
 func (p *packet) isMidFlow() bool {
 	return p.tuple.Proto == flow.TCP && p.flags&(syn|ack|rst) == ack
 }
 
-// opens reports the first packet of a flow.
+// opens reports whether a packet is the first of a flow.
 func (p *packet) opens() bool { return p.tuple.Proto == flow.UDP || p.isFreshSYN() }
 
-// next moves the conn as a packet in the given direction does. A segment is believed
-// if it proves that its sender sees the connection; see docs/conntrack.md.
+// next updates the state for a packet in a direction. A segment only counts if it proves
+// that its sender sees the connection; see docs/conntrack.md.
 func (c *conn) next(p *packet, dir direction) {
 	inOrder := c.expected[dir].is(p.seq)
 	switch {
@@ -105,15 +105,15 @@ func (c *conn) next(p *packet, dir direction) {
 	}
 }
 
-// refuses reports that a backend refuses a SYN: its RST acknowledges it (RFC 9293 3.10.7.3).
+// refuses reports whether a backend refuses a SYN: by a RST that acknowledges it (RFC 9293
+// 3.10.7.3).
 func (c *conn) refuses(p *packet, dir direction) bool {
 	return dir == reply && c.state == flow.SynSent && !c.expected[reply].known &&
 		p.flags&ack != 0 && c.expected[original].is(p.ack)
 }
 
-// answered takes a SYN-ACK that is not the repetition of the last one: of the
-// connection, or of one that the backend has opened anew on the tuple of one that it
-// has forgotten.
+// answered handles a SYN-ACK that is not a repetition: of this connection, or of one that
+// the backend has opened again after it has forgotten the old one.
 func (c *conn) answered(p *packet) {
 	c.expected = [2]expected{original: {true, p.ack, p.ack}, reply: {true, p.seq + 1, p.seq}}
 	switch c.state {
@@ -124,7 +124,7 @@ func (c *conn) answered(p *packet) {
 	}
 }
 
-// segment takes one that is neither SYN nor RST.
+// segment handles a segment that is neither SYN nor RST.
 func (c *conn) segment(p *packet, dir direction, inOrder bool) {
 	isFIN, isACK := p.flags&fin != 0, p.flags&ack != 0
 	if c.state == flow.SynSent && isACK && c.completes(p, dir) {
@@ -144,8 +144,8 @@ func (c *conn) segment(p *packet, dir direction, inOrder bool) {
 	}
 }
 
-// completes reports that an ACK completes the handshake: the client's ACK of the
-// backend's SYN-ACK. A flood of SYNs, and of ACKs after them, earns no long timeout. A
+// completes reports whether an ACK completes the handshake: the client's ACK of the
+// backend's SYN-ACK. Floods of SYNs, and of ACKs after them, do not get a long timeout. A
 // backend that sends anything but a SYN-ACK has seen that ACK, even if this node has not.
 func (c *conn) completes(p *packet, dir direction) bool {
 	return dir == reply || c.replySeen && (!c.expected[reply].known || c.expected[reply].seq == p.ack)
@@ -159,7 +159,7 @@ func (c *conn) closing(dir direction) {
 	}
 }
 
-// unproven reports a RST, FIN or SYN that has not done to the flow what it says.
+// unproven reports whether a RST, FIN or SYN has not changed the state.
 func (c *conn) unproven(p *packet, dir direction) bool {
 	switch {
 	case p.tuple.Proto == flow.UDP || c.state == flow.Closed:
@@ -172,9 +172,9 @@ func (c *conn) unproven(p *packet, dir direction) bool {
 	return p.flags&fin != 0 && !c.fin[dir]
 }
 
-// first gives the conn the state of an entry that p, in the original direction,
-// creates. One that is adopted waits for its backend's word as a new one does: a flood
-// of segments of no connection earns no long timeout.
+// first sets the state of an entry that p creates, in the original direction. An adopted
+// flow waits for its backend's answer as a new one does, so that a flood of segments
+// without connections does not get a long timeout.
 func (c *conn) first(p *packet) {
 	switch {
 	case p.tuple.Proto == flow.UDP:
@@ -186,19 +186,19 @@ func (c *conn) first(p *packet) {
 	}
 }
 
-// isUnearned reports a backend's RST to a flow that nobody has confirmed: it says only
-// that the flow was adopted to the wrong backend, and its client has earned none.
+// isUnearned reports whether p is a backend's RST to an unconfirmed flow: it only shows
+// that the flow was adopted to the wrong backend, so its client must not receive it.
 func (d *Dataplane) isUnearned(c *conn, p *packet) bool {
 	return d.miss != dataplane.MissGuess && p.tuple.Proto == flow.TCP && p.flags&rst != 0 &&
 		c.state == flow.SynSent && c.origin == flow.Adopted
 }
 
-// reopens reports that p begins a new connection on the tuple of one that is over.
+// reopens reports whether p begins a new connection on the tuple of a closed one.
 func (c *conn) reopens(p *packet) bool { return p.isFreshSYN() && c.state == flow.Closed }
 
-// track moves the entry's state and marks it as seen, which is noted when it has moved
-// and otherwise once a second. What proves nothing does not keep
-// the entry, nor does a client that asks again and again to open it.
+// track updates the entry's state and last-seen time, which is written once a second and on
+// each change of state. Unproven packets, and a client's repeated SYNs, do not refresh the
+// entry.
 func (d *Dataplane) track(c *conn, originalTuple flow.Tuple, p *packet, dir direction) {
 	before := c.state
 	c.next(p, dir)

@@ -7,7 +7,7 @@ import (
 	"baton/impl/flow"
 )
 
-// emit reports that an entry was created or changed its state.
+// emit adds the event of a new entry or a new state.
 func (d *Dataplane) emit(original flow.Tuple, c *conn) {
 	if len(d.events) == d.host.MaxEvents {
 		d.counters.EventsLost++
@@ -30,8 +30,8 @@ func (d *Dataplane) Poll(limit int, f func(flow.Event)) (more bool, err error) {
 	return len(d.events) > 0, nil
 }
 
-// errWouldBlock is what Wait returns where the programs' would block: nothing
-// happens in the model that its caller does not do.
+// errWouldBlock is returned by Wait where the programs' Wait would block, since nothing
+// happens in the model without a call.
 var errWouldBlock = errors.New("dataplane model: wait: no event is pending")
 
 // Wait implements dataplane.Dataplane, and never blocks.

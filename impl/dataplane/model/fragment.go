@@ -9,27 +9,27 @@ import (
 	"baton/impl/flow"
 )
 
-// datagramKey is what the fragments of a datagram have in common (RFC 791 3.2, 8200 4.5).
+// datagramKey identifies the fragments of a datagram (RFC 791 3.2, 8200 4.5).
 type datagramKey struct {
 	src, dst flow.Addr
 	id       uint32
-	proto    byte // of IPv4
+	proto    byte // IPv4 only
 }
 
-// datagram is one of which the first fragment has gone by: how the others are translated,
-// and what of it has come.
+// datagram is a datagram whose first fragment was forwarded: how to translate the others,
+// and which bytes have arrived.
 type datagram struct {
 	src, dst flow.Addr
-	id       uint32 // the id of the forwarded fragments
+	id       uint32 // id of the forwarded fragments
 	dir      direction
 	expires  clock.Instant
-	spans    [8]span // each of one fragment or of several that met
+	spans    [8]span // received bytes; adjacent fragments are merged
 }
 
-// span is the bytes from the first to before the last; none if both are 0.
+// span is the bytes from the first to before the last; empty if both are 0.
 type span struct{ from, to int }
 
-// datagramMax is where a last fragment's span ends: nothing comes behind it.
+// datagramMax is the end of a last fragment's span: no byte may follow it.
 const datagramMax = 65536
 
 func (p *packet) datagramKey() datagramKey {
@@ -43,8 +43,8 @@ func (p *packet) datagramKey() datagramKey {
 	return key
 }
 
-// span returns the bytes of its datagram that a packet holds, and whether a router could
-// have made such a fragment.
+// span returns the bytes of its datagram that a fragment has, and whether it is a valid
+// fragment.
 func (p *packet) span() (span, bool) {
 	ip := p.ip()
 	fragments, length := be16(ip[6:]), be16(ip[2:])-int(ip[0]&0xf)*4
@@ -65,7 +65,7 @@ func (p *packet) span() (span, bool) {
 	return s, length%8 == 0
 }
 
-// rename gives a packet's datagram another id.
+// rename changes the id of a packet's datagram.
 func (p *packet) rename(id uint32) {
 	if p.family() == v6 {
 		binary.BigEndian.PutUint32(p.frame[p.fragmentAt+4:], id)
@@ -76,8 +76,8 @@ func (p *packet) rename(id uint32) {
 	c.apply(p.frame[ipChecksum:])
 }
 
-// rememberDatagram remembers how the datagram of a first fragment is translated. Datagrams
-// of several senders that leave under one address must not share an id.
+// rememberDatagram stores how the datagram of a first fragment is translated. Datagrams of
+// several senders that get the same source address must not share an id.
 func (d *Dataplane) rememberDatagram(p *packet, to flow.Tuple, dir direction) bool {
 	key := p.datagramKey()
 	first, ok := p.span()
@@ -103,7 +103,7 @@ func (d *Dataplane) newDatagramID(f *family) uint32 {
 	return uint32(uint16(d.cfg.SNATSeed) + d.fragmentIDs - 1)
 }
 
-// add adds a span to those that have come.
+// add adds a span to the received bytes.
 func (g *datagram) add(s span) dataplane.Drop {
 	var place *span
 	for i := range g.spans {
@@ -136,7 +136,7 @@ func (d *Dataplane) findDatagram(p *packet, dir direction) *datagram {
 	return g
 }
 
-// laterFragment takes one other than the first.
+// laterFragment forwards a fragment other than the first.
 func (d *Dataplane) laterFragment(p *packet, dir direction) Outcome {
 	s, ok := p.span()
 	if !ok {

@@ -24,48 +24,48 @@ const (
 	fragmentOffset = 0x1fff
 )
 
-// noReason says that a packet need not be dropped.
+// noReason means that a packet need not be dropped.
 const noReason = dataplane.DropKinds
 
-// packet is what was read from a frame.
+// packet is a parsed frame.
 type packet struct {
 	frame    []byte
 	tuple    flow.Tuple
-	l4       int // where TCP or UDP begins
+	l4       int // offset of TCP or UDP
 	flags    byte
 	hasPorts bool // the tuple is complete
 	more     bool // the first fragment of several
 	// Offset of the IPv6 fragment header; 0 without one.
 	fragmentAt int
-	// Of TCP: its numbers, and how much data it carries. Of an ICMP error, the number of
-	// the segment that it is about.
+	// For TCP: its numbers and the length of its data. For an ICMP error: seq of the quoted
+	// segment.
 	seq, ack, payload uint32
 
 	kind    kind
-	innerL4 int // of an ICMP error: where the TCP or UDP of its packet begins
+	innerL4 int // for an ICMP error: offset of the quoted TCP or UDP
 }
 
-// kind is what a packet is.
+// kind is the kind of a packet.
 type kind uint8
 
 const (
-	segment   kind = iota // of TCP or UDP
+	segment   kind = iota // TCP or UDP
 	icmpEcho              // an ICMP echo request
-	icmpError             // an ICMP error about a segment; its tuple is that of packets from that one's receiver
-	fragment              // not the first of its datagram
+	icmpError             // an ICMP error about a segment; its tuple is that of the segment's replies
+	fragment              // a fragment other than the first
 )
 
 func (p *packet) ip() []byte { return p.frame[ethLen:] }
 
 func ipv4At(b []byte) flow.Addr { return flow.IPv4From([4]byte(b)) }
 
-// family has the offsets of the header fields that both families have.
+// family has the header offsets of an IP version.
 type family struct {
 	version  byte
 	minLen   int
-	src, dst int // of the addresses
+	src, dst int // offsets of the addresses
 	addrLen  int
-	ttl      int // of TTL or hop limit
+	ttl      int // offset of TTL or hop limit
 	icmp     flow.Proto
 }
 
@@ -93,7 +93,7 @@ func (p *packet) ttl() byte { return p.ip()[p.family().ttl] }
 
 func be16(b []byte) int { return int(binary.BigEndian.Uint16(b)) }
 
-// parseAddresses reads the addresses. What is too short to have them concerns no VIP.
+// parseAddresses parses the addresses. A shorter packet concerns no VIP.
 func parseAddresses(frame []byte) (packet, bool) {
 	p, f := packet{frame: frame}, v4
 	if be16(frame[12:]) == etherTypeIPv6 {
@@ -106,8 +106,7 @@ func parseAddresses(frame []byte) (packet, bool) {
 	return p, true
 }
 
-// parse reads the packet. It returns noReason, or the reason for which one of a VIP is
-// dropped.
+// parse parses the packet. It returns noReason, or why a packet to a VIP is dropped.
 func (d *Dataplane) parse(p *packet, unicast bool) dataplane.Drop {
 	parse, check := p.parseTransport, p.checkHeader
 	if p.family() == v6 {
@@ -123,7 +122,7 @@ func (d *Dataplane) parse(p *packet, unicast bool) dataplane.Drop {
 	return check()
 }
 
-// parseTransport reads the rest of the tuple.
+// parseTransport parses the rest of the tuple.
 func (p *packet) parseTransport(dropEcho bool) dataplane.Drop {
 	ip := p.ip()
 	headerLen, total, fragments := int(ip[0]&0xf)*4, be16(ip[2:]), be16(ip[6:])
@@ -148,9 +147,9 @@ func (p *packet) parseTransport(dropEcho bool) dataplane.Drop {
 	return p.parseSegment(proto, segment)
 }
 
-// parseSegment reads the ports and the rest of the transport header.
+// parseSegment parses the ports and the rest of the transport header.
 func (p *packet) parseSegment(proto flow.Proto, segment []byte) dataplane.Drop {
-	if len(segment) < portsLen || be16(segment) == 0 { // 0 is the source port of affinities
+	if len(segment) < portsLen || be16(segment) == 0 { // port 0 is reserved for affinities
 		return dataplane.DropMalformed
 	}
 	p.tuple.Proto = proto
@@ -202,8 +201,8 @@ func (p *packet) readdress(src, dst flow.Addr) (addresses change) {
 	return addresses
 }
 
-// translate makes the frame show the tuple to, in place, one hop on. A wrong checksum
-// stays wrong.
+// translate rewrites the frame to the tuple to, in place, and decrements the TTL. A wrong
+// checksum stays wrong.
 func (p *packet) translate(to flow.Tuple) {
 	segment, addresses := p.frame[p.l4:], p.readdress(to.Src, to.Dst)
 	var ports change
@@ -216,18 +215,18 @@ func (p *packet) translate(to flow.Tuple) {
 	}
 	check := segment[6:8]
 	if be16(check) == 0 {
-		return // RFC 768: the sender has computed none
+		return // RFC 768: no checksum
 	}
 	(addresses + ports).apply(check)
 	if be16(check) == 0 {
-		check[0], check[1] = 0xff, 0xff // RFC 768: a sum of zero is sent as all ones
+		check[0], check[1] = 0xff, 0xff // RFC 768: zero is sent as all ones
 	}
 }
 
-// change is a difference of 16-bit words in ones' complement arithmetic, as yet unfolded.
+// change is a difference of 16-bit words in ones' complement arithmetic, not yet folded.
 type change uint64
 
-// replace overwrites old by as many bytes of new.
+// replace overwrites old with new, of the same length, and adds the difference.
 func (c *change) replace(old, new []byte) {
 	for i := 0; i < len(old); i += 2 {
 		*c += change(^uint16(be16(old[i:])))
@@ -236,7 +235,7 @@ func (c *change) replace(old, new []byte) {
 	copy(old, new)
 }
 
-// apply changes the checksum that begins at sum (RFC 1624, equation 3).
+// apply updates the checksum at sum (RFC 1624, equation 3).
 func (c change) apply(sum []byte) {
 	total := uint64(c) + uint64(^uint16(be16(sum)))
 	for total>>16 != 0 {

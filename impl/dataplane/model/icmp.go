@@ -12,7 +12,7 @@ import (
 // icmp is ICMP's protocol number (RFC 792).
 const icmp flow.Proto = 1
 
-// Messages (RFC 792, 1191).
+// Message types and codes (RFC 792, 1191).
 const (
 	icmpLen = 8
 
@@ -25,7 +25,7 @@ const (
 	parameterProblem    = 12
 
 	defaultTTL = 64
-	tcpQuoted  = 20 // of a TCP segment in an error; of a datagram RFC 792's eight bytes
+	tcpQuoted  = 20 // bytes of a TCP segment in an error; of UDP RFC 792's eight
 	udpQuoted  = 8
 )
 
@@ -47,8 +47,8 @@ func (p *packet) parseICMP(message []byte, dropEcho bool) dataplane.Drop {
 	return dataplane.DropICMP
 }
 
-// parseError reads the beginning of the packet that an error is about. The error goes to
-// the sender of that packet.
+// parseError parses the packet that an error quotes. The error goes to the sender of that
+// packet.
 func (p *packet) parseError(inner []byte) dataplane.Drop {
 	if len(inner) < ipMinLen || inner[0]>>4 != 4 {
 		return dataplane.DropMalformed
@@ -65,10 +65,10 @@ func (p *packet) parseError(inner []byte) dataplane.Drop {
 	return p.quoted(p.l4 + icmpLen + headerLen)
 }
 
-// quoted reads the beginning of the segment that an error is about.
+// quoted parses the segment that an error quotes.
 func (p *packet) quoted(at int) dataplane.Drop {
 	l4 := p.frame[at:]
-	if be16(l4[2:]) == 0 { // the source port of affinities
+	if be16(l4[2:]) == 0 { // port 0 is reserved for affinities
 		return dataplane.DropMalformed
 	}
 	p.innerL4 = at
@@ -86,7 +86,7 @@ func turn(frame []byte) {
 	copy(frame[0:6], from[:])
 }
 
-// answerEcho turns a ping into its answer.
+// answerEcho turns a ping into its reply.
 func (d *Dataplane) answerEcho(l link, p *packet) Outcome {
 	turn(p.frame)
 	f, ip, message := p.family(), p.ip(), p.frame[p.l4:]
@@ -107,7 +107,7 @@ func (d *Dataplane) answerEcho(l link, p *packet) Outcome {
 	return Outcome{Verdict: Forward, Link: l.name, Frame: p.frame}
 }
 
-// icmpRate counts the errors of a span of 1.07 s.
+// icmpRate counts the errors of a period of 1.07 s.
 type icmpRate struct {
 	span int64
 	sent int
@@ -126,8 +126,8 @@ func (r *icmpRate) allows(now clock.Instant, rate int) bool {
 	return true
 }
 
-// refuse drops a packet and tells its sender, in the name of the address that it was sent
-// to. The answer goes back to the neighbour that the packet came from.
+// refuse drops a packet and sends its sender an error from the address that it was sent to.
+// The error goes back to the neighbour from which the packet came.
 func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop) Outcome {
 	out := d.drop(reason)
 	if p.kind != segment || !d.errors[p.family()].allows(d.now, d.cfg.ICMPRate) {
@@ -165,8 +165,7 @@ func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop) Outcome {
 	return Outcome{Verdict: Forward, Link: l.name, Frame: frame}
 }
 
-// errorOfFlow passes on an error that comes in a direction, and is about a segment of the
-// other.
+// errorOfFlow forwards an error in a direction; it quotes a segment of the other direction.
 func (d *Dataplane) errorOfFlow(p *packet, c *conn, originalTuple flow.Tuple, dir direction) Outcome {
 	if c == nil {
 		return d.drop(dataplane.DropICMP)
@@ -174,7 +173,7 @@ func (d *Dataplane) errorOfFlow(p *packet, c *conn, originalTuple flow.Tuple, di
 	if d.configured[serviceOf(originalTuple)] == nil {
 		return d.drop(dataplane.DropNoService)
 	}
-	if p.tuple.Proto == flow.TCP && !c.expected[1-dir].isUnderWay(p.seq) {
+	if p.tuple.Proto == flow.TCP && !c.expected[1-dir].isInFlight(p.seq) {
 		return d.drop(dataplane.DropICMPForged)
 	}
 	to := originalTuple.Reverse()
@@ -185,9 +184,9 @@ func (d *Dataplane) errorOfFlow(p *packet, c *conn, originalTuple flow.Tuple, di
 	return d.leave(p, dir)
 }
 
-// translateError makes an error show the flow as its receiver knows it: the packet that it
-// is about, and its own addresses. Who has sent it is shown if the flow leaves its sender's
-// address as it is.
+// translateError rewrites an error to the flow as its receiver knows it: the quoted packet
+// and the error's own addresses. The error's source is kept if the flow keeps its sender's
+// address.
 func (p *packet) translateError(to flow.Tuple) {
 	f, message, inner, ports := p.family(), p.frame[p.l4:], p.frame[p.l4+icmpLen:], p.frame[p.innerL4:]
 	sender := f.addr(p.ip(), f.src)
@@ -199,7 +198,7 @@ func (p *packet) translateError(to flow.Tuple) {
 	quoted.replace(inner[f.src:f.src+f.addrLen], to.Dst.Bytes())
 	quoted.replace(inner[f.dst:f.dst+f.addrLen], to.Src.Bytes())
 	if f == v6 {
-		body = addresses + quoted // IPv6 has no header checksum that would cancel the change
+		body = addresses + quoted // no IPv6 header checksum cancels the change
 	} else {
 		quoted.apply(inner[10:])
 	}

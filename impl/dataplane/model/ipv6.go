@@ -26,7 +26,7 @@ const (
 // icmpv6 is ICMPv6's protocol number (RFC 4443).
 const icmpv6 flow.Proto = 58
 
-// Messages of ICMPv6. All types from unreachable6 to parameterProblem6 are errors.
+// ICMPv6 message types. All types from unreachable6 to parameterProblem6 are errors.
 const (
 	unreachable6      = 1
 	portUnreachable6  = 4 // a code of unreachable6
@@ -37,12 +37,12 @@ const (
 	echoReply6        = 129
 )
 
-// chain is the result of walking the headers behind an IPv6 header.
+// chain is the result of walking the headers after an IPv6 header.
 type chain struct {
-	next        byte // the protocol at at
+	next        byte // protocol at offset at
 	at          int
 	fragmentAt  int
-	later, more bool // a fragment other than the first; one of several
+	later, more bool // a fragment other than the first; one with successors
 }
 
 func isExtension(next byte) bool {
@@ -74,7 +74,7 @@ func (c *chain) pass(frame []byte) dataplane.Drop {
 	return noReason
 }
 
-// parseTransport6 reads the rest of the tuple.
+// parseTransport6 parses the rest of the tuple.
 func (p *packet) parseTransport6(dropEcho bool) dataplane.Drop {
 	ip := p.ip()
 	end := ethLen + ipv6Len + be16(ip[4:])
@@ -121,8 +121,8 @@ func (p *packet) parseICMP6(message []byte, dropEcho bool) dataplane.Drop {
 	return p.parseError6(p.frame[:p.l4+len(message)])
 }
 
-// parseError6 reads the beginning of the packet that an error quotes. The error is for that
-// packet's sender.
+// parseError6 parses the packet that an error quotes. The error goes to that packet's
+// sender.
 func (p *packet) parseError6(frame []byte) dataplane.Drop {
 	at := p.l4 + icmpLen
 	if len(p.frame) < at+ipv6Len || p.frame[at]>>4 != 6 {
@@ -141,7 +141,7 @@ func (p *packet) parseError6(frame []byte) dataplane.Drop {
 	return p.quoted(c.at)
 }
 
-// header returns an IP header of a message of ICMP.
+// header returns the IP header of an ICMP message.
 func (f *family) header(proto flow.Proto, src, dst flow.Addr, length int) []byte {
 	ip := make([]byte, f.minLen)
 	if f == v6 {
@@ -158,7 +158,8 @@ func (f *family) header(proto flow.Proto, src, dst flow.Addr, length int) []byte
 	return ip
 }
 
-// pseudo is the pseudo-header of a checksum (RFC 9293 3.1, RFC 8200 8.1). That of ICMP has none.
+// pseudo returns the pseudo header of a checksum (RFC 9293 3.1, RFC 8200 8.1). ICMP for
+// IPv4 has none.
 func (f *family) pseudo(proto flow.Proto, src, dst flow.Addr, length int) []byte {
 	switch {
 	case proto == icmp:

@@ -1,8 +1,8 @@
-// Package model is the dataplane in Go: it specifies, packet by packet, what the
-// eBPF programs of package bpf do, and implements the same dataplane.Dataplane.
-// The tests of package bpf run both through one harness; the simulator forwards
-// its packets with it. It is pure: it reads no clock and does no IO, time is what
-// Packet and Advance were last told.
+// Package model is the dataplane in Go: it specifies, packet by packet, what the eBPF
+// programs of package bpf do, and implements the same dataplane.Dataplane. Package bpf's
+// tests run both through one harness; the simulator forwards its packets with it. It is
+// pure: it reads no clock and does no IO; the time is the argument of the last Packet or
+// Advance.
 package model
 
 import (
@@ -14,20 +14,21 @@ import (
 )
 
 const (
-	// defaultMaxEvents is what the programs' ring buffer holds: 4 MiB of records of 48 bytes.
+	// defaultMaxEvents is the capacity of the programs' ring buffer: 4 MiB of records of 48
+	// bytes.
 	defaultMaxEvents = (4<<20 - 1) / 48
 )
 
 // MAC is an Ethernet address.
 type MAC [6]byte
 
-// Host is what the node's host adds to the configuration.
+// Host is the part of the configuration that comes from the node's host.
 type Host struct {
 	ClientMAC, BackendMAC MAC         // of the two links
 	Own                   []flow.Addr // the host's own addresses
-	Broadcast             []flow.Addr // of its networks
-	MaxEvents             int         // pending events that fit; 0 means as many as the programs hold
-	MTU                   int         // of both links; 0 means that of Ethernet
+	Broadcast             []flow.Addr // broadcast addresses of its networks
+	MaxEvents             int         // capacity for pending events; 0 means the programs' capacity
+	MTU                   int         // MTU of both links; 0 means Ethernet's
 }
 
 const ethernetMTU = 1500
@@ -40,15 +41,15 @@ type Dataplane struct {
 
 	lease      clock.Instant
 	miss       dataplane.MissPolicy
-	meanings   map[flow.Addr]Meaning
+	roles      map[flow.Addr]AddressRole
 	configured map[flow.Service]*service
 	lifetimes  *dataplane.Lifetimes
 	refusals   map[flow.Service]*dataplane.Refusals
-	// dnatBackends are the senders whose packets are replies even without an entry.
+	// dnatBackends are senders whose packets are replies even without an entry.
 	dnatBackends map[flow.Service]bool
 
 	conns   map[flow.Tuple]*conn      // by original tuple
-	replies map[flow.Tuple]flow.Tuple // reply tuple to original tuple: a claim
+	replies map[flow.Tuple]flow.Tuple // reply tuple to original tuple
 
 	errors    map[*family]*icmpRate
 	fragments map[datagramKey]*datagram
@@ -59,17 +60,17 @@ type Dataplane struct {
 	counters     dataplane.Counters
 	closed       bool
 
-	kept     flow.Pedigree // of the table
+	kept     flow.Pedigree // the table's pedigree
 	adoption dataplane.Adoption
 }
 
 var _ dataplane.Dataplane = (*Dataplane)(nil)
 
-// service is a configured service with its turn.
+// service is a configured service with its round-robin position.
 type service struct {
 	dataplane.Service
-	slots []dataplane.Backend // of the first new flow on
-	next  uint32              // round robin's turn
+	slots []dataplane.Backend // set by the first new flow
+	next  uint32              // round-robin position
 }
 
 // New returns a dataplane without a lease.
@@ -101,7 +102,7 @@ func New(cfg dataplane.Config, host Host) (*Dataplane, error) {
 	return d, nil
 }
 
-// Advance tells the model the time.
+// Advance sets the model's time.
 func (d *Dataplane) Advance(now clock.Instant) { d.now = now }
 
 // Lease implements dataplane.Dataplane.
@@ -134,11 +135,11 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 	if err := dataplane.ValidateServices(services); err != nil {
 		return err
 	}
-	meanings, err := Meanings(d.cfg.BackendLink, vips, services, d.host)
+	roles, err := AddressRoles(d.cfg.BackendLink, vips, services, d.host)
 	if err != nil {
 		return err
 	}
-	d.meanings, d.cfg.VIPs = meanings, vips
+	d.roles, d.cfg.VIPs = roles, vips
 	d.lifetimes = dataplane.NewLifetimes(d.cfg.Timeouts, services)
 	d.countFor(services)
 	were := d.configured

@@ -14,7 +14,7 @@ const (
 
 	ndpHopLimit      = 255
 	solicitationLen  = 24
-	solicitationMax  = 64 // with its options
+	solicitationMax  = 64 // options included
 	advertisementLen = 32
 
 	flagRouter    = 0x80
@@ -24,7 +24,7 @@ const (
 	optionTargetAddress = 2
 )
 
-// allNodes is the group that an answer to a host without an address goes to.
+// allNodes is the destination of an answer to a host without an address.
 var (
 	allNodes    = flow.Addr{0: 0xff, 1: 2, 15: 1}
 	allNodesMAC = MAC{0x33, 0x33, 0, 0, 0, 1}
@@ -35,8 +35,8 @@ func isSolicitation(frame []byte) bool {
 	return len(ip) > ipv6Len && ip[6] == byte(icmpv6) && ip[ipv6Len] == neighbourSolicitation
 }
 
-// isValidSolicitation makes the receiver's checks (7.1.1), except for the options, which are
-// not read.
+// isValidSolicitation makes the receiver's checks (7.1.1), except for the options, which
+// are not parsed.
 func isValidSolicitation(ip []byte) bool {
 	length := be16(ip[4:])
 	if ip[7] != ndpHopLimit || length < solicitationLen || length > solicitationMax || len(ip) < ipv6Len+length {
@@ -46,15 +46,16 @@ func isValidSolicitation(ip []byte) bool {
 	return message[1] == 0 && sum(append(v6.pseudo(icmpv6, v6.addr(ip, v6.src), v6.addr(ip, v6.dst), length), message...)) == 0xffff
 }
 
-// solicitation answers for the VIPs of a link while the lease holds. A solicitation without
-// a source address asks whether the VIP is free: all nodes get the answer (RFC 4862 5.4).
+// solicitation answers for the VIPs of a link while the lease is valid. A solicitation
+// without a source address asks whether the VIP is free: the answer goes to all nodes (RFC
+// 4862 5.4).
 func (d *Dataplane) solicitation(l link, frame []byte) Outcome {
 	ip := frame[ethLen:]
 	if len(ip) < ipv6Len+solicitationLen {
 		return pass
 	}
 	vip := flow.Addr(ip[ipv6Len+8:])
-	if d.meanings[vip]&l.answers == 0 || !isValidSolicitation(ip) {
+	if d.roles[vip]&l.answers == 0 || !isValidSolicitation(ip) {
 		return pass
 	}
 	if !d.leaseHolds() {

@@ -5,8 +5,8 @@ import (
 	"baton/impl/flow"
 )
 
-// open creates the entry for a packet in the original direction, in place of old
-// if there is one. Either both directions of it exist afterwards, or neither.
+// open creates the entry for a packet in the original direction, replacing old if there is
+// one. Either both directions exist afterwards, or neither.
 func (d *Dataplane) open(p *packet, s *service, old *conn) (*conn, dataplane.Drop) {
 	if !p.opens() && !(p.isMidFlow() && d.adopts(s)) {
 		return nil, dataplane.DropMiss
@@ -38,7 +38,7 @@ func (d *Dataplane) open(p *packet, s *service, old *conn) (*conn, dataplane.Dro
 	return c, noReason
 }
 
-// adopts reports whether a flow of a service may be taken up in its middle.
+// adopts reports whether flows of a service may be adopted mid-flow.
 func (d *Dataplane) adopts(s *service) bool {
 	switch d.miss {
 	case dataplane.MissAdopt:
@@ -57,11 +57,11 @@ func (d *Dataplane) choose(s *service, t flow.Tuple) dataplane.Backend {
 	return s.choose(t)
 }
 
-// choose returns the backend of a new flow by the service's balance. A turn is taken even if the flow then
-// finds no port.
+// choose returns the backend of a new flow by the service's balance. The round-robin
+// position advances even if the flow then finds no port.
 func (s *service) choose(t flow.Tuple) dataplane.Backend {
 	if s.slots == nil {
-		s.slots = Slots(s.Service) // not earlier: a BACKUP opens none
+		s.slots = Slots(s.Service) // lazily: a BACKUP opens no flows
 	}
 	if s.Balance == dataplane.Maglev {
 		return s.slots[Hash(t)%uint64(len(s.slots))]
@@ -71,8 +71,8 @@ func (s *service) choose(t flow.Tuple) dataplane.Backend {
 	return s.slots[turn%uint32(len(s.slots))]
 }
 
-// claim reserves the reply tuple of a new flow, which in fullnat mode is the
-// allocation of its SNAT port.
+// claim reserves the reply tuple of a new flow; in fullnat mode this allocates its SNAT
+// port.
 func (d *Dataplane) claim(t flow.Tuple, s *service, b dataplane.Backend) (flow.Tuple, dataplane.Drop) {
 	claim := flow.Tuple{Src: b.Addr, SrcPort: b.Port, Dst: t.Src, DstPort: t.SrcPort, Proto: t.Proto}
 	if s.Mode == dataplane.DNAT {
@@ -89,7 +89,7 @@ func (d *Dataplane) claim(t flow.Tuple, s *service, b dataplane.Backend) (flow.T
 	return claim, dataplane.DropNoPort
 }
 
-// tryClaim takes over a claim that already is the flow's.
+// tryClaim succeeds if the claim already belongs to the flow.
 func (d *Dataplane) tryClaim(claim, t flow.Tuple) dataplane.Drop {
 	if owner, taken := d.replies[claim]; taken {
 		if owner == t {

@@ -8,13 +8,13 @@ import (
 	"baton/impl/flow"
 )
 
-// Verdict is a packet's fate.
+// Verdict is what happens to a packet.
 type Verdict uint8
 
 const (
-	Pass    Verdict = iota // it is the host's
-	Forward                // it leaves by Outcome.Link
-	Drop                   // it is gone, and counted
+	Pass    Verdict = iota // it goes to the host's stack
+	Forward                // it leaves on Outcome.Link
+	Drop                   // it is dropped and counted
 )
 
 func (v Verdict) String() string {
@@ -29,14 +29,14 @@ func (v Verdict) String() string {
 	return fmt.Sprintf("verdict%d", uint8(v))
 }
 
-// Outcome is what becomes of a frame.
+// Outcome is the result of a frame.
 type Outcome struct {
 	Verdict Verdict
-	Reason  dataplane.Drop // of Drop
-	Link    string         // of Forward: where it leaves
-	// Frame, of Forward, is the frame that was given, rewritten in place, or an answer to
-	// it. Of a translated packet the Ethernet addresses are as they came: its neighbour's
-	// are set on the way out.
+	Reason  dataplane.Drop // for Drop
+	Link    string         // for Forward: the egress link
+	// Frame, for Forward, is the given frame rewritten in place, or an answer to it. A
+	// translated packet keeps its Ethernet addresses; those of its neighbour are set at
+	// egress.
 	Frame []byte
 }
 
@@ -46,10 +46,10 @@ var pass = Outcome{Verdict: Pass}
 type link struct {
 	name    string
 	mac     MAC
-	answers Meaning // of the addresses for which ARP and NDP are answered on it
+	answers AddressRole // the role of addresses answered for on this link
 }
 
-// Packet takes a frame that arrived on a link at now. It owns the frame.
+// Packet processes a frame that arrived on a link at now. It owns the frame.
 func (d *Dataplane) Packet(now clock.Instant, linkName string, frame []byte) Outcome {
 	d.now = now
 	switch linkName {
@@ -61,7 +61,7 @@ func (d *Dataplane) Packet(now clock.Instant, linkName string, frame []byte) Out
 	return pass
 }
 
-// ingress passes on what a switch flooded for somebody else, and what is neither
+// ingress passes frames that a switch flooded for other hosts, and those that are neither
 // ARP nor IP.
 func (d *Dataplane) ingress(l link, frame []byte, ip func(l link, frame []byte, unicast bool) Outcome) Outcome {
 	if len(frame) < ethLen {
@@ -91,7 +91,7 @@ func (d *Dataplane) ingress(l link, frame []byte, ip func(l link, frame []byte, 
 
 func (d *Dataplane) fromClient(l link, frame []byte, unicast bool) Outcome {
 	p, ok := parseAddresses(frame)
-	if !ok || d.meanings[p.tuple.Dst]&Virtual == 0 {
+	if !ok || d.roles[p.tuple.Dst]&Virtual == 0 {
 		return pass
 	}
 	reason := d.parse(&p, unicast)
@@ -107,20 +107,20 @@ func (d *Dataplane) fromClient(l link, frame []byte, unicast bool) Outcome {
 	return d.originalDirection(l, &p)
 }
 
-// fromBackend takes replies, which come to the SNAT address or, in dnat mode,
-// straight to the client. The latter are known by their tuple or, without an
-// entry, by their sender.
+// fromBackend handles replies, which go to the SNAT address or, in dnat mode, directly to
+// the client. The latter are recognised by their tuple or, without an entry, by their
+// sender.
 func (d *Dataplane) fromBackend(l link, frame []byte, unicast bool) Outcome {
 	p, ok := parseAddresses(frame)
-	meaning := d.meanings[p.tuple.Dst]
-	if !ok || meaning&Own != 0 {
+	role := d.roles[p.tuple.Dst]
+	if !ok || role&Own != 0 {
 		return pass
 	}
 	reason := d.parse(&p, unicast)
 	originalTuple, known := d.replies[p.tuple]
 	sender := flow.Service{VIP: p.tuple.Src, Port: p.tuple.SrcPort, Proto: p.tuple.Proto}
 	known = known || p.hasPorts && d.dnatBackends[sender] || p.kind == fragment && d.findDatagram(&p, reply) != nil
-	if meaning&Virtual == 0 && !known {
+	if role&Virtual == 0 && !known {
 		return pass
 	}
 	if out, ended := d.ends(l, &p, reason); ended {
@@ -135,8 +135,8 @@ func (d *Dataplane) fromBackend(l link, frame []byte, unicast bool) Outcome {
 	return d.replyDirection(&p, originalTuple)
 }
 
-// ends deals with what goes no further than this node: what is dropped whatever it is
-// about, what is answered, and what cannot be sent on.
+// ends handles packets that go no further than this node: those that are always dropped,
+// those that are answered, and those that cannot be forwarded.
 func (d *Dataplane) ends(l link, p *packet, reason dataplane.Drop) (Outcome, bool) {
 	switch {
 	case !d.leaseHolds():
@@ -145,7 +145,7 @@ func (d *Dataplane) ends(l link, p *packet, reason dataplane.Drop) (Outcome, boo
 		return d.drop(reason), true
 	case p.kind == icmpEcho:
 		return d.answerEcho(l, p), true
-	case p.ttl() == 0: // was never to be sent
+	case p.ttl() == 0: // must not be sent
 		return d.drop(dataplane.DropTTL), true
 	case p.ttl() == 1:
 		return d.refuse(l, p, dataplane.DropTTL), true
@@ -169,7 +169,7 @@ func (d *Dataplane) originalDirection(l link, p *packet) Outcome {
 		d.track(c, p.tuple, p, original)
 		return d.forward(p, c.reply.Reverse(), original)
 	}
-	if d.meanings[p.tuple.Src]&(Virtual|Own|Broadcast) != 0 {
+	if d.roles[p.tuple.Src]&(Virtual|Own|Broadcast) != 0 {
 		return d.drop(dataplane.DropSource)
 	}
 	c, reason := d.open(p, s, c)

@@ -5,7 +5,7 @@ import (
 	"baton/impl/flow"
 )
 
-// countRefused counts a flow of a service that is refused.
+// countRefused counts a refused flow of a service.
 func (d *Dataplane) countRefused(s *service, reason dataplane.Drop) {
 	switch r := d.refusals[s.Service.Service]; reason {
 	case dataplane.DropNoBackend:
@@ -26,7 +26,7 @@ func (d *Dataplane) Refused() (map[flow.Service]dataplane.Refusals, error) {
 	return all, nil
 }
 
-// countFor keeps the counts of services that stay, and begins those of new ones.
+// countFor keeps the counts of remaining services, and starts those of new ones.
 func (d *Dataplane) countFor(services []dataplane.Service) {
 	were := d.refusals
 	d.refusals = make(map[flow.Service]*dataplane.Refusals, len(services))

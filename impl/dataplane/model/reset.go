@@ -8,7 +8,7 @@ import (
 	"baton/impl/flow"
 )
 
-// turnAway deals with a flow that finds no backend of its service.
+// turnAway handles a flow whose service has no backend.
 func (d *Dataplane) turnAway(l link, p *packet, s *service) Outcome {
 	switch {
 	case !s.Refuse || !p.opens():
@@ -19,8 +19,8 @@ func (d *Dataplane) turnAway(l link, p *packet, s *service) Outcome {
 	return d.reset(l, p)
 }
 
-// reset drops a SYN, and answers with the RST that its sender would get from a host without
-// a listener (RFC 9293 3.10.7.1). RSTs count for the rate of ICMP errors.
+// reset drops a SYN and answers with the RST of a host without a listener (RFC 9293
+// 3.10.7.1). RSTs count against the rate of ICMP errors.
 func (d *Dataplane) reset(l link, p *packet) Outcome {
 	out := d.drop(dataplane.DropNoBackend)
 	f := p.family()

@@ -14,9 +14,9 @@ const (
 	strictSourceR   = 137
 )
 
-// checkHeader finds packets that a router must not forward, of any protocol: a source that is
-// not a host's (RFC 1812 5.3.7), a header whose checksum is wrong (5.2.2), a route that the
-// sender has chosen (RFC 7126 4.3, 4.4).
+// checkHeader finds packets of any protocol that a router must not forward: with an invalid
+// source (RFC 1812 5.3.7), a wrong header checksum (5.2.2), or a source route (RFC 7126
+// 4.3, 4.4).
 func (p *packet) checkHeader() dataplane.Drop {
 	header := p.ip()[:int(p.ip()[0]&0xf)*4]
 	if first := header[12]; first == 0 || first == 127 || first >= 224 {
@@ -28,8 +28,8 @@ func (p *packet) checkHeader() dataplane.Drop {
 	return checkRouting(header[ipMinLen:])
 }
 
-// checkHeader6 finds a source that no host may have, or that is valid on its link only:
-// ::/64 with the loopback and the unspecified address, IPv4-mapped, link-local, multicast.
+// checkHeader6 finds invalid sources and those only valid on their link: ::/64 with
+// loopback and unspecified address, IPv4-mapped, link-local, multicast.
 func (p *packet) checkHeader6() dataplane.Drop {
 	a := p.ip()[v6.src:]
 	low := binary.BigEndian.Uint32(a[8:])
@@ -56,7 +56,7 @@ func checkRouting(options []byte) dataplane.Drop {
 	return noReason
 }
 
-// sum is the ones' complement sum of bytes.
+// sum returns the ones' complement sum of bytes.
 func sum(b []byte) uint16 {
 	var total uint64
 	for i := 0; i+1 < len(b); i += 2 {

@@ -11,8 +11,8 @@ import (
 	"baton/impl/flow"
 )
 
-// Apply implements dataplane.Dataplane. The newest word on a reply tuple wins: a
-// flow of this node that has it is older than the peer's knowledge, and goes.
+// Apply implements dataplane.Dataplane. The newest entry of a reply tuple wins: a flow of
+// this node with the same one is older than the peer's, and is removed.
 func (d *Dataplane) Apply(entries []flow.Entry) error { return d.install(entries, false) }
 
 // Merge implements dataplane.Dataplane.
@@ -25,7 +25,7 @@ func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
 	return d.install(entries, true)
 }
 
-// install writes all entries, or only those with neither tuple in the table.
+// install writes all entries, or only those neither of whose tuples is in the table.
 func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
 	for i := range entries {
 		if err := dataplane.ValidateEntry(&entries[i]); err != nil {
@@ -58,9 +58,9 @@ func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
 	return nil
 }
 
-// replicated returns the conn of an entry of the peer, which has seen the packets
-// that this node has not: a half-open connection counts as answered, and which
-// side closed first is unknown, so that both FINs must still come by.
+// replicated returns the conn of a peer's entry. The peer has seen packets that this node
+// has not: a half-open connection counts as answered, and which side closed first is
+// unknown, so both FINs must still be seen.
 func (d *Dataplane) replicated(e flow.Entry) *conn {
 	timeout := d.lifetimes.Of(&e.Original, e.State)
 	age := timeout - min(max(e.Remaining, 0), timeout)
@@ -78,7 +78,7 @@ func (d *Dataplane) Delete(tuples []flow.Tuple) error {
 	return nil
 }
 
-// remove takes both directions of an entry away.
+// remove removes both directions of an entry.
 func (d *Dataplane) remove(t flow.Tuple) {
 	if c := d.conns[t]; c != nil {
 		delete(d.replies, c.reply)
@@ -95,7 +95,7 @@ func (d *Dataplane) Lookup(t flow.Tuple) (flow.Entry, bool, error) {
 	return d.entry(t, c, d.now), true, nil
 }
 
-// Dump implements dataplane.Dataplane. The model's order is that of the tuples.
+// Dump implements dataplane.Dataplane. The model dumps in the order of tuples.
 func (d *Dataplane) Dump(f func(flow.Entry) bool) error {
 	for _, t := range d.sorted() {
 		if !f(d.entry(t, d.conns[t], d.now)) {
@@ -109,7 +109,7 @@ func (d *Dataplane) Dump(f func(flow.Entry) bool) error {
 func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	var removed []flow.Entry
 	pressed := !d.cfg.KeepEmbryonic && dataplane.Pressed(len(d.conns), d.cfg.MaxFlows)
-	for t, c := range d.conns { // in any order: what is found is sorted
+	for t, c := range d.conns { // order does not matter: the result is sorted
 		idle := now.Sub(max(c.lastSeen, since))
 		expired := idle >= d.lifetimes.Of(&t, c.state)
 		if !expired && pressed && idle >= dataplane.PressedLife && dataplane.Embryonic(&t, c.state) {
@@ -146,11 +146,11 @@ func (d *Dataplane) entry(t flow.Tuple, c *conn, now clock.Instant) flow.Entry {
 	}
 }
 
-// remaining returns the lifetime that is left after an idle time.
+// remaining returns the remaining lifetime after an idle time.
 func remaining(timeout, idle time.Duration) time.Duration {
 	return min(max(timeout-idle, 0), timeout)
 }
 
-// Claims returns the reply tuples in use and the original tuple of each. It is for
-// tests, which check that it and the entries say the same.
+// Claims maps the reply tuples in use to their original tuples. Tests check it against the
+// entries.
 func (d *Dataplane) Claims() map[flow.Tuple]flow.Tuple { return maps.Clone(d.replies) }

@@ -2,9 +2,10 @@ package model
 
 import "baton/impl/dataplane"
 
-// turns is one round of smooth weighted round robin: each backend's turns are in proportion
-// to its weight and spread over the round. Each turn adds every backend's weight to its
-// credit, goes to the backend with the most credit, and costs it the sum of the weights.
+// turns returns one round of smooth weighted round robin: each backend's turns are
+// proportional to its weight and spread over the round. In each turn every backend's weight
+// is added to its credit; the backend with the most credit gets the turn and pays the sum
+// of the weights.
 func turns(s dataplane.Service) []dataplane.Backend {
 	if s.Weights == nil {
 		return s.Backends
