@@ -203,7 +203,7 @@ func TestBadInput(t *testing.T) {
 	}{
 		{[]string{"run", "--keep", "some", calm}, `--keep "some": the policies are: failed, all, none`},
 		{[]string{"run", "--evidence-limit", "much", calm}, `--evidence-limit "much" is not a size`},
-		{[]string{"run", "--evidence-limit", "1KiB", calm}, "--evidence-limit 1KiB is too little"},
+		{[]string{"run", "--evidence-limit", "1KiB", calm}, "--evidence-limit 1KiB is too small"},
 		{[]string{"run", "--upgrade-to", "/nowhere/baton", calm}, "--upgrade-to exec: \"/nowhere/baton\""},
 		{[]string{"run", "--world", "moon", calm}, "--world \"moon\""},
 		{[]string{"run", filepath.Join(t.TempDir(), "none.scn")}, "no such file"},
