@@ -416,3 +416,34 @@ func TestTwoClaimsThatMeetAreToldApart(t *testing.T) {
 	l.run(time.Second)
 	l.wantRoles("Master", "Backup")
 }
+
+// A session that is not Up sends once a second, so that a path whose one direction was just
+// healed may be all that is left between the nodes, and silent at first: both serve. The one
+// that hears the other then stops within a detection time, because a peer that says that it
+// serves and sends no Final does not hear it.
+func TestTheOnlyDirectionLeftHasJustBeenHealed(t *testing.T) {
+	const slow = time.Second
+	both := 0
+	for offset := 20 * time.Millisecond; offset < slow; offset += 31 * time.Millisecond {
+		l := newPair(t)
+		l.unsafe = true // two forwarders are what is measured
+		l.dropBFD["lb1 clients"] = true
+		l.run(3200 * time.Millisecond)
+		delete(l.dropBFD, "lb1 clients")
+		l.run(offset)
+		l.drop("lb2", true)
+		l.dropSync["lb1"], l.dropBFD["lb1 sync"] = true, true
+		l.run(labDetect + 5*time.Millisecond)
+		forward := func(id string) bool { return l.nodes[id].lease > l.now }
+		if forward("lb1") && forward("lb2") {
+			both++
+		}
+		l.run(slow - offset)
+		if forward("lb1") && forward("lb2") {
+			t.Errorf("healed %v before the cut: both forward a detection time after the next packet", offset)
+		}
+	}
+	if both == 0 {
+		t.Error("never two forwarders; the test has lost its subject")
+	}
+}

@@ -218,6 +218,7 @@ func (ps paths) footing(now clock.Instant) footing {
 			f.until = min(f.until, until)
 		}
 	}
+	f.doubted = f.doubted || !f.lonely && ps.unheard(now)
 	switch {
 	case f.lonely:
 		f.length = leaseLength(ps.lonelyDetection())

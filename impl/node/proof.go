@@ -15,7 +15,8 @@ type proof struct {
 	// whether a peer from which no new proof comes is deaf or silent.
 	heard, decide clock.Instant
 	// doubted: the peer asks whether this node is still there, and so late that it has
-	// missed a packet after what is proven.
+	// missed a packet after what is proven; or it says that it serves, and not that it hears
+	// this node: it is not dead, whatever else its silence means.
 	doubted bool
 	// staleAt is when a node with an arbiter asks it if no newer proof has arrived.
 	staleAt clock.Instant

@@ -68,7 +68,7 @@ func (r *run) partings() []parting {
 	var found []parting
 	for _, s := range r.stretches {
 		if s.parted != "" {
-			found = append(found, parting{window{s.from, s.to.Add(r.plan.Reunion(r.meta.World))}, s.parted})
+			found = append(found, parting{window{s.from, min(s.to.Add(r.plan.Reunion(r.meta.World)), s.joined)}, s.parted})
 		}
 	}
 	return found

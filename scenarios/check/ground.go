@@ -6,6 +6,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/scenarios/lab"
+	"baton/scenarios/plan"
 )
 
 // stretch is a time without a new fault, and the effect of the faults so far.
@@ -13,6 +14,8 @@ type stretch struct {
 	window
 	able   []string // the nodes that can serve
 	parted string   // the cuts or losses that may silence both directions of every path between the nodes, or ""
+	// joined is when that ends without another fault, Never if it does not.
+	joined clock.Instant
 	// whole: a node that can serve has the whole table.
 	whole bool
 	// deaf are the nodes that get no packet of their peer on any path.
@@ -46,7 +49,8 @@ func (r *run) findStretches() []stretch {
 
 // stretch returns the stretch that begins in a state.
 func (r *run) stretch(s *State, h holders, from clock.Instant) stretch {
-	t := stretch{window: window{from: from}, parted: r.parted(s, from)}
+	t := stretch{window: window{from: from}}
+	t.parted, t.joined = r.parted(s, from)
 	for _, name := range lab.Nodes() {
 		if r.canServe(s, name) {
 			t.able = append(t.able, name)
@@ -76,33 +80,50 @@ func (r *run) canServe(s *State, name string) bool {
 // parted names the cuts or losses that may silence both directions of every path between the
 // nodes. It is "" if at least one direction of one path surely works, or if an arbiter decides. A
 // path is silent without its heartbeat, whatever else passes, and the sync stream without one of
-// its directions.
-func (r *run) parted(s *State, at clock.Instant) string {
+// its directions. A direction that has been healed passes nothing until the next packet of its
+// session, which is sent at the slow rate: joined is when one is sure to work for that reason.
+func (r *run) parted(s *State, at clock.Instant) (why string, joined clock.Instant) {
+	joined = clock.Never
 	if r.plan.Validity(r.meta.World) > 0 {
-		return "" // the arbiter decides
+		return "", joined // the arbiter decides
 	}
-	var lossy []string
+	var whys []string
 	streamLost := false
 	for _, path := range r.paths() {
 		for _, from := range lab.Nodes() {
 			streamLost = streamLost || path == lab.Sync && (r.silencedOf(lab.Stream, s, from, lab.Peer(from), path) || r.loses(from, path, at))
+			heard := r.heardFrom(s, from, path)
 			switch {
 			case r.silencedOf(lab.BFD, s, from, lab.Peer(from), path):
 			case r.loses(from, path, at):
-				lossy = append(lossy, "loss of what "+from+" sends on "+path)
+				whys = append(whys, "loss of what "+from+" sends on "+path)
+			case at < heard:
+				whys, joined = append(whys, "what "+from+" sends on "+path+" was cut until just before"), min(joined, heard)
 			default:
-				return ""
+				return "", clock.Never
 			}
 		}
 	}
 	if !streamLost {
-		return ""
+		return "", clock.Never
 	}
-	var whys []string
+	var cuts []string
 	for _, c := range s.Cuts {
-		whys = append(whys, "cut "+c.String())
+		cuts = append(cuts, "cut "+c.String())
 	}
-	return strings.Join(append(whys, lossy...), ", ")
+	return strings.Join(append(cuts, whys...), ", "), joined
+}
+
+// heardFrom is when the peer of a node is sure to have heard it, and to have acted on that, after
+// the last direction of a path was healed.
+func (r *run) heardFrom(s *State, from, path string) clock.Instant {
+	at := clock.Instant(0)
+	for rule, healed := range s.healed {
+		if rule.Link == path && rule.From == from && rule.To == lab.Peer(from) {
+			at = max(at, healed.Add(plan.SlowInterval+r.underway()+r.plan.Detect(r.meta.World)))
+		}
+	}
+	return at
 }
 
 // loses reports whether the plan loses packets of a node on a link at an instant.

@@ -220,6 +220,20 @@ func TestLiveness(t *testing.T) {
 			t.promote(10_150, "lb2", 40_000)
 		}, Fail, ""},
 
+		{"one direction is left that has just been healed", plan.Exclusive, "", func(t *tape) {
+			t.struck(9_000, fault.Cut, "lb1->lb2 via clients")
+			t.struck(9_800, fault.Heal, "")
+			t.struck(10_000, fault.Cut, "lb1<->lb2 via sync")
+			t.struck(10_000, fault.Cut, "lb2->lb1 via clients")
+			t.promote(10_150, "lb2", 10_900)
+		}, Pass, "was cut until just before"},
+		{"one direction is left that was healed a second before", plan.Exclusive, "", func(t *tape) {
+			t.struck(9_000, fault.Cut, "lb1->lb2 via clients")
+			t.struck(9_800, fault.Heal, "")
+			t.struck(10_000, fault.Cut, "lb1<->lb2 via sync")
+			t.struck(10_000, fault.Cut, "lb2->lb1 via clients")
+			t.promote(10_150, "lb2", 11_000)
+		}, Fail, "only up to +10.950s"},
 		{"neither heartbeat nor stream passes", plan.Exclusive, "", func(t *tape) {
 			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
 			t.struck(10_000, fault.Cut, "stream lb1->lb2")

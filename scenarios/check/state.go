@@ -24,6 +24,8 @@ type State struct {
 	// Cuts are the directions that are cut, or lack a carrier. One that does both is among
 	// them for each.
 	Cuts []Cut
+	// healed is when a direction was last taken out of Cuts.
+	healed map[lab.Rule]clock.Instant
 	// Traffic has the latest totals of each line of traffic.
 	Traffic map[string]trace.Totals
 	Tally   Tally
@@ -77,7 +79,7 @@ type Tally struct {
 
 // NewState returns the state before the first event of a run in the world.
 func NewState(p *plan.Plan, world string) *State {
-	s := &State{plan: p, world: world, Nodes: map[string]*Node{}, Traffic: map[string]trace.Totals{}, Tally: newTally()}
+	s := &State{plan: p, world: world, Nodes: map[string]*Node{}, Traffic: map[string]trace.Totals{}, Tally: newTally(), healed: map[lab.Rule]clock.Instant{}}
 	for _, name := range lab.Nodes() {
 		s.Nodes[name] = newNode(name)
 	}
@@ -183,7 +185,13 @@ func (s *State) fault(f *trace.Fault) {
 			s.Cuts = append(s.Cuts, Cut{d, fault.UndoOf(f.Verb)})
 		}
 	case fault.Joins(f.Verb) && done:
-		s.Cuts = slices.DeleteFunc(s.Cuts, func(c Cut) bool { return c.undo == f.Verb && slices.Contains(f.Directions, c.Rule) })
+		s.Cuts = slices.DeleteFunc(s.Cuts, func(c Cut) bool {
+			ends := c.undo == f.Verb && slices.Contains(f.Directions, c.Rule)
+			if ends {
+				s.healed[c.Rule] = s.Now
+			}
+			return ends
+		})
 	}
 	for _, name := range f.Hosts {
 		n := s.Nodes[name]
