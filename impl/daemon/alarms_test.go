@@ -9,7 +9,7 @@ import (
 	"baton/impl/daemon/pki"
 )
 
-// alarmed reports whether a status has an alarm with all of some words.
+// alarmed reports whether a status has an alarm that contains all of some words.
 func alarmed(words ...string) func(control.Status) bool {
 	return func(s control.Status) bool {
 		return slices.ContainsFunc(s.Alarms, func(alarm string) bool {
@@ -18,8 +18,8 @@ func alarmed(words ...string) func(control.Status) bool {
 	}
 }
 
-// TestAPeerThatCannotProveItselfRaisesAnAlarm: on both ends, by its cause, with few lines
-// in the log, and as long as it lasts.
+// TestAPeerThatCannotProveItselfRaisesAnAlarm: on both ends, with its cause, with few lines
+// in the log, for as long as it lasts.
 func TestAPeerThatCannotProveItselfRaisesAnAlarm(t *testing.T) {
 	p := newPair(t)
 	other := t.TempDir()
@@ -39,7 +39,7 @@ func TestAPeerThatCannotProveItselfRaisesAnAlarm(t *testing.T) {
 			t.Errorf("%s: %+v", n.Node, s.Stream)
 		}
 	}
-	// The dialling end tries 50 ms after the first refusal and every 5 s in the end.
+	// The dialling end retries 50 ms after the first refusal and every 5 s in the end.
 	lb1.waitStatus(t, "trying less often", func(s control.Status) bool { return s.Stream.Retry.Seconds() > 1 })
 	for _, n := range p.nodes {
 		if lines := strings.Count(n.log.String(), "sync stream: no stream"); lines > 3 {
@@ -48,8 +48,8 @@ func TestAPeerThatCannotProveItselfRaisesAnAlarm(t *testing.T) {
 	}
 }
 
-// TestTwoSecretsRaiseAnAlarm: which of the two nodes is wrong nobody can know. The sync
-// stream alone keeps them from both being MASTER.
+// TestTwoSecretsRaiseAnAlarm: neither node can know which secret is wrong. Only the sync
+// stream keeps both from being MASTER.
 func TestTwoSecretsRaiseAnAlarm(t *testing.T) {
 	p := newPair(t)
 	p.nodes[1].withoutSecret(t)

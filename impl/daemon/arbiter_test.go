@@ -77,7 +77,7 @@ func (c *etcdServer) end(cmd *exec.Cmd) {
 	}
 }
 
-// part drops all packets between the nodes, or lets them pass again.
+// part drops all packets between the nodes, or stops dropping them.
 func (p *pair) part(t *testing.T, parted bool) {
 	t.Helper()
 	rules := "delete table inet parted"
@@ -107,7 +107,7 @@ func (p *pair) roles(t *testing.T) (roles [2]string) {
 	return roles
 }
 
-// settles waits until masters nodes are MASTER, then fails if more are within a while.
+// settles waits until there are so many MASTERs, then fails if more appear within a while.
 func (p *pair) settles(t *testing.T, masters int, during string) {
 	t.Helper()
 	count := func() (n int) {

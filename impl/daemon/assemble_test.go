@@ -8,8 +8,8 @@ import (
 	"baton/impl/daemon/pki"
 )
 
-// TestRFC5880_6_8_1_DiscriminatorsOfANode: those of one life are not those of the next,
-// so that who knew them knows nothing.
+// TestRFC5880_6_8_1_DiscriminatorsOfANode: each start draws new ones, so knowledge of old
+// ones is useless.
 //
 // Conformance: RFC 5880 6.8.1/5
 func TestRFC5880_6_8_1_DiscriminatorsOfANode(t *testing.T) {

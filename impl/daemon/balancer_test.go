@@ -66,8 +66,8 @@ func TestTheBalancerTakesADeadBackendOut(t *testing.T) {
 	}
 }
 
-// TestFlowsLeaveOnceTheServicesAreWritten: except those of a backend that is drained during
-// the write, whose flows would be opened to it again.
+// TestFlowsLeaveOnceTheServicesAreWritten: except those of a backend drained during the
+// write, to which new flows would still go.
 func TestFlowsLeaveOnceTheServicesAreWritten(t *testing.T) {
 	s := checkedService(config.UDP)
 	b := newBalancer([]config.Service{s}, boottime.Now, func(context.Context, config.Service, netip.AddrPort) error { return nil }, func(string) {}, func(node.Decided) {})

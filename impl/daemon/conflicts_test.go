@@ -16,13 +16,13 @@ import (
 	"baton/impl/daemon/garp"
 )
 
-// squatter is a host on the client network that announces what is not its own.
+// squatter is a host on the client network that announces addresses of others.
 type squatter struct {
 	mac  net.HardwareAddr
 	conn *packet.Conn
 }
 
-// onNetworkOf puts one on the far end of a link.
+// onNetworkOf makes one at the far end of a link.
 func onNetworkOf(t *testing.T, far *testNode, link string) *squatter {
 	t.Helper()
 	s := &squatter{mac: net.HardwareAddr{2, 0, 0, 0, 0, 0x66}}
@@ -45,7 +45,7 @@ func (s *squatter) announce(t *testing.T, vip netip.Addr) {
 	}
 }
 
-// hear waits until so many announcements of a VIP by others have come.
+// hear waits until other hosts have made so many announcements of a VIP.
 func (s *squatter) hear(t *testing.T, vip netip.Addr, count uint64) {
 	t.Helper()
 	if err := s.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
@@ -74,8 +74,8 @@ func claimsOf(s control.Status, vip netip.Addr) (c control.Conflict) {
 }
 
 // TestAForeignClaimIsToldAndAnsweredByTheMaster: counted and shown on both nodes, and
-// answered by the MASTER alone, at a bounded rate and after the last one; what the nodes
-// of the pair announce themselves is no claim.
+// answered only by the MASTER, at a limited rate and after the last claim; announcements of
+// the pair's own nodes are not claims.
 func TestAForeignClaimIsToldAndAnsweredByTheMaster(t *testing.T) {
 	lb1, lb2 := startedPair(t)
 	handover(t, lb1)
@@ -100,7 +100,7 @@ func TestAForeignClaimIsToldAndAnsweredByTheMaster(t *testing.T) {
 	began := time.Now()
 	const claims = 50
 	atMaster.announce(t, vip)
-	// The first report tells of all that came until the node got to it.
+	// The first report covers all claims until the node has read them.
 	master.waitStatus(t, "aware of the first claim", func(s control.Status) bool { return claimsOf(s, vip).Count == 1 })
 	for range claims - 1 {
 		atMaster.announce(t, vip)
@@ -133,16 +133,16 @@ func (n *testNode) skipIfStalled(t *testing.T, s control.Status) {
 	}
 }
 
-// TestWhatMayBeThePeersIsNotAnswered: nobody knows the peer's hardware address on the
-// backends' link. While the peer is known to stand by a claim there is another's; once it
-// is not heard the claim may be its own, and is told without an answer. On the clients'
-// link its address is remembered.
+// TestWhatMayBeThePeersIsNotAnswered: the peer's hardware address on the backends' link is
+// unknown. While the peer is known not to serve, a claim there is another host's; once the
+// peer is not heard, the claim may be the peer's and is reported without an answer. On the
+// clients' link its address is remembered.
 func TestWhatMayBeThePeersIsNotAnswered(t *testing.T) {
 	lb1, lb2 := startedPair(t)
 	vip, snat := lb1.Services[0].VIP, lb1.Services[0].SNAT
 	clients, backends := onNetworkOf(t, lb2, "client0"), onNetworkOf(t, lb2, "backend0")
 
-	// claimBoth announces both until lb1's status meets a condition.
+	// claimBoth announces both VIPs until lb1's status meets a condition.
 	claimBoth := func(what string, enough func(control.Status) bool) control.Status {
 		polls := 0
 		return lb1.waitStatus(t, what, func(s control.Status) bool {

@@ -9,7 +9,7 @@ import (
 	"baton/impl/node"
 )
 
-// An operator sees for as long as it lasts that a failure would cost sessions.
+// An operator sees that a failure would cost sessions, for as long as that lasts.
 func TestAlarmsOfThePair(t *testing.T) {
 	heard := node.PeerStatus{Heard: true}
 	for name, tt := range map[string]struct {
@@ -30,8 +30,8 @@ func TestAlarmsOfThePair(t *testing.T) {
 	}
 }
 
-// A path that is down beside a peer that lives is told, and is blamed on the secret only
-// if packets were refused since the last one that was accepted.
+// A path that is down while the peer is alive raises an alarm; the secret is only blamed if
+// packets were rejected since the last accepted one.
 func TestAlarmsOfAPath(t *testing.T) {
 	filtered := bfd.Stats{Received: 7}
 	filtered.Drops[bfd.DropAuthDigest], filtered.RefusedFor = 4, bfd.DropAuthDigest // before the last accepted packet

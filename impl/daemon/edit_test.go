@@ -9,7 +9,7 @@ import (
 	"baton/impl/daemon/control"
 )
 
-// edit changes a service of a node, and returns what it says.
+// edit changes a service of a node and returns the answer.
 func (n *testNode) edit(t *testing.T, e config.Edit) (string, error) {
 	t.Helper()
 	client, err := control.Dial(t.Context(), n.Control)
@@ -21,7 +21,7 @@ func (n *testNode) edit(t *testing.T, e config.Edit) (string, error) {
 	return strings.Join(changes, "\n"), err
 }
 
-// mustEdit changes a service, and fails unless the node and its peer have it so.
+// mustEdit changes a service, and fails unless both nodes have the change.
 func (n *testNode) mustEdit(t *testing.T, want string, e config.Edit) {
 	t.Helper()
 	if got, err := n.edit(t, e); err != nil || got != want+"\npeer "+n.Peer+" has the change" {

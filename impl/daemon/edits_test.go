@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What the MASTER has changed is applied once: what is decided here later holds.
+// A change of the MASTER is applied once: a later local change stays.
 func TestAChangeOfTheMasterIsAppliedOnce(t *testing.T) {
 	e := &edits{texts: map[string]string{}, ready: make(chan struct{}, 1)}
 	e.follow("web", []byte("theirs"))

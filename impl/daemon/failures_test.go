@@ -9,8 +9,8 @@ import (
 	"baton/impl/daemon/garp"
 )
 
-// TestAHardwareAddressThatIsNotTakenOverIsCounted: once for the dataplane's refusal, and once
-// for the failed announcement.
+// TestAHardwareAddressThatIsNotTakenOverIsCounted: once for the dataplane's refusal, and
+// once for the failed announcement.
 func TestAHardwareAddressThatIsNotTakenOverIsCounted(t *testing.T) {
 	b := newBench(t, every(50*time.Millisecond, 3))
 	none, err := garp.Open(nil)

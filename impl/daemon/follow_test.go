@@ -15,8 +15,8 @@ import (
 	"baton/impl/node"
 )
 
-// A balancer says what it decides, what it follows too, and withdraws the word of a service
-// that is gone. A service that comes later is followed like the others.
+// A balancer reports its decisions, also those that it follows, and withdraws those of a
+// removed service. A new service is followed like the others.
 func TestTheBalancerFollowsAndTellsWhatItDecides(t *testing.T) {
 	told := map[string][]health.Decision{}
 	tell := func(in node.Decided) {
@@ -75,8 +75,9 @@ func TestTheBalancerFollowsAndTellsWhatItDecides(t *testing.T) {
 	}
 }
 
-// TestADrainOutlivesATakeover: it is said to the MASTER, its BACKUP follows and refuses its
-// own, and goes on with it as MASTER. The node that was killed follows it in turn.
+// TestADrainOutlivesATakeover: it is requested at the MASTER; the BACKUP follows it,
+// refuses requests of its own, and keeps it as MASTER. The killed node then follows it in
+// turn.
 func TestADrainOutlivesATakeover(t *testing.T) {
 	p := newPair(t)
 	for _, n := range p.nodes {

@@ -24,12 +24,13 @@ import (
 // forgerEnv makes this test binary a forger: "LINK FROM TO PACKETS".
 const forgerEnv = "BATON_TEST_FORGER"
 
-// forgeRate is how many packets a second a forger sends, in bursts of a millisecond.
+// forgeRate is a forger's packets per second, in bursts of a millisecond.
 const forgeRate = 100_000
 
-// forge floods a node with what somebody may send who has seen a genuine packet of
-// its peer but is not on the link, or is but does not know the session: with a TTL
-// that routers have lowered, for other discriminators, cut at every length, from
+// forge floods a node with what an attacker can send who has seen a genuine packet of its
+// peer but is not on the link, or is on the link without knowing the session: with a TTL
+// lowered by routers, for other discriminators, truncated at every length, from another
+// address, or random. It prints how many packets it sent and for how long.
 // another address, or at random. It prints how many packets it sent and for how long.
 func forge(arguments string) error {
 	var link, from, to, what string
@@ -86,7 +87,7 @@ const (
 	forgePolls = "polls" // copies of the peer's packets with the Poll bit set
 )
 
-// poll sends a Poll that only authentication can tell from the peer's own.
+// poll sends a Poll that only authentication can distinguish from the peer's.
 func (f *forger) poll(int) error {
 	const poll, final = 1 << 5, 1 << 4
 	payload := f.buf[28 : 28+len(f.genuine)]
@@ -136,7 +137,7 @@ func sendRaw(fd int, b []byte, from, to netip.Addr, port uint16, ttl byte) error
 	return err
 }
 
-// sniff waits for a control packet between two addresses that knows its receiver.
+// sniff waits for a control packet between two addresses with Your Discriminator set.
 func sniff(link string, from, to netip.Addr) ([]byte, error) {
 	t, err := openTap(link)
 	if err != nil {
@@ -152,9 +153,9 @@ func sniff(link string, from, to netip.Addr) ([]byte, error) {
 	}
 }
 
-// TestAFloodOfForgeries: a hundred thousand forged datagrams a second at a node whose
-// sessions are Up at 3 × 50 ms take none of them down, are counted by reason to the
-// last, and cost the node a bounded share of a core.
+// TestAFloodOfForgeries: a hundred thousand forged datagrams a second, to a node with
+// sessions at 3 × 50 ms, take none of them down, are all counted by reason, and cost the
+// node a limited share of a core.
 func TestAFloodOfForgeries(t *testing.T) {
 	lb1, lb2 := startedPair(t)
 	now := func() control.Status {
@@ -167,7 +168,8 @@ func TestAFloodOfForgeries(t *testing.T) {
 	lasted := runForger(t, lb2, fmt.Sprintf("%s %v %v %d %s", path.Link, path.Peer, path.Local, packets, forgeAll))
 	used = cpuTime(t, lb1) - used
 	after := now()
-	// The other node is not attacked: if its loop was late too, it was the host.
+	// If the loop of the other node, which is not attacked, was late too, the host was the
+	// cause.
 	if late := lb2.waitStatus(t, "answering", func(control.Status) bool { return true }).Loop.LateMax; late > before.Paths[0].Detection/3 {
 		t.Skipf("the host stood still for %v: what became of sessions with a detection time of %v proves nothing", late, before.Paths[0].Detection)
 	}
@@ -241,7 +243,7 @@ func runForger(t *testing.T, n *testNode, arguments string) time.Duration {
 	return time.Duration(lasted)
 }
 
-// cpuTime returns what a node's process has used so far, in user and in kernel mode.
+// cpuTime returns a node's CPU time so far, user and kernel.
 func cpuTime(t testing.TB, n *testNode) time.Duration {
 	t.Helper()
 	p, err := procfs.NewProc(n.cmd.Process.Pid)

@@ -12,7 +12,7 @@ import (
 	"baton/impl/daemon/control"
 )
 
-// hogEnv makes this test binary a process that does nothing but keep a core busy.
+// hogEnv makes this test binary a process that keeps a core busy.
 const hogEnv = "BATON_TEST_HOG"
 
 func hog() {
@@ -20,13 +20,12 @@ func hog() {
 	}
 }
 
-// BenchmarkHeartbeat measures how punctual a pair of nodes is: how late the loop
-// came to the core's deadlines (BFD transmissions among them) at worst, and the
-// longest time between two packets as the peer received them, of which jitter and
-// interval explain at most 50 ms. It compares an idle machine with one on which
-// ordinary processes keep every core busy, and both with what scheduling,
-// memory and collector settings are for. One iteration is a hundred heartbeats of
-// each node, some five seconds.
+// BenchmarkHeartbeat measures the punctuality of a pair of nodes: the maximum lateness of
+// the loop after the core's deadlines (BFD transmissions among them), and the longest time
+// between two packets at the peer, of which jitter and interval explain at most 50 ms. It
+// compares an idle machine with one whose cores are all busy with ordinary processes, and
+// both with and without the settings of scheduling, memory and collector. One iteration is
+// a hundred heartbeats of each node, some five seconds.
 func BenchmarkHeartbeat(b *testing.B) {
 	for _, load := range []struct {
 		name string
@@ -76,8 +75,8 @@ func heartbeat(b *testing.B, hogs int, ordinary bool) {
 	b.ReportMetric(float64(used.Milliseconds())/2, "cpu-ms-a-node")
 }
 
-// waitBeats waits until a node has sent so many packets more on each path. It asks
-// seldom: what is measured is the node's loop, which answers.
+// waitBeats waits until a node has sent so many more packets on each path. It polls rarely,
+// because the measured loop answers.
 func (n *testNode) waitBeats(b *testing.B, beats uint64) {
 	b.Helper()
 	var want []uint64
@@ -99,7 +98,7 @@ func (n *testNode) waitBeats(b *testing.B, beats uint64) {
 	}
 }
 
-// reportPunctuality reports the worst of the nodes since they came up.
+// reportPunctuality reports the maxima of the nodes since they came up.
 func reportPunctuality(b *testing.B, nodes ...*testNode) {
 	var lateMax, gapMax time.Duration
 	var sent, downs uint64
@@ -119,10 +118,10 @@ func reportPunctuality(b *testing.B, nodes ...*testNode) {
 	b.ReportMetric(float64(downs), "downs")
 }
 
-// BenchmarkSync measures how long a restarted node takes to be in sync with a
-// MASTER that has a table of the given size, from the stream's establishment, and
-// what that does to the heartbeat of both. The dataplane is one in memory: what is
-// compared is the daemon, the core and the stream.
+// BenchmarkSync measures how long a restarted node takes, from the stream's establishment,
+// to be in sync with a MASTER that has a table of the given size, and how that affects both
+// heartbeats. The dataplane is in memory: the benchmark covers the daemon, the core and the
+// stream.
 func BenchmarkSync(b *testing.B) {
 	for _, flows := range []int{10_000, 100_000, 500_000} {
 		b.Run(fmt.Sprintf("%d", flows), func(b *testing.B) {

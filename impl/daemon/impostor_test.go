@@ -23,18 +23,18 @@ import (
 // impostorEnv makes this test binary an impostor: "LINK FROM TO ATTACK".
 const impostorEnv = "BATON_TEST_IMPOSTOR"
 
-// Attacks of an impostor, who hears all packets of a path and may send under any address.
+// Attacks of an impostor, who receives all packets of a path and can send from any address.
 const (
 	attackHold = "hold" // speaks for a peer that has died, with all that it said last
 	attackAll  = "all"  // that, and replays, Downs, and the victim's own packets
 )
 
-// impostorPort is the source port of an impostor's packets, by which it tells them from
-// genuine ones: no session has a port outside of the range of RFC 5881 4, and receivers do
-// not check it.
+// impostorPort is the source port of an impostor's packets, by which it distinguishes them
+// from genuine ones: no session's port is outside of the range of RFC 5881 4, and receivers
+// do not check it.
 const impostorPort = bfd.FirstSourcePort - 1
 
-// impostorReady is what an impostor prints once it has heard both ends of the session.
+// impostorReady is printed by an impostor once it has received packets of both ends.
 const impostorReady = "attacks\n"
 
 // impostorEvery is the time between two packets of an impostor.
@@ -85,7 +85,7 @@ type impostor struct {
 	buf      [512]byte
 }
 
-// listen takes the packets that came since.
+// listen returns the packets since the last call.
 func (i *impostor) listen() error {
 	for {
 		p, err := i.tap.next(unix.MSG_DONTWAIT)
@@ -136,8 +136,8 @@ func linkIndex(name string) (int, error) {
 	return link.Index, nil
 }
 
-// attackFrom runs an impostor on a path's network until the test has ended, and returns once
-// it attacks.
+// attackFrom runs an impostor on a path's network until the test ends, and returns once it
+// attacks.
 func attackFrom(t *testing.T, n *testNode, path config.Path, attack string) {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe")
@@ -184,9 +184,9 @@ func refusedForgeries(s control.Status) (n uint64) {
 	return n
 }
 
-// TestAnImpostorDoesNotKeepADeadMasterAlive: somebody on the client network who hears
-// every heartbeat and sends under the MASTER's address neither takes the session down
-// nor holds it up once the MASTER is dead.
+// TestAnImpostorDoesNotKeepADeadMasterAlive: an attacker on the client network who receives
+// every heartbeat and sends from the MASTER's address neither takes the session down nor
+// keeps it up after the MASTER's death.
 func TestAnImpostorDoesNotKeepADeadMasterAlive(t *testing.T) {
 	lb1, lb2 := startedPair(t)
 	before := lb2.waitStatus(t, "BACKUP and in sync", syncedBackup)
@@ -210,8 +210,8 @@ func TestAnImpostorDoesNotKeepADeadMasterAlive(t *testing.T) {
 	lb1.wait(t)
 }
 
-// TestWithoutASecretAnImpostorHoldsTheHeartbeat is the positive control: the impostor is
-// as good as the peer where nothing is authenticated.
+// TestWithoutASecretAnImpostorHoldsTheHeartbeat is the positive control: without
+// authentication an impostor is indistinguishable from the peer.
 func TestWithoutASecretAnImpostorHoldsTheHeartbeat(t *testing.T) {
 	p := newPair(t)
 	lb1, lb2 := p.nodes[0], p.nodes[1]

@@ -15,9 +15,10 @@ import (
 	"baton/impl/daemon/internal/netlab"
 )
 
-// TestALinkThatChanges: what a link becomes reaches the parts that depend on it. The
-// announcements and ARP answers of a MASTER carry the hardware address that the link has
-// now, those who know the old one hear of it at once, and a link that was down gets its neighbour entries back at once and not with the next round.
+// TestALinkThatChanges: changes of a link reach the parts that depend on it. A MASTER's
+// announcements and ARP answers have the link's current hardware address, hosts with the
+// old one are updated at once, and a link that was down gets its neighbour entries back at
+// once, not with the next round.
 func TestALinkThatChanges(t *testing.T) {
 	p := newPair(t)
 	lb1, lb2 := p.nodes[0], p.nodes[1]
@@ -39,7 +40,8 @@ func TestALinkThatChanges(t *testing.T) {
 	listener.ask(t, vip)
 	listener.await(t, arpReply, vip, mac)
 
-	// Rounds are five seconds apart: without one at each flap three flaps take more than ten.
+	// Rounds are five seconds apart: without one at each flap, three flaps take more than
+	// ten.
 	const flaps, limit = 3, 8 * time.Second
 	resolved := func() (found bool) {
 		onLink("backend0", func(l netlink.Link) error {
@@ -83,7 +85,7 @@ func (s *squatter) ask(t *testing.T, vip netip.Addr) {
 	}
 }
 
-// await reads until somebody says by an operation that a VIP is at a hardware address.
+// await reads until an ARP operation maps a VIP to a hardware address.
 func (s *squatter) await(t *testing.T, operation byte, vip netip.Addr, mac net.HardwareAddr) {
 	t.Helper()
 	if err := s.conn.SetReadDeadline(time.Now().Add(patience / 4)); err != nil {

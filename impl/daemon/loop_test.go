@@ -25,7 +25,7 @@ func (d *deaf) Send([]byte) error                  { d.sent++; return nil }
 func (d *deaf) Receive() ([]bfdio.Datagram, error) { return nil, nil }
 func (d *deaf) Drops() (n bfdio.Drops, err error)  { return n, nil }
 
-// bench is a loop with a core but without a world, driven by the test.
+// bench is a loop with a core and fake ports, driven by the test.
 type bench struct {
 	*loop
 	dp   *memory
@@ -33,7 +33,7 @@ type bench struct {
 	came []node.Input
 }
 
-// answers are what effects have come to.
+// answers are the results of effects.
 func (b *bench) answers() []node.Input {
 	for in, ok := b.driver.Next(); ok; in, ok = b.driver.Next() {
 		b.came = append(b.came, in)
@@ -74,7 +74,7 @@ func newBench(t testing.TB, session bfd.Config) *bench {
 	return b
 }
 
-// mustTurn lets the loop turn once.
+// mustTurn turns the loop once.
 func (b *bench) mustTurn(t *testing.T) {
 	t.Helper()
 	if err := b.turn(); err != nil {
@@ -82,7 +82,7 @@ func (b *bench) mustTurn(t *testing.T) {
 	}
 }
 
-// settle handles what is in the inbox until the condition holds.
+// settle handles the inbox until a condition is met.
 func (b *bench) settle(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !done(); runtime.Gosched() {
@@ -126,9 +126,9 @@ func TestEventsComeInBoundedInputsInOrder(t *testing.T) {
 	}
 }
 
-// TestTheHeartbeatComesBetweenPollsOfAFlood: while flows open faster than their events
-// are stepped in, the loop reads one input of them at a time and looks after its deadline
-// between two. An event takes a millisecond here.
+// TestTheHeartbeatComesBetweenPollsOfAFlood: while flows open faster than their events are
+// stepped, the loop reads one input of them at a time and checks its deadline in between.
+// An event takes a millisecond here.
 func TestTheHeartbeatComesBetweenPollsOfAFlood(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	const perEvent = time.Millisecond
@@ -201,8 +201,8 @@ func TestApplyWaitsForAScan(t *testing.T) {
 	}
 }
 
-// TestALateWriteSparesLiveState: what was asked for before a claim and is written after
-// it adds what is missing, and undoes nothing that the packets since then have made.
+// TestALateWriteSparesLiveState: a write requested before a claim and executed after it
+// adds missing entries, and overwrites nothing that packets have changed since.
 func TestALateWriteSparesLiveState(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	put := func(i int, origin flow.Origin, state flow.State) flow.Entry {
@@ -239,8 +239,8 @@ func TestALateWriteSparesLiveState(t *testing.T) {
 	}
 }
 
-// TestAClaimInterruptsTheScanThatEntriesWaitFor: the claim goes on when they are
-// written, a reading for the core fails, and one for somebody outside begins anew.
+// TestAClaimInterruptsTheScanThatEntriesWaitFor: the claim continues when they are written,
+// a dump for the core fails, and a client's listing restarts.
 func TestAClaimInterruptsTheScanThatEntriesWaitFor(t *testing.T) {
 	for _, waits := range []bool{true, false} {
 		b := newBench(t, every(2*time.Millisecond, 3))
@@ -279,7 +279,7 @@ func TestAClaimInterruptsTheScanThatEntriesWaitFor(t *testing.T) {
 	}
 }
 
-// TestAnInterruptedReadingBeginsAnew: of somebody outside.
+// TestAnInterruptedReadingBeginsAnew: a client's listing.
 func TestAnInterruptedReadingBeginsAnew(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	b.dp.table[entry(0).Original] = entry(0)
@@ -351,7 +351,7 @@ func TestASweepIsVoidOnceAgeingIsOff(t *testing.T) {
 	}
 }
 
-// toldLost handles what is in the inbox until a loss of events is among it.
+// toldLost handles the inbox until it contains a loss of events.
 func (b *bench) toldLost(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
@@ -405,8 +405,8 @@ func TestLostEventsAreToldOnce(t *testing.T) {
 	}
 }
 
-// TestTheHeartbeatComesBetweenInputs fills the inbox with work that each takes
-// until after the core's deadline.
+// TestTheHeartbeatComesBetweenInputs fills the inbox with work that each takes until after
+// the core's deadline.
 func TestTheHeartbeatComesBetweenInputs(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	const n = 2

@@ -10,9 +10,9 @@ import (
 	"baton/impl/flow"
 )
 
-// memory is a dataplane that forwards nothing: a table, and events that a test
-// puts in. Unlike the model it may be used from several goroutines, as the daemon
-// does, and can be told to fail or to take its time.
+// memory is a dataplane that forwards nothing: a table, and events that a test adds. Unlike
+// the model it is safe for concurrent use, as the daemon requires, and can be made slow or
+// failing.
 type memory struct {
 	mu       sync.Mutex
 	table    map[flow.Tuple]flow.Entry
@@ -88,7 +88,7 @@ func (m *memory) openFlows(n int) {
 	}
 }
 
-// add puts an event in; the caller holds the lock.
+// add adds an event; the caller holds the lock.
 func (m *memory) add(e flow.Event) {
 	if e.Deleted {
 		delete(m.table, e.Entry.Original)

@@ -34,10 +34,10 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
 
-// nodeConfigEnv makes this test binary a node, with the configuration that it names.
+// nodeConfigEnv makes this test binary a node with the named configuration.
 const nodeConfigEnv = "BATON_TEST_NODE"
 
-// ordinaryEnv leaves that node's scheduling alone.
+// ordinaryEnv leaves that node's scheduling unchanged.
 const ordinaryEnv = "BATON_TEST_ORDINARY"
 
 func TestMain(m *testing.M) {
@@ -72,8 +72,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// flowsEnv gives that node a dataplane in memory, which opens so many flows when it
-// is first allowed to forward; stuckEnv makes its loop stop for good in a handover.
+// flowsEnv gives that node a dataplane in memory that opens so many flows when it may first
+// forward; stuckEnv makes its loop block forever in a handover.
 const (
 	flowsEnv = "BATON_TEST_FLOWS"
 	stuckEnv = "BATON_TEST_STUCK"
@@ -273,8 +273,8 @@ func startedPair(t testing.TB) (master, backup *testNode) {
 	return p.nodes[0], p.nodes[1]
 }
 
-// start starts both nodes, and returns once they have their roles. Where the host is busy,
-// lb2 may have booted so long before lb1 that it is MASTER; then it hands over.
+// start starts both nodes and waits for their roles. On a busy host lb2 may boot so much
+// earlier than lb1 that it is MASTER; then it hands over.
 func (p *pair) start(t testing.TB) {
 	t.Helper()
 	for _, n := range p.nodes {
@@ -290,9 +290,9 @@ func (p *pair) start(t testing.TB) {
 	p.nodes[1].waitStatus(t, "BACKUP and in sync", syncedBackup)
 }
 
-// TestPair is a pair's life: one MASTER from a cold start, a handover asked for, one
-// by SIGTERM, and a crash. It pins that the parts are joined as they should be; what
-// clients see of it is for scenarios to judge.
+// TestPair runs a pair: one MASTER from a cold start, a requested handover, one by SIGTERM,
+// and a crash. It pins that the parts are connected; scenarios judge what clients see of
+// it.
 func TestPair(t *testing.T) {
 	p := newPair(t)
 	p.start(t)
@@ -354,7 +354,7 @@ func handover(t testing.TB, n *testNode) {
 	}
 }
 
-// checkRefusal pins that a handover that cannot be is answered with the reason.
+// checkRefusal pins that an impossible handover is refused with the reason.
 func checkRefusal(t *testing.T, backup *testNode) {
 	t.Helper()
 	client, err := control.Dial(context.Background(), backup.Control)
@@ -373,7 +373,7 @@ func checkMetrics(t *testing.T, n *testNode) {
 	n.scrape(t, `baton_role{role="Master"} 1`, `baton_bfd_state{path="sync",state="Up"} 1`)
 }
 
-// scrape pins that a node's metrics hold samples.
+// scrape pins that a node's metrics have samples.
 func (n *testNode) scrape(t *testing.T, samples ...string) {
 	t.Helper()
 	var body []byte
@@ -398,7 +398,7 @@ func (n *testNode) scrape(t *testing.T, samples ...string) {
 	}
 }
 
-// checkTrace pins that a node's trace can be read to its end and tells its roles.
+// checkTrace pins that a node's trace is complete and has its roles.
 func checkTrace(t *testing.T, n *testNode) {
 	t.Helper()
 	events, err := trace.Read(strings.NewReader(n.trace.String()))
@@ -419,8 +419,7 @@ func checkTrace(t *testing.T, n *testNode) {
 	}
 }
 
-// TestASecondSignalEndsANodeAtOnce pins that a node that cannot leave in order can
-// still be told to go.
+// TestASecondSignalEndsANodeAtOnce pins that a second signal ends a node that cannot leave.
 func TestASecondSignalEndsANodeAtOnce(t *testing.T) {
 	p := newPair(t)
 	for _, n := range p.nodes {
@@ -447,7 +446,7 @@ func TestASecondSignalEndsANodeAtOnce(t *testing.T) {
 	}
 }
 
-// TestBadConfigurationExitsWith2 pins what a process that cannot start says.
+// TestBadConfigurationExitsWith2 pins the message of a process that cannot start.
 func TestBadConfigurationExitsWith2(t *testing.T) {
 	p := newPair(t)
 	n := p.nodes[0]

@@ -8,8 +8,8 @@ import (
 	"baton/impl/daemon/control"
 )
 
-// TestANodeIsHeardByAPeerThatAnswersNoARP: on every path, although it never learnt the peer's
-// hardware address, as with one-way loss after a boot.
+// TestANodeIsHeardByAPeerThatAnswersNoARP: on every path, although it never learnt the
+// peer's hardware address, as with one-way loss after a boot.
 func TestANodeIsHeardByAPeerThatAnswersNoARP(t *testing.T) {
 	p := newPair(t)
 	silent := p.nodes[1]

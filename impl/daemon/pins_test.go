@@ -36,8 +36,8 @@ func (n *testNode) killed(t *testing.T) {
 	_ = n.wait(t)
 }
 
-// TestPinsAreToldOf: what became of the pinned table, and programs of a folder that is no
-// longer that of the configuration, until somebody removes it.
+// TestPinsAreToldOf: the status shows what happened to the pinned table, and programs in a
+// folder that is no longer configured, until the folder is removed.
 func TestPinsAreToldOf(t *testing.T) {
 	n := newPair(t).nodes[0]
 	n.Pin = filepath.Join(mountedBPFFS(t), "old")

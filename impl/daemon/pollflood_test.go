@@ -8,8 +8,9 @@ import (
 	"baton/impl/daemon/control"
 )
 
-// TestAFloodOfPolls: a hundred thousand Polls a second under the peer's address, at a node
-// without authentication, cause no more Finals than the limit allows and take no session down.
+// TestAFloodOfPolls: a hundred thousand Polls a second from the peer's address, to a node
+// without authentication, cause no more Finals than the limit allows and take no session
+// down.
 func TestAFloodOfPolls(t *testing.T) {
 	p := newPair(t)
 	for _, n := range p.nodes {

@@ -9,9 +9,9 @@ import (
 	"baton/impl/daemon/config"
 )
 
-// BenchmarkReload is how long a MASTER takes to take over 100 services of 10 backends each,
-// in every one of which a backend has changed: from the request to the answer. late-ms is how
-// late the loop was at most in its life.
+// BenchmarkReload measures a MASTER's reload of 100 services of 10 backends each, one
+// changed backend in each, from request to answer. late-ms is the maximum lateness of the
+// loop.
 func BenchmarkReload(b *testing.B) {
 	p := newPair(b)
 	n := p.nodes[0]

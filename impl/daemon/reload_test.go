@@ -15,8 +15,8 @@ import (
 	"baton/impl/flow"
 )
 
-// SIGHUP and the control socket have a MASTER take over services; what it cannot take
-// over changes nothing, and none of it costs the role.
+// SIGHUP and the control socket make a MASTER reload services; an invalid change changes
+// nothing, and none of it costs the role.
 func TestReload(t *testing.T) {
 	p := newPair(t)
 	p.start(t)
@@ -66,7 +66,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// reload has a node take over its file, and returns what changed.
+// reload makes a node reload its file and returns the changes.
 func (n *testNode) reload(t testing.TB) []string {
 	t.Helper()
 	client, err := control.Dial(t.Context(), n.Control)
@@ -81,7 +81,7 @@ func (n *testNode) reload(t testing.TB) []string {
 	return changes
 }
 
-// awaitLog waits until a node has said something.
+// awaitLog waits for a text in a node's log.
 func (n *testNode) awaitLog(t *testing.T, text string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !strings.Contains(n.log.String(), text); time.Sleep(time.Millisecond) {

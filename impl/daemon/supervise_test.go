@@ -34,7 +34,7 @@ func newManager(t *testing.T) *manager {
 	return m
 }
 
-// next returns what the manager is told next, "" if nothing within a time.
+// next returns the next message to the manager, "" if none comes in time.
 func (m *manager) next(within time.Duration) string {
 	m.t.Helper()
 	message := make([]byte, 4096)
@@ -46,7 +46,7 @@ func (m *manager) next(within time.Duration) string {
 	return string(message[:n])
 }
 
-// want reads on to a message, past signs of life.
+// want reads up to a message, skipping signs of life.
 func (m *manager) want(prefix string) {
 	m.t.Helper()
 	for {
@@ -59,7 +59,7 @@ func (m *manager) want(prefix string) {
 	}
 }
 
-// A service manager is told when the node has begun, that it lives, when it reloads and
+// The service manager learns when the node is ready, that it is alive, when it reloads and
 // when it ends.
 func TestTheServiceManagerIsTold(t *testing.T) {
 	m := newManager(t)

@@ -9,13 +9,13 @@ import (
 	"baton/impl/bfd"
 )
 
-// tap hears every BFD control packet on a link, as somebody on its network may.
+// tap captures every BFD control packet on a link, as any host on its network can.
 type tap struct {
 	fd  int
 	buf [2048]byte
 }
 
-// heard is one of them.
+// heard is a captured packet.
 type heard struct {
 	from, to  netip.Addr
 	port      uint16 // that it was sent from
@@ -24,7 +24,7 @@ type heard struct {
 }
 
 func openTap(link string) (*tap, error) {
-	// Every protocol: outgoing frames come to no other socket.
+	// All protocols: only such a socket receives outgoing frames.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0x0300)
 	if err != nil {
 		return nil, err
@@ -36,8 +36,7 @@ func openTap(link string) (*tap, error) {
 	return &tap{fd: fd}, unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: 0x0300, Ifindex: index})
 }
 
-// next returns the next packet, with MSG_DONTWAIT only one that waits: EAGAIN says that
-// none does.
+// next returns the next packet; with MSG_DONTWAIT EAGAIN means that none waits.
 func (t *tap) next(flags int) (heard, error) {
 	const ethIP = 0x0008 // in network order
 	for {

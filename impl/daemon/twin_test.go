@@ -12,8 +12,7 @@ import (
 	"baton/impl/node"
 )
 
-// twin is a BFD path that leads to a session of the test's own, in place of sockets,
-// a wire and a peer.
+// twin is a BFD path to a session of the test, in place of sockets, wire and peer.
 type twin struct {
 	session *bfd.Session
 	data    [64]byte
@@ -37,7 +36,7 @@ func (w *twin) Send(packet []byte) error {
 	return w.session.Receive(boottime.Now(), packet, bfd.TransmitTTL)
 }
 
-// Receive returns what the session has to send by now.
+// Receive returns what the session has sent so far.
 func (w *twin) Receive() ([]bfdio.Datagram, error) {
 	now := boottime.Now()
 	if w.waits != 0 {
@@ -54,7 +53,7 @@ func (w *twin) Receive() ([]bfdio.Datagram, error) {
 
 func (w *twin) Drops() (n bfdio.Drops, err error) { return n, nil }
 
-// await lets the loop turn until something holds.
+// await turns the loop until a condition is met.
 func (b *bench) await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := boottime.Now().Add(patience); !holds(); b.mustTurn(t) {
@@ -64,7 +63,7 @@ func (b *bench) await(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// join puts a twin at the other end of the loop's path, until both are Up at their pace.
+// join connects a twin to the loop's path, and waits until both are Up at their interval.
 func (b *bench) join(t *testing.T, session bfd.Config) *twin {
 	t.Helper()
 	w := newTwin(t, session)
@@ -78,15 +77,15 @@ func (b *bench) join(t *testing.T, session bfd.Config) *twin {
 	return w
 }
 
-// become has a bench ready for traffic come to a role.
+// become brings a bench that is ready for traffic into a role.
 func (b *bench) become(t *testing.T, role ha.Role) {
 	t.Helper()
 	b.inbox.post(node.Dataplane{Ready: true})
 	b.await(t, role.String(), func() bool { return b.node.Role() == role })
 }
 
-// TestAHeartbeatOfTheLoopAllocatesNothing: of a MASTER, whose lease is renewed and
-// traced, and of a BACKUP, with all that stands between the socket and the core.
+// TestAHeartbeatOfTheLoopAllocatesNothing: of a MASTER, whose lease is renewed and traced,
+// and of a BACKUP, from the socket to the core.
 func TestAHeartbeatOfTheLoopAllocatesNothing(t *testing.T) {
 	for _, role := range []ha.Role{ha.Backup, ha.Master} {
 		t.Run(role.String(), func(t *testing.T) {
@@ -121,8 +120,8 @@ func TestAHeartbeatOfTheLoopAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestWhatCameInTimeIsNoSilence: when the loop comes late to the end of the Detection
-// Time, the packet that came before it counts, whatever the loop comes to first.
+// TestWhatCameInTimeIsNoSilence: when the loop is late at the end of the Detection Time, a
+// packet that arrived before it counts, whatever the loop handles first.
 func TestWhatCameInTimeIsNoSilence(t *testing.T) {
 	const before = 50 * time.Microsecond // the end, the packet came
 	for _, c := range []struct {
@@ -148,8 +147,8 @@ func TestWhatCameInTimeIsNoSilence(t *testing.T) {
 			downs := path().Stats.Downs
 			expiry := w.came[0].At.Add(path().Detection)
 			w.waits = expiry.Add(-before)
-			// A loop that is late by little is the harder case. The host may be late by
-			// more than another Detection Time meanwhile.
+			// A slightly late loop is the harder case. The host may stall for more than
+			// another Detection Time meanwhile.
 			b.now = func() clock.Instant { return expiry }
 			c.late(b, expiry)
 			if p := path(); p.State != "Up" || p.Stats.Downs != downs || w.waits != 0 {
@@ -159,9 +158,9 @@ func TestWhatCameInTimeIsNoSilence(t *testing.T) {
 	}
 }
 
-// TestASuspendedMasterWakesWithoutItsLease: the clock counts the time that the machine
-// was suspended, wherever in the loop it stood still. What was decided before is written
-// as it was decided, which is over by then, and nothing renews it.
+// TestASuspendedMasterWakesWithoutItsLease: the clock includes the time in which the
+// machine was suspended, wherever in the loop that happened. A lease decided before is
+// written with its old, expired deadline, and nothing renews it.
 func TestASuspendedMasterWakesWithoutItsLease(t *testing.T) {
 	const slept = time.Hour
 	for _, c := range []struct {

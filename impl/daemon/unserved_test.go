@@ -28,8 +28,8 @@ func TestEntriesThatTheConfigurationLacksAreCounted(t *testing.T) {
 	}
 }
 
-// TestAPeerThatIsConfiguredOtherwiseIsNamed on both nodes, and reloads make it right. The
-// table is synced all the while.
+// TestAPeerThatIsConfiguredOtherwiseIsNamed on both nodes, and reloads fix it. The table
+// stays in sync.
 func TestAPeerThatIsConfiguredOtherwiseIsNamed(t *testing.T) {
 	p := newPair(t)
 	lb1, lb2 := p.nodes[0], p.nodes[1]

@@ -14,8 +14,8 @@ import (
 	"baton/impl/daemon/config"
 )
 
-// answeredBy resolves an address on a link of a node's host, and returns who answers: nobody
-// if it is nil.
+// answeredBy resolves an address on a link of a node's host and returns the answering
+// hardware address, nil if there is none.
 func (n *testNode) answeredBy(t *testing.T, link string, addr netip.Addr) (mac net.HardwareAddr) {
 	t.Helper()
 	n.in(t, func() error {
@@ -71,8 +71,8 @@ func (n *testNode) mac(t *testing.T, link string) (mac net.HardwareAddr) {
 	return mac
 }
 
-// TestVIPsComeAndGoWithAReload: the MASTER answers for a new one and announces it, and
-// answers no longer for one that is gone. A BACKUP answers for neither.
+// TestVIPsComeAndGoWithAReload: the MASTER announces and answers for a new VIP, and no
+// longer answers for a removed one. A BACKUP answers for neither.
 func TestVIPsComeAndGoWithAReload(t *testing.T) {
 	p := newPair(t)
 	p.start(t)

@@ -16,8 +16,8 @@ func aIsDown() health.Follow {
 	return health.Follow{Decisions: []health.Decision{{Backend: a, Down: true}, {Backend: b}}}
 }
 
-// What another pool decides holds, whatever the own probes say; they count again once this
-// pool decides.
+// Another pool's decision holds whatever this node's probes say; they count again once this
+// pool leads.
 func TestAPoolThatFollowsTakesWhatWasDecided(t *testing.T) {
 	l := newLab(t, check(), a, b)
 	l.run(300 * ms)
@@ -37,8 +37,8 @@ func TestAPoolThatFollowsTakesWhatWasDecided(t *testing.T) {
 	}
 }
 
-// A takeover alone changes nothing. The next probe of each backend does, if those before it
-// agree with it: a backend that died together with the other node is not kept for longer.
+// A takeover alone changes nothing. The next probe of each backend does if those before it
+// agree: a backend that died together with the other node is not kept for longer.
 func TestAPoolThatLeadsAgainGoesOnFromThere(t *testing.T) {
 	l := newLab(t, check(), a, b)
 	l.step(aIsDown())
@@ -55,7 +55,7 @@ func TestAPoolThatLeadsAgainGoesOnFromThere(t *testing.T) {
 	}
 }
 
-// Where both agree, one lost probe after the takeover is no reason.
+// If both agree, one lost probe after the takeover changes nothing.
 func TestAPoolThatAgreedNeedsAllItsFailures(t *testing.T) {
 	l := newLab(t, check(), a, b)
 	l.step(health.Follow{Decisions: []health.Decision{{Backend: a}, {Backend: b}}})
@@ -72,7 +72,7 @@ func TestAPoolThatAgreedNeedsAllItsFailures(t *testing.T) {
 	}
 }
 
-// Failures that led to a decision are not taken for answers that contradict it.
+// Failures that led to a decision do not count as answers that contradict it.
 func TestFailuresBeforeADecisionDoNotCountAgainstIt(t *testing.T) {
 	l := newLab(t, check(), a, b)
 	l.step(health.Follow{Decisions: []health.Decision{{Backend: a}, {Backend: b}}})
@@ -92,7 +92,7 @@ func TestFailuresBeforeADecisionDoNotCountAgainstIt(t *testing.T) {
 }
 
 // Drains and their deadlines are followed, and outlive the takeover; those of this node's
-// operator wait until it decides.
+// operator wait until it leads.
 func TestDrainsAreFollowed(t *testing.T) {
 	l := newLab(t, check(), a, b)
 	drains := func(left time.Duration) health.Follow {
@@ -132,7 +132,7 @@ func TestABackendThatTheOtherNodeLacksIsDecidedHere(t *testing.T) {
 	}
 }
 
-// A node that probes nothing has nothing that would bring a backend up.
+// A node without probes has nothing that would bring a backend up.
 func TestWithoutProbesABackendIsUpOnceThisPoolDecides(t *testing.T) {
 	l := newLab(t, health.Check{}, a, b)
 	l.step(aIsDown())
@@ -146,8 +146,8 @@ func TestWithoutProbesABackendIsUpOnceThisPoolDecides(t *testing.T) {
 	}
 }
 
-// The shares of a slow start are the same on both nodes, also where this one is to be
-// slower or faster.
+// The shares of a slow start are the same on both nodes, also if this one has another slow
+// start.
 func TestASlowStartIsFollowed(t *testing.T) {
 	c := check()
 	c.SlowStart = time.Second
@@ -162,7 +162,7 @@ func TestASlowStartIsFollowed(t *testing.T) {
 	}
 }
 
-// What one pool says, another follows to the same shares; both say the same then.
+// A following pool has the shares and the decisions of the other pool.
 func TestAFollowerSharesAsTheOtherDoes(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		c := check()

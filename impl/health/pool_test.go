@@ -114,7 +114,8 @@ func check() health.Check {
 	return health.Check{Interval: 100 * ms, Timeout: 40 * ms, Rise: 2, Fall: 3}
 }
 
-// TestABackendThatDiesIsDownWithinFallIntervals of its death, at any phase, with any failure.
+// TestABackendThatDiesIsDownWithinFallIntervals of its death, at any phase, with any
+// failure.
 func TestABackendThatDiesIsDownWithinFallIntervals(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		c := check()
@@ -132,7 +133,7 @@ func TestABackendThatDiesIsDownWithinFallIntervals(t *testing.T) {
 	})
 }
 
-// TestFewerFailuresThanFallChangeNothing: a host that answers in between is up.
+// TestFewerFailuresThanFallChangeNothing: a host that answers in between stays up.
 func TestFewerFailuresThanFallChangeNothing(t *testing.T) {
 	l := newLab(t, check(), a)
 	for range 5 {

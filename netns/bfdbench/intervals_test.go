@@ -10,8 +10,8 @@ func at(ms int, state uint8) arrival {
 	return arrival{at: time.Duration(ms) * time.Millisecond, state: state}
 }
 
-// TestIntervalsCountOnlyWhileUp: an interval that begins or ends outside Up is the
-// pace of a session that comes up, not lateness.
+// TestIntervalsCountOnlyWhileUp: an interval that begins or ends outside Up is the slow
+// pace of a session coming up, not lateness.
 func TestIntervalsCountOnlyWhileUp(t *testing.T) {
 	const down, up = 1, 3
 	var v Intervals
@@ -28,8 +28,8 @@ func TestIntervalsCountOnlyWhileUp(t *testing.T) {
 	}
 }
 
-// TestOnlyTheNodesFlapsFail: the bench is a promise about the nodes, and FRR's part
-// in it a yardstick.
+// TestOnlyTheNodesFlapsFail: the benchmark makes a promise about the nodes; FRR is only the
+// yardstick.
 func TestOnlyTheNodesFlapsFail(t *testing.T) {
 	r := Result{FRR: "8.4.4", Rows: []Row{{Load: Idle, Who: nodesName}, {Load: Loaded, Who: "FRR bfdd", Flaps: 3}}}
 	if !r.Held() {

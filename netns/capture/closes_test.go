@@ -9,7 +9,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// script is an orderly close, the client's first, and what may follow. The client's
+// script is a graceful close, the client's FIN first, and what may follow. The client's
 // sequence numbers are around 1000, the backend's around 5000.
 var script = map[string]frame{
 	"client data": {flags: tcpACK, seq: 1000, next: 1064, ack: 5000},

@@ -10,7 +10,7 @@ import (
 	"baton/impl/flow"
 )
 
-// The events must tell the same as the frames: who carried how many, in which order.
+// The events must match the frames: which node forwarded how many, in which order.
 func TestLaneEventsRetellTheFrames(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		carriers := rapid.SliceOfN(rapid.SampledFrom([]string{"lb1", "lb2"}), 1, 200).Draw(t, "frames")

@@ -51,7 +51,7 @@ func arpFrame(t testing.TB, operation uint16, target flow.Addr) []byte {
 		DstHwAddress: make([]byte, 6), DstProtAddress: target.Bytes()})
 }
 
-// A FIN takes a sequence number behind the payload.
+// A FIN takes a sequence number after the payload.
 func TestTheNextSequenceNumberIsRead(t *testing.T) {
 	payload := gopacket.Payload("0123456789")
 	for _, fin := range []bool{false, true} {
@@ -191,7 +191,7 @@ func TestCutFramesAreNotReadBeyondTheirEnd(t *testing.T) {
 	}
 }
 
-// What another implementation understands it must understand alike.
+// Frames that another decoder understands must be decoded equally.
 func FuzzParseFrame(f *testing.F) {
 	f.Add(rstFrame(f, 0))
 	f.Add(rstFrame(f, 8))

@@ -7,7 +7,7 @@ import (
 	"baton/impl/clock"
 )
 
-// fill keeps count frames of 200 bytes, a microsecond apart from one instant on.
+// fill stores count frames of 200 bytes, a microsecond apart, from an instant on.
 func fill(h *history, from clock.Instant, count int) {
 	frame := make([]byte, 200)
 	for i := range count {
@@ -56,8 +56,7 @@ func TestAHistoryKeepsTheLatestInItsBudget(t *testing.T) {
 	}
 }
 
-// Whatever comes afterwards, the frames around a mark stay, those nearest to it
-// first, and the latest are still kept beside them.
+// Whatever follows, the frames nearest to a mark are kept, and the latest frames too.
 func TestAMarkKeepsWhatIsAroundIt(t *testing.T) {
 	h := history{budget: 16 * chunkSize}
 	const count = 40_000
@@ -121,7 +120,7 @@ func TestEachClusterKeepsWhatIsAroundIt(t *testing.T) {
 	}
 }
 
-// Frames that were gone before the mark are told, not made up.
+// Frames that were overwritten before the mark are reported as missing.
 func TestAMarkInThePastKeepsWhatIsLeft(t *testing.T) {
 	h := history{budget: 16 * chunkSize}
 	fill(&h, 1, 40_000)

@@ -12,7 +12,7 @@ import (
 	"baton/netns/internal/testlab"
 )
 
-// missed are the losses that a capture of one edge tells.
+// missed returns the losses that an edge's capture reports.
 func missed(e *edge) []trace.Missed {
 	var told []trace.Missed
 	c := &Capture{edges: []*edge{e}, cfg: Config{Record: func(ev trace.Event) { told = append(told, *ev.Missed) }}}
@@ -20,8 +20,8 @@ func missed(e *edge) []trace.Missed {
 	return told
 }
 
-// A reader that stands still while frames come in loses those for which the ring has no
-// room: each frame is either read or told to be missing.
+// A stalled reader loses the frames for which the ring has no room: each frame is either
+// read or reported as missing.
 func TestFramesThatTheRingHadNoRoomForAreTold(t *testing.T) {
 	if why := testlab.SkipReason(); why != "" {
 		t.Skip(why)

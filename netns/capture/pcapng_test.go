@@ -16,11 +16,11 @@ import (
 	"baton/scenarios/evidence"
 )
 
-// always is a window that holds every frame.
+// always is a window that contains every frame.
 var always = []evidence.Span{{From: 0, To: clock.Never}}
 
-// edgeWith is an edge whose history holds frames at the instants, each with its
-// number in the last four of its 100 bytes.
+// edgeWith returns an edge whose history has frames at the instants, each with its number
+// in the last four of its 100 bytes.
 func edgeWith(at ...clock.Instant) *edge {
 	e := &edge{Edge: Edge{Name: "clients"}, history: history{budget: 1 << 20}, ports: map[int]int{}}
 	e.port(7, "lb1")
@@ -30,7 +30,8 @@ func edgeWith(at ...clock.Instant) *edge {
 	return e
 }
 
-// read is a pcapng file as a reader finds it: the numbers of its frames, the
+// read is a parsed pcapng file: the numbers of its frames, the comments by number, and that
+// of the file.
 // comments by number, and that of the file.
 type read struct {
 	frames   []int
@@ -100,7 +101,7 @@ func TestCommentsStandAtTheNextFrame(t *testing.T) {
 	}
 }
 
-// A file has its limit, and what stays is what surrounds the focus.
+// A file keeps to its limit, and what remains surrounds the focus.
 func TestAnExcerptKeepsToItsLimitAroundItsFocus(t *testing.T) {
 	now := hostclock.Now()
 	var at []clock.Instant
@@ -131,7 +132,7 @@ func TestAnExcerptKeepsToItsLimitAroundItsFocus(t *testing.T) {
 	}
 }
 
-// With two instants of interest there are frames around both, and more around the first.
+// With two focus instants there are frames around both, and more around the first.
 func TestAnExcerptSurroundsEachFocus(t *testing.T) {
 	now := hostclock.Now()
 	var at []clock.Instant
@@ -155,7 +156,7 @@ func TestAnExcerptSurroundsEachFocus(t *testing.T) {
 	}
 }
 
-// Frames that had left the memory are told for the windows that they may have been in.
+// Overwritten frames are reported for the windows that they may have been in.
 func TestAnExcerptTellsWhatWasForgotten(t *testing.T) {
 	now := hostclock.Now()
 	e := edgeWith()

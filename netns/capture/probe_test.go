@@ -8,7 +8,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// TestProbesOfBackendsAreNoClients: a refused probe is no RST that a client could have had.
+// TestProbesOfBackendsAreNoClients: a refused health check is not a RST of a client.
 func TestProbesOfBackendsAreNoClients(t *testing.T) {
 	address := netip.MustParseAddr
 	c := &Capture{lbs: map[string]bool{"lb1": true}, cfg: Config{Addresses: map[netip.Addr]string{

@@ -72,7 +72,7 @@ func FuzzAdvert(f *testing.F) {
 	})
 }
 
-// told collects the roles that are recorded, as "MS NODE ROLE".
+// told collects the recorded roles, as "MS NODE ROLE".
 func told() (*wireRoles, func(ms int) clock.Instant, *[]string) {
 	var said []string
 	r := newWireRoles([]string{"lb1", "lb2"}, func(e trace.Event) {
@@ -88,8 +88,8 @@ func expectRoles(t *testing.T, said []string, want ...string) {
 	}
 }
 
-// TestRolesByAdverts: who advertises is Master; who went silent while the other advertises
-// is none since then, so that a clean takeover shows no two.
+// TestRolesByAdverts: the advertising node is Master; a node that is silent while the other
+// advertises is Backup since its last advertisement, so a clean takeover never shows two.
 func TestRolesByAdverts(t *testing.T) {
 	r, at, said := told()
 	a := &advert{protocol: "VRRPv3", interval: 50 * time.Millisecond}
@@ -103,7 +103,7 @@ func TestRolesByAdverts(t *testing.T) {
 	expectRoles(t, *said, "1 lb1 Backup", "2 lb2 Backup", "10 lb1 Master", "220 lb2 Master", "220 lb1 Backup")
 }
 
-// TestTwoMastersByAdverts: both advertise for a while, and both are Master for as long.
+// TestTwoMastersByAdverts: both advertise for a while, and both are Master meanwhile.
 func TestTwoMastersByAdverts(t *testing.T) {
 	r, at, said := told()
 	a := &advert{protocol: "VRRPv3", interval: 50 * time.Millisecond}
@@ -125,8 +125,8 @@ func TestAMasterThatResigns(t *testing.T) {
 	expectRoles(t, *said, "0 lb1 Master", "500 lb1 Backup")
 }
 
-// TestRolesByARP: without adverts the last to claim the VIP has it; packets show the first
-// Master only, since those under way prove nothing later.
+// TestRolesByARP: without adverts the last node to announce the VIP is Master. Packets only
+// show the first Master, since later ones may have been in flight.
 func TestRolesByARP(t *testing.T) {
 	r, at, said := told()
 	r.carries("lb1", "198.18.0.100", at(1))
@@ -137,8 +137,8 @@ func TestRolesByARP(t *testing.T) {
 	expectRoles(t, *said, "1 lb1 Master", "4 lb1 Backup", "4 lb2 Master")
 }
 
-// TestTwoMastersByARP: both say in turns that they have the VIP, and both are Master until
-// one has been silent for long. A last answer of the old Master is no dispute.
+// TestTwoMastersByARP: both announce the VIP in turns, and both are Master until one has
+// been silent for long. A last answer of the old Master is not a dispute.
 func TestTwoMastersByARP(t *testing.T) {
 	r, at, said := told()
 	for ms := 0; ms < 400; ms += 100 {

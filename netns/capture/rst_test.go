@@ -14,7 +14,7 @@ import (
 
 func ms(n float64) clock.Instant { return clock.Instant(n * float64(time.Millisecond)) }
 
-// seen is a RST with the given sequence number; a load balancer's relays.
+// seen returns a RST with the sequence number; a load balancer's is relayed.
 func seen(at float64, edge, sender string, seq uint32, sport, dport uint16) *sighting {
 	return &sighting{at: ms(at), edge: edge, sender: sender, relayed: sender == "lb1" || sender == "lb2",
 		seq: seq, flags: tcpRST, tuple: flow.Tuple{SrcPort: sport, DstPort: dport, Proto: flow.TCP}}
@@ -78,7 +78,7 @@ func TestBothSightingsCarryTheOriginalTuple(t *testing.T) {
 	}
 }
 
-// Whatever comes, every RST is settled exactly once, in the order of time.
+// Every RST is settled exactly once, in the order of time.
 func TestEveryRSTIsSettledOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var p pairing

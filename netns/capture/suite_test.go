@@ -30,9 +30,8 @@ const (
 	port = 80
 )
 
-// network is a pair in the small: a client and a backend on a switch each, and
-// two routers between the switches which stand for the load balancers. The
-// backend has the VIP on its loopback.
+// network is a small pair: a client and a backend on one switch each, and two routers
+// between the switches in place of load balancers. The backend has the VIP on its loopback.
 type network struct {
 	clients, backends *testlab.Host
 	client, backend   *testlab.Host
@@ -106,7 +105,7 @@ func (n *network) dial(network string) (conn net.Conn, err error) {
 	return conn, errors.Join(dialErr, err)
 }
 
-// listen serves the VIP's TCP port on the backend and hands over what it accepts.
+// listen serves the VIP's TCP port on the backend and returns the accepted connections.
 func (n *network) listen() (net.Listener, <-chan net.Conn) {
 	var l net.Listener
 	Expect(n.backend.Do(func() (err error) {
@@ -133,7 +132,7 @@ func tupleOf(conn net.Conn) flow.Tuple {
 		SrcPort: from.Port(), DstPort: to.Port(), Proto: flow.TCP}
 }
 
-// nodes are the nodes of events, in order.
+// nodes returns the nodes of events, in order.
 func nodes(events []trace.Event) []string {
 	return slices.Collect(func(yield func(string) bool) {
 		for _, e := range events {

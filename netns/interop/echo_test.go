@@ -20,11 +20,11 @@ import (
 	"baton/netns"
 )
 
-// echoSource is where our echo packets come from: addresses of lo.
+// echoSource is the source of our echo packets: addresses of lo.
 var echoSource = map[string]string{"IPv4": "198.18.77.1", "IPv6": "2001:2:0:77::1"}
 
-// echoLab is a lab of which both hosts forward, with addresses of ours to send echo
-// packets from.
+// echoLab is a lab in which both hosts forward and we have addresses to send echo packets
+// from.
 func echoLab(t *testing.T) *lab {
 	t.Helper()
 	l := newLab(t)
@@ -62,8 +62,8 @@ func echoing(s config.BFDSession, protocol string, interval time.Duration) confi
 	return s
 }
 
-// TestEcho: the Echo function with FRR's bfdd, of which each side's kernel returns what
-// the other sends; and that BIRD has none of ours.
+// TestEcho: the Echo function with FRR's bfdd, where each side's kernel returns the other's
+// packets; BIRD supports none.
 func TestEcho(t *testing.T) {
 	t.Run("BIRD", func(t *testing.T) {
 		t.Parallel()
@@ -85,8 +85,8 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// echoOfOurs: at the interval that both have come to, until their forwarding stops,
-// which their BFD does not notice.
+// echoOfOurs: at the negotiated interval, until their forwarding stops, which their BFD
+// does not notice.
 func echoOfOurs(t *testing.T, protocol string) {
 	l := echoLab(t)
 	p := start(t, l, kind{name: "FRR", protocol: protocol}, 300*ms)
@@ -113,8 +113,8 @@ func echoOfOurs(t *testing.T, protocol string) {
 	l.await(t, "echo packets come back again", func(s control.BFDSession) bool { return up(s) && s.Echo.Active && s.Echo.Received >= before+20 })
 }
 
-// echoOfTheirs: bfdd counts what comes back, until our forwarding stops, which our BFD
-// does not notice.
+// echoOfTheirs: bfdd counts what comes back, until our forwarding stops, which our BFD does
+// not notice.
 func echoOfTheirs(t *testing.T, protocol string) {
 	l := echoLab(t)
 	s := session(protocol, 300*ms)
@@ -196,8 +196,7 @@ func echoPacket(b []byte) (e echoSeen, ok bool) {
 	return e, ok && binary.BigEndian.Uint16(b[at+2:]) == bfd.EchoPort
 }
 
-// awaitEcho returns the last echo packet that one side put on the wire, as soon as
-// there is one.
+// awaitEcho waits for an echo packet of one side on the wire and returns the last one.
 func (w *wire) awaitEcho(t *testing.T, ours bool) (e echoSeen) {
 	t.Helper()
 	wait(t, "an echo packet on the wire", func() (ok bool, _ string) {

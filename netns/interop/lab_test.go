@@ -1,6 +1,6 @@
-// Package interop_test holds `baton bfd`'s speaker, as a process in a namespace, to
-// BFD implementations that nobody here wrote: FRR's bfdd and BIRD. Each subtest is a
-// cell of the matrix in docs/bfd-interop.md.
+// Package interop_test tests `baton bfd`'s speaker, as a process in a namespace, with
+// independent BFD implementations: FRR's bfdd and BIRD. Each subtest is a cell of the
+// matrix in docs/bfd-interop.md.
 package interop_test
 
 import (
@@ -22,11 +22,11 @@ import (
 	"baton/netns"
 )
 
-// childEnv makes this test binary a speaker with the configuration that it names.
+// childEnv makes this test binary a speaker with the named configuration.
 const childEnv = "BATON_TEST_SPEAKER"
 
-// patience bounds the wait for what takes seconds: peers send once a second until a
-// session is Up.
+// patience bounds the wait for what takes seconds: peers send once a second until a session
+// is Up.
 const patience = 40 * time.Second
 
 // Addresses of the two ends, by protocol.
@@ -76,9 +76,8 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
-// bindable waits until the kernel has made the addresses usable, those of IPv6 some
-// time after the link came up: BIRD tries to bind to one once, and is silent for good
-// where that fails.
+// bindable waits until the kernel has made the addresses usable, IPv6 ones some time after
+// the link is up: BIRD tries to bind only once, and stays silent if that fails.
 func (l *lab) bindable(t *testing.T) {
 	t.Helper()
 	for host, addrs := range map[*netns.Host]map[string]string{l.ours: ourAddr, l.theirs: theirAddr} {
@@ -143,7 +142,7 @@ func (l *lab) status() (control.BFDSession, error) {
 	return s.Sessions[0], nil
 }
 
-// command has our speaker do something.
+// command sends our speaker a command.
 func (l *lab) command(t *testing.T, do func(*control.Client) error) {
 	t.Helper()
 	client, err := control.Dial(l.ctx, filepath.Join(l.dir, "bfd.sock"))
@@ -156,7 +155,7 @@ func (l *lab) command(t *testing.T, do func(*control.Client) error) {
 	}
 }
 
-// await waits until our session holds to what is asked.
+// await waits until our session meets a condition.
 func (l *lab) await(t *testing.T, what string, holds func(control.BFDSession) bool) control.BFDSession {
 	t.Helper()
 	var last control.BFDSession
@@ -171,7 +170,7 @@ func (l *lab) await(t *testing.T, what string, holds func(control.BFDSession) bo
 	return last
 }
 
-// wait asks again and again, and fails with what it saw last.
+// wait polls a condition, and fails with the last state.
 func wait(t *testing.T, what string, holds func() (bool, string)) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -209,7 +208,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// crash ends our speaker as a crash would.
+// crash kills our speaker.
 func (l *lab) crash(t *testing.T) {
 	t.Helper()
 	if err := l.speaker.Signal(unix.SIGKILL); err != nil {

@@ -86,8 +86,8 @@ func life(t *testing.T, k kind) {
 	}
 }
 
-// disabled has BIRD disable its protocol, which is the nearest that it has to AdminDown,
-// and pins what comes of it: were AdminDown sent, this would be a cell like FRR's.
+// disabled makes BIRD disable its protocol, its closest equivalent to AdminDown, and pins
+// the result: if BIRD sent AdminDown, this would be a cell like FRR's.
 func disabled(t *testing.T, l *lab, p *birdPeer) {
 	t.Helper()
 	l.wire.forget()
@@ -107,7 +107,7 @@ func disabled(t *testing.T, l *lab, p *birdPeer) {
 	reported(t, l, p, "Up")
 }
 
-// agree waits until the session is Up at an interval, as both sides report it.
+// agree waits until the session is Up with an interval that both sides report.
 func agree(t *testing.T, l *lab, p peer, interval time.Duration) {
 	t.Helper()
 	l.await(t, "our session is Up", up)
@@ -133,7 +133,7 @@ func reported(t *testing.T, l *lab, p peer, state string) {
 	})
 }
 
-// polled wants a Poll of one side and a Final of the other on the wire.
+// polled requires a Poll of one side and a Final of the other on the wire.
 func polled(t *testing.T, l *lab, ours bool) {
 	t.Helper()
 	polls := l.wire.count(ours, func(p bfd.Packet) bool { return p.Poll && p.State == bfd.Up })
@@ -143,11 +143,11 @@ func polled(t *testing.T, l *lab, ours bool) {
 	}
 }
 
-// slack is what a timer of either side may take to be noticed, beyond the Detection
-// Time. A host that stood still for longer meanwhile proves nothing.
+// slack is the maximum delay in noticing a timer of either side, beyond the Detection Time.
+// If the host stalled for longer, the result proves nothing.
 const slack = 30 * ms
 
-// judge holds a measured Detection Time to the one that was negotiated.
+// judge compares a measured Detection Time with the negotiated one.
 func judge(t *testing.T, measured, detection, stalled time.Duration) {
 	t.Helper()
 	t.Logf("declared down after %v, Detection Time %v, worst stall of the host %v", measured, detection, stalled)
@@ -230,8 +230,8 @@ func TestMultihop(t *testing.T) {
 	}
 }
 
-// TestAuthentication: each type that BIRD has, with the wrong key, which neither side
-// takes, and with the right one. FRR's bfdd has none.
+// TestAuthentication: each type that BIRD supports, with the wrong key, which both sides
+// reject, and with the right one. FRR's bfdd supports none.
 func TestAuthentication(t *testing.T) {
 	t.Run("FRR", func(t *testing.T) {
 		t.Parallel()
@@ -277,8 +277,8 @@ func TestAuthentication(t *testing.T) {
 	}
 }
 
-// withoutAuthentication pins that bfdd has nothing to configure authentication with,
-// and that a session of ours with a key takes nothing of it.
+// withoutAuthentication pins that bfdd cannot configure authentication, and that a session
+// of ours with a key accepts none of its packets.
 func withoutAuthentication(t *testing.T, l *lab, p *frrPeer) {
 	t.Helper()
 	commands, err := p.Run(l.ctx, "configure terminal", "bfd", p.head(), "list")

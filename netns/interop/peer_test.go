@@ -9,9 +9,9 @@ import (
 	"baton/netns/peers"
 )
 
-// peer is one of the implementations, as the cells need it.
+// peer is one of the implementations.
 type peer interface {
-	// set has the session run with both intervals; false holds it down.
+	// set runs the session with both intervals; false holds it down.
 	set(ctx context.Context, interval time.Duration, enabled bool) error
 	// report is what the peer says of its session.
 	report(ctx context.Context) (report, error)
@@ -19,8 +19,8 @@ type peer interface {
 	pid() int // of the process that has the session
 }
 
-// report is a session in the peer's own words, of state, transmit interval and
-// Detection Time (0: it does not tell).
+// report is the peer's view of a session: state, transmit interval and Detection Time (0 if
+// it does not report it).
 type report struct {
 	state               string
 	transmit, detection time.Duration

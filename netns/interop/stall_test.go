@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stalls returns for how long the host kept from running, while f ran, what a Detection
-// Time is measured by: at worst this process, as its own ticks tell, and the threads of
-// the process that measures, as the kernel's scheduler does.
+// stalls returns how long at most the host delayed, while f ran, the processes that measure
+// a Detection Time: this process, by its own ticks, and the threads of the measuring
+// process, by the kernel's scheduler statistics.
 func stalls(pid int, f func()) time.Duration {
 	stop, done := make(chan struct{}), make(chan time.Duration)
 	go func() { done <- ticks(stop) }()
@@ -23,7 +23,7 @@ func stalls(pid int, f func()) time.Duration {
 	return max(worst, <-done)
 }
 
-// ticks returns the longest time by which a tick of a millisecond came apart.
+// ticks returns the maximum distance of two ticks of a millisecond.
 func ticks(stop <-chan struct{}) (worst time.Duration) {
 	tick := time.NewTicker(ms)
 	defer tick.Stop()
@@ -38,9 +38,9 @@ func ticks(stop <-chan struct{}) (worst time.Duration) {
 	}
 }
 
-// waited returns for how long each thread of a process was ready and did not run so
-// far: of those that have a priority of their own, where there are any, because one of
-// them has the session then. A process that is gone has none.
+// waited returns how long each thread of a process was runnable without running so far:
+// only of threads with a raised priority, if there are any, because one of them runs the
+// session. A process that is gone has none.
 func waited(pid int) map[int]time.Duration {
 	all, urgent := map[int]time.Duration{}, map[int]time.Duration{}
 	tasks, err := procfs.AllThreads(pid)

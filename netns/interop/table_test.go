@@ -18,14 +18,14 @@ var update = flag.Bool("update", false, "write docs/bfd-interop.md anew")
 
 const tableFile = "../../docs/bfd-interop.md"
 
-// results is what each cell has come to, by its name.
+// results maps each cell to its result.
 var results = struct {
 	sync.Mutex
 	of           map[string]string
 	inconclusive bool
 }{of: map[string]string{}}
 
-// cell notes what the test has come to, once it has ended.
+// cell notes the test's result when it has ended.
 func cell(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -39,7 +39,7 @@ func cell(t *testing.T) {
 	})
 }
 
-// cannot skips a cell that the peer has no means for: a fact of the table.
+// cannot skips a cell that the peer does not support, which the table shows.
 func cannot(t *testing.T, why string) {
 	t.Helper()
 	results.Lock()
@@ -52,8 +52,8 @@ func cellName(t *testing.T) string {
 	return strings.ReplaceAll(strings.TrimPrefix(t.Name(), "Test"), "_", " ")
 }
 
-// checkTable compares the committed table with what this run came to, where every
-// cell has run to an end.
+// checkTable compares the committed table with this run's results, if every cell has
+// completed.
 func checkTable() error {
 	filtered := flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.skip").Value.String() != ""
 	if filtered || results.inconclusive || len(results.of) == 0 {

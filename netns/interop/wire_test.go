@@ -13,8 +13,8 @@ import (
 	"baton/netns"
 )
 
-// wire watches one interface and remembers the BFD control packets of both
-// directions with the kernel's stamps.
+// wire watches one interface and records the BFD control packets of both directions with
+// the kernel's timestamps.
 type wire struct {
 	mu     sync.Mutex
 	seen   []seen
@@ -29,7 +29,7 @@ type seen struct {
 	bfd.Packet
 }
 
-// tap opens the watch before anything speaks.
+// tap starts to watch before any packet is sent.
 func tap(t *testing.T, host *netns.Host, link string) *wire {
 	t.Helper()
 	fd := -1
@@ -78,7 +78,7 @@ func (w *wire) note(packet []byte, at time.Time, ours bool) {
 	if e, ok := echoPacket(packet); ok {
 		w.echoes[ours] = e
 	}
-	// What crossed the wire before forget may be read from the socket after it.
+	// Packets from before forget may still be read from the socket after it.
 	if p, ok := controlPacket(packet); ok && !at.Before(w.since) {
 		p.Auth = nil
 		w.seen = append(w.seen, seen{at: at, ours: ours, Packet: p})
@@ -114,7 +114,7 @@ func controlPacket(b []byte) (bfd.Packet, bool) {
 	return p, err == nil
 }
 
-// count returns how many packets of one side hold to what is asked.
+// count returns how many packets of one side meet a condition.
 func (w *wire) count(ours bool, holds func(bfd.Packet) bool) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -127,8 +127,8 @@ func (w *wire) count(ours bool, holds func(bfd.Packet) bool) int {
 	return n
 }
 
-// silence returns how long after the last packet of ours the peer first said that the
-// session is Down with diagnostic 1, 0 if it has not.
+// silence returns how long after our last packet the peer first sent state Down with
+// diagnostic 1, 0 if it has not.
 func (w *wire) silence() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -144,7 +144,7 @@ func (w *wire) silence() time.Duration {
 	return 0
 }
 
-// forget drops what was seen.
+// forget drops the recorded packets.
 func (w *wire) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

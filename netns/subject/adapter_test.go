@@ -28,7 +28,7 @@ func readPlan(t *testing.T, config string) *plan.Plan {
 	return p
 }
 
-// TestMistakesInAnAdapterFile: each is told, with what to write instead.
+// TestMistakesInAnAdapterFile: each is reported with its correction.
 func TestMistakesInAnAdapterFile(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"nothing", "", "1: name: is missing"},
@@ -91,7 +91,7 @@ func TestAnAdapterBalancesItsFamilies(t *testing.T) {
 	}
 }
 
-// TestWhatAnAdapterProvides follows from how its roles are told.
+// TestWhatAnAdapterProvides follows from how its roles are reported.
 func TestWhatAnAdapterProvides(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"name: x\nrun: exec sleep 9", ""},
@@ -112,7 +112,7 @@ func TestWhatAnAdapterProvides(t *testing.T) {
 	}
 }
 
-// TestEverySubjectOfANameCanBeRead, and their scripts say what the shell needs.
+// TestEverySubjectOfANameCanBeRead, and its scripts are valid shell.
 func TestEverySubjectOfANameCanBeRead(t *testing.T) {
 	for _, name := range Names() {
 		s, err := Named(name)
@@ -130,8 +130,8 @@ func TestEverySubjectOfANameCanBeRead(t *testing.T) {
 	}
 }
 
-// TestAVariantOfASubject has another default of an option and a name of its own; what a
-// scenario says of the option wins.
+// TestAVariantOfASubject has another default of an option and its own name; a scenario's
+// value of the option takes precedence.
 func TestAVariantOfASubject(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a:b.yaml")
 	if err := os.WriteFile(file, []byte("name: x\nrun: exec sleep 9\noptions: {speed: [slow, fast], mac: [real]}"), 0o644); err != nil {
@@ -163,8 +163,7 @@ func TestAVariantOfASubject(t *testing.T) {
 	}
 }
 
-// TestCommandsAreToldOfTheLab: every variable that the documentation lists is set, and
-// nothing else.
+// TestCommandsAreToldOfTheLab: every documented variable is set, and no other.
 func TestCommandsAreToldOfTheLab(t *testing.T) {
 	p := readPlan(t, "subject.name=b")
 	six := p.Services[0]
@@ -213,7 +212,7 @@ func TestCommandsAreToldOfTheLab(t *testing.T) {
 	}
 }
 
-// TestAnAdapterKnowsWhereItLies, so that its commands find what lies beside it.
+// TestAnAdapterKnowsWhereItLies, so that its commands find files beside it.
 func TestAnAdapterKnowsWhereItLies(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "my.yaml"), []byte("name: x\nrun: exec sleep 9"), 0o644); err != nil {
@@ -234,7 +233,7 @@ func TestAnAdapterKnowsWhereItLies(t *testing.T) {
 	}
 }
 
-// TestOptionsOfASubject: only those that the adapter lists, with the values that it lists.
+// TestOptionsOfASubject: only the adapter's options with their listed values are accepted.
 func TestOptionsOfASubject(t *testing.T) {
 	a, err := ParseAdapter("my.yaml", []byte("name: x\nrun: exec sleep 9\noptions: {speed: [slow, fast]}"))
 	if err != nil {
@@ -261,8 +260,8 @@ func TestOptionsOfASubject(t *testing.T) {
 	}
 }
 
-// TestFilesThatAreReady: every service is translated, and only those of fullnat mode hide
-// their clients.
+// TestFilesThatAreReady: every service is translated, and only fullnat services hide their
+// clients.
 func TestFilesThatAreReady(t *testing.T) {
 	p, err := plan.Parse("x.scn", []byte("scenario x\ntopo pair clients=1 backends=2\nservice web tcp 198.18.0.100:80 mode=dnat\nservice dns udp 198.18.0.101:53 mode=fullnat\nservice six tcp [2001:2::100]:80 mode=fullnat\n"+
 		"traffic web sessions tcp count=1 service=web\n@0s wait lb1 is Master within 1s\n@1s end\n"))
@@ -310,7 +309,7 @@ table ip6 baton {
 	}
 }
 
-// TestScenariosOfSubjects: each that is shipped can be read, and its subject has the options
+// TestScenariosOfSubjects: each shipped one can be read, and its subject has the options
 // that it sets.
 func TestScenariosOfSubjects(t *testing.T) {
 	seen := 0
@@ -360,8 +359,8 @@ func TestScenariosOfSubjects(t *testing.T) {
 	}
 }
 
-// TestEachKnownBugHasItsControl: the page lists every control, and beside it a scenario of the
-// same pair, mended.
+// TestEachKnownBugHasItsControl: the page lists every control, and a scenario of the same
+// pair with the bug fixed.
 func TestEachKnownBugHasItsControl(t *testing.T) {
 	page, err := os.ReadFile("../../docs/subjects.md")
 	if err != nil {
@@ -385,8 +384,8 @@ func TestEachKnownBugHasItsControl(t *testing.T) {
 	}
 }
 
-// TestABuiltInSubjectHasNoPrivilege: its file, given by its path, is the same subject, and no
-// longer than anybody's needs to be.
+// TestABuiltInSubjectHasNoPrivilege: its file, given by its path, is the same subject, and
+// is short.
 func TestABuiltInSubjectHasNoPrivilege(t *testing.T) {
 	for _, name := range Names()[1:] {
 		file := "builtin/" + name + ".yaml"
@@ -412,7 +411,7 @@ func TestABuiltInSubjectHasNoPrivilege(t *testing.T) {
 	}
 }
 
-// TestTheLabAsJSON: what no variable tells is there too.
+// TestTheLabAsJSON: it contains what no variable does.
 func TestTheLabAsJSON(t *testing.T) {
 	p, err := plan.Parse("x.scn", []byte("scenario x\ntopo pair clients=1 backends=1\nconfig ha.hold=300ms lb2.ha.priority=7\nservice web tcp 198.18.0.100:80 mode=dnat\ntraffic web sessions tcp count=1\n@0s wait lb1 is Master within 1s\n@1s end\n"))
 	if err != nil {

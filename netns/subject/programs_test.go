@@ -10,8 +10,8 @@ import (
 	"baton/scenarios/evidence"
 )
 
-// TestProgramsOfAScenario: a program tells its status and its last line, one whose time is
-// over ends with all that it has started, and so does one that outlives the run.
+// TestProgramsOfAScenario: a program's status and last line are recorded; a program that
+// exceeds its time is killed with its children, and so is one that outlives the run.
 func TestProgramsOfAScenario(t *testing.T) {
 	verdict, events, dir := executeIn(t, "run: exec sleep 60", "exit(brief) == 3",
 		"@100ms run client1 \"sh -c 'ip -o addr; echo done; exit 3'\" as brief for 5s\n"+

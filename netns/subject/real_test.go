@@ -19,7 +19,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// The test binary is the init of its nodes, as baton is of its own.
+// The test binary acts as the init of its nodes, as baton does.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 4 && os.Args[1] == "subject" {
 		be := map[string]func(string) error{"node": tree.Run, "reset": tree.Reset}[os.Args[2]]
@@ -39,7 +39,7 @@ func execute(t *testing.T, adapter, always, steps string) (check.Verdict, []trac
 	return verdict, events
 }
 
-// executeIn says too where the results are.
+// executeIn is execute with a folder for the results.
 func executeIn(t *testing.T, adapter, always, steps string) (check.Verdict, []trace.Event, string) {
 	t.Helper()
 	return executeAt(t, "198.18.0.100:80", adapter, always, steps)
@@ -75,7 +75,7 @@ func executeAt(t *testing.T, service, adapter, always, steps string) (check.Verd
 	return verdict, events, dir
 }
 
-// said joins what a run tells: the verdict's reasons, and the trace's notes and leaks.
+// said joins a run's texts: the verdict's reasons, and the trace's notes and leaks.
 func said(v check.Verdict, events []trace.Event) string {
 	lines := slices.Clone(v.Reasons)
 	for _, e := range events {
@@ -91,7 +91,7 @@ func said(v check.Verdict, events []trace.Event) string {
 	return strings.Join(lines, "\n")
 }
 
-// outlast is longer than any of these runs takes, and shorter than what hangs in them: sleep 60.
+// outlast is longer than any of these runs, and shorter than what hangs in them: sleep 60.
 const outlast = 55 * time.Second
 
 // skipIfStalled skips a test whose run proves nothing because the host stood still.
@@ -108,7 +108,7 @@ func skipIfStalled(t *testing.T, v check.Verdict, events []trace.Event) {
 	}
 }
 
-// TestBadAdapters: each leads to a clear line and a verdict, in a bounded time.
+// TestBadAdapters: each leads to a clear message and a verdict, in bounded time.
 func TestBadAdapters(t *testing.T) {
 	waits := "@0s wait lb1 is Master within 1s\n@1s end\n"
 	stops := "@0s wait lb1 is not Master within 1s\n@200ms stop lb2\n@500ms end\n"
@@ -162,7 +162,7 @@ func TestBadAdapters(t *testing.T) {
 	}
 }
 
-// TestAReasonSaysWhyARoleIsUnknown: who reads the verdict alone sees what the node told.
+// TestAReasonSaysWhyARoleIsUnknown: the verdict alone shows the node's message.
 func TestAReasonSaysWhyARoleIsUnknown(t *testing.T) {
 	t.Parallel()
 	for adapter, want := range map[string]string{
@@ -177,7 +177,7 @@ func TestAReasonSaysWhyARoleIsUnknown(t *testing.T) {
 	}
 }
 
-// TestTwoThatBothAnnounceAreTwoMasters: of nodes that tell nothing the wire shows it.
+// TestTwoThatBothAnnounceAreTwoMasters: the wire shows it for nodes that report no roles.
 func TestTwoThatBothAnnounceAreTwoMasters(t *testing.T) {
 	for _, program := range []string{"nft", "arping"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -196,8 +196,8 @@ run: |
 	}
 }
 
-// TestNothingOfANodeIsLeft: a tree that double forks, leaves its session and has a
-// folder of its own is gone after a kill, and the host's folder is untouched.
+// TestNothingOfANodeIsLeft: a tree that double-forks, leaves its session and has a private
+// folder is gone after a kill, and the host's folder is unchanged.
 func TestNothingOfANodeIsLeft(t *testing.T) {
 	t.Parallel()
 	mark := fmt.Sprintf("/run/baton-test-%d", os.Getpid())
@@ -222,8 +222,8 @@ func TestNothingOfANodeIsLeft(t *testing.T) {
 	}
 }
 
-// TestACrashClearsTheKernel: of what a node has set before it lost its power, nothing is left
-// when it comes back; a kill leaves all of it.
+// TestACrashClearsTheKernel: a crash clears all that a node has set in the kernel; a kill
+// leaves it.
 func TestACrashClearsTheKernel(t *testing.T) {
 	for _, program := range []string{"ip", "tc", "nft", "sysctl"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -263,8 +263,8 @@ func TestACrashClearsTheKernel(t *testing.T) {
 	}
 }
 
-// TestRolesThatContradictTheWire: what a node says of its role is held against who carries
-// the packets.
+// TestRolesThatContradictTheWire: the role that a node reports is compared with who
+// forwards.
 func TestRolesThatContradictTheWire(t *testing.T) {
 	if _, err := exec.LookPath("nft"); err != nil {
 		t.Skip(err)
@@ -292,7 +292,7 @@ roles: poll
 	}
 }
 
-// TestLogsAreKept: what a node writes into a private folder of logs outlives a kill.
+// TestLogsAreKept: logs in a private folder outlive a kill.
 func TestLogsAreKept(t *testing.T) {
 	t.Parallel()
 	adapter := "mounts: [/run]\nlogs: [/var/log, /run/mine]\nrun: |\n  echo one > /var/log/a; echo two > /run/mine/b\n  exec sleep 60\n"

@@ -13,8 +13,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestAnUpgradedNodeRunsTheOtherProgram, with what else was changed of it before; its peer
-// does neither.
+// TestAnUpgradedNodeRunsTheOtherProgram and keeps its other changes; its peer has neither.
 func TestAnUpgradedNodeRunsTheOtherProgram(t *testing.T) {
 	p, err := plan.Parse("s.scn", []byte("scenario s\ntopo pair clients=1 backends=2\nservice web tcp 198.18.0.100:80\n@0s end\n"))
 	if err != nil {
@@ -50,7 +49,7 @@ func TestAnUpgradedNodeRunsTheOtherProgram(t *testing.T) {
 	}
 }
 
-// TestTheNewestProtocolIsTheNodes: what a scenario can set is what a node speaks.
+// TestTheNewestProtocolIsTheNodes: scenarios can set the versions that a node supports.
 func TestTheNewestProtocolIsTheNodes(t *testing.T) {
 	if fault.NewestProtocol != node.Version {
 		t.Errorf("a scenario knows version %d, a node %d", fault.NewestProtocol, node.Version)

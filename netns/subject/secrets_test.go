@@ -8,8 +8,8 @@ import (
 	"baton/impl/daemon/pki"
 )
 
-// TestTheNodesOfALabAuthenticateTheirHeartbeat: both are given one secret, by which each
-// knows the other's packets.
+// TestTheNodesOfALabAuthenticateTheirHeartbeat: both have one secret and accept each
+// other's packets.
 func TestTheNodesOfALabAuthenticateTheirHeartbeat(t *testing.T) {
 	s, err := newSecrets([]string{"lb1", "lb2"})
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"baton/netns/internal/testlab"
 )
 
-// BenchmarkReferenceLoad runs the load of the first scenarios (500 sessions of
-// 10 messages a second, a probe of 1 kHz, 100 connects a second) for a second an
-// iteration and reports what it costs, in percent of one core, both ends and the
-// network between them included; and by how much a wake-up was late at most.
+// BenchmarkReferenceLoad runs the load of the first scenarios (500 sessions of 10 messages
+// a second, a probe of 1 kHz, 100 connects a second), one second per iteration, and reports
+// its cost in percent of one core, both ends and the network included, and the maximum
+// lateness of a wake-up.
 func BenchmarkReferenceLoad(b *testing.B) {
 	if reason := testlab.SkipReason(); reason != "" {
 		b.Skip("traffic in namespaces: " + reason)
@@ -54,7 +54,7 @@ func BenchmarkReferenceLoad(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// cpuTime is the processor time that this process has used.
+// cpuTime returns the CPU time of this process.
 func cpuTime() time.Duration {
 	var u unix.Rusage
 	Expect(unix.Getrusage(unix.RUSAGE_SELF, &u)).To(Succeed())

@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestABoundFlowKeepsItsAddress: whatever has moved how often, a flow is at one place, no two
-// are at one, it keeps its address, and what it has left is nobody's.
+// TestABoundFlowKeepsItsAddress: after any number of moves a flow has one binding and keeps
+// its address, no two flows share a binding, and an abandoned one is free.
 func TestABoundFlowKeepsItsAddress(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		addrs := rapid.IntRange(1, 5).Draw(t, "addrs")

@@ -21,7 +21,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// moment is when something took effect: not before the one instant, not after the other.
+// moment is the interval in which something took effect.
 type moment struct{ after, before clock.Instant }
 
 func timed(f func()) moment {
@@ -30,7 +30,7 @@ func timed(f func()) moment {
 	return moment{after, hostclock.Now()}
 }
 
-// silence takes the backend's way back to the client, and speak gives it back.
+// silence removes the backend's route to the client, and speak restores it.
 func silence(backend *testlab.Host) moment { return timed(func() { wayBack(backend.Link.RouteAdd) }) }
 func speak(backend *testlab.Host) moment   { return timed(func() { wayBack(backend.Link.RouteDel) }) }
 
@@ -115,7 +115,7 @@ var _ = Describe("an outage", func() {
 
 		Expect(r.traffic("web", trace.TrafficLost)).To(And(HaveLen(5), HaveEach(HaveField("Why", HavePrefix("no answer for ")))))
 		Expect(r.final("web")).To(And(HaveField("Lost", 5), HaveField("Sessions", 0)))
-		// A host that stands still makes gaps too, but they end before.
+		// A stalled host causes gaps too, but they end earlier.
 		open := slices.DeleteFunc(r.gaps("web"), func(g trace.Gap) bool { return g.To < stopped })
 		Expect(open).To(HaveLen(5))
 		Expect(r.gaps("probe")).To(ContainElement(HaveField("To", BeNumerically(">=", stopped))))
@@ -131,7 +131,7 @@ var _ = Describe("an outage", func() {
 		silence(n.backends[0])
 		Eventually(lineOf(g, 0)).Within(10 * time.Second).Should(HaveField("Failed", BeNumerically(">=", 10)))
 		speak(n.backends[0])
-		// The SYNs that were answered into the void are answered again, for attempts given up.
+		// The backend repeats unanswered SYN-ACKs, to attempts that were given up.
 		answered := lineOf(g, 0)().Received
 		Eventually(lineOf(g, 0)).Within(10 * time.Second).Should(HaveField("Received", BeNumerically(">", answered+100)))
 		g.Stop(ctx)

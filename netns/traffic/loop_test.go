@@ -31,8 +31,8 @@ func pipe(t *testing.T) (read, write int) {
 	return fds[0], fds[1]
 }
 
-// A descriptor that a handler closes may be opened again, with the same number,
-// before an event of the same batch that was meant for the old one is looked at.
+// A handler may close a descriptor, which is then reopened with the same number before the
+// old one's event of the same batch is handled.
 func TestStaleEventDoesNotReachTheNextOwnerOfADescriptor(t *testing.T) {
 	l, err := newLoop(nil)
 	if err != nil {
@@ -41,7 +41,7 @@ func TestStaleEventDoesNotReachTheNextOwnerOfADescriptor(t *testing.T) {
 	firstRead, firstWrite := pipe(t)
 	secondRead, secondWrite := pipe(t)
 	fresh := &recorder{}
-	// Whichever of the two runs first replaces the other.
+	// The handler that runs first replaces the other.
 	replace := func(own, other int) func() {
 		return func() {
 			var b [1]byte

@@ -9,7 +9,7 @@ import (
 	"baton/impl/clock"
 )
 
-// answerTo is what an undisturbed backend answers.
+// answerTo returns the answer of a correct backend.
 func answerTo(s stamp, backend string) []byte {
 	b := make([]byte, answerLen)
 	putRequest(b, s)
@@ -29,7 +29,7 @@ func TestAnswerCarriesTheRequestAndTheBackend(t *testing.T) {
 	})
 }
 
-// A CRC-32C finds every burst of up to 32 bits, so certainly one flipped bit.
+// A CRC-32C detects every burst of up to 32 bits, so every flipped bit.
 func TestEveryFlippedBitIsFound(t *testing.T) {
 	good := answerTo(stamp{run: 7, flow: 3, seq: 9, intended: 1234}, "backend1")
 	for i := range len(good) * 8 {
@@ -62,7 +62,7 @@ func TestAnswersOfOthersAreFound(t *testing.T) {
 	}
 }
 
-// Whatever is accepted, one flipped bit makes it refused.
+// Any accepted message is rejected after one flipped bit.
 func FuzzParseAnswer(f *testing.F) {
 	f.Add(answerTo(stamp{run: 1, flow: 2, seq: 3, intended: 4}, "backend1"), uint16(0))
 	f.Add([]byte(magic), uint16(7))

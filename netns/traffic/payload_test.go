@@ -6,9 +6,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestPayloadIsKnownToBothEnds: whatever the pieces in which it travels, the receiver knows
-// every byte; one that is changed, left out or of another transfer is seen, and so is a
-// report of something else.
+// TestPayloadIsKnownToBothEnds: in whatever pieces the bytes arrive, the receiver verifies
+// each one; a changed, missing or foreign byte is detected, and so is a wrong report.
 func TestPayloadIsKnownToBothEnds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := transferID{run: rapid.Uint64().Draw(t, "run"), flow: rapid.Uint32().Draw(t, "flow"), seq: rapid.Uint64Range(0, 1000).Draw(t, "seq")}
@@ -44,7 +43,7 @@ func TestPayloadIsKnownToBothEnds(t *testing.T) {
 	})
 }
 
-// TestAsksAreTold: what is asked for is decoded as it was encoded, and an echo's request is none.
+// TestAsksAreTold: a request decodes to what was encoded, and an echo's request is not one.
 func TestAsksAreTold(t *testing.T) {
 	want := ask{transferID: transferID{run: 7, flow: 3, seq: 9}, size: 1 << 30, up: true}
 	var b [requestLen]byte

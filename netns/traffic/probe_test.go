@@ -27,8 +27,7 @@ func (p *probe) answerAt(seq uint64, at clock.Instant) {
 	p.answer(answerTo(stamp{seq: seq, intended: ms(int(seq))}, "backend1"), at)
 }
 
-// A loop that was held up may find an answer that the kernel had received in
-// time, and one that it had not, in the same turn.
+// A delayed loop may read an answer that arrived in time and a late one in the same turn.
 func TestProbesAreJudgedByTheKernelsStamp(t *testing.T) {
 	p, events := newTestProbe(100)
 	for seq := range uint64(100) {
@@ -53,7 +52,7 @@ func TestProbesAreJudgedByTheKernelsStamp(t *testing.T) {
 	}
 }
 
-// What the trace is told of latency is told once; a look at the live numbers takes nothing.
+// The trace gets each latency once; a look at the live numbers consumes nothing.
 func TestLatencyIsToldOnce(t *testing.T) {
 	p, _ := newTestProbe(100)
 	for seq := range uint64(100) {
@@ -69,7 +68,7 @@ func TestLatencyIsToldOnce(t *testing.T) {
 	}
 }
 
-// An answer that comes after its probe was given up must not answer another one.
+// An answer to a probe that was given up must not count for another one.
 func TestAnswerToASettledProbeAnswersNoOther(t *testing.T) {
 	p, _ := newTestProbe(10)
 	p.settle(ms(25)) // settles the first five

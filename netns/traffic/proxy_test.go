@@ -11,7 +11,7 @@ import (
 	"baton/netns/internal/testlab"
 )
 
-// damage is what a proxy does to each of its connections, once.
+// damage is what a proxy does once to each of its connections.
 type damage int32
 
 const (
@@ -30,13 +30,13 @@ const (
 	answerLen  = 96
 )
 
-// proxy is a load balancer in userspace, whose bugs can be chosen.
+// proxy is a load balancer in userspace with selectable bugs.
 type proxy struct {
 	host   *testlab.Host
 	damage atomic.Int32
 }
 
-// newProxy serves the VIP from a host of its own, for the first backend.
+// newProxy serves the VIP from its own host, for the first backend.
 func newProxy(n *network) *proxy {
 	p := &proxy{host: testlab.NewHost("proxy", DeferCleanup)}
 	p.host.Plug("eth0", n.sw, "br0", "198.18.0.1/24")
@@ -69,7 +69,7 @@ func (p *proxy) dial(backend int) (conn net.Conn) {
 	return conn
 }
 
-// serve passes requests and answers one by one.
+// serve forwards requests and answers one by one.
 func (p *proxy) serve(client net.Conn) {
 	defer client.Close()
 	first, second := p.dial(0), p.dial(1)

@@ -14,8 +14,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// bench is one established session without a network: the test holds the backend's
-// end of its connection, and the clock.
+// bench is one established session without a network: the test controls the backend's end
+// of its connection, and the clock.
 type bench struct {
 	*testing.T
 	session *session
@@ -55,7 +55,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// requests takes what the session has sent and is not answered yet.
+// requests returns the unanswered requests of the session.
 func (b *bench) requests() (found [][]byte) {
 	b.Helper()
 	for {
@@ -71,14 +71,15 @@ func (b *bench) requests() (found [][]byte) {
 	}
 }
 
-// answer lets a backend answer all requests, and the session read that at an instant.
+// answer makes the backend answer all requests, and the session read the answers at an
+// instant.
 func (b *bench) answer(at clock.Instant, name string) {
 	b.Helper()
 	b.taken = b.requests()
 	b.answerTo(at, name)
 }
 
-// answerTo lets a backend answer the requests that were taken.
+// answerTo makes the backend answer the given requests.
 func (b *bench) answerTo(at clock.Instant, name string) {
 	b.Helper()
 	for _, r := range b.taken {
@@ -91,7 +92,7 @@ func (b *bench) answerTo(at clock.Instant, name string) {
 	b.session.ready(at, unix.EPOLLIN)
 }
 
-// halfClosed takes what the session has sent, which must end in its FIN.
+// halfClosed reads what the session has sent, which must end in its FIN.
 func (b *bench) halfClosed() {
 	b.Helper()
 	b.taken = b.requests()
@@ -100,13 +101,13 @@ func (b *bench) halfClosed() {
 	}
 }
 
-// close ends the backend's stream, and the session reads that.
+// close ends the backend's stream, and lets the session read that.
 func (b *bench) close(at clock.Instant) {
 	_ = unix.Shutdown(b.backend, unix.SHUT_WR)
 	b.session.ready(at, unix.EPOLLIN)
 }
 
-// reset closes the backend's end. With something unread there the kernel makes it a reset.
+// reset closes the backend's end; with unread data the kernel sends a RST.
 func (b *bench) reset(at clock.Instant) {
 	b.Helper()
 	_ = unix.Close(b.backend)
@@ -114,12 +115,12 @@ func (b *bench) reset(at clock.Instant) {
 	b.session.ready(at, unix.EPOLLIN)
 }
 
-// end begins the end of the run, with that of the drain time a second later.
+// end begins the end of the run, with a drain time of one second.
 func (b *bench) end(at clock.Instant) {
 	b.owner.finish(at, &ending{until: at.Add(time.Second), onDone: func() {}})
 }
 
-// came says what came of the session: the last event, and the reason.
+// came returns the last event of the session and its reason.
 func (b *bench) came() (event, why string) {
 	for _, e := range b.events {
 		if e.Traffic != nil {
@@ -138,8 +139,8 @@ func (b *bench) gaps() (found []gap) {
 	return found
 }
 
-// TestSessionEnds has the ways in which a session may end. In order is only one of
-// which every message was answered and whose close was.
+// TestSessionEnds lists the ways in which a session may end. It ends gracefully only if
+// every message and its close were answered.
 func TestSessionEnds(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -245,8 +246,8 @@ func TestSessionMovesAndReturns(t *testing.T) {
 	}
 }
 
-// TestMessagesCountFromWhenTheyWereMeant: a generator that was held up says for how long
-// its clients would have waited.
+// TestMessagesCountFromWhenTheyWereMeant: a late generator measures how long its clients
+// would have waited.
 func TestMessagesCountFromWhenTheyWereMeant(t *testing.T) {
 	b := newBench(t)
 	b.answer(ms(1), "backend1")
@@ -259,7 +260,7 @@ func TestMessagesCountFromWhenTheyWereMeant(t *testing.T) {
 	}
 }
 
-// TestConnectsCountFromWhenTheyWereMeant, also where the loop comes to them late.
+// TestConnectsCountFromWhenTheyWereMeant, also if the loop is late.
 func TestConnectsCountFromWhenTheyWereMeant(t *testing.T) {
 	l, err := newLoop(nil)
 	if err != nil {
@@ -280,7 +281,7 @@ func TestConnectsCountFromWhenTheyWereMeant(t *testing.T) {
 	}
 }
 
-// TestProbeTellsAnOutageThatLasts: to the end of the flow, from its last answer.
+// TestProbeTellsAnOutageThatLasts: from its last answer to the end of the flow.
 func TestProbeTellsAnOutageThatLasts(t *testing.T) {
 	p, events := newTestProbe(100)
 	p.answerAt(0, ms(1))
@@ -296,7 +297,7 @@ func TestProbeTellsAnOutageThatLasts(t *testing.T) {
 	compareGaps(t, gaps, []gap{{from: ms(0), to: ms(100), missed: 99}})
 }
 
-// TestALateLoopSaysSo: what is measured by a loop that was woken late proves little.
+// TestALateLoopSaysSo: measurements of a late loop prove little.
 func TestALateLoopSaysSo(t *testing.T) {
 	var told []time.Duration
 	l, err := newLoop(func(by time.Duration, _ clock.Instant) { told = append(told, by) })

@@ -51,8 +51,8 @@ func (r *recording) final(line string) trace.Totals {
 	return trace.Totals{}
 }
 
-// network is a client and backends on one bridge. Every backend also has the
-// VIP, on its loopback; the client's route says which of them serves it.
+// network is a client and backends on one bridge. Every backend has the VIP on its
+// loopback; the client's route selects which of them serves it.
 type network struct {
 	sw, client *testlab.Host
 	backends   []*testlab.Host
@@ -85,7 +85,7 @@ func newNetworkWith(cleanup func(args ...any)) *network {
 	return n
 }
 
-// serveBy makes a backend the one that the client reaches by the VIP.
+// serveBy makes the client reach the VIP at this backend.
 func (n *network) serveBy(i int) { n.client.Route(vip+"/32", backendAddrs[i]) }
 
 // config loads the VIP's services with the given lines.

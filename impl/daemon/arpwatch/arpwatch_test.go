@@ -29,8 +29,8 @@ var (
 	foreign = net.HardwareAddr{2, 0, 0, 0, 0, 0x66}
 )
 
-// lab is a node's namespace with one link into another, from which frames are sent as
-// if by anybody.
+// lab is a node's namespace with one link to another, from which frames are sent as if by
+// any host.
 type lab struct {
 	node, world ns.NetNS
 	out         *packet.Conn
@@ -93,7 +93,7 @@ func (l *lab) knows(t *testing.T, addr netip.Addr, mac net.HardwareAddr) {
 	})
 }
 
-// claim sends an announcement, or the reply that some hosts send in its place.
+// claim sends an announcement, or the reply that some hosts send instead.
 func (l *lab) claim(t *testing.T, addr netip.Addr, mac net.HardwareAddr, reply bool) {
 	t.Helper()
 	frame := garp.Frame(mac, addr)
@@ -105,8 +105,8 @@ func (l *lab) claim(t *testing.T, addr netip.Addr, mac net.HardwareAddr, reply b
 	}
 }
 
-// next returns the next report. Whoever comes before it in the order of sending would
-// have been reported before.
+// next returns the next report. Earlier frames of others would have been reported before
+// it.
 func (l *lab) next(t *testing.T) Claim {
 	t.Helper()
 	select {
@@ -130,7 +130,7 @@ func ownMAC(t *testing.T, l *lab) (mac net.HardwareAddr) {
 	return mac
 }
 
-// TestOnlyOthersAreReported: not this node, not the peer, and no address but a VIP.
+// TestOnlyOthersAreReported: not this node, not the peer, and only VIPs.
 func TestOnlyOthersAreReported(t *testing.T) {
 	l := newLab(t, map[string]netip.Addr{"client0": peer})
 	l.knows(t, peer, peerMAC)
@@ -152,7 +152,7 @@ func TestOnlyOthersAreReported(t *testing.T) {
 	}
 }
 
-// TestVIPsAreWatchedFromWhenTheyAreSet, and others no longer.
+// TestVIPsAreWatchedFromWhenTheyAreSet, and removed ones no longer.
 func TestVIPsAreWatchedFromWhenTheyAreSet(t *testing.T) {
 	l := newLab(t, map[string]netip.Addr{"client0": peer})
 	l.knows(t, peer, peerMAC)
@@ -167,8 +167,8 @@ func TestVIPsAreWatchedFromWhenTheyAreSet(t *testing.T) {
 	}
 }
 
-// TestADeadPeersAddressIsRemembered: the kernel forgets it, and a claim by somebody else is
-// still somebody else's.
+// TestADeadPeersAddressIsRemembered: although the kernel forgets it, and a claim by another
+// host is still foreign.
 func TestADeadPeersAddressIsRemembered(t *testing.T) {
 	l := newLab(t, map[string]netip.Addr{"client0": peer})
 	l.knows(t, peer, peerMAC)
@@ -204,7 +204,7 @@ func TestWhereThePeerIsUnknownAClaimMayBeIts(t *testing.T) {
 	}
 }
 
-// TestTheWatcherOutlivesItsLink: a link that was down is heard again.
+// TestTheWatcherOutlivesItsLink: it receives again after the link was down.
 func TestTheWatcherOutlivesItsLink(t *testing.T) {
 	l := newLab(t, map[string]netip.Addr{"client0": peer})
 	l.knows(t, peer, peerMAC)

@@ -7,7 +7,7 @@ import (
 )
 
 // TestClaimsAreReportedAtOnceAndThenTogether: the first at once, the others at the end of
-// the time between two reports, each counted once, each VIP by itself.
+// the interval, each counted once, separately for each VIP.
 func TestClaimsAreReportedAtOnceAndThenTogether(t *testing.T) {
 	one, two := netip.MustParseAddr("198.18.0.100"), netip.MustParseAddr("198.18.0.101")
 	var p pacer

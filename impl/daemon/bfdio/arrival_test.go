@@ -11,8 +11,8 @@ import (
 	"baton/impl/clock/boottime"
 )
 
-// TestAPacketCameWhenItCame: a packet that waits is stamped by the kernel, not by
-// who reads it.
+// TestAPacketCameWhenItCame: a waiting packet has the kernel's timestamp, not the time of
+// reading.
 func TestAPacketCameWhenItCame(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		one, two := listen(t, nil), sender(t, other)
@@ -22,9 +22,10 @@ func TestAPacketCameWhenItCame(t *testing.T) {
 			return before, boottime.Now()
 		}
 		const waits = 20 * time.Millisecond
-		// The clocks are read one after the other, and a thread may lose its core in between.
+		// The clocks are read one after the other, and the thread may be descheduled in
+		// between.
 		const slack = waits / 2
-		// The kernel begins to stamp some time after it was asked to.
+		// The kernel begins to timestamp some time after the request.
 		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
 			before, after := sent()
 			for boottime.Now().Sub(after) < waits {
@@ -43,8 +44,8 @@ func TestAPacketCameWhenItCame(t *testing.T) {
 	})
 }
 
-// TestAStampThatCannotBeBelieved: of a packet that waited while the machine was
-// suspended, or from before the clock was set, nothing follows for now.
+// TestAStampThatCannotBeBelieved: a packet that waited while the machine was suspended, or
+// from before the clock was set, says nothing about now.
 func TestAStampThatCannotBeBelieved(t *testing.T) {
 	const now, realtime = clock.Instant(time.Hour), int64(1_700_000_000e9)
 	for _, c := range []struct {

@@ -24,7 +24,8 @@ func silence(t *testing.T) {
 }
 
 // TestABroadcastWaitsForNoNeighbour: it reaches a system that answers neither ARP nor
-// neighbour discovery, and counts as a packet of the session. The sender's own packets wait.
+// neighbour discovery, and counts as a packet of the session. The sender's own packets
+// wait.
 func TestABroadcastWaitsForNoNeighbour(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		silence(t)
@@ -101,8 +102,8 @@ func senderPort(t *testing.T, l *Listener, all *Broadcaster) int {
 	return 0
 }
 
-// TestABroadcastGoesFirst: it has the priority of the session's other packets and allocates
-// nothing.
+// TestABroadcastGoesFirst: it has the priority of the session's other packets and needs no
+// allocation.
 func TestABroadcastGoesFirst(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		one := sender(t, other)

@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// TestADiscriminatorIsNobodyElses: it is never 0, never one that is taken, and every
-// bit of it is a matter of chance.
+// TestADiscriminatorIsNobodyElses: it is never 0, never one in use, and every bit of it is
+// random.
 //
 // Conformance: RFC 5880 6.8.1/5
 func TestADiscriminatorIsNobodyElses(t *testing.T) {

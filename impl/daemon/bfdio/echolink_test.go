@@ -17,7 +17,7 @@ import (
 	"baton/impl/daemon/internal/netlab"
 )
 
-// linkPair is an EchoLink of a0 and a way to put packets on b0 that reach it.
+// linkPair is an EchoLink of a0, and a way to send packets to it from b0.
 type linkPair struct {
 	t    testing.TB
 	link *EchoLink
@@ -25,7 +25,7 @@ type linkPair struct {
 	to   unix.SockaddrLinklayer
 }
 
-// onEchoLink runs f with a link that takes echo packets to local for the session 7.
+// onEchoLink runs f with a link that accepts echo packets to local for session 7.
 func onEchoLink(t testing.TB, local netip.Addr, f func(*linkPair)) {
 	t.Helper()
 	inNetNS(t, func(other ns.NetNS) {
@@ -102,9 +102,9 @@ func echoOf(discr uint32, unaffiliated bool) []byte {
 	return b
 }
 
-// TestAnEchoLinkTakesTheEchoPacketsOfItsSessions: of both kinds and, of all else that
-// the interface carries, nothing. What came to the echo port of an address of ours is
-// counted by what was wrong with it.
+// TestAnEchoLinkTakesTheEchoPacketsOfItsSessions: of both kinds, and nothing else that the
+// interface carries. Invalid packets to the echo port of a local address are counted by
+// reason.
 func TestAnEchoLinkTakesTheEchoPacketsOfItsSessions(t *testing.T) {
 	for protocol, ends := range echoEnds {
 		t.Run(protocol, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestAnEchoLinkLeavesOutDamagedPackets(t *testing.T) {
 	})
 }
 
-// TestEchoPacketsCostNoAllocation: neither those that are sent nor those that come.
+// TestEchoPacketsCostNoAllocation: neither sending nor receiving.
 func TestEchoPacketsCostNoAllocation(t *testing.T) {
 	for protocol, ends := range echoEnds {
 		t.Run(protocol, func(t *testing.T) {
@@ -205,8 +205,8 @@ func TestEchoPacketsCostNoAllocation(t *testing.T) {
 	}
 }
 
-// TestAnEchoSenderWithoutANeighbourSendsNothing: to the broadcast address, say, from
-// where every system on the link would forward it.
+// TestAnEchoSenderWithoutANeighbourSendsNothing: not to the broadcast address, from which
+// every system on the link would forward it.
 func TestAnEchoSenderWithoutANeighbourSendsNothing(t *testing.T) {
 	ends := echoEnds["IPv4"]
 	onEchoLink(t, ends[1], func(p *linkPair) {
@@ -224,8 +224,8 @@ func TestAnEchoSenderWithoutANeighbourSendsNothing(t *testing.T) {
 	})
 }
 
-// TestEchoPacketsOfALinkWithoutLinkLayerAddresses: a tunnel, where there is nobody to
-// resolve and nothing but the IP packet to send.
+// TestEchoPacketsOfALinkWithoutLinkLayerAddresses: a tunnel, with nothing to resolve and
+// only the IP packet to send.
 func TestEchoPacketsOfALinkWithoutLinkLayerAddresses(t *testing.T) {
 	for protocol, ends := range echoEnds {
 		t.Run(protocol, func(t *testing.T) {

@@ -17,8 +17,8 @@ var echoEnds = map[string][2]netip.Addr{
 	"IPv6": {netip.MustParseAddr("2001:2:0:77::1"), netip.MustParseAddr("2001:2:0:9::1")},
 }
 
-// TestEchoPacketsReadAsTheyWereMade: by an implementation of IP and UDP that nobody
-// here wrote, with checksums that it holds for right; and by our own.
+// TestEchoPacketsReadAsTheyWereMade: by an independent implementation of IP and UDP, with
+// correct checksums, and by our own.
 func TestEchoPacketsReadAsTheyWereMade(t *testing.T) {
 	first := map[string]gopacket.Decoder{"IPv4": layers.LayerTypeIPv4, "IPv6": layers.LayerTypeIPv6}
 	for protocol, ends := range echoEnds {
@@ -44,8 +44,8 @@ func TestEchoPacketsReadAsTheyWereMade(t *testing.T) {
 	}
 }
 
-// TestDamagedEchoPacketsAreNone: cut anywhere, or with any bit turned but those that
-// forwarders may change (class, flow label, TTL with its checksum).
+// TestDamagedEchoPacketsAreNone: truncated anywhere, or with any flipped bit except those
+// that forwarders may change (class, flow label, TTL with its checksum).
 func TestDamagedEchoPacketsAreNone(t *testing.T) {
 	free := map[string]map[int]bool{"IPv4": {}, "IPv6": {0: true, 1: true, 2: true, 3: true, 7: true}}
 	for protocol, ends := range echoEnds {
@@ -67,7 +67,7 @@ func TestDamagedEchoPacketsAreNone(t *testing.T) {
 	}
 }
 
-// FuzzParseEcho: no packet makes the parser read what is not there.
+// FuzzParseEcho: the parser never reads beyond the packet.
 func FuzzParseEcho(f *testing.F) {
 	for _, ends := range echoEnds {
 		f.Add(appendEcho(nil, ends[0], ends[1], []byte("payload")))

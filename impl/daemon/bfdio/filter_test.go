@@ -14,14 +14,14 @@ import (
 	"baton/impl/daemon/internal/netlab"
 )
 
-// packet is a control packet for the session 7.
+// packet is a control packet for session 7.
 func packet(state bfd.State, yourDiscr uint32) []byte {
 	p := bfd.Packet{State: state, DetectMult: 3, MyDiscr: 9, YourDiscr: yourDiscr,
 		DesiredMinTxInterval: 50 * time.Millisecond, RequiredMinRxInterval: 50 * time.Millisecond}
 	return p.AppendTo(nil)
 }
 
-// filter loads one that lets packets of addr2 for the session 7 pass.
+// filter loads a filter that passes packets of addr2 for session 7.
 func filter(t *testing.T) *Filter {
 	t.Helper()
 	f, err := NewFilter(FilterConfig{Peer: addr2})
@@ -43,7 +43,7 @@ func drops(t *testing.T, l *Listener) Drops {
 	return d
 }
 
-// fate waits until a packet has been received or dropped.
+// fate waits until a packet was received or dropped.
 func fate(t *testing.T, l *Listener, before Drops) (received []Datagram, after Drops) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
@@ -60,8 +60,8 @@ func fate(t *testing.T, l *Listener, before Drops) (received []Datagram, after D
 	return nil, after
 }
 
-// TestTheFilterCountsStrangers: what comes from another address than the peer's is
-// discarded before anything else of it is looked at.
+// TestTheFilterCountsStrangers: a packet from another address than the peer's is dropped
+// before any other check.
 func TestTheFilterCountsStrangers(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		one, two := listen(t, filter(t)), sender(t, other)
@@ -148,8 +148,8 @@ func TestTheFilterAgreesWithASession(t *testing.T) {
 	})
 }
 
-// TestTheFilterKnowsItsSessions: packets pass to sessions that are allowed, each with
-// the TTL that it takes, and those that name none with the least that any takes.
+// TestTheFilterKnowsItsSessions: packets of allowed sessions pass with the session's
+// minimum TTL, and those without a discriminator with the minimum over all sessions.
 func TestTheFilterKnowsItsSessions(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		f, err := NewFilter(FilterConfig{})

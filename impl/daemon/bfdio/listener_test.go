@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestADatagramSaysHowItCame: from whom, to which address, by which interface and with
-// which TTL or hop limit, of either protocol.
+// TestADatagramSaysHowItCame: source, destination, interface and TTL or hop limit, for both
+// IP versions.
 func TestADatagramSaysHowItCame(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		for _, c := range []struct{ any, here, there string }{
@@ -58,8 +58,8 @@ func TestALowTTLIsReported(t *testing.T) {
 	})
 }
 
-// TestABatchIsReadWhole: packets that wait come in order, a batch at a time, and each
-// call finds its control messages again.
+// TestABatchIsReadWhole: waiting packets come in order, one batch at a time, each with its
+// control messages.
 func TestABatchIsReadWhole(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		one, two := listen(t, nil), sender(t, other)

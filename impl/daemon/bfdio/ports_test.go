@@ -8,8 +8,7 @@ import (
 	"github.com/containernetworking/plugins/pkg/ns"
 )
 
-// bindSender opens a sender from the n-th of many addresses, none of which any
-// interface has.
+// bindSender opens a sender from the n-th of many addresses that no interface has.
 func bindSender(t *testing.T, n int, ports *SourcePorts) *Sender {
 	t.Helper()
 	local := [4]byte{198, 19}
@@ -22,8 +21,8 @@ func bindSender(t *testing.T, n int, ports *SourcePorts) *Sender {
 	return s
 }
 
-// TestRFC5881_4_SourcePortsAreUnique: a thousand sessions of as many addresses have as
-// many source ports. The kernel would not see to it: of a thousand ports drawn from
+// TestRFC5881_4_SourcePortsAreUnique: a thousand sessions with different addresses have
+// different source ports. The kernel would not ensure this: of a thousand ports drawn from
 // 16384 some thirty are drawn twice.
 //
 // Conformance: RFC 5881 4/4
@@ -41,9 +40,9 @@ func TestRFC5881_4_SourcePortsAreUnique(t *testing.T) {
 	})
 }
 
-// TestRFC5881_4_SourcePortsAreReusedEvenly: when every port is a session's they are
-// given out a second time, but none a third time before all others have been, to
-// sessions of one address too; a port that a session gives back comes first.
+// TestRFC5881_4_SourcePortsAreReusedEvenly: when every port is in use, each is given out a
+// second time before any a third time, also to sessions of one address; a released port is
+// reused first.
 //
 // Conformance: RFC 5881 4/5
 func TestRFC5881_4_SourcePortsAreReusedEvenly(t *testing.T) {
@@ -82,8 +81,8 @@ func TestRFC5881_4_SourcePortsAreReusedEvenly(t *testing.T) {
 	})
 }
 
-// TestASourcePortOfStrangersIsLeftAlone: what another process has bound is not shared,
-// however few the ports become.
+// TestASourcePortOfStrangersIsLeftAlone: a port that another process has bound is never
+// shared.
 func TestASourcePortOfStrangersIsLeftAlone(t *testing.T) {
 	inNetNS(t, func(ns.NetNS) {
 		var theirs, ours SourcePorts

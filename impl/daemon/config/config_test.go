@@ -157,7 +157,7 @@ func TestMarshalWritesWhatLoadReads(t *testing.T) {
 	}
 }
 
-// TestMistakes replaces one piece of the good file and pins the whole message.
+// TestMistakes replaces one part of the good file and pins the whole message.
 func TestMistakes(t *testing.T) {
 	dir := folder(t)
 	if err := os.WriteFile(filepath.Join(dir, "garbage.crt"), []byte("x"), 0o644); err != nil {
@@ -352,7 +352,7 @@ func TestEmptyFile(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever the file holds, the answer is a configuration or one line.
+// FuzzParse: any file yields a configuration or a one-line error.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte("node: &a [*a]\n"))

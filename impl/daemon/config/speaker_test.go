@@ -21,8 +21,8 @@ func loadSpeaker(t *testing.T, text string) *Speaker {
 	return s
 }
 
-// TestWhatASpeakersFileLeavesOut: the documented defaults, and none of multihop's for
-// a single hop.
+// TestWhatASpeakersFileLeavesOut: the documented defaults, without multihop's for a single
+// hop.
 func TestWhatASpeakersFileLeavesOut(t *testing.T) {
 	s := loadSpeaker(t, `
 control: /run/bfd.sock
@@ -42,7 +42,7 @@ sessions:
 	}
 }
 
-// TestASpeakerWritesWhatItReads: every key, and what was left out.
+// TestASpeakerWritesWhatItReads: every key, omitted ones too.
 func TestASpeakerWritesWhatItReads(t *testing.T) {
 	s := loadSpeaker(t, `
 control: /run/bfd.sock

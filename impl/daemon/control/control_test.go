@@ -154,7 +154,7 @@ func TestCommands(t *testing.T) {
 	<-f.stopped
 }
 
-// TestTheProtocolIsLinesOfJSON pins the wire, for who speaks it with a shell.
+// TestTheProtocolIsLinesOfJSON pins the wire format, for clients written in shell.
 func TestTheProtocolIsLinesOfJSON(t *testing.T) {
 	path := serve(t, t.TempDir(), &fake{})
 	for _, tt := range []struct{ send, want string }{
@@ -248,7 +248,7 @@ func TestParseTuple(t *testing.T) {
 	}
 }
 
-// FuzzAnswer: whatever a client sends, the answer is one line of JSON.
+// FuzzAnswer: the answer to any request is one line of JSON.
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(`{"command":"status"}`))
 	f.Add([]byte(`{"command":"entry","tuple":"tcp 1.2.3.4:5>6.7.8.9:10"}`))
@@ -267,7 +267,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// BenchmarkEntry is what it costs a client to ask for one flow.
+// BenchmarkEntry measures the cost of a client's request for one flow.
 func BenchmarkEntry(b *testing.B) {
 	c := dial(b, serve(b, b.TempDir(), &fake{}))
 	for b.Loop() {

@@ -25,7 +25,7 @@ var (
 	vip = netip.MustParseAddr("198.18.0.100")
 )
 
-// decode reads a frame with a decoder that is not ours.
+// decode decodes a frame with an independent decoder.
 func decode(t *testing.T, frame []byte) (*layers.Ethernet, *layers.ARP) {
 	t.Helper()
 	p := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default)
@@ -97,8 +97,8 @@ func TestFrameOfIPv6IsAnUnsolicitedAdvertisement(t *testing.T) {
 	}
 }
 
-// TestSend pins that all VIPs are announced on their links, that a host's stale
-// neighbour entry follows at once, and that a link that is down stops only itself.
+// TestSend pins that all VIPs are announced on their links, that a host's stale neighbour
+// entry is replaced at once, and that a link that is down affects only itself.
 func TestSend(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: network namespaces and packet sockets")
@@ -167,8 +167,8 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// TestAnnouncementsFollowTheLink: they carry the hardware address that the link has now,
-// and one VIP is announced alone where that is asked for.
+// TestAnnouncementsFollowTheLink: they have the link's current hardware address, and a
+// single VIP can be announced.
 func TestAnnouncementsFollowTheLink(t *testing.T) {
 	node, host := netlab.Space(t), netlab.Space(t)
 	netlab.In(t, node, func() error { return veth("client0", "eth0", host) })

@@ -70,9 +70,9 @@ func TestWatch(t *testing.T) {
 	<-ended
 }
 
-// TestABrokenSubscriptionIsRenewed: while nobody takes the reports the kernel has more
-// to tell than the socket holds, and then breaks the subscription off. Whatever was
-// missed, what the link has become is reported in the end.
+// TestABrokenSubscriptionIsRenewed: while the reports are not read, the kernel has more
+// updates than the socket can hold and breaks the subscription. The final state of the link
+// is still reported.
 func TestABrokenSubscriptionIsRenewed(t *testing.T) {
 	here := netlab.Space(t)
 	var link, noise netlink.Link

@@ -24,7 +24,7 @@ import (
 )
 
 // TestFollowTellsTheLinkLayerAddressOfANeighbour: without traffic to it, again when it
-// changes, and that it is known no more once the entry is gone.
+// changes, and nil when the entry is gone.
 func TestFollowTellsTheLinkLayerAddressOfANeighbour(t *testing.T) {
 	spaces := [2]ns.NetNS{netlab.Space(t), netlab.Space(t)}
 	in := func(i int, f func() error) { t.Helper(); netlab.In(t, spaces[i], f) }
@@ -104,8 +104,8 @@ func TestFollowNeedsNoRightToEnterANamespace(t *testing.T) {
 	})
 }
 
-// followOnce prints the first link-layer address of 198.18.9.2 that a follower tells. It
-// fails with the follower's log if none is told.
+// followOnce prints the first link-layer address of 198.18.9.2 that a follower reports. It
+// fails with the follower's log if there is none.
 func followOnce(t *testing.T, name string) {
 	link, err := net.InterfaceByName(name)
 	if err != nil {

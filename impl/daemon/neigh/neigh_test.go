@@ -156,8 +156,8 @@ func TestAfterALinkWasDownEntriesComeBackAtOnce(t *testing.T) {
 	l.waitState(t, "198.18.1.11", netlink.NUD_REACHABLE)
 }
 
-// TestALinkThatComesBackInTheMiddleOfARound: those who were served before it went down
-// are served anew, and do not wait for the next round.
+// TestALinkThatComesBackInTheMiddleOfARound: targets refreshed before it went down are
+// refreshed again at once.
 func TestALinkThatComesBackInTheMiddleOfARound(t *testing.T) {
 	l := newLab(t)
 	backends := []netip.Addr{netip.MustParseAddr("198.18.1.11")}
@@ -171,7 +171,7 @@ func TestALinkThatComesBackInTheMiddleOfARound(t *testing.T) {
 	l.waitState(t, "198.18.1.11", netlink.NUD_REACHABLE)
 }
 
-// TestAClientThatIsGoneIsForgotten pins that rounds spare a silent client ever
+// TestAClientThatIsGoneIsForgotten pins that rounds skip a silent client for longer and
 // longer and then drop it, and that a backend is never dropped.
 func TestAClientThatIsGoneIsForgotten(t *testing.T) {
 	gone := netip.MustParseAddr("198.18.0.99")

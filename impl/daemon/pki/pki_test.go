@@ -63,7 +63,7 @@ func TestThePairKeyIsThePairs(t *testing.T) {
 	}
 }
 
-// TestHeartbeatKeysAreThePairsAndOfOneDirection: both nodes come to the same keys, each
+// TestHeartbeatKeysAreThePairsAndOfOneDirection: both nodes derive the same keys, each
 // direction of each path has its own, and another pair has others.
 func TestHeartbeatKeysAreThePairsAndOfOneDirection(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
@@ -161,7 +161,8 @@ func TestLoadNamesTheWrongFile(t *testing.T) {
 	}
 }
 
-// A certificate is replaced alone, by the authority's key, and nothing else is touched.
+// A renewal replaces only the certificate, with the authority's key, and touches nothing
+// else.
 func TestACertificateIsRenewedAlone(t *testing.T) {
 	dir := t.TempDir()
 	if err := Init(dir, "lb1", "lb2"); err != nil {
@@ -199,7 +200,7 @@ func TestACertificateIsRenewedAlone(t *testing.T) {
 	}
 }
 
-// One file that exists keeps all from being written: a folder is never half of two pairs.
+// If one file exists, none is written: a folder never has files of two pairs.
 func TestInitIsAllOrNothing(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "lb2.key"), []byte("mine"), 0o600); err != nil {

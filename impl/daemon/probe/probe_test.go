@@ -25,7 +25,7 @@ var (
 	nowhere = netip.MustParseAddr("198.18.9.9") // no route leads there
 )
 
-// reports are what a prober has said, by target.
+// reports are a prober's reports, by target.
 type reports struct {
 	mu   sync.Mutex
 	last map[netip.Addr]bool
@@ -40,7 +40,7 @@ func (r *reports) take(a netip.Addr, answered bool) {
 	}
 }
 
-// await waits until the reports of a target have been the same for a while.
+// await waits until the reports of a target have not changed for a while.
 func (r *reports) await(t *testing.T, a netip.Addr, answered bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
@@ -111,7 +111,7 @@ func echo(t *testing.T, reply bool, id, seq int) []byte {
 	return packet
 }
 
-// What comes from elsewhere, to somebody else or for an earlier round is no answer.
+// A reply from another host, to another host or for an earlier round does not count.
 func TestAnswersOfOthersDoNotCount(t *testing.T) {
 	var p *Prober
 	netlab.In(t, netlab.Space(t), func() (err error) {

@@ -14,8 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// childEnv makes this test binary a process that prepares itself and tells what
-// came of it.
+// childEnv makes this test binary a process that prepares itself and prints the result.
 const childEnv = "BATON_TEST_REALTIME"
 
 func TestMain(m *testing.M) {
@@ -26,8 +25,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child prints the policy and priority of each thread, one that is started
-// afterwards and the loop's among them.
+// child prints the policy and priority of each thread, including a later one and the
+// loop's.
 func child() {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	Process(log)

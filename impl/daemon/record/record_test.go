@@ -49,7 +49,7 @@ func TestEventsGoToTraceLogAndObserverInOrder(t *testing.T) {
 	}
 }
 
-// stuck is a writer that nobody empties, until it is released.
+// stuck is a writer that blocks until it is released.
 type stuck struct {
 	entered, release chan struct{}
 	bytes.Buffer
@@ -103,7 +103,7 @@ func TestAStuckReaderBlocksNobodyAndIsToldWhatItMissed(t *testing.T) {
 	}
 }
 
-// A log on a full disk is told where it still can be.
+// A log on a full disk is reported in the trace.
 func TestLogLinesThatCannotBeWrittenAreTold(t *testing.T) {
 	var out bytes.Buffer
 	r := New(Config{Node: "lb1", Trace: &out, Log: slog.NewTextHandler(full{}, nil)})
@@ -148,7 +148,7 @@ func TestATraceThatCannotBeWrittenEndsWithOneLogLine(t *testing.T) {
 	}
 }
 
-// BenchmarkEvent is what an event costs the loop that records it.
+// BenchmarkEvent measures the cost of an event for the recording loop.
 func BenchmarkEvent(b *testing.B) {
 	r := New(Config{Node: "lb1"})
 	e := role("Init", "Backup")

@@ -25,16 +25,15 @@ import (
 	"baton/impl/daemon/control"
 )
 
-// echoSource is where echo packets of one end come from, by protocol: addresses of lo,
-// so none of the cable's.
+// echoSource is the source of one end's echo packets, by IP version: addresses of lo, so
+// not of the cable's subnet.
 var echoSource = map[bool]string{false: "198.18.77.1", true: "2001:2:0:77::1"}
 
 // echoPairs are the addresses of both ends, by protocol.
 var echoPairs = map[string][2]string{"IPv4": {"198.18.9.1", "198.18.9.2"}, "IPv6": {"2001:2:0:9::1", "2001:2:0:9::2"}}
 
-// echoCable joins an end that has addresses to send echo packets from to one that
-// forwards, as the kernel does by default: it does not filter by the reverse path, and
-// sends redirects, for which it knows the way.
+// echoCable connects an end with addresses to send echo packets from to one that forwards,
+// with the kernel's defaults: no reverse path filter, and redirects on.
 func echoCable(t *testing.T) (a, b *end) {
 	t.Helper()
 	a, b = cable(t)
@@ -75,7 +74,7 @@ func (e *end) forward(on bool) {
 	e.sysctl("1", "ipv4/conf/"+e.link+"/send_redirects")
 }
 
-// sedate gives the control packets of a session an interval that a busy host holds.
+// sedate gives a session's control packets an interval that a busy host can keep.
 func sedate(s config.BFDSession) config.BFDSession {
 	s.TX, s.RX = config.Duration(200*time.Millisecond), config.Duration(200*time.Millisecond)
 	return s
@@ -89,8 +88,7 @@ func echoing(s config.BFDSession) config.BFDSession {
 	return s
 }
 
-// returning makes a session tell its peer that echo packets come back, every 30 ms at
-// the fastest.
+// returning makes a session announce that it returns echo packets, at most every 30 ms.
 func returning(s config.BFDSession) config.BFDSession {
 	s = sedate(s)
 	s.Echo.RX = config.Duration(30 * time.Millisecond)
@@ -105,12 +103,12 @@ func unaffiliated(s config.BFDSession) config.BFDSession {
 	return s
 }
 
-// echoesCome is what a session is held to whose echo packets come back.
+// echoesCome is the condition that a session's echo packets come back.
 func echoesCome(n uint64) func(control.BFDSession) bool {
 	return func(x control.BFDSession) bool { return x.State == "Up" && x.Echo.Active && x.Echo.Received >= n }
 }
 
-// frames is a packet socket that sees all that an end's link carries.
+// frames is a packet socket that receives all frames of an end's link.
 type frames struct {
 	t  *testing.T
 	fd int
@@ -134,7 +132,7 @@ func (e *end) watch(t *testing.T) *frames {
 	return f
 }
 
-// take returns what was seen since the last call.
+// take returns the frames since the last call.
 func (f *frames) take() (seen []gopacket.Packet) {
 	f.t.Helper()
 	for {
@@ -202,7 +200,7 @@ func (e *end) mac() (mac string) {
 	return mac
 }
 
-// enough echo packets that a peer that answered with redirects would have.
+// enough is a number of echo packets after which a peer would have sent redirects.
 const enough = 30
 
 // TestEchoPacketsTravelAsRFC5881And9747Ask: to UDP port 3785, to an address of our own
@@ -283,9 +281,9 @@ func provoke(t *testing.T, a, b *end, wire *frames, local netip.Addr) (inside st
 	return inside
 }
 
-// TestEchoFindsThatThePeersForwardingStopped: its BFD goes on, and control packets come
-// all the time; only what they cannot tell has ended. The interval is what the peer can
-// take, which is more than we asked for.
+// TestEchoFindsThatThePeersForwardingStopped: its BFD continues, and control packets keep
+// arriving; only echo packets detect it. The interval is the peer's minimum, which is
+// longer than ours.
 func TestEchoFindsThatThePeersForwardingStopped(t *testing.T) {
 	t.Parallel()
 	for protocol, pair := range echoPairs {
@@ -313,7 +311,7 @@ func TestEchoFindsThatThePeersForwardingStopped(t *testing.T) {
 	}
 }
 
-// TestUnaffiliatedSessionsFollowForwardingAlone: with a system that runs no BFD.
+// TestUnaffiliatedSessionsFollowForwardingAlone: with a system without BFD.
 func TestUnaffiliatedSessionsFollowForwardingAlone(t *testing.T) {
 	t.Parallel()
 	a, b := echoCable(t)
@@ -346,7 +344,7 @@ func TestUnaffiliatedSessionsFollowForwardingAlone(t *testing.T) {
 	}
 }
 
-// TestEchoPacketsComeBackAfterTheirLinkWasDown: by the socket that saw it go.
+// TestEchoPacketsComeBackAfterTheirLinkWasDown: through the same socket.
 func TestEchoPacketsComeBackAfterTheirLinkWasDown(t *testing.T) {
 	t.Parallel()
 	a, _ := echoCable(t)
@@ -423,8 +421,8 @@ func TestEchoIsRefusedWhereTheSystemIsNotFitForIt(t *testing.T) {
 	refused(b, back6, "net.ipv6.conf.all.forwarding is 0, so the kernel would not forward")
 }
 
-// TestForgedEchoPacketsChangeNothing: those that this system did not send, and those
-// that came from farther away than the link.
+// TestForgedEchoPacketsChangeNothing: those that this system did not send, and those from
+// farther away than the link.
 func TestForgedEchoPacketsChangeNothing(t *testing.T) {
 	t.Parallel()
 	a, b := echoCable(t)

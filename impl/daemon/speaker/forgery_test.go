@@ -12,8 +12,7 @@ import (
 	"baton/impl/daemon/control"
 )
 
-// forgery is a packet that somebody sends who is not the peer, and as what it is
-// counted once it has been discarded.
+// forgery is a packet of an attacker, and the reason by which its drop is counted.
 type forgery struct {
 	name    string
 	data    []byte
@@ -24,8 +23,8 @@ type forgery struct {
 // bySession is what the filter knows nothing about.
 var bySession = bfd.DropDetectMult.String()
 
-// forgeries are made for a session that takes a least TTL and has a discriminator.
-// Each would take the session down.
+// forgeries are made for a session's minimum TTL and discriminator. Each would take the
+// session down.
 func forgeries(discr uint32, minTTL int) []forgery {
 	down := bfd.Packet{State: bfd.Down, DetectMult: 3, MyDiscr: 9, YourDiscr: discr,
 		DesiredMinTxInterval: time.Second, RequiredMinRxInterval: time.Second}
@@ -47,10 +46,9 @@ func forgeries(discr uint32, minTTL int) []forgery {
 	}
 }
 
-// TestForgeriesAreDiscardedByTheKernel: for each kind and protocol of session what
-// nobody would take is discarded and counted by its reason before the loop sees it, by
-// the rules of the sessions of that kind: what is far too far away for a single hop is
-// near enough for multihop.
+// TestForgeriesAreDiscardedByTheKernel: for each kind of session and IP version, packets
+// that no session accepts are dropped and counted by reason before the loop sees them, by
+// the rules of that kind: a TTL that is too low for a single hop may be valid for multihop.
 func TestForgeriesAreDiscardedByTheKernel(t *testing.T) {
 	a, b := cable(t)
 	const minTTL = 250
@@ -92,7 +90,7 @@ func TestForgeriesAreDiscardedByTheKernel(t *testing.T) {
 	}
 }
 
-// total is how many packets a speaker has discarded, wherever.
+// total returns how many packets a speaker has dropped anywhere.
 func total(s control.BFDStatus) uint64 {
 	n := sum(s.Filtered) + s.NoSession
 	for _, x := range s.Sessions {

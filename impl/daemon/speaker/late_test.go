@@ -11,11 +11,11 @@ import (
 	"baton/impl/daemon/config"
 )
 
-// driven is a pair of speakers with a session each that the test drives by hand.
+// driven is a pair of speakers with one session each, driven by the test.
 type driven struct{ one, two *Speaker }
 
-// drive opens both without running them, and looks after them until they are Up at
-// their pace.
+// drive opens both without running them, and steps them until they are Up at their
+// interval.
 func drive(t *testing.T, interval time.Duration, mult uint8) driven {
 	t.Helper()
 	a, b := cable(t)
@@ -42,7 +42,7 @@ func drive(t *testing.T, interval time.Duration, mult uint8) driven {
 	return d
 }
 
-// look is a look of both.
+// look runs one round of both.
 func (d driven) look() {
 	for _, s := range []*Speaker{d.one, d.two} {
 		s.look()
@@ -51,8 +51,8 @@ func (d driven) look() {
 
 func (d driven) stats() bfd.Stats { return d.one.sessions[0].peered.Stats() }
 
-// TestASpeakerAllocatesNothingForAPacket: from the socket through the session and to
-// the next socket.
+// TestASpeakerAllocatesNothingForAPacket: from the receiving socket through the session to
+// the sending socket.
 func TestASpeakerAllocatesNothingForAPacket(t *testing.T) {
 	d := drive(t, time.Millisecond, 255)
 	fifty := func() { // because AllocsPerRun rounds down
@@ -71,8 +71,8 @@ func TestASpeakerAllocatesNothingForAPacket(t *testing.T) {
 	}
 }
 
-// TestASpeakerTakesNothingThatCameInTimeForSilence: when its loop comes late to the end
-// of the Detection Time, the packet that waits in the socket since before counts.
+// TestASpeakerTakesNothingThatCameInTimeForSilence: when its loop is late at the end of the
+// Detection Time, a packet already in the socket counts.
 func TestASpeakerTakesNothingThatCameInTimeForSilence(t *testing.T) {
 	d := drive(t, time.Millisecond, 200)
 	x := d.one.sessions[0].peered

@@ -38,11 +38,10 @@ const (
 	manyBeats    = 100  // packets of each session that are measured
 )
 
-// BenchmarkThousandSessions runs two speakers, each a process of its own in a
-// namespace of its own, with a thousand sessions between them, and measures what CPU
-// time one of them uses while the other is asked how far they are. It fails where a
-// session goes down or the limit is passed. One iteration is a hundred packets of each
-// session, some nine seconds.
+// BenchmarkThousandSessions runs two speakers, each a process in its own namespace, with a
+// thousand sessions between them, and measures the CPU time of one of them; only the other
+// is asked for its status. It fails if a session goes down or the limit is exceeded. One
+// iteration is a hundred packets of each session, some nine seconds.
 func BenchmarkThousandSessions(b *testing.B) {
 	left, right := cable(b)
 	measured, asked := left.process(b, 0), right.process(b, 1)
@@ -151,8 +150,8 @@ func (p *process) status(b *testing.B) control.BFDStatus {
 	}
 }
 
-// await waits until every session holds to what is asked. It asks seldom: the answer
-// of a thousand sessions costs more than their packets.
+// await waits until every session meets a condition. It polls rarely: the answer for a
+// thousand sessions costs more than their packets.
 func (p *process) await(b *testing.B, what string, holds func(control.BFDSession) bool) control.BFDStatus {
 	b.Helper()
 	tick := time.NewTicker(500 * time.Millisecond)
@@ -173,7 +172,7 @@ func (p *process) await(b *testing.B, what string, holds func(control.BFDSession
 	}
 }
 
-// cpuTime returns what the process has used so far, in user and in kernel mode.
+// cpuTime returns the process's CPU time so far, user and kernel.
 func (p *process) cpuTime(b *testing.B) time.Duration {
 	b.Helper()
 	proc, err := procfs.NewProc(p.cmd.Process.Pid)

@@ -17,8 +17,8 @@ import (
 	"baton/impl/daemon/internal/netlab"
 )
 
-// patience bounds the wait for what takes a second or two: a session that is not Up
-// sends once a second.
+// patience bounds the wait for what takes a second or two: a session that is not Up sends
+// once a second.
 const patience = 20 * time.Second
 
 // end is one side of a cable, each in a namespace of its own.
@@ -28,7 +28,7 @@ type end struct {
 	link  string
 }
 
-// cable joins two namespaces by a0 and b0, with addresses of both protocols that end
+// cable connects two namespaces by a0 and b0, with addresses of both IP versions that end
 // in 1 and 2.
 func cable(t testing.TB) (a, b *end) {
 	t.Helper()
@@ -101,7 +101,7 @@ func status(t *testing.T, c controller) control.BFDStatus {
 	return s
 }
 
-// await waits until every session of a speaker holds to what is asked.
+// await waits until every session of a speaker meets a condition.
 func await(t *testing.T, c controller, what string, holds func(control.BFDSession) bool) control.BFDStatus {
 	t.Helper()
 	return awaitStatus(t, c, "every session "+what, func(s control.BFDStatus) bool {
@@ -109,7 +109,7 @@ func await(t *testing.T, c controller, what string, holds func(control.BFDSessio
 	})
 }
 
-// awaitStatus waits until a speaker's status holds to what is asked.
+// awaitStatus waits until a speaker's status meets a condition.
 func awaitStatus(t *testing.T, c controller, what string, holds func(control.BFDStatus) bool) control.BFDStatus {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -175,7 +175,7 @@ func TestRFC5880_6_8_1_DiscriminatorsOfASpeaker(t *testing.T) {
 	}
 }
 
-// TestAPeerThatGoesSilentIsMissedWithinTheDetectionTime: not before it is over.
+// TestAPeerThatGoesSilentIsMissedWithinTheDetectionTime: and not before its end.
 func TestAPeerThatGoesSilentIsMissedWithinTheDetectionTime(t *testing.T) {
 	a, b := cable(t)
 	one, two := a.speak(a.to("198.18.9.1", "198.18.9.2")), b.speak(b.to("198.18.9.2", "198.18.9.1"))
@@ -199,9 +199,9 @@ func TestAPeerThatGoesSilentIsMissedWithinTheDetectionTime(t *testing.T) {
 	}
 }
 
-// TestDemandModeOnTheWire: with both sides in Demand mode nothing is sent, silence is no
-// failure, a Poll is answered, and one that is not takes the session down; without it
-// packets come again.
+// TestDemandModeOnTheWire: with both sides in Demand mode nothing is sent and silence is
+// not a failure; a Poll is answered, and an unanswered one takes the session down; without
+// Demand mode packets continue.
 func TestDemandModeOnTheWire(t *testing.T) {
 	a, b := cable(t)
 	here, there := a.to("198.18.9.1", "198.18.9.2"), b.to("198.18.9.2", "198.18.9.1")

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestPausesDoubleUpToTheirLimit: and are drawn, from the upper half.
+// TestPausesDoubleUpToTheirLimit: and are drawn from the upper half.
 func TestPausesDoubleUpToTheirLimit(t *testing.T) {
 	b := backoff{first: 50 * time.Millisecond, limit: 5 * time.Second}
 	for failures, whole := range map[int]time.Duration{0: 50, 1: 50, 2: 100, 3: 200, 7: 3200, 8: 5000, 1000: 5000} {
@@ -26,8 +26,8 @@ func TestPausesDoubleUpToTheirLimit(t *testing.T) {
 	}
 }
 
-// refusing is a Handler that gives each stream up as soon as it is up, as a node does
-// whose peer speaks another version of the protocol.
+// refusing is a Handler that resets each stream as soon as it is up, as a node does whose
+// peer has another protocol version.
 type refusing struct {
 	*recorder
 	reset func(id uint64, why string)
@@ -38,7 +38,7 @@ func (r refusing) StreamUp(id uint64, protocol string) {
 	r.reset(id, "mark: protocol version 2, this node speaks 1")
 }
 
-// TestARefusedStreamIsTriedEverLessOften: and both ends name the reason, in few lines.
+// TestARefusedStreamIsTriedEverLessOften: and both ends log the reason, in few lines.
 func TestARefusedStreamIsTriedEverLessOften(t *testing.T) {
 	d, l := configs(t)
 	at := refusing{recorder: newRecorder()}
@@ -73,7 +73,7 @@ func TestARefusedStreamIsTriedEverLessOften(t *testing.T) {
 	}
 }
 
-// TestALostStreamIsBackAtOnce: pauses grow with refusals alone.
+// TestALostStreamIsBackAtOnce: only refusals lengthen the pauses.
 func TestALostStreamIsBackAtOnce(t *testing.T) {
 	b := backoff{first: 5 * time.Millisecond, limit: time.Hour, failures: 30}
 	d, _ := configs(t)

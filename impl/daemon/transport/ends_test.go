@@ -201,5 +201,5 @@ func configs(t testing.TB) (dialler, listener Config) {
 		Config{ID: "lb2", Peer: "lb1", Local: two, Remote: one, Protocols: spoken, TLS: identity(t, dir, "lb2").Peer("lb1")}
 }
 
-// spoken is what the ends of most tests offer.
+// spoken are the protocols of the ends in most tests.
 var spoken = []string{"sync/1"}

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// The port does not answer a link that it is not for: neither takes a connection nor
-// refuses one.
+// The port does not answer on other links: it neither accepts nor refuses a connection.
 func TestThePortIsNotThereForOtherLinks(t *testing.T) {
 	lo, err := net.InterfaceByName("lo")
 	if err != nil {

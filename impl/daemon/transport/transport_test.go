@@ -82,8 +82,8 @@ func TestTheListenersPeerMayRestart(t *testing.T) {
 	first := start(t, d)
 	first.wait(t, "up 1")
 	listener.wait(t, "up 1")
-	// A second connection of the authenticated peer while the first still stands:
-	// the first is from before a crash that this end has not noticed.
+	// A second connection of the authenticated peer while the first is open: the first is
+	// from before a crash that this end has not noticed.
 	second := start(t, d)
 	second.wait(t, "up 1")
 	listener.wait(t, "up 2")
@@ -124,8 +124,8 @@ func (g greeter) StreamUp(id uint64, protocol string) {
 	}
 }
 
-// TestTheFirstFramesArrive: what either end sends the moment that its stream is up is
-// not lost between the handshake and the reader.
+// TestTheFirstFramesArrive: what either end sends as soon as its stream is up is not lost
+// between the handshake and the reader.
 func TestTheFirstFramesArrive(t *testing.T) {
 	d, l := configs(t)
 	var ends [2]*greeter
@@ -153,8 +153,8 @@ func TestTheFirstFramesArrive(t *testing.T) {
 	}
 }
 
-// TestAStreamThatIsGoneTakesNothing pins that what was meant for one stream never
-// reaches the next.
+// TestAStreamThatIsGoneTakesNothing pins that a frame for one stream never reaches the
+// next.
 func TestAStreamThatIsGoneTakesNothing(t *testing.T) {
 	d, l := configs(t)
 	listener, dialler := start(t, l), start(t, d)
@@ -286,8 +286,8 @@ func TestWhoIsRefused(t *testing.T) {
 	}
 }
 
-// TestAListenerThatIsNotThePeerIsRefused is the other direction: the dialler
-// checks the name too.
+// TestAListenerThatIsNotThePeerIsRefused is the other direction: the dialler also checks
+// the name.
 func TestAListenerThatIsNotThePeerIsRefused(t *testing.T) {
 	dir := certificates(t, "lb1", "lb2", "lb3")
 	one, two := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.2")

@@ -24,8 +24,7 @@ func shares(table []int, n int) []int {
 	return counts
 }
 
-// Names take turns, so no share may exceed another by more than the one slot of
-// the last, incomplete round.
+// Names take turns, so shares differ by at most the one slot of the last, incomplete round.
 func TestBalance(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 7, 50, 160} {
 		counts := shares(Table(names(n), nil, DefaultSize), n)
@@ -35,8 +34,8 @@ func TestBalance(t *testing.T) {
 	}
 }
 
-// Besides the slots of the backend that left, few may move (the paper, section
-// 5.3, measures some percent).
+// Besides the slots of the removed backend few may move (the paper, section 5.3, measures
+// some percent).
 func TestMinimalDisruption(t *testing.T) {
 	for _, n := range []int{2, 3, 10, 50} {
 		all := names(n)

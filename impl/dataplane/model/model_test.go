@@ -16,8 +16,8 @@ import (
 	"baton/impl/flow"
 )
 
-// The tests of package bpf put the same tables and random sequences through the
-// model and through the programs. Here stands what they cannot ask of both.
+// The tests of package bpf run the same tables and random sequences through the model and
+// the programs. These are the tests of the model alone.
 
 var (
 	vip     = flow.IPv4(198, 18, 0, 100)
@@ -91,7 +91,7 @@ func TestWaitNeverBlocks(t *testing.T) {
 	}
 }
 
-// Every port of the probe sequence is within the range, whatever the range.
+// Every port of the probe sequence is within the range.
 func TestSNATPortStaysInRange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		first := rapid.Uint16Min(1).Draw(t, "first")
@@ -103,7 +103,7 @@ func TestSNATPortStaysInRange(t *testing.T) {
 	})
 }
 
-// Flows that differ in little must not meet in one slot or on one port.
+// Similar flows must not share a slot or a port.
 func TestHashSpreadsNeighbours(t *testing.T) {
 	const buckets, flows = 64, 64 * 200
 	var counts [buckets]int
@@ -150,7 +150,7 @@ func FuzzPacket(f *testing.F) {
 	})
 }
 
-// BenchmarkPacket is what a packet costs the simulator.
+// BenchmarkPacket measures a packet's cost in the simulator.
 func BenchmarkPacket(b *testing.B) {
 	d := newModel(b)
 	d.Lease(clock.Never)

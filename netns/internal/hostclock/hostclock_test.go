@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A stamp taken between two readings must land between them, give or
-// take the width of the sampling.
+// A timestamp taken between two readings must be converted to an instant between them,
+// within the width of the sampling.
 func TestTranslatedStampLiesWhereItWasTaken(t *testing.T) {
 	const tolerance = 200 * time.Microsecond
 	var tr Translator
