@@ -28,18 +28,26 @@ func (b *batchBuffer[A]) close() error {
 	return b.memory.close()
 }
 
+// condition says which records of a batch take effect: enum condition of types.h.
+type condition uint32
+
+const (
+	noCondition     condition = iota // all
+	applyMissing                     // those of which the table has neither tuple
+	applyDamaged                     // those whose entry is damaged or missing
+	removeUnchanged                  // those whose entry still looks as in the record
+	removeDamaged                    // those whose entry is damaged
+)
+
 // run runs a table program over n records. fill writes them; collect, if not nil, reads them
 // afterwards. It returns how many took effect; the others have a zero word.
-func (b *batchBuffer[A]) run(p *ebpf.Program, n int, conditional bool, fill, collect func([]rawRecord[A])) (int, error) {
+func (b *batchBuffer[A]) run(p *ebpf.Program, n int, only condition, fill, collect func([]rawRecord[A])) (int, error) {
 	b.use.Lock()
 	defer b.use.Unlock()
 	if b.memory.values == nil {
 		return 0, errors.New("the dataplane is closed")
 	}
-	args := lbBatchArgs{Count: uint32(n)}
-	if conditional {
-		args.Conditional = 1
-	}
+	args := lbBatchArgs{Count: uint32(n), Condition: uint32(only)}
 	fill(b.memory.values[:n])
 	if _, err := p.Run(&ebpf.RunOptions{Context: &args, ContextOut: &args}); err != nil {
 		return 0, err

@@ -115,7 +115,8 @@ func manyEntries(n int) []flow.Entry {
 }
 
 // BenchmarkTable measures the table operations with n entries: installing them into
-// an empty table, again over themselves, reading, sweeping without result, removing.
+// an empty table, again over themselves, reading, walking with a check of each, sweeping
+// without result, removing.
 func BenchmarkTable(b *testing.B) {
 	for _, n := range []int{10_000, 1_000_000} {
 		entries := manyEntries(n)
@@ -141,6 +142,13 @@ func BenchmarkTable(b *testing.B) {
 		measure("Apply", remove, install)
 		measure("ApplyAgain", install, install)
 		measure("Dump", nothing, func() error { return s.Dump(func(flow.Entry) bool { return true }) })
+		measure("Walk", nothing, func() error {
+			for {
+				if end, err := s.Walk(func(flow.Held) {}); end || err != nil {
+					return err
+				}
+			}
+		})
 		measure("Sweep", nothing, func() error { _, err := s.Sweep(origin, origin); return err })
 		measure("Delete", install, remove)
 	}

@@ -43,7 +43,7 @@ func entryTuple(e *flow.Entry) *flow.Tuple { return &e.Original }
 func itself(t *flow.Tuple) *flow.Tuple { return t }
 
 // Apply implements dataplane.Dataplane.
-func (d *Dataplane) Apply(entries []flow.Entry) error { return d.install(entries, false) }
+func (d *Dataplane) Apply(entries []flow.Entry) error { return d.install(entries, noCondition) }
 
 // Merge implements dataplane.Dataplane.
 func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
@@ -53,11 +53,11 @@ func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
 		}
 		return f.deleteReplicated(tuples, d.now())
 	})
-	return errors.Join(err, d.install(entries, true))
+	return errors.Join(err, d.install(entries, applyMissing))
 }
 
-// install writes all entries, or only those with neither tuple in the table.
-func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
+// install writes entries.
+func (d *Dataplane) install(entries []flow.Entry, only condition) error {
 	for i := range entries {
 		if err := dataplane.ValidateEntry(&entries[i]); err != nil {
 			return err
@@ -68,7 +68,7 @@ func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
 		if f == nil {
 			return fmt.Errorf("bpf: apply %d entries: %w", len(list), dataplane.NoTable(len(list)))
 		}
-		missed, err := f.install(list, onlyMissing, now)
+		missed, err := f.install(list, only, now)
 		if err == nil && missed > 0 {
 			err = fmt.Errorf("bpf: apply %d entries: %w", len(list), dataplane.TableFull(missed, d.cfg.MaxFlows))
 		}
@@ -77,12 +77,15 @@ func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
 }
 
 // Delete implements dataplane.Dataplane.
-func (d *Dataplane) Delete(tuples []flow.Tuple) error {
+func (d *Dataplane) Delete(tuples []flow.Tuple) error { return d.delete(tuples, noCondition) }
+
+// delete removes entries.
+func (d *Dataplane) delete(tuples []flow.Tuple, only condition) error {
 	return split(d.families, tuples, itself, func(f tables, list []flow.Tuple) error {
 		if f == nil {
 			return nil
 		}
-		return f.delete(list)
+		return f.delete(list, only)
 	})
 }
 

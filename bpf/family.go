@@ -20,6 +20,7 @@ type objects struct {
 	FromBackend *ebpf.Program `ebpf:"from_backend"`
 	TableApply  *ebpf.Program `ebpf:"table_apply"`
 	TableRemove *ebpf.Program `ebpf:"table_remove"`
+	TableCheck  *ebpf.Program `ebpf:"table_check"`
 
 	Conns         *ebpf.Map `ebpf:"conns"`
 	Replies       *ebpf.Map `ebpf:"replies"`
@@ -51,7 +52,7 @@ func (o *objects) shared() map[string]*ebpf.Map {
 
 func (o *objects) close() error {
 	var errs []error
-	for _, p := range []*ebpf.Program{o.FromClient, o.FromBackend, o.TableApply, o.TableRemove} {
+	for _, p := range []*ebpf.Program{o.FromClient, o.FromBackend, o.TableApply, o.TableRemove, o.TableCheck} {
 		errs = append(errs, p.Close())
 	}
 	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.BackendTables, o.DnatBackends, o.Members, o.Refusals, o.Addresses, o.Batch,
@@ -71,12 +72,15 @@ type tables interface {
 	// has reports whether an address is of the family.
 	has(a flow.Addr) bool
 	setServices(services []dataplane.Service, generation uint32, roles map[flow.Addr]model.AddressRole) error
-	install(entries []flow.Entry, onlyMissing bool, now clock.Instant) (missed int, err error)
-	delete(tuples []flow.Tuple) error
+	install(entries []flow.Entry, only condition, now clock.Instant) (missed int, err error)
+	delete(tuples []flow.Tuple, only condition) error
 	deleteReplicated(tuples []flow.Tuple, now clock.Instant) error
 	lookup(t flow.Tuple, now clock.Instant) (flow.Entry, bool, error)
 	dump(now clock.Instant, f func(flow.Entry) bool) (done bool, err error)
 	sweep(now, since clock.Instant) ([]flow.Entry, error)
+	walk(now clock.Instant, f func(flow.Held)) (end bool, err error)
+	damage(t flow.Tuple, vanishes bool) error
+	examine(tuples []flow.Tuple, now clock.Instant) ([]flow.Held, error)
 	evictions() uint64
 	event(sample []byte) (flow.Event, bool)
 	refused(all map[flow.Service]dataplane.Refusals) error
@@ -87,6 +91,7 @@ type tables interface {
 type family[A addr] struct {
 	objs      objects
 	batch     batchBuffer[A]
+	walker    walker[A]
 	timeouts  dataplane.Timeouts
 	lifetimes atomic.Pointer[dataplane.Lifetimes] // of entries, under the services
 

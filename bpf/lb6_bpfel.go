@@ -37,6 +37,7 @@ const (
 	lb6ProgFromBackend   = "from_backend"
 	lb6ProgFromClient    = "from_client"
 	lb6ProgTableApply    = "table_apply"
+	lb6ProgTableCheck    = "table_check"
 	lb6ProgTableRemove   = "table_remove"
 	lb6VarBackendIfindex = "backend_ifindex"
 	lb6VarBackendMac     = "backend_mac"
@@ -101,6 +102,7 @@ type lb6ProgramSpecs struct {
 	FromBackend *ebpf.ProgramSpec `ebpf:"from_backend"`
 	FromClient  *ebpf.ProgramSpec `ebpf:"from_client"`
 	TableApply  *ebpf.ProgramSpec `ebpf:"table_apply"`
+	TableCheck  *ebpf.ProgramSpec `ebpf:"table_check"`
 	TableRemove *ebpf.ProgramSpec `ebpf:"table_remove"`
 }
 
@@ -242,6 +244,7 @@ type lb6Programs struct {
 	FromBackend *ebpf.Program `ebpf:"from_backend"`
 	FromClient  *ebpf.Program `ebpf:"from_client"`
 	TableApply  *ebpf.Program `ebpf:"table_apply"`
+	TableCheck  *ebpf.Program `ebpf:"table_check"`
 	TableRemove *ebpf.Program `ebpf:"table_remove"`
 }
 
@@ -250,6 +253,7 @@ func (p *lb6Programs) Close() error {
 		p.FromBackend,
 		p.FromClient,
 		p.TableApply,
+		p.TableCheck,
 		p.TableRemove,
 	)
 }

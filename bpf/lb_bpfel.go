@@ -30,11 +30,11 @@ type lbBackendKey struct {
 }
 
 type lbBatchArgs struct {
-	_           structs.HostLayout
-	Count       uint32
-	Done        uint32
-	Conditional uint32
-	Pad         uint32
+	_         structs.HostLayout
+	Count     uint32
+	Done      uint32
+	Condition uint32
+	Pad       uint32
 }
 
 type lbConn struct {
@@ -171,6 +171,7 @@ const (
 	lbProgFromBackend   = "from_backend"
 	lbProgFromClient    = "from_client"
 	lbProgTableApply    = "table_apply"
+	lbProgTableCheck    = "table_check"
 	lbProgTableRemove   = "table_remove"
 	lbVarBackendIfindex = "backend_ifindex"
 	lbVarBackendMac     = "backend_mac"
@@ -235,6 +236,7 @@ type lbProgramSpecs struct {
 	FromBackend *ebpf.ProgramSpec `ebpf:"from_backend"`
 	FromClient  *ebpf.ProgramSpec `ebpf:"from_client"`
 	TableApply  *ebpf.ProgramSpec `ebpf:"table_apply"`
+	TableCheck  *ebpf.ProgramSpec `ebpf:"table_check"`
 	TableRemove *ebpf.ProgramSpec `ebpf:"table_remove"`
 }
 
@@ -364,6 +366,7 @@ type lbPrograms struct {
 	FromBackend *ebpf.Program `ebpf:"from_backend"`
 	FromClient  *ebpf.Program `ebpf:"from_client"`
 	TableApply  *ebpf.Program `ebpf:"table_apply"`
+	TableCheck  *ebpf.Program `ebpf:"table_check"`
 	TableRemove *ebpf.Program `ebpf:"table_remove"`
 }
 
@@ -372,6 +375,7 @@ func (p *lbPrograms) Close() error {
 		p.FromBackend,
 		p.FromClient,
 		p.TableApply,
+		p.TableCheck,
 		p.TableRemove,
 	)
 }

@@ -21,6 +21,7 @@ import (
 type Dataplane struct {
 	cfg      dataplane.Config
 	families []tables // IPv4 first
+	walking  int      // the family that Walk is in
 	shared   *objects // the objects that hold the shared maps
 	links    []link.Link
 	pins     *pins // nil: the table ends with the process

@@ -33,11 +33,10 @@ func (f *family[A]) replicated(tuples []flow.Tuple) ([]rawRecord[A], error) {
 	return found, nil
 }
 
-// install writes all entries, or only those with neither tuple in the table. It returns how
-// many were refused because the table was full.
-func (f *family[A]) install(entries []flow.Entry, onlyMissing bool, now clock.Instant) (missed int, err error) {
+// install writes entries. It returns how many were refused because the table was full.
+func (f *family[A]) install(entries []flow.Entry, only condition, now clock.Instant) (missed int, err error) {
 	for chunk := range slices.Chunk(entries, batchMax) {
-		done, err := f.batch.run(f.objs.TableApply, len(chunk), onlyMissing, func(records []rawRecord[A]) {
+		done, err := f.batch.run(f.objs.TableApply, len(chunk), only, func(records []rawRecord[A]) {
 			for i := range records {
 				records[i] = f.toRecord(&chunk[i], now)
 			}
@@ -52,9 +51,9 @@ func (f *family[A]) install(entries []flow.Entry, onlyMissing bool, now clock.In
 	return 0, nil
 }
 
-func (f *family[A]) delete(tuples []flow.Tuple) error {
+func (f *family[A]) delete(tuples []flow.Tuple, only condition) error {
 	for chunk := range slices.Chunk(tuples, batchMax) {
-		_, err := f.batch.run(f.objs.TableRemove, len(chunk), false, func(records []rawRecord[A]) {
+		_, err := f.batch.run(f.objs.TableRemove, len(chunk), only, func(records []rawRecord[A]) {
 			for i := range records {
 				records[i] = rawRecord[A]{Original: toTuple[A](chunk[i])}
 			}
@@ -163,7 +162,7 @@ func (f *family[A]) expired(now, since clock.Instant) (expired, embryonic []rawR
 func (f *family[A]) removeUnchanged(records []rawRecord[A], now clock.Instant) ([]flow.Entry, error) {
 	var removed []flow.Entry
 	for chunk := range slices.Chunk(records, batchMax) {
-		_, err := f.batch.run(f.objs.TableRemove, len(chunk), true, func(batch []rawRecord[A]) {
+		_, err := f.batch.run(f.objs.TableRemove, len(chunk), removeUnchanged, func(batch []rawRecord[A]) {
 			copy(batch, chunk)
 		}, func(batch []rawRecord[A]) {
 			for i := range batch {

@@ -13,11 +13,17 @@
 
 #define PORT_ATTEMPTS 64
 
+static __always_inline bool is_claim_of(const struct tuple *reply, const struct tuple *original)
+{
+	struct tuple *owner = bpf_map_lookup_elem(&replies, reply);
+
+	return owner && same_tuple(owner, original);
+}
+
 /* Returns 0 if the claim was made, -EEXIST if another flow has the tuple,
  * -EALREADY if this flow has it, and another error if the table is full. */
 static __always_inline long claim_reply(const struct tuple *reply, const struct tuple *original)
 {
-	struct tuple *owner;
 	long err;
 
 	if (!original->sport) /* an affinity, which has no packets */
@@ -25,8 +31,7 @@ static __always_inline long claim_reply(const struct tuple *reply, const struct 
 	err = bpf_map_update_elem(&replies, reply, original, BPF_NOEXIST);
 	if (err != -EEXIST)
 		return err;
-	owner = bpf_map_lookup_elem(&replies, reply);
-	return owner && same_tuple(owner, original) ? -EALREADY : -EEXIST;
+	return is_claim_of(reply, original) ? -EALREADY : -EEXIST;
 }
 
 /* The i-th SNAT port to try for a flow of that hash. */
@@ -63,7 +68,9 @@ static __noinline long claim_snat_port(struct tuple *reply, const struct tuple *
 	return s.err;
 }
 
-static __always_inline void release_reply(const struct tuple *reply)
+/* A damaged entry may name the reply tuple of another flow, which keeps it. */
+static __always_inline void release_reply(const struct tuple *reply, const struct tuple *original)
 {
-	bpf_map_delete_elem(&replies, reply);
+	if (is_claim_of(reply, original))
+		bpf_map_delete_elem(&replies, reply);
 }

@@ -24,7 +24,7 @@ DEFINE_ROOM(struct conn, conn)
 static __always_inline void release_claim(const struct opening *o)
 {
 	if (o->claimed)
-		release_reply(&o->reply);
+		release_reply(&o->reply, &o->pkt->tuple);
 }
 
 /* Another packet of the flow was faster: its entry is the flow's. */
@@ -96,7 +96,7 @@ static __always_inline enum drop insert(struct opening *o)
 	}
 	submit_event(e, original, &o->reply, fresh->word);
 	if (o->old && !same_tuple(&o->kept, &o->reply))
-		release_reply(&o->kept);
+		release_reply(&o->kept, original);
 	count_opened(o->pkt);
 	return DROP_NONE;
 }

@@ -8,6 +8,7 @@
 
 #include "claim.h"
 #include "conntrack.h"
+#include "sound.h"
 
 /* Removes an entry whose word was expected. Nobody else can have the same idea:
  * the swap to STATE_DEAD has one winner, and fails where the memory is another
@@ -21,7 +22,7 @@ static __always_inline bool remove_conn(const struct tuple *original, struct con
 	    !swap_word(conn, expected, with_state(expected, STATE_DEAD)))
 		return false;
 	reply = conn->reply;
-	release_reply(&reply);
+	release_reply(&reply, original);
 	bpf_map_delete_elem(&conns, original);
 	return true;
 }
@@ -40,7 +41,8 @@ static __always_inline bool remove_any(const struct tuple *original)
 }
 
 /* The newest word on a reply tuple wins: a flow of this node that has it is older
- * than the peer's knowledge, and goes. */
+ * than the peer's knowledge, and goes. A claim that is not that of its owner's entry is
+ * damaged, and its owner stays. */
 static __always_inline long take_reply(const struct tuple *reply, const struct tuple *original)
 {
 	struct tuple *owner, loser;
@@ -50,7 +52,10 @@ static __always_inline long take_reply(const struct tuple *reply, const struct t
 		owner = bpf_map_lookup_elem(&replies, reply);
 		if (owner) {
 			loser = *owner;
-			remove_any(&loser);
+			if (stands_on(&loser, reply))
+				remove_any(&loser);
+			else
+				release_reply(reply, &loser);
 		}
 		err = claim_reply(reply, original);
 	}
@@ -67,7 +72,7 @@ static __always_inline bool install(struct record *r)
 		return false;
 	r->conn.word = owned_by(r->conn.word, &r->original);
 	if (bpf_map_update_elem(&conns, &r->original, &r->conn, BPF_ANY)) {
-		release_reply(&r->conn.reply);
+		release_reply(&r->conn.reply, &r->original);
 		return false;
 	}
 	return true;
@@ -83,11 +88,46 @@ static __always_inline bool install_missing(struct record *r)
 		r->conn.word = owned_by(r->conn.word, &r->original);
 		err = bpf_map_update_elem(&conns, &r->original, &r->conn, BPF_NOEXIST);
 		if (err)
-			release_reply(&r->conn.reply);
+			release_reply(&r->conn.reply, &r->original);
 	}
 	if (!err || err == -EEXIST || err == -EALREADY)
 		return true;
 	return bpf_map_lookup_elem(&conns, &r->original); /* no room for a claim, and none needed */
+}
+
+/* Takes the place of an entry that is damaged, or is not there although its claim may be. A
+ * reply tuple that another flow has stays with it. */
+static __always_inline bool heal(struct record *r)
+{
+	struct conn *conn = bpf_map_lookup_elem(&conns, &r->original);
+	struct tuple *owner, other;
+	long err;
+
+	if (conn && is_sound(&r->original, conn))
+		return true;
+	owner = conn ? bpf_map_lookup_elem(&replies, &r->conn.reply) : NULL;
+	if (owner) {
+		other = *owner;
+		if (!stands_on(&other, &r->conn.reply))
+			release_reply(&r->conn.reply, &other);
+	}
+	remove_damaged(&r->original);
+	err = claim_reply(&r->conn.reply, &r->original);
+	if (err && err != -EALREADY)
+		return err == -EEXIST;
+	r->conn.word = owned_by(r->conn.word, &r->original);
+	if (!bpf_map_update_elem(&conns, &r->original, &r->conn, BPF_NOEXIST))
+		return true;
+	if (!err)
+		release_reply(&r->conn.reply, &r->original);
+	return bpf_map_lookup_elem(&conns, &r->original);
+}
+
+static __always_inline bool apply_as_asked(struct record *r, __u32 condition)
+{
+	if (condition == APPLY_MISSING)
+		return install_missing(r);
+	return condition == APPLY_DAMAGED ? heal(r) : install(r);
 }
 
 static long apply_record(__u32 i, void *context)
@@ -97,19 +137,21 @@ static long apply_record(__u32 i, void *context)
 
 	if (!r)
 		return 1;
-	if (args->conditional ? install_missing(r) : install(r))
+	if (apply_as_asked(r, args->condition))
 		args->done++;
 	else
 		r->conn.word = STATE_DEAD;
 	return 0;
 }
 
-static __always_inline bool remove_as_asked(const struct record *r, bool conditional)
+static __always_inline bool remove_as_asked(const struct record *r, __u32 condition)
 {
 	struct conn *conn;
 
-	if (!conditional)
+	if (condition == NO_CONDITION)
 		return remove_any(&r->original);
+	if (condition == REMOVE_DAMAGED)
+		return remove_damaged(&r->original);
 	conn = bpf_map_lookup_elem(&conns, &r->original);
 	return conn && conn->last_seen == r->conn.last_seen && remove_conn(&r->original, conn, r->conn.word);
 }
@@ -121,7 +163,7 @@ static long remove_record(__u32 i, void *context)
 
 	if (!r)
 		return 1;
-	if (remove_as_asked(r, args->conditional))
+	if (remove_as_asked(r, args->condition))
 		args->done++;
 	else
 		r->conn.word = STATE_DEAD;

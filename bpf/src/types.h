@@ -253,10 +253,19 @@ struct record {
 	struct conn conn;
 };
 
+/* Which records of a batch take effect. */
+enum condition {
+	NO_CONDITION,	  /* all */
+	APPLY_MISSING,	  /* those of which the table has neither tuple */
+	APPLY_DAMAGED,	  /* those whose entry is damaged or missing */
+	REMOVE_UNCHANGED, /* those whose entry still looks as in the record */
+	REMOVE_DAMAGED,	  /* those whose entry is damaged */
+};
+
 /* The context of the table programs. */
 struct batch_args {
-	__u32 count;       /* in: records of the batch buffer that are set */
-	__u32 done;        /* out: records that took effect */
-	__u32 conditional; /* in: remove only entries that still look as in the record, add only missing ones */
+	__u32 count;	 /* in: records of the batch buffer that are set */
+	__u32 done;	 /* out: records that took effect */
+	__u32 condition; /* in: of enum condition */
 	__u32 pad;
 };

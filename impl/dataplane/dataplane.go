@@ -307,6 +307,17 @@ type Dataplane interface {
 	// no packets.
 	Sweep(now, since clock.Instant) ([]flow.Entry, error)
 
+	// Walk calls f with each of the next entries, a few thousand at most, of a walk through
+	// the table, and reports whether it has come to the end: the next call begins anew, as it
+	// does after an error. An entry that stays in the table during a walk is passed once. It
+	// is called from where Dump and Sweep are.
+	Walk(f func(flow.Held)) (end bool, err error)
+	// Examine returns what the table holds of each of the original tuples, in any order.
+	Examine([]flow.Tuple) ([]flow.Held, error)
+	// Heal writes those of the entries that the table holds damaged or not at all, and
+	// deletes those that it holds damaged. Sound ones stay as they are, and an entry whose
+	// reply tuple another flow has is not written.
+	Heal([]flow.Entry, []flow.Tuple) error
 	// Poll passes on pending flow events in order, without blocking: at most limit, and
 	// none that happens after the call began, so that it ends however fast flows open. more
 	// reports whether further events are pending.

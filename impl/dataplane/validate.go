@@ -93,13 +93,12 @@ func (c Config) Validate() error {
 // have created it.
 func ValidateEntry(e *flow.Entry) error {
 	p := e.Original.Proto
-	tcp := e.State >= flow.SynSent && e.State <= flow.Closed
 	switch {
 	case p != e.Reply.Proto || p != flow.TCP && p != flow.UDP:
 		return fmt.Errorf("dataplane: entry %s, reply %s: the protocol is not the same TCP or UDP on both sides", e.Original, e.Reply)
 	case !isOfOneFamily(e):
 		return fmt.Errorf("dataplane: entry %s, reply %s: the addresses are not all of one family", e.Original, e.Reply)
-	case !e.State.Valid() || tcp != (p == flow.TCP):
+	case !IsStateOf(p, e.State):
 		return fmt.Errorf("dataplane: entry %s: a %s flow cannot have the state %s", e.Original, p, e.State)
 	case e.Original.IsAffinity() != (e.Reply.DstPort == 0):
 		return fmt.Errorf("dataplane: entry %s, reply %s: only one side has port 0", e.Original, e.Reply)
@@ -107,6 +106,11 @@ func ValidateEntry(e *flow.Entry) error {
 		return fmt.Errorf("dataplane: entry %s: an affinity cannot have the state %s", e.Original, e.State)
 	}
 	return nil
+}
+
+// IsStateOf reports whether a flow of the protocol can have the state.
+func IsStateOf(p flow.Proto, s flow.State) bool {
+	return s.Valid() && (s <= flow.Closed) == (p == flow.TCP)
 }
 
 func isOfOneFamily(e *flow.Entry) bool {

@@ -25,6 +25,7 @@ const (
 	MapFull      Fault = "map full"      // there is no room for new entries
 	MapError     Fault = "map error"     // every write fails
 	MapUnread    Fault = "map unread"    // the table can be neither read nor swept
+	MapDamaged   Fault = "map damaged"   // two entries are damaged, once
 	EventsLost   Fault = "events lost"   // the ring buffer is full: flow events are dropped and counted
 	EventsUnread Fault = "events unread" // flow events cannot be read
 )
@@ -60,8 +61,12 @@ func Wrap(inner dataplane.Dataplane, capacity int) *Dataplane {
 	return &Dataplane{Dataplane: inner, capacity: capacity}
 }
 
-// Break starts a fault and proves it by a call, whose error it returns as seen.
+// Break starts a fault and proves it by a call, whose error it returns as seen. Damage is proven by
+// what the table then holds.
 func (d *Dataplane) Break(f Fault) (seen error, err error) {
+	if f == MapDamaged {
+		return d.damage()
+	}
 	proof, ok := proofs[f]
 	if !ok {
 		return nil, fmt.Errorf("dataplane: no fault %q", f)
@@ -112,6 +117,11 @@ func (d *Dataplane) Apply(entries []flow.Entry) error {
 // Merge implements dataplane.Dataplane.
 func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
 	return d.write("merge", entries, func(known []flow.Entry) error { return d.Dataplane.Merge(known, deletes) })
+}
+
+// Heal implements dataplane.Dataplane.
+func (d *Dataplane) Heal(entries []flow.Entry, deletes []flow.Tuple) error {
+	return d.write("heal", entries, func(known []flow.Entry) error { return d.Dataplane.Heal(known, deletes) })
 }
 
 // write writes entries. A full table only accepts entries that it already has.

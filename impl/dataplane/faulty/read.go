@@ -24,6 +24,22 @@ func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	return d.Dataplane.Sweep(now, since)
 }
 
+// Walk implements dataplane.Dataplane.
+func (d *Dataplane) Walk(f func(flow.Held)) (end bool, err error) {
+	if err := d.failure(MapUnread, "walk"); err != nil {
+		return false, err
+	}
+	return d.Dataplane.Walk(f)
+}
+
+// Examine implements dataplane.Dataplane.
+func (d *Dataplane) Examine(tuples []flow.Tuple) ([]flow.Held, error) {
+	if err := d.failure(MapUnread, "examine"); err != nil {
+		return nil, err
+	}
+	return d.Dataplane.Examine(tuples)
+}
+
 // Poll implements dataplane.Dataplane.
 func (d *Dataplane) Poll(limit int, f func(flow.Event)) (more bool, err error) {
 	if err := d.failure(EventsUnread, "poll"); err != nil {

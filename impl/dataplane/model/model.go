@@ -60,6 +60,8 @@ type Dataplane struct {
 	counters     dataplane.Counters
 	closed       bool
 
+	walk []flow.Tuple // what Walk has yet to pass
+
 	kept     flow.Pedigree // the table's pedigree
 	adoption dataplane.Adoption
 }

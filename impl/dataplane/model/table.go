@@ -78,10 +78,13 @@ func (d *Dataplane) Delete(tuples []flow.Tuple) error {
 	return nil
 }
 
-// remove removes both directions of an entry.
+// remove removes both directions of an entry. A damaged one may name the reply tuple of another
+// flow, which keeps it.
 func (d *Dataplane) remove(t flow.Tuple) {
 	if c := d.conns[t]; c != nil {
-		delete(d.replies, c.reply)
+		if d.replies[c.reply] == t {
+			delete(d.replies, c.reply)
+		}
 		delete(d.conns, t)
 	}
 }

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Whether an entry agrees with itself. Packets cannot use one that does not, or can use one
+ * direction of it only: its memory was damaged, or the claim of its reply tuple was.
+ */
+#pragma once
+
+#include "claim.h"
+#include "conntrack.h"
+
+static __always_inline bool is_state_of(__u8 proto, __u32 state)
+{
+	if (proto == IPPROTO_TCP)
+		return state >= STATE_SYN_SENT && state <= STATE_CLOSED;
+	return state == STATE_UNREPLIED || state == STATE_ASSURED;
+}
+
+static __always_inline bool is_sound(const struct tuple *original, const struct conn *conn)
+{
+	__u64 word = word_of(conn);
+	struct tuple reply = conn->reply;
+
+	return belongs_to(word, original) && is_state_of(original->proto, state_of(word)) && !(word & WORD_REOPENING) &&
+	       conn->last_seen <= now() && reply.proto == original->proto &&
+	       (!original->sport || is_claim_of(&reply, original));
+}
+
+/* Whether an entry has the reply tuple. */
+static __always_inline bool stands_on(const struct tuple *original, const struct tuple *reply)
+{
+	struct conn *conn = bpf_map_lookup_elem(&conns, original);
+
+	return conn && same_tuple(&conn->reply, reply);
+}
+
+/* Removes an entry that does not agree with itself, and a claim that is its own. */
+static __always_inline bool remove_damaged(const struct tuple *original)
+{
+	struct conn *conn = bpf_map_lookup_elem(&conns, original);
+	struct tuple reply;
+
+	if (!conn || is_sound(original, conn))
+		return false;
+	reply = conn->reply;
+	release_reply(&reply, original);
+	bpf_map_delete_elem(&conns, original);
+	return true;
+}
+
+static long check_record(__u32 i, void *context)
+{
+	struct batch_args *args = context;
+	struct record *r = bpf_map_lookup_elem(&batch, &i);
+	struct conn *conn;
+
+	if (!r)
+		return 1;
+	conn = bpf_map_lookup_elem(&conns, &r->original);
+	if (conn && is_sound(&r->original, conn))
+		args->done++;
+	else
+		r->conn.word = STATE_DEAD;
+	return 0;
+}
