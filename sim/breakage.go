@@ -14,6 +14,7 @@ func (w *World) breakNodes(ctx context.Context, f plan.Fault) error {
 		if p.core == nil {
 			return noProcess, false
 		}
+		w.damaged = w.damaged || f.Verb+" "+f.Way == string(faulty.MapDamaged)
 		seen, err := p.table.Break(faulty.Fault(f.Verb + " " + f.Way))
 		if err != nil {
 			return "no receipt: " + err.Error(), false

@@ -177,6 +177,28 @@ func (p *ports) Dump(done func([]flow.Entry, error)) {
 	done(entries, err)
 }
 
+// Walk implements driver.Dataplane.
+func (p *ports) Walk(done func([]flow.Held, bool, error)) {
+	var part []flow.Held
+	p.tunnel.Advance(p.Now())
+	end, err := p.table.Walk(func(h flow.Held) { part = append(part, h) })
+	done(part, end, err)
+}
+
+// Examine implements driver.Dataplane.
+func (p *ports) Examine(tuples []flow.Tuple) ([]flow.Held, error) {
+	p.tunnel.Advance(p.Now())
+	return p.table.Examine(tuples)
+}
+
+// Heal implements driver.Dataplane.
+func (p *ports) Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
+	(*process)(p).changed()
+	(*process)(p).falseAlarm(len(entries) + len(deletes))
+	p.tunnel.Advance(p.Now())
+	done(p.table.Heal(entries, deletes))
+}
+
 // Expire implements driver.Dataplane.
 func (p *ports) Expire(on bool, since clock.Instant) {
 	p.since = since

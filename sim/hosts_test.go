@@ -13,7 +13,7 @@ import (
 )
 
 // settled is the world of the load after five seconds: one MASTER, sessions open.
-func settled(t *testing.T) *outing {
+func settled(t *testing.T, edit ...func(*World)) *outing {
 	t.Helper()
 	p, err := plan.Parse("hosts.scn", []byte(load+"@0s end\n"))
 	if err != nil {
@@ -22,6 +22,9 @@ func settled(t *testing.T) *outing {
 	o := &outing{}
 	if o.World, err = NewWorld(p, Config{Seed: 1, Recorder: o}); err != nil {
 		t.Fatal(err)
+	}
+	for _, e := range edit {
+		e(o.World)
 	}
 	_ = o.Up(t.Context())
 	o.pass(t, 3*time.Second)

@@ -69,6 +69,7 @@ func nodeConfig(p *plan.Plan, vips int, seed uint64, id string) (node.Config, er
 			{Name: lab.Clients, BFD: session},
 			{Name: lab.Sync, BFD: session, CarriesSync: true},
 		},
+		Scrub:         true,
 		Arbiter:       node.Arbiter{Validity: p.Validity(plan.Sim)},
 		Announce:      node.Pace{VIPs: vips, Seed: split(seed, "announcements of "+id)},
 		GatesOff:      s.text("ha.gates") == "off",

@@ -89,3 +89,12 @@ func differ(master, backup map[flow.Tuple]flow.Entry) (lacks, exceeds int) {
 	}
 	return lacks, exceeds
 }
+
+// falseAlarm puts on record that a scrub heals what no fault has damaged: it takes for damage
+// what is only late, or it mends what another part of the node has got wrong.
+func (p *process) falseAlarm(entries int) {
+	if !p.w.damaged {
+		p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLeak, Leak: &trace.Leak{
+			What: fmt.Sprintf("heals %d entries of a dataplane that nobody has damaged", entries)}})
+	}
+}

@@ -1,19 +1,24 @@
 package sim
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"baton/impl/flow"
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
+	"baton/scenarios/plan"
 )
 
 // TestAReplicaIsLookedAt: what a BACKUP's dataplane lacks or holds too much is told at
 // the end of a run, whatever the nodes say of it.
 func TestAReplicaIsLookedAt(t *testing.T) {
 	leak := func(spoil func(p *process, held []flow.Tuple)) string {
-		o := settled(t)
+		o := settled(t, unscrubbed)
 		backup := o.processes[1-o.processOf(o.master()).index]
 		var held []flow.Tuple
 		_ = backup.tunnel.Dump(func(e flow.Entry) bool {
@@ -52,4 +57,60 @@ func TestAReplicaIsLookedAt(t *testing.T) {
 	if !strings.Contains(excess, "lacks 0 and holds 1 ") {
 		t.Errorf("one of too much: %q", excess)
 	}
+}
+
+// unscrubbed has the nodes heal nothing.
+func unscrubbed(w *World) {
+	for _, p := range w.processes {
+		p.cfg.Scrub = false
+	}
+}
+
+// TestDamageOfADataplaneIsHealed on either node, while connections come and go.
+func TestDamageOfADataplaneIsHealed(t *testing.T) {
+	for _, ofMaster := range []bool{true, false} {
+		o := settled(t)
+		p := o.processOf(o.master())
+		if !ofMaster {
+			p = o.processOf(lab.Peer(o.master()))
+		}
+		o.do(t, plan.Fault{Verb: fault.Map, Way: "damaged", Hosts: []string{p.id}})
+		if f := o.last(t); f.Phase != "receipt" {
+			t.Fatalf("%+v", f)
+		}
+		o.pass(t, 12*time.Second)
+		if s := p.core.Status().Scrub; s.ByKind["altered"] != 1 || s.ByKind["missing"] != 1 {
+			t.Errorf("of the MASTER %v: found %+v", ofMaster, s)
+		}
+		held, err := p.tunnel.Examine(slices.Collect(maps.Keys(p.flows())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range held {
+			if !h.Sound {
+				t.Errorf("of the MASTER %v: %s is damaged", ofMaster, h.Original)
+			}
+		}
+		lacks, exceeds := differ(o.processOf(o.master()).flows(), o.processOf(lab.Peer(o.master())).flows())
+		if lacks+exceeds > 2 { // what is on its way
+			t.Errorf("of the MASTER %v: the BACKUP lacks %d flows and holds %d that are not there", ofMaster, lacks, exceeds)
+		}
+	}
+}
+
+// TestHealingWhatNobodyDamagedIsAFalseAlarm, and is put on record.
+func TestHealingWhatNobodyDamagedIsAFalseAlarm(t *testing.T) {
+	o := settled(t)
+	backup := o.processOf(lab.Peer(o.master()))
+	for tuple := range backup.flows() {
+		_ = backup.tunnel.Delete([]flow.Tuple{tuple})
+		break
+	}
+	o.pass(t, 12*time.Second)
+	for _, e := range o.events {
+		if e.Kind == trace.KindLeak && strings.Contains(e.Leak.What, "nobody has damaged") {
+			return
+		}
+	}
+	t.Error("nothing is on record")
 }

@@ -43,6 +43,8 @@ type World struct {
 	timers queue
 	dirty  bool // something was recorded or became ready
 
+	damaged bool // a fault has damaged a dataplane
+
 	hosts     []host
 	index     map[flow.Addr]uint8 // of clients and backends in hosts
 	firstBack uint8               // index of the first backend

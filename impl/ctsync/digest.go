@@ -33,6 +33,17 @@ func (d *digests) count(hash, sign uint64, is4 bool) {
 	}
 }
 
+// add adds what another one covers.
+func (d *digests) add(o digests) {
+	d.all.add(o.all)
+	d.ipv6.add(o.ipv6)
+}
+
+func (d *digest) add(o digest) {
+	d.sum += o.sum
+	d.entries += o.entries
+}
+
 // told is the digest of the flows that a protocol version can carry.
 func (d *digests) told(version byte) digest {
 	if version < versionIPv6 {

@@ -64,6 +64,7 @@ type Engine struct {
 	capacity capacities
 
 	recon reconciliation
+	scrub scrubber
 	meter meter
 	took  time.Duration // from the stream's beginning to the first InSync on it
 	out   Ready

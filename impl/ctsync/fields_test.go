@@ -15,6 +15,7 @@ func fullEngine() *Engine {
 	for i := range 3 {
 		e.table.insert(e.table.tuple(entryOf(i, 0, 11).Original), changeOf(entryOf(i, flow.Established, 11)), flow.Opened, version{1, 1})
 	}
+	e.table.passed.add(1)
 	e.journal.add(changeOf(entry))
 	e.feed.repairs, e.feed.barriers = []uint16{3}, []barrier{{typeMark, 4, []byte{1, 2}}}
 	e.intake.compare.list = []uint16{9}
@@ -30,7 +31,7 @@ func fullEngine() *Engine {
 func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 	fieldtest.Fingerprint(t, fullEngine(), func(e *Engine, h *fingerprint.Hash) { e.Fingerprint(h) },
 		"cfg", "now", "stats", "meter", "upAt", "took", "why", "out", "scratch", "slots", // of no consequence, or for people
-		"table.hasher", "table.chunks", "table.buckets", "table.gen", "journal.ring", // digests and positions stand for them
+		"table.hasher", "table.chunks", "table.buckets", "table.gen", "journal.ring", "table.passed", "scrub", // digests and positions stand for them
 		"intake.hello.buckets", "intake.hello.check", "intake.hello.capacity", // of the configuration
 		"intake.compare.version.gen", "capacity.warning",
 		"queue.spare", "queue.ordinal", "queue.lastID", "queue.steps.ordinal", "queue.steps.failure.why",

@@ -17,7 +17,7 @@ type reconciliation struct {
 	loaded  bool // and it is here
 	entries []flow.Entry
 	cursor  uint32 // slot at which the search for absent flows goes on
-	seen    []uint64
+	seen    slotSet
 	touched map[flow.Tuple]struct{} // flows that have changed since
 }
 
@@ -105,7 +105,7 @@ func (e *Engine) reconcile() {
 	r.entries = r.entries[n:]
 	for ; n < scanStep && r.cursor <= e.table.used; n++ {
 		s := e.table.at(r.cursor)
-		if !s.vacant() && !r.has(r.cursor) && !r.exempt(s.original) {
+		if !s.vacant() && !r.seen.has(r.cursor) && !r.exempt(s.original) && !e.table.lost(r.cursor) {
 			e.local(change{original: s.original}, 0)
 			e.stats.Reconciled++
 		}
@@ -133,22 +133,10 @@ func (e *Engine) reconcileEntry(entry *flow.Entry) {
 	if e.table.all != before {
 		e.stats.Reconciled++
 	}
-	r.see(e.table.find(e.table.tuple(c.original), c.original))
+	r.seen.add(e.table.find(e.table.tuple(c.original), c.original))
 }
 
 func (r *reconciliation) exempt(t flow.Tuple) bool {
 	_, ok := r.touched[t]
 	return ok
-}
-
-// see marks a slot as one that the dump holds.
-func (r *reconciliation) see(id uint32) {
-	for int(id>>6) >= len(r.seen) {
-		r.seen = append(r.seen, 0)
-	}
-	r.seen[id>>6] |= 1 << (id & 63)
-}
-
-func (r *reconciliation) has(id uint32) bool {
-	return int(id>>6) < len(r.seen) && r.seen[id>>6]&(1<<(id&63)) != 0
 }

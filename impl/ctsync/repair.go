@@ -169,6 +169,7 @@ func (e *Engine) checkBucket(m *rows, list []change) error {
 func (e *Engine) closeBucket(st *step, m *rows) {
 	c := &e.intake.compare
 	if m.first {
+		e.checkMirror(int(m.bucket))
 		c.version = version{gen: e.table.gen, seq: m.seq}
 	}
 	if !m.last {

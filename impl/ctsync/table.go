@@ -58,6 +58,8 @@ type table struct {
 	digests
 	fresh digest
 	gen   uint32
+
+	passed slotSet // slots that a scrub need not look for, see scrub.go
 }
 
 func newTable(key uint64, buckets int) table {
@@ -77,6 +79,7 @@ func (t *table) clone() table {
 	for i := range c.buckets {
 		c.buckets[i].cells = slices.Clone(t.buckets[i].cells)
 	}
+	c.passed = slices.Clone(t.passed)
 	return c
 }
 
@@ -127,6 +130,7 @@ func (t *table) insert(hash uint64, c change, origin flow.Origin, v version) uin
 		seq: v.seq, gen: v.gen, original: c.original, reply: c.reply,
 		remaining: c.remaining, state: c.state, origin: origin,
 	}
+	t.passed.add(id)
 	t.buckets[t.bucketOf(hash)].insert(newCell(hash, id))
 	t.count(hash, s, plus)
 	return id

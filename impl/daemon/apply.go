@@ -10,6 +10,7 @@ import (
 type write struct {
 	entries []flow.Entry
 	deletes []flow.Tuple
+	heals   bool // only what is damaged
 	done    func(error)
 }
 
@@ -18,6 +19,10 @@ type write struct {
 // have already made newer state. While the node forwards, such a write overwrites none of
 // it.
 func (l *loop) apply(w write) {
+	if w.heals {
+		w.done(l.dp.Heal(w.entries, w.deletes))
+		return
+	}
 	for i := range w.entries {
 		l.out.client(w.entries[i].Original.Src)
 	}

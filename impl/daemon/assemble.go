@@ -27,6 +27,7 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 		Preempt: map[config.Preempt]node.Preempt{
 			config.PreemptNever: node.PreemptNever, config.PreemptAfterSync: node.PreemptAfterSync, config.PreemptImmediate: node.PreemptImmediate,
 		}[c.HA.Preempt],
+		Scrub:    true,
 		GatesOff: c.HA.Gates == config.GatesOff,
 		Announce: node.Pace{
 			VIPs: len(c.VIPs()), Every: time.Duration(c.HA.AnnounceEvery), Rate: c.HA.AnnounceRate, Seed: rand.Uint64(),

@@ -25,7 +25,12 @@ func (p *ports) Lease(until clock.Instant) error { return p.dp.Lease(until) }
 
 // Apply implements driver.Dataplane.
 func (p *ports) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
-	p.scans.apply((*loop)(p), write{entries, deletes, done})
+	p.scans.apply((*loop)(p), write{entries: entries, deletes: deletes, done: done})
+}
+
+// Heal implements driver.Dataplane.
+func (p *ports) Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
+	p.scans.apply((*loop)(p), write{entries: entries, deletes: deletes, heals: true, done: done})
 }
 
 // SetMiss implements driver.Dataplane.
@@ -44,6 +49,12 @@ func (p *ports) Drain(take func([]flow.Event)) error {
 
 // Dump implements driver.Dataplane.
 func (p *ports) Dump(done func([]flow.Entry, error)) { p.scans.dump((*loop)(p), done) }
+
+// Walk implements driver.Dataplane.
+func (p *ports) Walk(done func([]flow.Held, bool, error)) { p.scans.walk((*loop)(p), done) }
+
+// Examine implements driver.Dataplane.
+func (p *ports) Examine(tuples []flow.Tuple) ([]flow.Held, error) { return p.dp.Examine(tuples) }
 
 // Expire implements driver.Dataplane.
 func (p *ports) Expire(on bool, since clock.Instant) { p.scans.expire(on, since) }

@@ -26,6 +26,9 @@ type scans struct {
 	since      clock.Instant
 	generation uint64        // of expire: a sweep's result of another generation is void
 	sweepAfter clock.Instant // when the next sweep may begin
+
+	reporting bool   // of the last sweep: the core has not been told of all that it removed
+	reported  func() // waits for that; may be nil
 }
 
 // Sweeps begin at this interval, but use only a share of a CPU.
@@ -49,6 +52,25 @@ func (s *scans) dump(l *loop, done func([]flow.Entry, error)) {
 		var entries []flow.Entry
 		err := s.read(l, func(e flow.Entry) { entries = append(entries, e) })
 		return func() { done(entries, err) }
+	})
+}
+
+// walk reads the next part of the table. It waits until the core has been told of each flow
+// that a sweep has removed: it would look for them.
+func (s *scans) walk(l *loop, done func([]flow.Held, bool, error)) {
+	again := func() { s.walk(l, done) }
+	switch {
+	case s.running:
+		s.next = append(s.next, again)
+		return
+	case s.reporting:
+		s.reported = again
+		return
+	}
+	s.start(l, func() func() {
+		var part []flow.Held
+		end, err := l.dp.Walk(func(h flow.Held) { part = append(part, h) })
+		return func() { done(part, end, err) }
 	})
 }
 
@@ -158,7 +180,7 @@ func (s *scans) resume(l *loop) {
 	for _, e := range waiting {
 		l.apply(e)
 	}
-	if len(s.next) > 0 {
+	for len(s.next) > 0 && !s.running {
 		next := s.next[0]
 		s.next = s.next[1:]
 		next()
@@ -169,6 +191,7 @@ func (s *scans) resume(l *loop) {
 // again meanwhile, which has an event of its own.
 func (s *scans) report(l *loop, generation uint64, expired []flow.Entry) {
 	if generation != s.generation || !s.expiring {
+		s.endReport()
 		return
 	}
 	batch := expired[:min(len(expired), maxEvents)]
@@ -186,7 +209,20 @@ func (s *scans) report(l *loop, generation uint64, expired []flow.Entry) {
 	if len(events) > 0 {
 		l.driver.Flows(events)
 	}
-	if rest := expired[len(batch):]; len(rest) > 0 {
-		l.inbox.call(func() { s.report(l, generation, rest) })
+	rest := expired[len(batch):]
+	if len(rest) == 0 {
+		s.endReport()
+		return
+	}
+	s.reporting = true
+	l.inbox.call(func() { s.report(l, generation, rest) })
+}
+
+// endReport does what had to wait for a report.
+func (s *scans) endReport() {
+	waits := s.reported
+	s.reporting, s.reported = false, nil
+	if waits != nil {
+		waits()
 	}
 }

@@ -80,6 +80,18 @@ func (b *bench) Dump(done func([]flow.Entry, error)) {
 	b.did("dump")
 	done([]flow.Entry{{}}, errors.New("map gone"))
 }
+func (b *bench) Walk(done func([]flow.Held, bool, error)) {
+	b.did("walk")
+	done([]flow.Held{{}}, true, errors.New("map gone"))
+}
+func (b *bench) Examine([]flow.Tuple) ([]flow.Held, error) {
+	b.did("examine")
+	return []flow.Held{{}}, nil
+}
+func (b *bench) Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
+	b.did("heal" + strings.Repeat("+", len(entries)) + strings.Repeat("-", len(deletes)))
+	done(nil)
+}
 func (b *bench) Expire(bool, clock.Instant) { b.did("expire") }
 func (b *bench) SendBFD(_ int, to Cast, _ []byte) error {
 	b.did(map[Cast]string{Unicast: "send", Broadcast: "broadcast"}[to])
@@ -262,5 +274,33 @@ func TestAHeartbeatAllocatesNothing(t *testing.T) {
 	beat()
 	if got := testing.AllocsPerRun(10, beat); got > 0 {
 		t.Errorf("%v allocations for 100 timers", got)
+	}
+}
+
+// TestWhatAFailedReadFoundIsVoid, whether the call failed or was to fail by plan.
+func TestWhatAFailedReadFoundIsVoid(t *testing.T) {
+	b := newBench(t)
+	b.CarryOut(node.Walk{ID: 1}, node.Examine{ID: 2}, node.Heal{ID: 3, Entries: make([]flow.Entry, 2), Deletes: make([]flow.Tuple, 1)})
+	want := []node.Done{{ID: 1, Err: "map gone"}, {ID: 2, Held: []flow.Held{{}}}, {ID: 3}}
+	for i, in := range b.answers() {
+		if got := in.(node.Done); got.ID != want[i].ID || got.Err != want[i].Err || got.End || len(got.Held) != len(want[i].Held) {
+			t.Errorf("answered %+v, want %+v", got, want[i])
+		}
+	}
+	if calls := []string{"walk", "examine", "heal++-"}; !slices.Equal(b.calls, calls) {
+		t.Errorf("carried out %v, want %v", b.calls, calls)
+	}
+	b.calls = nil
+	for _, c := range []Call{Walk, Examine, Heal} {
+		b.plan[c] = Fails
+	}
+	b.CarryOut(node.Walk{ID: 1}, node.Examine{ID: 2}, node.Heal{ID: 3})
+	for _, in := range b.answers() {
+		if got := in.(node.Done); got.Err != errPlanned.Error() || got.Held != nil {
+			t.Errorf("answered %+v", got)
+		}
+	}
+	if len(b.calls) != 0 {
+		t.Errorf("carried out %v", b.calls)
 	}
 }

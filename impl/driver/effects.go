@@ -30,6 +30,15 @@ func (d *Driver) do(e node.Effect) {
 		d.answer(e.ID, d.failed(Drain, d.ports.Drain(d.Flows)), nil)
 	case node.Dump:
 		d.ports.Dump(func(entries []flow.Entry, err error) { d.answer(e.ID, d.failed(Dump, err), entries) })
+	case node.Walk:
+		d.ports.Walk(func(part []flow.Held, end bool, err error) {
+			d.reply(node.Done{ID: e.ID, Held: part, End: end}, d.failed(Walk, err))
+		})
+	case node.Examine:
+		held, err := d.ports.Examine(e.Tuples)
+		d.reply(node.Done{ID: e.ID, Held: held}, d.failed(Examine, err))
+	case node.Heal:
+		d.ports.Heal(e.Entries, e.Deletes, func(err error) { d.answer(e.ID, d.failed(Heal, err), nil) })
 	case node.Expire:
 		d.ports.Expire(e.On, e.Since)
 	case node.Keep:
@@ -80,12 +89,16 @@ func (d *Driver) failed(call Call, err error) error {
 	return err
 }
 
-// answer keeps the Done of an effect for Next. What was found is void after a failure: a
-// part of a table would pass for the whole.
+// answer keeps the Done of an effect for Next.
 func (d *Driver) answer(id uint64, err error, entries []flow.Entry) {
-	done := node.Done{ID: id, Entries: entries}
+	d.reply(node.Done{ID: id, Entries: entries}, err)
+}
+
+// reply keeps a Done for Next. What was found is void after a failure: a part of a table
+// would pass for the whole.
+func (d *Driver) reply(done node.Done, err error) {
 	if err != nil {
-		done.Err, done.Entries = err.Error(), nil
+		done = node.Done{ID: done.ID, Err: err.Error()}
 		errors.As(err, &done.Refused)
 	}
 	d.answers = append(d.answers, done)

@@ -86,6 +86,32 @@ func (f *Faulty) Dump(done func([]flow.Entry, error)) {
 	f.Ports.Dump(done)
 }
 
+// Walk implements Dataplane.
+func (f *Faulty) Walk(done func([]flow.Held, bool, error)) {
+	if f.Plan.Fate(Walk) != Succeeds {
+		done(nil, false, errPlanned)
+		return
+	}
+	f.Ports.Walk(done)
+}
+
+// Examine implements Dataplane.
+func (f *Faulty) Examine(tuples []flow.Tuple) ([]flow.Held, error) {
+	if f.Plan.Fate(Examine) != Succeeds {
+		return nil, errPlanned
+	}
+	return f.Ports.Examine(tuples)
+}
+
+// Heal implements Dataplane.
+func (f *Faulty) Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
+	if f.Plan.Fate(Heal) != Succeeds {
+		done(errPlanned)
+		return
+	}
+	f.Ports.Heal(entries, deletes, done)
+}
+
 // Shares is a plan by which a share of the calls fails, each for itself.
 type Shares struct {
 	Share *[Calls]float64 // may change in the course of a run

@@ -28,7 +28,7 @@ import (
 )
 
 // Ports are what a core's effects reach. What a call is given is valid during the call
-// only, but for the entries and deletes of Apply.
+// only, but for the entries and deletes of Apply and Heal.
 type Ports interface {
 	Clock
 	Dataplane
@@ -62,6 +62,13 @@ type Dataplane interface {
 	Drain(take func([]flow.Event)) error
 	// Dump reads all entries and calls done, at once or later.
 	Dump(done func([]flow.Entry, error))
+	// Walk reads the next entries of a walk through the table and calls done, at once or
+	// later; see node.Walk.
+	Walk(done func(part []flow.Held, end bool, err error))
+	// Examine reads entries.
+	Examine([]flow.Tuple) ([]flow.Held, error)
+	// Heal writes entries and deletions and calls done, at once or later; see node.Heal.
+	Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error))
 	// Expire turns the ageing of entries on or off; see node.Expire.
 	Expire(on bool, since clock.Instant)
 	// Keep keeps what is known of the table with it.
@@ -135,9 +142,12 @@ const (
 	Dump
 	Announce
 	Keep
+	Walk
+	Examine
+	Heal
 	Calls // how many there are
 )
 
-var callNames = [Calls]string{"send", "lease", "apply", "miss", "drain", "dump", "announce", "keep"}
+var callNames = [Calls]string{"send", "lease", "apply", "miss", "drain", "dump", "announce", "keep", "walk", "examine", "heal"}
 
 func (c Call) String() string { return callNames[c] }

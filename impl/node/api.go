@@ -96,6 +96,8 @@ type (
 		ID      uint64
 		Err     string
 		Entries []flow.Entry // what a Dump found
+		Held    []flow.Held  // what a Walk or an Examine found
+		End     bool         // the Walk has come to the end of the table
 		// Refused is the failure of an Apply that has taken hold but for some entries.
 		Refused *flow.RefusedError
 	}
@@ -205,6 +207,25 @@ type (
 	// Dump asks for all entries of the dataplane, in Done.
 	Dump struct{ ID uint64 }
 
+	// Walk asks for the next entries of a walk through the dataplane, in Done. After the end,
+	// and after a failure, the walk begins anew.
+	Walk struct{ ID uint64 }
+
+	// Examine asks for what the dataplane holds of some flows, in Done.
+	Examine struct {
+		ID     uint64
+		Tuples []flow.Tuple
+	}
+
+	// Heal writes those of the entries into the dataplane that it holds damaged or not at
+	// all, and deletes those of the others that it holds damaged. Packets may be forwarded
+	// meanwhile: what they can use stays as it is.
+	Heal struct {
+		ID      uint64
+		Entries []flow.Entry
+		Deletes []flow.Tuple
+	}
+
 	// Announce sends one gratuitous ARP for each of a number of VIPs, starting with First and
 	// wrapping around.
 	Announce struct {
@@ -256,6 +277,9 @@ func (*Lease) effect()      {}
 func (Miss) effect()        {}
 func (Drain) effect()       {}
 func (Dump) effect()        {}
+func (Walk) effect()        {}
+func (Examine) effect()     {}
+func (Heal) effect()        {}
 func (Announce) effect()    {}
 func (Expire) effect()      {}
 func (Keep) effect()        {}

@@ -60,6 +60,8 @@ type Config struct {
 	// Adopted is what is known of the table that the dataplane has from the process
 	// before; nil where its table is empty.
 	Adopted *flow.Pedigree
+	// Scrub has the tables scrubbed: see scrub.go.
+	Scrub bool
 
 	// GatesOff leaves out HoldDown and InSync, and guesses where a mid-flow segment
 	// without an entry belongs. Unsafe: it is the historical bug.

@@ -22,6 +22,8 @@ const (
 	Settled      = settled
 	Repeat       = repeat
 	Refresh      = refresh
+	ScrubPause   = scrubPause
+	ScrubEvery   = scrubEvery
 
 	StandoffTurn       = standoffTurn
 	StandoffLargerID   = standoffLargerID

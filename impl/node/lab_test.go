@@ -60,6 +60,13 @@ type labNode struct {
 	expire   bool
 	followed []string // decisions of the peer, as topic=decision, and unfollow
 	kept     flow.Pedigree
+	walk     []flow.Tuple        // what Walk has yet to pass
+	unsound  map[flow.Tuple]bool // entries that packets cannot use
+	taken    map[flow.Tuple]bool // reply tuples of flows that are not in table
+	heals    int                 // calls of Heal
+	// What happens before the next Walk and the next Examine, and at each Drain.
+	onWalk, onExamine func()
+	onDrain           func(take func([]flow.Event))
 }
 
 type labEvent struct {
@@ -116,7 +123,7 @@ func newLab(t *testing.T, edit ...func(*Config)) *lab {
 		for _, e := range edit {
 			e(&cfg)
 		}
-		l.nodes[cfg.ID] = &labNode{id: cfg.ID, peer: cfg.Peer, cfg: cfg, down: true, fails: labPlan{}, unsent: map[int]bool{}, full: map[int]bool{}}
+		l.nodes[cfg.ID] = &labNode{id: cfg.ID, peer: cfg.Peer, cfg: cfg, down: true, fails: labPlan{}, unsent: map[int]bool{}, unsound: map[flow.Tuple]bool{}, taken: map[flow.Tuple]bool{}, full: map[int]bool{}}
 	}
 	return l
 }

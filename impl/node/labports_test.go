@@ -2,6 +2,8 @@ package node_test
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"baton/impl/arbiter"
 	"baton/impl/clock"
@@ -89,7 +91,12 @@ func (p labPorts) SetMiss(guess bool) error {
 	return nil
 }
 
-func (p labPorts) Drain(func([]flow.Event)) error { return nil }
+func (p labPorts) Drain(take func([]flow.Event)) error {
+	if p.n.onDrain != nil {
+		p.n.onDrain(take)
+	}
+	return nil
+}
 
 func (p labPorts) Dump(done func([]flow.Entry, error)) {
 	var entries []flow.Entry
@@ -97,6 +104,62 @@ func (p labPorts) Dump(done func([]flow.Entry, error)) {
 		entries = append(entries, entry)
 	}
 	done(entries, nil)
+}
+
+// labWalk is how many entries a part of a walk holds.
+const labWalk = 16
+
+func (p labPorts) Walk(done func([]flow.Held, bool, error)) {
+	n := p.n
+	once(&n.onWalk)
+	if len(n.walk) == 0 {
+		n.walk = slices.SortedFunc(maps.Keys(n.table), flow.Tuple.Compare)
+	}
+	part := n.walk[:min(labWalk, len(n.walk))]
+	n.walk = n.walk[len(part):]
+	held := n.holds(part)
+	done(slices.DeleteFunc(held, func(h flow.Held) bool { return !h.Found }), len(n.walk) == 0, nil)
+}
+
+// once does what is to be done at the next call.
+func once(f *func()) {
+	if do := *f; do != nil {
+		*f = nil
+		do()
+	}
+}
+
+func (p labPorts) Examine(tuples []flow.Tuple) ([]flow.Held, error) {
+	once(&p.n.onExamine)
+	return p.n.holds(tuples), nil
+}
+
+func (n *labNode) holds(tuples []flow.Tuple) []flow.Held {
+	held := make([]flow.Held, len(tuples))
+	for i, t := range tuples {
+		e, found := n.table[t]
+		e.Original = t
+		held[i] = flow.Held{Entry: e, Found: found, Sound: found && !n.unsound[t]}
+	}
+	return held
+}
+
+func (p labPorts) Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
+	n := p.n
+	n.heals++
+	for _, t := range deletes {
+		if n.unsound[t] {
+			delete(n.table, t)
+			delete(n.unsound, t)
+		}
+	}
+	for _, e := range entries {
+		if _, found := n.table[e.Original]; (!found || n.unsound[e.Original]) && !n.taken[e.Reply] {
+			n.table[e.Original] = e
+			delete(n.unsound, e.Original)
+		}
+	}
+	done(nil)
 }
 
 func (p labPorts) Follow(topic string, data []byte) {

@@ -82,6 +82,7 @@ type Node struct {
 	arbitration arbitration
 
 	reading   reading
+	scrub     scrub
 	requestAt clock.Instant
 
 	lastID  uint64
@@ -103,6 +104,7 @@ func (n *Node) Clone() *Node {
 	c.sync = n.sync.Clone()
 	c.arbitration = n.arbitration.clone()
 	c.decisions = n.decisions.clone()
+	c.scrub = n.scrub.clone()
 	c.events, c.effects = slices.Clone(n.events), slices.Clone(n.effects)
 	c.spare, c.spares = nil, spares{}
 	return &c
@@ -151,6 +153,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	n.leaving.fingerprint(h)
 	n.install.fingerprint(h)
 	n.reading.fingerprint(h)
+	n.scrub.fingerprint(h)
 	n.arbitration.fingerprint(h)
 }
 
@@ -174,6 +177,7 @@ const (
 	pendingAdopted // the Dump of a node that has adopted a table
 	pendingHeld    // the Dump of a follower
 	pendingRestore // of what it found to be otherwise
+	pendingScrub
 )
 
 // boot brings the node to its first state.
@@ -187,6 +191,7 @@ func (n *Node) boot(now clock.Instant) {
 	n.silence, n.rival.since, n.rival.both, n.standoff.since = clock.Never, clock.Never, clock.Never, clock.Never
 	n.giving.since, n.giving.offered = clock.Never, clock.Never
 	n.dataplane.Why = "not attached yet"
+	n.scrub.fresh = true
 	n.arbitration = arbitration{on: n.cfg.Arbiter.Validity > 0, machine: arbiter.New(n.cfg.ID, n.cfg.Arbiter.Validity), fresh: clock.Never}
 	// A peer that froze before this node booted may still hold its lease.
 	n.awake, n.booted = now.Add(n.paths.longestDetection()), now
@@ -284,7 +289,7 @@ func (n *Node) nextDeadline() clock.Instant {
 	return clock.Earliest(n.paths.deadline(), n.sync.Deadline(), n.announce.next,
 		n.leaseWait(), n.stream.keepaliveDue(), n.future(n.stream.muteAt()), n.future(n.liveUntil()),
 		n.grant.wait(), n.yieldWait(), n.requestWait(), n.adoption.deadline(),
-		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.told.wait(n), n.arbiterWait(),
+		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.scrubWait(), n.told.wait(n), n.arbiterWait(),
 		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.syncedUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()), n.future(given), n.future(awaited),
 		n.future(n.unreachableAt()), n.future(n.reading.overdueAt()), n.future(n.awake), n.listenWait(), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()), n.doubtWait())
 }
@@ -358,6 +363,7 @@ func (n *Node) settle() {
 	}
 	n.askForRole()
 	n.reread()
+	n.advanceScrub()
 	n.tellRank()
 	n.tellServices()
 	n.tellDecisions()
@@ -431,6 +437,8 @@ func (n *Node) done(d Done) {
 		n.restore(d)
 	case pendingRestore:
 		n.restored(d.Err)
+	case pendingScrub:
+		n.scrubbed(d)
 	}
 }
 

@@ -24,10 +24,11 @@ type Status struct {
 	// Degraded: the node has the role with a table that it knows to be incomplete.
 	Degraded bool `json:"degraded"`
 	// PairInSync: the node that does not serve holds the whole table of the one that does.
-	PairInSync bool       `json:"pair_in_sync"`
-	Flows      int        `json:"flows"` // entries of the mirrored table
-	Read       ReadStatus `json:"read"`
-	Digest     string     `json:"digest"`
+	PairInSync bool        `json:"pair_in_sync"`
+	Flows      int         `json:"flows"` // entries of the mirrored table
+	Read       ReadStatus  `json:"read"`
+	Scrub      ScrubStatus `json:"scrub"`
+	Digest     string      `json:"digest"`
 	// Lease is how long forwarding is still allowed, 0 if it is not.
 	Lease time.Duration `json:"lease"`
 	// Adopted is the table of the process before; nil if there was none, or it did not fit.
@@ -48,6 +49,13 @@ type ReadStatus struct {
 	Due    bool   `json:"due"`
 	Failed uint64 `json:"failed"` // drains and dumps that failed
 	Why    string `json:"why"`    // the last of them did
+}
+
+// ScrubStatus is what scrubbing has found since the node has booted.
+type ScrubStatus struct {
+	Scrubs   uint64            `json:"scrubs"`   // that have come to their end
+	ByKind   map[string]uint64 `json:"found"`    // entries by kind of damage, and parts of the mirrored table
+	Unhealed uint64            `json:"unhealed"` // entries of a MASTER that could not be written back
 }
 
 // GateStatus is one gate.
@@ -96,6 +104,10 @@ func (n *Node) Status() Status {
 		},
 		Sync: n.sync.Progress(), InSync: n.gates.open.Has(ha.InSync), Flows: n.sync.Len(), Digest: n.replica(),
 		Read: ReadStatus{Due: !n.reading.done(), Failed: n.reading.stats.failed, Why: n.reading.stats.why},
+	}
+	s.Scrub = ScrubStatus{Scrubs: n.scrub.stats.Scrubs, ByKind: map[string]uint64{}, Unhealed: n.scrub.stats.Unhealed}
+	for kind, found := range n.scrub.stats.Found {
+		s.Scrub.ByKind[Damage(kind).String()] = found
 	}
 	s.Adopted = n.adoption.status()
 	s.Degraded = n.role.Holds() && !n.complete

@@ -113,6 +113,11 @@ func (p ports) Dump(done func([]flow.Entry, error)) {
 	done(entries, nil)
 }
 
+// Walk implements driver.Dataplane. The explored nodes do not scrub.
+func (p ports) Walk(done func([]flow.Held, bool, error))           { done(nil, true, nil) }
+func (p ports) Examine([]flow.Tuple) ([]flow.Held, error)          { return nil, nil }
+func (p ports) Heal(_ []flow.Entry, _ []flow.Tuple, d func(error)) { d(nil) }
+
 // Expire implements driver.Dataplane. No flow ages here.
 func (p ports) Expire(bool, clock.Instant) {}
 

@@ -30,6 +30,7 @@ type collector struct {
 	syncPhase, syncEntries, syncTotal, syncRatio, syncLag, syncRefused, peerCapacity       *prometheus.Desc
 	syncUnserved                                                                           *prometheus.Desc
 	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed           *prometheus.Desc
+	scrubs, damage, unhealed                                                               *prometheus.Desc
 	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp         *prometheus.Desc
 	pinned, adoptedEntries, resets, evicted                                                *prometheus.Desc
 	fragments                                                                              *prometheus.Desc
@@ -89,6 +90,10 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.adoptedEntries, "pinned_table_entries", "Entries of the pinned table that the node began with.")
 	desc(&c.readDue, "dataplane_read_due", "Whether the dataplane may hold flows that the core has not counted.")
 	desc(&c.readFailed, "dataplane_read_failures_total", "Drains and dumps of the dataplane that failed.")
+
+	desc(&c.scrubs, "scrubs_total", "Times that the whole dataplane was compared with the mirrored table.")
+	desc(&c.damage, "scrub_damage_total", "Damage that scrubbing has found: entries that the dataplane lacked, had too much or had otherwise, and parts of the mirrored table.", "kind")
+	desc(&c.unhealed, "scrub_unhealed_total", "Damaged entries of a MASTER that could not be written back, because another flow has their ports: their flows are gone.")
 
 	desc(&c.packets, "dataplane_packets_total", "Packets forwarded.", "direction")
 	desc(&c.bytes, "dataplane_bytes_total", "Bytes forwarded.", "direction")
@@ -228,6 +233,11 @@ func (c *collector) collectSync(out samples, s node.Status) {
 	out.gauge(c.flows, float64(s.Flows))
 	out.gauge(c.readDue, number(s.Read.Due))
 	out.counter(c.readFailed, s.Read.Failed)
+	out.counter(c.scrubs, s.Scrub.Scrubs)
+	for kind, found := range s.Scrub.ByKind {
+		out.counter(c.damage, found, kind)
+	}
+	out.counter(c.unhealed, s.Scrub.Unhealed)
 }
 
 func (c *collector) collectDataplane(out samples, s control.Counters) {

@@ -1,0 +1,346 @@
+package node
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/fingerprint"
+	"baton/impl/flow"
+	"baton/impl/ha"
+)
+
+// A scrub looks for damage of the dataplane's table and of the mirrored one, as memory
+// scrubbing does: it reads all entries, a part at a time, compares them with the mirror, and
+// heals what is damaged. docs/sync.md says which side is right.
+//
+// An entry that differs is suspect. It may only be late: its event is still pending, or its
+// change was written after it was read. The node steps every pending event and reads the
+// suspects again. Damaged is what neither the dataplane nor the mirror has changed meanwhile.
+
+const (
+	// scrubEvery is how long after a part, of about 2000 entries, the next is read.
+	scrubEvery = 400 * time.Millisecond
+	// scrubPause is how long after a scrub the next begins.
+	scrubPause = 5 * time.Second
+	// suspectsMax is how many suspects of one part are looked at. The next scrub finds the
+	// others.
+	suspectsMax = 512
+)
+
+// Damage is a kind of damage.
+type Damage uint8
+
+// The kinds of damage.
+const (
+	Missing     Damage = iota // the dataplane lacks an entry
+	Extra                     // it has an entry that the mirrored table lacks
+	Altered                   // it has an entry otherwise
+	Mirror                    // a part of the mirrored table does not match its digest
+	DamageKinds               // how many there are
+)
+
+var damageNames = [DamageKinds]string{"missing", "extra", "altered", "mirror"}
+
+func (d Damage) String() string { return damageNames[d] }
+
+// suspect is an entry on which dataplane and mirror disagree.
+type suspect struct {
+	held  flow.Held  // what the dataplane held
+	entry flow.Entry // what the mirror held as it was asked again, if known
+	known bool
+}
+
+type scrubStage uint8
+
+const (
+	scrubResting   scrubStage = iota
+	scrubWalking              // a part is being read
+	scrubWaiting              // there are suspects, and writes that have not taken hold
+	scrubDraining             // pending events are being stepped
+	scrubExamining            // the suspects are being read again
+	scrubHealing              // entries are being written back
+	scrubProving              // and read once more
+)
+
+// scrub is the state of scrubbing.
+type scrub struct {
+	stage    scrubStage
+	role     ha.Role // in which it began
+	awaited  uint64  // the effect whose Done goes on
+	at       clock.Instant
+	fresh    bool // the walk of the dataplane is at its beginning
+	whole    bool // and has been since this scrub began
+	search   bool // it has ended: what it has not passed is missing
+	suspects []suspect
+	healing  []flow.Tuple // of entries that are being written back
+	stats    ScrubStats
+}
+
+// ScrubStats counts since the node has booted.
+type ScrubStats struct {
+	Scrubs   uint64 // that have come to their end
+	Found    [DamageKinds]uint64
+	Unhealed uint64 // entries of a MASTER that could not be written back: the flow is gone
+}
+
+func (s *scrub) clone() scrub {
+	c := *s
+	c.suspects, c.healing = slices.Clone(s.suspects), slices.Clone(s.healing)
+	return c
+}
+
+func (s *scrub) fingerprint(h *fingerprint.Hash) {
+	h.Number(uint64(s.stage))
+	h.Number(uint64(s.role))
+	h.Instant(s.at)
+	h.Flag(s.fresh)
+	h.Flag(s.whole)
+	h.Flag(s.search)
+	h.Int(len(s.suspects))
+	for i := range s.suspects {
+		h.Text(string(flow.AppendTuple(nil, s.suspects[i].held.Original)))
+	}
+}
+
+// scrubs reports whether the node knows what its dataplane must hold.
+func (n *Node) scrubs() bool {
+	return n.cfg.Scrub && (n.role == ha.Master || n.follows()) && !n.adoption.unread && n.reading.done()
+}
+
+// scrubWait returns when a scrub needs a Timer.
+func (n *Node) scrubWait() clock.Instant {
+	if n.scrub.stage != scrubResting || !n.scrubs() {
+		return clock.Never
+	}
+	return n.future(n.scrub.at)
+}
+
+// advanceScrub does what is due of a scrub.
+func (n *Node) advanceScrub() {
+	s := &n.scrub
+	switch {
+	case !n.scrubs() || s.role != n.role:
+		// What was read was of another turn, or will be read anew.
+		s.stage, s.suspects, s.whole, s.search, s.role = scrubResting, nil, false, false, n.role
+		s.at = n.now.Add(scrubPause)
+	case s.stage == scrubResting && n.now >= s.at && s.search:
+		n.searchMissing()
+	case s.stage == scrubResting && n.now >= s.at:
+		if s.fresh {
+			s.fresh, s.whole = false, true
+			n.sync.ScrubBegin()
+		}
+		s.stage, s.awaited = scrubWalking, n.nextID(pending{kind: pendingScrub})
+		n.emit(Walk{ID: s.awaited})
+	}
+	if s.stage == scrubWaiting && n.sync.Pending() == 0 {
+		s.stage, s.awaited = scrubDraining, n.nextID(pending{kind: pendingScrub})
+		n.emit(Drain{ID: s.awaited})
+	}
+}
+
+// scrubbed takes the answer that a scrub waits for.
+func (n *Node) scrubbed(d Done) {
+	s := &n.scrub
+	if d.ID != s.awaited || s.stage == scrubResting {
+		return
+	}
+	stage := s.stage
+	s.stage = scrubResting
+	switch {
+	case d.Err != "":
+		// The walk begins anew after a failure, and the other calls are of suspects.
+		s.fresh, s.suspects = s.fresh || stage == scrubWalking, nil
+		s.at = n.now.Add(scrubPause)
+	case stage == scrubWalking:
+		n.walked(d)
+	case stage == scrubDraining:
+		n.askAgain()
+	case stage == scrubExamining:
+		n.judgeSuspects(d.Held)
+	case stage == scrubHealing:
+		s.stage, s.awaited = scrubProving, n.nextID(pending{kind: pendingScrub})
+		n.emit(Examine{ID: s.awaited, Tuples: s.healing})
+	case stage == scrubProving:
+		n.proveHealed(d.Held)
+	}
+}
+
+// walked compares a part of the dataplane with the mirror, and a part of the mirror with its
+// digests.
+func (n *Node) walked(d Done) {
+	s := &n.scrub
+	for i := range d.Held {
+		if !n.sync.Agrees(&d.Held[i]) && len(s.suspects) < suspectsMax {
+			s.suspects = append(s.suspects, suspect{held: d.Held[i]})
+		}
+	}
+	for range n.sync.ScrubMirror(n.now) {
+		n.mirrorDamaged()
+	}
+	s.at = n.now.Add(scrubEvery)
+	if d.End {
+		s.fresh = true
+		if s.search = s.whole; !s.search {
+			s.at = n.now.Add(scrubPause)
+		}
+	}
+	n.suspectAll()
+}
+
+// searchMissing looks for a part of what the walk has not passed.
+func (n *Node) searchMissing() {
+	s := &n.scrub
+	tuples, last := n.sync.Unpassed(suspectsMax)
+	for _, t := range tuples {
+		s.suspects = append(s.suspects, suspect{held: flow.Held{Entry: flow.Entry{Original: t}}})
+	}
+	s.at = n.now.Add(scrubEvery)
+	if last {
+		s.search = false
+		s.stats.Scrubs++
+		s.at = n.now.Add(scrubPause)
+	}
+	n.suspectAll()
+}
+
+func (n *Node) suspectAll() {
+	if len(n.scrub.suspects) > 0 {
+		n.scrub.stage = scrubWaiting
+	}
+}
+
+// askAgain reads the suspects again, once everything that happened before has been stepped.
+func (n *Node) askAgain() {
+	s := &n.scrub
+	if n.sync.Pending() > 0 {
+		s.suspects = nil // the next scrub finds them
+		return
+	}
+	tuples := make([]flow.Tuple, len(s.suspects))
+	for i := range s.suspects {
+		t := s.suspects[i].held.Original
+		s.suspects[i].entry, s.suspects[i].known = n.sync.Lookup(t)
+		tuples[i] = t
+	}
+	s.stage, s.awaited = scrubExamining, n.nextID(pending{kind: pendingScrub})
+	n.emit(Examine{ID: s.awaited, Tuples: tuples})
+}
+
+// damaged reports whether a suspect is damaged: nobody has changed it.
+func (n *Node) damaged(s *suspect, held *flow.Held) bool {
+	entry, known := n.sync.Lookup(held.Original)
+	return sameHeld(&s.held, held) && known == s.known && sameContent(&entry, &s.entry) && !n.sync.Agrees(held)
+}
+
+func sameHeld(a, b *flow.Held) bool {
+	return a.Found == b.Found && a.Sound == b.Sound && sameContent(&a.Entry, &b.Entry)
+}
+
+// sameContent compares what both nodes agree on; lifetimes and origins differ by nature.
+func sameContent(a, b *flow.Entry) bool { return a.Reply == b.Reply && a.State == b.State }
+
+// judgeSuspects heals those suspects that are damaged.
+func (n *Node) judgeSuspects(held []flow.Held) {
+	s := &n.scrub
+	byTuple := make(map[flow.Tuple]*suspect, len(s.suspects))
+	for i := range s.suspects {
+		byTuple[s.suspects[i].held.Original] = &s.suspects[i]
+	}
+	var h healing
+	for i := range held {
+		of := byTuple[held[i].Original]
+		switch {
+		case of == nil || !n.damaged(of, &held[i]):
+		case !n.sync.MirrorSound(n.now, held[i].Original):
+			n.mirrorDamaged()
+		default:
+			n.scrub.stats.Found[kindOf(of)]++
+			h.add(of)
+		}
+	}
+	s.suspects = nil
+	n.heal(&h)
+}
+
+func kindOf(s *suspect) Damage {
+	switch {
+	case !s.held.Found:
+		return Missing
+	case !s.known:
+		return Extra
+	}
+	return Altered
+}
+
+// mirrorDamaged has a damaged part of the mirror replaced: a sink has it sent again, a source
+// reads its dataplane.
+func (n *Node) mirrorDamaged() {
+	n.scrub.stats.Found[Mirror]++
+	n.traceNote("scrub: a part of the mirrored table does not match its digest")
+	if n.leads() {
+		n.lost()
+	}
+}
+
+// healing is what a scrub has found damaged in the dataplane.
+type healing struct {
+	entries []flow.Entry // the mirror has them
+	deletes []flow.Tuple // it has not
+	sound   []flow.Event // of either: the dataplane's entries, where packets can use them
+}
+
+func (h *healing) add(s *suspect) {
+	if s.known {
+		h.entries = append(h.entries, s.entry)
+	} else {
+		h.deletes = append(h.deletes, s.held.Original)
+	}
+	if s.held.Sound {
+		h.sound = append(h.sound, flow.Event{Entry: s.held.Entry})
+	}
+}
+
+// heal heals the dataplane. On a MASTER the entries that agree with themselves forward
+// packets and are right, and the mirror follows. Elsewhere the mirror is right.
+func (n *Node) heal(h *healing) {
+	if len(h.entries)+len(h.deletes) == 0 {
+		return
+	}
+	n.traceNote(fmt.Sprintf("scrub: %d entries of the dataplane are damaged", len(h.entries)+len(h.deletes)))
+	s := &n.scrub
+	if n.role != ha.Master {
+		n.emit(Heal{ID: n.nextID(pending{kind: pendingRestore}), Entries: h.entries, Deletes: h.deletes})
+		n.emit(Apply{ID: n.nextID(pending{kind: pendingRestore}), Entries: h.entries, Deletes: h.deletes})
+		return
+	}
+	n.sync.Local(n.now, h.sound)
+	s.healing = nil
+	for i := range h.entries {
+		s.healing = append(s.healing, h.entries[i].Original)
+	}
+	s.stage, s.awaited = scrubHealing, n.nextID(pending{kind: pendingScrub})
+	n.emit(Heal{ID: s.awaited, Entries: h.entries, Deletes: h.deletes}) // it leaves sound ones as they are
+}
+
+// proveHealed looks at what a MASTER has healed. Another flow has the reply tuple of what could
+// not be written back: it is gone.
+func (n *Node) proveHealed(held []flow.Held) {
+	var gone []flow.Event
+	var deletes []flow.Tuple
+	for i := range held {
+		if !held[i].Sound {
+			gone = append(gone, flow.Event{Entry: flow.Entry{Original: held[i].Original}, Deleted: true})
+			deletes = append(deletes, held[i].Original)
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	n.scrub.stats.Unhealed += uint64(len(gone))
+	n.traceNote(fmt.Sprintf("scrub: %d entries could not be written back", len(gone)))
+	n.sync.Local(n.now, gone)
+	n.emit(Heal{ID: n.nextID(pending{kind: pendingRestore}), Deletes: deletes})
+}

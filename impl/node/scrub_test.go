@@ -1,0 +1,229 @@
+package node_test
+
+import (
+	. "baton/impl/node"
+	"fmt"
+	"testing"
+	"time"
+
+	"baton/impl/driver"
+	"baton/impl/flow"
+)
+
+// scrubLimit is within what time damage is found and healed in the small tables of the lab.
+const scrubLimit = 2*ScrubPause + 4*ScrubEvery
+
+// newScrubbed returns a pair that scrubs, with flows.
+func newScrubbed(t *testing.T, flows int) (*lab, []flow.Entry) {
+	l := newPair(t, func(c *Config) { c.Scrub = true })
+	var entries []flow.Entry
+	for i := range flows {
+		entries = append(entries, l.open("lb1", 1+i))
+	}
+	l.run(time.Second)
+	return l, entries
+}
+
+func (l *lab) found(id, kind string) uint64 { return l.nodes[id].node.Status().Scrub.ByKind[kind] }
+
+// damages are the kinds of damage of the dataplane, and what they do to a node.
+var damages = []struct {
+	what, kind string
+	do         func(n *labNode, e flow.Entry)
+	extra      bool // it is damage of a flow that nobody opened
+}{
+	{"no entry", "missing", func(n *labNode, e flow.Entry) { delete(n.table, e.Original) }, false},
+	{"another SNAT port", "altered", func(n *labNode, e flow.Entry) {
+		e.Reply.DstPort ^= 1 << 9
+		n.table[e.Original], n.unsound[e.Original] = e, true
+	}, false},
+	{"a state of another protocol", "altered", func(n *labNode, e flow.Entry) {
+		e.State = flow.Assured
+		n.table[e.Original], n.unsound[e.Original] = e, true
+	}, false},
+	{"a claim that leads elsewhere", "altered", func(n *labNode, e flow.Entry) { n.unsound[e.Original] = true }, false},
+	{"an entry that no packet can use", "extra", func(n *labNode, e flow.Entry) {
+		e.Original.SrcPort ^= 1 << 14
+		n.table[e.Original], n.unsound[e.Original] = e, true
+	}, true},
+}
+
+// TestDamageOfADataplaneIsHealed on either node, and nobody else hears of it.
+func TestDamageOfADataplaneIsHealed(t *testing.T) {
+	for _, id := range []string{"lb1", "lb2"} {
+		for _, d := range damages {
+			l, flows := newScrubbed(t, 40)
+			l.run(scrubLimit)
+			n, digest := l.nodes[id], l.nodes[id].node.Status().Digest
+			d.do(n, flows[20])
+			l.run(scrubLimit)
+			l.wantDataplanes(fmt.Sprintf("%s on %s", d.what, id), flows)
+			if got := l.found(id, d.kind); got != 1 {
+				t.Errorf("%s on %s: found %d %s", d.what, id, got, d.kind)
+			}
+			if s := n.node.Status(); s.Digest != digest || s.Scrub.Unhealed != 0 {
+				t.Errorf("%s on %s: the mirror has changed: %+v", d.what, id, s.Scrub)
+			}
+			l.wantRoles("Master", "Backup")
+		}
+	}
+}
+
+// wantDataplanes checks that both dataplanes hold these flows, sound, and no others.
+func (l *lab) wantDataplanes(what string, flows []flow.Entry) {
+	l.t.Helper()
+	for id, n := range l.nodes {
+		if len(n.table) != len(flows) || len(n.unsound) != 0 {
+			l.t.Errorf("%s: %s holds %d flows, %d of them damaged, want %d", what, id, len(n.table), len(n.unsound), len(flows))
+		}
+		for _, want := range flows {
+			if got := n.table[want.Original]; got.Reply != want.Reply || got.State != want.State {
+				l.t.Errorf("%s: %s holds %+v, want %+v", what, id, got, want)
+			}
+		}
+	}
+}
+
+// TestASoundEntryOfTheMasterIsRight: packets are forwarded by it, and the mirrors of both nodes
+// and the peer's dataplane follow. On the BACKUP the mirror is right.
+func TestASoundEntryOfTheMasterIsRight(t *testing.T) {
+	change := func(n *labNode, e flow.Entry) flow.Entry {
+		e.State, e.Reply.Src = flow.FinWait, flow.IPv4(198, 18, 1, 99)
+		n.table[e.Original] = e
+		return e
+	}
+	l, flows := newScrubbed(t, 40)
+	flows[20] = change(l.nodes["lb1"], flows[20])
+	extra := l.uncounted("lb1", 500)
+	flows = append(flows, l.nodes["lb1"].table[extra])
+	l.run(scrubLimit)
+	l.wantDataplanes("of the MASTER", flows)
+	if l.found("lb1", "altered") != 1 || l.found("lb1", "extra") != 1 {
+		t.Errorf("found %v", l.nodes["lb1"].node.Status().Scrub)
+	}
+
+	l, flows = newScrubbed(t, 40)
+	change(l.nodes["lb2"], flows[20])
+	l.uncounted("lb2", 500)
+	l.run(scrubLimit)
+	l.wantDataplanes("of the BACKUP", flows)
+	if l.found("lb2", "altered") != 1 || l.found("lb2", "extra") != 1 {
+		t.Errorf("found %v", l.nodes["lb2"].node.Status().Scrub)
+	}
+}
+
+// TestALateEventIsNoDamage: what a packet changed before the suspects are read again is told
+// by its event, whether the event was pending when the part was read or came after it.
+func TestALateEventIsNoDamage(t *testing.T) {
+	l, flows := newScrubbed(t, 40)
+	lb1 := l.nodes["lb1"]
+	changed, opened, gone := flows[20], flows[20], flows[21]
+	changed.State = flow.FinWait
+	opened.Original.SrcPort, opened.Reply.DstPort = 900, 9900
+	var late []flow.Event
+	lb1.onWalk = func() { // the part is about to be read
+		lb1.table[changed.Original], lb1.table[opened.Original] = changed, opened
+		delete(lb1.table, gone.Original)
+		closing := flows[22]
+		closing.State = flow.FinWait
+		lb1.table[closing.Original] = closing
+		late = []flow.Event{{Entry: changed}, {Entry: opened}, {Entry: gone, Deleted: true}, {Entry: closing}}
+	}
+	lb1.onDrain = func(take func([]flow.Event)) {
+		if late != nil {
+			take(late)
+			late = nil
+		}
+	}
+	again := flows[22]
+	again.State = flow.Closed
+	lb1.onExamine = func() { // after the events were drained
+		lb1.table[again.Original] = again
+		l.after(0, "lb1", func(n *labNode) { l.step(n, Flows{Events: []flow.Event{{Entry: again}}}) })
+	}
+	l.run(3 * scrubLimit)
+	if late != nil {
+		t.Fatal("nothing was drained")
+	}
+	if got := lb1.node.Status().Scrub; got.Scrubs == 0 || got.ByKind["missing"]+got.ByKind["extra"]+got.ByKind["altered"] != 0 {
+		t.Errorf("found %+v in a sound dataplane", got)
+	}
+	if lb1.heals != 0 {
+		t.Errorf("%d writes to heal a sound dataplane", lb1.heals)
+	}
+}
+
+// TestAnEntryThatIsOnItsWayIsNotMissing at a BACKUP whose writes wait.
+func TestAnEntryThatIsOnItsWayIsNotMissing(t *testing.T) {
+	l, _ := newScrubbed(t, 10)
+	lb2 := l.nodes["lb2"]
+	lb2.holdDone = true
+	for i := range 100 {
+		l.open("lb1", 100+i)
+		l.run(ScrubEvery)
+		if i%7 == 0 {
+			l.release("lb2")
+			lb2.holdDone = true
+		}
+	}
+	l.release("lb2")
+	l.run(scrubLimit)
+	if got := lb2.node.Status().Scrub; got.ByKind["missing"]+got.ByKind["extra"]+got.ByKind["altered"] != 0 || got.Scrubs == 0 {
+		t.Errorf("found %+v", got)
+	}
+}
+
+// TestAnEntryWhosePortIsTakenIsGone: a MASTER that cannot write it back says so to its peer.
+func TestAnEntryWhosePortIsTakenIsGone(t *testing.T) {
+	l, flows := newScrubbed(t, 40)
+	lb1 := l.nodes["lb1"]
+	delete(lb1.table, flows[20].Original)
+	lb1.taken[flows[20].Reply] = true
+	l.run(scrubLimit)
+	l.wantDataplanes("another flow has the port", append(flows[:20:20], flows[21:]...))
+	if got := lb1.node.Status().Scrub.Unhealed; got != 1 {
+		t.Errorf("%d entries could not be written back", got)
+	}
+}
+
+// TestARefusedHealingIsTriedAgain: no flow is given up because the dataplane takes no writes.
+func TestARefusedHealingIsTriedAgain(t *testing.T) {
+	for _, call := range []driver.Call{driver.Walk, driver.Examine, driver.Heal, driver.Drain} {
+		for _, id := range []string{"lb1", "lb2"} {
+			l, flows := newScrubbed(t, 40)
+			n := l.nodes[id]
+			n.fails[call] = driver.Fails
+			delete(n.table, flows[20].Original)
+			l.run(scrubLimit)
+			if s := n.node.Status(); s.Flows != 40 || s.Scrub.Unhealed != 0 {
+				t.Errorf("%s of %s fails: %d flows are counted, %+v", call, id, s.Flows, s.Scrub)
+			}
+			delete(n.fails, call)
+			l.run(2 * scrubLimit)
+			l.wantDataplanes(fmt.Sprintf("%s of %s has failed", call, id), flows)
+		}
+	}
+}
+
+// TestManyAreHealed, more than one part holds.
+func TestManyAreHealed(t *testing.T) {
+	for _, id := range []string{"lb1", "lb2"} {
+		l, flows := newScrubbed(t, 700)
+		clear(l.nodes[id].table)
+		l.run(5*time.Second + scrubLimit)
+		l.wantDataplanes("an empty table of "+id, flows)
+	}
+}
+
+// TestANodeThatDoesNotKnowDoesNotScrub: what a BACKUP holds that is not in sync may be more
+// than its mirror knows of.
+func TestANodeThatDoesNotKnowDoesNotScrub(t *testing.T) {
+	l, flows := newScrubbed(t, 10)
+	lb2 := l.nodes["lb2"]
+	l.dropSync["lb1"] = true
+	l.uncounted("lb2", 500)
+	l.run(scrubLimit)
+	if len(lb2.table) != len(flows)+1 {
+		t.Errorf("%d flows, want %d: the table was not in sync", len(lb2.table), len(flows)+1)
+	}
+}
