@@ -2,8 +2,8 @@ package fault
 
 import "baton/scenarios/capability"
 
-// Map makes a node's calls on its connection table fail, Events its reading of flow events. Mend
-// ends both. Packets are still forwarded.
+// Map makes a node's calls on its connection table fail, or damages the table. Events makes its
+// reading of flow events fail. Mend ends both, but not damage. Packets are still forwarded.
 const (
 	Map    = "map"
 	Events = "events"
@@ -12,12 +12,13 @@ const (
 
 var mapFails = Verb{
 	Word: Map, On: Traits, Kinds: nodes, Process: true, Answers: true, Doc: "calls on the tables of the node's dataplane fail until its process ends; packets are still forwarded",
-	Receipt: "such a call has failed",
+	Receipt: "such a call has failed; the entries are damaged",
 	Undo:    Mend, Needs: capability.Breakable,
 	Ways: []Way{
 		{"full", "the tables have no room for new entries (E2BIG), so replication cannot write them. To limit the flows that packets open, use `max_flows`"},
 		{"error", "writes of entries and of services fail (EIO)"},
 		{"unread", "the table can be neither read nor swept (EIO)"},
+		{"damaged", "once: a bit of the entry of one established flow flips, and the entry of another vanishes, without an event. The node finds and heals both ([sync.md](sync.md#scrubbing))"},
 	},
 }
 

@@ -22,7 +22,7 @@ func TestVerbsWithSeveralMeanings(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"map lb1":                                  ":5: map how? The form is: map full|error|unread NODE...",
+		"map lb1":                                  ":5: map how? The form is: map full|error|unread|damaged NODE...",
 		"map ful lb1":                              ":9: unknown way to map \"ful\"; did you mean \"full\"?",
 		"map full":                                 ":5: map what? The form is",
 		"map full client1":                         ":14: map client1: that is a client",
