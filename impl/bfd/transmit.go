@@ -103,5 +103,7 @@ func (s *Session) send(now clock.Instant, h header, flags byte) {
 	s.stats.Sent++
 }
 
-// Urge sends a packet at once, although nothing in it is news.
+// Urge sends a packet at once, although nothing in it is news. RFC 5880 section 6.5 sends a
+// Poll with a scheduled packet instead: a caller that urges a session does so once for each
+// silence of its peer.
 func (s *Session) Urge(now clock.Instant) { s.NotSent(now) }
