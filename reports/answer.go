@@ -93,6 +93,10 @@ func (a answering) led() (cause.Cause, bool) {
 		harm.Kind = cause.Silence
 	case plan.CheckRole:
 		harm.Kind, harm.Node = cause.Waiting, nodeIn(c.Detail)
+	case plan.CheckInSync:
+		harm.Kind, harm.Node = cause.Unsynced, nodeIn(c.Detail)
+	case "masters", "forwarders", plan.Exclusive:
+		harm.Kind = cause.Apart
 	}
 	return cause.Of(a.events, harm)
 }

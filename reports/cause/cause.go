@@ -39,6 +39,8 @@ const (
 	Silence              // clients got no answer
 	Resets               // clients or backends were reset
 	Waiting              // a role that was expected did not come
+	Unsynced             // nor connection sync
+	Apart                // the pair is not one
 	Uncaught             // a control's bug did not do its damage
 )
 

@@ -27,7 +27,7 @@ func died(events []trace.Event) (list []misdeed) {
 
 // ungated finds claims without their gates, of a subject that tells its gates.
 func ungated(events []trace.Event) (list []misdeed) {
-	if len(events) > 0 && events[0].Meta != nil && slices.Contains(events[0].Meta.Lacks, capability.Gates) {
+	if lacks(events, capability.Gates) {
 		return nil
 	}
 	for _, c := range check.Claims(events) {
@@ -37,6 +37,11 @@ func ungated(events []trace.Event) (list []misdeed) {
 		}
 	}
 	return list
+}
+
+// lacks reports whether the subject says that it lacks a capability.
+func lacks(events []trace.Event, word string) bool {
+	return len(events) > 0 && events[0].Meta != nil && slices.Contains(events[0].Meta.Lacks, word)
 }
 
 // woken is the time after a thaw within which a claim means that the node did not listen to its peer.
@@ -145,7 +150,7 @@ const (
 // unannounced finds a MASTER that tells the hosts too little of itself: once instead of
 // several times, or not at all when the other MASTER gives up.
 func unannounced(events []trace.Event) (list []misdeed) {
-	if !slices.ContainsFunc(events, func(e trace.Event) bool { return e.Announce != nil }) {
+	if len(events) == 0 || !slices.ContainsFunc(events, func(e trace.Event) bool { return e.Announce != nil }) && (events[0].Meta == nil || lacks(events, capability.Lease)) {
 		return nil // a subject that does not tell
 	}
 	for i, e := range events {

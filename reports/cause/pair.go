@@ -5,10 +5,15 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 )
 
 // pair is what a trace says of its nodes up to an event.
-type pair struct{ nodes []*node }
+type pair struct {
+	nodes []*node
+	cuts  []trace.Direction
+	last  clock.Instant // when something was cut or healed last
+}
 
 type node struct {
 	name   string
@@ -21,6 +26,11 @@ type node struct {
 	lease  clock.Instant
 	gates  map[string]trace.Gate
 	held   int // entries of its table
+	// left is when it gave up the role last, and why; back, when it took it back instead.
+	left, back       clock.Instant
+	leftWhy, backWhy string
+	paths            map[string]string // states of its BFD sessions
+	phase            string            // of its connection sync
 }
 
 func newPair() *pair { return &pair{} }
@@ -31,7 +41,7 @@ func (p *pair) node(name string) *node {
 			return n
 		}
 	}
-	n := &node{name: name, gates: map[string]trace.Gate{}, alive: true, held: -1}
+	n := &node{name: name, gates: map[string]trace.Gate{}, paths: map[string]string{}, alive: true, held: -1}
 	p.nodes = append(p.nodes, n)
 	return n
 }
@@ -60,6 +70,7 @@ func (p *pair) apply(e trace.Event) {
 	switch {
 	case e.Role != nil && e.Role.From != e.Role.To:
 		n := p.node(e.Node)
+		n.moved(e)
 		n.role, n.since, n.reason, n.alive = e.Role.To, e.At, e.Role.Reason, true
 		n.served = n.served && e.Role.From != "Init" || e.Role.To == "Master"
 		if e.Role.To == "Claiming" {
@@ -73,8 +84,35 @@ func (p *pair) apply(e trace.Event) {
 		p.node(e.Node).held = e.Replica.Entries
 	case e.Died != nil:
 		p.node(e.Node).alive = false
+	case e.BFD != nil:
+		p.node(e.Node).paths[e.BFD.Path] = e.BFD.To
+	case e.Sync != nil:
+		p.node(e.Node).phase = e.Sync.Phase
 	case e.Fault != nil:
 		p.done(e.Fault)
+		p.severed(e)
+	}
+}
+
+// moved notes how a node lost the role, or kept it.
+func (n *node) moved(e trace.Event) {
+	switch from, to := e.Role.From, e.Role.To; {
+	case from == "Yielding" && to == "Claiming":
+		n.back, n.backWhy = e.At, e.Role.Reason
+	case from == "Master" && to != "Yielding", from == "Yielding":
+		n.left, n.leftWhy = e.At, e.Role.Reason
+	}
+}
+
+// severed notes what nothing passes on.
+func (p *pair) severed(e trace.Event) {
+	f := e.Fault
+	switch {
+	case fault.Severs(f.Verb) && f.Phase == "begin":
+		p.cuts, p.last = append(p.cuts, f.Directions...), e.At
+	case fault.Joins(f.Verb) && f.Phase == "receipt":
+		p.cuts = slices.DeleteFunc(p.cuts, func(d trace.Direction) bool { return slices.Contains(f.Directions, d) })
+		p.last = e.At
 	}
 }
 

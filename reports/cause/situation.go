@@ -2,11 +2,15 @@ package cause
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	verbs "baton/scenarios/fault"
+	"baton/scenarios/lab"
 )
 
 // situation says in which state the pair was while clients got no answer, or what a node
@@ -17,6 +21,10 @@ func situation(events []trace.Event, harm Harm) (Cause, bool) {
 		return silent(events, harm)
 	case Waiting:
 		return waiting(events, harm)
+	case Unsynced:
+		return unsynced(events, harm)
+	case Apart:
+		return apart(events, harm)
 	}
 	return Cause{}, false
 }
@@ -56,9 +64,19 @@ func stayed(p *pair, events []trace.Event, harm Harm) (Cause, bool) {
 	if m == nil || fault == nil {
 		return Cause{}, false
 	}
+	switch {
+	case m.back > 0 && m.back >= harm.From:
+		return Cause{m.back, m.name, fmt.Sprintf("%s began to hand over after %s and took the role back (%s)", m.name, fault.What(), m.backWhy)}, true
+	case m.left > 0 && m.left >= harm.From:
+		return Cause{m.left, m.name, fmt.Sprintf("%s gave up the role (%s) and took it again before its peer did", m.name, m.leftWhy)}, true
+	}
 	what := fmt.Sprintf("%s stayed MASTER after %s", m.name, fault.What())
-	if g, ok := m.gates["Reachable"]; ok && g.Open {
-		what += fmt.Sprintf(", its gate Reachable open (%s)", g.Why)
+	gate := "Reachable"
+	if fault.Verb == verbs.Down {
+		gate = "LinksUp"
+	}
+	if g, ok := m.gates[gate]; ok && g.Open {
+		what += fmt.Sprintf(", its gate %s open (%s)", gate, g.Why)
 	}
 	return Cause{harm.From, m.name, what}, true
 }
@@ -73,12 +91,54 @@ func waiting(events []trace.Event, harm Harm) (Cause, bool) {
 	n := p.nodes[i]
 	peer := p.peerOf(n.name)
 	switch {
-	case n.since >= harm.From && n.reason != "" && n.role == "Backup" && n.served:
-		return Cause{n.since, n.name, fmt.Sprintf("%s gave up the role (%s)", n.name, n.reason)}, true
+	case n.left > 0 && n.left >= harm.From:
+		return Cause{n.left, n.name, fmt.Sprintf("%s gave up the role (%s)", n.name, n.leftWhy)}, true
 	case peer != nil && peer.alive && peer.role == "Master" && n.role == "Backup":
 		return stayed(p, events, harm)
 	}
 	return Cause{max(n.since, harm.From), n.name, fmt.Sprintf("%s stayed %s%s", n.name, n.role, n.closed())}, n.role != ""
+}
+
+// unsynced says that a node has no sync stream although the other end of its cable is heard.
+func unsynced(events []trace.Event, harm Harm) (Cause, bool) {
+	p, _ := stateAt(events, harm.To)
+	i := slices.IndexFunc(p.nodes, func(n *node) bool { return n.name == harm.Node })
+	if i < 0 {
+		return Cause{}, false
+	}
+	n, peer := p.nodes[i], p.peerOf(harm.Node)
+	idle := n.phase == "lost" || n.phase == "idle"
+	if peer == nil || !idle || n.paths[lab.Sync] != up || peer.paths[lab.Sync] != up {
+		return Cause{}, false
+	}
+	return Cause{max(p.last, harm.From), n.name, fmt.Sprintf("%s has no sync stream to %s, although their BFD session on the sync link is Up", n.name, peer.name)}, true
+}
+
+// up is the state of a BFD session.
+const up = "Up"
+
+// rejoined is how long after a heal a session is not Up yet, by BFD's slow rate.
+const rejoined = time.Second
+
+// apart says who does not hear whom although nothing is cut.
+func apart(events []trace.Event, harm Harm) (Cause, bool) {
+	p, _ := stateAt(events, harm.To)
+	if len(p.nodes) != 2 || len(p.cuts) > 0 || harm.To < p.last.Add(rejoined) || slices.ContainsFunc(p.nodes, func(n *node) bool { return !n.alive }) {
+		return Cause{}, false
+	}
+	for i, n := range p.nodes {
+		peer := p.nodes[1-i]
+		var deaf []string
+		for _, path := range slices.Sorted(maps.Keys(n.paths)) {
+			if n.paths[path] == "Down" && peer.paths[path] == "Init" {
+				deaf = append(deaf, path)
+			}
+		}
+		if len(deaf) > 0 {
+			return Cause{p.last, n.name, fmt.Sprintf("%s does not hear %s on %s, although nothing is cut", n.name, peer.name, strings.Join(deaf, " and "))}, true
+		}
+	}
+	return Cause{}, false
 }
 
 // closed names the gates that keep a node from the role, with why.

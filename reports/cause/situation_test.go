@@ -1,6 +1,7 @@
 package cause
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,5 +41,49 @@ func TestOnlyWhoTellsItsGatesClaimsWithoutThem(t *testing.T) {
 	events[0].Meta.Lacks = []string{"gates"}
 	if found := ungated(events); len(found) != 0 {
 		t.Errorf("who tells none: %+v", found)
+	}
+}
+
+// role is the change of a role, in a second of a trace.
+func role(at int, node, from, to, reason string) trace.Event {
+	return trace.Event{At: clock.Instant(at) * clock.Instant(time.Second), Node: node, Kind: trace.KindRole, Role: &trace.Role{From: from, To: to, Reason: reason}}
+}
+
+func session(at int, node, path, to string) trace.Event {
+	return trace.Event{At: clock.Instant(at) * clock.Instant(time.Second), Node: node, Kind: trace.KindBFD, BFD: &trace.BFD{Path: path, To: to}}
+}
+
+func severing(at int, verb, phase string) trace.Event {
+	return trace.Event{At: clock.Instant(at) * clock.Instant(time.Second), Kind: trace.KindFault,
+		Fault: &trace.Fault{Verb: verb, Phase: phase, Directions: []trace.Direction{{Link: "clients", From: "lb1", To: "lb2"}}}}
+}
+
+// The state of the pair that is told is the one that is odd: a role given up, one taken
+// again, a stream that is missing, a node that is not heard though nothing is cut.
+func TestWhatIsOddOfThePairIsTold(t *testing.T) {
+	pair := []trace.Event{role(1, "lb1", "Init", "Backup", ""), role(1, "lb2", "Init", "Backup", ""), role(2, "lb1", "Claiming", "Master", "")}
+	apart := []trace.Event{severing(3, "cut", "begin"), session(4, "lb1", "clients", "Down"), session(4, "lb2", "clients", "Init")}
+	lost := trace.Event{At: clock.Instant(5 * time.Second), Node: "lb2", Kind: trace.KindSync, Sync: &trace.Sync{Phase: "lost"}}
+	for _, test := range []struct {
+		name   string
+		kind   Kind
+		node   string
+		events []trace.Event
+		says   string
+	}{
+		{"a lease that ran out", Waiting, "lb1", []trace.Event{role(5, "lb1", "Master", "Backup", "lease expired")}, "lb1 gave up the role (lease expired)"},
+		{"a handover to nobody", Waiting, "lb2", []trace.Event{severing(4, "cut", "begin"), role(5, "lb1", "Master", "Yielding", ""), role(6, "lb1", "Yielding", "Backup", "handed over"),
+			role(6, "lb1", "Claiming", "Master", "forwarding")}, "lb1 gave up the role (handed over) and took it again before its peer did"},
+		{"no stream", Unsynced, "lb2", []trace.Event{session(4, "lb1", "sync", "Up"), session(4, "lb2", "sync", "Up"), lost}, "lb2 has no sync stream to lb1"},
+		{"no stream and no path", Unsynced, "lb2", []trace.Event{session(4, "lb1", "sync", "Down"), session(4, "lb2", "sync", "Up"), lost}, ""},
+		{"healed", Apart, "", append(slices.Clip(apart), severing(5, "heal", "receipt")), "lb1 does not hear lb2 on clients, although nothing is cut"},
+		{"cut", Apart, "", apart, ""},
+		{"healed just now", Apart, "", append(slices.Clip(apart), severing(7, "heal", "receipt")), ""},
+	} {
+		harm := Harm{Kind: test.kind, Node: test.node, From: clock.Instant(4 * time.Second), To: clock.Instant(7 * time.Second)}
+		found, ok := situation(append(append([]trace.Event{}, pair...), test.events...), harm)
+		if ok != (test.says != "") || !strings.HasPrefix(found.What, test.says) {
+			t.Errorf("%s: %+v, %v", test.name, found, ok)
+		}
 	}
 }
