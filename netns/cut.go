@@ -92,13 +92,13 @@ func (p *Pair) installAll(ctx context.Context, on lab.Selector, like rule, seed 
 		}
 		rules[i] = held
 	}
-	seen := make([]string, len(rules))
+	receipts := make([]string, len(rules))
 	for i, r := range rules {
-		if seen[i], err = prove(ctx, r, base[i]); err != nil {
+		if receipts[i], err = prove(ctx, r, base[i]); err != nil {
 			return "", noReceipt("%w", err)
 		}
 	}
-	return strings.Join(seen, ", "), nil
+	return strings.Join(receipts, ", "), nil
 }
 
 // Heal removes the cuts and losses that the selector covers, or all of them if it is nil.
@@ -113,7 +113,7 @@ func (p *Pair) Heal(on *lab.Selector) (receipt string, err error) {
 	if len(wanted) == 0 {
 		return "", noReceipt("heal: the selector covers no cut")
 	}
-	var seen []string
+	var receipts []string
 	var errs []error
 	for _, r := range wanted {
 		n, err := r.dropped()
@@ -125,13 +125,13 @@ func (p *Pair) Heal(on *lab.Selector) (receipt string, err error) {
 		if r.params != nil {
 			what = "diverted over a wire"
 		}
-		seen = append(seen, fmt.Sprintf("%s healed: %d frames %s", r, n, what))
+		receipts = append(receipts, fmt.Sprintf("%s healed: %d frames %s", r, n, what))
 	}
 	p.cuts = slices.DeleteFunc(p.cuts, func(r *rule) bool { return slices.Contains(wanted, r) })
 	if err := errors.Join(errs...); err != nil {
 		return "", noReceipt("heal: %w", err)
 	}
-	return strings.Join(seen, ", "), nil
+	return strings.Join(receipts, ", "), nil
 }
 
 // Severed lists the cut or lossy directions that the selector covers, or all of them if it

@@ -29,7 +29,7 @@ func (p *Pair) SetDeaf(host string, deaf bool) (receipt string, err error) {
 	if deaf {
 		value = "1"
 	}
-	var seen []string
+	var receipts []string
 	err = h.Do(func() error {
 		for _, i := range h.interfaces {
 			for _, addr := range i.Addrs() {
@@ -37,7 +37,7 @@ func (p *Pair) SetDeaf(host string, deaf bool) (receipt string, err error) {
 				if err := writeSetting("/proc/sys/net/"+fmt.Sprintf(setting, i.Name), value); err != nil {
 					return err
 				}
-				seen = append(seen, fmt.Sprintf("%s/%s: %s is %s", h.name, i.Name, path.Base(setting), value))
+				receipts = append(receipts, fmt.Sprintf("%s/%s: %s is %s", h.name, i.Name, path.Base(setting), value))
 			}
 		}
 		return nil
@@ -45,7 +45,7 @@ func (p *Pair) SetDeaf(host string, deaf bool) (receipt string, err error) {
 	if err != nil {
 		return "", noReceipt("%s: %w", host, err)
 	}
-	return strings.Join(seen, ", "), nil
+	return strings.Join(receipts, ", "), nil
 }
 
 // writeSetting writes a sysctl and reads it back.

@@ -57,7 +57,7 @@ func (p *Process) LimitMemory(more uint64) (string, error) {
 
 // Unlimit undoes LimitFiles and LimitMemory.
 func (p *Process) Unlimit() (string, error) {
-	var seen []string
+	var receipts []string
 	for _, r := range []resource{fileLimit, memoryLimit} {
 		var now unix.Rlimit
 		err := p.prlimit(r, nil, &now)
@@ -71,9 +71,9 @@ func (p *Process) Unlimit() (string, error) {
 		if now.Max == unix.RLIM_INFINITY {
 			limit = "unlimited"
 		}
-		seen = append(seen, r.name+" is "+limit)
+		receipts = append(receipts, r.name+" is "+limit)
 	}
-	return fmt.Sprintf("process %d: %s", p.pid, strings.Join(seen, ", ")), nil
+	return fmt.Sprintf("process %d: %s", p.pid, strings.Join(receipts, ", ")), nil
 }
 
 func (p *Process) setLimit(r resource, limit uint64) error {

@@ -212,29 +212,29 @@ func (w *World) starve(ctx context.Context, f plan.Fault) error {
 	share, period := f.Ration()
 	more, files := f.Files()
 	return w.toNodes(ctx, f, func(ctx context.Context, p *Process) (string, error) {
-		var seen []string
+		var receipts []string
 		if files {
 			receipt, err := p.LimitFiles(more)
 			if err != nil {
 				return "", err
 			}
-			seen = append(seen, receipt)
+			receipts = append(receipts, receipt)
 		}
 		if more := f.Memory(); more > 0 {
 			receipt, err := p.LimitMemory(more)
 			if err != nil {
 				return "", err
 			}
-			seen = append(seen, receipt)
+			receipts = append(receipts, receipt)
 		}
 		if share > 0 {
 			receipt, err := p.Throttle(ctx, share, period)
 			if err != nil {
 				return "", err
 			}
-			seen = append(seen, receipt)
+			receipts = append(receipts, receipt)
 		}
-		return strings.Join(seen, "; "), nil
+		return strings.Join(receipts, "; "), nil
 	})
 }
 

@@ -72,8 +72,8 @@ func FuzzAdvert(f *testing.F) {
 	})
 }
 
-// told collects the recorded roles, as "MS NODE ROLE".
-func told() (*wireRoles, func(ms int) clock.Instant, *[]string) {
+// recordedRoles collects the recorded roles, as "MS NODE ROLE".
+func recordedRoles() (*wireRoles, func(ms int) clock.Instant, *[]string) {
 	var said []string
 	r := newWireRoles([]string{"lb1", "lb2"}, func(e trace.Event) {
 		said = append(said, fmt.Sprintf("%d %s %s", time.Duration(e.At)/time.Millisecond, e.Node, e.Role.To))
@@ -91,7 +91,7 @@ func expectRoles(t *testing.T, said []string, want ...string) {
 // TestRolesByAdverts: the advertising node is Master; a node that is silent while the other
 // advertises is Backup since its last advertisement, so a clean takeover never shows two.
 func TestRolesByAdverts(t *testing.T) {
-	r, at, said := told()
+	r, at, said := recordedRoles()
 	a := &advert{protocol: "VRRPv3", interval: 50 * time.Millisecond}
 	r.started("lb1", at(1))
 	r.started("lb2", at(2))
@@ -105,7 +105,7 @@ func TestRolesByAdverts(t *testing.T) {
 
 // TestTwoMastersByAdverts: both advertise for a while, and both are Master meanwhile.
 func TestTwoMastersByAdverts(t *testing.T) {
-	r, at, said := told()
+	r, at, said := recordedRoles()
 	a := &advert{protocol: "VRRPv3", interval: 50 * time.Millisecond}
 	r.advert("lb1", a, at(0))
 	for ms := 10; ms < 200; ms += 50 {
@@ -118,7 +118,7 @@ func TestTwoMastersByAdverts(t *testing.T) {
 }
 
 func TestAMasterThatResigns(t *testing.T) {
-	r, at, said := told()
+	r, at, said := recordedRoles()
 	r.advert("lb1", &advert{interval: time.Second}, at(0))
 	r.advert("lb1", &advert{interval: time.Second, resigns: true}, at(500))
 	r.advert("lb1", &advert{interval: time.Second, resigns: true}, at(501))
@@ -128,7 +128,7 @@ func TestAMasterThatResigns(t *testing.T) {
 // TestRolesByARP: without adverts the last node to announce the VIP is Master. Packets only
 // show the first Master, since later ones may have been in flight.
 func TestRolesByARP(t *testing.T) {
-	r, at, said := told()
+	r, at, said := recordedRoles()
 	r.carries("lb1", "198.18.0.100", at(1))
 	r.carries("lb2", "198.18.0.100", at(2))
 	r.announces("lb1", "198.18.0.100", at(3))
@@ -140,7 +140,7 @@ func TestRolesByARP(t *testing.T) {
 // TestTwoMastersByARP: both announce the VIP in turns, and both are Master until one has
 // been silent for long. A last answer of the old Master is not a dispute.
 func TestTwoMastersByARP(t *testing.T) {
-	r, at, said := told()
+	r, at, said := recordedRoles()
 	for ms := 0; ms < 400; ms += 100 {
 		r.announces("lb1", "198.18.0.100", at(ms))
 		r.announces("lb2", "198.18.0.100", at(ms+50))
@@ -151,7 +151,7 @@ func TestTwoMastersByARP(t *testing.T) {
 	expectRoles(t, *said, "0 lb1 Master", "50 lb1 Backup", "50 lb2 Master", "100 lb2 Backup", "100 lb1 Master", "150 lb2 Master", "300 lb1 Backup",
 		"5000 lb2 Backup", "5000 lb1 Master")
 
-	r, at, said = told()
+	r, at, said = recordedRoles()
 	for _, s := range []struct {
 		node string
 		ms   int

@@ -14,8 +14,8 @@ import (
 
 func ms(n float64) clock.Instant { return clock.Instant(n * float64(time.Millisecond)) }
 
-// seen returns a RST with the sequence number; a load balancer's is relayed.
-func seen(at float64, edge, sender string, seq uint32, sport, dport uint16) *sighting {
+// rstAt returns a RST with the sequence number; a load balancer's is relayed.
+func rstAt(at float64, edge, sender string, seq uint32, sport, dport uint16) *sighting {
 	return &sighting{at: ms(at), edge: edge, sender: sender, relayed: sender == "lb1" || sender == "lb2",
 		seq: seq, flags: tcpRST, tuple: flow.Tuple{SrcPort: sport, DstPort: dport, Proto: flow.TCP}}
 }
@@ -28,23 +28,23 @@ func TestOriginOfRSTs(t *testing.T) {
 		origins   []string
 	}{
 		{"a backend's RST that is passed on keeps its origin, though the ports are translated",
-			[]*sighting{seen(1, b, "backend1", 7, 80, 20001), seen(1.1, c, "lb1", 7, 80, 40123)}, []string{"backend1", "backend1"}},
+			[]*sighting{rstAt(1, b, "backend1", 7, 80, 20001), rstAt(1.1, c, "lb1", 7, 80, 40123)}, []string{"backend1", "backend1"}},
 		{"the order in which the edges are read does not matter",
-			[]*sighting{seen(1.1, c, "lb1", 7, 80, 40123), seen(1, b, "backend1", 7, 80, 20001)}, []string{"backend1", "backend1"}},
+			[]*sighting{rstAt(1.1, c, "lb1", 7, 80, 40123), rstAt(1, b, "backend1", 7, 80, 20001)}, []string{"backend1", "backend1"}},
 		{"a client's RST that is passed on keeps its origin",
-			[]*sighting{seen(1, c, "client1", 7, 40123, 80), seen(1.1, b, "lb2", 7, 20001, 80)}, []string{"client1", "client1"}},
+			[]*sighting{rstAt(1, c, "client1", 7, 40123, 80), rstAt(1.1, b, "lb2", 7, 20001, 80)}, []string{"client1", "client1"}},
 		{"a RST with no counterpart is the sender's own",
-			[]*sighting{seen(1, c, "lb1", 7, 80, 40123)}, []string{"lb1"}},
+			[]*sighting{rstAt(1, c, "lb1", 7, 80, 40123)}, []string{"lb1"}},
 		{"another sequence number is another RST",
-			[]*sighting{seen(1, b, "backend1", 8, 80, 20001), seen(1.1, c, "lb1", 7, 80, 40123)}, []string{"backend1", "lb1"}},
+			[]*sighting{rstAt(1, b, "backend1", 8, 80, 20001), rstAt(1.1, c, "lb1", 7, 80, 40123)}, []string{"backend1", "lb1"}},
 		{"so is one long before",
-			[]*sighting{seen(1, b, "backend1", 7, 80, 20001), seen(40, c, "lb1", 7, 80, 40123)}, []string{"backend1", "lb1"}},
+			[]*sighting{rstAt(1, b, "backend1", 7, 80, 20001), rstAt(40, c, "lb1", 7, 80, 40123)}, []string{"backend1", "lb1"}},
 		{"so is one of the same edge",
-			[]*sighting{seen(1, c, "client1", 7, 40123, 80), seen(1.1, c, "lb1", 7, 40123, 80)}, []string{"client1", "lb1"}},
+			[]*sighting{rstAt(1, c, "client1", 7, 40123, 80), rstAt(1.1, c, "lb1", 7, 40123, 80)}, []string{"client1", "lb1"}},
 		{"two load balancers that reset both ends made both",
-			[]*sighting{seen(1, c, "lb1", 7, 80, 40123), seen(1, b, "lb1", 7, 20001, 80)}, []string{"lb1", "lb1"}},
+			[]*sighting{rstAt(1, c, "lb1", 7, 80, 40123), rstAt(1, b, "lb1", 7, 20001, 80)}, []string{"lb1", "lb1"}},
 		{"one backend's RST explains one relayed RST, the nearest",
-			[]*sighting{seen(1, c, "lb1", 7, 80, 40123), seen(2.9, b, "backend1", 7, 80, 20001), seen(3, c, "lb1", 7, 80, 40123)},
+			[]*sighting{rstAt(1, c, "lb1", 7, 80, 40123), rstAt(2.9, b, "backend1", 7, 80, 20001), rstAt(3, c, "lb1", 7, 80, 40123)},
 			[]string{"lb1", "backend1", "backend1"}},
 	}
 	for _, tt := range tests {
@@ -69,7 +69,7 @@ func TestOriginOfRSTs(t *testing.T) {
 // The client edge shows the tuple that a table knows; both sightings must carry it.
 func TestBothSightingsCarryTheOriginalTuple(t *testing.T) {
 	original := flow.Tuple{Src: flow.IPv4(198, 18, 0, 11), Dst: vipAddr, SrcPort: 40123, DstPort: 80, Proto: flow.TCP}
-	made, passed := seen(1, lab.Backends, "backend1", 7, 80, 20001), seen(1.1, lab.Clients, "lb1", 7, 80, 40123)
+	made, passed := rstAt(1, lab.Backends, "backend1", 7, 80, 20001), rstAt(1.1, lab.Clients, "lb1", 7, 80, 40123)
 	passed.original = original
 	p := pairing{waiting: []*sighting{made, passed}}
 	p.settled(clock.Never, true)
@@ -87,7 +87,7 @@ func TestEveryRSTIsSettledOnce(t *testing.T) {
 		now := 0.0
 		for range n {
 			now += rapid.Float64Range(0, 30).Draw(t, "pause")
-			p.add(seen(now, rapid.SampledFrom([]string{lab.Clients, lab.Backends}).Draw(t, "edge"),
+			p.add(rstAt(now, rapid.SampledFrom([]string{lab.Clients, lab.Backends}).Draw(t, "edge"),
 				rapid.SampledFrom([]string{"lb1", "lb2", "client1", "backend1"}).Draw(t, "sender"),
 				rapid.Uint32Range(0, 3).Draw(t, "seq"), 80, 40123))
 			settled = append(settled, p.settled(ms(now), false)...)

@@ -23,7 +23,7 @@ type description struct {
 	Options  map[string]string `json:"options"`
 	// BackendVIP moves with the role: source in fullnat mode, gateway in dnat mode.
 	BackendVIP string `json:"backend_vip"`
-	// BackendVIP6 is that of IPv6, absent in a lab without it, as are all addresses with a 6.
+	// BackendVIP6 is the IPv6 one, absent in a lab without IPv6, as are all addresses with a 6.
 	BackendVIP6 string `json:"backend_vip6,omitempty"`
 	DetectMS    int64  `json:"detect_ms"`
 	// Settings has this node's value of each configuration key, in scenario syntax.

@@ -60,11 +60,11 @@ func environment(l Lab, node, dir string, options map[string]string) []string {
 	return env
 }
 
-// sideOf begins the names of the variables of a link.
+// sideOf is the prefix of a link's variables.
 func sideOf(link string) string { return "BATON_" + strings.ToUpper(strings.TrimSuffix(link, "s")) }
 
-// addresses are the variables of a family, whose names end in 6 for IPv6: empty where the lab
-// has none of it.
+// addresses returns the variables of a family, whose names end in 6 for IPv6. They are empty
+// in a lab without it.
 func addresses(l Lab, f lab.Family, self, other lab.Host) (env []string) {
 	topo, six := l.Plan.Lab(), ""
 	if f == lab.IPv6 {

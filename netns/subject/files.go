@@ -57,7 +57,7 @@ General {
 `},
 }
 
-// ruled is what the ruleset has of a family.
+// ruled is the ruleset's data of a family.
 type ruled struct {
 	Table      string // of nftables
 	Services   []plan.Service

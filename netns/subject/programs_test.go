@@ -32,7 +32,7 @@ func TestProgramsOfAScenario(t *testing.T) {
 	if server := ended["server"]; server.Exit != 137 || server.Why != "killed at the end of the run" {
 		t.Errorf("server: %+v", server)
 	}
-	if told := said(verdict, events); strings.Contains(told, "leak:") {
+	if told := messages(verdict, events); strings.Contains(told, "leak:") {
 		t.Error(told)
 	}
 	wrote, err := os.ReadFile(filepath.Join(dir, evidence.LogFile("brief")))

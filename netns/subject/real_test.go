@@ -75,8 +75,8 @@ func executeAt(t *testing.T, service, adapter, always, steps string) (check.Verd
 	return verdict, events, dir
 }
 
-// said joins a run's texts: the verdict's reasons, and the trace's notes and leaks.
-func said(v check.Verdict, events []trace.Event) string {
+// messages joins a run's texts: the verdict's reasons, and the trace's notes and leaks.
+func messages(v check.Verdict, events []trace.Event) string {
 	lines := slices.Clone(v.Reasons)
 	for _, e := range events {
 		switch {
@@ -91,8 +91,8 @@ func said(v check.Verdict, events []trace.Event) string {
 	return strings.Join(lines, "\n")
 }
 
-// outlast is longer than any of these runs, and shorter than what hangs in them: sleep 60.
-const outlast = 55 * time.Second
+// runLimit is longer than any of these runs, and shorter than what hangs in them: sleep 60.
+const runLimit = 55 * time.Second
 
 // skipIfStalled skips a test whose run proves nothing because the host stood still.
 func skipIfStalled(t *testing.T, v check.Verdict, events []trace.Event) {
@@ -104,7 +104,7 @@ func skipIfStalled(t *testing.T, v check.Verdict, events []trace.Event) {
 		}
 	}
 	if v.Verdict == check.Inconclusive && stood > 0 {
-		t.Skipf("the host stood still for %v: %s", stood, said(v, events))
+		t.Skipf("the host stood still for %v: %s", stood, messages(v, events))
 	}
 }
 
@@ -151,10 +151,10 @@ func TestBadAdapters(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
 			v, events := execute(t, c.adapter, "masters <= 1", c.steps)
-			if took := time.Since(began); took > outlast {
+			if took := time.Since(began); took > runLimit {
 				t.Errorf("took %s", took)
 			}
-			told := said(v, events)
+			told := messages(v, events)
 			if v.Verdict != c.verdict || !strings.Contains(told, c.want) {
 				t.Errorf("%s, want %s with %q:\n%s", v.Verdict, c.verdict, c.want, told)
 			}
@@ -203,7 +203,7 @@ func TestNothingOfANodeIsLeft(t *testing.T) {
 	mark := fmt.Sprintf("/run/baton-test-%d", os.Getpid())
 	adapter := "mounts: [/run]\nstart: |\n  echo x > " + mark + "\n  (setsid sh -c 'exec sleep 4242' &) &\n  (setsid sh -c '(setsid sleep 4242 &)' &)\n  sleep 0.1\n"
 	v, events := execute(t, adapter, "masters <= 1", "@0s wait lb1 is Backup within 1s\n@200ms kill lb1\n@400ms freeze lb2\n@500ms end\n")
-	if told := said(v, events); strings.Contains(told, "leak") || strings.Contains(told, "ended by itself") {
+	if told := messages(v, events); strings.Contains(told, "leak") || strings.Contains(told, "ended by itself") {
 		t.Error(told)
 	}
 	for _, c := range v.Checks {
@@ -286,7 +286,7 @@ roles: poll
 	} {
 		v, events := execute(t, adapter+"role: |\n  "+c.role+"\n", "forwarders <= 1", "@0s wait lb2 is not Fault within 1s\n@1s end\n")
 		skipIfStalled(t, v, events)
-		if told := said(v, events); v.Verdict != c.verdict || !strings.Contains(told, c.want) {
+		if told := messages(v, events); v.Verdict != c.verdict || !strings.Contains(told, c.want) {
 			t.Errorf("%s: %s, want %s with %q:\n%s", c.name, v.Verdict, c.verdict, c.want, told)
 		}
 	}
@@ -325,7 +325,7 @@ run: |
 		"@0s wait lb1 is Master and lb2 is Backup within 1500ms\n@300ms crash lb1\nexpect lb2 is Master within 8s\n@9s expect connects_failed == 0\n@10s end\n")
 	skipIfStalled(t, v, events)
 	if v.Verdict != check.Pass {
-		t.Errorf("%s: %s", v.Verdict, said(v, events))
+		t.Errorf("%s: %s", v.Verdict, messages(v, events))
 	}
 	var masters []string
 	for _, e := range events {

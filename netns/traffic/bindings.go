@@ -6,23 +6,23 @@ import (
 	"baton/impl/clock"
 )
 
-// bindings are the places of flows among the addresses and ports of the guests. A flow has
-// the place of its number, or takes another port of its address from time to time, as behind
-// a NAT that has forgotten it.
+// bindings assign the guests' addresses and ports to flows, by position: a flow has the
+// position of its number, or moves to another port of its address from time to time, as
+// behind a NAT that has forgotten it.
 type bindings struct {
-	every  time.Duration // 0 for flows that keep their places
-	stride int           // places from one port of a flow to the next
-	ports  int           // that each flow has
+	every  time.Duration // 0 for flows that keep their port
+	stride int           // distance of consecutive ports of a flow
+	ports  int           // ports per flow
 	of     []binding
 }
 
-// binding is what a flow that rebinds has.
+// binding is the state of a flow that rebinds.
 type binding struct {
 	moves int
-	since clock.Instant // 0: it has sent nothing yet
+	since clock.Instant // 0 before its first packet
 }
 
-// newBindings divides room, the places of some addresses, among flows.
+// newBindings divides room, the number of positions of some addresses, among flows.
 func newBindings(every time.Duration, flows, addrs, room int) bindings {
 	if every == 0 || flows == 0 {
 		return bindings{}
@@ -31,7 +31,7 @@ func newBindings(every time.Duration, flows, addrs, room int) bindings {
 	return bindings{every: every, stride: stride, ports: max(1, room/stride), of: make([]binding, flows)}
 }
 
-// place is where the i-th flow is.
+// place returns the i-th flow's position.
 func (b *bindings) place(i int) int {
 	if b.of == nil {
 		return i
@@ -39,7 +39,7 @@ func (b *bindings) place(i int) int {
 	return i + b.of[i].moves%b.ports*b.stride
 }
 
-// flow is the flow that is at a place. What comes to a place that it has left is nobody's.
+// flow returns the flow at a position. known is false for a position that no flow has now.
 func (b *bindings) flow(place int) (i int, known bool) {
 	if b.of == nil {
 		return place, true
@@ -48,7 +48,7 @@ func (b *bindings) flow(place int) (i int, known bool) {
 	return i, i < len(b.of) && b.place(i) == place
 }
 
-// send notes that the i-th flow sends at an instant, from another port if it is time.
+// send moves the i-th flow to its next port if it is time.
 func (b *bindings) send(i int, at clock.Instant) {
 	if b.of == nil {
 		return

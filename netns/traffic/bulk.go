@@ -70,15 +70,15 @@ func (g *bulk) fire(now clock.Instant) {
 }
 
 // portion continues the transfer in a slot, or begins the next one.
-func (g *bulk) portion(place int, now clock.Instant) {
-	t := g.all[place]
+func (g *bulk) portion(slot int, now clock.Instant) {
+	t := g.all[slot]
 	switch {
 	case t.phase != ended:
 		t.move(now)
 	case g.ending == nil && !t.again.After(now):
 		next := &transfer{flowID: flowID{line: g.line, client: g.client, number: t.number}, owner: g, fd: -1}
 		next.payload.transferID = transferID{run: g.line.run, flow: g.line.wire(t.number), seq: t.payload.seq + 1}
-		g.all[place] = next
+		g.all[slot] = next
 		next.begin(now)
 	}
 }

@@ -19,11 +19,11 @@ import (
 // Sender has one packet socket for each link with a VIP. It is not safe for concurrent use.
 type Sender struct {
 	links []*link
-	vips  []place // in the given order
+	vips  []linkVIP // in the given order
 }
 
-// place is a VIP's link and its index there.
-type place struct {
+// linkVIP is a VIP's link and its index there.
+type linkVIP struct {
 	link *link
 	at   int // index of the VIP on the link
 }
@@ -66,7 +66,7 @@ func (s *Sender) SetVIPs(vips []dataplane.VIP) error {
 	}
 	for _, vip := range vips {
 		l := s.links[find(vip.Link)]
-		s.vips = append(s.vips, place{l, len(l.vips)})
+		s.vips = append(s.vips, linkVIP{l, len(l.vips)})
 		l.vips = append(l.vips, vip.Addr)
 	}
 	for _, l := range s.links {
