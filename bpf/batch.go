@@ -34,7 +34,6 @@ type condition uint32
 const (
 	noCondition     condition = iota // all
 	applyMissing                     // those of which the table has neither tuple
-	applyDamaged                     // those whose entry is damaged or missing
 	removeUnchanged                  // those whose entry still looks as in the record
 	removeDamaged                    // those whose entry is damaged
 )

@@ -13,7 +13,7 @@ import (
 func TestVerifierCost(t *testing.T) {
 	needRoot(t)
 	limits := map[string]uint32{
-		"from_client": 100_000, "from_backend": 75_000, "table_apply": 5_000, "table_remove": 2_500,
+		"from_client": 100_000, "from_backend": 75_000, "table_apply": 5_000, "table_heal": 5_000, "table_remove": 2_500, "table_check": 1_000,
 	}
 	for family, read := range map[string]func() (*ebpf.CollectionSpec, error){"IPv4": loadLb, "IPv6": loadLb6} {
 		spec, err := read()

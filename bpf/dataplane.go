@@ -58,6 +58,11 @@ func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
 
 // install writes entries.
 func (d *Dataplane) install(entries []flow.Entry, only condition) error {
+	return d.write(entries, func(f tables, list []flow.Entry, now clock.Instant) (int, error) { return f.install(list, only, now) })
+}
+
+// write writes entries, each of them into the table of its family.
+func (d *Dataplane) write(entries []flow.Entry, into func(tables, []flow.Entry, clock.Instant) (missed int, err error)) error {
 	for i := range entries {
 		if err := dataplane.ValidateEntry(&entries[i]); err != nil {
 			return err
@@ -68,7 +73,7 @@ func (d *Dataplane) install(entries []flow.Entry, only condition) error {
 		if f == nil {
 			return fmt.Errorf("bpf: apply %d entries: %w", len(list), dataplane.NoTable(len(list)))
 		}
-		missed, err := f.install(list, only, now)
+		missed, err := into(f, list, now)
 		if err == nil && missed > 0 {
 			err = fmt.Errorf("bpf: apply %d entries: %w", len(list), dataplane.TableFull(missed, d.cfg.MaxFlows))
 		}

@@ -19,6 +19,7 @@ type objects struct {
 	FromClient  *ebpf.Program `ebpf:"from_client"`
 	FromBackend *ebpf.Program `ebpf:"from_backend"`
 	TableApply  *ebpf.Program `ebpf:"table_apply"`
+	TableHeal   *ebpf.Program `ebpf:"table_heal"`
 	TableRemove *ebpf.Program `ebpf:"table_remove"`
 	TableCheck  *ebpf.Program `ebpf:"table_check"`
 
@@ -52,7 +53,7 @@ func (o *objects) shared() map[string]*ebpf.Map {
 
 func (o *objects) close() error {
 	var errs []error
-	for _, p := range []*ebpf.Program{o.FromClient, o.FromBackend, o.TableApply, o.TableRemove, o.TableCheck} {
+	for _, p := range []*ebpf.Program{o.FromClient, o.FromBackend, o.TableApply, o.TableHeal, o.TableRemove, o.TableCheck} {
 		errs = append(errs, p.Close())
 	}
 	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.BackendTables, o.DnatBackends, o.Members, o.Refusals, o.Addresses, o.Batch,
@@ -73,6 +74,7 @@ type tables interface {
 	has(a flow.Addr) bool
 	setServices(services []dataplane.Service, generation uint32, roles map[flow.Addr]model.AddressRole) error
 	install(entries []flow.Entry, only condition, now clock.Instant) (missed int, err error)
+	heal(entries []flow.Entry, now clock.Instant) (missed int, err error)
 	delete(tuples []flow.Tuple, only condition) error
 	deleteReplicated(tuples []flow.Tuple, now clock.Instant) error
 	lookup(t flow.Tuple, now clock.Instant) (flow.Entry, bool, error)

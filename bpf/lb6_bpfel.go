@@ -38,6 +38,7 @@ const (
 	lb6ProgFromClient    = "from_client"
 	lb6ProgTableApply    = "table_apply"
 	lb6ProgTableCheck    = "table_check"
+	lb6ProgTableHeal     = "table_heal"
 	lb6ProgTableRemove   = "table_remove"
 	lb6VarBackendIfindex = "backend_ifindex"
 	lb6VarBackendMac     = "backend_mac"
@@ -103,6 +104,7 @@ type lb6ProgramSpecs struct {
 	FromClient  *ebpf.ProgramSpec `ebpf:"from_client"`
 	TableApply  *ebpf.ProgramSpec `ebpf:"table_apply"`
 	TableCheck  *ebpf.ProgramSpec `ebpf:"table_check"`
+	TableHeal   *ebpf.ProgramSpec `ebpf:"table_heal"`
 	TableRemove *ebpf.ProgramSpec `ebpf:"table_remove"`
 }
 
@@ -245,6 +247,7 @@ type lb6Programs struct {
 	FromClient  *ebpf.Program `ebpf:"from_client"`
 	TableApply  *ebpf.Program `ebpf:"table_apply"`
 	TableCheck  *ebpf.Program `ebpf:"table_check"`
+	TableHeal   *ebpf.Program `ebpf:"table_heal"`
 	TableRemove *ebpf.Program `ebpf:"table_remove"`
 }
 
@@ -254,6 +257,7 @@ func (p *lb6Programs) Close() error {
 		p.FromClient,
 		p.TableApply,
 		p.TableCheck,
+		p.TableHeal,
 		p.TableRemove,
 	)
 }

@@ -172,6 +172,7 @@ const (
 	lbProgFromClient    = "from_client"
 	lbProgTableApply    = "table_apply"
 	lbProgTableCheck    = "table_check"
+	lbProgTableHeal     = "table_heal"
 	lbProgTableRemove   = "table_remove"
 	lbVarBackendIfindex = "backend_ifindex"
 	lbVarBackendMac     = "backend_mac"
@@ -237,6 +238,7 @@ type lbProgramSpecs struct {
 	FromClient  *ebpf.ProgramSpec `ebpf:"from_client"`
 	TableApply  *ebpf.ProgramSpec `ebpf:"table_apply"`
 	TableCheck  *ebpf.ProgramSpec `ebpf:"table_check"`
+	TableHeal   *ebpf.ProgramSpec `ebpf:"table_heal"`
 	TableRemove *ebpf.ProgramSpec `ebpf:"table_remove"`
 }
 
@@ -367,6 +369,7 @@ type lbPrograms struct {
 	FromClient  *ebpf.Program `ebpf:"from_client"`
 	TableApply  *ebpf.Program `ebpf:"table_apply"`
 	TableCheck  *ebpf.Program `ebpf:"table_check"`
+	TableHeal   *ebpf.Program `ebpf:"table_heal"`
 	TableRemove *ebpf.Program `ebpf:"table_remove"`
 }
 
@@ -376,6 +379,7 @@ func (p *lbPrograms) Close() error {
 		p.FromClient,
 		p.TableApply,
 		p.TableCheck,
+		p.TableHeal,
 		p.TableRemove,
 	)
 }

@@ -55,7 +55,7 @@ func (d *Dataplane) Examine(tuples []flow.Tuple) (held []flow.Held, err error) {
 
 // Heal implements dataplane.Dataplane.
 func (d *Dataplane) Heal(entries []flow.Entry, deletes []flow.Tuple) error {
-	return errors.Join(d.delete(deletes, removeDamaged), d.install(entries, applyDamaged))
+	return errors.Join(d.delete(deletes, removeDamaged), d.write(entries, tables.heal))
 }
 
 func (f *family[A]) walk(now clock.Instant, each func(flow.Held)) (end bool, err error) {

@@ -35,8 +35,17 @@ func (f *family[A]) replicated(tuples []flow.Tuple) ([]rawRecord[A], error) {
 
 // install writes entries. It returns how many were refused because the table was full.
 func (f *family[A]) install(entries []flow.Entry, only condition, now clock.Instant) (missed int, err error) {
+	return f.write(f.objs.TableApply, entries, only, now)
+}
+
+// heal writes those entries that are damaged or missing, and returns what install does.
+func (f *family[A]) heal(entries []flow.Entry, now clock.Instant) (missed int, err error) {
+	return f.write(f.objs.TableHeal, entries, noCondition, now)
+}
+
+func (f *family[A]) write(program *ebpf.Program, entries []flow.Entry, only condition, now clock.Instant) (missed int, err error) {
 	for chunk := range slices.Chunk(entries, batchMax) {
-		done, err := f.batch.run(f.objs.TableApply, len(chunk), only, func(records []rawRecord[A]) {
+		done, err := f.batch.run(program, len(chunk), only, func(records []rawRecord[A]) {
 			for i := range records {
 				records[i] = f.toRecord(&chunk[i], now)
 			}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * The load balancer's programs: from_client and from_backend sit on the ingress
- * of its two links, table_apply, table_remove and table_check are run by user space.
+ * of its two links, table_apply, table_heal, table_remove and table_check are run by user space.
  *
  * A packet has one of three fates: it is the host's (TCX_NEXT), it is forwarded
  * translated, or it is dropped and counted. What concerns a VIP is never the
@@ -307,6 +307,17 @@ int table_apply(struct batch_args *args)
 	struct batch_args work = *args;
 
 	bpf_loop(work.count, apply_record, &work, 0);
+	args->done = work.done;
+	return 0;
+}
+
+/* Writes entries in place of those that are damaged or missing. */
+SEC("syscall")
+int table_heal(struct batch_args *args)
+{
+	struct batch_args work = *args;
+
+	bpf_loop(work.count, heal_record, &work, 0);
 	args->done = work.done;
 	return 0;
 }

@@ -123,11 +123,18 @@ static __always_inline bool heal(struct record *r)
 	return bpf_map_lookup_elem(&conns, &r->original);
 }
 
-static __always_inline bool apply_as_asked(struct record *r, __u32 condition)
+static long heal_record(__u32 i, void *context)
 {
-	if (condition == APPLY_MISSING)
-		return install_missing(r);
-	return condition == APPLY_DAMAGED ? heal(r) : install(r);
+	struct batch_args *args = context;
+	struct record *r = bpf_map_lookup_elem(&batch, &i);
+
+	if (!r)
+		return 1;
+	if (heal(r))
+		args->done++;
+	else
+		r->conn.word = STATE_DEAD;
+	return 0;
 }
 
 static long apply_record(__u32 i, void *context)
@@ -137,7 +144,7 @@ static long apply_record(__u32 i, void *context)
 
 	if (!r)
 		return 1;
-	if (apply_as_asked(r, args->condition))
+	if (args->condition == APPLY_MISSING ? install_missing(r) : install(r))
 		args->done++;
 	else
 		r->conn.word = STATE_DEAD;

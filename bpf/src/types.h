@@ -257,7 +257,6 @@ struct record {
 enum condition {
 	NO_CONDITION,	  /* all */
 	APPLY_MISSING,	  /* those of which the table has neither tuple */
-	APPLY_DAMAGED,	  /* those whose entry is damaged or missing */
 	REMOVE_UNCHANGED, /* those whose entry still looks as in the record */
 	REMOVE_DAMAGED,	  /* those whose entry is damaged */
 };
