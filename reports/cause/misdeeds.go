@@ -230,26 +230,21 @@ func detectedLate(events []trace.Event) (list []misdeed) {
 	return list
 }
 
-// keptTable finds a node that offers flows to its peer after a crash before it can have
-// learnt any: its crash was none.
+// keptTable finds a node that has flows after a crash before anybody can have told it of
+// any: its crash was none.
 func keptTable(events []trace.Event) (list []misdeed) {
-	fresh := map[string]bool{}
+	crashed := map[string]bool{}
 	for _, e := range events {
 		switch {
-		case e.Fault != nil && e.Fault.Verb == "restore" && e.Fault.Phase == "begin":
+		case e.Fault != nil && e.Fault.Verb == "crash" && e.Fault.Phase == "receipt":
 			for _, host := range e.Fault.Hosts {
-				fresh[host] = true
+				crashed[host] = true
 			}
-		case e.Sync != nil && e.Sync.Total > 0:
-			for _, host := range lab.Nodes() {
-				if host != e.Node && fresh[host] {
-					m := at(e, "%s came back from its crash with the table of its former life: the world's crash is none", host)
-					list, m.Node = append(list, m), host
-				}
-			}
-			fresh = map[string]bool{}
-		case e.Sync != nil && e.Sync.Entries > 0, e.Replica != nil && e.Replica.Entries > 0:
-			delete(fresh, e.Node)
+		case e.Sync != nil && crashed[e.Node] && e.Sync.Phase != "idle":
+			delete(crashed, e.Node) // it has a stream
+		case e.Sync != nil && crashed[e.Node] && e.Sync.Entries > 0:
+			list = append(list, at(e, "%s came back from its crash with the table of its former life: the world's crash is none", e.Node))
+			delete(crashed, e.Node)
 		}
 	}
 	return list

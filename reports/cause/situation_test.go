@@ -87,3 +87,18 @@ func TestWhatIsOddOfThePairIsTold(t *testing.T) {
 		}
 	}
 }
+
+// Flows that a node has after its crash come from its former life, unless its peer can have
+// told it of them.
+func TestATableThatOutlivesACrashIsTold(t *testing.T) {
+	crash := trace.Event{Kind: trace.KindFault, Fault: &trace.Fault{Verb: "crash", Hosts: []string{"lb1"}, Phase: "receipt"}}
+	sync := func(node, phase string, entries int) trace.Event {
+		return trace.Event{Node: node, Kind: trace.KindSync, Sync: &trace.Sync{Phase: phase, Entries: entries, Total: entries}}
+	}
+	if found := keptTable([]trace.Event{sync("lb1", "idle", 5), crash, sync("lb1", "idle", 0), sync("lb1", "idle", 5)}); len(found) != 1 || found[0].Node != "lb1" {
+		t.Errorf("a table that was kept: %+v", found)
+	}
+	if found := keptTable([]trace.Event{crash, sync("lb2", "idle", 5), sync("lb1", "hello", 0), sync("lb1", "live", 5), sync("lb1", "idle", 5)}); len(found) != 0 {
+		t.Errorf("a table that was synced: %+v", found)
+	}
+}
