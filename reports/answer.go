@@ -30,7 +30,7 @@ func answer(run *load.Run, v check.Verdict) (sentences []string, alike string) {
 		return nil, ""
 	}
 	if len(run.Events) == 0 {
-		sentences = slices.Clone(v.Reasons[:min(1, len(v.Reasons))]) // nothing tells when and who
+		sentences = slices.Clone(v.Reasons[:min(1, len(v.Reasons))]) // without a trace, time and node are unknown
 		return sentences, "the run left no trace"
 	}
 	a := answering{start: timeline.Start(run.Events), events: run.Events, metrics: v.Metrics, also: "Failed too: "}
@@ -101,7 +101,7 @@ func (a answering) led() (cause.Cause, bool) {
 	return cause.Of(a.events, harm)
 }
 
-// counted is what clients suffered all the same where a control was not caught.
+// counted describes the damage to clients in a control that was not caught.
 func (a answering) counted(reason string) string {
 	if !strings.HasPrefix(reason, "control not caught") {
 		return ""
@@ -109,7 +109,7 @@ func (a answering) counted(reason string) string {
 	return fmt.Sprintf(": %.0f RSTs were seen, and %.0f sessions lost.", a.metrics["rst"], a.metrics["lost"])
 }
 
-// silentFrom is since when a session that was lost got no answer; else it is when it was lost.
+// silentFrom is when a lost session stopped getting answers, or when it was lost if that is unknown.
 func (a answering) silentFrom(lost trace.Event) (clock.Instant, bool) {
 	for _, e := range a.events {
 		if t := lost.Traffic; t != nil && e.Gap != nil && e.Gap.Name == t.Name && e.Gap.Flow == t.Flow && e.Gap.To == lost.At {
@@ -135,7 +135,7 @@ type answering struct {
 	events  []trace.Event
 	metrics check.Metrics
 	failed  []check.Check // by time
-	also    string        // how those are introduced that did no damage of their own
+	also    string        // introduces the failed checks without damage of their own
 }
 
 func (a answering) sentences() []string {
@@ -173,7 +173,7 @@ func headline(c check.Check) string {
 	return c.Name + ": " + c.Detail
 }
 
-// cause is what broke first of what the sentences tell, and after which fault.
+// cause is the first failure of the sentences, and the fault before it.
 func (a answering) cause() string {
 	for _, d := range damages {
 		if _, failed := a.of(d.check); !failed {
@@ -207,7 +207,8 @@ func (a answering) behind(at clock.Instant) string {
 	return " after " + f.What()
 }
 
-// damage is what a client suffers: the check that counts it, its events, and who did one.
+// damage is a kind of damage to clients: the check that counts it, its events, and a text on who
+// caused one.
 type damage struct {
 	check, what string
 	is          func(trace.Event) bool
@@ -219,8 +220,8 @@ var damages = []damage{
 	{"lost", "sessions lost", func(e trace.Event) bool { return e.Traffic != nil && e.Traffic.Event == trace.TrafficLost }, func(trace.Event) string { return "" }},
 }
 
-// damaged tells of the damage that a check counted: the largest cluster of it first, with
-// who did the first of these, and then the rest. It is "" if the trace shows none.
+// damaged describes the damage that a check counted: the largest cluster, who caused its first
+// event, and then the rest. It is "" if the trace has none.
 func (a answering) damaged(d damage, c check.Check) string {
 	clusters := evidence.Clusters(a.events, d.is)
 	if len(clusters) == 0 {
@@ -248,7 +249,7 @@ func (a answering) damaged(d damage, c check.Check) string {
 	return said
 }
 
-// resetBy says who made a RST and what the balancer knew that passed it on.
+// resetBy says who sent a RST, and the role and table entry of the balancer that forwarded it.
 func resetBy(e trace.Event) string {
 	r := e.RST
 	by := ": made by " + orElse(r.Origin, r.Sender)
@@ -256,7 +257,7 @@ func resetBy(e trace.Event) string {
 		by += ", passed on by " + r.LB
 	}
 	if r.LB != "" {
-		by += fmt.Sprintf("; %s was %s%s", r.LB, orElse(r.Role, "of no role"), knewFlow[r.Entry])
+		by += fmt.Sprintf("; %s was %s%s", r.LB, orElse(r.Role, "without a role"), knewFlow[r.Entry])
 	}
 	return by
 }
@@ -271,7 +272,7 @@ var knewFlow = map[string]string{
 	"adopted": " and had adopted the flow from a segment in mid-flow",
 }
 
-// of is the first failed check of a name.
+// of returns the first failed check of a name.
 func (a answering) of(name string) (check.Check, bool) {
 	i := slices.IndexFunc(a.failed, func(c check.Check) bool { return c.Name == name })
 	if i < 0 {
@@ -289,7 +290,7 @@ func (a answering) after(at clock.Instant) string {
 	return fmt.Sprintf(", %s after %s", ago(at.Sub(began)), f.What())
 }
 
-// ago writes the time between two events in a unit that fits its length.
+// ago formats the time between two events in a suitable unit.
 func ago(d time.Duration) string {
 	if d < 10*time.Second {
 		return fmt.Sprintf("%d ms", d.Milliseconds())
@@ -297,7 +298,7 @@ func ago(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
-// fault is the last that began before an instant.
+// fault is the last fault that began before an instant.
 func (a answering) fault(at clock.Instant) (last *trace.Fault, began clock.Instant, ok bool) {
 	for _, e := range a.events {
 		if e.At > at {
@@ -310,7 +311,7 @@ func (a answering) fault(at clock.Instant) (last *trace.Fault, began clock.Insta
 	return last, began, last != nil
 }
 
-// since is when a check first failed, "" where no time can be given.
+// since is when a check first failed, "" if it has no time.
 func (a answering) since(c check.Check) string {
 	if c.Failed == nil {
 		return ""

@@ -22,7 +22,7 @@ type Axes struct {
 	packed map[int]page.Packed
 }
 
-// Visit lays out one run. It may be called from several goroutines.
+// Visit computes the time axis of one run. It may be called from several goroutines.
 func (a *Axes) Visit(index int, run *load.Run) []model.Problem {
 	if len(run.Events) == 0 {
 		return nil
@@ -47,7 +47,7 @@ func (a *Axes) Visit(index int, run *load.Run) []model.Problem {
 	return problems
 }
 
-// Write writes the page of the suite that Build returned, to lie in a folder.
+// Write writes the page of the suite that Build returned. folder is where the page will be stored.
 func (a *Axes) Write(w io.Writer, s *model.Suite, folder string) error {
 	d := page.Data{Suite: *s, Timelines: make([]page.Packed, len(s.Runs)), Folders: make([]string, len(s.Runs))}
 	for i, run := range s.Runs {
@@ -57,7 +57,7 @@ func (a *Axes) Write(w io.Writer, s *model.Suite, folder string) error {
 	return page.Write(w, d)
 }
 
-// between is the way from a folder to another, as a link writes it.
+// between is the relative path from a folder to another, for links.
 func between(from, to string) string {
 	from, err := filepath.Abs(from)
 	if err == nil {
@@ -71,15 +71,15 @@ func between(from, to string) string {
 	return filepath.ToSlash(to)
 }
 
-// The packets that a page shows around RSTs: so many to each side, of so many of the
-// first RSTs at each edge. The capture has them all.
+// How many packets a page shows before and after a RST, and for how many RSTs of each edge. The
+// capture has all of them.
 const (
 	framesBeside = 4
 	framesOfRSTs = 40
 )
 
-// frames are the packets around the first RSTs and the begin of each cluster of damage, as
-// far as a capture was kept and can be read.
+// frames returns the packets around the first RSTs and around the start of each cluster of damage,
+// if the run kept a capture that can be read.
 func frames(run *load.Run, axis timeline.Run, damage []evidence.Cluster) ([]page.Frame, []model.Problem) {
 	var kept []page.Frame
 	var problems []model.Problem
@@ -104,7 +104,7 @@ func frames(run *load.Run, axis timeline.Run, damage []evidence.Cluster) ([]page
 	return kept, problems
 }
 
-// shownRSTs are when the first RSTs of an edge were seen.
+// shownRSTs returns the times of the first RSTs of an edge.
 func shownRSTs(rsts []timeline.RST, edge string, start clock.Instant) []clock.Instant {
 	var instants []clock.Instant
 	for _, rst := range rsts {

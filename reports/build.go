@@ -13,18 +13,17 @@ import (
 	"baton/scenarios/coverage"
 )
 
-// Visit is called with each run as it was read and its place in Suite.Runs, from
-// several goroutines at once and in any order; the run is not held afterwards. It
-// returns what it could not use of it.
+// Visit is called with each run and its index in Suite.Runs, by several goroutines and in any
+// order. The run is not kept after the call. Visit returns the problems of the run.
 type Visit func(index int, run *load.Run) []model.Problem
 
-// Build reads everything below the folders, judges the runs again, and sums up. visit
-// may be nil. There is no error: what cannot be used is among the Suite's problems.
+// Build reads everything below the folders, judges the runs again, and summarizes them. visit may
+// be nil. Files that cannot be used are among the Suite's problems.
 func Build(dirs []string, visit Visit) *model.Suite {
 	return build(load.Find(dirs), visit)
 }
 
-// BuildRuns does the same for the runs in these very folders, in their order; visit may be nil.
+// BuildRuns does the same for runs in exactly these folders, in their order.
 func BuildRuns(runs []string, visit Visit) *model.Suite {
 	return build(load.Found{Runs: runs}, visit)
 }
@@ -46,7 +45,7 @@ func build(found load.Found, visit Visit) *model.Suite {
 	return s
 }
 
-// gathered is the part of a run that is kept after its trace was read.
+// gathered is what is kept of a run after its trace was read.
 type gathered struct {
 	model.Run
 	key       rowKey
@@ -54,14 +53,14 @@ type gathered struct {
 	cells     []coverage.Cell  // the combinations that a conclusive run had
 	sometimes []check.Sometime // likewise
 	doc       string
-	plan      string // its digest
+	plan      string // digest of the plan
 	control   []string
 	skipped   []string
 	host      trace.Host
 	problems  []model.Problem
 }
 
-// gather reads the runs, as many at a time as there are cores.
+// gather reads the runs, one for each core at a time.
 func gather(dirs []string, visit Visit) []gathered {
 	runs := make([]gathered, len(dirs))
 	next := make(chan int)
@@ -138,7 +137,7 @@ func outcome(s *model.Suite) string {
 	return worst
 }
 
-// place writes where a problem is: file, or file:line.
+// place formats the position of a problem: file, or file:line.
 func place(p model.Problem) string {
 	if p.Line > 0 {
 		return fmt.Sprintf("%s:%d", p.File, p.Line)

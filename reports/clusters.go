@@ -11,10 +11,10 @@ import (
 	"baton/scenarios/evidence"
 )
 
-// clustersShown is how many clusters of damage a page shows. A run keeps evidence of as many.
+// clustersShown is how many clusters of damage a page shows. A run keeps evidence of the same number.
 const clustersShown = 4
 
-// harms are the kinds of damage, one and many of each.
+// harms are the kinds of damage, in singular and plural.
 var harms = []struct {
 	one, many string
 	is        func(trace.Event) bool
@@ -35,7 +35,7 @@ func largestDamage(run *load.Run) []evidence.Cluster {
 	return clusters[:min(len(clusters), clustersShown)]
 }
 
-// clusters tells each of them in a line.
+// clusters describes each of them in a line.
 func clusters(run *load.Run, damage []evidence.Cluster) []page.Cluster {
 	a := answering{start: timeline.Start(run.Events), events: run.Events}
 	var list []page.Cluster

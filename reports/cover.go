@@ -11,7 +11,7 @@ import (
 	"baton/scenarios/coverage"
 )
 
-// cover sums up the coverage of the runs and their sometimes claims.
+// cover summarizes the coverage of the runs and their sometimes claims.
 func cover(s *model.Suite, runs []gathered) {
 	met := map[coverage.Cell]int{}
 	var worlds []string
@@ -30,7 +30,7 @@ func cover(s *model.Suite, runs []gathered) {
 	}
 }
 
-// covered sets the cells that were met in a world beside those that could be.
+// covered compares the cells that a world has met with the possible ones.
 func covered(world string, met map[coverage.Cell]int) model.Coverage {
 	c := model.Coverage{World: world, Cells: []model.Cell{}, Holes: []model.Cell{}}
 	var seen []coverage.Cell
@@ -55,7 +55,7 @@ func covered(world string, met map[coverage.Cell]int) model.Coverage {
 	return c
 }
 
-// sometime adds what one run was to see.
+// sometime adds the sometimes claims of one run.
 func sometime(s *model.Suite, g gathered) {
 	for _, claim := range g.sometimes {
 		i := slices.IndexFunc(s.Sometimes, func(m model.Sometime) bool { return m.Claim == claim.Claim })

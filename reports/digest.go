@@ -18,16 +18,16 @@ import (
 	"baton/scenarios/plan"
 )
 
-// rowKey tells the rows apart: runs of one key are repeats of the same.
+// rowKey identifies a row: runs with the same key are repeats.
 type rowKey struct{ scenario, world, sut, settings string }
 
-// claim is a demand of the scenario on a metric, at a line of its file.
+// claim is a claim of the scenario about a metric, with its line.
 type claim struct {
 	metric, text string
 	line         int
 }
 
-// digest judges a run and keeps what the report shows of it.
+// digest judges a run and keeps what the report needs.
 func digest(run *load.Run) gathered {
 	verdict, only := run.Verdict()
 	sentences, cause := answer(run, verdict)
@@ -93,8 +93,8 @@ func storedVerdict(run *load.Run, now check.Verdict, only string) *model.Stored 
 	return s
 }
 
-// changed lists the checks that are judged differently now. Checks of one name are
-// held against each other in their order: lines may count in another file.
+// changed lists the checks whose verdict differs now. Checks of the same name are compared in their
+// order, since line numbers may refer to another file.
 func changed(was, now []check.Check) []string {
 	before, after := byName(was), byName(now)
 	var list []string
@@ -134,7 +134,7 @@ func at(list []check.Outcome, i int) check.Outcome {
 	return ""
 }
 
-// claims are the demands on metrics that the plan makes in the world.
+// claims returns the plan's claims about metrics in the world.
 func claims(p *plan.Plan, world string) []claim {
 	var list []claim
 	add := func(guard plan.Guard, line int, conds ...plan.Cond) {
@@ -155,8 +155,8 @@ func claims(p *plan.Plan, world string) []claim {
 	return list
 }
 
-// replay is the command that makes the run again: that of the run itself, or what the
-// trace tells. p is nil where no plan was kept.
+// replay is the command that repeats the run: the run's own, or one made from the trace. p is nil if
+// no plan was kept.
 func replay(m trace.Meta, p *plan.Plan, dir string) string {
 	words := replayWords(m, p, dir)
 	if m.World == plan.Netns {

@@ -18,8 +18,8 @@ import (
 	"baton/scenarios/stored"
 )
 
-// The log lines that a page shows: so many of each node, the nearest to the moment that
-// matters most, and none further from it than logsAround. The file has them all.
+// Limits of the log lines that a page shows: the number for each node, nearest to the focus, and
+// their distance from it. The file has all lines.
 const (
 	logsOfNode = 15
 	logsAround = 500 * time.Millisecond
@@ -28,8 +28,8 @@ const (
 	logShown   = 300      // characters of it that are shown
 )
 
-// logs are the lines around the moment that matters most. Their wall clock is brought onto
-// the trace's time axis by the offset of a capture; without one nothing tells it.
+// logs returns the lines around the focus. The offset of a capture converts their wall clock to the
+// trace's time axis, so without a capture there are none.
 func logs(run *load.Run) (list []page.Said, problems []model.Problem) {
 	i := slices.IndexFunc(run.Evidence.Files, func(f evidence.File) bool { return f.Kind == evidence.Capture && f.Offset != 0 })
 	if i < 0 {
@@ -59,7 +59,7 @@ type logged struct {
 	text string
 }
 
-// logNear reads the lines of a log that are nearest to an instant, by time.
+// logNear reads the lines of a log nearest to an instant, sorted by time.
 func logNear(path string, offset int64, focus clock.Instant) ([]logged, error) {
 	f, err := stored.Open(path)
 	if err != nil {

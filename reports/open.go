@@ -14,14 +14,13 @@ import (
 	"baton/scenarios/stored"
 )
 
-// StoredFile is the report that stands for the runs that it was made of.
+// StoredFile is a stored report. A folder may have it instead of the runs.
 const StoredFile = "report.json"
 
-// storedMost is how large it may be, in bytes.
+// storedMost limits its size in bytes.
 const storedMost = 1 << 28
 
-// Open reads the figures of a folder: of the runs below it, or if there are none of
-// the report.json in it.
+// Open reads the figures of a folder: from the runs below it, or else from its report.json.
 func Open(dir string) (*model.Suite, error) {
 	info, err := os.Stat(dir)
 	switch {
@@ -53,8 +52,8 @@ func Open(dir string) (*model.Suite, error) {
 	return &s, nil
 }
 
-// Figured is a report reduced to its figures: what a baseline needs, small enough to
-// be committed.
+// Figured reduces a report to its figures, which a baseline needs. The result is small enough to be
+// committed.
 func Figured(s *model.Suite) *model.Suite {
 	rows := slices.Clone(s.Rows)
 	for i := range rows {
@@ -65,7 +64,7 @@ func Figured(s *model.Suite) *model.Suite {
 	}
 	machines := s.Environments
 	if !slices.ContainsFunc(rows, func(row model.Row) bool { return row.World != plan.Sim }) {
-		machines = []model.Environment{} // virtual time passes alike everywhere
+		machines = []model.Environment{} // virtual time does not depend on the machine
 	}
 	return &model.Suite{Version: s.Version, Outcome: s.Outcome, Counts: s.Counts, Environments: machines, Rows: rows,
 		Runs: []model.Run{}, Campaigns: []model.Campaign{}, Problems: []model.Problem{}}

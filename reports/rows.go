@@ -11,7 +11,7 @@ import (
 	"baton/scenarios/metric"
 )
 
-// sum fills the suite from the runs: each once, in rows, with environments.
+// sum fills the suite from the runs: rows and environments.
 func sum(s *model.Suite, runs []gathered) {
 	rows := map[rowKey]int{}
 	hosts := map[trace.Host]int{}
@@ -41,7 +41,7 @@ func sum(s *model.Suite, runs []gathered) {
 	s.Causes = causes(s.Runs)
 }
 
-// causes groups the runs that broke by what broke them.
+// causes groups the failed runs by their cause.
 func causes(runs []model.Run) []model.Cause {
 	list := []model.Cause{}
 	for i, run := range runs {
@@ -79,7 +79,7 @@ func environment(s *model.Suite, hosts map[trace.Host]int, h trace.Host) int {
 	return i
 }
 
-// fill sums up the runs of a row.
+// fill summarizes the runs of a row.
 func fill(row *model.Row, shown []model.Run, runs []gathered) {
 	slices.SortStableFunc(row.Runs, func(a, b int) int {
 		return cmp.Or(strings.Compare(shown[a].Began, shown[b].Began), natural(shown[a].Dir, shown[b].Dir))
@@ -143,8 +143,7 @@ func median(values []float64) float64 {
 	return (sorted[half-1] + sorted[half]) / 2
 }
 
-// limits are what the scenario demands of the metric, with the worst that a run made
-// of each.
+// limits returns the scenario's limits for the metric, each with the worst result of a run.
 func limits(metric string, of []int, runs []gathered) []model.Limit {
 	var list []model.Limit
 	for _, i := range of {
@@ -167,7 +166,7 @@ func limits(metric string, of []int, runs []gathered) []model.Limit {
 	return list
 }
 
-// sortRows puts the rows in the order of their names and the runs' references right.
+// sortRows sorts the rows by name and corrects the runs' references to them.
 func sortRows(s *model.Suite) {
 	order := make([]int, len(s.Rows))
 	for i := range order {

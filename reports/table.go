@@ -16,8 +16,8 @@ import (
 // columns of the table.
 var columns = metric.Columns()
 
-// Table prints one line a run, why those failed that did, where today's checkers
-// say something else than those of the run's time, and what could not be read.
+// Table prints a line for each run, the reasons of failures, the verdicts that differ from the stored
+// ones, and the files that could not be read.
 func Table(w io.Writer, s *model.Suite) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(table, "\nscenario\tworld\tverdict")
@@ -63,8 +63,8 @@ func Table(w io.Writer, s *model.Suite) error {
 	return nil
 }
 
-// NotExecuted is what stands beside a verdict that was reached without some lines of the
-// scenario, "" if there are none.
+// NotExecuted is the remark beside a verdict if some lines of the scenario were not executed, "" if
+// all were.
 func NotExecuted(lines []string) string {
 	switch len(lines) {
 	case 0:
@@ -75,7 +75,7 @@ func NotExecuted(lines []string) string {
 	return fmt.Sprintf(" (%d lines not executed)", len(lines))
 }
 
-// tell says of a run what its line cannot.
+// tell prints the reasons of a run below its line.
 func tell(w io.Writer, row model.Row, run model.Run) {
 	name := fmt.Sprintf("%s (%s)", inert.Terminal(row.Scenario), inert.Terminal(row.World))
 	for _, sentence := range run.Answer {
