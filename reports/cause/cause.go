@@ -1,8 +1,7 @@
-// Package cause finds in a trace what led to damage: a node that ended by itself, a claim
-// without its gates, a lease that outlived its role, a MASTER that did not announce itself,
-// a table that lacked flows. It knows the rules of the pair, not those of a scenario, and
-// judges nothing: the checks have said already that something broke. It is pure; package
-// reports calls it.
+// Package cause finds the cause of damage in a trace: a node that ended by itself, a claim without
+// its gates, a lease that outlived its role, a MASTER that did not announce its VIPs, a table that
+// lacked flows. It knows the rules of the pair, not those of a scenario. It judges nothing: the checks
+// have failed already. It is pure; package reports calls it.
 package cause
 
 import (
@@ -19,15 +18,15 @@ import (
 type Cause struct {
 	At   clock.Instant
 	Node string
-	What string // without times and counts, so that runs that broke alike say the same
+	What string // without times and counts, so that runs with the same cause have the same text
 }
 
-// Harm is the failure whose cause is searched.
+// Harm is the failure whose cause is sought.
 type Harm struct {
 	From, To clock.Instant
-	// Kind says what is known of it.
+	// Kind is the kind of harm.
 	Kind Kind
-	// Node is the one that an expectation names, "" if none.
+	// Node is the node of a failed expectation, "" if none.
 	Node string
 }
 
@@ -38,13 +37,13 @@ const (
 	Broken   Kind = iota // a rule of the pair was broken
 	Silence              // clients got no answer
 	Resets               // clients or backends were reset
-	Waiting              // a role that was expected did not come
-	Unsynced             // nor connection sync
-	Apart                // the pair is not one
-	Uncaught             // a control's bug did not do its damage
+	Waiting              // a node did not get an expected role
+	Unsynced             // a node did not get in sync
+	Apart                // the pair did not converge
+	Uncaught             // a control's bug did no damage
 )
 
-// Of returns what led to a harm, or false where the trace shows nothing that did.
+// Of returns the cause of a harm, or false if the trace does not show one.
 func Of(events []trace.Event, harm Harm) (Cause, bool) {
 	if harm.Kind == Uncaught {
 		list := keptTable(events)
@@ -66,15 +65,15 @@ func Of(events []trace.Event, harm Harm) (Cause, bool) {
 	return situation(events, harm)
 }
 
-// grace is how long after the first sign of a harm its cause may be told: both are seen at
-// the same instant, but by different hosts.
+// grace is how long after the first sign of a harm its cause may be recorded: different hosts record
+// them.
 const grace = 10 * time.Millisecond
 
 // misdeed is a cause that breaks a rule of the pair.
 type misdeed struct {
 	Cause
-	rank int // of several, the lowest is told; of those, the nearest
-	// lasting ones go on to matter after further faults.
+	rank int // the lowest wins; of equals, the nearest
+	// lasting misdeeds count even after further faults.
 	lasting bool
 }
 

@@ -2,8 +2,8 @@ package timeline
 
 import "fmt"
 
-// Bounds of one run. A lane with more is merged; nothing that is rare is ever
-// touched, since only neighbours of the same look become one.
+// Limits of one run. Lanes with more are merged. Rare events stay: only neighbours with the same tone
+// are merged.
 const (
 	maxSpans  = 400
 	maxMarks  = 300
@@ -11,7 +11,7 @@ const (
 	maxRSTs   = 2000
 )
 
-// bound merges what a lane has too much of.
+// bound merges marks and spans of a lane until it is within the limits.
 func (b *builder) bound(l *Lane) {
 	name := l.Kind + " of " + l.Of
 	if n := len(l.Marks); n > maxMarks {
@@ -35,8 +35,7 @@ func (b *builder) bound(l *Lane) {
 	}
 }
 
-// mergeMarks lets marks of one tone that lie close together become one, at ever
-// greater distances until they are few enough.
+// mergeMarks merges neighbouring marks of one tone, at growing distances until they are few enough.
 func mergeMarks(marks []Mark) []Mark {
 	for near := At(1000); ; near *= 2 {
 		var merged []Mark
@@ -61,7 +60,7 @@ func mergeMarks(marks []Mark) []Mark {
 	}
 }
 
-// mergeSpans lets runs of short spans become one that says how many it stands for.
+// mergeSpans merges runs of short spans into one with their number.
 func mergeSpans(spans []Span) []Span {
 	for near := At(1000); ; near *= 2 {
 		var merged []Span
@@ -87,7 +86,7 @@ func mergeSpans(spans []Span) []Span {
 	}
 }
 
-// worse is the graver of two tones.
+// worse returns the more severe tone.
 func worse(a, b string) string {
 	for _, tone := range []string{Bad, Warn, Good} {
 		if a == tone || b == tone {
@@ -97,7 +96,7 @@ func worse(a, b string) string {
 	return ""
 }
 
-// thin keeps of a curve the lowest and the highest point of each of equal stretches.
+// thin divides a curve into equal intervals, and keeps the lowest and the highest point of each.
 func thin(c *Curve) {
 	stretches := maxPoints / 2
 	n := len(c.At)

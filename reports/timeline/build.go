@@ -10,7 +10,7 @@ import (
 	"baton/impl/trace"
 )
 
-// Build draws the events of one run, which come in the order of their times.
+// Build lays out the events of one run, which are sorted by time.
 func Build(events []trace.Event) Run {
 	if len(events) == 0 {
 		return Run{}
@@ -54,7 +54,7 @@ type builder struct {
 // laneKey identifies a lane.
 type laneKey struct{ kind, of, name string }
 
-// lane returns a lane, a new one if need be.
+// lane returns a lane, and creates it if it does not exist.
 func (b *builder) lane(kind, of, name string) *Lane {
 	key := laneKey{kind, of, name}
 	if l := b.lanes[key]; l != nil {
@@ -65,8 +65,7 @@ func (b *builder) lane(kind, of, name string) *Lane {
 	return l
 }
 
-// turn ends what goes on in a lane and lets something else begin, nothing if its
-// state is "".
+// turn ends the open span of a lane and begins another, or none if its state is "".
 func (b *builder) turn(kind, of, name string, next Span) {
 	key := laneKey{kind, of, name}
 	if last, ok := b.open[key]; ok {
@@ -90,7 +89,7 @@ func (b *builder) mark(kind, of, name string, m Mark) {
 	l.Marks = append(l.Marks, m)
 }
 
-// take draws one event.
+// take adds one event.
 func (b *builder) take(e trace.Event) {
 	at := b.at(e.At)
 	switch {
@@ -132,7 +131,7 @@ func (b *builder) take(e trace.Event) {
 	}
 }
 
-// finish ends what still goes on, merges what is too much, and puts the lanes in order.
+// finish ends the open spans, merges, and sorts the lanes.
 func (b *builder) finish() {
 	for key, span := range b.open { // in any order: each goes to a lane of its own
 		span.To = b.run.To
@@ -184,5 +183,5 @@ func compareLanes(a, b Lane) int {
 		cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(a.Of, b.Of), cmp.Compare(a.Name, b.Name))
 }
 
-// short rounds a duration to what a person wants to know.
+// short rounds a duration for display.
 func short(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }

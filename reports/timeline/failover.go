@@ -23,13 +23,13 @@ const (
 	yielding = "Yielding"
 )
 
-// cause is why a MASTER ceases to be it.
+// cause is why a MASTER loses the role.
 type cause struct {
 	kind, from, what string
 	at               clock.Instant
 }
 
-// causeOf reports what an event does to a MASTER, given who is.
+// causeOf returns the cause if an event ends the role of the given MASTER.
 func causeOf(e trace.Event, masters map[string]bool) (cause, bool) {
 	if f := e.Fault; f != nil && f.Phase == "begin" {
 		for _, node := range lab.Nodes() {
@@ -50,8 +50,8 @@ func causeOf(e trace.Event, masters map[string]bool) (cause, bool) {
 	return cause{}, false
 }
 
-// failovers lists the changes of the MASTER: a cause, and the other node's
-// becoming it before anything else befalls that one.
+// failovers lists the changes of the MASTER: a cause, and then the other node's claim, unless
+// another fault hits that node first.
 func failovers(a axis, events []trace.Event) []Failover {
 	var found []Failover
 	masters := map[string]bool{}
@@ -85,8 +85,8 @@ func failovers(a axis, events []trace.Event) []Failover {
 	return found
 }
 
-// seized is the cause of a node's becoming MASTER while another is, nil if none is:
-// its claim, of which no event tells if the trace is damaged.
+// seized is the cause if a node becomes MASTER while another is: its claim, which a damaged trace may
+// lack. It is nil if no other node is MASTER.
 func seized(e trace.Event, masters map[string]bool, claims map[string]clock.Instant) *cause {
 	at, ok := claims[e.Node]
 	if !ok {
@@ -100,8 +100,7 @@ func seized(e trace.Event, masters map[string]bool, claims map[string]clock.Inst
 	return nil
 }
 
-// newFailover works out the stages. won is the index of the event by which the node
-// became MASTER.
+// newFailover computes the stages. won is the index of the event by which the node became MASTER.
 func newFailover(a axis, events []trace.Event, c cause, to string, won int) Failover {
 	f := Failover{Kind: c.kind, From: c.from, To: to, Cause: c.what, At: a.at(c.at)}
 	s := &stages{events: events, from: c.at, won: events[won].At, to: to}
@@ -133,7 +132,7 @@ func newFailover(a axis, events []trace.Event, c cause, to string, won int) Fail
 	return f
 }
 
-// stages puts the parts of a failover one behind the other.
+// stages collects the stages of a failover in their order.
 type stages struct {
 	events     []trace.Event
 	from       clock.Instant // of the cause
@@ -151,8 +150,8 @@ type part struct {
 
 func (s *stages) begin(at clock.Instant) { s.start, s.now = at, at }
 
-// end appends the part that ends at an instant; 0 means that nothing tells, and
-// what was earlier than the part before took no time of its own.
+// end appends the stage that ends at an instant; 0 means unknown. A stage that ended before the
+// previous one has no duration.
 func (s *stages) end(name string, at clock.Instant, what string) {
 	if at == 0 {
 		return
@@ -162,8 +161,7 @@ func (s *stages) end(name string, at clock.Instant, what string) {
 	s.now = at
 }
 
-// find returns the instant of the first event from one time to another that is
-// meant, 0 if there is none.
+// find returns the instant of the first matching event between two times, 0 if there is none.
 func (s *stages) find(from, to clock.Instant, meant func(trace.Event) bool) clock.Instant {
 	for _, e := range s.events {
 		if e.At >= from && e.At <= to && meant(e) {
@@ -179,7 +177,7 @@ func (s *stages) role(node, role string) clock.Instant {
 	})
 }
 
-// lease is when the new MASTER first wrote one.
+// lease is when the new MASTER first wrote its lease.
 func (s *stages) lease() clock.Instant {
 	return s.find(s.from, s.won, func(e trace.Event) bool { return e.Node == s.to && e.Lease != nil && e.Lease.Until > e.At })
 }
@@ -188,7 +186,7 @@ func (s *stages) announced() clock.Instant {
 	return s.find(s.won, s.until, func(e trace.Event) bool { return e.Node == s.to && e.Announce != nil })
 }
 
-// detected is when the last of the survivor's paths went down before it won.
+// detected is when the last path of the survivor went down before its claim.
 func (s *stages) detected() clock.Instant {
 	var at clock.Instant
 	for _, e := range s.events {
@@ -199,11 +197,10 @@ func (s *stages) detected() clock.Instant {
 	return at
 }
 
-// packetsAfter bounds how long after the new MASTER's begin a packet still belongs
-// to this failover.
+// packetsAfter is how long after the new MASTER's claim a packet still belongs to the failover.
 const packetsAfter = clock.Instant(10e9)
 
-// lost is when something befell the new MASTER, packetsAfter its begin at the latest.
+// lost is when the next fault hit the new MASTER, at most packetsAfter after its claim.
 func (s *stages) lost() clock.Instant {
 	mine := map[string]bool{s.to: true}
 	for _, e := range s.events {
@@ -217,9 +214,9 @@ func (s *stages) lost() clock.Instant {
 	return s.won + packetsAfter
 }
 
-// packets tells the last answer to a client before the change and the first after
-// it: of a UDP probe that had a gap, or else of whatever the wire shows at the
-// client edge. A TCP session is no witness: it waits for its own timers.
+// packets returns the last answer to a client before the change and the first one after it, of a UDP
+// probe with a gap, or else of the frames at the client edge. TCP sessions do not count: they wait
+// for their own timers.
 func (s *stages) packets(c cause) (last, first clock.Instant, probe string) {
 	for _, e := range s.events {
 		if g := e.Gap; g != nil && g.Proto == "udp" && g.From <= s.won && g.To >= c.at && g.To <= s.until {

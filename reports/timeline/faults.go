@@ -9,10 +9,10 @@ import (
 	"baton/scenarios/lab"
 )
 
-// faults are those that have not been undone yet, by their IDs.
+// faults has the faults that are still in effect, by ID.
 type faults map[int]open
 
-// open is a fault that goes on.
+// open is a fault in effect.
 type open struct {
 	trace.Fault
 	Span
@@ -44,8 +44,8 @@ func (b *builder) fault(at At, f *trace.Fault) {
 	}
 }
 
-// effect ends what went with a process that is gone: with a crash the programs too,
-// which after a kill forward for as long as the lease holds.
+// effect ends the spans of a process that is gone. After a crash its lease ends too; after a kill its
+// programs forward until the end of the lease.
 func (b *builder) effect(at At, f *trace.Fault) {
 	if f.Phase != "receipt" || !fault.Ends(f.Verb) {
 		return
@@ -61,8 +61,7 @@ func (b *builder) effect(at At, f *trace.Fault) {
 	}
 }
 
-// undo ends the spans of the faults that another undoes: those with which it shares a
-// machine or a direction.
+// undo ends the spans of the faults that another undoes: those with a common host or direction.
 func (b *builder) undo(at At, f *trace.Fault) {
 	l := b.lane(Faults, "", "")
 	for _, id := range sortedKeys(b.faults) {
@@ -76,7 +75,7 @@ func (b *builder) undo(at At, f *trace.Fault) {
 	}
 }
 
-// share reports whether two lists have something in common.
+// share reports whether two lists have a common element.
 func share[T comparable](a, b []T) bool {
 	return slices.ContainsFunc(a, func(x T) bool { return slices.Contains(b, x) })
 }

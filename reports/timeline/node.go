@@ -11,7 +11,7 @@ import (
 	"baton/impl/trace"
 )
 
-// roleTones are how roles look: who serves, who could not.
+// roleTones are the tones of roles.
 var roleTones = map[string]string{"Master": Good, "Claiming": Warn, "Yielding": Warn, "Fault": Bad}
 
 func (b *builder) role(at At, node string, r *trace.Role) {
@@ -30,7 +30,7 @@ func (b *builder) role(at At, node string, r *trace.Role) {
 	b.turn(RoleLane, node, "", Span{From: at, State: state, What: what, Tone: roleTones[r.To]})
 }
 
-// ended says that a node's process is gone, and with it its role, gates and sessions.
+// ended ends the role, gates and sessions of a node whose process has ended.
 func (b *builder) ended(at At, node string) {
 	for key := range b.open { // in any order: each has a lane of its own
 		if key.of == node && slices.Contains([]string{RoleLane, Gates, BFD, Sync}, key.kind) {
@@ -45,7 +45,7 @@ func (b *builder) ended(at At, node string) {
 	delete(b.gates, node)
 }
 
-// gates is what a node's gates are, and why.
+// gates has the states of a node's gates, with their reasons.
 type gates struct {
 	open map[string]bool
 	why  map[string]string
@@ -73,10 +73,9 @@ func (b *builder) gate(at At, node string, g *trace.Gate) {
 	b.turn(Gates, node, "", Span{From: at, State: strings.Join(closed, ", "), What: strings.Join(whys, "; ")})
 }
 
-// blocking lists the closed gates because of which the node may not claim. It may
-// with links, dataplane, targets and arbiter, and then by a grant, or where there is
-// no other MASTER, its recovery delay is over, and its table is in sync or nobody
-// can complete it.
+// blocking lists the closed gates that keep the node from claiming. A claim needs links, dataplane,
+// targets and arbiter. It also needs a grant, or else that there is no other MASTER, that the recovery
+// delay is over, and that the table is in sync or no node can complete it.
 func (g *gates) blocking() []string {
 	closed := func(names ...string) (list []string) {
 		for _, name := range names {

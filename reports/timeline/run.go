@@ -1,9 +1,8 @@
-// Package timeline turns the trace of one run into what a page draws of it: lanes
-// of spans, marks and curves over one time axis, each RST with its attribution, and
-// the waterfall of each failover. It is pure: it reads no file and no clock, draws
-// nothing and judges nothing. The size of what it returns is bounded whatever the
-// trace holds; what had to be merged or left out is said in Run.Cut. Package reports
-// calls it, package reports/page draws what it returns.
+// Package timeline turns the trace of one run into the data of its page: lanes of spans, marks and
+// curves over one time axis, each RST with its attribution, and the stages of each failover. It is
+// pure: it reads no file and no clock, draws nothing and judges nothing. The size of its result is
+// bounded; Run.Cut says what was merged or left out. Package reports calls it, and package
+// reports/page draws the result.
 package timeline
 
 import (
@@ -12,8 +11,8 @@ import (
 	"baton/impl/clock"
 )
 
-// At is a time in the run: microseconds since the first step of the scenario began.
-// What came before has a negative one.
+// At is a time in the run: microseconds since the first step of the scenario began. It is negative
+// before that.
 type At int64
 
 // axis converts instants of the trace.
@@ -59,9 +58,9 @@ const (
 // Lane is one row of the axis.
 type Lane struct {
 	Kind string `json:"kind"`
-	// Of is what it tells of: a node, a traffic line, an edge; "" for the world.
+	// Of is its subject: a node, a traffic line, an edge; "" for the world.
 	Of string `json:"of,omitempty"`
-	// Name tells lanes of one kind apart: a BFD path, a VIP.
+	// Name distinguishes lanes of one kind: a BFD path, a VIP.
 	Name   string  `json:"name,omitempty"`
 	Spans  []Span  `json:"spans,omitempty"`
 	Marks  []Mark  `json:"marks,omitempty"`
@@ -69,15 +68,15 @@ type Lane struct {
 	Trips  *Trips  `json:"trips,omitempty"`
 }
 
-// Span is a stretch of time in which something holds.
+// Span is a state that lasts for some time.
 type Span struct {
 	From  At     `json:"from"`
 	To    At     `json:"to"`
 	State string `json:"state"`          // the word in it: a role, a BFD state, a verb
-	What  string `json:"what,omitempty"` // all there is to say of it, in words
-	// Tone is how it looks to whom it matters: good, warn, bad, "" for neither.
+	What  string `json:"what,omitempty"` // full description
+	// Tone is good, warn or bad, or "" for none of them.
 	Tone string `json:"tone,omitempty"`
-	// Count is how many were merged into it, 0 if none was.
+	// Count is the number of spans that were merged into it, 0 if none.
 	Count int `json:"count,omitempty"`
 }
 
@@ -93,7 +92,7 @@ type Mark struct {
 	At   At     `json:"at"`
 	What string `json:"what"`
 	Tone string `json:"tone,omitempty"`
-	// Count is how many lie so close together that they are one mark, 0 for one.
+	// Count is the number of events that were merged into it, 0 for a single one.
 	Count int `json:"count,omitempty"`
 	// RST is the first of the mark's RSTs, counted from 1 into Run.RSTs; 0 if it has
 	// none. Of those that follow at the same edge, Count in all belong to it.
@@ -120,7 +119,7 @@ type RST struct {
 	Entry  string `json:"entry"`  // how its table knew the flow
 	Fault  string `json:"fault"`  // the last before it
 	Seq    uint32 `json:"seq"`
-	// Session is what the traffic generator lost by it, "" if that is not known.
+	// Session is the session that the traffic generator lost by it, "" if unknown.
 	Session string `json:"session,omitempty"`
 }
 
@@ -132,7 +131,7 @@ type Failover struct {
 	Cause string  `json:"cause"` // crash lb1, handover lb1
 	At    At      `json:"at"`    // of the cause
 	Total At      `json:"total"` // from the first stage's begin to the last one's end
-	Probe string  `json:"probe"` // what first and last packet are taken from
+	Probe string  `json:"probe"` // the source of first and last packet
 	Steps []Stage `json:"steps"`
 }
 

@@ -9,13 +9,13 @@ import (
 	"baton/impl/trace"
 )
 
-// totals is what a traffic line had counted, and when.
+// totals has the counts of a traffic line at an instant.
 type totals struct {
 	at At
 	trace.Totals
 }
 
-// total turns running totals into rates, and takes the latency since the last ones.
+// total converts running totals to rates, and adds the latency since the last ones.
 func (b *builder) total(at At, t *trace.Totals) {
 	b.latency(t)
 	if b.totals == nil {
