@@ -17,6 +17,7 @@ import (
 type backendTables[A addr] struct {
 	outer *ebpf.Map
 	built map[uint32]dataplane.Service // what the table in a place was made from
+	loads loads[A]                     // of those that least-conn balances
 }
 
 // place is where a service's table is. A service without backends has none, and size 0.
@@ -27,8 +28,11 @@ type place struct{ index, size uint32 }
 // in one batch, since the kernel waits for all running programs after every update.
 func (b *backendTables[A]) write(services []dataplane.Service, named map[rawEndpoint[A]]rawService[A]) ([]place, error) {
 	free := b.free(named)
+	if err := b.loads.drop(free); err != nil {
+		return nil, err
+	}
 	places := make([]place, len(services))
-	var keys, fds []uint32
+	var keys, fds, loaded []uint32
 	var inner []*ebpf.Map
 	defer func() { // those that were written live on in the outer map
 		for _, m := range inner {
@@ -55,9 +59,15 @@ func (b *backendTables[A]) write(services []dataplane.Service, named map[rawEndp
 		places[i] = place{free[0], uint32(len(slots))}
 		inner, keys, fds, free = append(inner, m), append(keys, free[0]), append(fds, uint32(m.FD())), free[1:]
 		b.built[places[i].index] = s
+		if s.Balance == dataplane.LeastConn {
+			if err := b.loads.add(places[i].index, s, has); err != nil {
+				return nil, fmt.Errorf("bpf: loads of service %s: %w", s.Name, err)
+			}
+			loaded = append(loaded, places[i].index)
+		}
 	}
-	if len(keys) == 0 {
-		return places, nil
+	if err := b.loads.write(loaded); err != nil || len(keys) == 0 {
+		return places, err
 	}
 	if _, err := b.outer.BatchUpdate(keys, fds, nil); err != nil {
 		return nil, fmt.Errorf("bpf: set backends: %w", err)

@@ -12,12 +12,23 @@ import (
 	"baton/impl/flow"
 )
 
+// manyPorts are those of the backends that least-conn compares.
+var manyPorts = ports(9000, 100)
+
+func ports(first, n uint16) (all []uint16) {
+	for i := range n {
+		all = append(all, first+i)
+	}
+	return all
+}
+
 // benchSubject is the programs with room for n flows and a lease that never ends.
 func benchSubject(b *testing.B, n int) *programSubject {
 	cfg := labConfig(
 		labService(flow.TCP, fullnatPort, dataplane.FullNAT, dataplane.RoundRobin, 8080, 8081),
 		labService(flow.TCP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, 8081),
 		labService(flow.TCP, maglevPort, dataplane.DNAT, dataplane.Maglev, 8083, 8084, 8085),
+		leastService(manyPorts...),
 	)
 	cfg.SNATPorts = dataplane.PortRange{First: 1024, Last: 65535}
 	cfg.MaxFlows = n
@@ -77,7 +88,7 @@ func BenchmarkNewFlow(b *testing.B) {
 	for _, bm := range []struct {
 		name string
 		port uint16
-	}{{"fullnat", fullnatPort}, {"dnat", dnatPort}, {"maglev", maglevPort}} {
+	}{{"fullnat", fullnatPort}, {"dnat", dnatPort}, {"maglev", maglevPort}, {fmt.Sprintf("least-conn of %d", len(manyPorts)), leastPort}} {
 		b.Run(bm.name, func(b *testing.B) {
 			s := benchSubject(b, 1<<20)
 			var inKernel time.Duration

@@ -126,7 +126,7 @@ var originals = rapid.Custom(func(t *rapid.T) flow.Tuple {
 		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.TCP, flow.UDP}).Draw(t, "proto"),
 		rapid.SampledFrom([]string{clientAddr, otherClient}).Draw(t, "client"),
 		rapid.SampledFrom([]uint16{40000, 40001, 40002, 40000, 40001, 40002, 0}).Draw(t, "sport"), dst,
-		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, emptyPort, unknownPort}).Draw(t, "dport"))
+		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, emptyPort, unknownPort}).Draw(t, "dport"))
 })
 
 // replyTuples draws a packet of a backend, whether or not a flow expects it.
@@ -452,6 +452,9 @@ func (p *pair) services(t *rapid.T) {
 			some[i].Backends = some[i].Backends[:len(some[i].Backends)/2]
 		}
 		some[i].Refuse = rapid.Bool().Draw(t, "refuse")
+		if rapid.Bool().Draw(t, "weighted") {
+			some[i].Weights = rapid.SliceOfN(rapid.IntRange(1, 3), len(some[i].Backends), len(some[i].Backends)).Draw(t, "weights")
+		}
 	}
 	vips := testConfig().VIPs
 	answered := vips[:rapid.IntRange(0, len(vips)).Draw(t, "vips")]

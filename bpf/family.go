@@ -28,6 +28,7 @@ type objects struct {
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	Services      *ebpf.Map `ebpf:"services"`
 	BackendTables *ebpf.Map `ebpf:"backend_tables"`
+	LoadTables    *ebpf.Map `ebpf:"load_tables"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	Members       *ebpf.Map `ebpf:"members"`
 	Refusals      *ebpf.Map `ebpf:"refusals"`
@@ -56,7 +57,7 @@ func (o *objects) close() error {
 	for _, p := range []*ebpf.Program{o.FromClient, o.FromBackend, o.TableApply, o.TableHeal, o.TableRemove, o.TableCheck} {
 		errs = append(errs, p.Close())
 	}
-	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.BackendTables, o.DnatBackends, o.Members, o.Refusals, o.Addresses, o.Batch,
+	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.BackendTables, o.LoadTables, o.DnatBackends, o.Members, o.Refusals, o.Addresses, o.Batch,
 		o.Control, o.Counters, o.Events} {
 		errs = append(errs, m.Close())
 	}
@@ -138,7 +139,10 @@ func loadFamily[A addr](spec *ebpf.CollectionSpec, cfg dataplane.Config, client,
 	if err := spec.LoadAndAssign(&f.objs, &ebpf.CollectionOptions{MapReplacements: maps}); err != nil {
 		return nil, fmt.Errorf("bpf: load programs: %w", err)
 	}
-	f.backends = backendTables[A]{outer: f.objs.BackendTables, built: make(map[uint32]dataplane.Service)}
+	f.backends = backendTables[A]{
+		outer: f.objs.BackendTables, built: make(map[uint32]dataplane.Service),
+		loads: loads[A]{outer: f.objs.LoadTables, tables: make(map[uint32]*loadTable[A])},
+	}
 	f.services = newMirror[rawEndpoint[A], rawService[A]](f.objs.Services)
 	f.members = newMirror[rawMember[A], uint32](f.objs.Members)
 	f.refusals = newMirror[rawEndpoint[A], rawRefusals](f.objs.Refusals)
@@ -168,4 +172,6 @@ func (f *family[A]) has(a flow.Addr) bool {
 	return a.Is4() == (len(one) == len(ipv4{}))
 }
 
-func (f *family[A]) close() error { return errors.Join(f.batch.close(), f.objs.close()) }
+func (f *family[A]) close() error {
+	return errors.Join(f.batch.close(), f.backends.loads.close(), f.objs.close())
+}

@@ -66,6 +66,7 @@ type (
 		Port uint16
 		Pad  [2]uint8
 	}
+	rawLoad struct{ Flows, Weight uint32 }
 )
 
 // toAddr converts an address, which must be of the family.

@@ -34,4 +34,7 @@ func checkLayout[A addr](t *testing.T, read func() (*ebpf.CollectionSpec, error)
 	if inner := spec.Maps[lbMapBackendTables].InnerMap; uintptr(inner.ValueSize) != unsafe.Sizeof(rawBackend[A]{}) {
 		t.Errorf("a backend has %d bytes, want %d", inner.ValueSize, unsafe.Sizeof(rawBackend[A]{}))
 	}
+	if inner := spec.Maps[lbMapLoadTables].InnerMap; uintptr(inner.ValueSize) != unsafe.Sizeof(rawLoad{}) {
+		t.Errorf("a load has %d bytes, want %d", inner.ValueSize, unsafe.Sizeof(rawLoad{}))
+	}
 }

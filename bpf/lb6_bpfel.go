@@ -25,6 +25,7 @@ const (
 	lb6MapDnatBackends   = "dnat_backends"
 	lb6MapEvents         = "events"
 	lb6MapFragments      = "fragments"
+	lb6MapLoadTables     = "load_tables"
 	lb6MapMembers        = "members"
 	lb6MapRefusals       = "refusals"
 	lb6MapReplies        = "replies"
@@ -44,6 +45,7 @@ const (
 	lb6VarBackendMac     = "backend_mac"
 	lb6VarBtfBackend     = "btf_backend"
 	lb6VarBtfBatchArgs   = "btf_batch_args"
+	lb6VarBtfLoad        = "btf_load"
 	lb6VarClientIfindex  = "client_ifindex"
 	lb6VarClientMac      = "client_mac"
 	lb6VarDropEcho       = "drop_echo"
@@ -121,6 +123,7 @@ type lb6MapSpecs struct {
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
+	LoadTables    *ebpf.MapSpec `ebpf:"load_tables"`
 	Members       *ebpf.MapSpec `ebpf:"members"`
 	Refusals      *ebpf.MapSpec `ebpf:"refusals"`
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
@@ -140,6 +143,7 @@ type lb6VariableSpecs struct {
 	BackendMac     *ebpf.VariableSpec `ebpf:"backend_mac"`
 	BtfBackend     *ebpf.VariableSpec `ebpf:"btf_backend"`
 	BtfBatchArgs   *ebpf.VariableSpec `ebpf:"btf_batch_args"`
+	BtfLoad        *ebpf.VariableSpec `ebpf:"btf_load"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
@@ -183,6 +187,7 @@ type lb6Maps struct {
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	Events        *ebpf.Map `ebpf:"events"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
+	LoadTables    *ebpf.Map `ebpf:"load_tables"`
 	Members       *ebpf.Map `ebpf:"members"`
 	Refusals      *ebpf.Map `ebpf:"refusals"`
 	Replies       *ebpf.Map `ebpf:"replies"`
@@ -205,6 +210,7 @@ func (m *lb6Maps) Close() error {
 		m.DnatBackends,
 		m.Events,
 		m.Fragments,
+		m.LoadTables,
 		m.Members,
 		m.Refusals,
 		m.Replies,
@@ -225,6 +231,7 @@ type lb6Variables struct {
 	BackendMac     *ebpf.Variable `ebpf:"backend_mac"`
 	BtfBackend     *ebpf.Variable `ebpf:"btf_backend"`
 	BtfBatchArgs   *ebpf.Variable `ebpf:"btf_batch_args"`
+	BtfLoad        *ebpf.Variable `ebpf:"btf_load"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`

@@ -163,6 +163,7 @@ const (
 	lbMapDnatBackends   = "dnat_backends"
 	lbMapEvents         = "events"
 	lbMapFragments      = "fragments"
+	lbMapLoadTables     = "load_tables"
 	lbMapMembers        = "members"
 	lbMapRefusals       = "refusals"
 	lbMapReplies        = "replies"
@@ -178,6 +179,7 @@ const (
 	lbVarBackendMac     = "backend_mac"
 	lbVarBtfBackend     = "btf_backend"
 	lbVarBtfBatchArgs   = "btf_batch_args"
+	lbVarBtfLoad        = "btf_load"
 	lbVarClientIfindex  = "client_ifindex"
 	lbVarClientMac      = "client_mac"
 	lbVarDropEcho       = "drop_echo"
@@ -255,6 +257,7 @@ type lbMapSpecs struct {
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
+	LoadTables    *ebpf.MapSpec `ebpf:"load_tables"`
 	Members       *ebpf.MapSpec `ebpf:"members"`
 	Refusals      *ebpf.MapSpec `ebpf:"refusals"`
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
@@ -270,6 +273,7 @@ type lbVariableSpecs struct {
 	BackendMac     *ebpf.VariableSpec `ebpf:"backend_mac"`
 	BtfBackend     *ebpf.VariableSpec `ebpf:"btf_backend"`
 	BtfBatchArgs   *ebpf.VariableSpec `ebpf:"btf_batch_args"`
+	BtfLoad        *ebpf.VariableSpec `ebpf:"btf_load"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
@@ -313,6 +317,7 @@ type lbMaps struct {
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	Events        *ebpf.Map `ebpf:"events"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
+	LoadTables    *ebpf.Map `ebpf:"load_tables"`
 	Members       *ebpf.Map `ebpf:"members"`
 	Refusals      *ebpf.Map `ebpf:"refusals"`
 	Replies       *ebpf.Map `ebpf:"replies"`
@@ -331,6 +336,7 @@ func (m *lbMaps) Close() error {
 		m.DnatBackends,
 		m.Events,
 		m.Fragments,
+		m.LoadTables,
 		m.Members,
 		m.Refusals,
 		m.Replies,
@@ -347,6 +353,7 @@ type lbVariables struct {
 	BackendMac     *ebpf.Variable `ebpf:"backend_mac"`
 	BtfBackend     *ebpf.Variable `ebpf:"btf_backend"`
 	BtfBatchArgs   *ebpf.Variable `ebpf:"btf_batch_args"`
+	BtfLoad        *ebpf.Variable `ebpf:"btf_load"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`

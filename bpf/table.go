@@ -107,6 +107,7 @@ func (f *family[A]) dump(now clock.Instant, each func(flow.Entry) bool) (done bo
 }
 
 func (f *family[A]) sweep(now, since clock.Instant) ([]flow.Entry, error) {
+	f.backends.loads.beginCount()
 	expired, embryonic, err := f.expired(now, since)
 	if err != nil {
 		return nil, err
@@ -120,7 +121,10 @@ func (f *family[A]) sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	}
 	evicted, err := f.removeUnchanged(embryonic, now)
 	f.evicted.Add(uint64(len(evicted)))
-	return append(removed, evicted...), err
+	removed = append(removed, evicted...)
+	f.uncount(removed)
+	f.backends.loads.endCount()
+	return removed, err
 }
 
 // forgetDatagrams deletes expired datagrams. A value begins with its expiry time.
@@ -151,6 +155,7 @@ func (f *family[A]) expired(now, since clock.Instant) (expired, embryonic []rawR
 	err = f.scan(func(key *rawTuple[A], c *rawConn[A]) bool {
 		entries++
 		idle, state := now.Sub(max(clock.Instant(c.LastSeen), since)), stateOf(c.Word)
+		f.count(key, &c.Reply, state, 1)
 		if idle >= f.lifetime(key, state) {
 			expired = append(expired, rawRecord[A]{Original: *key, Conn: *c})
 			return true

@@ -74,6 +74,7 @@ struct {
  * loader and the Go bindings. */
 const struct backend *btf_backend __attribute__((unused));
 const struct batch_args *btf_batch_args __attribute__((unused));
+const struct load *btf_load __attribute__((unused));
 
 /* A service's backends: one entry each for round robin, a lookup table for
  * Maglev. Tables differ in size, hence the inner map flag; user space writes them through
@@ -93,6 +94,23 @@ struct {
 	__type(key, __u32);
 	__array(values, struct backend_table);
 } backend_tables SEC(".maps");
+
+/* The loads of the backends of a service that least-conn balances, in the places of
+ * backend_tables and in the order of the backends there. */
+struct load_table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct load);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2 * SERVICES_MAX);
+	__type(key, __u32);
+	__array(values, struct load_table);
+} load_tables SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -129,13 +129,14 @@ enum mode {
 enum balance {
 	BALANCE_ROUND_ROBIN = 1,
 	BALANCE_MAGLEV,
+	BALANCE_LEAST_CONN,
 };
 
 struct service {
 	ip_addr snat;
 	__u32 table; /* index into backend_tables */
 	__u32 size;  /* entries of that table; 0 means that there is no backend */
-	__u32 next;  /* round robin's turn */
+	__u32 next;  /* the turn of round robin and, among equals, of least-conn */
 	__u8 mode;
 	__u8 balance;
 	bool affine; /* a client's flows go to one backend, see affinity.h */
@@ -153,6 +154,13 @@ struct backend {
 	ip_addr addr;
 	__be16 port;
 	__u8 pad[2];
+};
+
+/* A backend's flows as least-conn compares them. User space counts them, about once a second;
+ * in between a new flow adds one, and one that ends takes none away. */
+struct load {
+	__u32 flows;
+	__u32 weight;
 };
 
 /* A backend that gets new flows of the service whose index into backend_tables is table. */

@@ -51,16 +51,23 @@ type Balance uint8
 const (
 	RoundRobin Balance = iota + 1
 	Maglev             // consistent hashing; the same choice on both nodes
+	LeastConn          // the backend with the fewest flows for its weight
 )
 
+var balanceNames = [...]string{RoundRobin: "rr", Maglev: "maglev", LeastConn: "least-conn"}
+
+func (b Balance) valid() bool { return b >= RoundRobin && int(b) < len(balanceNames) }
+
 func (b Balance) String() string {
-	switch b {
-	case RoundRobin:
-		return "rr"
-	case Maglev:
-		return "maglev"
+	if !b.valid() {
+		return fmt.Sprintf("balance%d", uint8(b))
 	}
-	return fmt.Sprintf("balance%d", uint8(b))
+	return balanceNames[b]
+}
+
+// BalanceOf returns the balance of a name, RoundRobin if there is none.
+func BalanceOf(name string) Balance {
+	return max(Balance(slices.Index(balanceNames[1:], name)+1), RoundRobin)
 }
 
 // Service is one balanced service.
@@ -304,7 +311,7 @@ type Dataplane interface {
 	// Sweep deletes the entries that have timed out at now and returns them. Under pressure
 	// embryonic entries live for PressedLife at most. An entry's last packet counts as no
 	// earlier than since: the instant at which this node became MASTER, before which it saw
-	// no packets.
+	// no packets. The entries that stay are counted for LeastConn.
 	Sweep(now, since clock.Instant) ([]flow.Entry, error)
 
 	// Walk calls f with each of the next entries, a few thousand at most, of a walk through

@@ -17,8 +17,8 @@ func (s Service) Validate() error {
 		return fmt.Errorf("dataplane: service %q: protocol %s is neither tcp nor udp", s.Name, s.Proto)
 	case s.Mode != FullNAT && s.Mode != DNAT:
 		return fmt.Errorf("dataplane: service %q: %s is neither fullnat nor dnat", s.Name, s.Mode)
-	case s.Balance != RoundRobin && s.Balance != Maglev:
-		return fmt.Errorf("dataplane: service %q: %s is neither rr nor maglev", s.Name, s.Balance)
+	case !s.Balance.valid():
+		return fmt.Errorf("dataplane: service %q: %s is neither rr, maglev nor least-conn", s.Name, s.Balance)
 	case s.Mode == FullNAT && s.SNAT == flow.Addr{}:
 		return fmt.Errorf("dataplane: service %q: fullnat needs a SNAT address", s.Name)
 	case s.Affinity < 0:

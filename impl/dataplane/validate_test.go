@@ -44,7 +44,7 @@ func TestConfigValidate(t *testing.T) {
 		{`link "eth9"`, func(c *dataplane.Config) { c.VIPs[0].Link = "eth9" }},
 		{"neither tcp nor udp", func(c *dataplane.Config) { c.Services[0].Proto = 1 }},
 		{"neither fullnat nor dnat", func(c *dataplane.Config) { c.Services[0].Mode = 0 }},
-		{"neither rr nor maglev", func(c *dataplane.Config) { c.Services[0].Balance = 9 }},
+		{"neither rr, maglev nor least-conn", func(c *dataplane.Config) { c.Services[0].Balance = 9 }},
 		{"needs a SNAT address", func(c *dataplane.Config) { c.Services[0].SNAT = flow.Addr{} }},
 		{"are both tcp 198.18.0.100:80", func(c *dataplane.Config) { c.Services = append(c.Services, c.Services[0]) }},
 		{"257 services", func(c *dataplane.Config) { c.Services = make([]dataplane.Service, 257) }},

@@ -14,7 +14,7 @@ func (d *Dataplane) chooseByAffinity(s *service, t flow.Tuple) dataplane.Backend
 	key := t.Affinity()
 	kept := d.conns[key]
 	if kept != nil {
-		backend := dataplane.Backend{Addr: kept.reply.Src, Port: kept.reply.SrcPort}
+		backend := backendOf(kept.reply)
 		if slices.Contains(s.Backends, backend) {
 			kept.lastSeen = d.now
 			return backend

@@ -9,11 +9,14 @@ import (
 )
 
 // Slots returns the table from which a service's new flows take their backend: round robin
-// cycles through it, Maglev indexes it by a hash. The loader writes it to the eBPF
-// programs' maps.
+// cycles through it, Maglev indexes it by a hash, LeastConn compares all of it. The loader writes it to
+// the eBPF programs' maps.
 func Slots(s dataplane.Service) []dataplane.Backend {
-	if s.Balance != dataplane.Maglev {
+	switch s.Balance {
+	case dataplane.RoundRobin:
 		return turns(s)
+	case dataplane.LeastConn:
+		return s.Backends
 	}
 	names := make([]string, len(s.Backends))
 	for i, b := range s.Backends {

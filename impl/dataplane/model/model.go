@@ -72,7 +72,8 @@ var _ dataplane.Dataplane = (*Dataplane)(nil)
 type service struct {
 	dataplane.Service
 	slots []dataplane.Backend // set by the first new flow
-	next  uint32              // round-robin position
+	next  uint32              // position of round robin and, among equals, of LeastConn
+	flows []uint32            // of LeastConn: see countFlows
 }
 
 // New returns a dataplane without a lease.
@@ -148,11 +149,13 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 	d.configured = make(map[flow.Service]*service)
 	d.dnatBackends = make(map[flow.Service]bool)
 	for _, s := range services {
-		d.configured[s.Service] = &service{Service: s}
-		if was := were[s.Service]; was != nil && was.SameSlots(s) && was.Mode == s.Mode && was.SNAT == s.SNAT &&
+		is, was := &service{Service: s}, were[s.Service]
+		d.configured[s.Service] = is
+		if was != nil && was.SameSlots(s) && was.Mode == s.Mode && was.SNAT == s.SNAT &&
 			(was.Affinity > 0) == (s.Affinity > 0) && was.Refuse == s.Refuse {
-			d.configured[s.Service] = &service{Service: s, slots: was.slots, next: was.next}
+			is.slots, is.next = was.slots, was.next
 		}
+		is.inheritFlows(was)
 		for _, b := range s.Backends {
 			if s.Mode == dataplane.DNAT {
 				d.dnatBackends[flow.Service{VIP: b.Addr, Port: b.Port, Proto: s.Proto}] = true

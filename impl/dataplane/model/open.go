@@ -63,8 +63,11 @@ func (s *service) choose(t flow.Tuple) dataplane.Backend {
 	if s.slots == nil {
 		s.slots = Slots(s.Service) // lazily: a BACKUP opens no flows
 	}
-	if s.Balance == dataplane.Maglev {
+	switch s.Balance {
+	case dataplane.Maglev:
 		return s.slots[Hash(t)%uint64(len(s.slots))]
+	case dataplane.LeastConn:
+		return s.least()
 	}
 	turn := s.next
 	s.next++

@@ -129,6 +129,7 @@ func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	for _, e := range removed {
 		d.remove(e.Original)
 	}
+	d.countFlows()
 	d.forgetDatagrams(now)
 	return removed, nil
 }

@@ -1,0 +1,144 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// loads is load_tables: the flows of the backends that least-conn compares.
+type loads[A addr] struct {
+	outer  *ebpf.Map
+	tables map[uint32]*loadTable[A] // by the place of their service's backends
+}
+
+// loadTable is the loads of one service's backends.
+type loadTable[A addr] struct {
+	kernel  *ebpf.Map
+	memory  mapping[rawLoad] // shared with the programs, which add new flows
+	slots   map[rawBackend[A]]int
+	counted []uint32 // by the count that is running
+}
+
+// newLoadTable begins with the counts of the table that it takes the place of, which may be nil.
+func newLoadTable[A addr](s dataplane.Service, was *loadTable[A]) (*loadTable[A], error) {
+	m, err := ebpf.NewMap(&ebpf.MapSpec{
+		Type: ebpf.Array, Flags: unix.BPF_F_INNER_MAP | unix.BPF_F_MMAPABLE, KeySize: 4, ValueSize: 8, MaxEntries: uint32(len(s.Backends)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	t := &loadTable[A]{kernel: m, slots: make(map[rawBackend[A]]int), counted: make([]uint32, len(s.Backends))}
+	if t.memory, err = mapMemory[rawLoad](m); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	for i, b := range s.Backends {
+		load := rawLoad{Weight: uint32(s.Weight(i))}
+		if was != nil {
+			if at, ok := was.slots[toBackend[A](b)]; ok {
+				load.Flows = atomic.LoadUint32(&was.memory.values[at].Flows)
+			}
+		}
+		t.memory.values[i] = load
+		t.slots[toBackend[A](b)] = i
+	}
+	return t, nil
+}
+
+func (t *loadTable[A]) close() error { return errors.Join(t.memory.close(), t.kernel.Close()) }
+
+// add makes the table of a service in a place. It begins with the counts that the service has
+// had so far.
+func (l *loads[A]) add(place uint32, s dataplane.Service, has rawService[A]) error {
+	var was *loadTable[A]
+	if has.Size > 0 {
+		was = l.tables[has.Table]
+	}
+	t, err := newLoadTable(s, was)
+	if err == nil {
+		l.tables[place] = t
+	}
+	return err
+}
+
+// drop frees the tables in places that no service names.
+func (l *loads[A]) drop(free []uint32) error {
+	var errs []error
+	for _, at := range free {
+		if t := l.tables[at]; t != nil {
+			errs = append(errs, t.close())
+			delete(l.tables, at)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// write shows the programs the tables in some places, in one batch as backendTables.write.
+func (l *loads[A]) write(places []uint32) error {
+	if len(places) == 0 {
+		return nil
+	}
+	fds := make([]uint32, len(places))
+	for i, at := range places {
+		fds[i] = uint32(l.tables[at].kernel.FD())
+	}
+	if _, err := l.outer.BatchUpdate(places, fds, nil); err != nil {
+		return fmt.Errorf("bpf: set loads: %w", err)
+	}
+	return nil
+}
+
+func (l *loads[A]) close() error {
+	var errs []error
+	for _, t := range l.tables {
+		errs = append(errs, t.close())
+	}
+	clear(l.tables)
+	return errors.Join(errs...)
+}
+
+// beginCount begins to count the flows of all tables, endCount tells the programs. What they
+// have added in between may be lost until the next count.
+func (l *loads[A]) beginCount() {
+	for _, t := range l.tables {
+		clear(t.counted)
+	}
+}
+
+func (l *loads[A]) endCount() {
+	for _, t := range l.tables {
+		for i, n := range t.counted {
+			atomic.StoreUint32(&t.memory.values[i].Flows, n)
+		}
+	}
+}
+
+// count adds by to the load of an entry's backend, if it counts as one.
+func (f *family[A]) count(original, reply *rawTuple[A], s flow.State, by int) {
+	if len(f.backends.loads.tables) == 0 {
+		return
+	}
+	service, known := f.services.holds[rawEndpoint[A]{Addr: original.Dst, Port: original.Dport, Proto: original.Proto}]
+	if !known || dataplane.Balance(service.Balance) != dataplane.LeastConn || service.Size == 0 {
+		return
+	}
+	t := f.backends.loads.tables[service.Table]
+	at, ok := t.slots[rawBackend[A]{Addr: reply.Src, Port: reply.Sport}]
+	if of := fromTuple(original); ok && dataplane.IsLoad(&of, s) {
+		t.counted[at] += uint32(by)
+	}
+}
+
+// uncount takes the entries that a sweep has removed out of its count.
+func (f *family[A]) uncount(removed []flow.Entry) {
+	for _, e := range removed {
+		original, reply := toTuple[A](e.Original), toTuple[A](e.Reply)
+		f.count(&original, &reply, e.State, -1)
+	}
+}

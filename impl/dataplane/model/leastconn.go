@@ -1,0 +1,64 @@
+package model
+
+import (
+	"slices"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// least returns the backend whose flows, the new one included, are the fewest for its weight.
+// Among equals it is the first from the service's turn on.
+func (s *service) least() dataplane.Backend {
+	n := uint32(len(s.slots))
+	first := s.next % n
+	s.next++
+	best := first
+	for i := range n {
+		at := (first + i) % n
+		if uint64(s.flows[at]+1)*uint64(s.Weight(int(best))) < uint64(s.flows[best]+1)*uint64(s.Weight(int(at))) {
+			best = at
+		}
+	}
+	s.flows[best]++
+	return s.slots[best]
+}
+
+// inheritFlows gives a service the counts of the one that it takes the place of, until the
+// next Sweep counts.
+func (s *service) inheritFlows(was *service) {
+	if s.Balance != dataplane.LeastConn {
+		return
+	}
+	s.flows = make([]uint32, len(s.Backends))
+	if was == nil || was.Balance != dataplane.LeastConn {
+		return
+	}
+	for i, b := range s.Backends {
+		if at := slices.Index(was.Backends, b); at >= 0 {
+			s.flows[i] = was.flows[at]
+		}
+	}
+}
+
+// countFlows counts the flows of each backend that LeastConn compares. Between two counts
+// each new flow adds one to its backend, and one that ends takes none away.
+func (d *Dataplane) countFlows() {
+	for _, s := range d.configured {
+		clear(s.flows)
+	}
+	for t, c := range d.conns { // in any order: it only counts
+		s := d.configured[serviceOf(t)]
+		if s == nil || s.Balance != dataplane.LeastConn || !dataplane.IsLoad(&t, c.state) {
+			continue
+		}
+		if at := slices.Index(s.Backends, backendOf(c.reply)); at >= 0 {
+			s.flows[at]++
+		}
+	}
+}
+
+// backendOf returns the backend that a reply tuple comes from.
+func backendOf(reply flow.Tuple) dataplane.Backend {
+	return dataplane.Backend{Addr: reply.Src, Port: reply.SrcPort}
+}
