@@ -144,12 +144,9 @@ func (w *World) withBackends(most int) []dataplane.Service {
 }
 
 func (w *World) balanced(s service) dataplane.Service {
-	b := dataplane.Service{Service: s.id, Name: s.Name, Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin, SNAT: snatVIP[familyOf(s.id.VIP)], Affinity: s.Affinity}
+	b := dataplane.Service{Service: s.id, Name: s.Name, Mode: dataplane.FullNAT, Balance: dataplane.BalanceOf(s.Balance), SNAT: snatVIP[familyOf(s.id.VIP)], Affinity: s.Affinity}
 	if s.Mode == "dnat" {
 		b.Mode = dataplane.DNAT
-	}
-	if s.Balance == "maglev" {
-		b.Balance = dataplane.Maglev
 	}
 	one := settings{plan: w.plan, node: lab.Nodes()[0]} // both nodes have the same services
 	b.Refuse = one.text("check.all_down") == "refuse"

@@ -97,7 +97,7 @@ type Service struct {
 	VIP     string
 	Port    uint16
 	Mode    string // fullnat, dnat
-	Balance string // rr, maglev
+	Balance string // rr, maglev, least-conn
 	// Affinity is how long a client keeps its backend after its last connection; 0 turns it off.
 	Affinity time.Duration
 	// Bare says that the harness does not serve it: a program of the scenario does.

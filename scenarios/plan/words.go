@@ -22,7 +22,7 @@ var (
 	roles     = []string{"Init", "Backup", "Claiming", "Master", "Yielding", "Fault"}
 	protocols = []string{"tcp", "udp"}
 	modes     = []string{"fullnat", "dnat"}
-	balances  = []string{"maglev", "rr"}
+	balances  = []string{"least-conn", "maglev", "rr"}
 	kinds     = metric.Kinds()
 	links     = lab.Links()
 	exprNames = []string{"detect", "hold", "track"}

@@ -193,7 +193,7 @@ func TestMistakes(t *testing.T) {
 		{"unknown setting", "gates: on", "gates: maybe", 14, `ha.gates: "maybe" is not a setting; use on`},
 		{"unknown protocol", "proto: udp", "proto: sctp", 34, `services[1].proto: "sctp" is not a protocol; use tcp or udp`},
 		{"unknown mode", "mode: dnat", "mode: tunnel", 37, `services[1].mode: "tunnel" is not a mode; use fullnat or dnat`},
-		{"unknown balance", "balance: rr", "balance: random", 30, `services[0].balance: "random" is not a way to choose a backend; use rr or maglev`},
+		{"unknown balance", "balance: rr", "balance: random", 30, `services[0].balance: "random" is not a way to choose a backend; use rr, maglev or least-conn`},
 		{"no unit", "tx: 50ms", "tx: 50", 5, `bfd.tx: "50" has no unit; write it as 50ms or 50s (RFC 5880 4.1)`},
 		{"bad unit", "tx: 50ms", "tx: 50msec", 5, `bfd.tx: "50msec" has no unit that is known; use ns, us, ms, s, m or h, as in 50ms (RFC 5880 4.1)`},
 		{"not a duration", "hold: 500ms", "hold: soon", 12, `ha.hold: "soon" is not a duration; write it as 50ms`},
@@ -400,5 +400,14 @@ func TestBothFamilies(t *testing.T) {
 	}
 	if c.Sync.Peer.String() != "[2001:2:0:2::2]:3790" || c.BFD.Paths[1].Peer.String() != "2001:2:0:2::2" {
 		t.Errorf("peer at %v and %v", c.Sync.Peer, c.BFD.Paths[1].Peer)
+	}
+}
+
+// TestEveryBalanceReachesTheDataplane by its name.
+func TestEveryBalanceReachesTheDataplane(t *testing.T) {
+	for _, name := range Balance("").allowed() {
+		if got := (Service{Balance: Balance(name)}).Dataplane().Balance.String(); got != name {
+			t.Errorf("balance %s is %s in the dataplane", name, got)
+		}
 	}
 }

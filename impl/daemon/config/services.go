@@ -191,7 +191,7 @@ func (c *Config) VIPs() []dataplane.VIP {
 func (s Service) Dataplane() dataplane.Service {
 	out := dataplane.Service{
 		Service: flow.Service{VIP: flow.AddrFrom(s.VIP), Port: s.Port, Proto: flow.TCP},
-		Name:    s.Name, Mode: dataplane.FullNAT, Balance: dataplane.RoundRobin,
+		Name:    s.Name, Mode: dataplane.FullNAT, Balance: dataplane.BalanceOf(string(s.Balance)),
 		SNAT: flow.AddrFrom(s.SNAT),
 	}
 	if s.Proto == UDP {
@@ -199,9 +199,6 @@ func (s Service) Dataplane() dataplane.Service {
 	}
 	if s.Mode == DNAT {
 		out.Mode = dataplane.DNAT
-	}
-	if s.Balance == Maglev {
-		out.Balance = dataplane.Maglev
 	}
 	for _, b := range s.Backends {
 		out.Backends = append(out.Backends, dataplane.Backend{Addr: flow.AddrFrom(b.Addr()), Port: b.Port()})

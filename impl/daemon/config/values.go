@@ -142,8 +142,9 @@ type Balance string
 const (
 	RoundRobin Balance = "rr"
 	Maglev     Balance = "maglev"
+	LeastConn  Balance = "least-conn"
 )
 
 func (Balance) noun() string        { return "a way to choose a backend" }
-func (Balance) allowed() []string   { return []string{"rr", "maglev"} }
+func (Balance) allowed() []string   { return []string{"rr", "maglev", "least-conn"} }
 func (b Balance) offered() []string { return b.allowed() }

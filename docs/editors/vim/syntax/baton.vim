@@ -13,7 +13,7 @@ syntax keyword batonConstant Claiming Yielding Backup Master insync Fault Init
 highlight default link batonConstant Constant
 syntax keyword batonOperator throughout capture within every stall from and not via in is
 highlight default link batonOperator Operator
-syntax keyword batonType connects damaged expires foreign fullnat maglev unread error flows probe track bulk dnat full hold pair tcp udp rr
+syntax keyword batonType least-conn connects damaged expires foreign fullnat maglev unread error flows probe track bulk dnat full hold pair tcp udp rr
 highlight default link batonType Type
 syntax keyword batonLabel timeouts.established timeouts.unreplied timeouts.fin_wait timeouts.syn_sent arbiter.validity check.slow_start timeouts.assured timeouts.closed check.all_down check.interval arbiter.delay check.timeout track.targets arbiter.fail check.jitter stream.break sync.version track.misses burst.begin clock.drift established flow.events ha.announce ha.priority stream.dial track.every apply.fail burst.loss check.fall check.rise check.type clock.step drain.fail ha.preempt lease.fail slow_start burst.end dump.fail garp.lost max_flows send.fail stall.for unreplied affinity all_down bfd.mult clock.by deadline fin_wait ha.gates holdback interval oversize priority slow.for syn_sent validity assured backend balance ha.hold preempt subject targets timeout version bfd.rx bfd.tx client closed jitter memory misses period rebind sample wander after burst close count files ports queue until fall good loss mode mult rate rise size slow type bad cpu mtu pin way rx tx
 highlight default link batonLabel Label
