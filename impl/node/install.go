@@ -27,11 +27,18 @@ func (i *installation) begin(now clock.Instant, notice time.Duration) {
 
 func (i *installation) end() { *i = installation{} }
 
-// done reports whether the claim may go on, and whether it does so because it has
-// waited for long enough. A dataplane that goes on refusing some entries must not keep
+// resume puts off a claim that a pause has interrupted. Another node may have claimed meanwhile.
+func (i *installation) resume(from clock.Instant) {
+	if i.active {
+		i.from, i.by = max(i.from, from), max(i.by, from)
+	}
+}
+
+// done reports whether the claim may go on, and whether it does so without all entries because
+// it has waited for long enough. A dataplane that goes on refusing some entries must not keep
 // the node from serving the others.
 func (i *installation) done(now clock.Instant, outstanding int) (done, late bool) {
-	late = i.active && now >= i.by
+	late = outstanding > 0 && now >= i.by
 	return i.active && now >= i.from && (outstanding == 0 || late), late
 }
 

@@ -356,11 +356,14 @@ func (n *Node) noteLateness(late time.Duration) {
 		return
 	}
 	n.paused = n.now
-	listen := min(late, longest)
-	if late > longest {
-		listen = max(longest, bootListen) // the peer may have declared this node down
+	listen, notice := min(late, longest), time.Duration(0)
+	if late > longest { // the peer may have declared this node down, and have claimed
+		listen, notice = max(longest, bootListen), n.paths.lonelyDetection()
 	}
 	n.awake = max(n.awake, n.now.Add(n.listening.paused(n.now, late, n.lastHeard(), listen, noPause)))
+	// A claim gives notice once more: a peer that runs hears it, and the lease of one that
+	// stands still ends in that time.
+	n.install.resume(max(n.awake, n.now.Add(notice)))
 	n.peer.confirm = n.stream.seq + 1
 	n.tell(true)
 }

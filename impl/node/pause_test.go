@@ -1,6 +1,8 @@
 package node_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,5 +130,38 @@ func TestAGrantFromBeforeThePauseIsIgnored(t *testing.T) {
 				t.Errorf("after %v: lb1 %s, lb2 %s", pause, l.role("lb1"), l.role("lb2"))
 			}
 		}
+	}
+}
+
+// A node that is paused in the middle of a claim may wake when its peer has claimed, has served
+// and stands still in its turn. It gives notice once more before it forwards.
+func TestAClaimIsPaused(t *testing.T) {
+	for offset := 10 * time.Millisecond; offset < labDetect; offset += 10 * time.Millisecond {
+		l := newPair(t)
+		l.run(time.Second)
+		l.freeze("lb1")
+		l.freeze("lb2")
+		l.run(2 * time.Second)
+		l.thaw("lb2")
+		l.until(5*time.Second, "lb2 claims", func() bool { return l.role("lb2") == "Claiming" })
+		l.run(offset)
+		if l.role("lb2") != "Claiming" {
+			t.Fatalf("lb2 is %s %v after it claimed; the test has lost its subject", l.role("lb2"), offset)
+		}
+		l.freeze("lb2")
+		l.thaw("lb1")
+		masterWithin(l, "lb1", 5*time.Second)
+		l.run(time.Second)
+		l.freeze("lb1")
+		l.run(offset / 2)
+		since, lease := l.mark("lb2"), l.nodes["lb1"].lease
+		l.thaw("lb2")
+		for l.now < lease {
+			l.run(time.Millisecond)
+		}
+		if changes := since(); slices.ContainsFunc(changes, func(c string) bool { return strings.Contains(c, "Master") }) {
+			t.Errorf("paused %v after it claimed, lb2 wakes beside a frozen MASTER with a lease: %v", offset, changes)
+		}
+		masterWithin(l, "lb2", 5*time.Second)
 	}
 }
