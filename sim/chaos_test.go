@@ -222,7 +222,7 @@ func TestEveryChaosTakesEffect(t *testing.T) {
 		"arbiter.delay": {"config arbiter.validity=1s\nchaos arbiter.delay=300ms", takeover, 30},
 		"lease.fail":    {"chaos lease.fail=0.9", refused, 1},
 		"slow":          {"chaos slow=1 slow.for=40ms", claim, 5},
-		"slow.for":      {"chaos slow=1 slow.for=400ms", claim, 50},
+		"slow.for":      {"chaos slow=1 slow.for=80ms", claim, 50},
 		"garp.lost":     {"chaos garp.lost=1", announce, -8},
 		"flow.events":   {"chaos flow.events=1", dropped, 1},
 		"stream.break":  {"chaos stream.break=500ms", broken, 4},
