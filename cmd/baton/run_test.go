@@ -132,7 +132,7 @@ func TestAScenarioWithoutItsFaultIsASkip(t *testing.T) {
 // TestTwoScenariosOfOneName are refused with the place of both, to be run and to be checked.
 func TestTwoScenariosOfOneName(t *testing.T) {
 	first, second := scenario(t, "always masters <= 1\n@1s end\n"), scenario(t, "always masters <= 1\n@2s end\n")
-	want := second + ":1:10: scenario x is the name of " + first + ":1 too"
+	want := second + ":1:10: scenario x: " + first + ":1 has the same name"
 	for _, command := range []string{"run", "lint"} {
 		if r := baton(t, command, first, second); r.code != exitBadInput || !strings.Contains(r.errout, want) {
 			t.Errorf("%s: exit code %d\n%s", command, r.code, r.errout)
