@@ -77,6 +77,7 @@ var _ = Describe("a wire", func() {
 		func(via string) {
 			on := on
 			on.Via = via
+			travel(pair, via, 1) // resolves the neighbour: frames that waited for ARP may be overtaken
 			Expect(pair.Impair(within(), on, "impair", link.Params{Delay: 10 * time.Millisecond}, 1)).To(Equal("lb1>lb2 on " + via + ": diverted over a wire"))
 			order, took := travel(pair, via, 200)
 			Expect(order).To(HaveLen(200))
