@@ -44,7 +44,8 @@ func (w *World) compareTables(ctx context.Context) error {
 }
 
 // settledPair is the MASTER and the BACKUP of a pair that says of itself that all is
-// well; nil if it does not. A MASTER whose dataplane refuses entries says so.
+// well; nil if it does not. A MASTER whose dataplane refuses entries says so, and so does one
+// that has lost events and has not read its dataplane anew.
 func (w *World) settledPair() (master, backup *process) {
 	for _, p := range w.processes {
 		switch {
@@ -56,7 +57,10 @@ func (w *World) settledPair() (master, backup *process) {
 			backup = p
 		}
 	}
-	if master == nil || backup == nil || len(master.core.Status().Sync.Refused) > 0 || master.core.Status().Digest != backup.core.Status().Digest {
+	if master == nil || backup == nil {
+		return nil, nil
+	}
+	if s := master.core.Status(); len(s.Sync.Refused) > 0 || s.Read.Due || s.Digest != backup.core.Status().Digest {
 		return nil, nil
 	}
 	return master, backup

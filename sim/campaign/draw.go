@@ -61,6 +61,9 @@ type step struct {
 // then announcements that were all lost have been made up for.
 const refresh = 12 * time.Second
 
+// connectTime is how long a client tries to connect.
+const connectTime = 3 * time.Second
+
 // unansweredMost is how many of some hundred sessions and idle flows may have no answer
 // where links lose packets.
 const unansweredMost = 20
