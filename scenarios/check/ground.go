@@ -163,7 +163,7 @@ func (h holders) follow(s *State) {
 		if !n.Up {
 			h[name] = false
 		}
-		if n.Up && !n.Frozen && n.Role == roleMaster {
+		if n.Up && !n.Frozen && (n.Role == roleMaster || n.Role == roleYielding) {
 			master = n
 		}
 	}

@@ -319,6 +319,12 @@ func TestLiveness(t *testing.T) {
 			t.sync(4001, "lb2", "snapshot", 1, 0)
 			t.entries(5000, "lb2", 1)
 		}, Pass, ""},
+		{"a follower that falls behind while the role is handed over has missed what came", plan.Kept, "", func(t *tape) {
+			t.role(3000, "lb1", "Master", "Yielding")
+			t.sync(3010, "lb2", "live", 1, 0)
+			t.role(3500, "lb1", "Yielding", "Backup")
+			t.entries(5000, "lb2", 1)
+		}, Pass, ""},
 		{"a table that lacks sessions already", plan.Kept, "", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Replica != nil })
 			t.entries(1500, "lb2", 1)
