@@ -9,5 +9,5 @@
 // what concerns a VIP from then on.
 package bpf
 
-//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -target bpfel -output-stem lb -type batch_args lb src/lb.c -- -O2 -Wall -Wextra -Werror -mcpu=v3 -Isrc/ipv4 -Isrc -I/usr/include/x86_64-linux-gnu
-//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -target bpfel -output-stem lb6 -no-global-types lb6 src/lb.c -- -O2 -Wall -Wextra -Werror -mcpu=v3 -Isrc/ipv6 -Isrc -I/usr/include/x86_64-linux-gnu
+//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -target bpfel -output-stem lb -type batch_args lb src/lb.c -- -O2 -Wall -Wextra -Werror -mcpu=v3 -Isrc/skb -Isrc/ipv4 -Isrc -I/usr/include/x86_64-linux-gnu
+//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -target bpfel -output-stem lb6 -no-global-types lb6 src/lb.c -- -O2 -Wall -Wextra -Werror -mcpu=v3 -Isrc/skb -Isrc/ipv6 -Isrc -I/usr/include/x86_64-linux-gnu

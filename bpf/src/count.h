@@ -4,11 +4,8 @@
  */
 #pragma once
 
+#include "access.h"
 #include "maps.h"
-
-/* Debian's kernel headers lack the TCX_* verdicts (linux/bpf.h, Linux 6.6). */
-#define TCX_NEXT (-1)
-#define TCX_DROP 2
 
 static __always_inline struct counters *count(void)
 {
@@ -24,17 +21,15 @@ static __always_inline int drop(enum drop reason)
 	_Static_assert(DROP_KINDS < DROP_SLOTS, "a reason has no place to be counted");
 	if (c)
 		c->dropped[reason & (DROP_SLOTS - 1)]++;
-	return TCX_DROP;
+	return DROPPED;
 }
 
-/* A GSO packet counts as the segments that it stands for. */
-static __always_inline void count_forwarded(struct __sk_buff *skb, enum direction direction)
+static __always_inline void count_forwarded(packet_ctx *ctx, enum direction direction)
 {
 	struct counters *c = count();
-	__u32 segments = skb->gso_segs;
 
 	if (!c)
 		return;
-	c->forwarded[direction] += segments ? segments : 1;
-	c->bytes[direction] += skb->len;
+	c->forwarded[direction] += packets_in(ctx);
+	c->bytes[direction] += frame_len(ctx);
 }

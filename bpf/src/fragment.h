@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "datagram.h"
-#include "hop.h"
+#include "datagrams.h"
+#include "leave.h"
 #include "nat.h"
 
 #define FRAGMENT_LIFE 15000000000ll /* RFC 791 3.2 */
@@ -55,15 +55,6 @@ static __always_inline enum drop add_span(struct fragments *datagram, const stru
 	else
 		place->from = span->from;
 	return DROP_NONE;
-}
-
-static __always_inline struct fragments *find_datagram(const struct fragment_key *key, __s64 at, __u32 direction)
-{
-	struct fragments *datagram = bpf_map_lookup_elem(&fragments, key);
-
-	if (!datagram || datagram->direction != direction || datagram->expires <= at)
-		return NULL;
-	return datagram;
 }
 
 static __always_inline void count_fragment(void)

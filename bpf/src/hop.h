@@ -39,7 +39,7 @@ static __always_inline __u64 current_hop(const struct conn *conn, const struct p
 
 /* Asks the kernel, as for a packet of the host's own, by which link and to whom a
  * packet goes. It answers only where the loopback link may forward. */
-static FIND_NEIGHBOUR __u64 find_neighbour(struct __sk_buff *skb, const struct tuple *to, __u32 ifindex)
+static FIND_NEIGHBOUR __u64 find_neighbour(packet_ctx *ctx, const struct tuple *to, __u32 ifindex)
 {
 	struct bpf_fib_lookup route = {
 		.family = ROUTE_FAMILY, .ifindex = LOOPBACK_IFINDEX, .l4_protocol = to->proto,
@@ -50,31 +50,28 @@ static FIND_NEIGHBOUR __u64 find_neighbour(struct __sk_buff *skb, const struct t
 	/* Of both families: the members for IPv4 begin where those for IPv6 do. */
 	*(ip_addr *)&route.ipv6_src = to->src;
 	*(ip_addr *)&route.ipv6_dst = to->dst;
-	if (bpf_fib_lookup(skb, &route, sizeof(route), 0) != BPF_FIB_LKUP_RET_SUCCESS || route.ifindex != ifindex)
+	if (bpf_fib_lookup(ctx, &route, sizeof(route), 0) != BPF_FIB_LKUP_RET_SUCCESS || route.ifindex != ifindex)
 		return HOP_UNKNOWN;
 	__builtin_memcpy(&addr, route.dmac, ETH_ALEN);
 	return addr;
 }
 
-static __always_inline void remember_hop(struct __sk_buff *skb, struct conn *conn, __u16 stamp, const struct tuple *to,
-					 enum direction direction)
+static __always_inline __u32 egress(enum direction direction)
 {
-	__u64 addr = find_neighbour(skb, to, direction == ORIGINAL ? backend_ifindex : client_ifindex);
+	return direction == ORIGINAL ? backend_ifindex : client_ifindex;
+}
 
+static __always_inline void remember_hop(struct conn *conn, __u16 stamp, __u64 addr, enum direction direction)
+{
 	*(volatile __u64 *)&conn->hop[direction] = addr << HOP_ADDR_SHIFT | stamp;
 }
 
-/* Sends the packet out: to the neighbour, or to whom the kernel knows. */
-static __always_inline int leave(struct __sk_buff *skb, __u64 hop, enum direction direction)
+/* Addresses the frame to a neighbour. */
+static __always_inline void address_frame(struct ethhdr *eth, __u64 hop, enum direction direction)
 {
-	__u32 ifindex = direction == ORIGINAL ? backend_ifindex : client_ifindex;
 	const volatile __u8 *mac = direction == ORIGINAL ? backend_mac : client_mac;
-	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
 
-	if (!hop || hop == HOP_UNKNOWN || !eth)
-		return bpf_redirect_neigh(ifindex, NULL, 0, 0);
 	__builtin_memcpy(eth->h_dest, &hop, ETH_ALEN);
 	for (int i = 0; i < ETH_ALEN; i++)
 		eth->h_source[i] = mac[i];
-	return bpf_redirect(ifindex, 0);
 }

@@ -8,21 +8,19 @@
  * host's: without a socket there its stack would answer RST.
  */
 #include <linux/bpf.h>
-#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 #include <stddef.h>
 #include <bpf/bpf_helpers.h>
 
-#include "conntrack.h"
+#include "arrival.h"
 #include "fragment.h"
-#include "hop.h"
 #include "icmp.h"
+#include "leave.h"
 #include "nat.h"
 #include "open.h"
 #include "refusal.h"
 #include "reset.h"
 #include "resolve.h"
-#include "strict.h"
 #include "table.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -36,18 +34,7 @@ static __always_inline void pull_headers(struct __sk_buff *skb)
 		bpf_skb_pull_data(skb, skb->len < HEADERS_MAX ? skb->len : HEADERS_MAX);
 }
 
-/* Reads the packet, and says why one of a VIP is to be dropped, or DROP_NONE. */
-static __always_inline enum drop parse_packet(struct __sk_buff *skb, struct packet *pkt)
-{
-	enum drop reason = parse_transport(skb, pkt);
-
-	if (skb->pkt_type != PACKET_HOST)
-		return DROP_MALFORMED;
-	return reason == DROP_NONE ? check_header(skb) : reason;
-}
-
-/* Hop is what current_hop has said, or 0. A flow that a packet has opened has nothing
- * remembered yet: most are short. */
+/* A flow that a packet has opened has nothing remembered yet: most are short. */
 static __always_inline int forward(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to, __u64 hop,
 				   enum direction direction)
 {
@@ -62,75 +49,62 @@ static __always_inline int forward(struct __sk_buff *skb, const struct packet *p
 	return leave(skb, hop, direction);
 }
 
-static __always_inline struct service *find_service(const struct tuple *original)
+/* A packet of the flow of an entry. */
+static __always_inline int pass_on(struct __sk_buff *skb, const struct packet *pkt, const struct arrival *a,
+				  enum direction direction)
 {
-	struct service_key key = { .vip = original->dst, .port = original->dport, .proto = original->proto };
+	struct tuple to = target_of(a, direction);
+	enum drop reason = may_follow(pkt, a, direction);
 
-	return bpf_map_lookup_elem(&services, &key);
+	if (reason != DROP_NONE)
+		return drop(reason);
+	move_flow(pkt, a, direction);
+	if (!a->hop)
+		remember_hop(a->conn, a->stamp, find_neighbour(skb, &to, egress(direction)), direction);
+	return forward(skb, pkt, &to, a->hop, direction);
 }
 
-static __always_inline __u32 meaning_of(const ip_addr *addr)
+/* A packet from a client that begins a flow, or has lost its entry. */
+static __always_inline int begin(struct __sk_buff *skb, const struct packet *pkt, struct service *svc, struct conn *conn)
 {
-	__u32 *meaning = bpf_map_lookup_elem(&addresses, addr);
+	struct tuple reply = {}, to;
+	enum drop reason;
 
-	return meaning ? *meaning : 0;
+	if (meaning_of(&pkt->tuple.src) & (ADDR_VIRTUAL | ADDR_OWN | ADDR_BROADCAST))
+		return drop(DROP_SOURCE);
+	reason = open_flow(pkt, svc, conn, &reply);
+	if (reason != DROP_NONE)
+		count_refused(&pkt->tuple, reason);
+	if (reason == DROP_NO_BACKEND)
+		return turn_away(skb, pkt, svc);
+	if (reason != DROP_NONE)
+		return drop(reason);
+	to = reversed(&reply);
+	return forward(skb, pkt, &to, 0, ORIGINAL);
 }
 
 /* A packet from a client to a service. */
-static __always_inline int original_direction(struct __sk_buff *skb, const struct packet *pkt, struct conn *conn,
-					      __u32 id, __u64 hop)
+static __always_inline int original_direction(struct __sk_buff *skb, const struct packet *pkt, const struct arrival *a)
 {
-	__u16 stamp = hop_stamp(pkt->now);
+	bool follows = a->conn && !reopens(word_of(a->conn), pkt);
 	struct service *svc = NULL;
-	struct tuple reply = {}, to;
-	enum drop reason;
-	bool follows = conn && !reopens(word_of(conn), pkt);
 
-	if (!hop || !follows) {
+	if (!a->hop || !follows) {
 		svc = find_service(&pkt->tuple);
 		if (!svc)
 			return drop(DROP_NO_SERVICE);
 	}
-	if (follows) {
-		reply = conn->reply;
-		if (!has_id(word_of(conn), id))
-			return drop(DROP_MISS);
-		track(conn, &pkt->tuple, id, pkt, ORIGINAL);
-	} else {
-		if (meaning_of(&pkt->tuple.src) & (ADDR_VIRTUAL | ADDR_OWN | ADDR_BROADCAST))
-			return drop(DROP_SOURCE);
-		reason = open_flow(pkt, svc, conn, &reply);
-		if (reason != DROP_NONE)
-			count_refused(&pkt->tuple, reason);
-		if (reason == DROP_NO_BACKEND)
-			return turn_away(skb, pkt, svc);
-		if (reason != DROP_NONE)
-			return drop(reason);
-	}
-	to = reversed(&reply);
-	if (follows && !hop)
-		remember_hop(skb, conn, stamp, &to, ORIGINAL);
-	return forward(skb, pkt, &to, hop, ORIGINAL);
+	return follows ? pass_on(skb, pkt, a, ORIGINAL) : begin(skb, pkt, svc, a->conn);
 }
 
-/* A packet from a backend; original is what its tuple is the reply to. */
-static __always_inline int reply_direction(struct __sk_buff *skb, const struct packet *pkt, struct conn *conn,
-					   const struct tuple *original, __u32 id, __u64 hop)
+/* A packet from a backend. */
+static __always_inline int reply_direction(struct __sk_buff *skb, const struct packet *pkt, const struct arrival *a)
 {
-	__u16 stamp = hop_stamp(pkt->now);
-	struct tuple to;
-
-	if (!conn)
+	if (!a->conn)
 		return drop(DROP_MISS);
-	if (!hop && !find_service(original))
+	if (!a->hop && !find_service(a->original))
 		return drop(DROP_NO_SERVICE);
-	if (is_unearned(conn, pkt))
-		return drop(DROP_UNCONFIRMED);
-	track(conn, original, id, pkt, REPLY);
-	to = reversed(original);
-	if (!hop)
-		remember_hop(skb, conn, stamp, &to, REPLY);
-	return forward(skb, pkt, &to, hop, REPLY);
+	return pass_on(skb, pkt, a, REPLY);
 }
 
 /* An error that comes in a direction. */
@@ -147,15 +121,6 @@ static __noinline int error_of_flow(struct __sk_buff *skb, const struct packet *
 	return forward_error(skb, pkt, conn, &to, direction);
 }
 
-/* What ends here although it is of a flow: it has gone too far, or is too big for the
- * link by which it would leave. */
-static __always_inline bool is_too_big(struct __sk_buff *skb, enum direction direction, __u32 *mtu)
-{
-	__u32 ifindex = direction == ORIGINAL ? backend_ifindex : client_ifindex;
-
-	return bpf_check_mtu(skb, ifindex, mtu, 0, BPF_MTU_CHK_SEGS) > 0;
-}
-
 static __always_inline int expire(struct __sk_buff *skb, const struct packet *pkt)
 {
 	if (!pkt->ttl) /* was never to be sent */
@@ -163,114 +128,33 @@ static __always_inline int expire(struct __sk_buff *skb, const struct packet *pk
 	return refuse(skb, pkt, DROP_TTL, 0);
 }
 
-/* What a flow has a hop for was found to be balanced. */
-static __always_inline int client_ip(struct __sk_buff *skb)
+/* A packet that comes in a direction, if it is balanced. */
+static __always_inline int ip(struct __sk_buff *skb, enum direction direction)
 {
 	struct packet *pkt = TAKE_ROOM(struct packet, packet);
-	struct conn *conn = NULL;
-	enum drop reason;
-	__u32 id = 0, mtu = 0;
-	__u64 hop = 0;
+	struct arrival a = {};
 
 	if (!pkt)
 		return TCX_DROP;
-	pkt->now = now();
-	if (!parse_addresses(skb, pkt))
+	switch (judge(skb, pkt, &a, direction)) {
+	case FATE_HOST:
 		return TCX_NEXT;
-	reason = parse_packet(skb, pkt);
-	if (reason == DROP_NONE && pkt->has_ports) {
-		id = flow_id(&pkt->tuple);
-		conn = find_conn_of(&pkt->tuple, id);
-		hop = conn ? current_hop(conn, pkt, ORIGINAL) : 0;
-	}
-	if (!hop && !(meaning_of(&pkt->tuple.dst) & ADDR_VIRTUAL))
-		return TCX_NEXT;
-	if (!lease_holds(pkt->now))
-		return drop(DROP_NO_LEASE);
-	if (reason != DROP_NONE)
-		return drop(reason);
-	if (pkt->kind == KIND_ECHO)
+	case FATE_DROP:
+		return drop(a.reason);
+	case FATE_ECHO:
 		return answer_echo(skb, pkt);
-	if (pkt->ttl <= 1)
+	case FATE_EXPIRED:
 		return expire(skb, pkt);
-	if (is_too_big(skb, ORIGINAL, &mtu))
-		return refuse(skb, pkt, DROP_TOO_BIG, mtu);
-	if (pkt->kind == KIND_ERROR)
-		return error_of_flow(skb, pkt, conn, &pkt->tuple, ORIGINAL);
-	if (pkt->kind == KIND_FRAGMENT)
-		return later_fragment(skb, pkt->fragment_off, ORIGINAL);
-	return original_direction(skb, pkt, conn, id, hop);
-}
-
-static __always_inline bool from_dnat_backend(const struct packet *pkt)
-{
-	struct backend_key key = { .addr = pkt->tuple.src, .port = pkt->tuple.sport, .proto = pkt->tuple.proto };
-
-	return bpf_map_lookup_elem(&dnat_backends, &key);
-}
-
-/* A fragment of a datagram whose first is a reply. */
-static __noinline bool continues_reply(struct __sk_buff *skb, const struct packet *pkt)
-{
-	struct fragment_key key = {};
-
-	return read_key(skb, pkt->fragment_off, &key) && find_datagram(&key, pkt->now, REPLY);
-}
-
-static __always_inline bool is_of_backend(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *original)
-{
-	__u32 meaning = meaning_of(&pkt->tuple.dst);
-
-	if (meaning & ADDR_OWN)
-		return false;
-	if (pkt->kind == KIND_FRAGMENT && !(meaning & ADDR_VIRTUAL))
-		return continues_reply(skb, pkt);
-	return (meaning & ADDR_VIRTUAL) || original || (pkt->has_ports && from_dnat_backend(pkt));
-}
-
-/* Replies come to the SNAT address or, in dnat mode, straight to the client. The
- * latter are known by their tuple or, without an entry, by their sender. */
-static __always_inline int backend_ip(struct __sk_buff *skb)
-{
-	struct packet *pkt = TAKE_ROOM(struct packet, packet);
-	struct tuple *original = NULL;
-	struct conn *conn = NULL;
-	enum drop reason;
-	__u32 id = 0, mtu = 0;
-	__u64 hop = 0;
-
-	if (!pkt)
-		return TCX_DROP;
-	pkt->now = now();
-	if (!parse_addresses(skb, pkt))
-		return TCX_NEXT;
-	reason = parse_packet(skb, pkt);
-	if (pkt->has_ports)
-		original = bpf_map_lookup_elem(&replies, &pkt->tuple);
-	if (original && reason == DROP_NONE) {
-		id = flow_id(original);
-		conn = find_conn_of(original, id);
-		if (conn && !same_tuple(&conn->reply, &pkt->tuple))
-			conn = NULL;
-		hop = conn ? current_hop(conn, pkt, REPLY) : 0;
+	case FATE_TOO_BIG:
+		return refuse(skb, pkt, DROP_TOO_BIG, a.mtu);
+	case FATE_ERROR:
+		return error_of_flow(skb, pkt, a.conn, a.original, direction);
+	case FATE_FRAGMENT:
+		return later_fragment(skb, pkt->fragment_off, direction);
+	case FATE_SEGMENT:
+		break;
 	}
-	if (!hop && !is_of_backend(skb, pkt, original))
-		return TCX_NEXT;
-	if (!lease_holds(pkt->now))
-		return drop(DROP_NO_LEASE);
-	if (reason != DROP_NONE)
-		return drop(reason);
-	if (pkt->kind == KIND_ECHO)
-		return answer_echo(skb, pkt);
-	if (pkt->ttl <= 1)
-		return expire(skb, pkt);
-	if (is_too_big(skb, REPLY, &mtu))
-		return refuse(skb, pkt, DROP_TOO_BIG, mtu);
-	if (pkt->kind == KIND_ERROR)
-		return error_of_flow(skb, pkt, conn, original, REPLY);
-	if (pkt->kind == KIND_FRAGMENT)
-		return later_fragment(skb, pkt->fragment_off, REPLY);
-	return reply_direction(skb, pkt, conn, original, id, hop);
+	return direction == ORIGINAL ? original_direction(skb, pkt, &a) : reply_direction(skb, pkt, &a);
 }
 
 /* Frames that a switch flooded for somebody else, and VLANs, are not ours. */
@@ -287,7 +171,7 @@ int from_client(struct __sk_buff *skb)
 	pull_headers(skb);
 	if (is_resolution(skb))
 		return resolve(skb, ADDR_ANSWER_CLIENT, client_mac);
-	return skb->protocol == bpf_htons(ETHERTYPE) ? client_ip(skb) : TCX_NEXT;
+	return skb->protocol == bpf_htons(ETHERTYPE) ? ip(skb, ORIGINAL) : TCX_NEXT;
 }
 
 SEC("tcx/ingress")
@@ -298,7 +182,7 @@ int from_backend(struct __sk_buff *skb)
 	pull_headers(skb);
 	if (is_resolution(skb))
 		return resolve(skb, ADDR_ANSWER_BACKEND, backend_mac);
-	return skb->protocol == bpf_htons(ETHERTYPE) ? backend_ip(skb) : TCX_NEXT;
+	return skb->protocol == bpf_htons(ETHERTYPE) ? ip(skb, REPLY) : TCX_NEXT;
 }
 
 SEC("syscall")

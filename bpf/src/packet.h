@@ -10,6 +10,7 @@
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 
+#include "access.h"
 #include "maps.h"
 #include "room.h"
 
@@ -40,6 +41,7 @@ struct packet {
 	__u32 seq;   /* of TCP, like ack and payload; of KIND_ERROR, of the quoted segment */
 	__u32 ack;
 	__u16 payload;
+	__u16 l4_len;
 	__u8 l4_off; /* 8 bits, so that the verifier knows its bounds after a spill */
 	__u8 inner_l4_off; /* of KIND_ERROR */
 	__u8 fragment_off; /* offset of the IPv6 fragment header; 0 without one */
@@ -52,16 +54,16 @@ struct packet {
 
 DEFINE_ROOM(struct packet, packet)
 
-static __always_inline void *header(struct __sk_buff *skb, __u32 offset, __u32 len)
+static __always_inline void *header(packet_ctx *ctx, __u32 offset, __u32 len)
 {
-	void *start = (void *)(long)skb->data + offset;
+	void *start = (void *)(long)ctx->data + offset;
 
-	return start + len > (void *)(long)skb->data_end ? NULL : start;
+	return start + len > (void *)(long)ctx->data_end ? NULL : start;
 }
 
-static __always_inline enum drop parse_tcp(struct __sk_buff *skb, struct packet *pkt, __u32 l4_len)
+static __always_inline enum drop parse_tcp(packet_ctx *ctx, struct packet *pkt, __u32 l4_len)
 {
-	struct tcphdr *tcp = header(skb, pkt->l4_off, sizeof(*tcp));
+	struct tcphdr *tcp = header(ctx, pkt->l4_off, sizeof(*tcp));
 
 	if (!tcp || tcp->doff < 5 || tcp->doff * 4 > l4_len)
 		return DROP_MALFORMED;
@@ -72,9 +74,9 @@ static __always_inline enum drop parse_tcp(struct __sk_buff *skb, struct packet 
 	return DROP_NONE;
 }
 
-static __always_inline enum drop parse_udp(struct __sk_buff *skb, struct packet *pkt, __u32 l4_len)
+static __always_inline enum drop parse_udp(packet_ctx *ctx, struct packet *pkt, __u32 l4_len)
 {
-	struct udphdr *udp = header(skb, pkt->l4_off, sizeof(*udp));
+	struct udphdr *udp = header(ctx, pkt->l4_off, sizeof(*udp));
 
 	if (!udp || bpf_ntohs(udp->len) < sizeof(*udp) || (bpf_ntohs(udp->len) > l4_len && !pkt->more))
 		return DROP_MALFORMED;
@@ -82,26 +84,27 @@ static __always_inline enum drop parse_udp(struct __sk_buff *skb, struct packet 
 }
 
 /* Reads the ports and the rest of the transport header. */
-static __always_inline enum drop parse_segment(struct __sk_buff *skb, struct packet *pkt, __u8 proto, __u32 l4_len)
+static __always_inline enum drop parse_segment(packet_ctx *ctx, struct packet *pkt, __u8 proto, __u32 l4_len)
 {
 	__be16 *ports;
 
 	pkt->tuple.proto = proto;
-	ports = header(skb, pkt->l4_off, 2 * sizeof(*ports));
+	pkt->l4_len = l4_len;
+	ports = header(ctx, pkt->l4_off, 2 * sizeof(*ports));
 	if (!ports || l4_len < 2 * sizeof(*ports) || !ports[0]) /* 0 is that of affinities */
 		return DROP_MALFORMED;
 	pkt->tuple.sport = ports[0];
 	pkt->tuple.dport = ports[1];
 	pkt->has_ports = true;
 	if (proto == IPPROTO_TCP)
-		return parse_tcp(skb, pkt, l4_len);
-	return parse_udp(skb, pkt, l4_len);
+		return parse_tcp(ctx, pkt, l4_len);
+	return parse_udp(ctx, pkt, l4_len);
 }
 
 /* Reads the beginning of the segment that an ICMP error quotes. */
-static __always_inline enum drop parse_quoted(struct __sk_buff *skb, struct packet *pkt)
+static __always_inline enum drop parse_quoted(packet_ctx *ctx, struct packet *pkt)
 {
-	struct tcphdr *l4 = header(skb, pkt->inner_l4_off, 8);
+	struct tcphdr *l4 = header(ctx, pkt->inner_l4_off, 8);
 
 	if (!l4 || !l4->dest)
 		return DROP_MALFORMED;

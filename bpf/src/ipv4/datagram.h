@@ -8,9 +8,9 @@
 
 #define DATAGRAM_MAX 65536 /* the end of a last fragment's span */
 
-static __always_inline bool read_key(struct __sk_buff *skb, __u32 at, struct fragment_key *key)
+static __always_inline bool read_key(packet_ctx *ctx, __u32 at, struct fragment_key *key)
 {
-	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	struct iphdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));
 
 	(void)at;
 	if (!ip)
@@ -21,9 +21,9 @@ static __always_inline bool read_key(struct __sk_buff *skb, __u32 at, struct fra
 
 /* The range of its datagram that a packet holds. Returns false if no router could have made
  * such a fragment. */
-static __always_inline bool read_span(struct __sk_buff *skb, __u32 at, struct span *span)
+static __always_inline bool read_span(packet_ctx *ctx, __u32 at, struct span *span)
 {
-	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	struct iphdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));
 	__u32 fragment, len;
 
 	(void)at;
@@ -47,9 +47,9 @@ static __always_inline datagram_id new_id(__u64 number)
 	return bpf_htons(number);
 }
 
-static __always_inline bool rename_datagram(struct __sk_buff *skb, __u32 at, datagram_id id)
+static __always_inline bool rename_datagram(packet_ctx *ctx, __u32 at, datagram_id id)
 {
-	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	struct iphdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));
 
 	(void)at;
 	if (!ip)

@@ -35,3 +35,9 @@ static __always_inline ip_addr destination_of(const ip_header *ip)
 {
 	return ip->daddr;
 }
+
+/* The pseudo-header's part of a transport checksum (RFC 9293 3.1, 768). */
+static __always_inline __u32 pseudo_sum(const ip_addr *src, const ip_addr *dst, __u8 proto, __u32 len)
+{
+	return csum_add(csum_add(*src, *dst), bpf_htonl((__u32)proto << 16 | len));
+}

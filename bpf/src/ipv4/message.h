@@ -54,7 +54,7 @@ static __always_inline __u32 write_header(ip_header *ip, __u8 proto, __u32 len, 
 	fix_checksum(&ip->check, header_sum(ip));
 	if (proto == IPPROTO_ICMP)
 		return 0;
-	return csum_add(csum_add(ip->saddr, ip->daddr), bpf_htonl((__u32)proto << 16 | len));
+	return pseudo_sum(&pkt->tuple.dst, &pkt->tuple.src, proto, len);
 }
 
 /* Translates an error to the flow as its receiver knows it: the quoted packet and the outer

@@ -24,9 +24,9 @@
 typedef struct iphdr ip_header;
 
 /* Reads the addresses. What is too short to have them concerns no VIP. */
-static __always_inline bool parse_addresses(struct __sk_buff *skb, struct packet *pkt)
+static __always_inline bool parse_addresses(packet_ctx *ctx, struct packet *pkt)
 {
-	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	struct iphdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));
 
 	if (!ip || ip->version != 4)
 		return false;
@@ -37,10 +37,10 @@ static __always_inline bool parse_addresses(struct __sk_buff *skb, struct packet
 
 /* An ICMP error is about the packet that it holds the beginning of, and goes to whom
  * that one came from. */
-static __always_inline enum drop parse_error(struct __sk_buff *skb, struct packet *pkt, __u32 l4_len)
+static __always_inline enum drop parse_error(packet_ctx *ctx, struct packet *pkt, __u32 l4_len)
 {
 	__u32 inner_off = pkt->l4_off + sizeof(struct icmp), ihl;
-	struct iphdr *inner = header(skb, inner_off, sizeof(*inner));
+	struct iphdr *inner = header(ctx, inner_off, sizeof(*inner));
 
 	if (!inner || inner->version != 4)
 		return DROP_MALFORMED;
@@ -53,12 +53,12 @@ static __always_inline enum drop parse_error(struct __sk_buff *skb, struct packe
 	pkt->tuple.src = inner->daddr;
 	pkt->tuple.proto = inner->protocol;
 	pkt->inner_l4_off = inner_off + ihl;
-	return parse_quoted(skb, pkt);
+	return parse_quoted(ctx, pkt);
 }
 
-static __always_inline enum drop parse_icmp(struct __sk_buff *skb, struct packet *pkt, __u32 l4_len)
+static __always_inline enum drop parse_icmp(packet_ctx *ctx, struct packet *pkt, __u32 l4_len)
 {
-	struct icmp *icmp = header(skb, pkt->l4_off, sizeof(*icmp));
+	struct icmp *icmp = header(ctx, pkt->l4_off, sizeof(*icmp));
 
 	if (!icmp || l4_len < sizeof(*icmp))
 		return DROP_MALFORMED;
@@ -70,16 +70,16 @@ static __always_inline enum drop parse_icmp(struct __sk_buff *skb, struct packet
 	case ICMP_TIME_EXCEEDED:
 	case ICMP_PARAMETER_PROBLEM:
 		pkt->kind = KIND_ERROR;
-		return parse_error(skb, pkt, l4_len);
+		return parse_error(ctx, pkt, l4_len);
 	}
 	return DROP_ICMP;
 }
 
 /* Reads the rest of the tuple. Returns DROP_NONE, or the reason for which a packet of a
  * VIP is dropped. */
-static __always_inline enum drop parse_transport(struct __sk_buff *skb, struct packet *pkt)
+static __always_inline enum drop parse_transport(packet_ctx *ctx, struct packet *pkt)
 {
-	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	struct iphdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));
 	__u32 ihl, total, fragment;
 
 	if (!ip)
@@ -87,12 +87,12 @@ static __always_inline enum drop parse_transport(struct __sk_buff *skb, struct p
 	ihl = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
 	fragment = bpf_ntohs(ip->frag_off);
-	if (ihl < sizeof(*ip) || total < ihl || ETH_HLEN + total > skb->len)
+	if (ihl < sizeof(*ip) || total < ihl || ETH_HLEN + total > frame_len(ctx))
 		return DROP_MALFORMED;
 	pkt->ttl = ip->ttl;
 	pkt->l4_off = ETH_HLEN + ihl;
 	if (ip->protocol == IPPROTO_ICMP)
-		return fragment & (IP_OFFSET | IP_MF) ? DROP_FRAGMENT : parse_icmp(skb, pkt, total - ihl);
+		return fragment & (IP_OFFSET | IP_MF) ? DROP_FRAGMENT : parse_icmp(ctx, pkt, total - ihl);
 	if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP)
 		return DROP_OTHER_PROTO;
 	if (fragment & IP_OFFSET) {
@@ -100,5 +100,5 @@ static __always_inline enum drop parse_transport(struct __sk_buff *skb, struct p
 		return DROP_NONE;
 	}
 	pkt->more = fragment & IP_MF;
-	return parse_segment(skb, pkt, ip->protocol, total - ihl);
+	return parse_segment(ctx, pkt, ip->protocol, total - ihl);
 }

@@ -60,7 +60,7 @@ static __always_inline enum drop check_routing(const __u8 *options)
 }
 
 /* Sum is that of the header before its options. */
-__noinline enum drop check_options(struct __sk_buff *skb, __u32 ihl, __u32 sum)
+__noinline enum drop check_options(packet_ctx *ctx, __u32 ihl, __u32 sum)
 {
 	__u8 options[OPTIONS_MAX] = {};
 	__u32 len = ihl - sizeof(struct iphdr);
@@ -68,7 +68,7 @@ __noinline enum drop check_options(struct __sk_buff *skb, __u32 ihl, __u32 sum)
 	if (len > OPTIONS_MAX)
 		return DROP_MALFORMED;
 	barrier_var(len); /* one comparison for both bounds is beyond the verifier */
-	if (!len || bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct iphdr), options, len))
+	if (!len || load_bytes(ctx, ETH_HLEN + sizeof(struct iphdr), options, len))
 		return DROP_MALFORMED;
 	for (int i = 0; i < OPTIONS_MAX; i += 2)
 		sum += options[i] | (__u32)options[i + 1] << 8;
@@ -85,9 +85,9 @@ static __always_inline bool is_no_host(__be32 addr)
 	return first == 0 || first == 127 || first >= 224;
 }
 
-static __always_inline enum drop check_header(struct __sk_buff *skb)
+static __always_inline enum drop check_header(packet_ctx *ctx)
 {
-	struct iphdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	struct iphdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));
 	__u32 sum;
 
 	if (!ip)
@@ -96,6 +96,6 @@ static __always_inline enum drop check_header(struct __sk_buff *skb)
 		return DROP_SOURCE;
 	sum = header_sum(ip);
 	if (ip->ihl > 5)
-		return check_options(skb, ip->ihl * 4, sum);
+		return check_options(ctx, ip->ihl * 4, sum);
 	return is_sum_right(sum) ? DROP_NONE : DROP_CHECKSUM;
 }

@@ -8,10 +8,10 @@
 
 #define DATAGRAM_MAX 65536 /* the end of a last fragment's span */
 
-static __always_inline bool read_key(struct __sk_buff *skb, __u32 at, struct fragment_key *key)
+static __always_inline bool read_key(packet_ctx *ctx, __u32 at, struct fragment_key *key)
 {
-	struct ipv6hdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
-	struct fragment_header *fragment = header(skb, at, sizeof(*fragment));
+	struct ipv6hdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));
+	struct fragment_header *fragment = header(ctx, at, sizeof(*fragment));
 
 	if (!ip || !fragment)
 		return false;
@@ -21,10 +21,10 @@ static __always_inline bool read_key(struct __sk_buff *skb, __u32 at, struct fra
 
 /* The range of its datagram that a packet holds. Returns false if no sender could have made
  * such a fragment. */
-static __always_inline bool read_span(struct __sk_buff *skb, __u32 at, struct span *span)
+static __always_inline bool read_span(packet_ctx *ctx, __u32 at, struct span *span)
 {
-	struct ipv6hdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
-	struct fragment_header *fragment = header(skb, at, sizeof(*fragment));
+	struct ipv6hdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));
+	struct fragment_header *fragment = header(ctx, at, sizeof(*fragment));
 	__u32 before = at + sizeof(*fragment) - ETH_HLEN - sizeof(*ip), payload, len;
 
 	if (!ip || !fragment)
@@ -49,9 +49,9 @@ static __always_inline datagram_id new_id(__u64 number)
 	return bpf_htonl(number);
 }
 
-static __always_inline bool rename_datagram(struct __sk_buff *skb, __u32 at, datagram_id id)
+static __always_inline bool rename_datagram(packet_ctx *ctx, __u32 at, datagram_id id)
 {
-	struct fragment_header *fragment = header(skb, at, sizeof(*fragment));
+	struct fragment_header *fragment = header(ctx, at, sizeof(*fragment));
 
 	if (!fragment)
 		return false;

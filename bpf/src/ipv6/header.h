@@ -42,3 +42,13 @@ static __always_inline void readdress(ip_header *ip, const ip_addr *src, const i
 	set_addresses(ip, src, dst);
 	ip->hop_limit--;
 }
+
+/* The pseudo-header's part of a message's checksum (RFC 8200 8.1). */
+static __always_inline __u32 pseudo_sum(const ip_addr *src, const ip_addr *dst, __u8 proto, __u32 len)
+{
+	__u32 sum = csum_add(bpf_htonl(len), bpf_htonl(proto));
+
+	for (int i = 0; i < 4; i++)
+		sum = csum_add(sum, csum_add(src->word[i], dst->word[i]));
+	return sum;
+}

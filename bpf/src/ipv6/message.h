@@ -32,16 +32,6 @@ static __always_inline struct icmp message_about(enum drop reason, __u32 mtu)
 	return reason == DROP_TOO_BIG ? too_big : exceeded;
 }
 
-/* The pseudo-header's part of a message's checksum (RFC 8200 8.1). */
-static __always_inline __u32 pseudo_sum(const ip_addr *src, const ip_addr *dst, __u8 proto, __u32 len)
-{
-	__u32 sum = csum_add(bpf_htonl(len), bpf_htonl(proto));
-
-	for (int i = 0; i < 4; i++)
-		sum = csum_add(sum, csum_add(src->word[i], dst->word[i]));
-	return sum;
-}
-
 /* Turns a header round, back to its sender. */
 static __always_inline void turn_header(ip_header *ip)
 {

@@ -49,9 +49,9 @@ struct chain {
 };
 
 /* Reads the addresses. A packet too short for them does not concern a VIP. */
-static __always_inline bool parse_addresses(struct __sk_buff *skb, struct packet *pkt)
+static __always_inline bool parse_addresses(packet_ctx *ctx, struct packet *pkt)
 {
-	struct ipv6hdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	struct ipv6hdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));
 
 	if (!ip || ip->version != 6)
 		return false;
@@ -93,7 +93,7 @@ static __always_inline enum drop pass_extension(struct chain *c, const struct ex
 
 /* Skips the extension headers. Their options are for the receiver. Not inlined, so that the
  * verifier checks it once. */
-__noinline int pass_extensions(struct __sk_buff *skb, struct chain *c)
+__noinline int pass_extensions(packet_ctx *ctx, struct chain *c)
 {
 	struct extension *ext;
 	enum drop reason;
@@ -103,7 +103,7 @@ __noinline int pass_extensions(struct __sk_buff *skb, struct chain *c)
 		return DROP_MALFORMED;
 	start = c->off;
 	for (int i = 0; i < EXTENSIONS_MAX / 8 && is_extension(c->next) && !c->later; i++) {
-		ext = header(skb, c->off, 8);
+		ext = header(ctx, c->off, 8);
 		if (!ext || c->off - start >= EXTENSIONS_MAX)
 			return DROP_MALFORMED; /* without looking at it */
 		reason = pass_extension(c, ext, i == 0);
@@ -116,10 +116,10 @@ __noinline int pass_extensions(struct __sk_buff *skb, struct chain *c)
 }
 
 /* An ICMP error quotes the beginning of a packet, and is for that packet's sender. */
-static __always_inline enum drop parse_error(struct __sk_buff *skb, struct packet *pkt, __u32 l4_len)
+static __always_inline enum drop parse_error(packet_ctx *ctx, struct packet *pkt, __u32 l4_len)
 {
 	__u32 inner_off = pkt->l4_off + sizeof(struct icmp);
-	struct ipv6hdr *inner = header(skb, inner_off, sizeof(*inner));
+	struct ipv6hdr *inner = header(ctx, inner_off, sizeof(*inner));
 	struct chain c = { .off = inner_off + sizeof(*inner) };
 	ip_addr src, dst;
 	enum drop reason;
@@ -130,7 +130,7 @@ static __always_inline enum drop parse_error(struct __sk_buff *skb, struct packe
 	dst = *(ip_addr *)&inner->daddr;
 	c.next = inner->nexthdr;
 	if (is_extension(c.next)) {
-		reason = pass_extensions(skb, &c);
+		reason = pass_extensions(ctx, &c);
 		if (reason != DROP_NONE)
 			return DROP_MALFORMED;
 	}
@@ -141,12 +141,12 @@ static __always_inline enum drop parse_error(struct __sk_buff *skb, struct packe
 	pkt->tuple.src = dst;
 	pkt->tuple.proto = c.next;
 	pkt->inner_l4_off = c.off;
-	return parse_quoted(skb, pkt);
+	return parse_quoted(ctx, pkt);
 }
 
-static __always_inline enum drop parse_icmp(struct __sk_buff *skb, struct packet *pkt, __u32 l4_len)
+static __always_inline enum drop parse_icmp(packet_ctx *ctx, struct packet *pkt, __u32 l4_len)
 {
-	struct icmp *icmp = header(skb, pkt->l4_off, sizeof(*icmp));
+	struct icmp *icmp = header(ctx, pkt->l4_off, sizeof(*icmp));
 
 	if (!icmp || l4_len < sizeof(*icmp))
 		return DROP_MALFORMED;
@@ -157,14 +157,14 @@ static __always_inline enum drop parse_icmp(struct __sk_buff *skb, struct packet
 	if (icmp->type < ICMPV6_UNREACHABLE || icmp->type > ICMPV6_PARAMETER_PROBLEM)
 		return DROP_ICMP;
 	pkt->kind = KIND_ERROR;
-	return parse_error(skb, pkt, l4_len);
+	return parse_error(ctx, pkt, l4_len);
 }
 
 /* Reads the rest of the tuple. Returns DROP_NONE, or the reason for which a packet of a
  * VIP is dropped. */
-static __always_inline enum drop parse_transport(struct __sk_buff *skb, struct packet *pkt)
+static __always_inline enum drop parse_transport(packet_ctx *ctx, struct packet *pkt)
 {
-	struct ipv6hdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	struct ipv6hdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));
 	struct chain c = { .off = ETH_HLEN + sizeof(*ip) };
 	enum drop reason;
 	__u32 end;
@@ -172,12 +172,12 @@ static __always_inline enum drop parse_transport(struct __sk_buff *skb, struct p
 	if (!ip)
 		return DROP_MALFORMED;
 	end = ETH_HLEN + sizeof(*ip) + bpf_ntohs(ip->payload_len);
-	if (end > skb->len)
+	if (end > frame_len(ctx))
 		return DROP_MALFORMED;
 	pkt->ttl = ip->hop_limit;
 	c.next = ip->nexthdr;
 	if (is_extension(c.next)) {
-		reason = pass_extensions(skb, &c);
+		reason = pass_extensions(ctx, &c);
 		if (reason != DROP_NONE)
 			return reason;
 	}
@@ -190,9 +190,9 @@ static __always_inline enum drop parse_transport(struct __sk_buff *skb, struct p
 		return DROP_NONE;
 	}
 	if (c.next == IPPROTO_ICMPV6)
-		return c.more ? DROP_FRAGMENT : parse_icmp(skb, pkt, end - c.off);
+		return c.more ? DROP_FRAGMENT : parse_icmp(ctx, pkt, end - c.off);
 	if (c.next != IPPROTO_TCP && c.next != IPPROTO_UDP)
 		return DROP_OTHER_PROTO;
 	pkt->more = c.more;
-	return parse_segment(skb, pkt, c.next, end - c.off);
+	return parse_segment(ctx, pkt, c.next, end - c.off);
 }

@@ -17,9 +17,9 @@ static __always_inline bool is_no_host(const ip_addr *a)
 	return first >> 22 == 0xfe80 >> 6 || first >> 24 == 0xff;
 }
 
-static __always_inline enum drop check_header(struct __sk_buff *skb)
+static __always_inline enum drop check_header(packet_ctx *ctx)
 {
-	struct ipv6hdr *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	struct ipv6hdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));
 
 	if (!ip)
 		return DROP_MALFORMED;

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What a packet is that has come in by a link, and what follows from the entry of its flow.
+ * The programs of both hooks begin here, and nothing here has an effect before move_flow: a
+ * packet may go through it in one program, be left to the other, and go through it there.
+ */
+#pragma once
+
+#include "conntrack.h"
+#include "datagrams.h"
+#include "hop.h"
+#include "strict.h"
+
+enum fate {
+	FATE_HOST, /* not of a VIP: the host's */
+	FATE_DROP,
+	FATE_ECHO,
+	FATE_EXPIRED, /* its TTL */
+	FATE_TOO_BIG,
+	FATE_ERROR, /* an ICMP error */
+	FATE_FRAGMENT,
+	FATE_SEGMENT,
+};
+
+struct arrival {
+	struct conn *conn;	      /* the entry of its flow, or NULL */
+	const struct tuple *original; /* of its flow; NULL for a reply that no flow expects */
+	__u64 hop;		      /* what current_hop has said, or 0 */
+	__u32 id;		      /* flow_id of original */
+	__u32 mtu;		      /* of FATE_TOO_BIG */
+	enum drop reason;	      /* of FATE_DROP */
+	__u16 stamp;
+};
+
+static __always_inline struct service *find_service(const struct tuple *original)
+{
+	struct service_key key = { .vip = original->dst, .port = original->dport, .proto = original->proto };
+
+	return bpf_map_lookup_elem(&services, &key);
+}
+
+static __always_inline __u32 meaning_of(const ip_addr *addr)
+{
+	__u32 *meaning = bpf_map_lookup_elem(&addresses, addr);
+
+	return meaning ? *meaning : 0;
+}
+
+/* Reads the packet, and says why one of a VIP is to be dropped, or DROP_NONE. */
+static __always_inline enum drop parse_packet(packet_ctx *ctx, struct packet *pkt)
+{
+	enum drop reason = parse_transport(ctx, pkt);
+
+	if (!is_to_host(ctx))
+		return DROP_MALFORMED;
+	return reason == DROP_NONE ? check_header(ctx) : reason;
+}
+
+static __always_inline void find_original(const struct packet *pkt, struct arrival *a, enum drop reason)
+{
+	a->original = &pkt->tuple;
+	if (reason != DROP_NONE || !pkt->has_ports)
+		return;
+	a->id = flow_id(&pkt->tuple);
+	a->conn = find_conn_of(&pkt->tuple, a->id);
+}
+
+/* Replies come to the SNAT address or, in dnat mode, straight to the client. The
+ * latter are known by their tuple or, without an entry, by their sender. */
+static __always_inline void find_reply(const struct packet *pkt, struct arrival *a, enum drop reason)
+{
+	struct conn *conn;
+
+	if (pkt->has_ports)
+		a->original = bpf_map_lookup_elem(&replies, &pkt->tuple);
+	if (!a->original || reason != DROP_NONE)
+		return;
+	a->id = flow_id(a->original);
+	conn = find_conn_of(a->original, a->id);
+	if (conn && same_tuple(&conn->reply, &pkt->tuple))
+		a->conn = conn;
+}
+
+static __always_inline bool from_dnat_backend(const struct packet *pkt)
+{
+	struct backend_key key = { .addr = pkt->tuple.src, .port = pkt->tuple.sport, .proto = pkt->tuple.proto };
+
+	return bpf_map_lookup_elem(&dnat_backends, &key);
+}
+
+static __always_inline bool is_of_backend(packet_ctx *ctx, const struct packet *pkt, const struct tuple *original)
+{
+	__u32 meaning = meaning_of(&pkt->tuple.dst);
+
+	if (meaning & ADDR_OWN)
+		return false;
+	if (pkt->kind == KIND_FRAGMENT && !(meaning & ADDR_VIRTUAL))
+		return continues_reply(ctx, pkt);
+	return (meaning & ADDR_VIRTUAL) || original || (pkt->has_ports && from_dnat_backend(pkt));
+}
+
+/* What a flow has a hop for was found to be balanced. */
+static __always_inline bool is_balanced(packet_ctx *ctx, const struct packet *pkt, const struct arrival *a,
+					enum direction direction)
+{
+	if (a->hop)
+		return true;
+	if (direction == ORIGINAL)
+		return meaning_of(&pkt->tuple.dst) & ADDR_VIRTUAL;
+	return is_of_backend(ctx, pkt, a->original);
+}
+
+/* Reads a packet that comes in a direction, and looks its flow up. */
+static __always_inline enum fate judge(packet_ctx *ctx, struct packet *pkt, struct arrival *a, enum direction direction)
+{
+	__u32 mtu = 0;
+
+	pkt->now = now();
+	a->stamp = hop_stamp(pkt->now);
+	if (!parse_addresses(ctx, pkt))
+		return FATE_HOST;
+	a->reason = parse_packet(ctx, pkt);
+	if (direction == ORIGINAL)
+		find_original(pkt, a, a->reason);
+	else
+		find_reply(pkt, a, a->reason);
+	a->hop = a->conn ? current_hop(a->conn, pkt, direction) : 0;
+	if (!is_balanced(ctx, pkt, a, direction))
+		return FATE_HOST;
+	if (!lease_holds(pkt->now))
+		a->reason = DROP_NO_LEASE;
+	if (a->reason != DROP_NONE)
+		return FATE_DROP;
+	if (pkt->kind == KIND_ECHO)
+		return FATE_ECHO;
+	if (pkt->ttl <= 1)
+		return FATE_EXPIRED;
+	if (is_too_big(ctx, egress(direction), &mtu)) {
+		a->mtu = mtu;
+		return FATE_TOO_BIG;
+	}
+	if (pkt->kind == KIND_ERROR)
+		return FATE_ERROR;
+	return pkt->kind == KIND_FRAGMENT ? FATE_FRAGMENT : FATE_SEGMENT;
+}
+
+/* The tuple as which a packet of the flow leaves. */
+static __always_inline struct tuple target_of(const struct arrival *a, enum direction direction)
+{
+	return reversed(direction == ORIGINAL ? &a->conn->reply : a->original);
+}
+
+/* Why a packet of the flow is not forwarded, or DROP_NONE. The entry's memory may be
+ * another flow's by now: what was read of it before holds if it is not. */
+static __always_inline enum drop may_follow(const struct packet *pkt, const struct arrival *a, enum direction direction)
+{
+	if (direction == ORIGINAL)
+		return has_id(word_of(a->conn), a->id) ? DROP_NONE : DROP_MISS;
+	return is_unearned(a->conn, pkt) ? DROP_UNCONFIRMED : DROP_NONE;
+}
+
+static __always_inline void move_flow(const struct packet *pkt, const struct arrival *a, enum direction direction)
+{
+	track(a->conn, a->original, a->id, pkt, direction);
+}
