@@ -33,7 +33,7 @@ func chaosOf(p *plan.Plan) chaos {
 	return chaos{
 		fails: [driver.Calls]float64{
 			driver.SendBFD: share("send.fail"), driver.Lease: share("lease.fail"), driver.Apply: share("apply.fail"),
-			driver.Drain: share("drain.fail"), driver.Dump: share("dump.fail"),
+			driver.Drain: share("drain.fail"), driver.Dump: share("dump.fail"), driver.Merge: share("apply.fail"),
 		},
 		arbiterFails: share("arbiter.fail"), arbiterLate: span("arbiter.delay"),
 		slow: share("slow"), slowFor: span("slow.for"), garpLost: share("garp.lost"),

@@ -199,6 +199,13 @@ func (p *ports) Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error
 	done(p.table.Heal(entries, deletes))
 }
 
+// Merge implements driver.Dataplane.
+func (p *ports) Merge(entries []flow.Entry, done func(error)) {
+	(*process)(p).changed()
+	p.tunnel.Advance(p.Now())
+	done(p.table.Merge(entries, nil))
+}
+
 // Expire implements driver.Dataplane.
 func (p *ports) Expire(on bool, since clock.Instant) {
 	p.since = since

@@ -47,9 +47,15 @@ type Engine struct {
 	journal journal
 	rounds  uint32 // rounds opened so far
 	feed    feed
+	offers  []Offer // of the sink that are not in the dataplane yet
+	// apart: this node has changed its table as source, and no peer in sync has
+	// acknowledged that. shared is up to which change of the term one has.
+	apart  bool
+	shared uint64
 
-	intake intake
-	queue  queue
+	intake   intake
+	offering offering
+	queue    queue
 
 	stream  bool
 	version byte // that is spoken on it
@@ -128,6 +134,10 @@ func (e *Engine) Clone() *Engine {
 	c.feed = e.feed.clone()
 	c.intake.compare.list = slices.Clone(e.intake.compare.list)
 	c.queue = e.queue.clone()
+	c.offers = slices.Clone(e.offers)
+	for i := range c.offers {
+		c.offers[i].Entries = slices.Clone(c.offers[i].Entries)
+	}
 	c.recon = e.recon.clone()
 	c.out = Ready{Send: slices.Clone(e.out.Send), Apply: slices.Clone(e.out.Apply)}
 	c.scratch, c.slots = nil, nil
@@ -145,7 +155,14 @@ func (e *Engine) Fingerprint(h *fingerprint.Hash) {
 	h.Number(e.journal.last)
 	h.Counter(fingerprint.Nonce, uint64(e.rounds))
 	e.feed.fingerprint(h)
+	h.Int(len(e.offers))
+	for i := range e.offers {
+		e.offers[i].fingerprint(h)
+	}
+	h.Flag(e.apart)
+	h.Counter(fingerprint.Seq, e.shared)
 	e.intake.fingerprint(h)
+	e.offering.fingerprint(h)
 	e.queue.fingerprint(h)
 	h.Flag(e.stream)
 	h.Number(uint64(e.version))
@@ -180,7 +197,8 @@ func (e *Engine) SetSource(now clock.Instant, epoch uint32) {
 	e.journal.reset()
 	e.table.renew()
 	e.feed = feed{}
-	e.intake = intake{}
+	e.intake, e.offering = intake{}, offering{}
+	e.shared = 0
 }
 
 // SetSink says that this node is not MASTER. If the peer is, the engine asks it
@@ -190,8 +208,8 @@ func (e *Engine) SetSink(now clock.Instant) {
 	if !e.source {
 		return
 	}
-	e.source = false
-	e.feed = feed{}
+	e.apart, e.source = e.Apart(), false
+	e.feed, e.offers = feed{}, nil
 	e.intake = intake{settled: true}
 	e.meter = meter{}
 	if e.stream && e.peer.source {
@@ -280,6 +298,10 @@ func (e *Engine) dispatch(kind byte, r *reader) error {
 		return e.receiveNeed(r)
 	case typeRepair:
 		return e.receiveRepair(r)
+	case typeOffer:
+		return e.receiveOffer(r)
+	case typeWorked:
+		return e.receiveWorked(r)
 	case typeBegin:
 		return e.receiveBegin(r)
 	case typeDelta:

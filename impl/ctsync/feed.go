@@ -27,6 +27,7 @@ type feed struct {
 	batches   uint32 // messages that may be on their way
 	rows      uint32 // messages sent
 	rowsAcked uint32
+	offered   uint32 // offers received
 	cursor    uint32 // slot at which the snapshot goes on, 0 if there is none or it is complete
 	since     uint64 // flows that have changed after this change travel as deltas alone
 	entries   int    // sent in the snapshot
@@ -59,7 +60,7 @@ func (f *feed) fingerprint(h *fingerprint.Hash) {
 	h.Flag(f.open)
 	h.Counter(fingerprint.Nonce, uint64(f.nonce))
 	for _, v := range []uint64{
-		f.window, f.next, f.acked, uint64(f.batches), uint64(f.rows), uint64(f.rowsAcked), uint64(f.cursor), f.since,
+		f.window, f.next, f.acked, uint64(f.batches), uint64(f.rows), uint64(f.rowsAcked), uint64(f.offered), uint64(f.cursor), f.since,
 		uint64(f.entries), uint64(f.total), uint64(len(f.repairs)), uint64(len(f.barriers)),
 	} {
 		h.Number(v)
@@ -136,7 +137,7 @@ func (e *Engine) receiveHello(r *reader) error {
 	switch {
 	case m.have.term == e.pos.term && m.have.seq <= e.pos.seq && m.have.seq+1 >= e.journal.first():
 		e.resume(m.have, m.have.seq, m.applied)
-	case m.have.known() && m.have.term == e.base.term && e.journal.first() == 1:
+	case m.have.known() && m.have.term == e.base.term && e.journal.first() == 1 && !e.beyondBase(m.have):
 		// The sink has a table of the term in which ours is based, usually the very
 		// one. If not, the closing mark tells and the buckets that differ are repaired.
 		e.resume(m.have, 0, 0)
@@ -144,6 +145,12 @@ func (e *Engine) receiveHello(r *reader) error {
 		e.snapshot()
 	}
 	return nil
+}
+
+// beyondBase reports whether a sink that can offer what this node lacks has served in the
+// term on which this one is based after it had ended here. A repair would delete that.
+func (e *Engine) beyondBase(have position) bool {
+	return e.version >= versionOffer && have.seq > e.base.seq
 }
 
 // resume opens a round that goes on after change seq.
@@ -191,6 +198,9 @@ func (e *Engine) receiveAck(r *reader) error {
 		return fmt.Errorf("change %d and rows %d, of %d and %d sent", m.seq, m.rows, f.next-1, f.rows)
 	}
 	f.acked, f.rowsAcked, f.inSync = m.seq, m.rows, m.inSync
+	if m.inSync {
+		e.shared, e.apart = max(e.shared, m.seq), false
+	}
 	e.stopwatch(f.inSync)
 	return nil
 }

@@ -20,6 +20,7 @@ func fullEngine() *Engine {
 	e.feed.repairs, e.feed.barriers = []uint16{3}, []barrier{{typeMark, 4, []byte{1, 2}}}
 	e.intake.compare.list = []uint16{9}
 	e.queue.steps = []*step{{Batch: Batch{Entries: []flow.Entry{entry}, Deletes: []flow.Tuple{entry.Original}}}}
+	e.offers = []Offer{{index: 1, Entries: []flow.Entry{entry}}}
 	e.recon.entries, e.recon.seen = []flow.Entry{entry}, []uint64{5}
 	e.recon.touched = map[flow.Tuple]struct{}{entry.Original: {}}
 	e.out = Ready{Send: [][]byte{{1}}, Apply: []Batch{{ID: 1}}}

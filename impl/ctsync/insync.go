@@ -31,6 +31,8 @@ func (e *Engine) whyNot() Reason {
 	case e.queue.failures > 0:
 		worst := e.queue.refusals()[0]
 		return Reason{text: isRefused, what: worst.Why, a: uint64(worst.Entries)}
+	case in.ended && e.offering.on:
+		return Reason{text: "offering the MASTER the entries that it lacks"}
 	case in.verified && in.sweeping:
 		return Reason{text: "deleting what the snapshot did not hold"}
 	case in.verified && !e.queue.reached(in.verifiedAt):

@@ -122,6 +122,7 @@ func (e *Engine) receiveBegin(r *reader) error {
 	in.rows, in.rowsApplied, in.entries, in.total = 0, 0, 0, int(m.total)
 	in.head, in.acked = m.head, ack{}
 	in.compare.stop()
+	e.offering = offering{due: e.offering.due}
 	e.capacity.learn(e.cfg.Capacity, m.capacity)
 	e.meter.begin(e.now)
 	return nil
@@ -289,6 +290,9 @@ func (e *Engine) receiveMark(r *reader) error {
 	if in.snapshot && first {
 		in.sweeping, in.cursor = e.table.fresh.entries != e.table.all.entries, 1
 		in.compare.due = false // strays until now are swept, or the mark differs
+		if in.sweeping {
+			e.beginOffering()
+		}
 	}
 	have := e.table.all
 	if in.sweeping {
@@ -327,7 +331,10 @@ func (e *Engine) sweep() {
 // absorb does what is due at a sink.
 func (e *Engine) absorb() {
 	in := &e.intake
-	if in.sweeping {
+	if e.offering.on {
+		e.sendOffers()
+	}
+	if in.sweeping && !e.offering.on {
 		e.sweep()
 	}
 	if !e.stream || !e.peer.source {
@@ -346,6 +353,9 @@ func (e *Engine) absorb() {
 	}
 	said := ack{place: in.place, seq: in.applied, rows: in.rowsApplied, inSync: e.synced()}
 	if said != in.acked {
+		if said.inSync {
+			e.apart, e.offering.due = false, false
+		}
 		e.stopwatch(said.inSync)
 		in.acked = said
 		e.send(said.encode(e.version))

@@ -367,6 +367,48 @@ func (m *repair) decode(r *reader) error {
 	return r.end()
 }
 
+// offer is entries of the sink that the snapshot did not hold. They follow the fixed part.
+type offer struct {
+	place
+	index uint32 // counts the offers of the round from 1
+	count int
+}
+
+const offerLen = placeLen + 4 + 2
+
+func (m *offer) encode(version byte) []byte {
+	b := appendPlace(header(typeOffer, version, offerLen+m.count*rowLen), m.place)
+	b = order.AppendUint32(b, m.index)
+	return order.AppendUint16(b, uint16(m.count))
+}
+
+// decode reads the entries into list and returns it.
+func (m *offer) decode(r *reader, list []change) ([]change, error) {
+	*m = offer{place: r.place(), index: r.uint32(), count: r.count(maxBatch, rowLen)}
+	if m.count == 0 {
+		r.fail("no entries")
+	}
+	list = r.changes(list[:0], m.count, true)
+	return list, r.end()
+}
+
+// worked says that the source has worked in an offer, and sent the changes that came of it.
+type worked struct {
+	place
+	index uint32
+}
+
+const workedLen = placeLen + 4
+
+func (m *worked) encode(version byte) []byte {
+	return order.AppendUint32(appendPlace(header(typeWorked, version, workedLen), m.place), m.index)
+}
+
+func (m *worked) decode(r *reader) error {
+	*m = worked{place: r.place(), index: r.uint32()}
+	return r.end()
+}
+
 func appendCapacity(b []byte, version byte, flows uint32) []byte {
 	if version < versionCapacity {
 		return b
@@ -405,6 +447,8 @@ func open(msg []byte, version byte) (byte, reader, error) {
 		return 0, reader{}, fmt.Errorf("no such message type: %#02x", msg[0])
 	case msg[1] != version:
 		return msg[0], reader{}, fmt.Errorf("protocol version %d on a stream of version %d", msg[1], version)
+	case msg[0] >= typeOffer && version < versionOffer:
+		return 0, reader{}, fmt.Errorf("no such message type in version %d: %#02x", version, msg[0])
 	}
 	return msg[0], reader{rest: msg[2:], version: version}, nil
 }

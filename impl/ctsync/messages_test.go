@@ -44,6 +44,10 @@ func samples(version byte) map[string][]byte {
 		all["delta of IPv6"] = appendChanges((&delta{place: here, first: 7, head: 9, count: 2}).encode(version), []change{row, gone})
 		all["rows of IPv6"] = appendChanges((&rows{place: here, index: 2, seq: 9, bucket: noBucket, count: 1}).encode(version), []change{row})
 	}
+	if version >= versionOffer {
+		all["offer"] = appendChanges((&offer{place: here, index: 2, count: 1}).encode(version), []change{row})
+		all["worked"] = (&worked{place: here, index: 2}).encode(version)
+	}
 	return all
 }
 
@@ -88,6 +92,13 @@ func recode(version byte, msg []byte) ([]byte, error) {
 	case typeRepair:
 		var m repair
 		return result(m.decode(&r), func() []byte { return m.encode(version) })
+	case typeOffer:
+		var m offer
+		list, err := m.decode(&r, nil)
+		return result(err, func() []byte { return appendChanges(m.encode(version), list) })
+	case typeWorked:
+		var m worked
+		return result(m.decode(&r), func() []byte { return m.encode(version) })
 	}
 	return nil, fmt.Errorf("type %d has a name and no decoder here", kind)
 }
@@ -100,7 +111,7 @@ func result(err error, encode func() []byte) ([]byte, error) {
 }
 
 // versions lists what is spoken.
-var versions = []byte{1, 2, 3, 4}
+var versions = []byte{1, 2, 3, 4, 5}
 
 // The wire format of a protocol version does not change, since its release: what a node
 // of an earlier version has written still reads as what it meant.
@@ -115,6 +126,9 @@ func TestWireFormat(t *testing.T) {
 			}
 			if version >= versionIPv6 {
 				names = append(names, "delta of IPv6", "rows of IPv6")
+			}
+			if version >= versionOffer {
+				names = append(names, "offer", "worked")
 			}
 			for _, name := range names {
 				fmt.Fprintf(&got, "%s\n%s\n", name, hex.Dump(all[name]))
@@ -170,6 +184,7 @@ func TestMessagesReadBack(t *testing.T) {
 func TestMaxMessage(t *testing.T) {
 	for name, size := range map[string]int{
 		"delta": deltaLen + batchLimit*rowLen6, "rows": rowsLen + batchLimit*rowLen6,
+		"offer":   offerLen + batchLimit*rowLen6,
 		"buckets": bucketsLen + maxBuckets*8, "repair": repairLen + maxBuckets*2,
 	} {
 		if size+2 > MaxMessage {

@@ -72,6 +72,29 @@ func (n *node) applyOne(now clock.Instant) {
 	n.Applied(now, b.ID, err)
 }
 
+// workOffers writes what was offered into the dataplane, as far as it is free there.
+func (n *node) workOffers(now clock.Instant) (worked bool) {
+	for {
+		o, ok := n.Offered()
+		if !ok {
+			return worked
+		}
+		worked = true
+		for _, entry := range o.Entries {
+			_, taken := n.flows[entry.Original]
+			for _, other := range n.flows {
+				taken = taken || other.Reply == entry.Reply
+			}
+			if taken {
+				n.Local(now, []flow.Event{{Entry: entry, Deleted: true}})
+				continue
+			}
+			n.flows[entry.Original] = entry
+		}
+		n.Worked(now)
+	}
+}
+
 // between reports whether one part of a message has taken hold and the other not.
 func (n *node) between() bool {
 	return len(n.queue.steps) > 0 && n.queue.steps[0].ordinal == n.last
@@ -245,6 +268,7 @@ func (p *pair) run() {
 				n.applyOne(p.now)
 				moved = true
 			}
+			moved = n.workOffers(p.now) || moved
 			if n.Deadline() <= p.now {
 				n.Advance(p.now)
 				moved = true

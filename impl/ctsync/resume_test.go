@@ -80,7 +80,7 @@ func TestHandover(t *testing.T) {
 		snapshots uint64
 	}{
 		{name: "former source resumes", changes: 0, snapshots: 1},
-		{name: "former source with changes of its own is repaired", cut: true, changes: 10, snapshots: 1},
+		{name: "former source with changes of its own takes a snapshot", cut: true, changes: 10, snapshots: 2},
 		{name: "former source that differs a lot takes a snapshot", cut: true, changes: 300, snapshots: 2},
 	}
 	for _, test := range tests {

@@ -13,6 +13,8 @@ type Stats struct {
 	Strays          uint64 // changes of a sink's own dataplane
 	LocalInvalid    uint64 // changes of the own dataplane that make no sense
 	ApplyFailures   uint64 // batches that did not take hold
+	Offered         uint64 // entries that a sink offered to its source
+	Taken           uint64 // entries that a source took of those that were offered to it
 	Reconciliations uint64 // dumps worked in
 	Reconciled      uint64 // flows that differed in them
 }

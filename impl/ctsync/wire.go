@@ -10,14 +10,14 @@ import (
 // Versions of the protocol. Every message carries one in its second byte: the one that
 // was agreed on for the stream.
 const (
-	// Version is the newest version. It differs from the one before in the node's own
-	// messages alone.
-	Version = 4
+	// Version is the newest version.
+	Version = 5
 	// VersionMin is the oldest that is still spoken.
 	VersionMin = 1
 
 	versionCapacity = 2 // the first in which capacities are told
 	versionIPv6     = 3 // the first that carries IPv6 flows
+	versionOffer    = 5 // the first in which a sink offers what its source lacks
 )
 
 // MaxMessage is the length in bytes that no message exceeds.
@@ -27,7 +27,7 @@ const MaxMessage = 64 << 10
 // protocol. Types above it are the caller's own and must not be given to Receive.
 const MaxType = 0x7f
 
-// The types of messages. The sink sends Hello, Ack, Need and Repair, the source the others.
+// The types of messages. The sink sends Hello, Ack, Need, Repair and Offer, the source the others.
 const (
 	typeHello   = 0x01 // what the sink has, and from whom it wants more
 	typeBegin   = 0x02 // a round begins: a resumption or a snapshot
@@ -38,11 +38,13 @@ const (
 	typeNeed    = 0x07 // the sink found itself unequal and asks for the buckets' digests
 	typeBuckets = 0x08 // digests of all buckets at a sequence number
 	typeRepair  = 0x09 // the buckets that the sink found unequal
+	typeOffer   = 0x0a // entries of the sink that the snapshot did not hold; from version 5 on
+	typeWorked  = 0x0b // an offer was worked in; likewise
 )
 
 var typeNames = map[byte]string{
 	typeHello: "hello", typeBegin: "begin", typeDelta: "delta", typeRows: "rows", typeMark: "mark",
-	typeAck: "ack", typeNeed: "need", typeBuckets: "buckets", typeRepair: "repair",
+	typeAck: "ack", typeNeed: "need", typeBuckets: "buckets", typeRepair: "repair", typeOffer: "offer", typeWorked: "worked",
 }
 
 // Lengths of what repeats in a message.

@@ -11,6 +11,7 @@ type write struct {
 	entries []flow.Entry
 	deletes []flow.Tuple
 	heals   bool // only what is damaged
+	merges  bool // only what the table lacks
 	done    func(error)
 }
 
@@ -29,7 +30,7 @@ func (l *loop) apply(w write) {
 	if l.node.ServicesDiffer() {
 		l.unserved.count(w.entries)
 	}
-	if l.mayForward() {
+	if w.merges || l.mayForward() {
 		w.done(l.dp.Merge(w.entries, w.deletes))
 		return
 	}

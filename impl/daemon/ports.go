@@ -33,6 +33,11 @@ func (p *ports) Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error
 	p.scans.apply((*loop)(p), write{entries: entries, deletes: deletes, heals: true, done: done})
 }
 
+// Merge implements driver.Dataplane.
+func (p *ports) Merge(entries []flow.Entry, done func(error)) {
+	p.scans.apply((*loop)(p), write{entries: entries, merges: true, done: done})
+}
+
 // SetMiss implements driver.Dataplane.
 func (p *ports) SetMiss(guess bool) error {
 	if guess {

@@ -92,6 +92,10 @@ func (b *bench) Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error
 	b.did("heal" + strings.Repeat("+", len(entries)) + strings.Repeat("-", len(deletes)))
 	done(nil)
 }
+func (b *bench) Merge(entries []flow.Entry, done func(error)) {
+	b.did("merge" + strings.Repeat("+", len(entries)))
+	done(nil)
+}
 func (b *bench) Expire(bool, clock.Instant) { b.did("expire") }
 func (b *bench) SendBFD(_ int, to Cast, _ []byte) error {
 	b.did(map[Cast]string{Unicast: "send", Broadcast: "broadcast"}[to])
@@ -280,21 +284,21 @@ func TestAHeartbeatAllocatesNothing(t *testing.T) {
 // TestWhatAFailedReadFoundIsVoid, whether the call failed or was to fail by plan.
 func TestWhatAFailedReadFoundIsVoid(t *testing.T) {
 	b := newBench(t)
-	b.CarryOut(node.Walk{ID: 1}, node.Examine{ID: 2}, node.Heal{ID: 3, Entries: make([]flow.Entry, 2), Deletes: make([]flow.Tuple, 1)})
-	want := []node.Done{{ID: 1, Err: "map gone"}, {ID: 2, Held: []flow.Held{{}}}, {ID: 3}}
+	b.CarryOut(node.Walk{ID: 1}, node.Examine{ID: 2}, node.Heal{ID: 3, Entries: make([]flow.Entry, 2), Deletes: make([]flow.Tuple, 1)}, node.Merge{ID: 4, Entries: make([]flow.Entry, 1)})
+	want := []node.Done{{ID: 1, Err: "map gone"}, {ID: 2, Held: []flow.Held{{}}}, {ID: 3}, {ID: 4}}
 	for i, in := range b.answers() {
 		if got := in.(node.Done); got.ID != want[i].ID || got.Err != want[i].Err || got.End || len(got.Held) != len(want[i].Held) {
 			t.Errorf("answered %+v, want %+v", got, want[i])
 		}
 	}
-	if calls := []string{"walk", "examine", "heal++-"}; !slices.Equal(b.calls, calls) {
+	if calls := []string{"walk", "examine", "heal++-", "merge+"}; !slices.Equal(b.calls, calls) {
 		t.Errorf("carried out %v, want %v", b.calls, calls)
 	}
 	b.calls = nil
-	for _, c := range []Call{Walk, Examine, Heal} {
+	for _, c := range []Call{Walk, Examine, Heal, Merge} {
 		b.plan[c] = Fails
 	}
-	b.CarryOut(node.Walk{ID: 1}, node.Examine{ID: 2}, node.Heal{ID: 3})
+	b.CarryOut(node.Walk{ID: 1}, node.Examine{ID: 2}, node.Heal{ID: 3}, node.Merge{ID: 4})
 	for _, in := range b.answers() {
 		if got := in.(node.Done); got.Err != errPlanned.Error() || got.Held != nil {
 			t.Errorf("answered %+v", got)

@@ -39,6 +39,8 @@ func (d *Driver) do(e node.Effect) {
 		d.reply(node.Done{ID: e.ID, Held: held}, d.failed(Examine, err))
 	case node.Heal:
 		d.ports.Heal(e.Entries, e.Deletes, func(err error) { d.answer(e.ID, d.failed(Heal, err), nil) })
+	case node.Merge:
+		d.ports.Merge(e.Entries, func(err error) { d.answer(e.ID, d.failed(Merge, err), nil) })
 	case node.Expire:
 		d.ports.Expire(e.On, e.Since)
 	case node.Keep:

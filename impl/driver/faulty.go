@@ -112,6 +112,15 @@ func (f *Faulty) Heal(entries []flow.Entry, deletes []flow.Tuple, done func(erro
 	f.Ports.Heal(entries, deletes, done)
 }
 
+// Merge implements Dataplane.
+func (f *Faulty) Merge(entries []flow.Entry, done func(error)) {
+	if f.Plan.Fate(Merge) != Succeeds {
+		done(errPlanned)
+		return
+	}
+	f.Ports.Merge(entries, done)
+}
+
 // Shares is a plan by which a share of the calls fails, each for itself.
 type Shares struct {
 	Share *[Calls]float64 // may change in the course of a run

@@ -28,7 +28,7 @@ import (
 )
 
 // Ports are what a core's effects reach. What a call is given is valid during the call
-// only, but for the entries and deletes of Apply and Heal.
+// only, but for the entries and deletes of Apply, Heal and Merge.
 type Ports interface {
 	Clock
 	Dataplane
@@ -69,6 +69,8 @@ type Dataplane interface {
 	Examine([]flow.Tuple) ([]flow.Held, error)
 	// Heal writes entries and deletions and calls done, at once or later; see node.Heal.
 	Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error))
+	// Merge writes entries and calls done, at once or later; see node.Merge.
+	Merge(entries []flow.Entry, done func(error))
 	// Expire turns the ageing of entries on or off; see node.Expire.
 	Expire(on bool, since clock.Instant)
 	// Keep keeps what is known of the table with it.
@@ -145,9 +147,10 @@ const (
 	Walk
 	Examine
 	Heal
+	Merge
 	Calls // how many there are
 )
 
-var callNames = [Calls]string{"send", "lease", "apply", "miss", "drain", "dump", "announce", "keep", "walk", "examine", "heal"}
+var callNames = [Calls]string{"send", "lease", "apply", "miss", "drain", "dump", "announce", "keep", "walk", "examine", "heal", "merge"}
 
 func (c Call) String() string { return callNames[c] }

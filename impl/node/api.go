@@ -226,6 +226,13 @@ type (
 		Deletes []flow.Tuple
 	}
 
+	// Merge writes those of the entries into the dataplane of which it holds neither tuple.
+	// Packets may be forwarded meanwhile.
+	Merge struct {
+		ID      uint64
+		Entries []flow.Entry
+	}
+
 	// Announce sends one gratuitous ARP for each of a number of VIPs, starting with First and
 	// wrapping around.
 	Announce struct {
@@ -280,6 +287,7 @@ func (Dump) effect()        {}
 func (Walk) effect()        {}
 func (Examine) effect()     {}
 func (Heal) effect()        {}
+func (Merge) effect()       {}
 func (Announce) effect()    {}
 func (Expire) effect()      {}
 func (Keep) effect()        {}

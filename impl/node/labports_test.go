@@ -144,6 +144,15 @@ func (n *labNode) holds(tuples []flow.Tuple) []flow.Held {
 	return held
 }
 
+func (p labPorts) Merge(entries []flow.Entry, done func(error)) {
+	for _, e := range entries {
+		if _, found := p.n.table[e.Original]; !found && !p.n.taken[e.Reply] {
+			p.n.table[e.Original] = e
+		}
+	}
+	done(nil)
+}
+
 func (p labPorts) Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
 	n := p.n
 	n.heals++

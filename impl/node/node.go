@@ -83,6 +83,7 @@ type Node struct {
 
 	reading   reading
 	scrub     scrub
+	merging   merging
 	requestAt clock.Instant
 
 	lastID  uint64
@@ -154,6 +155,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	n.install.fingerprint(h)
 	n.reading.fingerprint(h)
 	n.scrub.fingerprint(h)
+	n.merging.fingerprint(h)
 	n.arbitration.fingerprint(h)
 }
 
@@ -178,6 +180,7 @@ const (
 	pendingHeld    // the Dump of a follower
 	pendingRestore // of what it found to be otherwise
 	pendingScrub
+	pendingMerge // of what the peer has offered
 )
 
 // boot brings the node to its first state.
@@ -289,7 +292,7 @@ func (n *Node) nextDeadline() clock.Instant {
 	return clock.Earliest(n.paths.deadline(), n.sync.Deadline(), n.announce.next,
 		n.leaseWait(), n.stream.keepaliveDue(), n.future(n.stream.muteAt()), n.future(n.liveUntil()),
 		n.grant.wait(), n.yieldWait(), n.requestWait(), n.adoption.deadline(),
-		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.scrubWait(), n.told.wait(n), n.arbiterWait(),
+		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.scrubWait(), n.mergeWait(), n.told.wait(n), n.arbiterWait(),
 		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.syncedUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()), n.future(given), n.future(awaited),
 		n.future(n.unreachableAt()), n.future(n.reading.overdueAt()), n.future(n.awake), n.listenWait(), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()), n.doubtWait())
 }
@@ -363,6 +366,7 @@ func (n *Node) settle() {
 	}
 	n.askForRole()
 	n.reread()
+	n.advanceMerging()
 	n.advanceScrub()
 	n.tellRank()
 	n.tellServices()
@@ -439,6 +443,8 @@ func (n *Node) done(d Done) {
 		n.restored(d.Err)
 	case pendingScrub:
 		n.scrubbed(d)
+	case pendingMerge:
+		n.mergeAnswered(d)
 	}
 }
 

@@ -158,6 +158,7 @@ func (n *Node) connectSync() {
 		leads, epoch = false, 0
 	}
 	n.following = leads
+	n.offerRest(leads, term, s.Rank)
 	if leads {
 		n.followed = term
 	}

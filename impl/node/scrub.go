@@ -106,7 +106,7 @@ func (s *scrub) fingerprint(h *fingerprint.Hash) {
 
 // scrubs reports whether the node knows what its dataplane must hold.
 func (n *Node) scrubs() bool {
-	return n.cfg.Scrub && (n.role == ha.Master || n.follows()) && !n.adoption.unread && n.reading.done()
+	return n.cfg.Scrub && (n.role == ha.Master || n.follows()) && !n.adoption.unread && n.reading.done() && n.merging.stage == mergeResting
 }
 
 // scrubWait returns when a scrub needs a Timer.

@@ -115,8 +115,20 @@ func (p ports) Dump(done func([]flow.Entry, error)) {
 
 // Walk implements driver.Dataplane. The explored nodes do not scrub.
 func (p ports) Walk(done func([]flow.Held, bool, error))           { done(nil, true, nil) }
-func (p ports) Examine([]flow.Tuple) ([]flow.Held, error)          { return nil, nil }
 func (p ports) Heal(_ []flow.Entry, _ []flow.Tuple, d func(error)) { d(nil) }
+
+// Merge implements driver.Dataplane. No flow has the reply tuple of another.
+func (p ports) Merge(entries []flow.Entry, done func(error)) { p.Apply(entries, nil, done) }
+
+// Examine implements driver.Dataplane.
+func (p ports) Examine(tuples []flow.Tuple) ([]flow.Held, error) {
+	held := make([]flow.Held, len(tuples))
+	for i, t := range tuples {
+		found := p.s.table&(1<<t.SrcPort) != 0
+		held[i] = flow.Held{Entry: flow.Entry{Original: t}, Found: found, Sound: found}
+	}
+	return held, nil
+}
 
 // Expire implements driver.Dataplane. No flow ages here.
 func (p ports) Expire(bool, clock.Instant) {}

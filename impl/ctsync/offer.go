@@ -1,0 +1,176 @@
+package ctsync
+
+import (
+	"fmt"
+
+	"baton/impl/clock"
+	"baton/impl/fingerprint"
+	"baton/impl/flow"
+)
+
+// A sink may hold entries that its source never had: it has served while the nodes were
+// apart, or the MASTER has restarted without a table and served alone. Before the sink
+// deletes what the snapshot did not hold, it offers these entries to the source. The source
+// takes those whose tuples are free, as changes of its own, so that they come back to the
+// sink like any other. Then both tables hold the sessions of both nodes.
+
+// An Offer is entries that a source has taken into its mirror and that the caller is to
+// write into the dataplane: those that the dataplane lacks and whose reply tuple no other
+// flow has. Worked says that this is done.
+type Offer struct {
+	place
+	index   uint32
+	Entries []flow.Entry
+}
+
+// offering is the sink's side of it.
+type offering struct {
+	due    bool   // the table holds what the source's lacks
+	on     bool   // the snapshot has ended, and what it did not hold is being offered
+	cursor uint32 // slot at which this goes on; 0 if all of it was sent
+	sent   uint32 // messages of the round
+	worked uint32 // of them, those that the source has worked in
+}
+
+func (o *offering) fingerprint(h *fingerprint.Hash) {
+	h.Flag(o.due)
+	h.Flag(o.on)
+	for _, v := range []uint32{o.cursor, o.sent, o.worked} {
+		h.Number(uint64(v))
+	}
+}
+
+func (o *Offer) fingerprint(h *fingerprint.Hash) {
+	o.place.fingerprint(h)
+	h.Number(uint64(o.index))
+	h.Int(len(o.Entries))
+	for i := range o.Entries {
+		hashEntry(h, &o.Entries[i])
+	}
+}
+
+// OfferRest has the sink offer to its source what the next snapshot does not hold. It holds
+// until the sink is in sync or becomes the source.
+func (e *Engine) OfferRest() { e.offering.due = true }
+
+// Apart reports whether this node has changed its table as source, and no peer in sync has
+// acknowledged that.
+func (e *Engine) Apart() bool { return e.apart || e.source && e.pos.seq > e.shared }
+
+// beginOffering begins after the first mark of a snapshot, if entries are to be offered.
+func (e *Engine) beginOffering() {
+	if o := &e.offering; o.due && e.version >= versionOffer {
+		o.on, o.cursor = true, 1
+	}
+}
+
+// sendOffers sends as many of the entries that are older than the snapshot as the window
+// allows. The sweep begins once the source has worked in all of them.
+func (e *Engine) sendOffers() {
+	in, o := &e.intake, &e.offering
+	if !e.stream || !in.open {
+		return
+	}
+	for scanned := 0; o.cursor != 0 && o.sent-o.worked < in.hello.batches; {
+		if scanned >= scanStep {
+			e.busy = true
+			return
+		}
+		list := e.scratch[:0]
+		for ; o.cursor <= e.table.used && len(list) < e.cfg.BatchEntries && scanned < scanStep; o.cursor++ {
+			scanned++
+			if s := e.table.at(o.cursor); !s.vacant() && s.gen != e.table.gen {
+				list = append(list, s.change())
+			}
+		}
+		e.scratch = list
+		if o.cursor > e.table.used {
+			o.cursor = 0
+		}
+		if len(list) > 0 {
+			o.sent++
+			e.stats.Offered += uint64(len(list))
+			m := offer{place: in.place, index: o.sent, count: len(list)}
+			msg := m.encode(e.version)
+			for i := range list {
+				msg = appendChange(msg, &list[i])
+			}
+			e.send(msg)
+		}
+	}
+	if o.cursor == 0 && o.worked == o.sent {
+		e.offering = offering{}
+	}
+}
+
+// receiveWorked takes the source's word that it has worked in an offer. The changes that
+// came of it have come before.
+func (e *Engine) receiveWorked(r *reader) error {
+	var m worked
+	if err := m.decode(r); err != nil {
+		return err
+	}
+	if ok, err := e.admit(m.place); !ok {
+		return err
+	}
+	o := &e.offering
+	if !o.on || m.index != o.worked+1 || m.index > o.sent {
+		return fmt.Errorf("offer %d, after %d of %d", m.index, o.worked, o.sent)
+	}
+	o.worked = m.index
+	return nil
+}
+
+// receiveOffer takes entries of the sink into the mirror, and hands them out for the
+// dataplane. What the mirror holds of a flow stays as it is.
+func (e *Engine) receiveOffer(r *reader) error {
+	var m offer
+	list, err := m.decode(r, e.scratch)
+	if err != nil {
+		return err
+	}
+	e.scratch = list
+	f := &e.feed
+	switch {
+	case !e.ours(m.place):
+		return e.outdated()
+	case !f.marked:
+		return fmt.Errorf("before the round was closed")
+	case m.index != f.offered+1:
+		return fmt.Errorf("offer %d, expected %d", m.index, f.offered+1)
+	case len(e.offers) >= int(f.batches):
+		return fmt.Errorf("offer %d is outside the window: %d are not worked in, %d allowed", m.index, len(e.offers), f.batches)
+	}
+	f.offered = m.index
+	o := Offer{place: m.place, index: m.index}
+	for i := range list {
+		if e.table.find(e.table.tuple(list[i].original), list[i].original) != 0 {
+			continue
+		}
+		e.recon.touch(list[i].original)
+		e.local(list[i], flow.Synced)
+		o.Entries = append(o.Entries, list[i].entry(flow.Synced))
+	}
+	e.stats.Taken += uint64(len(o.Entries))
+	e.offers = append(e.offers, o)
+	return nil
+}
+
+// Offered returns the offer that is to be written into the dataplane next, if there is one.
+func (e *Engine) Offered() (Offer, bool) {
+	if len(e.offers) == 0 {
+		return Offer{}, false
+	}
+	return e.offers[0], true
+}
+
+// Worked says that the offer which Offered returned was written, as far as the dataplane
+// takes it. The caller has handed over, as local deletions, what it does not hold.
+func (e *Engine) Worked(now clock.Instant) {
+	e.now = now
+	o := e.offers[0]
+	e.offers, e.busy = e.offers[1:], true
+	if e.ours(o.place) {
+		e.barrier(typeWorked, (&worked{place: o.place, index: o.index}).encode(e.version))
+	}
+}

@@ -1,0 +1,183 @@
+package ctsync
+
+import (
+	"testing"
+
+	"baton/impl/flow"
+)
+
+// apartPair is a pair of which each node has served without the other: a with flows 0 to 39
+// and, since the cut, 100 to 119; b with 0 to 39 and, since the cut, 200 to 209. Both nodes
+// are sinks, and the stream is still cut.
+func apartPair(t *testing.T, version uint8) *pair {
+	p := newPairOf(t, small, version)
+	p.master(p.a, 1)
+	p.fill(p.a, 0, 40)
+	p.connect()
+	p.run()
+	p.synced(p.a)
+	p.cut()
+	p.fill(p.a, 100, 120)
+	p.run()
+	p.promote(p.b, 2)
+	p.fill(p.b, 200, 210)
+	p.run()
+	if !p.a.Apart() || !p.b.Apart() {
+		t.Fatal("a node that has served apart does not say so")
+	}
+	p.demote(p.a)
+	return p
+}
+
+// A node that has served while the two were apart loses none of its flows to its peer's table.
+func TestASinkOffersWhatItsSourceLacks(t *testing.T) {
+	p := apartPair(t, Version)
+	p.a.OfferRest()
+	p.connect()
+	p.run()
+	p.synced(p.b)
+	if p.a.Len() != 70 {
+		t.Errorf("%d flows, want those of both: 70", p.a.Len())
+	}
+	if p.a.stats.Offered != 20 || p.b.stats.Taken != 20 {
+		t.Errorf("%d offered, %d taken, want the 20 that b lacks", p.a.stats.Offered, p.b.stats.Taken)
+	}
+	if p.a.Apart() || p.b.Apart() {
+		t.Error("nodes with equal tables are not apart")
+	}
+}
+
+// A sink that was not told to offer, or whose peer cannot take an offer, has its source's table.
+func TestASinkThatDoesNotOfferFollows(t *testing.T) {
+	for _, version := range []uint8{versionOffer - 1, Version} {
+		p := apartPair(t, version)
+		if version < versionOffer {
+			p.a.OfferRest()
+		}
+		p.connect()
+		p.run()
+		p.synced(p.b)
+		if p.a.Len() != 50 || p.a.stats.Offered != 0 {
+			t.Errorf("version %d: %d flows, %d offered, want the source's 50 and no offer", version, p.a.Len(), p.a.stats.Offered)
+		}
+	}
+}
+
+// A flow that the source has opened since its snapshot stands against an offer of the same
+// original or reply tuple.
+func TestAnOfferOverwritesNothing(t *testing.T) {
+	p := apartPair(t, Version)
+	p.a.OfferRest()
+	p.onSend = func(from *node, msg []byte) {
+		if from == p.a && msg[0] == typeOffer {
+			p.onSend = nil
+			p.b.change(entryOf(100, flow.FinWait, 12), false)
+			taken := entryOf(300, flow.Established, 11)
+			taken.Reply = entryOf(101, 0, 11).Reply
+			p.b.change(taken, false)
+			p.b.poll(p.now)
+		}
+	}
+	p.connect()
+	p.run()
+	p.synced(p.b)
+	if p.onSend != nil {
+		t.Fatal("nothing was offered")
+	}
+	if got := p.a.flows[entryOf(100, 0, 11).Original]; got.State != flow.FinWait {
+		t.Errorf("flow 100 is %v, want the source's", got)
+	}
+	if _, ok := p.a.flows[entryOf(101, 0, 11).Original]; ok {
+		t.Error("flow 101 is in the table, although another flow has its reply tuple")
+	}
+	if p.a.Len() != 70 {
+		t.Errorf("%d flows, want 70: 71 and one that was refused", p.a.Len())
+	}
+}
+
+// What was not taken yet is in the sink's table until the source has it: a stream that ends
+// at any message of the exchange costs nothing.
+func TestAnOfferSurvivesTheLossOfTheStream(t *testing.T) {
+	for after := 1; after < 40; after++ {
+		p := apartPair(t, Version)
+		p.a.OfferRest()
+		p.connect()
+		for range after {
+			p.collect()
+			p.deliver(p.a)
+			p.deliver(p.b)
+			for _, n := range []*node{p.a, p.b} {
+				for len(n.batch) > 0 {
+					n.applyOne(p.now)
+				}
+			}
+			if after%2 == 0 {
+				p.b.workOffers(p.now)
+			}
+		}
+		p.cut()
+		p.run()
+		union := map[flow.Tuple]bool{}
+		for _, n := range []*node{p.a, p.b} {
+			for tuple := range n.flows {
+				union[tuple] = true
+			}
+		}
+		if len(union) != 70 {
+			t.Fatalf("cut after %d messages: %d flows on either node, want 70", after, len(union))
+		}
+		p.connect()
+		p.run()
+		p.synced(p.b)
+		if p.a.Len() != 70 {
+			t.Fatalf("cut after %d messages: %d flows, want 70", after, p.a.Len())
+		}
+	}
+}
+
+// A source that reads its dataplane anew before an offer is written there keeps the offer.
+func TestAReconciliationSparesAnOffer(t *testing.T) {
+	p := apartPair(t, Version)
+	p.a.OfferRest()
+	p.connect()
+	for len(p.b.offers) == 0 {
+		p.collect()
+		p.deliver(p.a)
+		p.deliver(p.b)
+		for len(p.a.batch) > 0 {
+			p.a.applyOne(p.now)
+		}
+	}
+	before := p.b.Len()
+	p.b.DumpAsked(p.now)
+	p.b.Reconcile(p.now, p.b.dump())
+	p.collect()
+	if p.b.Len() != before {
+		t.Errorf("%d flows, want the %d from before", p.b.Len(), before)
+	}
+	p.run()
+	p.synced(p.b)
+}
+
+// An offer that breaks the order or the window, or a word about one that was not made, resets
+// the stream and changes nothing.
+func TestOffersOutOfPlace(t *testing.T) {
+	p := inSyncPair(t, small, 10)
+	row := changeOf(entryOf(50, flow.Established, 11))
+	for want, m := range map[string]offer{
+		"offer 2, expected 1": {place: p.b.intake.place, index: 2, count: 1},
+		"expected 1":          {place: p.b.intake.place, index: 0, count: 1},
+	} {
+		refused(t, p.a.Engine, appendChange(m.encode(Version), &row), want)
+	}
+	for i := range small.Window {
+		m := offer{place: p.b.intake.place, index: uint32(i + 1), count: 1}
+		if err := p.a.Receive(p.now, appendChange(m.encode(Version), &row)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := offer{place: p.b.intake.place, index: uint32(small.Window + 1), count: 1}
+	refused(t, p.a.Engine, appendChange(m.encode(Version), &row), "is outside the window")
+	w := worked{place: p.b.intake.place, index: 1}
+	refused(t, p.b.Engine, w.encode(Version), "offer 1, after 0 of 0")
+}

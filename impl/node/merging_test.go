@@ -1,0 +1,123 @@
+package node_test
+
+import (
+	. "baton/impl/node"
+	"testing"
+	"time"
+
+	"baton/impl/driver"
+	"baton/impl/flow"
+)
+
+// newParted returns a pair of which both nodes are MASTER in a partition. Flows 1 to 20 are
+// from before, 101 to 110 of lb1 alone and 201 to 205 of lb2 alone.
+func newParted(t *testing.T) (l *lab, flows []flow.Entry) {
+	l = newPair(t)
+	open := func(id string, from, to int) {
+		for i := from; i <= to; i++ {
+			flows = append(flows, l.open(id, i))
+		}
+		l.run(100 * time.Millisecond)
+	}
+	open("lb1", 1, 20)
+	l.divided = true
+	for _, id := range []string{"lb1", "lb2"} {
+		l.drop(id, true)
+	}
+	l.dropStream(l.nodes["lb1"])
+	l.until(5*time.Second, "two MASTERs", func() bool { return l.role("lb1") == "Master" && l.role("lb2") == "Master" })
+	open("lb1", 101, 110)
+	open("lb2", 201, 205)
+	return l, flows
+}
+
+// meet ends the partition, and waits until the pair is one again.
+func (l *lab) meet() {
+	l.t.Helper()
+	for _, id := range []string{"lb1", "lb2"} {
+		l.drop(id, false)
+	}
+	l.until(10*time.Second, "a pair in sync", func() bool {
+		return !l.divided && (l.inSync("lb1") && l.role("lb2") == "Master" || l.inSync("lb2") && l.role("lb1") == "Master")
+	})
+	l.run(time.Second)
+}
+
+// TestBothTablesOutliveAPartition: the sessions that clients opened on either node.
+func TestBothTablesOutliveAPartition(t *testing.T) {
+	l, flows := newParted(t)
+	l.meet()
+	l.wantDataplanes("after a partition", flows)
+}
+
+// TestAFlowThatTheMasterCannotTakeIsGone on both nodes: another flow has its reply tuple.
+func TestAFlowThatTheMasterCannotTakeIsGone(t *testing.T) {
+	l, flows := newParted(t)
+	for _, n := range l.nodes {
+		n.taken[flows[25].Reply], n.taken[flows[32].Reply] = true, true // one of either node's own
+	}
+	l.meet()
+	master := flows[20:30]
+	if l.role("lb2") == "Master" {
+		master = flows[30:35]
+	}
+	var want []flow.Entry
+	for _, f := range flows {
+		own := false
+		for i := range master {
+			own = own || master[i].Original == f.Original
+		}
+		if own || f.Original != flows[25].Original && f.Original != flows[32].Original {
+			want = append(want, f)
+		}
+	}
+	l.wantDataplanes("a reply tuple is taken", want)
+}
+
+// TestAMergeThatFailsIsTriedAgain, and given up in the end: the peer is in sync all the same.
+func TestAMergeThatFailsIsTriedAgain(t *testing.T) {
+	for _, call := range []driver.Call{driver.Merge, driver.Examine} {
+		l, flows := newParted(t)
+		for _, n := range l.nodes {
+			n.fails[call] = driver.Fails
+		}
+		for _, id := range []string{"lb1", "lb2"} {
+			l.drop(id, false)
+		}
+		offered := func(n *labNode) bool { return n.node.Status().Flows == len(flows) }
+		l.until(10*time.Second, "an offer", func() bool { return offered(l.nodes["lb1"]) || offered(l.nodes["lb2"]) })
+		l.run(20 * time.Millisecond)
+		for _, n := range l.nodes {
+			delete(n.fails, call)
+		}
+		l.meet()
+		l.wantDataplanes(call.String()+" has failed", flows)
+
+		l, _ = newParted(t)
+		for _, n := range l.nodes {
+			n.fails[call] = driver.Fails
+		}
+		l.meet()
+		if a, b := l.nodes["lb1"].node.Status(), l.nodes["lb2"].node.Status(); a.Digest != b.Digest {
+			t.Errorf("%s fails for ever: %d and %d flows", call, a.Flows, b.Flows)
+		}
+	}
+}
+
+// TestAFollowerOfOneTermOffersNothing: what it lacks it has missed.
+func TestAFollowerOfOneTermOffersNothing(t *testing.T) {
+	l := newPair(t, func(c *Config) { c.Sync.JournalLen = 8 }) // so that it takes a snapshot
+	l.openMany("lb1", 30)
+	l.dropStreams(true)
+	l.run(time.Second)
+	for i := range 20 {
+		e := labEntry(i)
+		delete(l.nodes["lb1"].table, e.Original)
+		l.step(l.nodes["lb1"], Flows{Events: []flow.Event{{Entry: e, Deleted: true}}})
+	}
+	l.run(time.Second)
+	l.dropStreams(false)
+	l.run(3 * time.Second)
+	l.wantFlows("lb1", 10)
+	l.wantFlows("lb2", 10)
+}
