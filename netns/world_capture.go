@@ -2,6 +2,7 @@ package netns
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -38,6 +39,7 @@ func (w *World) startCapture() error {
 			for _, addr := range i.Addrs() {
 				cfg.Addresses[addr.Addr()] = host.Name()
 			}
+			cfg.Addresses[linkLocal(i.MAC)] = host.Name()
 		}
 	}
 	clients := capture.Edge{Name: lab.Clients, Host: w.pair.Host(lab.Clients), Interfaces: w.ports(lab.Clients)}
@@ -69,6 +71,12 @@ func (w *World) startCapture() error {
 	var err error
 	w.capture, err = capture.Start(cfg)
 	return err
+}
+
+// linkLocal is the link-local address that the kernel derives from a MAC address (RFC 4291
+// appendix A). Adverts over IPv6 come from it.
+func linkLocal(mac net.HardwareAddr) netip.Addr {
+	return netip.AddrFrom16([16]byte{0xfe, 0x80, 8: mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]})
 }
 
 func (w *World) stopCapture() {

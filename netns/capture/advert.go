@@ -35,7 +35,13 @@ func (a *advert) String() string {
 }
 
 // virtualMAC is the virtual router's MAC address (RFC 9568 7.3).
-func (a *advert) virtualMAC() mac { return mac{0x00, 0x00, 0x5e, 0x00, 0x01, a.router} }
+func (a *advert) virtualMAC() mac {
+	family := byte(1)
+	if !a.source.Is4() {
+		family = 2
+	}
+	return mac{0x00, 0x00, 0x5e, 0x00, family, a.router}
+}
 
 const (
 	advertTTL    = 255 // RFC 9568 5.1.1.3: others are discarded
@@ -49,7 +55,8 @@ const (
 // vrrpAuth names the authentication types of version 2 (RFC 3768 5.3.6, RFC 2338 5.3.6).
 var vrrpAuth = map[uint8]string{0: "", 1: "a password", 2: "an authentication header"}
 
-// parseAdvert parses an advertisement after its IPv4 header; nil if it is none.
+// parseAdvert parses an advertisement after its IPv4 or IPv6 header; nil if it is none.
+// Over IPv6 there is no VRRPv2 (RFC 9568 1.2).
 func parseAdvert(source flow.Addr, ttl, proto uint8, b []byte) *advert {
 	if ttl != advertTTL {
 		return nil
@@ -73,14 +80,14 @@ func parseAdvert(source flow.Addr, ttl, proto uint8, b []byte) *advert {
 		a.protocol, a.priority, a.auth = "CARP", 255-b[2], "an HMAC"
 		a.interval = time.Duration(b[5])*time.Second + time.Duration(b[2])*time.Second/256
 		a.resigns = b[2] == 255 && b[5] == 255
-	case version == 2 && len(b) >= advertLen+4*int(b[3]):
+	case version == 2 && source.Is4() && len(b) >= advertLen+4*int(b[3]):
 		a.protocol, a.interval = "VRRPv2", time.Duration(b[5])*time.Second
 		auth, known := vrrpAuth[b[4]]
 		if !known {
 			auth = fmt.Sprintf("authentication type %d", b[4])
 		}
 		a.auth = auth
-	case version == 3 && len(b) >= advertLen+4*int(b[3]):
+	case version == 3 && len(b) >= advertLen+source.Netip().BitLen()/8*int(b[3]):
 		a.protocol = "VRRPv3"
 		a.interval = time.Duration(binary.BigEndian.Uint16(b[4:])&0xfff) * 10 * time.Millisecond
 	default:

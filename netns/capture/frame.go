@@ -137,6 +137,13 @@ func (f *frame) parseIPv6(b []byte) {
 		f.parseNeighbours(src, dst, b[ipv6Len:])
 		return
 	}
+	if proto == protoVRRP {
+		end := min(len(b), ipv6Len+int(binary.BigEndian.Uint16(b[4:])))
+		if f.advert = parseAdvert(src, b[7], proto, b[ipv6Len:end]); f.advert != nil {
+			f.kind = frameAdvert
+		}
+		return
+	}
 	f.parseTransport(flow.Proto(proto), src, dst, b[ipv6Len:], int(binary.BigEndian.Uint16(b[4:])))
 }
 

@@ -127,6 +127,33 @@ func TestSegmentsOfIPv6AreRead(t *testing.T) {
 	}
 }
 
+// TestAdvertsOverIPv6AreRead: their addresses have 16 bytes, and the virtual MAC address is
+// that of the family (RFC 9568 7.3).
+func TestAdvertsOverIPv6AreRead(t *testing.T) {
+	advert := func(addresses int) []byte {
+		message := []byte{0x31, 51, 100, 1, 0, 5, 0, 0}
+		return ipv6(t, protoVRRP, flow.AddrFrom(netip.MustParseAddr("ff02::12")), gopacket.Payload(append(message, make([]byte, addresses)...)))
+	}
+	f, _ := parseFrame(advert(16))
+	if f.kind != frameAdvert {
+		t.Fatalf("%+v", f)
+	}
+	if got := f.advert.String(); got != "VRRPv3 advert of router 51, priority 100, every 50ms" {
+		t.Error(got)
+	}
+	if f.advert.source != vip6 || f.advert.virtualMAC() != (mac{0, 0, 0x5e, 0, 2, 51}) {
+		t.Errorf("from %s, virtual MAC %s", f.advert.source, f.advert.virtualMAC())
+	}
+	if f, _ := parseFrame(advert(15)); f.kind != frameOther {
+		t.Errorf("shorter than its address: %+v", f)
+	}
+	forwarded := advert(16)
+	forwarded[etherLen+7] = advertTTL - 1
+	if f, _ := parseFrame(forwarded); f.kind != frameOther {
+		t.Errorf("through a router: %+v", f)
+	}
+}
+
 func TestOnlyAnAnnouncementIsGratuitous(t *testing.T) {
 	for name, tt := range map[string]struct {
 		frame []byte

@@ -310,7 +310,7 @@ table ip6 baton {
 }
 
 // TestScenariosOfSubjects: each shipped one can be read, and its subject has the options
-// that it sets.
+// that it sets and balances the families of its services.
 func TestScenariosOfSubjects(t *testing.T) {
 	seen := 0
 	for _, pattern := range []string{"../../scenarios/subjects/*.scn", "../../docs/examples/*.scn"} {
@@ -334,6 +334,11 @@ func TestScenariosOfSubjects(t *testing.T) {
 			if a, ok := s.(*Adapter); ok {
 				if _, err := a.optionValues(p); err != nil {
 					t.Errorf("%s: %v", file, err)
+				}
+				for _, service := range p.Services {
+					if !a.Balances(service.Family()) {
+						t.Errorf("%s: %s does not balance %s", file, a.Title, service.Family())
+					}
 				}
 			}
 		}
