@@ -67,6 +67,7 @@ func escape(text string) string {
 
 func TestCLIReference(t *testing.T) {
 	const file = "../../docs/cli.md"
+	t.Setenv("TMPDIR", "") // defaults under os.TempDir
 	page := cliPage()
 	if *updateDocs {
 		if err := os.WriteFile(file, page, 0o644); err != nil {
