@@ -49,7 +49,7 @@ func NewPair(topo lab.Topo) (*Pair, error) {
 			return nil, fmt.Errorf("netns: build pair: %d %s, want 1 to %d", n, what, lab.MaxHosts)
 		}
 	}
-	p := &Pair{topo: topo, match: kindOnly, byName: map[string]*Host{}, filters: map[attachPoint]*filter{}}
+	p := newPair(topo)
 	if err := p.build(layout(topo)); err != nil {
 		for _, leak := range p.Close(context.Background()) {
 			err = errors.Join(err, errors.New(leak.What))
@@ -57,6 +57,11 @@ func NewPair(topo lab.Topo) (*Pair, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// newPair returns a pair that is not built.
+func newPair(topo lab.Topo) *Pair {
+	return &Pair{topo: topo, match: kindOnly, byName: map[string]*Host{}, filters: map[attachPoint]*filter{}}
 }
 
 // kindOnly resolves the kinds of packets, not services.
@@ -94,8 +99,24 @@ func (p *Pair) Owner(mac net.HardwareAddr) (Interface, bool) {
 	return Interface{}, false
 }
 
-// build makes the namespaces in parallel, then the links of each switch and the cable.
+// build makes the namespaces, then the links of each switch and the cable.
 func (p *Pair) build(blueprints []blueprint) error {
+	if err := p.makeHosts(blueprints); err != nil {
+		return err
+	}
+	var links errgroup.Group
+	links.Go(func() error { return p.buildSwitch(lab.Clients) })
+	links.Go(func() error { return p.buildSwitch(lab.Backends) })
+	links.Go(p.buildCable)
+	if err := links.Wait(); err != nil {
+		return fmt.Errorf("netns: build pair: %w", err)
+	}
+	return p.awaitForwarding()
+}
+
+// makeHosts makes the namespaces in parallel. After an error the hosts that were made are
+// p's.
+func (p *Pair) makeHosts(blueprints []blueprint) error {
 	p.hosts = make([]*Host, len(blueprints))
 	var spaces errgroup.Group
 	for i, b := range blueprints {
@@ -113,17 +134,7 @@ func (p *Pair) build(blueprints []blueprint) error {
 		}
 	}
 	p.hosts = made
-	if err != nil {
-		return err
-	}
-	var links errgroup.Group
-	links.Go(func() error { return p.buildSwitch(lab.Clients) })
-	links.Go(func() error { return p.buildSwitch(lab.Backends) })
-	links.Go(p.buildCable)
-	if err := links.Wait(); err != nil {
-		return fmt.Errorf("netns: build pair: %w", err)
-	}
-	return p.awaitForwarding()
+	return err
 }
 
 // awaitForwarding waits until every port of the switches forwards. An earlier frame would

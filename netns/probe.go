@@ -1,11 +1,11 @@
 package netns
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"slices"
 
-	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"baton/scenarios/lab"
@@ -17,14 +17,7 @@ func Probe() error {
 	if err := errors.Join(missingCapabilities()...); err != nil {
 		return err
 	}
-	space, err := ns.TempNetNS()
-	if err != nil {
-		return fmt.Errorf("network namespaces: %w: use a kernel with CONFIG_NET_NS, and a container that allows unshare(2)", err)
-	}
-	if err := space.Close(); err != nil {
-		return fmt.Errorf("network namespaces: %w", err)
-	}
-	return probePair()
+	return probeLink()
 }
 
 // missingCapabilities returns an error for each capability that the process lacks.
@@ -52,18 +45,29 @@ func missingCapabilities() []error {
 	return missing
 }
 
-// probePair builds the smallest pair and cuts its cable.
-func probePair() (err error) {
-	p, err := NewPair(lab.Topo{Clients: 1, Backends: 1})
-	if err != nil {
-		return fmt.Errorf("links: %w: use a kernel with CONFIG_VETH and CONFIG_BRIDGE (modprobe veth bridge)", err)
-	}
+// probeLink plugs a host into a switch and attaches a filter to its port. A pair needs no
+// more of the kernel, and takes several times as long to build.
+func probeLink() (err error) {
+	p := newPair(lab.Topo{Clients: 1, Backends: 1})
 	defer func() {
-		for _, leak := range p.Close(context.Background()) {
-			err = errors.Join(err, fmt.Errorf("teardown: %s", leak.What))
+		for _, h := range p.hosts {
+			err = errors.Join(err, h.release()) // the links end with their namespaces
 		}
 	}()
-	if err := p.Prepare(lab.Between(lab.Sync), false); err != nil {
+	host := lab.Nodes()[0]
+	needed := slices.DeleteFunc(layout(p.topo), func(b blueprint) bool { return b.name != lab.Clients && b.name != host })
+	if err := p.makeHosts(needed); err != nil {
+		return fmt.Errorf("network namespaces: %w: use a kernel with CONFIG_NET_NS, and a container that allows unshare(2)", err)
+	}
+	if err := p.buildSwitch(lab.Clients); err != nil {
+		return fmt.Errorf("links: %w: use a kernel with CONFIG_VETH and CONFIG_BRIDGE (modprobe veth bridge)", err)
+	}
+	port, _ := p.Host(host).Interface(lab.Clients)
+	f, err := attachFilter(attachPoint{p.Host(lab.Clients), port.PortIndex, ebpf.AttachTCXEgress})
+	if err == nil {
+		err = f.close()
+	}
+	if err != nil {
 		return fmt.Errorf("tcx programs: %w: use Linux 6.6 or later with CONFIG_BPF_SYSCALL and CONFIG_NET_XGRESS", err)
 	}
 	return nil
