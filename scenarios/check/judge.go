@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"baton/impl/trace"
+	"baton/scenarios/capability"
 	"baton/scenarios/metric"
 	"baton/scenarios/plan"
 )
@@ -18,7 +19,8 @@ import (
 //     explains it (see excusedByStall). A stall explains a missed time if it is at least as
 //     long as the claim's allowance or as the time by which it was missed, whichever is less.
 //     Several stalls explain it if they add up to the missed time. A stall explains any
-//     other failed claim if it is longer than the plan tolerates;
+//     other failed claim if it is longer than the plan tolerates, and also later failures of a
+//     subject without a lease (see excusedWithoutLease);
 //   - INCONCLUSIVE if a check could not be judged, failed with such an explanation, or passed
 //     in a window with a stall that is longer than the plan tolerates;
 //   - SKIP if the subject reports nothing that the scenario's claims need;
@@ -75,6 +77,8 @@ func (r *run) doubted(f finding) finding {
 			}
 		}
 		return f
+	case excusedWithoutLease[f.Name] && slices.Contains(r.meta.Lacks, capability.Lease):
+		return r.shaken(f)
 	case !excusedByStall[f.Name]:
 		return f
 	}
@@ -95,6 +99,18 @@ func (r *run) doubted(f finding) finding {
 	for _, u := range r.unproven {
 		if u.at <= f.window.to {
 			return f.doubtful(u.why)
+		}
+	}
+	return f
+}
+
+// shaken makes a failure of a subject without a lease INCONCLUSIVE if it came after a stall
+// that is longer than the plan tolerates, however long after: a table stays incomplete.
+func (r *run) shaken(f finding) finding {
+	failed := f.firstFailed()
+	for _, s := range r.stalls {
+		if failed != nil && s.took > r.plan.Tolerate && s.to > r.trafficBegin && s.from <= failed.To {
+			return f.doubtful(fmt.Sprintf("%s, longer than the tolerated %s", r.stalled(s), r.plan.Tolerate))
 		}
 	}
 	return f

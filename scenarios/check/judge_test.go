@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"baton/impl/trace"
+	"baton/scenarios/capability"
 	"baton/scenarios/fault"
 	"baton/scenarios/plan"
 )
@@ -295,5 +296,41 @@ func TestJudge(t *testing.T) {
 			}
 			t.Fatalf("no check %q is %s with detail %q\n%s", test.check, test.want, test.detail, show(v))
 		})
+	}
+}
+
+// TestAStallExplainsWhatASubjectWithoutALeaseDoes: both nodes of such a pair can become MASTER
+// in a stall, and sessions that only one of them knows are lost long after it. A lease must
+// prevent that.
+func TestAStallExplainsWhatASubjectWithoutALeaseDoes(t *testing.T) {
+	moved := func(t *tape) { t.traffic(4500, "web", "client1#1", trace.TrafficMoved, "backend1, then backend2") }
+	for _, c := range []struct {
+		name    string
+		lacks   []string
+		stalled float64
+		took    time.Duration
+		claim   string
+		fail    func(*tape)
+		want    Outcome
+	}{
+		{"a moved session", []string{capability.Lease}, 1500, 101 * time.Millisecond, "moved == 0", moved, Inconclusive},
+		{"a reset", []string{capability.Lease}, 1500, 101 * time.Millisecond, "rst == 0", func(t *tape) { t.rst(4500) }, Inconclusive},
+		{"a corrupt echo", []string{capability.Lease}, 1500, 101 * time.Millisecond, "corrupt == 0",
+			func(t *tape) { t.traffic(4500, "web", "client1#1", trace.TrafficCorrupt, "sequence 7, want 6") }, Fail},
+		{"with a lease", nil, 1500, 101 * time.Millisecond, "moved == 0", moved, Fail},
+		{"a tolerated stall", []string{capability.Lease}, 1500, 100 * time.Millisecond, "moved == 0", moved, Fail},
+		{"a stall before the traffic", []string{capability.Lease}, 290, 200 * time.Millisecond, "moved == 0", moved, Fail},
+		{"a stall after the failure", []string{capability.Lease}, 5000, 101 * time.Millisecond, "moved == 0", moved, Fail},
+	} {
+		tape := crash()
+		(*tape)[0].Meta.Lacks = c.lacks
+		if c.lacks != nil {
+			tape.without(func(e trace.Event) bool { return e.Lease != nil })
+		}
+		tape.stall(c.stalled, c.took)
+		c.fail(tape)
+		if v := judged(scenario(t, "always "+c.claim, "", ""), tape); v.Verdict != c.want {
+			t.Errorf("%s: %s, want %s\n%s", c.name, v.Verdict, c.want, show(v))
+		}
 	}
 }
