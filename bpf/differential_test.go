@@ -126,7 +126,7 @@ var originals = rapid.Custom(func(t *rapid.T) flow.Tuple {
 		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.TCP, flow.UDP}).Draw(t, "proto"),
 		rapid.SampledFrom([]string{clientAddr, otherClient}).Draw(t, "client"),
 		rapid.SampledFrom([]uint16{40000, 40001, 40002, 40000, 40001, 40002, 0}).Draw(t, "sport"), dst,
-		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, emptyPort, unknownPort}).Draw(t, "dport"))
+		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, poolPort, emptyPort, unknownPort}).Draw(t, "dport"))
 })
 
 // replyTuples draws a packet of a backend, whether or not a flow expects it.
@@ -135,9 +135,9 @@ var replyTuples = rapid.Custom(func(t *rapid.T) flow.Tuple {
 		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.UDP}).Draw(t, "proto"),
 		rapid.SampledFrom([]string{backendAddr, secondBackend}).Draw(t, "backend"),
 		rapid.Uint16Range(8079, 8085).Draw(t, "sport"),
-		rapid.SampledFrom([]string{snatAddr, clientAddr, otherClient, vipAddr, "198.18.1.1"}).Draw(t, "dst"),
+		rapid.SampledFrom([]string{snatAddr, poolAddr, clientAddr, otherClient, vipAddr, "198.18.1.1"}).Draw(t, "dst"),
 		rapid.Uint16Range(40000, 40002).Draw(t, "dport"))
-	if r.Dst == address(snatAddr) {
+	if r.Dst == address(snatAddr) || r.Dst == address(poolAddr) {
 		r.DstPort = rapid.Uint16Range(19999, 20004).Draw(t, "snat port")
 	}
 	return r
@@ -437,6 +437,9 @@ func (p *pair) sweep(t *rapid.T) {
 	}
 	if diff := cmp.Diff(swept[0], swept[1]); diff != "" {
 		t.Fatalf("swept (-model +programs):\n%s", diff)
+	}
+	if diff := cmp.Diff(p.model.PortsUsed(), p.programs.PortsUsed()); diff != "" {
+		t.Fatalf("SNAT ports in use (-model +programs):\n%s", diff)
 	}
 }
 

@@ -86,6 +86,7 @@ type tables interface {
 	examine(tuples []flow.Tuple, now clock.Instant) ([]flow.Held, error)
 	evictions() uint64
 	event(sample []byte) (flow.Event, bool)
+	portsUsed(all map[flow.Service]dataplane.PortUse)
 	refused(all map[flow.Service]dataplane.Refusals) error
 	close() error
 }
@@ -97,6 +98,10 @@ type family[A addr] struct {
 	walker    walker[A]
 	timeouts  dataplane.Timeouts
 	lifetimes atomic.Pointer[dataplane.Lifetimes] // of entries, under the services
+
+	half     dataplane.PortRange                 // of the SNAT ports
+	balanced atomic.Pointer[[]dataplane.Service] // the family's, whose SNAT ports a sweep counts
+	used     atomic.Pointer[map[flow.Service]dataplane.PortUse]
 
 	evicts  bool          // embryonic entries under pressure
 	evicted atomic.Uint64 // so many so far
@@ -135,7 +140,7 @@ func loadFamily[A addr](spec *ebpf.CollectionSpec, cfg dataplane.Config, client,
 	if opts.eventRing != 0 {
 		spec.Maps[lbMapEvents].MaxEntries = opts.eventRing
 	}
-	f := &family[A]{timeouts: cfg.Timeouts, evicts: !cfg.KeepEmbryonic}
+	f := &family[A]{timeouts: cfg.Timeouts, half: cfg.SNATPorts, evicts: !cfg.KeepEmbryonic}
 	if err := spec.LoadAndAssign(&f.objs, &ebpf.CollectionOptions{MapReplacements: maps}); err != nil {
 		return nil, fmt.Errorf("bpf: load programs: %w", err)
 	}

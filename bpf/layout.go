@@ -49,10 +49,12 @@ type (
 		Pad   uint8
 	}
 	rawService[A addr] struct {
-		Snat              A
+		Snat              [dataplane.MaxSNAT]A
 		Table, Size, Next uint32
 		Mode, Balance     uint8
 		Affine, Refuse    bool
+		Addresses         uint8
+		Pad               [3]uint8
 	}
 	rawMember[A addr] struct {
 		Addr  A

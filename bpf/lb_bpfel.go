@@ -121,15 +121,17 @@ type lbRefusals struct {
 }
 
 type lbService struct {
-	_       structs.HostLayout
-	Snat    uint32
-	Table   uint32
-	Size    uint32
-	Next    uint32
-	Mode    uint8
-	Balance uint8
-	Affine  bool
-	Refuse  bool
+	_         structs.HostLayout
+	Snat      [16]uint32
+	Table     uint32
+	Size      uint32
+	Next      uint32
+	Mode      uint8
+	Balance   uint8
+	Affine    bool
+	Refuse    bool
+	Addresses uint8
+	Pad       [3]uint8
 }
 
 type lbServiceKey struct {

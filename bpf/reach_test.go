@@ -34,6 +34,9 @@ func (r reach) entries(t rapid.TB, s subject) {
 			return true
 		}
 		r[e.State.String()+" "+e.Origin.String()]++
+		if e.Reply.Dst == address(poolAddr) && e.Origin == flow.Opened {
+			r["opened from the pool"]++
+		}
 		return true
 	})
 	if err != nil {
@@ -56,6 +59,7 @@ var wanted = []string{
 	"syn-sent opened", "established opened", "fin-wait opened", "closed opened", "unreplied opened", "assured opened",
 	"syn-sent synced", "established synced", "fin-wait synced", "closed synced", "unreplied synced", "assured synced",
 	"syn-sent adopted", "established adopted", "fin-wait adopted", "closed adopted", "swept",
+	"opened from the pool",
 	"affinity tcp opened", "affinity udp opened", "affinity tcp synced", "affinity udp synced",
 }
 

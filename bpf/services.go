@@ -63,10 +63,15 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	refusals := make(map[rawEndpoint[A]]rawRefusals)
 	for i, s := range mine {
 		refusals[toEndpoint[A](s.VIP, s.Port, s.Proto)] = rawRefusals{} // at the beginning: a mirror keeps what was written
-		values[toEndpoint[A](s.VIP, s.Port, s.Proto)] = rawService[A]{
-			Snat: toAddr[A](s.SNAT), Table: places[i].index, Size: places[i].size, Mode: uint8(s.Mode), Balance: uint8(s.Balance),
+		value := rawService[A]{
+			Table: places[i].index, Size: places[i].size, Mode: uint8(s.Mode), Balance: uint8(s.Balance),
 			Affine: s.Affinity > 0, Refuse: s.Refuse,
 		}
+		for _, a := range s.SNATs() {
+			value.Snat[value.Addresses] = toAddr[A](a)
+			value.Addresses++
+		}
+		values[toEndpoint[A](s.VIP, s.Port, s.Proto)] = value
 		for _, b := range s.Backends {
 			if s.Affinity > 0 {
 				members[rawMember[A]{Addr: toAddr[A](b.Addr), Table: places[i].index, Port: swapPort(b.Port)}] = 1
@@ -77,6 +82,7 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 		}
 	}
 	f.lifetimes.Store(dataplane.NewLifetimes(f.timeouts, services))
+	f.balanced.Store(&mine)
 	return errors.Join(
 		f.addresses.put(addresses), f.dnatBackends.put(dnat), f.members.put(members), f.refusals.put(refusals), f.services.put(values),
 		f.services.prune(values), f.refusals.prune(refusals), f.members.prune(members), f.dnatBackends.prune(dnat), f.addresses.prune(addresses),

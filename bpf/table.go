@@ -108,7 +108,8 @@ func (f *family[A]) dump(now clock.Instant, each func(flow.Entry) bool) (done bo
 
 func (f *family[A]) sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	f.backends.loads.beginCount()
-	expired, embryonic, err := f.expired(now, since)
+	ports := f.beginPortCount()
+	expired, embryonic, err := f.expired(now, since, ports)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +124,7 @@ func (f *family[A]) sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	f.evicted.Add(uint64(len(evicted)))
 	removed = append(removed, evicted...)
 	f.uncount(removed)
+	f.endPortCount(ports, removed)
 	f.backends.loads.endCount()
 	return removed, err
 }
@@ -150,12 +152,13 @@ func (f *family[A]) forgetDatagrams(now clock.Instant) error {
 
 // expired returns the entries whose timeout has run and, of a table under pressure, the
 // embryonic ones that make room.
-func (f *family[A]) expired(now, since clock.Instant) (expired, embryonic []rawRecord[A], err error) {
+func (f *family[A]) expired(now, since clock.Instant, ports *dataplane.PortCount) (expired, embryonic []rawRecord[A], err error) {
 	entries := 0
 	err = f.scan(func(key *rawTuple[A], c *rawConn[A]) bool {
 		entries++
 		idle, state := now.Sub(max(clock.Instant(c.LastSeen), since)), stateOf(c.Word)
 		f.count(key, &c.Reply, state, 1)
+		countPort(ports, key, &c.Reply)
 		if idle >= f.lifetime(key, state) {
 			expired = append(expired, rawRecord[A]{Original: *key, Conn: *c})
 			return true

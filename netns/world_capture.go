@@ -55,7 +55,7 @@ func (w *World) startCapture() error {
 		Forwarded: w.clientNets(),
 	}
 	for _, f := range w.pair.topo.Families() {
-		backends.VIPs = append(backends.VIPs, f.BackendVIP())
+		backends.VIPs = append(backends.VIPs, f.BackendVIPs(w.plan.SNATs(plan.Netns, f))...)
 	}
 	cfg.Edges = []capture.Edge{clients, backends}
 	kept := w.plan.CaptureLinks(plan.Netns)

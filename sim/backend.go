@@ -24,7 +24,7 @@ func (w *World) receiveAtBackend(p *packet) {
 		w.refuse(p)
 		return
 	}
-	if n := &h.arp[w.snat[familyOf(p.tuple.Dst)]]; p.tuple.Proto == flow.TCP && n.lb == p.from {
+	if n := &h.arp[w.gateway(p.tuple.Src)]; p.tuple.Proto == flow.TCP && n.lb == p.from {
 		n.confirmed = w.now
 	}
 	if p.tuple.Proto == flow.UDP {
@@ -40,7 +40,7 @@ func (w *World) receiveAtBackend(p *packet) {
 
 func (w *World) answerDatagram(p *packet) {
 	w.send(packet{tuple: p.tuple.Reverse(), link: onBackends, from: p.to, origin: p.to, backend: p.to,
-		length: answerLen, seq: p.seq, tag: p.tag}, w.snat[familyOf(p.tuple.Dst)])
+		length: answerLen, seq: p.seq, tag: p.tag}, w.gateway(p.tuple.Src))
 }
 
 func (w *World) listens(t flow.Tuple) bool {
@@ -112,7 +112,7 @@ type backends World
 func (s *backends) output(e *endpoint, p packet) {
 	w := (*World)(s)
 	p.backend, p.tag = e.host, w.servers.at(e.id).of
-	w.send(p, w.snat[familyOf(p.tuple.Dst)])
+	w.send(p, w.gateway(p.tuple.Dst))
 }
 
 func (s *backends) wake(e *endpoint, at clock.Instant) {

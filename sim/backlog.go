@@ -54,7 +54,7 @@ func (w *World) cookie(t flow.Tuple) uint32 {
 func (w *World) sendCookie(h *host, p *packet) {
 	delete(h.sockets, p.tuple)
 	w.send(packet{tuple: p.tuple.Reverse(), flags: syn | ack, link: p.link, from: h.index, origin: h.index, backend: h.index,
-		seq: w.cookie(p.tuple), ack: p.seq + 1, tag: p.tag}, w.snat[familyOf(p.tuple.Dst)])
+		seq: w.cookie(p.tuple), ack: p.seq + 1, tag: p.tag}, w.gateway(p.tuple.Src))
 }
 
 // redeem opens the connection of a segment that acknowledges a cookie; nil if it does not.

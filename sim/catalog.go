@@ -12,7 +12,7 @@ func (p *process) catalog() catalog.Catalog {
 	for i, s := range p.tables.Services {
 		services[i] = catalog.Of(s.Name, [catalog.Parts]string{
 			catalog.Address: s.Service.String(), catalog.Mode: s.Mode.String(), catalog.Balance: s.Balance.String(),
-			catalog.SNAT: s.SNAT.String(), catalog.Backends: fmt.Sprint(s.Backends),
+			catalog.SNAT: fmt.Sprint(s.SNATs()), catalog.Backends: fmt.Sprint(s.Backends),
 			catalog.Affinity: s.Affinity.String(),
 		})
 	}

@@ -21,7 +21,8 @@ type way struct {
 	since   clock.Instant
 	lb      uint8
 	backend uint8
-	edge    int // the capture's lane at the backend edge
+	back    uint8 // the VIP that the backend sends to
+	edge    int   // the capture's lane at the backend edge
 }
 
 // refresh is after how long a flow's packets go through the dataplane again: it
@@ -44,9 +45,9 @@ func (v *way) look(w *World, original flow.Tuple, through, backend uint8) {
 	if err != nil || !ok || e.State != flow.Established && e.State != flow.Assured || w.hostOf(e.Reply.Src) != backend {
 		return
 	}
-	*v = way{version: p.version, since: w.now, lb: through, backend: backend, edge: len(w.vips)}
-	if family := familyOf(e.Reply.Dst); e.Reply.Dst == snatVIP[family] {
-		v.edge = int(w.snat[family])
+	*v = way{version: p.version, since: w.now, lb: through, backend: backend, back: w.gateway(e.Reply.Dst), edge: len(w.vips)}
+	if w.vips[v.back].addr == e.Reply.Dst {
+		v.edge = int(v.back)
 	}
 }
 
@@ -79,7 +80,7 @@ func (v *way) open(w *World, client, vip uint8) bool {
 	if p.version != v.version || w.now.Sub(v.since) > p.refresh() {
 		return false
 	}
-	if !w.leads(client, vip, v.lb) || !w.leads(v.backend, w.snat[familyOf(w.vips[vip].addr)], v.lb) {
+	if !w.leads(client, vip, v.lb) || !w.leads(v.backend, v.back, v.lb) {
 		return false
 	}
 	front, back := &w.capture.lanes[vip], &w.capture.lanes[v.edge]
@@ -162,7 +163,7 @@ func (w *World) exchange(c *conn) bool {
 	s.una, s.end = s.nxt, s.nxt
 	w.processes[v.lb].tunnel.Exchanged(c.tuple, c.nxt, s.nxt)
 	w.hosts[c.host].arp[c.gen.line.service.vip].confirmed = echoed
-	w.hosts[v.backend].arp[w.snat[familyOf(c.tuple.Dst)]].confirmed = t
+	w.hosts[v.backend].arp[v.back].confirmed = t
 	w.capture.passed(int(c.gen.line.service.vip), 1, echoed)
 	w.capture.passed(v.edge, 2, t)
 	c.gen.line.received(w.now, echoed)

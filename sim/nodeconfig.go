@@ -10,6 +10,7 @@ import (
 	"baton/impl/bfd"
 	"baton/impl/ctsync"
 	"baton/impl/dataplane"
+	"baton/impl/flow"
 	"baton/impl/node"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
@@ -23,9 +24,6 @@ const (
 
 // pathLinks are the links of the BFD paths.
 var pathLinks = [...]uint8{onClients, onSync}
-
-// The SNAT ports of the pair; each node opens flows with its half.
-var snatPorts = dataplane.PortRange{First: 20000, Last: 59999}
 
 // settings reads the plan's keys for one node.
 type settings struct {
@@ -107,8 +105,10 @@ func protocolVersion(p *plan.Plan, id string) (uint8, error) {
 // dataplaneConfig is the configuration of a node's dataplane.
 func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
 	s := settings{plan: w.plan, node: id}
+	var ports dataplane.PortRange // of the pair; each node opens flows with its half
+	ports.First, ports.Last = w.plan.SNATPorts(plan.Sim)
 	cfg := dataplane.Config{
-		ClientLink: clientSide, BackendLink: backendSide, MaxFlows: s.number("max_flows"), SNATPorts: snatPorts.Lower(),
+		ClientLink: clientSide, BackendLink: backendSide, MaxFlows: s.number("max_flows"), SNATPorts: ports.Lower(),
 		Timeouts: dataplane.Timeouts{
 			SynSent: s.duration("timeouts.syn_sent"), Established: s.duration("timeouts.established"),
 			FinWait: s.duration("timeouts.fin_wait"), Closed: s.duration("timeouts.closed"),
@@ -119,7 +119,7 @@ func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
 		cfg.Pin = "of " + id
 	}
 	if id != lab.Nodes()[0] {
-		cfg.SNATPorts = snatPorts.Upper()
+		cfg.SNATPorts = ports.Upper()
 	}
 	for _, v := range w.vips {
 		name := clientSide
@@ -145,6 +145,9 @@ func (w *World) withBackends(most int) []dataplane.Service {
 
 func (w *World) balanced(s service) dataplane.Service {
 	b := dataplane.Service{Service: s.id, Name: s.Name, Mode: dataplane.FullNAT, Balance: dataplane.BalanceOf(s.Balance), SNAT: snatVIP[familyOf(s.id.VIP)], Affinity: s.Affinity}
+	for _, a := range s.Family().BackendVIPs(s.SNAT)[1:] {
+		b.SNATPool = append(b.SNATPool, flow.AddrFrom(a))
+	}
 	if s.Mode == "dnat" {
 		b.Mode = dataplane.DNAT
 	}

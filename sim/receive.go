@@ -56,15 +56,13 @@ func (w *World) refuse(p *packet) {
 
 // wayBack is the VIP to which the answer to a packet at a host goes.
 func (w *World) wayBack(p *packet) uint8 {
-	family := familyOf(p.tuple.Dst)
-	want := snatVIP[family]
-	if p.link == onClients {
-		want = p.tuple.Src
+	if p.link == onBackends {
+		return w.gateway(p.tuple.Src)
 	}
 	for i, v := range w.vips {
-		if v.link == p.link && v.addr == want {
+		if v.link == p.link && v.addr == p.tuple.Src {
 			return uint8(i)
 		}
 	}
-	return w.snat[family]
+	return w.snat[familyOf(p.tuple.Dst)]
 }

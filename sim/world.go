@@ -54,6 +54,7 @@ type World struct {
 	ports     [linkCount][]port // by host
 	vips      []vip
 	snat      [lab.Families]uint8 // index of each family's backend-side VIP, where it has services
+	pooled    bool                // a service has more SNAT addresses than those
 	services  []service
 	capture   capture
 
@@ -149,6 +150,12 @@ func (w *World) addServices() error {
 		family := familyOf(s.id.VIP)
 		w.snat[family] = w.vipIndex(snatVIP[family], onBackends)
 	}
+	for family := range lab.Family(lab.Families) {
+		for _, a := range family.BackendVIPs(w.plan.SNATs(plan.Sim, family))[1:] {
+			w.vipIndex(flow.AddrFrom(a), onBackends)
+			w.pooled = true
+		}
+	}
 	if len(w.services) == 0 {
 		w.snat[lab.IPv4] = w.vipIndex(snatVIP[lab.IPv4], onBackends)
 	}
@@ -160,6 +167,19 @@ func (w *World) addServices() error {
 	}
 	w.capture.lanes = make([]edgeLane, len(w.vips)+1)
 	return nil
+}
+
+// gateway is the backend-side VIP to which a backend sends packets for an address: a SNAT
+// address itself, or the gateway to a client.
+func (w *World) gateway(to flow.Addr) uint8 {
+	if w.pooled {
+		for i, v := range w.vips {
+			if v.link == onBackends && v.addr == to {
+				return uint8(i)
+			}
+		}
+	}
+	return w.snat[familyOf(to)]
 }
 
 // vipIndex returns the index of a VIP, which it adds if it is new.

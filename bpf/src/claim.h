@@ -34,35 +34,40 @@ static __always_inline long claim_reply(const struct tuple *reply, const struct 
 	return is_claim_of(reply, original) ? -EALREADY : -EEXIST;
 }
 
-/* The i-th SNAT port to try for a flow of that hash. */
-static __always_inline __be16 snat_port(__u64 hash, __u32 i)
+/* Sets the i-th SNAT address and port to try for a flow of that hash. */
+static __always_inline void set_snat(struct tuple *reply, const struct service *svc, __u64 hash, __u32 i)
 {
-	return bpf_htons(snat_first + mix64(hash + i) % snat_count);
+	__u64 drawn = mix64(hash + i);
+	__u32 at = (__u32)(drawn >> 32) % svc->addresses;
+
+	reply->dport = bpf_htons(snat_first + drawn % snat_count);
+	reply->dst = svc->snat[at & (SNAT_MAX - 1)];
 }
 
 /* A search for a SNAT port. */
 struct search {
 	struct tuple *reply;
 	const struct tuple *original;
+	const struct service *svc;
 	__u64 hash;
 	long err; /* of the last claim */
 };
 
-/* Claims reply with the i-th port. Returns 1 to end the search. */
+/* Claims reply with the i-th address and port. Returns 1 to end the search. */
 static long claim_port(__u32 i, void *context)
 {
 	struct search *s = context;
 
-	s->reply->dport = snat_port(s->hash, i);
+	set_snat(s->reply, s->svc, s->hash, i);
 	s->err = claim_reply(s->reply, s->original);
 	return s->err != -EEXIST;
 }
 
-/* Claims reply with the first port of the flow's probe sequence that is free. The verifier
- * looks at one turn of bpf_loop for all. */
-static __noinline long claim_snat_port(struct tuple *reply, const struct tuple *original)
+/* Claims reply with the first port of the flow's probe sequence that is free, at any of the
+ * service's addresses. The verifier looks at one turn of bpf_loop for all. */
+static __noinline long claim_snat_port(struct tuple *reply, const struct tuple *original, const struct service *svc)
 {
-	struct search s = { .reply = reply, .original = original, .hash = hash_tuple(original) ^ snat_seed, .err = -EEXIST };
+	struct search s = { .reply = reply, .original = original, .svc = svc, .hash = hash_tuple(original) ^ snat_seed, .err = -EEXIST };
 
 	bpf_loop(PORT_ATTEMPTS, claim_port, &s, 0);
 	return s.err;

@@ -51,8 +51,7 @@ static __always_inline long claim_for(struct opening *o)
 		o->reply.dport = original->sport;
 		return claim_reply(&o->reply, original);
 	}
-	o->reply.dst = o->svc->snat;
-	return claim_snat_port(&o->reply, original);
+	return claim_snat_port(&o->reply, original, o->svc);
 }
 
 static __always_inline void count_opened(const struct packet *pkt)

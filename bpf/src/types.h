@@ -132,8 +132,10 @@ enum balance {
 	BALANCE_LEAST_CONN,
 };
 
+#define SNAT_MAX 16 /* a power of two: the verifier understands a mask */
+
 struct service {
-	ip_addr snat;
+	ip_addr snat[SNAT_MAX];
 	__u32 table; /* index into backend_tables */
 	__u32 size;  /* entries of that table; 0 means that there is no backend */
 	__u32 next;  /* the turn of round robin and, among equals, of least-conn */
@@ -141,6 +143,8 @@ struct service {
 	__u8 balance;
 	bool affine; /* a client's flows go to one backend, see affinity.h */
 	bool refuse; /* without a backend a new flow is answered, not only dropped */
+	__u8 addresses; /* so many of snat are in use */
+	__u8 pad[3];
 };
 
 /* New flows of a service that were dropped, see refusal.h. */

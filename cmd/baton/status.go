@@ -135,6 +135,9 @@ func printStatus(w io.Writer, s control.Status) error {
 	}
 	for _, s := range s.Services {
 		fmt.Fprintf(table, "service %s\t%s\t%d of %d backends get new flows%s\n", s.Name, s.At, s.Serving, len(s.Backends), editedNote(s.Edited))
+		if p := s.Ports; p != nil {
+			fmt.Fprintf(table, "snat ports %s\t%d of %d\tin use to %s, the most of any backend\n", s.Name, p.Used, p.Ports, p.Backend)
+		}
 		for _, b := range s.Backends {
 			fmt.Fprintf(table, "backend %s\t%s\t%s\n", b.At, b.State, backendNote(b))
 		}

@@ -186,7 +186,9 @@ func (l *loop) tick() {
 		l.fail("counters", "refused flows not read", err)
 		return
 	}
-	l.refusals.note(refused, time.Now())
+	if exhausted := l.refusals.note(refused, l.dp.PortsUsed(), time.Now()); len(exhausted) > 0 {
+		l.scans.name(l, exhausted)
+	}
 }
 
 // step gives one input to the core, after the waiting BFD packets: a late loop must not

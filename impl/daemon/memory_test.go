@@ -33,6 +33,7 @@ type memory struct {
 	pollFails  error // after the events that are pending
 	macFails   error
 	applyCalls int
+	noPort     uint64 // new flows of the entries' service that were dropped
 
 	adoption dataplane.Adoption
 	kept     flow.Pedigree
@@ -55,6 +56,8 @@ func entry(i int) flow.Entry {
 	}
 	return flow.Entry{Original: original, Reply: reply, State: flow.Established, Origin: flow.Opened, Remaining: dataplane.DefaultTimeouts().Established}
 }
+
+func (m *memory) PortsUsed() map[flow.Service]dataplane.PortUse { return nil }
 
 func (m *memory) Keep(p flow.Pedigree) error {
 	m.mu.Lock()
@@ -112,7 +115,10 @@ func (m *memory) Counters() (c dataplane.Counters, err error) {
 	defer m.mu.Unlock()
 	return m.counters, nil
 }
-func (m *memory) Refused() (map[flow.Service]dataplane.Refusals, error) { return nil, nil }
+func (m *memory) Refused() (map[flow.Service]dataplane.Refusals, error) {
+	return map[flow.Service]dataplane.Refusals{entry(1).Service(): {NoPort: m.noPort}}, nil
+}
+
 func (m *memory) Lookup(t flow.Tuple) (flow.Entry, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

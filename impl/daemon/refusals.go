@@ -14,25 +14,46 @@ import (
 type refusals struct {
 	mu   sync.Mutex
 	seen map[string]refused // by protocol, VIP and port
+	used map[string]dataplane.PortUse
 }
 
 // refused counts the refused flows of one service.
 type refused struct {
 	dataplane.Refusals
 	port, table time.Time // last refusal for want of a SNAT port, and of room in the table
+	named       time.Time // when the source with the most flows was last looked for
+	most        busiest   // what was found
 }
 
+// busiest is the source with the most flows of a service.
+type busiest struct {
+	source flow.Addr
+	flows  int
+}
+
+// namedEvery is how often a service without free SNAT ports has its flows counted by source.
+const namedEvery = 10 * time.Second
+
 // note stores the dataplane's current counts. They start again when a service is
-// re-created.
-func (r *refusals) note(counts map[flow.Service]dataplane.Refusals, now time.Time) {
+// re-created. It returns the services that have run out of SNAT ports and whose flows should
+// be counted by source.
+func (r *refusals) note(counts map[flow.Service]dataplane.Refusals, used map[flow.Service]dataplane.PortUse, now time.Time) (exhausted []flow.Service) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	was := r.seen
+	r.used = make(map[string]dataplane.PortUse, len(used))
+	for service, use := range used {
+		r.used[service.String()] = use
+	}
 	r.seen = make(map[string]refused, len(counts))
 	for service, n := range counts {
 		is := was[service.String()]
 		if n.NoPort > is.NoPort {
 			is.port = now
+			if now.Sub(is.named) >= namedEvery {
+				is.named = now
+				exhausted = append(exhausted, service)
+			}
 		}
 		if n.TableFull > is.TableFull {
 			is.table = now
@@ -40,6 +61,27 @@ func (r *refusals) note(counts map[flow.Service]dataplane.Refusals, now time.Tim
 		is.Refusals = n
 		r.seen[service.String()] = is
 	}
+	return exhausted
+}
+
+// name stores the source with the most flows of a service, and returns how many SNAT ports
+// are in use.
+func (r *refusals) name(service flow.Service, most busiest) dataplane.PortUse {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if is, known := r.seen[service.String()]; known {
+		is.most = most
+		r.seen[service.String()] = is
+	}
+	return r.used[service.String()]
+}
+
+// String says who, in an alarm.
+func (b busiest) String() string {
+	if b.flows == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and %v has the most flows, %d", b.source, b.flows)
 }
 
 // describe adds the counts to the services of a status, and an alarm while flows are
@@ -49,6 +91,9 @@ func (r *refusals) describe(s *control.Status, now time.Time) {
 	defer r.mu.Unlock()
 	for i := range s.Services {
 		service := &s.Services[i]
+		if use, ok := r.used[service.At]; ok {
+			service.Ports = &control.PortUse{Backend: use.Backend.Addr.WithPort(use.Backend.Port).String(), Used: use.Used, Ports: use.Ports}
+		}
 		is, known := r.seen[service.At]
 		if !known {
 			continue
@@ -57,7 +102,8 @@ func (r *refusals) describe(s *control.Status, now time.Time) {
 			dataplane.DropNoBackend.String(): is.NoBackend, dataplane.DropNoPort.String(): is.NoPort, dataplane.DropTableFull.String(): is.TableFull,
 		}
 		if now.Sub(is.port) < alarmFor {
-			s.Alarms = append(s.Alarms, fmt.Sprintf("service %s: %d new flows found no free SNAT port: widen snat_ports, or add backends", service.Name, is.NoPort))
+			s.Alarms = append(s.Alarms, fmt.Sprintf("service %s: %d new flows found no free SNAT port%s: add addresses to snat_pool, widen snat_ports, or add backends",
+				service.Name, is.NoPort, is.most))
 		}
 		if now.Sub(is.table) < alarmFor {
 			s.Alarms = append(s.Alarms, fmt.Sprintf("service %s: %d new flows found no room in the table: raise max_flows", service.Name, is.TableFull))

@@ -3,6 +3,7 @@ package daemon
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,7 +16,9 @@ import (
 func TestRefusedFlowsRaiseAnAlarmByService(t *testing.T) {
 	web := flow.Service{VIP: flow.IPv4(198, 18, 0, 100), Port: 80, Proto: flow.TCP}
 	dns := flow.Service{VIP: flow.IPv4(198, 18, 0, 100), Port: 53, Proto: flow.UDP}
-	const port = "service web: 3 new flows found no free SNAT port: widen snat_ports, or add backends"
+	const port = "service web: 3 new flows found no free SNAT port: add addresses to snat_pool, widen snat_ports, or add backends"
+	const named = "service web: 3 new flows found no free SNAT port, and 198.18.0.11 has the most flows, 9: add addresses to snat_pool, widen snat_ports, or add backends"
+	used := map[flow.Service]dataplane.PortUse{web: {Backend: dataplane.Backend{Addr: flow.IPv4(198, 18, 1, 11), Port: 80}, Used: 7, Ports: 8}}
 	var r refusals
 	began := time.Unix(1000, 0)
 	for i, st := range []struct {
@@ -23,21 +26,33 @@ func TestRefusedFlowsRaiseAnAlarmByService(t *testing.T) {
 		web    dataplane.Refusals
 		noted  bool
 		alarms []string
+		named  bool // the source with the most flows is looked for, and found
 	}{
-		{0, dataplane.Refusals{NoBackend: 7}, true, nil},
-		{time.Second, dataplane.Refusals{NoBackend: 7, NoPort: 3}, true, []string{port}},
-		{2 * time.Second, dataplane.Refusals{NoBackend: 7, NoPort: 3}, true, []string{port}},
-		{time.Second + alarmFor - 1, dataplane.Refusals{}, false, []string{port}},
-		{time.Second + alarmFor, dataplane.Refusals{}, false, nil},
+		{0, dataplane.Refusals{NoBackend: 7}, true, nil, false},
+		{time.Second, dataplane.Refusals{NoBackend: 7, NoPort: 2}, true, []string{strings.Replace(port, "3", "2", 1)}, true},
+		{2 * time.Second, dataplane.Refusals{NoBackend: 7, NoPort: 3}, true, []string{named}, false},
+		{time.Second + alarmFor, dataplane.Refusals{}, false, []string{named}, false},
+		{2*time.Second + alarmFor, dataplane.Refusals{}, false, nil, false},
 		{2 * time.Minute, dataplane.Refusals{NoBackend: 7, NoPort: 3, TableFull: 1}, true,
-			[]string{"service web: 1 new flows found no room in the table: raise max_flows"}},
+			[]string{"service web: 1 new flows found no room in the table: raise max_flows"}, false},
 	} {
 		now := began.Add(st.after)
 		if st.noted {
-			r.note(map[flow.Service]dataplane.Refusals{web: st.web, dns: {}}, now)
+			exhausted := r.note(map[flow.Service]dataplane.Refusals{web: st.web, dns: {}}, used, now)
+			if slices.Contains(exhausted, web) != st.named || len(exhausted) > 1 {
+				t.Errorf("%d: to be counted by source: %v", i, exhausted)
+			}
 		}
 		s := control.Status{Services: []control.Service{{Name: "web", At: web.String()}, {Name: "dns", At: dns.String()}, {Name: "new", At: "tcp"}}}
 		r.describe(&s, now)
+		if st.named {
+			if got := r.name(web, busiest{flow.IPv4(198, 18, 0, 11), 9}); got != used[web] {
+				t.Errorf("ports in use: %v", got)
+			}
+		}
+		if p := s.Services[0].Ports; p == nil || *p != (control.PortUse{Backend: "198.18.1.11:80", Used: 7, Ports: 8}) {
+			t.Errorf("%d: ports in use %v", i, p)
+		}
 		if !slices.Equal(s.Alarms, st.alarms) {
 			t.Errorf("%d: alarms %q, want %q", i, s.Alarms, st.alarms)
 		}

@@ -132,6 +132,8 @@ func serviceChanges(was, is []dataplane.Service) []string {
 		old := was[at]
 		if old.Service != s.Service || old.Mode != s.Mode || old.Balance != s.Balance || old.SNAT != s.SNAT {
 			tell(s, "is %v %v %v, was %v %v %v", s.Service, s.Mode, s.Balance, old.Service, old.Mode, old.Balance)
+		} else if !old.SameSNAT(s) {
+			tell(s, "has %d SNAT addresses, had %d", len(s.SNATs()), len(old.SNATs()))
 		}
 		if old.Affinity != s.Affinity {
 			tell(s, "keeps a client's backend for %v, was %v", s.Affinity, old.Affinity)

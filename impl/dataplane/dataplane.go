@@ -73,10 +73,13 @@ func BalanceOf(name string) Balance {
 // Service is one balanced service.
 type Service struct {
 	flow.Service
-	Name     string
-	Mode     Mode
-	Balance  Balance
-	SNAT     flow.Addr // the backend-side VIP: source of fullnat flows, gateway of dnat backends
+	Name    string
+	Mode    Mode
+	Balance Balance
+	SNAT    flow.Addr // the backend-side VIP: source of fullnat flows, gateway of dnat backends
+	// SNATPool are more source addresses for fullnat flows, up to MaxSNAT with SNAT. Each has
+	// the ports of SNATPorts.
+	SNATPool []flow.Addr
 	Backends []Backend
 	// Weights are the backends' shares of new flows, in the order of Backends; nil means
 	// equal shares.
@@ -95,6 +98,22 @@ func (s Service) Weight(i int) int {
 		return 1
 	}
 	return s.Weights[i]
+}
+
+// MaxSNAT is the maximum number of a service's SNAT addresses.
+const MaxSNAT = 16
+
+// SNATs returns the service's SNAT addresses; none if it has none.
+func (s Service) SNATs() []flow.Addr {
+	if s.SNAT == (flow.Addr{}) {
+		return nil
+	}
+	return append([]flow.Addr{s.SNAT}, s.SNATPool...)
+}
+
+// SameSNAT reports whether two services have the same SNAT addresses in the same order.
+func (s Service) SameSNAT(o Service) bool {
+	return s.SNAT == o.SNAT && slices.Equal(s.SNATPool, o.SNATPool)
 }
 
 // SameSlots reports whether new flows of two services go to the same backends in the same
@@ -342,6 +361,9 @@ type Dataplane interface {
 	Counters() (Counters, error)
 	// Refused counts the refused new flows of each service since it was configured.
 	Refused() (map[flow.Service]Refusals, error)
+	// PortsUsed returns for each fullnat service how many SNAT ports of this node's half were
+	// in use to the backend with the most flows, as the last Sweep has counted them.
+	PortsUsed() map[flow.Service]PortUse
 	// Close releases the process's resources. The next Open adopts a table that outlives
 	// the process.
 	Close() error

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"baton/impl/flow"
 )
@@ -23,8 +24,9 @@ func (s Service) Validate() error {
 		return fmt.Errorf("dataplane: service %q: fullnat needs a SNAT address", s.Name)
 	case s.Affinity < 0:
 		return fmt.Errorf("dataplane: service %q: an affinity of %v", s.Name, s.Affinity)
-	case s.SNAT != flow.Addr{} && s.SNAT.Is4() != s.VIP.Is4():
-		return fmt.Errorf("dataplane: service %q: VIP %s and SNAT address %s are not of one family", s.Name, s.VIP, s.SNAT)
+	}
+	if err := s.validatePool(); err != nil {
+		return err
 	}
 	for _, b := range s.Backends {
 		if b.Addr.Is4() != s.VIP.Is4() {
@@ -32,6 +34,25 @@ func (s Service) Validate() error {
 		}
 	}
 	return s.validateWeights()
+}
+
+func (s Service) validatePool() error {
+	if len(s.SNATPool) > 0 && s.SNAT == (flow.Addr{}) {
+		return fmt.Errorf("dataplane: service %q: SNAT addresses without a first one", s.Name)
+	}
+	all := s.SNATs()
+	if len(all) > MaxSNAT {
+		return fmt.Errorf("dataplane: service %q: %d SNAT addresses > %d", s.Name, len(all), MaxSNAT)
+	}
+	for i, a := range all {
+		if a.Is4() != s.VIP.Is4() {
+			return fmt.Errorf("dataplane: service %q: VIP %s and SNAT address %s are not of one family", s.Name, s.VIP, a)
+		}
+		if slices.Contains(all[:i], a) {
+			return fmt.Errorf("dataplane: service %q: SNAT address %s twice", s.Name, a)
+		}
+	}
+	return nil
 }
 
 func (s Service) validateWeights() error {

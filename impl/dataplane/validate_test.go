@@ -46,6 +46,14 @@ func TestConfigValidate(t *testing.T) {
 		{"neither fullnat nor dnat", func(c *dataplane.Config) { c.Services[0].Mode = 0 }},
 		{"neither rr, maglev nor least-conn", func(c *dataplane.Config) { c.Services[0].Balance = 9 }},
 		{"needs a SNAT address", func(c *dataplane.Config) { c.Services[0].SNAT = flow.Addr{} }},
+		{"SNAT address 198.18.1.100 twice", func(c *dataplane.Config) { c.Services[0].SNATPool = []flow.Addr{c.Services[0].SNAT} }},
+		{"17 SNAT addresses > 16", func(c *dataplane.Config) { c.Services[0].SNATPool = make([]flow.Addr, 16) }},
+		{"without a first one", func(c *dataplane.Config) {
+			c.Services[0].Mode, c.Services[0].SNAT, c.Services[0].SNATPool = dataplane.DNAT, flow.Addr{}, []flow.Addr{flow.IPv4(198, 18, 1, 101)}
+		}},
+		{"VIP 198.18.0.100 and SNAT address 2001:2::b are not of one family", func(c *dataplane.Config) {
+			c.Services[0].SNATPool = []flow.Addr{flow.AddrFrom(netip.MustParseAddr("2001:2::b"))}
+		}},
 		{"are both tcp 198.18.0.100:80", func(c *dataplane.Config) { c.Services = append(c.Services, c.Services[0]) }},
 		{"257 services", func(c *dataplane.Config) { c.Services = make([]dataplane.Service, 257) }},
 	} {

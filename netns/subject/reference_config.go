@@ -86,12 +86,20 @@ func nodeServices(p *plan.Plan, topo lab.Topo) (services []config.Service) {
 func nodeService(s plan.Service, topo lab.Topo) config.Service {
 	service := config.Service{
 		Name: s.Name, Proto: config.Proto(s.Proto), VIP: netip.MustParseAddr(s.VIP), Port: s.Port,
-		Mode: config.Mode(s.Mode), Balance: config.Balance(s.Balance), SNAT: s.Family().BackendVIP(), Affinity: config.Duration(s.Affinity),
+		Mode: config.Mode(s.Mode), Balance: config.Balance(s.Balance), SNAT: s.Family().BackendVIP(), SNATPool: snatPool(s), Affinity: config.Duration(s.Affinity),
 	}
 	for _, backend := range topo.Members(lab.Backends) {
 		service.Backends = append(service.Backends, netip.AddrPortFrom(backend.Addr(lab.Backends, s.Family()), s.Port))
 	}
 	return service
+}
+
+// snatPool is the SNAT addresses of a service beyond the first.
+func snatPool(s plan.Service) (pool []config.AddrRange) {
+	for _, a := range s.Family().BackendVIPs(s.SNAT)[1:] {
+		pool = append(pool, config.AddrRange{First: a, Last: a})
+	}
+	return pool
 }
 
 // overlay sets the plan's keys for the node. A key is a path into the file, so a new key

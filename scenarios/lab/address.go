@@ -17,6 +17,17 @@ const (
 // fullnat mode, and the backends' default gateway in dnat mode.
 func (f Family) BackendVIP() netip.Addr { return f.numbered(Backends, firstVIP) }
 
+// BackendVIPs are so many SNAT addresses, at least BackendVIP, which is the first.
+func (f Family) BackendVIPs(n int) (addrs []netip.Addr) {
+	for i := range max(n, 1) {
+		addrs = append(addrs, f.numbered(Backends, firstVIP+i))
+	}
+	return addrs
+}
+
+// MaxSNAT is the largest number of a service's SNAT addresses.
+const MaxSNAT = 16
+
 // Addr is the machine's address on a link.
 func (h Host) Addr(link string, f Family) netip.Addr {
 	if h.Kind == Node {

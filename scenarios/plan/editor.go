@@ -50,7 +50,7 @@ func wordClasses() []wordClass {
 	for _, kind := range kinds {
 		settings = append(settings, trafficKeys[kind]...)
 	}
-	settings = append(settings, "client", "from", "until", "clients", "backends", "mode", "balance", "affinity")
+	settings = append(settings, "client", "from", "until", "clients", "backends", "mode", "balance", "affinity", "snat")
 	measured := slices.Clone(metric.Names())
 	for _, m := range metric.Names() {
 		measured = append(measured, strings.TrimSuffix(m, "_ms"))

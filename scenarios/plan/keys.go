@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"baton/scenarios/fault"
+	"baton/scenarios/lab"
 )
 
 // Key is a configuration key that a config line may set.
@@ -52,6 +53,9 @@ const (
 	PinOn  = "on"
 )
 
+// KeySNATPorts is the key of the range of SNAT ports.
+const KeySNATPorts = "snat_ports"
+
 // Pins reports whether a node's table and programs outlive its process.
 func (p *Plan) Pins(world, node string) bool { return p.Value(world, node, KeyPin) == PinOn }
 
@@ -95,6 +99,7 @@ var Keys = []Key{
 	{Name: keyArbiter, Default: "0s", Simulated: true, quantity: span(0, time.Hour), Doc: "the pair has an arbiter, and its permission to act alone is valid for this time, at least twice the detection time. Only the simulator has one"},
 	{Name: "sync.version", Default: strconv.Itoa(fault.NewestProtocol), quantity: whole(1, fault.NewestProtocol), Doc: "newest version of the sync protocol that the node offers"},
 	{Name: "max_flows", Default: "131072", quantity: whole(1, maxCount), Doc: "capacity of the connection table"},
+	{Name: KeySNATPorts, Default: "20000-59999", quantity: portRange, Doc: "source ports of fullnat flows for each SNAT address and backend; each node has one half"},
 	{Name: KeyPin, Default: "off", Values: []string{"off", PinOn}, Doc: "whether table and programs stay in the kernel when the process ends, so that the next process adopts them"},
 	{Name: "timeouts.syn_sent", Default: "60s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.established", Default: "7440s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
@@ -175,6 +180,38 @@ func whole(low, high int) func(string) (string, error) {
 		n, err := parseCount(text, low, high)
 		return fmt.Sprint(n), err
 	}
+}
+
+// portRange accepts a range of ports that two nodes can share.
+func portRange(text string) (string, error) {
+	if _, _, ok := cutRange(text); !ok {
+		return "", &wrong{message: fmt.Sprintf("%q is not a range of two or more ports from 1024 on, such as 20000-59999", text)}
+	}
+	return text, nil
+}
+
+func cutRange(text string) (first, last int, ok bool) {
+	low, high, _ := strings.Cut(text, "-")
+	first, errLow := strconv.Atoi(low)
+	last, errHigh := strconv.Atoi(high)
+	return first, last, errLow == nil && errHigh == nil && first >= 1024 && first < last && last <= 65535
+}
+
+// SNATPorts is the range of SNAT ports of both nodes.
+func (p *Plan) SNATPorts(world string) (first, last uint16) {
+	low, high, _ := cutRange(p.Value(world, lab.Nodes()[0], KeySNATPorts))
+	return uint16(low), uint16(high)
+}
+
+// SNATs is how many SNAT addresses the services of a family have in a world.
+func (p *Plan) SNATs(world string, f lab.Family) int {
+	most := 0
+	for _, s := range p.Services {
+		if s.Family() == f && s.Guard.In(world) {
+			most = max(most, s.SNAT)
+		}
+	}
+	return most
 }
 
 func choice(values ...string) func(string) (string, error) {

@@ -51,7 +51,7 @@ func (p *Plan) distinctVIPs() []netip.Addr {
 		if err != nil {
 			continue
 		}
-		for _, addr := range []netip.Addr{s.Family().BackendVIP(), vip} {
+		for _, addr := range append(s.Family().BackendVIPs(s.SNAT), vip) {
 			if !slices.Contains(vips, addr) {
 				vips = append(vips, addr)
 			}

@@ -100,6 +100,8 @@ type Service struct {
 	Balance string // rr, maglev, least-conn
 	// Affinity is how long a client keeps its backend after its last connection; 0 turns it off.
 	Affinity time.Duration
+	// SNAT is how many SNAT addresses it has, if more than one.
+	SNAT int
 	// Bare says that the harness does not serve it: a program of the scenario does.
 	Bare  bool
 	Guard Guard

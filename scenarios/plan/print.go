@@ -29,6 +29,9 @@ func Print(p *Plan) string {
 		if s.Affinity > 0 {
 			more = " affinity=" + formatDuration(s.Affinity)
 		}
+		if s.SNAT > 0 {
+			more += fmt.Sprintf(" snat=%d", s.SNAT)
+		}
 		if s.Bare {
 			more += " server=" + serverNone
 		}

@@ -177,7 +177,7 @@ func aPlan() *rapid.Generator[*Plan] {
 			p.Services = append(p.Services, Service{Name: aName().Draw(t, "name"), Proto: rapid.SampledFrom(protocols).Draw(t, "proto"),
 				VIP: fmt.Sprint("198.18.0.", rapid.IntRange(100, 254).Draw(t, "vip")), Port: rapid.Uint16Range(1, 65535).Draw(t, "port"),
 				Mode: rapid.SampledFrom(modes).Draw(t, "mode"), Balance: rapid.SampledFrom(balances).Draw(t, "balance"),
-				Affinity: rapid.SampledFrom([]time.Duration{0, time.Second, 10 * time.Minute}).Draw(t, "affinity"), Bare: rapid.Bool().Draw(t, "bare"), Guard: aGuard().Draw(t, "guard")})
+				Affinity: rapid.SampledFrom([]time.Duration{0, time.Second, 10 * time.Minute}).Draw(t, "affinity"), SNAT: rapid.SampledFrom([]int{0, 2, 16}).Draw(t, "snat"), Bare: rapid.Bool().Draw(t, "bare"), Guard: aGuard().Draw(t, "guard")})
 		}
 		for _, c := range rapid.SliceOfN(aCond(), 0, 3).Draw(t, "always") {
 			p.Always = append(p.Always, Always{Cond: c, Guard: aGuard().Draw(t, "guard")})

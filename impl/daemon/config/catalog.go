@@ -31,7 +31,7 @@ func (s Service) parts() [catalog.Parts]string {
 		catalog.Address:  fmt.Sprint(s.Proto, " ", netip.AddrPortFrom(s.VIP, s.Port)),
 		catalog.Mode:     string(s.Mode),
 		catalog.Balance:  string(s.Balance),
-		catalog.SNAT:     s.SNAT.String(),
+		catalog.SNAT:     s.snatText(),
 		catalog.Backends: fmt.Sprint(s.Backends),
 		catalog.Weights:  fmt.Sprint(unequal(s.Weights)),
 		catalog.Check:    fmt.Sprintf("%+v", s.Check),

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"baton/impl/catalog"
 	"baton/impl/daemon/pki"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
@@ -306,6 +308,22 @@ func TestMistakes(t *testing.T) {
 		{"VIP is a backend", "vip: 198.18.0.100\n    port: 53", "vip: 198.18.1.12\n    port: 53", 35, `services[1].vip: 198.18.1.12 is a backend of service web (line 32); a VIP must not be a host's address`},
 		{"SNAT VIP is a backend", "snat: 198.18.1.100\n    backends:\n", "snat: 198.18.1.11\n    backends:\n", 38, `services[1].snat: 198.18.1.11 is a backend of service web (line 32); the backend-side VIP must not be a host's address`},
 		{"SNAT VIP is a VIP", "snat: 198.18.1.100\n    backends:\n", "snat: 198.18.0.100\n    backends:\n", 38, `services[1].snat: 198.18.0.100 is the VIP of service dns (line 35); use another address, on the backend link`},
+		{"pool of two families", "snat: 198.18.1.100\n    backends: [", "snat: 198.18.1.100\n    snat_pool: [2001:2::1]\n    backends: [", 32,
+			`services[0].snat_pool[0]: 2001:2::1 is not of the family of the VIP 198.18.0.100; a service is of IPv4 or of IPv6, and a node may have both kinds`},
+		{"pool backwards", "snat: 198.18.1.100\n    backends: [", "snat: 198.18.1.100\n    snat_pool: [198.18.1.103-198.18.1.101]\n    backends: [", 32,
+			`services[0].snat_pool[0]: 198.18.1.103-198.18.1.101 ends before it begins; write the lower address first`},
+		{"pool with an address twice", "snat: 198.18.1.100\n    backends: [", "snat: 198.18.1.100\n    snat_pool:\n    - 198.18.1.101-198.18.1.104\n    - 198.18.1.104\n    backends: [", 34,
+			`services[0].snat_pool[1]: 198.18.1.104 is a SNAT address on line 33 already; name each once`},
+		{"pool with the first address", "snat: 198.18.1.100\n    backends: [", "snat: 198.18.1.100\n    snat_pool: [198.18.1.99-198.18.1.101]\n    backends: [", 32,
+			`services[0].snat_pool[0]: 198.18.1.100 is a SNAT address on line 31 already; name each once`},
+		{"pool too large", "snat: 198.18.1.100\n    backends: [", "snat: 198.18.1.100\n    snat_pool: [198.18.1.101-198.18.1.200]\n    backends: [", 32,
+			`services[0].snat_pool[0]: with 198.18.1.101-198.18.1.200 the service has more than 16 SNAT addresses; use fewer`},
+		{"pool with a backend", "snat: 198.18.1.100\n    backends: [", "snat: 198.18.1.100\n    snat_pool: [198.18.1.9-198.18.1.12]\n    backends: [", 32,
+			`services[0].snat_pool: 198.18.1.11 is a backend of service web (line 33); the backend-side VIP must not be a host's address`},
+		{"pool of words", "snat: 198.18.1.100\n    backends: [", "snat: 198.18.1.100\n    snat_pool: [198.18.1.101-x]\n    backends: [", 32,
+			`services[0].snat_pool[0]: "x" is not an IP address; write it as 198.18.0.1 or 2001:2::1`},
+		{"pool in dnat mode", "snat: 198.18.1.100\n    backends:\n", "snat: 198.18.1.100\n    snat_pool: [198.18.1.101]\n    backends:\n", 39,
+			`services[1].snat_pool: a service of mode dnat sends with its clients' addresses; leave the pool out`},
 		{"VIP is everybody", "vip: 198.18.0.100\n    port: 53", "vip: 0.0.0.0\n    port: 53", 35, `services[1].vip: 0.0.0.0 is not an address of a host; use a unicast address`},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
@@ -409,5 +427,39 @@ func TestEveryBalanceReachesTheDataplane(t *testing.T) {
 		if got := (Service{Balance: Balance(name)}).Dataplane().Balance.String(); got != name {
 			t.Errorf("balance %s is %s in the dataplane", name, got)
 		}
+	}
+}
+
+// A pool's addresses are SNAT addresses of the service, and VIPs on the backends' link. It is
+// written as it was read.
+func TestSNATPool(t *testing.T) {
+	text := strings.Replace(good, "    backends: [198.18.1.11:80, 198.18.1.12:80]", "    snat_pool: [198.18.1.101-198.18.1.103, 198.18.1.110]\n    backends: [198.18.1.11:80, 198.18.1.12:80]", 1)
+	_, c, err := parse(filepath.Join(folder(t), "lb1.yaml"), []byte(text), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dp := c.Dataplane()
+	want := []flow.Addr{flow.IPv4(198, 18, 1, 100), flow.IPv4(198, 18, 1, 101), flow.IPv4(198, 18, 1, 102), flow.IPv4(198, 18, 1, 103), flow.IPv4(198, 18, 1, 110)}
+	if got := dp.Services[0].SNATs(); !slices.Equal(got, want) {
+		t.Errorf("SNAT addresses %v, want %v", got, want)
+	}
+	for _, a := range want {
+		if !slices.Contains(dp.VIPs, dataplane.VIP{Addr: a.Netip(), Link: dp.BackendLink}) {
+			t.Errorf("%v is not a VIP on the backends' link: %v", a, dp.VIPs)
+		}
+	}
+	if err := dp.Validate(); err != nil {
+		t.Error(err)
+	}
+	written, err := c.Marshal()
+	if err != nil || !strings.Contains(string(written), "198.18.1.101-198.18.1.103") {
+		t.Errorf("written as %s, %v", written, err)
+	}
+	_, one, err := parse(filepath.Join(folder(t), "lb1.yaml"), []byte(good), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := catalog.Words(c.Catalog().Compare(one.Catalog())); got != "web: snat" {
+		t.Errorf("against a node without the pool: %q", got)
 	}
 }

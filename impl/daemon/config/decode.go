@@ -213,6 +213,18 @@ func (d *document) decodeScalar(n *yaml.Node, path string, v reflect.Value) erro
 			return d.fail(path, "%q is not a range of HTTP statuses; write it as 200-399", s)
 		}
 		*p = r
+	case *AddrRange:
+		first, last, isRange := strings.Cut(s, "-")
+		a, err := d.address(strings.TrimSpace(first), path)
+		if err != nil {
+			return err
+		}
+		*p = AddrRange{a, a}
+		if isRange {
+			if p.Last, err = d.address(strings.TrimSpace(last), path); err != nil {
+				return err
+			}
+		}
 	case *netip.Addr:
 		a, err := d.address(s, path)
 		if err != nil {

@@ -59,7 +59,7 @@ func rows(t *testing.T, about map[string]string, typ reflect.Type, path string, 
 		f := typ.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		below, at := f.Type, path+name
-		if below.Kind() == reflect.Slice && below.Elem().Kind() == reflect.Struct && below.Elem().PkgPath() == typ.PkgPath() {
+		if below.Kind() == reflect.Slice && below.Elem().Kind() == reflect.Struct && below.Elem().PkgPath() == typ.PkgPath() && below.Elem() != reflect.TypeFor[AddrRange]() {
 			below, at = below.Elem(), at+"[]"
 		}
 		initial, set := defaults[name]

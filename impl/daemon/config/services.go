@@ -59,6 +59,9 @@ func checkService(d *document, at string, s Service) error {
 	if err := checkFamily(d, at+".snat", s.SNAT, s.VIP); err != nil {
 		return err
 	}
+	if err := checkPool(d, at, s); err != nil {
+		return err
+	}
 	if len(s.Backends) == 0 {
 		return d.fail(at+".backends", "is empty; add at least one backend, such as 198.18.1.11:80")
 	}
@@ -140,11 +143,17 @@ func checkAddresses(d *document, c *Config) error {
 		if u, taken := hosts[s.VIP]; taken {
 			return d.fail(at+".vip", "%v is %s (%s); a VIP must not be a host's address", s.VIP, u.what, u.place)
 		}
-		if u, taken := hosts[s.SNAT]; taken {
-			return d.fail(at+".snat", "%v is %s (%s); the backend-side VIP must not be a host's address", s.SNAT, u.what, u.place)
-		}
-		if u, taken := vips[s.SNAT]; taken {
-			return d.fail(at+".snat", "%v is %s (%s); use another address, on the backend link", s.SNAT, u.what, u.place)
+		for j, a := range s.SNATs() {
+			path := at + ".snat"
+			if j > 0 {
+				path = at + ".snat_pool"
+			}
+			if u, taken := hosts[a]; taken {
+				return d.fail(path, "%v is %s (%s); the backend-side VIP must not be a host's address", a, u.what, u.place)
+			}
+			if u, taken := vips[a]; taken {
+				return d.fail(path, "%v is %s (%s); use another address, on the backend link", a, u.what, u.place)
+			}
 		}
 	}
 	return nil
@@ -182,7 +191,9 @@ func (c *Config) VIPs() []dataplane.VIP {
 	}
 	for _, s := range c.Services {
 		add(s.VIP, c.Links.Client)
-		add(s.SNAT, c.Links.Backend)
+		for _, a := range s.SNATs() {
+			add(a, c.Links.Backend)
+		}
 	}
 	return vips
 }
@@ -192,7 +203,7 @@ func (s Service) Dataplane() dataplane.Service {
 	out := dataplane.Service{
 		Service: flow.Service{VIP: flow.AddrFrom(s.VIP), Port: s.Port, Proto: flow.TCP},
 		Name:    s.Name, Mode: dataplane.FullNAT, Balance: dataplane.BalanceOf(string(s.Balance)),
-		SNAT: flow.AddrFrom(s.SNAT),
+		SNAT: flow.AddrFrom(s.SNAT), SNATPool: s.pool(),
 	}
 	if s.Proto == UDP {
 		out.Proto = flow.UDP

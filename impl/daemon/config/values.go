@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +40,28 @@ func parsePortRange(s string) (PortRange, bool) {
 		return PortRange{}, false
 	}
 	return PortRange{First: uint16(f), Last: uint16(l)}, true
+}
+
+// AddrRange is an inclusive range of addresses, written "198.18.1.101-198.18.1.104", or one
+// address.
+type AddrRange struct{ First, Last netip.Addr }
+
+func (r AddrRange) String() string {
+	if r.First == r.Last {
+		return r.First.String()
+	}
+	return r.First.String() + "-" + r.Last.String()
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (r AddrRange) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// addrs returns the addresses of a range, but no more than limit.
+func (r AddrRange) addrs(limit int) (all []netip.Addr) {
+	for a := r.First; a.IsValid() && a.Compare(r.Last) <= 0 && len(all) < limit; a = a.Next() {
+		all = append(all, a)
+	}
+	return all
 }
 
 // choice is a string of which only some values are meant.

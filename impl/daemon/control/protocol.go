@@ -110,10 +110,20 @@ type Service struct {
 	// Refused counts dropped new flows since the service was configured: no-backend,
 	// no-port, table-full.
 	Refused map[string]uint64 `json:"refused,omitempty"`
+	// Ports is the use of SNAT ports to the backend with the most flows, as counted about once a
+	// second while the node is MASTER; nil for a service without SNAT.
+	Ports *PortUse `json:"snat_ports,omitempty"`
 	// Edited is "changed" or "added" if that was done at run time, and empty if the service
 	// equals the file's.
 	Edited   string    `json:"edited,omitempty"`
 	Backends []Backend `json:"backends"`
+}
+
+// PortUse is how many SNAT ports of this node's half the flows to one backend use.
+type PortUse struct {
+	Backend string `json:"backend"` // address and port
+	Used    int    `json:"used"`
+	Ports   int    `json:"ports"` // those of all of the service's SNAT addresses
 }
 
 // Backend is a backend of a service.

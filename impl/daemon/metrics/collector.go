@@ -22,20 +22,20 @@ type collector struct {
 	lateBounds []time.Duration
 	all        []*prometheus.Desc
 
-	answering, role, epoch, complete, incarnation, gate, gateFor, lease                    *prometheus.Desc
-	peerKnown, peerRole, stream, streamEnds, alarms, peerCompared, peerDiffers             *prometheus.Desc
-	claims, answers                                                                        *prometheus.Desc
-	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived                                 *prometheus.Desc
-	bfdDropped, bfdSendErrors, bfdGap                                                      *prometheus.Desc
-	syncPhase, syncEntries, syncTotal, syncRatio, syncLag, syncRefused, peerCapacity       *prometheus.Desc
-	syncUnserved                                                                           *prometheus.Desc
-	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed           *prometheus.Desc
-	scrubs, damage, unhealed                                                               *prometheus.Desc
-	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp         *prometheus.Desc
-	pinned, adoptedEntries, resets, evicted                                                *prometheus.Desc
-	fragments                                                                              *prometheus.Desc
-	backendState, backendWeight, backendDisagrees, probes, probeFailures, serving, refused *prometheus.Desc
-	steps, late, lateMax, recordsDropped, failures                                         *prometheus.Desc
+	answering, role, epoch, complete, incarnation, gate, gateFor, lease                                         *prometheus.Desc
+	peerKnown, peerRole, stream, streamEnds, alarms, peerCompared, peerDiffers                                  *prometheus.Desc
+	claims, answers                                                                                             *prometheus.Desc
+	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived                                                      *prometheus.Desc
+	bfdDropped, bfdSendErrors, bfdGap                                                                           *prometheus.Desc
+	syncPhase, syncEntries, syncTotal, syncRatio, syncLag, syncRefused, peerCapacity                            *prometheus.Desc
+	syncUnserved                                                                                                *prometheus.Desc
+	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed                                *prometheus.Desc
+	scrubs, damage, unhealed                                                                                    *prometheus.Desc
+	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp                              *prometheus.Desc
+	pinned, adoptedEntries, resets, evicted                                                                     *prometheus.Desc
+	fragments                                                                                                   *prometheus.Desc
+	backendState, backendWeight, backendDisagrees, probes, probeFailures, serving, refused, snatUsed, snatPorts *prometheus.Desc
+	steps, late, lateMax, recordsDropped, failures                                                              *prometheus.Desc
 }
 
 func newCollector(source Source, lateBounds []time.Duration) *collector {
@@ -111,6 +111,8 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 
 	desc(&c.serving, "service_backends_serving", "Backends of a service that get new flows.", "service")
 	desc(&c.refused, "service_flows_refused_total", "New flows of a service that were dropped, by reason, since it was configured.", "service", "reason")
+	desc(&c.snatUsed, "service_snat_ports_used", "SNAT ports in use to the backend of a service with the most flows, of this node's half, as the MASTER counts them once a second.", "service")
+	desc(&c.snatPorts, "service_snat_ports", "SNAT ports that the flows to one backend of a service can use: this node's half of snat_ports for each SNAT address.", "service")
 	desc(&c.backendState, "backend_state", "1 for the state that a backend is in, 0 for the others.", "service", "backend", "state")
 	desc(&c.backendWeight, "backend_weight", "Configured weight of a backend.", "service", "backend")
 	desc(&c.backendDisagrees, "backend_disagrees", "Whether this node's probes contradict what the MASTER has decided of a backend.", "service", "backend")
@@ -265,6 +267,10 @@ func (c *collector) collectServices(out samples, services []control.Service) {
 		out.gauge(c.serving, float64(s.Serving), s.Name)
 		for reason, n := range s.Refused {
 			out.counter(c.refused, n, s.Name, reason)
+		}
+		if p := s.Ports; p != nil {
+			out.gauge(c.snatUsed, float64(p.Used), s.Name)
+			out.gauge(c.snatPorts, float64(p.Ports), s.Name)
 		}
 		for _, b := range s.Backends {
 			for _, state := range health.States() {

@@ -152,7 +152,7 @@ func addresses(c *config.Config, f Facts) Finding {
 func vips(c *config.Config, f Facts) Finding {
 	var wrong []string
 	for _, s := range c.Services {
-		for _, a := range []netip.Addr{s.VIP, s.SNAT} {
+		for _, a := range append([]netip.Addr{s.VIP}, s.SNATs()...) {
 			if l, ok := f.holder(a); ok {
 				wrong = append(wrong, fmt.Sprintf("service %s: %v is assigned to %s, so that the host answers for it; remove it there", s.Name, a, l.Name))
 			}

@@ -32,8 +32,8 @@ func AddressRoles(backendLink string, vips []dataplane.VIP, services []dataplane
 	}
 	for _, s := range services {
 		out[s.VIP] |= Virtual
-		if s.SNAT != (flow.Addr{}) {
-			out[s.SNAT] |= Virtual
+		for _, a := range s.SNATs() {
+			out[a] |= Virtual
 		}
 	}
 	for _, a := range host.Broadcast {

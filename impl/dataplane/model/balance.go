@@ -63,3 +63,8 @@ func SNATPort(r dataplane.PortRange, hash uint64, i int) uint16 {
 	size := uint64(r.Last-r.First) + 1
 	return r.First + uint16(mix(hash+uint64(i))%size)
 }
+
+// SNATAddress returns which of a service's SNAT addresses a flow with this hash tries i-th.
+func SNATAddress(addresses int, hash uint64, i int) int {
+	return int(uint32(mix(hash+uint64(i))>>32) % uint32(addresses))
+}

@@ -45,6 +45,7 @@ type Dataplane struct {
 	configured map[flow.Service]*service
 	lifetimes  *dataplane.Lifetimes
 	refusals   map[flow.Service]*dataplane.Refusals
+	portsUsed  map[flow.Service]dataplane.PortUse // as of the last Sweep
 	// dnatBackends are senders whose packets are replies even without an entry.
 	dnatBackends map[flow.Service]bool
 
@@ -151,7 +152,7 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 	for _, s := range services {
 		is, was := &service{Service: s}, were[s.Service]
 		d.configured[s.Service] = is
-		if was != nil && was.SameSlots(s) && was.Mode == s.Mode && was.SNAT == s.SNAT &&
+		if was != nil && was.SameSlots(s) && was.Mode == s.Mode && was.SameSNAT(s) &&
 			(was.Affinity > 0) == (s.Affinity > 0) && was.Refuse == s.Refuse {
 			is.slots, is.next = was.slots, was.next
 		}

@@ -81,10 +81,11 @@ func (d *Dataplane) claim(t flow.Tuple, s *service, b dataplane.Backend) (flow.T
 	if s.Mode == dataplane.DNAT {
 		return claim, d.tryClaim(claim, t)
 	}
-	claim.Dst = s.SNAT
+	addresses := s.SNATs()
 	hash := Hash(t) ^ d.cfg.SNATSeed
 	for i := range PortAttempts {
 		claim.DstPort = SNATPort(d.cfg.SNATPorts, hash, i)
+		claim.Dst = addresses[SNATAddress(len(addresses), hash, i)]
 		if reason := d.tryClaim(claim, t); reason != dataplane.DropNoPort {
 			return claim, reason
 		}

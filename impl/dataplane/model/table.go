@@ -130,6 +130,7 @@ func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
 		d.remove(e.Original)
 	}
 	d.countFlows()
+	d.countPorts()
 	d.forgetDatagrams(now)
 	return removed, nil
 }

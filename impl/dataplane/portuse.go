@@ -1,0 +1,78 @@
+package dataplane
+
+import "baton/impl/flow"
+
+// PortUse is how many SNAT ports the flows to one backend use. Each backend can be reached
+// from every port of every SNAT address, so a service's ports are used up where one
+// backend's are.
+type PortUse struct {
+	Backend     Backend
+	Used, Ports int
+}
+
+// PortCount counts the SNAT ports in use to each backend, during one walk through the table.
+type PortCount struct {
+	half     PortRange
+	services []Service
+	used     map[portUser]int
+}
+
+// portUser is what has each port once.
+type portUser struct {
+	backend Backend
+	snat    flow.Addr
+	proto   flow.Proto
+}
+
+// NewPortCount begins a count for the services that have SNAT ports, which may be none.
+func NewPortCount(half PortRange, services []Service) *PortCount {
+	c := &PortCount{half: half, used: make(map[portUser]int)}
+	for _, s := range services {
+		if s.Mode != FullNAT {
+			continue
+		}
+		c.services = append(c.services, s)
+		for _, b := range s.Backends {
+			for _, a := range s.SNATs() {
+				c.used[portUser{b, a, s.Proto}] = 0
+			}
+		}
+	}
+	return c
+}
+
+// Empty reports whether there is nothing to count.
+func (c *PortCount) Empty() bool { return len(c.used) == 0 }
+
+// Add counts the port of a reply tuple by times, if it is of this node's half.
+func (c *PortCount) Add(reply *flow.Tuple, by int) {
+	if reply.DstPort < c.half.First || reply.DstPort > c.half.Last {
+		return
+	}
+	user := portUser{Backend{reply.Src, reply.SrcPort}, reply.Dst, reply.Proto}
+	if n, ok := c.used[user]; ok {
+		c.used[user] = n + by
+	}
+}
+
+// Of returns the result for each service: the backend with the most ports in use.
+func (c *PortCount) Of() map[flow.Service]PortUse {
+	all := make(map[flow.Service]PortUse, len(c.services))
+	ports := int(c.half.Last-c.half.First) + 1
+	for _, s := range c.services {
+		var most PortUse
+		for _, b := range s.Backends {
+			use := PortUse{Backend: b, Ports: ports * len(s.SNATs())}
+			for _, a := range s.SNATs() {
+				use.Used += c.used[portUser{b, a, s.Proto}]
+			}
+			if most.Ports == 0 || use.Used > most.Used {
+				most = use
+			}
+		}
+		if most.Ports > 0 {
+			all[s.Service] = most
+		}
+	}
+	return all
+}
