@@ -387,6 +387,7 @@ func (p *process) sweep() {
 		events[i] = flow.Event{Entry: entry, Deleted: true}
 	}
 	p.w.forget(events)
+	p.readFlows() // an event from before the sweep would bring the flow back
 	p.input(p.life, node.Flows{Events: events})
 }
 

@@ -141,6 +141,30 @@ func (e *Engine) reconcileEntry(entry *flow.Entry) {
 	r.seen.add(e.table.find(e.table.tuple(c.original), c.original))
 }
 
+// Differences compares a dump of a sink's dataplane with the mirror, and returns what is to
+// be written and deleted there so that it holds what the mirror does. An entry that came in
+// since the dump is among what is to be written; writing it twice does no harm.
+func (e *Engine) Differences(held []flow.Entry) (write []flow.Entry, remove []flow.Tuple) {
+	var seen slotSet
+	for i := range held {
+		h := &held[i]
+		id := e.table.find(e.table.tuple(h.Original), h.Original)
+		if id == 0 {
+			remove = append(remove, h.Original)
+			continue
+		}
+		if s := e.table.at(id); s.reply == h.Reply && s.state == h.State {
+			seen.add(id)
+		}
+	}
+	for id := uint32(1); id <= e.table.used; id++ {
+		if s := e.table.at(id); !s.vacant() && !seen.has(id) {
+			write = append(write, s.change().entry(flow.Synced))
+		}
+	}
+	return write, remove
+}
+
 func (r *reconciliation) exempt(t flow.Tuple) bool {
 	_, ok := r.touched[t]
 	return ok

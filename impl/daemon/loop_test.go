@@ -333,6 +333,22 @@ func TestASweepReportsWhatIsGone(t *testing.T) {
 	}
 }
 
+// TestEventsFromBeforeASweepAreToldBeforeIt: the flow was opened, and expired, while the loop
+// stood still.
+func TestEventsFromBeforeASweepAreToldBeforeIt(t *testing.T) {
+	b := newBench(t, every(2*time.Millisecond, 3))
+	b.dp.toBeSwept = []flow.Entry{entry(1)}
+	b.dp.events = []flow.Event{{Entry: entry(1)}}
+	b.driver.CarryOut(node.Expire{On: true})
+	b.tick()
+	b.settle(t, "reported", func() bool { return len(b.answers()) == 2 })
+	for i, deleted := range []bool{false, true} {
+		if got := b.answers()[i].(node.Flows).Events; len(got) != 1 || got[0].Deleted != deleted {
+			t.Errorf("told %v as number %d; want the opening, then the deletion", got, i+1)
+		}
+	}
+}
+
 func TestASweepIsVoidOnceAgeingIsOff(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	b.dp.toBeSwept = []flow.Entry{entry(1)}
@@ -345,6 +361,7 @@ func TestASweepIsVoidOnceAgeingIsOff(t *testing.T) {
 	if len(b.answers()) != 0 {
 		t.Errorf("a follower was told that flows expired: %v", b.answers())
 	}
+	b.toldLost(t) // so that the dataplane is read, which lacks the flow
 	b.tick()
 	if b.scans.running {
 		t.Error("a sweep runs although ageing is off")

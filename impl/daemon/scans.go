@@ -187,11 +187,21 @@ func (s *scans) resume(l *loop) {
 	}
 }
 
-// report tells the core which flows a sweep has removed. It skips a flow that was opened
-// again meanwhile, which has an event of its own.
+// report tells the core which flows a sweep has removed, after every event from before the
+// sweep: an older event would bring the flow back. It skips a flow that was opened again
+// meanwhile, which has an event of its own. A node that follows by now is told only that its
+// dataplane lacks flows.
 func (s *scans) report(l *loop, generation uint64, expired []flow.Entry) {
 	if generation != s.generation || !s.expiring {
+		if len(expired) > 0 {
+			l.inbox.post(node.Lost{})
+		}
 		s.endReport()
+		return
+	}
+	if more, err := l.readEvents(maxEvents, l.driver.Flows); more && err == nil {
+		s.reporting = true
+		l.inbox.call(func() { s.report(l, generation, expired) })
 		return
 	}
 	batch := expired[:min(len(expired), maxEvents)]

@@ -5,15 +5,14 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/fingerprint"
-	"baton/impl/flow"
 	"baton/impl/ha"
 )
 
 // A dataplane that lost flow events is read anew. A MASTER tells its peer what it finds
 // there. A follower opens no flows and expires none: what its dataplane holds and the
 // synced table does not was opened in a turn that ended before it was told of, and is
-// removed; what it holds otherwise than the table changed in such a turn, and is written
-// anew. While the role changes hands neither would be right, and the reading waits.
+// removed; what it holds otherwise than the table, or lacks, changed or expired in such a
+// turn, and is written anew. While the role changes hands neither would be right, and the reading waits.
 // A reading that failed has found nothing: it changes nothing and is repeated.
 
 // reading is the state of that.
@@ -188,8 +187,7 @@ func (n *Node) stopReconciling() {
 }
 
 // restore takes the dump of a node that followed when it was asked for, and makes the
-// dataplane hold what the table does. An entry that came since is in the table, for it is
-// counted before it is written.
+// dataplane hold what the table does.
 func (n *Node) restore(d Done) {
 	switch {
 	case d.Err != "":
@@ -201,19 +199,8 @@ func (n *Node) restore(d Done) {
 	}
 	n.reading.end(n.now, false)
 	n.reading.streak = 0
-	var strays []flow.Tuple
-	var changed []flow.Entry
-	for i := range d.Entries {
-		held := &d.Entries[i]
-		switch counted, known := n.sync.Lookup(held.Original); {
-		case !known:
-			strays = append(strays, held.Original)
-		case counted.Reply != held.Reply || counted.State != held.State:
-			changed = append(changed, counted)
-		}
-	}
-	if len(strays)+len(changed) > 0 {
-		n.emit(Apply{ID: n.nextID(pending{kind: pendingRestore}), Entries: changed, Deletes: strays})
+	if write, strays := n.sync.Differences(d.Entries); len(strays)+len(write) > 0 {
+		n.emit(Apply{ID: n.nextID(pending{kind: pendingRestore}), Entries: write, Deletes: strays})
 	}
 }
 

@@ -163,6 +163,18 @@ func TestAFollowerRestoresFlowsThatChangedUncounted(t *testing.T) {
 	}
 }
 
+// TestAFollowerWritesWhatItsDataplaneLacks: an entry expired in a turn as MASTER that ended
+// before the core was told.
+func TestAFollowerWritesWhatItsDataplaneLacks(t *testing.T) {
+	l := newPair(t)
+	flows := []flow.Entry{l.open("lb1", 1), l.open("lb1", 2)}
+	l.run(time.Second)
+	delete(l.nodes["lb2"].table, flows[0].Original)
+	l.step(l.nodes["lb2"], Lost{})
+	l.run(2 * RereadPause)
+	l.wantDataplanes("after a loss", flows)
+}
+
 // TestAFollowerKeepsItsFlowsWhenAReadFails: and removes the strays with the next.
 func TestAFollowerKeepsItsFlowsWhenAReadFails(t *testing.T) {
 	l := newPair(t)
