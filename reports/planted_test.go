@@ -34,18 +34,18 @@ var plantedBugs = []struct {
 	{"granted-node-does-not-announce", "scenarios/operator-handover", "1", "lb2 became MASTER and announced itself not at all"},
 	{"grant-not-sent", "scenarios/operator-handover", "1", "lb1 gave up the role (handed over) and took it again before its peer did"},
 	// Connection sync and the dataplane.
-	{"first-lease-clears-the-table", "scenarios/crash-master", "1", "lb2 became MASTER in sync by its own word, and its table did not carry on all sessions"},
-	{"synced-replies-not-installed", "scenarios/crash-master", "1", "lb2 became MASTER in sync by its own word, and its table did not carry on all sessions"},
-	{"failed-write-counts-as-done", "sim/mutants/scenarios/writes-fail", "1", "lb2 became MASTER in sync by its own word, and its table did not carry on all sessions"},
-	{"failed-dump-reconciled", "sim/mutants/scenarios/reads-fail", "1", "lb2 became MASTER with an empty table, in sync by its own word"},
-	{"udp-not-synced", "scenarios/cold-start-together", "1", "lb2 is in sync by its own word, and of the flows of lb1 lacks 1"},
+	{"first-lease-clears-the-table", "scenarios/crash-master", "1", "lb2 became MASTER and reported that it was in sync, but not all sessions continued"},
+	{"synced-replies-not-installed", "scenarios/crash-master", "1", "lb2 became MASTER and reported that it was in sync, but not all sessions continued"},
+	{"failed-write-counts-as-done", "sim/mutants/scenarios/writes-fail", "1", "lb2 became MASTER and reported that it was in sync, but not all sessions continued"},
+	{"failed-dump-reconciled", "sim/mutants/scenarios/reads-fail", "1", "lb2 became MASTER with an empty table although it reported that it was in sync"},
+	{"udp-not-synced", "scenarios/cold-start-together", "1", "lb2 reports that it is in sync, but lacks 1 of the flows of lb1"},
 	{"lease-ignored-by-forwarding", "scenarios/freeze-and-thaw", "2", "lb1 still carried the packets of 198.18.1.100 at the backends edge at"},
 	{"adopts-by-guess", "sim/mutants/scenarios/heard-with-a-cold-table", "1", "lb1 had no entries for established flows and adopted them"},
 	{"adopts-nothing", "scenarios/both-lose-power", "1", "lb1 became MASTER with an empty table"},
 	// The harness.
 	{"sim-heal-leaves-one-direction", "scenarios/library/partition/split-heals", "1", "lb1 does not hear lb2 on clients and sync, although nothing is cut"},
 	{"sim-stream-dialled-once", "scenarios/sync-cut-and-heal", "1", "lb2 has no sync stream to lb1, although their BFD session on the sync link is Up"},
-	{"sim-crash-keeps-tables", "scenarios/control-restored-master-preempts", "1", "lb1 came back from its crash with the table of its former life"},
+	{"sim-crash-keeps-tables", "scenarios/control-restored-master-preempts", "1", "lb1 came back from its crash with its old table"},
 	{"sim-unknown-segments-dropped", "scenarios/control-restored-master-preempts", "1", "control not caught by rst: 0 RSTs were seen, and 500 sessions lost"},
 }
 

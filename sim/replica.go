@@ -34,7 +34,7 @@ func (w *World) compareTables(ctx context.Context) error {
 		}
 		if look == tableLooks {
 			w.record(trace.Event{At: w.now, Node: backup.id, Kind: trace.KindLeak, Leak: &trace.Leak{
-				What: fmt.Sprintf("is in sync by its own word, and of the flows of %s lacks %d and holds %d that are not there", master.id, lacks, exceeds)}})
+				What: fmt.Sprintf("reports that it is in sync, but lacks %d of the flows of %s and has %d that %[2]s lacks", lacks, master.id, exceeds)}})
 			return nil
 		}
 		if err := w.run(ctx, w.now.Add(lookEvery), nil); err != nil {

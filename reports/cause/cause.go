@@ -21,7 +21,7 @@ type Cause struct {
 	What string // without times and counts, so that runs with the same cause have the same text
 }
 
-// Harm is the failure whose cause is sought.
+// Harm is the failure that needs a cause.
 type Harm struct {
 	From, To clock.Instant
 	// Kind is the kind of harm.
@@ -65,15 +65,15 @@ func Of(events []trace.Event, harm Harm) (Cause, bool) {
 	return situation(events, harm)
 }
 
-// grace is how long after the first sign of a harm its cause may be recorded: different hosts record
-// them.
+// grace is how long after the first sign of a harm its cause may be recorded, because different
+// hosts record the two.
 const grace = 10 * time.Millisecond
 
 // misdeed is a cause that breaks a rule of the pair.
 type misdeed struct {
 	Cause
-	rank int // the lowest wins; of equals, the nearest
-	// lasting misdeeds count even after further faults.
+	rank int // the lowest rank wins; of equal ranks, the nearest in time
+	// A lasting misdeed counts even after further faults.
 	lasting bool
 }
 

@@ -11,8 +11,7 @@ import (
 	"baton/sim"
 )
 
-// A run that passes has nothing that could have led to damage: what is told of a red run
-// is no habit of healthy ones.
+// Passing runs contain no misdeeds. What the report calls a cause must not occur in healthy runs.
 func TestNothingIsFoundInRunsThatPass(t *testing.T) {
 	files, err := filepath.Glob("../../scenarios/*.scn")
 	if err != nil {

@@ -25,7 +25,7 @@ func died(events []trace.Event) (list []misdeed) {
 	return list
 }
 
-// ungated finds claims without their gates, of a subject that tells its gates.
+// ungated finds claims without their gates, if the subject reports its gates.
 func ungated(events []trace.Event) (list []misdeed) {
 	if lacks(events, capability.Gates) {
 		return nil
@@ -39,16 +39,16 @@ func ungated(events []trace.Event) (list []misdeed) {
 	return list
 }
 
-// lacks reports whether the subject says that it lacks a capability.
+// lacks reports whether the subject declares that it lacks a capability.
 func lacks(events []trace.Event, word string) bool {
 	return len(events) > 0 && events[0].Meta != nil && slices.Contains(events[0].Meta.Lacks, word)
 }
 
-// woken is the time after a thaw within which a claim means that the node did not listen to its peer.
+// woken is the time after a thaw in which a node cannot have listened to its peer before it claims.
 const woken = 50 * time.Millisecond
 
-// seized finds claims beside a MASTER that is alive: against what the node has heard of
-// it, or without having listened.
+// seized finds claims while the other node is MASTER and alive: the claimant knew it, or had not
+// listened.
 func seized(events []trace.Event) (list []misdeed) {
 	p := newPair()
 	thawed := map[string]clock.Instant{}
@@ -77,8 +77,8 @@ func claims(e trace.Event) bool {
 	return e.Role != nil && e.Role.From == "Backup" && e.Role.To == "Claiming"
 }
 
-// keptLease finds nodes that are no longer MASTER and may forward still when their peer
-// begins to.
+// keptLease finds nodes that gave up the role, but still hold a lease when their peer becomes
+// MASTER.
 func keptLease(events []trace.Event) (list []misdeed) {
 	p := newPair()
 	for _, e := range events {
@@ -96,11 +96,11 @@ func keptLease(events []trace.Event) (list []misdeed) {
 	return list
 }
 
-// sameEpoch finds a MASTER that did not raise the epoch that it knew. Two MASTERs that do
-// not hear each other may have the same.
+// sameEpoch finds a MASTER that did not raise the epoch that it knew. Two MASTERs that do not hear
+// each other may have the same epoch.
 func sameEpoch(events []trace.Event) (list []misdeed) {
 	p := newPair()
-	known := map[string]uint32{} // by node
+	known := map[string]uint32{} // epoch by node
 	for _, e := range events {
 		if f := e.Fault; f != nil && (f.Verb == "crash" || f.Verb == "kill" || f.Verb == "stop") {
 			for _, host := range f.Hosts {
@@ -125,8 +125,8 @@ func sameEpoch(events []trace.Event) (list []misdeed) {
 	return list
 }
 
-// adopted finds established flows that a MASTER without their entries took for new ones,
-// and that a backend reset since it does not know them.
+// adopted finds established flows that a MASTER without their entries adopted, and that a backend
+// reset because it did not know them.
 func adopted(events []trace.Event) (list []misdeed) {
 	for _, e := range events {
 		r := e.RST
@@ -140,18 +140,18 @@ func adopted(events []trace.Event) (list []misdeed) {
 	return list
 }
 
-// Bounds of announcements: a MASTER repeats the first within announced, and has sent
-// several before enough has passed.
+// Bounds of announcements: a MASTER repeats the first within announced, and sends several within
+// enough.
 const (
 	announced = 200 * time.Millisecond
 	enough    = time.Second
 )
 
-// unannounced finds a MASTER that tells the hosts too little of itself: once instead of
-// several times, or not at all when the other MASTER gives up.
+// unannounced finds a MASTER that announces itself too little: once instead of several times, or
+// not at all after the other MASTER gave up the role.
 func unannounced(events []trace.Event) (list []misdeed) {
 	if len(events) == 0 || !slices.ContainsFunc(events, func(e trace.Event) bool { return e.Announce != nil }) && (events[0].Meta == nil || lacks(events, capability.Lease)) {
-		return nil // a subject that does not tell
+		return nil // the subject does not report its announcements
 	}
 	for i, e := range events {
 		if e.Role == nil || e.Role.From == e.Role.To {
@@ -174,8 +174,8 @@ func unannounced(events []trace.Event) (list []misdeed) {
 	return list
 }
 
-// announcements counts those of a node within a time of the first event; long says that
-// it lived and kept its role for that time.
+// announcements counts the announcements of a node within a time after the first event. long
+// reports whether the node lived and kept its role for that time.
 func announcements(events []trace.Event, node string, within time.Duration) (n int, long bool) {
 	start := events[0].At
 	for i, e := range events {
@@ -193,7 +193,7 @@ func announcements(events []trace.Event, node string, within time.Duration) (n i
 	return n, false
 }
 
-// masterBeside is the other node, and since when, if it is MASTER after the events.
+// masterBeside returns the other node and when it became MASTER, if it is MASTER after the events.
 func masterBeside(events []trace.Event, node string) (other string, since clock.Instant) {
 	for _, e := range events {
 		if e.Role == nil || e.Node == node || e.Role.From == e.Role.To {
@@ -206,10 +206,10 @@ func masterBeside(events []trace.Event, node string) (other string, since clock.
 	return other, since
 }
 
-// late is the tolerance beyond the detection time.
+// late is the tolerated multiple of the detection time.
 const late = 1.3
 
-// detectedLate finds a BFD session that outlived its detection time.
+// detectedLate finds a BFD session that stayed Up for longer than its detection time.
 func detectedLate(events []trace.Event) (list []misdeed) {
 	var fault trace.Event // the last that ended a node
 	for _, e := range events {
@@ -230,8 +230,8 @@ func detectedLate(events []trace.Event) (list []misdeed) {
 	return list
 }
 
-// keptTable finds a node that has flows after a crash before anybody can have told it of
-// any: its crash was none.
+// keptTable finds a node that has flows after its crash before it has a sync stream: the crash did
+// not clear its table.
 func keptTable(events []trace.Event) (list []misdeed) {
 	crashed := map[string]bool{}
 	for _, e := range events {
@@ -243,7 +243,7 @@ func keptTable(events []trace.Event) (list []misdeed) {
 		case e.Sync != nil && crashed[e.Node] && e.Sync.Phase != "idle":
 			delete(crashed, e.Node) // it has a stream
 		case e.Sync != nil && crashed[e.Node] && e.Sync.Entries > 0:
-			list = append(list, at(e, "%s came back from its crash with the table of its former life: the world's crash is none", e.Node))
+			list = append(list, at(e, "%s came back from its crash with its old table: the crash did not clear it", e.Node))
 			delete(crashed, e.Node)
 		}
 	}

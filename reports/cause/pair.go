@@ -8,11 +8,11 @@ import (
 	"baton/scenarios/fault"
 )
 
-// pair is what a trace says of its nodes up to an event.
+// pair is the state of both nodes according to the trace up to an event.
 type pair struct {
 	nodes []*node
 	cuts  []trace.Direction
-	last  clock.Instant // when something was cut or healed last
+	last  clock.Instant // the last cut or heal
 }
 
 type node struct {
@@ -21,16 +21,17 @@ type node struct {
 	since  clock.Instant
 	reason string
 	alive  bool // neither ended nor frozen
-	served bool // it was MASTER in this life
-	synced bool // it claimed in sync
+	served bool // it was MASTER since its process started
+	synced bool // its gate InSync was open at its last claim
 	lease  clock.Instant
 	gates  map[string]trace.Gate
-	held   int // entries of its table
-	// left is when it gave up the role last, and why; back, when it took it back instead.
+	held   int // number of entries in its table
+	// left is when it last gave up the role, leftWhy the reason. back is when it last took the
+	// role back during a handover.
 	left, back       clock.Instant
 	leftWhy, backWhy string
-	paths            map[string]string // states of its BFD sessions
-	phase            string            // of its connection sync
+	paths            map[string]string // states of its BFD sessions by path
+	phase            string            // phase of its connection sync
 }
 
 func newPair() *pair { return &pair{} }
@@ -46,7 +47,7 @@ func (p *pair) node(name string) *node {
 	return n
 }
 
-// peerOf is the other node, nil if there is none.
+// peerOf returns the other node, nil if there is none.
 func (p *pair) peerOf(name string) *node {
 	for _, n := range p.nodes {
 		if n.name != name {
@@ -56,7 +57,7 @@ func (p *pair) peerOf(name string) *node {
 	return nil
 }
 
-// master is the node that is MASTER and alive, nil if none is.
+// master returns the living MASTER, nil if there is none.
 func (p *pair) master() *node {
 	for _, n := range p.nodes {
 		if n.alive && n.role == "Master" {
@@ -94,7 +95,7 @@ func (p *pair) apply(e trace.Event) {
 	}
 }
 
-// moved notes how a node lost the role, or kept it.
+// moved records how a node lost the role or took it back.
 func (n *node) moved(e trace.Event) {
 	switch from, to := e.Role.From, e.Role.To; {
 	case from == "Yielding" && to == "Claiming":
@@ -104,7 +105,7 @@ func (n *node) moved(e trace.Event) {
 	}
 }
 
-// severed notes what nothing passes on.
+// severed records the directions that are cut.
 func (p *pair) severed(e trace.Event) {
 	f := e.Fault
 	switch {
@@ -116,7 +117,7 @@ func (p *pair) severed(e trace.Event) {
 	}
 }
 
-// done notes what a fault does to nodes.
+// done records the effect of a fault on nodes.
 func (p *pair) done(f *trace.Fault) {
 	for _, name := range f.Hosts {
 		for _, n := range p.nodes {

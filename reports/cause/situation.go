@@ -13,8 +13,8 @@ import (
 	"baton/scenarios/lab"
 )
 
-// situation says in which state the pair was while clients got no answer, or what a node
-// waited for that did not do what was expected of it.
+// situation describes the state of the pair while clients got no answer, or why a node did not do
+// what was expected of it.
 func situation(events []trace.Event, harm Harm) (Cause, bool) {
 	switch harm.Kind {
 	case Silence:
@@ -29,7 +29,7 @@ func situation(events []trace.Event, harm Harm) (Cause, bool) {
 	return Cause{}, false
 }
 
-// silent says who was MASTER while clients got no answer, and what is odd about it.
+// silent describes who was MASTER while clients got no answer, and what is unusual about it.
 func silent(events []trace.Event, harm Harm) (Cause, bool) {
 	p, taken := stateAt(events, harm.To-1)
 	m := p.master()
@@ -37,11 +37,11 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 	case m == nil:
 		return nobody(p, harm)
 	case m.since > harm.From && taken == 0 && m.synced:
-		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER with an empty table, in sync by its own word, and did not carry on the sessions", m.name)}, true
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER with an empty table although it reported that it was in sync, and the sessions did not continue", m.name)}, true
 	case m.since > harm.From && m.synced:
-		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER in sync by its own word, and its table did not carry on all sessions", m.name)}, true
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER and reported that it was in sync, but not all sessions continued", m.name)}, true
 	case m.since > harm.From:
-		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER out of sync, and its table did not carry on all sessions", m.name)}, true
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER out of sync, and not all sessions continued", m.name)}, true
 	}
 	return stayed(p, events, harm)
 }
@@ -56,8 +56,8 @@ func nobody(p *pair, harm Harm) (Cause, bool) {
 	return Cause{}, false
 }
 
-// stayed says which node was MASTER all the time, after a fault that may have made it
-// useless.
+// stayed describes a node that remained MASTER after a fault that may have prevented it from
+// serving.
 func stayed(p *pair, events []trace.Event, harm Harm) (Cause, bool) {
 	m := p.master()
 	fault, _ := lastFault(events, harm.From.Add(grace))
@@ -81,7 +81,7 @@ func stayed(p *pair, events []trace.Event, harm Harm) (Cause, bool) {
 	return Cause{harm.From, m.name, what}, true
 }
 
-// waiting says why a node is not what was expected of it.
+// waiting describes why a node does not have the expected role.
 func waiting(events []trace.Event, harm Harm) (Cause, bool) {
 	p, _ := stateAt(events, harm.To)
 	i := slices.IndexFunc(p.nodes, func(n *node) bool { return n.name == harm.Node })
@@ -99,7 +99,7 @@ func waiting(events []trace.Event, harm Harm) (Cause, bool) {
 	return Cause{max(n.since, harm.From), n.name, fmt.Sprintf("%s stayed %s%s", n.name, n.role, n.closed())}, n.role != ""
 }
 
-// unsynced says that a node has no sync stream although the other end of its cable is heard.
+// unsynced finds a node without a sync stream although both BFD sessions on the sync link are Up.
 func unsynced(events []trace.Event, harm Harm) (Cause, bool) {
 	p, _ := stateAt(events, harm.To)
 	i := slices.IndexFunc(p.nodes, func(n *node) bool { return n.name == harm.Node })
@@ -117,10 +117,10 @@ func unsynced(events []trace.Event, harm Harm) (Cause, bool) {
 // up is the state of a BFD session.
 const up = "Up"
 
-// rejoined is how long after a heal a session is not Up yet, by BFD's slow rate.
+// rejoined is how long a session may take to come Up after a heal, at BFD's slow rate.
 const rejoined = time.Second
 
-// apart says who does not hear whom although nothing is cut.
+// apart finds a node that does not hear its peer although nothing is cut.
 func apart(events []trace.Event, harm Harm) (Cause, bool) {
 	p, _ := stateAt(events, harm.To)
 	if len(p.nodes) != 2 || len(p.cuts) > 0 || harm.To < p.last.Add(rejoined) || slices.ContainsFunc(p.nodes, func(n *node) bool { return !n.alive }) {
@@ -141,7 +141,7 @@ func apart(events []trace.Event, harm Harm) (Cause, bool) {
 	return Cause{}, false
 }
 
-// closed names the gates that keep a node from the role, with why.
+// closed lists the closed gates of a node and why they are closed.
 func (n *node) closed() string {
 	var list []string
 	for _, name := range []string{"LinksUp", "DataplaneReady", "Reachable", "Arbitrated", "NoMaster", "HoldDown", "InSync"} {
@@ -155,8 +155,8 @@ func (n *node) closed() string {
 	return " with " + strings.Join(list, " and ")
 }
 
-// stateAt folds the events up to an instant. taken is how many entries the node that
-// became MASTER last had then, -1 if that is unknown.
+// stateAt returns the state at an instant. taken is the number of entries of the last claimant when
+// it claimed, -1 if unknown.
 func stateAt(events []trace.Event, until clock.Instant) (p *pair, taken int) {
 	p, taken = newPair(), -1
 	for _, e := range events {
@@ -171,7 +171,7 @@ func stateAt(events []trace.Event, until clock.Instant) (p *pair, taken int) {
 	return p, taken
 }
 
-// lastFault is the last that began before an instant, and when.
+// lastFault returns the last fault that began before an instant, and when it began.
 func lastFault(events []trace.Event, before clock.Instant) (last *trace.Fault, began clock.Instant) {
 	for _, e := range events {
 		if e.At > before {

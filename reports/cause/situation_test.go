@@ -10,7 +10,8 @@ import (
 	"baton/impl/trace"
 )
 
-// What a node waited for is what its gates said last, told from when it was waited for.
+// A node that does not get its role is described by its last closed gates, from the time of the
+// expectation on.
 func TestANodeThatStaysBackupIsToldWithItsLastReason(t *testing.T) {
 	second := func(n int) clock.Instant { return clock.Instant(time.Duration(n) * time.Second) }
 	gate := func(at int, why string) trace.Event {
@@ -29,7 +30,7 @@ func TestANodeThatStaysBackupIsToldWithItsLastReason(t *testing.T) {
 	}
 }
 
-// A subject that tells no gates has not claimed without them.
+// A subject that does not report its gates is not blamed for claims without them.
 func TestOnlyWhoTellsItsGatesClaimsWithoutThem(t *testing.T) {
 	events := []trace.Event{
 		{Kind: trace.KindMeta, Meta: &trace.Meta{SUT: "keepalived"}},
@@ -44,7 +45,7 @@ func TestOnlyWhoTellsItsGatesClaimsWithoutThem(t *testing.T) {
 	}
 }
 
-// role is the change of a role, in a second of a trace.
+// role is a change of role at a second of the trace.
 func role(at int, node, from, to, reason string) trace.Event {
 	return trace.Event{At: clock.Instant(at) * clock.Instant(time.Second), Node: node, Kind: trace.KindRole, Role: &trace.Role{From: from, To: to, Reason: reason}}
 }
@@ -58,8 +59,8 @@ func severing(at int, verb, phase string) trace.Event {
 		Fault: &trace.Fault{Verb: verb, Phase: phase, Directions: []trace.Direction{{Link: "clients", From: "lb1", To: "lb2"}}}}
 }
 
-// The state of the pair that is told is the one that is odd: a role given up, one taken
-// again, a stream that is missing, a node that is not heard though nothing is cut.
+// The description names what is unusual: a role given up, a role taken back, a missing stream, a
+// peer that is not heard although nothing is cut.
 func TestWhatIsOddOfThePairIsTold(t *testing.T) {
 	pair := []trace.Event{role(1, "lb1", "Init", "Backup", ""), role(1, "lb2", "Init", "Backup", ""), role(2, "lb1", "Claiming", "Master", "")}
 	apart := []trace.Event{severing(3, "cut", "begin"), session(4, "lb1", "clients", "Down"), session(4, "lb2", "clients", "Init")}
@@ -88,8 +89,8 @@ func TestWhatIsOddOfThePairIsTold(t *testing.T) {
 	}
 }
 
-// Flows that a node has after its crash come from its former life, unless its peer can have
-// told it of them.
+// Flows in a node's table after its crash are left from before the crash, unless its peer can have
+// sent them.
 func TestATableThatOutlivesACrashIsTold(t *testing.T) {
 	crash := trace.Event{Kind: trace.KindFault, Fault: &trace.Fault{Verb: "crash", Hosts: []string{"lb1"}, Phase: "receipt"}}
 	sync := func(node, phase string, entries int) trace.Event {

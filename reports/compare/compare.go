@@ -15,10 +15,10 @@ import (
 	"baton/scenarios/plan"
 )
 
-// key tells sets of repeats apart.
+// key identifies a set of repeats.
 type key struct{ scenario, world, settings string }
 
-// Compare holds new runs against a baseline. base and new name where they come from.
+// Compare compares new runs with a baseline. base and new say where each was read from.
 func Compare(base, new string, was, now *model.Suite) *model.Comparison {
 	before, after := rows(was), rows(now)
 	c := &model.Comparison{Base: base, New: new, Alpha: Alpha, Effect: Effect, Rows: []model.Change{}, Remarks: reset(before, after)}
@@ -48,8 +48,8 @@ func rows(s *model.Suite) map[key]*model.Row {
 	return found
 }
 
-// reset pairs a scenario that was run with different settings on the two sides, because
-// the setting may be the subject of the comparison. A remark names it.
+// reset pairs a scenario that ran with different settings on the two sides, because the setting may
+// be the subject of the comparison. A remark says so.
 func reset(before, after map[key]*model.Row) []string {
 	said := []string{}
 	for _, k := range ordered(after, nil) {
@@ -65,7 +65,7 @@ func reset(before, after map[key]*model.Row) []string {
 	return said
 }
 
-// alike are the keys of the same scenario and world, whatever the settings.
+// alike returns the keys with the same scenario and world as k, with any settings.
 func alike(rows map[key]*model.Row, k key) []key {
 	return slices.DeleteFunc(ordered(rows, nil), func(o key) bool { return o.scenario != k.scenario || o.world != k.world })
 }
@@ -94,7 +94,7 @@ func change(k key, m metric.Metric, a, b []float64) model.Change {
 	c := model.Change{Scenario: k.String(), World: k.world, Metric: m.Name, Unit: unit(m), Base: distribution(a), New: distribution(b)}
 	c.P = stat.MannWhitney(a, b)
 	if diff := c.New.Median - c.Base.Median; diff != 0 {
-		// A median that was 0 has no relative change; any is as large as itself.
+		// A median of 0 has no relative change, so any change counts as 100 %.
 		c.Delta = diff / max(c.Base.Median, math.SmallestNonzeroFloat64)
 		if c.Base.Median <= 0 {
 			c.Delta = math.Copysign(1, diff)
@@ -115,7 +115,8 @@ func distribution(values []float64) model.Distribution {
 	return model.Distribution{N: len(values), Median: s.Median, Low: s.Low, High: s.High, Values: values}
 }
 
-// judge gives each row its verdict, all tests together, and the comparison the worst.
+// judge sets the verdict of each row, corrected for the number of tests, and that of the
+// comparison, which is the worst of them.
 func judge(c *model.Comparison) {
 	p := make([]float64, len(c.Rows))
 	for i, row := range c.Rows {
@@ -141,7 +142,7 @@ func judge(c *model.Comparison) {
 	}
 }
 
-// verdict of one row among so many tests.
+// verdict judges one row; tests is the number of rows.
 func verdict(c model.Change, tests int) (string, string) {
 	diff := c.New.Median - c.Base.Median
 	told := fmt.Sprintf("%s %s, was %s, %+.1f %%", number(c.New.Median), c.Unit, number(c.Base.Median), 100*c.Delta)
@@ -150,7 +151,7 @@ func verdict(c model.Change, tests int) (string, string) {
 	}
 	told = strings.ReplaceAll(told, " ,", ",")
 	switch {
-	// Even sets that do not overlap would not be told apart.
+	// With this few runs even sets that do not overlap would count as noise.
 	case stat.LeastP(c.Base.N, c.New.N)*float64(tests) >= Alpha:
 		return model.TooFew, fmt.Sprintf("%s; %d and %d runs cannot tell it from noise among %d figures", told, c.Base.N, c.New.N, tests)
 	case c.Adjusted >= Alpha:
@@ -165,7 +166,7 @@ func verdict(c model.Change, tests int) (string, string) {
 
 func number(x float64) string { return strconv.FormatFloat(math.Round(x*1000)/1000, 'f', -1, 64) }
 
-// remarks name what makes a comparison weaker, and what it leaves out.
+// remarks lists what weakens a comparison and what it leaves out.
 func remarks(was, now *model.Suite, before, after map[key]*model.Row) []string {
 	var list []string
 	for _, k := range ordered(before, after) {
@@ -198,21 +199,21 @@ func remarks(was, now *model.Suite, before, after map[key]*model.Row) []string {
 	return list
 }
 
-// real reports whether any runs were made on a machine, whose speed counts: virtual
-// time passes alike everywhere.
+// real reports whether any run was made in real time, where the machine's speed matters. Virtual
+// time does not depend on the machine.
 func real(s *model.Suite) bool {
 	return slices.ContainsFunc(s.Rows, func(row model.Row) bool { return row.World != plan.Sim })
 }
 
 func total(counts map[string]int) int {
 	sum := 0
-	for _, n := range counts { // in any order: a sum
+	for _, n := range counts { // a sum: the order does not matter
 		sum += n
 	}
 	return sum
 }
 
-// machines are the environments without the build: that is what is compared.
+// machines lists the environments without the build, because the build is what is compared.
 func machines(s *model.Suite) []string {
 	var list []string
 	for _, e := range s.Environments {

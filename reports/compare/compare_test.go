@@ -9,8 +9,8 @@ import (
 	"baton/reports/model"
 )
 
-// suite is repeats of scenarios whose takeover takes so long, with noise of 4 %, and
-// whose other figures are what they are.
+// suite returns repeats of scenarios with the given takeover time and noise of 4 %. The other
+// figures are constant.
 func suite(r *rand.Rand, repeats int, takeover float64) *model.Suite {
 	s := &model.Suite{Counts: map[string]int{"PASS": repeats}, Environments: []model.Environment{{Arch: "amd64", CPU: "x", Cores: 2, Kernel: "6.9"}}}
 	for _, name := range []string{"crash", "freeze", "restore", "stop"} {
@@ -30,7 +30,8 @@ func suite(r *rand.Rand, repeats int, takeover float64) *model.Suite {
 	return s
 }
 
-// TestTwentyPairsOfTheSameAreTheSame, and 2000, of which about alpha may differ.
+// TestTwentyPairsOfTheSameAreTheSame also runs 2000 pairs, of which a share of about alpha may
+// differ.
 func TestTwentyPairsOfTheSameAreTheSame(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	const pairs = 2000
@@ -45,8 +46,8 @@ func TestTwentyPairsOfTheSameAreTheSame(t *testing.T) {
 	}
 }
 
-// TestAFifthSlowerIsWorse: with 10 repeats, in each of the scenarios; and in no other
-// figure more often than alpha says.
+// TestAFifthSlowerIsWorse expects that 10 repeats show it in each scenario, and that other figures
+// differ no more often than alpha allows.
 func TestAFifthSlowerIsWorse(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	const rounds = 200
@@ -107,7 +108,7 @@ func TestWhatWeakensAComparisonIsSaid(t *testing.T) {
 	}
 }
 
-// TestOtherSettingsAreComparedAndSaid: that a setting was changed is often the question.
+// TestOtherSettingsAreComparedAndSaid: the changed setting is often the subject of the comparison.
 func TestOtherSettingsAreComparedAndSaid(t *testing.T) {
 	r := rand.New(rand.NewPCG(6, 6))
 	was, now := suite(r, 10, 130), suite(r, 10, 156)

@@ -1,7 +1,7 @@
-// Package compare holds the figures of new runs against those of earlier ones: sets
-// of repeats by Mann-Whitney and a least effect, and batches in a row by change
-// points. It works on reports alone, so that a stored report.json is as good a
-// baseline as the runs themselves. The command line calls it.
+// Package compare compares the figures of new runs with those of earlier ones. It compares two sets
+// of repeats by the Mann-Whitney test and a minimum effect, and a series of batches by change
+// points. It reads reports only, so a stored report.json can be the baseline instead of the runs.
+// The command line calls it.
 package compare
 
 import (
@@ -10,15 +10,15 @@ import (
 	"baton/scenarios/metric"
 )
 
-// Alpha is the probability of calling anything different between two sets of runs of
-// the same thing, over all their figures together.
+// Alpha is the probability of reporting any difference between two sets of identical runs, over all
+// figures together.
 const Alpha = 0.01
 
-// Effect is the least relative change of a median that is told. What it must come to
-// besides is the metric's own Least.
+// Effect is the smallest relative change of a median that is reported. The change must also reach
+// the metric's own Least.
 const Effect = 0.05
 
-// metrics are those that say how well a failover went. All are better if smaller.
+// metrics are those that describe the quality of a failover. For all of them smaller is better.
 var metrics = metric.Chosen(func(m metric.Metric) bool { return m.Least > 0 })
 
 // unit is "ms", or "" for a count.
@@ -29,7 +29,7 @@ func unit(m metric.Metric) string {
 	return "ms"
 }
 
-// matters reports whether a change of the median is large enough to be told.
+// matters reports whether a change of the median is large enough to report.
 func matters(m metric.Metric, before, after float64) bool {
 	diff := math.Abs(after - before)
 	return diff >= m.Least && diff >= Effect*math.Abs(before)

@@ -12,12 +12,12 @@ import (
 	"baton/scenarios/metric"
 )
 
-// historyAlpha is the probability of marking a change in a series that has none.
+// historyAlpha is the probability of marking a change in a series without one.
 const historyAlpha = 0.01
 
-// History reads a folder whose subfolders are batches, each of runs or of a stored
-// report, oldest first by name,
-// and marks where a figure changed its level. Problems of the batches are returned.
+// History reads a folder whose subfolders are batches, in the order of their names, oldest first. A
+// batch holds runs or a stored report. History marks where a figure changed its level, and returns
+// the problems of the batches.
 func History(dir string) (*model.History, []model.Problem, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -72,7 +72,7 @@ func keysOf(points map[key]map[string][]model.Point) []key {
 	return keys
 }
 
-// trend marks the changes of a series that are large enough to matter.
+// trend marks the changes of a series that are large enough to report.
 func trend(k key, m metric.Metric, series []model.Point) model.Trend {
 	t := model.Trend{Scenario: k.String(), World: k.world, Metric: m.Name, Unit: unit(m), Points: series, Changes: []model.Shift{}}
 	medians := make([]float64, len(series))

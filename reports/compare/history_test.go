@@ -14,7 +14,7 @@ import (
 	"baton/reports/model"
 )
 
-// batches stores one report for each takeover, and a folder that holds nothing.
+// batches stores one report for each takeover time, and one empty folder.
 func batches(t *testing.T, takeovers ...float64) string {
 	t.Helper()
 	r := rand.New(rand.NewPCG(7, 7))

@@ -1,13 +1,12 @@
-// Package load finds stored runs and results of searches below folders and reads
-// them. Whatever is damaged, cut off, of another version or missing becomes a
-// model.Problem that names file and line; what is usable of it is kept, and nothing
-// is dropped in silence. A run is read on its own, so that a report of many holds
-// only few in memory. It changes nothing; package reports calls it.
+// Package load finds stored runs and results of searches below folders, and reads them. A file that
+// is damaged, truncated, missing or of another version becomes a model.Problem that names file and
+// line; the usable part is kept. Runs are read one at a time, so a report of many runs holds few of
+// them in memory. Package load writes nothing; package reports calls it.
 package load
 
 import "baton/reports/model"
 
-// problem is one of a file as a whole.
+// problem describes a problem with a file as a whole.
 func problem(file, what, kept string) model.Problem {
 	return model.Problem{File: file, What: what, Kept: kept}
 }

@@ -9,7 +9,7 @@ import (
 	"baton/scenarios/summary"
 )
 
-// Names of the files that make a folder a run, and of results beside runs.
+// File names: those that make a folder a run, and results beside runs.
 const (
 	TraceFile    = "trace.jsonl"
 	ResultFile   = "result.json"
@@ -17,16 +17,16 @@ const (
 	MutantsFile  = "mutants.json"
 )
 
-// Found is what lies below the folders that were given.
+// Found lists what is below the given folders.
 type Found struct {
 	Runs     []string // folders
-	Searches []string // files: campaigns and walks of the explorer
+	Searches []string // files: campaigns and explorer walks
 	Mutants  []string // files
 	Problems []model.Problem
 }
 
-// Find walks the folders to any depth. A folder that was given twice, or that lies
-// in another, counts once.
+// Find walks the folders to any depth. A folder that is given twice, or is inside another, counts
+// once.
 func Find(dirs []string) Found {
 	var found Found
 	seen := map[string]bool{}

@@ -10,10 +10,10 @@ import (
 	"baton/scenarios/stored"
 )
 
-// Glance is what a stored run says of itself at first sight: its result, and the first
-// event of its trace. It is read without the rest of the trace.
+// Glance is a summary of a stored run: its result and the first event of its trace. The rest of the
+// trace is not read.
 type Glance struct {
-	Stored   *check.Verdict // nil if there is none that can be read
+	Stored   *check.Verdict // nil if it is missing or unreadable
 	Meta     trace.Meta     // the zero value if the trace does not begin with one
 	Problems []model.Problem
 }
@@ -41,7 +41,7 @@ func (reader *Reader) Glance(dir string) Glance {
 	return g
 }
 
-// Scenario is the name in the scenario.scn of a folder, "" if none can be read.
+// Scenario returns the scenario name in a folder's scenario.scn, "" if it cannot be read.
 func (reader *Reader) Scenario(dir string) string {
 	p := reader.scenario(&Run{Dir: dir}, filepath.Join(dir, ScenarioFile))
 	if p == nil {

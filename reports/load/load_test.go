@@ -33,7 +33,7 @@ const whole = `{"t":1,"kind":"meta","meta":{"version":2,"scenario":"small","worl
 
 const passed = `{"scenario":"small","world":"sim","sut":"reference","seed":7,"verdict":"PASS","reasons":[],"checks":[],"metrics":{}}`
 
-// storedRun makes the folder of a run; a file without a text is left out.
+// storedRun creates the folder of a run. A file with an empty text is omitted.
 func storedRun(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -54,8 +54,8 @@ func TestAWholeRunIsJudgedAgainWithoutAProblem(t *testing.T) {
 	}
 }
 
-// TestDamageIsNamedAndTheRestKept: each kind of damage is named with its place, and
-// what is usable is there.
+// TestDamageIsNamedAndTheRestKept: each kind of damage is reported with its location, and the
+// usable part is kept.
 func TestDamageIsNamedAndTheRestKept(t *testing.T) {
 	lines := strings.SplitAfter(whole, "\n")
 	insert := func(at int, text string) string {
@@ -64,7 +64,7 @@ func TestDamageIsNamedAndTheRestKept(t *testing.T) {
 	newer := strings.Replace(whole, `"version":2`, `"version":3`, 1)
 	for name, c := range map[string]struct {
 		files   map[string]string
-		file    string // of the problem
+		file    string // that the problem names
 		line    int
 		what    string
 		events  int
@@ -154,7 +154,7 @@ func TestRunsAreFoundAtAnyDepthAndOnce(t *testing.T) {
 	}
 }
 
-// A pipe or a device in the place of a file is named and never waited for.
+// A pipe or a device in place of a file is reported, and reading it never blocks.
 func TestWhatIsNoFileIsNamed(t *testing.T) {
 	dir := storedRun(t, map[string]string{ResultFile: passed})
 	if err := errors.Join(syscall.Mkfifo(filepath.Join(dir, TraceFile), 0o644), os.Symlink("/dev/zero", filepath.Join(dir, ScenarioFile))); err != nil {

@@ -12,11 +12,11 @@ import (
 // mutantsVersion is the version of mutants.json.
 const mutantsVersion = 1
 
-// Mutants reads mutants.json, which `make mutants` leaves.
+// Mutants reads mutants.json, which `make mutants` writes.
 func Mutants(file string) (*model.Mutants, error) {
 	var list struct {
 		Version int  `json:"version"`
-		Clean   bool `json:"clean"` // without a mutant every suite passes
+		Clean   bool `json:"clean"` // every suite passes without a mutant
 		Mutants []struct {
 			Name    string  `json:"name"`
 			Outcome string  `json:"outcome"` // killed, survived, stale, not run, error

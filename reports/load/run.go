@@ -17,36 +17,36 @@ import (
 	"baton/scenarios/stored"
 )
 
-// Run is one stored run, as far as it could be read.
+// Run is one stored run, with everything that could be read.
 type Run struct {
 	Dir    string
-	Plan   *plan.Plan // nil if the run stored none that can be read
+	Plan   *plan.Plan // nil if it is missing or unreadable
 	Source string     // the plan's text in the run's folder
 	Meta   trace.Meta
 	Events []trace.Event // by time
-	// Lost is how many lines of the trace are not in Events.
+	// Lost is the number of trace lines that are not in Events.
 	Lost     int
-	Stored   *check.Verdict // nil if there is none that can be read
+	Stored   *check.Verdict // nil if it is missing or unreadable
 	Evidence evidence.Manifest
 	Problems []model.Problem
 }
 
-// skip is the verdict of a run that its world could not make.
+// skip is the verdict of a run that its world could not perform.
 const skip check.Outcome = "SKIP"
 
-// Reader reads runs, one after the other. What many of them share it keeps: a
-// scenario that is repeated is parsed once. It serves one goroutine.
+// Reader reads runs one after the other and caches what they share: a repeated scenario is parsed
+// once. It must be used by one goroutine only.
 type Reader struct {
 	decoder *trace.Decoder
 	plans   map[string]*plan.Plan // by their source
 }
 
-// NewReader returns a Reader that has read nothing.
+// NewReader returns a Reader with an empty cache.
 func NewReader() *Reader {
 	return &Reader{decoder: trace.NewDecoder(), plans: map[string]*plan.Plan{}}
 }
 
-// Read reads the run of a folder.
+// Read reads the run in a folder.
 func (reader *Reader) Read(dir string) *Run {
 	r := &Run{Dir: dir}
 	r.Stored = r.result(filepath.Join(dir, ResultFile))
@@ -89,7 +89,8 @@ func (r *Run) result(file string) *check.Verdict {
 	return &v
 }
 
-// scenario reads the plan of a run, nil if it is none of it.
+// scenario reads the plan of a run. It returns nil if the plan is unreadable or belongs to another
+// scenario.
 func (reader *Reader) scenario(r *Run, file string) *plan.Plan {
 	source, err := stored.ReadFile(file, scenarioMost)
 	p := reader.plans[string(source)]
@@ -109,8 +110,8 @@ func (reader *Reader) scenario(r *Run, file string) *plan.Plan {
 	return p
 }
 
-// Verdict judges the run, or says why it cannot be judged again; then the verdict is
-// the stored one, and INCONCLUSIVE if there is none either.
+// Verdict judges the run again. If that is impossible, only says why, and the verdict is the stored
+// one, or INCONCLUSIVE without a stored one.
 func (r *Run) Verdict() (v check.Verdict, only string) {
 	switch {
 	case r.skipped():
@@ -131,8 +132,8 @@ func (r *Run) Verdict() (v check.Verdict, only string) {
 		Verdict: check.Inconclusive, Reasons: []string{"it cannot be judged: " + only}}, only
 }
 
-// judge applies the checks. What is missing from the trace may be just what a check
-// would have failed for, so that a trace with gaps proves no PASS.
+// judge applies the checks. A missing line may hold the event that would have failed a check, so a
+// trace with gaps is never a PASS.
 func (r *Run) judge() check.Verdict {
 	r.Plan = r.Plan.Drawn(r.Meta.Seed)
 	v := check.Judge(r.Plan, r.Events)

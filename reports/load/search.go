@@ -12,8 +12,7 @@ import (
 	"baton/scenarios/summary"
 )
 
-// Searches reads what searches of the simulator came to, and merges the shards of
-// one campaign.
+// Searches reads the results of simulator searches and merges the shards of one campaign.
 func Searches(files []string) ([]model.Campaign, []model.Problem) {
 	var problems []model.Problem
 	campaigns := []model.Campaign{}

@@ -10,7 +10,7 @@ import (
 	"baton/scenarios/summary"
 )
 
-// shard stores what one shard of a campaign over 30 seeds came to.
+// shard stores the result of one shard of a campaign over 30 seeds.
 func shard(t *testing.T, root string, i, done int, violations ...summary.Violation) string {
 	t.Helper()
 	var out bytes.Buffer

@@ -13,28 +13,28 @@ import (
 	"baton/scenarios/stored"
 )
 
-// Bounds of what damaged or hostile files can cost.
+// Limits on the cost of damaged or hostile files.
 const (
 	lineMost     = 1 << 20 // bytes of one event
 	traceMost    = 1 << 30 // bytes of a trace
 	scenarioMost = 1 << 20 // bytes of a scenario
 	resultMost   = 1 << 26 // bytes of a result
-	problemsMost = 10      // of one file that are told one by one
-	eventsMost   = 1 << 16 // for which room is made at once
+	problemsMost = 10      // of one file that are reported one by one
+	eventsMost   = 1 << 16 // for which memory is reserved at once
 	eventLen     = 120     // bytes of a short event
 )
 
-// traceReader reads a trace line by line and notes what it cannot use.
+// traceReader reads a trace line by line and records the unusable lines.
 type traceReader struct {
 	file     string
 	decoder  *trace.Decoder
 	events   []trace.Event
 	meta     *trace.Meta
-	lost     int // lines that are not in events
+	lost     int // number of lines that are not in events
 	problems []model.Problem
 }
 
-// readTrace reads the trace of a run. decoder may be shared by one goroutine's runs.
+// readTrace reads the trace of a run. Runs read by one goroutine may share a decoder.
 func readTrace(file string, decoder *trace.Decoder) *traceReader {
 	r := &traceReader{file: file, decoder: decoder}
 	f, err := stored.Open(file)
@@ -81,8 +81,8 @@ func (r *traceReader) read(f io.Reader) {
 	}
 }
 
-// nextLine returns the next line without its end. It is not whole if it is longer
-// than an event may be; then its rest was skipped.
+// nextLine returns the next line without its newline. It is not whole if it is longer than an event
+// may be; the rest of it is skipped.
 func nextLine(lines *bufio.Reader) (line []byte, whole bool, err error) {
 	line, err = lines.ReadSlice('\n')
 	if !errors.Is(err, bufio.ErrBufferFull) {
@@ -98,10 +98,10 @@ func nextLine(lines *bufio.Reader) (line []byte, whole bool, err error) {
 	return bytes.TrimSuffix(long, []byte("\n")), len(long) <= lineMost, err
 }
 
-// line takes one event. last says that no newline ends it.
+// line parses one event. last says that no newline ends the line.
 func (r *traceReader) line(n int, line []byte, last bool) {
 	if n == 1 {
-		line = bytes.TrimPrefix(line, []byte("\ufeff")) // an editor's
+		line = bytes.TrimPrefix(line, []byte("\ufeff")) // some editors write a byte order mark
 	}
 	e, err := r.decoder.Decode(line)
 	switch {
@@ -130,7 +130,7 @@ func (r *traceReader) lose(n int, what string) {
 	}
 }
 
-// reason is an error of the file system without the path, which the problem names.
+// reason returns a file system error without the path, which the problem names already.
 func reason(err error) string {
 	var path *os.PathError
 	if errors.As(err, &path) {

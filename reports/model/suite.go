@@ -5,12 +5,12 @@ import "time"
 // Suite is a whole report.
 type Suite struct {
 	Version int `json:"version"`
-	// Outcome is the worst verdict of all runs, violations of campaigns and
-	// survivors of mutants included: PASS, FAIL, INCONCLUSIVE, or SKIP if nothing ran.
+	// Outcome is the worst verdict of all runs, including campaign violations and surviving
+	// mutants: PASS, FAIL, INCONCLUSIVE, or SKIP if nothing ran.
 	Outcome string         `json:"outcome"`
 	Counts  map[string]int `json:"counts"` // runs by verdict
-	Events  int            `json:"events"` // of all traces together
-	// Environments are the machines and builds that the runs name, each once.
+	Events  int            `json:"events"` // number in all traces together
+	// Environments are the machines and builds that the runs name, without duplicates.
 	Environments []Environment `json:"environments"`
 	Rows         []Row         `json:"rows"`
 	Runs         []Run         `json:"runs"`
@@ -19,23 +19,23 @@ type Suite struct {
 	Comparison   *Comparison   `json:"comparison,omitempty"`
 	History      *History      `json:"history,omitempty"`
 	Problems     []Problem     `json:"problems"`
-	// Causes are what broke, the runs that broke alike together: failures first, of
-	// these what broke most runs.
+	// Causes group the runs that failed alike: failures first, and of these the most frequent
+	// first.
 	Causes []Cause `json:"causes"`
-	// Coverage is what the runs that prove something have met, by world.
+	// Coverage, by world, counts only runs that prove something.
 	Coverage  []Coverage `json:"coverage,omitempty"`
 	Sometimes []Sometime `json:"sometimes,omitempty"`
 }
 
-// Coverage is which fault met which role, while TCP connections were in which phase, in
-// one world.
+// Coverage says which fault met which role and which phase of TCP connections in one world.
 type Coverage struct {
 	World string `json:"world"`
-	// Possible is how many combinations a suite should meet, Met how many of them it did.
+	// Possible is the number of combinations that a suite should cover. Met is the number that it
+	// did.
 	Possible int    `json:"possible"`
 	Met      int    `json:"met"`
 	Cells    []Cell `json:"cells"`
-	// Holes are the combinations that no run has met.
+	// Holes are the combinations that no run covered.
 	Holes []Cell `json:"holes"`
 }
 
@@ -47,34 +47,34 @@ type Cell struct {
 	Runs  int    `json:"runs,omitempty"`
 }
 
-// Sometime is a condition that must be true at some time of some run of the suite.
+// Sometime is a condition that must be true at some time in some run of the suite.
 type Sometime struct {
 	Claim string `json:"claim"`
-	Seen  int    `json:"seen"` // runs in which it was
-	Runs  int    `json:"runs"` // that claim it
-	// Scenarios are those that claim it; Detail is what one run saw.
+	Seen  int    `json:"seen"` // number of runs in which it was true
+	Runs  int    `json:"runs"` // number of runs that claim it
+	// Scenarios are those that claim it. Detail is from one run in which it was true.
 	Scenarios []string `json:"scenarios"`
 	Detail    string   `json:"detail"`
 }
 
-// Cause is one way in which runs broke.
+// Cause is one kind of failure.
 type Cause struct {
 	What    string `json:"what"`    // RSTs after restore lb1: made by backend1, …
 	Verdict string `json:"verdict"` // FAIL or INCONCLUSIVE
-	Runs    []int  `json:"runs"`    // into Suite.Runs; the first tells most
+	Runs    []int  `json:"runs"`    // into Suite.Runs; the first is the best example
 }
 
-// Problem is something in the input that could not be used, or only in part.
+// Problem is an input that could not be used, or only in part.
 type Problem struct {
 	File string `json:"file"`
 	Line int    `json:"line,omitempty"` // 0 for the file as a whole
 	What string `json:"what"`
-	// Kept says what is shown all the same, "" for nothing.
+	// Kept says what is shown anyway, "" for nothing.
 	Kept string `json:"kept,omitempty"`
 }
 
-// Environment is where runs were made: a machine and a build of baton. Fields that
-// the traces do not know are empty.
+// Environment is the machine and the build of baton that made a run. Fields that the trace does not
+// state are empty.
 type Environment struct {
 	Kernel string `json:"kernel,omitempty"`
 	Arch   string `json:"arch,omitempty"`
@@ -85,7 +85,7 @@ type Environment struct {
 	Runs   int    `json:"runs"`
 }
 
-// Where is the world of a row, and what was under test where that is not the reference node.
+// Where names the world of a row, and the subject unless it is the reference node.
 func (r *Row) Where() string {
 	if r.SUT == "" || r.SUT == "reference" {
 		return r.World
@@ -93,16 +93,16 @@ func (r *Row) Where() string {
 	return r.World + " " + r.SUT
 }
 
-// Row is one scenario in one world, with the same settings, over all its runs.
+// Row is one scenario in one world with the same settings, over all its runs.
 type Row struct {
 	Scenario string `json:"scenario"`
 	World    string `json:"world"` // netns, sim
 	SUT      string `json:"sut"`
 	// Settings are the overrides of --set, in their order.
 	Settings []string `json:"settings,omitempty"`
-	Doc      string   `json:"doc,omitempty"` // the scenario's own words
-	// Plans are digests of the scenario as it was run; more than one says that runs of
-	// different scenarios bear one name.
+	Doc      string   `json:"doc,omitempty"` // the doc text of the scenario
+	// Plans are digests of the scenario as it was run. More than one means that different
+	// scenarios have the same name.
 	Plans []string `json:"plans"`
 	// Verdict is the worst of its runs.
 	Verdict      string   `json:"verdict"`
@@ -118,8 +118,8 @@ type Row struct {
 	Runs       []int    `json:"runs"` // into Suite.Runs, by time
 }
 
-// FlakeRate is the share of the runs that ended as the rarer of PASS and FAIL: 0 if all
-// passed or all failed, at most 0.5. Undecided runs do not count.
+// FlakeRate is the share of runs with the rarer of the verdicts PASS and FAIL: 0 if all passed or
+// all failed, at most 0.5. INCONCLUSIVE runs do not count.
 func FlakeRate(passed, failed int) float64 {
 	if passed+failed == 0 {
 		return 0
@@ -130,89 +130,91 @@ func FlakeRate(passed, failed int) float64 {
 // Control is a scenario that reproduces a bug on purpose.
 type Control struct {
 	Checks []string `json:"checks"` // that must catch it
-	// Caught reports whether exactly these failed in every run that proves anything.
+	// Caught reports whether exactly these failed in every run that proves something.
 	Caught bool `json:"caught"`
 }
 
 // Figure is a metric of a row over its runs.
 type Figure struct {
-	Name   string  `json:"name"`  // takeover_ms, as conditions spell it
+	Name   string  `json:"name"`  // takeover_ms, as it is written in conditions
 	Title  string  `json:"title"` // takeover
 	Unit   string  `json:"unit"`  // "ms", or "" for a count
 	Median float64 `json:"median"`
 	Min    float64 `json:"min"`
 	Max    float64 `json:"max"`
-	// Values are those of the runs that measured it, in the order of Row.Runs, Of
-	// which run each is: the trend.
+	// Values are those of the runs that measured it, in the order of Row.Runs. Of names the run of
+	// each value.
 	Values []float64 `json:"values"`
 	Of     []int     `json:"of"` // into Suite.Runs
-	// Limits are what the scenario itself demands of the metric, worst run shown.
+	// Limits are the limits that the scenario sets for the metric, with the worst run.
 	Limits []Limit `json:"limits,omitempty"`
 }
 
-// Limit is an absolute demand of the scenario on a metric, apart from any
-// comparison with earlier runs.
+// Limit is an absolute limit that the scenario sets for a metric. It is independent of comparisons
+// with earlier runs.
 type Limit struct {
-	Claim   string `json:"claim"` // "takeover_ms <= 245", as the scenario says it
+	Claim   string `json:"claim"` // "takeover_ms <= 245", as it is written in the scenario
 	Line    int    `json:"line"`  // of the scenario file
 	Verdict string `json:"verdict"`
 }
 
 // Run is one stored run.
 type Run struct {
-	Dir string `json:"dir"` // as found, relative to the folder that was given
+	Dir string `json:"dir"` // as found, relative to the given folder
 	Row int    `json:"row"` // into Suite.Rows
-	// Verdict is that of the checkers of this report; Stored what the run's own
-	// said, if it differs or could not be judged again.
+	// Verdict comes from the checks of this report. Stored is the verdict in the run's own result,
+	// if it differs or the run could not be judged again.
 	Verdict string  `json:"verdict"`
 	Stored  *Stored `json:"stored,omitempty"`
-	// Answer says in sentences what broke, when, and who did it; empty if nothing did.
+	// Answer describes in sentences what failed, when, and which node caused it. It is empty if
+	// nothing failed.
 	Answer []string `json:"answer,omitempty"`
-	// Cause is the answer without times and counts: alike in runs that broke alike.
+	// Cause is the answer without times and counts. It is equal for runs that failed alike.
 	Cause   string   `json:"cause,omitempty"`
 	Reasons []string `json:"reasons"`
 	Checks  []Check  `json:"checks"`
-	// Metrics are what was measured, by name; what was not is absent.
+	// Metrics are the measured values by name. A metric that was not measured is absent.
 	Metrics map[string]float64 `json:"metrics"`
 	Seed    uint64             `json:"seed"`
-	// Began is the wall clock at the run's begin, RFC 3339; "" if the trace does not say.
+	// Began is the wall clock time at which the run began, RFC 3339, "" if the trace does not
+	// state it.
 	Began       string        `json:"began,omitempty"`
 	Took        time.Duration `json:"took"` // on the trace's time axis
 	Events      int           `json:"events"`
 	Environment int           `json:"environment"` // into Suite.Environments, -1 if unknown
-	// Replay is the command that runs it again.
+	// Replay is the command that repeats the run.
 	Replay   string     `json:"replay"`
 	Evidence []Evidence `json:"evidence,omitempty"`
-	Missing  []string   `json:"missing,omitempty"` // evidence that could not be had, and why
+	Missing  []string   `json:"missing,omitempty"` // evidence that could not be collected, and why
 }
 
-// Stored is what the checkers of the run's own time said.
+// Stored is the verdict at the time of the run.
 type Stored struct {
 	Verdict string   `json:"verdict"`
 	Reasons []string `json:"reasons"`
-	// Changed lists the checks whose verdict differs now: "rst: PASS, was FAIL".
+	// Changed lists the checks with another verdict now: "rst: PASS, was FAIL".
 	Changed []string `json:"changed,omitempty"`
-	// Only says why it stands alone: the run could not be judged again.
+	// Only says why the run could not be judged again.
 	Only string `json:"only,omitempty"`
 }
 
-// Check is the judgement of one claim.
+// Check is the verdict on one claim.
 type Check struct {
 	Name    string `json:"name"`
 	Verdict string `json:"verdict"`
 	Detail  string `json:"detail"`
 	Line    int    `json:"line,omitempty"` // of the scenario file
 	Control bool   `json:"control,omitempty"`
-	Failed  *Span  `json:"failed,omitempty"` // when it failed first, if that can be told
+	Failed  *Span  `json:"failed,omitempty"` // when it first failed, if known
 }
 
-// Span is a stretch of a run, in microseconds since its first step began.
+// Span is a period of a run, in microseconds since its first step began.
 type Span struct {
 	From int64 `json:"from"`
 	To   int64 `json:"to"`
 }
 
-// Evidence is a file that was kept of a run.
+// Evidence is a stored file of a run.
 type Evidence struct {
 	File  string   `json:"file"` // its name in the run's folder
 	Kind  string   `json:"kind"` // capture, table, log, trace, scenario, result

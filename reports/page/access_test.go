@@ -33,7 +33,7 @@ func TestThePageHoldsToWCAG(t *testing.T) {
 	b.Calm()
 }
 
-// A check that cannot find anything would find nothing.
+// The control: the accessibility check must find a planted defect.
 func TestTheAuditFindsWhatIsWrong(t *testing.T) {
 	b := browser.New(t)
 	b.Open([]byte(`<!DOCTYPE html><html data-ready lang="en"><title>x</title><p style="color:#aaa;background:#fff">too pale</p>`), "")
@@ -42,7 +42,7 @@ func TestTheAuditFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// From the top of a run's page to its first RST are few keys: n, and Enter.
+// A reader gets from the top of a run's page to its first RST with few keys: n, and Enter.
 func TestTheFirstRSTIsFewKeysAway(t *testing.T) {
 	b := browser.New(t)
 	b.Open(written(t, report(t, 20, 300)), "#run-0")
@@ -105,7 +105,7 @@ func TestScenariosAreSearchedFilteredAndSorted(t *testing.T) {
 	b.Calm()
 }
 
-// A line of the scenario shows its verdict, and leads to its moment on the axis.
+// A line of the scenario shows its verdict and links to its moment on the axis.
 func TestALineOfTheScenarioLeadsToTheAxis(t *testing.T) {
 	b := browser.New(t)
 	b.Open(written(t, report(t, 20, 3)), "#run-0")
@@ -121,7 +121,7 @@ func TestALineOfTheScenarioLeadsToTheAxis(t *testing.T) {
 	b.Calm()
 }
 
-// Without JavaScript the verdicts and the causes remain, and nothing in them is markup.
+// Without JavaScript the page still shows verdicts and causes, and none of their text is markup.
 func TestWithoutJavaScriptAReadablePageRemains(t *testing.T) {
 	b := browser.New(t)
 	page := written(t, report(t, 20, 3))
@@ -132,7 +132,7 @@ func TestWithoutJavaScriptAReadablePageRemains(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Do(chromedp.Navigate("file://"+file), chromedp.WaitVisible("noscript table", chromedp.ByQuery))
-	for { // as a reader opens what is folded
+	for { // opens the folded parts, as a reader would
 		var folded []*cdp.Node
 		if b.Do(chromedp.Nodes("details:not([open]) > summary", &folded, chromedp.ByQueryAll, chromedp.AtLeast(0))); len(folded) == 0 {
 			break

@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// The bundle names the hash of the sources that it was built from, as build.mjs
-// takes it.
+// The bundle names the hash of its sources, computed as in build.mjs.
 func TestBundleIsOfItsSources(t *testing.T) {
 	files, err := filepath.Glob("web/src/*")
 	if err != nil || len(files) == 0 {
@@ -29,7 +28,7 @@ func TestBundleIsOfItsSources(t *testing.T) {
 	}
 }
 
-// A script that held its own end tag would be cut off there.
+// An end tag inside the script would end the script element.
 func TestBundleCannotEndItsElement(t *testing.T) {
 	for name, text := range map[string]string{"script": script, "style": style} {
 		if strings.Contains(strings.ToLower(text), "</"+name) {

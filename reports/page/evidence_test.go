@@ -9,8 +9,8 @@ import (
 	"baton/reports/internal/browser"
 )
 
-// The packets around the largest damage are open on the page, with the RST among them; those
-// of the other damage are a click away, and where there are none the page says why.
+// The page shows the packets around the largest damage, including the RST. Those of other damage
+// are a click away. Without packets the page says why.
 func TestPacketsStandBesideTheirDamage(t *testing.T) {
 	b := browser.New(t)
 	b.Open(written(t, report(t, 20, 300)), "#run-0")
@@ -42,7 +42,8 @@ func TestPacketsStandBesideTheirDamage(t *testing.T) {
 	b.Calm()
 }
 
-// The tables of both nodes stand side by side: how they differ first, and links to the whole.
+// The page shows the tables of both nodes side by side: the differences first, and links to the
+// complete tables.
 func TestTablesStandSideBySide(t *testing.T) {
 	b := browser.New(t)
 	b.Open(written(t, report(t, 20, 3)), "#run-0")

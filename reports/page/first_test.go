@@ -10,8 +10,8 @@ import (
 	"baton/reports/internal/browser"
 )
 
-// Who opens a red run sees without scrolling what broke, the command that runs it again, and
-// under the faults where on the axis the damage is.
+// A reader who opens a failed run sees without scrolling what failed, the command that repeats the
+// run, and under the faults the position of the damage on the axis.
 func TestWhatBrokeIsSeenWithoutScrolling(t *testing.T) {
 	b := browser.New(t)
 	b.Do(emulation.SetDeviceMetricsOverride(1280, 900, 1, false))
@@ -25,7 +25,7 @@ func TestWhatBrokeIsSeenWithoutScrolling(t *testing.T) {
 		}
 		last = at
 	}
-	// A button leads to the largest damage, not to the first.
+	// The button jumps to the largest damage, not to the first.
 	if label := browser.Eval[string](b, `[...document.querySelectorAll('.toolbar button')].map(b => b.textContent).join()`); !strings.Contains(label, "300 RSTs +6.095 s,1 RST") {
 		t.Errorf("the buttons are %q", label)
 	}

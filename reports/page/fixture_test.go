@@ -14,17 +14,17 @@ import (
 	"baton/reports/timeline"
 )
 
-// hostile is what no trace should hold and any may: were it markup, the page would
-// say so by its title, or ask the network.
+// hostile is text that a trace may contain. If the page took it for markup, it would change the
+// title or use the network.
 const hostile = `</script><script>document.title='broken'</script><img src=x onerror="document.title='broken'">` + "\x1b[31m../../etc"
 
-// ms is an instant of a trace whose first step begins at 1 s.
+// ms converts milliseconds to an instant of a trace whose first step begins at 1 s.
 func ms(n float64) clock.Instant {
 	return clock.Instant(time.Second) + clock.Instant(n*float64(time.Millisecond))
 }
 
-// failing is the trace of a run in which lb1 crashes, is restored, takes the role
-// without its table, and count RSTs follow.
+// failing returns the trace of a run in which lb1 crashes, is restored and takes the role without
+// its table, followed by count RSTs.
 func failing(count int) []trace.Event {
 	var events []trace.Event
 	add := func(at float64, node string, e trace.Event) {
@@ -104,7 +104,7 @@ func failing(count int) []trace.Event {
 	return events
 }
 
-// report has a number of runs, of which every tenth fails with RSTs.
+// report returns a report with a number of runs. Every tenth fails with RSTs.
 func report(t *testing.T, runs, rsts int) Data {
 	t.Helper()
 	d := Data{Suite: model.Suite{Version: model.Version, Outcome: "FAIL", Counts: map[string]int{},
@@ -209,7 +209,7 @@ func packed(t *testing.T, events []trace.Event) Packed {
 	return p
 }
 
-// written is the page of a report.
+// written returns the page of a report.
 func written(t *testing.T, d Data) []byte {
 	t.Helper()
 	var buf bytes.Buffer

@@ -9,7 +9,7 @@ import (
 	"baton/reports/internal/browser"
 )
 
-// Each line of traffic has its latency over time under the axis, whose peak is named.
+// Each traffic line shows its latency over time under the axis, with its peak.
 func TestLatencyStandsUnderTheAxis(t *testing.T) {
 	b := browser.New(t)
 	b.Open(written(t, report(t, 20, 3)), "#run-0")
@@ -20,7 +20,7 @@ func TestLatencyStandsUnderTheAxis(t *testing.T) {
 	if text := browser.Eval[string](b, `document.querySelector('.trips').parentElement.textContent`); !strings.Contains(text, "p99 up to 212.5 ms at +2.100 s") {
 		t.Errorf("the lane says %q", text)
 	}
-	// 212.5 ms is drawn above 0.9 ms, over the very stretch.
+	// 212.5 ms is drawn above 0.9 ms, over the correct period.
 	higher := browser.Eval[bool](b, `(() => { const ys = [...document.querySelector('.trips-p99').getAttribute('d').matchAll(/,([\d.]+)H/g)].map(m => +m[1]); return ys[21] === Math.min(...ys) && ys[20] - ys[21] > 20 })()`)
 	if !higher {
 		t.Error("the peak is not where the answers came late")
@@ -28,7 +28,7 @@ func TestLatencyStandsUnderTheAxis(t *testing.T) {
 	b.Calm()
 }
 
-// The table has the same for who reads no curves: with the faults and who was Master.
+// A table shows the same figures as text, with the faults and the MASTER.
 func TestLatencyIsATableToo(t *testing.T) {
 	b := browser.New(t)
 	b.Open(written(t, report(t, 20, 3)), "#run-0")
@@ -45,8 +45,8 @@ func TestLatencyIsATableToo(t *testing.T) {
 	b.Calm()
 }
 
-// The latency of the last run that passed can be laid under that of this one: both on one
-// scale, with the figures of both.
+// A reader can overlay the latency of the last passing run. Both use one scale, and the figures of
+// both are shown.
 func TestLatencyIsComparedWithTheRunThatPassed(t *testing.T) {
 	b := browser.New(t)
 	d := report(t, 40, 3)

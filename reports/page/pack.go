@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// unpack is what a packed value was.
+// unpack reverses pack.
 func unpack(p Packed, value any) error {
 	zip, err := gzip.NewReader(bytes.NewReader(p))
 	if err != nil {
@@ -19,7 +19,7 @@ func unpack(p Packed, value any) error {
 	return nil
 }
 
-// pack is a value as compressed JSON.
+// pack encodes a value as compressed JSON.
 func pack(value any) (Packed, error) {
 	var buf bytes.Buffer
 	zip, err := gzip.NewWriterLevel(&buf, gzip.BestSpeed)

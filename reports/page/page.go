@@ -1,10 +1,10 @@
-// Package page renders a report as one HTML file that opens from disk without a
-// network: the suite, every run on its time axis, and the trends. It embeds its
-// script and styles and writes data only as compressed base64, so that no text of
-// a trace is ever markup; the script shows it by textContent alone, under a content
-// security policy that allows nothing but what is in the file.
+// Package page renders a report as one HTML file that opens from disk without a network: the suite,
+// the time axis of every run, and the trends. It embeds its script and styles and writes data only
+// as compressed base64, so text from a trace is never markup. The script shows text through
+// textContent only, under a content security policy that allows nothing but the contents of the
+// file.
 //
-// It reads no stored run: package reports fills Data and calls Write.
+// It does not read stored runs: package reports fills Data and calls Write.
 package page
 
 import (
@@ -22,26 +22,25 @@ import (
 	"baton/reports/timeline"
 )
 
-// Limit is how large a page gets at most, in bytes, unless the suite alone is
-// larger. What does not fit is the time axis of runs, those that passed first, and
-// the page says so in its place.
+// Limit is the maximum size of a page in bytes, unless the suite alone is larger. If a page would
+// be larger, time axes are left out, those of passing runs first, and the page says so.
 const Limit = 5 << 20
 
-// Data is what a page shows.
+// Data is the content of a page.
 type Data struct {
 	Suite model.Suite
-	// Timelines are those of Suite.Runs, by index. A run without one is shown without
-	// its time axis.
+	// Timelines holds the time axis of each run, by index into Suite.Runs. It may be nil for a
+	// run.
 	Timelines []Packed
-	// Folders are those of Suite.Runs relative to the page, with slashes, for links to
-	// evidence; without them Run.Dir is used.
+	// Folders holds the folder of each run relative to the page, with slashes, for links to
+	// evidence. Without it Run.Dir is used.
 	Folders []string
 }
 
 // Packed is a run's time axis, compressed as the page embeds it.
 type Packed []byte
 
-// Frame is a packet of a run's capture, in words.
+// Frame is a captured packet as text.
 type Frame struct {
 	At   timeline.At `json:"at"`
 	Edge string      `json:"edge"`
@@ -61,7 +60,7 @@ type Said struct {
 	Text string      `json:"text"`
 }
 
-// Cluster is damage without a pause, as one line.
+// Cluster is damage without a pause.
 type Cluster struct {
 	From timeline.At `json:"from"`
 	To   timeline.At `json:"to"`
@@ -71,19 +70,19 @@ type Cluster struct {
 // Tables are the connection tables of the nodes at one moment, side by side.
 type Tables struct {
 	Nodes []NodeTable `json:"nodes"`
-	Says  []string    `json:"says"` // how they differ, a sentence each
-	Rows  []FlowRow   `json:"rows"` // the first of each difference, then of what is the same
-	Of    int         `json:"of"`   // how many flows there are in all
+	Says  []string    `json:"says"` // the differences, one sentence each
+	Rows  []FlowRow   `json:"rows"` // examples of each difference first, then equal flows
+	Of    int         `json:"of"`   // number of flows in all
 }
 
 // NodeTable is the table of one node.
 type NodeTable struct {
 	Node string `json:"node"`
-	File string `json:"file,omitempty"` // that has the whole
-	What string `json:"what"`           // of which moment it is, or why there is none
+	File string `json:"file,omitempty"` // holds the complete table
+	What string `json:"what"`           // the moment that it shows, or why it is missing
 }
 
-// FlowRow is a flow as the nodes know it, "" for one that has no entry.
+// FlowRow is a flow in the tables of the nodes. The entry is "" if a node has none.
 type FlowRow struct {
 	Flow    string   `json:"flow"`
 	Entries []string `json:"entries"` // by node
@@ -91,23 +90,22 @@ type FlowRow struct {
 	Tone    string   `json:"tone,omitempty"` // bad: only one node has it; warn: their entries differ
 }
 
-// Beside is what a page shows with a run's time axis, all by time.
+// Beside is what the page shows beside a run's time axis, each by time.
 type Beside struct {
 	Frames []Frame `json:"frames,omitempty"` // the packets around its RSTs and its damage
 	Script []Line  `json:"script,omitempty"` // its scenario
-	Logs   []Said  `json:"logs,omitempty"`   // around the moment that matters most
-	// Clusters are the damage of the run, the largest first.
+	Logs   []Said  `json:"logs,omitempty"`   // around the largest damage
+	// Clusters holds the damage of the run, the largest first.
 	Clusters []Cluster `json:"clusters,omitempty"`
-	Tables   *Tables   `json:"tables,omitempty"` // where the largest damage begins, or at the end
+	Tables   *Tables   `json:"tables,omitempty"` // at the begin of the largest damage, or at the end of the run
 }
 
-// Pack compresses a run's time axis, with what stands beside it, so that what is held of
-// many runs stays small.
+// Pack compresses a run's time axis and the data beside it, to hold many runs in memory.
 func Pack(run timeline.Run, beside Beside) (Packed, error) {
 	return pack(drawn{run, beside})
 }
 
-// drawn is a run's time axis with what stands beside it.
+// drawn is a run's time axis and the data beside it.
 type drawn struct {
 	timeline.Run
 	Beside
@@ -123,12 +121,12 @@ var (
 // Style is the page's style sheet.
 func Style() string { return style }
 
-// Policy is the page's content security policy: nothing but its own script and style.
+// Policy is the page's content security policy. It allows only the page's own script and style.
 func Policy() string {
 	return fmt.Sprintf("default-src 'none'; script-src '%s'; style-src '%s'; base-uri 'none'; form-action 'none'", source(script), source(style))
 }
 
-// header opens the document.
+// header is the beginning of the document.
 const header = `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -178,19 +176,19 @@ func Write(w io.Writer, d Data) error {
 	return nil
 }
 
-// source is the expression by which a content security policy allows a text.
+// source returns the expression that allows a script or style in a content security policy.
 func source(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// block writes data as an element that no browser executes.
+// block writes data as an element that browsers do not execute.
 func block(w io.Writer, id string, data Packed) {
 	fmt.Fprintf(w, "<script type=\"application/octet-stream\" id=\"%s\">%s</script>\n", id, base64.StdEncoding.EncodeToString(data))
 }
 
-// fit returns the time axes that fit beside a text and a suite of a packed size, and the
-// runs whose do not: of those that passed first, and among these the largest.
+// fit returns the time axes that fit into Limit beside a text and a packed suite of the given
+// sizes, and the runs without one. It drops axes of passing runs first, and of these the largest.
 func fit(d Data, text, suite int) (kept []Packed, left []int) {
 	kept = slices.Clone(d.Timelines[:min(len(d.Timelines), len(d.Suite.Runs))])
 	total := len(header) + len(script) + len(style) + text + embedded(suite) + 64<<10
@@ -215,10 +213,10 @@ func fit(d Data, text, suite int) (kept []Packed, left []int) {
 	return kept, left
 }
 
-// embedded is the length of a block.
+// embedded returns the size of a block with n bytes.
 func embedded(n int) int { return base64.StdEncoding.EncodedLen(n) + 80 }
 
-// weight is how much a run's time axis is needed.
+// weight ranks how much a reader needs the time axis of a run.
 func weight(r model.Run) int {
 	switch r.Verdict {
 	case "FAIL":

@@ -15,7 +15,7 @@ import (
 	"baton/reports/internal/browser"
 )
 
-// interactiveLimit is how long a page of 200 runs may take until it answers.
+// interactiveLimit is the time within which a page of 200 runs must respond.
 const interactiveLimit = time.Second
 
 func TestRSTOpensItsAttribution(t *testing.T) {
@@ -64,7 +64,7 @@ func TestSuiteShowsWhatIsBesideRuns(t *testing.T) {
 	b.Calm()
 }
 
-// What does not fit is the axis of a run that passed, and the page says so.
+// If a page is too large, the axis of a passing run is left out, and the page says so.
 func TestPageKeepsItsLimit(t *testing.T) {
 	d := report(t, 20, 3)
 	for i := range d.Timelines {
@@ -87,7 +87,7 @@ func TestPageKeepsItsLimit(t *testing.T) {
 	b.Calm()
 }
 
-// A time axis that is damaged is named, and hides nothing else of its run.
+// A damaged time axis is reported and does not hide the rest of its run.
 func TestADamagedAxisHidesNothingElse(t *testing.T) {
 	d := report(t, 20, 3)
 	wrong, err := pack([]string{"no axis"})
@@ -152,7 +152,7 @@ func TestHostileTextsAreInert(t *testing.T) {
 	b.Calm()
 }
 
-// Screenshots of it are left in PAGE_SHOTS for a person to look at.
+// The screenshots in PAGE_SHOTS are for a person to look at.
 func TestPageFitsItsWindow(t *testing.T) {
 	b := browser.New(t)
 	page := written(t, report(t, 40, 300))
@@ -162,14 +162,14 @@ func TestPageFitsItsWindow(t *testing.T) {
 				b.Do(emulation.SetDeviceMetricsOverride(width, 900, 1, width < 500),
 					emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
 				b.Open(page, view)
-				// Not innerWidth: a phone's grows with what does not fit.
+				// Not innerWidth: a phone's innerWidth grows with content that does not fit.
 				if over := browser.Eval[int64](b, "document.documentElement.scrollWidth") - width; over > 0 {
 					t.Errorf("%q at %d px scrolls sideways by %d px", view, width, over)
 				}
 				if dark := browser.Eval[bool](b, `parseInt(getComputedStyle(document.body).backgroundColor.slice(4)) < 100`); dark != (scheme == "dark") {
 					t.Errorf("%q is dark: %v in a %s scheme", view, dark, scheme)
 				}
-				// What broke is what a reader sees without scrolling.
+				// A reader sees what failed without scrolling.
 				if bottom := browser.Eval[float64](b, `document.querySelector('.answer').getBoundingClientRect().bottom`); bottom <= 0 || bottom > 900 {
 					t.Errorf("%q at %d px: the answer ends at %v px", view, width, bottom)
 				}
@@ -180,7 +180,7 @@ func TestPageFitsItsWindow(t *testing.T) {
 	b.Calm()
 }
 
-// On paper what broke and the time axis stand on one page: A4 within its margins.
+// The printed page shows what failed and the time axis on one sheet of A4 within its margins.
 func TestAnswerAndAxisArePrintedOnOnePage(t *testing.T) {
 	const width, height = 702, 964 // px, of 186 mm (A4) and of 255 mm (Letter, which is shorter)
 	b := browser.New(t)
@@ -201,7 +201,7 @@ func TestAnswerAndAxisArePrintedOnOnePage(t *testing.T) {
 	b.Calm()
 }
 
-// The last run that passed can be laid under one that failed, and taken away again.
+// A reader can overlay the last passing run on a failed one, and remove it again.
 func TestARunThatPassedIsLaidUnderOneThatFailed(t *testing.T) {
 	b := browser.New(t)
 	d := report(t, 40, 300)
@@ -220,8 +220,8 @@ func TestARunThatPassedIsLaidUnderOneThatFailed(t *testing.T) {
 	b.Calm()
 }
 
-// How long a page takes by the wall clock depends on who else has the processor, so
-// the limit is held against what the page itself takes of it; both are told.
+// The wall time of loading a page depends on other processes, so the limit applies to the processor
+// time that the page uses. The test prints both.
 func TestPageOfTwoHundredRunsIsFastAndSmall(t *testing.T) {
 	page := written(t, report(t, 200, 1000))
 	t.Logf("index.html of 200 runs: %.2f MiB (limit %d MiB)", float64(len(page))/(1<<20), Limit>>20)
@@ -229,7 +229,7 @@ func TestPageOfTwoHundredRunsIsFastAndSmall(t *testing.T) {
 		t.Errorf("%d bytes, limit %d", len(page), Limit)
 	}
 	b := browser.New(t)
-	b.Open([]byte("<!DOCTYPE html><html data-ready>"), "") // so that the browser's own start does not count
+	b.Open([]byte("<!DOCTYPE html><html data-ready>"), "") // so that the start of the browser does not count
 	b.Do(performance.Enable().WithTimeDomain(performance.EnableTimeDomainThreadTicks))
 	before := b.Busy()
 	b.Open(page, "")

@@ -14,8 +14,8 @@ import (
 	"baton/reports/timeline"
 )
 
-// What a browser without JavaScript shows: of so many of the causes what one run has
-// around its damage, and of each damage so many packets.
+// Limits for a browser without JavaScript: how many causes show the evidence of one run, and how
+// many packets are shown for each cluster of damage.
 const (
 	plainCauses = 5
 	plainFrames = 12
@@ -25,27 +25,27 @@ const (
 //go:embed plain.html
 var plainText string
 
-// plain is what a browser without JavaScript shows: the verdicts, what broke, the commands
-// that replay it, and the evidence as tables. Whatever comes from a file is escaped by
-// html/template for the place where it stands.
+// plain is the content for a browser without JavaScript: the verdicts, what failed, the commands
+// that repeat it, and the evidence as tables. html/template escapes all text from files for its
+// context.
 var plain = template.Must(template.New("plain").Funcs(template.FuncMap{"inert": inert.Terminal, "moment": moment, "since": since, "ms": milliseconds}).Parse(plainText))
 
-// plainPage is what the template shows.
+// plainPage is the input of the template.
 type plainPage struct {
 	model.Suite
 	Broke []plainCause
 }
 
-// plainCause is a cause with what the first of its runs has to show.
+// plainCause is a cause with the evidence of its first run.
 type plainCause struct {
 	model.Cause
 	Row    model.Row
 	Run    model.Run
 	Folder string // for links
-	Drawn  *drawn // nil where there is none
+	Drawn  *drawn // nil if there is no time axis
 }
 
-// plainly gathers what the template shows.
+// plainly builds the input of the template.
 func plainly(d Data) plainPage {
 	p := plainPage{Suite: d.Suite}
 	for n, cause := range d.Suite.Causes {
@@ -57,7 +57,7 @@ func plainly(d Data) plainPage {
 		}
 		if n < plainCauses && i < len(d.Timelines) && len(d.Timelines[i]) > 0 {
 			var run drawn
-			if unpack(d.Timelines[i], &run) == nil { // a damaged one hides nothing else
+			if unpack(d.Timelines[i], &run) == nil { // damaged data does not hide the rest
 				c.Drawn = &run
 			}
 		}
@@ -66,7 +66,7 @@ func plainly(d Data) plainPage {
 	return p
 }
 
-// Near are the packets around the begin of a cluster.
+// Near returns the packets around the begin of a cluster.
 func (c plainCause) Near(of Cluster) []Frame {
 	var near []Frame
 	for _, f := range c.Drawn.Frames {
@@ -77,8 +77,8 @@ func (c plainCause) Near(of Cluster) []Frame {
 	return near
 }
 
-// Link is the address of a file of the run's folder; every part is encoded, so that no name
-// is more than a name.
+// Link returns the address of a file in the run's folder. Every part is encoded, so names with
+// special characters stay names.
 func (c plainCause) Link(file string) string {
 	parts := strings.Split(path.Join(c.Folder, file), "/")
 	for i, part := range parts {
@@ -87,10 +87,10 @@ func (c plainCause) Link(file string) string {
 	return "./" + strings.Join(parts, "/")
 }
 
-// moment is a time as the page shows it.
+// moment formats a time as the page does.
 func moment(at timeline.At) string { return fmt.Sprintf("%+.3f s", at.Duration().Seconds()) }
 
-// since is how long after another a time is.
+// since formats the time that has passed since another.
 func since(at, from timeline.At) string {
 	return fmt.Sprintf("%+.3f ms", float64(at-from)/1000)
 }
