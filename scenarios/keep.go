@@ -14,8 +14,8 @@ import (
 	"baton/scenarios/lab"
 )
 
-// keepEvidence stores what the world can show of the run, if the policy wants it
-// of such a run. broken is the error that broke the run off, nil if none did.
+// keepEvidence stores the world's evidence of the run if the policy wants it for such a run. broken
+// is the error that ended the run, or nil.
 func (j Job) keepEvidence(world World, verdict check.Verdict, events []trace.Event, broken error) error {
 	passed := broken == nil && verdict.Verdict == check.Pass
 	witness, ok := world.(Witness)
@@ -35,7 +35,7 @@ func (j Job) keepEvidence(world World, verdict check.Verdict, events []trace.Eve
 
 func (j Job) keep() evidence.Keep { return cmp.Or(j.Keep, evidence.KeepFailed) }
 
-// evidenceLimit is how many bytes of evidence the run may leave.
+// evidenceLimit returns how many bytes of evidence the run may leave.
 func (j Job) evidenceLimit() int64 {
 	if j.keep() == evidence.KeepNone {
 		return 0
@@ -43,7 +43,7 @@ func (j Job) evidenceLimit() int64 {
 	return cmp.Or(j.Limit, evidence.DefaultLimit)
 }
 
-// failedSpans are the stretches in which the checks failed, or could not be judged.
+// failedSpans returns the periods in which checks failed or could not be decided.
 func failedSpans(v check.Verdict) []evidence.Span {
 	var spans []evidence.Span
 	for _, c := range v.Checks {
@@ -54,7 +54,7 @@ func failedSpans(v check.Verdict) []evidence.Span {
 	return spans
 }
 
-// about is a line about the run for whoever has nothing but a file of it.
+// about describes the run in one line, for readers who have only a file of it.
 func (j Job) about(v check.Verdict, broken error) string {
 	line := fmt.Sprintf("%s in %s, seed %d: ", j.Plan.Name, j.World, j.Seed)
 	switch {
@@ -66,7 +66,7 @@ func (j Job) about(v check.Verdict, broken error) string {
 	return line + string(v.Verdict)
 }
 
-// dropLogs removes the logs that the nodes wrote while the run lasted.
+// dropLogs removes the logs that the nodes wrote during the run.
 func (j Job) dropLogs() error {
 	for _, node := range lab.Nodes() {
 		if err := os.Remove(filepath.Join(j.Dir, evidence.LogFile(node))); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -18,8 +18,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// witness is a scripted world whose nodes write logs and that keeps a file of
-// evidence.
+// witness is a scripted world whose nodes write logs and which stores a file of evidence.
 type witness struct {
 	*scripted
 	asked *evidence.Ask
@@ -34,7 +33,7 @@ func (w *witness) Evidence(store *evidence.Store, ask evidence.Ask) error {
 	return errors.Join(err, w.fail)
 }
 
-// job is a run of the timeline in a witness, which passes if its wait holds.
+// job runs the timeline in a witness. The run passes if its wait succeeds.
 func job(t *testing.T, w *witness, passes bool) Job {
 	t.Helper()
 	p := parse(t, "scenario timeline\nservice web tcp 198.18.0.100:80\n@0s wait lb1 is Master within 3s\n@1s end\n")
@@ -99,7 +98,7 @@ func TestEvidenceThatCannotBeStoredIsAnError(t *testing.T) {
 	}
 }
 
-// The window is that of the check that failed, not the run's.
+// The window of the evidence is that of the failed check, not of the whole run.
 func TestEvidenceIsOfTheTimeOfTheFailure(t *testing.T) {
 	w := &witness{scripted: &scripted{}}
 	if _, err := job(t, w, false).Execute(t.Context()); err != nil {

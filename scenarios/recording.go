@@ -10,18 +10,18 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Recording collects the events of one run and keeps the state that they add up
-// to, for waits and for the progress line. It is safe for concurrent use.
+// Recording collects the events of one run and the state that follows from them, for waits and for
+// the progress line. It is safe for concurrent use.
 type Recording struct {
 	mu sync.Mutex
-	// chunks hold the events in the order in which they came. A chunk is never
-	// moved to make room: a long run records hundreds of thousands.
+	// chunks hold the events in the order of arrival. Chunks are never reallocated, because a long
+	// run records hundreds of thousands of events.
 	chunks [][]trace.Event
 	state  *check.State
 	follow func(trace.Event)
 }
 
-// chunkLen is how many events a chunk holds.
+// chunkLen is the number of events in a chunk.
 const chunkLen = 512
 
 // NewRecording returns an empty recording of the plan in a world.
@@ -45,22 +45,22 @@ func (r *Recording) Record(e trace.Event) {
 	}
 }
 
-// Follow has f called with each event that is recorded from now on. f must be quick, and
-// must not call the recording.
+// Follow calls f with each event recorded from now on. f must be quick and must not call the
+// recording.
 func (r *Recording) Follow(f func(trace.Event)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.follow = f
 }
 
-// Holds reports whether all conditions hold at this moment, and what is the case.
+// Holds reports whether all conditions are true now, and the present state in words.
 func (r *Recording) Holds(conds []plan.Cond) (bool, string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.state.HoldAll(conds)
 }
 
-// Env gives expressions their values at this moment.
+// Env evaluates expressions with the present state.
 func (r *Recording) Env() plan.Env {
 	return func(name string) (time.Duration, bool) {
 		r.mu.Lock()
@@ -69,7 +69,7 @@ func (r *Recording) Env() plan.Env {
 	}
 }
 
-// Events returns what was recorded so far, by time.
+// Events returns the events recorded so far, by time.
 func (r *Recording) Events() []trace.Event {
 	r.mu.Lock()
 	events := slices.Concat(r.chunks...)
@@ -78,7 +78,7 @@ func (r *Recording) Events() []trace.Event {
 	return events
 }
 
-// View calls f with the state of this moment; f must not keep it.
+// View calls f with the present state. f must not keep it.
 func (r *Recording) View(f func(*check.State)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

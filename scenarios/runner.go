@@ -21,24 +21,24 @@ type Run struct {
 	SUT       string
 	Seed      uint64
 	Origin    *trace.Origin // for the trace; may be nil
-	// Began, if set, is called with each step just before it is executed.
+	// Began, if set, is called with each step just before the step is executed.
 	Began func(step plan.Step)
-	// Hold, if set, is called once the timeline has ended, with what the checks say so far.
-	// The world is there until it returns.
+	// Hold, if set, is called when the timeline has ended, with the verdict so far. The world
+	// stays up until Hold returns.
 	Hold func(context.Context, check.Verdict)
 
-	start   atomic.Int64 // clock.Instant of the first step; 0 before
-	shift   atomic.Int64 // time.Duration that waits have held the scenario's clock
+	start   atomic.Int64 // clock.Instant of the first step, 0 before it
+	shift   atomic.Int64 // time.Duration by which waits have delayed the scenario's clock
 	traffic bool
-	cues    []plan.Cue // of traffic, to come
+	cues    []plan.Cue // traffic cues that are still to come
 }
 
-// drainLimit bounds what is done after the scenario has ended, whatever ended it.
+// drainLimit bounds the work after the scenario has ended, for any reason.
 const drainLimit = 30 * time.Second
 
-// Execute runs the plan and judges it. The error is for a run that could not be
-// made, ErrUnsupported among them; a scenario that fails is no error. Whatever
-// happens, the world is taken down before Execute returns.
+// Execute runs the plan and judges it. It returns an error, ErrUnsupported among others, if the run
+// could not be made; a failed scenario is not an error. The world is always taken down before
+// Execute returns.
 func (r *Run) Execute(ctx context.Context) (check.Verdict, error) {
 	r.Plan = r.Plan.Drawn(r.Seed)
 	r.record(trace.Event{Kind: trace.KindMeta, Meta: &trace.Meta{
@@ -65,7 +65,7 @@ func (r *Run) Execute(ctx context.Context) (check.Verdict, error) {
 	return check.Judge(r.Plan, r.Recording.Events()), nil
 }
 
-// skip says why a run would prove nothing, if so.
+// skip returns why a run would prove nothing, or "".
 func (r *Run) skip() error {
 	if why := check.Unjudgeable(r.Plan, r.World.Name(), r.lacks()); why != "" {
 		return fmt.Errorf("%s: %w", why, ErrUnsupported)
@@ -73,7 +73,7 @@ func (r *Run) skip() error {
 	return r.refused()
 }
 
-// refused says which fault of the plan the world cannot do, before anything starts.
+// refused returns a fault of the plan that the world cannot inject, before anything starts.
 func (r *Run) refused() error {
 	able, ok := r.World.(Able)
 	if !ok {
@@ -90,7 +90,7 @@ func (r *Run) refused() error {
 	return nil
 }
 
-// lacks lists the capabilities that the world's subject does not provide.
+// lacks returns the capabilities that the world's subject does not provide.
 func (r *Run) lacks() []string {
 	if limited, ok := r.World.(Limited); ok {
 		return limited.Lacks()
@@ -98,15 +98,15 @@ func (r *Run) lacks() []string {
 	return nil
 }
 
-// down takes the world away, even where ctx has ended.
+// down takes the world down, even if ctx has ended.
 func (r *Run) down(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()
 	return r.World.Down(ctx)
 }
 
-// timeline executes the steps. It ends early, without an error, when a wait times
-// out: what comes after it means nothing, and the checks say so.
+// timeline executes the steps. If a wait times out it ends early without an error: the later steps
+// would prove nothing, and the checks report the wait.
 func (r *Run) timeline(ctx context.Context) error {
 	r.start.Store(int64(r.World.Now()))
 	r.cues = r.Plan.Cues(r.World.Name())
@@ -141,12 +141,12 @@ func (r *Run) timeline(ctx context.Context) error {
 	return nil
 }
 
-// due is a time of the scenario on the world's clock.
+// due converts a time of the scenario to the world's clock.
 func (r *Run) due(at time.Duration) clock.Instant {
 	return clock.Instant(r.start.Load()).Add(at + time.Duration(r.shift.Load()))
 }
 
-// perform executes one step and returns the phase in which it ended.
+// perform executes one step and returns the phase in which the step ended.
 func (r *Run) perform(ctx context.Context, i int, step plan.Step) (string, error) {
 	switch step.Verb {
 	case plan.VerbWait:
@@ -160,7 +160,7 @@ func (r *Run) perform(ctx context.Context, i int, step plan.Step) (string, error
 	return "end", r.World.Do(ctx, *step.Fault)
 }
 
-// wait holds the scenario's clock until the conditions hold.
+// wait stops the scenario's clock until the conditions are true.
 func (r *Run) wait(ctx context.Context, w *plan.Wait) (string, error) {
 	within, err := w.Within.Duration(r.Recording.Env())
 	if err != nil {
@@ -182,8 +182,8 @@ func (r *Run) wait(ctx context.Context, w *plan.Wait) (string, error) {
 	return "end", nil
 }
 
-// end lets the windows of the expectations pass, stops the traffic, and then gives
-// the pair time for what must hold eventually.
+// end waits for the windows of the expectations, stops the traffic, and then gives the pair time to
+// meet the eventual conditions.
 func (r *Run) end(ctx context.Context, end int) error {
 	for i, step := range r.Plan.Steps {
 		if step.Expect == nil || step.Expect.Eventually || !step.Guard.In(r.World.Name()) {
@@ -211,7 +211,7 @@ func (r *Run) end(ctx context.Context, end int) error {
 	return nil
 }
 
-// windowEnd is when an expectation that belongs to the anchor is decided at the latest.
+// windowEnd returns the latest time at which an expectation of the anchor is decided.
 func (r *Run) windowEnd(anchor plan.Step, e *plan.Expect) (clock.Instant, error) {
 	for _, window := range []*plan.Expr{e.Within, e.Throughout} {
 		if window != nil {
@@ -236,8 +236,8 @@ func (r *Run) eventually(ctx context.Context, e *plan.Expect) error {
 	})
 }
 
-// startTraffic starts the traffic once. If it opens later than the time of the next step, it
-// holds the scenario's clock meanwhile: the times between steps remain.
+// startTraffic starts the traffic once. If opening it takes longer than until the next step, it
+// stops the scenario's clock meanwhile, so the time between steps stays the same.
 func (r *Run) startTraffic(ctx context.Context, next time.Duration) error {
 	if r.traffic {
 		return nil
@@ -248,7 +248,7 @@ func (r *Run) startTraffic(ctx context.Context, next time.Duration) error {
 	return err
 }
 
-// cueTraffic starts and stops the lines whose time comes until a time of the scenario.
+// cueTraffic starts and stops the lines that are due until a time of the scenario.
 func (r *Run) cueTraffic(ctx context.Context, until time.Duration) error {
 	for len(r.cues) > 0 && r.cues[0].At <= until {
 		cue := r.cues[0]
@@ -280,8 +280,8 @@ func (r *Run) record(e trace.Event) {
 	r.Recording.Record(e)
 }
 
-// Remaining is how much of the scenario is left, not counting what waits will
-// take. It may be called from another goroutine than Execute's.
+// Remaining returns how much of the scenario is left, without the duration of future waits. It may
+// be called from another goroutine than Execute's.
 func (r *Run) Remaining() time.Duration {
 	last := r.Plan.Steps[len(r.Plan.Steps)-1]
 	if r.start.Load() == 0 {

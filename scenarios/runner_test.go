@@ -16,13 +16,13 @@ import (
 	"baton/scenarios/plan"
 )
 
-// scripted is a World in which nothing happens but what a test schedules.
+// scripted is a World in which only the scheduled events happen.
 type scripted struct {
 	now      clock.Instant
 	recorder Recorder
-	script   []trace.Event // to be recorded when their time comes
+	script   []trace.Event // recorded when their time comes
 	calls    []string
-	refuse   error         // of Up
+	refuse   error         // returned by Up
 	opening  time.Duration // how long traffic takes to start
 	down     bool
 }
@@ -83,8 +83,8 @@ traffic  web sessions tcp count=1 every=100ms
 @3s      end    eventually lb2 insync        within 5s
 `
 
-// A line of traffic starts and stops at times of the scenario's clock, which waits hold,
-// before what else is due then.
+// A traffic line starts and stops at times of the scenario's clock, which waits stop, and before
+// other steps that are due at that time.
 func TestTrafficStartsAndStopsAtItsTimes(t *testing.T) {
 	p := parse(t, `scenario cues
 service  web tcp 198.18.0.100:80
@@ -148,8 +148,8 @@ func TestWaitsHoldTheClockAndTrafficStartsAfterThem(t *testing.T) {
 	}
 }
 
-// TestTrafficThatOpensLateHoldsTheClock: what comes after the step that it delays keeps its
-// distance. Traffic that opens in time delays nothing.
+// TestTrafficThatOpensLateHoldsTheClock: the steps after the delayed one keep their distance.
+// Traffic that opens in time delays nothing.
 func TestTrafficThatOpensLateHoldsTheClock(t *testing.T) {
 	for opening, want := range map[time.Duration]string{
 		1500 * time.Millisecond: "up@0s traffic@700ms crash@2.7s quiet@3.7s",
@@ -216,7 +216,7 @@ func TestAJobStoresWhatItsWorldLacksAsASkip(t *testing.T) {
 	}
 }
 
-// TestAScenarioOfAnotherWorldIsASkip: with its reason, and nothing is executed.
+// TestAScenarioOfAnotherWorldIsASkip: the skip has a reason, and nothing is executed.
 func TestAScenarioOfAnotherWorldIsASkip(t *testing.T) {
 	p := parse(t, "scenario x\nalways masters <= 1\n[netns] @0s wait lb1 is Master\n[netns] @1s end\n")
 	w := &scripted{}
@@ -236,7 +236,7 @@ func TestAScenarioOfAnotherWorldIsASkip(t *testing.T) {
 	}
 }
 
-// unable is a world that cannot crash anything.
+// unable is a world that cannot crash nodes.
 type unable struct{ *scripted }
 
 func (unable) Refuses(f plan.Fault) string {
@@ -246,7 +246,7 @@ func (unable) Refuses(f plan.Fault) string {
 	return ""
 }
 
-// TestAnImpossibleFaultIsASkip: with its reason and place, before anything starts.
+// TestAnImpossibleFaultIsASkip: the skip names reason and line, before anything starts.
 func TestAnImpossibleFaultIsASkip(t *testing.T) {
 	w := &scripted{}
 	job := Job{Plan: parse(t, "scenario x\nalways masters <= 1\n@1s kill lb1\n@2s crash lb2\n@3s end\n"), World: plan.Sim, Dir: t.TempDir(),

@@ -8,16 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Task is a run of a schedule.
+// Task is one run of a schedule.
 type Task struct {
-	// Alone says that nothing may run beside it.
+	// Alone says that no other task may run at the same time.
 	Alone bool
 	Do    func(context.Context) error
 }
 
-// Schedule runs tasks, as many as width side by side: first those that may share the
-// machine, then each of the others alone. With a width of 1 they keep their order. It
-// ends with the first error; what runs beside is interrupted.
+// Schedule runs tasks, at most width at a time: first those that may run beside others, then each
+// of the others alone. With a width of 1 they keep their order. It ends with the first error and
+// cancels the tasks that still run.
 func Schedule(ctx context.Context, width int, tasks []Task) error {
 	if width > 1 {
 		group, together := errgroup.WithContext(ctx)
@@ -42,8 +42,8 @@ func Schedule(ctx context.Context, width int, tasks []Task) error {
 	return nil
 }
 
-// ProcessorTime is how long processors have worked for this process and those of its
-// children that have ended.
+// ProcessorTime returns the processor time used by this process and by its children that have
+// ended.
 func ProcessorTime() time.Duration {
 	var total time.Duration
 	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {

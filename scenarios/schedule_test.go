@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestWhatIsTimedRunsAlone: the others run side by side, as many as are allowed, and
-// nothing runs beside what must be alone.
+// TestWhatIsTimedRunsAlone: the other tasks run at the same time, up to width, and nothing runs
+// beside a task that must be alone.
 func TestWhatIsTimedRunsAlone(t *testing.T) {
 	const width = 3
 	var running, most, done atomic.Int64
@@ -18,7 +18,7 @@ func TestWhatIsTimedRunsAlone(t *testing.T) {
 		defer running.Add(-1)
 		for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
 		}
-		for most.Load() < width { // all that may run at once do
+		for most.Load() < width { // until as many run as are allowed
 			select {
 			case <-ctx.Done():
 				return context.Cause(ctx)

@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite docs/library.md")
 
-// library are the folders of the library, in the order of its index.
+// library lists the folders of the library in the order of its index.
 var library = []struct{ folder, about string }{
 	{"crash", "A node loses power, or its process dies"},
 	{"restore", "A node comes back"},
@@ -57,8 +57,8 @@ func shipped(t *testing.T, pattern string) map[string]*plan.Plan {
 	return plans
 }
 
-// Every scenario that is shipped parses, has a name of its own that is also its file's,
-// and says what it shows. Those with unsafe settings are controls.
+// Every shipped scenario parses, has a unique name equal to its file's name, and says what it
+// shows. Scenarios with unsafe settings are controls.
 func TestShippedScenariosAreSound(t *testing.T) {
 	names := map[string]string{}
 	for _, pattern := range []string{"*.scn", "library/*/*.scn"} {
@@ -82,7 +82,7 @@ func TestShippedScenariosAreSound(t *testing.T) {
 	}
 }
 
-// The index of the library is made of its files; -update rewrites it.
+// The index of the library is generated from its files; -update rewrites it.
 func TestLibraryHasAnIndex(t *testing.T) {
 	const index = "../docs/library.md"
 	var b strings.Builder

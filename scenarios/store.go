@@ -17,11 +17,11 @@ import (
 	"baton/scenarios/stored"
 )
 
-// Names of the files of a stored run.
+// Names of the files in the folder of a run.
 const (
 	TraceFile    = "trace.jsonl"
 	ResultFile   = "result.json"
-	ScenarioFile = "scenario.scn" // the plan that was run, in canonical form
+	ScenarioFile = "scenario.scn" // the plan in canonical form
 )
 
 // ReadTrace reads the trace of a stored run.
@@ -38,43 +38,42 @@ func ReadTrace(dir string) ([]trace.Event, error) {
 	return events, nil
 }
 
-// Skip is the verdict of a run that a world could not make, with its reason.
+// Skip is the verdict of a run that a world could not make.
 const Skip = check.Skip
 
-// Stage is what a world is made for: one run of a plan.
+// Stage describes the run that a world is created for.
 type Stage struct {
 	Plan     *plan.Plan
-	Dir      string // where the run is stored
+	Dir      string // the folder of the run
 	Recorder Recorder
 	// EvidenceLimit is how many bytes of evidence the run may leave, 0 if none is wanted.
 	EvidenceLimit int64
 }
 
-// NewWorld makes the world of one run.
+// NewWorld creates the world of one run.
 type NewWorld func(Stage) (World, error)
 
-// Job is a plan to be run and stored.
+// Job runs and stores a plan.
 type Job struct {
 	Plan     *plan.Plan
 	World    string // its name
 	NewWorld NewWorld
 	SUT      string
 	Seed     uint64
-	Dir      string // becomes the run's folder; what an earlier run left there is replaced
+	Dir      string // becomes the run's folder; results of an earlier run in it are replaced
 	// Origin, if set, is stored in the trace, with the time at which the run began.
 	Origin *trace.Origin
-	// Keep says whether evidence of the run is kept, Limit how many bytes of it; the
-	// zero values are evidence.KeepFailed and evidence.DefaultLimit.
+	// Keep says for which verdicts evidence is kept, and Limit how many bytes of it. The zero
+	// values are evidence.KeepFailed and evidence.DefaultLimit.
 	Keep  evidence.Keep
 	Limit int64
-	// Started, if set, is called with the run before it begins: for a progress line.
+	// Started, if set, is called with the run before it begins, for a progress line.
 	Started func(*Run)
 }
 
-// Execute runs the job, judges it, and stores plan, trace and result in Dir, so that
-// the run can be judged again. The error
-// is for a run that could not be made or stored; what was recorded until then is
-// stored all the same.
+// Execute runs the job, judges it, and stores plan, trace and result in Dir, so the run can be
+// judged again. It returns an error if the run could not be made or stored; events recorded until
+// then are stored anyway.
 func (j Job) Execute(ctx context.Context) (check.Verdict, error) {
 	if err := j.clear(); err != nil {
 		return check.Verdict{}, err
@@ -98,7 +97,7 @@ func (j Job) Execute(ctx context.Context) (check.Verdict, error) {
 	return j.finish(verdict, recording, err)
 }
 
-// finish stores what there is.
+// finish stores everything that exists.
 func (j Job) finish(verdict check.Verdict, recording *Recording, err error) (check.Verdict, error) {
 	if errors.Is(err, ErrUnsupported) {
 		verdict = check.Verdict{Scenario: j.Plan.Name, World: j.World, SUT: j.SUT, Seed: j.Seed, Verdict: Skip, Reasons: []string{j.whySkipped(err)},
@@ -112,13 +111,13 @@ func (j Job) finish(verdict check.Verdict, recording *Recording, err error) (che
 	return verdict, err
 }
 
-// whySkipped is the error without what the verdict says already.
+// whySkipped returns the error's text without the prefix that the verdict states already.
 func (j Job) whySkipped(err error) string {
 	return strings.TrimSuffix(strings.TrimPrefix(err.Error(), "scenario "+j.Plan.Name+": "), ": "+ErrUnsupported.Error())
 }
 
-// clear makes the folder and removes the results of an earlier run from it, so
-// that nobody takes them for this one's.
+// clear creates the folder and removes the results of an earlier run from it, so they cannot be
+// mistaken for this run's.
 func (j Job) clear() error {
 	if err := os.MkdirAll(j.Dir, 0o755); err != nil {
 		return fmt.Errorf("scenario %s: results: %w", j.Plan.Name, err)
@@ -137,7 +136,7 @@ func (j Job) clear() error {
 	return nil
 }
 
-// origin is what the trace says of where the run comes from.
+// origin returns the origin of the run for the trace.
 func (j Job) origin() *trace.Origin {
 	if j.Origin == nil {
 		return nil
@@ -169,6 +168,6 @@ func storeJSON(file string, value any) error {
 	}
 	encoder := json.NewEncoder(f)
 	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false) // a person reads it: expect gap < 50ms
+	encoder.SetEscapeHTML(false) // for people: expect gap < 50ms
 	return errors.Join(encoder.Encode(value), f.Close())
 }

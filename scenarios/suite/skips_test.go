@@ -8,7 +8,7 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 )
 
-// The time that processors worked is that of all specs, whatever process ran them.
+// The cost is the sum over all specs of all processes.
 func TestTheCostIsThatOfAllSpecs(t *testing.T) {
 	cost := func(d string) types.SpecReport {
 		return types.SpecReport{ReportEntries: types.ReportEntries{{Name: costEntry, Value: types.WrapEntryValue(d)}, {Name: parityEntry, Value: types.WrapEntryValue("1s")}}}
@@ -20,7 +20,7 @@ func TestTheCostIsThatOfAllSpecs(t *testing.T) {
 	}
 }
 
-// One run that sees a claim is enough; a claim that none sees is named once.
+// A claim that is true in one run counts as seen. A claim that is true in none is listed once.
 func TestWhatNoRunHasSeen(t *testing.T) {
 	run := func(said ...string) (spec types.SpecReport) {
 		for _, s := range said {
@@ -34,7 +34,7 @@ func TestWhatNoRunHasSeen(t *testing.T) {
 	}
 }
 
-// What was skipped is named with its reason, and nothing else is.
+// Every skip is listed with its reason, and nothing else is listed.
 func TestSkipsAreNamed(t *testing.T) {
 	var out bytes.Buffer
 	printSkips(&out, types.SpecReports{

@@ -1,6 +1,5 @@
-// Package suite makes a spec of each scenario file and world. It is a test
-// package only: `make test-scenarios` runs it as root, and
-// `baton report` renders what it stores.
+// Package suite creates a spec for each scenario file and world. It contains tests only: `make
+// test-scenarios` runs it as root, and `baton report` renders what it stores.
 package suite
 
 import (
@@ -39,7 +38,7 @@ var (
 	files   []string
 )
 
-// out and program come from the environment, since Ginkgo owns the command line.
+// out and program read the environment, because Ginkgo parses the command line.
 func out() string { return orElse(os.Getenv("OUT"), filepath.Join(os.TempDir(), "baton-out")) }
 
 func program() string { return os.Getenv("BATON") }
@@ -79,8 +78,8 @@ func TestScenarios(t *testing.T) {
 	RunSpecs(t, "scenarios")
 }
 
-// specify makes the specs of one scenario file: for each scenario that it stands for a run
-// in each world, and the comparison of the two. It returns those that could be read.
+// specify creates the specs of one scenario file: for each scenario in it a run in each world, and
+// the comparison of the two. It returns the scenarios that could be read.
 func specify(file string) []*plan.Plan {
 	source, err := os.ReadFile(file)
 	if err != nil {
@@ -98,16 +97,16 @@ func specify(file string) []*plan.Plan {
 	return plans
 }
 
-// broken makes a spec that fails for a file that cannot be read.
+// broken creates a failing spec for a file that cannot be read.
 func broken(file string, err error) {
 	It("reads "+filepath.Base(file), func() { Expect(err).NotTo(HaveOccurred()) })
 }
 
-// describe makes the specs of one scenario.
+// describe creates the specs of one scenario.
 func describe(file string, p *plan.Plan) {
 	args := []any{Ordered, ContinueOnFailure}
 	if p.Punctual(plan.Netns) {
-		args = append(args, Serial) // nothing runs beside what judges milliseconds
+		args = append(args, Serial) // nothing may run beside a scenario that judges milliseconds
 	}
 	Describe(p.Name, append(args, func() {
 		var began time.Duration
@@ -122,13 +121,13 @@ func describe(file string, p *plan.Plan) {
 	})...)
 }
 
-// ungated reports whether a node claims without gates. Two MASTERs then hear of each other by
-// the heartbeat and by the stream, in either order.
+// ungated reports whether nodes claim without gates. Two MASTERs then learn of each other by the
+// heartbeat or by the stream, in either order.
 func ungated(p *plan.Plan) bool {
 	return slices.ContainsFunc(p.Unsafe(), func(s plan.Setting) bool { return s.Key == "ha.gates" })
 }
 
-// folderOf is where a run is stored: the real ones under the scenario's own name.
+// folderOf returns the folder of a run: real runs use the scenario's own name.
 func folderOf(p *plan.Plan, world string) string {
 	if world == plan.Sim {
 		return filepath.Join(out(), p.Name+".sim")
@@ -136,14 +135,14 @@ func folderOf(p *plan.Plan, world string) string {
 	return filepath.Join(out(), p.Name)
 }
 
-// attempts is how often a scenario is run at most: again only after a run that proved
-// nothing, as one on a machine that stood still does. A failure is final. What proved
-// nothing is told, stays stored beside the others, and fails the suite if it is all.
+// attempts is how often a scenario is run at most. Only an inconclusive run is repeated, for
+// example when the machine stalled; a failure is final. Inconclusive runs are reported and stored
+// beside the others, and fail the suite if no attempt proves anything.
 const attempts = 3
 
 func settle(ctx context.Context, p *plan.Plan, world string) check.Verdict {
 	folder := folderOf(p, world)
-	stale, _ := filepath.Glob(folder + ".inconclusive*") // of an earlier suite
+	stale, _ := filepath.Glob(folder + ".inconclusive*") // left by an earlier suite
 	for _, dir := range stale {
 		Expect(os.RemoveAll(dir)).To(Succeed())
 	}
@@ -193,8 +192,8 @@ func judge(v check.Verdict, file string) {
 	}
 }
 
-// judged is why a spec is skipped, or why it fails; neither if it passes. Skips are failures
-// where strict.
+// judged returns why a spec is skipped or why it fails; both are "" if it passes. With strict,
+// skips are failures.
 func judged(v check.Verdict, file string, strict bool) (skip, failure string) {
 	reasons := strings.Join(v.Reasons, "\n")
 	switch {
@@ -206,8 +205,8 @@ func judged(v check.Verdict, file string, strict bool) (skip, failure string) {
 	return "", fmt.Sprintf("%s: %s\nreplay: baton run --world %s %s", v.Verdict, reasons, v.World, file)
 }
 
-// compare holds the role changes of the two stored runs against each other. How
-// long they took is told, and judged by nobody.
+// compare compares the role changes of the two stored runs. It reports their durations, but does
+// not judge them.
 func compare(p *plan.Plan) {
 	if ungated(p) {
 		Skip("the gates are off: which of two MASTERs gives way first is a race")
@@ -234,12 +233,12 @@ func compare(p *plan.Plan) {
 	}
 }
 
-// costEntry names what each spec leaves of the time that processors worked for it.
+// costEntry is the report entry with the processor time of a spec.
 const costEntry = "cost"
 
 var _ = ReportAfterSuite("cost", func(report Report) { printCost(os.Stdout, report) })
 
-// printCost says how long the suite took, and how long processors worked for it.
+// printCost prints the wall time and the processor time of the suite.
 func printCost(w io.Writer, report Report) {
 	var worked time.Duration
 	specs := 0
@@ -254,7 +253,7 @@ func printCost(w io.Writer, report Report) {
 	fmt.Fprintf(w, "\ncost     %d specs: %.1fs wall, %.1fs CPU, %d at once where none judges milliseconds\n", specs, report.RunTime.Seconds(), worked.Seconds(), report.SuiteConfig.ParallelTotal)
 }
 
-// sometimeEntry names what each run leaves of what the suite must see at some time.
+// sometimeEntry is the report entry with the sometimes claims of a run.
 const sometimeEntry = "sometimes"
 
 var _ = ReportAfterSuite("sometimes", func(report Report) {
@@ -263,7 +262,7 @@ var _ = ReportAfterSuite("sometimes", func(report Report) {
 	}
 })
 
-// neverSeen lists the claims that were true in no run.
+// neverSeen returns the claims that were true in no run.
 func neverSeen(specs types.SpecReports) []string {
 	seen := map[string]bool{}
 	for _, spec := range specs {
@@ -276,14 +275,14 @@ func neverSeen(specs types.SpecReports) []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(seen)), func(claim string) bool { return seen[claim] })
 }
 
-// parityEntry names what a comparison leaves for the end of the suite.
+// parityEntry is the report entry with the summary of a comparison.
 const parityEntry = "parity"
 
 var _ = ReportAfterSuite("parity", func(report Report) {
 	printParity(os.Stdout, report.SpecReports)
 })
 
-// printParity prints a line for each scenario that ran in both worlds, in their order.
+// printParity prints a line for each scenario that ran in both worlds, by name.
 func printParity(w io.Writer, specs types.SpecReports) {
 	var lines []string
 	for _, spec := range specs {
@@ -301,8 +300,7 @@ var _ = ReportAfterSuite("skips", func(report Report) {
 	printSkips(os.Stdout, report.SpecReports)
 })
 
-// printSkips names what did not run, with the reason, and counts what whoever ran
-// the suite has left out.
+// printSkips prints what was skipped and why, and counts the specs that the user's filter left out.
 func printSkips(w io.Writer, specs types.SpecReports) {
 	leftOut := 0
 	for _, spec := range specs {
