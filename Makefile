@@ -56,8 +56,8 @@ doctor: told-doctor bin/baton ## what this machine can run, and what it lacks
 	@$(SUDO) bin/baton doctor
 
 # Shows each package, what failed with what it said, also beside others, and what was skipped with its reason.
-SUMMARY = awk '/^=== / {now = $$3; next} /^ *--- / {if ($$2 != "PASS:") {printf "%s", said[$$3]; print} delete said[$$3]; next} \
-	/^(ok|FAIL|panic:|signal:)/ {print; next} /^(\?|PASS)/ {next} {said[now] = said[now] $$0 "\n"} \
+SUMMARY = awk '/^=== / {now = $$3; next} /^alone: / {took = $$2; next} /^ *--- / {if ($$2 != "PASS:") {printf "%s", said[$$3]; print} delete said[$$3]; next} \
+	/^(ok|FAIL)/ && took {print $$1 "\t" $$2 "\t" took; took = ""; next} /^(ok|FAIL|panic:|signal:)/ {print; next} /^(\?|PASS)/ {next} {said[now] = said[now] $$0 "\n"} \
 	END {if (said[now] ~ /panic|fatal error/) printf "%s", said[now]}'
 
 # Installs the packages of a list of PACKAGE:PROGRAM that are missing, where apt is.
@@ -81,30 +81,41 @@ setup-subjects: told-setup-subjects ## install the other programs that can be un
 export RAPID_SEED ?= 1
 
 # Packages whose tests judge times of nodes, traffic or captures, or make many namespaces, which keeps the kernel from
-# bringing up the links of others: one after the other. They wait more than they compute. All others, and of these what
-# judges no time, run beside them and get the processor time that they leave.
-ALONE  := ^baton/(bpf|cmd/baton|impl/daemon(/.*)?|netns(/.*)?|scenarios/(evidence|suite))$$
-BESIDE := ^baton/(impl/daemon/(config|control|etcd|metrics|pki|preflight|record))$$
-PAGES  := ^TestDocsCommands$$
+# bringing up the links of others, run one after the other (.ci/alone). They wait more than they compute. All others run
+# beside them and get the processor time that they leave: so do those of BESIDE, which wait for conditions and judge no
+# time.
+ALONE  := ^baton/(cmd/baton|impl/daemon(/.*)?|netns(/.*)?|scenarios/(evidence|suite))$$
+BESIDE := ^baton/(impl/daemon/(arpwatch|bfdio|checker|config|control|etcd|garp|internal/.*|linkmon|metrics|neigh|notify|pki|poller|preflight|probe|record|transport)|netns/(internal/.*|peers))$$
+# Tests of commands that run pairs.
+PAIRS  := ^Test(ALab|AFailedRunKeepsItsPair|AnInterrupt|ARunInBothWorlds|ASubjectIsTried|TheExitCodeOfABench|TheReferenceIsTried)
 
-test: told-test setup bin/baton lint ## unit, property, eBPF and namespace tests; eight minutes on two cores
+test: told-test setup bin/baton ## unit, property, eBPF and namespace tests; five minutes on two cores
 	@$(SUDO) bin/baton doctor || true
 	@mkdir -p $(OUT)
-	@$(MAKE) -s -k -j2 test-alone test-beside || { echo "the whole output is in $(OUT)/test-alone.log and $(OUT)/test-beside.log" >&2; exit 1; }
+	@$(MAKE) -s -k -j4 test-alone test-pairs test-beside test-lint || { echo "the whole output is in $(OUT)/test-alone.log, test-pairs.log and test-beside.log" >&2; exit 1; }
 	$(DONE)
 
-# How both halves run tests. lint has vetted all packages, and nobody debugs these binaries.
-TEST = $(GO) test $(AS_ROOT) -count=1 -v -vet=off -ldflags='-s -w'
+# How all parts run tests. lint vets all packages, and nobody debugs these binaries.
+TEST = nice -n 19 $(GO) test -count=1 -v -vet=off -ldflags='-s -w'
 
-.PHONY: test-alone test-beside
+# One binary at a time, while the next ones are linked. go test counts the wait for the others.
+ONE_BY_ONE = -p 4 -timeout 60m -exec "$(SUDO) $(CURDIR)/.ci/alone $(abspath $(OUT))/alone.lock"
+
+.PHONY: test-alone test-pairs test-beside test-lint
 test-alone:
-	@$(TEST) -p 1 -skip '$(PAGES)' $$($(GO) list ./... | grep -E '$(ALONE)' | grep -vE '$(BESIDE)') 2>&1 | \
+	@$(TEST) $(ONE_BY_ONE) $$($(GO) list ./... | grep -E '$(ALONE)' | grep -vE '$(BESIDE)|/cmd/baton$$') 2>&1 | \
 	  tee $(OUT)/$@.log | $(SUMMARY)
 
+test-pairs:
+	@$(TEST) $(ONE_BY_ONE) -parallel 4 -run '$(PAIRS)' ./cmd/baton 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
+
 test-beside:
-	@{ code=0; nice -n 19 $(TEST) -run '$(PAGES)' ./cmd/baton || code=1; \
-	  nice -n 19 $(TEST) $$($(GO) list ./... | grep -vE '$(ALONE)'; $(GO) list ./... | grep -E '$(BESIDE)') || code=1; \
+	@{ code=0; $(TEST) $(AS_ROOT) -skip '$(PAIRS)' ./cmd/baton || code=1; \
+	  $(TEST) $(AS_ROOT) $$($(GO) list ./... | grep -vE '$(ALONE)'; $(GO) list ./... | grep -E '$(BESIDE)') || code=1; \
 	  exit $$code; } 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
+
+test-lint:
+	@nice -n 19 $(MAKE) -s lint
 
 # The suite on a folder of scenarios, and its report: $(call suite,FOLDER,OUT,FLAGS)
 define suite

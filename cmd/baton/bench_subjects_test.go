@@ -49,6 +49,7 @@ func TestTheExitCodeOfABench(t *testing.T) {
 		{"a skip that counts", lacks, []string{"--fail-on-skip"}, exitFail, "SKIP"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // each pair waits in namespaces of its own
 			out := t.TempDir()
 			r := baton(t, append([]string{"bench-subjects", "--out", out, "--subjects", c.subjects, file}, c.flags...)...)
 			_, table, _ := strings.Cut(r.out, "\nverdicts ")

@@ -40,16 +40,19 @@ func TestASubjectIsTried(t *testing.T) {
 		{"half", "families: [IPv4, IPv6]\n" + translates + "  [ $BATON_NUMBER = 2 ] || " + carries + told,
 			exitFail, ", 0 answers through the IPv6 VIP"},
 	} {
-		r := baton(t, "subject", "check", "--out", t.TempDir(), adapter(t, c.name, c.lines))
-		if r.code != c.code || !strings.Contains(r.out, c.says) {
-			t.Errorf("%s: exit code %d, want %d with %q\n%s%s", c.name, r.code, c.code, c.says, r.out, r.errout)
-		}
-		if !strings.Contains(r.out, "log-lb1.txt (") {
-			t.Errorf("%s: no log is named\n%s", c.name, r.out)
-		}
-		if strings.Contains(r.out, "killed by SIGTERM") {
-			t.Errorf("%s: the command that was stopped with its node is told\n%s", c.name, r.out)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // each pair waits in namespaces of its own
+			r := baton(t, "subject", "check", "--out", t.TempDir(), adapter(t, c.name, c.lines))
+			if r.code != c.code || !strings.Contains(r.out, c.says) {
+				t.Errorf("%s: exit code %d, want %d with %q\n%s%s", c.name, r.code, c.code, c.says, r.out, r.errout)
+			}
+			if !strings.Contains(r.out, "log-lb1.txt (") {
+				t.Errorf("%s: no log is named\n%s", c.name, r.out)
+			}
+			if strings.Contains(r.out, "killed by SIGTERM") {
+				t.Errorf("%s: the command that was stopped with its node is told\n%s", c.name, r.out)
+			}
+		})
 	}
 }
 
