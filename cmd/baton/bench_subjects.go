@@ -26,7 +26,7 @@ type benchOptions struct {
 	out           string
 }
 
-// nobody is the value of --own with which no verdict changes the exit code.
+// nobody is the value of --own for which no verdict changes the exit code.
 const nobody = "none"
 
 func benchSubjectsCommand() *cobra.Command {
@@ -70,7 +70,7 @@ func (o *benchOptions) run(ctx context.Context, files []string) error {
 		return err
 	}
 	runs, err := o.all(ctx, plans)
-	if len(runs) > 0 { // also where the last one was interrupted
+	if len(runs) > 0 { // even if the last one was interrupted
 		err = errors.Join(err, o.show(runs))
 	}
 	if err != nil {

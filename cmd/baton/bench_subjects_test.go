@@ -24,8 +24,8 @@ func adapter(t *testing.T, name, lines string) string {
 const calm = "topo pair clients=1 backends=1\nservice web tcp 198.18.0.100:80\ntraffic web connects tcp rate=10/s\ntolerate stall 10s\nalways masters <= 1\n" +
 	"@0s wait lb1 is Master within 5s\n@300ms end\n"
 
-// TestTheExitCodeOfABench is that of the worst run of the subjects that count, and the tables
-// are there whatever it is.
+// TestTheExitCodeOfABench: the exit code is that of the worst run of the subjects that count. The
+// tables are written in any case.
 func TestTheExitCodeOfABench(t *testing.T) {
 	if err := netns.Probe(); err != nil {
 		t.Skipf("needs namespaces: %v", err)
@@ -64,7 +64,7 @@ func TestTheExitCodeOfABench(t *testing.T) {
 	}
 }
 
-// TestBadInputOfABench: what makes no sense is told before anything runs.
+// TestBadInputOfABench: contradictory arguments are refused before anything runs.
 func TestBadInputOfABench(t *testing.T) {
 	file := scenario(t, calm)
 	one, twin := adapter(t, "one", "run: exec sleep 60\noptions: {speed: [slow, fast]}\n"), adapter(t, "one", "run: exec sleep 60\n")

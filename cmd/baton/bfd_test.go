@@ -9,8 +9,8 @@ import (
 	"baton/impl/daemon/control"
 )
 
-// TestBFDRefusesBadInput: by name of the key, line and section, and with exit code 2,
-// before anything is opened.
+// TestBFDRefusesBadInput: the message names key, line and section, the exit code is 2, and nothing
+// is opened.
 func TestBFDRefusesBadInput(t *testing.T) {
 	const head = "control: bfd.sock\nsessions:\n"
 	session := func(more string) string {
@@ -94,8 +94,8 @@ func TestBFDRefusesBadInput(t *testing.T) {
 	}
 }
 
-// TestBFDStatusTellsWhatWasDiscarded: by reason, whoever discarded it, and nothing
-// where nothing was.
+// TestBFDStatusTellsWhatWasDiscarded: discarded packets are counted by reason, including those of
+// the kernel's filter. Without any, nothing is printed.
 func TestBFDStatusTellsWhatWasDiscarded(t *testing.T) {
 	status := control.BFDStatus{
 		Filtered: map[string]uint64{"ttl": 3, "version": 1}, NoSession: 2,
@@ -106,7 +106,7 @@ func TestBFDStatusTellsWhatWasDiscarded(t *testing.T) {
 		t.Errorf("printed %q, %v", out.String(), err)
 	}
 	out.Reset()
-	status.Filtered = nil // a speaker that says nothing of a filter
+	status.Filtered = nil // a speaker that does not report a filter
 	if err := printSessions(&out, status); err != nil || !strings.HasSuffix(out.String(), "\ndiscarded: auth_digest 4, no_session 2, ttl 1\n") {
 		t.Errorf("printed %q, %v", out.String(), err)
 	}

@@ -13,25 +13,25 @@ import (
 	"baton/scenarios/lab"
 )
 
-// board is a live view of a pair: roles, closed gates, and the gaps and losses that
-// clients see. It is safe for concurrent use.
+// board is a live view of a pair: roles, closed gates, gaps and losses of clients. It is safe for
+// concurrent use.
 type board struct {
 	mu     sync.Mutex
-	closed map[string]map[string]string // of each node, the gates that are closed and why
-	gaps   map[string][]time.Duration   // of each line of traffic, the longest of each tick
+	closed map[string]map[string]string // closed gates by node, and why they are closed
+	gaps   map[string][]time.Duration   // by traffic line, the longest gap of each tick
 	last   []string                     // the latest events
 }
 
 const (
-	boardTicks = 40 // of a sparkline
-	boardLast  = 5  // events that are shown
+	boardTicks = 40 // in a sparkline
+	boardLast  = 5  // events shown
 )
 
 func newBoard() *board {
 	return &board{closed: map[string]map[string]string{}, gaps: map[string][]time.Duration{}}
 }
 
-// record takes in an event.
+// record updates the view with an event.
 func (b *board) record(e trace.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -66,12 +66,12 @@ func (b *board) tell(format string, args ...any) {
 func (b *board) tick() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for name, ticks := range b.gaps { // in any order: each for itself
+	for name, ticks := range b.gaps { // each is independent: the order does not matter
 		b.gaps[name] = append(ticks[max(0, len(ticks)+1-boardTicks):], 0)
 	}
 }
 
-// lines is the view of a state.
+// lines renders a state.
 func (b *board) lines(s *check.State) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -89,7 +89,7 @@ func (b *board) lines(s *check.State) []string {
 	return append(lines, b.last...)
 }
 
-// node is a line about a node.
+// node renders a node.
 func (b *board) node(n *check.Node) string {
 	role := stateOf(n)
 	sync := "not in sync"
@@ -108,7 +108,7 @@ func (b *board) node(n *check.Node) string {
 	return strings.TrimRight(line, " ")
 }
 
-// stateOf is the role of a node, or why it has none.
+// stateOf returns the role of a node, or why it has none.
 func stateOf(n *check.Node) string {
 	switch {
 	case !n.Up:
@@ -119,7 +119,7 @@ func stateOf(n *check.Node) string {
 	return n.Role
 }
 
-// line is a line about a line of traffic.
+// line renders a traffic line.
 func (b *board) line(t trace.Totals) string {
 	ticks := b.gaps[t.Name]
 	longest := time.Duration(0)
@@ -133,7 +133,7 @@ func (b *board) line(t trace.Totals) string {
 	return line
 }
 
-// sparkline draws times as bars of eight heights, none for 0.
+// sparkline draws durations as bars of eight heights, and none for 0.
 func sparkline(ticks []time.Duration, longest time.Duration) string {
 	const bars = "▁▂▃▄▅▆▇█"
 	drawn := []rune(strings.Repeat(" ", max(0, boardTicks-len(ticks))))
@@ -148,7 +148,7 @@ func sparkline(ticks []time.Duration, longest time.Duration) string {
 }
 
 func sum(counts map[string]int) (total int) {
-	for _, n := range counts { // in any order: a sum
+	for _, n := range counts { // a sum: the order does not matter
 		total += n
 	}
 	return total

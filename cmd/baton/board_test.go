@@ -61,7 +61,7 @@ func TestTheBoardShowsThePair(t *testing.T) {
 	}
 }
 
-// A frame takes the place of the one before it.
+// A frame replaces the previous one.
 func TestFramesReplaceEachOther(t *testing.T) {
 	var out strings.Builder
 	n := redraw(&out, 0, []string{"a", "b", "c"})

@@ -22,8 +22,8 @@ code=EXIT_$1
 exit "${!code:-0}"
 `
 
-// The script of CI runs what it is asked to, always reports it, and exits by what
-// matters most.
+// The script of CI runs the given scenarios, always reports them, and exits with the most severe
+// code.
 func TestTheScriptOfCI(t *testing.T) {
 	script, err := filepath.Abs("../../.ci/scenarios")
 	if err != nil {

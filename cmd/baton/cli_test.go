@@ -102,7 +102,7 @@ func TestManualPages(t *testing.T) {
 	})
 }
 
-// The exit codes of every kind of outcome are those of the table, whichever command.
+// Every command exits with the codes of the table, for every kind of outcome.
 func TestExitCodesAreTheSameEverywhere(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
 	file := func(name, text string) string {

@@ -23,8 +23,8 @@ func everyCommand(c *cobra.Command, f func(*cobra.Command)) {
 	}
 }
 
-// Every flag that takes a word, a file or a folder completes to it, and so does
-// every argument. Numbers, durations and switches complete to nothing.
+// Every flag and argument that takes a word, a file or a folder is completed. Numbers, durations
+// and switches are not.
 func TestEveryFlagAndArgumentCompletes(t *testing.T) {
 	seen := 0
 	everyCommand(rootCommand(), func(c *cobra.Command) {
@@ -51,7 +51,7 @@ func TestEveryFlagAndArgumentCompletes(t *testing.T) {
 	}
 }
 
-// What a shell asks is answered as the shell expects it.
+// Completion answers in the format that shells expect.
 func TestCompletions(t *testing.T) {
 	for _, tt := range []struct {
 		args      []string
@@ -85,7 +85,7 @@ func TestCompletions(t *testing.T) {
 	}
 }
 
-// A fault on a lab completes to what the tables have.
+// A fault of a lab is completed from the tables of verbs, hosts and links.
 func TestAFaultCompletesFromTheTables(t *testing.T) {
 	words := func(args ...string) (got []string) {
 		for _, line := range strings.Split(baton(t, append([]string{"__complete", "lab", "fault"}, args...)...).out, "\n") {

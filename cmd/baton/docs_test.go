@@ -110,7 +110,7 @@ func tryPage(t *testing.T, page *doctest.Page) {
 	}
 }
 
-// notTried is the reason why a block is not executed now; "" if it is.
+// notTried returns why a block is not executed now, or "".
 func notTried(b doctest.Block) string {
 	switch {
 	case b.Skip != "":
@@ -126,8 +126,8 @@ func notTried(b doctest.Block) string {
 	return ""
 }
 
-// checkout makes a folder that holds what the repository's top level holds, with this
-// test as bin/baton, and with a sudo that runs what it is given.
+// checkout creates a folder with the contents of the repository's top level, with this test binary
+// as bin/baton, and with a sudo that just runs its arguments.
 func checkout(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

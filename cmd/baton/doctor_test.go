@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A tool that is absent is named with what is skipped and how to get it.
+// A missing tool is listed with the tests that are skipped without it, and how to install it.
 func TestTheDoctorNamesOptionalTools(t *testing.T) {
 	var out bytes.Buffer
 	printTools(&out, func(program string) (string, bool) { return "/found/" + program, program == "clang" })

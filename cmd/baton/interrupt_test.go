@@ -15,8 +15,8 @@ import (
 	"baton/scenarios/evidence"
 )
 
-// Ctrl-C in the middle of a real run proves nothing, keeps what there is, and
-// leaves neither a process nor a namespace behind.
+// Ctrl-C during a real run makes it inconclusive, keeps the results so far, and leaves neither a
+// process nor a namespace behind.
 func TestAnInterruptLeavesNothingBehind(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: namespaces and eBPF")
@@ -58,7 +58,7 @@ traffic  web sessions tcp count=5 every=50ms
 	if left := nodesOf(dir); len(left) > 0 {
 		t.Errorf("processes %v are left", left)
 	}
-	// Others may have come to hold new namespaces with the same numbers.
+	// Other processes may use new namespaces with the same numbers.
 	for _, holder := range holdersOf(spaces) {
 		if slices.Contains(held, holder) {
 			t.Errorf("%s holds a namespace of the run", holder)
@@ -88,7 +88,7 @@ func await(t *testing.T, what string, ended <-chan error, holds func() bool) {
 	}
 }
 
-// nodesOf are the processes of the nodes whose configuration is in a folder.
+// nodesOf returns the processes of nodes whose configuration is in a folder.
 func nodesOf(dir string) (pids []string) {
 	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, line := range lines {
@@ -100,7 +100,7 @@ func nodesOf(dir string) (pids []string) {
 	return pids
 }
 
-// namespacesOf are the network namespaces of processes, as links name them.
+// namespacesOf returns the network namespaces of processes in the form of links in /proc.
 func namespacesOf(pids []string) map[string]bool {
 	spaces := map[string]bool{}
 	for _, pid := range pids {
@@ -111,7 +111,7 @@ func namespacesOf(pids []string) map[string]bool {
 	return spaces
 }
 
-// holdersOf lists what has one of the namespaces open or is in it.
+// holdersOf lists the processes and descriptors that use one of the namespaces.
 func holdersOf(spaces map[string]bool) (holders []string) {
 	for _, pattern := range []string{"/proc/[0-9]*/task/*/ns/net", "/proc/[0-9]*/fd/*"} {
 		links, _ := filepath.Glob(pattern)

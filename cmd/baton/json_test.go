@@ -19,7 +19,7 @@ var elsewhere = map[string]string{
 	"bfd down": "", "bfd up": "", "bfd reset": "", "bfd poll": "", "bfd intervals": "", "bfd demand": "",
 }
 
-// A command that prints facts prints them as JSON too, or they are stored.
+// Every command that reports facts prints them as JSON too, or stores them.
 func TestFactsAreThereAsJSON(t *testing.T) {
 	seen := 0
 	everyCommand(rootCommand(), func(c *cobra.Command) {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A lab is entered, asked and ended from other processes, and leaves nothing.
+// Other processes can run programs in a lab, query it and end it. It leaves nothing behind.
 func TestALabIsExploredByHand(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: namespaces and eBPF")
@@ -74,7 +74,7 @@ func TestALabIsExploredByHand(t *testing.T) {
 	}
 }
 
-// labIsBroken does to a lab what steps of scenarios say.
+// labIsBroken injects faults into a lab, written as steps of scenarios.
 func labIsBroken(t *testing.T, dir string) {
 	t.Helper()
 	awaitLab(t, dir, "lb1  Master")
@@ -108,7 +108,7 @@ func labIsBroken(t *testing.T, dir string) {
 	}
 }
 
-// awaitLab waits until the status of a lab says something.
+// awaitLab waits until the status of a lab contains a text.
 func awaitLab(t *testing.T, dir, what string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !strings.Contains(baton(t, "lab", "--dir", dir, "status").out, what); {

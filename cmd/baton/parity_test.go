@@ -42,7 +42,7 @@ func stalled(t *testing.T, dir, took string) string {
 	return asIf(t, dir, string(source), edited)
 }
 
-// TestTheLastLineCountsComparisonsApart: a pair that differs is no third run.
+// TestTheLastLineCountsComparisonsApart: a comparison that differs does not count as a run.
 func TestTheLastLineCountsComparisonsApart(t *testing.T) {
 	tl := tally{began: time.Now()}
 	tl.add(outcomes{runs: []check.Outcome{check.Pass, check.Pass}, pairs: []check.Outcome{check.Fail}}, nil)

@@ -13,7 +13,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// The policy holds in virtual time too, where frames and logs do not exist.
+// The policy also applies in virtual time, where frames and logs do not exist.
 func TestTheSimulatorKeepsItsTables(t *testing.T) {
 	calm := scenario(t, `service  web tcp 198.18.0.100:80 mode=fullnat
 traffic  web sessions tcp count=5 every=50ms
@@ -36,8 +36,8 @@ always   rst == 0
 	}
 }
 
-// Of a run that does not pass the output says where the evidence lies, what there
-// is none of, and how to run it again.
+// If a run does not pass, the output says where the evidence is, what is missing from it, and how
+// to run it again.
 func TestAFailedRunIsToldInFull(t *testing.T) {
 	lines := `service  web tcp 198.18.0.100:80 mode=fullnat
 traffic  web sessions tcp count=5 every=50ms
@@ -61,7 +61,7 @@ traffic  web sessions tcp count=5 every=50ms
 	}
 }
 
-// TestExitCodeIsThatOfTheWorstRun, in whatever order they come.
+// TestExitCodeIsThatOfTheWorstRun, in any order.
 func TestExitCodeIsThatOfTheWorstRun(t *testing.T) {
 	for want, runs := range map[int][][]check.Outcome{
 		exitPass:         {nil, {check.Pass}, {check.Skip, check.Pass}},
@@ -77,7 +77,7 @@ func TestExitCodeIsThatOfTheWorstRun(t *testing.T) {
 	}
 }
 
-// TestARunExitsWithTheCodeOfItsWorst scenario, whichever comes last.
+// TestARunExitsWithTheCodeOfItsWorst scenario, in any order.
 func TestARunExitsWithTheCodeOfItsWorst(t *testing.T) {
 	write := func(name, claim string) string {
 		file := filepath.Join(t.TempDir(), name+".scn")
@@ -95,8 +95,8 @@ func TestARunExitsWithTheCodeOfItsWorst(t *testing.T) {
 	}
 }
 
-// TestAScenarioWithoutItsFaultIsASkip: the verdict names the steps that the world cannot
-// execute, and a run without any of its faults does not pass. With a flag it fails.
+// TestAScenarioWithoutItsFaultIsASkip: the verdict names the steps that the world cannot execute. A
+// run without any of its faults does not pass, and fails with --fail-on-skip.
 func TestAScenarioWithoutItsFaultIsASkip(t *testing.T) {
 	calm := "service web tcp 198.18.0.100:80\ntraffic web sessions tcp count=5 every=50ms\nalways lost == 0\n@0s wait lb1 is Master and lb2 insync within 3s\n"
 	faultless := scenario(t, calm+"[netns] @500ms cut sync\n[netns] always rst == 0\n@1s end\n")
@@ -129,7 +129,7 @@ func TestAScenarioWithoutItsFaultIsASkip(t *testing.T) {
 	}
 }
 
-// TestTwoScenariosOfOneName are refused with the place of both, to be run and to be checked.
+// TestTwoScenariosOfOneName: run and lint refuse both files and name their places.
 func TestTwoScenariosOfOneName(t *testing.T) {
 	first, second := scenario(t, "always masters <= 1\n@1s end\n"), scenario(t, "always masters <= 1\n@2s end\n")
 	want := second + ":1:10: scenario x: " + first + ":1 has the same name"
@@ -159,7 +159,7 @@ func TestLintSpeaksJSON(t *testing.T) {
 	}
 }
 
-// TestWhatARunHasNotSeenIsSaid, and fails nothing: another run may see it.
+// TestWhatARunHasNotSeenIsSaid: it is not a failure, because another run may see it.
 func TestWhatARunHasNotSeenIsSaid(t *testing.T) {
 	lines := "always masters <= 1\nsometimes masters == 2 ; lb1 is Master\n@0s wait lb1 is Master within 3s\n@1s end\n"
 	r := baton(t, "run", "--world", "sim", "--out", t.TempDir(), scenario(t, lines))
@@ -168,7 +168,7 @@ func TestWhatARunHasNotSeenIsSaid(t *testing.T) {
 	}
 }
 
-// TestAPassDoesNotHideAFailure: the command judges all its files, whatever comes last.
+// TestAPassDoesNotHideAFailure: the command judges all its files, in any order.
 func TestAPassDoesNotHideAFailure(t *testing.T) {
 	folder := t.TempDir()
 	var files []string
@@ -194,7 +194,7 @@ func TestACommandLineReadsBackInAShell(t *testing.T) {
 	}
 }
 
-// What the user must change is one line and exit 2, before anything has run.
+// A mistake of the user gets one line and exit code 2, before anything runs.
 func TestBadInput(t *testing.T) {
 	calm := scenario(t, "@1s end\n")
 	for _, tt := range []struct {
@@ -241,7 +241,8 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// TestRunsSideBySideAreCounted: their lines do not mix, and the last says what all came to.
+// TestRunsSideBySideAreCounted: the output of parallel runs does not mix, and the last line counts
+// all outcomes.
 func TestRunsSideBySideAreCounted(t *testing.T) {
 	lines := "service web tcp 198.18.0.100:80\ntraffic web sessions tcp count=5 every=50ms\nalways lost == 0\n@0s wait lb1 is Master and lb2 insync within 3s\n@1s crash lb2\n@2s end\n"
 	r := baton(t, "run", "--world", "sim", "-j", "3", "--repeat", "4", "--out", t.TempDir(), scenario(t, lines))
@@ -253,8 +254,8 @@ func TestRunsSideBySideAreCounted(t *testing.T) {
 	}
 }
 
-// TestACaseIsRunAgainAlone: the replay of a case names it, on the terminal and in the
-// report, and runs nothing else.
+// TestACaseIsRunAgainAlone: the replay command of a case, on the terminal and in the report, runs
+// only this case.
 func TestACaseIsRunAgainAlone(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "cases.scn")

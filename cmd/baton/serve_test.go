@@ -43,7 +43,7 @@ func TestServeSaysWhatItCannotServe(t *testing.T) {
 	}
 }
 
-// An interrupt ends the server with 0, also while a browser follows.
+// An interrupt ends the server with exit code 0, even while a browser follows.
 func TestServeEndsAtAnInterrupt(t *testing.T) {
 	dir := t.TempDir()
 	if r := baton(t, "run", "--world", "sim", "--out", dir, "../../scenarios/crash-master.scn"); r.code != exitPass {
@@ -87,7 +87,7 @@ func TestServeEndsAtAnInterrupt(t *testing.T) {
 	}
 }
 
-// --json is the index, and ends.
+// --json prints the index and exits.
 func TestServePrintsTheIndex(t *testing.T) {
 	dir := t.TempDir()
 	if r := baton(t, "run", "--world", "sim", "--out", dir, "--repeat", "2", "../../scenarios/crash-master.scn"); r.code != exitPass {

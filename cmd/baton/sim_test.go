@@ -13,7 +13,7 @@ import (
 	"baton/scenarios/summary"
 )
 
-// stored reads the summary of a folder.
+// stored reads the summary in a folder.
 func stored(t *testing.T, dir string) summary.Summary {
 	t.Helper()
 	f, err := os.Open(filepath.Join(dir, summary.File))
@@ -28,8 +28,8 @@ func stored(t *testing.T, dir string) summary.Summary {
 	return s
 }
 
-// A violation is on record in full: the summary, the scenario, which fails the same
-// way where it is run as a file, and the run; and shrinking the file keeps the check.
+// A violation is stored completely: the summary, the scenario, which fails in the same way when run
+// as a file, and the run. Shrinking the file keeps the failing check.
 func TestAViolationReplaysFromItsFile(t *testing.T) {
 	dir := t.TempDir()
 	r := baton(t, "sim", "--seeds", "50", "--gates-off", "--max-violations", "1", "--workers", "1", "--out", dir)
@@ -68,7 +68,7 @@ func TestAViolationReplaysFromItsFile(t *testing.T) {
 	}
 }
 
-// The parts of an Indexed Job are the campaign, each seed once.
+// The parts of an Indexed Job together run each seed of the campaign once.
 func TestAJobsPartsMerge(t *testing.T) {
 	var parts []summary.Summary
 	for i, environ := range []bool{true, true, false} {
@@ -96,7 +96,7 @@ func TestAJobsPartsMerge(t *testing.T) {
 	}
 }
 
-// A Job's variables that say no part are refused: each pod would run everything.
+// Incomplete variables of a Job are refused, because each pod would run all seeds.
 func TestAJobsVariablesBelongTogether(t *testing.T) {
 	for _, tt := range []struct{ index, completions, says string }{
 		{"1", "", "set both"},
@@ -116,7 +116,7 @@ func TestAJobsVariablesBelongTogether(t *testing.T) {
 	}
 }
 
-// Ctrl-C ends a campaign, which says and stores how far it came.
+// An interrupted campaign reports and stores its progress.
 func TestAnInterruptedCampaignIsOnRecord(t *testing.T) {
 	dir := t.TempDir()
 	command := exec.Command(os.Args[0], "sim", "--seeds", "1000000", "--out", dir)
@@ -154,7 +154,7 @@ func TestAnInterruptedCampaignIsOnRecord(t *testing.T) {
 	}
 }
 
-// A walk says what it visited, stores it, and of a violation its scenario.
+// An exploration reports what it visited, stores it, and stores the scenario of a violation.
 func TestAWalkIsOnRecord(t *testing.T) {
 	dir := t.TempDir()
 	r := baton(t, "explore", "--depth", "2", "--out", dir)
@@ -183,7 +183,7 @@ func TestAWalkIsOnRecord(t *testing.T) {
 	t.Error("no violation has a scenario")
 }
 
-// What the world lacks is a skip with its reason, and passes.
+// A scenario that the world cannot run is a skip with a reason, and passes.
 func TestChaosInNamespacesIsASkip(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: the real world looks at the machine first")

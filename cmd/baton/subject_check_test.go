@@ -8,8 +8,8 @@ import (
 	"baton/netns"
 )
 
-// TestASubjectIsTried: each part that does not work is told and makes the exit code, roles
-// that contradict each other or the wire among them.
+// TestASubjectIsTried: each part that does not work is reported and determines the exit code,
+// including roles that contradict each other or the wire.
 func TestASubjectIsTried(t *testing.T) {
 	if err := netns.Probe(); err != nil {
 		t.Skipf("needs namespaces: %v", err)
@@ -56,7 +56,7 @@ func TestASubjectIsTried(t *testing.T) {
 	}
 }
 
-// TestASubjectThatLacksAProgramIsNotTried and says which.
+// TestASubjectThatLacksAProgramIsNotTried: the message names the program.
 func TestASubjectThatLacksAProgramIsNotTried(t *testing.T) {
 	if err := netns.Probe(); err != nil {
 		t.Skipf("needs namespaces: %v", err)
@@ -67,7 +67,8 @@ func TestASubjectThatLacksAProgramIsNotTried(t *testing.T) {
 	}
 }
 
-// TestTheReferenceIsTried: it serves both families, and is asked what an adapter is asked.
+// TestTheReferenceIsTried: the reference node passes the same checks as an adapter, in both
+// families.
 func TestTheReferenceIsTried(t *testing.T) {
 	if err := netns.Probe(); err != nil {
 		t.Skipf("needs namespaces: %v", err)
