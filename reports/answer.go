@@ -83,6 +83,12 @@ func (a answering) led() (cause.Cause, bool) {
 	if len(a.failed) == 0 {
 		return cause.Of(a.events, cause.Harm{Kind: cause.Uncaught})
 	}
+	if c, failed := a.of("corrupt"); failed && c.Failed != nil {
+		// A flow that gets the answers to another has a gap too, which may begin earlier.
+		if found, ok := cause.Of(a.events, cause.Harm{From: c.Failed.From, To: c.Failed.To, Kind: cause.Mixed}); ok {
+			return found, true
+		}
+	}
 	if a.failed[0].Failed == nil {
 		return cause.Cause{}, false
 	}

@@ -42,10 +42,12 @@ var plantedBugs = []struct {
 	{"lease-ignored-by-forwarding", "scenarios/freeze-and-thaw", "2", "lb1 still carried the packets of 198.18.1.100 at the backends edge at"},
 	{"adopts-by-guess", "sim/mutants/scenarios/heard-with-a-cold-table", "1", "lb1 had no entries for established flows and adopted them"},
 	{"adopts-nothing", "scenarios/both-lose-power", "1", "lb1 became MASTER with an empty table"},
+	{"snat-port-of-two-flows", "scenarios/crash-master", "1", "lb1 gave a new flow the SNAT port of another one"},
 	// The harness.
 	{"sim-heal-leaves-one-direction", "scenarios/library/partition/split-heals", "1", "lb1 does not hear lb2 on clients and sync, although nothing is cut"},
 	{"sim-stream-dialled-once", "scenarios/sync-cut-and-heal", "1", "lb2 has no sync stream to lb1, although their BFD session on the sync link is Up"},
 	{"sim-crash-keeps-tables", "scenarios/control-restored-master-preempts", "1", "lb1 came back from its crash with its old table"},
+	{"sim-generator-mixes-up-its-flows", "scenarios/crash-master", "1", "the traffic generator of client1 mixed up its flows"},
 	{"sim-unknown-segments-dropped", "scenarios/control-restored-master-preempts", "1", "control not caught by rst: 0 RSTs were seen, and 500 sessions lost"},
 }
 

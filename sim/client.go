@@ -197,7 +197,7 @@ func (c *conn) echo(tag uint32, backend uint8) {
 	intended := c.waits[0]
 	c.waits = append(c.waits[:0], c.waits[1:]...)
 	if tag != c.tag {
-		c.wrong("echo belongs to another flow", backend)
+		c.wrong(trace.EchoForeign, backend)
 		return
 	}
 	if c.short() {

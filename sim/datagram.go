@@ -15,6 +15,7 @@ type datagram struct {
 	tuple   flow.Tuple
 	number  int // within the line
 	seq     uint32
+	sent    uint32        // tag of the latest datagram
 	bound   clock.Instant // since when it has its port; 0: it has sent nothing yet
 	backend uint8
 	corrupt bool
@@ -60,8 +61,10 @@ func (d *datagram) send(now clock.Instant) {
 	if w.exchangeDatagram(d, seq) {
 		return
 	}
-	w.send(packet{tuple: d.tuple, link: onClients, from: d.gen.client, origin: d.gen.client,
-		length: requestLen, seq: seq, tag: d.tag()}, d.gen.line.service.vip)
+	p := packet{tuple: d.tuple, link: onClients, from: d.gen.client, origin: d.gen.client,
+		length: requestLen, seq: seq, tag: d.tag()}
+	d.sent = p.tag
+	w.send(p, d.gen.line.service.vip)
 }
 
 func (d *datagram) arrived(p *packet) {
@@ -75,7 +78,11 @@ func (d *datagram) arrived(p *packet) {
 		if !d.corrupt {
 			d.corrupt = true
 			d.gen.line.totals.Corrupt++
-			d.gen.flowEvent(d.number, trace.TrafficCorrupt, "echo belongs to another flow", p.backend, d.tuple)
+			why := trace.EchoForeign
+			if p.tag == d.sent {
+				why = trace.EchoMixed
+			}
+			d.gen.flowEvent(d.number, trace.TrafficCorrupt, why, p.backend, d.tuple)
 		}
 		return
 	}

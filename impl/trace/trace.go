@@ -232,6 +232,12 @@ const (
 	TrafficDone    = "done"           // ended in order, or with its client
 )
 
+// Reasons of TrafficCorrupt that say whose fault it was.
+const (
+	EchoForeign = "echo belongs to another flow"
+	EchoMixed   = "echo of a message that this flow sent in the name of another" // the generator's own fault
+)
+
 // Gap says that one flow of a traffic line got no answer to what it meant to
 // send between From and To. Only gaps above the generator's threshold appear.
 // For a session it is the stall: from the intended send time of the delayed

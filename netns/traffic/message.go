@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 
 	"baton/impl/clock"
+	"baton/impl/trace"
 )
 
 // A request is a fixed-length block that the backend does not interpret; an answer is the
@@ -68,7 +69,8 @@ var (
 	errAnswerChecksum  = errors.New("checksum of the answer is wrong")
 	errRequestChecksum = errors.New("checksum of the echoed request is wrong")
 	errMagic           = errors.New("echo is not a message of this generator")
-	errForeign         = errors.New("echo belongs to another flow")
+	errForeign         = errors.New(trace.EchoForeign)
+	errMixed           = errors.New(trace.EchoMixed)
 )
 
 // parseAnswer decodes b and verifies both checksums. The name aliases b.
@@ -103,4 +105,16 @@ func checkAnswer(b []byte, run uint64, flow uint32) (stamp, []byte, error) {
 		err = fmt.Errorf("%w: flow %d of run %x", errForeign, s.flow, s.run)
 	}
 	return s, backend, err
+}
+
+// flowIn returns the flow that an encoded request names.
+func flowIn(b []byte) uint32 { return binary.BigEndian.Uint32(b[4:]) }
+
+// blame turns the error of a foreign echo into errMixed if the latest message of the flow own
+// named the other flow: then this generator mixed up its flows, and not the network.
+func blame(err error, got stamp, own, sent uint32) error {
+	if errors.Is(err, errForeign) && sent != own && got.flow == sent {
+		return fmt.Errorf("%w: flow %d of run %x", errMixed, got.flow, got.run)
+	}
+	return err
 }

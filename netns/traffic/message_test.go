@@ -88,3 +88,21 @@ func BenchmarkAnswerCheck(b *testing.B) {
 		}
 	}
 }
+
+// A foreign echo is the generator's own fault only if the flow's latest message named that flow.
+func TestAnEchoOfWhatTheFlowSentIsTheGenerators(t *testing.T) {
+	got, _, err := checkAnswer(answerTo(stamp{run: 7, flow: 4}, "backend1"), 7, 3)
+	if err := blame(err, got, 3, 4); !errors.Is(err, errMixed) {
+		t.Errorf("the flow sent in the name of flow 4: %v", err)
+	}
+	if err := blame(err, got, 3, 3); !errors.Is(err, errForeign) {
+		t.Errorf("the flow sent in its own name: %v", err)
+	}
+	got, _, err = checkAnswer(answerTo(stamp{run: 8, flow: 3}, "backend1"), 7, 3)
+	if err := blame(err, got, 3, 3); !errors.Is(err, errForeign) {
+		t.Errorf("an echo of another run: %v", err)
+	}
+	if err := blame(nil, got, 3, 4); err != nil {
+		t.Errorf("its own echo: %v", err)
+	}
+}

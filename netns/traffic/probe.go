@@ -20,6 +20,7 @@ type probe struct {
 	loop *loop
 	fd   int
 	wire uint32
+	sent uint32 // flow that the latest message names
 
 	pace    pacer
 	flight  []flight // unsettled probes, oldest first
@@ -96,6 +97,7 @@ func (p *probe) fire(now clock.Instant) {
 func (p *probe) send(intended clock.Instant, seq uint64) {
 	var b [requestLen]byte
 	putRequest(b[:], stamp{run: p.line.run, flow: p.wire, seq: seq, intended: intended})
+	p.sent = flowIn(b[:])
 	p.flight = append(p.flight, flight{sent: hostclock.Now()})
 	p.line.sent()
 	_, _ = unix.Write(p.fd, b[:])
@@ -146,7 +148,7 @@ func (p *probe) arrival(control []byte) clock.Instant {
 
 func (p *probe) answer(b []byte, at clock.Instant) {
 	got, backend, err := checkAnswer(b, p.line.run, p.wire)
-	if err != nil {
+	if err = blame(err, got, p.wire, p.sent); err != nil {
 		if !p.corrupt {
 			p.corrupt = true
 			p.line.count(func(t *trace.Totals) { t.Corrupt++ })

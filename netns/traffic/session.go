@@ -32,6 +32,7 @@ type session struct {
 	fd    int
 	phase phase
 	wire  uint32 // identifies the flow in its messages
+	sent  uint32 // flow that the latest message names
 
 	started clock.Instant // intended time of the connect
 	opening bool          // Start waits for it
@@ -92,6 +93,7 @@ func (s *session) send(intended, now clock.Instant) {
 	}
 	var b [requestLen]byte
 	putRequest(b[:], stamp{run: s.line.run, flow: s.wire, seq: s.next, intended: intended})
+	s.sent = flowIn(b[:])
 	s.next++
 	s.unacked = append(s.unacked, intended)
 	s.line.sent()
@@ -156,6 +158,7 @@ func (s *session) read(now clock.Instant) {
 // echo handles one complete answer.
 func (s *session) echo(now clock.Instant) {
 	got, backend, err := checkAnswer(s.in[:], s.line.run, s.wire)
+	err = blame(err, got, s.wire, s.sent)
 	if len(s.unacked) == 0 {
 		s.reportCorrupt(now, "echo of nothing that was sent")
 		return

@@ -40,6 +40,7 @@ const (
 	Waiting              // a node did not get an expected role
 	Unsynced             // a node did not get in sync
 	Apart                // the pair did not converge
+	Mixed                // a flow got the answer to another flow
 	Uncaught             // a control's bug did no damage
 )
 
@@ -80,7 +81,7 @@ type misdeed struct {
 // misdeeds returns all misdeeds of a run.
 func misdeeds(events []trace.Event) []misdeed {
 	var list []misdeed
-	for rank, detect := range []func([]trace.Event) []misdeed{died, ungated, seized, keptLease, adopted, sameEpoch, unannounced, detectedLate} {
+	for rank, detect := range []func([]trace.Event) []misdeed{died, ungated, seized, keptLease, adopted, sharedPort, sameEpoch, unannounced, detectedLate} {
 		for _, m := range detect(events) {
 			m.rank = rank
 			list = append(list, m)

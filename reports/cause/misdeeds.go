@@ -140,6 +140,26 @@ func adopted(events []trace.Event) (list []misdeed) {
 	return list
 }
 
+// sharedPort finds flows that got the SNAT port of another flow. The backend takes the SYN of the
+// new flow for a segment of the other one and answers with an ACK of that connection, which the
+// client resets. The flow opens later, once the RST has ended the other connection.
+func sharedPort(events []trace.Event) (list []misdeed) {
+	resets := map[string]misdeed{} // by the client's tuple, of flows that have not opened
+	for _, e := range events {
+		switch {
+		case e.RST != nil && e.RST.Edge == lab.Clients && e.RST.Sender == e.RST.Origin && e.RST.LB != e.RST.Origin && e.RST.Entry == "opened":
+			m := at(e, "%s gave a new flow the SNAT port of another one: the backend answered its SYN with an ACK of that connection", e.RST.LB)
+			m.Node, m.lasting = e.RST.LB, true
+			resets[e.RST.Flow] = m
+		case e.Traffic != nil && e.Traffic.Event == trace.TrafficOpened:
+			if m, ok := resets[e.Traffic.Tuple]; ok {
+				list = append(list, m)
+			}
+		}
+	}
+	return list
+}
+
 // Bounds of announcements: a MASTER repeats the first within announced, and sends several within
 // enough.
 const (

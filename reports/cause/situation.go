@@ -25,6 +25,8 @@ func situation(events []trace.Event, harm Harm) (Cause, bool) {
 		return unsynced(events, harm)
 	case Apart:
 		return apart(events, harm)
+	case Mixed:
+		return mixed(events, harm)
 	}
 	return Cause{}, false
 }
@@ -112,6 +114,27 @@ func unsynced(events []trace.Event, harm Harm) (Cause, bool) {
 		return Cause{}, false
 	}
 	return Cause{max(p.last, harm.From), n.name, fmt.Sprintf("%s has no sync stream to %s, although their BFD session on the sync link is Up", n.name, peer.name)}, true
+}
+
+// mixed describes who mixed up two flows: the generator, which sent a message in the name of
+// another flow, or the load balancer, which sends the answers of both to the same client port.
+func mixed(events []trace.Event, harm Harm) (Cause, bool) {
+	i := slices.IndexFunc(events, func(e trace.Event) bool {
+		return e.Traffic != nil && e.Traffic.Event == trace.TrafficCorrupt && e.At >= harm.From.Add(-grace)
+	})
+	if i < 0 {
+		return Cause{}, false
+	}
+	e := events[i]
+	p, _ := stateAt(events, e.At)
+	m := p.master()
+	switch {
+	case strings.HasPrefix(e.Traffic.Why, trace.EchoMixed):
+		return Cause{e.At, e.Node, fmt.Sprintf("the traffic generator of %s mixed up its flows: it sent a message of one in the name of another", e.Node)}, true
+	case strings.HasPrefix(e.Traffic.Why, trace.EchoForeign) && m != nil:
+		return Cause{e.At, m.name, fmt.Sprintf("%s sent the answer to one flow to another: both share one SNAT port", m.name)}, true
+	}
+	return Cause{}, false
 }
 
 // up is the state of a BFD session.

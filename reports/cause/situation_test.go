@@ -103,3 +103,34 @@ func TestATableThatOutlivesACrashIsTold(t *testing.T) {
 		t.Errorf("a table that was synced: %+v", found)
 	}
 }
+
+// A client resets the answer to its SYN only if the backend took the SYN for a segment of another
+// connection. A RST after the flow has opened has other causes.
+func TestAFlowThatGotThePortOfAnotherIsTold(t *testing.T) {
+	const tuple = "tcp 198.18.0.11:10284>198.18.0.100:80"
+	rst := trace.Event{Node: "client1", Kind: trace.KindRST, RST: &trace.RST{Edge: "clients", Flow: tuple, Sender: "client1", Origin: "client1", LB: "lb1", Entry: "opened"}}
+	opened := trace.Event{Node: "client1", Kind: trace.KindTraffic, Traffic: &trace.Traffic{Event: trace.TrafficOpened, Tuple: tuple}}
+	if found := sharedPort([]trace.Event{rst, opened}); len(found) != 1 || found[0].Node != "lb1" || !strings.HasPrefix(found[0].What, "lb1 gave a new flow the SNAT port of another one") {
+		t.Errorf("a RST before the flow opened: %+v", found)
+	}
+	if found := sharedPort([]trace.Event{opened, rst}); len(found) != 0 {
+		t.Errorf("a RST after the flow opened: %+v", found)
+	}
+}
+
+// A foreign echo names the generator if the flow sent in the name of another, and else the
+// balancer that was MASTER.
+func TestWhoMixedUpFlowsIsTold(t *testing.T) {
+	for why, says := range map[string]string{
+		trace.EchoMixed + ": flow 3 of run 7":   "the traffic generator of client1 mixed up its flows",
+		trace.EchoForeign + ": flow 3 of run 7": "lb1 sent the answer to one flow to another",
+		"checksum of the answer is wrong":       "",
+	} {
+		events := []trace.Event{role(1, "lb1", "Claiming", "Master", ""),
+			{At: clock.Instant(5 * time.Second), Node: "client1", Kind: trace.KindTraffic, Traffic: &trace.Traffic{Event: trace.TrafficCorrupt, Why: why}}}
+		found, ok := situation(events, Harm{Kind: Mixed, From: clock.Instant(5 * time.Second), To: clock.Instant(6 * time.Second)})
+		if ok != (says != "") || !strings.HasPrefix(found.What, says) {
+			t.Errorf("%s: %+v, %v", why, found, ok)
+		}
+	}
+}
