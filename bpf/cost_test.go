@@ -12,11 +12,16 @@ import (
 // that is not static: the verifier checks those once, not once for each turn or each caller.
 func TestVerifierCost(t *testing.T) {
 	needRoot(t)
-	limits := map[string]uint32{
+	tcx := map[string]uint32{
 		"from_client": 100_000, "from_backend": 75_000, "table_apply": 5_000, "table_heal": 5_000, "table_remove": 2_500, "table_check": 1_000,
 	}
-	for family, read := range map[string]func() (*ebpf.CollectionSpec, error){"IPv4": loadLb, "IPv6": loadLb6} {
-		spec, err := read()
+	xdp := map[string]uint32{"fast_client": 60_000, "fast_backend": 60_000}
+	for _, tt := range []struct {
+		name   string
+		read   func() (*ebpf.CollectionSpec, error)
+		limits map[string]uint32
+	}{{"IPv4", loadLb, tcx}, {"IPv6", loadLb6, tcx}, {"IPv4 over XDP", loadFast4, xdp}, {"IPv6 over XDP", loadFast6, xdp}} {
+		spec, err := tt.read()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -25,16 +30,18 @@ func TestVerifierCost(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer loaded.Close()
-		if len(loaded.Programs) != len(limits) {
-			t.Errorf("%s: %d programs, want %d", family, len(loaded.Programs), len(limits))
+		if len(loaded.Programs) != len(tt.limits) {
+			t.Errorf("%s: %d programs, want %d", tt.name, len(loaded.Programs), len(tt.limits))
 		}
 		for name, p := range loaded.Programs {
 			info, err := p.Info()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n, ok := info.VerifiedInstructions(); !ok || n > limits[name] {
-				t.Errorf("%s: the verifier processes %d instructions of %s (known: %v), want at most %d", family, n, name, ok, limits[name])
+			n, ok := info.VerifiedInstructions()
+			t.Logf("%s: %s: %d instructions", tt.name, name, n)
+			if !ok || n > tt.limits[name] {
+				t.Errorf("%s: the verifier processes %d instructions of %s (known: %v), want at most %d", tt.name, n, name, ok, tt.limits[name])
 			}
 		}
 	}

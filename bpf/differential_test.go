@@ -39,6 +39,18 @@ func TestProgramsFollowTheModelOverIPv6(t *testing.T) {
 	programsFollowTheModel(t, []string{"client0 drop checksum"})
 }
 
+// Over XDP, the two programs of a link follow the model between them.
+func TestProgramsFollowTheModelOverXDP(t *testing.T) {
+	overXDP(t)
+	programsFollowTheModel(t, nil)
+}
+
+func TestProgramsFollowTheModelOverXDPAndIPv6(t *testing.T) {
+	overXDP(t)
+	overIPv6(t)
+	programsFollowTheModel(t, []string{"client0 drop checksum"})
+}
+
 func programsFollowTheModel(t *testing.T, unknown []string) {
 	reached := reach{}
 	programs := newProgramSubject(t, testConfig())
@@ -75,6 +87,9 @@ func programsFollowTheModel(t *testing.T, unknown []string) {
 		})
 	})
 	reached.check(t, unknown)
+	if inHook == dataplane.HookXDP {
+		reached.checkFast(t)
+	}
 	if programs.direct == 0 {
 		t.Error("the programs never addressed a packet to its neighbour themselves")
 	}
@@ -112,6 +127,7 @@ func (p *pair) compare(*rapid.T) {
 	if diff := cmp.Diff(counters(p.t, p.model), counters(p.t, p.programs)); diff != "" {
 		p.t.Fatalf("counters differ (-model +programs):\n%s", diff)
 	}
+	p.reached.fast(p.programs.(*programSubject).fast)
 	if diff := cmp.Diff(refused(p.t, p.model), refused(p.t, p.programs)); diff != "" {
 		p.t.Fatalf("refused flows differ (-model +programs):\n%s", diff)
 	}
@@ -187,10 +203,25 @@ func damage(t *rapid.T, frame []byte) []byte {
 // now and then has none (RFC 768), which must stay so.
 func summed(t *rapid.T, to net.HardwareAddr, o flow.Tuple, flags int) []byte {
 	frame := frameTo(to, o, flags, payload+string(rapid.SliceOfN(rapid.Byte(), 0, 3).Draw(t, "more")))
+	if rapid.IntRange(0, 9).Draw(t, "partial") == 0 {
+		return partial(frame)
+	}
 	if o.Proto == flow.UDP && rapid.IntRange(0, 3).Draw(t, "checksum") == 0 {
 		l4 := partsOf(frame).l4
 		frame[l4+6], frame[l4+7] = 0, 0
 	}
+	return frame
+}
+
+// partial gives a segment the checksum that its kernel leaves to the device: the sum of the
+// pseudo-header.
+func partial(frame []byte) []byte {
+	at := partsOf(frame)
+	field := at.l4 + 16
+	if at.proto == byte(flow.UDP) {
+		field = at.l4 + 6
+	}
+	binary.BigEndian.PutUint16(frame[field:], sum(pseudoOf(frame, at.proto, len(frame)-at.l4)))
 	return frame
 }
 

@@ -11,3 +11,5 @@ package bpf
 
 //go:generate go run github.com/cilium/ebpf/cmd/bpf2go -target bpfel -output-stem lb -type batch_args lb src/lb.c -- -O2 -Wall -Wextra -Werror -mcpu=v3 -Isrc/skb -Isrc/ipv4 -Isrc -I/usr/include/x86_64-linux-gnu
 //go:generate go run github.com/cilium/ebpf/cmd/bpf2go -target bpfel -output-stem lb6 -no-global-types lb6 src/lb.c -- -O2 -Wall -Wextra -Werror -mcpu=v3 -Isrc/skb -Isrc/ipv6 -Isrc -I/usr/include/x86_64-linux-gnu
+//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -target bpfel -output-stem fast -no-global-types fast4 src/fast.c -- -O2 -Wall -Wextra -Werror -mcpu=v3 -Isrc/xdp -Isrc/ipv4 -Isrc -I/usr/include/x86_64-linux-gnu
+//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -target bpfel -output-stem fast6 -no-global-types fast6 src/fast.c -- -O2 -Wall -Wextra -Werror -mcpu=v3 -Isrc/xdp -Isrc/ipv6 -Isrc -I/usr/include/x86_64-linux-gnu

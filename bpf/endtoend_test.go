@@ -40,6 +40,10 @@ func newLab(t *testing.T, cfg dataplane.Config) *lab {
 		addIPv6(t, l.backend, "eth0", backendAddr)
 	}
 	inside(t, l.backend, func() error { return defaultRoute(snatAddr) })
+	if inHook == dataplane.HookXDP {
+		cfg.Hook = inHook
+		l.redirects(t)
+	}
 	inside(t, l.lb, func() (err error) {
 		l.dp, err = Open(cfg)
 		return err

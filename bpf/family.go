@@ -69,6 +69,8 @@ func (o *objects) close() error {
 // on IPv6.
 type tables interface {
 	objects() *objects
+	// fast returns the XDP programs; nil without them.
+	fast() *fastPath
 	// suffix marks the family in the names of pinned objects.
 	suffix() string
 	// has reports whether an address is of the family.
@@ -94,6 +96,7 @@ type tables interface {
 // family implements tables.
 type family[A addr] struct {
 	objs      objects
+	xdp       *fastPath
 	batch     batchBuffer[A]
 	walker    walker[A]
 	timeouts  dataplane.Timeouts
@@ -118,7 +121,7 @@ var _, _ tables = (*family[ipv4])(nil), (*family[ipv6])(nil)
 
 // loadFamily loads the programs of a family into the kernel. In place of new maps they get
 // those that are given.
-func loadFamily[A addr](spec *ebpf.CollectionSpec, cfg dataplane.Config, client, backend *net.Interface,
+func loadFamily[A addr](spec familySpec, cfg dataplane.Config, client, backend *net.Interface,
 	opts options, maps map[string]*ebpf.Map) (*family[A], error) {
 	constants := map[string]any{
 		lbVarClientIfindex: uint32(client.Index), lbVarBackendIfindex: uint32(backend.Index),
@@ -130,19 +133,23 @@ func loadFamily[A addr](spec *ebpf.CollectionSpec, cfg dataplane.Config, client,
 		lbVarDropEcho:  cfg.DropEcho,
 		lbVarIcmpRate:  uint32(cfg.ICMPRate),
 	}
-	for name, value := range constants {
-		if err := spec.Variables[name].Set(value); err != nil {
-			return nil, fmt.Errorf("bpf: open: set %s: %w", name, err)
-		}
+	if err := setConstants(spec.programs, constants); err != nil {
+		return nil, err
 	}
-	spec.Maps[lbMapConns].MaxEntries = uint32(cfg.MaxFlows)
-	spec.Maps[lbMapReplies].MaxEntries = uint32(cfg.MaxFlows)
+	spec.programs.Maps[lbMapConns].MaxEntries = uint32(cfg.MaxFlows)
+	spec.programs.Maps[lbMapReplies].MaxEntries = uint32(cfg.MaxFlows)
 	if opts.eventRing != 0 {
-		spec.Maps[lbMapEvents].MaxEntries = opts.eventRing
+		spec.programs.Maps[lbMapEvents].MaxEntries = opts.eventRing
 	}
 	f := &family[A]{timeouts: cfg.Timeouts, half: cfg.SNATPorts, evicts: !cfg.KeepEmbryonic}
-	if err := spec.LoadAndAssign(&f.objs, &ebpf.CollectionOptions{MapReplacements: maps}); err != nil {
+	if err := spec.programs.LoadAndAssign(&f.objs, &ebpf.CollectionOptions{MapReplacements: maps}); err != nil {
 		return nil, fmt.Errorf("bpf: load programs: %w", err)
+	}
+	if spec.fast != nil {
+		var err error
+		if f.xdp, err = loadFast(spec.fast, constants, &f.objs); err != nil {
+			return nil, errors.Join(err, f.close())
+		}
 	}
 	f.backends = backendTables[A]{
 		outer: f.objs.BackendTables, built: make(map[uint32]dataplane.Service),
@@ -159,9 +166,21 @@ func loadFamily[A addr](spec *ebpf.CollectionSpec, cfg dataplane.Config, client,
 	return f, nil
 }
 
+// setConstants sets the constants of programs before they are loaded.
+func setConstants(spec *ebpf.CollectionSpec, constants map[string]any) error {
+	for name, value := range constants {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return fmt.Errorf("bpf: open: set %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 func (f *family[A]) evictions() uint64 { return f.evicted.Load() }
 
 func (f *family[A]) objects() *objects { return &f.objs }
+
+func (f *family[A]) fast() *fastPath { return f.xdp }
 
 const suffix4, suffix6 = "4", "6"
 
@@ -178,5 +197,5 @@ func (f *family[A]) has(a flow.Addr) bool {
 }
 
 func (f *family[A]) close() error {
-	return errors.Join(f.batch.close(), f.backends.loads.close(), f.objs.close())
+	return errors.Join(f.batch.close(), f.backends.loads.close(), f.xdp.close(), f.objs.close())
 }

@@ -107,6 +107,7 @@ type programSubject struct {
 	index  map[string]int // of the links
 	moved  bool           // the services are not the first ones
 	direct int            // packets that the programs addressed to their neighbour themselves
+	fast   dataplane.Fast // as counted last
 }
 
 // neighbourMAC is that of the clients and backends.
@@ -134,7 +135,7 @@ func newProgramSubject(t testing.TB, cfg dataplane.Config) *programSubject {
 		client, backend := s.link("client0", clientMAC), s.link("backend0", backendMAC)
 		s.neighbour(client, neighbourMAC, clientAddr, otherClient)
 		s.neighbour(backend, neighbourMAC, backendAddr, secondBackend)
-		d, err := load(cfg, client, backend, options{fakeClock: true, eventRing: eventRing})
+		d, err := load(cfg, client, backend, options{fakeClock: true, eventRing: eventRing, hook: inHook})
 		if err != nil {
 			t.Error(err)
 			return
@@ -310,6 +311,9 @@ func (s *programSubject) chain(link string) (programs []*ebpf.Program) {
 
 func (s *programSubject) packet(link string, frame []byte) (model.Verdict, []byte) {
 	s.t.Helper()
+	if out, forwarded := s.fastPacket(link, frame); forwarded {
+		return model.Forward, s.asCame(frame, out, link)
+	}
 	var options ebpf.RunOptions
 	code := uint32(tcxNext)
 	for _, program := range s.chain(link) {
@@ -335,6 +339,48 @@ func (s *programSubject) packet(link string, frame []byte) (model.Verdict, []byt
 	}
 	s.t.Fatalf("verdict %d", code)
 	return 0, nil
+}
+
+// The verdicts of XDP programs (linux/bpf.h).
+const (
+	xdpPass       = 2
+	xdpRedirected = 4
+)
+
+// fastPacket lets the XDP program see a frame first, if there is one. It forwards the frame
+// or leaves it as it is.
+func (s *programSubject) fastPacket(link string, frame []byte) (out []byte, forwarded bool) {
+	s.t.Helper()
+	fast := s.families[0].fast()
+	if fast == nil {
+		return nil, false
+	}
+	program := fast.Client
+	if link == s.cfg.BackendLink {
+		program = fast.Backend
+	}
+	options := ebpf.RunOptions{Data: frame, DataOut: make([]byte, len(frame)+256)}
+	var code uint32
+	var err error
+	s.inside(func() { code, err = program.Run(&options) })
+	if err != nil {
+		s.t.Fatalf("run XDP on %d bytes: %v", len(frame), err)
+	}
+	switch {
+	case code == xdpRedirected:
+		return options.DataOut, true
+	case code == xdpPass && bytes.Equal(frame, options.DataOut):
+		return nil, false
+	}
+	s.t.Fatalf("XDP: verdict %d, frame\n%x, now\n%x", code, frame, options.DataOut)
+	return nil, false
+}
+
+// Counters returns what the model counts: which of the programs counted it is no matter.
+func (s *programSubject) Counters() (dataplane.Counters, error) {
+	c, err := s.Dataplane.Counters()
+	s.fast, c.Fast = c.Fast, dataplane.Fast{}
+	return c, err
 }
 
 func (s *programSubject) claims() map[flow.Tuple]flow.Tuple {

@@ -79,18 +79,26 @@ func raise(name, addr string) error {
 	return netlink.LinkSetUp(l)
 }
 
-// ethtoolSTXCSUM is ETHTOOL_STXCSUM of linux/ethtool.h.
-const ethtoolSTXCSUM = 0x17
+// Commands of linux/ethtool.h: checksums of what leaves by a link, and GRO.
+const (
+	ethtoolSTXCSUM = 0x17
+	ethtoolSGRO    = 0x2c
+)
 
 // noChecksumOffload makes the kernel sum up, and cut, what leaves by a link. A veth
 // otherwise passes partial checksums on as they are, right or wrong.
-func noChecksumOffload(link string) error {
+func noChecksumOffload(link string) error { return setFeature(link, ethtoolSTXCSUM, 0) }
+
+// receiveRedirected lets the other end of a veth redirect to this one.
+func receiveRedirected(link string) error { return setFeature(link, ethtoolSGRO, 1) }
+
+func setFeature(link string, command, data uint32) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	value := struct{ command, data uint32 }{ethtoolSTXCSUM, 0}
+	value := struct{ command, data uint32 }{command, data}
 	request := struct {
 		name [unix.IFNAMSIZ]byte
 		data unsafe.Pointer
@@ -99,7 +107,7 @@ func noChecksumOffload(link string) error {
 	copy(request.name[:unix.IFNAMSIZ-1], link)
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
 	if errno != 0 {
-		return fmt.Errorf("turn off checksum offload of %s: %w", link, errno)
+		return fmt.Errorf("set feature %#x of %s to %d: %w", command, link, data, errno)
 	}
 	return nil
 }
@@ -115,6 +123,15 @@ var inIPv6 bool
 func overIPv6(t testing.TB) {
 	inIPv6 = true
 	t.Cleanup(func() { inIPv6 = false })
+}
+
+// inHook is where the programs of the lab are; see overXDP.
+var inHook dataplane.Hook
+
+// overXDP runs a test that is written for TCX with the XDP programs before those.
+func overXDP(t testing.TB) {
+	inHook = dataplane.HookXDP
+	t.Cleanup(func() { inHook = dataplane.HookTCX })
 }
 
 // specials are addresses with a special meaning, which their IPv6 form must keep.

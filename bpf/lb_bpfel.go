@@ -69,6 +69,8 @@ type lbCounters struct {
 	Fragments   uint64
 	IcmpErrors  uint64
 	Resets      uint64
+	Fast        [2]uint64
+	Left        [4]uint64
 }
 
 type lbFragmentKey struct {

@@ -19,18 +19,19 @@ import (
 
 // Dataplane is the loaded programs, attached to the node's two links.
 type Dataplane struct {
-	cfg      dataplane.Config
-	families []tables // IPv4 first
-	walking  int      // the family that Walk is in
-	shared   *objects // the objects that hold the shared maps
-	links    []link.Link
-	pins     *pins // nil: the table ends with the process
-	groups   groups
-	control  mapping[lbControl]
-	reader   *ringbuf.Reader
-	record   ringbuf.Record
-	waiter   waiter
-	now      func() clock.Instant
+	cfg        dataplane.Config
+	families   []tables // IPv4 first
+	walking    int      // the family that Walk is in
+	shared     *objects // the objects that hold the shared maps
+	links      []link.Link
+	pins       *pins // nil: the table ends with the process
+	attachment dataplane.Attachment
+	groups     groups
+	control    mapping[lbControl]
+	reader     *ringbuf.Reader
+	record     ringbuf.Record
+	waiter     waiter
+	now        func() clock.Instant
 
 	host       model.Host // its addresses
 	generation uint32     // of the services, see SetServices
@@ -53,10 +54,15 @@ func Open(cfg dataplane.Config) (*Dataplane, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := load(cfg, client, backend, options{})
+	attachment, err := chooseHook(cfg.Hook, client, backend)
 	if err != nil {
 		return nil, err
 	}
+	d, err := load(cfg, client, backend, options{hook: attachment.Hook})
+	if err != nil {
+		return nil, err
+	}
+	d.attachment = attachment
 	d.groups = groups{links: map[string]*net.Interface{cfg.ClientLink: client, cfg.BackendLink: backend}, sockets: map[dataplane.VIP]int{}}
 	if err := d.groups.join(cfg.VIPs); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -92,6 +98,9 @@ func (d *Dataplane) attach(client, backend *net.Interface) error {
 			}
 		}
 	}
+	if err := d.attachFast(client, backend); err != nil {
+		return err
+	}
 	return d.pins.complete(d.families)
 }
 
@@ -110,6 +119,7 @@ func linkByName(name string) (*net.Interface, error) {
 type options struct {
 	fakeClock bool   // the programs take the time from the control map
 	eventRing uint32 // size of the event ring in bytes; 0 leaves it as compiled
+	hook      dataplane.Hook
 }
 
 // load brings programs and maps into the kernel without attaching them.
@@ -134,7 +144,7 @@ func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*
 // loadFamilies loads the programs of IPv4 and, where the configuration has it, IPv6, with
 // the maps that are adopted or new ones.
 func (d *Dataplane) loadFamilies(client, backend *net.Interface, opts options) error {
-	specs, err := readSpecs(d.cfg)
+	specs, err := readSpecs(d.cfg, opts.hook)
 	if err != nil {
 		return err
 	}
@@ -151,21 +161,33 @@ func (d *Dataplane) loadFamilies(client, backend *net.Interface, opts options) e
 		return nil
 	}
 	v6, err := loadFamily[ipv6](specs[1], d.cfg, client, backend, opts, d.pins.maps(suffix6, v4.objs.shared()))
-	if err == nil {
-		d.families = append(d.families, v6)
+	if err != nil {
+		return err
 	}
-	return err
+	d.families = append(d.families, v6)
+	return d.joinFast()
+}
+
+// familySpec is the compiled programs of a family.
+type familySpec struct {
+	programs *ebpf.CollectionSpec
+	fast     *ebpf.CollectionSpec // of XDP; nil without it
 }
 
 // readSpecs returns the compiled programs of each family, IPv4 first.
-func readSpecs(cfg dataplane.Config) ([]*ebpf.CollectionSpec, error) {
-	reads := []func() (*ebpf.CollectionSpec, error){loadLb}
-	if cfg.HasIPv6() {
-		reads = append(reads, loadLb6)
+func readSpecs(cfg dataplane.Config, hook dataplane.Hook) ([]familySpec, error) {
+	type read func() (*ebpf.CollectionSpec, error)
+	families := []struct{ programs, fast read }{{loadLb, loadFast4}, {loadLb6, loadFast6}}
+	if !cfg.HasIPv6() {
+		families = families[:1]
 	}
-	var specs []*ebpf.CollectionSpec
-	for _, read := range reads {
-		spec, err := read()
+	var specs []familySpec
+	for _, of := range families {
+		var spec familySpec
+		var err error
+		if spec.programs, err = of.programs(); err == nil && hook == dataplane.HookXDP {
+			spec.fast, err = of.fast()
+		}
 		if err != nil {
 			return nil, fmt.Errorf("bpf: open: %w", err)
 		}
@@ -196,11 +218,7 @@ func (d *Dataplane) start() (err error) {
 // returns.
 func (d *Dataplane) Close() error {
 	var errs []error
-	for _, l := range d.links {
-		errs = append(errs, l.Close())
-	}
-	d.links = nil
-	errs = append(errs, d.groups.close())
+	errs = append(errs, d.detach(), d.groups.close())
 	errs = append(errs, d.waiter.close())
 	if d.reader != nil {
 		errs = append(errs, d.reader.Close())
@@ -224,18 +242,22 @@ func (d *Dataplane) Lease(until clock.Instant) error {
 
 // SetMAC implements dataplane.Dataplane.
 func (d *Dataplane) SetMAC(link string, mac [6]byte) error {
+	if link != d.cfg.ClientLink && link != d.cfg.BackendLink {
+		return fmt.Errorf("bpf: set hardware address: %q is neither of the links", link)
+	}
 	for _, f := range d.families {
-		var of *ebpf.Variable
-		switch link {
-		case d.cfg.ClientLink:
-			of = f.objects().ClientMac
-		case d.cfg.BackendLink:
-			of = f.objects().BackendMac
-		default:
-			return fmt.Errorf("bpf: set hardware address: %q is neither of the links", link)
+		client, backend := []*ebpf.Variable{f.objects().ClientMac}, []*ebpf.Variable{f.objects().BackendMac}
+		if x := f.fast(); x != nil {
+			client, backend = append(client, x.ClientMac), append(backend, x.BackendMac)
 		}
-		if err := of.Set(mac); err != nil {
-			return fmt.Errorf("bpf: set hardware address of %s: %w", link, err)
+		of := client
+		if link == d.cfg.BackendLink {
+			of = backend
+		}
+		for _, variable := range of {
+			if err := variable.Set(mac); err != nil {
+				return fmt.Errorf("bpf: set hardware address of %s: %w", link, err)
+			}
 		}
 	}
 	return nil

@@ -156,6 +156,10 @@ func line(original, reply flow.Tuple, state flow.State, origin flow.Origin, rema
 func eachSubject(t *testing.T, cfg dataplane.Config, f func(*testing.T, subject)) {
 	t.Run("model", func(t *testing.T) { f(t, newModelSubject(t, cfg)) })
 	t.Run("programs", func(t *testing.T) { f(t, newProgramSubject(t, cfg)) })
+	t.Run("programs over XDP", func(t *testing.T) {
+		overXDP(t)
+		f(t, newProgramSubject(t, cfg))
+	})
 }
 
 func TestPackets(t *testing.T) {

@@ -41,7 +41,7 @@ const (
 var pinnedTables = []string{lbMapConns, lbMapReplies}
 
 // openPins takes the folder of a configuration, and what it holds if that fits.
-func openPins(cfg dataplane.Config, specs []*ebpf.CollectionSpec) (*pins, error) {
+func openPins(cfg dataplane.Config, specs []familySpec) (*pins, error) {
 	if cfg.Pin == "" {
 		return nil, nil
 	}
@@ -212,10 +212,35 @@ func (p *pins) replace(name string, program *ebpf.Program, on *net.Interface) (l
 		return nil, err
 	}
 	info, err := l.Info()
-	if err == nil && info.TCX() != nil && int(info.TCX().Ifindex) == on.Index {
+	if err == nil && attachedTo(info) == on.Index {
 		return l, l.Update(program)
 	}
 	return nil, errors.Join(err, l.Close(), os.Remove(p.path(name)))
+}
+
+// attachedTo returns the index of the device that a link of programs is attached to, 0 if
+// there is none.
+func attachedTo(info *link.Info) int {
+	switch {
+	case info.TCX() != nil:
+		return int(info.TCX().Ifindex)
+	case info.XDP() != nil:
+		return int(info.XDP().Ifindex)
+	}
+	return 0
+}
+
+// drop removes pinned links, which detaches their programs.
+func (p *pins) drop(names []string) error {
+	if p == nil {
+		return nil
+	}
+	for _, name := range names {
+		if err := os.Remove(p.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("bpf: unpin: %w", err)
+		}
+	}
+	return nil
 }
 
 // pin keeps a new link.

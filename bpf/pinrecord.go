@@ -7,7 +7,6 @@ import (
 	"io"
 	"unsafe"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 
 	"baton/impl/flow"
@@ -32,12 +31,12 @@ const recordBytes = uint32(unsafe.Sizeof(pinRecord{}))
 const layoutVersion = 1
 
 // layoutOf is a hash of the keys' and values' layouts.
-func layoutOf(specs []*ebpf.CollectionSpec) uint64 {
+func layoutOf(specs []familySpec) uint64 {
 	h := fnv.New64a()
 	fmt.Fprintln(h, layoutVersion)
 	for _, spec := range specs {
 		for _, name := range append([]string{lbMapControl}, pinnedTables...) {
-			m := spec.Maps[name]
+			m := spec.programs.Maps[name]
 			fmt.Fprintln(h, name, m.Type, m.KeySize, m.ValueSize, m.Flags)
 			describe(h, m.Key)
 			describe(h, m.Value)

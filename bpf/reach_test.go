@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"baton/impl/dataplane"
 	"baton/impl/flow"
 )
 
@@ -72,6 +73,26 @@ func (r reach) check(t *testing.T, unknown []string) {
 	}
 	for _, w := range wanted {
 		if r[w] == 0 && !slices.Contains(unknown, w) {
+			t.Errorf("the sequences never reached %q", w)
+		}
+	}
+}
+
+// fast counts what XDP did.
+func (r reach) fast(f dataplane.Fast) {
+	for direction, n := range f.Forwarded {
+		r[[]string{"fast original", "fast reply"}[direction]] += int(n)
+	}
+	for why := range dataplane.LeftKinds {
+		r["left "+why.String()] += int(f.Left[why])
+	}
+}
+
+// checkFast fails if XDP had no part in it.
+func (r reach) checkFast(t *testing.T) {
+	t.Helper()
+	for _, w := range []string{"fast original", "fast reply", "left new", "left neighbour", "left checksum", "left other"} {
+		if r[w] == 0 {
 			t.Errorf("the sequences never reached %q", w)
 		}
 	}

@@ -86,7 +86,15 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	return errors.Join(
 		f.addresses.put(addresses), f.dnatBackends.put(dnat), f.members.put(members), f.refusals.put(refusals), f.services.put(values),
 		f.services.prune(values), f.refusals.prune(refusals), f.members.prune(members), f.dnatBackends.prune(dnat), f.addresses.prune(addresses),
-		f.objs.Generation.Set(generation)) // last: packets now see the new services
+		f.setGeneration(generation)) // last: packets now see the new services
+}
+
+func (f *family[A]) setGeneration(generation uint32) error {
+	err := f.objs.Generation.Set(generation)
+	if f.xdp != nil {
+		err = errors.Join(err, f.xdp.Generation.Set(generation))
+	}
+	return err
 }
 
 // hostAddresses returns the addresses of the host and the broadcast addresses of its

@@ -47,4 +47,10 @@ func addCounters(sum *dataplane.Counters, c *lbCounters) {
 	sum.EchoReplies += c.EchoReplies
 	sum.ICMPErrors += c.IcmpErrors
 	sum.Resets += c.Resets
+	for i := range sum.Fast.Forwarded {
+		sum.Fast.Forwarded[i] += c.Fast[i]
+	}
+	for i := range sum.Fast.Left {
+		sum.Fast.Left[i] += c.Left[i]
+	}
 }

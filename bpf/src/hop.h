@@ -75,3 +75,10 @@ static __always_inline void address_frame(struct ethhdr *eth, __u64 hop, enum di
 	for (int i = 0; i < ETH_ALEN; i++)
 		eth->h_source[i] = mac[i];
 }
+
+/* Whether the packet has to go by the kernel's neighbour table, which learns from it that the
+ * neighbour is in use: the first of its direction after mark_seen, once a second, does. */
+static __always_inline bool is_kernels_turn(const struct conn *conn, const struct packet *pkt, enum direction direction)
+{
+	return !*(volatile __u64 *)&conn->hop[direction] || pkt->now - conn->last_seen >= SEEN_EVERY;
+}

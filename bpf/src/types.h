@@ -236,6 +236,17 @@ enum direction {
 	REPLY,
 };
 
+/* Why XDP leaves a packet of a VIP to the TCX program; values of baton/impl/dataplane.Left. */
+enum left {
+	LEFT_NEW,	/* without an entry, or to take the place of one */
+	LEFT_NEIGHBOUR, /* its neighbour is not known, or the kernel is to hear of it */
+	LEFT_CHECKSUM,	/* the sender left its checksum to the kernel */
+	LEFT_OTHER,	/* a fragment, ICMP, what is too big or is dropped */
+	LEFT_KINDS,
+};
+
+#define LEFT_SLOTS 4
+
 struct counters {
 	__u64 forwarded[2]; /* by direction */
 	__u64 bytes[2];
@@ -249,6 +260,8 @@ struct counters {
 	__u64 fragments;   /* of forwarded */
 	__u64 icmp_errors; /* sent to the sender of a packet that was dropped */
 	__u64 resets;	   /* sent to clients for which no backend serves */
+	__u64 fast[2];	   /* of forwarded: by XDP */
+	__u64 left[LEFT_SLOTS];
 };
 
 struct event {

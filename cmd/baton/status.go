@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"baton/impl/catalog"
 	"baton/impl/daemon/control"
+	"baton/impl/dataplane"
 	"baton/impl/node"
 )
 
@@ -130,6 +132,7 @@ func printStatus(w io.Writer, s control.Status) error {
 	for _, p := range s.Paths {
 		fmt.Fprintf(table, "bfd %s\t%s\tdetection %v, transmit %v, %s\n", p.Name, p.State, p.Detection, p.Transmit, p.Diag)
 	}
+	fmt.Fprintf(table, "dataplane\t%s\t%s\n", s.Hook.Name, hookNote(s.Hook, s.Dataplane))
 	for _, g := range s.Gates {
 		fmt.Fprintf(table, "gate %s\t%s\tfor %v: %s\n", g.Name, map[bool]string{true: "open", false: "closed"}[g.Open], g.For.Round(100*time.Millisecond), g.Why)
 	}
@@ -154,6 +157,16 @@ func editedNote(edited string) string {
 		return ""
 	}
 	return "; " + edited + " at run time"
+}
+
+// hookNote says how many packets went by XDP, or why it is not used.
+func hookNote(h control.Hook, c control.Counters) string {
+	if h.Name != dataplane.HookXDP.String() {
+		return cmp.Or(h.Why, "every packet")
+	}
+	return fmt.Sprintf("%d of %d packets; of those left to tcx %d were new, %d for the neighbour, %d had a partial checksum",
+		c.XDPOriginal+c.XDPReply, c.ForwardedOriginal+c.ForwardedReply, c.XDPLeft[dataplane.LeftNew.String()],
+		c.XDPLeft[dataplane.LeftNeighbour.String()], c.XDPLeft[dataplane.LeftChecksum.String()])
 }
 
 // pinnedNote describes the outcome of adopting a pinned table.

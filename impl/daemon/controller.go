@@ -146,6 +146,7 @@ func (l *loop) status() (control.Status, error) {
 	s := control.Status{
 		Status:    l.node.Status(),
 		Dataplane: control.CountersFrom(counters),
+		Hook:      control.Hook{Name: l.dp.Attached().Hook.String(), Why: l.dp.Attached().Why},
 		Loop: control.Loop{
 			Steps: l.steps, LateMax: l.late.max, LateSum: l.late.sum, Late: append([]uint64(nil), l.late.counts[:]...),
 			SendErrors: map[string]uint64{}, Failures: l.failures.snapshot(), Strangers: map[string]uint64{}, RecordsDropped: l.recorder.Dropped(),

@@ -107,6 +107,7 @@ func (m *memory) add(e flow.Event) {
 
 func (m *memory) SetMAC(string, [6]byte) error                           { return m.macFails }
 func (m *memory) SetMiss(dataplane.MissPolicy) error                     { return nil }
+func (m *memory) Attached() dataplane.Attachment                         { return dataplane.Attachment{} }
 func (m *memory) Adopted() dataplane.Adoption                            { return m.adoption }
 func (m *memory) SetServices([]dataplane.Service, []dataplane.VIP) error { return nil }
 func (m *memory) Close() error                                           { close(m.closed); return nil }

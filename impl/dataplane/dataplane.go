@@ -198,6 +198,7 @@ type Config struct {
 	KeepEmbryonic bool
 	DropEcho      bool // a ping of a VIP is dropped, not answered
 	ICMPRate      int  // approximate limit of ICMP errors per second and family; 0 means DefaultICMPRate
+	Hook          Hook
 	// Pin is the folder in which the table outlives the process; "" makes it end with the
 	// process.
 	Pin string
@@ -289,6 +290,7 @@ type Counters struct {
 	EchoReplies, ICMPErrors uint64
 	Fragments               uint64 // fragments forwarded
 	Unproven                uint64 // RSTs, FINs and SYNs that were forwarded without a change of state: see docs/conntrack.md
+	Fast                    Fast
 }
 
 // Refusals counts dropped new flows of a service, by reason.
@@ -352,6 +354,8 @@ type Dataplane interface {
 	// consumes nothing: until Poll has taken the pending events, it returns at once.
 	Wait() error
 
+	// Attached returns where the programs are.
+	Attached() Attachment
 	// Adopted returns what happened to the previous process's table.
 	Adopted() Adoption
 	// Keep stores the table's pedigree for a process that adopts it. It does nothing if the

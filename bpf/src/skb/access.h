@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * A packet as a TCX program sees it: what the rules of the programs need of a packet and
- * depends on the hook is in this folder.
+ * A packet as a TCX program sees it. The rules of the programs are compiled once for each
+ * hook, too: what they need of a packet that depends on the hook is in the folders skb and
+ * xdp, in files of the same names.
  */
 #pragma once
 

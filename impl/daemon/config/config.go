@@ -40,6 +40,9 @@ type Config struct {
 	// connection table and the programs stay there when the process ends, and the next one
 	// adopts them. Without it they end with the process.
 	Pin string `yaml:"pin,omitempty"`
+	// Hook is where established flows are forwarded: tcx, xdp in the driver of both links, or
+	// auto, which is xdp on NICs that can and tcx elsewhere. It is tcx if left out.
+	Hook Hook `yaml:"dataplane,omitempty"`
 	// Ping is the reply to a ping of a VIP; answer if left out.
 	Ping Ping `yaml:"ping,omitempty"`
 	// Evict is what makes room in a table that is three quarters full; embryonic if left out.

@@ -167,6 +167,7 @@ func (c *Config) Dataplane() dataplane.Config {
 		Timeouts:  c.Timeouts.Dataplane(),
 		MaxFlows:  c.MaxFlows,
 		DropEcho:  c.Ping == PingDrop,
+		Hook:      dataplane.HookOf(string(c.Hook)),
 
 		KeepEmbryonic: c.Evict == EvictNone,
 		Pin:           c.Pin,

@@ -123,6 +123,19 @@ func (Ping) noun() string        { return "a setting" }
 func (Ping) allowed() []string   { return []string{"answer", "drop"} }
 func (p Ping) offered() []string { return p.allowed() }
 
+// Hook is where in the kernel packets meet the programs.
+type Hook string
+
+const (
+	HookTCX  Hook = "tcx"
+	HookXDP  Hook = "xdp"
+	HookAuto Hook = "auto"
+)
+
+func (Hook) noun() string        { return "a hook" }
+func (Hook) allowed() []string   { return []string{"tcx", "xdp", "auto"} }
+func (h Hook) offered() []string { return h.allowed() }
+
 // Evict is which entries leave a table under pressure before their timeout.
 type Evict string
 

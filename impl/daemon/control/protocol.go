@@ -59,6 +59,7 @@ type Status struct {
 	Loop      Loop      `json:"loop"`
 	Stream    Stream    `json:"stream"`
 	Services  []Service `json:"services"`
+	Hook      Hook      `json:"hook"`
 	// Pinned describes the pinned table; nil without pin.
 	Pinned *Pinned `json:"pinned,omitempty"`
 	// Deleted names the services of the file that were deleted at run time.
@@ -67,6 +68,12 @@ type Status struct {
 	Conflicts []Conflict `json:"conflicts,omitempty"`
 	// Alarms are what an operator should look into, each in a sentence.
 	Alarms []string `json:"alarms,omitempty"`
+}
+
+// Hook is where the programs of the dataplane are: tcx or xdp. Why says why auto is tcx.
+type Hook struct {
+	Name string `json:"name"`
+	Why  string `json:"why,omitempty"`
 }
 
 // Outcomes of a start with a pin folder.
@@ -173,6 +180,10 @@ type Counters struct {
 	Resets            uint64            `json:"resets"`
 	Evicted           uint64            `json:"evicted"`
 	Dropped           map[string]uint64 `json:"dropped"` // by dataplane.Drop
+	// Of the forwarded packets, those that went by XDP, and what XDP left to TCX, by reason.
+	XDPOriginal uint64            `json:"xdp_original"`
+	XDPReply    uint64            `json:"xdp_reply"`
+	XDPLeft     map[string]uint64 `json:"xdp_left"`
 }
 
 // CountersFrom converts the dataplane's counters.
@@ -182,7 +193,11 @@ func CountersFrom(c dataplane.Counters) Counters {
 		BytesOriginal: c.Bytes[0], BytesReply: c.Bytes[1],
 		Created: c.Created, Adopted: c.Adopted, ARPReplies: c.ARPReplies, EventsLost: c.EventsLost, Unproven: c.Unproven,
 		Fragments: c.Fragments, EchoReplies: c.EchoReplies, ICMPErrors: c.ICMPErrors, Resets: c.Resets, Evicted: c.Evicted,
-		Dropped: map[string]uint64{},
+		Dropped:     map[string]uint64{},
+		XDPOriginal: c.Fast.Forwarded[0], XDPReply: c.Fast.Forwarded[1], XDPLeft: map[string]uint64{},
+	}
+	for why := range dataplane.LeftKinds {
+		out.XDPLeft[why.String()] = c.Fast.Left[why]
 	}
 	for reason := range dataplane.DropKinds {
 		out.Dropped[reason.String()] = c.Dropped[reason]

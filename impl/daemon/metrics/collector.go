@@ -8,6 +8,7 @@ import (
 
 	"baton/impl/bfd"
 	"baton/impl/daemon/control"
+	"baton/impl/dataplane"
 	"baton/impl/ha"
 	"baton/impl/health"
 	"baton/impl/node"
@@ -32,6 +33,7 @@ type collector struct {
 	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed                                *prometheus.Desc
 	scrubs, damage, unhealed                                                                                    *prometheus.Desc
 	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp                              *prometheus.Desc
+	hook, xdp, xdpLeft                                                                                          *prometheus.Desc
 	pinned, adoptedEntries, resets, evicted                                                                     *prometheus.Desc
 	fragments                                                                                                   *prometheus.Desc
 	backendState, backendWeight, backendDisagrees, probes, probeFailures, serving, refused, snatUsed, snatPorts *prometheus.Desc
@@ -96,6 +98,9 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.unhealed, "scrub_unhealed_total", "Damaged entries of a MASTER that could not be written back, because another flow has their ports: their flows are gone.")
 
 	desc(&c.packets, "dataplane_packets_total", "Packets forwarded.", "direction")
+	desc(&c.hook, "dataplane_hook", "1 for the hook at which the programs forward established flows, 0 for the others.", "hook")
+	desc(&c.xdp, "dataplane_xdp_packets_total", "Of the packets forwarded, those that went by XDP.", "direction")
+	desc(&c.xdpLeft, "dataplane_xdp_left_total", "Packets to or from a VIP that XDP left to TCX, by reason.", "why")
 	desc(&c.bytes, "dataplane_bytes_total", "Bytes forwarded.", "direction")
 	desc(&c.drops, "dataplane_packets_dropped_total", "Packets to a VIP that were dropped, by reason.", "reason")
 	desc(&c.created, "dataplane_flows_created_total", "Flows opened by their first packet.")
@@ -149,6 +154,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectPaths(out, status)
 	c.collectSync(out, status.Status)
 	c.collectDataplane(out, status.Dataplane)
+	for _, hook := range []dataplane.Hook{dataplane.HookTCX, dataplane.HookXDP} {
+		out.gauge(c.hook, number(status.Hook.Name == hook.String()), hook.String())
+	}
 	c.collectServices(out, status.Services)
 	c.collectLoop(out, status.Loop)
 	for cause, n := range status.Stream.Ends {
@@ -247,6 +255,11 @@ func (c *collector) collectDataplane(out samples, s control.Counters) {
 	out.counter(c.packets, s.ForwardedReply, "reply")
 	out.counter(c.bytes, s.BytesOriginal, "original")
 	out.counter(c.bytes, s.BytesReply, "reply")
+	out.counter(c.xdp, s.XDPOriginal, "original")
+	out.counter(c.xdp, s.XDPReply, "reply")
+	for why, n := range s.XDPLeft {
+		out.counter(c.xdpLeft, n, why)
+	}
 	for reason, n := range s.Dropped {
 		out.counter(c.drops, n, reason)
 	}

@@ -25,6 +25,9 @@ func Adopt(cfg dataplane.Config, host Host, left *Dataplane) (*Dataplane, error)
 	return d, nil
 }
 
+// Attached implements dataplane.Dataplane. The model knows no hooks.
+func (d *Dataplane) Attached() dataplane.Attachment { return dataplane.Attachment{} }
+
 // Adopted implements dataplane.Dataplane.
 func (d *Dataplane) Adopted() dataplane.Adoption { return d.adoption }
 

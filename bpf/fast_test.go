@@ -1,0 +1,232 @@
+package bpf
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"baton/impl/clock"
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// redirects lets XDP send to the lab's ends.
+func (l *lab) redirects(t *testing.T) {
+	t.Helper()
+	inside(t, l.client, func() error { return receiveRedirected("eth0") })
+	inside(t, l.backend, func() error { return receiveRedirected("eth0") })
+}
+
+// wholeChecksums makes the ends sum up what they send, as NICs do.
+func (l *lab) wholeChecksums(t *testing.T) {
+	t.Helper()
+	inside(t, l.client, func() error { return noChecksumOffload("eth0") })
+	inside(t, l.backend, func() error { return noChecksumOffload("eth0") })
+}
+
+// A large transfer over XDP. Senders that leave their checksums to the device lose no byte:
+// what would leave by XDP with half a checksum goes by TCX. Whole ones go by XDP.
+func TestTCPOverXDP(t *testing.T) {
+	overXDP(t)
+	for _, family := range []struct {
+		name string
+		over func(testing.TB)
+	}{{"IPv4", func(testing.TB) {}}, {"IPv6", overIPv6}} {
+		t.Run(family.name, func(t *testing.T) {
+			family.over(t)
+			l := newModesLab(t)
+			t.Run("partial checksums", func(t *testing.T) { eachMode(t, l.transfer) })
+			if f := counters(t, l.dp).Fast; f.Left[dataplane.LeftChecksum] == 0 {
+				t.Errorf("%+v: no packet had a partial checksum", f)
+			}
+			l.wholeChecksums(t)
+			before := counters(t, l.dp)
+			t.Run("whole checksums", func(t *testing.T) { eachMode(t, l.transfer) })
+			after := counters(t, l.dp)
+			for direction := range after.Forwarded {
+				all, fast := after.Forwarded[direction]-before.Forwarded[direction], after.Fast.Forwarded[direction]-before.Fast.Forwarded[direction]
+				if fast < all/2 {
+					t.Errorf("direction %d: %d of %d packets went by XDP: %+v", direction, fast, all, after.Fast)
+				}
+			}
+		})
+	}
+}
+
+func TestUDPOverXDP(t *testing.T) {
+	overXDP(t)
+	l := newModesLab(t)
+	l.wholeChecksums(t)
+	l.datagrams(t)
+	if f := counters(t, l.dp).Fast.Forwarded; f[0] == 0 || f[1] == 0 {
+		t.Errorf("%v datagrams went by XDP", f)
+	}
+}
+
+// A flow that goes by XDP stops with the lease, as all do, and goes on with the next.
+func TestXDPHeedsTheLease(t *testing.T) {
+	overXDP(t)
+	for _, family := range []struct {
+		name string
+		over func(testing.TB)
+	}{{"IPv4", func(testing.TB) {}}, {"IPv6", overIPv6}} {
+		t.Run(family.name, func(t *testing.T) {
+			family.over(t)
+			s := newProgramSubject(t, testConfig())
+			o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
+			until := origin.Add(time.Millisecond)
+			s.must(s.Lease(until))
+			s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced}}))
+			send := func(want [2]uint64, fates ...string) {
+				t.Helper()
+				for i, st := range []step{in(o, ack, ""), back(r, ack, "")} {
+					if got, _ := fate(t, s, st.link, st.frame); got != fates[i] {
+						t.Errorf("%s, want %s", got, fates[i])
+					}
+				}
+				if s.fast.Forwarded != want {
+					t.Errorf("%v packets went by XDP, want %v", s.fast.Forwarded, want)
+				}
+			}
+			there, back := forwarded(r.Reverse()), forwarded(o.Reverse())
+			send([2]uint64{0, 0}, there, back) // the kernel's turn
+			send([2]uint64{1, 1}, there, back)
+			s.advance(until)
+			send([2]uint64{1, 1}, "drop no-lease", "drop no-lease")
+			s.must(s.Lease(clock.Never))
+			send([2]uint64{2, 2}, there, back)
+		})
+	}
+}
+
+// XDP leaves one packet a second and direction to the kernel's neighbour table, which would
+// otherwise never learn that the neighbour is in use, and looks for a new tick's neighbour itself.
+func TestXDPLeavesTheKernelItsTurn(t *testing.T) {
+	overXDP(t)
+	s := newProgramSubject(t, testConfig())
+	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
+	s.must(s.Lease(clock.Never))
+	s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced}}))
+	for i, tt := range []struct {
+		after time.Duration
+		fast  uint64 // of each direction so far
+	}{{0, 0}, {0, 1}, {200 * time.Millisecond, 2}, {0, 3}, {time.Second, 3}, {0, 4}} {
+		s.advance(s.fakeNow().Add(tt.after))
+		s.packet("client0", fromClient(o, ack))
+		s.packet("backend0", fromBackend(r, ack))
+		if counters(t, s); s.fast.Forwarded != [2]uint64{tt.fast, tt.fast} {
+			t.Errorf("step %d: %v packets went by XDP, want %d of each direction", i, s.fast.Forwarded, tt.fast)
+		}
+	}
+}
+
+// A node that is started anew with another hook, on the same pinned table, has the programs of
+// that hook, and no XDP program stays behind.
+func TestTheHookChangesWithAPinnedTable(t *testing.T) {
+	cfg := labConfig(labService(flow.TCP, 80, dataplane.FullNAT, dataplane.RoundRobin, 8080))
+	cfg.Pin = pinFolder(t)
+	overXDP(t)
+	l := newLab(t, cfg)
+	l.wholeChecksums(t)
+	l.lease(t, clock.Never)
+	go echo(l.listen(t, 8080))
+	conn := l.dial(t, "tcp", 80)
+	for _, hook := range []dataplane.Hook{dataplane.HookXDP, dataplane.HookTCX, dataplane.HookXDP} {
+		cfg.Hook = hook
+		if a := l.restart(t, cfg); !a.Taken {
+			t.Fatalf("%s: the table was not adopted: %+v", hook, a)
+		}
+		l.lease(t, clock.Never)
+		for range 3 {
+			exchange(t, conn, "over "+hook.String())
+		}
+		if fast := counters(t, l.dp).Fast.Forwarded; (fast[0] > 0) != (hook == dataplane.HookXDP) {
+			t.Errorf("%s: %v packets went by XDP", hook, fast)
+		}
+		inside(t, l.lb, func() error {
+			on, err := netlink.LinkByName("client0")
+			if err == nil && on.Attrs().Xdp.Attached != (hook == dataplane.HookXDP) {
+				t.Errorf("%s: XDP on client0: %+v", hook, on.Attrs().Xdp)
+			}
+			return err
+		})
+	}
+}
+
+// What the links cannot do is an error that names the link and the way out, and with auto a
+// reason for TCX.
+func TestXDPNeedsLinksThatCan(t *testing.T) {
+	needRoot(t)
+	host, ends := newNamespace(t), newNamespace(t)
+	wire(t, host, "client0", "198.18.0.1/24", ends, "client0", "198.18.0.2/24")
+	wire(t, host, "backend0", "198.18.1.1/24", ends, "backend0", "198.18.1.2/24")
+	open := func(hook dataplane.Hook) (attached dataplane.Attachment, err error) {
+		inside(t, host, func() error {
+			var d *Dataplane
+			cfg := labConfig()
+			cfg.Hook = hook
+			if d, err = Open(cfg); err != nil {
+				return nil
+			}
+			attached = d.Attached()
+			return d.Close()
+		})
+		return attached, err
+	}
+	if _, err := open(dataplane.HookXDP); err == nil || !strings.Contains(err.Error(), "client0") || !strings.Contains(err.Error(), "use dataplane: tcx") {
+		t.Errorf("without GRO at the other end: %v, want an error that names client0 and says what to do", err)
+	}
+	if at, err := open(dataplane.HookAuto); err != nil || at.Hook != dataplane.HookTCX || at.Why == "" {
+		t.Errorf("auto: %+v, %v, want TCX and why", at, err)
+	}
+	inside(t, ends, func() error { return errors.Join(receiveRedirected("client0"), receiveRedirected("backend0")) })
+	if at, err := open(dataplane.HookXDP); err != nil || at != (dataplane.Attachment{Hook: dataplane.HookXDP}) {
+		t.Errorf("with GRO at the other ends: %+v, %v", at, err)
+	}
+	inside(t, host, func() error {
+		i, err := net.InterfaceByName("client0")
+		if err != nil {
+			return err
+		}
+		d, err := driverOf(i)
+		if err == nil && d.kind != "veth" {
+			t.Errorf("client0 is a %q", d.kind)
+		}
+		return err
+	})
+}
+
+func TestChoiceOfTheHook(t *testing.T) {
+	all := xdpBasic | xdpRedirect | xdpTransmit
+	nic, veth, deaf := driver{"eth0", "", all}, driver{"veth0", "veth", all}, driver{"eth1", "", xdpBasic | xdpRedirect}
+	for _, tt := range []struct {
+		name  string
+		want  dataplane.Hook
+		links []driver
+		hook  dataplane.Hook
+		why   string // of auto, or the error
+	}{
+		{"tcx asks nothing", dataplane.HookTCX, []driver{{}, {}}, dataplane.HookTCX, ""},
+		{"auto takes XDP on two NICs", dataplane.HookAuto, []driver{nic, nic}, dataplane.HookXDP, ""},
+		{"auto does without on a veth", dataplane.HookAuto, []driver{nic, veth}, dataplane.HookTCX, "link veth0 is a veth"},
+		{"auto does without on a NIC that cannot", dataplane.HookAuto, []driver{nic, deaf}, dataplane.HookTCX, "link eth1 cannot send"},
+		{"xdp takes a veth that can", dataplane.HookXDP, []driver{veth, veth}, dataplane.HookXDP, ""},
+		{"xdp refuses a NIC that cannot", dataplane.HookXDP, []driver{deaf, nic}, dataplane.HookTCX, "link eth1 cannot send"},
+		{"xdp refuses a driver without it", dataplane.HookXDP, []driver{nic, {link: "br0", kind: "bridge"}}, dataplane.HookTCX, "link br0 has no native XDP"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			at, err := choose(tt.want, tt.links...)
+			why := at.Why
+			if err != nil {
+				why = err.Error()
+			}
+			if at.Hook != tt.hook || (err != nil) != (tt.want == dataplane.HookXDP && tt.why != "") || !strings.Contains(why, tt.why) || tt.why == "" && why != "" {
+				t.Errorf("%s: %+v, %v", tt.name, at, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The established flows' way by XDP, before the kernel makes a packet of a frame. The rules
+ * are those of lb.c, from the same files, on the same maps. What is not an ordinary packet of
+ * a flow with an entry is left as it came to the TCX program behind it, and so is everything
+ * while the lease does not hold.
+ *
+ * A link has one XDP program. That of IPv4 is attached, and calls that of IPv6.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <stddef.h>
+#include <bpf/bpf_helpers.h>
+
+#include "arrival.h"
+#include "nat.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* The programs of the other family, by direction. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u32);
+} other_family SEC(".maps");
+
+static __always_inline int leave_to_tcx(enum left why)
+{
+	struct counters *c = count();
+
+	_Static_assert(LEFT_KINDS <= LEFT_SLOTS, "a reason has no place to be counted");
+	if (c)
+		c->left[why & (LEFT_SLOTS - 1)]++;
+	return XDP_PASS;
+}
+
+static __always_inline void count_fast(enum direction direction)
+{
+	struct counters *c = count();
+
+	if (c)
+		c->fast[direction]++;
+}
+
+/* Forwards a packet of the flow of an entry. */
+static __always_inline int pass_on(packet_ctx *ctx, const struct packet *pkt, const struct arrival *a,
+				  enum direction direction)
+{
+	struct tuple to = target_of(a, direction);
+	struct ethhdr *eth;
+	__u64 hop;
+
+	if ((!a->hop && !find_service(a->original)) || may_follow(pkt, a, direction) != DROP_NONE)
+		return leave_to_tcx(LEFT_OTHER);
+	hop = a->hop ? a->hop : find_neighbour(ctx, &to, egress(direction));
+	if (hop == HOP_UNKNOWN)
+		return leave_to_tcx(LEFT_NEIGHBOUR);
+	move_flow(pkt, a, direction);
+	if (!a->hop)
+		remember_hop(a->conn, a->stamp, hop, direction);
+	eth = header(ctx, 0, sizeof(*eth));
+	if (!eth || !translate(ctx, pkt, &to))
+		return drop(DROP_MALFORMED);
+	address_frame(eth, hop, direction);
+	count_forwarded(ctx, direction);
+	count_fast(direction);
+	return bpf_redirect(egress(direction), 0);
+}
+
+static __always_inline int fast(packet_ctx *ctx, enum direction direction)
+{
+	struct packet *pkt = TAKE_ROOM(struct packet, packet);
+	struct arrival a = {};
+
+	if (!pkt)
+		return XDP_PASS;
+	switch (judge(ctx, pkt, &a, direction)) {
+	case FATE_HOST:
+		return XDP_PASS;
+	case FATE_SEGMENT:
+		break;
+	default:
+		return leave_to_tcx(LEFT_OTHER);
+	}
+	if (pkt->more)
+		return leave_to_tcx(LEFT_OTHER);
+	if (!a.conn || (direction == ORIGINAL && reopens(word_of(a.conn), pkt)))
+		return leave_to_tcx(LEFT_NEW);
+	if (is_partial(ctx, pkt))
+		return leave_to_tcx(LEFT_CHECKSUM);
+	if (is_kernels_turn(a.conn, pkt, direction))
+		return leave_to_tcx(LEFT_NEIGHBOUR);
+	return pass_on(ctx, pkt, &a, direction);
+}
+
+static __always_inline bool is_for(const struct ethhdr *eth, const volatile __u8 *mac)
+{
+	__u8 other = 0;
+
+	for (int i = 0; i < ETH_ALEN; i++)
+		other |= eth->h_dest[i] ^ mac[i];
+	return !other;
+}
+
+static __always_inline int enter(packet_ctx *ctx, enum direction direction, const volatile __u8 *mac)
+{
+	struct ethhdr *eth = header(ctx, 0, sizeof(*eth));
+
+	if (!eth || !is_for(eth, mac))
+		return XDP_PASS;
+	if (eth->h_proto == bpf_htons(ETHERTYPE))
+		return fast(ctx, direction);
+	bpf_tail_call(ctx, &other_family, direction);
+	return XDP_PASS;
+}
+
+SEC("xdp.frags")
+int fast_client(struct xdp_md *ctx)
+{
+	return enter(ctx, ORIGINAL, client_mac);
+}
+
+SEC("xdp.frags")
+int fast_backend(struct xdp_md *ctx)
+{
+	return enter(ctx, REPLY, backend_mac);
+}

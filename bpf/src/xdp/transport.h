@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Transport checksums are in the packet, and nothing tells a partial one from a whole one
+ * but its value. A frame that leaves by XDP has lost what the kernel knew of it: nobody would
+ * complete a partial checksum.
+ */
+#pragma once
+
+#include "header.h"
+
+static __always_inline __sum16 *checksum_of(packet_ctx *ctx, const struct packet *pkt)
+{
+	bool udp = pkt->tuple.proto == IPPROTO_UDP;
+
+	return header(ctx, pkt->l4_off + (udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check)),
+		      sizeof(__sum16));
+}
+
+static __always_inline __u32 folded(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+/* A checksum that looks as a sender on this machine leaves it: as the sum of the pseudo
+ * header, in either form of zero. One of 65,536 whole ones looks so too. */
+static __always_inline bool is_partial(packet_ctx *ctx, const struct packet *pkt)
+{
+	__u32 pseudo = folded(pseudo_sum(&pkt->tuple.src, &pkt->tuple.dst, pkt->tuple.proto, pkt->l4_len));
+	__sum16 *check = checksum_of(ctx, pkt);
+
+	return !check || *check == pseudo || (pseudo == 0xffff && !*check);
+}
+
+static __always_inline bool fix_transport_checksum(packet_ctx *ctx, const struct packet *pkt, __u32 addresses,
+						   __u32 ports)
+{
+	bool udp = pkt->tuple.proto == IPPROTO_UDP;
+	__sum16 *check = checksum_of(ctx, pkt);
+
+	if (!check)
+		return false;
+	if (udp && !*check) /* RFC 768: there is none */
+		return true;
+	fix_checksum(check, csum_add(addresses, ports));
+	if (udp && !*check)
+		*check = 0xffff;
+	return true;
+}
