@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/containernetworking/plugins/pkg/ns"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -25,6 +26,9 @@ type Options struct {
 // way is what a lab does with a packet: how it is set up, and how its table is emptied.
 type way struct {
 	setUp func(*lab) (empty func() error, err error)
+	// wire says that the frames arrive in the driver of the link, as from a wire: no packet of
+	// the kernel's was made of them.
+	wire bool
 }
 
 // row is one line of the table.
@@ -44,22 +48,39 @@ const (
 	forwardWay  = "plain forward"
 	nftWay      = "nft NAT"
 	batonWay    = "baton"
-	many        = 10_000
-	freshFlows  = 60_000
+
+	wireDropWay     = "XDP drop"
+	wireRedirectWay = "XDP bare redirect"
+	wireNftWay      = "nft NAT from the wire"
+	wireTCXWay      = "baton from the wire"
+	wireXDPWay      = "baton xdp"
+	many            = 10_000
+	freshFlows      = 60_000
 )
 
 var ways = map[string]way{
-	dropWay:     {func(l *lab) (func() error, error) { return nil, l.attach("client0", l.objs.Discard) }},
-	redirectWay: {func(l *lab) (func() error, error) { return nil, l.attach("client0", l.objs.BareRedirect) }},
-	forwardWay:  {func(*lab) (func() error, error) { return nil, route() }},
-	nftWay:      {func(*lab) (func() error, error) { return flushConntrack, nftNAT() }},
-	batonWay:    {openBaton},
+	dropWay:     {setUp: func(l *lab) (func() error, error) { return nil, l.attach("client0", l.objs.Discard) }},
+	redirectWay: {setUp: func(l *lab) (func() error, error) { return nil, l.attach("client0", l.objs.BareRedirect) }},
+	forwardWay:  {setUp: func(*lab) (func() error, error) { return nil, route() }},
+	nftWay:      {setUp: func(*lab) (func() error, error) { return flushConntrack, nftNAT() }},
+	batonWay:    {setUp: func(l *lab) (func() error, error) { return openBaton(l, dataplane.HookTCX) }},
+
+	wireDropWay:     {wire: true, setUp: func(l *lab) (func() error, error) { return nil, l.attachDriver("client0", l.objs.DiscardFrame) }},
+	wireRedirectWay: {wire: true, setUp: func(l *lab) (func() error, error) { return nil, l.attachDriver("client0", l.objs.RedirectFrame) }},
+	wireNftWay:      {wire: true, setUp: func(l *lab) (func() error, error) { return flushConntrack, errors.Join(l.takeFrames(), nftNAT()) }},
+	wireTCXWay: {wire: true, setUp: func(l *lab) (func() error, error) {
+		if err := l.takeFrames(); err != nil {
+			return nil, err
+		}
+		return openBaton(l, dataplane.HookTCX)
+	}},
+	wireXDPWay: {wire: true, setUp: func(l *lab) (func() error, error) { return openBaton(l, dataplane.HookXDP) }},
 }
 
 func flushConntrack() error { return netlink.ConntrackTableFlush(netlink.ConntrackTable) }
 
 // openBaton opens the dataplane with the flows of the rows in its table.
-func openBaton(l *lab) (func() error, error) {
+func openBaton(l *lab, hook dataplane.Hook) (func() error, error) {
 	var known []flow.Entry
 	service := dataplane.Service{
 		Service: flow.Service{VIP: vip, Port: servicePort, Proto: flow.TCP}, Name: "web",
@@ -75,7 +96,7 @@ func openBaton(l *lab) (func() error, error) {
 	}
 	d, err := bpf.Open(dataplane.Config{
 		ClientLink: "client0", BackendLink: "backend0", Services: []dataplane.Service{service},
-		SNATPorts: dataplane.PortRange{First: 1024, Last: 65535}, Timeouts: dataplane.DefaultTimeouts(),
+		SNATPorts: dataplane.PortRange{First: 1024, Last: 65535}, Timeouts: dataplane.DefaultTimeouts(), Hook: hook,
 	})
 	if err != nil {
 		return nil, err
@@ -117,6 +138,18 @@ func rows() []*row {
 		{name: "baton reply, 10,000 flows", way: batonWay, from: spread(reply), lands: true},
 		{name: "baton miss", way: batonWay, from: missing},
 		{name: "baton, new flow", way: batonWay, from: opening, fresh: true, lands: true},
+		{name: "XDP drop", way: wireDropWay, from: original, lands: true},
+		{name: "XDP bare redirect", way: wireRedirectWay, from: original, lands: true},
+		{name: "nft NAT from the wire, 1 flow", way: wireNftWay, from: original, lands: true},
+		{name: "nft NAT from the wire, 10,000 flows", way: wireNftWay, from: spread(original), lands: true},
+		{name: "baton from the wire, 1 flow", way: wireTCXWay, from: original, lands: true},
+		{name: "baton from the wire, 10,000 flows", way: wireTCXWay, from: spread(original), lands: true},
+		{name: "baton xdp, 1 flow", way: wireXDPWay, from: original, lands: true},
+		{name: "baton xdp, 10,000 flows", way: wireXDPWay, from: spread(original), lands: true},
+		{name: "baton xdp reply, 1 flow", way: wireXDPWay, from: reply, lands: true},
+		{name: "baton xdp reply, 10,000 flows", way: wireXDPWay, from: spread(reply), lands: true},
+		{name: "baton xdp miss", way: wireXDPWay, from: missing},
+		{name: "baton xdp, new flow", way: wireXDPWay, from: opening, fresh: true, lands: true},
 	}
 }
 
@@ -132,7 +165,7 @@ func Run(o Options, progress func(string)) (Result, error) {
 		}
 	}()
 	for name, w := range ways {
-		l, err := newLab()
+		l, err := newLab(w.wire)
 		if err != nil {
 			return Result{}, err
 		}
@@ -173,9 +206,9 @@ func (r *row) measure(l *lab, empty func() error, packets uint32) error {
 		return err
 	}
 	err = errors.Join(l.objs.Pattern.Set(r.from.pattern(i.HardwareAddr)), l.objs.Flows.Set(r.from.flows),
-		l.objs.Replies.Set(r.from.replies), l.objs.NextFlow.Set(uint64(0)))
+		l.objs.Replies.Set(r.from.replies), l.objs.NextFlow.Set(uint64(0)), l.objs.ByWire.Set(ways[r.way].wire))
 	if err == nil && !r.fresh { // the first packet of each flow is not what is measured
-		_, err = l.send(i.Index, max(r.from.flows, 1000))
+		_, err = l.send(i, max(r.from.flows, 1000))
 	}
 	if err != nil {
 		return err
@@ -183,7 +216,7 @@ func (r *row) measure(l *lab, empty func() error, packets uint32) error {
 	if err := l.objs.Arrived.Set(uint64(0)); err != nil {
 		return err
 	}
-	took, err := l.send(i.Index, packets)
+	took, err := l.send(i, packets)
 	if err != nil {
 		return err
 	}
@@ -199,7 +232,8 @@ func (r *row) measure(l *lab, empty func() error, packets uint32) error {
 }
 
 // wentItsWay reports whether the packets arrived, or were dropped, as the row says. On a busy
-// machine the kernel leaves some of the work to a thread of its own, and queues overflow.
+// machine the kernel leaves some of the work to a thread of its own, whose time is not taken,
+// and queues overflow.
 func (r *row) wentItsWay(l *lab, sent uint32) (bool, error) {
 	var arrived uint64
 	if err := l.objs.Arrived.Get(&arrived); err != nil {
@@ -219,8 +253,31 @@ type xdpContext struct {
 // liveFrames is BPF_F_TEST_XDP_LIVE_FRAMES: what the program passes enters the stack.
 const liveFrames = 1 << 1
 
-// send lets packets come in by a link, and returns the time of the thread that they took.
-func (l *lab) send(link int, packets uint32) (time.Duration, error) {
+// send lets packets come in by a link, and returns the time of the thread that they took. On
+// a wire they are sent by its other end.
+func (l *lab) send(by *net.Interface, packets uint32) (took time.Duration, err error) {
+	if !l.driven {
+		return l.generate(by.Index, packets)
+	}
+	err = l.ends.Do(func(ns.NetNS) error {
+		other, err := net.InterfaceByName(by.Name)
+		if err == nil {
+			took, err = l.generate(other.Index, packets)
+		}
+		return err
+	})
+	return took, err
+}
+
+func (l *lab) generate(link int, packets uint32) (time.Duration, error) {
+	if err := l.objs.Sender.Set(uint32(unix.Gettid())); err != nil {
+		return 0, err
+	}
+	// Before every other thread: the kernel then does all of the work in this one.
+	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0); err != nil {
+		return 0, err
+	}
+	defer unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL}, 0)
 	before, err := threadTime()
 	if err != nil {
 		return 0, err

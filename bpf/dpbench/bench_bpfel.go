@@ -16,15 +16,19 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	benchProgBareRedirect = "bare_redirect"
-	benchProgDiscard      = "discard"
-	benchProgGenerate     = "generate"
-	benchVarArrived       = "arrived"
-	benchVarFlows         = "flows"
-	benchVarNextFlow      = "next_flow"
-	benchVarPattern       = "pattern"
-	benchVarRedirectTo    = "redirect_to"
-	benchVarReplies       = "replies"
+	benchProgBareRedirect  = "bare_redirect"
+	benchProgDiscard       = "discard"
+	benchProgDiscardFrame  = "discard_frame"
+	benchProgGenerate      = "generate"
+	benchProgRedirectFrame = "redirect_frame"
+	benchVarArrived        = "arrived"
+	benchVarByWire         = "by_wire"
+	benchVarFlows          = "flows"
+	benchVarNextFlow       = "next_flow"
+	benchVarPattern        = "pattern"
+	benchVarRedirectTo     = "redirect_to"
+	benchVarReplies        = "replies"
+	benchVarSender         = "sender"
 )
 
 // loadBench returns the embedded CollectionSpec for bench.
@@ -69,9 +73,11 @@ type benchSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchProgramSpecs struct {
-	BareRedirect *ebpf.ProgramSpec `ebpf:"bare_redirect"`
-	Discard      *ebpf.ProgramSpec `ebpf:"discard"`
-	Generate     *ebpf.ProgramSpec `ebpf:"generate"`
+	BareRedirect  *ebpf.ProgramSpec `ebpf:"bare_redirect"`
+	Discard       *ebpf.ProgramSpec `ebpf:"discard"`
+	DiscardFrame  *ebpf.ProgramSpec `ebpf:"discard_frame"`
+	Generate      *ebpf.ProgramSpec `ebpf:"generate"`
+	RedirectFrame *ebpf.ProgramSpec `ebpf:"redirect_frame"`
 }
 
 // benchMapSpecs contains maps before they are loaded into the kernel.
@@ -85,11 +91,13 @@ type benchMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchVariableSpecs struct {
 	Arrived    *ebpf.VariableSpec `ebpf:"arrived"`
+	ByWire     *ebpf.VariableSpec `ebpf:"by_wire"`
 	Flows      *ebpf.VariableSpec `ebpf:"flows"`
 	NextFlow   *ebpf.VariableSpec `ebpf:"next_flow"`
 	Pattern    *ebpf.VariableSpec `ebpf:"pattern"`
 	RedirectTo *ebpf.VariableSpec `ebpf:"redirect_to"`
 	Replies    *ebpf.VariableSpec `ebpf:"replies"`
+	Sender     *ebpf.VariableSpec `ebpf:"sender"`
 }
 
 // benchObjects contains all objects after they have been loaded into the kernel.
@@ -123,27 +131,33 @@ func (m *benchMaps) Close() error {
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchVariables struct {
 	Arrived    *ebpf.Variable `ebpf:"arrived"`
+	ByWire     *ebpf.Variable `ebpf:"by_wire"`
 	Flows      *ebpf.Variable `ebpf:"flows"`
 	NextFlow   *ebpf.Variable `ebpf:"next_flow"`
 	Pattern    *ebpf.Variable `ebpf:"pattern"`
 	RedirectTo *ebpf.Variable `ebpf:"redirect_to"`
 	Replies    *ebpf.Variable `ebpf:"replies"`
+	Sender     *ebpf.Variable `ebpf:"sender"`
 }
 
 // benchPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchPrograms struct {
-	BareRedirect *ebpf.Program `ebpf:"bare_redirect"`
-	Discard      *ebpf.Program `ebpf:"discard"`
-	Generate     *ebpf.Program `ebpf:"generate"`
+	BareRedirect  *ebpf.Program `ebpf:"bare_redirect"`
+	Discard       *ebpf.Program `ebpf:"discard"`
+	DiscardFrame  *ebpf.Program `ebpf:"discard_frame"`
+	Generate      *ebpf.Program `ebpf:"generate"`
+	RedirectFrame *ebpf.Program `ebpf:"redirect_frame"`
 }
 
 func (p *benchPrograms) Close() error {
 	return _BenchClose(
 		p.BareRedirect,
 		p.Discard,
+		p.DiscardFrame,
 		p.Generate,
+		p.RedirectFrame,
 	)
 }
 

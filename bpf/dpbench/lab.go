@@ -8,11 +8,13 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/containernetworking/plugins/pkg/ns"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"baton/impl/flow"
 )
@@ -38,11 +40,12 @@ type lab struct {
 	objs       benchObjects
 	closers    []func() error
 	work       chan func()
+	driven     bool // the ends take frames in their drivers
 }
 
 // newLab makes the host and its ends.
-func newLab() (l *lab, err error) {
-	l = &lab{work: make(chan func())}
+func newLab(driven bool) (l *lab, err error) {
+	l = &lab{work: make(chan func()), driven: driven}
 	if l.host, err = ns.TempNetNS(); err != nil {
 		return nil, fmt.Errorf("dpbench: make a namespace: %w", err)
 	}
@@ -92,8 +95,25 @@ func (l *lab) build() error {
 		return err
 	}
 	return l.ends.Do(func(ns.NetNS) error {
+		if l.driven {
+			return errors.Join(l.attachDriver("client0", l.objs.DiscardFrame), l.attachDriver("backend0", l.objs.DiscardFrame))
+		}
 		return errors.Join(l.attach("client0", l.objs.Discard), l.attach("backend0", l.objs.Discard))
 	})
+}
+
+// attachDriver has the driver of a link of the calling thread's namespace run a program.
+func (l *lab) attachDriver(name string, program *ebpf.Program) error {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return err
+	}
+	at, err := link.AttachXDP(link.XDPOptions{Interface: i.Index, Program: program, Flags: link.XDPDriverMode})
+	if err != nil {
+		return fmt.Errorf("attach %s to the driver of %s: %w", program, name, err)
+	}
+	l.closers = append(l.closers, at.Close)
+	return nil
 }
 
 // wire makes a link to the ends, where the neighbours are.
@@ -190,6 +210,34 @@ func nftNAT() error {
 }`, vip, servicePort, len(backends), strings.Join(turns, ", "), backendPort, snat))
 	if out, err := nft.CombinedOutput(); err != nil {
 		return fmt.Errorf("dpbench: nft: %w: %s", err, out)
+	}
+	return nil
+}
+
+// takeFrames lets the links take frames from the wire without a program in their drivers.
+func (l *lab) takeFrames() error {
+	return errors.Join(groFrames("client0"), groFrames("backend0"))
+}
+
+// ethtoolSGRO is ETHTOOL_SGRO of linux/ethtool.h.
+const ethtoolSGRO = 0x2c
+
+// groFrames turns GRO on, with which a veth has a receive queue as a NIC's.
+func groFrames(link string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	value := struct{ command, data uint32 }{ethtoolSGRO, 1}
+	request := struct {
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		_    [16]byte
+	}{data: unsafe.Pointer(&value)}
+	copy(request.name[:unix.IFNAMSIZ-1], link)
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); errno != 0 {
+		return fmt.Errorf("dpbench: turn on GRO of %s: %w", link, errno)
 	}
 	return nil
 }

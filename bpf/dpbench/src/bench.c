@@ -26,9 +26,17 @@ struct frame {
 volatile __u8 pattern[sizeof(struct frame)];
 volatile __u32 flows; /* how many the frames are spread over */
 volatile bool replies; /* the port is that of the receiver */
+volatile bool by_wire; /* frames leave by the other end of the link, and arrive in its driver */
 const volatile __u32 redirect_to;
 __u64 next_flow;
 __u64 arrived; /* one CPU runs all of it */
+volatile __u32 sender; /* the thread whose time is taken: what another has finished does not count */
+
+static __always_inline void count(void)
+{
+	if ((__u32)bpf_get_current_pid_tgid() == sender)
+		arrived++;
+}
 
 static __always_inline __u16 folded(__u32 sum)
 {
@@ -36,7 +44,8 @@ static __always_inline __u16 folded(__u32 sum)
 	return sum + (sum >> 16);
 }
 
-/* Run on live frames: each enters the stack as if it had come in by the link. */
+/* Run on live frames: each enters the stack as if it had come in by the link or, by wire, is
+ * sent from the link that the program is run for. */
 SEC("xdp")
 int generate(struct xdp_md *ctx)
 {
@@ -56,13 +65,26 @@ int generate(struct xdp_md *ctx)
 	}
 	f->ip.check = ~folded((__u32)f->ip.check + low);
 	f->tcp.check = ~folded((__u32)f->tcp.check + port + low);
-	return XDP_PASS;
+	return by_wire ? XDP_TX : XDP_PASS;
+}
+
+SEC("xdp")
+int discard_frame(struct xdp_md *ctx)
+{
+	count();
+	return XDP_DROP;
+}
+
+SEC("xdp")
+int redirect_frame(struct xdp_md *ctx)
+{
+	return bpf_redirect(redirect_to, 0);
 }
 
 SEC("tcx/ingress")
 int discard(struct __sk_buff *skb)
 {
-	arrived++;
+	count();
 	return TCX_DROP;
 }
 
