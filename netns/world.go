@@ -128,6 +128,11 @@ func (w *World) Up(ctx context.Context) error {
 	if err := errors.Join(w.prepare(), w.makeDisks()); err != nil {
 		return err
 	}
+	if w.plan.UsesXDP(plan.Netns) {
+		if err := pair.likeNICs(); err != nil {
+			return err
+		}
+	}
 	w.watchdog = StartWatchdog(watchdogThreshold, func(at clock.Instant, s trace.Stall) {
 		w.record(trace.Event{At: at, Kind: trace.KindStall, Stall: &s})
 	})

@@ -59,6 +59,17 @@ const KeySNATPorts = "snat_ports"
 // Pins reports whether a node's table and programs outlive its process.
 func (p *Plan) Pins(world, node string) bool { return p.Value(world, node, KeyPin) == PinOn }
 
+// keyDataplane is the key that says where established flows are forwarded.
+const (
+	keyDataplane = "dataplane"
+	dataplaneTCX = "tcx"
+)
+
+// UsesXDP reports whether a node may forward by XDP.
+func (p *Plan) UsesXDP(world string) bool {
+	return slices.ContainsFunc(lab.Nodes(), func(node string) bool { return p.Value(world, node, keyDataplane) != dataplaneTCX })
+}
+
 // EndsLease reports whether a node stops forwarding at once because of a verb. Pinned programs
 // forward until the end of the lease, unless the host loses power.
 func (p *Plan) EndsLease(world, node, verb string) bool {
@@ -100,6 +111,7 @@ var Keys = []Key{
 	{Name: "sync.version", Default: strconv.Itoa(fault.NewestProtocol), quantity: whole(1, fault.NewestProtocol), Doc: "newest version of the sync protocol that the node offers"},
 	{Name: "max_flows", Default: "131072", quantity: whole(1, maxCount), Doc: "capacity of the connection table"},
 	{Name: KeySNATPorts, Default: "20000-59999", quantity: portRange, Doc: "source ports of fullnat flows for each SNAT address and backend; each node has one half"},
+	{Name: keyDataplane, Default: dataplaneTCX, Values: []string{dataplaneTCX, "xdp", "auto"}, Doc: "where established flows are forwarded. With another value than `tcx` the hosts send whole checksums, and the switches take what XDP redirects. The simulator's dataplane has one way"},
 	{Name: KeyPin, Default: "off", Values: []string{"off", PinOn}, Doc: "whether table and programs stay in the kernel when the process ends, so that the next process adopts them"},
 	{Name: "timeouts.syn_sent", Default: "60s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.established", Default: "7440s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
