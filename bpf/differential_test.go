@@ -142,7 +142,7 @@ var originals = rapid.Custom(func(t *rapid.T) flow.Tuple {
 		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.TCP, flow.UDP}).Draw(t, "proto"),
 		rapid.SampledFrom([]string{clientAddr, otherClient}).Draw(t, "client"),
 		rapid.SampledFrom([]uint16{40000, 40001, 40002, 40000, 40001, 40002, 0}).Draw(t, "sport"), dst,
-		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, poolPort, emptyPort, unknownPort}).Draw(t, "dport"))
+		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, poolPort, limitPort, limitPort, emptyPort, unknownPort}).Draw(t, "dport"))
 })
 
 // replyTuples draws a packet of a backend, whether or not a flow expects it.
@@ -354,6 +354,9 @@ func (p *pair) flood(t *rapid.T) {
 	o := originals.Draw(t, "original")
 	for i := range uint16(rapid.IntRange(5, 12).Draw(t, "flows")) {
 		o.SrcPort = 41000 + i
+		if o.DstPort == limitPort { // of two sources, which meet the service's limit together
+			o.Src = address([]string{clientAddr, otherClient}[i%2])
+		}
 		p.send("client0", fromClient(o, syn))
 	}
 }
@@ -485,6 +488,7 @@ func (p *pair) services(t *rapid.T) {
 		if fewer {
 			some[i].Backends = some[i].Backends[:len(some[i].Backends)/2]
 		}
+		some[i].Limits = rapid.SampledFrom([]dataplane.Limits{some[i].Limits, {}, {SourceFlows: 1}, {Embryonic: 1}}).Draw(t, "limits")
 		some[i].Refuse = rapid.Bool().Draw(t, "refuse")
 		if rapid.Bool().Draw(t, "weighted") {
 			some[i].Weights = rapid.SliceOfN(rapid.IntRange(1, 3), len(some[i].Backends), len(some[i].Backends)).Draw(t, "weights")

@@ -221,7 +221,7 @@ func TestSweepSparesWhatIsTouchedMeanwhile(t *testing.T) {
 			s.must(s.Lease(clock.Never))
 			s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: lifetimes.Established}}))
 			s.packet("backend0", withNumbers(fromBackend(r, ack), backendISN, clientISN))
-			expired, _, err := s.v4().expired(origin.Add(lifetimes.Established), 0, s.v4().beginPortCount())
+			expired, _, err := s.v4().expired(origin.Add(lifetimes.Established), 0, s.v4().beginPortCount(), s.v4().beginFlowCount())
 			if err != nil || len(expired) != 1 {
 				t.Fatalf("%d expired, %v; want 1", len(expired), err)
 			}

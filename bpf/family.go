@@ -32,6 +32,7 @@ type objects struct {
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	Members       *ebpf.Map `ebpf:"members"`
 	Refusals      *ebpf.Map `ebpf:"refusals"`
+	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
 	Addresses     *ebpf.Map `ebpf:"addresses"`
 	Batch         *ebpf.Map `ebpf:"batch"`
 
@@ -44,6 +45,7 @@ type objects struct {
 	BackendMac  *ebpf.Variable `ebpf:"backend_mac"`
 	Generation  *ebpf.Variable `ebpf:"generation"`
 	FragmentIds *ebpf.Variable `ebpf:"fragment_ids"`
+	Limited     *ebpf.Variable `ebpf:"limited"`
 }
 
 // shared returns the maps that the families share: there is one lease, one set of counters
@@ -57,7 +59,7 @@ func (o *objects) close() error {
 	for _, p := range []*ebpf.Program{o.FromClient, o.FromBackend, o.TableApply, o.TableHeal, o.TableRemove, o.TableCheck} {
 		errs = append(errs, p.Close())
 	}
-	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.BackendTables, o.LoadTables, o.DnatBackends, o.Members, o.Refusals, o.Addresses, o.Batch,
+	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.BackendTables, o.LoadTables, o.DnatBackends, o.Members, o.Refusals, o.FlowCounts, o.Addresses, o.Batch,
 		o.Control, o.Counters, o.Events} {
 		errs = append(errs, m.Close())
 	}
@@ -102,8 +104,10 @@ type family[A addr] struct {
 	timeouts  dataplane.Timeouts
 	lifetimes atomic.Pointer[dataplane.Lifetimes] // of entries, under the services
 
-	half     dataplane.PortRange                 // of the SNAT ports
-	balanced atomic.Pointer[[]dataplane.Service] // the family's, whose SNAT ports a sweep counts
+	half     dataplane.PortRange                   // of the SNAT ports
+	balanced atomic.Pointer[[]dataplane.Service]   // the family's, whose SNAT ports a sweep counts
+	limited  atomic.Pointer[map[flow.Service]bool] // the services whose flows a sweep counts for limits
+	counting bool                                  // flow_counts may have entries
 	used     atomic.Pointer[map[flow.Service]dataplane.PortUse]
 
 	evicts  bool          // embryonic entries under pressure
@@ -138,6 +142,7 @@ func loadFamily[A addr](spec familySpec, cfg dataplane.Config, client, backend *
 	}
 	spec.programs.Maps[lbMapConns].MaxEntries = uint32(cfg.MaxFlows)
 	spec.programs.Maps[lbMapReplies].MaxEntries = uint32(cfg.MaxFlows)
+	spec.programs.Maps[lbMapFlowCounts].MaxEntries = uint32(cfg.MaxFlows + dataplane.MaxServices)
 	if opts.eventRing != 0 {
 		spec.programs.Maps[lbMapEvents].MaxEntries = opts.eventRing
 	}

@@ -24,12 +24,14 @@ const (
 	fast6MapCounters       = "counters"
 	fast6MapDnatBackends   = "dnat_backends"
 	fast6MapEvents         = "events"
+	fast6MapFlowCounts     = "flow_counts"
 	fast6MapFragments      = "fragments"
 	fast6MapLoadTables     = "load_tables"
 	fast6MapMembers        = "members"
 	fast6MapOtherFamily    = "other_family"
 	fast6MapRefusals       = "refusals"
 	fast6MapReplies        = "replies"
+	fast6MapRoomCountKey   = "room_count_key"
 	fast6MapRoomPacket     = "room_packet"
 	fast6MapServices       = "services"
 	fast6ProgFastBackend   = "fast_backend"
@@ -45,6 +47,7 @@ const (
 	fast6VarFakeClock      = "fake_clock"
 	fast6VarGeneration     = "generation"
 	fast6VarIcmpRate       = "icmp_rate"
+	fast6VarLimited        = "limited"
 	fast6VarSnatCount      = "snat_count"
 	fast6VarSnatFirst      = "snat_first"
 	fast6VarSnatSeed       = "snat_seed"
@@ -108,12 +111,14 @@ type fast6MapSpecs struct {
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
+	FlowCounts    *ebpf.MapSpec `ebpf:"flow_counts"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	LoadTables    *ebpf.MapSpec `ebpf:"load_tables"`
 	Members       *ebpf.MapSpec `ebpf:"members"`
 	OtherFamily   *ebpf.MapSpec `ebpf:"other_family"`
 	Refusals      *ebpf.MapSpec `ebpf:"refusals"`
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
+	RoomCountKey  *ebpf.MapSpec `ebpf:"room_count_key"`
 	RoomPacket    *ebpf.MapSpec `ebpf:"room_packet"`
 	Services      *ebpf.MapSpec `ebpf:"services"`
 }
@@ -133,6 +138,7 @@ type fast6VariableSpecs struct {
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
 	Generation     *ebpf.VariableSpec `ebpf:"generation"`
 	IcmpRate       *ebpf.VariableSpec `ebpf:"icmp_rate"`
+	Limited        *ebpf.VariableSpec `ebpf:"limited"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
@@ -166,12 +172,14 @@ type fast6Maps struct {
 	Counters      *ebpf.Map `ebpf:"counters"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	Events        *ebpf.Map `ebpf:"events"`
+	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	LoadTables    *ebpf.Map `ebpf:"load_tables"`
 	Members       *ebpf.Map `ebpf:"members"`
 	OtherFamily   *ebpf.Map `ebpf:"other_family"`
 	Refusals      *ebpf.Map `ebpf:"refusals"`
 	Replies       *ebpf.Map `ebpf:"replies"`
+	RoomCountKey  *ebpf.Map `ebpf:"room_count_key"`
 	RoomPacket    *ebpf.Map `ebpf:"room_packet"`
 	Services      *ebpf.Map `ebpf:"services"`
 }
@@ -186,12 +194,14 @@ func (m *fast6Maps) Close() error {
 		m.Counters,
 		m.DnatBackends,
 		m.Events,
+		m.FlowCounts,
 		m.Fragments,
 		m.LoadTables,
 		m.Members,
 		m.OtherFamily,
 		m.Refusals,
 		m.Replies,
+		m.RoomCountKey,
 		m.RoomPacket,
 		m.Services,
 	)
@@ -212,6 +222,7 @@ type fast6Variables struct {
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
 	Generation     *ebpf.Variable `ebpf:"generation"`
 	IcmpRate       *ebpf.Variable `ebpf:"icmp_rate"`
+	Limited        *ebpf.Variable `ebpf:"limited"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`

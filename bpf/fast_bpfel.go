@@ -24,12 +24,14 @@ const (
 	fast4MapCounters       = "counters"
 	fast4MapDnatBackends   = "dnat_backends"
 	fast4MapEvents         = "events"
+	fast4MapFlowCounts     = "flow_counts"
 	fast4MapFragments      = "fragments"
 	fast4MapLoadTables     = "load_tables"
 	fast4MapMembers        = "members"
 	fast4MapOtherFamily    = "other_family"
 	fast4MapRefusals       = "refusals"
 	fast4MapReplies        = "replies"
+	fast4MapRoomCountKey   = "room_count_key"
 	fast4MapServices       = "services"
 	fast4ProgFastBackend   = "fast_backend"
 	fast4ProgFastClient    = "fast_client"
@@ -44,6 +46,7 @@ const (
 	fast4VarFakeClock      = "fake_clock"
 	fast4VarGeneration     = "generation"
 	fast4VarIcmpRate       = "icmp_rate"
+	fast4VarLimited        = "limited"
 	fast4VarSnatCount      = "snat_count"
 	fast4VarSnatFirst      = "snat_first"
 	fast4VarSnatSeed       = "snat_seed"
@@ -107,12 +110,14 @@ type fast4MapSpecs struct {
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
+	FlowCounts    *ebpf.MapSpec `ebpf:"flow_counts"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	LoadTables    *ebpf.MapSpec `ebpf:"load_tables"`
 	Members       *ebpf.MapSpec `ebpf:"members"`
 	OtherFamily   *ebpf.MapSpec `ebpf:"other_family"`
 	Refusals      *ebpf.MapSpec `ebpf:"refusals"`
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
+	RoomCountKey  *ebpf.MapSpec `ebpf:"room_count_key"`
 	Services      *ebpf.MapSpec `ebpf:"services"`
 }
 
@@ -131,6 +136,7 @@ type fast4VariableSpecs struct {
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
 	Generation     *ebpf.VariableSpec `ebpf:"generation"`
 	IcmpRate       *ebpf.VariableSpec `ebpf:"icmp_rate"`
+	Limited        *ebpf.VariableSpec `ebpf:"limited"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
@@ -164,12 +170,14 @@ type fast4Maps struct {
 	Counters      *ebpf.Map `ebpf:"counters"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	Events        *ebpf.Map `ebpf:"events"`
+	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	LoadTables    *ebpf.Map `ebpf:"load_tables"`
 	Members       *ebpf.Map `ebpf:"members"`
 	OtherFamily   *ebpf.Map `ebpf:"other_family"`
 	Refusals      *ebpf.Map `ebpf:"refusals"`
 	Replies       *ebpf.Map `ebpf:"replies"`
+	RoomCountKey  *ebpf.Map `ebpf:"room_count_key"`
 	Services      *ebpf.Map `ebpf:"services"`
 }
 
@@ -183,12 +191,14 @@ func (m *fast4Maps) Close() error {
 		m.Counters,
 		m.DnatBackends,
 		m.Events,
+		m.FlowCounts,
 		m.Fragments,
 		m.LoadTables,
 		m.Members,
 		m.OtherFamily,
 		m.Refusals,
 		m.Replies,
+		m.RoomCountKey,
 		m.Services,
 	)
 }
@@ -208,6 +218,7 @@ type fast4Variables struct {
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
 	Generation     *ebpf.Variable `ebpf:"generation"`
 	IcmpRate       *ebpf.Variable `ebpf:"icmp_rate"`
+	Limited        *ebpf.Variable `ebpf:"limited"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`

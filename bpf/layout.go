@@ -54,7 +54,17 @@ type (
 		Mode, Balance     uint8
 		Affine, Refuse    bool
 		Addresses         uint8
-		Pad               [3]uint8
+		Limited           bool
+		Pad               [2]uint8
+		Limit             rawCount
+		SourceLimit       rawCount
+	}
+	rawCount            struct{ Flows, Embryonic int32 }
+	rawCountKey[A addr] struct {
+		Source, VIP A
+		Port        uint16
+		Proto       uint8
+		Pad         uint8
 	}
 	rawMember[A addr] struct {
 		Addr  A
@@ -62,7 +72,7 @@ type (
 		Port  uint16
 		Pad   [2]uint8
 	}
-	rawRefusals        struct{ NoBackend, NoPort, TableFull uint64 }
+	rawRefusals        struct{ NoBackend, NoPort, TableFull, ServiceLimit, SourceLimit uint64 }
 	rawBackend[A addr] struct {
 		Addr A
 		Port uint16

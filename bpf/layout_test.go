@@ -24,6 +24,7 @@ func checkLayout[A addr](t *testing.T, read func() (*ebpf.CollectionSpec, error)
 		lbMapServices:     {unsafe.Sizeof(rawEndpoint[A]{}), unsafe.Sizeof(rawService[A]{})},
 		lbMapMembers:      {unsafe.Sizeof(rawMember[A]{}), 4},
 		lbMapRefusals:     {unsafe.Sizeof(rawEndpoint[A]{}), unsafe.Sizeof(rawRefusals{})},
+		lbMapFlowCounts:   {unsafe.Sizeof(rawCountKey[A]{}), unsafe.Sizeof(rawCount{})},
 		lbMapDnatBackends: {unsafe.Sizeof(rawEndpoint[A]{}), 4},
 		lbMapBatch:        {4, unsafe.Sizeof(rawRecord[A]{})},
 	} {

@@ -24,6 +24,7 @@ const (
 	lb6MapCounters       = "counters"
 	lb6MapDnatBackends   = "dnat_backends"
 	lb6MapEvents         = "events"
+	lb6MapFlowCounts     = "flow_counts"
 	lb6MapFragments      = "fragments"
 	lb6MapLoadTables     = "load_tables"
 	lb6MapMembers        = "members"
@@ -31,6 +32,7 @@ const (
 	lb6MapReplies        = "replies"
 	lb6MapRoomAffinity   = "room_affinity"
 	lb6MapRoomConn       = "room_conn"
+	lb6MapRoomCountKey   = "room_count_key"
 	lb6MapRoomIcmpError  = "room_icmp_error"
 	lb6MapRoomMessage    = "room_message"
 	lb6MapRoomPacket     = "room_packet"
@@ -55,6 +57,7 @@ const (
 	lb6VarIcmpRate       = "icmp_rate"
 	lb6VarIcmpSent       = "icmp_sent"
 	lb6VarIcmpSpan       = "icmp_span"
+	lb6VarLimited        = "limited"
 	lb6VarSnatCount      = "snat_count"
 	lb6VarSnatFirst      = "snat_first"
 	lb6VarSnatSeed       = "snat_seed"
@@ -122,6 +125,7 @@ type lb6MapSpecs struct {
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
+	FlowCounts    *ebpf.MapSpec `ebpf:"flow_counts"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	LoadTables    *ebpf.MapSpec `ebpf:"load_tables"`
 	Members       *ebpf.MapSpec `ebpf:"members"`
@@ -129,6 +133,7 @@ type lb6MapSpecs struct {
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
 	RoomAffinity  *ebpf.MapSpec `ebpf:"room_affinity"`
 	RoomConn      *ebpf.MapSpec `ebpf:"room_conn"`
+	RoomCountKey  *ebpf.MapSpec `ebpf:"room_count_key"`
 	RoomIcmpError *ebpf.MapSpec `ebpf:"room_icmp_error"`
 	RoomMessage   *ebpf.MapSpec `ebpf:"room_message"`
 	RoomPacket    *ebpf.MapSpec `ebpf:"room_packet"`
@@ -153,6 +158,7 @@ type lb6VariableSpecs struct {
 	IcmpRate       *ebpf.VariableSpec `ebpf:"icmp_rate"`
 	IcmpSent       *ebpf.VariableSpec `ebpf:"icmp_sent"`
 	IcmpSpan       *ebpf.VariableSpec `ebpf:"icmp_span"`
+	Limited        *ebpf.VariableSpec `ebpf:"limited"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
@@ -186,6 +192,7 @@ type lb6Maps struct {
 	Counters      *ebpf.Map `ebpf:"counters"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	Events        *ebpf.Map `ebpf:"events"`
+	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	LoadTables    *ebpf.Map `ebpf:"load_tables"`
 	Members       *ebpf.Map `ebpf:"members"`
@@ -193,6 +200,7 @@ type lb6Maps struct {
 	Replies       *ebpf.Map `ebpf:"replies"`
 	RoomAffinity  *ebpf.Map `ebpf:"room_affinity"`
 	RoomConn      *ebpf.Map `ebpf:"room_conn"`
+	RoomCountKey  *ebpf.Map `ebpf:"room_count_key"`
 	RoomIcmpError *ebpf.Map `ebpf:"room_icmp_error"`
 	RoomMessage   *ebpf.Map `ebpf:"room_message"`
 	RoomPacket    *ebpf.Map `ebpf:"room_packet"`
@@ -209,6 +217,7 @@ func (m *lb6Maps) Close() error {
 		m.Counters,
 		m.DnatBackends,
 		m.Events,
+		m.FlowCounts,
 		m.Fragments,
 		m.LoadTables,
 		m.Members,
@@ -216,6 +225,7 @@ func (m *lb6Maps) Close() error {
 		m.Replies,
 		m.RoomAffinity,
 		m.RoomConn,
+		m.RoomCountKey,
 		m.RoomIcmpError,
 		m.RoomMessage,
 		m.RoomPacket,
@@ -241,6 +251,7 @@ type lb6Variables struct {
 	IcmpRate       *ebpf.Variable `ebpf:"icmp_rate"`
 	IcmpSent       *ebpf.Variable `ebpf:"icmp_sent"`
 	IcmpSpan       *ebpf.Variable `ebpf:"icmp_span"`
+	Limited        *ebpf.Variable `ebpf:"limited"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`

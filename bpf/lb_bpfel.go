@@ -55,6 +55,15 @@ type lbControl struct {
 	Pad         uint32
 }
 
+type lbCountKey struct {
+	_      structs.HostLayout
+	Source uint32
+	Vip    uint32
+	Port   uint16
+	Proto  uint8
+	Pad    uint8
+}
+
 type lbCounters struct {
 	_           structs.HostLayout
 	Forwarded   [2]uint64
@@ -71,6 +80,12 @@ type lbCounters struct {
 	Resets      uint64
 	Fast        [2]uint64
 	Left        [4]uint64
+}
+
+type lbFlowCount struct {
+	_         structs.HostLayout
+	Flows     int32
+	Embryonic int32
 }
 
 type lbFragmentKey struct {
@@ -116,24 +131,29 @@ type lbRecord struct {
 }
 
 type lbRefusals struct {
-	_         structs.HostLayout
-	NoBackend uint64
-	NoPort    uint64
-	TableFull uint64
+	_            structs.HostLayout
+	NoBackend    uint64
+	NoPort       uint64
+	TableFull    uint64
+	ServiceLimit uint64
+	SourceLimit  uint64
 }
 
 type lbService struct {
-	_         structs.HostLayout
-	Snat      [16]uint32
-	Table     uint32
-	Size      uint32
-	Next      uint32
-	Mode      uint8
-	Balance   uint8
-	Affine    bool
-	Refuse    bool
-	Addresses uint8
-	Pad       [3]uint8
+	_           structs.HostLayout
+	Snat        [16]uint32
+	Table       uint32
+	Size        uint32
+	Next        uint32
+	Mode        uint8
+	Balance     uint8
+	Affine      bool
+	Refuse      bool
+	Addresses   uint8
+	Limited     bool
+	Pad         [2]uint8
+	Limit       lbFlowCount
+	SourceLimit lbFlowCount
 }
 
 type lbServiceKey struct {
@@ -166,12 +186,14 @@ const (
 	lbMapCounters       = "counters"
 	lbMapDnatBackends   = "dnat_backends"
 	lbMapEvents         = "events"
+	lbMapFlowCounts     = "flow_counts"
 	lbMapFragments      = "fragments"
 	lbMapLoadTables     = "load_tables"
 	lbMapMembers        = "members"
 	lbMapRefusals       = "refusals"
 	lbMapReplies        = "replies"
 	lbMapRoomAffinity   = "room_affinity"
+	lbMapRoomCountKey   = "room_count_key"
 	lbMapServices       = "services"
 	lbProgFromBackend   = "from_backend"
 	lbProgFromClient    = "from_client"
@@ -193,6 +215,7 @@ const (
 	lbVarIcmpRate       = "icmp_rate"
 	lbVarIcmpSent       = "icmp_sent"
 	lbVarIcmpSpan       = "icmp_span"
+	lbVarLimited        = "limited"
 	lbVarSnatCount      = "snat_count"
 	lbVarSnatFirst      = "snat_first"
 	lbVarSnatSeed       = "snat_seed"
@@ -260,12 +283,14 @@ type lbMapSpecs struct {
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
+	FlowCounts    *ebpf.MapSpec `ebpf:"flow_counts"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	LoadTables    *ebpf.MapSpec `ebpf:"load_tables"`
 	Members       *ebpf.MapSpec `ebpf:"members"`
 	Refusals      *ebpf.MapSpec `ebpf:"refusals"`
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
 	RoomAffinity  *ebpf.MapSpec `ebpf:"room_affinity"`
+	RoomCountKey  *ebpf.MapSpec `ebpf:"room_count_key"`
 	Services      *ebpf.MapSpec `ebpf:"services"`
 }
 
@@ -287,6 +312,7 @@ type lbVariableSpecs struct {
 	IcmpRate       *ebpf.VariableSpec `ebpf:"icmp_rate"`
 	IcmpSent       *ebpf.VariableSpec `ebpf:"icmp_sent"`
 	IcmpSpan       *ebpf.VariableSpec `ebpf:"icmp_span"`
+	Limited        *ebpf.VariableSpec `ebpf:"limited"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
@@ -320,12 +346,14 @@ type lbMaps struct {
 	Counters      *ebpf.Map `ebpf:"counters"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	Events        *ebpf.Map `ebpf:"events"`
+	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	LoadTables    *ebpf.Map `ebpf:"load_tables"`
 	Members       *ebpf.Map `ebpf:"members"`
 	Refusals      *ebpf.Map `ebpf:"refusals"`
 	Replies       *ebpf.Map `ebpf:"replies"`
 	RoomAffinity  *ebpf.Map `ebpf:"room_affinity"`
+	RoomCountKey  *ebpf.Map `ebpf:"room_count_key"`
 	Services      *ebpf.Map `ebpf:"services"`
 }
 
@@ -339,12 +367,14 @@ func (m *lbMaps) Close() error {
 		m.Counters,
 		m.DnatBackends,
 		m.Events,
+		m.FlowCounts,
 		m.Fragments,
 		m.LoadTables,
 		m.Members,
 		m.Refusals,
 		m.Replies,
 		m.RoomAffinity,
+		m.RoomCountKey,
 		m.Services,
 	)
 }
@@ -367,6 +397,7 @@ type lbVariables struct {
 	IcmpRate       *ebpf.Variable `ebpf:"icmp_rate"`
 	IcmpSent       *ebpf.Variable `ebpf:"icmp_sent"`
 	IcmpSpan       *ebpf.Variable `ebpf:"icmp_span"`
+	Limited        *ebpf.Variable `ebpf:"limited"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`

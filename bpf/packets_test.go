@@ -23,6 +23,7 @@ const (
 	emptyPort     = 83
 	leastPort     = 85
 	poolPort      = 86
+	limitPort     = 87
 	unknownPort   = 99
 	unknownVIP    = "198.18.0.101"
 	otherClient   = "198.18.0.12"
@@ -41,6 +42,7 @@ func testConfig() dataplane.Config {
 		affine(labService(flow.UDP, affinePort, dataplane.FullNAT, dataplane.Maglev, 8083, 8084)),
 		leastService(8081, 8082, 8083),
 		poolService(),
+		limitService(dataplane.Limits{Flows: 5, Embryonic: 3, SourceFlows: 3, SourceEmbryonic: 2}),
 	)
 	cfg.VIPs = append(cfg.VIPs, dataplane.VIP{Addr: address(unknownVIP).Netip(), Link: "client0"})
 	cfg.SNATPorts = dataplane.PortRange{First: 20000, Last: 20003}
@@ -165,7 +167,7 @@ func eachSubject(t *testing.T, cfg dataplane.Config, f func(*testing.T, subject)
 func TestPackets(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
 		dropped := map[string]bool{}
-		for _, tests := range [][]packetTest{openTests(), affinityTests(), leastConnTests(), poolTests(), tcpTests(), blindTests(), icmpTests(), strictTests(), fragmentTests(), missTests(), passTests(), refuseTests(), leaseTests(), tableTests()} {
+		for _, tests := range [][]packetTest{openTests(), affinityTests(), leastConnTests(), poolTests(), limitTests(), tcpTests(), blindTests(), icmpTests(), strictTests(), fragmentTests(), missTests(), passTests(), refuseTests(), leaseTests(), tableTests()} {
 			for _, tt := range tests {
 				t.Run(tt.rule, func(t *testing.T) { tt.run(t, s, dropped) })
 			}

@@ -65,7 +65,9 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 		refusals[toEndpoint[A](s.VIP, s.Port, s.Proto)] = rawRefusals{} // at the beginning: a mirror keeps what was written
 		value := rawService[A]{
 			Table: places[i].index, Size: places[i].size, Mode: uint8(s.Mode), Balance: uint8(s.Balance),
-			Affine: s.Affinity > 0, Refuse: s.Refuse,
+			Affine: s.Affinity > 0, Refuse: s.Refuse, Limited: s.Limits.Any(),
+			Limit:       rawCount{int32(s.Limits.Flows), int32(s.Limits.Embryonic)},
+			SourceLimit: rawCount{int32(s.Limits.SourceFlows), int32(s.Limits.SourceEmbryonic)},
 		}
 		for _, a := range s.SNATs() {
 			value.Snat[value.Addresses] = toAddr[A](a)
@@ -83,7 +85,10 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	}
 	f.lifetimes.Store(dataplane.NewLifetimes(f.timeouts, services))
 	f.balanced.Store(&mine)
+	limited := dataplane.Limited(services)
+	f.limited.Store(&limited)
 	return errors.Join(
+		f.objs.Limited.Set(len(limited) > 0),
 		f.addresses.put(addresses), f.dnatBackends.put(dnat), f.members.put(members), f.refusals.put(refusals), f.services.put(values),
 		f.services.prune(values), f.refusals.prune(refusals), f.members.prune(members), f.dnatBackends.prune(dnat), f.addresses.prune(addresses),
 		f.setGeneration(generation)) // last: packets now see the new services

@@ -108,8 +108,8 @@ func (f *family[A]) dump(now clock.Instant, each func(flow.Entry) bool) (done bo
 
 func (f *family[A]) sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	f.backends.loads.beginCount()
-	ports := f.beginPortCount()
-	expired, embryonic, err := f.expired(now, since, ports)
+	ports, flows := f.beginPortCount(), f.beginFlowCount()
+	expired, embryonic, err := f.expired(now, since, ports, flows)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (f *family[A]) sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	f.uncount(removed)
 	f.endPortCount(ports, removed)
 	f.backends.loads.endCount()
-	return removed, err
+	return removed, errors.Join(err, f.endFlowCount(flows, removed))
 }
 
 // forgetDatagrams deletes expired datagrams. A value begins with its expiry time.
@@ -152,13 +152,14 @@ func (f *family[A]) forgetDatagrams(now clock.Instant) error {
 
 // expired returns the entries whose timeout has run and, of a table under pressure, the
 // embryonic ones that make room.
-func (f *family[A]) expired(now, since clock.Instant, ports *dataplane.PortCount) (expired, embryonic []rawRecord[A], err error) {
+func (f *family[A]) expired(now, since clock.Instant, ports *dataplane.PortCount, flows flowCount) (expired, embryonic []rawRecord[A], err error) {
 	entries := 0
 	err = f.scan(func(key *rawTuple[A], c *rawConn[A]) bool {
 		entries++
 		idle, state := now.Sub(max(clock.Instant(c.LastSeen), since)), stateOf(c.Word)
 		f.count(key, &c.Reply, state, 1)
 		countPort(ports, key, &c.Reply)
+		countForLimits(flows, key, state)
 		if idle >= f.lifetime(key, state) {
 			expired = append(expired, rawRecord[A]{Original: *key, Conn: *c})
 			return true

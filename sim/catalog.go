@@ -13,7 +13,7 @@ func (p *process) catalog() catalog.Catalog {
 		services[i] = catalog.Of(s.Name, [catalog.Parts]string{
 			catalog.Address: s.Service.String(), catalog.Mode: s.Mode.String(), catalog.Balance: s.Balance.String(),
 			catalog.SNAT: fmt.Sprint(s.SNATs()), catalog.Backends: fmt.Sprint(s.Backends),
-			catalog.Affinity: s.Affinity.String(),
+			catalog.Affinity: s.Affinity.String(), catalog.Limits: s.Limits.String(),
 		})
 	}
 	return catalog.New(services)

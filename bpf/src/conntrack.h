@@ -13,6 +13,7 @@
 #include "events.h"
 #include "hash.h"
 #include "lease.h"
+#include "limits.h"
 #include "packet.h"
 
 #define SWAP_ATTEMPTS 4
@@ -329,6 +330,8 @@ static __always_inline void track_in(struct conn *conn, const struct tuple *orig
 		if (next == word || move(conn, original, word, next))
 			break;
 	}
+	if (limited && state_of(next) != state_of(word))
+		count_moved_flow(original, state_of(word), state_of(next));
 	if (tcp && is_unproven(next, pkt, direction))
 		count_unproven();
 	else if (!(tcp && direction == ORIGINAL && is_fresh_syn(pkt)))

@@ -25,6 +25,7 @@ const volatile __u32 icmp_rate; /* approximate limit of the family's errors per 
 /* Not constant: a link may get another hardware address. */
 volatile __u8 client_mac[6];
 volatile __u8 backend_mac[6];
+volatile bool limited; /* a service has limits */
 volatile __u32 generation; /* of the services: what packets know of older ones is void */
 
 /* The connection table: original tuple to flow. A plain hash: an LRU map would
@@ -69,6 +70,16 @@ struct {
 	__type(key, struct service_key);
 	__type(value, struct refusals);
 } refusals SEC(".maps");
+
+/* Of services that have limits. Not preallocated: without limits it costs nothing, and a source
+ * for which there is no memory goes without. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 20);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct count_key);
+	__type(value, struct flow_count);
+} flow_counts SEC(".maps");
 
 /* BTF omits types that are used through pointers only. These variables keep them, for the
  * loader and the Go bindings. */

@@ -16,6 +16,7 @@ struct opening {
 	struct conn *old;   /* the entry that it takes the place of, or NULL */
 	struct tuple kept;  /* the reply tuple of old */
 	struct tuple reply; /* the reply tuple of the new entry */
+	bool opened;        /* the entry is this packet's */
 	bool claimed;       /* reply was claimed for this packet, so it is to be released on failure */
 };
 
@@ -97,6 +98,7 @@ static __always_inline enum drop insert(struct opening *o)
 	if (o->old && !same_tuple(&o->kept, &o->reply))
 		release_reply(&o->kept, original);
 	count_opened(o->pkt);
+	o->opened = true;
 	return DROP_NONE;
 }
 
@@ -151,6 +153,8 @@ static __noinline enum drop open_chosen(const struct packet *pkt, struct service
 			return DROP_NONE;
 	}
 	reason = create(&o);
+	if (o.opened && svc->limited)
+		count_opened_flow(&pkt->tuple, !!old);
 	if (reason == DROP_NONE)
 		*reply = o.reply;
 	else if (old)
@@ -168,6 +172,11 @@ static __always_inline enum drop open_flow(const struct packet *pkt, struct serv
 
 	if (!may_open(pkt, svc))
 		return DROP_MISS;
+	if (svc->limited && svc->size) {
+		reason = check_limits(&pkt->tuple, svc, !!old);
+		if (reason != DROP_NONE)
+			return reason;
+	}
 	if (svc->affine) { /* not below open_chosen: the stack ends there */
 		reason = choose_by_affinity(pkt, svc, reply);
 		if (reason != DROP_NONE)

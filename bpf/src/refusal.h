@@ -31,6 +31,12 @@ __noinline int count_refused(const struct tuple *original, __u32 reason)
 	case DROP_TABLE_FULL:
 		__sync_fetch_and_add(&r->table_full, 1);
 		break;
+	case DROP_SERVICE_LIMIT:
+		__sync_fetch_and_add(&r->service_limit, 1);
+		break;
+	case DROP_SOURCE_LIMIT:
+		__sync_fetch_and_add(&r->source_limit, 1);
+		break;
 	}
 	return 0;
 }

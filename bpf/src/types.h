@@ -132,6 +132,21 @@ enum balance {
 	BALANCE_LEAST_CONN,
 };
 
+/* Flows of a service, or of one source of it; see limits.h. */
+struct flow_count {
+	__s32 flows;
+	__s32 embryonic;
+};
+
+/* The source is zero for all of a service's flows: no packet comes from there. */
+struct count_key {
+	ip_addr source;
+	ip_addr vip;
+	__be16 port;
+	__u8 proto;
+	__u8 pad;
+};
+
 #define SNAT_MAX 16 /* a power of two: the verifier understands a mask */
 
 struct service {
@@ -144,7 +159,10 @@ struct service {
 	bool affine; /* a client's flows go to one backend, see affinity.h */
 	bool refuse; /* without a backend a new flow is answered, not only dropped */
 	__u8 addresses; /* so many of snat are in use */
-	__u8 pad[3];
+	bool limited;	/* one of the limits is set */
+	__u8 pad[2];
+	struct flow_count limit;	/* of the service; 0 is none */
+	struct flow_count source_limit; /* of each source */
 };
 
 /* New flows of a service that were dropped, see refusal.h. */
@@ -152,6 +170,8 @@ struct refusals {
 	__u64 no_backend;
 	__u64 no_port;
 	__u64 table_full;
+	__u64 service_limit;
+	__u64 source_limit;
 };
 
 struct backend {
@@ -226,6 +246,8 @@ enum drop {
 	DROP_SOURCE_ROUTE,
 	DROP_UNCONFIRMED,
 	DROP_FRAGMENT_OVERLAP,
+	DROP_SERVICE_LIMIT,
+	DROP_SOURCE_LIMIT,
 	DROP_KINDS,
 };
 

@@ -24,10 +24,11 @@ const (
 	Weights
 	Check
 	Affinity
+	Limits
 	Parts // how many there are
 )
 
-var partNames = [Parts]string{"address", "mode", "balance", "snat", "backends", "weights", "check", "affinity"}
+var partNames = [Parts]string{"address", "mode", "balance", "snat", "backends", "weights", "check", "affinity", "limits"}
 
 func (p Part) String() string { return partNames[p] }
 

@@ -4,8 +4,8 @@ import (
 	"baton/impl/flow"
 )
 
-// name finds the source with the most flows of each service that has run out of SNAT ports,
-// and logs it.
+// name finds the source with the most flows of each service whose new flows find no SNAT port
+// or are over a limit, and logs it.
 func (s *scans) name(l *loop, services []flow.Service) {
 	s.queue(l, func() func() {
 		sources := make(map[flow.Service]*heavy, len(services))
@@ -18,15 +18,15 @@ func (s *scans) name(l *loop, services []flow.Service) {
 			}
 		})
 		return func() {
-			if err != nil { // the service is still without ports a few seconds later, or all is well
-				l.log.Warn("SNAT ports are used up; sources not counted", "error", err)
+			if err != nil { // the next refused flows ask again
+				l.log.Warn("new flows are refused; their sources are not counted", "error", err)
 				return
 			}
 			for _, service := range services {
 				source, flows := sources[service].most()
-				use := l.refusals.name(service, busiest{source, flows})
-				l.log.Warn("SNAT ports are used up", "service", service, "backend", use.Backend.Addr.WithPort(use.Backend.Port), "used", use.Used, "ports", use.Ports,
-					"source", source, "flows", flows)
+				refused, use := l.refusals.name(service, busiest{source, flows})
+				l.log.Warn("new flows are refused", "service", service, "no_port", refused.NoPort, "source_limit", refused.SourceLimit, "service_limit", refused.ServiceLimit,
+					"snat_ports_used", use.Used, "snat_ports", use.Ports, "source", source, "flows", flows)
 			}
 		}
 	})

@@ -21,6 +21,7 @@ type refusals struct {
 type refused struct {
 	dataplane.Refusals
 	port, table time.Time // last refusal for want of a SNAT port, and of room in the table
+	limit       time.Time // last refusal by a limit
 	named       time.Time // when the source with the most flows was last looked for
 	most        busiest   // what was found
 }
@@ -31,12 +32,12 @@ type busiest struct {
 	flows  int
 }
 
-// namedEvery is how often a service without free SNAT ports has its flows counted by source.
+// namedEvery is how often a service without free SNAT ports, or at its limits, has its flows counted by source.
 const namedEvery = 10 * time.Second
 
 // note stores the dataplane's current counts. They start again when a service is
-// re-created. It returns the services that have run out of SNAT ports and whose flows should
-// be counted by source.
+// re-created. It returns the services that have run out of SNAT ports or have reached a limit,
+// and whose flows should be counted by source.
 func (r *refusals) note(counts map[flow.Service]dataplane.Refusals, used map[flow.Service]dataplane.PortUse, now time.Time) (exhausted []flow.Service) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -50,10 +51,13 @@ func (r *refusals) note(counts map[flow.Service]dataplane.Refusals, used map[flo
 		is := was[service.String()]
 		if n.NoPort > is.NoPort {
 			is.port = now
-			if now.Sub(is.named) >= namedEvery {
-				is.named = now
-				exhausted = append(exhausted, service)
-			}
+		}
+		if n.ServiceLimit+n.SourceLimit > is.ServiceLimit+is.SourceLimit {
+			is.limit = now
+		}
+		if (is.port == now || is.limit == now) && now.Sub(is.named) >= namedEvery {
+			is.named = now
+			exhausted = append(exhausted, service)
 		}
 		if n.TableFull > is.TableFull {
 			is.table = now
@@ -64,16 +68,16 @@ func (r *refusals) note(counts map[flow.Service]dataplane.Refusals, used map[flo
 	return exhausted
 }
 
-// name stores the source with the most flows of a service, and returns how many SNAT ports
-// are in use.
-func (r *refusals) name(service flow.Service, most busiest) dataplane.PortUse {
+// name stores the source with the most flows of a service, and returns what is counted of it.
+func (r *refusals) name(service flow.Service, most busiest) (dataplane.Refusals, dataplane.PortUse) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if is, known := r.seen[service.String()]; known {
+	is, known := r.seen[service.String()]
+	if known {
 		is.most = most
 		r.seen[service.String()] = is
 	}
-	return r.used[service.String()]
+	return is.Refusals, r.used[service.String()]
 }
 
 // String says who, in an alarm.
@@ -100,10 +104,15 @@ func (r *refusals) describe(s *control.Status, now time.Time) {
 		}
 		service.Refused = map[string]uint64{
 			dataplane.DropNoBackend.String(): is.NoBackend, dataplane.DropNoPort.String(): is.NoPort, dataplane.DropTableFull.String(): is.TableFull,
+			dataplane.DropServiceLimit.String(): is.ServiceLimit, dataplane.DropSourceLimit.String(): is.SourceLimit,
 		}
 		if now.Sub(is.port) < alarmFor {
 			s.Alarms = append(s.Alarms, fmt.Sprintf("service %s: %d new flows found no free SNAT port%s: add addresses to snat_pool, widen snat_ports, or add backends",
 				service.Name, is.NoPort, is.most))
+		}
+		if now.Sub(is.limit) < alarmFor {
+			s.Alarms = append(s.Alarms, fmt.Sprintf("service %s: %d new flows were over the limits of their source, %d over those of the service%s",
+				service.Name, is.SourceLimit, is.ServiceLimit, is.most))
 		}
 		if now.Sub(is.table) < alarmFor {
 			s.Alarms = append(s.Alarms, fmt.Sprintf("service %s: %d new flows found no room in the table: raise max_flows", service.Name, is.TableFull))

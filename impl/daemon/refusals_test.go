@@ -35,6 +35,8 @@ func TestRefusedFlowsRaiseAnAlarmByService(t *testing.T) {
 		{2*time.Second + alarmFor, dataplane.Refusals{}, false, nil, false},
 		{2 * time.Minute, dataplane.Refusals{NoBackend: 7, NoPort: 3, TableFull: 1}, true,
 			[]string{"service web: 1 new flows found no room in the table: raise max_flows"}, false},
+		{4 * time.Minute, dataplane.Refusals{NoBackend: 7, NoPort: 3, TableFull: 1, ServiceLimit: 2, SourceLimit: 5}, true,
+			[]string{"service web: 5 new flows were over the limits of their source, 2 over those of the service, and 198.18.0.11 has the most flows, 9"}, true},
 	} {
 		now := began.Add(st.after)
 		if st.noted {
@@ -46,7 +48,7 @@ func TestRefusedFlowsRaiseAnAlarmByService(t *testing.T) {
 		s := control.Status{Services: []control.Service{{Name: "web", At: web.String()}, {Name: "dns", At: dns.String()}, {Name: "new", At: "tcp"}}}
 		r.describe(&s, now)
 		if st.named {
-			if got := r.name(web, busiest{flow.IPv4(198, 18, 0, 11), 9}); got != used[web] {
+			if _, got := r.name(web, busiest{flow.IPv4(198, 18, 0, 11), 9}); got != used[web] {
 				t.Errorf("ports in use: %v", got)
 			}
 		}
@@ -56,7 +58,7 @@ func TestRefusedFlowsRaiseAnAlarmByService(t *testing.T) {
 		if !slices.Equal(s.Alarms, st.alarms) {
 			t.Errorf("%d: alarms %q, want %q", i, s.Alarms, st.alarms)
 		}
-		want := map[string]uint64{"no-backend": st.web.NoBackend, "no-port": st.web.NoPort, "table-full": st.web.TableFull}
+		want := map[string]uint64{"no-backend": st.web.NoBackend, "no-port": st.web.NoPort, "table-full": st.web.TableFull, "service-limit": st.web.ServiceLimit, "source-limit": st.web.SourceLimit}
 		if st.noted && !maps.Equal(s.Services[0].Refused, want) {
 			t.Errorf("%d: refused %v, want %v", i, s.Services[0].Refused, want)
 		}

@@ -138,6 +138,9 @@ func serviceChanges(was, is []dataplane.Service) []string {
 		if old.Affinity != s.Affinity {
 			tell(s, "keeps a client's backend for %v, was %v", s.Affinity, old.Affinity)
 		}
+		if old.Limits != s.Limits {
+			tell(s, "has the limits %v, had %v", s.Limits, old.Limits)
+		}
 		for i, b := range s.Backends {
 			j := slices.Index(old.Backends, b)
 			if j < 0 {

@@ -87,6 +87,8 @@ type Service struct {
 	// Affinity is how long after its last new flow a client's next one goes to the same
 	// backend, if that gets new flows; 0 disables it.
 	Affinity time.Duration
+	// Limits bounds the flows of the service and of each of its sources.
+	Limits Limits
 	// Refuse answers new flows with a RST or a port unreachable while there are no
 	// backends; otherwise they are only dropped.
 	Refuse bool
@@ -265,12 +267,14 @@ const (
 	DropSourceRoute                 // source-routed (LSRR, SSRR)
 	DropUnconfirmed                 // a RST to an adopted flow that no backend has confirmed
 	DropFragmentOverlap             // overlaps an earlier fragment
+	DropServiceLimit                // the service has as many flows as it may
+	DropSourceLimit                 // the source has as many flows of the service as it may
 	DropKinds                       // the number of reasons
 )
 
 var dropNames = [DropKinds]string{"no-lease", "miss", "no-service", "no-backend", "no-port", "table-full",
 	"malformed", "fragment", "other-proto", "icmp", "icmp-forged", "ttl", "too-big", "source", "checksum",
-	"source-route", "unconfirmed", "fragment-overlap"}
+	"source-route", "unconfirmed", "fragment-overlap", "service-limit", "source-limit"}
 
 func (d Drop) String() string { return dropNames[d] }
 
@@ -295,7 +299,7 @@ type Counters struct {
 
 // Refusals counts dropped new flows of a service, by reason.
 type Refusals struct {
-	NoBackend, NoPort, TableFull uint64
+	NoBackend, NoPort, TableFull, ServiceLimit, SourceLimit uint64
 }
 
 // Dataplane forwards packets. Its methods are called from one goroutine, except that

@@ -33,6 +33,9 @@ func (s Service) Validate() error {
 			return fmt.Errorf("dataplane: service %q: VIP %s and backend %s are not of one family", s.Name, s.VIP, b.Addr)
 		}
 	}
+	if err := s.validateLimits(); err != nil {
+		return err
+	}
 	return s.validateWeights()
 }
 

@@ -36,5 +36,6 @@ func (s Service) parts() [catalog.Parts]string {
 		catalog.Weights:  fmt.Sprint(unequal(s.Weights)),
 		catalog.Check:    fmt.Sprintf("%+v", s.Check),
 		catalog.Affinity: s.Affinity.String(),
+		catalog.Limits:   fmt.Sprint(s.Limits),
 	}
 }

@@ -27,6 +27,7 @@ func TestEveryKeyOfAServiceHasADigest(t *testing.T) {
 		{catalog.Address, func(s *Service) { s.Port = 81 }},
 		{catalog.Mode, func(s *Service) { s.Mode = DNAT }},
 		{catalog.Balance, func(s *Service) { s.Balance = Maglev }},
+		{catalog.Limits, func(s *Service) { s.Limits.SourceFlows = 1 }},
 		{catalog.SNAT, func(s *Service) { s.SNAT = netip.MustParseAddr("198.18.1.101") }},
 		{catalog.Backends, func(s *Service) { s.Backends[1] = netip.MustParseAddrPort("198.18.1.13:80") }},
 		{catalog.Backends, func(s *Service) { slices.Reverse(s.Backends) }},

@@ -48,6 +48,8 @@ type Config struct {
 	// Evict is what makes room in a table that is three quarters full; embryonic if left out.
 	Evict    Evict    `yaml:"evict,omitempty"`
 	Timeouts Timeouts `yaml:"timeouts,omitempty"`
+	// Limits are the limits of every service.
+	Limits Limits `yaml:"limits,omitempty"`
 	// Check is how the backends of every service are probed.
 	Check    Check     `yaml:"check,omitempty"`
 	Services []Service `yaml:"services" need:"the balanced services"`
@@ -157,8 +159,22 @@ type Service struct {
 	// Affinity is how long after its last new flow a client's next one goes to the same
 	// backend, if that serves; for no time if left out.
 	Affinity Duration `yaml:"affinity,omitempty"`
+	// Limits overrides the limits of the file for this service.
+	Limits Limits `yaml:"limits,omitempty"`
 	// Check overrides the check of the file for this service.
 	Check Check `yaml:"check,omitempty"`
+}
+
+// Limits bounds the flows of a service; 0 is no limit.
+type Limits struct {
+	// Flows is how many flows the service may have in the table.
+	Flows int `yaml:"flows,omitempty"`
+	// Embryonic is how many flows of the service may be without an answer.
+	Embryonic int `yaml:"embryonic,omitempty"`
+	// SourceFlows is how many flows each source address may have to the service.
+	SourceFlows int `yaml:"source_flows,omitempty"`
+	// SourceEmbryonic is how many flows of each source address may be without an answer.
+	SourceEmbryonic int `yaml:"source_embryonic,omitempty"`
 }
 
 // Timeouts is how long an entry outlives its last packet; those left out are the

@@ -324,6 +324,12 @@ func TestMistakes(t *testing.T) {
 			`services[0].snat_pool[0]: "x" is not an IP address; write it as 198.18.0.1 or 2001:2::1`},
 		{"pool in dnat mode", "snat: 198.18.1.100\n    backends:\n", "snat: 198.18.1.100\n    snat_pool: [198.18.1.101]\n    backends:\n", 39,
 			`services[1].snat_pool: a service of mode dnat sends with its clients' addresses; leave the pool out`},
+		{"limit below zero", "    snat: 198.18.1.100\n    backends: [", "    snat: 198.18.1.100\n    limits: {flows: -1}\n    backends: [", 32,
+			`services[0].limits.flows: -1 is out of range; use 1 to 268435456, or 0 for no limit`},
+		{"limit that is never reached", "    snat: 198.18.1.100\n    backends: [", "    snat: 198.18.1.100\n    limits:\n      source_flows: 10\n      source_embryonic: 11\n    backends: [", 34,
+			`services[0].limits.source_embryonic: 11 is never reached: source_flows is 10; use less, or leave it out`},
+		{"limit of the file", "control: lb1.sock", "control: lb1.sock\nlimits: {embryonic: 5, flows: 4}", 42,
+			`limits.embryonic: 5 is never reached: flows is 4; use less, or leave it out`},
 		{"VIP is everybody", "vip: 198.18.0.100\n    port: 53", "vip: 0.0.0.0\n    port: 53", 35, `services[1].vip: 0.0.0.0 is not an address of a host; use a unicast address`},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
@@ -461,5 +467,20 @@ func TestSNATPool(t *testing.T) {
 	}
 	if got := catalog.Words(c.Catalog().Compare(one.Catalog())); got != "web: snat" {
 		t.Errorf("against a node without the pool: %q", got)
+	}
+}
+
+// A service has the file's limits where it has none of its own.
+func TestLimits(t *testing.T) {
+	text := strings.Replace(good, "control: lb1.sock", "control: lb1.sock\nlimits: {flows: 1000, source_flows: 100, source_embryonic: 10}", 1)
+	text = strings.Replace(text, "    backends: [198.18.1.11:80, 198.18.1.12:80]", "    limits: {source_flows: 50, source_embryonic: 0}\n    backends: [198.18.1.11:80, 198.18.1.12:80]", 1)
+	_, c, err := parse(filepath.Join(folder(t), "lb1.yaml"), []byte(text), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []dataplane.Limits{{Flows: 1000, SourceFlows: 50}, {Flows: 1000, SourceFlows: 100, SourceEmbryonic: 10}} {
+		if got := c.Dataplane().Services[i].Limits; got != want {
+			t.Errorf("service %d has the limits %v, want %v", i, got, want)
+		}
 	}
 }

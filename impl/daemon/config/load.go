@@ -49,6 +49,7 @@ func (d *document) complete(cfg *Config, opts Options) error {
 		}
 	}
 	inheritChecks(d, cfg)
+	inheritLimits(d, cfg)
 	checks := []func(*document, *Config) error{
 		checkNode, checkBFD, checkHA(opts), checkTrack, checkArbiter, checkSync, checkDataplane, checkServices, checkAddresses,
 	}

@@ -14,6 +14,9 @@ import (
 func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 
 func checkServices(d *document, c *Config) error {
+	if err := checkLimits(d, "limits", c.Limits); err != nil {
+		return err
+	}
 	if len(c.Services) == 0 {
 		return d.fail("services", "is empty; add at least one service")
 	}
@@ -83,6 +86,9 @@ func checkService(d *document, at string, s Service) error {
 		return err
 	}
 	if err := checkAffinity(d, at, s); err != nil {
+		return err
+	}
+	if err := checkLimits(d, at+".limits", s.Limits); err != nil {
 		return err
 	}
 	return checkCheck(d, at, s)
@@ -216,6 +222,7 @@ func (s Service) Dataplane() dataplane.Service {
 		out.Backends = append(out.Backends, dataplane.Backend{Addr: flow.AddrFrom(b.Addr()), Port: b.Port()})
 	}
 	out.Weights, out.Affinity = s.Weights, time.Duration(s.Affinity)
+	out.Limits = dataplane.Limits(s.Limits)
 	out.Refuse = s.Check.AllDown == AllDownRefuse
 	return out
 }

@@ -203,6 +203,7 @@ func (d *Dataplane) track(c *conn, originalTuple flow.Tuple, p *packet, dir dire
 	before := c.state
 	c.next(p, dir)
 	if c.state != before {
+		d.countMoved(originalTuple, before, c.state)
 		d.emit(originalTuple, c)
 	}
 	switch {

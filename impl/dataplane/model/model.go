@@ -45,6 +45,8 @@ type Dataplane struct {
 	configured map[flow.Service]*service
 	lifetimes  *dataplane.Lifetimes
 	refusals   map[flow.Service]*dataplane.Refusals
+	limited    map[flow.Service]bool // the services that have limits
+	flowCounts dataplane.FlowCounts
 	portsUsed  map[flow.Service]dataplane.PortUse // as of the last Sweep
 	// dnatBackends are senders whose packets are replies even without an entry.
 	dnatBackends map[flow.Service]bool
@@ -97,8 +99,8 @@ func New(cfg dataplane.Config, host Host) (*Dataplane, error) {
 	d := &Dataplane{
 		cfg: cfg, host: host,
 		conns: make(map[flow.Tuple]*conn), replies: make(map[flow.Tuple]flow.Tuple),
-		fragments: make(map[datagramKey]*datagram),
-		errors:    map[*family]*icmpRate{v4: {}, v6: {}},
+		fragments: make(map[datagramKey]*datagram), flowCounts: make(dataplane.FlowCounts),
+		errors: map[*family]*icmpRate{v4: {}, v6: {}},
 	}
 	if err := d.SetServices(cfg.Services, cfg.VIPs); err != nil {
 		return nil, err
@@ -145,6 +147,7 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 	}
 	d.roles, d.cfg.VIPs = roles, vips
 	d.lifetimes = dataplane.NewLifetimes(d.cfg.Timeouts, services)
+	d.limited = dataplane.Limited(services)
 	d.countFor(services)
 	were := d.configured
 	d.configured = make(map[flow.Service]*service)
@@ -153,7 +156,7 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 		is, was := &service{Service: s}, were[s.Service]
 		d.configured[s.Service] = is
 		if was != nil && was.SameSlots(s) && was.Mode == s.Mode && was.SameSNAT(s) &&
-			(was.Affinity > 0) == (s.Affinity > 0) && was.Refuse == s.Refuse {
+			(was.Affinity > 0) == (s.Affinity > 0) && was.Refuse == s.Refuse && was.Limits == s.Limits {
 			is.slots, is.next = was.slots, was.next
 		}
 		is.inheritFlows(was)

@@ -14,6 +14,9 @@ func (d *Dataplane) open(p *packet, s *service, old *conn) (*conn, dataplane.Dro
 	if len(s.Backends) == 0 {
 		return nil, dataplane.DropNoBackend
 	}
+	if reason := d.limit(p.tuple, s, old != nil); reason != noReason {
+		return nil, reason
+	}
 	claim, reason := d.claim(p.tuple, s, d.choose(s, p.tuple))
 	if reason != noReason {
 		return nil, reason
@@ -33,6 +36,7 @@ func (d *Dataplane) open(p *packet, s *service, old *conn) (*conn, dataplane.Dro
 		c.origin = flow.Adopted
 		d.counters.Adopted++
 	}
+	d.countOpened(p.tuple, s, old != nil)
 	d.conns[p.tuple] = c
 	d.emit(p.tuple, c)
 	return c, noReason

@@ -14,6 +14,10 @@ func (d *Dataplane) countRefused(s *service, reason dataplane.Drop) {
 		r.NoPort++
 	case dataplane.DropTableFull:
 		r.TableFull++
+	case dataplane.DropServiceLimit:
+		r.ServiceLimit++
+	case dataplane.DropSourceLimit:
+		r.SourceLimit++
 	}
 }
 

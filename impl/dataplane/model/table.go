@@ -131,6 +131,7 @@ func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	}
 	d.countFlows()
 	d.countPorts()
+	d.countForLimits()
 	d.forgetDatagrams(now)
 	return removed, nil
 }

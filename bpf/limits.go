@@ -1,0 +1,101 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// flowCount is a sweep's count for limits.
+type flowCount struct {
+	limited map[flow.Service]bool
+	counts  dataplane.FlowCounts
+}
+
+func (f *family[A]) beginFlowCount() flowCount {
+	return flowCount{*f.limited.Load(), make(dataplane.FlowCounts)}
+}
+
+func (c flowCount) add(e flow.Entry, by int) {
+	if c.limited[e.Service()] {
+		c.counts.Add(&e.Original, e.State, by)
+	}
+}
+
+// countForLimits counts an entry that a sweep passes.
+func countForLimits[A addr](c flowCount, original *rawTuple[A], s flow.State) {
+	if len(c.limited) > 0 {
+		c.add(flow.Entry{Original: fromTuple(original), State: s}, 1)
+	}
+}
+
+// endFlowCount takes out the entries that the sweep has removed, and tells the programs. What
+// they have added meanwhile may be lost until the next sweep, so that a source may have up to
+// twice its limit for that long.
+func (f *family[A]) endFlowCount(c flowCount, removed []flow.Entry) error {
+	if len(c.limited) == 0 && !f.counting {
+		return nil
+	}
+	for _, e := range removed {
+		c.add(e, -1)
+	}
+	stale, err := f.staleCounts(c.counts)
+	if err != nil {
+		return fmt.Errorf("bpf: read counts of flows: %w", err)
+	}
+	for _, k := range stale {
+		if err := f.objs.FlowCounts.Delete(k); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("bpf: remove a count of flows: %w", err)
+		}
+	}
+	if f.counting = len(c.counts) > 0; !f.counting {
+		return nil
+	}
+	keys, values := make([]rawCountKey[A], 0, len(c.counts)), make([]rawCount, 0, len(c.counts))
+	for of, n := range c.counts {
+		if f.has(of.Service.VIP) {
+			keys, values = append(keys, toCountKey[A](of)), append(values, rawCount{int32(n.Flows), int32(n.Embryonic)})
+		}
+	}
+	if _, err := f.objs.FlowCounts.BatchUpdate(keys, values, nil); err != nil && len(keys) > 0 {
+		return fmt.Errorf("bpf: write counts of flows: %w", err)
+	}
+	return nil
+}
+
+// staleCounts returns what the programs count and a sweep has not found.
+func (f *family[A]) staleCounts(counts dataplane.FlowCounts) (stale []rawCountKey[A], err error) {
+	known := make(map[rawCountKey[A]]bool, len(counts))
+	for of := range counts {
+		known[toCountKey[A](of)] = true
+	}
+	keys, values := make([]rawCountKey[A], dumpBatch), make([]rawCount, dumpBatch)
+	var cursor ebpf.MapBatchCursor
+	for {
+		n, err := f.objs.FlowCounts.BatchLookup(&cursor, keys, values, nil)
+		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return nil, err
+		}
+		for _, k := range keys[:n] {
+			if !known[k] {
+				stale = append(stale, k)
+			}
+		}
+		if err != nil {
+			return stale, nil
+		}
+	}
+}
+
+// toCountKey leaves the source of a service's own count zero in either family.
+func toCountKey[A addr](of dataplane.FlowCounter) rawCountKey[A] {
+	k := rawCountKey[A]{VIP: toAddr[A](of.Service.VIP), Port: swapPort(of.Service.Port), Proto: uint8(of.Service.Proto)}
+	if of.Source != (flow.Addr{}) {
+		k.Source = toAddr[A](of.Source)
+	}
+	return k
+}
