@@ -84,6 +84,7 @@ func programsFollowTheModel(t *testing.T, unknown []string) {
 			"echo":      p.echo,
 			"header":    p.headers,
 			"size":      p.size,
+			"relay":     p.relay,
 		})
 	})
 	reached.check(t, unknown)

@@ -41,11 +41,14 @@ type objects struct {
 	Counters *ebpf.Map `ebpf:"counters"`
 	Events   *ebpf.Map `ebpf:"events"`
 
-	ClientMac   *ebpf.Variable `ebpf:"client_mac"`
-	BackendMac  *ebpf.Variable `ebpf:"backend_mac"`
-	Generation  *ebpf.Variable `ebpf:"generation"`
-	FragmentIds *ebpf.Variable `ebpf:"fragment_ids"`
-	Limited     *ebpf.Variable `ebpf:"limited"`
+	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
+	BackendMac     *ebpf.Variable `ebpf:"backend_mac"`
+	PeerClientMac  *ebpf.Variable `ebpf:"peer_client_mac"`
+	PeerBackendMac *ebpf.Variable `ebpf:"peer_backend_mac"`
+	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
+	Generation     *ebpf.Variable `ebpf:"generation"`
+	FragmentIds    *ebpf.Variable `ebpf:"fragment_ids"`
+	Limited        *ebpf.Variable `ebpf:"limited"`
 }
 
 // shared returns the maps that the families share: there is one lease, one set of counters

@@ -48,6 +48,9 @@ const (
 	fast6VarGeneration     = "generation"
 	fast6VarIcmpRate       = "icmp_rate"
 	fast6VarLimited        = "limited"
+	fast6VarPeerBackendMac = "peer_backend_mac"
+	fast6VarPeerClientMac  = "peer_client_mac"
+	fast6VarRelayUntil     = "relay_until"
 	fast6VarSnatCount      = "snat_count"
 	fast6VarSnatFirst      = "snat_first"
 	fast6VarSnatSeed       = "snat_seed"
@@ -139,6 +142,9 @@ type fast6VariableSpecs struct {
 	Generation     *ebpf.VariableSpec `ebpf:"generation"`
 	IcmpRate       *ebpf.VariableSpec `ebpf:"icmp_rate"`
 	Limited        *ebpf.VariableSpec `ebpf:"limited"`
+	PeerBackendMac *ebpf.VariableSpec `ebpf:"peer_backend_mac"`
+	PeerClientMac  *ebpf.VariableSpec `ebpf:"peer_client_mac"`
+	RelayUntil     *ebpf.VariableSpec `ebpf:"relay_until"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
@@ -223,6 +229,9 @@ type fast6Variables struct {
 	Generation     *ebpf.Variable `ebpf:"generation"`
 	IcmpRate       *ebpf.Variable `ebpf:"icmp_rate"`
 	Limited        *ebpf.Variable `ebpf:"limited"`
+	PeerBackendMac *ebpf.Variable `ebpf:"peer_backend_mac"`
+	PeerClientMac  *ebpf.Variable `ebpf:"peer_client_mac"`
+	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`

@@ -47,6 +47,9 @@ const (
 	fast4VarGeneration     = "generation"
 	fast4VarIcmpRate       = "icmp_rate"
 	fast4VarLimited        = "limited"
+	fast4VarPeerBackendMac = "peer_backend_mac"
+	fast4VarPeerClientMac  = "peer_client_mac"
+	fast4VarRelayUntil     = "relay_until"
 	fast4VarSnatCount      = "snat_count"
 	fast4VarSnatFirst      = "snat_first"
 	fast4VarSnatSeed       = "snat_seed"
@@ -137,6 +140,9 @@ type fast4VariableSpecs struct {
 	Generation     *ebpf.VariableSpec `ebpf:"generation"`
 	IcmpRate       *ebpf.VariableSpec `ebpf:"icmp_rate"`
 	Limited        *ebpf.VariableSpec `ebpf:"limited"`
+	PeerBackendMac *ebpf.VariableSpec `ebpf:"peer_backend_mac"`
+	PeerClientMac  *ebpf.VariableSpec `ebpf:"peer_client_mac"`
+	RelayUntil     *ebpf.VariableSpec `ebpf:"relay_until"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
@@ -219,6 +225,9 @@ type fast4Variables struct {
 	Generation     *ebpf.Variable `ebpf:"generation"`
 	IcmpRate       *ebpf.Variable `ebpf:"icmp_rate"`
 	Limited        *ebpf.Variable `ebpf:"limited"`
+	PeerBackendMac *ebpf.Variable `ebpf:"peer_backend_mac"`
+	PeerClientMac  *ebpf.Variable `ebpf:"peer_client_mac"`
+	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`

@@ -90,7 +90,7 @@ func (s *modelSubject) advance(now clock.Instant) {
 func (s *modelSubject) packet(link string, frame []byte) (model.Verdict, []byte) {
 	frame = slices.Clone(frame)
 	out := s.Packet(s.now, link, frame)
-	if out.Verdict == model.Forward {
+	if out.Verdict == model.Forward || out.Verdict == model.Relay {
 		return out.Verdict, out.Frame
 	}
 	return out.Verdict, frame
@@ -232,6 +232,10 @@ func (s *programSubject) reset() {
 	_, err := s.Poll(dataplane.AllPending, func(flow.Event) {})
 	s.must(err)
 	s.must(s.Lease(0))
+	s.must(s.Relay(0))
+	for _, link := range []string{"client0", "backend0"} {
+		s.must(s.SetPeerMAC(link, [6]byte{}))
+	}
 	s.must(s.SetMiss(dataplane.MissDrop))
 	s.resetServices()
 	for _, f := range s.families {
@@ -335,6 +339,9 @@ func (s *programSubject) packet(link string, frame []byte) (model.Verdict, []byt
 	case tcxDrop:
 		return model.Drop, options.DataOut
 	case tcxRedirect:
+		if bytes.Equal(options.DataOut[:6], otherMAC) {
+			return model.Relay, options.DataOut
+		}
 		return model.Forward, s.asCame(frame, options.DataOut, link)
 	}
 	s.t.Fatalf("verdict %d", code)
@@ -425,6 +432,8 @@ func fate(t rapid.TB, s subject, link string, frame []byte) (string, []byte) {
 			}
 		}
 		return "drop uncounted", nil
+	case model.Relay:
+		return relayFate(t, frame, out, after.Relayed-before.Relayed), out
 	}
 	if after.ARPReplies > before.ARPReplies && isIPv6(out) {
 		return advertisementFate(t, out), out

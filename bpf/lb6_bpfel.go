@@ -58,6 +58,9 @@ const (
 	lb6VarIcmpSent       = "icmp_sent"
 	lb6VarIcmpSpan       = "icmp_span"
 	lb6VarLimited        = "limited"
+	lb6VarPeerBackendMac = "peer_backend_mac"
+	lb6VarPeerClientMac  = "peer_client_mac"
+	lb6VarRelayUntil     = "relay_until"
 	lb6VarSnatCount      = "snat_count"
 	lb6VarSnatFirst      = "snat_first"
 	lb6VarSnatSeed       = "snat_seed"
@@ -159,6 +162,9 @@ type lb6VariableSpecs struct {
 	IcmpSent       *ebpf.VariableSpec `ebpf:"icmp_sent"`
 	IcmpSpan       *ebpf.VariableSpec `ebpf:"icmp_span"`
 	Limited        *ebpf.VariableSpec `ebpf:"limited"`
+	PeerBackendMac *ebpf.VariableSpec `ebpf:"peer_backend_mac"`
+	PeerClientMac  *ebpf.VariableSpec `ebpf:"peer_client_mac"`
+	RelayUntil     *ebpf.VariableSpec `ebpf:"relay_until"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
@@ -252,6 +258,9 @@ type lb6Variables struct {
 	IcmpSent       *ebpf.Variable `ebpf:"icmp_sent"`
 	IcmpSpan       *ebpf.Variable `ebpf:"icmp_span"`
 	Limited        *ebpf.Variable `ebpf:"limited"`
+	PeerBackendMac *ebpf.Variable `ebpf:"peer_backend_mac"`
+	PeerClientMac  *ebpf.Variable `ebpf:"peer_client_mac"`
+	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`

@@ -80,6 +80,7 @@ type lbCounters struct {
 	Resets      uint64
 	Fast        [2]uint64
 	Left        [4]uint64
+	Relayed     uint64
 }
 
 type lbFlowCount struct {
@@ -216,6 +217,9 @@ const (
 	lbVarIcmpSent       = "icmp_sent"
 	lbVarIcmpSpan       = "icmp_span"
 	lbVarLimited        = "limited"
+	lbVarPeerBackendMac = "peer_backend_mac"
+	lbVarPeerClientMac  = "peer_client_mac"
+	lbVarRelayUntil     = "relay_until"
 	lbVarSnatCount      = "snat_count"
 	lbVarSnatFirst      = "snat_first"
 	lbVarSnatSeed       = "snat_seed"
@@ -313,6 +317,9 @@ type lbVariableSpecs struct {
 	IcmpSent       *ebpf.VariableSpec `ebpf:"icmp_sent"`
 	IcmpSpan       *ebpf.VariableSpec `ebpf:"icmp_span"`
 	Limited        *ebpf.VariableSpec `ebpf:"limited"`
+	PeerBackendMac *ebpf.VariableSpec `ebpf:"peer_backend_mac"`
+	PeerClientMac  *ebpf.VariableSpec `ebpf:"peer_client_mac"`
+	RelayUntil     *ebpf.VariableSpec `ebpf:"relay_until"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
@@ -398,6 +405,9 @@ type lbVariables struct {
 	IcmpSent       *ebpf.Variable `ebpf:"icmp_sent"`
 	IcmpSpan       *ebpf.Variable `ebpf:"icmp_span"`
 	Limited        *ebpf.Variable `ebpf:"limited"`
+	PeerBackendMac *ebpf.Variable `ebpf:"peer_backend_mac"`
+	PeerClientMac  *ebpf.Variable `ebpf:"peer_client_mac"`
+	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`

@@ -242,25 +242,49 @@ func (d *Dataplane) Lease(until clock.Instant) error {
 
 // SetMAC implements dataplane.Dataplane.
 func (d *Dataplane) SetMAC(link string, mac [6]byte) error {
-	if link != d.cfg.ClientLink && link != d.cfg.BackendLink {
-		return fmt.Errorf("bpf: set hardware address: %q is neither of the links", link)
-	}
-	for _, f := range d.families {
-		client, backend := []*ebpf.Variable{f.objects().ClientMac}, []*ebpf.Variable{f.objects().BackendMac}
+	return d.setMAC(link, mac, "hardware address", func(f tables) (client, backend []*ebpf.Variable) {
+		client, backend = []*ebpf.Variable{f.objects().ClientMac}, []*ebpf.Variable{f.objects().BackendMac}
 		if x := f.fast(); x != nil {
 			client, backend = append(client, x.ClientMac), append(backend, x.BackendMac)
 		}
-		of := client
+		return client, backend
+	})
+}
+
+// setMAC sets one of the addresses that the programs of each family hold for the two links.
+func (d *Dataplane) setMAC(link string, mac [6]byte, what string, of func(tables) (client, backend []*ebpf.Variable)) error {
+	if link != d.cfg.ClientLink && link != d.cfg.BackendLink {
+		return fmt.Errorf("bpf: set %s: %q is neither of the links", what, link)
+	}
+	for _, f := range d.families {
+		variables, backend := of(f)
 		if link == d.cfg.BackendLink {
-			of = backend
+			variables = backend
 		}
-		for _, variable := range of {
+		for _, variable := range variables {
 			if err := variable.Set(mac); err != nil {
-				return fmt.Errorf("bpf: set hardware address of %s: %w", link, err)
+				return fmt.Errorf("bpf: set %s on %s: %w", what, link, err)
 			}
 		}
 	}
 	return nil
+}
+
+// Relay implements dataplane.Dataplane.
+func (d *Dataplane) Relay(until clock.Instant) error {
+	for _, f := range d.families {
+		if err := f.objects().RelayUntil.Set(int64(until)); err != nil {
+			return fmt.Errorf("bpf: relay: %w", err)
+		}
+	}
+	return nil
+}
+
+// SetPeerMAC implements dataplane.Dataplane.
+func (d *Dataplane) SetPeerMAC(link string, mac [6]byte) error {
+	return d.setMAC(link, mac, "the peer's hardware address", func(f tables) (client, backend []*ebpf.Variable) {
+		return []*ebpf.Variable{f.objects().PeerClientMac}, []*ebpf.Variable{f.objects().PeerBackendMac}
+	})
 }
 
 // SetMiss implements dataplane.Dataplane.

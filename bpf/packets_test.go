@@ -167,7 +167,7 @@ func eachSubject(t *testing.T, cfg dataplane.Config, f func(*testing.T, subject)
 func TestPackets(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
 		dropped := map[string]bool{}
-		for _, tests := range [][]packetTest{openTests(), affinityTests(), leastConnTests(), poolTests(), limitTests(), tcpTests(), blindTests(), icmpTests(), strictTests(), fragmentTests(), missTests(), passTests(), refuseTests(), leaseTests(), tableTests()} {
+		for _, tests := range [][]packetTest{openTests(), affinityTests(), leastConnTests(), poolTests(), limitTests(), tcpTests(), blindTests(), icmpTests(), strictTests(), fragmentTests(), missTests(), passTests(), refuseTests(), leaseTests(), tableTests(), relayTests()} {
 			for _, tt := range tests {
 				t.Run(tt.rule, func(t *testing.T) { tt.run(t, s, dropped) })
 			}

@@ -53,4 +53,5 @@ func addCounters(sum *dataplane.Counters, c *lbCounters) {
 	for i := range sum.Fast.Left {
 		sum.Fast.Left[i] += c.Left[i]
 	}
+	sum.Relayed += c.Relayed
 }

@@ -9,11 +9,13 @@
 #include "conntrack.h"
 #include "datagrams.h"
 #include "hop.h"
+#include "relay.h"
 #include "strict.h"
 
 enum fate {
 	FATE_HOST, /* not of a VIP: the host's */
 	FATE_DROP,
+	FATE_RELAY, /* this node has no lease */
 	FATE_ECHO,
 	FATE_EXPIRED, /* its TTL */
 	FATE_TOO_BIG,
@@ -127,8 +129,9 @@ static __always_inline enum fate judge(packet_ctx *ctx, struct packet *pkt, stru
 	a->hop = a->conn ? current_hop(a->conn, pkt, direction) : 0;
 	if (!is_balanced(ctx, pkt, a, direction))
 		return FATE_HOST;
-	if (!lease_holds(pkt->now))
-		a->reason = DROP_NO_LEASE;
+	pkt->relayed = !lease_holds(pkt->now);
+	if (pkt->relayed && !is_relayed(ctx, direction))
+		return FATE_RELAY;
 	if (a->reason != DROP_NONE)
 		return FATE_DROP;
 	if (pkt->kind == KIND_ECHO)
@@ -154,9 +157,11 @@ static __always_inline struct tuple target_of(const struct arrival *a, enum dire
  * another flow's by now: what was read of it before holds if it is not. */
 static __always_inline enum drop may_follow(const struct packet *pkt, const struct arrival *a, enum direction direction)
 {
-	if (direction == ORIGINAL)
-		return has_id(word_of(a->conn), a->id) ? DROP_NONE : DROP_MISS;
-	return is_unearned(a->conn, pkt) ? DROP_UNCONFIRMED : DROP_NONE;
+	if (direction == ORIGINAL && !has_id(word_of(a->conn), a->id))
+		return DROP_MISS;
+	if (direction == REPLY && is_unearned(a->conn, pkt))
+		return DROP_UNCONFIRMED;
+	return pkt->relayed && moves(word_of(a->conn), pkt, direction) ? DROP_RELAYED : DROP_NONE;
 }
 
 static __always_inline void move_flow(const struct packet *pkt, const struct arrival *a, enum direction direction)

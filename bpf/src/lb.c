@@ -70,6 +70,8 @@ static __always_inline int begin(struct __sk_buff *skb, const struct packet *pkt
 	struct tuple reply = {}, to;
 	enum drop reason;
 
+	if (pkt->relayed)
+		return drop(DROP_RELAYED);
 	if (meaning_of(&pkt->tuple.src) & (ADDR_VIRTUAL | ADDR_OWN | ADDR_BROADCAST))
 		return drop(DROP_SOURCE);
 	reason = open_flow(pkt, svc, conn, &reply);
@@ -141,6 +143,8 @@ static __always_inline int ip(struct __sk_buff *skb, enum direction direction)
 		return TCX_NEXT;
 	case FATE_DROP:
 		return drop(a.reason);
+	case FATE_RELAY:
+		return relay(skb, pkt, direction);
 	case FATE_ECHO:
 		return answer_echo(skb, pkt);
 	case FATE_EXPIRED:

@@ -26,6 +26,9 @@ const volatile __u32 icmp_rate; /* approximate limit of the family's errors per 
 volatile __u8 client_mac[6];
 volatile __u8 backend_mac[6];
 volatile bool limited; /* a service has limits */
+volatile __u8 peer_client_mac[6]; /* all zero if unknown */
+volatile __u8 peer_backend_mac[6];
+volatile __s64 relay_until; /* without a lease, packets of a VIP are sent on to the peer until then */
 volatile __u32 generation; /* of the services: what packets know of older ones is void */
 
 /* The connection table: original tuple to flow. A plain hash: an LRU map would

@@ -50,6 +50,7 @@ struct packet {
 	__u8 kind;	/* of enum kind */
 	bool has_ports; /* the tuple's ports and protocol are set */
 	bool more;	/* the first fragment of several */
+	bool relayed;	/* the peer has sent it on, and this node has no lease */
 };
 
 DEFINE_ROOM(struct packet, packet)

@@ -248,6 +248,7 @@ enum drop {
 	DROP_FRAGMENT_OVERLAP,
 	DROP_SERVICE_LIMIT,
 	DROP_SOURCE_LIMIT,
+	DROP_RELAYED,
 	DROP_KINDS,
 };
 
@@ -284,6 +285,7 @@ struct counters {
 	__u64 resets;	   /* sent to clients for which no backend serves */
 	__u64 fast[2];	   /* of forwarded: by XDP */
 	__u64 left[LEFT_SLOTS];
+	__u64 relayed;	   /* sent on to the peer */
 };
 
 struct event {

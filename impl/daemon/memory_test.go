@@ -106,6 +106,8 @@ func (m *memory) add(e flow.Event) {
 }
 
 func (m *memory) SetMAC(string, [6]byte) error                           { return m.macFails }
+func (m *memory) Relay(clock.Instant) error                              { return nil }
+func (m *memory) SetPeerMAC(string, [6]byte) error                       { return nil }
 func (m *memory) SetMiss(dataplane.MissPolicy) error                     { return nil }
 func (m *memory) Attached() dataplane.Attachment                         { return dataplane.Attachment{} }
 func (m *memory) Adopted() dataplane.Adoption                            { return m.adoption }

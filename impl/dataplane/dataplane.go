@@ -269,12 +269,13 @@ const (
 	DropFragmentOverlap             // overlaps an earlier fragment
 	DropServiceLimit                // the service has as many flows as it may
 	DropSourceLimit                 // the source has as many flows of the service as it may
+	DropRelayed                     // sent on by the peer, and would change the table
 	DropKinds                       // the number of reasons
 )
 
 var dropNames = [DropKinds]string{"no-lease", "miss", "no-service", "no-backend", "no-port", "table-full",
 	"malformed", "fragment", "other-proto", "icmp", "icmp-forged", "ttl", "too-big", "source", "checksum",
-	"source-route", "unconfirmed", "fragment-overlap", "service-limit", "source-limit"}
+	"source-route", "unconfirmed", "fragment-overlap", "service-limit", "source-limit", "relayed"}
 
 func (d Drop) String() string { return dropNames[d] }
 
@@ -289,6 +290,7 @@ type Counters struct {
 	EventsLost uint64 // flow events lost because the ring buffer was full
 	Evicted    uint64 // entries deleted by Sweep before their timeout, under pressure
 	Resets     uint64 // RSTs to clients of a service without backends
+	Relayed    uint64 // packets sent on to the peer
 	// EchoReplies answered pings of a VIP. ICMPErrors told a sender that its packet was
 	// dropped for its TTL, its size, or because no backend serves.
 	EchoReplies, ICMPErrors uint64
@@ -311,6 +313,12 @@ type Dataplane interface {
 	Lease(until clock.Instant) error
 	// SetMAC sets a link's hardware address, with which ARP is answered.
 	SetMAC(link string, mac [6]byte) error
+	// Relay has packets to a VIP that arrive without a valid lease sent on to the peer until
+	// an instant of CLOCK_BOOTTIME. The peer forwards, also without a lease, what is sent on
+	// to it, if that belongs to an entry and does not change its state.
+	Relay(until clock.Instant) error
+	// SetPeerMAC sets the peer's hardware address on a link, zero if it is unknown.
+	SetPeerMAC(link string, mac [6]byte) error
 	// SetMiss sets what happens to mid-flow segments without an entry.
 	SetMiss(MissPolicy) error
 	// SetServices replaces the services and the VIPs. Entries of a service that was unknown

@@ -178,6 +178,7 @@ type Counters struct {
 	EchoReplies       uint64            `json:"echo_replies"`
 	ICMPErrors        uint64            `json:"icmp_errors"`
 	Resets            uint64            `json:"resets"`
+	Relayed           uint64            `json:"relayed"`
 	Evicted           uint64            `json:"evicted"`
 	Dropped           map[string]uint64 `json:"dropped"` // by dataplane.Drop
 	// Of the forwarded packets, those that went by XDP, and what XDP left to TCX, by reason.
@@ -192,7 +193,7 @@ func CountersFrom(c dataplane.Counters) Counters {
 		ForwardedOriginal: c.Forwarded[0], ForwardedReply: c.Forwarded[1],
 		BytesOriginal: c.Bytes[0], BytesReply: c.Bytes[1],
 		Created: c.Created, Adopted: c.Adopted, ARPReplies: c.ARPReplies, EventsLost: c.EventsLost, Unproven: c.Unproven,
-		Fragments: c.Fragments, EchoReplies: c.EchoReplies, ICMPErrors: c.ICMPErrors, Resets: c.Resets, Evicted: c.Evicted,
+		Fragments: c.Fragments, EchoReplies: c.EchoReplies, ICMPErrors: c.ICMPErrors, Resets: c.Resets, Relayed: c.Relayed, Evicted: c.Evicted,
 		Dropped:     map[string]uint64{},
 		XDPOriginal: c.Fast.Forwarded[0], XDPReply: c.Fast.Forwarded[1], XDPLeft: map[string]uint64{},
 	}

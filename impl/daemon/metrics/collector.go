@@ -34,7 +34,7 @@ type collector struct {
 	scrubs, damage, unhealed                                                                                    *prometheus.Desc
 	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp                              *prometheus.Desc
 	hook, xdp, xdpLeft                                                                                          *prometheus.Desc
-	pinned, adoptedEntries, resets, evicted                                                                     *prometheus.Desc
+	pinned, adoptedEntries, resets, relayed, evicted                                                            *prometheus.Desc
 	fragments                                                                                                   *prometheus.Desc
 	backendState, backendWeight, backendDisagrees, probes, probeFailures, serving, refused, snatUsed, snatPorts *prometheus.Desc
 	steps, late, lateMax, recordsDropped, failures                                                              *prometheus.Desc
@@ -109,6 +109,7 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.fragments, "dataplane_fragments_total", "IP fragments that were forwarded.")
 	desc(&c.echo, "dataplane_echo_replies_total", "Pings of a VIP that were answered.")
 	desc(&c.icmp, "dataplane_icmp_errors_total", "ICMP errors sent about a packet that had gone too far, was too big, or found no backend (all_down: refuse).")
+	desc(&c.relayed, "dataplane_relayed_packets_total", "Packets that were sent on to the peer while this node handed the role over.")
 	desc(&c.resets, "dataplane_resets_total", "RSTs sent to clients of a service without a backend that serves (all_down: refuse).")
 	desc(&c.evicted, "dataplane_evicted_total", "Entries of flows that nobody had answered, removed before their timeout because the table was under pressure.")
 	desc(&c.unproven, "dataplane_segments_unproven_total", "RSTs, FINs and SYNs of a flow that were forwarded and changed no state.")
@@ -270,6 +271,7 @@ func (c *collector) collectDataplane(out samples, s control.Counters) {
 	out.counter(c.echo, s.EchoReplies)
 	out.counter(c.icmp, s.ICMPErrors)
 	out.counter(c.resets, s.Resets)
+	out.counter(c.relayed, s.Relayed)
 	out.counter(c.evicted, s.Evicted)
 	out.counter(c.unproven, s.Unproven)
 	out.counter(c.eventsLost, s.EventsLost)

@@ -35,6 +35,7 @@ type packet struct {
 	flags    byte
 	hasPorts bool // the tuple is complete
 	more     bool // the first fragment of several
+	relayed  bool // the peer has sent it on, and this node has no lease
 	// Offset of the IPv6 fragment header; 0 without one.
 	fragmentAt int
 	// For TCP: its numbers and the length of its data. For an ICMP error: seq of the quoted

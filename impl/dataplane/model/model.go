@@ -24,11 +24,12 @@ type MAC [6]byte
 
 // Host is the part of the configuration that comes from the node's host.
 type Host struct {
-	ClientMAC, BackendMAC MAC         // of the two links
-	Own                   []flow.Addr // the host's own addresses
-	Broadcast             []flow.Addr // broadcast addresses of its networks
-	MaxEvents             int         // capacity for pending events; 0 means the programs' capacity
-	MTU                   int         // MTU of both links; 0 means Ethernet's
+	ClientMAC, BackendMAC         MAC         // of the two links
+	PeerClientMAC, PeerBackendMAC MAC         // of the peer's; zero if unknown
+	Own                           []flow.Addr // the host's own addresses
+	Broadcast                     []flow.Addr // broadcast addresses of its networks
+	MaxEvents                     int         // capacity for pending events; 0 means the programs' capacity
+	MTU                           int         // MTU of both links; 0 means Ethernet's
 }
 
 const ethernetMTU = 1500
@@ -40,6 +41,7 @@ type Dataplane struct {
 	now  clock.Instant
 
 	lease      clock.Instant
+	relayUntil clock.Instant
 	miss       dataplane.MissPolicy
 	roles      map[flow.Addr]AddressRole
 	configured map[flow.Service]*service
@@ -126,6 +128,25 @@ func (d *Dataplane) SetMAC(link string, mac [6]byte) error {
 		d.host.BackendMAC = mac
 	default:
 		return fmt.Errorf("model: set hardware address: %q is neither of the links", link)
+	}
+	return nil
+}
+
+// Relay implements dataplane.Dataplane.
+func (d *Dataplane) Relay(until clock.Instant) error {
+	d.relayUntil = until
+	return nil
+}
+
+// SetPeerMAC implements dataplane.Dataplane.
+func (d *Dataplane) SetPeerMAC(link string, mac [6]byte) error {
+	switch link {
+	case d.cfg.ClientLink:
+		d.host.PeerClientMAC = mac
+	case d.cfg.BackendLink:
+		d.host.PeerBackendMAC = mac
+	default:
+		return fmt.Errorf("model: set the peer's hardware address: %q is neither of the links", link)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ const (
 	Pass    Verdict = iota // it goes to the host's stack
 	Forward                // it leaves on Outcome.Link
 	Drop                   // it is dropped and counted
+	Relay                  // it leaves on the link that it came from, addressed to the peer
 )
 
 func (v Verdict) String() string {
@@ -25,6 +26,8 @@ func (v Verdict) String() string {
 		return "forward"
 	case Drop:
 		return "drop"
+	case Relay:
+		return "relay"
 	}
 	return fmt.Sprintf("verdict%d", uint8(v))
 }
@@ -46,6 +49,7 @@ var pass = Outcome{Verdict: Pass}
 type link struct {
 	name    string
 	mac     MAC
+	peer    MAC         // the other load balancer's, zero if unknown
 	answers AddressRole // the role of addresses answered for on this link
 }
 
@@ -54,9 +58,9 @@ func (d *Dataplane) Packet(now clock.Instant, linkName string, frame []byte) Out
 	d.now = now
 	switch linkName {
 	case d.cfg.ClientLink:
-		return d.ingress(link{linkName, d.host.ClientMAC, AnswerClient}, frame, d.fromClient)
+		return d.ingress(link{linkName, d.host.ClientMAC, d.host.PeerClientMAC, AnswerClient}, frame, d.fromClient)
 	case d.cfg.BackendLink:
-		return d.ingress(link{linkName, d.host.BackendMAC, AnswerBackend}, frame, d.fromBackend)
+		return d.ingress(link{linkName, d.host.BackendMAC, d.host.PeerBackendMAC, AnswerBackend}, frame, d.fromBackend)
 	}
 	return pass
 }
@@ -139,8 +143,8 @@ func (d *Dataplane) fromBackend(l link, frame []byte, unicast bool) Outcome {
 // those that are answered, and those that cannot be forwarded.
 func (d *Dataplane) ends(l link, p *packet, reason dataplane.Drop) (Outcome, bool) {
 	switch {
-	case !d.leaseHolds():
-		return d.drop(dataplane.DropNoLease), true
+	case !d.leaseHolds() && !d.isRelayed(l, p):
+		return d.relay(l, p), true
 	case reason != noReason:
 		return d.drop(reason), true
 	case p.kind == icmpEcho:
@@ -165,7 +169,11 @@ func (d *Dataplane) originalDirection(l link, p *packet) Outcome {
 		return d.drop(dataplane.DropNoService)
 	}
 	c := d.conns[p.tuple]
-	if c != nil && !c.reopens(p) {
+	follows := c != nil && !c.reopens(p)
+	if p.relayed && (!follows || c.moves(p, original)) {
+		return d.drop(dataplane.DropRelayed)
+	}
+	if follows {
 		d.track(c, p.tuple, p, original)
 		return d.forward(p, c.reply.Reverse(), original)
 	}
@@ -195,6 +203,9 @@ func (d *Dataplane) replyDirection(p *packet, originalTuple flow.Tuple) Outcome 
 	}
 	if d.isUnearned(c, p) {
 		return d.drop(dataplane.DropUnconfirmed)
+	}
+	if p.relayed && c.moves(p, reply) {
+		return d.drop(dataplane.DropRelayed)
 	}
 	d.track(c, originalTuple, p, reply)
 	return d.forward(p, originalTuple.Reverse(), reply)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Packets of a VIP that reach the node without the lease while the role changes hands. The
+ * old MASTER sends them on to its peer, and the peer forwards them by the entries that it
+ * has. So each packet is decided on once: the old MASTER either forwards it under its
+ * lease or sends it on. What would change the table is dropped until the new MASTER has
+ * its lease: only a MASTER changes the table.
+ */
+#pragma once
+
+#include "conntrack.h"
+
+/* The peer's address on the link by which packets of a direction come in. */
+static __always_inline const volatile __u8 *peer_mac(enum direction direction)
+{
+	return direction == ORIGINAL ? peer_client_mac : peer_backend_mac;
+}
+
+static __always_inline bool is_known(const volatile __u8 *mac)
+{
+	return mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5];
+}
+
+/* The peer has sent the packet on. */
+static __always_inline bool is_relayed(packet_ctx *ctx, enum direction direction)
+{
+	const volatile __u8 *peer = peer_mac(direction);
+	struct ethhdr *eth = header(ctx, 0, sizeof(*eth));
+
+	if (!eth || !is_known(peer))
+		return false;
+	for (int i = 0; i < ETH_ALEN; i++) {
+		if (eth->h_source[i] != peer[i])
+			return false;
+	}
+	return true;
+}
+
+/* The packet would change the state of its flow. */
+static __always_inline bool moves(__u64 word, const struct packet *pkt, enum direction direction)
+{
+	if (pkt->tuple.proto == IPPROTO_TCP)
+		return (pkt->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) || state_of(word) == STATE_SYN_SENT;
+	return direction == REPLY && state_of(word) != STATE_ASSURED;
+}

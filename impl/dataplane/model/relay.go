@@ -1,0 +1,31 @@
+package model
+
+import (
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// isRelayed reports whether the peer has sent a packet on.
+func (d *Dataplane) isRelayed(l link, p *packet) bool {
+	p.relayed = l.peer != (MAC{}) && MAC(p.frame[6:12]) == l.peer
+	return p.relayed
+}
+
+// relay sends a packet on to the peer, or drops it if this node does not hand its role over.
+func (d *Dataplane) relay(l link, p *packet) Outcome {
+	if !d.now.Before(d.relayUntil) || l.peer == (MAC{}) || MAC(p.frame[0:6]) != l.mac {
+		return d.drop(dataplane.DropNoLease)
+	}
+	copy(p.frame[0:6], l.peer[:])
+	copy(p.frame[6:12], l.mac[:])
+	d.counters.Relayed++
+	return Outcome{Verdict: Relay, Link: l.name, Frame: p.frame}
+}
+
+// moves reports whether a packet would change the state of its flow.
+func (c *conn) moves(p *packet, dir direction) bool {
+	if p.tuple.Proto == flow.TCP {
+		return p.flags&(syn|fin|rst) != 0 || c.state == flow.SynSent
+	}
+	return dir == reply && c.state != flow.Assured
+}
