@@ -149,6 +149,8 @@ func (s *scan) leaseField(x *Lease, key []byte) {
 	switch string(key) {
 	case "until":
 		x.Until = s.instant()
+	case "relay":
+		x.Relay = s.instant()
 	default:
 		s.bad = true
 	}

@@ -168,6 +168,8 @@ type Sync struct {
 // Lease is the dataplane lease as the node wrote it. Until in the past forbids forwarding.
 type Lease struct {
 	Until clock.Instant `json:"until"`
+	// Relay is until when packets that arrive without a lease are sent on to the peer, 0 if they are not.
+	Relay clock.Instant `json:"relay,omitempty"`
 }
 
 // Announce is one GARP burst member as sent by a node, for all VIPs together.

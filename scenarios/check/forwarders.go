@@ -93,6 +93,46 @@ func (r *run) findLeases() []tenure {
 	return found
 }
 
+// findRelays lists the stretches in which nodes without a lease sent the packets that reached
+// them on to their peer. One ends when the node forwards again, or with its programs.
+func (r *run) findRelays() []tenure {
+	var found []tenure
+	relays := map[string]window{}
+	end := func(node string, at clock.Instant) {
+		if w, ok := relays[node]; ok {
+			found = append(found, tenure{window{w.from, min(w.to, at)}, node})
+			delete(relays, node)
+		}
+	}
+	for _, e := range r.events {
+		switch {
+		case e.Lease != nil && e.Lease.Until > e.At:
+			end(e.Node, e.At)
+		case e.Lease != nil && e.Lease.Relay > e.At:
+			end(e.Node, e.At)
+			relays[e.Node] = window{e.At, e.Lease.Relay}
+		case e.Fault != nil && e.Fault.Phase == "receipt":
+			for _, node := range e.Fault.Hosts {
+				if r.plan.EndsLease(r.meta.World, node, e.Fault.Verb) {
+					end(node, e.At)
+				}
+			}
+		}
+	}
+	for _, node := range lab.Nodes() {
+		end(node, clock.Never)
+	}
+	return found
+}
+
+// relayed reports whether a node's packet that was captured at an instant may be one that its
+// peer, which hands its role over, has sent on to it.
+func (r *run) relayed(node string, at clock.Instant, underway time.Duration) bool {
+	return slices.ContainsFunc(r.relays, func(t tenure) bool {
+		return t.node == lab.Peer(node) && t.from <= at && at <= t.to.Add(underway)
+	})
+}
+
 // intrusion is a captured packet of a node that was not allowed to forward it.
 type intrusion struct {
 	window
@@ -100,7 +140,8 @@ type intrusion struct {
 }
 
 // intrusions reads the captured changes of forwarder. A node that lost a VIP's packets to its
-// peer may carry them again only after it has become Master again, and under its own lease.
+// peer may carry them again only after it has become Master again, and under its own lease, or
+// while the peer, which hands its role over, sends them on to it.
 // Packets in flight at the peer's takeover arrive after it, so a packet proves nothing until
 // the longest time in flight has passed, which includes the plan's delays.
 func (r *run) intrusions() []intrusion {
@@ -117,7 +158,8 @@ func (r *run) intrusions() []intrusion {
 		}
 		place := fmt.Sprintf("the packets of %s at the %s edge", orElse(f.VIP, "the VIP"), f.Edge)
 		if f.From != "" {
-			if until, late := overrun(leases, f.From, f.Last, r.plan.Transit(r.meta.World, f.Edge, f.From)); late {
+			transit := r.plan.Transit(r.meta.World, f.Edge, f.From)
+			if until, late := overrun(leases, f.From, f.Last, transit); late && !r.relayed(f.From, f.Last, crossing+transit) {
 				add(f.Last, "%s still carried %s at %s; its lease ended at %s", f.From, place, r.at(f.Last), r.at(until))
 			}
 		}
@@ -131,6 +173,7 @@ func (r *run) intrusions() []intrusion {
 			continue // sent before the peer took over
 		}
 		switch {
+		case r.relayed(e.Node, e.At, underway):
 		case was && !r.claimed(e.Node, lost.sent, e.At):
 			add(e.At, "%s carries %s again at %s; it lost them to %s at %s and has not become Master since",
 				e.Node, place, r.at(e.At), f.From, r.at(lost.seen))

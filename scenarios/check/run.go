@@ -35,6 +35,7 @@ type run struct {
 	proofs map[int]trace.Fault
 	// Computed once, and read by several checks.
 	leases     []tenure
+	relays     []tenure
 	mastership []tenure
 	folded     map[clock.Instant]*State // see stateAt
 	stretches  []stretch
@@ -89,7 +90,8 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 	}
 	r.unshown = r.notShown()
 	r.bounds()
-	r.leases, r.mastership, r.stretches = r.findLeases(), r.findMastership(), r.findStretches()
+	r.leases, r.relays = r.findLeases(), r.findRelays()
+	r.mastership, r.stretches = r.findMastership(), r.findStretches()
 	r.receipts()
 	return r
 }

@@ -184,6 +184,45 @@ func TestMastersAndForwardersUnderAFreeze(t *testing.T) {
 	}
 }
 
+// While a node hands its role over, its peer carries what it is sent on, with no lease of its own.
+// Nobody else may, nor anybody before or after.
+func TestRelayedPacketsAreDecidedOnByTheNodeThatYields(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		edit   func(*tape)
+		want   Outcome
+		detail string
+	}{
+		{"relayed until the claim", func(*tape) {}, Pass, ""},
+		{"not relayed", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Lease.Relay != 0 })
+			t.lease(4900, "lb1", 4900)
+		}, Fail, "lb2 carries the packets of the VIP at the clients edge at +4.910s"},
+		{"before the lease was released", func(t *tape) { t.forwarder(4890, "lb2", "lb1", 4889) }, Fail, "lb2 carries the packets of the VIP at the clients edge at +4.890s"},
+		{"after the relay has ended", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" && e.At > ms(4900) })
+			t.forwarder(5800, "lb2", "lb2", 5800)
+		}, Fail, "lb2 still carried the packets of the VIP at the clients edge at +5.800s"},
+		{"the node that relays forwards beside its peer", func(t *tape) { t.forwarder(4920, "lb1", "lb2", 4919) }, Fail, "lb1 carries the packets of the VIP at the clients edge again at +4.920s"},
+		{"its programs are gone", func(t *tape) { t.fault(4905, fault.Crash, "lb1", "receipt") }, Fail, "lb2 carries the packets of the VIP at the clients edge at +4.910s"},
+	} {
+		tape := frozen()
+		tape.without(func(e trace.Event) bool { return e.At > ms(1990) && e.Node != "" || e.Fault != nil })
+		tape.lease(10, "lb2", 50)
+		tape.lease(1991, "lb1", 9000)
+		tape.role(4900, "lb1", "Master", "Yielding")
+		tape.add(4900, "lb1", trace.Event{Kind: trace.KindLease, Lease: &trace.Lease{Until: ms(4900), Relay: ms(5400)}})
+		tape.forwarder(4910, "lb2", "lb1", 4899)
+		tape.promote(5000, "lb2", 9000)
+		test.edit(tape)
+		trace.Sort(*tape)
+		got, detail := outcome(judged(frozenPlan(t, "forwarders <= 1"), tape), "forwarders")
+		if got != test.want || !strings.Contains(detail, test.detail) {
+			t.Errorf("%s: forwarders is %s, want %s: %s", test.name, got, test.want, detail)
+		}
+	}
+}
+
 // A lease goes with the programs: with the process, with the power, or, where they are
 // pinned, not before its end.
 func TestAPinnedLeaseOutlivesItsProcess(t *testing.T) {
