@@ -22,7 +22,7 @@ type edgeLane struct {
 
 // see notes a packet as the switch delivers it.
 func (c *capture) see(w *World, p *packet) {
-	if p.from < 2 {
+	if p.from < 2 && !p.relayed {
 		c.carried(w, c.laneOf(w, p), p.from, w.now)
 	}
 	if p.flags&rst != 0 {

@@ -150,6 +150,15 @@ func (p *ports) Lease(until clock.Instant) error {
 	return nil
 }
 
+// Relay implements driver.Dataplane.
+func (p *ports) Relay(until clock.Instant) error {
+	(*process)(p).changed()
+	return p.table.Relay(until)
+}
+
+// PeerMAC implements driver.Dataplane.
+func (p *ports) PeerMAC(link string, mac node.MAC) error { return p.table.SetPeerMAC(link, mac) }
+
 // SetMiss implements driver.Dataplane.
 func (p *ports) SetMiss(guess bool) error {
 	(*process)(p).changed()
@@ -237,8 +246,11 @@ func (p *ports) Record(e trace.Event) {
 	e.At = p.w.now
 	switch {
 	case e.Lease != nil:
-		until := max(p.clock.at(e.Lease.Until), 0)
-		e.Lease = &trace.Lease{Until: min(until, clock.Never)}
+		lease := trace.Lease{Until: min(max(p.clock.at(e.Lease.Until), 0), clock.Never)}
+		if e.Lease.Relay != 0 {
+			lease.Relay = max(p.clock.at(e.Lease.Relay), 0)
+		}
+		e.Lease = &lease
 	case e.Role != nil && e.Role.Refused != "":
 		p.refused = e.Role.Reason
 	case e.Role != nil:

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"baton/impl/node"
 	"baton/impl/trace"
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
@@ -144,7 +143,9 @@ func (w *World) setCarrier(link, host uint8, is port) {
 		return
 	}
 	p := w.processes[host]
-	p.input(p.life, node.Link{Name: [...]string{onClients: clientSide, onBackends: backendSide}[link], Up: up})
+	state := p.linkState(link)
+	state.Up = up
+	p.input(p.life, state)
 }
 
 // uncut takes rules back.

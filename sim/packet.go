@@ -28,6 +28,7 @@ type packet struct {
 	length   uint16
 	seq, ack uint32
 	tag      uint32 // the flow that the payload belongs to
+	relayed  bool   // sent on by a load balancer to the other
 }
 
 // salt tells packets that leave a host at one instant apart.
@@ -94,6 +95,10 @@ func (p *packet) frame(buf *frameBuffer, to model.MAC) []byte {
 	b := buf[:start+length]
 	clear(b[:min(len(b), start+tcpLen)])
 	copy(b, to[:])
+	if p.relayed {
+		from := macOf(p.link, p.from)
+		copy(b[6:], from[:])
+	}
 	header(b[etherLen-2:], family, &p.tuple, 64, length)
 	l4 := b[start:]
 	l4[0], l4[1] = byte(p.tuple.SrcPort>>8), byte(p.tuple.SrcPort)

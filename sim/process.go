@@ -164,7 +164,7 @@ func (p *process) boot(life uint64) {
 	p.driver = p.newDriver()
 	p.changed()
 	p.setLease(0)
-	for _, in := range []node.Input{node.Link{Name: clientSide, Up: p.w.carries(onClients, p.index)}, node.Link{Name: backendSide, Up: p.w.carries(onBackends, p.index)}, node.Dataplane{Ready: true}} {
+	for _, in := range []node.Input{p.linkState(onClients), p.linkState(onBackends), node.Dataplane{Ready: true}} {
 		p.w.at(p.w.now.Add(p.random.Between(0, attachMax)), func() { p.input(life, in) })
 	}
 	p.followPeers()
@@ -391,6 +391,12 @@ func (p *process) sweep() {
 	p.input(p.life, node.Flows{Events: events})
 }
 
+// linkState is what the daemon sees of a service link.
+func (p *process) linkState(link uint8) node.Link {
+	name := [...]string{onClients: clientSide, onBackends: backendSide}[link]
+	return node.Link{Name: name, Up: p.w.carries(link, p.index), MAC: node.MAC(macOf(link, p.index))}
+}
+
 // receive lets the dataplane decide about a packet that arrives on a service link.
 func (p *process) receive(in *packet) {
 	if p.tunnel == nil || !p.powered {
@@ -403,10 +409,15 @@ func (p *process) receive(in *packet) {
 	}
 	out := p.tunnel.Packet(p.clock.local(p.w.now), name, frame)
 	p.wantPoll()
+	sent := *in
+	if out.Verdict == model.Relay {
+		sent.from, sent.to, sent.relayed = p.index, 1-p.index, true
+		p.w.transmit(sent)
+	}
 	if out.Verdict != model.Forward {
 		return
 	}
-	sent := *in
+	sent.relayed = false
 	sent.tuple = translated(out.Frame)
 	if out.Link == name && !sent.answers(out.Frame) {
 		return

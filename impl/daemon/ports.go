@@ -38,6 +38,12 @@ func (p *ports) Merge(entries []flow.Entry, done func(error)) {
 	p.scans.apply((*loop)(p), write{entries: entries, merges: true, done: done})
 }
 
+// Relay implements driver.Dataplane.
+func (p *ports) Relay(until clock.Instant) error { return p.dp.Relay(until) }
+
+// PeerMAC implements driver.Dataplane.
+func (p *ports) PeerMAC(link string, mac node.MAC) error { return p.dp.SetPeerMAC(link, mac) }
+
 // SetMiss implements driver.Dataplane.
 func (p *ports) SetMiss(guess bool) error {
 	if guess {

@@ -112,6 +112,14 @@ func (d *daemon) setMAC(link string, mac net.HardwareAddr) {
 	}
 }
 
+// macOf returns a link's Ethernet address, zero if it has none.
+func macOf(mac net.HardwareAddr) (out node.MAC) {
+	if len(mac) == len(out) {
+		out = node.MAC(mac)
+	}
+	return out
+}
+
 // watchLinks reports the carrier of the service links to the core, changed hardware
 // addresses to setMAC, and links that are up again to the neighbour keeper.
 func (d *daemon) watchLinks(ctx context.Context) {
@@ -120,7 +128,7 @@ func (d *daemon) watchLinks(ctx context.Context) {
 	linkmon.Watch(ctx, links, broken, func(s linkmon.State) {
 		d.loop.inbox.call(func() {
 			d.setMAC(s.Name, s.MAC)
-			d.loop.step(node.Link{Name: s.Name, Up: s.Up})
+			d.loop.step(node.Link{Name: s.Name, Up: s.Up, MAC: macOf(s.MAC)})
 		})
 		if s.Up {
 			d.neigh.Refresh()

@@ -69,8 +69,10 @@ func (b *bench) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(erro
 	b.did("apply" + strings.Repeat("+", len(entries)) + strings.Repeat("-", len(deletes)))
 	b.later = append(b.later, done)
 }
-func (b *bench) SetMiss(bool) error       { b.did("miss"); return nil }
-func (b *bench) Keep(flow.Pedigree) error { b.did("keep"); return nil }
+func (b *bench) Relay(clock.Instant) error      { b.did("relay"); return nil }
+func (b *bench) PeerMAC(string, node.MAC) error { b.did("peer-mac"); return nil }
+func (b *bench) SetMiss(bool) error             { b.did("miss"); return nil }
+func (b *bench) Keep(flow.Pedigree) error       { b.did("keep"); return nil }
 func (b *bench) Drain(take func([]flow.Event)) error {
 	b.did("drain")
 	take([]flow.Event{{}})

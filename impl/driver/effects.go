@@ -47,6 +47,10 @@ func (d *Driver) do(e node.Effect) {
 		_ = d.failed(Keep, d.ports.Keep(e.Pedigree))
 	case node.Announce:
 		_ = d.failed(Announce, d.ports.Announce(e))
+	case node.Relay:
+		_ = d.failed(Relay, d.ports.Relay(e.Until))
+	case node.PeerMAC:
+		_ = d.failed(PeerMAC, d.ports.PeerMAC(e.Link, e.MAC))
 	case node.Follow:
 		d.ports.Follow(e.Topic, e.Data)
 	case node.Unfollow:

@@ -73,6 +73,10 @@ type Dataplane interface {
 	Merge(entries []flow.Entry, done func(error))
 	// Expire turns the ageing of entries on or off; see node.Expire.
 	Expire(on bool, since clock.Instant)
+	// Relay has packets that arrive without a lease sent on to the peer until an instant.
+	Relay(until clock.Instant) error
+	// PeerMAC sets the peer's hardware address on a link.
+	PeerMAC(link string, mac node.MAC) error
 	// Keep keeps what is known of the table with it.
 	Keep(flow.Pedigree) error
 }
@@ -148,9 +152,11 @@ const (
 	Examine
 	Heal
 	Merge
+	Relay
+	PeerMAC
 	Calls // how many there are
 )
 
-var callNames = [Calls]string{"send", "lease", "apply", "miss", "drain", "dump", "announce", "keep", "walk", "examine", "heal", "merge"}
+var callNames = [Calls]string{"send", "lease", "apply", "miss", "drain", "dump", "announce", "keep", "walk", "examine", "heal", "merge", "relay", "peer-mac"}
 
 func (c Call) String() string { return callNames[c] }

@@ -61,6 +61,8 @@ type Action uint8
 const (
 	// Release forbids forwarding, at once.
 	Release Action = iota
+	// Relay has packets that arrive without a lease sent on to the peer.
+	Relay
 	// Install waits until every delta received has taken hold, then raises Installed.
 	Install
 	// RaiseEpoch makes the epoch larger than any that was seen.
@@ -84,7 +86,7 @@ const (
 	actions
 )
 
-var actionNames = [actions]string{"Release", "Install", "RaiseEpoch", "TakeLease", "Announce", "Lead", "Follow",
+var actionNames = [actions]string{"Release", "Relay", "Install", "RaiseEpoch", "TakeLease", "Announce", "Lead", "Follow",
 	"Drain", "Grant", "Tell", "RestartHold"}
 
 func (a Action) String() string {

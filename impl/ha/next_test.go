@@ -84,11 +84,23 @@ func TestOnlyAHeldLeaseMakesAMaster(t *testing.T) {
 	})
 }
 
+// A node that gives its role to nobody has nobody to relay to.
+func TestOnlyAHandoverRelays(t *testing.T) {
+	everyTransition(func(from Role, event Event, gates Gates, to Role, actions []Action, _ Reason) {
+		if relays, yields := slices.Contains(actions, Relay), from != Yielding && to == Yielding; relays != yields {
+			t.Errorf("%s → %s on %s with %s: actions are %v", from, to, event, gates, actions)
+		}
+	})
+}
+
 func TestDemotionForbidsForwardingFirst(t *testing.T) {
 	everyTransition(func(from Role, event Event, gates Gates, to Role, actions []Action, _ Reason) {
 		forwards := from == Master || from == Claiming
 		if !forwards || to == Master || to == Claiming {
 			return
+		}
+		if to == Yielding && len(actions) > 0 && actions[0] == Relay {
+			actions = actions[1:] // it takes hold with the end of the lease
 		}
 		if len(actions) == 0 || actions[0] != Release {
 			t.Errorf("%s → %s on %s with %s: first action of %v is not Release", from, to, event, gates, actions)

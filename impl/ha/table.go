@@ -24,7 +24,8 @@ const (
 // Promotion is: what was received last takes hold → the epoch rises → forwarding
 // is allowed → the node announces. Demotion is: forwarding is forbidden → say so
 // → the rest. A node leads before it forwards, so that no flow event finds it a
-// follower. The order within these lists is a contract; so is the order of the
+// follower. A MASTER that yields relays before its lease ends, so that no packet finds
+// neither. The order within these lists is a contract; so is the order of the
 // rules of one event, of which the first that matches applies.
 var (
 	claim   = []Action{Install, Tell}
@@ -32,7 +33,7 @@ var (
 	lead    = []Action{Announce, Tell}
 	demote  = []Action{Release, Tell, Follow, RestartHold}
 	fail    = []Action{Release, Tell, Follow} // no RestartHold: the delay begins with the recovery, and one fault is one flap
-	yield   = []Action{Release, Tell, Drain}
+	yield   = []Action{Relay, Release, Tell, Drain}
 	dismiss = []Action{Grant, Tell, Follow} // no RestartHold: who leaves in order has not flapped
 	retire  = []Action{Grant, Tell, Follow, RestartHold}
 )

@@ -12,6 +12,8 @@ func (n *Node) act(action ha.Action) {
 	case ha.Release:
 		n.releaseLease()
 		n.announce.stop() // what it announces it no longer forwards
+	case ha.Relay:
+		n.startRelay()
 	case ha.Install:
 		n.install.begin(n.now, n.notice())
 		if n.cfg.AnnounceEarly {
@@ -27,6 +29,7 @@ func (n *Node) act(action ha.Action) {
 		n.emit(Miss{Guess: n.cfg.GatesOff})
 		n.emit(Expire{On: true, Since: n.now})
 	case ha.TakeLease:
+		n.stopRelay()
 		n.takeLease()
 	case ha.Announce:
 		if !n.announce.early {

@@ -31,6 +31,7 @@ type (
 	Link struct {
 		Name string
 		Up   bool
+		MAC  MAC // its hardware address
 	}
 
 	// Dataplane reports whether programs are attached and maps writable.
@@ -241,6 +242,17 @@ type (
 		VIPs  int
 	}
 
+	// Relay has packets of a VIP that arrive without a lease sent on to the peer until an
+	// instant.
+	Relay struct{ Until clock.Instant }
+
+	// PeerMAC says which hardware address the peer has on one of this node's service links,
+	// zero if it has not told.
+	PeerMAC struct {
+		Link string
+		MAC  MAC
+	}
+
 	// Expire turns the ageing of entries on (on a MASTER) or off. Entries count as
 	// touched no earlier than Since.
 	Expire struct {
@@ -289,6 +301,8 @@ func (Examine) effect()     {}
 func (Heal) effect()        {}
 func (Merge) effect()       {}
 func (Announce) effect()    {}
+func (Relay) effect()       {}
+func (PeerMAC) effect()     {}
 func (Expire) effect()      {}
 func (Keep) effect()        {}
 func (*Trace) effect()      {}

@@ -12,6 +12,7 @@ import (
 // Limits of the package.
 const (
 	YieldLimit   = yieldLimit
+	RelayLimit   = relayLimit
 	RereadPause  = rereadPause
 	GrantLimit   = grantLimit
 	StaleAfter   = staleAfter

@@ -39,31 +39,34 @@ type lab struct {
 }
 
 type labNode struct {
-	id, peer string
-	cfg      Config
-	node     *Node
-	driver   *driver.Driver
-	table    map[flow.Tuple]flow.Entry
-	lease    clock.Instant
-	frozen   bool
-	down     bool
-	stream   uint64       // 0: none
-	held     []Input      // what came while it was frozen
-	holdDone bool         // Done inputs wait in later
-	fails    labPlan      // calls that fail
-	unsent   map[int]bool // paths on which the kernel refuses to send
-	full     map[int]bool // paths on which it refuses the next packet alone
-	later    []Input
-	exited   bool
-	effects  int // since the last timer
-	guess    bool
-	expire   bool
-	followed []string // decisions of the peer, as topic=decision, and unfollow
-	kept     flow.Pedigree
-	walk     []flow.Tuple        // what Walk has yet to pass
-	unsound  map[flow.Tuple]bool // entries that packets cannot use
-	taken    map[flow.Tuple]bool // reply tuples of flows that are not in table
-	heals    int                 // calls of Heal
+	id, peer  string
+	cfg       Config
+	node      *Node
+	driver    *driver.Driver
+	table     map[flow.Tuple]flow.Entry
+	lease     clock.Instant
+	frozen    bool
+	down      bool
+	stream    uint64       // 0: none
+	held      []Input      // what came while it was frozen
+	holdDone  bool         // Done inputs wait in later
+	fails     labPlan      // calls that fail
+	unsent    map[int]bool // paths on which the kernel refuses to send
+	full      map[int]bool // paths on which it refuses the next packet alone
+	later     []Input
+	exited    bool
+	effects   int // since the last timer
+	guess     bool
+	relay     clock.Instant
+	onRelease func() // called once, as the lease is released
+	peerMACs  map[string]MAC
+	expire    bool
+	followed  []string // decisions of the peer, as topic=decision, and unfollow
+	kept      flow.Pedigree
+	walk      []flow.Tuple        // what Walk has yet to pass
+	unsound   map[flow.Tuple]bool // entries that packets cannot use
+	taken     map[flow.Tuple]bool // reply tuples of flows that are not in table
+	heals     int                 // calls of Heal
 	// What happens before the next Walk and the next Examine, and at each Drain.
 	onWalk, onExamine func()
 	onDrain           func(take func([]flow.Event))
@@ -123,7 +126,7 @@ func newLab(t *testing.T, edit ...func(*Config)) *lab {
 		for _, e := range edit {
 			e(&cfg)
 		}
-		l.nodes[cfg.ID] = &labNode{id: cfg.ID, peer: cfg.Peer, cfg: cfg, down: true, fails: labPlan{}, unsent: map[int]bool{}, unsound: map[flow.Tuple]bool{}, taken: map[flow.Tuple]bool{}, full: map[int]bool{}}
+		l.nodes[cfg.ID] = &labNode{id: cfg.ID, peer: cfg.Peer, cfg: cfg, down: true, fails: labPlan{}, unsent: map[int]bool{}, unsound: map[flow.Tuple]bool{}, taken: map[flow.Tuple]bool{}, full: map[int]bool{}, peerMACs: map[string]MAC{}}
 	}
 	return l
 }
@@ -155,6 +158,9 @@ func (l *lab) restart(id string) {
 	l.start(id)
 }
 
+// labMAC is the hardware address of a node's service link.
+func labMAC(id string, link byte) MAC { return MAC{2, 0, 0, 0, id[2], link} }
+
 func (l *lab) start(id string) {
 	n := l.nodes[id]
 	n.cfg.Incarnation += 16
@@ -165,8 +171,8 @@ func (l *lab) start(id string) {
 	n.node, n.down, n.exited, n.stream = node, false, false, 0
 	n.held, n.later, n.holdDone = nil, nil, false
 	n.driver = driver.New(node, &driver.Faulty{Ports: labPorts{l, n}, Plan: n.fails})
-	l.step(n, Link{Name: "client0", Up: true})
-	l.step(n, Link{Name: "backend0", Up: true})
+	l.step(n, Link{Name: "client0", Up: true, MAC: labMAC(id, 0)})
+	l.step(n, Link{Name: "backend0", Up: true, MAC: labMAC(id, 1)})
 	l.step(n, Dataplane{Ready: true})
 	l.probe(id, true)
 	l.connect()

@@ -82,6 +82,9 @@ func (p labPorts) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(er
 }
 
 func (p labPorts) Lease(until clock.Instant) error {
+	if until <= p.l.now {
+		once(&p.n.onRelease)
+	}
 	p.n.lease = until
 	return nil
 }
@@ -182,6 +185,16 @@ func (p labPorts) Unfollow() { p.n.followed = append(p.n.followed, "unfollow") }
 
 func (p labPorts) Keep(of flow.Pedigree) error {
 	p.n.kept = of
+	return nil
+}
+
+func (p labPorts) Relay(until clock.Instant) error {
+	p.n.relay = until
+	return nil
+}
+
+func (p labPorts) PeerMAC(link string, mac MAC) error {
+	p.n.peerMACs[link] = mac
 	return nil
 }
 

@@ -18,16 +18,29 @@ func (ls links) fingerprint(h *fingerprint.Hash) {
 	for i := range ls {
 		h.Text(ls[i].Name)
 		h.Flag(ls[i].Up)
+		h.Text(string(ls[i].MAC[:]))
 	}
 }
 
-// receive notes the carrier of a link. One that is no service link counts nowhere.
-func (ls links) receive(in Link) {
+// receive notes the state of a link, and reports whether its hardware address is news. One
+// that is no service link counts nowhere.
+func (ls links) receive(in Link) (moved bool) {
 	for i := range ls {
 		if ls[i].Name == in.Name {
+			moved = moved || ls[i].MAC != in.MAC
 			ls[i].Up = in.Up
+			ls[i].MAC = in.MAC
 		}
 	}
+	return moved
+}
+
+// macs returns the hardware addresses of the service links.
+func (ls links) macs() (macs [serviceLinks]MAC) {
+	for i := range min(len(ls), len(macs)) {
+		macs[i] = ls[i].MAC
+	}
+	return macs
 }
 
 // down names a link without carrier, "" if every link has one.

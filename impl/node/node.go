@@ -77,6 +77,7 @@ type Node struct {
 	lease    lease
 	announce announcement
 	leaving  leaving
+	relaying relaying
 	install  installation
 
 	arbitration arbitration
@@ -152,6 +153,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	n.lease.fingerprint(h)
 	n.announce.fingerprint(h)
 	n.leaving.fingerprint(h)
+	n.relaying.fingerprint(h)
 	n.install.fingerprint(h)
 	n.reading.fingerprint(h)
 	n.scrub.fingerprint(h)
@@ -248,7 +250,9 @@ func (n *Node) take(in Input) {
 	case Packet:
 		n.receivePacket(in)
 	case Link:
-		n.links.receive(in)
+		if n.links.receive(in) {
+			n.tell(false)
+		}
 	case Dataplane:
 		n.dataplane = in
 	case Flows:

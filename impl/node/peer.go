@@ -79,6 +79,7 @@ func (n *Node) receiveState(s state) error {
 	}
 	wasMaster := n.peer.hear(s)
 	n.peer.saidAt, n.stream.spoken = n.now, true
+	n.learnPeer(s.MACs)
 	n.seen = max(n.seen, s.Rank.Epoch)
 	n.resolve(wasMaster)
 	n.connectSync()

@@ -233,7 +233,7 @@ func (n *Node) tell(ask bool) {
 	n.stream.unread = n.unread()
 	s := state{
 		Role: n.roleToTell(), Rank: rank, Incarnation: n.cfg.Incarnation, Detect: n.paths.streamDetection(),
-		Unread: n.stream.unread, Seq: seq, Seen: n.peer.state.Seq, Ask: ask || !n.rankKnown(rank) || !n.peer.confirmed() || n.peer.granted != 0,
+		MACs: n.links.macs(), Unread: n.stream.unread, Seq: seq, Seen: n.peer.state.Seq, Ask: ask || !n.rankKnown(rank) || !n.peer.confirmed() || n.peer.granted != 0,
 	}
 	n.emit(SendSync{Data: s.encode(n.stream.version)})
 }

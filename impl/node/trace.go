@@ -69,7 +69,7 @@ func (n *Node) traceLease() {
 		until = n.now
 	}
 	e := n.spares.trace()
-	e.Event.At, e.Event.Node, e.Event.Lease.Until = n.now, n.cfg.ID, until
+	e.Event.At, e.Event.Node, *e.Event.Lease = n.now, n.cfg.ID, trace.Lease{Until: until, Relay: n.relaying.until}
 	n.emit(e)
 }
 

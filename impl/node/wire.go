@@ -27,7 +27,7 @@ const (
 
 // Versions of the protocol. Two nodes speak the newest that both know.
 const (
-	// Version is the newest, in which nodes compare their services and follow decisions.
+	// Version is the newest.
 	Version = ctsync.Version
 	// VersionMin is the oldest that is still spoken.
 	VersionMin = ctsync.VersionMin
@@ -38,6 +38,8 @@ const (
 	// versionServices is the first in which nodes tell each other what they balance, and a
 	// MASTER what it decides.
 	versionServices = 4
+	// versionRelay is the first in which states carry MACs.
+	versionRelay = 5
 )
 
 const (
@@ -65,6 +67,9 @@ type state struct {
 	// Detect is how long the stream may be silent before the sender counts as not
 	// heard on it, 0 of a sender that sends no keepalives.
 	Detect time.Duration
+	// MACs are the hardware addresses of the sender's service links, zero of a sender that
+	// does not tell them.
+	MACs [serviceLinks]MAC
 }
 
 func (s *state) fingerprint(h *fingerprint.Hash) {
@@ -76,6 +81,9 @@ func (s *state) fingerprint(h *fingerprint.Hash) {
 	h.Flag(s.Ask)
 	h.Flag(s.Unread)
 	h.Number(uint64(s.Detect))
+	for _, mac := range s.MACs {
+		h.Text(string(mac[:]))
+	}
 }
 
 // grant gives the role to the peer, once it has applied everything up to Barrier of Epoch.
@@ -87,7 +95,8 @@ type grant struct {
 const (
 	headerLen    = 2                             // type and version
 	stateLenV1   = 2 + 1 + 1 + 1 + 4 + 8 + 8 + 8 // and the id
-	stateLen     = stateLenV1 + 4 + 4 + 4        // Witnessed, Flows, Detect; and the id
+	stateLenV2   = stateLenV1 + 4 + 4 + 4        // Witnessed, Flows, Detect; and the id
+	stateLen     = stateLenV2 + serviceLinks*6   // MACs; and the id
 	requestLen   = 2
 	grantLen     = 2 + 4 + 8
 	keepaliveLen = 2
@@ -114,14 +123,27 @@ func (s state) encode(version uint8) []byte {
 		b = binary.BigEndian.AppendUint32(b, s.Rank.Flows)
 		b = binary.BigEndian.AppendUint32(b, uint32(s.Detect/time.Microsecond))
 	}
+	if version >= versionRelay {
+		for _, mac := range s.MACs {
+			b = append(b, mac[:]...)
+		}
+	}
 	return append(b, s.Rank.ID...)
 }
 
-func decodeState(b []byte) (state, error) {
-	length := stateLen
-	if b[1] == 1 {
-		length = stateLenV1
+// stateLenOf is the length of a state in a version of the protocol, without the id.
+func stateLenOf(version uint8) int {
+	switch {
+	case version == 1:
+		return stateLenV1
+	case version < versionRelay:
+		return stateLenV2
 	}
+	return stateLen
+}
+
+func decodeState(b []byte) (state, error) {
+	length := stateLenOf(b[1])
 	if len(b) <= length || len(b) > length+maxID {
 		return state{}, fmt.Errorf("node: state message: length %d is not %d to %d", len(b), length+1, length+maxID)
 	}
@@ -152,6 +174,11 @@ func decodeState(b []byte) (state, error) {
 		s.Rank.Witnessed = binary.BigEndian.Uint32(b[33:])
 		s.Rank.Flows = binary.BigEndian.Uint32(b[37:])
 		s.Detect = time.Duration(binary.BigEndian.Uint32(b[41:])) * time.Microsecond
+	}
+	if b[1] >= versionRelay {
+		for i := range s.MACs {
+			s.MACs[i] = MAC(b[stateLenV2+6*i:])
+		}
 	}
 	return s, nil
 }

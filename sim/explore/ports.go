@@ -95,9 +95,12 @@ func (p ports) Lease(until clock.Instant) error {
 	return nil
 }
 
-// SetMiss implements driver.Dataplane. No packet is a miss here.
-func (p ports) SetMiss(bool) error       { return nil }
-func (p ports) Keep(flow.Pedigree) error { return nil }
+// SetMiss implements driver.Dataplane. No packet is a miss here, and none is relayed: who sends
+// packets on forwards none.
+func (p ports) SetMiss(bool) error             { return nil }
+func (p ports) Relay(clock.Instant) error      { return nil }
+func (p ports) PeerMAC(string, node.MAC) error { return nil }
+func (p ports) Keep(flow.Pedigree) error       { return nil }
 
 // Drain implements driver.Dataplane. The event of a flow is stepped in as it is opened.
 func (p ports) Drain(func([]flow.Event)) error { return nil }
