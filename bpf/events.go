@@ -36,14 +36,27 @@ func (d *Dataplane) Poll(limit int, f func(flow.Event)) (more bool, err error) {
 	return d.reader.AvailableBytes() > 0, nil
 }
 
-// event reads a record of the ring. Its length gives the family.
+// event reads a record of the ring. The length of an event gives its family.
 func (d *Dataplane) event(sample []byte) (flow.Event, error) {
+	if len(sample) >= deferredMin {
+		return d.deferredEvent(sample)
+	}
 	for _, f := range d.families {
 		if e, ok := f.event(sample); ok {
 			return e, nil
 		}
 	}
 	return flow.Event{}, fmt.Errorf("bpf: read event ring: record of %d bytes", len(sample))
+}
+
+func (d *Dataplane) deferredEvent(sample []byte) (flow.Event, error) {
+	for _, f := range d.families {
+		if e, packet, ok := f.deferred(sample); ok {
+			e.Deferred = d.deferral.keep(e.Entry.Original, packet)
+			return e, nil
+		}
+	}
+	return flow.Event{}, fmt.Errorf("bpf: read event ring: deferred reply of %d bytes", len(sample))
 }
 
 func (f *family[A]) event(sample []byte) (flow.Event, bool) {

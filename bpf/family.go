@@ -21,6 +21,7 @@ type objects struct {
 	TableApply  *ebpf.Program `ebpf:"table_apply"`
 	TableHeal   *ebpf.Program `ebpf:"table_heal"`
 	TableRemove *ebpf.Program `ebpf:"table_remove"`
+	TableAssure *ebpf.Program `ebpf:"table_assure"`
 	TableCheck  *ebpf.Program `ebpf:"table_check"`
 
 	Conns         *ebpf.Map `ebpf:"conns"`
@@ -59,7 +60,7 @@ func (o *objects) shared() map[string]*ebpf.Map {
 
 func (o *objects) close() error {
 	var errs []error
-	for _, p := range []*ebpf.Program{o.FromClient, o.FromBackend, o.TableApply, o.TableHeal, o.TableRemove, o.TableCheck} {
+	for _, p := range []*ebpf.Program{o.FromClient, o.FromBackend, o.TableApply, o.TableHeal, o.TableRemove, o.TableAssure, o.TableCheck} {
 		errs = append(errs, p.Close())
 	}
 	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.BackendTables, o.LoadTables, o.DnatBackends, o.Members, o.Refusals, o.FlowCounts, o.Addresses, o.Batch,
@@ -94,6 +95,8 @@ type tables interface {
 	evictions() uint64
 	event(sample []byte) (flow.Event, bool)
 	portsUsed(all map[flow.Service]dataplane.PortUse)
+	deferred(sample []byte) (e flow.Event, packet []byte, ok bool)
+	assure(tuples []flow.Tuple) error
 	refused(all map[flow.Service]dataplane.Refusals) error
 	close() error
 }
@@ -133,12 +136,13 @@ func loadFamily[A addr](spec familySpec, cfg dataplane.Config, client, backend *
 	constants := map[string]any{
 		lbVarClientIfindex: uint32(client.Index), lbVarBackendIfindex: uint32(backend.Index),
 		lbVarClientMac: [6]byte(client.HardwareAddr), lbVarBackendMac: [6]byte(backend.HardwareAddr),
-		lbVarSnatFirst: cfg.SNATPorts.First,
-		lbVarSnatSeed:  cfg.SNATSeed,
-		lbVarSnatCount: uint32(cfg.SNATPorts.Last-cfg.SNATPorts.First) + 1,
-		lbVarFakeClock: opts.fakeClock,
-		lbVarDropEcho:  cfg.DropEcho,
-		lbVarIcmpRate:  uint32(cfg.ICMPRate),
+		lbVarSnatFirst:    cfg.SNATPorts.First,
+		lbVarSnatSeed:     cfg.SNATSeed,
+		lbVarSnatCount:    uint32(cfg.SNATPorts.Last-cfg.SNATPorts.First) + 1,
+		lbVarFakeClock:    opts.fakeClock,
+		lbVarDropEcho:     cfg.DropEcho,
+		lbVarDeferReplies: cfg.Defer,
+		lbVarIcmpRate:     uint32(cfg.ICMPRate),
 	}
 	if err := setConstants(spec.programs, constants); err != nil {
 		return nil, err

@@ -43,6 +43,7 @@ const (
 	fast6VarBtfLoad        = "btf_load"
 	fast6VarClientIfindex  = "client_ifindex"
 	fast6VarClientMac      = "client_mac"
+	fast6VarDeferReplies   = "defer_replies"
 	fast6VarDropEcho       = "drop_echo"
 	fast6VarFakeClock      = "fake_clock"
 	fast6VarGeneration     = "generation"
@@ -137,6 +138,7 @@ type fast6VariableSpecs struct {
 	BtfLoad        *ebpf.VariableSpec `ebpf:"btf_load"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
+	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
 	Generation     *ebpf.VariableSpec `ebpf:"generation"`
@@ -224,6 +226,7 @@ type fast6Variables struct {
 	BtfLoad        *ebpf.Variable `ebpf:"btf_load"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
+	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
 	Generation     *ebpf.Variable `ebpf:"generation"`

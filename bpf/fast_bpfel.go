@@ -42,6 +42,7 @@ const (
 	fast4VarBtfLoad        = "btf_load"
 	fast4VarClientIfindex  = "client_ifindex"
 	fast4VarClientMac      = "client_mac"
+	fast4VarDeferReplies   = "defer_replies"
 	fast4VarDropEcho       = "drop_echo"
 	fast4VarFakeClock      = "fake_clock"
 	fast4VarGeneration     = "generation"
@@ -135,6 +136,7 @@ type fast4VariableSpecs struct {
 	BtfLoad        *ebpf.VariableSpec `ebpf:"btf_load"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
+	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
 	Generation     *ebpf.VariableSpec `ebpf:"generation"`
@@ -220,6 +222,7 @@ type fast4Variables struct {
 	BtfLoad        *ebpf.Variable `ebpf:"btf_load"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
+	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
 	Generation     *ebpf.Variable `ebpf:"generation"`

@@ -231,6 +231,10 @@ func (s *programSubject) reset() {
 	s.must(s.Delete(all))
 	_, err := s.Poll(dataplane.AllPending, func(flow.Event) {})
 	s.must(err)
+	if d := s.deferral; d != nil {
+		clear(d.waiting)
+		d.packets, d.bytes = 0, 0
+	}
 	s.must(s.Lease(0))
 	s.must(s.Relay(0))
 	for _, link := range []string{"client0", "backend0"} {
@@ -431,9 +435,14 @@ func fate(t rapid.TB, s subject, link string, frame []byte) (string, []byte) {
 				return "drop " + reason.String(), nil
 			}
 		}
+		if after.Deferred > before.Deferred {
+			return "defer", nil
+		}
 		return "drop uncounted", nil
 	case model.Relay:
 		return relayFate(t, frame, out, after.Relayed-before.Relayed), out
+	case model.Defer:
+		return "defer", nil
 	}
 	if after.ARPReplies > before.ARPReplies && isIPv6(out) {
 		return advertisementFate(t, out), out

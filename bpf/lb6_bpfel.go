@@ -22,6 +22,7 @@ const (
 	lb6MapConns          = "conns"
 	lb6MapControl        = "control"
 	lb6MapCounters       = "counters"
+	lb6MapDeferring      = "deferring"
 	lb6MapDnatBackends   = "dnat_backends"
 	lb6MapEvents         = "events"
 	lb6MapFlowCounts     = "flow_counts"
@@ -40,6 +41,7 @@ const (
 	lb6ProgFromBackend   = "from_backend"
 	lb6ProgFromClient    = "from_client"
 	lb6ProgTableApply    = "table_apply"
+	lb6ProgTableAssure   = "table_assure"
 	lb6ProgTableCheck    = "table_check"
 	lb6ProgTableHeal     = "table_heal"
 	lb6ProgTableRemove   = "table_remove"
@@ -50,6 +52,7 @@ const (
 	lb6VarBtfLoad        = "btf_load"
 	lb6VarClientIfindex  = "client_ifindex"
 	lb6VarClientMac      = "client_mac"
+	lb6VarDeferReplies   = "defer_replies"
 	lb6VarDropEcho       = "drop_echo"
 	lb6VarFakeClock      = "fake_clock"
 	lb6VarFragmentIds    = "fragment_ids"
@@ -111,6 +114,7 @@ type lb6ProgramSpecs struct {
 	FromBackend *ebpf.ProgramSpec `ebpf:"from_backend"`
 	FromClient  *ebpf.ProgramSpec `ebpf:"from_client"`
 	TableApply  *ebpf.ProgramSpec `ebpf:"table_apply"`
+	TableAssure *ebpf.ProgramSpec `ebpf:"table_assure"`
 	TableCheck  *ebpf.ProgramSpec `ebpf:"table_check"`
 	TableHeal   *ebpf.ProgramSpec `ebpf:"table_heal"`
 	TableRemove *ebpf.ProgramSpec `ebpf:"table_remove"`
@@ -126,6 +130,7 @@ type lb6MapSpecs struct {
 	Conns         *ebpf.MapSpec `ebpf:"conns"`
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
+	Deferring     *ebpf.MapSpec `ebpf:"deferring"`
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	FlowCounts    *ebpf.MapSpec `ebpf:"flow_counts"`
@@ -154,6 +159,7 @@ type lb6VariableSpecs struct {
 	BtfLoad        *ebpf.VariableSpec `ebpf:"btf_load"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
+	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
 	FragmentIds    *ebpf.VariableSpec `ebpf:"fragment_ids"`
@@ -196,6 +202,7 @@ type lb6Maps struct {
 	Conns         *ebpf.Map `ebpf:"conns"`
 	Control       *ebpf.Map `ebpf:"control"`
 	Counters      *ebpf.Map `ebpf:"counters"`
+	Deferring     *ebpf.Map `ebpf:"deferring"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	Events        *ebpf.Map `ebpf:"events"`
 	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
@@ -221,6 +228,7 @@ func (m *lb6Maps) Close() error {
 		m.Conns,
 		m.Control,
 		m.Counters,
+		m.Deferring,
 		m.DnatBackends,
 		m.Events,
 		m.FlowCounts,
@@ -250,6 +258,7 @@ type lb6Variables struct {
 	BtfLoad        *ebpf.Variable `ebpf:"btf_load"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
+	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
 	FragmentIds    *ebpf.Variable `ebpf:"fragment_ids"`
@@ -273,6 +282,7 @@ type lb6Programs struct {
 	FromBackend *ebpf.Program `ebpf:"from_backend"`
 	FromClient  *ebpf.Program `ebpf:"from_client"`
 	TableApply  *ebpf.Program `ebpf:"table_apply"`
+	TableAssure *ebpf.Program `ebpf:"table_assure"`
 	TableCheck  *ebpf.Program `ebpf:"table_check"`
 	TableHeal   *ebpf.Program `ebpf:"table_heal"`
 	TableRemove *ebpf.Program `ebpf:"table_remove"`
@@ -283,6 +293,7 @@ func (p *lb6Programs) Close() error {
 		p.FromBackend,
 		p.FromClient,
 		p.TableApply,
+		p.TableAssure,
 		p.TableCheck,
 		p.TableHeal,
 		p.TableRemove,

@@ -81,6 +81,25 @@ type lbCounters struct {
 	Fast        [2]uint64
 	Left        [4]uint64
 	Relayed     uint64
+	Deferred    uint64
+	Undeferred  uint64
+}
+
+type lbDeferring struct {
+	_      structs.HostLayout
+	To     lbTuple
+	Pad    uint32
+	Record struct {
+		_        structs.HostLayout
+		Family   uint8
+		State    uint8
+		Origin   uint8
+		Pad      uint8
+		Len      uint32
+		Original lbTuple
+		Reply    lbTuple
+		Packet   [2048]uint8
+	}
 }
 
 type lbFlowCount struct {
@@ -185,6 +204,7 @@ const (
 	lbMapConns          = "conns"
 	lbMapControl        = "control"
 	lbMapCounters       = "counters"
+	lbMapDeferring      = "deferring"
 	lbMapDnatBackends   = "dnat_backends"
 	lbMapEvents         = "events"
 	lbMapFlowCounts     = "flow_counts"
@@ -199,6 +219,7 @@ const (
 	lbProgFromBackend   = "from_backend"
 	lbProgFromClient    = "from_client"
 	lbProgTableApply    = "table_apply"
+	lbProgTableAssure   = "table_assure"
 	lbProgTableCheck    = "table_check"
 	lbProgTableHeal     = "table_heal"
 	lbProgTableRemove   = "table_remove"
@@ -209,6 +230,7 @@ const (
 	lbVarBtfLoad        = "btf_load"
 	lbVarClientIfindex  = "client_ifindex"
 	lbVarClientMac      = "client_mac"
+	lbVarDeferReplies   = "defer_replies"
 	lbVarDropEcho       = "drop_echo"
 	lbVarFakeClock      = "fake_clock"
 	lbVarFragmentIds    = "fragment_ids"
@@ -270,6 +292,7 @@ type lbProgramSpecs struct {
 	FromBackend *ebpf.ProgramSpec `ebpf:"from_backend"`
 	FromClient  *ebpf.ProgramSpec `ebpf:"from_client"`
 	TableApply  *ebpf.ProgramSpec `ebpf:"table_apply"`
+	TableAssure *ebpf.ProgramSpec `ebpf:"table_assure"`
 	TableCheck  *ebpf.ProgramSpec `ebpf:"table_check"`
 	TableHeal   *ebpf.ProgramSpec `ebpf:"table_heal"`
 	TableRemove *ebpf.ProgramSpec `ebpf:"table_remove"`
@@ -285,6 +308,7 @@ type lbMapSpecs struct {
 	Conns         *ebpf.MapSpec `ebpf:"conns"`
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
+	Deferring     *ebpf.MapSpec `ebpf:"deferring"`
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	FlowCounts    *ebpf.MapSpec `ebpf:"flow_counts"`
@@ -309,6 +333,7 @@ type lbVariableSpecs struct {
 	BtfLoad        *ebpf.VariableSpec `ebpf:"btf_load"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
+	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
 	FragmentIds    *ebpf.VariableSpec `ebpf:"fragment_ids"`
@@ -351,6 +376,7 @@ type lbMaps struct {
 	Conns         *ebpf.Map `ebpf:"conns"`
 	Control       *ebpf.Map `ebpf:"control"`
 	Counters      *ebpf.Map `ebpf:"counters"`
+	Deferring     *ebpf.Map `ebpf:"deferring"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	Events        *ebpf.Map `ebpf:"events"`
 	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
@@ -372,6 +398,7 @@ func (m *lbMaps) Close() error {
 		m.Conns,
 		m.Control,
 		m.Counters,
+		m.Deferring,
 		m.DnatBackends,
 		m.Events,
 		m.FlowCounts,
@@ -397,6 +424,7 @@ type lbVariables struct {
 	BtfLoad        *ebpf.Variable `ebpf:"btf_load"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
+	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
 	FragmentIds    *ebpf.Variable `ebpf:"fragment_ids"`
@@ -420,6 +448,7 @@ type lbPrograms struct {
 	FromBackend *ebpf.Program `ebpf:"from_backend"`
 	FromClient  *ebpf.Program `ebpf:"from_client"`
 	TableApply  *ebpf.Program `ebpf:"table_apply"`
+	TableAssure *ebpf.Program `ebpf:"table_assure"`
 	TableCheck  *ebpf.Program `ebpf:"table_check"`
 	TableHeal   *ebpf.Program `ebpf:"table_heal"`
 	TableRemove *ebpf.Program `ebpf:"table_remove"`
@@ -430,6 +459,7 @@ func (p *lbPrograms) Close() error {
 		p.FromBackend,
 		p.FromClient,
 		p.TableApply,
+		p.TableAssure,
 		p.TableCheck,
 		p.TableHeal,
 		p.TableRemove,

@@ -31,6 +31,7 @@ type Dataplane struct {
 	reader     *ringbuf.Reader
 	record     ringbuf.Record
 	waiter     waiter
+	deferral   *deferral // nil if replies are not deferred
 	now        func() clock.Instant
 
 	host       model.Host // its addresses
@@ -208,6 +209,11 @@ func (d *Dataplane) start() (err error) {
 	if err := d.waiter.open(d.shared.Events.FD()); err != nil {
 		return err
 	}
+	if d.cfg.Defer {
+		if d.deferral, err = openDeferral(d.cfg.ClientLink, d.cfg.HasIPv6()); err != nil {
+			return err
+		}
+	}
 	if d.host, err = hostAddresses(); err != nil {
 		return err
 	}
@@ -219,7 +225,7 @@ func (d *Dataplane) start() (err error) {
 func (d *Dataplane) Close() error {
 	var errs []error
 	errs = append(errs, d.detach(), d.groups.close())
-	errs = append(errs, d.waiter.close())
+	errs = append(errs, d.waiter.close(), d.deferral.close())
 	if d.reader != nil {
 		errs = append(errs, d.reader.Close())
 	}
@@ -308,6 +314,10 @@ func (d *Dataplane) Counters() (dataplane.Counters, error) {
 	}
 	for _, f := range d.families {
 		sum.Evicted += f.evictions()
+	}
+	if r := d.deferral; r != nil {
+		sum.Forwarded[reply] += r.packets
+		sum.Bytes[reply] += r.bytes
 	}
 	return sum, nil
 }

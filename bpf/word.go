@@ -54,4 +54,6 @@ func addCounters(sum *dataplane.Counters, c *lbCounters) {
 		sum.Fast.Left[i] += c.Left[i]
 	}
 	sum.Relayed += c.Relayed
+	sum.Deferred += c.Deferred
+	sum.Undeferred += c.Undeferred
 }

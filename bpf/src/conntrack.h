@@ -346,3 +346,14 @@ __noinline int track(struct conn *conn, const struct tuple *original, __u32 id, 
 		track_in(conn, original, id, pkt, direction == ORIGINAL ? ORIGINAL : REPLY);
 	return 0;
 }
+
+/* Whether a reply is the one that tells the client: the SYN-ACK, and every datagram to a client
+ * whose flow is not assured yet. Of UDP that ends when user space has sent one. */
+static __always_inline bool tells_client(const struct conn *conn, const struct packet *pkt)
+{
+	__u32 state = state_of(word_of(conn));
+
+	if (pkt->tuple.proto == IPPROTO_UDP)
+		return state == STATE_UNREPLIED;
+	return state == STATE_SYN_SENT && (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == (TCP_SYN | TCP_ACK);
+}

@@ -87,6 +87,8 @@ static __always_inline int fast(packet_ctx *ctx, enum direction direction)
 		return leave_to_tcx(LEFT_OTHER);
 	if (!a.conn || (direction == ORIGINAL && reopens(word_of(a.conn), pkt)))
 		return leave_to_tcx(LEFT_NEW);
+	if (direction == REPLY && defer_replies && tells_client(a.conn, pkt))
+		return leave_to_tcx(LEFT_NEW);
 	if (is_partial(ctx, pkt))
 		return leave_to_tcx(LEFT_CHECKSUM);
 	if (is_kernels_turn(a.conn, pkt, direction))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * The load balancer's programs: from_client and from_backend sit on the ingress
- * of its two links, table_apply, table_heal, table_remove and table_check are run by user space.
+ * of its two links, table_apply, table_heal, table_remove, table_assure and table_check are run
+ * by user space.
  *
  * A packet has one of three fates: it is the host's (TCX_NEXT), it is forwarded
  * translated, or it is dropped and counted. What concerns a VIP is never the
@@ -13,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "arrival.h"
+#include "defer.h"
 #include "fragment.h"
 #include "icmp.h"
 #include "leave.h"
@@ -49,6 +51,49 @@ static __always_inline int forward(struct __sk_buff *skb, const struct packet *p
 	return leave(skb, hop, direction);
 }
 
+/* Translates a reply and defers it. Returns NOT_DEFERRED if there is no room for it. */
+#define NOT_DEFERRED 1
+
+static __noinline int defer_reply(struct __sk_buff *skb, const struct packet *pkt, const struct conn *conn,
+				  const struct tuple *original)
+{
+	struct deferring *d = take_deferring();
+
+	if (!d || !pkt || !conn || !original)
+		return drop(DROP_MISS);
+	d->to = reversed(original);
+	if (pkt->more) {
+		if (!remember_datagram(skb, pkt, &d->to, REPLY))
+			return drop(DROP_FRAGMENT);
+		count_fragment();
+	}
+	if (!translate(skb, pkt, &d->to))
+		return drop(DROP_MALFORMED);
+	if (!put_deferred(skb, &d->record, original, conn))
+		return NOT_DEFERRED;
+	count_deferred(true);
+	return TCX_DROP;
+}
+
+/* The reply that tells a client of its flow. Of UDP, only one that has gone to the client
+ * moves the flow. */
+static __always_inline int telling_reply(struct __sk_buff *skb, const struct packet *pkt, const struct arrival *a)
+{
+	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
+	int verdict;
+
+	if (tcp)
+		move_flow(pkt, a, REPLY);
+	verdict = defer_reply(skb, pkt, a->conn, a->original);
+	if (verdict != NOT_DEFERRED)
+		return verdict;
+	count_deferred(false);
+	if (!tcp)
+		move_flow(pkt, a, REPLY);
+	count_forwarded(skb, REPLY);
+	return leave(skb, 0, REPLY);
+}
+
 /* A packet of the flow of an entry. */
 static __always_inline int pass_on(struct __sk_buff *skb, const struct packet *pkt, const struct arrival *a,
 				  enum direction direction)
@@ -58,6 +103,8 @@ static __always_inline int pass_on(struct __sk_buff *skb, const struct packet *p
 
 	if (reason != DROP_NONE)
 		return drop(reason);
+	if (direction == REPLY && defer_replies && tells_client(a->conn, pkt))
+		return telling_reply(skb, pkt, a);
 	move_flow(pkt, a, direction);
 	if (!a->hop)
 		remember_hop(a->conn, a->stamp, find_neighbour(skb, &to, egress(direction)), direction);
@@ -216,6 +263,17 @@ int table_remove(struct batch_args *args)
 	struct batch_args work = *args;
 
 	bpf_loop(work.count, remove_record, &work, 0);
+	args->done = work.done;
+	return 0;
+}
+
+/* Notes that UDP flows were answered by user space. */
+SEC("syscall")
+int table_assure(struct batch_args *args)
+{
+	struct batch_args work = *args;
+
+	bpf_loop(work.count, assure_record, &work, 0);
 	args->done = work.done;
 	return 0;
 }

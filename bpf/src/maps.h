@@ -20,6 +20,7 @@ const volatile __u32 snat_count;
 const volatile __u64 snat_seed;
 const volatile bool fake_clock; /* tests set the time */
 const volatile bool drop_echo;	/* echo requests to a VIP are not answered */
+const volatile bool defer_replies; /* see defer.h */
 const volatile __u32 icmp_rate; /* approximate limit of the family's errors per second */
 
 /* Not constant: a link may get another hardware address. */

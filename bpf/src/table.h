@@ -151,6 +151,36 @@ static long apply_record(__u32 i, void *context)
 	return 0;
 }
 
+/* Moves a UDP flow as its first reply does, which user space has sent. */
+static __always_inline bool assure(const struct tuple *original)
+{
+	struct conn *conn = find_conn(original);
+	__u64 word;
+
+	for (int i = 0; conn && i < SWAP_ATTEMPTS; i++) {
+		word = word_of(conn);
+		if (!belongs_to(word, original) || state_of(word) != STATE_UNREPLIED)
+			return false;
+		if (move(conn, original, word, with_state(word, STATE_ASSURED))) {
+			mark_seen(conn, now(), true);
+			return true;
+		}
+	}
+	return false;
+}
+
+static long assure_record(__u32 i, void *context)
+{
+	struct batch_args *args = context;
+	struct record *r = bpf_map_lookup_elem(&batch, &i);
+
+	if (!r)
+		return 1;
+	if (assure(&r->original))
+		args->done++;
+	return 0;
+}
+
 static __always_inline bool remove_as_asked(const struct record *r, __u32 condition)
 {
 	struct conn *conn;

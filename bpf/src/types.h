@@ -286,6 +286,8 @@ struct counters {
 	__u64 fast[2];	   /* of forwarded: by XDP */
 	__u64 left[LEFT_SLOTS];
 	__u64 relayed;	   /* sent on to the peer */
+	__u64 deferred;	   /* replies that user space has got, see defer.h */
+	__u64 undeferred;  /* forwarded at once instead: too large, or the ring has no room */
 };
 
 struct event {

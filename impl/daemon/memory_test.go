@@ -41,6 +41,10 @@ type memory struct {
 
 var _ dataplane.Dataplane = (*memory)(nil)
 
+// No reply is deferred here.
+func (m *memory) Release([]uint64) error { return nil }
+func (m *memory) Discard([]uint64)       {}
+
 func newMemory() *memory {
 	return &memory{table: map[flow.Tuple]flow.Entry{}, pending: make(chan struct{}, 1), closed: make(chan struct{})}
 }

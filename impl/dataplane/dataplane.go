@@ -201,6 +201,10 @@ type Config struct {
 	DropEcho      bool // a ping of a VIP is dropped, not answered
 	ICMPRate      int  // approximate limit of ICMP errors per second and family; 0 means DefaultICMPRate
 	Hook          Hook
+	// Defer holds back the replies that tell clients that their flows are established: a
+	// SYN-ACK, and the datagrams of an unreplied UDP flow. Poll passes them on as events,
+	// behind those of their flow, and Release or Discard ends them.
+	Defer bool
 	// Pin is the folder in which the table outlives the process; "" makes it end with the
 	// process.
 	Pin string
@@ -291,6 +295,9 @@ type Counters struct {
 	Evicted    uint64 // entries deleted by Sweep before their timeout, under pressure
 	Resets     uint64 // RSTs to clients of a service without backends
 	Relayed    uint64 // packets sent on to the peer
+	// Deferred replies were held back. Undeferred ones were forwarded at once instead, because
+	// they were too large or the ring buffer was half full.
+	Deferred, Undeferred uint64
 	// EchoReplies answered pings of a VIP. ICMPErrors told a sender that its packet was
 	// dropped for its TTL, its size, or because no backend serves.
 	EchoReplies, ICMPErrors uint64
@@ -362,6 +369,12 @@ type Dataplane interface {
 	// none that happens after the call began, so that it ends however fast flows open. more
 	// reports whether further events are pending.
 	Poll(limit int, f func(flow.Event)) (more bool, err error)
+	// Release sends deferred replies to their clients in the order of the ids, and moves
+	// their UDP flows to Assured, so that further replies are not deferred. An error means
+	// that some of them did not leave; none is deferred any more.
+	Release(ids []uint64) error
+	// Discard drops deferred replies.
+	Discard(ids []uint64)
 	// Wait blocks until an event is pending or the dataplane is closed (io.EOF). It
 	// consumes nothing: until Poll has taken the pending events, it returns at once.
 	Wait() error

@@ -112,4 +112,14 @@ func (e Entry) Backend() (Addr, uint16) { return e.Reply.Src, e.Reply.SrcPort }
 type Event struct {
 	Entry   Entry
 	Deleted bool
+	// Deferred is a reply that the dataplane holds back. Such an event changes nothing: its
+	// Entry is the reply's flow.
+	Deferred Deferred
+}
+
+// Deferred is a reply that waits in the dataplane to be sent or dropped. The zero Deferred is
+// none.
+type Deferred struct {
+	ID    uint64 // not 0; ids of one process rise
+	Bytes int    // of the packet
 }

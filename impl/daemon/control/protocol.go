@@ -180,6 +180,8 @@ type Counters struct {
 	Resets            uint64            `json:"resets"`
 	Relayed           uint64            `json:"relayed"`
 	Evicted           uint64            `json:"evicted"`
+	Deferred          uint64            `json:"deferred"`
+	Undeferred        uint64            `json:"undeferred"`
 	Dropped           map[string]uint64 `json:"dropped"` // by dataplane.Drop
 	// Of the forwarded packets, those that went by XDP, and what XDP left to TCX, by reason.
 	XDPOriginal uint64            `json:"xdp_original"`
@@ -194,6 +196,7 @@ func CountersFrom(c dataplane.Counters) Counters {
 		BytesOriginal: c.Bytes[0], BytesReply: c.Bytes[1],
 		Created: c.Created, Adopted: c.Adopted, ARPReplies: c.ARPReplies, EventsLost: c.EventsLost, Unproven: c.Unproven,
 		Fragments: c.Fragments, EchoReplies: c.EchoReplies, ICMPErrors: c.ICMPErrors, Resets: c.Resets, Relayed: c.Relayed, Evicted: c.Evicted,
+		Deferred: c.Deferred, Undeferred: c.Undeferred,
 		Dropped:     map[string]uint64{},
 		XDPOriginal: c.Fast.Forwarded[0], XDPReply: c.Fast.Forwarded[1], XDPLeft: map[string]uint64{},
 	}

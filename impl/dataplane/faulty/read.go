@@ -49,7 +49,12 @@ func (d *Dataplane) Poll(limit int, f func(flow.Event)) (more bool, err error) {
 		return d.Dataplane.Poll(limit, f)
 	}
 	dropped := uint64(0)
-	more, err = d.Dataplane.Poll(limit, func(flow.Event) { dropped++ })
+	more, err = d.Dataplane.Poll(limit, func(e flow.Event) {
+		dropped++
+		if e.Deferred.ID != 0 {
+			d.Discard([]uint64{e.Deferred.ID})
+		}
+	})
 	d.lose(dropped)
 	return more, err
 }

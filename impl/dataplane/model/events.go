@@ -13,10 +13,7 @@ func (d *Dataplane) emit(original flow.Tuple, c *conn) {
 		d.counters.EventsLost++
 		return
 	}
-	d.events = append(d.events, flow.Event{Entry: flow.Entry{
-		Original: original, Reply: c.reply, State: c.state, Origin: c.origin,
-		Remaining: d.lifetimes.Of(&original, c.state),
-	}})
+	d.events = append(d.events, flow.Event{Entry: d.fresh(&original, c)})
 }
 
 // Poll implements dataplane.Dataplane.

@@ -24,12 +24,13 @@ type MAC [6]byte
 
 // Host is the part of the configuration that comes from the node's host.
 type Host struct {
-	ClientMAC, BackendMAC         MAC         // of the two links
-	PeerClientMAC, PeerBackendMAC MAC         // of the peer's; zero if unknown
-	Own                           []flow.Addr // the host's own addresses
-	Broadcast                     []flow.Addr // broadcast addresses of its networks
-	MaxEvents                     int         // capacity for pending events; 0 means the programs' capacity
-	MTU                           int         // MTU of both links; 0 means Ethernet's
+	ClientMAC, BackendMAC         MAC           // of the two links
+	PeerClientMAC, PeerBackendMAC MAC           // of the peer's; zero if unknown
+	Own                           []flow.Addr   // the host's own addresses
+	Broadcast                     []flow.Addr   // broadcast addresses of its networks
+	MaxEvents                     int           // capacity for pending events; 0 means the programs' capacity
+	MTU                           int           // MTU of both links; 0 means Ethernet's
+	Send                          func(Outcome) // takes deferred frames that Release sends; may be nil
 }
 
 const ethernetMTU = 1500
@@ -64,6 +65,9 @@ type Dataplane struct {
 	events       []flow.Event
 	counters     dataplane.Counters
 	closed       bool
+
+	deferred     map[uint64]deferred // by id
+	lastDeferred uint64
 
 	walk []flow.Tuple // what Walk has yet to pass
 
@@ -101,7 +105,7 @@ func New(cfg dataplane.Config, host Host) (*Dataplane, error) {
 	d := &Dataplane{
 		cfg: cfg, host: host,
 		conns: make(map[flow.Tuple]*conn), replies: make(map[flow.Tuple]flow.Tuple),
-		fragments: make(map[datagramKey]*datagram), flowCounts: make(dataplane.FlowCounts),
+		fragments: make(map[datagramKey]*datagram), flowCounts: make(dataplane.FlowCounts), deferred: make(map[uint64]deferred),
 		errors: map[*family]*icmpRate{v4: {}, v6: {}},
 	}
 	if err := d.SetServices(cfg.Services, cfg.VIPs); err != nil {

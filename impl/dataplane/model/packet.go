@@ -16,6 +16,7 @@ const (
 	Forward                // it leaves on Outcome.Link
 	Drop                   // it is dropped and counted
 	Relay                  // it leaves on the link that it came from, addressed to the peer
+	Defer                  // it is held back until Release or Discard
 )
 
 func (v Verdict) String() string {
@@ -28,6 +29,8 @@ func (v Verdict) String() string {
 		return "drop"
 	case Relay:
 		return "relay"
+	case Defer:
+		return "defer"
 	}
 	return fmt.Sprintf("verdict%d", uint8(v))
 }
@@ -41,6 +44,8 @@ type Outcome struct {
 	// translated packet keeps its Ethernet addresses; those of its neighbour are set at
 	// egress.
 	Frame []byte
+	// Deferred is the id of a packet that is held back, or that was.
+	Deferred uint64
 }
 
 var pass = Outcome{Verdict: Pass}
@@ -206,6 +211,9 @@ func (d *Dataplane) replyDirection(p *packet, originalTuple flow.Tuple) Outcome 
 	}
 	if p.relayed && c.moves(p, reply) {
 		return d.drop(dataplane.DropRelayed)
+	}
+	if d.cfg.Defer && c.tellsClient(p) {
+		return d.deferReply(c, originalTuple, p)
 	}
 	d.track(c, originalTuple, p, reply)
 	return d.forward(p, originalTuple.Reverse(), reply)

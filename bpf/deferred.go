@@ -1,0 +1,174 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"baton/impl/flow"
+)
+
+// deferredMin is DEFERRED_MIN of defer.h: a record of the ring that is as long is a deferred
+// reply, a shorter one an event.
+const deferredMin = 128
+
+// rawDeferred is the beginning of struct deferred of defer.h. The packet follows.
+type rawDeferred[A addr] struct {
+	Family, State, Origin uint8
+	Pad                   uint8
+	Len                   uint32
+	Original, Reply       rawTuple[A]
+}
+
+// deferred reads a record of the ring, if it is of the family. The packet is the record's own
+// memory.
+func (f *family[A]) deferred(sample []byte) (e flow.Event, packet []byte, ok bool) {
+	const v4, v6 = 4, 6
+	number, start := uint8(v6), int(unsafe.Sizeof(rawDeferred[A]{}))
+	if f.has(flow.IPv4(0, 0, 0, 0)) {
+		number = v4
+	}
+	if len(sample) < start || sample[0] != number {
+		return e, nil, false
+	}
+	r := (*rawDeferred[A])(unsafe.Pointer(&sample[0]))
+	if int(r.Len) > len(sample)-start {
+		return e, nil, false
+	}
+	state := flow.State(r.State)
+	e.Entry = flow.Entry{
+		Original: fromTuple(&r.Original), Reply: fromTuple(&r.Reply),
+		State: state, Origin: flow.Origin(r.Origin), Remaining: f.lifetime(&r.Original, state),
+	}
+	return e, sample[start : start+int(r.Len)], true
+}
+
+// assure moves UDP flows as their first reply does.
+func (f *family[A]) assure(tuples []flow.Tuple) error {
+	for chunk := range slices.Chunk(tuples, batchMax) {
+		_, err := f.batch.run(f.objs.TableAssure, len(chunk), noCondition, func(records []rawRecord[A]) {
+			for i := range records {
+				records[i] = rawRecord[A]{Original: toTuple[A](chunk[i])}
+			}
+		}, nil)
+		if err != nil {
+			return fmt.Errorf("bpf: assure %d flows: %w", len(chunk), err)
+		}
+	}
+	return nil
+}
+
+const ethernetLen = 14
+
+// waitingReply is a deferred reply.
+type waitingReply struct {
+	original flow.Tuple
+	packet   []byte // from the IP header on
+}
+
+// deferral holds the deferred replies and sends them.
+type deferral struct {
+	waiting map[uint64]waitingReply
+	last    uint64 // id
+	// Raw sockets that send packets with their IP header by the client link; 0 is none. The
+	// kernel finds route and neighbour, as it does for a packet that the programs redirect.
+	socket4, socket6 int
+
+	packets, bytes uint64 // that were sent
+}
+
+// openDeferral opens the sockets, in the calling thread's network namespace.
+func openDeferral(link string, ipv6 bool) (*deferral, error) {
+	d := &deferral{waiting: make(map[uint64]waitingReply)}
+	var err error
+	if d.socket4, err = rawSocket(unix.AF_INET, link); err == nil && ipv6 {
+		d.socket6, err = rawSocket(unix.AF_INET6, link)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("bpf: open the socket of deferred replies on %s: %w", link, err), d.close())
+	}
+	return d, nil
+}
+
+func rawSocket(family int, link string) (int, error) {
+	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_RAW)
+	if err == nil {
+		err = unix.BindToDevice(fd, link)
+	}
+	return fd, err
+}
+
+func (d *deferral) close() error {
+	if d == nil {
+		return nil
+	}
+	var errs []error
+	for _, fd := range []*int{&d.socket4, &d.socket6} {
+		if *fd > 0 {
+			errs = append(errs, unix.Close(*fd))
+			*fd = 0
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// keep keeps a packet, of which the ring's memory is another's soon.
+func (d *deferral) keep(original flow.Tuple, packet []byte) flow.Deferred {
+	d.last++
+	packet = slices.Clone(withoutPadding(packet))
+	completeChecksum(packet)
+	d.waiting[d.last] = waitingReply{original, packet}
+	return flow.Deferred{ID: d.last, Bytes: len(packet)}
+}
+
+// send sends a packet. A full queue counts as a failure: TCP retransmits.
+func (d *deferral) send(r waitingReply) error {
+	to := r.original.Src
+	if to.Is4() {
+		return unix.Sendto(d.socket4, r.packet, unix.MSG_DONTWAIT, &unix.SockaddrInet4{Addr: to.As4()})
+	}
+	return unix.Sendto(d.socket6, r.packet, unix.MSG_DONTWAIT, &unix.SockaddrInet6{Addr: to})
+}
+
+// reply is the index of the direction in Counters.
+const reply = 1
+
+// Release implements dataplane.Dataplane.
+func (d *Dataplane) Release(ids []uint64) error {
+	if d.deferral == nil {
+		return nil
+	}
+	var errs []error
+	var answered []flow.Tuple
+	for _, id := range ids {
+		r, ok := d.deferral.waiting[id]
+		if !ok {
+			continue
+		}
+		delete(d.deferral.waiting, id)
+		if err := d.deferral.send(r); err != nil {
+			errs = append(errs, fmt.Errorf("bpf: send a deferred reply to %s: %w", r.original.Src, err))
+			continue
+		}
+		d.deferral.packets++
+		d.deferral.bytes += uint64(len(r.packet)) + ethernetLen
+		if r.original.Proto == flow.UDP {
+			answered = append(answered, r.original)
+		}
+	}
+	errs = append(errs, split(d.families, answered, itself, func(f tables, list []flow.Tuple) error { return f.assure(list) }))
+	return errors.Join(errs...)
+}
+
+// Discard implements dataplane.Dataplane.
+func (d *Dataplane) Discard(ids []uint64) {
+	if d.deferral == nil {
+		return
+	}
+	for _, id := range ids {
+		delete(d.deferral.waiting, id)
+	}
+}

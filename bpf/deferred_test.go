@@ -1,0 +1,228 @@
+package bpf
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// deferringConfig is testConfig with deferred replies.
+func deferringConfig() dataplane.Config {
+	cfg := testConfig()
+	cfg.Defer = true
+	return cfg
+}
+
+// TestProgramsFollowTheModelWithDeferredReplies, which are sent and dropped at any time.
+func TestProgramsFollowTheModelWithDeferredReplies(t *testing.T) {
+	programsFollowTheModel(t, deferringConfig(), nil)
+}
+
+func TestProgramsFollowTheModelWithDeferredRepliesOverIPv6(t *testing.T) {
+	overIPv6(t)
+	programsFollowTheModel(t, deferringConfig(), nil)
+}
+
+// endReplies sends or drops deferred replies in both.
+func (p *pair) endReplies(t *rapid.T) {
+	send := rapid.Bool().Draw(t, "send")
+	n := rapid.IntRange(0, len(p.deferred[0])).Draw(t, "replies")
+	for i, s := range []subject{p.model, p.programs} {
+		ids := p.deferred[i][:n]
+		p.deferred[i] = p.deferred[i][n:]
+		if !send {
+			s.Discard(ids)
+		} else if err := s.Release(ids); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if send {
+		p.reached["replies sent"] += n
+	}
+}
+
+// events polls the model or the programs and notes the replies that they hold back.
+func (p *pair) events(which int) (lines []string) {
+	s := []subject{p.model, p.programs}[which]
+	_, err := s.Poll(dataplane.AllPending, func(e flow.Event) {
+		line := entryLine(e.Entry)
+		if e.Deferred.ID != 0 {
+			line = fmt.Sprintf("deferred, of %d bytes: %s", e.Deferred.Bytes, line)
+			p.deferred[which] = append(p.deferred[which], e.Deferred.ID)
+		}
+		lines = append(lines, line)
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return lines
+}
+
+// checkDeferred fails if no reply was deferred and sent.
+func (r reach) checkDeferred(t *testing.T) {
+	for _, w := range []string{"backend0 defer", "replies sent"} {
+		if r[w] == 0 {
+			t.Errorf("the sequences never reached %q", w)
+		}
+	}
+}
+
+// compareDeferred compares the replies that wait, bit for bit.
+func (p *pair) compareDeferred() {
+	programs := p.programs.(*programSubject)
+	if programs.deferral == nil {
+		return
+	}
+	waiting := p.model.(*modelSubject).Deferred()
+	if len(waiting) != len(programs.deferral.waiting) || len(p.deferred[0]) != len(p.deferred[1]) {
+		p.t.Fatalf("the model holds %d replies back, the programs %d", len(waiting), len(programs.deferral.waiting))
+	}
+	for i, id := range p.deferred[0] {
+		got, want := programs.deferral.waiting[p.deferred[1][i]], waiting[id]
+		if !bytes.Equal(got.packet, withoutPadding(want[ethernetLen:])) {
+			p.t.Fatalf("deferred reply:\nmodel    %x\nprograms %x", want[ethernetLen:], got.packet)
+		}
+	}
+}
+
+// TestDeferredReplies walks through the life of a flow of each protocol.
+func TestDeferredReplies(t *testing.T) {
+	for _, kind := range []string{"model", "programs"} {
+		t.Run(kind, func(t *testing.T) {
+			var s subject = newModelSubject(t, deferringConfig())
+			if kind == "programs" {
+				s = newProgramSubject(t, deferringConfig())
+			}
+			if err := s.Lease(origin + 1e12); err != nil {
+				t.Fatal(err)
+			}
+			for _, proto := range []flow.Proto{flow.TCP, flow.UDP} {
+				checkDeferred(t, s, proto)
+			}
+		})
+	}
+}
+
+func checkDeferred(t *testing.T, s subject, proto flow.Proto) {
+	original, opens, answers := toVIP(proto, 40000, dnatPort), syn, syn|ack
+	talk := conversation{}
+	if _, err := s.Poll(dataplane.AllPending, func(flow.Event) {}); err != nil {
+		t.Fatal(err)
+	}
+	send := func(link string, frame []byte, want string) {
+		t.Helper()
+		numbered := frame
+		if proto == flow.TCP {
+			numbered = talk.number(t, s, link, frame)
+		}
+		if got, _ := fate(t, s, link, numbered); got != want {
+			t.Errorf("%s: %s on %s: %s, want %s", proto, proto, link, got, want)
+		}
+	}
+	forwarded := func() uint64 { return counters(t, s).Forwarded[reply] }
+	state := func(want flow.State) {
+		t.Helper()
+		if e, _, err := s.Lookup(original); err != nil || e.State != want {
+			t.Errorf("%s: the flow is %v (%v), want %v", proto, e.State, err, want)
+		}
+	}
+	send("client0", fromClient(original, opens), "forward "+forwardedAs(t, s, original).String())
+	e, _, err := s.Lookup(original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, answer := forwarded(), fromBackend(e.Reply, answers)
+	send("backend0", answer, "defer")
+	send("backend0", answer, "defer")
+	if got := forwarded(); got != before {
+		t.Errorf("%s: %d replies count as forwarded before they are", proto, got-before)
+	}
+	var kinds []uint64
+	if _, err := s.Poll(dataplane.AllPending, func(e flow.Event) {
+		kinds = append(kinds, e.Deferred.ID)
+		if e.Deferred.ID != 0 && e.Entry.Original != original {
+			t.Errorf("%s: deferred of %v", proto, e.Entry.Original)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(kinds) != 3 || kinds[0] != 0 || kinds[1] == 0 || kinds[2] <= kinds[1] {
+		t.Fatalf("%s: events of deferred replies %v, want the flow's and then two", proto, kinds)
+	}
+	s.Discard(kinds[1:2])
+	if err := s.Release(kinds[1:]); err != nil {
+		t.Fatal(err)
+	}
+	if got := forwarded() - before; got != 1 {
+		t.Errorf("%s: %d replies were sent, want the one that was not dropped", proto, got)
+	}
+	if proto == flow.UDP {
+		state(flow.Assured)
+		send("backend0", answer, "forward "+original.Reverse().String())
+		return
+	}
+	state(flow.SynSent)
+	send("client0", fromClient(original, ack), "forward "+e.Reply.Reverse().String())
+	state(flow.Established)
+	send("backend0", fromBackend(e.Reply, ack|psh), "forward "+original.Reverse().String())
+}
+
+// forwardedAs is what the first packet of a dnat flow to one backend is forwarded as.
+func forwardedAs(t *testing.T, s subject, original flow.Tuple) flow.Tuple {
+	t.Helper()
+	to := original
+	to.Dst, to.DstPort = address(backendAddr), 8081
+	return to
+}
+
+// TestChecksumIsCompleted where hardware was to do it, and only there.
+func TestChecksumIsCompleted(t *testing.T) {
+	for _, proto := range []flow.Proto{flow.TCP, flow.UDP} {
+		whole := fromBackend(dnatReply(proto, 40000, 8081), syn|ack)[ethernetLen:]
+		at := 20 + 16
+		if proto == flow.UDP {
+			at = 20 + 6
+		}
+		_, pseudo, _ := transport(whole)
+		partial := slices.Clone(whole)
+		binary.BigEndian.PutUint16(partial[at:], onesSum(pseudo, nil))
+		if completeChecksum(partial); !bytes.Equal(partial, whole) {
+			t.Errorf("%s: completed\n%x, want\n%x", proto, partial, whole)
+		}
+		for name, change := range map[string]func([]byte){
+			"right":   func([]byte) {},
+			"corrupt": func(b []byte) { b[len(b)-1] ^= 1 },
+			"a fragment": func(b []byte) {
+				binary.BigEndian.PutUint16(b[at:], onesSum(pseudo, nil))
+				b[6] |= 0x20
+			},
+			"cut off": func(b []byte) { b[3] = 200 },
+		} {
+			want := slices.Clone(whole)
+			change(want)
+			got := slices.Clone(want)
+			if completeChecksum(got); !bytes.Equal(got, want) {
+				t.Errorf("%s, %s: changed to\n%x, was\n%x", proto, name, got, want)
+			}
+		}
+	}
+	none := fromBackend(dnatReply(flow.UDP, 40000, 8081), 0)[ethernetLen:]
+	none[26], none[27] = 0, 0
+	want := slices.Clone(none)
+	if completeChecksum(none); !bytes.Equal(none, want) {
+		t.Error("a UDP datagram without a checksum got one")
+	}
+	for n := range 60 { // of any length
+		completeChecksum(slices.Clone(want[:min(n, len(want))]))
+	}
+	if got := withoutPadding(append(slices.Clone(want), 0, 0, 0)); !bytes.Equal(got, want) {
+		t.Errorf("with its padding %x, want %x", got, want)
+	}
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Deferred replies: where the configuration asks for it, the reply that tells a client that
+ * its flow is established goes to user space instead, translated, which sends it once the
+ * peer has the flow's entry. Until then the client sends nothing more, so nothing overtakes.
+ *
+ * The reply is a record of the event ring, behind the flow's own events. It is the packet
+ * from the IP header on; a checksum that the kernel has yet to complete is completed by
+ * user space.
+ */
+#pragma once
+
+#include "conntrack.h"
+#include "hop.h"
+
+#define DEFERRED_MAX 2048	/* bytes of a packet that is deferred: bpf.deferredMax */
+#define DEFERRED_MIN 128	/* bytes of a record: no event is as long */
+
+struct deferred {
+	__u8 family; /* IPv4: 4, IPv6: 6 */
+	__u8 state;  /* of the flow */
+	__u8 origin;
+	__u8 pad;
+	__u32 len; /* bytes of the packet */
+	struct tuple original;
+	struct tuple reply;
+	__u8 packet[DEFERRED_MAX];
+};
+
+/* What the stack has no room for. */
+struct deferring {
+	struct tuple to; /* the translated packet's */
+	__u32 pad;
+	struct deferred record;
+};
+
+/* Not DEFINE_PERCPU: 2 KiB need not be cleared for each packet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct deferring);
+} deferring SEC(".maps");
+
+static __always_inline struct deferring *take_deferring(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&deferring, &zero);
+}
+
+/* The ring is for events first: a reply takes no place in the half that is left for them. */
+static __always_inline bool has_room(void)
+{
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) < bpf_ringbuf_query(&events, BPF_RB_RING_SIZE) / 2;
+}
+
+/* Puts a translated packet into the ring. Reports whether it is there. */
+static __always_inline bool put_deferred(struct __sk_buff *skb, struct deferred *d, const struct tuple *original,
+					 const struct conn *conn)
+{
+	__u32 len = skb->len - ETH_HLEN, size;
+	__u64 word = word_of(conn);
+
+	if (skb->gso_segs > 1 || !has_room())
+		return false;
+	d->family = sizeof(ip_addr) == 4 ? 4 : 6;
+	d->state = state_of(word);
+	d->origin = (word & WORD_ORIGIN_MASK) >> WORD_ORIGIN_SHIFT;
+	d->pad = 0;
+	d->len = len;
+	d->original = *original;
+	d->reply = conn->reply;
+	barrier_var(len); /* the verifier has to see the bounds of the value that is used */
+	if (len < 1 || len > DEFERRED_MAX || bpf_skb_load_bytes(skb, ETH_HLEN, d->packet, len))
+		return false;
+	size = offsetof(struct deferred, packet) + len;
+	if (size < DEFERRED_MIN)
+		size = DEFERRED_MIN;
+	return !bpf_ringbuf_output(&events, d, size, 0);
+}
+
+static __always_inline void count_deferred(bool deferred)
+{
+	struct counters *c = count();
+
+	if (!c)
+		return;
+	if (deferred)
+		c->deferred++;
+	else
+		c->undeferred++;
+}
