@@ -227,6 +227,23 @@ func (p *ports) Expire(on bool, since clock.Instant) {
 	}
 }
 
+// SendReplies implements driver.Dataplane.
+func (p *ports) SendReplies(ids []uint64) error {
+	(*process)(p).changed()
+	p.tunnel.Advance(p.Now())
+	err := p.table.Release(ids)
+	(*process)(p).wantPoll()
+	return err
+}
+
+// DropReplies implements driver.Dataplane.
+func (p *ports) DropReplies(ids []uint64) {
+	p.table.Discard(ids)
+	for _, id := range ids {
+		delete(p.deferred, id)
+	}
+}
+
 // Keep implements driver.Dataplane.
 func (p *ports) Keep(of flow.Pedigree) error { return p.table.Keep(of) }
 

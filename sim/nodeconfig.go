@@ -50,6 +50,9 @@ func (s *settings) number(key string) int {
 	return n
 }
 
+// defers reports whether a node defers replies.
+func (s *settings) defers() bool { return s.text("sync.defer") == "established" }
+
 // nodeConfig is the configuration of a node's core. What differs from start to
 // start is left out: incarnation, discriminators and seeds.
 func nodeConfig(p *plan.Plan, vips int, seed uint64, id string) (node.Config, error) {
@@ -75,6 +78,9 @@ func nodeConfig(p *plan.Plan, vips int, seed uint64, id string) (node.Config, er
 	}
 	for i := range cfg.Paths {
 		cfg.Paths[i].BFD.Auth = heartbeatAuth(seed, id, cfg.Paths[i].Name)
+	}
+	if s.defers() {
+		cfg.Defer = s.duration("sync.defer_limit")
 	}
 	switch s.text("ha.preempt") {
 	case "after-sync":
@@ -115,6 +121,7 @@ func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
 			Unreplied: s.duration("timeouts.unreplied"), Assured: s.duration("timeouts.assured"),
 		},
 	}
+	cfg.Defer = s.defers()
 	if w.plan.Pins(plan.Sim, id) {
 		cfg.Pin = "of " + id
 	}

@@ -58,9 +58,10 @@ type process struct {
 	inbox    []node.Input // while frozen or busy
 	beats    []node.Input // heartbeats likewise: they are read first
 	loop     loop
-	defended clock.Instant // until when no claim of a VIP is answered
-	exited   func()        // told when the daemon has ended by itself
-	awaited  *trace.Fault  // of the node, that has no receipt yet
+	defended clock.Instant     // until when no claim of a VIP is answered
+	exited   func()            // told when the daemon has ended by itself
+	awaited  *trace.Fault      // of the node, that has no receipt yet
+	deferred map[uint64]packet // replies that the dataplane holds back, by id
 
 	buf frameBuffer
 }
@@ -160,6 +161,7 @@ func (p *process) boot(life uint64) {
 	}
 	p.core, p.tunnel, p.lost, p.presents = core, tunnel, 0, p.certificate
 	p.table = faulty.Wrap(tunnel, tables.MaxFlows)
+	p.deferred = map[uint64]packet{}
 	p.loop = loop{since: p.w.now}
 	p.driver = p.newDriver()
 	p.changed()
@@ -189,6 +191,7 @@ func (p *process) hostSide() model.Host {
 		ClientMAC: macOf(onClients, p.index), BackendMAC: macOf(onBackends, p.index),
 		Own:       p.addresses(),
 		MaxEvents: p.w.chaos.maxEvents,
+		Send:      p.release,
 	}
 }
 
@@ -410,18 +413,38 @@ func (p *process) receive(in *packet) {
 	out := p.tunnel.Packet(p.clock.local(p.w.now), name, frame)
 	p.wantPoll()
 	sent := *in
-	if out.Verdict == model.Relay {
+	switch out.Verdict {
+	case model.Forward:
+	case model.Relay:
 		sent.from, sent.to, sent.relayed = p.index, 1-p.index, true
 		p.w.transmit(sent)
-	}
-	if out.Verdict != model.Forward {
+		return
+	case model.Defer:
+		sent.relayed = false
+		p.deferred[out.Deferred] = sent
+		return
+	default:
 		return
 	}
 	sent.relayed = false
-	sent.tuple = translated(out.Frame)
 	if out.Link == name && !sent.answers(out.Frame) {
 		return
 	}
+	p.forward(sent, &out)
+}
+
+// release forwards a packet that was deferred.
+func (p *process) release(out model.Outcome) {
+	sent, ok := p.deferred[out.Deferred]
+	delete(p.deferred, out.Deferred)
+	if ok && p.powered {
+		p.forward(sent, &out)
+	}
+}
+
+// forward transmits a packet as the dataplane has rewritten it.
+func (p *process) forward(sent packet, out *model.Outcome) {
+	sent.tuple = translated(out.Frame)
 	sent.link = onClients
 	if out.Link == backendSide {
 		sent.link = onBackends

@@ -129,6 +129,9 @@ func printStatus(w io.Writer, s control.Status) error {
 		fmt.Fprintf(table, "pinned table\t%s\t%s\n", s.Pinned.Outcome, pinnedNote(*s.Pinned, s.Adopted))
 	}
 	fmt.Fprintf(table, "sync stream\t%s\n", streamNote(s.Stream, s.Peer.Version))
+	if d := s.Defer; d != nil {
+		fmt.Fprintf(table, "deferred replies\t%d waiting\t%s\n", d.Waiting, deferNote(*d))
+	}
 	for _, p := range s.Paths {
 		fmt.Fprintf(table, "bfd %s\t%s\tdetection %v, transmit %v, %s\n", p.Name, p.State, p.Detection, p.Transmit, p.Diag)
 	}
@@ -184,6 +187,15 @@ func pinnedNote(p control.Pinned, adopted *node.AdoptedStatus) string {
 		of = "a MASTER's"
 	}
 	return fmt.Sprintf("%d entries from %s, %s of epoch %d", adopted.Entries, p.Dir, of, adopted.Epoch)
+}
+
+// deferNote says what has ended the wait of deferred replies.
+func deferNote(d node.DeferStatus) string {
+	word := fmt.Sprintf("%d acked", d.Acked)
+	if d.Acked > 0 {
+		word += fmt.Sprintf(" after %v on average", (d.Waited / time.Duration(d.Acked)).Round(time.Microsecond))
+	}
+	return word + fmt.Sprintf(", %d timed out after %v, %d without a peer in sync, %d too many, %d dropped", d.TimedOut, d.Limit, d.NoPeer, d.Full, d.Dropped)
 }
 
 // backendNote describes the state of a backend.

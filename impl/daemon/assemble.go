@@ -34,6 +34,9 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 		},
 		AnnounceEarly: c.HA.Announce == config.AnnounceBeforeInstall,
 	}
+	if c.Sync.Defer == config.DeferEstablished {
+		out.Defer = time.Duration(c.Sync.DeferLimit)
+	}
 	out.Sync.Key = identity.PairKey()
 	out.Sync.Capacity = cmp.Or(c.MaxFlows, dataplane.DefaultMaxFlows)
 	for _, p := range c.BFD.Paths {

@@ -73,6 +73,12 @@ func (p *ports) Expire(on bool, since clock.Instant) { p.scans.expire(on, since)
 // Keep implements driver.Dataplane.
 func (p *ports) Keep(of flow.Pedigree) error { return p.dp.Keep(of) }
 
+// SendReplies implements driver.Dataplane.
+func (p *ports) SendReplies(ids []uint64) error { return p.dp.Release(ids) }
+
+// DropReplies implements driver.Dataplane.
+func (p *ports) DropReplies(ids []uint64) { p.dp.Discard(ids) }
+
 // SendBFD implements driver.Heartbeat.
 func (p *ports) SendBFD(path int, to driver.Cast, packet []byte) error {
 	return p.paths[path].send(p.log, to, packet)

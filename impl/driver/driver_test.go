@@ -2,6 +2,7 @@ package driver
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -98,6 +99,11 @@ func (b *bench) Merge(entries []flow.Entry, done func(error)) {
 	b.did("merge" + strings.Repeat("+", len(entries)))
 	done(nil)
 }
+func (b *bench) SendReplies(ids []uint64) error {
+	b.did(fmt.Sprint("reply ", ids))
+	return nil
+}
+func (b *bench) DropReplies(ids []uint64)   { b.did(fmt.Sprint("drop ", ids)) }
 func (b *bench) Expire(bool, clock.Instant) { b.did("expire") }
 func (b *bench) SendBFD(_ int, to Cast, _ []byte) error {
 	b.did(map[Cast]string{Unicast: "send", Broadcast: "broadcast"}[to])
@@ -123,8 +129,8 @@ func (b *bench) answers() (all []node.Input) {
 
 func TestEffectsAreCarriedOutInOrder(t *testing.T) {
 	b := newBench(t)
-	b.CarryOut(node.Miss{}, &node.SendBFD{}, &node.Lease{Until: 9}, node.SendSync{}, node.ResetStream{}, node.Expire{}, node.Exit{}, node.Arbitrate{}, node.Announce{}, node.Follow{Topic: "web"}, node.Unfollow{})
-	want := []string{"miss", "broadcast", "lease", "frame", "reset", "expire", "ask", "announce", "follow web", "unfollow", "exit"}
+	b.CarryOut(node.Miss{}, &node.SendBFD{}, &node.Lease{Until: 9}, node.SendSync{}, node.ResetStream{}, node.Expire{}, node.Exit{}, node.Arbitrate{}, node.Announce{}, node.Follow{Topic: "web"}, node.Unfollow{}, node.SendReplies{IDs: []uint64{1, 2}}, node.DropReplies{IDs: []uint64{3}})
+	want := []string{"miss", "broadcast", "lease", "frame", "reset", "expire", "ask", "announce", "follow web", "unfollow", "reply [1 2]", "drop [3]", "exit"}
 	if !slices.Equal(b.calls, want) {
 		t.Errorf("carried out %v, want %v: the process ends last", b.calls, want)
 	}

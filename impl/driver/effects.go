@@ -45,6 +45,10 @@ func (d *Driver) do(e node.Effect) {
 		d.ports.Expire(e.On, e.Since)
 	case node.Keep:
 		_ = d.failed(Keep, d.ports.Keep(e.Pedigree))
+	case node.SendReplies:
+		_ = d.failed(SendReplies, d.ports.SendReplies(e.IDs))
+	case node.DropReplies:
+		d.ports.DropReplies(e.IDs)
 	case node.Announce:
 		_ = d.failed(Announce, d.ports.Announce(e))
 	case node.Relay:

@@ -103,6 +103,15 @@ func (f *Faulty) Examine(tuples []flow.Tuple) ([]flow.Held, error) {
 	return f.Ports.Examine(tuples)
 }
 
+// SendReplies implements Dataplane. A reply that cannot be sent is lost.
+func (f *Faulty) SendReplies(ids []uint64) error {
+	if f.Plan.Fate(SendReplies) != Succeeds {
+		f.Ports.DropReplies(ids)
+		return errPlanned
+	}
+	return f.Ports.SendReplies(ids)
+}
+
 // Heal implements Dataplane.
 func (f *Faulty) Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
 	if f.Plan.Fate(Heal) != Succeeds {

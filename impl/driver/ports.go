@@ -77,6 +77,10 @@ type Dataplane interface {
 	Relay(until clock.Instant) error
 	// PeerMAC sets the peer's hardware address on a link.
 	PeerMAC(link string, mac node.MAC) error
+	// SendReplies sends replies that are held back; see dataplane.Dataplane.Release.
+	SendReplies(ids []uint64) error
+	// DropReplies drops replies that are held back.
+	DropReplies(ids []uint64)
 	// Keep keeps what is known of the table with it.
 	Keep(flow.Pedigree) error
 }
@@ -154,9 +158,10 @@ const (
 	Merge
 	Relay
 	PeerMAC
+	SendReplies
 	Calls // how many there are
 )
 
-var callNames = [Calls]string{"send", "lease", "apply", "miss", "drain", "dump", "announce", "keep", "walk", "examine", "heal", "merge", "relay", "peer-mac"}
+var callNames = [Calls]string{"send", "lease", "apply", "miss", "drain", "dump", "announce", "keep", "walk", "examine", "heal", "merge", "relay", "peer-mac", "reply"}
 
 func (c Call) String() string { return callNames[c] }

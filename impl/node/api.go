@@ -234,6 +234,12 @@ type (
 		Entries []flow.Entry
 	}
 
+	// SendReplies sends replies to clients that the dataplane holds back (flow.Event.Deferred).
+	SendReplies struct{ IDs []uint64 }
+
+	// DropReplies drops such replies.
+	DropReplies struct{ IDs []uint64 }
+
 	// Announce sends one gratuitous ARP for each of a number of VIPs, starting with First and
 	// wrapping around.
 	Announce struct {
@@ -303,6 +309,8 @@ func (Merge) effect()       {}
 func (Announce) effect()    {}
 func (Relay) effect()       {}
 func (PeerMAC) effect()     {}
+func (SendReplies) effect() {}
+func (DropReplies) effect() {}
 func (Expire) effect()      {}
 func (Keep) effect()        {}
 func (*Trace) effect()      {}

@@ -57,6 +57,9 @@ type Config struct {
 	Sync        ctsync.Config
 	Announce    Pace    // of gratuitous ARPs
 	Arbiter     Arbiter // of both nodes or of none
+	// Defer is how long a reply that tells a client that its flow is established waits for the
+	// peer to acknowledge the flow, at most; 0 where the dataplane does not defer replies.
+	Defer time.Duration
 	// Adopted is what is known of the table that the dataplane has from the process
 	// before; nil where its table is empty.
 	Adopted *flow.Pedigree
@@ -135,6 +138,8 @@ func (c Config) validate() error {
 		return errors.New("node: no BFD path to the peer: a node that cannot hear its peer must not judge it")
 	case len(c.Track.Targets) > 0 && c.Track.Misses < 1:
 		return fmt.Errorf("node: a target is lost after %d probes: at least 1", c.Track.Misses)
+	case c.Defer < 0:
+		return fmt.Errorf("node: replies wait for %v", c.Defer)
 	case c.Hold < 0:
 		return fmt.Errorf("node: hold %v is negative", c.Hold)
 	case c.Announce.Every < 0 || c.Announce.Rate < 0 || c.Announce.VIPs < 0:

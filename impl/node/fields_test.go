@@ -22,6 +22,7 @@ func fullNode(t *testing.T) *Node {
 	n.pending[1] = pending{kind: pendingDump}
 	n.decisions.mine, n.decisions.theirs = map[string][]byte{"a": {1}}, map[string][]byte{"a": {1}}
 	n.events = []ha.Event{ha.GatesChanged}
+	n.deferral.waiting = []waitingReply{{seq: 1}}
 	return n
 }
 
@@ -30,9 +31,10 @@ func fullNode(t *testing.T) *Node {
 func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 	fieldtest.Fingerprint(t, fullNode(t), func(n *Node, h *fingerprint.Hash) { n.Fingerprint(h) },
 		"cfg", "now", "deadline", "view", "told", "kept", "events", "effects", "spare", "spares", "lastID", "pending", // of no consequence between steps
-		"comparison", "decisions", "gates.why", "gates.since", "adoption.taken", "adoption.entries", "dataplane.Why", "reading.stats", "scrub.stats", "scrub.awaited", "merging.awaited", "paths.sending.why", // for people
+		"comparison", "decisions", "gates.why", "gates.since", "adoption.taken", "adoption.entries", "dataplane.Why", "reading.stats", "scrub.stats", "scrub.awaited", "merging.awaited", "deferral.stats", "paths.sending.why", // for people
 		"paths.Path", "paths.told", "paths.proven", "lease.taken", "arbitration.machine.id", // the deadlines stand for them
 		"paths.session", "sync", "arbitration.machine.self", "arbitration.machine.validity", "arbitration.machine.err",
+		"deferral.waiting.Deferred",        // names a packet
 		"announce.pace", "announce.random", // the configuration, and the random phase of announcements
 	)
 }

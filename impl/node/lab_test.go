@@ -61,6 +61,8 @@ type labNode struct {
 	onRelease func() // called once, as the lease is released
 	peerMACs  map[string]MAC
 	expire    bool
+	replied   []uint64 // deferred replies that were sent
+	dropped   []uint64 // and that were dropped
 	followed  []string // decisions of the peer, as topic=decision, and unfollow
 	kept      flow.Pedigree
 	walk      []flow.Tuple        // what Walk has yet to pass

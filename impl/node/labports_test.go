@@ -198,6 +198,12 @@ func (p labPorts) PeerMAC(link string, mac MAC) error {
 	return nil
 }
 
+func (p labPorts) SendReplies(ids []uint64) error {
+	p.n.replied = append(p.n.replied, ids...)
+	return nil
+}
+func (p labPorts) DropReplies(ids []uint64) { p.n.dropped = append(p.n.dropped, ids...) }
+
 func (p labPorts) Expire(on bool, _ clock.Instant) { p.n.expire = on }
 func (p labPorts) Announce(Announce) error         { return nil }
 func (p labPorts) Failed(driver.Call, error)       {}

@@ -167,6 +167,7 @@ func (n *Node) renewalFailed(until clock.Instant) {
 func (n *Node) checkLease() {
 	if n.lease.expired(n.now) {
 		n.lease.drop()
+		n.dropDeferred()
 		n.raise(ha.LeaseExpired)
 		n.settle()
 	}
@@ -176,5 +177,6 @@ func (n *Node) checkLease() {
 func (n *Node) releaseLease() {
 	n.lease.drop()
 	n.emitLease(0, n.now)
+	n.dropDeferred()
 	n.traceLease()
 }

@@ -75,6 +75,7 @@ type Node struct {
 	told     progressTold
 	yield    yielding
 	lease    lease
+	deferral deferral
 	announce announcement
 	leaving  leaving
 	relaying relaying
@@ -107,6 +108,7 @@ func (n *Node) Clone() *Node {
 	c.arbitration = n.arbitration.clone()
 	c.decisions = n.decisions.clone()
 	c.scrub = n.scrub.clone()
+	c.deferral = n.deferral.clone()
 	c.events, c.effects = slices.Clone(n.events), slices.Clone(n.effects)
 	c.spare, c.spares = nil, spares{}
 	return &c
@@ -151,6 +153,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	n.sync.Fingerprint(h)
 	n.yield.fingerprint(h)
 	n.lease.fingerprint(h)
+	n.deferral.fingerprint(h)
 	n.announce.fingerprint(h)
 	n.leaving.fingerprint(h)
 	n.relaying.fingerprint(h)
@@ -296,7 +299,7 @@ func (n *Node) nextDeadline() clock.Instant {
 	return clock.Earliest(n.paths.deadline(), n.sync.Deadline(), n.announce.next,
 		n.leaseWait(), n.stream.keepaliveDue(), n.future(n.stream.muteAt()), n.future(n.liveUntil()),
 		n.grant.wait(), n.yieldWait(), n.requestWait(), n.adoption.deadline(),
-		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.scrubWait(), n.mergeWait(), n.told.wait(n), n.arbiterWait(),
+		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.scrubWait(), n.mergeWait(), n.told.wait(n), n.arbiterWait(), n.deferral.deadline(n.cfg.Defer),
 		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.syncedUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()), n.future(given), n.future(awaited),
 		n.future(n.unreachableAt()), n.future(n.reading.overdueAt()), n.future(n.awake), n.listenWait(), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()), n.doubtWait())
 }
@@ -378,6 +381,7 @@ func (n *Node) settle() {
 	n.followDecisions()
 	n.sayCondition()
 	n.checkLeaving()
+	n.sendDeferred()
 	n.keep()
 	n.traceProgress()
 }
@@ -451,5 +455,3 @@ func (n *Node) done(d Done) {
 		n.mergeAnswered(d)
 	}
 }
-
-func (n *Node) receiveFlows(events []flow.Event) { n.sync.Local(n.now, events) }

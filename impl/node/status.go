@@ -28,7 +28,9 @@ type Status struct {
 	Flows      int         `json:"flows"` // entries of the mirrored table
 	Read       ReadStatus  `json:"read"`
 	Scrub      ScrubStatus `json:"scrub"`
-	Digest     string      `json:"digest"`
+	// Defer is nil where replies are not deferred.
+	Defer  *DeferStatus `json:"defer,omitempty"`
+	Digest string       `json:"digest"`
 	// Lease is how long forwarding is still allowed, 0 if it is not.
 	Lease time.Duration `json:"lease"`
 	// Adopted is the table of the process before; nil if there was none, or it did not fit.
@@ -110,6 +112,7 @@ func (n *Node) Status() Status {
 		s.Scrub.ByKind[Damage(kind).String()] = found
 	}
 	s.Adopted = n.adoption.status()
+	s.Defer = n.deferral.status(n.cfg.Defer)
 	s.Degraded = n.role.Holds() && !n.complete
 	s.PairInSync = n.leads() && n.sync.PeerInSync() || !n.role.Holds() && n.peerServes() && s.InSync
 	if n.stream.up {

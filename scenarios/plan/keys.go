@@ -109,6 +109,8 @@ var Keys = []Key{
 	{Name: "check.all_down", Default: "silent", Values: []string{"silent", "refuse"}, Doc: "how a new flow is handled while no backend serves: dropped, or answered with a RST or an ICMP port unreachable"},
 	{Name: keyArbiter, Default: "0s", Simulated: true, quantity: span(0, time.Hour), Doc: "the pair has an arbiter, and its permission to act alone is valid for this time, at least twice the detection time. Only the simulator has one"},
 	{Name: "sync.version", Default: strconv.Itoa(fault.NewestProtocol), quantity: whole(1, fault.NewestProtocol), Doc: "newest version of the sync protocol that the node offers"},
+	{Name: "sync.defer", Default: "none", Values: []string{"none", "established"}, Doc: "which packets wait until the peer has acknowledged their flow: the reply that tells a client that its flow is established"},
+	{Name: "sync.defer_limit", Default: "5ms", quantity: span(100*time.Microsecond, 500*time.Millisecond), Doc: "how long such a packet waits at most"},
 	{Name: "max_flows", Default: "131072", quantity: whole(1, maxCount), Doc: "capacity of the connection table"},
 	{Name: KeySNATPorts, Default: "20000-59999", quantity: portRange, Doc: "source ports of fullnat flows for each SNAT address and backend; each node has one half"},
 	{Name: keyDataplane, Default: dataplaneTCX, Values: []string{dataplaneTCX, "xdp", "auto"}, Doc: "where established flows are forwarded. With another value than `tcx` the hosts send whole checksums, and the switches take what XDP redirects. The simulator's dataplane has one way"},

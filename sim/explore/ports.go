@@ -136,6 +136,10 @@ func (p ports) Examine(tuples []flow.Tuple) ([]flow.Held, error) {
 // Expire implements driver.Dataplane. No flow ages here.
 func (p ports) Expire(bool, clock.Instant) {}
 
+// SendReplies implements driver.Dataplane. No packets are forwarded here.
+func (p ports) SendReplies([]uint64) error { return nil }
+func (p ports) DropReplies([]uint64)       {}
+
 // Announce implements driver.Announcer.
 func (p ports) Announce(a node.Announce) error {
 	p.w.checkAnnounce(p.s, a.Count)

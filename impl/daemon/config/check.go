@@ -175,8 +175,17 @@ func checkSync(d *document, c *Config) error {
 	if v := c.Sync.Version; d.has("sync.version") && (v < node.VersionMin || v > node.Version) {
 		return d.fail("sync.version", "%d is not a version that this node speaks; use %d to %d, or leave it out", v, node.VersionMin, node.Version)
 	}
+	if limit := time.Duration(c.Sync.DeferLimit); c.Sync.Defer == DeferEstablished && (limit < minDeferLimit || limit > maxDeferLimit) {
+		return d.fail("sync.defer_limit", "%v is out of range; use %v to %v", limit, minDeferLimit, maxDeferLimit)
+	}
 	return nil
 }
+
+// A client must not retransmit before the limit: its first timeout is a second (RFC 6298 2.1).
+const (
+	minDeferLimit = 100 * time.Microsecond
+	maxDeferLimit = 500 * time.Millisecond
+)
 
 func checkDataplane(d *document, c *Config) error {
 	r := c.SNATPorts

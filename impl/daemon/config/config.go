@@ -138,6 +138,11 @@ type Sync struct {
 	// Version is the newest version of the protocol that is offered to the peer, 0 for
 	// the newest that this node knows. The two agree on the newest that both offer.
 	Version uint8 `yaml:"version,omitempty"`
+	// Defer is which packets wait until the peer has acknowledged their flow, so that no crash
+	// loses the flow; none if left out.
+	Defer Defer `yaml:"defer,omitempty"`
+	// DeferLimit is how long such a packet waits at most.
+	DeferLimit Duration `yaml:"defer_limit,omitempty"`
 }
 
 // Service is one balanced service.
@@ -195,6 +200,7 @@ func Default() Config {
 		HA: HA{Hold: Duration(500 * time.Millisecond), Preempt: PreemptNever, Gates: GatesOn, Announce: AnnounceAfterInstall, Priority: 100,
 			AnnounceEvery: Duration(node.DefaultAnnounceEvery), AnnounceRate: node.DefaultAnnounceRate},
 		Track:     Track{Every: Duration(100 * time.Millisecond), Misses: 3},
+		Sync:      Sync{Defer: DeferNone, DeferLimit: Duration(5 * time.Millisecond)},
 		SNATPorts: PortRange{First: 20000, Last: 59999},
 		Check:     defaultCheck(),
 	}

@@ -174,6 +174,7 @@ func (c *Config) Dataplane() dataplane.Config {
 		MaxFlows:  c.MaxFlows,
 		DropEcho:  c.Ping == PingDrop,
 		Hook:      dataplane.HookOf(string(c.Hook)),
+		Defer:     c.Sync.Defer == DeferEstablished,
 
 		KeepEmbryonic: c.Evict == EvictNone,
 		Pin:           c.Pin,

@@ -111,6 +111,18 @@ func (Announce) noun() string      { return "a setting" }
 func (Announce) allowed() []string { return []string{"after-install", "before-install"} }
 func (Announce) offered() []string { return []string{"after-install"} }
 
+// Defer is which packets wait for the peer's acknowledgement of their flow.
+type Defer string
+
+const (
+	DeferNone        Defer = "none"
+	DeferEstablished Defer = "established" // the reply that tells a client that its flow is established
+)
+
+func (Defer) noun() string        { return "a setting" }
+func (Defer) allowed() []string   { return []string{"none", "established"} }
+func (d Defer) offered() []string { return d.allowed() }
+
 // Ping is what becomes of a ping of a VIP.
 type Ping string
 

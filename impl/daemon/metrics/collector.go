@@ -38,6 +38,7 @@ type collector struct {
 	fragments                                                                                                   *prometheus.Desc
 	backendState, backendWeight, backendDisagrees, probes, probeFailures, serving, refused, snatUsed, snatPorts *prometheus.Desc
 	steps, late, lateMax, recordsDropped, failures                                                              *prometheus.Desc
+	deferred, undeferred, deferEnds, deferWaiting, deferWaited                                                  *prometheus.Desc
 }
 
 func newCollector(source Source, lateBounds []time.Duration) *collector {
@@ -93,6 +94,10 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.readDue, "dataplane_read_due", "Whether the dataplane may hold flows that the core has not counted.")
 	desc(&c.readFailed, "dataplane_read_failures_total", "Drains and dumps of the dataplane that failed.")
 
+	desc(&c.deferEnds, "deferred_replies_total", "Deferred replies by what has ended their wait: acked, timed-out, no-peer, full, or dropped.", "end")
+	desc(&c.deferWaiting, "deferred_replies_waiting", "Deferred replies that wait for the peer's acknowledgement.")
+	desc(&c.deferWaited, "deferred_replies_wait_seconds_total", "Time that replies have waited for an acknowledgement that came.")
+
 	desc(&c.scrubs, "scrubs_total", "Times that the whole dataplane was compared with the mirrored table.")
 	desc(&c.damage, "scrub_damage_total", "Damage that scrubbing has found: entries that the dataplane lacked, had too much or had otherwise, and parts of the mirrored table.", "kind")
 	desc(&c.unhealed, "scrub_unhealed_total", "Damaged entries of a MASTER that could not be written back, because another flow has their ports: their flows are gone.")
@@ -112,6 +117,8 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.relayed, "dataplane_relayed_packets_total", "Packets that were sent on to the peer while this node handed the role over.")
 	desc(&c.resets, "dataplane_resets_total", "RSTs sent to clients of a service without a backend that serves (all_down: refuse).")
 	desc(&c.evicted, "dataplane_evicted_total", "Entries of flows that nobody had answered, removed before their timeout because the table was under pressure.")
+	desc(&c.deferred, "dataplane_deferred_total", "Replies that were held back until the peer has their flow (sync.defer).")
+	desc(&c.undeferred, "dataplane_undeferred_total", "Replies that were to be held back and were forwarded at once, because they were too large or the ring buffer was half full.")
 	desc(&c.unproven, "dataplane_segments_unproven_total", "RSTs, FINs and SYNs of a flow that were forwarded and changed no state.")
 	desc(&c.eventsLost, "dataplane_events_lost_total", "Flow events for which there was no room.")
 
@@ -249,6 +256,19 @@ func (c *collector) collectSync(out samples, s node.Status) {
 		out.counter(c.damage, found, kind)
 	}
 	out.counter(c.unhealed, s.Scrub.Unhealed)
+	c.collectDeferred(out, s.Defer)
+}
+
+// collectDeferred: a node that does not defer replies has none of these.
+func (c *collector) collectDeferred(out samples, s *node.DeferStatus) {
+	if s == nil {
+		return
+	}
+	for end, n := range map[string]uint64{"acked": s.Acked, "timed-out": s.TimedOut, "no-peer": s.NoPeer, "full": s.Full, "dropped": s.Dropped} {
+		out.counter(c.deferEnds, n, end)
+	}
+	out.gauge(c.deferWaiting, float64(s.Waiting))
+	out.seconds(c.deferWaited, s.Waited)
 }
 
 func (c *collector) collectDataplane(out samples, s control.Counters) {
@@ -273,6 +293,8 @@ func (c *collector) collectDataplane(out samples, s control.Counters) {
 	out.counter(c.resets, s.Resets)
 	out.counter(c.relayed, s.Relayed)
 	out.counter(c.evicted, s.Evicted)
+	out.counter(c.deferred, s.Deferred)
+	out.counter(c.undeferred, s.Undeferred)
 	out.counter(c.unproven, s.Unproven)
 	out.counter(c.eventsLost, s.EventsLost)
 }

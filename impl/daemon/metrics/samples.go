@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -15,6 +16,11 @@ func (s samples) gauge(d *prometheus.Desc, value float64, labels ...string) {
 
 func (s samples) counter(d *prometheus.Desc, value uint64, labels ...string) {
 	s <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+}
+
+// seconds is a counter of a time.
+func (s samples) seconds(d *prometheus.Desc, sum time.Duration) {
+	s <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, sum.Seconds())
 }
 
 func number(b bool) float64 {
