@@ -18,10 +18,10 @@ import (
 
 func TestMain(m *testing.M) { browser.Main(m) }
 
-// hostileFolder is a name that would act in an address or in markup.
+// hostileFolder is a name with special characters of URLs and of HTML.
 const hostileFolder = `a?b#c%2e<img src=x onerror=document.title='broken'>"'`
 
-// visit serves a folder that is followed, and opens its index in a browser.
+// visit serves a folder, watches it, and opens its index in a browser.
 func visit(t *testing.T, dir string) (*browser.Browser, string) {
 	t.Helper()
 	b := browser.New(t)
@@ -31,7 +31,7 @@ func visit(t *testing.T, dir string) (*browser.Browser, string) {
 	go func() { defer close(watched); s.Watch(ctx) }()
 	server := httptest.NewServer(s.Handler())
 	t.Cleanup(func() {
-		b.Do(chromedp.Navigate("about:blank")) // it follows no longer
+		b.Do(chromedp.Navigate("about:blank")) // ends the event stream
 		server.Close()
 		stop()
 		<-watched
@@ -41,7 +41,7 @@ func visit(t *testing.T, dir string) (*browser.Browser, string) {
 	return b, server.URL
 }
 
-// mixed leaves a scenario that flakes, one that passes and one under way.
+// mixed stores a flaky scenario, a passing one and a running one.
 func mixed(t *testing.T, dir string) {
 	t.Helper()
 	leave(t, filepath.Join(dir, "1"), "flaky", "PASS", 1)
@@ -51,18 +51,18 @@ func mixed(t *testing.T, dir string) {
 	write(t, filepath.Join(dir, "5"), "scenario.scn", "scenario under-way\n")
 }
 
-// find types words into the search.
+// find types text into the search field.
 func find(words string) chromedp.Action {
 	return chromedp.Evaluate(fmt.Sprintf(`{ const s = document.getElementById('search'); s.value = %q; s.dispatchEvent(new Event('input')) }`, words), nil)
 }
 
-// shown are the scenarios that a reader sees.
+// shown returns the visible scenarios.
 func shown(b *browser.Browser) string {
 	return strings.Join(browser.Eval[[]string](b, `[...document.querySelectorAll('.rows tbody tr')].filter(r => r.checkVisibility()).map(r => r.querySelector('th a').textContent)`), " ")
 }
 
-// Who looks at the index while a suite runs sees a run as it begins and ends, and loses
-// neither the filter nor the focus.
+// While a suite runs, the open index shows each run as it begins and ends, and keeps the filter and
+// the focus.
 func TestTheIndexIsLiveWhileRunsAreAdded(t *testing.T) {
 	dir := t.TempDir()
 	leave(t, filepath.Join(dir, "1"), "flaky", "PASS", 1)
@@ -122,7 +122,7 @@ func TestTheIndexIsFilteredByWordsAndVerdict(t *testing.T) {
 	b.Calm()
 }
 
-// Without a mouse: n and p lead from scenario to scenario, Enter opens its run.
+// With the keyboard only: n and p move between scenarios, Enter opens a run.
 func TestTheIndexIsUsedByKeys(t *testing.T) {
 	dir := t.TempDir()
 	mixed(t, dir)
@@ -143,7 +143,7 @@ func TestTheIndexIsUsedByKeys(t *testing.T) {
 	b.Calm()
 }
 
-// Screenshots of it are left in PAGE_SHOTS for a person to look at.
+// The screenshots in PAGE_SHOTS are for a person to look at.
 func TestTheIndexFitsAndHoldsToWCAG(t *testing.T) {
 	dir := t.TempDir()
 	mixed(t, dir)
@@ -166,7 +166,7 @@ func TestTheIndexFitsAndHoldsToWCAG(t *testing.T) {
 	b.Calm()
 }
 
-// Names of folders and scenarios are text, and lead to their run.
+// Names of folders and scenarios are shown as text, and link to their run.
 func TestHostileNamesAreTextInABrowser(t *testing.T) {
 	dir := t.TempDir()
 	leave(t, filepath.Join(dir, hostileFolder), hostile, "FAIL", 1)
@@ -196,7 +196,7 @@ func TestHostileNamesAreTextInABrowser(t *testing.T) {
 	b.Calm()
 }
 
-// Without JavaScript the index is whole: verdicts, history, and links to the runs.
+// Without JavaScript the index is complete: verdicts, history, and links to the runs.
 func TestTheIndexNeedsNoJavaScript(t *testing.T) {
 	dir := t.TempDir()
 	mixed(t, dir)

@@ -8,12 +8,12 @@ import (
 	"baton/reports/model"
 )
 
-// Index is what the runs of a folder came to, in the form of index.json.
+// Index summarizes the runs of a folder. It is encoded as index.json.
 type Index struct {
 	Folder string `json:"folder"`
-	// Last is over how many runs of a scenario, the newest, its history goes.
+	// Last is the number of newest runs of a scenario that its history includes.
 	Last int `json:"last"`
-	// Counts are the scenarios by the verdict of their newest run.
+	// Counts counts the scenarios by the verdict of their newest run.
 	Counts     map[string]int  `json:"counts"`
 	Scenarios  []History       `json:"scenarios"`
 	Running    []Run           `json:"running"`
@@ -21,7 +21,7 @@ type Index struct {
 	Problems   []model.Problem `json:"problems"`
 }
 
-// History is a scenario in a world with its settings, over its last runs.
+// History is one scenario in one world with its settings, over its last runs.
 type History struct {
 	Scenario     string   `json:"scenario"`
 	World        string   `json:"world"`
@@ -33,18 +33,18 @@ type History struct {
 	Inconclusive int      `json:"inconclusive"`
 	Skipped      int      `json:"skipped"`
 	FlakeRate    float64  `json:"flake_rate"`
-	// Red is the first run that failed since the last that passed, of all that there
-	// are; nil if none has failed since.
+	// Red is the first failed run since the last passing one, over all runs; nil if none has
+	// failed since.
 	Red *Run `json:"red_since,omitempty"`
-	// Runs are the last, the oldest first; Of is how many there are in all.
+	// Runs are the last runs, oldest first. Of is the number of all runs.
 	Runs []Run `json:"runs"`
 	Of   int   `json:"of"`
 }
 
-// Newest is the run that ran last.
+// Newest is the run that began last.
 func (h History) Newest() Run { return h.Runs[len(h.Runs)-1] }
 
-// index sums up the runs: what needs attention first.
+// index summarizes the runs. Scenarios that need attention come first.
 func index(folder string, last int, runs []Run, problems []model.Problem) Index {
 	x := Index{Folder: folder, Last: last, Counts: map[string]int{}, Scenarios: []History{}, Running: []Run{}, Unfinished: []Run{}, Problems: problems}
 	rows := map[string][]Run{}
@@ -76,7 +76,7 @@ func rank(verdict string) int {
 	return slices.Index([]string{"FAIL", "INCONCLUSIVE", "PASS", "SKIP"}, verdict)
 }
 
-// history sums up the runs of one scenario.
+// history summarizes the runs of one scenario.
 func history(last int, runs []Run) History {
 	slices.SortStableFunc(runs, func(a, b Run) int {
 		return cmp.Or(a.began.Compare(b.began), cmp.Compare(len(a.Path), len(b.Path)), strings.Compare(a.Path, b.Path))
@@ -100,8 +100,7 @@ func history(last int, runs []Run) History {
 	return h
 }
 
-// redSince is the first failure since the last pass; runs that prove nothing change
-// nothing.
+// redSince returns the first failure since the last pass. INCONCLUSIVE runs do not count.
 func redSince(runs []Run) (red *Run) {
 	for i := range runs {
 		switch {
@@ -114,7 +113,7 @@ func redSince(runs []Run) (red *Run) {
 	return red
 }
 
-// passedBefore is the last run that passed before the one in a folder, of the same row.
+// passedBefore returns the last passing run of the same row before the one in a folder.
 func (h History) passedBefore(path string) (Run, bool) {
 	at := slices.IndexFunc(h.Runs, func(r Run) bool { return r.Path == path })
 	for i := at - 1; i >= 0; i-- {

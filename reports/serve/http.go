@@ -31,16 +31,16 @@ var (
 // policy is the content security policy of the index.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'"
 
-// filePolicy is that of files of runs: whatever is in them, nothing is executed.
+// filePolicy applies to files of runs: a browser executes nothing in them.
 const filePolicy = "default-src 'none'; sandbox"
 
-// beat is how often a connection without news is written to, so that a dead one ends.
+// beat is the interval of writes to an idle event stream. They detect dead connections.
 const beat = 15 * time.Second
 
-// followersMost bounds the browsers that follow at once.
+// followersMost limits the number of concurrent event streams.
 const followersMost = 100
 
-// Handler answers the requests.
+// Handler returns the HTTP handler.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.serveIndex)
@@ -52,8 +52,8 @@ func (s *Server) Handler() http.Handler {
 	return s.guarded(mux)
 }
 
-// guarded refuses requests that a foreign site has a browser send under a name of its
-// own (DNS rebinding), and sets the headers that hold for every answer.
+// guarded refuses requests with a foreign host name (DNS rebinding), and sets the headers that
+// every response has.
 func (s *Server) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.knows(r.Host) {
@@ -100,7 +100,7 @@ func (s *Server) serveFacts(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(facts)
 }
 
-// follow tells a browser by server-sent events when the index has changed.
+// follow sends a server-sent event when the index has changed.
 func (s *Server) follow(followers chan struct{}) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -131,8 +131,8 @@ func (s *Server) follow(followers chan struct{}) http.HandlerFunc {
 	}
 }
 
-// serveRun serves the page of a run, or one of its files. Only folders that a scan has
-// found are looked at.
+// serveRun serves the page of a run, or one of its files. It only opens folders that a scan has
+// found.
 func (s *Server) serveRun(w http.ResponseWriter, r *http.Request) {
 	dir, name := path.Split(r.PathValue("path"))
 	run, ok := s.run(path.Clean(dir))
@@ -146,7 +146,7 @@ func (s *Server) serveRun(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// servePage renders a run, with the last that passed before it.
+// servePage renders a run beside the last passing run before it.
 func (s *Server) servePage(w http.ResponseWriter, run Run) {
 	if run.size > shownMost {
 		http.Error(w, fmt.Sprintf("The trace of this run has %d bytes, too many to show here. baton report reads it.", run.size), http.StatusRequestEntityTooLarge)
@@ -179,7 +179,7 @@ func (s *Server) passedBefore(run Run) (Run, bool) {
 	return Run{}, false
 }
 
-// serveFile serves a file of a run: one of its own, or of its evidence.
+// serveFile serves a file of a run or of its evidence.
 func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, run Run, name string) {
 	if !belongs(run.dir, name) {
 		http.NotFound(w, r)
@@ -190,7 +190,7 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, run Run, name
 		http.NotFound(w, r)
 		return
 	}
-	// What has taken its place since may be a pipe: its open must not wait for a writer.
+	// The file may have been replaced by a pipe; opening it must not block.
 	f, err := s.files.OpenFile(file, syscall.O_NONBLOCK, 0)
 	if err != nil {
 		http.NotFound(w, r)
@@ -212,7 +212,7 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, run Run, name
 	http.ServeContent(w, r, "", info.ModTime(), f)
 }
 
-// belongs reports whether a name is that of a file which a run leaves.
+// belongs reports whether a run writes files with this name.
 func belongs(dir, name string) bool {
 	switch name {
 	case load.TraceFile, load.ResultFile, load.ScenarioFile, evidence.ManifestFile:

@@ -13,36 +13,37 @@ import (
 	"baton/reports/model"
 )
 
-// States of a run that has no verdict.
+// States of a run without a verdict.
 const (
 	Running    = "RUNNING"    // its scenario is stored, its result is not yet
 	Unfinished = "UNFINISHED" // the same, and nothing was written for longer than quiet
 )
 
 const (
-	// quiet is for how long a run without a result may write nothing before it counts as
-	// broken off. Nothing is written while a simulated run lasts.
+	// quiet is how long a run without a result may write nothing before it counts as unfinished. A
+	// simulated run writes nothing until it ends.
 	quiet = 10 * time.Minute
-	// settled is for how long a result that cannot be read may still be being written.
+	// settled is how long an unreadable result may still be in the process of being written.
 	settled = 5 * time.Second
-	// entriesMost bounds a scan, in files and folders.
+	// entriesMost limits the files and folders of a scan.
 	entriesMost = 1_000_000
 )
 
 // Run is a run as the index shows it.
 type Run struct {
-	// Path is its folder below the served one, with slashes; "." is the folder itself.
+	// Path is its folder relative to the served one, with slashes; "." is the served folder
+	// itself.
 	Path     string   `json:"path"`
 	Scenario string   `json:"scenario"`
 	World    string   `json:"world,omitempty"`
 	SUT      string   `json:"sut,omitempty"`
 	Settings []string `json:"settings,omitempty"`
 	Seed     uint64   `json:"seed"`
-	// Verdict is the stored one, or Running, or Unfinished.
+	// Verdict is the stored verdict, Running, or Unfinished.
 	Verdict string `json:"verdict"`
-	// Began is the wall clock at its beginning, RFC 3339.
+	// Began is the wall clock time at which it began, RFC 3339.
 	Began string `json:"began"`
-	// Broke says what broke, of the newest run of a scenario that did not pass.
+	// Broke says what failed. It is set for the newest run of a scenario that did not pass.
 	Broke string `json:"broke,omitempty"`
 
 	dir   string
@@ -51,7 +52,7 @@ type Run struct {
 	files signature
 }
 
-// signature changes when a run's files do.
+// signature changes when a file of the run changes.
 type signature struct {
 	result, trace, scenario stamp
 }
@@ -61,7 +62,7 @@ type stamp struct {
 	changed time.Time
 }
 
-// newest is when one of the files was written last.
+// newest is the latest time at which one of the files was written.
 func (s signature) newest() time.Time {
 	newest := s.scenario.changed
 	for _, t := range []time.Time{s.result.changed, s.trace.changed} {
@@ -72,24 +73,24 @@ func (s signature) newest() time.Time {
 	return newest
 }
 
-// scanner finds the runs of a folder, and remembers those whose files have not changed.
+// scanner finds the runs of a folder. It caches runs whose files have not changed.
 type scanner struct {
 	root   string
 	reader *load.Reader
-	known  map[string]Run // by folder, that have a verdict
+	known  map[string]Run // runs with a verdict, by folder
 }
 
 func newScanner(root string) *scanner {
 	return &scanner{root: root, reader: load.NewReader(), known: map[string]Run{}}
 }
 
-// found is what a walk saw of one folder.
+// found is the content of one folder.
 type found struct {
 	files signature
 	links []string // names of symbolic links in it
 }
 
-// scan finds the runs as they are now, by folder.
+// scan returns the present runs by folder.
 func (s *scanner) scan(now time.Time) ([]Run, []model.Problem) {
 	folders, problems := s.walk()
 	var runs []Run
@@ -115,7 +116,7 @@ func (s *scanner) scan(now time.Time) ([]Run, []model.Problem) {
 	return runs, problems
 }
 
-// walk returns the folders that hold a file of a run.
+// walk returns the folders that contain a file of a run.
 func (s *scanner) walk() (map[string]*found, []model.Problem) {
 	folders, entries := map[string]*found{}, 0
 	links := map[string][]string{}
@@ -148,14 +149,14 @@ func (s *scanner) walk() (map[string]*found, []model.Problem) {
 	return folders, problems
 }
 
-// note notes a file, if it is one of those that make a folder a run.
+// note records a file if its name is one of those that make a folder a run.
 func note(folders map[string]*found, dir string, entry fs.DirEntry) {
 	if !slices.Contains([]string{load.ResultFile, load.TraceFile, load.ScenarioFile}, entry.Name()) {
 		return
 	}
 	info, err := entry.Info()
 	if err != nil {
-		return // it has gone since the folder was read
+		return // it was deleted after the folder was read
 	}
 	f := folders[dir]
 	if f == nil {
@@ -173,7 +174,7 @@ func note(folders map[string]*found, dir string, entry fs.DirEntry) {
 	}
 }
 
-// look reads what a run says of itself.
+// look reads the summary of a run.
 func (s *scanner) look(dir string, files signature, now time.Time) (Run, []model.Problem) {
 	run := Run{Path: s.below(dir), dir: dir, files: files, size: files.trace.size, began: files.newest()}
 	var glance load.Glance
@@ -209,7 +210,7 @@ func (s *scanner) look(dir string, files signature, now time.Time) (Run, []model
 	return run, glance.Problems
 }
 
-// below is a path as the index shows it: below the served folder, with slashes.
+// below returns a path relative to the served folder, with slashes.
 func (s *scanner) below(path string) string {
 	relative, err := filepath.Rel(s.root, path)
 	if err != nil {

@@ -12,45 +12,45 @@ import (
 	"baton/reports"
 )
 
-// Options are what a Server can be told.
+// Options of a Server.
 type Options struct {
-	Last int // runs of a scenario that its history goes over
-	// Every is how long it waits between two scans, at least.
+	Last int // number of runs of a scenario in its history
+	// Every is the minimum time between two scans.
 	Every time.Duration
-	// Host is a name, besides localhost and addresses, by which it may be called.
+	// Host is an additional host name that is accepted, besides localhost and addresses.
 	Host string
 }
 
 const (
-	// rest is how many times as long as a scan takes the server waits until the next.
+	// rest is the pause between two scans, as a multiple of the duration of a scan.
 	rest = 5
-	// shownMost is how large a trace may be whose run is rendered on request, in bytes.
+	// shownMost is the size in bytes of the largest trace that is rendered on request.
 	shownMost = 256 << 20
 )
 
-// Server serves one folder. Update or Watch must run before and while its Handler does.
+// Server serves one folder. Update or Watch must run before and during the use of its Handler.
 type Server struct {
 	options Options
-	folder  string   // as it was given
-	files   *os.Root // refuses what leads out of it
+	folder  string   // as given
+	files   *os.Root // refuses paths that lead out of the folder
 	scanner *scanner
-	broke   map[string]said // what broke in runs that were asked for, by folder
+	broke   map[string]said // what failed in runs that were asked for, by folder
 	render  sync.Mutex      // one page at a time
 
 	mu      sync.Mutex
 	index   Index
-	encoded []byte         // the index as JSON
-	runs    map[string]Run // of the index, by path
+	encoded []byte         // index.json
+	runs    map[string]Run // runs of the index by path
 	changed chan struct{}  // closed at the next change
 }
 
-// said is what was said of a run's files.
+// said caches what failed in a run, with the signature of its files.
 type said struct {
 	files signature
 	broke string
 }
 
-// Open returns the server of a folder. The error says that it is none, or unreadable.
+// Open returns the server of a folder. It fails if the folder is missing or unreadable.
 func Open(folder string, o Options) (*Server, error) {
 	root, err := filepath.EvalSymlinks(folder)
 	if err == nil {
@@ -72,7 +72,7 @@ func Open(folder string, o Options) (*Server, error) {
 // Close closes the folder.
 func (s *Server) Close() error { return s.files.Close() }
 
-// Index is what the last scan found.
+// Index returns the result of the last scan.
 func (s *Server) Index() Index {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,8 +92,8 @@ func (s *Server) Watch(ctx context.Context) {
 	}
 }
 
-// Update scans the folder once, and wakes who waits if anything has changed. One
-// goroutine calls it.
+// Update scans the folder once and notifies the followers if anything has changed. It must be
+// called from one goroutine only.
 func (s *Server) Update() {
 	runs, problems := s.scanner.scan(time.Now())
 	x := index(s.folder, s.options.Last, runs, problems)
@@ -104,7 +104,7 @@ func (s *Server) Update() {
 	}
 	encoded, err := json.Marshal(x)
 	if err != nil {
-		panic(err) // plain data
+		panic(err) // cannot fail: plain data
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,7 +119,7 @@ func (s *Server) Update() {
 	s.changed = make(chan struct{})
 }
 
-// brokeOf is the first sentence of what broke in a run, as its page says it.
+// brokeOf returns the first sentence of what failed in a run, as on its page.
 func (s *Server) brokeOf(run Run) string {
 	if run.Verdict != "FAIL" && run.Verdict != "INCONCLUSIVE" {
 		return ""
@@ -142,7 +142,7 @@ func first(list []string) string {
 	return list[0]
 }
 
-// run is a run of the last scan.
+// run returns a run of the last scan.
 func (s *Server) run(path string) (Run, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,7 +150,7 @@ func (s *Server) run(path string) (Run, bool) {
 	return run, ok
 }
 
-// now is the index as JSON, and what is closed when it changes.
+// now returns the index as JSON, and the channel that is closed when it changes.
 func (s *Server) now() ([]byte, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

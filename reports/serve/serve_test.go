@@ -19,10 +19,10 @@ import (
 	"baton/scenarios/check"
 )
 
-// hostile is a text that would act in a page that did not escape it.
+// hostile is text that would be active in a page that did not escape it.
 const hostile = `<script src=//x></script><img src=x onerror=alert(1)>"'`
 
-// leave stores a run that ended at some minute of an hour.
+// leave stores a run that ended at the given minute of an hour.
 func leave(t *testing.T, dir, scenario string, verdict check.Outcome, minute int) {
 	t.Helper()
 	result, err := json.Marshal(check.Verdict{Scenario: scenario, World: "sim", SUT: "reference", Verdict: verdict, Reasons: []string{hostile}})
@@ -60,7 +60,7 @@ func open(t *testing.T, dir string, last int) *Server {
 	return s
 }
 
-// get asks a server for an address as it is written, without cleaning it first.
+// get requests an address as written, without cleaning it first.
 func get(t *testing.T, s *Server, address string) (*http.Response, string) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:1/", nil)
@@ -74,8 +74,8 @@ func get(t *testing.T, s *Server, address string) (*http.Response, string) {
 	return w.Result(), w.Body.String()
 }
 
-// A history counts the last runs only, by the time at which they began; runs that prove
-// nothing neither end nor begin a red stretch.
+// A history includes only the last runs, by the time at which they began. INCONCLUSIVE runs neither
+// begin nor end a red period.
 func TestAHistoryGoesOverTheLastRuns(t *testing.T) {
 	dir := t.TempDir()
 	for minute, verdict := range []check.Outcome{"FAIL", "PASS", "FAIL", "INCONCLUSIVE", "FAIL", "SKIP"} {
@@ -104,8 +104,8 @@ func TestAHistoryGoesOverTheLastRuns(t *testing.T) {
 	}
 }
 
-// A run without a result is under way, until nothing was written for long; it counts for
-// no history.
+// A run without a result counts as running until nothing was written for long, and is not part of a
+// history.
 func TestARunWithoutAResultIsUnderWay(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "now"), "scenario.scn", "scenario now\n")
@@ -121,8 +121,7 @@ func TestARunWithoutAResultIsUnderWay(t *testing.T) {
 	}
 }
 
-// Whatever names and texts say, they are shown as text, and every answer forbids scripts
-// but the server's.
+// Names and texts are shown as text, and every response forbids scripts except the server's.
 func TestHostileTextsAreShownAsText(t *testing.T) {
 	dir := t.TempDir()
 	folder := `a?b#c%2e<b>"'`
@@ -184,7 +183,7 @@ func TestNothingElseIsServed(t *testing.T) {
 	}
 }
 
-// A trace that is too large to be rendered costs a sentence, and its file is still there.
+// A trace that is too large to render gets a message instead, and its file is still served.
 func TestAHugeTraceIsNotRendered(t *testing.T) {
 	dir := t.TempDir()
 	leave(t, filepath.Join(dir, "run"), "x", "FAIL", 1)
@@ -200,7 +199,7 @@ func TestAHugeTraceIsNotRendered(t *testing.T) {
 	}
 }
 
-// A page of another site cannot read the runs under a name that it has pointed here.
+// A page of another site cannot read the runs by DNS rebinding.
 func TestForeignNamesAreRefused(t *testing.T) {
 	s := open(t, t.TempDir(), 5)
 	for host, want := range map[string]int{"127.0.0.1:8370": 200, "[::1]:8370": 200, "localhost": 200, "lab.example:80": 200, "evil.example": 403, "": 403} {
@@ -218,7 +217,7 @@ func TestForeignNamesAreRefused(t *testing.T) {
 	}
 }
 
-// Who follows is told when a run ends, and finds it in the index then.
+// A follower is notified when a run ends, and finds it in the index then.
 func TestTheIndexFollowsTheFolder(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, 5)
@@ -261,7 +260,7 @@ func TestTheIndexFollowsTheFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(x.Scenarios) == 1 {
-			return // it has come, once its result was whole
+			return // found once its result was complete
 		}
 	}
 	t.Fatal("the run did not show")

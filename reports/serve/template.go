@@ -17,21 +17,20 @@ import (
 //go:embed web/index.html
 var indexText string
 
-// indexPage is the index. Whatever comes from a file is escaped by html/template for
-// the place where it stands.
+// indexPage is the index. html/template escapes all text from files for its context.
 var indexPage = template.Must(template.New("index").Funcs(template.FuncMap{
 	"inert": inert.Terminal, "lower": strings.ToLower, "sign": sign, "way": way, "badge": badge,
 	"verdicts": verdicts, "clock": clock, "scenarios": scenarios,
 	"percent": func(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) },
 }).Parse(indexText))
 
-// count is how many scenarios have a verdict.
+// count returns the number of scenarios with a verdict.
 type count struct {
 	Verdict string
 	N       int
 }
 
-// verdicts are the counts, the worst verdict first.
+// verdicts returns the counts, the worst verdict first.
 func verdicts(counts map[string]int) []count {
 	var list []count
 	for _, verdict := range slices.SortedFunc(maps.Keys(counts), func(a, b string) int { return cmp.Compare(rank(a), rank(b)) }) {
@@ -40,7 +39,7 @@ func verdicts(counts map[string]int) []count {
 	return list
 }
 
-// scenarios says how many there are.
+// scenarios formats the number of scenarios.
 func scenarios(list []History) string {
 	if len(list) == 1 {
 		return "1 scenario"
@@ -57,7 +56,7 @@ func clock(stamp string) string {
 	return at.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-// sign is a verdict as one character.
+// sign returns a verdict as one character.
 func sign(verdict string) string {
 	switch verdict {
 	case "PASS":
@@ -70,13 +69,13 @@ func sign(verdict string) string {
 	return "–"
 }
 
-// badge is a verdict as the report's page shows it.
+// badge renders a verdict as the report's page does.
 func badge(verdict, text string) template.HTML {
 	tone := map[string]string{"PASS": "good", "FAIL": "bad", "INCONCLUSIVE": "warn"}[verdict]
 	return template.HTML(fmt.Sprintf(`<span class="badge %s"><span aria-hidden="true">%s</span> %s</span>`, tone, sign(verdict), template.HTMLEscapeString(text)))
 }
 
-// way is the address of a run's page.
+// way returns the address of a run's page.
 func way(path string) string {
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {
