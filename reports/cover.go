@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"baton/reports/inert"
 	"baton/reports/model"
+	"baton/reports/sanitize"
 	"baton/scenarios/coverage"
 )
 
@@ -80,11 +80,11 @@ func sometime(s *model.Suite, g gathered) {
 // tellCoverage prints the coverage and the sometimes claims that no run satisfied.
 func tellCoverage(w io.Writer, s *model.Suite) {
 	for _, c := range s.Coverage {
-		fmt.Fprintf(w, "coverage in %s: %d of %d combinations of fault, role and TCP phase; index.html has the holes\n", inert.Terminal(c.World), c.Met, c.Possible)
+		fmt.Fprintf(w, "coverage in %s: %d of %d combinations of fault, role and TCP phase; index.html has the holes\n", sanitize.Terminal(c.World), c.Met, c.Possible)
 	}
 	for _, m := range s.Sometimes {
 		if m.Seen == 0 {
-			fmt.Fprintf(w, "never seen in %d runs of %s: sometimes %s: %s\n", m.Runs, inert.Terminal(strings.Join(m.Scenarios, ", ")), inert.Terminal(m.Claim), inert.Terminal(m.Detail))
+			fmt.Fprintf(w, "never seen in %d runs of %s: sometimes %s: %s\n", m.Runs, sanitize.Terminal(strings.Join(m.Scenarios, ", ")), sanitize.Terminal(m.Claim), sanitize.Terminal(m.Detail))
 		}
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"baton/impl/trace"
-	"baton/reports/inert"
 	"baton/reports/load"
 	"baton/reports/model"
+	"baton/reports/sanitize"
 	"baton/reports/timeline"
 	"baton/scenarios/check"
 	"baton/scenarios/coverage"
@@ -194,7 +194,7 @@ func quote(word string) string {
 	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
 		return word
 	}
-	return "'" + strings.ReplaceAll(inert.Terminal(word), "'", `'\''`) + "'"
+	return "'" + strings.ReplaceAll(sanitize.Terminal(word), "'", `'\''`) + "'"
 }
 
 func orElse(s, other string) string { return cmp.Or(s, other) }

@@ -17,8 +17,8 @@ import (
 // StoredFile is a stored report. A folder may have it instead of the runs.
 const StoredFile = "report.json"
 
-// storedMost limits its size in bytes.
-const storedMost = 1 << 28
+// storedMax limits its size in bytes.
+const storedMax = 1 << 28
 
 // Open reads the figures of a folder: from the runs below it, or else from its report.json.
 func Open(dir string) (*model.Suite, error) {
@@ -35,7 +35,7 @@ func Open(dir string) (*model.Suite, error) {
 		return s, nil
 	}
 	file := filepath.Join(dir, StoredFile)
-	data, err := stored.ReadFile(file, storedMost)
+	data, err := stored.ReadFile(file, storedMax)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s holds neither runs nor a %s", dir, StoredFile)
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"baton/reports/inert"
 	"baton/reports/model"
+	"baton/reports/sanitize"
 	"baton/scenarios/check"
 	"baton/scenarios/metric"
 )
@@ -28,7 +28,7 @@ func Table(w io.Writer, s *model.Suite) error {
 	for _, row := range s.Rows {
 		for _, i := range row.Runs {
 			run := s.Runs[i]
-			fmt.Fprintf(table, "%s\t%s\t%s%s", inert.Terminal(row.Scenario), inert.Terminal(row.World), inert.Terminal(run.Verdict), NotExecuted(row.Unexecuted))
+			fmt.Fprintf(table, "%s\t%s\t%s%s", sanitize.Terminal(row.Scenario), sanitize.Terminal(row.World), sanitize.Terminal(run.Verdict), NotExecuted(row.Unexecuted))
 			for _, c := range columns {
 				fmt.Fprint(table, "\t", cell(run.Metrics, c.Name))
 			}
@@ -43,22 +43,22 @@ func Table(w io.Writer, s *model.Suite) error {
 	}
 	for _, row := range s.Rows {
 		for _, line := range row.Unexecuted {
-			fmt.Fprintf(w, "%s (%s): not executed: %s\n", inert.Terminal(row.Scenario), inert.Terminal(row.World), inert.Terminal(line))
+			fmt.Fprintf(w, "%s (%s): not executed: %s\n", sanitize.Terminal(row.Scenario), sanitize.Terminal(row.World), sanitize.Terminal(line))
 		}
 	}
 	tellCoverage(w, s)
 	for _, c := range s.Campaigns {
-		fmt.Fprintf(w, "%s: %d of %d done, %d violations, %d inconclusive%s\n", inert.Terminal(c.Title), c.Done, c.Planned, len(c.Violations), c.Inconclusive, lacking(c))
+		fmt.Fprintf(w, "%s: %d of %d done, %d violations, %d inconclusive%s\n", sanitize.Terminal(c.Title), c.Done, c.Planned, len(c.Violations), c.Inconclusive, lacking(c))
 	}
 	if m := s.Mutants; m != nil {
 		fmt.Fprintf(w, "mutants: %d killed, %d survived, %d no longer apply\n", m.Killed, m.Survived, m.Stale)
 	}
 	if c := s.Comparison; c != nil {
-		fmt.Fprintf(w, "%s: against %s\n", c.Verdict, inert.Terminal(c.Base))
+		fmt.Fprintf(w, "%s: against %s\n", c.Verdict, sanitize.Terminal(c.Base))
 	}
 	tellHistory(w, s.History)
 	for _, p := range s.Problems {
-		fmt.Fprintf(w, "%s: %s%s\n", inert.Terminal(place(p)), inert.Terminal(p.What), kept(p))
+		fmt.Fprintf(w, "%s: %s%s\n", sanitize.Terminal(place(p)), sanitize.Terminal(p.What), kept(p))
 	}
 	return nil
 }
@@ -77,23 +77,23 @@ func NotExecuted(lines []string) string {
 
 // tell prints the reasons of a run below its line.
 func tell(w io.Writer, row model.Row, run model.Run) {
-	name := fmt.Sprintf("%s (%s)", inert.Terminal(row.Scenario), inert.Terminal(row.World))
+	name := fmt.Sprintf("%s (%s)", sanitize.Terminal(row.Scenario), sanitize.Terminal(row.World))
 	for _, sentence := range run.Answer {
-		fmt.Fprintf(w, "%s: %s\n", name, inert.Terminal(sentence))
+		fmt.Fprintf(w, "%s: %s\n", name, sanitize.Terminal(sentence))
 	}
 	for _, reason := range run.Reasons {
-		fmt.Fprintf(w, "%s: %s\n", name, inert.Terminal(reason))
+		fmt.Fprintf(w, "%s: %s\n", name, sanitize.Terminal(reason))
 	}
 	if stored := run.Stored; stored != nil {
 		switch {
 		case stored.Only != "":
-			fmt.Fprintf(w, "%s: not judged again: %s\n", name, inert.Terminal(stored.Only))
+			fmt.Fprintf(w, "%s: not judged again: %s\n", name, sanitize.Terminal(stored.Only))
 		default:
-			fmt.Fprintf(w, "%s: judged again: %s, was %s: %s\n", name, run.Verdict, inert.Terminal(stored.Verdict), inert.Terminal(strings.Join(stored.Changed, "; ")))
+			fmt.Fprintf(w, "%s: judged again: %s, was %s: %s\n", name, run.Verdict, sanitize.Terminal(stored.Verdict), sanitize.Terminal(strings.Join(stored.Changed, "; ")))
 		}
 	}
 	if run.Verdict != "PASS" && run.Verdict != "SKIP" {
-		fmt.Fprintf(w, "  replay: %s\n  results: %s\n", inert.Terminal(run.Replay), inert.Terminal(run.Dir))
+		fmt.Fprintf(w, "  replay: %s\n  results: %s\n", sanitize.Terminal(run.Replay), sanitize.Terminal(run.Dir))
 	}
 }
 
@@ -106,8 +106,8 @@ func tellHistory(w io.Writer, h *model.History) {
 	for _, t := range h.Trends {
 		for _, c := range t.Changes {
 			changes++
-			fmt.Fprintf(w, "%s since %s: %s (%s) %s: %.1f, was %.1f (p %.2g)\n", c.Verdict, inert.Terminal(h.Batches[t.Points[c.Point].Batch]),
-				inert.Terminal(t.Scenario), inert.Terminal(t.World), t.Metric, c.After, c.Before, c.P)
+			fmt.Fprintf(w, "%s since %s: %s (%s) %s: %.1f, was %.1f (p %.2g)\n", c.Verdict, sanitize.Terminal(h.Batches[t.Points[c.Point].Batch]),
+				sanitize.Terminal(t.Scenario), sanitize.Terminal(t.World), t.Metric, c.After, c.Before, c.P)
 		}
 	}
 	fmt.Fprintf(w, "history: %d batches, %d figures, %d changes of level\n", len(h.Batches), len(h.Trends), changes)
@@ -127,7 +127,7 @@ func kept(p model.Problem) string {
 	if p.Kept == "" {
 		return "; nothing of it is shown"
 	}
-	return "; kept: " + inert.Terminal(p.Kept)
+	return "; kept: " + sanitize.Terminal(p.Kept)
 }
 
 // Figures are the table's columns in words, for those that were measured.

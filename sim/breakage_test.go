@@ -27,7 +27,7 @@ func (o *outing) last(t *testing.T) trace.Fault {
 func TestABrokenDataplaneIsSeenByTheDaemon(t *testing.T) {
 	o := settled(t)
 	backup := o.processOf(lab.Peer(o.master()))
-	flows := func() int { return len(backup.tunnel.Claims()) }
+	flows := func() int { return len(backup.dataplane.Claims()) }
 	o.do(t, plan.Fault{Verb: fault.Map, Way: "error", Hosts: []string{backup.id}})
 	if f := o.last(t); f.Phase != "receipt" || f.Target != "error "+backup.id {
 		t.Errorf("%+v", f)

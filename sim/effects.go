@@ -132,7 +132,7 @@ func (p *ports) ResetStream(string) { p.w.resetStream((*process)(p)) }
 // Apply implements driver.Dataplane.
 func (p *ports) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
 	(*process)(p).changed()
-	p.tunnel.Advance(p.Now())
+	p.dataplane.Advance(p.Now())
 	// Deletions come first, because they make room.
 	err := p.table.Delete(deletes)
 	if err == nil {
@@ -177,8 +177,8 @@ func (p *ports) Drain(take func([]flow.Event)) error {
 
 // Dump implements driver.Dataplane.
 func (p *ports) Dump(done func([]flow.Entry, error)) {
-	entries := make([]flow.Entry, 0, p.tunnel.Len())
-	p.tunnel.Advance(p.Now())
+	entries := make([]flow.Entry, 0, p.dataplane.Len())
+	p.dataplane.Advance(p.Now())
 	err := p.table.Dump(func(e flow.Entry) bool {
 		entries = append(entries, e)
 		return true
@@ -189,14 +189,14 @@ func (p *ports) Dump(done func([]flow.Entry, error)) {
 // Walk implements driver.Dataplane.
 func (p *ports) Walk(done func([]flow.Held, bool, error)) {
 	var part []flow.Held
-	p.tunnel.Advance(p.Now())
+	p.dataplane.Advance(p.Now())
 	end, err := p.table.Walk(func(h flow.Held) { part = append(part, h) })
 	done(part, end, err)
 }
 
 // Examine implements driver.Dataplane.
 func (p *ports) Examine(tuples []flow.Tuple) ([]flow.Held, error) {
-	p.tunnel.Advance(p.Now())
+	p.dataplane.Advance(p.Now())
 	return p.table.Examine(tuples)
 }
 
@@ -204,14 +204,14 @@ func (p *ports) Examine(tuples []flow.Tuple) ([]flow.Held, error) {
 func (p *ports) Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
 	(*process)(p).changed()
 	(*process)(p).falseAlarm(len(entries) + len(deletes))
-	p.tunnel.Advance(p.Now())
+	p.dataplane.Advance(p.Now())
 	done(p.table.Heal(entries, deletes))
 }
 
 // Merge implements driver.Dataplane.
 func (p *ports) Merge(entries []flow.Entry, done func(error)) {
 	(*process)(p).changed()
-	p.tunnel.Advance(p.Now())
+	p.dataplane.Advance(p.Now())
 	done(p.table.Merge(entries, nil))
 }
 
@@ -230,7 +230,7 @@ func (p *ports) Expire(on bool, since clock.Instant) {
 // SendReplies implements driver.Dataplane.
 func (p *ports) SendReplies(ids []uint64) error {
 	(*process)(p).changed()
-	p.tunnel.Advance(p.Now())
+	p.dataplane.Advance(p.Now())
 	err := p.table.Release(ids)
 	(*process)(p).wantPoll()
 	return err

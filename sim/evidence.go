@@ -37,11 +37,11 @@ func (w *World) watchDamage(e trace.Event) {
 func (w *World) readTables(when string) {
 	r := reading{at: w.now, when: when}
 	for i, p := range w.processes {
-		if p.tunnel == nil {
+		if p.dataplane == nil {
 			r.gone[i] = p.id + " was not running"
 			continue
 		}
-		_ = p.tunnel.Dump(func(e flow.Entry) bool { // the model's cannot fail
+		_ = p.dataplane.Dump(func(e flow.Entry) bool { // the model's cannot fail
 			r.nodes[i] = append(r.nodes[i], e)
 			return true
 		})

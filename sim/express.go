@@ -38,10 +38,10 @@ func (v *way) look(w *World, original flow.Tuple, through, backend uint8) {
 		return
 	}
 	p := w.processes[through]
-	if p.tunnel == nil {
+	if p.dataplane == nil {
 		return
 	}
-	e, ok, err := p.tunnel.Lookup(original)
+	e, ok, err := p.dataplane.Lookup(original)
 	if err != nil || !ok || e.State != flow.Established && e.State != flow.Assured || w.hostOf(e.Reply.Src) != backend {
 		return
 	}
@@ -161,7 +161,7 @@ func (w *World) exchange(c *conn) bool {
 	s.rcv = c.nxt
 	s.nxt += answerLen
 	s.una, s.end = s.nxt, s.nxt
-	w.processes[v.lb].tunnel.Exchanged(c.tuple, c.nxt, s.nxt)
+	w.processes[v.lb].dataplane.Exchanged(c.tuple, c.nxt, s.nxt)
 	w.hosts[c.host].arp[c.gen.line.service.vip].confirmed = echoed
 	w.hosts[v.backend].arp[v.back].confirmed = t
 	w.capture.passed(int(c.gen.line.service.vip), 1, echoed)

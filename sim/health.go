@@ -193,7 +193,7 @@ func (p *process) leaveBackend(life uint64, s dataplane.Service, backend netip.A
 	}
 	var events []flow.Event
 	var tuples []flow.Tuple
-	p.tunnel.Advance(p.clock.local(p.w.now))
+	p.dataplane.Advance(p.clock.local(p.w.now))
 	err := p.table.Dump(func(e flow.Entry) bool {
 		addr, port := e.Backend()
 		here := e.Service() == s.Service && addr == flow.AddrFrom(backend.Addr()) && port == backend.Port()

@@ -130,7 +130,7 @@ func TestCachesLatchOnTheLastAnnouncement(t *testing.T) {
 // dropped is how many packets the dataplane has dropped.
 func (p *process) dropped(t *testing.T) (n uint64) {
 	t.Helper()
-	c, err := p.tunnel.Counters()
+	c, err := p.dataplane.Counters()
 	if err != nil {
 		t.Fatal(err)
 	}

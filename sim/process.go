@@ -33,23 +33,23 @@ type process struct {
 	clock       hostClock
 	random      *Random
 
-	life    uint64 // of the daemon that runs, 0 if none does; events of an earlier one are void
-	powered bool   // the host runs
-	peers   [len(pathLinks)]peerEntry
-	frozen  bool
-	freezes uint64            // how often it was frozen
-	ration  *ration           // nil: it gets all of the processor
-	core    *node.Node        // nil until the daemon has come so far
-	driver  *driver.Driver    // of the core
-	tunnel  *model.Dataplane  // the dataplane; nil without a daemon, unless it is pinned
-	table   *faulty.Dataplane // what the daemon has of it
-	version uint64            // of the dataplane's contents, unique over all of them
-	leased  clock.Instant     // up to which the dataplane forwards, by the host's clock; 0: not at all
-	until   clock.Instant     // the same in true time
-	role    string
-	refused string // why a change of role was refused last
-	lost    uint64 // flow events that the dataplane has dropped, as seen so far
-	started int
+	life      uint64 // of the daemon that runs, 0 if none does; events of an earlier one are void
+	powered   bool   // the host runs
+	peers     [len(pathLinks)]peerEntry
+	frozen    bool
+	freezes   uint64            // how often it was frozen
+	ration    *ration           // nil: it gets all of the processor
+	core      *node.Node        // nil until the daemon has come so far
+	driver    *driver.Driver    // of the core
+	dataplane *model.Dataplane  // the dataplane; nil without a daemon, unless it is pinned
+	table     *faulty.Dataplane // what the daemon has of it
+	version   uint64            // of the dataplane's contents, unique over all of them
+	leased    clock.Instant     // up to which the dataplane forwards, by the host's clock; 0: not at all
+	until     clock.Instant     // the same in true time
+	role      string
+	refused   string // why a change of role was refused last
+	lost      uint64 // flow events that the dataplane has dropped, as seen so far
+	started   int
 
 	timerAt  clock.Instant // of the timer event that is scheduled
 	polling  bool
@@ -148,19 +148,19 @@ func (p *process) boot(life uint64) {
 	}
 	tables := p.tables
 	tables.SNATSeed = p.random.Uint64()
-	tunnel, err := p.newTunnel(tables)
+	dp, err := p.newDataplane(tables)
 	if err != nil {
 		panic(fmt.Sprintf("sim: configuration was checked: %v", err))
 	}
-	if a := tunnel.Adopted(); a.Taken {
+	if a := dp.Adopted(); a.Taken {
 		cfg.Adopted = &a.Pedigree
 	}
 	core, err := node.New(cfg, p.clock.local(p.w.now))
 	if err != nil {
 		panic(fmt.Sprintf("sim: configuration was checked: %v", err))
 	}
-	p.core, p.tunnel, p.lost, p.presents = core, tunnel, 0, p.certificate
-	p.table = faulty.Wrap(tunnel, tables.MaxFlows)
+	p.core, p.dataplane, p.lost, p.presents = core, dp, 0, p.certificate
+	p.table = faulty.Wrap(dp, tables.MaxFlows)
 	p.deferred = map[uint64]packet{}
 	p.loop = loop{since: p.w.now}
 	p.driver = p.newDriver()
@@ -178,12 +178,12 @@ func (p *process) boot(life uint64) {
 	p.w.dial()
 }
 
-// newTunnel returns a dataplane, with the table that the daemon before has left.
-func (p *process) newTunnel(cfg dataplane.Config) (*model.Dataplane, error) {
-	if p.tunnel == nil {
+// newDataplane returns a dataplane, with the table that the daemon before has left.
+func (p *process) newDataplane(cfg dataplane.Config) (*model.Dataplane, error) {
+	if p.dataplane == nil {
 		return model.New(cfg, p.hostSide())
 	}
-	return model.Adopt(cfg, p.hostSide(), p.tunnel)
+	return model.Adopt(cfg, p.hostSide(), p.dataplane)
 }
 
 func (p *process) hostSide() model.Host {
@@ -224,7 +224,7 @@ func (p *process) clear() {
 	if p.until > p.w.now {
 		p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLease, Lease: &trace.Lease{Until: p.w.now}})
 	}
-	p.tunnel = nil
+	p.dataplane = nil
 	p.changed()
 	p.setLease(0)
 }
@@ -354,7 +354,7 @@ func (p *process) readFlows() {
 
 // wantPoll schedules the reading of flow events if there are any.
 func (p *process) wantPoll() {
-	if !p.polling && p.core != nil && p.tunnel.Wait() == nil {
+	if !p.polling && p.core != nil && p.dataplane.Wait() == nil {
 		p.polling = true
 		p.pollIn(pollDelay)
 	}
@@ -402,7 +402,7 @@ func (p *process) linkState(link uint8) node.Link {
 
 // receive lets the dataplane decide about a packet that arrives on a service link.
 func (p *process) receive(in *packet) {
-	if p.tunnel == nil || !p.powered {
+	if p.dataplane == nil || !p.powered {
 		return
 	}
 	frame := in.frame(&p.buf, macOf(in.link, p.index))
@@ -410,7 +410,7 @@ func (p *process) receive(in *packet) {
 	if in.link == onBackends {
 		name = backendSide
 	}
-	out := p.tunnel.Packet(p.clock.local(p.w.now), name, frame)
+	out := p.dataplane.Packet(p.clock.local(p.w.now), name, frame)
 	p.wantPoll()
 	sent := *in
 	switch out.Verdict {
@@ -457,7 +457,7 @@ func (p *process) forward(sent packet, out *model.Outcome) {
 
 // answers reports whether the dataplane answers a host's ARP request or neighbour solicitation.
 func (p *process) answers(link, host uint8, target flow.Addr) bool {
-	if p.tunnel == nil || !p.powered {
+	if p.dataplane == nil || !p.powered {
 		return false
 	}
 	name := clientSide
@@ -465,15 +465,15 @@ func (p *process) answers(link, host uint8, target flow.Addr) bool {
 		name = backendSide
 	}
 	frame := question(&p.buf, macOf(link, host), p.w.hosts[host].addrs[familyOf(target)], target)
-	return p.tunnel.Packet(p.clock.local(p.w.now), name, frame).Verdict == model.Forward
+	return p.dataplane.Packet(p.clock.local(p.w.now), name, frame).Verdict == model.Forward
 }
 
 // entryOf says how the dataplane knows a flow.
 func (p *process) entryOf(t flow.Tuple) string {
-	if p.tunnel == nil {
+	if p.dataplane == nil {
 		return "none"
 	}
-	if e, ok, err := p.tunnel.Lookup(t); err == nil && ok {
+	if e, ok, err := p.dataplane.Lookup(t); err == nil && ok {
 		return e.Origin.String()
 	}
 	return "none"

@@ -26,7 +26,7 @@ func TestAReloadedDaemonHasItsBackendsAfterARestart(t *testing.T) {
 	}
 	opened := func(since map[flow.Tuple]bool) map[flow.Tuple]bool {
 		now := map[flow.Tuple]bool{}
-		_ = o.processOf(o.master()).tunnel.Dump(func(e flow.Entry) bool {
+		_ = o.processOf(o.master()).dataplane.Dump(func(e flow.Entry) bool {
 			now[e.Original] = true
 			if addr, _ := e.Backend(); since != nil && !since[e.Original] && addr == out {
 				t.Errorf("%v was opened to the backend that was taken out", e.Original)

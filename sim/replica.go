@@ -69,7 +69,7 @@ func (w *World) settledPair() (master, backup *process) {
 // flows is what the dataplane holds.
 func (p *process) flows() map[flow.Tuple]flow.Entry {
 	held := map[flow.Tuple]flow.Entry{}
-	_ = p.tunnel.Dump(func(e flow.Entry) bool { // the model's cannot fail
+	_ = p.dataplane.Dump(func(e flow.Entry) bool { // the model's cannot fail
 		held[e.Original] = e
 		return true
 	})

@@ -21,7 +21,7 @@ func TestAReplicaIsLookedAt(t *testing.T) {
 		o := settled(t, unscrubbed)
 		backup := o.processes[1-o.processOf(o.master()).index]
 		var held []flow.Tuple
-		_ = backup.tunnel.Dump(func(e flow.Entry) bool {
+		_ = backup.dataplane.Dump(func(e flow.Entry) bool {
 			held = append(held, e.Original)
 			return true
 		})
@@ -42,7 +42,7 @@ func TestAReplicaIsLookedAt(t *testing.T) {
 	if what := leak(func(*process, []flow.Tuple) {}); what != "" {
 		t.Errorf("a good one: %s", what)
 	}
-	lacking := leak(func(p *process, held []flow.Tuple) { _ = p.tunnel.Delete(held) })
+	lacking := leak(func(p *process, held []flow.Tuple) { _ = p.dataplane.Delete(held) })
 	if !strings.Contains(lacking, "lacks") || strings.Contains(lacking, "lacks 0") {
 		t.Errorf("an empty one: %q", lacking)
 	}
@@ -50,7 +50,7 @@ func TestAReplicaIsLookedAt(t *testing.T) {
 		extra := flow.Entry{Original: held[0], State: flow.Assured}
 		extra.Original.SrcPort, extra.Original.Proto = 7, flow.UDP
 		extra.Reply = flow.Tuple{Src: flow.IPv4(198, 18, 1, 11), Dst: snatVIP[lab.IPv4], SrcPort: 80, DstPort: 7, Proto: flow.UDP}
-		if err := p.tunnel.Apply([]flow.Entry{extra}); err != nil {
+		if err := p.dataplane.Apply([]flow.Entry{extra}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -82,7 +82,7 @@ func TestDamageOfADataplaneIsHealed(t *testing.T) {
 		if s := p.core.Status().Scrub; s.ByKind["altered"] != 1 || s.ByKind["missing"] != 1 {
 			t.Errorf("of the MASTER %v: found %+v", ofMaster, s)
 		}
-		held, err := p.tunnel.Examine(slices.Collect(maps.Keys(p.flows())))
+		held, err := p.dataplane.Examine(slices.Collect(maps.Keys(p.flows())))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func TestHealingWhatNobodyDamagedIsAFalseAlarm(t *testing.T) {
 	o := settled(t)
 	backup := o.processOf(lab.Peer(o.master()))
 	for tuple := range backup.flows() {
-		_ = backup.tunnel.Delete([]flow.Tuple{tuple})
+		_ = backup.dataplane.Delete([]flow.Tuple{tuple})
 		break
 	}
 	o.pass(t, 12*time.Second)

@@ -126,7 +126,7 @@ func TestWhoEndsForgetsItsTable(t *testing.T) {
 		o := settled(t)
 		p := o.processOf(o.master())
 		held := func() (n int) {
-			_ = p.tunnel.Dump(func(flow.Entry) bool { n++; return true })
+			_ = p.dataplane.Dump(func(flow.Entry) bool { n++; return true })
 			return n
 		}
 		if held() == 0 {

@@ -41,11 +41,11 @@ static __always_inline struct service *find_service(const struct tuple *original
 	return bpf_map_lookup_elem(&services, &key);
 }
 
-static __always_inline __u32 meaning_of(const ip_addr *addr)
+static __always_inline __u32 roles_of(const ip_addr *addr)
 {
-	__u32 *meaning = bpf_map_lookup_elem(&addresses, addr);
+	__u32 *roles = bpf_map_lookup_elem(&addresses, addr);
 
-	return meaning ? *meaning : 0;
+	return roles ? *roles : 0;
 }
 
 /* Reads the packet, and says why one of a VIP is to be dropped, or DROP_NONE. */
@@ -92,13 +92,13 @@ static __always_inline bool from_dnat_backend(const struct packet *pkt)
 
 static __always_inline bool is_of_backend(packet_ctx *ctx, const struct packet *pkt, const struct tuple *original)
 {
-	__u32 meaning = meaning_of(&pkt->tuple.dst);
+	__u32 roles = roles_of(&pkt->tuple.dst);
 
-	if (meaning & ADDR_OWN)
+	if (roles & ADDR_OWN)
 		return false;
-	if (pkt->kind == KIND_FRAGMENT && !(meaning & ADDR_VIRTUAL))
+	if (pkt->kind == KIND_FRAGMENT && !(roles & ADDR_VIRTUAL))
 		return continues_reply(ctx, pkt);
-	return (meaning & ADDR_VIRTUAL) || original || (pkt->has_ports && from_dnat_backend(pkt));
+	return (roles & ADDR_VIRTUAL) || original || (pkt->has_ports && from_dnat_backend(pkt));
 }
 
 /* What a flow has a hop for was found to be balanced. */
@@ -108,7 +108,7 @@ static __always_inline bool is_balanced(packet_ctx *ctx, const struct packet *pk
 	if (a->hop)
 		return true;
 	if (direction == ORIGINAL)
-		return meaning_of(&pkt->tuple.dst) & ADDR_VIRTUAL;
+		return roles_of(&pkt->tuple.dst) & ADDR_VIRTUAL;
 	return is_of_backend(ctx, pkt, a->original);
 }
 

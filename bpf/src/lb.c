@@ -119,7 +119,7 @@ static __always_inline int begin(struct __sk_buff *skb, const struct packet *pkt
 
 	if (pkt->relayed)
 		return drop(DROP_RELAYED);
-	if (meaning_of(&pkt->tuple.src) & (ADDR_VIRTUAL | ADDR_OWN | ADDR_BROADCAST))
+	if (roles_of(&pkt->tuple.src) & (ADDR_VIRTUAL | ADDR_OWN | ADDR_BROADCAST))
 		return drop(DROP_SOURCE);
 	reason = open_flow(pkt, svc, conn, &reply);
 	if (reason != DROP_NONE)

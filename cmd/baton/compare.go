@@ -12,7 +12,7 @@ import (
 	"baton/reports"
 	"baton/reports/compare"
 	"baton/reports/export"
-	"baton/reports/inert"
+	"baton/reports/sanitize"
 	"baton/reports/model"
 )
 
@@ -96,7 +96,7 @@ func printComparison(w io.Writer, c *model.Comparison, all bool) error {
 			same++
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", row.Verdict, inert.Terminal(row.Scenario), inert.Terminal(row.World), row.Metric, row.Why)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", row.Verdict, sanitize.Terminal(row.Scenario), sanitize.Terminal(row.World), row.Metric, row.Why)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -105,8 +105,8 @@ func printComparison(w io.Writer, c *model.Comparison, all bool) error {
 		fmt.Fprintf(w, "same: %d figures; --all shows them\n", same)
 	}
 	for _, remark := range c.Remarks {
-		fmt.Fprintf(w, "remark: %s\n", inert.Terminal(remark))
+		fmt.Fprintf(w, "remark: %s\n", sanitize.Terminal(remark))
 	}
-	_, err := fmt.Fprintf(w, "%s: %s against %s\n", c.Verdict, inert.Terminal(c.New), inert.Terminal(c.Base))
+	_, err := fmt.Fprintf(w, "%s: %s against %s\n", c.Verdict, sanitize.Terminal(c.New), sanitize.Terminal(c.Base))
 	return err
 }

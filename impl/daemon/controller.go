@@ -149,7 +149,7 @@ func (l *loop) status() (control.Status, error) {
 		Hook:      control.Hook{Name: l.dp.Attached().Hook.String(), Why: l.dp.Attached().Why},
 		Loop: control.Loop{
 			Steps: l.steps, LateMax: l.late.max, LateSum: l.late.sum, Late: append([]uint64(nil), l.late.counts[:]...),
-			SendErrors: map[string]uint64{}, Failures: l.failures.snapshot(), Strangers: map[string]uint64{}, RecordsDropped: l.recorder.Dropped(),
+			SendErrors: map[string]uint64{}, Failures: l.failures.snapshot(), UnexpectedSource: map[string]uint64{}, RecordsDropped: l.recorder.Dropped(),
 			Unserved: l.unserved.snapshot(),
 		},
 	}
@@ -159,7 +159,7 @@ func (l *loop) status() (control.Status, error) {
 		if err != nil {
 			return control.Status{}, err
 		}
-		s.Loop.Strangers[p.name] = p.unexpectedSource + drops.UnexpectedSource
+		s.Loop.UnexpectedSource[p.name] = p.unexpectedSource + drops.UnexpectedSource
 		for reason, n := range drops.Reasons {
 			s.Paths[i].Stats.Drops[reason] += n
 		}

@@ -177,7 +177,7 @@ func TestAFloodOfForgeries(t *testing.T) {
 	if after.Role != before.Role || after.Epoch != before.Epoch {
 		t.Errorf("%s of epoch %d became %s of epoch %d", before.Role, before.Epoch, after.Role, after.Epoch)
 	}
-	dropped := after.Loop.Strangers[path.Name] - before.Loop.Strangers[path.Name]
+	dropped := after.Loop.UnexpectedSource[path.Name] - before.Loop.UnexpectedSource[path.Name]
 	reasons := []string{fmt.Sprintf("source %d", dropped)}
 	for i, s := range after.Paths {
 		was := before.Paths[i]

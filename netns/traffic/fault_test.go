@@ -181,7 +181,7 @@ var _ = Describe("a load balancer that damages the stream", func() {
 		{"repeats an answer", repeatAnswer, trace.TrafficCorrupt, "echo of ", ""},
 		{"loses an answer", loseAnswer, trace.TrafficCorrupt, "echo of message [0-9]+ where that of [0-9]+ was due", trace.TrafficLost},
 		{"sends a request to another backend", switchBackend, trace.TrafficMoved, "from backend1", ""},
-		{"closes the connection", hangUp, trace.TrafficLost, "closed by the other end|connection reset by peer", ""},
+		{"closes the connection", closeEarly, trace.TrafficLost, "closed by the other end|connection reset by peer", ""},
 	} {
 		It(damage.name+": "+damage.event, func(ctx SpecContext) {
 			n, r := newNetwork(), &recording{}

@@ -21,7 +21,7 @@ const (
 	repeatAnswer
 	loseAnswer
 	switchBackend
-	hangUp
+	closeEarly
 )
 
 // Lengths of the messages on the wire (see message.go).
@@ -94,7 +94,7 @@ func (p *proxy) serve(client net.Conn) {
 			request[40] ^= 1
 		case switchBackend:
 			backend = second
-		case hangUp:
+		case closeEarly:
 			return
 		}
 		if _, err := backend.Write(request); err != nil {

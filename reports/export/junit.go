@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"baton/reports/inert"
 	"baton/reports/model"
+	"baton/reports/sanitize"
 )
 
 // The elements of JUnit's format that the usual readers agree on.
@@ -53,7 +53,7 @@ func JUnit(w io.Writer, s *model.Suite) error {
 	suite := func(name string) *junitSuite {
 		if _, ok := at[name]; !ok {
 			at[name] = len(all.Suites)
-			all.Suites = append(all.Suites, junitSuite{Name: inert.Terminal(name)})
+			all.Suites = append(all.Suites, junitSuite{Name: sanitize.Terminal(name)})
 		}
 		return &all.Suites[at[name]]
 	}
@@ -110,7 +110,7 @@ func runCase(row model.Row, run model.Run, n int) junitCase {
 		out = append(out, "not executed: "+line)
 	}
 	for i := range out {
-		out[i] = inert.Terminal(out[i])
+		out[i] = sanitize.Terminal(out[i])
 	}
 	c.Out = strings.Join(out, "\n")
 	return c.because(run.Verdict, slices.Concat(run.Answer, run.Reasons))
@@ -118,11 +118,11 @@ func runCase(row model.Row, run model.Run, n int) junitCase {
 
 // because adds what a verdict other than PASS means to JUnit.
 func (c junitCase) because(verdict string, reasons []string) junitCase {
-	c.Class, c.Name = inert.Terminal(c.Class), inert.Terminal(c.Name)
+	c.Class, c.Name = sanitize.Terminal(c.Class), sanitize.Terminal(c.Name)
 	r := &junitReason{Message: verdict}
 	lines := make([]string, len(reasons))
 	for i, reason := range reasons {
-		lines[i] = inert.Terminal(reason)
+		lines[i] = sanitize.Terminal(reason)
 	}
 	if len(lines) > 0 {
 		r.Message = lines[0]

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"baton/reports/inert"
 	"baton/reports/model"
+	"baton/reports/sanitize"
 	"baton/scenarios/metric"
 )
 
@@ -123,7 +123,7 @@ func summaryFailures(w io.Writer, s *model.Suite) {
 			}
 			fmt.Fprintf(w, "- %s\n", code(sentence))
 		}
-		fmt.Fprintf(w, "- replay: %s\n\n", inert.Code(run.Replay))
+		fmt.Fprintf(w, "- replay: %s\n\n", sanitize.Code(run.Replay))
 	}
 	if told > summaryRuns {
 		fmt.Fprintf(w, "And %d more runs; index.html has them all.\n\n", told-summaryRuns)
@@ -198,5 +198,5 @@ func code(text string) string {
 	if runes := []rune(text); len(runes) > summaryText {
 		text = string(runes[:summaryText]) + "…"
 	}
-	return inert.Code(text)
+	return sanitize.Code(text)
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"baton/reports/inert"
 	"baton/reports/model"
+	"baton/reports/sanitize"
 	"baton/reports/timeline"
 )
 
@@ -28,7 +28,7 @@ var plainText string
 // plain is the content for a browser without JavaScript: the verdicts, what failed, the commands
 // that repeat it, and the evidence as tables. html/template escapes all text from files for its
 // context.
-var plain = template.Must(template.New("plain").Funcs(template.FuncMap{"inert": inert.Terminal, "moment": moment, "since": since, "ms": milliseconds}).Parse(plainText))
+var plain = template.Must(template.New("plain").Funcs(template.FuncMap{"sanitize": sanitize.Terminal, "moment": moment, "since": since, "ms": milliseconds}).Parse(plainText))
 
 // plainPage is the input of the template.
 type plainPage struct {

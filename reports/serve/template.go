@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"baton/reports/inert"
+	"baton/reports/sanitize"
 )
 
 //go:embed web/index.html
@@ -19,7 +19,7 @@ var indexText string
 
 // indexPage is the index. html/template escapes all text from files for its context.
 var indexPage = template.Must(template.New("index").Funcs(template.FuncMap{
-	"inert": inert.Terminal, "lower": strings.ToLower, "sign": sign, "way": way, "badge": badge,
+	"sanitize": sanitize.Terminal, "lower": strings.ToLower, "sign": sign, "way": way, "badge": badge,
 	"verdicts": verdicts, "clock": clock, "scenarios": scenarios,
 	"percent": func(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) },
 }).Parse(indexText))

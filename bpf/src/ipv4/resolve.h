@@ -72,14 +72,14 @@ static __always_inline int resolve(struct __sk_buff *skb, __u32 answers, const v
 	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
 	struct arp *arp = header(skb, ETH_HLEN, sizeof(*arp));
 	struct counters *c = count();
-	__u32 *meaning;
+	__u32 *roles;
 	__be32 target;
 
 	if (!eth || !arp || !is_arp_question(arp))
 		return TCX_NEXT;
 	target = read_address(arp->tpa);
-	meaning = bpf_map_lookup_elem(&addresses, &target);
-	if (!meaning || !(*meaning & answers))
+	roles = bpf_map_lookup_elem(&addresses, &target);
+	if (!roles || !(*roles & answers))
 		return TCX_NEXT;
 	if (!lease_holds(now()))
 		return drop(DROP_NO_LEASE);

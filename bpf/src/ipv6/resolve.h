@@ -122,14 +122,14 @@ static __noinline int resolve(struct __sk_buff *skb, __u32 answers, const volati
 	struct advertisement *na;
 	ip_addr target, asked;
 	struct ethhdr *eth;
-	__u32 *meaning;
+	__u32 *roles;
 
 	if (!ip || !ns)
 		return TCX_NEXT;
 	target = ns->target;
 	asked = source_of(ip);
-	meaning = bpf_map_lookup_elem(&addresses, &target);
-	if (!meaning || !(*meaning & answers) || !is_valid_solicitation(skb, ip))
+	roles = bpf_map_lookup_elem(&addresses, &target);
+	if (!roles || !(*roles & answers) || !is_valid_solicitation(skb, ip))
 		return TCX_NEXT;
 	if (!lease_holds(now()))
 		return drop(DROP_NO_LEASE);

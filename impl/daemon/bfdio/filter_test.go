@@ -60,9 +60,9 @@ func fate(t *testing.T, l *Listener, before Drops) (received []Datagram, after D
 	return nil, after
 }
 
-// TestTheFilterCountsStrangers: a packet from another address than the peer's is dropped
+// TestTheFilterCountsUnexpectedSources: a packet from another address than the peer's is dropped
 // before any other check.
-func TestTheFilterCountsStrangers(t *testing.T) {
+func TestTheFilterCountsUnexpectedSources(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		one, two := listen(t, filter(t)), sender(t, other)
 		if err := other.Do(func(ns.NetNS) error { return netlab.Up("b0", "198.18.2.3/24") }); err != nil {

@@ -81,9 +81,9 @@ func TestRFC5881_4_SourcePortsAreReusedEvenly(t *testing.T) {
 	})
 }
 
-// TestASourcePortOfStrangersIsLeftAlone: a port that another process has bound is never
+// TestASourcePortOfAnotherProcessIsLeftAlone: a port that another process has bound is never
 // shared.
-func TestASourcePortOfStrangersIsLeftAlone(t *testing.T) {
+func TestASourcePortOfAnotherProcessIsLeftAlone(t *testing.T) {
 	inNetNS(t, func(ns.NetNS) {
 		var theirs, ours SourcePorts
 		stranger := bindSender(t, 0, &theirs)

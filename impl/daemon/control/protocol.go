@@ -221,8 +221,8 @@ type Loop struct {
 	SendErrors map[string]uint64 `json:"send_errors"`
 	// Failures counts failed calls of the dataplane and the network, by call.
 	Failures map[string]uint64 `json:"failures"`
-	// Strangers counts BFD packets from an address other than the peer's, by path.
-	Strangers map[string]uint64 `json:"strangers"`
+	// UnexpectedSource counts BFD packets from an address other than the peer's, by path.
+	UnexpectedSource map[string]uint64 `json:"unexpected_source"`
 	// RecordsDropped counts trace events and log lines dropped because the queue was full.
 	RecordsDropped uint64 `json:"records_dropped"`
 	// Unserved counts replicated entries that do not match this node's configuration, by

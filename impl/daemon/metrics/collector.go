@@ -227,7 +227,7 @@ func (c *collector) collectPaths(out samples, s control.Status) {
 		for reason, n := range p.Stats.Drops {
 			out.counter(c.bfdDropped, n, p.Name, bfd.Drop(reason).String())
 		}
-		out.counter(c.bfdDropped, s.Loop.Strangers[p.Name], p.Name, "source")
+		out.counter(c.bfdDropped, s.Loop.UnexpectedSource[p.Name], p.Name, "source")
 		out.counter(c.bfdSendErrors, s.Loop.SendErrors[p.Name], p.Name)
 		out.gauge(c.bfdGap, p.Stats.ReceiveGapMax.Seconds(), p.Name)
 	}

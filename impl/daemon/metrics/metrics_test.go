@@ -35,7 +35,7 @@ func master(context.Context) (control.Status, error) {
 		},
 		Dataplane: control.CountersFrom(dataplane.Counters{Forwarded: [2]uint64{100, 99}, Dropped: [dataplane.DropKinds]uint64{dataplane.DropMiss: 4}}),
 		Loop: control.Loop{Steps: 9, Late: []uint64{5, 3, 1}, LateSum: 2 * time.Millisecond, LateMax: time.Millisecond,
-			SendErrors: map[string]uint64{"sync": 6}, Failures: map[string]uint64{"dump": 5}, Strangers: map[string]uint64{"sync": 8}},
+			SendErrors: map[string]uint64{"sync": 6}, Failures: map[string]uint64{"dump": 5}, UnexpectedSource: map[string]uint64{"sync": 8}},
 		Pinned: &control.Pinned{Outcome: control.PinAdopted},
 		Stream: control.Stream{Ends: map[string]uint64{"ended-by-peer": 17}}, Alarms: []string{"one", "two"},
 		Services:  []control.Service{{Name: "web", Serving: 1, Refused: map[string]uint64{"no-port": 6}, Backends: []control.Backend{{At: "198.18.1.11:80", State: "down", Weight: 3, Probes: 21, Failures: 20}}}},

@@ -1,6 +1,6 @@
-// Package inert makes texts from outside harmless where they are shown: traces come
+// Package sanitize makes texts from outside harmless where they are shown: traces come
 // from other machines, and a report is read in terminals, browsers and pull requests.
-package inert
+package sanitize
 
 import (
 	"strings"
