@@ -107,7 +107,7 @@ test-alone:
 	  tee $(OUT)/$@.log | $(SUMMARY)
 
 test-pairs:
-	@$(TEST) $(ONE_BY_ONE) -parallel 4 -run '$(PAIRS)' ./cmd/baton 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
+	@$(TEST) $(ONE_BY_ONE) -parallel 2 -run '$(PAIRS)' ./cmd/baton 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
 
 test-beside:
 	@{ code=0; $(TEST) $(AS_ROOT) -skip '$(PAIRS)' ./cmd/baton || code=1; \

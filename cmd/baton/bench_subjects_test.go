@@ -22,7 +22,7 @@ func adapter(t *testing.T, name, lines string) string {
 
 // calm is a scenario without faults.
 const calm = "topo pair clients=1 backends=1\nservice web tcp 198.18.0.100:80\ntraffic web connects tcp rate=10/s\ntolerate stall 10s\nalways masters <= 1\n" +
-	"@0s wait lb1 is Master within 5s\n@300ms end\n"
+	"@0s wait masters == 1 within 5s\n@300ms end\n"
 
 // TestTheExitCodeOfABench: the exit code is that of the worst run of the subjects that count. The
 // tables are written in any case.

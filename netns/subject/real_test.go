@@ -155,6 +155,9 @@ func TestBadAdapters(t *testing.T) {
 				t.Errorf("took %s", took)
 			}
 			told := messages(v, events)
+			if v.Verdict == check.Inconclusive && strings.Contains(told, "the host stood still") {
+				t.Skipf("proves nothing: %s", told)
+			}
 			if v.Verdict != c.verdict || !strings.Contains(told, c.want) {
 				t.Errorf("%s, want %s with %q:\n%s", v.Verdict, c.verdict, c.want, told)
 			}
@@ -231,7 +234,9 @@ func TestACrashClearsTheKernel(t *testing.T) {
 		}
 	}
 	t.Parallel()
+	// A node is BACKUP once its start has done all of it.
 	adapter := `start: |
+  rm -f done
   {
     sysctl -n net.ipv4.ip_forward net.ipv4.conf.client0.arp_ignore
     ip rule | grep -c 'lookup 77' || true
@@ -246,9 +251,12 @@ func TestACrashClearsTheKernel(t *testing.T) {
   ip link add macvlan1 link client0 type macvlan 2>/dev/null || true
   nft add table ip mine
   setsid sleep 60 &
+  touch done
+roles: poll
+role: if [ -e done ]; then echo BACKUP; else echo INIT; fi
 `
 	for verb, want := range map[string]string{"crash": "0 0 0 0 0 0", "kill": "1 2 1 1 1 1"} {
-		_, _, dir := executeIn(t, adapter, "masters <= 1", "@0s wait lb1 is not Master within 1s\n@200ms "+verb+" lb1\n@500ms restore lb1\n@1s end\n")
+		_, _, dir := executeIn(t, adapter, "masters <= 1", "@0s wait lb1 is Backup within 20s\n@200ms "+verb+" lb1\n@500ms restore lb1\n@1s wait lb1 is Backup within 20s\n@1200ms end\n")
 		seen, err := os.ReadFile(filepath.Join(dir, "lb1", "seen"))
 		if err != nil {
 			t.Fatal(err)
