@@ -12,8 +12,8 @@ import (
 	"baton/reports"
 	"baton/reports/compare"
 	"baton/reports/export"
-	"baton/reports/sanitize"
 	"baton/reports/model"
+	"baton/reports/sanitize"
 )
 
 func compareCommand() *cobra.Command {
