@@ -54,7 +54,7 @@ func TestAReplicaIsLookedAt(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if !strings.Contains(excess, "lacks 0 and holds 1 ") {
+	if !strings.Contains(excess, "lacks 0 of the flows of lb1 and has 1 ") {
 		t.Errorf("one of too much: %q", excess)
 	}
 }
