@@ -23,7 +23,8 @@ const (
 	swapper = programs + "/zz_programs.go"
 )
 
-// swapperText fails where an object is missing: the original programs would pass for a mutant.
+// swapperText fails where an object is missing, or is one that it does not know: the original
+// programs would pass for a mutant.
 const swapperText = `package bpf
 
 import (
@@ -36,7 +37,13 @@ func init() {
 	if folder == "" {
 		return
 	}
-	for name, object := range map[string]*[]byte{"lb_bpfel.o": &_LbBytes, "lb6_bpfel.o": &_Lb6Bytes} {
+	objects := map[string]*[]byte{
+		"lb_bpfel.o": &_LbBytes, "lb6_bpfel.o": &_Lb6Bytes, "fast_bpfel.o": &_Fast4Bytes, "fast6_bpfel.o": &_Fast6Bytes,
+	}
+	if there, _ := filepath.Glob(filepath.Join(folder, "*.o")); len(there) != len(objects) {
+		panic("sim/mutants/swap.go does not name each object of this package")
+	}
+	for name, object := range objects {
 		built, err := os.ReadFile(filepath.Join(folder, name))
 		if err != nil {
 			panic(err)
