@@ -14,9 +14,8 @@ import (
 // takes those whose tuples are free, as changes of its own, so that they come back to the
 // sink like any other. Then both tables hold the sessions of both nodes.
 
-// An Offer is entries that a source has taken into its mirror and that the caller is to
-// write into the dataplane: those that the dataplane lacks and whose reply tuple no other
-// flow has. Worked says that this is done.
+// An Offer is entries that the caller is to write into a source's dataplane: those that it
+// lacks and whose reply tuple no other flow has. Worked says what the dataplane then holds.
 type Offer struct {
 	place
 	index   uint32
@@ -121,8 +120,7 @@ func (e *Engine) receiveWorked(r *reader) error {
 	return nil
 }
 
-// receiveOffer takes entries of the sink into the mirror, and hands them out for the
-// dataplane. What the mirror holds of a flow stays as it is.
+// receiveOffer hands entries of the sink out for the dataplane.
 func (e *Engine) receiveOffer(r *reader) error {
 	var m offer
 	list, err := m.decode(r, e.scratch)
@@ -144,14 +142,8 @@ func (e *Engine) receiveOffer(r *reader) error {
 	f.offered = m.index
 	o := Offer{place: m.place, index: m.index}
 	for i := range list {
-		if e.table.find(e.table.tuple(list[i].original), list[i].original) != 0 {
-			continue
-		}
-		e.recon.touch(list[i].original)
-		e.local(list[i], flow.Synced)
 		o.Entries = append(o.Entries, list[i].entry(flow.Synced))
 	}
-	e.stats.Taken += uint64(len(o.Entries))
 	e.offers = append(e.offers, o)
 	return nil
 }
@@ -164,10 +156,12 @@ func (e *Engine) Offered() (Offer, bool) {
 	return e.offers[0], true
 }
 
-// Worked says that the offer which Offered returned was written, as far as the dataplane
-// takes it. The caller has handed over, as local deletions, what it does not hold.
-func (e *Engine) Worked(now clock.Instant) {
-	e.now = now
+// Worked says that the offer which Offered returned was written, and what the dataplane
+// holds of its flows. That enters the mirror as local changes do: what the dataplane did not
+// take is in neither.
+func (e *Engine) Worked(now clock.Instant, held []flow.Event) {
+	e.Local(now, held)
+	e.stats.Taken += uint64(len(held))
 	o := e.offers[0]
 	e.offers, e.busy = e.offers[1:], true
 	if e.ours(o.place) {

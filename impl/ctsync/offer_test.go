@@ -135,11 +135,8 @@ func TestAnOfferSurvivesTheLossOfTheStream(t *testing.T) {
 	}
 }
 
-// A source that reads its dataplane anew before an offer is written there keeps the offer.
-func TestAReconciliationSparesAnOffer(t *testing.T) {
-	p := apartPair(t, Version)
-	p.a.OfferRest()
-	p.connect()
+// toOffer runs the pair until b has got an offer.
+func (p *pair) toOffer() {
 	for len(p.b.offers) == 0 {
 		p.collect()
 		p.deliver(p.a)
@@ -148,15 +145,51 @@ func TestAReconciliationSparesAnOffer(t *testing.T) {
 			p.a.applyOne(p.now)
 		}
 	}
-	before := p.b.Len()
+}
+
+// A dump from before an offer was written does not take back what came of it.
+func TestAReconciliationSparesAnOffer(t *testing.T) {
+	p := apartPair(t, Version)
+	p.a.OfferRest()
+	p.connect()
+	p.toOffer()
 	p.b.DumpAsked(p.now)
-	p.b.Reconcile(p.now, p.b.dump())
-	p.collect()
-	if p.b.Len() != before {
-		t.Errorf("%d flows, want the %d from before", p.b.Len(), before)
-	}
+	dump := p.b.dump()
+	p.b.workOffers(p.now)
+	p.b.Reconcile(p.now, dump)
 	p.run()
 	p.synced(p.b)
+	if p.a.Len() != 70 {
+		t.Errorf("%d flows, want 70", p.a.Len())
+	}
+}
+
+// A source that loses the role before an offer was worked in counts none of it: the mirror
+// holds what the dataplane does.
+func TestAnOfferThatIsNotWorkedInIsNotInTheMirror(t *testing.T) {
+	p := apartPair(t, Version)
+	p.a.OfferRest()
+	p.connect()
+	p.toOffer()
+	p.b.SetSink(p.now)
+	if diff := difference(p.b.flows, p.b.mirror()); diff != "" {
+		t.Errorf("mirror differs from dataplane: %s", diff)
+	}
+}
+
+// A flow that the source's dataplane held, and of which its mirror has not heard, is as the
+// dataplane holds it.
+func TestAnOfferFindsAFlowWhoseEventWasLost(t *testing.T) {
+	p := apartPair(t, Version)
+	lost := entryOf(100, flow.FinWait, 12)
+	p.b.flows[lost.Original] = lost
+	p.a.OfferRest()
+	p.connect()
+	p.run()
+	p.synced(p.b)
+	if got := p.a.flows[lost.Original]; got.State != lost.State || got.Reply != lost.Reply {
+		t.Errorf("the sink holds %+v, want %+v", got, lost)
+	}
 }
 
 // An offer that breaks the order or the window, or a word about one that was not made, resets

@@ -80,19 +80,31 @@ func (n *node) workOffers(now clock.Instant) (worked bool) {
 			return worked
 		}
 		worked = true
-		for _, entry := range o.Entries {
-			_, taken := n.flows[entry.Original]
-			for _, other := range n.flows {
-				taken = taken || other.Reply == entry.Reply
-			}
-			if taken {
-				n.Local(now, []flow.Event{{Entry: entry, Deleted: true}})
-				continue
-			}
+		n.writeOffer(o)
+		n.Worked(now, n.holds(o))
+	}
+}
+
+func (n *node) writeOffer(o Offer) {
+	for _, entry := range o.Entries {
+		_, taken := n.flows[entry.Original]
+		for _, other := range n.flows {
+			taken = taken || other.Reply == entry.Reply
+		}
+		if !taken {
 			n.flows[entry.Original] = entry
 		}
-		n.Worked(now)
 	}
+}
+
+// holds returns what the dataplane holds of an offer's flows.
+func (n *node) holds(o Offer) (held []flow.Event) {
+	for _, entry := range o.Entries {
+		if e, ok := n.flows[entry.Original]; ok {
+			held = append(held, flow.Event{Entry: e})
+		}
+	}
+	return held
 }
 
 // between reports whether one part of a message has taken hold and the other not.

@@ -60,11 +60,6 @@ func (r *reconciliation) touch(t flow.Tuple) {
 func (e *Engine) DumpAsked(now clock.Instant) {
 	e.now = now
 	e.recon = reconciliation{active: true, touched: map[flow.Tuple]struct{}{}}
-	for i := range e.offers {
-		for k := range e.offers[i].Entries {
-			e.recon.touch(e.offers[i].Entries[k].Original)
-		}
-	}
 	for _, s := range e.queue.steps {
 		if s.done {
 			continue

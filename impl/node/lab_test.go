@@ -69,6 +69,7 @@ type labNode struct {
 	unsound   map[flow.Tuple]bool // entries that packets cannot use
 	taken     map[flow.Tuple]bool // reply tuples of flows that are not in table
 	heals     int                 // calls of Heal
+	merges    int                 // calls of Merge
 	// What happens before the next Walk and the next Examine, and at each Drain.
 	onWalk, onExamine func()
 	onDrain           func(take func([]flow.Event))

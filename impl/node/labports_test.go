@@ -148,6 +148,7 @@ func (n *labNode) holds(tuples []flow.Tuple) []flow.Held {
 }
 
 func (p labPorts) Merge(entries []flow.Entry, done func(error)) {
+	p.n.merges++
 	for _, e := range entries {
 		if _, found := p.n.table[e.Original]; !found && !p.n.taken[e.Reply] {
 			p.n.table[e.Original] = e

@@ -11,10 +11,9 @@ import (
 	"baton/impl/ha"
 )
 
-// A follower whose table has what the MASTER's lacks offers it (see ctsync.Offer). The MASTER
+// A follower whose table has what its source's lacks offers it (see ctsync.Offer). The source
 // merges the entries into its dataplane, where flows that packets have opened stay as they
-// are. Then it reads them again. An entry that is not there, because another flow has its
-// reply tuple, is deleted from the mirrored table, and so at the peer.
+// are, and reads them again. What is there then enters the mirrored table, and so the peer's.
 
 const (
 	// mergeRetry is how long after a failed call an offer is written again.
@@ -56,29 +55,25 @@ func (n *Node) offerRest(leads bool, term followedTerm, theirs ha.Rank) {
 
 // mergeWait returns when merging needs a Timer.
 func (n *Node) mergeWait() clock.Instant {
-	if n.merging.stage != mergeResting || n.merging.attempts == 0 || !n.leads() {
+	if n.merging.stage != mergeResting || n.merging.attempts == 0 {
 		return clock.Never
 	}
 	return n.future(n.merging.at)
 }
 
-// advanceMerging writes the next offer. A node that no longer leads forgets it: what it has
-// not worked in, its peer still holds.
+// advanceMerging writes the next offer. A node that is no source any more has none: its peer
+// still holds the entries. What was written and not proved is in the dataplane alone, and has
+// to be read.
 func (n *Node) advanceMerging() {
 	m := &n.merging
-	if !n.leads() {
+	offer, ok := n.sync.Offered()
+	switch {
+	case !ok:
+		if m.stage != mergeResting {
+			n.reading.ask(n.now)
+		}
 		*m = merging{}
-		return
-	}
-	for m.stage == mergeResting && n.now >= m.at {
-		offer, ok := n.sync.Offered()
-		if !ok {
-			return
-		}
-		if len(offer.Entries) == 0 {
-			n.merged()
-			continue
-		}
+	case m.stage == mergeResting && n.now >= m.at:
 		m.stage, m.awaited = mergeWriting, n.nextID(pending{kind: pendingMerge})
 		n.emit(Merge{ID: m.awaited, Entries: offer.Entries})
 	}
@@ -101,10 +96,8 @@ func (n *Node) mergeAnswered(d Done) {
 		m.stage, m.awaited = mergeProving, n.nextID(pending{kind: pendingMerge})
 		n.emit(Examine{ID: m.awaited, Tuples: tuplesOf(offer)})
 	default:
-		n.dropUnwritten(offer, d.Held)
-		n.merged()
+		n.merged(d.Held)
 	}
-	n.advanceMerging()
 }
 
 func tuplesOf(offer ctsync.Offer) []flow.Tuple {
@@ -115,24 +108,15 @@ func tuplesOf(offer ctsync.Offer) []flow.Tuple {
 	return tuples
 }
 
-// dropUnwritten deletes from the mirrored table what the dataplane does not hold.
-func (n *Node) dropUnwritten(offer ctsync.Offer, held []flow.Held) {
-	there := make(map[flow.Tuple]bool, len(held))
+// merged ends an offer, given what the dataplane holds of its flows.
+func (n *Node) merged(held []flow.Held) {
+	var taken []flow.Event
 	for i := range held {
-		there[held[i].Original] = held[i].Sound
-	}
-	var gone []flow.Event
-	for i := range offer.Entries {
-		if t := offer.Entries[i].Original; !there[t] {
-			gone = append(gone, flow.Event{Entry: flow.Entry{Original: t}, Deleted: true})
+		if held[i].Sound {
+			taken = append(taken, flow.Event{Entry: held[i].Entry})
 		}
 	}
-	n.sync.Local(n.now, gone)
-	n.traceNote(fmt.Sprintf("took %d flows of the peer that this node lacked", len(offer.Entries)-len(gone)))
-}
-
-// merged ends an offer.
-func (n *Node) merged() {
-	n.sync.Worked(n.now)
-	n.merging.attempts, n.merging.at = 0, n.now
+	n.sync.Worked(n.now, taken)
+	n.merging = merging{}
+	n.traceNote(fmt.Sprintf("took %d flows of the peer that this node lacked", len(taken)))
 }

@@ -104,6 +104,35 @@ func TestAMergeThatFailsIsTriedAgain(t *testing.T) {
 	}
 }
 
+// TestAMergeThatTheRoleDoesNotOutlastIsRead: what was written into the dataplane and not
+// counted yet is found there.
+func TestAMergeThatTheRoleDoesNotOutlastIsRead(t *testing.T) {
+	l, _ := newParted(t)
+	for _, id := range []string{"lb1", "lb2"} {
+		l.nodes[id].holdDone = true // so that the answer to the merge does not come
+		l.drop(id, false)
+	}
+	var source *labNode
+	l.until(10*time.Second, "a merge", func() bool {
+		for _, n := range l.nodes {
+			if n.merges == 1 {
+				source = n
+			}
+		}
+		return source != nil
+	})
+	l.freeze(source.id)
+	l.crash(source.peer)
+	l.run(2 * time.Second)
+	source.holdDone, source.later = false, nil
+	l.thaw(source.id)
+	masterWithin(l, source.id, 10*time.Second)
+	l.run(RereadPause + time.Second)
+	if got := source.node.Status().Flows; got != len(source.table) {
+		t.Errorf("%d flows are counted, and the dataplane holds %d", got, len(source.table))
+	}
+}
+
 // TestAFollowerOfOneTermOffersNothing: what it lacks it has missed.
 func TestAFollowerOfOneTermOffersNothing(t *testing.T) {
 	l := newPair(t, func(c *Config) { c.Sync.JournalLen = 8 }) // so that it takes a snapshot
