@@ -96,7 +96,7 @@ func (n *Node) mergeAnswered(d Done) {
 		m.stage, m.awaited = mergeProving, n.nextID(pending{kind: pendingMerge})
 		n.emit(Examine{ID: m.awaited, Tuples: tuplesOf(offer)})
 	default:
-		n.merged(d.Held)
+		n.merged(d)
 	}
 }
 
@@ -108,15 +108,21 @@ func tuplesOf(offer ctsync.Offer) []flow.Tuple {
 	return tuples
 }
 
-// merged ends an offer, given what the dataplane holds of its flows.
-func (n *Node) merged(held []flow.Held) {
+// merged ends an offer, given what the dataplane holds of its flows. What it has taken and could
+// not be proved is in no table before the dataplane is read.
+func (n *Node) merged(d Done) {
 	var taken []flow.Event
-	for i := range held {
-		if held[i].Sound {
-			taken = append(taken, flow.Event{Entry: held[i].Entry})
+	for i := range d.Held {
+		if d.Held[i].Sound {
+			taken = append(taken, flow.Event{Entry: d.Held[i].Entry})
 		}
 	}
 	n.sync.Worked(n.now, taken)
 	n.merging = merging{}
+	if d.Err != "" {
+		n.reading.ask(n.now)
+		n.traceNote("flows of the peer that this node lacked are not known to be taken: " + d.Err)
+		return
+	}
 	n.traceNote(fmt.Sprintf("took %d flows of the peer that this node lacked", len(taken)))
 }

@@ -133,6 +133,19 @@ func TestAMergeThatTheRoleDoesNotOutlastIsRead(t *testing.T) {
 	}
 }
 
+// TestAMergeThatCannotBeProvedIsRead: the entries were written, and no call has proved it. The
+// peer has deleted them, so the source reads its dataplane and tells of them as of any flow
+// that it did not know.
+func TestAMergeThatCannotBeProvedIsRead(t *testing.T) {
+	l, flows := newParted(t)
+	for _, n := range l.nodes {
+		n.fails[driver.Examine] = driver.Fails
+	}
+	l.meet()
+	l.run(RereadPause)
+	l.wantDataplanes("an offer could not be proved", flows)
+}
+
 // TestAFollowerOfOneTermOffersNothing: what it lacks it has missed.
 func TestAFollowerOfOneTermOffersNothing(t *testing.T) {
 	l := newPair(t, func(c *Config) { c.Sync.JournalLen = 8 }) // so that it takes a snapshot
