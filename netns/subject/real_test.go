@@ -129,7 +129,7 @@ func TestBadAdapters(t *testing.T) {
 		{"a trace of other events than its own", `run: "echo '{\"t\":1,\"kind\":\"fault\"}' >&3; exec sleep 60"` + "\nroles: trace", waits, "a node may only write events about itself", check.Fail},
 		{"bytes for a role and a log", "run: |\n  head -c 1000000 /dev/urandom; exec sleep 60\nroles: poll\nrole: head -c 100000 /dev/urandom", waits, "none of MASTER, BACKUP, FAULT, INIT", check.Fail},
 		{"bytes for a trace", "run: |\n  head -c 100000 /dev/urandom >&3; exec sleep 60\nroles: trace", waits, "invalid trace line", check.Fail},
-		{"a crowd of processes", "run: |\n  i=0; while [ $i -lt 100 ]; do setsid sleep 60 & i=$((i+1)); done; exec sleep 60", waits, "not true after", check.Fail},
+		{"a crowd of processes", "run: |\n  i=0; while [ $i -lt 100 ]; do setsid sleep 60 & i=$((i+1)); done; exec sleep 60", strings.ReplaceAll(waits, "1s", "5s"), "not true after", check.Fail}, // starting them may make the host stall for a second
 		{"a start that hangs beside a daemon", "start: |\n  setsid sleep 60 &\n  sleep 60\ntimeout: 300ms", waits, "start did not return within 300ms: `setsid sleep 60 & …`", check.Fail},
 		{"a node that kills all that it sees", "run: kill -9 1; kill -9 -1; exec sleep 60\n", waits, "", check.Fail},
 		{"a reset that hangs", "run: exec sleep 60\nreset: sleep 60\ntimeout: 200ms", "@0s wait lb1 is not Master within 1s\n@500ms end\n", "leak: lb1 could not be reset", check.Fail},
@@ -155,9 +155,6 @@ func TestBadAdapters(t *testing.T) {
 				t.Errorf("took %s", took)
 			}
 			told := messages(v, events)
-			if v.Verdict == check.Inconclusive && strings.Contains(told, "the host stood still") {
-				t.Skipf("proves nothing: %s", told)
-			}
 			if v.Verdict != c.verdict || !strings.Contains(told, c.want) {
 				t.Errorf("%s, want %s with %q:\n%s", v.Verdict, c.verdict, c.want, told)
 			}

@@ -78,7 +78,7 @@ func (r *run) doubted(f finding) finding {
 		}
 		return f
 	case excusedWithoutLease[f.Name] && slices.Contains(r.meta.Lacks, capability.Lease):
-		return r.shaken(f)
+		return r.afterStall(f)
 	case !excusedByStall[f.Name]:
 		return f
 	}
@@ -104,9 +104,9 @@ func (r *run) doubted(f finding) finding {
 	return f
 }
 
-// shaken makes a failure of a subject without a lease INCONCLUSIVE if it came after a stall
+// afterStall makes a failure of a subject without a lease INCONCLUSIVE if it came after a stall
 // that is longer than the plan tolerates, however long after: a table stays incomplete.
-func (r *run) shaken(f finding) finding {
+func (r *run) afterStall(f finding) finding {
 	failed := f.firstFailed()
 	for _, s := range r.stalls {
 		if failed != nil && s.took > r.plan.Tolerate && s.to > r.trafficBegin && s.from <= failed.To {
