@@ -5,11 +5,10 @@ import (
 	"net/netip"
 	"os"
 	"testing"
-	"unsafe"
 
 	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"baton/impl/dataplane"
 	"baton/impl/flow"
@@ -79,37 +78,21 @@ func raise(name, addr string) error {
 	return netlink.LinkSetUp(l)
 }
 
-// Commands of linux/ethtool.h: checksums of what leaves by a link, and GRO.
-const (
-	ethtoolSTXCSUM = 0x17
-	ethtoolSGRO    = 0x2c
-)
-
 // noChecksumOffload makes the kernel sum up, and cut, what leaves by a link. A veth
 // otherwise passes partial checksums on as they are, right or wrong.
-func noChecksumOffload(link string) error { return setFeature(link, ethtoolSTXCSUM, 0) }
+func noChecksumOffload(link string) error { return setFeature(link, "tx-checksum-ip-generic", false) }
 
 // receiveRedirected lets the other end of a veth redirect to this one.
-func receiveRedirected(link string) error { return setFeature(link, ethtoolSGRO, 1) }
+func receiveRedirected(link string) error { return setFeature(link, "rx-gro", true) }
 
-func setFeature(link string, command, data uint32) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+// setFeature sets a feature of a link, as ethtool -k names it.
+func setFeature(link, feature string, on bool) error {
+	tool, err := ethtool.NewEthtool()
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
-	value := struct{ command, data uint32 }{command, data}
-	request := struct {
-		name [unix.IFNAMSIZ]byte
-		data unsafe.Pointer
-		_    [16]byte
-	}{data: unsafe.Pointer(&value)}
-	copy(request.name[:unix.IFNAMSIZ-1], link)
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
-	if errno != 0 {
-		return fmt.Errorf("set feature %#x of %s to %d: %w", command, link, data, errno)
-	}
-	return nil
+	defer tool.Close()
+	return tool.Change(link, map[string]bool{feature: on})
 }
 
 func defaultRoute(gateway string) error {

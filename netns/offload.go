@@ -3,17 +3,16 @@ package netns
 import (
 	"errors"
 	"fmt"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"github.com/safchain/ethtool"
 
 	"baton/scenarios/lab"
 )
 
-// Commands of linux/ethtool.h: checksums of what leaves by a link, and GRO.
+// Features of a link, as ethtool -k names them.
 const (
-	ethtoolSTXCSUM = 0x17
-	ethtoolSGRO    = 0x2c
+	featureChecksum = "tx-checksum-ip-generic" // what leaves has its checksums completed by the link
+	featureGRO      = "rx-gro"
 )
 
 // likeNICs makes the lab's links behave as XDP finds NICs: packets come with whole checksums,
@@ -25,36 +24,26 @@ func (p *Pair) likeNICs() error {
 		switch h.role {
 		case RoleSwitch:
 			for _, node := range lab.Nodes() {
-				errs = append(errs, h.setFeature(node, ethtoolSGRO, 1))
+				errs = append(errs, h.setFeature(node, featureGRO, true))
 			}
 		case RoleClient, RoleBackend:
-			errs = append(errs, h.setFeature(HostSide, ethtoolSTXCSUM, 0))
+			errs = append(errs, h.setFeature(HostSide, featureChecksum, false))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (h *Host) setFeature(link string, command, data uint32) error {
+func (h *Host) setFeature(link, feature string, on bool) error {
 	err := h.Do(func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		tool, err := ethtool.NewEthtool()
 		if err != nil {
 			return err
 		}
-		defer unix.Close(fd)
-		value := struct{ command, data uint32 }{command, data}
-		request := struct {
-			name [unix.IFNAMSIZ]byte
-			data unsafe.Pointer
-			_    [16]byte
-		}{data: unsafe.Pointer(&value)}
-		copy(request.name[:unix.IFNAMSIZ-1], link)
-		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); errno != 0 {
-			return errno
-		}
-		return nil
+		defer tool.Close()
+		return tool.Change(link, map[string]bool{feature: on})
 	})
 	if err != nil {
-		return fmt.Errorf("netns: set feature %#x of %s/%s to %d: %w", command, h.name, link, data, err)
+		return fmt.Errorf("netns: set %s of %s/%s to %t: %w", feature, h.name, link, on, err)
 	}
 	return nil
 }

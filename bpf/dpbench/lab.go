@@ -8,13 +8,12 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"baton/impl/flow"
 )
@@ -219,25 +218,12 @@ func (l *lab) takeFrames() error {
 	return errors.Join(groFrames("client0"), groFrames("backend0"))
 }
 
-// ethtoolSGRO is ETHTOOL_SGRO of linux/ethtool.h.
-const ethtoolSGRO = 0x2c
-
 // groFrames turns GRO on, with which a veth has a receive queue as a NIC's.
 func groFrames(link string) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	tool, err := ethtool.NewEthtool()
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
-	value := struct{ command, data uint32 }{ethtoolSGRO, 1}
-	request := struct {
-		name [unix.IFNAMSIZ]byte
-		data unsafe.Pointer
-		_    [16]byte
-	}{data: unsafe.Pointer(&value)}
-	copy(request.name[:unix.IFNAMSIZ-1], link)
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); errno != 0 {
-		return fmt.Errorf("dpbench: turn on GRO of %s: %w", link, errno)
-	}
-	return nil
+	defer tool.Close()
+	return tool.Change(link, map[string]bool{"rx-gro": true})
 }
