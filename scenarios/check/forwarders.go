@@ -53,17 +53,46 @@ func (r *run) carriers(w window) []sample {
 }
 
 // findLeases lists the stretches in which nodes were allowed to forward. A lease begins when
-// it is written. It ends at its expiry, at the next write, with the links of a crashed node,
-// or with a process whose programs are not pinned. A frozen node cannot write, and its
-// dataplane forwards until the expiry.
+// it is written, and lasts until its expiry, unless it is renewed in time, or the next write.
 func (r *run) findLeases() []tenure {
+	return r.granted(func(e trace.Event, has window) window {
+		switch until := e.Lease.Until; {
+		case until <= e.At:
+			return window{}
+		case has != (window{}) && has.to >= e.At:
+			return window{has.from, until}
+		default:
+			return window{e.At, until}
+		}
+	})
+}
+
+// findRelays lists the stretches in which nodes without a lease sent the packets that reached
+// them on to their peer. One ends when the node forwards again.
+func (r *run) findRelays() []tenure {
+	return r.granted(func(e trace.Event, has window) window {
+		switch l := e.Lease; {
+		case l.Until > e.At:
+			return window{}
+		case l.Relay > e.At:
+			return window{e.At, l.Relay}
+		}
+		return has
+	})
+}
+
+// granted lists the stretches in which the programs of a node were allowed something. Next
+// returns what a lease event makes of the one that its node has: the same, prolonged, another,
+// or none. A stretch ends with the links of a crashed node, or with a process whose programs
+// are not pinned. A frozen node cannot write, and its programs go on until the expiry.
+func (r *run) granted(next func(e trace.Event, has window) window) []tenure {
 	var found []tenure
 	held := map[string]window{}
 	end := func(node string, at clock.Instant) {
-		if l, ok := held[node]; ok {
-			l.to = min(l.to, at)
-			if l.to >= l.from {
-				found = append(found, tenure{l, node})
+		if w, ok := held[node]; ok {
+			w.to = min(w.to, at)
+			if w.to >= w.from {
+				found = append(found, tenure{w, node})
 			}
 			delete(held, node)
 		}
@@ -71,46 +100,14 @@ func (r *run) findLeases() []tenure {
 	for _, e := range r.events {
 		switch {
 		case e.Lease != nil:
-			if l, ok := held[e.Node]; ok && l.to >= e.At && e.Lease.Until > e.At {
-				held[e.Node] = window{l.from, e.Lease.Until} // renewed in time
-				continue
+			has := held[e.Node]
+			now := next(e, has)
+			if now == (window{}) || now.from != has.from {
+				end(e.Node, e.At)
 			}
-			end(e.Node, e.At)
-			if e.Lease.Until > e.At {
-				held[e.Node] = window{e.At, e.Lease.Until}
+			if now != (window{}) {
+				held[e.Node] = now
 			}
-		case e.Fault != nil && e.Fault.Phase == "receipt":
-			for _, node := range e.Fault.Hosts {
-				if r.plan.EndsLease(r.meta.World, node, e.Fault.Verb) {
-					end(node, e.At)
-				}
-			}
-		}
-	}
-	for _, node := range lab.Nodes() {
-		end(node, clock.Never)
-	}
-	return found
-}
-
-// findRelays lists the stretches in which nodes without a lease sent the packets that reached
-// them on to their peer. One ends when the node forwards again, or with its programs.
-func (r *run) findRelays() []tenure {
-	var found []tenure
-	relays := map[string]window{}
-	end := func(node string, at clock.Instant) {
-		if w, ok := relays[node]; ok {
-			found = append(found, tenure{window{w.from, min(w.to, at)}, node})
-			delete(relays, node)
-		}
-	}
-	for _, e := range r.events {
-		switch {
-		case e.Lease != nil && e.Lease.Until > e.At:
-			end(e.Node, e.At)
-		case e.Lease != nil && e.Lease.Relay > e.At:
-			end(e.Node, e.At)
-			relays[e.Node] = window{e.At, e.Lease.Relay}
 		case e.Fault != nil && e.Fault.Phase == "receipt":
 			for _, node := range e.Fault.Hosts {
 				if r.plan.EndsLease(r.meta.World, node, e.Fault.Verb) {

@@ -125,13 +125,18 @@ func (d *Dataplane) Lease(until clock.Instant) error {
 
 // SetMAC implements dataplane.Dataplane.
 func (d *Dataplane) SetMAC(link string, mac [6]byte) error {
+	return d.setMAC(link, mac, "hardware address", &d.host.ClientMAC, &d.host.BackendMAC)
+}
+
+// setMAC sets one of two addresses by the link that it belongs to.
+func (d *Dataplane) setMAC(link string, mac MAC, what string, client, backend *MAC) error {
 	switch link {
 	case d.cfg.ClientLink:
-		d.host.ClientMAC = mac
+		*client = mac
 	case d.cfg.BackendLink:
-		d.host.BackendMAC = mac
+		*backend = mac
 	default:
-		return fmt.Errorf("model: set hardware address: %q is neither of the links", link)
+		return fmt.Errorf("model: set %s: %q is neither of the links", what, link)
 	}
 	return nil
 }
@@ -144,15 +149,7 @@ func (d *Dataplane) Relay(until clock.Instant) error {
 
 // SetPeerMAC implements dataplane.Dataplane.
 func (d *Dataplane) SetPeerMAC(link string, mac [6]byte) error {
-	switch link {
-	case d.cfg.ClientLink:
-		d.host.PeerClientMAC = mac
-	case d.cfg.BackendLink:
-		d.host.PeerBackendMAC = mac
-	default:
-		return fmt.Errorf("model: set the peer's hardware address: %q is neither of the links", link)
-	}
-	return nil
+	return d.setMAC(link, mac, "the peer's hardware address", &d.host.PeerClientMAC, &d.host.PeerBackendMAC)
 }
 
 // SetMiss implements dataplane.Dataplane.
