@@ -227,8 +227,8 @@ type (
 		Deletes []flow.Tuple
 	}
 
-	// Merge writes those of the entries into the dataplane of which it holds neither tuple.
-	// Packets may be forwarded meanwhile.
+	// Merge writes each entry into the dataplane unless a flow there has its original or its
+	// reply tuple. Packets may be forwarded meanwhile.
 	Merge struct {
 		ID      uint64
 		Entries []flow.Entry

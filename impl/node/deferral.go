@@ -148,8 +148,8 @@ func (n *Node) sendDeferred() {
 	}
 }
 
-// dropDeferred drops the replies of a node that has stopped forwarding. Their senders
-// retransmit, to whoever forwards then.
+// dropDeferred drops the replies of a node that has stopped forwarding. The backends
+// retransmit them, and the next MASTER forwards those.
 func (n *Node) dropDeferred() {
 	d := &n.deferral
 	if len(d.waiting) == 0 {

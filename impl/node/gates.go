@@ -214,7 +214,7 @@ func judgeDegraded(v *view) (bool, why) {
 		return true, because("peer is silent: nobody can complete this table")
 	case v.serves:
 		return false, because("peer is MASTER, or gives its table")
-	case v.offered:
+	case v.awaited:
 		return false, because("peer cannot serve and has a better table, which it is to give")
 	case v.live && !v.peer.Rank.Able:
 		return true, because("peer cannot serve: nobody can complete this table")

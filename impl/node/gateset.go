@@ -50,7 +50,7 @@ func (g *gateSet) reason(gate ha.Gates) string { return g.why[gate.Index()].Stri
 // them, and raises GatesChanged if any opened or closed.
 func (n *Node) updateGates(h *hearing) {
 	v := n.look(h)
-	n.checkOffer(&v)
+	n.checkAwaited(&v)
 	if n.gates.judged && v == n.view {
 		return
 	}

@@ -18,21 +18,21 @@ import (
 // of it. A million flows take a second.
 const giveLimit = 2 * time.Second
 
-// offerLimit is how long a node waits for its peer to begin to give its table.
-const offerLimit = 500 * time.Millisecond
+// awaitLimit is how long a node waits for its peer to begin to give its table.
+const awaitLimit = 500 * time.Millisecond
 
 // giving is the state of both sides.
 type giving struct {
 	// since is when the peer came to lack the table that this node can only give, Never
-	// while it does not; offered is when this node came to lack the peer's.
-	since, offered clock.Instant
+	// while it does not; awaited is when this node came to lack the peer's.
+	since, awaited clock.Instant
 	on             bool // this node gives
 	done           bool // it has given
 }
 
 func (g *giving) fingerprint(h *fingerprint.Hash) {
 	h.Instant(g.since)
-	h.Instant(g.offered)
+	h.Instant(g.awaited)
 	h.Flag(g.on)
 	h.Flag(g.done)
 }
@@ -44,7 +44,7 @@ func (g *giving) wants(now clock.Instant) bool {
 
 // awaits reports whether the peer may still begin to give.
 func (g *giving) awaits(now clock.Instant) bool {
-	return g.offered != clock.Never && now < g.offered.Add(offerLimit)
+	return g.awaited != clock.Never && now < g.awaited.Add(awaitLimit)
 }
 
 // deadlines returns when either ends by itself.
@@ -53,8 +53,8 @@ func (g *giving) deadlines() (wants, awaits clock.Instant) {
 	if g.since != clock.Never {
 		wants = g.since.Add(giveLimit)
 	}
-	if g.offered != clock.Never {
-		awaits = g.offered.Add(offerLimit)
+	if g.awaited != clock.Never {
+		awaits = g.awaited.Add(awaitLimit)
 	}
 	return wants, awaits
 }
@@ -69,10 +69,10 @@ func mayReceive(v *view) bool {
 	return v.live && !v.role.Holds() && !v.peer.Rank.Able && v.lacks
 }
 
-// checkOffer follows whether the peer has a table to give, for the gate Degraded.
-func (n *Node) checkOffer(v *view) {
-	n.giving.offered = since(n.giving.offered, n.now, mayReceive(v))
-	v.offered = n.giving.awaits(n.now)
+// checkAwaited follows whether the peer has a table to give, for the gate Degraded.
+func (n *Node) checkAwaited(v *view) {
+	n.giving.awaited = since(n.giving.awaited, n.now, mayReceive(v))
+	v.awaited = n.giving.awaits(n.now)
 }
 
 // checkGiving begins and ends to give this node's table.

@@ -126,7 +126,7 @@ func judgements() []judgement {
 		{ha.Degraded, after(silent, whole), false, "the table is complete"},
 		{ha.Degraded, silent, true, "peer is silent: nobody can complete this table"},
 		{ha.Degraded, after(live, serves, epoch), false, "peer is MASTER, or gives its table"},
-		{ha.Degraded, after(live, epoch, func(v *view) { v.offered = true }), false, "peer cannot serve and has a better table, which it is to give"},
+		{ha.Degraded, after(live, epoch, func(v *view) { v.awaited = true }), false, "peer cannot serve and has a better table, which it is to give"},
 		{ha.Degraded, live, true, "peer cannot serve: nobody can complete this table"},
 		{ha.Degraded, after(live, epoch, func(v *view) { v.peer.Rank.Able, v.better = true, true }), false, "peer has a better table"},
 		{ha.Degraded, after(live, epoch, func(v *view) { v.peer.Rank.Able = true }), true, "peer has no better table: nobody can complete this one"},

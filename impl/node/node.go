@@ -197,7 +197,7 @@ func (n *Node) boot(now clock.Instant) {
 	n.announce.stop()
 	n.lease.drop()
 	n.silence, n.rival.since, n.rival.both, n.standoff.since = clock.Never, clock.Never, clock.Never, clock.Never
-	n.giving.since, n.giving.offered = clock.Never, clock.Never
+	n.giving.since, n.giving.awaited = clock.Never, clock.Never
 	n.dataplane.Why = "not attached yet"
 	n.scrub.fresh = true
 	n.arbitration = arbitration{on: n.cfg.Arbiter.Validity > 0, machine: arbiter.New(n.cfg.ID, n.cfg.Arbiter.Validity), fresh: clock.Never}

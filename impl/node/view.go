@@ -40,7 +40,7 @@ type view struct {
 	better    bool // the peer's table is worth more than this node's
 	lacks     bool // the peer's table has what this node's lacks
 	peerLacks bool // this node's has what the peer's lacks
-	offered   bool // a peer that cannot serve may begin to give its table
+	awaited   bool // a peer that cannot serve may begin to give its table
 	rankKnown bool // the peer has seen this node's present rank
 	confirmed bool // the peer has answered since this node's last pause
 
