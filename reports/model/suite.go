@@ -101,8 +101,8 @@ type Row struct {
 	// Settings are the overrides of --set, in their order.
 	Settings []string `json:"settings,omitempty"`
 	Doc      string   `json:"doc,omitempty"` // the doc text of the scenario
-	// Plans are digests of the scenario as it was run. More than one means that different
-	// scenarios have the same name.
+	// Plans are the digests of the scenarios that were run under this name: more than one if
+	// the scenario was changed between runs.
 	Plans []string `json:"plans"`
 	// Verdict is the worst of its runs.
 	Verdict      string   `json:"verdict"`

@@ -24,8 +24,8 @@ func (s Service) pool() (pool []flow.Addr) {
 	return pool
 }
 
-// snatText is how nodes compare SNAT addresses. Without a pool it is as it was before there
-// were pools.
+// snatText is how nodes compare SNAT addresses. Without a pool it is the single address: nodes
+// that know no pools compare that.
 func (s Service) snatText() string {
 	if len(s.SNATPool) == 0 {
 		return s.SNAT.String()
