@@ -88,6 +88,13 @@ func TestAFlowWithoutABackendIsRefused(t *testing.T) {
 					t.Errorf("%s: %s, want %s", c.name, got, c.want)
 				}
 			}
+			relayed := fromPeer(step{frame: plain}).frame
+			if err := knowPeer().do(s); err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := fate(t, s, "client0", relayed); got != "forward "+o.Reverse().String() {
+				t.Errorf("the RST to a SYN that the peer has sent on: %s, want it to go to the client", got)
+			}
 			if err := s.Lease(0); err != nil {
 				t.Fatal(err)
 			}

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"slices"
 	"time"
@@ -111,6 +112,15 @@ func relayTests() []packetTest {
 			fromPeer(in(tcp, ack, held)), fromPeer(back(tcpReply, ack, held)),
 		},
 		table: []string{left(tcp, tcpReply, flow.SynSent)},
+	}, {
+		rule: "relay: an answer goes to the sender, not to the peer that has sent the packet on",
+		steps: []step{
+			knowPeer(),
+			fromPeer(step{link: "client0", frame: icmpFrame(clientMAC, address(clientAddr), address(vipAddr), echoRequest, 0, nil),
+				want: "echo-reply " + vipAddr + ">" + clientAddr}),
+			fromPeer(step{link: "client0", frame: withTTL(fromClient(tcp, syn), 1),
+				want: fmt.Sprintf("refuse ttl: icmp 11/0 %s>%s about %s mtu 0", vipAddr, clientAddr, tcp)}),
+		},
 	}, {
 		rule:   "relay: with the lease, what the peer sends on is a packet like any other",
 		steps:  []step{knowPeer(), fromPeer(in(udp, 0, forwarded(udpReply.Reverse())))},

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "hop.h"
+#include "leave.h"
 #include "message.h"
 
 #define ICMP_WINDOW_SHIFT 30 /* the rate is counted in spans of 1.07 s */
@@ -27,24 +27,21 @@ static __always_inline bool may_send_error(__s64 at)
 	return true;
 }
 
-/* A frame that goes back to where it came from, with the addresses of its IP header
- * exchanged: their sum stays. */
+/* The addresses of the IP header are exchanged: their sum stays. */
 static __always_inline int answer_echo(struct __sk_buff *skb, const struct packet *pkt)
 {
-	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
 	ip_header *ip = header(skb, ETH_HLEN, sizeof(*ip));
 	struct icmp *icmp = header(skb, pkt->l4_off, sizeof(*icmp));
 	struct counters *c = count();
 
-	if (!eth || !ip || !icmp)
+	if (!ip || !icmp)
 		return drop(DROP_MALFORMED);
-	swap_ethernet(eth);
 	turn_header(ip);
 	fix_checksum(&icmp->checksum, (__u16)~icmp->type + ECHO_REPLY);
 	icmp->type = ECHO_REPLY;
 	if (c)
 		c->echo_replies++;
-	return bpf_redirect(skb->ifindex, 0);
+	return answer(skb);
 }
 
 /* Cuts the packet down to what an error quotes of it, which it returns, and makes room
@@ -88,13 +85,12 @@ static __always_inline bool sum_quoted(struct __sk_buff *skb, const struct packe
 }
 
 /* Drops a packet and tells its sender, in the name of the address that it was sent to.
- * The answer goes back to the neighbour that the packet came from. */
+ */
 static __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, enum drop reason, __u32 mtu)
 {
 	struct icmp_error *error = TAKE_ROOM(struct icmp_error, icmp_error);
 	struct counters *c = count();
 	struct icmp *icmp;
-	struct ethhdr *eth;
 	ip_header *ip;
 	__u32 quoted, sum, header_sum;
 
@@ -105,12 +101,10 @@ static __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, en
 		return TCX_DROP;
 	error->icmp = message_about(reason, mtu);
 	quoted = make_room(skb, pkt, error);
-	eth = header(skb, 0, sizeof(*eth));
 	ip = header(skb, ETH_HLEN, sizeof(*ip));
 	icmp = header(skb, ETH_HLEN + sizeof(*ip), sizeof(*icmp));
-	if (!quoted || !eth || !ip || !icmp)
+	if (!quoted || !ip || !icmp)
 		return TCX_DROP;
-	swap_ethernet(eth);
 	sum = write_header(ip, ICMP_PROTO, sizeof(*icmp) + quoted, pkt);
 	sum = csum_add(sum, bpf_csum_diff(NULL, 0, (__be32 *)error, sizeof(*error), 0));
 	/* First as the completed packet needs it. bpf_l4_csum_replace leaves such a packet alone,
@@ -121,7 +115,7 @@ static __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, en
 		return TCX_DROP;
 	if (c)
 		c->icmp_errors++;
-	return bpf_redirect(skb->ifindex, 0);
+	return answer(skb);
 }
 
 /* RFC 5927 4.1: an error about a segment is believed if that one can be under way. An

@@ -18,6 +18,20 @@ static __always_inline int leave(struct __sk_buff *skb, __u64 hop, enum directio
 	return bpf_redirect(egress(direction), 0);
 }
 
+/* Sends an answer back to the neighbour that the packet came from. What the peer has relayed came
+ * to it from a host that only the kernel can tell, by the answer's destination. */
+static __always_inline int answer(struct __sk_buff *skb)
+{
+	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
+
+	if (!eth)
+		return TCX_DROP;
+	if (is_peers(eth, skb->ifindex == client_ifindex ? ORIGINAL : REPLY))
+		return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
+	swap_ethernet(eth);
+	return bpf_redirect(skb->ifindex, 0);
+}
+
 static __always_inline void count_relayed(void)
 {
 	struct counters *c = count();

@@ -21,19 +21,25 @@ static __always_inline bool is_known(const volatile __u8 *mac)
 	return mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5];
 }
 
-/* The peer has sent the packet on. */
-static __always_inline bool is_relayed(packet_ctx *ctx, enum direction direction)
+/* The peer has sent the frame on. */
+static __always_inline bool is_peers(const struct ethhdr *eth, enum direction direction)
 {
 	const volatile __u8 *peer = peer_mac(direction);
-	struct ethhdr *eth = header(ctx, 0, sizeof(*eth));
 
-	if (!eth || !is_known(peer))
+	if (!is_known(peer))
 		return false;
 	for (int i = 0; i < ETH_ALEN; i++) {
 		if (eth->h_source[i] != peer[i])
 			return false;
 	}
 	return true;
+}
+
+static __always_inline bool is_relayed(packet_ctx *ctx, enum direction direction)
+{
+	struct ethhdr *eth = header(ctx, 0, sizeof(*eth));
+
+	return eth && is_peers(eth, direction);
 }
 
 /* The packet would change the state of its flow. */

@@ -30,19 +30,16 @@ static __always_inline bool cut_to_headers(struct __sk_buff *skb, const struct p
 static __noinline int reset(struct __sk_buff *skb, const struct packet *pkt)
 {
 	struct counters *c = count();
-	struct ethhdr *eth;
 	struct tcphdr *tcp;
 	__u32 pseudo, sum;
 	ip_header *ip;
 
 	if (pkt->more || !may_send_error(pkt->now) || !cut_to_headers(skb, pkt))
 		return TCX_DROP;
-	eth = header(skb, 0, sizeof(*eth));
 	ip = header(skb, ETH_HLEN, sizeof(*ip));
 	tcp = header(skb, ETH_HLEN + sizeof(*ip), sizeof(*tcp));
-	if (!eth || !ip || !tcp)
+	if (!ip || !tcp)
 		return TCX_DROP;
-	swap_ethernet(eth);
 	pseudo = write_header(ip, IPPROTO_TCP, sizeof(*tcp), pkt);
 	*tcp = (struct tcphdr){
 		.source = pkt->tuple.dport, .dest = pkt->tuple.sport, .doff = sizeof(*tcp) / 4, .rst = 1, .ack = 1,
@@ -54,7 +51,7 @@ static __noinline int reset(struct __sk_buff *skb, const struct packet *pkt)
 		return TCX_DROP;
 	if (c)
 		c->resets++;
-	return bpf_redirect(skb->ifindex, 0);
+	return answer(skb);
 }
 
 /* A flow that finds no backend of its service. */

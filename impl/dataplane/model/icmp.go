@@ -78,7 +78,15 @@ func (p *packet) quoted(at int) dataplane.Drop {
 	return noReason
 }
 
-// turn sends a frame back to the neighbour that it came from.
+// answer sends a frame back to the neighbour that the packet came from. What the peer has
+// relayed came to it from a host that only the kernel can tell.
+func answer(l link, frame []byte) Outcome {
+	if !l.isPeers(frame) {
+		turn(frame)
+	}
+	return Outcome{Verdict: Forward, Link: l.name, Frame: frame}
+}
+
 func turn(frame []byte) {
 	var from MAC
 	copy(from[:], frame[6:12])
@@ -88,23 +96,22 @@ func turn(frame []byte) {
 
 // answerEcho turns a ping into its reply.
 func (d *Dataplane) answerEcho(l link, p *packet) Outcome {
-	turn(p.frame)
 	f, ip, message := p.family(), p.ip(), p.frame[p.l4:]
 	copy(ip[f.src:], p.tuple.Dst.Bytes())
 	copy(ip[f.dst:], p.tuple.Src.Bytes())
-	answer := byte(echoReply)
+	reply := byte(echoReply)
 	if f == v6 {
-		ip[f.ttl], answer = defaultTTL, echoReply6
+		ip[f.ttl], reply = defaultTTL, echoReply6
 	} else {
 		var header change
 		header.replace(ip[8:10], []byte{defaultTTL, ip[9]})
 		header.apply(p.frame[ipChecksum:])
 	}
 	var body change
-	body.replace(message[0:2], []byte{answer, message[1]})
+	body.replace(message[0:2], []byte{reply, message[1]})
 	body.apply(message[2:])
 	d.counters.EchoReplies++
-	return Outcome{Verdict: Forward, Link: l.name, Frame: p.frame}
+	return answer(l, p.frame)
 }
 
 // icmpRate counts the errors of a period of 1.07 s.
@@ -127,7 +134,6 @@ func (r *icmpRate) allows(now clock.Instant, rate int) bool {
 }
 
 // refuse drops a packet and sends its sender an error from the address that it was sent to.
-// The error goes back to the neighbour from which the packet came.
 func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop) Outcome {
 	out := d.drop(reason)
 	if p.kind != segment || !d.errors[p.family()].allows(d.now, d.cfg.ICMPRate) {
@@ -158,11 +164,10 @@ func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop) Outcome {
 	}
 	message = append(message, p.frame[ethLen:ethLen+quoted]...)
 	frame := append(slices.Clone(p.frame[:ethLen]), f.header(f.icmp, p.tuple.Dst, p.tuple.Src, len(message))...)
-	turn(frame)
 	binary.BigEndian.PutUint16(message[2:], ^sum(append(f.pseudo(f.icmp, p.tuple.Dst, p.tuple.Src, len(message)), message...)))
 	frame = append(frame, message...)
 	d.counters.ICMPErrors++
-	return Outcome{Verdict: Forward, Link: l.name, Frame: frame}
+	return answer(l, frame)
 }
 
 // errorOfFlow forwards an error in a direction; it quotes a segment of the other direction.

@@ -5,9 +5,14 @@ import (
 	"baton/impl/flow"
 )
 
-// isRelayed reports whether the peer has sent a packet on.
+// isPeers reports whether the peer has sent a frame on.
+func (l link) isPeers(frame []byte) bool {
+	return l.peer != (MAC{}) && MAC(frame[6:12]) == l.peer
+}
+
+// isRelayed reports whether the peer has sent on a packet that comes in without a lease.
 func (d *Dataplane) isRelayed(l link, p *packet) bool {
-	p.relayed = l.peer != (MAC{}) && MAC(p.frame[6:12]) == l.peer
+	p.relayed = l.isPeers(p.frame)
 	return p.relayed
 }
 

@@ -34,7 +34,6 @@ func (d *Dataplane) reset(l link, p *packet) Outcome {
 	tcp[12], tcp[13] = tcpMinLen/4<<4, rst|ack
 	binary.BigEndian.PutUint16(tcp[16:], ^sum(append(f.pseudo(flow.TCP, p.tuple.Dst, p.tuple.Src, len(tcp)), tcp...)))
 	frame := append(slices.Clone(p.frame[:ethLen]), f.header(flow.TCP, p.tuple.Dst, p.tuple.Src, len(tcp))...)
-	turn(frame)
 	d.counters.Resets++
-	return Outcome{Verdict: Forward, Link: l.name, Frame: append(frame, tcp...)}
+	return answer(l, append(frame, tcp...))
 }
