@@ -112,6 +112,20 @@ func choose(want dataplane.Hook, links ...driver) (dataplane.Attachment, error) 
 	return dataplane.Attachment{Hook: dataplane.HookXDP}, nil
 }
 
+// HookFor returns how Open would attach the programs to two links of the calling thread's
+// network namespace, or why it would refuse.
+func HookFor(want dataplane.Hook, client, backend string) (dataplane.Attachment, error) {
+	c, err := linkByName(client)
+	if err != nil {
+		return dataplane.Attachment{}, err
+	}
+	b, err := linkByName(backend)
+	if err != nil {
+		return dataplane.Attachment{}, err
+	}
+	return chooseHook(want, c, b)
+}
+
 // chooseHook decides how the programs are attached.
 func chooseHook(want dataplane.Hook, links ...*net.Interface) (dataplane.Attachment, error) {
 	if want == dataplane.HookTCX {

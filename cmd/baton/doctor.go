@@ -13,6 +13,7 @@ import (
 	"baton/bpf"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/preflight"
+	"baton/impl/dataplane"
 	"baton/netns"
 )
 
@@ -85,6 +86,9 @@ func (o *doctorOptions) examine(ctx context.Context) ([]preflight.Finding, error
 	}
 	if facts.LeftPins, err = bpf.LeftPins([]string{cfg.Links.Client, cfg.Links.Backend}, cfg.Pin); err != nil {
 		return nil, err
+	}
+	if facts.Attachment, err = bpf.HookFor(dataplane.HookOf(string(cfg.Hook)), cfg.Links.Client, cfg.Links.Backend); err != nil {
+		facts.Unattachable = err.Error()
 	}
 	found := append([]preflight.Finding{probed("eBPF: tcx, maps, ring buffer, redirect", bpf.Probe())}, preflight.Host(cfg, facts)...)
 	if o.peer == "" {

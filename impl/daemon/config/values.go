@@ -144,7 +144,7 @@ const (
 	HookAuto Hook = "auto"
 )
 
-func (Hook) noun() string        { return "a hook" }
+func (Hook) noun() string        { return "a dataplane" }
 func (Hook) allowed() []string   { return []string{"tcx", "xdp", "auto"} }
 func (h Hook) offered() []string { return h.allowed() }
 

@@ -27,6 +27,8 @@ type Facts struct {
 	Busy         map[string]string // why the node cannot have an address or path that it needs
 	LeftPins     []dataplane.LeftPins
 	Unpinnable   string // why the node cannot pin its maps, "" if it can
+	Attachment   dataplane.Attachment
+	Unattachable string // why the programs cannot be attached to the links as configured, "" if they can
 }
 
 // A Link is an interface of the host.
@@ -53,6 +55,9 @@ var Needed = []struct {
 // Host checks a configuration against its host.
 func Host(c *config.Config, f Facts) []Finding {
 	found := []Finding{capabilities(f), links(c, f), addresses(c, f), vips(c, f), mtu(c, f), free(f)}
+	if c.Hook == config.HookXDP || c.Hook == config.HookAuto {
+		found = append(found, hook(f))
+	}
 	if c.Pin != "" {
 		found = append(found, pin(c, f))
 	}
@@ -60,6 +65,18 @@ func Host(c *config.Config, f Facts) []Finding {
 		found = append(found, leftPins(f))
 	}
 	return found
+}
+
+// hook says where established flows would be forwarded.
+func hook(f Facts) Finding {
+	if f.Unattachable != "" {
+		return finding("dataplane", "", []string{f.Unattachable})
+	}
+	text := f.Attachment.Hook.String()
+	if f.Attachment.Why != "" {
+		text += ": " + f.Attachment.Why
+	}
+	return finding("dataplane", text, nil)
 }
 
 func pin(c *config.Config, f Facts) Finding {

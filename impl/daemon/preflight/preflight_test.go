@@ -80,6 +80,12 @@ func TestWhatAHostLacksIsNamed(t *testing.T) {
 			f.LeftPins = []dataplane.LeftPins{{Dir: "/sys/fs/bpf/old", Links: []string{"client0"}}}
 		}, "pins that are left: client0 still run programs that were pinned in /sys/fs/bpf/old"},
 		{"a place for pins that nobody needs", func(_ *config.Config, f *Facts) { f.Unpinnable = "is not there" }, ""},
+		{"links without XDP", func(c *config.Config, f *Facts) {
+			c.Hook, f.Unattachable = config.HookXDP, "link client0 cannot send what XDP redirects to it"
+		}, "dataplane: link client0 cannot send"},
+		{"links that need no XDP", func(c *config.Config, f *Facts) {
+			c.Hook, f.Attachment.Why = config.HookAuto, "link client0 is a veth"
+		}, ""},
 		{"another program at the BFD port", func(_ *config.Config, f *Facts) { f.Busy["BFD"] = "udp :3784 is in use" }, "ports: BFD: udp :3784 is in use"},
 	} {
 		c, f := node("1"), host()
