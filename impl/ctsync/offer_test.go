@@ -9,7 +9,10 @@ import (
 // apartPair is a pair of which each node has served without the other: a with flows 0 to 39
 // and, since the cut, 100 to 119; b with 0 to 39 and, since the cut, 200 to 209. Both nodes
 // are sinks, and the stream is still cut.
-func apartPair(t *testing.T, version uint8) *pair {
+func apartPair(t *testing.T, version uint8) *pair { return apartBy(t, version, 20) }
+
+// apartBy is apartPair with so many flows of a's own.
+func apartBy(t *testing.T, version uint8, flows int) *pair {
 	p := newPairOf(t, small, version)
 	p.master(p.a, 1)
 	p.fill(p.a, 0, 40)
@@ -17,7 +20,7 @@ func apartPair(t *testing.T, version uint8) *pair {
 	p.run()
 	p.synced(p.a)
 	p.cut()
-	p.fill(p.a, 100, 120)
+	p.fill(p.a, 100, 100+flows)
 	p.run()
 	p.promote(p.b, 2)
 	p.fill(p.b, 200, 210)
@@ -44,6 +47,19 @@ func TestASinkOffersWhatItsSourceLacks(t *testing.T) {
 	}
 	if p.a.Apart() || p.b.Apart() {
 		t.Error("nodes with equal tables are not apart")
+	}
+}
+
+// One flow is as much as twenty: a sink with any change beyond the base of its source's term does
+// not resume from there, because a repair would delete the flow.
+func TestASinkOffersASingleFlow(t *testing.T) {
+	p := apartBy(t, Version, 1)
+	p.a.OfferRest()
+	p.connect()
+	p.run()
+	p.synced(p.b)
+	if p.a.Len() != 51 || p.b.stats.Taken != 1 {
+		t.Errorf("%d flows, %d taken, want those of both, 51, and the 1 that b lacked", p.a.Len(), p.b.stats.Taken)
 	}
 }
 
@@ -213,4 +229,79 @@ func TestOffersOutOfPlace(t *testing.T) {
 	refused(t, p.a.Engine, appendChange(m.encode(Version), &row), "is outside the window")
 	w := worked{place: p.b.intake.place, index: 1}
 	refused(t, p.b.Engine, w.encode(Version), "offer 1, after 0 of 0")
+}
+
+// What a source has changed counts as shared once a sink that is in sync has acknowledged it: the
+// acks of a sink that is still taking the table say nothing of the rest.
+func TestASinkThatIsNotInSyncSharesNothing(t *testing.T) {
+	p := apartPair(t, Version)
+	acks, shared := 0, 0
+	p.onRecv = func(to *node, msg []byte) {
+		if to == p.b && msg[0] == typeAck && !p.b.PeerInSync() {
+			acks++
+			if !p.b.Apart() {
+				shared++
+			}
+		}
+	}
+	p.a.OfferRest()
+	p.connect()
+	p.run()
+	p.synced(p.b)
+	if acks < 2 || shared > 0 {
+		t.Errorf("after %d of %d acks of a sink that was not in sync the source's table counts as shared", shared, acks)
+	}
+}
+
+// What a sink has acknowledged of one term says nothing of the next.
+func TestEachTermIsSharedAnew(t *testing.T) {
+	p := inSyncPair(t, small, 40)
+	p.master(p.b, 2)
+	p.run()
+	p.master(p.a, 3)
+	p.run()
+	p.synced(p.a)
+	p.cut()
+	p.fill(p.a, 100, 105)
+	p.run()
+	if !p.a.Apart() {
+		t.Error("5 flows were opened alone, and the table counts as shared: 40 of an earlier term were")
+	}
+}
+
+// A sink that is in sync, or has become source, owes no offer any more: what the next snapshot
+// lacks has ended there.
+func TestAnOfferIsOwedOnce(t *testing.T) {
+	for name, paid := range map[string]func(*pair){
+		"is in sync": func(p *pair) {
+			p.connect()
+			p.run()
+			p.synced(p.a)
+		},
+		"has been source": func(p *pair) {
+			p.master(p.b, 2)
+			p.connect()
+			p.run()
+			p.synced(p.b)
+			p.cut()
+			p.master(p.a, 3)
+		},
+	} {
+		p := inSyncPair(t, small, 10)
+		p.cut()
+		p.b.OfferRest()
+		paid(p)
+		p.cut()
+		for i := range 5 {
+			p.a.change(entryOf(i, flow.Established, 11), true)
+		}
+		p.fill(p.a, 100, 100+2*small.JournalLen) // so that b takes a snapshot
+		p.run()
+		p.connect()
+		p.run()
+		p.synced(p.a)
+		if p.b.stats.Offered > 0 || p.a.stats.Taken > 0 {
+			t.Errorf("a sink that %s: %d flows that had ended were offered, %d were taken", name, p.b.stats.Offered, p.a.stats.Taken)
+		}
+	}
 }
