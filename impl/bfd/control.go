@@ -74,9 +74,10 @@ func validatePathSignal(diag Diag) error {
 
 // SetPathSignal is SignalConcatenatedPath for good: until the next call every packet
 // carries the diagnostic in the place of bfd.LocalDiag, which goes on to say, to
-// LocalDiag, why the session went down. A change is sent at once.
+// LocalDiag, why the session went down. A change is sent at once. Of a session that is not
+// Up, DiagPathDown may say that another path of the same peer fails.
 func (s *Session) SetPathSignal(now clock.Instant, diag Diag) error {
-	if err := validatePathSignal(diag); err != nil {
+	if err := validatePathSignal(diag); err != nil && diag != DiagPathDown {
 		return err
 	}
 	s.change(now, func() { s.signal, s.signals = diag, true })

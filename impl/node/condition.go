@@ -20,12 +20,21 @@ const (
 	unable            // it cannot serve
 )
 
-// diagOf is how a condition is said.
+// diagOf is how a condition is said. A node that could serve says diagDoubt on paths that
+// are not Up while it doubts its peer: on those a Poll may be that of a changed interval.
 var diagOf = [...]bfd.Diag{
-	unknown: bfd.DiagPathDown, serving: bfd.DiagNone, standby: bfd.DiagReverseConcatenatedPathDown, unable: bfd.DiagConcatenatedPathDown,
+	unknown: neverSaid, serving: bfd.DiagNone, standby: bfd.DiagReverseConcatenatedPathDown, unable: bfd.DiagConcatenatedPathDown,
 }
 
+const (
+	diagDoubt = bfd.DiagPathDown
+	neverSaid = bfd.Diag(0xff) // a diagnostic has five bits
+)
+
 func conditionOf(diag bfd.Diag) condition {
+	if diag == diagDoubt {
+		return standby
+	}
 	return condition(max(0, slices.Index(diagOf[:], diag)))
 }
 
@@ -80,13 +89,13 @@ func (p *path) condition(now clock.Instant) condition {
 const sayRetries = 3
 
 // say tells the peer this node's condition, and reports whether it is news.
-func (p *path) say(now clock.Instant, c condition) bool {
-	if p.said == c || p.session.State() == bfd.AdminDown {
+func (p *path) say(now clock.Instant, diag bfd.Diag) bool {
+	if p.said == diag || p.session.State() == bfd.AdminDown {
 		return false
 	}
-	p.said, p.told, p.retries = c, now, sayRetries
-	// The diagnostics of diagOf are the ones that may be signalled.
-	_ = p.session.SetPathSignal(now, diagOf[c])
+	p.said, p.told, p.retries = diag, now, sayRetries
+	// The diagnostics of diagOf are the ones that may be signalled, and diagDoubt.
+	_ = p.session.SetPathSignal(now, diag)
 	return true
 }
 
@@ -130,7 +139,11 @@ func (n *Node) condition() condition {
 func (n *Node) sayCondition() {
 	condition := n.condition()
 	for i := range n.paths {
-		if n.paths[i].say(n.now, condition) {
+		diag := diagOf[condition]
+		if n.doubting && condition == standby && n.paths[i].session.State() != bfd.Up {
+			diag = diagDoubt
+		}
+		if n.paths[i].say(n.now, diag) {
 			n.pumpPath(i)
 		}
 	}

@@ -17,7 +17,7 @@ func TestAConditionCountsUntilThePeerShouldHaveRepeatedIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := path{session: session}
+	p := path{session: session, said: neverSaid}
 	if said := p.condition(now); said != unknown {
 		t.Errorf("before anything was heard: %v", said)
 	}
@@ -44,7 +44,7 @@ func TestWhatIsSaidOnAPathThatIsNotUpEndsNoService(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := path{session: session}
+		p := path{session: session, said: neverSaid}
 		states := []bfd.State{bfd.Down}
 		if up {
 			states = append(states, bfd.Up)

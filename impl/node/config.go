@@ -162,7 +162,7 @@ func New(cfg Config, now clock.Instant) (*Node, error) {
 		if err != nil {
 			return nil, fmt.Errorf("node: path %s: %w", p.Name, err)
 		}
-		n.paths = append(n.paths, path{Path: p, session: session})
+		n.paths = append(n.paths, path{Path: p, session: session, said: neverSaid})
 	}
 	cfg.Sync.Incarnation = cfg.Incarnation
 	n.announce.pace, n.announce.random = cfg.Announce.withDefaults(), *rand.NewPCG(cfg.Announce.Seed, 0)

@@ -14,7 +14,7 @@ type path struct {
 	Path
 	session *bfd.Session
 	calm    bool          // the peer was heard to stand by, and has been heard ever since
-	said    condition     // what the peer was told of this node last
+	said    bfd.Diag      // what the peer was told of this node last
 	retries int           // how often more that is sent, if it does not leave
 	told    clock.Instant // the latest instant that the session knows of, which must not go back
 	came    clock.Instant // when the last packet did that the session accepted: it may have waited for longer than told

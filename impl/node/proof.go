@@ -39,9 +39,27 @@ var unasked = proof{heard: clock.Never, decide: clock.Never}
 // lease is for a node that is late.
 const decideShare = 0.76
 
+// doubted returns when the peer said last, by a path that is Up, whether it hears this node, or
+// by one that is not that it does not; and what it said. A peer that is deaf on a path is heard by it.
+func (ps paths) doubted() (doubted bool, came clock.Instant) {
+	came = -1
+	for i := range ps {
+		p := &ps[i]
+		up := p.session.State() == bfd.Up
+		switch {
+		case p.came <= came:
+		case up:
+			doubted, came = p.session.RemotePolls(), p.came
+		case p.session.RemoteDiag() == diagDoubt:
+			doubted, came = true, p.came
+		}
+	}
+	return doubted, came
+}
+
 // proof is the latest of all paths that are Up.
 func (ps paths) proof() proof {
-	found, missed, came := unasked, clock.Instant(0), clock.Instant(-1)
+	found, missed := unasked, clock.Instant(0)
 	for i := range ps {
 		p := &ps[i]
 		if p.session.State() != bfd.Up {
@@ -53,11 +71,9 @@ func (ps paths) proof() proof {
 			found.staleAt = p.proven.Add(time.Duration(proofStaleAfter * float64(p.session.TransmitInterval())))
 			missed = p.proven.Add(p.session.TransmitInterval())
 		}
-		if p.came > came {
-			came, found.doubted = p.came, p.session.RemotePolls()
-		}
 	}
-	found.doubted = found.doubted && came > missed
+	doubted, came := ps.doubted()
+	found.doubted = doubted && found.heard < clock.Never && came > missed
 	return found
 }
 

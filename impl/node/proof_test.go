@@ -47,6 +47,24 @@ func TestADoubtComesBeforeTheDecision(t *testing.T) {
 	}
 }
 
+// The peer says so on a path whose session is Down, too, where it is deaf but heard.
+func TestADoubtComesByAPathThatIsDown(t *testing.T) {
+	for phase := time.Duration(0); phase < labTx; phase += 7 * time.Millisecond {
+		for offset := time.Duration(0); offset < labDetect+10*time.Millisecond; offset += 3 * time.Millisecond {
+			l := newPair(t)
+			l.run(time.Second)
+			l.dropBFD["lb1 sync"] = true
+			l.run(2*labDetect + phase)
+			l.dropBFD["lb1 clients"], l.dropBFD["lb2 clients"] = true, true
+			l.dropSync["lb1"], l.dropSync["lb2"] = true, true
+			l.run(offset)
+			l.freeze("lb1")
+			masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+			l.run(labDetect)
+		}
+	}
+}
+
 // A MASTER that was paused may decide that what it sent was heard before it reads the doubt
 // that came meanwhile. It takes that back, so that it may be paused again.
 func TestALateDoubtEndsTheLease(t *testing.T) {
@@ -166,8 +184,8 @@ func TestTheEndOfTheBackupCostsNothing(t *testing.T) {
 	}
 }
 
-// Nor does a freeze of it, whose answers come late and all at once, nor a partition for
-// less than its detection time.
+// Nor does a freeze of it, whose answers come late and all at once, nor a partition that ends
+// within a detection time of the last packet.
 func TestABackupThatIsAwayForAMomentCostsNothing(t *testing.T) {
 	for _, away := range []time.Duration{labTx, 2 * labTx, labDetect - 5*time.Millisecond} {
 		for offset := time.Duration(0); offset < labTx; offset += 7 * time.Millisecond {
@@ -179,7 +197,7 @@ func TestABackupThatIsAwayForAMomentCostsNothing(t *testing.T) {
 			l.leaseHolds("lb1", time.Second)
 			l.drop("lb1", true)
 			l.drop("lb2", true)
-			l.leaseHolds("lb1", away-labTx/2)
+			l.leaseHolds("lb1", away-labTx)
 			l.drop("lb1", false)
 			l.drop("lb2", false)
 			l.leaseHolds("lb1", time.Second)
