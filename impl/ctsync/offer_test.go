@@ -163,6 +163,19 @@ func (p *pair) toOffer() {
 	}
 }
 
+// An operator who asks why a node is not in sync is told of the offer, and of the sweep after it.
+func TestASinkSaysThatItOffers(t *testing.T) {
+	p := apartPair(t, Version)
+	p.a.OfferRest()
+	p.connect()
+	p.toOffer()
+	if ok, why := p.a.InSync(); ok || why.String() != "offering the MASTER the entries that it lacks" {
+		t.Errorf("in sync: %v, because of %q", ok, why)
+	}
+	p.run()
+	p.synced(p.b)
+}
+
 // A dump from before an offer was written does not take back what came of it.
 func TestAReconciliationSparesAnOffer(t *testing.T) {
 	p := apartPair(t, Version)

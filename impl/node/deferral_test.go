@@ -170,3 +170,24 @@ func TestDeferredRepliesAreBounded(t *testing.T) {
 		})
 	}
 }
+
+// TestDroppedRepliesMakeRoom: a node that has dropped what waited, and is MASTER again, can defer
+// as many replies as before.
+func TestDroppedRepliesMakeRoom(t *testing.T) {
+	l := newDeferringPair(t)
+	l.dropSync["lb2"] = true
+	l.open("lb1", 1)
+	events := make([]flow.Event, 512)
+	for i := range events {
+		events[i] = flow.Event{Entry: labEntry(1), Deferred: flow.Deferred{ID: uint64(i + 1), Bytes: 2048}}
+	}
+	l.step(l.nodes["lb1"], Flows{Events: events})
+	l.step(l.nodes["lb1"], Link{Name: "client0"})
+	masterWithin(l, "lb2", time.Second)
+	l.step(l.nodes["lb1"], Link{Name: "client0", Up: true})
+	l.run(time.Second)
+	l.crash("lb2")
+	masterWithin(l, "lb1", 20*time.Second)
+	l.replies("lb1", 1)
+	l.wantDeferred(DeferStats{Dropped: 512, NoPeer: 1})
+}

@@ -26,6 +26,8 @@ const (
 	ScrubPause   = scrubPause
 	ScrubEvery   = scrubEvery
 
+	MergeAttempts = mergeAttempts
+
 	StandoffTurn       = standoffTurn
 	StandoffLargerID   = standoffLargerID
 	StandoffIncomplete = standoffIncomplete

@@ -2,6 +2,8 @@ package node_test
 
 import (
 	. "baton/impl/node"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,8 +13,8 @@ import (
 
 // newParted returns a pair of which both nodes are MASTER in a partition. Flows 1 to 20 are
 // from before, 101 to 110 of lb1 alone and 201 to 205 of lb2 alone.
-func newParted(t *testing.T) (l *lab, flows []flow.Entry) {
-	l = newPair(t)
+func newParted(t *testing.T, edit ...func(*Config)) (l *lab, flows []flow.Entry) {
+	l = newPair(t, edit...)
 	open := func(id string, from, to int) {
 		for i := from; i <= to; i++ {
 			flows = append(flows, l.open(id, i))
@@ -48,6 +50,54 @@ func TestBothTablesOutliveAPartition(t *testing.T) {
 	l, flows := newParted(t)
 	l.meet()
 	l.wantDataplanes("after a partition", flows)
+	for id, own := range map[string]int{"lb1": 10, "lb2": 5} {
+		if l.role(id) != "Master" && !strings.Contains(l.transcript(), fmt.Sprintf("took %d flows of the peer that this node lacked", own)) {
+			t.Errorf("nobody says that it took the %d flows of %s:\n%s", own, id, l.transcript())
+		}
+	}
+}
+
+// TestADamagedEntryOfAnOfferIsNotTaken: the dataplane holds it, and no packet can use it.
+func TestADamagedEntryOfAnOfferIsNotTaken(t *testing.T) {
+	l, flows := newParted(t)
+	damaged := flows[len(flows)-1].Original // of lb2 alone
+	l.nodes["lb1"].unsound[damaged] = true
+	l.meet()
+	if l.role("lb1") != "Master" {
+		t.Fatal("lb2 has taken the flows of lb1")
+	}
+	if got := l.nodes["lb1"].node.Status().Flows; got != len(flows)-1 {
+		t.Errorf("%d flows are counted, want those that a packet can use: %d", got, len(flows)-1)
+	}
+}
+
+// TestNothingIsScrubbedBeforeAnOfferIsWorkedIn: what was written and not counted yet looks like
+// damage, also between two attempts.
+func TestNothingIsScrubbedBeforeAnOfferIsWorkedIn(t *testing.T) {
+	for offset := time.Duration(0); offset < ScrubEvery; offset += ScrubEvery / 8 {
+		l, _ := newParted(t, func(c *Config) { c.Scrub = true })
+		l.run(2*ScrubPause + offset)
+		walks := 0
+		for _, n := range l.nodes {
+			n.fails[driver.Examine] = driver.Fails
+		}
+		for _, id := range []string{"lb1", "lb2"} {
+			l.drop(id, false)
+		}
+		merging := func() bool { return l.nodes["lb1"].merges+l.nodes["lb2"].merges > 0 }
+		l.until(10*time.Second, "a merge", merging)
+		for _, n := range l.nodes {
+			n.onWalk = func() {
+				if n.merges > 0 && n.merges < MergeAttempts {
+					walks++
+				}
+			}
+		}
+		l.until(10*time.Second, "the last attempt", func() bool { return l.nodes["lb1"].merges+l.nodes["lb2"].merges == MergeAttempts })
+		if walks > 0 {
+			t.Errorf("%v after the pair has met: a scrub between two attempts", offset)
+		}
+	}
 }
 
 // TestAFlowThatTheMasterCannotTakeIsGone on both nodes: another flow has its reply tuple.

@@ -20,6 +20,9 @@ func TestAHandoverRelays(t *testing.T) {
 	if relay != began.Add(RelayLimit) {
 		t.Errorf("as the lease ends, packets are sent on until %v, want %v", relay, began.Add(RelayLimit))
 	}
+	if got := relay.Sub(began); got < YieldLimit+GrantLimit {
+		t.Errorf("packets are sent on for %v, and the peer may take the role %v from now", got, YieldLimit+GrantLimit)
+	}
 	masterWithin(l, "lb2", 20*time.Millisecond)
 	if lb1.relay != relay || l.nodes["lb2"].relay != 0 {
 		t.Errorf("after the handover lb1 sends packets on until %v and lb2 until %v", lb1.relay, l.nodes["lb2"].relay)
@@ -52,6 +55,7 @@ func TestPeersTellTheirHardwareAddresses(t *testing.T) {
 		}
 	}
 	check(labMAC("lb2", 0), labMAC("lb2", 1))
+	l.run(time.Second) // so that nothing else is to be told
 	l.step(l.nodes["lb2"], Link{Name: "backend0", Up: true, MAC: MAC{2, 1}})
 	l.run(time.Millisecond)
 	check(labMAC("lb2", 0), MAC{2, 1})
