@@ -144,6 +144,11 @@ func TestAdvertsOverIPv6AreRead(t *testing.T) {
 	if f.advert.source != vip6 || f.advert.virtualMAC() != (mac{0, 0, 0x5e, 0, 2, 51}) {
 		t.Errorf("from %s, virtual MAC %s", f.advert.source, f.advert.virtualMAC())
 	}
+	version2 := advert(16)
+	version2[etherLen+ipv6Len] = 0x21
+	if f, _ := parseFrame(version2); f.kind != frameOther {
+		t.Errorf("VRRPv2, which is for IPv4 alone: %+v", f)
+	}
 	if f, _ := parseFrame(advert(15)); f.kind != frameOther {
 		t.Errorf("shorter than its address: %+v", f)
 	}

@@ -98,6 +98,9 @@ func TestAnEchoOfWhatTheFlowSentIsTheGenerators(t *testing.T) {
 	if err := blame(err, got, 3, 3); !errors.Is(err, errForeign) {
 		t.Errorf("the flow sent in its own name: %v", err)
 	}
+	if err := blame(err, got, 3, 5); !errors.Is(err, errForeign) {
+		t.Errorf("an echo of flow 4 at a flow that sent in the name of flow 5: %v", err)
+	}
 	got, _, err = checkAnswer(answerTo(stamp{run: 8, flow: 3}, "backend1"), 7, 3)
 	if err := blame(err, got, 3, 3); !errors.Is(err, errForeign) {
 		t.Errorf("an echo of another run: %v", err)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/scenarios/fault"
 	"baton/scenarios/plan"
@@ -184,6 +185,15 @@ func TestMastersAndForwardersUnderAFreeze(t *testing.T) {
 	}
 }
 
+// relayUntil changes when the tape's relays end.
+func (t *tape) relayUntil(at clock.Instant) {
+	for i := range *t {
+		if l := (*t)[i].Lease; l != nil && l.Relay != 0 {
+			l.Relay = at
+		}
+	}
+}
+
 // While a node hands its role over, its peer carries what it is sent on, with no lease of its own.
 // Nobody else may, nor anybody before or after.
 func TestRelayedPacketsAreDecidedOnByTheNodeThatYields(t *testing.T) {
@@ -198,6 +208,8 @@ func TestRelayedPacketsAreDecidedOnByTheNodeThatYields(t *testing.T) {
 			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Lease.Relay != 0 })
 			t.lease(4900, "lb1", 4900)
 		}, Fail, "lb2 carries the packets of the VIP at the clients edge at +4.910s"},
+		{"in flight as the relay ends", func(t *tape) { t.relayUntil(ms(4910).Add(-500 * time.Microsecond)) }, Pass, ""},
+		{"sent after the relay has ended", func(t *tape) { t.relayUntil(ms(4908)) }, Fail, "lb2 carries the packets of the VIP at the clients edge at +4.910s"},
 		{"before the lease was released", func(t *tape) { t.forwarder(4890, "lb2", "lb1", 4889) }, Fail, "lb2 carries the packets of the VIP at the clients edge at +4.890s"},
 		{"after the relay has ended", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" && e.At > ms(4900) })
