@@ -37,6 +37,8 @@ func TestRefusedFlowsRaiseAnAlarmByService(t *testing.T) {
 			[]string{"service web: 1 new flows found no room in the table: raise max_flows"}, false},
 		{4 * time.Minute, dataplane.Refusals{NoBackend: 7, NoPort: 3, TableFull: 1, ServiceLimit: 2, SourceLimit: 5}, true,
 			[]string{"service web: 5 new flows were over the limits of their source, 2 over those of the service, and 198.18.0.11 has the most flows, 9"}, true},
+		{6 * time.Minute, dataplane.Refusals{NoBackend: 7, NoPort: 3, TableFull: 1, ServiceLimit: 2, SourceLimit: 6}, true,
+			[]string{"service web: 6 new flows were over the limits of their source, 2 over those of the service, and 198.18.0.11 has the most flows, 9"}, true},
 	} {
 		now := began.Add(st.after)
 		if st.noted {

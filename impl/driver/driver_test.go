@@ -27,6 +27,7 @@ type bench struct {
 	later  []func(error) // Apply calls to be answered
 	plan   scripted
 	until  clock.Instant // the lease
+	broken error         // of the calls that never fail by plan
 }
 
 // scripted fails calls until they are taken out.
@@ -70,10 +71,10 @@ func (b *bench) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(erro
 	b.did("apply" + strings.Repeat("+", len(entries)) + strings.Repeat("-", len(deletes)))
 	b.later = append(b.later, done)
 }
-func (b *bench) Relay(clock.Instant) error      { b.did("relay"); return nil }
-func (b *bench) PeerMAC(string, node.MAC) error { b.did("peer-mac"); return nil }
-func (b *bench) SetMiss(bool) error             { b.did("miss"); return nil }
-func (b *bench) Keep(flow.Pedigree) error       { b.did("keep"); return nil }
+func (b *bench) Relay(clock.Instant) error      { b.did("relay"); return b.broken }
+func (b *bench) PeerMAC(string, node.MAC) error { b.did("peer-mac"); return b.broken }
+func (b *bench) SetMiss(bool) error             { b.did("miss"); return b.broken }
+func (b *bench) Keep(flow.Pedigree) error       { b.did("keep"); return b.broken }
 func (b *bench) Drain(take func([]flow.Event)) error {
 	b.did("drain")
 	take([]flow.Event{{}})
@@ -206,6 +207,34 @@ func TestEachFailureIsToldOf(t *testing.T) {
 		if done := in.(node.Done); done.Err == "" {
 			t.Errorf("%+v has no error", done)
 		}
+	}
+}
+
+// TestEveryCallThatFailsIsToldOf: whatever the call, so that no failure is silent in the metrics.
+func TestEveryCallThatFailsIsToldOf(t *testing.T) {
+	effects := map[Call]node.Effect{
+		SendBFD: &node.SendBFD{}, Lease: &node.Lease{Until: 9}, Apply: node.Apply{ID: 1}, SetMiss: node.Miss{},
+		Drain: node.Drain{ID: 2}, Dump: node.Dump{ID: 3}, Announce: node.Announce{}, Keep: node.Keep{}, Walk: node.Walk{ID: 4},
+		Examine: node.Examine{ID: 5}, Heal: node.Heal{ID: 6}, Merge: node.Merge{ID: 7}, Relay: node.Relay{Until: 9},
+		PeerMAC: node.PeerMAC{}, SendReplies: node.SendReplies{IDs: []uint64{8}},
+	}
+	for c := range Calls {
+		b := newBench(t)
+		b.plan[c], b.broken = Fails, errors.New("link down")
+		b.CarryOut(effects[c])
+		if len(b.failed) == 0 || b.failed[0] != c {
+			t.Errorf("%v failed, and told of is %v", c, b.failed)
+		}
+	}
+}
+
+// TestAReplyThatCannotBeSentIsDropped: the dataplane would hold it for ever.
+func TestAReplyThatCannotBeSentIsDropped(t *testing.T) {
+	b := newBench(t)
+	b.plan[SendReplies] = Fails
+	b.CarryOut(node.SendReplies{IDs: []uint64{8, 9}})
+	if !slices.Contains(b.calls, "drop [8 9]") {
+		t.Errorf("calls %v, want that the replies are dropped", b.calls)
 	}
 }
 

@@ -1,11 +1,13 @@
 package node_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"baton/impl/clock"
 	. "baton/impl/node"
+	"baton/impl/trace"
 )
 
 // Packets are sent on from the instant at which the lease ends, and not for ever.
@@ -19,6 +21,9 @@ func TestAHandoverRelays(t *testing.T) {
 	l.step(lb1, Handover{})
 	if relay != began.Add(RelayLimit) {
 		t.Errorf("as the lease ends, packets are sent on until %v, want %v", relay, began.Add(RelayLimit))
+	}
+	if !slices.ContainsFunc(l.log, func(e trace.Event) bool { return e.Node == "lb1" && e.Lease != nil && e.Lease.Relay == relay }) {
+		t.Error("no lease in the trace says that packets are sent on")
 	}
 	if got := relay.Sub(began); got < YieldLimit+GrantLimit {
 		t.Errorf("packets are sent on for %v, and the peer may take the role %v from now", got, YieldLimit+GrantLimit)
