@@ -85,6 +85,10 @@ func limitTests() []packetTest {
 			affinity, known(otherClient, 41000, flow.Established)),
 			opens(clientAddr, 40000), swept, refused(clientAddr, 40001, "source-limit"), opens(otherClient, 40001), refused(otherClient, 40002, "source-limit")}),
 	}, {
+		rule: "what a sweep removes does not count after it",
+		steps: all([]step{limits(dataplane.Limits{SourceFlows: 2}), apply(withLife(known(clientAddr, 41000, flow.Established), time.Second), known(clientAddr, 41001, flow.Established)),
+			sweep(2*time.Second, 1), opens(clientAddr, 40000), refused(clientAddr, 40001, "source-limit")}),
+	}, {
 		rule: "limits that are set while flows are open count them from the next sweep on",
 		steps: all([]step{limits(dataplane.Limits{}), opens(clientAddr, 40000), opens(clientAddr, 40001), limits(dataplane.Limits{SourceEmbryonic: 2}), swept,
 			refused(clientAddr, 40002, "source-limit"), limits(dataplane.Limits{}), opens(clientAddr, 40002)}),

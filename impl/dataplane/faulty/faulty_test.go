@@ -2,6 +2,7 @@ package faulty
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -79,7 +80,8 @@ func TestEachFaultFailsWhatItNames(t *testing.T) {
 	}
 }
 
-// TestLostEventsAreCounted, as a ring buffer counts them, and are never delivered.
+// TestLostEventsAreCounted, as a ring buffer counts them, and are never delivered. A deferred reply
+// is: programs that find no room for one forward it.
 func TestLostEventsAreCounted(t *testing.T) {
 	d := wrapped(t)
 	if _, err := d.Break(EventsLost); err != nil {
@@ -87,20 +89,21 @@ func TestLostEventsAreCounted(t *testing.T) {
 	}
 	inner := d.Dataplane
 	d.Dataplane = pending{inner}
-	handed := 0
-	if _, err := d.Poll(dataplane.AllPending, func(flow.Event) { handed++ }); err != nil {
+	var handed []uint64
+	if _, err := d.Poll(dataplane.AllPending, func(e flow.Event) { handed = append(handed, e.Deferred.ID) }); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := d.Counters(); err != nil || handed != 0 || c.EventsLost != 1+2 {
-		t.Errorf("%d events came and %d are counted as lost (%v), want none and the overflow and 2", handed, c.EventsLost, err)
+	if c, err := d.Counters(); err != nil || !slices.Equal(handed, []uint64{7}) || c.EventsLost != 1+2 {
+		t.Errorf("events of the replies %v came and %d are counted as lost (%v), want the deferred reply 7, and the overflow and 2", handed, c.EventsLost, err)
 	}
 }
 
-// pending is a dataplane with two events.
+// pending is a dataplane with two changes and a deferred reply.
 type pending struct{ dataplane.Dataplane }
 
 func (p pending) Poll(_ int, f func(flow.Event)) (bool, error) {
 	f(flow.Event{})
+	f(flow.Event{Deferred: flow.Deferred{ID: 7}})
 	f(flow.Event{})
 	return false, nil
 }

@@ -40,7 +40,8 @@ func (d *Dataplane) Examine(tuples []flow.Tuple) ([]flow.Held, error) {
 	return d.Dataplane.Examine(tuples)
 }
 
-// Poll implements dataplane.Dataplane.
+// Poll implements dataplane.Dataplane. Lost are the changes of flows. A deferred reply that finds no
+// room in the ring is forwarded at once, so it is no event that can be lost.
 func (d *Dataplane) Poll(limit int, f func(flow.Event)) (more bool, err error) {
 	if err := d.failure(EventsUnread, "poll"); err != nil {
 		return false, err
@@ -50,10 +51,11 @@ func (d *Dataplane) Poll(limit int, f func(flow.Event)) (more bool, err error) {
 	}
 	dropped := uint64(0)
 	more, err = d.Dataplane.Poll(limit, func(e flow.Event) {
-		dropped++
 		if e.Deferred.ID != 0 {
-			d.Discard([]uint64{e.Deferred.ID})
+			f(e)
+			return
 		}
+		dropped++
 	})
 	d.lose(dropped)
 	return more, err
