@@ -25,6 +25,17 @@ func (d *drawing) breakage(draw *sim.Random) {
 	}
 }
 
+// damageShare is in how many of the rough cases the table of a node is damaged.
+const damageShare = 0.15
+
+// damage draws of which, from a stream of its own. It is done before the first fault, while
+// both nodes run, which may end either before it has repaired its table.
+func (d *drawing) damage(draw *sim.Random) {
+	if node := pickOf(draw, lab.Nodes()...); draw.Chance(damageShare) {
+		d.step(calm-2*time.Millisecond, "map damaged %s", node)
+	}
+}
+
 // settled is what the pair comes to once every other fault is healed. While a MASTER cannot
 // read its dataplane its peer is not in sync, because there may be flows that it was not told of.
 func (d *drawing) settled(pair [2]*machine) string {

@@ -92,13 +92,14 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	gentle := unsafe || d.Chance(0.5)
 	d.line("scenario campaign-%d", seed)
 	d.topology(unsafe)
-	d.services(sim.NewRandom(seed, "campaign/families"))
+	d.services(sim.NewRandom(seed, "campaign/families"), sim.NewRandom(seed, "campaign/balance"))
 	d.load(gentle)
 	weather := drawChaos(sim.NewRandom(seed, "campaign/chaos"), pick(d, 0, 0.15, 0.4), gentle)
 	d.arbiter(sim.NewRandom(seed, "campaign/arbiter"), &weather, gentle)
 	d.line("%s", weather.text())
 	d.track(sim.NewRandom(seed, "campaign/track"), weather, gentle)
 	d.pins(sim.NewRandom(seed, "campaign/pins"))
+	d.defers(sim.NewRandom(seed, "campaign/defer"))
 	d.lossy, d.jumps = weather.lossless() == 0, weather.jumps
 	d.late = weather.loses(lab.Clients) || weather.loses(lab.Backends)
 	d.garpsLost = !weather.has("until") && weather.has("garp.lost")
@@ -107,6 +108,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	} else {
 		d.breakage(sim.NewRandom(seed, "campaign/breakage"))
 		d.rough()
+		d.damage(sim.NewRandom(seed, "campaign/damage"))
 	}
 	d.wires(sim.NewRandom(seed, "campaign/wires"), gentle)
 	d.claims(gentle, unsafe)
@@ -151,8 +153,9 @@ func (d *drawing) topology(unsafe bool) {
 	}
 }
 
-// services draws two services, and the family of each from a stream of its own.
-func (d *drawing) services(families *sim.Random) {
+// services draws two services, the family of each from a stream of its own, and from another
+// whether it counts connections.
+func (d *drawing) services(families, counting *sim.Random) {
 	for _, service := range []struct {
 		name string
 		port int
@@ -161,12 +164,19 @@ func (d *drawing) services(families *sim.Random) {
 		if families.Chance(ipv6Share) {
 			vip = "[2001:2::100]"
 		}
-		d.line("service %s %s:%d mode=%s balance=%s", service.name, vip, service.port, pick(d, "fullnat", "dnat"), pick(d, "rr", "maglev"))
+		mode, balance := pick(d, "fullnat", "dnat"), pick(d, "rr", "maglev")
+		if counting.Chance(leastConnShare) {
+			balance = "least-conn"
+		}
+		d.line("service %s %s:%d mode=%s balance=%s", service.name, vip, service.port, mode, balance)
 	}
 }
 
-// ipv6Share is how many of the services are of IPv6.
-const ipv6Share = 0.25
+// ipv6Share is how many of the services are of IPv6, leastConnShare how many count connections.
+const (
+	ipv6Share      = 0.25
+	leastConnShare = 0.2
+)
 
 // pinShare is in how many of the cases what a node has in its kernel outlives its process.
 const pinShare = 0.3
@@ -175,6 +185,16 @@ const pinShare = 0.3
 func (d *drawing) pins(draw *sim.Random) {
 	if draw.Chance(pinShare) {
 		d.line("config pin=on")
+	}
+}
+
+// deferShare is in how many of the cases replies that tell a client of its flow wait for the peer.
+const deferShare = 0.25
+
+// defers draws whether the nodes defer such replies, from a stream of its own.
+func (d *drawing) defers(draw *sim.Random) {
+	if draw.Chance(deferShare) {
+		d.line("config sync.defer=established")
 	}
 }
 
