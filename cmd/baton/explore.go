@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"baton/impl/node"
 	"baton/scenarios/summary"
 	"baton/sim/explore"
 )
@@ -18,6 +19,7 @@ import (
 type exploreOptions struct {
 	explore.Options
 	unsafe bool
+	keep   bool
 	out    string
 }
 
@@ -43,6 +45,7 @@ func exploreCommand() *cobra.Command {
 	f.IntVar(&o.Flows, "flows", o.Flows, "number of flows that clients may open")
 	f.BoolVar(&o.Directions, "directions", false, "also cut and heal one direction of one path")
 	f.BoolVar(&o.Arbiter, "arbiter", false, "give the pair an arbiter: then not even a partition excuses two forwarders")
+	f.BoolVar(&o.keep, "keep-serving", false, "with --arbiter: the MASTER goes on without it; a partition then excuses two forwarders while a node does not reach it")
 	f.IntVar(&o.States, "states", 0, "stop after this many states; 0: no limit")
 	f.BoolVar(&o.unsafe, "gates-off", false, "turn the gates off, to show that explore finds the historical bug")
 	f.StringVar(&o.out, "out", "", "folder for campaign.json and the scenario of each violation; without it nothing is stored")
@@ -52,6 +55,12 @@ func exploreCommand() *cobra.Command {
 
 func (o *exploreOptions) run(ctx context.Context) error {
 	o.GatesOff = o.unsafe
+	if o.keep && !o.Arbiter {
+		return badInput("--keep-serving needs --arbiter")
+	}
+	if o.keep {
+		o.Policy = node.KeepServing
+	}
 	if err := o.Validate(); err != nil {
 		return badInput("%w", err)
 	}
@@ -94,6 +103,9 @@ func (o *exploreOptions) replay() string {
 	}
 	if o.Arbiter {
 		s += " --arbiter"
+	}
+	if o.keep {
+		s += " --keep-serving"
 	}
 	if o.unsafe {
 		s += " --gates-off"

@@ -11,6 +11,9 @@
 // answered in its favour. It asks four times per Validity. The right counts from when the
 // question was sent, so a slow answer shortens it, and a paused node wakes without one.
 //
+// A node that needs no right reads the record once per Validity, so that it is known, and can
+// be told, whether the store answers (Machine.Unanswered).
+//
 // # The challenge
 //
 // The named node may have died. Its peer then adds its own name as challenger. A named node

@@ -13,6 +13,7 @@ type Machine struct {
 	validity time.Duration
 
 	wants    bool
+	used     bool          // the right was wanted at some time
 	held     bool          // the record names this node, and this node wants the right
 	until    clock.Instant // of the right
 	denied   bool          // the store's last answer named the peer
@@ -24,8 +25,10 @@ type Machine struct {
 	purpose purpose
 	next    clock.Instant // when the next question is due
 	ready   []Question
-	failed  int    // questions in a row that were not answered
-	err     string // why the last was not
+	failed  int           // questions in a row that were not answered
+	silent  bool          // so the store does not answer
+	back    clock.Instant // when it answered last after it had not
+	err     string        // why the last was not
 
 	challenged clock.Instant // when this node's challenge was confirmed, Never without one
 }
@@ -53,7 +56,7 @@ const share = 0.9
 
 // New returns the machine of a node in a pair whose rights hold for validity.
 func New(self string, validity time.Duration) Machine {
-	return Machine{self: self, validity: validity, next: clock.Never, challenged: clock.Never}
+	return Machine{self: self, validity: validity, challenged: clock.Never}
 }
 
 // Clone returns a copy that shares nothing.
@@ -66,6 +69,7 @@ func (m *Machine) Clone() Machine {
 // Fingerprint adds the machine's state.
 func (m *Machine) Fingerprint(h *fingerprint.Hash) {
 	h.Flag(m.wants)
+	h.Flag(m.used)
 	h.Flag(m.held)
 	h.Instant(m.until)
 	h.Flag(m.denied)
@@ -76,6 +80,8 @@ func (m *Machine) Fingerprint(h *fingerprint.Hash) {
 	h.Instant(m.next)
 	h.Instant(m.challenged.Add(m.validity))
 	h.Int(min(m.failed, 3))
+	h.Flag(m.silent)
+	h.Instant(m.back.Add(m.validity))
 }
 
 // Until returns when this node's right to act alone ends. A past instant means no right.
@@ -92,6 +98,22 @@ func (m *Machine) Denied() bool { return m.denied }
 // Why says why the last question failed, "" if it was answered.
 func (m *Machine) Why() string { return m.err }
 
+// Unanswered reports whether the store does not answer: a question has failed, and none was
+// answered since.
+func (m *Machine) Unanswered() bool { return m.silent }
+
+// Back returns when the store answered last after it had not, 0 if it always has.
+func (m *Machine) Back() clock.Instant { return m.back }
+
+// Forget has the store asked anew whether it answers: what is known of that is from before a
+// pause of this node.
+func (m *Machine) Forget(now clock.Instant) {
+	if m.asked {
+		m.asked, m.challenged, m.next = false, clock.Never, now
+	}
+	m.silent, m.next = false, min(m.next, now)
+}
+
 // Want says whether this node needs the right. A right that is no longer needed is returned.
 func (m *Machine) Want(now clock.Instant, wants bool) {
 	if m.wants == wants {
@@ -100,12 +122,13 @@ func (m *Machine) Want(now clock.Instant, wants bool) {
 	m.wants = wants
 	switch {
 	case wants:
-		m.next = now
+		m.used, m.next = true, now
+		m.asked = m.asked && m.purpose != look // its answer may be slow to come
 	case m.held:
 		m.held = false
 		m.next = now
 	case m.purpose != leave:
-		m.next, m.challenged, m.denied = clock.Never, clock.Never, false
+		m.next, m.challenged, m.denied = now.Add(m.validity), clock.Never, false
 	}
 }
 
@@ -141,17 +164,21 @@ func (m *Machine) Ready() []Question {
 	return ready
 }
 
-// Answered takes an answer. The answer to an abandoned question is ignored.
-func (m *Machine) Answered(now clock.Instant, a Answer) {
+// Answered takes an answer, and reports whether the store has answered. The answer to an
+// abandoned question is ignored.
+func (m *Machine) Answered(now clock.Instant, a Answer) bool {
 	if !m.asked || a.ID != m.id {
-		return
+		return false
 	}
 	m.asked = false
 	if a.Err != "" {
 		m.fail(now, a.Err)
-		return
+		return false
 	}
-	m.failed, m.err = 0, ""
+	if m.failed > 0 {
+		m.back = now
+	}
+	m.failed, m.silent, m.err = 0, false, ""
 	switch {
 	case m.purpose == look:
 		m.see(now, a)
@@ -164,11 +191,12 @@ func (m *Machine) Answered(now clock.Instant, a Answer) {
 		m.revision, m.challenged = a.Revision, now
 		m.next = now.Add(m.validity)
 	case m.purpose == leave:
-		m.next = clock.Never
+		m.next = now.Add(m.validity)
 		if m.wants {
 			m.next = now
 		}
 	}
+	return true
 }
 
 // see acts on a record that was read.
@@ -177,10 +205,10 @@ func (m *Machine) see(now clock.Instant, a Answer) {
 	m.denied = r.Alone != "" && r.Alone != m.self
 	own := a.Revision
 	switch {
-	case !m.wants && r.Alone == m.self:
+	case !m.wants && m.used && r.Alone == m.self:
 		m.swap(now, leave, own, Record{})
 	case !m.wants:
-		m.held, m.next, m.denied = false, clock.Never, false
+		m.held, m.next, m.denied = false, m.sent.Add(m.validity), false
 	case r.Alone == "":
 		m.held = false
 		m.swap(now, take, own, Record{Alone: m.self})
@@ -210,8 +238,9 @@ func (m *Machine) grasp(now clock.Instant, revision uint64) {
 // fail delays the next question, longer after each failure.
 func (m *Machine) fail(now clock.Instant, why string) {
 	m.err = why
-	m.next = now.Add(min(retryAfter<<min(m.failed, 8), m.validity/2))
+	m.next = now.Add(min(retryAfter<<min(m.failed, 8), m.validity/asksPerValidity))
 	m.failed++
+	m.silent = true
 	if m.purpose != look {
 		// The swap may have taken place: the record must be read.
 		m.challenged = clock.Never

@@ -62,7 +62,7 @@ func (n *Node) notice() time.Duration {
 	switch {
 	case n.live():
 		return 0
-	case n.silent() && n.now > n.silence && !n.cfg.GatesOff && !n.arbitration.on:
+	case n.silent() && n.now > n.silence && !n.cfg.GatesOff && !n.arbitration.rules(n.now.Sub(n.silence), n.paths.lonelyDetection()):
 		return n.paths.lonelyDetection()
 	}
 	return noticeTime

@@ -14,6 +14,7 @@ import (
 type Arbiter struct {
 	// Validity is how long the right to act alone holds; 0 without an arbiter.
 	Validity time.Duration
+	Policy   Policy
 }
 
 // arbitration is this node's use of the arbiter. The node does not need it while proofs
@@ -21,10 +22,13 @@ type Arbiter struct {
 // justify ends.
 type arbitration struct {
 	on      bool
+	policy  Policy
 	machine arbiter.Machine
 	// needed: proofs are missing or were a moment ago, so the lease may rest on the right.
 	needed bool
 	fresh  clock.Instant // since when proofs arrive again, Never while they do not
+
+	keeping keeping
 }
 
 func (a *arbitration) fingerprint(h *fingerprint.Hash) {
@@ -32,7 +36,11 @@ func (a *arbitration) fingerprint(h *fingerprint.Hash) {
 	a.machine.Fingerprint(h)
 	h.Flag(a.needed)
 	h.Instant(a.fresh)
+	a.keeping.fingerprint(h)
 }
+
+// binds reports whether a lease needs proof or the arbiter's right.
+func (a *arbitration) binds() bool { return a.on && !a.keeping.on() }
 
 func (a *arbitration) clone() arbitration {
 	c := *a
@@ -82,9 +90,10 @@ func (n *Node) arbitrate() {
 	}
 	f := n.footing()
 	acts := n.role == ha.Master || n.role == ha.Claiming
-	a.observe(n.now, f.staleAt, acts || n.wouldClaim())
+	a.observe(n.now, f.staleAt, acts || n.wouldClaim() && n.now >= n.keptUntil() || a.keeping.served)
 	a.machine.Want(n.now, a.needed || acts && n.lease.held && n.lease.until > f.proven())
 	a.machine.Advance(n.now)
+	n.keepServing(f)
 	for _, q := range a.machine.Ready() {
 		n.emit(Arbitrate{Question: q})
 	}
@@ -107,12 +116,14 @@ func (n *Node) arbiterWait() clock.Instant {
 	if n.role.Holds() {
 		wait = min(wait, n.future(n.footing().staleAt))
 	}
-	return min(wait, n.future(n.arbitration.fresh.Add(freshFor)))
+	return min(wait, n.future(n.keptUntil()), n.future(n.arbitration.fresh.Add(freshFor)))
 }
 
 // ruling is the state of the right to act alone at one instant.
 type ruling struct {
 	on      bool   // an arbiter is configured
+	keeps   bool   // this node goes on without it
+	resumes bool   // this node served last and may claim without it
 	heard   bool   // the peer is known to hear this node
 	alone   bool   // this node may act alone
 	denied  bool   // the peer acts alone
@@ -128,7 +139,9 @@ func (n *Node) ruling() ruling {
 	if !n.arbitration.on {
 		return ruling{}
 	}
-	return n.arbitration.ruling(n.now, n.paths.proof().staleAt)
+	r := n.arbitration.ruling(n.now, n.paths.proof().staleAt)
+	r.keeps, r.resumes = n.arbitration.keeping.on(), n.mayResume()
+	return r
 }
 
 // judgeArbitrated: a node that the peer is known to hear needs no arbiter.
@@ -137,12 +150,16 @@ func judgeArbitrated(v *view) (bool, why) {
 	switch {
 	case !a.on:
 		return true, because("no arbiter is configured")
+	case a.keeps:
+		return true, because("keep-serving: the arbiter does not answer, and this node goes on as one without an arbiter does")
 	case v.role.Holds():
 		return true, because("the lease holds for as long as the arbiter says, or the peer hears this node")
 	case a.heard:
 		return true, because("peer hears this node")
 	case a.alone:
 		return true, because("the arbiter lets this node act alone")
+	case a.resumes:
+		return true, because("keep-serving: this node served last, and hears neither arbiter nor peer")
 	case a.denied:
 		return false, because("the arbiter says that the peer acts alone")
 	case a.failure != "":

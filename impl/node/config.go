@@ -140,6 +140,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("node: a target is lost after %d probes: at least 1", c.Track.Misses)
 	case c.Defer < 0:
 		return fmt.Errorf("node: replies wait for %v", c.Defer)
+	case c.Arbiter.Policy > KeepServing:
+		return fmt.Errorf("node: unknown policy %d of the arbiter", c.Arbiter.Policy)
 	case c.Hold < 0:
 		return fmt.Errorf("node: hold %v is negative", c.Hold)
 	case c.Announce.Every < 0 || c.Announce.Rate < 0 || c.Announce.VIPs < 0:

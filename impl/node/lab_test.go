@@ -36,6 +36,8 @@ type lab struct {
 	late     time.Duration // every timer comes this much late
 	arbiter  arbiter.Register
 	remote   map[string]bool // nodes that cannot reach the arbiter
+	// undecided: the arbiter does not keep both nodes from forwarding in a partition.
+	undecided bool
 }
 
 type labNode struct {
@@ -368,7 +370,7 @@ func (l *lab) hears(from string) bool {
 func (l *lab) checkForwarders() {
 	both := l.nodes["lb1"].lease > l.now && l.nodes["lb2"].lease > l.now
 	switch {
-	case !l.hears("lb1") && !l.hears("lb2") && l.nodes["lb1"].cfg.Arbiter.Validity == 0:
+	case !l.hears("lb1") && !l.hears("lb2") && (l.nodes["lb1"].cfg.Arbiter.Validity == 0 || l.undecided):
 		l.divided = true
 	case !both && l.hears("lb1") && l.hears("lb2"):
 		l.divided = false

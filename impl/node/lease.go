@@ -99,7 +99,7 @@ func (l *lease) deadline(f footing) clock.Instant {
 // listens where no BFD session is Up.
 func (n *Node) footing() footing {
 	f := n.paths.footing(n.now)
-	f.arbitrated, f.right = n.arbitration.on, n.arbitration.right()
+	f.arbitrated, f.right = n.arbitration.binds(), n.arbitration.right()
 	if f.lonely && n.stream.version >= versionKeepalive && n.streamLive() {
 		f.lonely, f.proof, f.until = false, unasked, n.stream.sentAt.Add(leaseLength(n.paths.streamDetection()))
 	}
@@ -108,7 +108,7 @@ func (n *Node) footing() footing {
 
 // takeLease allows forwarding; the Done of the effect raises LeaseHeld.
 func (n *Node) takeLease() {
-	if !n.arbitration.on {
+	if !n.arbitration.binds() {
 		n.paths.presume()
 	}
 	n.lease.take(n.now, n.footing())
@@ -165,12 +165,20 @@ func (n *Node) renewalFailed(until clock.Instant) {
 
 // checkLease raises LeaseExpired when the lease has run out unrenewed.
 func (n *Node) checkLease() {
-	if n.lease.expired(n.now) {
-		n.lease.drop()
-		n.dropDeferred()
-		n.raise(ha.LeaseExpired)
+	if n.endLease() {
 		n.settle()
 	}
+}
+
+// endLease raises LeaseExpired if the lease has run out, and reports whether it has.
+func (n *Node) endLease() bool {
+	if !n.lease.expired(n.now) {
+		return false
+	}
+	n.lease.drop()
+	n.dropDeferred()
+	n.raise(ha.LeaseExpired)
+	return true
 }
 
 // releaseLease forbids forwarding.

@@ -200,7 +200,8 @@ func (n *Node) boot(now clock.Instant) {
 	n.giving.since, n.giving.awaited = clock.Never, clock.Never
 	n.dataplane.Why = "not attached yet"
 	n.scrub.fresh = true
-	n.arbitration = arbitration{on: n.cfg.Arbiter.Validity > 0, machine: arbiter.New(n.cfg.ID, n.cfg.Arbiter.Validity), fresh: clock.Never}
+	n.arbitration = arbitration{on: n.cfg.Arbiter.Validity > 0, policy: n.cfg.Arbiter.Policy, machine: arbiter.New(n.cfg.ID, n.cfg.Arbiter.Validity), fresh: clock.Never,
+		keeping: keeping{since: clock.Never, alone: clock.Never}}
 	// A peer that froze before this node booted may still hold its lease.
 	n.awake, n.booted = now.Add(n.paths.longestDetection()), now
 	if p := n.cfg.Adopted; p != nil {
@@ -285,7 +286,9 @@ func (n *Node) take(in Input) {
 	case Decided:
 		n.decide(in)
 	case Arbitration:
-		n.arbitration.machine.Answered(n.now, in.Answer)
+		if n.arbitration.machine.Answered(n.now, in.Answer) {
+			n.arbiterAnswered()
+		}
 		n.renewLease()
 	}
 }
@@ -398,6 +401,7 @@ func (n *Node) fire(event ha.Event) {
 	}
 	n.role = to
 	if to != from {
+		n.arbitration.keeping.left(from, to, event)
 		n.gates.refused = 0
 		n.standClaim(from, reason.Degraded)
 		if from == ha.Claiming && to == ha.Backup {

@@ -332,7 +332,7 @@ func (n *Node) sendFailed(in SendFailed) {
 func (n *Node) pathChanged(p *path, change bfd.Change) {
 	switch {
 	case change.To == bfd.Up:
-		if !n.arbitration.on {
+		if !n.arbitration.binds() {
 			p.presume()
 		}
 		n.awake = min(n.awake, n.now) // from here on silence is what its detection says
@@ -359,6 +359,7 @@ func (n *Node) noteLateness(late time.Duration) {
 	listen, notice := min(late, longest), time.Duration(0)
 	if late > longest { // the peer may have declared this node down, and have claimed
 		listen, notice = max(longest, bootListen), n.paths.lonelyDetection()
+		n.arbitration.machine.Forget(n.now)
 	}
 	n.awake = max(n.awake, n.now.Add(n.listening.paused(n.now, late, n.lastHeard(), listen, noPause)))
 	// A claim gives notice once more: a peer that runs hears it, and the lease of one that

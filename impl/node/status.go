@@ -29,12 +29,24 @@ type Status struct {
 	Read       ReadStatus  `json:"read"`
 	Scrub      ScrubStatus `json:"scrub"`
 	// Defer is nil where replies are not deferred.
-	Defer  *DeferStatus `json:"defer,omitempty"`
-	Digest string       `json:"digest"`
+	Defer *DeferStatus `json:"defer,omitempty"`
+	// Arbiter is nil where none is configured.
+	Arbiter *ArbiterStatus `json:"arbiter,omitempty"`
+	Digest  string         `json:"digest"`
 	// Lease is how long forwarding is still allowed, 0 if it is not.
 	Lease time.Duration `json:"lease"`
 	// Adopted is the table of the process before; nil if there was none, or it did not fit.
 	Adopted *AdoptedStatus `json:"adopted_table,omitempty"`
+}
+
+// ArbiterStatus is this node's use of the arbiter.
+type ArbiterStatus struct {
+	Policy  string `json:"policy"`
+	Answers bool   `json:"answers"`       // the last question was answered
+	Why     string `json:"why,omitempty"` // why not
+	// Alone: the node serves without peer and arbiter (keep-serving), for so long.
+	Alone bool          `json:"alone"`
+	For   time.Duration `json:"for,omitempty"`
 }
 
 // AdoptedStatus is what a node found in the table that it began with.
@@ -113,6 +125,7 @@ func (n *Node) Status() Status {
 	}
 	s.Adopted = n.adoption.status()
 	s.Defer = n.deferral.status(n.cfg.Defer)
+	s.Arbiter = n.arbitration.status(n.now)
 	s.Degraded = n.role.Holds() && !n.complete
 	s.PairInSync = n.leads() && n.sync.PeerInSync() || !n.role.Holds() && n.peerServes() && s.InSync
 	if n.stream.up {

@@ -15,7 +15,7 @@ const validity = 600 * time.Millisecond
 // arbiter is the nodes' configuration of the arbiter.
 func (o *Options) arbiter() (a node.Arbiter) {
 	if o.Arbiter {
-		a.Validity = validity
+		a.Validity, a.Policy = validity, o.Policy
 	}
 	return a
 }
@@ -86,6 +86,11 @@ func (w *world) stepStore(side int) {
 	q := c.asked[side][0]
 	c.asked[side] = c.asked[side][1:]
 	c.answered[side] = append(c.answered[side], c.register.Do(q))
+}
+
+// missed reports whether a side has not got a prompt answer, or may not have yet.
+func (c *store) missed(side int) bool {
+	return c.lost[side] || c.delayed[side] || len(c.asked[side])+len(c.answered[side]) > 0
 }
 
 // forget drops the questions and answers in flight of a daemon that has ended or that lost

@@ -184,10 +184,10 @@ func (w *world) noteShared() { w.shared |= w.sides[0].table & w.sides[1].table }
 // either direction two nodes cannot avoid to forward both; that excuses them until
 // heartbeats pass and the two have settled who stays MASTER.
 func (w *world) noteDivision() {
-	if w.opts.Arbiter {
-		return // decides between two that do not hear each other: nothing is excused
+	if w.opts.strict || w.opts.Arbiter && w.opts.Policy == node.FailClosed {
+		return // an arbiter decides between two that do not hear each other: nothing is excused
 	}
-	if w.mute(0) && w.mute(1) {
+	if w.mute(0) && w.mute(1) && (!w.opts.Arbiter || w.store.missed(0) || w.store.missed(1)) {
 		w.divided, w.heard = true, [2]bool{}
 		return
 	}
@@ -197,7 +197,7 @@ func (w *world) noteDivision() {
 	a, b := &w.sides[0], &w.sides[1]
 	switch {
 	case a.core == nil || b.core == nil:
-		w.divided = false
+		w.divided = a.core == nil && a.lease > w.now || b.core == nil && b.lease > w.now
 	case w.heard == [2]bool{true, true} && !a.frozen && !b.frozen && a.shown.up == [2]bool{true, true} && b.shown.up == a.shown.up && a.stream != 0 && a.stream == b.stream && w.idle():
 		w.divided = holds(a) && holds(b)
 	}

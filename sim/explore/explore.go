@@ -25,11 +25,20 @@ type Options struct {
 	Preempt node.Preempt
 	// Arbiter: the pair has one, and no cut excuses two forwarders.
 	Arbiter bool
+	// Policy is what a MASTER does without the arbiter. Under KeepServing a cut in both
+	// directions excuses two forwarders while a side does not reach the arbiter.
+	Policy node.Policy
 	// GatesOff and AnnounceEarly are the unsafe settings of a node.
 	GatesOff, AnnounceEarly bool
 
 	// sabotage, in tests, changes a state after a choice, to see that a claim can fail.
 	sabotage func(*world)
+	// lost, in tests, are the sides that have lost the arbiter before the walk.
+	lost [2]bool
+	// strict, in tests, excuses no two forwarders, to see that they occur.
+	strict bool
+	// only, in tests, are the choices that are tried.
+	only func(choice) bool
 }
 
 // Defaults are bounds within which a walk takes some seconds.
@@ -171,6 +180,9 @@ func (w *walk) full() bool {
 func (w *walk) expand(i int32) {
 	at := w.replay(i)
 	for _, c := range at.choices() {
+		if w.opts.only != nil && !w.opts.only(c) {
+			continue
+		}
 		next := at.clone()
 		w.take(next, c)
 		w.report.Transitions++

@@ -176,6 +176,60 @@ func TestAnArbiterSettlesEveryPartition(t *testing.T) {
 	}
 }
 
+// With keep-serving the same holds while one direction of one path is left, or every node reaches
+// the arbiter.
+func TestKeepServingLeavesOneForwarderUnlessParted(t *testing.T) {
+	for name, lost := range map[string][2]bool{
+		"both reach it at first": {}, "lb1 has lost it": {true, false}, "both have lost it": {true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := Options{Depth: 4, Faults: 3, Messages: 2, Arbiter: true, Policy: node.KeepServing, lost: lost, only: losing}
+			r, err := Run(context.Background(), opts, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Log(r)
+			for _, v := range r.Violations {
+				t.Error(v)
+			}
+		})
+	}
+}
+
+// What keep-serving gives up: parted from lb2 while only lb2 reaches the arbiter, lb1 goes on beside it.
+// If no node reaches it, there is one forwarder, and with fail-closed there always is.
+func TestTheWeaknessOfKeepServing(t *testing.T) {
+	for name, test := range map[string]struct {
+		policy node.Policy
+		lost   [2]bool
+		two    bool
+	}{
+		"lb1 has lost it":              {node.KeepServing, [2]bool{true, false}, true},
+		"both have lost it":            {node.KeepServing, [2]bool{true, true}, false},
+		"lb1 has lost it, fail-closed": {node.FailClosed, [2]bool{true, false}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := Options{Depth: 6, Faults: 2, Messages: 2, Arbiter: true, Policy: test.policy, lost: test.lost, strict: true, only: parting}
+			r, err := Run(context.Background(), opts, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Log(r)
+			if found := slices.ContainsFunc(r.Violations, func(v Violation) bool { return v.Check == CheckForwarders }); found != test.two {
+				t.Errorf("two forwarders: %v, want %v; %v", found, test.two, r.Violations)
+			}
+		})
+	}
+}
+
+// parting are the choices of a walk that parts the nodes.
+func parting(c choice) bool { return c.verb == cutsOneWay || c.verb == beats || c.verb == waits }
+
+// losing are those of one that also loses the arbiter, and freezes and kills daemons.
+func losing(c choice) bool {
+	return parting(c) || slices.Contains([]verb{heals, loses, reconnects, freezes, thaws, kills, restores, crashes}, c.verb)
+}
+
 // forgetRecord parts the nodes and has the arbiter lose its record, as a store does that
 // was restored from an old snapshot.
 func forgetRecord(w *world) {

@@ -63,6 +63,9 @@ func formed(opts *Options) *world {
 		w.settle()
 	}
 	w.pass(time.Second, nil)
+	if w.store.lost = opts.lost; opts.lost != [2]bool{} {
+		w.pass(2*validity, nil) // which the nodes have noticed
+	}
 	return w
 }
 

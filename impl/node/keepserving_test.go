@@ -1,0 +1,172 @@
+package node_test
+
+import (
+	"testing"
+	"time"
+
+	. "baton/impl/node"
+)
+
+func keepServing(c *Config) { c.Arbiter = Arbiter{Validity: labValidity, Policy: KeepServing} }
+
+// newKeeping is a pair with the policy whose nodes have lost the arbiter, and know it.
+func newKeeping(t *testing.T, edit ...func(*Config)) *lab {
+	l := newPair(t, append(edit, keepServing)...)
+	l.run(2 * time.Second)
+	l.loseArbiter()
+	l.run(2 * labValidity)
+	return l
+}
+
+func (l *lab) loseArbiter() { l.remote["lb1"], l.remote["lb2"] = true, true }
+
+// neverForwards lets time pass and fails if a node forwards.
+func (l *lab) neverForwards(id string, d time.Duration) {
+	l.t.Helper()
+	for end := l.now.Add(d); l.now < end; {
+		l.run(time.Millisecond)
+		if l.nodes[id].lease > l.now {
+			l.t.Fatalf("%s forwards at %v\n%s", id, l.now, l.transcript())
+		}
+	}
+}
+
+// The MASTER that has lost the arbiter goes on when its peer dies. FailClosed stops.
+func TestTheMasterGoesOnWithoutArbiterAndPeer(t *testing.T) {
+	for offset := time.Duration(0); offset < labTx; offset += 3 * time.Millisecond {
+		l := newKeeping(t)
+		l.run(offset)
+		l.crash("lb2")
+		l.leaseHolds("lb1", 10*time.Second)
+		if a := l.nodes["lb1"].node.Status().Arbiter; a == nil || !a.Alone || a.Answers {
+			t.Fatalf("status %+v of a MASTER without arbiter and peer", a)
+		}
+	}
+}
+
+// In a partition without an arbiter the MASTER is the only forwarder, and stays it.
+func TestAPartitionWithoutAnArbiterLeavesTheMaster(t *testing.T) {
+	for offset := time.Duration(0); offset < labTx; offset += 3 * time.Millisecond {
+		l := newKeeping(t)
+		l.run(offset)
+		l.part(true)
+		l.leaseHolds("lb1", 5*time.Second)
+		l.part(false)
+		l.leaseHolds("lb1", 5*time.Second)
+	}
+}
+
+// Where arbiter and peer are lost at once, the MASTER first has to find out that the arbiter
+// does not answer: it serves again after half a validity.
+func TestArbiterAndPeerLostTogether(t *testing.T) {
+	for offset := time.Duration(0); offset < labValidity; offset += 37 * time.Millisecond {
+		l := newPair(t, keepServing)
+		l.run(2*time.Second + offset)
+		l.loseArbiter()
+		l.crash("lb2")
+		l.alwaysOne(5*time.Second, labValidity/2+2*labDetect)
+	}
+}
+
+// The silence of the peer makes no new MASTER without the arbiter.
+func TestNoNewMasterWithoutTheArbiter(t *testing.T) {
+	l := newKeeping(t)
+	l.crash("lb1")
+	l.neverForwards("lb2", 10*time.Second)
+	l.remote["lb2"] = false
+	l.until(2*labValidity, "lb2 is Master by the arbiter's word", func() bool { return l.role("lb2") == "Master" })
+}
+
+// Where the arbiter answers both nodes again, the one that went on without it gets the right.
+func TestTheReturnOfTheArbiterLeavesTheMaster(t *testing.T) {
+	for offset := time.Duration(0); offset < labValidity; offset += 37 * time.Millisecond {
+		l := newKeeping(t)
+		l.part(true)
+		l.run(time.Second + offset)
+		l.remote["lb1"], l.remote["lb2"] = false, false
+		l.leaseHolds("lb1", 3*labValidity)
+	}
+}
+
+// A MASTER that has restarted is a new one.
+func TestARestartedMasterWaitsForTheArbiter(t *testing.T) {
+	l := newKeeping(t)
+	l.crash("lb2")
+	l.run(time.Second)
+	l.crash("lb1")
+	l.restart("lb1")
+	l.neverForwards("lb1", 5*time.Second)
+}
+
+// A role that was handed over is not resumed.
+func TestARoleThatWasHandedOverIsNotResumed(t *testing.T) {
+	l := newKeeping(t)
+	l.handOver("lb1", "lb2")
+	l.part(true)
+	l.leaseHolds("lb2", 3*time.Second)
+	if l.role("lb1") != "Backup" {
+		t.Errorf("lb1 is %s", l.role("lb1"))
+	}
+}
+
+// A pause that costs the lease costs no more than the arbiter is then asked for.
+func TestAPausedMasterResumes(t *testing.T) {
+	for _, pause := range []time.Duration{labDetect, 4 * labDetect, 10 * time.Second} {
+		l := newKeeping(t)
+		l.part(true)
+		l.run(time.Second)
+		l.freeze("lb1")
+		l.run(pause)
+		l.thaw("lb1")
+		l.until(labValidity/2+2*time.Second, "lb1 serves again", func() bool { return l.role("lb1") == "Master" })
+		l.neverForwards("lb2", time.Second)
+	}
+}
+
+// One-way loss: whom the MASTER does not reach, it stops for, and while it does, it goes on.
+func TestOneWayLossWithoutTheArbiter(t *testing.T) {
+	for offset := time.Duration(0); offset < labTx; offset += 3 * time.Millisecond {
+		l := newKeeping(t)
+		l.run(offset)
+		l.drop("lb2", true)
+		l.dropSync["lb2"] = true
+		l.leaseHolds("lb1", 3*time.Second)
+
+		l = newPair(t, keepServing)
+		l.remote["lb1"] = true
+		l.run(2*labValidity + offset)
+		l.drop("lb1", true)
+		l.dropSync["lb1"] = true
+		l.alwaysOne(3*time.Second, labDetect+20*time.Millisecond)
+		if l.role("lb2") != "Master" {
+			t.Fatalf("lb2 is %s", l.role("lb2"))
+		}
+	}
+}
+
+// What the policy gives up: a MASTER that reaches nobody forwards beside a peer that the
+// arbiter lets act alone, until it hears of either.
+func TestKeepServingMayLeaveTwoForwarders(t *testing.T) {
+	for name, tell := range map[string]func(*lab){
+		"the arbiter answers again":     func(l *lab) { l.remote["lb1"] = false },
+		"the nodes hear each other":     func(l *lab) { l.part(false) },
+		"its tracked host has gone too": func(l *lab) { l.probe("lb1", false) },
+	} {
+		l := newPair(t, keepServing, func(c *Config) { c.Track = Track{Targets: []string{"backend1"}, Misses: 1} })
+		l.undecided = true
+		l.probe("lb1", true)
+		l.probe("lb2", true)
+		l.run(2 * time.Second)
+		l.remote["lb1"] = true
+		l.run(2 * labValidity)
+		l.part(true)
+		l.run(2 * time.Second)
+		if l.forwarders() != 2 {
+			t.Fatalf("%d forwarders, want the two that the policy allows\n%s", l.forwarders(), l.transcript())
+		}
+		tell(l)
+		l.until(labValidity/2+1100*time.Millisecond, name+": one stops", func() bool { return l.forwarders() == 1 })
+		l.undecided, l.divided = false, false
+		l.leaseHolds("lb2", 3*time.Second)
+	}
+}
